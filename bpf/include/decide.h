@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * verdict = f(image, subject, object). The one decision function: compiled into the BPF programs,
+ * into the cffi extension and into the in-kernel test program. Holds no hook.
+ *
+ * Within a policy the first matching row wins; over policies the strictest. A row is looked at only
+ * if its pivot (its rarest object term) was satisfied, or if it has no object term; when an operand
+ * is unknown, pivots say nothing, and every row is looked at.
+ */
+#ifndef ENFORCER_DECIDE_H
+#define ENFORCER_DECIDE_H
+
+#include "subject.h"
+
+/* ---- One row ------------------------------------------------------------------------------ */
+
+ENF_INLINE __u32 enf_row_subject(const struct enf_task *task, __u32 subject)
+{
+	__u32 word = (subject >> 6) & (ENF_SUBJECT_WORDS - 1);
+
+	if (task->subject[word] & ENF_BIT(subject & 63))
+		return ENF_TRUE;
+	if (task->subject_unknown[word] & ENF_BIT(subject & 63))
+		return ENF_UNKNOWN;
+	return ENF_FALSE;
+}
+
+/* Evaluate row *id*; remember it if it is the first of its policy that matches. */
+ENF_FN int enf_row(struct enf_ctx *c, __u32 id)
+{
+	struct enf_scratch *s = c->s;
+	const struct enf_row *row = enf_at(c, enf_head(c)->off_rows + id * 40, 40);
+	__u32 policy, truth, terms, best, n;
+
+	if (!row || !(row->ops & ENF_BIT(s->op & 63)))
+		return 0;
+	policy = row->policy;
+	enf_barrier(policy);
+	if (policy >= ENF_MAX_POLICIES)
+		return 0;
+	best = s->best[policy];
+	if (best && (best & ~ENF_BEST_UNKNOWN) <= id + 1)
+		return 0;
+	if ((s->object.flags & row->flags_set) != row->flags_set ||
+	    (s->object.flags & row->flags_clear))
+		return 0;
+	truth = enf_row_subject(c->task, row->subject);
+	if (truth == ENF_FALSE)
+		return 0;
+	terms = enf_conjunction(c, row->terms.first, row->terms.count);
+	if (terms == ENF_FALSE)
+		return 0;
+	if (terms == ENF_UNKNOWN)
+		truth = ENF_UNKNOWN;
+	if (truth == ENF_UNKNOWN && row->on_error == ENF_ERR_SKIP)
+		return 0;
+	if (!best) {
+		n = s->n_policies;
+		enf_barrier(n);
+		if (n >= ENF_MAX_POLICIES)
+			return 0;
+		s->policies[n] = policy;
+		s->n_policies = n + 1;
+	}
+	s->best[policy] = (id + 1) | (truth == ENF_UNKNOWN ? ENF_BEST_UNKNOWN : 0);
+	return 0;
+}
+
+/* ---- Candidates --------------------------------------------------------------------------- */
+/*
+ * One flat loop over the row lists of all touched atoms and then of the op: the verifier allows
+ * eight frames, and nested callbacks would take them. low/high: position in and end of the current
+ * list; argn: the next touched atom.
+ */
+static long enf_candidate_one(__u32 i, void *arg)
+{
+	struct enf_ctx *c = arg;
+	struct enf_scratch *s = c->s;
+	const struct enf_image *image = enf_head(c);
+	const struct enf_range *range;
+	const __u32 *id;
+	__u32 n = s->argn;
+
+	(void)i;
+	if (s->low < s->high) {
+		id = enf_at(c, image->off_row_list + s->low * 4, 4);
+		if (!id)
+			return 1;
+		s->low += 1;
+		enf_row(c, *id);
+		return 0;
+	}
+	if (n > s->n_touched)
+		return 1;
+	s->argn = n + 1;
+	enf_barrier(n);
+	if (n < s->n_touched && n < ENF_MAX_TOUCHED)
+		range = enf_at(c, image->off_atom_rows + s->touched[n] * 8, 8);
+	else
+		range = enf_at(c, image->off_op_rows + s->op * 8, 8);
+	if (!range)
+		return 1;
+	s->low = range->first;
+	s->high = range->first + range->count;
+	return 0;
+}
+
+/* Touched atoms, the op, and every row at most once for each atom it is listed under: once. */
+#define ENF_MAX_CANDIDATES (ENF_MAX_ROWS + ENF_MAX_TOUCHED + 2)
+
+static long enf_every_one(__u32 i, void *arg)
+{
+	enf_row(arg, i);
+	return 0;
+}
+
+/* ---- Strictest ---------------------------------------------------------------------------- */
+
+static long enf_strictest_one(__u32 i, void *arg)
+{
+	struct enf_ctx *c = arg;
+	struct enf_scratch *s = c->s;
+	struct enf_verdict *v = &s->verdict;
+	const struct enf_row *row;
+	__u32 policy, best, id, action, flags = 0;
+
+	if (i >= ENF_MAX_POLICIES)
+		return 1;
+	policy = s->policies[i] & (ENF_MAX_POLICIES - 1);
+	best = s->best[policy];
+	s->best[policy] = 0;
+	id = (best & ~ENF_BEST_UNKNOWN) - 1;
+	row = enf_at(c, enf_head(c)->off_rows + id * 40, 40);
+	if (!row)
+		return 0;
+	action = row->action;
+	if (best & ENF_BEST_UNKNOWN) {
+		action = row->on_error == ENF_ERR_LOG ? ENF_ACT_LOG : ENF_ACT_DENY;
+		flags = ENF_VF_ON_ERROR;
+	}
+	if (row->flags & ENF_RF_AUDIT) {
+		if (action > v->audit_action || (action == v->audit_action && id < v->audit_row)) {
+			v->audit_action = action;
+			v->audit_row = id;
+			v->audit_flags = flags;
+			v->audit_row_flags = row->flags;
+			v->audit_op = s->op;
+		}
+	} else if (action > v->action || (action == v->action && id < v->row)) {
+		v->action = action;
+		v->row = id;
+		v->flags = flags;
+		v->row_flags = row->flags;
+		v->op = s->op;
+		v->error = row->error;
+		v->signal = row->signal;
+	}
+	return 0;
+}
+
+/* Find the first matching row of each policy for one operation, and the strictest of them. */
+ENF_INLINE void enf_decide_op(struct enf_ctx *c, __u32 op)
+{
+	const struct enf_image *image = enf_head(c);
+	struct enf_scratch *s = c->s;
+
+	if (op >= _ENF_OP_MAX || !(image->ops & ENF_BIT(op & 63)))
+		return;
+	s->op = op;
+	s->n_policies = 0;
+	if (s->everything) {
+		if (image->n_rows)
+			enf_loop(image->n_rows, enf_every_one, c);
+	} else {
+		s->argn = 0;
+		s->low = 0;
+		s->high = 0;
+		enf_loop(ENF_MAX_CANDIDATES, enf_candidate_one, c);
+	}
+	if (s->n_policies)
+		enf_loop(s->n_policies, enf_strictest_one, c);
+}
+
+/* ---- The decision ------------------------------------------------------------------------- */
+
+static long enf_arg_one(__u32 i, void *arg)
+{
+	struct enf_ctx *c = arg;
+	struct enf_scratch *s = c->s;
+	__u32 start = s->argn, len = 0, end = ENF_TEXT_ARGV + s->object.argv_len;
+
+	/* s->low is the scan position; strings are NUL-terminated */
+	(void)i;
+	if (s->low >= end || s->low >= ENF_TEXT_SIZE)
+		return 1;
+	if (s->text[s->low] != 0) {
+		s->low += 1;
+		return 0;
+	}
+	len = s->low - s->high;
+	enf_match_string(c, s->high, len, ENF_DIM_ARG_ANY, 0);
+	if (start < ENF_MAX_ARG_INDEX)
+		enf_match_string(c, s->high, len, ENF_DIM_ARG0 + start, 0);
+	s->argn = start + 1;
+	s->low += 1;
+	s->high = s->low;
+	return 0;
+}
+
+/*
+ * Decide s->object for c->task, whose sets are current; the answer is s->verdict.
+ * Leaves the working memory as clean as it found it.
+ */
+ENF_FN int enf_decide(struct enf_ctx *c)
+{
+	const struct enf_image *image = enf_head(c);
+	struct enf_scratch *s = c->s;
+	struct enf_object *o = &s->object;
+	__u64 known;
+
+	s->verdict = (struct enf_verdict){ .row = ENF_NONE, .audit_row = ENF_NONE };
+	s->present = o->present;
+	s->unknown = o->unknown & o->present;
+	s->everything = 0;
+	known = o->present & ~o->unknown & image->dims;
+
+	if (known & ENF_BIT(ENF_DIM_PATH)) {
+		enf_match_string(c, o->path_at, o->path_len, ENF_DIM_PATH, 1);
+		if (known & ENF_BIT(ENF_DIM_INODE))
+			enf_match_number(c, ENF_DIM_INODE, o->dev, o->ino);
+	}
+	if (known & ENF_BIT(ENF_DIM_NAME))
+		enf_match_string(c, ENF_TEXT_NAME, o->name_len, ENF_DIM_NAME, 0);
+	if (known & ENF_BIT(ENF_DIM_ADDR))
+		enf_match_number(c, ENF_DIM_ADDR, o->addr_hi, o->addr_lo);
+	for (__u32 dim = ENF_DIM_PORT; dim <= ENF_DIM_MODE; dim++) {
+		s->num[dim - ENF_DIM_FIRST_NUM] = o->num[dim - ENF_DIM_FIRST_NUM];
+		if (known & ENF_BIT(dim))
+			enf_match_number(c, dim, 0, o->num[dim - ENF_DIM_FIRST_NUM]);
+	}
+	/* What was read of a long argv counts even when the rest is unknown. */
+	if ((o->present & image->dims & ENF_BIT(ENF_DIM_ARG_ANY)) && o->argv_len) {
+		s->argn = 0;
+		s->low = ENF_TEXT_ARGV;
+		s->high = ENF_TEXT_ARGV;
+		enf_loop(ENF_ARGV_MAX, enf_arg_one, c);
+	}
+	if ((s->unknown & image->dims) || s->overflow || s->bad_image)
+		s->everything = 1;
+	for (__u32 i = 0; i < 4 && i < o->n_ops; i++)
+		enf_decide_op(c, o->op[i]);
+	enf_untouch(c);
+	return 0;
+}
+
+#endif

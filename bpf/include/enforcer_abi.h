@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The only description of every structure that crosses between kernel, C extension and Python.
+ *
+ * Read by clang (BPF objects), by the C compiler (cffi extension) and, preprocessed, by cffi itself.
+ * Rules: fixed-width types, explicit padding, no bit-fields, no enum-typed fields. Limits live here
+ * and nowhere else. build.py stamps the SHA-256 of this file into every product; a mismatch refuses
+ * to load.
+ */
+#ifndef ENFORCER_ABI_H
+#define ENFORCER_ABI_H
+
+#include <linux/types.h>
+
+/* ---- Limits ------------------------------------------------------------------------------ */
+
+#define ENF_IMAGE_MAGIC 0x31494645 /* "EFI1" little endian */
+#define ENF_IMAGE_VERSION 1
+#define ENF_IMAGE_MAX 0x2000000 /* 32 MiB; the loader sizes the map to the policy */
+#define ENF_MAX_POLICIES 512
+#define ENF_MAX_ROWS 65536 /* rule rows: rules, their guards and policy defaults */
+#define ENF_MAX_ATOMS 32768
+#define ENF_MAX_LABELS 512    /* distinct conditions on one process */
+#define ENF_MAX_SUBJECTS 1024 /* distinct (selector, process, parent, ancestors) conditions */
+#define ENF_MAX_TERMS 64      /* terms of one conjunction */
+#define ENF_MAX_TOUCHED 512   /* atoms that one operation may satisfy */
+#define ENF_MAX_PROBES 8      /* slots looked at in the string table */
+#define ENF_MAX_DFAS 64
+#define ENF_PATH_MAX 4096 /* bytes of a path, without NUL: PATH_MAX of the kernel */
+#define ENF_NAME_MAX 255  /* NAME_MAX; also abstract socket names (108) and xattr names (255) */
+#define ENF_EXE_MAX 256   /* executable path kept in the task's label; longer is "unknown" */
+#define ENF_ARGV_MAX 16384
+#define ENF_MAX_ARGS 256     /* arguments examined; a longer argv is "unknown" */
+#define ENF_MAX_ARG_INDEX 16 /* args by index 0..15 */
+#define ENF_LABEL_WORDS 8    /* ENF_MAX_LABELS / 64 */
+#define ENF_SUBJECT_WORDS 16 /* ENF_MAX_SUBJECTS / 64 */
+#define ENF_ATOM_WORDS 512   /* ENF_MAX_ATOMS / 64 */
+#define ENF_COMM_LEN 16      /* TASK_COMM_LEN */
+#define ENF_NONE 0xffffffff
+
+/* ---- Operations: one bit of a 64-bit mask each ------------------------------------------- */
+
+enum enf_op {
+	ENF_OP_EXEC = 0,	  /* bprm_check_security: every file of the chain */
+	ENF_OP_EXEC_CREDS = 1,	  /* bprm_creds_from_file: privileges the file would give */
+	ENF_OP_EXEC_ARGV = 2,	  /* bprm_committed_creds: argv; cannot refuse, can kill */
+	ENF_OP_READ = 3,	  /* file_open */
+	ENF_OP_WRITE = 4,	  /* file_open, replaced by rename */
+	ENF_OP_APPEND = 5,	  /* file_open with O_APPEND */
+	ENF_OP_CREATE = 6,	  /* path_mknod (regular), rename or link to a new name */
+	ENF_OP_TRUNCATE = 7,	  /* path_truncate, file_truncate */
+	ENF_OP_MMAP_EXEC = 8,	  /* mmap_file, file_mprotect */
+	ENF_OP_UNLINK = 9,	  /* path_unlink */
+	ENF_OP_RENAME = 10,	  /* path_rename, both names */
+	ENF_OP_LINK = 11,	  /* path_link, both names */
+	ENF_OP_SYMLINK = 12,	  /* path_symlink */
+	ENF_OP_MKDIR = 13,	  /* path_mkdir */
+	ENF_OP_RMDIR = 14,	  /* path_rmdir */
+	ENF_OP_MKNOD = 15,	  /* path_mknod (not regular, not socket) */
+	ENF_OP_CHMOD = 16,	  /* path_chmod */
+	ENF_OP_CHOWN = 17,	  /* path_chown */
+	ENF_OP_SETXATTR = 18,	  /* inode_setxattr, inode_removexattr, inode_set_acl */
+	ENF_OP_GUARD = 19,	  /* rename or link that would take a protected name away */
+	ENF_OP_FD_READ = 20,	  /* file_permission, strict rules only */
+	ENF_OP_FD_WRITE = 21,	  /* file_permission, strict rules only */
+	ENF_OP_SOCKET = 22,	  /* socket_create */
+	ENF_OP_BIND = 23,	  /* socket_bind; path_mknod (socket) for unix paths */
+	ENF_OP_LISTEN = 24,	  /* socket_listen */
+	ENF_OP_CONNECT = 25,	  /* socket_connect, unix_stream_connect */
+	ENF_OP_ACCEPT = 26,	  /* socket_accept: operands are the local address and port */
+	ENF_OP_SEND = 27,	  /* socket_sendmsg with an address, unix_may_send */
+	_ENF_OP_MAX = 28,
+};
+
+/* ---- Dimensions: what a term of a conjunction looks at ------------------------------------ */
+
+enum enf_dim {
+	/* strings; PATH, EXE and CGROUP are matched by path component */
+	ENF_DIM_PATH = 0,    /* object: file, or unix socket by path */
+	ENF_DIM_NAME = 1,    /* object: abstract socket name, xattr name */
+	ENF_DIM_EXE = 2,     /* subject: executable */
+	ENF_DIM_CGROUP = 3,  /* subject: cgroup path, "/system.slice/ssh.service" */
+	ENF_DIM_ARG_ANY = 4, /* object: any of argv */
+	ENF_DIM_ARG0 = 5,    /* object: argv[0] .. argv[15] = 20 */
+	/* 128-bit numbers (hi is 0 except for ADDR and INODE) */
+	ENF_DIM_ADDR = 24,  /* object: IPv6, or IPv4 as ::ffff:a.b.c.d */
+	ENF_DIM_INODE = 25, /* object: hi = st_dev, lo = inode; its hits are PATH atoms */
+	/* 64-bit numbers */
+	ENF_DIM_PORT = 26,
+	ENF_DIM_FAMILY = 27,
+	ENF_DIM_TYPE = 28,
+	ENF_DIM_PROTOCOL = 29,
+	ENF_DIM_MODE = 30, /* permission bits incl. 07000, chmod/create/mknod/mkdir */
+	ENF_DIM_UID = 31,  /* subject, real */
+	ENF_DIM_EUID = 32,
+	ENF_DIM_GID = 33,
+	ENF_DIM_EGID = 34,
+	ENF_DIM_CAPS = 35, /* subject: effective capabilities as a mask */
+	_ENF_DIM_MAX = 36,
+};
+
+#define ENF_DIM_FIRST_NUM 24 /* num[] index = dim - ENF_DIM_FIRST_NUM */
+#define ENF_NUM_DIMS 12
+
+/* ---- Flags of objects and subjects -------------------------------------------------------- */
+
+#define ENF_OF_SCRIPT 0x0001	  /* exec: the file starts with #! */
+#define ENF_OF_INTERPRETER 0x0002 /* exec: the file runs another file (script, binfmt_misc) */
+#define ENF_OF_FILELESS 0x0004	  /* the file has no name: memfd, unlinked, O_TMPFILE */
+#define ENF_OF_SETUID 0x0008	  /* exec: set-user-ID file on a mount that honours it */
+#define ENF_OF_SETGID 0x0010
+#define ENF_OF_FILECAPS 0x0020 /* exec creds: gains permitted capabilities from the file */
+#define ENF_OF_DIR 0x0040      /* the object is a directory */
+#define ENF_OF_NEWNAME 0x0080  /* rename, link: this is the new name */
+#define ENF_OF_MEMFD 0x0100    /* fileless and made by memfd_create */
+#define ENF_OF_UNIX 0x0200     /* unix socket */
+#define ENF_OF_NSVIEW 0x0400   /* path as the mount namespace of the object sees it */
+
+#define ENF_SF_FILELESS 0x0001	/* subject's executable had no name at exec */
+#define ENF_SF_SCRIPT 0x0002	/* subject runs as interpreter of a script */
+#define ENF_SF_SETID 0x0004	/* subject's exec changed its effective uid or gid */
+#define ENF_SF_KTHREAD 0x0008	/* subject has no user memory */
+#define ENF_SF_EXE_UNKNOWN 0x0100 /* executable path could not be resolved */
+#define ENF_SF_LINEAGE_UNKNOWN 0x0200 /* parent and ancestors not known */
+
+/* ---- Verdicts ----------------------------------------------------------------------------- */
+
+enum enf_action {
+	ENF_ACT_NONE = 0, /* no rule, no default */
+	ENF_ACT_ALLOW = 1,
+	ENF_ACT_LOG = 2,
+	ENF_ACT_DENY = 3,
+	ENF_ACT_KILL = 4,
+	_ENF_ACT_MAX = 5,
+};
+
+/* What an operand that cannot be read means for a rule. */
+enum enf_on_error {
+	ENF_ERR_SKIP = 0, /* the rule does not match */
+	ENF_ERR_DENY = 1, /* the rule matches, as a deny */
+	ENF_ERR_LOG = 2,  /* the rule matches, as a log */
+	_ENF_ERR_MAX = 3,
+};
+
+#define ENF_RF_AUDIT 0x01   /* the policy is in audit mode */
+#define ENF_RF_RECORD 0x02  /* allow with a message: record it */
+#define ENF_RF_DEFAULT 0x04 /* a policy's default, not a written rule */
+#define ENF_RF_GUARD 0x08   /* implied by a rule: keeps its names in place */
+
+#define ENF_VF_ON_ERROR 0x01 /* an operand was unknown; the rule's onError decided */
+
+/* ---- The image ---------------------------------------------------------------------------- */
+/* All offsets count bytes from the start of the image and are multiples of 8. */
+
+struct enf_range { /* elements [first, first + count) of a section */
+	__u32 first;
+	__u32 count;
+};
+
+/* Strings: open addressing, linear probing, at most ENF_MAX_PROBES. kind 0 is an empty slot. */
+struct enf_slot {
+	__u64 hash;
+	__u32 text; /* byte offset into the text section, multiple of 8, zero padded to 8 */
+	__u16 len;
+	__u8 kind; /* ENF_SLOT_* */
+	__u8 _pad;
+	struct enf_range exact; /* of the atom list: the value is this string */
+	struct enf_range under; /* of the atom list: the value lies below this directory */
+};
+
+#define ENF_SLOT_EMPTY 0
+#define ENF_SLOT_PATH 1	  /* hashed by component */
+#define ENF_SLOT_STRING 2 /* hashed whole */
+
+/* Globs: state * n_classes + class_of[byte] indexes trans; accept[state] is a range of atoms. */
+struct enf_dfa {
+	__u64 dims; /* bit set of the dimensions whose atoms it yields */
+	__u32 classes; /* byte offset of 256 bytes */
+	__u32 trans;   /* byte offset of __u16[n_states * n_classes] */
+	__u32 accept;  /* byte offset of struct enf_range[n_states] */
+	__u32 n_states; /* state 0 is dead, state 1 the start */
+	__u32 n_classes;
+	__u32 _pad;
+};
+
+/* Numbers: sorted lower bounds; an interval ends where the next begins. */
+struct enf_interval {
+	__u64 hi;
+	__u64 lo;
+	struct enf_range atoms;
+};
+
+/* An entry of the atom list: dimension in the top 8 bits, atom in the low 24. */
+#define ENF_ATOM_DIM_SHIFT 24
+#define ENF_ATOM_MASK 0xffffff
+
+enum enf_term_kind {
+	ENF_TERM_ATOM = 0,     /* the atom was satisfied */
+	ENF_TERM_MASK_ANY = 1, /* (number & a) != 0 */
+	ENF_TERM_MASK_EQ = 2,  /* (number & a) == b */
+	_ENF_TERM_MAX = 3,
+};
+
+struct enf_term {
+	__u32 atom;
+	__u8 dim;
+	__u8 kind;
+	__u8 negate;
+	__u8 _pad;
+	__u64 a;
+	__u64 b;
+};
+
+/* A condition on one process. */
+struct enf_label {
+	struct enf_range terms;
+	__u32 flags_set; /* ENF_SF_* that must be set */
+	__u32 flags_clear;
+};
+
+#define ENF_WHO_NONE 0
+#define ENF_WHO_PROCESS 1
+#define ENF_WHO_PARENT 2
+#define ENF_WHO_ANCESTOR 3
+#define ENF_SUBJECT_TERMS 8
+
+struct enf_subject_term {
+	__u16 label;
+	__u8 who; /* ENF_WHO_* */
+	__u8 negate;
+};
+
+/* All terms must hold; a subject without terms is everybody. Subject 0 is always everybody. */
+struct enf_subject {
+	struct enf_subject_term term[8];
+	__u64 ops; /* union of the op masks of its rows */
+};
+
+struct enf_row {
+	__u64 ops;
+	struct enf_range terms;
+	__u32 flags_set; /* ENF_OF_* */
+	__u32 flags_clear;
+	__u32 policy;
+	__u16 subject;
+	__u8 action;
+	__u8 on_error;
+	__s32 error; /* positive errno returned on deny and kill */
+	__u8 signal; /* on kill */
+	__u8 flags;  /* ENF_RF_* */
+	__u16 _pad;
+};
+
+/* Rows without an object term are found by subject: for each op, those lists. */
+struct enf_image {
+	__u32 magic;
+	__u32 version;
+	__u32 size;
+	__u32 crc; /* CRC-32 of the image with this field 0; checked before commit */
+	__u64 generation;
+	__u64 seed;	     /* of the string hash */
+	__u64 ops;	     /* union over rows: ops that can match at all */
+	__u64 everybody_ops; /* union over the rows of subject 0 */
+	__u64 dims;	     /* dimensions that some atom or term uses */
+	__u64 _reserved;
+	__u32 n_policies;
+	__u32 n_rows;
+	__u32 n_labels;
+	__u32 n_subjects;
+	__u32 n_atoms;
+	__u32 n_dfas;
+	__u32 n_terms;
+	__u32 n_atom_list;
+	__u32 n_row_list;
+	__u32 n_slots; /* power of two */
+	__u32 off_rows;	    /* struct enf_row[n_rows], in policy order */
+	__u32 off_terms;    /* struct enf_term[] */
+	__u32 off_labels;   /* struct enf_label[] */
+	__u32 off_subjects; /* struct enf_subject[] */
+	__u32 off_slots;    /* struct enf_slot[] */
+	__u32 off_text;
+	__u32 text_size;
+	__u32 off_dfas;	      /* struct enf_dfa[] */
+	__u32 off_atom_list;  /* __u32[] */
+	__u32 off_atom_rows;  /* struct enf_range[n_atoms] into the row list: rows pivoted on it */
+	__u32 off_row_list;   /* __u32[] ascending within each range */
+	__u32 off_op_rows;    /* struct enf_range[_ENF_OP_MAX] into the row list: rows w/o pivot */
+	__u32 off_intervals;  /* struct enf_interval[] */
+	__u32 max_path_slot;  /* longest PATH string in the table: the walk ends there */
+	struct enf_range intervals[12]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
+};
+
+/* ---- Subject state, one per thread (task storage) ---------------------------------------- */
+
+struct enf_task {
+	__u64 generation; /* image that the sets below were computed for; 0 = never */
+	__u64 ops;	  /* ops for which some row may apply to this task */
+	__u64 caps;	  /* effective, at that time */
+	__u64 cgroup;	  /* cgroup id, at that time */
+	__u32 uid, euid, gid, egid;
+	__u32 flags; /* ENF_SF_* */
+	__u32 exe_len;
+	__u64 exec_ns; /* time of the exec (or start of the engine): a stable id with the pid */
+	__u64 self[8];
+	__u64 self_unknown[8];
+	__u64 parent[8];
+	__u64 parent_unknown[8];
+	__u64 ancestor[8];
+	__u64 ancestor_unknown[8];
+	__u64 subject[16];
+	__u64 subject_unknown[16];
+	char exe[256];
+};
+
+/* ---- Operands of one operation ------------------------------------------------------------ */
+
+struct enf_object {
+	__u64 num[12]; /* by dim - ENF_DIM_FIRST_NUM; ADDR and INODE use the fields below */
+	__u64 addr_hi;
+	__u64 addr_lo;
+	__u64 dev;
+	__u64 ino;
+	__u64 present; /* dimensions that this operation has */
+	__u64 unknown; /* present, but could not be read */
+	__u8 op[4];	/* the operations that this one access is; the strictest verdict wins */
+	__u32 n_ops;	/* 1 .. 4 */
+	__u32 flags;	/* ENF_OF_* */
+	__u32 path_at;	/* text[path_at .. path_at + path_len); see ENF_TEXT_* */
+	__u32 path_len;
+	__u32 name_len; /* at ENF_TEXT_NAME */
+	__u32 argv_len; /* at ENF_TEXT_ARGV: argc NUL-terminated strings one after another */
+	__u32 argc;
+};
+
+/* Where the strings of one decision lie in the working text. The path is built backwards. */
+#define ENF_TEXT_PATH 0
+#define ENF_TEXT_NAME 4608  /* ENF_PATH_MAX + room for one name read at its last byte */
+#define ENF_TEXT_ARGV 5120  /* ENF_TEXT_NAME + 512 */
+#define ENF_TEXT_SIZE 22016 /* ENF_TEXT_ARGV + ENF_ARGV_MAX + 512 */
+
+struct enf_verdict {
+	__u32 row;	 /* of the enforcing policies; ENF_NONE */
+	__u32 audit_row; /* of the policies in audit mode; ENF_NONE */
+	__u8 action;
+	__u8 audit_action;
+	__u8 flags; /* ENF_VF_* */
+	__u8 audit_flags;
+	__s32 error;
+	__u8 signal;
+	__u8 row_flags;
+	__u8 audit_row_flags;
+	__u8 op; /* that the row was found for */
+	__u8 audit_op;
+	__u8 _pad[3];
+};
+
+/* ---- Events ------------------------------------------------------------------------------- */
+
+enum enf_event_kind {
+	ENF_EVENT_VERDICT = 1,
+	_ENF_EVENT_MAX = 2,
+};
+
+#define ENF_EF_ENFORCED 0x01  /* not audit: the verdict was carried out */
+#define ENF_EF_PREVENTED 0x02 /* the operation did not happen */
+#define ENF_EF_ON_ERROR 0x04
+#define ENF_EF_SIGNAL_FAILED 0x08 /* the kill could not be delivered; the denial stands */
+
+struct enf_event {
+	__u16 size; /* of head and tail */
+	__u8 kind;
+	__u8 op;
+	__u8 action;
+	__u8 flags; /* ENF_EF_* */
+	__u8 row_flags;
+	__u8 signal;
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	__u64 generation;
+	__u64 cgroup;
+	__u64 start_ns; /* task start, CLOCK_BOOTTIME */
+	__u64 exec_ns;
+	__u64 parent_start_ns;
+	__u64 dev;
+	__u64 ino;
+	__u64 addr_hi;
+	__u64 addr_lo;
+	__u64 caps;
+	__u64 unknown; /* dimensions that could not be read */
+	__u32 row;
+	__u32 obj_flags;
+	__u32 subj_flags;
+	__s32 error;
+	__u32 pid;  /* thread group, initial pid namespace */
+	__u32 tid;
+	__u32 ppid;
+	__u32 uid, euid, gid, egid;
+	__u32 mode;
+	__u16 family;
+	__u16 type;
+	__u16 protocol;
+	__u16 port;
+	__u16 path_len; /* tail: path, exe, name (or argv), in this order, not terminated */
+	__u16 exe_len;
+	__u16 name_len;
+	__u16 argc;
+	char comm[16];
+	char parent_comm[16];
+};
+
+/* ---- Counters ----------------------------------------------------------------------------- */
+
+struct enf_hits { /* per CPU, by row */
+	__u64 enforced;
+	__u64 audited;
+};
+
+enum enf_stat { /* per CPU array of __u64 */
+	ENF_STAT_DECISIONS = 0,	     /* decisions taken past the fast path */
+	ENF_STAT_LOST_DECISIONS = 1, /* deny/kill records that found no room */
+	ENF_STAT_LOST_ACTIVITY = 2,  /* log/allow records that found no room */
+	ENF_STAT_NO_SCRATCH = 3,     /* no working memory: onError of every rule of the op decided */
+	ENF_STAT_NO_TASK = 4,	     /* no subject state: treated as unknown subject */
+	ENF_STAT_PATH_UNKNOWN = 5,
+	ENF_STAT_ARGV_UNKNOWN = 6,
+	ENF_STAT_NAME_UNKNOWN = 7,
+	ENF_STAT_EXE_UNKNOWN = 8,
+	ENF_STAT_ON_ERROR = 9,	     /* verdicts that an unknown operand decided */
+	ENF_STAT_SIGNAL_FAILED = 10,
+	ENF_STAT_FORK_REFUSED = 11,  /* no memory for the label of a child: the fork was refused */
+	ENF_STAT_BAD_IMAGE = 12,     /* an offset outside the image: treated as unknown */
+	ENF_STAT_OVERFLOW = 13,	     /* more atoms than ENF_MAX_TOUCHED: treated as unknown */
+	ENF_STAT_LATE_LABEL = 14,    /* task met without state, labelled on the spot */
+	_ENF_STAT_MAX = 15,
+};
+
+/* ---- Input and output of the in-kernel decision test (SEC("syscall")) --------------------- */
+
+struct enf_test_input {
+	struct enf_task task;
+	struct enf_object object;
+	struct enf_verdict verdict; /* out */
+	__u32 cgroup_len;
+	__u32 reval; /* not 0: compute the subject sets from the identity first */
+	char cgroup[4096];
+	char path[4096];
+	char name[256];
+	char argv[16384];
+};
+
+_Static_assert(sizeof(struct enf_slot) == 32, "enf_slot");
+_Static_assert(sizeof(struct enf_dfa) == 32, "enf_dfa");
+_Static_assert(sizeof(struct enf_interval) == 24, "enf_interval");
+_Static_assert(sizeof(struct enf_term) == 24, "enf_term");
+_Static_assert(sizeof(struct enf_label) == 16, "enf_label");
+_Static_assert(sizeof(struct enf_subject) == 40, "enf_subject");
+_Static_assert(sizeof(struct enf_row) == 40, "enf_row");
+_Static_assert(sizeof(struct enf_image) == 256, "enf_image");
+_Static_assert(sizeof(struct enf_task) == 960, "enf_task");
+_Static_assert(sizeof(struct enf_object) == 176, "enf_object");
+_Static_assert(sizeof(struct enf_verdict) == 24, "enf_verdict");
+_Static_assert(sizeof(struct enf_event) == 200, "enf_event");
+
+#endif

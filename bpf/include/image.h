@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reading the policy image, and the two languages' worth of glue that lets one source serve the BPF
+ * programs and the native build. Holds no policy and no hook.
+ */
+#ifndef ENFORCER_IMAGE_H
+#define ENFORCER_IMAGE_H
+
+#include "enforcer_abi.h"
+
+#ifdef __bpf__
+#include <bpf/bpf_helpers.h>
+
+/*
+ * Real functions, verified in the context of their callers. Hidden, not static: of a static function
+ * whose result nobody uses clang drops the result, and the verifier then meets whatever R0 held. One
+ * translation unit of an object includes these headers.
+ */
+#define ENF_FN __hidden __attribute__((noinline))
+#define ENF_INLINE static __always_inline
+/* The compiler must not compute the pointer from another copy than the one that was checked. */
+#define enf_barrier(x) asm volatile("" : "+r"(x))
+#define enf_loop(n, fn, ctx) bpf_loop(n, fn, ctx, 0)
+/* Map values may be read unaligned wherever the architecture can (x86, arm64). */
+#define enf_load8(p) (*(const __u64 *)(p))
+
+/* Set by the loader to the value size of the image map, so that the verifier knows it. */
+extern const volatile __u32 enf_image_bytes;
+#else
+#include <stddef.h>
+#include <string.h>
+
+#define ENF_FN static
+#define ENF_INLINE static inline
+#define enf_barrier(x)
+#define enf_loop(n, fn, ctx)                                                                       \
+	do {                                                                                       \
+		for (__u32 _i = 0, _n = (n); _i < _n; _i++)                                        \
+			if (fn(_i, ctx))                                                           \
+				break;                                                             \
+	} while (0)
+
+ENF_INLINE __u64 enf_load8(const void *p)
+{
+	__u64 v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+#endif
+
+#define ENF_BIT(n) (1ULL << (n))
+
+/* Working memory of one decision. All zero between uses, but for text. */
+struct enf_scratch {
+	__u32 busy;
+	__u32 n_touched;
+	__u32 n_policies;
+	__u32 overflow;	  /* more atoms than room: every string and number counts as unknown */
+	__u32 bad_image;  /* an offset led outside */
+	__u32 everything; /* look at every row, not at pivots */
+	__u64 present;
+	__u64 unknown;
+	__u64 num[ENF_NUM_DIMS];
+	__u64 subject_ops;
+	/* walk */
+	__u64 hash;
+	__u32 at, pos, end, comp;
+	__u32 dim, slot_hit;
+	__u32 low, high;
+	__u32 state, argn;
+	/* row or label under evaluation */
+	__u32 outcome;
+	__u32 op;
+	__u64 task_unused;
+	struct enf_verdict verdict;
+	struct enf_object object;
+	__u64 bits[ENF_ATOM_WORDS];
+	__u32 touched[ENF_MAX_TOUCHED];
+	__u32 best[ENF_MAX_POLICIES]; /* first matching row + 1; ENF_BEST_UNKNOWN */
+	__u16 policies[ENF_MAX_POLICIES];
+	char text[ENF_TEXT_SIZE];
+};
+
+#define ENF_BEST_UNKNOWN 0x80000000u
+
+struct enf_ctx {
+	const unsigned char *image;
+	struct enf_scratch *s;
+	struct enf_task *task;
+#ifndef __bpf__
+	__u32 limit;
+#endif
+};
+
+/* Returns: size bytes of the image at off, or NULL. An image that leads outside itself was never
+ * committed by our loader; what it says is treated as unknown, which falls to each rule's onError.
+ */
+ENF_INLINE const void *enf_at(const struct enf_ctx *c, __u32 off, __u32 size)
+{
+#ifdef __bpf__
+	const __u32 limit = enf_image_bytes;
+#else
+	const __u32 limit = c->limit;
+#endif
+	enf_barrier(off);
+	if (off > limit - size) {
+		c->s->bad_image = 1;
+		return NULL;
+	}
+	return c->image + off;
+}
+
+ENF_INLINE const struct enf_image *enf_head(const struct enf_ctx *c)
+{
+	return (const struct enf_image *)c->image;
+}
+
+#endif

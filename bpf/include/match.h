@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From operands to atoms: strings by hash and automaton, numbers by interval, and the evaluation of
+ * one conjunction over the atoms found. Three-valued: an operand may be unknown.
+ */
+#ifndef ENFORCER_MATCH_H
+#define ENFORCER_MATCH_H
+
+#include "image.h"
+
+enum enf_truth { ENF_FALSE = 0, ENF_TRUE = 1, ENF_UNKNOWN = 2 };
+
+/* ---- Atoms ------------------------------------------------------------------------------- */
+
+struct enf_touch {
+	struct enf_ctx *c;
+	__u32 first;
+	__u32 dim;
+};
+
+static long enf_touch_one(__u32 i, void *arg)
+{
+	struct enf_touch *t = arg;
+	struct enf_scratch *s = t->c->s;
+	const __u32 *entry = enf_at(t->c, enf_head(t->c)->off_atom_list + (t->first + i) * 4, 4);
+	__u32 atom, word, n;
+	__u64 bit;
+
+	if (!entry)
+		return 1;
+	if (*entry >> ENF_ATOM_DIM_SHIFT != t->dim)
+		return 0;
+	atom = *entry & ENF_ATOM_MASK;
+	word = (atom >> 6) & (ENF_ATOM_WORDS - 1);
+	bit = ENF_BIT(atom & 63);
+	if (s->bits[word] & bit)
+		return 0;
+	n = s->n_touched;
+	enf_barrier(n);
+	if (n >= ENF_MAX_TOUCHED) {
+		s->overflow = 1;
+		return 1;
+	}
+	s->touched[n] = atom;
+	s->n_touched = n + 1;
+	s->bits[word] |= bit;
+	return 0;
+}
+
+/* Mark the atoms of dimension *dim* in a range of the atom list. */
+ENF_INLINE int enf_touch(struct enf_ctx *c, __u32 first, __u32 count, __u32 dim)
+{
+	struct enf_touch t = { .c = c, .first = first, .dim = dim };
+
+	if (count)
+		enf_loop(count, enf_touch_one, &t);
+	return 0;
+}
+
+static long enf_untouch_one(__u32 i, void *arg)
+{
+	struct enf_ctx *c = arg;
+	struct enf_scratch *s = c->s;
+	__u32 atom;
+
+	if (i >= ENF_MAX_TOUCHED)
+		return 1;
+	atom = s->touched[i];
+	s->bits[(atom >> 6) & (ENF_ATOM_WORDS - 1)] = 0;
+	return 0;
+}
+
+ENF_FN int enf_untouch(struct enf_ctx *c)
+{
+	if (c->s->n_touched)
+		enf_loop(c->s->n_touched, enf_untouch_one, c);
+	c->s->n_touched = 0;
+	c->s->overflow = 0;
+	return 0;
+}
+
+/* ---- Strings by hash --------------------------------------------------------------------- */
+/*
+ * The hash is seeded with a secret per image so that slots cannot be crowded from outside; a hit is
+ * confirmed byte by byte, so it need not be strong. Eight bytes a step, zero padded. A path hashes
+ * component by component: after each, one more step with the component's length. A plain string is
+ * one component that may contain anything. compiler/strings.py is the other half of this.
+ */
+ENF_INLINE __u64 enf_mix(__u64 h, __u64 w)
+{
+	h ^= w;
+	h *= 0x9e3779b97f4a7c15ULL;
+	return h ^ (h >> 32);
+}
+
+ENF_INLINE __u64 enf_text8(const struct enf_scratch *s, __u32 off)
+{
+	enf_barrier(off);
+	if (off > ENF_TEXT_SIZE - 8)
+		return 0;
+	return enf_load8(s->text + off);
+}
+
+/* The first n bytes of a little-endian word; n in 0..8. */
+ENF_INLINE __u64 enf_first(__u64 w, __u32 n)
+{
+	return n >= 8 ? w : w & (ENF_BIT((n & 7) * 8) - 1);
+}
+
+struct enf_compare {
+	struct enf_ctx *c;
+	__u32 text; /* in the image */
+	__u32 at;   /* in the scratch text */
+	__u32 len;
+	__u32 differs;
+};
+
+static long enf_compare_one(__u32 i, void *arg)
+{
+	struct enf_compare *m = arg;
+	const __u64 *want = enf_at(m->c, m->text + i * 8, 8);
+	__u32 left = m->len - i * 8;
+
+	if (!want || enf_first(enf_text8(m->c->s, m->at + i * 8), left) != *want) {
+		m->differs = 1;
+		return 1;
+	}
+	return 0;
+}
+
+/* Look a string up that starts at s->at; touch its exact or under atoms. */
+ENF_FN int enf_lookup(struct enf_ctx *c, __u64 hash, __u32 len, __u32 kind)
+{
+	const struct enf_image *image = enf_head(c);
+	struct enf_scratch *s = c->s;
+	__u32 mask = image->n_slots - 1;
+
+	if (!image->n_slots)
+		return 0;
+	for (__u32 i = 0; i < ENF_MAX_PROBES; i++) {
+		__u32 n = ((__u32)hash + i) & mask;
+		const struct enf_slot *slot = enf_at(c, image->off_slots + n * 32, 32);
+		struct enf_compare m = { .c = c, .at = s->at, .len = len };
+
+		if (!slot || slot->kind == ENF_SLOT_EMPTY)
+			return 0;
+		if (slot->hash != hash || slot->kind != kind || slot->len != len)
+			continue;
+		m.text = image->off_text + slot->text;
+		enf_loop((len + 7) / 8, enf_compare_one, &m);
+		if (m.differs)
+			continue;
+		if (s->at + len == s->end)
+			enf_touch(c, slot->exact.first, slot->exact.count, s->dim);
+		else
+			enf_touch(c, slot->under.first, slot->under.count, s->dim);
+		return 0;
+	}
+	return 0;
+}
+
+/* One step: up to eight bytes of a component, or its end. */
+static long enf_walk_one(__u32 i, void *arg)
+{
+	struct enf_ctx *c = arg;
+	struct enf_scratch *s = c->s;
+	__u32 left = s->end - s->pos;
+	__u32 n = left < 8 ? left : 8;
+	__u64 w = enf_first(enf_text8(s, s->pos), n);
+	__u64 x = w ^ 0x2f2f2f2f2f2f2f2fULL;
+	/* exact for the lowest zero byte, which is the one wanted */
+	__u64 slash = (x - 0x0101010101010101ULL) & ~x & 0x8080808080808080ULL;
+	__u32 k = n;
+
+	(void)i;
+	if (slash) {
+		/* index of the lowest set byte: isolate the bit, spread, multiply */
+		__u64 low = slash & -slash;
+
+		k = (__u32)((((low >> 7) - 1) & 0x0101010101010101ULL) * 0x0101010101010101ULL >>
+			    56);
+		if (k > n)
+			k = n;
+	}
+	if (k)
+		s->hash = enf_mix(s->hash, enf_first(w, k));
+	s->comp += k;
+	s->pos += k;
+	if (!slash && k == 8 && s->pos < s->end)
+		return 0;
+	s->hash = enf_mix(s->hash, ((__u64)s->comp << 8) | 0x2f);
+	s->comp = 0;
+	if (s->pos - s->at > enf_head(c)->max_path_slot)
+		return 1;
+	enf_lookup(c, s->hash, s->pos - s->at, ENF_SLOT_PATH);
+	s->pos += 1; /* over the slash */
+	return s->pos > s->end;
+}
+
+static long enf_hash_one(__u32 i, void *arg)
+{
+	struct enf_ctx *c = arg;
+	struct enf_scratch *s = c->s;
+	__u32 left = s->end - s->pos;
+
+	(void)i;
+	s->hash = enf_mix(s->hash, enf_first(enf_text8(s, s->pos), left < 8 ? left : 8));
+	s->pos += 8;
+	return 0;
+}
+
+/* ---- Strings by automaton ---------------------------------------------------------------- */
+
+struct enf_run {
+	struct enf_ctx *c;
+	__u32 classes, trans, n_classes;
+	__u32 state;
+};
+
+static long enf_run_one(__u32 i, void *arg)
+{
+	struct enf_run *r = arg;
+	struct enf_scratch *s = r->c->s;
+	__u32 off = s->at + i;
+	const unsigned char *class;
+	const __u16 *next;
+
+	enf_barrier(off);
+	if (off >= ENF_TEXT_SIZE)
+		return 1;
+	class = enf_at(r->c, r->classes + (unsigned char)s->text[off], 1);
+	if (!class)
+		return 1;
+	next = enf_at(r->c, r->trans + (r->state * r->n_classes + *class) * 2, 2);
+	if (!next)
+		return 1;
+	r->state = *next;
+	return r->state == 0;
+}
+
+static long enf_dfa_one(__u32 i, void *arg)
+{
+	struct enf_ctx *c = arg;
+	struct enf_scratch *s = c->s;
+	const struct enf_dfa *dfa = enf_at(c, enf_head(c)->off_dfas + i * 32, 32);
+	struct enf_run r = { .c = c, .state = 1 };
+	const struct enf_range *accept;
+
+	if (!dfa)
+		return 1;
+	if (!(dfa->dims & ENF_BIT(s->dim & 63)))
+		return 0;
+	r.classes = dfa->classes;
+	r.trans = dfa->trans;
+	r.n_classes = dfa->n_classes;
+	if (s->end > s->at)
+		enf_loop(s->end - s->at, enf_run_one, &r);
+	if (!r.state)
+		return 0;
+	accept = enf_at(c, dfa->accept + r.state * 8, 8);
+	if (accept)
+		enf_touch(c, accept->first, accept->count, s->dim);
+	return 0;
+}
+
+/*
+ * Mark the atoms of *dim* that the string text[at, at + len) satisfies.
+ * *by_component*: it is an absolute path; directories above it count ("under").
+ */
+ENF_FN int enf_match_string(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim, __u32 by_component)
+{
+	const struct enf_image *image = enf_head(c);
+	struct enf_scratch *s = c->s;
+
+	if (!(image->dims & ENF_BIT(dim & 63)))
+		return 0;
+	s->dim = dim;
+	s->at = at;
+	s->end = at + len;
+	s->hash = image->seed;
+	s->comp = 0;
+	if (by_component) {
+		enf_lookup(c, enf_mix(s->hash, 0x2f), 1, ENF_SLOT_PATH); /* "/" */
+		s->pos = at + 1;
+		if (len > 1) /* each step takes a byte at least */
+			enf_loop(len, enf_walk_one, c);
+	} else {
+		s->pos = at;
+		if (len)
+			enf_loop((len + 7) / 8, enf_hash_one, c);
+		enf_lookup(c, enf_mix(s->hash, ((__u64)len << 8) | 1), len, ENF_SLOT_STRING);
+	}
+	if (image->n_dfas)
+		enf_loop(image->n_dfas, enf_dfa_one, c);
+	return 0;
+}
+
+/* ---- Numbers ----------------------------------------------------------------------------- */
+
+struct enf_search {
+	struct enf_ctx *c;
+	__u64 hi, lo;
+	__u32 first;
+	__u32 low, high; /* the answer lies in [low, high) */
+};
+
+static long enf_search_one(__u32 i, void *arg)
+{
+	struct enf_search *b = arg;
+	__u32 mid = (b->low + b->high) / 2;
+	const struct enf_interval *v;
+
+	(void)i;
+	if (b->high - b->low <= 1)
+		return 1;
+	v = enf_at(b->c, enf_head(b->c)->off_intervals + (b->first + mid) * 24, 24);
+	if (!v)
+		return 1;
+	if (v->hi < b->hi || (v->hi == b->hi && v->lo <= b->lo))
+		b->low = mid;
+	else
+		b->high = mid;
+	return 0;
+}
+
+/* Mark the atoms of *dim* that the number satisfies. The first interval starts at 0. */
+ENF_FN int enf_match_number(struct enf_ctx *c, __u32 dim, __u64 hi, __u64 lo)
+{
+	const struct enf_image *image = enf_head(c);
+	struct enf_search b = { .c = c, .hi = hi, .lo = lo };
+	const struct enf_interval *v;
+	__u32 n = dim - ENF_DIM_FIRST_NUM;
+
+	enf_barrier(n);
+	if (n >= ENF_NUM_DIMS || !image->intervals[n].count)
+		return 0;
+	b.first = image->intervals[n].first;
+	b.high = image->intervals[n].count;
+	enf_loop(32, enf_search_one, &b);
+	v = enf_at(c, image->off_intervals + (b.first + b.low) * 24, 24);
+	if (v)
+		enf_touch(c, v->atoms.first, v->atoms.count,
+			  dim == ENF_DIM_INODE ? ENF_DIM_PATH : dim);
+	return 0;
+}
+
+/* ---- Conjunctions ------------------------------------------------------------------------ */
+
+struct enf_conj {
+	struct enf_ctx *c;
+	__u32 first;
+	__u32 truth;
+};
+
+static long enf_term_one(__u32 i, void *arg)
+{
+	struct enf_conj *j = arg;
+	struct enf_scratch *s = j->c->s;
+	const struct enf_term *t;
+	__u32 truth, n;
+	__u64 dim;
+
+	t = enf_at(j->c, enf_head(j->c)->off_terms + (j->first + i) * 24, 24);
+	if (!t) {
+		j->truth = ENF_UNKNOWN;
+		return 1;
+	}
+	dim = ENF_BIT(t->dim & 63);
+	if (!(s->present & dim)) { /* about something that is not there: cannot hold, nor its negation */
+		j->truth = ENF_FALSE;
+		return 1;
+	}
+	if (t->kind == ENF_TERM_ATOM) {
+		truth = !!(s->bits[(t->atom >> 6) & (ENF_ATOM_WORDS - 1)] & ENF_BIT(t->atom & 63));
+		if (!truth && ((s->unknown & dim) || s->overflow))
+			truth = ENF_UNKNOWN;
+	} else {
+		n = t->dim - ENF_DIM_FIRST_NUM;
+		enf_barrier(n);
+		if ((s->unknown & dim) || n >= ENF_NUM_DIMS)
+			truth = ENF_UNKNOWN;
+		else if (t->kind == ENF_TERM_MASK_ANY)
+			truth = (s->num[n] & t->a) != 0;
+		else
+			truth = (s->num[n] & t->a) == t->b;
+	}
+	if (truth == ENF_UNKNOWN) {
+		j->truth = ENF_UNKNOWN; /* a later term may still be false */
+		return 0;
+	}
+	if (truth == t->negate) {
+		j->truth = ENF_FALSE;
+		return 1;
+	}
+	return 0;
+}
+
+/* Returns: enum enf_truth of all terms of a range together. */
+ENF_INLINE int enf_conjunction(struct enf_ctx *c, __u32 first, __u32 count)
+{
+	struct enf_conj j = { .c = c, .first = first, .truth = ENF_TRUE };
+
+	if (count)
+		enf_loop(count, enf_term_one, &j);
+	return j.truth;
+}
+
+#endif

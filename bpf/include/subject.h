@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who acts: which labels and subjects of the image a task satisfies, and what fork and exec do to
+ * that. Works on struct enf_task alone; finding the identity is the caller's work.
+ */
+#ifndef ENFORCER_SUBJECT_H
+#define ENFORCER_SUBJECT_H
+
+#include "match.h"
+
+#define ENF_SUBJECT_DIMS                                                                           \
+	(ENF_BIT(ENF_DIM_EXE) | ENF_BIT(ENF_DIM_CGROUP) | ENF_BIT(ENF_DIM_UID) |                   \
+	 ENF_BIT(ENF_DIM_EUID) | ENF_BIT(ENF_DIM_GID) | ENF_BIT(ENF_DIM_EGID) |                    \
+	 ENF_BIT(ENF_DIM_CAPS))
+
+static long enf_label_one(__u32 i, void *arg)
+{
+	struct enf_ctx *c = arg;
+	struct enf_task *task = c->task;
+	const struct enf_label *label = enf_at(c, enf_head(c)->off_labels + i * 16, 16);
+	__u32 word = (i >> 6) & (ENF_LABEL_WORDS - 1);
+	__u32 truth;
+
+	if (!label) { /* cannot tell: unknown, which each rule's onError decides */
+		task->self_unknown[word] |= ENF_BIT(i & 63);
+		return 0;
+	}
+	if ((task->flags & label->flags_set) != label->flags_set ||
+	    (task->flags & label->flags_clear))
+		return 0;
+	truth = enf_conjunction(c, label->terms.first, label->terms.count);
+	if (truth == ENF_TRUE)
+		task->self[word] |= ENF_BIT(i & 63);
+	else if (truth == ENF_UNKNOWN)
+		task->self_unknown[word] |= ENF_BIT(i & 63);
+	return 0;
+}
+
+ENF_INLINE __u32 enf_subject_term_truth(const struct enf_task *task, struct enf_subject_term t)
+{
+	__u32 word = (t.label >> 6) & (ENF_LABEL_WORDS - 1);
+	__u64 bit = ENF_BIT(t.label & 63);
+	__u32 truth;
+
+	if (t.who == ENF_WHO_PROCESS)
+		truth = task->self[word] & bit		 ? ENF_TRUE
+			: task->self_unknown[word] & bit ? ENF_UNKNOWN
+							 : ENF_FALSE;
+	else if (t.who == ENF_WHO_PARENT)
+		truth = task->parent[word] & bit	   ? ENF_TRUE
+			: task->parent_unknown[word] & bit ? ENF_UNKNOWN
+							   : ENF_FALSE;
+	else
+		truth = task->ancestor[word] & bit	     ? ENF_TRUE
+			: task->ancestor_unknown[word] & bit ? ENF_UNKNOWN
+							     : ENF_FALSE;
+	if (truth == ENF_FALSE && t.who != ENF_WHO_PROCESS &&
+	    (task->flags & ENF_SF_LINEAGE_UNKNOWN))
+		truth = ENF_UNKNOWN;
+	if (truth == ENF_UNKNOWN)
+		return ENF_UNKNOWN;
+	return truth != t.negate;
+}
+
+static long enf_subject_one(__u32 i, void *arg)
+{
+	struct enf_ctx *c = arg;
+	struct enf_task *task = c->task;
+	const struct enf_subject *subject = enf_at(c, enf_head(c)->off_subjects + i * 40, 40);
+	__u32 word = (i >> 6) & (ENF_SUBJECT_WORDS - 1);
+	__u32 truth = ENF_TRUE;
+
+	if (!subject) {
+		task->subject_unknown[word] |= ENF_BIT(i & 63);
+		task->ops = ~0ULL;
+		return 0;
+	}
+	for (int k = 0; k < ENF_SUBJECT_TERMS; k++) {
+		__u32 one;
+
+		if (subject->term[k].who == ENF_WHO_NONE)
+			break;
+		one = enf_subject_term_truth(task, subject->term[k]);
+		if (one == ENF_FALSE)
+			return 0;
+		if (one == ENF_UNKNOWN)
+			truth = ENF_UNKNOWN;
+	}
+	if (truth == ENF_TRUE)
+		task->subject[word] |= ENF_BIT(i & 63);
+	else
+		task->subject_unknown[word] |= ENF_BIT(i & 63);
+	task->ops |= subject->ops;
+	return 0;
+}
+
+/*
+ * Compute the sets of c->task from its identity. In: task identity fields, and the cgroup path at
+ * text[cgroup_at, + cgroup_len). *cgroup_len* 0 means it could not be read.
+ */
+ENF_FN int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup_len)
+{
+	const struct enf_image *image = enf_head(c);
+	struct enf_scratch *s = c->s;
+	struct enf_task *task = c->task;
+
+	s->present = ENF_SUBJECT_DIMS;
+	s->unknown = 0;
+	for (int i = 0; i < ENF_LABEL_WORDS; i++) {
+		task->self[i] = 0;
+		task->self_unknown[i] = 0;
+	}
+	for (int i = 0; i < ENF_SUBJECT_WORDS; i++) {
+		task->subject[i] = 0;
+		task->subject_unknown[i] = 0;
+	}
+	task->ops = 0;
+
+	/* The cgroup path may lie where the executable's goes: match it first. */
+	if (cgroup_len)
+		enf_match_string(c, cgroup_at, cgroup_len, ENF_DIM_CGROUP, 1);
+	else
+		s->unknown |= ENF_BIT(ENF_DIM_CGROUP);
+	if (task->flags & ENF_SF_EXE_UNKNOWN) {
+		s->unknown |= ENF_BIT(ENF_DIM_EXE);
+	} else if (task->exe_len && task->exe_len <= ENF_EXE_MAX) {
+		for (int i = 0; i < ENF_EXE_MAX; i++)
+			s->text[i] = task->exe[i];
+		enf_match_string(c, ENF_TEXT_PATH, task->exe_len, ENF_DIM_EXE, 1);
+	} else { /* kernel threads have no executable: conditions on it cannot hold */
+		s->present &= ~ENF_BIT(ENF_DIM_EXE);
+	}
+	enf_match_number(c, ENF_DIM_UID, 0, task->uid);
+	enf_match_number(c, ENF_DIM_EUID, 0, task->euid);
+	enf_match_number(c, ENF_DIM_GID, 0, task->gid);
+	enf_match_number(c, ENF_DIM_EGID, 0, task->egid);
+	s->num[ENF_DIM_CAPS - ENF_DIM_FIRST_NUM] = task->caps;
+
+	if (image->n_labels)
+		enf_loop(image->n_labels, enf_label_one, c);
+	if (image->n_subjects)
+		enf_loop(image->n_subjects, enf_subject_one, c);
+	enf_untouch(c);
+	task->generation = image->generation;
+	return 0;
+}
+
+/* The labels that *task* has become visible with so far join those its descendants inherit. */
+ENF_INLINE void enf_task_remember(struct enf_task *task)
+{
+	for (int i = 0; i < ENF_LABEL_WORDS; i++) {
+		task->ancestor[i] |= task->self[i];
+		task->ancestor_unknown[i] |= task->self_unknown[i];
+	}
+}
+
+/*
+ * A child of *from*, whose sets are current. *same_parent*: CLONE_PARENT. The creator is an ancestor
+ * either way; what it was before earlier execs it has remembered.
+ */
+ENF_INLINE void enf_task_fork(struct enf_task *child, const struct enf_task *from, int same_parent)
+{
+	*child = *from;
+	if (!same_parent) {
+		for (int i = 0; i < ENF_LABEL_WORDS; i++) {
+			child->parent[i] = from->self[i];
+			child->parent_unknown[i] = from->self_unknown[i];
+		}
+	}
+	enf_task_remember(child);
+	child->generation = 0;
+}
+
+/* What *task* was until this exec becomes its own ancestor: exec without fork sheds nothing. */
+ENF_INLINE void enf_task_exec(struct enf_task *task, __u32 flags, __u64 now)
+{
+	enf_task_remember(task);
+	task->flags = (task->flags & ENF_SF_LINEAGE_UNKNOWN) | flags;
+	task->exec_ns = now;
+	task->generation = 0;
+}
+
+#endif

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Policies: text to typed model. Needs no privileges and no kernel."""

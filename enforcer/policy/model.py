@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""
+A policy as typed values: what the builder makes of the text and the compiler reads.
+
+Everything here is already checked. Values are resolved as far as text goes (user names to numbers,
+octal to integers, ``/bin`` symlinks not yet: that is the compiler's, since it depends on the host).
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from enforcer.policy.vocabulary import FieldSpec, OpSpec
+
+__all__ = [
+    "Action",
+    "Address",
+    "CapabilityMask",
+    "Condition",
+    "Flag",
+    "Interval",
+    "Mask",
+    "Mode",
+    "OnError",
+    "Policy",
+    "PolicySet",
+    "Process",
+    "Rule",
+    "Span",
+    "Subject",
+    "Text",
+    "TextKind",
+    "Value",
+    "Verb",
+]
+
+
+@attrs.frozen
+class Span:
+    """A place in a policy file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Verb(enum.IntEnum):
+    """``enum enf_action``; larger is stricter."""
+
+    ALLOW = 1
+    LOG = 2
+    DENY = 3
+    KILL = 4
+
+
+class OnError(enum.IntEnum):
+    """``enum enf_on_error``: what an operand that cannot be read means for the rule."""
+
+    SKIP = 0
+    DENY = 1
+    LOG = 2
+
+
+class Mode(enum.Enum):
+    """Whether a policy's verdicts are carried out or only recorded."""
+
+    ENFORCE = "enforce"
+    AUDIT = "audit"
+
+
+class TextKind(enum.Enum):
+    """
+    How a text value is compared.
+
+    GLOB: ``?`` and ``*`` stop at ``/`` in paths, ``**`` does not, ``[...]`` is one character of a
+    class, ``\\`` quotes. ``/a/**`` means everything below ``/a`` at any depth, not ``/a`` itself.
+    In plain strings ``*`` matches anything. EXACT, PREFIX, SUFFIX and CONTAINS are literal.
+    """
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+    CONTAINS = "contains"
+    GLOB = "glob"
+
+
+@attrs.frozen
+class Text:
+    """One text value, in bytes as the kernel has them."""
+
+    kind: TextKind
+    value: bytes
+    span: Span | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class Interval:
+    """Numbers from *low* to *high*, both included."""
+
+    low: int
+    high: int
+
+
+@attrs.frozen
+class Mask:
+    """``(number & mask) == value``; *value* None means ``!= 0`` (any of the bits)."""
+
+    mask: int
+    value: int | None = None
+
+
+@attrs.frozen
+class Address:
+    """A network in 128 bits, IPv4 as ``::ffff:a.b.c.d``: addresses from *low* to *high*."""
+
+    low: int
+    high: int
+
+
+@attrs.frozen
+class CapabilityMask:
+    """Effective capabilities as bits: any of, all of, or none of *mask*."""
+
+    how: str  # "any" | "all" | "none"
+    mask: int
+
+
+Value = Text | Interval | Mask | Address | CapabilityMask
+
+
+@attrs.frozen
+class Condition:
+    """
+    One field compared with values: holds if any value does; *negate* turns that round.
+
+    *index* is the argument number for ``args`` (None: any argument).
+    A condition on something that the operation does not have never holds, negated or not.
+    """
+
+    field: FieldSpec
+    values: tuple[Value, ...]
+    negate: bool = False
+    index: int | None = None
+    span: Span | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class Flag:
+    """A yes/no fact (``ObjectFlag`` or ``SubjectFlag``) that must be *wanted*."""
+
+    field: FieldSpec
+    wanted: bool
+    span: Span | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class Process:
+    """Conditions on one process; all must hold."""
+
+    conditions: tuple[Condition, ...] = ()
+    flags: tuple[Flag, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.conditions or self.flags)
+
+
+@attrs.frozen
+class Subject:
+    """
+    Who acts. Each part, if given, must hold; lists hold if all of their members do.
+
+    ``not_process`` etc. are conditions that must *not* hold as a whole
+    (written ``notProcess``, ``notParent``, ``notAncestors``).
+    ``ancestors`` holds if one ancestor, alive or not, satisfied all of its conditions when it forked
+    or execed.
+    """
+
+    process: Process = Process()
+    parent: Process = Process()
+    ancestors: Process = Process()
+    not_process: Process = Process()
+    not_parent: Process = Process()
+    not_ancestors: Process = Process()
+
+
+@attrs.frozen
+class Action:
+    """What a match means."""
+
+    verb: Verb
+    errno: int = 1  # EPERM
+    signal: int = 9  # SIGKILL
+    message: str | None = None
+
+
+@attrs.frozen
+class Rule:
+    """
+    One rule.
+
+    Attributes:
+        name: given by the author, or ``rule-N`` (N from 1).
+        event: key in ``vocabulary.EVENTS``.
+        operations: words under that event.
+        conditions, flags: about the object; all must hold.
+        guard: deny and kill rules on paths also keep those names in place.
+        strict: also check descriptors that are already open (file rules).
+        syscall: name written by the author if the rule was lifted from a system call.
+    """
+
+    name: str
+    event: str
+    operations: tuple[OpSpec, ...]
+    action: Action
+    span: Span
+    conditions: tuple[Condition, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    subject: Subject = Subject()
+    on_error: OnError = OnError.SKIP
+    guard: bool = True
+    strict: bool = False
+    syscall: str | None = None
+    severity: str = "medium"
+    tags: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Policy:
+    """
+    One document.
+
+    *defaults* maps an event name to the verdict when no rule of this policy on that event matched;
+    *selector* restricts every rule and default to some processes.
+    *allow_degraded*: rules that this kernel cannot prevent may be enforced after the fact.
+    """
+
+    name: str
+    mode: Mode
+    rules: tuple[Rule, ...]
+    span: Span
+    selector: Process = Process()
+    defaults: dict[str, Action] = attrs.field(factory=dict)
+    message: str | None = None
+    description: str = ""
+    allow_degraded: bool = False
+
+
+@attrs.frozen
+class PolicySet:
+    """All policies in force together, in the order of loading; names are unique."""
+
+    policies: tuple[Policy, ...]

@@ -1,0 +1,409 @@
+# SPDX-License-Identifier: MIT
+"""
+The words of the policy language, one table each.
+
+Operations, fields, operators, flags and lifted system calls are described here and nowhere else;
+the builder, the compiler, the JSON Schema and the language reference are derived from these tables.
+Numbers that the kernel side shares carry the names of ``bpf/include/enforcer_abi.h``; the unit tests
+hold both equal.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+__all__ = [
+    "ABSTRACT_FIELDS",
+    "EVENTS",
+    "FIELDS",
+    "LIFTED_SYSCALLS",
+    "OPERATORS",
+    "OPS",
+    "PROCESS_FIELDS",
+    "Dim",
+    "EventSpec",
+    "FieldSpec",
+    "Kind",
+    "LiftSpec",
+    "ObjectFlag",
+    "Op",
+    "OpSpec",
+    "SubjectFlag",
+]
+
+
+class Op(enum.IntEnum):
+    """Operations as the kernel side numbers them (``enum enf_op``)."""
+
+    EXEC = 0
+    EXEC_CREDS = 1
+    EXEC_ARGV = 2
+    READ = 3
+    WRITE = 4
+    APPEND = 5
+    CREATE = 6
+    TRUNCATE = 7
+    MMAP_EXEC = 8
+    UNLINK = 9
+    RENAME = 10
+    LINK = 11
+    SYMLINK = 12
+    MKDIR = 13
+    RMDIR = 14
+    MKNOD = 15
+    CHMOD = 16
+    CHOWN = 17
+    SETXATTR = 18
+    GUARD = 19
+    FD_READ = 20
+    FD_WRITE = 21
+    SOCKET = 22
+    BIND = 23
+    LISTEN = 24
+    CONNECT = 25
+    ACCEPT = 26
+    SEND = 27
+
+
+class Dim(enum.IntEnum):
+    """What a term looks at (``enum enf_dim``)."""
+
+    PATH = 0
+    NAME = 1
+    EXE = 2
+    CGROUP = 3
+    ARG_ANY = 4
+    ARG0 = 5
+    ADDR = 24
+    INODE = 25
+    PORT = 26
+    FAMILY = 27
+    TYPE = 28
+    PROTOCOL = 29
+    MODE = 30
+    UID = 31
+    EUID = 32
+    GID = 33
+    EGID = 34
+    CAPS = 35
+
+
+class ObjectFlag(enum.IntFlag):
+    """Facts about the object of an operation (``ENF_OF_*``)."""
+
+    SCRIPT = 0x0001
+    INTERPRETER = 0x0002
+    FILELESS = 0x0004
+    SETUID = 0x0008
+    SETGID = 0x0010
+    FILECAPS = 0x0020
+    DIR = 0x0040
+    NEWNAME = 0x0080
+    MEMFD = 0x0100
+    UNIX = 0x0200
+    NSVIEW = 0x0400
+
+
+class SubjectFlag(enum.IntFlag):
+    """Facts about a process (``ENF_SF_*``)."""
+
+    FILELESS = 0x0001
+    SCRIPT = 0x0002
+    SETID = 0x0004
+    KTHREAD = 0x0008
+    EXE_UNKNOWN = 0x0100
+    LINEAGE_UNKNOWN = 0x0200
+
+
+class Kind(enum.Enum):
+    """How the values of a field are written and which operators it has."""
+
+    PATH = "path"
+    STRING = "string"
+    ADDRESS = "address"
+    PORT = "port"
+    NUMBER = "number"
+    MODE = "mode"
+    USER = "user"
+    GROUP = "group"
+    CAPABILITY = "capability"
+    FLAG = "flag"
+    UNIT = "unit"
+    CGROUP = "cgroup"
+    ARGS = "args"
+
+
+_COMMON = ("equal", "notEqual", "in", "notIn")
+_TEXT = (*_COMMON, "prefix", "suffix", "contains", "glob")
+_NUMERIC = (*_COMMON, "range", "mask")
+
+OPERATORS: dict[Kind, tuple[str, ...]] = {
+    Kind.PATH: _TEXT,
+    Kind.STRING: _TEXT,
+    Kind.ADDRESS: (*_COMMON, "cidr"),
+    Kind.PORT: (*_COMMON, "range"),
+    Kind.NUMBER: _NUMERIC,
+    Kind.MODE: _NUMERIC,
+    Kind.USER: (*_COMMON, "range"),
+    Kind.GROUP: (*_COMMON, "range"),
+    Kind.CAPABILITY: ("any", "all", "none"),
+    Kind.FLAG: ("equal",),
+    Kind.UNIT: _COMMON,
+    Kind.CGROUP: _TEXT,
+    Kind.ARGS: _TEXT,
+}
+"""Operators by kind. ``notEqual`` and ``notIn`` negate; every other holds if any of its values does."""
+
+
+@attrs.frozen
+class FieldSpec:
+    """
+    A word under ``match`` (object) or under ``process``/``parent``/``ancestors`` (subject).
+
+    Exactly one of *dim* and *flag* is set. *names* maps symbolic values to numbers.
+    """
+
+    name: str
+    kind: Kind
+    doc: str
+    dim: Dim | None = None
+    flag: int | None = None
+    names: dict[str, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class OpSpec:
+    """
+    A word in the list of an event.
+
+    Attributes:
+        ops: kernel operations that this word stands for.
+        fields: names in :data:`FIELDS` that may be matched.
+        can_deny: the hook returns before the effect, so an error prevents it.
+    """
+
+    name: str
+    ops: tuple[Op, ...]
+    fields: frozenset[str]
+    doc: str
+    can_deny: bool = True
+
+
+@attrs.frozen
+class EventSpec:
+    """An event key of a rule: the class of operations that ``default`` also speaks of."""
+
+    name: str
+    operations: dict[str, OpSpec]
+    doc: str
+    everything: tuple[Op, ...]
+    """What ``default`` for this event covers (guards and strict descriptors excluded)."""
+
+
+_FAMILIES = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16, "packet": 17, "vsock": 40, "alg": 38}
+_TYPES = {"stream": 1, "dgram": 2, "raw": 3, "rdm": 4, "seqpacket": 5, "packet": 10}
+_PROTOCOLS = {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132, "mptcp": 262}
+
+FIELDS: dict[str, FieldSpec] = {
+    f.name: f
+    for f in (
+        FieldSpec("path", Kind.PATH, "Path of the file, or of a unix socket.", Dim.PATH),
+        FieldSpec("abstract", Kind.STRING, "Abstract unix socket name, without the NUL.", Dim.NAME),
+        FieldSpec("xattr", Kind.STRING, "Name of the extended attribute.", Dim.NAME),
+        FieldSpec("args", Kind.ARGS, "Arguments of the new program, by index or any.", Dim.ARG_ANY),
+        FieldSpec("address", Kind.ADDRESS, "IP address; IPv4-mapped IPv6 is IPv4.", Dim.ADDR),
+        FieldSpec("port", Kind.PORT, "Port number.", Dim.PORT),
+        FieldSpec("family", Kind.NUMBER, "Socket family.", Dim.FAMILY, names=_FAMILIES),
+        FieldSpec("type", Kind.NUMBER, "Socket type.", Dim.TYPE, names=_TYPES),
+        FieldSpec("protocol", Kind.NUMBER, "Protocol.", Dim.PROTOCOL, names=_PROTOCOLS),
+        FieldSpec("mode", Kind.MODE, "Permission bits, octal (07777).", Dim.MODE),
+        FieldSpec(
+            "script", Kind.FLAG, "The file starts with #!.", flag=ObjectFlag.SCRIPT
+        ),
+        FieldSpec(
+            "interpreter",
+            Kind.FLAG,
+            "The file is run to interpret another one.",
+            flag=ObjectFlag.INTERPRETER,
+        ),
+        FieldSpec(
+            "fileless",
+            Kind.FLAG,
+            "The file has no name: memfd, unlinked, O_TMPFILE.",
+            flag=ObjectFlag.FILELESS,
+        ),
+        FieldSpec("memfd", Kind.FLAG, "Made by memfd_create.", flag=ObjectFlag.MEMFD),
+        FieldSpec("setuid", Kind.FLAG, "Set-user-ID file.", flag=ObjectFlag.SETUID),
+        FieldSpec("setgid", Kind.FLAG, "Set-group-ID file.", flag=ObjectFlag.SETGID),
+        FieldSpec(
+            "fileCapabilities",
+            Kind.FLAG,
+            "The file would give capabilities that the caller has not.",
+            flag=ObjectFlag.FILECAPS,
+        ),
+        FieldSpec("directory", Kind.FLAG, "The object is a directory.", flag=ObjectFlag.DIR),
+    )
+}
+"""Object fields, under ``match``. A flag field takes true or false."""
+
+PROCESS_FIELDS: dict[str, FieldSpec] = {
+    f.name: f
+    for f in (
+        FieldSpec("binary", Kind.PATH, "Executable, as resolved at exec.", Dim.EXE),
+        FieldSpec("uid", Kind.USER, "Real user, number or name.", Dim.UID),
+        FieldSpec("euid", Kind.USER, "Effective user.", Dim.EUID),
+        FieldSpec("gid", Kind.GROUP, "Real group, number or name.", Dim.GID),
+        FieldSpec("egid", Kind.GROUP, "Effective group.", Dim.EGID),
+        FieldSpec("capabilities", Kind.CAPABILITY, "Effective capabilities.", Dim.CAPS),
+        FieldSpec("cgroup", Kind.CGROUP, "cgroup v2 path, or below it.", Dim.CGROUP),
+        FieldSpec("unit", Kind.UNIT, "systemd unit, with its descendants.", Dim.CGROUP),
+        FieldSpec("fileless", Kind.FLAG, "Runs a nameless file.", flag=SubjectFlag.FILELESS),
+        FieldSpec("script", Kind.FLAG, "Interprets a script.", flag=SubjectFlag.SCRIPT),
+        FieldSpec(
+            "setid", Kind.FLAG, "Its exec changed effective ids.", flag=SubjectFlag.SETID
+        ),
+    )
+}
+"""Subject fields, under ``process``, ``parent``, ``ancestors`` and ``selector``."""
+
+ABSTRACT_FIELDS = ("within",)
+"""Words of the design that this version refuses by name instead of as unknown."""
+
+
+def _op(
+    name: str, ops: tuple[Op, ...], fields: str, doc: str, *, can_deny: bool = True
+) -> OpSpec:
+    return OpSpec(name, ops, frozenset(fields.split()), doc, can_deny)
+
+
+_FILE = "path fileless memfd directory"
+_WRITE = (Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE)
+_NAMES = (Op.UNLINK, Op.RENAME, Op.LINK, Op.SYMLINK, Op.MKDIR, Op.RMDIR, Op.MKNOD)
+_META = (Op.CHMOD, Op.CHOWN, Op.SETXATTR)
+_INET = "address port family type protocol"
+
+_EXEC_OPS = {
+    o.name: o
+    for o in (
+        _op(
+            "exec",
+            (Op.EXEC,),
+            "path script interpreter fileless memfd setuid setgid fileCapabilities args",
+            "Run a program.",
+        ),
+    )
+}
+_FILE_OPS = {
+    o.name: o
+    for o in (
+        _op("read", (Op.READ,), _FILE, "Open for reading."),
+        _op("write", _WRITE, _FILE + " mode", "Open for writing, append, create, truncate."),
+        _op("append", (Op.APPEND,), _FILE, "Open for writing at the end only."),
+        _op("create", (Op.CREATE,), _FILE + " mode", "Make a regular file or a name for one."),
+        _op("truncate", (Op.TRUNCATE,), _FILE, "Shorten or lengthen."),
+        _op("mmapExec", (Op.MMAP_EXEC,), _FILE, "Map executable."),
+        _op("unlink", (Op.UNLINK,), _FILE, "Remove a name, or replace it by rename."),
+        _op("rename", (Op.RENAME,), _FILE, "Rename from or to this name."),
+        _op("link", (Op.LINK,), _FILE, "Hard link from or to this name."),
+        _op("symlink", (Op.SYMLINK,), _FILE, "Make a symbolic link here."),
+        _op("mkdir", (Op.MKDIR,), _FILE + " mode", "Make a directory."),
+        _op("rmdir", (Op.RMDIR,), _FILE, "Remove a directory."),
+        _op("mknod", (Op.MKNOD,), _FILE + " mode", "Make a device node or FIFO."),
+        _op("chmod", (Op.CHMOD,), _FILE + " mode", "Change permission bits."),
+        _op("chown", (Op.CHOWN,), _FILE, "Change owner or group."),
+        _op("setxattr", (Op.SETXATTR,), _FILE + " xattr", "Change extended attributes or ACLs."),
+        _op(
+            "modify",
+            (*_WRITE, *_NAMES, *_META),
+            _FILE,
+            "Everything that changes a file, its names or its metadata.",
+        ),
+        _op(
+            "any",
+            (Op.READ, Op.MMAP_EXEC, *_WRITE, *_NAMES, *_META),
+            _FILE,
+            "Every file operation.",
+        ),
+    )
+}
+_NETWORK_OPS = {
+    o.name: o
+    for o in (
+        _op("socket", (Op.SOCKET,), "family type protocol", "Make a socket."),
+        _op("bind", (Op.BIND,), _INET + " path abstract", "Take a local address."),
+        _op("listen", (Op.LISTEN,), _INET, "Wait for connections."),
+        _op("connect", (Op.CONNECT,), _INET + " path abstract", "Connect to an address."),
+        _op("accept", (Op.ACCEPT,), _INET, "Accept, by local address and port."),
+        _op("send", (Op.SEND,), _INET + " path abstract", "Send to an address, unconnected."),
+        _op(
+            "egress",
+            (Op.CONNECT, Op.SEND),
+            _INET + " path abstract",
+            "Connect, or send to an address.",
+        ),
+        _op(
+            "any",
+            (Op.SOCKET, Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND),
+            "family type protocol",
+            "Every socket operation.",
+        ),
+    )
+}
+
+EVENTS: dict[str, EventSpec] = {
+    e.name: e
+    for e in (
+        EventSpec("exec", _EXEC_OPS, "A program is run.", (Op.EXEC,)),
+        EventSpec("file", _FILE_OPS, "A file is used.", _FILE_OPS["any"].ops),
+        EventSpec("network", _NETWORK_OPS, "A socket is used.", _NETWORK_OPS["any"].ops),
+    )
+}
+
+OPS: dict[str, OpSpec] = {
+    f"{event.name}.{op.name}": op for event in EVENTS.values() for op in event.operations.values()
+}
+
+
+@attrs.frozen
+class LiftSpec:
+    """
+    A system call whose meaning an LSM hook has: rules on it are compiled to that hook.
+
+    *args* maps an argument index to the object field that the kernel's own copy is matched as.
+    """
+
+    event: str
+    operation: str
+    args: dict[int, str]
+
+
+LIFTED_SYSCALLS: dict[str, LiftSpec] = {
+    "execve": LiftSpec("exec", "exec", {0: "path"}),
+    "execveat": LiftSpec("exec", "exec", {1: "path"}),
+    "creat": LiftSpec("file", "create", {0: "path"}),
+    "truncate": LiftSpec("file", "truncate", {0: "path"}),
+    "unlink": LiftSpec("file", "unlink", {0: "path"}),
+    "unlinkat": LiftSpec("file", "unlink", {1: "path"}),
+    "rename": LiftSpec("file", "rename", {0: "path"}),
+    "renameat": LiftSpec("file", "rename", {1: "path"}),
+    "renameat2": LiftSpec("file", "rename", {1: "path"}),
+    "link": LiftSpec("file", "link", {0: "path"}),
+    "linkat": LiftSpec("file", "link", {1: "path"}),
+    "symlink": LiftSpec("file", "symlink", {1: "path"}),
+    "symlinkat": LiftSpec("file", "symlink", {2: "path"}),
+    "mkdir": LiftSpec("file", "mkdir", {0: "path"}),
+    "mkdirat": LiftSpec("file", "mkdir", {1: "path"}),
+    "rmdir": LiftSpec("file", "rmdir", {0: "path"}),
+    "mknod": LiftSpec("file", "mknod", {0: "path"}),
+    "mknodat": LiftSpec("file", "mknod", {1: "path"}),
+    "chmod": LiftSpec("file", "chmod", {0: "path", 1: "mode"}),
+    "fchmodat": LiftSpec("file", "chmod", {1: "path", 2: "mode"}),
+    "chown": LiftSpec("file", "chown", {0: "path"}),
+    "lchown": LiftSpec("file", "chown", {0: "path"}),
+    "fchownat": LiftSpec("file", "chown", {1: "path"}),
+    "setxattr": LiftSpec("file", "setxattr", {0: "path", 1: "xattr"}),
+    "socket": LiftSpec("network", "socket", {0: "family", 1: "type", 2: "protocol"}),
+    "listen": LiftSpec("network", "listen", {}),
+}
