@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""
+Every exception of enforcer, in three families.
+
+:class:`PolicyError` is about the user's text and carries a place; :class:`KernelError` is about the
+machine and is an :class:`OSError`; :class:`EnforcerBug` is ours. Messages say what failed, why, and
+what to do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from enforcer.policy.model import Span
+
+__all__ = [
+    "ControlError",
+    "EnforcerBug",
+    "EnforcerError",
+    "KernelError",
+    "LimitError",
+    "PolicyError",
+    "PolicyErrors",
+    "UnsupportedError",
+    "VerifierError",
+]
+
+
+class EnforcerError(Exception):
+    """Base of all."""
+
+
+class PolicyError(EnforcerError):
+    """Something in a policy file is wrong; *span* is where, if it has a place."""
+
+    def __init__(self, message: str, span: Span | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.span = span
+
+    def __str__(self) -> str:
+        return f"{self.span}: {self.message}" if self.span else self.message
+
+
+class LimitError(PolicyError):
+    """A policy exceeds a limit of the image; the message names the limit."""
+
+
+class PolicyErrors(EnforcerError):
+    """All errors of one load together, in file order."""
+
+    def __init__(self, errors: Iterable[PolicyError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(str(e) for e in self.errors))
+
+
+class KernelError(EnforcerError, OSError):
+    """The kernel refused something; ``errno`` is kept."""
+
+    def __init__(self, message: str, errno: int = 0) -> None:
+        super().__init__(errno, message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.message}: {os.strerror(self.errno)}" if self.errno else self.message
+
+
+class UnsupportedError(KernelError):
+    """This kernel or machine cannot do what was asked; the message says what would help."""
+
+
+class VerifierError(KernelError):
+    """The kernel's verifier refused a program; *log* is everything that it said."""
+
+    def __init__(self, message: str, errno: int, log: str) -> None:
+        super().__init__(message, errno)
+        self.log = log
+
+
+class ControlError(EnforcerError):
+    """The daemon could not be reached, or answered with an error."""
+
+
+class EnforcerBug(EnforcerError):
+    """An invariant of ours does not hold."""
