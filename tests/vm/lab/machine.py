@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""
+One virtual machine: from its description to the exit code of its command.
+
+QEMU emulates the processor (TCG), so that the laboratory runs where there is no
+nested virtualisation and behaves the same everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import initramfs
+from .kernel import Kernel
+from .modules import ModuleTree
+from .process import Relay, start, stop
+from .sharing import Share, serve_9p, serve_virtiofs
+from .state import State
+from .tools import LabError, tool
+
+SCRATCH_DIRECTORY = "/mnt/scratch"
+
+_EARLY_MODULES = ("virtio_pci", "virtio_console", "virtio_rng", "overlay")
+_OVERLAY_SIZE = "75%"
+_RELAY_SECONDS = 10.0
+
+_KERNEL_ARGUMENTS = (
+    "console=ttyS0 loglevel=5 panic=-1 rdinit=/init no_timer_check tsc=reliable "
+    # Emulation gains nothing from mitigations, and they cost a third of its speed.
+    "mitigations=off random.trust_cpu=on"
+)
+# virtiofsd fills guest pages behind the back of QEMU's translator, which may go on running code
+# that it translated from an earlier content of the page.  Zeroing each page on allocation makes
+# the emulated processor write it, and the translator forgets the old code.  Without this, user
+# space crashes at random.
+_VIRTIOFS_ARGUMENT = "init_on_alloc=1"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What to boot and what to run in it."""
+
+    kernel: Kernel
+    command: str
+    directory: Path
+    cpus: int = 2
+    memory: str = "2G"
+    timeout: float | None = None
+    icount: bool = False
+    append: tuple[str, ...] = ()
+    scratch_mib: int = 0
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a machine ended; *code* is None when the guest left no exit code behind."""
+
+    code: int | None
+    timed_out: bool
+    boot_seconds: float | None
+    total_seconds: float
+    console_tail: str
+
+
+def run(machine: Machine, *, cache: Path) -> Outcome:
+    """
+    Boot *machine*, pass the output of its command through, and wait for its end.
+
+    Everything that was started or created is gone afterwards, also when an
+    exception, such as one raised by a signal handler, interrupts the wait.
+
+    Raises:
+        LabError: when the machine cannot be started.
+    """
+    with ExitStack() as stack:
+        state = stack.enter_context(State())
+        tree = ModuleTree(machine.kernel.modules, cache=cache) if machine.kernel.modules else None
+        # A kernel without modules is one built for a laboratory, with 9p inside.
+        use_9p = tree is None or tree.has("9p")
+        _write_control(machine, tree, state.control)
+        arguments = _qemu(machine, state)
+        arguments += _boot(machine, tree, state, use_9p=use_9p)
+        shares = [
+            Share("root", Path("/"), readonly=True),
+            Share("exchange", state.exchange, readonly=False),
+        ]
+        if use_9p:
+            arguments += serve_9p(shares)
+        else:
+            arguments += serve_virtiofs(
+                shares, memory=machine.memory, sockets=state.root, stack=stack
+            )
+        if machine.scratch_mib:
+            arguments += _scratch(machine.scratch_mib, state.root / "scratch.img")
+        if machine.out:
+            stack.callback(state.copy_out, machine.out)
+        return _execute(machine, arguments, state, stack)
+
+
+def _write_control(machine: Machine, tree: ModuleTree | None, control: Path) -> None:
+    """Write the files that tell the guest what to do."""
+    shutil.copy(initramfs.GUEST_SCRIPTS / "stage2.sh", control / "stage2")
+    settings = {
+        "vm_directory": str(machine.directory),
+        "vm_modules": str(tree.directory) if tree else "",
+        "vm_scratch": SCRATCH_DIRECTORY if machine.scratch_mib else "",
+        "vm_one_output": "1" if _one_output() else "",
+    }
+    lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
+    (control / "settings").write_text(lines, encoding="utf-8")
+    (control / "command").write_text(machine.command + "\n", encoding="utf-8")
+
+
+def _one_output() -> bool:
+    """Two outputs that are one file on the host are one in the guest, which keeps their order."""
+    try:
+        return os.path.sameopenfile(1, 2)
+    except OSError:
+        return False
+
+
+def _qemu(machine: Machine, state: State) -> list[str]:
+    if machine.icount:
+        # One instruction is one nanosecond of guest time: time then counts instructions.
+        speed = ["-accel", "tcg", "-icount", "shift=0", "-smp", "1"]
+    else:
+        speed = ["-accel", "tcg,thread=multi", "-smp", str(machine.cpus)]
+    return [
+        tool("qemu-system-x86_64"),
+        "-machine",
+        "q35",
+        "-cpu",
+        "max",
+        "-m",
+        machine.memory,
+        *speed,
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        "-display",
+        "none",
+        "-chardev",
+        f"file,id=console,path={state.console}",
+        "-serial",
+        "chardev:console",
+        "-device",
+        "virtio-rng-pci",
+        "-device",
+        "virtio-serial-pci,max_ports=4",
+    ]
+
+
+def _boot(machine: Machine, tree: ModuleTree | None, state: State, *, use_9p: bool) -> list[str]:
+    wanted = (*_EARLY_MODULES, *(("9pnet_virtio", "9p") if use_9p else ("virtiofs",)))
+    archive = state.root / "initramfs"
+    archive.write_bytes(
+        initramfs.build(
+            modules=tree.closure(wanted) if tree else [],
+            settings={"share": "9p" if use_9p else "virtiofs", "overlay_size": _OVERLAY_SIZE},
+        )
+    )
+    append = [_KERNEL_ARGUMENTS, *([] if use_9p else [_VIRTIOFS_ARGUMENT]), *machine.append]
+    return [
+        "-kernel",
+        str(machine.kernel.image),
+        "-initrd",
+        str(archive),
+        "-append",
+        " ".join(append),
+    ]
+
+
+def _scratch(size_mib: int, image: Path) -> list[str]:
+    with image.open("wb") as file:
+        file.truncate(size_mib << 20)
+    done = subprocess.run(
+        [tool("mkfs.ext4"), "-q", image],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise LabError(f"mkfs.ext4 failed: {done.stderr.strip()}")
+    return [
+        "-drive",
+        f"file={image},format=raw,if=none,id=scratch,cache=unsafe",
+        "-device",
+        "virtio-blk-pci,drive=scratch",
+    ]
+
+
+def _execute(machine: Machine, arguments: list[str], state: State, stack: ExitStack) -> Outcome:
+    relays = {"out": Relay(1), "err": Relay(2)}
+    for relay in relays.values():
+        stack.callback(relay.close, timeout=0.0)
+    for name, relay in relays.items():
+        path = f"/proc/self/fd/{relay.write_end}"
+        arguments += ["-chardev", f"file,id={name},path={path}"]
+        arguments += ["-device", f"virtserialport,chardev={name},name={name}"]
+    began = time.time()
+    qemu = start(arguments, pass_fds=[relay.write_end for relay in relays.values()])
+    stack.callback(stop, qemu)
+    for relay in relays.values():
+        relay.release()
+    timed_out = False
+    try:
+        qemu.wait(machine.timeout)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        stop(qemu)
+    for relay in relays.values():
+        relay.close(timeout=_RELAY_SECONDS)
+    return Outcome(
+        code=state.code(),
+        timed_out=timed_out,
+        boot_seconds=started - began if (started := state.started()) else None,
+        total_seconds=time.time() - began,
+        console_tail=state.console_tail(),
+    )
