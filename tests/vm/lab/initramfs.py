@@ -10,7 +10,7 @@ from .modules import Module
 from .tools import LabError
 
 GUEST_SCRIPTS = Path(__file__).parent / "guest"
-_BUSYBOX = (Path("/usr/bin/busybox"), Path("/bin/busybox"))
+_BUSYBOX = Path("/bin/busybox")
 
 
 class CpioArchive:
@@ -71,7 +71,11 @@ def build(*, modules: list[Module], settings: dict[str, str]) -> bytes:
 
 
 def _busybox() -> bytes:
-    for path in _BUSYBOX:
-        if path.exists():
-            return path.read_bytes()
-    raise LabError("busybox-static is not installed: run scripts/setup.sh as root")
+    try:
+        content = _BUSYBOX.read_bytes()
+    except FileNotFoundError:
+        content = b""
+    # A dynamic program names its loader near its start, and the archive holds no libraries.
+    if not content or b"ld-linux" in content[:4096]:
+        raise LabError("busybox-static is not installed: run scripts/setup.sh as root")
+    return content

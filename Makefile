@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+#
+# make build   install what is missing, make .venv with a working `enforcer`
+# make run     show what enforcer does, here or in a virtual machine
+# make check   style, types, formatting
+# make test    all tests: on this host, then once more inside a real kernel
+# make clean   remove everything that was made here
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+
+# Kernels that `make test` boots, by the names that tests/vm/run knows.
+KERNELS ?= cloud
+
+VENV := .venv
+BUILT := $(VENV)/.built
+SOURCES := $(wildcard pyproject.toml build.py setup.py) \
+	$(shell find bpf enforcer/libbpf -name '*.[ch]' 2>/dev/null)
+BPF_C := $(shell find bpf -name '*.[ch]' 2>/dev/null)
+CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
+
+# Seconds that the tests in one kernel may take, boot included.
+VM_TIMEOUT ?= 900
+
+.PHONY: help setup build run check test clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+setup:
+	@scripts/setup.sh
+
+build: $(BUILT)
+
+$(VENV)/bin/python: | setup
+	"$$(scripts/setup.sh --python)" -m venv $(VENV)
+
+$(BUILT): $(VENV)/bin/python $(SOURCES) | setup
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(VENV)/bin/enforcer --version
+	@touch $@
+
+run: build
+	@if $(VENV)/bin/enforcer doctor >/dev/null 2>&1; then \
+		scripts/demo.sh; \
+	else \
+		echo "This kernel cannot enforce ($(VENV)/bin/enforcer doctor says why), so the"; \
+		echo "demonstration runs in a virtual machine, which takes a moment to start."; \
+		tests/vm/run --timeout 300 -- scripts/demo.sh; \
+	fi
+
+check: build
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy --strict enforcer
+	$(CLANG_FORMAT) --dry-run -Werror $(BPF_C)
+	$(VENV)/bin/pytest -q tests/unit/test_imports.py
+
+# Both halves run whatever the first one says, and their closing lines come last.
+test: build
+	@mkdir -p build/test; failed=0; \
+	$(VENV)/bin/pytest tests --ignore=tests/vm 2>&1 | tee build/test/host.log || failed=1; \
+	for kernel in $(KERNELS); do \
+		tests/vm/run --kernel "$$kernel" --timeout $(VM_TIMEOUT) --scratch 256 \
+			--out "build/test/$$kernel" -- $(VENV)/bin/pytest -p no:cacheprovider tests/vm \
+			2>&1 | tee "build/test/$$kernel.log" || failed=1; \
+	done; \
+	for log in host $(KERNELS); do \
+		echo "$$log: $$(grep -E ' in [0-9.]+s|^vm: |^ERROR: ' "build/test/$$log.log" | tail -n 1)"; \
+	done; \
+	exit $$failed
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

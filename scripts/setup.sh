@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# setup.sh             install what building and testing need and this machine lacks
+# setup.sh --python    print the Python interpreter that the project is built with
+#
+# Asks for what is needed (a program, a library), not for packages, so a newer compiler or a
+# Python from elsewhere is as good as the distribution's.  For Debian 13 and its relatives.
+set -euo pipefail
+export PATH=$PATH:/usr/sbin:/sbin:/usr/libexec
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+suits() { # interpreter: is it new enough, with its headers and with venv?
+	"$1" - 2>/dev/null <<-'PYTHON'
+		import ensurepip, os, sys, sysconfig, venv
+		header = os.path.join(sysconfig.get_path("include"), "Python.h")
+		sys.exit(not (sys.version_info >= (3, 11) and os.path.exists(header)))
+	PYTHON
+}
+
+find_python() {
+	local python
+	for python in ${PYTHON:+"$PYTHON"} python3 python3.1{4,3,2,1} /usr/bin/python3; do
+		if suits "$python"; then
+			"$python" -c 'import sys; print(sys.executable)'
+			return
+		fi
+	done
+	return 1
+}
+
+have_clang() {
+	local clang version
+	for clang in clang-{21,20,19,18,17}; do
+		! have "$clang" || return 0
+	done
+	version=$(clang -dumpversion 2>/dev/null) && ((${version%%.*} >= 17))
+}
+
+missing=()
+need() { # package...: missing unless the last command succeeded
+	local result=$?
+	((result == 0)) || missing+=("$@")
+}
+
+look_for_what_is_missing() {
+	set +e
+	# to build
+	have make; need make
+	have_clang; need clang-19 llvm-19
+	have bpftool; need bpftool
+	have gcc && [[ -e /usr/include/stdio.h ]]; need gcc libc6-dev
+	have pkg-config; need pkgconf
+	[[ -e /usr/include/bpf/libbpf.h ]]; need libbpf-dev
+	[[ -e /usr/include/libelf.h ]]; need libelf-dev
+	[[ -e /usr/include/zlib.h ]]; need zlib1g-dev
+	[[ -e /etc/ssl/certs/ca-certificates.crt ]]; need ca-certificates
+	find_python >/dev/null; need python3 python3-dev python3-venv
+	# to check
+	have clang-format-19 || have clang-format; need clang-format-19
+	# to boot kernels
+	have qemu-system-x86_64; need qemu-system-x86
+	[[ -x /bin/busybox ]] && ! head -c 4096 /bin/busybox | grep -q ld-linux; need busybox-static
+	have virtiofsd || [[ -x /usr/lib/qemu/virtiofsd ]]; need virtiofsd
+	have depmod; need kmod
+	have zstd; need zstd
+	have mkfs.ext4; need e2fsprogs
+	have setpriv; need util-linux
+	compgen -G '/usr/share/keyrings/debian-archive-keyring.*' >/dev/null; need debian-archive-keyring
+	# to test
+	have ip; need iproute2
+	have setcap; need libcap2-bin
+	have setfattr; need attr
+	set -e
+}
+
+install() {
+	if ! have apt-get; then
+		echo "setup: this system has no apt-get; install what these Debian packages hold: $*" >&2
+		exit 1
+	fi
+	if ((EUID != 0)); then
+		echo "setup: not root, and these packages are missing; as root: apt-get install $*" >&2
+		exit 1
+	fi
+	echo "setup: installing $*"
+	export DEBIAN_FRONTEND=noninteractive
+	local apt=(apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120)
+	"${apt[@]}" update </dev/null
+	"${apt[@]}" install -y --no-install-recommends "$@" </dev/null
+}
+
+case ${1-} in
+--python)
+	find_python || {
+		echo "setup: no Python 3.11 or newer with headers and venv: run scripts/setup.sh" >&2
+		exit 1
+	}
+	;;
+'')
+	look_for_what_is_missing
+	if ((${#missing[@]})); then
+		install "${missing[@]}"
+		missing=()
+		look_for_what_is_missing
+		if ((${#missing[@]})); then
+			echo "setup: still missing after the installation: ${missing[*]}" >&2
+			exit 1
+		fi
+	fi
+	;;
+*)
+	echo "usage: scripts/setup.sh [--python]" >&2
+	exit 2
+	;;
+esac

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""The life of a machine, with a script in the place of QEMU."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+_RUN = Path(__file__).resolve().parents[2] / "vm" / "run"
+
+# Finds what the guest would find: the exchange directory and the two outputs.
+_FAKE_QEMU = r"""#!/bin/bash
+for argument; do
+    case $argument in
+    local,id=exchange,*) exchange=${argument#*path=} exchange=${exchange%%,*} ;;
+    file,id=out,path=*) out=${argument#*path=} ;;
+    file,id=err,path=*) err=${argument#*path=} ;;
+    file,id=console,path=*) console=${argument#*path=} ;;
+    esac
+done
+control=$exchange/.lab
+"""
+
+
+class _Lab:
+    """``tests/vm/run`` on a machine whose QEMU is a script."""
+
+    def __init__(self, directory: Path) -> None:
+        self.temporary = directory / "tmp"
+        self.temporary.mkdir()
+        self._programs = directory / "bin"
+        self._programs.mkdir()
+        self._kernel = directory / "bzImage"
+        self._kernel.touch()
+
+    def start(self, qemu: str, *options: str) -> "subprocess.Popen[bytes]":
+        """Run a command with *qemu* as the body of the script."""
+        script = self._programs / "qemu-system-x86_64"
+        script.write_text(_FAKE_QEMU + qemu, encoding="utf-8")
+        script.chmod(0o755)
+        environment = os.environ | {
+            "PATH": f"{self._programs}:{os.environ['PATH']}",
+            "TMPDIR": str(self.temporary),
+        }
+        command = [sys.executable, str(_RUN), "--kernel", str(self._kernel), *options, "--", "true"]
+        return subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def leftovers(self) -> list[Path]:
+        """Return what is left in the temporary directory."""
+        return list(self.temporary.iterdir())
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> _Lab:
+    """Return a laboratory, if the rest of its tools is installed."""
+    if not Path("/bin/busybox").exists():
+        pytest.skip("no /bin/busybox: run scripts/setup.sh")
+    return _Lab(tmp_path)
+
+
+def test_outputs_and_exit_code_pass_through(lab: _Lab) -> None:
+    """Bytes arrive unchanged on their own descriptor, and so does the exit code."""
+    process = lab.start(r"printf 'a\0\377\n' >$out; echo problem >$err; echo 7 >$control/code")
+
+    out, err = process.communicate(timeout=20)
+
+    assert b"a\0\xff\n" == out
+    assert b"problem\n" == err
+    assert 7 == process.returncode
+    assert [] == lab.leftovers()
+
+
+def test_timeout_ends_the_machine(lab: _Lab) -> None:
+    """A machine that goes on too long is killed."""
+    process = lab.start("exec sleep 100", "--timeout", "0.5")
+
+    _, err = process.communicate(timeout=20)
+
+    assert b"timed out" in err
+    assert 124 == process.returncode
+    assert [] == lab.leftovers()
+
+
+def test_dead_guest_is_told_from_a_failed_command(lab: _Lab) -> None:
+    """Without an exit code from the guest its console is shown."""
+    process = lab.start("echo Kernel panic >$console; exit 0")
+
+    _, err = process.communicate(timeout=20)
+
+    assert b"Kernel panic" in err
+    assert 250 == process.returncode
+
+
+def test_results_are_copied_out(lab: _Lab, tmp_path: Path) -> None:
+    """What the guest left in its exchange directory survives it, its orders do not."""
+    out = tmp_path / "out"
+    process = lab.start(
+        "echo log >$console; echo 1 >$exchange/result; echo 0 >$control/code", "--out", str(out)
+    )
+
+    process.communicate(timeout=20)
+
+    assert 0 == process.returncode
+    assert ["console.log", "result"] == sorted(path.name for path in out.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_cleans_up(lab: _Lab, number: signal.Signals) -> None:
+    """An interrupted run leaves neither a process nor a file."""
+    process = lab.start("echo $$ >$out; exec sleep 100")
+    assert process.stdout is not None
+    qemu = int(process.stdout.readline())
+
+    process.send_signal(number)
+    process.communicate(timeout=20)
+
+    assert 128 + number == process.returncode
+    assert not _is_running(qemu)
+    assert [] == lab.leftovers()
+
+
+def test_machine_does_not_outlive_a_killed_run(lab: _Lab) -> None:
+    """The kernel ends what the laboratory could not."""
+    process = lab.start("echo $$ >$out; exec sleep 100")
+    assert process.stdout is not None
+    qemu = int(process.stdout.readline())
+
+    process.kill()
+    process.communicate(timeout=20)
+
+    deadline = time.monotonic() + 10
+    while _is_running(qemu) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_running(qemu)
+
+
+def _is_running(number: int) -> bool:
+    """Say whether process *number* still runs; one that nobody has waited for does not."""
+    try:
+        status = Path(f"/proc/{number}/stat").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
