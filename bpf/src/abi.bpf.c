@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One global per structure of the ABI, so that each stands in this object's BTF: a type that programs
+ * use only through local pointers does not. Never loaded; the tests compare it with the extension.
+ */
+#include "enforcer_abi.h"
+
+struct enf_range range;
+struct enf_slot slot;
+struct enf_dfa dfa;
+struct enf_interval interval;
+struct enf_term term;
+struct enf_label label;
+struct enf_subject_term subject_term;
+struct enf_subject subject;
+struct enf_row row;
+struct enf_image image;
+struct enf_task task;
+struct enf_object object;
+struct enf_verdict verdict;
+struct enf_event event;
+struct enf_hits hits;
+struct enf_test_input test_input;
+
+/* ---- Enumerations, each by a variable ------------------------------------------------------ */
+
+enum enf_op op;
+enum enf_dim dim;
+enum enf_action action;
+enum enf_on_error on_error;
+enum enf_term_kind term_kind;
+enum enf_event_kind event_kind;
+enum enf_stat stat;
+
+const volatile __u64 enf_abi_hash = ENF_ABI_HASH;

@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: MIT
+"""
+Build what cannot be written in Python: the BPF objects and the cffi extension.
+
+A script (``python build.py [--force] [objects|extension]``) and hatchling's build hook at once. Every
+product records a hash of all its inputs, command lines included, and is made again only when that
+changes. The hash of ``enforcer_abi.h`` goes into every product, so that products of different headers
+refuse to meet.
+
+Environment:
+    ENFORCER_LIBBPF: ``system`` (default; dynamic, found by pkg-config) or the path of a ``libbpf.a``
+        that was compiled with -fPIC.
+    CC, CLANG, BPFTOOL: which tools to use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+ROOT: Final = Path(__file__).resolve().parent
+BPF: Final = ROOT / "bpf"
+ABI_HEADER: Final = BPF / "include" / "enforcer_abi.h"
+PACKAGE: Final = ROOT / "enforcer" / "libbpf"
+OBJECTS: Final = PACKAGE / "objects"
+EXTENSION: Final = PACKAGE / "_ffi.abi3.so"
+WORK: Final = ROOT / "build"
+
+ALONE: Final = ("abi", "decide_test", "probe")
+"""Sources that become an object of their own; all others are linked into enforcer.bpf.o."""
+
+MIN_CLANG: Final = 15
+MIN_LIBBPF: Final = "1.3"
+CLANG_NAMES: Final = ("clang", *(f"clang-{n}" for n in range(25, MIN_CLANG - 1, -1)))
+
+
+class BuildError(Exception):
+    """The build cannot go on; one sentence says why and what to do."""
+
+
+def run(*command: str | Path) -> str:
+    """
+    Run *command* in the project's root and return its output.
+
+    Raises:
+        BuildError: if it fails; its own messages have gone to the terminal already.
+    """
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    except FileNotFoundError:
+        raise BuildError(f"{words[0]} is not installed") from None
+    except subprocess.CalledProcessError as error:
+        raise BuildError(f"{words[0]} failed ({error.returncode}): {shlex.join(words)}") from None
+    return done.stdout
+
+
+def log(message: str) -> None:
+    """Tell the user what is being made."""
+    print(f"build: {message}", file=sys.stderr)
+
+
+# ---- Up to date? ------------------------------------------------------------------------------
+
+
+def fingerprint(inputs: Iterable[Path], *words: str) -> str:
+    """Hash the contents of *inputs*, this file and the *words* of the commands."""
+    digest = hashlib.sha256()
+    for path in (Path(__file__), *sorted(inputs)):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+    for word in words:
+        digest.update(word.encode() + b"\0")
+    return digest.hexdigest()
+
+
+def is_current(product: Path, stamp: str) -> bool:
+    """Tell whether *product* exists and was made from inputs with this *stamp*."""
+    record = WORK / f"{product.name}.stamp"
+    return product.exists() and record.exists() and record.read_text() == stamp
+
+
+def write_stamp(product: Path, stamp: str) -> None:
+    """Record that *product* was made from inputs with this *stamp*."""
+    (WORK / f"{product.name}.stamp").write_text(stamp)
+
+
+def abi_hash() -> str:
+    """Return the first 8 bytes of the header's SHA-256 as a C constant."""
+    return f"0x{hashlib.sha256(ABI_HEADER.read_bytes()).hexdigest()[:16]}ULL"
+
+
+@contextlib.contextmanager
+def work_folder() -> Iterator[None]:
+    """Hold the folder of intermediate files: one build at a time."""
+    WORK.mkdir(exist_ok=True)
+    with (WORK / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+# ---- BPF objects ------------------------------------------------------------------------------
+
+
+def find_clang() -> str:
+    """
+    Find a clang that can compile for BPF.
+
+    Raises:
+        BuildError: if there is none, or only ones older than MIN_CLANG.
+    """
+    names = (os.environ["CLANG"],) if "CLANG" in os.environ else CLANG_NAMES
+    seen = []
+    for name in names:
+        path = shutil.which(name)
+        if path is None:
+            continue
+        version = run(path, "-dumpversion").strip()
+        if int(version.partition(".")[0]) >= MIN_CLANG:
+            return path
+        seen.append(f"{path} is {version}")
+    reason = ", ".join(seen) or f"no {names[0]} on the PATH"
+    raise BuildError(
+        f"BPF objects need clang {MIN_CLANG} or newer ({reason}): install clang, "
+        "or name one with CLANG=/path/to/clang"
+    )
+
+
+def find_bpftool() -> str:
+    """
+    Find bpftool, also where a user's PATH does not reach.
+
+    Raises:
+        BuildError: if there is none.
+    """
+    name = os.environ.get("BPFTOOL", "bpftool")
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/local/sbin")
+    if path is None:
+        raise BuildError("BPF objects are linked with bpftool, which is not installed")
+    return path
+
+
+def bpf_flags(clang: str) -> list[str]:
+    """Return the compiler's flags for every BPF source."""
+    triplet = run(clang, "-print-target-triple").strip().replace("-pc-", "-")
+    includes = [Path("/usr/include") / triplet, Path("/usr/include") / multiarch()]
+    return [
+        *("-g", "-O2", "-mcpu=v3", "-Wall", "-Werror", "-target", "bpf"),
+        "-D__TARGET_ARCH_x86",
+        f"-DENF_ABI_HASH={abi_hash()}",
+        f"-ffile-prefix-map={ROOT}=.",
+        *(f"-I{path}" for path in dict.fromkeys(includes) if path.is_dir()),
+        f"-I{BPF / 'include'}",
+    ]
+
+
+def multiarch() -> str:
+    """Return Debian's name for this architecture's include directory."""
+    return str(sysconfig.get_config_var("MULTIARCH") or "x86_64-linux-gnu")
+
+
+def build_object(product: Path, sources: Sequence[Path], *, force: bool = False) -> None:
+    """Compile *sources* one by one and link them into the BPF object *product*."""
+    clang, bpftool = find_clang(), find_bpftool()
+    flags = bpf_flags(clang)
+    stamp = fingerprint([*sources, *(BPF / "include").glob("*.h")], clang, *flags)
+    if not force and is_current(product, stamp):
+        return
+    log(f"{product.relative_to(ROOT)} from {len(sources)} source{'s' * (len(sources) > 1)}")
+    parts = []
+    for source in sources:
+        part = WORK / source.with_suffix(".o").name
+        run(clang, *flags, "-c", source, "-o", part)
+        parts.append(part)
+    product.parent.mkdir(parents=True, exist_ok=True)
+    run(bpftool, "gen", "object", product, *parts)
+    write_stamp(product, stamp)
+
+
+def build_objects(*, force: bool = False) -> None:
+    """
+    Build every object that the sources in bpf/src make.
+
+    Raises:
+        BuildError: if a tool is missing or refuses a source.
+    """
+    alone = [BPF / "src" / f"{name}.bpf.c" for name in ALONE]
+    for source in alone:
+        if source.exists():
+            build_object(OBJECTS / f"{source.stem}.o", [source], force=force)
+    linked = sorted(set((BPF / "src").glob("*.bpf.c")) - set(alone))
+    if linked:
+        build_object(OBJECTS / "enforcer.bpf.o", linked, force=force)
+
+
+# ---- The extension ----------------------------------------------------------------------------
+
+
+def header_cdef(header: Path) -> str:
+    """
+    Turn a C header of ours into declarations that cffi reads.
+
+    The preprocessor removes comments and includes; constants become ``#define NAME ...``, so that the
+    C compiler supplies their values.
+    """
+    text = run(
+        *(os.environ.get("CC", "cc"), "-E", "-P", "-D_LINUX_TYPES_H", "-DENFORCER_CDEF"),
+        *("-D_Static_assert(...)=", f"-I{BPF / 'include'}", f"-I{PACKAGE}", header),
+    )
+    declarations = re.sub(r"^\s*;\s*$", "", text, flags=re.MULTILINE)
+    constants = re.findall(r"^#define (ENF_\w+) +[0-9]", header.read_text(), flags=re.MULTILINE)
+    return declarations + "".join(f"#define {name} ...\n" for name in constants)
+
+
+def libbpf_flags() -> tuple[list[str], list[str]]:
+    """
+    Return the compiler's and the linker's flags for libbpf.
+
+    Raises:
+        BuildError: if libbpf is missing or too old.
+    """
+    choice = os.environ.get("ENFORCER_LIBBPF", "system")
+    if choice != "system":
+        archive = Path(choice)
+        if not archive.is_file():
+            raise BuildError(f"ENFORCER_LIBBPF={choice}: neither 'system' nor a libbpf.a")
+        return [], [str(archive), "-lelf", "-lz", "-Wl,--exclude-libs,ALL"]
+    try:
+        run("pkg-config", f"--atleast-version={MIN_LIBBPF}", "libbpf")
+    except BuildError as error:
+        raise BuildError(
+            f"the extension needs libbpf {MIN_LIBBPF} or newer with its headers "
+            f"({error}): install libbpf-dev and pkg-config"
+        ) from None
+    cflags = run("pkg-config", "--cflags", "libbpf")
+    libs = run("pkg-config", "--libs", "libbpf")
+    return shlex.split(cflags), shlex.split(libs)
+
+
+def extension_source() -> tuple[str, str]:
+    """Return the declarations for cffi and the C source that they describe."""
+    cdef = header_cdef(ABI_HEADER) + (PACKAGE / "_ffi.cdef.h").read_text()
+    source = (PACKAGE / "_ffi.csrc.c").read_text()
+    for native in (PACKAGE / "_native.h",):
+        if native.exists():
+            cdef += header_cdef(native)
+    if (PACKAGE / "_native.c").exists():
+        source += '\n#include "_native.c"\n'
+    typedefs = "".join(
+        f"typedef {c} {kernel};\n"
+        for kernel, c in {
+            "__u8": "unsigned char",
+            "__u16": "unsigned short",
+            "__u32": "unsigned int",
+            "__s32": "int",
+            "__u64": "unsigned long long",
+        }.items()
+    )
+    return typedefs + cdef, source
+
+
+def build_extension(*, force: bool = False) -> None:
+    """
+    Build the cffi extension in place.
+
+    Raises:
+        BuildError: if the compiler, Python's headers or libbpf are missing.
+    """
+    from cffi import FFI  # noqa: PLC0415 -- the objects alone need no cffi
+
+    compiler = os.environ.get("CC", "cc")
+    cflags, libs = libbpf_flags()
+    include = sysconfig.get_path("include")
+    if not (Path(include) / "Python.h").exists():
+        raise BuildError(f"Python.h is not in {include}: install python3-dev")
+    flags = [
+        *("-std=gnu11", "-O2", "-g", "-Wall", "-Werror", "-fPIC", "-shared"),
+        *("-fvisibility=hidden", "-Wno-unused-function", f"-ffile-prefix-map={ROOT}=."),
+        f"-DENF_ABI_HASH={abi_hash()}",
+        *(f"-I{path}" for path in (include, BPF / "include", PACKAGE)),
+        *cflags,
+    ]
+    inputs = [*(BPF / "include").glob("*.h"), *PACKAGE.glob("_*.[ch]")]
+    stamp = fingerprint(inputs, compiler, *flags, *libs, sys.version)
+    if not force and is_current(EXTENSION, stamp):
+        return
+    log(f"{EXTENSION.relative_to(ROOT)}")
+    cdef, source = extension_source()
+    ffi = FFI()
+    ffi.cdef(cdef)
+    ffi.set_source("enforcer.libbpf._ffi", source, py_limited_api=True)
+    generated = WORK / "_ffi.c"
+    ffi.emit_c_code(str(generated))
+    # A module in use keeps its old file: write beside it and rename.
+    fresh = EXTENSION.with_suffix(".new")
+    run(compiler, *flags, generated, "-o", fresh, *libs)
+    fresh.replace(EXTENSION)
+    write_stamp(EXTENSION, stamp)
+
+
+# ---- Entry points -----------------------------------------------------------------------------
+
+
+class EnforcerBuildHook(BuildHookInterface[Any]):
+    """hatchling's hook: build everything, tag the wheel for the stable ABI of CPython 3.11."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+        """Build in place before hatchling collects the files of a wheel."""
+        if self.target_name != "wheel":
+            return
+        try:
+            with work_folder():
+                build_objects()
+                build_extension()
+        except BuildError as error:
+            self.app.abort(f"enforcer: {error}")
+        platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+        build_data["pure_python"] = False
+        build_data["tag"] = f"cp311-abi3-{platform}"
+
+
+def main() -> int:
+    """Build what the command line asks for; return the exit code."""
+    parser = argparse.ArgumentParser(description="Build the BPF objects and the extension.")
+    parser.add_argument("what", nargs="?", choices=("all", "objects", "extension"), default="all")
+    parser.add_argument("--force", action="store_true", help="also what is up to date")
+    arguments = parser.parse_args()
+    try:
+        with work_folder():
+            if arguments.what != "extension":
+                build_objects(force=arguments.force)
+            if arguments.what != "objects":
+                build_extension(force=arguments.force)
+    except BuildError as error:
+        log(f"error: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the extension uses of libbpf, and the helpers of _ffi.csrc.c. Read by cffi after the ABI
+ * header; "..." is filled in by the C compiler.
+ */
+
+/* ---- libbpf: objects, programs, maps, links ------------------------------------------------ */
+
+struct bpf_object;
+struct bpf_program;
+struct bpf_map;
+struct bpf_link;
+
+enum bpf_map_type { BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_RINGBUF, ... };
+enum bpf_prog_type { BPF_PROG_TYPE_KPROBE, BPF_PROG_TYPE_SYSCALL, ... };
+enum bpf_attach_type { BPF_LSM_MAC, ... };
+enum bpf_func_id { BPF_FUNC_loop, ... };
+
+#define BPF_ANY ...
+#define LIBBPF_MAJOR_VERSION ...
+#define LIBBPF_MINOR_VERSION ...
+
+unsigned int libbpf_major_version(void);
+unsigned int libbpf_minor_version(void);
+int libbpf_strerror(int err, char *buf, size_t size);
+int libbpf_num_possible_cpus(void);
+int libbpf_find_vmlinux_btf_id(const char *name, enum bpf_attach_type type);
+int libbpf_probe_bpf_helper(enum bpf_prog_type type, enum bpf_func_id helper, const void *opts);
+int libbpf_probe_bpf_prog_type(enum bpf_prog_type type, const void *opts);
+
+int bpf_object__load(struct bpf_object *obj);
+void bpf_object__close(struct bpf_object *obj);
+struct bpf_program *bpf_object__next_program(const struct bpf_object *obj,
+					     struct bpf_program *prog);
+struct bpf_map *bpf_object__next_map(const struct bpf_object *obj, const struct bpf_map *map);
+
+const char *bpf_program__name(const struct bpf_program *prog);
+const char *bpf_program__section_name(const struct bpf_program *prog);
+int bpf_program__fd(const struct bpf_program *prog);
+int bpf_program__set_autoload(struct bpf_program *prog, bool autoload);
+struct bpf_link *bpf_program__attach(const struct bpf_program *prog);
+
+const char *bpf_map__name(const struct bpf_map *map);
+int bpf_map__fd(const struct bpf_map *map);
+unsigned int bpf_map__value_size(const struct bpf_map *map);
+unsigned int bpf_map__max_entries(const struct bpf_map *map);
+int bpf_map__set_max_entries(struct bpf_map *map, unsigned int max_entries);
+int bpf_map__set_inner_map_fd(struct bpf_map *map, int fd);
+
+int bpf_link__fd(const struct bpf_link *link);
+int bpf_link__destroy(struct bpf_link *link);
+int bpf_iter_create(int link_fd);
+
+/* ---- libbpf: system calls ------------------------------------------------------------------ */
+
+int bpf_map_lookup_elem(int fd, const void *key, void *value);
+int bpf_map_update_elem(int fd, const void *key, const void *value, unsigned long long flags);
+int bpf_map_freeze(int fd);
+
+/* ---- Helpers of _ffi.csrc.c ---------------------------------------------------------------- */
+
+#define ENF_ABI_HASH ...
+#define ENF_LOG_SIZE ...
+
+void enf_log_install(void);
+size_t enf_log_take(char *text, unsigned long long *lost);
+
+struct bpf_object *enf_object_open(const void *bytes, size_t size, const char *name);
+int enf_global_set(struct bpf_object *obj, const char *name, const void *value, size_t size);
+int enf_global_get(struct bpf_object *obj, const char *name, void *value, size_t size);
+
+int enf_array_create(const char *name, unsigned int value_size);
+int enf_percpu_sum(int fd, unsigned int first, unsigned int count, unsigned int words,
+		   unsigned long long *sums);
+int enf_syscall_run(int fd, void *ctx, unsigned int size, unsigned int *result);
+
+struct enf_ring;
+struct enf_ring *enf_ring_new(const int *fds, unsigned int n, size_t batch);
+int enf_ring_fd(const struct enf_ring *ring);
+long enf_ring_drain(struct enf_ring *ring, const char **records);
+unsigned long long enf_ring_oversized(const struct enf_ring *ring);
+void enf_ring_free(struct enf_ring *ring);

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The extension's own C: what libbpf offers only to C (its printer takes a va_list), and loops that
+ * would be slow from Python. Holds no policy. Not thread safe: the engine has one thread.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "enforcer_abi.h"
+
+/* ---- libbpf's messages --------------------------------------------------------------------- */
+
+/* Room for the end of a verifier log, which is where it says what is wrong. */
+#define ENF_LOG_SIZE 262144
+
+static char log_text[ENF_LOG_SIZE];
+static size_t log_used;
+static unsigned long long log_lost;
+
+/* Keep the last ENF_LOG_SIZE bytes of all that was said. */
+static void log_append(const char *text, size_t len)
+{
+	size_t drop;
+
+	if (len > sizeof(log_text)) {
+		log_lost += len - sizeof(log_text);
+		text += len - sizeof(log_text);
+		len = sizeof(log_text);
+	}
+	if (log_used + len > sizeof(log_text)) {
+		drop = log_used + len - sizeof(log_text);
+		memmove(log_text, log_text + drop, log_used - drop);
+		log_used -= drop;
+		log_lost += drop;
+	}
+	memcpy(log_text + log_used, text, len);
+	log_used += len;
+}
+
+static int log_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char *text;
+	int len;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	len = vasprintf(&text, format, args);
+	if (len < 0) {
+		log_lost += 1; /* no memory for a message: the error code is still reported */
+		return 0;
+	}
+	log_append(text, len);
+	free(text);
+	return len;
+}
+
+static void enf_log_install(void)
+{
+	libbpf_set_print(log_print);
+}
+
+/* Move all text to *text* (ENF_LOG_SIZE bytes), and to *lost* how much was displaced before it. */
+static size_t enf_log_take(char *text, unsigned long long *lost)
+{
+	size_t used = log_used;
+
+	memcpy(text, log_text, used);
+	*lost = log_lost;
+	log_used = 0;
+	log_lost = 0;
+	return used;
+}
+
+/* ---- Objects ------------------------------------------------------------------------------- */
+
+static struct bpf_object *enf_object_open(const void *bytes, size_t size, const char *name)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
+
+	return bpf_object__open_mem(bytes, size, &opts);
+}
+
+/* Returns: where the global variable *name* lies in the initial value of .rodata, or NULL. */
+static void *global_find(struct bpf_object *obj, const char *name, size_t size)
+{
+	const struct btf *btf = bpf_object__btf(obj);
+	struct bpf_map *map = bpf_object__find_map_by_name(obj, ".rodata");
+	const struct btf_var_secinfo *var;
+	const struct btf_type *section;
+	size_t limit;
+	char *base;
+	int id;
+
+	if (!btf || !map)
+		return NULL;
+	base = bpf_map__initial_value(map, &limit);
+	id = btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC);
+	if (!base || id < 0)
+		return NULL;
+	section = btf__type_by_id(btf, id);
+	var = btf_var_secinfos(section);
+	for (int i = 0; i < btf_vlen(section); i++, var++) {
+		const struct btf_type *type = btf__type_by_id(btf, var->type);
+
+		if (strcmp(btf__name_by_offset(btf, type->name_off), name))
+			continue;
+		if (var->size != size || var->offset + size > limit)
+			return NULL;
+		return base + var->offset;
+	}
+	return NULL;
+}
+
+/* Returns: 0, or -ENOENT if the object has no variable of this name and size. */
+static int enf_global_set(struct bpf_object *obj, const char *name, const void *value, size_t size)
+{
+	void *at = global_find(obj, name, size);
+
+	if (!at)
+		return -ENOENT;
+	memcpy(at, value, size);
+	return 0;
+}
+
+static int enf_global_get(struct bpf_object *obj, const char *name, void *value, size_t size)
+{
+	const void *at = global_find(obj, name, size);
+
+	if (!at)
+		return -ENOENT;
+	memcpy(value, at, size);
+	return 0;
+}
+
+/* ---- Maps and programs by descriptor ------------------------------------------------------- */
+
+static int enf_array_create(const char *name, unsigned int value_size)
+{
+	return bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(__u32), value_size, 1, NULL);
+}
+
+/*
+ * Add up, over all possible CPUs, the *words* 64-bit numbers of each of the entries
+ * [first, first + count) of a per-CPU array into sums[count * words].
+ */
+static int enf_percpu_sum(int fd, unsigned int first, unsigned int count, unsigned int words,
+			  unsigned long long *sums)
+{
+	int cpus = libbpf_num_possible_cpus();
+	unsigned long long *values;
+	int err = 0;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc((size_t)cpus * words, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	memset(sums, 0, (size_t)count * words * sizeof(*sums));
+	for (unsigned int i = 0; i < count; i++) {
+		__u32 key = first + i;
+
+		err = bpf_map_lookup_elem(fd, &key, values);
+		if (err)
+			break;
+		for (int cpu = 0; cpu < cpus; cpu++)
+			for (unsigned int w = 0; w < words; w++)
+				sums[i * words + w] += values[cpu * words + w];
+	}
+	free(values);
+	return err;
+}
+
+/* Run a SEC("syscall") program; the kernel copies the context back into *ctx*. */
+static int enf_syscall_run(int fd, void *ctx, unsigned int size, unsigned int *result)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = ctx, .ctx_size_in = size);
+	int err = bpf_prog_test_run_opts(fd, &opts);
+
+	*result = opts.retval;
+	return err;
+}
+
+/* ---- Ring buffers -------------------------------------------------------------------------- */
+
+#define RING_SOURCES 4
+/* libbpf has consumed a record when it calls us, so room for the longest is always kept free. */
+#define RING_LONGEST 65536
+
+struct ring_source {
+	struct enf_ring *ring;
+	__u32 index;
+};
+
+struct enf_ring {
+	struct ring_buffer *buffer;
+	struct ring_source source[RING_SOURCES];
+	unsigned long long oversized;
+	size_t batch; /* stop after the record that reaches this */
+	size_t used;
+	char *records; /* batch + RING_LONGEST + 8 bytes: {u32 length, u32 source, bytes, pad to 8}… */
+};
+
+static int ring_sample(void *arg, void *bytes, size_t len)
+{
+	struct ring_source *source = arg;
+	struct enf_ring *ring = source->ring;
+	__u32 head[2] = { len, source->index };
+
+	if (len > RING_LONGEST) {
+		ring->oversized += 1; /* no program of ours writes one; counted, never silent */
+		return 0;
+	}
+	memcpy(ring->records + ring->used, head, sizeof(head));
+	memcpy(ring->records + ring->used + sizeof(head), bytes, len);
+	ring->used += sizeof(head) + ((len + 7) & ~(size_t)7);
+	return ring->used >= ring->batch ? -EAGAIN : 0;
+}
+
+static void enf_ring_free(struct enf_ring *ring)
+{
+	if (!ring)
+		return;
+	ring_buffer__free(ring->buffer);
+	free(ring->records);
+	free(ring);
+}
+
+/* Read the ring buffer maps *fds*; earlier ones are emptied first. NULL sets errno. */
+static struct enf_ring *enf_ring_new(const int *fds, unsigned int n, size_t batch)
+{
+	struct enf_ring *ring = NULL;
+	int err = -EINVAL;
+
+	if (!n || n > RING_SOURCES)
+		goto fail;
+	ring = calloc(1, sizeof(*ring));
+	err = -ENOMEM;
+	if (!ring)
+		goto fail;
+	ring->batch = batch;
+	ring->records = malloc(batch + RING_LONGEST + 8);
+	if (!ring->records)
+		goto fail;
+	for (unsigned int i = 0; i < n; i++) {
+		ring->source[i] = (struct ring_source){ .ring = ring, .index = i };
+		if (i == 0) {
+			ring->buffer = ring_buffer__new(fds[0], ring_sample, ring->source, NULL);
+			err = ring->buffer ? 0 : -errno;
+		} else {
+			err = ring_buffer__add(ring->buffer, fds[i], ring_sample, ring->source + i);
+		}
+		if (err)
+			goto fail;
+	}
+	return ring;
+fail:
+	enf_ring_free(ring);
+	errno = -err;
+	return NULL;
+}
+
+static int enf_ring_fd(const struct enf_ring *ring)
+{
+	return ring_buffer__epoll_fd(ring->buffer);
+}
+
+/*
+ * Take what is there, up to the batch size, into *records*, valid until the next call.
+ * Returns: bytes, 0 when empty, or a negative error.
+ */
+static long enf_ring_drain(struct enf_ring *ring, const char **records)
+{
+	int err;
+
+	ring->used = 0;
+	err = ring_buffer__consume(ring->buffer);
+	*records = ring->records;
+	return err < 0 && err != -EAGAIN ? err : (long)ring->used;
+}
+
+static unsigned long long enf_ring_oversized(const struct enf_ring *ring)
+{
+	return ring->oversized;
+}
