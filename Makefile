@@ -15,9 +15,7 @@ MAKEFLAGS += --no-builtin-rules
 KERNELS ?= cloud
 
 VENV := .venv
-BUILT := $(VENV)/.built
-SOURCES := $(wildcard pyproject.toml build.py setup.py) \
-	$(shell find bpf enforcer/libbpf -name '*.[ch]' 2>/dev/null)
+INSTALLED := $(VENV)/.installed
 BPF_C := $(shell find bpf -name '*.[ch]' 2>/dev/null)
 CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 
@@ -32,14 +30,15 @@ help:
 setup:
 	@scripts/setup.sh
 
-build: $(BUILT)
+# build.py makes only what its inputs have changed.
+build: $(INSTALLED)
+	@$(VENV)/bin/python build.py
 
 $(VENV)/bin/python: | setup
 	"$$(scripts/setup.sh --python)" -m venv $(VENV)
 
-$(BUILT): $(VENV)/bin/python $(SOURCES) | setup
+$(INSTALLED): $(VENV)/bin/python pyproject.toml build.py | setup
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	$(VENV)/bin/enforcer --version
 	@touch $@
 
 run: build
@@ -55,6 +54,7 @@ check: build
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy --strict enforcer
+	$(VENV)/bin/mypy --strict tests/vm/lab
 	$(CLANG_FORMAT) --dry-run -Werror $(BPF_C)
 	$(VENV)/bin/pytest -q tests/unit/test_imports.py
 
@@ -74,4 +74,5 @@ test: build
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -f enforcer/libbpf/*.so enforcer/libbpf/objects/*.o
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -32,10 +32,10 @@ find_python() {
 
 have_clang() {
 	local clang version
-	for clang in clang-{21,20,19,18,17}; do
-		! have "$clang" || return 0
+	for clang in clang clang-{25..15}; do
+		version=$("$clang" -dumpversion 2>/dev/null) && ((${version%%.*} >= 15)) && return
 	done
-	version=$(clang -dumpversion 2>/dev/null) && ((${version%%.*} >= 17))
+	return 1
 }
 
 missing=()
@@ -52,7 +52,7 @@ look_for_what_is_missing() {
 	have bpftool; need bpftool
 	have gcc && [[ -e /usr/include/stdio.h ]]; need gcc libc6-dev
 	have pkg-config; need pkgconf
-	[[ -e /usr/include/bpf/libbpf.h ]]; need libbpf-dev
+	pkg-config --atleast-version=1.3 libbpf 2>/dev/null; need libbpf-dev
 	[[ -e /usr/include/libelf.h ]]; need libelf-dev
 	[[ -e /usr/include/zlib.h ]]; need zlib1g-dev
 	[[ -e /etc/ssl/certs/ca-certificates.crt ]]; need ca-certificates

@@ -14,18 +14,13 @@ _HERE = Path(__file__).parent
 _IN_GUEST = os.environ.get("ENFORCER_GUEST") == "1"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker that every test below this directory gets."""
-    config.addinivalue_line("markers", "guest: runs only in the virtual machine")
-
-
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this directory, and skip them on the host."""
     skip = pytest.mark.skip(reason="not in the guest: tests/vm/run -- .venv/bin/pytest tests/vm")
     for item in items:
         if item.path.is_relative_to(_HERE):
-            item.add_marker(pytest.mark.guest)
+            item.add_marker(pytest.mark.vm)
             if not _IN_GUEST:
                 item.add_marker(skip)
 

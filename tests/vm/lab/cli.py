@@ -8,13 +8,16 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from .kernel import NAMES, cache_directory, resolve
 from .machine import SCRATCH_DIRECTORY, Machine, Outcome, run
 from .tools import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
 
 EXIT_TIMEOUT = 124
 EXIT_LAB = 125

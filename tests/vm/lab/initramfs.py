@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .modules import Module
 from .tools import LabError
+
+if TYPE_CHECKING:
+    from .modules import Module
 
 GUEST_SCRIPTS = Path(__file__).parent / "guest"
 _BUSYBOX = Path("/bin/busybox")

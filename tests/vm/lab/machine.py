@@ -16,14 +16,17 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import initramfs
-from .kernel import Kernel
 from .modules import ModuleTree
 from .process import Relay, start, stop
 from .sharing import Share, serve_9p, serve_virtiofs
 from .state import State
 from .tools import LabError, tool
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
 
 SCRATCH_DIRECTORY = "/mnt/scratch"
 

@@ -6,9 +6,12 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .tools import tool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _CHUNK = 65536
 

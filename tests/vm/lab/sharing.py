@@ -8,14 +8,17 @@ get virtiofs, which needs a daemon and shared guest memory.
 
 from __future__ import annotations
 
-import subprocess
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .process import start, stop
 from .tools import LabError, tool
+
+if TYPE_CHECKING:
+    import subprocess
+    from contextlib import ExitStack
+    from pathlib import Path
 
 _DAEMON_START_SECONDS = 10.0
 

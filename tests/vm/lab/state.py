@@ -14,8 +14,10 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 _PREFIX = "enforcer-vm-"
 _CONTROL = ".lab"
