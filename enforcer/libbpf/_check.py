@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""
+Return codes of libbpf to exceptions. Private to the package.
+
+libbpf returns ``-errno``, or its own codes from 4000 up, for which only ``libbpf_strerror`` knows the
+text.
+"""
+
+from __future__ import annotations
+
+from enforcer.errors import KernelError, VerifierError
+from enforcer.libbpf import log
+from enforcer.libbpf._ffi import CData, ffi, lib
+
+_LIBBPF_ERRORS = 4000
+_NOTE_LINES = 8
+
+
+def check(code: int, what: str) -> int:
+    """
+    Return *code* unless it is negative.
+
+    Args:
+        code: what a function of libbpf returned.
+        what: what was tried, to follow "cannot".
+
+    Raises:
+        VerifierError: if the verifier said why.
+        KernelError: otherwise.
+    """
+    if code >= 0:
+        return code
+    raise _error(-code, what)
+
+
+def check_pointer(pointer: CData, what: str) -> CData:
+    """
+    Return *pointer* unless it is NULL; errno says why.
+
+    Raises:
+        KernelError: if it is NULL.
+    """
+    if pointer == ffi.NULL:
+        raise _error(ffi.errno, what)
+    return pointer
+
+
+def _error(code: int, what: str) -> KernelError:
+    said = log.take()
+    verifier = log.verifier_log(said)
+    if verifier is not None:
+        return VerifierError(f"cannot {what}: the verifier said: {_last(verifier)}", code, verifier)
+    if code >= _LIBBPF_ERRORS:
+        error = KernelError(f"cannot {what}: {_strerror(code)}")
+    else:
+        error = KernelError(f"cannot {what}", code)
+    for line in said.splitlines()[-_NOTE_LINES:]:
+        error.add_note(line)
+    return error
+
+
+def _last(verifier: str) -> str:
+    """Return the line of a verifier log that names the reason: the last one before the totals."""
+    lines = [
+        line
+        for line in verifier.splitlines()
+        if line.strip() and not line.startswith(("processed ", "verification time", "stack depth"))
+    ]
+    return lines[-1] if lines else "nothing"
+
+
+def _strerror(code: int) -> str:
+    text = ffi.new("char[128]")
+    lib.libbpf_strerror(code, text, 128)
+    return ffi.string(text).decode()

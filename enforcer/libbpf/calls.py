@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""
+The bpf system call on descriptors: arrays, per-CPU arrays, maps of maps, test runs.
+
+Keys are indexes: the engine's maps that user space touches are all arrays. Values are bytes.
+"""
+
+from __future__ import annotations
+
+import os
+
+from enforcer.errors import KernelError
+from enforcer.libbpf._check import check
+from enforcer.libbpf._ffi import ffi, lib
+
+__all__ = [
+    "create_array",
+    "freeze",
+    "has_helper_loop",
+    "has_lsm_hook",
+    "libbpf_version",
+    "lookup",
+    "memory",
+    "percpu_sum",
+    "possible_cpus",
+    "run",
+    "update",
+]
+
+
+def possible_cpus() -> int:
+    """
+    Return how many CPUs the kernel may ever have: the number of copies in a per-CPU map.
+
+    Raises:
+        KernelError: if the kernel does not say.
+    """
+    return check(lib.libbpf_num_possible_cpus(), "count the possible CPUs")
+
+
+def create_array(name: str, value_size: int) -> int:
+    """
+    Create an array of one value and return its descriptor.
+
+    Raises:
+        KernelError: if the kernel refuses; E2BIG is a value larger than it allows.
+    """
+    return check(lib.enf_array_create(name.encode(), value_size), f"create the map {name}")
+
+
+def lookup(fd: int, index: int, size: int) -> bytes:
+    """
+    Return the *size* bytes at *index*.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    value = ffi.new("char[]", size)
+    code = lib.bpf_map_lookup_elem(fd, ffi.new("unsigned int *", index), value)
+    check(code, f"read entry {index} of a map")
+    return bytes(ffi.buffer(value, size))
+
+
+def update(fd: int, index: int, value: bytes) -> None:
+    """
+    Replace the value at *index*, whole.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    held = ffi.from_buffer("char[]", value)
+    code = lib.bpf_map_update_elem(fd, ffi.new("unsigned int *", index), held, lib.BPF_ANY)
+    check(code, f"write entry {index} of a map")
+
+
+def freeze(fd: int) -> None:
+    """
+    Take the right to write the map by system call away from everyone, for good.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    check(lib.bpf_map_freeze(fd), "freeze a map")
+
+
+def percpu_sum(fd: int, first: int, count: int, *, words: int) -> tuple[tuple[int, ...], ...]:
+    """
+    Add up, over all CPUs, the *words* numbers of each of *count* entries from *first* on.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    sums = ffi.new("unsigned long long[]", max(1, count * words))
+    check(lib.enf_percpu_sum(fd, first, count, words, sums), "read the counters")
+    flat = list(sums[0 : count * words])
+    return tuple(tuple(flat[i : i + words]) for i in range(0, len(flat), words))
+
+
+def run(fd: int, context: bytes) -> tuple[int, bytes]:
+    """
+    Run a ``SEC("syscall")`` program on *context*; return its result and the context after it.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    held = ffi.new("char[]", len(context))
+    ffi.memmove(held, context, len(context))
+    result = ffi.new("unsigned int *")
+    check(lib.enf_syscall_run(fd, held, len(context), result), "run a BPF program")
+    return int(result[0]), bytes(ffi.buffer(held, len(context)))
+
+
+def memory(fd: int) -> int:
+    """
+    Return the bytes that the kernel accounts to the map or program of *fd*.
+
+    Raises:
+        KernelError: if the kernel does not say.
+    """
+    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as stream:  # noqa: PTH123 (no file)
+        for line in stream:
+            name, _, value = line.partition(":")
+            if name == "memlock":
+                return int(value)
+    raise KernelError(f"descriptor {fd} is no map: the kernel shows no size for {os.getpid()}:{fd}")
+
+
+def has_lsm_hook(hook: str) -> bool:
+    """Tell whether the kernel has the LSM hook *hook*, by its BTF."""
+    return lib.libbpf_find_vmlinux_btf_id(hook.encode(), lib.BPF_LSM_MAC) > 0
+
+
+def has_helper_loop() -> bool:
+    """
+    Tell whether the kernel has ``bpf_loop``, by loading a program that calls it.
+
+    Raises:
+        KernelError: if the kernel lets us load no program at all.
+    """
+    found = lib.libbpf_probe_bpf_helper(lib.BPF_PROG_TYPE_KPROBE, lib.BPF_FUNC_loop, ffi.NULL)
+    return bool(check(found, "ask the kernel for the helper bpf_loop"))
+
+
+def libbpf_version() -> tuple[int, int]:
+    """Return the version of the libbpf that is loaded."""
+    return lib.libbpf_major_version(), lib.libbpf_minor_version()

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+"""
+libbpf's objects, programs, maps and links as handles that own what they point to.
+
+Owns lifetimes and error checks; decides nothing. A child keeps its parent alive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import attrs
+
+from enforcer.libbpf import log
+from enforcer.libbpf._check import check, check_pointer
+from enforcer.libbpf._ffi import CData, ffi, lib
+
+__all__ = ["BpfObject", "Link", "ObjectMap", "Program"]
+
+
+def _text(pointer: CData) -> str:
+    return ffi.string(pointer).decode()
+
+
+@attrs.define(eq=False)
+class Link:
+    """A program in force at its hook, until it is closed."""
+
+    program: str
+    _pointer: Any
+
+    def close(self) -> None:
+        """
+        Detach. Idempotent.
+
+        Raises:
+            KernelError: if the kernel refuses; the descriptor is closed all the same.
+        """
+        pointer, self._pointer = self._pointer, None
+        if pointer is not None:
+            check(lib.bpf_link__destroy(pointer), f"detach {self.program}")
+
+    def read_iterator(self) -> bytes:
+        """
+        Run the iterator that this link is, once, and return what it printed.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        what = f"run the iterator {self.program}"
+        fd = check(lib.bpf_iter_create(lib.bpf_link__fd(self._pointer)), what)
+        with os.fdopen(fd, "rb") as stream:
+            return stream.read()
+
+
+@attrs.define(eq=False)
+class Program:
+    """One program of an object."""
+
+    name: str
+    section: str
+    _pointer: Any
+    _parent: BpfObject
+
+    def set_autoload(self, *, enabled: bool) -> None:
+        """Say whether loading the object loads this program."""
+        check(lib.bpf_program__set_autoload(self._pointer, enabled), f"configure {self.name}")
+
+    @property
+    def fd(self) -> int:
+        """The descriptor of the loaded program; negative before."""
+        return lib.bpf_program__fd(self._pointer)
+
+    def attach(self) -> Link:
+        """
+        Put the program in force at the hook that its section names.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        pointer = check_pointer(lib.bpf_program__attach(self._pointer), f"attach {self.name}")
+        return Link(self.name, pointer)
+
+
+@attrs.define(eq=False)
+class ObjectMap:
+    """One map of an object."""
+
+    name: str
+    _pointer: Any
+    _parent: BpfObject
+
+    @property
+    def fd(self) -> int:
+        """The descriptor of the created map; negative before the object is loaded."""
+        return lib.bpf_map__fd(self._pointer)
+
+    @property
+    def max_entries(self) -> int:
+        """How many entries the map has; for a ring buffer, bytes."""
+        return lib.bpf_map__max_entries(self._pointer)
+
+    @property
+    def value_size(self) -> int:
+        """Bytes of one value."""
+        return lib.bpf_map__value_size(self._pointer)
+
+    def set_max_entries(self, count: int) -> None:
+        """Size the map; only before the object is loaded."""
+        check(lib.bpf_map__set_max_entries(self._pointer, count), f"size the map {self.name}")
+
+    def set_inner(self, fd: int) -> None:
+        """Make the map of *fd* the model of this map's inner maps; only before the load."""
+        check(
+            lib.bpf_map__set_inner_map_fd(self._pointer, fd), f"shape the map of maps {self.name}"
+        )
+
+
+@attrs.define(eq=False)
+class BpfObject:
+    """A BPF object file, opened from bytes, and after :meth:`load` what the kernel made of it."""
+
+    name: str
+    _pointer: Any
+    _bytes: Any  # libbpf may look at them until the load
+    programs: dict[str, Program] = attrs.field(init=False, factory=dict)
+    maps: dict[str, ObjectMap] = attrs.field(init=False, factory=dict)
+
+    @classmethod
+    def open(cls, data: bytes, name: str) -> Self:
+        """
+        Parse *data*; nothing reaches the kernel yet.
+
+        Raises:
+            KernelError: if it is no BPF object.
+        """
+        log.discard()
+        held = ffi.from_buffer("char[]", data)
+        pointer = check_pointer(
+            lib.enf_object_open(held, len(data), name.encode()), f"open the BPF object {name}"
+        )
+        self = cls(name, ffi.gc(pointer, lib.bpf_object__close), held)
+        for program in self._each(lib.bpf_object__next_program):
+            label = _text(lib.bpf_program__name(program))
+            section = _text(lib.bpf_program__section_name(program))
+            self.programs[label] = Program(label, section, program, self)
+        for entry in self._each(lib.bpf_object__next_map):
+            label = _text(lib.bpf_map__name(entry))
+            self.maps[label] = ObjectMap(label, entry, self)
+        return self
+
+    def _each(self, step: Any) -> Iterator[CData]:
+        at = step(self._pointer, ffi.NULL)
+        while at != ffi.NULL:
+            yield at
+            at = step(self._pointer, at)
+
+    def set_constant(self, name: str, value: int, *, size: int = 4) -> None:
+        """
+        Set the ``const volatile`` variable *name*; only before the load.
+
+        Raises:
+            KernelError: if the object has none of this name and size.
+        """
+        data = value.to_bytes(size, "little")
+        check(
+            lib.enf_global_set(self._pointer, name.encode(), data, size),
+            f"set the constant {name} of {self.name}",
+        )
+
+    def get_constant(self, name: str, *, size: int = 4) -> int:
+        """
+        Return the value of the ``const volatile`` variable *name*.
+
+        Raises:
+            KernelError: if the object has none of this name and size.
+        """
+        data = ffi.new("char[]", size)
+        check(
+            lib.enf_global_get(self._pointer, name.encode(), data, size),
+            f"read the constant {name} of {self.name}",
+        )
+        return int.from_bytes(ffi.buffer(data, size), "little")
+
+    def load(self) -> None:
+        """
+        Create the maps and load the programs that are not switched off.
+
+        Raises:
+            VerifierError: if the verifier refuses a program.
+            KernelError: if the kernel refuses otherwise.
+        """
+        log.discard()
+        check(lib.bpf_object__load(self._pointer), f"load the BPF object {self.name}")
+
+    def close(self) -> None:
+        """Free programs and maps that nothing else holds. Idempotent."""
+        pointer, self._pointer = self._pointer, None
+        self.programs.clear()
+        self.maps.clear()
+        if pointer is not None:
+            ffi.release(pointer)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@contextlib.contextmanager
+def descriptor(fd: int) -> Iterator[int]:
+    """Close *fd* at the end of the block."""
+    try:
+        yield fd
+    finally:
+        os.close(fd)
