@@ -27,6 +27,8 @@ __all__ = [
     "ctype",
     "decoder",
     "enumeration",
+    "offsetof",
+    "scalars",
     "sizeof",
 ]
 
@@ -105,6 +107,28 @@ def enumeration(name: str, prefix: str) -> dict[str, int]:
         key.removeprefix(prefix): value
         for key, value in sorted(members.items(), key=lambda item: item[1])
         if not key.startswith("_")
+    }
+
+
+def offsetof(name: str, field: str) -> int:
+    """Return where *field* lies in ``struct name``."""
+    return ffi.offsetof(f"struct {name}", field)
+
+
+def scalars(name: str, data: bytes) -> dict[str, int]:
+    """
+    Return the fields of the ``struct name`` at the beginning of *data* that are plain numbers.
+
+    Raises:
+        EnforcerBug: if *data* is shorter than the structure.
+    """
+    if len(data) < sizeof(name):
+        raise EnforcerBug(f"{len(data)} bytes hold no struct {name}")
+    value = ffi.from_buffer(f"struct {name} *", data)
+    return {
+        field: int(getattr(value, field))
+        for field, place in ctype(name).fields
+        if place.type.kind == "primitive"
     }
 
 

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Does this kernel call LSM programs? One that counts. A kernel whose list of active LSMs lacks bpf
+ * loads and attaches such a program and never calls it, so only a count tells. Decides nothing.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+struct file;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} calls SEC(".maps");
+
+const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
+
+char LICENSE[] SEC("license") = "GPL";
+
+SEC("lsm/file_open")
+int BPF_PROG(enf_probe_called, struct file *file, int ret)
+{
+	__u32 zero = 0;
+	__u64 *count = bpf_map_lookup_elem(&calls, &zero);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	return ret;
+}

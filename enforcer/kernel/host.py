@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel side must know of this machine and of this process's rights on it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from enforcer.errors import UnsupportedError
+from enforcer.libbpf import calls
+
+__all__ = ["active_lsms", "host_mount_namespace", "possible_cpus", "release", "require_privileges"]
+
+_CAP_SYS_ADMIN = 21
+_CAP_PERFMON = 38
+_CAP_BPF = 39
+_STATUS = Path("/proc/self/status")
+_LSMS = Path("/sys/kernel/security/lsm")
+
+possible_cpus = calls.possible_cpus
+
+
+def release() -> str:
+    """Return the kernel's name for itself; for people, never for decisions."""
+    return os.uname().release
+
+
+def host_mount_namespace() -> int:
+    """
+    Return the inode number of the host's mount namespace: that of the first process.
+
+    Where that cannot be read, this process's own is taken: enforcer names paths as it sees them.
+    """
+    for process in ("1", "self"):
+        try:
+            return Path(f"/proc/{process}/ns/mnt").stat().st_ino
+        except OSError as error:
+            reason = error
+    raise UnsupportedError(
+        f"cannot tell the host's mount namespace ({reason}): mount /proc", reason.errno or 0
+    )
+
+
+def require_privileges() -> None:
+    """
+    Check that this process may load LSM programs.
+
+    Raises:
+        UnsupportedError: if it may not.
+    """
+    effective = _effective_capabilities()
+    both = 1 << _CAP_BPF | 1 << _CAP_PERFMON
+    if not (effective >> _CAP_SYS_ADMIN & 1 or effective & both == both):
+        raise UnsupportedError(
+            "enforcement needs root (CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN), which this "
+            "process has not: run it with sudo, or in a privileged container"
+        )
+
+
+def _effective_capabilities() -> int:
+    for line in _STATUS.read_text(encoding="ascii", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name == "CapEff":
+            return int(value, 16)
+    raise UnsupportedError(f"cannot tell this process's capabilities: {_STATUS} has no CapEff line")
+
+
+def active_lsms() -> tuple[str, ...] | None:
+    """Return the kernel's active LSMs in order, or None where securityfs is not mounted."""
+    try:
+        return tuple(_LSMS.read_text(encoding="ascii").strip().split(","))
+    except OSError:
+        return None  # doctor asks in order to explain; whether LSM programs run is found by doing

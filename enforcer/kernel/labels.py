@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""Labels for the processes that were there before the engine: the iterator, until it settles."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from enforcer.errors import KernelError
+
+__all__ = ["TaskIterator", "label_tasks"]
+
+MAX_ROUNDS: Final = 1024
+"""Each round carries labels at least one generation down; process trees are not deeper."""
+
+
+class TaskIterator(Protocol):
+    """A link to the iterator program."""
+
+    def read_iterator(self) -> bytes:
+        """Run it once over all tasks and return what it printed."""
+
+
+def label_tasks(iterator: TaskIterator) -> int:
+    """
+    Run *iterator* until it changes nothing; return how many rounds that took.
+
+    Raises:
+        KernelError: if it does not settle, or prints anything but a count.
+    """
+    for round_ in range(1, MAX_ROUNDS + 1):
+        printed = iterator.read_iterator()
+        try:
+            changed = int(printed)
+        except ValueError:
+            raise KernelError(
+                f"cannot label the running processes: the iterator printed {printed[:80]!r} "
+                "instead of a count"
+            ) from None
+        if not changed:
+            return round_
+    raise KernelError(
+        f"cannot label the running processes: their labels did not settle in {MAX_ROUNDS} rounds; "
+        "start again when fewer processes come and go"
+    )

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Programs in force: attached in order, all or none; detached in the opposite order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import attrs
+
+from enforcer.errors import KernelError
+
+__all__ = ["Attachable", "Detachable", "LinkSet"]
+
+
+class Detachable(Protocol):
+    """A link."""
+
+    def close(self) -> None: ...  # noqa: D102
+
+
+class Attachable(Protocol):
+    """A loaded program."""
+
+    def attach(self) -> Detachable: ...  # noqa: D102
+
+
+@attrs.define(eq=False)
+class LinkSet:
+    """The links of a session."""
+
+    _links: list[Detachable] = attrs.field(init=False, factory=list)
+
+    def attach(self, programs: Iterable[Attachable]) -> None:
+        """
+        Attach *programs* in order. If one is refused, none of this call stays.
+
+        Raises:
+            KernelError: if the kernel refuses one.
+        """
+        before = len(self._links)
+        try:
+            for program in programs:
+                self._links.append(program.attach())
+        except KernelError as error:
+            try:
+                self._close_down_to(before)
+            except KernelError as second:
+                error.add_note(f"and then: {second}")
+            raise
+
+    def close(self) -> None:
+        """
+        Detach everything, the last attached first. Idempotent.
+
+        Raises:
+            KernelError: the first refusal, after all were tried.
+        """
+        self._close_down_to(0)
+
+    def _close_down_to(self, count: int) -> None:
+        first: KernelError | None = None
+        while len(self._links) > count:
+            try:
+                self._links.pop().close()
+            except KernelError as error:
+                first = first or error
+        if first is not None:
+            raise first
+
+    def __len__(self) -> int:
+        return len(self._links)

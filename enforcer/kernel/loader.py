@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""
+From the package's object files to loaded programs: constants, map sizes, what to load, why it failed.
+
+Owns the sentences about kernels that cannot: everything it raises says what would help.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.resources
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
+from enforcer.kernel import host
+from enforcer.kernel.programs import PROGRAMS, ProgramSpec
+from enforcer.libbpf import abi, calls
+from enforcer.libbpf.handles import BpfObject
+
+__all__ = ["Sizes", "load", "open_object", "present"]
+
+ENGINE: Final = "enforcer"
+SCRATCHES_PER_CPU: Final = 4
+"""A task, and what may interrupt it on the same CPU in the middle of a decision."""
+
+_UNKNOWN_HELPER = re.compile(r"(?:unknown|invalid) func (\S+)")
+_TOO_OLD = "enforcer needs Linux 6.1 or later"
+
+
+@attrs.frozen
+class Sizes:
+    """
+    What the maps and the verifier must know before the load.
+
+    Attributes:
+        image: bytes of the image map's value.
+        rows: entries of ``hits``.
+        decisions: bytes of that ring, a power of two; None is the object's own.
+        activity: bytes of that ring.
+    """
+
+    image: int
+    rows: int
+    decisions: int | None = None
+    activity: int | None = None
+
+
+def open_object(name: str) -> BpfObject:
+    """
+    Open the object file *name* of the package.
+
+    Raises:
+        EnforcerBug: if it is missing, or was built from another ABI header.
+        KernelError: if it is no BPF object.
+    """
+    place = importlib.resources.files("enforcer.libbpf") / "objects" / f"{name}.bpf.o"
+    try:
+        data = place.read_bytes()
+    except FileNotFoundError:
+        raise EnforcerBug(
+            f"the BPF object {name}.bpf.o is not in the package: build it with 'python build.py'"
+        ) from None
+    opened = BpfObject.open(data, name)
+    built_for = opened.get_constant("enf_abi_hash", size=8)
+    if built_for != abi.ABI_HASH:
+        opened.close()
+        raise EnforcerBug(
+            f"the BPF object {name}.bpf.o was built from another enforcer_abi.h "
+            f"({built_for:#018x}) than the extension ({abi.ABI_HASH:#018x}): run 'python build.py'"
+        )
+    return opened
+
+
+def present(programs: Iterable[ProgramSpec]) -> tuple[ProgramSpec, ...]:
+    """
+    Leave out the optional programs for whose hooks this kernel calls others.
+
+    A hook that is missing and not optional stays in, so that loading it says so.
+    """
+    return tuple(p for p in programs if not p.optional or calls.has_lsm_hook(p.hook))
+
+
+def load(engine: BpfObject, programs: Iterable[ProgramSpec], sizes: Sizes, *, model: int) -> None:
+    """
+    Configure the opened object *engine* and load *programs* of it.
+
+    Args:
+        engine: the engine's object.
+        programs: LSM programs to load.
+        sizes: what the maps must hold.
+        model: descriptor of a map like those that the map of images will hold.
+
+    Raises:
+        UnsupportedError: if this kernel cannot, with what would help.
+        VerifierError: if the verifier refuses a program for another reason.
+        KernelError: otherwise.
+    """
+    wanted = {p.name for p in programs}
+    known = {p.name for p in PROGRAMS}
+    missing = wanted - engine.programs.keys()
+    if missing:
+        raise EnforcerBug(f"the BPF object {engine.name} lacks {', '.join(sorted(missing))}")
+    for name, program in engine.programs.items():
+        is_lsm = program.section.startswith("lsm")
+        if is_lsm and name not in known:
+            raise EnforcerBug(f"the program {name} is not in the table of programs")
+        if is_lsm:
+            program.set_autoload(enabled=name in wanted)
+    configure(engine, sizes, model=model)
+    try:
+        engine.load()
+    except KernelError as error:
+        raise explain(error) from error
+
+
+def configure(opened: BpfObject, sizes: Sizes, *, model: int) -> None:
+    """
+    Set constants and map sizes of an object that holds the decision core.
+
+    Raises:
+        KernelError: if the object lacks one of them.
+    """
+    slots = host.possible_cpus() * SCRATCHES_PER_CPU
+    opened.set_constant("enf_image_bytes", sizes.image)
+    opened.set_constant("enf_scratch_slots", slots)
+    opened.set_constant("enf_rows", max(1, sizes.rows))
+    opened.set_constant("enf_host_mnt_ns", host.host_mount_namespace())
+    opened.maps["images"].set_inner(model)
+    opened.maps["scratches"].set_max_entries(slots)
+    opened.maps["hits"].set_max_entries(max(1, sizes.rows))
+    for name, size in (("decisions", sizes.decisions), ("activity", sizes.activity)):
+        if size is not None:
+            opened.maps[name].set_max_entries(size)
+
+
+def explain(error: KernelError) -> KernelError:
+    """Turn a refusal that means "this kernel cannot" into an error that says so; else return it."""
+    if isinstance(error, VerifierError):
+        helper = _UNKNOWN_HELPER.search(error.log)
+        if helper is None:
+            return error
+        return UnsupportedError(
+            f"this kernel ({host.release()}) lacks the BPF helper {helper[1]}: {_TOO_OLD}"
+        )
+    notes = "\n".join(getattr(error, "__notes__", ()))
+    hook = re.search(r"kernel BTF type ID of '(?:bpf_lsm_)?(\w+)'", notes)
+    if hook is not None:
+        return UnsupportedError(
+            f"this kernel ({host.release()}) has no LSM hook {hook[1]} for BPF: {_TOO_OLD}, "
+            "built with CONFIG_BPF_LSM and CONFIG_DEBUG_INFO_BTF"
+        )
+    if error.errno in {errno.EPERM, errno.EACCES}:
+        return UnsupportedError(
+            "this kernel refuses LSM programs even to root, as some containers, hosted machines "
+            "and locked-down kernels do: run enforcer on the host itself or in a virtual machine",
+            error.errno,
+        )
+    return error

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""
+What this kernel gives for each operation, found by loading and attaching the engine's own programs.
+
+Nothing is committed while it looks: programs without an image permit everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from enforcer.errors import KernelError
+from enforcer.kernel import host, loader
+from enforcer.kernel.image_map import ImageMap
+from enforcer.kernel.links import LinkSet
+from enforcer.kernel.lsm import Problem, find_problem
+from enforcer.kernel.programs import HOOKS, IDENTITY, ProgramSpec
+from enforcer.libbpf import abi
+
+__all__ = ["KILLS_AFTER", "NOTHING", "PREVENTS", "OperationSupport", "Report", "examine"]
+
+PREVENTS: Final = "prevent"
+KILLS_AFTER: Final = "kill after"
+NOTHING: Final = "nothing"
+
+_LATE: Final = {"EXEC_ARGV": "decided after the exec, before the program's first instruction"}
+_SIZES: Final = loader.Sizes(image=4096, rows=1)
+
+
+@attrs.frozen
+class OperationSupport:
+    """
+    What this kernel gives for one operation.
+
+    Attributes:
+        op: the name, of ``enum enf_op``.
+        gives: :data:`PREVENTS`, :data:`KILLS_AFTER` or :data:`NOTHING`.
+        hooks: the LSM hooks that decide it here.
+        reason: why it gives less than prevent, or None.
+    """
+
+    op: str
+    gives: str
+    hooks: tuple[str, ...]
+    reason: str | None = None
+
+
+@attrs.frozen
+class Report:
+    """The whole table, and what stands in the way of more."""
+
+    kernel: str
+    operations: tuple[OperationSupport, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def can_prevent(self) -> bool:
+        """Whether any operation can be prevented."""
+        return any(o.gives == PREVENTS for o in self.operations)
+
+
+def examine() -> Report:
+    """Try everything; what the kernel refuses is part of the answer, not an error."""
+    problem = find_problem()
+    if problem is not None:
+        refusals = {spec.name: problem.what for spec in HOOKS}
+        return Report(host.release(), _operations(refusals), (problem,))
+    refusals = _refusals()
+    problems = tuple(
+        Problem(f"the program {name} is refused", reason) for name, reason in refusals.items()
+    )
+    return Report(host.release(), _operations(refusals), problems)
+
+
+def _refusals() -> dict[str, str]:
+    """Return, by name, why programs are refused; together if all are taken, else one by one."""
+    specs = loader.present(HOOKS)
+    if _try(specs) is None:
+        return {}
+    reasons = ((spec.name, _try([spec])) for spec in specs)
+    return {name: reason for name, reason in reasons if reason is not None}
+
+
+def _try(specs: Sequence[ProgramSpec]) -> str | None:
+    """Load and attach *specs* beside the identity programs; return why the kernel refused."""
+    programs = (*IDENTITY, *specs)
+    try:
+        with (
+            contextlib.closing(ImageMap.create(_SIZES.image)) as model,
+            loader.open_object(loader.ENGINE) as engine,
+            contextlib.closing(LinkSet()) as links,
+        ):
+            loader.load(engine, programs, _SIZES, model=model.fd)
+            links.attach(engine.programs[spec.name] for spec in programs)
+    except KernelError as error:
+        return str(error)
+    return None
+
+
+def _operations(refusals: dict[str, str]) -> tuple[OperationSupport, ...]:
+    return tuple(_support(op, bit, refusals) for op, bit in abi.OPS.items())
+
+
+def _support(op: str, bit: int, refusals: dict[str, str]) -> OperationSupport:
+    specs = [spec for spec in HOOKS if spec.ops >> bit & 1]
+    refused = [spec for spec in specs if spec.name in refusals]
+    if refused:
+        # An operation with a gap is not one that can be prevented.
+        return OperationSupport(op, NOTHING, (), refusals[refused[0].name])
+    hooks = tuple(spec.hook for spec in loader.present(specs))
+    if op in _LATE:
+        return OperationSupport(op, KILLS_AFTER, hooks, _LATE[op])
+    return OperationSupport(op, PREVENTS, hooks)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""
+The table of the engine's programs: what each is for, and in which order they are attached.
+
+The only place where Python names a program of the object.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+import attrs
+
+from enforcer.errors import EnforcerBug
+from enforcer.libbpf import abi
+
+__all__ = ["HOOKS", "IDENTITY", "LABEL_TASKS", "PROGRAMS", "ProgramSpec", "Role", "names", "needed"]
+
+
+class Role(enum.Enum):
+    """What a program is for."""
+
+    IDENTITY = "identity"
+    """Keeps the labels of processes; always attached, before the image is committed."""
+    HOOK = "hook"
+    """Decides operations; attached last, and only if the image has rows for one of them."""
+
+
+@attrs.frozen
+class ProgramSpec:
+    """
+    One LSM program.
+
+    Attributes:
+        name: the function in the object.
+        hook: the LSM hook that it sits on.
+        ops: mask of the operations that it decides, of ``enum enf_op``.
+        optional: kernels without this hook call another one of the table in its place.
+    """
+
+    name: str
+    hook: str
+    ops: int = 0
+    role: Role = Role.HOOK
+    optional: bool = False
+
+
+def mask(words: str) -> int:
+    """
+    Return the mask of the operations that *words* names.
+
+    Raises:
+        EnforcerBug: if the ABI header has none of that name.
+    """
+    try:
+        return sum(1 << abi.OPS[word] for word in words.split())
+    except KeyError as error:
+        raise EnforcerBug(f"the ABI header has no operation {error}") from error
+
+
+def names(ops: int) -> tuple[str, ...]:
+    """Return the names of the operations in the mask *ops*."""
+    return tuple(name for name, bit in abi.OPS.items() if ops >> bit & 1)
+
+
+def _hook(name: str, hook: str, ops: str, *, optional: bool = False) -> ProgramSpec:
+    return ProgramSpec(name, hook, mask(ops), Role.HOOK, optional)
+
+
+IDENTITY: Final = (
+    ProgramSpec("enf_task_alloc", "task_alloc", role=Role.IDENTITY),
+    ProgramSpec("enf_exec_begin", "bprm_creds_for_exec", role=Role.IDENTITY),
+    ProgramSpec("enf_committed", "bprm_committed_creds", role=Role.IDENTITY),
+)
+
+HOOKS: Final = (
+    _hook("enf_exec", "bprm_check_security", "EXEC"),
+    _hook("enf_exec_creds", "bprm_creds_from_file", "EXEC_CREDS"),
+    # Of two programs on one hook the kernel runs the one attached later first: this one must still
+    # see who called exec, so it comes after enf_committed.
+    _hook("enf_exec_argv", "bprm_committed_creds", "EXEC_ARGV"),
+    _hook("enf_file_open", "file_open", "READ WRITE APPEND"),
+    _hook("enf_file_permission", "file_permission", "FD_READ FD_WRITE"),
+    _hook("enf_file_fcntl", "file_fcntl", "WRITE"),
+    _hook("enf_mmap_file", "mmap_file", "MMAP_EXEC"),
+    _hook("enf_file_mprotect", "file_mprotect", "MMAP_EXEC"),
+    _hook("enf_path_truncate", "path_truncate", "TRUNCATE"),
+    # Before Linux 6.2 path_truncate and inode_setxattr are called where these are since.
+    _hook("enf_file_truncate", "file_truncate", "TRUNCATE", optional=True),
+    _hook("enf_path_mknod", "path_mknod", "CREATE MKNOD BIND"),
+    _hook("enf_path_unlink", "path_unlink", "UNLINK"),
+    _hook("enf_path_rename", "path_rename", "RENAME CREATE WRITE UNLINK GUARD"),
+    _hook("enf_path_link", "path_link", "LINK CREATE GUARD"),
+    _hook("enf_path_symlink", "path_symlink", "SYMLINK"),
+    _hook("enf_path_mkdir", "path_mkdir", "MKDIR"),
+    _hook("enf_path_rmdir", "path_rmdir", "RMDIR"),
+    _hook("enf_path_chmod", "path_chmod", "CHMOD"),
+    _hook("enf_path_chown", "path_chown", "CHOWN"),
+    _hook("enf_inode_setxattr", "inode_setxattr", "SETXATTR"),
+    _hook("enf_inode_removexattr", "inode_removexattr", "SETXATTR"),
+    _hook("enf_inode_set_acl", "inode_set_acl", "SETXATTR", optional=True),
+    _hook("enf_inode_remove_acl", "inode_remove_acl", "SETXATTR", optional=True),
+    _hook("enf_socket_create", "socket_create", "SOCKET"),
+    _hook("enf_socket_bind", "socket_bind", "BIND"),
+    _hook("enf_socket_listen", "socket_listen", "LISTEN"),
+    _hook("enf_socket_connect", "socket_connect", "CONNECT"),
+    _hook("enf_socket_accept", "socket_accept", "ACCEPT"),
+    _hook("enf_socket_sendmsg", "socket_sendmsg", "SEND CONNECT"),
+    _hook("enf_unix_stream_connect", "unix_stream_connect", "CONNECT"),
+    _hook("enf_unix_may_send", "unix_may_send", "SEND CONNECT"),
+)
+
+PROGRAMS: Final = (*IDENTITY, *HOOKS)
+"""Every LSM program of the object, in the order of attachment."""
+
+LABEL_TASKS: Final = "enf_label_tasks"
+"""The iterator that labels the processes that were there before the engine."""
+
+
+def needed(ops: int) -> tuple[ProgramSpec, ...]:
+    """Return the programs that an image with rows for *ops* needs, in the order of attachment."""
+    return tuple(p for p in PROGRAMS if p.role is Role.IDENTITY or p.ops & ops)
