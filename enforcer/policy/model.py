@@ -74,11 +74,11 @@ class Mode(enum.Enum):
 
 
 class TextKind(enum.Enum):
-    """
+    r"""
     How a text value is compared.
 
     GLOB: ``?`` and ``*`` stop at ``/`` in paths, ``**`` does not, ``[...]`` is one character of a
-    class, ``\\`` quotes. ``/a/**`` means everything below ``/a`` at any depth, not ``/a`` itself.
+    class, ``\`` quotes. ``/a/**`` means everything below ``/a`` at any depth, not ``/a`` itself.
     In plain strings ``*`` matches anything. EXACT, PREFIX, SUFFIX and CONTAINS are literal.
     """
 

@@ -219,9 +219,7 @@ FIELDS: dict[str, FieldSpec] = {
         FieldSpec("type", Kind.NUMBER, "Socket type.", Dim.TYPE, names=_TYPES),
         FieldSpec("protocol", Kind.NUMBER, "Protocol.", Dim.PROTOCOL, names=_PROTOCOLS),
         FieldSpec("mode", Kind.MODE, "Permission bits, octal (07777).", Dim.MODE),
-        FieldSpec(
-            "script", Kind.FLAG, "The file starts with #!.", flag=ObjectFlag.SCRIPT
-        ),
+        FieldSpec("script", Kind.FLAG, "The file starts with #!.", flag=ObjectFlag.SCRIPT),
         FieldSpec(
             "interpreter",
             Kind.FLAG,
@@ -261,9 +259,7 @@ PROCESS_FIELDS: dict[str, FieldSpec] = {
         FieldSpec("unit", Kind.UNIT, "systemd unit, with its descendants.", Dim.CGROUP),
         FieldSpec("fileless", Kind.FLAG, "Runs a nameless file.", flag=SubjectFlag.FILELESS),
         FieldSpec("script", Kind.FLAG, "Interprets a script.", flag=SubjectFlag.SCRIPT),
-        FieldSpec(
-            "setid", Kind.FLAG, "Its exec changed effective ids.", flag=SubjectFlag.SETID
-        ),
+        FieldSpec("setid", Kind.FLAG, "Its exec changed effective ids.", flag=SubjectFlag.SETID),
     )
 }
 """Subject fields, under ``process``, ``parent``, ``ancestors`` and ``selector``."""
@@ -272,9 +268,7 @@ ABSTRACT_FIELDS = ("within",)
 """Words of the design that this version refuses by name instead of as unknown."""
 
 
-def _op(
-    name: str, ops: tuple[Op, ...], fields: str, doc: str, *, can_deny: bool = True
-) -> OpSpec:
+def _op(name: str, ops: tuple[Op, ...], fields: str, doc: str, *, can_deny: bool = True) -> OpSpec:
     return OpSpec(name, ops, frozenset(fields.split()), doc, can_deny)
 
 
