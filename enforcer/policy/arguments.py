@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""
+Arguments under ``match``: of the program that exec runs, or of the system call that a rule names.
+
+One item is ``{index, <operator>: values}``, ``{index, match: {type, literal}}`` or
+``{index, type, operator, values}``; all three are brought to the first.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from enforcer.policy.conditions import read_conditions
+from enforcer.policy.context import Context
+from enforcer.policy.events import Event
+from enforcer.policy.model import Condition
+from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
+from enforcer.policy.vocabulary import FIELDS, OPERATORS, FieldSpec, Kind
+
+__all__ = ["ARGUMENT_OPERATORS", "MAX_INDEX", "TYPES", "read_arguments"]
+
+MAX_INDEX = 15
+ANY = -1
+
+_INTEGERS = [
+    "Int",
+    "UInt",
+    "Int8",
+    "Int16",
+    "Int32",
+    "Int64",
+    "UInt8",
+    "UInt16",
+    "UInt32",
+    "UInt64",
+    "Size",
+]
+TYPES: dict[Kind, tuple[str, ...]] = {
+    Kind.PATH: ("String", "Path", "File", "Filename"),
+    Kind.STRING: ("String",),
+    Kind.ARGS: ("String",),
+    Kind.NUMBER: tuple(_INTEGERS),
+    Kind.MODE: tuple(_INTEGERS),
+}
+"""Argument types that mean the field's kind; any case."""
+
+ARGUMENT_OPERATORS = {
+    "Equal": "in",
+    "NotEqual": "notIn",
+    "In": "in",
+    "NotIn": "notIn",
+    "Prefix": "prefix",
+    "Postfix": "suffix",
+    "Suffix": "suffix",
+    "Contains": "contains",
+    "Glob": "glob",
+    "InRange": "range",
+    "Range": "range",
+    "Mask": "mask",
+}
+"""``operator`` of the long form, as the language's own operator."""
+
+_LONG_FORM = ("index", "type", "operator", "values")
+_OWN = sorted({operator for kind in TYPES for operator in OPERATORS[kind]})
+
+
+@attrs.frozen
+class _Argument:
+    """One item, brought to ``{operator: values}``; *index* is a number or ANY."""
+
+    index: int
+    operators: Entry
+    type: Scalar | None
+
+
+def read_arguments(entry: Entry, event: Event, context: Context) -> tuple[Condition, ...]:
+    """Read the list under ``args``."""
+    items = context.list(entry.value, "args")
+    if items is None:
+        return ()
+    if not items.items:
+        context.add("args is an empty list: leave it out", items.span)
+    found: tuple[Condition, ...] = ()
+    for item in items:
+        argument = _argument(item, context)
+        if argument is not None:
+            found += _conditions(argument, event, context)
+    return found
+
+
+def _conditions(argument: _Argument, event: Event, context: Context) -> tuple[Condition, ...]:
+    span, index = argument.operators.span, argument.index
+    if event.lift is None:
+        field = FIELDS["args"]
+    elif index in event.lift.args:
+        field = FIELDS[event.lift.args[index]]
+    else:
+        context.add(_not_compared(event, index), span)
+        return ()
+    _check_type(field, argument.type, context)
+    number = index if event.lift is None and index != ANY else None
+    return read_conditions(field, argument.operators, context, index=number)
+
+
+def _check_type(field: FieldSpec, given: Scalar | None, context: Context) -> None:
+    known = TYPES[field.kind]
+    if given is not None and given.text.casefold() not in {t.casefold() for t in known}:
+        shown = " or ".join(known[:2])
+        context.add(
+            f"the argument is compared as {field.name}: its type is {shown}, not {given.text!r}",
+            given.span,
+        )
+
+
+def _not_compared(event: Event, index: int) -> str:
+    lift = event.lift
+    known = lift.args if lift else {}
+    indexes = ", ".join(f"{i} ({name})" for i, name in known.items()) or "none of its arguments"
+    advice = f"match the fields of {event.name} {event.operations[0].name} instead"
+    if event.name == "exec":
+        advice = "for the program's arguments write an exec rule with args"
+    which = "any argument" if index == ANY else f"argument {index}"
+    return (
+        f"{which} of {event.syscall} is not supported by this version, which compares "
+        f"{indexes}: {advice}"
+    )
+
+
+def _argument(item: Node, context: Context) -> _Argument | None:
+    node = context.map(item, "an item of args")
+    if node is None:
+        return None
+    before = len(context.problems.errors)
+    kind = node.get("type")
+    operators: dict[str, Entry] = {}
+    for part in node:
+        if part.key in _LONG_FORM:
+            continue
+        if part.key == "match":
+            kind = _nested(part, operators, context) or kind
+        elif part.key in _OWN:
+            operators[part.key] = part
+        else:
+            context.unknown(part, "key of args", (*_LONG_FORM, "match", *_OWN), {})
+    _long_form(node, operators, context)
+    index = _index(node, context)
+    if kind is not None and not isinstance(kind.value, Scalar):
+        context.add(f"type is a word, not {describe(kind.value)}", kind.value.span)
+    if len(context.problems.errors) > before or index is None:
+        return None
+    if not operators:
+        context.add("an item of args compares with nothing: give it an operator", node.span)
+        return None
+    word = kind.value if kind and isinstance(kind.value, Scalar) else None
+    return _Argument(index, Entry("args", Map(operators, node.span), node.span), word)
+
+
+def _index(node: Map, context: Context) -> int | None:
+    """Read ``index``; ANY for any, None after an error."""
+    given = node.get("index")
+    if given is None:
+        context.add("an item of args needs an index: a number, or any", node.span)
+        return None
+    value = given.value.value if isinstance(given.value, Scalar) else None
+    if value == "any":
+        return ANY
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INDEX:
+        return value
+    context.add(
+        f"index is a number from 0 to {MAX_INDEX}, or any; not {describe(given.value)}",
+        given.value.span,
+    )
+    return None
+
+
+def _nested(part: Entry, operators: dict[str, Entry], context: Context) -> Entry | None:
+    """Read ``match: {type, literal}`` or ``match: {type, <operator>}``; return the type."""
+    node = context.map(part.value, "match of an argument")
+    if node is None:
+        return None
+    for inner in node:
+        if inner.key == "literal":
+            _put("in" if isinstance(inner.value, List) else "equal", inner, operators, context)
+        elif inner.key in _OWN:
+            _put(inner.key, inner, operators, context)
+        elif inner.key != "type":
+            context.unknown(inner, "key of match here", ("type", "literal", *_OWN), {})
+    return node.get("type")
+
+
+def _long_form(node: Map, operators: dict[str, Entry], context: Context) -> None:
+    """Read ``operator`` and ``values``."""
+    operator, given = node.get("operator"), node.get("values")
+    if operator is None and given is None:
+        return
+    if operator is None or given is None:
+        context.add("operator and values go together: give both", node.span)
+        return
+    word = context.word(operator.value, "operator", ARGUMENT_OPERATORS)
+    if word is None:
+        return
+    listed = given.value if isinstance(given.value, List) else List((given.value,), given.span)
+    _put(ARGUMENT_OPERATORS[word], Entry(word, listed, given.span), operators, context)
+
+
+def _put(operator: str, entry: Entry, operators: dict[str, Entry], context: Context) -> None:
+    if operator in operators:
+        context.add(f"the argument is compared twice with {operator}", entry.span)
+        return
+    operators[operator] = Entry(operator, entry.value, entry.span)

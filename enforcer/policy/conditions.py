@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""
+One field with what is written behind it, to conditions and flags of the model.
+"""
+
+from __future__ import annotations
+
+from enforcer.policy import numbers
+from enforcer.policy.context import Context
+from enforcer.policy.model import Condition, Flag, Process, Value
+from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
+from enforcer.policy.problems import suggest
+from enforcer.policy.unsupported import SUBJECT_WORDS
+from enforcer.policy.values import values
+from enforcer.policy.vocabulary import OPERATORS, PROCESS_FIELDS, FieldSpec, Kind
+
+__all__ = ["NEGATIVE", "read_conditions", "read_flag", "read_process"]
+
+NEGATIVE = frozenset({"notEqual", "notIn"})
+_ONE = frozenset({"equal", "notEqual"})
+_LIST = frozenset({"in", "notIn"})
+
+
+def read_conditions(
+    field: FieldSpec, entry: Entry, context: Context, *, index: int | None = None
+) -> tuple[Condition, ...]:
+    """
+    Read ``field: value``, ``field: [value…]`` or ``field: {operator: value…}``.
+
+    Several operators must all hold: each becomes a condition.
+    """
+    node = entry.value
+    if not isinstance(node, Map):
+        return _condition(field, None, node, context, index)
+    if not node.entries:
+        context.add(f"{field.name} has no operator: {_known(field)}", node.span)
+    found: tuple[Condition, ...] = ()
+    for operator in node:
+        if operator.key in OPERATORS[field.kind]:
+            found += _condition(field, operator.key, operator.value, context, index)
+        else:
+            hint = suggest(operator.key, OPERATORS[field.kind]) or f": {_known(field)}"
+            context.add(f"{operator.key!r} is no operator of {field.name}{hint}", operator.span)
+    return found
+
+
+def read_flag(field: FieldSpec, entry: Entry, context: Context) -> tuple[Flag, ...]:
+    """Read ``field: true`` or ``field: false``."""
+    node = entry.value
+    if isinstance(node, Map) and list(node.entries) == ["equal"]:
+        node = node.entries["equal"].value
+    if isinstance(node, Scalar) and isinstance(node.value, bool):
+        return (Flag(field, node.value, entry.span),)
+    context.add(f"{field.name} is true or false, not {describe(node)}", node.span)
+    return ()
+
+
+def read_process(entry: Entry, context: Context) -> Process:
+    """Read the fields of one process, under ``process``, ``selector`` and their like."""
+    node = entry.value
+    if not isinstance(node, Map) or not node.entries:
+        context.add(f"{entry.key} takes fields such as binary or uid, not {_what(node)}", node.span)
+        return Process()
+    conditions: tuple[Condition, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    for part in node:
+        field = PROCESS_FIELDS.get(part.key)
+        if field is None:
+            context.unknown(part, f"field of {entry.key}", PROCESS_FIELDS, SUBJECT_WORDS)
+        elif field.kind is Kind.FLAG:
+            flags += read_flag(field, part, context)
+        else:
+            conditions += read_conditions(field, part, context)
+    return Process(conditions, flags)
+
+
+def _what(node: Node) -> str:
+    return "an empty mapping" if isinstance(node, Map) else describe(node)
+
+
+def _known(field: FieldSpec) -> str:
+    return f"known are {', '.join(OPERATORS[field.kind])}"
+
+
+def _condition(
+    field: FieldSpec, operator: str | None, node: Node, context: Context, index: int | None
+) -> tuple[Condition, ...]:
+    items = _items(field, operator, node, context)
+    if items is None:
+        return ()
+    found: list[Value] = []
+    with context.problems.catching():
+        if field.kind is Kind.CAPABILITY:
+            found.append(numbers.capabilities(operator or "any", items))
+    if field.kind is not Kind.CAPABILITY:
+        for item in items:
+            with context.problems.catching():
+                found += values(field, operator, item, context.resolver)
+    if not found:
+        return ()
+    return (Condition(field, tuple(found), operator in NEGATIVE, index, node.span),)
+
+
+def _items(
+    field: FieldSpec, operator: str | None, node: Node, context: Context
+) -> list[Node] | None:
+    """Return the written values, or None after an error about their form."""
+    where = field.name if operator is None else f"{field.name} {operator}"
+    if isinstance(node, Map):
+        context.add(f"{where} takes a value or a list of values, not a mapping", node.span)
+        return None
+    if not isinstance(node, List):
+        if operator in _LIST:
+            one = "equal" if operator == "in" else "notEqual"
+            context.add(f"{where} takes a list: use {one} for a single value", node.span)
+            return None
+        return [node]
+    if operator in _ONE:
+        many = "in" if operator == "equal" else "notIn"
+        context.add(f"{where} takes a single value: use {many} for a list", node.span)
+        return None
+    if not node.items:
+        context.add(f"{where} is an empty list, which nothing could satisfy", node.span)
+        return None
+    return list(node.items)

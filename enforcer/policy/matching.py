@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""
+The ``match`` of a rule: what the object is, and who acts. All parts must hold.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from enforcer.policy.arguments import read_arguments
+from enforcer.policy.conditions import read_conditions, read_flag, read_process
+from enforcer.policy.context import Context
+from enforcer.policy.events import Event
+from enforcer.policy.model import Condition, Flag, Interval, Process, Subject
+from enforcer.policy.nodes import Entry, Node
+from enforcer.policy.unsupported import MATCH_WORDS
+from enforcer.policy.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec, Kind
+
+__all__ = ["SUBJECT_PARTS", "Match", "read_match"]
+
+SUBJECT_PARTS = {
+    "process": "process",
+    "parent": "parent",
+    "ancestors": "ancestors",
+    "notProcess": "not_process",
+    "notParent": "not_parent",
+    "notAncestors": "not_ancestors",
+}
+"""Words of the language to attributes of the model's Subject."""
+
+_INET = ("address", "port")
+_UNIX = ("path", "abstract")
+_FAMILY_OF = {"path": {1}, "abstract": {1}, "address": {2, 10}, "port": {2, 10}}
+
+
+@attrs.frozen
+class Match:
+    """What was read."""
+
+    conditions: tuple[Condition, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    subject: Subject = attrs.field(factory=Subject)
+
+
+def read_match(node: Node, event: Event, context: Context) -> Match:
+    """Read the mapping under ``match``."""
+    entries = context.map(node, "match")
+    if entries is None:
+        return Match()
+    conditions: tuple[Condition, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    parts: dict[str, Process] = {}
+    for entry in entries:
+        if entry.key in SUBJECT_PARTS:
+            parts[SUBJECT_PARTS[entry.key]] = read_process(entry, context)
+        elif entry.key == "args" and event.lift is not None:
+            conditions += read_arguments(entry, event, context)
+        elif entry.key in FIELDS:
+            field = FIELDS[entry.key]
+            if not _is_known_here(field, entry, event, context):
+                continue
+            if field.kind is Kind.ARGS:
+                conditions += read_arguments(entry, event, context)
+            elif field.kind is Kind.FLAG:
+                flags += read_flag(field, entry, context)
+            else:
+                conditions += read_conditions(field, entry, context)
+        else:
+            _unknown(entry, event, context)
+    match = Match(conditions, flags, Subject(**parts))
+    _check_together(match, event, context)
+    return match
+
+
+def _is_known_here(field: FieldSpec, entry: Entry, event: Event, context: Context) -> bool:
+    without = [o.name for o in event.operations if field.name not in o.fields]
+    if not without:
+        return True
+    what = "exec" if event.name == "exec" else f"{event.name} {' and '.join(without)}"
+    message = f"{field.name} does not exist for {what}, so the rule would never match"
+    if field.name in PROCESS_FIELDS:
+        message += f": put {field.name} under process if it is about who acts"
+    elif len(without) < len(event.operations):
+        message += ": write a rule of its own for the other operations"
+    context.add(message, entry.span)
+    return False
+
+
+def _unknown(entry: Entry, event: Event, context: Context) -> None:
+    if entry.key in PROCESS_FIELDS:
+        message = f"{entry.key} is about who acts: put it under process, parent or ancestors"
+        context.add(message, entry.span)
+        return
+    here = {f for o in event.operations for f in o.fields}
+    known = (*(f for f in FIELDS if f in here), *SUBJECT_PARTS)
+    context.unknown(entry, f"field of {event}", known, MATCH_WORDS)
+
+
+def _check_together(match: Match, event: Event, context: Context) -> None:
+    """Refuse conditions of which each is fine but which cannot hold together."""
+    given = {c.field.name: c for c in match.conditions}
+    facts = {f.field.name: f for f in match.flags}
+    _check_families(given, event, context)
+    if "args" in given and "fileCapabilities" in facts:
+        _clash("args", "fileCapabilities", "they are known at different times", given, context)
+    memfd, fileless = facts.get("memfd"), facts.get("fileless")
+    if memfd and fileless and fileless.span and memfd.wanted and not fileless.wanted:
+        message = "a memfd is always fileless, so the rule would never match: leave one out"
+        context.add(message, fileless.span)
+
+
+def _check_families(given: dict[str, Condition], event: Event, context: Context) -> None:
+    if event.name != "network":
+        return
+    for one in _UNIX:
+        for other in (*_INET, *_UNIX[_UNIX.index(one) + 1 :]):
+            if one in given and other in given:
+                _clash(one, other, "no socket address has both", given, context)
+    family = given.get("family")
+    if family is None or family.negate or not family.span:
+        return
+    named = [v for v in family.values if isinstance(v, Interval)]
+    if len(named) < len(family.values):
+        return
+    for name, needed in _FAMILY_OF.items():
+        if name in given and not any(v.low <= f <= v.high for f in needed for v in named):
+            message = f"sockets of this family have no {name}, so the rule would never match"
+            context.add(message, family.span)
+
+
+def _clash(one: str, other: str, why: str, given: dict[str, Condition], context: Context) -> None:
+    span = given[other].span if other in given else given[one].span
+    if span is not None:
+        context.add(f"{one} and {other} cannot hold together: {why}; write two rules", span)

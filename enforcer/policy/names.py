@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""
+Names that stand for numbers: capabilities, errors, signals, users and groups.
+
+Users and groups are looked up through a resolver so that tests and other hosts can bring their own.
+"""
+
+from __future__ import annotations
+
+import errno
+import grp
+import pwd
+import signal
+from typing import Protocol
+
+import attrs
+
+__all__ = [
+    "CAPABILITIES",
+    "ERRNOS",
+    "SIGNALS",
+    "Resolver",
+    "SystemResolver",
+    "TableResolver",
+]
+
+CAPABILITIES: dict[str, int] = {
+    f"CAP_{name}": number
+    for number, name in enumerate(
+        [
+            "CHOWN",
+            "DAC_OVERRIDE",
+            "DAC_READ_SEARCH",
+            "FOWNER",
+            "FSETID",
+            "KILL",
+            "SETGID",
+            "SETUID",
+            "SETPCAP",
+            "LINUX_IMMUTABLE",
+            "NET_BIND_SERVICE",
+            "NET_BROADCAST",
+            "NET_ADMIN",
+            "NET_RAW",
+            "IPC_LOCK",
+            "IPC_OWNER",
+            "SYS_MODULE",
+            "SYS_RAWIO",
+            "SYS_CHROOT",
+            "SYS_PTRACE",
+            "SYS_PACCT",
+            "SYS_ADMIN",
+            "SYS_BOOT",
+            "SYS_NICE",
+            "SYS_RESOURCE",
+            "SYS_TIME",
+            "SYS_TTY_CONFIG",
+            "MKNOD",
+            "LEASE",
+            "AUDIT_WRITE",
+            "AUDIT_CONTROL",
+            "SETFCAP",
+            "MAC_OVERRIDE",
+            "MAC_ADMIN",
+            "SYSLOG",
+            "WAKE_ALARM",
+            "BLOCK_SUSPEND",
+            "AUDIT_READ",
+            "PERFMON",
+            "BPF",
+            "CHECKPOINT_RESTORE",
+        ]
+    )
+}
+"""Bit of each capability (``linux/capability.h``)."""
+
+ERRNOS: dict[str, int] = {name: number for number, name in sorted(errno.errorcode.items())}
+"""Error numbers by name."""
+
+_HARMLESS = frozenset({"SIGCHLD", "SIGCLD", "SIGURG", "SIGWINCH", "SIGCONT"})
+
+SIGNALS: dict[str, int] = {
+    s.name: s.value for s in signal.Signals if s.name not in _HARMLESS and s.value < signal.SIGRTMIN
+}
+"""Signals that end or stop a process which does not handle them, by name."""
+
+
+class Resolver(Protocol):
+    """Where user and group names come from."""
+
+    def user(self, name: str) -> int | None:
+        """Return the number of user *name*, or None."""
+
+    def group(self, name: str) -> int | None:
+        """Return the number of group *name*, or None."""
+
+
+@attrs.frozen
+class SystemResolver:
+    """The users and groups of this host."""
+
+    def user(self, name: str) -> int | None:
+        """Ask the password database."""
+        try:
+            return pwd.getpwnam(name).pw_uid
+        except (KeyError, ValueError):  # ValueError: not a name that could exist
+            return None
+
+    def group(self, name: str) -> int | None:
+        """Ask the group database."""
+        try:
+            return grp.getgrnam(name).gr_gid
+        except (KeyError, ValueError):
+            return None
+
+
+@attrs.frozen
+class TableResolver:
+    """Users and groups as given."""
+
+    users: dict[str, int] = attrs.field(factory=dict)
+    groups: dict[str, int] = attrs.field(factory=dict)
+
+    def user(self, name: str) -> int | None:
+        """Look *name* up."""
+        return self.users.get(name)
+
+    def group(self, name: str) -> int | None:
+        """Look *name* up."""
+        return self.groups.get(name)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""
+Words of the language's design, and of its neighbours, that this version does not carry out.
+
+Each is refused by name with what to do instead, so that nobody searches for a misspelling.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "EVENT_WORDS",
+    "KINDS",
+    "MATCH_WORDS",
+    "METADATA_WORDS",
+    "OPERATION_WORDS",
+    "RULE_WORDS",
+    "SPEC_WORDS",
+    "SUBJECT_WORDS",
+]
+
+_BY_MEANING = "use exec, file, network, or syscall with a system call that one of them covers"
+_PODS = "select processes by unit, cgroup, binary or user"
+_CORRELATION = "rules cannot refer to each other yet"
+
+EVENT_WORDS = {
+    "memory": "for mappings of files use file with the operation mmapExec",
+    "process": "to say who acts, put process under match",
+    "kernel": "for module files use file with the operation read",
+    "mount": _BY_MEANING,
+    "lsm": _BY_MEANING,
+    "lsmhooks": _BY_MEANING,
+    "kprobe": _BY_MEANING,
+    "kretprobe": _BY_MEANING,
+    "tracepoint": _BY_MEANING,
+    "raw_tracepoint": _BY_MEANING,
+    "uprobe": _BY_MEANING,
+    "usdt": _BY_MEANING,
+    "fentry": _BY_MEANING,
+}
+RULE_WORDS = {
+    **EVENT_WORDS,
+    "mark": _CORRELATION,
+    "within": _CORRELATION,
+    "rateLimit": "records are not limited by rule yet",
+}
+SUBJECT_WORDS = {
+    **dict.fromkeys(
+        (
+            "pod",
+            "pods",
+            "podName",
+            "podSelector",
+            "podNamespace",
+            "namespaceSelector",
+            "container",
+            "containers",
+            "containerName",
+            "containerSelector",
+            "image",
+            "labels",
+            "matchLabels",
+            "matchExpressions",
+            "nodeSelector",
+            "hostSelector",
+        ),
+        _PODS,
+    ),
+    "namespace": _PODS,
+    "namespaces": _PODS,
+    "within": _CORRELATION,
+    "mark": _CORRELATION,
+}
+MATCH_WORDS = {**SUBJECT_WORDS, "returns": "results are not compared, only operations"}
+SPEC_WORDS = {
+    **dict.fromkeys(SUBJECT_WORDS, f"under selector, {_PODS}"),
+    **dict.fromkeys(
+        ("kprobes", "tracepoints", "uprobes", "lsmhooks", "usdts", "loader", "options", "lists"),
+        "rules are written under rules, by exec, file, network or syscall",
+    ),
+    "rateLimit": RULE_WORDS["rateLimit"],
+}
+METADATA_WORDS = {
+    "namespace": "policies apply to the host; restrict them with spec.selector",
+    "annotations": "use labels or description",
+}
+OPERATION_WORDS = {
+    "mount": "mounts are not decided on yet",
+    "umount": "mounts are not decided on yet",
+    "ioctl": "ioctl is not decided on yet",
+    "lock": "file locks are not decided on",
+    "getattr": "looking at a file's metadata is not decided on",
+    "stat": "looking at a file's metadata is not decided on",
+    "exec": "running a program is the event exec",
+    "execute": "running a program is the event exec",
+    "receive": "receiving is decided on as accept, or by the sender's send",
+    "recv": "receiving is decided on as accept, or by the sender's send",
+    "shutdown": "closing a connection is not decided on",
+}
+KINDS = dict.fromkeys(
+    (
+        "TracingPolicy",
+        "TracingPolicyNamespaced",
+        "KubeArmorPolicy",
+        "KubeArmorHostPolicy",
+        "KubeArmorClusterPolicy",
+    ),
+    "rewrite it as kind EnforcerPolicy, apiVersion enforcer/v1",
+)
