@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""Arguments that several commands share, and the types of their values."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+
+from enforcer.cli.exits import UsageError
+from enforcer.runtime.protocol import DEFAULT_SOCKET
+
+__all__ = [
+    "DEFAULT_POLICIES",
+    "add_policies",
+    "add_socket",
+    "duration",
+    "policy_paths",
+    "require_root",
+]
+
+DEFAULT_POLICIES = Path("/etc/enforcer/policies")
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def add_policies(parser: argparse.ArgumentParser, *, optional: bool) -> None:
+    """Add the list of policy files and folders."""
+    help_text = "policy file, or folder whose *.yaml files are read"
+    if optional:
+        help_text += f" (default: {DEFAULT_POLICIES})"
+    parser.add_argument(
+        "policies", metavar="POLICY", nargs="*" if optional else "+", type=Path, help=help_text
+    )
+
+
+def add_socket(parser: argparse.ArgumentParser) -> None:
+    """Add the path of the control socket."""
+    parser.add_argument(
+        "--socket",
+        metavar="PATH",
+        type=Path,
+        default=DEFAULT_SOCKET,
+        help=f"control socket of the daemon (default: {DEFAULT_SOCKET})",
+    )
+
+
+def policy_paths(given: list[Path]) -> list[Path]:
+    """Take what was *given*, else the default folder, which must then exist."""
+    if given:
+        return given
+    if not DEFAULT_POLICIES.is_dir():
+        raise UsageError(
+            f"no policies: {DEFAULT_POLICIES} does not exist; "
+            "create it, or name a policy file or folder"
+        )
+    return [DEFAULT_POLICIES]
+
+
+def require_root(doing: str) -> None:
+    """Refuse at once what only root can do."""
+    if os.geteuid() != 0:
+        raise UsageError(f"{doing} needs root: run it with sudo, or as root")
+
+
+def duration(text: str) -> float:
+    """Read ``500ms``, ``60s``, ``5m``, ``1h`` or a number of seconds."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None or not float(found[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 60s, 5m or 1h")
+    return float(found[1]) * _SECONDS[found[2]]

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""
+Read policies, compile them, and report everything that is wrong, each with file:line:column.
+
+Nothing is loaded into the kernel, and no privileges are needed.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from enforcer.cli.arguments import add_policies
+from enforcer.cli.exits import Exit
+from enforcer.cli.output import plural, size
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  enforcer check policies/                every policy of a folder
+  enforcer check a.yaml b.yaml            these together, as `start a.yaml b.yaml` would
+
+exit code 1 if there is an error; warnings alone do not change it.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    add_policies(parser, optional=False)
+    parser.add_argument("--quiet", "-q", action="store_true", help="print errors and warnings only")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check."""
+    from enforcer.runtime.prepare import prepare
+
+    prepared = prepare(args.policies)
+    for warning in prepared.warnings:
+        print(f"{warning}", file=sys.stderr)
+    if not args.quiet:
+        found = [plural(len(prepared.facts), "policy"), plural(prepared.n_rules, "rule")]
+        if prepared.warnings:
+            found.append(plural(len(prepared.warnings), "warning"))
+        print(f"ok: {', '.join(found)}, an image of {size(len(prepared.image.data))}")
+    return Exit.OK

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""Exit codes, and the one place where exceptions become sentences."""
+
+from __future__ import annotations
+
+import enum
+import errno
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from enforcer.errors import (
+    ControlError,
+    EnforcerError,
+    KernelError,
+    PolicyError,
+    PolicyErrors,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Exit", "UsageError", "complain", "discard", "guarded"]
+
+
+class Exit(enum.IntEnum):
+    """What ``enforcer`` ends with."""
+
+    OK = 0
+    POLICY = 1
+    USAGE = 2
+    KERNEL = 3
+    INTERNAL = 4
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+
+class UsageError(EnforcerError):
+    """The caller must set something right: privileges, a path, a daemon that does (not) run."""
+
+
+def complain(sentence: str) -> None:
+    """Print *sentence* to standard error; if even that is gone there is nobody left to tell."""
+    try:
+        print(f"enforcer: {sentence}", file=sys.stderr, flush=True)
+    except OSError:
+        discard(2)
+
+
+def guarded(call: Callable[[], int]) -> int:
+    """Run *call*; whatever it raises becomes one sentence and an exit code."""
+    try:
+        code = call()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        discard(1)
+        return Exit.BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 (the only broad handler: no traceback for users)
+        _flush_quietly()
+        return _explain(error)
+    return code
+
+
+def _flush_quietly() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        discard(1)
+
+
+def _explain(error: Exception) -> int:
+    match error:
+        case PolicyErrors():
+            for each in error.errors:
+                _plain(str(each))
+            many = len(error.errors)
+            complain(f"{many} error{'s' if many != 1 else ''} in policies: nothing was loaded")
+            return Exit.POLICY
+        case PolicyError():
+            complain(str(error))
+            return Exit.POLICY
+        case ControlError() | UsageError():
+            complain(str(error))
+            return Exit.USAGE
+        case KernelError():
+            complain("; ".join([str(error), *getattr(error, "__notes__", ())]))
+            return Exit.KERNEL
+        case OSError():
+            where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+            complain(f"{where}{error.strerror or error}")
+            return Exit.KERNEL if error.errno == errno.ENOSYS else Exit.USAGE
+        case _:
+            if os.environ.get("ENFORCER_DEBUG"):
+                traceback.print_exception(error)
+            complain(
+                f"internal error: {type(error).__name__}: {error}: "
+                "this is a bug; ENFORCER_DEBUG=1 shows where it happened"
+            )
+            return Exit.INTERNAL
+
+
+def _plain(line: str) -> None:
+    try:
+        print(line, file=sys.stderr)
+    except OSError:
+        discard(2)
+
+
+def discard(fd: int) -> None:
+    """Point *fd* nowhere, so that the interpreter's own last flush cannot fail again."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, fd)
+    os.close(null)

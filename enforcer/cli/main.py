@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""The list of commands, and ``main``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from enforcer import __version__
+from enforcer.cli import check, doctor, dry_run, events, start, status, stop
+from enforcer.cli.exits import guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "start": (start, "put policies in force and record what happens"),
+    "dry-run": (dry_run, "permit everything and report what policies would refuse"),
+    "check": (check, "read policies and report what is wrong with them; needs no root"),
+    "doctor": (doctor, "show what this kernel can prevent"),
+    "status": (status, "show what the running daemon does"),
+    "events": (events, "show records of the running daemon as they come"),
+    "stop": (stop, "end enforcement"),
+}
+
+_DESCRIPTION = """\
+Enforce policies inside the Linux kernel: programs, files and sockets are allowed, logged, denied,
+or the process is killed, before the operation happens.
+"""
+
+_EPILOG = """\
+a first session, as root:
+  enforcer doctor                         what can this kernel prevent?
+  enforcer check my-policy.yaml           is the policy right?
+  enforcer dry-run my-policy.yaml --for 60s
+                                          what would it refuse? nothing is refused yet
+  enforcer start my-policy.yaml           put it in force; Ctrl-C ends it
+
+exit codes:
+  0  all went well
+  1  a policy is invalid
+  2  wrong usage, not root, already or not running, a file cannot be opened
+  3  this kernel cannot enforce
+  4  internal error
+
+`enforcer COMMAND --help` says more about each command.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``enforcer`` with *arguments*, by default those of the process; returns the exit code."""
+    args = _parser().parse_args(arguments)
+    return guarded(lambda: int(args.run(args)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="enforcer",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"enforcer {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, (module, summary) in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=module.__doc__.strip() if module.__doc__ else summary,
+            epilog=module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser

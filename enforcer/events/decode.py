@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""
+Bytes of a ring buffer to :class:`Event`.
+
+The layout is the C compiler's view of ``struct enf_event``: no offset is written here. A record that
+makes no sense is an error of that record alone; the caller counts it and goes on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.errors import EnforcerError
+from enforcer.events.types import Event, EventFlag, RowFlag
+from enforcer.policy.model import Verb
+from enforcer.policy.vocabulary import Op
+
+if TYPE_CHECKING:
+    import struct
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Decoder", "Layout", "MalformedEventError"]
+
+_VERDICT = 1  # ENF_EVENT_VERDICT
+_KEPT = frozenset(attrs.fields_dict(Event)) - {"path", "exe", "name", "args"}
+
+
+class MalformedEventError(EnforcerError):
+    """A record from the kernel is not what the ABI says; the message says in which way."""
+
+
+@attrs.frozen
+class Layout:
+    """How the head of ``struct enf_event`` lies in memory, and the names of what *head* unpacks."""
+
+    head: struct.Struct
+    names: tuple[str, ...]
+
+
+@attrs.define
+class Decoder:
+    """Turns records into events."""
+
+    layout: Layout
+
+    def decode(self, raw: bytes) -> Event:
+        """
+        Make an event of *raw*.
+
+        Raises:
+            MalformedEventError: sizes or numbers do not fit together.
+        """
+        head = self.layout.head
+        if len(raw) < head.size:
+            msg = f"{len(raw)} bytes, less than a head of {head.size}"
+            raise MalformedEventError(msg)
+        values = dict(zip(self.layout.names, head.unpack_from(raw), strict=True))
+        if values["kind"] != _VERDICT:
+            msg = f"unknown kind {values['kind']}"
+            raise MalformedEventError(msg)
+        size = values["size"]
+        tail = (values["path_len"], values["exe_len"], values["name_len"])
+        # The ring buffer may hand over more than the record (padding to 8), never less.
+        if size > len(raw) or size < head.size + sum(tail):
+            msg = f"size {size} of {len(raw)} bytes, with a tail of {sum(tail)}"
+            raise MalformedEventError(msg)
+        path, exe, name = _cut(raw, head.size, tail)
+        return self._event(values, path, exe, name)
+
+    def _event(self, values: dict[str, Any], path: bytes, exe: bytes, name: bytes) -> Event:
+        kept = {key: value for key, value in values.items() if key in _KEPT}
+        for key, convert in _CONVERTED.items():
+            try:
+                kept[key] = convert(values[key])
+            except ValueError as error:
+                raise MalformedEventError(str(error)) from error
+        return Event(**kept, path=path, exe=exe, name=name, args=_args(values, name))
+
+
+def _cut(raw: bytes, at: int, lengths: Sequence[int]) -> list[bytes]:
+    parts = []
+    for length in lengths:
+        parts.append(raw[at : at + length])
+        at += length
+    return parts
+
+
+def _args(values: dict[str, Any], name: bytes) -> tuple[bytes, ...]:
+    """Split the name of an exec: *argc* strings, each ended by NUL."""
+    argc = values["argc"]
+    if not argc:
+        return ()
+    return tuple(name.removesuffix(b"\0").split(b"\0")[:argc])
+
+
+def _comm(raw: bytes) -> bytes:
+    return raw.split(b"\0", 1)[0]
+
+
+_CONVERTED: dict[str, Callable[[Any], Any]] = {
+    "op": Op,
+    "action": Verb,
+    "flags": EventFlag,
+    "row_flags": RowFlag,
+    "comm": _comm,
+    "parent_comm": _comm,
+}

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+"""
+A record as a JSON object: the versioned form that files and followers get.
+
+``docs/records.md`` is the description for readers. Keys are added without a new version; a key that
+changes its meaning, or goes, makes one.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+from datetime import UTC, datetime
+from ipaddress import IPv6Address
+from typing import Any
+
+from enforcer.events.operations import OPERATIONS
+from enforcer.events.text import readable
+from enforcer.events.types import Actor, Event, EventFlag, Lost, Record, RowFlag
+from enforcer.policy.model import Verb
+from enforcer.policy.vocabulary import FIELDS, Dim, ObjectFlag, Op
+
+__all__ = [
+    "VERSION",
+    "as_document",
+    "endpoint",
+    "errno_name",
+    "inet_address",
+    "numbers",
+    "rfc3339",
+    "signal_name",
+    "target",
+]
+
+VERSION = 1
+
+_ADDRESS_OPS = frozenset({Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND})
+_NUMBERS = {
+    name: {number: word for word, number in FIELDS[name].names.items()}
+    for name in ("family", "type", "protocol")
+}
+_INET = frozenset({2, 10})  # AF_INET, AF_INET6
+_MODE_OPS = frozenset({Op.CREATE, Op.MKDIR, Op.MKNOD, Op.CHMOD})
+
+
+def as_document(record: Record | Lost) -> dict[str, Any]:
+    """Make the JSON object of *record*."""
+    if isinstance(record, Lost):
+        return _lost(record)
+    event = record.event
+    names = OPERATIONS[event.op]
+    return {
+        "version": VERSION,
+        "kind": "match",
+        "time": rfc3339(record.time_ns),
+        "policy": record.origin.policy,
+        "rule": record.origin.rule,
+        "place": record.origin.place,
+        "message": record.message,
+        "severity": record.origin.severity,
+        "tags": list(record.origin.tags),
+        "action": event.action.name.lower(),
+        "enforced": event.is_enforced,
+        "prevented": event.is_prevented,
+        "errno": errno_name(event),
+        "signal": signal_name(event),
+        "signalFailed": bool(event.flags & EventFlag.SIGNAL_FAILED),
+        "onError": bool(event.flags & EventFlag.ON_ERROR),
+        "default": bool(event.row_flags & RowFlag.DEFAULT),
+        "guard": bool(event.row_flags & RowFlag.GUARD),
+        "event": names.event,
+        "operation": names.word,
+        "syscall": record.syscall,
+        "object": _object(event),
+        "process": {
+            **_actor(record.process),
+            "tid": event.tid,
+            "startNs": event.start_ns,
+            "execNs": event.exec_ns,
+            "uid": event.uid,
+            "euid": event.euid,
+            "gid": event.gid,
+            "egid": event.egid,
+            "capabilities": f"{event.caps:#x}",
+            "cgroup": record.cgroup,
+            "cgroupId": event.cgroup,
+        },
+        "parent": {**_actor(record.parent), "startNs": event.parent_start_ns},
+        "container": {"runtime": record.container_runtime, "id": record.container_id},
+        "pod": {"name": None, "namespace": None, "uid": record.pod_uid},
+        "generation": event.generation,
+    }
+
+
+def _lost(record: Lost) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "kind": "lost",
+        "time": rfc3339(record.time_ns),
+        "decisions": record.decisions,
+        "activity": record.activity,
+        "malformed": record.malformed,
+        "reason": record.reason,
+    }
+
+
+def _actor(actor: Actor) -> dict[str, Any]:
+    return {
+        "pid": actor.pid,
+        "name": actor.name,
+        "exe": actor.exe,
+        "cmdline": None if actor.cmdline is None else list(actor.cmdline),
+    }
+
+
+def _object(event: Event) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "target": target(event),
+        "flags": [(flag.name or "").lower() for flag in ObjectFlag if event.obj_flags & flag],
+        "unknown": [dim.name.lower() for dim in Dim if event.unknown >> dim & 1],
+    }
+    if event.path:
+        shown["path"] = readable(event.path)
+    if event.ino:
+        shown["device"] = f"{event.dev >> 20}:{event.dev & 0xFFFFF}"
+        shown["inode"] = event.ino
+    if event.args:
+        shown["args"] = [readable(arg) for arg in event.args]
+    elif event.name:
+        shown["name"] = readable(event.name)
+    if event.op in _MODE_OPS:
+        shown["mode"] = f"{event.mode:04o}"
+    if OPERATIONS[event.op].event == "network":
+        shown.update(_socket(event))
+    return shown
+
+
+def _socket(event: Event) -> dict[str, Any]:
+    shown: dict[str, Any] = dict(numbers(event))
+    address = inet_address(event)
+    if address is not None:
+        shown["address"] = address
+        shown["port"] = event.port
+    return shown
+
+
+def numbers(event: Event) -> dict[str, str]:
+    """Name family, type and protocol of a socket, with the words of policies where they exist."""
+    if OPERATIONS[event.op].event != "network":
+        return {}
+    found = {"family": event.family, "type": event.type, "protocol": event.protocol}
+    return {key: _NUMBERS[key].get(number, str(number)) for key, number in found.items()}
+
+
+def inet_address(event: Event) -> str | None:
+    """Write the address of an operation on an inet socket; mapped IPv4 is written as IPv4."""
+    if event.op not in _ADDRESS_OPS or event.family not in _INET:
+        return None
+    address = IPv6Address(event.addr_hi << 64 | event.addr_lo)
+    return str(address.ipv4_mapped or address)
+
+
+def endpoint(event: Event) -> str | None:
+    """Write address and port, ``[2001:db8::1]:443``."""
+    address = inet_address(event)
+    if address is None:
+        return None
+    return f"[{address}]:{event.port}" if ":" in address else f"{address}:{event.port}"
+
+
+def target(event: Event) -> str:
+    """Say in one word what the operation was on."""
+    if event.path:
+        return readable(event.path)
+    where = endpoint(event)
+    if where is not None:
+        return where
+    if OPERATIONS[event.op].event == "network":
+        words = numbers(event)
+        if event.name:
+            return f"{words['family']}:@{readable(event.name)}"
+        return f"{words['family']}:{words['type']}"
+    if event.args:
+        return readable(event.args[0])
+    return "(unknown)"
+
+
+def errno_name(event: Event) -> str | None:
+    """Name the error that the caller got, or would have got."""
+    if event.action < Verb.DENY:
+        return None
+    return errno.errorcode.get(event.error, str(event.error))
+
+
+def signal_name(event: Event) -> str | None:
+    """Name the signal of a kill."""
+    if event.action is not Verb.KILL:
+        return None
+    try:
+        return signal.Signals(event.signal).name
+    except ValueError:
+        return f"SIG{event.signal}"
+
+
+def rfc3339(time_ns: int) -> str:
+    """Write wall clock time with microseconds, in UTC."""
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"

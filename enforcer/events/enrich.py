@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""
+Events to records: which rule, who, and in the policy's own words.
+
+Runs after the kernel has decided; whatever it cannot learn is left open and stops nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.events.document import target
+from enforcer.events.operations import OPERATIONS
+from enforcer.events.placeholders import Placeholders
+from enforcer.events.stats import outcome
+from enforcer.events.text import readable
+from enforcer.events.types import Actor, Event, Origin, Record
+from enforcer.policy.message import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from enforcer.identity.resolver import Identity, Resolver
+
+__all__ = ["Enricher", "WallClock"]
+
+_UNKNOWN_ROW = Origin(policy="-", rule="-", place="-")
+
+
+@attrs.define
+class WallClock:
+    """Turns CLOCK_BOOTTIME into wall clock time; :meth:`adjust` follows steps of the latter."""
+
+    wall_ns: Callable[[], int] = time.time_ns
+    boot_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    _offset: int = attrs.field(init=False)
+
+    @_offset.default
+    def _measure(self) -> int:
+        return self.wall_ns() - self.boot_ns()
+
+    def adjust(self) -> None:
+        """Measure the difference of the clocks again."""
+        self._offset = self._measure()
+
+    def at(self, boot_ns: int) -> int:
+        """Tell what the wall clock showed at *boot_ns*."""
+        return boot_ns + self._offset
+
+    def now(self) -> int:
+        """Tell what the wall clock shows."""
+        return self.wall_ns()
+
+
+@attrs.define
+class Enricher:
+    """*origins* is the row table of the image in force, by row id."""
+
+    origins: Sequence[Origin]
+    resolver: Resolver
+    clock: WallClock = attrs.field(factory=WallClock)
+
+    def enrich(self, event: Event) -> Record:
+        """Make a record of *event*."""
+        origin = self.origins[event.row] if event.row < len(self.origins) else _UNKNOWN_ROW
+        identity = self.resolver.identify(
+            pid=event.pid,
+            start_ns=event.start_ns,
+            exec_ns=event.exec_ns,
+            parent_pid=event.ppid,
+            parent_start_ns=event.parent_start_ns,
+            cgroup_id=event.cgroup,
+        )
+        container = identity.container
+        record = Record(
+            time_ns=self.clock.at(event.time_ns),
+            event=event,
+            origin=origin,
+            message="",
+            syscall=origin.syscall or OPERATIONS[event.op].syscall,
+            process=_process(event, identity),
+            parent=_parent(event, identity),
+            cgroup=identity.cgroup,
+            container_runtime=container.runtime if container else None,
+            container_id=container.id if container else None,
+            pod_uid=container.pod_uid if container else None,
+        )
+        return attrs.evolve(record, message=_message(record))
+
+
+def _process(event: Event, identity: Identity) -> Actor:
+    # The kernel recorded the executable; /proc is only believed where it still says the same, since
+    # the process may have execed between the event and now.
+    facts = identity.process
+    exe = event.exe or facts.exe
+    cmdline = facts.cmdline if not event.exe or facts.exe == event.exe else None
+    if OPERATIONS[event.op].event == "exec" and not event.is_prevented:
+        cmdline = None
+    return _actor(event.pid, event.comm, exe, cmdline)
+
+
+def _parent(event: Event, identity: Identity) -> Actor:
+    return _actor(event.ppid, event.parent_comm, identity.parent.exe, identity.parent.cmdline)
+
+
+def _actor(pid: int, comm: bytes, exe: bytes | None, cmdline: tuple[bytes, ...] | None) -> Actor:
+    return Actor(
+        pid=pid,
+        name=readable(comm),
+        exe=readable(exe) if exe else None,
+        cmdline=tuple(readable(word) for word in cmdline) if cmdline else None,
+    )
+
+
+def _message(record: Record) -> str:
+    if record.origin.message is not None:
+        return render(record.origin.message, Placeholders(record))
+    return default_message(record)
+
+
+def default_message(record: Record) -> str:
+    """Say what happened when the policy has no words of its own."""
+    event = record.event
+    return (
+        f"{outcome(event)}: {OPERATIONS[event.op].full} {target(event)} "
+        f"by {record.process.exe or record.process.name}"
+    )

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""How each operation of the kernel side is called in records: event, word, system call."""
+
+from __future__ import annotations
+
+import attrs
+
+from enforcer.policy.vocabulary import Op
+
+__all__ = ["OPERATIONS", "OperationName"]
+
+
+@attrs.frozen
+class OperationName:
+    """
+    The names of one operation.
+
+    *syscall* is the call that usually leads there: the hook is reached by several (``open``,
+    ``openat`` and ``openat2`` alike), and the record names the common one.
+    """
+
+    event: str
+    word: str
+    syscall: str
+
+    @property
+    def full(self) -> str:
+        """The operation as policies speak of it: ``exec``, ``file.write``."""
+        return self.event if self.event == self.word else f"{self.event}.{self.word}"
+
+
+OPERATIONS: dict[Op, OperationName] = {
+    Op.EXEC: OperationName("exec", "exec", "execve"),
+    Op.EXEC_CREDS: OperationName("exec", "exec", "execve"),
+    Op.EXEC_ARGV: OperationName("exec", "exec", "execve"),
+    Op.READ: OperationName("file", "read", "openat"),
+    Op.WRITE: OperationName("file", "write", "openat"),
+    Op.APPEND: OperationName("file", "append", "openat"),
+    Op.CREATE: OperationName("file", "create", "openat"),
+    Op.TRUNCATE: OperationName("file", "truncate", "truncate"),
+    Op.MMAP_EXEC: OperationName("file", "mmapExec", "mmap"),
+    Op.UNLINK: OperationName("file", "unlink", "unlinkat"),
+    Op.RENAME: OperationName("file", "rename", "renameat2"),
+    Op.LINK: OperationName("file", "link", "linkat"),
+    Op.SYMLINK: OperationName("file", "symlink", "symlinkat"),
+    Op.MKDIR: OperationName("file", "mkdir", "mkdirat"),
+    Op.RMDIR: OperationName("file", "rmdir", "rmdir"),
+    Op.MKNOD: OperationName("file", "mknod", "mknodat"),
+    Op.CHMOD: OperationName("file", "chmod", "fchmodat"),
+    Op.CHOWN: OperationName("file", "chown", "fchownat"),
+    Op.SETXATTR: OperationName("file", "setxattr", "setxattr"),
+    Op.GUARD: OperationName("file", "guard", "renameat2"),
+    Op.FD_READ: OperationName("file", "fdRead", "read"),
+    Op.FD_WRITE: OperationName("file", "fdWrite", "write"),
+    Op.SOCKET: OperationName("network", "socket", "socket"),
+    Op.BIND: OperationName("network", "bind", "bind"),
+    Op.LISTEN: OperationName("network", "listen", "listen"),
+    Op.CONNECT: OperationName("network", "connect", "connect"),
+    Op.ACCEPT: OperationName("network", "accept", "accept4"),
+    Op.SEND: OperationName("network", "send", "sendto"),
+}

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""Values for the placeholders of messages, each computed only when a template asks for it."""
+
+from __future__ import annotations
+
+import functools
+import grp
+import pwd
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.events.document import errno_name, inet_address, numbers, signal_name
+from enforcer.events.operations import OPERATIONS
+from enforcer.events.text import readable
+from enforcer.identity.cgroup import unit_of
+from enforcer.policy.vocabulary import Op
+
+if TYPE_CHECKING:
+    from enforcer.events.types import Record
+
+__all__ = ["Placeholders"]
+
+
+@attrs.frozen
+class Placeholders(Mapping[str, str]):
+    """The names of ``policy.message.PLACEHOLDERS`` that *record* has a value for."""
+
+    record: Record
+
+    def __getitem__(self, name: str) -> str:
+        value = _VALUES[name](self.record)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_VALUES)
+
+    def __len__(self) -> int:
+        return len(_VALUES)
+
+
+@functools.lru_cache(maxsize=256)
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+@functools.lru_cache(maxsize=256)
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def _text(raw: bytes) -> str | None:
+    return readable(raw) if raw else None
+
+
+def _args(record: Record) -> str | None:
+    return " ".join(readable(arg) for arg in record.event.args) or None
+
+
+def _name_of(*ops: Op) -> Callable[[Record], str | None]:
+    return lambda record: _text(record.event.name) if record.event.op in ops else None
+
+
+_NETWORK = tuple(op for op, names in OPERATIONS.items() if names.event == "network")
+
+_VALUES: dict[str, Callable[[Record], str | None]] = {
+    "policy": lambda r: r.origin.policy,
+    "rule": lambda r: r.origin.rule,
+    "severity": lambda r: r.origin.severity,
+    "action": lambda r: r.event.action.name.lower(),
+    "operation": lambda r: OPERATIONS[r.event.op].full,
+    "syscall": lambda r: r.syscall,
+    "errno": lambda r: errno_name(r.event),
+    "signal": lambda r: signal_name(r.event),
+    "process": lambda r: r.process.name,
+    "binary": lambda r: r.process.exe,
+    "pid": lambda r: str(r.event.pid),
+    "tid": lambda r: str(r.event.tid),
+    "uid": lambda r: str(r.event.uid),
+    "euid": lambda r: str(r.event.euid),
+    "gid": lambda r: str(r.event.gid),
+    "egid": lambda r: str(r.event.egid),
+    "user": lambda r: _user(r.event.uid),
+    "group": lambda r: _group(r.event.gid),
+    "parent": lambda r: r.parent.name,
+    "parent_binary": lambda r: r.parent.exe,
+    "ppid": lambda r: str(r.event.ppid),
+    "cgroup": lambda r: r.cgroup,
+    "unit": lambda r: unit_of(r.cgroup) if r.cgroup else None,
+    "path": lambda r: _text(r.event.path),
+    "args": _args,
+    "mode": lambda r: f"{r.event.mode:04o}",
+    "xattr": _name_of(Op.SETXATTR),
+    "abstract": _name_of(*_NETWORK),
+    "address": lambda r: inet_address(r.event),
+    "port": lambda r: str(r.event.port) if inet_address(r.event) else None,
+    "family": lambda r: numbers(r.event).get("family"),
+    "type": lambda r: numbers(r.event).get("type"),
+    "protocol": lambda r: numbers(r.event).get("protocol"),
+    "container_id": lambda r: r.container_id,
+    "container_name": lambda _: None,
+    "pod_name": lambda _: None,
+    "pod_namespace": lambda _: None,
+}

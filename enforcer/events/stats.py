@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""Counts of what passed through, and of what did not: the daemon's own, not the kernel's."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import attrs
+
+from enforcer.events.types import Event, Lost, Record
+
+__all__ = ["OUTCOMES", "LostMeter", "Stats", "outcome"]
+
+
+@attrs.define
+class Stats:
+    """Records by outcome since the start."""
+
+    records: int = 0
+    malformed: int = 0
+    last_malformed: str | None = None
+    by_outcome: Counter[str] = attrs.field(factory=Counter)
+
+    def observe(self, record: Record) -> None:
+        """Count *record*."""
+        self.records += 1
+        self.by_outcome[outcome(record.event)] += 1
+
+    def observe_malformed(self, reason: str) -> None:
+        """Count bytes that made no event."""
+        self.malformed += 1
+        self.last_malformed = reason
+
+
+OUTCOMES = {
+    ("allow", True): "allowed",
+    ("log", True): "logged",
+    ("deny", True): "denied",
+    ("kill", True): "killed",
+    ("allow", False): "would allow",
+    ("log", False): "would log",
+    ("deny", False): "would deny",
+    ("kill", False): "would kill",
+}
+"""What became of a verdict, by action and by whether it was enforced."""
+
+
+def outcome(event: Event) -> str:
+    """Name what became of *event*'s verdict."""
+    return OUTCOMES[event.action.name.lower(), event.is_enforced]
+
+
+@attrs.define
+class LostMeter:
+    """Tells what was lost since it was last asked, so that the loss itself becomes a record."""
+
+    _decisions: int = 0
+    _activity: int = 0
+    _malformed: int = 0
+
+    def advance(
+        self, time_ns: int, *, decisions: int, activity: int, malformed: int, reason: str | None
+    ) -> Lost | None:
+        """Compare totals with those of the last call; None if nothing was lost between."""
+        lost = Lost(
+            time_ns=time_ns,
+            decisions=decisions - self._decisions,
+            activity=activity - self._activity,
+            malformed=malformed - self._malformed,
+            reason=reason if malformed > self._malformed else None,
+        )
+        self._decisions, self._activity, self._malformed = decisions, activity, malformed
+        return lost if lost.decisions or lost.activity or lost.malformed else None

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""
+Events as values.
+
+:class:`Event` is ``struct enf_event`` with its strings, as the kernel side wrote it.
+:class:`Record` is an event that a reader understands: which policy and rule, who did it, the message.
+:class:`Lost` says that records are missing.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from enforcer.policy.model import Verb
+    from enforcer.policy.vocabulary import Op
+
+__all__ = ["Actor", "Event", "EventFlag", "Lost", "Origin", "Record", "RowFlag"]
+
+
+class EventFlag(enum.IntFlag):
+    """What became of a verdict (``ENF_EF_*``)."""
+
+    ENFORCED = 0x01
+    PREVENTED = 0x02
+    ON_ERROR = 0x04
+    SIGNAL_FAILED = 0x08
+
+
+class RowFlag(enum.IntFlag):
+    """What kind of row decided (``ENF_RF_*``)."""
+
+    AUDIT = 0x01
+    RECORD = 0x02
+    DEFAULT = 0x04
+    GUARD = 0x08
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """One verdict; the names are those of ``struct enf_event``."""
+
+    op: Op
+    action: Verb
+    flags: EventFlag
+    row_flags: RowFlag
+    signal: int
+    time_ns: int
+    generation: int
+    cgroup: int
+    start_ns: int
+    exec_ns: int
+    parent_start_ns: int
+    dev: int
+    ino: int
+    addr_hi: int
+    addr_lo: int
+    caps: int
+    unknown: int
+    row: int
+    obj_flags: int
+    subj_flags: int
+    error: int
+    pid: int
+    tid: int
+    ppid: int
+    uid: int
+    euid: int
+    gid: int
+    egid: int
+    mode: int
+    family: int
+    type: int
+    protocol: int
+    port: int
+    comm: bytes
+    parent_comm: bytes
+    path: bytes
+    exe: bytes
+    name: bytes
+    args: tuple[bytes, ...]
+
+    @property
+    def is_enforced(self) -> bool:
+        """Whether the verdict was carried out (else it was an audit)."""
+        return bool(self.flags & EventFlag.ENFORCED)
+
+    @property
+    def is_prevented(self) -> bool:
+        """Whether the operation did not happen."""
+        return bool(self.flags & EventFlag.PREVENTED)
+
+
+@attrs.frozen
+class Origin:
+    """Where a verdict comes from: the rule, or the default, that decided."""
+
+    policy: str
+    rule: str
+    place: str
+    message: str | None = None
+    severity: str = "medium"
+    tags: tuple[str, ...] = ()
+    syscall: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Actor:
+    """One process as it is shown. None is what could not be learned, mostly because it is gone."""
+
+    pid: int
+    name: str
+    exe: str | None = None
+    cmdline: tuple[str, ...] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Record:
+    """
+    An event with its provenance and the identity of who acted.
+
+    Nothing here took part in the verdict: that was the kernel's, before this was read.
+    """
+
+    time_ns: int
+    event: Event
+    origin: Origin
+    message: str
+    syscall: str
+    process: Actor
+    parent: Actor
+    cgroup: str | None = None
+    container_runtime: str | None = None
+    container_id: str | None = None
+    pod_uid: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Lost:
+    """Records that never came: no room in a ring buffer, or bytes that make no event."""
+
+    time_ns: int
+    decisions: int = 0
+    activity: int = 0
+    malformed: int = 0
+    reason: str | None = None

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""A bounded cache that forgets what was used longest ago."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+import attrs
+
+__all__ = ["Cache"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+@attrs.define
+class Cache(Generic[K, V]):
+    """At most *limit* entries."""
+
+    limit: int
+    _entries: OrderedDict[K, V] = attrs.field(factory=OrderedDict, init=False)
+
+    def get(self, key: K) -> V | None:
+        """Look *key* up and keep it young."""
+        if key not in self._entries:
+            return None
+        self._entries.move_to_end(key)
+        return self._entries[key]
+
+    def put(self, key: K, value: V) -> None:
+        """Remember *value*, forgetting the oldest entry if there is no room."""
+        self._entries[key] = value
+        self._entries.move_to_end(key)
+        if len(self._entries) > self.limit:
+            self._entries.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._entries)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""
+cgroup ids to paths.
+
+The id of a version 2 cgroup is the inode number of its directory. A path is taken from the process's
+own ``/proc/PID/cgroup`` when that directory has the id, else found by walking the hierarchy; the walk
+is costly, so it is done at most once a second.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.identity.cache import Cache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Cgroups", "unit_of"]
+
+_WALK_EVERY = 1.0
+_WALK_LIMIT = 20_000
+
+
+@attrs.define
+class Cgroups:
+    """Paths by id, as far as they are known."""
+
+    root: Path = Path("/sys/fs/cgroup")
+    clock: Callable[[], float] = time.monotonic
+    limit: int = 8192
+    _paths: Cache[int, str] = attrs.field(init=False)
+    _next_walk: float = attrs.field(default=0.0, init=False)
+
+    @_paths.default
+    def _make_cache(self) -> Cache[int, str]:
+        return Cache(self.limit)
+
+    def path(self, cgroup_id: int, hint: bytes | None = None) -> str | None:
+        """Name the cgroup; *hint* is what the process's own /proc entry says."""
+        if not cgroup_id:
+            return None
+        known = self._paths.get(cgroup_id)
+        if known is not None:
+            return known
+        found = self._check(cgroup_id, hint) if hint else None
+        if found is None and self.clock() >= self._next_walk:
+            self._next_walk = self.clock() + _WALK_EVERY
+            self._walk()
+            found = self._paths.get(cgroup_id)
+        if found is not None:
+            self._paths.put(cgroup_id, found)
+        return found
+
+    def _check(self, cgroup_id: int, hint: bytes) -> str | None:
+        path = os.fsdecode(hint)
+        try:
+            number = (self.root / path.lstrip("/")).stat().st_ino
+        except (OSError, ValueError):
+            return None
+        return path if number == cgroup_id else None
+
+    def _walk(self) -> None:
+        for number, path in self._directories():
+            self._paths.put(number, path)
+
+    def _directories(self) -> Iterator[tuple[int, str]]:
+        """All cgroups, breadth first, so that a huge tree still gives its upper part."""
+        pending = [""]
+        seen = 0
+        while pending and seen < _WALK_LIMIT:
+            below = []
+            for path in pending:
+                for number, name in _children(self.root / path.lstrip("/")):
+                    below.append(f"{path}/{name}")
+                    yield number, below[-1]
+                    seen += 1
+            pending = below
+        try:
+            yield self.root.stat().st_ino, "/"
+        except OSError:
+            return
+
+
+def _children(folder: Path) -> list[tuple[int, str]]:
+    """List the directories in *folder*; one that vanished meanwhile has none."""
+    try:
+        with os.scandir(folder) as entries:
+            return [(e.inode(), e.name) for e in entries if e.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def unit_of(path: str) -> str | None:
+    """Name the systemd unit that a cgroup path lies in: its deepest service or scope."""
+    for part in reversed(path.split("/")):
+        if part.endswith((".service", ".scope")):
+            return part
+    return None

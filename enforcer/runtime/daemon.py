@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""
+The daemon: a session in force, a loop around it, an orderly end.
+
+The kernel decides with or without this loop. Whatever fails here costs records, never a verdict.
+"""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.runtime.control import ControlServer
+from enforcer.runtime.reactor import Reactor
+from enforcer.runtime.report import PolicyFacts, status
+from enforcer.sinks.jsonl import json_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from enforcer.events.types import Lost, Record
+    from enforcer.runtime.pipeline import Pipeline
+    from enforcer.runtime.ports import Hits, KernelSession
+
+__all__ = ["Daemon", "Ending"]
+
+_TICK = 1.0
+_LAST_RECORDS = 2.0  # seconds that moving the last records may take
+
+
+@attrs.frozen
+class Ending:
+    """What there is to say when it is over."""
+
+    seconds: float
+    outcomes: dict[str, int]
+    lost: int
+    hits: tuple[Hits, ...]
+
+
+@attrs.define
+class Daemon:
+    """Runs until told to stop by a signal, by the control socket or by :meth:`stop`."""
+
+    session: KernelSession
+    policies: Sequence[PolicyFacts]
+    reactor: Reactor = attrs.field(factory=Reactor)
+    control: ControlServer | None = attrs.field(default=None, init=False)
+    _started: float = attrs.field(factory=time.monotonic, init=False)
+    _pipeline: Pipeline | None = attrs.field(default=None, init=False)
+    _is_armed: bool = attrs.field(default=False, init=False)
+
+    def listen(self, path: Path) -> None:
+        """
+        Serve commands at *path*.
+
+        Raises:
+            OSError: the socket cannot be made.
+        """
+        self.control = ControlServer(path, self.reactor, self._status, self.stop)
+        self.control.open()
+
+    def publish(self, record: Record | Lost) -> None:
+        """Send *record* to whoever follows."""
+        if self.control is not None and self.control.has_followers:
+            self.control.publish(json_line(record))
+
+    def stop(self) -> None:
+        """Leave the loop after this round."""
+        self.reactor.stop()
+
+    def run(self, pipeline: Pipeline, *, ready: Callable[[], None]) -> Ending:
+        """Serve until stopped, then end enforcement; *ready* is called when the loop is about to."""
+        self._pipeline = pipeline
+        calls: dict[int, Callable[[], None]] = {
+            signal.SIGINT: self.stop,
+            signal.SIGTERM: self.stop,
+            signal.SIGHUP: self.stop,
+        }
+        with self.reactor.signals(calls):
+            self.reactor.watch(self.session.fileno(), selectors.EVENT_READ, self._pump)
+            self.reactor.every(_TICK, self._tick)
+            ready()
+            self.reactor.run()
+            return self._end(pipeline)
+
+    def _pump(self, _: int) -> None:
+        self._running().pump()
+        self._arm_retry()
+
+    def _tick(self) -> None:
+        self._running().check_losses()
+        self._arm_retry()
+
+    def _arm_retry(self) -> None:
+        due = self._running().fanout.next_due()
+        if due is not None and not self._is_armed:
+            self._is_armed = True
+            self.reactor.after(max(0.0, due - time.monotonic()), self._retry)
+
+    def _retry(self) -> None:
+        self._is_armed = False
+        self._running().fanout.flush()
+        self._arm_retry()
+
+    def _end(self, pipeline: Pipeline) -> Ending:
+        """Take the last records, end enforcement, and only then let go of everybody who listens."""
+        self.reactor.forget(self.session.fileno())
+        pipeline.empty(_LAST_RECORDS)
+        pipeline.check_losses()
+        hits = tuple(self.session.hits())
+        counted = self.session.stats()
+        self.session.close()
+        if self.control is not None:
+            self.control.close()
+        pipeline.fanout.close()
+        lost = counted.get("LOST_DECISIONS", 0) + counted.get("LOST_ACTIVITY", 0)
+        return Ending(
+            seconds=time.monotonic() - self._started,
+            outcomes=dict(pipeline.stats.by_outcome),
+            lost=lost + pipeline.stats.malformed,
+            hits=hits,
+        )
+
+    def _status(self) -> dict[str, Any]:
+        uptime = time.monotonic() - self._started
+        return status(self.session, self._running(), self.policies, uptime)
+
+    def _running(self) -> Pipeline:
+        if self._pipeline is None:
+            raise RuntimeError("the loop has not begun")
+        return self._pipeline

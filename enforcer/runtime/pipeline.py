@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""From the kernel's ring buffers to the sinks: drain, decode, enrich, count, hand over."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.events.decode import Decoder, MalformedEventError
+from enforcer.events.stats import LostMeter, Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from enforcer.events.enrich import Enricher
+    from enforcer.events.types import Lost, Record
+    from enforcer.runtime.ports import KernelSession
+    from enforcer.sinks.fanout import Fanout
+
+__all__ = ["Pipeline"]
+
+_BATCHES = 16  # drained per readiness, so that a flood cannot keep signals and control waiting
+
+
+@attrs.define
+class Pipeline:
+    """
+    Moves records.
+
+    *listen* is told of every record besides the sinks (the followers of the control socket).
+    """
+
+    session: KernelSession
+    decoder: Decoder
+    enricher: Enricher
+    fanout: Fanout
+    listen: Callable[[Record | Lost], None]
+    stats: Stats = attrs.field(factory=Stats)
+    lost: LostMeter = attrs.field(factory=LostMeter)
+
+    def pump(self, batches: int = _BATCHES) -> int:
+        """Move what waits, at most *batches* of it; returns how many records that were."""
+        moved = 0
+        for _ in range(batches):
+            batch = self.session.drain()
+            if not batch:
+                break
+            for raw in batch:
+                self._take(raw)
+            moved += len(batch)
+        self.fanout.flush()
+        return moved
+
+    def empty(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Move everything that waits; gives up after *seconds* if it never ends."""
+        end = clock() + seconds
+        while self.pump() and clock() < end:
+            pass
+
+    def _take(self, raw: bytes) -> None:
+        try:
+            record = self.enricher.enrich(self.decoder.decode(raw))
+        except MalformedEventError as error:
+            self.stats.observe_malformed(str(error))
+            return
+        self.stats.observe(record)
+        self._hand_over(record)
+
+    def _hand_over(self, record: Record | Lost) -> None:
+        self.fanout.write(record)
+        self.listen(record)
+
+    def check_losses(self) -> None:
+        """Make a record of what was lost since the last call, and follow steps of the clock."""
+        self.enricher.clock.adjust()
+        counted = self.session.stats()
+        lost = self.lost.advance(
+            self.enricher.clock.now(),
+            decisions=counted.get("LOST_DECISIONS", 0),
+            activity=counted.get("LOST_ACTIVITY", 0),
+            malformed=self.stats.malformed,
+            reason=self.stats.last_malformed,
+        )
+        if lost is not None:
+            self._hand_over(lost)
+        self.fanout.flush()

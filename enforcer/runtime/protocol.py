@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""
+The words of the control socket, and the client's side of it.
+
+One JSON object per line in both directions. The client sends ``{"command": NAME}``; the answer is
+``{"ok": true, …}`` or ``{"ok": false, "error": SENTENCE}``. After ``events`` records follow, one line
+each, until either side closes. After ``stop`` the connection closes when enforcement has ended.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.errors import ControlError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["DEFAULT_SOCKET", "Client", "encode"]
+
+DEFAULT_SOCKET = Path("/run/enforcer/enforcer.sock")
+_LINE_LIMIT = 16 << 20
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """Write *message* as one line."""
+    return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+@attrs.define
+class Client:
+    """A connection to a running daemon."""
+
+    _socket: socket.socket
+    _rest: bytes = b""
+
+    @classmethod
+    def connect(cls, path: Path, *, timeout: float | None = 10.0) -> Client:
+        """
+        Connect to the daemon that listens at *path*.
+
+        Raises:
+            ControlError: nobody listens, or the caller may not ask.
+        """
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(timeout)
+        try:
+            connection.connect(str(path))
+        except OSError as error:
+            connection.close()
+            raise ControlError(_why_not(path, error)) from error
+        return cls(connection)
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """
+        Send *command*; return the answer.
+
+        Raises:
+            ControlError: the answer is an error, or none came.
+        """
+        try:
+            self._socket.sendall(encode({"command": command}))
+        except OSError as error:
+            raise ControlError(f"the daemon does not take the command: {error.strerror}") from error
+        answer = self._next()
+        if answer is None:
+            raise ControlError("the daemon closed the connection without an answer")
+        if not answer.get("ok"):
+            raise ControlError(str(answer.get("error", "the daemon refused without a reason")))
+        return answer
+
+    def follow(self) -> Iterator[dict[str, Any]]:
+        """Yield every further message until the daemon closes the connection."""
+        self._socket.settimeout(None)
+        while (message := self._next()) is not None:
+            yield message
+
+    def wait_closed(self, timeout: float) -> bool:
+        """Wait until the daemon closes the connection; False if it did not in time."""
+        self._socket.settimeout(timeout)
+        try:
+            while self._socket.recv(4096):
+                pass
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+        return True
+
+    def _next(self) -> dict[str, Any] | None:
+        while b"\n" not in self._rest:
+            try:
+                more = self._socket.recv(65536)
+            except TimeoutError:
+                raise ControlError(
+                    "the daemon does not answer: it is overloaded or stopped"
+                ) from None
+            except ConnectionError:
+                more = b""
+            if not more:
+                return None
+            self._rest += more
+            if len(self._rest) > _LINE_LIMIT:
+                raise ControlError("the daemon sent a line without an end")
+        line, _, self._rest = self._rest.partition(b"\n")
+        message = json.loads(line)
+        if not isinstance(message, dict):
+            raise ControlError("the daemon sent something that is no message")
+        return message
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _why_not(path: Path, error: OSError) -> str:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED}:
+        return "enforcer is not running: start it with: enforcer start"
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return f"{path} is for root only: run this as root"
+    return f"cannot connect to {path}: {error.strerror or error}"

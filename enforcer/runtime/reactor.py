@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""
+One thread waits for everything: file descriptors, signals, timers.
+
+Signals arrive through ``signal.set_wakeup_fd``: the handlers themselves do nothing, so nothing runs
+between two instructions of something else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import selectors
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Reactor", "Timer"]
+
+
+class _HasFileno(Protocol):
+    def fileno(self) -> int: ...
+
+
+@attrs.define(eq=False)
+class Timer:
+    """A call that is due once; ``cancel`` makes it none."""
+
+    due: float
+    call: Callable[[], None]
+    is_cancelled: bool = False
+
+    def cancel(self) -> None:
+        """Do not call."""
+        self.is_cancelled = True
+
+
+@attrs.define
+class Reactor:
+    """Calls back when something is ready, until :meth:`stop`."""
+
+    clock: Callable[[], float] = time.monotonic
+    is_stopping: bool = attrs.field(default=False, init=False)
+    _selector: selectors.BaseSelector = attrs.field(factory=selectors.DefaultSelector, init=False)
+    _timers: list[tuple[float, int, Timer]] = attrs.field(factory=list, init=False)
+    _order: Iterator[int] = attrs.field(factory=itertools.count, init=False)
+
+    def watch(self, source: int | _HasFileno, events: int, call: Callable[[int], None]) -> None:
+        """Call *call* with the ready events; replaces an earlier watch on *source*."""
+        try:
+            self._selector.modify(source, events, call)
+        except KeyError:
+            self._selector.register(source, events, call)
+
+    def forget(self, source: int | _HasFileno) -> None:
+        """Watch *source* no more."""
+        # ValueError: *source* was closed first, and the kernel forgot it then.
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(source)
+
+    def after(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Call once, *seconds* from now."""
+        timer = Timer(self.clock() + seconds, call)
+        heapq.heappush(self._timers, (timer.due, next(self._order), timer))
+        return timer
+
+    def every(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call again and again, *seconds* after the last call ended."""
+
+        def again() -> None:
+            call()
+            self.after(seconds, again)
+
+        self.after(seconds, again)
+
+    def stop(self) -> None:
+        """Leave :meth:`run` after the current round."""
+        self.is_stopping = True
+
+    def run(self) -> None:
+        """Wait and call until stopped."""
+        while not self.is_stopping:
+            self.turn(self._patience())
+
+    def turn(self, timeout: float | None) -> None:
+        """Wait once, at most *timeout* seconds, and call what is ready."""
+        for key, events in self._selector.select(timeout):
+            key.data(events)
+        self._call_timers()
+
+    def _patience(self) -> float | None:
+        return max(0.0, self._timers[0][0] - self.clock()) if self._timers else None
+
+    def _call_timers(self) -> None:
+        now = self.clock()
+        while self._timers and self._timers[0][0] <= now:
+            timer = heapq.heappop(self._timers)[2]
+            if not timer.is_cancelled:
+                timer.call()
+
+    @contextlib.contextmanager
+    def signals(self, calls: dict[int, Callable[[], None]]) -> Iterator[None]:
+        """
+        Within the block, *calls* say what a signal means.
+
+        What was ignored before stays ignored: that is how ``nohup`` and background jobs ask for it.
+        """
+        here, there = socket.socketpair()
+        here.setblocking(False)
+        there.setblocking(False)
+
+        def read(_: int) -> None:
+            for number in here.recv(512):
+                call = calls.get(number)
+                if call is not None:
+                    call()
+
+        previous_fd = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
+        previous = {
+            number: signal.signal(number, _nothing)
+            for number in calls
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
+        self.watch(here, selectors.EVENT_READ, read)
+        try:
+            yield
+        finally:
+            self.forget(here)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(previous_fd)
+            here.close()
+            there.close()
+
+    def close(self) -> None:
+        """Let go of the selector. Idempotent."""
+        self._selector.close()
+
+
+def _nothing(_number: int, _frame: object) -> None:
+    """Be a handler, so that the signal wakes the loop instead of ending the process."""

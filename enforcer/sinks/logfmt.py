@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""
+logfmt lines, ``key=value`` in a fixed order.
+
+A match begins ``time="…" level=… msg="…" pid=… proc_name="…" syscall=… parent_pid=…
+parent_proc_name="…"``; further keys follow. Text from outside is always in quotes; numbers and our
+own words never are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.events.document import endpoint, errno_name, rfc3339, signal_name
+from enforcer.events.operations import OPERATIONS
+from enforcer.events.text import neutral, readable
+from enforcer.events.types import EventFlag, Lost, Record, RowFlag
+from enforcer.policy.model import Verb
+from enforcer.sinks.lines import LineWriter, open_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["Logfmt", "logfmt_line", "quoted"]
+
+
+def quoted(text: str) -> str:
+    r"""
+    Quote *text*.
+
+    ``\`` and ``"`` are escaped first and control characters afterwards, so a real newline (``\n``)
+    and the two characters that look like it (``\\n``) stay apart.
+    """
+    return '"' + neutral(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def logfmt_line(record: Record | Lost) -> bytes:
+    """Write *record* as one line."""
+    fields = _lost(record) if isinstance(record, Lost) else _match(record)
+    return " ".join(f"{key}={value}" for key, value in fields).encode() + b"\n"
+
+
+def _match(record: Record) -> Iterator[tuple[str, str]]:
+    event = record.event
+    yield "time", quoted(rfc3339(record.time_ns))
+    yield "level", _level(record)
+    yield "msg", quoted(record.message)
+    yield "pid", str(record.process.pid)
+    yield "proc_name", quoted(record.process.name)
+    yield "syscall", record.syscall
+    yield "parent_pid", str(record.parent.pid)
+    yield "parent_proc_name", quoted(record.parent.name)
+    yield "policy", quoted(record.origin.policy)
+    yield "rule", quoted(record.origin.rule)
+    yield "action", event.action.name.lower()
+    yield "op", OPERATIONS[event.op].full
+    yield from _object(record)
+    yield "enforced", str(event.is_enforced).lower()
+    yield "prevented", str(event.is_prevented).lower()
+    yield from _outcome(record)
+    if record.process.exe is not None:
+        yield "exe", quoted(record.process.exe)
+    yield "uid", str(event.uid)
+    yield "euid", str(event.euid)
+    if record.container_id is not None:
+        yield "container_id", quoted(record.container_id)
+    yield "place", quoted(record.origin.place)
+
+
+def _object(record: Record) -> Iterator[tuple[str, str]]:
+    event = record.event
+    if event.path:
+        yield "path", quoted(readable(event.path))
+    where = endpoint(event)
+    if where is not None:
+        yield "address", quoted(where)
+    if event.args:
+        yield "args", quoted(" ".join(readable(arg) for arg in event.args))
+    elif event.name:
+        yield "name", quoted(readable(event.name))
+
+
+def _outcome(record: Record) -> Iterator[tuple[str, str]]:
+    event = record.event
+    error = errno_name(event)
+    if error is not None:
+        yield "errno", error
+    killed_by = signal_name(event)
+    if killed_by is not None:
+        yield "signal", killed_by
+    for key, is_set in (
+        ("signal_failed", event.flags & EventFlag.SIGNAL_FAILED),
+        ("on_error", event.flags & EventFlag.ON_ERROR),
+        ("default", event.row_flags & RowFlag.DEFAULT),
+        ("guard", event.row_flags & RowFlag.GUARD),
+    ):
+        if is_set:
+            yield key, "true"
+
+
+def _lost(record: Lost) -> Iterator[tuple[str, str]]:
+    yield "time", quoted(rfc3339(record.time_ns))
+    yield "level", "warning"
+    yield "msg", quoted("records are missing")
+    yield "lost_decisions", str(record.decisions)
+    yield "lost_activity", str(record.activity)
+    yield "malformed", str(record.malformed)
+    if record.reason is not None:
+        yield "reason", quoted(record.reason)
+
+
+def _level(record: Record) -> str:
+    """Say ``info`` for what was permitted by rule, ``warning`` for what was, or would be, refused."""
+    return "warning" if record.event.action >= Verb.DENY else "info"
+
+
+@attrs.define
+class Logfmt:
+    """Appends to a file."""
+
+    name: str
+    lines: LineWriter
+
+    @classmethod
+    def open(cls, path: Path) -> Logfmt:
+        """Open *path*; raises OSError."""
+        return cls(f"logfmt log {path}", LineWriter(open_log(path), path))
+
+    @property
+    def dropped(self) -> int:
+        """How many records will never arrive."""
+        return self.lines.dropped
+
+    def write(self, record: Record | Lost) -> None:
+        """Accept *record*."""
+        self.lines.append(logfmt_line(record))
+
+    def flush(self) -> None:
+        """Write; raises OSError."""
+        self.lines.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.lines.close()

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""One line per record for a person: coloured on a terminal, plain elsewhere and under NO_COLOR."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.events.document import as_document
+from enforcer.events.stats import OUTCOMES
+from enforcer.events.text import neutral
+from enforcer.sinks.lines import LineWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from enforcer.events.types import Lost, Record
+
+__all__ = ["Terminal", "terminal_line", "wants_colour"]
+
+_RESET = "\x1b[0m"
+_DIM = "\x1b[2m"
+_COLOURS = {
+    "allow": "\x1b[32m",
+    "log": "\x1b[36m",
+    "deny": "\x1b[33m",
+    "kill": "\x1b[1;31m",
+    "lost": "\x1b[1;35m",
+}
+
+
+def wants_colour(fd: int, environment: Mapping[str, str]) -> bool:
+    """Whether colours are understood and wanted (https://no-color.org)."""
+    return (
+        not environment.get("NO_COLOR")
+        and environment.get("TERM", "dumb") != "dumb"
+        and os.isatty(fd)
+    )
+
+
+def terminal_line(document: Mapping[str, Any], *, colour: bool = False) -> str:
+    """
+    Say in one line what happened: time, outcome, who, what, the message, by which rule.
+
+    *document* is a record as ``as_document`` makes it, or as the daemon sends it.
+    """
+    kind = document["kind"]
+    if kind == "skipped":
+        return f"({document['records']:,} records were skipped: this reader was too slow)"
+    clock = _paint(_local(document["time"]), _DIM, colour=colour)
+    if kind == "lost":
+        return f"{clock} {_paint('lost', _COLOURS['lost'], colour=colour)} {_losses(document)}"
+    verdict = f"{OUTCOMES[document['action'], document['enforced']]:<11}"
+    process = document["process"]
+    rule = f"({document['policy']}/{document['rule']})"
+    return (
+        f"{clock} {_paint(verdict, _COLOURS[document['action']], colour=colour)} "
+        f"{neutral(process['name'])}[{process['pid']}] {_deed(document)}{_effect(document)}: "
+        f"{neutral(document['message'])} {_paint(neutral(rule), _DIM, colour=colour)}"
+    )
+
+
+def _local(time: str) -> str:
+    return f"{datetime.fromisoformat(time).astimezone():%H:%M:%S}"
+
+
+def _deed(document: Mapping[str, Any]) -> str:
+    return f"{document['operation']} {neutral(document['object']['target'])}"
+
+
+def _effect(document: Mapping[str, Any]) -> str:
+    parts = [document[key] for key in ("errno", "signal") if document[key]]
+    if document["signalFailed"]:
+        parts.append("signal not delivered")
+    if document["enforced"] and document["errno"] and not document["prevented"]:
+        parts.append("not prevented")
+    if document["onError"]:
+        parts.append("operand unknown")
+    return f" [{', '.join(parts)}]" if parts else ""
+
+
+def _losses(document: Mapping[str, Any]) -> str:
+    text = (
+        f"records are missing: {document['decisions']:,} of denials and kills, "
+        f"{document['activity']:,} others"
+    )
+    if document["malformed"]:
+        text += f", {document['malformed']:,} unreadable ({neutral(document['reason'] or '-')})"
+    return text
+
+
+def _paint(text: str, code: str, *, colour: bool) -> str:
+    return f"{code}{text}{_RESET}" if colour else text
+
+
+@attrs.define
+class Terminal:
+    """Writes to a descriptor that it does not own, mostly standard output."""
+
+    lines: LineWriter
+    colour: bool
+    name: str = "terminal"
+
+    @classmethod
+    def on(cls, fd: int, environment: Mapping[str, str]) -> Terminal:
+        """Write to *fd*."""
+        return cls(LineWriter(fd), wants_colour(fd, environment))
+
+    @property
+    def dropped(self) -> int:
+        """How many records will never arrive."""
+        return self.lines.dropped
+
+    def write(self, record: Record | Lost) -> None:
+        """Accept *record*."""
+        line = terminal_line(as_document(record), colour=self.colour)
+        self.lines.append(line.encode() + b"\n")
+
+    def flush(self) -> None:
+        """Write; raises OSError."""
+        self.lines.flush()
+
+    def close(self) -> None:
+        """Write what can be written."""
+        self.lines.close()
