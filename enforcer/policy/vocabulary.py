@@ -170,7 +170,7 @@ class FieldSpec:
     doc: str
     dim: Dim | None = None
     flag: int | None = None
-    names: dict[str, int] = attrs.field(factory=dict)
+    names: dict[str, int] = attrs.field(factory=dict, eq=False)
 
 
 @attrs.frozen
