@@ -34,6 +34,7 @@ _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNREADABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _BREAK = re.compile("\r\n|\r|\n")
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -201,7 +202,7 @@ class _Composer:
             raise PolicyError(msg, frame.span)
 
     def _readable(self, text: str, span: Span) -> str:
-        if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        if _NO_TEXT.search(text):
             self.problems.add("escapes for NUL and for surrogates are not text", span)
             return ""
         return text

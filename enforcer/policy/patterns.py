@@ -8,6 +8,8 @@ quotes everything special in it is turned into the exact text it means.
 
 from __future__ import annotations
 
+import re
+
 import attrs
 
 from enforcer.errors import LimitError, PolicyError
@@ -17,7 +19,11 @@ from enforcer.policy.nodes import shorten
 __all__ = ["TextForm", "glob_text", "literal_text", "quote"]
 
 MAX_COMPONENT = 255
+# Tuples: compared by identity, where a set would hash enum members at every look-up.
+_FROM_START = (TextKind.EXACT, TextKind.PREFIX)
+_TO_END = (TextKind.EXACT, TextKind.SUFFIX)
 _SPECIAL = "*?[\\{}"
+_ANY_SPECIAL = re.compile(r"[*?\[\\{}]")
 
 
 @attrs.frozen
@@ -81,6 +87,8 @@ def _check_size(text: str, form: TextForm, span: Span) -> None:
 
 def _unquoted(text: str, form: TextForm, span: Span) -> str | None:
     """Check the glob; return the only text that it means, or None if it means several."""
+    if not _ANY_SPECIAL.search(text):
+        return text
     meant: list[str] = []
     many = False
     at = 0
@@ -140,17 +148,17 @@ def _class_end(text: str, start: int, form: TextForm, span: Span) -> int:
 
 
 def _check_literal_path(text: str, kind: TextKind, span: Span) -> None:
-    if kind in {TextKind.EXACT, TextKind.PREFIX} and not text.startswith("/"):
+    starts_whole, ends_whole = kind in _FROM_START, kind in _TO_END
+    if starts_whole and not text.startswith("/"):
         msg = f"the path {shorten(text)!r} must be absolute: start it with /"
         raise PolicyError(msg, span)
     if kind is TextKind.EXACT and text == "/":
         return
-    if kind in {TextKind.EXACT, TextKind.SUFFIX} and text.endswith("/"):
+    if ends_whole and text.endswith("/"):
         msg = f"{shorten(text)!r} ends in /, but the kernel's paths do not: leave it out"
         raise PolicyError(msg, span)
     first, *rest = text.split("/")
     # The first component of a suffix and the last of a prefix are fragments and may be anything.
-    ends_whole = kind in {TextKind.EXACT, TextKind.SUFFIX}
     for part in rest if ends_whole else rest[:-1]:
         _check_component(part, text, span)
     for part in (first, *rest):
@@ -179,7 +187,7 @@ def _check_component(part: str, text: str, span: Span) -> None:
 
 
 def _check_length(part: str, text: str, span: Span) -> None:
-    if len(part.encode()) > MAX_COMPONENT:
+    if len(part) * 4 > MAX_COMPONENT and len(part.encode()) > MAX_COMPONENT:
         msg = (
             f"a component of {shorten(text)!r} is longer than {MAX_COMPONENT} bytes, as no name is"
         )

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""
+What a check may find and ask, and the registry of checks. The checks themselves are elsewhere.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from enforcer.policy.model import Policy, Rule, Span
+
+__all__ = [
+    "CHECKS",
+    "Check",
+    "Host",
+    "Issue",
+    "Severity",
+    "check",
+    "info",
+    "is_for_everybody",
+    "warning",
+]
+
+
+class Severity(enum.Enum):
+    """How much a remark matters."""
+
+    WARNING = "warning"
+    INFO = "info"
+
+
+@attrs.frozen
+class Issue:
+    """One remark, with its place; *check* names what found it."""
+
+    severity: Severity
+    span: Span
+    message: str
+    check: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.span}: {self.severity.value}: {self.message}"
+
+
+@attrs.frozen
+class Host:
+    """What the checks may ask about this machine."""
+
+    exists: Callable[[bytes], bool] = os.path.lexists
+
+
+Check = Callable[[Policy, Host], Iterator[Issue]]
+
+CHECKS: dict[str, Check] = {}
+"""Every check by name."""
+
+
+def check(function: Check) -> Check:
+    """Add *function* to the registry, under its name."""
+    CHECKS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def warning(span: Span, message: str) -> Issue:
+    """Make a warning."""
+    return Issue(Severity.WARNING, span, message)
+
+
+def info(span: Span, message: str) -> Issue:
+    """Make a remark for information."""
+    return Issue(Severity.INFO, span, message)
+
+
+def is_for_everybody(policy: Policy, rule: Rule) -> bool:
+    """Tell whether neither the policy nor the rule says who acts."""
+    return not policy.selector and not any(attrs.astuple(rule.subject, recurse=False))
