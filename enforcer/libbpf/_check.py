@@ -8,9 +8,14 @@ text.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from enforcer.errors import KernelError, VerifierError
 from enforcer.libbpf import log
-from enforcer.libbpf._ffi import CData, ffi, lib
+from enforcer.libbpf._ffi import ffi, lib
+
+if TYPE_CHECKING:  # names of the stub, not of the extension
+    from enforcer.libbpf._ffi import CData
 
 _LIBBPF_ERRORS = 4000
 _NOTE_LINES = 8

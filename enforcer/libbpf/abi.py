@@ -9,10 +9,13 @@ on first use; this module uses every one at import, so that a stale extension is
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from enforcer.errors import EnforcerBug
-from enforcer.libbpf._ffi import CType, ffi, lib
+from enforcer.libbpf._ffi import ffi, lib
+
+if TYPE_CHECKING:  # names of the stub, not of the extension
+    from enforcer.libbpf._ffi import CType
 
 __all__ = [
     "ABI_HASH",

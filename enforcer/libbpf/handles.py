@@ -11,13 +11,16 @@ import contextlib
 import os
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
 from enforcer.libbpf import log
 from enforcer.libbpf._check import check, check_pointer
-from enforcer.libbpf._ffi import CData, ffi, lib
+from enforcer.libbpf._ffi import ffi, lib
+
+if TYPE_CHECKING:  # names of the stub, not of the extension
+    from enforcer.libbpf._ffi import CData
 
 __all__ = ["BpfObject", "Link", "ObjectMap", "Program"]
 
