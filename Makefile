@@ -68,7 +68,7 @@ test: build
 			2>&1 | tee "build/test/$$kernel.log" || failed=1; \
 	done; \
 	for log in host $(KERNELS); do \
-		echo "$$log: $$(grep -E ' in [0-9.]+s|^vm: |^ERROR: ' "build/test/$$log.log" | tail -n 1)"; \
+		echo "$$log: $$(grep -E ' in [0-9.]+s|^vm: |^ERROR: ' "build/test/$$log.log" | tail -n 1 | tr -d =)"; \
 	done; \
 	exit $$failed
 
