@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+"""YAML to nodes: what is read, what is refused, and where it says that it was."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from enforcer.errors import PolicyErrors
+from enforcer.policy import loader
+from enforcer.policy.loader import MAX_BYTES, MAX_DEPTH, MAX_NODES, load, read
+from enforcer.policy.nodes import List, Map, Scalar
+
+PARSERS = [yaml.SafeLoader, *([yaml.CSafeLoader] if yaml.__with_libyaml__ else [])]
+
+
+@pytest.fixture(params=PARSERS, ids=lambda parser: parser.__name__, autouse=True)
+def parser(request, monkeypatch):
+    monkeypatch.setattr(loader, "_PARSER", request.param)
+    return request.param
+
+
+def _value(text):
+    (document,) = load(f"key: {text}\n", "f.yaml")
+    return document.entries["key"].value.value
+
+
+def _errors(content):
+    return [str(e) for e in read(content, "f.yaml").errors]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("true", True),
+        ("false", False),
+        ("", None),
+        ("~", None),
+        ("null", None),
+        ("12", 12),
+        ("-3", -3),
+        ("0", 0),
+        ("0x1F", 31),
+        ("0o17", 15),
+        ("18446744073709551615", 2**64 - 1),
+    ],
+)
+def test_yaml_1_2_scalars_are_read(text, value):
+    """Only the scalars of YAML 1.2's core are more than text."""
+    assert value == _value(text)
+    assert type(value) is type(_value(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "off",
+        "on",
+        "yes",
+        "no",
+        "True",
+        "FALSE",
+        "y",
+        "010",
+        "1:20",
+        "1_000",
+        "1.5",
+        ".inf",
+        "0b101",
+        "0o8",
+        "2024-01-01",
+        "Null",
+        "=",
+        "9" * 30,
+    ],
+)
+def test_everything_else_stays_text(text):
+    """What YAML 1.1 would convert silently is the text that was written."""
+    assert text == _value(text)
+
+
+@pytest.mark.parametrize("text", ["'true'", '"12"', "'~'", '""', "|-\n  12"])
+def test_quoted_scalars_are_text(text):
+    """Quotes and block styles keep a scalar from being anything but text."""
+    assert isinstance(_value(text), str)
+
+
+def test_every_key_and_value_has_its_place():
+    """Line and column count from 1, in characters."""
+    (document,) = load("a: 1\nமுக: {b: [x,  'y']}\n", "f.yaml")
+    assert isinstance(document, Map)
+    entry = document.entries["முக"]
+    assert isinstance(entry.value, Map)
+    items = entry.value.entries["b"].value
+
+    assert "f.yaml:2:1" == str(entry.span)
+    assert "f.yaml:2:6" == str(entry.value.span)
+    assert isinstance(items, List)
+    assert ["f.yaml:2:11", "f.yaml:2:15"] == [str(i.span) for i in items]
+
+
+def test_a_file_may_hold_several_documents():
+    """Documents come in the order of the file."""
+    documents = load("--- a\n--- b\n", "f.yaml")
+    assert ["a", "b"] == [d.text for d in documents if isinstance(d, Scalar)]
+
+
+def test_keys_are_composed():
+    """A key in decomposed characters is the same key."""
+    (document,) = load("cafe\u0301: 1\n", "f.yaml")
+    assert isinstance(document, Map)
+    assert ["caf\u00e9"] == list(document.entries)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "f.yaml:3:1: 'a' is given twice, first in line 1"),
+        ("x: {a: 1, a: 2}\n", "f.yaml:1:11: 'a' is given twice, first in line 1"),
+        ("'a': 1\na: 2\n", "f.yaml:2:1: 'a' is given twice"),
+        ("a: &x 1\n", "f.yaml:1:4: anchors are not read: remove &x"),
+        ("a: 1\nb: *x\n", "f.yaml:2:4: aliases are not read"),
+        ("<<: {a: 1}\n", "f.yaml:1:1: merge keys (<<) are not read"),
+        ("a: !!int 3\n", "f.yaml:1:4: tags are not read"),
+        ("a: !x 3\n", "f.yaml:1:4: tags are not read: remove !x"),
+        ("a: !!python/object/apply:os.system [id]\n", "f.yaml:1:4: tags are not read"),
+        ("%TAG ! tag:x,2000:\n---\na: 1\n", "%TAG directives are not read"),
+        ("%YAML 1.1\n---\na: 1\n", "policies are YAML 1.2"),
+        ("? [a]\n: 1\n", "f.yaml:1:3: a key must be a word"),
+        ("? {a: 1}\n: 1\n", "f.yaml:1:3: a key must be a word"),
+        ("~: 1\n", "f.yaml:1:1: a key must be a word"),
+        ('a: "\\0"\n', "f.yaml:1:4: escapes for NUL"),
+        ("a: [1, 2\n", "not valid YAML"),
+        ("a: b: c\n", "f.yaml:1:5: not valid YAML"),
+        ("a: 'x\n", "not valid YAML"),
+        ("a:\n\t- x\n", "f.yaml:2:1: not valid YAML"),
+        ('a: "\\UFFFFFFFF"\n', "not valid YAML"),
+        ("a: \x00\n", "f.yaml:1:4: the character U+0000"),
+        ("a: b\n# \u202e evil\n", "f.yaml:2:3: the character U+202E"),
+        ("a: b\u2028c: d\n", "f.yaml:1:5: the character U+2028"),
+        ("a: \x1b[31m\n", "f.yaml:1:4: the character U+001B"),
+    ],
+)
+def test_traps_are_refused_in_their_place(text, expected):
+    """What YAML would merge, expand, convert or hide is an error with a place."""
+    assert any(expected in error for error in _errors(text)), _errors(text)
+
+
+def test_surrogates_are_refused():
+    """A lone surrogate, raw or escaped, is not text."""
+    assert _errors("a: \ud800\n")
+    assert _errors('a: "\\uD800"\n')
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"a: 1\nb: \xff\n", "f.yaml:2:4: not UTF-8 here (byte 0xff)"),
+        (b"\xef\xbb\xbfa: \xc3\n", "f.yaml:1:4: not UTF-8 here"),
+        ("a: 1".encode("utf-16"), "f.yaml:1:1: the file is UTF-16"),
+        (b"x" * (MAX_BYTES + 1), f"the limit is {MAX_BYTES}"),
+    ],
+)
+def test_bytes_that_are_no_text_are_refused(content, expected):
+    """Encoding errors have a place too."""
+    (error,) = _errors(content)
+    assert expected in error
+
+
+def test_a_byte_order_mark_is_passed_over():
+    """It does not become part of the first key, nor move its column."""
+    (document,) = load(b"\xef\xbb\xbfa: 1\n", "f.yaml")
+    assert isinstance(document, Map)
+    assert "f.yaml:1:1" == str(document.entries["a"].span)
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
+def test_depth_is_bounded(opening):
+    """A hundred thousand levels are an error, not a crash."""
+    (error, *_) = _errors(opening * 100_000)
+    assert "nested deeper" in error or "not valid YAML" in error
+
+
+def test_the_deepest_level_is_read():
+    """The bound is where it says."""
+    assert not _errors("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+    assert _errors("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))
+
+
+def test_the_number_of_values_is_bounded(monkeypatch):
+    """A file within the size limit cannot make endless nodes."""
+    monkeypatch.setattr(loader, "MAX_NODES", 100)
+    (error,) = _errors("[" + "1," * 200 + "]")
+    assert "more than 100 values" in error
+    assert MAX_NODES > 100
+
+
+def test_all_errors_come_together():
+    """One mistake does not hide the next."""
+    with pytest.raises(PolicyErrors) as caught:
+        load("a: 1\na: 2\nb: *x\nc: !t 1\nd: [\n", "f.yaml")
+
+    lines = [e.span.line for e in caught.value.errors if e.span]
+    assert [2, 3, 4] == lines[:3]
+    assert "not valid YAML" in str(caught.value.errors[-1])
+
+
+def test_a_document_before_an_error_is_kept():
+    """What could be read is handed on so that more errors are found in it."""
+    source = read("a: 1\n---\nb: [\n", "f.yaml")
+    assert 1 == len(source.documents)
+    assert 1 == len(source.errors)
