@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""
+Conditions as terms over atoms.
+
+An atom is one dimension with the set of values that satisfies it; equal ones are the same atom. Owns
+the numbering of atoms and what each accepts; the tables that find them are built from it later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import attrs
+
+from enforcer.compiler import limits
+from enforcer.compiler.paths import Names
+from enforcer.compiler.patterns import Below, Exact, Form, Glob, forms, unit
+from enforcer.policy.model import (
+    Address,
+    CapabilityMask,
+    Condition,
+    Interval,
+    Mask,
+    Span,
+    Text,
+    TextKind,
+)
+from enforcer.policy.vocabulary import Dim, Kind
+
+__all__ = [
+    "ARG_DIMS",
+    "COMPONENT_DIMS",
+    "TEXT_DIMS",
+    "Atom",
+    "Atoms",
+    "Term",
+    "TermKind",
+    "entry",
+]
+
+ARG_DIMS: Final = frozenset(range(Dim.ARG_ANY, Dim.ARG0 + limits.LIMITS["ENF_MAX_ARG_INDEX"]))
+COMPONENT_DIMS: Final = frozenset((Dim.PATH, Dim.EXE, Dim.CGROUP))
+TEXT_DIMS: Final = COMPONENT_DIMS | ARG_DIMS | {Dim.NAME}
+_ON_HOST: Final = (Dim.PATH, Dim.EXE)
+_LONGEST: Final = {
+    Dim.PATH: "ENF_PATH_MAX",
+    Dim.CGROUP: "ENF_PATH_MAX",
+    Dim.EXE: "ENF_EXE_MAX",
+    Dim.NAME: "ENF_NAME_MAX",
+}
+_DIM_SHIFT: Final = 24
+
+
+class TermKind:
+    """``enum enf_term_kind``."""
+
+    ATOM: Final = 0
+    MASK_ANY: Final = 1
+    MASK_EQ: Final = 2
+
+
+class Term(NamedTuple):
+    """One part of a conjunction, as the image has it."""
+
+    atom: int
+    dim: int
+    kind: int
+    negate: int
+    a: int
+    b: int
+
+
+Range = tuple[int, int]
+"""First and last number."""
+
+
+@attrs.frozen
+class Atom:
+    """What satisfies atom number *number*; *ranges* for numbers, *forms* for texts."""
+
+    number: int
+    dim: int
+    span: Span | None
+    forms: frozenset[Form] = frozenset()
+    ranges: frozenset[Range] = frozenset()
+    inodes: frozenset[tuple[int, int]] = frozenset()
+
+
+def entry(dim: int, atom: int) -> int:
+    """Return the entry of the atom list for *atom* of dimension *dim*."""
+    return dim << _DIM_SHIFT | atom
+
+
+@attrs.define
+class Atoms:
+    """All atoms of one image."""
+
+    names: Names
+    all: list[Atom] = attrs.field(factory=list)
+    _numbers: dict[tuple[int, frozenset[object]], int] = attrs.field(factory=dict)
+    _texts: dict[tuple[int, Kind, TextKind, bytes], tuple[Form, ...]] = attrs.field(factory=dict)
+
+    def terms(self, condition: Condition) -> tuple[tuple[Term, ...], ...]:
+        """
+        Return *condition* as alternatives of conjunctions.
+
+        One alternative is the rule; several masks on one number have no single term.
+        """
+        dim = _dim(condition)
+        masks = [v for v in condition.values if isinstance(v, Mask | CapabilityMask)]
+        plain = [v for v in condition.values if not isinstance(v, Mask | CapabilityMask)]
+        negate = int(condition.negate)
+        terms = [_mask_term(dim, mask, negate) for mask in _merged(masks)]
+        if plain:
+            atom = self._of_values(dim, condition, plain)
+            terms.insert(0, Term(atom, dim, TermKind.ATOM, negate, 0, 0))
+        if negate:  # none of them
+            return (tuple(terms),)
+        return tuple((term,) for term in terms)
+
+    def of_paths(self, accepted: Iterable[Form], span: Span | None) -> int:
+        """Return the atom of exactly these *accepted* spellings of the object's path."""
+        return self._intern(Dim.PATH, frozenset(accepted), span)
+
+    def spelled(self, condition: Condition) -> dict[Text, tuple[Form, ...]]:
+        """Return the forms of each text value, in all spellings that the host has."""
+        dim = _dim(condition)
+        return {
+            value: self._spell(dim, condition.field.kind, value)
+            for value in condition.values
+            if isinstance(value, Text)
+        }
+
+    def _of_values(self, dim: int, condition: Condition, values: Iterable[object]) -> int:
+        if dim in TEXT_DIMS:
+            texts = self.spelled(condition).values()
+            accepted = frozenset(form for spelled in texts for form in spelled)
+            return self._intern(dim, accepted, condition.span)
+        ranges = frozenset((v.low, v.high) for v in values if isinstance(v, Interval | Address))
+        return self._intern(dim, ranges, condition.span)
+
+    def _intern(self, dim: int, accepted: frozenset[object], span: Span | None) -> int:
+        key = (dim, accepted)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self.all)
+            limits.check("ENF_MAX_ATOMS", number + 1, "distinct conditions", span)
+            self.all.append(self._make(number, dim, accepted, span))
+        return number
+
+    def _make(self, number: int, dim: int, accepted: frozenset[object], span: Span | None) -> Atom:
+        if dim not in TEXT_DIMS:
+            ranges = frozenset(r for r in accepted if isinstance(r, tuple))
+            return Atom(number, dim, span, ranges=ranges)
+        texts = frozenset(f for f in accepted if isinstance(f, Exact | Below | Glob))
+        inodes: set[tuple[int, int]] = set()
+        if dim == Dim.PATH:
+            hard_linked = self.names.host.hard_linked
+            found = [hard_linked(f.value) for f in texts if isinstance(f, Exact)]
+            inodes.update(pair for pair in found if pair)
+        return Atom(number, dim, span, forms=texts, inodes=frozenset(inodes))
+
+    def _spell(self, dim: int, kind: Kind, text: Text) -> tuple[Form, ...]:
+        key = (dim, kind, text.kind, text.value)
+        known = self._texts.get(key)
+        if known is None:
+            known = self._texts[key] = self._spell_new(dim, kind, text)
+        return known
+
+    def _spell_new(self, dim: int, kind: Kind, text: Text) -> tuple[Form, ...]:
+        if text.kind is TextKind.EXACT:
+            name = _LONGEST.get(Dim.ARG_ANY if dim in ARG_DIMS else Dim(dim), "ENF_ARGV_MAX")
+            limits.check(name, len(text.value), f"bytes of {text.value[:32]!r}…", text.span)
+        if kind is Kind.UNIT:
+            return unit(text.value.lstrip(b"/")) if text.kind is TextKind.EXACT else ()
+        is_path = dim in COMPONENT_DIMS
+        found = forms(text.kind, text.value, is_path=is_path)
+        if dim in _ON_HOST:
+            return tuple(dict.fromkeys(s for form in found for s in self.names.spell(form)))
+        return found
+
+
+def _dim(condition: Condition) -> int:
+    dim = condition.field.dim
+    if dim is None:
+        raise TypeError(f"{condition.field.name} is a flag")
+    if dim == Dim.ARG_ANY and condition.index is not None:
+        limits.check("ENF_MAX_ARG_INDEX", condition.index + 1, "arguments by index", condition.span)
+        return Dim.ARG0 + condition.index
+    return int(dim)
+
+
+def _merged(masks: Iterable[Mask | CapabilityMask]) -> list[Mask | CapabilityMask]:
+    """Unite what asks for any bit: one mask says it."""
+    any_of = 0
+    out: list[Mask | CapabilityMask] = []
+    for mask in masks:
+        if (isinstance(mask, Mask) and mask.value is None) or (
+            isinstance(mask, CapabilityMask) and mask.how == "any"
+        ):
+            any_of |= mask.mask
+        else:
+            out.append(mask)
+    return [Mask(any_of), *out] if any_of else out
+
+
+def _mask_term(dim: int, mask: Mask | CapabilityMask, negate: int) -> Term:
+    if isinstance(mask, CapabilityMask):
+        wanted = {"any": None, "all": mask.mask, "none": 0}[mask.how]
+        mask = Mask(mask.mask, wanted)
+    if mask.value is None:
+        return Term(0, dim, TermKind.MASK_ANY, negate, mask.mask, 0)
+    return Term(0, dim, TermKind.MASK_EQ, negate, mask.mask, mask.value)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""
+The compiler's product and the one function that makes it.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from enforcer.compiler.atoms import ARG_DIMS, Atoms
+from enforcer.compiler.explain import explain
+from enforcer.compiler.host import Host, LocalHost
+from enforcer.compiler.image import Counts, assemble
+from enforcer.compiler.lower import RowInfo, RowKind, lower
+from enforcer.compiler.paths import Names
+from enforcer.compiler.subjects import ProcessKey, Subjects
+from enforcer.policy.model import PolicySet, Verb
+from enforcer.policy.vocabulary import Dim, Op
+
+__all__ = ["CompiledImage", "Needs", "compile_policies"]
+
+_FD_OPS = frozenset((Op.FD_READ, Op.FD_WRITE))
+
+
+@attrs.frozen
+class Needs:
+    """
+    What the kernel side must find out for these policies.
+
+    Attributes:
+        executable, cgroup, capabilities: of the acting process.
+        lineage: what its parent and ancestors were.
+        argv: the arguments of a new program.
+        descriptors: every read and write, not only opens.
+        inodes: files with several names, by device and inode.
+    """
+
+    executable: bool
+    cgroup: bool
+    capabilities: bool
+    lineage: bool
+    argv: bool
+    descriptors: bool
+    inodes: bool
+
+
+@attrs.frozen
+class CompiledImage:
+    """
+    All policies as the kernel side reads them.
+
+    Attributes:
+        image: the bytes; ``verify.verify`` checks them again before they are put in force.
+        generation: of the image, as in its head; 0 is never one.
+        rows: what each row id is from.
+        ops, dims: what any row decides and looks at.
+        warnings: what the author should know, one sentence with a place each.
+        labels: numbers of process conditions, to be kept by the next image.
+    """
+
+    image: bytes = attrs.field(repr=lambda image: f"<{len(image)} bytes>")
+    generation: int
+    rows: tuple[RowInfo, ...] = attrs.field(repr=lambda rows: f"<{len(rows)} rows>")
+    ops: frozenset[Op]
+    dims: frozenset[int]
+    counts: Counts
+    needs: Needs
+    warnings: tuple[str, ...] = ()
+    labels: dict[ProcessKey, int] = attrs.field(factory=dict, repr=False)
+
+    def explain(self, row: int) -> str:
+        """Say in one line what row *row* is."""
+        return explain(self.rows[row])
+
+
+def compile_policies(
+    policies: PolicySet,
+    *,
+    host: Host | None = None,
+    generation: int = 1,
+    seed: int | None = None,
+    previous: CompiledImage | None = None,
+) -> CompiledImage:
+    """
+    Compile all *policies* together.
+
+    Args:
+        policies: in the order of loading.
+        host: whose links and mounts names are looked up on; default this machine.
+        generation: number of the image; must differ from that of every image in use.
+        seed: of the string hash; default random.
+        previous: the image in force, whose label numbers are kept.
+
+    Raises:
+        LimitError: a limit is exceeded; names the limit, the number and the place.
+        PolicyError: a rule has no meaning in the kernel.
+    """
+    atoms = Atoms(Names(host if host is not None else LocalHost.read()))
+    subjects = Subjects(atoms, previous.labels if previous else {})
+    rows = lower(policies, atoms, subjects)
+    tables = assemble(
+        rows,
+        atoms,
+        subjects,
+        n_policies=len(policies.policies),
+        generation=generation,
+        seed=seed,
+    )
+    ops = frozenset(op for op in Op if tables.ops >> op & 1)
+    dims = frozenset(dim for dim in range(64) if tables.dims >> dim & 1)
+    infos = tuple(row.info for row in rows)
+    return CompiledImage(
+        image=tables.image,
+        generation=generation,
+        rows=infos,
+        ops=ops,
+        dims=dims,
+        counts=tables.counts,
+        needs=Needs(
+            executable=subjects.needs(Dim.EXE),
+            cgroup=subjects.needs(Dim.CGROUP),
+            capabilities=subjects.needs(Dim.CAPS),
+            lineage=subjects.needs_lineage,
+            argv=bool(dims & ARG_DIMS),
+            descriptors=bool(ops & _FD_OPS),
+            inodes=Dim.INODE in dims,
+        ),
+        warnings=tuple(_warnings(infos, rows_ops=[row.ops for row in rows])),
+        labels=subjects.sources,
+    )
+
+
+def _warnings(infos: tuple[RowInfo, ...], rows_ops: list[int]) -> list[str]:
+    out = []
+    for info, ops in zip(infos, rows_ops, strict=True):
+        if info.kind is RowKind.RULE and ops >> Op.EXEC_ARGV & 1 and info.verb is Verb.DENY:
+            out.append(
+                f"{info.span}: rule {info.rule!r} denies by arguments, which are known only when "
+                "the new program is in place: it can be recorded but not prevented; use kill"
+            )
+    return list(dict.fromkeys(out))

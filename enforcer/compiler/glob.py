@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""
+Globs as deterministic automata: the tables that ``enf_dfa_one`` in ``bpf/include/match.h`` runs.
+
+Patterns are grouped so that each automaton stays small; a group that grows too large is halved. A
+single pattern that grows too large is refused.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import attrs
+
+from enforcer.compiler import nfa
+from enforcer.compiler.patterns import Glob
+from enforcer.errors import LimitError
+from enforcer.policy.model import Span
+
+__all__ = ["Dfa", "compile_globs"]
+
+MAX_STATES: Final = 0xFFFF
+_GROUP_WEIGHT: Final = 12_000
+_SPARE_STATES: Final = 4_096
+_GROWTH: Final = 4
+_DEAD: Final = 0
+_START: Final = 1
+
+Entries = tuple[int, ...]
+"""Entries of the atom list: dimension in the top 8 bits."""
+
+
+@attrs.frozen
+class Dfa:
+    """
+    One automaton.
+
+    Attributes:
+        classes: class of each byte.
+        trans: following state by state * n_classes + class.
+        accepts: entries of the atom list that each state yields at the end of the text.
+    """
+
+    classes: bytes
+    n_classes: int
+    trans: array[int]
+    accepts: list[Entries]
+
+    @property
+    def n_states(self) -> int:
+        """How many states there are, the dead one included."""
+        return len(self.accepts)
+
+
+class _TooLargeError(Exception):
+    """The automaton of this group outgrows its bound."""
+
+
+def compile_globs(patterns: Mapping[Glob, Entries], spans: Mapping[Glob, Span | None]) -> list[Dfa]:
+    """
+    Compile *patterns* into as few automata as their growth allows.
+
+    Raises:
+        LimitError: a pattern needs too many states, or all of them too many automata.
+    """
+    out: list[Dfa] = []
+    for group in _groups(patterns):
+        out += _compile_group(group, patterns, spans)
+    return out
+
+
+def _groups(patterns: Mapping[Glob, Entries]) -> Iterator[list[Glob]]:
+    """Part what starts with a literal from what may start anywhere; the two multiply each other."""
+    anchored: list[tuple[bytes, Glob]] = []
+    floating: list[Glob] = []
+    for pattern in patterns:
+        first = pattern.tokens[0]
+        if isinstance(first, bytes) and len(first) > 1:
+            anchored.append((first, pattern))
+        else:
+            floating.append(pattern)
+    anchored.sort(key=lambda pair: pair[0])
+    yield from _by_weight([pattern for _, pattern in anchored])
+    yield from _by_weight(floating)
+
+
+def _by_weight(patterns: Sequence[Glob]) -> Iterator[list[Glob]]:
+    group: list[Glob] = []
+    total = 0
+    for pattern in patterns:
+        weight = nfa.weight(pattern.tokens)
+        if group and total + weight > _GROUP_WEIGHT:
+            yield group
+            group, total = [], 0
+        group.append(pattern)
+        total += weight
+    if group:
+        yield group
+
+
+def _compile_group(
+    group: list[Glob], patterns: Mapping[Glob, Entries], spans: Mapping[Glob, Span | None]
+) -> list[Dfa]:
+    total = sum(nfa.weight(pattern.tokens) for pattern in group)
+    bound = MAX_STATES if len(group) == 1 else min(MAX_STATES, total * _GROWTH + _SPARE_STATES)
+    try:
+        return [_determinise(group, patterns, bound)]
+    except _TooLargeError:
+        if len(group) > 1:
+            half = len(group) // 2
+            return _compile_group(group[:half], patterns, spans) + _compile_group(
+                group[half:], patterns, spans
+            )
+        raise LimitError(
+            f"a pattern needs more than {MAX_STATES} states to recognise: write it with fewer "
+            "wildcards between literals, or as several rules",
+            spans.get(group[0]),
+        ) from None
+
+
+def _determinise(group: list[Glob], patterns: Mapping[Glob, Entries], bound: int) -> Dfa:
+    return _Subsets(nfa.build([p.tokens for p in group]), [patterns[p] for p in group], bound).run()
+
+
+class _Subsets:
+    """The subset construction over one NFA."""
+
+    def __init__(self, source: nfa.Nfa, entries: list[Entries], bound: int) -> None:
+        self._nfa = source
+        self._bound = bound
+        self._yields = [frozenset(e) for e in entries]
+        # A node that accepts now and whatever follows: it makes the rest of its pattern pointless.
+        self._settled = {
+            node
+            for node, final in enumerate(source.final)
+            if final and source.any_byte[node] == node
+        }
+        self._numbers: dict[tuple[int, ...], int] = {}
+        self._todo: list[tuple[int, ...]] = []
+        self._trans = array("H", [_DEAD] * source.n_classes)
+        self._accepts: list[Entries] = [()]
+
+    def run(self) -> Dfa:
+        """Construct the automaton."""
+        closure = self._nfa.closure
+        self._state([node for start in self._nfa.starts for node in closure[start]])
+        done = 0
+        while done < len(self._todo):
+            self._expand(self._todo[done])
+            done += 1
+        return Dfa(self._nfa.classes, self._nfa.n_classes, self._trans, self._accepts)
+
+    def _state(self, nodes: list[int]) -> int:
+        """Return the number of the state that is *nodes*, a new one if need be."""
+        key = self._reduce(nodes) if len(nodes) > 1 else tuple(nodes)
+        number = self._numbers.get(key)
+        if number is not None:
+            return number
+        number = len(self._accepts)
+        if number > self._bound:
+            raise _TooLargeError
+        self._numbers[key] = number
+        self._todo.append(key)
+        accepted: set[int] = set()
+        for node in key:
+            if self._nfa.final[node]:
+                accepted |= self._yields[self._nfa.owner[node]]
+        self._accepts.append(tuple(sorted(accepted)))
+        return number
+
+    def _reduce(self, nodes: list[int]) -> tuple[int, ...]:
+        """Sort *nodes*, and drop those that can only yield what is settled already."""
+        unique = set(nodes)
+        settled = unique & self._settled
+        if not settled:
+            return tuple(sorted(unique))
+        owner, yields = self._nfa.owner, self._yields
+        covered: set[int] = set()
+        kept: list[int] = []
+        for node in sorted(settled):
+            if not yields[owner[node]] <= covered:
+                kept.append(node)
+                covered |= yields[owner[node]]
+        kept += [node for node in unique - settled if not yields[owner[node]] <= covered]
+        return tuple(sorted(kept))
+
+    def _expand(self, nodes: tuple[int, ...]) -> None:
+        """Append the row of transitions of the state that is *nodes*."""
+        source = self._nfa
+        closure = source.closure
+        by_class: dict[int, list[int]] = {}
+        anywhere: list[int] = []
+        not_slash: list[int] = []
+        for node in nodes:
+            for number, target in source.steps[node]:
+                by_class.setdefault(number, []).extend(closure[target])
+            if (target := source.any_byte[node]) >= 0:
+                anywhere += closure[target]
+            if (target := source.not_slash[node]) >= 0:
+                not_slash += closure[target]
+        usual = anywhere + not_slash
+        default = self._state(usual) if usual else _DEAD
+        row = array("H", [default]) * source.n_classes
+        if not_slash and source.slash not in by_class:
+            row[source.slash] = self._state(anywhere) if anywhere else _DEAD
+        for number, targets in by_class.items():
+            rest = anywhere if number == source.slash else usual
+            row[number] = self._state(targets + rest)
+        self._trans += row

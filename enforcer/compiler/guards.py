@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""
+What must not be renamed or linked away so that a rule on paths keeps meaning the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild
+from enforcer.policy.model import TextKind
+
+__all__ = ["directories", "itself"]
+
+_ANY_DEPTH: Final = (Wild.DEEP, Wild.DIRS, Wild.BYTE)
+
+
+def directories(form: Form) -> Iterator[Form]:
+    """Yield the directories above what *form* names, as far as their depth is known; not "/"."""
+    if isinstance(form, Glob):
+        yield from _glob_directories(form.tokens)
+        return
+    name = form.value if isinstance(form, Below) else form.value.rpartition(b"/")[0]
+    while name not in {b"", b"/"}:
+        yield Exact(name)
+        name = name.rpartition(b"/")[0]
+
+
+def _glob_directories(tokens: tuple[Token, ...]) -> Iterator[Form]:
+    before: tuple[Token, ...] = ()
+    for token in tokens:
+        if token in _ANY_DEPTH:
+            return
+        if isinstance(token, bytes):
+            at = token.find(b"/")
+            while at >= 0:
+                above = (*before, token[:at]) if at else before
+                if above:
+                    yield _form(above)
+                at = token.find(b"/", at + 1)
+        before = (*before, token)
+
+
+def _form(tokens: tuple[Token, ...]) -> Form:
+    first = tokens[0]
+    return Exact(first) if len(tokens) == 1 and isinstance(first, bytes) else Glob(tokens)
+
+
+def itself(form: Form, kind: TextKind, *, is_exec: bool) -> Iterator[Form]:
+    """
+    Yield *form* if the files that it names must keep their names themselves.
+
+    A program runs under any name below a directory that is named as a whole, so for exec those are
+    left alone, and so are patterns that say nothing of where a file lies.
+    """
+    if is_exec:
+        if kind in {TextKind.SUFFIX, TextKind.CONTAINS} or isinstance(form, Below):
+            return
+        if isinstance(form, Glob) and form.tokens[-2:] == (Wild.BYTE, Wild.DEEP):
+            return
+    yield form

@@ -1,0 +1,418 @@
+# SPDX-License-Identifier: MIT
+"""
+The image: every table in its place, behind one head, under one checksum.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import attrs
+
+from enforcer.compiler import glob, layout, limits, numbers, strings
+from enforcer.compiler.atoms import (
+    ARG_DIMS,
+    COMPONENT_DIMS,
+    Atom,
+    Atoms,
+    Term,
+    TermKind,
+    entry,
+)
+from enforcer.compiler.lower import Row, RowFlag
+from enforcer.compiler.patterns import Below, Exact, Glob
+from enforcer.compiler.subjects import EVERYBODY, Subjects
+from enforcer.policy.model import OnError, Span
+from enforcer.policy.vocabulary import Dim, Op
+
+__all__ = ["Counts", "Tables", "assemble"]
+
+_FIRST_NUM: Final = int(Dim.ADDR)
+_WIDE: Final = (Dim.ADDR, Dim.INODE)
+_WIDE_BITS: Final = 128
+_BITS: Final = 64
+_GLOB_GROUPS: Final = (
+    frozenset((Dim.PATH,)),
+    frozenset((Dim.EXE, Dim.CGROUP)),
+    ARG_DIMS | {Dim.NAME},
+)
+_PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT)
+
+
+@attrs.frozen
+class Counts:
+    """How much of each the image holds."""
+
+    policies: int
+    rows: int
+    labels: int
+    subjects: int
+    atoms: int
+    terms: int
+    strings: int
+    globs: int
+    dfas: int
+    states: int
+    intervals: int
+    bytes: int
+
+
+@attrs.frozen
+class Tables:
+    """What :func:`assemble` made."""
+
+    image: bytes
+    counts: Counts
+    ops: int
+    dims: int
+
+
+@attrs.define
+class _Lists:
+    """Lists of 32-bit numbers in one section; equal lists are stored once."""
+
+    values: list[int] = attrs.field(factory=list)
+    _ranges: dict[tuple[int, ...], tuple[int, int]] = attrs.field(factory=lambda: {(): (0, 0)})
+
+    def put(self, items: tuple[int, ...]) -> tuple[int, int]:
+        """Return first and count of *items*."""
+        found = self._ranges.get(items)
+        if found is None:
+            found = self._ranges[items] = (len(self.values), len(items))
+            self.values += items
+        return found
+
+    def pack(self) -> bytes:
+        """Return the section."""
+        return b"".join(value.to_bytes(4, "little") for value in self.values)
+
+
+def assemble(
+    rows: list[Row],
+    atoms: Atoms,
+    subjects: Subjects,
+    *,
+    n_policies: int,
+    generation: int,
+    seed: int | None = None,
+) -> Tables:
+    """
+    Make the image of *rows*.
+
+    Raises:
+        LimitError: it, or a part of it, is too large.
+    """
+    return _Assembly(rows, atoms, subjects, n_policies, generation, seed).run()
+
+
+@attrs.define
+class _Assembly:
+    rows: list[Row]
+    atoms: Atoms
+    subjects: Subjects
+    n_policies: int
+    generation: int
+    seed: int | None
+    _atom_list: _Lists = attrs.field(factory=_Lists)
+    _terms: dict[tuple[Term, ...], tuple[int, int]] = attrs.field(factory=lambda: {(): (0, 0)})
+    _flat_terms: list[Term] = attrs.field(factory=list)
+    _globs: int = 0
+
+    def run(self) -> Tables:
+        """Build all sections and put them behind a head."""
+        slots = self._slots()
+        dfas = self._dfas()
+        intervals, interval_ranges = self._intervals()
+        row_bytes = self._rows()
+        label_bytes = self._labels()
+        row_list, atom_rows, op_rows = self._row_lists()
+        out = _Writer()
+        head: dict[str, int] = {
+            "off_rows": out.add(row_bytes),
+            "off_terms": out.add(_pack_all(layout.TERM, self._packed_terms())),
+            "off_labels": out.add(label_bytes),
+            "off_subjects": out.add(self._subjects()),
+            "off_slots": out.add(slots.table),
+            "off_text": out.add(slots.text),
+            "off_dfas": out.add(self._pack_dfas(dfas, out)),
+            "off_atom_list": out.add(self._atom_list.pack()),
+            "off_atom_rows": out.add(_pack_all(layout.RANGE, atom_rows)),
+            "off_row_list": out.add(row_list.pack()),
+            "off_op_rows": out.add(_pack_all(layout.RANGE, op_rows)),
+            "off_intervals": out.add(_pack_all(layout.INTERVAL, intervals)),
+        }
+        ops, dims = self._ops(), self._dims()
+        size = out.size
+        limits.check("ENF_IMAGE_MAX", size, "bytes of the compiled policies", self._last_span())
+        head |= {
+            "magic": limits.LIMITS["ENF_IMAGE_MAGIC"],
+            "version": limits.LIMITS["ENF_IMAGE_VERSION"],
+            "size": size,
+            "generation": self.generation,
+            "seed": slots.seed,
+            "ops": ops,
+            "everybody_ops": self._ops(lambda row: row.subject == EVERYBODY),
+            "dims": dims,
+            "refuse_ops": self._ops(_refuses_in_doubt),
+            "n_policies": self.n_policies,
+            "n_rows": len(self.rows),
+            "n_labels": len(self.subjects.labels),
+            "n_subjects": len(self.subjects.all),
+            "n_atoms": len(self.atoms.all),
+            "n_dfas": len(dfas),
+            "n_terms": len(self._flat_terms),
+            "n_atom_list": len(self._atom_list.values),
+            "n_row_list": len(row_list.values),
+            "n_slots": slots.n_slots,
+            "text_size": len(slots.text),
+            "max_path_slot": slots.longest_path,
+        }
+        for i, (first, count) in enumerate(interval_ranges):
+            head[f"intervals[{i}].first"] = first
+            head[f"intervals[{i}].count"] = count
+        counts = Counts(
+            policies=self.n_policies,
+            rows=len(self.rows),
+            labels=len(self.subjects.labels),
+            subjects=len(self.subjects.all),
+            atoms=len(self.atoms.all),
+            terms=len(self._flat_terms),
+            strings=slots.n_strings,
+            globs=self._globs,
+            dfas=len(dfas),
+            states=sum(dfa.n_states for dfa in dfas),
+            intervals=len(intervals),
+            bytes=size,
+        )
+        return Tables(out.finish(head), counts, ops, dims)
+
+    # ---- Strings -----------------------------------------------------------------------------
+
+    def _slots(self) -> strings.Slots:
+        exact: dict[strings.Key, list[int]] = {}
+        under: dict[strings.Key, list[int]] = {}
+        for atom in self.atoms.all:
+            kind = strings.PATH if atom.dim in COMPONENT_DIMS else strings.STRING
+            number = entry(atom.dim, atom.number)
+            for form in atom.forms:
+                if isinstance(form, Exact):
+                    exact.setdefault((kind, form.value), []).append(number)
+                elif isinstance(form, Below):
+                    under.setdefault((kind, form.value), []).append(number)
+        values = {
+            key: (*self._entries(exact.get(key, ())), *self._entries(under.get(key, ())))
+            for key in dict.fromkeys((*exact, *under))
+        }
+        return strings.place(values, seed=self.seed)
+
+    def _entries(self, numbers_: Iterable[int]) -> tuple[int, int]:
+        items = tuple(numbers_)
+        if len(items) > limits.LIMITS["ENF_MAX_TOUCHED"]:
+            span = self.atoms.all[items[-1] & 0xFFFFFF].span
+            limits.check(
+                "ENF_MAX_TOUCHED", len(items), "different conditions that one value meets", span
+            )
+        return self._atom_list.put(items)
+
+    # ---- Globs -------------------------------------------------------------------------------
+
+    def _dfas(self) -> list[glob.Dfa]:
+        entries: dict[Glob, list[int]] = {}
+        spans: dict[Glob, Span | None] = {}
+        for atom in self.atoms.all:
+            for form in atom.forms:
+                if isinstance(form, Glob):
+                    entries.setdefault(form, []).append(entry(atom.dim, atom.number))
+                    spans[form] = atom.span
+        self._globs = len(entries)
+        out: list[glob.Dfa] = []
+        for dims in _GLOB_GROUPS if entries else ():
+            part = {
+                form: kept
+                for form, numbers_ in entries.items()
+                if (kept := tuple(n for n in numbers_ if n >> 24 in dims))
+            }
+            out += glob.compile_globs(part, spans)
+            limits.check("ENF_MAX_DFAS", len(out), "automata for globs", next(iter(spans.values())))
+        return out
+
+    def _pack_dfas(self, dfas: list[glob.Dfa], out: _Writer) -> bytes:
+        """Write the tables of *dfas*; return their heads."""
+        heads = []
+        for dfa in dfas:
+            dims = sum({1 << (n >> 24) for entries in dfa.accepts for n in entries})
+            accept = _pack_all(layout.RANGE, (self._entries(e) for e in dfa.accepts))
+            trans = dfa.trans.tobytes()
+            heads.append(
+                (
+                    dims,
+                    out.add(dfa.classes),
+                    out.add(trans),
+                    out.add(accept),
+                    dfa.n_states,
+                    dfa.n_classes,
+                    0,
+                )
+            )
+        return _pack_all(layout.DFA, heads)
+
+    # ---- Numbers -----------------------------------------------------------------------------
+
+    def _intervals(self) -> tuple[list[tuple[int, int, int, int]], list[tuple[int, int]]]:
+        spans: dict[int, list[numbers.Span128]] = {}
+        for atom in self.atoms.all:
+            number = entry(atom.dim, atom.number)
+            for low, high in atom.ranges:
+                spans.setdefault(atom.dim, []).append((low, high, number))
+            for device, inode in atom.inodes:
+                at = device << _BITS | inode
+                spans.setdefault(Dim.INODE, []).append((at, at, number))
+        flat: list[tuple[int, int, int, int]] = []
+        ranges = [(0, 0)] * layout.NUM_DIMS
+        for dim, members in sorted(spans.items()):
+            bits = _WIDE_BITS if dim in _WIDE else _BITS
+            pieces = numbers.cover(members, bits)
+            ranges[dim - _FIRST_NUM] = (len(flat), len(pieces))
+            for low, entries in pieces:
+                flat.append((low >> _BITS, low & (1 << _BITS) - 1, *self._entries(entries)))
+        return flat, ranges
+
+    # ---- Rows --------------------------------------------------------------------------------
+
+    def _term_range(self, terms: tuple[Term, ...]) -> tuple[int, int]:
+        found = self._terms.get(terms)
+        if found is None:
+            found = self._terms[terms] = (len(self._flat_terms), len(terms))
+            self._flat_terms += terms
+        return found
+
+    def _packed_terms(self) -> Iterable[tuple[int, ...]]:
+        return ((t.atom, t.dim, t.kind, t.negate, 0, t.a, t.b) for t in self._flat_terms)
+
+    def _rows(self) -> bytes:
+        return _pack_all(
+            layout.ROW,
+            (
+                (
+                    row.ops,
+                    *self._term_range(row.terms),
+                    row.flags_set,
+                    row.flags_clear,
+                    row.policy,
+                    row.subject,
+                    row.action,
+                    row.on_error,
+                    row.error,
+                    row.signal,
+                    row.flags,
+                    0,
+                )
+                for row in self.rows
+            ),
+        )
+
+    def _labels(self) -> bytes:
+        return _pack_all(
+            layout.LABEL,
+            (
+                (*self._term_range(label.terms), label.flags_set, label.flags_clear)
+                for label in self.subjects.labels
+            ),
+        )
+
+    def _subjects(self) -> bytes:
+        ops = [0] * len(self.subjects.all)
+        for row in self.rows:
+            ops[row.subject] |= row.ops
+        packed = []
+        for terms, mask in zip(self.subjects.all, ops, strict=True):
+            flat = [value for term in terms for value in term]
+            flat += [0] * (3 * layout.SUBJECT_TERMS - len(flat))
+            packed.append((*flat, mask))
+        return _pack_all(layout.SUBJECT, packed)
+
+    def _row_lists(self) -> tuple[_Lists, list[tuple[int, int]], list[tuple[int, int]]]:
+        """List each row under its rarest positive term, or under its operations."""
+        by_atom: dict[int, list[int]] = {}
+        by_op: dict[int, list[int]] = {}
+        ranks = [_rank(atom) for atom in self.atoms.all]
+        for number, row in enumerate(self.rows):
+            pivots = [t.atom for t in row.terms if t.kind == TermKind.ATOM and not t.negate]
+            if pivots:
+                by_atom.setdefault(min(pivots, key=ranks.__getitem__), []).append(number)
+                continue
+            for op in Op:
+                if row.ops >> op & 1:
+                    by_op.setdefault(op, []).append(number)
+        lists = _Lists()
+        atom_rows = [lists.put(tuple(by_atom.get(a.number, ()))) for a in self.atoms.all]
+        return lists, atom_rows, [lists.put(tuple(by_op.get(op, ()))) for op in Op]
+
+    # ---- Head --------------------------------------------------------------------------------
+
+    def _ops(self, wanted: Callable[[Row], bool] = lambda _: True) -> int:
+        mask = 0
+        for row in self.rows:
+            if wanted(row):
+                mask |= row.ops
+        return mask
+
+    def _dims(self) -> int:
+        dims = self.subjects.dims
+        for atom in self.atoms.all:
+            dims |= 1 << atom.dim
+            if atom.inodes:
+                dims |= 1 << Dim.INODE
+        for term in self._flat_terms:
+            dims |= 1 << term.dim
+        if any(dims >> dim & 1 for dim in ARG_DIMS):
+            dims |= 1 << Dim.ARG_ANY  # argv is read at all
+        return dims
+
+    def _last_span(self) -> Span | None:
+        return self.rows[-1].info.span if self.rows else None
+
+
+class _Writer:
+    """Sections behind the head, each at a multiple of 8."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self.size = layout.HEAD.size
+
+    def add(self, section: bytes) -> int:
+        """Append *section* and return its offset."""
+        at = self.size
+        padded = section + bytes(-len(section) % 8)
+        self._chunks.append(padded)
+        self.size += len(padded)
+        return at
+
+    def finish(self, head: Mapping[str, int]) -> bytes:
+        """Return the whole image with its checksum."""
+        body = b"".join(self._chunks)
+        values = [head.get(name, 0) for name in layout.HEAD.fields]
+        crc = zlib.crc32(body, zlib.crc32(layout.HEAD.pack(*values)))
+        values[list(layout.HEAD.fields).index("crc")] = crc
+        return layout.HEAD.pack(*values) + body
+
+
+def _refuses_in_doubt(row: Row) -> bool:
+    return row.on_error is OnError.DENY and not row.flags & RowFlag.AUDIT
+
+
+def _pack_all(kind: layout.Layout, items: Iterable[tuple[int, ...]]) -> bytes:
+    pack = kind.packer.pack
+    return b"".join([pack(*item) for item in items])
+
+
+def _rank(atom: Atom) -> tuple[int, int]:
+    """Order atoms by how rarely they are met; smaller is better."""
+    is_glob = any(isinstance(form, Glob) for form in atom.forms)
+    dim = Dim.ARG_ANY if atom.dim in ARG_DIMS else atom.dim
+    place = _PIVOTS.index(Dim(dim)) if dim in _PIVOTS else len(_PIVOTS)
+    if atom.dim == Dim.PATH and is_glob:
+        place = len(_PIVOTS) + 1
+    return place, len(atom.forms) + len(atom.ranges)

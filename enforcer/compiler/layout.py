@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""
+How the structures of the image lie in memory: the one table of their fields.
+
+The truth is ``bpf/include/enforcer_abi.h``; a unit test holds every offset and size of this table
+equal to what the C compiler says. Nothing else in Python knows an offset of the image.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+from enforcer.errors import EnforcerBug
+
+__all__ = [
+    "DFA",
+    "HEAD",
+    "INTERVAL",
+    "INTERVALS_AT",
+    "LABEL",
+    "NUM_DIMS",
+    "RANGE",
+    "ROW",
+    "SLOT",
+    "STRUCTS",
+    "SUBJECT",
+    "SUBJECT_TERM",
+    "SUBJECT_TERMS",
+    "TERM",
+    "Layout",
+]
+
+NUM_DIMS: Final = 12
+SUBJECT_TERMS: Final = 8
+
+
+@attrs.frozen
+class Layout:
+    """One C structure: *fields* maps names to :mod:`struct` formats; ``_`` names are padding."""
+
+    name: str
+    fields: dict[str, str]
+    packer: struct.Struct = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "packer", struct.Struct("<" + "".join(self.fields.values())))
+
+    @property
+    def size(self) -> int:
+        """Bytes that one takes; the C side has no implicit padding."""
+        return self.packer.size
+
+    def offset(self, field: str) -> int:
+        """Return where *field* starts."""
+        before: list[str] = []
+        for name, code in self.fields.items():
+            if name == field:
+                return struct.calcsize("<" + "".join(before))
+            before.append(code)
+        raise EnforcerBug(f"{self.name} has no field {field}")
+
+    def pack(self, *values: int) -> bytes:
+        """Pack one from its values in order, paddings included."""
+        return self.packer.pack(*values)
+
+    def unpack_all(self, image: bytes, at: int, count: int) -> list[tuple[int, ...]]:
+        """Read *count* of them at *at*."""
+        return list(self.packer.iter_unpack(image[at : at + count * self.size]))
+
+    def named(self, image: bytes, at: int = 0) -> dict[str, int]:
+        """Read one as a mapping by field."""
+        return dict(zip(self.fields, self.packer.unpack_from(image, at), strict=True))
+
+
+def _u32(names: Iterable[str]) -> dict[str, str]:
+    return dict.fromkeys(names, "I")
+
+
+RANGE: Final = Layout("enf_range", _u32(("first", "count")))
+SLOT: Final = Layout(
+    "enf_slot",
+    {
+        "hash": "Q",
+        "text": "I",
+        "len": "H",
+        "kind": "B",
+        "_pad": "B",
+        "exact.first": "I",
+        "exact.count": "I",
+        "under.first": "I",
+        "under.count": "I",
+    },
+)
+DFA: Final = Layout(
+    "enf_dfa",
+    {
+        "dims": "Q",
+        **_u32(("classes", "trans", "accept", "n_states", "n_classes", "_pad")),
+    },
+)
+INTERVAL: Final = Layout(
+    "enf_interval", {"hi": "Q", "lo": "Q", "atoms.first": "I", "atoms.count": "I"}
+)
+TERM: Final = Layout(
+    "enf_term",
+    {"atom": "I", "dim": "B", "kind": "B", "negate": "B", "_pad": "B", "a": "Q", "b": "Q"},
+)
+LABEL: Final = Layout("enf_label", _u32(("terms.first", "terms.count", "flags_set", "flags_clear")))
+SUBJECT_TERM: Final = Layout("enf_subject_term", {"label": "H", "who": "B", "negate": "B"})
+SUBJECT: Final = Layout(
+    "enf_subject",
+    {
+        **{
+            f"term[{i}].{name}": code
+            for i in range(SUBJECT_TERMS)
+            for name, code in SUBJECT_TERM.fields.items()
+        },
+        "ops": "Q",
+    },
+)
+ROW: Final = Layout(
+    "enf_row",
+    {
+        "ops": "Q",
+        "terms.first": "I",
+        "terms.count": "I",
+        "flags_set": "I",
+        "flags_clear": "I",
+        "policy": "I",
+        "subject": "H",
+        "action": "B",
+        "on_error": "B",
+        "error": "i",
+        "signal": "B",
+        "flags": "B",
+        "_pad": "H",
+    },
+)
+HEAD: Final = Layout(
+    "enf_image",
+    {
+        **_u32(("magic", "version", "size", "crc")),
+        **dict.fromkeys(("generation", "seed", "ops", "everybody_ops", "dims", "refuse_ops"), "Q"),
+        **_u32(
+            (
+                "n_policies",
+                "n_rows",
+                "n_labels",
+                "n_subjects",
+                "n_atoms",
+                "n_dfas",
+                "n_terms",
+                "n_atom_list",
+                "n_row_list",
+                "n_slots",
+                "off_rows",
+                "off_terms",
+                "off_labels",
+                "off_subjects",
+                "off_slots",
+                "off_text",
+                "text_size",
+                "off_dfas",
+                "off_atom_list",
+                "off_atom_rows",
+                "off_row_list",
+                "off_op_rows",
+                "off_intervals",
+                "max_path_slot",
+            )
+        ),
+        **_u32(f"intervals[{i}].{name}" for i in range(NUM_DIMS) for name in ("first", "count")),
+    },
+)
+INTERVALS_AT: Final = HEAD.offset("intervals[0].first")
+
+STRUCTS: Final = (RANGE, SLOT, DFA, INTERVAL, TERM, LABEL, SUBJECT_TERM, SUBJECT, ROW, HEAD)

@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: MIT
+"""
+Rules to rows: the flat list that the kernel side walks, in policy order, and what each row is from.
+
+Defaults become the last rows of their policy; guards and the like follow the rule that implies them.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import attrs
+
+from enforcer.compiler import guards, limits
+from enforcer.compiler.atoms import Atoms, Term, TermKind
+from enforcer.compiler.patterns import Form
+from enforcer.compiler.subjects import Subjects, flag_masks
+from enforcer.errors import PolicyError
+from enforcer.policy.model import (
+    Action,
+    Condition,
+    Mode,
+    OnError,
+    Policy,
+    PolicySet,
+    Rule,
+    Span,
+    Verb,
+)
+from enforcer.policy.vocabulary import EVENTS, Dim, ObjectFlag, Op
+
+__all__ = ["Row", "RowFlag", "RowInfo", "RowKind", "lower"]
+
+_ALL_FILE_OPS: Final = frozenset(EVENTS["file"].everything)
+_FD_OPS: Final = {Op.READ: Op.FD_READ, Op.WRITE: Op.FD_WRITE, Op.APPEND: Op.FD_WRITE}
+
+
+class RowFlag(enum.IntFlag):
+    """``ENF_RF_*``."""
+
+    AUDIT = 1
+    RECORD = 2
+    DEFAULT = 4
+    GUARD = 8
+
+
+class RowKind(enum.Enum):
+    """What a row was made from."""
+
+    RULE = "rule"
+    DEFAULT = "default"
+    GUARD = "guard"
+
+
+@attrs.frozen
+class RowInfo:
+    """
+    Where a row comes from and what to say when it decides.
+
+    *rule_index* counts the rules of the policy from 0; -1 for defaults.
+    """
+
+    policy: str
+    rule: str
+    span: Span
+    verb: Verb
+    message: str | None
+    kind: RowKind
+    event: str
+    mode: Mode
+    syscall: str | None = None
+    severity: str = "medium"
+    tags: tuple[str, ...] = ()
+    rule_index: int = -1
+
+
+@attrs.frozen
+class Row:
+    """One row as the image has it."""
+
+    ops: int
+    terms: tuple[Term, ...]
+    flags_set: int
+    flags_clear: int
+    policy: int
+    subject: int
+    action: Verb
+    on_error: OnError
+    error: int
+    signal: int
+    flags: RowFlag
+    info: RowInfo
+
+
+def lower(policies: PolicySet, atoms: Atoms, subjects: Subjects) -> list[Row]:
+    """
+    Return the rows of *policies*.
+
+    Raises:
+        LimitError: there are too many of something.
+        PolicyError: a rule asks for two things that no one operation knows.
+    """
+    rows: list[Row] = []
+    for number, policy in enumerate(policies.policies):
+        limits.check("ENF_MAX_POLICIES", number + 1, "policies", policy.span)
+        for row in _Lowering(number, policy, atoms, subjects).rows():
+            rows.append(row)
+            limits.check(
+                "ENF_MAX_ROWS", len(rows), "rules, with defaults and guards", row.info.span
+            )
+    return rows
+
+
+def _bits(ops: Iterable[Op]) -> int:
+    return sum({1 << op for op in ops})
+
+
+@attrs.define
+class _Lowering:
+    """The rows of one policy."""
+
+    number: int
+    policy: Policy
+    atoms: Atoms
+    subjects: Subjects
+    _guarded: dict[tuple[int, OnError], set[Form]] = attrs.field(factory=dict)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield all rows in order."""
+        later = self._strict_behind()
+        for index, rule in enumerate(self.policy.rules):
+            yield from self._rule(index, rule, later[index])
+        for event, action in self.policy.defaults.items():
+            yield from self._default(event, action)
+
+    def _strict_behind(self) -> list[frozenset[Op]]:
+        """For each rule, the descriptor operations that rules behind it decide."""
+        seen: frozenset[Op] = frozenset()
+        out: list[frozenset[Op]] = []
+        for rule in reversed(self.policy.rules):
+            out.append(seen)
+            if rule.strict:
+                seen |= _fd_ops(rule)
+        return out[::-1]
+
+    # ---- Rules -------------------------------------------------------------------------------
+
+    def _rule(self, index: int, rule: Rule, strict_behind: frozenset[Op]) -> Iterator[Row]:
+        wanted, unwanted = flag_masks(rule.flags)
+        subjects = self.subjects.of_rule(self.policy, rule)
+        conjunctions = list(self._conjunctions(rule))
+        info = self._info(rule.action, rule.span, rule.event, RowKind.RULE, rule=rule, index=index)
+        plain = Row(
+            ops=_bits(_rule_ops(rule)),
+            terms=(),
+            flags_set=wanted,
+            flags_clear=unwanted,
+            policy=self.number,
+            subject=0,
+            action=rule.action.verb,
+            on_error=rule.on_error,
+            error=rule.action.errno,
+            signal=rule.action.signal,
+            flags=self._flags(rule.action),
+            info=info,
+        )
+        for subject, terms in itertools.product(subjects, conjunctions):
+            yield attrs.evolve(plain, subject=subject, terms=terms)
+        through = _fd_ops(rule) & strict_behind
+        if through and not rule.strict and rule.action.verb in {Verb.ALLOW, Verb.LOG}:
+            # What may be opened may be read: else a strict rule below would take it back.
+            silent = attrs.evolve(
+                plain,
+                ops=_bits(through),
+                action=Verb.ALLOW,
+                on_error=OnError.SKIP,
+                flags=self._flags(None),
+            )
+            for subject, terms in itertools.product(subjects, conjunctions):
+                yield attrs.evolve(silent, subject=subject, terms=terms)
+        yield from self._guard(rule, subjects, plain)
+
+    def _conjunctions(self, rule: Rule) -> Iterator[tuple[Term, ...]]:
+        choices = [self.atoms.terms(condition) for condition in rule.conditions]
+        for chosen in itertools.product(*choices):
+            terms = tuple(sorted({term for part in chosen for term in part}))
+            limits.check("ENF_MAX_TERMS", len(terms), "conditions of a rule", rule.span)
+            yield terms
+
+    # ---- Guards ------------------------------------------------------------------------------
+
+    def _guard(self, rule: Rule, subjects: tuple[int, ...], plain: Row) -> Iterator[Row]:
+        if not rule.guard:
+            return
+        paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
+        is_strict = rule.action.verb in {Verb.DENY, Verb.KILL}
+        if not (_is_free_hand(rule) or (is_strict and any(not c.negate for c in paths))):
+            return
+        action = Verb.DENY if is_strict else Verb.ALLOW
+        guard = attrs.evolve(
+            plain,
+            ops=_bits([Op.GUARD]),
+            flags_set=0,
+            flags_clear=0,
+            action=action,
+            flags=self._flags(None) | RowFlag.GUARD,
+            info=attrs.evolve(plain.info, kind=RowKind.GUARD, verb=action),
+        )
+        for subject in subjects:
+            parts = [self._own(rule, paths)] if not is_strict else self._kept(rule, paths, subject)
+            for terms in parts:
+                yield attrs.evolve(guard, subject=subject, terms=tuple(sorted(set(terms))))
+
+    def _kept(self, rule: Rule, paths: list[Condition], subject: int) -> Iterator[list[Term]]:
+        """
+        Yield what keeps the names of a strict rule in place: its own and the directories above.
+
+        Directories that an earlier rule keeps for the same subject are left to it: of a thousand
+        rules below /srv one keeps /srv.
+        """
+        above = {
+            directory: None
+            for condition in paths
+            if not condition.negate
+            for spelled in self.atoms.spelled(condition).values()
+            for form in spelled
+            for directory in guards.directories(form)
+        }
+        known = self._guarded.setdefault((subject, rule.on_error), set())
+        fresh = {directory for directory in above if directory not in known}
+        known |= fresh
+        own = self._own(rule, paths)
+        if len(paths) == 1 and own:
+            fresh |= self.atoms.all[own[0].atom].forms
+            own = []
+        if fresh:
+            yield [_path_term(self.atoms.of_paths(fresh, rule.span))]
+        if own:
+            yield own
+
+    def _own(self, rule: Rule, paths: list[Condition]) -> list[Term]:
+        """Return the terms of the names that the rule itself is about; none: it keeps no name."""
+        out: list[Term] = []
+        for condition in paths:
+            if condition.negate:
+                out += self.atoms.terms(condition)[0]
+                continue
+            kept = [
+                kept
+                for text, spelled in self.atoms.spelled(condition).items()
+                for form in spelled
+                for kept in guards.itself(form, text.kind, is_exec=rule.event == "exec")
+            ]
+            if not kept:
+                return []
+            out.append(_path_term(self.atoms.of_paths(kept, condition.span)))
+        return out
+
+    # ---- Defaults ----------------------------------------------------------------------------
+
+    def _default(self, event: str, action: Action) -> Iterator[Row]:
+        strict = action.verb in {Verb.DENY, Verb.KILL}
+        for subject in self.subjects.of_policy(self.policy):
+            yield Row(
+                ops=_bits(EVENTS[event].everything),
+                terms=(),
+                flags_set=0,
+                flags_clear=0,
+                policy=self.number,
+                subject=subject,
+                action=action.verb,
+                on_error=OnError.DENY if strict else OnError.SKIP,
+                error=action.errno,
+                signal=action.signal,
+                flags=self._flags(action) | RowFlag.DEFAULT,
+                info=self._info(action, self.policy.span, event, RowKind.DEFAULT),
+            )
+
+    # ---- Parts -------------------------------------------------------------------------------
+
+    def _flags(self, action: Action | None) -> RowFlag:
+        flags = RowFlag.AUDIT if self.policy.mode is Mode.AUDIT else RowFlag(0)
+        if action and action.verb is Verb.ALLOW and (action.message or self.policy.message):
+            flags |= RowFlag.RECORD
+        return flags
+
+    def _info(
+        self,
+        action: Action,
+        span: Span,
+        event: str,
+        kind: RowKind,
+        *,
+        rule: Rule | None = None,
+        index: int = -1,
+    ) -> RowInfo:
+        return RowInfo(
+            policy=self.policy.name,
+            rule=rule.name if rule else f"default-{event}",
+            span=span,
+            verb=action.verb,
+            message=action.message or self.policy.message,
+            kind=kind,
+            event=event,
+            mode=self.policy.mode,
+            syscall=rule.syscall if rule else None,
+            severity=rule.severity if rule else "medium",
+            tags=rule.tags if rule else (),
+            rule_index=index,
+        )
+
+
+def _path_term(atom: int) -> Term:
+    return Term(atom, Dim.PATH, TermKind.ATOM, 0, 0, 0)
+
+
+def _fd_ops(rule: Rule) -> frozenset[Op]:
+    """Return what stands for the rule's opens on a descriptor that is open already."""
+    if rule.event != "file":
+        return frozenset()
+    return frozenset(_FD_OPS[op] for word in rule.operations for op in word.ops if op in _FD_OPS)
+
+
+def _rule_ops(rule: Rule) -> frozenset[Op]:
+    if rule.event != "exec":
+        ops = frozenset(op for word in rule.operations for op in word.ops)
+        return ops | _fd_ops(rule) if rule.strict else ops
+    has_args = any(c.field.dim == Dim.ARG_ANY for c in rule.conditions)
+    asks_caps = any(flag.field.flag == ObjectFlag.FILECAPS for flag in rule.flags)
+    if has_args and asks_caps:
+        msg = (
+            "args and fileCapabilities are known at different moments of an exec: "
+            "write them as two rules"
+        )
+        raise PolicyError(msg, rule.span)
+    if has_args:
+        return frozenset((Op.EXEC_ARGV,))
+    return frozenset((Op.EXEC_CREDS,)) if asks_caps else frozenset((Op.EXEC,))
+
+
+def _is_free_hand(rule: Rule) -> bool:
+    """Tell whether *rule* allows every file operation on its paths, without further conditions."""
+    ops = {op for word in rule.operations for op in word.ops}
+    return (
+        rule.event == "file"
+        and rule.action.verb is Verb.ALLOW
+        and ops >= _ALL_FILE_OPS
+        and not rule.flags
+        and all(c.field.dim == Dim.PATH for c in rule.conditions)
+    )

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""
+Which names the kernel will give to what a policy names.
+
+The kernel side names an object by its place in its superblock, put below the mount point of the
+oldest mount on the host that shows that superblock from its root; symbolic links and bind mounts
+leave no trace in that name. Patterns are therefore compiled as written and, beside it, in every
+spelling that follows from the host's links and mounts now.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import attrs
+
+from enforcer.compiler.host import Host, Mount
+from enforcer.compiler.limits import LIMITS
+from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild
+
+__all__ = ["Names", "derive"]
+
+_MAX_LINKS: Final = 40  # as the kernel follows
+_SLASH: Final = 0x2F
+_PROC: Final = b"/proc"
+
+Tokens = tuple[Token, ...]
+
+
+@attrs.define
+class Names:
+    """The spellings of patterns on one host; remembers what it asked."""
+
+    host: Host
+    _links: dict[bytes, tuple[bytes, ...]] = attrs.field(factory=dict)
+    _points: dict[bytes, Mount] = attrs.field(factory=dict)
+    _moved: list[tuple[bytes, bytes]] = attrs.field(factory=list)
+    _showing: dict[int, list[Mount]] = attrs.field(factory=dict)
+    _whole: dict[int, Mount] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        for mount in self.host.mounts:
+            if not mount.root.startswith(b"/"):
+                continue  # a namespace, not a directory
+            self._points[mount.point] = mount  # a later mount covers an earlier one
+            self._showing.setdefault(mount.device, []).append(mount)
+            if mount.root == b"/":
+                self._whole.setdefault(mount.device, mount)
+        moved = []
+        for point in self._points:
+            moved += [(point, c) for c in self._canonical(point) if c != point]
+        self._moved = sorted(moved)
+
+    def spell(self, form: Form) -> tuple[Form, ...]:
+        """Return *form* and its other spellings on this host."""
+        head, tail = _split(form)
+        out: dict[Form, None] = {form: None}
+        if not head and tail and tail[0] is Wild.DEEP:
+            return self._through_mounts(form, b"", out)
+        for linked in self._follow(head):
+            for name in (linked, *self._canonical(linked)):
+                out[_joined(form, name, tail)] = None
+        for spelled in tuple(out):
+            if not isinstance(spelled, Exact):
+                self._through_mounts(spelled, _split(spelled)[0], out)
+        return tuple(f for f in out if _fits(f))
+
+    # ---- Links -------------------------------------------------------------------------------
+
+    def _follow(self, path: bytes, depth: int = 0) -> tuple[bytes, ...]:
+        """Return *path* and every spelling on the way to the real one, which is the last."""
+        if path in {b"", b"/"}:
+            return (path,)
+        known = self._links.get(path)
+        if known is not None:
+            return known
+        parent, _, name = path.rpartition(b"/")
+        parents = self._follow(parent, depth)
+        spellings = [p.rstrip(b"/") + b"/" + name for p in parents]
+        real = spellings[-1]
+        inside_proc = real == _PROC or real.startswith(_PROC + b"/")
+        # What links below /proc say depends on who asks.
+        target = None if inside_proc or depth > _MAX_LINKS else self.host.link(real)
+        if target:
+            spellings += self._follow(
+                self._join(real.rpartition(b"/")[0], target, depth), depth + 1
+            )
+        out = (*dict.fromkeys(spellings[:-1]), spellings[-1])
+        self._links[path] = out
+        return out
+
+    def _join(self, folder: bytes, target: bytes, depth: int) -> bytes:
+        """Put a link's *target* to the real *folder* it lies in."""
+        at = b"" if target.startswith(b"/") else folder
+        for part in target.split(b"/"):
+            if part in {b"", b"."}:
+                continue
+            if part == b"..":
+                at = self._follow(at, depth + 1)[-1].rpartition(b"/")[0]
+            else:
+                at += b"/" + part
+        return at or b"/"
+
+    # ---- Mounts ------------------------------------------------------------------------------
+
+    def _canonical(self, path: bytes) -> tuple[bytes, ...]:
+        """Return the kernel's names for what lies at *path* through the mounts that cover it."""
+        mount = self._covering(path)
+        if mount is None or mount is self._whole.get(mount.device):
+            return ()
+        rest = path[len(mount.point.rstrip(b"/")) :] if path != mount.point else b""
+        inner = _below(mount.root, rest)
+        if whole := self._whole.get(mount.device):
+            return (_below(whole.point, inner),)
+        for part in self._showing[mount.device]:
+            if _is_within(inner, part.root):
+                return (_below(part.point, inner[len(part.root.rstrip(b"/")) :]),)
+        return ()
+
+    def _covering(self, path: bytes) -> Mount | None:
+        """Return the mount that *path* lies in."""
+        if not self._points:
+            return None
+        while path:
+            if path in self._points:
+                return self._points[path]
+            path = path.rpartition(b"/")[0]
+        return self._points.get(b"/")
+
+    def _through_mounts(self, form: Form, head: bytes, out: dict[Form, None]) -> tuple[Form, ...]:
+        """Add to *out* how *form* looks below each bind mount further down than *head*."""
+        for point, canonical in self._moved_below(head):
+            if isinstance(form, Below):
+                out[Exact(canonical)] = None
+                out[Below(canonical)] = None
+            elif isinstance(form, Glob):
+                for rest in derive([form.tokens], point):
+                    if rest != form.tokens:  # else the form itself accepts the other name too
+                        out[_glob(canonical, rest)] = None
+        return tuple(out)
+
+    def _moved_below(self, head: bytes) -> Iterator[tuple[bytes, bytes]]:
+        base = head.rstrip(b"/") + b"/"
+        start = bisect.bisect_left(self._moved, (base, b""))
+        for point, canonical in self._moved[start:]:
+            if not point.startswith(base):
+                return
+            if point != base:
+                yield point, canonical
+
+
+def derive(patterns: Iterable[Tokens], text: bytes) -> set[Tokens]:
+    """Return what is left of each of *patterns* when *text* has been read, in all possible ways."""
+    now = set(patterns)
+    for byte in text:
+        now = {rest for tokens in now for rest in _step(tokens, byte)}
+    return now
+
+
+def _step(tokens: Tokens, byte: int) -> Iterator[Tokens]:
+    if not tokens:
+        return
+    first, rest = tokens[0], tokens[1:]
+    if isinstance(first, bytes):
+        if first[:1] == bytes((byte,)):
+            yield (first[1:], *rest) if len(first) > 1 else rest
+    elif isinstance(first, frozenset):
+        if byte in first:
+            yield rest
+    elif first is Wild.ONE:
+        if byte != _SLASH:
+            yield rest
+    elif first is Wild.BYTE:
+        yield rest
+    elif first is Wild.DIRS:
+        yield from _step(rest, byte)
+        yield from _step((Wild.DEEP, b"/", *rest), byte)
+    else:  # RUN and DEEP; units have no mounts below them
+        if first is Wild.DEEP or byte != _SLASH:
+            yield tokens
+        yield from _step(rest, byte)
+
+
+def _split(form: Form) -> tuple[bytes, Tokens]:
+    """Part *form* into its leading whole components without wildcards, and the rest."""
+    if isinstance(form, Exact | Below):
+        return form.value, ()
+    first = form.tokens[0]
+    if not isinstance(first, bytes):
+        return b"", form.tokens
+    head, _, name = first.rpartition(b"/")
+    return head, (b"/" + name, *form.tokens[1:])
+
+
+def _joined(form: Form, head: bytes, tail: Tokens) -> Form:
+    if isinstance(form, Glob):
+        return _glob(head, tail)
+    return form if form.value == head else type(form)(head)
+
+
+def _glob(head: bytes, tail: Tokens) -> Form:
+    head = b"" if head == b"/" else head
+    if not tail:
+        return Exact(head or b"/")
+    if isinstance(tail[0], bytes):
+        tail = (head + tail[0], *tail[1:])
+    elif head:
+        tail = (head, *tail)
+    return Exact(tail[0]) if len(tail) == 1 and isinstance(tail[0], bytes) else Glob(tail)
+
+
+def _fits(form: Form) -> bool:
+    """Tell whether the kernel can produce a name of that length at all."""
+    return isinstance(form, Glob) or len(form.value) <= LIMITS["ENF_PATH_MAX"]
+
+
+def _below(folder: bytes, rest: bytes) -> bytes:
+    """Put *rest* ("" or "/…") below *folder*."""
+    if rest in {b"", b"/"}:
+        return folder
+    return folder.rstrip(b"/") + rest
+
+
+def _is_within(path: bytes, folder: bytes) -> bool:
+    return folder in {b"/", path} or path.startswith(folder + b"/")

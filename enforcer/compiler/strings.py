@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""
+Strings by hash: the slot table that ``enf_lookup`` in ``bpf/include/match.h`` reads.
+
+Owns the hash (the other half of ``enf_mix``) and where each string is put: open addressing, linear
+probing, no string further than ENF_MAX_PROBES from its home.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import attrs
+
+from enforcer.compiler import layout
+from enforcer.compiler.limits import LIMITS
+from enforcer.errors import EnforcerBug
+
+__all__ = ["PATH", "STRING", "Key", "Slots", "hash_path", "hash_string", "place"]
+
+PATH: Final = 1
+STRING: Final = 2
+
+_MASK: Final = (1 << 64) - 1
+_MULTIPLIER: Final = 0x9E3779B97F4A7C15
+_SLASH: Final = 0x2F
+_TRIES_PER_SIZE: Final = 4
+_MAX_GROWTH: Final = 8
+
+Key = tuple[int, bytes]
+"""Kind of slot and text."""
+
+
+def _mix(state: int, word: int) -> int:
+    state = ((state ^ word) * _MULTIPLIER) & _MASK
+    return state ^ (state >> 32)
+
+
+def _mix_bytes(state: int, text: bytes) -> int:
+    for i in range(0, len(text), 8):
+        state = _mix(state, int.from_bytes(text[i : i + 8], "little"))
+    return state
+
+
+def hash_string(seed: int, text: bytes) -> int:
+    """Hash a plain string."""
+    return _mix(_mix_bytes(seed, text), (len(text) << 8) | 1)
+
+
+def hash_path(seed: int, text: bytes, known: dict[bytes, int] | None = None) -> int:
+    """Hash an absolute path component by component; *known* keeps the directories already done."""
+    if text == b"/":
+        return _mix(seed, _SLASH)
+    known = {} if known is None else known
+    todo: list[tuple[bytes, bytes]] = []
+    while text and text not in known:
+        parent, _, name = text.rpartition(b"/")
+        todo.append((text, name))
+        text = parent
+    state = known[text] if text else seed
+    for path, name in reversed(todo):
+        state = _mix(_mix_bytes(state, name), (len(name) << 8) | _SLASH)
+        known[path] = state
+    return state
+
+
+@attrs.frozen
+class Slots:
+    """
+    The placed table.
+
+    Attributes:
+        seed: of the hash; belongs into the image's head.
+        table: ``struct enf_slot[n_slots]``.
+        text: the strings, each zero padded to a multiple of 8.
+        n_slots: a power of two, or 0 without strings.
+    """
+
+    seed: int
+    table: bytes
+    text: bytes
+    n_slots: int
+    n_strings: int
+    longest_path: int
+
+
+def place(values: Mapping[Key, tuple[int, int, int, int]], *, seed: int | None = None) -> Slots:
+    """
+    Put every string into a slot.
+
+    Args:
+        values: exact and under ranges (first, count, first, count) of the atom list by string.
+        seed: start with this seed of the hash; default random.
+
+    Raises:
+        EnforcerBug: no table fits, which chance alone does not bring about.
+    """
+    seed = secrets.randbits(64) if seed is None else seed
+    if not values:
+        return Slots(seed, b"", b"", 0, 0, 0)
+    size = 8
+    while size < 2 * len(values):
+        size *= 2
+    keys = list(values)
+    for _ in range(_MAX_GROWTH):
+        for _ in range(_TRIES_PER_SIZE):
+            hashes = _hash_all(seed, keys)
+            homes = _homes(hashes, size)
+            if homes is not None:
+                return _pack(seed, size, list(zip(keys, hashes, homes, strict=True)), values)
+            seed = _mix(seed, _MULTIPLIER)
+        size *= 2
+    raise EnforcerBug(f"no slot table of {size} entries holds {len(values)} strings")
+
+
+def _hash_all(seed: int, keys: Iterable[Key]) -> list[int]:
+    known: dict[bytes, int] = {}
+    return [
+        hash_path(seed, text, known) if kind == PATH else hash_string(seed, text)
+        for kind, text in keys
+    ]
+
+
+def _homes(hashes: list[int], size: int) -> list[int] | None:
+    """
+    Give each hash a slot, or None if one would lie too far from its home.
+
+    Filling in the order of the homes makes the largest distance as small as it can be. What runs
+    over the end goes to the beginning, whose own strings then move up.
+    """
+    mask = size - 1
+    order = sorted(range(len(hashes)), key=lambda i: hashes[i] & mask)
+    places = [0] * len(hashes)
+    wrapped = 0
+    while True:
+        cursor = wrapped
+        for i in order:
+            home = hashes[i] & mask
+            cursor = max(cursor, home)
+            if cursor - home >= LIMITS["ENF_MAX_PROBES"]:
+                return None
+            places[i] = cursor & mask
+            cursor += 1
+        if max(cursor - size, 0) <= wrapped:
+            return places
+        wrapped = cursor - size
+
+
+def _pack(
+    seed: int,
+    size: int,
+    placed: list[tuple[Key, int, int]],
+    values: Mapping[Key, tuple[int, int, int, int]],
+) -> Slots:
+    table = bytearray(size * layout.SLOT.size)
+    pack_into = layout.SLOT.packer.pack_into
+    chunks: list[bytes] = []
+    offsets: dict[bytes, int] = {}
+    used = 0
+    for key, hashed, slot in placed:
+        kind, text = key
+        at = offsets.get(text)
+        if at is None:
+            at = offsets[text] = used
+            padded = text + bytes(-len(text) % 8)
+            chunks.append(padded)
+            used += len(padded)
+        pack_into(table, slot * layout.SLOT.size, hashed, at, len(text), kind, 0, *values[key])
+    longest = max((len(text) for kind, text in values if kind == PATH), default=0)
+    return Slots(seed, bytes(table), b"".join(chunks), size, len(placed), longest)

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""
+Who acts: conditions on one process as labels, and conjunctions of labels as subjects.
+
+Labels keep their numbers from one image to the next: tasks carry them as what their parents and
+ancestors were.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import attrs
+
+from enforcer.compiler import layout, limits
+from enforcer.compiler.atoms import Atoms, Term
+from enforcer.errors import LimitError
+from enforcer.policy.model import Flag, Policy, Process, Rule, Span, Subject
+from enforcer.policy.vocabulary import Dim
+
+__all__ = ["EVERYBODY", "Label", "ProcessKey", "Subjects", "Who", "flag_masks"]
+
+EVERYBODY: Final = 0
+
+
+class Who:
+    """``ENF_WHO_*``."""
+
+    PROCESS: Final = 1
+    PARENT: Final = 2
+    ANCESTOR: Final = 3
+
+
+@attrs.frozen
+class Label:
+    """Conditions on one process."""
+
+    terms: tuple[Term, ...]
+    flags_set: int
+    flags_clear: int
+
+
+NOBODY: Final = Label((), 0xFFFFFFFF, 0)
+"""Holds the number of a label that this image has no more."""
+
+SubjectTerm = tuple[int, int, int]
+"""Label, ENF_WHO_*, negate."""
+
+ProcessKey = tuple[frozenset[object], frozenset[object]]
+"""What a process must be, whatever the order of writing."""
+
+
+@attrs.define
+class Subjects:
+    """
+    All labels and subjects of one image.
+
+    *reserved* maps the source of labels of the image in force to their numbers.
+    """
+
+    atoms: Atoms
+    reserved: Mapping[ProcessKey, int] = attrs.field(factory=dict)
+    sources: dict[ProcessKey, int] = attrs.field(factory=dict)
+    needs_lineage: bool = False
+    _labels: dict[int, Label] = attrs.field(factory=dict)
+    _numbers: dict[tuple[SubjectTerm, ...], int] = attrs.field(factory=lambda: {(): EVERYBODY})
+    _known: dict[tuple[ProcessKey, ...], tuple[tuple[SubjectTerm, ...], ...]] = attrs.field(
+        factory=dict
+    )
+
+    def of_rule(self, policy: Policy, rule: Rule) -> tuple[int, ...]:
+        """Return the subjects of *rule*; more than one are alternatives."""
+        return self._of(policy.selector, rule.subject, rule.span)
+
+    def of_policy(self, policy: Policy) -> tuple[int, ...]:
+        """Return the subjects that *policy* selects."""
+        return self._of(policy.selector, Subject(), policy.span)
+
+    @property
+    def labels(self) -> list[Label]:
+        """Labels by number."""
+        count = max(self._labels, default=-1) + 1
+        return [self._labels.get(n, NOBODY) for n in range(count)]
+
+    @property
+    def all(self) -> list[tuple[SubjectTerm, ...]]:
+        """Subjects by number."""
+        return list(self._numbers)
+
+    def _of(self, selector: Process, subject: Subject, span: Span) -> tuple[int, ...]:
+        parts = (
+            selector,
+            subject.process,
+            subject.parent,
+            subject.ancestors,
+            subject.not_process,
+            subject.not_parent,
+            subject.not_ancestors,
+        )
+        if not any(parts):
+            return (EVERYBODY,)
+        key = tuple(_key(part) for part in parts)
+        if key not in self._known:
+            self._known[key] = tuple(self._conjunctions(selector, subject, span))
+        return tuple(self._number(terms, span) for terms in self._known[key])
+
+    def _conjunctions(
+        self, selector: Process, subject: Subject, span: Span
+    ) -> Iterator[tuple[SubjectTerm, ...]]:
+        wanted = (
+            (selector, Who.PROCESS),
+            (subject.process, Who.PROCESS),
+            (subject.parent, Who.PARENT),
+            (subject.ancestors, Who.ANCESTOR),
+        )
+        unwanted = (
+            (subject.not_process, Who.PROCESS),
+            (subject.not_parent, Who.PARENT),
+            (subject.not_ancestors, Who.ANCESTOR),
+        )
+        for part, who in (*wanted, *unwanted):
+            self.needs_lineage |= bool(part) and who != Who.PROCESS
+        fixed = {
+            (label, who, 1) for part, who in unwanted if part for label in self._label(part, span)
+        }
+        choices = [
+            [(label, who, 0) for label in self._label(part, span)] for part, who in wanted if part
+        ]
+        for chosen in itertools.product(*choices):
+            terms = tuple(sorted(fixed.union(chosen)))
+            if len(terms) > layout.SUBJECT_TERMS:
+                msg = (
+                    f"the conditions on process, parent and ancestors come to {len(terms)} terms, "
+                    f"the limit is {layout.SUBJECT_TERMS} (ENF_SUBJECT_TERMS)"
+                )
+                raise LimitError(msg, span)
+            yield terms
+
+    def _number(self, terms: tuple[SubjectTerm, ...], span: Span) -> int:
+        number = self._numbers.setdefault(terms, len(self._numbers))
+        limits.check("ENF_MAX_SUBJECTS", number + 1, "distinct subjects", span)
+        return number
+
+    def _label(self, process: Process, span: Span) -> tuple[int, ...]:
+        """Return the labels of *process*; more than one are alternatives."""
+        key = _key(process)
+        known = self.sources.get(key)
+        if known is not None:
+            return (known,)
+        choices = [self.atoms.terms(condition) for condition in process.conditions]
+        combined = [tuple(t for part in p for t in part) for p in itertools.product(*choices)]
+        if len(combined) == 1:
+            return (self._add(process, combined[0], span),)
+        # Alternatives have no single source: they are processes with one value each.
+        return tuple(number for part in _one_by_one(process) for number in self._label(part, span))
+
+    def _add(self, process: Process, terms: tuple[Term, ...], span: Span) -> int:
+        wanted, unwanted = flag_masks(process.flags)
+        limits.check("ENF_MAX_TERMS", len(terms), "conditions on one process", span)
+        key = _key(process)
+        number = self.reserved.get(key)
+        if number is None:
+            taken = {*self.reserved.values(), *self.sources.values()}
+            number = next(n for n in itertools.count() if n not in taken)
+        limits.check("ENF_MAX_LABELS", number + 1, "distinct conditions on one process", span)
+        self.sources[key] = number
+        self._labels[number] = Label(terms, wanted, unwanted)
+        return number
+
+    @property
+    def dims(self) -> int:
+        """Dimensions that labels look at, as a mask."""
+        return sum({1 << term.dim for label in self._labels.values() for term in label.terms})
+
+    def needs(self, dim: Dim) -> bool:
+        """Tell whether any label looks at *dim*."""
+        return bool(self.dims >> dim & 1)
+
+
+def _key(process: Process) -> ProcessKey:
+    return (
+        frozenset(
+            (c.field.name, frozenset(c.values), c.negate, c.index) for c in process.conditions
+        ),
+        frozenset((f.field.name, f.wanted) for f in process.flags),
+    )
+
+
+def flag_masks(flags: Iterable[Flag]) -> tuple[int, int]:
+    """Return what must be set and what must be clear."""
+    wanted = unwanted = 0
+    for flag in flags:
+        if flag.wanted:
+            wanted |= flag.field.flag or 0
+        else:
+            unwanted |= flag.field.flag or 0
+    return wanted, unwanted
+
+
+def _one_by_one(process: Process) -> Iterator[Process]:
+    """Part the first condition whose values are several masks."""
+    for i, condition in enumerate(process.conditions):
+        if len(condition.values) > 1 and not condition.negate:
+            rest = process.conditions
+            for value in condition.values:
+                part = attrs.evolve(condition, values=(value,))
+                yield attrs.evolve(process, conditions=(*rest[:i], part, *rest[i + 1 :]))
+            return

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+"""
+The last check of an image before it is put in force.
+
+Reads the bytes alone and knows nothing of how they were made: every offset, index and bound that the
+kernel side follows must lead to a place that exists.
+"""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from collections.abc import Iterable
+from typing import Final
+
+from enforcer.compiler import layout
+from enforcer.compiler.limits import LIMITS
+from enforcer.errors import EnforcerBug
+from enforcer.policy.vocabulary import Dim, Op
+
+__all__ = ["verify"]
+
+_CRC_AT: Final = layout.HEAD.offset("crc")
+_MAX_DIM: Final = 36
+_MAX_TERM_KIND: Final = 2
+_MAX_WHO: Final = 3
+_FIRST_NUM: Final = int(Dim.ADDR)
+
+
+def verify(image: bytes) -> None:
+    """
+    Check *image* from its first byte to its last.
+
+    Raises:
+        EnforcerBug: it must not be put in force; says the first thing found wrong.
+    """
+    if len(image) < layout.HEAD.size:
+        raise EnforcerBug(f"the image has {len(image)} bytes, less than its head")
+    _Check(image).run()
+
+
+class _Check:
+    """One image under examination."""
+
+    def __init__(self, image: bytes) -> None:
+        self._image = image
+        self._head = layout.HEAD.named(image)
+
+    def run(self) -> None:
+        """Check everything, what others rely on first."""
+        self._check_head()
+        self._check_lists()
+        self._check_terms()
+        self._check_rows()
+        self._check_subjects()
+        self._check_slots()
+        self._check_dfas()
+        self._check_intervals()
+
+    def _require(self, holds: object, problem: str) -> None:
+        if not holds:
+            raise EnforcerBug(f"the image is damaged: {problem}; compile the policies again")
+
+    def _section(self, at: int, size: int, what: str) -> None:
+        self._require(at % 8 == 0 and at >= layout.HEAD.size, f"{what} start at {at}")
+        self._require(at + size <= len(self._image), f"{what} end behind the image")
+
+    def _records(self, kind: layout.Layout, at: int, count: int) -> list[tuple[int, ...]]:
+        self._section(at, count * kind.size, f"{count} {kind.name}")
+        return kind.unpack_all(self._image, at, count)
+
+    def _words(self, at: int, count: int, what: str) -> array[int]:
+        self._section(at, 4 * count, what)
+        words = array("I")
+        words.frombytes(self._image[at : at + 4 * count])
+        return words
+
+    def _ranges(self, ranges: Iterable[tuple[int, ...]], limit: int, what: str) -> None:
+        for first, count in ranges:
+            self._require(first + count <= limit, f"a range of {what} ends behind the last")
+
+    # ---- Parts -------------------------------------------------------------------------------
+
+    def _check_head(self) -> None:
+        head = self._head
+        self._require(head["magic"] == LIMITS["ENF_IMAGE_MAGIC"], "it is no image")
+        self._require(head["version"] == LIMITS["ENF_IMAGE_VERSION"], "its version is another")
+        self._require(head["size"] == len(self._image), "its size is not what its head says")
+        self._require(head["size"] <= LIMITS["ENF_IMAGE_MAX"], "it is too large")
+        self._require(head["generation"], "its generation is 0")
+        blank = bytearray(self._image)
+        blank[_CRC_AT : _CRC_AT + 4] = bytes(4)
+        self._require(zlib.crc32(blank) == head["crc"], "its checksum is wrong")
+        for count, limit in {
+            "n_policies": "ENF_MAX_POLICIES",
+            "n_rows": "ENF_MAX_ROWS",
+            "n_atoms": "ENF_MAX_ATOMS",
+            "n_labels": "ENF_MAX_LABELS",
+            "n_subjects": "ENF_MAX_SUBJECTS",
+            "n_dfas": "ENF_MAX_DFAS",
+        }.items():
+            self._require(head[count] <= LIMITS[limit], f"{count} is above {limit}")
+        self._require(head["n_subjects"] >= 1, "it has no subject 0")
+
+    def _check_lists(self) -> None:
+        head = self._head
+        for item in self._words(head["off_atom_list"], head["n_atom_list"], "atom list"):
+            self._require(item & 0xFFFFFF < head["n_atoms"], "an atom list names no atom")
+            self._require(item >> 24 < _MAX_DIM, "an atom list names no dimension")
+        rows = self._words(head["off_row_list"], head["n_row_list"], "row list")
+        self._require(not rows or max(rows) < head["n_rows"], "a row list names no row")
+        atom_rows = self._records(layout.RANGE, head["off_atom_rows"], head["n_atoms"])
+        op_rows = self._records(layout.RANGE, head["off_op_rows"], len(Op))
+        for first, count in (*atom_rows, *op_rows):
+            self._require(first + count <= len(rows), "a row list ends behind the last")
+            part = rows[first : first + count]
+            self._require(list(part) == sorted(set(part)), "a row list does not ascend")
+        listed = {
+            row for first, count in (*atom_rows, *op_rows) for row in rows[first : first + count]
+        }
+        self._require(len(listed) == head["n_rows"], "a row is in no list")
+
+    def _check_terms(self) -> None:
+        head = self._head
+        for atom, dim, kind, negate, *_ in self._records(
+            layout.TERM, head["off_terms"], head["n_terms"]
+        ):
+            self._require(dim < _MAX_DIM and head["dims"] >> dim & 1, "a term has no dimension")
+            self._require(kind <= _MAX_TERM_KIND and negate <= 1, "a term has no kind")
+            self._require(kind or atom < head["n_atoms"], "a term names no atom")
+            self._require(not kind or dim > _FIRST_NUM + 1, "a mask is not on a number")
+
+    def _check_rows(self) -> None:
+        head = self._head
+        ops = 0
+        policy = 0
+        for row in self._records(layout.ROW, head["off_rows"], head["n_rows"]):
+            mask, first, count, _, _, owner, subject, action, on_error, error, signal, *_ = row
+            self._ranges([(first, count)], head["n_terms"], "terms")
+            self._require(count <= LIMITS["ENF_MAX_TERMS"], "a row has too many terms")
+            self._require(policy <= owner < head["n_policies"], "a row is out of its policy")
+            self._require(subject < head["n_subjects"], "a row has no subject")
+            self._require(1 <= action <= 4 and on_error <= 2, "a row has no action")
+            self._require(0 < error < 4096 and signal <= 64, "a row has no errno or signal")
+            ops |= mask
+            policy = owner
+        self._require(ops == head["ops"], "its operations are not those of its rows")
+
+    def _check_subjects(self) -> None:
+        head = self._head
+        for first, count, *_ in self._records(layout.LABEL, head["off_labels"], head["n_labels"]):
+            self._ranges([(first, count)], head["n_terms"], "terms")
+        for number, values in enumerate(
+            self._records(layout.SUBJECT, head["off_subjects"], head["n_subjects"])
+        ):
+            terms = list(zip(*[iter(values[:-1])] * 3, strict=True))
+            for label, who, negate in terms:
+                self._require(who <= _MAX_WHO and negate <= 1, "a subject has no meaning")
+                self._require(not who or label < head["n_labels"], "a subject names no label")
+            self._require(
+                number or not any(who for _, who, _ in terms), "subject 0 is not everybody"
+            )
+
+    def _check_slots(self) -> None:
+        head = self._head
+        size = head["n_slots"]
+        self._require(size & (size - 1) == 0, "its slots are no power of two")
+        self._section(head["off_text"], head["text_size"], "strings")
+        slots = self._records(layout.SLOT, head["off_slots"], size)
+        for at, (hashed, text, length, kind, _, *ranges) in enumerate(slots):
+            if not kind:
+                continue
+            self._require(kind <= 2 and text % 8 == 0, "a string has no kind")
+            self._require(text + (length + 7) // 8 * 8 <= head["text_size"], "a string is cut off")
+            self._ranges([tuple(ranges[:2]), tuple(ranges[2:])], head["n_atom_list"], "atoms")
+            distance = (at - hashed) % size
+            self._require(distance < LIMITS["ENF_MAX_PROBES"], "a string is too far from home")
+            between = ((hashed + i) % size for i in range(distance))
+            self._require(all(slots[i][3] for i in between), "a string cannot be reached")
+            self._require(kind != 1 or length <= head["max_path_slot"], "a path is never walked to")
+
+    def _check_dfas(self) -> None:
+        head = self._head
+        for dims, classes, trans, accept, states, width, _ in self._records(
+            layout.DFA, head["off_dfas"], head["n_dfas"]
+        ):
+            self._require(dims & ~head["dims"] == 0, "an automaton is for no dimension")
+            self._require(2 <= states <= 0x10000 and 1 <= width <= 256, "an automaton has no size")
+            self._section(classes, 256, "classes")
+            self._section(trans, 2 * states * width, "transitions")
+            self._require(max(self._image[classes : classes + 256]) < width, "a class is too high")
+            table = array("H")
+            table.frombytes(self._image[trans : trans + 2 * states * width])
+            self._require(max(table) < states, "an automaton leaves its states")
+            self._require(not any(table[:width]), "the dead state of an automaton lives")
+            accepts = self._records(layout.RANGE, accept, states)
+            self._ranges(accepts, head["n_atom_list"], "atoms")
+
+    def _check_intervals(self) -> None:
+        head = self._head
+        for i in range(layout.NUM_DIMS):
+            first, count = head[f"intervals[{i}].first"], head[f"intervals[{i}].count"]
+            at = head["off_intervals"] + first * layout.INTERVAL.size
+            bounds = []
+            for high, low, *atoms in self._records(layout.INTERVAL, at, count):
+                self._ranges([tuple(atoms)], head["n_atom_list"], "atoms")
+                bounds.append((high, low))
+            self._require(bounds == sorted(set(bounds)), "intervals do not ascend")
+            self._require(not bounds or bounds[0] == (0, 0), "the first interval is not at 0")

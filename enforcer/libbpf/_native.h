@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The decision core as the extension offers it: the source that the kernel runs, without a kernel. */
+#ifndef ENFORCER_NATIVE_H
+#define ENFORCER_NATIVE_H
+
+#ifndef ENFORCER_CDEF /* cffi has it already */
+#include "enforcer_abi.h"
+#endif
+
+/*
+ * Decide *in* by *image*; the answer is in->verdict. If in->reval is set, the sets of in->task are
+ * computed from its identity first.
+ * Returns: 0; -EINVAL if the image is too short or a length in *in* leads outside its text; -EBADMSG
+ * if the image led outside itself, in which case the verdict is what unknown operands give.
+ */
+static int enf_native_decide(const void *image, unsigned int size, struct enf_test_input *in);
+
+/* *child* is forked by *parent*. Returns: -EINVAL if the sets of *parent* are not of this image. */
+static int enf_native_fork(const void *image, unsigned int size, struct enf_task *child,
+			   struct enf_task *parent, int same_parent);
+
+/* *task* execs: what it was joins its ancestors. The caller sets the new identity afterwards. */
+static int enf_native_exec(const void *image, unsigned int size, struct enf_task *task,
+			   unsigned int flags, unsigned long long now);
+
+#endif
