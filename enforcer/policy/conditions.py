@@ -14,11 +14,11 @@ from enforcer.policy.unsupported import SUBJECT_WORDS
 from enforcer.policy.values import values
 from enforcer.policy.vocabulary import OPERATORS, PROCESS_FIELDS, FieldSpec, Kind
 
-__all__ = ["NEGATIVE", "read_conditions", "read_flag", "read_process"]
+__all__ = ["LISTS", "NEGATIVE", "SINGLE", "read_conditions", "read_flag", "read_process"]
 
 NEGATIVE = frozenset({"notEqual", "notIn"})
-_ONE = frozenset({"equal", "notEqual"})
-_LIST = frozenset({"in", "notIn"})
+SINGLE = frozenset({"equal", "notEqual"})
+LISTS = frozenset({"in", "notIn"})
 
 
 def read_conditions(
@@ -110,12 +110,12 @@ def _items(
         context.add(f"{where} takes a value or a list of values, not a mapping", node.span)
         return None
     if not isinstance(node, List):
-        if operator in _LIST:
+        if operator in LISTS:
             one = "equal" if operator == "in" else "notEqual"
             context.add(f"{where} takes a list: use {one} for a single value", node.span)
             return None
         return [node]
-    if operator in _ONE:
+    if operator in SINGLE:
         many = "in" if operator == "equal" else "notIn"
         context.add(f"{where} takes a single value: use {many} for a list", node.span)
         return None

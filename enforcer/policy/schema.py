@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: MIT
+"""
+JSON Schema of the policy language, derived from the tables, for editors.
+
+``python -m enforcer.policy.schema`` prints it; ``policies/schema.json`` is its output. The schema knows
+words and forms; what may be combined only the builder knows.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from enforcer.policy.actions import ACTIONS_KEYS
+from enforcer.policy.arguments import ARGUMENT_OPERATORS, MAX_INDEX, TYPES
+from enforcer.policy.build import API_VERSIONS, MODES
+from enforcer.policy.conditions import LISTS, SINGLE
+from enforcer.policy.matching import SUBJECT_PARTS
+from enforcer.policy.message import MAX_LENGTH
+from enforcer.policy.model import Verb
+from enforcer.policy.names import CAPABILITIES, ERRNOS, SIGNALS
+from enforcer.policy.rules import MAX_TAGS, ON_ERROR, SEVERITIES
+from enforcer.policy.vocabulary import (
+    EVENTS,
+    FIELDS,
+    LIFTED_SYSCALLS,
+    OPERATORS,
+    PROCESS_FIELDS,
+    EventSpec,
+    FieldSpec,
+    Kind,
+)
+
+__all__ = ["schema"]
+
+Schema = dict[str, Any]
+
+_SCALAR: Schema = {"type": ["string", "integer"]}
+_NOTHING: Schema = {
+    "anyOf": [{"type": "null"}, {"const": True}, {"type": "object", "maxProperties": 0}]
+}
+
+
+def schema() -> Schema:
+    """Return the schema of one document."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "enforcer policy",
+        "oneOf": [
+            _object(
+                {
+                    "apiVersion": {"const": version},
+                    "kind": {"const": kind},
+                    "metadata": {"$ref": "#/$defs/metadata"},
+                    "spec": {"$ref": "#/$defs/spec"},
+                },
+                required=("apiVersion", "kind", "metadata", "spec"),
+            )
+            for kind, version in API_VERSIONS.items()
+        ],
+        "$defs": {
+            "metadata": _metadata(),
+            "spec": _spec(),
+            "rule": _rule(),
+            "match": _match(),
+            "process": _object({f.name: _field(f) for f in PROCESS_FIELDS.values()}, minimum=1),
+            "arguments": _arguments(),
+            "action": _action(),
+            "errno": {"anyOf": [{"enum": list(ERRNOS)}, {"type": "integer"}]},
+            "signal": _signal(),
+            **{_definition(f): _values(f) for f in _valued()},
+            "message": {"type": "string", "maxLength": MAX_LENGTH},
+            **{f"{e.name}Event": _event(e) for e in EVENTS.values() if e.name != "exec"},
+            "syscall": _syscall(),
+        },
+    }
+
+
+def _object(properties: Schema, *, required: tuple[str, ...] = (), minimum: int = 0) -> Schema:
+    out: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    if required:
+        out["required"] = list(required)
+    if minimum:
+        out["minProperties"] = minimum
+    return out
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items, "minItems": 1}
+
+
+def _one_or_list(items: Schema) -> Schema:
+    return {"anyOf": [items, _list(items)]}
+
+
+def _metadata() -> Schema:
+    return _object(
+        {
+            "name": {
+                "type": ["string", "integer"],
+                "pattern": "^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$",
+            },
+            "labels": {"type": "object"},
+            "description": {"type": "string"},
+        },
+        required=("name",),
+    )
+
+
+def _spec() -> Schema:
+    ref = {"$ref": "#/$defs/action"}
+    listed = _list(
+        _object(
+            {
+                **dict.fromkeys(EVENTS, _NOTHING),
+                "syscall": {"$ref": "#/$defs/syscall"},
+                "action": ref,
+            },
+            required=("action",),
+        )
+    )
+    defaults = _object(dict.fromkeys(EVENTS, ref), minimum=1)
+    return _object(
+        {
+            "mode": {"enum": list(MODES)},
+            "message": {"$ref": "#/$defs/message"},
+            "selector": {"$ref": "#/$defs/process"},
+            "default": {"anyOf": [ref, defaults]},
+            "rules": _list({"$ref": "#/$defs/rule"}),
+            **dict.fromkeys(ACTIONS_KEYS, listed),
+            "allowDegraded": {"type": "boolean"},
+        }
+    )
+
+
+def _rule() -> Schema:
+    events = {
+        "exec": _NOTHING,
+        "file": {"$ref": "#/$defs/fileEvent"},
+        "network": {"$ref": "#/$defs/networkEvent"},
+        "syscall": {"$ref": "#/$defs/syscall"},
+    }
+    rule = _object(
+        {
+            "name": {"type": "string"},
+            **events,
+            "match": {"$ref": "#/$defs/match"},
+            "action": {"$ref": "#/$defs/action"},
+            "message": {"$ref": "#/$defs/message"},
+            "severity": {"enum": list(SEVERITIES)},
+            "tags": {**_one_or_list(_SCALAR), "maxItems": MAX_TAGS},
+            "onError": {"enum": list(ON_ERROR)},
+            "guard": {"type": "boolean"},
+            "strict": {"type": "boolean"},
+        }
+    )
+    rule["oneOf"] = [{"required": [event]} for event in events]
+    return rule
+
+
+def _event(event: EventSpec) -> Schema:
+    words: Schema = {
+        "oneOf": [{"const": o.name, "description": o.doc} for o in event.operations.values()]
+    }
+    operations = _one_or_list(words)
+    properties: Schema = {"operations": operations}
+    if event.name == "file":
+        properties["strict"] = {"type": "boolean"}
+    return {
+        "description": event.doc,
+        "anyOf": [*operations["anyOf"], _object(properties, required=("operations",))],
+    }
+
+
+def _syscall() -> Schema:
+    name: Schema = {"enum": list(LIFTED_SYSCALLS)}
+    return {"anyOf": [name, _object({"name": name}, required=("name",))]}
+
+
+def _match() -> Schema:
+    fields = {f.name: _field(f) for f in FIELDS.values() if f.kind is not Kind.ARGS}
+    return _object(
+        {
+            **fields,
+            "args": {"$ref": "#/$defs/arguments"},
+            **{key: {"$ref": "#/$defs/process"} for key in SUBJECT_PARTS},
+        }
+    )
+
+
+def _valued() -> list[FieldSpec]:
+    fields = [*FIELDS.values(), *PROCESS_FIELDS.values()]
+    return [f for f in fields if f.kind not in {Kind.FLAG, Kind.ARGS}]
+
+
+def _definition(field: FieldSpec) -> str:
+    """Fields of one kind share a definition, except for their own names."""
+    return f"{field.name if field.names else field.kind.value}Values"
+
+
+def _field(field: FieldSpec) -> Schema:
+    if field.kind is Kind.FLAG:
+        return {"description": field.doc, "type": "boolean"}
+    return {"description": field.doc, "$ref": f"#/$defs/{_definition(field)}"}
+
+
+def _values(field: FieldSpec) -> Schema:
+    value = _value(field)
+    operators = {o: _operand(o, value) for o in OPERATORS[field.kind]}
+    return {"anyOf": [value, _list(value), _object(operators, minimum=1)]}
+
+
+def _operand(operator: str, value: Schema) -> Schema:
+    if operator in SINGLE:
+        return value
+    return _list(value) if operator in LISTS else _one_or_list(value)
+
+
+def _value(field: FieldSpec) -> Schema:
+    if field.kind is Kind.CAPABILITY:
+        names = "|".join(name.removeprefix("CAP_") for name in CAPABILITIES)
+        return {"type": "string", "pattern": f"^([Cc][Aa][Pp]_)?({names}|{names.lower()})$"}
+    if field.names:
+        return {"anyOf": [{"enum": list(field.names)}, _SCALAR]}
+    return _SCALAR
+
+
+def _arguments() -> Schema:
+    value = _one_or_list(_SCALAR)
+    kinds = {o for kind in TYPES for o in OPERATORS[kind]}
+    operators = {o: _operand(o, _SCALAR) for o in sorted(kinds)}
+    types = {"type": "string", "examples": sorted({t for names in TYPES.values() for t in names})}
+    return _list(
+        _object(
+            {
+                "index": {
+                    "anyOf": [
+                        {"type": "integer", "minimum": 0, "maximum": MAX_INDEX},
+                        {"const": "any"},
+                    ]
+                },
+                "type": types,
+                "match": _object({"type": types, "literal": value, **operators}, minimum=1),
+                "operator": {"enum": list(ARGUMENT_OPERATORS)},
+                "values": value,
+                **operators,
+            },
+            required=("index",),
+        )
+    )
+
+
+def _signal() -> Schema:
+    names = [*SIGNALS, *(name.removeprefix("SIG") for name in SIGNALS)]
+    return {"anyOf": [{"enum": names}, {"type": "integer"}]}
+
+
+def _action() -> Schema:
+    errno = {"$ref": "#/$defs/errno"}
+    options: dict[Verb, Schema] = {
+        Verb.ALLOW: {},
+        Verb.LOG: {},
+        Verb.DENY: {"errno": errno},
+        Verb.KILL: {"errno": errno, "signal": {"$ref": "#/$defs/signal"}},
+    }
+    return {
+        "anyOf": [
+            {"type": "string", "pattern": f"^({'|'.join(_any_case(v.name) for v in Verb)})$"},
+            *(
+                _object(
+                    {verb.name.lower(): {"anyOf": [{"type": "null"}, _object(options[verb])]}},
+                    minimum=1,
+                )
+                for verb in Verb
+            ),
+        ]
+    }
+
+
+def _any_case(word: str) -> str:
+    """Return a pattern: the dialect of JSON Schema has no flag for it."""
+    return "".join(f"[{c.upper()}{c.lower()}]" for c in word)
+
+
+if __name__ == "__main__":
+    json.dump(schema(), sys.stdout, indent=1, ensure_ascii=False)
+    sys.stdout.write("\n")
