@@ -110,31 +110,38 @@ def load(engine: BpfObject, programs: Iterable[ProgramSpec], sizes: Sizes, *, mo
             raise EnforcerBug(f"the program {name} is not in the table of programs")
         if is_lsm:
             program.set_autoload(enabled=name in wanted)
-    configure(engine, sizes, model=model)
+    _configure(engine, sizes)
+    load_with_image(engine, sizes.image, model=model)
+
+
+def load_with_image(opened: BpfObject, size: int, *, model: int) -> None:
+    """
+    Load an object that reads images of *size* bytes from maps like *model*.
+
+    Raises:
+        UnsupportedError: if this kernel cannot, with what would help.
+        VerifierError: if the verifier refuses a program for another reason.
+        KernelError: otherwise.
+    """
+    opened.set_constant("enf_image_bytes", size)
+    opened.maps["images"].set_inner(model)
     try:
-        engine.load()
+        opened.load()
     except KernelError as error:
         raise explain(error) from error
 
 
-def configure(opened: BpfObject, sizes: Sizes, *, model: int) -> None:
-    """
-    Set constants and map sizes of an object that holds the decision core.
-
-    Raises:
-        KernelError: if the object lacks one of them.
-    """
+def _configure(engine: BpfObject, sizes: Sizes) -> None:
     slots = host.possible_cpus() * SCRATCHES_PER_CPU
-    opened.set_constant("enf_image_bytes", sizes.image)
-    opened.set_constant("enf_scratch_slots", slots)
-    opened.set_constant("enf_rows", max(1, sizes.rows))
-    opened.set_constant("enf_host_mnt_ns", host.host_mount_namespace())
-    opened.maps["images"].set_inner(model)
-    opened.maps["scratches"].set_max_entries(slots)
-    opened.maps["hits"].set_max_entries(max(1, sizes.rows))
+    rows = max(1, sizes.rows)
+    engine.set_constant("enf_scratch_slots", slots)
+    engine.set_constant("enf_rows", rows)
+    engine.set_constant("enf_host_mnt_ns", host.host_mount_namespace())
+    engine.maps["scratches"].set_max_entries(slots)
+    engine.maps["hits"].set_max_entries(rows)
     for name, size in (("decisions", sizes.decisions), ("activity", sizes.activity)):
         if size is not None:
-            opened.maps[name].set_max_entries(size)
+            engine.maps[name].set_max_entries(size)
 
 
 def explain(error: KernelError) -> KernelError:

@@ -47,11 +47,7 @@ class Trial:
         with contextlib.ExitStack() as undo:
             model = undo.enter_context(contextlib.closing(ImageMap.create(room)))
             opened = undo.enter_context(loader.open_object(_OBJECT))
-            loader.configure(opened, loader.Sizes(room, head.n_rows), model=model.fd)
-            try:
-                opened.load()
-            except KernelError as error:
-                raise loader.explain(error) from error
+            loader.load_with_image(opened, room, model=model.fd)
             trial = cls(opened, room)
             trial.commit(image)
             model.close()
@@ -76,11 +72,12 @@ class Trial:
         Decide ``struct enf_test_input`` *operands*; return it with the verdict filled in.
 
         Raises:
-            KernelError: if the kernel refuses, or the program found no image or no memory.
+            KernelError: if the kernel refuses, or the program: a length is out of bounds, or the
+                image led outside itself.
         """
         result, after = calls.run(self._object.programs[_PROGRAM].fd, operands)
         if result:
-            raise KernelError(f"the in-kernel decision test failed with {result}")
+            raise KernelError(f"the in-kernel decision refused its operands (code {result})")
         return after
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ they belong to the error, otherwise to the debug log.
 from __future__ import annotations
 
 import logging
-import re
 
 from enforcer.libbpf._ffi import ffi, lib
 
@@ -18,7 +17,8 @@ __all__ = ["discard", "take", "verifier_log"]
 _logger = logging.getLogger(__name__)
 _text = ffi.new("char[]", lib.ENF_LOG_SIZE)
 _lost = ffi.new("unsigned long long *")
-_VERIFIER = re.compile(r"-- BEGIN PROG LOAD LOG --\n(.*?)(?:-- END PROG LOAD LOG --|\Z)", re.DOTALL)
+_BEGIN = "-- BEGIN PROG LOAD LOG --\n"
+_END = "-- END PROG LOAD LOG --"
 
 lib.enf_log_install()
 
@@ -40,8 +40,9 @@ def discard() -> None:
 
 def verifier_log(text: str) -> str | None:
     """Return the verifier's part of *text*, or None if the verifier said nothing."""
-    found = _VERIFIER.search(text)
-    if found:
-        return found[1]
+    said, end, _ = text.rpartition(_END)
+    if not end:
+        return None
     # The beginning of a long log is displaced, and its mark with it.
-    return text if "-- END PROG LOAD LOG --" in text else None
+    _, begin, log = said.rpartition(_BEGIN)
+    return log if begin else said

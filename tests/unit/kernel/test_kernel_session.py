@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""Sessions on a kernel that enforces; elsewhere, that nothing is left behind."""
+
+import errno
+import os
+import select
+import subprocess
+
+import pytest
+from kernel_images import image_for_everybody
+
+from enforcer.errors import KernelError, UnsupportedError
+from enforcer.kernel import probe
+from enforcer.kernel.lsm import find_problem
+from enforcer.kernel.session import Session
+from enforcer.libbpf import abi, calls
+from enforcer.libbpf.handles import BpfObject
+
+pytestmark = pytest.mark.kernel
+
+ACTIONS = abi.enumeration("enf_action", "ENF_ACT_")
+DENY, LOG, KILL = ACTIONS["DENY"], ACTIONS["LOG"], ACTIONS["KILL"]
+
+
+@pytest.fixture(scope="module")
+def denying(lsm):
+    """Return a session that lets nobody make a directory."""
+    image = image_for_everybody("MKDIR", DENY, error=errno.EROFS, generation=5)
+    with Session.open(image) as session:
+        yield session
+
+
+def test_without_lsm_the_refusal_is_a_sentence(bpf):
+    """Where LSM programs are refused, a session is refused for that reason."""
+    problem = find_problem()
+    if problem is None:
+        pytest.skip("this kernel calls LSM programs")
+
+    with pytest.raises(UnsupportedError, match="LSM programs"):
+        Session.open(image_for_everybody("MKDIR", DENY))
+    assert not probe.examine().can_prevent
+
+
+def test_denied_operation_does_not_happen(denying, tmp_path):
+    """The error is the row's, and there is no directory; another operation is untouched."""
+    with pytest.raises(OSError, match="Read-only") as caught:
+        (tmp_path / "refused").mkdir()
+    (tmp_path / "file").write_text("allowed")
+
+    assert errno.EROFS == caught.value.errno
+    assert [tmp_path / "file"] == list(tmp_path.iterdir())
+
+
+def test_a_denial_is_counted_and_recorded(denying, tmp_path):
+    """One refusal is one hit and one record, by generation and row."""
+    while denying.drain():
+        pass
+    before = denying.hits()[0].enforced
+
+    with pytest.raises(OSError, match="Read-only"):
+        (tmp_path / "refused").mkdir()
+
+    assert [denying.fileno()] == select.select([denying.fileno()], [], [], 5)[0]
+    mine = [e for e in map(decoded, denying.drain()) if e["pid"] == os.getpid()]
+    assert before + 1 <= denying.hits()[0].enforced
+    assert [(5, 0, errno.EROFS)] == [(e["generation"], e["row"], abs(e["error"])) for e in mine]
+
+
+def decoded(record):
+    form, names = abi.decoder("enf_event")
+    return dict(zip(names, form.unpack_from(record), strict=True))
+
+
+def test_a_session_says_what_it_holds(denying):
+    """Operations, counters and sizes are readable while in force."""
+    assert {"MKDIR": ("enf_path_mkdir",)} == denying.operations
+    assert 5 == denying.generation
+    assert set(abi.STATS) == denying.stats().keys()
+    assert denying.map_bytes()["decisions"] > 0
+
+
+def test_an_image_for_other_operations_does_not_fit(denying):
+    """Programs that were not loaded cannot come with an image."""
+    other = image_for_everybody("RMDIR", DENY)
+
+    assert not denying.fits(other)
+    with pytest.raises(KernelError, match="stop and start"):
+        denying.commit(other)
+
+
+def test_commit_replaces_what_is_in_force_and_close_ends_it(lsm, tmp_path):
+    """A new image decides from the next operation on; after the end nothing does."""
+    with Session.open(image_for_everybody("RMDIR", DENY, error=errno.EROFS)) as session:
+        (tmp_path / "kept").mkdir()
+        with pytest.raises(OSError, match="Read-only"):
+            (tmp_path / "kept").rmdir()
+
+        session.commit(image_for_everybody("RMDIR", LOG, generation=2))
+
+        (tmp_path / "kept").rmdir()
+        assert (2, 0) == (session.generation, session.hits()[0].audited)
+        assert 1 == session.hits()[0].enforced
+        session.commit(image_for_everybody("RMDIR", DENY, error=errno.EROFS, generation=3))
+        (tmp_path / "kept").mkdir()
+        with pytest.raises(OSError, match="Read-only"):
+            (tmp_path / "kept").rmdir()
+    (tmp_path / "kept").rmdir()
+    session.close()
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_kill_ends_the_process_before_the_effect(lsm, tmp_path):
+    """A killed process has not done what it was killed for."""
+    image = image_for_everybody("SYMLINK", KILL, signal=9)
+    with Session.open(image):
+        done = subprocess.run(["ln", "-s", "target", tmp_path / "link"], check=False)
+
+    assert -9 == done.returncode
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_of_two_programs_on_one_hook_the_later_runs_first(lsm, compiled):
+    """Argv is matched before the label takes the new identity because its program comes later."""
+    data = compiled("order")
+    for names in (("order_plain", "order_sleepable"), ("order_sleepable", "order_plain")):
+        with BpfObject.open(data, "order") as opened:
+            opened.load()
+            links = [opened.programs[name].attach() for name in names]
+            subprocess.run(["true"], check=True)
+            for link in links:
+                link.close()
+            turns = {
+                name: int.from_bytes(calls.lookup(opened.maps["turns"].fd, index, 8), "little")
+                for index, name in ((1, "order_plain"), (2, "order_sleepable"))
+            }
+
+        assert {names[1]: 1, names[0]: 2} == turns
+
+
+def test_probe_finds_that_everything_is_prevented(lsm):
+    """On a kernel that enforces, every operation is prevented, or killed before it begins."""
+    report = probe.examine()
+
+    assert () == report.problems
+    assert {"EXEC_ARGV"} == {o.op for o in report.operations if o.gives != probe.PREVENTS}

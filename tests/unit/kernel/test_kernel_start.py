@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+"""Links, labels, the table of programs and the sentences about kernels that cannot; no kernel."""
+
+import errno
+
+import attrs
+import pytest
+
+from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
+from enforcer.kernel import host, loader, programs
+from enforcer.kernel.labels import MAX_ROUNDS, label_tasks
+from enforcer.kernel.links import LinkSet
+from enforcer.libbpf import abi
+
+
+@attrs.define
+class FakeProgram:
+    """Attaches, and writes down what happens."""
+
+    name: str
+    journal: list
+    refuse: str = ""
+
+    def attach(self):
+        if "attach" in self.refuse:
+            raise KernelError(f"cannot attach {self.name}", errno.EPERM)
+        self.journal.append(f"+{self.name}")
+        return self
+
+    def close(self):
+        self.journal.append(f"-{self.name}")
+        if "close" in self.refuse:
+            raise KernelError(f"cannot detach {self.name}", errno.EBUSY)
+
+
+@attrs.define
+class FakeIterator:
+    """Prints one answer after the other, the last for ever."""
+
+    answers: list
+    runs: int = 0
+
+    def read_iterator(self):
+        answer = self.answers[min(self.runs, len(self.answers) - 1)]
+        self.runs += 1
+        return answer
+
+
+# ---- Links ----
+
+
+def test_links_are_detached_in_the_opposite_order():
+    """What was attached last goes first."""
+    journal = []
+    links = LinkSet()
+    links.attach(FakeProgram(name, journal) for name in "abc")
+
+    links.close()
+
+    assert ["+a", "+b", "+c", "-c", "-b", "-a"] == journal
+
+
+def test_closing_links_twice_detaches_once():
+    """close() is idempotent."""
+    journal = []
+    links = LinkSet()
+    links.attach([FakeProgram("a", journal)])
+
+    links.close()
+    links.close()
+
+    assert ["+a", "-a"] == journal
+
+
+def test_a_refused_program_leaves_none_of_its_call():
+    """Attaching is all or nothing; what an earlier call attached stays."""
+    journal = []
+    links = LinkSet()
+    links.attach([FakeProgram("first", journal)])
+    batch = [
+        FakeProgram("a", journal),
+        FakeProgram("b", journal),
+        FakeProgram("c", journal, "attach"),
+    ]
+
+    with pytest.raises(KernelError, match="attach c"):
+        links.attach(batch)
+
+    assert ["+first", "+a", "+b", "-b", "-a"] == journal
+    assert 1 == len(links)
+
+
+def test_a_link_that_will_not_go_does_not_keep_the_others():
+    """The first refusal is raised after all were tried."""
+    journal = []
+    links = LinkSet()
+    links.attach([FakeProgram("a", journal), FakeProgram("b", journal, "close")])
+
+    with pytest.raises(KernelError, match="detach b"):
+        links.close()
+
+    assert ["-b", "-a"] == journal[2:]
+
+
+# ---- Labels ----
+
+
+def test_labels_run_until_nothing_changes():
+    """A child may be met before its parent, so one round is not enough."""
+    iterator = FakeIterator([b"5\n", b"2\n", b"0\n"])
+
+    assert 3 == label_tasks(iterator)
+    assert 3 == iterator.runs
+
+
+def test_labels_that_never_settle_are_an_error():
+    """Enforcement never starts on labels that are not whole."""
+    iterator = FakeIterator([b"1\n"])
+
+    with pytest.raises(KernelError, match="did not settle"):
+        label_tasks(iterator)
+
+    assert MAX_ROUNDS == iterator.runs
+
+
+@pytest.mark.parametrize("printed", [b"", b"many\n"])
+def test_an_iterator_that_prints_no_count_is_an_error(printed):
+    """Silence is not zero."""
+    with pytest.raises(KernelError, match="instead of a count"):
+        label_tasks(FakeIterator([printed]))
+
+
+# ---- The table ----
+
+
+def test_table_and_object_have_the_same_programs():
+    """A program that is in one of them only would never be in force."""
+    with loader.open_object(loader.ENGINE) as engine:
+        built = {n: p.section for n, p in engine.programs.items() if p.section.startswith("lsm")}
+
+        assert programs.LABEL_TASKS in engine.programs
+    assert {p.name for p in programs.PROGRAMS} == built.keys()
+    assert {p.name: p.hook for p in programs.PROGRAMS} == {
+        name: section.partition("/")[2] for name, section in built.items()
+    }
+
+
+def test_every_operation_is_decided_by_a_program():
+    """No operation of the language is without a hook."""
+    served = 0
+    for spec in programs.HOOKS:
+        served |= spec.ops
+
+    assert set(abi.OPS) == set(programs.names(served))
+
+
+def test_identity_is_always_needed_and_first():
+    """Labels are kept even by an image without rows."""
+    assert programs.IDENTITY == programs.needed(0)
+    assert programs.IDENTITY == programs.needed(programs.mask("MKDIR"))[:-1]
+
+
+def test_argv_is_attached_after_identity():
+    """Of two programs on one hook the later attached runs first, and argv must."""
+    order = [spec.name for spec in programs.needed(programs.mask("EXEC_ARGV"))]
+
+    assert order.index("enf_exec_argv") > order.index("enf_committed")
+
+
+def test_unknown_operation_is_our_error():
+    """A misspelt word in the table is found at import."""
+    with pytest.raises(EnforcerBug, match="FLY"):
+        programs.mask("MKDIR FLY")
+
+
+# ---- Sentences ----
+
+
+def test_missing_helper_means_an_old_kernel():
+    """The verifier's words about an unknown helper become advice."""
+    refusal = VerifierError(
+        "cannot load", errno.EINVAL, "10: call unknown#181\ninvalid func unknown#181"
+    )
+
+    explained = loader.explain(refusal)
+
+    assert isinstance(explained, UnsupportedError)
+    assert "Linux 6.1 or later" in str(explained)
+
+
+def test_missing_hook_means_an_old_kernel():
+    """libbpf's words about a missing hook become advice."""
+    refusal = KernelError("cannot load", errno.ESRCH)
+    refusal.add_note("libbpf: failed to find kernel BTF type ID of 'bpf_lsm_path_chmod': -ESRCH")
+
+    explained = loader.explain(refusal)
+
+    assert isinstance(explained, UnsupportedError)
+    assert "path_chmod" in str(explained)
+
+
+def test_refusal_to_root_is_explained():
+    """EPERM although root is not the user's mistake."""
+    explained = loader.explain(KernelError("cannot load", errno.EPERM))
+
+    assert isinstance(explained, UnsupportedError)
+    assert "virtual machine" in str(explained)
+
+
+def test_other_errors_stay_what_they_are():
+    """An explanation is never guessed."""
+    for error in (
+        KernelError("cannot load", errno.ENOMEM),
+        VerifierError("cannot load", errno.EACCES, "R1 invalid mem access 'scalar'"),
+    ):
+        assert error is loader.explain(error)
+
+
+@pytest.mark.parametrize(
+    ("mask", "enough"),
+    [
+        ("000001ffffffffff", True),
+        ("0000000000200000", True),
+        ("000000c000000000", True),
+        ("0000008000000000", False),
+        ("0000000000000000", False),
+    ],
+)
+def test_privileges_are_capabilities(tmp_path, monkeypatch, mask, enough):
+    """Root in name is not asked for; what the kernel asks for is."""
+    status = tmp_path / "status"
+    status.write_text(f"Name:\tx\nCapEff:\t{mask}\n")
+    monkeypatch.setattr(host, "_STATUS", status)
+
+    if enough:
+        host.require_privileges()
+    else:
+        with pytest.raises(UnsupportedError, match="sudo"):
+            host.require_privileges()
+
+
+def test_host_mount_namespace_is_a_number():
+    """The host's mount namespace, or our own, is found on any machine with /proc."""
+    assert host.host_mount_namespace() > 0
