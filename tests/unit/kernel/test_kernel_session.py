@@ -24,8 +24,8 @@ DENY, LOG, KILL = ACTIONS["DENY"], ACTIONS["LOG"], ACTIONS["KILL"]
 
 @pytest.fixture(scope="module")
 def denying(lsm):
-    """Return a session that lets nobody make a directory."""
-    image = image_for_everybody("MKDIR", DENY, error=errno.EROFS, generation=5)
+    """Return a session that lets nobody make a FIFO, which nobody else here does."""
+    image = image_for_everybody("MKNOD", DENY, error=errno.EROFS, generation=5)
     with Session.open(image) as session:
         yield session
 
@@ -42,9 +42,9 @@ def test_without_lsm_the_refusal_is_a_sentence(bpf):
 
 
 def test_denied_operation_does_not_happen(denying, tmp_path):
-    """The error is the row's, and there is no directory; another operation is untouched."""
+    """The error is the row's, and there is no FIFO; another operation is untouched."""
     with pytest.raises(OSError, match="Read-only") as caught:
-        (tmp_path / "refused").mkdir()
+        os.mkfifo(tmp_path / "refused")
     (tmp_path / "file").write_text("allowed")
 
     assert errno.EROFS == caught.value.errno
@@ -58,7 +58,7 @@ def test_a_denial_is_counted_and_recorded(denying, tmp_path):
     before = denying.hits()[0].enforced
 
     with pytest.raises(OSError, match="Read-only"):
-        (tmp_path / "refused").mkdir()
+        os.mkfifo(tmp_path / "refused")
 
     assert [denying.fileno()] == select.select([denying.fileno()], [], [], 5)[0]
     mine = [e for e in map(decoded, denying.drain()) if e["pid"] == os.getpid()]
@@ -73,7 +73,7 @@ def decoded(record):
 
 def test_a_session_says_what_it_holds(denying):
     """Operations, counters and sizes are readable while in force."""
-    assert {"MKDIR": ("enf_path_mkdir",)} == denying.operations
+    assert {"MKNOD": ("enf_path_mknod",)} == denying.operations
     assert 5 == denying.generation
     assert set(abi.STATS) == denying.stats().keys()
     assert denying.map_bytes()["decisions"] > 0
