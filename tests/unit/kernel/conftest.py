@@ -34,24 +34,21 @@ def lsm(bpf):
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory):
+def compiled():
     """Return a function that compiles a test object of tests/bpf and returns its bytes."""
     sys.path.insert(0, str(ROOT))
     try:
         import build
     finally:
         sys.path.remove(str(ROOT))
-    try:
-        clang, bpftool = build.find_clang(), build.find_bpftool()
-    except build.BuildError as error:
-        pytest.skip(str(error))
 
     def compile_one(name):
-        folder = tmp_path_factory.mktemp(name)
-        part, product = folder / "part.o", folder / f"{name}.bpf.o"
-        source = ROOT / "tests" / "bpf" / f"{name}.bpf.c"
-        build.run(clang, *build.bpf_flags(clang), "-c", source, "-o", part)
-        build.run(bpftool, "gen", "object", product, part)
+        product = build.WORK / "tests" / f"{name}.bpf.o"
+        try:
+            with build.work_folder():
+                build.build_object(product, [ROOT / "tests" / "bpf" / f"{name}.bpf.c"])
+        except build.BuildError as error:
+            pytest.skip(str(error))
         return product.read_bytes()
 
     return compile_one

@@ -30,6 +30,11 @@ def test_open_lists_programs_and_maps(opened):
     assert "syscall" == opened.programs["fixture"].section
 
 
+def test_test_objects_compile(compiled):
+    """The sources of tests/bpf build, also those that only another kernel runs."""
+    assert all(compiled(name).startswith(b"\x7fELF") for name in ("fixture", "order"))
+
+
 def test_open_of_rubbish_says_what_libbpf_says():
     """Bytes that are no object are an error with libbpf's reason, of its own codes, too."""
     with pytest.raises(KernelError, match="cannot open the BPF object rubbish"):
