@@ -219,8 +219,8 @@ def _operand(operator: str, value: Schema) -> Schema:
 
 def _value(field: FieldSpec) -> Schema:
     if field.kind is Kind.CAPABILITY:
-        names = "|".join(name.removeprefix("CAP_") for name in CAPABILITIES)
-        return {"type": "string", "pattern": f"^([Cc][Aa][Pp]_)?({names}|{names.lower()})$"}
+        names = "|".join(_any_case(name.removeprefix("CAP_")) for name in CAPABILITIES)
+        return {"type": "string", "pattern": f"^({_any_case('CAP_')})?({names})$"}
     if field.names:
         return {"anyOf": [{"enum": list(field.names)}, _SCALAR]}
     return _SCALAR
@@ -280,7 +280,7 @@ def _action() -> Schema:
 
 def _any_case(word: str) -> str:
     """Return a pattern: the dialect of JSON Schema has no flag for it."""
-    return "".join(f"[{c.upper()}{c.lower()}]" for c in word)
+    return "".join(f"[{c.upper()}{c.lower()}]" if c.isalpha() else c for c in word)
 
 
 if __name__ == "__main__":

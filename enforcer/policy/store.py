@@ -83,10 +83,17 @@ def _files(paths: Sequence[str | Path], context: Context) -> Iterator[Path]:
         if not files:
             context.add("the directory has no policy: put *.yaml files there", _start(path))
         for file in files:
-            real = os.path.realpath(file)
+            real = _identity(file)
             if real not in seen:
                 seen.add(real)
                 yield file
+
+
+def _identity(file: Path) -> str:
+    try:
+        return os.path.realpath(file)
+    except ValueError:  # no file can have this name, as reading it will say
+        return str(file)
 
 
 def _content(path: Path) -> bytes:

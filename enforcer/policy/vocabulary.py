@@ -14,6 +14,8 @@ import enum
 
 import attrs
 
+from enforcer.policy.syscalls import LIFTED_SYSCALLS, LiftSpec
+
 __all__ = [
     "ABSTRACT_FIELDS",
     "EVENTS",
@@ -363,64 +365,4 @@ EVENTS: dict[str, EventSpec] = {
 
 OPS: dict[str, OpSpec] = {
     f"{event.name}.{op.name}": op for event in EVENTS.values() for op in event.operations.values()
-}
-
-
-@attrs.frozen
-class LiftSpec:
-    """
-    A system call whose meaning an LSM hook has: rules on it are compiled to that hook.
-
-    *args* maps an argument index to the object field that the kernel's own copy is matched as.
-    """
-
-    event: str
-    operation: str
-    args: dict[int, str]
-
-
-LIFTED_SYSCALLS: dict[str, LiftSpec] = {
-    "execve": LiftSpec("exec", "exec", {0: "path"}),
-    "execveat": LiftSpec("exec", "exec", {1: "path"}),
-    "open": LiftSpec("file", "open", {0: "path"}),
-    "openat": LiftSpec("file", "open", {1: "path"}),
-    "openat2": LiftSpec("file", "open", {1: "path"}),
-    "creat": LiftSpec("file", "write", {0: "path"}),
-    "truncate": LiftSpec("file", "truncate", {0: "path"}),
-    "ftruncate": LiftSpec("file", "truncate", {}),
-    "unlink": LiftSpec("file", "unlink", {0: "path"}),
-    "unlinkat": LiftSpec("file", "unlink", {1: "path"}),
-    "rename": LiftSpec("file", "rename", {0: "path"}),
-    "renameat": LiftSpec("file", "rename", {1: "path"}),
-    "renameat2": LiftSpec("file", "rename", {1: "path"}),
-    "link": LiftSpec("file", "link", {0: "path"}),
-    "linkat": LiftSpec("file", "link", {1: "path"}),
-    "symlink": LiftSpec("file", "symlink", {1: "path"}),
-    "symlinkat": LiftSpec("file", "symlink", {2: "path"}),
-    "mkdir": LiftSpec("file", "mkdir", {0: "path"}),
-    "mkdirat": LiftSpec("file", "mkdir", {1: "path"}),
-    "rmdir": LiftSpec("file", "rmdir", {0: "path"}),
-    "mknod": LiftSpec("file", "mknod", {0: "path"}),
-    "mknodat": LiftSpec("file", "mknod", {1: "path"}),
-    "chmod": LiftSpec("file", "chmod", {0: "path", 1: "mode"}),
-    "fchmod": LiftSpec("file", "chmod", {1: "mode"}),
-    "fchmodat": LiftSpec("file", "chmod", {1: "path", 2: "mode"}),
-    "fchmodat2": LiftSpec("file", "chmod", {1: "path", 2: "mode"}),
-    "chown": LiftSpec("file", "chown", {0: "path"}),
-    "lchown": LiftSpec("file", "chown", {0: "path"}),
-    "fchown": LiftSpec("file", "chown", {}),
-    "fchownat": LiftSpec("file", "chown", {1: "path"}),
-    "setxattr": LiftSpec("file", "setxattr", {0: "path", 1: "xattr"}),
-    "lsetxattr": LiftSpec("file", "setxattr", {0: "path", 1: "xattr"}),
-    "fsetxattr": LiftSpec("file", "setxattr", {1: "xattr"}),
-    "removexattr": LiftSpec("file", "setxattr", {0: "path", 1: "xattr"}),
-    "lremovexattr": LiftSpec("file", "setxattr", {0: "path", 1: "xattr"}),
-    "fremovexattr": LiftSpec("file", "setxattr", {1: "xattr"}),
-    "socket": LiftSpec("network", "socket", {0: "family", 1: "type", 2: "protocol"}),
-    "bind": LiftSpec("network", "bind", {}),
-    "listen": LiftSpec("network", "listen", {}),
-    "connect": LiftSpec("network", "connect", {}),
-    "accept": LiftSpec("network", "accept", {}),
-    "accept4": LiftSpec("network", "accept", {}),
-    "sendto": LiftSpec("network", "send", {}),
 }

@@ -241,8 +241,8 @@ TEXTS = [
     (f"{HEAD}spec:\n  rules:\n  - exec: {{}}\n   action: log\n", "7:4", "not valid YAML"),
     (f"{HEAD}spec:\n  rules:\n  - exec: {{}}\n    exec: {{}}\n", "7:5", "given twice"),
     (
-        f"{HEAD}spec:\n  rules:\n  - {{name: a, exec: {{}}, action: log}}\n"
-        "  - {name: a, exec: {}, action: log}\n",
+        (f"{HEAD}spec:\n  rules:\n  - {{name: a, exec: {{}}, action: log}}\n"
+        "  - {name: a, exec: {}, action: log}\n"),
         "7:5",
         "rule 'a' has its name from line 6",
     ),

@@ -43,7 +43,11 @@ FULL = f"""{HEAD.replace("{name: x}", "{name: full, labels: {a: b}, description:
   actions:
   - {{syscall: {{name: execve}}, action: Allow}}
 """
-GOOD = FULL.replace(", {}]", "]").replace("read, write]", "write]").replace(", mode: {mask: 06000=04000}", "")
+GOOD = (
+    FULL.replace(", {}]", "]")
+    .replace("read, write]", "write]")
+    .replace(", mode: {mask: 06000=04000}", "")
+)
 
 # Pieces that mean something to YAML or to the language, to be put in at random places.
 PIECES = [
@@ -95,12 +99,15 @@ PIECES = [
 
 
 def _load(content):
+    found = ()
     try:
         policies = load_text(content, FILE, USERS)
-    except PolicyErrors as found:
-        assert found.errors
-        assert all(error.span and error.message for error in found.errors)
-        assert all(error.span.line >= 1 and error.span.column >= 1 for error in found.errors)
+    except PolicyErrors as caught:
+        policies, found = None, caught.errors
+    if policies is None:
+        assert found
+        assert all(error.span and error.message for error in found)
+        assert all(error.span.line >= 1 and error.span.column >= 1 for error in found)
         return None
     assert policies.policies
     for issue in lint(policies, Host(exists=lambda _: False)):
@@ -159,10 +166,64 @@ _LEAVES = st.one_of(
     st.text(max_size=8),
 )
 _WORDS = st.sampled_from(
-    "exec file network syscall name match args index type literal operator values action deny kill "
-    "errno signal process parent ancestors notProcess binary uid unit cgroup capabilities path port "
-    "address family mode equal in notIn prefix glob range mask cidr any all none operations strict "
-    "message severity tags onError guard default rules actions selector memory pod within".split()
+    [
+        "exec",
+        "file",
+        "network",
+        "syscall",
+        "name",
+        "match",
+        "args",
+        "index",
+        "type",
+        "literal",
+        "operator",
+        "values",
+        "action",
+        "deny",
+        "kill",
+        "errno",
+        "signal",
+        "process",
+        "parent",
+        "ancestors",
+        "notProcess",
+        "binary",
+        "uid",
+        "unit",
+        "cgroup",
+        "capabilities",
+        "path",
+        "port",
+        "address",
+        "family",
+        "mode",
+        "equal",
+        "in",
+        "notIn",
+        "prefix",
+        "glob",
+        "range",
+        "mask",
+        "cidr",
+        "any",
+        "all",
+        "none",
+        "operations",
+        "strict",
+        "message",
+        "severity",
+        "tags",
+        "onError",
+        "guard",
+        "default",
+        "rules",
+        "actions",
+        "selector",
+        "memory",
+        "pod",
+        "within",
+    ]
 )
 _TREES = st.recursive(
     _LEAVES,

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""Remarks on policies that load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from policy_text import FILE, HEAD, USERS
+
+from enforcer.policy.lint import CHECKS, Host, Severity, lint
+from enforcer.policy.shadow import MAX_WIDE
+from enforcer.policy.store import load_policies, load_text
+
+HERE = Host(exists=lambda path: not path.startswith(b"/nope"))
+POLICIES = Path(__file__).parents[3] / "policies"
+
+
+def _issues(spec, host=HERE):
+    return lint(load_text(f"{HEAD}spec:\n{spec}", FILE, USERS), host)
+
+
+def _found(*rules, head=""):
+    lines = "".join(f"  - {rule}\n" for rule in rules)
+    return {(i.check, i.span.line - 5) for i in _issues(f"{head}  rules:\n{lines}") if not head}
+
+
+def _checks(*rules):
+    return {name for name, _ in _found(*rules)}
+
+
+SHADOWED = [
+    ("{exec: {}, match: {path: /a}, action: log}", "{exec: {}, match: {path: /a}, action: deny}"),
+    ("{exec: {}, match: {path: [/a, /b]}, action: log}", "{exec: {}, match: {path: /b}, action: log}"),
+    ("{exec: {}, match: {path: /a/**}, action: log}", "{exec: {}, match: {path: /a/b/c}, action: log}"),
+    ("{exec: {}, match: {path: /a/**}, action: log}", "{exec: {}, match: {path: /a/b/**}, action: log}"),
+    ("{exec: {}, match: {path: {prefix: /a}}, action: log}", "{exec: {}, match: {path: /ab/*}, action: log}"),
+    ("{exec: {}, match: {path: /a*}, action: log}", "{exec: {}, match: {path: /ab}, action: log}"),
+    ("{exec: {}, action: log}", "{exec: {}, match: {path: /a, process: {uid: 0}}, action: log}"),
+    ("{exec: {}, match: {process: {uid: 0-9}}, action: log}",
+     "{exec: {}, match: {process: {uid: 5, gid: 1}}, action: log}"),
+    ("{file: any, action: log}", "{file: [read, write], action: log}"),
+    ("{network: egress, match: {address: 10.0.0.0/8}, action: log}",
+     "{network: connect, match: {address: 10.1.0.0/16, port: 80}, action: log}"),
+    ("{exec: {}, match: {path: {notIn: [/a]}}, action: log}",
+     "{exec: {}, match: {path: {notIn: [/a, /b]}}, action: log}"),
+    ("{exec: {}, match: {script: true}, action: log}",
+     "{exec: {}, match: {script: true, fileless: true}, action: log}"),
+    ("{exec: {}, match: {notParent: {uid: 0}}, action: log}",
+     "{exec: {}, match: {notParent: {uid: 0}, path: /a}, action: log}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("above", "below"), SHADOWED)
+def test_shadowed_rules_are_found(above, below):
+    """The lower rule never decides."""
+    assert ("shadowed-rule", 2) in _found(above, below)
+
+
+@pytest.mark.parametrize(
+    ("above", "below"),
+    [
+        *[(b, a) for a, b in SHADOWED[1:]],
+        ("{exec: {}, match: {path: /a}, action: log}", "{exec: {}, match: {path: /b}, action: log}"),
+        ("{file: read, action: log}", "{exec: {}, action: log}"),
+        ("{file: read, action: log}", "{file: any, action: log}"),
+        ("{exec: {}, action: log}",
+         "{exec: {}, match: {args: [{index: 1, equal: a}]}, action: kill}"),
+        ("{exec: {}, match: {path: /a/**}, action: log}", "{exec: {}, match: {path: /a}, action: log}"),
+        ("{exec: {}, match: {process: {uid: 0}}, action: log}",
+         "{exec: {}, match: {parent: {uid: 0}}, action: log}"),
+        ("{exec: {}, match: {args: [{index: 1, equal: a}]}, action: kill}",
+         "{exec: {}, match: {args: [{index: 2, equal: a}]}, action: kill}"),
+    ],
+)  # fmt: skip
+def test_rules_that_are_not_shadowed(above, below):
+    """No false remark where the lower rule can decide."""
+    assert "shadowed-rule" not in _checks(above, below)
+
+
+def test_too_many_wide_rules_are_said_to_be_left_out():
+    """Nothing is cut silently, not even a remark."""
+    rules = [f"{{exec: {{}}, match: {{path: /a{i}/**}}, action: log}}" for i in range(MAX_WIDE + 5)]
+    assert ("shadowed-rule", -4) in _found(*rules)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{exec: {}, match: {path: /usr/bin/**}, action: deny}",
+        "{exec: {}, match: {path: /bin/*}, action: kill}",
+        "{exec: {}, match: {path: {suffix: sh}}, action: deny}",
+        "{file: read, match: {path: /**}, action: deny}",
+        "{file: any, match: {path: {contains: lib}}, action: deny}",
+        "{file: mmapExec, match: {path: /usr/}, action: deny}",
+        "{exec: {}, match: {path: {notIn: [/usr/bin/ls]}}, action: deny}",
+        "{exec: {}, action: deny}",
+    ],
+)
+def test_rules_that_stop_the_machine_are_found(rule):
+    """Refusing everybody the shell, the service manager or the C library is hardly meant."""
+    assert ("breaks-the-machine", 1) in _found(rule)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ["{exec: {}, match: {path: /usr/bin/bash}, action: deny}"],
+        ["{exec: {}, match: {path: /usr/bin/**, process: {uid: 33}}, action: deny}"],
+        ["{exec: {}, match: {path: /tmp/**}, action: deny}"],
+        ["{exec: {}, match: {path: /usr/**, fileless: true}, action: deny}"],
+        ["{exec: {}, match: {path: /usr/**}, action: log}"],
+        ["{file: write, match: {path: /usr/**}, action: deny}"],
+        [
+            "{exec: {}, match: {path: [/usr/bin/, /usr/sbin/, /usr/lib/]}, action: allow}",
+            "{exec: {}, match: {path: /**}, action: deny}",
+        ],
+    ],
+)
+def test_rules_that_leave_the_machine_alone(rules):
+    """Named on purpose, for somebody, elsewhere, or allowed above."""
+    assert "breaks-the-machine" not in _checks(*rules)
+
+
+def test_a_default_can_stop_the_machine_too():
+    """Without a selector, default deny needs allow rules for what must live on."""
+    (issue,) = _issues("  default: {exec: deny}\n")
+    assert "breaks-the-machine" == issue.check
+    assert not _issues("  selector: {uid: 33}\n  default: {exec: deny}\n")
+
+
+@pytest.mark.parametrize(
+    ("rule", "check"),
+    [
+        ("{file: chmod, action: deny}", "hits-everything"),
+        (
+            "{syscall: execve, match: {args: [{index: 0, equal: /a}]}, action: log}",
+            "lifted-syscall",
+        ),
+        ("{exec: {}, match: {path: /nope}, action: log}", "missing-path"),
+        ("{exec: {}, match: {path: /nope/a/*}, action: log}", "missing-path"),
+        ("{file: create, match: {path: /nope/a}, action: log}", "missing-path"),
+        ("{exec: {}, match: {parent: {binary: /nope}}, action: log}", "missing-path"),
+        ("{exec: {}, match: {path: /a}, action: {kill: {signal: TERM}}}", "soft-signal"),
+        ("{network: connect, match: {port: 80}, action: deny}", "connect-without-send"),
+        ("{network: bind, match: {abstract: '@a'}, action: deny}", "printed-abstract-name"),
+        ("{exec: {}, match: {path: /memfd:a, memfd: true}, action: deny}", "path-of-fileless"),
+        ("{exec: {}, match: {path: [/a, /b, /a]}, action: deny}", "repeated-value"),
+    ],
+)
+def test_remarks(rule, check):
+    """Each check has something to say about its case."""
+    assert (check, 1) in _found(rule)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ["{exec: {}, match: {path: /a}, action: deny}"],
+        ["{file: create, match: {path: /nope}, action: deny}"],
+        ["{exec: {}, match: {path: {suffix: nope}}, action: deny}"],
+        ["{network: egress, match: {port: 80}, action: deny}"],
+        ["{network: connect, match: {port: 80, type: stream}, action: deny}"],
+        ["{network: connect, match: {port: 80, protocol: tcp}, action: deny}"],
+        ["{network: connect, match: {port: 80}, action: log}"],
+        [
+            "{network: connect, match: {port: 80}, action: deny}",
+            "{network: send, match: {port: 80}, action: deny}",
+        ],
+        ["{exec: {}, match: {path: /a}, action: {kill: {signal: KILL}}}"],
+    ],
+)
+def test_no_remarks(rules):
+    """Nothing is said about what is plainly meant."""
+    assert set() == _found(*rules)
+
+
+def test_every_check_is_tested():
+    """The registry holds no check that the tables above do not reach."""
+    assert {
+        "breaks-the-machine",
+        "connect-without-send",
+        "hits-everything",
+        "lifted-syscall",
+        "missing-path",
+        "path-of-fileless",
+        "printed-abstract-name",
+        "repeated-value",
+        "shadowed-rule",
+        "soft-signal",
+    } == set(CHECKS)
+
+
+def test_the_lifted_example_says_where_it_is_decided():
+    """An issue prints its place, severity and sentence."""
+    (issue,) = lint(load_policies([POLICIES / "examples" / "detect-bash-exec.yaml"]), HERE)
+    assert Severity.INFO is issue.severity
+    assert "detect-bash-exec.yaml:8:5: info: syscall execve is decided as exec" in str(issue)
+
+
+def test_large_policies_are_checked_without_comparing_all_pairs():
+    """Ten thousand exact rules have ten thousand comparisons at most, not fifty million."""
+    rules = [f"{{exec: {{}}, match: {{path: /srv/{i}}}, action: log}}" for i in range(5000)]
+    assert {("shadowed-rule", 5001)} == _found(*rules, rules[17])

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""The tables of the language against the kernel's header, and what is derived from them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from textwrap import indent
+
+import jsonschema
+import pytest
+from policy_text import FILE, HEAD, USERS
+from test_policy_broken import RULES
+from test_policy_conditions import OBJECTS, PROCESSES
+
+from enforcer.errors import PolicyErrors
+from enforcer.policy import values
+from enforcer.policy.arguments import MAX_INDEX
+from enforcer.policy.loader import read
+from enforcer.policy.model import OnError, Verb
+from enforcer.policy.names import CAPABILITIES
+from enforcer.policy.nodes import List, Map
+from enforcer.policy.reference import renew
+from enforcer.policy.schema import schema
+from enforcer.policy.store import load_text, policy_files
+from enforcer.policy.vocabulary import (
+    EVENTS,
+    FIELDS,
+    LIFTED_SYSCALLS,
+    Dim,
+    ObjectFlag,
+    Op,
+    SubjectFlag,
+)
+
+ROOT = Path(__file__).parents[3]
+HEADER = (ROOT / "bpf/include/enforcer_abi.h").read_text("utf-8")
+DOCUMENT = (ROOT / "docs/policy-language.md").read_text("utf-8")
+SCHEMA = schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def _enum(prefix):
+    pairs = re.findall(rf"\b{prefix}(\w+) = (\d+),", HEADER)
+    return {name: int(number) for name, number in pairs}
+
+
+def _defines(prefix):
+    pairs = re.findall(rf"#define {prefix}(\w+) (0x[0-9a-f]+|\d+)\b", HEADER)
+    return {name: int(number, 0) for name, number in pairs}
+
+
+def test_operations_are_numbered_as_in_the_header():
+    """A word of the language reaches the right bit of the mask."""
+    assert {op.name: op.value for op in Op} == _enum("ENF_OP_")
+
+
+def test_dimensions_are_numbered_as_in_the_header():
+    """A field is compared with the right operand."""
+    assert {dim.name: dim.value for dim in Dim} == _enum("ENF_DIM_")
+
+
+def test_flags_are_those_of_the_header():
+    """So are facts."""
+    assert {f.name: f.value for f in ObjectFlag}.items() <= _defines("ENF_OF_").items()
+    assert {f.name: f.value for f in SubjectFlag}.items() <= _defines("ENF_SF_").items()
+
+
+def test_verdicts_are_those_of_the_header():
+    """Strictness is the order of these numbers."""
+    actions = {k: v for k, v in _enum("ENF_ACT_").items() if k != "NONE"}
+    assert {verb.name: verb.value for verb in Verb} == actions
+    assert {o.name: o.value for o in OnError} == _enum("ENF_ERR_")
+
+
+def test_limits_are_those_of_the_header():
+    """What the loader lets through fits the image."""
+    limits = _defines("ENF_")
+    assert limits["PATH_MAX"] >= values.MAX_PATH
+    assert limits["EXE_MAX"] >= values.MAX_BINARY
+    assert limits["NAME_MAX"] >= values.MAX_XATTR
+    assert limits["ARGV_MAX"] >= values.MAX_ARGUMENT
+    assert limits["MAX_ARG_INDEX"] == MAX_INDEX + 1
+
+
+def test_capabilities_are_numbered_as_by_the_kernel():
+    """Spot checks at the ends and at the holes that are none."""
+    assert (0, 21, 31, 40, 41) == (
+        CAPABILITIES["CAP_CHOWN"],
+        CAPABILITIES["CAP_SYS_ADMIN"],
+        CAPABILITIES["CAP_SETFCAP"],
+        CAPABILITIES["CAP_CHECKPOINT_RESTORE"],
+        len(CAPABILITIES),
+    )
+
+
+def test_tables_refer_to_each_other():
+    """Fields of operations and targets of system calls exist."""
+    for event in EVENTS.values():
+        for operation in event.operations.values():
+            assert operation.fields <= set(FIELDS)
+    for lift in LIFTED_SYSCALLS.values():
+        operation = EVENTS[lift.event].operations[lift.operation]
+        assert set(lift.args.values()) <= operation.fields
+
+
+def test_the_reference_is_current():
+    """docs/policy-language.md carries the tables as they are."""
+    assert renew(DOCUMENT) == DOCUMENT
+    assert "| `mmapExec` |" in DOCUMENT
+
+
+def test_the_policies_of_the_reference_load():
+    """Every whole policy, and every list of rules, in the reference is right."""
+    blocks = re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
+    whole = [b for b in blocks if b.startswith("apiVersion")]
+    specs = [b for b in blocks if b.startswith("spec:")]
+    rules = [b for b in blocks if b.startswith("- exec") and "action" in b]
+    assert whole
+    assert specs
+    assert rules
+    for text in whole:
+        assert load_text(text, FILE, USERS).policies
+    for text in specs:
+        with pytest.raises(PolicyErrors, match="no rule without an action of its own is on file"):
+            load_text(HEAD + text, FILE, USERS)
+        assert load_text(HEAD + text.replace("- file: {}", "- exec: {}").replace(
+            "rules:", "rules:\n    - exec: {}"), FILE, USERS).policies  # fmt: skip
+    for text in rules:
+        assert load_text(f"{HEAD}spec:\n rules:\n{indent(text, '  ')}", FILE, USERS).policies
+
+
+def test_the_schema_is_current():
+    """policies/schema.json is the output of the generator."""
+    stored = json.loads((ROOT / "policies/schema.json").read_text("utf-8"))
+    assert SCHEMA == stored
+
+
+def _plain(node):
+    if isinstance(node, Map):
+        return {entry.key: _plain(entry.value) for entry in node}
+    if isinstance(node, List):
+        return [_plain(item) for item in node]
+    return node.value
+
+
+def _documents(text):
+    source = read(text, FILE)
+    return [_plain(document) for document in source.documents]
+
+
+def test_the_schema_is_one():
+    """It obeys its own dialect."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("path", list(policy_files(ROOT / "policies")), ids=lambda path: path.name)
+def test_shipped_policies_obey_the_schema(path):
+    """An editor marks nothing in them."""
+    for document in _documents(path.read_bytes()):
+        VALIDATOR.validate(document)
+
+
+GOOD = [f"{{{e}, match: {{{m}}}, action: kill}}" for e, m, *_ in OBJECTS] + [
+    f"{{exec: {{}}, match: {{process: {{{m}}}}}, action: deny}}" for m, *_ in PROCESSES
+]
+
+
+@pytest.mark.parametrize("rule", GOOD)
+def test_the_schema_takes_what_the_builder_takes(rule):
+    """No form of the language is marked as wrong."""
+    (document,) = _documents(f"{HEAD}spec:\n  rules:\n  - {rule}\n")
+    VALIDATOR.validate(document)
+
+
+def test_the_schema_refuses_wrong_words():
+    """Most of what is broken in form is marked; what is broken in meaning may pass."""
+    marked = [
+        rule
+        for rule, *_ in RULES
+        if not VALIDATOR.is_valid(_documents(f"{HEAD}spec:\n  rules:\n  - {rule}\n")[0])
+    ]
+    assert "{exec: {}, aktion: deny, action: deny}" in marked
+    assert "{file: raed, action: deny}" in marked
+    assert len(RULES) / 2 < len(marked)
