@@ -8,6 +8,7 @@ text.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from enforcer.errors import KernelError, VerifierError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # names of the stub, not of the extension
 
 _LIBBPF_ERRORS = 4000
 _NOTE_LINES = 8
+_PROGRAM = re.compile(r"prog '(\w+)': failed to load")
 
 
 def check(code: int, what: str) -> int:
@@ -54,7 +56,10 @@ def _error(code: int, what: str) -> KernelError:
     said = log.take()
     verifier = log.verifier_log(said)
     if verifier is not None:
-        return VerifierError(f"cannot {what}: the verifier said: {_last(verifier)}", code, verifier)
+        program = _PROGRAM.findall(said)
+        of = f" of {program[-1]}" if program else ""
+        message = f"cannot {what}: the verifier said{of}: {_last(verifier)}"
+        return VerifierError(message, code, verifier)
     if code >= _LIBBPF_ERRORS:
         error = KernelError(f"cannot {what}: {_strerror(code)}")
     else:

@@ -88,8 +88,9 @@ def test_verifier_error_has_one_line_and_the_whole_log(bpf, fixture_bytes):
     with BpfObject.open(fixture_bytes, "fixture") as opened, pytest.raises(VerifierError) as caught:
         opened.load()
 
-    assert "invalid mem access 'scalar'" in str(caught.value)
+    assert "of refused: R1 invalid mem access 'scalar'" in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert caught.value.log.startswith("0: R1=ctx()")
     assert "processed " in caught.value.log
 
 
