@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""How the probe turns refusals into answers, with a kernel that is made up."""
+
+import pytest
+
+from enforcer.errors import UnsupportedError
+from enforcer.kernel import host, loader, lsm, probe
+from enforcer.kernel.lsm import Problem
+from enforcer.kernel.programs import HOOKS
+from enforcer.libbpf import abi
+
+
+@pytest.fixture
+def refused(monkeypatch):
+    """Return a set: programs that the kernel refuses, "identity" for those that keep labels."""
+    names = set()
+
+    def try_(specs):
+        bad = sorted(names & ({spec.name for spec in specs} | {"identity"}))
+        return f"{bad[0]} is not liked" if bad else None
+
+    monkeypatch.setattr(probe, "find_problem", lambda: None)
+    monkeypatch.setattr(loader.calls, "has_lsm_hook", lambda hook: "acl" not in hook)
+    monkeypatch.setattr(probe, "_try", try_)
+    return names
+
+
+def gives(report):
+    return {each.op: each.gives for each in report.operations}
+
+
+def test_everything_is_prevented_where_everything_loads(refused):
+    """A whole kernel prevents all, but arguments are matched after the exec."""
+    report = probe.examine()
+
+    assert report.can_prevent
+    assert () == report.problems
+    assert {"EXEC_ARGV": probe.KILLS_AFTER} == {
+        op: what for op, what in gives(report).items() if what != probe.PREVENTS
+    }
+
+
+def test_every_operation_is_in_the_table(refused):
+    """No operation is passed over."""
+    assert list(abi.OPS) == [each.op for each in probe.examine().operations]
+
+
+def test_an_operation_with_one_refused_program_is_not_prevented(refused):
+    """A gap in an operation is the whole operation; others are untouched."""
+    refused.update({"enf_file_mprotect", "enf_socket_bind"})
+
+    report = probe.examine()
+
+    lost = {op for op, what in gives(report).items() if what == probe.NOTHING}
+    assert {"MMAP_EXEC", "BIND"} == lost
+    assert ["enf_file_mprotect is not liked", "enf_socket_bind is not liked"] == [
+        problem.remedy for problem in report.problems
+    ]
+
+
+def test_without_labels_nothing_is_prevented(refused):
+    """A kernel that refuses what keeps labels can decide for nobody; that is one problem."""
+    refused.add("identity")
+
+    report = probe.examine()
+
+    assert not report.can_prevent
+    assert [f"{len(HOOKS)} programs are refused"] == [problem.what for problem in report.problems]
+
+
+def test_absent_optional_hooks_are_no_lack(refused):
+    """Where a hook is another's later name, the operation is prevented all the same."""
+    (xattr,) = (each for each in probe.examine().operations if each.op == "SETXATTR")
+
+    assert (probe.PREVENTS, ("inode_setxattr", "inode_removexattr")) == (xattr.gives, xattr.hooks)
+
+
+def test_a_machine_without_lsm_gives_nothing(monkeypatch):
+    """One reason stands for all operations."""
+    monkeypatch.setattr(probe, "find_problem", lambda: Problem("no LSM", "boot another"))
+
+    report = probe.examine()
+
+    assert {probe.NOTHING} == set(gives(report).values())
+    assert (Problem("no LSM", "boot another"),) == report.problems
+
+
+def test_programs_that_are_never_called_are_a_problem(monkeypatch):
+    """Loading and attaching is not enough; the remedy names the whole list."""
+    monkeypatch.setattr(lsm.host, "require_privileges", lambda: None)
+    monkeypatch.setattr(lsm.calls, "has_helper_loop", lambda: True)
+    monkeypatch.setattr(lsm, "_count_calls", lambda: 0)
+    monkeypatch.setattr(lsm.host, "active_lsms", lambda: ("lockdown", "yama"))
+
+    problem = lsm.find_problem()
+
+    assert problem is not None
+    assert "boot with lsm=lockdown,yama,bpf on the kernel command line" == problem.remedy
+    with pytest.raises(UnsupportedError, match="never calls them"):
+        lsm.check_lsm()
+
+
+def test_an_old_kernel_is_refused_in_one_sentence(monkeypatch):
+    """A missing helper, not a version number, tells an old kernel."""
+    monkeypatch.setattr(lsm.host, "require_privileges", lambda: None)
+    monkeypatch.setattr(lsm.calls, "has_helper_loop", lambda: False)
+
+    with pytest.raises(UnsupportedError, match=r"lacks the BPF helper bpf_loop: use Linux 6\.1"):
+        lsm.check_lsm()
+
+
+def test_a_user_without_rights_is_told_so(monkeypatch, tmp_path):
+    """Missing privileges come before everything else."""
+    status = tmp_path / "status"
+    status.write_text("CapEff:\t0000000000000000\n")
+    monkeypatch.setattr(host, "_STATUS", status)
+
+    with pytest.raises(UnsupportedError, match="sudo"):
+        lsm.check_lsm()
