@@ -39,11 +39,11 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.runtime.prepare import prepare
 
     prepared = prepare(args.policies)
-    for warning in prepared.warnings:
-        print(f"{warning}", file=sys.stderr)
+    for line in (*prepared.warnings, *prepared.remarks):
+        print(line, file=sys.stderr)
     if not args.quiet:
         found = [plural(len(prepared.facts), "policy"), plural(prepared.n_rules, "rule")]
         if prepared.warnings:
             found.append(plural(len(prepared.warnings), "warning"))
-        print(f"ok: {', '.join(found)}, an image of {size(len(prepared.image.data))}")
+        print(f"ok: {', '.join(found)}, an image of {size(len(prepared.data))}")
     return Exit.OK

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     for warning in prepared.warnings:
         complain(warning)
     dry_run = DryRun()
-    with Session.open(prepared.image) as session:
+    with Session.open(prepared) as session:
         daemon = Daemon(session, prepared.facts)
         pipeline = pipeline_for(daemon, prepared.origins, [dry_run], complain)
         if args.seconds is not None:

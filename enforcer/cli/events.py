@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Follow."""
     from enforcer.sinks.terminal import terminal_line, wants_colour
 
-    colour = wants_colour(sys.stdout.fileno(), os.environ)
+    colour = wants_colour(1, os.environ)
     with Client.connect(args.socket) as client:
         client.ask("events")
         try:
@@ -51,5 +51,5 @@ def run(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             pass  # how following is meant to end
         except BrokenPipeError:
-            discard(sys.stdout.fileno())  # so is `| head`
+            discard(1)  # so is `| head`
     return Exit.OK

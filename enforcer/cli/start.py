@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         for warning in prepared.warnings:
             complain(warning)
         sinks = list(_sinks(args))
-        with Session.open(prepared.image) as session:
+        with Session.open(prepared) as session:
             daemon = Daemon(session, prepared.facts)
             pipeline = pipeline_for(daemon, prepared.origins, sinks, complain)
             daemon.listen(args.socket)
@@ -96,7 +96,7 @@ def _sinks(args: argparse.Namespace) -> Iterator[Sink]:
     if args.logfmt_log:
         yield Logfmt.open(args.logfmt_log)
     if not args.quiet:
-        yield Terminal.on(sys.stdout.fileno(), os.environ)
+        yield Terminal.on(1, os.environ)
 
 
 def _announce(line: str) -> None:
@@ -104,7 +104,7 @@ def _announce(line: str) -> None:
     try:
         print(f"enforcer: {line}", flush=True)
     except OSError:
-        discard(sys.stdout.fileno())
+        discard(1)
 
 
 def _in_force(session: Session, prepared: Prepared, seconds: float, *, audit: bool) -> str:

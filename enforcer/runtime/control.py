@@ -157,7 +157,7 @@ class ControlServer:
     def _handle(self, connection: _Connection, line: bytes) -> None:
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             self._finish(connection, "the request is no JSON")
             return
         command = request.get("command") if isinstance(request, dict) else None

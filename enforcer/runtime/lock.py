@@ -43,7 +43,7 @@ class InstanceLock:
             holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)
             message = (
-                f"enforcer is already running (pid {holder}): stop it first with: enforcer stop"
+                f"a daemon is already running (pid {holder}): stop it first with: enforcer stop"
             )
             raise ControlError(message) from None
         os.ftruncate(fd, 0)

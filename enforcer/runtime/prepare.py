@@ -9,7 +9,7 @@ import attrs
 
 from enforcer.compiler import compile_policies
 from enforcer.events.types import Origin
-from enforcer.policy.lint import lint
+from enforcer.policy.lint import Severity, lint
 from enforcer.policy.model import Mode, PolicySet
 from enforcer.policy.store import load_policies
 from enforcer.runtime.report import PolicyFacts
@@ -25,13 +25,19 @@ __all__ = ["Prepared", "prepare"]
 
 @attrs.frozen
 class Prepared:
-    """Policies, compiled."""
+    """Policies, compiled. *warnings* are worth knowing at every start, *remarks* while writing."""
 
     policies: PolicySet
     image: CompiledImage
     origins: tuple[Origin, ...]
     facts: tuple[PolicyFacts, ...]
     warnings: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def data(self) -> bytes:
+        """The image as the kernel session takes it."""
+        return self.image.image
 
     @property
     def n_rules(self) -> int:
@@ -55,12 +61,17 @@ def prepare(
     """
     policies = _adjusted(load_policies(paths), audit=audit, allow_degraded=allow_degraded)
     image = compile_policies(policies)
+    issues = lint(policies)
     return Prepared(
         policies=policies,
         image=image,
         origins=_origins(image),
         facts=_facts(policies, image),
-        warnings=tuple(str(warning) for warning in lint(policies)),
+        warnings=(
+            *(str(issue) for issue in issues if issue.severity is Severity.WARNING),
+            *image.warnings,
+        ),
+        remarks=tuple(str(issue) for issue in issues if issue.severity is Severity.INFO),
     )
 
 

@@ -134,7 +134,7 @@ class Client:
 
 def _why_not(path: Path, error: OSError) -> str:
     if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED}:
-        return "enforcer is not running: start it with: enforcer start"
+        return "no daemon is running: start it with: enforcer start"
     if error.errno in {errno.EACCES, errno.EPERM}:
         return f"{path} is for root only: run this as root"
     return f"cannot connect to {path}: {error.strerror or error}"

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: MIT
+"""The command line, as far as it goes without a kernel that enforces."""
+
+import argparse
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from enforcer import __version__
+from enforcer.cli import main as module
+from enforcer.cli.arguments import duration, policy_paths
+from enforcer.cli.exits import Exit, UsageError, guarded
+from enforcer.cli.main import main
+from enforcer.cli.output import plural, size, span
+from enforcer.errors import (
+    ControlError,
+    KernelError,
+    PolicyError,
+    PolicyErrors,
+    UnsupportedError,
+    VerifierError,
+)
+from enforcer.policy.model import Span
+
+GOOD = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata:
+  name: shells
+spec:
+  rules:
+    - name: no-shell
+      exec:
+      match:
+        path: /bin/bash
+      action: deny
+"""
+
+
+@pytest.fixture
+def good(tmp_path):
+    path = tmp_path / "good.yaml"
+    path.write_text(GOOD)
+    return path
+
+
+def enforcer(*words, **options):
+    """Run the command as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "enforcer", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+def test_check_of_a_good_policy(good, capsys):
+    """A good policy ends with 0 and one line."""
+    assert main(["check", str(good)]) == Exit.OK
+    assert capsys.readouterr().out.startswith("ok: 1 policy, 1 rule, an image of ")
+
+
+def test_check_tells_every_error_with_its_place(tmp_path, capsys):
+    """All errors of all files are listed, with file, line and column."""
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text(GOOD.replace("action: deny", "action: dney"))
+    second.write_text(GOOD.replace("name: shells", "name: other").replace("match", "mach"))
+
+    code = main(["check", str(first), str(second)])
+
+    said = capsys.readouterr().err
+    assert code == Exit.POLICY
+    assert f"{first}:11:15: " in said
+    assert f"{second}:9:7: " in said
+    assert "errors in policies: nothing was loaded" in said
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", ".", "binary.yaml"])
+def test_check_of_what_is_no_policy(name, tmp_path, capsys):
+    """A file that is missing, an empty folder and binary rubbish are errors with a place."""
+    (tmp_path / "binary.yaml.txt").write_bytes(b"")
+    if name == "binary.yaml":
+        (tmp_path / name).write_bytes(bytes(range(256)))
+
+    assert main(["check", str(tmp_path / name)]) == Exit.POLICY
+    assert f"{tmp_path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "stop", "events"])
+def test_commands_for_a_daemon_that_does_not_run(command, tmp_path, capsys):
+    """One sentence that says how to start it."""
+    follow = ["--follow"] if command == "events" else []
+
+    code = main([command, *follow, "--socket", str(tmp_path / "none.sock")])
+
+    assert code == Exit.USAGE
+    assert capsys.readouterr().err == (
+        "enforcer: no daemon is running: start it with: enforcer start\n"
+    )
+
+
+@pytest.mark.parametrize("words", [["start"], ["dry-run"], ["doctor"]])
+def test_what_needs_root_says_so(words, good, monkeypatch, capsys):
+    """Without root one sentence, before anything else is tried."""
+    monkeypatch.setattr("enforcer.cli.arguments.os.geteuid", lambda: 1000)
+
+    code = main([*words, str(good)] if words != ["doctor"] else words)
+
+    assert code == Exit.USAGE
+    assert "needs root" in capsys.readouterr().err
+
+
+def test_no_policies_anywhere(tmp_path, monkeypatch):
+    """The default folder must exist when nothing is named."""
+    monkeypatch.setattr("enforcer.cli.arguments.DEFAULT_POLICIES", tmp_path / "none")
+
+    with pytest.raises(UsageError, match="does not exist"):
+        policy_paths([])
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (PolicyError("bad", Span("a.yaml", 3, 5)), Exit.POLICY, "enforcer: a.yaml:3:5: bad\n"),
+        (
+            PolicyErrors([PolicyError("one"), PolicyError("two")]),
+            Exit.POLICY,
+            "one\ntwo\nenforcer: 2 errors in policies: nothing was loaded\n",
+        ),
+        (ControlError("not there"), Exit.USAGE, "enforcer: not there\n"),
+        (UnsupportedError("too old: upgrade"), Exit.KERNEL, "enforcer: too old: upgrade\n"),
+        (KernelError("load", errno.ENOMEM), Exit.KERNEL, "enforcer: load: Cannot allocate memory\n"),
+        (VerifierError("refused", errno.EACCES, "log"), Exit.KERNEL, "enforcer: refused: Permission denied\n"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", "/x/log"),
+            Exit.USAGE,
+            "enforcer: /x/log: No such file or directory\n",
+        ),
+    ],
+)  # fmt: skip
+def test_expected_failures_are_sentences(error, code, sentence, capsys):
+    """Each family of errors has its exit code, and no traceback."""
+
+    def fail():
+        raise error
+
+    assert guarded(fail) == code
+    assert capsys.readouterr().err == sentence
+
+
+def test_a_bug_is_a_sentence_too(capsys):
+    """What nobody expected ends with 4 and says how to learn more."""
+    assert guarded(lambda: 1 // 0) == Exit.INTERNAL
+
+    said = capsys.readouterr().err
+    assert "internal error: ZeroDivisionError" in said
+    assert "Traceback" not in said
+
+
+def test_ctrl_c_is_silent(capsys):
+    """Interrupting is no error worth a word."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert guarded(interrupted) == Exit.INTERRUPTED
+    assert capsys.readouterr().err == ""
+
+
+def test_notes_of_kernel_errors_are_told(capsys):
+    """What libbpf said last is part of the sentence."""
+    error = KernelError("cannot load", errno.EINVAL)
+    error.add_note("libbpf: no BTF")
+
+    def fail():
+        raise error
+
+    guarded(fail)
+    assert capsys.readouterr().err == "enforcer: cannot load: Invalid argument; libbpf: no BTF\n"
+
+
+def test_a_reader_that_leaves_is_no_traceback(good):
+    """`enforcer … | head` does not complain."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "enforcer", "check", str(good)],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+
+    assert (done.returncode, done.stderr) == (Exit.BROKEN_PIPE, b"")
+
+
+def test_version_and_help():
+    """Both end with 0, and each command explains itself with an example."""
+    assert enforcer("--version").stdout == f"enforcer {__version__}\n"
+    assert "a first session" in enforcer("--help").stdout
+
+
+@pytest.mark.parametrize("command", list(module._COMMANDS))
+def test_every_command_has_help(command, capsys):
+    """A stranger finds purpose and examples."""
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "examples:" in said
+    assert "SPDX" not in said
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["explode"], ["check"], ["events"], ["dry-run", "--for", "x"]]
+)
+def test_wrong_usage(words):
+    """argparse explains, exit code 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == Exit.USAGE
+
+
+def test_help_does_not_import_what_is_heavy():
+    """`enforcer --help` is quick: neither rich nor yaml nor cffi are loaded for it."""
+    code = (
+        "import sys; from enforcer.cli.main import _parser; _parser().format_help(); "
+        "print({'rich', 'yaml', 'cffi', '_cffi_backend', 'tenacity'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("60s", 60), ("5m", 300), ("1h", 3600), ("500ms", 0.5), ("2.5", 2.5), (" 7 s ", 7)],
+)
+def test_durations(text, seconds):
+    """Seconds unless a unit is given."""
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "s", "-5s", "5 days", "1e3"])
+def test_no_durations(text):
+    """Anything else is refused."""
+    with pytest.raises(argparse.ArgumentTypeError):
+        duration(text)
+
+
+def test_words_for_numbers():
+    """Output reads like language."""
+    assert [plural(1, "policy"), plural(2, "policy"), plural(1234, "rule"), plural(2, "process")] == [
+        "1 policy", "2 policies", "1,234 rules", "2 processes",
+    ]  # fmt: skip
+    assert [size(500), size(2048), size(5 << 20), size(3 << 30)] == [
+        "500 bytes", "2.0 KiB", "5.0 MiB", "3.0 GiB",
+    ]  # fmt: skip
+    assert [span(0.94), span(75), span(3720), span(3 * 86400)] == [
+        "0.9 s", "1 m 15 s", "1 h 02 m", "3 d 00 h",
+    ]  # fmt: skip

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""Counts."""
+
+from fakes import denied, record
+
+from enforcer.events.stats import LostMeter, Stats
+
+
+def test_outcomes_are_counted_apart():
+    """Enforced and audited verdicts are different outcomes."""
+    stats = Stats()
+
+    for each in (denied(), denied(), denied(flags=0), record()):
+        stats.observe(each)
+
+    assert dict(stats.by_outcome) == {"denied": 2, "would deny": 1, "allowed": 1}
+    assert stats.records == 4
+
+
+def test_a_loss_is_reported_once():
+    """Totals become differences, and no difference is no record."""
+    meter = LostMeter()
+
+    first = meter.advance(1, decisions=2, activity=5, malformed=0, reason=None)
+    second = meter.advance(2, decisions=2, activity=5, malformed=0, reason=None)
+    third = meter.advance(3, decisions=2, activity=6, malformed=1, reason="bad")
+
+    assert (first.decisions, first.activity) == (2, 5)
+    assert second is None
+    assert (third.decisions, third.activity, third.malformed, third.reason) == (0, 1, 1, "bad")

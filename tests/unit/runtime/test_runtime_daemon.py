@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: MIT
+"""The daemon around a fake kernel."""
+
+import errno
+import os
+import signal
+import threading
+
+import attrs
+import pytest
+from fakes import BASH, DECODER, ENFORCED, PREVENTED, FakeSession, FakeSink, enricher, raw_event
+
+from enforcer.events.types import Lost, Origin, Record
+from enforcer.policy.model import Verb
+from enforcer.policy.vocabulary import Op
+from enforcer.runtime.daemon import Daemon
+from enforcer.runtime.dryrun import DryRun, as_document
+from enforcer.runtime.pipeline import Pipeline
+from enforcer.runtime.protocol import Client
+from enforcer.runtime.report import PolicyFacts
+from enforcer.sinks.fanout import Fanout
+
+DENIAL = {
+    "op": Op.WRITE,
+    "action": Verb.DENY,
+    "flags": ENFORCED | PREVENTED,
+    "error": errno.EPERM,
+    "row": 1,
+}
+ORIGINS = (BASH, Origin("vault", "no-writes", "vault.yaml:9:3"))
+FACTS = (
+    PolicyFacts("detect-bash-exec", "enforce", "detect-bash-exec.yaml", 1, (0,)),
+    PolicyFacts("vault", "audit", "vault.yaml", 1, (1,)),
+)
+
+
+@attrs.define
+class Bench:
+    """A daemon with everything around it faked."""
+
+    session: FakeSession
+    sink: FakeSink
+    daemon: Daemon
+    pipeline: Pipeline
+    said: list[str]
+
+
+@pytest.fixture
+def bench():
+    session, sink, said = FakeSession(), FakeSink(), []
+    daemon = Daemon(session, FACTS)
+    pipeline = Pipeline(
+        session, DECODER, enricher(*ORIGINS), Fanout.to([sink], said.append), daemon.publish
+    )
+    yield Bench(session, sink, daemon, pipeline, said)
+    session.close()
+    daemon.reactor.close()
+
+
+def records(bench) -> list[Record]:
+    return [r for r in bench.sink.records if isinstance(r, Record)]
+
+
+def run_until(bench, condition):
+    """Let the loop run until *condition* holds."""
+    bench.daemon.reactor.every(0.01, lambda: condition() and bench.daemon.stop())
+    return bench.daemon.run(bench.pipeline, ready=lambda: None)
+
+
+def test_records_reach_the_sink_and_the_ending(bench):
+    """What the kernel reports is recorded, and summed up at the end."""
+    bench.session.happen(raw_event(path=b"/bin/bash"), raw_event(**DENIAL))
+
+    ending = run_until(bench, lambda: len(bench.sink.records) == 2)
+
+    assert [r.origin.policy for r in records(bench)] == ["detect-bash-exec", "vault"]
+    assert ending.outcomes == {"allowed": 1, "denied": 1}
+    assert ending.lost == 0
+    assert bench.session.is_closed
+    assert bench.sink.is_closed
+
+
+def test_the_last_records_are_taken_before_the_end(bench):
+    """What already waits when the stop comes is still recorded."""
+    bench.daemon.stop()
+    bench.session.happen(raw_event())
+    bench.session.happen(raw_event())
+
+    bench.daemon.run(bench.pipeline, ready=lambda: None)
+
+    assert len(records(bench)) == 2
+
+
+def test_bytes_that_make_no_event_are_counted_and_told(bench):
+    """A malformed record costs that record only, and becomes a record of a loss."""
+    bench.session.happen(b"garbage", raw_event())
+
+    ending = run_until(bench, lambda: bench.sink.records)
+
+    assert len(records(bench)) == 1
+    lost = [r for r in bench.sink.records if isinstance(r, Lost)]
+    assert [(r.malformed, r.decisions) for r in lost] == [(1, 0)]
+    assert "7 bytes" in lost[0].reason
+    assert ending.lost == 1
+
+
+def test_what_the_kernel_lost_becomes_a_record(bench):
+    """A ring buffer that was full is told of."""
+    bench.session.counters = {"LOST_DECISIONS": 2, "LOST_ACTIVITY": 40}
+    bench.daemon.stop()
+
+    ending = bench.daemon.run(bench.pipeline, ready=lambda: None)
+
+    assert [(r.decisions, r.activity) for r in bench.sink.records] == [(2, 40)]
+    assert ending.lost == 42
+
+
+def test_a_failing_sink_does_not_stop_the_loop(bench):
+    """Enforcement goes on, the operator is told, and the sink is tried again."""
+    bench.sink.error = OSError(errno.ENOSPC, "No space left on device")
+    bench.session.happen(raw_event())
+
+    run_until(bench, lambda: bench.sink.flushes >= 2)
+
+    assert len(bench.said) == 1
+    assert len(records(bench)) == 1
+
+
+def test_a_signal_is_an_orderly_end(bench):
+    """SIGTERM ends enforcement and the last record is kept."""
+    bench.session.happen(raw_event())
+
+    ending = bench.daemon.run(bench.pipeline, ready=lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+    assert bench.session.is_closed
+    assert ending.outcomes == {"allowed": 1}
+
+
+def test_status_and_stop_over_the_socket(bench, tmp_path):
+    """A client sees policies, hits and memory, and ends the daemon."""
+    path = tmp_path / "s.sock"
+    bench.daemon.listen(path)
+    got = {}
+
+    def client():
+        with Client.connect(path) as asked:
+            got.update(asked.ask("status")["status"])
+        with Client.connect(path) as asked:
+            asked.ask("stop")
+            got["ended"] = asked.wait_closed(30)
+
+    thread = threading.Thread(target=client)
+    bench.daemon.run(bench.pipeline, ready=thread.start)
+    thread.join()
+
+    assert got["ended"]
+    assert got["pid"] == os.getpid()
+    assert got["programs"] == 3
+    assert [(p["name"], p["enforced"], p["audited"]) for p in got["policies"]] == [
+        ("detect-bash-exec", 2, 0),
+        ("vault", 0, 3),
+    ]
+    assert got["memory"]["mapBytes"] == 4096 + 65536
+    assert got["memory"]["residentBytes"] > 1 << 20
+    assert not path.exists()
+
+
+def test_followers_see_records(bench, tmp_path):
+    """A follower gets the JSON of each record."""
+    path = tmp_path / "s.sock"
+    bench.daemon.listen(path)
+    got = []
+
+    def client():
+        with Client.connect(path) as asked:
+            asked.ask("events")
+            bench.session.happen(raw_event(**DENIAL, path=b"/x"))
+            got.extend(asked.follow())
+
+    thread = threading.Thread(target=client)
+    bench.daemon.reactor.every(0.01, lambda: bench.sink.records and bench.daemon.stop())
+    bench.daemon.run(bench.pipeline, ready=thread.start)
+    thread.join()
+
+    assert [(m["action"], m["object"]["path"]) for m in got] == [("deny", "/x")]
+
+
+def test_a_dry_run_sums_up():
+    """Findings are by rule, with who and what; what records missed is known from the counters."""
+    dry = DryRun()
+    maker = enricher(*ORIGINS)
+    for exe, path, verb in (
+        (b"/usr/bin/tee", b"/a", Verb.DENY),
+        (b"/usr/bin/tee", b"/b", Verb.DENY),
+        (b"/usr/bin/cp", b"/a", Verb.KILL),
+    ):
+        raw = raw_event(**{**DENIAL, "flags": 0, "action": verb}, exe=exe, path=path)
+        dry.write(maker.enrich(DECODER.decode(raw)))
+    dry.write(maker.enrich(DECODER.decode(raw_event(action=Verb.LOG))))
+
+    found = dry.findings(FakeSession(counted=(FakeHitsOf(0), FakeHitsOf(5))).hits())
+
+    assert [(f.origin.rule, f.would_deny, f.would_kill, f.unrecorded) for f in found] == [
+        ("no-writes", 2, 1, 2)
+    ]
+    shown = as_document(dry, found, 60.0)
+    assert (shown["wouldDeny"], shown["wouldKill"], shown["permitted"]) == (2, 1, 1)
+    assert shown["rules"][0]["processes"] == {"/usr/bin/tee": 2, "/usr/bin/cp": 1}
+    assert shown["rules"][0]["objects"] == {"file.write /a": 2, "file.write /b": 1}
+
+
+@attrs.frozen
+class FakeHitsOf:
+    audited: int
+    enforced: int = 0

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""One daemon at a time."""
+
+import os
+
+import pytest
+
+from enforcer.errors import ControlError
+from enforcer.runtime.lock import InstanceLock
+
+
+def test_a_second_daemon_is_refused(tmp_path):
+    """The sentence names the one that runs and how to stop it."""
+    path = tmp_path / "run" / "enforcer.lock"
+
+    with InstanceLock.take(path), pytest.raises(ControlError) as refused:
+        InstanceLock.take(path)
+
+    assert f"already running (pid {os.getpid()})" in str(refused.value)
+    assert "enforcer stop" in str(refused.value)
+
+
+def test_the_lock_is_free_afterwards(tmp_path):
+    """Releasing twice is no error, and the next one gets it."""
+    path = tmp_path / "enforcer.lock"
+    first = InstanceLock.take(path)
+    first.release()
+    first.release()
+
+    with InstanceLock.take(path):
+        assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_a_link_is_not_followed(tmp_path):
+    """Nobody makes root truncate another file."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "enforcer.lock").symlink_to(victim)
+
+    with pytest.raises(OSError, match="symbolic"):
+        InstanceLock.take(tmp_path / "enforcer.lock")
+
+    assert victim.read_text() == "precious"

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""The loop."""
+
+import os
+import selectors
+import signal
+
+import pytest
+
+from enforcer.runtime.reactor import Reactor
+
+
+@pytest.fixture
+def loop():
+    reactor = Reactor()
+    yield reactor
+    reactor.close()
+
+
+def test_a_readable_descriptor_is_called(loop):
+    """What is watched is called when it is ready, and no more once it is forgotten."""
+    reader, writer = os.pipe()
+    got = []
+    loop.watch(reader, selectors.EVENT_READ, lambda _: got.append(os.read(reader, 1)))
+    os.write(writer, b"ab")
+
+    loop.turn(1)
+    loop.forget(reader)
+    loop.turn(0)
+
+    assert got == [b"a"]
+    os.close(reader)
+    os.close(writer)
+
+
+def test_forgetting_what_is_closed_is_no_error(loop):
+    """Callers close in whatever order suits them."""
+    reader, writer = os.pipe()
+    loop.watch(reader, selectors.EVENT_READ, lambda _: None)
+    os.close(reader)
+    os.close(writer)
+
+    loop.forget(reader)
+    loop.forget(reader)
+
+
+def test_timers_are_called_in_order():
+    """The order is that of their times; cancelled ones are not called."""
+    now = [0.0]
+    loop = Reactor(clock=lambda: now[0])
+    got = []
+    loop.after(2, lambda: got.append("two"))
+    loop.after(1, lambda: got.append("one"))
+    loop.after(1.5, lambda: got.append("never")).cancel()
+
+    loop.turn(0)
+    now[0] = 3
+    loop.turn(0)
+
+    assert got == ["one", "two"]
+    loop.close()
+
+
+def test_a_periodic_call_comes_again():
+    """Each call arms the next."""
+    now = [0.0]
+    loop = Reactor(clock=lambda: now[0])
+    got = []
+    loop.every(1, lambda: got.append(now[0]))
+
+    for second in (1, 2, 3):
+        now[0] = float(second)
+        loop.turn(0)
+
+    assert got == [1.0, 2.0, 3.0]
+    loop.close()
+
+
+def test_a_signal_ends_the_loop(loop):
+    """A signal is a call of the loop; the handlers from before come back afterwards."""
+    before = signal.getsignal(signal.SIGUSR1)
+
+    with loop.signals({signal.SIGUSR1: loop.stop}):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        loop.run()
+
+    assert loop.is_stopping
+    assert signal.getsignal(signal.SIGUSR1) is before
+
+
+def test_an_ignored_signal_stays_ignored(loop):
+    """Under nohup a hang-up does not end enforcement."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with loop.signals({signal.SIGHUP: loop.stop}):
+            os.kill(os.getpid(), signal.SIGHUP)
+            loop.turn(0)
+        assert not loop.is_stopping
+    finally:
+        signal.signal(signal.SIGHUP, before)
