@@ -91,5 +91,7 @@ def _parts(glob: bytes, *, is_path: bool) -> list[bytes]:
 
 
 def _class(members: bytes, *, negated: bool) -> bytes:
-    out = re.sub(rb"\\(.)|([\[\]^&~|])", lambda m: b"\\" + (m[1] or m[2]), members, flags=re.DOTALL)
+    out = re.sub(
+        rb"\\(.)|([\[\]^&~|])", lambda m: re.escape(m[1] or m[2]), members, flags=re.DOTALL
+    )
     return b"[" + (b"^" if negated else b"") + out + b"]"

@@ -23,6 +23,7 @@ MAX_COMPONENT = 255
 _FROM_START = (TextKind.EXACT, TextKind.PREFIX)
 _TO_END = (TextKind.EXACT, TextKind.SUFFIX)
 _SPECIAL = "*?[\\{}"
+_QUOTED = re.compile(r"\\(.)")
 _ANY_SPECIAL = re.compile(r"[*?\[\\{}]")
 
 
@@ -99,6 +100,9 @@ def _unquoted(text: str, form: TextForm, span: Span) -> str | None:
             if at == len(text):
                 msg = f"the glob {shorten(text)!r} ends in a backslash that quotes nothing"
                 raise PolicyError(msg, span)
+            if form.is_path and text[at] == "/":
+                msg = f"the backslash before / in the glob {shorten(text)!r} quotes nothing: leave it out"
+                raise PolicyError(msg, span)
             meant.append(text[at])
         elif char == "[":
             many = True
@@ -124,27 +128,30 @@ def _class_end(text: str, start: int, form: TextForm, span: Span) -> int:
     if text[at : at + 1] in {"!", "^"}:
         at += 1
     first = at
-    members: list[str] = []
-    while at < len(text) and (text[at] != "]" or at == first):
-        if text[at] == "\\":
-            at += 1
-        if at < len(text):
-            members.append(text[at])
-        at += 1
-    if at >= len(text):
-        msg = f"{where} is not closed: write \\[ for a literal one"
-        raise PolicyError(msg, span)
-    if not text[first:at].isascii():
-        msg = f"{where} has a character of several bytes: list one glob for each instead"
-        raise PolicyError(msg, span)
-    if form.is_path and "/" in members:
-        msg = f"{where} has a '/', which a class never matches"
-        raise PolicyError(msg, span)
-    for low, dash, high in zip(members, members[1:], members[2:], strict=False):
-        if dash == "-" and low > high:
+    while text[at : at + 1] != "]" or at == first:
+        low, at = _member(text, at)
+        high = low
+        if text[at : at + 1] == "-" and text[at + 1 : at + 2] != "]":
+            high, at = _member(text, at + 1)
+        if not low or not high:
+            msg = f"{where} is not closed: write \\[ for a literal one"
+            raise PolicyError(msg, span)
+        if not (low.isascii() and high.isascii()):
+            msg = f"{where} has a character of several bytes: list one glob for each instead"
+            raise PolicyError(msg, span)
+        if form.is_path and "/" in {low, high}:
+            msg = f"{where} has a '/', which a class never matches"
+            raise PolicyError(msg, span)
+        if low > high:
             msg = f"{where} has the range {low}-{high} backwards"
             raise PolicyError(msg, span)
     return at
+
+
+def _member(text: str, at: int) -> tuple[str, int]:
+    """Return the character of a class at *at* ("" at the end of the text) and where it ends."""
+    at += text[at : at + 1] == "\\"
+    return text[at : at + 1], at + 1
 
 
 def _check_literal_path(text: str, kind: TextKind, span: Span) -> None:
@@ -172,8 +179,8 @@ def _check_components(text: str, plain: str | None, span: Span) -> None:
     if plain is not None:
         return  # checked as the literal that it is
     for part in text.split("/")[1:]:
-        _check_component(part, text, span)
-        if not any(c in part for c in _SPECIAL):
+        _check_component(_QUOTED.sub(r"\1", part), text, span)
+        if not _ANY_SPECIAL.search(part):
             _check_length(part, text, span)
 
 

@@ -115,6 +115,8 @@ RULES = [
     ("{exec: {}, action: deny, match: {path: '/[ä]'}}", 44, "a character of several bytes"),
     ("{exec: {}, action: deny, match: {path: '/[/]'}}", 44, "a class never matches"),
     ("{exec: {}, action: deny, match: {path: '/a\\'}}", 44, "quotes nothing"),
+    ("{exec: {}, action: deny, match: {path: '/a\\/b*'}}", 44, "the backslash before /"),
+    ("{exec: {}, action: deny, match: {path: '/\\.\\./b*'}}", 44, "a component '..'"),
     ("{exec: {}, action: deny, match: {path: '/{a,b}'}}", 44, "a list of globs"),
     (f"{{exec: {{}}, action: deny, match: {{path: /{'a' * 256}}}}}", 44, "longer than 255 bytes"),
     (f"{{exec: {{}}, action: deny, match: {{path: {'/aa' * 1400}}}}}", 44, "the limit is 4096"),

@@ -43,6 +43,8 @@ OBJECTS = [
     ("exec: {}", r"path: '/a\*/?'", _glob(rb"/a\*/?"), False),
     ("exec: {}", "path: '/[a-c]x'", _glob(b"/[a-c]x"), False),
     ("exec: {}", "path: '/[]!]'", _glob(b"/[]!]"), False),
+    ("exec: {}", r"path: '/[z\-a]'", _glob(rb"/[z\-a]"), False),
+    ("exec: {}", "path: '/[c-e-a]'", _glob(b"/[c-e-a]"), False),
     ("exec: {}", "path: /ü", _exact("/ü".encode()), False),
     ("exec: {}", "path: {equal: /a*}", _exact(b"/a*"), False),
     ("exec: {}", "path: {equal: /}", _exact(b"/"), False),

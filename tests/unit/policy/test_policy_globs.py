@@ -21,6 +21,7 @@ from enforcer.policy.model import Text, TextKind
         (b"/a/**/x", [b"/a/x", b"/a/b/c/x"], [b"/ax", b"/a/bx"]),
         (b"/a**z", [b"/az", b"/a/b/z"], [b"/a"]),
         (b"/[a-c]", [b"/a", b"/c"], [b"/d", b"/ab"]),
+        (rb"/[\b\d]", [b"/b", b"/d"], [b"/\x08", b"/1"]),
         (b"/[!a-c]", [b"/d"], [b"/a", b"//"]),
         (b"/[^a]", [b"/d", b"/^"], [b"/a"]),
         (b"/[]x]", [b"/]", b"/x"], [b"/["]),
