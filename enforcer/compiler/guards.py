@@ -57,6 +57,8 @@ def itself(form: Form, kind: TextKind, *, is_exec: bool) -> Iterator[Form]:
     if is_exec:
         if kind in {TextKind.SUFFIX, TextKind.CONTAINS} or isinstance(form, Below):
             return
+        if kind is TextKind.PREFIX and isinstance(form, Exact):
+            return  # the directory that the prefix ends with
         if isinstance(form, Glob) and form.tokens[-2:] == (Wild.BYTE, Wild.DEEP):
             return
     yield form

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: MIT
+"""
+Random policies and operations, from few words so that they meet often.
+
+Made from one ``random.Random`` rather than from a strategy per value: ten times as many operations in
+the same time, and Hypothesis still owns the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import TypeVar
+
+from reference.semantics import UNKNOWN, Access, Actor, Identity, rule_ops
+
+from enforcer.policy.model import (
+    Action,
+    Address,
+    CapabilityMask,
+    Condition,
+    Flag,
+    Interval,
+    Mask,
+    Mode,
+    OnError,
+    Policy,
+    PolicySet,
+    Process,
+    Rule,
+    Span,
+    Subject,
+    Text,
+    TextKind,
+    Value,
+    Verb,
+)
+from enforcer.policy.vocabulary import (
+    EVENTS,
+    FIELDS,
+    PROCESS_FIELDS,
+    Dim,
+    FieldSpec,
+    Kind,
+    ObjectFlag,
+    Op,
+)
+
+T = TypeVar("T")
+
+NAMES = [b"a", b"a", b"a", b"b", b"b", b"ab", b"exactly8", b"x.sh", b"sixteen-letters!", b"*x"]
+GLOB_PARTS = [b"*", b"*", b"**", b"**", b"?", b"a*", b"*b", b"[ab]", b"[!a]*", b"*.sh", b"a**"]
+WORDS = [b"", b"-c", b"-x", b"curl", b"--exactly", b"/a/b", b"a/b", b"sixteen-letters!"]
+WORD_PARTS = [b"-", b"c", b"a/", b"exact", b"!"]
+WORD_GLOBS = [b"*", b"-?", b"c*l", b"[-a]*", b"*/**", b"**", b"a**/b", b"?*", b"*?b", b"[!-]*"]
+V4 = 0xFFFF << 32
+HOSTS = [V4 | 0x7F000001, V4 | 0x0A000001, V4 | 0x0A000102, V4 | 0xA9FEA9FE, 1, 0x20010DB8 << 96]
+CAPS = [1 << 21, 1 << 12, 1 << 21 | 1 << 12, 1]
+IDS = [0, 1, 5, 8, 1000, 0xFFFFFFFE]
+TOPS = {Kind.PORT: 65535, Kind.NUMBER: 8, Kind.USER: 0xFFFFFFFE, Kind.GROUP: 0xFFFFFFFE}
+CGROUPS = [
+    b"/",
+    b"/a",
+    b"/a/b",
+    b"/system.slice/ssh.service",
+    b"/system.slice/ssh.service/sub",
+    b"/system.slice/system-x.slice/cron.service",
+    b"/user.slice/user-1000.slice/user@1000.service/app.slice/ssh.service",
+]
+OPS_OF = {
+    "exec": [Op.EXEC, Op.EXEC_ARGV, Op.EXEC_CREDS, Op.GUARD],
+    "file": [*EVENTS["file"].everything, Op.GUARD, Op.FD_READ, Op.FD_WRITE],
+    "network": list(EVENTS["network"].everything),
+}
+DIMS_OF = {
+    "exec": [Dim.PATH],
+    "file": [Dim.PATH, Dim.MODE, Dim.NAME],
+    "network": [Dim.PATH, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.FAMILY, Dim.TYPE, Dim.PROTOCOL],
+}
+FACTS = [0, 0, 1, 4, 0x44, 0x108, 0x3FF]
+SPAN = Span("random.yaml", 1, 1)
+
+
+def escaped(name: bytes) -> bytes:
+    return name.replace(b"*", b"\\*")
+
+
+class Maker:
+    """Everything that *random* leads to."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.pick = random.choice
+
+    def chance(self, part: float) -> bool:
+        return self.random.random() < part
+
+    def several(self, make: Callable[[], T], least: int, most: int) -> list[T]:
+        return [make() for _ in range(self.random.randint(least, most))]
+
+    # ---- Texts -------------------------------------------------------------------------------
+
+    def path(self) -> bytes:
+        if self.chance(0.05):
+            return b"/"
+        return b"".join(b"/" + self.pick(NAMES) for _ in range(self.random.randint(1, 3)))
+
+    def glob(self) -> bytes:
+        parts = [
+            self.pick(GLOB_PARTS) if self.chance(0.5) else escaped(self.pick(NAMES))
+            for _ in range(self.random.randint(1, 4))
+        ]
+        return b"/" + b"/".join(parts)
+
+    def path_text(self) -> Text:
+        path = self.path()
+        at = self.random.randint(1, len(path))
+        return self.pick(
+            [
+                Text(TextKind.EXACT, path),
+                Text(TextKind.EXACT, path),
+                Text(TextKind.GLOB, self.glob()),
+                Text(TextKind.GLOB, self.glob()),
+                Text(TextKind.GLOB, escaped(path.rstrip(b"/")) + b"/**"),
+                Text(TextKind.PREFIX, path[:at]),
+                Text(TextKind.PREFIX, path.rstrip(b"/") + b"/"),
+                Text(TextKind.SUFFIX, (path.rstrip(b"/") or b"a")[-at:]),
+                Text(TextKind.CONTAINS, path[at - 1 : at + 3]),
+            ]
+        )
+
+    def word_text(self) -> Text:
+        kind = self.pick(list(TextKind))
+        of = {TextKind.EXACT: WORDS, TextKind.GLOB: WORD_GLOBS}
+        return Text(kind, self.pick(of.get(kind, WORD_PARTS)))
+
+    # ---- Values ------------------------------------------------------------------------------
+
+    def interval(self, top: int) -> Interval:
+        near = [0, 0, 1, 2, 5, 8, 1000, top - 3, top, top]
+        low, high = sorted((min(self.pick(near), top), min(self.pick(near), top)))
+        return Interval(low, high)
+
+    def address(self) -> Address:
+        bits = self.pick([0, 0, 8, 16, 24, 32, 96])
+        low = self.pick(HOSTS) >> bits << bits
+        return Address(low, low + (1 << bits) - 1)
+
+    def mode(self) -> Value:
+        masks = [Mask(0o4000), Mask(0o6000, 0o4000), Mask(0o7, 0o7), Mask(0o22, 0), Mask(0o111)]
+        return self.pick([self.interval(0o7777), *masks])
+
+    def value(self, kind: Kind) -> Value:
+        match kind:
+            case Kind.PATH:
+                return self.path_text()
+            case Kind.CGROUP:
+                return (
+                    Text(TextKind.EXACT, self.pick(CGROUPS))
+                    if self.chance(0.5)
+                    else self.path_text()
+                )
+            case Kind.UNIT:
+                return Text(TextKind.EXACT, self.pick([b"/ssh.service", b"/cron.service"]))
+            case Kind.STRING | Kind.ARGS:
+                return self.word_text()
+            case Kind.ADDRESS:
+                return self.address()
+            case Kind.MODE:
+                return self.mode()
+            case Kind.CAPABILITY:
+                return CapabilityMask(self.pick(["any", "all", "none"]), self.pick(CAPS))
+        return self.interval(TOPS[kind])
+
+    # ---- Rules -------------------------------------------------------------------------------
+
+    def condition(self, fields: Sequence[FieldSpec]) -> Condition:
+        field = self.pick(fields)
+        index = self.pick([None, 0, 1, 2, 15]) if field.kind is Kind.ARGS else None
+        most = 1 if field.kind is Kind.CAPABILITY else 3
+        values = self.several(lambda: self.value(field.kind), 1, most)
+        return Condition(field, tuple(values), self.chance(0.25), index)
+
+    def flag(self, fields: Sequence[FieldSpec]) -> Flag:
+        return Flag(self.pick(fields), self.chance(0.5))
+
+    def process(self) -> Process:
+        compared = [f for f in PROCESS_FIELDS.values() if f.kind is not Kind.FLAG]
+        facts = [f for f in PROCESS_FIELDS.values() if f.kind is Kind.FLAG]
+        return Process(
+            tuple(self.several(lambda: self.condition(compared), 0, 2)),
+            tuple(self.several(lambda: self.flag(facts), 0, 1)) if self.chance(0.3) else (),
+        )
+
+    def rarely(self, part: float) -> Process:
+        return self.process() if self.chance(part) else Process()
+
+    def subject(self) -> Subject:
+        if self.chance(0.5):
+            return Subject()
+        return Subject(*(self.rarely(0.3) for _ in range(6)))
+
+    def action(self) -> Action:
+        message = self.pick([None, "seen"])
+        return Action(self.pick(list(Verb)), self.pick([1, 2, 13]), message=message)
+
+    def rule(self) -> Rule:
+        event = self.pick(["file", "file", "exec", "network"])
+        words = self.several(lambda: self.pick(list(EVENTS[event].operations.values())), 1, 2)
+        known = sorted(frozenset().union(*(word.fields for word in words)))
+        compared = [FIELDS[n] for n in known if FIELDS[n].kind is not Kind.FLAG]
+        facts = [FIELDS[n] for n in known if FIELDS[n].kind is Kind.FLAG]
+        if "path" in known:
+            compared += [FIELDS["path"]] * 3
+        chosen = self.several(lambda: self.condition(compared), 0, self.pick([1, 1, 2, 3]))
+        stated = self.several(lambda: self.flag(facts), 0, 1) if facts and self.chance(0.4) else []
+        if any(c.field.kind is Kind.ARGS for c in chosen):
+            stated = [f for f in stated if f.field.flag != ObjectFlag.FILECAPS]
+        return Rule(
+            name="rule",
+            event=event,
+            operations=tuple(words),
+            action=self.action(),
+            span=SPAN,
+            conditions=tuple(chosen),
+            flags=tuple(stated),
+            subject=self.subject(),
+            on_error=self.pick(list(OnError)),
+            guard=self.chance(0.7),
+            strict=event == "file" and self.chance(0.3),
+        )
+
+    def policies(self) -> PolicySet:
+        return PolicySet(
+            tuple(
+                Policy(
+                    name=f"policy-{i}",
+                    mode=Mode.AUDIT if self.chance(0.25) else Mode.ENFORCE,
+                    rules=tuple(self.several(self.rule, 0, 8)),
+                    span=SPAN,
+                    selector=self.rarely(0.15),
+                    defaults={event: self.action() for event in EVENTS if self.chance(0.1)},
+                )
+                for i in range(self.random.randint(1, 4))
+            )
+        )
+
+    # ---- Operations --------------------------------------------------------------------------
+
+    def identity(self) -> Identity:
+        return Identity(
+            exe=self.pick([self.path(), self.path(), self.path(), None, UNKNOWN]),
+            cgroup=UNKNOWN if self.chance(0.1) else self.pick(CGROUPS),
+            uid=self.pick(IDS),
+            euid=self.pick(IDS),
+            gid=self.pick(IDS),
+            egid=self.pick(IDS),
+            caps=self.pick([0, *CAPS, (1 << 41) - 1]),
+            flags=self.pick([0, 0, 1, 2, 4, 3]),
+        )
+
+    def actor(self) -> Actor:
+        actor = Actor(self.identity(), lineage_unknown=self.chance(0.2))
+        for _ in range(self.random.randint(0, 3)):
+            actor = actor.fork() if self.chance(0.5) else actor
+            actor = actor.exec(self.identity())
+        return actor
+
+    def operand(self, dim: Dim) -> bytes | int:
+        match dim:
+            case Dim.PATH:
+                return self.path()
+            case Dim.NAME:
+                return self.pick(WORDS)
+            case Dim.ADDR:
+                return self.pick([*HOSTS, V4 | 0x0A000103, 2, 0])
+            case Dim.MODE:
+                return self.pick([0, 0o644, 0o755, 0o4755, 0o6755, 0o7777])
+        return self.pick([0, 1, 2, 5, 8, 9, 65535])
+
+    def access(self, policies: PolicySet) -> Access:
+        """Make an operation that, more often than chance has it, some rule is about."""
+        written = [rule for policy in policies.policies for rule in policy.rules]
+        rule = self.pick(written) if written and self.chance(0.85) else None
+        event = rule.event if rule else self.pick(list(OPS_OF))
+        ops = [self.pick(sorted(rule_ops(rule)) if rule else OPS_OF[event])]
+        if rule and self.chance(0.25) and rule.event != "network":
+            ops = [Op.GUARD]
+        ops += self.several(lambda: self.pick(OPS_OF[event]), 0, self.pick([0, 0, 1, 2]))
+        asked = {c.field.dim for c in rule.conditions} if rule else set()
+        operands: dict[Dim, bytes | int] = {}
+        for dim in DIMS_OF[event]:
+            if self.chance(0.95 if dim in asked else 0.6):
+                operands[dim] = UNKNOWN if self.chance(0.1) else self.operand(dim)
+        args: tuple[bytes, ...] = ()
+        argc = None
+        if Op.EXEC_ARGV in ops:
+            args = tuple(self.several(lambda: self.pick(WORDS), 0, 4))
+            argc = len(args) + self.pick([0, 0, 0, 1, 3])
+        wanted = sum({f.field.flag or 0 for f in rule.flags if f.wanted}) if rule else 0
+        flags = wanted if self.chance(0.7) else self.pick(FACTS)
+        return Access(tuple(ops), operands, args, argc, flags)

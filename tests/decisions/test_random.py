@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""
+Random policies, random operations: the builds agree on the verdict and on the rule.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+from builds import GENERATION, actor_input, checked, decide_access, decide_by_reference
+from generate import Maker
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from enforcer.compiler import BareHost, compile_policies
+
+SOAK = os.environ.get("ENFORCER_SOAK") == "1"
+POLICY_SETS = 20_000 if SOAK else 400
+ACTORS, OPERATIONS = 5, 10
+
+
+@settings(max_examples=POLICY_SETS, deadline=None, derandomize=not SOAK, database=None)
+@given(st.integers(0, 2**64 - 1))
+def test_compiled_builds_agree_with_the_reference(builds, seed) -> None:
+    """400 random policy sets with 20,000 random operations get one answer from every build."""
+    make = Maker(Random(seed))
+    policies = make.policies()
+    compiled = checked(compile_policies(policies, host=BareHost(), generation=GENERATION))
+
+    for _ in range(ACTORS):
+        actor = make.actor()
+        inputs = {run: actor_input(run, compiled.image, actor) for run in builds.values()}
+        for _ in range(OPERATIONS):
+            access = make.access(policies)
+            expected = decide_by_reference(policies, actor, access)
+            for name, run in builds.items():
+                found = decide_access(run, compiled, inputs[run], access)
+                assert expected == found, f"{name} build: {actor}\n{access}"
+
+
+def test_the_in_kernel_build_takes_part(builds, in_kernel) -> None:
+    """Where the kernel takes the program, its verdicts are among those compared."""
+    assert {"native", "in-kernel"} == set(builds)
+    assert in_kernel is not None

@@ -1,0 +1,556 @@
+# SPDX-License-Identifier: MIT
+"""
+What policies mean, in the plainest form: straight over the model, one rule after the other.
+
+The compiler and the decision core are held equal to this. It imports neither, and is slow.
+Truth has three values; an operand that could not be read makes what depends on it unknown.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+
+import attrs
+
+from enforcer.policy.model import (
+    Action,
+    Address,
+    CapabilityMask,
+    Condition,
+    Flag,
+    Interval,
+    Mask,
+    Mode,
+    OnError,
+    Policy,
+    PolicySet,
+    Process,
+    Rule,
+    Subject,
+    Text,
+    TextKind,
+    Value,
+    Verb,
+)
+from enforcer.policy.vocabulary import EVENTS, Dim, Kind, ObjectFlag, Op, SubjectFlag
+
+
+class Truth(enum.Enum):
+    FALSE = 0
+    TRUE = 1
+    UNKNOWN = 2
+
+
+def truth(value: object) -> Truth:
+    return Truth.TRUE if value else Truth.FALSE
+
+
+def negated(value: Truth) -> Truth:
+    return {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE}.get(value, value)
+
+
+def every(*values: Truth) -> Truth:
+    if Truth.FALSE in values:
+        return Truth.FALSE
+    return Truth.UNKNOWN if Truth.UNKNOWN in values else Truth.TRUE
+
+
+def some(*values: Truth) -> Truth:
+    if Truth.TRUE in values:
+        return Truth.TRUE
+    return Truth.UNKNOWN if Truth.UNKNOWN in values else Truth.FALSE
+
+
+# ---- Who and what -----------------------------------------------------------------------------
+
+
+class Unknown(enum.Enum):
+    """An operand that is there but could not be read."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN = Unknown.UNKNOWN
+
+
+@attrs.frozen
+class Identity:
+    """One process at one moment; *exe* None: it has no executable."""
+
+    exe: bytes | Unknown | None = b"/usr/bin/app"
+    cgroup: bytes | Unknown = b"/"
+    uid: int = 0
+    euid: int = 0
+    gid: int = 0
+    egid: int = 0
+    caps: int = 0
+    flags: int = 0
+
+
+@attrs.frozen
+class Actor:
+    """A process with what its parent and ancestors were."""
+
+    now: Identity = Identity()
+    parent: Identity | None = None
+    ancestors: tuple[Identity, ...] = ()
+    lineage_unknown: bool = False
+
+    def fork(self, *, same_parent: bool = False) -> Actor:
+        return attrs.evolve(
+            self,
+            parent=self.parent if same_parent else self.now,
+            ancestors=(*self.ancestors, self.now),
+        )
+
+    def exec(self, now: Identity) -> Actor:
+        return attrs.evolve(self, now=now, ancestors=(*self.ancestors, self.now))
+
+
+@attrs.frozen
+class Access:
+    """
+    One access: the operations that it is, and its operands.
+
+    *operands* maps dimensions to values; what the operation does not have is left out. *args* holds
+    the arguments that could be read, *argc* how many there are; None: no arguments here.
+    """
+
+    ops: tuple[Op, ...]
+    operands: dict[Dim, bytes | int | Unknown] = attrs.field(factory=dict)
+    args: tuple[bytes, ...] = ()
+    argc: int | None = None
+    flags: int = 0
+
+
+@attrs.frozen
+class Decision:
+    """What one group of policies (enforcing, or auditing) says."""
+
+    verb: Verb | None = None
+    policy: str | None = None
+    rule: int | None = None  # -1: a default
+    kind: str | None = None  # rule, guard, default
+    errno: int = 0
+    on_error: bool = False
+
+
+@attrs.frozen
+class Outcome:
+    enforced: Decision = Decision()
+    audited: Decision = Decision()
+
+
+# ---- Values -----------------------------------------------------------------------------------
+
+PATHS = (Kind.PATH, Kind.CGROUP)
+
+
+def accepts_text(value: Text, text: bytes, kind: Kind) -> bool:
+    if kind is Kind.UNIT:
+        return value.kind is TextKind.EXACT and in_unit(value.value.lstrip(b"/"), text)
+    match value.kind:
+        case TextKind.EXACT:
+            return text == value.value
+        case TextKind.PREFIX:
+            return text.startswith(value.value)
+        case TextKind.SUFFIX:
+            return text.endswith(value.value)
+        case TextKind.CONTAINS:
+            return value.value in text
+        case TextKind.GLOB:
+            return glob(value.value, text, is_path=kind in PATHS)
+
+
+def in_unit(name: bytes, cgroup: bytes) -> bool:
+    """Only slices may lie above the unit."""
+    parts = cgroup.split(b"/")[1:]
+    for i, part in enumerate(parts):
+        if part == name:
+            return all(above.endswith(b".slice") for above in parts[:i])
+    return False
+
+
+def glob(pattern: bytes, text: bytes, *, is_path: bool) -> bool:
+    """Match by trying: every star at every length."""
+
+    @functools.cache
+    def match(p: int, t: int) -> bool:
+        if p == len(pattern):
+            return t == len(text)
+        rest = pattern[p:]
+        if rest[:1] == b"*":
+            stars = len(rest) - len(rest.lstrip(b"*"))
+            after = p + stars
+            deep = stars > 1 or not is_path
+            whole = (
+                p > 0 and pattern[p - 1 : p] == b"/" and pattern[after : after + 1] in (b"", b"/")
+            )
+            if is_path and deep and whole and after < len(pattern):
+                # Whole components, none or more.
+                starts = [t, *(i + 1 for i in range(t, len(text)) if text[i : i + 1] == b"/")]
+                return any(match(after + 1, start) for start in starts)
+            shortest = t + (is_path and whole)
+            for end in range(t, len(text) + 1):
+                if end >= shortest and match(after, end):
+                    return True
+                if not deep and text[end : end + 1] == b"/":
+                    return False
+            return False
+        if t == len(text):
+            return False
+        byte = text[t : t + 1]
+        if rest[:1] == b"?":
+            return not (is_path and byte == b"/") and match(p + 1, t + 1)
+        if rest[:1] == b"[":
+            accepted, used = one_of(rest, byte)
+            return accepted and not (is_path and byte == b"/") and match(p + used, t + 1)
+        quoted = rest[:1] == b"\\"
+        return rest[quoted : quoted + 1] == byte and match(p + 1 + quoted, t + 1)
+
+    return match(0, 0)
+
+
+def one_of(rest: bytes, byte: bytes) -> tuple[bool, int]:
+    """Read the class that *rest* starts with: whether it has *byte*, and how long it is."""
+    i = 1
+    turned = rest[i : i + 1] in (b"!", b"^")
+    i += turned
+    first, found = i, False
+    while i == first or rest[i : i + 1] != b"]":
+        i += rest[i : i + 1] == b"\\"
+        low = high = rest[i : i + 1]
+        i += 1
+        if rest[i : i + 1] == b"-" and rest[i + 1 : i + 2] != b"]":
+            i += 1
+            i += rest[i : i + 1] == b"\\"
+            high = rest[i : i + 1]
+            i += 1
+        found |= low <= byte <= high
+    return found != turned, i + 1
+
+
+def accepts_number(value: Value, number: int) -> bool:
+    match value:
+        case Interval(low, high) | Address(low, high):
+            return low <= number <= high
+        case Mask(mask, None):
+            return bool(number & mask)
+        case Mask(mask, wanted):
+            return number & mask == wanted
+        case CapabilityMask("any", mask):
+            return bool(number & mask)
+        case CapabilityMask("all", mask):
+            return number & mask == mask
+        case CapabilityMask("none", mask):
+            return not number & mask
+    raise AssertionError(value)
+
+
+def accepts(value: Value, operand: bytes | int, kind: Kind) -> bool:
+    if isinstance(value, Text):
+        assert isinstance(operand, bytes)
+        return accepts_text(value, operand, kind)
+    assert isinstance(operand, int)
+    return accepts_number(value, operand)
+
+
+def any_accepts(condition: Condition, operand: bytes | int) -> bool:
+    return any(accepts(value, operand, condition.field.kind) for value in condition.values)
+
+
+# ---- Conditions -------------------------------------------------------------------------------
+
+
+def compare(condition: Condition, operand: bytes | int | Unknown | None) -> Truth:
+    """*operand* None: there is no such thing here, so neither the condition nor its negation."""
+    if operand is None:
+        return Truth.FALSE
+    if isinstance(operand, Unknown):
+        return Truth.UNKNOWN
+    return truth(any_accepts(condition, operand) != condition.negate)
+
+
+def about_arguments(condition: Condition, access: Access) -> Truth:
+    if access.argc is None:
+        return Truth.FALSE
+    if condition.index is not None:
+        if condition.index >= access.argc:
+            return Truth.FALSE
+        if condition.index >= len(access.args):
+            return Truth.UNKNOWN
+        return compare(condition, access.args[condition.index])
+    found = [truth(any_accepts(condition, arg)) for arg in access.args]
+    if len(access.args) < access.argc:
+        found.append(Truth.UNKNOWN)
+    result = some(*found)
+    return negated(result) if condition.negate else result
+
+
+def about_object(condition: Condition, access: Access) -> Truth:
+    assert condition.field.dim is not None
+    if condition.field.dim == Dim.ARG_ANY:
+        return about_arguments(condition, access)
+    return compare(condition, access.operands.get(condition.field.dim))
+
+
+def about_process(condition: Condition, who: Identity) -> Truth:
+    assert condition.field.dim is not None
+    operand: dict[Dim, bytes | int | Unknown | None] = {
+        Dim.EXE: who.exe,
+        Dim.CGROUP: who.cgroup,
+        Dim.UID: who.uid,
+        Dim.EUID: who.euid,
+        Dim.GID: who.gid,
+        Dim.EGID: who.egid,
+        Dim.CAPS: who.caps,
+    }
+    return compare(condition, operand[condition.field.dim])
+
+
+def flags_hold(flags: tuple[Flag, ...], facts: int) -> Truth:
+    return truth(all(bool(facts & (flag.field.flag or 0)) == flag.wanted for flag in flags))
+
+
+# ---- Subjects ---------------------------------------------------------------------------------
+
+
+def is_process(wanted: Process, who: Identity) -> Truth:
+    facts = who.flags | (SubjectFlag.EXE_UNKNOWN if who.exe is UNKNOWN else 0)
+    return every(
+        flags_hold(wanted.flags, facts), *(about_process(c, who) for c in wanted.conditions)
+    )
+
+
+def lineage(wanted: Process, identities: tuple[Identity, ...], actor: Actor) -> Truth:
+    found = some(*(is_process(wanted, one) for one in identities))
+    return Truth.UNKNOWN if found is Truth.FALSE and actor.lineage_unknown else found
+
+
+def acts(policy: Policy, subject: Subject, actor: Actor) -> Truth:
+    parents = (actor.parent,) if actor.parent else ()
+
+    def holds(wanted: Process, found: Truth, *, negate: bool = False) -> Truth:
+        if not wanted:
+            return Truth.TRUE
+        return negated(found) if negate else found
+
+    s = subject
+    return every(
+        holds(policy.selector, is_process(policy.selector, actor.now)),
+        holds(s.process, is_process(s.process, actor.now)),
+        holds(s.parent, lineage(s.parent, parents, actor)),
+        holds(s.ancestors, lineage(s.ancestors, actor.ancestors, actor)),
+        holds(s.not_process, is_process(s.not_process, actor.now), negate=True),
+        holds(s.not_parent, lineage(s.not_parent, parents, actor), negate=True),
+        holds(s.not_ancestors, lineage(s.not_ancestors, actor.ancestors, actor), negate=True),
+    )
+
+
+# ---- Guards -----------------------------------------------------------------------------------
+
+
+def components(pattern: bytes) -> list[bytes]:
+    return pattern.split(b"/")[1:]
+
+
+def leading(value: Text) -> list[bytes]:
+    """Patterns of the directories above what *value* accepts, as far as the depth is known."""
+    match value.kind:
+        case TextKind.EXACT | TextKind.PREFIX:
+            known = components(value.value)[:-1]
+        case TextKind.GLOB:
+            parts = components(value.value)
+            known = []
+            for part in parts[:-1]:
+                if any_depth(part):
+                    break
+                known.append(part)
+        case _:
+            return []
+    return [b"".join(b"/" + part for part in known[: i + 1]) for i in range(len(known))]
+
+
+def any_depth(component: bytes) -> bool:
+    i = 0
+    while i < len(component):
+        if component[i : i + 1] == b"\\":
+            i += 2
+        elif component[i : i + 1] == b"[":
+            i += one_of(component[i:], b"x")[1]
+        elif component[i : i + 2] == b"**":
+            return True
+        else:
+            i += 1
+    return False
+
+
+def is_above(value: Text, path: bytes) -> bool:
+    if value.kind is TextKind.GLOB:
+        return any(glob(directory, path, is_path=True) for directory in leading(value))
+    return path in leading(value)
+
+
+def keeps(value: Text, *, is_exec: bool) -> bool:
+    """Does the pattern name files that must keep their own names?"""
+    if not is_exec:
+        return True
+    if value.kind is TextKind.PREFIX:
+        return not value.value.endswith(b"/")
+    if value.kind is TextKind.GLOB:
+        last = components(value.value)[-1]
+        return last.strip(b"*") != b"" or len(last) == 1
+    return value.kind is TextKind.EXACT
+
+
+def guarded(rule: Rule, path: bytes | Unknown | None) -> Truth:
+    """Would taking the name *path* away take something away from *rule*?"""
+    about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
+    is_strict = rule.action.verb in (Verb.DENY, Verb.KILL)
+    above = [v for c in about_paths if is_strict and not c.negate for v in texts(c) if leading(v)]
+    own = {
+        id(c): [v for v in texts(c) if c.negate or keeps(v, is_exec=rule.event == "exec")]
+        for c in about_paths
+    }
+    keeps_own = all(own.values())
+    if path is None or not (above or keeps_own):
+        return Truth.FALSE
+    if isinstance(path, Unknown):
+        return Truth.UNKNOWN
+    itself = all(
+        any(accepts_text(v, path, Kind.PATH) for v in own[id(c)]) != c.negate for c in about_paths
+    )
+    return truth(any(is_above(v, path) for v in above) or (keeps_own and itself))
+
+
+def texts(condition: Condition) -> list[Text]:
+    return [value for value in condition.values if isinstance(value, Text)]
+
+
+# ---- Rules ------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Entry:
+    """One thing that a policy says; *matches* is asked with the operation."""
+
+    policy: Policy
+    rule: int
+    kind: str
+    ops: frozenset[Op]
+    action: Action
+    on_error: OnError
+
+    def matches(self, actor: Actor, access: Access) -> Truth:
+        if self.kind == "default":
+            return acts(self.policy, Subject(), actor)
+        rule = self.policy.rules[self.rule]
+        who = acts(self.policy, rule.subject, actor)
+        if self.kind == "guard":
+            about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
+            if not about_paths:
+                return who
+            return every(who, guarded(rule, access.operands.get(Dim.PATH)))
+        return every(
+            flags_hold(rule.flags, access.flags),
+            who,
+            *(about_object(c, access) for c in rule.conditions),
+        )
+
+
+FD = {Op.READ: Op.FD_READ, Op.WRITE: Op.FD_WRITE, Op.APPEND: Op.FD_WRITE}
+
+
+def descriptor_ops(rule: Rule) -> frozenset[Op]:
+    if rule.event != "file":
+        return frozenset()
+    return frozenset(FD[op] for word in rule.operations for op in word.ops if op in FD)
+
+
+def rule_ops(rule: Rule) -> frozenset[Op]:
+    if rule.event == "exec":
+        if any(c.field.dim == Dim.ARG_ANY for c in rule.conditions):
+            return frozenset({Op.EXEC_ARGV})
+        if any(f.field.flag == ObjectFlag.FILECAPS for f in rule.flags):
+            return frozenset({Op.EXEC_CREDS})
+        return frozenset({Op.EXEC})
+    ops = frozenset(op for word in rule.operations for op in word.ops)
+    return ops | descriptor_ops(rule) if rule.strict else ops
+
+
+def has_guard(rule: Rule) -> bool:
+    about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
+    if not rule.guard:
+        return False
+    if rule.action.verb in (Verb.DENY, Verb.KILL):
+        return any(not c.negate for c in about_paths)
+    return (
+        rule.action.verb is Verb.ALLOW
+        and rule.event == "file"
+        and {op for word in rule.operations for op in word.ops} >= set(EVENTS["file"].everything)
+        and not rule.flags
+        and len(about_paths) == len(rule.conditions)
+    )
+
+
+def entries(policy: Policy) -> list[Entry]:
+    """Everything that *policy* says, in the order of asking."""
+    out: list[Entry] = []
+    for i, rule in enumerate(policy.rules):
+        strict = rule.action.verb in (Verb.DENY, Verb.KILL)
+        out.append(Entry(policy, i, "rule", rule_ops(rule), rule.action, rule.on_error))
+        later = [descriptor_ops(other) for other in policy.rules[i + 1 :] if other.strict]
+        if not strict and not rule.strict:
+            # What may be opened may be used, even if a later rule is strict with others.
+            ops = descriptor_ops(rule) & frozenset().union(*later)
+            silent = attrs.evolve(rule.action, verb=Verb.ALLOW)
+            out.append(Entry(policy, i, "rule", ops, silent, OnError.SKIP))
+        if has_guard(rule):
+            action = attrs.evolve(rule.action, verb=Verb.DENY if strict else Verb.ALLOW)
+            out.append(Entry(policy, i, "guard", frozenset({Op.GUARD}), action, rule.on_error))
+    for event, action in policy.defaults.items():
+        strict = action.verb in (Verb.DENY, Verb.KILL)
+        on_error = OnError.DENY if strict else OnError.SKIP
+        ops = frozenset(EVENTS[event].everything)
+        out.append(Entry(policy, -1, "default", ops, action, on_error))
+    return out
+
+
+def first(policy: Policy, op: Op, actor: Actor, access: Access) -> tuple[int, Decision] | None:
+    for place, entry in enumerate(entries(policy)):
+        if op not in entry.ops:
+            continue
+        found = entry.matches(actor, access)
+        if found is Truth.FALSE or (found is Truth.UNKNOWN and entry.on_error is OnError.SKIP):
+            continue
+        verb = entry.action.verb
+        if found is Truth.UNKNOWN:
+            verb = Verb.LOG if entry.on_error is OnError.LOG else Verb.DENY
+        return place, Decision(
+            verb,
+            policy.name,
+            entry.rule,
+            entry.kind,
+            entry.action.errno,
+            found is Truth.UNKNOWN,
+        )
+    return None
+
+
+def decide(policies: PolicySet, actor: Actor, access: Access) -> Outcome:
+    """The strictest over policies and operations; among equals the earliest written."""
+    said: dict[Mode, list[tuple[tuple[int, int, int, int], Decision]]] = {m: [] for m in Mode}
+    for turn, op in enumerate(access.ops):
+        for number, policy in enumerate(policies.policies):
+            found = first(policy, op, actor, access)
+            if found is not None:
+                place, decision = found
+                assert decision.verb is not None
+                order = (-decision.verb, number, place, turn)
+                said[policy.mode].append((order, decision))
+
+    def strictest(mode: Mode) -> Decision:
+        return min(said[mode], key=lambda item: item[0])[1] if said[mode] else Decision()
+
+    return Outcome(strictest(Mode.ENFORCE), strictest(Mode.AUDIT))
