@@ -198,9 +198,9 @@ static long enf_arg_one(__u32 i, void *arg)
 		return 0;
 	}
 	len = s->low - s->high;
-	enf_match_string(c, s->high, len, ENF_DIM_ARG_ANY, 0);
+	enf_match_text(c, s->high, len, ENF_DIM_ARG_ANY);
 	if (start < ENF_MAX_ARG_INDEX)
-		enf_match_string(c, s->high, len, ENF_DIM_ARG0 + start, 0);
+		enf_match_text(c, s->high, len, ENF_DIM_ARG0 + start);
 	s->argn = start + 1;
 	s->low += 1;
 	s->high = s->low;
@@ -211,7 +211,7 @@ static long enf_arg_one(__u32 i, void *arg)
  * Decide s->object for c->task, whose sets are current; the answer is s->verdict.
  * Leaves the working memory as clean as it found it.
  */
-ENF_FN int enf_decide(struct enf_ctx *c)
+ENF_INLINE int enf_decide(struct enf_ctx *c)
 {
 	const struct enf_image *image = enf_head(c);
 	struct enf_scratch *s = c->s;
@@ -225,12 +225,12 @@ ENF_FN int enf_decide(struct enf_ctx *c)
 	known = o->present & ~o->unknown & image->dims;
 
 	if (known & ENF_BIT(ENF_DIM_PATH)) {
-		enf_match_string(c, o->path_at, o->path_len, ENF_DIM_PATH, 1);
+		enf_match_path(c, o->path_at, o->path_len, ENF_DIM_PATH);
 		if (known & ENF_BIT(ENF_DIM_INODE))
 			enf_match_number(c, ENF_DIM_INODE, o->dev, o->ino);
 	}
 	if (known & ENF_BIT(ENF_DIM_NAME))
-		enf_match_string(c, ENF_TEXT_NAME, o->name_len, ENF_DIM_NAME, 0);
+		enf_match_text(c, ENF_TEXT_NAME, o->name_len, ENF_DIM_NAME);
 	if (known & ENF_BIT(ENF_DIM_ADDR))
 		enf_match_number(c, ENF_DIM_ADDR, o->addr_hi, o->addr_lo);
 	for (__u32 dim = ENF_DIM_PORT; dim <= ENF_DIM_MODE; dim++) {

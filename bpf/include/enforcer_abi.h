@@ -28,47 +28,47 @@
 #define ENF_MAX_DFAS 64
 #define ENF_PATH_MAX 4096 /* bytes of a path, without NUL: PATH_MAX of the kernel */
 #define ENF_NAME_MAX 255  /* NAME_MAX; also abstract socket names (108) and xattr names (255) */
-#define ENF_EXE_MAX 256   /* executable path kept in the task's label; longer is "unknown" */
+#define ENF_EXE_MAX 256	  /* executable path kept in the task's label; longer is "unknown" */
 #define ENF_ARGV_MAX 16384
 #define ENF_MAX_ARGS 256     /* arguments examined; a longer argv is "unknown" */
 #define ENF_MAX_ARG_INDEX 16 /* args by index 0..15 */
 #define ENF_LABEL_WORDS 8    /* ENF_MAX_LABELS / 64 */
 #define ENF_SUBJECT_WORDS 16 /* ENF_MAX_SUBJECTS / 64 */
 #define ENF_ATOM_WORDS 512   /* ENF_MAX_ATOMS / 64 */
-#define ENF_COMM_LEN 16      /* TASK_COMM_LEN */
+#define ENF_COMM_LEN 16	     /* TASK_COMM_LEN */
 #define ENF_NONE 0xffffffff
 
 /* ---- Operations: one bit of a 64-bit mask each ------------------------------------------- */
 
 enum enf_op {
-	ENF_OP_EXEC = 0,	  /* bprm_check_security: every file of the chain */
-	ENF_OP_EXEC_CREDS = 1,	  /* bprm_creds_from_file: privileges the file would give */
-	ENF_OP_EXEC_ARGV = 2,	  /* bprm_committed_creds: argv; cannot refuse, can kill */
-	ENF_OP_READ = 3,	  /* file_open */
-	ENF_OP_WRITE = 4,	  /* file_open, replaced by rename */
-	ENF_OP_APPEND = 5,	  /* file_open with O_APPEND */
-	ENF_OP_CREATE = 6,	  /* path_mknod (regular), rename or link to a new name */
-	ENF_OP_TRUNCATE = 7,	  /* path_truncate, file_truncate */
-	ENF_OP_MMAP_EXEC = 8,	  /* mmap_file, file_mprotect */
-	ENF_OP_UNLINK = 9,	  /* path_unlink */
-	ENF_OP_RENAME = 10,	  /* path_rename, both names */
-	ENF_OP_LINK = 11,	  /* path_link, both names */
-	ENF_OP_SYMLINK = 12,	  /* path_symlink */
-	ENF_OP_MKDIR = 13,	  /* path_mkdir */
-	ENF_OP_RMDIR = 14,	  /* path_rmdir */
-	ENF_OP_MKNOD = 15,	  /* path_mknod (not regular, not socket) */
-	ENF_OP_CHMOD = 16,	  /* path_chmod */
-	ENF_OP_CHOWN = 17,	  /* path_chown */
-	ENF_OP_SETXATTR = 18,	  /* inode_setxattr, inode_removexattr, inode_set_acl */
-	ENF_OP_GUARD = 19,	  /* rename or link that would take a protected name away */
-	ENF_OP_FD_READ = 20,	  /* file_permission, strict rules only */
-	ENF_OP_FD_WRITE = 21,	  /* file_permission, strict rules only */
-	ENF_OP_SOCKET = 22,	  /* socket_create */
-	ENF_OP_BIND = 23,	  /* socket_bind; path_mknod (socket) for unix paths */
-	ENF_OP_LISTEN = 24,	  /* socket_listen */
-	ENF_OP_CONNECT = 25,	  /* socket_connect, unix_stream_connect */
-	ENF_OP_ACCEPT = 26,	  /* socket_accept: operands are the local address and port */
-	ENF_OP_SEND = 27,	  /* socket_sendmsg with an address, unix_may_send */
+	ENF_OP_EXEC = 0,       /* bprm_check_security: every file of the chain */
+	ENF_OP_EXEC_CREDS = 1, /* bprm_creds_from_file: privileges the file would give */
+	ENF_OP_EXEC_ARGV = 2,  /* bprm_committed_creds: argv; cannot refuse, can kill */
+	ENF_OP_READ = 3,       /* file_open */
+	ENF_OP_WRITE = 4,      /* file_open, replaced by rename */
+	ENF_OP_APPEND = 5,     /* file_open with O_APPEND */
+	ENF_OP_CREATE = 6,     /* path_mknod (regular), rename or link to a new name */
+	ENF_OP_TRUNCATE = 7,   /* path_truncate, file_truncate */
+	ENF_OP_MMAP_EXEC = 8,  /* mmap_file, file_mprotect */
+	ENF_OP_UNLINK = 9,     /* path_unlink */
+	ENF_OP_RENAME = 10,    /* path_rename, both names */
+	ENF_OP_LINK = 11,      /* path_link, both names */
+	ENF_OP_SYMLINK = 12,   /* path_symlink */
+	ENF_OP_MKDIR = 13,     /* path_mkdir */
+	ENF_OP_RMDIR = 14,     /* path_rmdir */
+	ENF_OP_MKNOD = 15,     /* path_mknod (not regular, not socket) */
+	ENF_OP_CHMOD = 16,     /* path_chmod */
+	ENF_OP_CHOWN = 17,     /* path_chown */
+	ENF_OP_SETXATTR = 18,  /* inode_setxattr, inode_removexattr, inode_set_acl */
+	ENF_OP_GUARD = 19,     /* rename or link that would take a protected name away */
+	ENF_OP_FD_READ = 20,   /* file_permission, strict rules only */
+	ENF_OP_FD_WRITE = 21,  /* file_permission, strict rules only */
+	ENF_OP_SOCKET = 22,    /* socket_create */
+	ENF_OP_BIND = 23,      /* socket_bind; path_mknod (socket) for unix paths */
+	ENF_OP_LISTEN = 24,    /* socket_listen */
+	ENF_OP_CONNECT = 25,   /* socket_connect, unix_stream_connect */
+	ENF_OP_ACCEPT = 26,    /* socket_accept: operands are the local address and port */
+	ENF_OP_SEND = 27,      /* socket_sendmsg with an address, unix_may_send */
 	_ENF_OP_MAX = 28,
 };
 
@@ -116,12 +116,13 @@ enum enf_dim {
 #define ENF_OF_UNIX 0x0200     /* unix socket */
 #define ENF_OF_NSVIEW 0x0400   /* path as the mount namespace of the object sees it */
 
-#define ENF_SF_FILELESS 0x0001	/* subject's executable had no name at exec */
-#define ENF_SF_SCRIPT 0x0002	/* subject runs as interpreter of a script */
-#define ENF_SF_SETID 0x0004	/* subject's exec changed its effective uid or gid */
-#define ENF_SF_KTHREAD 0x0008	/* subject has no user memory */
-#define ENF_SF_EXE_UNKNOWN 0x0100 /* executable path could not be resolved */
+#define ENF_SF_FILELESS 0x0001	      /* subject's executable had no name at exec */
+#define ENF_SF_SCRIPT 0x0002	      /* subject runs as interpreter of a script */
+#define ENF_SF_SETID 0x0004	      /* subject's exec changed its effective uid or gid */
+#define ENF_SF_KTHREAD 0x0008	      /* subject has no user memory */
+#define ENF_SF_EXE_UNKNOWN 0x0100     /* executable path could not be resolved */
 #define ENF_SF_LINEAGE_UNKNOWN 0x0200 /* parent and ancestors not known */
+#define ENF_SF_FOUND 0x0400	      /* labelled by the iterator, not by fork */
 
 /* ---- Verdicts ----------------------------------------------------------------------------- */
 
@@ -174,10 +175,10 @@ struct enf_slot {
 
 /* Globs: state * n_classes + class_of[byte] indexes trans; accept[state] is a range of atoms. */
 struct enf_dfa {
-	__u64 dims; /* bit set of the dimensions whose atoms it yields */
-	__u32 classes; /* byte offset of 256 bytes */
-	__u32 trans;   /* byte offset of __u16[n_states * n_classes] */
-	__u32 accept;  /* byte offset of struct enf_range[n_states] */
+	__u64 dims;	/* bit set of the dimensions whose atoms it yields */
+	__u32 classes;	/* byte offset of 256 bytes */
+	__u32 trans;	/* byte offset of __u16[n_states * n_classes] */
+	__u32 accept;	/* byte offset of struct enf_range[n_states] */
 	__u32 n_states; /* state 0 is dead, state 1 the start */
 	__u32 n_classes;
 	__u32 _pad;
@@ -262,7 +263,7 @@ struct enf_image {
 	__u64 ops;	     /* union over rows: ops that can match at all */
 	__u64 everybody_ops; /* union over the rows of subject 0 */
 	__u64 dims;	     /* dimensions that some atom or term uses */
-	__u64 _reserved;
+	__u64 refuse_ops; /* union over rows with on_error DENY: refused when nothing can be decided */
 	__u32 n_policies;
 	__u32 n_rows;
 	__u32 n_labels;
@@ -272,7 +273,7 @@ struct enf_image {
 	__u32 n_terms;
 	__u32 n_atom_list;
 	__u32 n_row_list;
-	__u32 n_slots; /* power of two */
+	__u32 n_slots;	    /* power of two */
 	__u32 off_rows;	    /* struct enf_row[n_rows], in policy order */
 	__u32 off_terms;    /* struct enf_term[] */
 	__u32 off_labels;   /* struct enf_label[] */
@@ -280,13 +281,13 @@ struct enf_image {
 	__u32 off_slots;    /* struct enf_slot[] */
 	__u32 off_text;
 	__u32 text_size;
-	__u32 off_dfas;	      /* struct enf_dfa[] */
-	__u32 off_atom_list;  /* __u32[] */
-	__u32 off_atom_rows;  /* struct enf_range[n_atoms] into the row list: rows pivoted on it */
-	__u32 off_row_list;   /* __u32[] ascending within each range */
-	__u32 off_op_rows;    /* struct enf_range[_ENF_OP_MAX] into the row list: rows w/o pivot */
-	__u32 off_intervals;  /* struct enf_interval[] */
-	__u32 max_path_slot;  /* longest PATH string in the table: the walk ends there */
+	__u32 off_dfas;	     /* struct enf_dfa[] */
+	__u32 off_atom_list; /* __u32[] */
+	__u32 off_atom_rows; /* struct enf_range[n_atoms] into the row list: rows pivoted on it */
+	__u32 off_row_list;  /* __u32[] ascending within each range */
+	__u32 off_op_rows;   /* struct enf_range[_ENF_OP_MAX] into the row list: rows w/o pivot */
+	__u32 off_intervals; /* struct enf_interval[] */
+	__u32 max_path_slot; /* longest PATH string in the table: the walk ends there */
 	struct enf_range intervals[12]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
 };
 
@@ -322,10 +323,10 @@ struct enf_object {
 	__u64 ino;
 	__u64 present; /* dimensions that this operation has */
 	__u64 unknown; /* present, but could not be read */
-	__u8 op[4];	/* the operations that this one access is; the strictest verdict wins */
-	__u32 n_ops;	/* 1 .. 4 */
-	__u32 flags;	/* ENF_OF_* */
-	__u32 path_at;	/* text[path_at .. path_at + path_len); see ENF_TEXT_* */
+	__u8 op[4];    /* the operations that this one access is; the strictest verdict wins */
+	__u32 n_ops;   /* 1 .. 4 */
+	__u32 flags;   /* ENF_OF_* */
+	__u32 path_at; /* text[path_at .. path_at + path_len); see ENF_TEXT_* */
 	__u32 path_len;
 	__u32 name_len; /* at ENF_TEXT_NAME */
 	__u32 argv_len; /* at ENF_TEXT_ARGV: argc NUL-terminated strings one after another */
@@ -390,7 +391,7 @@ struct enf_event {
 	__u32 obj_flags;
 	__u32 subj_flags;
 	__s32 error;
-	__u32 pid;  /* thread group, initial pid namespace */
+	__u32 pid; /* thread group, initial pid namespace */
 	__u32 tid;
 	__u32 ppid;
 	__u32 uid, euid, gid, egid;
@@ -414,23 +415,25 @@ struct enf_hits { /* per CPU, by row */
 	__u64 audited;
 };
 
-enum enf_stat { /* per CPU array of __u64 */
-	ENF_STAT_DECISIONS = 0,	     /* decisions taken past the fast path */
-	ENF_STAT_LOST_DECISIONS = 1, /* deny/kill records that found no room */
-	ENF_STAT_LOST_ACTIVITY = 2,  /* log/allow records that found no room */
-	ENF_STAT_NO_SCRATCH = 3,     /* no working memory: onError of every rule of the op decided */
-	ENF_STAT_NO_TASK = 4,	     /* no subject state: treated as unknown subject */
-	ENF_STAT_PATH_UNKNOWN = 5,
-	ENF_STAT_ARGV_UNKNOWN = 6,
-	ENF_STAT_NAME_UNKNOWN = 7,
-	ENF_STAT_EXE_UNKNOWN = 8,
-	ENF_STAT_ON_ERROR = 9,	     /* verdicts that an unknown operand decided */
-	ENF_STAT_SIGNAL_FAILED = 10,
-	ENF_STAT_FORK_REFUSED = 11,  /* no memory for the label of a child: the fork was refused */
-	ENF_STAT_BAD_IMAGE = 12,     /* an offset outside the image: treated as unknown */
-	ENF_STAT_OVERFLOW = 13,	     /* more atoms than ENF_MAX_TOUCHED: treated as unknown */
-	ENF_STAT_LATE_LABEL = 14,    /* task met without state, labelled on the spot */
-	_ENF_STAT_MAX = 15,
+enum enf_stat {				     /* per CPU array of __u64 */
+		ENF_STAT_DECISIONS = 0,	     /* decisions taken past the fast path */
+		ENF_STAT_LOST_DECISIONS = 1, /* deny/kill records that found no room */
+		ENF_STAT_LOST_ACTIVITY = 2,  /* log/allow records that found no room */
+		ENF_STAT_NO_SCRATCH =
+			3, /* no working memory: onError of every rule of the op decided */
+		ENF_STAT_NO_TASK = 4, /* no subject state: treated as unknown subject */
+		ENF_STAT_PATH_UNKNOWN = 5,
+		ENF_STAT_ARGV_UNKNOWN = 6,
+		ENF_STAT_NAME_UNKNOWN = 7,
+		ENF_STAT_EXE_UNKNOWN = 8,
+		ENF_STAT_ON_ERROR = 9, /* verdicts that an unknown operand decided */
+		ENF_STAT_SIGNAL_FAILED = 10,
+		ENF_STAT_FORK_REFUSED =
+			11, /* no memory for the label of a child: the fork was refused */
+		ENF_STAT_BAD_IMAGE = 12,  /* an offset outside the image: treated as unknown */
+		ENF_STAT_OVERFLOW = 13,	  /* more atoms than ENF_MAX_TOUCHED: treated as unknown */
+		ENF_STAT_LATE_LABEL = 14, /* task met without state, labelled on the spot */
+		_ENF_STAT_MAX = 15,
 };
 
 /* ---- Input and output of the in-kernel decision test (SEC("syscall")) --------------------- */

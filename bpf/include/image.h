@@ -72,7 +72,7 @@ struct enf_scratch {
 	/* row or label under evaluation */
 	__u32 outcome;
 	__u32 op;
-	__u64 task_unused;
+	__u64 work[24]; /* of the path walk: more than a BPF stack has room for */
 	struct enf_verdict verdict;
 	struct enf_object object;
 	__u64 bits[ENF_ATOM_WORDS];

@@ -263,33 +263,51 @@ static long enf_dfa_one(__u32 i, void *arg)
 	return 0;
 }
 
+ENF_INLINE void enf_begin_string(struct enf_scratch *s, const struct enf_image *image, __u32 at,
+				 __u32 len, __u32 dim)
+{
+	s->dim = dim;
+	s->at = at;
+	s->end = at + len;
+	s->hash = image->seed;
+	s->comp = 0;
+}
+
 /*
- * Mark the atoms of *dim* that the string text[at, at + len) satisfies.
- * *by_component*: it is an absolute path; directories above it count ("under").
+ * Mark the atoms of *dim* that the absolute path text[at, at + len) satisfies: itself, what lies under
+ * directories above it, and globs. Two functions, not one with a switch: the verifier bounds the depth
+ * of the call graph as it is written.
  */
-ENF_FN int enf_match_string(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim, __u32 by_component)
+ENF_FN int enf_match_path(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
 {
 	const struct enf_image *image = enf_head(c);
 	struct enf_scratch *s = c->s;
 
 	if (!(image->dims & ENF_BIT(dim & 63)))
 		return 0;
-	s->dim = dim;
-	s->at = at;
-	s->end = at + len;
-	s->hash = image->seed;
-	s->comp = 0;
-	if (by_component) {
-		enf_lookup(c, enf_mix(s->hash, 0x2f), 1, ENF_SLOT_PATH); /* "/" */
-		s->pos = at + 1;
-		if (len > 1) /* each step takes a byte at least */
-			enf_loop(len, enf_walk_one, c);
-	} else {
-		s->pos = at;
-		if (len)
-			enf_loop((len + 7) / 8, enf_hash_one, c);
-		enf_lookup(c, enf_mix(s->hash, ((__u64)len << 8) | 1), len, ENF_SLOT_STRING);
-	}
+	enf_begin_string(s, image, at, len, dim);
+	enf_lookup(c, enf_mix(s->hash, 0x2f), 1, ENF_SLOT_PATH); /* "/" */
+	s->pos = at + 1;
+	if (len > 1) /* each step takes a byte at least */
+		enf_loop(len, enf_walk_one, c);
+	if (image->n_dfas)
+		enf_loop(image->n_dfas, enf_dfa_one, c);
+	return 0;
+}
+
+/* Mark the atoms of *dim* that the string text[at, at + len) satisfies, as a whole. */
+ENF_FN int enf_match_text(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
+{
+	const struct enf_image *image = enf_head(c);
+	struct enf_scratch *s = c->s;
+
+	if (!(image->dims & ENF_BIT(dim & 63)))
+		return 0;
+	enf_begin_string(s, image, at, len, dim);
+	s->pos = at;
+	if (len)
+		enf_loop((len + 7) / 8, enf_hash_one, c);
+	enf_lookup(c, enf_mix(s->hash, ((__u64)len << 8) | 1), len, ENF_SLOT_STRING);
 	if (image->n_dfas)
 		enf_loop(image->n_dfas, enf_dfa_one, c);
 	return 0;
@@ -366,7 +384,8 @@ static long enf_term_one(__u32 i, void *arg)
 		return 1;
 	}
 	dim = ENF_BIT(t->dim & 63);
-	if (!(s->present & dim)) { /* about something that is not there: cannot hold, nor its negation */
+	if (!(s->present &
+	      dim)) { /* about something that is not there: cannot hold, nor its negation */
 		j->truth = ENF_FALSE;
 		return 1;
 	}

@@ -118,7 +118,7 @@ ENF_FN int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup_len
 
 	/* The cgroup path may lie where the executable's goes: match it first. */
 	if (cgroup_len)
-		enf_match_string(c, cgroup_at, cgroup_len, ENF_DIM_CGROUP, 1);
+		enf_match_path(c, cgroup_at, cgroup_len, ENF_DIM_CGROUP);
 	else
 		s->unknown |= ENF_BIT(ENF_DIM_CGROUP);
 	if (task->flags & ENF_SF_EXE_UNKNOWN) {
@@ -126,7 +126,7 @@ ENF_FN int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup_len
 	} else if (task->exe_len && task->exe_len <= ENF_EXE_MAX) {
 		for (int i = 0; i < ENF_EXE_MAX; i++)
 			s->text[i] = task->exe[i];
-		enf_match_string(c, ENF_TEXT_PATH, task->exe_len, ENF_DIM_EXE, 1);
+		enf_match_path(c, ENF_TEXT_PATH, task->exe_len, ENF_DIM_EXE);
 	} else { /* kernel threads have no executable: conditions on it cannot hold */
 		s->present &= ~ENF_BIT(ENF_DIM_EXE);
 	}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What hooks say to the core: one access, with the operands they gathered. Implemented in
+ * core.bpf.c; the fields are addresses and numbers so that any hook can fill them.
+ */
+#ifndef ENFORCER_ACT_H
+#define ENFORCER_ACT_H
+
+#include "kernel.h"
+#include "enforcer_abi.h"
+
+#define ENF_BIT64(n) (1ULL << (n))
+
+struct enf_access {
+	__u64 dentry; /* struct dentry: the operation has a path */
+	__u64 mnt;    /* struct vfsmount through which it was reached, if the hook knows */
+	__u64 name;   /* kernel address of a name */
+	__u64 addr_hi;
+	__u64 addr_lo;
+	__u64 present; /* dimensions besides PATH */
+	__u64 unknown;
+	__u32 flags; /* ENF_OF_* */
+	__u8 op[4];
+	__u32 n_ops;
+	__u32 name_len; /* 0: NUL-terminated */
+	__u16 family, type, protocol, port;
+	__u32 mode;
+	__u32 _pad; /* a global function's argument must have no holes */
+};
+
+/* One try at deciding an access and acting on it. Returns: 0 or -errno, or ENF_AGAIN. */
+int enf_act_once(struct enf_access *access);
+
+#define ENF_AGAIN 1
+#define ENF_TRIES 3 /* reloads that one access may meet */
+
+/* argv of the new program lies at user address *start*, *len* bytes, *argc* strings. Sleeps. */
+int enf_act_argv(struct enf_access *access, __u64 start, __u64 len, __u32 argc);
+
+/* Is there anybody for whom some row on these operations could apply? A cheap early exit. */
+int enf_concerned(__u64 ops);
+
+/*
+ * Returns: 0, or -errno when the access must not happen (the kill has then been sent). The verifier
+ * wants to see that it is one of these; so do we: anything else refuses, as do policies that change
+ * faster than one access can be decided.
+ */
+static __always_inline int enf_act(struct enf_access *access)
+{
+	int error = ENF_AGAIN;
+
+	for (int i = 0; i < ENF_TRIES; i++) {
+		error = enf_act_once(access);
+		if (error != ENF_AGAIN)
+			break;
+	}
+	asm volatile("" : "+r"(error)); /* two tests: the compiler would make one of them */
+	if (error > 0)
+		error = -ENF_EPERM;
+	asm volatile("" : "+r"(error));
+	if (error < -4095)
+		error = -ENF_EPERM;
+	return error;
+}
+
+/* One operation on one path. */
+static __always_inline int enf_act_path(const struct vfsmount *mnt, const struct dentry *dentry,
+					__u8 op, __u32 flags)
+{
+	struct enf_access a = {
+		.dentry = (__u64)dentry,
+		.mnt = (__u64)mnt,
+		.flags = flags,
+		.op = { op },
+		.n_ops = 1,
+	};
+
+	return enf_act(&a);
+}
+
+#endif

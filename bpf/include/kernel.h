@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel structures that enforcer reads, and of them only the fields that it reads. CO-RE finds
+ * the offsets on the running kernel; a field that another kernel names or types differently has a
+ * flavour (a struct with a ___suffix) below, with the commit that changed it.
+ */
+#ifndef ENFORCER_KERNEL_H
+#define ENFORCER_KERNEL_H
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_endian.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct qstr {
+	union {
+		struct {
+			__u32 hash;
+			__u32 len;
+		};
+		__u64 hash_len;
+	};
+	const unsigned char *name;
+};
+
+struct super_block;
+
+struct inode {
+	__u16 i_mode;
+	unsigned int i_nlink;
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+	struct super_block *d_sb;
+};
+
+struct super_block {
+	__u32 s_dev;
+	unsigned long s_magic;
+	struct dentry *s_root;
+	struct list_head s_mounts;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
+	int mnt_flags;
+};
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+	struct list_head mnt_instance;
+	struct mnt_namespace *mnt_ns;
+};
+
+/* Since v6.8 (98d2b43081972, "add unique mount ID"). */
+struct mount___unique {
+	__u64 mnt_id_unique;
+};
+
+/* The mounts of a superblock became a chain of struct mount of its own (v6.18). */
+struct mount___chain {
+	struct mount *mnt_next_for_sb;
+};
+
+struct super_block___chain {
+	struct mount *s_mounts;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	unsigned int f_mode;
+	unsigned int f_flags;
+	struct path f_path;
+	struct inode *f_inode;
+};
+
+struct vm_area_struct {
+	struct file *vm_file;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+typedef struct {
+	__u32 val;
+} kgid_t;
+
+/* { __u32 cap[2] } before v6.3 (f122a08b197d0), { __u64 val } since: the same eight bytes. */
+typedef struct {
+	__u64 val;
+} kernel_cap_t;
+
+struct cred {
+	kuid_t uid;
+	kgid_t gid;
+	kuid_t euid;
+	kgid_t egid;
+	kernel_cap_t cap_permitted;
+	kernel_cap_t cap_effective;
+};
+
+struct kernfs_node {
+	struct kernfs_node *parent;
+	const char *name;
+	__u64 id;
+};
+
+/* Renamed in v6.15 (633488947ef66, "kernfs: Use RCU to access kernfs_node::parent"). */
+struct kernfs_node___rcu {
+	struct kernfs_node *__parent;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct mm_struct {
+	struct file *exe_file;
+};
+
+struct task_struct {
+	unsigned int flags;
+	int pid;
+	int tgid;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	const struct cred *cred;
+	struct mm_struct *mm;
+	struct css_set *cgroups;
+	__u64 start_boottime;
+	char comm[16];
+};
+
+struct linux_binprm {
+	struct mm_struct *mm;
+	unsigned long p;
+	unsigned long exec;
+	struct file *file;
+	struct cred *cred;
+	int argc;
+	const char *filename;
+	const char *interp;
+	char buf[256];
+};
+
+struct sock_common {
+	unsigned short skc_family;
+	__u16 skc_num;
+	__be32 skc_rcv_saddr;
+	struct {
+		__u8 b[16];
+	} skc_v6_rcv_saddr;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_type;
+	__u16 sk_protocol;
+};
+
+struct socket {
+	short type;
+	struct sock *sk;
+};
+
+struct sockaddr_un {
+	unsigned short sun_family;
+};
+
+struct unix_address {
+	int len;
+	struct sockaddr_un name[0];
+};
+
+struct unix_sock {
+	struct unix_address *addr;
+	struct path path;
+};
+
+struct msghdr {
+	void *msg_name;
+	int msg_namelen;
+	unsigned int msg_flags;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	__u64 session_id;
+	__u64 seq_num;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+#pragma clang attribute pop
+
+/* Not structures but constants of the kernel's interface to itself and to user space. */
+#define ENF_PF_KTHREAD 0x00200000
+#define ENF_CLONE_PARENT 0x00008000
+#define ENF_CLONE_THREAD 0x00010000
+#define ENF_MNT_NOSUID 0x01
+#define ENF_FMODE_READ 0x1
+#define ENF_FMODE_WRITE 0x2
+#define ENF_O_APPEND 02000
+#define ENF_O_PATH_MODE 0x4000 /* FMODE_PATH */
+#define ENF_S_IFMT 0170000
+#define ENF_S_IFSOCK 0140000
+#define ENF_S_IFREG 0100000
+#define ENF_S_IFDIR 0040000
+#define ENF_S_ISUID 04000
+#define ENF_S_ISGID 02000
+#define ENF_S_IXGRP 00010
+#define ENF_PROT_EXEC 0x4
+#define ENF_RENAME_EXCHANGE 0x2
+#define ENF_F_SETFL 4
+#define ENF_MAY_WRITE 0x2
+#define ENF_MAY_READ 0x4
+#define ENF_MAY_APPEND 0x8
+#define ENF_MSG_FASTOPEN 0x20000000
+#define ENF_AF_UNSPEC 0
+#define ENF_AF_UNIX 1
+#define ENF_AF_INET 2
+#define ENF_AF_INET6 10
+#define ENF_EPERM 1
+#define ENF_ENOMEM 12
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every map of the engine. Weak: the linker makes one of the copies in each translation unit.
+ * Sizes given here are placeholders where the loader sets them from the policy and the machine.
+ */
+#ifndef ENFORCER_MAPS_H
+#define ENFORCER_MAPS_H
+
+#include "image.h"
+
+/* Set before load. */
+extern const volatile __u32 enf_image_bytes;   /* value size of the image map */
+extern const volatile __u32 enf_scratch_slots; /* entries of scratches */
+extern const volatile __u32 enf_host_mnt_ns;   /* inode number of the host's mount namespace */
+extern const volatile __u32 enf_rows;	       /* entries of hits */
+
+/* The policy in force. User space writes an idle image, then replaces entry 0: that is the commit. */
+struct enf_image_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__uint(value_size, 4096);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct enf_image_map);
+} images __weak SEC(".maps");
+
+/* Working memory. Not per CPU: a value would exceed what a per-CPU allocation may have, and programs
+ * may be preempted by others on the same CPU; slots are taken by their busy flag.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 8);
+	__type(key, __u32);
+	__type(value, struct enf_scratch);
+} scratches __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct enf_task);
+} tasks __weak SEC(".maps");
+
+/* The host's mount of a superblock from its root, valid for one value of mount_lock's sequence. */
+struct enf_sb_mount {
+	__u64 mount; /* address */
+	__u32 seq;
+	__u32 _pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct enf_sb_mount);
+} superblocks __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct enf_hits);
+} hits __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, _ENF_STAT_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} stats __weak SEC(".maps");
+
+/* Deny and kill have a ring of their own, so that no flood of activity displaces them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} decisions __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} activity __weak SEC(".maps");
+
+#endif

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The name of an object, from the object.
+ *
+ * Two views. The host's: the dentry's way up to the root of its superblock, then that superblock's
+ * place in the host's mount namespace; bind mounts, chroots, other namespaces and /proc/PID/root do
+ * not change it. And the view of the mount namespace that the object was reached through, for what
+ * containers call it. bpf_d_path is no help for a verdict: it stops at the caller's root.
+ *
+ * The walk takes no locks. The kernel's own sequence counters (rename_lock, mount_lock) tell whether
+ * names moved meanwhile; then it is repeated, and in the end the path is unknown, which the rule's
+ * onError decides.
+ */
+#ifndef ENFORCER_PATH_BPF_H
+#define ENFORCER_PATH_BPF_H
+
+#include "kernel.h"
+#include "image.h"
+#include "maps.bpf.h"
+
+#define ENF_WALK_MAX 4096      /* steps: a component or a mount; a longer path is over PATH_MAX */
+#define ENF_WALK_TRIES 4       /* while renames and mounts go on */
+#define ENF_SB_MOUNTS_MAX 8192 /* mounts of one superblock looked through for the host's */
+#define ENF_ANCESTORS_MAX 4096
+
+extern const void rename_lock __ksym __weak;
+extern const void mount_lock __ksym __weak;
+
+#define enf_read(dst, src) bpf_probe_read_kernel(&(dst), sizeof(dst), (const void *)(src))
+#define enf_offset(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
+
+/* A pointer as the number it is, for global functions, which take no kernel pointers. */
+static __always_inline __u64 enf_address(const void *p)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &p);
+	return address;
+}
+
+/* The sequence of a seqlock; odd while a writer is in. 0 where the kernel hides the symbol: then
+ * races go unseen, and doctor says so.
+ */
+static __always_inline __u32 enf_seq(const void *lock)
+{
+	__u32 seq = 0;
+
+	if (lock)
+		bpf_probe_read_kernel(&seq, sizeof(seq), lock);
+	return seq;
+}
+
+/* ---- The walk ----------------------------------------------------------------------------- */
+
+/* The state of walk and search lies in the working memory: eight frames share 512 bytes of stack. */
+struct enf_hold {
+	struct enf_scratch *s;
+};
+
+struct enf_walk {
+	__u64 dentry;
+	__u64 mount; /* struct mount; 0: stop at the superblock's root */
+	__u64 root;  /* its mnt_root, or the superblock's */
+	__u32 at;    /* where the path starts so far */
+	__u32 state; /* ENF_WALK_* */
+};
+
+static __always_inline struct enf_walk *enf_walk_of(struct enf_scratch *s)
+{
+	return (struct enf_walk *)s->work;
+}
+
+#define ENF_WALKING 0
+#define ENF_WALKED 1
+#define ENF_LOST 2 /* disconnected, unreadable, or too long */
+
+static long enf_walk_up_one(__u32 i, void *arg)
+{
+	struct enf_scratch *s = ((struct enf_hold *)arg)->s;
+	struct enf_walk *w = enf_walk_of(s);
+	__u64 parent = 0, name = 0;
+	__u32 len = 0, at;
+
+	(void)i;
+	if (w->dentry == w->root) {
+		if (!w->mount) {
+			w->state = ENF_WALKED;
+			return 1;
+		}
+		enf_read(parent, w->mount + enf_offset(struct mount, mnt_parent));
+		if (parent == w->mount || !parent) {
+			w->state = ENF_WALKED;
+			return 1;
+		}
+		enf_read(w->dentry, w->mount + enf_offset(struct mount, mnt_mountpoint));
+		w->mount = parent;
+		enf_read(w->root, parent + enf_offset(struct mount, mnt.mnt_root));
+		return 0;
+	}
+	enf_read(parent, w->dentry + enf_offset(struct dentry, d_parent));
+	if (parent == w->dentry || !parent) {
+		w->state = ENF_LOST;
+		return 1;
+	}
+	enf_read(len, w->dentry + enf_offset(struct dentry, d_name.len));
+	enf_read(name, w->dentry + enf_offset(struct dentry, d_name.name));
+	at = w->at;
+	if (len > ENF_NAME_MAX || len + 1 > at) {
+		w->state = ENF_LOST;
+		return 1;
+	}
+	at -= len + 1;
+	enf_barrier(at);
+	enf_barrier(len);
+	if (at > ENF_PATH_MAX - 1 || len > ENF_NAME_MAX ||
+	    bpf_probe_read_kernel(&s->text[at + 1], len, (const void *)name)) {
+		w->state = ENF_LOST;
+		return 1;
+	}
+	s->text[at] = '/';
+	w->at = at;
+	w->dentry = parent;
+	return 0;
+}
+
+/* Returns: 0 and the path in s->text[s->object.path_at, + path_len), or not 0. */
+static __noinline int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mount, __u64 root)
+{
+	struct enf_hold hold = { .s = s };
+	struct enf_walk *w = enf_walk_of(s);
+
+	w->dentry = dentry;
+	w->mount = mount;
+	w->root = root;
+	w->at = ENF_PATH_MAX;
+	w->state = ENF_WALKING;
+	bpf_loop(ENF_WALK_MAX, enf_walk_up_one, &hold, 0);
+	if (w->state != ENF_WALKED)
+		return 1;
+	if (w->at == ENF_PATH_MAX) {
+		w->at -= 1;
+		s->text[ENF_PATH_MAX - 1] = '/';
+	}
+	s->object.path_at = w->at;
+	s->object.path_len = ENF_PATH_MAX - w->at;
+	return 0;
+}
+
+/* ---- The host's mount of a superblock ----------------------------------------------------- */
+
+struct enf_find {
+	__u64 mount; /* cursor */
+	__u64 end;   /* list head, where it is a list */
+	__u64 dentry;
+	__u64 sb_root;
+	__u64 found;
+	__u64 found_id;
+	__u32 within; /* look for mounts of a part that holds the dentry */
+};
+
+_Static_assert(sizeof(struct enf_find) <= sizeof(((struct enf_scratch *)0)->work), "work");
+
+static __always_inline struct enf_find *enf_find_of(struct enf_scratch *s)
+{
+	return (struct enf_find *)s->work;
+}
+
+struct enf_climb {
+	__u64 dentry, root;
+	__u32 found;
+};
+
+static long enf_climb_one(__u32 i, void *arg)
+{
+	struct enf_climb *c = arg;
+	__u64 parent = 0;
+
+	(void)i;
+	if (c->dentry == c->root) {
+		c->found = 1;
+		return 1;
+	}
+	enf_read(parent, c->dentry + enf_offset(struct dentry, d_parent));
+	if (parent == c->dentry)
+		return 1;
+	c->dentry = parent;
+	return 0;
+}
+
+static __always_inline int enf_on_host(__u64 mount)
+{
+	__u64 ns = 0;
+	__u32 inum = 0;
+
+	enf_read(ns, mount + enf_offset(struct mount, mnt_ns));
+	if (!ns || ns >= (__u64)-4095) /* unmounted, or MNT_NS_INTERNAL */
+		return 0;
+	enf_read(inum, ns + enf_offset(struct mnt_namespace, ns.inum));
+	return inum == enf_host_mnt_ns;
+}
+
+static long enf_find_one(__u32 i, void *arg)
+{
+	struct enf_find *f = enf_find_of(((struct enf_hold *)arg)->s);
+	__u64 mount = f->mount, root = 0, id = i;
+
+	if (!mount || mount == f->end)
+		return 1;
+	if (bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb)) {
+		enf_read(f->mount, mount + enf_offset(struct mount___chain, mnt_next_for_sb));
+	} else {
+		__u64 next = 0;
+
+		enf_read(next, mount + enf_offset(struct mount, mnt_instance));
+		f->mount = next ? next - enf_offset(struct mount, mnt_instance) : 0;
+	}
+	if (!enf_on_host(mount))
+		return 0;
+	enf_read(root, mount + enf_offset(struct mount, mnt.mnt_root));
+	if (!f->within && root != f->sb_root)
+		return 0;
+	if (f->within) {
+		struct enf_climb c = { .dentry = f->dentry, .root = root };
+
+		bpf_loop(ENF_ANCESTORS_MAX, enf_climb_one, &c, 0);
+		if (!c.found)
+			return 0;
+	}
+	/* The oldest mount names the superblock. Before unique ids the list is in order of age. */
+	if (bpf_core_field_exists(((struct mount___unique *)0)->mnt_id_unique))
+		enf_read(id, mount + enf_offset(struct mount___unique, mnt_id_unique));
+	if (!f->found || id < f->found_id) {
+		f->found = mount;
+		f->found_id = id;
+	}
+	return 0;
+}
+
+static __always_inline int enf_find_mount(struct enf_scratch *s, __u64 sb)
+{
+	struct enf_hold hold = { .s = s };
+	struct enf_find *f = enf_find_of(s);
+	__u64 first = 0;
+
+	if (bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb)) {
+		enf_read(first, sb + enf_offset(struct super_block___chain, s_mounts));
+		f->end = 0;
+	} else {
+		f->end = sb + enf_offset(struct super_block, s_mounts) -
+			 enf_offset(struct mount, mnt_instance);
+		enf_read(first, sb + enf_offset(struct super_block, s_mounts));
+		first -= enf_offset(struct mount, mnt_instance);
+	}
+	f->mount = first;
+	f->found = 0;
+	bpf_loop(ENF_SB_MOUNTS_MAX, enf_find_one, &hold, 0);
+	return 0;
+}
+
+/* Returns: the host's mount through which *dentry* has its name, or 0. */
+static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry, __u64 sb)
+{
+	struct enf_sb_mount *known, fresh = {};
+	struct enf_find *f = enf_find_of(s);
+	__u32 seq = enf_seq(&mount_lock);
+	__u64 root = 0;
+
+	known = bpf_map_lookup_elem(&superblocks, &sb);
+	if (known && known->seq == seq && !(seq & 1))
+		return known->mount;
+	enf_read(root, sb + enf_offset(struct super_block, s_root));
+	f->dentry = dentry;
+	f->sb_root = root;
+	f->within = 0;
+	enf_find_mount(s, sb);
+	if (!f->found) {
+		/* Mounted in parts only (a subvolume, a bind mount of a directory): the part that
+		 * holds the dentry. The answer is not the superblock's, so it is not kept.
+		 */
+		f->within = 1;
+		enf_find_mount(s, sb);
+		return f->found;
+	}
+	fresh.mount = f->found;
+	fresh.seq = seq;
+	if (seq && !(seq & 1)) /* without the counter nothing tells when it ends to hold */
+		bpf_map_update_elem(&superblocks, &sb, &fresh, BPF_ANY);
+	return f->found;
+}
+
+/* ---- Both views --------------------------------------------------------------------------- */
+
+#define ENF_VIEW_HOST 0
+#define ENF_VIEW_NAMESPACE 1
+
+#define ENF_PATH_OK 0
+#define ENF_PATH_UNKNOWN 1 /* there is one, but it could not be read */
+#define ENF_PATH_ABSENT 2  /* the object has no name in this view */
+
+/*
+ * Global, as are the other large pieces of the core: the verifier proves a global function once for a
+ * program, from unknown arguments, instead of again on every way that leads to it.
+ */
+__attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dentry, __u64 mnt,
+					       __u32 view)
+{
+	__u64 sb = 0, root = 0, mount = 0;
+
+	if (!s)
+		return ENF_PATH_UNKNOWN;
+	enf_read(sb, dentry + enf_offset(struct dentry, d_sb));
+	if (!sb)
+		return ENF_PATH_UNKNOWN;
+	if (view == ENF_VIEW_HOST) {
+		mount = enf_host_mount(s, dentry, sb);
+		if (!mount)
+			return ENF_PATH_ABSENT;
+	} else if (mnt) {
+		__u64 ns = 0;
+
+		mount = mnt - enf_offset(struct mount, mnt);
+		enf_read(ns, mount + enf_offset(struct mount, mnt_ns));
+		if (!ns || ns >= (__u64)-4095) /* no namespace: memfd, pipe; detached mount */
+			mount = 0;
+	}
+	if (mount)
+		enf_read(root, mount + enf_offset(struct mount, mnt.mnt_root));
+	else
+		enf_read(root, sb + enf_offset(struct super_block, s_root));
+	return enf_walk_up(s, dentry, mount, root) ? ENF_PATH_UNKNOWN : ENF_PATH_OK;
+}
+
+/* Returns: ENF_PATH_*. Repeats while names move. */
+__attribute__((noinline)) int enf_resolve(struct enf_scratch *s, __u64 dentry, __u64 mnt,
+					  __u32 view)
+{
+	if (!s)
+		return ENF_PATH_UNKNOWN;
+	for (int i = 0; i < ENF_WALK_TRIES; i++) {
+		__u32 renames = enf_seq(&rename_lock), mounts = enf_seq(&mount_lock);
+		int rc = enf_resolve_once(s, dentry, mnt, view);
+
+		if (renames == enf_seq(&rename_lock) && mounts == enf_seq(&mount_lock) &&
+		    !(renames & 1) && !(mounts & 1))
+			return rc;
+	}
+	return ENF_PATH_UNKNOWN;
+}
+
+/* Is this object reached through a mount namespace other than the host's? */
+static __always_inline int enf_foreign(__u64 mnt)
+{
+	return mnt && !enf_on_host(mnt - enf_offset(struct mount, mnt));
+}
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The subject: reading a task's identity, and keeping its sets current. Never comm, never live
+ * parents for a verdict.
+ */
+#ifndef ENFORCER_TASK_BPF_H
+#define ENFORCER_TASK_BPF_H
+
+#include "decide.h"
+#include "path.bpf.h"
+
+/* ---- Working memory ----------------------------------------------------------------------- */
+
+#define ENF_SLOTS_PER_CPU 4
+
+static __noinline struct enf_scratch *enf_acquire(void)
+{
+	__u32 first = bpf_get_smp_processor_id() * ENF_SLOTS_PER_CPU;
+
+	for (__u32 i = 0; i < 2 * ENF_SLOTS_PER_CPU; i++) {
+		/* our own CPU's first, then the next one's */
+		__u32 slot = (first + i) % (enf_scratch_slots ? enf_scratch_slots : 1);
+		struct enf_scratch *s = bpf_map_lookup_elem(&scratches, &slot);
+
+		if (s && !__sync_lock_test_and_set(&s->busy, 1))
+			return s;
+	}
+	return NULL;
+}
+
+static __always_inline void enf_release(struct enf_scratch *s)
+{
+	__sync_lock_test_and_set(&s->busy, 0);
+}
+
+static __always_inline void enf_count(__u32 stat)
+{
+	__u64 *n = bpf_map_lookup_elem(&stats, &stat);
+
+	if (n)
+		*n += 1;
+}
+
+static __always_inline const struct enf_image *enf_current_image(void)
+{
+	__u32 zero = 0;
+	void *inner = bpf_map_lookup_elem(&images, &zero);
+
+	return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
+}
+
+/* ---- Identity ----------------------------------------------------------------------------- */
+
+/* Builds the path of a cgroup backwards in s->text, as enf_walk_up does. Returns its length or 0. */
+struct enf_kernfs {
+	struct enf_scratch *s;
+	__u64 kn;
+	__u32 at;
+	__u32 state;
+};
+
+static long enf_kernfs_one(__u32 i, void *arg)
+{
+	struct enf_kernfs *k = arg;
+	__u64 parent = 0, name = 0;
+	__u32 at = k->at;
+	long len;
+
+	(void)i;
+	if (bpf_core_field_exists(((struct kernfs_node___rcu *)0)->__parent))
+		enf_read(parent, k->kn + enf_offset(struct kernfs_node___rcu, __parent));
+	else
+		enf_read(parent, k->kn + enf_offset(struct kernfs_node, parent));
+	if (!parent) {
+		k->state = ENF_WALKED;
+		return 1;
+	}
+	enf_read(name, k->kn + enf_offset(struct kernfs_node, name));
+	/* the name goes behind the path's place first, to learn its length */
+	len = bpf_probe_read_kernel_str(&k->s->text[ENF_TEXT_NAME], ENF_NAME_MAX + 1,
+					(const void *)name);
+	if (len <= 1 || len > at) {
+		k->state = ENF_LOST;
+		return 1;
+	}
+	len -= 1;
+	at -= (__u32)len + 1;
+	enf_barrier(at);
+	enf_barrier(len);
+	if (at > ENF_PATH_MAX - 1 || len < 0 || len > ENF_NAME_MAX) {
+		k->state = ENF_LOST;
+		return 1;
+	}
+	bpf_probe_read_kernel(&k->s->text[at + 1], len, (const void *)name);
+	k->s->text[at] = '/';
+	k->at = at;
+	k->kn = parent;
+	return 0;
+}
+
+__attribute__((noinline)) int enf_cgroup_path(struct enf_scratch *s, __u64 kn)
+{
+	struct enf_kernfs k = { .s = s, .kn = kn, .at = ENF_PATH_MAX };
+
+	if (!s || !kn)
+		return 0;
+	bpf_loop(256, enf_kernfs_one, &k, 0);
+	if (k.state != ENF_WALKED)
+		return 0;
+	if (k.at == ENF_PATH_MAX) {
+		k.at -= 1;
+		s->text[ENF_PATH_MAX - 1] = '/';
+	}
+	s->low = k.at;
+	return ENF_PATH_MAX - k.at;
+}
+
+__attribute__((noinline)) int enf_read_cred(struct enf_task *task, __u64 t)
+{
+	__u64 cred = 0;
+
+	if (!task)
+		return 0;
+	enf_read(cred, t + enf_offset(struct task_struct, cred));
+	enf_read(task->uid, cred + enf_offset(struct cred, uid));
+	enf_read(task->euid, cred + enf_offset(struct cred, euid));
+	enf_read(task->gid, cred + enf_offset(struct cred, gid));
+	enf_read(task->egid, cred + enf_offset(struct cred, egid));
+	enf_read(task->caps, cred + enf_offset(struct cred, cap_effective));
+	return 0;
+}
+
+/* Keep the path of an executable in the label. What cannot be resolved or kept is unknown: rules
+ * that need it fall to their onError.
+ */
+__attribute__((noinline)) int enf_read_exe(struct enf_scratch *s, struct enf_task *task, __u64 file)
+{
+	__u64 dentry = 0, mnt = 0, inode = 0;
+	__u32 at, len, nlink = 1;
+	int rc;
+
+	if (!s || !task)
+		return 0;
+
+	task->exe_len = 0;
+	enf_read(dentry, file + enf_offset(struct file, f_path.dentry));
+	enf_read(mnt, file + enf_offset(struct file, f_path.mnt));
+	enf_read(inode, file + enf_offset(struct file, f_inode));
+	enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
+	if (!nlink)
+		task->flags |= ENF_SF_FILELESS;
+	rc = enf_resolve(s, dentry, mnt, ENF_VIEW_HOST);
+	if (rc == ENF_PATH_ABSENT)
+		rc = enf_resolve(s, dentry, mnt, ENF_VIEW_NAMESPACE);
+	at = s->object.path_at;
+	len = s->object.path_len;
+	if (!len)
+		rc = ENF_PATH_UNKNOWN;
+	enf_barrier(at);
+	enf_barrier(
+		len); /* or the test for 0 and the bound become one that the verifier cannot read */
+	if (rc != ENF_PATH_OK || len > ENF_EXE_MAX || at > ENF_PATH_MAX) {
+		task->flags |= ENF_SF_EXE_UNKNOWN;
+		enf_count(ENF_STAT_EXE_UNKNOWN);
+		return 0;
+	}
+	bpf_probe_read_kernel(task->exe, len, &s->text[at]);
+	task->exe_len = len;
+	return 0;
+}
+
+/* ---- Keeping current ---------------------------------------------------------------------- */
+
+#define ENF_CRED_DIMS                                                                              \
+	(ENF_BIT(ENF_DIM_UID) | ENF_BIT(ENF_DIM_EUID) | ENF_BIT(ENF_DIM_GID) |                     \
+	 ENF_BIT(ENF_DIM_EGID) | ENF_BIT(ENF_DIM_CAPS))
+
+/* Do the sets of the current task still describe it? */
+static __always_inline int enf_fresh(const struct enf_image *image, const struct enf_task *task)
+{
+	if (task->generation != image->generation)
+		return 0;
+	if (image->dims & ENF_CRED_DIMS) {
+		struct task_struct *t = bpf_get_current_task_btf();
+		const struct cred *cred = t->cred;
+		__u64 caps = 0;
+
+		if (cred->uid.val != task->uid || cred->euid.val != task->euid ||
+		    cred->gid.val != task->gid || cred->egid.val != task->egid)
+			return 0;
+		if (image->dims & ENF_BIT(ENF_DIM_CAPS)) {
+			enf_read(caps, &cred->cap_effective);
+			if (caps != task->caps)
+				return 0;
+		}
+	}
+	if ((image->dims & ENF_BIT(ENF_DIM_CGROUP)) && bpf_get_current_cgroup_id() != task->cgroup)
+		return 0;
+	return 1;
+}
+
+/*
+ * Recompute the sets of *task*, which is the task at *t*, from its identity. Looks the image up by
+ * itself: the generation it leaves in the label says which.
+ */
+__attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_task *task, __u64 t)
+{
+	struct enf_ctx c = { .image = (const void *)enf_current_image(), .s = s, .task = task };
+	struct task_struct *ts = (struct task_struct *)t;
+	__u64 kn;
+	int len = 0;
+
+	if (!s || !task || !c.image)
+		return 0;
+	enf_read_cred(task, t);
+	kn = (__u64)BPF_CORE_READ(ts, cgroups, dfl_cgrp, kn);
+	task->cgroup = 0;
+	if (kn)
+		enf_read(task->cgroup, kn + enf_offset(struct kernfs_node, id));
+	s->low = 0;
+	if (enf_head(&c)->dims & ENF_BIT(ENF_DIM_CGROUP))
+		len = enf_cgroup_path(s, kn);
+	return enf_subject_eval(&c, s->low, len);
+}
+
+/* First meeting with the task at *t*, which has no label. */
+__attribute__((noinline)) int enf_label(struct enf_scratch *s, struct enf_task *task, __u64 t)
+{
+	struct task_struct *ts = (struct task_struct *)t;
+	__u64 exe;
+
+	if (!s || !task)
+		return 0;
+	exe = (__u64)BPF_CORE_READ(ts, mm, exe_file);
+	task->flags = 0;
+	if (exe)
+		enf_read_exe(s, task, exe);
+	else
+		task->flags |= ENF_SF_KTHREAD;
+	task->exec_ns = BPF_CORE_READ(ts, start_boottime);
+	if (!task->exec_ns)
+		task->exec_ns = 1; /* the idle task, and a label that says "seen" */
+	task->generation = 0;
+	return 0;
+}
+
+/*
+ * The current task's label, current. Takes working memory in c->s if it had to compute and leaves it
+ * there for the caller to release. Returns not 0 where the label cannot be had.
+ */
+static __always_inline int enf_current(struct enf_ctx *c)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct enf_task *task;
+
+	task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!task) {
+		enf_count(ENF_STAT_NO_TASK);
+		return 1;
+	}
+	c->task = task;
+	if (task->exec_ns && enf_fresh(enf_head(c), task))
+		return 0;
+	c->s = enf_acquire();
+	if (!c->s) {
+		enf_count(ENF_STAT_NO_SCRATCH);
+		return 1;
+	}
+	if (!task->exec_ns) {
+		enf_label(c->s, task, bpf_get_current_task());
+		task->flags |= ENF_SF_LINEAGE_UNKNOWN;
+		enf_count(ENF_STAT_LATE_LABEL);
+	}
+	enf_evaluate(c->s, task, bpf_get_current_task());
+	return 0;
+}
+
+#endif

@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From an access to its verdict, for every hook: who acts, the fast way out, the object's names, the
+ * decision, and what follows from it. The only translation unit of this object with the decision
+ * core in it.
+ *
+ * Fail directions, all counted:
+ *   no image                      allow: nothing has been asked for yet
+ *   no label, no working memory   refuse (EPERM) if some row of the operation would refuse on error
+ *                                 (image->refuse_ops), else allow: that is onError, coarsely
+ *   path, name, argv unreadable   the row's onError
+ *   record lost                   the verdict stands
+ *   signal not delivered          the refusal stands
+ */
+#include "act.h"
+#include "emit.bpf.h"
+
+const volatile __u32 enf_image_bytes = 4096;
+const volatile __u32 enf_scratch_slots = 8;
+const volatile __u32 enf_host_mnt_ns = 0;
+const volatile __u32 enf_rows = 1;
+const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* ---- What follows from a verdict ---------------------------------------------------------- */
+
+static __always_inline int enf_conclude(struct enf_scratch *s, struct enf_task *task)
+{
+	struct enf_verdict *v = &s->verdict;
+	__u32 flags = ENF_EF_ENFORCED;
+	int error = 0;
+
+	if (v->audit_row != ENF_NONE) {
+		enf_hit(v->audit_row, 0);
+		if (v->audit_action >= ENF_ACT_LOG || (v->audit_row_flags & ENF_RF_RECORD))
+			enf_emit(s, task, v->audit_row, v->audit_action,
+				 v->audit_flags & ENF_VF_ON_ERROR ? ENF_EF_ON_ERROR : 0);
+	}
+	if (v->row == ENF_NONE)
+		return 0;
+	enf_hit(v->row, 1);
+	if (v->flags & ENF_VF_ON_ERROR) {
+		flags |= ENF_EF_ON_ERROR;
+		enf_count(ENF_STAT_ON_ERROR);
+	}
+	if (v->action >= ENF_ACT_DENY) {
+		/* an error of 0 or out of range would let the operation through */
+		error = v->error > 0 && v->error < 4096 ? -v->error : -ENF_EPERM;
+		flags |= ENF_EF_PREVENTED;
+	}
+	if (v->action == ENF_ACT_KILL && bpf_send_signal(v->signal)) {
+		flags |= ENF_EF_SIGNAL_FAILED;
+		enf_count(ENF_STAT_SIGNAL_FAILED);
+	}
+	if (v->action >= ENF_ACT_LOG || (v->row_flags & ENF_RF_RECORD))
+		enf_emit(s, task, v->row, v->action, flags);
+	return error;
+}
+
+/* ---- The object --------------------------------------------------------------------------- */
+
+__attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_access *a)
+{
+	struct enf_object *o;
+	__u32 len;
+
+	if (!s || !a)
+		return 0;
+	o = &s->object;
+	len = a->name_len;
+
+	__builtin_memset(o, 0, sizeof(*o));
+	o->present = a->present;
+	o->unknown = a->unknown;
+	o->flags = a->flags;
+	*(__u32 *)o->op = *(__u32 *)a->op;
+	o->n_ops = a->n_ops;
+	o->addr_hi = a->addr_hi;
+	o->addr_lo = a->addr_lo;
+	o->num[ENF_DIM_FAMILY - ENF_DIM_FIRST_NUM] = a->family;
+	o->num[ENF_DIM_TYPE - ENF_DIM_FIRST_NUM] = a->type;
+	o->num[ENF_DIM_PROTOCOL - ENF_DIM_FIRST_NUM] = a->protocol;
+	o->num[ENF_DIM_PORT - ENF_DIM_FIRST_NUM] = a->port;
+	o->num[ENF_DIM_MODE - ENF_DIM_FIRST_NUM] = a->mode;
+	if (a->name) {
+		long n;
+
+		o->present |= ENF_BIT(ENF_DIM_NAME);
+		if (len) {
+			enf_barrier(len);
+			n = len > ENF_NAME_MAX ? -1
+					       : bpf_probe_read_kernel(&s->text[ENF_TEXT_NAME], len,
+								       (const void *)a->name);
+			n = n ? -1 : (long)len;
+		} else {
+			n = bpf_probe_read_kernel_str(&s->text[ENF_TEXT_NAME], ENF_NAME_MAX + 1,
+						      (const void *)a->name);
+			n = n > 0 ? n - 1 : -1;
+		}
+		if (n < 0) {
+			o->unknown |= ENF_BIT(ENF_DIM_NAME);
+			enf_count(ENF_STAT_NAME_UNKNOWN);
+		} else {
+			o->name_len = n;
+		}
+	}
+	if (a->dentry) {
+		__u64 inode = 0, sb = 0;
+		__u32 nlink = 0, dev = 0;
+		__u16 mode = 0;
+
+		enf_read(inode, a->dentry + enf_offset(struct dentry, d_inode));
+		enf_read(sb, a->dentry + enf_offset(struct dentry, d_sb));
+		enf_read(dev, sb + enf_offset(struct super_block, s_dev));
+		o->dev = dev;
+		if (inode) {
+			enf_read(o->ino, inode + enf_offset(struct inode, i_ino));
+			enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
+			enf_read(mode, inode + enf_offset(struct inode, i_mode));
+			if ((mode & ENF_S_IFMT) == ENF_S_IFDIR)
+				o->flags |= ENF_OF_DIR;
+			else if (nlink > 1) /* other names may exist: the inode counts too */
+				o->present |= ENF_BIT(ENF_DIM_INODE);
+			if (!nlink)
+				o->flags |= ENF_OF_FILELESS;
+		}
+		o->present |= ENF_BIT(ENF_DIM_PATH);
+	}
+	return 0;
+}
+
+/*
+ * Returns: 0, or 1 if the policy was replaced meanwhile: the label speaks of another generation, and
+ * everything must be asked again.
+ */
+__attribute__((noinline)) int enf_decide_now(struct enf_scratch *s, struct enf_task *task)
+{
+	struct enf_ctx c = { .image = (const void *)enf_current_image(), .s = s, .task = task };
+
+	if (!s || !task)
+		return 1;
+	if (!c.image || enf_head(&c)->generation != task->generation)
+		return 1;
+	enf_decide(&c);
+	return 0;
+}
+
+/* Decide with the object's path in one view. Returns ENF_PATH_ABSENT if it has none there, -1 to ask
+ * again.
+ */
+__attribute__((noinline)) int enf_decide_view(struct enf_scratch *s, struct enf_task *task,
+					      struct enf_access *a, __u32 view)
+{
+	struct enf_object *o;
+	int rc;
+
+	if (!s || !task || !a)
+		return 0;
+	o = &s->object;
+	rc = enf_resolve(s, a->dentry, a->mnt, view);
+	if (rc == ENF_PATH_ABSENT)
+		return rc;
+	o->unknown &= ~ENF_BIT(ENF_DIM_PATH);
+	o->flags &= ~ENF_OF_NSVIEW;
+	if (rc == ENF_PATH_UNKNOWN) {
+		o->unknown |= ENF_BIT(ENF_DIM_PATH);
+		o->path_len = 0;
+		enf_count(ENF_STAT_PATH_UNKNOWN);
+	} else if ((o->flags & ENF_OF_FILELESS) && o->path_len > 7) {
+		__u32 at = o->path_at;
+
+		enf_barrier(at);
+		if (at <= ENF_PATH_MAX && !__builtin_memcmp(&s->text[at], "/memfd:", 7))
+			o->flags |= ENF_OF_MEMFD;
+	}
+	if (view == ENF_VIEW_NAMESPACE)
+		o->flags |= ENF_OF_NSVIEW;
+	return enf_decide_now(s, task) ? -1 : 0;
+}
+
+/* Keep the stricter of two verdicts, in enforcement and in audit each. */
+static __always_inline void enf_stricter(struct enf_verdict *v, const struct enf_verdict *other)
+{
+	if (other->action > v->action) {
+		v->action = other->action;
+		v->row = other->row;
+		v->flags = other->flags;
+		v->row_flags = other->row_flags;
+		v->op = other->op;
+		v->error = other->error;
+		v->signal = other->signal;
+	}
+	if (other->audit_action > v->audit_action) {
+		v->audit_action = other->audit_action;
+		v->audit_row = other->audit_row;
+		v->audit_flags = other->audit_flags;
+		v->audit_row_flags = other->audit_row_flags;
+		v->audit_op = other->audit_op;
+	}
+}
+
+/* Returns: 0, or -1 to ask again. */
+static __always_inline int enf_decide_access(struct enf_scratch *s, struct enf_task *task,
+					     struct enf_access *a)
+{
+	struct enf_verdict first;
+	int rc;
+
+	if (!s || !task || !a)
+		return 0;
+	if (!a->dentry)
+		return enf_decide_now(s, task) ? -1 : 0;
+	if (!enf_foreign(a->mnt)) {
+		rc = enf_decide_view(s, task, a, ENF_VIEW_HOST);
+		if (rc == ENF_PATH_ABSENT)
+			rc = enf_decide_view(s, task, a, ENF_VIEW_NAMESPACE);
+		return rc;
+	}
+	/* Another namespace: a rule holds if it names the object as the host or as that namespace
+	 * does; the stricter verdict counts, so that a made-up view can never lift a refusal.
+	 */
+	rc = enf_decide_view(s, task, a, ENF_VIEW_NAMESPACE);
+	if (rc)
+		return rc;
+	first = s->verdict;
+	rc = enf_decide_view(s, task, a, ENF_VIEW_HOST);
+	if (!rc)
+		enf_stricter(&s->verdict, &first);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- Entry -------------------------------------------------------------------------------- */
+
+static __always_inline __u64 enf_op_bits(const struct enf_access *a)
+{
+	__u64 bits = 0;
+
+	for (__u32 i = 0; i < 4; i++)
+		if (i < a->n_ops)
+			bits |= ENF_BIT(a->op[i] & 63);
+	return bits;
+}
+
+int enf_concerned(__u64 ops)
+{
+	const struct enf_image *image = enf_current_image();
+
+	return image && (image->ops & ops);
+}
+
+__attribute__((noinline)) int enf_act_once(struct enf_access *a)
+{
+	const struct enf_image *image = enf_current_image();
+	struct enf_ctx c = { .image = (const void *)image };
+	__u64 ops;
+	int error = 0;
+
+	if (!image || !a)
+		return 0;
+	ops = enf_op_bits(a);
+	if (!(image->ops & ops))
+		return 0;
+	if (enf_current(&c)) {
+		error = image->refuse_ops & ops ? -ENF_EPERM : 0;
+		goto out;
+	}
+	if (!(c.task->ops & ops))
+		goto out;
+	if (!c.s)
+		c.s = enf_acquire();
+	if (!c.s) {
+		enf_count(ENF_STAT_NO_SCRATCH);
+		return image->refuse_ops & ops ? -ENF_EPERM : 0;
+	}
+	enf_count(ENF_STAT_DECISIONS);
+	enf_describe(c.s, a);
+	if (enf_decide_access(c.s, c.task, a) < 0)
+		error = ENF_AGAIN;
+	else
+		error = enf_conclude(c.s, c.task);
+out:
+	if (c.s)
+		enf_release(c.s);
+	return error;
+}
+
+/* ---- Arguments ---------------------------------------------------------------------------- */
+
+struct enf_argscan {
+	struct enf_scratch *s;
+	__u32 len, count, last;
+};
+
+static long enf_argscan_one(__u32 i, void *arg)
+{
+	struct enf_argscan *a = arg;
+	__u32 at = ENF_TEXT_ARGV + i;
+
+	enf_barrier(at);
+	if (i >= a->len || at >= ENF_TEXT_SIZE || a->count >= ENF_MAX_ARGS)
+		return 1;
+	if (!a->s->text[at]) {
+		a->count += 1;
+		a->last = i + 1;
+	}
+	return 0;
+}
+
+/* Copy the arguments and describe what is known of them. */
+__attribute__((noinline)) int enf_describe_argv(struct enf_scratch *s, __u64 start, __u64 len,
+						__u32 argc)
+{
+	struct enf_argscan scan = {};
+	__u32 n = len > ENF_ARGV_MAX ? ENF_ARGV_MAX : len;
+	struct enf_object *o;
+
+	if (!s)
+		return 0;
+	o = &s->object;
+	o->present |= ENF_BIT(ENF_DIM_ARG_ANY);
+	enf_barrier(n);
+	if (n > ENF_ARGV_MAX || bpf_copy_from_user(&s->text[ENF_TEXT_ARGV], n, (void *)start)) {
+		o->unknown |= ENF_BIT(ENF_DIM_ARG_ANY);
+		n = 0;
+	}
+	scan.s = s;
+	scan.len = n;
+	bpf_loop(ENF_ARGV_MAX, enf_argscan_one, &scan, 0);
+	o->argv_len = scan.last; /* whole arguments only */
+	o->argc = scan.count;
+	for (__u32 i = 0; i < ENF_MAX_ARG_INDEX; i++) {
+		if (i < argc)
+			o->present |= ENF_BIT(ENF_DIM_ARG0 + i);
+		if (i < argc && i >= scan.count)
+			o->unknown |= ENF_BIT(ENF_DIM_ARG0 + i);
+	}
+	if (scan.count < argc)
+		o->unknown |= ENF_BIT(ENF_DIM_ARG_ANY);
+	if (o->unknown)
+		enf_count(ENF_STAT_ARGV_UNKNOWN);
+	return 0;
+}
+
+int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
+{
+	const struct enf_image *image = enf_current_image();
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct enf_task *task;
+	struct enf_scratch *s;
+
+	if (!a || !image)
+		return 0;
+	/* The subject is who called exec: its sets were brought up to date when the exec began. */
+	task = bpf_task_storage_get(&tasks, t, NULL, 0);
+	if (!task) {
+		enf_count(ENF_STAT_NO_TASK);
+		return 0; /* cannot tell whom to kill: the exec stands; bprm_check has had its say */
+	}
+	if (!(task->ops & ENF_BIT(ENF_OP_EXEC_ARGV)))
+		return 0;
+	s = enf_acquire();
+	if (!s) {
+		enf_count(ENF_STAT_NO_SCRATCH);
+		return 0; /* as above */
+	}
+	enf_count(ENF_STAT_DECISIONS);
+	enf_describe(s, a);
+	enf_describe_argv(s, start, len, argc);
+	/* A reload in the middle of an exec: the label is of the old policy, and so is the image
+	 * that had its say at bprm_check. Counted; the next exec meets the new one.
+	 */
+	if (!enf_decide_access(s, task, a)) {
+		/* Too late to refuse, early enough: no instruction of the program has run. */
+		if (s->verdict.action == ENF_ACT_DENY) {
+			s->verdict.action = ENF_ACT_KILL;
+			if (!s->verdict.signal)
+				s->verdict.signal = 9;
+		}
+		enf_conclude(s, task);
+	} else {
+		enf_count(ENF_STAT_ARGV_UNKNOWN);
+	}
+	enf_release(s);
+	return 0;
+}
+
+/* ---- Fork, exec, and the tasks that were there before ------------------------------------- */
+
+SEC("lsm/task_alloc")
+int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flags, int ret)
+{
+	struct enf_ctx c = { .image = (const void *)enf_current_image() };
+	struct enf_task *label;
+
+	if (ret)
+		return ret;
+	if (!c.image)
+		return 0;
+	enf_current(&c);
+	if (c.s)
+		enf_release(c.s);
+	if (!c.task) /* counted; the child will be met without a label: unknown lineage */
+		return 0;
+	label = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!label) { /* a child without a label would have shed its lineage: no child */
+		enf_count(ENF_STAT_FORK_REFUSED);
+		return -ENF_ENOMEM;
+	}
+	if (clone_flags & ENF_CLONE_THREAD)
+		*label = *c.task;
+	else
+		enf_task_fork(label, c.task, !!(clone_flags & ENF_CLONE_PARENT));
+	label->flags &= ~ENF_SF_FOUND;
+	return 0;
+}
+
+/* The start of an exec: the caller's sets must be current before its identity changes. */
+SEC("lsm/bprm_creds_for_exec")
+int BPF_PROG(enf_exec_begin, struct linux_binprm *bprm, int ret)
+{
+	struct enf_ctx c = { .image = (const void *)enf_current_image() };
+
+	if (ret)
+		return ret;
+	if (!c.image)
+		return 0;
+	enf_current(&c);
+	if (c.s)
+		enf_release(c.s);
+	return 0;
+}
+
+/* The exec has happened: the label takes the new identity. */
+SEC("lsm/bprm_committed_creds")
+int BPF_PROG(enf_committed, struct linux_binprm *bprm)
+{
+	struct enf_ctx c = { .image = (const void *)enf_current_image() };
+	struct task_struct *t = bpf_get_current_task_btf();
+	__u32 flags = 0, euid = 0, egid = 0;
+	__u64 cred;
+
+	if (!c.image)
+		return 0;
+	c.task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!c.task) {
+		enf_count(ENF_STAT_NO_TASK);
+		return 0;
+	}
+	if (!c.task->exec_ns)
+		flags |= ENF_SF_LINEAGE_UNKNOWN;
+	if (bprm->interp != bprm->filename)
+		flags |= ENF_SF_SCRIPT;
+	cred = (__u64)BPF_CORE_READ(t, cred);
+	enf_read(euid, cred + enf_offset(struct cred, euid));
+	enf_read(egid, cred + enf_offset(struct cred, egid));
+	if (c.task->exec_ns && (euid != c.task->euid || egid != c.task->egid))
+		flags |= ENF_SF_SETID;
+	enf_task_exec(c.task, flags, bpf_ktime_get_boot_ns());
+	c.s = enf_acquire();
+	if (!c.s) {
+		c.task->exe_len = 0;
+		c.task->flags |= ENF_SF_EXE_UNKNOWN;
+		enf_count(ENF_STAT_NO_SCRATCH);
+		return 0;
+	}
+	enf_read_exe(c.s, c.task, enf_address(bprm->file));
+	enf_release(c.s);
+	return 0;
+}
+
+/* Returns: whether the lineage of *task* grew. */
+static __noinline int enf_join(struct enf_task *task, const struct enf_task *parent)
+{
+	__u64 changed = 0;
+
+	for (int i = 0; i < ENF_LABEL_WORDS; i++) {
+		__u64 more = parent->ancestor[i] | parent->self[i];
+
+		changed |= more & ~task->ancestor[i];
+		task->ancestor[i] |= more;
+		task->ancestor_unknown[i] |= parent->ancestor_unknown[i] | parent->self_unknown[i];
+		changed |= parent->self[i] ^ task->parent[i];
+		task->parent[i] = parent->self[i];
+		task->parent_unknown[i] = parent->self_unknown[i];
+	}
+	return changed != 0;
+}
+
+/*
+ * Tasks that existed before the start. Run until nothing changes: a child may come before its parent.
+ * Prints the number of changed labels.
+ */
+__u64 enf_labels_changed = 0;
+
+SEC("iter/task")
+int enf_label_tasks(struct bpf_iter__task *ctx)
+{
+	struct enf_ctx c = { .image = (const void *)enf_current_image() };
+	struct task_struct *t = ctx->task, *real_parent;
+	struct enf_task *parent = NULL;
+
+	if (!t) {
+		BPF_SEQ_PRINTF(ctx->meta->seq, "%llu\n", enf_labels_changed);
+		enf_labels_changed = 0;
+		return 0;
+	}
+	if (!c.image)
+		return 0;
+	c.task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!c.task) {
+		enf_count(ENF_STAT_NO_TASK);
+		return 0;
+	}
+	if (c.task->exec_ns && !(c.task->flags & ENF_SF_FOUND))
+		return 0; /* labelled by fork: its lineage is exact */
+	c.s = enf_acquire();
+	if (!c.s) {
+		enf_count(ENF_STAT_NO_SCRATCH);
+		enf_labels_changed += 1; /* try again */
+		return 0;
+	}
+	if (!c.task->exec_ns) {
+		enf_label(c.s, c.task, enf_address(t));
+		c.task->flags |= ENF_SF_FOUND;
+		enf_labels_changed += 1;
+	}
+	real_parent = t->real_parent;
+	if (real_parent)
+		parent = bpf_task_storage_get(&tasks, real_parent, NULL, 0);
+	if (parent && parent != c.task)
+		enf_labels_changed += enf_join(c.task, parent);
+	enf_evaluate(c.s, c.task, enf_address(t));
+	enf_release(c.s);
+	return 0;
+}

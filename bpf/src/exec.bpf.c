@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Programs that are run: each file of the chain, the privileges it gives, the arguments it gets. */
+#include "act.h"
+
+static __always_inline void enf_bprm_access(struct enf_access *a, struct linux_binprm *bprm,
+					    struct file *file, __u8 op)
+{
+	__u16 mode = file->f_inode->i_mode;
+	int nosuid = file->f_path.mnt->mnt_flags & ENF_MNT_NOSUID;
+
+	a->dentry = (__u64)file->f_path.dentry;
+	a->mnt = (__u64)file->f_path.mnt;
+	a->op[0] = op;
+	a->n_ops = 1;
+	if (bprm->interp != bprm->filename)
+		a->flags |= ENF_OF_INTERPRETER;
+	if (!nosuid && (mode & ENF_S_ISUID))
+		a->flags |= ENF_OF_SETUID;
+	/* without group execution the bit means mandatory locking, not set-group-ID */
+	if (!nosuid && (mode & ENF_S_ISGID) && (mode & ENF_S_IXGRP))
+		a->flags |= ENF_OF_SETGID;
+}
+
+/* The last point where each file of the chain can still be refused, script first. */
+SEC("lsm/bprm_check_security")
+int BPF_PROG(enf_exec, struct linux_binprm *bprm, int ret)
+{
+	struct enf_access a = {};
+
+	if (ret)
+		return ret;
+	enf_bprm_access(&a, bprm, bprm->file, ENF_OP_EXEC);
+	if (bprm->buf[0] == '#' && bprm->buf[1] == '!')
+		a.flags |= ENF_OF_SCRIPT;
+	return enf_act(&a);
+}
+
+/* Before the point of no return; the capability module has computed the new credentials. */
+SEC("lsm/bprm_creds_from_file")
+int BPF_PROG(enf_exec_creds, struct linux_binprm *bprm, struct file *file, int ret)
+{
+	struct enf_access a = {};
+	struct task_struct *t;
+	__u64 before = 0, after = 0;
+
+	if (ret)
+		return ret;
+	enf_bprm_access(&a, bprm, file, ENF_OP_EXEC_CREDS);
+	t = bpf_get_current_task_btf();
+	bpf_probe_read_kernel(&before, sizeof(before), &t->cred->cap_permitted);
+	bpf_probe_read_kernel(&after, sizeof(after), &bprm->cred->cap_permitted);
+	if (after & ~before)
+		a.flags |= ENF_OF_FILECAPS;
+	return enf_act(&a);
+}
+
+/* The strings lie in the new address space, and no other thread exists to change them. */
+SEC("lsm.s/bprm_committed_creds")
+int BPF_PROG(enf_exec_argv, struct linux_binprm *bprm)
+{
+	struct enf_access a = {};
+
+	if (!enf_concerned(ENF_BIT64(ENF_OP_EXEC_ARGV)))
+		return 0;
+	enf_bprm_access(&a, bprm, bprm->file, ENF_OP_EXEC_ARGV);
+	return enf_act_argv(&a, bprm->p, bprm->exec - bprm->p, bprm->argc);
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Sockets. Addresses are the kernel's copies; unix sockets are named by the socket found, not by the
+ * string the caller passed.
+ */
+#include "act.h"
+
+#define ENF_SOCK_DIMS                                                                              \
+	(ENF_BIT64(ENF_DIM_FAMILY) | ENF_BIT64(ENF_DIM_TYPE) | ENF_BIT64(ENF_DIM_PROTOCOL))
+
+static __always_inline void enf_sock(struct enf_access *a, struct socket *sock, __u8 op)
+{
+	struct sock *sk = sock->sk;
+
+	a->op[0] = op;
+	a->n_ops = 1;
+	a->present = ENF_SOCK_DIMS;
+	a->type = sock->type;
+	if (!sk) { /* being torn down: what it was is unknown, and onError decides */
+		a->unknown = ENF_SOCK_DIMS;
+		return;
+	}
+	a->family = sk->__sk_common.skc_family;
+	a->protocol = sk->sk_protocol;
+}
+
+#define ENF_V4_MAPPED 0x0000ffff00000000ULL
+
+/* Put an address in its one form: IPv6 high and low, IPv4 and ::ffff:0:0/96 as mapped. */
+static __always_inline void enf_v4(struct enf_access *a, __u32 be)
+{
+	a->addr_hi = 0;
+	a->addr_lo = ENF_V4_MAPPED | bpf_ntohl(be);
+}
+
+static __always_inline void enf_v6(struct enf_access *a, const __u8 *b)
+{
+	__u64 hi, lo;
+
+	__builtin_memcpy(&hi, b, 8);
+	__builtin_memcpy(&lo, b + 8, 8);
+	a->addr_hi = bpf_be64_to_cpu(hi);
+	a->addr_lo = bpf_be64_to_cpu(lo);
+}
+
+struct enf_sockaddr {
+	__u16 family;
+	__u8 data[30]; /* as much of sockaddr_in6 as is looked at: 28 bytes */
+};
+
+#define ENF_ADDR_NONE 0
+#define ENF_ADDR_INET 1
+#define ENF_ADDR_UNIX 2
+
+/*
+ * Read a socket address that the kernel has copied. An address that is too short for its family is
+ * refused by the protocol itself, so it needs no verdict.
+ */
+static __always_inline int enf_sockaddr(struct enf_access *a, const void *address, int len,
+					int unspec_is_inet)
+{
+	struct enf_sockaddr sa = {};
+	__u32 n = len > 28 ? 28 : len;
+	__u16 family;
+
+	if (!address || len < 2)
+		return ENF_ADDR_NONE;
+	asm volatile("" : "+r"(n)); /* keep the mask: the verifier reads it, not the bound above */
+	if (bpf_probe_read_kernel(&sa, n & 31, address)) {
+		/* Cannot be: the kernel's own memory. Unknown, so that onError decides. */
+		a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+		a->unknown |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+		return ENF_ADDR_INET;
+	}
+	family = sa.family;
+	if (family == ENF_AF_UNSPEC && unspec_is_inet && a->family == ENF_AF_INET)
+		family = ENF_AF_INET;
+	if (family == ENF_AF_UNIX)
+		return ENF_ADDR_UNIX;
+	if (family == ENF_AF_INET && len >= 8) {
+		__u32 be;
+
+		__builtin_memcpy(&be, sa.data + 2, 4);
+		enf_v4(a, be);
+	} else if (family == ENF_AF_INET6 && len >= 24) {
+		enf_v6(a, sa.data + 6);
+	} else {
+		return ENF_ADDR_NONE;
+	}
+	a->port = ((__u16)sa.data[0] << 8) | sa.data[1];
+	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+	return ENF_ADDR_INET;
+}
+
+SEC("lsm/socket_create")
+int BPF_PROG(enf_socket_create, int family, int type, int protocol, int kern, int ret)
+{
+	struct enf_access a = {
+		.present = ENF_SOCK_DIMS,
+		.op = { ENF_OP_SOCKET },
+		.n_ops = 1,
+	};
+
+	if (ret)
+		return ret;
+	if (kern) /* the kernel's own */
+		return 0;
+	a.family = family;
+	a.type = type & 0xf; /* without SOCK_NONBLOCK and SOCK_CLOEXEC */
+	a.protocol = protocol;
+	return enf_act(&a);
+}
+
+SEC("lsm/socket_bind")
+int BPF_PROG(enf_socket_bind, struct socket *sock, void *address, int addrlen, int ret)
+{
+	struct enf_access a = {};
+	char first = 0;
+
+	if (ret)
+		return ret;
+	enf_sock(&a, sock, ENF_OP_BIND);
+	if (enf_sockaddr(&a, address, addrlen, 1) == ENF_ADDR_UNIX) {
+		a.flags |= ENF_OF_UNIX;
+		if (addrlen > 2)
+			bpf_probe_read_kernel(&first, 1, address + 2);
+		if (first) /* a path: decided where the kernel makes the name, at path_mknod */
+			return 0;
+		if (addrlen > 3) {
+			a.name = (__u64)address + 3;
+			a.name_len = addrlen - 3;
+		} /* else autobind: the kernel picks an abstract name */
+	}
+	return enf_act(&a);
+}
+
+/* The local address of a socket. */
+static __always_inline void enf_local(struct enf_access *a, struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	if (!sk)
+		return;
+	if (a->family == ENF_AF_INET) {
+		enf_v4(a, sk->__sk_common.skc_rcv_saddr);
+	} else if (a->family == ENF_AF_INET6) {
+		__u8 b[16] = {};
+
+		bpf_probe_read_kernel(b, sizeof(b), &sk->__sk_common.skc_v6_rcv_saddr);
+		enf_v6(a, b);
+	} else {
+		return;
+	}
+	a->port = sk->__sk_common.skc_num;
+	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+}
+
+SEC("lsm/socket_listen")
+int BPF_PROG(enf_socket_listen, struct socket *sock, int backlog, int ret)
+{
+	struct enf_access a = {};
+
+	if (ret)
+		return ret;
+	enf_sock(&a, sock, ENF_OP_LISTEN);
+	enf_local(&a, sock);
+	return enf_act(&a);
+}
+
+SEC("lsm/socket_accept")
+int BPF_PROG(enf_socket_accept, struct socket *sock, struct socket *newsock, int ret)
+{
+	struct enf_access a = {};
+
+	if (ret)
+		return ret;
+	enf_sock(&a, sock, ENF_OP_ACCEPT);
+	enf_local(&a, sock);
+	return enf_act(&a);
+}
+
+SEC("lsm/socket_connect")
+int BPF_PROG(enf_socket_connect, struct socket *sock, void *address, int addrlen, int ret)
+{
+	struct enf_access a = {};
+
+	if (ret)
+		return ret;
+	enf_sock(&a, sock, ENF_OP_CONNECT);
+	/* unix: at unix_stream_connect and unix_may_send, with the socket found; AF_UNSPEC dissolves */
+	if (a.family == ENF_AF_UNIX)
+		return 0;
+	if (enf_sockaddr(&a, address, addrlen, 0) == ENF_ADDR_NONE &&
+	    (a.family == ENF_AF_INET || a.family == ENF_AF_INET6))
+		return 0;
+	return enf_act(&a);
+}
+
+/* Only with an address: without, the connect has had its verdict. TCP fast open connects here. */
+SEC("lsm/socket_sendmsg")
+int BPF_PROG(enf_socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, int ret)
+{
+	struct enf_access a = {};
+
+	if (ret)
+		return ret;
+	if (!msg->msg_name)
+		return 0;
+	enf_sock(&a, sock, ENF_OP_SEND);
+	if (a.family == ENF_AF_UNIX)
+		return 0;
+	if (msg->msg_flags & ENF_MSG_FASTOPEN) {
+		a.op[1] = ENF_OP_CONNECT;
+		a.n_ops = 2;
+	}
+	if (enf_sockaddr(&a, msg->msg_name, msg->msg_namelen, 1) == ENF_ADDR_NONE &&
+	    (a.family == ENF_AF_INET || a.family == ENF_AF_INET6))
+		return 0;
+	return enf_act(&a);
+}
+
+/* ---- Unix sockets ------------------------------------------------------------------------- */
+
+#define enf_member(base, type, field)                                                              \
+	((__u64)(base) + __builtin_preserve_field_info(((type *)0)->field, 0))
+
+/* The name of the socket at the other end: the file it is bound to, or its abstract name. */
+static __always_inline void enf_unix_peer(struct enf_access *a, struct sock *other)
+{
+	__u64 addr = 0;
+	int len = 0;
+	char first = 0;
+
+	a->flags |= ENF_OF_UNIX;
+	if (!other) { /* gone meanwhile: its name is unknown, and onError decides */
+		a->present |= ENF_BIT64(ENF_DIM_NAME) | ENF_BIT64(ENF_DIM_PATH);
+		a->unknown |= ENF_BIT64(ENF_DIM_NAME) | ENF_BIT64(ENF_DIM_PATH);
+		return;
+	}
+	bpf_probe_read_kernel(&a->dentry, 8,
+			      (void *)enf_member(other, struct unix_sock, path.dentry));
+	bpf_probe_read_kernel(&a->mnt, 8, (void *)enf_member(other, struct unix_sock, path.mnt));
+	if (a->dentry)
+		return;
+	bpf_probe_read_kernel(&addr, 8, (void *)enf_member(other, struct unix_sock, addr));
+	if (!addr) /* unnamed: a socketpair */
+		return;
+	bpf_probe_read_kernel(&len, 4, (void *)enf_member(addr, struct unix_address, len));
+	bpf_probe_read_kernel(&first, 1, (void *)(enf_member(addr, struct unix_address, name) + 2));
+	if (first || len <= 3)
+		return;
+	a->name = enf_member(addr, struct unix_address, name) + 3;
+	a->name_len = len - 3;
+}
+
+SEC("lsm/unix_stream_connect")
+int BPF_PROG(enf_unix_stream_connect, struct sock *sock, struct sock *other, struct sock *newsk,
+	     int ret)
+{
+	struct enf_access a = {
+		.present = ENF_SOCK_DIMS,
+		.family = ENF_AF_UNIX,
+		.op = { ENF_OP_CONNECT },
+		.n_ops = 1,
+	};
+
+	if (ret)
+		return ret;
+	a.type = sock->sk_type;
+	enf_unix_peer(&a, other);
+	return enf_act(&a);
+}
+
+/* Datagrams: the connect, and every send to an address. The kernel does not say which it is. */
+SEC("lsm/unix_may_send")
+int BPF_PROG(enf_unix_may_send, struct socket *sock, struct socket *other, int ret)
+{
+	struct enf_access a = {
+		.present = ENF_SOCK_DIMS,
+		.family = ENF_AF_UNIX,
+		.op = { ENF_OP_SEND, ENF_OP_CONNECT },
+		.n_ops = 2,
+	};
+
+	if (ret)
+		return ret;
+	a.type = sock->type;
+	enf_unix_peer(&a, other->sk);
+	return enf_act(&a);
+}
