@@ -66,7 +66,9 @@ struct enf_scratch {
 	/* walk */
 	__u64 hash;
 	__u32 at, pos, end, comp;
-	__u32 dim, slot_hit;
+	__u32 dim;
+	__u32 touch_first, touch_dim;
+	__u32 text_at, text_len, differs; /* comparison with a string of the image */
 	__u32 low, high;
 	__u32 state, argn;
 	/* row or label under evaluation */
@@ -74,6 +76,7 @@ struct enf_scratch {
 	__u32 op;
 	__u64 work[24]; /* of the path walk: more than a BPF stack has room for */
 	struct enf_verdict verdict;
+	struct enf_verdict first; /* of the first of two views */
 	struct enf_object object;
 	__u64 bits[ENF_ATOM_WORDS];
 	__u32 touched[ENF_MAX_TOUCHED];

@@ -12,23 +12,17 @@ enum enf_truth { ENF_FALSE = 0, ENF_TRUE = 1, ENF_UNKNOWN = 2 };
 
 /* ---- Atoms ------------------------------------------------------------------------------- */
 
-struct enf_touch {
-	struct enf_ctx *c;
-	__u32 first;
-	__u32 dim;
-};
-
 static long enf_touch_one(__u32 i, void *arg)
 {
-	struct enf_touch *t = arg;
-	struct enf_scratch *s = t->c->s;
-	const __u32 *entry = enf_at(t->c, enf_head(t->c)->off_atom_list + (t->first + i) * 4, 4);
+	struct enf_ctx *c = arg;
+	struct enf_scratch *s = c->s;
+	const __u32 *entry = enf_at(c, enf_head(c)->off_atom_list + (s->touch_first + i) * 4, 4);
 	__u32 atom, word, n;
 	__u64 bit;
 
 	if (!entry)
 		return 1;
-	if (*entry >> ENF_ATOM_DIM_SHIFT != t->dim)
+	if (*entry >> ENF_ATOM_DIM_SHIFT != s->touch_dim)
 		return 0;
 	atom = *entry & ENF_ATOM_MASK;
 	word = (atom >> 6) & (ENF_ATOM_WORDS - 1);
@@ -50,10 +44,10 @@ static long enf_touch_one(__u32 i, void *arg)
 /* Mark the atoms of dimension *dim* in a range of the atom list. */
 ENF_INLINE int enf_touch(struct enf_ctx *c, __u32 first, __u32 count, __u32 dim)
 {
-	struct enf_touch t = { .c = c, .first = first, .dim = dim };
-
+	c->s->touch_first = first;
+	c->s->touch_dim = dim;
 	if (count)
-		enf_loop(count, enf_touch_one, &t);
+		enf_loop(count, enf_touch_one, c);
 	return 0;
 }
 
@@ -107,22 +101,15 @@ ENF_INLINE __u64 enf_first(__u64 w, __u32 n)
 	return n >= 8 ? w : w & (ENF_BIT((n & 7) * 8) - 1);
 }
 
-struct enf_compare {
-	struct enf_ctx *c;
-	__u32 text; /* in the image */
-	__u32 at;   /* in the scratch text */
-	__u32 len;
-	__u32 differs;
-};
-
 static long enf_compare_one(__u32 i, void *arg)
 {
-	struct enf_compare *m = arg;
-	const __u64 *want = enf_at(m->c, m->text + i * 8, 8);
-	__u32 left = m->len - i * 8;
+	struct enf_ctx *c = arg;
+	struct enf_scratch *s = c->s;
+	const __u64 *want = enf_at(c, s->text_at + i * 8, 8);
+	__u32 left = s->text_len - i * 8;
 
-	if (!want || enf_first(enf_text8(m->c->s, m->at + i * 8), left) != *want) {
-		m->differs = 1;
+	if (!want || enf_first(enf_text8(s, s->at + i * 8), left) != *want) {
+		s->differs = 1;
 		return 1;
 	}
 	return 0;
@@ -140,15 +127,16 @@ ENF_FN int enf_lookup(struct enf_ctx *c, __u64 hash, __u32 len, __u32 kind)
 	for (__u32 i = 0; i < ENF_MAX_PROBES; i++) {
 		__u32 n = ((__u32)hash + i) & mask;
 		const struct enf_slot *slot = enf_at(c, image->off_slots + n * 32, 32);
-		struct enf_compare m = { .c = c, .at = s->at, .len = len };
 
 		if (!slot || slot->kind == ENF_SLOT_EMPTY)
 			return 0;
 		if (slot->hash != hash || slot->kind != kind || slot->len != len)
 			continue;
-		m.text = image->off_text + slot->text;
-		enf_loop((len + 7) / 8, enf_compare_one, &m);
-		if (m.differs)
+		s->text_at = image->off_text + slot->text;
+		s->text_len = len;
+		s->differs = 0;
+		enf_loop((len + 7) / 8, enf_compare_one, c);
+		if (s->differs)
 			continue;
 		if (s->at + len == s->end)
 			enf_touch(c, slot->exact.first, slot->exact.count, s->dim);

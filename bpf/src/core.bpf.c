@@ -204,7 +204,6 @@ static __always_inline void enf_stricter(struct enf_verdict *v, const struct enf
 static __always_inline int enf_decide_access(struct enf_scratch *s, struct enf_task *task,
 					     struct enf_access *a)
 {
-	struct enf_verdict first;
 	int rc;
 
 	if (!s || !task || !a)
@@ -223,10 +222,10 @@ static __always_inline int enf_decide_access(struct enf_scratch *s, struct enf_t
 	rc = enf_decide_view(s, task, a, ENF_VIEW_NAMESPACE);
 	if (rc)
 		return rc;
-	first = s->verdict;
+	s->first = s->verdict;
 	rc = enf_decide_view(s, task, a, ENF_VIEW_HOST);
 	if (!rc)
-		enf_stricter(&s->verdict, &first);
+		enf_stricter(&s->verdict, &s->first);
 	return rc < 0 ? rc : 0;
 }
 
