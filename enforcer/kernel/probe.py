@@ -81,10 +81,13 @@ def examine() -> Report:
 
 def _refusals() -> dict[str, str]:
     """Return, by name, why programs are refused; those that keep labels stand for all."""
+    specs = loader.present(HOOKS)
+    if _try(specs) is None:
+        return {}
     identity = _try(())
     if identity is not None:
         return {spec.name: identity for spec in HOOKS}
-    return _search(loader.present(HOOKS))
+    return _search(specs)
 
 
 def _search(specs: Sequence[ProgramSpec]) -> dict[str, str]:
