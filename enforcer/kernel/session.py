@@ -185,12 +185,15 @@ class Session:
         """
         Return the memory that the kernel accounts to each map, in bytes.
 
-        The image itself is an inner map: its capacity stands under ``image``.
+        The image itself is an inner map: its capacity stands under ``image``. For a ring buffer,
+        which some kernels account as nothing, at least the bytes of its records are counted.
 
         Raises:
             KernelError: if the kernel does not say.
         """
         sizes = {name: calls.memory(entry.fd) for name, entry in self._engine.maps.items()}
+        for ring in ("decisions", "activity"):
+            sizes[ring] = max(sizes[ring], self._engine.maps[ring].max_entries)
         return {**sizes, "image": self._sizes.image}
 
     def close(self) -> None:

@@ -90,7 +90,7 @@ def test_verifier_error_has_one_line_and_the_whole_log(bpf, fixture_bytes):
 
     assert "of refused: R1 invalid mem access 'scalar'" in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert caught.value.log.startswith("0: R1=ctx()")
+    assert "LOAD LOG" not in caught.value.log
     assert "processed " in caught.value.log
 
 
@@ -134,8 +134,8 @@ def test_reading_past_the_end_of_counters_is_an_error(loaded):
 
 @pytest.mark.kernel
 def test_memory_of_a_map_is_known(loaded):
-    """The kernel's own account is at least the size of the ring."""
-    assert calls.memory(loaded.maps["second"].fd) >= 1 << 20
+    """The kernel's own account is at least the values of all CPUs."""
+    assert calls.memory(loaded.maps["counts"].fd) >= 16 * calls.possible_cpus()
 
 
 @pytest.mark.kernel
