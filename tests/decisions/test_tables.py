@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""
+Tables of policy, subject, operation and object with the verdict that is right, on every build.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import cache
+from pathlib import Path
+
+import attrs
+import pytest
+import yaml
+from builds import GENERATION, checked, decide_by, decide_by_reference
+from reference.semantics import UNKNOWN, Access, Actor, Identity, Outcome
+
+from enforcer.compiler import BareHost, compile_policies
+from enforcer.policy.model import PolicySet
+from enforcer.policy.store import load_text
+from enforcer.policy.vocabulary import EVENTS, OPS, Dim, ObjectFlag, Op
+
+TABLES = sorted((Path(__file__).parent / "tables").glob("*.yaml"))
+NUMBERS = {
+    "port": Dim.PORT,
+    "family": Dim.FAMILY,
+    "type": Dim.TYPE,
+    "protocol": Dim.PROTOCOL,
+    "mode": Dim.MODE,
+}
+
+
+def cases():
+    for table in TABLES:
+        for scene in yaml.safe_load(table.read_text()):
+            for i, case in enumerate(scene["cases"]):
+                name = case.get("about") or f"{i} {case['do']}"
+                yield pytest.param(
+                    yaml.safe_dump(scene, sort_keys=False), case, id=f"{scene['about']}: {name}"
+                )
+
+
+@cache
+def load(scene_text: str) -> tuple[PolicySet, object]:
+    scene = yaml.safe_load(scene_text)
+    specs = scene.get("policies") or {"table": {"rules": scene["rules"]}}
+    documents = [
+        {
+            "apiVersion": "enforcer/v1",
+            "kind": "EnforcerPolicy",
+            "metadata": {"name": name},
+            "spec": spec,
+        }
+        for name, spec in specs.items()
+    ]
+    policies = load_text(yaml.safe_dump_all(documents, sort_keys=False), "table.yaml")
+    return policies, checked(compile_policies(policies, host=BareHost(), generation=GENERATION))
+
+
+def text(value):
+    return UNKNOWN if value == "unknown" else value.encode()
+
+
+def identity(given):
+    exe = given.get("binary", "/usr/bin/app")
+    return Identity(
+        exe=None if exe == "none" else text(exe),
+        cgroup=text(given.get("cgroup", "/")),
+        uid=given.get("uid", 0),
+        euid=given.get("euid", 0),
+        gid=given.get("gid", 0),
+        egid=given.get("egid", 0),
+        caps=sum(1 << cap for cap in given.get("caps", [])),
+        flags=int(given.get("fileless", False)),
+    )
+
+
+def live(case):
+    first, *rest = case.get("life") or [case.get("as", {})]
+    actor = Actor(identity(first), lineage_unknown=case.get("strangers", False))
+    for step in rest:
+        actor = actor.fork() if step == "fork" else actor.exec(identity(step))
+    return actor
+
+
+def access(case):
+    do = case["do"] if isinstance(case["do"], list) else [case["do"]]
+    operands = {}
+    if "path" in case:
+        operands[Dim.PATH] = text(case["path"])
+    if "name" in case:
+        operands[Dim.NAME] = text(case["name"])
+    if "address" in case:
+        operands[Dim.ADDR] = UNKNOWN if case["address"] == "unknown" else number(case["address"])
+    for word, dim in NUMBERS.items():
+        if word in case:
+            value = case[word]
+            operands[dim] = int(value, 0) if isinstance(value, str) else value
+    args = tuple(arg.encode() for arg in case.get("args", ()))
+    return Access(
+        tuple(Op[word.upper()] for word in do),
+        operands,
+        args,
+        case.get("argc", len(args)) if "args" in case else None,
+        sum(ObjectFlag[word.upper()] for word in case.get("flags", [])),
+    )
+
+
+def number(address):
+    ip = ipaddress.ip_address(address)
+    return int(ip) | 0xFFFF << 32 if ip.version == 4 else int(ip)
+
+
+def said(policies, decision):
+    """Return verdict and rule as the tables write them."""
+    if decision.verb is None:
+        return "nothing", None
+    by_name = {policy.name: policy for policy in policies.policies}
+    if decision.kind == "default":
+        return decision.verb.name.lower(), "default"
+    rule = by_name[decision.policy].rules[decision.rule].name
+    prefix = "guard " if decision.kind == "guard" else ""
+    return decision.verb.name.lower(), prefix + rule
+
+
+def expected(case):
+    by = case.get("by")
+    return case["is"], "default" if by and by.startswith("default-") else by
+
+
+@pytest.mark.parametrize(("scene", "case"), list(cases()))
+def test_every_build_gives_the_verdict_of_the_table(builds, scene, case) -> None:
+    """Reference and compiled builds say what the table says, and name the rule."""
+    policies, compiled = load(scene)
+    actor, asked = live(case), access(case)
+
+    outcome = decide_by_reference(policies, actor, asked)
+
+    assert expected(case) == said(policies, outcome.enforced)
+    assert case.get("on_error", False) == outcome.enforced.on_error
+    if "would" in case:
+        assert (case["would"], case["would_by"]) == said(policies, outcome.audited)
+    for name, run in builds.items():
+        assert outcome == decide_by(run, compiled, actor, asked), name
+
+
+@pytest.mark.parametrize("word", list(OPS))
+def test_a_word_of_the_language_is_its_operations_and_no_other(builds, word) -> None:
+    """A rule on a word decides exactly the kernel operations that the vocabulary gives it."""
+    event, _, name = word.partition(".")
+    rule = f"{event}: {{}}" if event == "exec" else f"{event}: {name}"
+    policies = load_text(
+        "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\n"
+        f"spec: {{rules: [{{{rule}, action: deny}}]}}\n",
+        "word.yaml",
+    )
+    compiled = compile_policies(policies, host=BareHost(), generation=GENERATION)
+
+    for op in Op:
+        asked = Access((op,), {Dim.PATH: b"/x"})
+        for run in builds.values():
+            found = decide_by(run, compiled, Actor(), asked)
+            assert (op in EVENTS[event].operations[name].ops) == (found != Outcome())
+
+
+def test_hard_links_of_a_named_file_are_the_file(builds) -> None:
+    """A file with several names on the compiling host is met under each of them."""
+
+    @attrs.frozen
+    class Linked(BareHost):
+        def hard_linked(self, path):
+            return (0x800001, 42) if path == b"/srv/secret" else None
+
+    policies = load_text(
+        "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\n"
+        "spec: {rules: [{file: read, match: {path: /srv/secret}, action: deny},"
+        "{file: write, match: {path: {notEqual: /srv/secret}}, action: deny}]}\n",
+        "links.yaml",
+    )
+    compiled = checked(compile_policies(policies, host=Linked(), generation=GENERATION))
+
+    def verb(op, inode):
+        asked = Access((op,), {Dim.PATH: b"/tmp/alias", Dim.INODE: 0x800001 << 64 | inode})
+        found = {decide_by(run, compiled, Actor(), asked).enforced.verb for run in builds.values()}
+        assert len(found) == 1
+        return found.pop()
+
+    assert verb(Op.READ, 42) is not None
+    assert verb(Op.READ, 43) is None
+    assert verb(Op.WRITE, 42) is None
+    assert verb(Op.WRITE, 43) is not None
