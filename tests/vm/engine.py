@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""
+The engine under test: a daemon with one policy text, and attempts made as processes of their own.
+
+Starting takes seconds in an emulated machine, so a module starts one engine for many tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+ENFORCER = str(Path(sys.executable).with_name("enforcer"))
+START_LIMIT = 180.0
+
+
+@attrs.define
+class Engine:
+    """A running daemon; *log* is its JSON record file."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def events(self) -> list[dict[str, Any]]:
+        """Every record so far."""
+        if not self.log.exists():
+            return []
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.strip()]
+
+    def wait_for(self, wanted: Any, limit: float = 20.0) -> dict[str, Any]:
+        """The newest record for which *wanted* holds; records reach the log a little later."""
+        until = time.monotonic() + limit
+        while time.monotonic() < until:
+            for event in reversed(self.events()):
+                if wanted(event):
+                    return event
+            time.sleep(0.1)
+        message = f"no such record among {len(self.events())}: {self.events()[-3:]}"
+        raise AssertionError(message)
+
+
+@contextmanager
+def running(policy: str, directory: Path, *options: str) -> Iterator[Engine]:
+    """Run the daemon with *policy* (YAML) until the block ends; fail if it does not come up."""
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "policy.yaml"
+    file.write_text(policy)
+    with engine([str(file)], directory, *options) as it:
+        yield it
+
+
+@contextmanager
+def engine(paths: Sequence[str], directory: Path, *options: str) -> Iterator[Engine]:
+    """Run the daemon with policy files."""
+    directory.mkdir(parents=True, exist_ok=True)
+    log, output = directory / "events.json", directory / "output"
+    with output.open("wb") as sink:
+        process = subprocess.Popen(
+            [ENFORCER, "start", *paths, "--json-log", str(log), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )
+    until = time.monotonic() + START_LIMIT
+    try:
+        while "in force" not in output.read_text():
+            assert process.poll() is None, output.read_text()
+            assert time.monotonic() < until, output.read_text()
+            time.sleep(0.1)
+        yield Engine(process, log)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+    assert process.returncode == 0, output.read_text()
+
+
+def attempt(*argv: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run one program and return how it ended; -9 as return code is SIGKILL."""
+    return subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=60,
+        **options,
+    )
+
+
+def python(code: str, *argv: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run Python code as a process; it sees ``os`` and ``sys`` imported and *argv* as sys.argv[1:]."""
+    return attempt(sys.executable, "-I", "-c", "import os, sys\n" + code, *argv, **options)
+
+
+def uid_of(name: str) -> int:
+    """The number of a user."""
+    return int(subprocess.check_output(["id", "-u", name], env=os.environ.copy()))
