@@ -7,7 +7,6 @@ Owns lifetimes and error checks; decides nothing. A child keeps its parent alive
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from types import TracebackType
@@ -218,12 +217,3 @@ class BpfObject:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-@contextlib.contextmanager
-def descriptor(fd: int) -> Iterator[int]:
-    """Close *fd* at the end of the block."""
-    try:
-        yield fd
-    finally:
-        os.close(fd)
