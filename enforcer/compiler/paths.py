@@ -18,7 +18,7 @@ import attrs
 
 from enforcer.compiler.host import Host, Mount
 from enforcer.compiler.limits import LIMITS
-from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild
+from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild, merge
 
 __all__ = ["Names", "derive"]
 
@@ -136,9 +136,12 @@ class Names:
                 out[Exact(canonical)] = None
                 out[Below(canonical)] = None
             elif isinstance(form, Glob):
-                for rest in derive([form.tokens], point):
+                reached = derive([form.tokens], point)
+                if any(_may_end(rest) for rest in reached):
+                    out[Exact(canonical)] = None
+                for rest in derive(reached, b"/"):
                     if rest != form.tokens:  # else the form itself accepts the other name too
-                        out[_glob(canonical, rest)] = None
+                        out[_glob(canonical, (b"/", *rest))] = None
         return tuple(out)
 
     def _moved_below(self, head: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -183,6 +186,10 @@ def _step(tokens: Tokens, byte: int) -> Iterator[Tokens]:
         yield from _step(rest, byte)
 
 
+def _may_end(tokens: Tokens) -> bool:
+    return all(token in {Wild.RUN, Wild.DEEP, Wild.DIRS} for token in tokens)
+
+
 def _split(form: Form) -> tuple[bytes, Tokens]:
     """Part *form* into its leading whole components without wildcards, and the rest."""
     if isinstance(form, Exact | Below):
@@ -204,11 +211,8 @@ def _glob(head: bytes, tail: Tokens) -> Form:
     head = b"" if head == b"/" else head
     if not tail:
         return Exact(head or b"/")
-    if isinstance(tail[0], bytes):
-        tail = (head + tail[0], *tail[1:])
-    elif head:
-        tail = (head, *tail)
-    return Exact(tail[0]) if len(tail) == 1 and isinstance(tail[0], bytes) else Glob(tail)
+    tokens = merge((head, *tail)) if head else merge(tail)
+    return Exact(tokens[0]) if len(tokens) == 1 and isinstance(tokens[0], bytes) else Glob(tokens)
 
 
 def _fits(form: Form) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import functools
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
@@ -16,7 +17,19 @@ import attrs
 from enforcer.errors import EnforcerBug
 from enforcer.policy.model import TextKind
 
-__all__ = ["ANYTHING", "Below", "Chars", "Exact", "Form", "Glob", "Token", "Wild", "forms", "unit"]
+__all__ = [
+    "ANYTHING",
+    "Below",
+    "Chars",
+    "Exact",
+    "Form",
+    "Glob",
+    "Token",
+    "Wild",
+    "forms",
+    "merge",
+    "unit",
+]
 
 
 class Wild(enum.Enum):
@@ -103,7 +116,7 @@ def _simplest(tokens: tuple[Token, ...]) -> Form:
     return Glob(tokens)
 
 
-def _join(parts: list[Token]) -> tuple[Token, ...]:
+def merge(parts: Iterable[Token]) -> tuple[Token, ...]:
     """Merge adjacent literals."""
     out: list[Token] = []
     for part in parts:
@@ -125,7 +138,7 @@ def _string_tokens(glob: bytes) -> tuple[Token, ...]:
             parts.append(Wild.BYTE)
         else:
             parts.append(bytes(part) if isinstance(part, bytes) else part)
-    return _join(parts) or (b"",)
+    return merge(parts) or (b"",)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -167,7 +180,7 @@ def _path_tokens(glob: bytes) -> tuple[Token, ...]:
         else:
             parts.append(Wild.DEEP)
         at += stars
-    return _join(parts)
+    return merge(parts)
 
 
 class _Special(bytes):

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""Names as the kernel will give them: links and mounts of the host."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from compiler_text import MadeUpHost, compiled
+
+from enforcer.compiler import LocalHost, Mount, verify
+from enforcer.compiler.host import parse_mountinfo
+from enforcer.compiler.paths import Names
+from enforcer.compiler.patterns import Below, Exact, Glob, Wild, forms
+from enforcer.policy.model import TextKind
+from enforcer.policy.vocabulary import Dim
+
+USR = {b"/bin": b"usr/bin", b"/usr/bin/sh": b"dash", b"/lib": b"/usr/lib", b"/loop": b"loop"}
+ROOT = Mount(0x800001, b"/", b"/")
+
+
+def spell(kind: TextKind, value: bytes, host: MadeUpHost) -> set:
+    names = Names(host)
+    return {s for form in forms(kind, value, is_path=True) for s in names.spell(form)}
+
+
+def globs(*patterns: bytes) -> set:
+    return {form for p in patterns for form in forms(TextKind.GLOB, p, is_path=True)}
+
+
+# ---- Links ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (b"/bin/bash", {b"/bin/bash", b"/usr/bin/bash"}),
+        (b"/usr/bin/bash", {b"/usr/bin/bash"}),
+        (b"/bin/sh", {b"/bin/sh", b"/usr/bin/sh", b"/usr/bin/dash"}),
+        (b"/lib/x/y", {b"/lib/x/y", b"/usr/lib/x/y"}),
+        (b"/loop", {b"/loop"}),
+        (b"/", {b"/"}),
+    ],
+)
+def test_every_spelling_on_the_way_to_the_file_is_matched(path, expected) -> None:
+    """As written, as the links on the way are called, and as the file is."""
+    assert {Exact(p) for p in expected} == spell(TextKind.EXACT, path, MadeUpHost(USR))
+
+
+def test_links_may_climb() -> None:
+    """A relative link counts from the real place of the link."""
+    host = MadeUpHost({b"/etc/alt/vi": b"../../opt/./vi", b"/opt": b"/srv/opt"})
+
+    found = spell(TextKind.EXACT, b"/etc/alt/vi", host)
+
+    assert {b"/etc/alt/vi", b"/opt/vi", b"/srv/opt/vi"} == {f.value for f in found}
+
+
+def test_links_of_proc_are_left_alone() -> None:
+    """What they say depends on who asks."""
+    host = MadeUpHost({b"/proc/self": b"4711", b"/dev/fd": b"/proc/self/fd"})
+
+    assert {Exact(b"/proc/self/mem")} == spell(TextKind.EXACT, b"/proc/self/mem", host)
+    found = spell(TextKind.EXACT, b"/dev/fd/3", host)
+    assert {b"/dev/fd/3", b"/proc/self/fd/3"} == {f.value for f in found}
+
+
+def test_the_literal_beginning_of_a_glob_is_resolved() -> None:
+    """What follows the first wildcard stays as written."""
+    host = MadeUpHost(USR)
+
+    assert globs(b"/bin/*sh", b"/usr/bin/*sh") == spell(TextKind.GLOB, b"/bin/*sh", host)
+    assert {Below(b"/lib"), Below(b"/usr/lib")} == spell(TextKind.GLOB, b"/lib/**", host)
+    assert {Below(b"/lib/x"), Below(b"/usr/lib/x")} == spell(TextKind.PREFIX, b"/lib/x/", host)
+    assert globs(b"/bi*/x") == spell(TextKind.GLOB, b"/bi*/x", host)
+    assert globs(b"/**/sh") == spell(TextKind.GLOB, b"/**/sh", host)
+
+
+def test_this_machine_is_asked_for_its_links(tmp_path) -> None:
+    """Links, hard links and what is missing, on a real file system."""
+    real = tmp_path / "real"
+    real.mkdir()
+    (real / "file").write_text("x")
+    os.link(real / "file", real / "other")
+    (real / "alone").write_text("x")
+    (tmp_path / "link").symlink_to("real")
+    host = LocalHost.read()
+
+    assert host.link(os.fsencode(tmp_path / "link")) == b"real"
+    assert host.link(os.fsencode(real)) is None
+    assert host.link(os.fsencode(tmp_path / "missing" / "x")) is None
+    assert host.hard_linked(os.fsencode(real / "alone")) is None
+    found = os.stat(real / "file")  # noqa: PTH116 - st_dev is split below
+    device = os.major(found.st_dev) << 20 | os.minor(found.st_dev)
+    assert (device, found.st_ino) == host.hard_linked(os.fsencode(real / "file"))
+
+
+# ---- Mounts -----------------------------------------------------------------------------------
+
+
+def test_a_file_below_a_bind_mount_has_the_name_of_its_origin() -> None:
+    """The kernel names it by the oldest mount that shows the superblock from its root."""
+    host = MadeUpHost(mounts=(ROOT, Mount(0x800001, b"/data/web", b"/srv/www")))
+
+    def values(kind, value):
+        return {f.value for f in spell(kind, value, host)}
+
+    assert {b"/srv/www/x", b"/data/web/x"} == values(TextKind.EXACT, b"/srv/www/x")
+    assert {b"/srv/www", b"/data/web"} == values(TextKind.EXACT, b"/srv/www")
+    assert {b"/srv/wwwx"} == values(TextKind.EXACT, b"/srv/wwwx")
+    assert {b"/srv/www/a", b"/data/web/a"} == values(TextKind.GLOB, b"/srv/www/a/**")
+
+
+def test_a_subtree_reaches_through_the_mounts_in_it() -> None:
+    """What is mounted further down is below it too, under its other name."""
+    host = MadeUpHost(mounts=(ROOT, Mount(0x800001, b"/data/web", b"/srv/www")))
+
+    found = spell(TextKind.GLOB, b"/srv/**", host)
+    assert {Below(b"/srv"), Exact(b"/data/web"), Below(b"/data/web")} == found
+    assert globs(b"/srv/*/x") | {Exact(b"/data/web/x")} == spell(TextKind.GLOB, b"/srv/*/x", host)
+    found = spell(TextKind.GLOB, b"/srv/**/key", host)
+    assert globs(b"/srv/**/key") | {Exact(b"/data/web/key")} < found
+    (deep,) = found - globs(b"/srv/**/key") - {Exact(b"/data/web/key")}
+    assert Glob((b"/data/web/", Wild.DEEP, b"/key")) == deep
+    assert globs(b"/srv/*") | {Exact(b"/data/web")} == spell(TextKind.GLOB, b"/srv/*", host)
+    assert globs(b"/srv/w*w") | {Exact(b"/data/web")} == spell(TextKind.GLOB, b"/srv/w*w", host)
+    assert globs(b"/srv/x*") == spell(TextKind.GLOB, b"/srv/x*", host)
+
+
+def test_a_suffix_accepts_the_other_name_by_itself() -> None:
+    """Only where it reaches over the mount point is there more to say."""
+    host = MadeUpHost(mounts=(ROOT, Mount(0x800001, b"/data/web", b"/srv/www")))
+
+    assert 1 == len(spell(TextKind.SUFFIX, b".pem", host))
+    assert Exact(b"/data/web/x") in spell(TextKind.SUFFIX, b"www/x", host)
+
+
+def test_a_subvolume_that_is_never_shown_whole_is_named_by_its_oldest_mount() -> None:
+    """As the root of many btrfs hosts is."""
+    host = MadeUpHost(
+        mounts=(
+            Mount(0x30, b"/@", b"/"),
+            Mount(0x30, b"/@home", b"/home"),
+            Mount(0x30, b"/@/data", b"/mnt"),
+        )
+    )
+
+    assert {Exact(b"/etc/x")} == spell(TextKind.EXACT, b"/etc/x", host)
+    assert {Exact(b"/home/x")} == spell(TextKind.EXACT, b"/home/x", host)
+    assert {Exact(b"/mnt/x"), Exact(b"/data/x")} == spell(TextKind.EXACT, b"/mnt/x", host)
+
+
+def test_links_are_followed_before_mounts() -> None:
+    """A link into a bind mount gives three spellings."""
+    host = MadeUpHost({b"/www": b"/srv/www"}, {}, (ROOT, Mount(0x800001, b"/d", b"/srv/www")))
+
+    found = {f.value for f in spell(TextKind.EXACT, b"/www/x", host)}
+
+    assert {b"/www/x", b"/srv/www/x", b"/d/x"} == found
+
+
+def test_mountinfo_is_read_with_its_escapes() -> None:
+    """Spaces and backslashes in names are octal there."""
+    text = (
+        b"22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
+        b"30 22 254:1 /a\\040b /mnt/x\\134y rw - ext4 /dev/vda1 rw\n"
+    )
+
+    first, second = parse_mountinfo(text)
+
+    assert Mount(254 << 20 | 1, b"/", b"/") == first
+    assert Mount(254 << 20 | 1, b"/a b", rb"/mnt/x\y") == second
+
+
+def test_the_inode_of_a_hard_link_is_in_the_image() -> None:
+    """Only then is the dimension used."""
+    host = MadeUpHost({}, {b"/srv/secret": (0x800001, 99)})
+    rule = "{file: read, match: {path: /srv/secret}, action: deny}"
+
+    with_link, without = compiled(rule, host=host), compiled(rule)
+
+    verify(with_link.image)
+    assert with_link.needs.inodes
+    assert Dim.INODE in with_link.dims
+    assert Dim.INODE not in without.dims

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: MIT
+"""From rules to rows, labels and subjects."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from compiler_text import compiled, load
+
+from enforcer.compiler import BareHost, RowKind, compile_policies, layout
+from enforcer.compiler.atoms import Atoms
+from enforcer.compiler.lower import RowFlag, lower
+from enforcer.compiler.paths import Names
+from enforcer.compiler.subjects import Subjects
+from enforcer.errors import LimitError, PolicyError
+from enforcer.policy.model import CapabilityMask, Condition, OnError, PolicySet, Process, Verb
+from enforcer.policy.vocabulary import PROCESS_FIELDS, Dim, Op
+
+
+def rows_of(policies: PolicySet):
+    atoms = Atoms(Names(BareHost()))
+    return lower(policies, atoms, Subjects(atoms))
+
+
+def ops(*names: Op) -> int:
+    return sum(1 << name for name in names)
+
+
+def test_rows_keep_the_order_of_writing_and_end_with_defaults() -> None:
+    """Rule, its guard, next rule, defaults."""
+    rows = rows_of(
+        load(
+            "{name: a, file: read, match: {path: /x/y}, action: deny}",
+            "{name: b, exec: {}, action: log}",
+            spec="  default: {exec: deny}\n",
+        )
+    )
+
+    said = [(row.info.rule, row.info.kind) for row in rows]
+    assert [
+        ("a", RowKind.RULE),
+        ("a", RowKind.GUARD),
+        ("b", RowKind.RULE),
+        ("default-exec", RowKind.DEFAULT),
+    ] == said
+    assert OnError.DENY is rows[-1].on_error
+
+
+def test_an_allow_with_a_message_is_recorded() -> None:
+    """Its own message or the policy's; one without is silent."""
+    loud = rows_of(load("{exec: {}, action: allow, message: hello}"))
+    inherited = rows_of(load("{exec: {}, action: allow}", spec="  message: hello\n"))
+    silent = rows_of(load("{exec: {}, action: allow}"))
+
+    assert [RowFlag.RECORD] == [row.flags for row in loud]
+    assert [RowFlag.RECORD] == [row.flags for row in inherited]
+    assert [RowFlag(0)] == [row.flags for row in silent]
+    assert "hello" == inherited[0].info.message
+
+
+def test_audit_marks_every_row() -> None:
+    """Guards and defaults too."""
+    rows = rows_of(
+        load(
+            "{file: read, match: {path: /x/y}, action: deny}",
+            spec="  mode: audit\n  default: {exec: deny}\n",
+        )
+    )
+
+    assert 3 == len(rows)
+    assert all(row.flags & RowFlag.AUDIT for row in rows)
+
+
+def test_directories_that_many_rules_share_are_kept_by_the_first() -> None:
+    """A thousand rules below one directory do not all look at its every rename."""
+    rules = [f"{{file: read, match: {{path: /srv/{i}}}, action: deny}}" for i in range(700)]
+
+    found = compiled(*rules)
+
+    assert 1400 == found.counts.rows
+    assert found.counts.atoms <= 701
+
+
+def test_arguments_and_privileges_are_decided_at_their_own_moments() -> None:
+    """Operands exist at one operation of an exec each."""
+    rows = rows_of(
+        load(
+            "{exec: {}, match: {args: [{index: 1, equal: x}]}, action: kill}",
+            "{exec: {}, match: {fileCapabilities: true}, action: deny}",
+            "{exec: {}, match: {script: true}, action: deny}",
+        )
+    )
+
+    assert [ops(Op.EXEC_ARGV), ops(Op.EXEC_CREDS), ops(Op.EXEC)] == [row.ops for row in rows]
+
+
+def test_arguments_and_privileges_together_are_refused() -> None:
+    """No operation knows both."""
+    (policy,) = load(
+        "{exec: {}, match: {args: [{index: 1, equal: x}]}, action: kill}",
+        "{exec: {}, match: {fileCapabilities: true}, action: kill}",
+    ).policies
+    both = attrs.evolve(policy.rules[0], flags=policy.rules[1].flags)
+
+    with pytest.raises(PolicyError, match="two rules"):
+        rows_of(PolicySet((attrs.evolve(policy, rules=(both,)),)))
+
+
+def test_what_may_be_opened_may_be_read_beside_a_strict_rule() -> None:
+    """The permission extends to descriptors, silently."""
+    rows = rows_of(
+        load(
+            "{file: read, match: {path: /x, process: {uid: 5}}, action: log}",
+            "{file: {operations: read, strict: true}, match: {path: /x}, action: deny}",
+        )
+    )
+
+    assert [ops(Op.READ), ops(Op.FD_READ)] == [row.ops for row in rows[:2]]
+    assert [Verb.LOG, Verb.ALLOW] == [row.action for row in rows[:2]]
+    assert ops(Op.READ, Op.FD_READ) == rows[2].ops
+
+
+def test_any_argument_is_a_dimension_of_its_own() -> None:
+    """The kernel side reads argv only if somebody asks for any argument; one by index does too."""
+    found = compiled("{exec: {}, match: {args: [{index: 3, equal: x}]}, action: kill}")
+
+    assert {Dim.ARG_ANY, Dim.ARG0 + 3} <= found.dims
+    assert found.needs.argv
+
+
+def test_needs_say_what_must_be_found_out() -> None:
+    """Nothing that no rule asks for."""
+    nothing = compiled("{exec: {}, action: log}").needs
+    everything = compiled(
+        "{file: {operations: read, strict: true}, action: deny, match: {path: /x, process: "
+        "{binary: /b, cgroup: /c, capabilities: [SYS_ADMIN]}, ancestors: {uid: 3}}}"
+    ).needs
+
+    assert not any(attrs.astuple(nothing))
+    assert everything.executable
+    assert everything.cgroup
+    assert everything.capabilities
+    assert everything.lineage
+    assert everything.descriptors
+
+
+def test_equal_conditions_are_one() -> None:
+    """Atoms, subjects and labels are shared between rules and policies."""
+    rules = [
+        "{file: read, match: {path: [/x, /y], process: {uid: 5, gid: 6}}, action: log}",
+        "{file: write, match: {path: [/y, /x], process: {gid: 6, uid: 5}}, action: log}",
+    ]
+
+    found = compiled(*rules)
+
+    assert (1, 2) == (found.counts.labels, found.counts.subjects)
+    assert 3 == found.counts.atoms
+
+
+# ---- Labels -----------------------------------------------------------------------------------
+
+
+def labels(uids, previous=None):
+    rules = [f"{{exec: {{}}, match: {{ancestors: {{uid: {uid}}}}}, action: deny}}" for uid in uids]
+    return compiled(*rules, previous=previous, generation=2)
+
+
+def test_labels_keep_their_numbers_from_image_to_image() -> None:
+    """Tasks carry them as what their ancestors were."""
+    first = labels([1, 2, 3])
+
+    second = labels([9, 3, 1], previous=first)
+
+    kept = {key: n for key, n in second.labels.items() if key in first.labels}
+    assert 2 == len(kept)
+    assert all(first.labels[key] == number for key, number in kept.items())
+    fresh = set(second.labels.values()) - set(first.labels.values())
+    assert {3} == fresh
+
+
+def test_the_number_of_a_label_that_is_gone_holds_for_nobody() -> None:
+    """What it meant before must not come back under another meaning."""
+    second = labels([9], previous=labels([1]))
+
+    head = layout.HEAD.named(second.image)
+    found = layout.LABEL.unpack_all(second.image, head["off_labels"], head["n_labels"])
+    assert [0xFFFFFFFF, 0] == [flags_set for _, _, flags_set, _ in found]
+
+
+def test_a_condition_of_several_masks_is_several_labels() -> None:
+    """Of a process it is an alternative, of its negation a conjunction."""
+    field = PROCESS_FIELDS["capabilities"]
+    masks = (CapabilityMask("all", 3), CapabilityMask("all", 12))
+    process = Process((Condition(field, masks),))
+    (policy,) = load("{exec: {}, action: deny}", "{exec: {}, action: log}").policies
+    first, second = policy.rules
+    rules = (
+        attrs.evolve(first, subject=attrs.evolve(first.subject, process=process)),
+        attrs.evolve(second, subject=attrs.evolve(second.subject, not_process=process)),
+    )
+
+    rows = rows_of(PolicySet((attrs.evolve(policy, rules=rules),)))
+
+    assert [0, 0, 1] == [row.info.rule_index for row in rows]
+
+
+# ---- Limits -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rules", "limit"),
+    [
+        (
+            [f"{{exec: {{}}, match: {{process: {{uid: {i}}}}}, action: log}}" for i in range(513)],
+            "512 (ENF_MAX_LABELS)",
+        ),
+        (
+            [f"{{file: read, match: {{path: [/same, /x{i}]}}, action: log}}" for i in range(513)],
+            "512 (ENF_MAX_TOUCHED)",
+        ),
+    ],
+)
+def test_what_exceeds_a_limit_is_refused_with_place_and_number(rules, limit) -> None:
+    """The 513th of either is named by its line."""
+    with pytest.raises(LimitError) as caught:
+        compiled(*rules)
+
+    assert limit in str(caught.value)
+    assert "513" in str(caught.value)
+    assert caught.value.span is not None
+    assert 6 + 512 == caught.value.span.line
+
+
+def test_too_many_policies_are_refused() -> None:
+    """One image holds 512."""
+    (policy,) = load("{exec: {}, action: log}").policies
+
+    with pytest.raises(LimitError, match=r"p\.yaml:\d+:\d+: policies: 513, .*ENF_MAX_POLICIES"):
+        compile_policies(PolicySet((policy,) * 513), host=BareHost())
+
+
+def test_too_many_rows_are_refused() -> None:
+    """Rules, defaults and guards together."""
+    (policy,) = load("{exec: {}, action: log}").policies
+    many = attrs.evolve(policy, rules=policy.rules * 65537)
+
+    with pytest.raises(LimitError, match="65537, the limit is 65536"):
+        compile_policies(PolicySet((many,)), host=BareHost())
+
+
+def test_an_image_that_would_be_too_large_is_refused(monkeypatch) -> None:
+    """Before the kernel is asked for the memory."""
+    monkeypatch.setitem(
+        __import__("enforcer.compiler.limits", fromlist=["LIMITS"]).LIMITS, "ENF_IMAGE_MAX", 500
+    )
+
+    with pytest.raises(LimitError, match=r"bytes of the compiled policies.*ENF_IMAGE_MAX"):
+        compiled("{file: read, match: {path: /x/y/z}, action: deny}")
