@@ -130,13 +130,14 @@ class _Subsets:
     def __init__(self, source: nfa.Nfa, entries: list[Entries], bound: int) -> None:
         self._nfa = source
         self._bound = bound
-        self._yields = [frozenset(e) for e in entries]
+        self._entries = entries
         # A node that accepts now and whatever follows: it makes the rest of its pattern pointless.
         self._settled = {
             node
-            for node, final in enumerate(source.final)
-            if final and source.any_byte[node] == node
+            for node, pattern in enumerate(source.final)
+            if pattern >= 0 and source.any_byte[node] == node
         }
+        self._yields = _reachable(source, entries) if self._settled else []
         self._numbers: dict[tuple[int, ...], int] = {}
         self._todo: list[tuple[int, ...]] = []
         self._trans = array("H", [_DEAD] * source.n_classes)
@@ -144,8 +145,7 @@ class _Subsets:
 
     def run(self) -> Dfa:
         """Construct the automaton."""
-        closure = self._nfa.closure
-        self._state([node for start in self._nfa.starts for node in closure[start]])
+        self._state(list(self._nfa.closure[0]))
         done = 0
         while done < len(self._todo):
             self._expand(self._todo[done])
@@ -165,8 +165,8 @@ class _Subsets:
         self._todo.append(key)
         accepted: set[int] = set()
         for node in key:
-            if self._nfa.final[node]:
-                accepted |= self._yields[self._nfa.owner[node]]
+            if (pattern := self._nfa.final[node]) >= 0:
+                accepted.update(self._entries[pattern])
         self._accepts.append(tuple(sorted(accepted)))
         return number
 
@@ -176,14 +176,13 @@ class _Subsets:
         settled = unique & self._settled
         if not settled:
             return tuple(sorted(unique))
-        owner, yields = self._nfa.owner, self._yields
         covered: set[int] = set()
         kept: list[int] = []
         for node in sorted(settled):
-            if not yields[owner[node]] <= covered:
+            if not self._yields[node] <= covered:
                 kept.append(node)
-                covered |= yields[owner[node]]
-        kept += [node for node in unique - settled if not yields[owner[node]] <= covered]
+                covered.update(self._entries[self._nfa.final[node]])
+        kept += [node for node in unique - settled if not self._yields[node] <= covered]
         return tuple(sorted(kept))
 
     def _expand(self, nodes: tuple[int, ...]) -> None:
@@ -209,3 +208,14 @@ class _Subsets:
             rest = anywhere if number == source.slash else usual
             row[number] = self._state(targets + rest)
         self._trans += row
+
+
+def _reachable(source: nfa.Nfa, entries: list[Entries]) -> list[set[int]]:
+    """Return, by node, all entries that what lies behind it may yield."""
+    out: list[set[int]] = [set() for _ in source.parent]
+    for last, pattern in enumerate(source.final):
+        node = last if pattern >= 0 else -1
+        while node >= 0:
+            out[node].update(entries[pattern])
+            node = source.parent[node]
+    return out

@@ -5,8 +5,7 @@ The image: every table in its place, behind one head, under one checksum.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import attrs
@@ -23,6 +22,7 @@ from enforcer.compiler.atoms import (
 )
 from enforcer.compiler.lower import Row, RowFlag
 from enforcer.compiler.patterns import Below, Exact, Glob
+from enforcer.compiler.sections import Lists, Writer, pack_all
 from enforcer.compiler.subjects import EVERYBODY, Subjects
 from enforcer.policy.model import OnError, Span
 from enforcer.policy.vocabulary import Dim, Op
@@ -69,26 +69,6 @@ class Tables:
     dims: int
 
 
-@attrs.define
-class _Lists:
-    """Lists of 32-bit numbers in one section; equal lists are stored once."""
-
-    values: list[int] = attrs.field(factory=list)
-    _ranges: dict[tuple[int, ...], tuple[int, int]] = attrs.field(factory=lambda: {(): (0, 0)})
-
-    def put(self, items: tuple[int, ...]) -> tuple[int, int]:
-        """Return first and count of *items*."""
-        found = self._ranges.get(items)
-        if found is None:
-            found = self._ranges[items] = (len(self.values), len(items))
-            self.values += items
-        return found
-
-    def pack(self) -> bytes:
-        """Return the section."""
-        return b"".join(value.to_bytes(4, "little") for value in self.values)
-
-
 def assemble(
     rows: list[Row],
     atoms: Atoms,
@@ -115,7 +95,7 @@ class _Assembly:
     n_policies: int
     generation: int
     seed: int | None
-    _atom_list: _Lists = attrs.field(factory=_Lists)
+    _atom_list: Lists = attrs.field(factory=Lists)
     _terms: dict[tuple[Term, ...], tuple[int, int]] = attrs.field(factory=lambda: {(): (0, 0)})
     _flat_terms: list[Term] = attrs.field(factory=list)
     _globs: int = 0
@@ -128,20 +108,20 @@ class _Assembly:
         row_bytes = self._rows()
         label_bytes = self._labels()
         row_list, atom_rows, op_rows = self._row_lists()
-        out = _Writer()
+        out = Writer()
         head: dict[str, int] = {
             "off_rows": out.add(row_bytes),
-            "off_terms": out.add(_pack_all(layout.TERM, self._packed_terms())),
+            "off_terms": out.add(pack_all(layout.TERM, self._packed_terms())),
             "off_labels": out.add(label_bytes),
             "off_subjects": out.add(self._subjects()),
             "off_slots": out.add(slots.table),
             "off_text": out.add(slots.text),
             "off_dfas": out.add(self._pack_dfas(dfas, out)),
             "off_atom_list": out.add(self._atom_list.pack()),
-            "off_atom_rows": out.add(_pack_all(layout.RANGE, atom_rows)),
+            "off_atom_rows": out.add(pack_all(layout.RANGE, atom_rows)),
             "off_row_list": out.add(row_list.pack()),
-            "off_op_rows": out.add(_pack_all(layout.RANGE, op_rows)),
-            "off_intervals": out.add(_pack_all(layout.INTERVAL, intervals)),
+            "off_op_rows": out.add(pack_all(layout.RANGE, op_rows)),
+            "off_intervals": out.add(pack_all(layout.INTERVAL, intervals)),
         }
         ops, dims = self._ops(), self._dims()
         size = out.size
@@ -238,12 +218,12 @@ class _Assembly:
             limits.check("ENF_MAX_DFAS", len(out), "automata for globs", next(iter(spans.values())))
         return out
 
-    def _pack_dfas(self, dfas: list[glob.Dfa], out: _Writer) -> bytes:
+    def _pack_dfas(self, dfas: list[glob.Dfa], out: Writer) -> bytes:
         """Write the tables of *dfas*; return their heads."""
         heads = []
         for dfa in dfas:
             dims = sum({1 << (n >> 24) for entries in dfa.accepts for n in entries})
-            accept = _pack_all(layout.RANGE, (self._entries(e) for e in dfa.accepts))
+            accept = pack_all(layout.RANGE, (self._entries(e) for e in dfa.accepts))
             trans = dfa.trans.tobytes()
             heads.append(
                 (
@@ -256,7 +236,7 @@ class _Assembly:
                     0,
                 )
             )
-        return _pack_all(layout.DFA, heads)
+        return pack_all(layout.DFA, heads)
 
     # ---- Numbers -----------------------------------------------------------------------------
 
@@ -292,7 +272,7 @@ class _Assembly:
         return ((t.atom, t.dim, t.kind, t.negate, 0, t.a, t.b) for t in self._flat_terms)
 
     def _rows(self) -> bytes:
-        return _pack_all(
+        return pack_all(
             layout.ROW,
             (
                 (
@@ -314,7 +294,7 @@ class _Assembly:
         )
 
     def _labels(self) -> bytes:
-        return _pack_all(
+        return pack_all(
             layout.LABEL,
             (
                 (*self._term_range(label.terms), label.flags_set, label.flags_clear)
@@ -331,9 +311,9 @@ class _Assembly:
             flat = [value for term in terms for value in term]
             flat += [0] * (3 * layout.SUBJECT_TERMS - len(flat))
             packed.append((*flat, mask))
-        return _pack_all(layout.SUBJECT, packed)
+        return pack_all(layout.SUBJECT, packed)
 
-    def _row_lists(self) -> tuple[_Lists, list[tuple[int, int]], list[tuple[int, int]]]:
+    def _row_lists(self) -> tuple[Lists, list[tuple[int, int]], list[tuple[int, int]]]:
         """List each row under its rarest positive term, or under its operations."""
         by_atom: dict[int, list[int]] = {}
         by_op: dict[int, list[int]] = {}
@@ -346,7 +326,7 @@ class _Assembly:
             for op in Op:
                 if row.ops >> op & 1:
                     by_op.setdefault(op, []).append(number)
-        lists = _Lists()
+        lists = Lists()
         atom_rows = [lists.put(tuple(by_atom.get(a.number, ()))) for a in self.atoms.all]
         return lists, atom_rows, [lists.put(tuple(by_op.get(op, ()))) for op in Op]
 
@@ -375,37 +355,8 @@ class _Assembly:
         return self.rows[-1].info.span if self.rows else None
 
 
-class _Writer:
-    """Sections behind the head, each at a multiple of 8."""
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-        self.size = layout.HEAD.size
-
-    def add(self, section: bytes) -> int:
-        """Append *section* and return its offset."""
-        at = self.size
-        padded = section + bytes(-len(section) % 8)
-        self._chunks.append(padded)
-        self.size += len(padded)
-        return at
-
-    def finish(self, head: Mapping[str, int]) -> bytes:
-        """Return the whole image with its checksum."""
-        body = b"".join(self._chunks)
-        values = [head.get(name, 0) for name in layout.HEAD.fields]
-        crc = zlib.crc32(body, zlib.crc32(layout.HEAD.pack(*values)))
-        values[list(layout.HEAD.fields).index("crc")] = crc
-        return layout.HEAD.pack(*values) + body
-
-
 def _refuses_in_doubt(row: Row) -> bool:
     return row.on_error is OnError.DENY and not row.flags & RowFlag.AUDIT
-
-
-def _pack_all(kind: layout.Layout, items: Iterable[tuple[int, ...]]) -> bytes:
-    pack = kind.packer.pack
-    return b"".join([pack(*item) for item in items])
 
 
 def _rank(atom: Atom) -> tuple[int, int]:

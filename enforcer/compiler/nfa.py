@@ -25,16 +25,15 @@ _NOWHERE: Final = -1
 @attrs.frozen
 class Nfa:
     """
-    Several patterns side by side.
+    Several patterns as one tree: equal beginnings are the same nodes. Node 0 is the start.
 
     Attributes:
         classes: class of each byte; *slash* is that of "/" alone.
         steps: by node, (class, target) for each single class it goes on.
         any_byte, not_slash: by node, the target on any byte, or on any but "/"; -1 for none.
-        closure: by node, itself and what it reaches without a byte.
-        owner: by node, its pattern.
-        final: by node, whether its pattern has been read.
-        starts: first node of each pattern.
+        closure: by node, itself and what it reaches without a byte, as far as that goes on by bytes.
+        final: by node, the pattern that ends there; -1 for none.
+        parent: by node, a node that all that lies behind also lies behind; -1 for the start.
     """
 
     classes: bytes
@@ -44,9 +43,8 @@ class Nfa:
     any_byte: list[int]
     not_slash: list[int]
     closure: list[tuple[int, ...]]
-    owner: list[int]
-    final: list[bool]
-    starts: list[int]
+    final: list[int]
+    parent: list[int]
 
 
 def weight(tokens: Sequence[Token]) -> int:
@@ -55,10 +53,11 @@ def weight(tokens: Sequence[Token]) -> int:
 
 
 def build(patterns: Sequence[Sequence[Token]]) -> Nfa:
-    """Make the automaton of *patterns*."""
+    """Make the automaton of *patterns*, which differ."""
     classes, n_classes = _classes(token for tokens in patterns for token in tokens)
     builder = _Builder(classes)
-    starts = [builder.add(i, tokens) for i, tokens in enumerate(patterns)]
+    for i, tokens in enumerate(patterns):
+        builder.add(i, tokens)
     return Nfa(
         classes=classes,
         n_classes=n_classes,
@@ -66,10 +65,9 @@ def build(patterns: Sequence[Sequence[Token]]) -> Nfa:
         steps=builder.steps,
         any_byte=builder.any_byte,
         not_slash=builder.not_slash,
-        closure=_closures(builder.silent),
-        owner=builder.owner,
+        closure=_closures(builder),
         final=builder.final,
-        starts=starts,
+        parent=builder.parent,
     )
 
 
@@ -93,11 +91,14 @@ def _classes(tokens: Iterable[Token]) -> tuple[bytes, int]:
     return bytes(out), len(known)
 
 
-def _closures(silent: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
-    """Follow the steps without a byte, which all lead to later nodes."""
-    out: list[tuple[int, ...]] = [()] * len(silent)
-    for node in reversed(range(len(silent))):
-        out[node] = (node, *(reached for following in silent[node] for reached in out[following]))
+def _closures(builder: _Builder) -> list[tuple[int, ...]]:
+    """Follow the steps without a byte, which all lead to later nodes; leave out what only leads on."""
+    out: list[tuple[int, ...]] = [()] * len(builder.silent)
+    for node in reversed(range(len(out))):
+        reached = [n for following in builder.silent[node] for n in out[following]]
+        if builder.is_more_than_silent(node):
+            reached.append(node)
+        out[node] = tuple(reached)
     return out
 
 
@@ -110,75 +111,88 @@ class _Builder:
         self.any_byte: list[int] = []
         self.not_slash: list[int] = []
         self.silent: list[tuple[int, ...]] = []
-        self.owner: list[int] = []
-        self.final: list[bool] = []
-        self._pattern = 0
+        self.final: list[int] = []
+        self.parent: list[int] = []
+        self._behind: dict[tuple[int, Token | int], int] = {}
+        self._node(_NOWHERE)
 
-    def add(self, pattern: int, tokens: Sequence[Token]) -> int:
-        """Add the nodes of one pattern and return the first."""
-        self._pattern = pattern
-        start = at = self._node()
+    def add(self, pattern: int, tokens: Sequence[Token]) -> None:
+        """Add the nodes of one pattern."""
+        at = 0
         for token in tokens:
-            at = self._token(at, token)
-        self.final[at] = True
-        return start
+            if isinstance(token, bytes):
+                at = self._literal(at, token)
+                continue
+            known = self._behind.get((at, token))
+            if known is None:
+                known = self._behind[at, token] = self._token(at, token)
+            at = known
+        self.final[at] = pattern
 
-    def _node(self) -> int:
+    def is_more_than_silent(self, node: int) -> bool:
+        """Tell whether *node* ends a pattern or goes on with a byte."""
+        return (
+            self.final[node] != _NOWHERE
+            or bool(self.steps[node])
+            or self.any_byte[node] != _NOWHERE
+            or self.not_slash[node] != _NOWHERE
+        )
+
+    def _node(self, parent: int) -> int:
         self.steps.append([])
         self.any_byte.append(_NOWHERE)
         self.not_slash.append(_NOWHERE)
         self.silent.append(())
-        self.owner.append(self._pattern)
-        self.final.append(False)
+        self.final.append(_NOWHERE)
+        self.parent.append(parent)
         return len(self.steps) - 1
+
+    def _silently(self, at: int) -> int:
+        """Return a new node that is reached whenever *at* is."""
+        node = self._node(at)
+        self.silent[at] += (node,)
+        return node
 
     def _literal(self, at: int, text: bytes) -> int:
         for byte in text:
-            following = self._node()
-            self.steps[at].append((self.classes[byte], following))
+            following = self._behind.get((at, byte))
+            if following is None:
+                following = self._behind[at, byte] = self._node(at)
+                self.steps[at].append((self.classes[byte], following))
             at = following
         return at
 
     def _token(self, at: int, token: Token) -> int:
-        """Continue from node *at* with *token*; return the node behind it."""
-        if isinstance(token, bytes):
-            return self._literal(at, token)
+        """
+        Make what *token* needs behind node *at*; return the node behind it.
+
+        Loops start from nodes of their own: others may continue from *at*.
+        """
         if isinstance(token, frozenset):
-            following = self._node()
+            following = self._node(at)
             for number in sorted({self.classes[byte] for byte in token}):
                 self.steps[at].append((number, following))
-            return following
-        if token is Wild.RUN:
-            return self._loop(at, self.not_slash)
-        if token is Wild.DEEP:
-            return self._loop(at, self.any_byte)
-        if token is Wild.SLICES:
-            inside = self._literal(at, b"/")
-            self._loop(inside, self.not_slash)
-            last = self._literal(inside, _SLICE_TAIL[:-1])
-            self.steps[last].append((self.classes[_SLICE_TAIL[-1]], at))
-            return at
-        if token is Wild.DIRS:
-            inside, following = self._node(), self._node()
-            self._loop(inside, self.any_byte)
+        elif token in {Wild.RUN, Wild.DEEP}:
+            following = self._loop(self._silently(at), token)
+        elif token in {Wild.ONE, Wild.BYTE}:
+            base = self._silently(at)
+            edges = self.not_slash if token is Wild.ONE else self.any_byte
+            following = edges[base] = self._node(base)
+        elif token is Wild.DIRS:
+            inside = self._loop(self._silently(at), Wild.DEEP)
+            following = self._node(inside)
             self.steps[inside].append((self.classes[_SLASH], following))
-            self.silent[at] += (inside, following)
-            return following
-        edges = self.not_slash if token is Wild.ONE else self.any_byte
-        if edges[at] != _NOWHERE:
-            at = self._beside(at)
-        following = edges[at] = self._node()
+            self.silent[at] += (following,)
+        else:  # Wild.SLICES
+            base = self._silently(at)
+            inside = self._loop(self._literal(base, b"/"), Wild.RUN)
+            last = self._literal(inside, _SLICE_TAIL[:-1])
+            self.steps[last].append((self.classes[_SLICE_TAIL[-1]], base))
+            following = self._node(last)
+            self.silent[base] += (following,)
         return following
 
-    def _loop(self, at: int, edges: list[int]) -> int:
-        """Make a node at *at* repeat and return it."""
-        if edges[at] not in {_NOWHERE, at}:
-            at = self._beside(at)
-        edges[at] = at
-        return at
-
-    def _beside(self, at: int) -> int:
-        """Return a new node that is reached whenever *at* is."""
-        node = self._node()
-        self.silent[at] += (node,)
+    def _loop(self, node: int, token: Token) -> int:
+        edges = self.not_slash if token is Wild.RUN else self.any_byte
+        edges[node] = node
         return node

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""
+Bytes of the image: records of one kind, lists of numbers, and sections one behind the other.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from enforcer.compiler import layout
+
+__all__ = ["Lists", "Writer", "pack_all"]
+
+
+@attrs.define
+class Lists:
+    """Lists of 32-bit numbers in one section; equal lists are stored once."""
+
+    values: list[int] = attrs.field(factory=list)
+    _ranges: dict[tuple[int, ...], tuple[int, int]] = attrs.field(factory=lambda: {(): (0, 0)})
+
+    def put(self, items: tuple[int, ...]) -> tuple[int, int]:
+        """Return first and count of *items*."""
+        found = self._ranges.get(items)
+        if found is None:
+            found = self._ranges[items] = (len(self.values), len(items))
+            self.values += items
+        return found
+
+    def pack(self) -> bytes:
+        """Return the section."""
+        return b"".join(value.to_bytes(4, "little") for value in self.values)
+
+
+class Writer:
+    """Sections behind the head, each at a multiple of 8."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self.size = layout.HEAD.size
+
+    def add(self, section: bytes) -> int:
+        """Append *section* and return its offset."""
+        at = self.size
+        padded = section + bytes(-len(section) % 8)
+        self._chunks.append(padded)
+        self.size += len(padded)
+        return at
+
+    def finish(self, head: Mapping[str, int]) -> bytes:
+        """Return the whole image with its checksum."""
+        body = b"".join(self._chunks)
+        values = [head.get(name, 0) for name in layout.HEAD.fields]
+        crc = zlib.crc32(body, zlib.crc32(layout.HEAD.pack(*values)))
+        values[list(layout.HEAD.fields).index("crc")] = crc
+        return layout.HEAD.pack(*values) + body
+
+
+def pack_all(kind: layout.Layout, items: Iterable[tuple[int, ...]]) -> bytes:
+    """Pack *items* one behind the other."""
+    pack = kind.packer.pack
+    return b"".join([pack(*item) for item in items])
