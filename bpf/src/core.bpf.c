@@ -25,7 +25,10 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* ---- What follows from a verdict ---------------------------------------------------------- */
 
-static __always_inline int enf_conclude(struct enf_scratch *s, struct enf_task *task)
+/* *refusable*: the error reaches the caller before the effect. Otherwise only a SIGKILL that was
+ * delivered prevents anything; other signals the program may have inherited as ignored.
+ */
+static __always_inline int enf_conclude(struct enf_scratch *s, struct enf_task *task, int refusable)
 {
 	struct enf_verdict *v = &s->verdict;
 	__u32 flags = ENF_EF_ENFORCED;
@@ -47,10 +50,13 @@ static __always_inline int enf_conclude(struct enf_scratch *s, struct enf_task *
 	if (v->action >= ENF_ACT_DENY) {
 		/* an error of 0 or out of range would let the operation through */
 		error = v->error > 0 && v->error < 4096 ? -v->error : -ENF_EPERM;
-		flags |= ENF_EF_PREVENTED;
+		if (refusable || v->signal == 9)
+			flags |= ENF_EF_PREVENTED;
 	}
 	if (v->action == ENF_ACT_KILL && bpf_send_signal(v->signal)) {
 		flags |= ENF_EF_SIGNAL_FAILED;
+		if (!refusable)
+			flags &= ~ENF_EF_PREVENTED;
 		enf_count(ENF_STAT_SIGNAL_FAILED);
 	}
 	if (v->action >= ENF_ACT_LOG || (v->row_flags & ENF_RF_RECORD))
@@ -277,7 +283,7 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 	if (enf_decide_access(c.s, c.task, a) < 0)
 		error = ENF_AGAIN;
 	else
-		error = enf_conclude(c.s, c.task);
+		error = enf_conclude(c.s, c.task, 1);
 out:
 	if (c.s)
 		enf_release(c.s);
@@ -373,10 +379,9 @@ int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 		/* Too late to refuse, early enough: no instruction of the program has run. */
 		if (s->verdict.action == ENF_ACT_DENY) {
 			s->verdict.action = ENF_ACT_KILL;
-			if (!s->verdict.signal)
-				s->verdict.signal = 9;
+			s->verdict.signal = 9;
 		}
-		enf_conclude(s, task);
+		enf_conclude(s, task, 0);
 	} else {
 		enf_count(ENF_STAT_ARGV_UNKNOWN);
 	}
