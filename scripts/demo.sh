@@ -54,6 +54,7 @@ cat >"$place/downloads/miner" <<-SCRIPT
 	echo mining >$place/miner-ran
 SCRIPT
 chmod +x "$place/downloads/miner"
+overwrite="echo 'the launch code is 1234' >$place/vault/secret"
 before=$(sha256sum <"$place/vault/secret")
 
 # ---- Words ---------------------------------------------------------------------------------------
@@ -102,7 +103,7 @@ line command "enforcer start policies/quickstart --json-log … --logfmt-log …
 "$enforcer" start "$policies" --quiet --socket "$work/enforcer.sock" \
 	--json-log "$work/records.json" --logfmt-log "$log" >"$work/daemon" 2>&1 &
 daemon=$!
-for ((tries = 0; tries < 1200; tries++)); do
+for ((tries = 0; tries < 3000; tries++)); do
 	grep -q '^enforcer: in force' "$work/daemon" && break
 	if ! kill -0 "$daemon" 2>/dev/null; then
 		code=0
@@ -115,7 +116,7 @@ for ((tries = 0; tries < 1200; tries++)); do
 	sleep 0.1
 done
 grep -q '^enforcer: in force' "$work/daemon" || {
-	echo "demo: enforcer is not in force after two minutes" >&2
+	echo "demo: enforcer is not in force after five minutes" >&2
 	exit 4
 }
 line happened "$(grep -m 1 '^enforcer: in force' "$work/daemon")"
@@ -144,8 +145,8 @@ verdict "$(yes_if check)" 'it was read, and it is on record'
 
 heading '3  deny: the secret is to be overwritten, by root'
 line policy 3-deny.yaml
-line command "tee $place/vault/secret"
-attempt tee "$place/vault/secret" <<<'the launch code is 1234'
+line command "$overwrite"
+attempt sh -c "$overwrite"
 await_record quickstart-deny
 after=$(sha256sum <"$place/vault/secret")
 [[ $after == "$before" ]] && state=unchanged || state=CHANGED
@@ -179,9 +180,14 @@ wait "$daemon" || code=$?
 daemon=
 line happened "$(tail -n 1 "$work/daemon") (exit code $code)"
 [[ $code == 0 && $stopped == 0 ]] || failures=$((failures + 1))
-attempt tee "$place/vault/secret" <<<'the launch code is 1234'
+attempt sh -c "$overwrite"
 written=$code
+line command "$overwrite"
+line happened "exit code $code, output: $output"
+line command "$place/downloads/miner"
 attempt "$place/downloads/miner"
+[[ -e $place/miner-ran ]] && state='the program ran' || state='the program did NOT run'
+line happened "exit code $code, $state"
 check() { [[ $written == 0 && $code == 0 && -e $place/miner-ran && $(<"$place/vault/secret") == *1234 ]]; }
 verdict "$(yes_if check)" 'the write succeeds and the program runs: it was the policies'
 

@@ -8,7 +8,6 @@ One line says when enforcement is in force. Ctrl-C, SIGTERM or `enforcer stop` e
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING

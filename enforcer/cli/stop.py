@@ -19,7 +19,7 @@ examples:
   enforcer stop
 """
 
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
