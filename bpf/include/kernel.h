@@ -49,6 +49,7 @@ struct dentry {
 
 struct super_block {
 	__u32 s_dev;
+	unsigned long s_flags;
 	unsigned long s_magic;
 	struct dentry *s_root;
 	struct list_head s_mounts;
@@ -240,6 +241,7 @@ struct bpf_iter__task {
 #define ENF_FMODE_WRITE 0x2
 #define ENF_O_APPEND 02000
 #define ENF_O_PATH_MODE 0x4000 /* FMODE_PATH */
+#define ENF_SB_NOUSER (1UL << 31) /* of the kernel's own: pipes, sockets, memfd */
 #define ENF_S_IFMT 0170000
 #define ENF_S_IFSOCK 0140000
 #define ENF_S_IFREG 0100000

@@ -48,7 +48,7 @@ struct {
 
 /* The host's mount of a superblock from its root, valid for one value of mount_lock's sequence. */
 struct enf_sb_mount {
-	__u64 mount; /* address */
+	__u64 mount; /* address; 0: the host mounts nothing of it */
 	__u32 seq;
 	__u32 _pad;
 };

@@ -70,6 +70,7 @@ ENF_FN int enf_untouch(struct enf_ctx *c)
 		enf_loop(c->s->n_touched, enf_untouch_one, c);
 	c->s->n_touched = 0;
 	c->s->overflow = 0;
+	c->s->bad_image = 0;
 	return 0;
 }
 

@@ -63,6 +63,7 @@ struct enf_walk {
 	__u64 root;  /* its mnt_root, or the superblock's */
 	__u32 at;    /* where the path starts so far */
 	__u32 state; /* ENF_WALK_* */
+	__u64 alone; /* the object has a name and no directory: a memfd, a pipe */
 };
 
 static __always_inline struct enf_walk *enf_walk_of(struct enf_scratch *s)
@@ -80,6 +81,7 @@ static long enf_walk_up_one(__u32 i, void *arg)
 	struct enf_walk *w = enf_walk_of(s);
 	__u64 parent = 0, name = 0;
 	__u32 len = 0, at;
+	int pseudo;
 
 	(void)i;
 	if (w->dentry == w->root) {
@@ -98,12 +100,22 @@ static long enf_walk_up_one(__u32 i, void *arg)
 		return 0;
 	}
 	enf_read(parent, w->dentry + enf_offset(struct dentry, d_parent));
-	if (parent == w->dentry || !parent) {
+	/* Its own parent, and not the root: torn off, or of a superblock that nobody mounts. There
+	 * the one name of a memfd is all there is, and a pipe has none.
+	 */
+	pseudo = parent == w->dentry;
+	if (!parent || (pseudo && (w->mount || w->at != ENF_PATH_MAX))) {
 		w->state = ENF_LOST;
 		return 1;
 	}
 	enf_read(len, w->dentry + enf_offset(struct dentry, d_name.len));
 	enf_read(name, w->dentry + enf_offset(struct dentry, d_name.name));
+	if (pseudo && !len) {
+		__builtin_memcpy(&s->text[ENF_PATH_MAX - 6], "/pipe:", 6);
+		w->at = ENF_PATH_MAX - 6;
+		w->state = ENF_WALKED;
+		return 1;
+	}
 	at = w->at;
 	if (len > ENF_NAME_MAX || len + 1 > at) {
 		w->state = ENF_LOST;
@@ -120,11 +132,24 @@ static long enf_walk_up_one(__u32 i, void *arg)
 	s->text[at] = '/';
 	w->at = at;
 	w->dentry = parent;
-	return 0;
+	if (!pseudo)
+		return 0;
+	w->state = ENF_WALKED;
+	return 1;
+}
+
+/* Objects of this superblock cannot be reached by a path, whoever mounts what. */
+static __always_inline __u64 enf_kernels_own(__u64 sb)
+{
+	unsigned long flags = 0;
+
+	enf_read(flags, sb + enf_offset(struct super_block, s_flags));
+	return flags & ENF_SB_NOUSER;
 }
 
 /* Returns: 0 and the path in s->text[s->object.path_at, + path_len), or not 0. */
-static __noinline int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mount, __u64 root)
+static __noinline int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mount, __u64 root,
+				  __u64 alone)
 {
 	struct enf_hold hold = { .s = s };
 	struct enf_walk *w = enf_walk_of(s);
@@ -132,6 +157,7 @@ static __noinline int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mou
 	w->dentry = dentry;
 	w->mount = mount;
 	w->root = root;
+	w->alone = alone;
 	w->at = ENF_PATH_MAX;
 	w->state = ENF_WALKING;
 	bpf_loop(ENF_WALK_MAX, enf_walk_up_one, &hold, 0);
@@ -156,6 +182,7 @@ struct enf_find {
 	__u64 found;
 	__u64 found_id;
 	__u32 within; /* look for mounts of a part that holds the dentry */
+	__u32 any;    /* the host mounts it somewhere, in whole or in part */
 };
 
 _Static_assert(sizeof(struct enf_find) <= sizeof(((struct enf_scratch *)0)->work), "work");
@@ -216,6 +243,7 @@ static long enf_find_one(__u32 i, void *arg)
 	}
 	if (!enf_on_host(mount))
 		return 0;
+	f->any = 1;
 	enf_read(root, mount + enf_offset(struct mount, mnt.mnt_root));
 	if (!f->within && root != f->sb_root)
 		return 0;
@@ -272,8 +300,9 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 	f->dentry = dentry;
 	f->sb_root = root;
 	f->within = 0;
+	f->any = 0;
 	enf_find_mount(s, sb);
-	if (!f->found) {
+	if (!f->found && f->any) {
 		/* Mounted in parts only (a subvolume, a bind mount of a directory): the part that
 		 * holds the dentry. The answer is not the superblock's, so it is not kept.
 		 */
@@ -327,7 +356,8 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 		enf_read(root, mount + enf_offset(struct mount, mnt.mnt_root));
 	else
 		enf_read(root, sb + enf_offset(struct super_block, s_root));
-	return enf_walk_up(s, dentry, mount, root) ? ENF_PATH_UNKNOWN : ENF_PATH_OK;
+	return enf_walk_up(s, dentry, mount, root, enf_kernels_own(sb)) ? ENF_PATH_UNKNOWN :
+									  ENF_PATH_OK;
 }
 
 /* Returns: ENF_PATH_*. Repeats while names move. */

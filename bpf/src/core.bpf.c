@@ -152,6 +152,16 @@ __attribute__((noinline)) int enf_decide_now(struct enf_scratch *s, struct enf_t
 	return 0;
 }
 
+/* A pipe, a socket, an event counter: what is written where a path would be is for people. */
+static __always_inline void enf_nameless(struct enf_object *o, __u64 dentry)
+{
+	__u64 sb = 0;
+
+	enf_read(sb, dentry + enf_offset(struct dentry, d_sb));
+	if (enf_kernels_own(sb) && !(o->flags & ENF_OF_MEMFD))
+		o->present &= ~ENF_BIT(ENF_DIM_PATH);
+}
+
 /* Decide with the object's path in one view. Returns ENF_PATH_ABSENT if it has none there, -1 to ask
  * again.
  */
@@ -180,6 +190,7 @@ __attribute__((noinline)) int enf_decide_view(struct enf_scratch *s, struct enf_
 		if (at <= ENF_PATH_MAX && !__builtin_memcmp(&s->text[at], "/memfd:", 7))
 			o->flags |= ENF_OF_MEMFD;
 	}
+	enf_nameless(o, a->dentry);
 	if (view == ENF_VIEW_NAMESPACE)
 		o->flags |= ENF_OF_NSVIEW;
 	return enf_decide_now(s, task) ? -1 : 0;
