@@ -356,8 +356,8 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 		enf_read(root, mount + enf_offset(struct mount, mnt.mnt_root));
 	else
 		enf_read(root, sb + enf_offset(struct super_block, s_root));
-	return enf_walk_up(s, dentry, mount, root, enf_kernels_own(sb)) ? ENF_PATH_UNKNOWN :
-									  ENF_PATH_OK;
+	return enf_walk_up(s, dentry, mount, root, enf_kernels_own(sb)) ? ENF_PATH_UNKNOWN
+									: ENF_PATH_OK;
 }
 
 /* Returns: ENF_PATH_*. Repeats while names move. */
