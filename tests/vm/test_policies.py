@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""
+Every policy of ``policies/``: attacks that succeed without it and fail with it, and ordinary uses
+that go on.
+
+The cases are ``policy_cases/<policy>.yaml``. An attack that exits with 0 has succeeded. All policies
+are in force together, so one engine serves all cases; the record tells which of them acted.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import yaml
+from engine import Engine, attempt, engine
+
+_POLICIES = Path(__file__).parents[2] / "policies"
+_CASES = Path(__file__).with_name("policy_cases")
+_PRELUDE = 'set -e\nfake() { rm -f "$2"; cp "$(realpath "$(command -v "$1")")" "$2"; }\n'
+
+
+@attrs.frozen
+class Case:
+    """One thing to try; *rule* is empty for an ordinary use."""
+
+    policy: str
+    name: str
+    run: tuple[str, ...]
+    rule: str = ""
+    intact: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.policy}-{self.name}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _case(policy: str, written: dict[str, Any]) -> Case:
+    run = written["run"]
+    argv = ("/bin/bash", "-c", run) if isinstance(run, str) else tuple(run)
+    return Case(policy, written["name"], argv, written.get("rule", ""), written.get("intact", ""))
+
+
+_FILES = {path.stem: _read(path) for path in sorted(_CASES.glob("*.yaml"))}
+_ATTACKS = [_case(policy, one) for policy, file in _FILES.items() for one in file["attacks"]]
+_ORDINARY = [_case(policy, one) for policy, file in _FILES.items() for one in file["ordinary"]]
+
+
+def _shell(script: str) -> None:
+    done = attempt("/bin/bash", "-c", _PRELUDE + script)
+    assert 0 == done.returncode, done.stderr.decode()
+
+
+def _prepare() -> None:
+    for file in _FILES.values():
+        _shell(file["prepare"])
+
+
+def _listen(where: int | str) -> socket.socket:
+    """Nobody accepts: for a connection to be made, listening is enough."""
+    if isinstance(where, int):
+        return socket.create_server(
+            ("::", where), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64
+        )
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(where)
+    listener.listen(64)
+    return listener
+
+
+@attrs.define
+class Enforced:
+    """The engine, and how each attack ended before it was started."""
+
+    engine: Engine
+    control: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def enforced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Enforced]:
+    with ExitStack() as stack:
+        for where in sorted(
+            {w for file in _FILES.values() for w in file.get("listen", ())}, key=str
+        ):
+            stack.enter_context(_listen(where))
+        control = {}
+        _prepare()
+        for policy, file in _FILES.items():
+            for case in (one for one in _ATTACKS if one.policy == policy):
+                _shell(file["prepare"])
+                control[case.id] = attempt(*case.run).returncode
+        _prepare()
+        paths = [str(path) for path in sorted(_POLICIES.glob("*.yaml"))]
+        running = stack.enter_context(engine(paths, tmp_path_factory.mktemp("policies")))
+        yield Enforced(running, control)
+
+
+def test_every_policy_has_cases() -> None:
+    assert {path.stem for path in _POLICIES.glob("*.yaml")} == set(_FILES)
+
+
+@pytest.mark.parametrize("case", _ATTACKS, ids=lambda case: case.id)
+def test_attack_succeeds_without_the_policy(case: Case, enforced: Enforced) -> None:
+    assert 0 == enforced.control[case.id]
+
+
+@pytest.mark.parametrize("case", _ATTACKS, ids=lambda case: case.id)
+def test_attack_is_stopped_by_its_rule(case: Case, enforced: Enforced) -> None:
+    before = len(enforced.engine.events())
+
+    done = attempt(*case.run)
+
+    assert 0 != done.returncode, done.stdout
+    event = enforced.engine.wait_for(
+        lambda one: (
+            one in enforced.engine.events()[before:]
+            and case.policy == one["policy"]
+            and case.rule == one["rule"]
+        )
+    )
+    assert event["action"] in {"deny", "kill"}
+    if case.intact:
+        check = attempt("/bin/bash", "-c", case.intact)
+        assert 0 == check.returncode, check.stderr
+
+
+@pytest.mark.parametrize("case", _ORDINARY, ids=lambda case: case.id)
+def test_ordinary_use_goes_on(case: Case, enforced: Enforced) -> None:
+    before = len(enforced.engine.events())
+
+    done = attempt(*case.run)
+
+    assert 0 == done.returncode, (done.stderr, enforced.engine.events()[before:])
