@@ -72,8 +72,10 @@ static __always_inline int enf_sockaddr(struct enf_access *a, const void *addres
 		return ENF_ADDR_INET;
 	}
 	family = sa.family;
-	if (family == ENF_AF_UNSPEC && unspec_is_inet && a->family == ENF_AF_INET)
-		family = ENF_AF_INET;
+	/* Raw sockets of version 6 take it for their own; datagrams of 6 then go to the peer. */
+	if (family == ENF_AF_UNSPEC && unspec_is_inet &&
+	    (a->family == ENF_AF_INET || (a->family == ENF_AF_INET6 && a->type == ENF_SOCK_RAW)))
+		family = a->family;
 	if (family == ENF_AF_UNIX)
 		return ENF_ADDR_UNIX;
 	if (family == ENF_AF_INET && len >= 8) {

@@ -298,9 +298,7 @@ def test_signal_is_the_chosen_one(shop, controls, engine):
 
 def test_ignored_signal_leaves_the_refusal(shop, controls, engine):
     # the shell ignores the signal, and so do the programs that it becomes
-    ended = shop.run(
-        "/bin/sh", "-c", f"trap '' TERM; exec {ROOT}/launch path {ROOT}/term"
-    )
+    ended = shop.run("/bin/sh", "-c", f"trap '' TERM; exec {ROOT}/launch path {ROOT}/term")
 
     assert ended == Ended(errno.EPERM, ran=False)
 
