@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: PTH - each attempt is the system call it is named after
+# ruff: noqa: PTH101, PTH102, PTH104, PTH106, PTH108, PTH211
 """
 Attempts on files, one per process: ``file_attempts.py NAME PATH``.
 
