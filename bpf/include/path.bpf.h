@@ -75,10 +75,31 @@ static __always_inline struct enf_walk *enf_walk_of(struct enf_scratch *s)
 #define ENF_WALKED 1
 #define ENF_LOST 2 /* disconnected, unreadable, or too long */
 
+/* A dentry's parent and name; d_name.hash_len has the length in its upper half (little endian). */
+struct enf_link {
+	__u64 parent;
+	__u64 hash_len;
+	__u64 name;
+};
+
+/* One read where the three lie together, as they always have; else three. */
+static __always_inline void enf_read_name(__u64 dentry, struct enf_link *link)
+{
+	if (enf_offset(struct dentry, d_name) == enf_offset(struct dentry, d_parent) + 8 &&
+	    enf_offset(struct dentry, d_name.name) == enf_offset(struct dentry, d_name) + 8) {
+		enf_read(*link, dentry + enf_offset(struct dentry, d_parent));
+		return;
+	}
+	enf_read(link->parent, dentry + enf_offset(struct dentry, d_parent));
+	enf_read(link->hash_len, dentry + enf_offset(struct dentry, d_name.hash_len));
+	enf_read(link->name, dentry + enf_offset(struct dentry, d_name.name));
+}
+
 static long enf_walk_up_one(__u32 i, void *arg)
 {
 	struct enf_scratch *s = ((struct enf_hold *)arg)->s;
 	struct enf_walk *w = enf_walk_of(s);
+	struct enf_link link = {};
 	__u64 parent = 0, name = 0;
 	__u32 len = 0, at;
 	int pseudo;
@@ -99,7 +120,10 @@ static long enf_walk_up_one(__u32 i, void *arg)
 		enf_read(w->root, parent + enf_offset(struct mount, mnt.mnt_root));
 		return 0;
 	}
-	enf_read(parent, w->dentry + enf_offset(struct dentry, d_parent));
+	enf_read_name(w->dentry, &link);
+	parent = link.parent;
+	len = link.hash_len >> 32;
+	name = link.name;
 	/* Its own parent, and not the root: torn off, or of a superblock that nobody mounts. There
 	 * the one name of a memfd is all there is, and a pipe has none.
 	 */
@@ -108,8 +132,6 @@ static long enf_walk_up_one(__u32 i, void *arg)
 		w->state = ENF_LOST;
 		return 1;
 	}
-	enf_read(len, w->dentry + enf_offset(struct dentry, d_name.len));
-	enf_read(name, w->dentry + enf_offset(struct dentry, d_name.name));
 	if (pseudo && !len) {
 		__builtin_memcpy(&s->text[ENF_PATH_MAX - 6], "/pipe:", 6);
 		w->at = ENF_PATH_MAX - 6;
