@@ -257,7 +257,6 @@ struct bpf_iter__task {
 #define ENF_MAY_APPEND 0x8
 #define ENF_MSG_FASTOPEN 0x20000000
 #define ENF_AF_UNSPEC 0
-#define ENF_SOCK_RAW 3
 #define ENF_AF_UNIX 1
 #define ENF_AF_INET 2
 #define ENF_AF_INET6 10

@@ -72,9 +72,11 @@ static __always_inline int enf_sockaddr(struct enf_access *a, const void *addres
 		return ENF_ADDR_INET;
 	}
 	family = sa.family;
-	/* Raw sockets of version 6 take it for their own; datagrams of 6 then go to the peer. */
+	/* Most protocols take it for their own. UDP of version 6 does not look at the address then;
+	 * asking about it all the same can only refuse more.
+	 */
 	if (family == ENF_AF_UNSPEC && unspec_is_inet &&
-	    (a->family == ENF_AF_INET || (a->family == ENF_AF_INET6 && a->type == ENF_SOCK_RAW)))
+	    (a->family == ENF_AF_INET || a->family == ENF_AF_INET6))
 		family = a->family;
 	if (family == ENF_AF_UNIX)
 		return ENF_ADDR_UNIX;
