@@ -305,7 +305,7 @@ out:
 
 struct enf_argscan {
 	struct enf_scratch *s;
-	__u32 len, count, last;
+	__u32 len, count, last, argc;
 };
 
 static long enf_argscan_one(__u32 i, void *arg)
@@ -314,7 +314,8 @@ static long enf_argscan_one(__u32 i, void *arg)
 	__u32 at = ENF_TEXT_ARGV + i;
 
 	enf_barrier(at);
-	if (i >= a->len || at >= ENF_TEXT_SIZE || a->count >= ENF_MAX_ARGS)
+	/* Behind the last argument lies the environment: no operand, and nobody's to record. */
+	if (i >= a->len || at >= ENF_TEXT_SIZE || a->count >= ENF_MAX_ARGS || a->count >= a->argc)
 		return 1;
 	if (!a->s->text[at]) {
 		a->count += 1;
@@ -342,6 +343,7 @@ __attribute__((noinline)) int enf_describe_argv(struct enf_scratch *s, __u64 sta
 	}
 	scan.s = s;
 	scan.len = n;
+	scan.argc = argc;
 	bpf_loop(ENF_ARGV_MAX, enf_argscan_one, &scan, 0);
 	o->argv_len = scan.last; /* whole arguments only */
 	o->argc = scan.count;
