@@ -126,6 +126,7 @@ def _object(event: Event) -> dict[str, Any]:
         shown["inode"] = event.ino
     if event.args:
         shown["args"] = [readable(arg) for arg in event.args]
+        shown["argc"] = event.argc
     elif event.name:
         shown["name"] = readable(event.name)
     if event.op in _MODE_OPS:

@@ -41,7 +41,11 @@ class RowFlag(enum.IntFlag):
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """One verdict; the names are those of ``struct enf_event``."""
+    """
+    One verdict; the names are those of ``struct enf_event``.
+
+    *args* are what the kernel side had room for, *argc* says how many there were.
+    """
 
     op: Op
     action: Verb
@@ -82,6 +86,7 @@ class Event:
     exe: bytes
     name: bytes
     args: tuple[bytes, ...]
+    argc: int
 
     @property
     def is_enforced(self) -> bool:

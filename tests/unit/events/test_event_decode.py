@@ -55,6 +55,13 @@ def test_args_are_split():
     assert (b"nc", b"", b"-e") == event(name=b"nc\0\0-e\0", argc=3).args
 
 
+def test_args_that_found_no_room_are_missed():
+    """What the kernel side cut off is seen from the count."""
+    found = event(name=b"nc\0-l", argc=5)
+
+    assert ((b"nc", b"-l"), 5) == (found.args, found.argc)
+
+
 def test_no_args_without_argc():
     """Without argc the name is one name, even with a NUL in it."""
     found = event(name=b"a\0b")

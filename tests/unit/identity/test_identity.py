@@ -14,6 +14,7 @@ from enforcer.identity.process import UNKNOWN, Processes
 from enforcer.identity.resolver import Resolver
 
 ID = "0123456789abcdef" * 4
+BURSTABLE = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable"
 POD = "c5ba4ac8-1d80-4f5c-9b4a-57f2d5b1c1e2"
 
 
@@ -129,8 +130,7 @@ def test_unit_of_a_cgroup(path, unit):
         (f"/docker/{ID}", Container("docker", ID)),
         (f"/docker/{ID}/nested", Container("docker", ID)),
         (
-            f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{POD.replace('-', '_')}"
-            f".slice/cri-containerd-{ID}.scope",
+            f"{BURSTABLE}-pod{POD.replace('-', '_')}.slice/cri-containerd-{ID}.scope",
             Container("containerd", ID, POD),
         ),
         (

@@ -191,7 +191,9 @@ def test_a_daemon_that_does_not_answer(tmp_path):
     listener.bind(str(tmp_path / "s"))
     listener.listen()
 
-    with Client.connect(tmp_path / "s", timeout=0.05) as client:
-        with pytest.raises(ControlError, match="does not answer"):
-            client.ask("status")
+    with (
+        Client.connect(tmp_path / "s", timeout=0.05) as client,
+        pytest.raises(ControlError, match="does not answer"),
+    ):
+        client.ask("status")
     listener.close()
