@@ -82,7 +82,7 @@ def _policy() -> str:
 
 
 def _read(way: str, path: Path) -> subprocess.CompletedProcess[bytes]:
-    return attempt(sys.executable, "-I", _SCRIPT, way, str(path))
+    return attempt(sys.executable, "-IS", _SCRIPT, way, str(path))
 
 
 def _make_beyond() -> int:
