@@ -7,7 +7,8 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-policies=$here/policies/quickstart
+cd "$here"
+policies=policies/quickstart
 place=/var/lib/enforcer-demo # the policies name it
 enforcer=$here/.venv/bin/enforcer
 [[ -x $enforcer ]] || enforcer=$(command -v enforcer) || {
@@ -97,8 +98,7 @@ yes_if() { if "$@"; then echo yes; else echo no; fi; }
 # ---- Start ---------------------------------------------------------------------------------------
 
 heading 'enforcer: four processes meet four policies'
-line policies "$policies"
-line command "enforcer start policies/quickstart --json-log … --logfmt-log …"
+line command "enforcer start $policies --json-log … --logfmt-log …"
 
 "$enforcer" start "$policies" --quiet --socket "$work/enforcer.sock" \
 	--json-log "$work/records.json" --logfmt-log "$log" >"$work/daemon" 2>&1 &
