@@ -46,10 +46,10 @@ static __always_inline void enf_fill(struct enf_event *e, struct enf_scratch *s,
 	e->pid = id >> 32;
 	e->tid = (__u32)id;
 	e->ppid = BPF_CORE_READ(parent, tgid);
-	e->uid = BPF_CORE_READ(t, cred, uid.val);
-	e->euid = BPF_CORE_READ(t, cred, euid.val);
-	e->gid = BPF_CORE_READ(t, cred, gid.val);
-	e->egid = BPF_CORE_READ(t, cred, egid.val);
+	e->uid = BPF_CORE_READ(t, real_cred, uid.val);
+	e->euid = BPF_CORE_READ(t, real_cred, euid.val);
+	e->gid = BPF_CORE_READ(t, real_cred, gid.val);
+	e->egid = BPF_CORE_READ(t, real_cred, egid.val);
 	e->mode = o->num[ENF_DIM_MODE - ENF_DIM_FIRST_NUM];
 	e->family = o->num[ENF_DIM_FAMILY - ENF_DIM_FIRST_NUM];
 	e->type = o->num[ENF_DIM_TYPE - ENF_DIM_FIRST_NUM];

@@ -103,6 +103,11 @@ struct file {
 	struct inode *f_inode;
 };
 
+struct backing_file {
+	struct file file;
+	struct path user_path;
+};
+
 struct vm_area_struct {
 	struct file *vm_file;
 };
@@ -158,6 +163,7 @@ struct task_struct {
 	int tgid;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	const struct cred *real_cred;
 	const struct cred *cred;
 	struct mm_struct *mm;
 	struct css_set *cgroups;
@@ -239,6 +245,7 @@ struct bpf_iter__task {
 #define ENF_MNT_NOSUID 0x01
 #define ENF_FMODE_READ 0x1
 #define ENF_FMODE_WRITE 0x2
+#define ENF_FMODE_BACKING 0x2000000
 #define ENF_O_APPEND 02000
 #define ENF_O_PATH_MODE 0x4000 /* FMODE_PATH */
 #define ENF_SB_NOUSER (1UL << 31) /* of the kernel's own: pipes, sockets, memfd */

@@ -120,7 +120,8 @@ __attribute__((noinline)) int enf_read_cred(struct enf_task *task, __u64 t)
 
 	if (!task)
 		return 0;
-	enf_read(cred, t + enf_offset(struct task_struct, cred));
+	/* Its own: while an overlay opens what lies below, cred is that of who mounted it. */
+	enf_read(cred, t + enf_offset(struct task_struct, real_cred));
 	enf_read(task->uid, cred + enf_offset(struct cred, uid));
 	enf_read(task->euid, cred + enf_offset(struct cred, euid));
 	enf_read(task->gid, cred + enf_offset(struct cred, gid));
@@ -181,7 +182,7 @@ static __always_inline int enf_fresh(const struct enf_image *image, const struct
 		return 0;
 	if (image->dims & ENF_CRED_DIMS) {
 		struct task_struct *t = bpf_get_current_task_btf();
-		const struct cred *cred = t->cred;
+		const struct cred *cred = t->real_cred;
 		__u64 caps = 0;
 
 		if (cred->uid.val != task->uid || cred->euid.val != task->euid ||

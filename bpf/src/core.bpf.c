@@ -468,7 +468,7 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 		flags |= ENF_SF_LINEAGE_UNKNOWN;
 	if (bprm->interp != bprm->filename)
 		flags |= ENF_SF_SCRIPT;
-	cred = (__u64)BPF_CORE_READ(t, cred);
+	cred = (__u64)BPF_CORE_READ(t, real_cred);
 	enf_read(euid, cred + enf_offset(struct cred, euid));
 	enf_read(egid, cred + enf_offset(struct cred, egid));
 	if (c.task->exec_ns && (euid != c.task->euid || egid != c.task->egid))

@@ -17,7 +17,7 @@ from engine import Engine, attempt, running
 ROOT = Path("/opt/enforcer-test-subjects")
 GROUP = Path("/sys/fs/cgroup/enforcer-test")
 UNIT = Path("/sys/fs/cgroup/system.slice/enforcer-test.service")
-PROGRAMS = ("plain", "reader", "maker", "founder", "trusted", "early")
+PROGRAMS = ("plain", "reader", "maker", "founder", "trusted", "early", "suid")
 NO = "EACCES"
 
 # Each file is kept from one kind of process.
@@ -43,6 +43,7 @@ RULES = {
     "by-unit-of-ancestor": "ancestors: {unit: enforcer-test.service}",
     "by-fileless": "process: {fileless: true}",
     "by-script": "process: {script: true}",
+    "by-setid": "process: {setid: true}",
     "by-early-binary": f"process: {{binary: {ROOT}/early}}",
     "by-early-parent": f"parent: {{binary: {ROOT}/early}}",
     "by-early-ancestor": f"ancestors: {{binary: {ROOT}/early}}",
@@ -151,6 +152,9 @@ CASES = {
         "plain open by-fileless memfd open by-fileless exec plain open by-fileless", f"ok {NO} ok"
     ),
     "fileless, child": Case("plain memfd fork open by-fileless", NO),
+    "setid": Case(
+        "plain uid 1001 1001 exec suid open by-setid exec plain open by-setid", f"{NO} ok"
+    ),
     "two": Case("maker fork exec reader open by-two uid 1001 -1 open by-two", f"ok {NO}"),
     "two, one of them": Case("maker fork uid 1001 -1 exec plain open by-two", "ok"),
 }
@@ -204,6 +208,7 @@ def controls() -> Iterator[dict[str, str]]:
     subprocess.run(["gcc", "-Wall", "-o", ROOT / "plain", source, "-pthread"], check=True)
     for name in PROGRAMS[1:]:
         shutil.copy(ROOT / "plain", ROOT / name)
+    (ROOT / "suid").chmod(0o4755)
     for name in RULES:
         (ROOT / "files" / name).touch()
     groups = (GROUP, GROUP / "below", Path(f"{GROUP}-2"), UNIT)
