@@ -247,7 +247,7 @@ struct bpf_iter__task {
 #define ENF_FMODE_WRITE 0x2
 #define ENF_FMODE_BACKING 0x2000000
 #define ENF_O_APPEND 02000
-#define ENF_O_PATH_MODE 0x4000 /* FMODE_PATH */
+#define ENF_O_PATH_MODE 0x4000	  /* FMODE_PATH */
 #define ENF_SB_NOUSER (1UL << 31) /* of the kernel's own: pipes, sockets, memfd */
 #define ENF_S_IFMT 0170000
 #define ENF_S_IFSOCK 0140000

@@ -443,6 +443,8 @@ int BPF_PROG(enf_exec_begin, struct linux_binprm *bprm, int ret)
 	if (!c.image)
 		return 0;
 	enf_current(&c);
+	if (c.task) /* also where no rule looks at credentials: enf_committed compares them */
+		enf_read_cred(c.task, bpf_get_current_task());
 	if (c.s)
 		enf_release(c.s);
 	return 0;
