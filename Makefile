@@ -20,7 +20,7 @@ BPF_C := $(shell find bpf -name '*.[ch]' 2>/dev/null)
 CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 
 # Seconds that the tests in one kernel may take, boot included.
-VM_TIMEOUT ?= 900
+VM_TIMEOUT ?= 1400
 
 .PHONY: help setup build run check test clean
 
