@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.errors import ControlError
+from enforcer.runtime.retry import while_busy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,18 +28,19 @@ class InstanceLock:
     _fd: int
 
     @classmethod
-    def take(cls, path: Path) -> InstanceLock:
+    def take(cls, path: Path, *, patience: float = 1.0) -> InstanceLock:
         """
         Take the lock.
 
         Raises:
-            ControlError: another process has it.
+            ControlError: another process has it, and kept it for *patience* seconds.
             OSError: the file cannot be made.
         """
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A daemon that was just told to stop holds the lock for a moment longer.
+            while_busy(patience)(fcntl.flock, fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)

@@ -28,6 +28,7 @@ __all__ = ["DEFAULT_SOCKET", "Client", "encode"]
 
 DEFAULT_SOCKET = Path("/run/enforcer/enforcer.sock")
 _LINE_LIMIT = 16 << 20
+_PATIENCE = 5.0  # seconds, with a daemon that has too many callers
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -53,7 +54,7 @@ class Client:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(timeout)
         try:
-            connection.connect(str(path))
+            _connect(connection, str(path))
         except OSError as error:
             connection.close()
             raise ControlError(_why_not(path, error)) from error
@@ -130,6 +131,16 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _connect(connection: socket.socket, path: str) -> None:
+    try:
+        connection.connect(path)
+    except BlockingIOError:
+        # More callers at once than the daemon lets wait: it is there, so ask again.
+        from enforcer.runtime.retry import while_busy  # noqa: PLC0415 (slow to import, rarely needed)
+
+        while_busy(_PATIENCE)(connection.connect, path)
 
 
 def _why_not(path: Path, error: OSError) -> str:

@@ -185,6 +185,27 @@ def test_nobody_listens(path):
         Client.connect(path)
 
 
+def test_a_crowd_is_no_refusal(tmp_path):
+    """When more callers come at once than may wait, the next ones try again."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "s"))
+    listener.listen(0)
+    first = Client.connect(tmp_path / "s")
+
+    def make_room():
+        peer, _ = listener.accept()
+        peer.close()
+
+    room = threading.Timer(0.2, make_room)
+    room.start()
+
+    Client.connect(tmp_path / "s").close()  # would raise if it did not wait
+
+    room.join()
+    first.close()
+    listener.close()
+
+
 def test_a_daemon_that_does_not_answer(tmp_path):
     """A client does not wait for ever."""
     listener = socket.socket(socket.AF_UNIX)

@@ -2,6 +2,7 @@
 """One daemon at a time."""
 
 import os
+import threading
 
 import pytest
 
@@ -14,7 +15,7 @@ def test_a_second_daemon_is_refused(tmp_path):
     path = tmp_path / "run" / "enforcer.lock"
 
     with InstanceLock.take(path), pytest.raises(ControlError) as refused:
-        InstanceLock.take(path)
+        InstanceLock.take(path, patience=0)
 
     assert f"already running (pid {os.getpid()})" in str(refused.value)
     assert "enforcer stop" in str(refused.value)
@@ -29,6 +30,18 @@ def test_the_lock_is_free_afterwards(tmp_path):
 
     with InstanceLock.take(path):
         assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_a_daemon_that_is_just_ending_is_waited_for(tmp_path):
+    """`enforcer stop && enforcer start` works."""
+    path = tmp_path / "enforcer.lock"
+    first = InstanceLock.take(path)
+    ending = threading.Timer(0.1, first.release)
+    ending.start()
+
+    InstanceLock.take(path, patience=30).release()
+
+    ending.join()
 
 
 def test_a_link_is_not_followed(tmp_path):
