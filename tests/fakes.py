@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -16,6 +16,9 @@ from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
 from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import Op
+
+if TYPE_CHECKING:
+    from enforcer.errors import KernelError
 
 WALL_NS = 1_764_017_281_123_456_789  # 2025-11-24T20:48:01.123456789Z
 
@@ -147,6 +150,7 @@ class FakeSession:
     )
     missing: tuple[str, ...] = ()
     is_closed: bool = False
+    error: KernelError | None = None
     _batches: list[list[bytes]] = attrs.field(factory=list)
     _pipe: tuple[int, int] = attrs.field(factory=os.pipe)
 
@@ -159,12 +163,16 @@ class FakeSession:
         return self._pipe[0]
 
     def drain(self) -> list[bytes]:
+        if self.error is not None:
+            raise self.error
         if not self._batches:
             return []
         os.read(self._pipe[0], 1)
         return self._batches.pop(0)
 
     def hits(self) -> tuple[FakeHits, ...]:
+        if self.error is not None:
+            raise self.error
         return self.counted
 
     def stats(self) -> dict[str, int]:

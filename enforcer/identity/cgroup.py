@@ -58,16 +58,16 @@ class Cgroups:
         return found
 
     def _check(self, cgroup_id: int, hint: bytes) -> str | None:
-        path = os.fsdecode(hint)
+        path = os.fsdecode(hint)  # as the file system has it; shown as _shown makes it
         try:
             number = (self.root / path.lstrip("/")).stat().st_ino
         except (OSError, ValueError):
             return None
-        return path if number == cgroup_id else None
+        return _shown(path) if number == cgroup_id else None
 
     def _walk(self) -> None:
         for number, path in self._directories():
-            self._paths.put(number, path)
+            self._paths.put(number, _shown(path))
 
     def _directories(self) -> Iterator[tuple[int, str]]:
         """All cgroups, breadth first, so that a huge tree still gives its upper part."""
@@ -85,6 +85,11 @@ class Cgroups:
             yield self.root.stat().st_ino, "/"
         except OSError:
             return
+
+
+def _shown(path: str) -> str:
+    """Write *path* as text, whatever bytes its names have."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _children(folder: Path) -> list[tuple[int, str]]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from enforcer.errors import KernelError
 from enforcer.runtime.protocol import encode
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class ControlServer:
             return
         command = request.get("command") if isinstance(request, dict) else None
         if command == "status":
-            self._send(connection, encode({"ok": True, "status": self.status()}))
+            self._send(connection, encode(self._status()))
         elif command == "events":
             self._send(connection, encode({"ok": True}))
             connection.is_follower = True
@@ -172,6 +173,12 @@ class ControlServer:
             self.stop()
         else:
             self._finish(connection, f"unknown command {command!r}: known are status, events, stop")
+
+    def _status(self) -> dict[str, Any]:
+        try:
+            return {"ok": True, "status": self.status()}
+        except KernelError as error:
+            return {"ok": False, "error": f"the state cannot be read: {error}"}
 
     def _finish(self, connection: _Connection, error: str) -> None:
         connection.is_ending = True

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from enforcer.errors import KernelError
 from enforcer.runtime.control import ControlServer
 from enforcer.runtime.reactor import Reactor
 from enforcer.runtime.report import PolicyFacts, status
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Daemon", "Ending"]
 
 _TICK = 1.0
+_UNREADABLE = 5.0
 _LAST_RECORDS = 2.0  # seconds that moving the last records may take
 
 
@@ -83,18 +85,30 @@ class Daemon:
             signal.SIGHUP: self.stop,
         }
         with self.reactor.signals(calls):
-            self.reactor.watch(self.session.fileno(), selectors.EVENT_READ, self._pump)
+            self._watch_records()
             self.reactor.every(_TICK, self._tick)
             ready()
             self.reactor.run()
             return self._end(pipeline)
 
+    def _watch_records(self) -> None:
+        self.reactor.watch(self.session.fileno(), selectors.EVENT_READ, self._pump)
+
     def _pump(self, _: int) -> None:
-        self._running().pump()
+        try:
+            self._running().pump()
+        except KernelError as error:
+            # The kernel decides on without us: keep enforcing, and look again later.
+            self._running().fanout.report(f"records cannot be read, trying again: {error}")
+            self.reactor.forget(self.session.fileno())
+            self.reactor.after(_UNREADABLE, self._watch_records)
         self._arm_retry()
 
     def _tick(self) -> None:
-        self._running().check_losses()
+        try:
+            self._running().check_losses()
+        except KernelError as error:
+            self._running().fanout.report(f"the kernel's counters cannot be read: {error}")
         self._arm_retry()
 
     def _arm_retry(self) -> None:
@@ -111,10 +125,15 @@ class Daemon:
     def _end(self, pipeline: Pipeline) -> Ending:
         """Take the last records, end enforcement, and only then let go of everybody who listens."""
         self.reactor.forget(self.session.fileno())
-        pipeline.empty(_LAST_RECORDS)
-        pipeline.check_losses()
-        hits = tuple(self.session.hits())
-        counted = self.session.stats()
+        hits: tuple[Hits, ...] = ()
+        counted: dict[str, int] = {}
+        try:
+            pipeline.empty(_LAST_RECORDS)
+            pipeline.check_losses()
+            hits = tuple(self.session.hits())
+            counted = self.session.stats()
+        except KernelError as error:
+            pipeline.fanout.report(f"the last records cannot be read: {error}")
         self.session.close()
         if self.control is not None:
             self.control.close()

@@ -10,6 +10,7 @@ import attrs
 import pytest
 from fakes import BASH, DECODER, ENFORCED, PREVENTED, FakeSession, FakeSink, enricher, raw_event
 
+from enforcer.errors import KernelError
 from enforcer.events.types import Lost, Origin, Record
 from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import Op
@@ -124,6 +125,44 @@ def test_a_failing_sink_does_not_stop_the_loop(bench):
 
     assert len(bench.said) == 1
     assert len(records(bench)) == 1
+
+
+def test_a_record_that_trips_its_maker_does_not_end_enforcement(bench):
+    """Whatever goes wrong with one record, the next is made, and the loss is told."""
+    bench.pipeline.enricher.resolver = TrippedOnce(bench.pipeline.enricher.resolver)
+    bench.session.happen(raw_event(), raw_event(**DENIAL))
+
+    ending = run_until(bench, lambda: bench.sink.records)
+
+    assert [r.origin.policy for r in records(bench)] == ["vault"]
+    assert ending.outcomes == {"denied": 1}
+    assert "ZeroDivisionError" in bench.sink.records[-1].reason
+
+
+@attrs.define
+class TrippedOnce:
+    """Fails for the first process."""
+
+    real: object
+    count: int = 0
+
+    def identify(self, **who):
+        self.count += 1
+        1 // (self.count - 1)
+        return self.real.identify(**who)
+
+
+def test_rings_that_cannot_be_read_do_not_end_enforcement(bench):
+    """The kernel decides on; the operator is told, and the end is orderly."""
+    bench.session.error = KernelError("the ring cannot be read", errno.EIO)
+    bench.session._batches.append([raw_event()])
+    os.write(bench.session._pipe[1], b"!")
+
+    ending = run_until(bench, lambda: bench.said)
+
+    assert bench.said[0].startswith("records cannot be read, trying again: ")
+    assert ending.hits == ()
+    assert bench.session.is_closed
 
 
 def test_a_signal_is_an_orderly_end(bench):
