@@ -227,9 +227,10 @@ static __always_inline int enf_decide_access(struct enf_scratch *s, struct enf_t
 		return 0;
 	if (!a->dentry)
 		return enf_decide_now(s, task) ? -1 : 0;
-	if (!enf_foreign(a->mnt)) {
+	s->verdict = (struct enf_verdict){ .row = ENF_NONE, .audit_row = ENF_NONE };
+	if (a->host_only || !enf_foreign(a->mnt)) {
 		rc = enf_decide_view(s, task, a, ENF_VIEW_HOST);
-		if (rc == ENF_PATH_ABSENT)
+		if (rc == ENF_PATH_ABSENT && !a->host_only)
 			rc = enf_decide_view(s, task, a, ENF_VIEW_NAMESPACE);
 		return rc;
 	}

@@ -16,6 +16,11 @@ static __always_inline int enf_file_access(struct file *file, __u8 read, __u8 wr
 
 	if (read == ENF_NO_OP && write == ENF_NO_OP)
 		return 0;
+	/* The layer of an overlay: the overlay's own name has had its verdict, and what was asked
+	 * for was not this name. A name the host has for it must still not be walked around.
+	 */
+	if (file->f_mode & ENF_FMODE_BACKING)
+		a.host_only = 1;
 	a.op[0] = read;
 	if (read == ENF_NO_OP)
 		a.op[0] = write;
@@ -72,6 +77,29 @@ int BPF_PROG(enf_mmap_file, struct file *file, unsigned long reqprot, unsigned l
 	return enf_act_path(file->f_path.mnt, file->f_path.dentry, ENF_OP_MMAP_EXEC, 0);
 }
 
+/*
+ * What an overlay maps is the file below it, whose own path the host may not have. The name it was
+ * opened by is beside it since v6.7; earlier it is the file's path.
+ */
+static __always_inline int enf_mapped(struct file *file)
+{
+	struct enf_access a = {
+		.dentry = (__u64)file->f_path.dentry,
+		.mnt = (__u64)file->f_path.mnt,
+		.op = { ENF_OP_MMAP_EXEC },
+		.n_ops = 1,
+	};
+
+	if ((file->f_mode & ENF_FMODE_BACKING) &&
+	    bpf_core_field_exists(((struct backing_file *)0)->user_path)) {
+		const struct backing_file *backing = (const void *)file;
+
+		bpf_core_read(&a.dentry, sizeof(a.dentry), &backing->user_path.dentry);
+		bpf_core_read(&a.mnt, sizeof(a.mnt), &backing->user_path.mnt);
+	}
+	return enf_act(&a);
+}
+
 SEC("lsm/file_mprotect")
 int BPF_PROG(enf_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot,
 	     unsigned long prot, int ret)
@@ -83,7 +111,7 @@ int BPF_PROG(enf_file_mprotect, struct vm_area_struct *vma, unsigned long reqpro
 	file = vma->vm_file;
 	if (!file || !(prot & ENF_PROT_EXEC))
 		return 0;
-	return enf_act_path(file->f_path.mnt, file->f_path.dentry, ENF_OP_MMAP_EXEC, 0);
+	return enf_mapped(file);
 }
 
 SEC("lsm/path_truncate")
