@@ -25,7 +25,7 @@ struct enf_access {
 	__u32 name_len; /* 0: NUL-terminated */
 	__u16 family, type, protocol, port;
 	__u32 mode;
-	__u32 host_only; /* the file behind another: it counts only by the name the host has for it */
+	__u32 _pad; /* a global function's argument must have no holes */
 };
 
 /* One try at deciding an access and acting on it. Returns: 0 or -errno, or ENF_AGAIN. */
@@ -36,6 +36,12 @@ int enf_act_once(struct enf_access *access);
 
 /* argv of the new program lies at user address *start*, *len* bytes, *argc* strings. Sleeps. */
 int enf_act_argv(struct enf_access *access, __u64 start, __u64 len, __u32 argc);
+
+/*
+ * Is this struct vfsmount one that a layered file system has of a layer, for itself? By its namespace:
+ * the flag of the files opened through it (FMODE_BACKING) has had several values.
+ */
+int enf_is_layer(__u64 mnt);
 
 /* Is there anybody for whom some row on these operations could apply? A cheap early exit. */
 int enf_concerned(__u64 ops);

@@ -245,7 +245,6 @@ struct bpf_iter__task {
 #define ENF_MNT_NOSUID 0x01
 #define ENF_FMODE_READ 0x1
 #define ENF_FMODE_WRITE 0x2
-#define ENF_FMODE_BACKING 0x2000000
 #define ENF_O_APPEND 02000
 #define ENF_O_PATH_MODE 0x4000	  /* FMODE_PATH */
 #define ENF_SB_NOUSER (1UL << 31) /* of the kernel's own: pipes, sockets, memfd */

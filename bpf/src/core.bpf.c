@@ -217,20 +217,40 @@ static __always_inline void enf_stricter(struct enf_verdict *v, const struct enf
 	}
 }
 
+#define ENF_MNT_NS_INTERNAL ((__u64) - 22) /* ERR_PTR(-EINVAL), fs/mount.h */
+
+__attribute__((noinline)) int enf_is_layer(__u64 mnt)
+{
+	__u64 ns = 0, sb = 0, flags = 0;
+
+	if (!mnt)
+		return 0;
+	enf_read(ns, mnt - enf_offset(struct mount, mnt) + enf_offset(struct mount, mnt_ns));
+	if (ns != ENF_MNT_NS_INTERNAL)
+		return 0;
+	enf_read(sb, mnt + enf_offset(struct vfsmount, mnt_sb));
+	enf_read(flags, sb + enf_offset(struct super_block, s_flags));
+	return !(flags & ENF_SB_NOUSER); /* the kernel's own mounts: memfd, pipes */
+}
+
 /* Returns: 0, or -1 to ask again. */
 static __always_inline int enf_decide_access(struct enf_scratch *s, struct enf_task *task,
 					     struct enf_access *a)
 {
-	int rc;
+	int rc, layer;
 
 	if (!s || !task || !a)
 		return 0;
 	if (!a->dentry)
 		return enf_decide_now(s, task) ? -1 : 0;
 	s->verdict = (struct enf_verdict){ .row = ENF_NONE, .audit_row = ENF_NONE };
-	if (a->host_only || !enf_foreign(a->mnt)) {
+	/* The layer of an overlay: the overlay's own name has had its verdict, and what was asked
+	 * for was not this name. A name the host has for it must still not be walked around.
+	 */
+	layer = enf_is_layer(a->mnt);
+	if (layer || !enf_foreign(a->mnt)) {
 		rc = enf_decide_view(s, task, a, ENF_VIEW_HOST);
-		if (rc == ENF_PATH_ABSENT && !a->host_only)
+		if (rc == ENF_PATH_ABSENT && !layer)
 			rc = enf_decide_view(s, task, a, ENF_VIEW_NAMESPACE);
 		return rc;
 	}

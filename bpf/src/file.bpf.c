@@ -16,11 +16,6 @@ static __always_inline int enf_file_access(struct file *file, __u8 read, __u8 wr
 
 	if (read == ENF_NO_OP && write == ENF_NO_OP)
 		return 0;
-	/* The layer of an overlay: the overlay's own name has had its verdict, and what was asked
-	 * for was not this name. A name the host has for it must still not be walked around.
-	 */
-	if (file->f_mode & ENF_FMODE_BACKING)
-		a.host_only = 1;
 	a.op[0] = read;
 	if (read == ENF_NO_OP)
 		a.op[0] = write;
@@ -89,9 +84,11 @@ static __always_inline int enf_mapped(struct file *file)
 		.op = { ENF_OP_MMAP_EXEC },
 		.n_ops = 1,
 	};
+	__u64 mnt = 0;
 
-	if ((file->f_mode & ENF_FMODE_BACKING) &&
-	    bpf_core_field_exists(((struct backing_file *)0)->user_path)) {
+	/* the number, not the pointer: a global function takes none */
+	bpf_core_read(&mnt, sizeof(mnt), &file->f_path.mnt);
+	if (enf_is_layer(mnt) && bpf_core_field_exists(((struct backing_file *)0)->user_path)) {
 		const struct backing_file *backing = (const void *)file;
 
 		bpf_core_read(&a.dentry, sizeof(a.dentry), &backing->user_path.dentry);
