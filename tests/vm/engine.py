@@ -86,15 +86,22 @@ def engine(paths: Sequence[str], directory: Path, *options: str) -> Iterator[Eng
 
 
 def attempt(*argv: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run one program and return how it ended; -9 as return code is SIGKILL."""
-    return subprocess.run(
-        argv,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=60,
-        **options,
-    )
+    """
+    Run one program and return how it ended; -9 as return code is SIGKILL.
+
+    A program that cannot be run at all ends with 126, as it does for a shell.
+    """
+    try:
+        return subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=60,
+            **options,
+        )
+    except PermissionError as refused:
+        return subprocess.CompletedProcess(argv, 126, b"", str(refused).encode())
 
 
 def python(code: str, *argv: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
