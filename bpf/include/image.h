@@ -62,7 +62,6 @@ struct enf_scratch {
 	__u64 present;
 	__u64 unknown;
 	__u64 num[ENF_NUM_DIMS];
-	__u64 subject_ops;
 	/* walk */
 	__u64 hash;
 	__u32 at, pos, end, comp;

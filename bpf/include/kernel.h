@@ -239,14 +239,12 @@ struct bpf_iter__task {
 #pragma clang attribute pop
 
 /* Not structures but constants of the kernel's interface to itself and to user space. */
-#define ENF_PF_KTHREAD 0x00200000
 #define ENF_CLONE_PARENT 0x00008000
 #define ENF_CLONE_THREAD 0x00010000
 #define ENF_MNT_NOSUID 0x01
 #define ENF_FMODE_READ 0x1
 #define ENF_FMODE_WRITE 0x2
 #define ENF_O_APPEND 02000
-#define ENF_O_PATH_MODE 0x4000	  /* FMODE_PATH */
 #define ENF_SB_NOUSER (1UL << 31) /* of the kernel's own: pipes, sockets, memfd */
 #define ENF_S_IFMT 0170000
 #define ENF_S_IFSOCK 0140000

@@ -221,7 +221,7 @@ static __always_inline void enf_stricter(struct enf_verdict *v, const struct enf
 
 __attribute__((noinline)) int enf_is_layer(__u64 mnt)
 {
-	__u64 ns = 0, sb = 0, flags = 0;
+	__u64 ns = 0, sb = 0;
 
 	if (!mnt)
 		return 0;
@@ -229,8 +229,7 @@ __attribute__((noinline)) int enf_is_layer(__u64 mnt)
 	if (ns != ENF_MNT_NS_INTERNAL)
 		return 0;
 	enf_read(sb, mnt + enf_offset(struct vfsmount, mnt_sb));
-	enf_read(flags, sb + enf_offset(struct super_block, s_flags));
-	return !(flags & ENF_SB_NOUSER); /* the kernel's own mounts: memfd, pipes */
+	return !enf_kernels_own(sb); /* memfd, pipes */
 }
 
 /* Returns: 0, or -1 to ask again. */
