@@ -156,9 +156,11 @@ lost:
 	return 0;
 }
 
-static __always_inline void enf_hit(__u32 row, __u32 enforced)
+/* Two halves, by turns: counts of an image stay whole while the next one counts. */
+static __always_inline void enf_hit(__u32 row, __u64 generation, __u32 enforced)
 {
-	struct enf_hits *h = bpf_map_lookup_elem(&hits, &row);
+	__u32 at = row + (generation & 1) * enf_rows;
+	struct enf_hits *h = bpf_map_lookup_elem(&hits, &at);
 
 	if (!h)
 		return;

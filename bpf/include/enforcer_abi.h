@@ -15,7 +15,7 @@
 /* ---- Limits ------------------------------------------------------------------------------ */
 
 #define ENF_IMAGE_MAGIC 0x31494645 /* "EFI1" little endian */
-#define ENF_IMAGE_VERSION 1
+#define ENF_IMAGE_VERSION 2
 #define ENF_IMAGE_MAX 0x2000000 /* 32 MiB; the loader sizes the map to the policy */
 #define ENF_MAX_POLICIES 512
 #define ENF_MAX_ROWS 65536 /* rule rows: rules, their guards and policy defaults */
@@ -252,6 +252,14 @@ struct enf_row {
 	__u16 _pad;
 };
 
+/* Entries of the map of images. An image whose time is over gives way to the fallback by itself, so
+ * that a policy nobody could confirm goes away even if it took everybody's tools with it.
+ */
+#define ENF_IMAGE_CURRENT 0
+#define ENF_IMAGE_FALLBACK 1
+#define ENF_IMAGE_STAGED 2 /* for the labels of running tasks, before and after its commit */
+#define ENF_IMAGES 3
+
 /* Rows without an object term are found by subject: for each op, those lists. */
 struct enf_image {
 	__u32 magic;
@@ -264,6 +272,8 @@ struct enf_image {
 	__u64 everybody_ops; /* union over the rows of subject 0 */
 	__u64 dims;	     /* dimensions that some atom or term uses */
 	__u64 refuse_ops; /* union over rows with on_error DENY: refused when nothing can be decided */
+	__u64 expires_ns; /* CLOCK_BOOTTIME from which the fallback image counts instead; 0: never */
+	__u64 new_labels[8]; /* labels that the image before did not keep */
 	__u32 n_policies;
 	__u32 n_rows;
 	__u32 n_labels;
@@ -410,7 +420,7 @@ struct enf_event {
 
 /* ---- Counters ----------------------------------------------------------------------------- */
 
-struct enf_hits { /* per CPU, by row */
+struct enf_hits { /* per CPU; of row r under generation g: entry r + (g & 1) * rows */
 	__u64 enforced;
 	__u64 audited;
 };
@@ -436,6 +446,15 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		_ENF_STAT_MAX = 15,
 };
 
+/* ---- What a daemon leaves for its successor ------------------------------------------------ */
+
+struct enf_notes {
+	__u64 alive_ns;	      /* CLOCK_BOOTTIME when the daemon last looked */
+	__u64 lost_decisions; /* of ENF_STAT_LOST_*, what it has reported */
+	__u64 lost_activity;
+	__u64 reserved;
+};
+
 /* ---- Input and output of the in-kernel decision test (SEC("syscall")) --------------------- */
 
 struct enf_test_input {
@@ -457,7 +476,7 @@ _Static_assert(sizeof(struct enf_term) == 24, "enf_term");
 _Static_assert(sizeof(struct enf_label) == 16, "enf_label");
 _Static_assert(sizeof(struct enf_subject) == 40, "enf_subject");
 _Static_assert(sizeof(struct enf_row) == 40, "enf_row");
-_Static_assert(sizeof(struct enf_image) == 256, "enf_image");
+_Static_assert(sizeof(struct enf_image) == 328, "enf_image");
 _Static_assert(sizeof(struct enf_task) == 960, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 176, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 24, "enf_verdict");

@@ -51,7 +51,7 @@ ENF_INLINE __u64 enf_load8(const void *p)
 
 #define ENF_BIT(n) (1ULL << (n))
 
-/* Working memory of one decision. All zero between uses, but for text. */
+/* Working memory of one decision. All zero between uses, but for text and other. */
 struct enf_scratch {
 	__u32 busy;
 	__u32 n_touched;
@@ -77,6 +77,7 @@ struct enf_scratch {
 	struct enf_verdict verdict;
 	struct enf_verdict first; /* of the first of two views */
 	struct enf_object object;
+	struct enf_task other; /* a label that is not in force */
 	__u64 bits[ENF_ATOM_WORDS];
 	__u32 touched[ENF_MAX_TOUCHED];
 	__u32 best[ENF_MAX_POLICIES]; /* first matching row + 1; ENF_BEST_UNKNOWN */

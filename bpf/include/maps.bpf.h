@@ -12,9 +12,12 @@
 extern const volatile __u32 enf_image_bytes;   /* value size of the image map */
 extern const volatile __u32 enf_scratch_slots; /* entries of scratches */
 extern const volatile __u32 enf_host_mnt_ns;   /* inode number of the host's mount namespace */
-extern const volatile __u32 enf_rows;	       /* entries of hits */
+extern const volatile __u32 enf_rows;	       /* half the entries of hits */
+extern const volatile __u32 enf_carries;       /* not 0: tasks_before holds labels */
 
-/* The policy in force. User space writes an idle image, then replaces entry 0: that is the commit. */
+/* The policy in force. User space writes an idle image, then replaces the current entry: that is the
+ * commit.
+ */
 struct enf_image_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -24,7 +27,7 @@ struct enf_image_map {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1);
+	__uint(max_entries, ENF_IMAGES);
 	__type(key, __u32);
 	__array(values, struct enf_image_map);
 } images __weak SEC(".maps");
@@ -45,6 +48,22 @@ struct {
 	__type(key, int);
 	__type(value, struct enf_task);
 } tasks __weak SEC(".maps");
+
+/* The labels that an earlier engine kept, where user space puts its map in this one's place. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct enf_task);
+} tasks_before __weak SEC(".maps");
+
+/* What the daemon leaves for its successor; no program reads it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct enf_notes);
+} notes __weak SEC(".maps");
 
 /* The host's mount of a superblock from its root, valid for one value of mount_lock's sequence. */
 struct enf_sb_mount {

@@ -40,12 +40,21 @@ static __always_inline void enf_count(__u32 stat)
 		*n += 1;
 }
 
-static __always_inline const struct enf_image *enf_current_image(void)
+static __always_inline const struct enf_image *enf_image_at(__u32 which)
 {
 	__u32 zero = 0;
-	void *inner = bpf_map_lookup_elem(&images, &zero);
+	void *inner = bpf_map_lookup_elem(&images, &which);
 
 	return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
+}
+
+static __always_inline const struct enf_image *enf_current_image(void)
+{
+	const struct enf_image *image = enf_image_at(ENF_IMAGE_CURRENT);
+
+	if (image && image->expires_ns && bpf_ktime_get_boot_ns() >= image->expires_ns)
+		image = enf_image_at(ENF_IMAGE_FALLBACK);
+	return image;
 }
 
 /* ---- Identity ----------------------------------------------------------------------------- */
@@ -200,12 +209,15 @@ static __always_inline int enf_fresh(const struct enf_image *image, const struct
 }
 
 /*
- * Recompute the sets of *task*, which is the task at *t*, from its identity. Looks the image up by
- * itself: the generation it leaves in the label says which.
+ * Recompute the sets of *task*, which is the task at *t*, from its identity, by the staged image if
+ * *staged*. Looks the image up by itself: the generation it leaves in the label says which.
  */
-__attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_task *task, __u64 t)
+__attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_task *task, __u64 t,
+					   __u32 staged)
 {
-	struct enf_ctx c = { .image = (const void *)enf_current_image(), .s = s, .task = task };
+	const struct enf_image *image =
+		staged ? enf_image_at(ENF_IMAGE_STAGED) : enf_current_image();
+	struct enf_ctx c = { .image = (const void *)image, .s = s, .task = task };
 	struct task_struct *ts = (struct task_struct *)t;
 	__u64 kn;
 	int len = 0;
@@ -271,7 +283,7 @@ static __always_inline int enf_current(struct enf_ctx *c)
 		task->flags |= ENF_SF_LINEAGE_UNKNOWN;
 		enf_count(ENF_STAT_LATE_LABEL);
 	}
-	enf_evaluate(c->s, task, bpf_get_current_task());
+	enf_evaluate(c->s, task, bpf_get_current_task(), 0);
 	return 0;
 }
 

@@ -20,6 +20,7 @@ struct enf_object object;
 struct enf_verdict verdict;
 struct enf_event event;
 struct enf_hits hits;
+struct enf_notes notes;
 struct enf_test_input test_input;
 
 /* ---- Enumerations, each by a variable ------------------------------------------------------ */

@@ -19,6 +19,7 @@ const volatile __u32 enf_image_bytes = 4096;
 const volatile __u32 enf_scratch_slots = 8;
 const volatile __u32 enf_host_mnt_ns = 0;
 const volatile __u32 enf_rows = 1;
+const volatile __u32 enf_carries = 0;
 const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
 
 char LICENSE[] SEC("license") = "GPL";
@@ -35,14 +36,14 @@ static __always_inline int enf_conclude(struct enf_scratch *s, struct enf_task *
 	int error = 0;
 
 	if (v->audit_row != ENF_NONE) {
-		enf_hit(v->audit_row, 0);
+		enf_hit(v->audit_row, task->generation, 0);
 		if (v->audit_action >= ENF_ACT_LOG || (v->audit_row_flags & ENF_RF_RECORD))
 			enf_emit(s, task, v->audit_row, v->audit_action,
 				 v->audit_flags & ENF_VF_ON_ERROR ? ENF_EF_ON_ERROR : 0);
 	}
 	if (v->row == ENF_NONE)
 		return 0;
-	enf_hit(v->row, 1);
+	enf_hit(v->row, task->generation, 1);
 	if (v->flags & ENF_VF_ON_ERROR) {
 		flags |= ENF_EF_ON_ERROR;
 		enf_count(ENF_STAT_ON_ERROR);
@@ -508,68 +509,133 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 	return 0;
 }
 
-/* Returns: whether the lineage of *task* grew. */
-static __noinline int enf_join(struct enf_task *task, const struct enf_task *parent)
+/*
+ * Tasks that are there already: at the start all their labels, at a reload the lineage under the
+ * labels that are new with the staged image. Touches no set that a task may be deciding by.
+ *
+ * Run until nothing changes: a child may come before its parent. Prints the number of changed labels.
+ */
+__u64 enf_labels_changed = 0;
+
+static __always_inline __u64 enf_grow(__u64 *set, __u64 more)
+{
+	__u64 grown = more & ~*set;
+
+	if (grown)
+		__sync_fetch_and_or(set, grown);
+	return grown;
+}
+
+/* What an earlier engine knew of the task joins its label. Returns: whether that was news. */
+static __noinline int enf_carry(struct enf_task *task, const struct enf_task *old)
 {
 	__u64 changed = 0;
 
+	if ((task->flags & ENF_SF_LINEAGE_UNKNOWN) && !(old->flags & ENF_SF_LINEAGE_UNKNOWN)) {
+		task->flags &= ~ENF_SF_LINEAGE_UNKNOWN;
+		changed = 1;
+	}
 	for (int i = 0; i < ENF_LABEL_WORDS; i++) {
-		__u64 more = parent->ancestor[i] | parent->self[i];
-
-		changed |= more & ~task->ancestor[i];
-		task->ancestor[i] |= more;
-		task->ancestor_unknown[i] |= parent->ancestor_unknown[i] | parent->self_unknown[i];
-		changed |= parent->self[i] ^ task->parent[i];
-		task->parent[i] = parent->self[i];
-		task->parent_unknown[i] = parent->self_unknown[i];
+		changed |= enf_grow(&task->ancestor[i], old->ancestor[i]);
+		changed |= enf_grow(&task->parent[i], old->parent[i]);
+		changed |= enf_grow(&task->ancestor_unknown[i], old->ancestor_unknown[i]);
+		changed |= enf_grow(&task->parent_unknown[i], old->parent_unknown[i]);
 	}
 	return changed != 0;
 }
 
-/*
- * Tasks that existed before the start. Run until nothing changes: a child may come before its parent.
- * Prints the number of changed labels.
+/* The lineage of *task* under its living *parent*, whose sets are by the image at hand, for the labels
+ * that *mask* has. Returns: whether it grew.
  */
-__u64 enf_labels_changed = 0;
+static __noinline int enf_join(struct enf_task *task, const struct enf_task *parent,
+			       const __u64 *mask)
+{
+	__u64 changed = 0;
+
+	for (int i = 0; i < ENF_LABEL_WORDS; i++) {
+		__u64 news = mask ? mask[i] : ~0ULL;
+
+		changed |= enf_grow(&task->ancestor[i],
+				    parent->ancestor[i] | (parent->self[i] & news));
+		changed |= enf_grow(&task->ancestor_unknown[i],
+				    parent->ancestor_unknown[i] | (parent->self_unknown[i] & news));
+		changed |= enf_grow(&task->parent[i], parent->self[i] & news);
+		changed |= enf_grow(&task->parent_unknown[i], parent->self_unknown[i] & news);
+	}
+	return changed != 0;
+}
+
+/* The label of a task that has none yet. */
+static __always_inline void enf_first_label(struct enf_scratch *s, struct enf_task *task, __u64 t,
+					    const struct enf_task *old)
+{
+	if (old) {
+		s->other = *old;
+		s->other.flags &= ~ENF_SF_FOUND;
+	} else {
+		__builtin_memset(&s->other, 0, sizeof(s->other));
+		enf_label(s, &s->other, t);
+		s->other.flags |= ENF_SF_FOUND;
+	}
+	s->other.generation = 0;
+	if (!task->exec_ns) /* or it has met itself meanwhile */
+		*task = s->other;
+	enf_labels_changed += 1;
+}
 
 SEC("iter/task")
 int enf_label_tasks(struct bpf_iter__task *ctx)
 {
-	struct enf_ctx c = { .image = (const void *)enf_current_image() };
+	const struct enf_image *image = enf_image_at(ENF_IMAGE_STAGED);
 	struct task_struct *t = ctx->task, *real_parent;
-	struct enf_task *parent = NULL;
+	struct enf_task *task, *parent = NULL, *old = NULL;
+	__u32 staged = image != NULL;
+	struct enf_scratch *s;
 
 	if (!t) {
 		BPF_SEQ_PRINTF(ctx->meta->seq, "%llu\n", enf_labels_changed);
 		enf_labels_changed = 0;
 		return 0;
 	}
-	if (!c.image)
+	if (!image)
+		image = enf_current_image();
+	if (!image)
 		return 0;
-	c.task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!c.task) {
+	task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!task) {
 		enf_count(ENF_STAT_NO_TASK);
 		return 0;
 	}
-	if (c.task->exec_ns && !(c.task->flags & ENF_SF_FOUND))
-		return 0; /* labelled by fork: its lineage is exact */
-	c.s = enf_acquire();
-	if (!c.s) {
+	s = enf_acquire();
+	if (!s) {
 		enf_count(ENF_STAT_NO_SCRATCH);
 		enf_labels_changed += 1; /* try again */
 		return 0;
 	}
-	if (!c.task->exec_ns) {
-		enf_label(c.s, c.task, enf_address(t));
-		c.task->flags |= ENF_SF_FOUND;
-		enf_labels_changed += 1;
+	if (enf_carries)
+		old = bpf_task_storage_get(&tasks_before, t, NULL, 0);
+	if (old && !old->exec_ns)
+		old = NULL;
+	if (!task->exec_ns) {
+		enf_first_label(s, task, enf_address(t), old);
+	} else if (!staged) { /* it has met itself, or its parent has, while we were starting */
+		if (old) {
+			enf_labels_changed += enf_carry(task, old);
+		} else if (task->flags & ENF_SF_LINEAGE_UNKNOWN) {
+			task->flags = (task->flags & ~ENF_SF_LINEAGE_UNKNOWN) | ENF_SF_FOUND;
+			enf_labels_changed += 1;
+		}
 	}
 	real_parent = t->real_parent;
 	if (real_parent)
 		parent = bpf_task_storage_get(&tasks, real_parent, NULL, 0);
-	if (parent && parent != c.task)
-		enf_labels_changed += enf_join(c.task, parent);
-	enf_evaluate(c.s, c.task, enf_address(t));
-	enf_release(c.s);
+	if (parent && parent != task && parent->exec_ns) {
+		__u32 all = !staged && (task->flags & ENF_SF_FOUND);
+
+		s->other = *parent;
+		enf_evaluate(s, &s->other, enf_address(real_parent), staged);
+		enf_labels_changed += enf_join(task, &s->other, all ? NULL : image->new_labels);
+	}
+	enf_release(s);
 	return 0;
 }

@@ -6,6 +6,7 @@ from enforcer.compiler.explain import explain
 from enforcer.compiler.host import BareHost, Host, LocalHost, Mount
 from enforcer.compiler.image import Counts
 from enforcer.compiler.lower import RowInfo, RowKind
+from enforcer.compiler.subjects import LabelNumbers
 from enforcer.compiler.verify import verify
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "CompiledImage",
     "Counts",
     "Host",
+    "LabelNumbers",
     "LocalHost",
     "Mount",
     "Needs",

@@ -11,9 +11,9 @@ from enforcer.compiler.atoms import ARG_DIMS, Atoms
 from enforcer.compiler.explain import explain
 from enforcer.compiler.host import Host, LocalHost
 from enforcer.compiler.image import Counts, assemble
-from enforcer.compiler.lower import RowInfo, RowKind, lower
+from enforcer.compiler.lower import Row, RowInfo, RowKind, lower
 from enforcer.compiler.paths import Names
-from enforcer.compiler.subjects import ProcessKey, Subjects
+from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subjects
 from enforcer.policy.model import PolicySet, Verb
 from enforcer.policy.vocabulary import Dim, Op
 
@@ -56,6 +56,8 @@ class CompiledImage:
         ops, dims: what any row decides and looks at.
         warnings: what the author should know, one sentence with a place each.
         labels: numbers of process conditions, to be kept by the next image.
+        continues: whether the labels of tasks stay true: false after a renumbering, when every
+            label has to be made anew.
     """
 
     image: bytes = attrs.field(repr=lambda image: f"<{len(image)} bytes>")
@@ -66,7 +68,8 @@ class CompiledImage:
     counts: Counts
     needs: Needs
     warnings: tuple[str, ...] = ()
-    labels: dict[ProcessKey, int] = attrs.field(factory=dict, repr=False)
+    labels: LabelNumbers = attrs.field(factory=LabelNumbers, repr=False)
+    continues: bool = True
 
     def explain(self, row: int) -> str:
         """Say in one line what row *row* is."""
@@ -79,7 +82,8 @@ def compile_policies(
     host: Host | None = None,
     generation: int = 1,
     seed: int | None = None,
-    previous: CompiledImage | None = None,
+    previous: LabelNumbers | None = None,
+    keep: PolicySet | None = None,
 ) -> CompiledImage:
     """
     Compile all *policies* together.
@@ -89,21 +93,29 @@ def compile_policies(
         host: whose links and mounts names are looked up on; default this machine.
         generation: number of the image; must differ from that of every image in use.
         seed: of the string hash; default random.
-        previous: the image in force, whose label numbers are kept.
+        previous: labels of the image in force, whose numbers are kept.
+        keep: policies that may come back into force: conditions on processes in them are kept
+            current, so that what is forked meanwhile is known to them.
 
     Raises:
         LimitError: a limit is exceeded; names the limit, the number and the place.
         PolicyError: a rule has no meaning in the kernel.
     """
-    atoms = Atoms(Names(host if host is not None else LocalHost.read()))
-    subjects = Subjects(atoms, previous.labels if previous else {})
-    rows = lower(policies, atoms, subjects)
+    names = Names(host if host is not None else LocalHost.read())
+    before = previous if previous is not None else LabelNumbers()
+    try:
+        atoms, subjects, rows = _lowered(policies, names, before, keep)
+    except LabelsExhaustedError:
+        before = LabelNumbers()
+        atoms, subjects, rows = _lowered(policies, names, before, keep)
+    labels = subjects.numbers
     tables = assemble(
         rows,
         atoms,
         subjects,
         n_policies=len(policies.policies),
         generation=generation,
+        new_labels=labels.used - before.used,
         seed=seed,
     )
     ops = frozenset(op for op in Op if tables.ops >> op & 1)
@@ -126,8 +138,22 @@ def compile_policies(
             inodes=Dim.INODE in dims,
         ),
         warnings=tuple(_warnings(infos, rows_ops=[row.ops for row in rows])),
-        labels=subjects.sources,
+        labels=labels,
+        continues=previous is None or before is previous,
     )
+
+
+def _lowered(
+    policies: PolicySet, names: Names, before: LabelNumbers, keep: PolicySet | None
+) -> tuple[Atoms, Subjects, list[Row]]:
+    atoms = Atoms(names)
+    subjects = Subjects(atoms, before)
+    rows = lower(policies, atoms, subjects)
+    for policy in keep.policies if keep else ():
+        subjects.of_policy(policy)
+        for rule in policy.rules:
+            subjects.of_rule(policy, rule)
+    return atoms, subjects, rows
 
 
 def _warnings(infos: tuple[RowInfo, ...], rows_ops: list[int]) -> list[str]:

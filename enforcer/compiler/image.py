@@ -76,6 +76,7 @@ def assemble(
     *,
     n_policies: int,
     generation: int,
+    new_labels: frozenset[int],
     seed: int | None = None,
 ) -> Tables:
     """
@@ -84,7 +85,7 @@ def assemble(
     Raises:
         LimitError: it, or a part of it, is too large.
     """
-    return _Assembly(rows, atoms, subjects, n_policies, generation, seed).run()
+    return _Assembly(rows, atoms, subjects, n_policies, generation, new_labels, seed).run()
 
 
 @attrs.define
@@ -94,6 +95,7 @@ class _Assembly:
     subjects: Subjects
     n_policies: int
     generation: int
+    new_labels: frozenset[int]
     seed: int | None
     _atom_list: Lists = attrs.field(factory=Lists)
     _terms: dict[tuple[Term, ...], tuple[int, int]] = attrs.field(factory=lambda: {(): (0, 0)})
@@ -152,6 +154,10 @@ class _Assembly:
         for i, (first, count) in enumerate(interval_ranges):
             head[f"intervals[{i}].first"] = first
             head[f"intervals[{i}].count"] = count
+        for word in range(layout.LABEL_WORDS):
+            head[f"new_labels[{word}]"] = sum(
+                1 << label % 64 for label in self.new_labels if label // 64 == word
+            )
         counts = Counts(
             policies=self.n_policies,
             rows=len(self.rows),

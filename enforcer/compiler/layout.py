@@ -22,6 +22,7 @@ __all__ = [
     "INTERVAL",
     "INTERVALS_AT",
     "LABEL",
+    "LABEL_WORDS",
     "NUM_DIMS",
     "RANGE",
     "ROW",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 NUM_DIMS: Final = 12
+LABEL_WORDS: Final = 8
 SUBJECT_TERMS: Final = 8
 
 
@@ -145,6 +147,8 @@ HEAD: Final = Layout(
     {
         **_u32(("magic", "version", "size", "crc")),
         **dict.fromkeys(("generation", "seed", "ops", "everybody_ops", "dims", "refuse_ops"), "Q"),
+        "expires_ns": "Q",
+        **{f"new_labels[{i}]": "Q" for i in range(LABEL_WORDS)},
         **_u32(
             (
                 "n_policies",

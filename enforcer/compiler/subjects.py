@@ -3,14 +3,16 @@
 Who acts: conditions on one process as labels, and conjunctions of labels as subjects.
 
 Labels keep their numbers from one image to the next: tasks carry them as what their parents and
-ancestors were.
+ancestors were. A number is never given to another condition while tasks may carry it, also after
+the last rule with the condition has gone.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -20,7 +22,16 @@ from enforcer.errors import LimitError
 from enforcer.policy.model import Flag, Policy, Process, Rule, Span, Subject
 from enforcer.policy.vocabulary import Dim
 
-__all__ = ["EVERYBODY", "Label", "ProcessKey", "Subjects", "Who", "flag_masks"]
+__all__ = [
+    "EVERYBODY",
+    "Label",
+    "LabelNumbers",
+    "LabelsExhaustedError",
+    "ProcessKey",
+    "Subjects",
+    "Who",
+    "flag_masks",
+]
 
 EVERYBODY: Final = 0
 
@@ -52,16 +63,34 @@ ProcessKey = tuple[frozenset[object], frozenset[object]]
 """What a process must be, whatever the order of writing."""
 
 
+class LabelsExhaustedError(Exception):
+    """No number is left that no task can carry: only labels made anew can help."""
+
+
+@attrs.frozen
+class LabelNumbers:
+    """
+    Which condition on a process has which number.
+
+    Attributes:
+        known: by digest of the condition, every number given since the labels were made.
+        used: the numbers that the image in force keeps current.
+    """
+
+    known: Mapping[str, int] = attrs.field(factory=dict)
+    used: frozenset[int] = frozenset()
+
+
 @attrs.define
 class Subjects:
     """
     All labels and subjects of one image.
 
-    *reserved* maps the source of labels of the image in force to their numbers.
+    *before*: the numbers of the image in force.
     """
 
     atoms: Atoms
-    reserved: Mapping[ProcessKey, int] = attrs.field(factory=dict)
+    before: LabelNumbers = attrs.field(factory=LabelNumbers)
     sources: dict[ProcessKey, int] = attrs.field(factory=dict)
     needs_lineage: bool = False
     _labels: dict[int, Label] = attrs.field(factory=dict)
@@ -77,6 +106,12 @@ class Subjects:
     def of_policy(self, policy: Policy) -> tuple[int, ...]:
         """Return the subjects that *policy* selects."""
         return self._of(policy.selector, Subject(), policy.span)
+
+    @property
+    def numbers(self) -> LabelNumbers:
+        """The numbers that the next image must keep."""
+        given = {_digest(key): number for key, number in self.sources.items()}
+        return LabelNumbers({**self.before.known, **given}, frozenset(self.sources.values()))
 
     @property
     def labels(self) -> list[Label]:
@@ -160,10 +195,12 @@ class Subjects:
         wanted, unwanted = flag_masks(process.flags)
         limits.check("ENF_MAX_TERMS", len(terms), "conditions on one process", span)
         key = _key(process)
-        number = self.reserved.get(key)
+        number = self.before.known.get(_digest(key))
         if number is None:
-            taken = {*self.reserved.values(), *self.sources.values()}
+            taken = {*self.before.known.values(), *self.sources.values()}
             number = next(n for n in itertools.count() if n not in taken)
+        if number >= limits.LIMITS["ENF_MAX_LABELS"] and self.before.known:
+            raise LabelsExhaustedError
         limits.check("ENF_MAX_LABELS", number + 1, "distinct conditions on one process", span)
         self.sources[key] = number
         self._labels[number] = Label(terms, wanted, unwanted)
@@ -186,6 +223,24 @@ def _key(process: Process) -> ProcessKey:
         ),
         frozenset((f.field.name, f.wanted) for f in process.flags),
     )
+
+
+def _digest(key: ProcessKey) -> str:
+    """Name a condition the same way in every process and version that means the same by it."""
+    parts = sorted(_plain(part) for part in key)
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, frozenset):
+        return repr(sorted(_plain(item) for item in value))
+    if isinstance(value, tuple):
+        return repr([_plain(item) for item in value])
+    kind: type[Any] = type(value)
+    if attrs.has(kind):
+        fields = [f.name for f in attrs.fields(kind) if f.eq]
+        return repr((kind.__name__, [_plain(getattr(value, name)) for name in fields]))
+    return repr(value)
 
 
 def flag_masks(flags: Iterable[Flag]) -> tuple[int, int]:

@@ -8,8 +8,10 @@ one entry.
 
 from __future__ import annotations
 
+import enum
 import errno
 import os
+import time
 import zlib
 from typing import Protocol, Self
 
@@ -18,9 +20,17 @@ import attrs
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError
 from enforcer.libbpf import abi, calls
 
-__all__ = ["Image", "ImageHead", "ImageMap"]
+__all__ = ["Image", "ImageHead", "ImageMap", "PlainImage", "Slot", "clear", "read", "restamp"]
 
 _CRC_SIZE = 4
+
+
+class Slot(enum.IntEnum):
+    """Entries of the map of images."""
+
+    CURRENT = abi.constant("ENF_IMAGE_CURRENT")
+    FALLBACK = abi.constant("ENF_IMAGE_FALLBACK")
+    STAGED = abi.constant("ENF_IMAGE_STAGED")
 
 
 class Image(Protocol):
@@ -39,6 +49,13 @@ class ImageHead:
     ops: int
     n_rows: int
     size: int
+    expires_ns: int = 0
+    has_new_labels: bool = False
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the fallback counts in this image's place."""
+        return 0 < self.expires_ns <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
     @classmethod
     def of(cls, data: bytes) -> Self:
@@ -57,7 +74,15 @@ class ImageHead:
             raise EnforcerBug(f"an image of {len(data)} bytes says that it has {head['size']}")
         if head["crc"] != checksum(data):
             raise EnforcerBug("the checksum of the image is wrong")
-        return cls(head["generation"], head["ops"], head["n_rows"], head["size"])
+        at, words = abi.offsetof("enf_image", "new_labels"), abi.constant("ENF_LABEL_WORDS")
+        return cls(
+            generation=head["generation"],
+            ops=head["ops"],
+            n_rows=head["n_rows"],
+            size=head["size"],
+            expires_ns=head["expires_ns"],
+            has_new_labels=any(data[at : at + 8 * words]),
+        )
 
 
 def checksum(data: bytes) -> int:
@@ -66,6 +91,69 @@ def checksum(data: bytes) -> int:
     crc = zlib.crc32(data[:at])
     crc = zlib.crc32(bytes(_CRC_SIZE), crc)
     return zlib.crc32(data[at + _CRC_SIZE :], crc)
+
+
+@attrs.frozen
+class PlainImage:
+    """The bytes of an image, wherever they are from."""
+
+    data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
+
+
+def restamp(data: bytes, *, generation: int | None = None, expires_ns: int = 0) -> PlainImage:
+    """
+    Return the image *data* with another generation and time of expiry, CLOCK_BOOTTIME; 0 is never.
+
+    Raises:
+        EnforcerBug: if it is no image.
+    """
+    head = ImageHead.of(data)
+    held = bytearray(data)
+    number = head.generation if generation is None else generation
+    for field, value in (("generation", number), ("expires_ns", expires_ns)):
+        at = abi.offsetof("enf_image", field)
+        held[at : at + 8] = value.to_bytes(8, "little")
+    at = abi.offsetof("enf_image", "crc")
+    held[at : at + _CRC_SIZE] = checksum(bytes(held)).to_bytes(_CRC_SIZE, "little")
+    return PlainImage(bytes(held))
+
+
+def read(images: int, slot: Slot) -> bytes | None:
+    """
+    Return the image in *slot* of the map of maps *images*, or None if there is none.
+
+    Raises:
+        KernelError: if the kernel refuses.
+        EnforcerBug: if what is there is no image of this ABI.
+    """
+    try:
+        inner = calls.map_by_id(int.from_bytes(calls.lookup(images, slot, 4), "little"))
+    except KernelError as error:
+        if error.errno == errno.ENOENT:
+            return None
+        raise
+    try:
+        value = calls.lookup(inner, 0, calls.map_facts(inner).value_size)
+    finally:
+        os.close(inner)
+    at = abi.offsetof("enf_image", "size")
+    data = value[: int.from_bytes(value[at : at + 4], "little")]
+    ImageHead.of(data)
+    return data
+
+
+def clear(images: int, slot: Slot) -> None:
+    """
+    Empty *slot* of the map of maps *images*; nothing happens if it is empty.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    try:
+        calls.delete(images, slot)
+    except KernelError as error:
+        if error.errno != errno.ENOENT:
+            raise
 
 
 @attrs.define(eq=False)
@@ -116,16 +204,32 @@ class ImageMap:
             raise EnforcerBug("the kernel holds another image than was written: not committed")
         calls.freeze(self._fd)
 
-    def commit(self, images: int) -> None:
+    @classmethod
+    def holding(cls, data: bytes, capacity: int) -> Self:
         """
-        Make this image the one in force: entry 0 of the map of maps *images*.
+        Create a map of *capacity* bytes with *data* in it, for good.
+
+        Raises:
+            UnsupportedError, KernelError: as :meth:`create` and :meth:`write`.
+        """
+        made = cls.create(capacity)
+        try:
+            made.write(data)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def commit(self, images: int, slot: Slot = Slot.CURRENT) -> None:
+        """
+        Put this image into *slot* of the map of maps *images*: in force, if it is the current one.
 
         When this returns no program decides by the old image any more, except those that may sleep.
 
         Raises:
             KernelError: if the kernel refuses; the old image stays in force.
         """
-        calls.update(images, 0, self._fd.to_bytes(4, "little"))
+        calls.update(images, slot, self._fd.to_bytes(4, "little"))
 
     def close(self) -> None:
         """Close the descriptor; a committed map lives on in the kernel. Idempotent."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import attrs
@@ -16,6 +16,10 @@ __all__ = ["Attachable", "Detachable", "LinkSet"]
 class Detachable(Protocol):
     """A link."""
 
+    program: str
+
+    @property
+    def fd(self) -> int: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
 
 
@@ -48,6 +52,11 @@ class LinkSet:
             except KernelError as second:
                 error.add_note(f"and then: {second}")
             raise
+
+    def each(self) -> Iterator[tuple[str, int]]:
+        """Yield the program and the descriptor of each link, in the order of attachment."""
+        for link in self._links:
+            yield link.program, link.fd
 
     def close(self) -> None:
         """

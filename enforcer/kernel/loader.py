@@ -38,13 +38,15 @@ class Sizes:
 
     Attributes:
         image: bytes of the image map's value.
-        rows: entries of ``hits``.
+        rows: half the entries of ``hits``.
+        carry: descriptor of a map ``tasks`` whose labels go on; it must be of this ABI.
         decisions: bytes of that ring, a power of two; None is the object's own.
         activity: bytes of that ring.
     """
 
     image: int
     rows: int
+    carry: int | None = None
     decisions: int | None = None
     activity: int | None = None
 
@@ -138,7 +140,10 @@ def _configure(engine: BpfObject, sizes: Sizes) -> None:
     engine.set_constant("enf_rows", rows)
     engine.set_constant("enf_host_mnt_ns", host.host_mount_namespace())
     engine.maps["scratches"].set_max_entries(slots)
-    engine.maps["hits"].set_max_entries(rows)
+    engine.maps["hits"].set_max_entries(2 * rows)
+    if sizes.carry is not None:
+        engine.maps["tasks_before"].reuse(sizes.carry)
+        engine.set_constant("enf_carries", 1)
     for name, size in (("decisions", sizes.decisions), ("activity", sizes.activity)):
         if size is not None:
             engine.maps[name].set_max_entries(size)

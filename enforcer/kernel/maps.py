@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 
 import attrs
 
 from enforcer.libbpf import abi, calls
 
-__all__ = ["HitCounters", "RowHits", "StatCounters"]
+__all__ = ["HitCounters", "Notes", "RowHits", "StatCounters"]
+
+
+_HIT_WORDS: Final = abi.sizeof("enf_hits") // 8
 
 
 @attrs.frozen
@@ -19,25 +22,53 @@ class RowHits:
     enforced: int
     audited: int
 
-    def __sub__(self, other: Self) -> RowHits:
-        return RowHits(self.enforced - other.enforced, self.audited - other.audited)
+    def __add__(self, other: Self) -> RowHits:
+        return RowHits(self.enforced + other.enforced, self.audited + other.audited)
 
 
 @attrs.frozen
 class HitCounters:
-    """The map ``hits``: one entry for each row."""
+    """
+    The map ``hits``: two halves of *rows* entries, by turns of the generation.
+
+    So the counts of an image stay whole while those of the next begin.
+    """
 
     fd: int
+    rows: int
 
-    def read(self, n_rows: int) -> tuple[RowHits, ...]:
+    @classmethod
+    def of(cls, fd: int) -> Self:
         """
-        Return the counts of the first *n_rows* rows.
+        Know the map of *fd* by its size.
+
+        Raises:
+            KernelError: if the kernel does not describe it.
+        """
+        return cls(fd, calls.map_facts(fd).max_entries // 2)
+
+    def read(self, generation: int, n_rows: int) -> tuple[RowHits, ...]:
+        """
+        Return the counts of the first *n_rows* rows of the image *generation*.
 
         Raises:
             KernelError: if the kernel refuses.
         """
-        words = abi.sizeof("enf_hits") // 8
-        return tuple(RowHits(*sums) for sums in calls.percpu_sum(self.fd, 0, n_rows, words=words))
+        first = self._first(generation)
+        sums = calls.percpu_sum(self.fd, first, n_rows, words=_HIT_WORDS)
+        return tuple(RowHits(*one) for one in sums)
+
+    def clear(self, generation: int) -> None:
+        """
+        Set the half of *generation* to zero, before anything is counted under it.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        calls.percpu_clear(self.fd, self._first(generation), self.rows, words=_HIT_WORDS)
+
+    def _first(self, generation: int) -> int:
+        return (generation & 1) * self.rows
 
 
 @attrs.frozen
@@ -55,3 +86,39 @@ class StatCounters:
         """
         sums = calls.percpu_sum(self.fd, 0, len(abi.STATS), words=1)
         return {name: sums[at][0] for name, at in abi.STATS.items()}
+
+
+@attrs.frozen
+class Notes:
+    """
+    What a daemon leaves for its successor, besides what the kernel counts.
+
+    Attributes:
+        alive_ns: when it last looked, CLOCK_BOOTTIME.
+        lost_decisions, lost_activity: how many lost records it has reported.
+    """
+
+    alive_ns: int
+    lost_decisions: int
+    lost_activity: int
+
+    @classmethod
+    def read(cls, fd: int) -> Self:
+        """
+        Read the map ``notes``.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        found = abi.scalars("enf_notes", calls.lookup(fd, 0, abi.sizeof("enf_notes")))
+        return cls(found["alive_ns"], found["lost_decisions"], found["lost_activity"])
+
+    def write(self, fd: int) -> None:
+        """
+        Write the map ``notes``.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        words = (self.alive_ns, self.lost_decisions, self.lost_activity, 0)
+        calls.update(fd, 0, b"".join(word.to_bytes(8, "little") for word in words))

@@ -3,33 +3,38 @@
 Enforcement from start to stop: the context manager that owns everything in the kernel.
 
 The order of the start is part of its meaning: load; write the image; attach what labels processes;
-commit; label the processes that are there already; attach the hooks. When :meth:`Session.open`
-returns, the image is in force for every process; when it raises, nothing of it is left.
+commit; label the processes that are there already; attach the hooks; pin. When :meth:`Session.open`
+returns, the image is in force for every process; when it raises, nothing of it is left. Another
+session, in this process or left by another, stays in force meanwhile: the stricter verdict counts.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import attrs
 
-from enforcer.errors import KernelError
+from enforcer.errors import EnforcerBug, KernelError
 from enforcer.kernel import loader, programs
 from enforcer.kernel.image_map import Image, ImageHead, ImageMap
 from enforcer.kernel.labels import label_tasks
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.lsm import check_lsm
-from enforcer.kernel.maps import HitCounters, RowHits, StatCounters
+from enforcer.kernel.maps import Notes, RowHits, StatCounters
+from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role
 from enforcer.kernel.ringbuf import RingBuffer
+from enforcer.kernel.succession import Committed, Succession
 from enforcer.libbpf import calls
 from enforcer.libbpf.handles import BpfObject
 
-__all__ = ["Image", "Session"]
+__all__ = ["Committed", "Image", "Session"]
 
-_ROUND = 1 << 16
+_LEAST_BYTES: Final = 1 << 16
+_LEAST_ROWS: Final = 256
 
 
 @attrs.define(eq=False)
@@ -39,17 +44,21 @@ class Session:
     _engine: BpfObject
     _specs: tuple[programs.ProgramSpec, ...]
     _sizes: loader.Sizes
-    _head: ImageHead
+    _images: Succession
     _links: LinkSet
     _ring: RingBuffer
+    _pins: PinDirectory | None
     _undo: contextlib.ExitStack
-    _before: tuple[RowHits, ...] = ()
 
     @classmethod
     def open(
         cls,
         image: Image,
         *,
+        fallback: Image | None = None,
+        pins: PinDirectory | None = None,
+        states: Mapping[int, bytes] | None = None,
+        carry: int | None = None,
         decisions_bytes: int | None = None,
         activity_bytes: int | None = None,
     ) -> Self:
@@ -58,6 +67,10 @@ class Session:
 
         Args:
             image: what the compiler made.
+            fallback: what counts when the time of *image* is over, if it has one.
+            pins: where links and maps are kept beyond this process.
+            states: what a successor must know, by generation; kept with the pins.
+            carry: the map ``tasks`` of the engine before, whose labels mean the same in *image*.
             decisions_bytes: size of the ring of denials and kills, a power of two.
             activity_bytes: size of the ring of everything else.
 
@@ -67,15 +80,19 @@ class Session:
             KernelError: if the kernel refuses otherwise.
         """
         check_lsm()
-        head = ImageHead.of(image.data)
-        specs = loader.present(programs.needed(head.ops))
-        capacity = -(-head.size // _ROUND) * _ROUND
-        sizes = loader.Sizes(capacity, head.n_rows, decisions_bytes, activity_bytes)
+        heads = [ImageHead.of(one.data) for one in (image, fallback) if one is not None]
+        specs = loader.present(programs.needed(_ops(heads)))
+        sizes = loader.Sizes(
+            image=_roomy(max(head.size for head in heads), _LEAST_BYTES),
+            rows=_roomy(max(head.n_rows for head in heads), _LEAST_ROWS),
+            carry=carry,
+            decisions=decisions_bytes,
+            activity=activity_bytes,
+        )
         with contextlib.ExitStack() as undo:
-            idle = undo.enter_context(contextlib.closing(ImageMap.create(capacity)))
+            idle = undo.enter_context(contextlib.closing(ImageMap.holding(image.data, sizes.image)))
             engine = undo.enter_context(loader.open_object(loader.ENGINE))
             loader.load(engine, specs, sizes, model=idle.fd)
-            idle.write(image.data)
             ring = undo.enter_context(
                 contextlib.closing(
                     RingBuffer.open(engine.maps["decisions"].fd, engine.maps["activity"].fd)
@@ -83,31 +100,47 @@ class Session:
             )
             links = undo.enter_context(contextlib.closing(LinkSet()))
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.IDENTITY)
-            idle.commit(engine.maps["images"].fd)
+            maps = engine.maps
+            images = Succession.begin(
+                maps["images"].fd, maps["hits"].fd, sizes.image, image, fallback
+            )
             idle.close()
-            with contextlib.closing(engine.programs[programs.LABEL_TASKS].attach()) as iterator:
-                label_tasks(iterator)
+            _label(engine)
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.HOOK)
-            return cls(engine, specs, sizes, head, links, ring, undo.pop_all())
+            if pins is not None:
+                undo.callback(pins.remove)
+                _pin(pins, engine, links, states or {})
+            return cls(engine, specs, sizes, images, links, ring, pins, undo.pop_all())
         raise AssertionError("unreachable")
 
     @property
     def generation(self) -> int:
-        """The generation of the image in force."""
-        return self._head.generation
+        """The generation of the image that counts now; 0 if none does, its time being over."""
+        counting = self._images.counting
+        return counting.generation if counting else 0
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the image waits for :meth:`confirm`, or its time is over."""
+        return bool(self._images.head.expires_ns)
+
+    @property
+    def tasks(self) -> int:
+        """The map of labels, for a successor's *carry*."""
+        return self._engine.maps["tasks"].fd
 
     @property
     def operations(self) -> dict[str, tuple[str, ...]]:
         """The operations that the image has rows for, with the programs that decide them."""
         return {
             op: tuple(s.name for s in self._specs if s.ops & programs.mask(op))
-            for op in programs.names(self._head.ops)
+            for op in programs.names(self._images.head.ops)
         }
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Optional programs that were left out: this kernel calls other hooks in their place."""
-        wanted = programs.needed(self._head.ops)
+        wanted = programs.needed(self._images.head.ops)
         return tuple(s.name for s in wanted if s not in self._specs)
 
     def fits(self, image: Image) -> bool:
@@ -123,27 +156,88 @@ class Session:
             and not set(loader.present(programs.needed(head.ops))) - set(self._specs)
         )
 
-    def commit(self, image: Image) -> None:
+    def image(self) -> bytes:
+        """
+        Return the image that counts now, as the kernel holds it.
+
+        Raises:
+            KernelError: if none does, or it cannot be read.
+        """
+        return self._images.read()
+
+    def commit(
+        self,
+        image: Image,
+        *,
+        fallback: Image | None = None,
+        states: Mapping[int, bytes] | None = None,
+    ) -> Committed:
         """
         Replace the image in force by *image*, at once for all operations.
 
-        Counts start again; those of decisions taken in the middle of the replacement may be counted
-        under the other image's row of that number.
+        Args:
+            image: with the next generation.
+            fallback: the image in force with the generation after that, if *image* has a time.
+            states: as in :meth:`open`.
 
         Raises:
             KernelError: if it does not fit this session or the kernel refuses; the old image stays.
         """
         if not self.fits(image):
             raise KernelError(
-                "the new policies need more rows, room or operations than were loaded at the "
-                "start: stop and start enforcement to put them in force"
+                "the new policies need more rows, room or programs than were loaded at the start"
             )
-        with contextlib.closing(ImageMap.create(self._sizes.image)) as idle:
-            idle.write(image.data)
-            before = HitCounters(self._engine.maps["hits"].fd).read(self._sizes.rows)
-            idle.commit(self._engine.maps["images"].fd)
-        self._before = before
-        self._head = ImageHead.of(image.data)
+        try:
+            if self._pins is not None:
+                for generation, state in (states or {}).items():
+                    self._pins.pin_state(generation, state)
+            return self._images.replace(image, fallback, lambda: _label(self._engine))
+        finally:
+            self._forget_states()
+
+    def confirm(self) -> None:
+        """
+        Let the image in force stay when its time is over.
+
+        Raises:
+            KernelError: if its time is over already, or the kernel refuses.
+        """
+        self._images.confirm()
+        self._forget_states()
+
+    def fall_back(self) -> None:
+        """
+        After the time of the image in force: make the fallback, which counts already, current.
+
+        Raises:
+            KernelError: if the kernel refuses; the fallback counts all the same.
+            EnforcerBug: if there is none.
+        """
+        self._images.fall_back()
+        self._forget_states()
+
+    def detach(self) -> None:
+        """
+        End enforcement by this session; records and counts can still be read. Idempotent.
+
+        Raises:
+            KernelError: if the kernel refuses; what can be detached is.
+        """
+        try:
+            if self._pins is not None and self._pins.path.exists():
+                self._pins.detach()
+        finally:
+            self._links.close()
+
+    def leave(self) -> None:
+        """Let go of everything without detaching: what is pinned stays in force."""
+        if self._pins is None:
+            raise EnforcerBug("nothing would stay in force: the session is not pinned")
+        self._pins = None
+        self._undo.pop_all()
+        self._links.close()
+        self._ring.close()
+        self._engine.close()
 
     def fileno(self) -> int:
         """Return a descriptor that is readable while records wait."""
@@ -167,10 +261,16 @@ class Session:
         Raises:
             KernelError: if the kernel refuses.
         """
-        counts = HitCounters(self._engine.maps["hits"].fd).read(self._head.n_rows)
-        if not self._before:
-            return counts
-        return tuple(now - then for now, then in zip(counts, self._before, strict=False))
+        return self._images.hits()
+
+    def retired_hits(self) -> tuple[int, tuple[RowHits, ...]] | None:
+        """
+        Return the generation and the counts of the image before, until the next commit.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        return self._images.retired_hits()
 
     def stats(self) -> dict[str, int]:
         """
@@ -180,6 +280,15 @@ class Session:
             KernelError: if the kernel refuses.
         """
         return StatCounters(self._engine.maps["stats"].fd).read()
+
+    def note(self, notes: Notes) -> None:
+        """
+        Leave *notes* for a successor.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        notes.write(self._engine.maps["notes"].fd)
 
     def map_bytes(self) -> dict[str, int]:
         """
@@ -205,6 +314,11 @@ class Session:
         """
         self._undo.close()
 
+    def _forget_states(self) -> None:
+        """Drop what belongs to no image that counts or may count."""
+        if self._pins is not None:
+            self._pins.forget_states(self._images.generations)
+
     def __enter__(self) -> Self:
         return self
 
@@ -215,3 +329,30 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _ops(heads: list[ImageHead]) -> int:
+    ops = 0
+    for head in heads:
+        ops |= head.ops
+    return ops
+
+
+def _roomy(size: int, least: int) -> int:
+    """Leave room, so that most reloads find it: the next power of two."""
+    return max(least, 1 << (size - 1).bit_length())
+
+
+def _label(engine: BpfObject) -> None:
+    with contextlib.closing(engine.programs[programs.LABEL_TASKS].attach()) as iterator:
+        label_tasks(iterator)
+
+
+def _pin(
+    pins: PinDirectory, engine: BpfObject, links: LinkSet, states: Mapping[int, bytes]
+) -> None:
+    for program, fd in links.each():
+        pins.pin_link(program, fd)
+    pins.pin_maps((name, entry.fd) for name, entry in engine.maps.items() if "." not in name)
+    for generation, state in states.items():
+        pins.pin_state(generation, state)

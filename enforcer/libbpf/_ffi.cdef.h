@@ -46,6 +46,7 @@ unsigned int bpf_map__value_size(const struct bpf_map *map);
 unsigned int bpf_map__max_entries(const struct bpf_map *map);
 int bpf_map__set_max_entries(struct bpf_map *map, unsigned int max_entries);
 int bpf_map__set_inner_map_fd(struct bpf_map *map, int fd);
+int bpf_map__reuse_fd(struct bpf_map *map, int fd);
 
 int bpf_link__fd(const struct bpf_link *link);
 int bpf_link__destroy(struct bpf_link *link);
@@ -55,7 +56,11 @@ int bpf_iter_create(int link_fd);
 
 int bpf_map_lookup_elem(int fd, const void *key, void *value);
 int bpf_map_update_elem(int fd, const void *key, const void *value, unsigned long long flags);
+int bpf_map_delete_elem(int fd, const void *key);
 int bpf_map_freeze(int fd);
+int bpf_map_get_fd_by_id(unsigned int id);
+int bpf_obj_pin(int fd, const char *path);
+int bpf_obj_get(const char *path);
 
 /* ---- Helpers of _ffi.csrc.c ---------------------------------------------------------------- */
 
@@ -70,6 +75,15 @@ int enf_global_set(struct bpf_object *obj, const char *name, const void *value, 
 int enf_global_get(struct bpf_object *obj, const char *name, void *value, size_t size);
 
 int enf_array_create(const char *name, unsigned int value_size);
+struct enf_map_facts {
+	unsigned int id;
+	unsigned int value_size;
+	unsigned int max_entries;
+};
+
+int enf_map_facts(int fd, struct enf_map_facts *facts);
+int enf_mount_bpf(const char *directory);
+int enf_percpu_clear(int fd, unsigned int first, unsigned int count, unsigned int words);
 int enf_percpu_sum(int fd, unsigned int first, unsigned int count, unsigned int words,
 		   unsigned long long *sums);
 int enf_syscall_run(int fd, void *ctx, unsigned int size, unsigned int *result);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -145,6 +146,55 @@ static int enf_global_get(struct bpf_object *obj, const char *name, void *value,
 static int enf_array_create(const char *name, unsigned int value_size)
 {
 	return bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(__u32), value_size, 1, NULL);
+}
+
+struct enf_map_facts {
+	unsigned int id;
+	unsigned int value_size;
+	unsigned int max_entries;
+};
+
+static int enf_map_facts(int fd, struct enf_map_facts *facts)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+	int err = bpf_obj_get_info_by_fd(fd, &info, &size);
+
+	if (err)
+		return err;
+	facts->id = info.id;
+	facts->value_size = info.value_size;
+	facts->max_entries = info.max_entries;
+	return 0;
+}
+
+/* Mount a BPF file system as service managers do. */
+static int enf_mount_bpf(const char *directory)
+{
+	if (mount("bpf", directory, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700"))
+		return -errno;
+	return 0;
+}
+
+/* Set the entries [first, first + count) of a per-CPU array of *words* numbers each to zero. */
+static int enf_percpu_clear(int fd, unsigned int first, unsigned int count, unsigned int words)
+{
+	int cpus = libbpf_num_possible_cpus();
+	unsigned long long *zero;
+	int err = 0;
+
+	if (cpus < 0)
+		return cpus;
+	zero = calloc((size_t)cpus * words, sizeof(*zero));
+	if (!zero)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < count && !err; i++) {
+		__u32 key = first + i;
+
+		err = bpf_map_update_elem(fd, &key, zero, BPF_ANY);
+	}
+	free(zero);
+	return err;
 }
 
 /*

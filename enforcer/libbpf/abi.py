@@ -51,6 +51,7 @@ STRUCTS: Final = (
     "enf_verdict",
     "enf_event",
     "enf_hits",
+    "enf_notes",
     "enf_test_input",
 )
 """Every structure of the header."""

@@ -9,19 +9,29 @@ from __future__ import annotations
 
 import os
 
+import attrs
+
 from enforcer.errors import KernelError
 from enforcer.libbpf._check import check
 from enforcer.libbpf._ffi import ffi, lib
 
 __all__ = [
+    "MapFacts",
     "create_array",
+    "delete",
     "freeze",
+    "get_pinned",
     "has_helper_loop",
     "has_lsm_hook",
     "libbpf_version",
     "lookup",
+    "map_by_id",
+    "map_facts",
     "memory",
+    "mount_bpf",
+    "percpu_clear",
     "percpu_sum",
+    "pin",
     "possible_cpus",
     "run",
     "update",
@@ -81,6 +91,88 @@ def freeze(fd: int) -> None:
         KernelError: if the kernel refuses.
     """
     check(lib.bpf_map_freeze(fd), "freeze a map")
+
+
+def delete(fd: int, index: int) -> None:
+    """
+    Empty entry *index* of a map of maps.
+
+    Raises:
+        KernelError: if the kernel refuses; ENOENT if it is empty.
+    """
+    code = lib.bpf_map_delete_elem(fd, ffi.new("unsigned int *", index))
+    check(code, f"empty entry {index} of a map")
+
+
+@attrs.frozen
+class MapFacts:
+    """What the kernel says of a map."""
+
+    id: int
+    value_size: int
+    max_entries: int
+
+
+def map_facts(fd: int) -> MapFacts:
+    """
+    Describe the map of *fd*.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    facts = ffi.new("struct enf_map_facts *")
+    check(lib.enf_map_facts(fd, facts), "ask about a map")
+    return MapFacts(facts.id, facts.value_size, facts.max_entries)
+
+
+def map_by_id(number: int) -> int:
+    """
+    Return a descriptor of the map with the id *number*.
+
+    Raises:
+        KernelError: if there is none, or the kernel refuses.
+    """
+    return check(lib.bpf_map_get_fd_by_id(number), f"open the map with id {number}")
+
+
+def pin(fd: int, path: bytes) -> None:
+    """
+    Keep the map, program or link of *fd* under the name *path* of a BPF file system.
+
+    Raises:
+        KernelError: if the kernel refuses; EEXIST if the name is taken.
+    """
+    check(lib.bpf_obj_pin(fd, path), f"pin {path.decode()}")
+
+
+def get_pinned(path: bytes) -> int:
+    """
+    Return a descriptor of what is pinned at *path*.
+
+    Raises:
+        KernelError: if nothing is, or the kernel refuses.
+    """
+    return check(lib.bpf_obj_get(path), f"open {path.decode()}")
+
+
+def mount_bpf(directory: bytes) -> None:
+    """
+    Mount a BPF file system on *directory*.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    check(lib.enf_mount_bpf(directory), f"mount a BPF file system on {directory.decode()}")
+
+
+def percpu_clear(fd: int, first: int, count: int, *, words: int) -> None:
+    """
+    Set *count* entries of *words* numbers each, from *first* on, to zero on all CPUs.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    check(lib.enf_percpu_clear(fd, first, count, words), "clear the counters")
 
 
 def percpu_sum(fd: int, first: int, count: int, *, words: int) -> tuple[tuple[int, ...], ...]:

@@ -46,6 +46,11 @@ class Link:
         if pointer is not None:
             check(lib.bpf_link__destroy(pointer), f"detach {self.program}")
 
+    @property
+    def fd(self) -> int:
+        """The link's descriptor."""
+        return lib.bpf_link__fd(self._pointer)
+
     def read_iterator(self) -> bytes:
         """
         Run the iterator that this link is, once, and return what it printed.
@@ -120,6 +125,15 @@ class ObjectMap:
         check(
             lib.bpf_map__set_inner_map_fd(self._pointer, fd), f"shape the map of maps {self.name}"
         )
+
+    def reuse(self, fd: int) -> None:
+        """
+        Put the existing map of *fd* in this one's place; only before the object is loaded.
+
+        Raises:
+            KernelError: if the kernel does not describe that map.
+        """
+        check(lib.bpf_map__reuse_fd(self._pointer, fd), f"reuse a map as {self.name}")
 
 
 @attrs.define(eq=False)

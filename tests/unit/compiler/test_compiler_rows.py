@@ -11,7 +11,7 @@ from enforcer.compiler import BareHost, RowKind, compile_policies, layout
 from enforcer.compiler.atoms import Atoms
 from enforcer.compiler.lower import RowFlag, lower
 from enforcer.compiler.paths import Names
-from enforcer.compiler.subjects import Subjects
+from enforcer.compiler.subjects import LabelNumbers, Subjects
 from enforcer.errors import LimitError, PolicyError
 from enforcer.policy.model import CapabilityMask, Condition, OnError, PolicySet, Process, Verb
 from enforcer.policy.vocabulary import PROCESS_FIELDS, Dim, Op
@@ -169,22 +169,63 @@ def test_labels_keep_their_numbers_from_image_to_image() -> None:
     """Tasks carry them as what their ancestors were."""
     first = labels([1, 2, 3])
 
-    second = labels([9, 3, 1], previous=first)
+    second = labels([9, 3, 1], previous=first.labels)
 
-    kept = {key: n for key, n in second.labels.items() if key in first.labels}
+    kept = second.labels.used & first.labels.used
     assert 2 == len(kept)
-    assert all(first.labels[key] == number for key, number in kept.items())
-    fresh = set(second.labels.values()) - set(first.labels.values())
-    assert {3} == fresh
+    assert all(second.labels.known[key] == number for key, number in first.labels.known.items())
+    assert {3} == second.labels.used - first.labels.used
+    assert 1 << 3 == layout.HEAD.named(second.image)["new_labels[0]"]
 
 
 def test_the_number_of_a_label_that_is_gone_holds_for_nobody() -> None:
     """What it meant before must not come back under another meaning."""
-    second = labels([9], previous=labels([1]))
+    second = labels([9], previous=labels([1]).labels)
 
     head = layout.HEAD.named(second.image)
     found = layout.LABEL.unpack_all(second.image, head["off_labels"], head["n_labels"])
     assert [0xFFFFFFFF, 0] == [flags_set for _, _, flags_set, _ in found]
+
+
+def test_a_condition_that_comes_back_has_its_number_and_counts_as_new() -> None:
+    """Tasks that were forked without it were never asked."""
+    first = labels([1, 2])
+    without = labels([2], previous=first.labels)
+
+    back = labels([1, 2], previous=without.labels)
+
+    assert first.labels.known == back.labels.known
+    (number,) = first.labels.used - without.labels.used
+    assert 1 << number == layout.HEAD.named(back.image)["new_labels[0]"]
+    assert back.continues
+
+
+def test_conditions_of_policies_that_may_come_back_are_kept_current() -> None:
+    """They are evaluated, though no row of this image asks."""
+    first = labels([1, 2])
+    old = load(
+        *(f"{{exec: {{}}, match: {{process: {{uid: {uid}}}}}, action: deny}}" for uid in (1, 2))
+    )
+
+    second = compile_policies(
+        load("{exec: {}, match: {process: {uid: 9}}, action: deny}"),
+        host=BareHost(),
+        previous=first.labels,
+        keep=old,
+    )
+
+    assert first.labels.used < second.labels.used
+    assert 1 == len(second.rows)
+
+
+def test_numbers_run_out_only_after_all_were_given() -> None:
+    """Then labels are made anew, and the image says so."""
+    known = {f"gone {n}": n for n in range(512)}
+
+    image = labels([1], previous=LabelNumbers(known, frozenset(range(512))))
+
+    assert not image.continues
+    assert frozenset({0}) == image.labels.used
 
 
 def test_a_condition_of_several_masks_is_several_labels() -> None:

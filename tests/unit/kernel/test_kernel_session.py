@@ -84,7 +84,7 @@ def test_an_image_for_other_operations_does_not_fit(denying):
     other = image_for_everybody("RMDIR", DENY)
 
     assert not denying.fits(other)
-    with pytest.raises(KernelError, match="stop and start"):
+    with pytest.raises(KernelError, match="more rows, room or programs"):
         denying.commit(other)
 
 

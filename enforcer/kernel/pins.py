@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: MIT
+"""
+Names under the BPF file system: what keeps enforcement in force when its daemon is gone.
+
+Each session has a directory, named by a number that grows: links by their order of attachment, maps,
+and one state for each image that may be in force. A directory is complete, and its session can be
+taken over, once a state is in it; what an interrupted start left is not. Pins end with the boot, as
+enforcement does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, Self
+
+import attrs
+
+from enforcer.errors import EnforcerBug, KernelError
+from enforcer.libbpf import abi, calls
+
+__all__ = ["DEFAULT", "PinDirectory", "PinStore", "clear", "left"]
+
+DEFAULT: Final = Path("/sys/fs/bpf/enforcer")
+_LINK: Final = "link-"
+_MAP: Final = "map-"
+_STATE: Final = "state-"
+_STATE_HEAD: Final = struct.Struct("<QQ")
+"""Bytes of the compressed state, hash of the ABI header: the same in every version."""
+_PATIENCE: Final = 2.0  # seconds: a daemon that was just told to stop holds on for a moment
+
+
+@attrs.define(eq=False)
+class PinDirectory:
+    """The pins of one session."""
+
+    path: Path
+    _links: int = 0
+
+    @property
+    def number(self) -> int:
+        """The session's number."""
+        return int(self.path.name)
+
+    def pin_link(self, program: str, fd: int) -> None:
+        """
+        Keep a link; links are released in the opposite order.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        calls.pin(fd, self._name(f"{_LINK}{self._links:03}-{program}"))
+        self._links += 1
+
+    def pin_maps(self, maps: Iterable[tuple[str, int]]) -> None:
+        """
+        Keep maps, given as names and descriptors.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        for name, fd in maps:
+            calls.pin(fd, self._name(f"{_MAP}{name}"))
+
+    def pin_state(self, generation: int, state: bytes) -> None:
+        """
+        Keep *state*, which belongs to the image *generation*; complete from the first one on.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        packed = zlib.compress(state)
+        value = _STATE_HEAD.pack(len(packed), abi.ABI_HASH) + packed
+        fd = calls.create_array("enf_state", len(value))
+        try:
+            calls.update(fd, 0, value)
+            calls.freeze(fd)
+            calls.pin(fd, self._name(f"{_STATE}{generation}"))
+        finally:
+            os.close(fd)
+
+    def forget_states(self, keep: Iterable[int]) -> None:
+        """Remove the states of all generations but those of *keep*."""
+        kept = set(keep)
+        for generation in self.generations() - kept:
+            (self.path / f"{_STATE}{generation}").unlink(missing_ok=True)
+
+    def generations(self) -> set[int]:
+        """Tell for which images there is a state."""
+        return {int(name.removeprefix(_STATE)) for name in self._names(_STATE)}
+
+    def state(self, generation: int) -> tuple[bool, bytes]:
+        """
+        Return whether the session has this program's ABI, and the state of the image *generation*.
+
+        Raises:
+            KernelError: if there is none, or it cannot be read.
+        """
+        fd = calls.get_pinned(self._name(f"{_STATE}{generation}"))
+        try:
+            value = calls.lookup(fd, 0, calls.map_facts(fd).value_size)
+        finally:
+            os.close(fd)
+        size, built_for = _STATE_HEAD.unpack_from(value)
+        packed = value[_STATE_HEAD.size : _STATE_HEAD.size + size]
+        try:
+            return built_for == abi.ABI_HASH, zlib.decompress(packed)
+        except zlib.error as error:
+            raise KernelError(f"the state in {self.path} cannot be read: {error}") from error
+
+    def open_map(self, name: str) -> int:
+        """
+        Return a descriptor of the map *name*.
+
+        Raises:
+            KernelError: if it is not there, or the kernel refuses.
+        """
+        return calls.get_pinned(self._name(f"{_MAP}{name}"))
+
+    def detach(self) -> None:
+        """
+        Release the links, the last attached first: hooks before what labels processes.
+
+        When this returns, none of their programs runs any more, unless somebody else holds a link.
+
+        Raises:
+            KernelError: if one cannot be released; the others are.
+        """
+        first: Exception | None = None
+        for name in sorted(self._names(_LINK), reverse=True):
+            try:
+                # With a descriptor of its own the last reference goes when that is closed, which
+                # detaches at once; removing a name would leave it to a worker of the kernel.
+                fd = calls.get_pinned(self._name(name))
+                try:
+                    (self.path / name).unlink()
+                finally:
+                    os.close(fd)
+            except (KernelError, OSError) as error:
+                first = first or error
+        if first is not None:
+            raise KernelError(f"cannot release the links in {self.path}: {first}") from first
+
+    def remove(self) -> None:
+        """
+        Remove everything, links first. Idempotent.
+
+        Raises:
+            KernelError: if something stays.
+        """
+        if not self.path.exists():
+            return
+        self.detach()
+        try:
+            for entry in self.path.iterdir():
+                entry.unlink()
+            self.path.rmdir()
+        except OSError as error:
+            raise KernelError(f"cannot remove {self.path}: {error.strerror}") from error
+
+    def _name(self, name: str) -> bytes:
+        return bytes(self.path / name)
+
+    def _names(self, prefix: str) -> list[str]:
+        return [entry.name for entry in self.path.iterdir() if entry.name.startswith(prefix)]
+
+
+@attrs.define(eq=False)
+class PinStore:
+    """All sessions' pins below one directory, held by one daemon at a time."""
+
+    base: Path
+    _fd: int
+
+    @classmethod
+    def open(cls, base: Path = DEFAULT, *, patience: float = _PATIENCE) -> Self:
+        """
+        Make *base* if need be, mounting a BPF file system where none is, and hold it.
+
+        Raises:
+            KernelError: if there can be none, or another daemon holds it.
+        """
+        _require_bpf(base.parent)
+        try:
+            base.mkdir(mode=0o700, exist_ok=True)
+            fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise KernelError(
+                f"cannot make {base}, where enforcement is kept: {error.strerror}"
+            ) from error
+        end = time.monotonic() + patience
+        while not _lock(fd):
+            if time.monotonic() > end:
+                os.close(fd)
+                raise KernelError(f"another daemon holds {base}: stop it first with: enforcer stop")
+            time.sleep(0.05)
+        return cls(base, fd)
+
+    def sessions(self) -> list[PinDirectory]:
+        """Return the directories of all sessions, the newest last."""
+        return _sessions(self.base)
+
+    def newest(self) -> PinDirectory | None:
+        """Return the newest session that can be taken over."""
+        complete = [session for session in self.sessions() if session.generations()]
+        return complete[-1] if complete else None
+
+    def create(self) -> PinDirectory:
+        """
+        Make the directory of a new session.
+
+        Raises:
+            KernelError: if the file system refuses.
+        """
+        number = max((session.number for session in self.sessions()), default=0) + 1
+        path = self.base / str(number)
+        try:
+            path.mkdir(mode=0o700)
+        except OSError as error:
+            raise KernelError(f"cannot make {path}: {error.strerror}") from error
+        return PinDirectory(path)
+
+    def close(self) -> None:
+        """Let go; an empty directory is removed. Idempotent."""
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
+        # ENOTEMPTY: enforcement stays, or another session is there: so does the directory.
+        with contextlib.suppress(OSError):
+            self.base.rmdir()
+        os.close(fd)
+
+
+def left(directory: Path = DEFAULT) -> bool:
+    """Whether a session is pinned below *directory*."""
+    return bool(_sessions(directory))
+
+
+def clear(directory: Path = DEFAULT) -> int:
+    """
+    End the enforcement that a lost daemon left; return how many sessions that were.
+
+    Raises:
+        KernelError: if a daemon holds it, or something cannot be removed.
+    """
+    if not left(directory):
+        return 0
+    with contextlib.closing(PinStore.open(directory)) as store:
+        sessions = store.sessions()
+        for session in sessions:
+            session.remove()
+        return len(sessions)
+
+
+def _sessions(base: Path) -> list[PinDirectory]:
+    try:
+        names = [entry.name for entry in base.iterdir()]
+    except FileNotFoundError:
+        return []
+    return [PinDirectory(base / str(n)) for n in sorted(_numbers(names))]
+
+
+def _numbers(names: Iterable[str]) -> Iterator[int]:
+    for name in names:
+        if name.isascii() and name.isdecimal():
+            yield int(name)
+
+
+def _lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _require_bpf(directory: Path) -> None:
+    """Mount a BPF file system on *directory* if there is none there or above."""
+    if _is_bpf(directory):
+        return
+    if not directory.is_dir():
+        raise KernelError(f"there is no directory {directory} for a BPF file system: mount sysfs")
+    try:
+        calls.mount_bpf(bytes(directory))
+    except KernelError as error:
+        if error.errno == errno.EBUSY and _is_bpf(directory):
+            return
+        raise KernelError(
+            f"there is no BPF file system on {directory} and none can be mounted "
+            f"({os.strerror(error.errno or 0)}): mount one, or start with --no-pins",
+            error.errno or 0,
+        ) from error
+    if not _is_bpf(directory):
+        raise EnforcerBug(f"a BPF file system was mounted on {directory} and is not there")
+
+
+def _is_bpf(directory: Path) -> bool:
+    """Tell whether the file system that shows *directory* is a BPF file system, by mountinfo."""
+    device = directory.stat().st_dev if directory.exists() else -1
+    wanted = f"{os.major(device)}:{os.minor(device)}" if device >= 0 else ""
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        fields, _, tail = line.partition(" - ")
+        if fields.split(" ")[2] == wanted and tail.split(" ")[0] == "bpf":
+            return True
+    return False

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""
+One image after another in the map of images: what counts, what it falls back to, what it counted.
+
+A failure before the swap leaves what is in force untouched; the swap is one update of one entry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Self
+
+import attrs
+
+from enforcer.errors import EnforcerBug, KernelError
+from enforcer.kernel import image_map
+from enforcer.kernel.image_map import Image, ImageHead, ImageMap, Slot, restamp
+from enforcer.kernel.maps import HitCounters, RowHits
+
+__all__ = ["Committed", "Succession"]
+
+
+@attrs.frozen
+class Committed:
+    """
+    What came of a commit.
+
+    Attributes:
+        settled: generation and final counts of the image whose place for counting was taken.
+        warning: a sentence, if the labels of running processes could not all be made.
+    """
+
+    settled: tuple[int, tuple[RowHits, ...]] | None = None
+    warning: str | None = None
+
+
+@attrs.define(eq=False)
+class Succession:
+    """
+    The images of one session.
+
+    Attributes:
+        head: of the current entry; it may be expired.
+        fallback: what counts then.
+    """
+
+    _images: int
+    _hits: HitCounters
+    _capacity: int
+    head: ImageHead
+    fallback: Image | None = None
+    _retired: ImageHead | None = None
+
+    @classmethod
+    def begin(
+        cls, images: int, hits: int, capacity: int, image: Image, fallback: Image | None
+    ) -> Self:
+        """
+        Commit the first *image* of the maps with the descriptors *images* and *hits*.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        made = cls(images, HitCounters.of(hits), capacity, ImageHead.of(image.data), fallback)
+        if fallback is not None:
+            made._put(fallback, Slot.FALLBACK)
+        made._put(image, Slot.CURRENT)
+        return made
+
+    @property
+    def counting(self) -> ImageHead | None:
+        """The image that counts now; None if none does, its time being over."""
+        if not self.head.is_expired:
+            return self.head
+        return ImageHead.of(self.fallback.data) if self.fallback is not None else None
+
+    @property
+    def generations(self) -> set[int]:
+        """Of the images that count or may count."""
+        images = {self.head.generation}
+        if self.fallback is not None:
+            images.add(ImageHead.of(self.fallback.data).generation)
+        return images
+
+    def read(self) -> bytes:
+        """
+        Return the image that counts now, as the kernel holds it.
+
+        Raises:
+            KernelError: if none does, or it cannot be read.
+        """
+        slot = Slot.FALLBACK if self.head.is_expired else Slot.CURRENT
+        data = image_map.read(self._images, slot)
+        if data is None:
+            raise KernelError("no policy is in force: the time to confirm it is over")
+        return data
+
+    def replace(self, image: Image, fallback: Image | None, label: Callable[[], None]) -> Committed:
+        """
+        Put *image* in force, at once for all operations.
+
+        Args:
+            image: with the next generation.
+            fallback: with the generation after that, if *image* expires.
+            label: labels running processes by the staged image; may raise KernelError.
+
+        Raises:
+            KernelError: if the kernel refuses; the old image stays.
+            EnforcerBug: if the generation is not the next one, or the last one is not settled.
+        """
+        head = ImageHead.of(image.data)
+        if self.head.expires_ns or head.generation != self.head.generation + 1:
+            raise EnforcerBug(f"generation {head.generation} is not the next one to commit")
+        settled = self.retired_hits()
+        self._hits.clear(head.generation)
+        try:
+            if fallback is not None:
+                self._put(fallback, Slot.FALLBACK)
+            warning = self._swap(image, head, label)
+        except BaseException:
+            image_map.clear(self._images, Slot.FALLBACK)
+            self._retired = None  # its counts are settled or gone
+            raise
+        self._retired, self.head, self.fallback = self.head, head, fallback
+        return Committed(settled, warning)
+
+    def confirm(self) -> None:
+        """
+        Let the current image stay when its time is over.
+
+        Raises:
+            KernelError: if its time is over already, or the kernel refuses.
+        """
+        data = image_map.read(self._images, Slot.CURRENT)
+        if data is None or self.head.is_expired:
+            raise KernelError("too late: the time to confirm is over")
+        self._settle(restamp(data))
+
+    def fall_back(self) -> None:
+        """
+        After the time of the current image: make the fallback, which counts already, current.
+
+        Raises:
+            KernelError: if the kernel refuses; the fallback counts all the same.
+            EnforcerBug: if there is none.
+        """
+        if self.fallback is None:
+            raise EnforcerBug("there is no image to fall back to")
+        retired = self.head
+        self._settle(self.fallback)
+        self._retired = retired
+
+    def hits(self) -> tuple[RowHits, ...]:
+        """
+        Return how often each row of the image that counts has decided, exactly.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        return self._read_hits(self.counting)
+
+    def retired_hits(self) -> tuple[int, tuple[RowHits, ...]] | None:
+        """
+        Return the generation and the counts of the image before, until the next commit.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        before = self.head if self.head.is_expired else self._retired
+        return (before.generation, self._read_hits(before)) if before is not None else None
+
+    def _read_hits(self, head: ImageHead | None) -> tuple[RowHits, ...]:
+        return self._hits.read(head.generation, head.n_rows) if head is not None else ()
+
+    def _put(self, image: Image, slot: Slot) -> None:
+        with contextlib.closing(ImageMap.holding(image.data, self._capacity)) as idle:
+            idle.commit(self._images, slot)
+
+    def _swap(self, image: Image, head: ImageHead, label: Callable[[], None]) -> str | None:
+        """
+        Commit; returns a sentence if labels that are new could not all be made.
+
+        They are made before, so that no process is met without, and again after, for those that
+        were forked in between.
+        """
+        with contextlib.closing(ImageMap.holding(image.data, self._capacity)) as idle:
+            if not head.has_new_labels:
+                idle.commit(self._images)
+                return None
+            idle.commit(self._images, Slot.STAGED)
+            try:
+                label()
+                idle.commit(self._images)
+                try:
+                    label()
+                except KernelError as error:
+                    # In force: what is not known of a lineage is as before the policy was there.
+                    return str(error)
+            finally:
+                image_map.clear(self._images, Slot.STAGED)
+        return None
+
+    def _settle(self, image: Image) -> None:
+        self._put(image, Slot.CURRENT)
+        self.head, self.fallback = ImageHead.of(image.data), None
+        image_map.clear(self._images, Slot.FALLBACK)

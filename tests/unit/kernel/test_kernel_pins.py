@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""Enforcement that outlives who began it, and images that expire, on a kernel that enforces."""
+
+import contextlib
+import errno
+import os
+import time
+
+import pytest
+from kernel_images import image_for_everybody
+
+from enforcer.errors import KernelError
+from enforcer.kernel import pins
+from enforcer.kernel.image_map import ImageHead, restamp
+from enforcer.kernel.leftover import Leftover
+from enforcer.kernel.maps import Notes
+from enforcer.kernel.pins import PinStore
+from enforcer.kernel.session import Session
+from enforcer.libbpf import abi
+
+pytestmark = pytest.mark.kernel
+
+ACTIONS = abi.enumeration("enf_action", "ENF_ACT_")
+DENY, LOG = ACTIONS["DENY"], ACTIONS["LOG"]
+
+
+def is_refused(path):
+    """Whether nobody may make a FIFO."""
+    try:
+        os.mkfifo(path)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return True
+    path.unlink()
+    return False
+
+
+def denying(generation=1):
+    return image_for_everybody("MKNOD", DENY, error=errno.EROFS, generation=generation)
+
+
+def in_seconds(seconds):
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) + int(seconds * 1e9)
+
+
+@pytest.fixture
+def store(lsm):
+    with contextlib.closing(PinStore.open()) as held:
+        assert [] == held.sessions()
+        yield held
+        for session in held.sessions():
+            session.remove()
+
+
+def test_a_session_that_was_left_stays_in_force_and_can_be_taken_over(store, tmp_path):
+    """There is no moment without enforcement, and nothing stays behind in the end."""
+    first = Session.open(denying(7), pins=store.create(), states={7: b"what was"})
+    is_refused(tmp_path / "a")
+    first.note(Notes(5, 6, 7))
+    first.leave()
+    assert is_refused(tmp_path / "a")
+
+    left = Leftover.open(store.newest())
+    assert (7, 7, b"what was", None) == (
+        left.generation,
+        left.last_generation,
+        left.state,
+        left.problem,
+    )
+    assert Notes(5, 6, 7) == left.notes()
+    assert 2 == left.hits()[0].enforced
+    assert 2 == len(left.drain())
+    with Session.open(denying(8), pins=store.create(), states={8: b""}, carry=left.tasks) as second:
+        left.detach()
+        assert is_refused(tmp_path / "a")
+        left.remove()
+        assert 1 == len(store.sessions())
+        assert 1 == second.hits()[0].enforced
+    assert not is_refused(tmp_path / "a")
+    assert [] == store.sessions()
+
+
+def test_what_a_lost_daemon_left_can_be_cleared(store, tmp_path):
+    """As the stop of a daemon that is gone does."""
+    Session.open(denying(), pins=store.create(), states={1: b"state"}).leave()
+    store.close()
+    assert pins.left()
+
+    assert 1 == pins.clear()
+
+    assert not is_refused(tmp_path / "a")
+    assert not pins.left()
+    assert 0 == pins.clear()
+
+
+def test_one_daemon_at_a_time(store):
+    """The directory is held while it lives."""
+    with pytest.raises(KernelError, match="another daemon"):
+        PinStore.open(patience=0.0)
+
+
+def test_an_interrupted_start_is_not_taken_over(store, tmp_path):
+    """Without a state nobody could tell what it enforces; it is removed with the rest."""
+    Session.open(denying(), pins=store.create()).leave()
+
+    assert store.newest() is None
+    assert is_refused(tmp_path / "a")
+
+
+def test_an_image_expires_without_anybody(lsm, tmp_path):
+    """Then the fallback counts, by the kernel's own clock."""
+    fallback = image_for_everybody("MKNOD", LOG, generation=5)
+    with Session.open(image_for_everybody("MKNOD", LOG, generation=3)) as session:
+        image = restamp(denying(4).data, expires_ns=in_seconds(3))
+        session.commit(image, fallback=fallback)
+        assert is_refused(tmp_path / "a")
+        assert (4, True) == (session.generation, session.is_pending)
+        while not ImageHead.of(image.data).is_expired:
+            time.sleep(0.05)
+
+        assert not is_refused(tmp_path / "a")
+        assert 5 == session.generation
+        session.fall_back()
+        assert (5, False) == (session.generation, session.is_pending)
+        assert not is_refused(tmp_path / "a")
+        assert (2, 1) == (session.hits()[0].enforced, session.retired_hits()[1][0].enforced)
+        assert (4, session.retired_hits()[1]) == session.commit(denying(6)).settled
+        assert is_refused(tmp_path / "a")
+
+
+def test_without_a_fallback_nothing_is_in_force_after_the_time(lsm, tmp_path):
+    """A first start that nobody confirms."""
+    with Session.open(denying(3)) as session:
+        session.commit(restamp(denying(4).data, expires_ns=in_seconds(3)))
+        assert is_refused(tmp_path / "a")
+        while session.generation:
+            time.sleep(0.05)
+
+        assert not is_refused(tmp_path / "a")
+        with pytest.raises(KernelError, match="too late"):
+            session.confirm()
+
+
+def test_a_confirmed_image_stays(lsm, tmp_path):
+    """With its generation and its counts."""
+    with Session.open(denying(1)) as session:
+        assert is_refused(tmp_path / "a")
+        image = restamp(denying(2).data, expires_ns=in_seconds(3))
+        session.commit(image, fallback=restamp(denying(1).data, generation=3))
+        assert is_refused(tmp_path / "a")
+        session.confirm()
+        while not ImageHead.of(image.data).is_expired:
+            time.sleep(0.05)
+
+        assert is_refused(tmp_path / "a")
+        assert (2, False) == (session.generation, session.is_pending)
+        assert 2 == session.hits()[0].enforced
+        assert (1, 1) == (session.retired_hits()[0], session.retired_hits()[1][0].enforced)
