@@ -8,37 +8,49 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+import attrs
 
 from enforcer.errors import PolicyError
 from enforcer.policy.build import build
 from enforcer.policy.context import Context
+from enforcer.policy.listing import entries, policy_files
 from enforcer.policy.loader import MAX_BYTES, read
 from enforcer.policy.model import Policy, PolicySet, Span
 from enforcer.policy.names import Resolver, SystemResolver
 from enforcer.policy.nodes import Scalar
+from enforcer.policy.trust import Place, Trust
 
-__all__ = ["load_policies", "load_text", "policy_files"]
+__all__ = ["Trust", "load_policies", "load_text", "policy_files"]
 
-SUFFIXES = (".yaml", ".yml")
+# A FIFO or device in place of a file is not waited for.
+_READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def load_policies(paths: Sequence[str | Path], resolver: Resolver | None = None) -> PolicySet:
+def load_policies(
+    paths: Sequence[str | Path], resolver: Resolver | None = None, *, trust: Trust | None = None
+) -> PolicySet:
     """
     Load all policies of *paths*: files, and directories with what :func:`policy_files` finds there.
+
+    Args:
+        paths: where they are; what several of them lead to is read once.
+        resolver: where names of users and groups are looked up; else this system.
+        trust: who must own the files for them to be put in force; None: anybody may, as for checking.
 
     Raises:
         PolicyErrors: every error of every file; nothing is loaded then.
     """
     context = Context(resolver=resolver or SystemResolver())
-    policies: list[Policy] = []
-    for file in _files(paths, context):
-        with context.problems.catching():
-            content = _content(file)
-            policies += _policies(content, str(file), context)
-    _check_names(policies, context)
+    reader = _Reader(context, trust)
+    for path in paths:
+        reader.read(Path(path))
+    _check_names(reader.policies, context)
     context.problems.check()
-    return PolicySet(tuple(policies))
+    return PolicySet(tuple(reader.policies))
 
 
 def load_text(text: str | bytes, file: str, resolver: Resolver | None = None) -> PolicySet:
@@ -55,58 +67,80 @@ def load_text(text: str | bytes, file: str, resolver: Resolver | None = None) ->
     return PolicySet(tuple(policies))
 
 
-def policy_files(directory: Path) -> Iterator[Path]:
-    """
-    Yield the policy files below *directory*, sorted; hidden files and directories are left out.
+@attrs.define
+class _Reader:
+    """Reads files and directories, each file once, and collects their policies."""
 
-    Raises:
-        OSError: a directory cannot be read.
-    """
-    for entry in sorted(directory.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            yield from policy_files(entry)
-        elif entry.suffix in SUFFIXES and not entry.is_dir():
-            yield entry
+    context: Context
+    trust: Trust | None
+    policies: list[Policy] = attrs.field(factory=list)
+    _seen: set[tuple[int, int]] = attrs.field(factory=set)
 
+    def read(self, path: Path) -> None:
+        """Read what *path* leads to, a file or a directory."""
+        with self.context.problems.catching(), self._open(path) as fd:
+            if stat.S_ISDIR(os.fstat(fd).st_mode):
+                self._directory(Place(fd, path))
+            else:
+                self._file(fd, path)
 
-def _files(paths: Sequence[str | Path], context: Context) -> Iterator[Path]:
-    """Yield every file to read once, even if several of *paths* lead to it."""
-    seen: set[str] = set()
-    for path in map(Path, paths):
+    def _directory(self, top: Place) -> None:
+        """Read everything below *top*, from its descriptor: it stays the tree that was opened."""
+        errors_before = len(self.context.problems.errors)
+        is_empty = True
+        pending = [(top.path, True)]
+        while pending:
+            path, is_directory = pending.pop()
+            is_empty = is_empty and is_directory
+            # What cannot be read hides nothing that is wrong with the rest.
+            with self.context.problems.catching(), self._open(path, top) as fd:
+                if is_directory:
+                    with _telling(path):
+                        found = entries(fd)
+                    pending += [(path / name, below) for name, below in reversed(found)]
+                else:
+                    self._file(fd, path)
+        if is_empty and len(self.context.problems.errors) == errors_before:
+            self.context.add(
+                "the directory has no policy: put *.yaml files there", _start(top.path)
+            )
+
+    def _file(self, fd: int, path: Path) -> None:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            msg = "not a regular file"
+            raise PolicyError(msg, _start(path))
+        if (found.st_dev, found.st_ino) in self._seen:
+            return
+        self._seen.add((found.st_dev, found.st_ino))
+        with _telling(path), open(fd, "rb", closefd=False) as file:
+            content = file.read(MAX_BYTES + 1)
+        self.policies += _policies(content, str(path), self.context)
+
+    @contextmanager
+    def _open(self, path: Path, top: Place | None = None) -> Iterator[int]:
+        """Open *path*, by way of *top* if it lies there."""
+        with _telling(path):
+            if self.trust is not None:
+                fd = self.trust.open(path, top)
+            elif top is not None:
+                fd = os.open(path.relative_to(top.path), _READ, dir_fd=top.fd)
+            else:
+                fd = os.open(path, _READ)
         try:
-            files = list(policy_files(path)) if path.is_dir() else [path]
-        except OSError as error:
-            context.add(f"cannot list the directory: {error.strerror}", _start(path))
-            continue
-        if not files:
-            context.add("the directory has no policy: put *.yaml files there", _start(path))
-        for file in files:
-            real = _identity(file)
-            if real not in seen:
-                seen.add(real)
-                yield file
+            yield fd
+        finally:
+            os.close(fd)
 
 
-def _identity(file: Path) -> str:
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Give what goes wrong with *path* itself its place."""
     try:
-        return os.path.realpath(file)
-    except ValueError:  # no file can have this name, as reading it will say
-        return str(file)
-
-
-def _content(path: Path) -> bytes:
-    """Read a regular file up to just above the limit; a FIFO or device is not waited for."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as file:  # noqa: PTH123 - a descriptor
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                msg = "not a regular file"
-                raise PolicyError(msg, _start(path))
-            return file.read(MAX_BYTES + 1)
+        yield
     except OSError as error:
-        msg = f"cannot read the file: {error.strerror}"
+        what = "list the directory" if path.is_dir() else "read the file"
+        msg = f"cannot {what}: {error.strerror}"
         raise PolicyError(msg, _start(path)) from error
     except ValueError as error:
         msg = f"not the name of a file: {error}"
