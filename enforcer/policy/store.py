@@ -139,7 +139,9 @@ def _telling(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = "list the directory" if path.is_dir() else "read the file"
+        # Unlike Path.is_dir it never raises, whatever was wrong with the path.
+        is_directory = os.path.isdir(path)  # noqa: PTH112
+        what = "list the directory" if is_directory else "read the file"
         msg = f"cannot {what}: {error.strerror}"
         raise PolicyError(msg, _start(path)) from error
     except ValueError as error:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -105,3 +106,28 @@ def test_impossible_names_are_errors():
     """Not a traceback."""
     (error,) = _errors("a\0b")
     assert "not the name of a file" in error
+    (error,) = _errors("x" * 300)
+    assert "cannot read the file: File name too long" in error
+
+
+def test_a_directory_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
+    """Said once, and what is wrong elsewhere is said, too."""
+    _write(tmp_path / "d" / "a.yaml", "a")
+    (tmp_path / "b.yaml").write_text("[\n")
+
+    def failing(directory):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "scandir", failing)
+    found = _errors(tmp_path / "d", tmp_path / "b.yaml")
+    assert f"{tmp_path}/d:1:1: cannot list the directory: Input/output error" == found[0]
+    assert [f"{tmp_path}/d", f"{tmp_path}/b.yaml"] == [error.split(":")[0] for error in found]
+
+
+def test_deep_trees_are_read(tmp_path):
+    """As deep as names can be, not as deep as Python can call."""
+    deep = tmp_path
+    for _ in range(400):
+        deep /= "d"
+    _write(deep / "a.yaml", "a")
+    assert ["a"] == _names(tmp_path)
