@@ -9,12 +9,14 @@ import re
 from pathlib import Path
 
 from enforcer.cli.exits import UsageError
-from enforcer.runtime.protocol import DEFAULT_SOCKET
+from enforcer.runtime.protocol import CONFIRM_LEAST, CONFIRM_MOST, DEFAULT_SOCKET
 
 __all__ = [
     "DEFAULT_POLICIES",
+    "add_confirm_within",
     "add_policies",
     "add_socket",
+    "confirmation_time",
     "duration",
     "policy_paths",
     "require_root",
@@ -47,6 +49,16 @@ def add_socket(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_confirm_within(parser: argparse.ArgumentParser) -> None:
+    """Add the time in which a change must be confirmed."""
+    parser.add_argument(
+        "--confirm-within",
+        metavar="TIME",
+        type=confirmation_time,
+        help="put the previous set back in force unless `enforcer confirm` comes in time: 60s, 5m",
+    )
+
+
 def policy_paths(given: list[Path]) -> list[Path]:
     """Take what was *given*, else the default folder, which must then exist."""
     if given:
@@ -71,3 +83,14 @@ def duration(text: str) -> float:
     if found is None or not float(found[1]):
         raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 60s, 5m or 1h")
     return float(found[1]) * _SECONDS[found[2]]
+
+
+def confirmation_time(text: str) -> float:
+    """Read a duration in which somebody can confirm."""
+    seconds = duration(text)
+    if not CONFIRM_LEAST <= seconds <= CONFIRM_MOST:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time to confirm in: "
+            f"it is {CONFIRM_LEAST:g} s to {CONFIRM_MOST / 60:g} minutes"
+        )
+    return seconds

@@ -7,7 +7,18 @@ import argparse
 from typing import TYPE_CHECKING
 
 from enforcer import __version__
-from enforcer.cli import check, doctor, dry_run, events, start, status, stop
+from enforcer.cli import (
+    check,
+    confirm,
+    doctor,
+    dry_run,
+    events,
+    policy,
+    reload,
+    start,
+    status,
+    stop,
+)
 from enforcer.cli.exits import guarded
 
 if TYPE_CHECKING:
@@ -22,6 +33,9 @@ _COMMANDS = {
     "doctor": (doctor, "show what this kernel can prevent"),
     "status": (status, "show what the running daemon does"),
     "events": (events, "show records of the running daemon as they come"),
+    "reload": (reload, "read the policy files again and put them in force"),
+    "confirm": (confirm, "keep what was put in force with --confirm-within"),
+    "policy": (policy, "show and change the policies in force, one by one"),
     "stop": (stop, "end enforcement"),
 }
 

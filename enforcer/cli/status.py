@@ -13,6 +13,7 @@ from enforcer.runtime.protocol import Client
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -44,6 +45,8 @@ def _show(state: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from enforcer.events.text import neutral
+
     out = console()
     records, memory = state["records"], state["memory"]
     lost = records["lostDecisions"] + records["lostActivity"] + records["malformed"]
@@ -52,6 +55,8 @@ def _show(state: dict[str, Any]) -> None:
         f"{plural(len(state['policies']), 'policy')}, {plural(state['programs'], 'program')}, "
         f"generation {state['generation']}"
     )
+    for line in _beside(state):
+        out.print(Text(line))
     out.print(
         f"memory: {size(memory['residentBytes'])} resident, {size(memory['mapBytes'])} of maps"
     )
@@ -61,6 +66,8 @@ def _show(state: dict[str, Any]) -> None:
             out.print(
                 Text(f"{sink['name']}: {'failing, ' * sink['failing']}{sink['dropped']:,} dropped")
             )
+    for change in state.get("runtimeChanges", ()):
+        out.print(Text(neutral(f"changed at run time: {change['policy']}: {change['change']}")))
     table = Table("policy", "mode", "rules", "acted", "would act", "file", box=None, pad_edge=False)
     for policy in state["policies"]:
         table.add_row(
@@ -73,3 +80,16 @@ def _show(state: dict[str, Any]) -> None:
         )
     out.print()
     out.print(table)
+
+
+def _beside(state: dict[str, Any]) -> Iterator[str]:
+    """Say what else holds of the set in force: for how long, what it outlives, who may end it."""
+    if pending := state.get("confirmation"):
+        yield (
+            f"not confirmed: in {span(pending['secondsLeft'])} generation {pending['fallback']} "
+            "is back in force, unless: enforcer confirm"
+        )
+    if pins := state.get("pins"):
+        yield f"pinned at {pins}: enforcement outlives the daemon"
+    if state.get("protected"):
+        yield "protected: other processes may not change or end it"

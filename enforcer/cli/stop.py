@@ -1,40 +1,132 @@
 # SPDX-License-Identifier: MIT
-"""End enforcement: ask the daemon to detach its hooks, and wait until it has."""
+"""
+End enforcement: ask the daemon to detach its hooks, and wait until it has.
+
+With --force also where no daemon answers: one that hangs is killed, and what a lost one left in force
+is removed.
+"""
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
-from enforcer.cli.arguments import add_socket
+from enforcer.cli.arguments import add_socket, require_root
 from enforcer.cli.exits import Exit, UsageError
-from enforcer.runtime.protocol import Client
+from enforcer.cli.output import plural
+from enforcer.errors import ControlError
+from enforcer.runtime.protocol import Client, NoDaemonError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = """\
 examples:
   enforcer stop
+  enforcer stop --force                   also if the daemon hangs, or was killed
 """
 
-_PATIENCE = 120.0
+_PATIENCE = 120.0  # seconds for an orderly end
+_SHORT = 10.0  # seconds until a daemon that does not answer counts as hanging
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="kill a daemon that does not answer, remove what a lost one left in force",
+    )
     add_socket(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask, and wait for the end."""
-    with Client.connect(args.socket) as client:
+    if args.force:
+        require_root("stop --force")
+        _force(args.socket)
+        return Exit.OK
+    try:
+        _ask(args.socket)
+    except NoDaemonError:
+        if _is_left():
+            raise UsageError(
+                "enforcement of a lost daemon is still in force: "
+                "enforcer start takes it over, enforcer stop --force ends it"
+            ) from None
+        raise
+    if _is_left():
+        print("enforcer: stopped, what was pinned stays in force: enforcer stop --force ends it")
+    else:
+        print("enforcer: stopped, nothing is enforced any more")
+    return Exit.OK
+
+
+def _ask(socket: Path) -> None:
+    with Client.connect(socket, timeout=_SHORT) as client:
         pid = client.ask("stop")["pid"]
         if not client.wait_closed(_PATIENCE):
-            raise UsageError(
+            raise ControlError(
                 f"the daemon (pid {pid}) was asked to stop and has not after {_PATIENCE:.0f} s: "
-                f"enforcement may still be in force; kill -KILL {pid} ends it"
+                "enforcement may still be in force; enforcer stop --force ends it"
             )
-    print("enforcer: stopped, nothing is enforced any more")
-    return Exit.OK
+
+
+def _force(socket: Path) -> None:
+    from enforcer.runtime.lock import InstanceLock
+    from enforcer.runtime.lost import kill_holder
+    from enforcer.runtime.retry import while_busy
+
+    lock = socket.with_suffix(".lock")
+    killed = None
+    try:
+        had_daemon = while_busy(_SHORT)(_ask_if_there, socket, lock)
+    except (BlockingIOError, ControlError):
+        had_daemon = True
+        killed = kill_holder(lock)
+    # Held while what was left is removed, so that no daemon starts in the midst of it.
+    with InstanceLock.take(lock, patience=_SHORT):
+        removed = _clear()
+    print(f"enforcer: {_ended(killed, removed, had_daemon=had_daemon)}")
+
+
+def _ask_if_there(socket: Path, lock: Path) -> bool:
+    """Ask the daemon, if there is one; BlockingIOError while it is there and does not listen."""
+    from enforcer.runtime.lost import is_held
+
+    try:
+        _ask(socket)
+    except NoDaemonError:
+        if is_held(lock):
+            raise BlockingIOError(errno.EAGAIN, "a daemon starts or ends") from None
+        return False
+    return True
+
+
+def _ended(killed: int | None, removed: int, *, had_daemon: bool) -> str:
+    if not (had_daemon or removed):
+        return "no daemon is running, and nothing is left in force"
+    said = ["stopped"]
+    if killed is not None:
+        said.append(f"by killing the daemon (pid {killed}), which did not answer")
+    if removed:
+        said.append(f"what {plural(removed, 'session')} left was removed")
+    return ", ".join([*said, "nothing is enforced any more"])
+
+
+def _clear() -> int:
+    from enforcer.kernel.pins import clear
+
+    return clear()
+
+
+def _is_left() -> bool:
+    from enforcer.kernel.pins import DEFAULT, left
+
+    try:
+        return left(DEFAULT)
+    except PermissionError:
+        return False  # whoever may not look is told only what can be seen: that no daemon runs

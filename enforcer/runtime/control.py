@@ -2,50 +2,68 @@
 """
 The daemon's side of the control socket: root only, never in the way of the loop.
 
-Everything is non-blocking. A follower that reads too slowly loses records, is told how many, and
-costs nobody else anything.
+Everything is non-blocking, and bounded: a follower that reads too slowly loses records, is told how
+many, and costs nobody else anything; requests are held up to a limit, and not for long; whoever does
+not take an answer is not heard until it does. Every change that was asked for is told, with who asked.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import selectors
 import socket
-import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from enforcer.errors import KernelError
+from enforcer.errors import ControlError, EnforcerError
+from enforcer.events.text import neutral
+from enforcer.runtime.commands import REQUEST_LIMIT, Desk, Request, parse_request, refusal
+from enforcer.runtime.peer import Peer, peer_of
 from enforcer.runtime.protocol import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from enforcer.runtime.reactor import Reactor
+    from enforcer.runtime.ports import PolicyControl
+    from enforcer.runtime.reactor import Reactor, Timer
 
 __all__ = ["ControlServer"]
 
-_REQUEST_LIMIT = 65536
+_HELD_LIMIT = 2 * REQUEST_LIMIT  # bytes of unfinished requests, over all connections
+_REQUEST_SECONDS = 10.0
 _BACKLOG_LIMIT = 4 << 20
 _MAX_CONNECTIONS = 64
-_PEER = struct.Struct("iII")  # struct ucred: pid, uid, gid
+_NO_DESCRIPTORS = 1.0  # seconds until the next try
 
 
 @attrs.define(eq=False)
 class _Connection:
     socket: socket.socket
-    request: bytes = b""
+    peer: Peer
+    request: bytearray = attrs.field(factory=bytearray)
+    searched: int = 0  # bytes of the request that are known to hold no end of a line
+    deadline: Timer | None = None
     outgoing: deque[bytes] = attrs.field(factory=deque)
     held: int = 0
     sent: int = 0  # bytes of the first outgoing line
     lost: int = 0
     is_follower: bool = False
     is_ending: bool = False
+
+    def next_line(self) -> bytearray | None:
+        """Take the next complete line of the request."""
+        end = self.request.find(b"\n", self.searched)
+        if end < 0:
+            self.searched = len(self.request)
+            return None
+        line = self.request[:end]
+        del self.request[: end + 1]
+        self.searched = 0
+        return line
 
 
 @attrs.define(eq=False)
@@ -55,13 +73,19 @@ class ControlServer:
 
     Args:
         status: makes the answer to ``status``.
-        stop: called once when somebody asked for the end.
+        stop: called when somebody asked for the end.
+        policies: carries out changes; None if nothing can be changed.
+        report: gets a sentence for every change, and for what went wrong.
     """
 
     path: Path
     reactor: Reactor
     status: Callable[[], dict[str, Any]]
     stop: Callable[[], None]
+    policies: PolicyControl | None
+    report: Callable[[str], None] = attrs.field(kw_only=True)
+    refused: int = attrs.field(default=0, init=False)
+    failures: int = attrs.field(default=0, init=False)
     _listener: socket.socket | None = attrs.field(default=None, init=False)
     _connections: set[_Connection] = attrs.field(factory=set, init=False)
 
@@ -87,7 +111,7 @@ class ControlServer:
             os.umask(previous)
         listener.listen(16)
         self._listener = listener
-        self.reactor.watch(listener, selectors.EVENT_READ, lambda _: self._accept(listener))
+        self._watch_listener()
 
     @property
     def has_followers(self) -> bool:
@@ -114,19 +138,37 @@ class ControlServer:
         for connection in list(self._connections):
             self._drop(connection)
 
+    def _watch_listener(self) -> None:
+        if (listener := self._listener) is not None:
+            self.reactor.watch(listener, selectors.EVENT_READ, lambda _: self._accept(listener))
+
     def _accept(self, listener: socket.socket) -> None:
         try:
-            peer, _ = listener.accept()
+            accepted, _ = listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return  # it went away again
         except OSError:
-            return  # it went away again, or we are out of descriptors: it will have to ask again
-        peer.setblocking(False)
-        connection = _Connection(peer)
+            # Out of descriptors or memory, and the caller still waits: do not spin on it.
+            self.reactor.forget(listener)
+            self.reactor.after(_NO_DESCRIPTORS, self._watch_listener)
+            return
+        accepted.setblocking(False)
+        connection = _Connection(accepted, peer_of(accepted))
         self._connections.add(connection)
-        self.reactor.watch(peer, selectors.EVENT_READ, lambda ev: self._ready(connection, ev))
-        if not _is_allowed(peer):
-            self._finish(connection, "only root may ask")
+        self._watch(connection, selectors.EVENT_READ)
+        if connection.peer.refusal:
+            self._turn_away(connection)
         elif len(self._connections) > _MAX_CONNECTIONS:
             self._finish(connection, "too many connections: close some followers of events")
+
+    def _turn_away(self, connection: _Connection) -> None:
+        self.refused += 1
+        if self.refused & (self.refused - 1) == 0:  # 1, 2, 4, …: nobody floods the log with this
+            many = f" ({self.refused} so far)" if self.refused > 1 else ""
+            self.report(
+                f"the control socket refused {connection.peer}{many}: {connection.peer.refusal}"
+            )
+        self._finish(connection, connection.peer.refusal)
 
     def _ready(self, connection: _Connection, events: int) -> None:
         if connection not in self._connections:
@@ -135,6 +177,7 @@ class ControlServer:
             self._push(connection)
         if events & selectors.EVENT_READ and connection in self._connections:
             self._read(connection)
+        self._heed(connection)
 
     def _read(self, connection: _Connection) -> None:
         try:
@@ -145,44 +188,91 @@ class ControlServer:
             raw = b""
         if not raw:
             self._drop(connection)
-            return
-        if connection.is_ending:
-            return  # an answer that refuses is on its way; nothing more is heard
-        connection.request += raw
-        while b"\n" in connection.request and connection in self._connections:
-            line, _, connection.request = connection.request.partition(b"\n")
-            self._handle(connection, line)
-        if len(connection.request) > _REQUEST_LIMIT:
-            self._finish(connection, "the request is too long")
+        elif not (connection.is_ending or connection.is_follower):
+            connection.request += raw  # else a refusal is on its way, or records: nothing is heard
 
-    def _handle(self, connection: _Connection, line: bytes) -> None:
+    def _heed(self, connection: _Connection) -> None:
+        """Answer what was asked, one by one: the next when the answer before it was taken."""
+        while self._is_open(connection) and not connection.outgoing:
+            line = connection.next_line()
+            if line is None:
+                self._await_rest(connection)
+                return
+            self._forget_deadline(connection)
+            self._handle(connection, line)
+
+    def _await_rest(self, connection: _Connection) -> None:
+        """Let the rest of a request come, if it is neither too long nor too slow."""
+        if len(connection.request) > REQUEST_LIMIT:
+            self._finish(connection, f"the request is too long: the limit is {REQUEST_LIMIT} bytes")
+        elif sum(len(each.request) for each in self._connections) > _HELD_LIMIT:
+            self._finish(connection, "too many large requests at once: try again")
+        elif connection.request and connection.deadline is None:
+            connection.deadline = self.reactor.after(
+                _REQUEST_SECONDS, lambda: self._finish_late(connection)
+            )
+
+    def _finish_late(self, connection: _Connection) -> None:
+        if self._is_open(connection):
+            self._finish(connection, f"the request did not end within {_REQUEST_SECONDS:g} s")
+
+    def _handle(self, connection: _Connection, line: bytearray) -> None:
         try:
-            request = json.loads(line)
-        except (ValueError, RecursionError):
-            self._finish(connection, "the request is no JSON")
+            request = parse_request(line)
+        except ControlError as error:
+            self._finish(connection, str(error))
             return
-        command = request.get("command") if isinstance(request, dict) else None
-        if command == "status":
-            self._send(connection, encode(self._status()))
-        elif command == "events":
-            self._send(connection, encode({"ok": True}))
+        self._send(connection, self._answer(request, connection.peer))
+        # After ``stop`` the connection stays open: its end tells that enforcement has ended.
+        if request.command.follows:
             connection.is_follower = True
-        elif command == "stop":
-            # The connection stays open: its end tells the client that enforcement has ended.
-            self._send(connection, encode({"ok": True, "pid": os.getpid()}))
-            self.stop()
-        else:
-            self._finish(connection, f"unknown command {command!r}: known are status, events, stop")
+            connection.request.clear()
+
+    def _answer(self, request: Request, peer: Peer) -> bytes:
+        try:
+            answer = request.serve(Desk(self._status, self.stop, self.policies))
+            line = encode({"ok": True, **answer})
+        except EnforcerError as error:
+            said = refusal(error)
+            if request.deed:
+                self._tell_failure(request, peer, [said["error"], *said.get("errors", ())[:1]])
+            return encode(said)
+        except Exception as error:  # noqa: BLE001 (a mistake of ours costs this request, not the loop)
+            self.failures += 1
+            why = f"internal error: {type(error).__name__}: {error}: this is a bug"
+            self._tell_failure(request, peer, [why])
+            return encode({"ok": False, "error": f"{why}; enforcer status shows what is in force"})
+        if request.deed:
+            self.report(f"{request.deed} by {peer}{_outcome(answer)}")
+        return line
+
+    def _tell_failure(self, request: Request, peer: Peer, why: list[str]) -> None:
+        self.report(f"{request.words}, asked for by {peer}, failed: {neutral('; '.join(why))}")
 
     def _status(self) -> dict[str, Any]:
-        try:
-            return {"ok": True, "status": self.status()}
-        except KernelError as error:
-            return {"ok": False, "error": f"the state cannot be read: {error}"}
+        return {
+            **self.status(),
+            "control": {
+                "connections": len(self._connections),
+                "followers": sum(c.is_follower for c in self._connections),
+                "refused": self.refused,
+                "failures": self.failures,
+            },
+        }
+
+    def _is_open(self, connection: _Connection) -> bool:
+        return connection in self._connections and not connection.is_ending
 
     def _finish(self, connection: _Connection, error: str) -> None:
         connection.is_ending = True
+        connection.request.clear()
+        connection.searched = 0
         self._send(connection, encode({"ok": False, "error": error}))
+
+    def _forget_deadline(self, connection: _Connection) -> None:
+        if connection.deadline is not None:
+            connection.deadline.cancel()
+            connection.deadline = None
 
     def _send(self, connection: _Connection, line: bytes) -> None:
         connection.outgoing.append(line)
@@ -199,7 +289,8 @@ class ControlServer:
                     connection.held -= len(first)
                     connection.sent = 0
         except BlockingIOError:
-            self._watch(connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            # Whoever does not take what it was sent is not heard: its requests wait with the kernel.
+            self._watch(connection, selectors.EVENT_WRITE)
             return
         except OSError:
             self._drop(connection)
@@ -216,12 +307,17 @@ class ControlServer:
         self.reactor.watch(connection.socket, events, lambda ev: self._ready(connection, ev))
 
     def _drop(self, connection: _Connection) -> None:
+        self._forget_deadline(connection)
         self._connections.discard(connection)
         self.reactor.forget(connection.socket)
         connection.socket.close()
 
 
-def _is_allowed(peer: socket.socket) -> bool:
-    """Whether root, or whoever runs this daemon, is at the other end."""
-    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-    return _PEER.unpack(raw)[1] in {0, os.geteuid()}
+def _outcome(answer: dict[str, Any]) -> str:
+    if answer.get("unchanged"):
+        return ": nothing differs"
+    if "generation" not in answer:
+        return ""
+    within = answer.get("confirmWithin")
+    pending = f", for {within:g} s unless confirmed" if within else ""
+    return f": generation {answer['generation']}{pending}"

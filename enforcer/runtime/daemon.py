@@ -64,7 +64,9 @@ class Daemon:
         Raises:
             OSError: the socket cannot be made.
         """
-        self.control = ControlServer(path, self.reactor, self._status, self.stop)
+        self.control = ControlServer(
+            path, self.reactor, self._status, self.stop, policies=None, report=self._report
+        )
         self.control.open()
 
     def publish(self, record: Record | Lost) -> None:
@@ -149,6 +151,9 @@ class Daemon:
     def _status(self) -> dict[str, Any]:
         uptime = time.monotonic() - self._started
         return status(self.session, self._running(), self.policies, uptime)
+
+    def _report(self, sentence: str) -> None:
+        self._running().fanout.report(sentence)
 
     def _running(self) -> Pipeline:
         if self._pipeline is None:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What the daemon needs of the kernel session, so that tests can stand in for it."""
+"""What the daemon and its socket need of others, so that tests can stand in for them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Hits", "KernelSession"]
+__all__ = ["Hits", "KernelSession", "PolicyControl"]
 
 
 class Hits(Protocol):
@@ -55,3 +55,41 @@ class KernelSession(Protocol):
 
     def close(self) -> None:
         """End enforcement. Idempotent."""
+
+
+class PolicyControl(Protocol):
+    """
+    Changes of what is in force; every one is the same atomic commit.
+
+    A change that fails raises an ``EnforcerError`` and leaves the old set in force. With
+    *confirm_within*, the old set is back after so many seconds unless :meth:`confirm` came. What a
+    change returns is described in ``docs/commands.md``.
+    """
+
+    def reload(self, *, confirm_within: float | None = None) -> dict[str, Any]:
+        """Read the policy files again."""
+
+    def confirm(self) -> dict[str, Any]:
+        """Keep what is in force; ``unchanged`` if nothing waited for it."""
+
+    def policies(self) -> list[dict[str, Any]]:
+        """Describe every policy, those that are disabled included."""
+
+    def show(self, name: str) -> dict[str, Any]:
+        """Describe one policy and its rules."""
+
+    def add(self, text: str, file: str, *, confirm_within: float | None = None) -> dict[str, Any]:
+        """Add the policies of *text*; *file* is the name in places."""
+
+    def remove(self, name: str, *, confirm_within: float | None = None) -> dict[str, Any]:
+        """Take a policy out until the daemon ends."""
+
+    def set_enabled(
+        self, name: str, *, enabled: bool, confirm_within: float | None = None
+    ) -> dict[str, Any]:
+        """Switch a policy on or off."""
+
+    def set_mode(
+        self, name: str, mode: str, *, confirm_within: float | None = None
+    ) -> dict[str, Any]:
+        """Let a policy ``enforce`` or ``audit``, whatever its file says."""

@@ -2,9 +2,10 @@
 """
 The words of the control socket, and the client's side of it.
 
-One JSON object per line in both directions. The client sends ``{"command": NAME}``; the answer is
-``{"ok": true, …}`` or ``{"ok": false, "error": SENTENCE}``. After ``events`` records follow, one line
-each, until either side closes. After ``stop`` the connection closes when enforcement has ended.
+One JSON object per line in both directions. The client sends ``{"command": NAME, …}`` with the fields
+of the command; the answer is ``{"ok": true, …}`` or ``{"ok": false, "error": SENTENCE}``, with ``errors``
+if policies are wrong. After ``events`` records follow, one line each, until either side closes. After
+``stop`` the connection closes when enforcement has ended.
 """
 
 from __future__ import annotations
@@ -17,18 +18,33 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from enforcer.errors import ControlError
+from enforcer.errors import ControlError, PolicyError, PolicyErrors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
     from typing import Self
 
-__all__ = ["DEFAULT_SOCKET", "Client", "encode"]
+__all__ = [
+    "CONFIRM_LEAST",
+    "CONFIRM_MOST",
+    "DEFAULT_SOCKET",
+    "Client",
+    "NoDaemonError",
+    "encode",
+]
 
 DEFAULT_SOCKET = Path("/run/enforcer/enforcer.sock")
+
+CONFIRM_LEAST = 1.0  # seconds; nobody types a confirmation faster
+CONFIRM_MOST = 3600.0  # seconds; longer is not waiting but forgetting
+
 _LINE_LIMIT = 16 << 20
 _PATIENCE = 5.0  # seconds, with a daemon that has too many callers
+
+
+class NoDaemonError(ControlError):
+    """Nobody listens."""
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -49,7 +65,8 @@ class Client:
         Connect to the daemon that listens at *path*.
 
         Raises:
-            ControlError: nobody listens, or the caller may not ask.
+            NoDaemonError: nobody listens.
+            ControlError: the caller may not ask.
         """
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(timeout)
@@ -57,26 +74,33 @@ class Client:
             _connect(connection, str(path))
         except OSError as error:
             connection.close()
-            raise ControlError(_why_not(path, error)) from error
+            raise _refused(path, error) from error
         return cls(connection)
 
-    def ask(self, command: str) -> dict[str, Any]:
+    def ask(self, command: str, **fields: Any) -> dict[str, Any]:
         """
-        Send *command*; return the answer.
+        Send *command* with those *fields* that are not None; return the answer.
 
         Raises:
-            ControlError: the answer is an error, or none came.
+            PolicyErrors: policies are wrong; every error with its place.
+            ControlError: the answer is another error, or none came.
         """
+        given = {key: value for key, value in fields.items() if value is not None}
         try:
-            self._socket.sendall(encode({"command": command}))
+            self._socket.sendall(encode({"command": command, **given}))
+        except ConnectionError:
+            pass  # a daemon that refuses to hear more says why before it closes
         except OSError as error:
-            raise ControlError(f"the daemon does not take the command: {error.strerror}") from error
+            why = error.strerror or "it does not read"
+            raise ControlError(f"the daemon does not take the command: {why}") from error
         answer = self._next()
         if answer is None:
             raise ControlError("the daemon closed the connection without an answer")
-        if not answer.get("ok"):
-            raise ControlError(str(answer.get("error", "the daemon refused without a reason")))
-        return answer
+        if answer.get("ok"):
+            return answer
+        if errors := answer.get("errors"):
+            raise PolicyErrors([PolicyError(str(each)) for each in errors])
+        raise ControlError(str(answer.get("error", "the daemon refused without a reason")))
 
     def follow(self) -> Iterator[dict[str, Any]]:
         """Yield every further message until the daemon closes the connection."""
@@ -143,9 +167,9 @@ def _connect(connection: socket.socket, path: str) -> None:
         while_busy(_PATIENCE)(connection.connect, path)
 
 
-def _why_not(path: Path, error: OSError) -> str:
+def _refused(path: Path, error: OSError) -> ControlError:
     if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED}:
-        return "no daemon is running: start it with: enforcer start"
+        return NoDaemonError("no daemon is running: start it with: enforcer start")
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return f"{path} is for root only: run this as root"
-    return f"cannot connect to {path}: {error.strerror or error}"
+        return ControlError(f"{path} is for root only: run this as root")
+    return ControlError(f"cannot connect to {path}: {error.strerror or error}")

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Ask the daemon for a change of what is in force, and show what it changed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from enforcer.cli.exits import complain
+from enforcer.cli.output import plural
+from enforcer.runtime.protocol import Client
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["ask", "document", "show_change"]
+
+_PATIENCE = 120.0  # seconds: large sets are compiled while we wait
+
+
+def ask(socket: Path, command: str, **fields: Any) -> dict[str, Any]:
+    """
+    Ask for *command* and return the answer.
+
+    Raises:
+        PolicyErrors: policies are wrong, with every place; what was in force stays.
+        ControlError: the daemon cannot do it, or is not there.
+    """
+    with Client.connect(socket, timeout=_PATIENCE) as client:
+        answer = client.ask(command, **fields)
+    del answer["ok"]
+    return answer
+
+
+def document(answer: dict[str, Any]) -> str:
+    """Write *answer* as the one object of ``--json``."""
+    return json.dumps({"version": 1, **answer}, indent=2)
+
+
+def show_change(answer: dict[str, Any]) -> None:
+    """Print what a change did, and warnings to standard error."""
+    from enforcer.events.text import neutral
+
+    for line in answer.get("lines", ()):
+        print(neutral(line))
+    for warning in answer.get("warnings", ()):
+        complain(neutral(warning))
+    print(f"enforcer: {_summary(answer)}")
+    if within := answer.get("confirmWithin"):
+        print(f"enforcer: in force for {within:g} s unless confirmed: enforcer confirm")
+
+
+def _summary(answer: dict[str, Any]) -> str:
+    generation = answer["generation"]
+    if answer.get("unchanged"):
+        return f"nothing differs, generation {generation} stays in force"
+    said = [f"generation {generation} in force"]
+    if "rules" in answer:
+        said.append(plural(answer["rules"], "rule"))
+    if seconds := answer.get("seconds"):
+        said.append(f"compiled in {seconds['compile']:.2f} s")
+        said.append(f"swapped in {seconds['swap'] * 1000:.1f} ms")
+    if answer.get("successor"):
+        said.append("in tables of another size")
+    return ", ".join(said)

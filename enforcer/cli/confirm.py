@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""Keep what was put in force with --confirm-within; otherwise the set before it comes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from enforcer.cli.arguments import add_socket
+from enforcer.cli.changes import ask
+from enforcer.cli.exits import Exit
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  enforcer confirm
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    add_socket(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask the daemon."""
+    answer = ask(args.socket, "confirm")
+    if answer.get("unchanged"):
+        print(f"enforcer: nothing awaits confirmation: generation {answer['generation']} stays")
+    else:
+        print(f"enforcer: confirmed, generation {answer['generation']} stays in force")
+    return Exit.OK

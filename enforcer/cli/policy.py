@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""
+Show and change the policies in force, one by one.
+
+Each change is put in force at once, as a reload is. Changes stay over reloads of the files; they end
+with the daemon.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from enforcer.cli.arguments import add_confirm_within, add_socket
+from enforcer.cli.changes import ask, document, show_change
+from enforcer.cli.columns import columns
+from enforcer.cli.exits import Exit, UsageError
+from enforcer.errors import PolicyError, PolicyErrors
+from enforcer.policy.model import Mode
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  enforcer policy list
+  enforcer policy show vault
+  enforcer policy add --confirm-within 60s vault.yaml
+  enforcer policy set-mode vault audit
+  enforcer policy disable vault
+"""
+
+_MODES = [mode.value for mode in Mode]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    def action(name: str, act: Callable[[argparse.Namespace], None], summary: str) -> Any:
+        made = actions.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+        made.set_defaults(act=act, action=name)
+        add_socket(made)
+        return made
+
+    listed = action("list", _list, "list all policies, those that are disabled included")
+    shown = action("show", _show, "show one policy and how often its rules decided")
+    added = action("add", _add, "put the policies of files in force")
+    removed = action("remove", _change, "take a policy out, whatever the files say")
+    enabled = action("enable", _change, "switch a policy on again")
+    disabled = action("disable", _change, "switch a policy off and keep it listed")
+    moded = action("set-mode", _change, "let a policy enforce or audit, whatever its file says")
+    for each in (shown, removed, enabled, disabled, moded):
+        each.add_argument("name", metavar="NAME", help="name of the policy")
+    for each in (added, removed, enabled, disabled, moded):
+        add_confirm_within(each)
+    for each in (listed, shown):
+        each.add_argument("--json", action="store_true", help="print one JSON object")
+    added.add_argument("files", metavar="FILE", nargs="+", type=Path, help="policy file")
+    moded.add_argument("mode", choices=_MODES, help="enforce, or audit: decide, permit, record")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the action."""
+    args.act(args)
+    return Exit.OK
+
+
+def _list(args: argparse.Namespace) -> None:
+    answer = ask(args.socket, "policy-list")
+    if args.json:
+        print(document(answer))
+        return
+    heads = ("policy", "mode", "state", "rules", "acted", "would act", "origin", "file")
+    rows = [
+        (
+            policy["name"],
+            _mode(policy),
+            _state(policy),
+            policy["rules"],
+            policy["enforced"],
+            policy["audited"],
+            policy["origin"],
+            policy["file"],
+        )
+        for policy in answer["policies"]
+    ]
+    _print_table(heads, rows)
+
+
+def _show(args: argparse.Namespace) -> None:
+    from enforcer.events.text import neutral
+
+    answer = ask(args.socket, "policy-show", name=args.name)
+    policy = answer["policy"]
+    if args.json:
+        print(document(policy))
+        return
+    origin = "added at run time" if policy["origin"] == "added" else "from its file"
+    print(f"{neutral(policy['place'])}: {policy['name']}, {origin}")
+    print(f"mode {_mode(policy)}, {_state(policy)}")
+    if policy["message"]:
+        print(f"message: {neutral(policy['message'])}")
+    print()
+    heads = ("rule", "acted", "would act", "place", "says")
+    rows = [
+        (row["rule"], row["enforced"], row["audited"], row["place"], row["says"])
+        for row in policy["rows"]
+    ]
+    _print_table(heads, rows)
+
+
+def _add(args: argparse.Namespace) -> None:
+    contents = {str(path.absolute()): _read(path) for path in args.files}
+    _check(contents)
+    for file, content in contents.items():
+        text = content.decode("utf-8")  # it is UTF-8, or the check had refused it
+        within = args.confirm_within
+        show_change(ask(args.socket, "policy-add", text=text, file=file, confirmWithin=within))
+
+
+def _change(args: argparse.Namespace) -> None:
+    show_change(
+        ask(
+            args.socket,
+            f"policy-{args.action}",
+            name=args.name,
+            mode=getattr(args, "mode", None),
+            confirmWithin=args.confirm_within,
+        )
+    )
+
+
+def _mode(policy: dict[str, Any]) -> str:
+    return f"{policy['mode']} (set)" if policy["modeSet"] else str(policy["mode"])
+
+
+def _state(policy: dict[str, Any]) -> str:
+    return "enabled" if policy["enabled"] else "disabled"
+
+
+def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
+    from enforcer.events.text import neutral
+
+    for line in columns(heads, rows):
+        print(neutral(line))
+
+
+def _read(path: Path) -> bytes:
+    """
+    Read *path*, which must be the file itself, up to just above the limit.
+
+    Raises:
+        UsageError: it is no regular file.
+        OSError: it cannot be read.
+    """
+    from enforcer.policy.loader import MAX_BYTES
+
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise UsageError(f"{path} is a symbolic link: name the file that it leads to") from error
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise UsageError(f"{path} is not a regular file: write the policy to one")
+        return file.read(MAX_BYTES + 1)
+
+
+def _check(contents: dict[str, bytes]) -> None:
+    """Find what is wrong with any file before the first of them is in force."""
+    from enforcer.policy.store import load_text
+
+    errors: list[PolicyError] = []
+    for file, content in contents.items():
+        try:
+            load_text(content, file)
+        except PolicyErrors as found:
+            errors += found.errors
+    if errors:
+        raise PolicyErrors(errors)

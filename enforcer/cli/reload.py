@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""
+Read the policy files again and put them in force, all at once, without a gap.
+
+What was added, removed and changed is printed. If anything is wrong, what was in force stays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from enforcer.cli.arguments import add_confirm_within, add_socket
+from enforcer.cli.changes import ask, document, show_change
+from enforcer.cli.exits import Exit
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  enforcer reload
+  enforcer reload --confirm-within 60s && enforcer confirm
+                                          if the second cannot run any more, the old set comes back
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    add_confirm_within(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_socket(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask the daemon."""
+    answer = ask(args.socket, "reload", confirmWithin=args.confirm_within)
+    if args.json:
+        print(document(answer))
+    else:
+        show_change(answer)
+    return Exit.OK
