@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline"]
 
-_BATCHES = 16  # drained per readiness, so that a flood cannot keep signals and control waiting
+_TURN = 0.1  # seconds per readiness, so that a flood cannot keep signals and control waiting
 
 
 @attrs.define
@@ -40,16 +40,15 @@ class Pipeline:
     stats: Stats = attrs.field(factory=Stats)
     lost: LostMeter = attrs.field(factory=LostMeter)
 
-    def pump(self, batches: int = _BATCHES) -> int:
-        """Move what waits, at most *batches* of it; returns how many records that were."""
-        moved = 0
-        for _ in range(batches):
-            batch = self.session.drain()
-            if not batch:
-                break
+    def pump(self, seconds: float = _TURN, clock: Callable[[], float] = time.monotonic) -> int:
+        """Move what waits, for about *seconds*; returns how many records that were."""
+        moved, end = 0, clock() + seconds
+        while batch := self.session.drain():
             for raw in batch:
                 self._take(raw)
             moved += len(batch)
+            if clock() >= end:
+                break
         self.fanout.flush()
         return moved
 
