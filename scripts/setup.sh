@@ -67,6 +67,7 @@ look_for_what_is_missing() {
 	have zstd; need zstd
 	have mkfs.ext4; need e2fsprogs
 	have setpriv; need util-linux
+	[[ -x /usr/lib/systemd/systemd ]]; need systemd
 	compgen -G '/usr/share/keyrings/debian-archive-keyring.*' >/dev/null; need debian-archive-keyring
 	# to test
 	have ip; need iproute2

@@ -38,6 +38,14 @@ def test_defaults() -> None:
     )
 
 
+def test_systemd_is_asked_for() -> None:
+    """A service manager costs time, so only tests of services get one."""
+    plain, _ = parse(["--", "true"])
+    asked, _ = parse(["--systemd", "--", "true"])
+
+    assert (False, True) == (plain.systemd, asked.systemd)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [[], ["--kernel", "cloud"], ["--"], ["true"], ["--cpus", "0", "--", "true"]],

@@ -147,3 +147,18 @@ def _is_running(number: int) -> bool:
     except FileNotFoundError:
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_guest_is_told_of_systemd(lab: _Lab) -> None:
+    """The guest finds the units that make the command a service, and that they are wanted."""
+    if not Path("/usr/lib/systemd/systemd").exists():
+        pytest.skip("no systemd: run scripts/setup.sh")
+    process = lab.start(
+        "grep ^vm_systemd= $control/settings >$out; ls $control/vm.* >$err; echo 0 >$control/code",
+        "--systemd",
+    )
+
+    out, err = process.communicate(timeout=20)
+
+    assert b"vm_systemd=1\n" == out
+    assert 2 == len(err.split())

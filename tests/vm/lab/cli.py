@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
             icount=options.icount,
             append=tuple(options.append),
             scratch_mib=options.scratch,
+            systemd=options.systemd,
             out=options.out,
         )
         return report(run(machine, cache=cache_directory()), verbose=options.verbose)
@@ -98,6 +99,7 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         metavar="MIB",
         help=f"an ext4 disk at {SCRATCH_DIRECTORY}",
     )
+    add("--systemd", action="store_true", help="systemd is process 1, COMMAND a service of it")
     add("--out", type=Path, metavar="DIR", help="copy /run/vm and console.log here at the end")
     add("-v", "--verbose", action="store_true", help="print how long it took")
     arguments = list(arguments)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .kernel import Kernel
 
 SCRATCH_DIRECTORY = "/mnt/scratch"
+_SYSTEMD = Path("/usr/lib/systemd/systemd")
 
 _EARLY_MODULES = ("virtio_pci", "virtio_console", "virtio_rng", "overlay")
 _OVERLAY_SIZE = "75%"
@@ -59,6 +60,7 @@ class Machine:
     icount: bool = False
     append: tuple[str, ...] = ()
     scratch_mib: int = 0
+    systemd: bool = False
     out: Path | None = None
 
 
@@ -83,6 +85,8 @@ def run(machine: Machine, *, cache: Path) -> Outcome:
     Raises:
         LabError: when the machine cannot be started.
     """
+    if machine.systemd and not _SYSTEMD.exists():
+        raise LabError("systemd is not installed: run scripts/setup.sh as root")
     with ExitStack() as stack:
         state = stack.enter_context(State())
         tree = ModuleTree(machine.kernel.modules, cache=cache) if machine.kernel.modules else None
@@ -110,12 +114,16 @@ def run(machine: Machine, *, cache: Path) -> Outcome:
 
 def _write_control(machine: Machine, tree: ModuleTree | None, control: Path) -> None:
     """Write the files that tell the guest what to do."""
-    shutil.copy(initramfs.GUEST_SCRIPTS / "stage2.sh", control / "stage2")
+    for script in ("stage2", "run"):
+        shutil.copy(initramfs.GUEST_SCRIPTS / f"{script}.sh", control / script)
+    for unit in ("vm.target", "vm.service"):
+        shutil.copy(initramfs.GUEST_SCRIPTS / unit, control / unit)
     settings = {
         "vm_directory": str(machine.directory),
         "vm_modules": str(tree.directory) if tree else "",
         "vm_scratch": SCRATCH_DIRECTORY if machine.scratch_mib else "",
         "vm_one_output": "1" if _one_output() else "",
+        "vm_systemd": "1" if machine.systemd else "",
     }
     lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
     (control / "settings").write_text(lines, encoding="utf-8")

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Process 1 of the guest once the host's files are the root: mounts what a running
-# system has, runs the command with its output on two virtual serial ports, leaves the
-# exit code in the exchange directory, powers off.
+# system has, then runs the command, or leaves that to systemd as process 1.
 control=/run/vm/.lab
 busybox=$(PATH=/usr/bin:/bin type -p busybox)
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -32,7 +31,7 @@ ln -sf fd/2 /dev/stderr
 "$busybox" ip link set lo up 2>/dev/null
 echo vm >/proc/sys/kernel/hostname
 
-# vm_directory; vm_modules, vm_scratch and vm_one_output may be empty
+# vm_modules, vm_scratch and vm_systemd may be empty
 . "$control/settings"
 if [[ $vm_modules ]]; then
 	mkdir -p "/usr/lib/modules/${vm_modules##*/}"
@@ -43,45 +42,20 @@ if [[ $vm_scratch ]]; then
 	mount_new ext4 /dev/vda "$vm_scratch" || echo "vm: guest: no scratch disk" >/dev/console
 fi
 
-out='' err=''
-for port in /sys/class/virtio-ports/vport*; do
-	case $(<"$port/name") in
-	out) out=/dev/${port##*/} ;;
-	err) err=/dev/${port##*/} ;;
-	esac
-done
-if [[ -z $out || -z $err ]]; then
-	echo "vm: guest: no virtual serial ports" >/dev/console
-	out=/dev/console err=/dev/console
-fi
-mkfifo -m 600 /run/.vm-out /run/.vm-err
-cat /run/.vm-out >"$out" &
-relays=($!)
-cat /run/.vm-err >"$err" &
-relays+=($!)
-exec {err_holder}>/run/.vm-err # opened here so that its relay starts even if unused
+[[ $vm_systemd ]] || exec "$control/run"
 
-: >"$control/started"
-(
-	exec {err_holder}>&-
-	if [[ $vm_one_output ]]; then
-		exec 2>&1
-	else
-		exec 2>/run/.vm-err
-	fi
-	cd "$vm_directory" || exit 125
-	exec setsid -w bash "$control/command"
-) </dev/null >/run/.vm-out
-code=$?
-exec {err_holder}>&-
-: >"$control/ended"
-
-# The relays end when nobody holds the pipes any more; a daemon left behind may hold them for
-# ever, so wait five seconds at most.
-for ((i = 0; i < 100; i++)); do
-	kill -0 "${relays[@]}" 2>/dev/null || break
-	sleep 0.05
+# What the host's systemd would do at boot is no concern of the guest: no file systems of its
+# fstab, no units that its administrator enabled, no first boot, nothing after an update.  tmp.mount
+# would hide the host's /tmp; the other masked ones have no work here and take ten seconds.
+: >/etc/fstab
+touch /etc/.updated /var/.updated
+[[ -s /etc/machine-id ]] || tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
+rm -rf /etc/systemd/system
+mkdir -p /etc/systemd/system /run/systemd/system
+for unit in tmp.mount dev-hugepages.mount sys-kernel-config.mount sys-fs-fuse-connections.mount \
+	systemd-{binfmt,modules-load,sysctl,random-seed,remount-fs}.service kmod-static-nodes.service \
+	systemd-tmpfiles-setup-dev{,-early}.service proc-sys-fs-binfmt_misc.automount; do
+	ln -s /dev/null "/etc/systemd/system/$unit"
 done
-echo "$code" >"$control/code"
-sync -f "$control/code" 2>/dev/null
-"$busybox" poweroff -f
+cp "$control"/vm.* /run/systemd/system/
+exec /usr/lib/systemd/systemd --unit=vm.target
