@@ -118,6 +118,7 @@ class FakeSink:
     dropped: int = 0
     records: list[Record | Lost] = attrs.field(factory=list)
     flushes: int = 0
+    reopens: int = 0
     is_closed: bool = False
 
     def write(self, item: Record | Lost) -> None:
@@ -125,6 +126,11 @@ class FakeSink:
 
     def flush(self) -> None:
         self.flushes += 1
+        if self.error is not None:
+            raise self.error
+
+    def reopen(self) -> None:
+        self.reopens += 1
         if self.error is not None:
             raise self.error
 

@@ -82,6 +82,9 @@ class DryRun:
     def flush(self) -> None:
         """Nothing is held back."""
 
+    def reopen(self) -> None:
+        """There is no file."""
+
     def close(self) -> None:
         """Nothing is owned."""
 

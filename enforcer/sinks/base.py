@@ -33,5 +33,13 @@ class Sink(Protocol):
     def flush(self) -> None:
         """Hand over what was accepted."""
 
+    def reopen(self) -> None:
+        """
+        Go on in the file that has our name now, if this is a file.
+
+        Raises:
+            OSError: it cannot be opened; records still go where they went.
+        """
+
     def close(self) -> None:
         """Hand over what can be, and let go. Idempotent, never raises."""

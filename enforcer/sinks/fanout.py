@@ -93,6 +93,20 @@ class Fanout:
         """When a failing sink wants to be tried again, on the clock; None if none does."""
         return min((o.due for o in self.outlets if o.is_failing), default=None)
 
+    def reopen(self) -> None:
+        """Let each sink go on in a new file after a rotation; what cannot keeps the old one."""
+        for outlet in self.outlets:
+            try:
+                outlet.sink.reopen()
+            except OSError as error:
+                self.report(
+                    f"{outlet.sink.name}: cannot be opened anew, records still go to the old file: "
+                    f"{error.strerror or error}"
+                )
+            else:
+                outlet.due = 0.0  # what made the old file fail may be over
+        self.flush()
+
     def close(self) -> None:
         """Close all sinks; what could not be handed over is reported."""
         for outlet in self.outlets:

@@ -49,6 +49,10 @@ class JsonLines:
         """Write; raises OSError."""
         self.lines.flush()
 
+    def reopen(self) -> None:
+        """Go on in the file that has our name now; raises OSError and keeps the one it has."""
+        self.lines.reopen()
+
     def close(self) -> None:
         """Close the file."""
         self.lines.close()

@@ -76,6 +76,9 @@ class LineWriter:
         """
         if self.path is not None:
             self._follow_rotation(self.path)
+        self._write()
+
+    def _write(self) -> None:
         while self._lines:
             if not self._is_file and not self._is_writable():
                 raise BlockingIOError(errno.EAGAIN, "the reader is slow")
@@ -115,10 +118,32 @@ class LineWriter:
         except FileNotFoundError:
             named = None
         if named is None or (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
-            fresh = open_log(path)
-            os.close(self.fd)
-            self.fd = fresh
-            self._is_file = stat.S_ISREG(os.fstat(fresh).st_mode)
+            self._change_to(path)
+
+    def reopen(self) -> None:
+        """
+        Write what is held to the old file, then go on in the one that has its name now.
+
+        What the old file does not take any more goes to the new one, unless its last line would
+        then be torn in two.
+
+        Raises:
+            OSError: it cannot be opened, or a line is half written; the old file is kept.
+        """
+        if self.path is None or self.fd < 0:
+            return
+        try:
+            self._write()
+        except OSError:
+            if self._sent:
+                raise
+        self._change_to(self.path)
+
+    def _change_to(self, path: Path) -> None:
+        fresh = open_log(path)  # first: if this fails there is still the old one
+        os.close(self.fd)
+        self.fd = fresh
+        self._is_file = stat.S_ISREG(os.fstat(fresh).st_mode)
 
     def close(self) -> None:
         """Write what can be written now, count the rest as dropped, close. Idempotent."""
@@ -138,6 +163,9 @@ class LineWriter:
 def open_log(path: Path) -> int:
     """
     Open a log for appending, readable by its owner only.
+
+    Links are followed: the log of a container is often ``/dev/stdout``, which is one. Who may write
+    the folder chooses the file.
 
     Raises:
         OSError: it cannot be opened; a FIFO without a reader is refused rather than waited for.

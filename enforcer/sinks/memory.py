@@ -28,5 +28,8 @@ class Memory:
     def flush(self) -> None:
         """Nothing is held back."""
 
+    def reopen(self) -> None:
+        """There is no file."""
+
     def close(self) -> None:
         """Nothing is owned."""

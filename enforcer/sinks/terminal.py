@@ -123,6 +123,9 @@ class Terminal:
         """Write; raises OSError."""
         self.lines.flush()
 
+    def reopen(self) -> None:
+        """A terminal is never rotated."""
+
     def close(self) -> None:
         """Write what can be written."""
         self.lines.close()

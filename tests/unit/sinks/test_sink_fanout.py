@@ -88,3 +88,29 @@ def test_losses_are_told_at_the_end():
 
     assert sink.is_closed
     assert said == ["log: 3 records were lost"]
+
+
+def test_reopening_is_for_every_sink_and_one_failure_is_told():
+    """A log that cannot be opened anew keeps its old file; the others have new ones."""
+    bad, good = FakeSink("bad", error=full()), FakeSink("good")
+    out, said, _ = fanout(bad, good)
+
+    out.reopen()
+
+    assert (1, 1) == (bad.reopens, good.reopens)
+    assert said[0] == (
+        "bad: cannot be opened anew, records still go to the old file: No space left on device"
+    )
+
+
+def test_a_new_file_is_tried_at_once():
+    """The pause after a failure was for the old file."""
+    sink = FakeSink("log", error=full())
+    out, said, _ = fanout(sink)
+    out.flush()
+    sink.error = None
+
+    out.reopen()
+
+    assert out.next_due() is None
+    assert said[-1] == "log: works again, 0 records lost"

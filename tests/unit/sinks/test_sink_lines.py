@@ -146,3 +146,103 @@ def test_a_pipe_without_reader_is_refused_at_once(tmp_path):
 
     with pytest.raises(OSError, match="No such device"):
         open_log(path)
+
+
+def test_reopening_writes_what_is_held_to_the_old_file(log):
+    """A line accepted before the rotation is in the file of before."""
+    log.append(b"old\n")
+    moved = log.path.rename(log.path.with_suffix(".1"))
+
+    log.reopen()
+    log.append(b"new\n")
+    log.flush()
+
+    assert moved.read_bytes() == b"old\n"
+    assert log.path.read_bytes() == b"new\n"
+    assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_cannot_be_opened_leaves_the_old_one(log):
+    """Nothing is lost when the folder is gone at the wrong moment."""
+    folder = log.path.parent / "gone"
+    moved = log.path.rename(log.path.with_suffix(".1"))
+    log.path = folder / "log"
+
+    with pytest.raises(FileNotFoundError):
+        log.reopen()
+    log.path = log.path.parent.parent / moved.name
+    log.append(b"kept\n")
+    log.flush()
+
+    assert moved.read_bytes() == b"kept\n"
+
+
+def test_no_line_is_torn_between_two_files(log, monkeypatch):
+    """A line that the full disk took half of is finished there, the next goes to the new file."""
+    disk = Disk(4)
+    monkeypatch.setattr(module.os, "write", disk.write)
+    log.append(b"first\n")
+    with pytest.raises(OSError, match="No space"):
+        log.flush()
+    moved = log.path.rename(log.path.with_suffix(".1"))
+
+    with pytest.raises(OSError, match="No space"):
+        log.reopen()
+    disk.room = 100
+    log.reopen()
+    log.append(b"second\n")
+    log.flush()
+
+    assert moved.read_bytes() == b"first\n"
+    assert log.path.read_bytes() == b"second\n"
+
+
+def test_a_full_disk_is_left_for_a_new_one(log, monkeypatch):
+    """Whole lines that the old file did not take go to the new one."""
+    disk = Disk(0)
+    monkeypatch.setattr(module.os, "write", disk.write)
+    log.append(b"first\n")
+    moved = log.path.rename(log.path.with_suffix(".1"))
+
+    log.reopen()
+    disk.room = 100
+    log.flush()
+
+    assert moved.read_bytes() == b""
+    assert log.path.read_bytes() == b"first\n"
+
+
+def test_rotation_under_a_busy_writer_loses_nothing(log):
+    """Every line is in exactly one file, in order, wherever the rotation came in between."""
+    sent, files = [], []
+    for number in range(500):
+        line = b"%06d\n" % number
+        sent.append(line)
+        log.append(line)
+        if number % 3 == 0:
+            log.flush()
+        if number % 7 == 0:
+            files.append(log.path.rename(log.path.with_suffix(f".{number}")))
+            if number % 2:
+                log.append(line)
+                sent.append(line)
+                log.flush()  # written between the rename and the signal
+            log.reopen()
+    log.flush()
+
+    assert b"".join(sent) == b"".join(file.read_bytes() for file in [*files, log.path])
+    assert log.dropped == 0
+
+
+def test_reopening_what_has_no_name_does_nothing():
+    """Standard output is never rotated."""
+    reader, fd = os.pipe()
+    writer = LineWriter(fd)
+
+    writer.reopen()
+    writer.append(b"still here\n")
+    writer.flush()
+
+    assert os.read(reader, 64) == b"still here\n"
+    os.close(reader)
+    os.close(fd)
