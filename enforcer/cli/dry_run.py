@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     dry_run = DryRun()
     with Session.open(prepared) as session:
         daemon = Daemon(session, prepared.facts)
+        daemon.hangup = daemon.stop  # who waited for the report has gone
         pipeline = pipeline_for(daemon, prepared.origins, [dry_run], complain)
         if args.seconds is not None:
             daemon.reactor.after(args.seconds, daemon.stop)

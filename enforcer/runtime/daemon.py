@@ -16,6 +16,7 @@ import attrs
 
 from enforcer.errors import KernelError
 from enforcer.runtime.control import ControlServer
+from enforcer.runtime.notify import Notifier
 from enforcer.runtime.reactor import Reactor
 from enforcer.runtime.report import PolicyFacts, status
 from enforcer.sinks.jsonl import json_line
@@ -47,10 +48,18 @@ class Ending:
 
 @attrs.define
 class Daemon:
-    """Runs until told to stop by a signal, by the control socket or by :meth:`stop`."""
+    """
+    Runs until told to stop by a signal, by the control socket or by :meth:`stop`.
+
+    Attributes:
+        notifier: tells the service manager how things are.
+        hangup: what SIGHUP asks for besides opening the logs anew.
+    """
 
     session: KernelSession
     policies: Sequence[PolicyFacts]
+    notifier: Notifier = attrs.field(factory=Notifier)
+    hangup: Callable[[], None] | None = None
     reactor: Reactor = attrs.field(factory=Reactor)
     control: ControlServer | None = attrs.field(default=None, init=False)
     _started: float = attrs.field(factory=time.monotonic, init=False)
@@ -84,14 +93,26 @@ class Daemon:
         calls: dict[int, Callable[[], None]] = {
             signal.SIGINT: self.stop,
             signal.SIGTERM: self.stop,
-            signal.SIGHUP: self.stop,
+            signal.SIGHUP: self._hang_up,
+            signal.SIGUSR1: pipeline.fanout.reopen,
         }
         with self.reactor.signals(calls):
             self._watch_records()
             self.reactor.every(_TICK, self._tick)
+            if self.notifier.interval is not None:
+                self.reactor.every(self.notifier.interval, self.notifier.alive)
             ready()
+            self.notifier.ready()
             self.reactor.run()
             return self._end(pipeline)
+
+    def _hang_up(self) -> None:
+        """Open the logs anew, then do what else was asked for."""
+        self.notifier.reloading()
+        self._running().fanout.reopen()
+        if self.hangup is not None:
+            self.hangup()
+        self.notifier.ready()
 
     def _watch_records(self) -> None:
         self.reactor.watch(self.session.fileno(), selectors.EVENT_READ, self._pump)
@@ -126,6 +147,7 @@ class Daemon:
 
     def _end(self, pipeline: Pipeline) -> Ending:
         """Take the last records, end enforcement, and only then let go of everybody who listens."""
+        self.notifier.stopping()
         self.reactor.forget(self.session.fileno())
         hits: tuple[Hits, ...] = ()
         counted: dict[str, int] = {}

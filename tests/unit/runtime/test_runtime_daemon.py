@@ -2,8 +2,10 @@
 """The daemon around a fake kernel."""
 
 import errno
+import json
 import os
 import signal
+import socket
 import threading
 
 import attrs
@@ -16,10 +18,12 @@ from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import Op
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.dryrun import DryRun, as_document
+from enforcer.runtime.notify import Notifier
 from enforcer.runtime.pipeline import Pipeline
 from enforcer.runtime.protocol import Client
 from enforcer.runtime.report import PolicyFacts
 from enforcer.sinks.fanout import Fanout
+from enforcer.sinks.jsonl import JsonLines
 
 DENIAL = {
     "op": Op.WRITE,
@@ -173,6 +177,85 @@ def test_a_signal_is_an_orderly_end(bench):
 
     assert bench.session.is_closed
     assert ending.outcomes == {"allowed": 1}
+
+
+def test_hanging_up_opens_the_logs_anew_and_asks_for_more(bench):
+    """SIGHUP ends nothing: the logs are opened anew, then the hook is called."""
+    seen = []
+    bench.daemon.hangup = lambda: seen.append(bench.sink.reopens)
+    bench.daemon.reactor.every(0.01, lambda: seen and bench.daemon.stop())
+
+    bench.daemon.run(bench.pipeline, ready=lambda: os.kill(os.getpid(), signal.SIGHUP))
+
+    assert seen == [1]
+
+
+def test_logs_alone_can_be_opened_anew(bench):
+    """SIGUSR1 is for rotations: no policy is read for them."""
+    asked = []
+    bench.daemon.hangup = lambda: asked.append("reload")
+    bench.daemon.reactor.every(0.01, lambda: bench.sink.reopens and bench.daemon.stop())
+
+    bench.daemon.run(bench.pipeline, ready=lambda: os.kill(os.getpid(), signal.SIGUSR1))
+
+    assert (1, []) == (bench.sink.reopens, asked)
+
+
+def test_rotations_under_load_lose_no_record(bench, tmp_path):
+    """However renames, signals and records fall together, each record is in one file."""
+    log = JsonLines.open(tmp_path / "log")
+    bench.pipeline.fanout = Fanout.to([log], bench.said.append)
+    rounds = iter(range(40))
+
+    def rotate():
+        number = next(rounds, None)
+        if number is None:
+            bench.daemon.stop()
+            return
+        bench.session.happen(raw_event(pid=2 * number))
+        (tmp_path / "log").rename(tmp_path / f"log.{number:02}")
+        bench.session.happen(raw_event(pid=2 * number + 1))
+        os.kill(os.getpid(), (signal.SIGUSR1, signal.SIGHUP)[number % 2])
+        bench.daemon.reactor.after(0.001, rotate)
+
+    bench.daemon.run(bench.pipeline, ready=rotate)
+
+    lines = [
+        json.loads(line)
+        for file in [*sorted(tmp_path.glob("log.*")), tmp_path / "log"]
+        for line in file.read_text().splitlines()
+    ]
+    assert [line["process"]["pid"] for line in lines] == list(range(80))
+    assert bench.said == []
+
+
+def test_the_service_manager_hears_how_things_are(bench, tmp_path):
+    """Ready after the announcement, signs of life from the loop, a reload and the end."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        bench.daemon.notifier = Notifier(str(tmp_path / "notify"), 0.01, clock_us=lambda: 5)
+        bench.daemon.hangup = bench.daemon.stop
+        heard = []
+
+        def listen():
+            while b"STOPPING=1" not in heard:
+                heard.append(manager.recv(4096))
+                if heard[-1] == b"WATCHDOG=1" and heard.count(b"WATCHDOG=1") == 3:
+                    os.kill(os.getpid(), signal.SIGHUP)
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        bench.daemon.run(bench.pipeline, ready=lambda: bench.daemon.notifier.status("in force"))
+        thread.join()
+
+    assert [message for message in heard if message != b"WATCHDOG=1"] == [
+        b"STATUS=in force",
+        b"READY=1",
+        b"RELOADING=1\nMONOTONIC_USEC=5",
+        b"READY=1",
+        b"STOPPING=1",
+    ]
 
 
 def test_status_and_stop_over_the_socket(bench, tmp_path):
