@@ -19,9 +19,9 @@ from enforcer.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["Exit", "UsageError", "complain", "discard", "guarded"]
+__all__ = ["ConfigErrors", "Exit", "UsageError", "complain", "discard", "guarded"]
 
 
 class Exit(enum.IntEnum):
@@ -38,6 +38,14 @@ class Exit(enum.IntEnum):
 
 class UsageError(EnforcerError):
     """The caller must set something right: privileges, a path, a daemon that does (not) run."""
+
+
+class ConfigErrors(UsageError):
+    """All errors of a configuration file, in its order; each has its place."""
+
+    def __init__(self, errors: Sequence[PolicyError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(str(each) for each in self.errors))
 
 
 def complain(sentence: str) -> None:
@@ -74,11 +82,11 @@ def _flush_quietly() -> None:
 def _explain(error: Exception) -> int:
     match error:
         case PolicyErrors():
-            for each in error.errors:
-                _plain(str(each))
-            many = len(error.errors)
-            complain(f"{many} error{'s' if many != 1 else ''} in policies: nothing was loaded")
+            _list(error.errors, "in policies: nothing was loaded")
             return Exit.POLICY
+        case ConfigErrors():
+            _list(error.errors, "in the configuration: nothing was started")
+            return Exit.USAGE
         case PolicyError():
             complain(str(error))
             return Exit.POLICY
@@ -100,6 +108,13 @@ def _explain(error: Exception) -> int:
                 "this is a bug; ENFORCER_DEBUG=1 shows where it happened"
             )
             return Exit.INTERNAL
+
+
+def _list(errors: Sequence[PolicyError], summary: str) -> None:
+    for each in errors:
+        _plain(str(each))
+    many = len(errors)
+    complain(f"{many} error{'s' if many != 1 else ''} {summary}")
 
 
 def _plain(line: str) -> None:

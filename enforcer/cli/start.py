@@ -7,6 +7,7 @@ One line says when enforcement is in force. Ctrl-C, SIGTERM or `enforcer stop` e
 
 from __future__ import annotations
 
+import argparse
 import os
 import time
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING
 from enforcer.cli.arguments import add_policies, add_socket, policy_paths, require_root
 from enforcer.cli.exits import Exit, complain, discard
 from enforcer.cli.output import plural, span
+from enforcer.cli.settings import DEFAULT_CONFIG
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
+    from enforcer.cli.settings import Settings
     from enforcer.kernel.session import Session
     from enforcer.runtime.daemon import Ending
     from enforcer.runtime.prepare import Prepared
@@ -29,7 +31,8 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = """\
 examples:
-  enforcer start                          what is in /etc/enforcer/policies
+  enforcer start                          as /etc/enforcer/enforcer.yaml says if it exists,
+                                          else what is in /etc/enforcer/policies
   enforcer start my-policy.yaml policies/
   enforcer start --audit my-policy.yaml   record what would be refused, refuse nothing
   enforcer start --quiet --json-log /var/log/enforcer.json
@@ -37,64 +40,77 @@ examples:
 enforcement lasts as long as this process: it ends when the process ends.
 """
 
+_FLAG = argparse.BooleanOptionalAction
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
+    """Describe the arguments. Their default is None, which leaves the word to the configuration."""
     add_policies(parser, optional=True)
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help=f"settings for what is not given here (default: {DEFAULT_CONFIG} if it exists and no "
+        "POLICY is given)",
+    )
     parser.add_argument(
         "--json-log", metavar="FILE", type=Path, help="append records as JSON, one object per line"
     )
     parser.add_argument("--logfmt-log", metavar="FILE", type=Path, help="append records as logfmt")
     parser.add_argument(
-        "--audit", action="store_true", help="put every policy in audit mode: permit and record"
+        "--audit", action=_FLAG, help="put every policy in audit mode: permit and record"
     )
-    parser.add_argument(
-        "--quiet", "-q", action="store_true", help="print no records, only start and end"
-    )
+    parser.add_argument("--quiet", "-q", action=_FLAG, help="print no records, only start and end")
     parser.add_argument(
         "--allow-degraded",
-        action="store_true",
+        action=_FLAG,
         help="accept rules that this kernel can only enforce after the fact",
     )
     add_socket(parser)
+    parser.set_defaults(socket=None)
 
 
 def run(args: argparse.Namespace) -> int:
     """Enforce until told to stop."""
+    from enforcer.cli.config import settings_from
     from enforcer.kernel.session import Session
     from enforcer.runtime.assembly import pipeline_for
     from enforcer.runtime.daemon import Daemon
     from enforcer.runtime.lock import InstanceLock
+    from enforcer.runtime.notify import Notifier
     from enforcer.runtime.prepare import prepare
 
     began = time.monotonic()
-    paths = policy_paths(args.policies)
+    settings = settings_from(args)
+    paths = policy_paths(list(settings.policies))
     require_root("enforcement")
-    with InstanceLock.take(args.socket.with_suffix(".lock")):
-        prepared = prepare(paths, audit=args.audit, allow_degraded=args.allow_degraded)
+    notifier = Notifier.from_environment(os.environ, complain)
+    with InstanceLock.take(settings.socket.with_suffix(".lock")):
+        prepared = prepare(paths, audit=settings.audit, allow_degraded=settings.allow_degraded)
         for warning in prepared.warnings:
             complain(warning)
-        sinks = list(_sinks(args))
+        sinks = list(_sinks(settings))
         with Session.open(prepared) as session:
-            daemon = Daemon(session, prepared.facts)
+            daemon = Daemon(session, prepared.facts, notifier)
             pipeline = pipeline_for(daemon, prepared.origins, sinks, complain)
-            daemon.listen(args.socket)
-            line = _in_force(session, prepared, time.monotonic() - began, audit=args.audit)
+            daemon.listen(settings.socket)
+            line = _in_force(session, prepared, time.monotonic() - began, audit=settings.audit)
+            notifier.status(line)
             ending = daemon.run(pipeline, ready=lambda: _announce(line))
     _announce(_ended(ending))
     return Exit.OK
 
 
-def _sinks(args: argparse.Namespace) -> Iterator[Sink]:
+def _sinks(settings: Settings) -> Iterator[Sink]:
     from enforcer.sinks.jsonl import JsonLines
     from enforcer.sinks.logfmt import Logfmt
     from enforcer.sinks.terminal import Terminal
 
-    if args.json_log:
-        yield JsonLines.open(args.json_log)
-    if args.logfmt_log:
-        yield Logfmt.open(args.logfmt_log)
-    if not args.quiet:
+    if settings.json_log:
+        yield JsonLines.open(settings.json_log)
+    if settings.logfmt_log:
+        yield Logfmt.open(settings.logfmt_log)
+    if not settings.quiet:
         yield Terminal.on(1, os.environ)
 
 

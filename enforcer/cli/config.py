@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""
+The configuration file of the daemon: YAML, read as strictly as policies are.
+
+Whoever writes it decides what is enforced, so it must be root's alone; that is checked on the open
+file. Every error is reported at once, with its place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from enforcer.cli.arguments import duration
+from enforcer.cli.exits import ConfigErrors, UsageError
+from enforcer.cli.settings import DEFAULT_CONFIG, Settings
+from enforcer.errors import PolicyErrors
+from enforcer.policy.context import Context
+from enforcer.policy.loader import MAX_BYTES, load
+from enforcer.policy.nodes import Node, Scalar, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["KEYS", "read_config", "settings_from"]
+
+
+def settings_from(args: argparse.Namespace) -> Settings:
+    """
+    Put together what the file and the command line say; the command line wins.
+
+    The file is ``--config``, else the default one if it exists; whoever names policies means these,
+    and then only a file named as well is read.
+
+    Raises:
+        UsageError: the file cannot be read or is not trusted.
+        ConfigErrors: everything that is wrong in it.
+    """
+    file = args.config
+    if file is None and not args.policies and DEFAULT_CONFIG.exists():
+        file = DEFAULT_CONFIG
+    return (read_config(file) if file is not None else Settings()).with_arguments(args)
+
+
+def read_config(path: Path) -> Settings:
+    """
+    Read the file.
+
+    Raises:
+        UsageError: it cannot be read, or others than root may write it.
+        ConfigErrors: everything that is wrong in it.
+    """
+    content = _trusted_content(path)
+    context = Context()
+    try:
+        documents = load(content, str(path))
+        values = _values(documents, context)
+        context.problems.check()
+    except PolicyErrors as errors:
+        raise ConfigErrors(errors.errors) from errors
+    return Settings(**values)
+
+
+def _trusted_content(path: Path) -> bytes:
+    # A link is followed: what counts is who may write the file that was opened.
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as file:  # noqa: PTH123 - a descriptor
+            _check_trust(path, os.fstat(handle))
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration {path}: {error.strerror}") from error
+
+
+def _check_trust(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise UsageError(f"the configuration {path} is not a regular file: name one")
+    if found.st_uid not in {0, os.geteuid()}:
+        raise UsageError(
+            f"the configuration {path} belongs to user {found.st_uid}, who could change what is "
+            f"enforced: chown root {path}"
+        )
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UsageError(
+            f"the configuration {path} can be written by others (mode "
+            f"{stat.S_IMODE(found.st_mode):04o}), who could change what is enforced: chmod go-w {path}"
+        )
+
+
+def _values(documents: tuple[Node, ...], context: Context) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for extra in documents[1:]:
+        context.add("a configuration is one document: remove the line ---", extra.span)
+    if not documents or (isinstance(documents[0], Scalar) and documents[0].is_null):
+        return values  # everything is commented out
+    settings = context.map(documents[0], "the configuration")
+    for entry in settings or ():
+        key = KEYS.get(entry.key)
+        if key is None:
+            context.unknown(entry, "setting", KEYS, {})
+            continue
+        name, read = key
+        values[name] = read(entry.value, entry.key, context)
+    return values
+
+
+def _path(node: Node, what: str, context: Context) -> Path | None:
+    text = context.text(node, what)
+    if text is None:
+        return None
+    if not text.startswith("/"):
+        context.add(f"{what} must be an absolute path, not {describe(node)}", node.span)
+        return None
+    return Path(text)
+
+
+def _paths(node: Node, what: str, context: Context) -> tuple[Path, ...]:
+    items = context.list(node, what)
+    if items is not None and not items.items:
+        context.add(f"{what} is empty: name a policy file or folder", node.span)
+    found = [_path(item, f"each of {what}", context) for item in items or ()]
+    return tuple(path for path in found if path is not None)
+
+
+def _flag(node: Node, what: str, context: Context) -> bool | None:
+    return context.boolean(node, what)
+
+
+def _duration(node: Node, what: str, context: Context) -> float | None:
+    # A bare number is no duration here: whoever reads the file later should see the unit.
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        try:
+            return duration(node.text)
+        except argparse.ArgumentTypeError:
+            pass
+    context.add(f"{what} must be a duration like 60s, 5m or 1h, not {describe(node)}", node.span)
+    return None
+
+
+KEYS: Final[dict[str, tuple[str, Callable[[Node, str, Context], Any]]]] = {
+    "policies": ("policies", _paths),
+    "jsonLog": ("json_log", _path),
+    "logfmtLog": ("logfmt_log", _path),
+    "audit": ("audit", _flag),
+    "quiet": ("quiet", _flag),
+    "allowDegraded": ("allow_degraded", _flag),
+    "watch": ("watch", _flag),
+    "protect": ("protect", _flag),
+    "persist": ("persist", _flag),
+    "confirmWithin": ("confirm_within", _duration),
+    "socket": ("socket", _path),
+    "pins": ("pins", _path),
+}
+"""Every key of the file: the field of :class:`Settings` that it sets, and who reads its value."""

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""What ``enforcer start`` is told, from wherever: its command line, the configuration file, defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.runtime.protocol import DEFAULT_SOCKET
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["DEFAULT_CONFIG", "DEFAULT_PINS", "Settings"]
+
+DEFAULT_CONFIG = Path("/etc/enforcer/enforcer.yaml")
+DEFAULT_PINS = Path("/sys/fs/bpf/enforcer")
+
+
+@attrs.frozen
+class Settings:
+    """
+    One value for each option of ``start``.
+
+    Attributes:
+        policies: files and folders; none means the default folder.
+        json_log: where records go as JSON lines, if anywhere.
+        logfmt_log: where records go as logfmt, if anywhere.
+        audit: put every policy in audit mode.
+        quiet: print no records.
+        allow_degraded: accept rules that can only be enforced after the fact.
+        watch: put changes of the policy files in force by themselves.
+        protect: keep other processes, root's too, from the engine.
+        persist: leave enforcement in force at an orderly end.
+        confirm_within: seconds after which what was started is taken back unless confirmed.
+        socket: where the daemon is asked.
+        pins: the folder on bpffs by which enforcement outlives the daemon.
+    """
+
+    policies: tuple[Path, ...] = ()
+    json_log: Path | None = None
+    logfmt_log: Path | None = None
+    audit: bool = False
+    quiet: bool = False
+    allow_degraded: bool = False
+    watch: bool = True
+    protect: bool = False
+    persist: bool = False
+    confirm_within: float | None = None
+    socket: Path = DEFAULT_SOCKET
+    pins: Path = DEFAULT_PINS
+
+    def with_arguments(self, args: argparse.Namespace) -> Settings:
+        """Replace what *args* says; an option that was not given is None there."""
+        given = {field.name: getattr(args, field.name, None) for field in attrs.fields(Settings)}
+        given["policies"] = tuple(args.policies) or None
+        return attrs.evolve(self, **{name: v for name, v in given.items() if v is not None})
