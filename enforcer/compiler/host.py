@@ -68,16 +68,24 @@ class BareHost:
 
 @attrs.define
 class LocalHost:
-    """This machine."""
+    """
+    This machine, as its first process sees it.
+
+    The kernel side names objects by that view. Ours may be another: a service manager hides folders
+    from its services and shows them others, a container has its own. *root* leads from ours there.
+    """
 
     mounts: tuple[Mount, ...]
+    root: bytes = b""
     _missing: set[bytes] = attrs.field(factory=set)
 
     @classmethod
-    def read(cls, mountinfo: Path = Path("/proc/self/mountinfo")) -> LocalHost:
+    def read(cls, ours: Path = Path("/proc/self"), first: Path = Path("/proc/1")) -> LocalHost:
         """Read the table of mounts; names are looked up when asked for."""
+        is_elsewhere = _is_elsewhere(ours, first)
+        process, root = (first, os.fsencode(first / "root")) if is_elsewhere else (ours, b"")
         try:
-            return cls(parse_mountinfo(mountinfo.read_bytes()))
+            return cls(parse_mountinfo((process / "mountinfo").read_bytes()), root)
         except FileNotFoundError:
             # No /proc: bind mounts cannot be seen, the names as written still hold.
             return cls(())
@@ -88,9 +96,10 @@ class LocalHost:
         if parent in self._missing:
             self._missing.add(path)
             return None
+        there = self.root + path
         try:
-            if stat.S_ISLNK(os.lstat(path).st_mode):
-                return os.readlink(path)  # noqa: PTH115 - names are bytes here
+            if stat.S_ISLNK(os.lstat(there).st_mode):
+                return os.readlink(there)  # noqa: PTH115 - names are bytes here
         except OSError:
             self._missing.add(path)
         return None
@@ -100,12 +109,20 @@ class LocalHost:
         if path in self._missing:
             return None
         try:
-            found = os.lstat(path)
+            found = os.lstat(self.root + path)
         except OSError:
             return None
         if not stat.S_ISREG(found.st_mode) or found.st_nlink < 2:
             return None
         return os.major(found.st_dev) << 20 | os.minor(found.st_dev), found.st_ino
+
+
+def _is_elsewhere(ours: Path, first: Path) -> bool:
+    """Tell whether the first process has another mount namespace; if it does not tell, not."""
+    try:
+        return (ours / "ns/mnt").stat().st_ino != (first / "ns/mnt").stat().st_ino
+    except OSError:
+        return False  # the kernel side then takes our namespace for the host's, too
 
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")

@@ -95,6 +95,58 @@ def test_this_machine_is_asked_for_its_links(tmp_path) -> None:
     assert (device, found.st_ino) == host.hard_linked(os.fsencode(real / "file"))
 
 
+@pytest.fixture
+def processes(tmp_path):
+    """What /proc says of us and of the first process, whose root is a folder."""
+    there = tmp_path / "there"
+    for name in ("self", "1"):
+        (tmp_path / name / "ns").mkdir(parents=True)
+        (tmp_path / name / "ns/mnt").touch()
+        line = f"22 1 8:1 / /{name} rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        (tmp_path / name / "mountinfo").write_text(line)
+    (there / "srv").mkdir(parents=True)
+    (there / "srv/link").symlink_to("/else/where")
+    (there / "srv/one").touch()
+    os.link(there / "srv/one", there / "srv/two")
+    (tmp_path / "1/root").symlink_to(there)
+    return tmp_path / "self", tmp_path / "1"
+
+
+def test_the_host_is_what_its_first_process_sees(processes) -> None:
+    """Mounts, links and files are the host's, whatever a service manager shows to us."""
+    ours, first = processes
+
+    host = LocalHost.read(ours, first)
+
+    assert [b"/1"] == [mount.point for mount in host.mounts]
+    assert host.link(b"/srv/link") == b"/else/where"
+    assert host.link(b"/srv/none") is None
+    assert host.hard_linked(b"/srv/one") is not None
+
+
+def test_in_its_own_namespace_nothing_is_looked_up_elsewhere(processes) -> None:
+    """In the view of the first process names are asked for as they are."""
+    ours, first = processes
+    (first / "ns/mnt").unlink()
+    os.link(ours / "ns/mnt", first / "ns/mnt")
+
+    host = LocalHost.read(ours, first)
+
+    assert [b"/self"] == [mount.point for mount in host.mounts]
+    assert host.root == b""
+
+
+def test_a_first_process_that_tells_nothing_is_taken_for_like_us(processes) -> None:
+    """As the kernel side does; without privileges its namespace is not ours to know."""
+    ours, first = processes
+    (first / "ns/mnt").unlink()
+
+    host = LocalHost.read(ours, first)
+
+    assert [b"/self"] == [mount.point for mount in host.mounts]
+    assert host.root == b""
+
+
 # ---- Mounts -----------------------------------------------------------------------------------
 
 
