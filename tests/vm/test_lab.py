@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from engine import attempt, running
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -47,6 +48,49 @@ def test_kernel_describes_its_types() -> None:
 def test_file_system_is_mounted(directory: str, kind: str) -> None:
     """What a running system mounts is mounted."""
     assert kind == _mounts()[directory]
+
+
+def test_file_has_no_name_but_its_own(tmp_path: Path) -> None:
+    """
+    The layers of the root are mounted nowhere, or their files would have names that no rule expects.
+
+    No mountinfo shows what is mounted behind the root; the engine finds it by its file system.
+    """
+    reader = Path("/root/enforcer-test-lab-cat")
+    shutil.copy("/usr/bin/cat", reader)
+    policy = f"""
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: lab}}
+spec:
+  rules:
+    - {{file: read, match: {{path: /**, process: {{binary: {reader}}}}}, action: log}}
+"""
+
+    with running(policy, tmp_path) as engine:
+        for file in (__file__, "/etc/passwd"):
+            assert 0 == attempt(str(reader), file).returncode
+        engine.wait_for(lambda event: event["object"].get("path") == "/etc/passwd")
+
+    names = {event["object"]["path"] for event in engine.events()}
+    assert __file__ in names
+    assert [] == [name for name in names if not Path(name).exists()]
+    reader.unlink()
+
+
+def test_modules_lie_in_their_directory() -> None:
+    """A module's name on the host of the policies is that of an installed kernel package."""
+    directory = Path("/usr/lib/modules") / os.uname().release
+
+    if not directory.exists():
+        pytest.skip(f"{os.uname().release} has no modules")
+
+    modules = directory / "kernel"
+
+    assert modules == modules.resolve()
+    assert (directory / "modules.dep.bin").is_file()
+    assert any(file.is_file() for file in modules.rglob("*.ko*"))
+    assert str(directory) not in _mounts()
 
 
 def test_cgroup_controllers_are_handed_down() -> None:

@@ -34,8 +34,13 @@ mkdir -p /lower /rw /new
 mount_share root /lower ro
 mount -t tmpfs -o "size=$overlay_size,mode=755" rw /rw || die "no tmpfs"
 mkdir /rw/upper /rw/work
-mount -t overlay -o lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work overlay /new ||
-	die "no overlay"
+# redirect_dir: directories of the lower layer can be renamed, as on any file system
+mount -t overlay -o lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work,redirect_dir=on \
+	overlay /new || die "no overlay"
+# The overlay has mounts of its own of its layers. These would be names in the guest's mount
+# namespace for files behind its root, which no ordinary machine has.
+umount -l /rw
+umount -l /lower
 for directory in proc sys dev; do
 	mount --move "/$directory" "/new/$directory"
 done

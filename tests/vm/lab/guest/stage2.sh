@@ -13,6 +13,18 @@ mount_new() { # type, source, directory, options
 	"$busybox" mount -t "$1" ${4:+-o "$4"} "$2" "$3" 2>/dev/null
 }
 
+# The modules lie where the kernel's package puts them: a bind mount would leave them the name
+# that they have elsewhere, and rules on modules speak of this directory.
+install_modules() { # index: files of depmod and links to the package's directories; place
+	local packaged
+	packaged=$(realpath "$1/kernel") && packaged=${packaged%/*}
+	if [[ $packaged != "$2" ]]; then
+		mkdir -p "${2%/*}"
+		[[ ! -e $2 ]] || mv -T "$2" "$2.of-the-host"
+		mv -T "$packaged" "$2"
+	fi && find "$1" -maxdepth 1 -type f -exec cp -t "$2" {} +
+}
+
 mount_new devpts devpts /dev/pts gid=5,mode=620,ptmxmode=666
 mount_new tmpfs shm /dev/shm mode=1777
 mount_new mqueue mqueue /dev/mqueue
@@ -34,8 +46,8 @@ echo vm >/proc/sys/kernel/hostname
 # vm_modules, vm_scratch and vm_systemd may be empty
 . "$control/settings"
 if [[ $vm_modules ]]; then
-	mkdir -p "/usr/lib/modules/${vm_modules##*/}"
-	"$busybox" mount -o bind "$vm_modules" "/usr/lib/modules/${vm_modules##*/}"
+	install_modules "$vm_modules" "/usr/lib/modules/${vm_modules##*/}" ||
+		echo "vm: guest: no modules" >/dev/console
 fi
 if [[ $vm_scratch ]]; then
 	modprobe -q -a virtio_blk ext4
