@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.events.decode import Decoder, Layout
-from enforcer.events.enrich import Enricher, WallClock
+from enforcer.events.enrich import Enricher, Origins, WallClock
 from enforcer.events.types import Actor, Event, Lost, Origin, Record
 from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
@@ -80,7 +80,7 @@ class FakeResolver:
 def enricher(*origins: Origin, identity: Identity | None = None) -> Enricher:
     """Make an enricher whose clock stands still at WALL_NS = boot + 1000."""
     clock = WallClock(wall_ns=lambda: WALL_NS, boot_ns=lambda: 1_000)
-    return Enricher(origins or (BASH,), FakeResolver(identity or Identity()), clock)
+    return Enricher(Origins({0: origins or (BASH,)}), FakeResolver(identity or Identity()), clock)
 
 
 def record(*, origin: Origin = BASH, identity: Identity | None = None, **values: Any) -> Record:
@@ -156,6 +156,9 @@ class FakeSession:
     )
     missing: tuple[str, ...] = ()
     is_closed: bool = False
+    is_left: bool = False
+    has_backlog: bool = False
+    heartbeats: int = 0
     error: KernelError | None = None
     _batches: list[list[bytes]] = attrs.field(factory=list)
     _pipe: tuple[int, int] = attrs.field(factory=os.pipe)
@@ -164,6 +167,13 @@ class FakeSession:
         """Let one batch of records wait."""
         self._batches.append(list(raw))
         os.write(self._pipe[1], b"!")
+
+    def heartbeat(self, *, lost_decisions: int, lost_activity: int) -> None:
+        del lost_decisions, lost_activity
+        self.heartbeats += 1
+
+    def leave(self) -> None:
+        self.is_left = True
 
     def fileno(self) -> int:
         return self._pipe[0]

@@ -36,13 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check."""
-    from enforcer.runtime.prepare import prepare
+    from enforcer.runtime.prepare import Sources, prepare
 
-    prepared = prepare(args.policies)
+    policies = Sources(tuple(args.policies)).load()
+    prepared = prepare(policies)
     for line in (*prepared.warnings, *prepared.remarks):
         print(line, file=sys.stderr)
     if not args.quiet:
-        found = [plural(len(prepared.facts), "policy"), plural(prepared.n_rules, "rule")]
+        found = [plural(len(policies.policies), "policy"), plural(prepared.n_rules, "rule")]
         if prepared.warnings:
             found.append(plural(len(prepared.warnings), "warning"))
         print(f"ok: {', '.join(found)}, an image of {size(len(prepared.data))}")

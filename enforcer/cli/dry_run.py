@@ -8,6 +8,7 @@ long as --for says; may run beside an enforcing daemon.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -51,27 +52,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Observe, then report."""
-    from enforcer.kernel.session import Session
     from enforcer.runtime.assembly import pipeline_for
+    from enforcer.runtime.beginning import begin
     from enforcer.runtime.daemon import Daemon
     from enforcer.runtime.dryrun import DryRun, as_document
-    from enforcer.runtime.prepare import prepare
+    from enforcer.runtime.prepare import Sources
 
     paths = policy_paths(args.policies)
     require_root("a dry run (the kernel decides there, too)")
-    prepared = prepare(paths, audit=True)
+    begun = begin(Sources(tuple(paths), audit=True), store=None, report=complain)
+    prepared, dry_run = begun.prepared, DryRun()
     for warning in prepared.warnings:
         complain(warning)
-    dry_run = DryRun()
-    with Session.open(prepared) as session:
-        daemon = Daemon(session, prepared.facts)
+    enforcement = begun.enforcement
+    with contextlib.closing(enforcement.sessions) as sessions:
+        daemon = Daemon(sessions, reactor=enforcement.reactor)
         daemon.hangup = daemon.stop  # who waited for the report has gone
-        pipeline = pipeline_for(daemon, prepared.origins, [dry_run], complain)
+        pipeline = pipeline_for(daemon, sessions.origins, [dry_run], complain)
         if args.seconds is not None:
             daemon.reactor.after(args.seconds, daemon.stop)
         until = f"for {args.seconds:g} s" if args.seconds is not None else "until Ctrl-C"
         line = (
-            f"dry run {until}: {plural(len(prepared.facts), 'policy')}, "
+            f"dry run {until}: {plural(len(enforcement.now.facts), 'policy')}, "
             f"{plural(prepared.n_rules, 'rule')}, nothing is refused"
         )
         ending = daemon.run(pipeline, ready=lambda: complain(line))

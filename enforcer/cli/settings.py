@@ -36,7 +36,7 @@ class Settings:
         persist: leave enforcement in force at an orderly end.
         confirm_within: seconds after which what was started is taken back unless confirmed.
         socket: where the daemon is asked.
-        pins: the folder on bpffs by which enforcement outlives the daemon.
+        pins: the folder on bpffs by which enforcement outlives the daemon; None: it does not.
     """
 
     policies: tuple[Path, ...] = ()
@@ -50,10 +50,11 @@ class Settings:
     persist: bool = False
     confirm_within: float | None = None
     socket: Path = DEFAULT_SOCKET
-    pins: Path = DEFAULT_PINS
+    pins: Path | None = DEFAULT_PINS
 
     def with_arguments(self, args: argparse.Namespace) -> Settings:
         """Replace what *args* says; an option that was not given is None there."""
         given = {field.name: getattr(args, field.name, None) for field in attrs.fields(Settings)}
         given["policies"] = tuple(args.policies) or None
-        return attrs.evolve(self, **{name: v for name, v in given.items() if v is not None})
+        settings = attrs.evolve(self, **{name: v for name, v in given.items() if v is not None})
+        return attrs.evolve(settings, pins=None) if args.is_unpinned else settings

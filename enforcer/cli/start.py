@@ -2,29 +2,36 @@
 """
 Put policies in force, in the foreground, and record what happens.
 
-One line says when enforcement is in force. Ctrl-C, SIGTERM or `enforcer stop` end it in order.
+One line says when enforcement is in force. Ctrl-C, SIGTERM or `enforcer stop` end it in order; it
+outlives a crash.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enforcer.cli.arguments import add_policies, add_socket, policy_paths, require_root
-from enforcer.cli.exits import Exit, complain, discard
+from enforcer.cli.arguments import (
+    add_policies,
+    add_socket,
+    confirmation_time,
+    policy_paths,
+    require_root,
+)
+from enforcer.cli.exits import Exit, UsageError, complain, discard
 from enforcer.cli.output import plural, span
-from enforcer.cli.settings import DEFAULT_CONFIG
+from enforcer.cli.settings import DEFAULT_CONFIG, DEFAULT_PINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from enforcer.cli.settings import Settings
-    from enforcer.kernel.session import Session
+    from enforcer.runtime.beginning import Begun
     from enforcer.runtime.daemon import Ending
-    from enforcer.runtime.prepare import Prepared
     from enforcer.sinks.base import Sink
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -37,7 +44,8 @@ examples:
   enforcer start --audit my-policy.yaml   record what would be refused, refuse nothing
   enforcer start --quiet --json-log /var/log/enforcer.json
 
-enforcement lasts as long as this process: it ends when the process ends.
+enforcement ends with Ctrl-C, SIGTERM or `enforcer stop`; if this process is killed or crashes it
+stays in force, and the next start takes it over. SIGHUP opens logs anew and reads policies again.
 """
 
 _FLAG = argparse.BooleanOptionalAction
@@ -66,6 +74,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=_FLAG,
         help="accept rules that this kernel can only enforce after the fact",
     )
+    parser.add_argument(
+        "--watch",
+        action=_FLAG,
+        help="put changes of the policy files in force by themselves (default: yes)",
+    )
+    parser.add_argument(
+        "--confirm-within",
+        metavar="TIME",
+        type=confirmation_time,
+        help="go back to what was in force before unless `enforcer confirm` comes in time",
+    )
+    parser.add_argument(
+        "--persist", action=_FLAG, help="leave enforcement in force at an orderly end, too"
+    )
+    pins = parser.add_mutually_exclusive_group()
+    pins.add_argument(
+        "--pins",
+        metavar="FOLDER",
+        type=Path,
+        help=f"where enforcement is kept beyond this process (default: {DEFAULT_PINS})",
+    )
+    pins.add_argument(
+        "--no-pins",
+        dest="is_unpinned",
+        action="store_true",
+        help="let enforcement end with this process, however it ends",
+    )
     add_socket(parser)
     parser.set_defaults(socket=None)
 
@@ -73,31 +108,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Enforce until told to stop."""
     from enforcer.cli.config import settings_from
-    from enforcer.kernel.session import Session
+    from enforcer.kernel.pins import PinStore
+    from enforcer.policy.store import Trust
     from enforcer.runtime.assembly import pipeline_for
+    from enforcer.runtime.beginning import begin
     from enforcer.runtime.daemon import Daemon
+    from enforcer.runtime.enforcement import try_to
     from enforcer.runtime.lock import InstanceLock
     from enforcer.runtime.notify import Notifier
-    from enforcer.runtime.prepare import prepare
+    from enforcer.runtime.prepare import Sources
+    from enforcer.runtime.watch import PolicyWatch
 
     began = time.monotonic()
     settings = settings_from(args)
     paths = policy_paths(list(settings.policies))
     require_root("enforcement")
+    if settings.persist and settings.pins is None:
+        raise UsageError("--persist keeps enforcement by its pins: leave --no-pins out")
     notifier = Notifier.from_environment(os.environ, complain)
-    with InstanceLock.take(settings.socket.with_suffix(".lock")):
-        prepared = prepare(paths, audit=settings.audit, allow_degraded=settings.allow_degraded)
-        for warning in prepared.warnings:
-            complain(warning)
-        sinks = list(_sinks(settings))
-        with Session.open(prepared) as session:
-            daemon = Daemon(session, prepared.facts, notifier)
-            pipeline = pipeline_for(daemon, prepared.origins, sinks, complain)
+    sources = Sources(tuple(paths), settings.audit, settings.allow_degraded, Trust())
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(InstanceLock.take(settings.socket.with_suffix(".lock")))
+        store = None
+        if settings.pins is not None:
+            store = undo.enter_context(contextlib.closing(PinStore.open(settings.pins)))
+        watch = PolicyWatch(sources.paths)
+        begun = begin(sources, store=store, report=complain, confirm_within=settings.confirm_within)
+        enforcement = begun.enforcement
+        try:
+            for warning in begun.prepared.warnings:
+                complain(warning)
+            daemon = Daemon(
+                enforcement.sessions,
+                enforcement,
+                notifier,
+                hangup=lambda: try_to(enforcement.reload, complain),
+                persists=settings.persist,
+                reactor=enforcement.reactor,
+            )
+            enforcement.on_change, enforcement.on_end = daemon.follow, daemon.stop
+            sinks = list(_sinks(settings))
+            pipeline = pipeline_for(daemon, enforcement.sessions.origins, sinks, complain)
+            pipeline.lost.decisions, pipeline.lost.activity = begun.reported
             daemon.listen(settings.socket)
-            line = _in_force(session, prepared, time.monotonic() - began, audit=settings.audit)
+            if settings.watch:
+                enforcement.watch(watch)
+            line = _in_force(begun, settings, time.monotonic() - began)
             notifier.status(line)
             ending = daemon.run(pipeline, ready=lambda: _announce(line))
-    _announce(_ended(ending))
+        except BaseException:
+            # What fails here is the keeping of records: enforcement goes on wherever it can.
+            if store is None:
+                enforcement.sessions.close()
+            else:
+                enforcement.sessions.leave()
+                complain(
+                    "enforcement stays in force without a daemon: "
+                    "enforcer start takes it over, enforcer stop --force ends it"
+                )
+            raise
+    _announce(_ended(ending, stays=settings.persist))
     return Exit.OK
 
 
@@ -122,20 +192,25 @@ def _announce(line: str) -> None:
         discard(1)
 
 
-def _in_force(session: Session, prepared: Prepared, seconds: float, *, audit: bool) -> str:
-
-    programs = {name for names in session.operations.values() for name in names}
-    return (
-        f"in force: {plural(len(prepared.facts), 'policy')}, {plural(prepared.n_rules, 'rule')}, "
-        f"{plural(len(programs), 'program')}, started in {seconds:.1f} s"
-        f"{' (audit: nothing is refused)' if audit else ''}"
+def _in_force(begun: Begun, settings: Settings, seconds: float) -> str:
+    enforcement, prepared = begun.enforcement, begun.prepared
+    programs = {name for names in enforcement.sessions.operations.values() for name in names}
+    line = (
+        f"in force: {plural(len(enforcement.now.facts), 'policy')}, "
+        f"{plural(prepared.n_rules, 'rule')}, {plural(len(programs), 'program')}, "
+        f"started in {seconds:.1f} s"
     )
+    if settings.audit:
+        line += " (audit: nothing is refused)"
+    if settings.confirm_within is not None:
+        line += f"; for {settings.confirm_within:g} s unless confirmed: enforcer confirm"
+    return line
 
 
-def _ended(ending: Ending) -> str:
-
+def _ended(ending: Ending, *, stays: bool) -> str:
     order = ("killed", "denied", "logged", "allowed")
     would = sorted(name for name in ending.outcomes if name not in order)
     counts = [f"{ending.outcomes[n]:,} {n}" for n in (*order, *would) if ending.outcomes.get(n)]
     said = ", ".join(counts) or "no records"
-    return f"stopped after {span(ending.seconds)}: {said}, {ending.lost:,} lost"
+    word = "ended, enforcement stays in force," if stays else "stopped"
+    return f"{word} after {span(ending.seconds)}: {said}, {ending.lost:,} lost"

@@ -21,11 +21,11 @@ from enforcer.events.types import Actor, Event, Origin, Record
 from enforcer.policy.message import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from enforcer.identity.resolver import Identity, Resolver
 
-__all__ = ["Enricher", "WallClock"]
+__all__ = ["Enricher", "Origins", "WallClock"]
 
 _UNKNOWN_ROW = Origin(policy="-", rule="-", place="-")
 
@@ -56,16 +56,40 @@ class WallClock:
 
 
 @attrs.define
-class Enricher:
-    """*origins* is the row table of the image in force, by row id."""
+class Origins:
+    """Row tables of the images in force and of late, by generation: records come after the fact."""
 
-    origins: Sequence[Origin]
+    _tables: dict[int, Sequence[Origin]] = attrs.field(factory=dict)
+
+    def learn(self, generation: int, origins: Sequence[Origin]) -> None:
+        """Know the rows of the image *generation*."""
+        self._tables[generation] = origins
+
+    def keep(self, generations: Collection[int]) -> None:
+        """Forget all others."""
+        self._tables = {g: table for g, table in self._tables.items() if g in generations}
+
+    def table(self, generation: int) -> Sequence[Origin]:
+        """Return the rows of the image *generation*; none if it is not known."""
+        return self._tables.get(generation, ())
+
+    def find(self, generation: int, row: int) -> Origin:
+        """Tell where a row is from."""
+        table = self.table(generation)
+        return table[row] if row < len(table) else _UNKNOWN_ROW
+
+
+@attrs.define
+class Enricher:
+    """Makes records of events."""
+
+    origins: Origins
     resolver: Resolver
     clock: WallClock = attrs.field(factory=WallClock)
 
     def enrich(self, event: Event) -> Record:
         """Make a record of *event*."""
-        origin = self.origins[event.row] if event.row < len(self.origins) else _UNKNOWN_ROW
+        origin = self.origins.find(event.generation, event.row)
         identity = self.resolver.identify(
             pid=event.pid,
             start_ns=event.start_ns,

@@ -54,9 +54,9 @@ def outcome(event: Event) -> str:
 class LostMeter:
     """Tells what was lost since it was last asked, so that the loss itself becomes a record."""
 
-    _decisions: int = 0
-    _activity: int = 0
-    _malformed: int = 0
+    decisions: int = 0
+    activity: int = 0
+    malformed: int = 0
 
     def advance(
         self, time_ns: int, *, decisions: int, activity: int, malformed: int, reason: str | None
@@ -64,10 +64,10 @@ class LostMeter:
         """Compare totals with those of the last call; None if nothing was lost between."""
         lost = Lost(
             time_ns=time_ns,
-            decisions=decisions - self._decisions,
-            activity=activity - self._activity,
-            malformed=malformed - self._malformed,
-            reason=reason if malformed > self._malformed else None,
+            decisions=decisions - self.decisions,
+            activity=activity - self.activity,
+            malformed=malformed - self.malformed,
+            reason=reason if malformed > self.malformed else None,
         )
-        self._decisions, self._activity, self._malformed = decisions, activity, malformed
+        self.decisions, self.activity, self.malformed = decisions, activity, malformed
         return lost if lost.decisions or lost.activity or lost.malformed else None

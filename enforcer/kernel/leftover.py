@@ -122,6 +122,16 @@ class Leftover:
         counters = HitCounters.of(self._fds["hits"])
         return counters.read(self.generation, ImageHead.of(self.image).n_rows)
 
+    def retired_hits(self, generation: int, n_rows: int) -> tuple[RowHits, ...]:
+        """
+        Return the counts of the image *generation*, which came before and had *n_rows* rows.
+
+        Raises:
+            KernelError: if they cannot be read.
+        """
+        counters = HitCounters.of(self._fds["hits"])
+        return counters.read(generation, min(n_rows, counters.rows))
+
     def stats(self) -> dict[str, int]:
         """
         Return its counters by name; empty if they cannot be read.

@@ -32,6 +32,7 @@ DEFAULT: Final = Path("/sys/fs/bpf/enforcer")
 _LINK: Final = "link-"
 _MAP: Final = "map-"
 _STATE: Final = "state-"
+_NEW: Final = "new-state"
 _STATE_HEAD: Final = struct.Struct("<QQ")
 """Bytes of the compressed state, hash of the ABI header: the same in every version."""
 _PATIENCE: Final = 2.0  # seconds: a daemon that was just told to stop holds on for a moment
@@ -82,7 +83,10 @@ class PinDirectory:
         try:
             calls.update(fd, 0, value)
             calls.freeze(fd)
-            calls.pin(fd, self._name(f"{_STATE}{generation}"))
+            # Replaced in one step: a state that is read is whole, and there always is one.
+            (self.path / _NEW).unlink(missing_ok=True)
+            calls.pin(fd, self._name(_NEW))
+            (self.path / _NEW).rename(self.path / f"{_STATE}{generation}")
         finally:
             os.close(fd)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -90,6 +91,8 @@ class Session:
             activity=activity_bytes,
         )
         with contextlib.ExitStack() as undo:
+            if pins is not None:
+                undo.callback(pins.remove)
             idle = undo.enter_context(contextlib.closing(ImageMap.holding(image.data, sizes.image)))
             engine = undo.enter_context(loader.open_object(loader.ENGINE))
             loader.load(engine, specs, sizes, model=idle.fd)
@@ -108,7 +111,6 @@ class Session:
             _label(engine)
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.HOOK)
             if pins is not None:
-                undo.callback(pins.remove)
                 _pin(pins, engine, links, states or {})
             return cls(engine, specs, sizes, images, links, ring, pins, undo.pop_all())
         raise AssertionError("unreachable")
@@ -123,6 +125,16 @@ class Session:
     def is_pending(self) -> bool:
         """Whether the image waits for :meth:`confirm`, or its time is over."""
         return bool(self._images.head.expires_ns)
+
+    @property
+    def expires_ns(self) -> int:
+        """Until when to confirm, CLOCK_BOOTTIME; 0 if there is no end."""
+        return self._images.head.expires_ns
+
+    @property
+    def pinned_at(self) -> Path | None:
+        """Where it is kept beyond this process."""
+        return self._pins.path if self._pins is not None else None
 
     @property
     def tasks(self) -> int:
@@ -188,9 +200,7 @@ class Session:
                 "the new policies need more rows, room or programs than were loaded at the start"
             )
         try:
-            if self._pins is not None:
-                for generation, state in (states or {}).items():
-                    self._pins.pin_state(generation, state)
+            self.keep_states(states or {})
             return self._images.replace(image, fallback, lambda: _label(self._engine))
         finally:
             self._forget_states()
@@ -280,6 +290,17 @@ class Session:
             KernelError: if the kernel refuses.
         """
         return StatCounters(self._engine.maps["stats"].fd).read()
+
+    def keep_states(self, states: Mapping[int, bytes]) -> None:
+        """
+        Replace what a successor must know; without pins there is none.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        for generation, state in states.items():
+            if self._pins is not None:
+                self._pins.pin_state(generation, state)
 
     def note(self, notes: Notes) -> None:
         """

@@ -77,8 +77,10 @@ class Succession:
 
     @property
     def generations(self) -> set[int]:
-        """Of the images that count or may count."""
+        """Of the images that count, may count, or can still be asked for their counts."""
         images = {self.head.generation}
+        if self._retired is not None:
+            images.add(self._retired.generation)
         if self.fallback is not None:
             images.add(ImageHead.of(self.fallback.data).generation)
         return images

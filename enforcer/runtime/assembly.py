@@ -15,7 +15,7 @@ from enforcer.sinks.fanout import Fanout
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from enforcer.events.types import Origin
+    from enforcer.events.enrich import Origins
     from enforcer.runtime.daemon import Daemon
     from enforcer.sinks.base import Sink
 
@@ -24,7 +24,7 @@ __all__ = ["pipeline_for"]
 
 def pipeline_for(
     daemon: Daemon,
-    origins: Sequence[Origin],
+    origins: Origins,
     sinks: Sequence[Sink],
     report: Callable[[str], None],
 ) -> Pipeline:

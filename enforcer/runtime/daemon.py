@@ -18,20 +18,21 @@ from enforcer.errors import KernelError
 from enforcer.runtime.control import ControlServer
 from enforcer.runtime.notify import Notifier
 from enforcer.runtime.reactor import Reactor
-from enforcer.runtime.report import PolicyFacts, status
+from enforcer.runtime.report import status
 from enforcer.sinks.jsonl import json_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from enforcer.events.types import Lost, Record
     from enforcer.runtime.pipeline import Pipeline
-    from enforcer.runtime.ports import Hits, KernelSession
+    from enforcer.runtime.ports import Hits, KernelSession, PolicyControl
 
 __all__ = ["Daemon", "Ending"]
 
 _TICK = 1.0
+_BACKLOG = 0.05
 _UNREADABLE = 5.0
 _LAST_RECORDS = 2.0  # seconds that moving the last records may take
 
@@ -52,19 +53,24 @@ class Daemon:
     Runs until told to stop by a signal, by the control socket or by :meth:`stop`.
 
     Attributes:
+        policies: carries out changes that are asked for; None if there can be none.
         notifier: tells the service manager how things are.
         hangup: what SIGHUP asks for besides opening the logs anew.
+        persists: leave enforcement in force at the end.
     """
 
     session: KernelSession
-    policies: Sequence[PolicyFacts]
+    policies: PolicyControl | None = None
     notifier: Notifier = attrs.field(factory=Notifier)
     hangup: Callable[[], None] | None = None
+    persists: bool = False
     reactor: Reactor = attrs.field(factory=Reactor)
     control: ControlServer | None = attrs.field(default=None, init=False)
     _started: float = attrs.field(factory=time.monotonic, init=False)
     _pipeline: Pipeline | None = attrs.field(default=None, init=False)
     _is_armed: bool = attrs.field(default=False, init=False)
+    _watched: int = attrs.field(default=-1, init=False)
+    _has_backlog: bool = attrs.field(default=False, init=False)
 
     def listen(self, path: Path) -> None:
         """
@@ -74,7 +80,7 @@ class Daemon:
             OSError: the socket cannot be made.
         """
         self.control = ControlServer(
-            path, self.reactor, self._status, self.stop, policies=None, report=self._report
+            path, self.reactor, self._status, self.stop, policies=self.policies, report=self._report
         )
         self.control.open()
 
@@ -98,6 +104,7 @@ class Daemon:
         }
         with self.reactor.signals(calls):
             self._watch_records()
+            self._follow_backlog()
             self.reactor.every(_TICK, self._tick)
             if self.notifier.interval is not None:
                 self.reactor.every(self.notifier.interval, self.notifier.alive)
@@ -114,8 +121,17 @@ class Daemon:
             self.hangup()
         self.notifier.ready()
 
+    def follow(self) -> None:
+        """The session may have another place for records than before, and left some in the old one."""
+        if self._pipeline is not None:
+            self._watch_records()
+            self._pump(selectors.EVENT_READ)
+
     def _watch_records(self) -> None:
-        self.reactor.watch(self.session.fileno(), selectors.EVENT_READ, self._pump)
+        if self._watched >= 0:
+            self.reactor.forget(self._watched)
+        self._watched = self.session.fileno()
+        self.reactor.watch(self._watched, selectors.EVENT_READ, self._pump)
 
     def _pump(self, _: int) -> None:
         try:
@@ -123,13 +139,28 @@ class Daemon:
         except KernelError as error:
             # The kernel decides on without us: keep enforcing, and look again later.
             self._running().fanout.report(f"records cannot be read, trying again: {error}")
-            self.reactor.forget(self.session.fileno())
+            self.reactor.forget(self._watched)
             self.reactor.after(_UNREADABLE, self._watch_records)
+        else:
+            self._follow_backlog()
         self._arm_retry()
+
+    def _follow_backlog(self) -> None:
+        if self.session.has_backlog and not self._has_backlog:
+            self._has_backlog = True
+            self.reactor.after(_BACKLOG, self._look_back)
+
+    def _look_back(self) -> None:
+        self._has_backlog = False
+        self._pump(selectors.EVENT_READ)
 
     def _tick(self) -> None:
         try:
-            self._running().check_losses()
+            pipeline = self._running()
+            pipeline.check_losses()
+            self.session.heartbeat(
+                lost_decisions=pipeline.lost.decisions, lost_activity=pipeline.lost.activity
+            )
         except KernelError as error:
             self._running().fanout.report(f"the kernel's counters cannot be read: {error}")
         self._arm_retry()
@@ -148,7 +179,7 @@ class Daemon:
     def _end(self, pipeline: Pipeline) -> Ending:
         """Take the last records, end enforcement, and only then let go of everybody who listens."""
         self.notifier.stopping()
-        self.reactor.forget(self.session.fileno())
+        self.reactor.forget(self._watched)
         hits: tuple[Hits, ...] = ()
         counted: dict[str, int] = {}
         try:
@@ -158,7 +189,10 @@ class Daemon:
             counted = self.session.stats()
         except KernelError as error:
             pipeline.fanout.report(f"the last records cannot be read: {error}")
-        self.session.close()
+        if self.persists:
+            self.session.leave()
+        else:
+            self.session.close()
         if self.control is not None:
             self.control.close()
         pipeline.fanout.close()

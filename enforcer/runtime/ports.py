@@ -53,8 +53,18 @@ class KernelSession(Protocol):
     def map_bytes(self) -> dict[str, int]:
         """Memory by map, as the kernel accounts it."""
 
+    @property
+    def has_backlog(self) -> bool:
+        """Whether records may wait where no descriptor tells of them."""
+
+    def heartbeat(self, *, lost_decisions: int, lost_activity: int) -> None:
+        """Leave a sign of life, and how many losses were reported."""
+
     def close(self) -> None:
         """End enforcement. Idempotent."""
+
+    def leave(self) -> None:
+        """End, and leave enforcement in force."""
 
 
 class PolicyControl(Protocol):
@@ -71,6 +81,9 @@ class PolicyControl(Protocol):
 
     def confirm(self) -> dict[str, Any]:
         """Keep what is in force; ``unchanged`` if nothing waited for it."""
+
+    def describe(self) -> dict[str, Any]:
+        """Say what ``status`` shows of policies."""
 
     def policies(self) -> list[dict[str, Any]]:
         """Describe every policy, those that are disabled included."""

@@ -3,34 +3,101 @@
 
 from __future__ import annotations
 
+import pickle
+import zlib
 from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.compiler import compile_policies
+from enforcer.compiler import LabelNumbers, compile_policies
 from enforcer.events.types import Origin
 from enforcer.policy.lint import Severity, lint
 from enforcer.policy.model import Mode, PolicySet
 from enforcer.policy.store import load_policies
-from enforcer.runtime.report import PolicyFacts
+from enforcer.runtime.difference import Digests, digest_policies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from enforcer.compiler import CompiledImage
+    from enforcer.policy.store import Trust
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Packed", "Prepared", "Sources", "prepare"]
+
+
+@attrs.frozen
+class Sources:
+    """
+    Where policies come from, and what holds for all of them.
+
+    Attributes:
+        paths: files and folders.
+        audit: put every policy in audit mode, whatever it says.
+        allow_degraded: accept rules that can only be enforced after the fact.
+        trust: who must own the files; None: anybody may.
+    """
+
+    paths: tuple[Path, ...]
+    audit: bool = False
+    allow_degraded: bool = False
+    trust: Trust | None = None
+
+    def load(self) -> PolicySet:
+        """
+        Read the files.
+
+        Raises:
+            PolicyErrors: everything that is wrong with them.
+        """
+        policies = load_policies(self.paths, trust=self.trust)
+        return PolicySet(
+            tuple(
+                attrs.evolve(
+                    policy,
+                    mode=Mode.AUDIT if self.audit else policy.mode,
+                    allow_degraded=policy.allow_degraded or self.allow_degraded,
+                )
+                for policy in policies.policies
+            )
+        )
+
+
+@attrs.frozen
+class Packed:
+    """Policies put away: what is kept for the next change takes little room."""
+
+    data: bytes = attrs.field(repr=False)
+
+    @classmethod
+    def of(cls, policies: PolicySet) -> Packed:
+        """Put *policies* away."""
+        return cls(zlib.compress(pickle.dumps(policies), level=1))
+
+    def unpack(self) -> PolicySet:
+        """Return what was put away."""
+        # Made by this process, kept in its own memory: nobody else can have written it.
+        policies: PolicySet = pickle.loads(zlib.decompress(self.data))  # noqa: S301
+        return policies
 
 
 @attrs.frozen
 class Prepared:
-    """Policies, compiled. *warnings* are worth knowing at every start, *remarks* while writing."""
+    """
+    Policies, compiled.
 
-    policies: PolicySet
+    Attributes:
+        image: as the kernel session takes it.
+        origins: where each row is from.
+        digests: for the comparison with the next set.
+        n_rules: rules that were written, without guards and defaults.
+        warnings: worth knowing at every start.
+        remarks: worth knowing while writing.
+    """
+
     image: CompiledImage
     origins: tuple[Origin, ...]
-    facts: tuple[PolicyFacts, ...]
+    digests: Digests
+    n_rules: int
     warnings: tuple[str, ...]
     remarks: tuple[str, ...]
 
@@ -39,52 +106,38 @@ class Prepared:
         """The image as the kernel session takes it."""
         return self.image.image
 
-    @property
-    def n_rules(self) -> int:
-        """Rules that were written, without guards and defaults."""
-        return sum(len(policy.rules) for policy in self.policies.policies)
-
 
 def prepare(
-    paths: Sequence[Path], *, audit: bool = False, allow_degraded: bool = False
+    policies: PolicySet,
+    *,
+    generation: int = 1,
+    previous: LabelNumbers | None = None,
+    keep: PolicySet | None = None,
 ) -> Prepared:
     """
-    Load, check and compile.
+    Check and compile *policies*.
 
     Args:
-        paths: files and folders.
-        audit: put every policy in audit mode, whatever it says.
-        allow_degraded: accept rules that can only be enforced after the fact.
+        policies: what is to be in force.
+        generation: number of the image.
+        previous: label numbers of the image in force.
+        keep: policies that may come back into force.
 
     Raises:
-        PolicyErrors: everything that is wrong.
+        LimitError, PolicyError: what is too large or has no meaning in the kernel.
     """
-    policies = _adjusted(load_policies(paths), audit=audit, allow_degraded=allow_degraded)
-    image = compile_policies(policies)
+    image = compile_policies(policies, generation=generation, previous=previous, keep=keep)
     issues = lint(policies)
     return Prepared(
-        policies=policies,
         image=image,
         origins=_origins(image),
-        facts=_facts(policies, image),
+        digests=digest_policies(policies),
+        n_rules=sum(len(policy.rules) for policy in policies.policies),
         warnings=(
             *(str(issue) for issue in issues if issue.severity is Severity.WARNING),
             *image.warnings,
         ),
         remarks=tuple(str(issue) for issue in issues if issue.severity is Severity.INFO),
-    )
-
-
-def _adjusted(policies: PolicySet, *, audit: bool, allow_degraded: bool) -> PolicySet:
-    return PolicySet(
-        tuple(
-            attrs.evolve(
-                policy,
-                mode=Mode.AUDIT if audit else policy.mode,
-                allow_degraded=policy.allow_degraded or allow_degraded,
-            )
-            for policy in policies.policies
-        )
     )
 
 
@@ -100,20 +153,4 @@ def _origins(image: CompiledImage) -> tuple[Origin, ...]:
             syscall=row.syscall,
         )
         for row in image.rows
-    )
-
-
-def _facts(policies: PolicySet, image: CompiledImage) -> tuple[PolicyFacts, ...]:
-    rows: dict[str, list[int]] = {}
-    for number, row in enumerate(image.rows):
-        rows.setdefault(row.policy, []).append(number)
-    return tuple(
-        PolicyFacts(
-            name=policy.name,
-            mode=policy.mode.value,
-            file=policy.span.file,
-            rules=len(policy.rules),
-            rows=tuple(rows.get(policy.name, ())),
-        )
-        for policy in policies.policies
     )

@@ -10,30 +10,71 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from enforcer.policy.model import PolicySet
+    from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.pipeline import Pipeline
-    from enforcer.runtime.ports import Hits, KernelSession
+    from enforcer.runtime.ports import Hits, KernelSession, PolicyControl
 
-__all__ = ["PolicyFacts", "resident_bytes", "status"]
+__all__ = ["PolicyFacts", "facts_of", "resident_bytes", "status"]
 
 
 @attrs.frozen
 class PolicyFacts:
-    """One policy in force and the rows of the image that belong to it."""
+    """
+    One policy that is known.
+
+    Attributes:
+        origin: "file", or "added" at run time.
+        is_enabled: whether it is in force.
+        is_mode_set: whether its mode was set at run time.
+    """
 
     name: str
     mode: str
     file: str
+    place: str
     rules: int
-    rows: tuple[int, ...]
+    origin: str = "file"
+    is_enabled: bool = True
+    is_mode_set: bool = False
+
+    def as_dict(self, counts: Hits) -> dict[str, Any]:
+        """Describe it in JSON, with how often it decided."""
+        return {
+            "name": self.name,
+            "mode": self.mode,
+            "file": self.file,
+            "place": self.place,
+            "rules": self.rules,
+            "enabled": self.is_enabled,
+            "origin": self.origin,
+            "modeSet": self.is_mode_set,
+            "enforced": counts.enforced,
+            "audited": counts.audited,
+        }
+
+
+def facts_of(policies: PolicySet, overlay: Overlay) -> tuple[PolicyFacts, ...]:
+    """Remember what there is to say of *policies*, those that are disabled included."""
+    return tuple(
+        PolicyFacts(
+            name=policy.name,
+            mode=policy.mode.value,
+            file=policy.span.file,
+            place=str(policy.span),
+            rules=len(policy.rules),
+            origin="added" if policy.span.file in overlay.added else "file",
+            is_enabled=policy.name not in overlay.disabled,
+            is_mode_set=policy.name in overlay.modes,
+        )
+        for policy in policies.policies
+    )
 
 
 def status(
-    session: KernelSession, pipeline: Pipeline, policies: Sequence[PolicyFacts], uptime: float
+    session: KernelSession, pipeline: Pipeline, policies: PolicyControl | None, uptime: float
 ) -> dict[str, Any]:
     """Describe what is in force and what it did."""
-    hits = session.hits()
     counted = session.stats()
     map_bytes = session.map_bytes()
     return {
@@ -42,7 +83,7 @@ def status(
         "generation": session.generation,
         "programs": len({p for programs in session.operations.values() for p in programs}),
         "missing": list(session.missing),
-        "policies": [_policy(policy, hits) for policy in policies],
+        **(policies.describe() if policies is not None else {}),
         "records": {
             "total": pipeline.stats.records,
             "byOutcome": dict(pipeline.stats.by_outcome),
@@ -65,17 +106,6 @@ def status(
             "mapBytes": sum(map_bytes.values()),
             "maps": map_bytes,
         },
-    }
-
-
-def _policy(policy: PolicyFacts, hits: Sequence[Hits]) -> dict[str, Any]:
-    return {
-        "name": policy.name,
-        "mode": policy.mode,
-        "file": policy.file,
-        "rules": policy.rules,
-        "enforced": sum(hits[row].enforced for row in policy.rows),
-        "audited": sum(hits[row].audited for row in policy.rows),
     }
 
 

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""
+The start of enforcement, from nothing or from what a lost daemon left.
+
+What was left is read, never adopted: it stays in force until the new session is, and is then released.
+Labels of processes, counts, unread records and changes at run time go on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.errors import ControlError, EnforcerError, KernelError, PolicyErrors
+from enforcer.events.enrich import Origins
+from enforcer.kernel.image_map import PlainImage, restamp
+from enforcer.kernel.leftover import Leftover
+from enforcer.kernel.session import Session
+from enforcer.runtime.enforcement import Enforcement
+from enforcer.runtime.inforce import InForce, expiry
+from enforcer.runtime.ledger import Ledger
+from enforcer.runtime.outgoing import Outgoing
+from enforcer.runtime.overlay import Overlay
+from enforcer.runtime.prepare import Packed, prepare
+from enforcer.runtime.reactor import Reactor
+from enforcer.runtime.sessions import Sessions
+from enforcer.runtime.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from enforcer.events.types import Origin
+    from enforcer.kernel.pins import PinDirectory, PinStore
+    from enforcer.policy.model import PolicySet
+    from enforcer.runtime.prepare import Prepared, Sources
+
+__all__ = ["Begun", "begin"]
+
+
+@attrs.frozen
+class Begun:
+    """
+    Enforcement that has begun.
+
+    Attributes:
+        enforcement: what is in force.
+        prepared: what was compiled for it.
+        reported: losses of decisions and of activity that were reported before this start.
+    """
+
+    enforcement: Enforcement
+    prepared: Prepared
+    reported: tuple[int, int] = (0, 0)
+
+
+@attrs.frozen
+class _Before:
+    """What there was: nothing, or a session with what can be read of it."""
+
+    left: Leftover | None = None
+    state: State | None = None
+    last_generation: int = 0
+
+    @property
+    def overlay(self) -> Overlay:
+        return self.state.overlay if self.state is not None else Overlay()
+
+    def tables(self) -> dict[int, Sequence[Origin]]:
+        """Rows of the image that counted, and of the one before if that is known."""
+        if self.left is None or self.state is None:
+            return {}
+        found = {self.left.generation: self.state.origins}
+        earlier = self.left.generation - 1
+        if earlier in self.left.pins.generations():
+            _, data = self.left.pins.state(earlier)
+            found[earlier] = State.decode(data).origins
+        return found
+
+
+def begin(
+    sources: Sources,
+    *,
+    store: PinStore | None,
+    report: Callable[[str], None],
+    confirm_within: float | None = None,
+    reactor: Reactor | None = None,
+) -> Begun:
+    """
+    Put the policies of *sources* in force.
+
+    Args:
+        sources: where policies are read.
+        store: where enforcement is kept beyond this process; None: it ends with it.
+        report: gets sentences on what was found.
+        confirm_within: seconds after which what was in force before, if anything, counts again.
+        reactor: the loop that will run.
+
+    Raises:
+        EnforcerError: it cannot be; what a lost daemon left stays in force.
+    """
+    before = _look_back(store, report)
+    files = sources.load()
+    overlay, everything = _laid_over(before.overlay, files, report)
+    previous = before.state.labels if before.state is not None else None
+    prepared = prepare(
+        overlay.in_force(everything), generation=before.last_generation + 1, previous=previous
+    )
+    now = InForce.of(prepared, Packed.of(files), overlay, everything)
+    session, origins, returning = _open(prepared, now, before, store, confirm_within)
+    enforcement = Enforcement(
+        sources=sources,
+        store=store,
+        reactor=reactor if reactor is not None else Reactor(),
+        report=report,
+        sessions=Sessions(
+            session,
+            report,
+            ledger=before.state.ledger.copy() if before.state is not None else Ledger(),
+            origins=origins,
+        ),
+        now=now,
+    )
+    reported = _take_over(enforcement, before, store)
+    if confirm_within is not None:
+        enforcement.wait_to_confirm(confirm_within, session.expires_ns, returning)
+    return Begun(enforcement, prepared, reported)
+
+
+def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before:
+    if store is None:
+        return _Before()
+    last = max((g for session in store.sessions() for g in session.generations()), default=0)
+    newest = store.newest()
+    if newest is None:
+        return _Before(last_generation=last)
+    left = Leftover.open(newest)
+    if left.problem is not None:
+        report(
+            f"what a daemon before left stays in force until it is replaced, and cannot be read: "
+            f"{left.problem}; what is known of running processes and counts begins anew"
+        )
+        return _Before(left, None, last)
+    try:
+        return _Before(left, State.decode(left.state) if left.state else None, last)
+    except KernelError as error:
+        report(f"{error}; counts and changes at run time begin anew")
+        return _Before(left, None, last)
+
+
+def _laid_over(
+    overlay: Overlay, files: PolicySet, report: Callable[[str], None]
+) -> tuple[Overlay, PolicySet]:
+    try:
+        return overlay, overlay.policies(files)
+    except (ControlError, PolicyErrors) as error:
+        # The files are what is asked for now; a start must not fail for what lay over them once.
+        report(f"policies that were added at run time do not go on: {error}")
+        overlay = attrs.evolve(overlay, added={})
+        return overlay, overlay.policies(files)
+
+
+def _open(
+    prepared: Prepared,
+    now: InForce,
+    before: _Before,
+    store: PinStore | None,
+    confirm_within: float | None,
+) -> tuple[Session, Origins, InForce | None]:
+    """Open the session; also returns what comes back if nobody confirms."""
+    left, generation = before.left, now.generation
+    ledger = before.state.ledger if before.state is not None else Ledger()
+    expires = expiry(confirm_within)
+    origins = Origins({generation: prepared.origins})
+    states = {generation: now.state(ledger)}
+    fallback: PlainImage | None = None
+    returning: InForce | None = None
+    if expires and left is not None and left.image is not None and before.state is not None:
+        fallback = restamp(left.image, generation=generation + 1)
+        returning = _returning(now, before.state, generation + 1)
+        origins.learn(generation + 1, before.state.origins)
+        states[generation + 1] = returning.state(ledger)
+    carry = left.tasks if left is not None and before.state is not None else None
+    session = Session.open(
+        restamp(prepared.data, expires_ns=expires),
+        fallback=fallback,
+        pins=store.create() if store is not None else None,
+        states=states,
+        carry=carry if prepared.image.continues else None,
+    )
+    for number, table in before.tables().items():
+        origins.learn(number, table)
+    return session, origins, returning
+
+
+def _returning(now: InForce, state: State, generation: int) -> InForce:
+    """What the daemon before had in force: its rows and labels; its policies are not known."""
+    image = attrs.evolve(now.prepared.image, generation=generation, labels=state.labels)
+    prepared = attrs.evolve(now.prepared, image=image, origins=tuple(state.origins))
+    return attrs.evolve(now, generation=generation, prepared=prepared, overlay=state.overlay)
+
+
+def _take_over(
+    enforcement: Enforcement, before: _Before, store: PinStore | None
+) -> tuple[int, int]:
+    """Release what was before; its records and counts are read by and by."""
+    left, reported = before.left, (0, 0)
+    if left is not None:
+        notes = left.notes()
+        reported = notes.lost_decisions, notes.lost_activity
+        try:
+            left.detach()
+        except KernelError as error:
+            enforcement.report(f"what a daemon before left is in force as well: {error}")
+        enforcement.sessions.outgoing.append(Outgoing.of_leftover(left, before.tables()))
+    kept = {enforcement.sessions.current.pinned_at, left.pins.path if left is not None else None}
+    for session in store.sessions() if store is not None else ():
+        if session.path not in kept:
+            _remove(session, enforcement.report)
+    return reported
+
+
+def _remove(session: PinDirectory, report: Callable[[str], None]) -> None:
+    """Remove what an interrupted start left."""
+    try:
+        session.remove()
+    except EnforcerError as error:
+        report(f"what an interrupted start left stays: {error}")

@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: MIT
+"""
+What is in force, and its changes: every one prepared whole, then committed at once.
+
+A change that fails anywhere leaves the old set in force. One that fits is one map update; one that
+does not is a session of its own, which is in force before the old one is released.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.errors import ControlError, EnforcerError, KernelError
+from enforcer.kernel.image_map import PlainImage, restamp
+from enforcer.kernel.session import Session
+from enforcer.policy.model import Mode, PolicySet
+from enforcer.runtime.difference import describe, difference
+from enforcer.runtime.inforce import InForce, Pending, expiry
+from enforcer.runtime.outgoing import Outgoing
+from enforcer.runtime.prepare import Packed, Sources, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from enforcer.kernel.pins import PinStore
+    from enforcer.runtime.overlay import Overlay
+    from enforcer.runtime.reactor import Reactor
+    from enforcer.runtime.report import PolicyFacts
+    from enforcer.runtime.sessions import Sessions
+    from enforcer.runtime.watch import PolicyWatch
+
+__all__ = ["Enforcement", "try_to"]
+
+_GRACE = 0.05  # seconds after the kernel's clock, when the daemon looks what counts now
+_AGAIN = 1.0
+_LOOK = 0.3  # seconds between two looks at the policy files
+
+
+@attrs.define(eq=False)
+class Enforcement:
+    """
+    The policies in force.
+
+    Attributes:
+        sources: where policies are read.
+        store: where sessions are pinned; None if they are not.
+        report: gets sentences on what happens by itself.
+        sessions: what the kernel has.
+        now: what was asked for last.
+        pending: that it waits to be confirmed.
+        on_change: called when records may wait in another place.
+        on_end: called when nothing is in force any more, nobody having confirmed it.
+    """
+
+    sources: Sources
+    store: PinStore | None
+    reactor: Reactor
+    report: Callable[[str], None]
+    sessions: Sessions
+    now: InForce
+    pending: Pending | None = None
+    on_change: Callable[[], None] = lambda: None
+    on_end: Callable[[], None] = lambda: None
+    _watch: PolicyWatch | None = None
+    _is_dirty: bool = False
+
+    # ---- Changes -------------------------------------------------------------------------------
+
+    def reload(self, *, confirm_within: float | None = None) -> dict[str, Any]:
+        """
+        Read the policy files again and put what they say in force.
+
+        Raises:
+            EnforcerError: something is wrong; the old set stays.
+        """
+        self._require_settled()
+        if self._watch is not None:
+            self._watch.renew()
+        return self._change(self.now.overlay, self.sources.load(), confirm_within)
+
+    def confirm(self) -> dict[str, Any]:
+        """
+        Keep what is in force.
+
+        Raises:
+            KernelError: it is too late, or the kernel refuses.
+        """
+        if self.pending is None:
+            return {"generation": self.now.generation, "unchanged": True}
+        self.sessions.current.confirm()
+        self.pending = None
+        return {"generation": self.now.generation}
+
+    def add(self, text: str, file: str, *, confirm_within: float | None = None) -> dict[str, Any]:
+        """
+        Add the policies of *text* until the daemon ends.
+
+        Raises:
+            EnforcerError: something is wrong; the old set stays.
+        """
+        return self._alter(self.now.overlay.add(text, file), confirm_within)
+
+    def remove(self, name: str, *, confirm_within: float | None = None) -> dict[str, Any]:
+        """
+        Remove what was added.
+
+        Raises:
+            EnforcerError: there is no such policy, or as for :meth:`reload`.
+        """
+        self._facts(name)
+        return self._alter(self.now.overlay.remove(name), confirm_within)
+
+    def set_enabled(
+        self, name: str, *, enabled: bool, confirm_within: float | None = None
+    ) -> dict[str, Any]:
+        """
+        Switch a policy on or off.
+
+        Raises:
+            EnforcerError: there is no such policy, or as for :meth:`reload`.
+        """
+        self._facts(name)
+        return self._alter(self.now.overlay.enable(name, enabled=enabled), confirm_within)
+
+    def set_mode(
+        self, name: str, mode: str, *, confirm_within: float | None = None
+    ) -> dict[str, Any]:
+        """
+        Let a policy enforce or audit, whatever its file says.
+
+        Raises:
+            EnforcerError: there is no such policy, or as for :meth:`reload`.
+        """
+        self._facts(name)
+        return self._alter(self.now.overlay.set_mode(name, Mode(mode)), confirm_within)
+
+    def policies(self) -> list[dict[str, Any]]:
+        """Describe every policy."""
+        counts = self.sessions.counts()
+        return [facts.as_dict(counts.of_policy(facts.name)) for facts in self.now.facts]
+
+    def show(self, name: str) -> dict[str, Any]:
+        """
+        Describe one policy and its rules.
+
+        Raises:
+            ControlError: there is none of this name.
+        """
+        facts, counts = self._facts(name), self.sessions.counts()
+        policies = self.now.overlay.policies(self.now.files.unpack()).policies
+        (policy,) = (policy for policy in policies if policy.name == name)
+        image = prepare(PolicySet((policy,))).image
+        rows = []
+        for number, row in enumerate(image.rows):
+            of_rule = counts.of_rule(name, row.rule)
+            rows.append(
+                {
+                    "rule": row.rule,
+                    "place": str(row.span),
+                    "says": image.explain(number),
+                    "enforced": of_rule.enforced,
+                    "audited": of_rule.audited,
+                }
+            )
+        return {**facts.as_dict(counts.of_policy(name)), "message": policy.message, "rows": rows}
+
+    def watch(self, watch: PolicyWatch) -> None:
+        """From now on, put in force what *watch* sees, unless a change waits to be confirmed."""
+        self._watch = watch
+        self.reactor.every(_LOOK, self._look)
+
+    def _look(self) -> None:
+        if self._watch is None:
+            return
+        self._is_dirty |= self._watch.look()
+        if self._is_dirty and self.pending is None:
+            self._is_dirty = False
+            try_to(self.reload, self.report)
+
+    def __attrs_post_init__(self) -> None:
+        self.sessions.on_settled = self._keep_state
+
+    def _keep_state(self) -> None:
+        """Counts of a session that is gone are final: whoever takes over must know them."""
+        state = self.now.state(self.sessions.ledger)
+        self.sessions.current.keep_states({self.now.generation: state})
+
+    def _facts(self, name: str) -> PolicyFacts:
+        for facts in self.now.facts:
+            if facts.name == name:
+                return facts
+        raise ControlError(f"there is no policy {name!r}: enforcer policy list names them all")
+
+    def _require_settled(self) -> None:
+        if self.pending is not None:
+            raise ControlError(
+                f"a change waits to be confirmed for another {max(0.0, self.pending.left):.0f} s: "
+                "confirm it with: enforcer confirm, or let the time pass"
+            )
+
+    def _alter(self, overlay: Overlay, confirm_within: float | None) -> dict[str, Any]:
+        self._require_settled()
+        return self._change(overlay, self.now.files.unpack(), confirm_within)
+
+    def _change(
+        self, overlay: Overlay, files: PolicySet, confirm_within: float | None
+    ) -> dict[str, Any]:
+        began = time.monotonic()
+        old = self.now
+        everything = overlay.policies(files)
+        prepared = prepare(
+            overlay.in_force(everything),
+            generation=old.generation + 1,
+            previous=old.prepared.image.labels,
+            keep=old.wanted() if confirm_within is not None else None,
+        )
+        new = InForce.of(prepared, Packed.of(files), overlay, everything)
+        compiled = time.monotonic()
+        expires = expiry(confirm_within)
+        before = attrs.evolve(old, generation=new.generation + 1) if expires else None
+        image = restamp(prepared.data, expires_ns=expires)
+        fallback = (
+            restamp(self.sessions.current.image(), generation=new.generation + 1)
+            if before
+            else None
+        )
+        is_successor = not prepared.image.continues or not self.sessions.current.fits(image)
+        if is_successor:
+            warning = self._succeed(new, image, fallback, before)
+        else:
+            warning = self._commit(new, image, fallback, before)
+        swapped = time.monotonic()
+        if confirm_within is not None:
+            self._wait(Pending(confirm_within, expires, before))
+        self.on_change()
+        change = difference(old.digests, new.digests)
+        return {
+            "generation": new.generation,
+            "previous": old.generation,
+            "unchanged": False,
+            "change": change.as_dict(),
+            "lines": describe(change),
+            "warnings": [*prepared.warnings, *([warning] if warning else [])],
+            "rules": prepared.n_rules,
+            "seconds": {"compile": compiled - began, "swap": swapped - compiled},
+            "successor": is_successor,
+            "confirmWithin": confirm_within,
+        }
+
+    def _commit(
+        self,
+        new: InForce,
+        image: PlainImage,
+        fallback: PlainImage | None,
+        before: InForce | None,
+    ) -> str | None:
+        ledger = self.sessions.ledger.copy()
+        retired = self.sessions.current.retired_hits()
+        if retired is not None:
+            ledger.add(self.sessions.origins.table(retired[0]), retired[1])
+        self._learn(new, before)
+        states = {new.generation: new.state(ledger)}
+        if before is not None:
+            states[before.generation] = before.state(ledger)
+        committed = self.sessions.current.commit(image, fallback=fallback, states=states)
+        if committed.settled is not None:
+            generation, hits = committed.settled
+            self.sessions.ledger.add(self.sessions.origins.table(generation), hits)
+        self._forget(new, before)
+        self.now = new
+        return committed.warning
+
+    def _succeed(
+        self,
+        new: InForce,
+        image: PlainImage,
+        fallback: PlainImage | None,
+        before: InForce | None,
+    ) -> str | None:
+        old = self.sessions.current
+        self._learn(new, before)
+        ledger = self.sessions.counts()
+        states = {new.generation: new.state(ledger)}
+        if before is not None:
+            states[before.generation] = before.state(ledger)
+        self.sessions.current = Session.open(
+            image,
+            fallback=fallback,
+            pins=self.store.create() if self.store is not None else None,
+            states=states,
+            carry=old.tasks if new.prepared.image.continues else None,
+        )
+        self.now = new
+        problem = None
+        try:
+            old.detach()
+        except KernelError as error:
+            # Both are in force: nothing is let through, and the reader must know.
+            problem = f"the programs of before are still in force as well: {error}"
+        self.sessions.outgoing.append(Outgoing.of_session(old, self.sessions.origins))
+        return problem
+
+    def _learn(self, new: InForce, before: InForce | None) -> None:
+        """Before the commit: its first record may be there before the commit returns."""
+        self.sessions.origins.learn(new.generation, new.prepared.origins)
+        if before is not None:
+            self.sessions.origins.learn(before.generation, before.prepared.origins)
+
+    def _forget(self, new: InForce, before: InForce | None) -> None:
+        generations = {new.generation - n for n in range(3)}
+        self.sessions.origins.keep(
+            generations | ({before.generation} if before is not None else set())
+        )
+
+    # ---- Confirmation --------------------------------------------------------------------------
+
+    def _wait(self, pending: Pending) -> None:
+        self.pending = pending
+        self.reactor.after(max(0.0, pending.left) + _GRACE, lambda: self._expire(pending))
+
+    def wait_to_confirm(self, seconds: float, expires_ns: int, before: InForce | None) -> None:
+        """Let what was begun be taken back at *expires_ns* unless it is confirmed."""
+        self._wait(Pending(seconds, expires_ns, before))
+
+    def _expire(self, pending: Pending) -> None:
+        """The kernel has gone back by itself; follow it."""
+        if self.pending is not pending:
+            return
+        if self.sessions.current.generation == self.now.generation:  # not yet, by its clock
+            self.reactor.after(_GRACE, lambda: self._expire(pending))
+            return
+        before = pending.before
+        if before is None:
+            self.report(f"not confirmed within {pending.seconds:g} s: nothing is in force any more")
+            self.pending = None
+            self.on_end()
+            return
+        try:
+            self.sessions.current.fall_back()
+        except KernelError as error:
+            # The fallback counts all the same; only the next change must wait.
+            self.report(f"what counts again cannot be made current, trying again: {error}")
+            self.reactor.after(_AGAIN, lambda: self._expire(pending))
+            return
+        # What the files say now was not confirmed: only another change of them is put in force.
+        self.now, self.pending, self._is_dirty = before, None, False
+        if self._watch is not None:
+            self._watch.renew()
+        self.report(
+            f"not confirmed within {pending.seconds:g} s: the policies of before are in force again "
+            f"(generation {before.generation}); correct the policy files before the next reload"
+        )
+        self.on_change()
+
+    def describe(self) -> dict[str, Any]:
+        """What ``status`` says beside the session's own numbers."""
+        pending = self.pending
+        return {
+            "policies": self.policies(),
+            "pending": None
+            if pending is None
+            else {"confirmWithin": pending.seconds, "left": round(max(0.0, pending.left), 1)},
+            "pinned": None if self.store is None else str(self.store.base),
+            "runtimeChanges": list(self.now.overlay.describe()),
+        }
+
+
+def try_to(change: Callable[[], dict[str, Any]], report: Callable[[str], None]) -> None:
+    """Make a change that nobody waits for; what it does, or what is wrong, is reported."""
+    try:
+        answer = change()
+    except EnforcerError as error:
+        for each in getattr(error, "errors", (error,)):
+            report(f"{each}")
+        report("policies were not put in force: what is in force stays")
+        return
+    for line in (*answer["lines"], *answer["warnings"]):
+        report(line)
+    report(f"generation {answer['generation']} in force")

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""One set of policies in force: what its daemon remembers of it, and what a later one must know."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.runtime.prepare import Packed
+from enforcer.runtime.report import PolicyFacts, facts_of
+from enforcer.runtime.state import State
+
+if TYPE_CHECKING:
+    from enforcer.policy.model import PolicySet
+    from enforcer.runtime.difference import Digests
+    from enforcer.runtime.ledger import Ledger
+    from enforcer.runtime.overlay import Overlay
+    from enforcer.runtime.prepare import Prepared
+
+__all__ = ["InForce", "Pending", "expiry"]
+
+
+def expiry(confirm_within: float | None) -> int:
+    """Return the time, CLOCK_BOOTTIME in nanoseconds, until which to confirm; 0 is never."""
+    if confirm_within is None:
+        return 0
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) + int(confirm_within * 1e9)
+
+
+@attrs.frozen
+class InForce:
+    """
+    One set of policies in force.
+
+    Attributes:
+        generation: of its image.
+        prepared: what was compiled; without its bytes, which the kernel has.
+        files: what the policy files said.
+        overlay: what was changed at run time.
+        facts: every policy, those that are out of force included.
+    """
+
+    generation: int
+    prepared: Prepared
+    files: Packed
+    overlay: Overlay
+    facts: tuple[PolicyFacts, ...]
+
+    @classmethod
+    def of(
+        cls, prepared: Prepared, files: Packed, overlay: Overlay, everything: PolicySet
+    ) -> InForce:
+        """Remember what *prepared* was made of; *everything* includes what is disabled."""
+        light = attrs.evolve(prepared, image=attrs.evolve(prepared.image, image=b"", rows=()))
+        return cls(prepared.image.generation, light, files, overlay, facts_of(everything, overlay))
+
+    @property
+    def digests(self) -> Digests:
+        """For the comparison with another set."""
+        return self.prepared.digests
+
+    def wanted(self) -> PolicySet:
+        """The policies themselves."""
+        return self.overlay.in_force(self.overlay.policies(self.files.unpack()))
+
+    def state(self, ledger: Ledger) -> bytes:
+        """What a later daemon must know; *ledger*: counts that were final before."""
+        origins, labels = self.prepared.origins, self.prepared.image.labels
+        return State(origins, labels, ledger, self.overlay).encode()
+
+
+@attrs.frozen
+class Pending:
+    """A change that waits to be confirmed; *before* counts again, with its generation, if it is not."""
+
+    seconds: float
+    expires_ns: int
+    before: InForce | None
+
+    @property
+    def left(self) -> float:
+        """Seconds until the kernel goes back by itself."""
+        return (self.expires_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)) / 1e9

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""How often rules have decided, over reloads and restarts: by policy and rule, not by row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from enforcer.events.types import Origin
+    from enforcer.runtime.ports import Hits
+
+__all__ = ["Counts", "Ledger"]
+
+
+@attrs.frozen
+class Counts:
+    """Verdicts that were carried out, and that were only recorded."""
+
+    enforced: int = 0
+    audited: int = 0
+
+    def __add__(self, other: Hits) -> Counts:
+        return Counts(self.enforced + other.enforced, self.audited + other.audited)
+
+
+@attrs.define
+class Ledger:
+    """What is known to be final."""
+
+    _totals: dict[tuple[str, str], Counts] = attrs.field(factory=dict)
+
+    def add(self, origins: Sequence[Origin], hits: Iterable[Hits]) -> None:
+        """Add the final counts of the rows that *origins* are of."""
+        for origin, one in zip(origins, hits, strict=False):
+            if one.enforced or one.audited:
+                key = origin.policy, origin.rule
+                self._totals[key] = self._totals.get(key, Counts()) + one
+
+    def copy(self) -> Ledger:
+        """Return one of the same counts, to be added to."""
+        return Ledger(dict(self._totals))
+
+    def of_rule(self, policy: str, rule: str) -> Counts:
+        """Return the counts of one rule."""
+        return self._totals.get((policy, rule), Counts())
+
+    def of_policy(self, policy: str) -> Counts:
+        """Return the counts of all rules that *policy* has or had."""
+        total = Counts()
+        for (name, _), counts in self._totals.items():
+            if name == policy:
+                total += counts
+        return total
+
+    def as_list(self) -> list[list[Any]]:
+        """Describe it in JSON."""
+        return [
+            [policy, rule, counts.enforced, counts.audited]
+            for (policy, rule), counts in self._totals.items()
+        ]
+
+    @classmethod
+    def from_list(cls, found: list[list[Any]]) -> Ledger:
+        """
+        Read what :meth:`as_list` made.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        return cls({(policy, rule): Counts(int(e), int(a)) for policy, rule, e, a in found})
