@@ -1,47 +1,26 @@
 # SPDX-License-Identifier: MIT
 """The control socket, both sides."""
 
+import errno
 import json
+import os
 import socket
 import stat
-import struct
+import sys
 import threading
 
 import pytest
+from control_fakes import CHANGE, Served
 
-from enforcer.errors import ControlError
+from enforcer.errors import ControlError, KernelError, PolicyError, PolicyErrors
+from enforcer.policy.loader import MAX_BYTES
+from enforcer.policy.model import Span
 from enforcer.runtime import control as module
-from enforcer.runtime.control import ControlServer
-from enforcer.runtime.protocol import Client, encode
-from enforcer.runtime.reactor import Reactor
+from enforcer.runtime.commands import REQUEST_LIMIT
+from enforcer.runtime.peer import Peer
+from enforcer.runtime.protocol import Client, NoDaemonError, encode
 
-
-class Served:
-    """A server whose loop runs in a thread of its own."""
-
-    def __init__(self, path):
-        self.reactor = Reactor()
-        self.stops = 0
-        self.server = ControlServer(path, self.reactor, lambda: {"pid": 7}, self.stop)
-        self.server.open()
-        self.reactor.every(0.01, lambda: None)
-        self.thread = threading.Thread(target=self.reactor.run)
-        self.thread.start()
-
-    def stop(self):
-        self.stops += 1
-
-    def call(self, function):
-        """Run *function* inside the loop, and wait for it."""
-        done = threading.Event()
-        self.reactor.after(0, lambda: (function(), done.set()))
-        assert done.wait(10)
-
-    def close(self):
-        self.reactor.stop()
-        self.thread.join()
-        self.server.close()
-        self.reactor.close()
+ME = f"pid {os.getpid()} ({os.path.realpath(sys.executable)}, uid {os.getuid()})"
 
 
 @pytest.fixture
@@ -59,7 +38,10 @@ def served(path):
 def test_status(served, path):
     """The status is what the daemon says."""
     with Client.connect(path) as client:
-        assert client.ask("status") == {"ok": True, "status": {"pid": 7}}
+        status = client.ask("status")["status"]
+
+    assert status["pid"] == 7
+    assert status["control"] == {"connections": 1, "followers": 0, "refused": 0, "failures": 0}
 
 
 def test_several_commands_on_one_connection(served, path):
@@ -75,24 +57,19 @@ def test_the_socket_is_for_its_owner(served, path):
 
 
 def test_others_are_refused(served, path, monkeypatch):
-    """A peer that is neither root nor the owner gets a sentence and nothing else."""
-    monkeypatch.setattr(module.os, "geteuid", lambda: 1)
-    monkeypatch.setattr(module, "_PEER", FakePeer(uid=1234))
+    """A peer that may not ask gets a sentence and nothing else; the log tells, and is not flooded."""
+    monkeypatch.setattr(module, "peer_of", lambda _: Peer(9, 1234, "/bin/sh", "only root may ask"))
 
-    with Client.connect(path) as client, pytest.raises(ControlError, match="only root"):
-        client.ask("status")
+    for _ in range(5):
+        with Client.connect(path) as client, pytest.raises(ControlError, match="only root"):
+            client.ask("stop")
 
-
-class FakePeer:
-    """The kernel's word on who is at the other end."""
-
-    size = struct.calcsize("iII")
-
-    def __init__(self, uid):
-        self.uid = uid
-
-    def unpack(self, _):
-        return (1, self.uid, self.uid)
+    assert served.stops == 0
+    assert served.said == [
+        "the control socket refused pid 9 (/bin/sh, uid 1234): only root may ask",
+        "the control socket refused pid 9 (/bin/sh, uid 1234) (2 so far): only root may ask",
+        "the control socket refused pid 9 (/bin/sh, uid 1234) (4 so far): only root may ask",
+    ]
 
 
 def test_stop_is_passed_on_and_its_end_is_seen(served, path):
@@ -103,6 +80,7 @@ def test_stop_is_passed_on_and_its_end_is_seen(served, path):
         served.call(served.server.close)
         assert client.wait_closed(10)
     assert served.stops == 1
+    assert served.said == [f"stop asked for by {ME}"]
     assert not path.exists()
 
 
@@ -145,25 +123,254 @@ def test_a_slow_follower_is_told_what_it_missed(served, path, monkeypatch):
         (b"not json\n", "no JSON"),
         (b"\xff\xfe\n", "no JSON"),
         (b'{"command": "explode"}\n', "unknown command 'explode'"),
-        (b"[1, 2]\n", "unknown command None"),
-        (b"x" * 65_537, "too long"),
+        (b"{}\n", "unknown command None"),
+        (b"[1, 2]\n", "no command"),
+        (b'{"command": ["reload"]}\n', "unknown command ['reload']"),
+        (b'{"command": "reload", "wait": 1}\n', "no field 'wait'"),
+        (b"x" * (REQUEST_LIMIT + 1), "too long"),
         (b"[" * 60_000 + b"\n", "no JSON"),
     ],
 )
 def test_nonsense_is_answered_with_a_sentence(served, path, request_line, reason):
     """A bad request ends its own connection and nothing else."""
-    peer = socket.socket(socket.AF_UNIX)
-    peer.settimeout(10)
-    peer.connect(str(path))
-    peer.sendall(request_line)
-    answer = b""
-    while more := peer.recv(65536):
-        answer += more
-    peer.close()
-
-    assert reason in json.loads(answer)["error"]
+    assert reason in said_to(path, request_line)["error"]
     with Client.connect(path) as client:
         assert client.ask("status")["ok"]
+
+
+def said_to(path, raw):
+    """Send *raw* and return what is answered until the daemon closes."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(10)
+        peer.connect(str(path))
+        peer.sendall(raw)
+        answer = b""
+        while more := peer.recv(65536):
+            answer += more
+    return json.loads(answer)
+
+
+CHANGES = [
+    ("reload", {}, ("reload", None), "policies reloaded"),
+    ("confirm", {}, ("confirm",), "policies confirmed"),
+    (
+        "policy-add",
+        {"text": "kind: x", "file": "/a.yaml"},
+        ("add", "kind: x", "/a.yaml", None),
+        "policies of /a.yaml added",
+    ),
+    ("policy-remove", {"name": "web"}, ("remove", "web", None), "policy web: removed"),
+    ("policy-enable", {"name": "web"}, ("set_enabled", "web", True, None), "policy web: enabled"),
+    (
+        "policy-disable",
+        {"name": "web"},
+        ("set_enabled", "web", False, None),
+        "policy web: disabled",
+    ),
+    (
+        "policy-set-mode",
+        {"name": "web", "mode": "audit"},
+        ("set_mode", "web", "audit", None),
+        "policy web: mode audit, set",
+    ),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change[0])
+def test_changes_are_passed_on_and_told(served, path, change):
+    """Each change reaches the policies with its words, and the log tells who asked for it."""
+    command, fields, call, deed = change
+    with Client.connect(path) as client:
+        assert client.ask(command, **fields) == {"ok": True, **CHANGE}
+
+    assert served.policies.asked == [call]
+    assert served.said == [f"{deed} by {ME}: generation 7"]
+
+
+def test_the_time_to_confirm_is_passed_on(served, path):
+    """Every change but the confirmation takes it; the log tells that it may not last."""
+    served.policies.answer = {**CHANGE, "confirmWithin": 60.0}
+    commands = [row for row in CHANGES if row[0] != "confirm"]
+    with Client.connect(path) as client:
+        for command, fields, _, _ in commands:
+            client.ask(command, **fields, confirmWithin=60)
+        with pytest.raises(ControlError, match="no field 'confirmWithin'"):
+            client.ask("confirm", confirmWithin=60)
+
+    assert [asked[-1] for asked in served.policies.asked] == [60] * len(commands)
+    assert served.said[0] == f"policies reloaded by {ME}: generation 7, for 60 s unless confirmed"
+
+
+def test_a_change_that_changes_nothing(served, path):
+    """It is told as such."""
+    served.policies.answer = {**CHANGE, "unchanged": True}
+    with Client.connect(path) as client:
+        client.ask("reload")
+
+    assert served.said == [f"policies reloaded by {ME}: nothing differs"]
+
+
+def test_lists_are_no_changes(served, path):
+    """Looking leaves no line in the log."""
+    with Client.connect(path) as client:
+        assert [p["name"] for p in client.ask("policy-list")["policies"]] == ["web", "a"]
+        assert client.ask("policy-show", name="web")["policy"]["rows"][0]["rule"] == "one"
+
+    assert served.said == []
+
+
+def test_errors_of_policies_keep_their_places(served, path):
+    """The client raises what the daemon found, and the connection can be used again."""
+    served.policies.error = PolicyErrors(
+        [PolicyError("bad", Span("a.yaml", 3, 5)), PolicyError("worse", Span("b.yaml", 1, 1))]
+    )
+    with Client.connect(path) as client:
+        with pytest.raises(PolicyErrors) as caught:
+            client.ask("reload")
+        assert [str(each) for each in caught.value.errors] == [
+            "a.yaml:3:5: bad",
+            "b.yaml:1:1: worse",
+        ]
+        assert client.ask("status")["ok"]
+
+    (said,) = served.said
+    assert said.startswith(f"reload, asked for by {ME}, failed: 2 errors in policies")
+    assert said.endswith("what is in force stays; a.yaml:3:5: bad")
+
+
+def test_errors_of_the_kernel_are_sentences(served, path):
+    """With the notes that say more."""
+    served.policies.error = KernelError("cannot load", errno.ENOMEM)
+    served.policies.error.add_note("libbpf: no room")
+    sentence = "cannot load: Cannot allocate memory; libbpf: no room"
+    with Client.connect(path) as client, pytest.raises(ControlError) as caught:
+        client.ask("policy-remove", name="web")
+
+    assert str(caught.value) == sentence
+    assert served.said == [f"policy-remove web, asked for by {ME}, failed: {sentence}"]
+
+
+def test_a_bug_costs_its_request_only(served, path):
+    """The loop lives on; the mistake is answered, told and counted."""
+    served.policies.error = ZeroDivisionError("by\nzero")
+    with Client.connect(path) as client:
+        with pytest.raises(ControlError, match="internal error: ZeroDivisionError"):
+            client.ask("reload")
+        served.policies.error = None
+        served.policies.answer = {"generation": object()}
+        with pytest.raises(ControlError, match="internal error: TypeError"):
+            client.ask("reload")
+        assert client.ask("status")["status"]["control"]["failures"] == 2
+
+    assert "ZeroDivisionError: by\\nzero" in served.said[0]
+
+
+def test_a_status_that_fails_is_a_sentence(served, path):
+    """Not even the state of the daemon ends it."""
+    served.state = None
+    with Client.connect(path) as client:
+        with pytest.raises(ControlError, match="internal error"):
+            client.ask("status")
+        served.state = {}
+        assert client.ask("status")["ok"]
+
+
+def test_without_policies_nothing_can_be_changed(served, path):
+    """A daemon that cannot change what is in force says so."""
+    served.server.policies = None
+    with (
+        Client.connect(path) as client,
+        pytest.raises(ControlError, match="cannot be changed here"),
+    ):
+        client.ask("reload")
+
+
+def test_what_was_chosen_by_others_cannot_forge_a_line(served, path):
+    """Names reach the log without control characters."""
+    with Client.connect(path) as client:
+        client.ask("policy-add", text="x", file="/a\nenforcer: stopped\x1b[2J")
+
+    assert served.said[0].startswith("policies of /a\\nenforcer: stopped\\x1b[2J added by pid")
+
+
+def test_the_largest_policy_file_fits(served, path):
+    """Even if JSON makes the most of it."""
+    text = "é" * (MAX_BYTES // 2)
+    with Client.connect(path) as client:
+        client.ask("policy-add", text=text, file="/a.yaml")
+
+    assert served.policies.asked == [("add", text, "/a.yaml", None)]
+
+
+def test_many_large_requests_at_once_are_refused(served, path, monkeypatch):
+    """What is held of unfinished requests is bounded over all connections."""
+    monkeypatch.setattr(module, "_HELD_LIMIT", 300_000)
+    peers = [socket.socket(socket.AF_UNIX) for _ in range(4)]
+    for peer in peers:
+        peer.settimeout(10)
+        peer.connect(str(path))
+    for peer in peers[:3]:
+        peer.sendall(b"x" * 90_000)
+    while held(served) < 270_000:
+        served.call(lambda: None)
+
+    peers[3].sendall(b"x" * 90_000)
+
+    assert b"too many large requests" in peers[3].recv(4096)
+    assert held(served) <= 300_000
+    for peer in peers:
+        peer.close()
+
+
+def held(served):
+    return sum(len(each.request) for each in list(served.server._connections))
+
+
+def test_a_request_that_does_not_end_is_not_waited_for(served, path, monkeypatch):
+    """A slow sender loses its place; one that has nothing to ask may stay."""
+    monkeypatch.setattr(module, "_REQUEST_SECONDS", 0.05)
+    with Client.connect(path) as idle:
+        idle.ask("status")
+
+        assert "did not end within 0.05 s" in said_to(path, b'{"command": "sta')["error"]
+        assert idle.ask("status")["ok"]
+
+
+def test_whoever_does_not_read_is_not_heard(served, path):
+    """Answers do not pile up for a client that only asks."""
+    served.state = {"filler": "x" * 100_000}
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(10)
+        peer.connect(str(path))
+        peer.sendall(encode({"command": "status"}) * 100)
+        while not (connections := list(served.server._connections)) or not connections[0].outgoing:
+            served.call(lambda: None)
+
+        assert connections[0].held < 200_000
+        answers = 0
+        while answers < 100:
+            answers += peer.recv(65536).count(b"\n")
+
+
+def test_without_descriptors_the_loop_does_not_spin(served, path, monkeypatch):
+    """A caller that cannot be taken now is taken later."""
+    monkeypatch.setattr(module, "_NO_DESCRIPTORS", 0.05)
+    tries = []
+
+    class Exhausted:
+        def accept(self):
+            tries.append(1)
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        def fileno(self):
+            return served.server._listener.fileno()
+
+    listener = served.server._listener
+    served.call(lambda: served.server._accept(Exhausted()))
+    with Client.connect(path) as client:
+        assert client.ask("status")["ok"]
+    assert len(tries) == 1
+    assert listener is served.server._listener
 
 
 def test_a_socket_that_was_left_over_is_replaced(path):
@@ -181,7 +388,7 @@ def test_a_socket_that_was_left_over_is_replaced(path):
 
 def test_nobody_listens(path):
     """The sentence says what to do."""
-    with pytest.raises(ControlError, match="no daemon is running: start it with"):
+    with pytest.raises(NoDaemonError, match="no daemon is running: start it with"):
         Client.connect(path)
 
 

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""A control socket with everything behind it faked: what is asked is kept, what is answered is set."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from enforcer.runtime.control import ControlServer
+from enforcer.runtime.reactor import Reactor
+
+CHANGE = {
+    "generation": 7,
+    "previous": 6,
+    "change": {"added": [], "removed": [], "changed": []},
+    "lines": ["policy web: mode audit"],
+    "warnings": [],
+    "rules": 12,
+    "seconds": {"compile": 0.1, "swap": 0.0012},
+    "successor": False,
+    "confirmWithin": None,
+}
+
+WEB = {
+    "name": "web",
+    "mode": "audit",
+    "file": "/etc/enforcer/policies/web.yaml",
+    "place": "/etc/enforcer/policies/web.yaml:4:3",
+    "rules": 2,
+    "enabled": True,
+    "origin": "file",
+    "modeSet": True,
+    "enforced": 3,
+    "audited": 1200,
+}
+
+
+@attrs.define
+class FakePolicyControl:
+    """Answers with *answer*, or raises *error*."""
+
+    answer: dict[str, Any] = attrs.field(factory=lambda: dict(CHANGE))
+    error: Exception | None = None
+    asked: list[tuple[Any, ...]] = attrs.field(factory=list)
+
+    def _take(self, *words: Any) -> dict[str, Any]:
+        self.asked.append(words)
+        if self.error is not None:
+            raise self.error
+        return self.answer
+
+    def reload(self, *, confirm_within: float | None = None) -> dict[str, Any]:
+        return self._take("reload", confirm_within)
+
+    def confirm(self) -> dict[str, Any]:
+        return self._take("confirm")
+
+    def policies(self) -> list[dict[str, Any]]:
+        self._take("policies")
+        return [WEB, {**WEB, "name": "a", "modeSet": False, "enabled": False, "origin": "added"}]
+
+    def show(self, name: str) -> dict[str, Any]:
+        self._take("show", name)
+        row = {"rule": "one", "place": "web.yaml:7:5", "says": "deny", "enforced": 3, "audited": 0}
+        return {**WEB, "message": "ask \x1b[31mme", "rows": [row]}
+
+    def add(self, text: str, file: str, *, confirm_within: float | None = None) -> dict[str, Any]:
+        return self._take("add", text, file, confirm_within)
+
+    def remove(self, name: str, *, confirm_within: float | None = None) -> dict[str, Any]:
+        return self._take("remove", name, confirm_within)
+
+    def set_enabled(
+        self, name: str, *, enabled: bool, confirm_within: float | None = None
+    ) -> dict[str, Any]:
+        return self._take("set_enabled", name, enabled, confirm_within)
+
+    def set_mode(
+        self, name: str, mode: str, *, confirm_within: float | None = None
+    ) -> dict[str, Any]:
+        return self._take("set_mode", name, mode, confirm_within)
+
+
+class Served:
+    """A server whose loop runs in a thread of its own."""
+
+    def __init__(self, path: Path, status: dict[str, Any] | None = None) -> None:
+        self.reactor = Reactor()
+        self.stops = 0
+        self.said: list[str] = []
+        self.policies = FakePolicyControl()
+        self.state = status or {"pid": 7}
+        self.on_stop = lambda: None
+        self.server = ControlServer(
+            path,
+            self.reactor,
+            lambda: self.state,
+            self.stop,
+            self.policies,
+            report=self.said.append,
+        )
+        self.server.open()
+        self.reactor.every(0.01, lambda: None)
+        self.thread = threading.Thread(target=self.reactor.run)
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.stops += 1
+        self.on_stop()
+
+    def call(self, function) -> None:
+        """Run *function* inside the loop, and wait for it."""
+        done = threading.Event()
+        self.reactor.after(0, lambda: (function(), done.set()))
+        assert done.wait(10)
+
+    def close(self) -> None:
+        self.reactor.stop()
+        self.thread.join()
+        self.server.close()
+        self.reactor.close()

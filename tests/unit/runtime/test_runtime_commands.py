@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""What a request may say."""
+
+import json
+
+import pytest
+
+from enforcer.errors import ControlError
+from enforcer.runtime.commands import COMMANDS, parse_request
+
+GOOD = {
+    "status": {},
+    "events": {},
+    "stop": {},
+    "reload": {"confirmWithin": 60},
+    "confirm": {},
+    "policy-list": {},
+    "policy-show": {"name": "web"},
+    "policy-add": {"text": "kind: x", "file": "/a.yaml", "confirmWithin": 1},
+    "policy-remove": {"name": "web", "confirmWithin": 3600},
+    "policy-enable": {"name": "web", "confirmWithin": None},
+    "policy-disable": {"name": "web", "confirmWithin": 2.5},
+    "policy-set-mode": {"name": "web", "mode": "enforce", "confirmWithin": 60},
+}
+
+
+def parsed(command, fields):
+    return parse_request(json.dumps({"command": command, **fields}).encode())
+
+
+def test_every_command_has_a_good_request():
+    """The table below covers the table of commands."""
+    assert COMMANDS.keys() == GOOD.keys()
+
+
+@pytest.mark.parametrize("command", GOOD)
+def test_good_requests(command):
+    """What is given is passed on."""
+    assert GOOD[command] == parsed(command, GOOD[command]).fields
+
+
+@pytest.mark.parametrize("command", GOOD)
+def test_fields_that_nobody_knows_are_refused(command):
+    """A word that would be ignored is an error."""
+    with pytest.raises(ControlError, match=f"{command} has no field 'confirm_within'"):
+        parsed(command, {**GOOD[command], "confirm_within": 60})
+
+
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [(c, f) for c, fields in GOOD.items() for f in fields if f != "confirmWithin"],
+)
+def test_fields_that_are_needed(command, field):
+    """Without one of them nothing is done, and the sentence says what it is."""
+    fields = {key: value for key, value in GOOD[command].items() if key != field}
+
+    with pytest.raises(ControlError, match=f"{command} needs the field '{field}'"):
+        parsed(command, fields)
+
+
+@pytest.mark.parametrize("value", [None, "", 7, True, [], {}, ["web"], "x" * 2_000_000])
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [(c, f) for c, fields in GOOD.items() for f in fields if f != "confirmWithin"],
+)
+def test_fields_of_another_type_are_refused(command, field, value):
+    """Neither another type nor nothing nor too much is taken for text."""
+    with pytest.raises(ControlError, match=f"does not take this '{field}'"):
+        parsed(command, {**GOOD[command], field: value})
+
+
+@pytest.mark.parametrize(
+    "value", [0, 0.5, -60, 3600.1, 1e300, float("nan"), float("inf"), True, "60", [60]]
+)
+def test_times_to_confirm_are_bounded(value):
+    """One second to one hour."""
+    with pytest.raises(ControlError, match="1 to 3600 seconds"):
+        parsed("reload", {"confirmWithin": value})
+
+
+@pytest.mark.parametrize("mode", ["off", "Audit", "enforce "])
+def test_modes_are_two(mode):
+    """No other word is a mode."""
+    with pytest.raises(ControlError, match="it is enforce or audit"):
+        parsed("policy-set-mode", {"name": "web", "mode": mode})
+
+
+def test_long_nonsense_is_not_repeated():
+    """A sentence stays short whatever was sent."""
+    with pytest.raises(ControlError) as caught:
+        parsed("x" * 100_000, {})
+
+    assert len(str(caught.value)) < 300
