@@ -168,10 +168,13 @@ def _read(path: Path) -> bytes:
         if error.errno != errno.ELOOP:
             raise
         raise UsageError(f"{path} is a symbolic link: name the file that it leads to") from error
-    with os.fdopen(handle, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise UsageError(f"{path} is not a regular file: write the policy to one")
-        return file.read(MAX_BYTES + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(MAX_BYTES + 1)
+    finally:
+        os.close(handle)
 
 
 def _check(contents: dict[str, bytes]) -> None:

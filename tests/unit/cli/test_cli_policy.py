@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: MIT
+"""The commands that change what is in force, against a socket with nothing behind it."""
+
+import json
+import os
+
+import pytest
+from control_fakes import CHANGE, WEB, Served
+
+from enforcer.cli.columns import columns
+from enforcer.cli.exits import Exit
+from enforcer.cli.main import main
+from enforcer.errors import ControlError, KernelError, PolicyError, PolicyErrors
+from enforcer.policy.loader import MAX_BYTES
+from enforcer.policy.model import Span
+
+GOOD = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata:
+  name: {name}
+spec:
+  rules:
+    - name: no-shell
+      exec:
+      match:
+        path: /bin/bash
+      action: deny
+"""
+
+
+@pytest.fixture
+def served(tmp_path):
+    made = Served(tmp_path / "s.sock")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def run(served, capsys):
+    """Run a command against the served socket; returns exit code, output and errors."""
+
+    def call(*words):
+        code = main([*map(str, words), "--socket", str(served.server.path)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(name, text=None):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(GOOD.format(name=name) if text is None else text)
+        return path
+
+    return make
+
+
+def test_reload_shows_what_changed(served, run):
+    """The lines of the daemon, then what is in force; warnings stand beside."""
+    served.policies.answer = {**CHANGE, "warnings": ["web.yaml:7:5: warning: hits sshd"]}
+
+    code, out, err = run("reload")
+
+    assert code == Exit.OK
+    assert out == (
+        "policy web: mode audit\n"
+        "enforcer: generation 7 in force, 12 rules, compiled in 0.10 s, swapped in 1.2 ms\n"
+    )
+    assert err == "enforcer: web.yaml:7:5: warning: hits sshd\n"
+    assert served.policies.asked == [("reload", None)]
+
+
+def test_reload_that_changes_nothing(served, run):
+    """The generation stays."""
+    served.policies.answer = {**CHANGE, "lines": [], "generation": 6, "unchanged": True}
+
+    assert run("reload")[1] == "enforcer: nothing differs, generation 6 stays in force\n"
+
+
+def test_reload_with_a_time_to_confirm(served, run):
+    """The user is told how to keep it."""
+    served.policies.answer = {**CHANGE, "confirmWithin": 60.0, "successor": True}
+
+    code, out, _ = run("reload", "--confirm-within", "1m")
+
+    assert code == Exit.OK
+    _, in_force, pending = out.splitlines()
+    assert in_force.endswith("swapped in 1.2 ms, in tables of another size")
+    assert pending == "enforcer: in force for 60 s unless confirmed: enforcer confirm"
+    assert served.policies.asked == [("reload", 60)]
+
+
+def test_reload_as_json(served, run):
+    """One object with all of the answer, under a version."""
+    code, out, _ = run("reload", "--json")
+
+    assert code == Exit.OK
+    assert json.loads(out) == {"version": 1, **CHANGE}
+
+
+@pytest.mark.parametrize("text", ["0.5s", "500ms", "61m", "2h", "-5", "soon"])
+def test_times_that_nobody_can_confirm_in(text, run, served, capsys):
+    """Refused before anything is asked."""
+    with pytest.raises(SystemExit) as ended:
+        run("reload", f"--confirm-within={text}")
+
+    assert ended.value.code == Exit.USAGE
+    assert "--confirm-within" in capsys.readouterr().err
+    assert served.policies.asked == []
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1", 1), ("90", 90), ("60m", 3600), ("1h", 3600)])
+def test_times_to_confirm_in(text, seconds, run, served):
+    """Bounds included."""
+    assert run("reload", "--confirm-within", text)[0] == Exit.OK
+    assert served.policies.asked == [("reload", seconds)]
+
+
+def test_confirm(served, run):
+    """Both answers are sentences."""
+    assert run("confirm") == (
+        Exit.OK, "enforcer: confirmed, generation 7 stays in force\n", "",
+    )  # fmt: skip
+    served.policies.answer = {"generation": 7, "unchanged": True}
+    assert run("confirm")[1] == "enforcer: nothing awaits confirmation: generation 7 stays\n"
+
+
+def test_errors_of_policies_are_all_told(served, run):
+    """Exit code 1, every place."""
+    served.policies.error = PolicyErrors(
+        [PolicyError("bad", Span("a.yaml", 3, 5)), PolicyError("worse", Span("b.yaml", 1, 1))]
+    )
+
+    code, out, err = run("reload")
+
+    assert (code, out) == (Exit.POLICY, "")
+    assert err.splitlines()[:2] == ["a.yaml:3:5: bad", "b.yaml:1:1: worse"]
+
+
+@pytest.mark.parametrize("error", [ControlError("no such policy: web"), KernelError("no room")])
+def test_other_errors_are_one_sentence(served, run, error):
+    """Exit code 2."""
+    served.policies.error = error
+
+    assert run("policy", "remove", "web") == (Exit.USAGE, "", f"enforcer: {error}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        (["remove", "web"], ("remove", "web", None)),
+        (["remove", "web", "--confirm-within", "5m"], ("remove", "web", 300)),
+        (["enable", "web"], ("set_enabled", "web", True, None)),
+        (["disable", "web", "--confirm-within", "60s"], ("set_enabled", "web", False, 60)),
+        (["set-mode", "web", "audit"], ("set_mode", "web", "audit", None)),
+        (["set-mode", "web", "enforce", "--confirm-within", "9"], ("set_mode", "web", "enforce", 9)),
+    ],
+)  # fmt: skip
+def test_changes_of_one_policy(served, run, words, call):
+    """Each reaches the daemon with its words."""
+    code, out, _ = run("policy", *words)
+
+    assert code == Exit.OK
+    assert out.startswith("policy web: mode audit\nenforcer: generation 7 in force")
+    assert served.policies.asked == [call]
+
+
+def test_list(run):
+    """Aligned columns, one line for each policy."""
+    code, out, _ = run("policy", "list")
+
+    assert code == Exit.OK
+    assert out == (
+        "policy  mode         state     rules  acted  would act  origin  file\n"
+        "web     audit (set)  enabled       2      3      1,200  file    "
+        "/etc/enforcer/policies/web.yaml\n"
+        "a       audit        disabled      2      3      1,200  added   "
+        "/etc/enforcer/policies/web.yaml\n"
+    )
+
+
+def test_list_and_show_as_json(run):
+    """What the daemon answers, under a version."""
+    assert json.loads(run("policy", "list", "--json")[1])["policies"][0] == WEB
+    shown = json.loads(run("policy", "show", "web", "--json")[1])
+    assert (shown["version"], shown["name"]) == (1, "web")
+    assert shown["rows"][0]["says"] == "deny"
+
+
+def test_show(served, run):
+    """A policy with its rules; what a policy says does not reach the terminal as commands."""
+    code, out, _ = run("policy", "show", "web")
+
+    assert code == Exit.OK
+    assert out == (
+        "/etc/enforcer/policies/web.yaml:4:3: web, from its file\n"
+        "mode audit (set), enabled\n"
+        "message: ask \\x1b[31mme\n"
+        "\n"
+        "rule  acted  would act  place         says\n"
+        "one       3          0  web.yaml:7:5  deny\n"
+    )
+    assert served.policies.asked == [("show", "web")]
+
+
+def test_add_sends_the_text(served, run, write):
+    """The text and the place where it stands, file by file."""
+    first, second = write("one"), write("two")
+
+    code, _, _ = run("policy", "add", "--confirm-within", "60s", first, second)
+
+    assert code == Exit.OK
+    assert served.policies.asked == [
+        ("add", first.read_text(), str(first), 60),
+        ("add", second.read_text(), str(second), 60),
+    ]
+
+
+def test_add_names_files_so_that_others_find_them(served, run, write, monkeypatch):
+    """The daemon works elsewhere."""
+    path = write("one")
+    monkeypatch.chdir(path.parent)
+
+    run("policy", "add", "one.yaml")
+
+    assert served.policies.asked[0][2] == str(path)
+
+
+def test_add_checks_every_file_first(served, run, write):
+    """A mistake in the last file keeps the first from being added."""
+    good = write("good")
+    bad = write("bad", GOOD.format(name="bad").replace("deny", "dney"))
+    worse = write("worse", "kind: [")
+
+    code, _, err = run("policy", "add", good, bad, worse)
+
+    assert code == Exit.POLICY
+    assert f"{bad}:11:15: " in err
+    assert f"{worse}:2:1: not valid YAML" in err
+    assert served.policies.asked == []
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"name: \xe9", b"#" * (MAX_BYTES + 1)])
+def test_add_of_what_is_no_text(served, run, tmp_path, content):
+    """A place and a reason, and nothing is sent."""
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+
+    code, _, err = run("policy", "add", path)
+
+    assert code == Exit.POLICY
+    assert f"{path}:1:" in err
+    assert served.policies.asked == []
+
+
+def test_add_follows_no_links(served, run, write, tmp_path):
+    """Nor does it wait at a FIFO or read a folder."""
+    (tmp_path / "link.yaml").symlink_to(write("one"))
+    os.mkfifo(tmp_path / "fifo.yaml")
+
+    assert "is a symbolic link" in run("policy", "add", tmp_path / "link.yaml")[2]
+    assert "is not a regular file" in run("policy", "add", tmp_path / "fifo.yaml")[2]
+    assert "is not a regular file" in run("policy", "add", tmp_path)[2]
+    code, _, err = run("policy", "add", tmp_path / "none.yaml")
+    assert (code, served.policies.asked) == (Exit.USAGE, [])
+    assert err == f"enforcer: {tmp_path}/none.yaml: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["explode"],
+        ["add"],
+        ["show"],
+        ["remove"],
+        ["set-mode", "web"],
+        ["set-mode", "web", "off"],
+        ["list", "--confirm-within", "60s"],
+    ],
+)
+def test_wrong_usage(words):
+    """argparse explains, exit code 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(["policy", *words])
+    assert ended.value.code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    "words", [["reload"], ["confirm"], ["policy", "list"], ["policy", "show", "web"]]
+)
+def test_without_a_daemon(words, tmp_path, capsys):
+    """One sentence that says how to start it."""
+    assert main([*words, "--socket", str(tmp_path / "none.sock")]) == Exit.USAGE
+    assert "no daemon is running" in capsys.readouterr().err
+
+
+def test_an_empty_table_has_its_heads():
+    """No policy is no error."""
+    assert list(columns(("a", "bc"), [])) == ["a  bc"]
