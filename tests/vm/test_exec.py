@@ -73,6 +73,12 @@ spec:
     - exec: {{}}
       match: {{path: {args}/two, args: [{{index: 1, equal: -c}}, {{index: 2, suffix: sh}}]}}
       action: kill
+    - exec: {{}}
+      match: {{path: {args}/first, args: [{{index: 1, equal: EVIL=1}}]}}
+      action: kill
+    - exec: {{}}
+      match: {{path: {args}/anywhere, args: [{{index: any, equal: EVIL=1}}]}}
+      action: kill
     - {{exec: {{}}, match: {{path: {ROOT}/term}}, action: {{kill: {{signal: TERM}}}}}}
     - {{exec: {{}}, match: {{path: {ROOT}/errno}}, action: {{deny: {{errno: ENOENT}}}}}}
     - {{exec: {{}}, match: {{path: {ROOT}/default}}, action: deny}}
@@ -199,6 +205,8 @@ ARGS = {
     "prefix": (["prefix", "-x", "https://a"], ["prefix", "https://a", "-x"]),
     "index behind more than is looked at": (["prefix", "a" * 20000, "http"], ["prefix", "a"]),
     "two": (["two", "-c", "a.sh"], ["two", "-c", "a.py"]),
+    "first": (["first", "EVIL=1"], ["first", "EVIL=2"]),
+    "anywhere": (["anywhere", "a", "EVIL=1"], ["anywhere", "a", "EVIL=2"]),
 }
 
 PLAIN = ("term", "errno", "default", "logged", "allowed", "silent", "audited-deny", "audited-kill")
@@ -211,7 +219,7 @@ def shop() -> Iterator[Workshop]:
         _furnish(it, verb)
     for name in (*PLAIN, "box/listed", "box/other"):
         it.program(name)
-    for name in ("index", "any", "prefix", "two"):
+    for name in ("index", "any", "prefix", "two", "first", "anywhere"):
         it.program(f"args/{name}")
     it.program("box/sh", like="/bin/dash")
     yield it
@@ -288,6 +296,17 @@ def test_arguments_kill_before_the_first_instruction(name, shop, controls, engin
 
     assert shop.launch("path", ROOT / "args" / bad[0], *bad[1:]) == REFUSED["kill"]
     assert shop.launch("path", ROOT / "args" / good[0], *good[1:]) == RAN
+
+
+@pytest.mark.parametrize("name", ["first", "anywhere"])
+def test_environment_is_no_argument(name, shop, controls, engine):
+    # the kernel keeps the environment right behind the arguments: here it would be argument 1
+    def with_environment(argument):
+        only = f'exec /usr/bin/env -i EVIL=1 MARK="$MARK" {ROOT}/args/{name} {argument}'
+        return shop.run("/bin/sh", "-c", only)
+
+    assert with_environment("") == RAN
+    assert with_environment("EVIL=1") == REFUSED["kill"]
 
 
 def test_signal_is_the_chosen_one(shop, controls, engine):
