@@ -71,6 +71,7 @@ look_for_what_is_missing() {
 	compgen -G '/usr/share/keyrings/debian-archive-keyring.*' >/dev/null; need debian-archive-keyring
 	# to test
 	have ip; need iproute2
+	have logrotate; need logrotate
 	have setcap; need libcap2-bin
 	have setfattr; need attr
 	set -e
