@@ -58,6 +58,9 @@ class FakePolicyControl:
     def confirm(self) -> dict[str, Any]:
         return self._take("confirm")
 
+    def describe(self) -> dict[str, Any]:
+        return {"policies": [WEB], "pending": None, "pinned": None, "runtimeChanges": []}
+
     def policies(self) -> list[dict[str, Any]]:
         self._take("policies")
         return [WEB, {**WEB, "name": "a", "modeSet": False, "enabled": False, "origin": "added"}]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from enforcer.compiler import RowKind
 from enforcer.errors import ControlError, EnforcerError, KernelError
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.session import Session
@@ -155,6 +156,8 @@ class Enforcement:
         image = prepare(PolicySet((policy,))).image
         rows = []
         for number, row in enumerate(image.rows):
+            if row.kind is RowKind.GUARD:
+                continue  # counted with its rule
             of_rule = counts.of_rule(name, row.rule)
             rows.append(
                 {

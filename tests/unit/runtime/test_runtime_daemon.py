@@ -10,6 +10,7 @@ import threading
 
 import attrs
 import pytest
+from control_fakes import WEB, FakePolicyControl
 from fakes import BASH, DECODER, ENFORCED, PREVENTED, FakeSession, FakeSink, enricher, raw_event
 
 from enforcer.errors import KernelError
@@ -21,7 +22,6 @@ from enforcer.runtime.dryrun import DryRun, as_document
 from enforcer.runtime.notify import Notifier
 from enforcer.runtime.pipeline import Pipeline
 from enforcer.runtime.protocol import Client
-from enforcer.runtime.report import PolicyFacts
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.jsonl import JsonLines
 
@@ -33,10 +33,6 @@ DENIAL = {
     "row": 1,
 }
 ORIGINS = (BASH, Origin("vault", "no-writes", "vault.yaml:9:3"))
-FACTS = (
-    PolicyFacts("detect-bash-exec", "enforce", "detect-bash-exec.yaml", 1, (0,)),
-    PolicyFacts("vault", "audit", "vault.yaml", 1, (1,)),
-)
 
 
 @attrs.define
@@ -53,7 +49,7 @@ class Bench:
 @pytest.fixture
 def bench():
     session, sink, said = FakeSession(), FakeSink(), []
-    daemon = Daemon(session, FACTS)
+    daemon = Daemon(session, FakePolicyControl())
     pipeline = Pipeline(
         session, DECODER, enricher(*ORIGINS), Fanout.to([sink], said.append), daemon.publish
     )
@@ -279,8 +275,7 @@ def test_status_and_stop_over_the_socket(bench, tmp_path):
     assert got["pid"] == os.getpid()
     assert got["programs"] == 3
     assert [(p["name"], p["enforced"], p["audited"]) for p in got["policies"]] == [
-        ("detect-bash-exec", 2, 0),
-        ("vault", 0, 3),
+        (WEB["name"], WEB["enforced"], WEB["audited"])
     ]
     assert got["memory"]["mapBytes"] == 4096 + 65536
     assert got["memory"]["residentBytes"] > 1 << 20
