@@ -4,6 +4,7 @@
 # make run     show what enforcer does, here or in a virtual machine
 # make check   style, types, formatting
 # make test    all tests: on this host, then once more inside a real kernel
+# make soak    an hour or more in one kernel: a thousand reloads and fifty crashes under attack
 # make clean   remove everything that was made here
 
 SHELL := /bin/bash
@@ -22,7 +23,11 @@ CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 # Seconds that the tests in one kernel may take, boot included.
 VM_TIMEOUT ?= 1400
 
-.PHONY: help setup build run check test clean
+# Seconds for `make soak`; ENFORCER_SOAK=10 does a tenth of it.
+SOAK_TIMEOUT ?= 28800
+ENFORCER_SOAK ?= 1
+
+.PHONY: help setup build run check test soak clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -71,6 +76,13 @@ test: build
 		echo "$$log: $$(grep -E ' in [0-9.]+s|^vm: |^ERROR: ' "build/test/$$log.log" | tail -n 1 | tr -d =)"; \
 	done; \
 	exit $$failed
+
+soak: build
+	@mkdir -p build/soak; \
+	tests/vm/run --kernel "$(firstword $(KERNELS))" --timeout $(SOAK_TIMEOUT) --scratch 256 \
+		--out build/soak -- "ENFORCER_SOAK=$(ENFORCER_SOAK) \
+		$(VENV)/bin/pytest -p no:cacheprovider -v -s tests/soak && \
+		$(VENV)/bin/python tests/soak/timing.py" 2>&1 | tee build/soak/soak.log
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info

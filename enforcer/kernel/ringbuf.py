@@ -11,7 +11,7 @@ from enforcer.libbpf.ring import Ring
 
 __all__ = ["RingBuffer"]
 
-BATCH_BYTES: Final = 1 << 18
+BATCH_BYTES: Final = 1 << 15
 """About how much one drain takes: bounds the memory and the time of a turn of the loop."""
 
 

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""What takes an hour: ``make soak`` runs it in the guest, with the modules of ``tests/vm``."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+_HERE = Path(__file__).parent
+sys.path.insert(0, str(_HERE.with_name("vm")))
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this directory, and skip them where nobody asked for an hour."""
+    skip = pytest.mark.skip(reason="not in the guest: make soak")
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.vm)
+            if os.environ.get("ENFORCER_GUEST") != "1":
+                item.add_marker(skip)

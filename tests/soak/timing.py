@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""
+How long a changed policy file takes until it is in force, and how long the swap takes.
+
+Run as root where the kernel enforces: ``tests/soak/timing.py [--rules 10,10000] [--times 5]``.
+In force means that the kernel refuses what only the new text forbids; that is tried all the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "vm"))
+
+from daemon import Daemon, managed
+
+_PER_FILE = 2000
+_LIMIT = 600.0
+_HEAD = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: {name}}}
+spec:
+  rules:
+"""
+
+
+def policy(name: str, first: int, number: int) -> str:
+    """A policy of ordinary rules about things that are not there."""
+    shapes = (
+        "file: read, match: {{path: /opt/enforcer-timing/none/{n}}}",
+        "exec: {{}}, match: {{path: /opt/enforcer-timing/none/{n}}}",
+        "network: connect, match: {{address: 10.{high}.{low}.0/24, type: stream}}",
+        "file: [write, unlink], match: {{path: /opt/enforcer-timing/none/{n}/**}}",
+    )
+    rules = (
+        shapes[n % len(shapes)].format(n=n, high=n >> 8 & 255, low=n & 255)
+        for n in range(first, first + number)
+    )
+    return _HEAD.format(name=name) + "".join(f"    - {{{r}, action: deny}}\n" for r in rules)
+
+
+def fill(folder: Path, rules: int) -> None:
+    """Write so many rules, but for the one that :func:`save` changes."""
+    for first in range(0, rules - 1, _PER_FILE):
+        number = min(_PER_FILE, rules - 1 - first)
+        (folder / f"rest-{first}.yaml").write_text(policy(f"rest-{first}", first, number))
+
+
+def save(folder: Path, forbidden: Path) -> float:
+    """Let one rule forbid *forbidden*; returns when it was saved."""
+    beside = folder / ".one"
+    rule = f"    - {{file: read, match: {{path: {forbidden}}}, action: deny}}\n"
+    beside.write_text(_HEAD.format(name="one") + rule)
+    beside.replace(folder / "one.yaml")
+    return time.monotonic()
+
+
+def wait_refused(path: Path) -> float:
+    """Try to read *path* until it is refused; returns when it was."""
+    end = time.monotonic() + _LIMIT
+    while time.monotonic() < end:
+        try:
+            os.close(os.open(path, os.O_RDONLY))
+        except PermissionError:
+            return time.monotonic()
+        time.sleep(0.001)
+    raise SystemExit(f"timing: {path} is still not refused after {_LIMIT:g} s")
+
+
+def measure(root: Path, rules: int, times: int) -> dict[str, list[float]]:
+    """Change one of *rules* rules again and again."""
+    folder, files = root / f"policies-{rules}", (root / "even", root / "odd")
+    folder.mkdir()
+    fill(folder, rules)
+    save(folder, files[0])
+    found: dict[str, list[float]] = {name: [] for name in ("watched", "asked", "compile", "swap")}
+    with managed(root / f"daemon-{rules}", folder) as daemon:
+        daemon.start()
+        wait_refused(files[0])
+        for n in range(times):
+            saved = save(folder, files[1])
+            found["watched"].append(wait_refused(files[1]) - saved)
+            _settle(daemon)
+            saved = save(folder, files[0])
+            answer = daemon.request("reload")
+            found["asked"].append(wait_refused(files[0]) - saved)
+            for name in ("compile", "swap"):
+                found[name].append(float(answer["seconds"][name]))
+            _settle(daemon)
+            print(f"timing: {rules:,} rules, {n + 1} of {times}", file=sys.stderr)
+    return found
+
+
+def _settle(daemon: Daemon) -> None:
+    """Let the daemon answer once, so that nothing of the last round is still to be done."""
+    daemon.status()
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rules", default="10,10000", help="numbers of rules (10,10000)")
+    parser.add_argument("--times", type=int, default=5, help="changes for each number (5)")
+    args = parser.parse_args()
+    root = Path(tempfile.mkdtemp(prefix="enforcer-timing-", dir="/opt"))
+    try:
+        for name in ("even", "odd"):
+            (root / name).touch()
+        rows = {int(n): measure(root, int(n), args.times) for n in args.rules.split(",")}
+    finally:
+        shutil.rmtree(root)
+    print("medians           save to force, by itself   save to force, asked    compile       swap")
+    for rules, found in rows.items():
+        medians = [statistics.median(found[k]) for k in ("watched", "asked", "compile")]
+        swap = statistics.median(found["swap"]) * 1000
+        print(
+            f"{rules:>9,} rules {medians[0]:>23.2f} s {medians[1]:>21.2f} s "
+            f"{medians[2]:>8.2f} s {swap:>7.2f} ms"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""A daemon that is killed, started again and told things, and the records that it leaves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+from engine import ENFORCER, START_LIMIT
+
+from enforcer.runtime.protocol import DEFAULT_SOCKET, Client
+
+__all__ = ["PINS", "Daemon", "Tail", "ask", "leftovers", "managed", "maps", "told", "until"]
+
+PINS = Path("/sys/fs/bpf/enforcer")
+
+
+def ask(*argv: str) -> subprocess.CompletedProcess[str]:
+    """Run one command of enforcer."""
+    return subprocess.run(
+        [ENFORCER, *argv],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=START_LIMIT,
+    )
+
+
+def told(*argv: str) -> str:
+    """Run one command of enforcer that must succeed; returns what it printed."""
+    ended = ask(*argv)
+    assert ended.returncode == 0, (argv, ended.stdout, ended.stderr)
+    return ended.stdout
+
+
+def until(holds: Callable[[], Any], limit: float = 60.0) -> Any:
+    """Wait until *holds* returns something true, and return it."""
+    end = time.monotonic() + limit
+    while True:
+        value = holds()
+        if value:
+            return value
+        assert time.monotonic() < end, f"after {limit} s still {value!r}"
+        time.sleep(0.05)
+
+
+def leftovers() -> dict[str, list[str]]:
+    """What of enforcer's is in the kernel: programs, links and pins."""
+    programs = {
+        entry["id"]: entry["name"]
+        for entry in _bpftool("prog")
+        if entry.get("name", "").startswith("enf_")
+    }
+    links = [programs[e["prog_id"]] for e in _bpftool("link") if e.get("prog_id") in programs]
+    pins = [str(path) for path in sorted(PINS.rglob("*"))] if PINS.is_dir() else []
+    return {"programs": sorted(programs.values()), "links": sorted(links), "pins": pins}
+
+
+def _bpftool(kind: str) -> list[dict[str, Any]]:
+    said = subprocess.run(
+        ["bpftool", kind, "list", "-j"], capture_output=True, check=True, timeout=60
+    ).stdout
+    return list(json.loads(said or b"[]"))
+
+
+def maps() -> int:
+    """How many BPF maps there are in the kernel."""
+    return len(_bpftool("map"))
+
+
+@attrs.define
+class Daemon:
+    """``enforcer start`` with *paths*, in *directory*; its log is that of all starts together."""
+
+    directory: Path
+    paths: tuple[str, ...]
+    process: subprocess.Popen[bytes] | None = None
+    starts: int = 0
+
+    @property
+    def log(self) -> Path:
+        """The records as JSON."""
+        return self.directory / "events.json"
+
+    @property
+    def output(self) -> str:
+        """What the newest start printed."""
+        return (self.directory / f"output-{self.starts}").read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        """The process that runs."""
+        assert self.process is not None
+        return self.process.pid
+
+    def launch(self, *options: str) -> None:
+        """Start, and do not wait."""
+        self.starts += 1
+        with (self.directory / f"output-{self.starts}").open("wb") as sink:
+            self.process = subprocess.Popen(
+                [ENFORCER, "start", *self.paths, "--quiet", "--json-log", str(self.log), *options],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+            )
+
+    def start(self, *options: str) -> None:
+        """Start, and wait until it is in force."""
+        self.launch(*options)
+        assert self.process is not None
+        end = time.monotonic() + START_LIMIT
+        while "in force" not in self.output:
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < end, self.output
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End the process as an attacker would, or the kernel that has no memory."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(60)
+
+    def stop(self) -> None:
+        """End it in order."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(120) == 0, self.output
+
+    def request(self, command: str, **fields: Any) -> dict[str, Any]:
+        """Ask as the commands do, but without a process for each: emulated, that takes seconds."""
+        with Client.connect(DEFAULT_SOCKET, timeout=START_LIMIT) as client:
+            return client.ask(command, **fields)
+
+    def status(self) -> dict[str, Any]:
+        """What it says of itself."""
+        return dict(self.request("status")["status"])
+
+    def generation(self) -> int:
+        """The generation in force."""
+        return int(self.status()["generation"])
+
+
+@contextmanager
+def managed(directory: Path, *paths: Path) -> Iterator[Daemon]:
+    """A daemon that is not started yet; nothing of it is left after the block."""
+    directory.mkdir(parents=True, exist_ok=True)
+    daemon = Daemon(directory, tuple(map(str, paths)))
+    try:
+        yield daemon
+    finally:
+        if daemon.process is not None and daemon.process.poll() is None:
+            daemon.process.send_signal(signal.SIGTERM)
+            try:
+                daemon.process.wait(120)
+            except subprocess.TimeoutExpired:
+                daemon.process.kill()
+        if any(leftovers().values()):
+            ask("stop", "--force")
+
+
+@attrs.define
+class Tail:
+    """
+    Reads a log while it grows, and moves it away when it is large, as logrotate would.
+
+    *torn* counts lines that are no record: a writer that was killed may leave half of one.
+    """
+
+    path: Path
+    limit: int = 16 << 20
+    torn: int = 0
+    _offset: int = 0
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """What came since the last time."""
+        if not self.path.exists():
+            return
+        yield from self._read(self.path, self._offset)
+        if self._offset > self.limit:
+            moved = self.path.with_suffix(".moved")
+            shutil.move(self.path, moved)
+            until(self.path.exists)
+            yield from self._read(moved, self._offset)
+            moved.unlink()
+            self._offset = 0
+
+    def _read(self, path: Path, offset: int) -> Iterator[dict[str, Any]]:
+        with path.open("rb") as file:
+            file.seek(offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                offset += len(line)
+                self._offset = offset
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    self.torn += 1

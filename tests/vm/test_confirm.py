@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""A policy that locks everybody out goes away by itself, unless somebody can say that it may stay."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from daemon import Daemon, Tail, ask, leftovers, managed, told, until
+from engine import ENFORCER, attempt
+
+ROOT = Path("/opt/enforcer-test-confirm")
+OLD, NEW = ROOT / "old", ROOT / "new"
+WINDOW = 10.0
+PROGRAMS = ("/bin/sh", "/bin/bash", str(ROOT / "sshd"), ENFORCER, sys.executable)
+
+BEFORE = f"""\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: before}}
+spec:
+  rules:
+    - {{name: old, file: read, match: {{path: {OLD}}}, action: deny}}
+"""
+LOCKOUT = f"""\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: lockout}}
+spec:
+  rules:
+    - name: nobody-runs
+      exec: {{}}
+      match: {{path: [{", ".join(str(Path(p).resolve()) for p in PROGRAMS)}]}}
+      action: deny
+    - {{name: new, file: read, match: {{path: {NEW}}}, action: deny}}
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def files() -> Iterator[None]:
+    """What the policies are about; a program called sshd must not run either."""
+    ROOT.mkdir()
+    OLD.touch()
+    NEW.touch()
+    shutil.copy("/bin/true", ROOT / "sshd")
+    yield
+    shutil.rmtree(ROOT)
+
+
+@pytest.fixture
+def policy(tmp_path) -> Path:
+    """Where the policy of a test is; not below a folder that everybody may write."""
+    folder = ROOT / tmp_path.name
+    folder.mkdir()
+    return folder / "policy.yaml"
+
+
+@pytest.fixture
+def daemon(policy: Path, tmp_path) -> Iterator[Daemon]:
+    with managed(tmp_path / "daemon", policy) as it:
+        yield it
+
+
+def runs() -> list[bool]:
+    """Which of the programs run."""
+    argv = {"/bin/sh": ["-c", ":"], "/bin/bash": ["-c", ":"], sys.executable: ["-c", ""]}
+    return [attempt(p, *argv.get(p, ["--help"])).returncode == 0 for p in PROGRAMS]
+
+
+def replace(policy: Path, text: str) -> None:
+    """Save as editors do."""
+    beside = policy.with_suffix(".new")
+    beside.write_text(text)
+    beside.replace(policy)
+
+
+def is_refused(path: Path) -> bool:
+    """Whether reading is; this process needs no other program for it."""
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except PermissionError:
+        return True
+    return False
+
+
+def wait_for_the_way_back(began: float) -> None:
+    """Until the window is over; it may not be before."""
+    assert is_refused(NEW)
+    assert [False] * len(PROGRAMS) == runs()
+    until(lambda: not is_refused(NEW), 120)
+    assert WINDOW <= time.monotonic() - began
+
+
+def test_start_that_locks_out(daemon: Daemon, policy: Path):
+    assert [True] * len(PROGRAMS) == runs()
+    policy.write_text(LOCKOUT)
+    began = time.monotonic()
+    daemon.start("--confirm-within", f"{WINDOW:g}s")
+
+    wait_for_the_way_back(began)
+
+    assert [True] * len(PROGRAMS) == runs()
+    daemon.stop()
+    assert not any(leftovers().values())
+
+
+def test_reload_that_locks_out(daemon: Daemon, policy: Path):
+    policy.write_text(BEFORE)
+    daemon.start()
+    assert (True, False) == (is_refused(OLD), is_refused(NEW))
+    first = daemon.generation()
+    replace(policy, LOCKOUT)
+    began = time.monotonic()
+    daemon.request("reload", confirmWithin=WINDOW)
+    lockout = daemon.generation()
+    assert not is_refused(OLD)
+
+    wait_for_the_way_back(began)
+
+    assert is_refused(OLD)
+    assert [True] * len(PROGRAMS) == runs()
+    generations = until(lambda: _generations(daemon, 3))
+    assert [first, lockout] == generations[:2]
+    assert lockout < generations[2]
+    assert generations[2] == daemon.generation()
+
+
+def test_confirmed_in_time_it_stays(daemon: Daemon, policy: Path):
+    policy.write_text(BEFORE)
+    daemon.start()
+    replace(policy, BEFORE.replace(str(OLD), str(NEW)))
+    began = time.monotonic()
+    daemon.request("reload", confirmWithin=WINDOW)
+    daemon.request("confirm")
+    until(lambda: time.monotonic() > began + WINDOW + 1)
+
+    assert (False, True) == (is_refused(OLD), is_refused(NEW))
+    assert "nothing awaits" in told("confirm")
+    assert (False, True) == (is_refused(OLD), is_refused(NEW))
+
+
+@pytest.mark.parametrize("change", [["reload"], ["policy", "disable", "before"]])
+def test_commands_take_it_back(daemon: Daemon, policy: Path, change):
+    policy.write_text(BEFORE)
+    daemon.start()
+    replace(policy, BEFORE.replace(str(OLD), str(NEW)))
+    began = time.monotonic()
+    said = told(*change, "--confirm-within", f"{WINDOW:g}s")
+
+    assert "enforcer confirm" in said
+    until(lambda: is_refused(OLD) and not is_refused(NEW), 120)
+    assert WINDOW <= time.monotonic() - began
+
+
+def test_kernel_falls_back_without_a_daemon(daemon: Daemon, policy: Path):
+    policy.write_text(BEFORE)
+    daemon.start()
+    replace(policy, LOCKOUT)
+    began = time.monotonic()
+    daemon.request("reload", confirmWithin=WINDOW)
+    daemon.kill()
+    assert not is_refused(OLD)
+
+    wait_for_the_way_back(began)
+
+    assert is_refused(OLD)
+    assert [True] * len(PROGRAMS) == runs()
+    lockout = until(lambda: ask("stop", "--force"))
+    assert lockout.returncode == 0, lockout.stderr
+
+
+def test_start_after_an_unconfirmed_change(daemon: Daemon, policy: Path):
+    policy.write_text(BEFORE)
+    daemon.start()
+    replace(policy, LOCKOUT)
+    began = time.monotonic()
+    lockout = daemon.request("reload", confirmWithin=WINDOW)["generation"]
+    daemon.kill()
+    wait_for_the_way_back(began)
+    assert is_refused(OLD)
+    replace(policy, BEFORE)
+    daemon.start()
+
+    assert is_refused(OLD)
+    generations = until(lambda: _generations(daemon, 3))
+    assert lockout < generations[-1]
+    assert sorted(set(generations)) == generations
+
+
+def _generations(daemon: Daemon, number: int) -> list[int]:
+    """The generations of the records, once there are *number*."""
+    found = dict.fromkeys(
+        r["generation"] for r in Tail(daemon.log).records() if r["kind"] == "match"
+    )
+    return list(found) if len(found) >= number else []
