@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from churn import KINDS, Churn, Place, verdicts
-from daemon import Daemon, ask, managed, told, until
+from daemon import Daemon, Tail, ask, managed, told, until
 from engine import attempt
 from rounds import BROKEN, WAYS, Folder, Rounds
 
@@ -231,7 +231,7 @@ def test_orphan_is_still_known_after_a_crash(rounds: Rounds, orphan):
 def _newest(daemon: Daemon, path: str, *, enforced: bool = True) -> dict | None:
     found = [
         record
-        for record in map(json.loads, daemon.log.read_text().splitlines())
+        for record in Tail(daemon.log, limit=1 << 40).records()
         if record.get("enforced") is enforced and path == record["object"].get("path")
     ]
     return found[-1] if found else None
