@@ -42,7 +42,7 @@ def told(*argv: str) -> str:
     return ended.stdout
 
 
-def until(holds: Callable[[], Any], limit: float = 60.0) -> Any:
+def until(holds: Callable[[], Any], limit: float = 180.0) -> Any:
     """Wait until *holds* returns something true, and return it."""
     end = time.monotonic() + limit
     while True:
@@ -143,6 +143,16 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """What it says of itself."""
         return dict(self.request("status")["status"])
+
+    def catch_up(self) -> None:
+        """Wait until it has written every record: a full ring has no room for more."""
+        seen = [-1]
+
+        def rests() -> bool:
+            seen.append(self.status()["records"]["total"])
+            return seen[-1] == seen[-2]
+
+        until(rests, 300)
 
     def generation(self) -> int:
         """The generation in force."""

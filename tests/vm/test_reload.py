@@ -99,21 +99,19 @@ def test_attackers_succeed_without_policies(control):
 def test_reloads_leave_no_gap(rounds: Rounds):
     with Churn.at(rounds.place, seconds=3000) as churn:
         rounds.run_reloads(RELOADS, churn)
-        until(lambda: (rounds.check_records(), rounds.seen[-1] == rounds.newest)[1])
+        until(lambda: (rounds.check_records(), rounds.seen[-1] == rounds.newest)[1], 300)
 
     assert RELOADS + 1 <= rounds.newest
     assert len(rounds.seen) > len(WAYS)
     assert sorted(set(rounds.seen)) == rounds.seen
 
 
-def test_orphan_is_still_known_after_reloads(rounds: Rounds):
+def test_orphan_is_still_known_after_reloads(rounds: Rounds, orphan):
     # runs after the reloads: the labels were numbered anew with each of them
     (ROOT / "go-1").touch()
     until((ROOT / "asked-1").exists)
 
-    event = until(lambda: _newest(rounds.daemon, f"{PROTECTED}"))
-    assert f"{ROOT}/plain" == event["process"]["exe"]
-    assert rounds.newest == event["generation"]
+    assert b"EACCES " == orphan.stdout.read1(64)
 
 
 def test_broken_policies_change_nothing(rounds: Rounds):
@@ -125,9 +123,9 @@ def test_broken_policy_is_told_without_a_command(rounds: Rounds):
     before, generation = rounds.daemon.output, rounds.daemon.generation()
 
     with BROKEN["unknown operation"](rounds):
-        said = until(lambda: rounds.daemon.output[len(before) :])
+        until(lambda: "reed" in rounds.daemon.output[len(before) :])
 
-    assert "reed" in said, said
+    said = rounds.daemon.output[len(before) :]
     assert f"{rounds.folder.path}/policy.yaml:" in said
     assert generation == rounds.daemon.generation()
 
@@ -174,12 +172,13 @@ def test_new_rule_on_ancestors_holds_for_whom_is_there(rounds: Rounds):
         (ROOT / "now").touch()
         said, _ = task.communicate(timeout=120)
 
-    assert b"ok EACCES EACCES" == said.strip()
+    assert b"ok EACCES EACCES " == said
 
 
 def test_policies_change_at_run_time(rounds: Rounds):
     path, file = ROOT / "local", ROOT / "local.yaml"
     file.write_text(LOCAL.format(path=path))
+    rounds.daemon.catch_up()
     seen = [reads(path)]
     for command in (
         ("add", str(file)),
@@ -225,7 +224,7 @@ def test_orphan_is_still_known_after_a_crash(rounds: Rounds, orphan):
     (ROOT / "go-2").touch()
 
     said, _ = orphan.communicate(timeout=120)
-    assert b"EACCES EACCES" == said.strip()
+    assert b"EACCES " == said
 
 
 def _newest(daemon: Daemon, path: str, *, enforced: bool = True) -> dict | None:

@@ -66,17 +66,6 @@ def records_of(daemon: Daemon) -> list[dict]:
     return [r for r in log if r["kind"] == "match" and str(PLAIN) == r["object"].get("path")]
 
 
-def let_it_catch_up(daemon: Daemon) -> None:
-    """Until the daemon has written all records: a full ring has no room for more."""
-    seen = [-1]
-
-    def rests() -> bool:
-        seen.append(daemon.status()["records"]["total"])
-        return seen[-1] == seen[-2]
-
-    until(rests, 300)
-
-
 def enforced(daemon: Daemon, policy: str) -> int:
     """How often the rules of *policy* refused something."""
     return sum(p["enforced"] for p in daemon.status()["policies"] if p["name"] == policy)
@@ -92,7 +81,7 @@ def test_daemon_is_killed_again_and_again(rounds: Rounds):
 def test_counts_and_records_go_on(rounds: Rounds):
     daemon, letter = rounds.daemon, rounds.variant.letter
     policy, generation = f"{letter}-vault", rounds.newest
-    let_it_catch_up(daemon)
+    daemon.catch_up()
     before, counted = records_of(daemon), enforced(daemon, policy)
     for _ in range(3):
         assert is_refused()
