@@ -108,6 +108,24 @@ def test_an_interrupted_start_is_not_taken_over(store, tmp_path):
     assert is_refused(tmp_path / "a")
 
 
+def test_what_another_version_left_is_replaced_without_being_read(store, tmp_path, monkeypatch):
+    """Its maps may have any layout; its links are released like ours."""
+    Session.open(denying(9), pins=store.create()).leave()
+    with monkeypatch.context() as other:
+        other.setattr(abi, "ABI_HASH", abi.ABI_HASH ^ 1)
+        store.sessions()[0].pin_state(9, b"unreadable")
+    left = Leftover.open(store.newest())
+
+    assert "another version" in left.problem
+    assert (9, 0, None, None) == (left.last_generation, left.generation, left.image, left.tasks)
+    assert ([], (), {}) == (left.drain(), left.hits(), left.stats())
+    assert is_refused(tmp_path / "a")
+    left.detach()
+    assert not is_refused(tmp_path / "a")
+    left.remove()
+    assert [] == store.sessions()
+
+
 def test_an_image_expires_without_anybody(lsm, tmp_path):
     """Then the fallback counts, by the kernel's own clock."""
     fallback = image_for_everybody("MKNOD", LOG, generation=5)
