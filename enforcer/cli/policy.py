@@ -2,8 +2,8 @@
 """
 Show and change the policies in force, one by one.
 
-Each change is put in force at once, as a reload is. Changes stay over reloads of the files; they end
-with the daemon.
+Each change is put in force at once, as a reload is. Changes stay over reloads of the files and over a
+crash of the daemon; they end with its orderly end.
 """
 
 from __future__ import annotations

@@ -9,17 +9,18 @@ is removed.
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_socket, require_root
 from enforcer.cli.exits import Exit, UsageError
 from enforcer.cli.output import plural
+from enforcer.cli.settings import DEFAULT_PINS
 from enforcer.errors import ControlError
 from enforcer.runtime.protocol import Client, NoDaemonError
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -40,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="kill a daemon that does not answer, remove what a lost one left in force",
     )
+    parser.add_argument(
+        "--pins",
+        metavar="PATH",
+        type=Path,
+        default=DEFAULT_PINS,
+        help=f"where enforcement is pinned (default: {DEFAULT_PINS})",
+    )
     add_socket(parser)
 
 
@@ -47,18 +55,18 @@ def run(args: argparse.Namespace) -> int:
     """Ask, and wait for the end."""
     if args.force:
         require_root("stop --force")
-        _force(args.socket)
+        _force(args.socket, args.pins)
         return Exit.OK
     try:
         _ask(args.socket)
     except NoDaemonError:
-        if _is_left():
+        if _is_left(args.pins):
             raise UsageError(
                 "enforcement of a lost daemon is still in force: "
                 "enforcer start takes it over, enforcer stop --force ends it"
             ) from None
         raise
-    if _is_left():
+    if _is_left(args.pins):
         print("enforcer: stopped, what was pinned stays in force: enforcer stop --force ends it")
     else:
         print("enforcer: stopped, nothing is enforced any more")
@@ -75,7 +83,7 @@ def _ask(socket: Path) -> None:
             )
 
 
-def _force(socket: Path) -> None:
+def _force(socket: Path, pins: Path) -> None:
     from enforcer.runtime.lock import InstanceLock
     from enforcer.runtime.lost import kill_holder
     from enforcer.runtime.retry import while_busy
@@ -89,7 +97,7 @@ def _force(socket: Path) -> None:
         killed = kill_holder(lock)
     # Held while what was left is removed, so that no daemon starts in the midst of it.
     with InstanceLock.take(lock, patience=_SHORT):
-        removed = _clear()
+        removed = _clear(pins)
     print(f"enforcer: {_ended(killed, removed, had_daemon=had_daemon)}")
 
 
@@ -117,16 +125,16 @@ def _ended(killed: int | None, removed: int, *, had_daemon: bool) -> str:
     return ", ".join([*said, "nothing is enforced any more"])
 
 
-def _clear() -> int:
+def _clear(pins: Path) -> int:
     from enforcer.kernel.pins import clear
 
-    return clear()
+    return clear(pins)
 
 
-def _is_left() -> bool:
-    from enforcer.kernel.pins import DEFAULT, left
+def _is_left(pins: Path) -> bool:
+    from enforcer.kernel.pins import left
 
     try:
-        return left(DEFAULT)
+        return left(pins)
     except PermissionError:
         return False  # whoever may not look is told only what can be seen: that no daemon runs

@@ -94,7 +94,7 @@ def test_check_of_what_is_no_policy(name, tmp_path, capsys):
 @pytest.mark.parametrize("command", ["status", "stop", "events"])
 def test_commands_for_a_daemon_that_does_not_run(command, tmp_path, capsys, monkeypatch):
     """One sentence that says how to start it."""
-    monkeypatch.setattr("enforcer.cli.stop._is_left", lambda: False)
+    monkeypatch.setattr("enforcer.cli.stop._is_left", lambda _: False)
     follow = ["--follow"] if command == "events" else []
 
     code = main([command, *follow, "--socket", str(tmp_path / "none.sock")])

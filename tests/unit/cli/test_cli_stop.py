@@ -12,6 +12,7 @@ from control_fakes import Served
 from enforcer.cli import stop as module
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
+from enforcer.cli.settings import DEFAULT_PINS
 from enforcer.runtime.lock import InstanceLock
 from enforcer.runtime.lost import is_held
 
@@ -33,7 +34,8 @@ class Pins:
 
     sessions = 0
 
-    def clear(self):
+    def clear(self, directory):
+        assert directory == DEFAULT_PINS
         cleared, self.sessions = self.sessions, 0
         return cleared
 
@@ -42,7 +44,7 @@ class Pins:
 def pins(monkeypatch):
     made = Pins()
     monkeypatch.setattr(module, "_clear", made.clear)
-    monkeypatch.setattr(module, "_is_left", lambda: made.sessions > 0)
+    monkeypatch.setattr(module, "_is_left", lambda _: made.sessions > 0)
     monkeypatch.setattr(module, "require_root", lambda _: None)
     return made
 
@@ -200,12 +202,24 @@ def test_no_daemon_starts_while_things_are_removed(stop, pins, path, monkeypatch
     """The lock is held for as long as that takes."""
     seen = []
     monkeypatch.setattr(
-        module, "_clear", lambda: seen.append(is_held(path.with_suffix(".lock"))) or 0
+        module, "_clear", lambda _: seen.append(is_held(path.with_suffix(".lock"))) or 0
     )
 
     stop("--force")
 
     assert seen == [True]
+
+
+def test_pins_of_another_place(stop, tmp_path):
+    """Really looked for where they are said to be; a folder without sessions has none."""
+    pins = tmp_path / "pins"
+    pins.mkdir()
+    (pins / "other").mkdir()
+    assert "no daemon is running" in stop("--pins", str(pins))[2]
+
+    (pins / "1").mkdir()
+
+    assert "of a lost daemon is still in force" in stop("--pins", str(pins))[2]
 
 
 def test_force_is_for_root(stop, monkeypatch):
