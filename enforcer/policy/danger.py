@@ -1,61 +1,52 @@
 # SPDX-License-Identifier: MIT
 """
-The check for policies that would stop the machine they protect: no shell, no service manager, no
-way in. It walks the rules for an unnamed process and the files that such a machine lives by.
+The check for policies that would lock the administrator out: no shell, no service manager, no sshd,
+no enforcer to take the policy back with. Each thing that these must be able to do is decided as the
+kernel would, for the process that does it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import bisect
+from collections.abc import Iterable, Iterator
+
+import attrs
 
 from enforcer.policy.coverage import kernel_operations
-from enforcer.policy.globs import accepts
+from enforcer.policy.globs import accepts, literal_directory
 from enforcer.policy.issues import Host, Issue, check, is_for_everybody, warning
-from enforcer.policy.model import Condition, Policy, Rule, Text, TextKind, Verb
+from enforcer.policy.model import (
+    Address,
+    CapabilityMask,
+    Condition,
+    Flag,
+    Interval,
+    Mask,
+    Mode,
+    Policy,
+    Process,
+    Rule,
+    Subject,
+    Text,
+    TextKind,
+    Value,
+    Verb,
+)
+from enforcer.policy.vital import Actor, Need, Thing, vital_needs
 from enforcer.policy.vocabulary import EVENTS, Dim, Op
 
-__all__ = ["VITAL", "breaks_the_machine", "hits_everything"]
-
-VITAL = {
-    b"/usr/bin/bash": "the shell",
-    b"/usr/bin/dash": "the shell",
-    b"/usr/lib/systemd/systemd": "the service manager",
-    b"/usr/sbin/sshd": "sshd",
-    b"/usr/bin/python3": "enforcer itself",
-}
-_LIBRARIES = {
-    b"/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2": "every program (the dynamic linker)",
-    b"/usr/lib/x86_64-linux-gnu/libc.so.6": "every program (the C library)",
-    b"/etc/passwd": "logins",
-}
-_WATCHED = {
-    Op.EXEC: VITAL,
-    Op.READ: {**VITAL, **_LIBRARIES},
-    Op.MMAP_EXEC: {**VITAL, **_LIBRARIES},
-}
+__all__ = ["breaks_the_machine", "hits_everything"]
 
 
 @check
 def breaks_the_machine(policy: Policy, host: Host) -> Iterator[Issue]:
-    """A wide deny or kill for everybody that the machine's own programs run into."""
-    del host
-    if policy.selector:
-        return
-    for op, paths in _WATCHED.items():
-        hit: dict[Rule | None, list[str]] = {}
-        for path, what in paths.items():
-            verb, rule = _decide(policy, op, path)
-            if verb >= Verb.DENY and (rule is None or not _names(rule, path)):
-                hit.setdefault(rule, []).append(what)
-        for rule, names in hit.items():
-            word = "run" if op is Op.EXEC else "read"
-            what = ", ".join(dict.fromkeys(names))
-            said = f"rule {rule.name!r}" if rule else f"the default for {_event(op)}"
-            yield warning(
-                rule.span if rule else policy.span,
-                f"{said} refuses everybody to {word} what this machine lives by: {what}; say who is "
-                "meant under process or selector, or put an allow rule for them above",
-            )
+    """A deny or kill that the machine's own programs run into."""
+    actions = [*policy.defaults.values(), *(rule.action for rule in policy.rules)]
+    if policy.mode is Mode.AUDIT or all(action.verb < Verb.DENY for action in actions):
+        return  # refuses nothing
+    for rule, refused in _refused(policy, vital_needs(host.own, host.exists)).items():
+        span = policy.span if isinstance(rule, str) else rule.span
+        yield warning(span, _sentence(policy, rule, refused))
 
 
 @check
@@ -76,43 +67,220 @@ def hits_everything(policy: Policy, host: Host) -> Iterator[Issue]:
             )
 
 
+# ---- In words --------------------------------------------------------------------------------
+
+
+def _sentence(policy: Policy, rule: Rule | str, refused: list[Need]) -> str:
+    """Say who is refused what by a rule, or by the default for an event, and what to do."""
+    if isinstance(rule, str):
+        said, is_wide, is_meant = f"the default for {rule}", not policy.selector, False
+    else:
+        said, is_wide = f"rule {rule.name!r}", is_for_everybody(policy, rule)
+        is_meant = all(_is_named(rule, need.thing) for need in refused)
+    who = "everybody" if is_wide else _listed(need.actor.name for need in refused)
+    what: dict[str, dict[str, None]] = {}
+    for need in refused:
+        what.setdefault(need.verb, {})[need.what] = None
+    deeds = " and to ".join(f"{verb} {_listed(things)}" for verb, things in what.items())
+    remedy = "start it with --confirm-within, so that it does not stay unless you confirm"
+    if is_wide and not is_meant:
+        remedy = (
+            "say who is meant under process or selector, put an allow rule for them above, or "
+            + remedy
+        )
+    return f"{said} refuses {who} to {deeds}, without which you may be locked out: {remedy}"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(words))
+
+
 def _event(op: Op) -> str:
     return next(e.name for e in EVENTS.values() if op in e.everything)
 
 
-def _decide(policy: Policy, op: Op, path: bytes) -> tuple[Verb, Rule | None]:
-    """Decide like the kernel for a process of which nothing is known, by path alone."""
-    for rule in policy.rules:
-        if op in kernel_operations(rule) and _matches(policy, rule, path):
-            return rule.action.verb, rule
-    default = policy.defaults.get(_event(op))
-    return (default.verb if default else Verb.ALLOW), None
-
-
-def _matches(policy: Policy, rule: Rule, path: bytes) -> bool:
-    return (
-        is_for_everybody(policy, rule)
-        and not any(f.wanted for f in rule.flags)
-        and all(_holds(c, path) for c in rule.conditions)
+def _is_named(rule: Rule, thing: Thing) -> bool:
+    """Tell whether the author wrote this very file down."""
+    return any(
+        isinstance(value, Text) and value.kind is TextKind.EXACT and _accepts(value, thing)
+        for condition in rule.conditions
+        if not condition.negate
+        for value in condition.values
     )
 
 
-def _holds(condition: Condition, path: bytes) -> bool:
-    if condition.field.dim is not Dim.PATH:
-        return False
-    found = any(isinstance(v, Text) and _accepts(v, path) for v in condition.values)
+# ---- Deciding --------------------------------------------------------------------------------
+
+
+def _refused(policy: Policy, needs: tuple[Need, ...]) -> dict[Rule | str, list[Need]]:
+    """
+    Say what of *needs* is refused by which rule, or by the default for which event.
+
+    Rule by rule, each asked about a thing once: a large policy has many rules, and few are near.
+    """
+    names = sorted({name for need in needs for name in _names(need.thing)})
+    concerned = {a for a in {need.actor for need in needs} if _is(policy.selector, a)}
+    undecided: dict[Op, dict[Thing, list[Need]]] = {}
+    for need in needs:
+        if need.actor in concerned:
+            undecided.setdefault(need.op, {}).setdefault(need.thing, []).append(need)
+    refused: dict[Rule | str, list[Need]] = {}
+    for rule in policy.rules:
+        if not _is_near(rule, names):
+            continue
+        found = _Findings(rule)
+        for op in kernel_operations(rule):
+            for thing, open_needs in undecided.get(op, {}).items():
+                decided = [n for n in open_needs if found.holds(thing) and found.acts(n.actor)]
+                if decided:
+                    open_needs[:] = [n for n in open_needs if n not in decided]
+                if decided and rule.action.verb >= Verb.DENY:
+                    refused.setdefault(rule, []).extend(decided)
+    for op, things in undecided.items():
+        event = _event(op)
+        default = policy.defaults.get(event)
+        left = [need for open_needs in things.values() for need in open_needs]
+        if left and default is not None and default.verb >= Verb.DENY:
+            refused.setdefault(event, []).extend(left)
+    return refused
+
+
+@attrs.frozen
+class _Findings:
+    """What one rule says of each thing and each actor, asked once."""
+
+    rule: Rule
+    _things: dict[Thing, bool] = attrs.field(factory=dict)
+    _actors: dict[Actor, bool] = attrs.field(factory=dict)
+
+    def holds(self, thing: Thing) -> bool:
+        """Tell whether *thing* is what the rule is about."""
+        if thing not in self._things:
+            self._things[thing] = all(
+                (f.field.name in thing.flags) is f.wanted for f in self.rule.flags
+            ) and all(_holds(c, thing) for c in self.rule.conditions)
+        return self._things[thing]
+
+    def acts(self, actor: Actor) -> bool:
+        """Tell whether *actor* is whom the rule is about."""
+        if actor not in self._actors:
+            self._actors[actor] = _acts(self.rule.subject, actor)
+        return self._actors[actor]
+
+
+def _is_near(rule: Rule, names: list[bytes]) -> bool:
+    """Tell whether the paths of *rule* could be among *names*, which are sorted."""
+    return all(
+        condition.negate or condition.field.dim is not Dim.PATH or _begins_like(condition, names)
+        for condition in rule.conditions
+    )
+
+
+def _begins_like(condition: Condition, names: list[bytes]) -> bool:
+    """Tell whether a value begins like one of *names*."""
+    for value in condition.values:
+        if not isinstance(value, Text):
+            return True
+        head = value.value if value.kind is TextKind.EXACT else literal_directory(value)
+        if head is None:
+            return True
+        at = bisect.bisect_left(names, head)
+        if at < len(names) and names[at].startswith(head):
+            return True
+    return False
+
+
+def _acts(subject: Subject, actor: Actor) -> bool:
+    parents = actor.above[:1]
+    return (
+        _is(subject.process, actor)
+        and (not subject.parent or any(_is(subject.parent, a) for a in parents))
+        and (not subject.ancestors or any(_is(subject.ancestors, a) for a in actor.above))
+        and not (subject.not_process and _is(subject.not_process, actor))
+        and not (subject.not_parent and any(_is(subject.not_parent, a) for a in parents))
+        and not (subject.not_ancestors and any(_is(subject.not_ancestors, a) for a in actor.above))
+    )
+
+
+def _is(process: Process, actor: Actor) -> bool:
+    """Tell whether *actor*, a process of root with all capabilities, is what *process* describes."""
+    return all(_describes(c, actor) for c in process.conditions) and all(
+        _has(f, actor) is f.wanted for f in process.flags
+    )
+
+
+def _has(flag: Flag, actor: Actor) -> bool:
+    return actor.is_script and flag.field.name == "script"
+
+
+def _describes(condition: Condition, actor: Actor) -> bool:
+    dim = condition.field.dim
+    if dim is Dim.EXE:
+        found = any(_accepts(v, actor.program) for v in condition.values)
+    elif dim is Dim.CGROUP:
+        found = any(isinstance(v, Text) and accepts(v, actor.cgroup) for v in condition.values)
+    elif dim is Dim.CAPS:
+        found = any(_has_capabilities(v) for v in condition.values)
+    else:  # the numbers of users and groups
+        found = any(_has_number(v, 0) for v in condition.values)
     return found is not condition.negate
 
 
-def _accepts(value: Text, path: bytes) -> bool:
-    """Also by the name that a merged /usr gives the file."""
-    return accepts(value, path) or accepts(value, path.removeprefix(b"/usr"))
+def _has_capabilities(value: Value) -> bool:
+    return isinstance(value, CapabilityMask) and (value.how != "none" or not value.mask)
 
 
-def _names(rule: Rule, path: bytes) -> bool:
-    """Tell whether the author wrote this very file down."""
-    return any(
-        isinstance(value, Text) and value.kind is TextKind.EXACT and _accepts(value, path)
-        for condition in rule.conditions
-        for value in condition.values
+def _holds(condition: Condition, thing: Thing) -> bool:
+    """Tell whether *condition* surely holds; about what the operation has not, none does."""
+    dim = condition.field.dim
+    if dim is Dim.PATH:
+        if thing.path is None:
+            return False
+        return any(_accepts(v, thing) for v in condition.values) is not condition.negate
+    if dim is Dim.ADDR:
+        return thing.address is not None and _holds_address(condition, *thing.address)
+    number = {
+        Dim.PORT: thing.port,
+        Dim.FAMILY: thing.family,
+        Dim.TYPE: thing.type,
+        Dim.PROTOCOL: thing.protocol,
+    }.get(dim or Dim.PATH)
+    if number is None:
+        return False
+    return any(_has_number(v, number) for v in condition.values) is not condition.negate
+
+
+def _holds_address(condition: Condition, low: int, high: int) -> bool:
+    """Tell it of every address from *low* to *high*."""
+    networks = [v for v in condition.values if isinstance(v, Address)]
+    if condition.negate:
+        return all(high < network.low or network.high < low for network in networks)
+    return any(network.low <= low and high <= network.high for network in networks)
+
+
+def _has_number(value: Value, number: int) -> bool:
+    if isinstance(value, Interval):
+        return value.low <= number <= value.high
+    if isinstance(value, Mask):
+        masked = number & value.mask
+        return masked != 0 if value.value is None else masked == value.value
+    return False
+
+
+def _accepts(value: Value, thing: Thing) -> bool:
+    """Ask for every name of *thing*; those of single links count only where they are spelt out."""
+    return isinstance(value, Text) and any(
+        accepts(value, name)
+        for name in _names(thing)
+        if value.kind is TextKind.EXACT or name not in thing.also
     )
+
+
+def _names(thing: Thing) -> Iterator[bytes]:
+    """Yield the names of the file, as the kernel and as links of every machine have it."""
+    for path in () if thing.path is None else (thing.path, *thing.also):
+        yield path
+        if path.startswith((b"/usr/bin/", b"/usr/sbin/", b"/usr/lib")):
+            yield path.removeprefix(b"/usr")
+        elif path.startswith(b"/run/"):
+            yield b"/var" + path

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from enforcer.policy.model import Policy, Rule, Span
+from enforcer.policy.vital import Own, own_programs
 
 __all__ = [
     "CHECKS",
@@ -51,6 +52,7 @@ class Host:
     """What the checks may ask about this machine."""
 
     exists: Callable[[bytes], bool] = os.path.lexists
+    own: Own = attrs.field(factory=own_programs)
 
 
 Check = Callable[[Policy, Host], Iterator[Issue]]

@@ -29,13 +29,13 @@ GOOD = """\
 apiVersion: enforcer/v1
 kind: EnforcerPolicy
 metadata:
-  name: shells
+  name: tools
 spec:
   rules:
-    - name: no-shell
+    - name: no-cat
       exec:
       match:
-        path: /bin/bash
+        path: /usr/bin/cat
       action: deny
 """
 
@@ -69,7 +69,7 @@ def test_check_tells_every_error_with_its_place(tmp_path, capsys):
     """All errors of all files are listed, with file, line and column."""
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     first.write_text(GOOD.replace("action: deny", "action: dney"))
-    second.write_text(GOOD.replace("name: shells", "name: other").replace("match", "mach"))
+    second.write_text(GOOD.replace("name: tools", "name: other").replace("match", "mach"))
 
     code = main(["check", str(first), str(second)])
 
