@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -24,7 +25,12 @@ from engine import Engine, attempt, engine
 
 _POLICIES = Path(__file__).parents[2] / "policies"
 _CASES = Path(__file__).with_name("policy_cases")
-_PRELUDE = 'set -e\nfake() { rm -f "$2"; cp "$(realpath "$(type -P "$1")")" "$2"; }\n'
+_STAND_IN = Path("/usr/local/lib/enforcer-test-stand-in")
+_PRELUDE = f"""
+set -e
+fake() {{ rm -f "$2"; cp "$(realpath "$(type -P "$1")")" "$2"; }}  # an installed program by another name
+stand_in() {{ rm -f "$1"; cp {_STAND_IN} "$1"; }}  # stand_in.c
+"""
 
 
 @attrs.frozen
@@ -62,6 +68,11 @@ def _shell(script: str) -> None:
     assert 0 == done.returncode, done.stderr.decode()
 
 
+def _compile() -> None:
+    source = Path(__file__).with_name("stand_in.c")
+    subprocess.run(["gcc", "-O1", "-Wall", "-static", "-o", _STAND_IN, source], check=True)
+
+
 def _prepare() -> None:
     for file in _FILES.values():
         _shell(file["prepare"])
@@ -95,6 +106,7 @@ def enforced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Enforced]:
         ):
             stack.enter_context(_listen(where))
         control = {}
+        _compile()
         _prepare()
         for case in _ATTACKS:
             control[case.id] = attempt(*case.run).returncode
