@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.runtime.prepare import Sources, prepare
 
     policies = Sources(tuple(args.policies)).load()
-    prepared = prepare(policies)
+    prepared = prepare(policies, is_thorough=True)
     for line in (*prepared.warnings, *prepared.remarks):
         print(line, file=sys.stderr)
     if not args.quiet:

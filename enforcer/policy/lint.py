@@ -17,13 +17,23 @@ __all__ = ["CHECKS", "Host", "Issue", "Severity", "lint"]
 _SOURCES = (checks, danger, shadow)
 
 
-def lint(policies: PolicySet, host: Host | None = None) -> tuple[Issue, ...]:
-    """Run every check over every policy; remarks come by place, each once."""
+def lint(
+    policies: PolicySet, host: Host | None = None, *, dangers_only: bool = False
+) -> tuple[Issue, ...]:
+    """
+    Run every check over every policy; remarks come by place, each once.
+
+    Args:
+        policies: what to look at.
+        host: what the checks may ask; default this machine.
+        dangers_only: only the checks for what would lock everybody out, which take little time.
+    """
     host = host or Host()
     found = {
         attrs.evolve(issue, check=name): None
         for policy in policies.policies
         for name, function in CHECKS.items()
+        if not dangers_only or function.__module__ == danger.__name__
         for issue in function(policy, host)
     }
     return tuple(sorted(found, key=lambda i: (i.span.file, i.span.line, i.span.column)))

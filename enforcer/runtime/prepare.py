@@ -113,6 +113,7 @@ def prepare(
     generation: int = 1,
     previous: LabelNumbers | None = None,
     keep: PolicySet | None = None,
+    is_thorough: bool = False,
 ) -> Prepared:
     """
     Check and compile *policies*.
@@ -122,12 +123,13 @@ def prepare(
         generation: number of the image.
         previous: label numbers of the image in force.
         keep: policies that may come back into force.
+        is_thorough: run the checks that take time, too.
 
     Raises:
         LimitError, PolicyError: what is too large or has no meaning in the kernel.
     """
     image = compile_policies(policies, generation=generation, previous=previous, keep=keep)
-    issues = lint(policies)
+    issues = lint(policies, dangers_only=not is_thorough)
     return Prepared(
         image=image,
         origins=_origins(image),
