@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from enforcer.policy.model import Span
@@ -56,6 +56,9 @@ class PolicyErrors(EnforcerError):
         self.errors = tuple(errors)
         super().__init__("\n".join(str(e) for e in self.errors))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.errors,)
+
 
 class KernelError(EnforcerError, OSError):
     """The kernel refused something; ``errno`` is kept."""
@@ -63,6 +66,9 @@ class KernelError(EnforcerError, OSError):
     def __init__(self, message: str, errno: int = 0) -> None:
         super().__init__(errno, message)
         self.message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.errno)
 
     def __str__(self) -> str:
         return f"{self.message}: {os.strerror(self.errno)}" if self.errno else self.message
@@ -78,6 +84,9 @@ class VerifierError(KernelError):
     def __init__(self, message: str, errno: int, log: str) -> None:
         super().__init__(message, errno)
         self.log = log
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.errno, self.log)
 
 
 class ControlError(EnforcerError):

@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
     paths = policy_paths(args.policies)
     require_root("a dry run (the kernel decides there, too)")
     begun = begin(Sources(tuple(paths), audit=True), store=None, report=complain)
-    prepared, dry_run = begun.prepared, DryRun()
-    for warning in prepared.warnings:
+    dry_run = DryRun()
+    for warning in begun.warnings:
         complain(warning)
     enforcement = begun.enforcement
     with contextlib.closing(enforcement.sessions) as sessions:
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         until = f"for {args.seconds:g} s" if args.seconds is not None else "until Ctrl-C"
         line = (
             f"dry run {until}: {plural(len(enforcement.now.facts), 'policy')}, "
-            f"{plural(prepared.n_rules, 'rule')}, nothing is refused"
+            f"{plural(enforcement.now.n_rules, 'rule')}, nothing is refused"
         )
         ending = daemon.run(pipeline, ready=lambda: complain(line))
     findings = dry_run.findings(ending.hits)

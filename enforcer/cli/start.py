@@ -136,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
         begun = begin(sources, store=store, report=complain, confirm_within=settings.confirm_within)
         enforcement = begun.enforcement
         try:
-            for warning in begun.prepared.warnings:
+            for warning in begun.warnings:
                 complain(warning)
             daemon = Daemon(
                 enforcement.sessions,
@@ -147,6 +147,7 @@ def run(args: argparse.Namespace) -> int:
                 reactor=enforcement.reactor,
             )
             enforcement.on_change, enforcement.on_end = daemon.follow, daemon.stop
+            enforcement.on_idle = daemon.follow
             sinks = list(_sinks(settings))
             pipeline = pipeline_for(daemon, enforcement.sessions.origins, sinks, complain)
             pipeline.lost.decisions, pipeline.lost.activity = begun.reported
@@ -193,11 +194,11 @@ def _announce(line: str) -> None:
 
 
 def _in_force(begun: Begun, settings: Settings, seconds: float) -> str:
-    enforcement, prepared = begun.enforcement, begun.prepared
+    enforcement = begun.enforcement
     programs = {name for names in enforcement.sessions.operations.values() for name in names}
     line = (
         f"in force: {plural(len(enforcement.now.facts), 'policy')}, "
-        f"{plural(prepared.n_rules, 'rule')}, {plural(len(programs), 'program')}, "
+        f"{plural(enforcement.now.n_rules, 'rule')}, {plural(len(programs), 'program')}, "
         f"started in {seconds:.1f} s"
     )
     if settings.audit:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.errors import ControlError, EnforcerError, KernelError, PolicyErrors
+from enforcer.errors import EnforcerError, KernelError
 from enforcer.events.enrich import Origins
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.leftover import Leftover
@@ -20,9 +20,9 @@ from enforcer.kernel.session import Session
 from enforcer.runtime.enforcement import Enforcement
 from enforcer.runtime.inforce import InForce, expiry
 from enforcer.runtime.ledger import Ledger
+from enforcer.runtime.making import Order, make_apart
 from enforcer.runtime.outgoing import Outgoing
 from enforcer.runtime.overlay import Overlay
-from enforcer.runtime.prepare import Packed, prepare
 from enforcer.runtime.reactor import Reactor
 from enforcer.runtime.sessions import Sessions
 from enforcer.runtime.state import State
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from enforcer.events.types import Origin
     from enforcer.kernel.pins import PinDirectory, PinStore
-    from enforcer.policy.model import PolicySet
-    from enforcer.runtime.prepare import Prepared, Sources
+    from enforcer.runtime.making import Made
+    from enforcer.runtime.prepare import Sources
 
 __all__ = ["Begun", "begin"]
 
@@ -45,12 +45,12 @@ class Begun:
 
     Attributes:
         enforcement: what is in force.
-        prepared: what was compiled for it.
+        warnings: sentences on what was compiled for it.
         reported: losses of decisions and of activity that were reported before this start.
     """
 
     enforcement: Enforcement
-    prepared: Prepared
+    warnings: tuple[str, ...]
     reported: tuple[int, int] = (0, 0)
 
 
@@ -100,14 +100,19 @@ def begin(
         EnforcerError: it cannot be; what a lost daemon left stays in force.
     """
     before = _look_back(store, report)
-    files = sources.load()
-    overlay, everything = _laid_over(before.overlay, files, report)
-    previous = before.state.labels if before.state is not None else None
-    prepared = prepare(
-        overlay.in_force(everything), generation=before.last_generation + 1, previous=previous
+    made = make_apart(
+        Order(
+            sources,
+            before.overlay,
+            generation=before.last_generation + 1,
+            previous=before.state.labels if before.state is not None else None,
+            may_drop=True,
+        )
     )
-    now = InForce.of(prepared, Packed.of(files), overlay, everything)
-    session, origins, returning = _open(prepared, now, before, store, confirm_within)
+    if made.dropped is not None:
+        # The files are what is asked for now; a start must not fail for what lay over them once.
+        report(f"policies that were added at run time do not go on: {made.dropped}")
+    session, origins, returning = _open(made, before, store, confirm_within)
     enforcement = Enforcement(
         sources=sources,
         store=store,
@@ -119,12 +124,12 @@ def begin(
             ledger=before.state.ledger.copy() if before.state is not None else Ledger(),
             origins=origins,
         ),
-        now=now,
+        now=made.now,
     )
     reported = _take_over(enforcement, before, store)
     if confirm_within is not None:
         enforcement.wait_to_confirm(confirm_within, session.expires_ns, returning)
-    return Begun(enforcement, prepared, reported)
+    return Begun(enforcement, made.warnings, reported)
 
 
 def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before:
@@ -148,30 +153,18 @@ def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before
         return _Before(left, None, last)
 
 
-def _laid_over(
-    overlay: Overlay, files: PolicySet, report: Callable[[str], None]
-) -> tuple[Overlay, PolicySet]:
-    try:
-        return overlay, overlay.policies(files)
-    except (ControlError, PolicyErrors) as error:
-        # The files are what is asked for now; a start must not fail for what lay over them once.
-        report(f"policies that were added at run time do not go on: {error}")
-        overlay = attrs.evolve(overlay, added={})
-        return overlay, overlay.policies(files)
-
-
 def _open(
-    prepared: Prepared,
-    now: InForce,
+    made: Made,
     before: _Before,
     store: PinStore | None,
     confirm_within: float | None,
 ) -> tuple[Session, Origins, InForce | None]:
     """Open the session; also returns what comes back if nobody confirms."""
-    left, generation = before.left, now.generation
+    left, now = before.left, made.now
+    generation = now.generation
     ledger = before.state.ledger if before.state is not None else Ledger()
     expires = expiry(confirm_within)
-    origins = Origins({generation: prepared.origins})
+    origins = Origins({generation: now.origins})
     states = {generation: now.state(ledger)}
     fallback: PlainImage | None = None
     returning: InForce | None = None
@@ -182,11 +175,11 @@ def _open(
         states[generation + 1] = returning.state(ledger)
     carry = left.tasks if left is not None and before.state is not None else None
     session = Session.open(
-        restamp(prepared.data, expires_ns=expires),
+        restamp(made.data, expires_ns=expires),
         fallback=fallback,
         pins=store.create() if store is not None else None,
         states=states,
-        carry=carry if prepared.image.continues else None,
+        carry=carry if now.continues else None,
     )
     for number, table in before.tables().items():
         origins.learn(number, table)
@@ -195,9 +188,13 @@ def _open(
 
 def _returning(now: InForce, state: State, generation: int) -> InForce:
     """What the daemon before had in force: its rows and labels; its policies are not known."""
-    image = attrs.evolve(now.prepared.image, generation=generation, labels=state.labels)
-    prepared = attrs.evolve(now.prepared, image=image, origins=tuple(state.origins))
-    return attrs.evolve(now, generation=generation, prepared=prepared, overlay=state.overlay)
+    return attrs.evolve(
+        now,
+        generation=generation,
+        origins=tuple(state.origins),
+        labels=state.labels,
+        overlay=state.overlay,
+    )
 
 
 def _take_over(

@@ -18,8 +18,9 @@ from enforcer.errors import ControlError, EnforcerError, KernelError
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.session import Session
 from enforcer.policy.model import Mode, PolicySet
-from enforcer.runtime.difference import describe, difference
+from enforcer.runtime.difference import describe
 from enforcer.runtime.inforce import InForce, Pending, expiry
+from enforcer.runtime.making import Order, make_apart
 from enforcer.runtime.outgoing import Outgoing
 from enforcer.runtime.prepare import Packed, Sources, prepare
 
@@ -53,6 +54,7 @@ class Enforcement:
         now: what was asked for last.
         pending: that it waits to be confirmed.
         on_change: called when records may wait in another place.
+        on_idle: called now and then while a change is made.
         on_end: called when nothing is in force any more, nobody having confirmed it.
     """
 
@@ -65,6 +67,7 @@ class Enforcement:
     pending: Pending | None = None
     on_change: Callable[[], None] = lambda: None
     on_end: Callable[[], None] = lambda: None
+    on_idle: Callable[[], None] = lambda: None
     _watch: PolicyWatch | None = None
     _is_dirty: bool = False
 
@@ -80,7 +83,7 @@ class Enforcement:
         self._require_settled()
         if self._watch is not None:
             self._watch.renew()
-        return self._change(self.now.overlay, self.sources.load(), confirm_within)
+        return self._change(self.now.overlay, None, confirm_within)
 
     def confirm(self) -> dict[str, Any]:
         """
@@ -206,31 +209,35 @@ class Enforcement:
 
     def _alter(self, overlay: Overlay, confirm_within: float | None) -> dict[str, Any]:
         self._require_settled()
-        return self._change(overlay, self.now.files.unpack(), confirm_within)
+        return self._change(overlay, self.now.files, confirm_within)
 
     def _change(
-        self, overlay: Overlay, files: PolicySet, confirm_within: float | None
+        self, overlay: Overlay, files: Packed | None, confirm_within: float | None
     ) -> dict[str, Any]:
-        began = time.monotonic()
-        old = self.now
-        everything = overlay.policies(files)
-        prepared = prepare(
-            overlay.in_force(everything),
-            generation=old.generation + 1,
-            previous=old.prepared.image.labels,
-            keep=old.wanted() if confirm_within is not None else None,
+        began, old = time.monotonic(), self.now
+        made = make_apart(
+            Order(
+                self.sources,
+                overlay,
+                generation=old.generation + 1,
+                previous=old.labels,
+                files=files,
+                keep=old if confirm_within is not None else None,
+                since=old.digests,
+            ),
+            self.on_idle,
         )
-        new = InForce.of(prepared, Packed.of(files), overlay, everything)
+        new = made.now
         compiled = time.monotonic()
         expires = expiry(confirm_within)
         before = attrs.evolve(old, generation=new.generation + 1) if expires else None
-        image = restamp(prepared.data, expires_ns=expires)
+        image = restamp(made.data, expires_ns=expires)
         fallback = (
             restamp(self.sessions.current.image(), generation=new.generation + 1)
             if before
             else None
         )
-        is_successor = not prepared.image.continues or not self.sessions.current.fits(image)
+        is_successor = not new.continues or not self.sessions.current.fits(image)
         if is_successor:
             warning = self._succeed(new, image, fallback, before)
         else:
@@ -239,15 +246,14 @@ class Enforcement:
         if confirm_within is not None:
             self._wait(Pending(confirm_within, expires, before))
         self.on_change()
-        change = difference(old.digests, new.digests)
         return {
             "generation": new.generation,
             "previous": old.generation,
             "unchanged": False,
-            "change": change.as_dict(),
-            "lines": describe(change),
-            "warnings": [*prepared.warnings, *([warning] if warning else [])],
-            "rules": prepared.n_rules,
+            "change": made.change.as_dict(),
+            "lines": describe(made.change),
+            "warnings": [*made.warnings, *([warning] if warning else [])],
+            "rules": new.n_rules,
             "seconds": {"compile": compiled - began, "swap": swapped - compiled},
             "successor": is_successor,
             "confirmWithin": confirm_within,
@@ -294,7 +300,7 @@ class Enforcement:
             fallback=fallback,
             pins=self.store.create() if self.store is not None else None,
             states=states,
-            carry=old.tasks if new.prepared.image.continues else None,
+            carry=old.tasks if new.continues else None,
         )
         self.now = new
         problem = None
@@ -308,9 +314,9 @@ class Enforcement:
 
     def _learn(self, new: InForce, before: InForce | None) -> None:
         """Before the commit: its first record may be there before the commit returns."""
-        self.sessions.origins.learn(new.generation, new.prepared.origins)
+        self.sessions.origins.learn(new.generation, new.origins)
         if before is not None:
-            self.sessions.origins.learn(before.generation, before.prepared.origins)
+            self.sessions.origins.learn(before.generation, before.origins)
 
     def _forget(self, new: InForce, before: InForce | None) -> None:
         generations = {new.generation - n for n in range(3)}

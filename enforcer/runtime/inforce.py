@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.runtime.prepare import Packed
+from enforcer.runtime.prepare import Packed, PackedDigests
 from enforcer.runtime.report import PolicyFacts, facts_of
 from enforcer.runtime.state import State
 
 if TYPE_CHECKING:
+    from enforcer.compiler import LabelNumbers
+    from enforcer.events.types import Origin
     from enforcer.policy.model import PolicySet
-    from enforcer.runtime.difference import Digests
     from enforcer.runtime.ledger import Ledger
     from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.prepare import Prepared
@@ -36,14 +37,22 @@ class InForce:
 
     Attributes:
         generation: of its image.
-        prepared: what was compiled; without its bytes, which the kernel has.
+        origins: of the rows of its image.
+        labels: numbers of conditions on processes.
+        continues: whether labels of tasks stay true under it.
+        digests: for the comparison with the next set.
+        n_rules: rules that are in force.
         files: what the policy files said.
         overlay: what was changed at run time.
         facts: every policy, those that are out of force included.
     """
 
     generation: int
-    prepared: Prepared
+    origins: tuple[Origin, ...] = attrs.field(repr=False)
+    labels: LabelNumbers = attrs.field(repr=False)
+    continues: bool
+    digests: PackedDigests
+    n_rules: int
     files: Packed
     overlay: Overlay
     facts: tuple[PolicyFacts, ...]
@@ -53,13 +62,17 @@ class InForce:
         cls, prepared: Prepared, files: Packed, overlay: Overlay, everything: PolicySet
     ) -> InForce:
         """Remember what *prepared* was made of; *everything* includes what is disabled."""
-        light = attrs.evolve(prepared, image=attrs.evolve(prepared.image, image=b"", rows=()))
-        return cls(prepared.image.generation, light, files, overlay, facts_of(everything, overlay))
-
-    @property
-    def digests(self) -> Digests:
-        """For the comparison with another set."""
-        return self.prepared.digests
+        return cls(
+            generation=prepared.image.generation,
+            origins=prepared.origins,
+            labels=prepared.image.labels,
+            continues=prepared.image.continues,
+            digests=PackedDigests.of(prepared.digests),
+            n_rules=prepared.n_rules,
+            files=files,
+            overlay=overlay,
+            facts=facts_of(everything, overlay),
+        )
 
     def wanted(self) -> PolicySet:
         """The policies themselves."""
@@ -67,8 +80,7 @@ class InForce:
 
     def state(self, ledger: Ledger) -> bytes:
         """What a later daemon must know; *ledger*: counts that were final before."""
-        origins, labels = self.prepared.origins, self.prepared.image.labels
-        return State(origins, labels, ledger, self.overlay).encode()
+        return State(self.origins, self.labels, ledger, self.overlay).encode()
 
 
 @attrs.frozen

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from enforcer.compiler import CompiledImage
     from enforcer.policy.store import Trust
 
-__all__ = ["Packed", "Prepared", "Sources", "prepare"]
+__all__ = ["Packed", "PackedDigests", "Prepared", "Sources", "prepare"]
 
 
 @attrs.frozen
@@ -78,6 +78,23 @@ class Packed:
         # Made by this process, kept in its own memory: nobody else can have written it.
         policies: PolicySet = pickle.loads(zlib.decompress(self.data))  # noqa: S301
         return policies
+
+
+@attrs.frozen
+class PackedDigests:
+    """Digests put away."""
+
+    data: bytes = attrs.field(repr=False)
+
+    @classmethod
+    def of(cls, digests: Digests) -> PackedDigests:
+        """Put *digests* away."""
+        return cls(zlib.compress(pickle.dumps(digests), level=1))
+
+    def unpack(self) -> Digests:
+        """Return what was put away."""
+        digests: Digests = pickle.loads(zlib.decompress(self.data))  # noqa: S301 - as above
+        return digests
 
 
 @attrs.frozen
