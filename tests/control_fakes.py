@@ -67,7 +67,8 @@ class FakePolicyControl:
 
     def show(self, name: str) -> dict[str, Any]:
         self._take("show", name)
-        row = {"rule": "one", "place": "web.yaml:7:5", "says": "deny", "enforced": 3, "audited": 0}
+        says = "web.yaml:7:5: policy 'web', rule 'one': deny"
+        row = {"rule": "one", "place": "web.yaml:7:5", "says": says, "enforced": 3, "audited": 0}
         return {**WEB, "message": "ask \x1b[31mme", "rows": [row]}
 
     def add(self, text: str, file: str, *, confirm_within: float | None = None) -> dict[str, Any]:

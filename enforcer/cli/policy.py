@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listed = action("list", _list, "list all policies, those that are disabled included")
     shown = action("show", _show, "show one policy and how often its rules decided")
     added = action("add", _add, "put the policies of files in force")
-    removed = action("remove", _change, "take a policy out, whatever the files say")
+    removed = action("remove", _change, "remove a policy that was added")
     enabled = action("enable", _change, "switch a policy on again")
     disabled = action("disable", _change, "switch a policy off and keep it listed")
     moded = action("set-mode", _change, "let a policy enforce or audit, whatever its file says")
@@ -108,15 +108,17 @@ def _show(args: argparse.Namespace) -> None:
     if policy["message"]:
         print(f"message: {neutral(policy['message'])}")
     print()
-    heads = ("rule", "acted", "would act", "place", "says")
-    rows = [
-        (row["rule"], row["enforced"], row["audited"], row["place"], row["says"])
-        for row in policy["rows"]
-    ]
+    heads = ("rule", "acted", "would act", "says")
+    rows = [(row["rule"], row["enforced"], row["audited"], row["says"]) for row in policy["rows"]]
     _print_table(heads, rows)
 
 
 def _add(args: argparse.Namespace) -> None:
+    if args.confirm_within and len(args.files) > 1:
+        raise UsageError(
+            "--confirm-within takes one file: nothing else is changed while one change "
+            "waits to be confirmed"
+        )
     contents = {str(path.absolute()): _read(path) for path in args.files}
     _check(contents)
     for file, content in contents.items():

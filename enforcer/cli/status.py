@@ -72,7 +72,7 @@ def _show(state: dict[str, Any]) -> None:
     for policy in state["policies"]:
         table.add_row(
             policy["name"],
-            policy["mode"],
+            policy["mode"] if policy["enabled"] else "disabled",
             f"{policy['rules']:,}",
             f"{policy['enforced']:,}",
             f"{policy['audited']:,}",
@@ -84,12 +84,12 @@ def _show(state: dict[str, Any]) -> None:
 
 def _beside(state: dict[str, Any]) -> Iterator[str]:
     """Say what else holds of the set in force: for how long, what it outlives, who may end it."""
-    if pending := state.get("confirmation"):
+    if pending := state.get("pending"):
         yield (
-            f"not confirmed: in {span(pending['secondsLeft'])} generation {pending['fallback']} "
-            "is back in force, unless: enforcer confirm"
+            f"not confirmed: in {span(pending['left'])} the set before is back in force, "
+            "unless: enforcer confirm"
         )
-    if pins := state.get("pins"):
-        yield f"pinned at {pins}: enforcement outlives the daemon"
+    if pinned := state.get("pinned"):
+        yield f"pinned in {pinned}: enforcement outlives a daemon that is lost"
     if state.get("protected"):
         yield "protected: other processes may not change or end it"

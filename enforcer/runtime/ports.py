@@ -95,7 +95,7 @@ class PolicyControl(Protocol):
         """Add the policies of *text*; *file* is the name in places."""
 
     def remove(self, name: str, *, confirm_within: float | None = None) -> dict[str, Any]:
-        """Take a policy out until the daemon ends."""
+        """Remove a policy that was added at run time."""
 
     def set_enabled(
         self, name: str, *, enabled: bool, confirm_within: float | None = None

@@ -187,7 +187,7 @@ def test_list_and_show_as_json(run):
     assert json.loads(run("policy", "list", "--json")[1])["policies"][0] == WEB
     shown = json.loads(run("policy", "show", "web", "--json")[1])
     assert (shown["version"], shown["name"]) == (1, "web")
-    assert shown["rows"][0]["says"] == "deny"
+    assert shown["rows"][0]["place"] == "web.yaml:7:5"
 
 
 def test_show(served, run):
@@ -200,8 +200,8 @@ def test_show(served, run):
         "mode audit (set), enabled\n"
         "message: ask \\x1b[31mme\n"
         "\n"
-        "rule  acted  would act  place         says\n"
-        "one       3          0  web.yaml:7:5  deny\n"
+        "rule  acted  would act  says\n"
+        "one       3          0  web.yaml:7:5: policy 'web', rule 'one': deny\n"
     )
     assert served.policies.asked == [("show", "web")]
 
@@ -210,13 +210,23 @@ def test_add_sends_the_text(served, run, write):
     """The text and the place where it stands, file by file."""
     first, second = write("one"), write("two")
 
-    code, _, _ = run("policy", "add", "--confirm-within", "60s", first, second)
+    code, _, _ = run("policy", "add", first, second)
 
     assert code == Exit.OK
     assert served.policies.asked == [
-        ("add", first.read_text(), str(first), 60),
-        ("add", second.read_text(), str(second), 60),
+        ("add", first.read_text(), str(first), None),
+        ("add", second.read_text(), str(second), None),
     ]
+
+
+def test_add_for_a_time_takes_one_file(served, run, write):
+    """The second could not be put in force while the first waits."""
+    code, _, err = run("policy", "add", "--confirm-within", "60s", write("one"), write("two"))
+    assert (code, served.policies.asked) == (Exit.USAGE, [])
+    assert "takes one file" in err
+
+    run("policy", "add", "--confirm-within", "60s", write("one"))
+    assert [asked[3] for asked in served.policies.asked] == [60]
 
 
 def test_add_names_files_so_that_others_find_them(served, run, write, monkeypatch):

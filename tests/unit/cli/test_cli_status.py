@@ -2,7 +2,7 @@
 """What `status` shows."""
 
 import pytest
-from control_fakes import Served
+from control_fakes import WEB, Served
 
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
@@ -12,16 +12,7 @@ STATE = {
     "uptimeSeconds": 12.5,
     "generation": 7,
     "programs": 18,
-    "policies": [
-        {
-            "name": "web",
-            "mode": "audit",
-            "file": "web.yaml",
-            "rules": 2,
-            "enforced": 3,
-            "audited": 4,
-        }
-    ],
+    "policies": [WEB, {**WEB, "name": "off", "enabled": False}],
     "records": {"total": 5, "lostDecisions": 0, "lostActivity": 0, "malformed": 0},
     "sinks": [],
     "memory": {"residentBytes": 2048, "mapBytes": 1024},
@@ -47,27 +38,28 @@ def test_what_is_in_force(shown):
     """Generation and policies, and nothing of what does not hold."""
     assert shown() == [
         "in force for 12.5 s (pid 812)",
-        "1 policy, 18 programs, generation 7",
+        "2 policies, 18 programs, generation 7",
         "memory: 2.0 KiB resident, 1.0 KiB of maps",
         "records: 5, lost: 0",
         "",
-        "policy  mode   rules  acted  would act  file",
-        "web     audit  2      3      4          web.yaml",
+        "policy  mode      rules  acted  would act  file",
+        "web     audit     2      3      1,200      /etc/enforcer/policies/web.yaml",
+        "off     disabled  2      3      1,200      /etc/enforcer/policies/web.yaml",
     ]
 
 
 def test_what_else_holds(shown):
     """What awaits confirmation, what is pinned and protected, what was changed at run time."""
     lines = shown(
-        confirmation={"secondsLeft": 42.0, "fallback": 6},
-        pins="/sys/fs/bpf/enforcer/3",
+        pending={"confirmWithin": 60.0, "left": 42.0},
+        pinned="/sys/fs/bpf/enforcer",
         protected=True,
         runtimeChanges=[{"policy": "web", "change": "mode \x1b[2Jaudit"}],
     )
 
     assert lines[2:5] == [
-        "not confirmed: in 42.0 s generation 6 is back in force, unless: enforcer confirm",
-        "pinned at /sys/fs/bpf/enforcer/3: enforcement outlives the daemon",
+        "not confirmed: in 42.0 s the set before is back in force, unless: enforcer confirm",
+        "pinned in /sys/fs/bpf/enforcer: enforcement outlives a daemon that is lost",
         "protected: other processes may not change or end it",
     ]
     assert "changed at run time: web: mode \\x1b[2Jaudit" in lines
@@ -75,4 +67,4 @@ def test_what_else_holds(shown):
 
 def test_nothing_pinned_nothing_protected(shown):
     """What does not hold is not claimed."""
-    assert shown() == shown(confirmation=None, pins=None, protected=False, runtimeChanges=[])
+    assert shown() == shown(pending=None, pinned=None, protected=False, runtimeChanges=[])
