@@ -25,7 +25,7 @@ struct enf_access {
 	__u32 name_len; /* 0: NUL-terminated */
 	__u16 family, type, protocol, port;
 	__u32 mode;
-	__u32 _pad; /* a global function's argument must have no holes */
+	__u32 is_file; /* an open file: what is found of it may be remembered */
 };
 
 /* One try at deciding an access and acting on it. Returns: 0 or -errno, or ENF_AGAIN. */

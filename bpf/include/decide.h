@@ -247,6 +247,8 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 	}
 	if ((s->unknown & image->dims) || s->overflow || s->bad_image)
 		s->everything = 1;
+	if (s->everything || s->n_touched)
+		s->met = 1;
 	for (__u32 i = 0; i < 4 && i < o->n_ops; i++)
 		enf_decide_op(c, o->op[i]);
 	enf_untouch(c);

@@ -301,11 +301,19 @@ struct enf_image {
 	struct enf_range intervals[12]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
 };
 
+#define ENF_WATCH_UID 1
+#define ENF_WATCH_EUID 2
+#define ENF_WATCH_GID 4
+#define ENF_WATCH_EGID 8
+#define ENF_WATCH_MORE 16 /* capabilities, cgroup */
+#define ENF_NOT_LIVE 0xffffffffffffffff
+
 /* ---- Subject state, one per thread (task storage) ---------------------------------------- */
 
 struct enf_task {
 	__u64 generation; /* image that the sets below were computed for; 0 = never */
 	__u64 ops;	  /* ops for which some row may apply to this task */
+	__u64 watches;	  /* ENF_WATCH_*: what else than the generation may change the sets */
 	__u64 caps;	  /* effective, at that time */
 	__u64 cgroup;	  /* cgroup id, at that time */
 	__u32 uid, euid, gid, egid;
@@ -477,7 +485,7 @@ _Static_assert(sizeof(struct enf_label) == 16, "enf_label");
 _Static_assert(sizeof(struct enf_subject) == 40, "enf_subject");
 _Static_assert(sizeof(struct enf_row) == 40, "enf_row");
 _Static_assert(sizeof(struct enf_image) == 328, "enf_image");
-_Static_assert(sizeof(struct enf_task) == 960, "enf_task");
+_Static_assert(sizeof(struct enf_task) == 968, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 176, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 24, "enf_verdict");
 _Static_assert(sizeof(struct enf_event) == 200, "enf_event");

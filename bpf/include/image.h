@@ -59,6 +59,10 @@ struct enf_scratch {
 	__u32 overflow;	  /* more atoms than room: every string and number counts as unknown */
 	__u32 bad_image;  /* an offset led outside */
 	__u32 everything; /* look at every row, not at pivots */
+	__u32 met;     /* some value met an atom, or was unknown: rows may depend on the object */
+	__u32 renames; /* the kernel's counters when the path was resolved */
+	__u32 mounts;
+	__u32 resolved; /* under these counters, in another view */
 	__u64 present;
 	__u64 unknown;
 	__u64 num[ENF_NUM_DIMS];

@@ -79,6 +79,33 @@ struct {
 	__type(value, struct enf_sb_mount);
 } superblocks __weak SEC(".maps");
 
+/*
+ * Files that no row on paths is about, each as it was when that was found: direct mapped, so that its size is bounded. An entry is written by who gets its version odd, and read between two
+ * looks at an even one.
+ */
+#define ENF_SEEN 16384
+
+struct enf_seen {
+	__u32 version;
+	__u32 nlink;
+	__u64 generation;
+	__u64 ops; /* that it was found for */
+	__u64 dentry;
+	__u64 mnt;
+	__u64 parent;
+	__u64 hash_len;
+	__u64 ino;
+	__u32 renames;
+	__u32 mounts;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENF_SEEN);
+	__type(key, __u32);
+	__type(value, struct enf_seen);
+} seen __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -17,6 +17,7 @@
 #include "kernel.h"
 #include "image.h"
 #include "maps.bpf.h"
+#include "read.bpf.h"
 
 #define ENF_WALK_MAX 4096      /* steps: a component or a mount; a longer path is over PATH_MAX */
 #define ENF_WALK_TRIES 4       /* while renames and mounts go on */
@@ -25,30 +26,6 @@
 
 extern const void rename_lock __ksym __weak;
 extern const void mount_lock __ksym __weak;
-
-#define enf_read(dst, src) bpf_probe_read_kernel(&(dst), sizeof(dst), (const void *)(src))
-#define enf_offset(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
-
-/* A pointer as the number it is, for global functions, which take no kernel pointers. */
-static __always_inline __u64 enf_address(const void *p)
-{
-	__u64 address = 0;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &p);
-	return address;
-}
-
-/* The sequence of a seqlock; odd while a writer is in. 0 where the kernel hides the symbol: then
- * races go unseen, and doctor says so.
- */
-static __always_inline __u32 enf_seq(const void *lock)
-{
-	__u32 seq = 0;
-
-	if (lock)
-		bpf_probe_read_kernel(&seq, sizeof(seq), lock);
-	return seq;
-}
 
 /* ---- The walk ----------------------------------------------------------------------------- */
 
@@ -393,8 +370,14 @@ __attribute__((noinline)) int enf_resolve(struct enf_scratch *s, __u64 dentry, _
 		int rc = enf_resolve_once(s, dentry, mnt, view);
 
 		if (renames == enf_seq(&rename_lock) && mounts == enf_seq(&mount_lock) &&
-		    !(renames & 1) && !(mounts & 1))
+		    !(renames & 1) && !(mounts & 1)) {
+			if (s->resolved && (s->renames != renames || s->mounts != mounts))
+				s->met = 1; /* the two views are not of one moment */
+			s->resolved = 1;
+			s->renames = renames;
+			s->mounts = mounts;
 			return rc;
+		}
 	}
 	return ENF_PATH_UNKNOWN;
 }

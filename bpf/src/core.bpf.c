@@ -14,12 +14,15 @@
  */
 #include "act.h"
 #include "emit.bpf.h"
+#include "fast.bpf.h"
 
 const volatile __u32 enf_image_bytes = 4096;
 const volatile __u32 enf_scratch_slots = 8;
 const volatile __u32 enf_host_mnt_ns = 0;
 const volatile __u32 enf_rows = 1;
 const volatile __u32 enf_carries = 0;
+volatile __u64 enf_rename_lock = 0, enf_mount_lock = 0;
+volatile __u64 enf_live SEC(".data.live") = ENF_NOT_LIVE;
 const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
 
 char LICENSE[] SEC("license") = "GPL";
@@ -279,6 +282,63 @@ static __always_inline __u64 enf_op_bits(const struct enf_access *a)
 	return bits;
 }
 
+/*
+ * Remember that no row on the access's operations depends on its object. What is remembered is what
+ * the next access must find again: read after the path was resolved, under the same counters.
+ */
+__attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_task *task,
+					   struct enf_access *a, __u64 ops)
+{
+	struct enf_link link = {};
+	struct enf_ctx c = { .image = (const void *)enf_current_image() };
+	struct enf_seen *e;
+	__u32 version, nlink = 0;
+	__u64 inode = 0, ino = 0;
+
+	if (!s || !task || !a || !c.image || enf_head(&c)->generation != task->generation)
+		return 0;
+	c.s = s;
+	for (__u32 i = 0; i < 4 && i < a->n_ops; i++) {
+		const struct enf_range *range =
+			enf_at(&c, enf_head(&c)->off_op_rows + a->op[i] * 8, 8);
+
+		if (!range || range->count)
+			return 0; /* rows that look at no path of their own */
+	}
+	enf_read_name(a->dentry, &link);
+	enf_read(inode, a->dentry + enf_offset(struct dentry, d_inode));
+	enf_read(ino, inode + enf_offset(struct inode, i_ino));
+	enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
+	if (!ino || enf_seq(&rename_lock) != s->renames || enf_seq(&mount_lock) != s->mounts ||
+	    !s->renames)
+		return 0;
+	enf_rename_lock = (__u64)&rename_lock;
+	enf_mount_lock = (__u64)&mount_lock;
+	e = enf_seen_of(link.hash_len, ino);
+	if (!e)
+		return 0;
+	version = e->version;
+	if ((version & 1) ||
+	    __sync_val_compare_and_swap(&e->version, version, version + 1) != version)
+		return 0; /* somebody else writes it */
+	if (e->generation == task->generation && e->dentry == a->dentry && e->mnt == a->mnt &&
+	    e->parent == link.parent && e->hash_len == link.hash_len && e->ino == ino &&
+	    e->nlink == nlink && e->renames == s->renames && e->mounts == s->mounts)
+		ops |= e->ops;
+	e->generation = task->generation;
+	e->ops = ops;
+	e->dentry = a->dentry;
+	e->mnt = a->mnt;
+	e->parent = link.parent;
+	e->hash_len = link.hash_len;
+	e->ino = ino;
+	e->nlink = nlink;
+	e->renames = s->renames;
+	e->mounts = s->mounts;
+	__sync_lock_test_and_set(&e->version, version + 2);
+	return 0;
+}
+
 int enf_concerned(__u64 ops)
 {
 	const struct enf_image *image = enf_current_image();
@@ -312,10 +372,15 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 	}
 	enf_count(ENF_STAT_DECISIONS);
 	enf_describe(c.s, a);
-	if (enf_decide_access(c.s, c.task, a) < 0)
+	c.s->met = 0;
+	c.s->resolved = 0;
+	if (enf_decide_access(c.s, c.task, a) < 0) {
 		error = ENF_AGAIN;
-	else
+	} else {
 		error = enf_conclude(c.s, c.task, 1);
+		if (a->is_file && !c.s->met)
+			enf_remember(c.s, c.task, a, ops);
+	}
 out:
 	if (c.s)
 		enf_release(c.s);

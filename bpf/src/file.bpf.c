@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Files and their names. */
 #include "act.h"
+#include "fast.bpf.h"
 
 /* ---- Open files --------------------------------------------------------------------------- */
 
 #define ENF_NO_OP 0xff
 
-static __always_inline int enf_file_access(struct file *file, __u8 read, __u8 write)
+static __always_inline int enf_file_decide(struct file *file, __u32 read, __u32 write)
 {
 	struct enf_access a = {
 		.dentry = (__u64)file->f_path.dentry,
 		.mnt = (__u64)file->f_path.mnt,
 		.n_ops = 1,
+		.is_file = 1,
 	};
 
-	if (read == ENF_NO_OP && write == ENF_NO_OP)
-		return 0;
 	a.op[0] = read;
 	if (read == ENF_NO_OP)
 		a.op[0] = write;
@@ -23,6 +23,19 @@ static __always_inline int enf_file_access(struct file *file, __u8 read, __u8 wr
 	if (read != ENF_NO_OP && write != ENF_NO_OP)
 		a.n_ops = 2;
 	return enf_act(&a);
+}
+
+static __always_inline int enf_file_access(struct file *file, __u32 read, __u32 write)
+{
+	__u64 ops = 0;
+
+	if (read != ENF_NO_OP)
+		ops |= ENF_BIT(read);
+	if (write != ENF_NO_OP)
+		ops |= ENF_BIT(write);
+	if (!ops || enf_leaves_file(file, ops))
+		return 0;
+	return enf_file_decide(file, read, write);
 }
 
 SEC("lsm/file_open")
@@ -69,7 +82,7 @@ int BPF_PROG(enf_mmap_file, struct file *file, unsigned long reqprot, unsigned l
 		return ret;
 	if (!file || !(prot & ENF_PROT_EXEC))
 		return 0;
-	return enf_act_path(file->f_path.mnt, file->f_path.dentry, ENF_OP_MMAP_EXEC, 0);
+	return enf_file_access(file, ENF_OP_MMAP_EXEC, ENF_NO_OP);
 }
 
 /*

@@ -104,9 +104,8 @@ class Session:
             links = undo.enter_context(contextlib.closing(LinkSet()))
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.IDENTITY)
             maps = engine.maps
-            images = Succession.begin(
-                maps["images"].fd, maps["hits"].fd, sizes.image, image, fallback
-            )
+            fds = {name: entry.fd for name, entry in maps.items()}
+            images = Succession.begin(fds, sizes.image, image, fallback)
             idle.close()
             _label(engine)
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.HOOK)

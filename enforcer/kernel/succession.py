@@ -8,8 +8,8 @@ A failure before the swap leaves what is in force untouched; the swap is one upd
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Callable, Mapping
+from typing import Final, Self
 
 import attrs
 
@@ -17,8 +17,12 @@ from enforcer.errors import EnforcerBug, KernelError
 from enforcer.kernel import image_map
 from enforcer.kernel.image_map import Image, ImageHead, ImageMap, Slot, restamp
 from enforcer.kernel.maps import HitCounters, RowHits
+from enforcer.libbpf import abi, calls
 
 __all__ = ["Committed", "Succession"]
+
+_LIVE: Final = ".data.live"
+_NOT_LIVE: Final = abi.constant("ENF_NOT_LIVE")
 
 
 @attrs.frozen
@@ -46,6 +50,7 @@ class Succession:
     """
 
     _images: int
+    _live: int
     _hits: HitCounters
     _capacity: int
     head: ImageHead
@@ -54,18 +59,26 @@ class Succession:
 
     @classmethod
     def begin(
-        cls, images: int, hits: int, capacity: int, image: Image, fallback: Image | None
+        cls, maps: Mapping[str, int], capacity: int, image: Image, fallback: Image | None
     ) -> Self:
         """
-        Commit the first *image* of the maps with the descriptors *images* and *hits*.
+        Commit the first *image*.
+
+        Args:
+            maps: descriptors of the engine's maps, by name.
+            capacity: bytes of the largest image to come.
+            image: what is to be in force.
+            fallback: what counts when its time is over, if it has one.
 
         Raises:
             KernelError: if the kernel refuses.
         """
-        made = cls(images, HitCounters.of(hits), capacity, ImageHead.of(image.data), fallback)
+        hits, head = HitCounters.of(maps["hits"]), ImageHead.of(image.data)
+        made = cls(maps["images"], maps[_LIVE], hits, capacity, head, fallback)
         if fallback is not None:
             made._put(fallback, Slot.FALLBACK)
         made._put(image, Slot.CURRENT)
+        made._go_live()
         return made
 
     @property
@@ -116,6 +129,7 @@ class Succession:
             raise EnforcerBug(f"generation {head.generation} is not the next one to commit")
         settled = self.retired_hits()
         self._hits.clear(head.generation)
+        self._tell(_NOT_LIVE)
         try:
             if fallback is not None:
                 self._put(fallback, Slot.FALLBACK)
@@ -123,8 +137,10 @@ class Succession:
         except BaseException:
             image_map.clear(self._images, Slot.FALLBACK)
             self._retired = None  # its counts are settled or gone
+            self._go_live()
             raise
         self._retired, self.head, self.fallback = self.head, head, fallback
+        self._go_live()
         return Committed(settled, warning)
 
     def confirm(self) -> None:
@@ -203,7 +219,17 @@ class Succession:
                 image_map.clear(self._images, Slot.STAGED)
         return None
 
+    def _go_live(self) -> None:
+        """Let hooks leave early by what was found under the current image, if it is there to stay."""
+        if not self.head.expires_ns:
+            self._tell(self.head.generation)
+
+    def _tell(self, generation: int) -> None:
+        # Eight bytes: one store, so that no hook sees half of it.
+        calls.update(self._live, 0, generation.to_bytes(8, "little"))
+
     def _settle(self, image: Image) -> None:
         self._put(image, Slot.CURRENT)
         self.head, self.fallback = ImageHead.of(image.data), None
+        self._go_live()
         image_map.clear(self._images, Slot.FALLBACK)

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The short way out of a hook, before anything is gathered: for tasks that no rule is about, and for
+ * files that no rule on paths is about.
+ *
+ * Both only leave early where the long way would find nothing to do; whatever is not certain goes the
+ * long way. User space stores the generation in force in enf_live once it is committed, and
+ * ENF_NOT_LIVE before it commits another: a task or a file that was found uninteresting under another
+ * generation, or while an image waits to be confirmed, is asked again.
+ */
+#ifndef ENFORCER_FAST_BPF_H
+#define ENFORCER_FAST_BPF_H
+
+#include "image.h"
+#include "maps.bpf.h"
+#include "read.bpf.h"
+
+extern volatile __u64 enf_live;
+/* Addresses of the kernel's locks: symbols of no type can be in one translation unit only. */
+extern volatile __u64 enf_rename_lock, enf_mount_lock;
+
+/* ---- Tasks -------------------------------------------------------------------------------- */
+
+/* The current task's label, if its sets are certain to be current; else NULL. */
+static __always_inline struct enf_task *enf_settled_task(void)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct enf_task *task = bpf_task_storage_get(&tasks, t, NULL, 0);
+
+	if (!task || task->generation != enf_live)
+		return NULL;
+	if (task->watches) {
+		const struct cred *cred = t->real_cred;
+		__u64 watches = task->watches;
+
+		if (watches & ENF_WATCH_MORE)
+			return NULL; /* enf_fresh looks */
+		if ((watches & ENF_WATCH_UID) && cred->uid.val != task->uid)
+			return NULL;
+		if ((watches & ENF_WATCH_EUID) && cred->euid.val != task->euid)
+			return NULL;
+		if ((watches & ENF_WATCH_GID) && cred->gid.val != task->gid)
+			return NULL;
+		if ((watches & ENF_WATCH_EGID) && cred->egid.val != task->egid)
+			return NULL;
+	}
+	return task;
+}
+
+/* Is no rule on *ops* about the current task? */
+static __always_inline int enf_leaves(__u64 ops)
+{
+	const struct enf_task *task = enf_settled_task();
+
+	return task && !(task->ops & ops);
+}
+
+/* ---- Files -------------------------------------------------------------------------------- */
+
+/* A struct seqcount, by whatever type the kernel wraps it in. */
+struct seqcount {
+	unsigned int sequence;
+} __attribute__((preserve_access_index));
+
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+static __always_inline __u32 enf_quick_seq(__u64 lock)
+{
+	if (bpf_ksym_exists(bpf_rdonly_cast))
+		return ((struct seqcount *)bpf_rdonly_cast(
+				(const void *)lock, bpf_core_type_id_kernel(struct seqcount)))
+			->sequence;
+	return enf_seq((const void *)lock);
+}
+
+/* By the kernel's hash of the name, seeded by its directory: addresses may not be computed with. */
+static __always_inline struct enf_seen *enf_seen_of(__u64 hash_len, __u64 ino)
+{
+	__u32 at = ((__u32)hash_len ^ (__u32)ino) & (ENF_SEEN - 1);
+
+	return bpf_map_lookup_elem(&seen, &at);
+}
+
+/* Loads in the order of writing: x86 does that by itself. */
+#if defined(__TARGET_ARCH_x86)
+#define enf_in_order(p) (*(volatile __u32 *)(p))
+#else
+#define enf_in_order(p) __sync_fetch_and_add(p, 0)
+#endif
+
+/*
+ * Has a decision on this very file, by this very name and way, found that no row on *ops* could meet
+ * it, whoever asks? The kernel's own counters say whether any name or mount may have changed since.
+ */
+static __always_inline int enf_is_plain(struct file *file, __u64 ops)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct inode *inode = file->f_inode;
+	__u64 hash_len = dentry->d_name.hash_len, ino = inode->i_ino;
+	struct enf_seen *e = enf_seen_of(hash_len, ino);
+	__u32 version;
+
+	if (!e)
+		return 0;
+	version = enf_in_order(&e->version);
+	if ((version & 1) || e->generation != enf_live || e->dentry != (__u64)dentry ||
+	    e->mnt != (__u64)file->f_path.mnt || e->parent != (__u64)dentry->d_parent ||
+	    e->hash_len != hash_len || e->ino != ino || e->nlink != inode->i_nlink ||
+	    (ops & ~e->ops))
+		return 0;
+	if (e->renames != enf_quick_seq(enf_rename_lock) ||
+	    e->mounts != enf_quick_seq(enf_mount_lock))
+		return 0;
+	return enf_in_order(&e->version) == version;
+}
+
+/* Can the hook leave, for an access of *ops* to *file*? */
+static __always_inline int enf_leaves_file(struct file *file, __u64 ops)
+{
+	const struct enf_task *task = enf_settled_task();
+
+	if (!task)
+		return 0;
+	return !(task->ops & ops) || enf_is_plain(file, ops);
+}
+
+#endif
