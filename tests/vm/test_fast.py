@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""
+What was found once and is not asked again: everything that may change it makes it void.
+
+Each file is opened often before, so that the hooks have every reason to leave early.
+"""
+
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from engine import ENFORCER, attempt, python, running
+
+POLICY = """
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: vault}
+spec:
+  rules:
+    - {name: vault, file: [read, write], guard: false, match: {path: /srv/fast/vault/**}, action: deny}
+    - {name: nobody, file: read, match: {path: /srv/fast/users/f, process: {uid: 65534}}, action: deny}
+"""
+PLACE = Path("/srv/fast")
+TIMES = 50
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    with running(POLICY, tmp_path_factory.mktemp("fast")) as it:
+        yield it
+
+
+@pytest.fixture
+def place():
+    subprocess.run(["rm", "-rf", PLACE], check=True)
+    (PLACE / "open").mkdir(parents=True)
+    (PLACE / "users").mkdir()
+    (PLACE / "open" / "f").write_text("content")
+    (PLACE / "users" / "f").write_text("content")
+    yield PLACE
+    subprocess.run(["umount", "-q", PLACE / "vault"], check=False)
+    subprocess.run(["umount", "-q", PLACE / "shown"], check=False)
+    subprocess.run(["rm", "-rf", PLACE], check=True)
+
+
+def is_refused(path: Path) -> bool:
+    """Whether this very process, which has opened it before, may read it."""
+    try:
+        found = path.read_text()
+    except PermissionError:
+        return True
+    assert found == "content"
+    return False
+
+
+def warm(path: Path) -> None:
+    """Give every reason to leave early."""
+    for _ in range(TIMES):
+        assert not is_refused(path)
+
+
+def test_a_rename_of_the_directory_is_seen(engine, place):
+    warm(place / "open" / "f")
+
+    (place / "open").rename(place / "vault")
+
+    assert is_refused(place / "vault" / "f")
+    (place / "vault").rename(place / "open")
+    warm(place / "open" / "f")
+
+
+def test_a_rename_of_the_file_is_seen(engine, place):
+    (place / "vault").mkdir()
+    warm(place / "open" / "f")
+
+    (place / "open" / "f").rename(place / "vault" / "f")
+
+    assert is_refused(place / "vault" / "f")
+
+
+def test_an_exchange_is_seen(engine, place):
+    """Both names go on to exist; only what they mean has changed."""
+    (place / "vault").mkdir()
+    warm(place / "open" / "f")
+    exchange = (
+        "import ctypes\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "sys.exit(libc.renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2))\n"
+    )
+
+    done = python(exchange, str(place / "open"), str(place / "vault"))
+
+    assert done.returncode == 0, done.stderr
+    assert is_refused(place / "vault" / "f")
+
+
+def test_a_mount_that_is_moved_is_seen(engine, place):
+    for name in ("shown", "vault"):
+        (place / name).mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place / "shown"], check=True)
+    subprocess.run(["mount", "--make-private", place / "shown"], check=True)
+    (place / "shown" / "f").write_text("content")
+    warm(place / "shown" / "f")
+
+    subprocess.run(["mount", "--move", place / "shown", place / "vault"], check=True)
+
+    assert is_refused(place / "vault" / "f")
+
+
+def test_a_descriptor_of_a_directory_that_was_moved_is_no_way_around(engine, place):
+    warm(place / "open" / "f")
+    directory = os.open(place / "open", os.O_PATH)
+    (place / "open").rename(place / "vault")
+
+    with pytest.raises(PermissionError):
+        os.open("f", os.O_RDONLY, dir_fd=directory)
+
+    os.close(directory)
+
+
+def test_another_operation_on_the_file_is_asked_for_itself(engine, place):
+    """What holds for reading was not found for writing."""
+    (place / "vault").mkdir()
+    warm(place / "open" / "f")
+
+    (place / "open" / "f").write_text("content")
+    (place / "open" / "f").rename(place / "vault" / "f")
+
+    with pytest.raises(PermissionError):
+        (place / "vault" / "f").write_text("changed")
+
+
+def test_other_credentials_are_seen(engine, place):
+    """The same process, which was out of scope a moment ago."""
+    code = (
+        "for i in range(50): os.close(os.open(sys.argv[1], os.O_RDONLY))\n"
+        "os.setresuid(65534, 65534, 65534)\n"
+        "try: os.open(sys.argv[1], os.O_RDONLY)\n"
+        "except PermissionError: sys.exit(7)\n"
+    )
+    (place / "users" / "f").chmod(0o644)
+
+    assert python(code, str(place / "users" / "f")).returncode == 7
+    assert python(code.replace("65534", "65533"), str(place / "users" / "f")).returncode == 0
+
+
+def test_a_policy_that_comes_later_is_seen(engine, place, tmp_path):
+    """What was uninteresting under the image before is asked again under the next."""
+    late = tmp_path / "late.yaml"
+    late.write_text(
+        "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: late}\n"
+        f"spec: {{rules: [{{file: read, match: {{path: {place}/open/f}}, action: deny}}]}}\n"
+    )
+    warm(place / "open" / "f")
+
+    assert attempt(ENFORCER, "policy", "add", str(late)).returncode == 0
+
+    assert is_refused(place / "open" / "f")
+    assert attempt(ENFORCER, "policy", "remove", "late").returncode == 0
+    warm(place / "open" / "f")
+
+
+def test_a_forbidden_file_stays_so_while_names_move(engine, place):
+    """Its own name moves, and so do those of files that were found uninteresting."""
+    (place / "vault").mkdir(mode=0o755)
+    (place / "vault" / "f").write_text("secret")
+    is_over = threading.Event()
+
+    def move() -> None:
+        while not is_over.is_set():
+            for folder in ("vault", "open"):
+                (place / folder / "f").rename(place / folder / "g")
+                (place / folder / "g").rename(place / folder / "f")
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    read = dict.fromkeys(("vault", "open"), 0)
+    refused = dict.fromkeys(read, 0)
+    try:
+        for _ in range(3000):
+            for folder in read:
+                try:
+                    (place / folder / "f").read_bytes()
+                    read[folder] += 1
+                except PermissionError:
+                    refused[folder] += 1
+                except FileNotFoundError:
+                    continue
+    finally:
+        is_over.set()
+        mover.join()
+
+    assert (0, 0) == (read["vault"], refused["open"])
+    assert read["open"]
+    assert refused["vault"]
