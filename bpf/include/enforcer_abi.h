@@ -377,7 +377,8 @@ struct enf_verdict {
 
 enum enf_event_kind {
 	ENF_EVENT_VERDICT = 1,
-	_ENF_EVENT_MAX = 2,
+	ENF_EVENT_GUARD = 2, /* self-protection refused something: see enum enf_guard_act */
+	_ENF_EVENT_MAX = 3,
 };
 
 #define ENF_EF_ENFORCED 0x01  /* not audit: the verdict was carried out */
@@ -451,7 +452,8 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_BAD_IMAGE = 12,  /* an offset outside the image: treated as unknown */
 		ENF_STAT_OVERFLOW = 13,	  /* more atoms than ENF_MAX_TOUCHED: treated as unknown */
 		ENF_STAT_LATE_LABEL = 14, /* task met without state, labelled on the spot */
-		_ENF_STAT_MAX = 15,
+		ENF_STAT_GUARD_REFUSED = 15, /* attempts on the engine or its daemon */
+		_ENF_STAT_MAX = 16,
 };
 
 /* ---- What a daemon leaves for its successor ------------------------------------------------ */
@@ -477,6 +479,45 @@ struct enf_test_input {
 	char argv[16384];
 };
 
+/* ---- Self-protection ----------------------------------------------------------------------- */
+
+/* What was tried: op of an ENF_EVENT_GUARD, whose ino is the target's number (an object's id, a
+ * process, an inode), whose signal is the one that was sent, and whose name is that of the target.
+ */
+enum enf_guard_act {
+	ENF_GUARD_LINK = 0,    /* detach or update a link of the engine */
+	ENF_GUARD_MAP = 1,     /* open one of its maps */
+	ENF_GUARD_PROGRAM = 2, /* open one of its programs */
+	ENF_GUARD_LOAD = 3, /* load a program that could act on the daemon or before the engine */
+	ENF_GUARD_SIGNAL = 4,
+	ENF_GUARD_PTRACE = 5,
+	ENF_GUARD_PIN = 6,
+	ENF_GUARD_MOUNT = 7,
+	ENF_GUARD_CGROUP = 8,
+	ENF_GUARD_SYSTEM = 9, /* write a file of /proc that would end the daemon or the engine */
+	ENF_GUARD_LIMIT = 10, /* its resource limits, its place on the processors */
+	_ENF_GUARD_MAX = 11,
+};
+
+enum enf_guard_order {
+	ENF_GUARD_ADD = 0,  /* protect the object id of kind */
+	ENF_GUARD_DROP = 1, /* no longer */
+	ENF_GUARD_ARM = 2,  /* the caller's process becomes the owner; directory holds the pins */
+	ENF_GUARD_DISARM = 3,
+	_ENF_GUARD_ORDER_MAX = 4,
+};
+
+/* Context of the program enf_guard_control, by which user space speaks to the guard. */
+struct enf_guard_call {
+	__u32 order;	 /* enum enf_guard_order */
+	__u32 kind;	 /* ENF_GUARD_LINK, ENF_GUARD_MAP or ENF_GUARD_PROGRAM */
+	__u32 id;	 /* of that object */
+	__s32 directory; /* descriptor, or -1 */
+	__u32 cgroup;	 /* not 0: the daemon's cgroup is its own, and protected */
+	__u32 blind;	 /* out: not 0 if dangerous calls cannot be told from others */
+};
+
+_Static_assert(sizeof(struct enf_guard_call) == 24, "enf_guard_call");
 _Static_assert(sizeof(struct enf_slot) == 32, "enf_slot");
 _Static_assert(sizeof(struct enf_dfa) == 32, "enf_dfa");
 _Static_assert(sizeof(struct enf_interval) == 24, "enf_interval");

@@ -38,6 +38,7 @@ struct inode {
 	unsigned int i_nlink;
 	unsigned long i_ino;
 	struct super_block *i_sb;
+	void *i_private;
 };
 
 struct dentry {
@@ -75,6 +76,7 @@ struct mount {
 	struct vfsmount mnt;
 	struct list_head mnt_instance;
 	struct mnt_namespace *mnt_ns;
+	int mnt_group_id;
 };
 
 /* Since v6.8 (98d2b43081972, "add unique mount ID"). */
@@ -101,6 +103,16 @@ struct file {
 	unsigned int f_flags;
 	struct path f_path;
 	struct inode *f_inode;
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
 };
 
 struct backing_file {
@@ -125,7 +137,12 @@ typedef struct {
 	__u64 val;
 } kernel_cap_t;
 
+struct user_namespace {
+	int level;
+};
+
 struct cred {
+	struct user_namespace *user_ns;
 	kuid_t uid;
 	kgid_t gid;
 	kuid_t euid;
@@ -157,6 +174,36 @@ struct mm_struct {
 	struct file *exe_file;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct pid {
+	unsigned int level;
+	struct hlist_head tasks[4];
+};
+
+struct proc_inode {
+	struct pid *pid;
+	struct inode vfs_inode;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
@@ -167,6 +214,11 @@ struct task_struct {
 	const struct cred *cred;
 	struct mm_struct *mm;
 	struct css_set *cgroups;
+	struct files_struct *files;
+	struct signal_struct *signal;
+	struct nsproxy *nsproxy;
+	struct pid *thread_pid;
+	struct hlist_node pid_links[4];
 	__u64 start_boottime;
 	char comm[16];
 };
@@ -236,6 +288,55 @@ struct bpf_iter__task {
 	struct task_struct *task;
 };
 
+struct bpf_map {
+	__u32 id;
+};
+
+struct bpf_prog;
+
+struct bpf_prog_aux {
+	__u32 id;
+	__u32 used_map_cnt;
+	struct bpf_map **used_maps;
+	struct bpf_prog *dst_prog;
+	__u64 load_time;
+};
+
+/* Since v6.18: programs on user space probes may change registers. */
+struct bpf_prog_aux___write {
+	_Bool kprobe_write_ctx;
+};
+
+struct bpf_prog {
+	__u32 len;
+	enum bpf_prog_type type;
+	enum bpf_attach_type expected_attach_type;
+	struct bpf_prog_aux *aux;
+	struct bpf_insn insnsi[0];
+};
+
+struct bpf_link {
+	__u32 id;
+	struct bpf_prog *prog;
+};
+
+struct perf_event_attr {
+	__u64 sigtrap : 1;
+};
+
+struct hw_perf_event {
+	struct task_struct *target;
+};
+
+struct perf_event {
+	struct perf_event_attr attr;
+	struct hw_perf_event hw;
+};
+
+struct kernel_siginfo;
+struct fown_struct;
+struct rlimit;
+
 #pragma clang attribute pop
 
 /* Not structures but constants of the kernel's interface to itself and to user space. */
@@ -265,6 +366,35 @@ struct bpf_iter__task {
 #define ENF_AF_INET 2
 #define ENF_AF_INET6 10
 #define ENF_EPERM 1
+#define ENF_ENOENT 2
 #define ENF_ENOMEM 12
+#define ENF_EINVAL 22
+#define ENF_SIGHUP 1
+#define ENF_SIGTRAP 5
+#define ENF_SIGCHLD 17
+#define ENF_SIGCONT 18
+#define ENF_SIGWINCH 28
+#define ENF_SIGIO 29
+#define ENF_CAP_SYS_ADMIN 21
+#define ENF_PTRACE_MODE_ATTACH 0x02
+#define ENF_MS_REMOUNT 32
+#define ENF_MS_BIND 4096
+#define ENF_MS_MOVE 8192
+#define ENF_MS_PROPAGATION (1 << 17 | 1 << 18 | 1 << 19 | 1 << 20) /* unbindable … shared */
+#define ENF_CGROUP2_MAGIC 0x63677270
+#define ENF_PROC_MAGIC 0x9fa0
+#define ENF_BTF_KIND_FUNC 12
+
+#define enf_read(dst, src) bpf_probe_read_kernel(&(dst), sizeof(dst), (const void *)(src))
+#define enf_offset(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
+
+/* A pointer as the number it is, for global functions, which take no kernel pointers. */
+static __always_inline __u64 enf_address(const void *p)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &p);
+	return address;
+}
 
 #endif

@@ -7,6 +7,7 @@
 #define ENFORCER_MAPS_H
 
 #include "image.h"
+#include "guard.bpf.h"
 
 /* Set before load. */
 extern const volatile __u32 enf_image_bytes;   /* value size of the image map */
@@ -130,5 +131,22 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } activity __weak SEC(".maps");
+
+/* Self-protection: its state, and what it protects by enf_guard_key() or by address. The value is the
+ * id of an object that is known by address.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct enf_guard);
+} guard __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u64);
+} guarded __weak SEC(".maps");
 
 #endif

@@ -22,6 +22,7 @@ struct enf_event event;
 struct enf_hits hits;
 struct enf_notes notes;
 struct enf_test_input test_input;
+struct enf_guard_call guard_call;
 
 /* ---- Enumerations, each by a variable ------------------------------------------------------ */
 
@@ -32,5 +33,7 @@ enum enf_on_error on_error;
 enum enf_term_kind term_kind;
 enum enf_event_kind event_kind;
 enum enf_stat stat;
+enum enf_guard_act guard_act;
+enum enf_guard_order guard_order;
 
 const volatile __u64 enf_abi_hash = ENF_ABI_HASH;

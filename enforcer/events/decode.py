@@ -8,22 +8,27 @@ makes no sense is an error of that record alone; the caller counts it and goes o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from enforcer.errors import EnforcerError
-from enforcer.events.types import Event, EventFlag, RowFlag
+from enforcer.events.types import Event, EventFlag, GuardAct, RowFlag
 from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import Op
 
 if TYPE_CHECKING:
     import struct
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["Decoder", "Layout", "MalformedEventError"]
 
-_VERDICT = 1  # ENF_EVENT_VERDICT
+_OPERATIONS: dict[int, Callable[[int], Op | GuardAct]] = {
+    1: Op,  # ENF_EVENT_VERDICT
+    2: GuardAct,  # ENF_EVENT_GUARD
+}
+"""What *op* counts, by the kind of the event."""
 _KEPT = frozenset(attrs.fields_dict(Event)) - {"path", "exe", "name", "args"}
 
 
@@ -57,7 +62,7 @@ class Decoder:
             msg = f"{len(raw)} bytes, less than a head of {head.size}"
             raise MalformedEventError(msg)
         values = dict(zip(self.layout.names, head.unpack_from(raw), strict=True))
-        if values["kind"] != _VERDICT:
+        if values["kind"] not in _OPERATIONS:
             msg = f"unknown kind {values['kind']}"
             raise MalformedEventError(msg)
         size = values["size"]
@@ -71,7 +76,7 @@ class Decoder:
 
     def _event(self, values: dict[str, Any], path: bytes, exe: bytes, name: bytes) -> Event:
         kept = {key: value for key, value in values.items() if key in _KEPT}
-        for key, convert in _CONVERTED.items():
+        for key, convert in (*_CONVERTED.items(), ("op", _OPERATIONS[values["kind"]])):
             try:
                 kept[key] = convert(values[key])
             except ValueError as error:
@@ -100,7 +105,6 @@ def _comm(raw: bytes) -> bytes:
 
 
 _CONVERTED: dict[str, Callable[[Any], Any]] = {
-    "op": Op,
     "action": Verb,
     "flags": EventFlag,
     "row_flags": RowFlag,

@@ -16,7 +16,7 @@ from typing import Any
 
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import readable
-from enforcer.events.types import Actor, Event, EventFlag, Lost, Record, RowFlag
+from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag
 from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import FIELDS, Dim, ObjectFlag, Op
 
@@ -29,6 +29,7 @@ __all__ = [
     "numbers",
     "rfc3339",
     "signal_name",
+    "signal_word",
     "target",
 ]
 
@@ -121,6 +122,8 @@ def _object(event: Event) -> dict[str, Any]:
     }
     if event.path:
         shown["path"] = readable(event.path)
+    if isinstance(event.op, GuardAct):
+        return shown | _guarded_object(event)
     if event.ino:
         shown["device"] = f"{event.dev >> 20}:{event.dev & 0xFFFFF}"
         shown["inode"] = event.ino
@@ -133,6 +136,15 @@ def _object(event: Event) -> dict[str, Any]:
         shown["mode"] = f"{event.mode:04o}"
     if OPERATIONS[event.op].event == "network":
         shown.update(_socket(event))
+    return shown
+
+
+def _guarded_object(event: Event) -> dict[str, Any]:
+    shown: dict[str, Any] = {"number": event.ino}
+    if event.name:
+        shown["name"] = readable(event.name)
+    if event.op is GuardAct.SIGNAL:
+        shown["signal"] = signal_word(event.signal)
     return shown
 
 
@@ -171,6 +183,8 @@ def endpoint(event: Event) -> str | None:
 
 def target(event: Event) -> str:
     """Say in one word what the operation was on."""
+    if isinstance(event.op, GuardAct):
+        return _guarded(event)
     if event.path:
         return readable(event.path)
     where = endpoint(event)
@@ -186,6 +200,15 @@ def target(event: Event) -> str:
     return "(unknown)"
 
 
+def _guarded(event: Event) -> str:
+    """Say what self-protection kept somebody from."""
+    if event.name:
+        return readable(event.name)
+    if event.op is GuardAct.SIGNAL:
+        return f"{signal_word(event.signal)} to {event.ino}"
+    return str(event.ino)
+
+
 def errno_name(event: Event) -> str | None:
     """Name the error that the caller got, or would have got."""
     if event.action < Verb.DENY:
@@ -195,12 +218,15 @@ def errno_name(event: Event) -> str | None:
 
 def signal_name(event: Event) -> str | None:
     """Name the signal of a kill."""
-    if event.action is not Verb.KILL:
-        return None
+    return signal_word(event.signal) if event.action is Verb.KILL else None
+
+
+def signal_word(number: int) -> str:
+    """Name a signal."""
     try:
-        return signal.Signals(event.signal).name
+        return signal.Signals(number).name
     except ValueError:
-        return f"SIG{event.signal}"
+        return f"SIG{number}"
 
 
 def rfc3339(time_ns: int) -> str:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.events.document import target
+from enforcer.events.document import signal_word, target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.placeholders import Placeholders
 from enforcer.events.stats import outcome
 from enforcer.events.text import readable
-from enforcer.events.types import Actor, Event, Origin, Record
+from enforcer.events.types import Actor, Event, GuardAct, Origin, Record
 from enforcer.policy.message import render
+from enforcer.policy.vocabulary import Op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Enricher", "Origins", "WallClock"]
 
 _UNKNOWN_ROW = Origin(policy="-", rule="-", place="-")
+_PROTECTION = Origin(policy="enforcer", rule="self-protection", place="-", severity="critical")
 
 
 @attrs.define
@@ -89,7 +91,7 @@ class Enricher:
 
     def enrich(self, event: Event) -> Record:
         """Make a record of *event*."""
-        origin = self.origins.find(event.generation, event.row)
+        origin = self._origin(event)
         identity = self.resolver.identify(
             pid=event.pid,
             start_ns=event.start_ns,
@@ -113,6 +115,11 @@ class Enricher:
             pod_uid=container.pod_uid if container else None,
         )
         return attrs.evolve(record, message=_message(record))
+
+    def _origin(self, event: Event) -> Origin:
+        if isinstance(event.op, GuardAct):
+            return _PROTECTION
+        return self.origins.find(event.generation, event.row)
 
 
 def _process(event: Event, identity: Identity) -> Actor:
@@ -148,7 +155,27 @@ def _message(record: Record) -> str:
 def default_message(record: Record) -> str:
     """Say what happened when the policy has no words of its own."""
     event = record.event
-    return (
-        f"{outcome(event)}: {OPERATIONS[event.op].full} {target(event)} "
-        f"by {record.process.exe or record.process.name}"
-    )
+    who = record.process.exe or record.process.name
+    if isinstance(event.op, GuardAct):
+        return f"Denied: {_attempt(event)} by {who}"
+    return f"{outcome(event)}: {OPERATIONS[event.op].full} {target(event)} by {who}"
+
+
+_ATTEMPTS: dict[Op | GuardAct, str] = {
+    GuardAct.LINK: "detaching or replacing the engine's link {}",
+    GuardAct.MAP: "opening the engine's map {}",
+    GuardAct.PROGRAM: "opening the engine's program {}",
+    GuardAct.LOAD: "loading a program that could act on the daemon or before the engine",
+    GuardAct.PTRACE: "taking control of the daemon {}",
+    GuardAct.PIN: "changing the engine's pin {}",
+    GuardAct.MOUNT: "mounting or unmounting {} over the engine's pins",
+    GuardAct.CGROUP: "writing {} of the daemon's cgroup",
+    GuardAct.SYSTEM: "writing {}, which acts on the daemon or on the engine",
+    GuardAct.LIMIT: "limiting the daemon {}",
+}
+
+
+def _attempt(event: Event) -> str:
+    if event.op is GuardAct.SIGNAL:
+        return f"{signal_word(event.signal)} to the daemon"
+    return _ATTEMPTS[event.op].format(target(event))

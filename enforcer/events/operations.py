@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import attrs
 
+from enforcer.events.types import GuardAct
 from enforcer.policy.vocabulary import Op
 
 __all__ = ["OPERATIONS", "OperationName"]
@@ -29,7 +30,7 @@ class OperationName:
         return self.event if self.event == self.word else f"{self.event}.{self.word}"
 
 
-OPERATIONS: dict[Op, OperationName] = {
+OPERATIONS: dict[Op | GuardAct, OperationName] = {
     Op.EXEC: OperationName("exec", "exec", "execve"),
     Op.EXEC_CREDS: OperationName("exec", "exec", "execve"),
     Op.EXEC_ARGV: OperationName("exec", "exec", "execve"),
@@ -58,4 +59,15 @@ OPERATIONS: dict[Op, OperationName] = {
     Op.CONNECT: OperationName("network", "connect", "connect"),
     Op.ACCEPT: OperationName("network", "accept", "accept4"),
     Op.SEND: OperationName("network", "send", "sendto"),
+    GuardAct.LINK: OperationName("protection", "link", "bpf"),
+    GuardAct.MAP: OperationName("protection", "map", "bpf"),
+    GuardAct.PROGRAM: OperationName("protection", "program", "bpf"),
+    GuardAct.LOAD: OperationName("protection", "load", "bpf"),
+    GuardAct.SIGNAL: OperationName("protection", "signal", "kill"),
+    GuardAct.PTRACE: OperationName("protection", "ptrace", "ptrace"),
+    GuardAct.PIN: OperationName("protection", "pin", "unlinkat"),
+    GuardAct.MOUNT: OperationName("protection", "mount", "mount"),
+    GuardAct.CGROUP: OperationName("protection", "cgroup", "write"),
+    GuardAct.SYSTEM: OperationName("protection", "system", "write"),
+    GuardAct.LIMIT: OperationName("protection", "limit", "prlimit64"),
 }

@@ -14,6 +14,7 @@ import attrs
 from enforcer.events.document import errno_name, inet_address, numbers, signal_name
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import readable
+from enforcer.events.types import GuardAct
 from enforcer.identity.cgroup import unit_of
 from enforcer.policy.vocabulary import Op
 
@@ -66,7 +67,7 @@ def _args(record: Record) -> str | None:
     return " ".join(readable(arg) for arg in record.event.args) or None
 
 
-def _name_of(*ops: Op) -> Callable[[Record], str | None]:
+def _name_of(*ops: Op | GuardAct) -> Callable[[Record], str | None]:
     return lambda record: _text(record.event.name) if record.event.op in ops else None
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from enforcer.policy.model import Verb
     from enforcer.policy.vocabulary import Op
 
-__all__ = ["Actor", "Event", "EventFlag", "Lost", "Origin", "Record", "RowFlag"]
+__all__ = ["Actor", "Event", "EventFlag", "GuardAct", "Lost", "Origin", "Record", "RowFlag"]
 
 
 class EventFlag(enum.IntFlag):
@@ -39,15 +39,35 @@ class RowFlag(enum.IntFlag):
     GUARD = 0x08
 
 
+class GuardAct(enum.Enum):
+    """
+    What self-protection refused (``enum enf_guard_act``), in the place of an operation.
+
+    No integers: they would be equal to operations.
+    """
+
+    LINK = 0
+    MAP = 1
+    PROGRAM = 2
+    LOAD = 3
+    SIGNAL = 4
+    PTRACE = 5
+    PIN = 6
+    MOUNT = 7
+    CGROUP = 8
+    SYSTEM = 9
+    LIMIT = 10
+
+
 @attrs.frozen(kw_only=True)
 class Event:
     """
-    One verdict; the names are those of ``struct enf_event``.
+    One verdict, or one refusal of self-protection; the names are those of ``struct enf_event``.
 
     *args* are what the kernel side had room for, *argc* says how many there were.
     """
 
-    op: Op
+    op: Op | GuardAct
     action: Verb
     flags: EventFlag
     row_flags: RowFlag

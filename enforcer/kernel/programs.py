@@ -15,7 +15,19 @@ import attrs
 from enforcer.errors import EnforcerBug
 from enforcer.libbpf import abi
 
-__all__ = ["HOOKS", "IDENTITY", "LABEL_TASKS", "PROGRAMS", "ProgramSpec", "Role", "names", "needed"]
+__all__ = [
+    "GUARD",
+    "GUARD_CONTROL",
+    "GUARD_EXIT",
+    "HOOKS",
+    "IDENTITY",
+    "LABEL_TASKS",
+    "PROGRAMS",
+    "ProgramSpec",
+    "Role",
+    "names",
+    "needed",
+]
 
 
 class Role(enum.Enum):
@@ -25,6 +37,8 @@ class Role(enum.Enum):
     """Keeps the labels of processes; always attached, before the image is committed."""
     HOOK = "hook"
     """Decides operations; attached last, and only if the image has rows for one of them."""
+    GUARD = "guard"
+    """Protects the engine and its daemon; only where that is wanted."""
 
 
 @attrs.frozen
@@ -111,7 +125,55 @@ HOOKS: Final = (
     _hook("enf_unix_may_send", "unix_may_send", "SEND CONNECT"),
 )
 
-PROGRAMS: Final = (*IDENTITY, *HOOKS)
+
+def _guard(name: str, hook: str, *, optional: bool = False) -> ProgramSpec:
+    return ProgramSpec(name, hook, role=Role.GUARD, optional=optional)
+
+
+GUARD: Final = (
+    _guard("enf_guard_bpf", "bpf"),
+    _guard("enf_guard_map", "bpf_map"),
+    _guard("enf_guard_prog", "bpf_prog"),
+    # Renamed in Linux 6.9: a kernel has the first or the second of each pair.
+    _guard("enf_guard_map_alloc", "bpf_map_alloc_security", optional=True),
+    _guard("enf_guard_map_create", "bpf_map_create", optional=True),
+    _guard("enf_guard_map_freed", "bpf_map_free_security", optional=True),
+    _guard("enf_guard_map_free", "bpf_map_free", optional=True),
+    _guard("enf_guard_prog_alloc", "bpf_prog_alloc_security", optional=True),
+    _guard("enf_guard_prog_load", "bpf_prog_load", optional=True),
+    _guard("enf_guard_prog_freed", "bpf_prog_free_security", optional=True),
+    _guard("enf_guard_prog_free", "bpf_prog_free", optional=True),
+    _guard("enf_guard_kill", "task_kill"),
+    _guard("enf_guard_sigio", "file_send_sigiotask"),
+    _guard("enf_guard_perf", "perf_event_alloc"),
+    _guard("enf_guard_ptrace", "ptrace_access_check"),
+    _guard("enf_guard_rlimit", "task_setrlimit"),
+    _guard("enf_guard_scheduler", "task_setscheduler"),
+    _guard("enf_guard_nice", "task_setnice"),
+    _guard("enf_guard_ioprio", "task_setioprio"),
+    _guard("enf_guard_movememory", "task_movememory"),
+    _guard("enf_guard_unlink", "inode_unlink"),
+    _guard("enf_guard_rmdir", "inode_rmdir"),
+    _guard("enf_guard_rename", "inode_rename"),
+    _guard("enf_guard_hardlink", "inode_link"),
+    _guard("enf_guard_create", "inode_create"),
+    _guard("enf_guard_mkdir", "inode_mkdir"),
+    _guard("enf_guard_symlink", "inode_symlink"),
+    _guard("enf_guard_umount", "sb_umount"),
+    _guard("enf_guard_mount", "sb_mount"),
+    _guard("enf_guard_move", "move_mount"),
+    _guard("enf_guard_pivot", "sb_pivotroot"),
+    _guard("enf_guard_remount", "sb_remount"),
+    _guard("enf_guard_write", "file_permission"),
+)
+
+GUARD_EXIT: Final = "enf_guard_exit"
+"""The program on a tracepoint that sees the owner of the guard die; attached with :data:`GUARD`."""
+
+GUARD_CONTROL: Final = "enf_guard_control"
+"""The program by which user space gives orders to the guard; run, not attached."""
+
+PROGRAMS: Final = (*IDENTITY, *HOOKS, *GUARD)
 """Every LSM program of the object, in the order of attachment."""
 
 LABEL_TASKS: Final = "enf_label_tasks"

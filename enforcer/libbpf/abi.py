@@ -53,6 +53,7 @@ STRUCTS: Final = (
     "enf_hits",
     "enf_notes",
     "enf_test_input",
+    "enf_guard_call",
 )
 """Every structure of the header."""
 
@@ -64,6 +65,8 @@ ENUMS: Final = (
     "enf_term_kind",
     "enf_event_kind",
     "enf_stat",
+    "enf_guard_act",
+    "enf_guard_order",
 )
 """Every enumeration of the header."""
 

@@ -20,7 +20,7 @@ from enforcer.policy.vocabulary import Op
 
 def test_every_operation_has_names():
     """The table of names is complete."""
-    assert set(Op) == set(OPERATIONS)
+    assert {*Op, *GuardAct} == set(OPERATIONS)
 
 
 def test_every_placeholder_has_a_value():

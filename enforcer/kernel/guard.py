@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""
+Self-protection of the engine: what to load for it, and the orders that put it in force.
+
+The state lies in maps of the session and is changed by one program of the object, which refuses
+everybody but the process that armed it. ``docs/protection.md`` says what is protected against whom.
+
+The order of a start: :func:`prepare` before the load; attach :func:`programs` and
+:meth:`Guard.attach_exit` with the other hooks; register; make the pins; :meth:`Guard.arm` last.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final, Self
+
+import attrs
+
+from enforcer.errors import KernelError, UnsupportedError
+from enforcer.kernel import loader
+from enforcer.kernel import programs as table
+from enforcer.kernel.programs import ProgramSpec
+from enforcer.libbpf import abi, calls
+from enforcer.libbpf.handles import BpfObject, Link
+
+__all__ = ["Guard", "Kind", "lives_alone", "prepare", "programs"]
+
+_KINDS: Final = abi.enumeration("enf_guard_act", "ENF_GUARD_")
+_ORDERS: Final = abi.enumeration("enf_guard_order", "ENF_GUARD_")
+_FORM, _NAMES = abi.decoder("enf_guard_call")
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+
+
+class Kind:
+    """The kinds of objects that :meth:`Guard.register` knows."""
+
+    LINK: Final = _KINDS["LINK"]
+    MAP: Final = _KINDS["MAP"]
+    PROGRAM: Final = _KINDS["PROGRAM"]
+
+
+def programs() -> tuple[ProgramSpec, ...]:
+    """Return the LSM programs of the guard for which this kernel has hooks, in order."""
+    return loader.present(table.GUARD)
+
+
+def prepare(engine: BpfObject) -> None:
+    """
+    Have loading the opened object *engine* load the guard's programs that are no LSM programs.
+
+    Raises:
+        KernelError: if libbpf refuses.
+    """
+    for name in (table.GUARD_EXIT, table.GUARD_CONTROL):
+        engine.programs[name].set_autoload(enabled=True)
+
+
+@attrs.define(eq=False)
+class Guard:
+    """
+    The guard of one session.
+
+    Attributes:
+        blind: this kernel hides addresses, so every observing program of others is refused, too.
+    """
+
+    _engine: BpfObject
+    _run: Callable[[int, bytes], tuple[int, bytes]] = calls.run
+    blind: bool = attrs.field(init=False, default=False)
+
+    @classmethod
+    def of(cls, engine: BpfObject) -> Self:
+        """Return the guard of the loaded object *engine*, which :func:`prepare` has seen."""
+        return cls(engine)
+
+    def attach_exit(self) -> Link:
+        """
+        Attach the program that sees the owner die; without it nobody could ever take over.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        return self._engine.programs[table.GUARD_EXIT].attach()
+
+    def register_session(self, links: Iterable[int] = ()) -> None:
+        """
+        Protect every map and every loaded program of the object, and the *links* (descriptors).
+
+        What the owner makes once the guard is armed is protected by itself.
+
+        Raises:
+            KernelError: if the kernel does not tell an id, or its table is full.
+        """
+        for entry in self._engine.maps.values():
+            self.register(Kind.MAP, identity(entry.fd, "map_id"))
+        for program in self._engine.programs.values():
+            if program.fd >= 0:
+                self.register(Kind.PROGRAM, identity(program.fd, "prog_id"))
+        for link in links:
+            self.register(Kind.LINK, identity(link, "link_id"))
+
+    def register(self, kind: int, number: int) -> None:
+        """
+        Protect the object *number* (its id) of *kind*.
+
+        Raises:
+            KernelError: if there is no room for more, or the guard is another process's.
+        """
+        self._order("ADD", "protect an object of the engine", kind=kind, id=number)
+
+    def forget(self, kind: int, number: int) -> None:
+        """
+        Protect the object *number* of *kind* no longer.
+
+        Raises:
+            KernelError: if the guard is another process's.
+        """
+        self._order("DROP", "release an object of the engine", kind=kind, id=number)
+
+    def arm(self, directory: Path | None, *, own_cgroup: bool) -> None:
+        """
+        Put protection in force, for this process; again, to make other things of it.
+
+        Args:
+            directory: holds all pins, of every session; None where nothing is pinned.
+            own_cgroup: protect the cgroup of this process, see :func:`lives_alone`.
+
+        Raises:
+            UnsupportedError: if the host does not mount the file system of *directory*.
+            KernelError: if the directory cannot be opened, or the guard is another process's.
+        """
+        fd = -1
+        if directory is not None:
+            try:
+                fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError as error:
+                raise KernelError(
+                    f"cannot protect {directory}: {error.strerror}", error.errno or 0
+                ) from error
+        try:
+            after = self._order("ARM", "arm the protection", directory=fd, cgroup=int(own_cgroup))
+        except KernelError as error:
+            if error.errno == errno.ENOENT:
+                raise UnsupportedError(
+                    f"cannot protect {directory}: its file system is not mounted in the mount "
+                    "namespace of the host: mount it there",
+                    errno.ENOENT,
+                ) from error
+            raise
+        finally:
+            if fd >= 0:
+                os.close(fd)
+        self.blind = bool(after["blind"])
+
+    def disarm(self) -> None:
+        """
+        End protection: the first step of an orderly stop.
+
+        Raises:
+            KernelError: if the guard is another process's.
+        """
+        self._order("DISARM", "end the protection")
+
+    def _order(self, order: str, what: str, **values: int) -> dict[str, int]:
+        call = dict.fromkeys(_NAMES, 0) | {"order": _ORDERS[order], "directory": -1} | values
+        fd = self._engine.programs[table.GUARD_CONTROL].fd
+        code, after = self._run(fd, _FORM.pack(*call.values()))
+        if code:
+            raise KernelError(f"cannot {what}: {os.strerror(code)}", code)
+        return dict(zip(_NAMES, _FORM.unpack(after), strict=True))
+
+
+def identity(fd: int, key: str) -> int:
+    """
+    Return the kernel's number of the object of *fd*; *key* is its name in fdinfo.
+
+    Raises:
+        KernelError: if the kernel shows none.
+    """
+    for line in Path(f"/proc/self/fdinfo/{fd}").read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == key:
+            return int(value)
+    raise KernelError(f"descriptor {fd} has no {key}: it is no object of BPF")
+
+
+def lives_alone(
+    membership: Path = Path("/proc/self/cgroup"), root: Path = _CGROUPS, *, pid: int | None = None
+) -> bool:
+    """
+    Tell whether this process is the only one of its cgroup, as that of a service is.
+
+    In a login session others live in the same cgroup, and its manager must be able to end it. Where
+    it cannot be told the answer is no: then the cgroup is not protected, and nothing else changes.
+    """
+    try:
+        lines = membership.read_text(encoding="ascii", errors="surrogateescape").splitlines()
+        place = next((line[3:] for line in lines if line.startswith("0::")), "/")
+        if place == "/":
+            return False
+        members = (root / place.lstrip("/") / "cgroup.procs").read_text(encoding="ascii")
+    except OSError:
+        return False
+    return members.split() == [str(os.getpid() if pid is None else pid)]
