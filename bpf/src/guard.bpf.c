@@ -825,6 +825,8 @@ static __noinline int enf_hides_pins(const struct enf_guard *g, __u64 mnt, __u64
 	a.other = mnt - enf_offset(struct mount, mnt);
 	a.place = dentry;
 	a.group = enf_group(a.other);
+	if (enf_same_mount(g->mount, a.other, a.group) && enf_is_pin(g, dentry))
+		return 1; /* below the directory */
 	bpf_loop(ENF_CLIMB_MAX, enf_ascend_names, &a, 0);
 	return a.found;
 }

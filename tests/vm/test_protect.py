@@ -1,0 +1,529 @@
+# SPDX-License-Identifier: MIT
+"""
+Self-protection: what root tries against the engine and its daemon, refused and recorded.
+
+The same attempts succeed on a daemon without protection, or on a bystander. One attempt has no such
+other side: the kernel itself cannot detach links of LSM programs, protected or not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from engine import START_LIMIT, attempt
+
+from enforcer.libbpf import abi, calls
+
+_HERE = Path(__file__).parent
+_BPFFS = Path("/sys/fs/bpf")
+_PINS = _BPFFS / "enforcer"
+_CGROUPS = Path("/sys/fs/cgroup")
+_VAULT = Path("/srv/vault/secret")
+_POLICY = """
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: vault}
+spec:
+  rules:
+    - file: read
+      match: {path: /srv/vault/**}
+      action: deny
+"""
+_BPF_OBJ_GET = 7
+_SYS_BPF = 321
+
+
+@attrs.define
+class Daemon:
+    """A daemon of ``protected_daemon.py`` with what it said of itself."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    facts: dict[str, Any]
+    seen: int = 0
+
+    @property
+    def pid(self) -> int:
+        return int(self.facts["pid"])
+
+    def records(self) -> list[dict[str, Any]]:
+        """Every record so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def refusals(self, kind: str, limit: float = 20.0) -> list[dict[str, Any]]:
+        """Wait for new refusals of *kind*, and return them."""
+        until = time.monotonic() + limit
+        while time.monotonic() < until:
+            fresh = self.records()[self.seen :]
+            found = [r for r in fresh if r.get("operation") == kind]
+            if found:
+                self.seen += len(fresh)
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"no refusal of {kind}: {self.records()[self.seen :]}")
+
+    def is_well(self) -> bool:
+        """Whether it runs: it is there, and neither stopped nor traced."""
+        if self.process.poll() is not None:
+            return False
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return "\nState:\tT" not in status and "\nState:\tt" not in status
+
+
+def enforces() -> bool:
+    """Whether the policy is in force."""
+    result = attempt("cat", str(_VAULT))
+    return result.returncode != 0 and b"not permitted" in result.stderr
+
+
+@contextmanager
+def daemon(directory: Path, mode: str, cgroup: str) -> Iterator[Daemon]:
+    """Run a daemon in a cgroup of its own."""
+    directory.mkdir(parents=True, exist_ok=True)
+    policy, log, output = directory / "p.yaml", directory / "log", directory / "output"
+    policy.write_text(_POLICY)
+    log.touch()
+    place = _CGROUPS / cgroup
+    place.mkdir(exist_ok=True)
+    _VAULT.parent.mkdir(parents=True, exist_ok=True)
+    _VAULT.write_text("secret")
+    if not os.path.ismount(_BPFFS):
+        subprocess.run(["mount", "-t", "bpf", "bpf", _BPFFS], check=True)
+    with output.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, _HERE / "protected_daemon.py", policy, log, _PINS, mode],
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            preexec_fn=lambda: (place / "cgroup.procs").write_text("0"),  # noqa: PLW1509
+        )
+    try:
+        until = time.monotonic() + START_LIMIT
+        while not output.read_text().endswith("\n") or '"pid"' not in output.read_text():
+            assert process.poll() is None, output.read_text()
+            assert time.monotonic() < until, output.read_text()
+            time.sleep(0.2)
+        yield Daemon(process, log, json.loads(output.read_text()))
+    finally:
+        if process.poll() is None:
+            by_manager(process.pid, signal.SIGKILL)
+            process.wait(60)
+        forget_pins()
+        with_patience(place.rmdir)
+
+
+def forget_pins() -> None:
+    """Remove the pins of a daemon that is gone, and nothing that lies over them."""
+    if _PINS.exists():
+        subprocess.run(["find", _PINS, "-xdev", "-depth", "-delete"], check=True)
+
+
+def with_patience(deed: Any) -> None:
+    """Do what the kernel allows a little later."""
+    for _ in range(50):
+        try:
+            return deed()
+        except OSError:
+            time.sleep(0.1)
+    return deed()
+
+
+_ASSAIL = Path("/tmp/assail")  # noqa: S108 (the guest is ours alone)
+
+
+def assail(*argv: object) -> int:
+    """Make one of the attacks of ``assail.c``; returns 0 or its errno."""
+    if not _ASSAIL.exists():
+        subprocess.run(["gcc", "-O1", "-Wall", "-o", _ASSAIL, _HERE / "assail.c"], check=True)
+    return attempt(str(_ASSAIL), *map(str, argv)).returncode
+
+
+def by_manager(pid: int, number: int) -> int:
+    """Let the first process of the machine send a signal."""
+    return assail("by-manager", pid, int(number))
+
+
+def load(what: str, directory: Path) -> subprocess.CompletedProcess[bytes]:
+    """Compile one of the programs of ``assail.bpf.c``, load it, and forget it again."""
+    product = directory / f"{what}.bpf.o"
+    clang = shutil.which("clang") or shutil.which("clang-19") or "clang"
+    include = f"/usr/include/{os.uname().machine}-linux-gnu"
+    subprocess.run(
+        [clang, "-g", "-O2", "-mcpu=v3", "-target", "bpf", f"-DWHAT={what}", f"-I{include}"]
+        + ["-D__TARGET_ARCH_x86", "-c", str(_HERE / "assail.bpf.c"), "-o", str(product)],
+        check=True,
+    )
+    name = _BPFFS / f"other-{what.lower()}"
+    result = attempt("bpftool", "prog", "load", str(product), str(name))
+    if name.exists():
+        name.unlink()
+    return result
+
+
+@contextmanager
+def bystander(cgroup: str) -> Iterator[int]:
+    """Run a process that nobody protects, in a cgroup of its own."""
+    place = _CGROUPS / cgroup
+    place.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        ["sleep", "1000"],
+        preexec_fn=lambda: (place / "cgroup.procs").write_text("0"),  # noqa: PLW1509
+    )
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+        with_patience(place.rmdir)
+
+
+@pytest.fixture(scope="module")
+def protected(tmp_path_factory) -> Iterator[Daemon]:
+    """A daemon under protection, for every attack: none of them may end it."""
+    with daemon(tmp_path_factory.mktemp("protected"), "protect", "engine") as it:
+        assert not it.facts["blind"]
+        yield it
+
+
+def check(it: Daemon, kind: str) -> dict[str, Any]:
+    """Nothing has changed, and the refusal is recorded; returns the record."""
+    assert it.is_well()
+    assert enforces()
+    record = it.refusals(kind)[-1]
+    assert ("enforcer", "self-protection", "-") == (
+        record["policy"], record["rule"], record["place"]
+    )  # fmt: skip
+    assert ("critical", "deny", "EPERM", True) == (
+        record["severity"], record["action"], record["errno"], record["prevented"]
+    )  # fmt: skip
+    assert record["message"].startswith("Denied: ")
+    return record
+
+
+# ---- The engine's objects -------------------------------------------------------------------------
+
+
+def _objects(it: Daemon) -> dict[str, Sequence[str]]:
+    images = str(it.facts["maps"]["images"])
+    link = str(it.facts["links"]["enf_file_open"])
+    pins = _PINS / "1"
+    zero = ["key", "0", "0", "0", "0"]
+    return {
+        "link detach id": ["bpftool", "link", "detach", "id", link],
+        "link detach pinned": [
+            "bpftool", "link", "detach", "pinned", f"{pins}/link-enf_file_open",
+        ],
+        "map delete id": ["bpftool", "map", "delete", "id", images, *zero],
+        "map delete pinned": ["bpftool", "map", "delete", "pinned", f"{pins}/map-images", *zero],
+        "map update id": [
+            "bpftool", "map", "update", "id", images, *zero, "value", "id", str(it.facts["image"]),
+        ],
+        "map update pinned": [
+            "bpftool", "map", "update", "pinned", f"{pins}/map-hits", *zero, "value", "0",
+        ],
+        "map read": ["bpftool", "map", "dump", "pinned", f"{pins}/map-hits"],
+        "guard map": [
+            "bpftool", "map", "update", "id", str(it.facts["maps"]["guard"]), *zero, "value", "0",
+        ],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "link detach id", "link detach pinned", "map delete id", "map delete pinned",
+        "map update id", "map update pinned", "map read", "guard map",
+    ],
+)  # fmt: skip
+def test_objects_are_out_of_reach(protected, name):
+    """Neither by its number nor by its pin does root get at a link or a map."""
+    result = attempt(*_objects(protected)[name])
+
+    assert result.returncode != 0
+    check(protected, name.split()[0] if name != "guard map" else "map")
+
+
+def test_programs_are_out_of_reach(protected):
+    """A descriptor of a program would let others extend it."""
+    result = attempt(
+        "bpftool", "prog", "dump", "xlated", "id", str(protected.facts["programs"]["enf_file_open"])
+    )
+
+    assert result.returncode != 0
+    check(protected, "program")
+
+
+# ---- The pins -----------------------------------------------------------------------------------
+
+_PIN = _PINS / "1" / "link-enf_file_open"
+
+
+@pytest.mark.parametrize(
+    ("kind", "argv"),
+    [
+        ("pin", ["rm", "-f", str(_PIN)]),
+        ("pin", ["rm", "-rf", str(_PINS)]),
+        ("pin", ["rmdir", str(_PINS / "1")]),
+        ("pin", ["mv", str(_PIN), str(_BPFFS / "taken")]),
+        ("pin", ["mv", str(_PINS), str(_BPFFS / "taken")]),
+        ("pin", ["mv", "-T", str(_PINS / "1"), str(_PINS / "2")]),
+        ("pin", ["ln", str(_PIN), str(_BPFFS / "taken")]),
+        ("pin", ["mkdir", str(_PINS / "9")]),
+        ("pin", ["ln", "-s", "/tmp", str(_PINS / "9")]),
+        ("mount", ["umount", str(_BPFFS)]),
+        ("mount", ["umount", "-l", str(_BPFFS)]),
+        ("mount", ["umount", "-l", "/sys"]),
+        ("mount", ["mount", "-t", "tmpfs", "none", str(_BPFFS)]),
+        ("mount", ["mount", "-t", "tmpfs", "none", str(_PINS)]),
+        ("mount", ["mount", "-t", "tmpfs", "none", "/sys/fs"]),
+        ("mount", ["mount", "--bind", "/mnt", str(_PINS / "1")]),
+        ("mount", ["mount", "-o", "remount,ro", str(_BPFFS)]),
+        ("mount", ["mount", "--move", str(_BPFFS), "/mnt"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_pins_stay(protected, kind, argv):
+    """Names of the engine are neither removed nor moved nor hidden."""
+    before = sorted(p.name for p in _PINS.rglob("*"))
+
+    result = attempt(*argv)
+
+    assert result.returncode != 0 or "rm" == argv[0]
+    assert before == sorted(p.name for p in _PINS.rglob("*"))
+    check(protected, kind)
+
+
+def test_mounts_that_are_shared_do_not_carry_it_in(protected):
+    """What another namespace does to a mount that repeats it here is refused there."""
+    result = attempt(
+        "sh", "-c", "mount --make-rshared / 2>/dev/null; mount --make-rshared /sys; "
+        "unshare -m --propagation unchanged umount -l /sys/fs/bpf; code=$?; "
+        "mount --make-rprivate /sys; exit $code",
+    )  # fmt: skip
+
+    assert result.returncode != 0
+    assert _PIN.exists()
+    check(protected, "mount")
+
+
+# ---- The daemon ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP", "SIGTERM", "SIGINT", "SIGUSR1", "SIGSEGV"])
+def test_signals_do_not_reach_the_daemon(protected, name):
+    """Root's signals end, stop or steer nothing."""
+    number = signal.Signals[name]
+
+    with pytest.raises(PermissionError):
+        os.kill(protected.pid, number)
+
+    record = check(protected, "signal")
+    assert name == record["object"]["signal"]
+    assert f"{name} to the daemon" in record["message"]
+
+
+def test_some_signals_reach_the_daemon(protected):
+    """Asking whether it is there, and to reload, remains possible."""
+    for number in (0, signal.SIGCHLD, signal.SIGCONT, signal.SIGHUP, signal.SIGWINCH):
+        os.kill(protected.pid, number)
+
+    assert protected.is_well()
+
+
+_BY_ROOT = {
+    "attach": "ptrace",
+    "seize": "ptrace",
+    "memory": "ptrace",
+    "vm-write": "ptrace",
+    "take-fd": "ptrace",
+    "pidfd-signal": "signal",
+    "trap": "signal",
+    "limit": "limit",
+    "affinity": "limit",
+    "nice": "limit",
+}
+
+
+@pytest.mark.parametrize("word", sorted(_BY_ROOT))
+def test_processes_do_not_get_at_the_daemon(protected, word):
+    """Each way into a process is closed for this one, and open for a bystander."""
+    assert assail(word, protected.pid) in {errno.EPERM, errno.EACCES}
+    check(protected, _BY_ROOT[word])
+
+    with bystander("bystander") as pid:
+        assert 0 == assail(word, pid)
+
+
+def test_files_that_signal_do_not_signal_the_daemon(protected):
+    """A descriptor whose readiness sends SIGKILL kills a bystander, not the daemon."""
+    assert 0 == assail("sigio", protected.pid, 9)
+    check(protected, "signal")
+
+    with bystander("bystander") as pid:
+        assert 0 == assail("sigio", pid, 9)
+        assert -9 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.parametrize("file", ["cgroup.kill", "cgroup.freeze", "memory.max", "cgroup.procs"])
+def test_the_cgroup_of_the_daemon_is_closed(protected, file):
+    """Nobody kills, freezes or starves it there, nor joins it."""
+    with pytest.raises(PermissionError):
+        (_CGROUPS / "engine" / file).write_text("1")
+
+    assert file in check(protected, "cgroup")["message"]
+
+
+def test_cgroups_of_others_stay_open(protected):
+    """A bystander's cgroup is killed as ever."""
+    with bystander("bystander") as pid:
+        (_CGROUPS / "bystander" / "cgroup.kill").write_text("1")
+
+        assert -9 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert protected.is_well()
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/proc/sysrq-trigger", "i"),
+        ("/proc/sys/kernel/ftrace_enabled", "0"),
+        ("/proc/{pid}/oom_score_adj", "1000"),
+        ("/proc/{pid}/task/{pid}/oom_score_adj", "1000"),
+    ],
+)
+def test_files_of_proc_do_not_act_on_the_daemon(protected, path, text):
+    """What kills everything, or takes LSM programs away, or offers the daemon to the OOM killer."""
+    with pytest.raises(PermissionError):
+        Path(path.format(pid=protected.pid)).write_text(text)
+
+    check(protected, "system")
+
+
+# ---- Programs of others -------------------------------------------------------------------------
+
+_DANGEROUS = [
+    "SEND_SIGNAL", "SEND_SIGNAL_THREAD", "WRITE_USER", "SEND_SIGNAL_IN_SUBPROGRAM",
+    "SEND_SIGNAL_LATE", "MODIFY_RETURN", "LSM", "SEND_SIGNAL_TASK",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", _DANGEROUS)
+def test_dangerous_programs_do_not_load(protected, tmp_path, what):
+    """A program that could kill the daemon, or come before the engine, is refused."""
+    if what == "SEND_SIGNAL_TASK" and "bpf_send_signal_task" not in _symbols():
+        pytest.skip("this kernel has no bpf_send_signal_task")
+
+    result = load(what, tmp_path)
+
+    assert result.returncode != 0
+    record = check(protected, "load")
+    assert record["process"]["exe"].endswith("bpftool")
+
+
+def _symbols() -> set[str]:
+    return {line.split()[2] for line in Path("/proc/kallsyms").read_text().splitlines()}
+
+
+# ---- What goes on -------------------------------------------------------------------------------
+
+
+def test_ordinary_uses_go_on(protected, tmp_path):
+    """Lists, observing programs, pins of others, mounts elsewhere and in other namespaces."""
+    observed = load("OBSERVE", tmp_path)
+    assert 0 == observed.returncode, observed.stderr
+    for argv in (
+        ["bpftool", "prog", "list"],
+        ["bpftool", "map", "list"],
+        ["bpftool", "link", "list"],
+        ["mkdir", str(_BPFFS / "other")],
+        ["bpftool", "map", "create", str(_BPFFS / "other/map")]
+        + ["type", "array", "key", "4", "value", "4", "entries", "1", "name", "other"],
+        ["bpftool", "map", "update", "pinned", str(_BPFFS / "other/map")]
+        + ["key", "0", "0", "0", "0", "value", "1", "0", "0", "0"],
+        ["mv", str(_BPFFS / "other/map"), str(_BPFFS / "other/moved")],
+        ["rm", "-r", str(_BPFFS / "other")],
+        ["mount", "-t", "tmpfs", "none", "/mnt"],
+        ["umount", "/mnt"],
+        ["mount", "-t", "bpf", "none", "/mnt"],
+        ["umount", "/mnt"],
+        ["unshare", "-m", "umount", "-l", "/sys/fs/bpf"],
+        ["unshare", "-m", "mount", "-t", "tmpfs", "none", "/sys/fs/bpf"],
+        ["sh", "-c", "echo 4096 > /proc/sys/kernel/threads-max"],
+    ):
+        result = attempt(*argv)
+
+        assert 0 == result.returncode, (argv, result.stderr)
+    assert protected.is_well()
+
+
+def test_refusals_are_counted(protected):
+    """The counter knows of every refusal, also of those that repeat themselves in a list."""
+    refused = [r for r in protected.records() if r.get("rule") == "self-protection"]
+
+    assert 0 == by_manager(protected.pid, signal.SIGTERM)
+    protected.process.wait(60)
+    counted = protected.records()[-1]
+
+    assert len(refused) > 40
+    assert len(refused) <= counted["GUARD_REFUSED"]
+    # The daemon has gone with protection in force, as when it is killed: the engine enforces on,
+    # strangers are kept out, and the host's root cleans up.
+    assert enforces()
+    elsewhere = attempt("unshare", "-m", "rm", str(_PIN))
+    powerless = attempt("setpriv", "--bounding-set", "-sys_admin", "rm", str(_PIN))
+    assert (1, 1) == (elsewhere.returncode, powerless.returncode)
+    assert enforces()
+    forget_pins()
+    with_patience(lambda: _VAULT.read_text())
+    assert not enforces()
+
+
+# ---- Without protection ---------------------------------------------------------------------------
+
+
+def test_without_protection_each_succeeds(tmp_path):
+    """The same attempts on a daemon that nobody protects, the last of them deadly."""
+    with daemon(tmp_path, "plain", "plain") as it:
+        assert enforces()
+        for word in sorted(_BY_ROOT):
+            if word != "pidfd-signal":
+                assert 0 == assail(word, it.pid), word
+        for what in _DANGEROUS:
+            if what != "SEND_SIGNAL_TASK" or "bpf_send_signal_task" in _symbols():
+                result = load(what, tmp_path)
+                assert 0 == result.returncode, (what, result.stderr)
+        for name, argv in _objects(it).items():
+            if name.startswith("map") and "delete" not in name and "hits" not in argv[-3]:
+                result = attempt(*argv)
+                assert 0 == result.returncode or "update pinned" in name, (name, result.stderr)
+        os.kill(it.pid, signal.SIGSTOP)
+        with_patience(lambda: _stopped(it.pid))
+        os.kill(it.pid, signal.SIGCONT)
+        assert enforces()
+        assert 0 == attempt(*_objects(it)["map delete id"]).returncode
+        assert not enforces()
+        assert 0 == attempt("mount", "-t", "tmpfs", "none", str(_BPFFS)).returncode
+        assert 0 == attempt("umount", str(_BPFFS)).returncode
+        assert 0 == attempt("mv", str(_PIN), str(_BPFFS / "taken")).returncode
+        assert 0 == attempt("rm", str(_BPFFS / "taken")).returncode
+        assert 0 == attempt("umount", "-l", str(_BPFFS)).returncode
+        (_CGROUPS / "plain" / "cgroup.kill").write_text("1")
+        assert -9 == it.process.wait(60)
+
+
+def _stopped(pid: int) -> None:
+    if "\nState:\tT" not in Path(f"/proc/{pid}/status").read_text():
+        raise OSError(errno.EAGAIN, "not yet")
