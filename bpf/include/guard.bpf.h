@@ -1,30 +1,137 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The state of self-protection. Addresses are numbers here: they are compared, and read only through
- * reads that may fail.
+ * Self-protection, what its parts share: who may, what is the engine's, and how a refusal is said.
+ * guard.bpf.c describes the whole.
  */
 #ifndef ENFORCER_GUARD_BPF_H
 #define ENFORCER_GUARD_BPF_H
 
-#include <linux/types.h>
+#include "act.h"
+#include "maps.bpf.h"
 
-#define ENF_GUARD_CALLS 4 /* helpers that no other's program may call */
+/* ---- Who ---------------------------------------------------------------------------------- */
 
-struct enf_guard {
-	__u64 armed_ns;	   /* 0: not armed */
-	__u64 owner_task;  /* the daemon's first thread */
-	__u64 owner_start; /* its start_boottime: a number may be used again, the pair is not */
-	__u64 sb;	   /* of the pins; 0: nothing is pinned */
-	__u64 base;	   /* dentry of the directory that holds every pin */
-	__u64 mount;	   /* the host's struct mount of it */
-	__u64 reported;	   /* who was last reported for opening by id */
-	__u32 owner_tgid;  /* 0: the owner has died */
-	__u32 cgroup;	   /* the owner's cgroup is its own */
-	__u32 calls[ENF_GUARD_CALLS]; /* immediates of those calls */
-	__u32 kfunc;	  /* of bpf_send_signal_task: its BTF id, 0 where there is none */
-	__u32 kfunc_call; /* and its immediate, where the JIT wants an address */
-	__u32 blind;	  /* an address is hidden: refuse by type of program */
+static __always_inline struct enf_guard *enf_guard_state(void)
+{
+	__u32 zero = 0;
+	struct enf_guard *g = bpf_map_lookup_elem(&guard, &zero);
+
+	return g && g->armed_ns ? g : NULL;
+}
+
+/*
+ * Who may take over or clean up when the owner has died: an administrator in the namespaces of the
+ * host, or what the first process started with the right to BPF. A service has a mount namespace and
+ * few capabilities of its own.
+ */
+static __noinline int enf_is_root(void)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	__u64 caps = 0;
+
+	bpf_probe_read_kernel(&caps, sizeof(caps), &t->real_cred->cap_effective);
+	if (BPF_CORE_READ(t, real_cred, user_ns, level) || BPF_CORE_READ(t, thread_pid, level))
+		return 0;
+	if ((caps & ENF_BIT64(ENF_CAP_BPF)) && BPF_CORE_READ(t, real_parent, tgid) == 1)
+		return 1;
+	return (caps & ENF_BIT64(ENF_CAP_SYS_ADMIN)) &&
+	       BPF_CORE_READ(t, nsproxy, mnt_ns, ns.inum) == enf_host_mnt_ns;
+}
+
+static __always_inline int enf_is_owner(const struct enf_guard *g)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+
+	return bpf_get_current_pid_tgid() >> 32 == g->owner_tgid &&
+	       t->group_leader->start_boottime == g->owner_start;
+}
+
+/* Must the caller be kept from the engine? */
+static __always_inline int enf_is_stranger(const struct enf_guard *g)
+{
+	if (!g->owner_tgid)
+		return !enf_is_root();
+	return !enf_is_owner(g);
+}
+
+/* The same, where the service manager is none. */
+static __always_inline int enf_is_meddler(const struct enf_guard *g)
+{
+	return bpf_get_current_pid_tgid() >> 32 != 1 && enf_is_stranger(g);
+}
+
+static __always_inline int enf_is_owners(const struct enf_guard *g, const struct task_struct *t)
+{
+	return t->tgid == g->owner_tgid && t->group_leader->start_boottime == g->owner_start;
+}
+
+/* ---- Refusals ------------------------------------------------------------------------------ */
+
+struct enf_attempt {
+	__u64 target;
+	__u64 name; /* kernel address of a string; 0: none */
+	__u32 act;
+	__u32 signal;
+	__u32 quiet; /* record only the first of this process: lists walk over every id */
 	__u32 _pad;
 };
+
+/* Count and record a refusal. Global, in guard.bpf.c: the verifier proves it once for a program. */
+int enf_guard_refuse(struct enf_attempt *a);
+
+static __always_inline int enf_refuse(__u32 act, __u64 target, __u32 signal)
+{
+	struct enf_attempt a = { .act = act, .target = target, .signal = signal };
+
+	enf_guard_refuse(&a);
+	return -ENF_EPERM;
+}
+
+static __always_inline int enf_refuse_named(__u32 act, __u64 target, __u64 name)
+{
+	struct enf_attempt a = { .act = act, .target = target, .name = name };
+
+	enf_guard_refuse(&a);
+	return -ENF_EPERM;
+}
+
+/* ---- Objects ------------------------------------------------------------------------------ */
+
+static __always_inline __u64 enf_guard_key(__u32 kind, __u32 id)
+{
+	return (__u64)(kind + 1) << 32 | id;
+}
+
+static __always_inline int enf_is_guarded(__u64 key)
+{
+	return bpf_map_lookup_elem(&guarded, &key) != NULL;
+}
+
+/* The struct file of a descriptor of the caller's, as a number; 0: none. */
+static __always_inline __u64 enf_file_of(__u32 fd)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	__u64 fdt = (__u64)BPF_CORE_READ(t, files, fdt), table = 0, file = 0;
+	__u32 max = 0;
+
+	enf_read(max, fdt + enf_offset(struct fdtable, max_fds));
+	if (fd >= max)
+		return 0;
+	enf_read(table, fdt + enf_offset(struct fdtable, fd));
+	enf_read(file, table + fd * sizeof(file));
+	return file;
+}
+
+static __always_inline int enf_on_hosts(__u64 mnt)
+{
+	__u64 ns = 0;
+	__u32 inum = 0;
+
+	enf_read(ns, mnt - enf_offset(struct mount, mnt) + enf_offset(struct mount, mnt_ns));
+	if (!ns || ns >= (__u64)-4095)
+		return 0;
+	enf_read(inum, ns + enf_offset(struct mnt_namespace, ns.inum));
+	return inum == enf_host_mnt_ns;
+}
 
 #endif

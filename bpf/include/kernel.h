@@ -376,6 +376,7 @@ struct rlimit;
 #define ENF_SIGWINCH 28
 #define ENF_SIGIO 29
 #define ENF_CAP_SYS_ADMIN 21
+#define ENF_CAP_BPF 39
 #define ENF_PTRACE_MODE_ATTACH 0x02
 #define ENF_MS_REMOUNT 32
 #define ENF_MS_BIND 4096

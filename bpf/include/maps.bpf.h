@@ -7,7 +7,6 @@
 #define ENFORCER_MAPS_H
 
 #include "image.h"
-#include "guard.bpf.h"
 
 /* Set before load. */
 extern const volatile __u32 enf_image_bytes;   /* value size of the image map */
@@ -132,9 +131,29 @@ struct {
 	__uint(max_entries, 1 << 20);
 } activity __weak SEC(".maps");
 
-/* Self-protection: its state, and what it protects by enf_guard_key() or by address. The value is the
- * id of an object that is known by address.
+/*
+ * The state of self-protection. Addresses are numbers here: they are compared, and read only through
+ * reads that may fail.
  */
+#define ENF_GUARD_CALLS 4 /* helpers that no other's program may call */
+
+struct enf_guard {
+	__u64 armed_ns;	   /* 0: not armed */
+	__u64 owner_task;  /* the daemon's first thread */
+	__u64 owner_start; /* its start_boottime: a number may be used again, the pair is not */
+	__u64 sb;	   /* of the pins; 0: nothing is pinned */
+	__u64 base;	   /* dentry of the directory that holds every pin */
+	__u64 mount;	   /* the host's struct mount of it */
+	__u64 reported;	   /* who was last reported for opening by id */
+	__u32 owner_tgid;  /* 0: the owner has died */
+	__u32 cgroup;	   /* the owner's cgroup is its own */
+	__u32 calls[ENF_GUARD_CALLS]; /* immediates of those calls */
+	__u32 kfunc;	  /* of bpf_send_signal_task: its BTF id, 0 where there is none */
+	__u32 kfunc_call; /* and its immediate, where the JIT wants an address */
+	__u32 blind;	  /* an address is hidden: refuse by type of program */
+	__u32 _pad;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -142,6 +161,9 @@ struct {
 	__type(value, struct enf_guard);
 } guard __weak SEC(".maps");
 
+/* What it protects, by enf_guard_key() or by address. The value is the id of an object that is known
+ * by address, once it has one.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);

@@ -188,20 +188,32 @@ def identity(fd: int, key: str) -> int:
 
 
 def lives_alone(
-    membership: Path = Path("/proc/self/cgroup"), root: Path = _CGROUPS, *, pid: int | None = None
+    membership: Path = Path("/proc/self/cgroup"),
+    root: Path = _CGROUPS,
+    *,
+    pid: int | None = None,
+    parent_of: Callable[[int], int] | None = None,
 ) -> bool:
     """
-    Tell whether this process is the only one of its cgroup, as that of a service is.
+    Tell whether this process and its children are alone in their cgroup, as those of a service are.
 
     In a login session others live in the same cgroup, and its manager must be able to end it. Where
     it cannot be told the answer is no: then the cgroup is not protected, and nothing else changes.
     """
+    ours = os.getpid() if pid is None else pid
+    parent_of = parent_of or _parent_of
     try:
         lines = membership.read_text(encoding="ascii", errors="surrogateescape").splitlines()
         place = next((line[3:] for line in lines if line.startswith("0::")), "/")
         if place == "/":
             return False
         members = (root / place.lstrip("/") / "cgroup.procs").read_text(encoding="ascii")
+        return all(ours in {one, parent_of(one)} for one in map(int, members.split()))
     except OSError:
         return False
-    return members.split() == [str(os.getpid() if pid is None else pid)]
+
+
+def _parent_of(pid: int) -> int:
+    """Return the parent of a process; raises OSError if it is gone."""
+    # The name stands in brackets and may hold any character, brackets too.
+    return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])

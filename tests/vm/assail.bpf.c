@@ -33,13 +33,15 @@ int assail(unsigned long long *ctx)
 }
 #elif WHAT == SEND_SIGNAL_TASK
 struct task_struct;
-extern int bpf_send_signal_task(struct task_struct *task, int sig, int type,
+enum pid_type { PIDTYPE_PID };
+extern int bpf_send_signal_task(struct task_struct *task, int sig, enum pid_type type,
 				unsigned long long value) __ksym;
 
 SEC("tp_btf/sched_process_exec")
 int assail(unsigned long long *ctx)
 {
-	return bpf_send_signal_task((struct task_struct *)bpf_get_current_task_btf(), 0, 0, 0);
+	return bpf_send_signal_task((struct task_struct *)bpf_get_current_task_btf(), 0,
+				    PIDTYPE_PID, 0);
 }
 #else
 __attribute__((noinline)) int below(unsigned long long number)

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Self-protection: the names of the engine's objects, and the mounts that they lie on. */
+#include "guard.bpf.h"
+
+#define ENF_CLIMB_MAX 64 /* directories and mounts from the pins to the root of the host */
+#define ENF_PINS_DEEP 4	 /* directory, session, pin */
+
+/* ---- Pins --------------------------------------------------------------------------------- */
+
+/* Is this name the pins' directory, below it, or on the way to it? */
+static __noinline int enf_is_pin(const struct enf_guard *g, __u64 dentry)
+{
+	__u64 at = dentry, up = 0;
+
+	if (!g)
+		return 0;
+	for (int i = 0; i < ENF_PINS_DEEP; i++) {
+		if (at == g->base)
+			return 1;
+		enf_read(at, at + enf_offset(struct dentry, d_parent));
+	}
+	up = g->base;
+	for (int i = 0; i < ENF_PINS_DEEP; i++) {
+		enf_read(up, up + enf_offset(struct dentry, d_parent));
+		if (up == dentry)
+			return 1;
+	}
+	return 0;
+}
+
+static __always_inline int enf_guard_pin(struct dentry *dentry)
+{
+	struct enf_guard *g = enf_guard_state();
+	__u64 name = 0, inode = 0, ino = 0;
+
+	if (!g || (__u64)dentry->d_sb != g->sb || !enf_is_pin(g, (__u64)dentry) ||
+	    !enf_is_meddler(g))
+		return 0;
+	enf_read(name, &dentry->d_name.name);
+	enf_read(inode, &dentry->d_inode);
+	if (inode)
+		enf_read(ino, inode + enf_offset(struct inode, i_ino));
+	return enf_refuse_named(ENF_GUARD_PIN, ino, name);
+}
+
+SEC("lsm/inode_unlink")
+int BPF_PROG(enf_guard_unlink, struct inode *dir, struct dentry *dentry, int ret)
+{
+	return ret ? ret : enf_guard_pin(dentry);
+}
+
+SEC("lsm/inode_rmdir")
+int BPF_PROG(enf_guard_rmdir, struct inode *dir, struct dentry *dentry, int ret)
+{
+	return ret ? ret : enf_guard_pin(dentry);
+}
+
+SEC("lsm/inode_rename")
+int BPF_PROG(enf_guard_rename, struct inode *old_dir, struct dentry *old_dentry,
+	     struct inode *new_dir, struct dentry *new_dentry, int ret)
+{
+	if (!ret)
+		ret = enf_guard_pin(old_dentry);
+	return ret ? ret : enf_guard_pin(new_dentry);
+}
+
+/* What is no pin of the engine's must not look like one. */
+SEC("lsm/inode_link")
+int BPF_PROG(enf_guard_hardlink, struct dentry *old_dentry, struct inode *dir,
+	     struct dentry *new_dentry, int ret)
+{
+	if (!ret)
+		ret = enf_guard_pin(old_dentry);
+	return ret ? ret : enf_guard_pin(new_dentry);
+}
+
+SEC("lsm/inode_create")
+int BPF_PROG(enf_guard_create, struct inode *dir, struct dentry *dentry, unsigned short mode,
+	     int ret)
+{
+	return ret ? ret : enf_guard_pin(dentry);
+}
+
+SEC("lsm/inode_mkdir")
+int BPF_PROG(enf_guard_mkdir, struct inode *dir, struct dentry *dentry, unsigned short mode,
+	     int ret)
+{
+	return ret ? ret : enf_guard_pin(dentry);
+}
+
+SEC("lsm/inode_symlink")
+int BPF_PROG(enf_guard_symlink, struct inode *dir, struct dentry *dentry, const char *old_name,
+	     int ret)
+{
+	return ret ? ret : enf_guard_pin(dentry);
+}
+
+/* ---- Mounts ------------------------------------------------------------------------------- */
+
+static __always_inline __u32 enf_group(__u64 mount)
+{
+	__u32 group = 0;
+
+	enf_read(group, mount + enf_offset(struct mount, mnt_group_id));
+	return group;
+}
+
+/* The same mount, or one that repeats what happens to it. */
+static __always_inline int enf_same_mount(__u64 one, __u64 other, __u32 others_group)
+{
+	return one == other || (others_group && enf_group(one) == others_group);
+}
+
+/* From the directory of pins up to the host's root, over every mount on the way. */
+struct enf_ascent {
+	__u64 mount, dentry; /* where it is */
+	__u64 other, place;  /* looked for: a mount, and a directory in it */
+	__u32 group;	     /* of that mount; 0: it shares nothing */
+	__u32 found;
+};
+
+/* Would a mount on *place* of *other* hide what we climb from? */
+static long enf_ascend_names(__u32 i, void *arg)
+{
+	struct enf_ascent *a = arg;
+	__u64 root = 0, parent = 0;
+
+	(void)i;
+	if (a->dentry == a->place && enf_same_mount(a->mount, a->other, a->group)) {
+		a->found = 1;
+		return 1;
+	}
+	enf_read(root, a->mount + enf_offset(struct mount, mnt.mnt_root));
+	if (a->dentry == root) {
+		enf_read(parent, a->mount + enf_offset(struct mount, mnt_parent));
+		if (!parent || parent == a->mount)
+			return 1;
+		enf_read(a->dentry, a->mount + enf_offset(struct mount, mnt_mountpoint));
+		a->mount = parent;
+		return 0;
+	}
+	enf_read(parent, a->dentry + enf_offset(struct dentry, d_parent));
+	if (!parent || parent == a->dentry)
+		return 1;
+	a->dentry = parent;
+	return 0;
+}
+
+/* Would taking *other* away take a mount on our way along? *place* is where it is mounted, *group*
+ * that of the mount it is mounted on.
+ */
+static long enf_ascend_mounts(__u32 i, void *arg)
+{
+	struct enf_ascent *a = arg;
+	__u64 parent = 0, point = 0;
+
+	(void)i;
+	if (a->mount == a->other) {
+		a->found = 1;
+		return 1;
+	}
+	enf_read(parent, a->mount + enf_offset(struct mount, mnt_parent));
+	enf_read(point, a->mount + enf_offset(struct mount, mnt_mountpoint));
+	if (!parent || parent == a->mount)
+		return 1;
+	if (a->group && point == a->place && enf_group(parent) == a->group) {
+		a->found = 1;
+		return 1;
+	}
+	a->mount = parent;
+	return 0;
+}
+
+static __noinline int enf_hides_pins(const struct enf_guard *g, __u64 mnt, __u64 dentry)
+{
+	struct enf_ascent a = {};
+
+	if (!g || !g->mount)
+		return 0;
+	a.mount = g->mount;
+	a.dentry = g->base;
+	a.other = mnt - enf_offset(struct mount, mnt);
+	a.place = dentry;
+	a.group = enf_group(a.other);
+	if (enf_same_mount(g->mount, a.other, a.group) && enf_is_pin(g, dentry))
+		return 1; /* below the directory */
+	bpf_loop(ENF_CLIMB_MAX, enf_ascend_names, &a, 0);
+	return a.found;
+}
+
+static __noinline int enf_carries_pins(const struct enf_guard *g, __u64 mnt)
+{
+	struct enf_ascent a = {};
+	__u64 parent = 0;
+
+	if (!g || !g->mount)
+		return 0;
+	a.mount = g->mount;
+	a.other = mnt - enf_offset(struct mount, mnt);
+	enf_read(parent, a.other + enf_offset(struct mount, mnt_parent));
+	enf_read(a.place, a.other + enf_offset(struct mount, mnt_mountpoint));
+	a.group = parent ? enf_group(parent) : 0;
+	bpf_loop(ENF_CLIMB_MAX, enf_ascend_mounts, &a, 0);
+	return a.found;
+}
+
+static __always_inline int enf_refuse_mount(__u64 dentry)
+{
+	__u64 name = 0;
+
+	enf_read(name, dentry + enf_offset(struct dentry, d_name.name));
+	return enf_refuse_named(ENF_GUARD_MOUNT, 0, name);
+}
+
+SEC("lsm/sb_umount")
+int BPF_PROG(enf_guard_umount, struct vfsmount *mnt, int flags, int ret)
+{
+	struct enf_guard *g = enf_guard_state();
+	__u64 address = (__u64)mnt, point = 0;
+
+	if (ret || !g)
+		return ret;
+	if (!enf_carries_pins(g, address) || !enf_is_meddler(g))
+		return 0;
+	enf_read(point, address - enf_offset(struct mount, mnt) +
+				enf_offset(struct mount, mnt_mountpoint));
+	return enf_refuse_mount(point);
+}
+
+/*
+ * The order of the kernel's tests: remount, bind, change of propagation, move, new mount. What mount(2)
+ * moves is known to it by name only, so no other process moves anything on the host by it; what
+ * move_mount(2) moves is looked at below.
+ */
+SEC("lsm/sb_mount")
+int BPF_PROG(enf_guard_mount, const char *dev_name, const struct path *path, const char *type,
+	     unsigned long flags, void *data, int ret)
+{
+	struct enf_guard *g = enf_guard_state();
+	__u64 mnt, dentry;
+	int refused;
+
+	if (ret || !g)
+		return ret;
+	mnt = (__u64)path->mnt;
+	dentry = (__u64)path->dentry;
+	if (flags & ENF_MS_REMOUNT)
+		refused = (__u64)path->dentry->d_sb == g->sb && enf_on_hosts(mnt);
+	else if (flags & ENF_MS_BIND)
+		refused = enf_hides_pins(g, mnt, dentry);
+	else if (flags & ENF_MS_PROPAGATION)
+		refused = 0;
+	else if (flags & ENF_MS_MOVE)
+		refused = g->mount && enf_on_hosts(mnt);
+	else
+		refused = enf_hides_pins(g, mnt, dentry);
+	return refused && enf_is_meddler(g) ? enf_refuse_mount(dentry) : 0;
+}
+
+SEC("lsm/move_mount")
+int BPF_PROG(enf_guard_move, const struct path *from, const struct path *to, int ret)
+{
+	struct enf_guard *g = enf_guard_state();
+	__u64 dentry;
+
+	if (ret || !g)
+		return ret;
+	dentry = (__u64)to->dentry;
+	if (!enf_hides_pins(g, (__u64)to->mnt, dentry) && !enf_carries_pins(g, (__u64)from->mnt))
+		return 0;
+	return enf_is_meddler(g) ? enf_refuse_mount(dentry) : 0;
+}
+
+SEC("lsm/sb_pivotroot")
+int BPF_PROG(enf_guard_pivot, const struct path *old_path, const struct path *new_path, int ret)
+{
+	struct enf_guard *g = enf_guard_state();
+
+	if (ret || !g)
+		return ret;
+	if (!g->mount || !enf_on_hosts((__u64)new_path->mnt) || !enf_is_meddler(g))
+		return 0;
+	return enf_refuse_mount((__u64)new_path->dentry);
+}
+
+SEC("lsm/sb_remount")
+int BPF_PROG(enf_guard_remount, struct super_block *sb, void *options, int ret)
+{
+	struct enf_guard *g = enf_guard_state();
+
+	if (ret || !g || (__u64)sb != g->sb || !enf_is_meddler(g))
+		return ret;
+	return enf_refuse_mount(g->base);
+}

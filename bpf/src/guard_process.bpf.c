@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Self-protection: the daemon's process, and the files that act on processes. */
+#include "guard.bpf.h"
+
+#define ENF_CGROUPS_MAX 64 /* levels above the daemon's */
+
+/* ---- The daemon's process ----------------------------------------------------------------- */
+
+/* Only signals of processes come here; the kernel's own are not asked about. */
+SEC("lsm/task_kill")
+int BPF_PROG(enf_guard_kill, struct task_struct *p, struct kernel_siginfo *info, int sig,
+	     const struct cred *cred, int ret)
+{
+	struct enf_guard *g = enf_guard_state();
+
+	if (ret || !g)
+		return ret;
+	if (!enf_is_owners(g, p) || !sig || sig == ENF_SIGCHLD || sig == ENF_SIGCONT ||
+	    sig == ENF_SIGHUP || sig == ENF_SIGWINCH || !enf_is_meddler(g))
+		return 0;
+	return enf_refuse(ENF_GUARD_SIGNAL, p->tgid, sig);
+}
+
+/* F_SETOWN and F_SETSIG on somebody's file: any signal, when the file is ready. The owner uses none. */
+SEC("lsm/file_send_sigiotask")
+int BPF_PROG(enf_guard_sigio, struct task_struct *p, struct fown_struct *fown, int sig, int ret)
+{
+	struct enf_guard *g = enf_guard_state();
+
+	if (ret || !g || !enf_is_owners(g, p))
+		return ret;
+	return enf_refuse(ENF_GUARD_SIGNAL, p->tgid, sig ? sig : ENF_SIGIO);
+}
+
+/* An event that sends SIGTRAP to the process it watches. */
+SEC("lsm/perf_event_alloc")
+int BPF_PROG(enf_guard_perf, struct perf_event *event, int ret)
+{
+	struct enf_guard *g = enf_guard_state();
+	struct task_struct *p;
+
+	if (ret || !g)
+		return ret;
+	p = event->hw.target;
+	if (!p || !BPF_CORE_READ_BITFIELD_PROBED(event, attr.sigtrap) || !enf_is_owners(g, p) ||
+	    !enf_is_stranger(g))
+		return 0;
+	return enf_refuse(ENF_GUARD_SIGNAL, p->tgid, ENF_SIGTRAP);
+}
+
+/* Also the way to its memory and to its descriptors; reading about it stays free. */
+SEC("lsm/ptrace_access_check")
+int BPF_PROG(enf_guard_ptrace, struct task_struct *p, unsigned int mode, int ret)
+{
+	struct enf_guard *g = enf_guard_state();
+
+	if (ret || !g)
+		return ret;
+	if (!(mode & ENF_PTRACE_MODE_ATTACH) || !enf_is_owners(g, p) || !enf_is_stranger(g))
+		return 0;
+	return enf_refuse(ENF_GUARD_PTRACE, p->tgid, 0);
+}
+
+static __always_inline int enf_guard_limit(const struct task_struct *p)
+{
+	struct enf_guard *g = enf_guard_state();
+
+	if (!g || !enf_is_owners(g, p) || !enf_is_meddler(g))
+		return 0;
+	return enf_refuse(ENF_GUARD_LIMIT, p->tgid, 0);
+}
+
+SEC("lsm/task_setrlimit")
+int BPF_PROG(enf_guard_rlimit, struct task_struct *p, unsigned int resource, struct rlimit *limit,
+	     int ret)
+{
+	return ret ? ret : enf_guard_limit(p);
+}
+
+SEC("lsm/task_setscheduler")
+int BPF_PROG(enf_guard_scheduler, struct task_struct *p, int ret)
+{
+	return ret ? ret : enf_guard_limit(p);
+}
+
+SEC("lsm/task_setnice")
+int BPF_PROG(enf_guard_nice, struct task_struct *p, int nice, int ret)
+{
+	return ret ? ret : enf_guard_limit(p);
+}
+
+SEC("lsm/task_setioprio")
+int BPF_PROG(enf_guard_ioprio, struct task_struct *p, int ioprio, int ret)
+{
+	return ret ? ret : enf_guard_limit(p);
+}
+
+SEC("lsm/task_movememory")
+int BPF_PROG(enf_guard_movememory, struct task_struct *p, int ret)
+{
+	return ret ? ret : enf_guard_limit(p);
+}
+
+/* ---- Files that act on processes ---------------------------------------------------------- */
+
+struct enf_lineage {
+	__u64 kn, wanted;
+	__u32 found;
+	__u32 _pad;
+};
+
+static __always_inline __u64 enf_kernfs_parent(__u64 kn)
+{
+	__u64 parent = 0;
+
+	if (bpf_core_field_exists(((struct kernfs_node___rcu *)0)->__parent))
+		enf_read(parent, kn + enf_offset(struct kernfs_node___rcu, __parent));
+	else
+		enf_read(parent, kn + enf_offset(struct kernfs_node, parent));
+	return parent;
+}
+
+static long enf_lineage_one(__u32 i, void *arg)
+{
+	struct enf_lineage *l = arg;
+
+	(void)i;
+	if (!l->kn)
+		return 1;
+	if (l->kn == l->wanted) {
+		l->found = 1;
+		return 1;
+	}
+	l->kn = enf_kernfs_parent(l->kn);
+	return 0;
+}
+
+/* Names as two numbers: the verifier follows a comparison of bytes along every way through it. */
+struct enf_short_name {
+	__u64 word[2];
+};
+
+static __always_inline struct enf_short_name enf_short_name_of(__u64 name)
+{
+	struct enf_short_name text = {};
+
+	bpf_probe_read_kernel_str(&text, sizeof(text), (const void *)name);
+	return text;
+}
+
+#define enf_named(name, text)                                                                      \
+	({                                                                                         \
+		const char wanted[16] = text;                                                      \
+		struct enf_short_name other;                                                       \
+		__builtin_memcpy(&other, wanted, sizeof(other));                                   \
+		(name).word[0] == other.word[0] && (name).word[1] == other.word[1];                \
+	})
+
+/* Any file of the cgroup that the owner is in now; above it what stops or kills all below. */
+static __noinline int enf_acts_on_cgroup(const struct enf_guard *g, __u64 inode, __u64 name)
+{
+	struct enf_lineage l = {};
+	__u64 kn = 0, cgroups = 0, cgroup = 0;
+	struct enf_short_name text;
+
+	if (!g || !g->cgroup || !g->owner_tgid)
+		return 0;
+	enf_read(kn, inode + enf_offset(struct inode, i_private));
+	enf_read(cgroups, g->owner_task + enf_offset(struct task_struct, cgroups));
+	enf_read(cgroup, cgroups + enf_offset(struct css_set, dfl_cgrp));
+	enf_read(l.kn, cgroup + enf_offset(struct cgroup, kn));
+	l.wanted = enf_kernfs_parent(kn);
+	if (!l.wanted)
+		return 0;
+	if (l.wanted == l.kn)
+		return 1;
+	text = enf_short_name_of(name);
+	if (!enf_named(text, "cgroup.kill") && !enf_named(text, "cgroup.freeze"))
+		return 0;
+	bpf_loop(ENF_CGROUPS_MAX, enf_lineage_one, &l, 0);
+	return l.found;
+}
+
+/* The process that a file of /proc/PID speaks of; 0: of none that lives. */
+static __always_inline __u32 enf_proc_tgid(__u64 inode)
+{
+	__u64 pid = 0, node = 0;
+	__u32 tgid = 0;
+
+	enf_read(pid, inode - enf_offset(struct proc_inode, vfs_inode) +
+			      enf_offset(struct proc_inode, pid));
+	if (pid)
+		enf_read(node, pid + enf_offset(struct pid, tasks));
+	if (node)
+		enf_read(tgid, node - enf_offset(struct task_struct, pid_links) +
+				       enf_offset(struct task_struct, tgid));
+	return tgid;
+}
+
+/* sysrq ends every process; without ftrace no BPF program is called at a hook of the LSM. */
+static __noinline int enf_acts_on_system(const struct enf_guard *g, __u64 inode, __u64 name)
+{
+	struct enf_short_name text;
+
+	if (!g)
+		return 0;
+	if (g->owner_tgid && enf_proc_tgid(inode) == g->owner_tgid)
+		return 1;
+	text = enf_short_name_of(name);
+	return enf_named(text, "sysrq-trigger") || enf_named(text, "ftrace_enabled");
+}
+
+/* Each write, not each open: a descriptor may be older than the guard, or than what it now acts on. */
+SEC("lsm/file_permission")
+int BPF_PROG(enf_guard_write, struct file *file, int mask, int ret)
+{
+	struct enf_guard *g;
+	unsigned long magic;
+	__u64 inode, name = 0;
+	__u32 act;
+
+	if (ret || !(mask & (ENF_MAY_WRITE | ENF_MAY_APPEND)))
+		return ret;
+	magic = file->f_inode->i_sb->s_magic;
+	if (magic != ENF_CGROUP2_MAGIC && magic != ENF_PROC_MAGIC)
+		return 0;
+	g = enf_guard_state();
+	if (!g || !enf_is_meddler(g))
+		return 0;
+	inode = (__u64)file->f_inode;
+	enf_read(name, &file->f_path.dentry->d_name.name);
+	if (magic == ENF_CGROUP2_MAGIC) {
+		if (!enf_acts_on_cgroup(g, inode, name))
+			return 0;
+		act = ENF_GUARD_CGROUP;
+	} else {
+		if (!enf_acts_on_system(g, inode, name))
+			return 0;
+		act = ENF_GUARD_SYSTEM;
+	}
+	return enf_refuse_named(act, 0, name);
+}

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""Orders to the guard, as far as they can be seen without a kernel that protects."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+import attrs
+import pytest
+
+from enforcer.errors import KernelError, UnsupportedError
+from enforcer.kernel import guard, loader, programs
+from enforcer.kernel.guard import Guard, Kind
+from enforcer.libbpf import abi
+
+FORM, NAMES = abi.decoder("enf_guard_call")
+ORDERS = abi.enumeration("enf_guard_order", "ENF_GUARD_")
+
+
+@attrs.define
+class FakeProgram:
+    """A loaded program, or one that was left out."""
+
+    fd: int = 7
+    autoload: bool = False
+
+    def set_autoload(self, *, enabled: bool) -> None:
+        self.autoload = enabled
+
+
+@attrs.define
+class FakeEngine:
+    """An object with the guard's two special programs."""
+
+    programs: dict[str, FakeProgram] = attrs.field(
+        factory=lambda: {
+            name: FakeProgram() for name in (programs.GUARD_CONTROL, programs.GUARD_EXIT)
+        }
+    )
+    maps: dict[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.define
+class FakeKernel:
+    """Takes orders, answers with a code, and is blind or not."""
+
+    code: int = 0
+    blind: int = 0
+    orders: list[dict[str, int]] = attrs.field(factory=list)
+    paths: list[str] = attrs.field(factory=list)
+
+    def run(self, fd: int, context: bytes) -> tuple[int, bytes]:
+        assert 7 == fd
+        call = dict(zip(NAMES, FORM.unpack(context), strict=True))
+        self.orders.append(call)
+        if call["directory"] >= 0:
+            self.paths.append(os.readlink(f"/proc/self/fd/{call['directory']}"))
+        return self.code, FORM.pack(*(call | {"blind": self.blind}).values())
+
+
+def made(kernel: FakeKernel) -> Guard:
+    return Guard(FakeEngine(), kernel.run)  # type: ignore[arg-type]
+
+
+def test_the_object_has_every_program_of_the_table():
+    """The table and the object name the same programs."""
+    with loader.open_object(loader.ENGINE) as engine:
+        found = {name for name in engine.programs if name.startswith("enf_guard_")}
+
+    assert {p.name for p in programs.GUARD} | {programs.GUARD_EXIT, programs.GUARD_CONTROL} == found
+
+
+def test_no_policy_needs_the_guard():
+    """A session without protection loads nothing of it."""
+    assert not {p for p in programs.needed((1 << 64) - 1) if p.role is programs.Role.GUARD}
+
+
+def test_programs_that_are_no_lsm_programs_load_only_on_request():
+    """The object leaves them out, until the guard is prepared."""
+    engine = FakeEngine()
+
+    guard.prepare(engine)  # type: ignore[arg-type]
+
+    assert all(program.autoload for program in engine.programs.values())
+
+
+def test_objects_are_registered_by_kind_and_number():
+    """The order says which kind of object the number is of."""
+    kernel = FakeKernel()
+
+    made(kernel).register(Kind.MAP, 33)
+    made(kernel).forget(Kind.LINK, 34)
+
+    assert [(ORDERS["ADD"], Kind.MAP, 33), (ORDERS["DROP"], Kind.LINK, 34)] == [
+        (o["order"], o["kind"], o["id"]) for o in kernel.orders
+    ]
+
+
+def test_arming_hands_over_the_directory(tmp_path):
+    """The kernel side learns the directory by a descriptor, which is closed afterwards."""
+    kernel, it = FakeKernel(blind=1), None
+    open_before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (no path of ours)
+
+    it = made(kernel)
+    it.arm(tmp_path, own_cgroup=True)
+
+    assert [str(tmp_path)] == kernel.paths
+    assert (ORDERS["ARM"], 1) == (kernel.orders[0]["order"], kernel.orders[0]["cgroup"])
+    assert it.blind
+    assert open_before == len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+
+def test_arming_without_pins():
+    """Without a directory there is nothing of the file system to protect."""
+    kernel = FakeKernel()
+
+    made(kernel).arm(None, own_cgroup=False)
+
+    assert (-1, 0) == (kernel.orders[0]["directory"], kernel.orders[0]["cgroup"])
+
+
+def test_a_directory_that_is_not_there(tmp_path):
+    """One sentence says which, and nothing is armed."""
+    kernel = FakeKernel()
+
+    with pytest.raises(KernelError, match="cannot protect .*absent: No such file"):
+        made(kernel).arm(tmp_path / "absent", own_cgroup=False)
+
+    assert not kernel.orders
+
+
+def test_a_file_system_that_the_host_does_not_mount(tmp_path):
+    """The kernel side finds no mount of it on the host."""
+    with pytest.raises(UnsupportedError, match="not mounted in the mount namespace of the host"):
+        made(FakeKernel(code=errno.ENOENT)).arm(tmp_path, own_cgroup=False)
+
+
+def test_a_guard_of_another_process():
+    """Its orders are refused, with the reason."""
+    with pytest.raises(KernelError, match="cannot end the protection: Operation not permitted"):
+        made(FakeKernel(code=errno.EPERM)).disarm()
+
+
+def test_a_descriptor_that_is_no_object():
+    """A file has no number among the objects of BPF."""
+    with open("/dev/null", "rb") as file, pytest.raises(KernelError, match="has no map_id"):  # noqa: PTH123
+        guard.identity(file.fileno(), "map_id")
+
+
+@pytest.mark.parametrize(
+    ("place", "members", "alone"),
+    [
+        ("0::/system.slice/enforcer.service\n", "42\n", True),
+        ("1:name=systemd:/x\n0::/system.slice/enforcer.service\n", "42\n", True),
+        ("0::/system.slice/enforcer.service\n", "42\n43\n", True),
+        ("0::/system.slice/enforcer.service\n", "42\n44\n", False),
+        ("0::/\n", "42\n", False),
+        ("1:name=systemd:/x\n", "42\n", False),
+    ],
+)
+def test_living_alone(tmp_path, place, members, alone):
+    """A cgroup is the daemon's own if nobody is in it but itself and its children."""
+    (tmp_path / "cgroup").write_text(place)
+    directory = tmp_path / "system.slice" / "enforcer.service"
+    directory.mkdir(parents=True)
+    (directory / "cgroup.procs").write_text(members)
+    (tmp_path / "cgroup.procs").write_text(members)
+    parents = {42: 1, 43: 42, 44: 1}
+
+    found = guard.lives_alone(
+        tmp_path / "cgroup", tmp_path, pid=42, parent_of=lambda pid: parents[pid]
+    )
+
+    assert alone == found
+
+
+def test_where_it_cannot_be_told_it_does_not_live_alone(tmp_path):
+    """Then the cgroup is not protected, and nothing else changes."""
+    assert not guard.lives_alone(tmp_path / "absent", tmp_path)
