@@ -19,23 +19,61 @@ static __always_inline struct enf_guard *enf_guard_state(void)
 	return g && g->armed_ns ? g : NULL;
 }
 
+static __always_inline __u64 enf_kernfs_parent(__u64 kn)
+{
+	__u64 parent = 0;
+
+	if (bpf_core_field_exists(((struct kernfs_node___rcu *)0)->__parent))
+		enf_read(parent, kn + enf_offset(struct kernfs_node___rcu, __parent));
+	else
+		enf_read(parent, kn + enf_offset(struct kernfs_node, parent));
+	return parent;
+}
+
+/* Where the cgroup of a task lies, by what stays when it is made anew. */
+struct enf_unit {
+	__u64 slice;
+	__u64 name[ENF_UNIT_WORDS];
+};
+
+static __always_inline void enf_unit_of(struct enf_unit *unit)
+{
+	__u64 kn = (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), cgroups, dfl_cgrp, kn);
+	__u64 above = enf_kernfs_parent(kn), name = 0;
+
+	__builtin_memset(unit, 0, sizeof(*unit));
+	if (above)
+		enf_read(unit->slice, above + enf_offset(struct kernfs_node, id));
+	enf_read(name, kn + enf_offset(struct kernfs_node, name));
+	bpf_probe_read_kernel_str(unit->name, sizeof(unit->name), (const void *)name);
+}
+
 /*
  * Who may take over or clean up when the owner has died: an administrator in the namespaces of the
- * host, or what the first process started with the right to BPF. A service has a mount namespace and
- * few capabilities of its own.
+ * host, or what runs in the place of the owner with the right to BPF: a service has few capabilities,
+ * and a mount namespace of its own.
  */
-static __noinline int enf_is_root(void)
+static __noinline int enf_is_heir(const struct enf_guard *g)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
-	__u64 caps = 0;
+	struct enf_unit unit;
+	__u64 caps = 0, differs;
 
+	if (!g)
+		return 0;
 	bpf_probe_read_kernel(&caps, sizeof(caps), &t->real_cred->cap_effective);
 	if (BPF_CORE_READ(t, real_cred, user_ns, level) || BPF_CORE_READ(t, thread_pid, level))
 		return 0;
-	if ((caps & ENF_BIT64(ENF_CAP_BPF)) && BPF_CORE_READ(t, real_parent, tgid) == 1)
+	if ((caps & ENF_BIT64(ENF_CAP_SYS_ADMIN)) &&
+	    BPF_CORE_READ(t, nsproxy, mnt_ns, ns.inum) == enf_host_mnt_ns)
 		return 1;
-	return (caps & ENF_BIT64(ENF_CAP_SYS_ADMIN)) &&
-	       BPF_CORE_READ(t, nsproxy, mnt_ns, ns.inum) == enf_host_mnt_ns;
+	if (!(caps & ENF_BIT64(ENF_CAP_BPF)) || !g->slice)
+		return 0;
+	enf_unit_of(&unit);
+	differs = unit.slice ^ g->slice;
+	for (int i = 0; i < ENF_UNIT_WORDS; i++)
+		differs |= unit.name[i] ^ g->unit[i];
+	return !differs;
 }
 
 static __always_inline int enf_is_owner(const struct enf_guard *g)
@@ -50,7 +88,7 @@ static __always_inline int enf_is_owner(const struct enf_guard *g)
 static __always_inline int enf_is_stranger(const struct enf_guard *g)
 {
 	if (!g->owner_tgid)
-		return !enf_is_root();
+		return !enf_is_heir(g);
 	return !enf_is_owner(g);
 }
 

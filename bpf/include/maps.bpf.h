@@ -135,6 +135,7 @@ struct {
  * The state of self-protection. Addresses are numbers here: they are compared, and read only through
  * reads that may fail.
  */
+#define ENF_UNIT_WORDS 8  /* of the name of a cgroup */
 #define ENF_GUARD_CALLS 4 /* helpers that no other's program may call */
 
 struct enf_guard {
@@ -145,8 +146,10 @@ struct enf_guard {
 	__u64 base;	   /* dentry of the directory that holds every pin */
 	__u64 mount;	   /* the host's struct mount of it */
 	__u64 reported;	   /* who was last reported for opening by id */
-	__u32 owner_tgid;  /* 0: the owner has died */
-	__u32 cgroup;	   /* the owner's cgroup is its own */
+	__u64 slice;	   /* id of the cgroup above the owner's own; 0: it has none of its own */
+	__u64 unit[ENF_UNIT_WORDS];   /* name of the owner's */
+	__u32 owner_tgid;	      /* 0: the owner has died */
+	__u32 cgroup;		      /* the owner's cgroup is its own */
 	__u32 calls[ENF_GUARD_CALLS]; /* immediates of those calls */
 	__u32 kfunc;	  /* of bpf_send_signal_task: its BTF id, 0 where there is none */
 	__u32 kfunc_call; /* and its immediate, where the JIT wants an address */

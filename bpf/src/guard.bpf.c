@@ -4,8 +4,8 @@
  *
  * The owner is the thread group that armed the guard. While it lives, others are refused, with one
  * exception: the first process of the machine may do what a service manager does (signals, limits,
- * cgroups, mounts, loading). When the owner has died, the host's root is let in, to take over or to
- * clean up; see enf_is_root.
+ * cgroups, mounts, loading). When the owner has died, its heirs are let in, to take over or to clean
+ * up; see enf_is_heir.
  *
  * Objects are known in two ways. Those that exist before the guard is armed by their id, which user
  * space tells. Those that the owner makes later by their address, noted before the kernel gives them
@@ -235,6 +235,7 @@ int enf_guard_control(struct enf_guard_call *call)
 	struct enf_guard *g = bpf_map_lookup_elem(&guard, &zero);
 	struct task_struct *t = bpf_get_current_task_btf();
 	__u64 key = enf_guard_key(call->kind, call->id), none = 0;
+	struct enf_unit unit;
 
 	if (!g)
 		return ENF_ENOENT;
@@ -263,6 +264,9 @@ int enf_guard_control(struct enf_guard_call *call)
 	g->owner_start = t->group_leader->start_boottime;
 	g->owner_tgid = t->tgid;
 	g->cgroup = call->cgroup;
+	enf_unit_of(&unit);
+	g->slice = call->cgroup ? unit.slice : 0;
+	__builtin_memcpy(g->unit, unit.name, sizeof(unit.name));
 	g->reported = 0;
 	call->blind = g->blind;
 	g->armed_ns = bpf_ktime_get_boot_ns();

@@ -109,17 +109,6 @@ struct enf_lineage {
 	__u32 _pad;
 };
 
-static __always_inline __u64 enf_kernfs_parent(__u64 kn)
-{
-	__u64 parent = 0;
-
-	if (bpf_core_field_exists(((struct kernfs_node___rcu *)0)->__parent))
-		enf_read(parent, kn + enf_offset(struct kernfs_node___rcu, __parent));
-	else
-		enf_read(parent, kn + enf_offset(struct kernfs_node, parent));
-	return parent;
-}
-
 static long enf_lineage_one(__u32 i, void *arg)
 {
 	struct enf_lineage *l = arg;

@@ -22,6 +22,7 @@ import attrs
 from enforcer.errors import KernelError, UnsupportedError
 from enforcer.kernel import loader
 from enforcer.kernel import programs as table
+from enforcer.kernel.image_map import Slot
 from enforcer.kernel.programs import ProgramSpec
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject, Link
@@ -87,7 +88,7 @@ class Guard:
 
     def register_session(self, links: Iterable[int] = ()) -> None:
         """
-        Protect every map and every loaded program of the object, and the *links* (descriptors).
+        Protect every map and loaded program of the object, its images, and *links* (descriptors).
 
         What the owner makes once the guard is armed is protected by itself.
 
@@ -96,6 +97,10 @@ class Guard:
         """
         for entry in self._engine.maps.values():
             self.register(Kind.MAP, identity(entry.fd, "map_id"))
+        for slot in Slot:
+            number = _image_in(self._engine.maps["images"].fd, slot)
+            if number:
+                self.register(Kind.MAP, number)
         for program in self._engine.programs.values():
             if program.fd >= 0:
                 self.register(Kind.PROGRAM, identity(program.fd, "prog_id"))
@@ -171,6 +176,16 @@ class Guard:
         if code:
             raise KernelError(f"cannot {what}: {os.strerror(code)}", code)
         return dict(zip(_NAMES, _FORM.unpack(after), strict=True))
+
+
+def _image_in(images: int, slot: Slot) -> int:
+    """Return the number of the map in *slot* of the map of maps *images*; 0 if there is none."""
+    try:
+        return int.from_bytes(calls.lookup(images, slot, 4), "little")
+    except KernelError as error:
+        if error.errno == errno.ENOENT:
+            return 0
+        raise
 
 
 def identity(fd: int, key: str) -> int:

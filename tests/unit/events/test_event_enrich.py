@@ -9,7 +9,7 @@ from fakes import BASH, ENFORCED, PREVENTED, WALL_NS, denied, enricher, event, r
 from enforcer.events.document import as_document
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.placeholders import Placeholders
-from enforcer.events.types import Lost, Origin
+from enforcer.events.types import GuardAct, Lost, Origin
 from enforcer.identity.container import Container
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -56,7 +57,7 @@ class FakeKernel:
         call = dict(zip(NAMES, FORM.unpack(context), strict=True))
         self.orders.append(call)
         if call["directory"] >= 0:
-            self.paths.append(os.readlink(f"/proc/self/fd/{call['directory']}"))
+            self.paths.append(str(Path(f"/proc/self/fd/{call['directory']}").readlink()))
         return self.code, FORM.pack(*(call | {"blind": self.blind}).values())
 
 
@@ -125,7 +126,7 @@ def test_a_directory_that_is_not_there(tmp_path):
     """One sentence says which, and nothing is armed."""
     kernel = FakeKernel()
 
-    with pytest.raises(KernelError, match="cannot protect .*absent: No such file"):
+    with pytest.raises(KernelError, match=r"cannot protect .*absent: No such file"):
         made(kernel).arm(tmp_path / "absent", own_cgroup=False)
 
     assert not kernel.orders
