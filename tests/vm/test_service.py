@@ -102,6 +102,12 @@ def records() -> list[str]:
     return [json.loads(line).get("object", {}).get("target", "") for line in lines]
 
 
+def _mount_points(pid: str) -> dict[bytes, bytes]:
+    """Where something is mounted for a process, and with which options; the last mounted wins."""
+    lines = Path(f"/proc/{pid}/mountinfo").read_bytes().splitlines()
+    return {fields[4]: fields[5] + b"," for fields in (line.split() for line in lines)}
+
+
 @pytest.fixture(scope="module")
 def installed() -> Iterator[None]:
     """Install what is in packaging/ as an administrator would, with one policy."""
@@ -158,32 +164,26 @@ def test_enforcement_is_in_force_when_start_returns(service: None) -> None:
 
 def test_names_are_the_hosts(service: None) -> None:
     """A rule on a link below /home, which the daemon itself does not see, holds for what it leads to."""
-    pid = shown("MainPID")
-
-    inside = f"/proc/{pid}/root/home/ward"
-
-    assert not Path(inside).exists()
+    assert b"/home" in _mount_points(shown("MainPID"))
     assert is_denied("/srv/notes/note")
     assert is_denied("/home/ward/link/note")
 
 
 def test_the_sandbox_holds(service: None) -> None:
-    """Few capabilities, no new ones, filtered system calls, file systems and network of its own."""
+    """Few capabilities, no new ones, filtered system calls, a read-only view of the files."""
     pid = shown("MainPID")
     status = dict(
         line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
     )
 
     capabilities = {n for n in range(64) if int(status["CapBnd"], 16) >> n & 1}
-    ours, theirs = (
-        {ns: os.readlink(f"/proc/{p}/ns/{ns}") for ns in ("mnt", "net")}  # noqa: PTH115
-        for p in ("self", pid)
-    )
-
     assert {2, 19, 38, 39} == capabilities  # DAC_READ_SEARCH, SYS_PTRACE, PERFMON, BPF
     assert ("1", "2") == (status["NoNewPrivs"], status["Seccomp"])
-    assert ours["mnt"] != theirs["mnt"]
-    assert ours["net"] != theirs["net"]
+    points = _mount_points(pid)
+    assert points[b"/sys"].startswith(b"ro,")
+    assert points[b"/proc/sys"].startswith(b"ro,")
+    assert points[b"/"].startswith(b"ro,")
+    assert points[b"/sys/fs/bpf"].startswith(b"rw,")
 
 
 def test_records_are_in_the_log(service: None) -> None:
