@@ -100,7 +100,7 @@ def test_start_that_locks_out(daemon: Daemon, policy: Path):
     assert [True] * len(PROGRAMS) == runs()
     policy.write_text(LOCKOUT)
     began = time.monotonic()
-    daemon.start("--confirm-within", f"{WINDOW:g}s")
+    daemon.start("--no-watch", "--confirm-within", f"{WINDOW:g}s")
 
     wait_for_the_way_back(began)
 
@@ -111,7 +111,7 @@ def test_start_that_locks_out(daemon: Daemon, policy: Path):
 
 def test_reload_that_locks_out(daemon: Daemon, policy: Path):
     policy.write_text(BEFORE)
-    daemon.start()
+    daemon.start("--no-watch")
     assert (True, False) == (is_refused(OLD), is_refused(NEW))
     first = daemon.generation()
     replace(policy, LOCKOUT)
@@ -132,7 +132,7 @@ def test_reload_that_locks_out(daemon: Daemon, policy: Path):
 
 def test_confirmed_in_time_it_stays(daemon: Daemon, policy: Path):
     policy.write_text(BEFORE)
-    daemon.start()
+    daemon.start("--no-watch")
     replace(policy, BEFORE.replace(str(OLD), str(NEW)))
     began = time.monotonic()
     daemon.request("reload", confirmWithin=WINDOW)
@@ -147,7 +147,7 @@ def test_confirmed_in_time_it_stays(daemon: Daemon, policy: Path):
 @pytest.mark.parametrize("change", [["reload"], ["policy", "disable", "before"]])
 def test_commands_take_it_back(daemon: Daemon, policy: Path, change):
     policy.write_text(BEFORE)
-    daemon.start()
+    daemon.start("--no-watch")
     replace(policy, BEFORE.replace(str(OLD), str(NEW)))
     began = time.monotonic()
     said = told(*change, "--confirm-within", f"{WINDOW:g}s")
@@ -159,7 +159,7 @@ def test_commands_take_it_back(daemon: Daemon, policy: Path, change):
 
 def test_kernel_falls_back_without_a_daemon(daemon: Daemon, policy: Path):
     policy.write_text(BEFORE)
-    daemon.start()
+    daemon.start("--no-watch")
     replace(policy, LOCKOUT)
     began = time.monotonic()
     daemon.request("reload", confirmWithin=WINDOW)
@@ -176,7 +176,7 @@ def test_kernel_falls_back_without_a_daemon(daemon: Daemon, policy: Path):
 
 def test_start_after_an_unconfirmed_change(daemon: Daemon, policy: Path):
     policy.write_text(BEFORE)
-    daemon.start()
+    daemon.start("--no-watch")
     replace(policy, LOCKOUT)
     began = time.monotonic()
     lockout = daemon.request("reload", confirmWithin=WINDOW)["generation"]
@@ -184,7 +184,7 @@ def test_start_after_an_unconfirmed_change(daemon: Daemon, policy: Path):
     wait_for_the_way_back(began)
     assert is_refused(OLD)
     replace(policy, BEFORE)
-    daemon.start()
+    daemon.start("--no-watch")
 
     assert is_refused(OLD)
     generations = until(lambda: _generations(daemon, 3))

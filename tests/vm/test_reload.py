@@ -103,6 +103,7 @@ def test_reloads_leave_no_gap(rounds: Rounds):
 
     assert RELOADS + 1 <= rounds.newest
     assert len(rounds.seen) > len(WAYS)
+    assert 0 == rounds.daemon.status()["records"]["malformed"]
     assert sorted(set(rounds.seen)) == rounds.seen
 
 
@@ -122,7 +123,7 @@ def test_broken_policies_change_nothing(rounds: Rounds):
 def test_broken_policy_is_told_without_a_command(rounds: Rounds):
     before, generation = rounds.daemon.output, rounds.daemon.generation()
 
-    with BROKEN["unknown operation"](rounds):
+    with rounds.broken("unknown operation"):
         until(lambda: "reed" in rounds.daemon.output[len(before) :])
 
     said = rounds.daemon.output[len(before) :]
@@ -131,7 +132,7 @@ def test_broken_policy_is_told_without_a_command(rounds: Rounds):
 
 
 def test_failed_reload_says_where(rounds: Rounds):
-    with BROKEN["unknown operation"](rounds):
+    with rounds.broken("unknown operation"):
         ended = ask("reload")
 
     line = next(n for n, t in enumerate(rounds.variant.text.splitlines(), 1) if "file: read," in t)
@@ -146,17 +147,20 @@ def test_reload_says_which_rule_changed(rounds: Rounds):
     changed += f"    - {{name: {letter}-new, file: read, match: {{path: /none}}, action: deny}}\n"
     assert "errno: EACCES}}}" in changed.splitlines()[line - 1]
 
-    rounds.folder.rename(changed)
-    added = told("reload")
-    rounds.folder.rename(text)
-    removed = told("reload")
+    def replace(text: str) -> str:
+        printed = len(rounds.daemon.output)
+        rounds.folder.rename(text)
+        said = told("reload")
+        return said + rounds.daemon.output[printed:]  # which may have seen it first
+
+    added, removed = replace(changed), replace(text)
     same = told("reload")
 
     file, last = f"{rounds.folder.path}/policy.yaml", len(changed.splitlines())
     assert f"~ policy {letter}-vault: rule {letter}-open changed ({file}:{line}:" in added
     assert f"rule {letter}-new added ({file}:{last}:" in added
     assert f"rule {letter}-new removed ({file}:{last}:" in removed
-    assert "policy" not in same.split("enforcer:")[0], same
+    assert "policy" not in same
     rounds._note(rounds.daemon.generation())
 
 
