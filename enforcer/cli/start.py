@@ -88,6 +88,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--persist", action=_FLAG, help="leave enforcement in force at an orderly end, too"
     )
+    parser.add_argument(
+        "--protect",
+        action=_FLAG,
+        help="keep other processes, root's too, from the engine and this process",
+    )
     pins = parser.add_mutually_exclusive_group()
     pins.add_argument(
         "--pins",
@@ -133,7 +138,13 @@ def run(args: argparse.Namespace) -> int:
         if settings.pins is not None:
             store = undo.enter_context(contextlib.closing(PinStore.open(settings.pins)))
         watch = PolicyWatch(sources.paths)
-        begun = begin(sources, store=store, report=complain, confirm_within=settings.confirm_within)
+        begun = begin(
+            sources,
+            store=store,
+            report=complain,
+            confirm_within=settings.confirm_within,
+            protect=settings.protect,
+        )
         enforcement = begun.enforcement
         try:
             for warning in begun.warnings:

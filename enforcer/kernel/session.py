@@ -19,7 +19,8 @@ from typing import Final, Self
 import attrs
 
 from enforcer.errors import EnforcerBug, KernelError
-from enforcer.kernel import loader, programs
+from enforcer.kernel import guard, loader, programs
+from enforcer.kernel.guard import Guard
 from enforcer.kernel.image_map import Image, ImageHead, ImageMap
 from enforcer.kernel.labels import label_tasks
 from enforcer.kernel.links import LinkSet
@@ -49,6 +50,7 @@ class Session:
     _links: LinkSet
     _ring: RingBuffer
     _pins: PinDirectory | None
+    _guard: Guard | None
     _undo: contextlib.ExitStack
 
     @classmethod
@@ -60,6 +62,7 @@ class Session:
         pins: PinDirectory | None = None,
         states: Mapping[int, bytes] | None = None,
         carry: int | None = None,
+        protect: bool = False,
         decisions_bytes: int | None = None,
         activity_bytes: int | None = None,
     ) -> Self:
@@ -72,6 +75,7 @@ class Session:
             pins: where links and maps are kept beyond this process.
             states: what a successor must know, by generation; kept with the pins.
             carry: the map ``tasks`` of the engine before, whose labels mean the same in *image*.
+            protect: keep other processes, root's too, from what it is made of and from this process.
             decisions_bytes: size of the ring of denials and kills, a power of two.
             activity_bytes: size of the ring of everything else.
 
@@ -83,6 +87,7 @@ class Session:
         check_lsm()
         heads = [ImageHead.of(one.data) for one in (image, fallback) if one is not None]
         specs = loader.present(programs.needed(_ops(heads)))
+        guards = guard.programs() if protect else ()
         sizes = loader.Sizes(
             image=_roomy(max(head.size for head in heads), _LEAST_BYTES),
             rows=_roomy(max(head.n_rows for head in heads), _LEAST_ROWS),
@@ -95,7 +100,9 @@ class Session:
                 undo.callback(pins.remove)
             idle = undo.enter_context(contextlib.closing(ImageMap.holding(image.data, sizes.image)))
             engine = undo.enter_context(loader.open_object(loader.ENGINE))
-            loader.load(engine, specs, sizes, model=idle.fd)
+            if protect:
+                guard.prepare(engine)
+            loader.load(engine, (*specs, *guards), sizes, model=idle.fd)
             ring = undo.enter_context(
                 contextlib.closing(
                     RingBuffer.open(engine.maps["decisions"].fd, engine.maps["activity"].fd)
@@ -109,9 +116,14 @@ class Session:
             idle.close()
             _label(engine)
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.HOOK)
+            protection = _protect(engine, links, guards) if protect else None
             if pins is not None:
                 _pin(pins, engine, links, states or {})
-            return cls(engine, specs, sizes, images, links, ring, pins, undo.pop_all())
+            if protection is not None:
+                base = pins.path.parent if pins is not None else None
+                protection.arm(base, own_cgroup=guard.lives_alone())
+                undo.callback(protection.disarm)
+            return cls(engine, specs, sizes, images, links, ring, pins, protection, undo.pop_all())
         raise AssertionError("unreachable")
 
     @property
@@ -139,6 +151,16 @@ class Session:
     def tasks(self) -> int:
         """The map of labels, for a successor's *carry*."""
         return self._engine.maps["tasks"].fd
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether other processes are kept from it."""
+        return self._guard is not None
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether protection refuses every observing program of others: the kernel hides symbols."""
+        return self._guard is not None and self._guard.blind
 
     @property
     def operations(self) -> dict[str, tuple[str, ...]]:
@@ -232,6 +254,8 @@ class Session:
         Raises:
             KernelError: if the kernel refuses; what can be detached is.
         """
+        if self._guard is not None:
+            self._guard.disarm()
         try:
             if self._pins is not None and self._pins.path.exists():
                 self._pins.detach()
@@ -366,6 +390,14 @@ def _roomy(size: int, least: int) -> int:
 def _label(engine: BpfObject) -> None:
     with contextlib.closing(engine.programs[programs.LABEL_TASKS].attach()) as iterator:
         label_tasks(iterator)
+
+
+def _protect(engine: BpfObject, links: LinkSet, guards: tuple[programs.ProgramSpec, ...]) -> Guard:
+    made = Guard.of(engine)
+    links.attach(engine.programs[spec.name] for spec in guards)
+    links.attach([engine.programs[programs.GUARD_EXIT]])
+    made.register_session(fd for _, fd in links.each())
+    return made
 
 
 def _pin(

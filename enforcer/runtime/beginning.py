@@ -84,6 +84,7 @@ def begin(
     store: PinStore | None,
     report: Callable[[str], None],
     confirm_within: float | None = None,
+    protect: bool = False,
     reactor: Reactor | None = None,
 ) -> Begun:
     """
@@ -94,6 +95,7 @@ def begin(
         store: where enforcement is kept beyond this process; None: it ends with it.
         report: gets sentences on what was found.
         confirm_within: seconds after which what was in force before, if anything, counts again.
+        protect: keep other processes from it.
         reactor: the loop that will run.
 
     Raises:
@@ -112,7 +114,12 @@ def begin(
     if made.dropped is not None:
         # The files are what is asked for now; a start must not fail for what lay over them once.
         report(f"policies that were added at run time do not go on: {made.dropped}")
-    session, origins, returning = _open(made, before, store, confirm_within)
+    session, origins, returning = _open(made, before, store, confirm_within, protect=protect)
+    if session.is_blind:
+        report(
+            "this kernel hides its symbols (kernel.kptr_restrict): observing BPF programs of others are "
+            "refused while protection is on, as those that could act cannot be told from them"
+        )
     enforcement = Enforcement(
         sources=sources,
         store=store,
@@ -158,6 +165,8 @@ def _open(
     before: _Before,
     store: PinStore | None,
     confirm_within: float | None,
+    *,
+    protect: bool,
 ) -> tuple[Session, Origins, InForce | None]:
     """Open the session; also returns what comes back if nobody confirms."""
     left, now = before.left, made.now
@@ -180,6 +189,7 @@ def _open(
         pins=store.create() if store is not None else None,
         states=states,
         carry=carry if now.continues else None,
+        protect=protect,
     )
     for number, table in before.tables().items():
         origins.learn(number, table)

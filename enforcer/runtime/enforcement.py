@@ -301,6 +301,7 @@ class Enforcement:
             pins=self.store.create() if self.store is not None else None,
             states=states,
             carry=old.tasks if new.continues else None,
+            protect=old.is_protected,
         )
         self.now = new
         problem = None
@@ -372,6 +373,7 @@ class Enforcement:
             "pending": None
             if pending is None
             else {"confirmWithin": pending.seconds, "left": round(max(0.0, pending.left), 1)},
+            "protected": self.sessions.current.is_protected,
             "pinned": None if self.store is None else str(self.store.base),
             "runtimeChanges": list(self.now.overlay.describe()),
         }

@@ -8,7 +8,6 @@ one line when everything is in force, obeys SIGTERM, and answers SIGHUP by doing
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
@@ -23,85 +22,52 @@ from enforcer.events.decode import Decoder, Layout
 from enforcer.events.document import as_document
 from enforcer.events.enrich import Enricher, Origins
 from enforcer.identity.resolver import Resolver
-from enforcer.kernel import guard, loader, programs
-from enforcer.kernel.image_map import ImageHead, ImageMap
-from enforcer.kernel.labels import label_tasks
-from enforcer.kernel.maps import StatCounters
-from enforcer.kernel.programs import Role
-from enforcer.kernel.ringbuf import RingBuffer
+from enforcer.kernel import guard
+from enforcer.kernel.pins import PinStore
+from enforcer.kernel.session import Session
 from enforcer.libbpf import abi, calls
-from enforcer.libbpf.handles import BpfObject, Link
+from enforcer.policy.store import load_policies
 from enforcer.runtime.prepare import prepare
-
-_PINNED = ("images", "hits", "stats", "decisions")
 
 
 @attrs.define
-class Session:
+class Protected:
     """What is in force, held for as long as the process lives."""
 
-    engine: BpfObject
-    image: ImageMap
-    links: dict[str, Link]
-    guard: guard.Guard
+    session: Session
+    store: PinStore
+    image: int
 
     @classmethod
-    def open(cls, policy: Path, pins: Path, *, protect: bool) -> Session:
-        """Put *policy* in force, pin it, and protect it last of all."""
-        prepared = prepare([policy])
-        head = ImageHead.of(prepared.data)
-        specs = loader.present(programs.needed(head.ops)) + (guard.programs() if protect else ())
-        sizes = loader.Sizes(-(-head.size // 65536) * 65536, head.n_rows)
-        image = ImageMap.create(sizes.image)
-        image.write(prepared.data)
-        engine = loader.open_object(loader.ENGINE)
-        if protect:
-            guard.prepare(engine)
-        loader.load(engine, specs, sizes, model=image.fd)
-        it = cls(engine, image, {}, guard.Guard.of(engine))
-        it._attach(s.name for s in specs if s.role is Role.IDENTITY)
-        image.commit(engine.maps["images"].fd)
-        with contextlib.closing(engine.programs[programs.LABEL_TASKS].attach()) as iterator:
-            label_tasks(iterator)
-        it._attach(s.name for s in specs if s.role is not Role.IDENTITY)
-        if protect:
-            it.links[programs.GUARD_EXIT] = it.guard.attach_exit()
-            it.guard.register_session(link.fd for link in it.links.values())
-        it._pin(pins / "1")
-        if protect:
-            it.guard.arm(pins, own_cgroup=guard.lives_alone())
-        return it
-
-    def _attach(self, names: Any) -> None:
-        for name in names:
-            self.links[name] = self.engine.programs[name].attach()
-
-    def _pin(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, link in self.links.items():
-            calls.pin(link.fd, os.fsencode(directory / f"link-{name}"))
-        for name in _PINNED:
-            calls.pin(self.engine.maps[name].fd, os.fsencode(directory / f"map-{name}"))
+    def open(cls, policy: Path, pins: Path, *, protect: bool) -> Protected:
+        """Put *policy* in force, pinned, and protected if asked for."""
+        prepared = prepare(load_policies([policy]))
+        store = PinStore.open(pins)
+        states = {prepared.image.generation: b"{}"}
+        session = Session.open(prepared, pins=store.create(), states=states, protect=protect)
+        image = int.from_bytes(calls.lookup(session._engine.maps["images"].fd, 0, 4), "little")
+        return cls(session, store, image)
 
     def facts(self) -> dict[str, Any]:
         """What an attacker would have to find out."""
+        engine = self.session._engine
         return {
             "pid": os.getpid(),
-            "blind": self.guard.blind,
-            "image": guard.identity(self.image.fd, "map_id"),
-            "maps": {n: guard.identity(m.fd, "map_id") for n, m in self.engine.maps.items()},
-            "links": {n: guard.identity(k.fd, "link_id") for n, k in self.links.items()},
+            "blind": self.session.is_blind,
+            "image": self.image,
+            "maps": {n: guard.identity(m.fd, "map_id") for n, m in engine.maps.items()},
+            "links": {n: guard.identity(fd, "link_id") for n, fd in self.session._links.each()},
+            "pins": sorted(p.name for p in self.session.pinned_at.iterdir()),
             "programs": {
                 name: guard.identity(program.fd, "prog_id")
-                for name, program in self.engine.programs.items()
+                for name, program in engine.programs.items()
                 if program.fd >= 0
             },
         }
 
     def serve(self, log: Path) -> None:
         """Write records until SIGTERM, and then what was counted."""
-        maps = self.engine.maps
-        ring = RingBuffer.open(maps["decisions"].fd, maps["activity"].fd)
+        session = self.session
         decoder = Decoder(Layout(*abi.decoder("enf_event")))
         enricher = Enricher(Origins(), Resolver())
         awake, wake = os.pipe()
@@ -113,19 +79,19 @@ class Session:
         with log.open("a", buffering=1, encoding="utf-8") as sink:
             ended = False
             while not ended:
-                ready, _, _ = select.select([ring, awake], [], [])
+                ready, _, _ = select.select([session, awake], [], [])
                 ended = awake in ready and signal.SIGTERM in os.read(awake, 64)
-                while batch := ring.drain():
+                while batch := session.drain():
                     for raw in batch:
                         document = as_document(enricher.enrich(decoder.decode(raw)))
                         sink.write(json.dumps(document) + "\n")
-            counted = StatCounters(maps["stats"].fd).read()
+            counted = session.stats()
             sink.write(json.dumps({"kind": "stats", **counted}) + "\n")
 
 
 def main(policy: str, log: str, pins: str, mode: str) -> None:
     """Enforce until SIGTERM, and leave everything as a daemon that was killed would."""
-    Session.open(Path(policy), Path(pins), protect=mode == "protect").serve(Path(log))
+    Protected.open(Path(policy), Path(pins), protect=mode == "protect").serve(Path(log))
     os._exit(0)
 
 
