@@ -5,18 +5,6 @@
 
 #include "kernel.h"
 
-#define enf_read(dst, src) bpf_probe_read_kernel(&(dst), sizeof(dst), (const void *)(src))
-#define enf_offset(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
-
-/* A pointer as the number it is, for global functions, which take no kernel pointers. */
-static __always_inline __u64 enf_address(const void *p)
-{
-	__u64 address = 0;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &p);
-	return address;
-}
-
 /* The sequence of a seqlock; odd while a writer is in. 0 where the kernel hides the symbol: then
  * races go unseen, and doctor says so.
  */

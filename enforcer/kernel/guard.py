@@ -5,8 +5,8 @@ Self-protection of the engine: what to load for it, and the orders that put it i
 The state lies in maps of the session and is changed by one program of the object, which refuses
 everybody but the process that armed it. ``docs/protection.md`` says what is protected against whom.
 
-The order of a start: :func:`prepare` before the load; attach :func:`programs` and
-:meth:`Guard.attach_exit` with the other hooks; register; make the pins; :meth:`Guard.arm` last.
+The order of a start: :func:`prepare` before the load; :func:`attach` with the other hooks; make the
+pins; :meth:`Guard.arm` last.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from enforcer.errors import KernelError, UnsupportedError
 from enforcer.kernel import loader
 from enforcer.kernel import programs as table
 from enforcer.kernel.image_map import Slot
+from enforcer.kernel.links import LinkSet
 from enforcer.kernel.programs import ProgramSpec
 from enforcer.libbpf import abi, calls
-from enforcer.libbpf.handles import BpfObject, Link
+from enforcer.libbpf.handles import BpfObject
 
-__all__ = ["Guard", "Kind", "lives_alone", "prepare", "programs"]
+__all__ = ["Guard", "Kind", "attach", "lives_alone", "prepare", "programs"]
 
 _KINDS: Final = abi.enumeration("enf_guard_act", "ENF_GUARD_")
 _ORDERS: Final = abi.enumeration("enf_guard_order", "ENF_GUARD_")
@@ -76,15 +77,6 @@ class Guard:
     def of(cls, engine: BpfObject) -> Self:
         """Return the guard of the loaded object *engine*, which :func:`prepare` has seen."""
         return cls(engine)
-
-    def attach_exit(self) -> Link:
-        """
-        Attach the program that sees the owner die; without it nobody could ever take over.
-
-        Raises:
-            KernelError: if the kernel refuses.
-        """
-        return self._engine.programs[table.GUARD_EXIT].attach()
 
     def register_session(self, links: Iterable[int] = ()) -> None:
         """
@@ -176,6 +168,22 @@ class Guard:
         if code:
             raise KernelError(f"cannot {what}: {os.strerror(code)}", code)
         return dict(zip(_NAMES, _FORM.unpack(after), strict=True))
+
+
+def attach(engine: BpfObject, links: LinkSet, specs: Iterable[ProgramSpec]) -> Guard:
+    """
+    Attach the guard's programs *specs* of the loaded *engine*, and register all that *links* has.
+
+    It is not armed yet.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    made = Guard.of(engine)
+    links.attach(engine.programs[spec.name] for spec in specs)
+    links.attach([engine.programs[table.GUARD_EXIT]])
+    made.register_session(fd for _, fd in links.each())
+    return made
 
 
 def _image_in(images: int, slot: Slot) -> int:

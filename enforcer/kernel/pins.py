@@ -17,7 +17,7 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Self
 
@@ -49,6 +49,24 @@ class PinDirectory:
     def number(self) -> int:
         """The session's number."""
         return int(self.path.name)
+
+    def keep(
+        self,
+        links: Iterable[tuple[str, int]],
+        maps: Iterable[tuple[str, int]],
+        states: Mapping[int, bytes],
+    ) -> None:
+        """
+        Keep a whole session: names and descriptors, and states by generation, which come last.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        for program, fd in links:
+            self.pin_link(program, fd)
+        self.pin_maps(maps)
+        for generation, state in states.items():
+            self.pin_state(generation, state)
 
     def pin_link(self, program: str, fd: int) -> None:
         """
@@ -163,7 +181,7 @@ class PinDirectory:
             return
         self.detach()
         try:
-            for entry in self.path.iterdir():
+            for entry in list(self.path.iterdir()):
                 entry.unlink()
             self.path.rmdir()
         except OSError as error:

@@ -110,15 +110,15 @@ class Session:
             )
             links = undo.enter_context(contextlib.closing(LinkSet()))
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.IDENTITY)
-            maps = engine.maps
-            fds = {name: entry.fd for name, entry in maps.items()}
+            fds = {name: entry.fd for name, entry in engine.maps.items()}
             images = Succession.begin(fds, sizes.image, image, fallback)
             idle.close()
             _label(engine)
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.HOOK)
-            protection = _protect(engine, links, guards) if protect else None
+            protection = guard.attach(engine, links, guards) if protect else None
             if pins is not None:
-                _pin(pins, engine, links, states or {})
+                maps = ((name, entry.fd) for name, entry in engine.maps.items() if "." not in name)
+                pins.keep(links.each(), maps, states or {})
             if protection is not None:
                 base = pins.path.parent if pins is not None else None
                 protection.arm(base, own_cgroup=guard.lives_alone())
@@ -390,21 +390,3 @@ def _roomy(size: int, least: int) -> int:
 def _label(engine: BpfObject) -> None:
     with contextlib.closing(engine.programs[programs.LABEL_TASKS].attach()) as iterator:
         label_tasks(iterator)
-
-
-def _protect(engine: BpfObject, links: LinkSet, guards: tuple[programs.ProgramSpec, ...]) -> Guard:
-    made = Guard.of(engine)
-    links.attach(engine.programs[spec.name] for spec in guards)
-    links.attach([engine.programs[programs.GUARD_EXIT]])
-    made.register_session(fd for _, fd in links.each())
-    return made
-
-
-def _pin(
-    pins: PinDirectory, engine: BpfObject, links: LinkSet, states: Mapping[int, bytes]
-) -> None:
-    for program, fd in links.each():
-        pins.pin_link(program, fd)
-    pins.pin_maps((name, entry.fd) for name, entry in engine.maps.items() if "." not in name)
-    for generation, state in states.items():
-        pins.pin_state(generation, state)
