@@ -27,6 +27,7 @@ __all__ = ["BROKEN", "WAYS", "Folder", "Rounds"]
 
 WAYS = ("command", "request", "signal", "rename", "write", "link")
 _SIZES = (5, 60, 8, 200, 12)
+_WARM = 4
 _GROWTH = 8 << 20  # bytes of resident memory that may come and go
 
 
@@ -159,7 +160,7 @@ class Rounds:
         """Reload *number* broken policies: each is refused, nothing changes, nothing grows."""
         before: tuple[int, int] | None = None
         for n, name in enumerate(itertools.islice(itertools.cycle(BROKEN), number)):
-            if n == len(BROKEN):  # what grows once has grown
+            if n == _WARM:  # what grows once has grown
                 before = self._memory()
             with self.broken(name):
                 generation = self.daemon.generation()
