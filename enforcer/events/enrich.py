@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Enricher", "Origins", "WallClock"]
 
+MAX_ROWS = 1 << 17
+"""Rows of images that are no longer in force to remember: some ten MiB."""
+
 _UNKNOWN_ROW = Origin(policy="-", rule="-", place="-")
 _PROTECTION = Origin(policy="enforcer", rule="self-protection", place="-", severity="critical")
 
@@ -59,7 +62,11 @@ class WallClock:
 
 @attrs.define
 class Origins:
-    """Row tables of the images in force and of late, by generation: records come after the fact."""
+    """
+    Row tables of the images in force and of late, by generation: records come after the fact.
+
+    In a flood a record waits while policies change many times, so many tables are kept.
+    """
 
     _tables: dict[int, Sequence[Origin]] = attrs.field(factory=dict)
 
@@ -68,8 +75,15 @@ class Origins:
         self._tables[generation] = origins
 
     def keep(self, generations: Collection[int]) -> None:
-        """Forget all others."""
-        self._tables = {g: table for g, table in self._tables.items() if g in generations}
+        """Forget the oldest of the others that are beyond :data:`MAX_ROWS` in all."""
+        kept: dict[int, Sequence[Origin]] = {}
+        rows = 0
+        for generation in sorted(self._tables, reverse=True):
+            table = self._tables[generation]
+            rows += len(table) if generation not in generations else 0
+            if generation in generations or rows <= MAX_ROWS:
+                kept[generation] = table
+        self._tables = kept
 
     def table(self, generation: int) -> Sequence[Origin]:
         """Return the rows of the image *generation*; none if it is not known."""

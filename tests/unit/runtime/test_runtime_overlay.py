@@ -9,6 +9,7 @@ from fakes import BASH, FakeHits
 
 from enforcer.compiler import LabelNumbers
 from enforcer.errors import ControlError, KernelError, PolicyErrors
+from enforcer.events import enrich
 from enforcer.events.enrich import Origins
 from enforcer.events.types import Origin
 from enforcer.policy.model import Mode
@@ -134,8 +135,19 @@ def test_rows_are_those_of_the_generation():
 
     assert [BASH, ORIGINS[1]] == [origins.find(1, 0), origins.find(2, 0)]
     assert "-" == origins.find(2, 1).policy
-    origins.keep({2})
-    assert "-" == origins.find(1, 0).policy
+
+
+def test_rows_of_late_are_remembered(monkeypatch):
+    """In a flood, records wait in the kernel while policies change many times."""
+    origins = Origins({number: ORIGINS for number in range(1, 10)})
+    origins.keep({9})
+    assert BASH == origins.find(1, 0)
+
+    monkeypatch.setattr(enrich, "MAX_ROWS", 3 * len(ORIGINS))
+    origins.keep({1, 9})
+
+    known = [number for number in range(1, 10) if origins.find(number, 0) == BASH]
+    assert [1, 6, 7, 8, 9] == known
 
 
 # ---- State ------------------------------------------------------------------------------------
