@@ -24,7 +24,7 @@ from engine import ENFORCER, attempt, python
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PACKAGING = _REPOSITORY / "packaging"
 _UNIT = "enforcer.service"
-_LIMIT = 240.0
+_LIMIT = 600.0
 _LOG = Path("/var/log/enforcer/events.json")
 
 _DROP_IN = f"""\
@@ -35,7 +35,9 @@ ExecReload=
 ExecReload={ENFORCER} reload
 ProtectHome=tmpfs
 BindReadOnlyPaths={_REPOSITORY} {sys.base_prefix}
-WatchdogSec=30s
+WatchdogSec=1min
+# An emulated machine is slow.
+TimeoutStartSec=15min
 """
 
 _POLICY = """\
@@ -179,7 +181,7 @@ def test_the_sandbox_holds(service: None) -> None:
     )
 
     capabilities = {n for n in range(64) if int(status["CapBnd"], 16) >> n & 1}
-    assert {2, 19, 38, 39} == capabilities  # DAC_READ_SEARCH, SYS_PTRACE, PERFMON, BPF
+    assert {2, 19, 21, 38, 39} == capabilities  # with SYS_ADMIN, SYS_PTRACE, PERFMON, BPF
     assert ("1", "2") == (status["NoNewPrivs"], status["Seccomp"])
     points = _mount_points(pid)
     assert points[b"/sys"].startswith(b"ro,")
@@ -273,7 +275,11 @@ def test_a_killed_daemon_is_started_again(service: None) -> None:
 
 
 def test_no_read_succeeds_between_death_and_return(service: None) -> None:
-    """The kernel goes on without the daemon: every read is refused until the next one is ready."""
+    """
+    The kernel goes on without the daemon: every read is refused until the next one is ready.
+
+    That one may read everything that its predecessor left.
+    """
     pid = shown("MainPID")
     tried = [is_denied("/srv/vault/secret")]
 
@@ -281,6 +287,7 @@ def test_no_read_succeeds_between_death_and_return(service: None) -> None:
     until(lambda: tried.append(is_denied("/srv/vault/secret")) or is_replaced(pid), "not restarted")
 
     assert set(tried) == {True}
+    assert "cannot be read" not in journal()
 
 
 def test_a_loop_that_hangs_is_replaced(service: None) -> None:
