@@ -30,6 +30,7 @@ _PRELUDE = f"""
 set -e
 fake() {{ rm -f "$2"; cp "$(realpath "$(type -P "$1")")" "$2"; }}  # an installed program by another name
 stand_in() {{ rm -f "$1"; cp {_STAND_IN} "$1"; }}  # stand_in.c
+package_list() {{ rm -rf "$1"; mkdir -p "$1"/{{info,updates}}; : >"$1/status"; }}  # dpkg --admindir
 """
 
 
