@@ -301,11 +301,7 @@ struct enf_image {
 	struct enf_range intervals[12]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
 };
 
-#define ENF_WATCH_UID 1
-#define ENF_WATCH_EUID 2
-#define ENF_WATCH_GID 4
-#define ENF_WATCH_EGID 8
-#define ENF_WATCH_MORE 16 /* capabilities, cgroup */
+#define ENF_WATCH_MORE 1 /* capabilities, cgroup: no hook sees all that changes them */
 #define ENF_NOT_LIVE 0xffffffffffffffff
 
 /* ---- Subject state, one per thread (task storage) ---------------------------------------- */

@@ -29,21 +29,9 @@ static __always_inline struct enf_task *enf_settled_task(void)
 
 	if (!task || task->generation != enf_live)
 		return NULL;
-	if (task->watches) {
-		const struct cred *cred = t->real_cred;
-		__u64 watches = task->watches;
-
-		if (watches & ENF_WATCH_MORE)
-			return NULL; /* enf_fresh looks */
-		if ((watches & ENF_WATCH_UID) && cred->uid.val != task->uid)
-			return NULL;
-		if ((watches & ENF_WATCH_EUID) && cred->euid.val != task->euid)
-			return NULL;
-		if ((watches & ENF_WATCH_GID) && cred->gid.val != task->gid)
-			return NULL;
-		if ((watches & ENF_WATCH_EGID) && cred->egid.val != task->egid)
-			return NULL;
-	}
+	/* User and group ids change in hooks that void the label, see enf_ids_change. */
+	if (task->watches & ENF_WATCH_MORE)
+		return NULL; /* enf_fresh looks */
 	return task;
 }
 
@@ -114,14 +102,11 @@ static __always_inline int enf_is_plain(struct file *file, __u64 ops)
 	return enf_in_order(&e->version) == version;
 }
 
-/* Can the hook leave, for an access of *ops* to *file*? */
-static __always_inline int enf_leaves_file(struct file *file, __u64 ops)
+/* Can the hook leave, for an access of *ops* to *file* by *task*? */
+static __always_inline int enf_leaves_file(const struct enf_task *task, struct file *file,
+					   __u64 ops)
 {
-	const struct enf_task *task = enf_settled_task();
-
-	if (!task)
-		return 0;
-	return !(task->ops & ops) || enf_is_plain(file, ops);
+	return task && (!(task->ops & ops) || enf_is_plain(file, ops));
 }
 
 #endif

@@ -184,24 +184,6 @@ __attribute__((noinline)) int enf_read_exe(struct enf_scratch *s, struct enf_tas
 	(ENF_BIT(ENF_DIM_UID) | ENF_BIT(ENF_DIM_EUID) | ENF_BIT(ENF_DIM_GID) |                     \
 	 ENF_BIT(ENF_DIM_EGID) | ENF_BIT(ENF_DIM_CAPS))
 
-/* What else than the generation may change the sets, in fast.bpf.h's words. */
-static __always_inline __u64 enf_watches(__u64 dims)
-{
-	__u64 watches = 0;
-
-	if (dims & ENF_BIT(ENF_DIM_UID))
-		watches |= ENF_WATCH_UID;
-	if (dims & ENF_BIT(ENF_DIM_EUID))
-		watches |= ENF_WATCH_EUID;
-	if (dims & ENF_BIT(ENF_DIM_GID))
-		watches |= ENF_WATCH_GID;
-	if (dims & ENF_BIT(ENF_DIM_EGID))
-		watches |= ENF_WATCH_EGID;
-	if (dims & (ENF_BIT(ENF_DIM_CAPS) | ENF_BIT(ENF_DIM_CGROUP)))
-		watches |= ENF_WATCH_MORE;
-	return watches;
-}
-
 /* Do the sets of the current task still describe it? */
 static __always_inline int enf_fresh(const struct enf_image *image, const struct enf_task *task)
 {
@@ -248,7 +230,9 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	if (kn)
 		enf_read(task->cgroup, kn + enf_offset(struct kernfs_node, id));
 	s->low = 0;
-	task->watches = enf_watches(enf_head(&c)->dims);
+	task->watches = 0;
+	if (enf_head(&c)->dims & (ENF_BIT(ENF_DIM_CAPS) | ENF_BIT(ENF_DIM_CGROUP)))
+		task->watches |= ENF_WATCH_MORE;
 	if (enf_head(&c)->dims & ENF_BIT(ENF_DIM_CGROUP))
 		len = enf_cgroup_path(s, kn);
 	return enf_subject_eval(&c, s->low, len);

@@ -518,6 +518,28 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 	return 0;
 }
 
+/* The ids that the label's sets were computed with are about to change, or may be. */
+static __always_inline int enf_ids_change(int ret)
+{
+	struct enf_task *task = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+
+	if (task) /* else there are no sets to void */
+		task->generation = 0;
+	return ret;
+}
+
+SEC("lsm/task_fix_setuid")
+int BPF_PROG(enf_setuid, struct cred *new, const struct cred *old, int flags, int ret)
+{
+	return enf_ids_change(ret);
+}
+
+SEC("lsm/task_fix_setgid")
+int BPF_PROG(enf_setgid, struct cred *new, const struct cred *old, int flags, int ret)
+{
+	return enf_ids_change(ret);
+}
+
 /* The start of an exec: the caller's sets must be current before its identity changes. */
 SEC("lsm/bprm_creds_for_exec")
 int BPF_PROG(enf_exec_begin, struct linux_binprm *bprm, int ret)

@@ -25,30 +25,41 @@ static __always_inline int enf_file_decide(struct file *file, __u32 read, __u32 
 	return enf_act(&a);
 }
 
+static __always_inline __u64 enf_file_ops(__u32 read, __u32 write)
+{
+	return (read != ENF_NO_OP ? ENF_BIT(read) : 0) | (write != ENF_NO_OP ? ENF_BIT(write) : 0);
+}
+
 static __always_inline int enf_file_access(struct file *file, __u32 read, __u32 write)
 {
-	__u64 ops = 0;
+	__u64 ops = enf_file_ops(read, write);
 
-	if (read != ENF_NO_OP)
-		ops |= ENF_BIT(read);
-	if (write != ENF_NO_OP)
-		ops |= ENF_BIT(write);
-	if (!ops || enf_leaves_file(file, ops))
+	if (!ops || enf_leaves_file(enf_settled_task(), file, ops))
 		return 0;
 	return enf_file_decide(file, read, write);
 }
 
+#define ENF_OPEN_OPS (ENF_BIT(ENF_OP_READ) | ENF_BIT(ENF_OP_WRITE) | ENF_BIT(ENF_OP_APPEND))
+
 SEC("lsm/file_open")
 int BPF_PROG(enf_file_open, struct file *file, int ret)
 {
-	__u8 write = ENF_NO_OP;
+	const struct enf_task *task;
+	__u32 read, write = ENF_NO_OP;
+	__u64 ops;
 
 	if (ret)
 		return ret;
+	task = enf_settled_task();
+	if (task && !(task->ops & ENF_OPEN_OPS))
+		return 0;
+	read = file->f_mode & ENF_FMODE_READ ? ENF_OP_READ : ENF_NO_OP;
 	if (file->f_mode & ENF_FMODE_WRITE)
 		write = file->f_flags & ENF_O_APPEND ? ENF_OP_APPEND : ENF_OP_WRITE;
-	return enf_file_access(file, file->f_mode & ENF_FMODE_READ ? ENF_OP_READ : ENF_NO_OP,
-			       write);
+	ops = enf_file_ops(read, write);
+	if (!ops || enf_leaves_file(task, file, ops))
+		return 0;
+	return enf_file_decide(file, read, write);
 }
 
 /* Strict rules: every use of a descriptor, also of one that was opened before the policy. */

@@ -84,6 +84,8 @@ def _hook(name: str, hook: str, ops: str, *, optional: bool = False) -> ProgramS
 
 IDENTITY: Final = (
     ProgramSpec("enf_task_alloc", "task_alloc", role=Role.IDENTITY),
+    ProgramSpec("enf_setuid", "task_fix_setuid", role=Role.IDENTITY),
+    ProgramSpec("enf_setgid", "task_fix_setgid", role=Role.IDENTITY),
     ProgramSpec("enf_exec_begin", "bprm_creds_for_exec", role=Role.IDENTITY),
     ProgramSpec("enf_committed", "bprm_committed_creds", role=Role.IDENTITY),
 )

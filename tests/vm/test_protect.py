@@ -229,7 +229,7 @@ def _objects(it: Daemon) -> dict[str, Sequence[str]]:
     return {
         "link detach id": ["bpftool", "link", "detach", "id", link],
         "link detach pinned": [
-            "bpftool", "link", "detach", "pinned", f"{pins}/link-003-enf_file_open",
+            "bpftool", "link", "detach", "pinned", f"{pins}/link-005-enf_file_open",
         ],
         "map delete id": ["bpftool", "map", "delete", "id", images, *zero],
         "map delete pinned": ["bpftool", "map", "delete", "pinned", f"{pins}/map-images", *zero],
@@ -273,7 +273,7 @@ def test_programs_are_out_of_reach(protected):
 
 # ---- The pins -----------------------------------------------------------------------------------
 
-_PIN = _PINS / "1" / "link-003-enf_file_open"
+_PIN = _PINS / "1" / "link-005-enf_file_open"
 
 
 @pytest.mark.parametrize(
