@@ -20,6 +20,9 @@ INSTALLED := $(VENV)/.installed
 BPF_C := $(shell find bpf -name '*.[ch]' 2>/dev/null)
 CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 
+# The tests in a kernel are divided over as many machines as this names, which run beside each other.
+VM_PARTS ?= 1/2 2/2
+
 # Seconds that the tests in one kernel may take, boot included.
 VM_TIMEOUT ?= 1400
 
@@ -63,16 +66,25 @@ check: build
 	$(CLANG_FORMAT) --dry-run -Werror $(BPF_C)
 	$(VENV)/bin/pytest -q tests/unit/test_imports.py
 
-# Both halves run whatever the first one says, and their closing lines come last.
+# Everything runs whatever fails; the closing lines come last.
 test: build
-	@mkdir -p build/test; failed=0; \
-	$(VENV)/bin/pytest tests --ignore=tests/vm 2>&1 | tee build/test/host.log || failed=1; \
+	@mkdir -p build/test; rm -f build/test/*.log; failed=0; logs=host; \
+	$(VENV)/bin/pytest tests --ignore=tests/vm --ignore=tests/soak 2>&1 \
+		| tee build/test/host.log || failed=1; \
 	for kernel in $(KERNELS); do \
-		tests/vm/run --kernel "$$kernel" --timeout $(VM_TIMEOUT) --scratch 256 \
-			--out "build/test/$$kernel" -- $(VENV)/bin/pytest -p no:cacheprovider tests/vm \
-			2>&1 | tee "build/test/$$kernel.log" || failed=1; \
+		running=(); \
+		for part in $(VM_PARTS); do \
+			log="$$kernel-$${part%/*}"; logs+=" $$log"; \
+			echo "test: part $$part in the kernel $$kernel, output in build/test/$$log.log"; \
+			tests/vm/run --kernel "$$kernel" --timeout $(VM_TIMEOUT) --scratch 256 \
+				--out "build/test/$$log" -- $(VENV)/bin/pytest -p no:cacheprovider \
+				tests/vm --part "$$part" >"build/test/$$log.log" 2>&1 & \
+			running+=($$!); \
+		done; \
+		for pid in "$${running[@]}"; do wait "$$pid" || failed=1; done; \
 	done; \
-	for log in host $(KERNELS); do \
+	for log in $$logs; do [[ $$log == host ]] || cat "build/test/$$log.log"; done; \
+	for log in $$logs; do \
 		echo "$$log: $$(grep -E ' in [0-9.]+s|^vm: |^ERROR: ' "build/test/$$log.log" | tail -n 1 | tr -d =)"; \
 	done; \
 	exit $$failed

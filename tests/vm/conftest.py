@@ -11,7 +11,50 @@ from pathlib import Path
 import pytest
 
 _HERE = Path(__file__).parent
+_MINE = pytest.StashKey[set[str]]()
 _IN_GUEST = os.environ.get("ENFORCER_GUEST") == "1"
+
+
+# About how long the files take beside each other; others count as 1.
+_WEIGHTS = {
+    "test_policies.py": 6,
+    "test_reload.py": 4,
+    "test_survival.py": 4,
+    "test_confirm.py": 3,
+    "test_protect.py": 3,
+    "test_paths.py": 2,
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let several machines share the tests."""
+    parser.addoption("--part", metavar="K/N", help="run the files of part K of N only")
+
+
+def _part(option: str, files: list[str]) -> set[str]:
+    """Divide *files* into parts of about the same length; return those of the part *option*."""
+    number, count = map(int, option.split("/"))
+    parts: list[tuple[int, set[str]]] = [(0, set()) for _ in range(count)]
+    for file in sorted(files, key=lambda name: (-_WEIGHTS.get(name, 1), name)):
+        at = min(range(count), key=lambda i: parts[i][0])
+        length, members = parts[at]
+        parts[at] = (length + _WEIGHTS.get(file, 1), members | {file})
+    return parts[number - 1][1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave the files of other parts alone."""
+    if option := config.getoption("--part"):
+        mine = _part(option, [path.name for path in _HERE.glob("test_*.py")])
+        config.stash[_MINE] = mine
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Tell whether *collection_path* is of another part."""
+    mine = config.stash.get(_MINE, None)
+    if mine is None or collection_path.parent != _HERE or collection_path.is_dir():
+        return None
+    return (collection_path.name.startswith("test_") and collection_path.name not in mine) or None
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the markers
