@@ -27,6 +27,7 @@ __all__ = ["BROKEN", "WAYS", "Folder", "Rounds"]
 
 WAYS = ("command", "request", "signal", "rename", "write", "link")
 _SIZES = (5, 60, 8, 200, 12)
+_TABLES = (200, 5, 60, 700, 30, 2000, 90)
 _WARM = 4
 _GROWTH = 8 << 20  # bytes of resident memory that may come and go
 
@@ -100,6 +101,14 @@ class Rounds:
     def started(self) -> None:
         """Take note of the generation of a start."""
         self._note(self.daemon.generation())
+
+    def start_afresh(self) -> None:
+        """Start where nothing may be in force, so that generations may begin anew."""
+        self.daemon.start()
+        self.newest, self.seen = 0, []
+        self.started()
+        for _ in self.tail.records():  # of before
+            pass
 
     def next_variant(self, number: int, size: int | None = None) -> Variant:
         """The other letter, in the size that is next."""
@@ -185,11 +194,11 @@ class Rounds:
         return maps(), int(self.daemon.status()["memory"]["residentBytes"])
 
     def run_restarts(self, number: int, churn: Churn, *, stand: int = 3) -> None:
-        """Kill the daemon and start it *number* times, with policies of other sizes."""
+        """Kill the daemon and start it *number* times, with tables of other sizes."""
         for n in range(number):
             self.daemon.kill()
             churn.advance(stand)
-            self.variant = self.next_variant(n, (5, 700, 30, 1500, 90)[n % 5])
+            self.variant = self.next_variant(n, _TABLES[n % len(_TABLES)])
             self.folder.rename(self.variant.text)
             self.daemon.start()
             self.started()

@@ -45,9 +45,10 @@ def stage(place: Place, tmp_path_factory) -> Iterator[Rounds]:
 def rounds(stage: Rounds) -> Rounds:
     """The daemon, running."""
     daemon = stage.daemon
-    if daemon.process is None or daemon.process.poll() is not None:
-        daemon.start()
-        stage.started()
+    if not daemon.is_in_force:
+        if daemon.process is not None and daemon.process.poll() is None:
+            daemon.kill()  # a test failed while it began
+        stage.start_afresh()
     return stage
 
 
