@@ -139,7 +139,7 @@ def test_rows_are_those_of_the_generation():
 
 def test_rows_of_late_are_remembered(monkeypatch):
     """In a flood, records wait in the kernel while policies change many times."""
-    origins = Origins({number: ORIGINS for number in range(1, 10)})
+    origins = Origins(dict.fromkeys(range(1, 10), ORIGINS))
     origins.keep({9})
     assert BASH == origins.find(1, 0)
 
