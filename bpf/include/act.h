@@ -11,20 +11,42 @@
 
 #define ENF_BIT64(n) (1ULL << (n))
 
+/* Without holes, as the argument of a global function must be. */
 struct enf_access {
 	__u64 dentry; /* struct dentry: the operation has a path */
 	__u64 mnt;    /* struct vfsmount through which it was reached, if the hook knows */
 	__u64 name;   /* kernel address of a name */
-	__u64 addr_hi;
-	__u64 addr_lo;
+	/* What no one operation has both of shares its room: stacks are small. */
+	union {
+		__u64 addr_hi;
+		__u64 bits;
+	};
+	union {
+		__u64 addr_lo;
+		__u64 fstype; /* kernel address of the name, where FSTYPE is present */
+		__u64 exe;    /* kernel address of what a process runs, where PATH is present */
+	};
 	__u64 present; /* dimensions besides PATH */
 	__u64 unknown;
 	__u32 flags; /* ENF_OF_* */
 	__u8 op[4];
 	__u32 n_ops;
-	__u32 name_len; /* 0: NUL-terminated */
-	__u16 family, type, protocol, port;
-	__u32 mode;
+	union {
+		__u32 name_len; /* 0: NUL-terminated */
+		__u32 exe_len;
+	};
+	union {
+		struct {
+			__u16 family, type, protocol, port;
+		};
+		struct {
+			__u32 to_uid, to_gid;
+		};
+	};
+	union {
+		__u32 mode;
+		__u32 code;
+	};
 	__u32 is_file; /* an open file: what is found of it may be remembered */
 };
 

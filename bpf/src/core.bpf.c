@@ -93,6 +93,14 @@ __attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_acc
 	o->num[ENF_DIM_PROTOCOL - ENF_DIM_FIRST_NUM] = a->protocol;
 	o->num[ENF_DIM_PORT - ENF_DIM_FIRST_NUM] = a->port;
 	o->num[ENF_DIM_MODE - ENF_DIM_FIRST_NUM] = a->mode;
+	if (a->present & ENF_BIT(ENF_DIM_CODE))
+		o->num[ENF_DIM_CODE - ENF_DIM_FIRST_NUM] = a->code;
+	if (a->present & ENF_BIT(ENF_DIM_BITS))
+		o->num[ENF_DIM_BITS - ENF_DIM_FIRST_NUM] = a->bits;
+	if (a->present & ENF_BIT(ENF_DIM_TO_UID))
+		o->num[ENF_DIM_TO_UID - ENF_DIM_FIRST_NUM] = a->to_uid;
+	if (a->present & ENF_BIT(ENF_DIM_TO_GID))
+		o->num[ENF_DIM_TO_GID - ENF_DIM_FIRST_NUM] = a->to_gid;
 	if (a->name) {
 		long n;
 
@@ -137,6 +145,44 @@ __attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_acc
 		}
 		o->present |= ENF_BIT(ENF_DIM_PATH);
 	}
+	return 0;
+}
+
+__attribute__((noinline)) int enf_describe_fstype(struct enf_scratch *s, __u64 name)
+{
+	long n;
+
+	if (!s)
+		return 0;
+	n = bpf_probe_read_kernel_str(&s->text[ENF_TEXT_FSTYPE], ENF_FSTYPE_MAX + 1,
+				      (const void *)name);
+	/* What fills the room may be longer than it: unknown, so that onError decides. */
+	if (n <= 0 || n > ENF_FSTYPE_MAX) {
+		s->object.unknown |= ENF_BIT(ENF_DIM_FSTYPE);
+		enf_count(ENF_STAT_NAME_UNKNOWN);
+		return 0;
+	}
+	s->object.fstype_len = n - 1;
+	return 0;
+}
+
+/* The executable of another process, as its label has it, where an object's path would be. */
+__attribute__((noinline)) int enf_describe_exe(struct enf_scratch *s, __u64 exe, __u32 len)
+{
+	__u32 at = ENF_PATH_MAX - len;
+
+	if (!s)
+		return 0;
+	enf_barrier(at);
+	enf_barrier(len);
+	if (!len || len > ENF_EXE_MAX || at > ENF_PATH_MAX ||
+	    bpf_probe_read_kernel(&s->text[at], len, (const void *)exe)) {
+		s->object.unknown |= ENF_BIT(ENF_DIM_PATH);
+		enf_count(ENF_STAT_EXE_UNKNOWN);
+		return 0;
+	}
+	s->object.path_at = at;
+	s->object.path_len = len;
 	return 0;
 }
 
@@ -372,6 +418,10 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 	}
 	enf_count(ENF_STAT_DECISIONS);
 	enf_describe(c.s, a);
+	if (a->present & ENF_BIT(ENF_DIM_FSTYPE))
+		enf_describe_fstype(c.s, a->fstype);
+	if (!a->dentry && (a->present & ~a->unknown & ENF_BIT(ENF_DIM_PATH)))
+		enf_describe_exe(c.s, a->exe, a->exe_len);
 	c.s->met = 0;
 	c.s->resolved = 0;
 	if (enf_decide_access(c.s, c.task, a) < 0) {
