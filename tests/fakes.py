@@ -53,6 +53,7 @@ def raw_event(
         "ppid": 6789,
         "comm": b"sh",
         "parent_comm": b"kubectl",
+        "fstype": b"",
         "path_len": len(path),
         "exe_len": len(exe),
         "name_len": len(name),

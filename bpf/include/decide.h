@@ -231,9 +231,13 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 	}
 	if (known & ENF_BIT(ENF_DIM_NAME))
 		enf_match_text(c, ENF_TEXT_NAME, o->name_len, ENF_DIM_NAME);
+	if (known & ENF_BIT(ENF_DIM_FSTYPE))
+		enf_match_text(c, ENF_TEXT_FSTYPE, o->fstype_len, ENF_DIM_FSTYPE);
 	if (known & ENF_BIT(ENF_DIM_ADDR))
 		enf_match_number(c, ENF_DIM_ADDR, o->addr_hi, o->addr_lo);
-	for (__u32 dim = ENF_DIM_PORT; dim <= ENF_DIM_MODE; dim++) {
+	for (__u32 dim = ENF_DIM_PORT; dim <= ENF_DIM_TO_GID; dim++) {
+		if (dim >= ENF_DIM_UID && dim <= ENF_DIM_CAPS) /* the subject's */
+			continue;
 		s->num[dim - ENF_DIM_FIRST_NUM] = o->num[dim - ENF_DIM_FIRST_NUM];
 		if (known & ENF_BIT(dim))
 			enf_match_number(c, dim, 0, o->num[dim - ENF_DIM_FIRST_NUM]);

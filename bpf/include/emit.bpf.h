@@ -51,6 +51,14 @@ static __always_inline void enf_fill(struct enf_event *e, struct enf_scratch *s,
 	e->gid = BPF_CORE_READ(t, real_cred, gid.val);
 	e->egid = BPF_CORE_READ(t, real_cred, egid.val);
 	e->mode = o->num[ENF_DIM_MODE - ENF_DIM_FIRST_NUM];
+	e->code = o->num[ENF_DIM_CODE - ENF_DIM_FIRST_NUM];
+	e->bits = o->num[ENF_DIM_BITS - ENF_DIM_FIRST_NUM];
+	e->to_uid = o->num[ENF_DIM_TO_UID - ENF_DIM_FIRST_NUM];
+	e->to_gid = o->num[ENF_DIM_TO_GID - ENF_DIM_FIRST_NUM];
+	e->_pad = 0;
+	__builtin_memset(e->fstype, 0, sizeof(e->fstype));
+	if (o->fstype_len)
+		bpf_probe_read_kernel_str(e->fstype, sizeof(e->fstype), &s->text[ENF_TEXT_FSTYPE]);
 	e->family = o->num[ENF_DIM_FAMILY - ENF_DIM_FIRST_NUM];
 	e->type = o->num[ENF_DIM_TYPE - ENF_DIM_FIRST_NUM];
 	e->protocol = o->num[ENF_DIM_PROTOCOL - ENF_DIM_FIRST_NUM];

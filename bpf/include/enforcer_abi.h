@@ -28,6 +28,7 @@
 #define ENF_MAX_DFAS 64
 #define ENF_PATH_MAX 4096 /* bytes of a path, without NUL: PATH_MAX of the kernel */
 #define ENF_NAME_MAX 255  /* NAME_MAX; also abstract socket names (108) and xattr names (255) */
+#define ENF_FSTYPE_MAX 31 /* type of a file system; longer is "unknown" */
 #define ENF_EXE_MAX 256	  /* executable path kept in the task's label; longer is "unknown" */
 #define ENF_ARGV_MAX 16384
 #define ENF_MAX_ARGS 256     /* arguments examined; a longer argv is "unknown" */
@@ -41,35 +42,43 @@
 /* ---- Operations: one bit of a 64-bit mask each ------------------------------------------- */
 
 enum enf_op {
-	ENF_OP_EXEC = 0,       /* bprm_check_security: every file of the chain */
-	ENF_OP_EXEC_CREDS = 1, /* bprm_creds_from_file: privileges the file would give */
-	ENF_OP_EXEC_ARGV = 2,  /* bprm_committed_creds: argv; cannot refuse, can kill */
-	ENF_OP_READ = 3,       /* file_open */
-	ENF_OP_WRITE = 4,      /* file_open, replaced by rename */
-	ENF_OP_APPEND = 5,     /* file_open with O_APPEND */
-	ENF_OP_CREATE = 6,     /* path_mknod (regular), rename or link to a new name */
-	ENF_OP_TRUNCATE = 7,   /* path_truncate, file_truncate */
-	ENF_OP_MMAP_EXEC = 8,  /* mmap_file, file_mprotect */
-	ENF_OP_UNLINK = 9,     /* path_unlink */
-	ENF_OP_RENAME = 10,    /* path_rename, both names */
-	ENF_OP_LINK = 11,      /* path_link, both names */
-	ENF_OP_SYMLINK = 12,   /* path_symlink */
-	ENF_OP_MKDIR = 13,     /* path_mkdir */
-	ENF_OP_RMDIR = 14,     /* path_rmdir */
-	ENF_OP_MKNOD = 15,     /* path_mknod (not regular, not socket) */
-	ENF_OP_CHMOD = 16,     /* path_chmod */
-	ENF_OP_CHOWN = 17,     /* path_chown */
-	ENF_OP_SETXATTR = 18,  /* inode_setxattr, inode_removexattr, inode_set_acl */
-	ENF_OP_GUARD = 19,     /* rename or link that would take a protected name away */
-	ENF_OP_FD_READ = 20,   /* file_permission, strict rules only */
-	ENF_OP_FD_WRITE = 21,  /* file_permission, strict rules only */
-	ENF_OP_SOCKET = 22,    /* socket_create */
-	ENF_OP_BIND = 23,      /* socket_bind; path_mknod (socket) for unix paths */
-	ENF_OP_LISTEN = 24,    /* socket_listen */
-	ENF_OP_CONNECT = 25,   /* socket_connect, unix_stream_connect */
-	ENF_OP_ACCEPT = 26,    /* socket_accept: operands are the local address and port */
-	ENF_OP_SEND = 27,      /* socket_sendmsg with an address, unix_may_send */
-	_ENF_OP_MAX = 28,
+	ENF_OP_EXEC = 0,	 /* bprm_check_security: every file of the chain */
+	ENF_OP_EXEC_CREDS = 1,	 /* bprm_creds_from_file: privileges the file would give */
+	ENF_OP_EXEC_ARGV = 2,	 /* bprm_committed_creds: argv; cannot refuse, can kill */
+	ENF_OP_READ = 3,	 /* file_open */
+	ENF_OP_WRITE = 4,	 /* file_open, replaced by rename */
+	ENF_OP_APPEND = 5,	 /* file_open with O_APPEND */
+	ENF_OP_CREATE = 6,	 /* path_mknod (regular), rename or link to a new name */
+	ENF_OP_TRUNCATE = 7,	 /* path_truncate, file_truncate */
+	ENF_OP_MMAP_EXEC = 8,	 /* mmap_file, file_mprotect */
+	ENF_OP_UNLINK = 9,	 /* path_unlink */
+	ENF_OP_RENAME = 10,	 /* path_rename, both names */
+	ENF_OP_LINK = 11,	 /* path_link, both names */
+	ENF_OP_SYMLINK = 12,	 /* path_symlink */
+	ENF_OP_MKDIR = 13,	 /* path_mkdir */
+	ENF_OP_RMDIR = 14,	 /* path_rmdir */
+	ENF_OP_MKNOD = 15,	 /* path_mknod (not regular, not socket) */
+	ENF_OP_CHMOD = 16,	 /* path_chmod */
+	ENF_OP_CHOWN = 17,	 /* path_chown */
+	ENF_OP_SETXATTR = 18,	 /* inode_setxattr, inode_removexattr, inode_set_acl */
+	ENF_OP_GUARD = 19,	 /* rename or link that would take a protected name away */
+	ENF_OP_FD_READ = 20,	 /* file_permission, strict rules only */
+	ENF_OP_FD_WRITE = 21,	 /* file_permission, strict rules only */
+	ENF_OP_SOCKET = 22,	 /* socket_create */
+	ENF_OP_BIND = 23,	 /* socket_bind; path_mknod (socket) for unix paths */
+	ENF_OP_LISTEN = 24,	 /* socket_listen */
+	ENF_OP_CONNECT = 25,	 /* socket_connect, unix_stream_connect */
+	ENF_OP_ACCEPT = 26,	 /* socket_accept: operands are the local address and port */
+	ENF_OP_SEND = 27,	 /* socket_sendmsg with an address, unix_may_send */
+	ENF_OP_MOUNT = 28,	 /* sb_mount; move_mount of what was not attached */
+	ENF_OP_BIND_MOUNT = 29,	 /* the same */
+	ENF_OP_REMOUNT = 30,	 /* sb_remount; sb_mount for one mount's own flags */
+	ENF_OP_PROPAGATE = 31,	 /* sb_mount */
+	ENF_OP_MOVE_MOUNT = 32,	 /* move_mount, sb_mount; both places */
+	ENF_OP_UNMOUNT = 33,	 /* sb_umount */
+	ENF_OP_PIVOT_ROOT = 34,	 /* sb_pivotroot */
+	ENF_OP_MOUNT_GUARD = 35, /* a change of mounts that would take a protected name away */
+	_ENF_OP_MAX = 36,
 };
 
 /* ---- Dimensions: what a term of a conjunction looks at ------------------------------------ */
@@ -82,6 +91,7 @@ enum enf_dim {
 	ENF_DIM_CGROUP = 3,  /* subject: cgroup path, "/system.slice/ssh.service" */
 	ENF_DIM_ARG_ANY = 4, /* object: any of argv */
 	ENF_DIM_ARG0 = 5,    /* object: argv[0] .. argv[15] = 20 */
+	ENF_DIM_FSTYPE = 21, /* object: type of a file system */
 	/* 128-bit numbers (hi is 0 except for ADDR and INODE) */
 	ENF_DIM_ADDR = 24,  /* object: IPv6, or IPv4 as ::ffff:a.b.c.d */
 	ENF_DIM_INODE = 25, /* object: hi = st_dev, lo = inode; its hits are PATH atoms */
@@ -95,12 +105,16 @@ enum enf_dim {
 	ENF_DIM_EUID = 32,
 	ENF_DIM_GID = 33,
 	ENF_DIM_EGID = 34,
-	ENF_DIM_CAPS = 35, /* subject: effective capabilities as a mask */
-	_ENF_DIM_MAX = 36,
+	ENF_DIM_CAPS = 35,   /* subject: effective capabilities as a mask */
+	ENF_DIM_CODE = 36,   /* object: signal, capability, bpf command */
+	ENF_DIM_BITS = 37,   /* object: flags of a mount, capabilities to be gained */
+	ENF_DIM_TO_UID = 38, /* object: user of the target, or to become */
+	ENF_DIM_TO_GID = 39, /* object: group to become */
+	_ENF_DIM_MAX = 40,
 };
 
 #define ENF_DIM_FIRST_NUM 24 /* num[] index = dim - ENF_DIM_FIRST_NUM */
-#define ENF_NUM_DIMS 12
+#define ENF_NUM_DIMS 16
 
 /* ---- Flags of objects and subjects -------------------------------------------------------- */
 
@@ -298,7 +312,7 @@ struct enf_image {
 	__u32 off_op_rows;   /* struct enf_range[_ENF_OP_MAX] into the row list: rows w/o pivot */
 	__u32 off_intervals; /* struct enf_interval[] */
 	__u32 max_path_slot; /* longest PATH string in the table: the walk ends there */
-	struct enf_range intervals[12]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
+	struct enf_range intervals[16]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
 };
 
 #define ENF_WATCH_MORE 1 /* capabilities, cgroup: no hook sees all that changes them */
@@ -330,7 +344,7 @@ struct enf_task {
 /* ---- Operands of one operation ------------------------------------------------------------ */
 
 struct enf_object {
-	__u64 num[12]; /* by dim - ENF_DIM_FIRST_NUM; ADDR and INODE use the fields below */
+	__u64 num[16]; /* by dim - ENF_DIM_FIRST_NUM; ADDR and INODE use the fields below */
 	__u64 addr_hi;
 	__u64 addr_lo;
 	__u64 dev;
@@ -345,13 +359,16 @@ struct enf_object {
 	__u32 name_len; /* at ENF_TEXT_NAME */
 	__u32 argv_len; /* at ENF_TEXT_ARGV: argc NUL-terminated strings one after another */
 	__u32 argc;
+	__u32 fstype_len; /* at ENF_TEXT_FSTYPE */
+	__u32 _pad;
 };
 
 /* Where the strings of one decision lie in the working text. The path is built backwards. */
 #define ENF_TEXT_PATH 0
-#define ENF_TEXT_NAME 4608  /* ENF_PATH_MAX + room for one name read at its last byte */
-#define ENF_TEXT_ARGV 5120  /* ENF_TEXT_NAME + 512 */
-#define ENF_TEXT_SIZE 22016 /* ENF_TEXT_ARGV + ENF_ARGV_MAX + 512 */
+#define ENF_TEXT_NAME 4608   /* ENF_PATH_MAX + room for one name read at its last byte */
+#define ENF_TEXT_FSTYPE 4880 /* ENF_TEXT_NAME + 272: behind the longest name */
+#define ENF_TEXT_ARGV 5120   /* ENF_TEXT_NAME + 512 */
+#define ENF_TEXT_SIZE 22016  /* ENF_TEXT_ARGV + ENF_ARGV_MAX + 512 */
 
 struct enf_verdict {
 	__u32 row;	 /* of the enforcing policies; ENF_NONE */
@@ -402,6 +419,7 @@ struct enf_event {
 	__u64 addr_lo;
 	__u64 caps;
 	__u64 unknown; /* dimensions that could not be read */
+	__u64 bits;
 	__u32 row;
 	__u32 obj_flags;
 	__u32 subj_flags;
@@ -411,6 +429,10 @@ struct enf_event {
 	__u32 ppid;
 	__u32 uid, euid, gid, egid;
 	__u32 mode;
+	__u32 code;
+	__u32 to_uid;
+	__u32 to_gid;
+	__u32 _pad;
 	__u16 family;
 	__u16 type;
 	__u16 protocol;
@@ -421,6 +443,7 @@ struct enf_event {
 	__u16 argc;
 	char comm[16];
 	char parent_comm[16];
+	char fstype[32]; /* NUL-terminated */
 };
 
 /* ---- Counters ----------------------------------------------------------------------------- */
@@ -473,6 +496,7 @@ struct enf_test_input {
 	char path[4096];
 	char name[256];
 	char argv[16384];
+	char fstype[32];
 };
 
 /* ---- Self-protection ----------------------------------------------------------------------- */
@@ -521,10 +545,10 @@ _Static_assert(sizeof(struct enf_term) == 24, "enf_term");
 _Static_assert(sizeof(struct enf_label) == 16, "enf_label");
 _Static_assert(sizeof(struct enf_subject) == 40, "enf_subject");
 _Static_assert(sizeof(struct enf_row) == 40, "enf_row");
-_Static_assert(sizeof(struct enf_image) == 328, "enf_image");
+_Static_assert(sizeof(struct enf_image) == 360, "enf_image");
 _Static_assert(sizeof(struct enf_task) == 968, "enf_task");
-_Static_assert(sizeof(struct enf_object) == 176, "enf_object");
+_Static_assert(sizeof(struct enf_object) == 216, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 24, "enf_verdict");
-_Static_assert(sizeof(struct enf_event) == 200, "enf_event");
+_Static_assert(sizeof(struct enf_event) == 256, "enf_event");
 
 #endif

@@ -17,7 +17,7 @@
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct list_head {
-	struct list_head *next;
+	struct list_head *next, *prev;
 };
 
 struct qstr {
@@ -33,6 +33,10 @@ struct qstr {
 
 struct super_block;
 
+struct file_system_type {
+	const char *name;
+};
+
 struct inode {
 	__u16 i_mode;
 	unsigned int i_nlink;
@@ -42,6 +46,7 @@ struct inode {
 };
 
 struct dentry {
+	unsigned int d_flags;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
@@ -50,6 +55,7 @@ struct dentry {
 
 struct super_block {
 	__u32 s_dev;
+	struct file_system_type *s_type;
 	unsigned long s_flags;
 	unsigned long s_magic;
 	struct dentry *s_root;
@@ -75,6 +81,7 @@ struct mount {
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
 	struct list_head mnt_instance;
+	const char *mnt_devname;
 	struct mnt_namespace *mnt_ns;
 	int mnt_group_id;
 };
@@ -204,6 +211,10 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct fs_struct {
+	struct path root;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
@@ -219,6 +230,7 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct pid *thread_pid;
 	struct hlist_node pid_links[4];
+	struct fs_struct *fs;
 	__u64 start_boottime;
 	char comm[16];
 };
@@ -339,10 +351,35 @@ struct rlimit;
 
 #pragma clang attribute pop
 
+/* In newer kernels; in older ones these are constants of the preprocessor, ENF_DCACHE_*. */
+enum dentry_flags {
+	DCACHE_MOUNTED = 1 << 15,
+};
+
 /* Not structures but constants of the kernel's interface to itself and to user space. */
 #define ENF_CLONE_PARENT 0x00008000
 #define ENF_CLONE_THREAD 0x00010000
-#define ENF_MNT_NOSUID 0x01
+#define ENF_MNT_NOSUID 0x01 /* of vfsmount.mnt_flags */
+#define ENF_MNT_NODEV 0x02
+#define ENF_MNT_NOEXEC 0x04
+#define ENF_MNT_NOATIME 0x08
+#define ENF_MNT_NODIRATIME 0x10
+#define ENF_MNT_RELATIME 0x20
+#define ENF_MNT_READONLY 0x40
+#define ENF_MNT_NOSYMFOLLOW 0x80
+#define ENF_MS_RDONLY 0x1 /* of mount(2); also of super_block.s_flags */
+#define ENF_MS_NOSUID 0x2
+#define ENF_MS_NODEV 0x4
+#define ENF_MS_NOEXEC 0x8
+#define ENF_MS_REMOUNT 0x20
+#define ENF_MS_NOSYMFOLLOW 0x100
+#define ENF_MS_NOATIME 0x400
+#define ENF_MS_NODIRATIME 0x800
+#define ENF_MS_BIND 0x1000
+#define ENF_MS_MOVE 0x2000
+#define ENF_MS_PROPAGATION 0x1e0000 /* unbindable, private, slave, shared */
+#define ENF_MS_RELATIME 0x200000
+#define ENF_DCACHE_MOUNTED 0x10000
 #define ENF_FMODE_READ 0x1
 #define ENF_FMODE_WRITE 0x2
 #define ENF_O_APPEND 02000

@@ -78,6 +78,7 @@ int enf_decide_test(struct enf_test_input *in)
 	s->object.path_at = ENF_TEXT_PATH;
 	if (enf_take(s->text + ENF_TEXT_PATH, s->object.path_len, ENF_PATH_MAX, in->path) ||
 	    enf_take(s->text + ENF_TEXT_NAME, s->object.name_len, ENF_NAME_MAX, in->name) ||
+	    enf_take(s->text + ENF_TEXT_FSTYPE, s->object.fstype_len, ENF_FSTYPE_MAX, in->fstype) ||
 	    enf_take(s->text + ENF_TEXT_ARGV, s->object.argv_len, ENF_ARGV_MAX, in->argv))
 		return 2;
 	enf_decide(&c);

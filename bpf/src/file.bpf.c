@@ -154,12 +154,34 @@ int BPF_PROG(enf_file_truncate, struct file *file, int ret)
 
 /* ---- Names -------------------------------------------------------------------------------- */
 
+/* Is it a mount point, in whatever namespace? What is mounted there goes when its name goes. */
+static __always_inline int enf_is_mounted(const struct dentry *dentry)
+{
+	__u32 mounted = ENF_DCACHE_MOUNTED;
+
+	if (bpf_core_enum_value_exists(enum dentry_flags, DCACHE_MOUNTED))
+		mounted = bpf_core_enum_value(enum dentry_flags, DCACHE_MOUNTED);
+	return dentry->d_flags & mounted;
+}
+
+static __always_inline int enf_unname(const struct path *dir, struct dentry *dentry, __u8 op)
+{
+	struct enf_access a = {
+		.dentry = (__u64)dentry,
+		.mnt = (__u64)dir->mnt,
+		.op = { op, ENF_OP_MOUNT_GUARD },
+		.n_ops = 1 + !!enf_is_mounted(dentry),
+	};
+
+	return enf_act(&a);
+}
+
 SEC("lsm/path_unlink")
 int BPF_PROG(enf_path_unlink, const struct path *dir, struct dentry *dentry, int ret)
 {
 	if (ret)
 		return ret;
-	return enf_act_path(dir->mnt, dentry, ENF_OP_UNLINK, 0);
+	return enf_unname(dir, dentry, ENF_OP_UNLINK);
 }
 
 SEC("lsm/path_rmdir")
@@ -167,7 +189,7 @@ int BPF_PROG(enf_path_rmdir, const struct path *dir, struct dentry *dentry, int 
 {
 	if (ret)
 		return ret;
-	return enf_act_path(dir->mnt, dentry, ENF_OP_RMDIR, 0);
+	return enf_unname(dir, dentry, ENF_OP_RMDIR);
 }
 
 static __always_inline int enf_new_name(const struct path *dir, struct dentry *dentry, __u8 op,
@@ -274,7 +296,8 @@ static __always_inline int enf_rename(struct vfsmount *mnt, struct dentry *from,
 	if (to->d_inode) {
 		a.op[1] = ENF_OP_UNLINK;
 		a.op[2] = ENF_OP_WRITE;
-		a.n_ops = 3;
+		a.op[3] = ENF_OP_MOUNT_GUARD;
+		a.n_ops = 3 + !!enf_is_mounted(to);
 	} else {
 		a.op[1] = ENF_OP_CREATE;
 	}

@@ -41,13 +41,14 @@ __all__ = [
 
 ARG_DIMS: Final = frozenset(range(Dim.ARG_ANY, Dim.ARG0 + limits.LIMITS["ENF_MAX_ARG_INDEX"]))
 COMPONENT_DIMS: Final = frozenset((Dim.PATH, Dim.EXE, Dim.CGROUP))
-TEXT_DIMS: Final = COMPONENT_DIMS | ARG_DIMS | {Dim.NAME}
+TEXT_DIMS: Final = COMPONENT_DIMS | ARG_DIMS | {Dim.NAME, Dim.FSTYPE}
 _ON_HOST: Final = (Dim.PATH, Dim.EXE)
 _LONGEST: Final = {
     Dim.PATH: "ENF_PATH_MAX",
     Dim.CGROUP: "ENF_PATH_MAX",
     Dim.EXE: "ENF_EXE_MAX",
     Dim.NAME: "ENF_NAME_MAX",
+    Dim.FSTYPE: "ENF_FSTYPE_MAX",
 }
 _DIM_SHIFT: Final = 24
 

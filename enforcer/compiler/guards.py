@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-What must not be renamed or linked away so that a rule on paths keeps meaning the same files.
+What must not be renamed, linked, moved or unmounted away so that a rule on paths keeps meaning the
+same files.
 """
 
 from __future__ import annotations
@@ -13,14 +14,19 @@ from enforcer.policy.model import TextKind
 
 __all__ = ["directories", "itself"]
 
+_ROOT: Final = Exact(b"/")  # no name of its own, but a mount that could go
 _ANY_DEPTH: Final = (Wild.DEEP, Wild.DIRS, Wild.BYTE)
 
 
 def directories(form: Form) -> Iterator[Form]:
-    """Yield the directories above what *form* names, as far as their depth is known; not "/"."""
+    """Yield the directories above what *form* names, as far as their depth is known."""
     if isinstance(form, Glob):
+        first = form.tokens[0]
+        if isinstance(first, bytes) and first.startswith(b"/"):
+            yield _ROOT
         yield from _glob_directories(form.tokens)
         return
+    yield _ROOT
     name = form.value if isinstance(form, Below) else form.value.rpartition(b"/")[0]
     while name not in {b"", b"/"}:
         yield Exact(name)

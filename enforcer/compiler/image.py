@@ -36,7 +36,7 @@ _BITS: Final = 64
 _GLOB_GROUPS: Final = (
     frozenset((Dim.PATH,)),
     frozenset((Dim.EXE, Dim.CGROUP)),
-    ARG_DIMS | {Dim.NAME},
+    ARG_DIMS | {Dim.NAME, Dim.FSTYPE},
 )
 _PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT)
 

@@ -35,7 +35,7 @@ __all__ = [
     "Layout",
 ]
 
-NUM_DIMS: Final = 12
+NUM_DIMS: Final = 16
 LABEL_WORDS: Final = 8
 SUBJECT_TERMS: Final = 8
 

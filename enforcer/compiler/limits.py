@@ -32,6 +32,7 @@ LIMITS: Final[dict[str, int]] = {
     "ENF_PATH_MAX": 4096,
     "ENF_NAME_MAX": 255,
     "ENF_EXE_MAX": 256,
+    "ENF_FSTYPE_MAX": 31,
     "ENF_ARGV_MAX": 16384,
     "ENF_MAX_ARG_INDEX": 16,
 }

@@ -35,6 +35,8 @@ from enforcer.policy.vocabulary import EVENTS, Dim, ObjectFlag, Op
 __all__ = ["Row", "RowFlag", "RowInfo", "RowKind", "lower"]
 
 _ALL_FILE_OPS: Final = frozenset(EVENTS["file"].everything)
+_ALL_MOUNT_OPS: Final = frozenset(EVENTS["mount"].everything)
+_GUARDED: Final = ("exec", "file", "network")
 _FD_OPS: Final = {Op.READ: Op.FD_READ, Op.WRITE: Op.FD_WRITE, Op.APPEND: Op.FD_WRITE}
 
 
@@ -197,12 +199,14 @@ class _Lowering:
             return
         paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
         is_strict = rule.action.verb in {Verb.DENY, Verb.KILL}
-        if not (_is_free_hand(rule) or (is_strict and any(not c.negate for c in paths))):
+        has_names = rule.event in _GUARDED and any(not c.negate for c in paths)
+        if not (_is_free_hand(rule) or (is_strict and has_names)):
             return
+        kept = [Op.MOUNT_GUARD] if rule.event == "mount" else [Op.GUARD, Op.MOUNT_GUARD]
         action = Verb.DENY if is_strict else Verb.ALLOW
         guard = attrs.evolve(
             plain,
-            ops=_bits([Op.GUARD]),
+            ops=_bits(kept),
             flags_set=0,
             flags_clear=0,
             action=action,
@@ -342,12 +346,11 @@ def _rule_ops(rule: Rule) -> frozenset[Op]:
 
 
 def _is_free_hand(rule: Rule) -> bool:
-    """Tell whether *rule* allows every file operation on its paths, without further conditions."""
+    """Tell whether *rule* allows everything to files or mounts at its paths, on no condition."""
     ops = {op for word in rule.operations for op in word.ops}
     return (
-        rule.event == "file"
-        and rule.action.verb is Verb.ALLOW
-        and ops >= _ALL_FILE_OPS
+        rule.action.verb is Verb.ALLOW
+        and (ops >= _ALL_FILE_OPS or ops >= _ALL_MOUNT_OPS)
         and not rule.flags
         and all(c.field.dim == Dim.PATH for c in rule.conditions)
     )

@@ -21,7 +21,7 @@ from enforcer.policy.vocabulary import Dim, Op
 __all__ = ["verify"]
 
 _CRC_AT: Final = layout.HEAD.offset("crc")
-_MAX_DIM: Final = 36
+_MAX_DIM: Final = max(Dim) + 1
 _MAX_TERM_KIND: Final = 2
 _MAX_WHO: Final = 3
 _FIRST_NUM: Final = int(Dim.ADDR)

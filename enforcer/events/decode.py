@@ -110,4 +110,5 @@ _CONVERTED: dict[str, Callable[[Any], Any]] = {
     "row_flags": RowFlag,
     "comm": _comm,
     "parent_comm": _comm,
+    "fstype": _comm,
 }

@@ -18,7 +18,7 @@ from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import readable
 from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag
 from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import FIELDS, Dim, ObjectFlag, Op
+from enforcer.policy.vocabulary import EVENTS, FIELDS, Dim, Kind, ObjectFlag, Op
 
 __all__ = [
     "VERSION",
@@ -27,6 +27,7 @@ __all__ = [
     "errno_name",
     "inet_address",
     "numbers",
+    "operands",
     "rfc3339",
     "signal_name",
     "signal_word",
@@ -40,6 +41,7 @@ _NUMBERS = {
     name: {number: word for word, number in FIELDS[name].names.items()}
     for name in ("family", "type", "protocol")
 }
+_FLAGS = {f.name: f.names for f in FIELDS.values() if f.kind is Kind.FLAGS}
 _INET = frozenset({2, 10})  # AF_INET, AF_INET6
 _MODE_OPS = frozenset({Op.CREATE, Op.MKDIR, Op.MKNOD, Op.CHMOD})
 
@@ -132,6 +134,7 @@ def _object(event: Event) -> dict[str, Any]:
         shown["argc"] = event.argc
     elif event.name:
         shown["name"] = readable(event.name)
+    shown.update(operands(event))
     if event.op in _MODE_OPS:
         shown["mode"] = f"{event.mode:04o}"
     if OPERATIONS[event.op].event == "network":
@@ -146,6 +149,22 @@ def _guarded_object(event: Event) -> dict[str, Any]:
     if event.op is GuardAct.SIGNAL:
         shown["signal"] = signal_word(event.signal)
     return shown
+
+
+def operands(event: Event) -> dict[str, Any]:
+    """Name what operations other than on files and sockets have, with the words of policies."""
+    word = OPERATIONS[event.op]
+    event_spec = EVENTS.get(word.event)
+    operation = event_spec.operations.get(word.word) if event_spec else None
+    known = operation.fields if operation else frozenset[str]()
+    found: dict[str, Any] = {}
+    if "source" in known and event.name:
+        found["source"] = readable(event.name)
+    if event.fstype:
+        found["fsType"] = readable(event.fstype)
+    for name in known & _FLAGS.keys():
+        found[name] = [flag for flag, bit in _FLAGS[name].items() if event.bits & bit]
+    return found
 
 
 def _socket(event: Event) -> dict[str, Any]:

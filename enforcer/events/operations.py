@@ -70,4 +70,12 @@ OPERATIONS: dict[Op | GuardAct, OperationName] = {
     GuardAct.CGROUP: OperationName("protection", "cgroup", "write"),
     GuardAct.SYSTEM: OperationName("protection", "system", "write"),
     GuardAct.LIMIT: OperationName("protection", "limit", "prlimit64"),
+    Op.MOUNT: OperationName("mount", "mount", "mount"),
+    Op.BIND_MOUNT: OperationName("mount", "bind", "mount"),
+    Op.REMOUNT: OperationName("mount", "remount", "mount"),
+    Op.PROPAGATE: OperationName("mount", "propagation", "mount"),
+    Op.MOVE_MOUNT: OperationName("mount", "move", "move_mount"),
+    Op.UNMOUNT: OperationName("mount", "unmount", "umount2"),
+    Op.PIVOT_ROOT: OperationName("mount", "pivotRoot", "pivot_root"),
+    Op.MOUNT_GUARD: OperationName("mount", "guard", "umount2"),
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.events.document import errno_name, inet_address, numbers, signal_name
+from enforcer.events.document import errno_name, inet_address, numbers, operands, signal_name
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import readable
 from enforcer.events.types import GuardAct
@@ -107,6 +107,8 @@ _VALUES: dict[str, Callable[[Record], str | None]] = {
     "family": lambda r: numbers(r.event).get("family"),
     "type": lambda r: numbers(r.event).get("type"),
     "protocol": lambda r: numbers(r.event).get("protocol"),
+    "source": lambda r: operands(r.event).get("source"),
+    "fs_type": lambda r: operands(r.event).get("fsType"),
     "container_id": lambda r: r.container_id,
     "container_name": lambda _: None,
     "pod_name": lambda _: None,

@@ -96,12 +96,17 @@ class Event:
     gid: int
     egid: int
     mode: int
+    code: int
+    bits: int
+    to_uid: int
+    to_gid: int
     family: int
     type: int
     protocol: int
     port: int
     comm: bytes
     parent_comm: bytes
+    fstype: bytes
     path: bytes
     exe: bytes
     name: bytes

@@ -105,12 +105,12 @@ HOOKS: Final = (
     # Before Linux 6.2 path_truncate and inode_setxattr are called where these are since.
     _hook("enf_file_truncate", "file_truncate", "TRUNCATE", optional=True),
     _hook("enf_path_mknod", "path_mknod", "CREATE MKNOD BIND"),
-    _hook("enf_path_unlink", "path_unlink", "UNLINK"),
-    _hook("enf_path_rename", "path_rename", "RENAME CREATE WRITE UNLINK GUARD"),
+    _hook("enf_path_unlink", "path_unlink", "UNLINK MOUNT_GUARD"),
+    _hook("enf_path_rename", "path_rename", "RENAME CREATE WRITE UNLINK GUARD MOUNT_GUARD"),
     _hook("enf_path_link", "path_link", "LINK CREATE GUARD"),
     _hook("enf_path_symlink", "path_symlink", "SYMLINK"),
     _hook("enf_path_mkdir", "path_mkdir", "MKDIR"),
-    _hook("enf_path_rmdir", "path_rmdir", "RMDIR"),
+    _hook("enf_path_rmdir", "path_rmdir", "RMDIR MOUNT_GUARD"),
     _hook("enf_path_chmod", "path_chmod", "CHMOD"),
     _hook("enf_path_chown", "path_chown", "CHOWN"),
     _hook("enf_inode_setxattr", "inode_setxattr", "SETXATTR"),
@@ -125,6 +125,11 @@ HOOKS: Final = (
     _hook("enf_socket_sendmsg", "socket_sendmsg", "SEND CONNECT"),
     _hook("enf_unix_stream_connect", "unix_stream_connect", "CONNECT"),
     _hook("enf_unix_may_send", "unix_may_send", "SEND CONNECT"),
+    _hook("enf_sb_mount", "sb_mount", "MOUNT BIND_MOUNT REMOUNT PROPAGATE MOVE_MOUNT MOUNT_GUARD"),
+    _hook("enf_sb_remount", "sb_remount", "REMOUNT"),
+    _hook("enf_move_mount", "move_mount", "MOUNT BIND_MOUNT MOVE_MOUNT MOUNT_GUARD"),
+    _hook("enf_sb_umount", "sb_umount", "UNMOUNT MOUNT_GUARD"),
+    _hook("enf_sb_pivotroot", "sb_pivotroot", "PIVOT_ROOT MOUNT_GUARD"),
 )
 
 

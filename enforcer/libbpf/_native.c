@@ -34,7 +34,8 @@ static int enf_native_decide(const void *image, unsigned int size, struct enf_te
 	if (err)
 		return err;
 	if (in->cgroup_len > sizeof(in->cgroup) || o->path_len > sizeof(in->path) ||
-	    o->name_len > sizeof(in->name) || o->argv_len > sizeof(in->argv))
+	    o->name_len > sizeof(in->name) || o->argv_len > sizeof(in->argv) ||
+	    o->fstype_len > sizeof(in->fstype))
 		return -EINVAL;
 	c.task = &in->task;
 	if (in->reval) {
@@ -45,6 +46,7 @@ static int enf_native_decide(const void *image, unsigned int size, struct enf_te
 	s->object.path_at = ENF_TEXT_PATH;
 	memcpy(s->text + ENF_TEXT_PATH, in->path, o->path_len);
 	memcpy(s->text + ENF_TEXT_NAME, in->name, o->name_len);
+	memcpy(s->text + ENF_TEXT_FSTYPE, in->fstype, o->fstype_len);
 	memcpy(s->text + ENF_TEXT_ARGV, in->argv, o->argv_len);
 	enf_decide(&c);
 	in->verdict = s->verdict;

@@ -19,6 +19,7 @@ __all__ = ["LISTS", "NEGATIVE", "SINGLE", "read_conditions", "read_flag", "read_
 NEGATIVE = frozenset({"notEqual", "notIn"})
 SINGLE = frozenset({"equal", "notEqual"})
 LISTS = frozenset({"in", "notIn"})
+_BITS = frozenset({Kind.CAPABILITY, Kind.FLAGS})
 
 
 def read_conditions(
@@ -90,9 +91,9 @@ def _condition(
         return ()
     found: list[Value] = []
     with context.problems.catching():
-        if field.kind is Kind.CAPABILITY:
-            found.append(numbers.capabilities(operator or "any", items))
-    if field.kind is not Kind.CAPABILITY:
+        if field.kind in _BITS:
+            found.append(numbers.bits(field, operator or "any", items))
+    if field.kind not in _BITS:
         for item in items:
             with context.problems.catching():
                 found += values(field, operator, item, context.resolver)

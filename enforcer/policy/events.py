@@ -151,5 +151,6 @@ def _syscall(entry: Entry, context: Context) -> Event | None:
             entry.span,
         )
         return None
-    operation = EVENTS[lift.event].operations[lift.operation]
-    return Event(lift.event, (operation,), entry.span, syscall=name, lift=lift)
+    known = EVENTS[lift.event].operations
+    operations = tuple(known[word] for word in lift.operations.split())
+    return Event(lift.event, operations, entry.span, syscall=name, lift=lift)

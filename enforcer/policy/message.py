@@ -54,6 +54,8 @@ PLACEHOLDERS: dict[str, str] = {
     "type": "Socket type.",
     "protocol": "Protocol.",
     "abstract": "Abstract unix socket name.",
+    "source": "What is mounted, as the caller wrote it.",
+    "fs_type": "Type of the file system.",
     "container_id": "Container id.",
     "container_name": "Container name.",
     "pod_name": "Pod name.",

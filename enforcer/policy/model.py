@@ -124,7 +124,7 @@ class Address:
 
 @attrs.frozen
 class CapabilityMask:
-    """Effective capabilities as bits: any of, all of, or none of *mask*."""
+    """Capabilities, or other flags, as bits: any of, all of, or none of *mask*."""
 
     how: str  # "any" | "all" | "none"
     mask: int

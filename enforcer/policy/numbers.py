@@ -15,7 +15,7 @@ from enforcer.policy.nodes import Node, Scalar, describe, shorten
 from enforcer.policy.problems import suggest
 from enforcer.policy.vocabulary import Dim, FieldSpec, Kind
 
-__all__ = ["address", "capabilities", "mask", "network", "number", "number_range", "one_number"]
+__all__ = ["address", "bits", "mask", "network", "number", "number_range", "one_number"]
 
 _LIMITS: dict[Dim | None, int] = {
     Dim.PORT: 0xFFFF,
@@ -123,7 +123,21 @@ def _address_range(text: str, span: Span) -> tuple[int, int]:
     return _bits(net.network_address), _bits(net.broadcast_address)
 
 
-def capabilities(how: str, nodes: list[Node]) -> CapabilityMask:
+def bits(field: FieldSpec, how: str, nodes: list[Node]) -> CapabilityMask:
+    """Read names that stand for one bit each."""
+    if field.kind is Kind.CAPABILITY:
+        return _capabilities(how, nodes)
+    found = 0
+    for node in nodes:
+        word = node.text.lower() if isinstance(node, Scalar) else ""
+        if word not in field.names:
+            hint = suggest(word, field.names) or f": known are {', '.join(field.names)}"
+            raise PolicyError(f"{describe(node)} is none of {field.name}{hint}", node.span)
+        found |= field.names[word]
+    return CapabilityMask(how, found)
+
+
+def _capabilities(how: str, nodes: list[Node]) -> CapabilityMask:
     """Read capability names, with or without ``CAP_``, in any case."""
     bits = 0
     for node in nodes:

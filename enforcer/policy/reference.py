@@ -140,7 +140,12 @@ def _kinds_with(operator: str) -> Iterator[str]:
 
 
 def _meaning(lift: LiftSpec) -> str:
-    return "exec: {}" if lift.event == "exec" else f"{lift.event}: {lift.operation}"
+    return "exec: {}" if lift.event == "exec" else f"{lift.event}: {_words(lift)}"
+
+
+def _words(lift: LiftSpec) -> str:
+    words = lift.operations.split()
+    return words[0] if len(words) == 1 else f"[{', '.join(words)}]"
 
 
 def _arguments(lift: LiftSpec) -> str:

@@ -39,7 +39,7 @@ MAX_TAGS = 16
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}")
 _DESCRIPTORS = frozenset({Op.READ, Op.WRITE, Op.APPEND})
-_EVERY_FILE_OPERATION = frozenset(EVENTS["file"].everything)
+_EVERY_OPERATION = tuple(frozenset(EVENTS[name].everything) for name in ("file", "mount"))
 
 
 def read_rule(node: Node, number: int, listed: list[ListedAction], context: Context) -> Rule | None:
@@ -158,9 +158,10 @@ def _guard(rule: Map, event: Event, match: Match, action: Action, context: Conte
     if entry is None or value is None:
         return True
     has_path = any(c.field.name == "path" and not c.negate for c in match.conditions)
-    refuses = action.verb >= Verb.DENY and has_path
-    covers = {op for o in event.operations for op in o.ops} >= _EVERY_FILE_OPERATION
-    allows_all = action.verb is Verb.ALLOW and event.name == "file" and covers and has_path
+    refuses = action.verb >= Verb.DENY and has_path and event.name != "mount"
+    ops = {op for o in event.operations for op in o.ops}
+    covers = any(ops >= every for every in _EVERY_OPERATION)
+    allows_all = action.verb is Verb.ALLOW and covers and has_path
     if not refuses and not allows_all:
         context.add(
             "guard is for rules that deny or kill and match a path: leave it out", entry.span

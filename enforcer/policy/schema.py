@@ -137,8 +137,7 @@ def _spec() -> Schema:
 def _rule() -> Schema:
     events = {
         "exec": _NOTHING,
-        "file": {"$ref": "#/$defs/fileEvent"},
-        "network": {"$ref": "#/$defs/networkEvent"},
+        **{name: {"$ref": f"#/$defs/{name}Event"} for name in EVENTS if name != "exec"},
         "syscall": {"$ref": "#/$defs/syscall"},
     }
     rule = _object(
@@ -221,6 +220,8 @@ def _value(field: FieldSpec) -> Schema:
     if field.kind is Kind.CAPABILITY:
         names = "|".join(_any_case(name.removeprefix("CAP_")) for name in CAPABILITIES)
         return {"type": "string", "pattern": f"^({_any_case('CAP_')})?({names})$"}
+    if field.kind is Kind.FLAGS:
+        return {"type": "string", "pattern": f"^({'|'.join(map(_any_case, field.names))})$"}
     if field.names:
         return {"anyOf": [{"enum": list(field.names)}, _SCALAR]}
     return _SCALAR

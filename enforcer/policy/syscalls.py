@@ -15,11 +15,11 @@ class LiftSpec:
     """
     A system call whose meaning an LSM hook has: rules on it are compiled to that hook.
 
-    *args* maps an argument index to the object field that the kernel's own copy is matched as.
+    *operations* are the words that it means together, parted by spaces. *args* maps an argument index to the object field that the kernel's own copy is matched as.
     """
 
     event: str
-    operation: str
+    operations: str
     args: dict[int, str]
 
 
@@ -60,6 +60,10 @@ LIFTED_SYSCALLS: dict[str, LiftSpec] = {
     "removexattr": LiftSpec("file", "setxattr", {0: "path", 1: "xattr"}),
     "lremovexattr": LiftSpec("file", "setxattr", {0: "path", 1: "xattr"}),
     "fremovexattr": LiftSpec("file", "setxattr", {1: "xattr"}),
+    "mount": LiftSpec("mount", "mount bind remount propagation move", {1: "path"}),
+    "move_mount": LiftSpec("mount", "mount bind move", {3: "path"}),
+    "umount2": LiftSpec("mount", "unmount", {0: "path", 1: "unmountFlags"}),
+    "pivot_root": LiftSpec("mount", "pivotRoot", {0: "path"}),
     "socket": LiftSpec("network", "socket", {0: "family", 1: "type", 2: "protocol"}),
     "bind": LiftSpec("network", "bind", {}),
     "listen": LiftSpec("network", "listen", {}),

@@ -26,7 +26,6 @@ EVENT_WORDS = {
     "memory": "for mappings of files use file with the operation mmapExec",
     "process": "to say who acts, put process under match",
     "kernel": "for module files use file with the operation read",
-    "mount": _BY_MEANING,
     "lsm": _BY_MEANING,
     "lsmhooks": _BY_MEANING,
     "kprobe": _BY_MEANING,
@@ -84,8 +83,7 @@ METADATA_WORDS = {
     "annotations": "use labels or description",
 }
 OPERATION_WORDS = {
-    "mount": "mounts are not decided on yet",
-    "umount": "mounts are not decided on yet",
+    "umount": "write unmount, of the event mount",
     "ioctl": "ioctl is not decided on yet",
     "lock": "file locks are not decided on",
     "getattr": "looking at a file's metadata is not decided on",

@@ -25,12 +25,16 @@ MAX_PATH = 4096
 MAX_BINARY = 256
 MAX_ABSTRACT = 107
 MAX_XATTR = 255
+MAX_SOURCE = 255
+MAX_FSTYPE = 31
 MAX_ARGUMENT = 4096
 
 _FORMS = {
     "binary": TextForm("the path", MAX_BINARY, is_path=True),
     "abstract": TextForm("the name", MAX_ABSTRACT),
     "xattr": TextForm("the name", MAX_XATTR),
+    "source": TextForm("the source", MAX_SOURCE),
+    "fsType": TextForm("the type", MAX_FSTYPE),
     "args": TextForm("the argument", MAX_ARGUMENT),
 }
 _PATH_FORM = TextForm("the path", MAX_PATH, is_path=True)

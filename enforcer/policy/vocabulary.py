@@ -2,18 +2,24 @@
 """
 The words of the policy language, one table each.
 
-Operations, fields, operators, flags and lifted system calls are described here and nowhere else;
-the builder, the compiler, the JSON Schema and the language reference are derived from these tables.
-Numbers that the kernel side shares carry the names of ``bpf/include/enforcer_abi.h``; the unit tests
-hold both equal.
+Operations, fields, flags and lifted system calls are described here and nowhere else; the builder,
+the compiler, the JSON Schema and the language reference are derived from these tables. What they are
+made of is in :mod:`.kinds`.
 """
 
 from __future__ import annotations
 
-import enum
-
-import attrs
-
+from enforcer.policy.kinds import (
+    OPERATORS,
+    Dim,
+    EventSpec,
+    FieldSpec,
+    Kind,
+    ObjectFlag,
+    Op,
+    OpSpec,
+    SubjectFlag,
+)
 from enforcer.policy.syscalls import LIFTED_SYSCALLS, LiftSpec
 
 __all__ = [
@@ -36,176 +42,25 @@ __all__ = [
 ]
 
 
-class Op(enum.IntEnum):
-    """Operations as the kernel side numbers them (``enum enf_op``)."""
-
-    EXEC = 0
-    EXEC_CREDS = 1
-    EXEC_ARGV = 2
-    READ = 3
-    WRITE = 4
-    APPEND = 5
-    CREATE = 6
-    TRUNCATE = 7
-    MMAP_EXEC = 8
-    UNLINK = 9
-    RENAME = 10
-    LINK = 11
-    SYMLINK = 12
-    MKDIR = 13
-    RMDIR = 14
-    MKNOD = 15
-    CHMOD = 16
-    CHOWN = 17
-    SETXATTR = 18
-    GUARD = 19
-    FD_READ = 20
-    FD_WRITE = 21
-    SOCKET = 22
-    BIND = 23
-    LISTEN = 24
-    CONNECT = 25
-    ACCEPT = 26
-    SEND = 27
-
-
-class Dim(enum.IntEnum):
-    """What a term looks at (``enum enf_dim``)."""
-
-    PATH = 0
-    NAME = 1
-    EXE = 2
-    CGROUP = 3
-    ARG_ANY = 4
-    ARG0 = 5
-    ADDR = 24
-    INODE = 25
-    PORT = 26
-    FAMILY = 27
-    TYPE = 28
-    PROTOCOL = 29
-    MODE = 30
-    UID = 31
-    EUID = 32
-    GID = 33
-    EGID = 34
-    CAPS = 35
-
-
-class ObjectFlag(enum.IntFlag):
-    """Facts about the object of an operation (``ENF_OF_*``)."""
-
-    SCRIPT = 0x0001
-    INTERPRETER = 0x0002
-    FILELESS = 0x0004
-    SETUID = 0x0008
-    SETGID = 0x0010
-    FILECAPS = 0x0020
-    DIR = 0x0040
-    NEWNAME = 0x0080
-    MEMFD = 0x0100
-    UNIX = 0x0200
-    NSVIEW = 0x0400
-
-
-class SubjectFlag(enum.IntFlag):
-    """Facts about a process (``ENF_SF_*``)."""
-
-    FILELESS = 0x0001
-    SCRIPT = 0x0002
-    SETID = 0x0004
-    KTHREAD = 0x0008
-    EXE_UNKNOWN = 0x0100
-    LINEAGE_UNKNOWN = 0x0200
-
-
-class Kind(enum.Enum):
-    """How the values of a field are written and which operators it has."""
-
-    PATH = "path"
-    STRING = "string"
-    ADDRESS = "address"
-    PORT = "port"
-    NUMBER = "number"
-    MODE = "mode"
-    USER = "user"
-    GROUP = "group"
-    CAPABILITY = "capability"
-    FLAG = "flag"
-    UNIT = "unit"
-    CGROUP = "cgroup"
-    ARGS = "args"
-
-
-_COMMON = ("equal", "notEqual", "in", "notIn")
-_TEXT = (*_COMMON, "prefix", "suffix", "contains", "glob")
-_NUMERIC = (*_COMMON, "range", "mask")
-
-OPERATORS: dict[Kind, tuple[str, ...]] = {
-    Kind.PATH: _TEXT,
-    Kind.STRING: _TEXT,
-    Kind.ADDRESS: (*_COMMON, "cidr"),
-    Kind.PORT: (*_COMMON, "range"),
-    Kind.NUMBER: _NUMERIC,
-    Kind.MODE: _NUMERIC,
-    Kind.USER: (*_COMMON, "range"),
-    Kind.GROUP: (*_COMMON, "range"),
-    Kind.CAPABILITY: ("any", "all", "none"),
-    Kind.FLAG: ("equal",),
-    Kind.UNIT: _COMMON,
-    Kind.CGROUP: _TEXT,
-    Kind.ARGS: _TEXT,
-}
-"""Operators by kind. ``notEqual`` and ``notIn`` negate; every other holds if any of its values does."""
-
-
-@attrs.frozen
-class FieldSpec:
-    """
-    A word under ``match`` (object) or under ``process``/``parent``/``ancestors`` (subject).
-
-    Exactly one of *dim* and *flag* is set. *names* maps symbolic values to numbers.
-    """
-
-    name: str
-    kind: Kind
-    doc: str
-    dim: Dim | None = None
-    flag: int | None = None
-    names: dict[str, int] = attrs.field(factory=dict, eq=False)
-
-
-@attrs.frozen
-class OpSpec:
-    """
-    A word in the list of an event.
-
-    Attributes:
-        ops: kernel operations that this word stands for.
-        fields: names in :data:`FIELDS` that may be matched.
-        can_deny: the hook returns before the effect, so an error prevents it.
-    """
-
-    name: str
-    ops: tuple[Op, ...]
-    fields: frozenset[str]
-    doc: str
-    can_deny: bool = True
-
-
-@attrs.frozen
-class EventSpec:
-    """An event key of a rule: the class of operations that ``default`` also speaks of."""
-
-    name: str
-    operations: dict[str, OpSpec]
-    doc: str
-    everything: tuple[Op, ...]
-    """What ``default`` for this event covers (guards and strict descriptors excluded)."""
-
-
 _FAMILIES = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16, "packet": 17, "vsock": 40, "alg": 38}
 _TYPES = {"stream": 1, "dgram": 2, "raw": 3, "rdm": 4, "seqpacket": 5, "packet": 10}
+_MOUNT_FLAGS = {
+    "ro": 0x1,
+    "nosuid": 0x2,
+    "nodev": 0x4,
+    "noexec": 0x8,
+    "sync": 0x10,
+    "nosymfollow": 0x100,
+    "noatime": 0x400,
+    "nodiratime": 0x800,
+    "rec": 0x4000,
+    "unbindable": 0x20000,
+    "private": 0x40000,
+    "slave": 0x80000,
+    "shared": 0x100000,
+    "relatime": 0x200000,
+}
+_UNMOUNT_FLAGS = {"force": 0x1, "lazy": 0x2, "expire": 0x4}
 _PROTOCOLS = {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132, "mptcp": 262}
 
 FIELDS: dict[str, FieldSpec] = {
@@ -221,6 +76,17 @@ FIELDS: dict[str, FieldSpec] = {
         FieldSpec("type", Kind.NUMBER, "Socket type.", Dim.TYPE, names=_TYPES),
         FieldSpec("protocol", Kind.NUMBER, "Protocol.", Dim.PROTOCOL, names=_PROTOCOLS),
         FieldSpec("mode", Kind.MODE, "Permission bits, octal (07777).", Dim.MODE),
+        FieldSpec(
+            "source",
+            Kind.STRING,
+            "What is mounted, as the caller wrote it: a device, a word, or for bind a path.",
+            Dim.NAME,
+        ),
+        FieldSpec("fsType", Kind.STRING, "Type of the file system.", Dim.FSTYPE),
+        FieldSpec("mountFlags", Kind.FLAGS, "Options of the mount.", Dim.BITS, names=_MOUNT_FLAGS),
+        FieldSpec(
+            "unmountFlags", Kind.FLAGS, "How it is unmounted.", Dim.BITS, names=_UNMOUNT_FLAGS
+        ),
         FieldSpec("script", Kind.FLAG, "The file starts with #!.", flag=ObjectFlag.SCRIPT),
         FieldSpec(
             "interpreter",
@@ -353,6 +219,38 @@ _NETWORK_OPS = {
         ),
     )
 }
+_MOUNTS = (
+    Op.MOUNT,
+    Op.BIND_MOUNT,
+    Op.REMOUNT,
+    Op.PROPAGATE,
+    Op.MOVE_MOUNT,
+    Op.UNMOUNT,
+    Op.PIVOT_ROOT,
+)
+_MOUNT_OPS = {
+    o.name: o
+    for o in (
+        _op(
+            "mount",
+            (Op.MOUNT,),
+            "path source fsType mountFlags",
+            "Mount a file system here.",
+        ),
+        _op("bind", (Op.BIND_MOUNT,), "path source", "Show here what is mounted elsewhere."),
+        _op("remount", (Op.REMOUNT,), "path fsType", "Change the options of what is mounted here."),
+        _op(
+            "propagation",
+            (Op.PROPAGATE,),
+            "path mountFlags",
+            "Change to whom mounts below are passed on.",
+        ),
+        _op("move", (Op.MOVE_MOUNT,), "path", "Move a mount from or to here."),
+        _op("unmount", (Op.UNMOUNT,), "path fsType unmountFlags", "Unmount what is mounted here."),
+        _op("pivotRoot", (Op.PIVOT_ROOT,), "path", "Make the mount that is here the root."),
+        _op("any", _MOUNTS, "path", "Every mount operation."),
+    )
+}
 
 EVENTS: dict[str, EventSpec] = {
     e.name: e
@@ -360,6 +258,7 @@ EVENTS: dict[str, EventSpec] = {
         EventSpec("exec", _EXEC_OPS, "A program is run.", (Op.EXEC,)),
         EventSpec("file", _FILE_OPS, "A file is used.", _FILE_OPS["any"].ops),
         EventSpec("network", _NETWORK_OPS, "A socket is used.", _NETWORK_OPS["any"].ops),
+        EventSpec("mount", _MOUNT_OPS, "The tree of mounts is changed.", _MOUNT_OPS["any"].ops),
     )
 }
 

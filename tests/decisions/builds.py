@@ -153,6 +153,8 @@ def fill(given: Any, access: Access) -> None:
             o.path_len = put(given.path, value)
         elif dim == Dim.NAME:
             o.name_len = put(given.name, value)
+        elif dim == Dim.FSTYPE:
+            o.fstype_len = put(given.fstype, value)
         elif dim == Dim.ADDR:
             o.addr_hi, o.addr_lo = value >> 64, value & (1 << 64) - 1
         elif dim == Dim.INODE:

@@ -68,14 +68,16 @@ CGROUPS = [
     b"/user.slice/user-1000.slice/user@1000.service/app.slice/ssh.service",
 ]
 OPS_OF = {
-    "exec": [Op.EXEC, Op.EXEC_ARGV, Op.EXEC_CREDS, Op.GUARD],
-    "file": [*EVENTS["file"].everything, Op.GUARD, Op.FD_READ, Op.FD_WRITE],
+    "exec": [Op.EXEC, Op.EXEC_ARGV, Op.EXEC_CREDS, Op.GUARD, Op.MOUNT_GUARD],
+    "file": [*EVENTS["file"].everything, Op.GUARD, Op.MOUNT_GUARD, Op.FD_READ, Op.FD_WRITE],
     "network": list(EVENTS["network"].everything),
+    "mount": [*EVENTS["mount"].everything, Op.MOUNT_GUARD],
 }
 DIMS_OF = {
     "exec": [Dim.PATH],
     "file": [Dim.PATH, Dim.MODE, Dim.NAME],
     "network": [Dim.PATH, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.FAMILY, Dim.TYPE, Dim.PROTOCOL],
+    "mount": [Dim.PATH, Dim.NAME, Dim.FSTYPE, Dim.BITS],
 }
 FACTS = [0, 0, 1, 4, 0x44, 0x108, 0x3FF]
 SPAN = Span("random.yaml", 1, 1)
@@ -168,7 +170,7 @@ class Maker:
                 return self.address()
             case Kind.MODE:
                 return self.mode()
-            case Kind.CAPABILITY:
+            case Kind.CAPABILITY | Kind.FLAGS:
                 return CapabilityMask(self.pick(["any", "all", "none"]), self.pick(CAPS))
         return self.interval(TOPS[kind])
 
@@ -177,7 +179,7 @@ class Maker:
     def condition(self, fields: Sequence[FieldSpec]) -> Condition:
         field = self.pick(fields)
         index = self.pick([None, 0, 1, 2, 15]) if field.kind is Kind.ARGS else None
-        most = 1 if field.kind is Kind.CAPABILITY else 3
+        most = 1 if field.kind in {Kind.CAPABILITY, Kind.FLAGS} else 3
         values = self.several(lambda: self.value(field.kind), 1, most)
         return Condition(field, tuple(values), self.chance(0.25), index)
 
@@ -205,7 +207,7 @@ class Maker:
         return Action(self.pick(list(Verb)), self.pick([1, 2, 13]), message=message)
 
     def rule(self) -> Rule:
-        event = self.pick(["file", "file", "exec", "network"])
+        event = self.pick(["file", "file", "exec", "network", "mount"])
         words = self.several(lambda: self.pick(list(EVENTS[event].operations.values())), 1, 2)
         known = sorted(frozenset().union(*(word.fields for word in words)))
         compared = [FIELDS[n] for n in known if FIELDS[n].kind is not Kind.FLAG]
@@ -270,8 +272,10 @@ class Maker:
         match dim:
             case Dim.PATH:
                 return self.path()
-            case Dim.NAME:
+            case Dim.NAME | Dim.FSTYPE:
                 return self.pick(WORDS)
+            case Dim.BITS:
+                return self.pick([0, *CAPS, 1 << 21 | 1, (1 << 41) - 1])
             case Dim.ADDR:
                 return self.pick([*HOSTS, V4 | 0x0A000103, 2, 0])
             case Dim.MODE:
@@ -285,7 +289,7 @@ class Maker:
         event = rule.event if rule else self.pick(list(OPS_OF))
         ops = [self.pick(sorted(rule_ops(rule)) if rule else OPS_OF[event])]
         if rule and self.chance(0.25) and rule.event != "network":
-            ops = [Op.GUARD]
+            ops = [self.pick([Op.GUARD, Op.MOUNT_GUARD])]
         ops += self.several(lambda: self.pick(OPS_OF[event]), 0, self.pick([0, 0, 1, 2]))
         asked = {c.field.dim for c in rule.conditions} if rule else set()
         operands: dict[Dim, bytes | int] = {}

@@ -27,6 +27,10 @@ NUMBERS = {
     "type": Dim.TYPE,
     "protocol": Dim.PROTOCOL,
     "mode": Dim.MODE,
+    "code": Dim.CODE,
+    "bits": Dim.BITS,
+    "to_uid": Dim.TO_UID,
+    "to_gid": Dim.TO_GID,
 }
 
 
@@ -90,6 +94,8 @@ def access(case):
         operands[Dim.PATH] = text(case["path"])
     if "name" in case:
         operands[Dim.NAME] = text(case["name"])
+    if "fstype" in case:
+        operands[Dim.FSTYPE] = text(case["fstype"])
     if "address" in case:
         operands[Dim.ADDR] = UNKNOWN if case["address"] == "unknown" else number(case["address"])
     for word, dim in NUMBERS.items():

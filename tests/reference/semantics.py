@@ -369,7 +369,10 @@ def leading(value: Text) -> list[bytes]:
                 known.append(part)
         case _:
             return []
-    return [b"".join(b"/" + part for part in known[: i + 1]) for i in range(len(known))]
+    if not value.value.startswith(b"/"):
+        return []
+    # "/" has no name that could be taken away, but a mount that could go.
+    return [b"/"] + [b"".join(b"/" + part for part in known[: i + 1]) for i in range(len(known))]
 
 
 def any_depth(component: bytes) -> bool:
@@ -479,19 +482,26 @@ def rule_ops(rule: Rule) -> frozenset[Op]:
     return ops | descriptor_ops(rule) if rule.strict else ops
 
 
-def has_guard(rule: Rule) -> bool:
+def guard_ops(rule: Rule) -> frozenset[Op]:
+    """What the guard of *rule* decides; nothing if it has none."""
     about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
+    both = frozenset({Op.GUARD, Op.MOUNT_GUARD})
     if not rule.guard:
-        return False
+        return frozenset()
     if rule.action.verb in (Verb.DENY, Verb.KILL):
-        return any(not c.negate for c in about_paths)
-    return (
+        named = rule.event in ("exec", "file", "network")
+        return both if named and any(not c.negate for c in about_paths) else frozenset()
+    ops = {op for word in rule.operations for op in word.ops}
+    free = (
         rule.action.verb is Verb.ALLOW
-        and rule.event == "file"
-        and {op for word in rule.operations for op in word.ops} >= set(EVENTS["file"].everything)
         and not rule.flags
         and len(about_paths) == len(rule.conditions)
     )
+    if free and rule.event == "file" and ops >= set(EVENTS["file"].everything):
+        return both
+    if free and rule.event == "mount" and ops >= set(EVENTS["mount"].everything):
+        return frozenset({Op.MOUNT_GUARD})
+    return frozenset()
 
 
 def entries(policy: Policy) -> list[Entry]:
@@ -506,9 +516,9 @@ def entries(policy: Policy) -> list[Entry]:
             ops = descriptor_ops(rule) & frozenset().union(*later)
             silent = attrs.evolve(rule.action, verb=Verb.ALLOW)
             out.append(Entry(policy, i, "rule", ops, silent, OnError.SKIP))
-        if has_guard(rule):
+        if kept := guard_ops(rule):
             action = attrs.evolve(rule.action, verb=Verb.DENY if strict else Verb.ALLOW)
-            out.append(Entry(policy, i, "guard", frozenset({Op.GUARD}), action, rule.on_error))
+            out.append(Entry(policy, i, "guard", kept, action, rule.on_error))
     for event, action in policy.defaults.items():
         strict = action.verb in (Verb.DENY, Verb.KILL)
         on_error = OnError.DENY if strict else OnError.SKIP

@@ -20,7 +20,7 @@ def test_all_fields_arrive():
         for place, name in enumerate(LAYOUT.names)
         if name
         not in {
-            "size", "kind", "op", "action", "flags", "row_flags", "signal", "comm", "parent_comm",
+            "size", "kind", "op", "action", "flags", "row_flags", "signal", "comm", "parent_comm", "fstype", "_pad",
             "path_len", "exe_len", "name_len", "argc",
         }
     }  # fmt: skip

@@ -69,6 +69,13 @@ OBJECTS = [
     ("network: bind", "abstract: {contains: a}", (Text(TextKind.CONTAINS, b"a"),), False),
     ("network: bind", "abstract: {glob: 'a?'}", _glob(b"a?"), False),
     ("file: setxattr", "xattr: security.*", _glob(b"security.*"), False),
+    ("mount: mount", "source: /dev/sd*", _glob(b"/dev/sd*"), False),
+    ("mount: mount", "fsType: [ext4, fuse.*]", (*_exact(b"ext4"), *_glob(b"fuse.*")), False),
+    ("mount: mount", "mountFlags: nosuid", (CapabilityMask("any", 2),), False),
+    ("mount: mount", "mountFlags: {any: [RO, nodev]}", (CapabilityMask("any", 5),), False),
+    ("mount: mount", "mountFlags: {all: [nosuid, nodev]}", (CapabilityMask("all", 6),), False),
+    ("mount: mount", "mountFlags: {none: noexec}", (CapabilityMask("none", 8),), False),
+    ("mount: unmount", "unmountFlags: lazy", (CapabilityMask("any", 2),), False),
     # addresses
     ("network: connect", "address: 192.0.2.7", (Address(V4 | 0xC0000207, V4 | 0xC0000207),), False),
     ("network: connect", "address: 10.0.0.0/8", (Address(V4 | 0x0A000000, V4 | 0x0AFFFFFF),), False),

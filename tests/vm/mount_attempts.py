@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: PTH102, PTH104, PTH106, PTH120, PTH208, PTH211
+"""
+Attempts on the tree of mounts, one per process: ``mount_attempts.py NAME PATH``.
+
+The exit code is the errno that stopped the attempt. Standalone on purpose: it runs with any Python
+and knows nothing of enforcer. What an attempt needs beside PATH (a source, another place) are the
+names ``PATH.source`` and ``PATH.other``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_CWD = -100
+_MOUNT, _UMOUNT2, _PIVOT_ROOT = 165, 166, 155
+_OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _FSPICK = 428, 429, 430, 431, 432, 433
+_RDONLY, _NOSUID, _REMOUNT, _BIND, _MOVE, _REC = 0x1, 0x2, 0x20, 0x1000, 0x2000, 0x4000
+_PRIVATE, _SHARED = 1 << 18, 1 << 20
+_DETACH = 2
+_CLONE_NEWNS = 0x20000
+_EMPTY_PATH = 4  # MOVE_MOUNT_F_EMPTY_PATH
+_SET_FLAG, _SET_STRING, _CREATE, _RECONFIGURE = 0, 1, 6, 7
+ATTEMPTS: dict[str, Callable[[str], object]] = {}
+
+
+def _attempt(function: Callable[[str], object]) -> Callable[[str], object]:
+    ATTEMPTS[function.__name__] = function
+    return function
+
+
+def _call(number: int, *arguments: object) -> int:
+    given = [a.encode() if isinstance(a, str) else a for a in arguments]
+    result: int = _LIBC.syscall(number, *given)
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return result
+
+
+def mount(source: str | None, target: str, kind: str | None, flags: int = 0) -> None:
+    """mount(2)."""
+    _call(_MOUNT, source, target, kind, flags, None)
+
+
+def umount(target: str, flags: int = 0) -> None:
+    """umount2(2)."""
+    _call(_UMOUNT2, target, flags)
+
+
+def unshare(*, private: bool) -> None:
+    """Get a mount namespace of one's own, cut off from the host's or as clone leaves it."""
+    if _LIBC.unshare(_CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "unshare")
+    if private:
+        mount(None, "/", None, _PRIVATE | _REC)
+
+
+@_attempt
+def mount_new(path: str) -> None:
+    mount("none", path, "tmpfs", _NOSUID)
+
+
+@_attempt
+def mount_new_by_descriptor(path: str) -> None:
+    fs = _call(_FSOPEN, "tmpfs", 0)
+    _call(_FSCONFIG, fs, _SET_STRING, "source", "none", 0)
+    _call(_FSCONFIG, fs, _CREATE, None, None, 0)
+    tree = _call(_FSMOUNT, fs, 0, _NOSUID)
+    _call(_MOVE_MOUNT, tree, "", _CWD, path, _EMPTY_PATH)
+
+
+@_attempt
+def mount_relative(path: str) -> None:
+    os.chdir(path)
+    mount("none", ".", "tmpfs")
+
+
+@_attempt
+def mount_by_link(path: str) -> None:
+    link = f"/tmp/to-{os.getpid()}"
+    os.symlink(path, link)
+    mount("none", link, "tmpfs")
+
+
+@_attempt
+def bind(path: str) -> None:
+    mount(f"{path}.source", path, None, _BIND)
+
+
+@_attempt
+def bind_by_descriptor(path: str) -> None:
+    tree = _call(_OPEN_TREE, _CWD, f"{path}.source", 1)  # OPEN_TREE_CLONE
+    _call(_MOVE_MOUNT, tree, "", _CWD, path, _EMPTY_PATH)
+
+
+@_attempt
+def remount(path: str) -> None:
+    mount(None, path, None, _REMOUNT | _RDONLY)
+
+
+@_attempt
+def remount_by_descriptor(path: str) -> None:
+    fs = _call(_FSPICK, _CWD, path, 0)
+    _call(_FSCONFIG, fs, _SET_FLAG, "ro", None, 0)
+    _call(_FSCONFIG, fs, _RECONFIGURE, None, None, 0)
+
+
+@_attempt
+def remount_this_mount(path: str) -> None:
+    mount(None, path, None, _REMOUNT | _BIND | _RDONLY)
+
+
+@_attempt
+def share(path: str) -> None:
+    mount(None, path, None, _SHARED)
+
+
+@_attempt
+def move_away(path: str) -> None:
+    _call(_MOVE_MOUNT, _CWD, path, _CWD, f"{path}.other", 0)
+
+
+@_attempt
+def move_away_by_name(path: str) -> None:
+    mount(path, f"{path}.other", None, _MOVE)
+
+
+@_attempt
+def move_here(path: str) -> None:
+    _call(_MOVE_MOUNT, _CWD, f"{path}.other", _CWD, path, 0)
+
+
+@_attempt
+def unmount(path: str) -> None:
+    umount(path)
+
+
+@_attempt
+def unmount_lazily(path: str) -> None:
+    umount(path, _DETACH)
+
+
+@_attempt
+def pivot(path: str) -> None:
+    """In a namespace of its own; the mark that it leaves tells whether the root changed."""
+    unshare(private=True)
+    mount("none", path, "tmpfs")
+    os.chdir(path)
+    _call(_PIVOT_ROOT, ".", ".")
+    umount(".", _DETACH)
+    if os.listdir("/"):
+        raise OSError(1, "the root is still the old one")
+
+
+# ---- What takes a protected name away ----------------------------------------------------------
+
+
+@_attempt
+def cover_directory(path: str) -> None:
+    mount("none", os.path.dirname(path), "tmpfs")
+
+
+@_attempt
+def cover_file(path: str) -> None:
+    mount("/etc/hostname", path, None, _BIND)
+
+
+@_attempt
+def unmount_own_copy(path: str) -> None:
+    unshare(private=True)
+    umount(path, _DETACH)
+
+
+@_attempt
+def unmount_shared_copy(path: str) -> None:
+    unshare(private=False)
+    umount(path, _DETACH)
+
+
+@_attempt
+def remove_mount_point(path: str) -> None:
+    unshare(private=True)
+    umount(path, _DETACH)
+    os.rmdir(path)
+
+
+@_attempt
+def replace_mount_point(path: str) -> None:
+    unshare(private=True)
+    umount(path, _DETACH)
+    os.mkdir(f"{path}.new")
+    os.rename(f"{path}.new", path)
+
+
+@_attempt
+def pivot_the_host(path: str) -> None:
+    del path
+    _call(_PIVOT_ROOT, "/run", "/run")
+
+
+def main() -> int:
+    """Make one attempt."""
+    name, path = sys.argv[1:]
+    try:
+        ATTEMPTS[name](path)
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.errno or 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
