@@ -415,10 +415,6 @@ enum dentry_flags {
 #define ENF_CAP_SYS_ADMIN 21
 #define ENF_CAP_BPF 39
 #define ENF_PTRACE_MODE_ATTACH 0x02
-#define ENF_MS_REMOUNT 32
-#define ENF_MS_BIND 4096
-#define ENF_MS_MOVE 8192
-#define ENF_MS_PROPAGATION (1 << 17 | 1 << 18 | 1 << 19 | 1 << 20) /* unbindable … shared */
 #define ENF_CGROUP2_MAGIC 0x63677270
 #define ENF_PROC_MAGIC 0x9fa0
 #define ENF_BTF_KIND_FUNC 12
