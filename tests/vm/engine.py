@@ -21,7 +21,7 @@ from typing import Any
 import attrs
 
 ENFORCER = str(Path(sys.executable).with_name("enforcer"))
-START_LIMIT = 180.0
+START_LIMIT = 600.0
 
 
 @attrs.define
