@@ -186,7 +186,7 @@ static __always_inline __u32 enf_proc_tgid(__u64 inode)
 	return tgid;
 }
 
-/* sysrq ends every process; without ftrace no BPF program is called at a hook of the LSM. */
+/* sysrq ends every process; without ftrace some kernels (6.1) call no BPF program at any hook. */
 static __noinline int enf_acts_on_system(const struct enf_guard *g, __u64 inode, __u64 name)
 {
 	struct enf_short_name text;

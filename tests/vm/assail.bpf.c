@@ -32,7 +32,9 @@ int assail(unsigned long long *ctx)
 	return 0;
 }
 #elif WHAT == SEND_SIGNAL_TASK
-struct task_struct;
+struct task_struct {
+	int pid;
+} __attribute__((preserve_access_index));
 enum pid_type { PIDTYPE_PID };
 extern int bpf_send_signal_task(struct task_struct *task, int sig, enum pid_type type,
 				unsigned long long value) __ksym;

@@ -474,14 +474,16 @@ def test_ordinary_uses_go_on(protected, tmp_path):
 
 def test_refusals_are_counted(protected):
     """The counter knows of every refusal, also of those that repeat themselves in a list."""
+    with pytest.raises(PermissionError):
+        os.kill(protected.pid, signal.SIGKILL)
+    protected.refusals("signal")
     refused = [r for r in protected.records() if r.get("rule") == "self-protection"]
 
     assert 0 == by_manager(protected.pid, signal.SIGTERM)
     protected.process.wait(60)
     counted = protected.records()[-1]
 
-    assert len(refused) > 40
-    assert len(refused) <= counted["GUARD_REFUSED"]
+    assert 0 < len(refused) <= counted["GUARD_REFUSED"]
     # The daemon has gone with protection in force, as when it is killed: the engine enforces on,
     # strangers are kept out, and the host's root cleans up.
     assert enforces()
@@ -523,6 +525,8 @@ def test_without_protection_each_succeeds(tmp_path):
         with_patience(lambda: _stopped(it.pid))
         os.kill(it.pid, signal.SIGCONT)
         assert enforces()
+        _switch_ftrace_off()
+        assert enforces()
         assert 0 == attempt(*_objects(it)["map delete id"]).returncode
         assert not enforces()
         assert 0 == attempt("mount", "-t", "tmpfs", "none", str(_BPFFS)).returncode
@@ -532,6 +536,19 @@ def test_without_protection_each_succeeds(tmp_path):
         assert 0 == attempt("umount", "-l", str(_BPFFS)).returncode
         (_CGROUPS / "plain" / "cgroup.kill").write_text("1")
         assert -9 == it.process.wait(60)
+
+
+def _switch_ftrace_off() -> None:
+    """Without ftrace no LSM program is called; newer kernels refuse that while one is attached."""
+    switch = Path("/proc/sys/kernel/ftrace_enabled")
+    try:
+        switch.write_text("0")
+    except OSError:
+        return
+    try:
+        assert not enforces()
+    finally:
+        switch.write_text("1")
 
 
 def _stopped(pid: int) -> None:
