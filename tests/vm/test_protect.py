@@ -9,190 +9,31 @@ other side: the kernel itself cannot detach links of LSM programs, protected or 
 from __future__ import annotations
 
 import errno
-import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
-from engine import START_LIMIT, attempt
+from engine import attempt
+from siege import (
+    BPFFS,
+    CGROUPS,
+    PINS,
+    VAULT,
+    Daemon,
+    assail,
+    by_manager,
+    bystander,
+    daemon,
+    enforces,
+    forget_pins,
+    load,
+    with_patience,
+)
 
-_HERE = Path(__file__).parent
-_BPFFS = Path("/sys/fs/bpf")
-_PINS = _BPFFS / "enforcer"
-_OTHER = _BPFFS / "other" / "map"
-_CGROUPS = Path("/sys/fs/cgroup")
-_VAULT = Path("/srv/vault/secret")
-_FLAGS = ("-g", "-O2", "-mcpu=v3", "-target", "bpf")
-_POLICY = """
-apiVersion: enforcer/v1
-kind: EnforcerPolicy
-metadata: {name: vault}
-spec:
-  rules:
-    - file: read
-      match: {path: /srv/vault/**}
-      action: deny
-"""
-
-
-@attrs.define
-class Daemon:
-    """A daemon of ``protected_daemon.py`` with what it said of itself."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-    facts: dict[str, Any]
-    seen: int = 0
-
-    @property
-    def pid(self) -> int:
-        return int(self.facts["pid"])
-
-    def records(self) -> list[dict[str, Any]]:
-        """Every record so far."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
-
-    def refusals(self, kind: str, limit: float = 20.0) -> list[dict[str, Any]]:
-        """Wait for new refusals of *kind*, and return them."""
-        until = time.monotonic() + limit
-        while time.monotonic() < until:
-            fresh = self.records()[self.seen :]
-            found = [r for r in fresh if r.get("operation") == kind]
-            if found:
-                self.seen += len(fresh)
-                return found
-            time.sleep(0.1)
-        raise AssertionError(f"no refusal of {kind}: {self.records()[self.seen :]}")
-
-    def is_well(self) -> bool:
-        """Whether it runs: it is there, and neither stopped nor traced."""
-        if self.process.poll() is not None:
-            return False
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return "\nState:\tT" not in status and "\nState:\tt" not in status
-
-
-def enforces() -> bool:
-    """Whether the policy is in force."""
-    result = attempt("cat", str(_VAULT))
-    return result.returncode != 0 and b"not permitted" in result.stderr
-
-
-@contextmanager
-def daemon(directory: Path, mode: str, cgroup: str) -> Iterator[Daemon]:
-    """Run a daemon in a cgroup of its own."""
-    directory.mkdir(parents=True, exist_ok=True)
-    policy, log, output = directory / "p.yaml", directory / "log", directory / "output"
-    policy.write_text(_POLICY)
-    log.touch()
-    place = _CGROUPS / cgroup
-    place.mkdir(exist_ok=True)
-    _VAULT.parent.mkdir(parents=True, exist_ok=True)
-    _VAULT.write_text("secret")
-    if not os.path.ismount(_BPFFS):
-        subprocess.run(["mount", "-t", "bpf", "bpf", _BPFFS], check=True)
-    with output.open("wb") as sink:
-        process = subprocess.Popen(
-            [sys.executable, _HERE / "protected_daemon.py", policy, log, _PINS, mode],
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            preexec_fn=lambda: (place / "cgroup.procs").write_text("0"),  # noqa: PLW1509
-        )
-    try:
-        until = time.monotonic() + START_LIMIT
-        while not output.read_text().endswith("\n") or '"pid"' not in output.read_text():
-            assert process.poll() is None, output.read_text()
-            assert time.monotonic() < until, output.read_text()
-            time.sleep(0.2)
-        yield Daemon(process, log, json.loads(output.read_text()))
-    finally:
-        if process.poll() is None:
-            by_manager(process.pid, signal.SIGKILL)
-            process.wait(60)
-        forget_pins()
-        with_patience(place.rmdir)
-
-
-def forget_pins() -> None:
-    """Remove the pins of a daemon that is gone, and nothing that lies over them."""
-    if _PINS.exists():
-        subprocess.run(["find", _PINS, "-xdev", "-depth", "-delete"], check=True)
-
-
-def with_patience(deed: Any) -> None:
-    """Do what the kernel allows a little later."""
-    for _ in range(50):
-        try:
-            return deed()
-        except OSError:
-            time.sleep(0.1)
-    return deed()
-
-
-_ASSAIL = Path("/tmp/assail")
-
-
-def assail(*argv: object) -> int:
-    """Make one of the attacks of ``assail.c``; returns 0 or its errno."""
-    if not _ASSAIL.exists():
-        subprocess.run(["gcc", "-O1", "-Wall", "-o", _ASSAIL, _HERE / "assail.c"], check=True)
-    return attempt(str(_ASSAIL), *map(str, argv)).returncode
-
-
-def by_manager(pid: int, number: int) -> int:
-    """Let the first process of the machine send a signal."""
-    return assail("by-manager", pid, int(number))
-
-
-def load(what: str, directory: Path) -> subprocess.CompletedProcess[bytes]:
-    """Compile one of the programs of ``assail.bpf.c``, load it, and forget it again."""
-    product = directory / f"{what}.bpf.o"
-    clang = shutil.which("clang") or shutil.which("clang-19") or "clang"
-    include = f"/usr/include/{os.uname().machine}-linux-gnu"
-    subprocess.run(
-        [
-            clang,
-            *_FLAGS,
-            f"-DWHAT={what}",
-            f"-I{include}",
-            "-c",
-            _HERE / "assail.bpf.c",
-            "-o",
-            product,
-        ],
-        check=True,
-    )
-    name = _BPFFS / f"other-{what.lower()}"
-    result = attempt("bpftool", "prog", "load", str(product), str(name))
-    if name.exists():
-        name.unlink()
-    return result
-
-
-@contextmanager
-def bystander(cgroup: str) -> Iterator[int]:
-    """Run a process that nobody protects, in a cgroup of its own."""
-    place = _CGROUPS / cgroup
-    place.mkdir(exist_ok=True)
-    process = subprocess.Popen(
-        ["sleep", "1000"],
-        preexec_fn=lambda: (place / "cgroup.procs").write_text("0"),  # noqa: PLW1509
-    )
-    try:
-        yield process.pid
-    finally:
-        process.kill()
-        process.wait()
-        with_patience(place.rmdir)
+_OTHER = BPFFS / "other" / "map"
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +65,7 @@ def check(it: Daemon, kind: str) -> dict[str, Any]:
 def _objects(it: Daemon) -> dict[str, Sequence[str]]:
     images = str(it.facts["maps"]["images"])
     link = str(it.facts["links"]["enf_file_open"])
-    pins = _PINS / "1"
+    pins = PINS / "1"
     zero = ["key", "0", "0", "0", "0"]
     return {
         "link detach id": ["bpftool", "link", "detach", "id", link],
@@ -273,41 +114,41 @@ def test_programs_are_out_of_reach(protected):
 
 # ---- The pins -----------------------------------------------------------------------------------
 
-_PIN = _PINS / "1" / "link-005-enf_file_open"
+_PIN = PINS / "1" / "link-005-enf_file_open"
 
 
 @pytest.mark.parametrize(
     ("kind", "argv"),
     [
         ("pin", ["rm", "-f", str(_PIN)]),
-        ("pin", ["rm", "-rf", str(_PINS)]),
-        ("pin", ["rmdir", str(_PINS / "1")]),
-        ("pin", ["mv", str(_PIN), str(_BPFFS / "taken")]),
-        ("pin", ["mv", str(_PINS), str(_BPFFS / "taken")]),
-        ("pin", ["mv", "-T", str(_PINS / "1"), str(_PINS / "2")]),
-        ("pin", ["ln", str(_PIN), str(_BPFFS / "taken")]),
-        ("pin", ["mkdir", str(_PINS / "9")]),
-        ("pin", ["ln", "-s", "/tmp", str(_PINS / "9")]),
-        ("mount", ["umount", str(_BPFFS)]),
-        ("mount", ["umount", "-l", str(_BPFFS)]),
+        ("pin", ["rm", "-rf", str(PINS)]),
+        ("pin", ["rmdir", str(PINS / "1")]),
+        ("pin", ["mv", str(_PIN), str(BPFFS / "taken")]),
+        ("pin", ["mv", str(PINS), str(BPFFS / "taken")]),
+        ("pin", ["mv", "-T", str(PINS / "1"), str(PINS / "2")]),
+        ("pin", ["ln", str(_PIN), str(BPFFS / "taken")]),
+        ("pin", ["mkdir", str(PINS / "9")]),
+        ("pin", ["ln", "-s", "/tmp", str(PINS / "9")]),
+        ("mount", ["umount", str(BPFFS)]),
+        ("mount", ["umount", "-l", str(BPFFS)]),
         ("mount", ["umount", "-l", "/sys"]),
-        ("mount", ["mount", "-t", "tmpfs", "none", str(_BPFFS)]),
-        ("mount", ["mount", "-t", "tmpfs", "none", str(_PINS)]),
+        ("mount", ["mount", "-t", "tmpfs", "none", str(BPFFS)]),
+        ("mount", ["mount", "-t", "tmpfs", "none", str(PINS)]),
         ("mount", ["mount", "-t", "tmpfs", "none", "/sys/fs"]),
-        ("mount", ["mount", "--bind", "/mnt", str(_PINS / "1")]),
-        ("mount", ["mount", "-o", "remount,ro", str(_BPFFS)]),
-        ("mount", ["mount", "--move", str(_BPFFS), "/mnt"]),
+        ("mount", ["mount", "--bind", "/mnt", str(PINS / "1")]),
+        ("mount", ["mount", "-o", "remount,ro", str(BPFFS)]),
+        ("mount", ["mount", "--move", str(BPFFS), "/mnt"]),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
 def test_pins_stay(protected, kind, argv):
     """Names of the engine are neither removed nor moved nor hidden."""
-    before = sorted(p.name for p in _PINS.rglob("*"))
+    before = sorted(p.name for p in PINS.rglob("*"))
 
     result = attempt(*argv)
 
     assert result.returncode != 0 or "rm" == argv[0]
-    assert before == sorted(p.name for p in _PINS.rglob("*"))
+    assert before == sorted(p.name for p in PINS.rglob("*"))
     check(protected, kind)
 
 
@@ -386,7 +227,7 @@ def test_files_that_signal_do_not_signal_the_daemon(protected):
 def test_the_cgroup_of_the_daemon_is_closed(protected, file):
     """Nobody kills, freezes or starves it there, nor joins it."""
     with pytest.raises(PermissionError):
-        (_CGROUPS / "engine" / file).write_text("1")
+        (CGROUPS / "engine" / file).write_text("1")
 
     assert file in check(protected, "cgroup")["message"]
 
@@ -394,7 +235,7 @@ def test_the_cgroup_of_the_daemon_is_closed(protected, file):
 def test_cgroups_of_others_stay_open(protected):
     """A bystander's cgroup is killed as ever."""
     with bystander("bystander") as pid:
-        (_CGROUPS / "bystander" / "cgroup.kill").write_text("1")
+        (CGROUPS / "bystander" / "cgroup.kill").write_text("1")
 
         assert -9 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert protected.is_well()
@@ -453,11 +294,11 @@ def test_ordinary_uses_go_on(protected, tmp_path):
         ["bpftool", "prog", "list"],
         ["bpftool", "map", "list"],
         ["bpftool", "link", "list"],
-        ["mkdir", str(_BPFFS / "other")],
+        ["mkdir", str(BPFFS / "other")],
         [*f"bpftool map create {_OTHER} type array key 4 value 4 entries 1 name other".split()],
         [*f"bpftool map update pinned {_OTHER} key 0 0 0 0 value 1 0 0 0".split()],
-        ["mv", str(_OTHER), str(_BPFFS / "other/moved")],
-        ["rm", "-r", str(_BPFFS / "other")],
+        ["mv", str(_OTHER), str(BPFFS / "other/moved")],
+        ["rm", "-r", str(BPFFS / "other")],
         ["mount", "-t", "tmpfs", "none", "/mnt"],
         ["umount", "/mnt"],
         ["mount", "-t", "bpf", "none", "/mnt"],
@@ -494,12 +335,12 @@ def test_refusals_are_counted(protected):
     # A service that starts anew, in a cgroup of the same name, may have neither.
     restarted = attempt(
         "unshare", "-m", "setpriv", "--bounding-set", "-sys_admin",
-        "rm", str(_PINS / "1" / "map-hits"),
-        preexec_fn=lambda: (_CGROUPS / "engine" / "cgroup.procs").write_text("0"),
+        "rm", str(PINS / "1" / "map-hits"),
+        preexec_fn=lambda: (CGROUPS / "engine" / "cgroup.procs").write_text("0"),
     )  # fmt: skip
     assert 0 == restarted.returncode
     forget_pins()
-    with_patience(_VAULT.read_text)
+    with_patience(VAULT.read_text)
     assert not enforces()
 
 
@@ -529,12 +370,12 @@ def test_without_protection_each_succeeds(tmp_path):
         assert enforces()
         assert 0 == attempt(*_objects(it)["map delete id"]).returncode
         assert not enforces()
-        assert 0 == attempt("mount", "-t", "tmpfs", "none", str(_BPFFS)).returncode
-        assert 0 == attempt("umount", str(_BPFFS)).returncode
-        assert 0 == attempt("mv", str(_PIN), str(_BPFFS / "taken")).returncode
-        assert 0 == attempt("rm", str(_BPFFS / "taken")).returncode
-        assert 0 == attempt("umount", "-l", str(_BPFFS)).returncode
-        (_CGROUPS / "plain" / "cgroup.kill").write_text("1")
+        assert 0 == attempt("mount", "-t", "tmpfs", "none", str(BPFFS)).returncode
+        assert 0 == attempt("umount", str(BPFFS)).returncode
+        assert 0 == attempt("mv", str(_PIN), str(BPFFS / "taken")).returncode
+        assert 0 == attempt("rm", str(BPFFS / "taken")).returncode
+        assert 0 == attempt("umount", "-l", str(BPFFS)).returncode
+        (CGROUPS / "plain" / "cgroup.kill").write_text("1")
         assert -9 == it.process.wait(60)
 
 
