@@ -84,7 +84,9 @@ static __always_inline int enf_is_plain(struct file *file, __u64 ops)
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct inode *inode = file->f_inode;
-	__u64 hash_len = dentry->d_name.hash_len, ino = inode->i_ino;
+	/* two halves: before 6.2 the verifier looks into the first member of a union only */
+	__u64 hash_len = (__u64)dentry->d_name.len << 32 | dentry->d_name.hash;
+	__u64 ino = inode->i_ino;
 	struct enf_seen *e = enf_seen_of(hash_len, ino);
 	__u32 version;
 

@@ -161,9 +161,10 @@ static __noinline int enf_acts_on_cgroup(const struct enf_guard *g, __u64 inode,
 	l.wanted = enf_kernfs_parent(kn);
 	if (!l.wanted)
 		return 0;
-	if (l.wanted == l.kn)
-		return 1;
 	text = enf_short_name_of(name);
+	/* Whoever joins stops nobody, and what a service manager starts for the unit joins by itself. */
+	if (l.wanted == l.kn)
+		return !enf_named(text, "cgroup.procs");
 	if (!enf_named(text, "cgroup.kill") && !enf_named(text, "cgroup.freeze"))
 		return 0;
 	bpf_loop(ENF_CGROUPS_MAX, enf_lineage_one, &l, 0);

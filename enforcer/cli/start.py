@@ -158,7 +158,7 @@ def run(args: argparse.Namespace) -> int:
                 reactor=enforcement.reactor,
             )
             enforcement.on_change, enforcement.on_end = daemon.follow, daemon.stop
-            enforcement.on_idle = daemon.follow
+            enforcement.on_idle = daemon.idle
             sinks = list(_sinks(settings))
             pipeline = pipeline_for(daemon, enforcement.sessions.origins, sinks, complain)
             pipeline.lost.decisions, pipeline.lost.activity = begun.reported

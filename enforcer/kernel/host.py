@@ -9,7 +9,14 @@ from pathlib import Path
 from enforcer.errors import UnsupportedError
 from enforcer.libbpf import calls
 
-__all__ = ["active_lsms", "host_mount_namespace", "possible_cpus", "release", "require_privileges"]
+__all__ = [
+    "active_lsms",
+    "host_mount_namespace",
+    "possible_cpus",
+    "release",
+    "require_privileges",
+    "shows_symbols",
+]
 
 _CAP_SYS_ADMIN = 21
 _CAP_PERFMON = 38
@@ -63,6 +70,22 @@ def _effective_capabilities() -> int:
         if name == "CapEff":
             return int(value, 16)
     raise UnsupportedError(f"cannot tell this process's capabilities: {_STATUS} has no CapEff line")
+
+
+def shows_symbols(kallsyms: Path = Path("/proc/kallsyms")) -> bool:
+    """
+    Tell whether the kernel shows this process where its symbols lie.
+
+    Without that libbpf cannot find the locks on names and mounts, whose counters tell whether a name
+    moved during a decision; everything else works. All addresses are shown, or all as zero; those of
+    per-CPU variables, which come first, may be zero by themselves.
+    """
+    try:
+        with kallsyms.open(encoding="ascii") as lines:
+            code = (line for line in lines if line.split()[1] in "Tt")
+            return bool(int(next(code, "0").split()[0], 16))
+    except (OSError, ValueError, IndexError):
+        return False
 
 
 def active_lsms() -> tuple[str, ...] | None:

@@ -16,7 +16,7 @@ from typing import Final
 import attrs
 
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
-from enforcer.kernel import host
+from enforcer.kernel import host, pins
 from enforcer.kernel.programs import PROGRAMS, ProgramSpec
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject
@@ -164,6 +164,12 @@ def explain(error: KernelError) -> KernelError:
         return UnsupportedError(
             f"this kernel ({host.release()}) has no LSM hook {hook[1]} for BPF: {_TOO_OLD}, "
             "built with CONFIG_BPF_LSM and CONFIG_DEBUG_INFO_BTF"
+        )
+    if error.errno in {errno.EPERM, errno.EACCES} and pins.left():
+        return UnsupportedError(
+            "another enforcer daemon is in force, and if it protects itself no other may load LSM "
+            "programs: ask it with enforcer status, or end it with enforcer stop",
+            error.errno,
         )
     if error.errno in {errno.EPERM, errno.EACCES}:
         return UnsupportedError(

@@ -31,6 +31,12 @@ _LATE: Final = {"EXEC_ARGV": "decided after the exec, before the program's first
 _SIZES: Final = loader.Sizes(image=4096, rows=1)
 
 
+_HIDDEN: Final = Problem(
+    "the kernel hides where its symbols lie, so names that move during a decision go unseen",
+    "set kernel.kptr_restrict to 0 or 1, and give the process CAP_SYSLOG",
+)
+
+
 @attrs.frozen
 class OperationSupport:
     """
@@ -73,6 +79,8 @@ def examine() -> Report:
     problems = tuple(
         Problem(f"the program {name} is refused", reason) for name, reason in refusals.items()
     )
+    if not host.shows_symbols():
+        problems = (*problems, _HIDDEN)
     if len(set(refusals.values())) == 1 and len(refusals) > 1:
         reason = problems[0].remedy
         problems = (Problem(f"{len(refusals)} programs are refused", reason),)

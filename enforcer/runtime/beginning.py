@@ -14,6 +14,7 @@ import attrs
 
 from enforcer.errors import EnforcerError, KernelError
 from enforcer.events.enrich import Origins
+from enforcer.kernel import host
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.leftover import Leftover
 from enforcer.kernel.session import Session
@@ -114,6 +115,11 @@ def begin(
     if made.dropped is not None:
         # The files are what is asked for now; a start must not fail for what lay over them once.
         report(f"policies that were added at run time do not go on: {made.dropped}")
+    if not host.shows_symbols():
+        report(
+            "the kernel hides where its symbols lie (kernel.kptr_restrict, CAP_SYSLOG): what a rename or a "
+            "mount does in the very moment of an access goes unseen"
+        )
     session, origins, returning = _open(made, before, store, confirm_within, protect=protect)
     if session.is_blind:
         report(

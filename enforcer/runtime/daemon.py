@@ -127,6 +127,11 @@ class Daemon:
             self._watch_records()
             self._pump(selectors.EVENT_READ)
 
+    def idle(self) -> None:
+        """Do what cannot wait while something takes long."""
+        self.follow()
+        self.notifier.alive()
+
     def _watch_records(self) -> None:
         if self._watched >= 0:
             self.reactor.forget(self._watched)

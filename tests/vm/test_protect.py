@@ -223,7 +223,7 @@ def test_files_that_signal_do_not_signal_the_daemon(protected):
         assert -9 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-@pytest.mark.parametrize("file", ["cgroup.kill", "cgroup.freeze", "memory.max", "cgroup.procs"])
+@pytest.mark.parametrize("file", ["cgroup.kill", "cgroup.freeze", "memory.max"])
 def test_the_cgroup_of_the_daemon_is_closed(protected, file):
     """Nobody kills, freezes or starves it there, nor joins it."""
     with pytest.raises(PermissionError):

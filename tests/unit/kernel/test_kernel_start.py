@@ -242,3 +242,21 @@ def test_privileges_are_capabilities(tmp_path, monkeypatch, mask, enough):
 def test_host_mount_namespace_is_a_number():
     """The host's mount namespace, or our own, is found on any machine with /proc."""
     assert host.host_mount_namespace() > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("0000000000000000 A fixed_percpu_data\nffffffff81000000 T _text\n", True),
+        ("0000000000000000 A fixed_percpu_data\n0000000000000000 T _text\n", False),
+        ("", False),
+        ("nonsense\n", False),
+    ],
+)
+def test_symbols_are_shown_or_hidden_as_a_whole(tmp_path, text, shown):
+    """The first ones may be zero by themselves."""
+    file = tmp_path / "kallsyms"
+    file.write_text(text)
+
+    assert shown is host.shows_symbols(file)
+    assert not host.shows_symbols(tmp_path / "missing")
