@@ -207,6 +207,22 @@ static long enf_arg_one(__u32 i, void *arg)
 	return 0;
 }
 
+/* Mark the atoms that the object's numbers of the dimensions *dim* to *last* satisfy. */
+ENF_FN int enf_match_numbers(struct enf_ctx *c, __u64 known, __u32 dim, __u32 last)
+{
+	for (; dim <= last && dim < _ENF_DIM_MAX; dim++) {
+		__u32 n = dim - ENF_DIM_FIRST_NUM;
+
+		enf_barrier(n);
+		if (n >= ENF_NUM_DIMS)
+			break;
+		c->s->num[n] = c->s->object.num[n];
+		if (known & ENF_BIT(dim))
+			enf_match_number(c, dim, 0, c->s->num[n]);
+	}
+	return 0;
+}
+
 /*
  * Decide s->object for c->task, whose sets are current; the answer is s->verdict.
  * Leaves the working memory as clean as it found it.
@@ -235,13 +251,8 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 		enf_match_text(c, ENF_TEXT_FSTYPE, o->fstype_len, ENF_DIM_FSTYPE);
 	if (known & ENF_BIT(ENF_DIM_ADDR))
 		enf_match_number(c, ENF_DIM_ADDR, o->addr_hi, o->addr_lo);
-	for (__u32 dim = ENF_DIM_PORT; dim <= ENF_DIM_TO_GID; dim++) {
-		if (dim >= ENF_DIM_UID && dim <= ENF_DIM_CAPS) /* the subject's */
-			continue;
-		s->num[dim - ENF_DIM_FIRST_NUM] = o->num[dim - ENF_DIM_FIRST_NUM];
-		if (known & ENF_BIT(dim))
-			enf_match_number(c, dim, 0, o->num[dim - ENF_DIM_FIRST_NUM]);
-	}
+	enf_match_numbers(c, known, ENF_DIM_PORT, ENF_DIM_MODE);
+	enf_match_numbers(c, known, ENF_DIM_CODE, ENF_DIM_TO_GID); /* between: the subject's */
 	/* What was read of a long argv counts even when the rest is unknown. */
 	if ((o->present & image->dims & ENF_BIT(ENF_DIM_ARG_ANY)) && o->argv_len) {
 		s->argn = 0;
