@@ -20,9 +20,24 @@ import attrs
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError
 from enforcer.libbpf import abi, calls
 
-__all__ = ["Image", "ImageHead", "ImageMap", "PlainImage", "Slot", "clear", "read", "restamp"]
+__all__ = [
+    "Image",
+    "ImageHead",
+    "ImageMap",
+    "PlainImage",
+    "Slot",
+    "boot_time",
+    "clear",
+    "read",
+    "restamp",
+]
 
 _CRC_SIZE = 4
+
+
+def boot_time() -> int:
+    """Return the clock that images expire by, CLOCK_BOOTTIME in nanoseconds."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 class Slot(enum.IntEnum):
@@ -55,7 +70,7 @@ class ImageHead:
     @property
     def is_expired(self) -> bool:
         """Whether the fallback counts in this image's place."""
-        return 0 < self.expires_ns <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        return 0 < self.expires_ns <= boot_time()
 
     @classmethod
     def of(cls, data: bytes) -> Self:

@@ -29,7 +29,7 @@ from enforcer.kernel.maps import Notes, RowHits, StatCounters
 from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role
 from enforcer.kernel.ringbuf import RingBuffer
-from enforcer.kernel.succession import Committed, Succession
+from enforcer.kernel.succession import Committed, Succession, lasting
 from enforcer.libbpf import calls
 from enforcer.libbpf.handles import BpfObject
 
@@ -59,6 +59,7 @@ class Session:
         image: Image,
         *,
         fallback: Image | None = None,
+        confirm_within: float | None = None,
         pins: PinDirectory | None = None,
         states: Mapping[int, bytes] | None = None,
         carry: int | None = None,
@@ -72,6 +73,8 @@ class Session:
         Args:
             image: what the compiler made.
             fallback: what counts when the time of *image* is over, if it has one.
+            confirm_within: seconds, from the return of this on, until *image* expires unless
+                :meth:`confirm` comes; None: it does not.
             pins: where links and maps are kept beyond this process.
             states: what a successor must know, by generation; kept with the pins.
             carry: the map ``tasks`` of the engine before, whose labels mean the same in *image*.
@@ -111,7 +114,7 @@ class Session:
             links = undo.enter_context(contextlib.closing(LinkSet()))
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.IDENTITY)
             fds = {name: entry.fd for name, entry in engine.maps.items()}
-            images = Succession.begin(fds, sizes.image, image, fallback)
+            images = Succession.begin(fds, sizes.image, lasting(image, confirm_within), fallback)
             idle.close()
             _label(engine)
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.HOOK)
@@ -123,6 +126,7 @@ class Session:
                 base = pins.path.parent if pins is not None else None
                 protection.arm(base, own_cgroup=guard.lives_alone())
                 undo.callback(protection.disarm)
+            images.expire_within(confirm_within)
             return cls(engine, specs, sizes, images, links, ring, pins, protection, undo.pop_all())
         raise AssertionError("unreachable")
 
@@ -159,7 +163,7 @@ class Session:
 
     @property
     def is_blind(self) -> bool:
-        """Whether protection refuses every observing program of others: the kernel hides symbols."""
+        """Whether protection must refuse observing programs, too: the kernel hides symbols."""
         return self._guard is not None and self._guard.blind
 
     @property
@@ -203,6 +207,7 @@ class Session:
         image: Image,
         *,
         fallback: Image | None = None,
+        confirm_within: float | None = None,
         states: Mapping[int, bytes] | None = None,
     ) -> Committed:
         """
@@ -210,8 +215,9 @@ class Session:
 
         Args:
             image: with the next generation.
-            fallback: the image in force with the generation after that, if *image* has a time.
-            states: as in :meth:`open`.
+            fallback: the image in force with the generation after that, if *image* expires.
+            confirm_within: as in :meth:`open`.
+            states: likewise.
 
         Raises:
             KernelError: if it does not fit this session or the kernel refuses; the old image stays.
@@ -222,7 +228,9 @@ class Session:
             )
         try:
             self.keep_states(states or {})
-            return self._images.replace(image, fallback, lambda: _label(self._engine))
+            return self._images.replace(
+                image, fallback, lambda: _label(self._engine), confirm_within=confirm_within
+            )
         finally:
             self._forget_states()
 
@@ -266,7 +274,6 @@ class Session:
         """Let go of everything without detaching: what is pinned stays in force."""
         if self._pins is None:
             raise EnforcerBug("nothing would stay in force: the session is not pinned")
-        self._pins = None
         self._undo.pop_all()
         self._links.close()
         self._ring.close()

@@ -15,13 +15,14 @@ import attrs
 
 from enforcer.errors import EnforcerBug, KernelError
 from enforcer.kernel import image_map
-from enforcer.kernel.image_map import Image, ImageHead, ImageMap, Slot, restamp
+from enforcer.kernel.image_map import Image, ImageHead, ImageMap, Slot, boot_time, restamp
 from enforcer.kernel.maps import HitCounters, RowHits
 from enforcer.libbpf import abi, calls
 
-__all__ = ["Committed", "Succession"]
+__all__ = ["Committed", "Succession", "lasting"]
 
 _LIVE: Final = ".data.live"
+_START: Final = 600.0  # seconds that attaching, labelling and pinning may take
 _NOT_LIVE: Final = abi.constant("ENF_NOT_LIVE")
 
 
@@ -111,7 +112,14 @@ class Succession:
             raise KernelError("no policy is in force: the time to confirm it is over")
         return data
 
-    def replace(self, image: Image, fallback: Image | None, label: Callable[[], None]) -> Committed:
+    def replace(
+        self,
+        image: Image,
+        fallback: Image | None,
+        label: Callable[[], None],
+        *,
+        confirm_within: float | None = None,
+    ) -> Committed:
         """
         Put *image* in force, at once for all operations.
 
@@ -119,11 +127,13 @@ class Succession:
             image: with the next generation.
             fallback: with the generation after that, if *image* expires.
             label: labels running processes by the staged image; may raise KernelError.
+            confirm_within: seconds, from the return of this on, until *image* expires.
 
         Raises:
             KernelError: if the kernel refuses; the old image stays.
             EnforcerBug: if the generation is not the next one, or the last one is not settled.
         """
+        image = lasting(image, confirm_within)
         head = ImageHead.of(image.data)
         if self.head.expires_ns or head.generation != self.head.generation + 1:
             raise EnforcerBug(f"generation {head.generation} is not the next one to commit")
@@ -140,8 +150,22 @@ class Succession:
             self._go_live()
             raise
         self._retired, self.head, self.fallback = self.head, head, fallback
+        self.expire_within(confirm_within)
         self._go_live()
         return Committed(settled, warning)
+
+    def expire_within(self, seconds: float | None) -> None:
+        """
+        Let the current image expire *seconds* from now; None: leave it as it is.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        if seconds is None:
+            return
+        image = restamp(self.read(), expires_ns=boot_time() + int(seconds * 1e9))
+        self._put(image, Slot.CURRENT)
+        self.head = ImageHead.of(image.data)
 
     def confirm(self) -> None:
         """
@@ -233,3 +257,10 @@ class Succession:
         self.head, self.fallback = ImageHead.of(image.data), None
         self._go_live()
         image_map.clear(self._images, Slot.FALLBACK)
+
+
+def lasting(image: Image, confirm_within: float | None) -> Image:
+    """Until its own time is known, an image that has one lasts for the start, and not for ever."""
+    if confirm_within is None:
+        return image
+    return restamp(image.data, expires_ns=boot_time() + int((confirm_within + _START) * 1e9))

@@ -19,7 +19,7 @@ from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.leftover import Leftover
 from enforcer.kernel.session import Session
 from enforcer.runtime.enforcement import Enforcement
-from enforcer.runtime.inforce import InForce, expiry
+from enforcer.runtime.inforce import InForce
 from enforcer.runtime.ledger import Ledger
 from enforcer.runtime.making import Order, make_apart
 from enforcer.runtime.outgoing import Outgoing
@@ -178,20 +178,21 @@ def _open(
     left, now = before.left, made.now
     generation = now.generation
     ledger = before.state.ledger if before.state is not None else Ledger()
-    expires = expiry(confirm_within)
     origins = Origins({generation: now.origins})
     states = {generation: now.state(ledger)}
     fallback: PlainImage | None = None
     returning: InForce | None = None
-    if expires and left is not None and left.image is not None and before.state is not None:
+    is_passing = confirm_within is not None
+    if is_passing and left is not None and left.image is not None and before.state is not None:
         fallback = restamp(left.image, generation=generation + 1)
         returning = _returning(now, before.state, generation + 1)
         origins.learn(generation + 1, before.state.origins)
         states[generation + 1] = returning.state(ledger)
     carry = left.tasks if left is not None and before.state is not None else None
     session = Session.open(
-        restamp(made.data, expires_ns=expires),
+        PlainImage(made.data),
         fallback=fallback,
+        confirm_within=confirm_within,
         pins=store.create() if store is not None else None,
         states=states,
         carry=carry if now.continues else None,

@@ -19,7 +19,7 @@ from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.session import Session
 from enforcer.policy.model import Mode, PolicySet
 from enforcer.runtime.difference import describe
-from enforcer.runtime.inforce import InForce, Pending, expiry
+from enforcer.runtime.inforce import InForce, Pending
 from enforcer.runtime.making import Order, make_apart
 from enforcer.runtime.outgoing import Outgoing
 from enforcer.runtime.prepare import Packed, Sources, prepare
@@ -229,22 +229,16 @@ class Enforcement:
         )
         new = made.now
         compiled = time.monotonic()
-        expires = expiry(confirm_within)
-        before = attrs.evolve(old, generation=new.generation + 1) if expires else None
-        image = restamp(made.data, expires_ns=expires)
-        fallback = (
-            restamp(self.sessions.current.image(), generation=new.generation + 1)
-            if before
-            else None
-        )
+        image, before, fallback = PlainImage(made.data), None, None
+        if confirm_within is not None:
+            before = attrs.evolve(old, generation=new.generation + 1)
+            fallback = restamp(self.sessions.current.image(), generation=before.generation)
         is_successor = not new.continues or not self.sessions.current.fits(image)
-        if is_successor:
-            warning = self._succeed(new, image, fallback, before)
-        else:
-            warning = self._commit(new, image, fallback, before)
+        put = self._succeed if is_successor else self._commit
+        warning = put(new, image, fallback, before, confirm_within)
         swapped = time.monotonic()
         if confirm_within is not None:
-            self._wait(Pending(confirm_within, expires, before))
+            self._wait(Pending(confirm_within, self.sessions.current.expires_ns, before))
         self.on_change()
         return {
             "generation": new.generation,
@@ -265,6 +259,7 @@ class Enforcement:
         image: PlainImage,
         fallback: PlainImage | None,
         before: InForce | None,
+        confirm_within: float | None,
     ) -> str | None:
         ledger = self.sessions.ledger.copy()
         retired = self.sessions.current.retired_hits()
@@ -274,7 +269,9 @@ class Enforcement:
         states = {new.generation: new.state(ledger)}
         if before is not None:
             states[before.generation] = before.state(ledger)
-        committed = self.sessions.current.commit(image, fallback=fallback, states=states)
+        committed = self.sessions.current.commit(
+            image, fallback=fallback, confirm_within=confirm_within, states=states
+        )
         if committed.settled is not None:
             generation, hits = committed.settled
             self.sessions.ledger.add(self.sessions.origins.table(generation), hits)
@@ -288,6 +285,7 @@ class Enforcement:
         image: PlainImage,
         fallback: PlainImage | None,
         before: InForce | None,
+        confirm_within: float | None,
     ) -> str | None:
         old = self.sessions.current
         self._learn(new, before)
@@ -298,6 +296,7 @@ class Enforcement:
         self.sessions.current = Session.open(
             image,
             fallback=fallback,
+            confirm_within=confirm_within,
             pins=self.store.create() if self.store is not None else None,
             states=states,
             carry=old.tasks if new.continues else None,

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.kernel.image_map import boot_time
 from enforcer.runtime.prepare import Packed, PackedDigests
 from enforcer.runtime.report import PolicyFacts, facts_of
 from enforcer.runtime.state import State
@@ -20,14 +20,7 @@ if TYPE_CHECKING:
     from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.prepare import Prepared
 
-__all__ = ["InForce", "Pending", "expiry"]
-
-
-def expiry(confirm_within: float | None) -> int:
-    """Return the time, CLOCK_BOOTTIME in nanoseconds, until which to confirm; 0 is never."""
-    if confirm_within is None:
-        return 0
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) + int(confirm_within * 1e9)
+__all__ = ["InForce", "Pending"]
 
 
 @attrs.frozen
@@ -94,4 +87,4 @@ class Pending:
     @property
     def left(self) -> float:
         """Seconds until the kernel goes back by itself."""
-        return (self.expires_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)) / 1e9
+        return (self.expires_ns - boot_time()) / 1e9

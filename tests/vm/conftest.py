@@ -22,7 +22,12 @@ _WEIGHTS = {
     "test_survival.py": 4,
     "test_confirm.py": 3,
     "test_protect.py": 3,
+    "test_files.py": 3,
+    "test_exec.py": 2,
+    "test_mount_events.py": 2,
+    "test_network.py": 2,
     "test_paths.py": 2,
+    "test_subjects.py": 2,
 }
 
 
