@@ -16,7 +16,7 @@ from engine import ENFORCER, attempt
 
 ROOT = Path("/opt/enforcer-test-confirm")
 OLD, NEW = ROOT / "old", ROOT / "new"
-WINDOW = 10.0
+WINDOW = 30.0  # what is tried within takes seconds where the kernel is emulated
 PROGRAMS = ("/bin/sh", "/bin/bash", str(ROOT / "sshd"), ENFORCER, sys.executable)
 
 BEFORE = f"""\
