@@ -315,7 +315,8 @@ struct enf_image {
 	struct enf_range intervals[16]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
 };
 
-#define ENF_WATCH_MORE 1 /* capabilities, cgroup: no hook sees all that changes them */
+#define ENF_WATCH_MORE 1    /* capabilities, cgroup: no hook sees all that changes them */
+#define ENF_WATCH_LINEAGE 2 /* more has become known of parent and ancestors since */
 #define ENF_NOT_LIVE 0xffffffffffffffff
 
 /* ---- Subject state, one per thread (task storage) ---------------------------------------- */

@@ -30,7 +30,7 @@ static __always_inline struct enf_task *enf_settled_task(void)
 	if (!task || task->generation != enf_live)
 		return NULL;
 	/* User and group ids change in hooks that void the label, see enf_ids_change. */
-	if (task->watches & ENF_WATCH_MORE)
+	if (task->watches)
 		return NULL; /* enf_fresh looks */
 	return task;
 }

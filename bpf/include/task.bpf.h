@@ -187,7 +187,7 @@ __attribute__((noinline)) int enf_read_exe(struct enf_scratch *s, struct enf_tas
 /* Do the sets of the current task still describe it? */
 static __always_inline int enf_fresh(const struct enf_image *image, const struct enf_task *task)
 {
-	if (task->generation != image->generation)
+	if (task->generation != image->generation || (task->watches & ENF_WATCH_LINEAGE))
 		return 0;
 	if (image->dims & ENF_CRED_DIMS) {
 		struct task_struct *t = bpf_get_current_task_btf();
@@ -230,9 +230,10 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	if (kn)
 		enf_read(task->cgroup, kn + enf_offset(struct kernfs_node, id));
 	s->low = 0;
-	task->watches = 0;
+	/* Whole before the lineage is read: what the iterator adds after that is looked at again. */
+	__sync_fetch_and_and(&task->watches, 0);
 	if (enf_head(&c)->dims & (ENF_BIT(ENF_DIM_CAPS) | ENF_BIT(ENF_DIM_CGROUP)))
-		task->watches |= ENF_WATCH_MORE;
+		__sync_fetch_and_or(&task->watches, ENF_WATCH_MORE);
 	if (enf_head(&c)->dims & ENF_BIT(ENF_DIM_CGROUP))
 		len = enf_cgroup_path(s, kn);
 	return enf_subject_eval(&c, s->low, len);

@@ -715,6 +715,7 @@ static __always_inline void enf_first_label(struct enf_scratch *s, struct enf_ta
 		s->other.flags |= ENF_SF_FOUND;
 	}
 	s->other.generation = 0;
+	s->other.watches = ENF_WATCH_LINEAGE;
 	if (!task->exec_ns) /* or it has met itself meanwhile */
 		*task = s->other;
 	enf_labels_changed += 1;
@@ -726,7 +727,7 @@ int enf_label_tasks(struct bpf_iter__task *ctx)
 	const struct enf_image *image = enf_image_at(ENF_IMAGE_STAGED);
 	struct task_struct *t = ctx->task, *real_parent;
 	struct enf_task *task, *parent = NULL, *old = NULL;
-	__u32 staged = image != NULL;
+	__u32 staged = image != NULL, changed = 0;
 	struct enf_scratch *s;
 
 	if (!t) {
@@ -757,10 +758,10 @@ int enf_label_tasks(struct bpf_iter__task *ctx)
 		enf_first_label(s, task, enf_address(t), old);
 	} else if (!staged) { /* it has met itself, or its parent has, while we were starting */
 		if (old) {
-			enf_labels_changed += enf_carry(task, old);
+			changed = enf_carry(task, old);
 		} else if (task->flags & ENF_SF_LINEAGE_UNKNOWN) {
 			task->flags = (task->flags & ~ENF_SF_LINEAGE_UNKNOWN) | ENF_SF_FOUND;
-			enf_labels_changed += 1;
+			changed = 1;
 		}
 	}
 	real_parent = t->real_parent;
@@ -771,8 +772,11 @@ int enf_label_tasks(struct bpf_iter__task *ctx)
 
 		s->other = *parent;
 		enf_evaluate(s, &s->other, enf_address(real_parent), staged);
-		enf_labels_changed += enf_join(task, &s->other, all ? NULL : image->new_labels);
+		changed += enf_join(task, &s->other, all ? NULL : image->new_labels);
 	}
+	if (changed) /* it may have drawn its conclusions without, under the image in force */
+		__sync_fetch_and_or(&task->watches, ENF_WATCH_LINEAGE);
+	enf_labels_changed += changed;
 	enf_release(s);
 	return 0;
 }
