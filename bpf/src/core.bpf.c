@@ -32,7 +32,7 @@ char LICENSE[] SEC("license") = "GPL";
 /* *refusable*: the error reaches the caller before the effect. Otherwise only a SIGKILL that was
  * delivered prevents anything; other signals the program may have inherited as ignored.
  */
-static __always_inline int enf_conclude(struct enf_scratch *s, struct enf_task *task, int refusable)
+ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int refusable)
 {
 	struct enf_verdict *v = &s->verdict;
 	__u32 flags = ENF_EF_ENFORCED;
@@ -80,6 +80,8 @@ __attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_acc
 	o = &s->object;
 	len = a->name_len;
 
+	s->met = 0;
+	s->resolved = 0;
 	__builtin_memset(o, 0, sizeof(*o));
 	o->present = a->present;
 	o->unknown = a->unknown;
@@ -341,7 +343,7 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 	__u32 version, nlink = 0;
 	__u64 inode = 0, ino = 0;
 
-	if (!s || !task || !a || !c.image || enf_head(&c)->generation != task->generation)
+	if (!s || s->met || !task || !a || !c.image || enf_head(&c)->generation != task->generation)
 		return 0;
 	c.s = s;
 	for (__u32 i = 0; i < 4 && i < a->n_ops; i++) {
@@ -422,13 +424,11 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 		enf_describe_fstype(c.s, a->fstype);
 	if (!a->dentry && (a->present & ~a->unknown & ENF_BIT(ENF_DIM_PATH)))
 		enf_describe_exe(c.s, a->exe, a->exe_len);
-	c.s->met = 0;
-	c.s->resolved = 0;
 	if (enf_decide_access(c.s, c.task, a) < 0) {
 		error = ENF_AGAIN;
 	} else {
 		error = enf_conclude(c.s, c.task, 1);
-		if (a->is_file && !c.s->met)
+		if (a->is_file)
 			enf_remember(c.s, c.task, a, ops);
 	}
 out:
