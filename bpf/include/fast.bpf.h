@@ -76,39 +76,52 @@ static __always_inline struct enf_seen *enf_seen_of(__u64 hash_len, __u64 ino)
 #define enf_in_order(p) __sync_fetch_and_add(p, 0)
 #endif
 
+/* What an entry must be found with. In memory, not in registers: it shares the room of the access that
+ * a hook sets up when it does not leave.
+ */
+struct enf_key {
+	__u64 dentry;
+	__u64 mnt;
+	__u64 parent;
+	__u64 hash_len;
+	__u64 ino;
+	__u64 nlink;
+};
+
+static __always_inline void enf_key_of(struct enf_key *key, struct file *file)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct inode *inode = file->f_inode;
+
+	key->dentry = (__u64)dentry;
+	key->mnt = (__u64)file->f_path.mnt;
+	key->parent = (__u64)dentry->d_parent;
+	/* two halves: before 6.2 the verifier looks into the first member of a union only */
+	key->hash_len = (__u64)dentry->d_name.len << 32 | dentry->d_name.hash;
+	key->ino = inode->i_ino;
+	key->nlink = inode->i_nlink;
+}
+
 /*
  * Has a decision on this very file, by this very name and way, found that no row on *ops* could meet
  * it, whoever asks? The kernel's own counters say whether any name or mount may have changed since.
  */
-static __always_inline int enf_is_plain(struct file *file, __u64 ops)
+static __always_inline int enf_is_plain(const struct enf_key *key, __u64 ops)
 {
-	struct dentry *dentry = file->f_path.dentry;
-	struct inode *inode = file->f_inode;
-	/* two halves: before 6.2 the verifier looks into the first member of a union only */
-	__u64 hash_len = (__u64)dentry->d_name.len << 32 | dentry->d_name.hash;
-	__u64 ino = inode->i_ino;
-	struct enf_seen *e = enf_seen_of(hash_len, ino);
+	struct enf_seen *e = enf_seen_of(key->hash_len, key->ino);
 	__u32 version;
 
 	if (!e)
 		return 0;
 	version = enf_in_order(&e->version);
-	if ((version & 1) || e->generation != enf_live || e->dentry != (__u64)dentry ||
-	    e->mnt != (__u64)file->f_path.mnt || e->parent != (__u64)dentry->d_parent ||
-	    e->hash_len != hash_len || e->ino != ino || e->nlink != inode->i_nlink ||
-	    (ops & ~e->ops))
+	if ((version & 1) || e->generation != enf_live || e->dentry != key->dentry ||
+	    e->mnt != key->mnt || e->parent != key->parent || e->hash_len != key->hash_len ||
+	    e->ino != key->ino || e->nlink != key->nlink || (ops & ~e->ops))
 		return 0;
 	if (e->renames != enf_quick_seq(enf_rename_lock) ||
 	    e->mounts != enf_quick_seq(enf_mount_lock))
 		return 0;
 	return enf_in_order(&e->version) == version;
-}
-
-/* Can the hook leave, for an access of *ops* to *file* by *task*? */
-static __always_inline int enf_leaves_file(const struct enf_task *task, struct file *file,
-					   __u64 ops)
-{
-	return task && (!(task->ops & ops) || enf_is_plain(file, ops));
 }
 
 #endif

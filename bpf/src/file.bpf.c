@@ -7,36 +7,44 @@
 
 #define ENF_NO_OP 0xff
 
-static __always_inline int enf_file_decide(struct file *file, __u32 read, __u32 write)
+/* Up to two operations in one number: few registers live in a hook, and its stack is counted. */
+#define ENF_PAIR(read, write) ((__u32)(read) | (__u32)(write) << 8)
+
+static __always_inline __u64 enf_file_ops(__u32 pair)
 {
-	struct enf_access a = {
+	return ((pair & 0xff) != ENF_NO_OP ? ENF_BIT(pair & 0xff) : 0) |
+	       (pair >> 8 != ENF_NO_OP ? ENF_BIT(pair >> 8) : 0);
+}
+
+static __always_inline int enf_file_access(const struct enf_task *task, struct file *file,
+					   __u32 pair)
+{
+	union {
+		struct enf_key key;
+		struct enf_access a;
+	} room;
+
+	if (!enf_file_ops(pair) || (task && !(task->ops & enf_file_ops(pair))))
+		return 0;
+	if (task) {
+		enf_key_of(&room.key, file);
+		asm volatile("" : : "r"(&room) : "memory"); /* it shall lie there */
+		if (enf_is_plain(&room.key, enf_file_ops(pair)))
+			return 0;
+	}
+	room.a = (struct enf_access){
 		.dentry = (__u64)file->f_path.dentry,
 		.mnt = (__u64)file->f_path.mnt,
 		.n_ops = 1,
 		.is_file = 1,
 	};
-
-	a.op[0] = read;
-	if (read == ENF_NO_OP)
-		a.op[0] = write;
-	a.op[1] = write; /* looked at only when there are two */
-	if (read != ENF_NO_OP && write != ENF_NO_OP)
-		a.n_ops = 2;
-	return enf_act(&a);
-}
-
-static __always_inline __u64 enf_file_ops(__u32 read, __u32 write)
-{
-	return (read != ENF_NO_OP ? ENF_BIT(read) : 0) | (write != ENF_NO_OP ? ENF_BIT(write) : 0);
-}
-
-static __always_inline int enf_file_access(struct file *file, __u32 read, __u32 write)
-{
-	__u64 ops = enf_file_ops(read, write);
-
-	if (!ops || enf_leaves_file(enf_settled_task(), file, ops))
-		return 0;
-	return enf_file_decide(file, read, write);
+	room.a.op[0] = pair;
+	if (room.a.op[0] == ENF_NO_OP)
+		room.a.op[0] = pair >> 8;
+	room.a.op[1] = pair >> 8; /* looked at only when there are two */
+	if ((pair & 0xff) != ENF_NO_OP && pair >> 8 != ENF_NO_OP)
+		room.a.n_ops = 2;
+	return enf_act(&room.a);
 }
 
 #define ENF_OPEN_OPS (ENF_BIT(ENF_OP_READ) | ENF_BIT(ENF_OP_WRITE) | ENF_BIT(ENF_OP_APPEND))
@@ -45,21 +53,19 @@ SEC("lsm/file_open")
 int BPF_PROG(enf_file_open, struct file *file, int ret)
 {
 	const struct enf_task *task;
-	__u32 read, write = ENF_NO_OP;
-	__u64 ops;
+	__u32 pair = ENF_PAIR(ENF_NO_OP, ENF_NO_OP);
 
 	if (ret)
 		return ret;
 	task = enf_settled_task();
 	if (task && !(task->ops & ENF_OPEN_OPS))
 		return 0;
-	read = file->f_mode & ENF_FMODE_READ ? ENF_OP_READ : ENF_NO_OP;
 	if (file->f_mode & ENF_FMODE_WRITE)
-		write = file->f_flags & ENF_O_APPEND ? ENF_OP_APPEND : ENF_OP_WRITE;
-	ops = enf_file_ops(read, write);
-	if (!ops || enf_leaves_file(task, file, ops))
-		return 0;
-	return enf_file_decide(file, read, write);
+		pair = ENF_PAIR(ENF_NO_OP,
+				file->f_flags & ENF_O_APPEND ? ENF_OP_APPEND : ENF_OP_WRITE);
+	if (file->f_mode & ENF_FMODE_READ)
+		pair = (pair & ~0xffu) | ENF_OP_READ;
+	return enf_file_access(task, file, pair);
 }
 
 /* Strict rules: every use of a descriptor, also of one that was opened before the policy. */
@@ -68,9 +74,10 @@ int BPF_PROG(enf_file_permission, struct file *file, int mask, int ret)
 {
 	if (ret)
 		return ret;
-	return enf_file_access(file, mask & ENF_MAY_READ ? ENF_OP_FD_READ : ENF_NO_OP,
-			       mask & (ENF_MAY_WRITE | ENF_MAY_APPEND) ? ENF_OP_FD_WRITE
-								       : ENF_NO_OP);
+	return enf_file_access(
+		enf_settled_task(), file,
+		ENF_PAIR(mask & ENF_MAY_READ ? ENF_OP_FD_READ : ENF_NO_OP,
+			 mask & (ENF_MAY_WRITE | ENF_MAY_APPEND) ? ENF_OP_FD_WRITE : ENF_NO_OP));
 }
 
 /* A descriptor that may only append must not become one that may write anywhere. */
@@ -82,7 +89,7 @@ int BPF_PROG(enf_file_fcntl, struct file *file, unsigned int cmd, unsigned long 
 	if (cmd != ENF_F_SETFL || (arg & ENF_O_APPEND) || !(file->f_flags & ENF_O_APPEND) ||
 	    !(file->f_mode & ENF_FMODE_WRITE))
 		return 0;
-	return enf_file_access(file, ENF_NO_OP, ENF_OP_WRITE);
+	return enf_file_access(enf_settled_task(), file, ENF_PAIR(ENF_NO_OP, ENF_OP_WRITE));
 }
 
 SEC("lsm/mmap_file")
@@ -93,7 +100,7 @@ int BPF_PROG(enf_mmap_file, struct file *file, unsigned long reqprot, unsigned l
 		return ret;
 	if (!file || !(prot & ENF_PROT_EXEC))
 		return 0;
-	return enf_file_access(file, ENF_OP_MMAP_EXEC, ENF_NO_OP);
+	return enf_file_access(enf_settled_task(), file, ENF_PAIR(ENF_OP_MMAP_EXEC, ENF_NO_OP));
 }
 
 /*
@@ -287,13 +294,18 @@ static __always_inline int enf_rename(struct vfsmount *mnt, struct dentry *from,
 		.op = { ENF_OP_RENAME, ENF_OP_GUARD },
 		.n_ops = 2,
 	};
+	__u64 inode = 0;
 	int error = enf_act(&a);
 
 	if (error)
 		return error;
 	a.dentry = (__u64)to;
 	a.flags = ENF_OF_NEWNAME;
-	if (to->d_inode) {
+	/* As a number: of the pointer some verifiers believe that it is never NULL (6.8 to 6.12 at least),
+	 * and drop what is to be done when it is.
+	 */
+	bpf_core_read(&inode, sizeof(inode), &to->d_inode);
+	if (inode) {
 		a.op[1] = ENF_OP_UNLINK;
 		a.op[2] = ENF_OP_WRITE;
 		a.op[3] = ENF_OP_MOUNT_GUARD;
