@@ -93,7 +93,8 @@ soak: build
 	@mkdir -p build/soak; \
 	tests/vm/run --kernel "$(firstword $(KERNELS))" --timeout $(SOAK_TIMEOUT) --scratch 256 \
 		--out build/soak -- "ENFORCER_SOAK=$(ENFORCER_SOAK) \
-		$(VENV)/bin/pytest -p no:cacheprovider -v -s tests/soak && \
+		$(VENV)/bin/pytest -p no:cacheprovider -v -s \
+		tests/vm/test_reload.py tests/vm/test_survival.py tests/soak && \
 		$(VENV)/bin/python tests/soak/timing.py" 2>&1 | tee build/soak/soak.log
 
 clean:

@@ -12,14 +12,14 @@ import pytest
 
 _HERE = Path(__file__).parent
 _MINE = pytest.StashKey[set[str]]()
+_LONG = {"test_reload.py", "test_survival.py"}
+_IS_SOAK = "ENFORCER_SOAK" in os.environ
 _IN_GUEST = os.environ.get("ENFORCER_GUEST") == "1"
 
 
 # About how long the files take beside each other; others count as 1.
 _WEIGHTS = {
     "test_policies.py": 6,
-    "test_reload.py": 4,
-    "test_survival.py": 4,
     "test_confirm.py": 3,
     "test_protect.py": 3,
     "test_files.py": 3,
@@ -66,11 +66,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this directory, and skip them on the host."""
     skip = pytest.mark.skip(reason="not in the guest: tests/vm/run -- .venv/bin/pytest tests/vm")
+    long = pytest.mark.skip(reason="attackers beside reloads and crashes take long: make soak")
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.vm)
             if not _IN_GUEST:
                 item.add_marker(skip)
+            elif item.path.name in _LONG and not _IS_SOAK:
+                item.add_marker(long)
 
 
 @pytest.fixture(scope="session")
