@@ -35,14 +35,6 @@ static __always_inline struct enf_task *enf_settled_task(void)
 	return task;
 }
 
-/* Is no rule on *ops* about the current task? */
-static __always_inline int enf_leaves(__u64 ops)
-{
-	const struct enf_task *task = enf_settled_task();
-
-	return task && !(task->ops & ops);
-}
-
 /* ---- Files -------------------------------------------------------------------------------- */
 
 /* A struct seqcount, by whatever type the kernel wraps it in. */

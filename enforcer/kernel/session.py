@@ -29,7 +29,7 @@ from enforcer.kernel.maps import Notes, RowHits, StatCounters
 from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role
 from enforcer.kernel.ringbuf import RingBuffer
-from enforcer.kernel.succession import Committed, Succession, lasting
+from enforcer.kernel.succession import Committed, Succession
 from enforcer.libbpf import calls
 from enforcer.libbpf.handles import BpfObject
 
@@ -114,7 +114,7 @@ class Session:
             links = undo.enter_context(contextlib.closing(LinkSet()))
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.IDENTITY)
             fds = {name: entry.fd for name, entry in engine.maps.items()}
-            images = Succession.begin(fds, sizes.image, lasting(image, confirm_within), fallback)
+            images = Succession.begin(fds, sizes.image, image, fallback, confirm_within)
             idle.close()
             _label(engine)
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.HOOK)

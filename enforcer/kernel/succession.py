@@ -19,7 +19,7 @@ from enforcer.kernel.image_map import Image, ImageHead, ImageMap, Slot, boot_tim
 from enforcer.kernel.maps import HitCounters, RowHits
 from enforcer.libbpf import abi, calls
 
-__all__ = ["Committed", "Succession", "lasting"]
+__all__ = ["Committed", "Succession"]
 
 _LIVE: Final = ".data.live"
 _START: Final = 600.0  # seconds that attaching, labelling and pinning may take
@@ -60,7 +60,12 @@ class Succession:
 
     @classmethod
     def begin(
-        cls, maps: Mapping[str, int], capacity: int, image: Image, fallback: Image | None
+        cls,
+        maps: Mapping[str, int],
+        capacity: int,
+        image: Image,
+        fallback: Image | None,
+        confirm_within: float | None,
     ) -> Self:
         """
         Commit the first *image*.
@@ -70,10 +75,12 @@ class Succession:
             capacity: bytes of the largest image to come.
             image: what is to be in force.
             fallback: what counts when its time is over, if it has one.
+            confirm_within: as :meth:`expire_within` will be told once everything is attached.
 
         Raises:
             KernelError: if the kernel refuses.
         """
+        image = _lasting(image, confirm_within)
         hits, head = HitCounters.of(maps["hits"]), ImageHead.of(image.data)
         made = cls(maps["images"], maps[_LIVE], hits, capacity, head, fallback)
         if fallback is not None:
@@ -133,7 +140,7 @@ class Succession:
             KernelError: if the kernel refuses; the old image stays.
             EnforcerBug: if the generation is not the next one, or the last one is not settled.
         """
-        image = lasting(image, confirm_within)
+        image = _lasting(image, confirm_within)
         head = ImageHead.of(image.data)
         if self.head.expires_ns or head.generation != self.head.generation + 1:
             raise EnforcerBug(f"generation {head.generation} is not the next one to commit")
@@ -259,7 +266,7 @@ class Succession:
         image_map.clear(self._images, Slot.FALLBACK)
 
 
-def lasting(image: Image, confirm_within: float | None) -> Image:
+def _lasting(image: Image, confirm_within: float | None) -> Image:
     """Until its own time is known, an image that has one lasts for the start, and not for ever."""
     if confirm_within is None:
         return image

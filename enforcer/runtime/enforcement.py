@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from enforcer.kernel.pins import PinStore
+    from enforcer.runtime.ledger import Ledger
     from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.reactor import Reactor
     from enforcer.runtime.report import PolicyFacts
@@ -212,7 +213,7 @@ class Enforcement:
         return self._change(overlay, self.now.files, confirm_within)
 
     def _change(
-        self, overlay: Overlay, files: Packed | None, confirm_within: float | None
+        self, overlay: Overlay, files: Packed[PolicySet] | None, confirm_within: float | None
     ) -> dict[str, Any]:
         began, old = time.monotonic(), self.now
         made = make_apart(
@@ -266,11 +267,11 @@ class Enforcement:
         if retired is not None:
             ledger.add(self.sessions.origins.table(retired[0]), retired[1])
         self._learn(new, before)
-        states = {new.generation: new.state(ledger)}
-        if before is not None:
-            states[before.generation] = before.state(ledger)
         committed = self.sessions.current.commit(
-            image, fallback=fallback, confirm_within=confirm_within, states=states
+            image,
+            fallback=fallback,
+            confirm_within=confirm_within,
+            states=_states(new, before, ledger),
         )
         if committed.settled is not None:
             generation, hits = committed.settled
@@ -290,15 +291,12 @@ class Enforcement:
         old = self.sessions.current
         self._learn(new, before)
         ledger = self.sessions.counts()
-        states = {new.generation: new.state(ledger)}
-        if before is not None:
-            states[before.generation] = before.state(ledger)
         self.sessions.current = Session.open(
             image,
             fallback=fallback,
             confirm_within=confirm_within,
             pins=self.store.create() if self.store is not None else None,
-            states=states,
+            states=_states(new, before, ledger),
             carry=old.tasks if new.continues else None,
             protect=old.is_protected,
         )
@@ -376,6 +374,12 @@ class Enforcement:
             "pinned": None if self.store is None else str(self.store.base),
             "runtimeChanges": list(self.now.overlay.describe()),
         }
+
+
+def _states(new: InForce, before: InForce | None, ledger: Ledger) -> dict[int, bytes]:
+    """What a later daemon must know, of each image that may count."""
+    kept = (new, before) if before is not None else (new,)
+    return {each.generation: each.state(ledger) for each in kept}
 
 
 def try_to(change: Callable[[], dict[str, Any]], report: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.kernel.image_map import boot_time
-from enforcer.runtime.prepare import Packed, PackedDigests
+from enforcer.runtime.prepare import Packed
 from enforcer.runtime.report import PolicyFacts, facts_of
 from enforcer.runtime.state import State
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from enforcer.compiler import LabelNumbers
     from enforcer.events.types import Origin
     from enforcer.policy.model import PolicySet
+    from enforcer.runtime.difference import Digests
     from enforcer.runtime.ledger import Ledger
     from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.prepare import Prepared
@@ -44,15 +45,15 @@ class InForce:
     origins: tuple[Origin, ...] = attrs.field(repr=False)
     labels: LabelNumbers = attrs.field(repr=False)
     continues: bool
-    digests: PackedDigests
+    digests: Packed[Digests]
     n_rules: int
-    files: Packed
+    files: Packed[PolicySet]
     overlay: Overlay
     facts: tuple[PolicyFacts, ...]
 
     @classmethod
     def of(
-        cls, prepared: Prepared, files: Packed, overlay: Overlay, everything: PolicySet
+        cls, prepared: Prepared, files: Packed[PolicySet], overlay: Overlay, everything: PolicySet
     ) -> InForce:
         """Remember what *prepared* was made of; *everything* includes what is disabled."""
         return cls(
@@ -60,7 +61,7 @@ class InForce:
             origins=prepared.origins,
             labels=prepared.image.labels,
             continues=prepared.image.continues,
-            digests=PackedDigests.of(prepared.digests),
+            digests=Packed.of(prepared.digests),
             n_rules=prepared.n_rules,
             files=files,
             overlay=overlay,

@@ -21,7 +21,7 @@ import attrs
 from enforcer.errors import ControlError, EnforcerError, PolicyErrors
 from enforcer.runtime.difference import Change, difference
 from enforcer.runtime.inforce import InForce
-from enforcer.runtime.prepare import Packed, PackedDigests, prepare
+from enforcer.runtime.prepare import Packed, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from enforcer.compiler import LabelNumbers
     from enforcer.policy.model import PolicySet
+    from enforcer.runtime.difference import Digests
     from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.prepare import Sources
 
@@ -57,9 +58,9 @@ class Order:
     overlay: Overlay
     generation: int
     previous: LabelNumbers | None = None
-    files: Packed | None = None
+    files: Packed[PolicySet] | None = None
     keep: InForce | None = None
-    since: PackedDigests | None = None
+    since: Packed[Digests] | None = None
     may_drop: bool = False
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from enforcer.kernel.image_map import boot_time
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -116,7 +118,7 @@ class Outgoing:
             return None
         counted = self.source.stats()
         lost = counted.get("LOST_DECISIONS", 0) + counted.get("LOST_ACTIVITY", 0) - self.reported
-        away = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - self.since_ns) / 1e9
+        away = (boot_time() - self.since_ns) / 1e9
         return (
             f"took over from a daemon that last looked {away:.0f} s ago; enforcement went on: "
             f"{self.taken:,} records were waiting, {max(0, lost):,} were lost"

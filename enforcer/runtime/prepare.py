@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pickle
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from enforcer.compiler import CompiledImage
     from enforcer.policy.store import Trust
 
-__all__ = ["Packed", "PackedDigests", "Prepared", "Sources", "prepare"]
+__all__ = ["Packed", "Prepared", "Sources", "prepare"]
+
+_T = TypeVar("_T")
 
 
 @attrs.frozen
@@ -63,38 +65,21 @@ class Sources:
 
 
 @attrs.frozen
-class Packed:
-    """Policies put away: what is kept for the next change takes little room."""
+class Packed(Generic[_T]):
+    """A value put away: what is kept for the next change takes little room."""
 
     data: bytes = attrs.field(repr=False)
 
     @classmethod
-    def of(cls, policies: PolicySet) -> Packed:
-        """Put *policies* away."""
-        return cls(zlib.compress(pickle.dumps(policies), level=1))
+    def of(cls, value: _T) -> Packed[_T]:
+        """Put *value* away."""
+        return cls(zlib.compress(pickle.dumps(value), level=1))
 
-    def unpack(self) -> PolicySet:
+    def unpack(self) -> _T:
         """Return what was put away."""
-        # Made by this process, kept in its own memory: nobody else can have written it.
-        policies: PolicySet = pickle.loads(zlib.decompress(self.data))  # noqa: S301
-        return policies
-
-
-@attrs.frozen
-class PackedDigests:
-    """Digests put away."""
-
-    data: bytes = attrs.field(repr=False)
-
-    @classmethod
-    def of(cls, digests: Digests) -> PackedDigests:
-        """Put *digests* away."""
-        return cls(zlib.compress(pickle.dumps(digests), level=1))
-
-    def unpack(self) -> Digests:
-        """Return what was put away."""
-        digests: Digests = pickle.loads(zlib.decompress(self.data))  # noqa: S301 - as above
-        return digests
+        # Made by this process or its child, kept in its own memory: nobody else can have written it.
+        value: _T = pickle.loads(zlib.decompress(self.data))  # noqa: S301
+        return value
 
 
 @attrs.frozen

@@ -7,12 +7,12 @@ Records and counts go on from one to the next.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from enforcer.events.enrich import Origins
+from enforcer.kernel.image_map import boot_time
 from enforcer.kernel.maps import Notes
 from enforcer.runtime.ledger import Ledger
 
@@ -135,7 +135,7 @@ class Sessions:
         elsewhere = {name: count - own.get(name, 0) for name, count in total.items()}
         self.current.note(
             Notes(
-                alive_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+                alive_ns=boot_time(),
                 lost_decisions=max(0, lost_decisions - elsewhere.get("LOST_DECISIONS", 0)),
                 lost_activity=max(0, lost_activity - elsewhere.get("LOST_ACTIVITY", 0)),
             )

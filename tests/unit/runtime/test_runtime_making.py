@@ -20,7 +20,7 @@ from enforcer.policy.model import Span
 from enforcer.runtime import making
 from enforcer.runtime.making import Order, make, make_apart
 from enforcer.runtime.overlay import Overlay
-from enforcer.runtime.prepare import PackedDigests, Sources
+from enforcer.runtime.prepare import Packed, Sources
 
 TEXT = (
     "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: NAME}\n"
@@ -137,4 +137,4 @@ def test_errors_cross_to_another_process(error):
 def test_digests_that_were_put_away_come_back_equal(sources):
     digests = make(Order(sources, Overlay(), generation=1)).now.digests
 
-    assert PackedDigests.of(digests.unpack()).unpack() == digests.unpack()
+    assert Packed.of(digests.unpack()).unpack() == digests.unpack()
