@@ -3,6 +3,7 @@
 #ifndef ENFORCER_EMIT_BPF_H
 #define ENFORCER_EMIT_BPF_H
 
+#include "actor.bpf.h"
 #include "task.bpf.h"
 
 /* Two sizes of room: most records are short, and a reservation must have a constant size. */
@@ -24,17 +25,11 @@ static __always_inline void enf_fill(struct enf_event *e, struct enf_scratch *s,
 				     struct enf_task *task)
 {
 	struct enf_object *o = &s->object;
-	struct task_struct *t = bpf_get_current_task_btf();
-	struct task_struct *parent = BPF_CORE_READ(t, real_parent, group_leader);
-	__u64 id = bpf_get_current_pid_tgid();
 
 	e->kind = ENF_EVENT_VERDICT;
-	e->time_ns = bpf_ktime_get_boot_ns();
+	enf_fill_actor(e);
 	e->generation = task->generation;
-	e->cgroup = bpf_get_current_cgroup_id();
-	e->start_ns = BPF_CORE_READ(t, group_leader, start_boottime);
 	e->exec_ns = task->exec_ns;
-	e->parent_start_ns = BPF_CORE_READ(parent, start_boottime);
 	e->dev = o->dev;
 	e->ino = o->ino;
 	e->addr_hi = o->addr_hi;
@@ -43,13 +38,6 @@ static __always_inline void enf_fill(struct enf_event *e, struct enf_scratch *s,
 	e->unknown = o->unknown;
 	e->obj_flags = o->flags;
 	e->subj_flags = task->flags;
-	e->pid = id >> 32;
-	e->tid = (__u32)id;
-	e->ppid = BPF_CORE_READ(parent, tgid);
-	e->uid = BPF_CORE_READ(t, real_cred, uid.val);
-	e->euid = BPF_CORE_READ(t, real_cred, euid.val);
-	e->gid = BPF_CORE_READ(t, real_cred, gid.val);
-	e->egid = BPF_CORE_READ(t, real_cred, egid.val);
 	e->mode = o->num[ENF_DIM_MODE - ENF_DIM_FIRST_NUM];
 	e->code = o->num[ENF_DIM_CODE - ENF_DIM_FIRST_NUM];
 	e->bits = o->num[ENF_DIM_BITS - ENF_DIM_FIRST_NUM];
@@ -64,8 +52,6 @@ static __always_inline void enf_fill(struct enf_event *e, struct enf_scratch *s,
 	e->protocol = o->num[ENF_DIM_PROTOCOL - ENF_DIM_FIRST_NUM];
 	e->port = o->num[ENF_DIM_PORT - ENF_DIM_FIRST_NUM];
 	e->argc = o->argc > 0xffff ? 0xffff : o->argc;
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	BPF_CORE_READ_STR_INTO(&e->parent_comm, parent, comm);
 }
 
 /* Copy path, executable and name (or arguments) behind the head. Returns the length of the tail. */

@@ -120,6 +120,14 @@ struct {
 	__type(value, __u64);
 } stats __weak SEC(".maps");
 
+static __always_inline void enf_count(__u32 stat)
+{
+	__u64 *n = bpf_map_lookup_elem(&stats, &stat);
+
+	if (n)
+		*n += 1;
+}
+
 /* Deny and kill have a ring of their own, so that no flood of activity displaces them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -32,14 +32,6 @@ static __always_inline void enf_release(struct enf_scratch *s)
 	__sync_lock_test_and_set(&s->busy, 0);
 }
 
-static __always_inline void enf_count(__u32 stat)
-{
-	__u64 *n = bpf_map_lookup_elem(&stats, &stat);
-
-	if (n)
-		*n += 1;
-}
-
 static __always_inline const struct enf_image *enf_image_at(__u32 which)
 {
 	__u32 zero = 0;

@@ -15,6 +15,7 @@
  * an object of the owner's that finds no room in the table of objects is not made; what cannot be
  * read of a program that others load is refused.
  */
+#include "actor.bpf.h"
 #include "guard.bpf.h"
 
 #define ENF_NAME_SHOWN 64 /* bytes of a target's name in a record */
@@ -26,39 +27,16 @@ struct enf_guard_record {
 	char tail[ENF_EXE_MAX + ENF_NAME_SHOWN];
 };
 
-static __always_inline void enf_guard_count(__u32 stat)
-{
-	__u64 *n = bpf_map_lookup_elem(&stats, &stat);
-
-	if (n)
-		*n += 1;
-}
-
 static __always_inline void enf_guard_fill(struct enf_event *e, struct task_struct *t)
 {
-	struct task_struct *parent = BPF_CORE_READ(t, real_parent, group_leader);
-	__u64 id = bpf_get_current_pid_tgid();
-
 	__builtin_memset(e, 0, sizeof(*e));
+	enf_fill_actor(e);
 	e->kind = ENF_EVENT_GUARD;
 	e->action = ENF_ACT_DENY;
 	e->flags = ENF_EF_ENFORCED | ENF_EF_PREVENTED;
 	e->error = ENF_EPERM;
 	e->row = ENF_NONE;
-	e->time_ns = bpf_ktime_get_boot_ns();
-	e->cgroup = bpf_get_current_cgroup_id();
-	e->start_ns = BPF_CORE_READ(t, group_leader, start_boottime);
-	e->parent_start_ns = BPF_CORE_READ(parent, start_boottime);
-	e->pid = id >> 32;
-	e->tid = (__u32)id;
-	e->ppid = BPF_CORE_READ(parent, tgid);
-	e->uid = BPF_CORE_READ(t, real_cred, uid.val);
-	e->euid = BPF_CORE_READ(t, real_cred, euid.val);
-	e->gid = BPF_CORE_READ(t, real_cred, gid.val);
-	e->egid = BPF_CORE_READ(t, real_cred, egid.val);
 	bpf_probe_read_kernel(&e->caps, sizeof(e->caps), &t->real_cred->cap_effective);
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	BPF_CORE_READ_STR_INTO(&e->parent_comm, parent, comm);
 }
 
 __attribute__((noinline)) int enf_guard_refuse(struct enf_attempt *a)
@@ -72,7 +50,7 @@ __attribute__((noinline)) int enf_guard_refuse(struct enf_attempt *a)
 
 	if (!a)
 		return 0;
-	enf_guard_count(ENF_STAT_GUARD_REFUSED);
+	enf_count(ENF_STAT_GUARD_REFUSED);
 	if (a->quiet && g) {
 		__u64 who = t->group_leader->start_boottime;
 
@@ -82,7 +60,7 @@ __attribute__((noinline)) int enf_guard_refuse(struct enf_attempt *a)
 	}
 	r = bpf_ringbuf_reserve(&decisions, sizeof(*r), 0);
 	if (!r) {
-		enf_guard_count(ENF_STAT_LOST_DECISIONS);
+		enf_count(ENF_STAT_LOST_DECISIONS);
 		return 0;
 	}
 	enf_guard_fill(&r->event, t);
