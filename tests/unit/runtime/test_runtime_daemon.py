@@ -46,6 +46,15 @@ class Bench:
     said: list[str]
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Let every signal be heard: a shell may have started the tests with some ignored, as nohup does."""
+    before = {n: signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def bench():
     session, sink, said = FakeSession(), FakeSink(), []
