@@ -8,11 +8,11 @@ import os
 import re
 from pathlib import Path
 
+from enforcer import places
 from enforcer.cli.exits import UsageError
-from enforcer.runtime.protocol import CONFIRM_LEAST, CONFIRM_MOST, DEFAULT_SOCKET
+from enforcer.runtime.protocol import CONFIRM_LEAST, CONFIRM_MOST
 
 __all__ = [
-    "DEFAULT_POLICIES",
     "add_confirm_within",
     "add_policies",
     "add_socket",
@@ -22,8 +22,6 @@ __all__ = [
     "require_root",
 ]
 
-DEFAULT_POLICIES = Path("/etc/enforcer/policies")
-
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -32,7 +30,7 @@ def add_policies(parser: argparse.ArgumentParser, *, optional: bool) -> None:
     """Add the list of policy files and folders."""
     help_text = "policy file, or folder whose *.yaml files are read"
     if optional:
-        help_text += f" (default: {DEFAULT_POLICIES})"
+        help_text += f" (default: {places.POLICIES})"
     parser.add_argument(
         "policies", metavar="POLICY", nargs="*" if optional else "+", type=Path, help=help_text
     )
@@ -44,8 +42,8 @@ def add_socket(parser: argparse.ArgumentParser) -> None:
         "--socket",
         metavar="PATH",
         type=Path,
-        default=DEFAULT_SOCKET,
-        help=f"control socket of the daemon (default: {DEFAULT_SOCKET})",
+        default=places.SOCKET,
+        help=f"control socket of the daemon (default: {places.SOCKET})",
     )
 
 
@@ -63,12 +61,12 @@ def policy_paths(given: list[Path]) -> list[Path]:
     """Take what was *given*, else the default folder, which must then exist."""
     if given:
         return given
-    if not DEFAULT_POLICIES.is_dir():
+    if not places.POLICIES.is_dir():
         raise UsageError(
-            f"no policies: {DEFAULT_POLICIES} does not exist; "
+            f"no policies: {places.POLICIES} does not exist; "
             "create it, or name a policy file or folder"
         )
-    return [DEFAULT_POLICIES]
+    return [places.POLICIES]
 
 
 def require_root(doing: str) -> None:

@@ -14,9 +14,10 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from enforcer import places
 from enforcer.cli.arguments import duration
 from enforcer.cli.exits import ConfigErrors, UsageError
-from enforcer.cli.settings import DEFAULT_CONFIG, Settings
+from enforcer.cli.settings import Settings
 from enforcer.errors import PolicyErrors
 from enforcer.policy.context import Context
 from enforcer.policy.loader import MAX_BYTES, load
@@ -40,8 +41,8 @@ def settings_from(args: argparse.Namespace) -> Settings:
         ConfigErrors: everything that is wrong in it.
     """
     file = args.config
-    if file is None and not args.policies and DEFAULT_CONFIG.exists():
-        file = DEFAULT_CONFIG
+    if file is None and not args.policies and places.CONFIG.exists():
+        file = places.CONFIG
     return (read_config(file) if file is not None else Settings()).with_arguments(args)
 
 
@@ -151,6 +152,7 @@ KEYS: Final[dict[str, tuple[str, Callable[[Node, str, Context], Any]]]] = {
     "protect": ("protect", _flag),
     "persist": ("persist", _flag),
     "confirmWithin": ("confirm_within", _duration),
+    "watchConfirmWithin": ("watch_confirm_within", _duration),
     "socket": ("socket", _path),
     "pins": ("pins", _path),
 }

@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.runtime.protocol import DEFAULT_SOCKET
+from enforcer import places
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
-__all__ = ["DEFAULT_CONFIG", "DEFAULT_PINS", "Settings"]
-
-DEFAULT_CONFIG = Path("/etc/enforcer/enforcer.yaml")
-DEFAULT_PINS = Path("/sys/fs/bpf/enforcer")
+__all__ = ["Settings"]
 
 
 @attrs.frozen
@@ -35,6 +32,7 @@ class Settings:
         protect: keep other processes, root's too, from the engine.
         persist: leave enforcement in force at an orderly end.
         confirm_within: seconds after which what was started is taken back unless confirmed.
+        watch_confirm_within: likewise for what the watch puts in force later.
         socket: where the daemon is asked.
         pins: the folder on bpffs by which enforcement outlives the daemon; None: it does not.
     """
@@ -49,8 +47,9 @@ class Settings:
     protect: bool = False
     persist: bool = False
     confirm_within: float | None = None
-    socket: Path = DEFAULT_SOCKET
-    pins: Path | None = DEFAULT_PINS
+    watch_confirm_within: float | None = None
+    socket: Path = places.SOCKET
+    pins: Path | None = places.PINS
 
     def with_arguments(self, args: argparse.Namespace) -> Settings:
         """Replace what *args* says; an option that was not given is None there."""

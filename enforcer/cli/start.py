@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from enforcer import places
 from enforcer.cli.arguments import (
     add_policies,
     add_socket,
@@ -24,7 +25,6 @@ from enforcer.cli.arguments import (
 )
 from enforcer.cli.exits import Exit, UsageError, complain, discard
 from enforcer.cli.output import plural, span
-from enforcer.cli.settings import DEFAULT_CONFIG, DEFAULT_PINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         metavar="FILE",
         type=Path,
-        help=f"settings for what is not given here (default: {DEFAULT_CONFIG} if it exists and no "
+        help=f"settings for what is not given here (default: {places.CONFIG} if it exists and no "
         "POLICY is given)",
     )
     parser.add_argument(
@@ -86,6 +86,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go back to what was in force before unless `enforcer confirm` comes in time",
     )
     parser.add_argument(
+        "--watch-confirm-within",
+        metavar="TIME",
+        type=confirmation_time,
+        help="take back what the watch has put in force unless `enforcer confirm` comes in time",
+    )
+    parser.add_argument(
         "--persist", action=_FLAG, help="leave enforcement in force at an orderly end, too"
     )
     parser.add_argument(
@@ -98,7 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pins",
         metavar="FOLDER",
         type=Path,
-        help=f"where enforcement is kept beyond this process (default: {DEFAULT_PINS})",
+        help=f"where enforcement is kept beyond this process (default: {places.PINS})",
     )
     pins.add_argument(
         "--no-pins",
@@ -128,6 +134,8 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     paths = policy_paths(list(settings.policies))
     require_root("enforcement")
+    if settings.watch_confirm_within is not None and not settings.watch:
+        raise UsageError("--watch-confirm-within is about the watch: leave --no-watch out")
     if settings.persist and settings.pins is None:
         raise UsageError("--persist keeps enforcement by its pins: leave --no-pins out")
     notifier = Notifier.from_environment(os.environ, complain)
@@ -164,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
             pipeline.lost.decisions, pipeline.lost.activity = begun.reported
             daemon.listen(settings.socket)
             if settings.watch:
-                enforcement.watch(watch)
+                enforcement.watch(watch, settings.watch_confirm_within)
             line = _in_force(begun, settings, time.monotonic() - began)
             notifier.status(line)
             ending = daemon.run(pipeline, ready=lambda: _announce(line))

@@ -12,10 +12,10 @@ import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from enforcer import places
 from enforcer.cli.arguments import add_socket, require_root
 from enforcer.cli.exits import Exit, UsageError
 from enforcer.cli.output import plural
-from enforcer.cli.settings import DEFAULT_PINS
 from enforcer.errors import ControlError
 from enforcer.runtime.protocol import Client, NoDaemonError
 
@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pins",
         metavar="PATH",
         type=Path,
-        default=DEFAULT_PINS,
-        help=f"where enforcement is pinned (default: {DEFAULT_PINS})",
+        default=places.PINS,
+        help=f"where enforcement is pinned (default: {places.PINS})",
     )
     add_socket(parser)
 
@@ -60,6 +60,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         _ask(args.socket)
     except NoDaemonError:
+        if _is_held(args.pins):
+            raise UsageError(
+                f"no daemon answers at {args.socket}, but one holds {args.pins}: name its --socket"
+            ) from None
         if _is_left(args.pins):
             raise UsageError(
                 "enforcement of a lost daemon is still in force: "
@@ -129,6 +133,12 @@ def _clear(pins: Path) -> int:
     from enforcer.kernel.pins import clear
 
     return clear(pins)
+
+
+def _is_held(pins: Path) -> bool:
+    from enforcer.kernel.pins import held
+
+    return held(pins)
 
 
 def _is_left(pins: Path) -> bool:

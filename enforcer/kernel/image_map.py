@@ -28,6 +28,7 @@ __all__ = [
     "Slot",
     "boot_time",
     "clear",
+    "is_same",
     "read",
     "restamp",
 ]
@@ -131,6 +132,24 @@ def restamp(data: bytes, *, generation: int | None = None, expires_ns: int = 0) 
     at = abi.offsetof("enf_image", "crc")
     held[at : at + _CRC_SIZE] = checksum(bytes(held)).to_bytes(_CRC_SIZE, "little")
     return PlainImage(bytes(held))
+
+
+def is_same(data: bytes, other: bytes) -> bool:
+    """
+    Tell whether two images decide alike: all but generation, time of expiry and what is new is equal.
+
+    Raises:
+        EnforcerBug: if one is no image.
+    """
+    return _timeless(data) == _timeless(other)
+
+
+def _timeless(data: bytes) -> bytes:
+    held = bytearray(restamp(data, generation=0).data)
+    for field, size in (("new_labels", 8 * abi.constant("ENF_LABEL_WORDS")), ("crc", _CRC_SIZE)):
+        at = abi.offsetof("enf_image", field)
+        held[at : at + size] = bytes(size)
+    return bytes(held)
 
 
 def read(images: int, slot: Slot) -> bytes | None:

@@ -11,7 +11,7 @@ import errno
 import importlib.resources
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Self
 
 import attrs
 
@@ -29,6 +29,9 @@ SCRATCHES_PER_CPU: Final = 4
 
 _UNKNOWN_HELPER = re.compile(r"(?:unknown|invalid) func (\S+)")
 _TOO_OLD = "enforcer needs Linux 6.1 or later"
+
+_LEAST_BYTES: Final = 1 << 16
+_LEAST_ROWS: Final = 256
 
 
 @attrs.frozen
@@ -49,6 +52,15 @@ class Sizes:
     carry: int | None = None
     decisions: int | None = None
     activity: int | None = None
+
+    @classmethod
+    def with_room(cls, *, image: int, rows: int, **others: int | None) -> Self:
+        """Leave room, so that most reloads find it: the next powers of two."""
+        return cls(_roomy(image, _LEAST_BYTES), _roomy(rows, _LEAST_ROWS), **others)
+
+
+def _roomy(size: int, least: int) -> int:
+    return max(least, 1 << (size - 1).bit_length())
 
 
 def open_object(name: str) -> BpfObject:

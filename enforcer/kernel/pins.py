@@ -23,12 +23,12 @@ from typing import Final, Self
 
 import attrs
 
+from enforcer import places
 from enforcer.errors import EnforcerBug, KernelError
 from enforcer.libbpf import abi, calls
 
-__all__ = ["DEFAULT", "PinDirectory", "PinStore", "clear", "left"]
+__all__ = ["PinDirectory", "PinStore", "clear", "held", "left"]
 
-DEFAULT: Final = Path("/sys/fs/bpf/enforcer")
 _LINK: Final = "link-"
 _MAP: Final = "map-"
 _STATE: Final = "state-"
@@ -202,7 +202,7 @@ class PinStore:
     _fd: int
 
     @classmethod
-    def open(cls, base: Path = DEFAULT, *, patience: float = _PATIENCE) -> Self:
+    def open(cls, base: Path = places.PINS, *, patience: float = _PATIENCE) -> Self:
         """
         Make *base* if need be, mounting a BPF file system where none is, and hold it.
 
@@ -260,12 +260,24 @@ class PinStore:
         os.close(fd)
 
 
-def left(directory: Path = DEFAULT) -> bool:
+def left(directory: Path = places.PINS) -> bool:
     """Whether a session is pinned below *directory*."""
     return bool(_sessions(directory))
 
 
-def clear(directory: Path = DEFAULT) -> int:
+def held(directory: Path = places.PINS) -> bool:
+    """Whether a daemon holds *directory*; False to whoever may not look."""
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _lock(fd)
+    finally:
+        os.close(fd)
+
+
+def clear(directory: Path = places.PINS) -> int:
     """
     End the enforcement that a lost daemon left; return how many sessions that were.
 

@@ -14,7 +14,7 @@ import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import attrs
 
@@ -34,9 +34,6 @@ from enforcer.libbpf import calls
 from enforcer.libbpf.handles import BpfObject
 
 __all__ = ["Committed", "Image", "Session"]
-
-_LEAST_BYTES: Final = 1 << 16
-_LEAST_ROWS: Final = 256
 
 
 @attrs.define(eq=False)
@@ -91,9 +88,9 @@ class Session:
         heads = [ImageHead.of(one.data) for one in (image, fallback) if one is not None]
         specs = loader.present(programs.needed(_ops(heads)))
         guards = guard.programs() if protect else ()
-        sizes = loader.Sizes(
-            image=_roomy(max(head.size for head in heads), _LEAST_BYTES),
-            rows=_roomy(max(head.n_rows for head in heads), _LEAST_ROWS),
+        sizes = loader.Sizes.with_room(
+            image=max(head.size for head in heads),
+            rows=max(head.n_rows for head in heads),
             carry=carry,
             decisions=decisions_bytes,
             activity=activity_bytes,
@@ -228,11 +225,18 @@ class Session:
             )
         try:
             self.keep_states(states or {})
-            return self._images.replace(
+            committed = self._images.replace(
                 image, fallback, lambda: _label(self._engine), confirm_within=confirm_within
             )
-        finally:
+        except BaseException:
             self._forget_states()
+            raise
+        try:
+            self._forget_states()
+        except OSError as error:
+            # In force all the same: a successor reads the state of the image that counts.
+            return committed.but(f"what a successor needs not know any more stays: {error}")
+        return committed
 
     def confirm(self) -> None:
         """
@@ -387,11 +391,6 @@ def _ops(heads: list[ImageHead]) -> int:
     for head in heads:
         ops |= head.ops
     return ops
-
-
-def _roomy(size: int, least: int) -> int:
-    """Leave room, so that most reloads find it: the next power of two."""
-    return max(least, 1 << (size - 1).bit_length())
 
 
 def _label(engine: BpfObject) -> None:

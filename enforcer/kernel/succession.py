@@ -33,11 +33,15 @@ class Committed:
 
     Attributes:
         settled: generation and final counts of the image whose place for counting was taken.
-        warning: a sentence, if the labels of running processes could not all be made.
+        warnings: sentences on what could not be done after the swap, when the image was in force.
     """
 
     settled: tuple[int, tuple[RowHits, ...]] | None = None
-    warning: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def but(self, sentence: str) -> Committed:
+        """Return the same with one more warning."""
+        return attrs.evolve(self, warnings=(*self.warnings, sentence))
 
 
 @attrs.define(eq=False)
@@ -57,6 +61,7 @@ class Succession:
     head: ImageHead
     fallback: Image | None = None
     _retired: ImageHead | None = None
+    _settled: tuple[int, tuple[RowHits, ...]] | None = None
 
     @classmethod
     def begin(
@@ -102,6 +107,8 @@ class Succession:
         images = {self.head.generation}
         if self._retired is not None:
             images.add(self._retired.generation)
+        if self._settled is not None:
+            images.add(self._settled[0])
         if self.fallback is not None:
             images.add(ImageHead.of(self.fallback.data).generation)
         return images
@@ -144,22 +151,27 @@ class Succession:
         head = ImageHead.of(image.data)
         if self.head.expires_ns or head.generation != self.head.generation + 1:
             raise EnforcerBug(f"generation {head.generation} is not the next one to commit")
-        settled = self.retired_hits()
-        self._hits.clear(head.generation)
         self._tell(_NOT_LIVE)
         try:
             if fallback is not None:
                 self._put(fallback, Slot.FALLBACK)
-            warning = self._swap(image, head, label)
+            warnings = self._swap(image, head, label)
         except BaseException:
             image_map.clear(self._images, Slot.FALLBACK)
-            self._retired = None  # its counts are settled or gone
             self._go_live()
             raise
+        settled, self._settled = self._settled, None
         self._retired, self.head, self.fallback = self.head, head, fallback
-        self.expire_within(confirm_within)
-        self._go_live()
-        return Committed(settled, warning)
+        # From here on it is in force, so nothing may be told as a failure of the change.
+        try:
+            self.expire_within(confirm_within)
+        except KernelError as error:
+            warnings.append(f"it lasts longer than asked unless it is confirmed: {error}")
+        try:
+            self._go_live()
+        except KernelError as error:
+            warnings.append(f"hooks take the long way: {error}")
+        return Committed(settled, tuple(warnings))
 
     def expire_within(self, seconds: float | None) -> None:
         """
@@ -216,6 +228,8 @@ class Succession:
         Raises:
             KernelError: if the kernel refuses.
         """
+        if self._settled is not None:
+            return self._settled
         before = self.head if self.head.is_expired else self._retired
         return (before.generation, self._read_hits(before)) if before is not None else None
 
@@ -226,29 +240,47 @@ class Succession:
         with contextlib.closing(ImageMap.holding(image.data, self._capacity)) as idle:
             idle.commit(self._images, slot)
 
-    def _swap(self, image: Image, head: ImageHead, label: Callable[[], None]) -> str | None:
+    def _swap(self, image: Image, head: ImageHead, label: Callable[[], None]) -> list[str]:
         """
-        Commit; returns a sentence if labels that are new could not all be made.
+        Commit; returns sentences on what could not be done once it was in force.
 
-        They are made before, so that no process is met without, and again after, for those that
-        were forked in between.
+        Labels that are new are made before, so that no process is met without, and again after, for
+        those that were forked in between.
         """
+        warnings: list[str] = []
         with contextlib.closing(ImageMap.holding(image.data, self._capacity)) as idle:
             if not head.has_new_labels:
+                self._make_room(head.generation)
                 idle.commit(self._images)
-                return None
+                return warnings
             idle.commit(self._images, Slot.STAGED)
             try:
                 label()
+                self._make_room(head.generation)
                 idle.commit(self._images)
-                try:
-                    label()
-                except KernelError as error:
-                    # In force: what is not known of a lineage is as before the policy was there.
-                    return str(error)
-            finally:
+            except BaseException:
                 image_map.clear(self._images, Slot.STAGED)
-        return None
+                raise
+        try:
+            label()
+        except KernelError as error:
+            # What is not known of a lineage is as before the policy was there.
+            warnings.append(str(error))
+        try:
+            image_map.clear(self._images, Slot.STAGED)
+        except KernelError as error:
+            # It is the image in force: whoever labels by it labels rightly until the next change.
+            warnings.append(f"the place where images wait is still taken: {error}")
+        return warnings
+
+    def _make_room(self, generation: int) -> None:
+        """
+        Settle the counts of the image before, then clear the half that *generation* counts in.
+
+        Late, so that little can fail in between; what is settled is known until it is taken over.
+        """
+        self._settled, self._retired = self.retired_hits(), None
+        self._hits.clear(generation)
 
     def _go_live(self) -> None:
         """Let hooks leave early by what was found under the current image, if it is there to stay."""

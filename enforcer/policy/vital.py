@@ -17,6 +17,7 @@ from typing import Final
 import attrs
 
 import enforcer
+from enforcer import places
 from enforcer.policy.vocabulary import Op
 
 __all__ = ["Actor", "Need", "Own", "Thing", "own_programs", "vital_needs"]
@@ -144,8 +145,8 @@ _LIBRARIES: Final = {
 }
 _CHANGES: Final = (Op.CREATE, Op.WRITE, Op.UNLINK, Op.RENAME)
 _TREES: Final = (Op.MKDIR, Op.RMDIR)
-_SOCKET_FILE: Final = b"/run/enforcer/enforcer.sock"
-_POLICY_FILE: Final = b"/etc/enforcer/policies/policy.yaml"
+_SOCKET_FILE: Final = bytes(places.SOCKET)
+_POLICY_FILE: Final = bytes(places.POLICIES / "policy.yaml")
 
 
 @functools.lru_cache(maxsize=4)
@@ -229,9 +230,9 @@ def _of_a_shell(actor: Actor, own: Own) -> Iterator[Need]:
 def _of_enforcer(own: Own) -> Iterator[Need]:
     unit = b"/system.slice/enforcer.service"
     daemon = Actor(_SELF, _interpreter(own), unit, (_INIT,), is_script=True)
-    for path in (_POLICY_FILE, b"/etc/enforcer/enforcer.yaml"):
+    for path in (_POLICY_FILE, bytes(places.CONFIG)):
         yield from _does(daemon, (Op.READ,), path, "its policies")
-    yield from _does(daemon, _CHANGES, _SOCKET_FILE, "/run/enforcer")
+    yield from _does(daemon, _CHANGES, _SOCKET_FILE, str(places.SOCKET.parent))
     yield from _serves_unix(daemon, _SOCKET_FILE, "its control socket")
     yield from _does(daemon, (Op.CREATE, Op.UNLINK), b"/sys/fs/bpf/enforcer/1/state", "its pins")
     yield from _does(daemon, _TREES, b"/sys/fs/bpf/enforcer/1", "its pins")

@@ -15,20 +15,18 @@ import attrs
 
 from enforcer.compiler import RowKind
 from enforcer.errors import ControlError, EnforcerError, KernelError
-from enforcer.kernel.image_map import PlainImage, restamp
-from enforcer.kernel.session import Session
+from enforcer.kernel.image_map import PlainImage, is_same, restamp
 from enforcer.policy.model import Mode, PolicySet
+from enforcer.runtime.commit import Proposal, put_in_force
 from enforcer.runtime.difference import describe
 from enforcer.runtime.inforce import InForce, Pending
-from enforcer.runtime.making import Order, make_apart
-from enforcer.runtime.outgoing import Outgoing
+from enforcer.runtime.making import Made, Order, make_apart
 from enforcer.runtime.prepare import Packed, Sources, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from enforcer.kernel.pins import PinStore
-    from enforcer.runtime.ledger import Ledger
     from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.reactor import Reactor
     from enforcer.runtime.report import PolicyFacts
@@ -70,6 +68,7 @@ class Enforcement:
     on_end: Callable[[], None] = lambda: None
     on_idle: Callable[[], None] = lambda: None
     _watch: PolicyWatch | None = None
+    _watch_confirm_within: float | None = None
     _is_dirty: bool = False
 
     # ---- Changes -------------------------------------------------------------------------------
@@ -174,9 +173,13 @@ class Enforcement:
             )
         return {**facts.as_dict(counts.of_policy(name)), "message": policy.message, "rows": rows}
 
-    def watch(self, watch: PolicyWatch) -> None:
-        """From now on, put in force what *watch* sees, unless a change waits to be confirmed."""
-        self._watch = watch
+    def watch(self, watch: PolicyWatch, confirm_within: float | None = None) -> None:
+        """
+        From now on, put in force what *watch* sees, unless a change waits to be confirmed.
+
+        What it puts in force is taken back after *confirm_within* seconds unless it is confirmed.
+        """
+        self._watch, self._watch_confirm_within = watch, confirm_within
         self.reactor.every(_LOOK, self._look)
 
     def _look(self) -> None:
@@ -185,7 +188,8 @@ class Enforcement:
         self._is_dirty |= self._watch.look()
         if self._is_dirty and self.pending is None:
             self._is_dirty = False
-            try_to(self.reload, self.report)
+            within = self._watch_confirm_within
+            try_to(lambda: self.reload(confirm_within=within), self.report)
 
     def __attrs_post_init__(self) -> None:
         self.sessions.on_settled = self._keep_state
@@ -230,13 +234,16 @@ class Enforcement:
         )
         new = made.now
         compiled = time.monotonic()
+        if self._is_in_force(made):
+            return self._unchanged(made, confirm_within)
         image, before, fallback = PlainImage(made.data), None, None
         if confirm_within is not None:
             before = attrs.evolve(old, generation=new.generation + 1)
             fallback = restamp(self.sessions.current.image(), generation=before.generation)
-        is_successor = not new.continues or not self.sessions.current.fits(image)
-        put = self._succeed if is_successor else self._commit
-        warning = put(new, image, fallback, before, confirm_within)
+        done = put_in_force(
+            self.sessions, self.store, Proposal(new, image, fallback, before, confirm_within)
+        )
+        self.now = new
         swapped = time.monotonic()
         if confirm_within is not None:
             self._wait(Pending(confirm_within, self.sessions.current.expires_ns, before))
@@ -247,79 +254,43 @@ class Enforcement:
             "unchanged": False,
             "change": made.change.as_dict(),
             "lines": describe(made.change),
-            "warnings": [*made.warnings, *([warning] if warning else [])],
+            "warnings": [*made.warnings, *done.warnings],
             "rules": new.n_rules,
             "seconds": {"compile": compiled - began, "swap": swapped - compiled},
-            "successor": is_successor,
+            "successor": done.is_successor,
             "confirmWithin": confirm_within,
         }
 
-    def _commit(
-        self,
-        new: InForce,
-        image: PlainImage,
-        fallback: PlainImage | None,
-        before: InForce | None,
-        confirm_within: float | None,
-    ) -> str | None:
-        ledger = self.sessions.ledger.copy()
-        retired = self.sessions.current.retired_hits()
-        if retired is not None:
-            ledger.add(self.sessions.origins.table(retired[0]), retired[1])
-        self._learn(new, before)
-        committed = self.sessions.current.commit(
-            image,
-            fallback=fallback,
-            confirm_within=confirm_within,
-            states=_states(new, before, ledger),
-        )
-        if committed.settled is not None:
-            generation, hits = committed.settled
-            self.sessions.ledger.add(self.sessions.origins.table(generation), hits)
-        self._forget(new, before)
-        self.now = new
-        return committed.warning
+    def _is_in_force(self, made: Made) -> bool:
+        """Whether what was made decides, counts and says what is in force already."""
+        new, old = made.now, self.now
+        return (new.origins, new.overlay, new.facts) == (
+            old.origins,
+            old.overlay,
+            old.facts,
+        ) and is_same(made.data, self.sessions.current.image())
 
-    def _succeed(
-        self,
-        new: InForce,
-        image: PlainImage,
-        fallback: PlainImage | None,
-        before: InForce | None,
-        confirm_within: float | None,
-    ) -> str | None:
-        old = self.sessions.current
-        self._learn(new, before)
-        ledger = self.sessions.counts()
-        self.sessions.current = Session.open(
-            image,
-            fallback=fallback,
-            confirm_within=confirm_within,
-            pins=self.store.create() if self.store is not None else None,
-            states=_states(new, before, ledger),
-            carry=old.tasks if new.continues else None,
-            protect=old.is_protected,
-        )
-        self.now = new
-        problem = None
-        try:
-            old.detach()
-        except KernelError as error:
-            # Both are in force: nothing is let through, and the reader must know.
-            problem = f"the programs of before are still in force as well: {error}"
-        self.sessions.outgoing.append(Outgoing.of_session(old, self.sessions.origins))
-        return problem
+    def _unchanged(self, made: Made, confirm_within: float | None) -> dict[str, Any]:
+        warnings = list(made.warnings)
+        if confirm_within is not None:
+            warnings.append(self._nothing_to_confirm())
+        return {
+            "generation": self.now.generation,
+            "previous": self.now.generation,
+            "unchanged": True,
+            "change": made.change.as_dict(),
+            "lines": [],
+            "warnings": warnings,
+            "rules": self.now.n_rules,
+        }
 
-    def _learn(self, new: InForce, before: InForce | None) -> None:
-        """Before the commit: its first record may be there before the commit returns."""
-        self.sessions.origins.learn(new.generation, new.origins)
-        if before is not None:
-            self.sessions.origins.learn(before.generation, before.origins)
-
-    def _forget(self, new: InForce, before: InForce | None) -> None:
-        generations = {new.generation - n for n in range(3)}
-        self.sessions.origins.keep(
-            generations | ({before.generation} if before is not None else set())
+    def _nothing_to_confirm(self) -> str:
+        said = "there is nothing to confirm: what the files say is in force"
+        if self._watch is None or self._watch_confirm_within is not None:
+            return said
+        return (
+            f"{said} (the watch may have seen to that: --watch-confirm-within TIME lets what it "
+            "puts in force be taken back)"
         )
 
     # ---- Confirmation --------------------------------------------------------------------------
@@ -376,12 +347,6 @@ class Enforcement:
         }
 
 
-def _states(new: InForce, before: InForce | None, ledger: Ledger) -> dict[int, bytes]:
-    """What a later daemon must know, of each image that may count."""
-    kept = (new, before) if before is not None else (new,)
-    return {each.generation: each.state(ledger) for each in kept}
-
-
 def try_to(change: Callable[[], dict[str, Any]], report: Callable[[str], None]) -> None:
     """Make a change that nobody waits for; what it does, or what is wrong, is reported."""
     try:
@@ -393,4 +358,9 @@ def try_to(change: Callable[[], dict[str, Any]], report: Callable[[str], None]) 
         return
     for line in (*answer["lines"], *answer["warnings"]):
         report(line)
-    report(f"generation {answer['generation']} in force")
+    if answer["unchanged"]:
+        report(f"nothing differs, generation {answer['generation']} stays in force")
+        return
+    within = answer["confirmWithin"]
+    unless = f"; for {within:g} s unless confirmed: enforcer confirm" if within else ""
+    report(f"generation {answer['generation']} in force{unless}")

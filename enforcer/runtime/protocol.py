@@ -28,13 +28,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIRM_LEAST",
     "CONFIRM_MOST",
-    "DEFAULT_SOCKET",
     "Client",
     "NoDaemonError",
     "encode",
 ]
-
-DEFAULT_SOCKET = Path("/run/enforcer/enforcer.sock")
 
 CONFIRM_LEAST = 1.0  # seconds; nobody types a confirmation faster
 CONFIRM_MOST = 3600.0  # seconds; longer is not waiting but forgetting

@@ -16,7 +16,8 @@ from typing import Any
 import attrs
 from engine import ENFORCER
 
-from enforcer.runtime.protocol import DEFAULT_SOCKET, Client
+from enforcer import places
+from enforcer.runtime.protocol import Client
 
 __all__ = ["PINS", "Daemon", "Tail", "ask", "leftovers", "managed", "maps", "told", "until"]
 
@@ -144,7 +145,7 @@ class Daemon:
 
     def request(self, command: str, **fields: Any) -> dict[str, Any]:
         """Ask as the commands do, but without a process for each: emulated, that takes seconds."""
-        with Client.connect(DEFAULT_SOCKET, timeout=_LIMIT) as client:
+        with Client.connect(places.SOCKET, timeout=_LIMIT) as client:
             return client.ask(command, **fields)
 
     def status(self) -> dict[str, Any]:

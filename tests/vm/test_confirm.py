@@ -157,6 +157,39 @@ def test_commands_take_it_back(daemon: Daemon, policy: Path, change):
     assert WINDOW <= time.monotonic() - began
 
 
+def test_what_the_watch_did_goes_back(daemon: Daemon, policy: Path):
+    """A file that was saved counts at once, and no longer than asked unless somebody confirms it."""
+    policy.write_text(BEFORE)
+    daemon.start("--watch-confirm-within", f"{WINDOW:g}s")
+    first = daemon.generation()
+    replace(policy, BEFORE.replace(str(OLD), str(NEW)))
+    until(lambda: is_refused(NEW), 120)
+    began = time.monotonic()
+    until(lambda: not is_refused(NEW) and is_refused(OLD), 120)
+    assert WINDOW - 2 <= time.monotonic() - began  # seen a moment after it was committed
+    assert first + 2 == until(lambda: _settled(daemon))
+
+    replace(policy, BEFORE.replace("metadata: {name: before}", "metadata: {name: after}"))
+    until(lambda: "after" in told("policy", "list"), 120)
+    daemon.request("confirm")
+    assert not daemon.status()["pending"]
+
+
+def test_nothing_new_is_no_change(daemon: Daemon, policy: Path):
+    """A reload of what is in force leaves the generation alone, and says so."""
+    policy.write_text(BEFORE)
+    daemon.start("--no-watch")
+    first = daemon.generation()
+
+    assert f"nothing differs, generation {first} stays" in told("reload")
+    assert "nothing to confirm" in ask("reload", "--confirm-within", "5s").stderr
+    assert first == daemon.generation()
+    assert is_refused(OLD)
+    replace(policy, BEFORE.replace(str(OLD), str(NEW)))
+    assert first + 1 == daemon.request("reload")["generation"]
+    assert (False, True) == (is_refused(OLD), is_refused(NEW))
+
+
 def test_kernel_falls_back_without_a_daemon(daemon: Daemon, policy: Path):
     policy.write_text(BEFORE)
     daemon.start("--no-watch")
@@ -190,6 +223,12 @@ def test_start_after_an_unconfirmed_change(daemon: Daemon, policy: Path):
     generations = until(lambda: _generations(daemon, 3))
     assert lockout < generations[-1]
     assert sorted(set(generations)) == generations
+
+
+def _settled(daemon: Daemon) -> int:
+    """The generation once nothing waits to be confirmed, else 0."""
+    status = daemon.status()
+    return 0 if status["pending"] else int(status["generation"])
 
 
 def _generations(daemon: Daemon, number: int) -> list[int]:

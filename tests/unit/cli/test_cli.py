@@ -118,7 +118,7 @@ def test_what_needs_root_says_so(words, good, monkeypatch, capsys):
 
 def test_no_policies_anywhere(tmp_path, monkeypatch):
     """The default folder must exist when nothing is named."""
-    monkeypatch.setattr("enforcer.cli.arguments.DEFAULT_POLICIES", tmp_path / "none")
+    monkeypatch.setattr("enforcer.places.POLICIES", tmp_path / "none")
 
     with pytest.raises(UsageError, match="does not exist"):
         policy_paths([])

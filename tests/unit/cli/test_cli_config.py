@@ -27,6 +27,7 @@ watch: false
 protect: true
 persist: true
 confirmWithin: 5m
+watchConfirmWithin: 1m
 socket: /run/other.sock
 pins: /sys/fs/bpf/other
 """
@@ -68,6 +69,7 @@ def test_every_key_is_read(write):
         protect=True,
         persist=True,
         confirm_within=300.0,
+        watch_confirm_within=60.0,
         socket=Path("/run/other.sock"),
         pins=Path("/sys/fs/bpf/other"),
     )
@@ -177,7 +179,7 @@ def test_the_command_line_wins(write):
 def test_the_default_file_is_for_starts_without_policies(write, monkeypatch):
     """Whoever names policies means these alone; a file that is not there is no error."""
     path = write("quiet: true\n")
-    monkeypatch.setattr("enforcer.cli.config.DEFAULT_CONFIG", path)
+    monkeypatch.setattr("enforcer.places.CONFIG", path)
 
     assert settings_from(arguments()) == Settings(quiet=True)
     assert settings_from(arguments("--audit")) == Settings(quiet=True, audit=True)

@@ -9,10 +9,10 @@ import threading
 import pytest
 from control_fakes import Served
 
+from enforcer import places
 from enforcer.cli import stop as module
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
-from enforcer.cli.settings import DEFAULT_PINS
 from enforcer.runtime.lock import InstanceLock
 from enforcer.runtime.lost import is_held
 
@@ -33,9 +33,10 @@ class Pins:
     """What lies below the BPF file system."""
 
     sessions = 0
+    is_held = False
 
     def clear(self, directory):
-        assert directory == DEFAULT_PINS
+        assert directory == places.PINS
         cleared, self.sessions = self.sessions, 0
         return cleared
 
@@ -45,6 +46,7 @@ def pins(monkeypatch):
     made = Pins()
     monkeypatch.setattr(module, "_clear", made.clear)
     monkeypatch.setattr(module, "_is_left", lambda _: made.sessions > 0)
+    monkeypatch.setattr(module, "_is_held", lambda _: made.is_held)
     monkeypatch.setattr(module, "require_root", lambda _: None)
     return made
 
@@ -111,6 +113,16 @@ def test_what_outlives_its_daemon_is_told(served, stop, pins):
         "enforcer: stopped, what was pinned stays in force: enforcer stop --force ends it\n"
     )
     assert pins.sessions == 1
+
+
+def test_a_daemon_that_listens_elsewhere_is_not_taken_for_lost(stop, pins):
+    """Pins that somebody holds were not left."""
+    pins.sessions, pins.is_held = 1, True
+
+    code, _, err = stop()
+
+    assert (code, err.count("\n")) == (Exit.USAGE, 1)
+    assert "name its --socket" in err
 
 
 def test_what_a_lost_daemon_left_is_told(stop, pins):

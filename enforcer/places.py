@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+"""Where things are on a machine, unless somebody says otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+__all__ = ["CONFIG", "PINS", "POLICIES", "SOCKET"]
+
+CONFIG: Final = Path("/etc/enforcer/enforcer.yaml")
+POLICIES: Final = Path("/etc/enforcer/policies")
+SOCKET: Final = Path("/run/enforcer/enforcer.sock")
+PINS: Final = Path("/sys/fs/bpf/enforcer")
