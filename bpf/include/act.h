@@ -65,6 +65,9 @@ int enf_act_argv(struct enf_access *access, __u64 start, __u64 len, __u32 argc);
  */
 int enf_is_layer(__u64 mnt);
 
+/* Is the use of this capability what some rule is about? */
+int enf_names_capability(__u32 capability);
+
 /* Is there anybody for whom some row on these operations could apply? A cheap early exit. */
 int enf_concerned(__u64 ops);
 

@@ -42,43 +42,60 @@
 /* ---- Operations: one bit of a 64-bit mask each ------------------------------------------- */
 
 enum enf_op {
-	ENF_OP_EXEC = 0,	 /* bprm_check_security: every file of the chain */
-	ENF_OP_EXEC_CREDS = 1,	 /* bprm_creds_from_file: privileges the file would give */
-	ENF_OP_EXEC_ARGV = 2,	 /* bprm_committed_creds: argv; cannot refuse, can kill */
-	ENF_OP_READ = 3,	 /* file_open */
-	ENF_OP_WRITE = 4,	 /* file_open, replaced by rename */
-	ENF_OP_APPEND = 5,	 /* file_open with O_APPEND */
-	ENF_OP_CREATE = 6,	 /* path_mknod (regular), rename or link to a new name */
-	ENF_OP_TRUNCATE = 7,	 /* path_truncate, file_truncate */
-	ENF_OP_MMAP_EXEC = 8,	 /* mmap_file, file_mprotect */
-	ENF_OP_UNLINK = 9,	 /* path_unlink */
-	ENF_OP_RENAME = 10,	 /* path_rename, both names */
-	ENF_OP_LINK = 11,	 /* path_link, both names */
-	ENF_OP_SYMLINK = 12,	 /* path_symlink */
-	ENF_OP_MKDIR = 13,	 /* path_mkdir */
-	ENF_OP_RMDIR = 14,	 /* path_rmdir */
-	ENF_OP_MKNOD = 15,	 /* path_mknod (not regular, not socket) */
-	ENF_OP_CHMOD = 16,	 /* path_chmod */
-	ENF_OP_CHOWN = 17,	 /* path_chown */
-	ENF_OP_SETXATTR = 18,	 /* inode_setxattr, inode_removexattr, inode_set_acl */
-	ENF_OP_GUARD = 19,	 /* rename or link that would take a protected name away */
-	ENF_OP_FD_READ = 20,	 /* file_permission, strict rules only */
-	ENF_OP_FD_WRITE = 21,	 /* file_permission, strict rules only */
-	ENF_OP_SOCKET = 22,	 /* socket_create */
-	ENF_OP_BIND = 23,	 /* socket_bind; path_mknod (socket) for unix paths */
-	ENF_OP_LISTEN = 24,	 /* socket_listen */
-	ENF_OP_CONNECT = 25,	 /* socket_connect, unix_stream_connect */
-	ENF_OP_ACCEPT = 26,	 /* socket_accept: operands are the local address and port */
-	ENF_OP_SEND = 27,	 /* socket_sendmsg with an address, unix_may_send */
-	ENF_OP_MOUNT = 28,	 /* sb_mount; move_mount of what was not attached */
-	ENF_OP_BIND_MOUNT = 29,	 /* the same */
-	ENF_OP_REMOUNT = 30,	 /* sb_remount; sb_mount for one mount's own flags */
-	ENF_OP_PROPAGATE = 31,	 /* sb_mount */
-	ENF_OP_MOVE_MOUNT = 32,	 /* move_mount, sb_mount; both places */
-	ENF_OP_UNMOUNT = 33,	 /* sb_umount */
-	ENF_OP_PIVOT_ROOT = 34,	 /* sb_pivotroot */
-	ENF_OP_MOUNT_GUARD = 35, /* a change of mounts that would take a protected name away */
-	_ENF_OP_MAX = 36,
+	ENF_OP_EXEC = 0,	    /* bprm_check_security: every file of the chain */
+	ENF_OP_EXEC_CREDS = 1,	    /* bprm_creds_from_file: privileges the file would give */
+	ENF_OP_EXEC_ARGV = 2,	    /* bprm_committed_creds: argv; cannot refuse, can kill */
+	ENF_OP_READ = 3,	    /* file_open */
+	ENF_OP_WRITE = 4,	    /* file_open, replaced by rename */
+	ENF_OP_APPEND = 5,	    /* file_open with O_APPEND */
+	ENF_OP_CREATE = 6,	    /* path_mknod (regular), rename or link to a new name */
+	ENF_OP_TRUNCATE = 7,	    /* path_truncate, file_truncate */
+	ENF_OP_MMAP_EXEC = 8,	    /* mmap_file, file_mprotect */
+	ENF_OP_UNLINK = 9,	    /* path_unlink */
+	ENF_OP_RENAME = 10,	    /* path_rename, both names */
+	ENF_OP_LINK = 11,	    /* path_link, both names */
+	ENF_OP_SYMLINK = 12,	    /* path_symlink */
+	ENF_OP_MKDIR = 13,	    /* path_mkdir */
+	ENF_OP_RMDIR = 14,	    /* path_rmdir */
+	ENF_OP_MKNOD = 15,	    /* path_mknod (not regular, not socket) */
+	ENF_OP_CHMOD = 16,	    /* path_chmod */
+	ENF_OP_CHOWN = 17,	    /* path_chown */
+	ENF_OP_SETXATTR = 18,	    /* inode_setxattr, inode_removexattr, inode_set_acl */
+	ENF_OP_GUARD = 19,	    /* rename or link that would take a protected name away */
+	ENF_OP_FD_READ = 20,	    /* file_permission, strict rules only */
+	ENF_OP_FD_WRITE = 21,	    /* file_permission, strict rules only */
+	ENF_OP_SOCKET = 22,	    /* socket_create */
+	ENF_OP_BIND = 23,	    /* socket_bind; path_mknod (socket) for unix paths */
+	ENF_OP_LISTEN = 24,	    /* socket_listen */
+	ENF_OP_CONNECT = 25,	    /* socket_connect, unix_stream_connect */
+	ENF_OP_ACCEPT = 26,	    /* socket_accept: operands are the local address and port */
+	ENF_OP_SEND = 27,	    /* socket_sendmsg with an address, unix_may_send */
+	ENF_OP_MOUNT = 28,	    /* sb_mount; move_mount of what was not attached */
+	ENF_OP_BIND_MOUNT = 29,	    /* the same */
+	ENF_OP_REMOUNT = 30,	    /* sb_remount; sb_mount for one mount's own flags */
+	ENF_OP_PROPAGATE = 31,	    /* sb_mount */
+	ENF_OP_MOVE_MOUNT = 32,	    /* move_mount, sb_mount; both places */
+	ENF_OP_UNMOUNT = 33,	    /* sb_umount */
+	ENF_OP_PIVOT_ROOT = 34,	    /* sb_pivotroot */
+	ENF_OP_MOUNT_GUARD = 35,    /* a change of mounts that would take a protected name away */
+	ENF_OP_SIGNAL = 36,	    /* task_kill */
+	ENF_OP_PTRACE = 37,	    /* ptrace_access_check */
+	ENF_OP_TRACEME = 38,	    /* ptrace_traceme */
+	ENF_OP_SETUID = 39,	    /* task_fix_setuid */
+	ENF_OP_SETGID = 40,	    /* task_fix_setgid */
+	ENF_OP_CAPSET = 41,	    /* capset */
+	ENF_OP_CAPABLE = 42,	    /* capable */
+	ENF_OP_USERNS = 43,	    /* userns_create */
+	ENF_OP_MAP_EXEC = 44,	    /* mmap_file */
+	ENF_OP_PROTECT_EXEC = 45,   /* file_mprotect */
+	ENF_OP_MODULE = 46,	    /* kernel_read_file, kernel_load_data */
+	ENF_OP_MODULE_REQUEST = 47, /* kernel_module_request */
+	ENF_OP_KEXEC = 48,	    /* kernel_read_file, kernel_load_data */
+	ENF_OP_FIRMWARE = 49,	    /* kernel_read_file, kernel_load_data */
+	ENF_OP_BPF = 50,	    /* bpf */
+	ENF_OP_PERF = 51,	    /* perf_event_open */
+	ENF_OP_IO_URING = 52,	    /* inode_init_security_anon */
+	_ENF_OP_MAX = 53,
 };
 
 /* ---- Dimensions: what a term of a conjunction looks at ------------------------------------ */
@@ -287,6 +304,7 @@ struct enf_image {
 	__u64 dims;	     /* dimensions that some atom or term uses */
 	__u64 refuse_ops; /* union over rows with on_error DENY: refused when nothing can be decided */
 	__u64 expires_ns; /* CLOCK_BOOTTIME from which the fallback image counts instead; 0: never */
+	__u64 capabilities;  /* whose use some row is about, as a mask */
 	__u64 new_labels[8]; /* labels that the image before did not keep */
 	__u32 n_policies;
 	__u32 n_rows;
@@ -546,7 +564,7 @@ _Static_assert(sizeof(struct enf_term) == 24, "enf_term");
 _Static_assert(sizeof(struct enf_label) == 16, "enf_label");
 _Static_assert(sizeof(struct enf_subject) == 40, "enf_subject");
 _Static_assert(sizeof(struct enf_row) == 40, "enf_row");
-_Static_assert(sizeof(struct enf_image) == 360, "enf_image");
+_Static_assert(sizeof(struct enf_image) == 368, "enf_image");
 _Static_assert(sizeof(struct enf_task) == 968, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 216, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 24, "enf_verdict");

@@ -39,6 +39,7 @@ struct file_system_type {
 
 struct inode {
 	__u16 i_mode;
+	__u32 i_rdev;
 	unsigned int i_nlink;
 	unsigned long i_ino;
 	struct super_block *i_sb;
@@ -127,7 +128,11 @@ struct backing_file {
 	struct path user_path;
 };
 
+struct anon_vma;
+
 struct vm_area_struct {
+	unsigned long vm_flags;
+	struct anon_vma *anon_vma;
 	struct file *vm_file;
 };
 
@@ -152,8 +157,12 @@ struct cred {
 	struct user_namespace *user_ns;
 	kuid_t uid;
 	kgid_t gid;
+	kuid_t suid;
+	kgid_t sgid;
 	kuid_t euid;
 	kgid_t egid;
+	kuid_t fsuid;
+	kgid_t fsgid;
 	kernel_cap_t cap_permitted;
 	kernel_cap_t cap_effective;
 };
@@ -351,6 +360,21 @@ struct rlimit;
 
 #pragma clang attribute pop
 
+enum kernel_read_file_id {
+	READING_FIRMWARE,
+	READING_MODULE,
+	READING_KEXEC_IMAGE,
+	READING_KEXEC_INITRAMFS,
+	READING_MODULE_COMPRESSED, /* in newer kernels */
+};
+
+enum kernel_load_data_id {
+	LOADING_FIRMWARE,
+	LOADING_MODULE,
+	LOADING_KEXEC_IMAGE,
+	LOADING_KEXEC_INITRAMFS,
+};
+
 /* In newer kernels; in older ones these are constants of the preprocessor, ENF_DCACHE_*. */
 enum dentry_flags {
 	DCACHE_MOUNTED = 1 << 15,
@@ -386,12 +410,19 @@ enum dentry_flags {
 #define ENF_SB_NOUSER (1UL << 31) /* of the kernel's own: pipes, sockets, memfd */
 #define ENF_S_IFMT 0170000
 #define ENF_S_IFSOCK 0140000
+#define ENF_S_IFCHR 0020000
 #define ENF_S_IFREG 0100000
 #define ENF_S_IFDIR 0040000
 #define ENF_S_ISUID 04000
 #define ENF_S_ISGID 02000
 #define ENF_S_IXGRP 00010
+#define ENF_PROT_WRITE 0x2
 #define ENF_PROT_EXEC 0x4
+#define ENF_VM_WRITE 0x2
+#define ENF_VM_EXEC 0x4
+#define ENF_ZERO_DEVICE (1 << 20 | 5) /* /dev/zero, as the kernel writes 1:5 */
+#define ENF_PTRACE_MODE_ATTACH 0x2
+#define ENF_PERF_SECURITY_OPEN 0
 #define ENF_RENAME_EXCHANGE 0x2
 #define ENF_F_SETFL 4
 #define ENF_MAY_WRITE 0x2
@@ -414,7 +445,6 @@ enum dentry_flags {
 #define ENF_SIGIO 29
 #define ENF_CAP_SYS_ADMIN 21
 #define ENF_CAP_BPF 39
-#define ENF_PTRACE_MODE_ATTACH 0x02
 #define ENF_CGROUP2_MAGIC 0x63677270
 #define ENF_PROC_MAGIC 0x9fa0
 #define ENF_BTF_KIND_FUNC 12

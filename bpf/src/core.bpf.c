@@ -387,6 +387,13 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 	return 0;
 }
 
+int enf_names_capability(__u32 capability)
+{
+	const struct enf_image *image = enf_current_image();
+
+	return image && capability < 64 && (image->capabilities & ENF_BIT(capability));
+}
+
 int enf_concerned(__u64 ops)
 {
 	const struct enf_image *image = enf_current_image();

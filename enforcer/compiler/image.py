@@ -138,6 +138,7 @@ class _Assembly:
             "everybody_ops": self._ops(lambda row: row.subject == EVERYBODY),
             "dims": dims,
             "refuse_ops": self._ops(_refuses_in_doubt),
+            "capabilities": self._capabilities(),
             "n_policies": self.n_policies,
             "n_rows": len(self.rows),
             "n_labels": len(self.subjects.labels),
@@ -356,6 +357,21 @@ class _Assembly:
         if any(dims >> dim & 1 for dim in ARG_DIMS):
             dims |= 1 << Dim.ARG_ANY  # argv is read at all
         return dims
+
+    def _capabilities(self) -> int:
+        """Return the capabilities whose use some row is about: the kernel side asks no other."""
+        mask = 0
+        for row in self.rows:
+            if row.ops >> Op.CAPABLE & 1:
+                mask |= self._capabilities_of(row)
+        return mask
+
+    def _capabilities_of(self, row: Row) -> int:
+        for term in row.terms:
+            if term.dim == Dim.CODE and term.kind == TermKind.ATOM and not term.negate:
+                ranges = self.atoms.all[term.atom].ranges
+                return sum({1 << n for low, high in ranges for n in range(low, min(high, 63) + 1)})
+        return (1 << _BITS) - 1
 
     def _last_span(self) -> Span | None:
         return self.rows[-1].info.span if self.rows else None

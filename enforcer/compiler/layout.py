@@ -148,6 +148,7 @@ HEAD: Final = Layout(
         **_u32(("magic", "version", "size", "crc")),
         **dict.fromkeys(("generation", "seed", "ops", "everybody_ops", "dims", "refuse_ops"), "Q"),
         "expires_ns": "Q",
+        "capabilities": "Q",
         **{f"new_labels[{i}]": "Q" for i in range(LABEL_WORDS)},
         **_u32(
             (

@@ -18,11 +18,13 @@ from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import readable
 from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag
 from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import EVENTS, FIELDS, Dim, Kind, ObjectFlag, Op
+from enforcer.policy.names import CAPABILITIES
+from enforcer.policy.vocabulary import EVENTS, FIELDS, Dim, FieldSpec, Kind, ObjectFlag, Op
 
 __all__ = [
     "VERSION",
     "as_document",
+    "described",
     "endpoint",
     "errno_name",
     "inet_address",
@@ -41,7 +43,8 @@ _NUMBERS = {
     name: {number: word for word, number in FIELDS[name].names.items()}
     for name in ("family", "type", "protocol")
 }
-_FLAGS = {f.name: f.names for f in FIELDS.values() if f.kind is Kind.FLAGS}
+_BY_OPERANDS = frozenset({"mount", "process", "memory", "kernel"})
+_OPERANDS = frozenset({Dim.NAME, Dim.FSTYPE, Dim.BITS, Dim.CODE, Dim.TO_UID, Dim.TO_GID})
 _INET = frozenset({2, 10})  # AF_INET, AF_INET6
 _MODE_OPS = frozenset({Op.CREATE, Op.MKDIR, Op.MKNOD, Op.CHMOD})
 
@@ -154,17 +157,33 @@ def _guarded_object(event: Event) -> dict[str, Any]:
 def operands(event: Event) -> dict[str, Any]:
     """Name what operations other than on files and sockets have, with the words of policies."""
     word = OPERATIONS[event.op]
-    event_spec = EVENTS.get(word.event)
-    operation = event_spec.operations.get(word.word) if event_spec else None
-    known = operation.fields if operation else frozenset[str]()
-    found: dict[str, Any] = {}
-    if "source" in known and event.name:
-        found["source"] = readable(event.name)
-    if event.fstype:
-        found["fsType"] = readable(event.fstype)
-    for name in known & _FLAGS.keys():
-        found[name] = [flag for flag, bit in _FLAGS[name].items() if event.bits & bit]
-    return found
+    spec = EVENTS.get(word.event)
+    operation = spec.operations.get(word.word) if spec and spec.name in _BY_OPERANDS else None
+    fields = [f for f in FIELDS.values() if operation and f.name in operation.fields]
+    if event.op is Op.MOUNT_GUARD and event.fstype:
+        fields = [FIELDS["fsType"]]
+    return {f.name: _operand(event, f) for f in fields if f.dim in _OPERANDS}
+
+
+def _operand(event: Event, field: FieldSpec) -> Any:
+    match field.dim:
+        case Dim.NAME:
+            return readable(event.name)
+        case Dim.FSTYPE:
+            return readable(event.fstype)
+        case Dim.BITS:
+            words = CAPABILITIES if field.kind is Kind.CAPABILITY else field.names
+            return [word for word, bit in words.items() if _has(field, event.bits, bit)]
+        case Dim.CODE:
+            known = {number: word for word, number in field.names.items()}
+            return known.get(event.code, str(event.code))
+        case Dim.TO_UID:
+            return event.to_uid
+    return event.to_gid
+
+
+def _has(field: FieldSpec, bits: int, bit: int) -> bool:
+    return bool(bits >> bit & 1 if field.kind is Kind.CAPABILITY else bits & bit)
 
 
 def _socket(event: Event) -> dict[str, Any]:
@@ -216,7 +235,17 @@ def target(event: Event) -> str:
         return f"{words['family']}:{words['type']}"
     if event.args:
         return readable(event.args[0])
+    if OPERATIONS[event.op].event in _BY_OPERANDS:
+        return described(event) or OPERATIONS[event.op].word
     return "(unknown)"
+
+
+def described(event: Event) -> str:
+    """Write the operands of :func:`operands` in one line."""
+    return " ".join(
+        f"{name}={','.join(value) if isinstance(value, list) else value}"
+        for name, value in operands(event).items()
+    )
 
 
 def _guarded(event: Event) -> str:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.events.document import errno_name, inet_address, numbers, operands, signal_name
+from enforcer.events.document import (
+    described,
+    errno_name,
+    inet_address,
+    numbers,
+    operands,
+    signal_name,
+)
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import readable
 from enforcer.events.types import GuardAct
@@ -108,6 +115,7 @@ _VALUES: dict[str, Callable[[Record], str | None]] = {
     "type": lambda r: numbers(r.event).get("type"),
     "protocol": lambda r: numbers(r.event).get("protocol"),
     "source": lambda r: operands(r.event).get("source"),
+    "operands": lambda r: described(r.event) or None,
     "fs_type": lambda r: operands(r.event).get("fsType"),
     "container_id": lambda r: r.container_id,
     "container_name": lambda _: None,

@@ -130,6 +130,22 @@ HOOKS: Final = (
     _hook("enf_move_mount", "move_mount", "MOUNT BIND_MOUNT MOVE_MOUNT MOUNT_GUARD"),
     _hook("enf_sb_umount", "sb_umount", "UNMOUNT MOUNT_GUARD"),
     _hook("enf_sb_pivotroot", "sb_pivotroot", "PIVOT_ROOT MOUNT_GUARD"),
+    _hook("enf_task_kill", "task_kill", "SIGNAL"),
+    _hook("enf_ptrace_access_check", "ptrace_access_check", "PTRACE"),
+    _hook("enf_ptrace_traceme", "ptrace_traceme", "TRACEME"),
+    _hook("enf_task_fix_setuid", "task_fix_setuid", "SETUID"),
+    _hook("enf_task_fix_setgid", "task_fix_setgid", "SETGID"),
+    _hook("enf_capset", "capset", "CAPSET"),
+    _hook("enf_capable", "capable", "CAPABLE"),
+    _hook("enf_userns_create", "userns_create", "USERNS"),
+    _hook("enf_mmap_memory", "mmap_file", "MAP_EXEC"),
+    _hook("enf_mprotect_memory", "file_mprotect", "PROTECT_EXEC"),
+    _hook("enf_kernel_read_file", "kernel_read_file", "MODULE KEXEC FIRMWARE"),
+    _hook("enf_kernel_load_data", "kernel_load_data", "MODULE KEXEC FIRMWARE"),
+    _hook("enf_kernel_module_request", "kernel_module_request", "MODULE_REQUEST"),
+    _hook("enf_bpf", "bpf", "BPF"),
+    _hook("enf_perf_event_open", "perf_event_open", "PERF"),
+    _hook("enf_inode_init_security_anon", "inode_init_security_anon", "IO_URING"),
 )
 
 

@@ -64,6 +64,23 @@ class Op(enum.IntEnum):
     UNMOUNT = 33
     PIVOT_ROOT = 34
     MOUNT_GUARD = 35
+    SIGNAL = 36
+    PTRACE = 37
+    TRACEME = 38
+    SETUID = 39
+    SETGID = 40
+    CAPSET = 41
+    CAPABLE = 42
+    USERNS = 43
+    MAP_EXEC = 44
+    PROTECT_EXEC = 45
+    MODULE = 46
+    MODULE_REQUEST = 47
+    KEXEC = 48
+    FIRMWARE = 49
+    BPF = 50
+    PERF = 51
+    IO_URING = 52
 
 
 class Dim(enum.IntEnum):

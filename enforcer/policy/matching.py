@@ -16,7 +16,7 @@ from enforcer.policy.nodes import Entry, Node
 from enforcer.policy.unsupported import MATCH_WORDS
 from enforcer.policy.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec, Kind
 
-__all__ = ["SUBJECT_PARTS", "Match", "read_match"]
+__all__ = ["SUBJECT_PARTS", "Match", "check_capability", "read_match"]
 
 SUBJECT_PARTS = {
     "process": "process",
@@ -107,6 +107,18 @@ def _check_together(match: Match, event: Event, context: Context) -> None:
     if memfd and fileless and fileless.span and memfd.wanted and not fileless.wanted:
         message = "a memfd is always fileless, so the rule would never match: leave one out"
         context.add(message, fileless.span)
+
+
+def check_capability(match: Match, event: Event, context: Context) -> None:
+    """Refuse to look at every use of any capability: the kernel side asks only for named ones."""
+    if "capability" not in {o.name for o in event.operations}:
+        return
+    if not any(c.field.name == "capability" and not c.negate for c in match.conditions):
+        context.add(
+            "process capability needs the capabilities by name, as match: {capability: SYS_ADMIN}: "
+            "every use of any is too many to look at",
+            event.span,
+        )
 
 
 def _check_families(given: dict[str, Condition], event: Event, context: Context) -> None:

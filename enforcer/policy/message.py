@@ -55,6 +55,7 @@ PLACEHOLDERS: dict[str, str] = {
     "protocol": "Protocol.",
     "abstract": "Abstract unix socket name.",
     "source": "What is mounted, as the caller wrote it.",
+    "operands": "What it was done with: signal, user, capability, command, mount options.",
     "fs_type": "Type of the file system.",
     "container_id": "Container id.",
     "container_name": "Container name.",

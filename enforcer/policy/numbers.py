@@ -23,6 +23,7 @@ _LIMITS: dict[Dim | None, int] = {
     Dim.TYPE: 0xF,
     Dim.PROTOCOL: 0xFFFF,
     Dim.MODE: 0o7777,
+    Dim.CODE: 0xFFFF,
 }
 _MAX_ID = 0xFFFFFFFE  # 2^32 - 1 means "no id"
 _MAPPED = 0xFFFF << 32
@@ -32,7 +33,7 @@ _DIGIT_RANGE = re.compile(r"[0-9]+ *- *[0-9]+")
 _MASK = re.compile(r"([^=]+)(?:=([^=]+))?")
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,9}")
 _OCTAL = re.compile(r"(?:0o)?[0-7]{1,6}")
-_PREFIXES = re.compile(r"(?:AF|PF|SOCK|IPPROTO)_", re.IGNORECASE)
+_PREFIXES = re.compile(r"(?:AF_|PF_|SOCK_|IPPROTO_|CAP_|SIG|BPF_)", re.IGNORECASE)
 
 
 def number(node: Node, field: FieldSpec, resolver: Resolver) -> Interval:

@@ -12,7 +12,7 @@ import attrs
 from enforcer.policy.actions import ListedAction, read_action, read_message
 from enforcer.policy.context import Context
 from enforcer.policy.events import EVENT_KEYS, Event, read_event
-from enforcer.policy.matching import Match, read_match
+from enforcer.policy.matching import Match, check_capability, read_match
 from enforcer.policy.model import Action, OnError, Rule, Verb
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, shorten
 from enforcer.policy.unsupported import RULE_WORDS
@@ -60,6 +60,7 @@ def read_rule(node: Node, number: int, listed: list[ListedAction], context: Cont
         return None
     match_entry = rule.get("match")
     match = read_match(match_entry.value, event, context) if match_entry else Match()
+    check_capability(match, event, context)
     if action is None:
         return None
     _check_deny(match, action, context)

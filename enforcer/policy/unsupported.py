@@ -23,9 +23,6 @@ _PODS = "select processes by unit, cgroup, binary or user"
 _CORRELATION = "rules cannot refer to each other yet"
 
 EVENT_WORDS = {
-    "memory": "for mappings of files use file with the operation mmapExec",
-    "process": "to say who acts, put process under match",
-    "kernel": "for module files use file with the operation read",
     "lsm": _BY_MEANING,
     "lsmhooks": _BY_MEANING,
     "kprobe": _BY_MEANING,

@@ -34,6 +34,8 @@ _FORMS = {
     "abstract": TextForm("the name", MAX_ABSTRACT),
     "xattr": TextForm("the name", MAX_XATTR),
     "source": TextForm("the source", MAX_SOURCE),
+    "module": TextForm("the name", MAX_SOURCE),
+    "target": TextForm("the path", MAX_BINARY, is_path=True),
     "fsType": TextForm("the type", MAX_FSTYPE),
     "args": TextForm("the argument", MAX_ARGUMENT),
 }

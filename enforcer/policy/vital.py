@@ -184,6 +184,10 @@ def _of_the_manager(own: Own) -> Iterator[Need]:
     yield from _does(_INIT, (Op.WRITE,), b"/sys/fs/cgroup/init.scope/cgroup.procs", "cgroups")
     yield from _does(_INIT, _TREES, b"/sys/fs/cgroup/system.slice/ssh.service", "cgroups")
     yield from _serves_unix(_INIT, b"/run/systemd/notify", "the sockets of systemd")
+    yield Need(_INIT, Op.SIGNAL, Thing(), "end", "services")
+    for op in (Op.SETUID, Op.SETGID, Op.CAPSET):
+        yield Need(_INIT, op, Thing(), "start", "services")
+    yield Need(_INIT, Op.BPF, Thing(), "start", "services")
 
 
 def _of_sshd(sessions: tuple[Actor, ...], parts: tuple[Thing, ...]) -> Iterator[Need]:
@@ -207,6 +211,8 @@ def _of_sshd(sessions: tuple[Actor, ...], parts: tuple[Thing, ...]) -> Iterator[
             coming = attrs.evolve(local, address=everything)
             yield Need(server, Op.ACCEPT, coming, "accept on", "port 22")
     for session in sessions:
+        for op in (Op.SETUID, Op.SETGID):
+            yield Need(session, op, Thing(), "log in", "users")
         yield from _logs_in(session)
         yield from _does(session, (Op.READ,), b"/etc/shadow", "logins")
         for shell in _SHELLS:
@@ -236,6 +242,7 @@ def _of_enforcer(own: Own) -> Iterator[Need]:
     yield from _serves_unix(daemon, _SOCKET_FILE, "its control socket")
     yield from _does(daemon, (Op.CREATE, Op.UNLINK), b"/sys/fs/bpf/enforcer/1/state", "its pins")
     yield from _does(daemon, _TREES, b"/sys/fs/bpf/enforcer/1", "its pins")
+    yield Need(daemon, Op.BPF, Thing(), "change", "what is in force")
     yield from _does(daemon, (Op.READ,), own.code, _SELF)
 
 

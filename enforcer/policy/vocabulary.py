@@ -9,6 +9,8 @@ made of is in :mod:`.kinds`.
 
 from __future__ import annotations
 
+import signal
+
 from enforcer.policy.kinds import (
     OPERATORS,
     Dim,
@@ -20,6 +22,7 @@ from enforcer.policy.kinds import (
     OpSpec,
     SubjectFlag,
 )
+from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.syscalls import LIFTED_SYSCALLS, LiftSpec
 
 __all__ = [
@@ -60,6 +63,47 @@ _MOUNT_FLAGS = {
     "shared": 0x100000,
     "relatime": 0x200000,
 }
+_CAPABILITIES = {name.removeprefix("CAP_").lower(): bit for name, bit in CAPABILITIES.items()}
+_SIGNALS = {s.name.removeprefix("SIG").lower(): s.value for s in sorted(signal.Signals)}
+_BPF_COMMANDS = {
+    "map_create": 0,
+    "map_lookup_elem": 1,
+    "map_update_elem": 2,
+    "map_delete_elem": 3,
+    "map_get_next_key": 4,
+    "prog_load": 5,
+    "obj_pin": 6,
+    "obj_get": 7,
+    "prog_attach": 8,
+    "prog_detach": 9,
+    "prog_test_run": 10,
+    "prog_get_next_id": 11,
+    "map_get_next_id": 12,
+    "prog_get_fd_by_id": 13,
+    "map_get_fd_by_id": 14,
+    "obj_get_info_by_fd": 15,
+    "prog_query": 16,
+    "raw_tracepoint_open": 17,
+    "btf_load": 18,
+    "btf_get_fd_by_id": 19,
+    "task_fd_query": 20,
+    "map_lookup_and_delete_elem": 21,
+    "map_freeze": 22,
+    "btf_get_next_id": 23,
+    "map_lookup_batch": 24,
+    "map_lookup_and_delete_batch": 25,
+    "map_update_batch": 26,
+    "map_delete_batch": 27,
+    "link_create": 28,
+    "link_update": 29,
+    "link_get_fd_by_id": 30,
+    "link_get_next_id": 31,
+    "enable_stats": 32,
+    "iter_create": 33,
+    "link_detach": 34,
+    "prog_bind_map": 35,
+    "token_create": 36,
+}
 _UNMOUNT_FLAGS = {"force": 0x1, "lazy": 0x2, "expire": 0x4}
 _PROTOCOLS = {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132, "mptcp": 262}
 
@@ -87,6 +131,15 @@ FIELDS: dict[str, FieldSpec] = {
         FieldSpec(
             "unmountFlags", Kind.FLAGS, "How it is unmounted.", Dim.BITS, names=_UNMOUNT_FLAGS
         ),
+        FieldSpec("target", Kind.PATH, "Executable of the other process.", Dim.PATH),
+        FieldSpec("targetUid", Kind.USER, "Real user of the other process.", Dim.TO_UID),
+        FieldSpec("signal", Kind.NUMBER, "Signal.", Dim.CODE, names=_SIGNALS),
+        FieldSpec("newUid", Kind.USER, "User that a user id of it becomes.", Dim.TO_UID),
+        FieldSpec("newGid", Kind.GROUP, "Group that a group id of it becomes.", Dim.TO_GID),
+        FieldSpec("gained", Kind.CAPABILITY, "Effective capabilities that it gains.", Dim.BITS),
+        FieldSpec("capability", Kind.NUMBER, "Capability used.", Dim.CODE, names=_CAPABILITIES),
+        FieldSpec("module", Kind.STRING, "Name by which the kernel asks for a module.", Dim.NAME),
+        FieldSpec("command", Kind.NUMBER, "Command of bpf(2).", Dim.CODE, names=_BPF_COMMANDS),
         FieldSpec("script", Kind.FLAG, "The file starts with #!.", flag=ObjectFlag.SCRIPT),
         FieldSpec(
             "interpreter",
@@ -251,6 +304,75 @@ _MOUNT_OPS = {
         _op("any", _MOUNTS, "path", "Every mount operation."),
     )
 }
+_PROCESSES = (
+    Op.SIGNAL,
+    Op.PTRACE,
+    Op.TRACEME,
+    Op.SETUID,
+    Op.SETGID,
+    Op.CAPSET,
+    Op.USERNS,
+)
+_PROCESS_OPS = {
+    o.name: o
+    for o in (
+        _op("signal", (Op.SIGNAL,), "signal target targetUid", "Send a signal to another process."),
+        _op(
+            "ptrace",
+            (Op.PTRACE,),
+            "target targetUid",
+            "Trace another process, or read or write its memory.",
+        ),
+        _op("traceme", (Op.TRACEME,), "target targetUid", "Be traced by the parent, the target."),
+        _op("setuid", (Op.SETUID,), "newUid", "Change a user id."),
+        _op("setgid", (Op.SETGID,), "newGid", "Change a group id."),
+        _op("capset", (Op.CAPSET,), "gained", "Change its capabilities."),
+        _op("capability", (Op.CAPABLE,), "capability", "Use a capability that it has."),
+        _op("userns", (Op.USERNS,), "", "Make a user namespace."),
+        _op("any", _PROCESSES, "", "All of these but capability."),
+    )
+}
+_MEMORY_OPS = {
+    o.name: o
+    for o in (
+        _op(
+            "mapExec",
+            (Op.MAP_EXEC,),
+            "",
+            "Map memory executable that is anonymous, or writable as well.",
+        ),
+        _op(
+            "protectExec",
+            (Op.PROTECT_EXEC,),
+            "",
+            "Make memory executable that is anonymous, was written, or is writable as well.",
+        ),
+        _op("any", (Op.MAP_EXEC, Op.PROTECT_EXEC), "", "Both."),
+    )
+}
+_LOADED = "path fileless memfd"
+_KERNELS = (
+    Op.MODULE,
+    Op.MODULE_REQUEST,
+    Op.KEXEC,
+    Op.FIRMWARE,
+    Op.BPF,
+    Op.PERF,
+    Op.IO_URING,
+)
+_KERNEL_OPS = {
+    o.name: o
+    for o in (
+        _op("module", (Op.MODULE,), _LOADED, "Load a module, from a file or from memory."),
+        _op("moduleRequest", (Op.MODULE_REQUEST,), "module", "Make the kernel ask for a module."),
+        _op("kexec", (Op.KEXEC,), _LOADED, "Load another kernel to boot."),
+        _op("firmware", (Op.FIRMWARE,), _LOADED, "Load firmware of a device."),
+        _op("bpf", (Op.BPF,), "command", "Call bpf(2)."),
+        _op("perf", (Op.PERF,), "", "Open a performance event."),
+        _op("ioUring", (Op.IO_URING,), "", "Set up an io_uring."),
+        _op("any", _KERNELS, "", "All of these."),
+    )
+}
 
 EVENTS: dict[str, EventSpec] = {
     e.name: e
@@ -258,6 +380,16 @@ EVENTS: dict[str, EventSpec] = {
         EventSpec("exec", _EXEC_OPS, "A program is run.", (Op.EXEC,)),
         EventSpec("file", _FILE_OPS, "A file is used.", _FILE_OPS["any"].ops),
         EventSpec("network", _NETWORK_OPS, "A socket is used.", _NETWORK_OPS["any"].ops),
+        EventSpec(
+            "process",
+            _PROCESS_OPS,
+            "A process acts on another, or changes what it may.",
+            _PROCESS_OPS["any"].ops,
+        ),
+        EventSpec("memory", _MEMORY_OPS, "Memory becomes executable.", _MEMORY_OPS["any"].ops),
+        EventSpec(
+            "kernel", _KERNEL_OPS, "The kernel is changed or watched.", _KERNEL_OPS["any"].ops
+        ),
         EventSpec("mount", _MOUNT_OPS, "The tree of mounts is changed.", _MOUNT_OPS["any"].ops),
     )
 }

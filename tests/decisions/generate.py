@@ -72,12 +72,18 @@ OPS_OF = {
     "file": [*EVENTS["file"].everything, Op.GUARD, Op.MOUNT_GUARD, Op.FD_READ, Op.FD_WRITE],
     "network": list(EVENTS["network"].everything),
     "mount": [*EVENTS["mount"].everything, Op.MOUNT_GUARD],
+    "process": [*EVENTS["process"].everything, Op.CAPABLE],
+    "memory": list(EVENTS["memory"].everything),
+    "kernel": list(EVENTS["kernel"].everything),
 }
 DIMS_OF = {
     "exec": [Dim.PATH],
     "file": [Dim.PATH, Dim.MODE, Dim.NAME],
     "network": [Dim.PATH, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.FAMILY, Dim.TYPE, Dim.PROTOCOL],
     "mount": [Dim.PATH, Dim.NAME, Dim.FSTYPE, Dim.BITS],
+    "process": [Dim.PATH, Dim.CODE, Dim.BITS, Dim.TO_UID, Dim.TO_GID],
+    "memory": [],
+    "kernel": [Dim.PATH, Dim.NAME, Dim.CODE],
 }
 FACTS = [0, 0, 1, 4, 0x44, 0x108, 0x3FF]
 SPAN = Span("random.yaml", 1, 1)
@@ -207,14 +213,15 @@ class Maker:
         return Action(self.pick(list(Verb)), self.pick([1, 2, 13]), message=message)
 
     def rule(self) -> Rule:
-        event = self.pick(["file", "file", "exec", "network", "mount"])
+        event = self.pick(["file", "file", "exec", "network", "mount", "process", "kernel"])
         words = self.several(lambda: self.pick(list(EVENTS[event].operations.values())), 1, 2)
         known = sorted(frozenset().union(*(word.fields for word in words)))
         compared = [FIELDS[n] for n in known if FIELDS[n].kind is not Kind.FLAG]
         facts = [FIELDS[n] for n in known if FIELDS[n].kind is Kind.FLAG]
         if "path" in known:
             compared += [FIELDS["path"]] * 3
-        chosen = self.several(lambda: self.condition(compared), 0, self.pick([1, 1, 2, 3]))
+        most = self.pick([1, 1, 2, 3]) if compared else 0
+        chosen = self.several(lambda: self.condition(compared), 0, most)
         stated = self.several(lambda: self.flag(facts), 0, 1) if facts and self.chance(0.4) else []
         if any(c.field.kind is Kind.ARGS for c in chosen):
             stated = [f for f in stated if f.field.flag != ObjectFlag.FILECAPS]

@@ -123,7 +123,8 @@ def test_forms_of_operations(form, words):
 )
 def test_every_operation_can_be_written(word):
     """All words of the tables are known to the builder."""
-    rule = load_rule(f"{{{word}, action: log}}")
+    match = ", match: {capability: BPF}" if word == "process: capability" else ""
+    rule = load_rule(f"{{{word}{match}, action: log}}")
     assert word == f"{rule.event}: {rule.operations[0].name}"
 
 

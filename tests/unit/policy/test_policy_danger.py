@@ -240,7 +240,9 @@ def test_our_own_programs_are_the_real_ones():
 def test_every_need_can_be_refused():
     """No line of the table is out of reach of a rule that refuses everything of its kind."""
     needs = vital_needs(HERE.own, HERE.exists)
-    found = _warnings(head="  default: {exec: deny, file: deny, network: deny}\n")
+    found = _warnings(
+        head="  default: {exec: deny, file: deny, network: deny, process: deny, kernel: deny}\n"
+    )
     for need in needs:
         assert any(need.what in warning for warning in found), need
     assert len(needs) == len(set(needs))

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What processes do to each other, and to what they may do themselves. */
+#include "act.h"
+#include "maps.bpf.h"
+
+/* The other process: what it runs as, and by its label what it runs. */
+static __always_inline void enf_target(struct enf_access *a, struct task_struct *t)
+{
+	struct enf_task *label = bpf_task_storage_get(&tasks, t, NULL, 0);
+
+	a->present |= ENF_BIT64(ENF_DIM_TO_UID);
+	a->to_uid = BPF_CORE_READ(t, real_cred, uid.val);
+	if (label && label->exe_len) {
+		a->present |= ENF_BIT64(ENF_DIM_PATH);
+		a->exe = (__u64)label->exe;
+		a->exe_len = label->exe_len;
+		return;
+	}
+	if (label && !(label->flags & ENF_SF_EXE_UNKNOWN)) /* a thread of the kernel */
+		return;
+	a->present |= ENF_BIT64(ENF_DIM_PATH); /* onError decides */
+	a->unknown |= ENF_BIT64(ENF_DIM_PATH);
+}
+
+/* A signal to another process. What a process does to itself it could do without one. */
+SEC("lsm/task_kill")
+int BPF_PROG(enf_task_kill, struct task_struct *target, void *info, int sig,
+	     const struct cred *cred, int ret)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct enf_access a = {
+		.present = ENF_BIT64(ENF_DIM_CODE),
+		.code = sig,
+		.op = { ENF_OP_SIGNAL },
+		.n_ops = 1,
+	};
+	__u64 device = 0;
+
+	if (ret)
+		return ret;
+	/* As a number: of a pointer the verifier holds that it is never NULL, as this one mostly is. */
+	bpf_probe_read_kernel(&device, sizeof(device), &cred);
+	if (!sig || device || target->tgid == t->tgid) /* of a device: whoever runs now */
+		return 0;
+	enf_target(&a, target);
+	return enf_act(&a);
+}
+
+static __always_inline int enf_trace(struct task_struct *target, __u8 op)
+{
+	struct enf_access a = {
+		.op = { op },
+		.n_ops = 1,
+	};
+
+	enf_target(&a, target);
+	return enf_act(&a);
+}
+
+/* ptrace, /proc/PID/mem, process_vm_readv and _writev, pidfd_getfd. Not what only looks. */
+SEC("lsm/ptrace_access_check")
+int BPF_PROG(enf_ptrace_access_check, struct task_struct *target, unsigned int mode, int ret)
+{
+	if (ret)
+		return ret;
+	if (!(mode & ENF_PTRACE_MODE_ATTACH))
+		return 0;
+	return enf_trace(target, ENF_OP_PTRACE);
+}
+
+SEC("lsm/ptrace_traceme")
+int BPF_PROG(enf_ptrace_traceme, struct task_struct *tracer, int ret)
+{
+	return ret ? ret : enf_trace(tracer, ENF_OP_TRACEME);
+}
+
+/* ---- Identity ------------------------------------------------------------------------------ */
+
+/* Asks about one id that becomes another, unless the same has been asked. Returns: 0 or -errno. */
+#define enf_becomes(a, new, old, field, to, dim, asked)                                            \
+	({                                                                                         \
+		int _error = 0;                                                                    \
+		if ((new)->field.val != (old)->field.val && (new)->field.val != (asked)) {         \
+			(asked) = (new)->field.val;                                                \
+			(a)->to = (asked);                                                         \
+			_error = enf_act(a);                                                       \
+		}                                                                                  \
+		_error;                                                                            \
+	})
+
+SEC("lsm/task_fix_setuid")
+int BPF_PROG(enf_task_fix_setuid, struct cred *new, const struct cred *old, int flags, int ret)
+{
+	struct enf_access a = {
+		.present = ENF_BIT64(ENF_DIM_TO_UID),
+		.op = { ENF_OP_SETUID },
+		.n_ops = 1,
+	};
+	__u32 asked = ENF_NONE;
+	int error;
+
+	if (ret)
+		return ret;
+	error = enf_becomes(&a, new, old, euid, to_uid, ENF_DIM_TO_UID, asked);
+	if (!error)
+		error = enf_becomes(&a, new, old, uid, to_uid, ENF_DIM_TO_UID, asked);
+	if (!error)
+		error = enf_becomes(&a, new, old, suid, to_uid, ENF_DIM_TO_UID, asked);
+	if (!error)
+		error = enf_becomes(&a, new, old, fsuid, to_uid, ENF_DIM_TO_UID, asked);
+	return error;
+}
+
+SEC("lsm/task_fix_setgid")
+int BPF_PROG(enf_task_fix_setgid, struct cred *new, const struct cred *old, int flags, int ret)
+{
+	struct enf_access a = {
+		.present = ENF_BIT64(ENF_DIM_TO_GID),
+		.op = { ENF_OP_SETGID },
+		.n_ops = 1,
+	};
+	__u32 asked = ENF_NONE;
+	int error;
+
+	if (ret)
+		return ret;
+	error = enf_becomes(&a, new, old, egid, to_gid, ENF_DIM_TO_GID, asked);
+	if (!error)
+		error = enf_becomes(&a, new, old, gid, to_gid, ENF_DIM_TO_GID, asked);
+	if (!error)
+		error = enf_becomes(&a, new, old, sgid, to_gid, ENF_DIM_TO_GID, asked);
+	if (!error)
+		error = enf_becomes(&a, new, old, fsgid, to_gid, ENF_DIM_TO_GID, asked);
+	return error;
+}
+
+/* What it gains counts; that a process gives up capabilities is also a capset. */
+SEC("lsm/capset")
+int BPF_PROG(enf_capset, struct cred *new, const struct cred *old, const kernel_cap_t *effective,
+	     const kernel_cap_t *inheritable, const kernel_cap_t *permitted, int ret)
+{
+	struct enf_access a = {
+		.present = ENF_BIT64(ENF_DIM_BITS),
+		.op = { ENF_OP_CAPSET },
+		.n_ops = 1,
+	};
+	__u64 had = 0;
+
+	if (ret)
+		return ret;
+	if (bpf_probe_read_kernel(&a.bits, sizeof(a.bits), effective) ||
+	    bpf_probe_read_kernel(&had, sizeof(had), &old->cap_effective))
+		a.unknown |= ENF_BIT64(ENF_DIM_BITS);
+	a.bits &= ~had;
+	return enf_act(&a);
+}
+
+/*
+ * The use of a capability that the process has. Asked very often, so only those that some rule names
+ * go further than one look.
+ */
+SEC("lsm/capable")
+int BPF_PROG(enf_capable, const struct cred *cred, void *ns, int capability, unsigned int options,
+	     int ret)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct enf_access a = {
+		.present = ENF_BIT64(ENF_DIM_CODE),
+		.code = capability,
+		.op = { ENF_OP_CAPABLE },
+		.n_ops = 1,
+	};
+
+	if (ret)
+		return ret;
+	if (!enf_names_capability(capability))
+		return 0;
+	if ((__u64)cred != (__u64)t->cred) /* of another process: that one uses nothing */
+		return 0;
+	return enf_act(&a);
+}
+
+SEC("lsm/userns_create")
+int BPF_PROG(enf_userns_create, const struct cred *cred, int ret)
+{
+	struct enf_access a = {
+		.op = { ENF_OP_USERNS },
+		.n_ops = 1,
+	};
+
+	return ret ? ret : enf_act(&a);
+}
