@@ -407,7 +407,8 @@ enum dentry_flags {
 #define ENF_FMODE_READ 0x1
 #define ENF_FMODE_WRITE 0x2
 #define ENF_O_APPEND 02000
-#define ENF_SB_NOUSER (1UL << 31) /* of the kernel's own: pipes, sockets, memfd */
+#define ENF_SB_KERNMOUNT (1UL << 22) /* mounted by the kernel for itself */
+#define ENF_SB_NOUSER (1UL << 31)    /* of the kernel's own: pipes, sockets, memfd */
 #define ENF_S_IFMT 0170000
 #define ENF_S_IFSOCK 0140000
 #define ENF_S_IFCHR 0020000

@@ -12,11 +12,25 @@ static __always_inline int enf_memory(__u8 op)
 	return enf_act(&a);
 }
 
-/* Private memory by the name of a device: what is mapped of it is anonymous. */
-static __always_inline int enf_is_zero_device(const struct file *file)
+/*
+ * Is what a file maps anonymous by another name? Shared memory, of the kernel's own file systems (also
+ * that of memfd, SysV and huge pages), and private memory of /dev/zero.
+ */
+static __always_inline int enf_is_anonymous(__u64 file)
 {
-	return (file->f_inode->i_mode & ENF_S_IFMT) == ENF_S_IFCHR &&
-	       file->f_inode->i_rdev == ENF_ZERO_DEVICE;
+	unsigned long flags = 0;
+	__u64 inode = 0, sb = 0;
+	__u32 device = 0;
+	__u16 mode = 0;
+
+	enf_read(inode, file + enf_offset(struct file, f_inode));
+	enf_read(sb, inode + enf_offset(struct inode, i_sb));
+	enf_read(flags, sb + enf_offset(struct super_block, s_flags));
+	if (flags & (ENF_SB_NOUSER | ENF_SB_KERNMOUNT))
+		return 1;
+	enf_read(mode, inode + enf_offset(struct inode, i_mode));
+	enf_read(device, inode + enf_offset(struct inode, i_rdev));
+	return (mode & ENF_S_IFMT) == ENF_S_IFCHR && device == ENF_ZERO_DEVICE;
 }
 
 /* Executable from the start: anonymous, or writable as well. */
@@ -24,11 +38,14 @@ SEC("lsm/mmap_file")
 int BPF_PROG(enf_mmap_memory, struct file *file, unsigned long reqprot, unsigned long prot,
 	     unsigned long flags, int ret)
 {
+	__u64 mapped;
+
 	if (ret)
 		return ret;
 	if (!(prot & ENF_PROT_EXEC))
 		return 0;
-	if (file && !(prot & ENF_PROT_WRITE) && !enf_is_zero_device(file))
+	mapped = enf_address(file); /* of a pointer some verifiers believe that it is never NULL */
+	if (mapped && !(prot & ENF_PROT_WRITE) && !enf_is_anonymous(mapped))
 		return 0;
 	return enf_memory(ENF_OP_MAP_EXEC);
 }
@@ -42,6 +59,7 @@ int BPF_PROG(enf_mprotect_memory, struct vm_area_struct *vma, unsigned long reqp
 	     unsigned long prot, int ret)
 {
 	unsigned long had = vma->vm_flags;
+	__u64 file = 0, copies = 0;
 
 	if (ret)
 		return ret;
@@ -49,7 +67,10 @@ int BPF_PROG(enf_mprotect_memory, struct vm_area_struct *vma, unsigned long reqp
 		return 0;
 	if ((had & ENF_VM_EXEC) && ((had & ENF_VM_WRITE) || !(prot & ENF_PROT_WRITE)))
 		return 0;
-	if (vma->vm_file && !vma->anon_vma && !(had & ENF_VM_WRITE) && !(prot & ENF_PROT_WRITE))
+	bpf_core_read(&file, sizeof(file), &vma->vm_file);
+	bpf_core_read(&copies, sizeof(copies), &vma->anon_vma);
+	if (file && !copies && !((had & ENF_VM_WRITE) || (prot & ENF_PROT_WRITE)) &&
+	    !enf_is_anonymous(file))
 		return 0;
 	return enf_memory(ENF_OP_PROTECT_EXEC);
 }

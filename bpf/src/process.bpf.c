@@ -16,9 +16,9 @@ static __always_inline void enf_target(struct enf_access *a, struct task_struct 
 		a->exe_len = label->exe_len;
 		return;
 	}
-	if (label && !(label->flags & ENF_SF_EXE_UNKNOWN)) /* a thread of the kernel */
+	if (label && (label->flags & ENF_SF_KTHREAD)) /* runs nothing */
 		return;
-	a->present |= ENF_BIT64(ENF_DIM_PATH); /* onError decides */
+	a->present |= ENF_BIT64(ENF_DIM_PATH); /* not known, or just being read: onError decides */
 	a->unknown |= ENF_BIT64(ENF_DIM_PATH);
 }
 
@@ -34,13 +34,15 @@ int BPF_PROG(enf_task_kill, struct task_struct *target, void *info, int sig,
 		.op = { ENF_OP_SIGNAL },
 		.n_ops = 1,
 	};
-	__u64 device = 0;
 
 	if (ret)
 		return ret;
-	/* As a number: of a pointer the verifier holds that it is never NULL, as this one mostly is. */
-	bpf_probe_read_kernel(&device, sizeof(device), &cred);
-	if (!sig || device || target->tgid == t->tgid) /* of a device: whoever runs now */
+	if (!sig || target->tgid == t->tgid)
+		return 0;
+	/* Of a device, in the name of whoever runs now. A number: of a pointer some verifiers believe
+	 * that it is never NULL, as this one mostly is.
+	 */
+	if (enf_address(cred))
 		return 0;
 	enf_target(&a, target);
 	return enf_act(&a);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The event of a rule: ``exec``, ``file``, ``network``, or a ``syscall`` lifted to one of them.
+The event of a rule: one by meaning (``exec``, ``file``, …), or a ``syscall`` lifted to one of them.
 """
 
 from __future__ import annotations

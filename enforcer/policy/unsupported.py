@@ -18,7 +18,9 @@ __all__ = [
     "SUBJECT_WORDS",
 ]
 
-_BY_MEANING = "use exec, file, network, or syscall with a system call that one of them covers"
+_BY_MEANING = (
+    "use an event by meaning, as exec or file, or syscall with a system call that one covers"
+)
 _PODS = "select processes by unit, cgroup, binary or user"
 _CORRELATION = "rules cannot refer to each other yet"
 
@@ -71,7 +73,7 @@ SPEC_WORDS = {
     **dict.fromkeys(SUBJECT_WORDS, f"under selector, {_PODS}"),
     **dict.fromkeys(
         ("kprobes", "tracepoints", "uprobes", "lsmhooks", "usdts", "loader", "options", "lists"),
-        "rules are written under rules, by exec, file, network or syscall",
+        "rules are written under rules, by an event as exec, file or syscall",
     ),
     "rateLimit": RULE_WORDS["rateLimit"],
 }

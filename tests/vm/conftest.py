@@ -28,6 +28,7 @@ _WEIGHTS = {
     "test_network.py": 2,
     "test_paths.py": 2,
     "test_subjects.py": 2,
+    "test_system_events.py": 3,
 }
 
 

@@ -21,6 +21,7 @@ from collections.abc import Callable
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.mmap.restype = ctypes.c_void_p
 _LIBC.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+_LIBC.shmat.restype = ctypes.c_void_p
 _LIBC.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 _PAGE = mmap.PAGESIZE
@@ -36,7 +37,7 @@ _SYS = {
     "kexec_load": 246,
     "kexec_file_load": 320,
     "io_uring_setup": 425,
-    "pidfd_open": 434,
+    "pidfd_getfd": 438,
     "pidfd_send_signal": 424,
     "capset": 126,
 }
@@ -102,6 +103,11 @@ def write_memory(pid: str) -> None:
     local = struct.pack("PN", ctypes.addressof(mine), 8)
     remote = struct.pack("PN", start, 8)
     _call("process_vm_writev", int(pid), local, 1, remote, 1, 0)
+
+
+@_attempt
+def take_descriptor(pid: str) -> None:
+    _call("pidfd_getfd", os.pidfd_open(int(pid)), 0, 0)
 
 
 @_attempt
@@ -205,6 +211,34 @@ def map_zero(_: str) -> None:
 
 
 @_attempt
+def map_memfd(_: str) -> None:
+    """A file without a name is no file."""
+    memory = os.memfd_create("x")
+    os.truncate(memory, _PAGE)
+    _map(_R | _X, _SHARED, memory)
+
+
+@_attempt
+def attach_shared_memory(_: str) -> None:
+    """That of System V, executable and not writable."""
+    memory = _checked(_LIBC.shmget(0, _PAGE, 0o1700))
+    read_only, executable, remove = 0o10000, 0o100000, 0
+    try:
+        _checked(_LIBC.shmat(memory, None, read_only | executable))
+    finally:
+        _LIBC.shmctl(memory, remove, None)
+
+
+@_attempt
+def protect_shared(_: str) -> None:
+    """Anonymous memory that the kernel keeps as a file, not writable at the moment."""
+    address = _map(_R | _W, _SHARED | _ANONYMOUS)
+    ctypes.memset(address, 0xC3, 1)
+    _protect(address, _R)
+    _protect(address, _R | _X)
+
+
+@_attempt
 def protect_anonymous(_: str) -> None:
     address = _map(_R | _W)
     ctypes.memset(address, 0xC3, 1)
@@ -258,7 +292,22 @@ def request(_: str) -> None:
 
 @_attempt
 def kexec_from_memory(_: str) -> None:
+    """Load nothing, which removes what is loaded."""
     _call("kexec_load", 0, 0, None, 0)
+
+
+@_attempt
+def kexec(path: str) -> None:
+    """Load the image of a kernel, without an initial file system."""
+    no_initial = 4
+    _call("kexec_file_load", os.open(path, os.O_RDONLY), -1, 1, b"", no_initial)
+
+
+@_attempt
+def load_firmware(path: str) -> None:
+    """By the module that tests the loader, which asks for it in this process."""
+    with open("/sys/devices/virtual/misc/test_firmware/trigger_request", "wb", 0) as order:
+        order.write(path.rpartition("/")[2].encode())
 
 
 @_attempt

@@ -12,6 +12,7 @@ import lzma
 import os
 import platform
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,11 @@ _ERROR = errno.EDOM  # none of these operations returns it by itself
 _SCRIPT = system_attempts.__file__
 _VICTIM, _OTHER, _DATA = _ROOT / "victim", _ROOT / "other", _ROOT / "data"
 _MODULE = _ROOT / "dummy.ko"
+_KERNEL = _ROOT / "kernel"
+_FIRMWARE = Path("/usr/lib/firmware/enforcer-system-test")
+_MODULES = Path(f"/usr/lib/modules/{platform.release()}")
 _ROOT_IDS = "(0, 0, 0) (0, 0, 0)"
+_LOADABLE = ("dummy", "af_alg")
 
 
 @attrs.frozen
@@ -57,6 +62,7 @@ CASES = [
     Case("seize", "process: ptrace", _ON, str(_VICTIM), str(_OTHER)),
     Case("open_memory", "process: ptrace", _ON, str(_VICTIM), str(_OTHER)),
     Case("write_memory", "process: ptrace", f"{_ON}, targetUid: 0", str(_VICTIM), str(_OTHER)),
+    Case("take_descriptor", "process: ptrace", _ON, str(_VICTIM), str(_OTHER)),
     Case("traceme", "process: traceme", other="use_chroot"),
     Case("setuid", "process: setuid", "newUid: 1234", "1234", "1235"),
     Case("seteuid", "process: setuid", "newUid: 1234", "1234", "1235"),
@@ -76,6 +82,14 @@ CASES = [
     Case("map_anonymous", "memory: mapExec", other="protect_clean_file", neighbour=str(_DATA)),
     Case("map_writable_too", "memory: mapExec", "", str(_DATA), str(_DATA), "protect_clean_file"),
     Case("map_zero", "memory: mapExec", other="protect_clean_file", neighbour=str(_DATA)),
+    Case("map_memfd", "memory: mapExec", other="protect_clean_file", neighbour=str(_DATA)),
+    Case(
+        "attach_shared_memory",
+        "memory: mapExec",
+        other="protect_clean_file",
+        neighbour=str(_DATA),
+    ),
+    Case("protect_shared", "memory: protectExec", "", "", str(_DATA), "protect_clean_file"),
     Case("protect_anonymous", "memory: protectExec", "", "", str(_DATA), "protect_clean_file"),
     Case(
         "protect_written_file",
@@ -110,20 +124,52 @@ CASES = [
         other="perf",
         error=errno.EAFNOSUPPORT,
     ),
+    Case("kexec", "kernel: kexec", f"path: {_KERNEL}", str(_KERNEL), f"{_KERNEL}.other"),
     Case("kexec_from_memory", "kernel: kexec", "fileless: true", other="bpf_list"),
+    Case(
+        "load_firmware",
+        "kernel: firmware",
+        f"path: {_FIRMWARE}",
+        str(_FIRMWARE),
+        f"{_FIRMWARE}.other",
+    ),
     Case("bpf_map", "kernel: bpf", "command: map_create", other="bpf_list"),
     Case("perf", "kernel: perf", other="bpf_list"),
     Case("io_uring", "kernel: ioUring", other="bpf_list"),
 ]
 _BY_NAME = {case.name: case for case in CASES}
+_LEAVE_SOMETHING = {
+    *("kill", "kill_by_descriptor", "stop", "setuid", "seteuid", "set_saved_uid", "setgid"),
+    *("setegid", "insert", "insert_from_memory", "request", "kexec"),
+}
+_TESTER = "test_firmware"  # a module that asks for firmware when told to; not in every kernel
+_EACH = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            case.attempt == "load_firmware" and not [*_MODULES.rglob(f"{_TESTER}.ko*")],
+            reason=f"this kernel has no module {_TESTER}",
+        ),
+    )
+    for name, case in _BY_NAME.items()
+]
 
 
 def _interpreter(verb: str, case: Case) -> Path:
     return _ROOT / verb / case.name
 
 
-def _run(interpreter: Path, name: str, given: str) -> tuple[int, str, bool]:
-    """Return how the attempt ended, the ids it had then, and whether its victim is unharmed."""
+@attrs.frozen
+class Outcome:
+    """How an attempt ended, the ids it had then, whether its victim is well, what it brought in."""
+
+    code: int
+    ids: str = _ROOT_IDS
+    is_victim_well: bool = True
+    brought: frozenset[str] = frozenset()
+
+
+def _run(interpreter: Path, name: str, given: str) -> Outcome:
     victim = None
     if given in {str(_VICTIM), str(_OTHER)}:
         victim = subprocess.Popen([given, "300"])
@@ -137,13 +183,13 @@ def _run(interpreter: Path, name: str, given: str) -> tuple[int, str, bool]:
             given,
             env={"PYTHONHOME": sys.base_prefix, "PATH": os.environ["PATH"]},
         )
-        return done.returncode, done.stdout.decode(), victim is None or _is_well(victim)
+        is_well = victim is None or _is_well(victim)
+        return Outcome(done.returncode, done.stdout.decode(), is_well, _brought())
     finally:
+        _unload()
         if victim is not None:
             victim.kill()
             victim.wait()
-        for module in ("dummy", "af_alg"):
-            subprocess.run(["rmmod", module], check=False, capture_output=True)
 
 
 def _is_well(victim: subprocess.Popen[bytes]) -> bool:
@@ -152,8 +198,37 @@ def _is_well(victim: subprocess.Popen[bytes]) -> bool:
     return state not in {"Z", "T", "t"}
 
 
-def _modules() -> set[str]:
-    return {line.split()[0] for line in Path("/proc/modules").read_text().splitlines()}
+def _brought() -> frozenset[str]:
+    """What attempts have loaded into the kernel, or as the kernel to come."""
+    found = {line.split()[0] for line in Path("/proc/modules").read_text().splitlines()}
+    if Path("/sys/kernel/kexec_loaded").read_text().strip() != "0":
+        found.add("kexec")
+    return found & {*_LOADABLE, "kexec"}
+
+
+def _unload() -> None:
+    if _brought():
+        subprocess.run(["rmmod", *_LOADABLE], check=False, capture_output=True)
+        subprocess.run([sys.executable, "-S", _SCRIPT, "kexec_from_memory"], check=True)
+
+
+def _small_kernel() -> bytes:
+    """What kexec takes for a kernel of x86, by its head (Documentation/arch/x86/boot.rst)."""
+    image = bytearray(0x10000)
+    for at, form, value in (
+        (0x1F1, "B", 4),  # setup_sects
+        (0x1FE, "H", 0xAA55),  # boot_flag
+        (0x201, "B", 0x6A),  # how far the head goes
+        (0x202, "4s", b"HdrS"),
+        (0x206, "H", 0x020F),  # version
+        (0x211, "B", 1),  # loadflags: high
+        (0x230, "I", 0x200000),  # kernel_alignment
+        (0x236, "H", 3),  # xloadflags: 64 bits, anywhere
+        (0x238, "I", 255),  # cmdline_size
+        (0x260, "I", 0x10000),  # init_size
+    ):
+        struct.pack_into(f"<{form}", image, at, value)
+    return bytes(image)
 
 
 def _rule(verb: str, case: Case) -> str:
@@ -166,19 +241,24 @@ def _rule(verb: str, case: Case) -> str:
 
 
 @pytest.fixture(scope="module")
-def controls() -> dict[str, tuple[int, str, bool]]:
+def controls() -> dict[str, Outcome]:
     """What each attempt does where no policy is in force."""
     for verb in ("deny", "kill"):
         (_ROOT / verb).mkdir(parents=True)
     python = Path(sys.executable).resolve()
     for case in CASES:
         for verb in ("deny", "kill"):
-            os.link(shutil.copy(python, _ROOT / f"{verb}.python"), _interpreter(verb, case))
-            (_ROOT / f"{verb}.python").unlink()
+            shutil.copy(python, _interpreter(verb, case))
     for name in (_VICTIM, _OTHER):
         shutil.copy("/usr/bin/sleep", name)
     _DATA.write_bytes(b"\x90" * 4096)
-    (packed,) = Path(f"/usr/lib/modules/{platform.release()}").rglob("net/dummy.ko*")
+    (packed,) = _MODULES.rglob("net/dummy.ko*")
+    for name in (_KERNEL, Path(f"{_KERNEL}.other")):
+        name.write_bytes(_small_kernel())
+    _FIRMWARE.parent.mkdir(exist_ok=True)
+    for name in (_FIRMWARE, Path(f"{_FIRMWARE}.other")):
+        name.write_bytes(b"firmware")
+    subprocess.run(["modprobe", "-q", _TESTER], check=False)
     raw = packed.read_bytes()
     _MODULE.write_bytes(lzma.decompress(raw) if packed.suffix == ".xz" else raw)
     shutil.copy(_MODULE, f"{_MODULE}.other")
@@ -196,40 +276,39 @@ def daemon(controls, tmp_path_factory) -> Iterator[Engine]:
         yield engine
 
 
-@pytest.mark.parametrize("name", _BY_NAME)
+@pytest.mark.parametrize("name", _EACH)
 def test_takes_place_without_a_policy(name, controls) -> None:
-    """The attempt works: what refuses it later is the policy."""
-    assert 0 == controls[name][0]
+    """The attempt works, and is seen where it leaves something: what refuses it is the policy."""
+    found = controls[name]
+
+    assert 0 == found.code
+    assert _BY_NAME[name].attempt not in _LEAVE_SOMETHING or Outcome(0) != found
 
 
-@pytest.mark.parametrize("name", _BY_NAME)
+@pytest.mark.parametrize("name", _EACH)
 def test_denied(name, daemon) -> None:
-    """The attempt fails with the rule's errno; ids, victim and modules are as they were."""
+    """The attempt fails with the rule's errno; ids, victim and kernel are as they were."""
     case = _BY_NAME[name]
 
-    found = _run(_interpreter("deny", case), case.attempt, case.given)
-
-    assert (case.error, _ROOT_IDS, True) == found
-    assert not {"dummy", "af_alg"} & _modules()
+    assert Outcome(case.error) == _run(_interpreter("deny", case), case.attempt, case.given)
 
 
-@pytest.mark.parametrize("name", _BY_NAME)
+@pytest.mark.parametrize("name", _EACH)
 def test_killed(name, daemon) -> None:
     """The process dies of SIGKILL before it gets any further."""
     case = _BY_NAME[name]
 
-    assert (-9, "", True) == _run(_interpreter("kill", case), case.attempt, case.given)
-    assert not {"dummy", "af_alg"} & _modules()
+    assert Outcome(-9, "") == _run(_interpreter("kill", case), case.attempt, case.given)
 
 
-@pytest.mark.parametrize("name", _BY_NAME)
+@pytest.mark.parametrize("name", _EACH)
 def test_neighbour_is_left_alone(name, daemon) -> None:
     """What the rule does not name takes place, by the same program."""
     case = _BY_NAME[name]
 
-    code, _, _ = _run(_interpreter("deny", case), case.other or case.attempt, case.neighbour)
+    found = _run(_interpreter("deny", case), case.other or case.attempt, case.neighbour)
 
-    assert 0 == code
+    assert 0 == found.code
 
 
 def test_a_process_may_signal_itself(daemon) -> None:
