@@ -51,14 +51,19 @@ def breaks_the_machine(policy: Policy, host: Host) -> Iterator[Issue]:
 
 @check
 def hits_everything(policy: Policy, host: Host) -> Iterator[Issue]:
-    """A deny or kill that says neither who nor what."""
+    """A deny or kill that says neither who nor what, and that no rule above allows any of."""
     del host
+    allowed: set[Op] = set()
     for rule in policy.rules:
+        ops = set(kernel_operations(rule))
+        if rule.action.verb is Verb.ALLOW:
+            allowed |= ops
         if (
             rule.action.verb >= Verb.DENY
             and is_for_everybody(policy, rule)
             and not rule.conditions
             and not rule.flags
+            and not ops & allowed
         ):
             what = ", ".join(o.name for o in rule.operations)
             yield warning(
@@ -96,7 +101,8 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def _event(op: Op) -> str:
-    return next(e.name for e in EVENTS.values() if op in e.everything)
+    """Return the event whose default decides *op*; none does for what must be named."""
+    return next((e.name for e in EVENTS.values() if op in e.everything), "")
 
 
 def _is_named(rule: Rule, thing: Thing) -> bool:
@@ -244,6 +250,9 @@ def _holds(condition: Condition, thing: Thing) -> bool:
         Dim.FAMILY: thing.family,
         Dim.TYPE: thing.type,
         Dim.PROTOCOL: thing.protocol,
+        Dim.CODE: thing.code,
+        Dim.TO_UID: thing.to,
+        Dim.TO_GID: thing.to,
     }.get(dim or Dim.PATH)
     if number is None:
         return False

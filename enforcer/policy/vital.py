@@ -9,6 +9,7 @@ nothing more. Paths are the kernel's names, so merged and without links.
 from __future__ import annotations
 
 import functools
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,8 @@ import attrs
 
 import enforcer
 from enforcer import places
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.names import CAPABILITIES
+from enforcer.policy.vocabulary import FIELDS, Op
 
 __all__ = ["Actor", "Need", "Own", "Thing", "own_programs", "vital_needs"]
 
@@ -54,6 +56,7 @@ class Thing:
     What an operation is about, as far as it is known; None: the operation has no such thing.
 
     *also* are names that links give to *path*. *address* is a range if only that much is known.
+    *code* is a signal, a capability or a command; *to* the user or group that an id becomes.
     """
 
     path: bytes | None = None
@@ -63,6 +66,8 @@ class Thing:
     family: int | None = None
     type: int | None = None
     protocol: int | None = None
+    code: int | None = None
+    to: int | None = None
     flags: frozenset[str] = frozenset()
 
 
@@ -145,6 +150,10 @@ _LIBRARIES: Final = {
 }
 _CHANGES: Final = (Op.CREATE, Op.WRITE, Op.UNLINK, Op.RENAME)
 _TREES: Final = (Op.MKDIR, Op.RMDIR)
+_BPF_MAP_UPDATE, _BPF_PROG_LOAD = (
+    FIELDS["command"].names[word] for word in ("map_update_elem", "prog_load")
+)
+_SOMEBODY: Final = 1000  # the first user, and group, of people
 _SOCKET_FILE: Final = bytes(places.SOCKET)
 _POLICY_FILE: Final = bytes(places.POLICIES / "policy.yaml")
 
@@ -184,10 +193,18 @@ def _of_the_manager(own: Own) -> Iterator[Need]:
     yield from _does(_INIT, (Op.WRITE,), b"/sys/fs/cgroup/init.scope/cgroup.procs", "cgroups")
     yield from _does(_INIT, _TREES, b"/sys/fs/cgroup/system.slice/ssh.service", "cgroups")
     yield from _serves_unix(_INIT, b"/run/systemd/notify", "the sockets of systemd")
-    yield Need(_INIT, Op.SIGNAL, Thing(), "end", "services")
-    for op in (Op.SETUID, Op.SETGID, Op.CAPSET):
-        yield Need(_INIT, op, Thing(), "start", "services")
-    yield Need(_INIT, Op.BPF, Thing(), "start", "services")
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        yield Need(_INIT, Op.SIGNAL, Thing(code=number), "end", "services")
+    yield from _changes_identity(_INIT, "start", "services")
+    yield Need(_INIT, Op.CAPSET, Thing(), "start", "services")
+    yield Need(_INIT, Op.CAPABLE, Thing(code=CAPABILITIES["CAP_SYS_ADMIN"]), "start", "services")
+    yield Need(_INIT, Op.BPF, Thing(code=_BPF_PROG_LOAD), "start", "services")
+
+
+def _changes_identity(actor: Actor, verb: str, what: str) -> Iterator[Need]:
+    for op, capability in ((Op.SETUID, "CAP_SETUID"), (Op.SETGID, "CAP_SETGID")):
+        yield Need(actor, op, Thing(to=_SOMEBODY), verb, what)
+        yield Need(actor, Op.CAPABLE, Thing(code=CAPABILITIES[capability]), verb, what)
 
 
 def _of_sshd(sessions: tuple[Actor, ...], parts: tuple[Thing, ...]) -> Iterator[Need]:
@@ -211,8 +228,7 @@ def _of_sshd(sessions: tuple[Actor, ...], parts: tuple[Thing, ...]) -> Iterator[
             coming = attrs.evolve(local, address=everything)
             yield Need(server, Op.ACCEPT, coming, "accept on", "port 22")
     for session in sessions:
-        for op in (Op.SETUID, Op.SETGID):
-            yield Need(session, op, Thing(), "log in", "users")
+        yield from _changes_identity(session, "log in", "users")
         yield from _logs_in(session)
         yield from _does(session, (Op.READ,), b"/etc/shadow", "logins")
         for shell in _SHELLS:
@@ -231,6 +247,12 @@ def _of_a_shell(actor: Actor, own: Own) -> Iterator[Need]:
     there = attrs.evolve(unix, path=_SOCKET_FILE)
     yield Need(command, Op.CONNECT, there, "connect to", "the control socket of enforcer")
     yield from _does(command, (Op.READ,), own.code, _SELF)
+    yield from _loads(command)
+
+
+def _loads(actor: Actor) -> Iterator[Need]:
+    for command in (_BPF_MAP_UPDATE, _BPF_PROG_LOAD):
+        yield Need(actor, Op.BPF, Thing(code=command), "change", "what is in force")
 
 
 def _of_enforcer(own: Own) -> Iterator[Need]:
@@ -242,7 +264,7 @@ def _of_enforcer(own: Own) -> Iterator[Need]:
     yield from _serves_unix(daemon, _SOCKET_FILE, "its control socket")
     yield from _does(daemon, (Op.CREATE, Op.UNLINK), b"/sys/fs/bpf/enforcer/1/state", "its pins")
     yield from _does(daemon, _TREES, b"/sys/fs/bpf/enforcer/1", "its pins")
-    yield Need(daemon, Op.BPF, Thing(), "change", "what is in force")
+    yield from _loads(daemon)
     yield from _does(daemon, (Op.READ,), own.code, _SELF)
 
 

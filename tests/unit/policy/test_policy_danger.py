@@ -73,6 +73,11 @@ def _warning(*rules, head=""):
         ("network: socket, match: {family: unix}", "everybody to use unix sockets,"),
         ("network: bind, match: {path: /run/**}", "the sockets of systemd, its control socket,"),
         ("network: connect, match: {path: /run/enforcer/*}", "to connect to the control socket"),
+        ("process: signal, match: {signal: TERM}", "everybody to end services,"),
+        ("process: setuid, match: {newUid: {notEqual: 0}}", "to start services and to log in users,"),
+        ("process: capability, match: {capability: SETGID}", "to start services and to log in users,"),
+        ("process: capability, match: {capability: SYS_ADMIN}", "everybody to start services,"),
+        ("kernel: bpf, match: {command: prog_load}", "to start services and to change what is in force,"),
         # what a login needs, asked by whom it comes from
         ("exec: {}, match: {path: /bin/*sh, ancestors: {binary: /usr/sbin/sshd}}",
          "sshd, the shell to run the shell,"),
@@ -241,7 +246,8 @@ def test_every_need_can_be_refused():
     """No line of the table is out of reach of a rule that refuses everything of its kind."""
     needs = vital_needs(HERE.own, HERE.exists)
     found = _warnings(
-        head="  default: {exec: deny, file: deny, network: deny, process: deny, kernel: deny}\n"
+        "{process: capability, match: {capability: [SETUID, SETGID, SYS_ADMIN]}, action: deny}",
+        head="  default: {exec: deny, file: deny, network: deny, process: deny, kernel: deny}\n",
     )
     for need in needs:
         assert any(need.what in warning for warning in found), need

@@ -174,6 +174,10 @@ def test_remarks(rule, check):
             "{network: send, match: {port: 80}, action: deny}",
         ],
         ["{exec: {}, match: {path: /a}, action: {kill: {signal: KILL}}}"],
+        [
+            "{kernel: module, match: {path: /a}, action: allow}",
+            "{kernel: module, action: deny}",
+        ],
     ],
 )
 def test_no_remarks(rules):
