@@ -59,6 +59,20 @@ int enf_act_once(struct enf_access *access);
 /* argv of the new program lies at user address *start*, *len* bytes, *argc* strings. Sleeps. */
 int enf_act_argv(struct enf_access *access, __u64 start, __u64 len, __u32 argc);
 
+/* A system call at its entry, as its program found it. */
+struct enf_call {
+	__u64 arg[6]; /* registers as they are */
+	__u64 told;   /* what the attachment says: number, kinds, entry */
+};
+
+/* How an error takes effect. */
+#define ENF_AFTER 0 /* not at all, and a signal comes after the effect */
+#define ENF_BEFORE 1
+#define ENF_BY_KILL 2 /* a SIGKILL comes before it, an error is lost */
+
+/* Returns: 0 or -errno, or ENF_AGAIN. */
+int enf_act_call(struct enf_call *call, int how);
+
 /*
  * Is this struct vfsmount one that a layered file system has of a layer, for itself? By its namespace:
  * the flag of the files opened through it (FMODE_BACKING) has had several values.

@@ -252,7 +252,7 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 	if (known & ENF_BIT(ENF_DIM_ADDR))
 		enf_match_number(c, ENF_DIM_ADDR, o->addr_hi, o->addr_lo);
 	enf_match_numbers(c, known, ENF_DIM_PORT, ENF_DIM_MODE);
-	enf_match_numbers(c, known, ENF_DIM_CODE, ENF_DIM_TO_GID); /* between: the subject's */
+	enf_match_numbers(c, known, ENF_DIM_CODE, _ENF_DIM_MAX - 1); /* between: the subject's */
 	/* What was read of a long argv counts even when the rest is unknown. */
 	if ((o->present & image->dims & ENF_BIT(ENF_DIM_ARG_ANY)) && o->argv_len) {
 		s->argn = 0;

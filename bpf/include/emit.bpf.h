@@ -44,6 +44,8 @@ static __always_inline void enf_fill(struct enf_event *e, struct enf_scratch *s,
 	e->to_uid = o->num[ENF_DIM_TO_UID - ENF_DIM_FIRST_NUM];
 	e->to_gid = o->num[ENF_DIM_TO_GID - ENF_DIM_FIRST_NUM];
 	e->_pad = 0;
+	for (int i = 0; i < ENF_SYS_ARGS; i++)
+		e->arg[i] = o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM + i];
 	__builtin_memset(e->fstype, 0, sizeof(e->fstype));
 	if (o->fstype_len)
 		bpf_probe_read_kernel_str(e->fstype, sizeof(e->fstype), &s->text[ENF_TEXT_FSTYPE]);

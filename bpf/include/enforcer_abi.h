@@ -15,7 +15,7 @@
 /* ---- Limits ------------------------------------------------------------------------------ */
 
 #define ENF_IMAGE_MAGIC 0x31494645 /* "EFI1" little endian */
-#define ENF_IMAGE_VERSION 2
+#define ENF_IMAGE_VERSION 3
 #define ENF_IMAGE_MAX 0x2000000 /* 32 MiB; the loader sizes the map to the policy */
 #define ENF_MAX_POLICIES 512
 #define ENF_MAX_ROWS 65536 /* rule rows: rules, their guards and policy defaults */
@@ -95,7 +95,8 @@ enum enf_op {
 	ENF_OP_BPF = 50,	    /* bpf */
 	ENF_OP_PERF = 51,	    /* perf_event_open */
 	ENF_OP_IO_URING = 52,	    /* inode_init_security_anon */
-	_ENF_OP_MAX = 53,
+	ENF_OP_SYSCALL = 53,	    /* entry of a system call, by its raw arguments */
+	_ENF_OP_MAX = 54,
 };
 
 /* ---- Dimensions: what a term of a conjunction looks at ------------------------------------ */
@@ -127,11 +128,17 @@ enum enf_dim {
 	ENF_DIM_BITS = 37,   /* object: flags of a mount, capabilities to be gained */
 	ENF_DIM_TO_UID = 38, /* object: user of the target, or to become */
 	ENF_DIM_TO_GID = 39, /* object: group to become */
-	_ENF_DIM_MAX = 40,
+	ENF_DIM_N0 = 40,     /* object: arguments of a system call */
+	ENF_DIM_N1 = 41,
+	ENF_DIM_N2 = 42,
+	ENF_DIM_N3 = 43,
+	ENF_DIM_N4 = 44,
+	ENF_DIM_N5 = 45,
+	_ENF_DIM_MAX = 46,
 };
 
 #define ENF_DIM_FIRST_NUM 24 /* num[] index = dim - ENF_DIM_FIRST_NUM */
-#define ENF_NUM_DIMS 16
+#define ENF_NUM_DIMS 22
 
 /* ---- Flags of objects and subjects -------------------------------------------------------- */
 
@@ -243,6 +250,40 @@ struct enf_term {
 	__u64 b;
 };
 
+/*
+ * A system call that some row names: where its program must be attached. The name is the one after
+ * "sys_"; what each argument is tells how much of its register the kernel looks at.
+ */
+#define ENF_SYS_ARGS 6
+#define ENF_SYS_NAME 32
+#define ENF_SYS_TEXTS 4 /* strings read of one call; further ones are unknown */
+
+enum enf_sys_kind { /* of an argument, four bits each */
+		    ENF_SYS_NONE = 0,
+		    ENF_SYS_S32 = 1,
+		    ENF_SYS_U32 = 2,
+		    ENF_SYS_U16 = 3,
+		    ENF_SYS_LONG = 4,
+		    ENF_SYS_TEXT = 5, /* address of a string */
+		    _ENF_SYS_KIND_MAX = 6,
+};
+
+/*
+ * What the program of an entry is told: number, kinds of the arguments, which entry it is, and of the
+ * 32-bit calls that stand for many, by which number this one is asked for.
+ */
+#define ENF_SYS_KINDS_AT 16
+#define ENF_SYS_COMPAT 0x10000000000	 /* 32-bit entry: other registers, half as wide */
+#define ENF_SYS_SOCKETCALL 0x20000000000 /* argument 0 says which call, 1 where the others lie */
+#define ENF_SYS_IPC 0x40000000000	 /* argument 0 says which call, the others are unknown */
+#define ENF_SYS_CALL_AT 48
+
+struct enf_sys {
+	__u32 number;
+	__u32 kinds;
+	char name[32];
+};
+
 /* A condition on one process. */
 struct enf_label {
 	struct enf_range terms;
@@ -330,7 +371,9 @@ struct enf_image {
 	__u32 off_op_rows;   /* struct enf_range[_ENF_OP_MAX] into the row list: rows w/o pivot */
 	__u32 off_intervals; /* struct enf_interval[] */
 	__u32 max_path_slot; /* longest PATH string in the table: the walk ends there */
-	struct enf_range intervals[16]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
+	__u32 n_sys;
+	__u32 off_sys;			/* struct enf_sys[], by number */
+	struct enf_range intervals[22]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
 };
 
 #define ENF_WATCH_MORE 1    /* capabilities, cgroup: no hook sees all that changes them */
@@ -363,7 +406,7 @@ struct enf_task {
 /* ---- Operands of one operation ------------------------------------------------------------ */
 
 struct enf_object {
-	__u64 num[16]; /* by dim - ENF_DIM_FIRST_NUM; ADDR and INODE use the fields below */
+	__u64 num[22]; /* by dim - ENF_DIM_FIRST_NUM; ADDR and INODE use the fields below */
 	__u64 addr_hi;
 	__u64 addr_lo;
 	__u64 dev;
@@ -452,6 +495,7 @@ struct enf_event {
 	__u32 to_uid;
 	__u32 to_gid;
 	__u32 _pad;
+	__u64 arg[6]; /* of a system call */
 	__u16 family;
 	__u16 type;
 	__u16 protocol;
@@ -564,10 +608,10 @@ _Static_assert(sizeof(struct enf_term) == 24, "enf_term");
 _Static_assert(sizeof(struct enf_label) == 16, "enf_label");
 _Static_assert(sizeof(struct enf_subject) == 40, "enf_subject");
 _Static_assert(sizeof(struct enf_row) == 40, "enf_row");
-_Static_assert(sizeof(struct enf_image) == 368, "enf_image");
+_Static_assert(sizeof(struct enf_image) == 424, "enf_image");
 _Static_assert(sizeof(struct enf_task) == 968, "enf_task");
-_Static_assert(sizeof(struct enf_object) == 216, "enf_object");
+_Static_assert(sizeof(struct enf_object) == 264, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 24, "enf_verdict");
-_Static_assert(sizeof(struct enf_event) == 256, "enf_event");
+_Static_assert(sizeof(struct enf_event) == 304, "enf_event");
 
 #endif

@@ -31,6 +31,11 @@ struct qstr {
 	const unsigned char *name;
 };
 
+/* x86: the registers of a system call, as its entry saved them. */
+struct pt_regs {
+	unsigned long bp, bx, r10, r9, r8, cx, dx, si, di;
+};
+
 struct super_block;
 
 struct file_system_type {

@@ -29,10 +29,10 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* ---- What follows from a verdict ---------------------------------------------------------- */
 
-/* *refusable*: the error reaches the caller before the effect. Otherwise only a SIGKILL that was
+/* *how*: when the error and the signal come, ENF_AFTER to ENF_BY_KILL. By kill, only a SIGKILL that was
  * delivered prevents anything; other signals the program may have inherited as ignored.
  */
-ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int refusable)
+ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int how)
 {
 	struct enf_verdict *v = &s->verdict;
 	__u32 flags = ENF_EF_ENFORCED;
@@ -54,12 +54,12 @@ ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int refusa
 	if (v->action >= ENF_ACT_DENY) {
 		/* an error of 0 or out of range would let the operation through */
 		error = v->error > 0 && v->error < 4096 ? -v->error : -ENF_EPERM;
-		if (refusable || v->signal == 9)
+		if (how == ENF_BEFORE || (how == ENF_BY_KILL && v->signal == 9))
 			flags |= ENF_EF_PREVENTED;
 	}
 	if (v->action == ENF_ACT_KILL && bpf_send_signal(v->signal)) {
 		flags |= ENF_EF_SIGNAL_FAILED;
-		if (!refusable)
+		if (how != ENF_BEFORE)
 			flags &= ~ENF_EF_PREVENTED;
 		enf_count(ENF_STAT_SIGNAL_FAILED);
 	}
@@ -434,7 +434,7 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 	if (enf_decide_access(c.s, c.task, a) < 0) {
 		error = ENF_AGAIN;
 	} else {
-		error = enf_conclude(c.s, c.task, 1);
+		error = enf_conclude(c.s, c.task, ENF_BEFORE);
 		if (a->is_file)
 			enf_remember(c.s, c.task, a, ops);
 	}
@@ -537,12 +537,129 @@ int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 			s->verdict.action = ENF_ACT_KILL;
 			s->verdict.signal = 9;
 		}
-		enf_conclude(s, task, 0);
+		enf_conclude(s, task, ENF_BY_KILL);
 	} else {
 		enf_count(ENF_STAT_ARGV_UNKNOWN);
 	}
 	enf_release(s);
 	return 0;
+}
+
+/* ---- System calls -------------------------------------------------------------------------- */
+
+/* Only as much of a register as the kernel looks at: the rest is whatever the caller put there. */
+static __always_inline __u64 enf_narrow(__u64 value, __u32 kind)
+{
+	switch (kind) {
+	case ENF_SYS_S32:
+		return (__s64)(__s32)value;
+	case ENF_SYS_U32:
+		return (__u32)value;
+	case ENF_SYS_U16:
+		return (__u16)value;
+	default:
+		return value;
+	}
+}
+
+/*
+ * The number of the call, its arguments as numbers, and its strings as the arguments of a program
+ * would be: argument i is the string i, which is empty where it is none. The caller can change what
+ * lies in its memory after we have looked.
+ */
+__attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct enf_call *call)
+{
+	__u32 kinds, at = ENF_TEXT_ARGV, texts = 0;
+	struct enf_object *o;
+
+	if (!s || !call)
+		return 0;
+	o = &s->object;
+	s->met = 0;
+	s->resolved = 0;
+	__builtin_memset(o, 0, sizeof(*o));
+	o->op[0] = ENF_OP_SYSCALL;
+	o->n_ops = 1;
+	o->present = ENF_BIT(ENF_DIM_CODE);
+	o->num[ENF_DIM_CODE - ENF_DIM_FIRST_NUM] = call->told & 0xffff;
+	kinds = call->told >> ENF_SYS_KINDS_AT;
+	for (__u32 i = 0; i < ENF_SYS_ARGS; i++) {
+		__u32 kind = kinds >> (4 * i) & 15;
+		__u64 value = call->arg[i];
+		long n = 0;
+
+		if (!kind)
+			break;
+		o->argc = i + 1;
+		if (call->told & ENF_SYS_COMPAT)
+			value = (__u32)value;
+		value = enf_narrow(value, kind);
+		o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM + i] = value;
+		o->present |= ENF_BIT(ENF_DIM_N0 + i);
+		if (call->told & ENF_SYS_IPC)
+			o->unknown |= ENF_BIT(ENF_DIM_N0 + i);
+		if (kind == ENF_SYS_TEXT && value) { /* without an address there is no string */
+			o->present |= ENF_BIT(ENF_DIM_ARG_ANY) | ENF_BIT(ENF_DIM_ARG0 + i);
+			enf_barrier(at);
+			if (texts < ENF_SYS_TEXTS && at <= ENF_TEXT_SIZE - ENF_PATH_MAX &&
+			    !(call->told & ENF_SYS_IPC))
+				n = bpf_probe_read_user_str(&s->text[at], ENF_PATH_MAX,
+							    (const void *)value);
+			/* What fills the room may be longer than it. */
+			if (n <= 0 || n >= ENF_PATH_MAX) {
+				o->unknown |= ENF_BIT(ENF_DIM_ARG_ANY) | ENF_BIT(ENF_DIM_ARG0 + i);
+				n = 0;
+			} else {
+				texts += 1;
+				at += n;
+			}
+		}
+		if (!n) {
+			enf_barrier(at);
+			if (at < ENF_TEXT_SIZE)
+				s->text[at] = 0;
+			at += 1;
+		}
+	}
+	if (texts)
+		o->argv_len = at - ENF_TEXT_ARGV;
+	if (o->unknown)
+		enf_count(ENF_STAT_ARGV_UNKNOWN);
+	return 0;
+}
+
+int enf_act_call(struct enf_call *call, int how)
+{
+	const __u64 ops = ENF_BIT(ENF_OP_SYSCALL);
+	const struct enf_image *image = enf_current_image();
+	struct enf_ctx c = { .image = (const void *)image };
+	int error = 0;
+
+	if (!image || !call || !(image->ops & ops))
+		return 0;
+	if (enf_current(&c)) {
+		/* Whoever cannot be told apart: refused if some row would, as at every hook. */
+		error = image->refuse_ops & ops ? -ENF_EPERM : 0;
+		goto out;
+	}
+	if (!(c.task->ops & ops))
+		goto out;
+	if (!c.s)
+		c.s = enf_acquire();
+	if (!c.s) {
+		enf_count(ENF_STAT_NO_SCRATCH);
+		return image->refuse_ops & ops ? -ENF_EPERM : 0;
+	}
+	enf_count(ENF_STAT_DECISIONS);
+	enf_describe_call(c.s, call);
+	if (enf_decide_now(c.s, c.task))
+		error = ENF_AGAIN;
+	else
+		error = enf_conclude(c.s, c.task, how);
+out:
+	if (c.s)
+		enf_release(c.s);
+	return error;
 }
 
 /* ---- Fork, exec, and the tasks that were there before ------------------------------------- */

@@ -21,6 +21,19 @@ const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* Not loaded with the other: a kernel that cannot is one that enforces all the same. Never attached where
+ * its result would matter: the function it names is let through.
+ */
+struct pt_regs;
+
+SEC("?kprobe.multi/enf_probe_override")
+int enf_probe_override(struct pt_regs *ctx)
+{
+	if (bpf_get_attach_cookie(ctx) == 1) /* which no attachment says */
+		bpf_override_return(ctx, -1);
+	return 0;
+}
+
 SEC("lsm/file_open")
 int BPF_PROG(enf_probe_called, struct file *file, int ret)
 {

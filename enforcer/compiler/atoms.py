@@ -186,6 +186,8 @@ def _dim(condition: Condition) -> int:
     dim = condition.field.dim
     if dim is None:
         raise TypeError(f"{condition.field.name} is a flag")
+    if dim == Dim.N0 and condition.index is not None:
+        return Dim.N0 + condition.index
     if dim == Dim.ARG_ANY and condition.index is not None:
         limits.check("ENF_MAX_ARG_INDEX", condition.index + 1, "arguments by index", condition.span)
         return Dim.ARG0 + condition.index

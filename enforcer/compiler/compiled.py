@@ -113,6 +113,7 @@ def compile_policies(
         rows,
         atoms,
         subjects,
+        calls=(call for p in policies.policies for rule in p.rules for call in rule.calls),
         n_policies=len(policies.policies),
         generation=generation,
         new_labels=labels.used - before.used,

@@ -25,6 +25,7 @@ from enforcer.compiler.patterns import Below, Exact, Glob
 from enforcer.compiler.sections import Lists, Writer, pack_all
 from enforcer.compiler.subjects import EVERYBODY, Subjects
 from enforcer.policy.model import OnError, Span
+from enforcer.policy.syscall_table import Syscall
 from enforcer.policy.vocabulary import Dim, Op
 
 __all__ = ["Counts", "Tables", "assemble"]
@@ -38,7 +39,7 @@ _GLOB_GROUPS: Final = (
     frozenset((Dim.EXE, Dim.CGROUP)),
     ARG_DIMS | {Dim.NAME, Dim.FSTYPE},
 )
-_PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT)
+_PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.CODE)
 
 
 @attrs.frozen
@@ -74,18 +75,20 @@ def assemble(
     atoms: Atoms,
     subjects: Subjects,
     *,
+    calls: Iterable[Syscall] = (),
     n_policies: int,
     generation: int,
     new_labels: frozenset[int],
     seed: int | None = None,
 ) -> Tables:
     """
-    Make the image of *rows*.
+    Make the image of *rows*; *calls* are the system calls that they are about.
 
     Raises:
         LimitError: it, or a part of it, is too large.
     """
-    return _Assembly(rows, atoms, subjects, n_policies, generation, new_labels, seed).run()
+    named = sorted(set(calls), key=lambda call: call.number)
+    return _Assembly(rows, atoms, subjects, named, n_policies, generation, new_labels, seed).run()
 
 
 @attrs.define
@@ -93,6 +96,7 @@ class _Assembly:
     rows: list[Row]
     atoms: Atoms
     subjects: Subjects
+    calls: list[Syscall]
     n_policies: int
     generation: int
     new_labels: frozenset[int]
@@ -124,6 +128,7 @@ class _Assembly:
             "off_row_list": out.add(row_list.pack()),
             "off_op_rows": out.add(pack_all(layout.RANGE, op_rows)),
             "off_intervals": out.add(pack_all(layout.INTERVAL, intervals)),
+            "off_sys": out.add(pack_all(layout.SYS, self._calls())),
         }
         ops, dims = self._ops(), self._dims()
         size = out.size
@@ -151,6 +156,7 @@ class _Assembly:
             "n_slots": slots.n_slots,
             "text_size": len(slots.text),
             "max_path_slot": slots.longest_path,
+            "n_sys": len(self.calls),
         }
         for i, (first, count) in enumerate(interval_ranges):
             head[f"intervals[{i}].first"] = first
@@ -300,14 +306,13 @@ class _Assembly:
             ),
         )
 
+    def _calls(self) -> Iterable[tuple[int, int, bytes]]:
+        return ((call.number, call.packed, call.name.encode()) for call in self.calls)
+
     def _labels(self) -> bytes:
-        return pack_all(
-            layout.LABEL,
-            (
-                (*self._term_range(label.terms), label.flags_set, label.flags_clear)
-                for label in self.subjects.labels
-            ),
-        )
+        ranges = [self._term_range(label.terms) for label in self.subjects.labels]
+        flags = [(label.flags_set, label.flags_clear) for label in self.subjects.labels]
+        return pack_all(layout.LABEL, ((*r, *f) for r, f in zip(ranges, flags, strict=True)))
 
     def _subjects(self) -> bytes:
         ops = [0] * len(self.subjects.all)
@@ -385,7 +390,7 @@ def _rank(atom: Atom) -> tuple[int, int]:
     """Order atoms by how rarely they are met; smaller is better."""
     is_glob = any(isinstance(form, Glob) for form in atom.forms)
     dim = Dim.ARG_ANY if atom.dim in ARG_DIMS else atom.dim
-    place = _PIVOTS.index(Dim(dim)) if dim in _PIVOTS else len(_PIVOTS)
+    place = _PIVOTS.index(dim) if dim in _PIVOTS else len(_PIVOTS)
     if atom.dim == Dim.PATH and is_glob:
         place = len(_PIVOTS) + 1
     return place, len(atom.forms) + len(atom.ranges)

@@ -31,11 +31,12 @@ __all__ = [
     "SUBJECT",
     "SUBJECT_TERM",
     "SUBJECT_TERMS",
+    "SYS",
     "TERM",
     "Layout",
 ]
 
-NUM_DIMS: Final = 16
+NUM_DIMS: Final = 22
 LABEL_WORDS: Final = 8
 SUBJECT_TERMS: Final = 8
 
@@ -142,6 +143,7 @@ ROW: Final = Layout(
         "_pad": "H",
     },
 )
+SYS: Final = Layout("enf_sys", {"number": "I", "kinds": "I", "name": "32s"})
 HEAD: Final = Layout(
     "enf_image",
     {
@@ -176,6 +178,8 @@ HEAD: Final = Layout(
                 "off_op_rows",
                 "off_intervals",
                 "max_path_slot",
+                "n_sys",
+                "off_sys",
             )
         ),
         **_u32(f"intervals[{i}].{name}" for i in range(NUM_DIMS) for name in ("first", "count")),
@@ -183,4 +187,4 @@ HEAD: Final = Layout(
 )
 INTERVALS_AT: Final = HEAD.offset("intervals[0].first")
 
-STRUCTS: Final = (RANGE, SLOT, DFA, INTERVAL, TERM, LABEL, SUBJECT_TERM, SUBJECT, ROW, HEAD)
+STRUCTS: Final = (RANGE, SLOT, DFA, INTERVAL, TERM, LABEL, SUBJECT_TERM, SUBJECT, ROW, SYS, HEAD)

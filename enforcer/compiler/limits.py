@@ -18,7 +18,7 @@ __all__ = ["LIMITS", "check"]
 
 LIMITS: Final[dict[str, int]] = {
     "ENF_IMAGE_MAGIC": 0x31494645,
-    "ENF_IMAGE_VERSION": 2,
+    "ENF_IMAGE_VERSION": 3,
     "ENF_IMAGE_MAX": 0x2000000,
     "ENF_MAX_POLICIES": 512,
     "ENF_MAX_ROWS": 65536,
@@ -35,6 +35,7 @@ LIMITS: Final[dict[str, int]] = {
     "ENF_FSTYPE_MAX": 31,
     "ENF_ARGV_MAX": 16384,
     "ENF_MAX_ARG_INDEX": 16,
+    "ENF_SYS_NAME": 32,
 }
 
 

@@ -59,7 +59,7 @@ class Writer:
         return layout.HEAD.pack(*values) + body
 
 
-def pack_all(kind: layout.Layout, items: Iterable[tuple[int, ...]]) -> bytes:
+def pack_all(kind: layout.Layout, items: Iterable[tuple[int | bytes, ...]]) -> bytes:
     """Pack *items* one behind the other."""
     pack = kind.packer.pack
     return b"".join([pack(*item) for item in items])

@@ -56,6 +56,7 @@ class _Check:
         self._check_slots()
         self._check_dfas()
         self._check_intervals()
+        self._records(layout.SYS, self._head["off_sys"], self._head["n_sys"])
 
     def _require(self, holds: object, problem: str) -> None:
         if not holds:

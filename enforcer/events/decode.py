@@ -81,7 +81,10 @@ class Decoder:
                 kept[key] = convert(values[key])
             except ValueError as error:
                 raise MalformedEventError(str(error)) from error
-        return Event(**kept, path=path, exe=exe, name=name, args=_args(values, name))
+        passed: tuple[int, ...] = ()
+        if kept["op"] is Op.SYSCALL:
+            passed = tuple(values[f"arg[{i}]"] for i in range(values["argc"]))
+        return Event(**kept, path=path, exe=exe, name=name, args=_args(values, name), passed=passed)
 
 
 def _cut(raw: bytes, at: int, lengths: Sequence[int]) -> list[bytes]:

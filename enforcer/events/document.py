@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv6Address
 from typing import Any
 
+from enforcer.events.call import call_document, call_line
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import readable
 from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag
@@ -129,6 +130,8 @@ def _object(event: Event) -> dict[str, Any]:
         shown["path"] = readable(event.path)
     if isinstance(event.op, GuardAct):
         return shown | _guarded_object(event)
+    if event.op is Op.SYSCALL:
+        return shown | call_document(event)
     if event.ino:
         shown["device"] = f"{event.dev >> 20}:{event.dev & 0xFFFFF}"
         shown["inode"] = event.ino
@@ -223,6 +226,8 @@ def target(event: Event) -> str:
     """Say in one word what the operation was on."""
     if isinstance(event.op, GuardAct):
         return _guarded(event)
+    if event.op is Op.SYSCALL:
+        return call_line(event)
     if event.path:
         return readable(event.path)
     where = endpoint(event)

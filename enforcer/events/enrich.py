@@ -19,6 +19,7 @@ from enforcer.events.stats import outcome
 from enforcer.events.text import readable
 from enforcer.events.types import Actor, Event, GuardAct, Origin, Record
 from enforcer.policy.message import render
+from enforcer.policy.syscall_table import call_name
 from enforcer.policy.vocabulary import Op
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Enricher:
             event=event,
             origin=origin,
             message="",
-            syscall=origin.syscall or OPERATIONS[event.op].syscall,
+            syscall=_syscall(event, origin),
             process=_process(event, identity),
             parent=_parent(event, identity),
             cgroup=identity.cgroup,
@@ -134,6 +135,12 @@ class Enricher:
         if isinstance(event.op, GuardAct):
             return _PROTECTION
         return self.origins.find(event.generation, event.row)
+
+
+def _syscall(event: Event, origin: Origin) -> str:
+    if event.op is Op.SYSCALL:
+        return call_name(event.code)
+    return origin.syscall or OPERATIONS[event.op].syscall
 
 
 def _process(event: Event, identity: Identity) -> Actor:

@@ -64,7 +64,8 @@ class Event:
     """
     One verdict, or one refusal of self-protection; the names are those of ``struct enf_event``.
 
-    *args* are what the kernel side had room for, *argc* says how many there were.
+    *args* are what the kernel side had room for, *argc* says how many there were; *passed* are the
+    arguments of a system call as numbers.
     """
 
     op: Op | GuardAct
@@ -112,6 +113,7 @@ class Event:
     name: bytes
     args: tuple[bytes, ...]
     argc: int
+    passed: tuple[int, ...] = ()
 
     @property
     def is_enforced(self) -> bool:

@@ -13,6 +13,7 @@ import errno
 import os
 import time
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, Self
 
 import attrs
@@ -21,14 +22,17 @@ from enforcer.errors import EnforcerBug, KernelError, UnsupportedError
 from enforcer.libbpf import abi, calls
 
 __all__ = [
+    "Call",
     "Image",
     "ImageHead",
     "ImageMap",
     "PlainImage",
     "Slot",
     "boot_time",
+    "calls_of",
     "clear",
     "is_same",
+    "ops_of",
     "read",
     "restamp",
 ]
@@ -58,6 +62,15 @@ class Image(Protocol):
 
 
 @attrs.frozen
+class Call:
+    """A system call that an image has rules on: ``struct enf_sys``."""
+
+    number: int
+    kinds: int
+    name: str
+
+
+@attrs.frozen
 class ImageHead:
     """What the loader needs of the head of an image."""
 
@@ -67,6 +80,7 @@ class ImageHead:
     size: int
     expires_ns: int = 0
     has_new_labels: bool = False
+    calls: tuple[Call, ...] = ()
 
     @property
     def is_expired(self) -> bool:
@@ -98,7 +112,30 @@ class ImageHead:
             size=head["size"],
             expires_ns=head["expires_ns"],
             has_new_labels=any(data[at : at + 8 * words]),
+            calls=tuple(_calls(data, head)),
         )
+
+
+def _calls(data: bytes, head: Mapping[str, int]) -> Iterator[Call]:
+    form, names = abi.decoder("enf_sys")
+    for at in range(head["n_sys"]):
+        found = form.unpack_from(data, head["off_sys"] + at * form.size)
+        values = dict(zip(names, found, strict=True))
+        name = values["name"].split(b"\0", 1)[0].decode("ascii")
+        yield Call(values["number"], values["kinds"], name)
+
+
+def ops_of(heads: Iterable[ImageHead]) -> int:
+    """Return the mask of the operations that the images of *heads* have rows for."""
+    ops = 0
+    for head in heads:
+        ops |= head.ops
+    return ops
+
+
+def calls_of(heads: Iterable[ImageHead]) -> frozenset[Call]:
+    """Return the system calls that the images of *heads* have rows for."""
+    return frozenset(call for head in heads for call in head.calls)
 
 
 def checksum(data: bytes) -> int:

@@ -17,7 +17,7 @@ import attrs
 
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
 from enforcer.kernel import host, pins
-from enforcer.kernel.programs import PROGRAMS, ProgramSpec
+from enforcer.kernel.programs import CALL_OVERRIDE, CALL_SIGNAL, PROGRAMS, ProgramSpec
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject
 
@@ -98,7 +98,14 @@ def present(programs: Iterable[ProgramSpec]) -> tuple[ProgramSpec, ...]:
     return tuple(p for p in programs if not p.optional or calls.has_lsm_hook(p.hook))
 
 
-def load(engine: BpfObject, programs: Iterable[ProgramSpec], sizes: Sizes, *, model: int) -> None:
+def load(
+    engine: BpfObject,
+    programs: Iterable[ProgramSpec],
+    sizes: Sizes,
+    *,
+    model: int,
+    at_calls: str | None = None,
+) -> None:
     """
     Configure the opened object *engine* and load *programs* of it.
 
@@ -107,6 +114,7 @@ def load(engine: BpfObject, programs: Iterable[ProgramSpec], sizes: Sizes, *, mo
         programs: LSM programs to load.
         sizes: what the maps must hold.
         model: descriptor of a map like those that the map of images will hold.
+        at_calls: the program for the entries of system calls; None: none.
 
     Raises:
         UnsupportedError: if this kernel cannot, with what would help.
@@ -119,6 +127,8 @@ def load(engine: BpfObject, programs: Iterable[ProgramSpec], sizes: Sizes, *, mo
     if missing:
         raise EnforcerBug(f"the BPF object {engine.name} lacks {', '.join(sorted(missing))}")
     for name, program in engine.programs.items():
+        if name in {CALL_OVERRIDE, CALL_SIGNAL}:
+            program.set_autoload(enabled=name == at_calls)
         is_lsm = program.section.startswith("lsm")
         if is_lsm and name not in known:
             raise EnforcerBug(f"the program {name} is not in the table of programs")

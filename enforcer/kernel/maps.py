@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, Self
 
 import attrs
 
 from enforcer.libbpf import abi, calls
+from enforcer.libbpf.handles import ObjectMap
 
-__all__ = ["HitCounters", "Notes", "RowHits", "StatCounters"]
+__all__ = ["HitCounters", "Notes", "RowHits", "StatCounters", "memory"]
 
-
+_RINGS: Final = ("decisions", "activity")
 _HIT_WORDS: Final = abi.sizeof("enf_hits") // 8
 
 
@@ -69,6 +71,21 @@ class HitCounters:
 
     def _first(self, generation: int) -> int:
         return (generation & 1) * self.rows
+
+
+def memory(maps: Collection[ObjectMap], image: int) -> dict[str, int]:
+    """
+    Return the memory that the kernel accounts to each of *maps*, in bytes.
+
+    The image itself is an inner map: its capacity stands under ``image``. For a ring buffer, which
+    some kernels account as nothing, at least the bytes of its records are counted.
+
+    Raises:
+        KernelError: if the kernel does not say.
+    """
+    sizes = {each.name: calls.memory(each.fd) for each in maps}
+    rings = {each.name: each.max_entries for each in maps if each.name in _RINGS}
+    return {**sizes, **{n: max(sizes[n], size) for n, size in rings.items()}, "image": image}
 
 
 @attrs.frozen

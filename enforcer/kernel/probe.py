@@ -14,11 +14,11 @@ from typing import Final
 import attrs
 
 from enforcer.errors import KernelError
-from enforcer.kernel import host, loader
+from enforcer.kernel import entries, host, loader
 from enforcer.kernel.image_map import ImageMap
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.lsm import Problem, find_problem
-from enforcer.kernel.programs import HOOKS, IDENTITY, ProgramSpec
+from enforcer.kernel.programs import CALLS, HOOKS, IDENTITY, ProgramSpec
 from enforcer.libbpf import abi
 
 __all__ = ["KILLS_AFTER", "NOTHING", "PREVENTS", "OperationSupport", "Report", "examine"]
@@ -129,7 +129,21 @@ def _operations(refusals: dict[str, str]) -> tuple[OperationSupport, ...]:
     return tuple(_support(op, bit, refusals) for op, bit in abi.OPS.items())
 
 
+def _of_calls(op: str, refusals: dict[str, str]) -> OperationSupport:
+    """What is decided at the entry of system calls; labels must be kept for it, too."""
+    for spec in IDENTITY:
+        if spec.name in refusals:
+            return OperationSupport(op, NOTHING, (), refusals[spec.name])
+    if refusals.keys() >= {spec.name for spec in HOOKS}:
+        return OperationSupport(op, NOTHING, (), next(iter(refusals.values())))
+    if entries.can_override():
+        return OperationSupport(op, PREVENTS, ("kprobe.multi",))
+    return OperationSupport(op, KILLS_AFTER, ("kprobe.multi",), entries.NO_OVERRIDE)
+
+
 def _support(op: str, bit: int, refusals: dict[str, str]) -> OperationSupport:
+    if 1 << bit == CALLS:
+        return _of_calls(op, refusals)
     specs = [spec for spec in HOOKS if spec.ops >> bit & 1]
     refused = [spec for spec in specs if spec.name in refusals]
     if refused:

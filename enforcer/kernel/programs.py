@@ -16,6 +16,9 @@ from enforcer.errors import EnforcerBug
 from enforcer.libbpf import abi
 
 __all__ = [
+    "CALLS",
+    "CALL_OVERRIDE",
+    "CALL_SIGNAL",
     "GUARD",
     "GUARD_CONTROL",
     "GUARD_EXIT",
@@ -195,6 +198,13 @@ GUARD_EXIT: Final = "enf_guard_exit"
 
 GUARD_CONTROL: Final = "enf_guard_control"
 """The program by which user space gives orders to the guard; run, not attached."""
+
+CALLS: Final = 1 << abi.OPS["SYSCALL"]
+"""The operation that is decided at the entry of system calls, by a program of its own."""
+
+CALL_OVERRIDE: Final = "enf_syscall_override"
+CALL_SIGNAL: Final = "enf_syscall_signal"
+"""The programs at the entry of system calls: that which refuses them, and that which only signals."""
 
 PROGRAMS: Final = (*IDENTITY, *HOOKS, *GUARD)
 """Every LSM program of the object, in the order of attachment."""

@@ -19,18 +19,17 @@ from typing import Self
 import attrs
 
 from enforcer.errors import EnforcerBug, KernelError
-from enforcer.kernel import guard, loader, programs
+from enforcer.kernel import entries, guard, loader, programs
 from enforcer.kernel.guard import Guard
-from enforcer.kernel.image_map import Image, ImageHead, ImageMap
+from enforcer.kernel.image_map import Call, Image, ImageHead, ImageMap, calls_of, ops_of
 from enforcer.kernel.labels import label_tasks
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.lsm import check_lsm
-from enforcer.kernel.maps import Notes, RowHits, StatCounters
+from enforcer.kernel.maps import Notes, RowHits, StatCounters, memory
 from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role
 from enforcer.kernel.ringbuf import RingBuffer
 from enforcer.kernel.succession import Committed, Succession
-from enforcer.libbpf import calls
 from enforcer.libbpf.handles import BpfObject
 
 __all__ = ["Committed", "Image", "Session"]
@@ -42,6 +41,7 @@ class Session:
 
     _engine: BpfObject
     _specs: tuple[programs.ProgramSpec, ...]
+    _calls: frozenset[Call]
     _sizes: loader.Sizes
     _images: Succession
     _links: LinkSet
@@ -86,7 +86,7 @@ class Session:
         """
         check_lsm()
         heads = [ImageHead.of(one.data) for one in (image, fallback) if one is not None]
-        specs = loader.present(programs.needed(_ops(heads)))
+        specs = loader.present(programs.needed(ops_of(heads)))
         guards = guard.programs() if protect else ()
         sizes = loader.Sizes.with_room(
             image=max(head.size for head in heads),
@@ -102,7 +102,14 @@ class Session:
             engine = undo.enter_context(loader.open_object(loader.ENGINE))
             if protect:
                 guard.prepare(engine)
-            loader.load(engine, (*specs, *guards), sizes, model=idle.fd)
+            watched = calls_of(heads)
+            loader.load(
+                engine,
+                (*specs, *guards),
+                sizes,
+                model=idle.fd,
+                at_calls=entries.program() if watched else None,
+            )
             ring = undo.enter_context(
                 contextlib.closing(
                     RingBuffer.open(engine.maps["decisions"].fd, engine.maps["activity"].fd)
@@ -115,6 +122,8 @@ class Session:
             idle.close()
             _label(engine)
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.HOOK)
+            if watched:
+                entries.attach(engine.programs[entries.program()], watched, links)
             protection = guard.attach(engine, links, guards) if protect else None
             if pins is not None:
                 maps = ((name, entry.fd) for name, entry in engine.maps.items() if "." not in name)
@@ -124,7 +133,9 @@ class Session:
                 protection.arm(base, own_cgroup=guard.lives_alone())
                 undo.callback(protection.disarm)
             images.expire_within(confirm_within)
-            return cls(engine, specs, sizes, images, links, ring, pins, protection, undo.pop_all())
+            return cls(
+                engine, specs, watched, sizes, images, links, ring, pins, protection, undo.pop_all()
+            )
         raise AssertionError("unreachable")
 
     @property
@@ -166,8 +177,10 @@ class Session:
     @property
     def operations(self) -> dict[str, tuple[str, ...]]:
         """The operations that the image has rows for, with the programs that decide them."""
+        at_calls = (entries.program(),) if self._calls else ()
         return {
             op: tuple(s.name for s in self._specs if s.ops & programs.mask(op))
+            + (at_calls if programs.mask(op) == programs.CALLS else ())
             for op in programs.names(self._images.head.ops)
         }
 
@@ -186,7 +199,8 @@ class Session:
         return (
             head.size <= self._sizes.image
             and head.n_rows <= self._sizes.rows
-            and not head.ops & ~served
+            and not head.ops & ~served & ~programs.CALLS
+            and self._calls.issuperset(head.calls)
             and not set(loader.present(programs.needed(head.ops))) - set(self._specs)
         )
 
@@ -349,16 +363,10 @@ class Session:
         """
         Return the memory that the kernel accounts to each map, in bytes.
 
-        The image itself is an inner map: its capacity stands under ``image``. For a ring buffer,
-        which some kernels account as nothing, at least the bytes of its records are counted.
-
         Raises:
             KernelError: if the kernel does not say.
         """
-        sizes = {name: calls.memory(entry.fd) for name, entry in self._engine.maps.items()}
-        for ring in ("decisions", "activity"):
-            sizes[ring] = max(sizes[ring], self._engine.maps[ring].max_entries)
-        return {**sizes, "image": self._sizes.image}
+        return memory(self._engine.maps.values(), self._sizes.image)
 
     def close(self) -> None:
         """
@@ -384,13 +392,6 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _ops(heads: list[ImageHead]) -> int:
-    ops = 0
-    for head in heads:
-        ops |= head.ops
-    return ops
 
 
 def _label(engine: BpfObject) -> None:

@@ -74,6 +74,8 @@ struct bpf_object *enf_object_open(const void *bytes, size_t size, const char *n
 int enf_global_set(struct bpf_object *obj, const char *name, const void *value, size_t size);
 int enf_global_get(struct bpf_object *obj, const char *name, void *value, size_t size);
 
+struct bpf_link *enf_attach_functions(const struct bpf_program *prog, const char **names,
+				      const unsigned long long *cookies, unsigned int n);
 int enf_array_create(const char *name, unsigned int value_size);
 struct enf_map_facts {
 	unsigned int id;

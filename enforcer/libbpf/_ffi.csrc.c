@@ -143,6 +143,16 @@ static int enf_global_get(struct bpf_object *obj, const char *name, void *value,
 
 /* ---- Maps and programs by descriptor ------------------------------------------------------- */
 
+/* Attach a program to the entries of functions, with a cookie for each. */
+static struct bpf_link *enf_attach_functions(const struct bpf_program *prog, const char **names,
+					     const unsigned long long *cookies, unsigned int n)
+{
+	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = names,
+		    .cookies = (const __u64 *)cookies, .cnt = n);
+
+	return bpf_program__attach_kprobe_multi_opts(prog, NULL, &opts);
+}
+
 static int enf_array_create(const char *name, unsigned int value_size)
 {
 	return bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(__u32), value_size, 1, NULL);

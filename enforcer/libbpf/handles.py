@@ -8,7 +8,7 @@ Owns lifetimes and error checks; decides nothing. A child keeps its parent alive
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -91,6 +91,21 @@ class Program:
         """
         pointer = check_pointer(lib.bpf_program__attach(self._pointer), f"attach {self.name}")
         return Link(self.name, pointer)
+
+    def attach_to(self, entries: Sequence[tuple[str, int]]) -> Link:
+        """
+        Put the program in force at the entry of kernel functions, each given with its cookie.
+
+        Raises:
+            KernelError: if the kernel refuses one; then it is in force at none.
+        """
+        held = [ffi.new("char[]", name.encode()) for name, _ in entries]
+        names = ffi.new("char *[]", held)
+        cookies = ffi.new("unsigned long long[]", [cookie for _, cookie in entries])
+        pointer = lib.enf_attach_functions(
+            self._pointer, ffi.cast("const char **", names), cookies, len(held)
+        )
+        return Link(self.name, check_pointer(pointer, f"attach {self.name}"))
 
 
 @attrs.define(eq=False)

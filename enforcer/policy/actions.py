@@ -11,8 +11,9 @@ import signal
 import attrs
 
 from enforcer.policy import message
+from enforcer.policy.calls import read_names
 from enforcer.policy.context import Context
-from enforcer.policy.events import EVENT_KEYS, syscall_name
+from enforcer.policy.events import EVENT_KEYS
 from enforcer.policy.model import Action, Verb
 from enforcer.policy.names import ERRNOS, SIGNALS
 from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe, shorten
@@ -201,8 +202,10 @@ def _listed(item: Node, context: Context) -> ListedAction | None:
         return None
     action = read_action(given.value, "action", context)
     if key.key == "syscall":
-        name = syscall_name(key, context)
-        return None if name is None else ListedAction("syscall", name, action, key)
+        names = read_names(key, context)
+        if len(names) > 1:
+            context.add("an item of actions is about one system call", key.span)
+        return ListedAction("syscall", names[0], action, key) if len(names) == 1 else None
     whole = isinstance(key.value, Map) and not key.value.entries
     if not whole and not (isinstance(key.value, Scalar) and key.value.value in {None, True}):
         context.add(

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import attrs
 
+from enforcer.policy.calls import NUMBER_OPERATORS, numbers_of
 from enforcer.policy.conditions import read_conditions
 from enforcer.policy.context import Context
 from enforcer.policy.events import Event
 from enforcer.policy.model import Condition
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
+from enforcer.policy.syscall_table import SYSCALLS, ArgKind
 from enforcer.policy.vocabulary import FIELDS, OPERATORS, FieldSpec, Kind
 
 __all__ = ["ARGUMENT_OPERATORS", "MAX_INDEX", "TYPES", "read_arguments"]
@@ -44,6 +46,8 @@ TYPES: dict[Kind, tuple[str, ...]] = {
 }
 """Argument types that mean the field's kind; any case."""
 
+_PASSED = frozenset(t.casefold() for t in (*_INTEGERS, "Pointer", "Fd", "Long", "ULong"))
+
 ARGUMENT_OPERATORS = {
     "Equal": "in",
     "NotEqual": "notIn",
@@ -61,7 +65,7 @@ ARGUMENT_OPERATORS = {
 """``operator`` of the long form, as the language's own operator."""
 
 _LONG_FORM = ("index", "type", "operator", "values")
-_OWN = sorted({operator for kind in TYPES for operator in OPERATORS[kind]})
+_OWN = sorted({operator for kind in TYPES for operator in OPERATORS[kind]} | {*NUMBER_OPERATORS})
 
 
 @attrs.frozen
@@ -90,6 +94,8 @@ def read_arguments(entry: Entry, event: Event, context: Context) -> tuple[Condit
 
 def _conditions(argument: _Argument, event: Event, context: Context) -> tuple[Condition, ...]:
     span, index = argument.operators.span, argument.index
+    if event.calls:
+        return _of_calls(argument, event, context)
     if event.lift is None:
         field = FIELDS["args"]
     elif index in event.lift.args:
@@ -100,6 +106,35 @@ def _conditions(argument: _Argument, event: Event, context: Context) -> tuple[Co
     _check_type(field, argument.type, context)
     number = index if event.lift is None and index != ANY else None
     return read_conditions(field, argument.operators, context, index=number)
+
+
+def _of_calls(argument: _Argument, event: Event, context: Context) -> tuple[Condition, ...]:
+    """Read what is compared as it is passed: the kinds of the argument must agree."""
+    span, index = argument.operators.span, argument.index
+    short = [call.name for call in event.calls if not 0 <= index < len(call.kinds)]
+    if short:
+        which = "index any: its arguments are compared one by one"
+        if index != ANY:
+            which = f"argument {index}: it has {len(SYSCALLS[short[0]].kinds)}"
+        context.add(f"{short[0]} has no {which}", span)
+        return ()
+    kinds = {call.kinds[index] for call in event.calls}
+    if len(kinds) > 1:
+        context.add(
+            f"argument {index} is not the same in all of these calls: write one rule for each", span
+        )
+        return ()
+    (kind,) = kinds
+    if kind is ArgKind.TEXT:
+        _check_type(FIELDS["args"], argument.type, context)
+        return read_conditions(FIELDS["args"], argument.operators, context, index=index)
+    if argument.type is not None and argument.type.text.casefold() not in _PASSED:
+        context.add(
+            f"argument {index} of {event.calls[0].name} is compared as a number, not as "
+            f"{argument.type.text!r}",
+            argument.type.span,
+        )
+    return numbers_of(argument.operators, index, kind, context)
 
 
 def _check_type(field: FieldSpec, given: Scalar | None, context: Context) -> None:

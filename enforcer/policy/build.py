@@ -180,16 +180,17 @@ def _rules(spec: Map, listed: list[ListedAction], context: Context) -> list[Rule
     rules: list[Rule] = []
     names: dict[str, Rule] = {}
     for number, item in enumerate(items or (), start=1):
-        rule = read_rule(item, number, listed, context)
-        if rule is None:
+        parts = read_rule(item, number, listed, context)
+        if not parts:
             continue
+        rule = parts[0]
         if first := names.get(rule.name):
             message = (
                 f"rule {rule.name!r} has its name from line {first.span.line}: names are unique"
             )
             context.add(message, rule.span)
         names.setdefault(rule.name, rule)
-        rules.append(rule)
+        rules += parts
     for action in listed:
         if not action.used:
             what = f"syscall {action.syscall}" if action.syscall else action.event
@@ -203,7 +204,13 @@ def _defaults(spec: Map, rules: list[Rule], context: Context) -> dict[str, Actio
         return {}
     if _is_one_action(entry):
         action = read_action(entry.value, "default", context)
-        events = dict.fromkeys(rule.event for rule in rules)
+        events = dict.fromkeys(rule.event for rule in rules if rule.event in EVENTS)
+        if action is not None and not events and rules:
+            context.add(
+                "a default is about every operation of an event: system calls that no rule names are not "
+                "decided on",
+                entry.span,
+            )
         if action is not None and not events and spec.get("rules") is None:
             context.add(
                 "a default without rules needs its events: write default: {file: deny}", entry.span

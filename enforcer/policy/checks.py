@@ -12,7 +12,7 @@ from enforcer.policy.coverage import kernel_operations
 from enforcer.policy.globs import literal_directory
 from enforcer.policy.issues import Host, Issue, check, info, warning
 from enforcer.policy.model import Condition, Interval, Policy, Rule, Text, TextKind, Verb
-from enforcer.policy.vocabulary import Dim, Op
+from enforcer.policy.vocabulary import Dim, Kind, Op
 
 __all__ = ["HOOKS"]
 
@@ -51,7 +51,9 @@ def lifted_syscall(policy: Policy, host: Host) -> Iterator[Issue]:
     """Say where a rule on a system call is decided."""
     del host
     for rule in policy.rules:
-        if rule.syscall is None:
+        if rule.calls:
+            yield info(rule.span, _at_entry(rule))
+        if rule.syscall is None or rule.calls:
             continue
         hooks = dict.fromkeys(HOOKS[op] for op in sorted(kernel_operations(rule)) if op in HOOKS)
         word = "exec" if rule.event == "exec" else f"{rule.event} {rule.operations[0].name}"
@@ -60,6 +62,18 @@ def lifted_syscall(policy: Policy, host: Host) -> Iterator[Issue]:
             f"syscall {rule.syscall} is decided as {word}, at {', '.join(hooks)}, on the kernel's own "
             "copy of the arguments; other system calls that do the same are covered too",
         )
+
+
+def _at_entry(rule: Rule) -> str:
+    names = ", ".join(call.name for call in rule.calls)
+    texts = any(c.field.kind is Kind.ARGS for c in rule.conditions)
+    said = f"syscall {names} is decided where the call is entered, as no LSM hook means it"
+    if texts:
+        said += (
+            "; its strings lie in the caller's memory, where another thread can change them between "
+            "the decision and their use"
+        )
+    return said
 
 
 @check

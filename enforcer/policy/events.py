@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MIT
 """
-The event of a rule: one by meaning (``exec``, ``file``, …), or a ``syscall`` lifted to one of them.
+The event of a rule: one by meaning (``exec``, ``file``, …), or a ``syscall``, lifted to one if it can be.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import attrs
 
+from enforcer.policy.calls import CALL, read_names
 from enforcer.policy.context import Context
 from enforcer.policy.model import Span
-from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe, shorten
+from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
 from enforcer.policy.problems import suggest
+from enforcer.policy.syscall_table import SYSCALLS, Syscall
 from enforcer.policy.unsupported import EVENT_WORDS, OPERATION_WORDS
 from enforcer.policy.vocabulary import (
     EVENTS,
@@ -20,7 +24,7 @@ from enforcer.policy.vocabulary import (
     OpSpec,
 )
 
-__all__ = ["EVENT_KEYS", "Event", "read_event", "syscall_name"]
+__all__ = ["EVENT_KEYS", "Event", "read_events"]
 
 EVENT_KEYS = (*EVENTS, "syscall")
 
@@ -30,7 +34,8 @@ class Event:
     """
     What a rule is about.
 
-    *syscall* and *lift* are set if the rule names a system call; *strict* if it was written here.
+    *syscall* is set if the rule names one system call, *lift* if an LSM hook means it; *calls* are
+    those that none means. *strict* is set if it was written here.
     """
 
     name: str
@@ -39,35 +44,42 @@ class Event:
     strict: bool | None = None
     syscall: str | None = None
     lift: LiftSpec | None = None
+    calls: tuple[Syscall, ...] = ()
 
     def __str__(self) -> str:
         if self.syscall:
             return f"syscall {self.syscall}"
+        if self.calls:
+            return f"syscall {', '.join(call.name for call in self.calls)}"
         if self.name == "exec":
             return "exec"
         return f"{self.name} {', '.join(o.name for o in self.operations)}"
 
 
-def read_event(rule: Map, what: str, context: Context) -> Event | None:
-    """Read the one event key of *rule*; None after an error."""
+def read_events(rule: Map, what: str, context: Context) -> tuple[Event, ...]:
+    """
+    Read the one event key of *rule*; nothing after an error.
+
+    It is one event, except for lists of system calls: each that is lifted is one of its own.
+    """
     keys = [entry for entry in rule if entry.key in EVENT_KEYS]
     if len(keys) == 1:
-        return _event(keys[0], context)
+        return _events(keys[0], context)
     if keys:
         words = " and ".join(entry.key for entry in keys)
         context.add(f"{what} has {words}: write one {what} for each", keys[1].span)
     elif not any(entry.key in EVENT_WORDS for entry in rule):
         context.add(f"{what} has no event: give it one of {', '.join(EVENT_KEYS)}", rule.span)
-    return None
+    return ()
 
 
-def _event(entry: Entry, context: Context) -> Event | None:
+def _events(entry: Entry, context: Context) -> tuple[Event, ...]:
     if entry.key == "syscall":
-        return _syscall(entry, context)
-    event = EVENTS[entry.key]
-    if entry.key == "exec":
-        return _exec(event, entry, context)
-    return _operations(event, entry, context)
+        return tuple(_calls(entry, context))
+    spec = EVENTS[entry.key]
+    read = _exec if entry.key == "exec" else _operations
+    event = read(spec, entry, context)
+    return (event,) if event is not None else ()
 
 
 def _exec(event: EventSpec, entry: Entry, context: Context) -> Event | None:
@@ -120,37 +132,18 @@ def _operation_list(event: EventSpec, node: Node, context: Context) -> list[OpSp
     return list(found.values())
 
 
-def syscall_name(entry: Entry, context: Context) -> str | None:
-    """Read ``syscall: NAME`` or ``syscall: {name: NAME}``; None after an error."""
-    node = entry.value
-    if isinstance(node, Map):
-        for part in node:
-            if part.key != "name":
-                context.unknown(part, "key of syscall", ("name",), {})
-        name = node.get("name")
-        if name is None:
-            context.add("syscall has no name", node.span)
-            return None
-        node = name.value
-    if isinstance(node, List):
-        context.add("syscall takes one name: write one rule for each", node.span)
-        return None
-    return context.text(node, "the name of a system call")
-
-
-def _syscall(entry: Entry, context: Context) -> Event | None:
-    name = syscall_name(entry, context)
-    if name is None:
-        return None
-    lift = LIFTED_SYSCALLS.get(name)
-    if lift is None:
-        hint = suggest(name, LIFTED_SYSCALLS) or f": supported are {', '.join(LIFTED_SYSCALLS)}"
-        context.add(
-            f"system call {shorten(name)!r} is not supported by this version, which decides where "
-            f"the kernel holds its own copy of the arguments{hint}",
-            entry.span,
-        )
-        return None
-    known = EVENTS[lift.event].operations
-    operations = tuple(known[word] for word in lift.operations.split())
-    return Event(lift.event, operations, entry.span, syscall=name, lift=lift)
+def _calls(entry: Entry, context: Context) -> Iterator[Event]:
+    names = read_names(entry, context)
+    single = names[0] if len(names) == 1 else None
+    seen: list[LiftSpec] = []
+    for name in names:
+        lift = LIFTED_SYSCALLS.get(name)
+        if lift is None or lift in seen:
+            continue
+        seen.append(lift)
+        known = EVENTS[lift.event].operations
+        operations = tuple(known[word] for word in lift.operations.split())
+        yield Event(lift.event, operations, entry.span, syscall=name, lift=lift)
+    rest = tuple(SYSCALLS[name] for name in names if name not in LIFTED_SYSCALLS)
+    if rest:
+        yield Event("syscall", (CALL,), entry.span, syscall=single, calls=rest)

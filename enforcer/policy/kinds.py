@@ -81,6 +81,7 @@ class Op(enum.IntEnum):
     BPF = 50
     PERF = 51
     IO_URING = 52
+    SYSCALL = 53
 
 
 class Dim(enum.IntEnum):
@@ -109,6 +110,12 @@ class Dim(enum.IntEnum):
     BITS = 37
     TO_UID = 38
     TO_GID = 39
+    N0 = 40
+    N1 = 41
+    N2 = 42
+    N3 = 43
+    N4 = 44
+    N5 = 45
 
 
 class ObjectFlag(enum.IntFlag):

@@ -8,11 +8,12 @@ from __future__ import annotations
 import attrs
 
 from enforcer.policy.arguments import read_arguments
+from enforcer.policy.calls import named
 from enforcer.policy.conditions import read_conditions, read_flag, read_process
 from enforcer.policy.context import Context
 from enforcer.policy.events import Event
 from enforcer.policy.model import Condition, Flag, Interval, Process, Subject
-from enforcer.policy.nodes import Entry, Node
+from enforcer.policy.nodes import Entry, Map, Node
 from enforcer.policy.unsupported import MATCH_WORDS
 from enforcer.policy.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec, Kind
 
@@ -42,9 +43,9 @@ class Match:
     subject: Subject = attrs.field(factory=Subject)
 
 
-def read_match(node: Node, event: Event, context: Context) -> Match:
-    """Read the mapping under ``match``."""
-    entries = context.map(node, "match")
+def read_match(node: Node | None, event: Event, context: Context) -> Match:
+    """Read the mapping under ``match``; None if there is none."""
+    entries = context.map(node, "match") if node is not None else Map({}, event.span)
     if entries is None:
         return Match()
     conditions: tuple[Condition, ...] = ()
@@ -53,7 +54,7 @@ def read_match(node: Node, event: Event, context: Context) -> Match:
     for entry in entries:
         if entry.key in SUBJECT_PARTS:
             parts[SUBJECT_PARTS[entry.key]] = read_process(entry, context)
-        elif entry.key == "args" and event.lift is not None:
+        elif entry.key == "args" and (event.lift is not None or event.calls):
             conditions += read_arguments(entry, event, context)
         elif entry.key in FIELDS:
             field = FIELDS[entry.key]
@@ -67,6 +68,8 @@ def read_match(node: Node, event: Event, context: Context) -> Match:
                 conditions += read_conditions(field, entry, context)
         else:
             _unknown(entry, event, context)
+    if event.calls:
+        conditions += (named(event.calls, event.span),)
     match = Match(conditions, flags, Subject(**parts))
     _check_together(match, event, context)
     return match

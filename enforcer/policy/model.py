@@ -12,6 +12,7 @@ import enum
 
 import attrs
 
+from enforcer.policy.syscall_table import Syscall
 from enforcer.policy.vocabulary import FieldSpec, OpSpec
 
 __all__ = [
@@ -205,12 +206,13 @@ class Rule:
 
     Attributes:
         name: given by the author, or ``rule-N`` (N from 1).
-        event: key in ``vocabulary.EVENTS``.
+        event: key in ``vocabulary.EVENTS``, or ``syscall``.
         operations: words under that event.
         conditions, flags: about the object; all must hold.
         guard: deny and kill rules on paths also keep those names in place.
         strict: also check descriptors that are already open (file rules).
-        syscall: name written by the author if the rule was lifted from a system call.
+        syscall: name written by the author if the rule names one system call.
+        calls: system calls that are decided at their entry, for event ``syscall``.
     """
 
     name: str
@@ -225,6 +227,7 @@ class Rule:
     guard: bool = True
     strict: bool = False
     syscall: str | None = None
+    calls: tuple[Syscall, ...] = ()
     severity: str = "medium"
     tags: tuple[str, ...] = ()
 

@@ -52,7 +52,8 @@ class Problems:
 
 def _ordered(errors: Iterable[PolicyError]) -> list[PolicyError]:
     by_file: dict[str, list[PolicyError]] = {}
-    for error in errors:
+    # Of a list of system calls one part may say what another has said.
+    for error in {(e.message, e.span): e for e in errors}.values():
         by_file.setdefault(error.span.file if error.span else "", []).append(error)
     shown: list[PolicyError] = []
     for of_file in by_file.values():

@@ -11,7 +11,7 @@ import attrs
 
 from enforcer.policy.actions import ListedAction, read_action, read_message
 from enforcer.policy.context import Context
-from enforcer.policy.events import EVENT_KEYS, Event, read_event
+from enforcer.policy.events import EVENT_KEYS, Event, read_events
 from enforcer.policy.matching import Match, check_capability, read_match
 from enforcer.policy.model import Action, OnError, Rule, Verb
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, shorten
@@ -42,28 +42,51 @@ _DESCRIPTORS = frozenset({Op.READ, Op.WRITE, Op.APPEND})
 _EVERY_OPERATION = tuple(frozenset(EVENTS[name].everything) for name in ("file", "mount"))
 
 
-def read_rule(node: Node, number: int, listed: list[ListedAction], context: Context) -> Rule | None:
-    """Read one rule; None after an error that leaves nothing to look at."""
+def read_rule(
+    node: Node, number: int, listed: list[ListedAction], context: Context
+) -> tuple[Rule, ...]:
+    """
+    Read one rule; nothing after an error that leaves nothing to look at.
+
+    It is one, except for lists of system calls, whose parts have its name in common.
+    """
     rule = context.map(node, "a rule")
     if rule is None:
-        return None
+        return ()
     for entry in rule:
         if entry.key not in RULE_KEYS:
             context.unknown(entry, "key of a rule", RULE_KEYS, RULE_WORDS)
-    event = read_event(rule, "a rule", context)
-    action = _action(rule, event, listed, context)
+    events = read_events(rule, "a rule", context)
+    action = _action(rule, events[0] if events else None, listed, context)
     severity = rule.get("severity")
     level = context.word(severity.value, "severity", SEVERITIES) if severity else None
     name = _name(rule, number, context)
     tags = _tags(rule, context)
-    if event is None:
-        return None
-    match_entry = rule.get("match")
-    match = read_match(match_entry.value, event, context) if match_entry else Match()
-    check_capability(match, event, context)
-    if action is None:
-        return None
-    _check_deny(match, action, context)
+    parts: list[Rule] = []
+    for event in events:
+        match_entry = rule.get("match")
+        match = read_match(match_entry.value if match_entry else None, event, context)
+        check_capability(match, event, context)
+        if action is None:
+            continue
+        _check_deny(match, event, action, context)
+        parts.append(
+            _rule(rule, event, match, action, context, name=name, severity=level, tags=tags)
+        )
+    return tuple(parts)
+
+
+def _rule(
+    rule: Map,
+    event: Event,
+    match: Match,
+    action: Action,
+    context: Context,
+    *,
+    name: str,
+    severity: str | None,
+    tags: tuple[str, ...],
+) -> Rule:
     return Rule(
         name=name,
         event=event.name,
@@ -77,7 +100,8 @@ def read_rule(node: Node, number: int, listed: list[ListedAction], context: Cont
         guard=_guard(rule, event, match, action, context),
         strict=_strict(rule, event, context),
         syscall=event.syscall,
-        severity=level or "medium",
+        calls=event.calls,
+        severity=severity or "medium",
         tags=tags,
     )
 
@@ -185,7 +209,9 @@ def _strict(rule: Map, event: Event, context: Context) -> bool:
     return wanted
 
 
-def _check_deny(match: Match, action: Action, context: Context) -> None:
+def _check_deny(match: Match, event: Event, action: Action, context: Context) -> None:
+    if event.name != "exec":
+        return
     arguments = [c for c in match.conditions if c.field.name == "args"]
     if arguments and arguments[0].span and action.verb is Verb.DENY:
         context.add(

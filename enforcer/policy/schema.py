@@ -15,16 +15,17 @@ from typing import Any
 from enforcer.policy.actions import ACTIONS_KEYS
 from enforcer.policy.arguments import ARGUMENT_OPERATORS, MAX_INDEX, TYPES
 from enforcer.policy.build import API_VERSIONS, MODES
+from enforcer.policy.calls import NUMBER_OPERATORS
 from enforcer.policy.conditions import LISTS, SINGLE
 from enforcer.policy.matching import SUBJECT_PARTS
 from enforcer.policy.message import MAX_LENGTH
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES, ERRNOS, SIGNALS
 from enforcer.policy.rules import MAX_TAGS, ON_ERROR, SEVERITIES
+from enforcer.policy.syscall_table import CLASSES, SYSCALLS
 from enforcer.policy.vocabulary import (
     EVENTS,
     FIELDS,
-    LIFTED_SYSCALLS,
     OPERATORS,
     PROCESS_FIELDS,
     EventSpec,
@@ -173,8 +174,17 @@ def _event(event: EventSpec) -> Schema:
 
 
 def _syscall() -> Schema:
-    name: Schema = {"enum": list(LIFTED_SYSCALLS)}
-    return {"anyOf": [name, _object({"name": name}, required=("name",))]}
+    name: Schema = {"enum": list(SYSCALLS)}
+    words = _one_or_list({"enum": list(CLASSES)})
+    return {
+        "anyOf": [
+            name,
+            _list(name),
+            _object({"name": name}, required=("name",)),
+            _object({"list": _list(name)}, required=("list",)),
+            _object({"class": words}, required=("class",)),
+        ]
+    }
 
 
 def _match() -> Schema:
@@ -229,7 +239,7 @@ def _value(field: FieldSpec) -> Schema:
 
 def _arguments() -> Schema:
     value = _one_or_list(_SCALAR)
-    kinds = {o for kind in TYPES for o in OPERATORS[kind]}
+    kinds = {o for kind in TYPES for o in OPERATORS[kind]} | {*NUMBER_OPERATORS}
     operators = {o: _operand(o, _SCALAR) for o in sorted(kinds)}
     types = {"type": "string", "examples": sorted({t for names in TYPES.values() for t in names})}
     return _list(

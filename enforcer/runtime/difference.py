@@ -91,16 +91,24 @@ def _digest_policy(policy: Policy) -> PolicyDigest:
         column=policy.span.column,
         mode=policy.mode.value,
         head=_digest(_HEAD(policy)),
-        rules={
-            rule.name: RuleDigest(
-                rule.span.line,
-                rule.span.column,
-                _digest(_RULE(rule)),
-                is_numbered=rule.name == f"rule-{number}",
-            )
-            for number, rule in enumerate(policy.rules, start=1)
-        },
+        rules=_digest_rules(policy),
     )
+
+
+def _digest_rules(policy: Policy) -> dict[str, RuleDigest]:
+    """Of a list of system calls the parts have one name, and are one rule to whoever wrote it."""
+    parts: dict[str, list[Rule]] = {}
+    for rule in policy.rules:
+        parts.setdefault(rule.name, []).append(rule)
+    return {
+        name: RuleDigest(
+            same[0].span.line,
+            same[0].span.column,
+            _digest(tuple(map(_RULE, same))),
+            is_numbered=name == f"rule-{number}",
+        )
+        for number, (name, same) in enumerate(parts.items(), start=1)
+    }
 
 
 def _digest(plain: Hashable) -> bytes:

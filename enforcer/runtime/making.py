@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import ControlError, EnforcerError, PolicyErrors
+from enforcer.kernel import entries
 from enforcer.runtime.difference import Change, difference
 from enforcer.runtime.inforce import InForce
 from enforcer.runtime.prepare import Packed, prepare
@@ -52,6 +53,7 @@ class Order:
         keep: what may come back into force.
         since: digests of what is in force, for the comparison.
         may_drop: leave out what was added at run time rather than fail because of it.
+        late: why this kernel cannot refuse system calls at their entry; None: it can.
     """
 
     sources: Sources
@@ -62,6 +64,7 @@ class Order:
     keep: InForce | None = None
     since: Packed[Digests] | None = None
     may_drop: bool = False
+    late: str | None = attrs.field(factory=entries.problem)
 
 
 @attrs.frozen
@@ -98,6 +101,7 @@ def make(order: Order) -> Made:
         generation=order.generation,
         previous=order.previous,
         keep=order.keep.wanted() if order.keep is not None else None,
+        late=order.late,
     )
     packed = order.files if order.files is not None else Packed.of(files)
     since = order.since.unpack() if order.since is not None else prepared.digests

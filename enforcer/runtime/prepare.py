@@ -11,6 +11,7 @@ import attrs
 
 from enforcer.compiler import LabelNumbers, compile_policies
 from enforcer.events.types import Origin
+from enforcer.policy.degrade import degrade
 from enforcer.policy.lint import Severity, lint
 from enforcer.policy.model import Mode, PolicySet
 from enforcer.policy.store import load_policies
@@ -116,6 +117,7 @@ def prepare(
     previous: LabelNumbers | None = None,
     keep: PolicySet | None = None,
     is_thorough: bool = False,
+    late: str | None = None,
 ) -> Prepared:
     """
     Check and compile *policies*.
@@ -126,10 +128,13 @@ def prepare(
         previous: label numbers of the image in force.
         keep: policies that may come back into force.
         is_thorough: run the checks that take time, too.
+        late: why this kernel cannot refuse system calls at their entry; None: it can.
 
     Raises:
         LimitError, PolicyError: what is too large or has no meaning in the kernel.
     """
+    if late is not None:
+        policies = degrade(policies, late)
     image = compile_policies(policies, generation=generation, previous=previous, keep=keep)
     issues = lint(policies, dangers_only=not is_thorough)
     return Prepared(

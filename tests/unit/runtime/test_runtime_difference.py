@@ -35,6 +35,7 @@ from enforcer.policy.model import (
     Verb,
 )
 from enforcer.policy.store import load_text
+from enforcer.policy.syscall_table import SYSCALLS
 from enforcer.policy.vocabulary import FIELDS, OPS, PROCESS_FIELDS
 from enforcer.runtime.difference import (
     MAX_SHOWN,
@@ -205,6 +206,7 @@ OTHER = {
         "guard": False,
         "strict": True,
         "syscall": "execve",
+        "calls": (SYSCALLS["keyctl"],),
         "severity": "high",
         "tags": ("t",),
     },

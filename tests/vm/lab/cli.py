@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .kernel import NAMES, cache_directory, resolve
+from .kernel import LAB, NAMES, cache_directory, resolve
 from .machine import SCRATCH_DIRECTORY, Machine, Outcome, run
 from .tools import LabError
 
@@ -80,7 +80,12 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--kernel", default="cloud", metavar="NAME|FILE", help=f"{', '.join(NAMES)}, or an image")
+    add(
+        "--kernel",
+        default="cloud",
+        metavar="NAME|FILE",
+        help=f"{', '.join((*NAMES, LAB))}, or an image",
+    )
     add("--cpus", type=_count, default=2, metavar="N", help="processors (2)")
     add("--icount", action="store_true", help="one processor; guest time counts instructions")
     add("--timeout", type=float, default=600, metavar="S", help="seconds, 0 for none (600)")

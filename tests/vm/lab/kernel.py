@@ -4,7 +4,8 @@ Kernels: from a short name or a path to an image with its modules.
 
 A named kernel is a stock Debian package, unpacked once under the cache and used
 from there without asking the network again; removing its directory makes the
-next run fetch the newest one.
+next run fetch the newest one. The kernel ``lab`` is built from Debian's sources,
+with what Debian's own lack.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import fcntl
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -52,6 +54,10 @@ NAMES = {
 }
 
 
+LAB = "lab"
+_BUILD = Path(__file__).with_name("build-kernel.sh")
+
+
 def cache_directory() -> Path:
     """Return the directory for files that are worth keeping between runs."""
     if named := os.environ.get("ENFORCER_CACHE"):
@@ -69,6 +75,8 @@ def resolve(name: str, *, cache: Path) -> Kernel:
     Raises:
         LabError: when there is no such name or file, or it cannot be fetched.
     """
+    if name == LAB:
+        return from_image(_built(cache / "kernels"))
     package = NAMES.get(name)
     if package is None:
         return from_image(Path(name))
@@ -76,10 +84,31 @@ def resolve(name: str, *, cache: Path) -> Kernel:
     return from_image(_image_in(directory))
 
 
+def _built(kernels: Path) -> Path:
+    """Return the image of the laboratory's own kernel, building it when it is not there."""
+    directory = kernels / LAB
+    image = directory / "bzImage"
+    if image.is_file():
+        return image
+    kernels.mkdir(parents=True, exist_ok=True)
+    with (kernels / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not image.is_file():
+            print("vm: building the kernel lab, for some 15 minutes", file=sys.stderr, flush=True)
+            built = subprocess.run(
+                [_BUILD, "-o", directory], stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False
+            )
+            if built.returncode:
+                raise LabError(
+                    f"{_BUILD.name} ended with {built.returncode}: what it said is above"
+                )
+    return image
+
+
 def from_image(image: Path) -> Kernel:
     """Return the kernel of the file *image*, with the modules unpacked beside it, if any."""
     if not image.is_file():
-        raise LabError(f"{image}: neither a kernel image nor one of {', '.join(NAMES)}")
+        raise LabError(f"{image}: neither a kernel image nor one of {', '.join((*NAMES, LAB))}")
     image = image.resolve()
     version = image.name.removeprefix("vmlinuz-")
     root = image.parent.parent

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * System calls at their entry, for what no LSM hook means. Attached to the functions that the entries
+ * call (__x64_sys_NAME and its kin), whose only argument is where the caller's registers were saved;
+ * so a call that no rule names costs nothing.
+ *
+ * The numbers are the kernel's own copy. Strings lie in the caller's memory and can be changed after
+ * the decision.
+ */
+#include "act.h"
+
+/* Arguments of a call, by which name the kernel's own copy has them: asm/syscall_wrapper.h. */
+static __always_inline void enf_registers(struct enf_call *call, const struct pt_regs *regs)
+{
+	if (call->told & ENF_SYS_COMPAT) {
+		call->arg[0] = BPF_CORE_READ(regs, bx);
+		call->arg[1] = BPF_CORE_READ(regs, cx);
+		call->arg[2] = BPF_CORE_READ(regs, dx);
+		call->arg[3] = BPF_CORE_READ(regs, si);
+		call->arg[4] = BPF_CORE_READ(regs, di);
+		call->arg[5] = BPF_CORE_READ(regs, bp);
+		return;
+	}
+	call->arg[0] = BPF_CORE_READ(regs, di);
+	call->arg[1] = BPF_CORE_READ(regs, si);
+	call->arg[2] = BPF_CORE_READ(regs, dx);
+	call->arg[3] = BPF_CORE_READ(regs, r10);
+	call->arg[4] = BPF_CORE_READ(regs, r8);
+	call->arg[5] = BPF_CORE_READ(regs, r9);
+}
+
+/* Whether the call is the one of the many that this entry stands for; then its own arguments. */
+static __always_inline int enf_is_asked(struct enf_call *call)
+{
+	__u32 number = (call->told >> ENF_SYS_CALL_AT) & 0xff;
+
+	if (call->told & ENF_SYS_SOCKETCALL) {
+		__u64 from = (__u32)call->arg[1];
+
+		if ((__u32)call->arg[0] != number)
+			return 0;
+		for (int i = 0; i < ENF_SYS_ARGS; i++) {
+			__u32 value = 0;
+
+			/* Not one more than there are: what lies behind them may be unreadable. */
+			if (!(call->told >> (ENF_SYS_KINDS_AT + 4 * i) & 15))
+				break;
+			if (bpf_probe_read_user(&value, sizeof(value),
+						(const void *)(from + 4 * i)))
+				call->told |= ENF_SYS_IPC;
+			call->arg[i] = value;
+		}
+	} else if (call->told & ENF_SYS_IPC) {
+		return ((__u32)call->arg[0] & 0xffff) == number; /* above: a version */
+	}
+	return 1;
+}
+
+static __always_inline int enf_enter(struct pt_regs *ctx, int how)
+{
+	struct enf_call call = { .told = bpf_get_attach_cookie(ctx) };
+	int error = ENF_AGAIN;
+
+	enf_registers(&call, (const struct pt_regs *)ctx->di);
+	if (!enf_is_asked(&call))
+		return 0;
+	for (int i = 0; i < ENF_TRIES; i++) {
+		error = enf_act_call(&call, how);
+		if (error != ENF_AGAIN)
+			break;
+	}
+	/* Policies that change faster than a call can be decided refuse it, as at every hook. */
+	return error == ENF_AGAIN ? -ENF_EPERM : error;
+}
+
+/* Where the kernel lets a function's result be replaced: it is not called then. */
+SEC("kprobe.multi/enf_syscall")
+int enf_syscall_override(struct pt_regs *ctx)
+{
+	int error = enf_enter(ctx, ENF_BEFORE);
+
+	if (error)
+		bpf_override_return(ctx, error);
+	return 0;
+}
+
+/* Where it does not, only a signal can be sent, which takes effect when the call returns. */
+SEC("kprobe.multi/enf_syscall")
+int enf_syscall_signal(struct pt_regs *ctx)
+{
+	enf_enter(ctx, ENF_AFTER);
+	return 0;
+}
