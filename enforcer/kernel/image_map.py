@@ -81,6 +81,7 @@ class ImageHead:
     expires_ns: int = 0
     has_new_labels: bool = False
     calls: tuple[Call, ...] = ()
+    seed: int = attrs.field(default=0, eq=False, repr=False)
 
     @property
     def is_expired(self) -> bool:
@@ -113,6 +114,7 @@ class ImageHead:
             expires_ns=head["expires_ns"],
             has_new_labels=any(data[at : at + 8 * words]),
             calls=tuple(_calls(data, head)),
+            seed=head["seed"],
         )
 
 

@@ -145,11 +145,6 @@ class Session:
         return counting.generation if counting else 0
 
     @property
-    def is_pending(self) -> bool:
-        """Whether the image waits for :meth:`confirm`, or its time is over."""
-        return bool(self._images.head.expires_ns)
-
-    @property
     def expires_ns(self) -> int:
         """Until when to confirm, CLOCK_BOOTTIME; 0 if there is no end."""
         return self._images.head.expires_ns
@@ -158,6 +153,11 @@ class Session:
     def pinned_at(self) -> Path | None:
         """Where it is kept beyond this process."""
         return self._pins.path if self._pins is not None else None
+
+    @property
+    def seed(self) -> int:
+        """Of the string hash of the image."""
+        return self._images.head.seed
 
     @property
     def tasks(self) -> int:

@@ -229,6 +229,7 @@ class Enforcement:
                 files=files,
                 keep=old if confirm_within is not None else None,
                 since=old.digests,
+                seed=self.sessions.current.seed,
             ),
             self.on_idle,
         )

@@ -54,6 +54,7 @@ class Order:
         since: digests of what is in force, for the comparison.
         may_drop: leave out what was added at run time rather than fail because of it.
         late: why this kernel cannot refuse system calls at their entry; None: it can.
+        seed: of the string hash of the image in force, so that the same policies make the same image.
     """
 
     sources: Sources
@@ -65,6 +66,7 @@ class Order:
     since: Packed[Digests] | None = None
     may_drop: bool = False
     late: str | None = attrs.field(factory=entries.problem)
+    seed: int | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen
@@ -102,6 +104,7 @@ def make(order: Order) -> Made:
         previous=order.previous,
         keep=order.keep.wanted() if order.keep is not None else None,
         late=order.late,
+        seed=order.seed,
     )
     packed = order.files if order.files is not None else Packed.of(files)
     since = order.since.unpack() if order.since is not None else prepared.digests

@@ -118,6 +118,7 @@ def prepare(
     keep: PolicySet | None = None,
     is_thorough: bool = False,
     late: str | None = None,
+    seed: int | None = None,
 ) -> Prepared:
     """
     Check and compile *policies*.
@@ -129,13 +130,16 @@ def prepare(
         keep: policies that may come back into force.
         is_thorough: run the checks that take time, too.
         late: why this kernel cannot refuse system calls at their entry; None: it can.
+        seed: of the string hash; default random.
 
     Raises:
         LimitError, PolicyError: what is too large or has no meaning in the kernel.
     """
     if late is not None:
         policies = degrade(policies, late)
-    image = compile_policies(policies, generation=generation, previous=previous, keep=keep)
+    image = compile_policies(
+        policies, generation=generation, seed=seed, previous=previous, keep=keep
+    )
     issues = lint(policies, dangers_only=not is_thorough)
     return Prepared(
         image=image,

@@ -185,10 +185,11 @@ class Rounds:
 
     @contextmanager
     def broken(self, name: str) -> Iterator[None]:
-        """Break the policies within the block; afterwards they are read again by themselves."""
+        """Break the policies within the block; afterwards they are what is in force."""
         with BROKEN[name](self):
             yield
-        self._note(until(lambda: self._newer(self.newest)))
+        mended = self.daemon.request("reload")
+        assert (True, self.newest) == (mended["unchanged"], mended["generation"]), name
 
     def _memory(self) -> tuple[int, int]:
         return maps(), int(self.daemon.status()["memory"]["residentBytes"])

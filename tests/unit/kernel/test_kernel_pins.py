@@ -133,14 +133,14 @@ def test_an_image_expires_without_anybody(lsm, tmp_path):
         image = restamp(denying(4).data, expires_ns=in_seconds(3))
         session.commit(image, fallback=fallback)
         assert is_refused(tmp_path / "a")
-        assert (4, True) == (session.generation, session.is_pending)
+        assert (4, True) == (session.generation, bool(session.expires_ns))
         while not ImageHead.of(image.data).is_expired:
             time.sleep(0.05)
 
         assert not is_refused(tmp_path / "a")
         assert 5 == session.generation
         session.fall_back()
-        assert (5, False) == (session.generation, session.is_pending)
+        assert (5, False) == (session.generation, bool(session.expires_ns))
         assert not is_refused(tmp_path / "a")
         assert (2, 1) == (session.hits()[0].enforced, session.retired_hits()[1][0].enforced)
         assert (4, session.retired_hits()[1]) == session.commit(denying(6)).settled
@@ -172,6 +172,6 @@ def test_a_confirmed_image_stays(lsm, tmp_path):
             time.sleep(0.05)
 
         assert is_refused(tmp_path / "a")
-        assert (2, False) == (session.generation, session.is_pending)
+        assert (2, False) == (session.generation, bool(session.expires_ns))
         assert 2 == session.hits()[0].enforced
         assert (1, 1) == (session.retired_hits()[0], session.retired_hits()[1][0].enforced)
