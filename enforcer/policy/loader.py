@@ -21,7 +21,7 @@ from enforcer.policy.model import Span
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, shorten
 from enforcer.policy.problems import Problems
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Source", "load", "read"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "UNREADABLE", "Source", "load", "read"]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -31,7 +31,7 @@ _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # What the two YAML parsers choke on differently, what they count as a line break while editors do
 # not, and what makes text look other than it is (bidirectional controls).
-_UNREADABLE = re.compile(
+UNREADABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
@@ -115,7 +115,7 @@ def _decode(content: str | bytes, file: str) -> str:
 
 
 def _refuse_unreadable(text: str, file: str) -> None:
-    if found := _UNREADABLE.search(text):
+    if found := UNREADABLE.search(text):
         msg = (
             f"the character U+{ord(found[0]):04X} cannot be seen or moves the text around it: "
             "remove it, or write it as an escape in double quotes"

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""
+A Policy of the model as text of the language, in one canonical form: the inverse of :mod:`.build`.
+
+Reading the text gives the same policy, except for places. Those are printed as comments.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+from collections.abc import Iterable, Iterator
+from textwrap import indent
+from typing import Any
+
+import yaml
+
+from enforcer.errors import EnforcerBug
+from enforcer.policy.loader import UNREADABLE
+from enforcer.policy.matching import SUBJECT_PARTS
+from enforcer.policy.model import Action, Condition, Mode, OnError, Policy, Rule, Span, Verb
+from enforcer.policy.nodes import Scalar
+from enforcer.policy.rules import ON_ERROR
+from enforcer.policy.spelling import spell_argument, spell_fields, spell_process
+from enforcer.policy.vocabulary import LIFTED_SYSCALLS, Kind
+
+__all__ = ["print_policies", "print_policy"]
+
+_WIDTH = 88
+_NO_COMMENT = "?"
+
+
+def print_policies(policies: Iterable[Policy]) -> str:
+    """Return *policies* as the documents of one file."""
+    return "---\n".join(print_policy(policy) for policy in policies)
+
+
+def print_policy(policy: Policy) -> str:
+    """
+    Return *policy* as one document.
+
+    Raises:
+        EnforcerBug: the model says something for which the language has no words.
+    """
+    metadata = _Block(name=policy.name)
+    if policy.description:
+        metadata["description"] = policy.description
+    head = _Block(apiVersion="enforcer/v1", kind="EnforcerPolicy", metadata=metadata)
+    text = f"# {_comment(policy.span)}\n{_dump(head)}spec:\n"
+    if spec := _spec(policy):
+        text += indent(_dump(spec), "  ")
+    if policy.rules:
+        text += "  rules:\n"
+    for rule in policy.rules:
+        places = ", ".join(_places(rule))
+        text += f"    # {places}\n" + indent(_dump([_rule(rule)]), "    ")
+    return text
+
+
+def _spec(policy: Policy) -> dict[str, Any]:
+    """Return what stands under spec beside the rules."""
+    spec = _Block()
+    if policy.mode is not Mode.ENFORCE:
+        spec["mode"] = policy.mode.value
+    if policy.message is not None:
+        spec["message"] = policy.message
+    if policy.allow_degraded:
+        spec["allowDegraded"] = True
+    if policy.selector:
+        spec["selector"] = spell_process(policy.selector)
+    if policy.defaults:
+        spec["default"] = {event: _action(action) for event, action in policy.defaults.items()}
+    return spec
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    written = _Block(name=rule.name)
+    if rule.syscall is not None:
+        written["syscall"] = rule.syscall
+    elif rule.event == "exec":
+        written["exec"] = {}
+    else:
+        words = [operation.name for operation in rule.operations]
+        written[rule.event] = words[0] if len(words) == 1 else words
+    if match := _match(rule):
+        written["match"] = match
+    written["action"] = _action(rule.action)
+    if rule.action.message is not None:
+        written["message"] = rule.action.message
+    if rule.severity != "medium":
+        written["severity"] = rule.severity
+    if rule.tags:
+        written["tags"] = list(rule.tags)
+    if rule.on_error is not (OnError.DENY if rule.action.verb >= Verb.DENY else OnError.SKIP):
+        words_of = {on_error: word for word, on_error in ON_ERROR.items()}
+        written["onError"] = words_of[rule.on_error]
+    if not rule.guard:
+        written["guard"] = False
+    if rule.strict:
+        written["strict"] = True
+    return written
+
+
+def _match(rule: Rule) -> dict[str, Any]:
+    of_object = [c for c in rule.conditions if c.field.kind is not Kind.ARGS]
+    match, rest = spell_fields(of_object, rule.flags)
+    arguments = [spell_argument(c, c.index) for c in rule.conditions if c.field.kind is Kind.ARGS]
+    arguments += [spell_argument(c, _index(rule, c)) for c in rest]
+    if arguments:
+        match["args"] = arguments
+    for word, part in SUBJECT_PARTS.items():
+        if process := getattr(rule.subject, part):
+            match[word] = spell_process(process)
+    return match
+
+
+def _index(rule: Rule, condition: Condition) -> int:
+    """Return the argument of the lifted system call that is compared as the field."""
+    lift = LIFTED_SYSCALLS.get(rule.syscall or "")
+    for index, field in lift.args.items() if lift else ():
+        if field == condition.field.name:
+            return index
+    msg = f"the language has no words for {condition} beside the others of rule {rule.name!r}"
+    raise EnforcerBug(msg)
+
+
+def _action(action: Action) -> str | dict[str, Any]:
+    plain = Action(action.verb)
+    options: dict[str, str] = {}
+    if action.errno != plain.errno:
+        options["errno"] = errno.errorcode[action.errno]
+    if action.signal != plain.signal:
+        options["signal"] = signal.Signals(action.signal).name
+    word = action.verb.name.lower()
+    return {word: options} if options else word
+
+
+# ---- Text -------------------------------------------------------------------------------------
+
+
+def _places(rule: Rule) -> Iterator[str]:
+    """Yield where the rule stands, and where its parts do as far as they have lines of their own."""
+    yield _comment(rule.span)
+    for condition in rule.conditions:
+        yield from _place(condition.field.name, condition.span, rule.span)
+    for word, part in SUBJECT_PARTS.items():
+        conditions = getattr(rule.subject, part).conditions
+        for condition in conditions[:1]:
+            yield from _place(word, condition.span, rule.span)
+
+
+def _place(word: str, span: Span | None, whole: Span) -> Iterator[str]:
+    if span is not None and span.line != whole.line:
+        yield f"{word} {span.line}:{span.column}"
+
+
+def _comment(span: Span) -> str:
+    """Return a place on one line, whatever the name of the file is."""
+    return "".join(c if c.isprintable() else _NO_COMMENT for c in str(span))
+
+
+class _Block(dict[str, Any]):
+    """A mapping with a line for each key."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text so that :mod:`.loader` reads it as text."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Write everything out: aliases are not read."""
+        del data
+        return True
+
+
+def _block(dumper: yaml.SafeDumper, value: _Block) -> yaml.MappingNode:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", value, flow_style=False)
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    is_text = Scalar(text, plain=True, span=Span("", 1, 1)).value == text
+    style = None if is_text else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(_Block, _block)
+
+
+def _dump(value: Any) -> str:
+    # Where a character may not be seen as itself, all beyond ASCII are escaped.
+    is_readable = not any(UNREADABLE.search(text) for text in _texts(value))
+    return yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=is_readable,
+        default_flow_style=None,
+        width=_WIDTH,
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
