@@ -5,9 +5,6 @@ A document to a Policy of the model, collecting every error.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-
 from enforcer.policy.actions import (
     ACTIONS_KEYS,
     VERBS,
@@ -18,8 +15,10 @@ from enforcer.policy.actions import (
 )
 from enforcer.policy.conditions import read_process
 from enforcer.policy.context import Context
+from enforcer.policy.foreign import DIALECTS
+from enforcer.policy.metadata import Metadata, read_metadata, refuse_unknown
 from enforcer.policy.model import Action, Mode, Policy, Process, Rule
-from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe, shorten
+from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe
 from enforcer.policy.problems import suggest
 from enforcer.policy.rules import read_rule
 from enforcer.policy.unsupported import EVENT_WORDS, KINDS, METADATA_WORDS, SPEC_WORDS
@@ -43,8 +42,6 @@ SPEC_KEYS = (
 )
 MODES = tuple(mode.value for mode in Mode)
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
-
 
 def build(document: Node, context: Context) -> Policy | None:
     """
@@ -55,10 +52,15 @@ def build(document: Node, context: Context) -> Policy | None:
         *context* has collected no error.
     """
     top = context.map(document, "a policy")
-    if top is None or not _is_policy(top, context):
+    if top is None:
         return None
-    _refuse_unknown(top, "key of a policy", TOP_KEYS, {}, context)
-    name, description = _metadata(top, context)
+    kind = _kind(top, context)
+    if kind is None:
+        return None
+    if kind in DIALECTS:
+        return DIALECTS[kind].read(top, context)
+    refuse_unknown(top, "key of a policy", TOP_KEYS, {}, context)
+    metadata = read_metadata(top, METADATA_KEYS, METADATA_WORDS, context)
     entry = top.get("spec")
     if entry is None:
         context.add("the policy has no spec", top.span)
@@ -66,79 +68,37 @@ def build(document: Node, context: Context) -> Policy | None:
     spec = context.map(entry.value, "spec")
     if spec is None:
         return None
-    return _spec(spec, top, name, description, context)
+    return _spec(spec, top, metadata, context)
 
 
-def _is_policy(top: Map, context: Context) -> bool:
+def _kind(top: Map, context: Context) -> str | None:
+    """Return the kind of the document, its apiVersion checked; None if nobody reads it."""
+    versions = API_VERSIONS | {kind: dialect.api_version for kind, dialect in DIALECTS.items()}
     kind = top.get("kind")
     if kind is None:
         context.add("the document has no kind: write kind: EnforcerPolicy", top.span)
-        return False
+        return None
     word = kind.value.text if isinstance(kind.value, Scalar) else ""
     if word in KINDS:
         context.add(f"kind {word} is not supported by this version: {KINDS[word]}", kind.value.span)
-        return False
-    if word not in API_VERSIONS:
-        hint = suggest(word, API_VERSIONS) or ": write kind: EnforcerPolicy"
+        return None
+    if word not in versions:
+        hint = suggest(word, versions) or ": write kind: EnforcerPolicy"
         context.add(f"kind is not {describe(kind.value)}{hint}", kind.value.span)
-        return False
+        return None
     version = top.get("apiVersion")
-    wanted = API_VERSIONS[word]
+    wanted = versions[word]
     if version is None:
         context.add(f"the policy has no apiVersion: write apiVersion: {wanted}", top.span)
     elif not isinstance(version.value, Scalar) or version.value.text != wanted:
         context.add(
             f"apiVersion of a {word} is {wanted}, not {describe(version.value)}", version.value.span
         )
-    return True
+    return word
 
 
-def _refuse_unknown(
-    node: Map, what: str, known: Iterable[str], refused: dict[str, str], context: Context
-) -> None:
-    known = tuple(known)
-    for entry in node:
-        if entry.key not in known:
-            context.unknown(entry, what, known, refused)
-
-
-def _metadata(top: Map, context: Context) -> tuple[str, str]:
-    entry = top.get("metadata")
-    if entry is None:
-        context.add("the policy has no metadata with a name", top.span)
-        return "", ""
-    metadata = context.map(entry.value, "metadata")
-    if metadata is None:
-        return "", ""
-    _refuse_unknown(metadata, "key of metadata", METADATA_KEYS, METADATA_WORDS, context)
-    _check_labels(metadata, context)
-    described = metadata.get("description")
-    description = context.text(described.value, "description") if described else ""
-    given = metadata.get("name")
-    if given is None:
-        context.add("metadata has no name", metadata.span)
-        return "", ""
-    name = given.value.text if isinstance(given.value, Scalar) else ""
-    if not _NAME.fullmatch(name):
-        context.add(
-            f"name must be up to 63 lower-case letters, digits, '-' and '.', letters or digits at the "
-            f"ends; not {describe(given.value)}",
-            given.value.span,
-        )
-    return name, (description or "").strip()
-
-
-def _check_labels(metadata: Map, context: Context) -> None:
-    """Labels are for people and other tools; they only have to be text."""
-    entry = metadata.get("labels")
-    labels = context.map(entry.value, "labels") if entry else None
-    for label in labels or ():
-        if not isinstance(label.value, Scalar) or label.value.is_null:
-            context.add(f"label {shorten(label.key)!r} must be text", label.value.span)
-
-
-def _spec(spec: Map, top: Map, name: str, description: str, context: Context) -> Policy:
-    _refuse_unknown(spec, "key of spec", SPEC_KEYS, SPEC_WORDS, context)
+def _spec(spec: Map, top: Map, metadata: Metadata, context: Context) -> Policy:
+    refuse_unknown(spec, "key of spec", SPEC_KEYS, SPEC_WORDS, context)
     mode = spec.get("mode")
     word = context.word(mode.value, "mode", MODES) if mode else None
     message = spec.get("message")
@@ -149,14 +109,14 @@ def _spec(spec: Map, top: Map, name: str, description: str, context: Context) ->
     if spec.get("rules") is None and not defaults and spec.get("default") is None:
         context.add("the policy has neither rules nor a default, so it would do nothing", spec.span)
     return Policy(
-        name=name,
+        name=metadata.name,
         mode=Mode(word) if word else Mode.ENFORCE,
         rules=tuple(rules),
         span=top.span,
         selector=read_process(selector, context) if selector else Process(),
         defaults=defaults,
         message=read_message(message, context) if message else None,
-        description=description,
+        description=metadata.description,
         allow_degraded=bool(context.boolean(degraded.value, "allowDegraded"))
         if degraded
         else False,

@@ -20,10 +20,16 @@ __all__ = ["Context"]
 
 @attrs.frozen
 class Context:
-    """The surroundings of one load."""
+    """
+    The surroundings of one load.
+
+    *allow_lists*: where lists are that a foreign dialect keeps over all of its policies, by what they
+    are about.
+    """
 
     problems: Problems = attrs.field(factory=Problems)
     resolver: Resolver = attrs.field(factory=SystemResolver)
+    allow_lists: dict[str, Span] = attrs.field(factory=dict)
 
     def add(self, message: str, span: Span) -> None:
         """Record an error."""

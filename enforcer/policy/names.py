@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import grp
+import os
 import pwd
 import signal
 from typing import Protocol
@@ -19,6 +20,7 @@ __all__ = [
     "CAPABILITIES",
     "ERRNOS",
     "SIGNALS",
+    "Machine",
     "Resolver",
     "SystemResolver",
     "TableResolver",
@@ -85,8 +87,26 @@ SIGNALS: dict[str, int] = {
 """Signals that end or stop a process which does not handle them, by name."""
 
 
+@attrs.frozen
+class Machine:
+    """What foreign policies may call a host by: its name, and its architecture as uname has it."""
+
+    name: str
+    architecture: str
+
+    @classmethod
+    def this(cls) -> Machine:
+        """Ask the kernel."""
+        found = os.uname()
+        return cls(found.nodename, found.machine)
+
+
 class Resolver(Protocol):
-    """Where user and group names come from."""
+    """Where user and group names come from, and which host policies are read for."""
+
+    @property
+    def machine(self) -> Machine | None:
+        """Return the host; None: for any, so nothing is compared with it."""
 
     def user(self, name: str) -> int | None:
         """Return the number of user *name*, or None."""
@@ -97,7 +117,9 @@ class Resolver(Protocol):
 
 @attrs.frozen
 class SystemResolver:
-    """The users and groups of this host."""
+    """The users and groups of this host; *machine* is the host that policies are read for."""
+
+    machine: Machine | None = attrs.field(factory=Machine.this)
 
     def user(self, name: str) -> int | None:
         """Ask the password database."""
@@ -120,6 +142,7 @@ class TableResolver:
 
     users: dict[str, int] = attrs.field(factory=dict)
     groups: dict[str, int] = attrs.field(factory=dict)
+    machine: Machine | None = None
 
     def user(self, name: str) -> int | None:
         """Look *name* up."""

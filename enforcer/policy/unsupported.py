@@ -93,13 +93,17 @@ OPERATION_WORDS = {
     "recv": "receiving is decided on as accept, or by the sender's send",
     "shutdown": "closing a connection is not decided on",
 }
-KINDS = dict.fromkeys(
-    (
-        "TracingPolicy",
-        "TracingPolicyNamespaced",
-        "KubeArmorPolicy",
-        "KubeArmorHostPolicy",
-        "KubeArmorClusterPolicy",
+KINDS = {
+    **dict.fromkeys(
+        ("TracingPolicy", "TracingPolicyNamespaced"),
+        "rewrite it as kind EnforcerPolicy, apiVersion enforcer/v1",
     ),
-    "rewrite it as kind EnforcerPolicy, apiVersion enforcer/v1",
-)
+    "KubeArmorClusterPolicy": (
+        "it selects namespaces of a cluster, and pods are not known yet: write what is meant for the "
+        "whole host as kind KubeArmorHostPolicy"
+    ),
+    "KubeArmorNetworkPolicy": (
+        "it filters packets, not processes: leave that to a firewall, or write rules on network "
+        "operations as kind EnforcerPolicy"
+    ),
+}

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+"""KubeArmor's policies (``security.kubearmor.com/v1``), by its documentation."""
+
+from enforcer.policy.foreign.kubearmor.document import (
+    API_VERSION,
+    read_host_policy,
+    read_pod_policy,
+)
+
+__all__ = ["API_VERSION", "read_host_policy", "read_pod_policy"]

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""
+A document to a Policy of the model: whom it is for, its rules in their order, and the posture.
+
+Rules that refuse come first, then those that record, those that allow, and what becomes of the rest:
+whatever the order in the file, what any rule refuses is refused.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from enforcer.policy.context import Context
+from enforcer.policy.foreign.kubearmor.drafts import Draft, Item
+from enforcer.policy.foreign.kubearmor.hosts import read_nodes
+from enforcer.policy.foreign.kubearmor.sections import read_section
+from enforcer.policy.foreign.kubearmor.settings import Settings
+from enforcer.policy.foreign.kubearmor.words import (
+    HOST_SPEC_KEYS,
+    METADATA_KEYS,
+    METADATA_REFUSED,
+    POD_SPEC_KEYS,
+    POSTURES,
+    REFUSED,
+    SECTION_KEYS,
+    SELECTOR_REFUSED,
+)
+from enforcer.policy.metadata import Metadata, read_metadata, refuse_unknown
+from enforcer.policy.model import Mode, Policy, Rule, Verb
+from enforcer.policy.nodes import Entry, Map
+
+__all__ = ["API_VERSION", "read_host_policy", "read_pod_policy"]
+
+API_VERSION = "security.kubearmor.com/v1"
+
+_TOP_KEYS = ("apiVersion", "kind", "metadata", "spec")
+# What a posture is called by, and what it is about. Programs go by that of files.
+_POSTURE_OF = {
+    "process": "file",
+    "file": "file",
+    "network": "network",
+    "capabilities": "capabilities",
+}
+_REST = {
+    "process": ("exec", ("exec",)),
+    "file": ("file", ("any",)),
+    "network": ("network", ("any",)),
+    "capabilities": ("process", ("capability",)),
+}
+_ANNOTATIONS = {f"kubearmor-{name}-posture": name for name in _POSTURE_OF.values()}
+
+
+def read_host_policy(top: Map, context: Context) -> Policy | None:
+    """Read a KubeArmorHostPolicy; None after an error that leaves nothing to look at."""
+    metadata, postures = _head(top, METADATA_REFUSED, context)
+    spec = _spec(top, HOST_SPEC_KEYS, context)
+    if spec is None:
+        return None
+    nodes = read_nodes(spec, context)
+    return Policy(
+        name=metadata.name,
+        mode=Mode.ENFORCE,
+        rules=tuple(_rules(spec, postures, context, is_alone=False)),
+        span=top.span,
+        description=f"A KubeArmorHostPolicy{nodes}.",
+    )
+
+
+def read_pod_policy(top: Map, context: Context) -> None:
+    """Refuse a KubeArmorPolicy, which is for pods, with everything else that is wrong with it."""
+    refused = {k: why for k, why in METADATA_REFUSED.items() if k != "namespace"}
+    _head(top, refused, context, also=("namespace",))
+    spec = _spec(top, POD_SPEC_KEYS, context)
+    selector = spec.get("selector") if spec else None
+    if selector:
+        context.add(
+            f"'selector' is not supported by this version: {SELECTOR_REFUSED}", selector.span
+        )
+    elif kind := top.get("kind"):
+        message = f"kind KubeArmorPolicy is for all pods of its namespace: {SELECTOR_REFUSED}"
+        context.add(message, kind.value.span)
+    if spec:
+        _rules(spec, {}, context, is_alone=True)
+
+
+def _head(
+    top: Map, refused: dict[str, str], context: Context, *, also: tuple[str, ...] = ()
+) -> tuple[Metadata, dict[str, Verb]]:
+    """Read everything in front of spec."""
+    refuse_unknown(top, "key of a policy", _TOP_KEYS, {"status": refused["status"]}, context)
+    metadata = read_metadata(top, (*METADATA_KEYS, *also), refused, context)
+    given = metadata.node.get("annotations") if metadata.node else None
+    postures: dict[str, Verb] = {}
+    for entry in (context.map(given.value, "annotations") if given else None) or ():
+        if entry.key not in _ANNOTATIONS:
+            hint = f"known are {', '.join(_ANNOTATIONS)}"
+            context.add(f"annotation {entry.key!r} is not read: {hint}", entry.span)
+        elif word := context.word(entry.value, entry.key, POSTURES):
+            postures[_ANNOTATIONS[entry.key]] = POSTURES[word]
+    return metadata, postures
+
+
+def _spec(top: Map, known: tuple[str, ...], context: Context) -> Map | None:
+    entry = top.get("spec")
+    if entry is None:
+        context.add("the policy has no spec", top.span)
+        return None
+    spec = context.map(entry.value, "spec")
+    if spec is None:
+        return None
+    refuse_unknown(spec, "key of spec", known, REFUSED, context)
+    if not any(key in SECTION_KEYS for key in spec.entries):
+        context.add(f"the policy says nothing: give it one of {', '.join(SECTION_KEYS)}", spec.span)
+    return spec
+
+
+def _rules(spec: Map, postures: dict[str, Verb], context: Context, *, is_alone: bool) -> list[Rule]:
+    """Read all sections; *is_alone*: the policy counts for itself, whatever others there are."""
+    settings = Settings().refine(spec, context)
+    drafts: list[Draft] = []
+    rest: list[Draft] = []
+    for entry in spec:
+        if entry.key not in SECTION_KEYS:
+            continue
+        own, found = read_section(entry, settings, context)
+        allowing = [d for d in found if d.decided is Verb.ALLOW and not d.beside_allow]
+        if allowing:
+            posture = postures.get(_POSTURE_OF[entry.key], Verb.LOG)
+            rest.append(_rest(entry, allowing, attrs.evolve(own, verb=posture), context))
+            if not is_alone:
+                _refuse_second_list(entry, allowing[0], context)
+        drafts += found if allowing else [d for d in found if not d.beside_allow]
+    _refuse_records(drafts, rest, context)
+    order = {Verb.DENY: 0, Verb.LOG: 1, Verb.ALLOW: 2}
+    drafts.sort(key=lambda draft: order[draft.decided])
+    return [draft.rule() for draft in (*drafts, *rest)]
+
+
+def _rest(section: Entry, allowing: list[Draft], settings: Settings, context: Context) -> Draft:
+    """Return what becomes of what no rule of *section* is about: a rule, so that it has a message."""
+    first = allowing[0].item
+    for draft in allowing:
+        if draft.item.settings.message != first.settings.message:
+            context.add(
+                f"what no rule allows has one message, that of line {first.span.line}: give "
+                f"{section.key} a message instead",
+                draft.item.span,
+            )
+            break
+    item = Item(
+        name=f"posture.{section.key}",
+        section=section.key,
+        span=section.span,
+        settings=attrs.evolve(settings, message=first.settings.message),
+    )
+    event, operations = _REST[section.key]
+    return Draft(item, event, operations)
+
+
+def _refuse_second_list(section: Entry, first: Draft, context: Context) -> None:
+    """What any policy allows is allowed there; here the posture of each would refuse it."""
+    other = context.allow_lists.setdefault(f"KubeArmor {section.key}", first.item.span)
+    if other is not first.item.span:
+        context.add(
+            f"the policy of {other} allows something under {section.key}, too, and each would refuse "
+            "or record what only the other allows: put both into one policy",
+            first.item.span,
+        )
+
+
+def _refuse_records(drafts: list[Draft], rest: list[Draft], context: Context) -> None:
+    """A rule that records permits; there, what is only recorded is not allowed by that."""
+    blocked = {draft.event: draft.item.section for draft in rest if draft.decided is Verb.DENY}
+    for draft in drafts:
+        if draft.decided is Verb.LOG and draft.event in blocked:
+            section = blocked[draft.event]
+            context.add(
+                f"Audit beside rules that allow, with the posture block, would permit what is only "
+                f"recorded: put what is audited under {draft.item.section} and what is allowed under "
+                f"{section} into two policies",
+                draft.item.span,
+            )

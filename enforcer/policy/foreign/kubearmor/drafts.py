@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""
+What an item means before it is known what else its policy says, and how it becomes a rule.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from enforcer.policy.foreign.kubearmor.settings import Settings
+from enforcer.policy.model import (
+    Action,
+    Condition,
+    OnError,
+    Process,
+    Rule,
+    Span,
+    Subject,
+    Verb,
+)
+from enforcer.policy.vocabulary import EVENTS
+
+__all__ = ["Draft", "Item"]
+
+
+@attrs.frozen
+class Item:
+    """
+    One item of a list as far as all lists have it.
+
+    Attributes:
+        name: section, list and number: where a reader finds it.
+        source: conditions on who acts, from ``fromSource``.
+    """
+
+    name: str
+    section: str
+    span: Span
+    settings: Settings
+    source: tuple[Condition, ...] = ()
+
+
+@attrs.frozen
+class Draft:
+    """
+    One rule to be.
+
+    *beside_allow*: only where its section has rules that allow, since else nothing is missing.
+    """
+
+    item: Item
+    event: str
+    operations: tuple[str, ...]
+    conditions: tuple[Condition, ...] = ()
+    verb: Verb | None = None
+    suffix: str = ""
+    syscall: str | None = None
+    beside_allow: bool = False
+
+    @property
+    def decided(self) -> Verb:
+        """What a match means: the item's action unless the draft has its own."""
+        return self.item.settings.verb if self.verb is None else self.verb
+
+    def rule(self) -> Rule:
+        """Return the rule."""
+        settings, verb = self.item.settings, self.decided
+        known = EVENTS[self.event].operations
+        # What is allowed makes no alert there, and here no record unless it has a message.
+        message = settings.message if verb is not Verb.ALLOW else None
+        return Rule(
+            name=self.item.name + self.suffix,
+            event=self.event,
+            operations=tuple(known[word] for word in self.operations),
+            action=Action(verb, message=message),
+            span=self.item.span,
+            conditions=self.conditions,
+            subject=Subject(process=Process(self.item.source)),
+            # What refuses must not be escaped by making an operand unreadable; the rest must not refuse.
+            on_error=OnError.DENY if verb >= Verb.DENY else OnError.SKIP,
+            syscall=self.syscall,
+            severity=settings.severity,
+            tags=settings.tags,
+        )

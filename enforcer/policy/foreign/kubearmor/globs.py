@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""
+Patterns as AppArmor has them, which KubeArmor's documentation refers to, as globs of the language.
+
+``{a,b}`` is written out. ``**`` between two slashes is one directory or more there, none or more here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from enforcer.errors import LimitError, PolicyError
+from enforcer.policy.model import Span, Text
+from enforcer.policy.nodes import shorten
+from enforcer.policy.patterns import TextForm, glob_text
+
+__all__ = ["read_pattern"]
+
+MAX_ALTERNATIVES = 64
+
+_PIECE = re.compile(r"\\.|\[(?:[!^]?\]?)(?:\\.|[^\]\\])*\]|[{},]|.", re.DOTALL)
+_REGULAR = re.compile(r"[()|]|\$$|\\[A-Za-z0-9]")
+
+
+def read_pattern(text: str, form: TextForm, span: Span) -> tuple[Text, ...]:
+    """
+    Read one pattern; any of the returned globs may match.
+
+    Raises:
+        PolicyError: it is malformed, a regular expression, or nothing could ever match it.
+    """
+    if _REGULAR.search(text):
+        msg = (
+            f"{shorten(text)!r} looks like a regular expression: patterns are globs as in AppArmor, "
+            "with *, **, ?, [abc] and {a,b}"
+        )
+        raise PolicyError(msg, span)
+    if "@{" in text:
+        msg = f"{shorten(text)!r} has a variable of AppArmor: write out what it stands for"
+        raise PolicyError(msg, span)
+    pieces = [found[0] for found in _PIECE.finditer(text)]
+    found = dict.fromkeys(_alternatives(pieces, text, span))
+    if any(glob.endswith("/") for glob in found):
+        msg = f"{shorten(text)!r} ends in /, which no file does: add * or ** for what lies there"
+        raise PolicyError(msg, span)
+    return tuple(glob_text(_as_here(glob), form, span) for glob in found)
+
+
+def _alternatives(pieces: list[str], text: str, span: Span) -> list[str]:
+    """Write out ``{a,b}``, at any depth."""
+    stack: list[list[list[str]]] = [[[""]]]  # open braces; their alternatives; texts of each
+    for piece in pieces:
+        if piece == "{":
+            stack.append([[""]])
+        elif piece == "}" and len(stack) > 1:
+            inner = [one for alternative in stack.pop() for one in alternative]
+            stack[-1][-1] = [a + b for a in stack[-1][-1] for b in inner]
+        elif piece == "}":
+            msg = f"}} in {shorten(text)!r} closes nothing: a literal one is \\}}"
+            raise PolicyError(msg, span)
+        elif piece == "," and len(stack) > 1:
+            stack[-1].append([""])
+        else:
+            stack[-1][-1] = [a + piece for a in stack[-1][-1]]
+        if sum(len(alternative) for alternative in stack[-1]) > MAX_ALTERNATIVES:
+            msg = f"{shorten(text)!r} has more than {MAX_ALTERNATIVES} alternatives: write several"
+            raise LimitError(msg, span)
+    if len(stack) > 1:
+        msg = f"{{ in {shorten(text)!r} is not closed: a literal one is \\{{"
+        raise PolicyError(msg, span)
+    return stack[0][0]
+
+
+def _as_here(glob: str) -> str:
+    return "/".join(_components(glob.split("/")))
+
+
+def _components(parts: list[str]) -> Iterator[str]:
+    for number, part in enumerate(parts, start=1):
+        if part == "**" and number < len(parts):
+            yield "*"
+        yield part

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""
+The words of KubeArmor's policies: keys that are read, and keys that are refused with the reason.
+"""
+
+from __future__ import annotations
+
+from enforcer.policy.model import Verb
+
+__all__ = [
+    "ACTIONS",
+    "HOST_SPEC_KEYS",
+    "LEVELS",
+    "METADATA_KEYS",
+    "METADATA_REFUSED",
+    "POD_SPEC_KEYS",
+    "POSTURES",
+    "PROTOCOLS",
+    "REFUSED",
+    "SECTION_KEYS",
+    "SELECTOR_REFUSED",
+    "SETTINGS_KEYS",
+]
+
+SETTINGS_KEYS = ("severity", "tags", "message", "action")
+"""What an item takes from its section, and that from the policy, unless it says it itself."""
+
+SECTION_KEYS: dict[str, tuple[str, ...]] = {
+    "process": ("matchPaths", "matchDirectories", "matchPatterns"),
+    "file": ("matchPaths", "matchDirectories", "matchPatterns"),
+    "network": ("matchProtocols",),
+    "capabilities": ("matchCapabilities",),
+    "syscalls": ("matchSyscalls", "matchPaths"),
+}
+"""Sections of ``spec`` with their lists."""
+
+_SPEC_KEYS = (*SECTION_KEYS, *SETTINGS_KEYS)
+HOST_SPEC_KEYS = ("nodeSelector", *_SPEC_KEYS)
+POD_SPEC_KEYS = ("selector", *_SPEC_KEYS)
+
+ACTIONS = {"allow": Verb.ALLOW, "audit": Verb.LOG, "block": Verb.DENY}
+"""``action``, in any case."""
+
+LEVELS = {
+    **dict.fromkeys((1, 2, 3), "low"),
+    **dict.fromkeys((4, 5, 6), "medium"),
+    **dict.fromkeys((7, 8), "high"),
+    **dict.fromkeys((9, 10), "critical"),
+}
+"""``severity`` as the language has it."""
+
+POSTURES = {"audit": Verb.LOG, "block": Verb.DENY}
+"""What becomes of what no rule allows, where some rule allows: audit unless it is said."""
+
+_STREAM, _DGRAM, _RAW, _RDM, _SEQPACKET, _DCCP, _PACKET = 1, 2, 3, 4, 5, 6, 10
+_INET = (2, 10)
+
+PROTOCOLS: dict[str, tuple[dict[str, tuple[int, ...]], ...]] = {
+    # When a socket is made 0 stands for the protocol that belongs to its type. MPTCP is TCP on the wire.
+    "tcp": ({"family": _INET, "type": (_STREAM,), "protocol": (0, 6, 262)},),
+    "udp": ({"family": _INET, "type": (_DGRAM,), "protocol": (0, 17)},),
+    "icmp": ({"family": (2,), "type": (_DGRAM, _RAW), "protocol": (1,)},),
+    "icmpv6": ({"family": (10,), "type": (_DGRAM, _RAW), "protocol": (58,)},),
+    "sctp": (
+        {"family": _INET, "type": (_STREAM, _SEQPACKET), "protocol": (132,)},
+        {"family": _INET, "type": (_SEQPACKET,), "protocol": (0,)},
+    ),
+    "stream": ({"type": (_STREAM,)},),
+    "dgram": ({"type": (_DGRAM,)},),
+    "raw": ({"type": (_RAW,)},),
+    "rdm": ({"type": (_RDM,)},),
+    "seqpacket": ({"type": (_SEQPACKET,)},),
+    "dccp": ({"type": (_DCCP,)},),
+    "packet": ({"type": (_PACKET,)},),
+    "all": ({},),
+}
+"""Protocols, and socket types of any family, as conditions of which one must hold."""
+
+# ---- Refused ----------------------------------------------------------------------------------
+
+_NATIVE = "as a rule of kind EnforcerPolicy"
+_SERVER = "the API server writes it, so leave it out of the file"
+
+METADATA_KEYS = ("name", "labels", "annotations")
+METADATA_REFUSED = {
+    "namespace": "a KubeArmorHostPolicy is for hosts, which are in no namespace",
+    **dict.fromkeys(
+        (
+            "creationTimestamp",
+            "deletionGracePeriodSeconds",
+            "deletionTimestamp",
+            "finalizers",
+            "generateName",
+            "generation",
+            "managedFields",
+            "ownerReferences",
+            "resourceVersion",
+            "selfLink",
+            "uid",
+        ),
+        _SERVER,
+    ),
+    "status": _SERVER,
+}
+
+SELECTOR_REFUSED = (
+    "pods are not known yet: for every process of the host write kind KubeArmorHostPolicy; to restrict "
+    "that, convert it and give its spec a selector with a unit, cgroup, binary or user"
+)
+
+REFUSED = {
+    "ownerOnly": (
+        f"the owner of a file is not compared with who uses it: name users {_NATIVE}, under "
+        "process: {uid: …}"
+    ),
+    "pts": "the terminal of a process is not compared",
+    "allowedArgs": (
+        f"arguments are known when the program has begun, too late to block: write {_NATIVE}, with "
+        "match: {args: …} and action: kill"
+    ),
+    "matchDNSQueries": (
+        f"names are not looked up: write {_NATIVE}, with the operation egress and match: {{address: …}}"
+    ),
+    "capabilities": (
+        f"the use of a capability is not decided on: write what it is used for {_NATIVE}, or who may "
+        "have it under process: {capabilities: …}"
+    ),
+    "device": "USB devices are not decided on",
+    "apparmor": "profiles of AppArmor are loaded by its own tools",
+    "presets": (
+        f"write what the preset does {_NATIVE}; filelessExec is exec with match: {{fileless: true}}"
+    ),
+    "selector": "a KubeArmorHostPolicy takes nodeSelector",
+    "nodeSelector": "a KubeArmorPolicy takes selector",
+    "matchVolumeMounts": "it is for SELinux, which is managed by its own tools",
+    "selinux": "it is for SELinux, which is managed by its own tools",
+}
+"""Keys of spec, of sections and of items."""
