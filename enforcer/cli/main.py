@@ -10,6 +10,7 @@ from enforcer import __version__
 from enforcer.cli import (
     check,
     confirm,
+    convert,
     doctor,
     dry_run,
     events,
@@ -30,6 +31,7 @@ _COMMANDS = {
     "start": (start, "put policies in force and record what happens"),
     "dry-run": (dry_run, "permit everything and report what policies would refuse"),
     "check": (check, "read policies and report what is wrong with them; needs no root"),
+    "convert": (convert, "print what policies of other engines mean here; needs no root"),
     "doctor": (doctor, "show what this kernel can prevent"),
     "status": (status, "show what the running daemon does"),
     "events": (events, "show records of the running daemon as they come"),

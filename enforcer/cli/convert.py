@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""
+Read policies, also those written for KubeArmor, and print what they mean as policies of enforcer.
+
+Each rule is printed with the place that it comes from, as a comment. What cannot be carried over is an
+error with file:line:column, and nothing is printed then.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from enforcer.cli.arguments import add_policies
+from enforcer.cli.exits import Exit
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  enforcer convert hsp.yaml >mine.yaml    rewrite a KubeArmorHostPolicy
+  enforcer convert policies/secrets.yaml  print a policy of enforcer in its canonical form
+
+Users and groups are printed by number, as they are on this host. Hosts that a policy is for are not
+compared with this one; they are named in its description.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    add_policies(parser, optional=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert."""
+    from enforcer.policy.names import SystemResolver
+    from enforcer.policy.printer import print_policies
+    from enforcer.policy.store import load_policies
+
+    policies = load_policies(args.policies, SystemResolver(machine=None))
+    sys.stdout.write(print_policies(policies.policies))
+    return Exit.OK
