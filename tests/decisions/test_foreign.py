@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""
+Policies written for others, and the same after conversion, decide as they should on every build.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from builds import GENERATION, checked, decide_by, decide_by_reference
+from test_tables import access, expected, live, said
+
+from enforcer.compiler import BareHost, compile_policies
+from enforcer.policy.names import TableResolver
+from enforcer.policy.printer import print_policies
+from enforcer.policy.store import load_policies, load_text
+
+HERE = Path(__file__).parent
+POLICIES = HERE.parent / "data" / "kubearmor"
+TABLE = yaml.safe_load((HERE / "foreign" / "kubearmor.yaml").read_text())
+
+
+def cases():
+    for name, listed in TABLE.items():
+        for number, case in enumerate(listed, start=1):
+            what = case.get("about") or f"{number} {case['do']}"
+            yield pytest.param(name, case, id=f"{name}: {what}")
+
+
+@cache
+def load(name: str):
+    policies = load_policies([POLICIES / f"{name}.yaml"])
+    return policies, checked(compile_policies(policies, host=BareHost(), generation=GENERATION))
+
+
+@cache
+def converted(name: str):
+    policies = load_policies([POLICIES / f"{name}.yaml"], TableResolver())
+    again = load_text(print_policies(policies.policies), "converted.yaml")
+    return again, checked(compile_policies(again, host=BareHost(), generation=GENERATION))
+
+
+def test_every_policy_has_cases() -> None:
+    assert {path.stem for path in POLICIES.glob("*.yaml")} == set(TABLE)
+
+
+@pytest.mark.parametrize("read", [load, converted], ids=["as it is", "converted"])
+@pytest.mark.parametrize(("name", "case"), list(cases()))
+def test_every_build_gives_the_verdict_of_the_table(builds, read, name, case) -> None:
+    """Reference and compiled builds say what the table says, and name the rule."""
+    policies, compiled = read(name)
+    actor, asked = live(case), access(case)
+
+    outcome = decide_by_reference(policies, actor, asked)
+
+    assert expected(case) == said(policies, outcome.enforced)
+    assert case.get("on_error", False) == outcome.enforced.on_error
+    for build, run in builds.items():
+        assert outcome == decide_by(run, compiled, actor, asked), build
