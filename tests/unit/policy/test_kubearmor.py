@@ -1,0 +1,601 @@
+# SPDX-License-Identifier: MIT
+"""KubeArmor's policies: what each part becomes, what is refused and where, and hostile input."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from policy_text import FILE, USERS, errors, load
+from test_policy_fuzz import PIECES
+
+from enforcer.errors import PolicyErrors
+from enforcer.policy.foreign import DIALECTS
+from enforcer.policy.lint import Host, lint
+from enforcer.policy.message import render
+from enforcer.policy.model import OnError, Verb
+from enforcer.policy.names import Machine, TableResolver
+from enforcer.policy.printer import print_policies
+from enforcer.policy.store import load_text
+from enforcer.policy.vocabulary import EVENTS
+
+API = "apiVersion: security.kubearmor.com/v1\n"
+HEAD = f"{API}kind: KubeArmorHostPolicy\nmetadata: {{name: x}}\n"
+PODS = f"{API}kind: KubeArmorPolicy\nmetadata: {{name: x, namespace: y}}\n"
+BLOCK_FILES = HEAD.replace("name: x", "name: x, annotations: {kubearmor-file-posture: block}")
+HERE = attrs.evolve(USERS, machine=Machine("web-1.example.org", "x86_64"))
+
+
+def spec(text, head=HEAD):
+    return load(f"{head}spec: {text}\n")
+
+
+def rules(text, head=HEAD):
+    return {rule.name: rule for rule in spec(text, head).rules}
+
+
+def printed(text, head=HEAD):
+    return print_policies([spec(text, head)])
+
+
+# ---- What becomes of it -----------------------------------------------------------------------
+
+
+def test_a_record_shows_the_place_in_the_foreign_file():
+    """Rules and their conditions stand where the foreign items stand."""
+    text = f"{HEAD}spec:\n  file:\n    matchPaths:\n    - path: /a\n      fromSource:\n      - path: /b\n"
+
+    (rule,) = load(text).rules
+
+    assert f"{FILE}:7:7" == str(rule.span)
+    assert f"{FILE}:7:13" == str(rule.conditions[0].span)
+    assert f"{FILE}:9:7" == str(rule.subject.process.conditions[0].span)
+
+
+@pytest.mark.parametrize(
+    ("written", "verb", "on_error"),
+    [
+        ("", Verb.DENY, OnError.DENY),
+        (", action: Block", Verb.DENY, OnError.DENY),
+        (", action: block", Verb.DENY, OnError.DENY),
+        (", action: Audit", Verb.LOG, OnError.SKIP),
+        (", action: Allow", Verb.ALLOW, OnError.SKIP),
+    ],
+)
+def test_actions(written, verb, on_error):
+    """Block is meant if nothing is said; what does not refuse does not refuse on errors either."""
+    rule = rules(f"{{process: {{matchPaths: [{{path: /a}}]}}{written}}}")["process.matchPaths.1"]
+
+    assert (verb, on_error) == (rule.action.verb, rule.on_error)
+
+
+def test_what_an_item_says_goes_before_its_section_and_that_before_the_policy():
+    """Each of action, severity, tags and message is inherited by itself."""
+    found = rules(
+        "{action: Audit, severity: 1, tags: [a], message: spec,"
+        " process: {severity: 5, message: section, matchPaths: [{path: /a}, "
+        "{path: /b, action: Block, tags: [b, c], message: item}]}}"
+    )
+    first, second = found["process.matchPaths.1"], found["process.matchPaths.2"]
+
+    assert (Verb.LOG, "medium", ("a",), "section") == (
+        first.action.verb,
+        first.severity,
+        first.tags,
+        first.action.message,
+    )
+    assert (Verb.DENY, "medium", ("b", "c"), "item") == (
+        second.action.verb,
+        second.severity,
+        second.tags,
+        second.action.message,
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "level"),
+    [
+        (1, "low"),
+        (3, "low"),
+        (4, "medium"),
+        (6, "medium"),
+        (7, "high"),
+        (9, "critical"),
+        (10, "critical"),
+    ],
+)
+def test_severities(number, level):
+    """Ten steps become four."""
+    found = rules(f"{{severity: {number}, process: {{matchPaths: [{{path: /a}}]}}}}")
+    assert level == found["process.matchPaths.1"].severity
+
+
+def test_tags_with_what_the_language_has_no_room_for():
+    """Tags of KubeArmor's own policies have parentheses and blanks."""
+    found = rules(
+        '{tags: ["NIST_800-53_CM-7(5)", "PCI DSS", T1059.004], process: {matchPaths: [{path: /a}]}}'
+    )
+    assert ("NIST_800-53_CM-7-5", "PCI-DSS", "T1059.004") == found["process.matchPaths.1"].tags
+
+
+def test_a_message_is_no_template():
+    """Braces are themselves, and a text of several lines is one line."""
+    found = rules('{message: "a {pid}\\n b}", process: {matchPaths: [{path: /a}]}}')
+    message = found["process.matchPaths.1"].action.message
+
+    assert "a {pid} b}" == render(message or "", {"pid": "1"})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "globs"),
+    [
+        ("/etc/*hado?", ["/etc/*hado?"]),
+        ("/**/*.conf", ["/*/**/*.conf"]),
+        ("/a/**", ["/a/**"]),
+        ("/a/**/b/**/c", ["/a/*/**/b/*/**/c"]),
+        ("/a**/b", ["/a**/b"]),
+        ("/{a,b}/c", ["/a/c", "/b/c"]),
+        ("/{a{1,2},b}[x-z]", ["/a1[x-z]", "/a2[x-z]", "/b[x-z]"]),
+        ("/usr/{,local/}bin/x", ["/usr/bin/x", "/usr/local/bin/x"]),
+        (r"/a\{b,c\}", ["/a{b,c}"]),
+        ("/a,b", ["/a,b"]),
+        ("/a/[^b]", ["/a/[^b]"]),
+        ("/{a,a}", ["/a"]),
+    ],
+)
+def test_patterns(pattern, globs):
+    """Globs are those of AppArmor."""
+    found = rules(f"{{process: {{matchPatterns: [{{pattern: '{pattern}'}}]}}}}")
+    (condition,) = found["process.matchPatterns.1"].conditions
+
+    assert globs == [value.value.decode() for value in condition.values]
+
+
+def test_rules_that_refuse_come_first():
+    """The order of the file says nothing: what any rule refuses is refused."""
+    found = spec(
+        "{process: {matchPaths: [{path: /a, action: Allow}, {path: /b, action: Audit}, {path: /c}]}}"
+    )
+    assert [
+        "process.matchPaths.3",
+        "process.matchPaths.2",
+        "process.matchPaths.1",
+        "posture.process",
+    ] == [rule.name for rule in found.rules]
+
+
+def test_posture():
+    """Where a rule allows, the rest is recorded, or blocked if an annotation says so."""
+    allow = "{message: m, severity: 9, process: {matchPaths: [{path: /a}]}, action: Allow}"
+    audited, blocked = rules(allow)["posture.process"], rules(allow, BLOCK_FILES)["posture.process"]
+
+    assert (Verb.LOG, Verb.DENY) == (audited.action.verb, blocked.action.verb)
+    assert ("m", "critical", ()) == (blocked.action.message, blocked.severity, blocked.conditions)
+    assert rules(allow)["process.matchPaths.1"].action.message is None
+
+
+def test_a_posture_is_only_for_its_own_kind():
+    """The posture of files is also that of programs, and no other."""
+    allow = "{file: {matchPaths: [{path: /a}]}, network: {matchProtocols: [{protocol: tcp}]}, action: Allow}"
+    found = rules(allow, BLOCK_FILES)
+
+    assert Verb.DENY is found["posture.file"].action.verb
+    assert Verb.LOG is found["posture.network"].action.verb
+    assert "posture.process" not in found
+
+
+def test_without_a_rule_that_allows_there_is_no_posture():
+    """Block and Audit alone are about what they name."""
+    found = rules("{process: {matchPaths: [{path: /a}, {path: /b, action: Audit}]}}", BLOCK_FILES)
+    assert {"process.matchPaths.1", "process.matchPaths.2"} == set(found)
+
+
+def test_a_read_only_file_is_readable_where_the_rest_is_not():
+    """Read-only permits reading and refuses the rest, whatever the action."""
+    text = "{file: {matchPaths: [{path: /a, readOnly: true%s}%s]}}"
+    alone = rules(text % ("", ""))
+    among = rules(text % ("", ", {path: /b, action: Allow}"))
+    allowed = rules(text % (", action: Allow", ""))
+
+    assert {"file.matchPaths.1": Verb.DENY} == {n: r.action.verb for n, r in alone.items()}
+    assert Verb.ALLOW is among["file.matchPaths.1.read"].action.verb
+    assert Verb.DENY is allowed["file.matchPaths.1.modify"].action.verb
+    assert ["read", "mmapExec"] == [o.name for o in allowed["file.matchPaths.1"].operations]
+
+
+def test_the_root_with_everything_below_is_everything():
+    """Allowing all of / allows the root itself and what has no name."""
+    text = "{file: {matchDirectories: [{dir: /, recursive: true}]}, action: Allow}"
+    assert () == rules(text)["file.matchDirectories.1"].conditions
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        "{}",
+        "{kubernetes.io/hostname: '*'}",
+        "{kubearmor.io/hostname: '*'}",
+        "{kubernetes.io/hostname: web-1}",
+        "{kubernetes.io/hostname: web-1.example.org}",
+        "{kubernetes.io/hostname: 'db-1,web-1'}",
+        "{kubernetes.io/arch: amd64, kubernetes.io/os: linux}",
+    ],
+)
+def test_policies_for_this_host(labels):
+    """Labels that can be compared are."""
+    text = f"{HEAD}spec: {{nodeSelector: {{matchLabels: {labels}}}, process: {{matchPaths: [{{path: /a}}]}}}}\n"
+    assert load_text(text, FILE, HERE).policies
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (
+            "{kubernetes.io/hostname: web-2}",
+            "for nodes with kubernetes.io/hostname web-2, and this is web-1",
+        ),
+        ("{kubernetes.io/hostname: web}", "and this is web-1.example.org"),
+        ("{kubernetes.io/arch: arm64}", "and this is amd64"),
+        ("{kubernetes.io/arch: 'amd64,arm64'}", "and this is amd64"),
+        ("{kubernetes.io/os: windows}", "and this is linux"),
+        ("{tier: front}", "label 'tier' is not supported by this version"),
+        ("{kubearmor.io/hostnamereg: web-*}", "'kubearmor.io/hostnamereg' is not supported"),
+    ],
+)
+def test_policies_for_other_hosts(labels, words):
+    """A policy for another host is not put in force on this one."""
+    text = f"{HEAD}spec: {{nodeSelector: {{matchLabels: {labels}}}, process: {{matchPaths: [{{path: /a}}]}}}}\n"
+    with pytest.raises(PolicyErrors) as found:
+        load_text(text, FILE, HERE)
+
+    (error,) = found.value.errors
+    assert words in str(error)
+    assert error.span
+    assert 4 == error.span.line
+
+
+def test_conversion_compares_no_host():
+    """It says instead which hosts are meant."""
+    text = "{nodeSelector: {matchLabels: {kubernetes.io/hostname: web-2}}, process: {matchPaths: [{path: /a}]}}"
+    assert "A KubeArmorHostPolicy for nodes with kubernetes.io/hostname=web-2." in printed(text)
+
+
+@pytest.mark.skipif("process" not in EVENTS, reason="the use of capabilities is not decided on")
+def test_capabilities():
+    """The use of a capability is an event of its own, with a list and a posture of its own."""
+    text = "{capabilities: {matchCapabilities: [{capability: 'net_raw,CAP_BPF', fromSource: [{path: /a}]}]%s}}"
+
+    found = rules(text % "")
+    assert {
+        "capabilities.matchCapabilities.1.net_raw",
+        "capabilities.matchCapabilities.1.bpf",
+    } == set(found)
+    assert Verb.LOG is rules(text % ", action: Allow")["posture.capabilities"].action.verb
+
+
+# ---- What is refused --------------------------------------------------------------------------
+
+# (what stands under spec, from column 7 of line 4; column of the error; words of its message)
+REFUSED = [
+    ("", 1, "the policy has no spec"),
+    ("spec: []", 7, "spec must be a mapping"),
+    ("spec: {}", 7, "the policy says nothing"),
+    ("spec: {proces: {}}", 8, "'proces' is no key of spec; did you mean 'process'?"),
+    ("spec: {process: {}}", 17, "process says nothing: give it matchPaths or"),
+    ("spec: {process: []}", 17, "process must be a mapping"),
+    ("spec: {process: {matchPaths: {}}}", 30, "matchPaths must be a list"),
+    ("spec: {process: {matchPaths: []}}", 30, "matchPaths is an empty list"),
+    ("spec: {process: {matchPaths: [x]}}", 31, "an item of matchPaths must be a mapping"),
+    ("spec: {process: {matchPaths: [{}]}}", 31, "process.matchPaths needs path or execname"),
+    ("spec: {process: {matchPaths: [{path: bin/x}]}}", 38, "must be absolute"),
+    ("spec: {process: {matchPaths: [{path: /bin/}]}}", 38, "ends in /"),
+    ("spec: {process: {matchPaths: [{path: 5}]}}", 38, "path must be text"),
+    ("spec: {process: {matchPaths: [{path: /x, execname: y}]}}", 42, "write two items"),
+    ("spec: {process: {matchPaths: [{execname: a/b}]}}", 42, "a name without directories"),
+    ("spec: {process: {matchPaths: [{execname: ..}]}}", 42, "has a component '..'"),
+    ("spec: {process: {matchPaths: [{path: /x, readOnly: true}]}}", 42, "'readOnly' is no key of process"),
+    ("spec: {process: {matchPaths: [{path: /x, ownerOnly: true}]}}", 42, "'ownerOnly' is not supported"),
+    ("spec: {process: {matchPaths: [{path: /x, ownerOnly: yes}]}}", 53, "ownerOnly is true or false"),
+    ("spec: {process: {matchPaths: [{path: /x, pts: false}]}}", 42, "'pts' is not supported"),
+    ("spec: {process: {matchPaths: [{path: /x, allowedArgs: [-c]}]}}", 42, "'allowedArgs' is not supported"),
+    ("spec: {process: {matchPaths: [{path: /x, fromSource: []}]}}", 54, "fromSource is an empty list"),
+    ("spec: {process: {matchPaths: [{path: /x, fromSource: [{}]}]}}", 55, "a source needs path"),
+    ("spec: {process: {matchPaths: [{path: /x, fromSource: [{dir: /a/}]}]}}", 56, "'dir' is no key of fromSource"),
+    ("spec: {process: {matchDirectories: [{dir: /x}]}}", 43, "must end in /"),
+    ("spec: {process: {matchDirectories: [{recursive: true}]}}", 37, "needs dir"),
+    ("spec: {process: {matchDirectories: [{dir: /x/, recursive: 1}]}}", 59, "recursive is true or false"),
+    ("spec: {process: {matchDirectories: [{dir: /a//b/}]}}", 43, "has an empty component"),
+    ("spec: {process: {matchPatterns: [{pattern: '/a/(b|c)'}]}}", 44, "looks like a regular expression"),
+    ("spec: {process: {matchPatterns: [{pattern: '/a\\d'}]}}", 44, "looks like a regular expression"),
+    ("spec: {process: {matchPatterns: [{pattern: '@{HOME}/x'}]}}", 44, "a variable of AppArmor"),
+    ("spec: {process: {matchPatterns: [{pattern: '/{a,b'}]}}", 44, "is not closed"),
+    ("spec: {process: {matchPatterns: [{pattern: '/a}'}]}}", 44, "closes nothing"),
+    ("spec: {process: {matchPatterns: [{pattern: /a/}]}}", 44, "ends in /"),
+    ("spec: {process: {matchPatterns: [{pattern: a*}]}}", 44, "must be absolute"),
+    ("spec: {process: {matchPatterns: [{pattern: /a, fromSource: [{path: /b}]}]}}", 48, "'fromSource' is no key"),
+    (f"spec: {{process: {{matchPatterns: [{{pattern: '/{'{a,b}' * 7}'}}]}}}}", 44, "more than 64 alternatives"),
+    ("spec: {file: {matchPaths: [{readOnly: true}]}}", 28, "file.matchPaths needs path"),
+    ("spec: {file: {matchPaths: [{path: /x, execname: y}]}}", 39, "'execname' is no key of file.matchPaths"),
+    ("spec: {network: {matchProtocols: [{protocol: tpc}]}}", 46, "did you mean 'tcp'?"),
+    ("spec: {network: {matchProtocols: [{protocol: 'tcp,'}]}}", 46, "'' is no protocol"),
+    ("spec: {network: {matchProtocols: [{protocol: 'tcp,TCP'}]}}", 46, "a word twice"),
+    ("spec: {network: {matchProtocols: [{fromSource: [{path: /a}]}]}}", 35, "needs protocol"),
+    ("spec: {network: {matchDNSQueries: [{domain: x}]}}", 18, "'matchDNSQueries' is not supported"),
+    ("spec: {syscalls: {matchSyscalls: [{syscall: [read]}]}}", 46, "the text 'read' is no system call"),
+    ("spec: {syscalls: {matchSyscalls: [{syscall: []}]}}", 45, "syscall is an empty list"),
+    ("spec: {syscalls: {matchSyscalls: [{syscall: unlink}]}}", 45, "syscall must be a list"),
+    ("spec: {syscalls: {matchSyscalls: [{syscall: [unlink, unlink]}]}}", 54, "given twice"),
+    ("spec: {syscalls: {matchSyscalls: [{syscall: [unlink], action: Audit}]}}", 55, "'action' is no key"),
+    ("spec: {syscalls: {action: Audit, matchSyscalls: [{syscall: [unlink]}]}}", 19, "'action' is no key"),
+    ("spec: {syscalls: {matchPaths: [{path: /a, syscall: [connect]}]}}", 53, "takes no path of a file"),
+    ("spec: {syscalls: {matchPaths: [{path: /a, recursive: true, syscall: [rmdir]}]}}", 39, "ends in /"),
+    ("spec: {syscalls: {matchSyscalls: [{syscall: [unlink], fromSource: [{recursive: true}]}]}}", 68, "path or dir"),
+    ("spec: {device: {matchDevice: [{class: x}]}}", 8, "'device' is not supported"),
+    ("spec: {apparmor: x}", 8, "'apparmor' is not supported"),
+    ("spec: {presets: [{name: filelessExec}]}", 8, "'presets' is not supported"),
+    ("spec: {selector: {matchLabels: {a: b}}}", 8, "'selector' is not supported"),
+    ("spec: {nodeSelector: {matchExpressions: []}}", 23, "'matchExpressions' is no key of nodeSelector"),
+    ("spec: {action: Deny}", 16, "action is one of Allow, Audit, Block"),
+    ("spec: {action: [Block]}", 16, "not a list"),
+    ("spec: {severity: 11}", 18, "a number from 1 to 10"),
+    ("spec: {severity: high}", 18, "a number from 1 to 10"),
+    ("spec: {tags: x}", 14, "tags must be a list"),
+    ("spec: {tags: ['()']}", 15, "a tag is a text"),
+    ("spec: {message: [x]}", 17, "message must be text"),
+    ('spec: {message: "a\\u202eb"}', 17, "must be printable"),
+    ("spec: {process: {matchPaths: [{path: /a}, {path: /b, message: x}], action: Allow}}", 43, "has one message"),
+    ("status: {}", 1, "'status' is not supported"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "column", "words"), REFUSED)
+def test_what_is_refused(text, column, words):
+    """Every key is carried over or refused in its place."""
+    found = errors(f"{HEAD}{text}\n")
+    line = 4 if text else 1
+
+    assert any(e.startswith(f"{FILE}:{line}:{column}: ") and words in e for e in found), found
+
+
+@pytest.mark.skipif("process" in EVENTS, reason="the use of capabilities is decided on")
+def test_capabilities_are_refused():
+    """Where their use is no event, they are refused by name."""
+    found = errors(
+        f"{HEAD}spec: {{capabilities: {{matchCapabilities: [{{capability: net_raw}}]}}}}\n"
+    )
+
+    assert 1 == len(found)
+    assert found[0].startswith(f"{FILE}:4:8: 'capabilities' is not supported by this version")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ("{name: x, namespace: y}", "'namespace' is not supported"),
+        ("{name: x, uid: y}", "'uid' is not supported by this version: the API server writes it"),
+        ("{name: x, annotations: {a: b}}", "annotation 'a' is not read"),
+        ("{name: x, annotations: {kubearmor-file-posture: deny}}", "is one of audit, block"),
+        ("{name: X}", "name must be up to 63 lower-case letters"),
+        ("{labels: {a: b}}", "metadata has no name"),
+    ],
+)
+def test_heads_that_are_refused(metadata, words):
+    """So is every key of the head."""
+    head = HEAD.replace("{name: x}", metadata)
+    found = errors(f"{head}spec: {{process: {{matchPaths: [{{path: /a}}]}}}}\n")
+
+    assert 1 == len(found)
+    assert words in found[0]
+    assert found[0].startswith(f"{FILE}:3:")
+
+
+def test_pods_are_refused_with_what_to_do():
+    """Selecting pods is refused where it stands; whatever else is wrong is told as well."""
+    found = errors(
+        f"{PODS}spec:\n  selector: {{matchLabels: {{a: b}}}}\n  process:\n    matchPaths: [{{pth: /a}}]\n"
+    )
+
+    assert [f"{FILE}:5:3", f"{FILE}:7:18", f"{FILE}:7:19"] == [e.partition(": ")[0] for e in found]
+    assert "for every process of the host write kind KubeArmorHostPolicy" in found[0]
+
+
+def test_all_pods_are_refused():
+    """Without a selector it would be for all pods of a namespace, not for the host."""
+    found = errors(f"{PODS}spec: {{process: {{matchPaths: [{{path: /a}}]}}}}\n")
+
+    assert 1 == len(found)
+    assert f"{FILE}:2:7: kind KubeArmorPolicy is for all pods" in found[0]
+
+
+@pytest.mark.parametrize("kind", ["KubeArmorClusterPolicy", "KubeArmorNetworkPolicy"])
+def test_other_kinds_are_refused(kind):
+    """Kinds that cannot be meant for a host say why."""
+    found = errors(f"{API}kind: {kind}\nmetadata: {{name: x}}\nspec: {{}}\n")
+    assert [f"{FILE}:2:7"] == [e.partition(": ")[0] for e in found]
+    assert "is not supported by this version: it " in found[0]
+
+
+def test_two_lists_of_what_is_allowed():
+    """What either of two policies allows would be allowed there, and refused by the other here."""
+    one = f"{HEAD}spec: {{process: {{matchPaths: [{{path: /a}}]}}, action: Allow}}\n"
+    other = one.replace("name: x", "name: y")
+    third = one.replace("name: x", "name: z").replace("process", "file")
+
+    found = errors(f"{one}---\n{other}---\n{third}")
+
+    assert [f"{FILE}:9:31"] == [e.partition(": ")[0] for e in found]
+    assert f"the policy of {FILE}:4:31 allows something under process, too" in found[0]
+
+
+def test_audit_beside_a_list_that_blocks_the_rest():
+    """A rule that records permits, so it must not stand before a posture that blocks."""
+    text = "{process: {matchPaths: [{path: /a, action: Allow}, {path: /b, action: Audit}]}%s}"
+    calls = ", syscalls: {matchSyscalls: [{syscall: [execve]}]}"
+
+    assert [] == errors(f"{HEAD}spec: {text % calls}\n")
+    found = errors(f"{BLOCK_FILES}spec: {text % calls}\n")
+    assert 2 == len(found)
+    assert "put what is audited under process and what is allowed under process" in found[0]
+    assert "put what is audited under syscalls and what is allowed under process" in found[1]
+
+
+def test_the_apiversion_is_that_of_the_kind():
+    """A kind of KubeArmor is not read under another name."""
+    found = errors(f"{HEAD.replace('security.kubearmor.com/v1', 'enforcer/v1')}spec: {{}}\n")
+    assert (
+        f"{FILE}:1:13: apiVersion of a KubeArmorHostPolicy is security.kubearmor.com/v1" in found[0]
+    )
+
+
+# ---- Hostile input ----------------------------------------------------------------------------
+
+GOOD = f"""{BLOCK_FILES}spec:
+  nodeSelector: {{matchLabels: {{kubernetes.io/hostname: "*", kubernetes.io/os: linux}}}}
+  severity: 5
+  tags: ["MITRE", "CM-7(5)"]
+  message: some {{text}}
+  process:
+    message: other
+    matchPaths:
+    - path: /usr/bin/a
+    - {{execname: apt, fromSource: [{{path: /bin/bash}}], severity: 1, action: Block}}
+    matchDirectories: [{{dir: /tmp/, recursive: true, ownerOnly: false, pts: true}}]
+    matchPatterns: [{{pattern: '/usr/{{a,b}}/**/x[0-9]?'}}]
+  file:
+    action: Allow
+    matchPaths: [{{path: /etc/x, readOnly: true}}]
+    matchDirectories: [{{dir: /srv/}}]
+  network:
+    matchProtocols: [{{protocol: 'tcp,icmp', fromSource: [{{path: /bin/bash}}]}}]
+  syscalls:
+    matchSyscalls: [{{syscall: [chdir2, mkdir], fromSource: [{{dir: /a/, recursive: true}}]}}]
+    matchPaths: [{{syscall: [execve], path: /home/, recursive: true}}]
+  action: Block
+""".replace("chdir2, mkdir", "socket, bind")
+
+
+def read(content):
+    found = ()
+    try:
+        policies = load_text(content, FILE, TableResolver())
+    except PolicyErrors as caught:
+        policies, found = None, caught.errors
+    if policies is None:
+        assert found
+        assert all(e.span and e.message and e.span.line >= 1 and e.span.column >= 1 for e in found)
+        return None
+    for issue in lint(policies, Host(exists=lambda _: False)):
+        assert str(issue)
+    assert load_text(print_policies(policies.policies), FILE, TableResolver()).policies
+    return policies
+
+
+def test_the_seed_is_sound():
+    """The text that is mutated below loads, so that mutations reach deep."""
+    assert read(GOOD)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_mutated_text(data):
+    """A good policy with pieces cut out and others put in gives policies, or errors with places."""
+    text = GOOD
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = min(len(text), start + data.draw(st.integers(0, 12)))
+        text = (
+            text[:start]
+            + data.draw(st.sampled_from([*PIECES, "{a,b}", "Allow", "dir"]))
+            + text[end:]
+        )
+    read(text)
+
+
+_WORDS = st.sampled_from(
+    [
+        "process",
+        "file",
+        "network",
+        "capabilities",
+        "syscalls",
+        "nodeSelector",
+        "selector",
+        "matchLabels",
+        "matchPaths",
+        "path",
+        "dir",
+        "matchDirectories",
+        "matchPatterns",
+        "matchProtocols",
+        "matchCapabilities",
+        "matchSyscalls",
+        "pattern",
+        "protocol",
+        "capability",
+        "syscall",
+        "recursive",
+        "readOnly",
+        "ownerOnly",
+        "fromSource",
+        "execname",
+        "pts",
+        "allowedArgs",
+        "severity",
+        "tags",
+        "message",
+        "action",
+        "kubernetes.io/hostname",
+    ]
+)
+_LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-1, 11),
+    st.sampled_from(
+        ["/a", "/a/", "/**/{a,b}", "Allow", "Audit", "tcp,udp", "unlink", "*", "", "x"]
+    ),
+    st.text(max_size=8),
+)
+_TREES = st.recursive(
+    _LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+_ITEMS = {
+    "process": {"matchPaths": "path", "matchDirectories": "dir", "matchPatterns": "pattern"},
+    "file": {"matchPaths": "path", "matchDirectories": "dir", "matchPatterns": "pattern"},
+    "network": {"matchProtocols": "protocol"},
+    "capabilities": {"matchCapabilities": "capability"},
+    "syscalls": {"matchSyscalls": "syscall", "matchPaths": "syscall"},
+}
+
+
+def flow(tree):
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{k}: {flow(v)}" for k, v in tree.items()) + "}"
+    if isinstance(tree, list):
+        return "[" + ", ".join(map(flow, tree)) + "]"
+    if tree is None or isinstance(tree, bool):
+        return str(tree).lower().replace("none", "null")
+    if isinstance(tree, int):
+        return str(tree)
+    return "'" + tree.replace("'", "''").replace("\n", " ").replace("\r", " ") + "'"
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(sorted(DIALECTS)), _TREES)
+def test_any_structure_as_a_spec(kind, tree):
+    """Known words in places where they do not belong."""
+    read(f"{API}kind: {kind}\nmetadata: {{name: x}}\nspec: {flow(tree)}\n")
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_any_structure_as_an_item(data):
+    """Every reader of an item meets every form."""
+    section = data.draw(st.sampled_from(sorted(_ITEMS)))
+    key = data.draw(st.sampled_from(sorted(_ITEMS[section])))
+    item = {_ITEMS[section][key]: data.draw(_TREES)}
+    item |= data.draw(st.dictionaries(_WORDS, _TREES, max_size=3))
+    read(f"{HEAD}spec: {{{section}: {{{key}: [{flow(item)}]}}}}\n")

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""
+Things to try under a policy, as files: what is prepared, attacks, what is only recorded, ordinary uses.
+
+An attack that exits with 0 has succeeded. ``listen`` names ports and unix sockets to connect to.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import yaml
+from engine import Engine, attempt
+
+_STAND_IN = Path("/usr/local/lib/enforcer-test-stand-in")
+_PRELUDE = f"""
+set -e
+fake() {{ rm -f "$2"; cp "$(realpath "$(type -P "$1")")" "$2"; }}  # an installed program by another name
+stand_in() {{ rm -f "$1"; cp {_STAND_IN} "$1"; }}  # stand_in.c
+package_list() {{ rm -rf "$1"; mkdir -p "$1"/{{info,updates}}; : >"$1/status"; }}  # dpkg --admindir
+"""
+
+
+@attrs.frozen
+class Case:
+    """One thing to try; *rule* is empty for an ordinary use."""
+
+    policy: str
+    name: str
+    run: tuple[str, ...]
+    rule: str = ""
+    intact: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.policy}-{self.name}"
+
+
+def read_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """The files of *folder* by the policies that they are about."""
+    return {
+        path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.yaml"))
+    }
+
+
+def cases(files: dict[str, dict[str, Any]], kind: str) -> list[Case]:
+    """All cases of one *kind*: ``attacks``, ``recorded`` or ``ordinary``."""
+    return [_case(policy, one) for policy, file in files.items() for one in file.get(kind, ())]
+
+
+def _case(policy: str, written: dict[str, Any]) -> Case:
+    run = written["run"]
+    argv = ("/bin/bash", "-c", run) if isinstance(run, str) else tuple(run)
+    return Case(policy, written["name"], argv, written.get("rule", ""), written.get("intact", ""))
+
+
+def compile_stand_in() -> None:
+    source = Path(__file__).with_name("stand_in.c")
+    subprocess.run(["gcc", "-O1", "-Wall", "-static", "-o", _STAND_IN, source], check=True)
+
+
+def prepare(files: Iterable[dict[str, Any]]) -> None:
+    for file in files:
+        done = attempt("/bin/bash", "-c", _PRELUDE + file["prepare"])
+        assert 0 == done.returncode, done.stderr.decode()
+
+
+@contextmanager
+def listening(files: Iterable[dict[str, Any]]) -> Iterator[None]:
+    """Whatever the cases connect to is there."""
+    with ExitStack() as stack:
+        for where in sorted({w for file in files for w in file.get("listen", ())}, key=str):
+            stack.enter_context(_listen(where))
+        yield
+
+
+def _listen(where: int | str) -> socket.socket:
+    """Nobody accepts: for a connection to be made, listening is enough."""
+    if isinstance(where, int):
+        return socket.create_server(
+            ("::", where), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64
+        )
+    Path(where).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(where)
+    listener.listen(64)
+    return listener
+
+
+def size(running: Engine) -> int:
+    """Where the log ends now."""
+    return running.log.stat().st_size if running.log.exists() else 0
+
+
+def since(running: Engine, before: int) -> list[dict[str, Any]]:
+    """The complete records behind *before*; a whole log would be read again for each case."""
+    if not running.log.exists():
+        return []
+    with running.log.open("rb") as log:
+        log.seek(before)
+        return [json.loads(line) for line in log if line.endswith(b"\n")]
+
+
+def acted(running: Engine, before: int, case: Case) -> dict[str, Any]:
+    """The record of the rule that *case* expects; records reach the log a little later."""
+    until = time.monotonic() + 10
+    while True:
+        records = since(running, before)
+        for record in records:
+            if (case.policy, case.rule) == (record["policy"], record["rule"]):
+                return record
+        assert time.monotonic() < until, records
+        time.sleep(0.05)
+
+
+def check_attack(running: Engine, case: Case) -> None:
+    """*case* fails, by its rule, and what it is about is intact."""
+    before = size(running)
+
+    done = attempt(*case.run)
+
+    assert 0 != done.returncode, done.stdout
+    event = acted(running, before, case)
+    assert event["action"] in {"deny", "kill"}
+    if case.intact:
+        check = attempt("/bin/bash", "-c", case.intact)
+        assert 0 == check.returncode, check.stderr
+
+
+def check_ordinary(running: Engine, case: Case) -> None:
+    """*case* goes on."""
+    before = size(running)
+
+    done = attempt(*case.run)
+
+    assert 0 == done.returncode, (done.stderr, since(running, before))
