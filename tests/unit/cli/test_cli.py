@@ -80,6 +80,50 @@ def test_check_tells_every_error_with_its_place(tmp_path, capsys):
     assert "errors in policies: nothing was loaded" in said
 
 
+FOREIGN = """\
+apiVersion: security.kubearmor.com/v1
+kind: KubeArmorHostPolicy
+metadata: {name: hsp}
+spec:
+  nodeSelector: {matchLabels: {kubernetes.io/hostname: some-other-host}}
+  process:
+    matchPaths: [{path: /usr/bin/cat}]
+"""
+
+
+def test_convert_prints_what_can_be_put_in_force(tmp_path, capsys):
+    """A foreign policy becomes one of ours, for any host, with its places."""
+    foreign, ours = tmp_path / "hsp.yaml", tmp_path / "ours.yaml"
+    foreign.write_text(FOREIGN)
+
+    assert Exit.OK == main(["convert", str(foreign)])
+    text = capsys.readouterr().out
+    ours.write_text(text)
+
+    assert f"    # {foreign}:7:18\n    - name: process.matchPaths.1\n" in text
+    assert Exit.OK == main(["check", str(ours)])
+    assert Exit.POLICY == main(["check", str(foreign)])
+    assert "this is" in capsys.readouterr().err
+
+
+def test_convert_of_what_cannot_be_carried_over(good, tmp_path, capsys):
+    """Every error is told, and nothing is printed, not even what could be."""
+    foreign = tmp_path / "ksp.yaml"
+    foreign.write_text(FOREIGN.replace("HostPolicy", "Policy").replace("nodeSelector", "selector"))
+
+    assert Exit.POLICY == main(["convert", str(good), str(foreign)])
+    found = capsys.readouterr()
+
+    assert "" == found.out
+    assert f"{foreign}:5:3: 'selector' is not supported by this version" in found.err
+
+
+def test_convert_of_our_own(good, capsys):
+    """A policy of ours comes out in its canonical form."""
+    assert Exit.OK == main(["convert", str(good)])
+    assert "match: {path: /usr/bin/cat}" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["missing.yaml", ".", "binary.yaml"])
 def test_check_of_what_is_no_policy(name, tmp_path, capsys):
     """A file that is missing, an empty folder and binary rubbish are errors with a place."""
