@@ -24,6 +24,7 @@ from enforcer.policy.foreign.kubearmor.words import (
     REFUSED,
     SECTION_KEYS,
     SELECTOR_REFUSED,
+    TOP_REFUSED,
 )
 from enforcer.policy.metadata import Metadata, read_metadata, refuse_unknown
 from enforcer.policy.model import Mode, Policy, Rule, Verb
@@ -87,7 +88,7 @@ def _head(
     top: Map, refused: dict[str, str], context: Context, *, also: tuple[str, ...] = ()
 ) -> tuple[Metadata, dict[str, Verb]]:
     """Read everything in front of spec."""
-    refuse_unknown(top, "key of a policy", _TOP_KEYS, {"status": refused["status"]}, context)
+    refuse_unknown(top, "key of a policy", _TOP_KEYS, TOP_REFUSED, context)
     metadata = read_metadata(top, (*METADATA_KEYS, *also), refused, context)
     given = metadata.node.get("annotations") if metadata.node else None
     postures: dict[str, Verb] = {}

@@ -20,6 +20,7 @@ __all__ = [
     "SECTION_KEYS",
     "SELECTOR_REFUSED",
     "SETTINGS_KEYS",
+    "TOP_REFUSED",
 ]
 
 SETTINGS_KEYS = ("severity", "tags", "message", "action")
@@ -100,8 +101,8 @@ METADATA_REFUSED = {
         ),
         _SERVER,
     ),
-    "status": _SERVER,
 }
+TOP_REFUSED = {"status": _SERVER}
 
 SELECTOR_REFUSED = (
     "pods are not known yet: for every process of the host write kind KubeArmorHostPolicy; to restrict "
