@@ -10,6 +10,7 @@ is allowed: these refuse the rest of the host, so each has an engine of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import attrs
@@ -37,72 +38,85 @@ _GROUPS = {"together": _TOGETHER, **{name: [name] for name in _ALONE}}
 _KINDS = ("attacks", "recorded", "ordinary")
 
 
-@attrs.define
-class Enforced:
-    """The engine of one group, and how each thing to try ended before it was started."""
-
-    engine: Engine
-    control: dict[str, int]
-
-
 def _in(group: str, kind: str) -> list[Case]:
     return cases({name: _FILES[name] for name in _GROUPS[group]}, kind)
 
 
-def _each(*kinds: str) -> pytest.MarkDecorator:
-    """Run a test for every case of *kinds*, beside the engine of its group."""
-    params = [
-        pytest.param(group, case, id=case.id)
-        for group in _GROUPS
-        for kind in kinds
-        for case in _in(group, kind)
-    ]
-    return pytest.mark.parametrize(("enforced", "case"), params, indirect=["enforced"])
+@attrs.define
+class Engines:
+    """The engine of one group at a time, and how each thing to try ended before it was started."""
+
+    folder: Path
+    group: str = ""
+    control: dict[str, int] = attrs.field(factory=dict)
+    _running: Engine | None = None
+    _stack: ExitStack = attrs.field(factory=ExitStack)
+
+    def beside(self, group: str) -> Engine:
+        """Return the engine of *group*, started unless it runs already."""
+        if self._running is None or group != self.group:
+            self._stack.close()
+            self._running, self.group = None, group
+            self._running = self._start()
+        return self._running
+
+    def close(self) -> None:
+        """End what runs."""
+        self._stack.close()
+
+    def _start(self) -> Engine:
+        files = [_FILES[name] for name in _GROUPS[self.group]]
+        self._stack.enter_context(listening(files))
+        prepare(files)
+        for kind in _KINDS:
+            for case in _in(self.group, kind):
+                self.control[case.id] = attempt(*case.run).returncode
+        prepare(files)
+        paths = [str(_POLICIES / f"{name}.yaml") for name in _GROUPS[self.group]]
+        return self._stack.enter_context(engine(paths, self.folder / self.group))
 
 
 @pytest.fixture(scope="module")
-def enforced(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Enforced]:
-    group = request.param
-    files = [_FILES[name] for name in _GROUPS[group]]
-    with listening(files):
-        prepare(files)
-        control = {
-            case.id: attempt(*case.run).returncode for kind in _KINDS for case in _in(group, kind)
-        }
-        prepare(files)
-        paths = [str(_POLICIES / f"{name}.yaml") for name in _GROUPS[group]]
-        with engine(paths, tmp_path_factory.mktemp(group)) as running:
-            yield Enforced(running, control)
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    found = Engines(tmp_path_factory.mktemp("kubearmor"))
+    yield found
+    found.close()
 
 
 def test_every_policy_has_cases() -> None:
     assert {path.stem for path in _POLICIES.glob("*.yaml")} == set(_FILES)
 
 
-@_each(*_KINDS)
-def test_without_the_policy_it_succeeds(case: Case, enforced: Enforced) -> None:
-    assert 0 == enforced.control[case.id]
+@pytest.mark.parametrize(
+    ("group", "kind", "case"),
+    [
+        pytest.param(group, kind, case, id=f"{kind}-{case.id}")
+        for group in _GROUPS
+        for kind in _KINDS
+        for case in _in(group, kind)
+    ],
+)
+def test_case(group: str, kind: str, case: Case, engines: Engines) -> None:
+    """Each succeeds without the policies; with them attacks fail, and the rest goes on."""
+    running = engines.beside(group)
+    assert 0 == engines.control[case.id]
+
+    match kind:
+        case "attacks":
+            check_attack(running, case)
+        case "recorded":
+            _check_recorded(running, case)
+        case "ordinary":
+            check_ordinary(running, case)
 
 
-@_each("attacks")
-def test_attack_is_stopped_by_its_rule(case: Case, enforced: Enforced) -> None:
-    check_attack(enforced.engine, case)
-
-
-@_each("recorded")
-def test_what_is_audited_happens_and_is_recorded(case: Case, enforced: Enforced) -> None:
-    before = size(enforced.engine)
+def _check_recorded(running: Engine, case: Case) -> None:
+    """*case* goes on, and its rule, in the foreign file, has recorded it."""
+    before = size(running)
 
     done = attempt(*case.run)
 
     assert 0 == done.returncode, done.stderr
-    event = acted(enforced.engine, before, case)
+    event = acted(running, before, case)
     assert "log" == event["action"]
     assert f"/{case.policy}.yaml:" in event["place"]
-
-
-@_each("ordinary")
-def test_ordinary_use_goes_on(case: Case, enforced: Enforced) -> None:
-    check_ordinary(enforced.engine, case)
