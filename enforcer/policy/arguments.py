@@ -138,7 +138,7 @@ def _of_calls(argument: _Argument, event: Event, context: Context) -> tuple[Cond
 
 
 def _check_type(field: FieldSpec, given: Scalar | None, context: Context) -> None:
-    known = TYPES[field.kind]
+    known = TYPES.get(field.kind, tuple(_INTEGERS))
     if given is not None and given.text.casefold() not in {t.casefold() for t in known}:
         shown = " or ".join(known[:2])
         context.add(

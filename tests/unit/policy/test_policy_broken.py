@@ -199,6 +199,8 @@ RULES = [
     ("{syscall: ioctl, action: deny, match: {args: [{index: 1, mask: 1=2}]}}", 68, "outside the mask"),
     ("{syscall: ioctl, action: deny, match: {args: [{index: 1, type: String, equal: 1}]}}", 68, "as a number, not as"),
     ("{syscall: [ioctl, swapoff], action: deny, match: {args: [{index: 0, equal: 1}]}}", 62, "not the same"),
+    ("{syscall: setuid, action: deny, match: {args: [{index: 0, type: Path, equal: 0}]}}", 69, "its type is Int or UInt"),
+    ("{syscall: umount2, action: deny, match: {args: [{index: 1, equal: 1}]}}", 64, "'equal' is no operator of unmountFlags"),
     ("{syscall: execve, action: deny, match: {args: [{index: 1, equal: /a}]}}", 52, "argument 1 of execve is not supported"),
     ("{syscall: execve, action: deny, match: {args: [{index: any, equal: /a}]}}", 52, "any argument of execve"),
     ("{syscall: connect, action: deny, match: {args: [{index: 1, equal: /a}]}}", 53, "none of its arguments"),
