@@ -15,15 +15,15 @@ from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe, shor
 from enforcer.policy.problems import suggest
 from enforcer.policy.syscall_table import CLASSES, SYSCALLS, ArgKind, Syscall
 
-__all__ = ["CALL", "NUMBER_OPERATORS", "named", "numbers_of", "read_names"]
+__all__ = ["CALL", "NAMED", "NUMBER_OPERATORS", "PASSED", "named", "numbers_of", "read_names"]
 
 CALL = OpSpec("call", (Op.SYSCALL,), frozenset(("args",)), "A system call is entered.")
 """The only operation of the event ``syscall``, where it stays one."""
 
 NUMBER_OPERATORS = ("equal", "notEqual", "in", "notIn", "range", "mask")
 
-_CALL_FIELD = FieldSpec("call", Kind.NUMBER, "Number of the system call.", Dim.CODE)
-_ARGUMENT = FieldSpec("argument", Kind.NUMBER, "An argument as it is passed.", Dim.N0)
+NAMED = FieldSpec("call", Kind.NUMBER, "Number of the system call.", Dim.CODE)
+PASSED = FieldSpec("argument", Kind.NUMBER, "An argument as it is passed.", Dim.N0)
 _KEYS = ("name", "list", "class")
 _BITS = {ArgKind.S32: 32, ArgKind.U32: 32, ArgKind.U16: 16, ArgKind.LONG: 64}
 _SIGNED = {ArgKind.S32, ArgKind.LONG}
@@ -78,7 +78,7 @@ def _listed(node: Node, context: Context) -> tuple[str, ...]:
 def named(calls: tuple[Syscall, ...], span: Span) -> Condition:
     """Return the condition that the call is one of *calls*."""
     numbers = tuple(Interval(call.number, call.number) for call in calls)
-    return Condition(_CALL_FIELD, numbers, span=span)
+    return Condition(NAMED, numbers, span=span)
 
 
 def numbers_of(entry: Entry, index: int, kind: ArgKind, context: Context) -> tuple[Condition, ...]:
@@ -99,7 +99,7 @@ def numbers_of(entry: Entry, index: int, kind: ArgKind, context: Context) -> tup
                 values += _value(item, part.key, kind)
         if values:
             negate = part.key in _NEGATIVE
-            found += (Condition(_ARGUMENT, tuple(values), negate, index, part.span),)
+            found += (Condition(PASSED, tuple(values), negate, index, part.span),)
     return found
 
 

@@ -10,18 +10,23 @@ from __future__ import annotations
 import errno
 import signal
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from textwrap import indent
 from typing import Any
 
+import attrs
 import yaml
 
 from enforcer.errors import EnforcerBug
-from enforcer.policy.loader import UNREADABLE
+from enforcer.policy.calls import NAMED, PASSED
+from enforcer.policy.context import Context
+from enforcer.policy.loader import UNREADABLE, load
 from enforcer.policy.matching import SUBJECT_PARTS
 from enforcer.policy.model import Action, Condition, Mode, OnError, Policy, Rule, Span, Verb
+from enforcer.policy.names import TableResolver
 from enforcer.policy.nodes import Scalar
-from enforcer.policy.rules import ON_ERROR
-from enforcer.policy.spelling import spell_argument, spell_fields, spell_process
+from enforcer.policy.rules import ON_ERROR, read_rule
+from enforcer.policy.spelling import spell_argument, spell_fields, spell_passed, spell_process
 from enforcer.policy.vocabulary import LIFTED_SYSCALLS, Kind
 
 __all__ = ["print_policies", "print_policy"]
@@ -51,9 +56,9 @@ def print_policy(policy: Policy) -> str:
         text += indent(_dump(spec), "  ")
     if policy.rules:
         text += "  rules:\n"
-    for rule in policy.rules:
-        places = ", ".join(_places(rule))
-        text += f"    # {places}\n" + indent(_dump([_rule(rule)]), "    ")
+    for _, parts in groupby(policy.rules, key=lambda rule: rule.name):
+        for places, written in _rules(tuple(parts)):
+            text += f"    # {places}\n" + indent(_dump([written]), "    ")
     return text
 
 
@@ -73,16 +78,58 @@ def _spec(policy: Policy) -> dict[str, Any]:
     return spec
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
-    written = _Block(name=rule.name)
-    if rule.syscall is not None:
-        written["syscall"] = rule.syscall
+def _rules(parts: tuple[Rule, ...]) -> Iterator[tuple[str, _Block]]:
+    """
+    Yield rules as they are written, with their places.
+
+    A list of system calls has several parts of one name. What no way of writing them together leads
+    back to is written as several rules.
+    """
+    first = parts[0]
+    places = ", ".join(_places(first))
+    if len(parts) == 1:
+        yield places, _rule(first, first.name, _calls(first), _match(first))
+        return
+    names = [name for part in parts for name in _calls(part)]
+    matches = [match for part in parts for match in (_match(part), _match(part, all_args=True))]
+    for match in matches:
+        written = _rule(first, first.name, names, match)
+        if _reads_as(written, parts):
+            yield places, written
+            return
+    for number, part in enumerate(parts, start=1):
+        yield places, _rule(part, f"{first.name}-{number}", _calls(part), _match(part))
+
+
+def _reads_as(written: _Block, parts: tuple[Rule, ...]) -> bool:
+    """Tell whether *written* leads to *parts* again."""
+    context = Context(resolver=TableResolver())
+    (document,) = load(_dump(written), "")
+    found = read_rule(document, 1, [], context)
+    nowhere = Span("", 1, 1)
+    same = [attrs.evolve(rule, span=nowhere) for rule in found] == [
+        attrs.evolve(rule, span=nowhere) for rule in parts
+    ]
+    return same and not context.problems.errors
+
+
+def _calls(rule: Rule) -> list[str]:
+    """Return the system calls that *rule* names."""
+    if rule.calls:
+        return [call.name for call in rule.calls]
+    return [rule.syscall] if rule.syscall is not None else []
+
+
+def _rule(rule: Rule, name: str, calls: list[str], match: dict[str, Any]) -> _Block:
+    written = _Block(name=name)
+    if calls:
+        written["syscall"] = calls[0] if len(calls) == 1 else calls
     elif rule.event == "exec":
         written["exec"] = {}
     else:
         words = [operation.name for operation in rule.operations]
         written[rule.event] = words[0] if len(words) == 1 else words
-    if match := _match(rule):
+    if match:
         written["match"] = match
     written["action"] = _action(rule.action)
     if rule.action.message is not None:
@@ -101,11 +148,20 @@ def _rule(rule: Rule) -> dict[str, Any]:
     return written
 
 
-def _match(rule: Rule) -> dict[str, Any]:
-    of_object = [c for c in rule.conditions if c.field.kind is not Kind.ARGS]
-    match, rest = spell_fields(of_object, rule.flags)
-    arguments = [spell_argument(c, c.index) for c in rule.conditions if c.field.kind is Kind.ARGS]
-    arguments += [spell_argument(c, _index(rule, c)) for c in rest]
+def _match(rule: Rule, *, all_args: bool = False) -> dict[str, Any]:
+    """Return what stands under match; *all_args*: as arguments of the call, not as fields."""
+    fields: list[Condition] = []
+    arguments: list[dict[str, Any]] = []
+    for condition in rule.conditions:
+        if condition.field is PASSED and condition.index is not None:
+            kind = rule.calls[0].kinds[condition.index]
+            arguments.append(spell_passed(condition, kind))
+        elif condition.field.kind is Kind.ARGS:
+            arguments.append(spell_argument(condition, condition.index))
+        elif condition.field is not NAMED:
+            fields.append(condition)
+    match, rest = spell_fields(() if all_args else fields, rule.flags)
+    arguments += [spell_argument(c, _index(rule, c)) for c in (fields if all_args else rest)]
     if arguments:
         match["args"] = arguments
     for word, part in SUBJECT_PARTS.items():

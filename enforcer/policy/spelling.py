@@ -27,9 +27,10 @@ from enforcer.policy.model import (
 )
 from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.patterns import quote
+from enforcer.policy.syscall_table import ArgKind
 from enforcer.policy.vocabulary import FieldSpec, Kind
 
-__all__ = ["spell_argument", "spell_fields", "spell_process"]
+__all__ = ["spell_argument", "spell_fields", "spell_passed", "spell_process"]
 
 T = TypeVar("T")
 _Operation = tuple[str, Any]
@@ -86,6 +87,26 @@ def spell_argument(condition: Condition, index: int | None) -> dict[str, Any]:
     """Return an item of ``args``; *index* None is any."""
     operator, operand = _operations(condition)[0]
     return {"index": "any" if index is None else index, operator: operand}
+
+
+def spell_passed(condition: Condition, kind: ArgKind) -> dict[str, Any]:
+    """Return an item of ``args`` about what a system call is passed: a number of *kind*."""
+
+    def number(value: int) -> int:
+        return value - (1 << 64) if kind is ArgKind.S32 and value >> 63 else value
+
+    if any(isinstance(v, Mask) for v in condition.values):
+        masks = [
+            str(m.mask) if m.value is None else f"{m.mask}={m.value}"
+            for m in _all(condition.values, Mask)
+        ]
+        return {"index": condition.index, "mask": _one_or_list(masks)}
+    intervals = _all(condition.values, Interval)
+    if all(i.low == i.high for i in intervals):
+        operator, operand = _listed([number(i.low) for i in intervals], condition)[0]
+        return {"index": condition.index, operator: operand}
+    ranges = [f"{number(i.low)}-{number(i.high)}" for i in intervals]
+    return {"index": condition.index, "range": _one_or_list(ranges)}
 
 
 def _assign(several: list[list[_Operation]]) -> dict[str, Any] | None:
@@ -167,8 +188,8 @@ def _text_operations(condition: Condition, texts: Sequence[Text]) -> list[_Opera
     return ways
 
 
-def _listed(items: list[str], condition: Condition) -> list[_Operation]:
-    many: _Operation = ("notIn" if condition.negate else "in", items)
+def _listed(items: Sequence[T], condition: Condition) -> list[_Operation]:
+    many: _Operation = ("notIn" if condition.negate else "in", list(items))
     if len(items) > 1:
         return [many]
     return [("notEqual" if condition.negate else "equal", items[0]), many]

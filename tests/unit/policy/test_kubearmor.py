@@ -14,11 +14,10 @@ from enforcer.errors import PolicyErrors
 from enforcer.policy.foreign import DIALECTS
 from enforcer.policy.lint import Host, lint
 from enforcer.policy.message import render
-from enforcer.policy.model import OnError, Verb
+from enforcer.policy.model import Interval, OnError, Verb
 from enforcer.policy.names import Machine, TableResolver
 from enforcer.policy.printer import print_policies
 from enforcer.policy.store import load_text
-from enforcer.policy.vocabulary import EVENTS
 
 API = "apiVersion: security.kubearmor.com/v1\n"
 HEAD = f"{API}kind: KubeArmorHostPolicy\nmetadata: {{name: x}}\n"
@@ -261,17 +260,29 @@ def test_conversion_compares_no_host():
     assert "A KubeArmorHostPolicy for nodes with kubernetes.io/hostname=web-2." in printed(text)
 
 
-@pytest.mark.skipif("process" not in EVENTS, reason="the use of capabilities is not decided on")
 def test_capabilities():
     """The use of a capability is an event of its own, with a list and a posture of its own."""
     text = "{capabilities: {matchCapabilities: [{capability: 'net_raw,CAP_BPF', fromSource: [{path: /a}]}]%s}}"
 
     found = rules(text % "")
     assert {
-        "capabilities.matchCapabilities.1.net_raw",
-        "capabilities.matchCapabilities.1.bpf",
-    } == set(found)
-    assert Verb.LOG is rules(text % ", action: Allow")["posture.capabilities"].action.verb
+        "capabilities.matchCapabilities.1.net_raw": Verb.DENY,
+        "capabilities.matchCapabilities.1.bpf": Verb.DENY,
+    } == {name: rule.action.verb for name, rule in found.items()}
+    rest = rules(text % ", action: Allow")["posture.capabilities"]
+    assert Verb.LOG is rest.action.verb
+    assert (Interval(0, 40),) == rest.conditions[0].values
+    assert "capability: 0-40" in printed(text % ", action: Allow")
+
+
+def test_system_calls():
+    """What an LSM hook means is decided there, the rest at the entry; all is only recorded."""
+    found = rules("{syscalls: {matchSyscalls: [{syscall: [unlink, keyctl]}]}, action: Block}")
+    lifted, entered = found.values()
+
+    assert ("file", ()) == (lifted.event, lifted.calls)
+    assert ("syscall", ["keyctl"]) == (entered.event, [call.name for call in entered.calls])
+    assert {Verb.LOG} == {rule.action.verb for rule in found.values()}
 
 
 # ---- What is refused --------------------------------------------------------------------------
@@ -322,13 +333,16 @@ REFUSED = [
     ("spec: {network: {matchProtocols: [{protocol: 'tcp,TCP'}]}}", 46, "a word twice"),
     ("spec: {network: {matchProtocols: [{fromSource: [{path: /a}]}]}}", 35, "needs protocol"),
     ("spec: {network: {matchDNSQueries: [{domain: x}]}}", 18, "'matchDNSQueries' is not supported"),
-    ("spec: {syscalls: {matchSyscalls: [{syscall: [read]}]}}", 46, "the text 'read' is no system call"),
+    ("spec: {syscalls: {matchSyscalls: [{syscall: [create_module]}]}}", 46, "the text 'create_module' is no system call"),
     ("spec: {syscalls: {matchSyscalls: [{syscall: []}]}}", 45, "syscall is an empty list"),
     ("spec: {syscalls: {matchSyscalls: [{syscall: unlink}]}}", 45, "syscall must be a list"),
     ("spec: {syscalls: {matchSyscalls: [{syscall: [unlink, unlink]}]}}", 54, "given twice"),
     ("spec: {syscalls: {matchSyscalls: [{syscall: [unlink], action: Audit}]}}", 55, "'action' is no key"),
     ("spec: {syscalls: {action: Audit, matchSyscalls: [{syscall: [unlink]}]}}", 19, "'action' is no key"),
-    ("spec: {syscalls: {matchPaths: [{path: /a, syscall: [connect]}]}}", 53, "takes no path of a file"),
+    ("spec: {syscalls: {matchPaths: [{path: /a, syscall: [connect]}]}}", 53, "by the path of a file"),
+    ("spec: {syscalls: {matchPaths: [{path: /a, syscall: [access]}]}}", 53, "by the path of a file"),
+    ("spec: {syscalls: {matchPaths: [{path: /a, syscall: [bpf]}]}}", 53, "by the path of a file"),
+    ("spec: {capabilities: {matchCapabilities: [{capability: net_rwa}]}}", 56, "did you mean 'net_raw'?"),
     ("spec: {syscalls: {matchPaths: [{path: /a, recursive: true, syscall: [rmdir]}]}}", 39, "ends in /"),
     ("spec: {syscalls: {matchSyscalls: [{syscall: [unlink], fromSource: [{recursive: true}]}]}}", 68, "path or dir"),
     ("spec: {device: {matchDevice: [{class: x}]}}", 8, "'device' is not supported"),
@@ -356,17 +370,6 @@ def test_what_is_refused(text, column, words):
     line = 4 if text else 1
 
     assert any(e.startswith(f"{FILE}:{line}:{column}: ") and words in e for e in found), found
-
-
-@pytest.mark.skipif("process" in EVENTS, reason="the use of capabilities is decided on")
-def test_capabilities_are_refused():
-    """Where their use is no event, they are refused by name."""
-    found = errors(
-        f"{HEAD}spec: {{capabilities: {{matchCapabilities: [{{capability: net_raw}}]}}}}\n"
-    )
-
-    assert 1 == len(found)
-    assert found[0].startswith(f"{FILE}:4:8: 'capabilities' is not supported by this version")
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,54 @@ def test_arguments_and_fields_of_a_system_call_together():
     assert [w.split("span")[0] for w in found[0]] == [w.split("span")[0] for w in found[1]]
 
 
+@pytest.mark.parametrize(
+    ("rule", "printed"),
+    [
+        ("{syscall: keyctl, action: log}", "syscall: keyctl"),
+        ("{syscall: {list: [keyctl]}, action: log}", "syscall: keyctl"),
+        ("{syscall: {class: keyring}, action: log}", "syscall: [add_key, keyctl, request_key]"),
+        ("{syscall: [keyctl, kill, tkill], action: log}", "syscall: [kill, keyctl]"),
+        (
+            "{syscall: [prctl, kill], match: {args: [{index: 1, in: [9, 0xf]}]}, action: log}",
+            "- index: 1\n          in: [9, 15]",
+        ),
+        (
+            "{syscall: prctl, match: {args: [{index: 0, range: -5-3}, {index: 1, mask: 3=1}]}, action: log}",
+            "- index: 0\n          range: [-5--1, 0-3]\n        - {index: 1, mask: 3=1}",
+        ),
+        (
+            "{syscall: [unlink, rmdir], match: {args: [{index: 0, prefix: /a}]}, action: log}",
+            "match:\n        path: {prefix: /a}",
+        ),
+        (
+            "{syscall: [setuid, socket], match: {args: [{index: 0, equal: 1}]}, action: log}",
+            "syscall: [setuid, socket]",
+        ),
+        ("{syscall: memfd_create, match: {args: [{index: 0, glob: a*}]}, action: log}", "glob: a*"),
+    ],
+)
+def test_system_calls(rule, printed):
+    """A list of calls stays one rule, whatever it is made of inside."""
+    policies = load_text(f"{HEAD}spec: {{rules: [{rule}]}}\n", FILE, USERS)
+
+    assert printed in check(policies)
+
+
+def test_calls_that_cannot_be_written_together():
+    """One argument that is octal in one call and decimal in another becomes two rules."""
+    rule = (
+        "{name: a, syscall: [fchmod, kill], match: {args: [{index: 1, equal: 0o10}]}, action: log}"
+    )
+    policies = load_text(f"{HEAD}spec: {{rules: [{rule}]}}\n", FILE, USERS)
+
+    again = load_text(print_policies(policies.policies), FILE, USERS)
+
+    assert ["a-1", "a-2"] == [r.name for r in again.policies[0].rules]
+    assert [r.conditions for r in policies.policies[0].rules] == [
+        r.conditions for r in again.policies[0].rules
+    ]
+
+
 def test_what_has_no_words_is_not_printed():
     """A model that no text leads to is a mistake of ours, not another policy."""
     mixed = Condition(FIELDS["path"], (Text(TextKind.PREFIX, b"/a"), Text(TextKind.EXACT, b"/b")))
@@ -213,6 +261,32 @@ def _fields(draw, known, *, most=3):
     return written
 
 
+_CALLS = (
+    *("keyctl", "add_key", "ioctl", "prctl", "memfd_create", "shmget", "mmap", "personality"),
+    *("kill", "tkill", "unlink", "rmdir", "chmod", "fchmod", "setuid", "socket", "openat"),
+)
+_PASSED = ["1", "-3", "0x10", "0o10", "7", "0xffffffff", "kill", "/a", "5-9", "-5-3", "8=8", "1"]
+
+
+@st.composite
+def _call_rule(draw):
+    names = st.lists(st.sampled_from(_CALLS), min_size=1, max_size=3, unique=True)
+    rule = {
+        "syscall": draw(names | st.builds(dict, **{"class": st.sampled_from(["keyring", "ipc"])}))
+    }
+    operators = st.sampled_from([*OPERATORS[Kind.NUMBER], "prefix", "glob"])
+    arguments = [
+        {"index": index, draw(operators): draw(st.sampled_from(_PASSED))}
+        for index in draw(st.lists(st.sampled_from([0, 1, 2]), max_size=2))
+    ]
+    for argument in arguments:
+        for key in {"in", "notIn"} & set(argument):
+            argument[key] = [argument[key], "1"]
+    if arguments:
+        rule["match"] = {"args": arguments}
+    return rule
+
+
 _ACTIONS = st.sampled_from(
     ["allow", "log", "deny", "kill"]
     + [{"deny": {"errno": name}} for name in list(ERRNOS)[::20]]
@@ -222,6 +296,8 @@ _ACTIONS = st.sampled_from(
 
 @st.composite
 def _rule(draw):
+    if draw(st.integers(0, 2)) == 0:
+        return {**draw(_call_rule()), "action": draw(_ACTIONS)}
     if draw(st.booleans()):
         name = draw(st.sampled_from(sorted(LIFTED_SYSCALLS)))
         lift = LIFTED_SYSCALLS[name]

@@ -27,8 +27,10 @@ from enforcer.policy.foreign.kubearmor.words import (
     TOP_REFUSED,
 )
 from enforcer.policy.metadata import Metadata, read_metadata, refuse_unknown
-from enforcer.policy.model import Mode, Policy, Rule, Verb
+from enforcer.policy.model import Condition, Interval, Mode, Policy, Rule, Verb
+from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.nodes import Entry, Map
+from enforcer.policy.vocabulary import FIELDS
 
 __all__ = ["API_VERSION", "read_host_policy", "read_pod_policy"]
 
@@ -48,6 +50,8 @@ _REST = {
     "network": ("network", ("any",)),
     "capabilities": ("process", ("capability",)),
 }
+# The kernel side looks at the use of capabilities that are named, so all are.
+_ANY_CAPABILITY = Condition(FIELDS["capability"], (Interval(0, max(CAPABILITIES.values())),))
 _ANNOTATIONS = {f"kubearmor-{name}-posture": name for name in _POSTURE_OF.values()}
 
 
@@ -155,7 +159,8 @@ def _rest(section: Entry, allowing: list[Draft], settings: Settings, context: Co
         settings=attrs.evolve(settings, message=first.settings.message),
     )
     event, operations = _REST[section.key]
-    return Draft(item, event, operations)
+    conditions = (_ANY_CAPABILITY,) if section.key == "capabilities" else ()
+    return Draft(item, event, operations, conditions)
 
 
 def _refuse_second_list(section: Entry, first: Draft, context: Context) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import attrs
 
+from enforcer.policy.calls import CALL
 from enforcer.policy.foreign.kubearmor.settings import Settings
 from enforcer.policy.model import (
     Action,
@@ -18,6 +19,7 @@ from enforcer.policy.model import (
     Subject,
     Verb,
 )
+from enforcer.policy.syscall_table import Syscall
 from enforcer.policy.vocabulary import EVENTS
 
 __all__ = ["Draft", "Item"]
@@ -55,6 +57,7 @@ class Draft:
     verb: Verb | None = None
     suffix: str = ""
     syscall: str | None = None
+    calls: tuple[Syscall, ...] = ()
     beside_allow: bool = False
 
     @property
@@ -65,7 +68,7 @@ class Draft:
     def rule(self) -> Rule:
         """Return the rule."""
         settings, verb = self.item.settings, self.decided
-        known = EVENTS[self.event].operations
+        known = {CALL.name: CALL} if self.calls else EVENTS[self.event].operations
         # What is allowed makes no alert there, and here no record unless it has a message.
         message = settings.message if verb is not Verb.ALLOW else None
         return Rule(
@@ -79,6 +82,7 @@ class Draft:
             # What refuses must not be escaped by making an operand unreadable; the rest must not refuse.
             on_error=OnError.DENY if verb >= Verb.DENY else OnError.SKIP,
             syscall=self.syscall,
+            calls=self.calls,
             severity=settings.severity,
             tags=settings.tags,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from enforcer.policy.calls import CALL, named
 from enforcer.policy.context import Context
 from enforcer.policy.foreign.kubearmor.drafts import Draft, Item
 from enforcer.policy.foreign.kubearmor.reading import PATH, Reading, items
@@ -22,13 +23,14 @@ from enforcer.policy.model import Condition, Interval, Span, Text, Verb
 from enforcer.policy.nodes import Entry, List, Map, Scalar, describe, shorten
 from enforcer.policy.patterns import glob_text
 from enforcer.policy.problems import suggest
+from enforcer.policy.syscall_table import SYSCALLS
 from enforcer.policy.values import text_form
 from enforcer.policy.vocabulary import EVENTS, FIELDS, LIFTED_SYSCALLS
 
 __all__ = ["read_section"]
 
 _READ = ("read", "mmapExec")
-_CAPABILITY = FIELDS.get("capability")
+_CAPABILITY = FIELDS["capability"]
 
 
 def read_section(
@@ -48,8 +50,6 @@ def read_section(
     refuse_unknown(section, f"key of {entry.key}", (*lists, *inherited), REFUSED, context)
     if not any(key in lists for key in section.entries):
         context.add(f"{entry.key} says nothing: give it {' or '.join(lists)}", section.span)
-    if entry.key == "capabilities" and _CAPABILITY is None:
-        context.unknown(entry, "section", (), REFUSED)
     settings = settings.refine(section, context)
     drafts: list[Draft] = []
     for key in lists:
@@ -175,7 +175,7 @@ def _capability(reading: Reading, node: Map) -> Iterator[Draft]:
     entry = reading.required(node, "capability")
     words = reading.words(entry) if entry else []
     for word in words:
-        if entry is None or _CAPABILITY is None:
+        if entry is None:
             break
         name = word.lower().removeprefix("cap_")
         number = _CAPABILITY.names.get(name)
@@ -219,28 +219,47 @@ def _calls(
     seen: set[str] = set()
     for name in names or List((), node.span):
         word = name.text if isinstance(name, Scalar) else ""
-        lift = LIFTED_SYSCALLS.get(word)
-        if lift is None:
-            hint = suggest(word, LIFTED_SYSCALLS) or f": supported are {', '.join(LIFTED_SYSCALLS)}"
+        if word not in SYSCALLS:
             reading.context.add(
-                f"{describe(name)} is no system call that this version supports, which decides where "
-                f"the kernel holds its own copy of the arguments{hint}",
-                name.span,
-            )
-            continue
-        operations = tuple(lift.operations.split())
-        has_path = all("path" in EVENTS[lift.event].operations[o].fields for o in operations)
-        if conditions and (not has_path or lift.event == "network"):
-            reading.context.add(
-                f"{word} takes no path of a file: put it under matchSyscalls", name.span
+                f"{describe(name)} is no system call{suggest(word, SYSCALLS)}", name.span
             )
         elif word in seen:
             reading.context.add(f"system call {word} is given twice", name.span)
+        elif conditions and not _has_path(word):
+            reading.context.add(
+                f"{word} is not decided by the path of a file: put it under matchSyscalls",
+                name.span,
+            )
         else:
             seen.add(word)
-            yield Draft(
-                item, lift.event, operations, conditions, Verb.LOG, f".{word}", syscall=word
-            )
+            yield _call(item, word, conditions, name.span)
+
+
+def _has_path(word: str) -> bool:
+    """Tell whether the kernel knows a file where the call *word* is decided."""
+    lift = LIFTED_SYSCALLS.get(word)
+    if lift is None or lift.event == "network":
+        return False
+    known = EVENTS[lift.event].operations
+    return all("path" in known[operation].fields for operation in lift.operations.split())
+
+
+def _call(item: Item, word: str, conditions: tuple[Condition, ...], span: Span) -> Draft:
+    lift = LIFTED_SYSCALLS.get(word)
+    if lift is not None:
+        operations = tuple(lift.operations.split())
+        return Draft(item, lift.event, operations, conditions, Verb.LOG, f".{word}", word)
+    call = SYSCALLS[word]
+    return Draft(
+        item,
+        "syscall",
+        (CALL.name,),
+        (named((call,), span),),
+        Verb.LOG,
+        f".{word}",
+        word,
+        (call,),
+    )
 
 
 _ITEMS: dict[tuple[str, str], Callable[[Reading, Map], Iterator[Draft]]] = {

@@ -122,10 +122,6 @@ REFUSED = {
     "matchDNSQueries": (
         f"names are not looked up: write {_NATIVE}, with the operation egress and match: {{address: …}}"
     ),
-    "capabilities": (
-        f"the use of a capability is not decided on: write what it is used for {_NATIVE}, or who may "
-        "have it under process: {capabilities: …}"
-    ),
     "device": "USB devices are not decided on",
     "apparmor": "profiles of AppArmor are loaded by its own tools",
     "presets": (
