@@ -64,7 +64,7 @@ check: build
 	$(VENV)/bin/mypy --strict enforcer
 	$(VENV)/bin/mypy --strict tests/vm/lab
 	$(CLANG_FORMAT) --dry-run -Werror $(BPF_C)
-	$(VENV)/bin/pytest -q tests/unit/test_imports.py
+	$(VENV)/bin/pytest -q tests/unit/test_imports.py tests/unit/events/test_event_schema.py
 
 # Everything runs whatever fails; the closing lines come last.
 test: build

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""
+Every key of a record: the one table, and the JSON Schema made of it.
+
+``python -m enforcer.events.schema`` prints the schema; ``docs/record.schema.json`` is its output.
+Keys are added within a version, so the published schema permits more than it names. Tests use the
+strict form, which does not, and so learn of every key that is missing here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Final
+
+import attrs
+
+from enforcer.events.document import VERSION
+from enforcer.events.operations import OPERATIONS
+from enforcer.policy.model import Verb
+from enforcer.policy.rules import SEVERITIES
+from enforcer.policy.vocabulary import FIELDS, Dim, Kind, ObjectFlag
+
+__all__ = ["LOST", "MATCH", "Key", "schema"]
+
+Schema = dict[str, Any]
+
+_TEXT: Final[Schema] = {"type": "string"}
+_MAYBE_TEXT: Final[Schema] = {"type": ["string", "null"]}
+_COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+_YES_NO: Final[Schema] = {"type": "boolean"}
+_TEXTS: Final[Schema] = {"type": "array", "items": _TEXT}
+_MAYBE_TEXTS: Final[Schema] = {"type": ["array", "null"], "items": _TEXT}
+_TIME: Final[Schema] = {
+    "type": "string",
+    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$",
+}
+_PORT: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": 65535}
+
+
+@attrs.frozen
+class Key:
+    """
+    One key of an object.
+
+    Attributes:
+        name: as it is written.
+        form: what its value is, in JSON Schema; a tuple of keys makes it an object of these.
+        doc: what it says.
+        is_always: it is there even if nothing is known; else only where it applies.
+    """
+
+    name: str
+    form: Schema | tuple[Key, ...]
+    doc: str
+    is_always: bool = True
+
+
+def _one_of(words: Any) -> Schema:
+    return {"enum": list(dict.fromkeys(words))}
+
+
+def _flags_of(kind: Kind) -> tuple[Key, ...]:
+    return tuple(
+        Key(f.name, {"type": "array", "items": _one_of(f.names)}, f.doc, is_always=False)
+        for f in FIELDS.values()
+        if f.kind is kind
+    )
+
+
+_ACTOR: Final = (
+    Key("pid", _COUNT, "Process, in the initial pid namespace."),
+    Key("name", _TEXT, "Short name that the process gives itself."),
+    Key("exe", _MAYBE_TEXT, "Executable."),
+    Key("cmdline", _MAYBE_TEXTS, "Arguments that it runs with."),
+    Key("startNs", _COUNT, "Start of the process, nanoseconds since boot."),
+)
+
+_PROCESS: Final = (
+    *_ACTOR,
+    Key("tid", _COUNT, "Thread."),
+    Key("execNs", _COUNT, "Start of the program, nanoseconds since boot; 0: not known."),
+    Key("uid", _COUNT, "Real user."),
+    Key("euid", _COUNT, "Effective user."),
+    Key("gid", _COUNT, "Real group."),
+    Key("egid", _COUNT, "Effective group."),
+    Key(
+        "capabilities",
+        {"type": "string", "pattern": "^0x[0-9a-f]+$"},
+        "Effective capabilities as bits.",
+    ),
+    Key("cgroup", _MAYBE_TEXT, "Path of the cgroup."),
+    Key("cgroupId", _COUNT, "Number of the cgroup."),
+)
+
+_OBJECT: Final = (
+    Key("target", _TEXT, "The object in one word."),
+    Key(
+        "flags",
+        {"type": "array", "items": _one_of(f.name.lower() for f in ObjectFlag if f.name)},
+        "Facts about it.",
+    ),
+    Key(
+        "unknown",
+        {"type": "array", "items": _one_of(dim.name.lower() for dim in Dim)},
+        "Operands that could not be read.",
+    ),
+    Key("path", _TEXT, "Files, programs, unix sockets: name as resolved.", is_always=False),
+    Key("device", {"type": "string", "pattern": r"^\d+:\d+$"}, "Device.", is_always=False),
+    Key("inode", _COUNT, "Inode number.", is_always=False),
+    Key("args", _TEXTS, "Arguments of the new program that found room.", is_always=False),
+    Key("argc", _COUNT, "How many arguments there were.", is_always=False),
+    Key("name", _TEXT, "Abstract socket, extended attribute, target.", is_always=False),
+    Key("source", _TEXT, "What is mounted.", is_always=False),
+    Key("fsType", _TEXT, "Type of the file system.", is_always=False),
+    *_flags_of(Kind.FLAGS),
+    Key("mode", {"type": "string", "pattern": "^[0-7]{4,}$"}, "Permissions.", is_always=False),
+    Key("family", _TEXT, "Socket family.", is_always=False),
+    Key("type", _TEXT, "Socket type.", is_always=False),
+    Key("protocol", _TEXT, "Protocol.", is_always=False),
+    Key("address", _TEXT, "IP address.", is_always=False),
+    Key("port", _PORT, "Port.", is_always=False),
+    Key("number", _COUNT, "Self-protection: number of the target.", is_always=False),
+    Key("signal", _TEXT, "Self-protection: the signal that was sent.", is_always=False),
+)
+
+MATCH: Final = (
+    Key("version", {"const": VERSION}, "Of this form."),
+    Key("kind", {"const": "match"}, "A verdict."),
+    Key("time", _TIME, "Wall clock, RFC 3339, UTC, microseconds."),
+    Key("policy", _TEXT, "Policy that decided."),
+    Key("rule", _TEXT, "Rule that decided."),
+    Key("place", _TEXT, "file:line:column of the rule."),
+    Key("message", _TEXT, "Of the rule or policy, filled in; else a sentence."),
+    Key("severity", _one_of(SEVERITIES), "Of the rule."),
+    Key("tags", _TEXTS, "Of the rule."),
+    Key("action", _one_of(verb.name.lower() for verb in Verb), "The verdict."),
+    Key("enforced", _YES_NO, "Carried out; false: audit, only recorded."),
+    Key("prevented", _YES_NO, "The operation did not happen."),
+    Key("errno", _MAYBE_TEXT, "What the caller got, or would have got."),
+    Key("signal", _MAYBE_TEXT, "That the process got, or would have got."),
+    Key("signalFailed", _YES_NO, "The signal could not be delivered."),
+    Key("onError", _YES_NO, "An operand was unknown; the rule's onError decided."),
+    Key("default", _YES_NO, "No rule matched; the policy's default decided."),
+    Key("guard", _YES_NO, "A protected name was to be renamed or linked away."),
+    Key("event", _one_of(n.event for n in OPERATIONS.values()), "Class of the operation."),
+    Key("operation", _one_of(n.word for n in OPERATIONS.values()), "Operation."),
+    Key("syscall", _TEXT, "System call of the rule, else the usual one."),
+    Key("object", _OBJECT, "What it was on."),
+    Key("process", _PROCESS, "Who acted."),
+    Key("parent", _ACTOR, "Its parent."),
+    Key(
+        "container",
+        (
+            Key("runtime", _MAYBE_TEXT, "Who runs the container; null outside."),
+            Key("id", _MAYBE_TEXT, "Its id; null outside."),
+        ),
+        "Where it acted.",
+    ),
+    Key(
+        "pod",
+        (
+            Key("name", _MAYBE_TEXT, "Not known yet."),
+            Key("namespace", _MAYBE_TEXT, "Not known yet."),
+            Key("uid", _MAYBE_TEXT, "Of the pod; null outside."),
+        ),
+        "Where it acted.",
+    ),
+    Key("generation", _COUNT, "Of the policy image that decided."),
+)
+"""A verdict."""
+
+LOST: Final = (
+    Key("version", {"const": VERSION}, "Of this form."),
+    Key("kind", {"const": "lost"}, "Records that never came."),
+    Key("time", _TIME, "Wall clock, RFC 3339, UTC, microseconds."),
+    Key("decisions", _COUNT, "Denials and kills that found no room."),
+    Key("activity", _COUNT, "Other records that found no room."),
+    Key("malformed", _COUNT, "Records that could not be read."),
+    Key("reason", _MAYBE_TEXT, "Why the last of them could not."),
+)
+"""Records that are missing."""
+
+
+def schema(*, is_strict: bool = False) -> Schema:
+    """Return the schema of one line; *is_strict* refuses keys that it does not name."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"enforcer record, version {VERSION}",
+        "type": "object",
+        "required": ["version", "kind"],
+        "if": {"properties": {"kind": {"const": "lost"}}},
+        "then": _object(LOST, is_strict=is_strict),
+        "else": _object(MATCH, is_strict=is_strict),
+    }
+
+
+def _object(keys: tuple[Key, ...], *, is_strict: bool) -> Schema:
+    made: Schema = {
+        "type": "object",
+        "properties": {key.name: _value(key, is_strict=is_strict) for key in keys},
+        "required": [key.name for key in keys if key.is_always],
+    }
+    return made | {"additionalProperties": False} if is_strict else made
+
+
+def _value(key: Key, *, is_strict: bool) -> Schema:
+    form = _object(key.form, is_strict=is_strict) if isinstance(key.form, tuple) else key.form
+    return {"description": key.doc, **form}
+
+
+if __name__ == "__main__":
+    json.dump(schema(), sys.stdout, indent=1, ensure_ascii=False)
+    sys.stdout.write("\n")
