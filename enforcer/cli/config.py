@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from enforcer import places
 from enforcer.cli.arguments import duration
 from enforcer.cli.exits import ConfigErrors, UsageError
+from enforcer.cli.outputs import read_outputs, read_patterns
 from enforcer.cli.settings import Settings
 from enforcer.errors import PolicyErrors
 from enforcer.policy.context import Context
@@ -145,6 +146,8 @@ KEYS: Final[dict[str, tuple[str, Callable[[Node, str, Context], Any]]]] = {
     "policies": ("policies", _paths),
     "jsonLog": ("json_log", _path),
     "logfmtLog": ("logfmt_log", _path),
+    "outputs": ("outputs", read_outputs),
+    "redact": ("redact", read_patterns),
     "audit": ("audit", _flag),
     "quiet": ("quiet", _flag),
     "allowDegraded": ("allow_degraded", _flag),

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from enforcer.sinks.spec import OutputSpec
+
 __all__ = ["Settings"]
 
 
@@ -25,6 +27,8 @@ class Settings:
         policies: files and folders; none means the default folder.
         json_log: where records go as JSON lines, if anywhere.
         logfmt_log: where records go as logfmt, if anywhere.
+        outputs: where they go besides.
+        redact: patterns of arguments to hide, wherever records go.
         audit: put every policy in audit mode.
         quiet: print no records.
         allow_degraded: accept rules that can only be enforced after the fact.
@@ -40,6 +44,8 @@ class Settings:
     policies: tuple[Path, ...] = ()
     json_log: Path | None = None
     logfmt_log: Path | None = None
+    outputs: tuple[OutputSpec, ...] = ()
+    redact: tuple[str, ...] = ()
     audit: bool = False
     quiet: bool = False
     allow_degraded: bool = False
@@ -57,3 +63,27 @@ class Settings:
         given["policies"] = tuple(args.policies) or None
         settings = attrs.evolve(self, **{name: v for name, v in given.items() if v is not None})
         return attrs.evolve(settings, pins=None) if args.is_unpinned else settings
+
+    def all_outputs(self) -> tuple[OutputSpec, ...]:
+        """
+        List every output: those that have an option of their own, then the others.
+
+        Raises:
+            UsageError: two of them lead to one place.
+        """
+        from enforcer.cli.exits import UsageError
+        from enforcer.sinks.spec import FileOutput
+
+        logs = {"json": self.json_log, "logfmt": self.logfmt_log}
+        found: list[OutputSpec] = [
+            FileOutput(path=path, form=form) for form, path in logs.items() if path is not None
+        ]
+        found += self.outputs
+        places: dict[str, OutputSpec] = {}
+        for output in found:
+            other = places.setdefault(output.place, output)
+            if other is not output:
+                raise UsageError(
+                    f"{other.name} and {output.name} would be one place: name another for one of them"
+                )
+        return tuple(found)

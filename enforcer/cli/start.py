@@ -132,6 +132,7 @@ def run(args: argparse.Namespace) -> int:
 
     began = time.monotonic()
     settings = settings_from(args)
+    settings.all_outputs()  # what is wrong with them is told before anything is put in force
     paths = policy_paths(list(settings.policies))
     require_root("enforcement")
     if settings.watch_confirm_within is not None and not settings.watch:
@@ -168,7 +169,9 @@ def run(args: argparse.Namespace) -> int:
             enforcement.on_change, enforcement.on_end = daemon.follow, daemon.stop
             enforcement.on_idle = daemon.idle
             sinks = list(_sinks(settings))
-            pipeline = pipeline_for(daemon, enforcement.sessions.origins, sinks, complain)
+            pipeline = pipeline_for(
+                daemon, enforcement.sessions.origins, sinks, complain, redact=settings.redact
+            )
             pipeline.lost.decisions, pipeline.lost.activity = begun.reported
             daemon.listen(settings.socket)
             if settings.watch:
@@ -192,14 +195,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sinks(settings: Settings) -> Iterator[Sink]:
-    from enforcer.sinks.jsonl import JsonLines
-    from enforcer.sinks.logfmt import Logfmt
     from enforcer.sinks.terminal import Terminal
 
-    if settings.json_log:
-        yield JsonLines.open(settings.json_log)
-    if settings.logfmt_log:
-        yield Logfmt.open(settings.logfmt_log)
+    for output in settings.all_outputs():
+        yield output.open()
     if not settings.quiet:
         yield Terminal.on(1, os.environ)
 

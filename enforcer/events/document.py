@@ -107,6 +107,7 @@ def _lost(record: Lost) -> dict[str, Any]:
         "decisions": record.decisions,
         "activity": record.activity,
         "malformed": record.malformed,
+        "dropped": record.dropped,
         "reason": record.reason,
     }
 

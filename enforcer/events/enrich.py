@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from enforcer.identity.resolver import Identity, Resolver
 
-__all__ = ["Enricher", "Origins", "WallClock"]
+__all__ = ["Enricher", "Origins", "WallClock", "message_of"]
 
 MAX_ROWS = 1 << 17
 """Rows of images that are no longer in force to remember: some ten MiB."""
@@ -129,7 +129,7 @@ class Enricher:
             container_id=container.id if container else None,
             pod_uid=container.pod_uid if container else None,
         )
-        return attrs.evolve(record, message=_message(record))
+        return attrs.evolve(record, message=message_of(record))
 
     def _origin(self, event: Event) -> Origin:
         if isinstance(event.op, GuardAct):
@@ -167,7 +167,8 @@ def _actor(pid: int, comm: bytes, exe: bytes | None, cmdline: tuple[bytes, ...] 
     )
 
 
-def _message(record: Record) -> str:
+def message_of(record: Record) -> str:
+    """Make the message of *record*: its rule's, filled in, or a sentence of our own."""
     if record.origin.message is not None:
         return render(record.origin.message, Placeholders(record))
     return default_message(record)

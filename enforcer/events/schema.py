@@ -124,6 +124,13 @@ _OBJECT: Final = (
     Key("signal", _TEXT, "Self-protection: the signal that was sent.", is_always=False),
 )
 
+_FIELDS: Final = Key(
+    "fields",
+    {"type": "object", "additionalProperties": _TEXT},
+    "What the output was told to add to each record.",
+    is_always=False,
+)
+
 MATCH: Final = (
     Key("version", {"const": VERSION}, "Of this form."),
     Key("kind", {"const": "match"}, "A verdict."),
@@ -167,6 +174,7 @@ MATCH: Final = (
         "Where it acted.",
     ),
     Key("generation", _COUNT, "Of the policy image that decided."),
+    _FIELDS,
 )
 """A verdict."""
 
@@ -177,7 +185,9 @@ LOST: Final = (
     Key("decisions", _COUNT, "Denials and kills that found no room."),
     Key("activity", _COUNT, "Other records that found no room."),
     Key("malformed", _COUNT, "Records that could not be read."),
-    Key("reason", _MAYBE_TEXT, "Why the last of them could not."),
+    Key("dropped", _COUNT, "Records that this output could not take."),
+    Key("reason", _MAYBE_TEXT, "Why the last of what could not be read could not."),
+    _FIELDS,
 )
 """Records that are missing."""
 

@@ -172,10 +172,15 @@ class Record:
 
 @attrs.frozen(kw_only=True)
 class Lost:
-    """Records that never came: no room in a ring buffer, or bytes that make no event."""
+    """
+    Records that never came: no room in a ring buffer, or bytes that make no event.
+
+    *dropped* is told to one output only: what it was too slow, or too long away, to take.
+    """
 
     time_ns: int
     decisions: int = 0
     activity: int = 0
     malformed: int = 0
+    dropped: int = 0
     reason: str | None = None

@@ -11,6 +11,7 @@ from enforcer.identity.resolver import Resolver
 from enforcer.libbpf import abi
 from enforcer.runtime.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
+from enforcer.sinks.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,12 +28,24 @@ def pipeline_for(
     origins: Origins,
     sinks: Sequence[Sink],
     report: Callable[[str], None],
+    *,
+    redact: Sequence[str] = (),
 ) -> Pipeline:
-    """Make the way from the session of *daemon* to *sinks*; *report* gets sentences on failures."""
+    """
+    Make the way from the session of *daemon* to *sinks*.
+
+    Args:
+        daemon: whose loop waits for readers, and whose followers are told.
+        origins: the rules that rows are from.
+        sinks: where records go.
+        report: gets sentences on failures.
+        redact: patterns of arguments to hide from everybody.
+    """
     return Pipeline(
         session=daemon.session,
         decoder=Decoder(Layout(*abi.decoder("enf_event"))),
         enricher=Enricher(origins, Resolver()),
-        fanout=Fanout.to(sinks, report),
+        fanout=Fanout.to(sinks, report, daemon.reactor),
         listen=daemon.publish,
+        redactor=Redactor.of(redact),
     )

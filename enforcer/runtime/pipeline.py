@@ -10,6 +10,7 @@ import attrs
 
 from enforcer.events.decode import Decoder, MalformedEventError
 from enforcer.events.stats import LostMeter, Stats
+from enforcer.sinks.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,8 @@ class Pipeline:
     """
     Moves records.
 
-    *listen* is told of every record besides the sinks (the followers of the control socket).
+    *listen* is told of every record besides the sinks (the followers of the control socket);
+    *redactor* hides arguments from both.
     """
 
     session: KernelSession
@@ -39,6 +41,7 @@ class Pipeline:
     listen: Callable[[Record | Lost], None]
     stats: Stats = attrs.field(factory=Stats)
     lost: LostMeter = attrs.field(factory=LostMeter)
+    redactor: Redactor = attrs.field(factory=Redactor)
 
     def pump(self, seconds: float = _TURN, clock: Callable[[], float] = time.monotonic) -> int:
         """Move what waits, for about *seconds*; returns how many records that were."""
@@ -72,6 +75,7 @@ class Pipeline:
             self.stats.observe(record)
 
     def _hand_over(self, record: Record | Lost) -> None:
+        record = self.redactor.apply(record)
         self.fanout.write(record)
         self.listen(record)
 

@@ -2,58 +2,91 @@
 """
 Every record to every sink, each failing for itself.
 
-A sink that fails is left alone for a growing while and then tried again. The operator reads one
-sentence when it starts failing and one when it works again, never one per record.
+A sink that fails is left alone for a growing while and then tried again; one whose reader is slow is
+left alone until its descriptor is ready. The operator reads one sentence when it starts failing and
+one when it works again, never one per record.
 """
 
 from __future__ import annotations
 
+import selectors
 import time
+from math import inf
 from typing import TYPE_CHECKING
 
 import attrs
+from tenacity import RetryCallState, Retrying, wait_exponential, wait_random
+
+from enforcer.sinks.base import NotReadyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from enforcer.events.types import Lost, Record
-    from enforcer.sinks.base import Sink
+    from enforcer.sinks.base import Loop, Sink
 
 __all__ = ["Fanout", "Outlet"]
 
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 5.0
 _SLOW_READER_PAUSE = 0.02
+_TELL_DROPS_EVERY = 60.0
+
+# Many machines whose one collector went away must not all come back in the same moment.
+_RETRYING = Retrying(
+    wait=wait_exponential(multiplier=0.1, max=5.0) + wait_random(0, 0.05), reraise=True
+)
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Outlet:
-    """One sink with the history of its failures."""
+    """
+    One sink with the history of its failures.
+
+    Attributes:
+        waits_on: the descriptor that tells when its reader goes on; None if nothing does.
+        in_a_row: failures since it last worked.
+    """
 
     sink: Sink
     failures: int = 0
-    pause: float = 0.0
+    in_a_row: int = 0
     due: float = 0.0
+    is_slow: bool = False
     is_reported: bool = False
+    waits_on: int | None = None
+    told_dropped: int = 0
+    tell_at: float = 0.0
 
     @property
     def is_failing(self) -> bool:
-        """Whether the last attempt failed."""
-        return self.pause > 0
+        """Whether the last attempt failed, or its reader is slow."""
+        return self.in_a_row > 0 or self.is_slow
+
+    def pause(self) -> float:
+        """Say how many seconds to leave it alone after so many failures."""
+        state = RetryCallState(_RETRYING, None, (), {})
+        state.attempt_number = self.in_a_row
+        return float(_RETRYING.wait(state))
 
 
 @attrs.define
 class Fanout:
-    """Hands records to *outlets* and reports on them through *report*."""
+    """
+    Hands records to *outlets* and reports on them through *report*.
+
+    *loop* waits for slow readers; without one they are tried again soon.
+    """
 
     outlets: list[Outlet]
     report: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
+    loop: Loop | None = None
 
     @classmethod
-    def to(cls, sinks: Iterable[Sink], report: Callable[[str], None]) -> Fanout:
+    def to(
+        cls, sinks: Iterable[Sink], report: Callable[[str], None], loop: Loop | None = None
+    ) -> Fanout:
         """Spread over *sinks*."""
-        return cls([Outlet(sink) for sink in sinks], report)
+        return cls([Outlet(sink) for sink in sinks], report, loop=loop)
 
     def write(self, record: Record | Lost) -> None:
         """Give *record* to all sinks; nothing is handed over before :meth:`flush`."""
@@ -66,18 +99,19 @@ class Fanout:
         for outlet in self.outlets:
             if outlet.due <= now:
                 self._flush_one(outlet, now)
+            self._tell_drops(outlet, now)
 
     def _flush_one(self, outlet: Outlet, now: float) -> None:
         try:
             outlet.sink.flush()
-        except BlockingIOError:
+        except BlockingIOError as error:
             # A slow reader is no failure; what it costs is counted as dropped.
-            outlet.pause = _SLOW_READER_PAUSE
-            outlet.due = now + outlet.pause
+            outlet.is_slow = True
+            self._await_reader(outlet, error, now)
         except OSError as error:
             outlet.failures += 1
-            outlet.pause = min(max(_FIRST_PAUSE, outlet.pause * 2), _LONGEST_PAUSE)
-            outlet.due = now + outlet.pause
+            outlet.in_a_row += 1
+            outlet.due = now + outlet.pause()
             if not outlet.is_reported:
                 outlet.is_reported = True
                 self.report(
@@ -86,16 +120,46 @@ class Fanout:
                 )
         else:
             if outlet.is_reported:
+                outlet.told_dropped = outlet.sink.dropped
                 self.report(f"{outlet.sink.name}: works again, {outlet.sink.dropped} records lost")
-            outlet.pause, outlet.due, outlet.is_reported = 0.0, 0.0, False
+            outlet.in_a_row, outlet.due = 0, 0.0
+            outlet.is_reported = outlet.is_slow = False
+
+    def _await_reader(self, outlet: Outlet, error: BlockingIOError, now: float) -> None:
+        if self.loop is None or not isinstance(error, NotReadyError):
+            outlet.due = now + _SLOW_READER_PAUSE
+            return
+        outlet.waits_on, outlet.due = error.fd, inf
+        self.loop.watch(error.fd, selectors.EVENT_WRITE, lambda _: self._goes_on(outlet))
+
+    def _goes_on(self, outlet: Outlet) -> None:
+        self._forget(outlet)
+        self._flush_one(outlet, self.clock())
+
+    def _forget(self, outlet: Outlet) -> None:
+        if self.loop is not None and outlet.waits_on is not None:
+            self.loop.forget(outlet.waits_on)
+            outlet.waits_on, outlet.due = None, 0.0
+
+    def _tell_drops(self, outlet: Outlet, now: float) -> None:
+        dropped = outlet.sink.dropped
+        if dropped > outlet.told_dropped and now >= outlet.tell_at:
+            outlet.tell_at = now + _TELL_DROPS_EVERY
+            self.report(
+                f"{outlet.sink.name}: takes fewer records than there are: "
+                f"{dropped - outlet.told_dropped} more were dropped, {dropped} in all"
+            )
+            outlet.told_dropped = dropped
 
     def next_due(self) -> float | None:
         """When a failing sink wants to be tried again, on the clock; None if none does."""
-        return min((o.due for o in self.outlets if o.is_failing), default=None)
+        dues = (o.due for o in self.outlets if o.is_failing and o.waits_on is None)
+        return min(dues, default=None)
 
     def reopen(self) -> None:
         """Let each sink go on in a new file after a rotation; what cannot keeps the old one."""
         for outlet in self.outlets:
+            self._forget(outlet)
             try:
                 outlet.sink.reopen()
             except OSError as error:
@@ -110,6 +174,7 @@ class Fanout:
     def close(self) -> None:
         """Close all sinks; what could not be handed over is reported."""
         for outlet in self.outlets:
+            self._forget(outlet)
             outlet.sink.close()
             if outlet.sink.dropped:
                 self.report(f"{outlet.sink.name}: {outlet.sink.dropped} records were lost")

@@ -9,19 +9,22 @@ it ended. Beyond the bound whole lines are dropped, the oldest first, and counte
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import stat
 import time
-from collections import deque
 from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.sinks.backlog import Backlog
+from enforcer.sinks.base import NotReadyError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from enforcer.sinks.rotation import Rotation
 
 __all__ = ["LineWriter", "open_log"]
 
@@ -32,57 +35,57 @@ _LOOK_EVERY = 1.0
 
 @attrs.define
 class LineWriter:
-    """Owns the descriptor if *path* is set; then it also follows when the file is rotated."""
+    """
+    Owns the descriptor if *path* is set; then it also follows when the file is rotated.
+
+    Attributes:
+        rotation: when to rotate it ourselves; None leaves that to others.
+    """
 
     fd: int
     path: Path | None = None
-    limit: int = 4 << 20
+    backlog: Backlog = attrs.field(factory=Backlog)
+    rotation: Rotation | None = None
     clock: Callable[[], float] = time.monotonic
-    dropped: int = attrs.field(default=0, init=False)
-    _lines: deque[bytes] = attrs.field(factory=deque, init=False)
-    _sent: int = attrs.field(default=0, init=False)  # bytes of the first line already written
-    _held: int = attrs.field(default=0, init=False)
     _looked: float = attrs.field(default=0.0, init=False)
     _is_file: bool = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._is_file = stat.S_ISREG(os.fstat(self.fd).st_mode)
+        self._is_file = _is_regular(self.fd)
 
     @property
     def held(self) -> int:
         """Bytes accepted and not yet written."""
-        return self._held
+        return self.backlog.held
 
-    def append(self, line: bytes) -> None:
-        """Accept *line*, which ends with a newline."""
-        self._lines.append(line)
-        self._held += len(line)
-        while self._held > self.limit and len(self._lines) > 1:
-            self._drop_oldest()
+    @property
+    def dropped(self) -> int:
+        """Lines that will never be written."""
+        return self.backlog.dropped
 
-    def _drop_oldest(self) -> None:
-        # A line that is half written is finished: its reader has seen the beginning.
-        at = 1 if self._sent else 0
-        self._held -= len(self._lines[at])
-        del self._lines[at]
-        self.dropped += 1
+    def append(self, message: bytes) -> None:
+        """Accept a line, which ends with a newline."""
+        self.backlog.append(message)
 
     def flush(self) -> None:
         """
         Write what is held.
 
         Raises:
-            OSError: something is left; BlockingIOError if only because the reader is slow.
+            OSError: something is left, or the log cannot be rotated; NotReadyError if only because
+                the reader is slow.
         """
         if self.path is not None:
             self._follow_rotation(self.path)
         self._write()
+        if self.path is not None and self.rotation is not None:
+            self._rotate(self.path, self.rotation)
 
     def _write(self) -> None:
-        while self._lines:
+        while self.backlog:
             if not self._is_file and not self._is_writable():
-                raise BlockingIOError(errno.EAGAIN, "the reader is slow")
-            self._advance(os.write(self.fd, self._next_chunk()))
+                raise NotReadyError(self.fd)
+            self.backlog.advance(os.write(self.fd, self._next_chunk()))
 
     def _is_writable(self) -> bool:
         poll = select.poll()
@@ -90,26 +93,14 @@ class LineWriter:
         return bool(poll.poll(0))
 
     def _next_chunk(self) -> bytes:
-        if not self._is_file:
-            return self._lines[0][self._sent : self._sent + _CHUNK]
-        chunk = bytearray(self._lines[0][self._sent :])
-        for line in list(self._lines)[1:]:
-            if len(chunk) >= _FILE_CHUNK:
-                break
-            chunk += line
-        return bytes(chunk)
-
-    def _advance(self, written: int) -> None:
-        self._sent += written
-        while self._lines and self._sent >= len(self._lines[0]):
-            line = self._lines.popleft()
-            self._sent -= len(line)
-            self._held -= len(line)
+        if self._is_file:
+            return self.backlog.chunk(_FILE_CHUNK)
+        return self.backlog.chunk(1)[:_CHUNK]
 
     def _follow_rotation(self, path: Path) -> None:
         """Open the file anew when its name was given to another one, between two lines only."""
         now = self.clock()
-        if self._sent or not self._is_file or now < self._looked + _LOOK_EVERY:
+        if self.backlog.sent or not self._is_file or now < self._looked + _LOOK_EVERY:
             return
         self._looked = now
         ours = os.fstat(self.fd)
@@ -118,6 +109,12 @@ class LineWriter:
         except FileNotFoundError:
             named = None
         if named is None or (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
+            self._change_to(path)
+
+    def _rotate(self, path: Path, rotation: Rotation) -> None:
+        # Everything is written: if this fails, lines go on to the large file, and it is told.
+        if self._is_file and os.fstat(self.fd).st_size >= rotation.size:
+            rotation.turn(path)
             self._change_to(path)
 
     def reopen(self) -> None:
@@ -135,7 +132,7 @@ class LineWriter:
         try:
             self._write()
         except OSError:
-            if self._sent:
+            if self.backlog.sent:
                 raise
         self._change_to(self.path)
 
@@ -143,7 +140,7 @@ class LineWriter:
         fresh = open_log(path)  # first: if this fails there is still the old one
         os.close(self.fd)
         self.fd = fresh
-        self._is_file = stat.S_ISREG(os.fstat(fresh).st_mode)
+        self._is_file = _is_regular(fresh)
 
     def close(self) -> None:
         """Write what can be written now, count the rest as dropped, close. Idempotent."""
@@ -152,12 +149,14 @@ class LineWriter:
         try:
             self.flush()
         except OSError:
-            self.dropped += len(self._lines)
+            self.backlog.abandon()
         if self.path is not None:
             os.close(self.fd)
         self.fd = -1
-        self._lines.clear()
-        self._held = self._sent = 0
+
+
+def _is_regular(fd: int) -> bool:
+    return stat.S_ISREG(os.fstat(fd).st_mode)
 
 
 def open_log(path: Path) -> int:

@@ -9,22 +9,32 @@ own words never are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import attrs
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from enforcer.events.document import endpoint, errno_name, rfc3339, signal_name
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import neutral, readable
 from enforcer.events.types import EventFlag, Lost, Record, RowFlag
 from enforcer.policy.model import Verb
-from enforcer.sinks.lines import LineWriter, open_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["Logfmt", "logfmt_line", "quoted"]
+__all__ = ["KEYS", "logfmt_line", "quoted"]
+
+KEYS: Final = frozenset(
+    (
+        *("time", "level", "msg", "pid", "proc_name", "syscall", "parent_pid", "parent_proc_name"),
+        *("policy", "rule", "action", "op", "path", "address", "args", "name", "enforced"),
+        *("prevented", "errno", "signal", "signal_failed", "on_error", "default", "guard", "exe"),
+        *("uid", "euid", "container_id", "place", "lost_decisions", "lost_activity", "malformed"),
+        *("dropped", "reason"),
+    )
+)
+"""Keys that have a meaning already, and that no added field may take."""
+
+_NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def quoted(text: str) -> str:
@@ -37,10 +47,11 @@ def quoted(text: str) -> str:
     return '"' + neutral(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
-def logfmt_line(record: Record | Lost) -> bytes:
-    """Write *record* as one line."""
-    fields = _lost(record) if isinstance(record, Lost) else _match(record)
-    return " ".join(f"{key}={value}" for key, value in fields).encode() + b"\n"
+def logfmt_line(record: Record | Lost, fields: Mapping[str, str] = _NO_FIELDS) -> bytes:
+    """Write *record* as one line; *fields* come last."""
+    pairs = _lost(record) if isinstance(record, Lost) else _match(record)
+    added = ((key, quoted(value)) for key, value in fields.items())
+    return " ".join(f"{key}={value}" for key, value in (*pairs, *added)).encode() + b"\n"
 
 
 def _match(record: Record) -> Iterator[tuple[str, str]]:
@@ -108,6 +119,8 @@ def _lost(record: Lost) -> Iterator[tuple[str, str]]:
     yield "lost_decisions", str(record.decisions)
     yield "lost_activity", str(record.activity)
     yield "malformed", str(record.malformed)
+    if record.dropped:
+        yield "dropped", str(record.dropped)
     if record.reason is not None:
         yield "reason", quoted(record.reason)
 
@@ -115,37 +128,3 @@ def _lost(record: Lost) -> Iterator[tuple[str, str]]:
 def _level(record: Record) -> str:
     """Say ``info`` for what was permitted by rule, ``warning`` for what was, or would be, refused."""
     return "warning" if record.event.action >= Verb.DENY else "info"
-
-
-@attrs.define
-class Logfmt:
-    """Appends to a file."""
-
-    name: str
-    lines: LineWriter
-
-    @classmethod
-    def open(cls, path: Path) -> Logfmt:
-        """Open *path*; raises OSError."""
-        return cls(f"logfmt log {path}", LineWriter(open_log(path), path))
-
-    @property
-    def dropped(self) -> int:
-        """How many records will never arrive."""
-        return self.lines.dropped
-
-    def write(self, record: Record | Lost) -> None:
-        """Accept *record*."""
-        self.lines.append(logfmt_line(record))
-
-    def flush(self) -> None:
-        """Write; raises OSError."""
-        self.lines.flush()
-
-    def reopen(self) -> None:
-        """Go on in the file that has our name now; raises OSError and keeps the one it has."""
-        self.lines.reopen()
-
-    def close(self) -> None:
-        """Close the file."""
-        self.lines.close()

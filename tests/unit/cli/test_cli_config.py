@@ -13,6 +13,7 @@ from enforcer.cli.config import KEYS, read_config, settings_from
 from enforcer.cli.exits import ConfigErrors, Exit, UsageError
 from enforcer.cli.main import main
 from enforcer.cli.settings import Settings
+from enforcer.sinks.spec import FileOutput
 
 SAMPLE = Path(__file__).parents[3] / "packaging" / "enforcer.yaml"
 
@@ -28,6 +29,8 @@ protect: true
 persist: true
 confirmWithin: 5m
 watchConfirmWithin: 1m
+redact: ["--password=*"]
+outputs: [{type: file, path: /var/log/enforcer/all.json}]
 socket: /run/other.sock
 pins: /sys/fs/bpf/other
 """
@@ -70,6 +73,8 @@ def test_every_key_is_read(write):
         persist=True,
         confirm_within=300.0,
         watch_confirm_within=60.0,
+        redact=("--password=*",),
+        outputs=(FileOutput(path=Path("/var/log/enforcer/all.json")),),
         socket=Path("/run/other.sock"),
         pins=Path("/sys/fs/bpf/other"),
     )
@@ -197,7 +202,7 @@ def test_the_sample_is_valid_and_shows_every_key(tmp_path):
             line.removeprefix("#")
             for line in text.splitlines()
             if line.removeprefix("#").partition(":")[0] in KEYS
-            or line.startswith(("  - ", "#  - "))
+            or line.startswith(("  - ", "#  - ", "#    "))
         )
     )
 

@@ -23,7 +23,7 @@ from enforcer.runtime.notify import Notifier
 from enforcer.runtime.pipeline import Pipeline
 from enforcer.runtime.protocol import Client
 from enforcer.sinks.fanout import Fanout
-from enforcer.sinks.jsonl import JsonLines
+from enforcer.sinks.spec import FileOutput
 
 DENIAL = {
     "op": Op.WRITE,
@@ -208,7 +208,7 @@ def test_logs_alone_can_be_opened_anew(bench):
 
 def test_rotations_under_load_lose_no_record(bench, tmp_path):
     """However renames, signals and records fall together, each record is in one file."""
-    log = JsonLines.open(tmp_path / "log")
+    log = FileOutput(path=tmp_path / "log").open()
     bench.pipeline.fanout = Fanout.to([log], bench.said.append)
     rounds = iter(range(40))
 

@@ -73,7 +73,7 @@ def test_the_bound_drops_whole_lines_oldest_first(log, monkeypatch):
     """Beyond the bound the oldest go, but never the rest of one that was begun."""
     disk = Disk(1)
     monkeypatch.setattr(module.os, "write", disk.write)
-    log.limit = 12
+    log.backlog.limit = 12
     log.append(b"aaaa\n")
     with pytest.raises(OSError, match="No space"):
         log.flush()

@@ -13,8 +13,9 @@ from enforcer.events.document import as_document
 from enforcer.events.types import Lost
 from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import Op
-from enforcer.sinks.jsonl import JsonLines, json_line
+from enforcer.sinks.jsonl import json_line
 from enforcer.sinks.memory import Memory
+from enforcer.sinks.spec import FileOutput
 from enforcer.sinks.terminal import Terminal, terminal_line, wants_colour
 
 
@@ -33,7 +34,7 @@ def test_json_log_is_appended_to(tmp_path):
     """A log that exists is continued."""
     path = tmp_path / "log.json"
     for _ in range(2):
-        log = JsonLines.open(path)
+        log = FileOutput(path=path).open()
         log.write(denied())
         log.flush()
         log.close()

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""The list ``outputs`` of the configuration file: where records go, which, and in which form."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from enforcer.policy.nodes import Map, Node, Scalar, describe
+from enforcer.policy.rules import SEVERITIES
+from enforcer.sinks.forms import FORMS
+from enforcer.sinks.logfmt import KEYS as LOGFMT_KEYS
+from enforcer.sinks.rotation import Rotation
+from enforcer.sinks.selection import ACTIONS, OPERATION_WORDS, Selection
+from enforcer.sinks.spec import Common, FileOutput, OutputSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from enforcer.policy.context import Context
+
+    Read = Callable[[Node, str, Context], Any]
+
+__all__ = ["read_outputs", "read_patterns"]
+
+_MAX_OUTPUTS = 16
+_MAX_PATTERNS = 100
+_MAX_FIELDS = 16
+_FIELD = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_POLICY = re.compile(r"[a-z0-9.*?-]{1,63}")
+_SIZE = re.compile(r"([1-9][0-9]{0,6}) ?(KiB|MiB|GiB)")
+_UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_LEAST, _MOST = 64 << 10, 1 << 40
+_MOST_QUEUED = 1 << 30
+_MOST_KEPT = 1000
+
+
+def read_outputs(node: Node, what: str, context: Context) -> tuple[OutputSpec, ...]:
+    """Read the list; what is wrong in it goes to *context*, and is left out."""
+    items = context.list(node, what)
+    found: list[OutputSpec] = []
+    places: dict[str, Node] = {}
+    for item in items or ():
+        made = _output(item, context)
+        if made is None:
+            continue
+        if made.place in places:
+            context.add(
+                f"two outputs lead to {made.place}: one was named at {places[made.place].span}",
+                item.span,
+            )
+        places.setdefault(made.place, item)
+        found.append(made)
+    if len(found) > _MAX_OUTPUTS:
+        context.add(f"{what} has {len(found)} items, the limit is {_MAX_OUTPUTS}", node.span)
+    return tuple(found)
+
+
+def _output(node: Node, context: Context) -> OutputSpec | None:
+    item = context.map(node, "an output")
+    if item is None:
+        return None
+    kind = item.get("type")
+    if kind is None:
+        context.add(f"an output needs a type: {', '.join(_KINDS)}", item.span)
+        return None
+    word = context.word(kind.value, "the type of an output", _KINDS)
+    if word is None:
+        return None
+    make, needed, own = _KINDS[word]
+    values = _values(item, {**_COMMON, **own}, f"key of an output of type {word}", context)
+    for name in needed:
+        if name not in item.entries:
+            context.add(f"an output of type {word} needs {name!r}", item.span)
+    if any(values.get(own[name][0]) is None for name in needed):
+        return None
+    selection = Selection(**_taken(values, Selection))
+    return make(common=Common(selection=selection, **_taken(values, Common)), **values)
+
+
+def _values(
+    item: Map,
+    keys: dict[str, tuple[str, Read]],
+    what: str,
+    context: Context,
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for entry in item:
+        if entry.key == "type":
+            continue
+        key = keys.get(entry.key)
+        if key is None:
+            context.unknown(entry, what, ("type", *keys), {})
+            continue
+        name, read = key
+        value = read(entry.value, entry.key, context)
+        if value is not None:
+            values[name] = value
+    return values
+
+
+def _taken(values: dict[str, Any], of: type[attrs.AttrsInstance]) -> dict[str, Any]:
+    """Take what belongs to *of* out of *values*."""
+    return {f.name: values.pop(f.name) for f in attrs.fields(of) if f.name in values}
+
+
+# ---- Values -----------------------------------------------------------------------------------
+
+
+def _path(node: Node, what: str, context: Context) -> Path | None:
+    text = context.text(node, what)
+    if text is not None and not text.startswith("/"):
+        context.add(f"{what} must be an absolute path, not {describe(node)}", node.span)
+        return None
+    return Path(text) if text is not None else None
+
+
+def _word_of(known: Iterable[str]) -> Callable[[Node, str, Context], str | None]:
+    words = tuple(known)
+    return lambda node, what, context: context.word(node, what, words)
+
+
+def _words_of(known: Iterable[str]) -> Callable[[Node, str, Context], frozenset[str]]:
+    words = tuple(known)
+
+    def read(node: Node, what: str, context: Context) -> frozenset[str]:
+        items = context.list(node, what)
+        if items is not None and not items.items:
+            context.add(f"{what} is empty: leave it out to take all", node.span)
+        found = (context.word(item, f"each of {what}", words) for item in items or ())
+        return frozenset(word for word in found if word is not None)
+
+    return read
+
+
+def _policies(node: Node, what: str, context: Context) -> tuple[str, ...]:
+    items = context.list(node, what)
+    if items is not None and not items.items:
+        context.add(f"{what} is empty: leave it out to take all", node.span)
+    found: list[str] = []
+    for item in items or ():
+        text = context.text(item, f"each of {what}")
+        if text is None:
+            continue
+        if not _POLICY.fullmatch(text):
+            context.add(
+                f"each of {what} is the name of a policy, or a pattern with * and ?, "
+                f"not {describe(item)}",
+                item.span,
+            )
+            continue
+        found.append(text)
+    return tuple(found)
+
+
+def read_patterns(node: Node, what: str, context: Context) -> tuple[str, ...]:
+    """Read patterns of arguments, one word or two with a blank between."""
+    items = context.list(node, what)
+    found: list[str] = []
+    for item in items or ():
+        text = context.text(item, f"each of {what}")
+        if text is None:
+            continue
+        words = text.split(" ")
+        if len(words) > 2 or not all(words):
+            context.add(
+                f"each of {what} is a pattern of one argument, or of two with one blank between "
+                f"('--password=*', '--token *'), not {describe(item)}: write ? for a blank within "
+                "an argument",
+                item.span,
+            )
+            continue
+        found.append(text)
+    if len(found) > _MAX_PATTERNS:
+        context.add(f"{what} has {len(found)} items, the limit is {_MAX_PATTERNS}", node.span)
+    return tuple(found)
+
+
+def _fields(node: Node, what: str, context: Context) -> dict[str, str]:
+    found: dict[str, str] = {}
+    given = context.map(node, what)
+    for entry in given or ():
+        text = context.text(entry.value, f"{what}.{entry.key}")
+        if not _FIELD.fullmatch(entry.key):
+            context.add(
+                f"{entry.key!r} is no name of a field: small letters, digits and _, at most 32",
+                entry.span,
+            )
+        elif entry.key in LOGFMT_KEYS:
+            context.add(f"{entry.key!r} is a field of every record: take another name", entry.span)
+        elif text is not None:
+            found[entry.key] = text
+    if len(found) > _MAX_FIELDS:
+        context.add(f"{what} has {len(found)} keys, the limit is {_MAX_FIELDS}", node.span)
+    return found
+
+
+def _size(least: int, most: int) -> Callable[[Node, str, Context], int | None]:
+    def read(node: Node, what: str, context: Context) -> int | None:
+        text = node.text if isinstance(node, Scalar) else ""
+        matched = _SIZE.fullmatch(text)
+        number = int(matched[1]) * _UNITS[matched[2]] if matched else 0
+        if least <= number <= most:
+            return number
+        context.add(
+            f"{what} is a size like 512 KiB, 4 MiB or 1 GiB, from {least >> 10} KiB to "
+            f"{most >> 20} MiB, not {describe(node)}",
+            node.span,
+        )
+        return None
+
+    return read
+
+
+def _kept(node: Node, what: str, context: Context) -> int | None:
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_KEPT:
+        return value
+    context.add(f"{what} is a number from 1 to {_MOST_KEPT}, not {describe(node)}", node.span)
+    return None
+
+
+def _rotation(node: Node, what: str, context: Context) -> Rotation | None:
+    given = context.map(node, what)
+    if given is None:
+        return None
+    keys = {"size": ("size", _size(_LEAST, _MOST)), "keep": ("keep", _kept)}
+    values = _values(given, keys, f"key of {what}", context)
+    if "size" not in given.entries:
+        context.add(f"{what} needs 'size'", given.span)
+    return Rotation(**values) if "size" in values else None
+
+
+_COMMON: Final[dict[str, tuple[str, Read]]] = {
+    "actions": ("actions", _words_of(ACTIONS)),
+    "policies": ("policies", _policies),
+    "operations": ("operations", _words_of(OPERATION_WORDS)),
+    "minSeverity": ("severity", _word_of(SEVERITIES)),
+    "redact": ("redact", read_patterns),
+    "fields": ("fields", _fields),
+    "queue": ("limit", _size(_LEAST, _MOST_QUEUED)),
+}
+"""Keys of every output: the field of Selection or Common, and who reads its value."""
+
+_FORM: Final = ("form", _word_of(FORMS))
+
+_KINDS: Final[
+    dict[
+        str,
+        tuple[
+            Callable[..., OutputSpec],
+            tuple[str, ...],
+            dict[str, tuple[str, Read]],
+        ],
+    ]
+] = {
+    "file": (
+        FileOutput,
+        ("path",),
+        {"path": ("path", _path), "format": _FORM, "rotate": ("rotation", _rotation)},
+    ),
+}
+"""Types: what is made, keys that must be there, and keys that only this type has."""

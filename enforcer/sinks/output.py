@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""
+An output: which records, what is hidden in them, in which form, and the way they go.
+
+Each has a bounded backlog of its own, so what one cannot take is no other's loss; it is told in the
+output itself, by a record, as soon as the rest has arrived.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.events.types import Lost, Record
+from enforcer.policy.vocabulary import Op
+from enforcer.sinks.redaction import Redactor
+from enforcer.sinks.selection import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from enforcer.sinks.base import Transport
+
+__all__ = ["Output"]
+
+_DELIVERY = frozenset({Op.CONNECT, Op.SEND})
+
+
+@attrs.define(eq=False)
+class Output:
+    """
+    A :class:`~enforcer.sinks.base.Sink` made of its parts.
+
+    Attributes:
+        name: what the operator knows it by.
+        form: makes the bytes of a record.
+        transport: takes them where they go.
+        is_quiet: leave out what this process itself does to deliver records over sockets: the
+            record of a message sent would have to be sent, and so on for ever.
+    """
+
+    name: str
+    form: Callable[[Record | Lost], bytes]
+    transport: Transport
+    selection: Selection = attrs.field(factory=Selection)
+    redactor: Redactor = attrs.field(factory=Redactor)
+    is_quiet: bool = False
+    clock_ns: Callable[[], int] = time.time_ns
+    _told: int = attrs.field(default=0, init=False)
+
+    @property
+    def dropped(self) -> int:
+        """How many records will never arrive."""
+        return self.transport.dropped
+
+    def write(self, record: Record | Lost) -> None:
+        """Accept *record* if it is wanted here."""
+        if self.selection.wants(record) and not (self.is_quiet and _is_own_delivery(record)):
+            self.transport.append(self.form(self.redactor.apply(record)))
+
+    def flush(self) -> None:
+        """Hand over what was accepted; raises OSError."""
+        self.transport.flush()
+        missing = self.transport.dropped - self._told
+        if missing:
+            self._told += missing
+            self.transport.append(self.form(Lost(time_ns=self.clock_ns(), dropped=missing)))
+            self.transport.flush()
+
+    def reopen(self) -> None:
+        """Go on in the file that has our name now; raises OSError and keeps the one it has."""
+        self.transport.reopen()
+
+    def close(self) -> None:
+        """Hand over what can be, and let go."""
+        self.transport.close()
+
+
+def _is_own_delivery(record: Record | Lost) -> bool:
+    return (
+        isinstance(record, Record)
+        and record.event.op in _DELIVERY
+        and record.event.pid == os.getpid()
+    )

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""What an output is to be, before it is opened: one value for each thing that settings can say."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol
+
+import attrs
+
+from enforcer.sinks.backlog import LIMIT, Backlog
+from enforcer.sinks.forms import FORMS
+from enforcer.sinks.lines import LineWriter, open_log
+from enforcer.sinks.output import Output
+from enforcer.sinks.redaction import Redactor
+from enforcer.sinks.selection import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from enforcer.sinks.forms import Form
+    from enforcer.sinks.rotation import Rotation
+
+__all__ = ["Common", "FileOutput", "OutputSpec"]
+
+_NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class OutputSpec(Protocol):
+    """An output that can be opened."""
+
+    @property
+    def name(self) -> str:
+        """What the operator knows it by."""
+
+    @property
+    def place(self) -> str:
+        """Where it leads: two outputs of one place would be in each other's way."""
+
+    def open(self) -> Output:
+        """
+        Make it ready to take records.
+
+        Raises:
+            OSError: it cannot be, and would not be later.
+        """
+
+
+@attrs.frozen(kw_only=True)
+class Common:
+    """
+    What every output has.
+
+    Attributes:
+        selection: which records.
+        redact: patterns of arguments to hide, as :mod:`enforcer.sinks.redaction` describes them.
+        fields: to be added to every record.
+        limit: bytes that may wait for a reader.
+    """
+
+    selection: Selection = attrs.field(factory=Selection)
+    redact: tuple[str, ...] = ()
+    fields: Mapping[str, str] = _NO_FIELDS
+    limit: int = LIMIT
+
+    def backlog(self) -> Backlog:
+        """Make room for what waits."""
+        return Backlog(self.limit)
+
+    def redactor(self) -> Redactor:
+        """Make what hides arguments."""
+        return Redactor.of(self.redact)
+
+    def shape(self, form: Form) -> partial[bytes]:
+        """Let *form* add the fields."""
+        return partial(form, fields=self.fields)
+
+
+@attrs.frozen(kw_only=True)
+class FileOutput:
+    """Lines appended to a file, in one of :data:`~enforcer.sinks.forms.FORMS`."""
+
+    path: Path
+    form: str = "json"
+    rotation: Rotation | None = None
+    common: Common = attrs.field(factory=Common)
+
+    @property
+    def name(self) -> str:
+        """What the operator knows it by."""
+        return f"{self.form} log {self.path}"
+
+    @property
+    def place(self) -> str:
+        """Where it leads."""
+        return str(self.path)
+
+    def open(self) -> Output:
+        """Open the file; raises OSError."""
+        lines = LineWriter(open_log(self.path), self.path, self.common.backlog(), self.rotation)
+        return Output(
+            name=self.name,
+            form=self.common.shape(FORMS[self.form]),
+            transport=lines,
+            selection=self.common.selection,
+            redactor=self.common.redactor(),
+        )

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""The list ``outputs`` of the configuration file."""
+
+from pathlib import Path
+
+import pytest
+
+from enforcer.cli.config import read_config
+from enforcer.cli.exits import ConfigErrors, UsageError
+from enforcer.cli.settings import Settings
+from enforcer.sinks.rotation import Rotation
+from enforcer.sinks.selection import Selection
+from enforcer.sinks.spec import Common, FileOutput
+
+EVERYTHING = """\
+outputs:
+  - type: file
+    path: /var/log/enforcer/web.log
+    format: logfmt
+    rotate: {size: 100 MiB, keep: 3}
+    actions: [deny, kill]
+    policies: [web-*, vault]
+    operations: [exec, file.write]
+    minSeverity: high
+    redact: ["--password=*", "--token *"]
+    fields: {site: rack-7, stage: "1"}
+    queue: 512 KiB
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text):
+        path = tmp_path / "enforcer.yaml"
+        path.write_text(text)
+        path.chmod(0o600)
+        return read_config(path)
+
+    return read
+
+
+def test_everything_an_output_can_say(read):
+    """Each key arrives."""
+    assert read(EVERYTHING).outputs == (
+        FileOutput(
+            path=Path("/var/log/enforcer/web.log"),
+            form="logfmt",
+            rotation=Rotation(100 << 20, 3),
+            common=Common(
+                selection=Selection(
+                    actions=frozenset({"deny", "kill"}),
+                    policies=("web-*", "vault"),
+                    operations=frozenset({"exec", "file.write"}),
+                    severity="high",
+                ),
+                redact=("--password=*", "--token *"),
+                fields={"site": "rack-7", "stage": "1"},
+                limit=512 << 10,
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ("{path: /a}", "2:5: an output needs a type: file"),
+        ("{type: fiel, path: /a}", "2:12: the type of an output is one of file"),
+        ("{type: file}", "2:5: an output of type file needs 'path'"),
+        ("{type: file, path: a}", "2:24: path must be an absolute path, not the text 'a'"),
+        ("{type: file, path: /a, colour: red}", "'colour' is no key of an output of type file"),
+        ("{type: file, path: /a, format: xml}", "format is one of json, logfmt"),
+        ("{type: file, path: /a, actions: [block]}", "each of actions is one of allow, log, deny"),
+        ("{type: file, path: /a, actions: []}", "actions is empty: leave it out to take all"),
+        ("{type: file, path: /a, policies: [A B]}", "each of policies is the name of a policy"),
+        ("{type: file, path: /a, operations: [write]}", "each of operations is one of exec, file"),
+        ("{type: file, path: /a, minSeverity: low!}", "minSeverity is one of low, medium"),
+        ("{type: file, path: /a, redact: [a b c]}", "each of redact is a pattern of one argument"),
+        ("{type: file, path: /a, fields: {Site: x}}", "'Site' is no name of a field"),
+        ("{type: file, path: /a, fields: {policy: x}}", "'policy' is a field of every record"),
+        ("{type: file, path: /a, fields: {site: 1}}", "fields.site must be text, not the number 1"),
+        ("{type: file, path: /a, queue: 4}", "queue is a size like 512 KiB"),
+        ("{type: file, path: /a, queue: 2 GiB}", "from 64 KiB to 1024 MiB"),
+        ("{type: file, path: /a, rotate: {keep: 2}}", "rotate needs 'size'"),
+        ("{type: file, path: /a, rotate: {size: 1 MiB, keep: 0}}", "keep is a number from 1 to"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(read, item, expected):
+    """Nothing is guessed, nothing ignored."""
+    with pytest.raises(ConfigErrors) as caught:
+        read(f"outputs:\n  - {item}\n")
+
+    (error,) = caught.value.errors
+    assert expected in str(error)
+    assert error.span.line == 2
+
+
+def test_two_outputs_in_one_place_are_refused(read):
+    """They would tear each other's lines when one rotates."""
+    with pytest.raises(ConfigErrors, match=r"two outputs lead to /a: one was named at .*:2:5"):
+        read("outputs:\n  - {type: file, path: /a}\n  - {type: file, path: /a, format: logfmt}\n")
+    settings = Settings(json_log=Path("/a"), outputs=(FileOutput(path=Path("/a")),))
+
+    with pytest.raises(UsageError, match="would be one place"):
+        settings.all_outputs()
+
+
+def test_options_and_list_go_together():
+    """The options of the command line are outputs like others."""
+    settings = Settings(
+        json_log=Path("/a"), logfmt_log=Path("/b"), outputs=(FileOutput(path=Path("/c")),)
+    )
+
+    assert [output.name for output in settings.all_outputs()] == [
+        "json log /a", "logfmt log /b", "json log /c",
+    ]  # fmt: skip
