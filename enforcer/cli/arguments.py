@@ -11,6 +11,7 @@ from pathlib import Path
 from enforcer import places
 from enforcer.cli.exits import UsageError
 from enforcer.runtime.protocol import CONFIRM_LEAST, CONFIRM_MOST
+from enforcer.sinks.address import loopback
 
 __all__ = [
     "add_confirm_within",
@@ -18,6 +19,8 @@ __all__ = [
     "add_socket",
     "confirmation_time",
     "duration",
+    "loopback_port",
+    "metrics_file",
     "policy_paths",
     "require_root",
 ]
@@ -73,6 +76,23 @@ def require_root(doing: str) -> None:
     """Refuse at once what only root can do."""
     if os.geteuid() != 0:
         raise UsageError(f"{doing} needs root: run it with sudo, or as root")
+
+
+def loopback_port(text: str) -> tuple[str, int]:
+    """Read an address with a port that only this machine can reach."""
+    try:
+        return loopback(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def metrics_file(text: str) -> Path:
+    """Read the name of a file that the node exporter would read."""
+    if not text.endswith(".prom"):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must end with .prom: the node exporter reads no other file"
+        )
+    return Path(text)
 
 
 def duration(text: str) -> float:

@@ -23,6 +23,7 @@ from enforcer.errors import PolicyErrors
 from enforcer.policy.context import Context
 from enforcer.policy.loader import MAX_BYTES, load
 from enforcer.policy.nodes import Node, Scalar, describe
+from enforcer.sinks.address import loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +128,25 @@ def _paths(node: Node, what: str, context: Context) -> tuple[Path, ...]:
     return tuple(path for path in found if path is not None)
 
 
+def _loopback(node: Node, what: str, context: Context) -> tuple[str, int] | None:
+    text = context.text(node, what)
+    if text is None:
+        return None
+    try:
+        return loopback(text)
+    except ValueError as error:
+        context.add(f"{what}: {error}", node.span)
+        return None
+
+
+def _metrics_file(node: Node, what: str, context: Context) -> Path | None:
+    path = _path(node, what, context)
+    if path is not None and path.suffix != ".prom":
+        context.add(f"{what} must end with .prom: the node exporter reads no other file", node.span)
+        return None
+    return path
+
+
 def _flag(node: Node, what: str, context: Context) -> bool | None:
     return context.boolean(node, what)
 
@@ -147,6 +167,8 @@ KEYS: Final[dict[str, tuple[str, Callable[[Node, str, Context], Any]]]] = {
     "jsonLog": ("json_log", _path),
     "logfmtLog": ("logfmt_log", _path),
     "outputs": ("outputs", read_outputs),
+    "metrics": ("metrics", _loopback),
+    "metricsFile": ("metrics_file", _metrics_file),
     "redact": ("redact", read_patterns),
     "audit": ("audit", _flag),
     "quiet": ("quiet", _flag),

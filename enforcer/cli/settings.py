@@ -28,6 +28,8 @@ class Settings:
         json_log: where records go as JSON lines, if anywhere.
         logfmt_log: where records go as logfmt, if anywhere.
         outputs: where they go besides.
+        metrics: loopback address and port where Prometheus reads metrics, if anywhere.
+        metrics_file: where they are written for its node exporter, if anywhere.
         redact: patterns of arguments to hide, wherever records go.
         audit: put every policy in audit mode.
         quiet: print no records.
@@ -45,6 +47,8 @@ class Settings:
     json_log: Path | None = None
     logfmt_log: Path | None = None
     outputs: tuple[OutputSpec, ...] = ()
+    metrics: tuple[str, int] | None = None
+    metrics_file: Path | None = None
     redact: tuple[str, ...] = ()
     audit: bool = False
     quiet: bool = False

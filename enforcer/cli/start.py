@@ -20,6 +20,8 @@ from enforcer.cli.arguments import (
     add_policies,
     add_socket,
     confirmation_time,
+    loopback_port,
+    metrics_file,
     policy_paths,
     require_root,
 )
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from enforcer.cli.settings import Settings
     from enforcer.runtime.beginning import Begun
     from enforcer.runtime.daemon import Ending
+    from enforcer.runtime.reactor import Reactor
+    from enforcer.runtime.scrape import ScrapeServer
+    from enforcer.runtime.textfile import Textfile
     from enforcer.sinks.base import Sink
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -65,6 +70,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json-log", metavar="FILE", type=Path, help="append records as JSON, one object per line"
     )
     parser.add_argument("--logfmt-log", metavar="FILE", type=Path, help="append records as logfmt")
+    parser.add_argument(
+        "--metrics",
+        metavar="ADDRESS:PORT",
+        type=loopback_port,
+        help="let Prometheus read metrics there: 127.0.0.1:9753",
+    )
+    parser.add_argument(
+        "--metrics-file",
+        metavar="FILE",
+        type=metrics_file,
+        help="write metrics for the textfile collector of its node exporter",
+    )
     parser.add_argument(
         "--audit", action=_FLAG, help="put every policy in audit mode: permit and record"
     )
@@ -126,13 +143,14 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.runtime.daemon import Daemon
     from enforcer.runtime.enforcement import try_to
     from enforcer.runtime.lock import InstanceLock
+    from enforcer.runtime.metrics import metrics_of
     from enforcer.runtime.notify import Notifier
     from enforcer.runtime.prepare import Sources
+    from enforcer.runtime.reactor import Reactor
     from enforcer.runtime.watch import PolicyWatch
 
     began = time.monotonic()
     settings = settings_from(args)
-    settings.all_outputs()  # what is wrong with them is told before anything is put in force
     paths = policy_paths(list(settings.policies))
     require_root("enforcement")
     if settings.watch_confirm_within is not None and not settings.watch:
@@ -146,6 +164,15 @@ def run(args: argparse.Namespace) -> int:
         store = None
         if settings.pins is not None:
             store = undo.enter_context(contextlib.closing(PinStore.open(settings.pins)))
+        # What cannot be opened is told before anything is put in force.
+        sinks = list(_sinks(settings))
+        for sink in sinks:
+            undo.callback(sink.close)
+        reactor = Reactor()
+        metrics = list(_metrics(settings, reactor))
+        for part in metrics:
+            part.open()
+            undo.callback(part.close)
         watch = PolicyWatch(sources.paths)
         begun = begin(
             sources,
@@ -153,6 +180,7 @@ def run(args: argparse.Namespace) -> int:
             report=complain,
             confirm_within=settings.confirm_within,
             protect=settings.protect,
+            reactor=reactor,
         )
         enforcement = begun.enforcement
         try:
@@ -168,12 +196,13 @@ def run(args: argparse.Namespace) -> int:
             )
             enforcement.on_change, enforcement.on_end = daemon.follow, daemon.stop
             enforcement.on_idle = daemon.idle
-            sinks = list(_sinks(settings))
             pipeline = pipeline_for(
                 daemon, enforcement.sessions.origins, sinks, complain, redact=settings.redact
             )
             pipeline.lost.decisions, pipeline.lost.activity = begun.reported
             daemon.listen(settings.socket)
+            for part in metrics:
+                part.serve(lambda: metrics_of(daemon.status()))
             if settings.watch:
                 enforcement.watch(watch, settings.watch_confirm_within)
             line = _in_force(begun, settings, time.monotonic() - began)
@@ -201,6 +230,16 @@ def _sinks(settings: Settings) -> Iterator[Sink]:
         yield output.open()
     if not settings.quiet:
         yield Terminal.on(1, os.environ)
+
+
+def _metrics(settings: Settings, reactor: Reactor) -> Iterator[ScrapeServer | Textfile]:
+    from enforcer.runtime.scrape import ScrapeServer
+    from enforcer.runtime.textfile import Textfile
+
+    if settings.metrics is not None:
+        yield ScrapeServer(settings.metrics, reactor)
+    if settings.metrics_file is not None:
+        yield Textfile(settings.metrics_file, reactor, complain)
 
 
 def _announce(line: str) -> None:

@@ -80,7 +80,7 @@ class Daemon:
             OSError: the socket cannot be made.
         """
         self.control = ControlServer(
-            path, self.reactor, self._status, self.stop, policies=self.policies, report=self._report
+            path, self.reactor, self.status, self.stop, policies=self.policies, report=self._report
         )
         self.control.open()
 
@@ -209,7 +209,8 @@ class Daemon:
             hits=hits,
         )
 
-    def _status(self) -> dict[str, Any]:
+    def status(self) -> dict[str, Any]:
+        """Describe what is in force and what it did; raises KernelError."""
         uptime = time.monotonic() - self._started
         return status(self.session, self._running(), self.policies, uptime)
 

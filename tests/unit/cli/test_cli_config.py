@@ -30,6 +30,8 @@ persist: true
 confirmWithin: 5m
 watchConfirmWithin: 1m
 redact: ["--password=*"]
+metrics: 127.0.0.1:9753
+metricsFile: /var/lib/node/enforcer.prom
 outputs: [{type: file, path: /var/log/enforcer/all.json}]
 socket: /run/other.sock
 pins: /sys/fs/bpf/other
@@ -74,6 +76,8 @@ def test_every_key_is_read(write):
         confirm_within=300.0,
         watch_confirm_within=60.0,
         redact=("--password=*",),
+        metrics=("127.0.0.1", 9753),
+        metrics_file=Path("/var/lib/node/enforcer.prom"),
         outputs=(FileOutput(path=Path("/var/log/enforcer/all.json")),),
         socket=Path("/run/other.sock"),
         pins=Path("/sys/fs/bpf/other"),
@@ -109,6 +113,17 @@ def test_an_empty_file_says_nothing(write, text):
         (
             "confirmWithin: soon\n",
             "1:16: confirmWithin must be a duration like 60s, 5m or 1h, not the text 'soon'",
+        ),
+        (
+            "metrics: 0.0.0.0:9753\n",
+            (
+                "1:10: metrics: '0.0.0.0:9753' can be reached by others: metrics are for this "
+                "machine, on 127.0.0.1 or [::1]"
+            ),
+        ),
+        (
+            "metricsFile: /a/b.txt\n",
+            "1:14: metricsFile must end with .prom: the node exporter reads no other file",
         ),
         ("audit: &a true\n", "1:8: anchors are not read: remove &a"),
         (

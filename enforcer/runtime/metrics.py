@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""
+The daemon's state as metrics: the numbers of ``status``, by few labels.
+
+Labels are policies, outputs and words of ours. Nothing that a process chooses is one: paths, names and
+users would make a series each.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from enforcer import __version__
+from enforcer.events.stats import OUTCOMES
+from enforcer.sinks.prometheus import Family, Sample, exposition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["families", "metrics_of"]
+
+
+def metrics_of(status: Mapping[str, Any]) -> bytes:
+    """Write what *status* says in the text format."""
+    return exposition(families(status))
+
+
+def families(status: Mapping[str, Any]) -> Iterator[Family]:
+    """List what *status* says: the answer to the command of that name."""
+    yield _gauge("build_info", "Version of enforcer.", [Sample(1, {"version": __version__})])
+    yield _gauge(
+        "start_time_seconds",
+        "When the daemon started, seconds since 1970.",
+        [Sample(round(time.time() - status["uptimeSeconds"], 1))],
+    )
+    yield from _policies(status)
+    yield from _records(status["records"])
+    yield from _outputs(status["sinks"])
+    yield _counter(
+        "kernel_events_total",
+        "What the kernel side counted.",
+        [Sample(count, {"event": event}) for event, count in status["kernel"].items()],
+    )
+    yield _gauge("programs", "BPF programs that are attached.", [Sample(status["programs"])])
+    memory = status["memory"]
+    yield _gauge(
+        "memory_bytes",
+        "Memory of the daemon and of its maps in the kernel.",
+        [
+            Sample(memory["residentBytes"], {"of": "daemon"}),
+            Sample(memory["mapBytes"], {"of": "maps"}),
+        ],
+    )
+
+
+def _policies(status: Mapping[str, Any]) -> Iterator[Family]:
+    yield _gauge(
+        "generation", "Number of the policy image in force.", [Sample(status["generation"])]
+    )
+    if "pending" in status:
+        yield _gauge(
+            "confirmation_pending",
+            "1 while what is in force awaits its confirmation.",
+            [Sample(int(status["pending"] is not None))],
+        )
+    policies = status.get("policies", ())
+    yield _gauge(
+        "policy_enabled",
+        "1 if the policy is in force, by its mode.",
+        [
+            Sample(int(each["enabled"]), {"policy": each["name"], "mode": each["mode"]})
+            for each in policies
+        ],
+    )
+    yield _gauge(
+        "policy_rules",
+        "Rules of the policy.",
+        [Sample(each["rules"], {"policy": each["name"]}) for each in policies],
+    )
+    yield _counter(
+        "verdicts_total",
+        "Verdicts of the policy's rules, exact even where records were lost; enforced: carried out.",
+        [
+            Sample(each[key], {"policy": each["name"], "enforced": enforced})
+            for each in policies
+            for key, enforced in (("enforced", "true"), ("audited", "false"))
+        ],
+    )
+
+
+def _records(records: Mapping[str, Any]) -> Iterator[Family]:
+    by_outcome = records["byOutcome"]
+    yield _counter(
+        "records_total",
+        "Records made since the daemon started, by verdict; enforced: carried out.",
+        [
+            Sample(
+                by_outcome.get(outcome, 0), {"action": action, "enforced": str(enforced).lower()}
+            )
+            for (action, enforced), outcome in OUTCOMES.items()
+        ],
+    )
+    yield _counter(
+        "records_lost_total",
+        "Records that never came: no room for denials and kills, or for others, or unreadable.",
+        [
+            Sample(records["lostDecisions"], {"kind": "decisions"}),
+            Sample(records["lostActivity"], {"kind": "activity"}),
+            Sample(records["malformed"], {"kind": "malformed"}),
+        ],
+    )
+
+
+def _outputs(sinks: Iterable[Mapping[str, Any]]) -> Iterator[Family]:
+    for name, key, help_text, make in (
+        ("output_dropped_total", "dropped", "Records that an output could not take.", _counter),
+        ("output_failures_total", "failures", "Attempts to write that failed.", _counter),
+        ("output_failing", "failing", "1 while an output fails or its reader is slow.", _gauge),
+    ):
+        yield make(
+            name, help_text, [Sample(int(each[key]), {"output": each["name"]}) for each in sinks]
+        )
+
+
+def _counter(name: str, help_text: str, samples: Iterable[Sample]) -> Family:
+    return Family(f"enforcer_{name}", "counter", help_text, tuple(samples))
+
+
+def _gauge(name: str, help_text: str, samples: Iterable[Sample]) -> Family:
+    return Family(f"enforcer_{name}", "gauge", help_text, tuple(samples))

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Metrics in a file for the textfile collector of Prometheus' node exporter: whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.errors import EnforcerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from enforcer.runtime.reactor import Reactor
+
+__all__ = ["EVERY", "Textfile"]
+
+EVERY = 15.0
+"""Seconds between two writings."""
+
+
+@attrs.define(eq=False)
+class Textfile:
+    """
+    Writes *path* again and again, until closed; then the file goes, as its numbers would only age.
+
+    Attributes:
+        report: gets a sentence when writing begins to fail, and when it works again.
+    """
+
+    path: Path
+    reactor: Reactor
+    report: Callable[[str], None]
+    _text: Callable[[], bytes] = attrs.field(default=lambda: b"", init=False)
+    is_failing: bool = attrs.field(default=False, init=False)
+    _is_closed: bool = attrs.field(default=False, init=False)
+
+    def open(self) -> None:
+        """
+        See whether it can be written.
+
+        Raises:
+            OSError: no file can be made there.
+        """
+        os.close(os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+
+    def serve(self, text: Callable[[], bytes]) -> None:
+        """Write what *text* makes, from when the loop begins."""
+        self._text = text
+        self.reactor.after(0.0, self._begin)
+
+    @property
+    def _beside(self) -> Path:
+        # The collector reads what ends with .prom; this does not.
+        return self.path.with_name(f"{self.path.name}.new")
+
+    def _begin(self) -> None:
+        self.write()
+        self.reactor.every(EVERY, self.write)
+
+    def write(self) -> None:
+        """Write now; a failure is told once."""
+        if self._is_closed:
+            return
+        try:
+            self._replace(self._text())
+        except (OSError, EnforcerError) as error:
+            if not self.is_failing:
+                self.report(
+                    f"metrics {self.path}: {getattr(error, 'strerror', None) or error}: "
+                    "tried again; what is there ages meanwhile"
+                )
+            self.is_failing = True
+        else:
+            if self.is_failing:
+                self.report(f"metrics {self.path}: works again")
+            self.is_failing = False
+
+    def _replace(self, text: bytes) -> None:
+        with self._beside.open("wb") as file:
+            os.fchmod(file.fileno(), 0o644)  # the exporter is another user
+            file.write(text)
+        self._beside.replace(self.path)
+
+    def close(self) -> None:
+        """Write no more, and remove the file. Idempotent."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for path in (self.path, self._beside):
+            with contextlib.suppress(OSError):  # it is gone already, or its folder is
+                path.unlink()

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""
+Addresses of sockets as settings write them: ``unix:/dev/log``, ``udp:192.0.2.1:514``, ``tcp:[::1]:601``.
+
+Hosts are numbers: looking up a name can take as long as it likes, and the loop waits for nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Final
+
+import attrs
+
+__all__ = ["Address", "host_and_port", "loopback", "read_address"]
+
+_UNIX_MAX: Final = 107  # of sun_path, without its NUL
+_KINDS: Final = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
+
+
+@attrs.frozen
+class Address:
+    """
+    Where a socket leads.
+
+    Attributes:
+        text: as it was written.
+        family, kind: as :mod:`socket` names them; a unix socket is tried as datagrams first.
+        target: as :meth:`socket.socket.connect` takes it.
+    """
+
+    text: str
+    family: int
+    kind: int
+    target: str | tuple[str, int]
+
+
+def read_address(text: str) -> Address:
+    """
+    Read an address.
+
+    Raises:
+        ValueError: it is none; the message says what one looks like.
+    """
+    kind, _, rest = text.partition(":")
+    if kind == "unix":
+        if not rest.startswith("/") or len(rest.encode()) > _UNIX_MAX:
+            raise ValueError(f"{text!r}: after unix: comes an absolute path, at most 107 bytes")
+        return Address(text, socket.AF_UNIX, socket.SOCK_DGRAM, rest)
+    if kind in _KINDS:
+        host, port = host_and_port(rest)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return Address(text, family, _KINDS[kind], (host, port))
+    raise ValueError(
+        f"{text!r} is no address: write unix:/dev/log, udp:192.0.2.1:514 or tcp:[2001:db8::1]:601"
+    )
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """
+    Read ``192.0.2.1:514`` or ``[2001:db8::1]:514``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, _, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        number = ipaddress.ip_address(bare)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no IP address with a port, 192.0.2.1:514 or [2001:db8::1]:514: "
+            "names are not looked up"
+        ) from None
+    if (number.version == 6) != (bare != host):
+        raise ValueError(f"{text!r}: an IPv6 address stands in brackets, an IPv4 address does not")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+        raise ValueError(f"{text!r}: the port is a number from 1 to 65535")
+    return bare, int(port)
+
+
+def loopback(text: str) -> tuple[str, int]:
+    """
+    Read an address that only this machine can reach.
+
+    Raises:
+        ValueError: it is none, or others could reach it.
+    """
+    host, port = host_and_port(text)
+    if not ipaddress.ip_address(host).is_loopback:
+        raise ValueError(
+            f"{text!r} can be reached by others: metrics are for this machine, on 127.0.0.1 or [::1]"
+        )
+    return host, port

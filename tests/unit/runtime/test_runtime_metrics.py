@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: MIT
+"""Metrics: what they say, by a port and by a file."""
+
+import errno
+import socket
+import threading
+import urllib.request
+
+import attrs
+import pytest
+from control_fakes import WEB, FakePolicyControl
+from fakes import DECODER, FakeSession, FakeSink, denied, enricher
+from prometheus_client.parser import text_string_to_metric_families
+
+from enforcer.errors import KernelError
+from enforcer.runtime.daemon import Daemon
+from enforcer.runtime.metrics import metrics_of
+from enforcer.runtime.pipeline import Pipeline
+from enforcer.runtime.reactor import Reactor
+from enforcer.runtime.report import status
+from enforcer.runtime.scrape import ScrapeServer
+from enforcer.runtime.textfile import EVERY, Textfile
+from enforcer.sinks.fanout import Fanout
+from enforcer.sinks.prometheus import Family, Sample, exposition
+
+
+@pytest.fixture
+def state():
+    """What a daemon that has denied once says of itself."""
+    session = FakeSession(counters={"DECISIONS": 5, "LOST_DECISIONS": 2})
+    sinks = [FakeSink("json log /a", dropped=7), FakeSink('odd "name"\\\n')]
+    pipeline = Pipeline(session, DECODER, enricher(), Fanout.to(sinks, print), lambda _: None)
+    pipeline.stats.observe(denied())
+
+    class Policies(FakePolicyControl):
+        def describe(self):
+            return {"policies": [WEB], "pending": None}
+
+    yield status(session, pipeline, Policies(), 12.5)
+    session.close()
+
+
+def parsed(text):
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def value(families, name, **labels):
+    (found,) = [
+        sample.value
+        for family in families.values()
+        for sample in family.samples
+        if sample.name == name and sample.labels == labels
+    ]
+    return found
+
+
+def test_prometheus_reads_what_is_written(state):
+    """The official parser takes it, and every number is where it belongs."""
+    found = parsed(metrics_of(state).decode())
+
+    assert value(found, "enforcer_records_total", action="deny", enforced="true") == 1
+    assert value(found, "enforcer_records_total", action="kill", enforced="false") == 0
+    assert value(found, "enforcer_records_lost_total", kind="decisions") == 2
+    assert value(found, "enforcer_verdicts_total", policy="web", enforced="false") == 1200
+    assert value(found, "enforcer_output_dropped_total", output="json log /a") == 7
+    assert value(found, "enforcer_output_failing", output='odd "name"\\\n') == 0
+    assert value(found, "enforcer_kernel_events_total", event="decisions") == 5
+    assert value(found, "enforcer_confirmation_pending") == 0
+    assert found["enforcer_generation"].samples[0].value == 1
+
+
+def test_names_tell_what_grows(state):
+    """Counters end with _total and nothing else does; every family has a sentence."""
+    for line in metrics_of(state).decode().splitlines():
+        if line.startswith("# TYPE"):
+            _, _, name, kind = line.split()
+            assert name.startswith("enforcer_")
+            assert (kind == "counter") == name.endswith("_total")
+    assert all(f.documentation.endswith(".") for f in parsed(metrics_of(state).decode()).values())
+
+
+def test_labels_are_few(state):
+    """Nothing that a process chooses is a label."""
+    labels = {
+        label
+        for family in parsed(metrics_of(state).decode()).values()
+        for sample in family.samples
+        for label in sample.labels
+    }
+
+    assert labels == {"version", "policy", "mode", "enforced", "action", "kind", "output", "event", "of"}  # fmt: skip
+
+
+def test_a_family_without_samples_is_left_out():
+    """No policies, no line."""
+    assert exposition([Family("a", "gauge", "A.", ()), Family("b", "gauge", "B.", (Sample(1),))]) == (
+        b"# HELP b B.\n# TYPE b gauge\nb 1\n"
+    )  # fmt: skip
+
+
+@attrs.define
+class Asked:
+    """A port that answers from a loop in another thread, with what *answer* says."""
+
+    server: ScrapeServer
+    answer: bytes | Exception = b"x 1\n"
+
+    def text(self) -> bytes:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def talk(self, request: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=30) as caller:
+            caller.sendall(request)
+            return b"".join(iter(lambda: caller.recv(65536), b""))
+
+
+@pytest.fixture
+def asked():
+    reactor = Reactor()
+    made = Asked(ScrapeServer(("127.0.0.1", 0), reactor))
+    made.server.open()
+    made.server.serve(made.text)
+    reactor.every(0.01, lambda: None)
+    thread = threading.Thread(target=reactor.run)
+    thread.start()
+    yield made
+    reactor.stop()
+    thread.join()
+    made.server.close()
+    reactor.close()
+
+
+def test_the_port_answers_http(asked):
+    """As an HTTP client expects, and again."""
+    for _ in range(2):
+        with urllib.request.urlopen(f"http://127.0.0.1:{asked.server.port}/metrics") as answer:
+            assert answer.status == 200
+            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            assert answer.read() == b"x 1\n"
+
+
+def test_an_answer_of_any_length_arrives(asked):
+    """More than a socket takes at once."""
+    asked.answer = b"# " + b"x" * (8 << 20) + b"\n"
+
+    answer = asked.talk(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert answer.endswith(asked.answer)
+
+
+@pytest.mark.parametrize(
+    ("request_", "line"),
+    [
+        (b"HEAD / HTTP/1.0\r\n\r\n", b"HTTP/1.1 200 OK"),
+        (b"POST /metrics HTTP/1.1\r\n\r\n", b"HTTP/1.1 405 Method Not Allowed"),
+        (b"GET /secret HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 Not Found"),
+        (b"GET /metrics?a=b HTTP/1.1\n\n", b"HTTP/1.1 200 OK"),
+        (b"\x16\x03\x01\n\n", b"HTTP/1.1 400 Bad Request"),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 8173, b"HTTP/1.1 431 Request Header Fields Too Large"),
+    ],
+)
+def test_other_requests_are_answered_too(asked, request_, line):
+    """And nothing hangs on them."""
+    assert asked.talk(request_).partition(b"\r\n")[0] == line
+
+
+def test_a_kernel_that_does_not_answer_is_told(asked):
+    """The caller learns why there are no numbers."""
+    asked.answer = KernelError("maps cannot be read", errno.EIO)
+
+    answer = asked.talk(b"GET / HTTP/1.1\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"maps cannot be read" in answer
+
+
+def test_silent_callers_keep_nobody_out_for_long(asked):
+    """Beyond a number they are turned away; when they go, others are heard."""
+    address = ("127.0.0.1", asked.server.port)
+    silent = [socket.create_connection(address, timeout=30) for _ in range(16)]
+    turned_away = socket.create_connection(address, timeout=30)
+    with turned_away:
+        assert turned_away.recv(1) == b""
+    for each in silent:
+        each.close()
+
+    while not (answer := _try(asked)):
+        pass
+    assert b"200 OK" in answer
+
+
+def _try(asked):
+    try:
+        return asked.talk(b"GET / HTTP/1.1\r\n\r\n")
+    except ConnectionError:
+        return b""
+
+
+def test_a_port_that_is_taken_is_told():
+    """With its name."""
+    first = ScrapeServer(("127.0.0.1", 0), Reactor())
+    first.open()
+    second = ScrapeServer(("127.0.0.1", first.port), Reactor())
+
+    with pytest.raises(OSError, match=r"metrics cannot be offered at 127\.0\.0\.1 port .*in use"):
+        second.open()
+    for server in (first, second):
+        server.close()
+        server.reactor.close()
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A file that is written by a loop that a test turns by hand."""
+    now, said = [0.0], []
+    reactor = Reactor(clock=lambda: now[0])
+    made = Textfile(tmp_path / "enforcer.prom", reactor, said.append)
+    yield made, now, said
+    made.close()
+    reactor.close()
+
+
+def test_the_file_is_written_again_and_again(written):
+    """From when the loop begins; readable by the exporter, and never half."""
+    made, now, said = written
+    made.open()
+    numbers = iter(range(9))
+    made.serve(lambda: b"x %d\n" % next(numbers))
+    assert not made.path.exists()
+
+    for expected in (b"x 0\n", b"x 1\n", b"x 2\n"):
+        made.reactor.turn(0)
+        assert made.path.read_bytes() == expected
+        now[0] += EVERY
+
+    assert made.path.stat().st_mode & 0o777 == 0o644
+    assert [made.path] == list(made.path.parent.iterdir())
+    made.close()
+    assert not made.path.exists()
+    assert said == []
+
+
+def test_a_folder_that_goes_is_told_once(written):
+    """And that it is back."""
+    made, _, said = written
+    made.open()
+    made.serve(lambda: b"x 1\n")
+    gone = made.path.parent.with_name("gone")
+    made.path.parent.rename(gone)
+
+    made.write()
+    made.write()
+    gone.rename(made.path.parent)
+    made.write()
+
+    assert said == [
+        f"metrics {made.path}: No such file or directory: tried again; what is there ages meanwhile",
+        f"metrics {made.path}: works again",
+    ]
+
+
+def test_a_folder_that_is_missing_is_told_at_the_start(tmp_path):
+    """Nothing is put in force with half of what was asked for."""
+    made = Textfile(tmp_path / "none" / "enforcer.prom", Reactor(), print)
+
+    with pytest.raises(FileNotFoundError):
+        made.open()
+    made.reactor.close()
+
+
+def test_the_daemon_tells_its_own_state():
+    """What the port serves is what the command status shows."""
+    session = FakeSession()
+    daemon = Daemon(session)
+    pipeline = Pipeline(session, DECODER, enricher(), Fanout.to([], print), daemon.publish)
+    seen = []
+    daemon.reactor.after(0.0, lambda: (seen.append(metrics_of(daemon.status())), daemon.stop()))
+
+    daemon.run(pipeline, ready=lambda: None)
+
+    assert b"enforcer_generation 1\n" in seen[0]
+    session.close()
+    daemon.reactor.close()
