@@ -11,7 +11,7 @@ from pathlib import Path
 from enforcer import places
 from enforcer.cli.exits import UsageError
 from enforcer.runtime.protocol import CONFIRM_LEAST, CONFIRM_MOST
-from enforcer.sinks.address import loopback
+from enforcer.sinks.address import Address, loopback, read_address
 
 __all__ = [
     "add_confirm_within",
@@ -23,6 +23,7 @@ __all__ = [
     "metrics_file",
     "policy_paths",
     "require_root",
+    "socket_address",
 ]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
@@ -82,6 +83,14 @@ def loopback_port(text: str) -> tuple[str, int]:
     """Read an address with a port that only this machine can reach."""
     try:
         return loopback(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def socket_address(text: str) -> Address:
+    """Read where a socket leads."""
+    try:
+        return read_address(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

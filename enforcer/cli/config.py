@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from enforcer import places
 from enforcer.cli.arguments import duration
 from enforcer.cli.exits import ConfigErrors, UsageError
-from enforcer.cli.outputs import read_outputs, read_patterns
+from enforcer.cli.outputs import read_outputs, read_patterns, read_socket
 from enforcer.cli.settings import Settings
 from enforcer.errors import PolicyErrors
 from enforcer.policy.context import Context
@@ -166,6 +166,8 @@ KEYS: Final[dict[str, tuple[str, Callable[[Node, str, Context], Any]]]] = {
     "policies": ("policies", _paths),
     "jsonLog": ("json_log", _path),
     "logfmtLog": ("logfmt_log", _path),
+    "syslog": ("syslog", read_socket),
+    "journald": ("journald", _flag),
     "outputs": ("outputs", read_outputs),
     "metrics": ("metrics", _loopback),
     "metricsFile": ("metrics_file", _metrics_file),

@@ -11,11 +11,14 @@ import attrs
 
 from enforcer.policy.nodes import Map, Node, Scalar, describe
 from enforcer.policy.rules import SEVERITIES
+from enforcer.sinks.address import Address, read_address
 from enforcer.sinks.forms import FORMS
+from enforcer.sinks.journal import JournalOutput
 from enforcer.sinks.logfmt import KEYS as LOGFMT_KEYS
 from enforcer.sinks.rotation import Rotation
 from enforcer.sinks.selection import ACTIONS, OPERATION_WORDS, Selection
 from enforcer.sinks.spec import Common, FileOutput, OutputSpec
+from enforcer.sinks.syslog import FACILITIES, SyslogOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
     Read = Callable[[Node, str, Context], Any]
 
-__all__ = ["read_outputs", "read_patterns"]
+__all__ = ["read_outputs", "read_patterns", "read_socket"]
 
 _MAX_OUTPUTS = 16
 _MAX_PATTERNS = 100
@@ -116,6 +119,18 @@ def _path(node: Node, what: str, context: Context) -> Path | None:
         context.add(f"{what} must be an absolute path, not {describe(node)}", node.span)
         return None
     return Path(text) if text is not None else None
+
+
+def read_socket(node: Node, what: str, context: Context) -> Address | None:
+    """Read the address of a socket."""
+    text = context.text(node, what)
+    if text is None:
+        return None
+    try:
+        return read_address(text)
+    except ValueError as error:
+        context.add(f"{what}: {error}", node.span)
+        return None
 
 
 def _word_of(known: Iterable[str]) -> Callable[[Node, str, Context], str | None]:
@@ -262,5 +277,15 @@ _KINDS: Final[
         ("path",),
         {"path": ("path", _path), "format": _FORM, "rotate": ("rotation", _rotation)},
     ),
+    "syslog": (
+        SyslogOutput,
+        ("address",),
+        {
+            "address": ("address", read_socket),
+            "format": _FORM,
+            "facility": ("facility", _word_of(FACILITIES)),
+        },
+    ),
+    "journald": (JournalOutput, (), {}),
 }
 """Types: what is made, keys that must be there, and keys that only this type has."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from enforcer.sinks.address import Address
     from enforcer.sinks.spec import OutputSpec
 
 __all__ = ["Settings"]
@@ -27,6 +28,8 @@ class Settings:
         policies: files and folders; none means the default folder.
         json_log: where records go as JSON lines, if anywhere.
         logfmt_log: where records go as logfmt, if anywhere.
+        syslog: where they go as syslog messages, if anywhere.
+        journald: whether they go to the journal of systemd.
         outputs: where they go besides.
         metrics: loopback address and port where Prometheus reads metrics, if anywhere.
         metrics_file: where they are written for its node exporter, if anywhere.
@@ -46,6 +49,8 @@ class Settings:
     policies: tuple[Path, ...] = ()
     json_log: Path | None = None
     logfmt_log: Path | None = None
+    syslog: Address | None = None
+    journald: bool = False
     outputs: tuple[OutputSpec, ...] = ()
     metrics: tuple[str, int] | None = None
     metrics_file: Path | None = None
@@ -76,12 +81,18 @@ class Settings:
             UsageError: two of them lead to one place.
         """
         from enforcer.cli.exits import UsageError
+        from enforcer.sinks.journal import JournalOutput
         from enforcer.sinks.spec import FileOutput
+        from enforcer.sinks.syslog import SyslogOutput
 
         logs = {"json": self.json_log, "logfmt": self.logfmt_log}
         found: list[OutputSpec] = [
             FileOutput(path=path, form=form) for form, path in logs.items() if path is not None
         ]
+        if self.syslog is not None:
+            found.append(SyslogOutput(address=self.syslog))
+        if self.journald:
+            found.append(JournalOutput())
         found += self.outputs
         places: dict[str, OutputSpec] = {}
         for output in found:

@@ -24,6 +24,7 @@ from enforcer.cli.arguments import (
     metrics_file,
     policy_paths,
     require_root,
+    socket_address,
 )
 from enforcer.cli.exits import Exit, UsageError, complain, discard
 from enforcer.cli.output import plural, span
@@ -70,6 +71,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json-log", metavar="FILE", type=Path, help="append records as JSON, one object per line"
     )
     parser.add_argument("--logfmt-log", metavar="FILE", type=Path, help="append records as logfmt")
+    parser.add_argument(
+        "--syslog",
+        metavar="ADDRESS",
+        type=socket_address,
+        help="send records to syslog: unix:/dev/log, udp:192.0.2.1:514, tcp:192.0.2.1:601",
+    )
+    parser.add_argument(
+        "--journald", action=_FLAG, help="send records to the journal of systemd, with their fields"
+    )
     parser.add_argument(
         "--metrics",
         metavar="ADDRESS:PORT",

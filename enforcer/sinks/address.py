@@ -2,6 +2,8 @@
 """
 Addresses of sockets as settings write them: ``unix:/dev/log``, ``udp:192.0.2.1:514``, ``tcp:[::1]:601``.
 
+``unix-stream:`` is a unix socket that takes connections, as few log daemons have.
+
 Hosts are numbers: looking up a name can take as long as it likes, and the loop waits for nothing.
 """
 
@@ -16,7 +18,8 @@ import attrs
 __all__ = ["Address", "host_and_port", "loopback", "read_address"]
 
 _UNIX_MAX: Final = 107  # of sun_path, without its NUL
-_KINDS: Final = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
+_UNIX: Final = {"unix": socket.SOCK_DGRAM, "unix-stream": socket.SOCK_STREAM}
+_INET: Final = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
 
 
 @attrs.frozen
@@ -26,7 +29,7 @@ class Address:
 
     Attributes:
         text: as it was written.
-        family, kind: as :mod:`socket` names them; a unix socket is tried as datagrams first.
+        family, kind: as :mod:`socket` names them.
         target: as :meth:`socket.socket.connect` takes it.
     """
 
@@ -34,6 +37,11 @@ class Address:
     family: int
     kind: int
     target: str | tuple[str, int]
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether messages run together, and need marks where they end."""
+        return self.kind == socket.SOCK_STREAM
 
 
 def read_address(text: str) -> Address:
@@ -44,14 +52,14 @@ def read_address(text: str) -> Address:
         ValueError: it is none; the message says what one looks like.
     """
     kind, _, rest = text.partition(":")
-    if kind == "unix":
+    if kind in _UNIX:
         if not rest.startswith("/") or len(rest.encode()) > _UNIX_MAX:
-            raise ValueError(f"{text!r}: after unix: comes an absolute path, at most 107 bytes")
-        return Address(text, socket.AF_UNIX, socket.SOCK_DGRAM, rest)
-    if kind in _KINDS:
+            raise ValueError(f"{text!r}: after {kind}: comes an absolute path, at most 107 bytes")
+        return Address(text, socket.AF_UNIX, _UNIX[kind], rest)
+    if kind in _INET:
         host, port = host_and_port(rest)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return Address(text, family, _KINDS[kind], (host, port))
+        return Address(text, family, _INET[kind], (host, port))
     raise ValueError(
         f"{text!r} is no address: write unix:/dev/log, udp:192.0.2.1:514 or tcp:[2001:db8::1]:601"
     )

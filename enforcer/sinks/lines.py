@@ -78,14 +78,20 @@ class LineWriter:
         if self.path is not None:
             self._follow_rotation(self.path)
         self._write()
-        if self.path is not None and self.rotation is not None:
-            self._rotate(self.path, self.rotation)
 
     def _write(self) -> None:
+        trouble: OSError | None = None
         while self.backlog:
             if not self._is_file and not self._is_writable():
                 raise NotReadyError(self.fd)
             self.backlog.advance(os.write(self.fd, self._next_chunk()))
+            try:
+                self._rotate()
+            except OSError as error:
+                # Lines go on to the file that is too large, and that is told when they are written.
+                trouble = error
+        if trouble is not None:
+            raise trouble
 
     def _is_writable(self) -> bool:
         poll = select.poll()
@@ -111,11 +117,12 @@ class LineWriter:
         if named is None or (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
             self._change_to(path)
 
-    def _rotate(self, path: Path, rotation: Rotation) -> None:
-        # Everything is written: if this fails, lines go on to the large file, and it is told.
-        if self._is_file and os.fstat(self.fd).st_size >= rotation.size:
-            rotation.turn(path)
-            self._change_to(path)
+    def _rotate(self) -> None:
+        if self.path is None or self.rotation is None or not self._is_file or self.backlog.sent:
+            return
+        if os.fstat(self.fd).st_size >= self.rotation.size:
+            self.rotation.turn(self.path)
+            self._change_to(self.path)
 
     def reopen(self) -> None:
         """

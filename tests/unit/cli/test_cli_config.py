@@ -13,6 +13,7 @@ from enforcer.cli.config import KEYS, read_config, settings_from
 from enforcer.cli.exits import ConfigErrors, Exit, UsageError
 from enforcer.cli.main import main
 from enforcer.cli.settings import Settings
+from enforcer.sinks.address import read_address
 from enforcer.sinks.spec import FileOutput
 
 SAMPLE = Path(__file__).parents[3] / "packaging" / "enforcer.yaml"
@@ -29,6 +30,8 @@ protect: true
 persist: true
 confirmWithin: 5m
 watchConfirmWithin: 1m
+syslog: udp:192.0.2.1:514
+journald: true
 redact: ["--password=*"]
 metrics: 127.0.0.1:9753
 metricsFile: /var/lib/node/enforcer.prom
@@ -75,6 +78,8 @@ def test_every_key_is_read(write):
         persist=True,
         confirm_within=300.0,
         watch_confirm_within=60.0,
+        syslog=read_address("udp:192.0.2.1:514"),
+        journald=True,
         redact=("--password=*",),
         metrics=("127.0.0.1", 9753),
         metrics_file=Path("/var/lib/node/enforcer.prom"),
@@ -124,6 +129,13 @@ def test_an_empty_file_says_nothing(write, text):
         (
             "metricsFile: /a/b.txt\n",
             "1:14: metricsFile must end with .prom: the node exporter reads no other file",
+        ),
+        (
+            "syslog: udp:log.example.org:514\n",
+            (
+                "1:9: syslog: 'log.example.org:514' is no IP address with a port, 192.0.2.1:514 or "
+                "[2001:db8::1]:514: names are not looked up"
+            ),
         ),
         ("audit: &a true\n", "1:8: anchors are not read: remove &a"),
         (

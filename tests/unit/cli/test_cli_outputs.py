@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The list ``outputs`` of the configuration file."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,12 @@ import pytest
 from enforcer.cli.config import read_config
 from enforcer.cli.exits import ConfigErrors, UsageError
 from enforcer.cli.settings import Settings
+from enforcer.sinks.address import Address, read_address
+from enforcer.sinks.journal import JournalOutput
 from enforcer.sinks.rotation import Rotation
 from enforcer.sinks.selection import Selection
 from enforcer.sinks.spec import Common, FileOutput
+from enforcer.sinks.syslog import SyslogOutput
 
 EVERYTHING = """\
 outputs:
@@ -25,6 +29,8 @@ outputs:
     redact: ["--password=*", "--token *"]
     fields: {site: rack-7, stage: "1"}
     queue: 512 KiB
+  - {type: syslog, address: "tcp:[2001:db8::1]:601", format: logfmt, facility: local3}
+  - {type: journald, actions: [kill]}
 """
 
 
@@ -58,6 +64,14 @@ def test_everything_an_output_can_say(read):
                 limit=512 << 10,
             ),
         ),
+        SyslogOutput(
+            address=Address(
+                "tcp:[2001:db8::1]:601", socket.AF_INET6, socket.SOCK_STREAM, ("2001:db8::1", 601)
+            ),
+            form="logfmt",
+            facility="local3",
+        ),
+        JournalOutput(common=Common(selection=Selection(actions=frozenset({"kill"})))),
     )
 
 
@@ -68,6 +82,13 @@ def test_everything_an_output_can_say(read):
         ("{type: fiel, path: /a}", "2:12: the type of an output is one of file"),
         ("{type: file}", "2:5: an output of type file needs 'path'"),
         ("{type: file, path: a}", "2:24: path must be an absolute path, not the text 'a'"),
+        ("{type: syslog}", "2:5: an output of type syslog needs 'address'"),
+        ("{type: syslog, address: log}", "'log' is no address: write unix:/dev/log"),
+        ("{type: syslog, address: unix:log}", "after unix: comes an absolute path"),
+        ("{type: syslog, address: 'udp:::1:514'}", "an IPv6 address stands in brackets"),
+        ("{type: syslog, address: 'tcp:10.0.0.1:0'}", "the port is a number from 1 to 65535"),
+        ("{type: syslog, address: unix:/a, facility: own}", "facility is one of kern, user"),
+        ("{type: journald, path: /a}", "'path' is no key of an output of type journald"),
         ("{type: file, path: /a, colour: red}", "'colour' is no key of an output of type file"),
         ("{type: file, path: /a, format: xml}", "format is one of json, logfmt"),
         ("{type: file, path: /a, actions: [block]}", "each of actions is one of allow, log, deny"),
@@ -108,9 +129,13 @@ def test_two_outputs_in_one_place_are_refused(read):
 def test_options_and_list_go_together():
     """The options of the command line are outputs like others."""
     settings = Settings(
-        json_log=Path("/a"), logfmt_log=Path("/b"), outputs=(FileOutput(path=Path("/c")),)
+        json_log=Path("/a"),
+        logfmt_log=Path("/b"),
+        syslog=read_address("unix:/dev/log"),
+        journald=True,
+        outputs=(FileOutput(path=Path("/c")),),
     )
 
     assert [output.name for output in settings.all_outputs()] == [
-        "json log /a", "logfmt log /b", "json log /c",
+        "json log /a", "logfmt log /b", "syslog unix:/dev/log", "journald", "json log /c",
     ]  # fmt: skip

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""
+Messages over sockets that are never waited for.
+
+A collector may be absent, slow, or go away at any time: what it did not take stays in memory up to a
+bound, and the connection is made anew. What its kernel had taken when it went is not known to have
+arrived.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.sinks.backlog import Backlog
+from enforcer.sinks.base import NotReadyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from enforcer.sinks.address import Address
+
+__all__ = ["DatagramWriter", "StreamWriter"]
+
+_CHUNK = 65536
+_SYN_TRIES = 3  # some 15 seconds until a host that does not answer is given up
+
+
+def _no_way(_: socket.socket, __: bytes) -> bool:
+    return False
+
+
+@attrs.define(eq=False)
+class DatagramWriter:
+    """
+    One datagram for each message.
+
+    Attributes:
+        send_large: hands over a message that is too large for a datagram, and tells whether it
+            could; else the message is dropped and counted.
+    """
+
+    address: Address
+    backlog: Backlog = attrs.field(factory=Backlog)
+    send_large: Callable[[socket.socket, bytes], bool] = _no_way
+    _socket: socket.socket | None = attrs.field(default=None, init=False)
+
+    @property
+    def dropped(self) -> int:
+        """Messages that will never be sent."""
+        return self.backlog.dropped
+
+    def append(self, message: bytes) -> None:
+        """Accept *message*."""
+        self.backlog.append(message)
+
+    def flush(self) -> None:
+        """
+        Send what is held.
+
+        Raises:
+            OSError: nobody takes it; NotReadyError if only because the reader is slow.
+        """
+        if not self.backlog:
+            return
+        if self._socket is None:
+            self._socket = _connected(self.address)
+        try:
+            while self.backlog:
+                self._send(self._socket, self.backlog.first())
+        except BlockingIOError:
+            raise NotReadyError(self._socket.fileno()) from None
+        except OSError:
+            self._hang_up()
+            raise
+
+    def _send(self, to: socket.socket, message: bytes) -> None:
+        try:
+            to.send(message)
+        except OSError as error:
+            if error.errno != errno.EMSGSIZE:
+                raise
+            if not self.send_large(to, message):
+                self.backlog.discard()
+                return
+        self.backlog.pop()
+
+    def reopen(self) -> None:
+        """There is no file."""
+
+    def close(self) -> None:
+        """Send what can be sent now, count the rest as dropped, close. Idempotent."""
+        with contextlib.suppress(OSError):
+            self.flush()
+        self.backlog.abandon()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def _connected(address: Address) -> socket.socket:
+    made = _socket(address)
+    try:
+        made.connect(address.target)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _socket(address: Address) -> socket.socket:
+    return socket.socket(address.family, address.kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+
+
+@attrs.define(eq=False)
+class StreamWriter:
+    """Messages one after another, each after its length in digits and a blank (RFC 6587)."""
+
+    address: Address
+    backlog: Backlog = attrs.field(factory=Backlog)
+    _socket: socket.socket | None = attrs.field(default=None, init=False)
+    _is_connecting: bool = attrs.field(default=False, init=False)
+
+    @property
+    def dropped(self) -> int:
+        """Messages that will never be sent."""
+        return self.backlog.dropped
+
+    def append(self, message: bytes) -> None:
+        """Accept *message*."""
+        self.backlog.append(b"%d %b" % (len(message), message))
+
+    def flush(self) -> None:
+        """
+        Send what is held.
+
+        Raises:
+            OSError: nobody takes it; NotReadyError if only because the reader is slow.
+        """
+        if not self.backlog:
+            return
+        try:
+            to = self._ready()
+            while self.backlog:
+                self.backlog.advance(to.send(self.backlog.chunk(_CHUNK)))
+        except NotReadyError:
+            raise
+        except BlockingIOError:
+            if self._socket is None:
+                raise  # too many wait to be accepted: nothing tells when there is room
+            raise NotReadyError(self._socket.fileno()) from None
+        except OSError:
+            self._hang_up()
+            raise
+
+    def _ready(self) -> socket.socket:
+        """Return a socket whose other side is there, as far as can be known."""
+        if self._socket is not None and not self._is_connecting and _has_gone(self._socket):
+            self._hang_up()
+        if self._socket is None:
+            self._socket = self._begin()
+        if self._is_connecting:
+            self._finish(self._socket)
+        return self._socket
+
+    def _begin(self) -> socket.socket:
+        made = _socket(self.address)
+        if self.address.family != socket.AF_UNIX:
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, _SYN_TRIES)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        code = made.connect_ex(self.address.target)
+        if code not in {0, errno.EINPROGRESS}:
+            made.close()
+            raise OSError(code, os.strerror(code))
+        self._is_connecting = code == errno.EINPROGRESS
+        return made
+
+    def _finish(self, made: socket.socket) -> None:
+        code = made.connect_ex(self.address.target)
+        if code in {errno.EALREADY, errno.EINPROGRESS}:
+            raise NotReadyError(made.fileno())
+        if code not in {0, errno.EISCONN}:
+            raise OSError(code, os.strerror(code))
+        self._is_connecting = False
+
+    def reopen(self) -> None:
+        """There is no file."""
+
+    def close(self) -> None:
+        """Send what can be sent now, count the rest as dropped, close. Idempotent."""
+        with contextlib.suppress(OSError):
+            self.flush()
+        self.backlog.abandon()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Let go; what was half sent is sent whole to the next connection."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        self._is_connecting = False
+        self.backlog.rewind()
+
+
+def _has_gone(connected: socket.socket) -> bool:
+    """Whether the other side has hung up; what it says is not for us, and thrown away."""
+    try:
+        while said := connected.recv(_CHUNK):
+            del said
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
