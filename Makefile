@@ -91,10 +91,11 @@ test: build
 
 soak: build
 	@mkdir -p build/soak; \
+	ENFORCER_SOAK=$(ENFORCER_SOAK) $(VENV)/bin/pytest -q tests/soak/test_records.py; \
 	tests/vm/run --kernel "$(firstword $(KERNELS))" --timeout $(SOAK_TIMEOUT) --scratch 256 \
 		--out build/soak -- "ENFORCER_SOAK=$(ENFORCER_SOAK) \
 		$(VENV)/bin/pytest -p no:cacheprovider -v -s \
-		tests/vm/test_reload.py tests/vm/test_survival.py tests/soak && \
+		tests/vm/test_reload.py tests/vm/test_survival.py tests/soak/test_soak.py && \
 		$(VENV)/bin/python tests/soak/timing.py" 2>&1 | tee build/soak/soak.log
 
 clean:

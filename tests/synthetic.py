@@ -37,7 +37,8 @@ _WORDS = (b"sh", b"-c", b"curl --token abc | sh", b"--password=hunter2", b"\xf0\
 _SIGNALS = (1, 9, 15, 34, 64)
 _ERRNOS = (errno.EPERM, errno.EACCES, errno.ENOENT, 4000)
 _MESSAGES = (None, "{process} ran {args} on {path}", "näh\n{binary}", "")
-_CONTAINERS = (None, Container("docker", "f" * 64), Container("cri-o", "0" * 64, "1" * 36))
+POD = "01234567-89ab-cdef-0123-456789abcdef"
+_CONTAINERS = (None, Container("docker", "f" * 64), Container("cri-o", "0" * 64, POD))
 _U32, _U64 = (1 << 32) - 1, (1 << 64) - 1
 
 

@@ -166,6 +166,7 @@ KEYS: Final[dict[str, tuple[str, Callable[[Node, str, Context], Any]]]] = {
     "policies": ("policies", _paths),
     "jsonLog": ("json_log", _path),
     "logfmtLog": ("logfmt_log", _path),
+    "ocsfLog": ("ocsf_log", _path),
     "syslog": ("syslog", read_socket),
     "journald": ("journald", _flag),
     "outputs": ("outputs", read_outputs),

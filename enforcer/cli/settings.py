@@ -28,6 +28,7 @@ class Settings:
         policies: files and folders; none means the default folder.
         json_log: where records go as JSON lines, if anywhere.
         logfmt_log: where records go as logfmt, if anywhere.
+        ocsf_log: where records go as OCSF events, if anywhere.
         syslog: where they go as syslog messages, if anywhere.
         journald: whether they go to the journal of systemd.
         outputs: where they go besides.
@@ -49,6 +50,7 @@ class Settings:
     policies: tuple[Path, ...] = ()
     json_log: Path | None = None
     logfmt_log: Path | None = None
+    ocsf_log: Path | None = None
     syslog: Address | None = None
     journald: bool = False
     outputs: tuple[OutputSpec, ...] = ()
@@ -85,7 +87,7 @@ class Settings:
         from enforcer.sinks.spec import FileOutput
         from enforcer.sinks.syslog import SyslogOutput
 
-        logs = {"json": self.json_log, "logfmt": self.logfmt_log}
+        logs = {"json": self.json_log, "logfmt": self.logfmt_log, "ocsf": self.ocsf_log}
         found: list[OutputSpec] = [
             FileOutput(path=path, form=form) for form, path in logs.items() if path is not None
         ]

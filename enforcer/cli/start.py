@@ -72,6 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--logfmt-log", metavar="FILE", type=Path, help="append records as logfmt")
     parser.add_argument(
+        "--ocsf-log", metavar="FILE", type=Path, help="append records as OCSF events, one per line"
+    )
+    parser.add_argument(
         "--syslog",
         metavar="ADDRESS",
         type=socket_address,

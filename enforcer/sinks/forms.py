@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from enforcer.sinks.jsonl import json_line
 from enforcer.sinks.logfmt import logfmt_line
+from enforcer.sinks.ocsf import ocsf_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,4 +24,8 @@ class Form(Protocol):
         """Write *record* down; *fields* are to be added to it."""
 
 
-FORMS: Final[dict[str, Form]] = {"json": json_line, "logfmt": logfmt_line}
+FORMS: Final[dict[str, Form]] = {
+    "json": json_line,
+    "logfmt": logfmt_line,
+    "ocsf": ocsf_line,
+}

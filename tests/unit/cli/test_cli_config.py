@@ -22,6 +22,7 @@ EVERYTHING = """\
 policies: [/etc/enforcer/policies, /srv/more.yaml]
 jsonLog: /var/log/enforcer/events.json
 logfmtLog: /var/log/enforcer/events.log
+ocsfLog: /var/log/enforcer/events.ocsf
 audit: true
 quiet: true
 allowDegraded: true
@@ -70,6 +71,7 @@ def test_every_key_is_read(write):
         policies=(Path("/etc/enforcer/policies"), Path("/srv/more.yaml")),
         json_log=Path("/var/log/enforcer/events.json"),
         logfmt_log=Path("/var/log/enforcer/events.log"),
+        ocsf_log=Path("/var/log/enforcer/events.ocsf"),
         audit=True,
         quiet=True,
         allow_degraded=True,
