@@ -32,6 +32,7 @@ class Exit(enum.IntEnum):
     USAGE = 2
     KERNEL = 3
     INTERNAL = 4
+    DIFFERS = 5
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 

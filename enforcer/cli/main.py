@@ -19,6 +19,7 @@ from enforcer.cli import (
     start,
     status,
     stop,
+    test,
 )
 from enforcer.cli.exits import guarded
 
@@ -32,6 +33,7 @@ _COMMANDS = {
     "dry-run": (dry_run, "permit everything and report what policies would refuse"),
     "check": (check, "read policies and report what is wrong with them; needs no root"),
     "convert": (convert, "print what policies of other engines mean here; needs no root"),
+    "test": (test, "try cases on policies; needs no root"),
     "doctor": (doctor, "show what this kernel can prevent"),
     "status": (status, "show what the running daemon does"),
     "events": (events, "show records of the running daemon as they come"),
@@ -60,6 +62,7 @@ exit codes:
   2  wrong usage, not root, already or not running, a file cannot be opened
   3  this kernel cannot enforce
   4  internal error
+  5  a policy test found another verdict than expected
 
 `enforcer COMMAND --help` says more about each command.
 """

@@ -3,7 +3,8 @@
 What in a directory counts as policy: ``*.yaml`` and ``*.yml``, at any depth, in the order of names.
 
 Hidden entries are left out, and with them what Kubernetes keeps beside the links that it mounts
-(``..data``). Links to files count, links to directories do not.
+(``..data``). Links to files count, links to directories do not. ``*.cases.yaml`` are cases for
+``enforcer test``, which may lie beside the policies that they are about.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["SUFFIXES", "entries", "policy_files", "policy_tree"]
+__all__ = ["CASES", "SUFFIXES", "entries", "policy_files", "policy_tree"]
 
 SUFFIXES = (".yaml", ".yml")
+CASES = (".cases.yaml", ".cases.yml")
 
 
 def policy_files(directory: Path) -> Iterator[Path]:
@@ -60,7 +62,9 @@ def _counts(entry: os.DirEntry[str]) -> bool:
         return False
     if entry.is_dir(follow_symlinks=False):
         return True
-    return entry.name.endswith(SUFFIXES) and not (entry.is_symlink() and _leads_to_directory(entry))
+    if not entry.name.endswith(SUFFIXES) or entry.name.endswith(CASES):
+        return False
+    return not (entry.is_symlink() and _leads_to_directory(entry))
 
 
 def _leads_to_directory(link: os.DirEntry[str]) -> bool:

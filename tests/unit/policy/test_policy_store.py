@@ -31,13 +31,14 @@ def _errors(*paths):
 
 
 def test_directories_are_read_in_order(tmp_path):
-    """By name; below too; nothing hidden, nothing that is no YAML."""
+    """By name; below too; nothing hidden, nothing that is no YAML, no cases for tests of policies."""
     _write(tmp_path / "b.yaml", "b")
     _write(tmp_path / "a.yml", "a")
     _write(tmp_path / "c" / "d.yaml", "d")
     _write(tmp_path / ".hidden.yaml", "h")
     _write(tmp_path / "..data" / "e.yaml", "e")
     (tmp_path / "README").write_text("not a policy")
+    (tmp_path / "a.cases.yaml").write_text("kind: EnforcerCases")
     (tmp_path / "schema.json").write_text("{}")
 
     assert ["a", "b", "d"] == _names(tmp_path)

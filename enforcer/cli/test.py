@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""
+Try cases on policies, and say where a verdict is not the one that was expected.
+
+The verdicts are those of the very code that the kernel runs, built for this process: no privileges are
+needed, and nothing is loaded or put in force.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from enforcer.cli.exits import Exit, UsageError
+from enforcer.cli.output import plural
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from enforcer.runtime.junit import Suite
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  enforcer test policies/                 every *.cases.yaml below
+  enforcer test --junit build/policies.xml policies/
+  enforcer test --policy candidate.yaml web.cases.yaml
+                                          the same cases, other policies than the file names
+
+exit code 5 if a verdict is not the expected one, 1 if a file is wrong.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument(
+        "cases",
+        metavar="CASES",
+        nargs="+",
+        type=Path,
+        help="file of cases, or folder with *.cases.yaml",
+    )
+    parser.add_argument(
+        "--policy",
+        dest="policies",
+        metavar="POLICY",
+        action="append",
+        type=Path,
+        default=[],
+        help="policy file or folder, instead of those that the cases name; may be repeated",
+    )
+    parser.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit file, too")
+    parser.add_argument("--quiet", "-q", action="store_true", help="print what differs only")
+    parser.add_argument("--verbose", "-v", action="store_true", help="print every case")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Try every file, and report all that differs."""
+    from enforcer.runtime.junit import junit
+
+    paths = [path for given in args.cases for path in _files(given)]
+    suites = [_try(path, args.policies) for path in paths]
+    for suite in suites:
+        _tell(suite, is_verbose=args.verbose)
+    if args.junit is not None:
+        try:
+            args.junit.write_bytes(junit(suites))
+        except OSError as error:
+            raise UsageError(f"cannot write {args.junit}: {error.strerror}") from error
+    wrong = sum(len(suite.errors) for suite in suites)
+    outcomes = [outcome for suite in suites for outcome in suite.outcomes]
+    failed = sum(not outcome.is_as_expected for outcome in outcomes)
+    if not args.quiet or wrong or failed:
+        said = f"{plural(len(outcomes), 'case')}, {failed} not as expected"
+        said += f", {plural(wrong, 'error')}" if wrong else ""
+        print(f"{'failed' if wrong or failed else 'ok'}: {said}")
+    if wrong:
+        return Exit.POLICY
+    return Exit.DIFFERS if failed else Exit.OK
+
+
+def _files(given: Path) -> list[Path]:
+    """List what *given* is: a file, or the files of cases in a folder."""
+    from enforcer.policy.listing import CASES
+
+    if not given.is_dir():
+        return [given]
+    found = sorted(path for path in given.rglob("*") if path.name.endswith(CASES))
+    if not found:
+        raise UsageError(f"{given} has no files of cases, *.cases.yaml: name one, or add one")
+    return found
+
+
+def _try(path: Path, policies: list[Path]) -> Suite:
+    from enforcer.errors import PolicyError, PolicyErrors
+    from enforcer.runtime.casejudge import Table, judge
+    from enforcer.runtime.casereader import read_cases
+    from enforcer.runtime.junit import Suite
+
+    began = time.monotonic()
+    try:
+        cases = read_cases(path)
+        named = policies or list(cases.policies)
+        if not named:
+            raise UsageError(f"{path} names no policies: add 'policies', or give --policy")
+        outcomes = judge(cases.cases, Table.of(cases, named))
+    except PolicyErrors as errors:
+        return Suite(path, errors=errors.errors)
+    except PolicyError as error:
+        return Suite(path, errors=(error,))
+    return Suite(path, outcomes, seconds=time.monotonic() - began)
+
+
+def _tell(suite: Suite, *, is_verbose: bool) -> None:
+    for error in suite.errors:
+        print(error, file=sys.stderr)
+    for line in _lines(suite, is_verbose=is_verbose):
+        print(line)
+
+
+def _lines(suite: Suite, *, is_verbose: bool) -> Iterable[str]:
+    for outcome in suite.outcomes:
+        case = outcome.case
+        for problem in outcome.problems:
+            yield f"{case.span}: {case.name}: {problem}"
+        if is_verbose and outcome.is_as_expected:
+            yield f"{case.span}: {case.name}: {outcome.enforced}"

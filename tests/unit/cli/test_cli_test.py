@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: MIT
+"""`enforcer test`: cases on policies."""
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from enforcer.cli.exits import Exit
+from enforcer.cli.main import main
+from enforcer.policy.vocabulary import Op
+from enforcer.runtime.deeds import DEEDS, Operands, accesses
+
+ROOT = Path(__file__).parents[3]
+
+POLICY = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: web}
+spec:
+  rules:
+    - name: config
+      file: [read, write]
+      match:
+        path: /etc/web/**
+        process: {binary: /usr/sbin/nginx, uid: www}
+      action: allow
+    - {name: others, file: any, match: {path: /etc/web/**}, action: {deny: {errno: EACCES}}}
+    - name: shells
+      exec: {}
+      match: {path: /bin/sh, ancestors: {binary: /usr/sbin/nginx}}
+      action: {kill: {signal: SIGTERM}}
+    - {name: curl, exec: {}, match: {args: [{index: any, prefix: http}], path: /usr/bin/curl}, action: kill}
+    - {name: port, network: connect, match: {port: 1-1023, address: 10.0.0.0/8}, action: deny}
+    - {name: bus, network: connect, match: {path: /run/bus}, action: deny}
+    - {name: tmp, mount: mount, match: {fsType: tmpfs, mountFlags: {none: [nosuid]}}, action: deny}
+    - {name: suid, file: chmod, match: {mode: {mask: "06000"}}, action: deny}
+    - {name: root, file: read, match: {path: /x, process: {capabilities: CAP_SYS_ADMIN}}, action: log}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: trial}
+spec:
+  mode: audit
+  rules:
+    - {name: all, exec: {}, match: {process: {unit: cron.service}}, action: deny}
+"""
+HEAD = """\
+apiVersion: enforcer/v1
+kind: EnforcerCases
+policies: [web.yaml]
+users: {www: 33}
+cases:
+"""
+
+GOOD = [
+    "{do: file.read, path: /etc/web/a, as: {binary: /usr/sbin/nginx, uid: www}, expect: allow, by: web/config}",
+    "{do: file.read, path: /etc/web/a, as: {binary: /usr/sbin/nginx}, expect: deny, by: web/others, errno: EACCES}",
+    "{do: file.unlink, path: /etc/web/a, as: {binary: /usr/sbin/nginx, uid: 33}, expect: refused}",
+    "{do: [file.read, file.write], path: /etc/web/a, expect: deny}",
+    "{do: file.rename, path: /etc/web, to: /etc/old, expect: deny, by: web/others, guard: true}",
+    "{do: file.rename, path: /tmp/a, to: /etc/web/a, replaces: true, expect: deny, by: web/others}",
+    "{do: file.link, path: /etc/web/a, to: /tmp/a, expect: deny}",
+    "{do: file.link, path: /tmp/a, to: /tmp/b, expect: nothing}",
+    "{do: file.read, unknown: [path], expect: deny, onError: true}",
+    "{do: file.read, path: /etc/webs, expect: nothing}",
+    "{do: file.chmod, path: /tmp/a, mode: 04755, expect: deny, by: web/suid}",
+    "{do: file.chmod, path: /tmp/a, mode: 0755, expect: nothing}",
+    "{do: file.create, path: /tmp/a, expect: permitted}",
+    "{do: file.setxattr, path: /tmp/a, xattr: user.a, expect: nothing}",
+    "{do: exec, path: /usr/bin/sh, as: {binary: /usr/bin/perl}, parent: {binary: /usr/sbin/nginx}, expect: kill, by: web/shells, signal: SIGTERM}",
+    "{do: exec, path: /usr/bin/sh, ancestors: [{binary: /usr/sbin/nginx}, {binary: /usr/bin/perl}], expect: kill}",
+    "{do: exec, path: /usr/bin/sh, parent: {binary: /usr/bin/perl}, expect: nothing}",
+    "{do: exec, path: /srv/x.py, interpreter: /usr/bin/python3, parent: {binary: /usr/sbin/nginx}, expect: nothing}",
+    "{do: exec, path: /srv/x.sh, interpreter: /usr/bin/sh, parent: {binary: /usr/sbin/nginx}, expect: kill}",
+    "{do: exec, path: /usr/bin/curl, args: [curl, 'http://x'], expect: kill, by: web/curl}",
+    "{do: exec, path: /usr/bin/curl, args: [curl, -V], expect: nothing}",
+    "{do: exec, path: /usr/bin/curl, unknown: [args], expect: deny, by: web/curl, onError: true}",
+    "{do: exec, path: /usr/bin/id, as: {unit: cron.service}, expect: nothing, audit: {expect: deny, by: trial/all}}",
+    "{do: exec, path: /usr/bin/id, as: {unit: ssh.service}, expect: nothing, audit: {expect: nothing}}",
+    "{do: network.connect, address: 10.1.2.3, port: 22, expect: deny, by: web/port}",
+    "{do: network.connect, address: '::ffff:10.1.2.3', port: 22, expect: deny}",
+    "{do: network.connect, address: 10.1.2.3, port: 2222, expect: nothing}",
+    "{do: network.connect, address: 10.1.2.3, unknown: [port], expect: deny, onError: true}",
+    "{do: network.connect, path: /run/bus, expect: deny, by: web/bus}",
+    "{do: network.send, path: /run/bus, type: dgram, expect: deny, by: web/bus}",
+    "{do: network.connect, abstract: bus, expect: nothing}",
+    "{do: network.socket, family: packet, type: raw, expect: nothing}",
+    "{do: network.listen, address: 0.0.0.0, port: 80, expect: nothing}",
+    "{do: mount, path: /mnt, fsType: tmpfs, expect: deny, by: web/tmp}",
+    "{do: mount, path: /mnt, fsType: tmpfs, mountFlags: [nosuid, nodev], expect: nothing}",
+    "{do: mount.move, path: /etc/web, to: /mnt, expect: deny, by: web/others, guard: true}",
+    "{do: mount.unmount, path: /etc, expect: deny, guard: true}",
+    "{do: file.read, path: /x, expect: log, by: web/root}",
+    "{do: file.read, path: /x, as: {uid: 1000}, expect: nothing}",
+    "{do: file.read, path: /x, as: {uid: 0, capabilities: none}, expect: nothing}",
+    "{do: file.read, path: /x, as: {uid: 7, capabilities: [CAP_SYS_ADMIN]}, expect: log}",
+    "{do: file.read, path: /etc/web/a, as: {uid: 33}, unknown: [binary], expect: deny, by: web/others, onError: false}",
+]  # fmt: skip
+
+
+@pytest.fixture
+def write(tmp_path):
+    (tmp_path / "web.yaml").write_text(POLICY)
+
+    def write(*cases, head=HEAD):
+        path = tmp_path / "web.cases.yaml"
+        path.write_text(head + "".join(f"  - {case}\n" for case in cases))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_the_verdict_is_the_expected_one(write, capsys, case):
+    """Subjects, operations and operands in the words of policies."""
+    code = main(["test", str(write(case))])
+
+    assert (Exit.OK, "ok: 1 case, 0 not as expected\n") == (code, capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        (
+            "{name: n, do: file.read, path: /etc/web/a, expect: allow}",
+            "n: expected allow, got deny by web/others (",
+        ),
+        (
+            "{name: n, do: file.read, path: /etc/web/a, expect: deny, by: web/config}",
+            "n: expected deny by web/config, got deny by web/others (",
+        ),
+        (
+            "{name: n, do: file.read, path: /etc/web/a, expect: deny, errno: EPERM}",
+            "n: expected the error EPERM, got EACCES: deny by web/others (",
+        ),
+        (
+            "{name: n, do: file.read, path: /etc/web/a, expect: deny, guard: true}",
+            "n: expected guard true, got deny by web/others (",
+        ),
+        ("{do: file.read, path: /a, expect: refused}", "case 1: expected refused, got nothing"),
+        (
+            "{do: exec, path: /a, expect: nothing, audit: {expect: deny}}",
+            "case 1: in audit mode: expected deny, got nothing",
+        ),
+        (
+            "{do: exec, path: /usr/bin/curl, args: ['http:'], expect: kill, signal: SIGTERM}",
+            "case 1: expected the signal SIGTERM, got SIGKILL: kill by web/curl (",
+        ),
+    ],
+)
+def test_another_verdict_is_told_with_its_place(write, capsys, case, said):
+    """The case's place, what was expected, what was decided, and where that rule stands."""
+    path = write(case)
+
+    code = main(["test", str(path)])
+
+    out = capsys.readouterr().out.splitlines()
+    assert code == Exit.DIFFERS
+    assert out[0].startswith(f"{path}:6:5: {said}")
+    assert out[1] == "failed: 1 case, 1 not as expected"
+
+
+@pytest.mark.parametrize(
+    ("case", "error"),
+    [
+        ("{path: /a, expect: deny}", "6:5: a case needs 'do'"),
+        ("{do: file.read, path: /a}", "6:5: a case needs 'expect'"),
+        ("{do: file.raed, path: /a, expect: deny}", "6:10: do is one of "),
+        ("{do: file.read, expect: deny}", "6:5: file.read needs 'path'"),
+        ("{do: file.read, path: a, expect: deny}", "6:27: path is an absolute path"),
+        ("{do: file.read, path: /a/../b, expect: deny}", "6:27: path is resolved"),
+        ("{do: file.read, path: /a, port: 1, expect: deny}", "'port' is no operand of file.read"),
+        ("{do: file.rename, path: /a, expect: deny}", "6:5: file.rename needs 'to'"),
+        ("{do: [file.read, exec], path: /a, expect: deny}", "6:6: what is done together is of"),
+        ("{do: file.read, path: /a, expect: block}", "expect is one of allow, log, deny"),
+        ("{do: file.read, path: /a, expect: deny, by: web}", "by names a policy and a rule"),
+        ("{do: file.read, path: /a, expect: nothing, by: a/b}", "'by' asks about a rule"),
+        ("{do: file.read, path: /a, as: {user: 1}, expect: deny}", "'user' is no field of as"),
+        ("{do: file.read, path: /a, as: {uid: nobodyelse}, expect: deny}", "'nobodyelse'"),
+        ("{do: file.read, path: /a, as: {unit: x}, expect: deny}", "unit is the name of a unit"),
+        ("{do: file.read, path: /a, unknown: [port], expect: deny}", "'port' cannot be unknown"),
+        ("{do: network.connect, address: 1.2.3.4, expect: deny}", "an address needs 'port'"),
+        ("{do: network.connect, expect: deny}", "a socket needs one of 'address', 'path'"),
+        ("{do: network.connect, address: x, port: 1, expect: deny}", "'x' is not an address"),
+        ("{do: file.chmod, path: /a, expect: deny}", "file.chmod needs 'mode'"),
+    ],
+)
+def test_what_is_wrong_in_a_case_is_told_with_its_place(write, capsys, case, error):
+    """A case that does not say what its author meant proves nothing."""
+    path = write(case)
+
+    code = main(["test", str(path)])
+
+    captured = capsys.readouterr()
+    assert code == Exit.POLICY
+    assert error in captured.err
+    assert captured.err.startswith(f"{path}:6:")
+    assert captured.out == "failed: 0 cases, 0 not as expected, 1 error\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "error"),
+    [
+        ("kind: EnforcerCases\ncases:\n", "1:1: apiVersion of a file of cases is enforcer/v1"),
+        (HEAD.replace("Cases", "Policy"), "2:1: kind of a file of cases is EnforcerCases"),
+        (HEAD.replace("users", "user"), "'user' is no key of a file of cases"),
+        (HEAD.replace("33", "www"), "users.www is a number"),
+        (HEAD.replace("web.yaml", "none.yaml"), "cannot read the file: No such file"),
+        (HEAD.replace("users: {www: 33}", "links: {bin: usr/bin}"), "'bin' is no absolute path"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told(write, capsys, head, error):
+    """Also what its policies lack."""
+    code = main(["test", str(write("{do: exec, path: /a, expect: nothing}", head=head))])
+
+    assert code == Exit.POLICY
+    assert error in capsys.readouterr().err
+
+
+def test_other_policies_can_be_tried(write, tmp_path, capsys):
+    """The same cases for a candidate; nobody's policies are an error."""
+    path = write("{do: exec, path: /a, expect: nothing}")
+    other = tmp_path / "other.yaml"
+    other.write_text(
+        "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: o}\n"
+        "spec: {rules: [{name: a, exec: {}, action: kill}]}\n"
+    )
+
+    assert main(["test", str(path)]) == Exit.OK
+    assert main(["test", "--policy", str(other), str(path)]) == Exit.DIFFERS
+    assert "got kill by o/a" in capsys.readouterr().out
+    path.write_text(path.read_text().replace("policies: [web.yaml]\n", ""))
+    assert main(["test", str(path)]) == Exit.USAGE
+
+
+def test_the_machine_is_the_one_that_the_file_describes(write, capsys):
+    """Not the one that the tests run on: its links are those of the file, merged /usr by default."""
+    case = "{do: exec, path: /usr/bin/sh, parent: {binary: /usr/sbin/nginx}, expect: kill}"
+    bare = HEAD.replace("users", "links: {}\nusers")
+
+    assert main(["test", str(write(case))]) == Exit.OK
+    assert main(["test", str(write(case, head=bare))]) == Exit.DIFFERS
+
+
+def test_a_junit_file_is_for_pipelines(write, tmp_path, capsys):
+    """Every case, what failed with its place, and files that could not be tried."""
+    path = write(
+        "{name: good, do: exec, path: /a, expect: nothing}",
+        '{name: "bad \\x01 <&>", do: exec, path: /a, expect: deny}',
+    )
+    broken = tmp_path / "broken.cases.yaml"
+    broken.write_text("cases: 1\n")
+    report = tmp_path / "report.xml"
+
+    code = main(["test", "--junit", str(report), str(tmp_path)])
+
+    assert code == Exit.POLICY
+    first, second = ET.parse(report).getroot()
+    assert (first.get("name"), first.get("errors")) == (str(broken), "3")
+    assert (second.get("tests"), second.get("failures"), second.get("errors")) == ("2", "1", "0")
+    good, bad = second
+    assert (good.get("name"), len(good)) == ("good", 0)
+    assert (bad.get("name"), bad.get("line")) == ("bad \ufffd <&>", "7")
+    assert bad[0].get("message") == f"{path}:7:5: expected deny, got nothing"
+
+
+def test_a_folder_has_its_files_of_cases(capsys):
+    """The samples are as they should be."""
+    assert main(["test", "--quiet", str(ROOT / "policies")]) == Exit.OK
+    assert capsys.readouterr().out == ""
+    assert main(["test", str(ROOT / "docs")]) == Exit.USAGE
+
+
+def test_every_deed_is_of_the_records():
+    """Words are those of records; what only comes with something else is none."""
+    assert {"exec", "file.write", "network.connect", "mount.unmount"} <= DEEDS.keys()
+    assert "file.guard" not in DEEDS
+    for op in DEEDS.values():
+        made = accesses([op], Operands(path=b"/a", to=b"/b"))
+        assert op in {Op(number) for access in made for number in access.ops}
+
+
+def test_a_rename_asks_about_both_names():
+    """In the order of the hook."""
+    old, new = accesses([Op.RENAME], Operands(path=b"/a", to=b"/b", replaces=True))
+
+    assert (old.operands[0], old.ops) == (b"/a", (Op.RENAME, Op.GUARD))
+    assert (new.operands[0], new.ops) == (b"/b", (Op.RENAME, Op.UNLINK, Op.WRITE))
