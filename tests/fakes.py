@@ -12,6 +12,7 @@ import attrs
 from enforcer.events.decode import Decoder, Layout
 from enforcer.events.enrich import Enricher, Origins, WallClock
 from enforcer.events.types import Actor, Event, Lost, Origin, Record
+from enforcer.identity.lineage import Ancestor, Ancestry
 from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
 from enforcer.policy.model import Verb
@@ -104,6 +105,11 @@ def denied(**values: Any) -> Record:
             **values,
         },
     )
+
+
+def parent(**values: Any) -> Ancestry:
+    """Make the ancestry of a process whose parent is all that is known."""
+    return Ancestry((Ancestor(**{"pid": 6789, "start_ticks": 0, "name": b"kubectl", **values}),))
 
 
 def actor(name: str = "sh", pid: int = 12345) -> Actor:

@@ -12,6 +12,7 @@ from fakes import WALL_NS, enricher, event
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import EventFlag, GuardAct, Lost, Origin, Record
 from enforcer.identity.container import Container
+from enforcer.identity.lineage import Ancestor, Ancestry
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
@@ -144,5 +145,22 @@ def _identity(dice: random.Random) -> Identity:
         words = tuple(dice.choice(_WORDS) for _ in range(dice.randrange(1, 4)))
         return ProcessFacts(dice.choice(_NAMES) or None, words)
 
-    cgroup = dice.choice((None, "/", "/system.slice/ssh.service"))
-    return Identity(facts(), facts(), cgroup, dice.choice(_CONTAINERS))
+    def ancestor(depth: int) -> Ancestor:
+        seen = facts()
+        return Ancestor(
+            pid=1 + depth,
+            start_ticks=dice.randrange(1 << 40),
+            name=dice.choice((b"sh", b"a\xff)b", b"")),
+            exe=seen.exe,
+            cmdline=seen.cmdline,
+        )
+
+    above = tuple(ancestor(depth) for depth in range(dice.randrange(5)))
+    return Identity(
+        process=facts(),
+        ancestry=Ancestry(above, dice.random() < 0.5),
+        cgroup=dice.choice((None, "/", "/system.slice/ssh.service")),
+        container=dice.choice(_CONTAINERS),
+        user=dice.choice((None, "root", "näme")),
+        cwd=dice.choice((None, *_NAMES)) or None,
+    )

@@ -81,9 +81,13 @@ def as_document(record: Record | Lost) -> dict[str, Any]:
         "object": _object(event),
         "process": {
             **_actor(record.process),
+            "programId": record.program_id,
             "tid": event.tid,
+            "started": rfc3339(record.started_ns),
             "startNs": event.start_ns,
             "execNs": event.exec_ns,
+            "cwd": record.cwd,
+            "user": record.user,
             "uid": event.uid,
             "euid": event.euid,
             "gid": event.gid,
@@ -93,6 +97,8 @@ def as_document(record: Record | Lost) -> dict[str, Any]:
             "cgroupId": event.cgroup,
         },
         "parent": {**_actor(record.parent), "startNs": event.parent_start_ns},
+        "ancestors": [_actor(each) for each in record.ancestors],
+        "ancestorsComplete": record.has_all_ancestors,
         "container": {"runtime": record.container_runtime, "id": record.container_id},
         "pod": {"name": None, "namespace": None, "uid": record.pod_uid},
         "generation": event.generation,
@@ -114,6 +120,7 @@ def _lost(record: Lost) -> dict[str, Any]:
 
 def _actor(actor: Actor) -> dict[str, Any]:
     return {
+        "id": actor.id,
         "pid": actor.pid,
         "name": actor.name,
         "exe": actor.exe,

@@ -18,6 +18,7 @@ from enforcer.events.placeholders import Placeholders
 from enforcer.events.stats import outcome
 from enforcer.events.text import readable
 from enforcer.events.types import Actor, Event, GuardAct, Origin, Record
+from enforcer.identity.naming import process_id, program_id, ticks_of
 from enforcer.policy.message import render
 from enforcer.policy.syscall_table import call_name
 from enforcer.policy.vocabulary import Op
@@ -114,8 +115,10 @@ class Enricher:
             parent_pid=event.ppid,
             parent_start_ns=event.parent_start_ns,
             cgroup_id=event.cgroup,
+            uid=event.uid,
         )
         container = identity.container
+        parent, above = _above(event, identity)
         record = Record(
             time_ns=self.clock.at(event.time_ns),
             event=event,
@@ -123,7 +126,13 @@ class Enricher:
             message="",
             syscall=_syscall(event, origin),
             process=_process(event, identity),
-            parent=_parent(event, identity),
+            parent=parent,
+            ancestors=(parent, *above),
+            has_all_ancestors=identity.ancestry.is_complete,
+            program_id=program_id(event.pid, ticks_of(event.start_ns), event.exec_ns),
+            started_ns=self.clock.at(event.start_ns),
+            user=identity.user,
+            cwd=readable(identity.cwd) if identity.cwd is not None else None,
             cgroup=identity.cgroup,
             container_runtime=container.runtime if container else None,
             container_id=container.id if container else None,
@@ -151,15 +160,23 @@ def _process(event: Event, identity: Identity) -> Actor:
     cmdline = facts.cmdline if not event.exe or facts.exe == event.exe else None
     if OPERATIONS[event.op].event == "exec" and not event.is_prevented:
         cmdline = None
-    return _actor(event.pid, event.comm, exe, cmdline)
+    return _actor(event.pid, ticks_of(event.start_ns), event.comm, exe, cmdline)
 
 
-def _parent(event: Event, identity: Identity) -> Actor:
-    return _actor(event.ppid, event.parent_comm, identity.parent.exe, identity.parent.cmdline)
+def _above(event: Event, identity: Identity) -> tuple[Actor, list[Actor]]:
+    """Describe the parent, whose name the kernel recorded, and the other ancestors."""
+    known = identity.ancestry.ancestors
+    exe, cmdline = (known[0].exe, known[0].cmdline) if known else (None, None)
+    ticks = ticks_of(event.parent_start_ns)
+    parent = _actor(event.ppid, ticks, event.parent_comm, exe, cmdline)
+    return parent, [_actor(a.pid, a.start_ticks, a.name, a.exe, a.cmdline) for a in known[1:]]
 
 
-def _actor(pid: int, comm: bytes, exe: bytes | None, cmdline: tuple[bytes, ...] | None) -> Actor:
+def _actor(
+    pid: int, ticks: int, comm: bytes, exe: bytes | None, cmdline: tuple[bytes, ...] | None
+) -> Actor:
     return Actor(
+        id=process_id(pid, ticks),
         pid=pid,
         name=readable(comm),
         exe=readable(exe) if exe else None,

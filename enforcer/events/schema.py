@@ -48,12 +48,14 @@ class Key:
         form: what its value is, in JSON Schema; a tuple of keys makes it an object of these.
         doc: what it says.
         is_always: it is there even if nothing is known; else only where it applies.
+        is_list: its value is a list of such.
     """
 
     name: str
     form: Schema | tuple[Key, ...]
     doc: str
     is_always: bool = True
+    is_list: bool = False
 
 
 def _one_of(words: Any) -> Schema:
@@ -68,16 +70,25 @@ def _flags_of(kind: Kind) -> tuple[Key, ...]:
     )
 
 
+_NAME: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]+)+$"}
+_MAYBE_NAME: Final[Schema] = {"type": ["string", "null"], "pattern": _NAME["pattern"]}
+
 _ACTOR: Final = (
+    Key("id", _NAME, "Names the process for good: boot, number and start in hexadecimal."),
     Key("pid", _COUNT, "Process, in the initial pid namespace."),
     Key("name", _TEXT, "Short name that the process gives itself."),
     Key("exe", _MAYBE_TEXT, "Executable."),
     Key("cmdline", _MAYBE_TEXTS, "Arguments that it runs with."),
-    Key("startNs", _COUNT, "Start of the process, nanoseconds since boot."),
 )
+_START: Final = Key("startNs", _COUNT, "Start of the process, nanoseconds since boot.")
 
 _PROCESS: Final = (
     *_ACTOR,
+    _START,
+    Key("programId", _MAYBE_NAME, "Names the program that it ran, from its exec to the next."),
+    Key("started", _TIME, "Start of the process, wall clock."),
+    Key("cwd", _MAYBE_TEXT, "Working directory."),
+    Key("user", _MAYBE_TEXT, "Name of the real user on the host."),
     Key("tid", _COUNT, "Thread."),
     Key("execNs", _COUNT, "Start of the program, nanoseconds since boot; 0: not known."),
     Key("uid", _COUNT, "Real user."),
@@ -155,7 +166,9 @@ MATCH: Final = (
     Key("syscall", _TEXT, "System call of the rule, else the usual one."),
     Key("object", _OBJECT, "What it was on."),
     Key("process", _PROCESS, "Who acted."),
-    Key("parent", _ACTOR, "Its parent."),
+    Key("parent", (*_ACTOR, _START), "Its parent."),
+    Key("ancestors", _ACTOR, "Its parent, that one's parent, and so on.", is_list=True),
+    Key("ancestorsComplete", _YES_NO, "The last of them is the first process of all."),
     Key(
         "container",
         (
@@ -216,6 +229,8 @@ def _object(keys: tuple[Key, ...], *, is_strict: bool) -> Schema:
 
 def _value(key: Key, *, is_strict: bool) -> Schema:
     form = _object(key.form, is_strict=is_strict) if isinstance(key.form, tuple) else key.form
+    if key.is_list:
+        form = {"type": "array", "items": form}
     return {"description": key.doc, **form}
 
 

@@ -141,12 +141,17 @@ class Origin:
 
 @attrs.frozen(kw_only=True)
 class Actor:
-    """One process as it is shown. None is what could not be learned, mostly because it is gone."""
+    """
+    One process as it is shown. None is what could not be learned, mostly because it is gone.
+
+    *id* is its name for good: over exec, and over daemons.
+    """
 
     pid: int
     name: str
     exe: str | None = None
     cmdline: tuple[str, ...] | None = None
+    id: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -155,6 +160,12 @@ class Record:
     An event with its provenance and the identity of who acted.
 
     Nothing here took part in the verdict: that was the kernel's, before this was read.
+
+    Attributes:
+        program_id: of the program that the process ran, from its exec to the next.
+        started_ns: wall clock.
+        ancestors: the parent first; there is always one.
+        has_all_ancestors: whether the last of them is the first process of all.
     """
 
     time_ns: int
@@ -164,6 +175,12 @@ class Record:
     syscall: str
     process: Actor
     parent: Actor
+    ancestors: tuple[Actor, ...] = ()
+    has_all_ancestors: bool = False
+    program_id: str | None = None
+    started_ns: int = 0
+    user: str | None = None
+    cwd: str | None = None
     cgroup: str | None = None
     container_runtime: str | None = None
     container_id: str | None = None

@@ -10,16 +10,32 @@ records; no verdict depends on it.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
 from enforcer.identity.cache import Cache
 
-__all__ = ["UNKNOWN", "ProcessFacts", "Processes"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["UNKNOWN", "ProcessFacts", "Processes", "Stat", "cmdline", "link", "read_some"]
 
 _CMDLINE_BYTES = 4096
-_START_FIELD = 19  # field 22 of /proc/PID/stat, counted after the closing parenthesis
+_FOLDER_FRESH = 0.2  # seconds
+_CUT = "…".encode()
+_PARENT_FIELD, _START_FIELD = 1, 19  # fields 4 and 22 of /proc/PID/stat, after the parenthesis
+
+
+@attrs.frozen
+class Stat:
+    """What ``/proc/PID/stat`` says."""
+
+    name: bytes
+    parent: int
+    start_ticks: int
 
 
 @attrs.frozen
@@ -41,10 +57,16 @@ class Processes:
     proc: Path = Path("/proc")
     limit: int = 4096
     ticks_per_second: int = attrs.field(factory=lambda: os.sysconf("SC_CLK_TCK"))
+    clock: Callable[[], float] = time.monotonic
     _known: Cache[tuple[int, int, int], ProcessFacts] = attrs.field(init=False)
+    _folders: Cache[tuple[int, int], tuple[float, bytes | None]] = attrs.field(init=False)
 
     @_known.default
     def _make_cache(self) -> Cache[tuple[int, int, int], ProcessFacts]:
+        return Cache(self.limit)
+
+    @_folders.default
+    def _make_folders(self) -> Cache[tuple[int, int], tuple[float, bytes | None]]:
         return Cache(self.limit)
 
     def facts(self, pid: int, start_ns: int, exec_ns: int = 0) -> ProcessFacts:
@@ -60,50 +82,80 @@ class Processes:
             self._known.put(key, known)
         return known
 
+    def working_directory(self, pid: int, start_ns: int) -> bytes | None:
+        """Learn where *pid* is now, which it may change at any time."""
+        now = self.clock()
+        known = self._folders.get((pid, start_ns))
+        if known is not None and now < known[0] + _FOLDER_FRESH:
+            return known[1]
+        found = link(self.proc / str(pid) / "cwd")
+        if found is None or not self._is_same(pid, start_ns):
+            found = known[1] if known is not None else None
+        self._folders.put((pid, start_ns), (now, found))
+        return found
+
+    def stat(self, pid: int) -> Stat | None:
+        """Read who has the number *pid* now; None if nobody has."""
+        raw = read_some(self.proc / str(pid) / "stat")
+        if raw is None:
+            return None
+        head, _, rest = raw.rpartition(b")")
+        fields = rest.split()
+        if len(fields) <= _START_FIELD or not fields[_START_FIELD].isdigit():
+            return None
+        name = head.partition(b"(")[2]
+        return Stat(name, int(fields[_PARENT_FIELD]), int(fields[_START_FIELD]))
+
     def _read(self, pid: int, start_ns: int) -> ProcessFacts:
         folder = self.proc / str(pid)
-        if not self._is_same(folder, start_ns):
+        if not self._is_same(pid, start_ns):
             return UNKNOWN
-        found = ProcessFacts(_exe(folder), _cmdline(folder), _cgroup(folder))
+        found = ProcessFacts(
+            exe=link(folder / "exe"),
+            cmdline=cmdline(folder),
+            cgroup=_cgroup(folder),
+        )
         # The number may have changed hands between the reads.
-        return found if self._is_same(folder, start_ns) else UNKNOWN
+        return found if self._is_same(pid, start_ns) else UNKNOWN
 
-    def _is_same(self, folder: Path, start_ns: int) -> bool:
-        raw = _read_some(folder / "stat")
-        if raw is None:
-            return False
-        fields = raw.rpartition(b")")[2].split()
-        if len(fields) <= _START_FIELD or not fields[_START_FIELD].isdigit():
+    def _is_same(self, pid: int, start_ns: int) -> bool:
+        found = self.stat(pid)
+        if found is None:
             return False
         ticks = start_ns * self.ticks_per_second // 1_000_000_000
-        return abs(int(fields[_START_FIELD]) - ticks) <= 1
+        return abs(found.start_ticks - ticks) <= 1
 
 
-def _exe(folder: Path) -> bytes | None:
+def link(path: Path) -> bytes | None:
+    """Read where the link *path* leads; None if it cannot be read."""
     try:
-        return os.fsencode((folder / "exe").readlink())
+        return os.fsencode(path.readlink())
     except OSError:
         return None
 
 
-def _cmdline(folder: Path) -> tuple[bytes, ...] | None:
-    raw = _read_some(folder / "cmdline")
+def cmdline(folder: Path, limit: int = _CMDLINE_BYTES) -> tuple[bytes, ...] | None:
+    """Read the arguments of the process in *folder*; what is cut at *limit* bytes ends with ``…``."""
+    raw = read_some(folder / "cmdline", limit + 1)
     if not raw:
         return None
+    if len(raw) > limit:
+        raw = raw[:limit] + _CUT
     return tuple(raw.removesuffix(b"\0").split(b"\0"))
 
 
 def _cgroup(folder: Path) -> bytes | None:
-    raw = _read_some(folder / "cgroup")
+    raw = read_some(folder / "cgroup")
     for line in (raw or b"").splitlines():
         if line.startswith(b"0::"):
             return line[3:]
     return None
 
 
-def _read_some(path: Path) -> bytes | None:
+def read_some(path: Path, limit: int = _CMDLINE_BYTES) -> bytes | None:
+    """Read the first *limit* bytes of *path*; None if it cannot be read."""
     try:
         with path.open("rb", buffering=0) as file:
-            return file.read(_CMDLINE_BYTES)
+            return file.read(limit)
     except OSError:
         return None

@@ -3,38 +3,45 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
-
 import attrs
 
 from enforcer.identity.cgroup import Cgroups
 from enforcer.identity.container import Container, container_of
+from enforcer.identity.lineage import Ancestry, Lineage
 from enforcer.identity.process import UNKNOWN, Processes, ProcessFacts
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from enforcer.identity.users import Users
 
 __all__ = ["Identity", "Resolver"]
 
 
 @attrs.frozen
 class Identity:
-    """A process, its parent and where both live; what is None or empty could not be learned."""
+    """
+    A process, those above it and where it lives; what is None or empty could not be learned.
+
+    *user* is the name of its real user on the host, *cwd* where it is.
+    """
 
     process: ProcessFacts = UNKNOWN
-    parent: ProcessFacts = UNKNOWN
+    ancestry: Ancestry = attrs.field(factory=Ancestry)
     cgroup: str | None = None
     container: Container | None = None
+    user: str | None = None
+    cwd: bytes | None = None
 
 
 @attrs.define
 class Resolver:
-    """Asks /proc and the cgroup hierarchy, and remembers."""
+    """Asks /proc, the cgroup hierarchy and the list of users, and remembers."""
 
     processes: Processes = attrs.field(factory=Processes)
     cgroups: Cgroups = attrs.field(factory=Cgroups)
-    clock: Callable[[], float] = time.monotonic
+    users: Users = attrs.field(factory=Users)
+    lineage: Lineage = attrs.field()
+
+    @lineage.default
+    def _of_the_same(self) -> Lineage:
+        return Lineage(self.processes)
 
     def identify(
         self,
@@ -45,10 +52,16 @@ class Resolver:
         parent_pid: int,
         parent_start_ns: int,
         cgroup_id: int,
+        uid: int,
     ) -> Identity:
         """Learn what can be learned now."""
         process = self.processes.facts(pid, start_ns, exec_ns)
-        # When a parent last execed is not recorded: what is known about it is kept for a second.
-        parent = self.processes.facts(parent_pid, parent_start_ns, int(self.clock()))
         cgroup = self.cgroups.path(cgroup_id, process.cgroup)
-        return Identity(process, parent, cgroup, container_of(cgroup) if cgroup else None)
+        return Identity(
+            process=process,
+            ancestry=self.lineage.above(parent_pid, parent_start_ns),
+            cgroup=cgroup,
+            container=container_of(cgroup) if cgroup else None,
+            user=self.users.name(uid),
+            cwd=self.processes.working_directory(pid, start_ns),
+        )

@@ -61,7 +61,10 @@ _DIRECTIONS: Final[dict[Op | GuardAct, int]] = {
 }
 _IP_VERSIONS: Final = {2: 4, 10: 6}
 _MAPPED: Final = frozenset(
-    ("version", "kind", "time", "message", "process", "parent", "container", "pod", "errno")
+    (
+        *("version", "kind", "time", "message", "process", "parent", "ancestors", "container"),
+        *("pod", "errno"),
+    )
 )
 """Keys of a record that have their place in the event, and need none in ``unmapped``."""
 
@@ -204,13 +207,13 @@ def _number(key: str, file: Path) -> dict[str, str]:
 
 
 def _actor(record: Record) -> dict[str, Any]:
-    user = _user(record.event.uid)
+    user = _user(record.event.uid, record.user)
     return {"process": _process(record) | {"user": user}, "user": user}
 
 
-def _user(uid: int) -> dict[str, Any]:
+def _user(uid: int, name: str | None) -> dict[str, Any]:
     kind = {"type_id": 2, "type": "Admin"} if uid == 0 else {"type_id": 1, "type": "User"}
-    return {"uid": str(uid), **kind}
+    return {"uid": str(uid), **kind, **({"name": name} if name is not None else {})}
 
 
 def _process(record: Record) -> dict[str, Any]:
@@ -222,6 +225,10 @@ def _process(record: Record) -> dict[str, Any]:
         "group": {"uid": str(event.gid)},
         "parent_process": _known(record.parent, record, event.parent_start_ns),
     }
+    if record.ancestors:
+        shown["ancestry"] = [_entity(each) for each in record.ancestors]
+    if record.cwd is not None:
+        shown["working_directory"] = record.cwd
     if record.container_id is not None:
         shown["container"] = _container(record)
     return shown
@@ -232,11 +239,21 @@ def _signed(number: int) -> int:
     return number - (1 << 32) if number >= 1 << 31 else number
 
 
+def _entity(actor: Actor) -> dict[str, Any]:
+    shown: dict[str, Any] = {"uid": actor.id, "pid": actor.pid, "name": actor.name}
+    if actor.exe is not None:
+        shown["path"] = actor.exe
+    if actor.cmdline is not None:
+        shown["cmd_line"] = " ".join(actor.cmdline)
+    return shown
+
+
 def _known(actor: Actor, record: Record, start_ns: int) -> dict[str, Any]:
     shown: dict[str, Any] = {
+        "uid": actor.id,
         "pid": actor.pid,
         "name": actor.name,
-        "created_time": (record.time_ns - record.event.time_ns + start_ns) // 1_000_000,
+        "created_time": (record.started_ns - record.event.start_ns + start_ns) // 1_000_000,
     }
     if actor.exe is not None:
         shown |= {"path": actor.exe, "file": _file(actor.exe, _REGULAR)}

@@ -78,6 +78,7 @@ class Redactor:
             event=attrs.evolve(record.event, args=args),
             process=self._actor(record.process),
             parent=self._actor(record.parent),
+            ancestors=tuple(map(self._actor, record.ancestors)),
         )
         if changed == record:
             return record

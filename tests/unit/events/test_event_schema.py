@@ -51,8 +51,9 @@ def test_every_key_occurs():
     def walk(document):
         for name, value in document.items():
             yield name
-            if isinstance(value, dict):
-                yield from walk(value)
+            for inner in value if isinstance(value, list) else [value]:
+                if isinstance(inner, dict):
+                    yield from walk(inner)
 
     seen = {name for record in records(4000) for name in walk(as_document(record))}
 

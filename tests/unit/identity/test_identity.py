@@ -2,6 +2,8 @@
 """Who a process is, as far as /proc and the cgroup hierarchy tell."""
 
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,8 +12,11 @@ import pytest
 from enforcer.identity.cache import Cache
 from enforcer.identity.cgroup import Cgroups, unit_of
 from enforcer.identity.container import Container, container_of
+from enforcer.identity.lineage import MAX_DEPTH, Ancestry, Lineage
+from enforcer.identity.naming import process_id, program_id, ticks_of
 from enforcer.identity.process import UNKNOWN, Processes
 from enforcer.identity.resolver import Resolver
+from enforcer.identity.users import Users
 
 ID = "0123456789abcdef" * 4
 BURSTABLE = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable"
@@ -176,8 +181,172 @@ def test_identity_of_this_process():
         parent_pid=os.getppid(),
         parent_start_ns=start_ns(os.getppid()),
         cgroup_id=0,
+        uid=0,
     )
 
     assert identity.process.exe is not None
-    assert identity.parent.cmdline is not None
+    assert identity.ancestry.ancestors[0].pid == os.getppid()
+    assert identity.ancestry.ancestors[0].cmdline is not None
     assert identity.cgroup is None
+    assert identity.user == "root"
+    assert os.fsdecode(identity.cwd) == str(Path.cwd())
+
+
+def test_a_name_stays_over_exec_and_tells_programs_apart():
+    """From nanoseconds of the kernel side, or from ticks of /proc: the same name."""
+    began = start_ns(os.getpid())
+    ticks = ticks_of(began + 9_999_999)  # what the kernel side records has nanoseconds
+
+    name = process_id(os.getpid(), ticks)
+
+    assert ticks == Processes().stat(os.getpid()).start_ticks
+    assert re.fullmatch(rf"[0-9a-f]{{8}}-{os.getpid():x}-{ticks:x}", name)
+    assert program_id(os.getpid(), ticks, 7) == f"{name}-7"
+    assert program_id(os.getpid(), ticks, 0) is None
+
+
+def stat_line(pid, name, parent, start):
+    return b"%d (%b) S %d %b%d 0\n" % (pid, name, parent, b"0 " * 17, start)
+
+
+@pytest.fixture
+def family(tmp_path):
+    """A /proc with 1 ← 10 ← 20, and ways to change it."""
+
+    def live(pid, parent, start, *, name=b"p", words=(b"p",)):
+        folder = tmp_path / str(pid)
+        folder.mkdir(exist_ok=True)
+        (folder / "stat").write_bytes(stat_line(pid, name, parent, start))
+        (folder / "cmdline").write_bytes(b"".join(word + b"\0" for word in words))
+        (folder / "exe").unlink(missing_ok=True)
+        (folder / "exe").symlink_to(f"/bin/{pid}")
+
+    live(1, 0, 0, name=b"init")
+    live(10, 1, 100, name=b"a) S 7 (b")
+    live(20, 10, 200, words=(b"sh", b"-c", b"x" * 600))
+    now = [50.0]
+    processes = Processes(proc=tmp_path, ticks_per_second=100)
+    return Lineage(processes, clock=lambda: now[0]), live, now, tmp_path
+
+
+def start(ticks):
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def test_ancestors_up_to_the_first_process(family):
+    """The parent first, each with executable and arguments."""
+    lineage, *_ = family
+
+    found = lineage.above(20, start(200))
+
+    assert [a.pid for a in found.ancestors] == [20, 10, 1]
+    assert [a.exe for a in found.ancestors] == [b"/bin/20", b"/bin/10", b"/bin/1"]
+    assert found.ancestors[1].name == b"a) S 7 (b"
+    assert found.ancestors[0].cmdline[2] == b"x" * 600
+    assert found.is_complete
+
+
+def test_an_ancestor_that_was_seen_is_known_when_it_has_gone(family):
+    """One that was not ends the line, and that is told."""
+    lineage, _, now, proc = family
+    before = lineage.above(20, start(200))
+    shutil.rmtree(proc / "20")
+    now[0] += 100
+
+    after = lineage.above(20, start(200))
+    shutil.rmtree(proc / "10")
+    now[0] += 100
+    cut = lineage.above(20, start(200))
+
+    assert before.ancestors == after.ancestors
+    assert [a.pid for a in cut.ancestors] == [20]
+    assert not cut.is_complete
+    assert Lineage(lineage.processes).above(20, start(200)) == Ancestry()
+
+
+def test_a_number_that_was_given_away_is_no_parent(family):
+    """Who started after the child cannot be its parent; nor is who started at another time."""
+    lineage, live, *_ = family
+    live(10, 1, 300)
+
+    found = lineage.above(20, start(200))
+
+    assert [a.pid for a in found.ancestors] == [20]
+    assert lineage.above(20, start(500)).ancestors == ()
+
+
+def test_what_an_ancestor_runs_is_looked_at_again(family):
+    """It may exec at any time; within a second that is not looked for."""
+    lineage, live, now, _ = family
+    lineage.above(20, start(200))
+    live(20, 10, 200, words=(b"other",))
+
+    soon = lineage.above(20, start(200)).ancestors[0].cmdline
+    now[0] += 1.5
+    later = lineage.above(20, start(200)).ancestors[0].cmdline
+
+    assert soon[0] == b"sh"
+    assert later == (b"other",)
+
+
+def test_a_long_line_is_cut_and_that_is_told(family):
+    """Nobody makes records endless by forking."""
+    lineage, live, *_ = family
+    for pid in range(100, 300):
+        live(pid, pid - 1 if pid > 100 else 1, pid)
+
+    found = lineage.above(299, start(299))
+
+    assert len(found.ancestors) == MAX_DEPTH
+    assert not found.is_complete
+
+
+def test_arguments_that_are_cut_say_so(family):
+    """Of those far above the parent, some hundred bytes are enough."""
+    lineage, live, *_ = family
+    live(10, 1, 100, words=(b"a", b"y" * 600))
+
+    found = lineage.above(20, start(200)).ancestors[1].cmdline
+
+    assert found[0] == b"a"
+    assert found[1].decode() == "y" * 510 + "…"
+
+
+def test_users_are_read_from_the_file_alone(tmp_path):
+    """And again when it has changed; a file that goes leaves what is known."""
+    now = [50.0]
+    path = tmp_path / "passwd"
+    path.write_bytes(
+        b"root:x:0:0::/:\n+nis\nbad:x:y\nann:x:1000:1::/:\ntwin:x:0:0::/:\n\xff:x:7:7\n"
+    )
+    users = Users(path, clock=lambda: now[0])
+
+    assert [users.name(uid) for uid in (0, 1000, 7, 5)] == ["root", "ann", "\\xff", None]
+    path.write_text("root:x:0:0::/:\nbob:x:5:5::/:\n")
+    assert users.name(5) is None
+    now[0] += 10
+    assert users.name(5) == "bob"
+    path.unlink()
+    now[0] += 10
+    assert users.name(5) == "bob"
+
+
+def test_the_working_directory_is_not_remembered_for_long(tmp_path):
+    """A process moves; when it has gone, the last place is known."""
+    now = [50.0]
+    folder = tmp_path / "7"
+    folder.mkdir()
+    (folder / "stat").write_bytes(stat_line(7, b"p", 1, 500))
+    (folder / "cwd").symlink_to("/a")
+    processes = Processes(proc=tmp_path, ticks_per_second=100, clock=lambda: now[0])
+    places = [processes.working_directory(7, 5_000_000_000)]
+
+    (folder / "cwd").unlink()
+    (folder / "cwd").symlink_to("/b")
+    for _ in range(2):
+        places.append(processes.working_directory(7, 5_000_000_000))
+        now[0] += 1
+    shutil.rmtree(folder)
+    places.append(processes.working_directory(7, 5_000_000_000))
+
+    assert places == [b"/a", b"/a", b"/b", b"/b"]

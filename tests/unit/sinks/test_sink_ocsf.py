@@ -5,7 +5,7 @@ import json
 
 import jsonschema
 import pytest
-from fakes import WALL_NS, denied, record
+from fakes import WALL_NS, denied, parent, record
 from ocsf_schema import official_class, validate
 from synthetic import POD, records
 
@@ -55,7 +55,10 @@ def test_a_denied_write_is_a_file_activity():
     seen = ProcessFacts(b"/usr/bin/tee", (b"tee", b"secret"))
     pod = Container("cri-o", "0" * 64, POD)
     given = denied(
-        identity=Identity(seen, ProcessFacts(b"/bin/sh", (b"sh",)), "/a", pod),
+        identity=Identity(
+            process=seen, ancestry=parent(exe=b"/bin/sh"), cgroup="/a", container=pod, user="ann",
+            cwd=b"/srv",
+        ),
         uid=1000, time_ns=9_000_000, start_ns=4_000_000, ino=7,
     )  # fmt: skip
 
@@ -75,7 +78,11 @@ def test_a_denied_write_is_a_file_activity():
     assert process["created_time"] == event["time"] - 5
     assert process["parent_process"]["file"]["name"] == "sh"
     assert process["container"] == {"uid": "0" * 64, "runtime": "cri-o", "pod_uuid": POD}
-    assert event["actor"]["user"] == {"uid": "1000", "type_id": 1, "type": "User"}
+    user = {"uid": "1000", "type_id": 1, "type": "User", "name": "ann"}
+    assert event["actor"]["user"] == user
+    assert process["working_directory"] == "/srv"
+    assert [each["path"] for each in process["ancestry"]] == ["/bin/sh"]
+    assert process["uid"].startswith(process["parent_process"]["uid"][:8])
     assert event["metadata"]["tags"] == [{"name": "site", "value": "rack-7"}]
     assert event["unmapped"]["operation"] == "write"
     assert event["device"]["os"]["name"] == "Linux"

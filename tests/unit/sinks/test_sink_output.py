@@ -6,7 +6,7 @@ import os
 
 import attrs
 import pytest
-from fakes import WALL_NS, denied, record
+from fakes import WALL_NS, denied, parent, record
 
 from enforcer.events.types import Lost, Origin
 from enforcer.identity.process import ProcessFacts
@@ -28,7 +28,7 @@ class Wire:
     """A transport whose reader can be asleep."""
 
     is_asleep: bool = False
-    backlog: Backlog = attrs.field(factory=lambda: Backlog(2000))
+    backlog: Backlog = attrs.field(factory=lambda: Backlog(5000))
     got: list[bytes] = attrs.field(factory=list)
 
     @property
@@ -148,7 +148,7 @@ def test_arguments_are_hidden_by_pattern(pattern, args, shown):
     seen = ProcessFacts(exe=b"/usr/bin/x", cmdline=tuple(words))
     given = record(
         origin=origin,
-        identity=Identity(seen, seen),
+        identity=Identity(process=seen, ancestry=parent(cmdline=tuple(words))),
         op=Op.EXEC_ARGV,
         action=Verb.KILL,
         flags=3,
@@ -165,6 +165,7 @@ def test_arguments_are_hidden_by_pattern(pattern, args, shown):
     assert document["object"]["args"] == shown
     assert document["process"]["cmdline"] == shown
     assert document["parent"]["cmdline"] == shown
+    assert [each["cmdline"] for each in document["ancestors"]] == [shown]
     assert document["message"] == "ran " + " ".join(shown)
     assert [arg.decode() for arg in given.event.args] == args
 

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""
+Names for processes that stay: over exec, over daemons, and never given to another one of this boot.
+
+A process is told by its number and the moment it started. That moment is known to the kernel side in
+nanoseconds and to ``/proc`` in ticks of the clock; the name has ticks, so that both ways lead to it.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Final
+
+__all__ = ["boot", "process_id", "program_id", "ticks_of"]
+
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_NO_BOOT: Final = "00000000"
+_TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
+
+
+@functools.cache
+def boot() -> str:
+    """Return the digits that stand for this boot; zeros where the kernel does not tell them."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii")[:8]
+    except OSError:
+        return _NO_BOOT
+
+
+def ticks_of(start_ns: int) -> int:
+    """Return the start of a process as ``/proc/PID/stat`` has it."""
+    return start_ns * _TICKS_PER_SECOND // 1_000_000_000
+
+
+def process_id(pid: int, start_ticks: int) -> str:
+    """Name the process *pid* that started at *start_ticks*."""
+    return f"{boot()}-{pid:x}-{start_ticks:x}"
+
+
+def program_id(pid: int, start_ticks: int, exec_ns: int) -> str | None:
+    """Name one program of that process, from its exec to the next; None if that is not known."""
+    return f"{process_id(pid, start_ticks)}-{exec_ns:x}" if exec_ns else None
