@@ -56,12 +56,33 @@ static __always_inline void enf_fill(struct enf_event *e, struct enf_scratch *s,
 	e->argc = o->argc > 0xffff ? 0xffff : o->argc;
 }
 
+/*
+ * The name by which the caller asked, where the kernel still walks it: when a file is opened, made or
+ * emptied by open. It stands in the place of the name, which these operations have not.
+ * Returns its length; 0 if there is none or no room: a part of a name would be another one.
+ */
+static __always_inline __u32 enf_fill_asked(char *to, __u32 room)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	const char *asked;
+	long length;
+
+	if (!bpf_core_field_exists(((struct nameidata *)0)->name))
+		return 0;
+	asked = BPF_CORE_READ(t, nameidata, name, name);
+	if (!asked)
+		return 0;
+	length = bpf_probe_read_kernel_str(to, room, asked);
+	return length > 1 && length < room ? length - 1 : 0;
+}
+
 /* Copy path, executable and name (or arguments) behind the head. Returns the length of the tail. */
 static __always_inline __u32 enf_fill_tail(struct enf_event *e, char *tail, __u32 room,
 					   struct enf_scratch *s, struct enf_task *task, __u32 path,
 					   __u32 exe, __u32 name)
 {
 	__u32 at = s->object.path_at, from = ENF_TEXT_NAME, n = 0;
+	__u32 most = room == ENF_TAIL_SHORT ? ENF_TAIL_SHORT / 2 : ENF_TAIL_NAME;
 
 	e->path_len = path;
 	e->exe_len = exe;
@@ -83,14 +104,16 @@ static __always_inline __u32 enf_fill_tail(struct enf_event *e, char *tail, __u3
 	if (s->object.argv_len)
 		from = ENF_TEXT_ARGV;
 	if (name) {
-		__u32 most = room == ENF_TAIL_SHORT ? ENF_TAIL_SHORT / 2 : ENF_TAIL_NAME;
-
 		enf_barrier(n);
 		enf_barrier(name);
 		if (name <= most && n <= room - most)
 			bpf_probe_read_kernel(tail + n, name, &s->text[from]);
 		else
 			e->name_len = 0;
+	} else {
+		enf_barrier(n);
+		if (n <= room - most)
+			e->name_len = enf_fill_asked(tail + n, most);
 	}
 	return n + e->name_len;
 }

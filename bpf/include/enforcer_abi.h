@@ -500,7 +500,7 @@ struct enf_event {
 	__u16 type;
 	__u16 protocol;
 	__u16 port;
-	__u16 path_len; /* tail: path, exe, name (or argv), in this order, not terminated */
+	__u16 path_len; /* tail: path, exe, name (argv; of an open: as asked), in this order, not terminated */
 	__u16 exe_len;
 	__u16 name_len;
 	__u16 argc;

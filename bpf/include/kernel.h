@@ -245,8 +245,17 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct hlist_node pid_links[4];
 	struct fs_struct *fs;
+	struct nameidata *nameidata; /* of the path walk that goes on, if one does */
 	__u64 start_boottime;
 	char comm[16];
+};
+
+struct filename {
+	const char *name; /* the kernel's copy of what the caller wrote */
+};
+
+struct nameidata {
+	struct filename *name;
 };
 
 struct linux_binprm {

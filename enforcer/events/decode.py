@@ -29,7 +29,9 @@ _OPERATIONS: dict[int, Callable[[int], Op | GuardAct]] = {
     2: GuardAct,  # ENF_EVENT_GUARD
 }
 """What *op* counts, by the kind of the event."""
-_KEPT = frozenset(attrs.fields_dict(Event)) - {"path", "exe", "name", "args"}
+_KEPT = frozenset(attrs.fields_dict(Event)) - {"path", "exe", "name", "args", "asked"}
+_OPENS = frozenset({Op.READ, Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE})
+"""Operations that have no name besides their path: what stands in its place is how that was asked for."""
 
 
 class MalformedEventError(EnforcerError):
@@ -84,7 +86,18 @@ class Decoder:
         passed: tuple[int, ...] = ()
         if kept["op"] is Op.SYSCALL:
             passed = tuple(values[f"arg[{i}]"] for i in range(values["argc"]))
-        return Event(**kept, path=path, exe=exe, name=name, args=_args(values, name), passed=passed)
+        asked = b""
+        if kept["op"] in _OPENS:
+            asked, name = name, b""
+        return Event(
+            **kept,
+            path=path,
+            exe=exe,
+            name=name,
+            args=_args(values, name),
+            passed=passed,
+            asked=asked,
+        )
 
 
 def _cut(raw: bytes, at: int, lengths: Sequence[int]) -> list[bytes]:

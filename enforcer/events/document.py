@@ -136,6 +136,8 @@ def _object(event: Event) -> dict[str, Any]:
     }
     if event.path:
         shown["path"] = readable(event.path)
+    if event.asked:
+        shown["asked"] = readable(event.asked)
     if isinstance(event.op, GuardAct):
         return shown | _guarded_object(event)
     if event.op is Op.SYSCALL:

@@ -117,6 +117,7 @@ _OBJECT: Final = (
         "Operands that could not be read.",
     ),
     Key("path", _TEXT, "Files, programs, unix sockets: name as resolved.", is_always=False),
+    Key("asked", _TEXT, "Name by which a file was opened or made, as written.", is_always=False),
     Key("device", {"type": "string", "pattern": r"^\d+:\d+$"}, "Device.", is_always=False),
     Key("inode", _COUNT, "Inode number.", is_always=False),
     Key("args", _TEXTS, "Arguments of the new program that found room.", is_always=False),

@@ -65,7 +65,7 @@ class Event:
     One verdict, or one refusal of self-protection; the names are those of ``struct enf_event``.
 
     *args* are what the kernel side had room for, *argc* says how many there were; *passed* are the
-    arguments of a system call as numbers.
+    arguments of a system call as numbers; *asked* is the name by which the caller opened or made a file.
     """
 
     op: Op | GuardAct
@@ -114,6 +114,7 @@ class Event:
     args: tuple[bytes, ...]
     argc: int
     passed: tuple[int, ...] = ()
+    asked: bytes = b""
 
     @property
     def is_enforced(self) -> bool:
