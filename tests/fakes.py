@@ -12,7 +12,7 @@ import attrs
 from enforcer.events.decode import Decoder, Layout
 from enforcer.events.enrich import Enricher, Origins, WallClock
 from enforcer.events.types import Actor, Event, Lost, Origin, Record
-from enforcer.identity.lineage import Ancestor, Ancestry
+from enforcer.identity.lineage import Ancestry
 from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
 from enforcer.policy.model import Verb
@@ -109,7 +109,7 @@ def denied(**values: Any) -> Record:
 
 def parent(**values: Any) -> Ancestry:
     """Make the ancestry of a process whose parent is all that is known."""
-    return Ancestry((Ancestor(**{"pid": 6789, "start_ticks": 0, "name": b"kubectl", **values}),))
+    return Ancestry((Actor(**{"pid": 6789, "name": "kubectl", **values}),))
 
 
 def actor(name: str = "sh", pid: int = 12345) -> Actor:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from fakes import WALL_NS, enricher, event
 
 from enforcer.events.operations import OPERATIONS
-from enforcer.events.types import EventFlag, GuardAct, Lost, Origin, Record
+from enforcer.events.text import readable
+from enforcer.events.types import Actor, EventFlag, GuardAct, Lost, Origin, Record
 from enforcer.identity.container import Container
-from enforcer.identity.lineage import Ancestor, Ancestry
+from enforcer.identity.lineage import Ancestry
+from enforcer.identity.naming import process_id
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
@@ -145,14 +147,14 @@ def _identity(dice: random.Random) -> Identity:
         words = tuple(dice.choice(_WORDS) for _ in range(dice.randrange(1, 4)))
         return ProcessFacts(dice.choice(_NAMES) or None, words)
 
-    def ancestor(depth: int) -> Ancestor:
+    def ancestor(depth: int) -> Actor:
         seen = facts()
-        return Ancestor(
+        return Actor(
+            id=process_id(1 + depth, dice.randrange(1 << 40)),
             pid=1 + depth,
-            start_ticks=dice.randrange(1 << 40),
-            name=dice.choice((b"sh", b"a\xff)b", b"")),
-            exe=seen.exe,
-            cmdline=seen.cmdline,
+            name=readable(dice.choice((b"sh", b"a\xff)b", b""))),
+            exe=readable(seen.exe) if seen.exe is not None else None,
+            cmdline=tuple(map(readable, seen.cmdline)) if seen.cmdline is not None else None,
         )
 
     above = tuple(ancestor(depth) for depth in range(dice.randrange(5)))

@@ -163,13 +163,17 @@ def _process(event: Event, identity: Identity) -> Actor:
     return _actor(event.pid, ticks_of(event.start_ns), event.comm, exe, cmdline)
 
 
-def _above(event: Event, identity: Identity) -> tuple[Actor, list[Actor]]:
+def _above(event: Event, identity: Identity) -> tuple[Actor, tuple[Actor, ...]]:
     """Describe the parent, whose name the kernel recorded, and the other ancestors."""
     known = identity.ancestry.ancestors
-    exe, cmdline = (known[0].exe, known[0].cmdline) if known else (None, None)
-    ticks = ticks_of(event.parent_start_ns)
-    parent = _actor(event.ppid, ticks, event.parent_comm, exe, cmdline)
-    return parent, [_actor(a.pid, a.start_ticks, a.name, a.exe, a.cmdline) for a in known[1:]]
+    parent = Actor(
+        id=process_id(event.ppid, ticks_of(event.parent_start_ns)),
+        pid=event.ppid,
+        name=readable(event.parent_comm),
+        exe=known[0].exe if known else None,
+        cmdline=known[0].cmdline if known else None,
+    )
+    return parent, known[1:]
 
 
 def _actor(

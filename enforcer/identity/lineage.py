@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.events.text import readable
+from enforcer.events.types import Actor
 from enforcer.identity.cache import Cache
-from enforcer.identity.naming import ticks_of
-from enforcer.identity.process import Processes, cmdline, link
+from enforcer.identity.naming import process_id, ticks_of
+from enforcer.identity.process import Processes, Stat, cmdline, link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["MAX_DEPTH", "Ancestor", "Ancestry", "Lineage"]
+__all__ = ["MAX_DEPTH", "Ancestry", "Lineage"]
 
 MAX_DEPTH = 64
 """Ancestors that are looked for."""
@@ -28,25 +30,26 @@ MAX_DEPTH = 64
 _FRESH = 1.0  # seconds for which what is known of a living process is believed to be so still
 _PARENT_BYTES, _OTHER_BYTES = 4096, 512
 
-
-@attrs.frozen(kw_only=True)
-class Ancestor:
-    """One process, as far as it is known; *parent* is its parent's number at that time."""
-
-    pid: int
-    start_ticks: int
-    name: bytes
-    exe: bytes | None = None
-    cmdline: tuple[bytes, ...] | None = None
-    parent: int = 0
+Key = tuple[int, int]
+"""Number and start of a process, in ticks."""
 
 
 @attrs.frozen
 class Ancestry:
     """Ancestors, the parent first; *is_complete* if the last one is the first process of all."""
 
-    ancestors: tuple[Ancestor, ...] = ()
+    ancestors: tuple[Actor, ...] = ()
     is_complete: bool = False
+
+
+@attrs.frozen
+class _Seen:
+    """One process as it was; *parent* is None if it is not known, *is_first* if there is none."""
+
+    actor: Actor
+    parent: Key | None
+    is_first: bool
+    until: float
 
 
 @attrs.define
@@ -56,10 +59,15 @@ class Lineage:
     processes: Processes = attrs.field(factory=Processes)
     clock: Callable[[], float] = time.monotonic
     limit: int = 8192
-    _known: Cache[tuple[int, int], tuple[float, Ancestor]] = attrs.field(init=False)
+    _seen: Cache[Key, _Seen] = attrs.field(init=False)
+    _lines: Cache[Key, tuple[float, Ancestry]] = attrs.field(init=False)
 
-    @_known.default
-    def _make_cache(self) -> Cache[tuple[int, int], tuple[float, Ancestor]]:
+    @_seen.default
+    def _make_seen(self) -> Cache[Key, _Seen]:
+        return Cache(self.limit)
+
+    @_lines.default
+    def _make_lines(self) -> Cache[Key, tuple[float, Ancestry]]:
         return Cache(self.limit)
 
     def above(self, pid: int, start_ns: int) -> Ancestry:
@@ -68,46 +76,61 @@ class Lineage:
 
         A parent that cannot be found gives nothing.
         """
-        found: list[Ancestor] = []
-        at = self._one(pid, ticks_of(start_ns), _PARENT_BYTES)
-        while at is not None and len(found) < MAX_DEPTH:
-            found.append(at)
-            if at.parent <= 0:
-                return Ancestry(tuple(found), is_complete=True)
-            at = self._parent_of(at)
-        return Ancestry(tuple(found))
-
-    def _parent_of(self, child: Ancestor) -> Ancestor | None:
-        stat = self.processes.stat(child.parent)
-        # Who started after the child has got the number of a parent that is gone.
-        if stat is None or stat.start_ticks > child.start_ticks:
-            return None
-        return self._one(child.parent, stat.start_ticks, _OTHER_BYTES)
-
-    def _one(self, pid: int, ticks: int, limit: int) -> Ancestor | None:
+        key = (pid, ticks_of(start_ns))
         now = self.clock()
-        known = self._known.get((pid, ticks))
-        if known is not None and now < known[0] + _FRESH:
+        known = self._lines.get(key)
+        if known is not None and now < known[0]:
             return known[1]
-        read = self._read(pid, ticks, limit)
+        line = list(self._line(key))
+        found = Ancestry(
+            tuple(each.actor for each in line), is_complete=bool(line) and line[-1].is_first
+        )
+        self._lines.put(key, (now + _FRESH, found))
+        return found
+
+    def _line(self, key: Key | None) -> Iterator[_Seen]:
+        limit = _PARENT_BYTES
+        for _ in range(MAX_DEPTH):
+            seen = self._one(key, limit) if key is not None else None
+            if seen is None:
+                return
+            yield seen
+            key, limit = seen.parent, _OTHER_BYTES
+
+    def _one(self, key: Key, limit: int) -> _Seen | None:
+        now = self.clock()
+        known = self._seen.get(key)
+        if known is not None and now < known.until:
+            return known
+        read = self._read(key, limit, now + _FRESH)
         if read is None:
-            return known[1] if known is not None else None  # gone: what it was last
-        self._known.put((pid, ticks), (now, read))
+            return known  # gone: what it was last
+        self._seen.put(key, read)
         return read
 
-    def _read(self, pid: int, ticks: int, limit: int) -> Ancestor | None:
+    def _read(self, key: Key, limit: int, until: float) -> _Seen | None:
+        pid, ticks = key
         before = self.processes.stat(pid)
         if before is None or abs(before.start_ticks - ticks) > 1:
             return None
         folder = self.processes.proc / str(pid)
-        found = Ancestor(
-            pid=pid,
-            start_ticks=before.start_ticks,
-            name=before.name,
-            exe=link(folder / "exe"),
-            cmdline=cmdline(folder, limit),
-            parent=before.parent,
-        )
+        exe, words = link(folder / "exe"), cmdline(folder, limit)
+        parent = self._parent(before)
         after = self.processes.stat(pid)
-        # The number may have changed hands between the reads.
-        return found if after is not None and after.start_ticks == before.start_ticks else None
+        if after is None or after.start_ticks != before.start_ticks:
+            return None  # the number has changed hands between the reads
+        actor = Actor(
+            id=process_id(pid, before.start_ticks),
+            pid=pid,
+            name=readable(before.name),
+            exe=readable(exe) if exe is not None else None,
+            cmdline=tuple(map(readable, words)) if words is not None else None,
+        )
+        return _Seen(actor, parent, before.parent <= 0, until)
+
+    def _parent(self, child: Stat) -> Key | None:
+        found = self.processes.stat(child.parent) if child.parent > 0 else None
+        # Who started after the child has got the number of a parent that is gone.
+        if found is None or found.start_ticks > child.start_ticks:
+            return None
+        return child.parent, found.start_ticks

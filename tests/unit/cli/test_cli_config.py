@@ -210,6 +210,30 @@ def test_the_command_line_wins(write):
     )
 
 
+def test_outputs_have_options_of_their_own(write, capsys):
+    """In the words of the file, and as strictly read."""
+    words = "--ocsf-log /o --syslog unix:/dev/log --journald --metrics [::1]:9753 --metrics-file /m.prom"
+
+    found = settings_from(arguments(*words.split(), "/p"))
+
+    assert found == Settings(
+        policies=(Path("/p"),),
+        ocsf_log=Path("/o"),
+        syslog=read_address("unix:/dev/log"),
+        journald=True,
+        metrics=("::1", 9753),
+        metrics_file=Path("/m.prom"),
+    )
+    for wrong, said in (
+        ("--syslog=log:514", "is no address"),
+        ("--metrics=192.0.2.1:9753", "can be reached by others"),
+        ("--metrics-file=/m.txt", "must end with .prom"),
+    ):
+        with pytest.raises(SystemExit):
+            arguments(wrong)
+        assert said in capsys.readouterr().err
+
+
 def test_the_default_file_is_for_starts_without_policies(write, monkeypatch):
     """Whoever names policies means these alone; a file that is not there is no error."""
     path = write("quiet: true\n")

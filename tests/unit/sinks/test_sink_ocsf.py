@@ -56,7 +56,7 @@ def test_a_denied_write_is_a_file_activity():
     pod = Container("cri-o", "0" * 64, POD)
     given = denied(
         identity=Identity(
-            process=seen, ancestry=parent(exe=b"/bin/sh"), cgroup="/a", container=pod, user="ann",
+            process=seen, ancestry=parent(exe="/bin/sh"), cgroup="/a", container=pod, user="ann",
             cwd=b"/srv",
         ),
         uid=1000, time_ns=9_000_000, start_ns=4_000_000, ino=7,

@@ -128,6 +128,24 @@ def test_delivery_makes_no_records_of_itself():
     assert len(wire.got) == 3
 
 
+def test_a_record_that_no_line_can_be_made_of_costs_this_output_only():
+    """It is counted, and told when the next ones have arrived."""
+    wire = Wire()
+
+    def form(record):
+        if isinstance(record, Lost):
+            return json_line(record)
+        raise ZeroDivisionError
+
+    out = Output("test", form, wire, clock_ns=lambda: WALL_NS)
+
+    out.write(denied())
+    out.flush()
+
+    assert out.dropped == 1
+    assert [json.loads(line)["dropped"] for line in wire.got] == [1]
+
+
 @pytest.mark.parametrize(
     ("pattern", "args", "shown"),
     [
@@ -148,7 +166,7 @@ def test_arguments_are_hidden_by_pattern(pattern, args, shown):
     seen = ProcessFacts(exe=b"/usr/bin/x", cmdline=tuple(words))
     given = record(
         origin=origin,
-        identity=Identity(process=seen, ancestry=parent(cmdline=tuple(words))),
+        identity=Identity(process=seen, ancestry=parent(cmdline=tuple(args))),
         op=Op.EXEC_ARGV,
         action=Verb.KILL,
         flags=3,
