@@ -106,6 +106,9 @@ def _operands(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:
         "protocol": dice.choice((0, 6, 17, 253)),
         "mode": dice.randrange(0o10000),
         "bits": dice.choice((0, 2, _U32)),
+        "code": dice.randrange(500),
+        "to_uid": dice.choice((0, 1000, _U32)),
+        "to_gid": dice.choice((0, _U32)),
         "unknown": dice.choice((0, 0, 1, 0x3F)),
         "obj_flags": dice.randrange(0x800),
         "path": dice.choice(_NAMES),
@@ -114,6 +117,9 @@ def _operands(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:
     if OPERATIONS[op].event == "exec" and dice.random() < 0.7:
         args = tuple(dice.choice(_WORDS) for _ in range(dice.randrange(1, 6)))
         shown |= {"name": b"".join(a + b"\0" for a in args), "argc": len(args)}
+    elif op is Op.SYSCALL:
+        shown |= {"name": b"/a\0\0b\0\0\0c\0", "argc": 6}
+        shown |= {f"arg[{i}]": dice.choice((0, 1, _U64)) for i in range(6)}
     elif dice.random() < 0.3:
         shown["name"] = dice.choice((b"abstract", b"user.\xff", b"/dev/sda1"))
     return shown

@@ -110,7 +110,7 @@ static __always_inline __u32 enf_fill_tail(struct enf_event *e, char *tail, __u3
 			bpf_probe_read_kernel(tail + n, name, &s->text[from]);
 		else
 			e->name_len = 0;
-	} else {
+	} else if (s->object.op[0] >= ENF_OP_READ && s->object.op[0] <= ENF_OP_TRUNCATE) {
 		enf_barrier(n);
 		if (n <= room - most)
 			e->name_len = enf_fill_asked(tail + n, most);

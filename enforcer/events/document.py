@@ -23,6 +23,8 @@ from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.vocabulary import EVENTS, FIELDS, Dim, FieldSpec, Kind, ObjectFlag, Op
 
 __all__ = [
+    "OPERAND_DIMS",
+    "OPERAND_EVENTS",
     "VERSION",
     "as_document",
     "described",
@@ -44,8 +46,8 @@ _NUMBERS = {
     name: {number: word for word, number in FIELDS[name].names.items()}
     for name in ("family", "type", "protocol")
 }
-_BY_OPERANDS = frozenset({"mount", "process", "memory", "kernel"})
-_OPERANDS = frozenset({Dim.NAME, Dim.FSTYPE, Dim.BITS, Dim.CODE, Dim.TO_UID, Dim.TO_GID})
+OPERAND_EVENTS = frozenset({"mount", "process", "memory", "kernel"})
+OPERAND_DIMS = frozenset({Dim.NAME, Dim.FSTYPE, Dim.BITS, Dim.CODE, Dim.TO_UID, Dim.TO_GID})
 _INET = frozenset({2, 10})  # AF_INET, AF_INET6
 _MODE_OPS = frozenset({Op.CREATE, Op.MKDIR, Op.MKNOD, Op.CHMOD})
 
@@ -171,11 +173,11 @@ def operands(event: Event) -> dict[str, Any]:
     """Name what operations other than on files and sockets have, with the words of policies."""
     word = OPERATIONS[event.op]
     spec = EVENTS.get(word.event)
-    operation = spec.operations.get(word.word) if spec and spec.name in _BY_OPERANDS else None
+    operation = spec.operations.get(word.word) if spec and spec.name in OPERAND_EVENTS else None
     fields = [f for f in FIELDS.values() if operation and f.name in operation.fields]
     if event.op is Op.MOUNT_GUARD and event.fstype:
         fields = [FIELDS["fsType"]]
-    return {f.name: _operand(event, f) for f in fields if f.dim in _OPERANDS}
+    return {f.name: _operand(event, f) for f in fields if f.dim in OPERAND_DIMS}
 
 
 def _operand(event: Event, field: FieldSpec) -> Any:
@@ -250,7 +252,7 @@ def target(event: Event) -> str:
         return f"{words['family']}:{words['type']}"
     if event.args:
         return readable(event.args[0])
-    if OPERATIONS[event.op].event in _BY_OPERANDS:
+    if OPERATIONS[event.op].event in OPERAND_EVENTS:
         return described(event) or OPERATIONS[event.op].word
     return "(unknown)"
 

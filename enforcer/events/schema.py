@@ -15,11 +15,12 @@ from typing import Any, Final
 
 import attrs
 
-from enforcer.events.document import VERSION
+from enforcer.events.document import OPERAND_DIMS, OPERAND_EVENTS, VERSION
 from enforcer.events.operations import OPERATIONS
 from enforcer.policy.model import Verb
+from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.rules import SEVERITIES
-from enforcer.policy.vocabulary import FIELDS, Dim, Kind, ObjectFlag
+from enforcer.policy.vocabulary import EVENTS, FIELDS, Dim, FieldSpec, Kind, ObjectFlag
 
 __all__ = ["LOST", "MATCH", "Key", "schema"]
 
@@ -62,12 +63,29 @@ def _one_of(words: Any) -> Schema:
     return {"enum": list(dict.fromkeys(words))}
 
 
-def _flags_of(kind: Kind) -> tuple[Key, ...]:
+def _operands() -> tuple[Key, ...]:
+    """List the keys that are called as the fields of policies are."""
+    words = {
+        field
+        for event in OPERAND_EVENTS & EVENTS.keys()
+        for operation in EVENTS[event].operations.values()
+        for field in operation.fields
+    }
+    fields = (FIELDS[word] for word in FIELDS if word in words)
     return tuple(
-        Key(f.name, {"type": "array", "items": _one_of(f.names)}, f.doc, is_always=False)
-        for f in FIELDS.values()
-        if f.kind is kind
+        Key(f.name, _operand(f), f.doc, is_always=False) for f in fields if f.dim in OPERAND_DIMS
     )
+
+
+def _operand(field: FieldSpec) -> Schema:
+    match field.kind:
+        case Kind.FLAGS:
+            return {"type": "array", "items": _one_of(field.names)}
+        case Kind.CAPABILITY:
+            return {"type": "array", "items": _one_of(CAPABILITIES)}
+        case Kind.USER | Kind.GROUP:
+            return _COUNT
+    return _TEXT
 
 
 _NAME: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]+)+$"}
@@ -123,17 +141,21 @@ _OBJECT: Final = (
     Key("args", _TEXTS, "Arguments of the new program that found room.", is_always=False),
     Key("argc", _COUNT, "How many arguments there were.", is_always=False),
     Key("name", _TEXT, "Abstract socket, extended attribute, target.", is_always=False),
-    Key("source", _TEXT, "What is mounted.", is_always=False),
-    Key("fsType", _TEXT, "Type of the file system.", is_always=False),
-    *_flags_of(Kind.FLAGS),
+    *_operands(),
     Key("mode", {"type": "string", "pattern": "^[0-7]{4,}$"}, "Permissions.", is_always=False),
     Key("family", _TEXT, "Socket family.", is_always=False),
     Key("type", _TEXT, "Socket type.", is_always=False),
     Key("protocol", _TEXT, "Protocol.", is_always=False),
     Key("address", _TEXT, "IP address.", is_always=False),
     Key("port", _PORT, "Port.", is_always=False),
-    Key("number", _COUNT, "Self-protection: number of the target.", is_always=False),
-    Key("signal", _TEXT, "Self-protection: the signal that was sent.", is_always=False),
+    Key("number", _COUNT, "Of a system call, or of self-protection's target.", is_always=False),
+    Key("call", _TEXT, "System call.", is_always=False),
+    Key(
+        "arguments",
+        {"type": "array", "items": {"type": ["string", "integer"]}},
+        "Of the system call.",
+        is_always=False,
+    ),
 )
 
 _FIELDS: Final = Key(

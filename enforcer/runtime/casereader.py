@@ -45,7 +45,7 @@ _LINKS: Final = {
 
 _TOP: Final = ("apiVersion", "kind", "policies", "users", "groups", "links", "cases")
 _CASE_ACTOR: Final = ("as", "parent", "ancestors")
-_CASE_EXPECTED: Final = ("expect", "by", "guard", "onError", "errno", "signal", "audit")
+_CASE_EXPECTED: Final = ("expect", "by", "guard", "onError", "errno", "killedBy", "audit")
 
 
 @attrs.frozen
@@ -198,14 +198,14 @@ def _expected(item: Map, context: Context) -> Expected | None:
     if verdict is None:
         return None
     values: dict[str, Any] = {"verdict": verdict}
-    for key in ("by", "guard", "onError", "errno", "signal") if verdict == "nothing" else ():
+    for key in ("by", "guard", "onError", "errno", "killedBy") if verdict == "nothing" else ():
         if extra := item.get(key):
             context.add(f"{key!r} asks about a rule, and none is expected", extra.span)
     values["rule"] = _rule(item.get("by"), "by", context)
     for key, name in (("guard", "is_guard"), ("onError", "on_error")):
         if flag := item.get(key):
             values[name] = context.boolean(flag.value, key)
-    for key, name, table in (("errno", "error", ERRNOS), ("signal", "signal", SIGNALS)):
+    for key, name, table in (("errno", "error", ERRNOS), ("killedBy", "signal", SIGNALS)):
         if named := item.get(key):
             word = context.word(named.value, key, table)
             values[name] = table[word] if word is not None else None

@@ -112,8 +112,8 @@ _MADE_OF_SEVERAL: Final = {
 }
 _GUARDED_MOUNTS: Final = frozenset({Op.MOUNT, Op.BIND_MOUNT, Op.UNMOUNT, Op.PIVOT_ROOT})
 _OPENS: Final = frozenset({Op.READ, Op.WRITE, Op.APPEND})
-_NOT_DONE: Final = frozenset({Op.EXEC_CREDS, Op.EXEC_ARGV, Op.GUARD, Op.MOUNT_GUARD})
-"""What no process does as such: it comes with something else."""
+_NOT_DONE: Final = frozenset({Op.EXEC_CREDS, Op.EXEC_ARGV, Op.GUARD, Op.MOUNT_GUARD, Op.SYSCALL})
+"""What no process does as such, but with something else; and system calls, whose arguments have no words here."""
 
 DEEDS: Final[dict[str, Op]] = {
     names.full: op for op, names in OPERATIONS.items() if isinstance(op, Op) and op not in _NOT_DONE

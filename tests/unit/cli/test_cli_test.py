@@ -35,6 +35,10 @@ spec:
     - {name: bus, network: connect, match: {path: /run/bus}, action: deny}
     - {name: tmp, mount: mount, match: {fsType: tmpfs, mountFlags: {none: [nosuid]}}, action: deny}
     - {name: suid, file: chmod, match: {mode: {mask: "06000"}}, action: deny}
+    - {name: term, process: signal, match: {signal: term, target: /usr/sbin/sshd}, action: deny}
+    - {name: caps, process: capability, match: {capability: sys_module}, action: kill}
+    - {name: maps, kernel: bpf, match: {command: [prog_load]}, action: deny}
+    - {name: mods, kernel: module, match: {path: {notEqual: /lib/modules/**}}, action: log}
     - {name: root, file: read, match: {path: /x, process: {capabilities: CAP_SYS_ADMIN}}, action: log}
 ---
 apiVersion: enforcer/v1
@@ -68,7 +72,7 @@ GOOD = [
     "{do: file.chmod, path: /tmp/a, mode: 0755, expect: nothing}",
     "{do: file.create, path: /tmp/a, expect: permitted}",
     "{do: file.setxattr, path: /tmp/a, xattr: user.a, expect: nothing}",
-    "{do: exec, path: /usr/bin/sh, as: {binary: /usr/bin/perl}, parent: {binary: /usr/sbin/nginx}, expect: kill, by: web/shells, signal: SIGTERM}",
+    "{do: exec, path: /usr/bin/sh, as: {binary: /usr/bin/perl}, parent: {binary: /usr/sbin/nginx}, expect: kill, by: web/shells, killedBy: SIGTERM}",
     "{do: exec, path: /usr/bin/sh, ancestors: [{binary: /usr/sbin/nginx}, {binary: /usr/bin/perl}], expect: kill}",
     "{do: exec, path: /usr/bin/sh, parent: {binary: /usr/bin/perl}, expect: nothing}",
     "{do: exec, path: /srv/x.py, interpreter: /usr/bin/python3, parent: {binary: /usr/sbin/nginx}, expect: nothing}",
@@ -91,6 +95,14 @@ GOOD = [
     "{do: mount, path: /mnt, fsType: tmpfs, mountFlags: [nosuid, nodev], expect: nothing}",
     "{do: mount.move, path: /etc/web, to: /mnt, expect: deny, by: web/others, guard: true}",
     "{do: mount.unmount, path: /etc, expect: deny, guard: true}",
+    "{do: process.signal, signal: term, target: /usr/sbin/sshd, targetUid: 0, expect: deny, by: web/term}",
+    "{do: process.signal, signal: kill, target: /usr/sbin/sshd, targetUid: 0, expect: nothing}",
+    "{do: process.signal, signal: term, unknown: [target], targetUid: 0, expect: deny, onError: true}",
+    "{do: process.capability, capability: sys_module, expect: kill, by: web/caps}",
+    "{do: process.userns, expect: nothing}",
+    "{do: kernel.bpf, command: prog_load, expect: deny, by: web/maps}",
+    "{do: kernel.module, path: /tmp/x.ko, expect: log, by: web/mods}",
+    "{do: memory.mapExec, expect: nothing}",
     "{do: file.read, path: /x, expect: log, by: web/root}",
     "{do: file.read, path: /x, as: {uid: 1000}, expect: nothing}",
     "{do: file.read, path: /x, as: {uid: 0, capabilities: none}, expect: nothing}",
@@ -144,7 +156,7 @@ def test_the_verdict_is_the_expected_one(write, capsys, case):
             "case 1: in audit mode: expected deny, got nothing",
         ),
         (
-            "{do: exec, path: /usr/bin/curl, args: ['http:'], expect: kill, signal: SIGTERM}",
+            "{do: exec, path: /usr/bin/curl, args: ['http:'], expect: kill, killedBy: SIGTERM}",
             "case 1: expected the signal SIGTERM, got SIGKILL: kill by web/curl (",
         ),
     ],
@@ -184,6 +196,11 @@ def test_another_verdict_is_told_with_its_place(write, capsys, case, said):
         ("{do: network.connect, expect: deny}", "a socket needs one of 'address', 'path'"),
         ("{do: network.connect, address: x, port: 1, expect: deny}", "'x' is not an address"),
         ("{do: file.chmod, path: /a, expect: deny}", "file.chmod needs 'mode'"),
+        (
+            "{do: process.signal, signal: term, targetUid: 0, expect: deny}",
+            "process.signal needs 'target'",
+        ),
+        ("{do: syscall, expect: deny}", "6:10: do is one of "),
     ],
 )
 def test_what_is_wrong_in_a_case_is_told_with_its_place(write, capsys, case, error):
