@@ -104,8 +104,11 @@ class Asked:
 
     server: ScrapeServer
     answer: bytes | Exception = b"x 1\n"
+    now: list[float] = attrs.field(factory=list)
+    made: int = 0
 
     def text(self) -> bytes:
+        self.made += 1
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -118,18 +121,35 @@ class Asked:
 
 @pytest.fixture
 def asked():
-    reactor = Reactor()
-    made = Asked(ScrapeServer(("127.0.0.1", 0), reactor))
+    now = [0.0]
+    reactor = Reactor(clock=lambda: now[0])
+    made = Asked(ScrapeServer(("127.0.0.1", 0), reactor), now=now)
     made.server.open()
     made.server.serve(made.text)
-    reactor.every(0.01, lambda: None)
-    thread = threading.Thread(target=reactor.run)
+    thread = threading.Thread(target=_turn, args=(reactor,))
     thread.start()
     yield made
     reactor.stop()
     thread.join()
     made.server.close()
     reactor.close()
+
+
+def _turn(reactor):
+    while not reactor.is_stopping:
+        reactor.turn(0.01)
+
+
+def test_whoever_asks_often_gets_the_same_numbers(asked):
+    """Anybody on the machine may ask, and counting costs."""
+    for _ in range(3):
+        assert asked.talk(b"GET / HTTP/1.1\r\n\r\n").endswith(b"x 1\n")
+    assert asked.made == 1
+
+    asked.now[0] += 1.5
+    asked.talk(b"GET / HTTP/1.1\r\n\r\n")
+
+    assert asked.made == 2
 
 
 def test_the_port_answers_http(asked):
