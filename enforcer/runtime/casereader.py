@@ -17,7 +17,7 @@ from enforcer.errors import PolicyError
 from enforcer.policy.context import Context
 from enforcer.policy.loader import MAX_BYTES, read
 from enforcer.policy.model import Span, Verb
-from enforcer.policy.names import ERRNOS, SIGNALS, SystemResolver, TableResolver
+from enforcer.policy.names import ERRNOS, SIGNALS, Machine, SystemResolver, TableResolver
 from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe
 from enforcer.runtime.caseactor import read_actor
 from enforcer.runtime.caseobject import read_deed
@@ -54,6 +54,10 @@ class _Resolver:
 
     given: TableResolver
     system: Resolver
+
+    @property
+    def machine(self) -> Machine | None:
+        return self.given.machine
 
     def user(self, name: str) -> int | None:
         found = self.given.user(name)
