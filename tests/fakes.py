@@ -204,6 +204,9 @@ class FakeSession:
     def map_bytes(self) -> dict[str, int]:
         return {"images": 4096, "image": 65536}
 
+    def ring_use(self) -> dict[str, tuple[int, int]]:
+        return {"decisions": (512, 1 << 20), "activity": (0, 1 << 18)}
+
     def close(self) -> None:
         if not self.is_closed:
             self.is_closed = True

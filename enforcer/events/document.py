@@ -15,6 +15,7 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from enforcer.events.call import call_document, call_line
+from enforcer.events.ident import RecordId
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import readable
 from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag
@@ -61,6 +62,7 @@ def as_document(record: Record | Lost) -> dict[str, Any]:
     return {
         "version": VERSION,
         "kind": "match",
+        "id": str(RecordId.of(event)),
         "time": rfc3339(record.time_ns),
         "policy": record.origin.policy,
         "rule": record.origin.rule,

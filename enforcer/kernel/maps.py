@@ -11,9 +11,9 @@ import attrs
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import ObjectMap
 
-__all__ = ["HitCounters", "Notes", "RowHits", "StatCounters", "memory"]
+__all__ = ["RINGS", "HitCounters", "Notes", "RowHits", "StatCounters", "memory"]
 
-_RINGS: Final = ("decisions", "activity")
+RINGS: Final = ("decisions", "activity")
 _HIT_WORDS: Final = abi.sizeof("enf_hits") // 8
 
 
@@ -84,7 +84,7 @@ def memory(maps: Collection[ObjectMap], image: int) -> dict[str, int]:
         KernelError: if the kernel does not say.
     """
     sizes = {each.name: calls.memory(each.fd) for each in maps}
-    rings = {each.name: each.max_entries for each in maps if each.name in _RINGS}
+    rings = {each.name: each.max_entries for each in maps if each.name in RINGS}
     return {**sizes, **{n: max(sizes[n], size) for n, size in rings.items()}, "image": image}
 
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import mmap
+import struct
 from typing import Final, Self
 
 import attrs
 
+from enforcer.libbpf import calls
 from enforcer.libbpf.ring import Ring
 
-__all__ = ["RingBuffer"]
+__all__ = ["RingBuffer", "ring_use"]
 
 BATCH_BYTES: Final = 1 << 15
 """About how much one drain takes: bounds the memory and the time of a turn of the loop."""
@@ -51,3 +54,24 @@ class RingBuffer:
     def close(self) -> None:
         """Stop reading. Idempotent."""
         self._ring.close()
+
+
+def ring_use(fd: int) -> tuple[int, int]:
+    """
+    Return how many bytes of the ring buffer map of *fd* wait to be read, and how many it holds.
+
+    The two pages before its data are the positions of reader and writers, which only ever grow.
+
+    Raises:
+        KernelError: if it is no map.
+        OSError: if it cannot be mapped.
+    """
+    size = calls.map_facts(fd).max_entries
+    read, written = (_position(fd, page) for page in (0, 1))
+    return max(0, written - read), size
+
+
+def _position(fd: int, page: int) -> int:
+    length = mmap.PAGESIZE
+    with mmap.mmap(fd, length, prot=mmap.PROT_READ, offset=page * length) as shared:
+        return int(struct.unpack_from("=Q", shared)[0])

@@ -25,14 +25,15 @@ from enforcer.kernel.image_map import Call, Image, ImageHead, ImageMap, calls_of
 from enforcer.kernel.labels import label_tasks
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.lsm import check_lsm
-from enforcer.kernel.maps import Notes, RowHits, StatCounters, memory
+from enforcer.kernel.maps import RINGS, Notes, RowHits, StatCounters, memory
 from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role
-from enforcer.kernel.ringbuf import RingBuffer
+from enforcer.kernel.ringbuf import RingBuffer, ring_use
 from enforcer.kernel.succession import Committed, Succession
 from enforcer.libbpf.handles import BpfObject
 
 __all__ = ["Committed", "Image", "Session"]
+
 
 
 @attrs.define(eq=False)
@@ -190,12 +191,13 @@ class Session:
         wanted = programs.needed(self._images.head.ops)
         return tuple(s.name for s in wanted if s not in self._specs)
 
+    def ring_use(self) -> dict[str, tuple[int, int]]:
+        """Return, by ring, how many bytes of records wait and how many it holds; raises OSError."""
+        return {name: ring_use(self._engine.maps[name].fd) for name in RINGS}
+
     def fits(self, image: Image) -> bool:
         """Whether :meth:`commit` can put *image* in force without a new session."""
         head = ImageHead.of(image.data)
-        served = 0
-        for spec in self._specs:
-            served |= spec.ops
         return (
             head.size <= self._sizes.image
             and head.n_rows <= self._sizes.rows

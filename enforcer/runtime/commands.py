@@ -23,6 +23,7 @@ from enforcer.runtime.protocol import CONFIRM_LEAST, CONFIRM_MOST
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from enforcer.runtime.overview import Overview
     from enforcer.runtime.ports import PolicyControl
 
 __all__ = ["COMMANDS", "REQUEST_LIMIT", "Desk", "Request", "parse_request", "refusal"]
@@ -36,11 +37,18 @@ _FILE_LIMIT = 4096
 
 @attrs.frozen
 class Desk:
-    """Whom the commands ask; without *policies* nothing can be changed."""
+    """
+    Whom the commands ask.
+
+    Without *policies* nothing can be changed, without *overview* nothing watched; without *sources*
+    nobody learns what the policies in force were made of.
+    """
 
     status: Callable[[], dict[str, Any]]
     stop: Callable[[], None]
     policies: PolicyControl | None
+    overview: Overview | None = None
+    sources: Callable[[], dict[str, Any]] | None = None
 
 
 @attrs.frozen
@@ -62,12 +70,14 @@ class Command:
         fields: what the request holds beside the command.
         deed: for a change, what the audit trail says of it once it is done.
         follows: whether records are sent after the answer.
+        watches: whether beats are.
     """
 
     serve: Callable[[Desk, dict[str, Any]], dict[str, Any]]
     fields: dict[str, Field] = attrs.field(factory=dict)
     deed: str = ""
     follows: bool = False
+    watches: bool = False
 
 
 @attrs.frozen
@@ -162,6 +172,7 @@ def _is_time(value: Any) -> bool:
 _NAME = _text(_NAME_LIMIT, "the name of a policy")
 _TEXT = _text(MAX_BYTES, f"the text of a policy file, up to {MAX_BYTES} bytes")
 _FILE = _text(_FILE_LIMIT, "the name that places of the text begin with")
+_ID = _text(_NAME_LIMIT, "the id of a record")
 _MODES = tuple(mode.value for mode in Mode)
 _MODE = Field(lambda value: isinstance(value, str) and value in _MODES, " or ".join(_MODES))
 _WITHIN = Field(_is_time, f"{CONFIRM_LEAST:g} to {CONFIRM_MOST:g} seconds", is_optional=True)
@@ -179,6 +190,31 @@ def _status(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
 
 def _events(_desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
     return {}
+
+
+def _overview(desk: Desk) -> Overview:
+    if desk.overview is None:
+        raise ControlError("this daemon keeps no records that could be shown")
+    return desk.overview
+
+
+def _watch(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+    return _overview(desk).opening()
+
+
+def _record(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+    found = _overview(desk).document(asked["id"])
+    if found is None:
+        raise ControlError(
+            f"no record {_shown(asked['id'])} is kept any more: the newest are, all are in the logs"
+        )
+    return {"record": found}
+
+
+def _sources(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+    if desk.sources is None:
+        raise ControlError("this daemon does not tell what its policies were made of")
+    return {"sources": desk.sources()}
 
 
 def _stop(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
@@ -232,6 +268,9 @@ _SOON = {"confirmWithin": _WITHIN}
 COMMANDS: dict[str, Command] = {
     "status": Command(_status),
     "events": Command(_events, follows=True),
+    "watch": Command(_watch, watches=True),
+    "record": Command(_record, {"id": _ID}),
+    "sources": Command(_sources),
     "stop": Command(_stop, deed="stop asked for"),
     "reload": Command(_reload, _SOON, deed="policies reloaded"),
     "confirm": Command(_confirm, deed="policies confirmed"),

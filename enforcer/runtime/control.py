@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from enforcer.runtime.overview import Overview
     from enforcer.runtime.ports import PolicyControl
     from enforcer.runtime.reactor import Reactor, Timer
 
@@ -52,6 +53,7 @@ class _Connection:
     sent: int = 0  # bytes of the first outgoing line
     lost: int = 0
     is_follower: bool = False
+    is_watcher: bool = False
     is_ending: bool = False
 
     def next_line(self) -> bytearray | None:
@@ -76,6 +78,8 @@ class ControlServer:
         stop: called when somebody asked for the end.
         policies: carries out changes; None if nothing can be changed.
         report: gets a sentence for every change, and for what went wrong.
+        overview: what watchers are shown; None if nothing can be watched.
+        sources: says what the policies in force were made of.
     """
 
     path: Path
@@ -84,6 +88,8 @@ class ControlServer:
     stop: Callable[[], None]
     policies: PolicyControl | None
     report: Callable[[str], None] = attrs.field(kw_only=True)
+    overview: Overview | None = attrs.field(default=None, kw_only=True)
+    sources: Callable[[], dict[str, Any]] | None = attrs.field(default=None, kw_only=True)
     refused: int = attrs.field(default=0, init=False)
     failures: int = attrs.field(default=0, init=False)
     _listener: socket.socket | None = attrs.field(default=None, init=False)
@@ -125,6 +131,16 @@ class ControlServer:
                 connection.lost += 1
             else:
                 self._send(connection, line)
+
+    @property
+    def has_watchers(self) -> bool:
+        """Whether anybody takes beats."""
+        return any(c.is_watcher for c in self._connections)
+
+    def beat(self, line: bytes) -> None:
+        """Send one beat to every watcher that has taken what it got before."""
+        for connection in [c for c in self._connections if c.is_watcher and not c.outgoing]:
+            self._send(connection, line)
 
     def close(self) -> None:
         """Stop listening, end every connection. Idempotent."""
@@ -188,7 +204,7 @@ class ControlServer:
             raw = b""
         if not raw:
             self._drop(connection)
-        elif not (connection.is_ending or connection.is_follower):
+        elif not (connection.is_ending or connection.is_follower or connection.is_watcher):
             connection.request += raw  # else a refusal is on its way, or records: nothing is heard
 
     def _heed(self, connection: _Connection) -> None:
@@ -224,13 +240,16 @@ class ControlServer:
             return
         self._send(connection, self._answer(request, connection.peer))
         # After ``stop`` the connection stays open: its end tells that enforcement has ended.
-        if request.command.follows:
-            connection.is_follower = True
+        if request.command.follows or request.command.watches:
+            connection.is_follower = request.command.follows
+            connection.is_watcher = request.command.watches and self.overview is not None
             connection.request.clear()
 
     def _answer(self, request: Request, peer: Peer) -> bytes:
         try:
-            answer = request.serve(Desk(self._status, self.stop, self.policies))
+            answer = request.serve(
+                Desk(self._status, self.stop, self.policies, self.overview, self.sources)
+            )
             line = encode({"ok": True, **answer})
         except EnforcerError as error:
             said = refusal(error)
@@ -255,6 +274,7 @@ class ControlServer:
             "control": {
                 "connections": len(self._connections),
                 "followers": sum(c.is_follower for c in self._connections),
+                "watchers": sum(c.is_watcher for c in self._connections),
                 "refused": self.refused,
                 "failures": self.failures,
             },

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import KernelError
+from enforcer.runtime.beats import Beats
 from enforcer.runtime.control import ControlServer
 from enforcer.runtime.notify import Notifier
+from enforcer.runtime.overview import Overview
 from enforcer.runtime.reactor import Reactor
 from enforcer.runtime.report import status
 from enforcer.sinks.jsonl import json_line
@@ -57,6 +59,8 @@ class Daemon:
         notifier: tells the service manager how things are.
         hangup: what SIGHUP asks for besides opening the logs anew.
         persists: leave enforcement in force at the end.
+        overview: what dashboards are shown.
+        sources: says what the policies in force were made of; None if nobody may ask.
     """
 
     session: KernelSession
@@ -65,12 +69,15 @@ class Daemon:
     hangup: Callable[[], None] | None = None
     persists: bool = False
     reactor: Reactor = attrs.field(factory=Reactor)
+    overview: Overview = attrs.field(factory=Overview)
+    sources: Callable[[], dict[str, Any]] | None = None
     control: ControlServer | None = attrs.field(default=None, init=False)
     _started: float = attrs.field(factory=time.monotonic, init=False)
     _pipeline: Pipeline | None = attrs.field(default=None, init=False)
     _is_armed: bool = attrs.field(default=False, init=False)
     _watched: int = attrs.field(default=-1, init=False)
     _has_backlog: bool = attrs.field(default=False, init=False)
+    _beats: Beats | None = attrs.field(default=None, init=False)
 
     def listen(self, path: Path) -> None:
         """
@@ -80,12 +87,20 @@ class Daemon:
             OSError: the socket cannot be made.
         """
         self.control = ControlServer(
-            path, self.reactor, self.status, self.stop, policies=self.policies, report=self._report
+            path,
+            self.reactor,
+            self.status,
+            self.stop,
+            policies=self.policies,
+            report=self._report,
+            overview=self.overview,
+            sources=self.sources,
         )
         self.control.open()
 
     def publish(self, record: Record | Lost) -> None:
-        """Send *record* to whoever follows."""
+        """Keep *record* in mind, and send it to whoever follows."""
+        self.overview.observe(record)
         if self.control is not None and self.control.has_followers:
             self.control.publish(json_line(record))
 
@@ -168,7 +183,17 @@ class Daemon:
             )
         except KernelError as error:
             self._running().fanout.report(f"the kernel's counters cannot be read: {error}")
+        self._beat()
         self._arm_retry()
+
+    def _beat(self) -> None:
+        self.overview.tick()
+        if self._beats is None:
+            self._beats = Beats(
+                self.session, self._running(), self.policies, self.overview, self._uptime
+            )
+        if self.control is not None and self.control.has_watchers:
+            self.control.beat(self._beats.line())
 
     def _arm_retry(self) -> None:
         due = self._running().fanout.next_due()
@@ -203,7 +228,7 @@ class Daemon:
         pipeline.fanout.close()
         lost = counted.get("LOST_DECISIONS", 0) + counted.get("LOST_ACTIVITY", 0)
         return Ending(
-            seconds=time.monotonic() - self._started,
+            seconds=self._uptime(),
             outcomes=dict(pipeline.stats.by_outcome),
             lost=lost + pipeline.stats.malformed,
             hits=hits,
@@ -211,8 +236,10 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """Describe what is in force and what it did; raises KernelError."""
-        uptime = time.monotonic() - self._started
-        return status(self.session, self._running(), self.policies, uptime)
+        return status(self.session, self._running(), self.policies, self._uptime())
+
+    def _uptime(self) -> float:
+        return time.monotonic() - self._started
 
     def _report(self, sentence: str) -> None:
         self._running().fanout.report(sentence)

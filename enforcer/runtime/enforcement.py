@@ -20,6 +20,7 @@ from enforcer.policy.model import Mode, PolicySet
 from enforcer.runtime.commit import Proposal, put_in_force
 from enforcer.runtime.difference import describe
 from enforcer.runtime.inforce import InForce, Pending
+from enforcer.runtime.ledger import Counts
 from enforcer.runtime.making import Made, Order, make_apart
 from enforcer.runtime.prepare import Packed, Sources, prepare
 
@@ -143,8 +144,8 @@ class Enforcement:
 
     def policies(self) -> list[dict[str, Any]]:
         """Describe every policy."""
-        counts = self.sessions.counts()
-        return [facts.as_dict(counts.of_policy(facts.name)) for facts in self.now.facts]
+        counts = self.sessions.counts().by_policy()
+        return [facts.as_dict(counts.get(facts.name, Counts())) for facts in self.now.facts]
 
     def show(self, name: str) -> dict[str, Any]:
         """

@@ -56,6 +56,13 @@ class Ledger:
                 total += counts
         return total
 
+    def by_policy(self) -> dict[str, Counts]:
+        """Return the counts of every policy that has any, in one pass."""
+        totals: dict[str, Counts] = {}
+        for (policy, _), counts in self._totals.items():
+            totals[policy] = totals.get(policy, Counts()) + counts
+        return totals
+
     def as_list(self) -> list[list[Any]]:
         """Describe it in JSON."""
         return [

@@ -53,6 +53,9 @@ class KernelSession(Protocol):
     def map_bytes(self) -> dict[str, int]:
         """Memory by map, as the kernel accounts it."""
 
+    def ring_use(self) -> dict[str, tuple[int, int]]:
+        """Bytes of records that wait, and that there is room for, by ring."""
+
     @property
     def has_backlog(self) -> bool:
         """Whether records may wait where no descriptor tells of them."""

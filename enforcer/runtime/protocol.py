@@ -4,8 +4,8 @@ The words of the control socket, and the client's side of it.
 
 One JSON object per line in both directions. The client sends ``{"command": NAME, …}`` with the fields
 of the command; the answer is ``{"ok": true, …}`` or ``{"ok": false, "error": SENTENCE}``, with ``errors``
-if policies are wrong. After ``events`` records follow, one line each, until either side closes. After
-``stop`` the connection closes when enforcement has ended.
+if policies are wrong. After ``events`` records follow, one line each, and after ``watch`` beats, at most
+one each second, until either side closes. After ``stop`` the connection closes when enforcement has ended.
 """
 
 from __future__ import annotations
@@ -28,15 +28,19 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIRM_LEAST",
     "CONFIRM_MOST",
+    "LINE_LIMIT",
     "Client",
     "NoDaemonError",
     "encode",
+    "refused",
 ]
 
 CONFIRM_LEAST = 1.0  # seconds; nobody types a confirmation faster
 CONFIRM_MOST = 3600.0  # seconds; longer is not waiting but forgetting
 
-_LINE_LIMIT = 16 << 20
+LINE_LIMIT = 16 << 20
+"""Bytes of the longest answer that is taken."""
+
 _PATIENCE = 5.0  # seconds, with a daemon that has too many callers
 
 
@@ -71,7 +75,7 @@ class Client:
             _connect(connection, str(path))
         except OSError as error:
             connection.close()
-            raise _refused(path, error) from error
+            raise refused(path, error) from error
         return cls(connection)
 
     def ask(self, command: str, **fields: Any) -> dict[str, Any]:
@@ -90,7 +94,7 @@ class Client:
         except OSError as error:
             why = error.strerror or "it does not read"
             raise ControlError(f"the daemon does not take the command: {why}") from error
-        answer = self._next()
+        answer = self.next_message()
         if answer is None:
             raise ControlError("the daemon closed the connection without an answer")
         if answer.get("ok"):
@@ -102,7 +106,7 @@ class Client:
     def follow(self) -> Iterator[dict[str, Any]]:
         """Yield every further message until the daemon closes the connection."""
         self._socket.settimeout(None)
-        while (message := self._next()) is not None:
+        while (message := self.next_message()) is not None:
             yield message
 
     def wait_closed(self, timeout: float) -> bool:
@@ -117,7 +121,13 @@ class Client:
             return True
         return True
 
-    def _next(self) -> dict[str, Any] | None:
+    def next_message(self) -> dict[str, Any] | None:
+        """
+        Wait for the next message; None if the daemon closed the connection.
+
+        Raises:
+            ControlError: nothing came in time, or no message.
+        """
         while b"\n" not in self._rest:
             try:
                 more = self._socket.recv(65536)
@@ -130,7 +140,7 @@ class Client:
             if not more:
                 return None
             self._rest += more
-            if len(self._rest) > _LINE_LIMIT:
+            if len(self._rest) > LINE_LIMIT:
                 raise ControlError("the daemon sent a line without an end")
         line, _, self._rest = self._rest.partition(b"\n")
         message = json.loads(line)
@@ -164,7 +174,8 @@ def _connect(connection: socket.socket, path: str) -> None:
         while_busy(_PATIENCE)(connection.connect, path)
 
 
-def _refused(path: Path, error: OSError) -> ControlError:
+def refused(path: Path, error: OSError) -> ControlError:
+    """Say why there is no connection to *path*."""
     if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED}:
         return NoDaemonError("no daemon is running: start it with: enforcer start")
     if error.errno in {errno.EACCES, errno.EPERM}:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from enforcer.policy.model import Verb
+from enforcer.policy.vocabulary import Dim
+
 if TYPE_CHECKING:
-    from enforcer.policy.model import PolicySet
+    from enforcer.policy.model import PolicySet, Rule
     from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.pipeline import Pipeline
     from enforcer.runtime.ports import Hits, KernelSession, PolicyControl
@@ -27,6 +30,7 @@ class PolicyFacts:
         origin: "file", or "added" at run time.
         is_enabled: whether it is in force.
         is_mode_set: whether its mode was set at run time.
+        degraded: names of rules that can be recorded but not prevented.
     """
 
     name: str
@@ -37,6 +41,7 @@ class PolicyFacts:
     origin: str = "file"
     is_enabled: bool = True
     is_mode_set: bool = False
+    degraded: tuple[str, ...] = ()
 
     def as_dict(self, counts: Hits) -> dict[str, Any]:
         """Describe it in JSON, with how often it decided."""
@@ -49,6 +54,7 @@ class PolicyFacts:
             "enabled": self.is_enabled,
             "origin": self.origin,
             "modeSet": self.is_mode_set,
+            "degraded": list(self.degraded),
             "enforced": counts.enforced,
             "audited": counts.audited,
         }
@@ -66,24 +72,43 @@ def facts_of(policies: PolicySet, overlay: Overlay) -> tuple[PolicyFacts, ...]:
             origin="added" if policy.span.file in overlay.added else "file",
             is_enabled=policy.name not in overlay.disabled,
             is_mode_set=policy.name in overlay.modes,
+            degraded=tuple(rule.name for rule in policy.rules if _is_degraded(rule)),
         )
         for policy in policies.policies
     )
+
+
+def _is_degraded(rule: Rule) -> bool:
+    """Tell whether *rule* refuses by what is known only when it has happened."""
+    has_args = any(condition.field.dim == Dim.ARG_ANY for condition in rule.conditions)
+    return rule.event == "exec" and rule.action.verb is Verb.DENY and has_args
 
 
 def status(
     session: KernelSession, pipeline: Pipeline, policies: PolicyControl | None, uptime: float
 ) -> dict[str, Any]:
     """Describe what is in force and what it did."""
-    counted = session.stats()
     map_bytes = session.map_bytes()
+    return {
+        **health(session, pipeline, uptime),
+        **(policies.describe() if policies is not None else {}),
+        "memory": {
+            "residentBytes": resident_bytes(),
+            "mapBytes": sum(map_bytes.values()),
+            "maps": map_bytes,
+        },
+    }
+
+
+def health(session: KernelSession, pipeline: Pipeline, uptime: float) -> dict[str, Any]:
+    """Describe what runs and what it lost: what costs little, and changes all the time."""
+    counted = session.stats()
     return {
         "pid": os.getpid(),
         "uptimeSeconds": round(uptime, 1),
         "generation": session.generation,
         "programs": len({p for programs in session.operations.values() for p in programs}),
         "missing": list(session.missing),
-        **(policies.describe() if policies is not None else {}),
         "records": {
             "total": pipeline.stats.records,
             "byOutcome": dict(pipeline.stats.by_outcome),
@@ -101,11 +126,6 @@ def status(
             for outlet in pipeline.fanout.outlets
         ],
         "kernel": {name.lower(): count for name, count in counted.items()},
-        "memory": {
-            "residentBytes": resident_bytes(),
-            "mapBytes": sum(map_bytes.values()),
-            "maps": map_bytes,
-        },
     }
 
 

@@ -113,6 +113,10 @@ class Sessions:
         """Memory by map."""
         return self.current.map_bytes()
 
+    def ring_use(self) -> dict[str, tuple[int, int]]:
+        """Bytes that wait and that there is room for, by ring."""
+        return self.current.ring_use()
+
     def counts(self) -> Ledger:
         """Count by policy and rule, over reloads and restarts."""
         ledger = self.ledger.copy()

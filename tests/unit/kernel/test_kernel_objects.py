@@ -8,7 +8,7 @@ import pytest
 
 from enforcer.errors import KernelError, VerifierError
 from enforcer.kernel.image_map import ImageMap
-from enforcer.kernel.ringbuf import RingBuffer
+from enforcer.kernel.ringbuf import RingBuffer, ring_use
 from enforcer.libbpf import calls, log
 from enforcer.libbpf.handles import BpfObject
 from enforcer.libbpf.ring import Ring
@@ -162,6 +162,20 @@ def test_descriptor_is_readable_only_while_records_wait(loaded):
 
     ring.drain()
     assert ([], [], []) == select.select([ring.fileno()], [], [], 0)
+
+
+@pytest.mark.kernel
+def test_how_full_a_ring_is(loaded):
+    """What waits is known by bytes, and nothing waits once it was read."""
+    fd = loaded.maps["first"].fd
+    size = ring_use(fd)[1]
+    run(loaded, first=2)
+
+    waiting = ring_use(fd)
+    RingBuffer.open(fd, loaded.maps["second"].fd).drain()
+
+    assert waiting[0] >= 2 * _RECORD_BYTES
+    assert (0, size) == ring_use(fd)
 
 
 @pytest.mark.kernel

@@ -11,6 +11,9 @@ from enforcer.runtime.commands import COMMANDS, parse_request
 GOOD = {
     "status": {},
     "events": {},
+    "watch": {},
+    "record": {"id": "3f9c0a1b-1f-2-0"},
+    "sources": {},
     "stop": {},
     "reload": {"confirmWithin": 60},
     "confirm": {},

@@ -41,7 +41,13 @@ def test_status(served, path):
         status = client.ask("status")["status"]
 
     assert status["pid"] == 7
-    assert status["control"] == {"connections": 1, "followers": 0, "refused": 0, "failures": 0}
+    assert status["control"] == {
+        "connections": 1,
+        "followers": 0,
+        "watchers": 0,
+        "refused": 0,
+        "failures": 0,
+    }
 
 
 def test_several_commands_on_one_connection(served, path):

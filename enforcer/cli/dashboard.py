@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: MIT
+"""
+See what the running daemon decides, as it happens.
+
+Attaches to the daemon through its control socket; any number may. The daemon sends one summary a
+second, whatever happens, and never waits for a dashboard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import selectors
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.cli.arguments import add_socket
+from enforcer.cli.exits import Exit, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from enforcer.cli.screen import Screen
+    from enforcer.runtime.feed import Feed
+    from enforcer.runtime.reactor import Reactor
+    from enforcer.ui.board import Board
+    from enforcer.ui.keys import Keyboard
+    from enforcer.ui.model import Model
+    from enforcer.ui.painter import Painter
+    from enforcer.ui.rows import Frame, Glyphs
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  enforcer dashboard
+  enforcer dashboard --once                 print one frame and end
+  enforcer dashboard --svg frame.svg --size 160x50
+
+keys: ? shows them all; q leaves, enforcement goes on. NO_COLOR and dumb terminals are respected.
+"""
+
+_SIZE = re.compile(r"(\d{2,4})x(\d{2,4})")
+_SECOND = 1.0
+_DUMB_EVERY = 5.0  # seconds between frames where every frame is printed below the last
+_ESCAPE = 0.05  # seconds in which the rest of a key's sequence must have come
+_FIRST = 10.0  # seconds for the first beat of a daemon that is there
+_PLAIN_SIZE = (80, 24)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument("--once", action="store_true", help="print one frame and end")
+    parser.add_argument("--svg", metavar="FILE", type=Path, help="save one frame and end")
+    parser.add_argument(
+        "--size",
+        metavar="COLUMNSxLINES",
+        type=_size,
+        help="size of that frame (default: that of the terminal, else 80x24)",
+    )
+    add_socket(parser)
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 160x50")
+    return int(found[1]), int(found[2])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show it."""
+    if args.once or args.svg is not None:
+        _show_once(args)
+        return Exit.OK
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the dashboard needs a terminal: use --once or --svg FILE without one")
+    _live(args.socket)
+    return Exit.OK
+
+
+# ---- One frame ----------------------------------------------------------------------------------
+
+
+def _show_once(args: argparse.Namespace) -> None:
+    from enforcer.errors import ControlError
+    from enforcer.runtime.protocol import Client
+    from enforcer.ui.painter import Painter
+
+    model = _model()
+    with Client.connect(args.socket, timeout=_FIRST) as client:
+        now = time.monotonic()
+        model.open(client.ask("watch"), now)
+        beat = client.next_message()
+        if beat is None:
+            raise ControlError("the daemon ended before it said anything")
+        model.beat(beat, now)
+    columns, lines = args.size or _size_here()
+    if args.svg is not None:
+        console = _console(columns, is_recording=True)
+        console.print(_draw(model, columns, lines, _glyphs(console)), crop=False, soft_wrap=True)
+        console.save_svg(str(args.svg), title="enforcer dashboard")
+    if args.once:
+        console = _console(columns)
+        frame = _draw(model, columns, lines, _glyphs(console))
+        sys.stdout.flush()
+        sys.stdout.buffer.write(Painter(console, can_move=False).paint(frame).rstrip() + b"\n")
+
+
+def _size_here() -> tuple[int, int]:
+    try:
+        found = os.get_terminal_size(sys.stdout.fileno())
+    except OSError:
+        return _PLAIN_SIZE
+    return (found.columns, found.lines - 1) if found.columns else _PLAIN_SIZE
+
+
+def _model() -> Model:
+    from enforcer.ui.model import Model
+
+    return Model(host=os.uname().nodename)
+
+
+def _console(columns: int, *, is_recording: bool = False) -> Console:
+    from rich.console import Console
+
+    if is_recording:
+        # What is recorded is a picture: it has all colours, whatever this terminal has.
+        return Console(
+            file=io.StringIO(),
+            width=columns,
+            record=True,
+            force_terminal=True,
+            color_system="truecolor",
+            no_color=False,
+            highlight=False,
+        )
+    return Console(width=columns, highlight=False)
+
+
+def _glyphs(console: Console) -> Glyphs:
+    from enforcer.ui.rows import Glyphs
+
+    return Glyphs() if console.encoding.startswith("utf") else Glyphs.plain()
+
+
+def _draw(model: Model, columns: int, lines: int, glyphs: Glyphs) -> Frame:
+    from enforcer.ui.frames import draw
+
+    return draw(model, columns, lines, glyphs, time.monotonic())
+
+
+# ---- Live -----------------------------------------------------------------------------------------
+
+
+def _live(socket: Path) -> None:
+    from enforcer.cli.screen import Screen
+    from enforcer.runtime.reactor import Reactor
+    from enforcer.ui.keys import Keyboard
+    from enforcer.ui.painter import Painter
+
+    reactor = Reactor()
+    is_dumb = os.environ.get("TERM", "dumb") in {"dumb", "unknown"}
+    screen = Screen(sys.stdin.fileno(), sys.stdout.fileno(), reactor, is_dumb)
+    painter = Painter(_console(screen.size()[0]), can_move=not is_dumb)
+    dashboard = _Dashboard(reactor, screen, painter, Keyboard(), _model(), socket)
+    try:
+        dashboard.run()
+    finally:
+        reactor.close()
+
+
+@attrs.define(eq=False)
+class _Dashboard:
+    """One dashboard on a terminal; also does what its keys ask for."""
+
+    reactor: Reactor
+    screen: Screen
+    painter: Painter
+    keyboard: Keyboard
+    model: Model
+    socket: Path
+    _feed: Feed = attrs.field(init=False)
+    _board: Board = attrs.field(init=False)
+    _glyphs: Glyphs = attrs.field(init=False)
+    _drawn: float = 0.0
+
+    def __attrs_post_init__(self) -> None:
+        from enforcer.runtime.feed import Feed
+        from enforcer.ui.board import Board
+
+        self._feed = Feed(self.socket, self.reactor, self._opened, self._beat, self._gone)
+        self._board = Board(self.model, self)
+        self._glyphs = _glyphs(self.painter.console)
+
+    def run(self) -> None:
+        """Show until told to leave."""
+        calls: dict[int, Callable[[], None]] = {
+            signal.SIGINT: self.leave,
+            signal.SIGTERM: self.leave,
+            signal.SIGHUP: self.leave,
+            signal.SIGTSTP: self._suspend,
+            signal.SIGWINCH: self.redraw,
+        }
+        try:
+            with self.screen, self.reactor.signals(calls):
+                self.reactor.watch(self.screen.fd_in, selectors.EVENT_READ, self._read)
+                self._feed.start()
+                self._draw()
+                self.reactor.every(_SECOND, self._tick)
+                self.reactor.run()
+        except OSError:
+            if os.isatty(self.screen.fd_out):
+                raise
+            # The terminal has gone, and whoever looked at it: that is an end, too.
+        finally:
+            self._feed.close()
+
+    # ---- Errands of the keys ---------------------------------------------------------------------
+
+    def leave(self) -> None:
+        """End the dashboard."""
+        self.reactor.stop()
+
+    def redraw(self) -> None:
+        """Draw everything anew, in the size that the terminal has now."""
+        self.painter.console = _console(self.screen.size()[0])
+        self.screen.write(self.painter.forget())
+        self._draw()
+
+    def look_up(self, event: dict[str, Any]) -> None:
+        """Ask the daemon for the whole record."""
+        from enforcer.ui.detail import lines_of
+
+        def answered(answer: dict[str, Any]) -> None:
+            detail = self.model.detail
+            if detail is None or detail.brief is not event:
+                return  # somebody else is looked at by now
+            detail.is_waiting = False
+            if answer.get("ok"):
+                detail.lines = list(lines_of(answer["record"]))
+            else:
+                detail.lines = [(str(answer.get("error")), "bad")]
+            self._draw()
+
+        self._feed.ask("record", answered, id=event["id"])
+
+    def set_mode(self, policy: str, mode: str) -> None:
+        """Ask the daemon for the change."""
+
+        def answered(answer: dict[str, Any]) -> None:
+            if answer.get("ok"):
+                self.model.say(f"policy {policy}: mode {mode}, generation {answer['generation']}")
+            else:
+                self.model.say(str(answer.get("error")), badly=True)
+            self._draw()
+
+        self._feed.ask("policy-set-mode", answered, name=policy, mode=mode)
+
+    # ---- What comes ------------------------------------------------------------------------------
+
+    def _read(self, _: int) -> None:
+        data = os.read(self.screen.fd_in, 4096)
+        if not data:
+            self.leave()
+        for key in self.keyboard.keys(data):
+            self._board.press(key)
+        if self.keyboard.is_waiting:
+            self.reactor.after(_ESCAPE, self._settle)
+        self._draw()
+
+    def _settle(self) -> None:
+        for key in self.keyboard.settle():
+            self._board.press(key)
+            self._draw()
+
+    def _opened(self, answer: dict[str, Any]) -> None:
+        self.model.open(answer, time.monotonic())
+
+    def _beat(self, beat: dict[str, Any]) -> None:
+        self.model.beat(beat, time.monotonic())
+        self._draw_by_itself()
+
+    def _gone(self, why: str) -> None:
+        self.model.lose(why, time.monotonic())
+        self._draw_by_itself()
+
+    def _tick(self) -> None:
+        """While the daemon says nothing, at least the time goes on."""
+        from enforcer.ui.model import Link
+
+        now = time.monotonic()
+        if self.model.link is not Link.LIVE or self.model.silence(now):
+            self._draw_by_itself()
+
+    def _suspend(self) -> None:
+        self.screen.leave()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self.screen.enter()
+        self.redraw()
+
+    # ---- Drawing -----------------------------------------------------------------------------------
+
+    def _draw_by_itself(self) -> None:
+        if not self.screen.is_dumb or time.monotonic() >= self._drawn + _DUMB_EVERY:
+            self._draw()
+
+    def _draw(self) -> None:
+        if self.screen.is_busy:
+            return  # a slow terminal gets the next frame when it has taken this one
+        columns, lines = self.screen.size()
+        self._drawn = time.monotonic()
+        self.screen.write(self.painter.paint(_draw(self.model, columns, lines, self._glyphs)))

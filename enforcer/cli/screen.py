@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""
+A terminal while a dashboard has it: keys one by one, a screen of its own, and all of it given back.
+
+Nothing here waits: what the terminal does not take at once is held, and meanwhile no frame is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import selectors
+import termios
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.ui.painter import ENTER, LEAVE
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from enforcer.runtime.reactor import Reactor
+
+__all__ = ["Screen"]
+
+_CHUNK = 512  # a terminal that says "writable" takes this much without blocking
+_LOCAL = 3  # index of the local modes in what tcgetattr returns
+
+
+@attrs.define(eq=False)
+class Screen:
+    """
+    Owns the modes of the terminal between ``with`` and its end.
+
+    Attributes:
+        fd_in, fd_out: of the terminal.
+        is_dumb: it cannot move its cursor, nor has it another screen.
+    """
+
+    fd_in: int
+    fd_out: int
+    reactor: Reactor
+    is_dumb: bool = False
+    _before: list[Any] | None = None
+    _held: bytes = b""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has not taken everything yet."""
+        return bool(self._held)
+
+    def size(self) -> tuple[int, int]:
+        """Return columns and lines, as they are now."""
+        try:
+            found = os.get_terminal_size(self.fd_out)
+        except OSError:
+            return 80, 24
+        return found.columns or 80, found.lines or 24
+
+    def enter(self) -> None:
+        """
+        Take the terminal.
+
+        Raises:
+            OSError: it has gone.
+        """
+        self._before = termios.tcgetattr(self.fd_in)
+        ours = termios.tcgetattr(self.fd_in)
+        ours[_LOCAL] &= ~(
+            termios.ICANON | termios.ECHO
+        )  # Ctrl-C stays a signal, for all who share it
+        termios.tcsetattr(self.fd_in, termios.TCSADRAIN, ours)
+        if not self.is_dumb:
+            self.write(ENTER)
+
+    def leave(self) -> None:
+        """Give the terminal back, as far as it is still there. Idempotent."""
+        before, self._before = self._before, None
+        if before is None:
+            return
+        self._held = b""
+        self.reactor.forget(self.fd_out)
+        try:
+            if not self.is_dumb:
+                os.write(self.fd_out, LEAVE)
+            termios.tcsetattr(self.fd_in, termios.TCSADRAIN, before)
+        except (OSError, termios.error):
+            return  # it has gone: nothing is left to be given back
+
+    def write(self, data: bytes) -> None:
+        """
+        Let the terminal show *data*, now or when it can.
+
+        Raises:
+            OSError: it has gone.
+        """
+        self._held += data
+        self._push()
+
+    def _push(self) -> None:
+        while self._held and self._is_writable():
+            self._held = self._held[os.write(self.fd_out, self._held[:_CHUNK]) :]
+        if self._held:
+            self.reactor.watch(self.fd_out, selectors.EVENT_WRITE, lambda _: self._push())
+        else:
+            self.reactor.forget(self.fd_out)
+
+    def _is_writable(self) -> bool:
+        poll = select.poll()
+        poll.register(self.fd_out, select.POLLOUT)
+        return bool(poll.poll(0))
+
+    def __enter__(self) -> Self:
+        self.enter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.leave()

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""A record in short: what a list shows of it, with every text bounded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from enforcer.events.document import errno_name, rfc3339, signal_name, target
+from enforcer.events.ident import RecordId
+from enforcer.events.operations import OPERATIONS
+from enforcer.events.stats import outcome
+
+if TYPE_CHECKING:
+    from enforcer.events.types import Actor, Event, Record
+
+__all__ = ["brief"]
+
+_MOST = 256  # characters of each text; the whole record is asked for by its id
+
+
+def brief(record: Record) -> dict[str, Any]:
+    """Make the JSON object; keys are those of the whole record where they mean the same."""
+    event = record.event
+    return {
+        "id": str(RecordId.of(event)),
+        "time": rfc3339(record.time_ns),
+        "outcome": outcome(event),
+        "action": event.action.name.lower(),
+        "policy": record.origin.policy,
+        "rule": record.origin.rule,
+        "place": record.origin.place[:_MOST],
+        "operation": OPERATIONS[event.op].full,
+        "target": target(event)[:_MOST],
+        "effect": _effect(event),
+        "message": record.message[:_MOST],
+        "process": _actor(record.process),
+        "ancestors": [_actor(record.parent)],
+        "container": record.container_id,
+    }
+
+
+def _effect(event: Event) -> list[str]:
+    """Name what the caller got; nothing if it was an audit."""
+    words = (errno_name(event), signal_name(event)) if event.is_enforced else ()
+    return [word for word in words if word]
+
+
+def _actor(actor: Actor) -> dict[str, Any]:
+    return {"pid": actor.pid, "name": actor.name, "exe": (actor.exe or "")[:_MOST] or None}

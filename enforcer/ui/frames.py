@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""The whole screen: which panels, how large, for any size of terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from enforcer.ui.health import head, health_rows, rates_panel
+from enforcer.ui.lists import clock, events_panel, policies_panel, style_of, tops_panel, tree
+from enforcer.ui.model import Focus, View
+from enforcer.ui.rows import Frame, Glyphs, clean, fit, fitted, fold, side_by_side
+from enforcer.ui.search import KEYS
+
+if TYPE_CHECKING:
+    from enforcer.ui.model import Model
+    from enforcer.ui.rows import Row
+
+__all__ = ["LEAST", "draw"]
+
+LEAST = (40, 10)
+"""Columns and lines below which nothing sensible can be shown."""
+
+_UPPER = 6  # lines of the rates, with their heading
+_UPPER_FROM = 16  # lines of a screen that has room for them
+_TOPS_FROM = 20
+
+_HELP = (
+    ("up down, k j", "move; PgUp PgDn Home End, too"),
+    ("Enter", "everything about the selected event, and what would allow it"),
+    ("Tab", "move in the policies instead of the events, and back"),
+    ("/", "filter the events: words that must occur, -word that must not,"),
+    ("", f"key:word in one place ({' '.join(KEYS)}); Enter, Esc"),
+    ("Space, p", "pause: what is shown stays; again: go on"),
+    ("m", "let the selected policy audit, or enforce again; asks first"),
+    ("Esc", "back; in the list: no filter, newest event"),
+    ("Ctrl-L", "draw everything anew"),
+    ("?, h", "this help"),
+    ("q, Ctrl-C", "leave; enforcement goes on"),
+)
+
+
+def draw(model: Model, width: int, height: int, glyphs: Glyphs, now: float) -> Frame:
+    """Draw *model* as it is at *now* (monotonic seconds) on *width* by *height* cells."""
+    if width < LEAST[0] or height < LEAST[1]:
+        rows: list[Row] = [[(f"too small: {LEAST[0]}x{LEAST[1]} at least", "")]]
+    else:
+        body = height - 2
+        match model.view:
+            case View.HELP:
+                middle = _help(width, glyphs)
+            case View.DETAIL:
+                middle = _detail(model, width, body, glyphs)
+            case _:
+                middle = _lists(model, width, body, glyphs)
+        middle = (middle + [[]] * body)[:body]
+        rows = [head(model, width, glyphs, now), *middle, _foot(model, width)]
+    rows = (rows + [[]] * height)[:height]
+    return Frame(tuple(fitted(row, width, glyphs) for row in rows))
+
+
+def _lists(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Row]:
+    rows: list[Row] = []
+    tops = 0
+    if height >= _TOPS_FROM:
+        tops = 4 + min(7, max(0, (height - 22) // 3))
+    if height >= _UPPER_FROM:
+        left = width * 55 // 100
+        rows += side_by_side(
+            [
+                (rates_panel(model, left, glyphs), left),
+                (policies_panel(model, width - left - 1, _UPPER, glyphs), width - left - 1),
+            ],
+            glyphs,
+        )
+    elif model.focus is Focus.POLICIES:
+        return [
+            *policies_panel(model, width, height - 2, glyphs),
+            *health_rows(model, glyphs),
+        ]
+    room = height - len(rows) - tops - 2
+    events = events_panel(model, width, room, glyphs)
+    rows += (events + [[]] * room)[:room]
+    if tops:
+        rows += tops_panel(model, width, tops, glyphs)
+    return rows + health_rows(model, glyphs)
+
+
+def _detail(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Row]:
+    detail = model.detail
+    if detail is None:
+        return []
+    event = detail.brief
+    rows: list[Row] = [
+        [
+            (f" {clock(event['time'])} ", "dim"),
+            (f"{event['outcome']} ", style_of(event["outcome"])),
+            (f"{event['operation']} {clean(event['target'])} ", "title"),
+            (f"by {tree(event, glyphs)}", ""),
+        ],
+        [(f" {event['id']}", "dim")],
+        [],
+    ]
+    lines: list[Row] = []
+    for text, style in detail.lines:
+        indent = len(text) - len(text.lstrip(" "))
+        folded = fold(text[indent:], width - 2 - indent)
+        lines += [[(" " * (indent + 1) + part, style)] for part in folded]
+    if detail.is_waiting:
+        lines.append([(" asking the daemon", "dim")])
+    room = height - len(rows)
+    detail.scroll = max(0, min(detail.scroll, len(lines) - room))
+    return rows + lines[detail.scroll : detail.scroll + room]
+
+
+def _help(width: int, glyphs: Glyphs) -> list[Row]:
+    rows: list[Row] = [[], [("  Keys", "title")], []]
+    for key, what in _HELP:
+        rows.append([(f"  {key:<14}", "key"), (fit(what, width - 17, glyphs), "")])
+    rows += [
+        [],
+        [
+            (
+                "  Rates and what is most frequent are of records; counts of policies are the kernel's",
+                "dim",
+            )
+        ],
+        [
+            (
+                "  own and exact. Of many denials in a second the newest of each rule are shown.",
+                "dim",
+            )
+        ],
+        [("  In policies, * is a mode that was set at run time.", "dim")],
+    ]
+    return rows
+
+
+def _foot(model: Model, width: int) -> Row:
+    if model.question is not None:
+        name = clean(model.question.policy)
+        effect = "its rules refuse" if model.question.mode == "enforce" else "nothing is refused"
+        return [
+            (f" Let policy {name} {model.question.mode}: {effect}? ", "warn"),
+            ("y", "key"),
+            (" yes, any other key: no", ""),
+        ]
+    if model.typing is not None:
+        return [(" filter: ", "key"), (f"{clean(model.typing)}_", "")]
+    if model.said:
+        return [(f" {clean(model.said)}", "bad" if model.is_said_badly else "good")]
+    keys: tuple[tuple[str, str], ...]
+    if model.view is View.DETAIL:
+        keys = (("Esc", "back"), ("up down", "scroll"), ("m", "mode of its policy"), ("q", "quit"))
+    elif model.view is View.HELP:
+        keys = (("Esc", "back"), ("q", "quit"))
+    else:
+        keys = (
+            ("/", "filter"),
+            ("Space", "pause"),
+            ("Enter", "details"),
+            ("Tab", "policies" if model.focus is Focus.EVENTS else "events"),
+            ("m", "mode"),
+            ("?", "help"),
+            ("q", "quit"),
+        )
+    row: Row = [(" ", "")]
+    for key, what in keys:
+        row += [(key, "key"), (f" {what}   " if width >= 100 else f" {what}  ", "dim")]
+    return row

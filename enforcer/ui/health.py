@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""The panels of numbers: the head, the rates of verdicts, and the health of engine and daemon."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from enforcer.ui.history import ROWS, SPAN, spark
+from enforcer.ui.lists import heading, short
+from enforcer.ui.model import Link
+from enforcer.ui.rows import clean, fit
+
+if TYPE_CHECKING:
+    from enforcer.ui.model import Model, Picture
+    from enforcer.ui.rows import Glyphs, Piece, Row
+
+__all__ = ["head", "health_rows", "rates_panel"]
+
+_TROUBLES = {
+    "no_scratch": "decided without working memory",
+    "no_task": "decided without knowing who",
+    "path_unknown": "paths unknown",
+    "argv_unknown": "arguments unknown",
+    "name_unknown": "names unknown",
+    "exe_unknown": "executables unknown",
+    "on_error": "decided by onError",
+    "signal_failed": "signals not delivered",
+    "fork_refused": "forks refused",
+    "bad_image": "bad image",
+    "overflow": "too many conditions met",
+    "guard_refused": "attempts on the engine refused",
+}
+"""What counters of the kernel side say if they are not 0."""
+
+
+def head(model: Model, width: int, glyphs: Glyphs, now: float) -> Row:
+    """Draw the first line: where, what is in force, how things stand with the daemon."""
+    health = model.picture.health
+    said = [clean(model.host)]
+    if health:
+        said.append(f"{health.get('policyCount', len(model.picture.policies))} policies")
+        said.append(f"up {_span(health['uptimeSeconds'])}")
+        if health.get("protected"):
+            said.append("protected")
+    badge = _badge(model, now)
+    left = f" {glyphs.dot} ".join(said)
+    room = width - len(" enforcer  ") - len(badge[0]) - 1
+    return [(" enforcer  ", "title"), (fit(left, room, glyphs), ""), badge, (" ", "")]
+
+
+def _badge(model: Model, now: float) -> Piece:
+    match model.link:
+        case Link.WAITING:
+            return ("connecting", "dim")
+        case Link.GONE:
+            return (f"NO DAEMON for {_span(max(0.0, now - model.since))}, reconnecting", "bad")
+    quiet = model.silence(now)
+    if model.frozen is not None:
+        return (f"PAUSED, {model.missed:,} newer", "warn")
+    if quiet:
+        return (f"daemon silent for {quiet:.0f} s", "bad")
+    return ("live", "good")
+
+
+def rates_panel(model: Model, width: int, glyphs: Glyphs) -> list[Row]:
+    """Draw how many verdicts of each kind there are, now and over the last minutes."""
+    history = model.picture.history
+    rows = [heading("Verdicts per second", width, glyphs, f"{SPAN / 60:.0f} min {glyphs.dot} all")]
+    room = width - 9 - 8 - 8 - 1
+    for name in ROWS:
+        rate = history.rate(name)
+        drawn = spark(history.rates(name, room), glyphs.bars)
+        rows.append(
+            [
+                (f" {name:<8}", name),
+                (f"{short(rate):>7} ", "name"),
+                (drawn, name),
+                (f" {short(history.totals[name]):>7} ", "dim"),
+            ]
+        )
+    return rows
+
+
+def health_rows(model: Model, glyphs: Glyphs) -> list[Row]:
+    """Draw the two lines on losses and health."""
+    picture = model.picture
+    health = picture.health
+    if picture.problem:
+        return [[(f" health unknown: {clean(picture.problem)}", "bad")], _second(picture, glyphs)]
+    if not health:
+        return [[(" no word of the daemon yet", "dim")], []]
+    parts = [
+        _rings(health),
+        _lost(health),
+        _hooks(health),
+        _degraded(picture),
+        _outputs(health),
+    ]
+    row: Row = [(" ", "")]
+    for number, part in enumerate(parts):
+        row += [(f" {glyphs.dot} ", "dim")] if number else []
+        row.append(part)
+    return [row, _second(picture, glyphs)]
+
+
+def _rings(health: dict[str, Any]) -> Piece:
+    shares = [
+        100 * used / size if size else 0.0
+        for used, size in (health["rings"][name] for name in ("decisions", "activity"))
+    ]
+    text = "rings " + " + ".join(f"{share:.0f}%" for share in shares)
+    return (text, "bad" if max(shares) > 80 else "warn" if max(shares) > 40 else "")
+
+
+def _lost(health: dict[str, Any]) -> Piece:
+    records = health["records"]
+    lost = records["lostDecisions"] + records["lostActivity"] + records["malformed"]
+    return (f"lost {short(lost)}", "bad" if lost else "good")
+
+
+def _hooks(health: dict[str, Any]) -> Piece:
+    there, missing = health["programs"], len(health["missing"])
+    text = f"hooks {there}/{there + missing}"
+    return (text, "warn" if missing else "good")
+
+
+def _degraded(picture: Picture) -> Piece:
+    names = [
+        f"{policy['name']}/{rule}"
+        for policy in picture.policies
+        for rule in policy.get("degraded", ())
+    ]
+    if not names:
+        return ("degraded 0", "good")
+    more = f" +{len(names) - 1}" if len(names) > 1 else ""
+    return (f"degraded {clean(names[0])}{more}", "warn")
+
+
+def _outputs(health: dict[str, Any]) -> Piece:
+    bad = [sink["name"] for sink in health["sinks"] if sink["failing"] or sink["dropped"]]
+    return (f"outputs failing: {clean(', '.join(bad))}", "bad") if bad else ("outputs ok", "good")
+
+
+def _second(picture: Picture, glyphs: Glyphs) -> Row:
+    """Draw what needs a word more: what awaits confirmation, what went unread, what was said last."""
+    row: Row = [(" ", "")]
+    pending = picture.health.get("pending")
+    if pending:
+        row.append((f"not confirmed, {pending['left']:.0f} s left: enforcer confirm", "warn"))
+        row.append((f" {glyphs.dot} ", "dim"))
+    counters = picture.health.get("kernel", {})
+    for name, words in _TROUBLES.items():
+        if counters.get(name):
+            row.append((f"{short(counters[name])} {words}", "warn"))
+            row.append((f" {glyphs.dot} ", "dim"))
+    if picture.notices:
+        at, text = picture.notices[-1]
+        row.append((f"{time.strftime('%H:%M:%S', time.localtime(at))} {clean(text)}", "dim"))
+    elif len(row) > 1:
+        row.pop()
+    else:
+        row.append(("everything was read", "dim"))
+    return row
+
+
+def _span(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds // 60)
+    if minutes < 60:
+        return f"{minutes} m"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} m"
+    return f"{minutes // 1440} d"

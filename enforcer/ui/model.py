@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""
+What a dashboard knows and what its user has chosen: everything that a frame is drawn from.
+
+It takes what the daemon sends as it comes; nothing here draws, waits or asks.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.ui.history import History
+from enforcer.ui.search import Search
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Detail", "Focus", "Link", "Model", "Picture", "Question", "View"]
+
+_EVENTS = 1000
+_STALE = 3.5  # seconds without a beat after which the daemon is said to be silent
+
+
+class Link(enum.Enum):
+    """How things stand with the daemon."""
+
+    WAITING = "waiting"
+    LIVE = "live"
+    GONE = "gone"
+
+
+class View(enum.Enum):
+    """What fills the screen."""
+
+    LIST = "list"
+    DETAIL = "detail"
+    HELP = "help"
+
+
+class Focus(enum.Enum):
+    """Which list the arrow keys move in."""
+
+    EVENTS = "events"
+    POLICIES = "policies"
+
+
+@attrs.define
+class Picture:
+    """What the daemon said, up to one moment."""
+
+    history: History = attrs.field(factory=History)
+    events: deque[dict[str, Any]] = attrs.field(factory=lambda: deque(maxlen=_EVENTS))
+    tops: dict[str, list[tuple[str, int]]] = attrs.field(factory=dict)
+    health: dict[str, Any] = attrs.field(factory=dict)
+    notices: list[tuple[float, str]] = attrs.field(factory=list)
+    problem: str = ""
+
+    def still(self) -> Picture:
+        """Return it as it is now."""
+        return attrs.evolve(self, history=self.history.copy(), events=self.events.copy())
+
+    @property
+    def policies(self) -> list[dict[str, Any]]:
+        """Every policy, as ``enforcer policy list --json`` has it."""
+        found: list[dict[str, Any]] = self.health.get("policies", [])
+        return found
+
+
+@attrs.define
+class Detail:
+    """One event that is looked at; *lines* are what is known of it, with their styles."""
+
+    brief: dict[str, Any]
+    lines: list[tuple[str, str]] = attrs.field(factory=list)
+    is_waiting: bool = True
+    scroll: int = 0
+
+
+@attrs.frozen
+class Question:
+    """What must be confirmed before it is done."""
+
+    policy: str
+    mode: str
+
+
+@attrs.define
+class Model:
+    """
+    The state of one dashboard.
+
+    Attributes:
+        host: the machine's name.
+        chosen: id of the selected event; None: the newest, whichever that is.
+        typing: what is being typed as a filter; None: nothing is.
+        frozen: what is shown while paused.
+    """
+
+    host: str
+    live: Picture = attrs.field(factory=Picture)
+    frozen: Picture | None = None
+    link: Link = Link.WAITING
+    why: str = ""
+    since: float = 0.0
+    heard: float = 0.0
+    view: View = View.LIST
+    focus: Focus = Focus.EVENTS
+    search: Search = attrs.field(factory=Search)
+    typing: str | None = None
+    chosen: str | None = None
+    policy: str | None = None
+    detail: Detail | None = None
+    question: Question | None = None
+    said: str = ""
+    is_said_badly: bool = False
+    missed: int = 0
+
+    @property
+    def picture(self) -> Picture:
+        """What is shown."""
+        return self.frozen if self.frozen is not None else self.live
+
+    # ---- What the daemon sends -----------------------------------------------------------------
+
+    def open(self, answer: dict[str, Any], now: float) -> None:
+        """The daemon was reached: take what it knows of the time before."""
+        self.link, self.why, self.heard = Link.LIVE, "", now
+        self.live.history.begin((float(at), totals) for at, totals in answer.get("history", ()))
+        known = {event["id"] for event in self.live.events}
+        self._take(event for event in answer.get("newest", ()) if event["id"] not in known)
+
+    def beat(self, beat: dict[str, Any], now: float) -> None:
+        """Take one beat."""
+        live = self.live
+        self.link, self.why, self.heard = Link.LIVE, "", now
+        live.history.add(float(beat["at"]), beat["totals"])
+        live.tops = {
+            kind: [(str(name), int(count)) for name, count in beat[kind]]
+            for kind in ("rules", "binaries", "containers", "paths")
+        }
+        live.notices = [(float(at), str(text)) for at, text in beat["notices"]]
+        live.health = beat.get("health") or live.health
+        live.problem = str(beat.get("problem", ""))
+        self._take(beat["newest"])
+
+    def lose(self, why: str, now: float) -> None:
+        """The daemon cannot be reached."""
+        if self.link is not Link.GONE:
+            self.since = now
+        self.link, self.why = Link.GONE, why
+
+    def silence(self, now: float) -> float:
+        """Return for how long nothing has been heard, if that is longer than it should be."""
+        quiet = now - self.heard
+        return quiet if self.link is Link.LIVE and quiet > _STALE else 0.0
+
+    def _take(self, events: Iterable[dict[str, Any]]) -> None:
+        for event in events:
+            self.live.events.append(event)
+            self.missed += self.frozen is not None
+
+    # ---- What the user chose -------------------------------------------------------------------
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events that pass the filter, the newest first."""
+        return [event for event in reversed(self.picture.events) if self.search.finds(event)]
+
+    def place(self, events: list[dict[str, Any]]) -> int:
+        """Return where the selected one is in *events*; the first if it is not."""
+        if self.chosen is None:
+            return 0
+        return next((n for n, event in enumerate(events) if event["id"] == self.chosen), 0)
+
+    def selected_policy(self) -> dict[str, Any] | None:
+        """Return the policy that the selection is on, or that the selected event is of."""
+        policies = self.picture.policies
+        name = self.policy
+        if self.focus is Focus.EVENTS:
+            events = self.events()
+            name = events[self.place(events)]["policy"] if events else None
+        elif name is None and policies:
+            return policies[0]
+        return next((policy for policy in policies if policy["name"] == name), None)
+
+    def say(self, text: str, *, badly: bool = False) -> None:
+        """Show *text* until the next key."""
+        self.said, self.is_said_badly = text, badly

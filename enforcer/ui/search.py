@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""The filter of a dashboard: words that an event must have, or must not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["KEYS", "Search"]
+
+
+def _process(event: dict[str, Any]) -> str:
+    actors = (event["process"], *event["ancestors"])
+    return " ".join(f"{actor['name']}[{actor['pid']}] {actor['exe'] or ''}" for actor in actors)
+
+
+KEYS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "policy": lambda event: event["policy"],
+    "rule": lambda event: event["rule"],
+    "action": lambda event: f"{event['action']} {event['outcome']}",
+    "op": lambda event: event["operation"],
+    "path": lambda event: event["target"],
+    "process": _process,
+    "container": lambda event: event["container"] or "",
+    "reason": lambda event: event["message"],
+}
+"""Where a word is looked for if the key stands before it, ``path:/srv``; else it is looked for in all."""
+
+
+@attrs.frozen
+class Search:
+    """
+    A filter.
+
+    Attributes:
+        text: as it was typed: words with blanks between; ``-`` before one turns it round.
+    """
+
+    text: str = ""
+
+    def finds(self, event: dict[str, Any]) -> bool:
+        """Tell whether *event* has all of the words; upper and lower case are the same."""
+        return all(_has(event, word) for word in self.text.casefold().split())
+
+
+def _has(event: dict[str, Any], word: str) -> bool:
+    if word.startswith("-") and len(word) > 1:
+        return not _has(event, word[1:])
+    key, colon, rest = word.partition(":")
+    if colon and rest and key in KEYS:
+        return rest in KEYS[key](event).casefold()
+    return any(word in text(event).casefold() for text in KEYS.values())
