@@ -93,8 +93,8 @@ def record(*, origin: Origin = BASH, identity: Identity | None = None, **values:
 def denied(**values: Any) -> Record:
     """Make a record of a write that was denied."""
     return record(
-        origin=Origin("vault", "no-writes", "vault.yaml:9:3"),
         **{
+            "origin": Origin("vault", "no-writes", "vault.yaml:9:3"),
             "op": Op.WRITE,
             "action": Verb.DENY,
             "flags": ENFORCED | PREVENTED,

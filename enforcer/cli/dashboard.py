@@ -287,7 +287,10 @@ class _Dashboard:
         self.model.open(answer, time.monotonic())
 
     def _beat(self, beat: dict[str, Any]) -> None:
-        self.model.beat(beat, time.monotonic())
+        try:
+            self.model.beat(beat, time.monotonic())
+        except (KeyError, TypeError, ValueError) as error:
+            self.model.lose(f"the daemon speaks another language: {error!r}", time.monotonic())
         self._draw_by_itself()
 
     def _gone(self, why: str) -> None:

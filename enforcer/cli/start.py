@@ -32,6 +32,7 @@ from enforcer.cli.output import plural, span
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from enforcer.cli.inplace import InPlace
     from enforcer.cli.settings import Settings
     from enforcer.runtime.beginning import Begun
     from enforcer.runtime.daemon import Ending
@@ -49,6 +50,7 @@ examples:
   enforcer start my-policy.yaml policies/
   enforcer start --audit my-policy.yaml   record what would be refused, refuse nothing
   enforcer start --quiet --json-log /var/log/enforcer.json
+  enforcer start --dashboard my-policy.yaml
 
 enforcement ends with Ctrl-C, SIGTERM or `enforcer stop`; if this process is killed or crashes it
 stays in force, and the next start takes it over. SIGHUP opens logs anew and reads policies again.
@@ -97,6 +99,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--audit", action=_FLAG, help="put every policy in audit mode: permit and record"
+    )
+    parser.add_argument(
+        "--dashboard",
+        action="store_true",
+        help="open a dashboard here instead of printing records; leaving it ends no enforcement",
     )
     parser.add_argument("--quiet", "-q", action=_FLAG, help="print no records, only start and end")
     parser.add_argument(
@@ -149,12 +156,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Enforce until told to stop."""
     from enforcer.cli.config import settings_from
+    from enforcer.cli.inplace import InPlace, Reports, require_terminal
     from enforcer.kernel.pins import PinStore
     from enforcer.policy.store import Trust
     from enforcer.runtime.assembly import pipeline_for
     from enforcer.runtime.beginning import begin
     from enforcer.runtime.daemon import Daemon
     from enforcer.runtime.enforcement import try_to
+    from enforcer.runtime.inquiry import in_force
     from enforcer.runtime.lock import InstanceLock
     from enforcer.runtime.metrics import metrics_of
     from enforcer.runtime.notify import Notifier
@@ -168,9 +177,12 @@ def run(args: argparse.Namespace) -> int:
     require_root("enforcement")
     if settings.watch_confirm_within is not None and not settings.watch:
         raise UsageError("--watch-confirm-within is about the watch: leave --no-watch out")
+    if args.dashboard:
+        require_terminal()
     if settings.persist and settings.pins is None:
         raise UsageError("--persist keeps enforcement by its pins: leave --no-pins out")
-    notifier = Notifier.from_environment(os.environ, complain)
+    reports = Reports(complain)
+    notifier = Notifier.from_environment(os.environ, reports)
     sources = Sources(tuple(paths), settings.audit, settings.allow_degraded, Trust())
     with contextlib.ExitStack() as undo:
         undo.enter_context(InstanceLock.take(settings.socket.with_suffix(".lock")))
@@ -178,7 +190,7 @@ def run(args: argparse.Namespace) -> int:
         if settings.pins is not None:
             store = undo.enter_context(contextlib.closing(PinStore.open(settings.pins)))
         # What cannot be opened is told before anything is put in force.
-        sinks = list(_sinks(settings))
+        sinks = list(_sinks(settings, is_quiet=settings.quiet or args.dashboard))
         for sink in sinks:
             undo.callback(sink.close)
         reactor = Reactor()
@@ -190,29 +202,33 @@ def run(args: argparse.Namespace) -> int:
         begun = begin(
             sources,
             store=store,
-            report=complain,
+            report=reports,
             confirm_within=settings.confirm_within,
             protect=settings.protect,
             reactor=reactor,
         )
         enforcement = begun.enforcement
+        dashboard = InPlace(settings.socket, enforcement.reactor, reports)
+        undo.callback(dashboard.end)
         try:
             for warning in begun.warnings:
-                complain(warning)
+                reports(warning)
             daemon = Daemon(
                 enforcement.sessions,
                 enforcement,
                 notifier,
-                hangup=lambda: try_to(enforcement.reload, complain),
+                hangup=lambda: try_to(enforcement.reload, reports),
                 persists=settings.persist,
                 reactor=enforcement.reactor,
             )
+            reports.heed = daemon.overview.note
             enforcement.on_change, enforcement.on_end = daemon.follow, daemon.stop
             enforcement.on_idle = daemon.idle
             pipeline = pipeline_for(
-                daemon, enforcement.sessions.origins, sinks, complain, redact=settings.redact
+                daemon, enforcement.sessions.origins, sinks, reports, redact=settings.redact
             )
             pipeline.lost.decisions, pipeline.lost.activity = begun.reported
+            daemon.sources = lambda: in_force(enforcement)
             daemon.listen(settings.socket)
             for part in metrics:
                 part.serve(lambda: metrics_of(daemon.status()))
@@ -220,8 +236,9 @@ def run(args: argparse.Namespace) -> int:
                 enforcement.watch(watch, settings.watch_confirm_within)
             line = _in_force(begun, settings, time.monotonic() - began)
             notifier.status(line)
-            ending = daemon.run(pipeline, ready=lambda: _announce(line))
+            ending = daemon.run(pipeline, ready=lambda: _ready(line, dashboard, args))
         except BaseException:
+            dashboard.end()
             # What fails here is the keeping of records: enforcement goes on wherever it can.
             if store is None:
                 enforcement.sessions.close()
@@ -236,12 +253,12 @@ def run(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _sinks(settings: Settings) -> Iterator[Sink]:
+def _sinks(settings: Settings, *, is_quiet: bool) -> Iterator[Sink]:
     from enforcer.sinks.terminal import Terminal
 
     for output in settings.all_outputs():
         yield output.open()
-    if not settings.quiet:
+    if not is_quiet:
         yield Terminal.on(1, os.environ)
 
 
@@ -253,6 +270,12 @@ def _metrics(settings: Settings, reactor: Reactor) -> Iterator[ScrapeServer | Te
         yield ScrapeServer(settings.metrics, reactor)
     if settings.metrics_file is not None:
         yield Textfile(settings.metrics_file, reactor, complain)
+
+
+def _ready(line: str, dashboard: InPlace, args: argparse.Namespace) -> None:
+    _announce(line)
+    if args.dashboard:
+        dashboard.begin()
 
 
 def _announce(line: str) -> None:

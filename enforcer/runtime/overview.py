@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Overview"]
 
 _POINTS = 300  # seconds of history
-_KEPT = 1000  # denials and kills, and as many others
+_KEPT = 1000  # denials and kills, as many others, and as many that dashboards were told of
 _FRESH = 4  # newest of each rule since the last beat
 _FRESH_RULES = 128
 _IN_BEAT = 40
@@ -55,6 +55,7 @@ class Overview:
     )
     _strict: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
     _other: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
+    _sent: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
     _fresh: dict[tuple[str, str], deque[Record]] = attrs.field(factory=dict, init=False)
     _rules: Tops[tuple[str, str]] = attrs.field(factory=Tops, init=False)
     _binaries: Tops[str] = attrs.field(factory=Tops, init=False)
@@ -107,7 +108,7 @@ class Overview:
         wanted = RecordId.parse(number)
         if wanted is None or wanted.boot != boot():
             return None
-        for record in itertools.chain(self._strict, self._other):
+        for record in itertools.chain(self._sent, self._strict, self._other):
             # The time tells nearly all apart, for less than the making of the whole name.
             if record.event.time_ns == wanted.time_ns and RecordId.of(record.event) == wanted:
                 return record
@@ -120,10 +121,12 @@ class Overview:
 
     def opening(self) -> dict[str, Any]:
         """What somebody who begins to look must know of the time before."""
+        newest = list(self._strict)[-_AT_FIRST:]
+        self._sent.extend(newest)
         return {
             "at": self.clock(),
             "history": [[round(at, 2), totals] for at, totals in self._points],
-            "newest": [brief(record) for record in list(self._strict)[-_AT_FIRST:]],
+            "newest": [brief(record) for record in newest],
         }
 
     def beat(self) -> dict[str, Any]:
@@ -133,11 +136,12 @@ class Overview:
         Of denials and kills the newest of each rule come first, so that a flood of one rule hides no
         other; the sums are exact.
         """
-        fresh, self._fresh = self._fresh, {}
+        newest, self._fresh = _sample(self._fresh.values()), {}
+        self._sent.extend(newest)
         return {
             "at": self.clock(),
             "totals": dict(self._totals),
-            "newest": [brief(record) for record in _sample(fresh.values())],
+            "newest": [brief(record) for record in newest],
             "rules": [[f"{p}/{rule}", n] for (p, rule), n in self._rules.most(_SHOWN)],
             "binaries": [[name, n] for name, n in self._binaries.most(_SHOWN)],
             "containers": [[name, n] for name, n in self._containers.most(_SHOWN)],

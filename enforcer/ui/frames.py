@@ -26,10 +26,11 @@ _TOPS_FROM = 20
 
 _HELP = (
     ("up down, k j", "move; PgUp PgDn Home End, too"),
-    ("Enter", "everything about the selected event, and what would allow it"),
+    ("Enter", "everything about the selected event and what would allow it"),
     ("Tab", "move in the policies instead of the events, and back"),
     ("/", "filter the events: words that must occur, -word that must not,"),
-    ("", f"key:word in one place ({' '.join(KEYS)}); Enter, Esc"),
+    ("", "key:word in one place only. Enter keeps it, Esc drops it. Keys:"),
+    ("", " ".join(KEYS)),
     ("Space, p", "pause: what is shown stays; again: go on"),
     ("m", "let the selected policy audit, or enforce again; asks first"),
     ("Esc", "back; in the list: no filter, newest event"),

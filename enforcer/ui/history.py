@@ -84,7 +84,9 @@ class History:
                 if 0 <= place < bins:
                     sums[place] += max(0, totals[name] - before[1][name])
             before = (at, totals)
-        return [count / length for count in sums]
+        # The newest part has only begun; its first point tells of the second before.
+        begun = self.points[-1][0] - newest * length + 1.0
+        return [count / length for count in sums[:-1]] + [sums[-1] / min(length, begun)]
 
 
 def spark(rates: Iterable[float], bars: str) -> str:

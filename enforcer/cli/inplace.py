@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""
+A dashboard on the terminal of `start`: a process of its own, attached like any other.
+
+Drawing takes milliseconds, and a terminal may not take what is drawn for minutes; the daemon's loop
+must wait for neither. So the daemon only starts the process and sees to it that the terminal is given
+back, however that ends. What it has to say meanwhile is shown by the dashboard, and printed later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import subprocess
+import sys
+import termios
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.cli.exits import UsageError
+from enforcer.ui.painter import LEAVE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from enforcer.runtime.reactor import Reactor
+
+__all__ = ["InPlace", "Reports", "require_terminal"]
+
+_PATIENCE = 3.0  # seconds that it may take to give the terminal back
+_HELD = 200  # sentences
+_NOT_ITS_OWN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
+
+
+@attrs.define
+class Reports:
+    """
+    Where the daemon's sentences go: to *tell*, at once or when the terminal is free again.
+
+    Attributes:
+        tell: prints one.
+        heed: is told of each at once; for dashboards.
+    """
+
+    tell: Callable[[str], None]
+    heed: Callable[[str], None] = lambda _: None
+    _held: deque[str] | None = None
+
+    def __call__(self, sentence: str) -> None:
+        """Report *sentence*."""
+        self.heed(sentence)
+        if self._held is None:
+            self.tell(sentence)
+        else:
+            self._held.append(sentence)
+
+    def hold(self) -> None:
+        """Print nothing from now on; of very many sentences the newest are kept."""
+        self._held = deque(maxlen=_HELD)
+
+    def release(self) -> None:
+        """Print what was held, and again at once from now on."""
+        held, self._held = self._held, None
+        for sentence in held or ():
+            self.tell(sentence)
+
+
+def require_terminal() -> None:
+    """
+    Refuse at once what a dashboard needs a terminal for.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("--dashboard needs a terminal: start without it, and attach from one")
+
+
+@attrs.define(eq=False)
+class InPlace:
+    """The process, from :meth:`begin` until it or :meth:`end` ends it."""
+
+    socket: Path
+    reactor: Reactor
+    reports: Reports
+    _process: subprocess.Popen[bytes] | None = None
+    _handle: int = -1
+    _modes: list[Any] | None = None
+
+    def begin(self) -> None:
+        """Open the dashboard. If that fails it is reported: enforcement goes on without it."""
+        environment = {k: v for k, v in os.environ.items() if k not in _NOT_ITS_OWN}
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "enforcer",
+            "dashboard",
+            "--socket",
+            str(self.socket),
+        ]
+        try:
+            self._modes = termios.tcgetattr(sys.stdin.fileno())
+            self._process = subprocess.Popen(command, env=environment)
+            self._handle = os.pidfd_open(self._process.pid)
+        except (OSError, termios.error) as error:
+            self.reports(f"the dashboard cannot be opened, enforcement goes on without it: {error}")
+            return
+        self.reports.hold()
+        self.reactor.watch(self._handle, selectors.EVENT_READ, lambda _: self._closed())
+
+    def end(self) -> None:
+        """Close the dashboard, if it is open, and have the terminal back. Idempotent."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._reap()
+
+    def _closed(self) -> None:
+        """Whoever looked has enough, or it failed; neither is a reason to stop enforcing."""
+        self._reap()
+        self.reports(
+            "the dashboard is closed, enforcement goes on: Ctrl-C ends it, "
+            "enforcer dashboard opens another one"
+        )
+
+    def _reap(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        code = process.wait()
+        if self._handle >= 0:
+            self.reactor.forget(self._handle)
+            os.close(self._handle)
+            self._handle = -1
+        with contextlib.suppress(OSError, termios.error):  # a terminal that has gone needs nothing
+            if code:
+                os.write(sys.stdout.fileno(), LEAVE)
+            if self._modes is not None:
+                termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, self._modes)
+        self.reports.release()
