@@ -2,7 +2,7 @@
 """
 A daemon under load without a kernel: real pipeline, overview and control socket, made-up records.
 
-Run it to look at a dashboard: ``python tests/busy_daemon.py SOCKET [EVENTS_PER_SECOND]``.
+Run it to look at a dashboard: ``python tests/busy_daemon.py SOCKET [EVENTS_PER_SECOND [in-place]]``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import attrs
 from control_fakes import WEB, FakePolicyControl
 from fakes import DECODER, ENFORCED, PREVENTED, FakeSession, enricher, raw_event
 
+from enforcer.cli.inplace import InPlace, Reports
 from enforcer.events.types import Origin
 from enforcer.identity.container import Container
 from enforcer.identity.process import ProcessFacts
@@ -185,9 +186,23 @@ def busy(socket: Path, rate: float) -> tuple[Daemon, Pipeline, Load]:
 
 def main() -> None:
     rate = float(sys.argv[2]) if len(sys.argv) > 2 else 100.0
-    daemon, pipeline, load = busy(Path(sys.argv[1]), rate)
+    socket = Path(sys.argv[1])
+    daemon, pipeline, load = busy(socket, rate)
+    reports = Reports(lambda sentence: print(sentence, flush=True))
+    reports.heed = daemon.overview.note
+    pipeline.fanout.report = reports
+    dashboard = InPlace(socket, daemon.reactor, reports)
+
+    def ready() -> None:
+        print("ready", flush=True)
+        if sys.argv[3:] == ["in-place"]:
+            dashboard.begin()
+
     began = time.monotonic()
-    ending = daemon.run(pipeline, ready=lambda: print("ready", flush=True))
+    try:
+        ending = daemon.run(pipeline, ready=ready)
+    finally:
+        dashboard.end()
     cpu = time.process_time()
     print(
         f"{load.made / (time.monotonic() - began):.0f} records made a second, "

@@ -8,18 +8,37 @@ from typing import TYPE_CHECKING, Any
 from enforcer.ui.rows import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["lines_of"]
 
 Line = tuple[str, str]
 
-_APART = frozenset({"process", "parent", "ancestors", "object", "container", "pod"})
+_VERDICT = (
+    "message",
+    "policy",
+    "rule",
+    "place",
+    "action",
+    "enforced",
+    "prevented",
+    "errno",
+    "signal",
+)
+_APART = frozenset({*_VERDICT, "process", "parent", "ancestors", "object", "container", "pod"})
 _NAMES = 16  # cells of the names of fields
 
 
-def lines_of(record: Mapping[str, Any]) -> Iterator[Line]:
-    """Yield the lines of *record*, a whole one as JSON has it, each with its style."""
+def lines_of(record: Mapping[str, Any], explanation: Iterable[Line] = ()) -> Iterator[Line]:
+    """
+    Yield the lines of *record*, a whole one as JSON has it, each with its style.
+
+    *explanation* is put where it belongs.
+    """
+    yield ("Verdict", "title")
+    yield from _fields({key: record.get(key) for key in _VERDICT})
+    yield from explanation
+    yield ("", "")
     yield from _lineage(record)
     for title in ("object", "process", "parent", "container", "pod"):
         part = record.get(title)
