@@ -20,6 +20,7 @@ LEVELS = {
     "events": 2,
     "compiler": 2,
     "policy": 2,
+    "explain": 2,
     "identity": 2,
     "runtime": 3,
     "cli": 4,

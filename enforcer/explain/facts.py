@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""What a record says about an access: its operands, and what is known of who acted."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.errors import EnforcerError
+from enforcer.events.document import VERSION
+from enforcer.events.operations import OPERATIONS
+from enforcer.explain.truth import Gap
+from enforcer.policy.names import CAPABILITIES
+from enforcer.policy.vocabulary import FIELDS, Dim, FieldSpec, Kind, ObjectFlag, Op, SubjectFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Facts", "RecordError", "Who", "facts_of"]
+
+_V4 = 0xFFFF << 32
+_OBJECT_FLAGS = {(flag.name or "").lower(): flag for flag in ObjectFlag}
+_SUBJECT_FLAGS = {(flag.name or "").lower(): flag for flag in SubjectFlag}
+
+Operand = bytes | int | Gap
+
+
+class RecordError(EnforcerError):
+    """What was given is no record that could be explained."""
+
+
+@attrs.frozen
+class Who:
+    """
+    One process at one moment; *exe* None: it has no executable.
+
+    What a record has of a parent or an ancestor is its executable and little else.
+    """
+
+    exe: bytes | Gap | None = Gap.UNRECORDED
+    cgroup: Operand = Gap.UNRECORDED
+    uid: Operand = Gap.UNRECORDED
+    euid: Operand = Gap.UNRECORDED
+    gid: Operand = Gap.UNRECORDED
+    egid: Operand = Gap.UNRECORDED
+    caps: Operand = Gap.UNRECORDED
+    flags: int | Gap = Gap.UNRECORDED
+
+    def operand(self, dim: Dim) -> Operand | None:
+        """Return what a condition on *dim* looks at; None: there is no such thing."""
+        found: dict[Dim, Operand | None] = {
+            Dim.EXE: self.exe,
+            Dim.CGROUP: self.cgroup,
+            Dim.UID: self.uid,
+            Dim.EUID: self.euid,
+            Dim.GID: self.gid,
+            Dim.EGID: self.egid,
+            Dim.CAPS: self.caps,
+        }
+        return found[dim]
+
+
+@attrs.frozen
+class Facts:
+    """
+    One access.
+
+    Attributes:
+        ops: the operation; several if the record does not tell which of its kind.
+        operands: values by dimension; what the operation does not have is left out.
+        args: arguments that could be read; *argc*: how many there are, None if it has none.
+        inode: device and inode of the object, as the kernel numbers them.
+        lineage: what is left to know of parents and ancestors beside those that are listed.
+    """
+
+    ops: frozenset[Op]
+    operands: Mapping[Dim, Operand] = attrs.field(factory=dict)
+    args: tuple[bytes, ...] = ()
+    argc: int | None = None
+    flags: int = 0
+    inode: tuple[int, int] | None = None
+    process: Who = Who()
+    parents: tuple[Who, ...] = ()
+    ancestors: tuple[Who, ...] = ()
+    lineage: Gap | None = Gap.UNRECORDED
+
+
+def facts_of(document: Mapping[str, Any]) -> Facts:
+    """
+    Read a record, as JSON has it.
+
+    Raises:
+        RecordError: it is no record of a verdict, or not one of this version.
+    """
+    if document.get("kind") != "match" or document.get("version") != VERSION:
+        raise RecordError(
+            'this is no record of a verdict: give one JSON object with "kind": "match" and '
+            f'"version": {VERSION}, as enforcer events --follow --json prints them'
+        )
+    try:
+        return _facts(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RecordError(f"the record is damaged: {error!r}: give it whole") from error
+
+
+def _facts(document: Mapping[str, Any]) -> Facts:
+    thing = document["object"]
+    args = tuple(word.encode() for word in thing.get("args", ()))
+    argc = thing.get("argc")
+    flags = 0
+    for name in thing["flags"]:
+        flags |= _OBJECT_FLAGS.get(name, 0)
+    parent = Who(exe=_exe(document["parent"]["exe"]))
+    above = [Who(exe=_exe(actor["exe"])) for actor in document.get("ancestors", ())]
+    return Facts(
+        ops=_ops(document, has_args=argc is not None),
+        operands=_operands(document),
+        args=args,
+        argc=argc,
+        flags=int(flags),
+        inode=_inode(thing),
+        process=_process(document["process"]),
+        parents=(parent,),
+        ancestors=tuple(above) or (parent,),
+    )
+
+
+def _ops(document: Mapping[str, Any], *, has_args: bool) -> frozenset[Op]:
+    wanted = document["event"], document["operation"]
+    found = {
+        op
+        for op, name in OPERATIONS.items()
+        if isinstance(op, Op) and (name.event, name.word) == wanted
+    }
+    if Op.EXEC_ARGV in found:
+        return frozenset({Op.EXEC_ARGV} if has_args else found - {Op.EXEC_ARGV})
+    return frozenset(found)
+
+
+def _process(found: Mapping[str, Any]) -> Who:
+    cgroup = found["cgroup"]
+    names = found.get("flags")
+    flags: int | Gap = Gap.UNRECORDED
+    if names is not None:
+        flags = 0
+        for name in names:
+            flags |= int(_SUBJECT_FLAGS.get(name, 0))
+    return Who(
+        exe=_exe(found["exe"]),
+        cgroup=cgroup.encode() if cgroup is not None else Gap.UNRECORDED,
+        uid=int(found["uid"]),
+        euid=int(found["euid"]),
+        gid=int(found["gid"]),
+        egid=int(found["egid"]),
+        caps=int(found["capabilities"], 16),
+        flags=flags,
+    )
+
+
+def _exe(text: str | None) -> bytes | Gap:
+    return text.encode() if text is not None else Gap.UNRECORDED
+
+
+def _inode(thing: Mapping[str, Any]) -> tuple[int, int] | None:
+    if "inode" not in thing or "device" not in thing:
+        return None
+    major, _, minor = thing["device"].partition(":")
+    return int(major) << 20 | int(minor), int(thing["inode"])
+
+
+# ---- Operands of the object ---------------------------------------------------------------------
+
+
+def _operands(document: Mapping[str, Any]) -> dict[Dim, Operand]:
+    thing = document["object"]
+    found: dict[Dim, Operand] = {Dim[name.upper()]: Gap.UNKNOWN for name in thing["unknown"]}
+    for field in FIELDS.values():
+        if field.dim is None or field.kind is Kind.ARGS or field.dim in found:
+            continue
+        value = thing.get(_key(field, document["event"]))
+        if value is not None:
+            found[field.dim] = _value(field, value)
+    return found
+
+
+def _key(field: FieldSpec, event: str) -> str:
+    """Return under which key of a record's object the value of *field* stands."""
+    if field.name == "abstract":
+        return "name" if event == "network" else ""
+    if field.name == "xattr":
+        return "name" if event == "file" else ""
+    return field.name
+
+
+def _value(field: FieldSpec, value: Any) -> bytes | int:
+    match field.kind:
+        case Kind.PATH | Kind.STRING | Kind.UNIT | Kind.CGROUP:
+            return str(value).encode()
+        case Kind.ADDRESS:
+            address = ipaddress.ip_address(value)
+            return int(address) | (_V4 if address.version == 4 else 0)
+        case Kind.MODE:
+            return int(value, 8)
+        case Kind.FLAGS:
+            return sum({field.names[word] for word in value})
+        case Kind.CAPABILITY:
+            return sum({1 << CAPABILITIES[word] for word in value})
+    return field.names[value] if value in field.names else int(value)

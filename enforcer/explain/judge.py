@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""
+Policies asked about one access: what each of them says, and which says the strictest.
+
+The order is that of the language: within a policy the first that matches, over policies the strictest.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.compiler import Host, LocalHost
+from enforcer.compiler.atoms import Atoms
+from enforcer.compiler.paths import Names
+from enforcer.explain.parts import Part, Parts
+from enforcer.explain.truth import Truth, every
+from enforcer.policy.model import Action, Mode, OnError, Policy, PolicySet, Rule, Verb
+from enforcer.policy.vocabulary import EVENTS, Dim, ObjectFlag, Op
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from enforcer.explain.facts import Facts
+    from enforcer.policy.model import Span
+
+__all__ = ["Answer", "Entry", "Judge", "Kind"]
+
+_FD = {Op.READ: Op.FD_READ, Op.WRITE: Op.FD_WRITE, Op.APPEND: Op.FD_WRITE}
+_GUARDED = ("exec", "file", "network")
+_GUARDS = frozenset({Op.GUARD, Op.MOUNT_GUARD})
+
+
+class Kind(enum.Enum):
+    """What of a policy speaks."""
+
+    RULE = "rule"
+    GUARD = "guard"
+    DEFAULT = "default"
+
+
+@attrs.frozen
+class Entry:
+    """One thing that a policy says of operations; *rule* is None for a default."""
+
+    policy: Policy
+    kind: Kind
+    ops: frozenset[Op]
+    action: Action
+    on_error: OnError
+    event: str
+    rule: Rule | None = None
+
+    @property
+    def name(self) -> str:
+        """The rule's, as records have it."""
+        return self.rule.name if self.rule is not None else f"default-{self.event}"
+
+    @property
+    def span(self) -> Span:
+        """Where it stands."""
+        return self.rule.span if self.rule is not None else self.policy.span
+
+
+@attrs.frozen
+class Answer:
+    """What one entry says of the access: its parts, and whether all of them hold."""
+
+    entry: Entry
+    parts: tuple[Part, ...]
+    holds: Truth
+
+    @property
+    def matches(self) -> bool:
+        """Whether it decides: also by ``onError``, if an operand could not be read."""
+        if self.holds is Truth.UNKNOWN:
+            return self.entry.on_error is not OnError.SKIP
+        return self.holds is Truth.TRUE
+
+    @property
+    def may_match(self) -> bool:
+        """Whether it decides, or would if what the record leaves out were so."""
+        return self.matches or self.holds is Truth.UNRECORDED
+
+    @property
+    def verb(self) -> Verb:
+        """What it says if it decides."""
+        if self.holds is Truth.UNKNOWN:
+            return Verb.LOG if self.entry.on_error is OnError.LOG else Verb.DENY
+        return self.entry.action.verb
+
+    @property
+    def failing(self) -> list[Part]:
+        """The parts that do not hold."""
+        return [part for part in self.parts if part.holds is Truth.FALSE]
+
+
+@attrs.define
+class Judge:
+    """Knows how names are spelled on a host."""
+
+    _atoms: Atoms
+
+    @classmethod
+    def on(cls, host: Host | None = None) -> Judge:
+        """Judge for *host*; by default this machine."""
+        return cls(Atoms(Names(host if host is not None else LocalHost.read())))
+
+    def answers(self, policy: Policy, facts: Facts) -> list[Answer]:
+        """Return what every entry of *policy* on the operation says, in the order of asking."""
+        parts = Parts(facts, self._atoms)
+        found = []
+        for entry in _entries(policy):
+            if entry.ops & facts.ops:
+                of_entry = tuple(_parts(parts, entry))
+                found.append(Answer(entry, of_entry, every(part.holds for part in of_entry)))
+        return found
+
+    def first(self, policy: Policy, facts: Facts) -> Answer | None:
+        """Return what *policy* says: its first entry that matches."""
+        return next((a for a in self.answers(policy, facts) if a.matches), None)
+
+    def strictest(self, policies: PolicySet, facts: Facts, mode: Mode) -> Answer | None:
+        """Return what all *policies* of one *mode* say together."""
+        said = [self.first(p, facts) for p in policies.policies if p.mode is mode]
+        found = [answer for answer in said if answer is not None]
+        return max(found, key=lambda answer: answer.verb, default=None)
+
+
+def _parts(parts: Parts, entry: Entry) -> list[Part]:
+    if entry.rule is None:
+        return parts.of_default(entry.policy)
+    if entry.kind is Kind.GUARD:
+        return parts.of_guard(entry.policy, entry.rule)
+    return parts.of_rule(entry.policy, entry.rule)
+
+
+# ---- What a policy says, in order -----------------------------------------------------------------
+
+
+def _entries(policy: Policy) -> Iterator[Entry]:
+    strict_behind = _strict_behind(policy)
+    for rule, behind in zip(policy.rules, strict_behind, strict=True):
+        is_strict = rule.action.verb >= Verb.DENY
+        yield Entry(
+            policy, Kind.RULE, _rule_ops(rule), rule.action, rule.on_error, rule.event, rule
+        )
+        through = _descriptor_ops(rule) & behind
+        if through and not is_strict and not rule.strict:
+            # What may be opened may be used, even if a later rule is strict with others.
+            silent = attrs.evolve(rule.action, verb=Verb.ALLOW)
+            yield Entry(policy, Kind.RULE, through, silent, OnError.SKIP, rule.event, rule)
+        if kept := _guard_ops(rule):
+            action = attrs.evolve(rule.action, verb=Verb.DENY if is_strict else Verb.ALLOW)
+            yield Entry(policy, Kind.GUARD, kept, action, rule.on_error, rule.event, rule)
+    for event, action in policy.defaults.items():
+        on_error = OnError.DENY if action.verb >= Verb.DENY else OnError.SKIP
+        ops = frozenset(EVENTS[event].everything)
+        yield Entry(policy, Kind.DEFAULT, ops, action, on_error, event)
+
+
+def _strict_behind(policy: Policy) -> list[frozenset[Op]]:
+    seen: frozenset[Op] = frozenset()
+    out: list[frozenset[Op]] = []
+    for rule in reversed(policy.rules):
+        out.append(seen)
+        if rule.strict:
+            seen |= _descriptor_ops(rule)
+    return out[::-1]
+
+
+def _descriptor_ops(rule: Rule) -> frozenset[Op]:
+    if rule.event != "file":
+        return frozenset()
+    return frozenset(_FD[op] for word in rule.operations for op in word.ops if op in _FD)
+
+
+def _rule_ops(rule: Rule) -> frozenset[Op]:
+    ops = frozenset(op for word in rule.operations for op in word.ops)
+    if rule.event != "exec":
+        return ops | _descriptor_ops(rule) if rule.strict else ops
+    if any(c.field.dim == Dim.ARG_ANY for c in rule.conditions):
+        return frozenset({Op.EXEC_ARGV})
+    if any(f.field.flag == ObjectFlag.FILECAPS for f in rule.flags):
+        return frozenset({Op.EXEC_CREDS})
+    return frozenset({Op.EXEC})
+
+
+def _guard_ops(rule: Rule) -> frozenset[Op]:
+    if not rule.guard:
+        return frozenset()
+    paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
+    if rule.action.verb >= Verb.DENY:
+        is_named = rule.event in _GUARDED and any(not c.negate for c in paths)
+        return _GUARDS if is_named else frozenset()
+    ops = {op for word in rule.operations for op in word.ops}
+    if rule.action.verb is not Verb.ALLOW or rule.flags or len(paths) != len(rule.conditions):
+        return frozenset()
+    if rule.event == "file" and ops >= set(EVENTS["file"].everything):
+        return _GUARDS
+    if rule.event == "mount" and ops >= set(EVENTS["mount"].everything):
+        return frozenset({Op.MOUNT_GUARD})
+    return frozenset()

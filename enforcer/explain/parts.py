@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: MIT
+"""The parts of a rule, each with what it asks for, what it found, and whether it holds."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.compiler import guards
+from enforcer.compiler.patterns import Exact
+from enforcer.explain.texts import accepts
+from enforcer.explain.truth import Gap, Truth, every, negated, some, truth
+from enforcer.policy.matching import SUBJECT_PARTS
+from enforcer.policy.model import (
+    Address,
+    CapabilityMask,
+    Interval,
+    Mask,
+    Text,
+    Verb,
+)
+from enforcer.policy.vocabulary import Dim, SubjectFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from enforcer.compiler.atoms import Atoms
+    from enforcer.compiler.patterns import Form
+    from enforcer.explain.facts import Facts, Operand, Who
+    from enforcer.policy.model import Condition, Flag, Policy, Process, Rule, Span, Value
+
+__all__ = ["Part", "Parts"]
+
+
+@attrs.frozen
+class Part:
+    """
+    One thing that must hold.
+
+    Attributes:
+        where: the words of the policy that lead to it, ``process.binary``.
+        condition: what is asked for; a condition, a fact, or the names that a guard keeps.
+        found: the operand; None: there is none.
+        value: the value that was met, if one was.
+        is_turned: it stands below a ``not…`` and must not hold as a whole.
+    """
+
+    where: str
+    condition: Condition | Flag | None
+    found: Operand | tuple[bytes, ...] | None
+    holds: Truth
+    value: Value | None = None
+    is_turned: bool = False
+    span: Span | None = None
+
+
+@attrs.frozen
+class Parts:
+    """Asks rules about one access."""
+
+    facts: Facts
+    atoms: Atoms
+
+    # ---- Rules -------------------------------------------------------------------------------
+
+    def of_rule(self, policy: Policy, rule: Rule) -> list[Part]:
+        """Return the parts of *rule*, which holds if all of them do."""
+        return [
+            *(self._flag(flag, self.facts.flags, flag.field.name) for flag in rule.flags),
+            *(self._object(condition) for condition in rule.conditions),
+            *self._subject(policy, rule),
+        ]
+
+    def of_guard(self, policy: Policy, rule: Rule) -> list[Part]:
+        """Return the parts of what keeps the names of *rule* in place."""
+        return [*self._names(rule), *self._subject(policy, rule)]
+
+    def of_default(self, policy: Policy) -> list[Part]:
+        """Return the parts of a default: only to whom the policy applies."""
+        return list(self._process("selector", policy.selector, (self.facts.process,)))
+
+    # ---- The object --------------------------------------------------------------------------
+
+    def _flag(self, flag: Flag, known: int | Gap, where: str) -> Part:
+        mask = flag.field.flag or 0
+        if isinstance(known, Gap):
+            return Part(where, flag, known, _of_gap(known), span=flag.span)
+        is_so = bool(known & mask)
+        return Part(where, flag, int(is_so), truth(is_so == flag.wanted), span=flag.span)
+
+    def _object(self, condition: Condition) -> Part:
+        dim = condition.field.dim
+        if dim == Dim.ARG_ANY:
+            return self._arguments(condition)
+        operand = self.facts.operands.get(dim) if dim is not None else None
+        return self._compared(condition.field.name, condition, operand)
+
+    def _compared(self, where: str, condition: Condition, operand: Operand | None) -> Part:
+        if operand is None:
+            return Part(where, condition, None, Truth.FALSE, span=condition.span)
+        if isinstance(operand, Gap):
+            return Part(where, condition, operand, _of_gap(operand), span=condition.span)
+        value = self._met(condition, operand)
+        holds = truth((value is not None) != condition.negate)
+        return Part(where, condition, operand, holds, value, span=condition.span)
+
+    def _arguments(self, condition: Condition) -> Part:
+        facts, index = self.facts, condition.index
+        if facts.argc is None or (index is not None and index >= facts.argc):
+            return self._compared(_argument(index), condition, None)
+        if index is not None:
+            known = index < len(facts.args)
+            return self._compared(
+                _argument(index), condition, facts.args[index] if known else Gap.UNKNOWN
+            )
+        met = [self._met(condition, arg) for arg in facts.args]
+        found = [truth(value is not None) for value in met]
+        if len(facts.args) < facts.argc:
+            found.append(Truth.UNKNOWN)
+        holds = negated(some(found)) if condition.negate else some(found)
+        value = next((each for each in met if each is not None), None)
+        return Part(_argument(None), condition, facts.args, holds, value, span=condition.span)
+
+    def _met(self, condition: Condition, operand: bytes | int) -> Value | None:
+        """Return the first value of *condition* that accepts *operand*."""
+        if isinstance(operand, int):
+            return next((v for v in condition.values if _accepts_number(v, operand)), None)
+        for text, forms in self.atoms.spelled(condition).items():
+            if any(accepts(form, operand) for form in forms):
+                return text
+            if condition.field.dim == Dim.PATH and self._is_linked(forms):
+                return text
+        return None
+
+    def _is_linked(self, forms: Iterable[Form]) -> bool:
+        """Tell whether the object is a file that one of *forms* names by another of its names."""
+        inode = self.facts.inode
+        return inode is not None and any(
+            self.atoms.names.host.hard_linked(form.value) == inode
+            for form in forms
+            if isinstance(form, Exact)
+        )
+
+    # ---- Names that are kept -----------------------------------------------------------------
+
+    def _names(self, rule: Rule) -> Iterator[Part]:
+        paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
+        operand = self.facts.operands.get(Dim.PATH)
+        if not paths:
+            return
+        if operand is None or isinstance(operand, Gap):
+            holds = Truth.FALSE if operand is None else _of_gap(operand)
+            yield Part("path", None, operand, holds, span=paths[0].span)
+            return
+        is_kept = isinstance(operand, bytes) and (
+            self._is_above(rule, paths, operand) or self._is_itself(rule, paths, operand)
+        )
+        yield Part("path", None, operand, truth(is_kept), span=paths[0].span)
+
+    def _is_above(self, rule: Rule, paths: list[Condition], path: bytes) -> bool:
+        if rule.action.verb < Verb.DENY:
+            return False
+        forms = itertools.chain.from_iterable(
+            spelled for c in paths if not c.negate for spelled in self.atoms.spelled(c).values()
+        )
+        return any(
+            accepts(directory, path) for form in forms for directory in guards.directories(form)
+        )
+
+    def _is_itself(self, rule: Rule, paths: list[Condition], path: bytes) -> bool:
+        for condition in paths:
+            spelled = self.atoms.spelled(condition)
+            kept = [
+                kept
+                for text, forms in spelled.items()
+                for form in forms
+                for kept in (
+                    (form,)
+                    if condition.negate
+                    else guards.itself(form, text.kind, is_exec=rule.event == "exec")
+                )
+            ]
+            if not kept or any(accepts(form, path) for form in kept) == condition.negate:
+                return False
+        return True
+
+    # ---- Who acts ----------------------------------------------------------------------------
+
+    def _subject(self, policy: Policy, rule: Rule) -> Iterator[Part]:
+        facts = self.facts
+        yield from self._process("selector", policy.selector, (facts.process,))
+        for word, name in SUBJECT_PARTS.items():
+            wanted: Process = getattr(rule.subject, name)
+            kind = name.removeprefix("not_")
+            if kind == "process":
+                yield from self._process(word, wanted, (facts.process,), turned=name != kind)
+            else:
+                whom = facts.parents if kind == "parent" else facts.ancestors
+                yield from self._lineage(word, wanted, whom, turned=name != kind)
+
+    def _process(
+        self, word: str, wanted: Process, whom: tuple[Who, ...], *, turned: bool = False
+    ) -> Iterator[Part]:
+        if not wanted:
+            return
+        parts = [part for who in whom for part in self._one(word, wanted, who)]
+        if not turned:
+            yield from parts
+            return
+        yield _as_one(word, parts, negated(every(part.holds for part in parts)))
+
+    def _lineage(
+        self, word: str, wanted: Process, whom: tuple[Who, ...], *, turned: bool
+    ) -> Iterator[Part]:
+        if not wanted:
+            return
+        each = [self._one(word, wanted, who) for who in whom]
+        found = some(every(part.holds for part in parts) for parts in each)
+        if found is Truth.FALSE and self.facts.lineage is not None:
+            found = _of_gap(self.facts.lineage)
+        met = next((p for p in each if every(part.holds for part in p) is found), None)
+        parts = met or (each[0] if each else [])
+        yield _as_one(word, parts, negated(found) if turned else found, is_turned=turned)
+
+    def _one(self, word: str, wanted: Process, who: Who) -> list[Part]:
+        flags = who.flags
+        if not isinstance(flags, Gap) and who.exe is Gap.UNKNOWN:
+            flags |= SubjectFlag.EXE_UNKNOWN
+        return [
+            *(self._flag(flag, flags, f"{word}.{flag.field.name}") for flag in wanted.flags),
+            *(
+                self._compared(f"{word}.{c.field.name}", c, who.operand(c.field.dim))
+                for c in wanted.conditions
+                if c.field.dim is not None
+            ),
+        ]
+
+
+def _as_one(word: str, parts: list[Part], holds: Truth, *, is_turned: bool = True) -> Part:
+    """Sum up *parts* that stand or fall together, by the one that is most worth showing."""
+    shown = next((p for p in parts if p.holds is not Truth.TRUE), parts[0] if parts else None)
+    if shown is None:
+        return Part(word, None, Gap.UNRECORDED, holds, is_turned=is_turned)
+    return attrs.evolve(shown, holds=holds, is_turned=is_turned)
+
+
+def _argument(index: int | None) -> str:
+    return "args" if index is None else f"args[{index}]"
+
+
+def _of_gap(gap: Gap) -> Truth:
+    return Truth.UNKNOWN if gap is Gap.UNKNOWN else Truth.UNRECORDED
+
+
+def _accepts_number(value: Value, number: int) -> bool:
+    match value:
+        case Interval(low, high) | Address(low, high):
+            return low <= number <= high
+        case Mask(mask, None) | CapabilityMask("any", mask):
+            return bool(number & mask)
+        case Mask(mask, wanted):
+            return number & mask == wanted
+        case CapabilityMask("all", mask):
+            return number & mask == mask
+        case CapabilityMask(_, mask):
+            return not number & mask
+        case Text():
+            return False

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""
+What is explained is what is decided: the judge of ``enforcer explain`` says what the reference says.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from generate import Maker
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference.semantics import UNKNOWN, Access, Actor, Identity, first
+
+from enforcer.compiler import BareHost
+from enforcer.explain.facts import Facts, Who
+from enforcer.explain.judge import Judge
+from enforcer.explain.truth import Gap
+from enforcer.policy.vocabulary import Op
+
+
+def known(value):
+    return Gap.UNKNOWN if value is UNKNOWN else value
+
+
+def who(identity: Identity) -> Who:
+    return Who(
+        exe=known(identity.exe),
+        cgroup=known(identity.cgroup),
+        uid=identity.uid,
+        euid=identity.euid,
+        gid=identity.gid,
+        egid=identity.egid,
+        caps=identity.caps,
+        flags=identity.flags,
+    )
+
+
+def facts(op: Op, actor: Actor, access: Access) -> Facts:
+    return Facts(
+        ops=frozenset({op}),
+        operands={dim: known(value) for dim, value in access.operands.items()},
+        args=access.args,
+        argc=access.argc,
+        flags=access.flags,
+        process=who(actor.now),
+        parents=(who(actor.parent),) if actor.parent else (),
+        ancestors=tuple(who(each) for each in actor.ancestors),
+        lineage=Gap.UNKNOWN if actor.lineage_unknown else None,
+    )
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.integers(0, 2**64 - 1))
+def test_the_judge_agrees_with_the_reference(seed):
+    """The same entry of every policy decides, with the same verdict, by the same kind of match."""
+    maker = Maker(Random(seed))
+    policies = maker.policies()
+    judge = Judge.on(BareHost())
+    for _ in range(20):
+        actor, access = maker.actor(), maker.access(policies)
+        for op in access.ops:
+            for policy in policies.policies:
+                expected = first(policy, op, actor, access)
+                found = judge.first(policy, facts(op, actor, access))
+                if expected is None:
+                    assert found is None
+                    continue
+                _, decision = expected
+                assert found is not None
+                rule = policy.rules[decision.rule] if decision.kind != "default" else None
+                said = found.verb, found.entry.kind.value, found.entry.action.errno
+                assert (decision.verb, decision.kind, decision.errno) == said
+                assert decision.on_error == (found.holds.value == "unknown")
+                assert rule == found.entry.rule
