@@ -25,7 +25,7 @@ from enforcer.cli.arguments import add_socket
 from enforcer.cli.exits import Exit, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from rich.console import Console
 
@@ -238,21 +238,27 @@ class _Dashboard:
         self._draw()
 
     def look_up(self, event: dict[str, Any]) -> None:
-        """Ask the daemon for the whole record."""
-        from enforcer.ui.detail import lines_of
+        """Ask the daemon for the whole record and for its policies, and explain the one by the other."""
+        from enforcer.ui.detail import lines_of, lines_of_brief
 
-        def answered(answer: dict[str, Any]) -> None:
+        def show(lines: Iterable[tuple[str, str]], *, is_waiting: bool = False) -> None:
             detail = self.model.detail
-            if detail is None or detail.brief is not event:
-                return  # somebody else is looked at by now
-            detail.is_waiting = False
-            if answer.get("ok"):
-                detail.lines = list(lines_of(answer["record"]))
-            else:
-                detail.lines = [(str(answer.get("error")), "bad")]
-            self._draw()
+            if detail is not None and detail.brief is event:  # else another one is looked at by now
+                detail.lines, detail.is_waiting = list(lines), is_waiting
+                self._draw()
 
-        self._feed.ask("record", answered, id=event["id"])
+        def found(answer: dict[str, Any]) -> None:
+            if not answer.get("ok"):
+                show([(str(answer.get("error")), "bad"), ("", ""), *lines_of_brief(event)])
+                return
+            record = answer["record"]
+            show(lines_of(record), is_waiting=True)
+            self._feed.ask("sources", lambda sources: explained(record, sources))
+
+        def explained(record: dict[str, Any], answer: dict[str, Any]) -> None:
+            show(lines_of(record, [("", ""), *_explanation(record, answer)]))
+
+        self._feed.ask("record", found, id=event["id"])
 
     def set_mode(self, policy: str, mode: str) -> None:
         """Ask the daemon for the change."""
@@ -323,3 +329,18 @@ class _Dashboard:
         columns, lines = self.screen.size()
         self._drawn = time.monotonic()
         self.screen.write(self.painter.paint(_draw(self.model, columns, lines, self._glyphs)))
+
+
+def _explanation(record: dict[str, Any], answer: dict[str, Any]) -> list[tuple[str, str]]:
+    """Explain *record* by what the daemon answered on its policies; an error is a line, too."""
+    from enforcer.errors import EnforcerError
+    from enforcer.explain.explanation import explain
+    from enforcer.explain.words import lines
+    from enforcer.runtime.inquiry import read_back
+
+    if not answer.get("ok"):
+        return [(f"no explanation: {answer.get('error')}", "bad")]
+    try:
+        return list(lines(explain(record, read_back(answer["sources"]))))
+    except EnforcerError as error:
+        return [(f"no explanation: {line}", "bad") for line in str(error).splitlines()]

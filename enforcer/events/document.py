@@ -21,7 +21,7 @@ from enforcer.events.text import readable
 from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES
-from enforcer.policy.vocabulary import EVENTS, FIELDS, Dim, FieldSpec, Kind, ObjectFlag, Op
+from enforcer.policy.vocabulary import EVENTS, FIELDS, Dim, FieldSpec, Kind, ObjectFlag, Op, SubjectFlag
 
 __all__ = [
     "OPERAND_DIMS",
@@ -97,6 +97,7 @@ def as_document(record: Record | Lost) -> dict[str, Any]:
             "gid": event.gid,
             "egid": event.egid,
             "capabilities": f"{event.caps:#x}",
+            "flags": [(f.name or "").lower() for f in SubjectFlag if event.subj_flags & f],
             "cgroup": record.cgroup,
             "cgroupId": event.cgroup,
         },

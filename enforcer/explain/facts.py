@@ -18,8 +18,25 @@ from enforcer.policy.vocabulary import FIELDS, Dim, FieldSpec, Kind, ObjectFlag,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Facts", "RecordError", "Who", "facts_of"]
+__all__ = ["PROTECTION", "Facts", "RecordError", "Who", "facts_of"]
 
+PROTECTION = "protection"
+"""The event of what is refused without any policy."""
+
+_NEEDED = (
+    "policy",
+    "rule",
+    "place",
+    "message",
+    "time",
+    "action",
+    "enforced",
+    "guard",
+    "default",
+    "onError",
+    "event",
+    "operation",
+)
 _V4 = 0xFFFF << 32
 _OBJECT_FLAGS = {(flag.name or "").lower(): flag for flag in ObjectFlag}
 _SUBJECT_FLAGS = {(flag.name or "").lower(): flag for flag in SubjectFlag}
@@ -99,6 +116,9 @@ def facts_of(document: Mapping[str, Any]) -> Facts:
             'this is no record of a verdict: give one JSON object with "kind": "match" and '
             f'"version": {VERSION}, as enforcer events --follow --json prints them'
         )
+    missing = [key for key in _NEEDED if not isinstance(document.get(key), str | bool)]
+    if missing:
+        raise RecordError(f"the record is damaged: it has no {missing[0]}: give it whole")
     try:
         return _facts(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

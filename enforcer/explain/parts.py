@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import attrs
@@ -147,44 +146,45 @@ class Parts:
 
     def _names(self, rule: Rule) -> Iterator[Part]:
         paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
-        operand = self.facts.operands.get(Dim.PATH)
         if not paths:
             return
-        if operand is None or isinstance(operand, Gap):
-            holds = Truth.FALSE if operand is None else _of_gap(operand)
-            yield Part("path", None, operand, holds, span=paths[0].span)
-            return
-        is_kept = isinstance(operand, bytes) and (
-            self._is_above(rule, paths, operand) or self._is_itself(rule, paths, operand)
-        )
-        yield Part("path", None, operand, truth(is_kept), span=paths[0].span)
-
-    def _is_above(self, rule: Rule, paths: list[Condition], path: bytes) -> bool:
-        if rule.action.verb < Verb.DENY:
-            return False
-        forms = itertools.chain.from_iterable(
-            spelled for c in paths if not c.negate for spelled in self.atoms.spelled(c).values()
-        )
-        return any(
-            accepts(directory, path) for form in forms for directory in guards.directories(form)
-        )
-
-    def _is_itself(self, rule: Rule, paths: list[Condition], path: bytes) -> bool:
-        for condition in paths:
-            spelled = self.atoms.spelled(condition)
-            kept = [
-                kept
-                for text, forms in spelled.items()
-                for form in forms
-                for kept in (
-                    (form,)
-                    if condition.negate
-                    else guards.itself(form, text.kind, is_exec=rule.event == "exec")
+        operand = self.facts.operands.get(Dim.PATH)
+        above = list(self._directories(paths)) if rule.action.verb >= Verb.DENY else []
+        own = [(c.negate, self._kept(c, is_exec=rule.event == "exec")) for c in paths]
+        is_itself_kept = all(kept for _, kept in own)
+        if isinstance(operand, bytes):
+            holds = truth(
+                any(accepts(form, operand) for form in above)
+                or (
+                    is_itself_kept
+                    and all(any(accepts(f, operand) for f in kept) != no for no, kept in own)
                 )
-            ]
-            if not kept or any(accepts(form, path) for form in kept) == condition.negate:
-                return False
-        return True
+            )
+        elif isinstance(operand, Gap) and (above or is_itself_kept):
+            holds = _of_gap(operand)
+        else:
+            holds = Truth.FALSE
+        yield Part("path", None, operand, holds, span=paths[0].span)
+
+    def _directories(self, paths: list[Condition]) -> Iterator[Form]:
+        """Yield the directories that names of *paths* lie in."""
+        for condition in paths:
+            if not condition.negate:
+                for forms in self.atoms.spelled(condition).values():
+                    for form in forms:
+                        yield from guards.directories(form)
+
+    def _kept(self, condition: Condition, *, is_exec: bool) -> list[Form]:
+        """Return what of *condition* names files that must keep their own names."""
+        spelled = self.atoms.spelled(condition)
+        if condition.negate:
+            return [form for forms in spelled.values() for form in forms]
+        return [
+            kept
+            for text, forms in spelled.items()
+            for form in forms
+            for kept in guards.itself(form, text.kind, is_exec=is_exec)
+        ]
 
     # ---- Who acts ----------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from enforcer.ui.rows import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["lines_of"]
+__all__ = ["lines_of", "lines_of_brief"]
 
 Line = tuple[str, str]
 
@@ -49,6 +49,14 @@ def lines_of(record: Mapping[str, Any], explanation: Iterable[Line] = ()) -> Ite
     yield ("", "")
     yield ("Record", "title")
     yield from _fields({key: value for key, value in record.items() if key not in _APART})
+
+
+def lines_of_brief(event: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield the lines of an *event* of which only the short form is left."""
+    yield ("Verdict", "title")
+    yield from _fields({key: event.get(key) for key in (*_VERDICT, "effect", "id")})
+    yield ("", "")
+    yield from _lineage({**event, "parent": None})
 
 
 def _lineage(record: Mapping[str, Any]) -> Iterator[Line]:

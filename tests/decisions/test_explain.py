@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from reference.semantics import UNKNOWN, Access, Actor, Identity, first
 
 from enforcer.compiler import BareHost
+from enforcer.explain.changes import changes
 from enforcer.explain.facts import Facts, Who
 from enforcer.explain.judge import Judge
 from enforcer.explain.truth import Gap
+from enforcer.policy.model import Policy, Verb
+from enforcer.policy.store import load_text
 from enforcer.policy.vocabulary import Op
 
 
@@ -50,7 +53,7 @@ def facts(op: Op, actor: Actor, access: Access) -> Facts:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**64 - 1))
 def test_the_judge_agrees_with_the_reference(seed):
     """The same entry of every policy decides, with the same verdict, by the same kind of match."""
@@ -73,3 +76,44 @@ def test_the_judge_agrees_with_the_reference(seed):
                 assert (decision.verb, decision.kind, decision.errno) == said
                 assert decision.on_error == (found.holds.value == "unknown")
                 assert rule == found.entry.rule
+
+
+HEAD = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: written}
+spec:
+  rules:
+"""
+
+
+def assert_says_what_it_means(snippet: tuple[str, ...], policy: Policy) -> None:
+    """The YAML of a new rule is read as the very rule that was judged."""
+    text = HEAD + "".join(f"    {line}\n" for line in snippet)
+    (written,) = load_text(text, "snippet.yaml").policies[0].rules
+    (meant,) = [rule for rule in policy.rules if rule.name == written.name]
+    for part in ("event", "operations", "conditions", "subject", "action"):
+        assert getattr(meant, part) == getattr(written, part), text
+    assert [f.field for f in meant.flags] == [f.field for f in written.flags]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**64 - 1))
+def test_changes_allow_what_they_promise(seed):
+    """By the reference, every change that is proposed lets the access through."""
+    maker = Maker(Random(seed))
+    policies = maker.policies()
+    judge = Judge.on(BareHost())
+    for _ in range(20):
+        actor, access = maker.actor(), maker.access(policies)
+        op = access.ops[0]
+        given_facts = facts(op, actor, access)
+        for policy in policies.policies:
+            answer = judge.first(policy, given_facts)
+            if answer is None or answer.verb < Verb.DENY:
+                continue
+            for change in changes(judge, policy, answer, given_facts):
+                after = first(change.policy, op, actor, access)
+                assert after is None or after[1].verb < Verb.DENY, change
+                if change.snippet:
+                    assert_says_what_it_means(change.snippet, change.policy)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""
+Say why a record says what it says, and what would have to change.
+
+Which policy, rule, file and line decided; which parts matched on what; which rules came close; and the
+smallest change that would allow it. With a record and policies as files it needs neither root nor a
+daemon; by the id of a record it asks the daemon for both.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from enforcer.cli.arguments import add_socket
+from enforcer.cli.exits import Exit, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from enforcer.policy.model import PolicySet
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  enforcer explain 3f9c0a1b-5d21a8f3c4e-1267-3
+  tail -n 1 /var/log/enforcer.json | enforcer explain -
+  enforcer explain - policies/ < record.json      by these policies instead of the daemon's
+"""
+
+_MOST = 1 << 20  # bytes of a record
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument(
+        "record", metavar="EVENT-ID|-", help="id of a record; -: one as JSON on stdin"
+    )
+    parser.add_argument(
+        "policies",
+        metavar="POLICY",
+        nargs="*",
+        type=Path,
+        help="policy file or folder (default: what the daemon has in force)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_socket(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain."""
+    from enforcer.explain.explanation import explain
+    from enforcer.explain.facts import RecordError
+    from enforcer.explain.words import as_dict, lines
+    from enforcer.sinks.terminal import terminal_line
+
+    document = _document(args)
+    policies = _policies(args)
+    try:
+        explanation = explain(document, policies)
+        head = terminal_line(document)
+    except RecordError as error:
+        raise UsageError(str(error)) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # Whatever the record lacks for its own line; explanations need less than that.
+        raise UsageError(f"the record is damaged: {error!r}: give it whole") from error
+    if args.json:
+        print(json.dumps(as_dict(explanation), indent=2))
+        return Exit.OK
+    from rich.text import Text
+
+    from enforcer.cli.output import console
+    from enforcer.ui.rows import STYLES
+
+    out = console()
+    out.print(Text(head, STYLES["title"]), soft_wrap=True)
+    for text, style in lines(explanation):
+        out.print(Text(text, STYLES[style]), soft_wrap=True)
+    return Exit.OK
+
+
+def _document(args: argparse.Namespace) -> dict[str, Any]:
+    if args.record != "-":
+        from enforcer.runtime.protocol import Client
+
+        with Client.connect(args.socket) as client:
+            found: dict[str, Any] = client.ask("record", id=args.record)["record"]
+        return found
+    text = sys.stdin.buffer.read(_MOST + 1)
+    if len(text) > _MOST:
+        raise UsageError(f"more than {_MOST} bytes on standard input are no record: give one")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"standard input is no JSON object: {error}: give one record, a line of a JSON log"
+        ) from error
+    if not isinstance(document, dict):
+        raise UsageError("standard input is no JSON object: give one record, a line of a JSON log")
+    return document
+
+
+def _policies(args: argparse.Namespace) -> PolicySet:
+    if args.policies:
+        from enforcer.runtime.prepare import Sources
+
+        return Sources(tuple(args.policies)).load()
+    from enforcer.runtime.inquiry import read_back
+    from enforcer.runtime.protocol import Client, NoDaemonError
+
+    try:
+        with Client.connect(args.socket) as client:
+            return read_back(client.ask("sources")["sources"])
+    except NoDaemonError as error:
+        raise UsageError(
+            f"{error}; or name the policies that were in force: enforcer explain - POLICY…"
+        ) from error

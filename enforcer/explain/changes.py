@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: MIT
+"""
+Changes of a policy that would let an access through: the smallest that were tried and do.
+
+Each is made on the model and judged again; what does not allow the access is not proposed. Nothing is
+written: a person decides.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.events.text import readable
+from enforcer.explain.judge import Answer, Judge, Kind
+from enforcer.explain.truth import Truth
+from enforcer.explain.values import exact, written
+from enforcer.policy.model import (
+    Action,
+    Address,
+    Condition,
+    Flag,
+    Interval,
+    OnError,
+    Policy,
+    Process,
+    Rule,
+    Span,
+    Subject,
+    Text,
+    Verb,
+)
+from enforcer.policy.vocabulary import (
+    EVENTS,
+    FIELDS,
+    PROCESS_FIELDS,
+    Dim,
+    ObjectFlag,
+    Op,
+    OpSpec,
+)
+from enforcer.policy.vocabulary import Kind as FieldKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from enforcer.explain.facts import Facts
+    from enforcer.explain.parts import Part
+
+__all__ = ["Change", "changes"]
+
+_WIDE = frozenset({"any", "modify"})
+_LISTED = frozenset({FieldKind.CAPABILITY, FieldKind.FLAGS, FieldKind.UNIT, FieldKind.CGROUP})
+_OBJECTS = (("path",), ("abstract",), ("address", "port"))
+"""What names an object; no object has more than one of them."""
+
+_OF_DESCRIPTORS = {Op.FD_READ: Op.READ, Op.FD_WRITE: Op.WRITE}
+
+
+@attrs.frozen
+class Change:
+    """
+    One change.
+
+    Attributes:
+        place: where in the file.
+        says: what to do there, in a sentence.
+        snippet: lines of YAML to put there, if any.
+        policy: what the policy would be.
+    """
+
+    place: Span
+    says: str
+    policy: Policy = attrs.field(repr=False)
+    snippet: tuple[str, ...] = ()
+
+
+def changes(judge: Judge, policy: Policy, answer: Answer, facts: Facts) -> list[Change]:
+    """Return what would make *policy*, by whose *answer* the access is refused, let it through."""
+    candidates = _candidates(judge, policy, answer, facts)
+    return [c for c in candidates if not _refuses(judge, c.policy, answer, facts)]
+
+
+def _refuses(judge: Judge, policy: Policy, answer: Answer, facts: Facts) -> bool:
+    """
+    Tell whether *policy* still refuses the access.
+
+    Where the record says too little of whom a rule is about, the one that refused it is known to be
+    about whoever that was, and those in front of it are not.
+    """
+    for after in judge.answers(policy, facts):
+        is_same = (after.entry.kind, after.entry.name) == (answer.entry.kind, answer.entry.name)
+        if after.matches or (is_same and after.holds is Truth.UNRECORDED):
+            return after.verb >= Verb.DENY
+    return False
+
+
+def _candidates(judge: Judge, policy: Policy, answer: Answer, facts: Facts) -> Iterator[Change]:
+    """Yield changes, those that are the least to write first."""
+    if answer.entry.rule is not None and answer.entry.kind is Kind.RULE:
+        yield from _exceptions(policy, answer.entry.rule, facts)
+    yield from _extensions(judge, policy, answer, facts)
+    yield from _new_rule(policy, answer, facts)
+    rule = answer.entry.rule
+    if rule is not None and answer.holds is Truth.UNKNOWN:
+        changed = _replaced(policy, rule, attrs.evolve(rule, on_error=OnError.SKIP))
+        yield Change(
+            rule.span,
+            f"give rule {rule.name} onError: allow; then it refuses nobody when it cannot read "
+            "what it asks about",
+            changed,
+        )
+    if rule is not None and answer.entry.kind is Kind.GUARD:
+        changed = _replaced(policy, rule, attrs.evolve(rule, guard=False))
+        yield Change(
+            rule.span,
+            f"give rule {rule.name} guard: false; then its names may be renamed away by anybody",
+            changed,
+        )
+
+
+# ---- Longer lists ---------------------------------------------------------------------------------
+
+
+def _exceptions(policy: Policy, rule: Rule, facts: Facts) -> Iterator[Change]:
+    """Add what acted, or was acted on, to a list of exceptions that the rule has already."""
+    wanted = rule.subject.not_process
+    if len(wanted.conditions) == 1 and not wanted.flags:
+        (condition,) = wanted.conditions
+        exe = facts.process.exe
+        if condition.field.dim == Dim.EXE and not condition.negate and isinstance(exe, bytes):
+            longer = _longer(condition, exe)
+            subject = attrs.evolve(
+                rule.subject, not_process=attrs.evolve(wanted, conditions=(longer,))
+            )
+            yield Change(
+                condition.span or rule.span,
+                f"add {written(exe, condition.field)} to notProcess.binary of rule {rule.name}",
+                _replaced(policy, rule, attrs.evolve(rule, subject=subject)),
+            )
+    for condition in rule.conditions:
+        operand = _operand(facts, condition)
+        if condition.negate and operand is not None:
+            longer = _longer(condition, operand)
+            yield Change(
+                condition.span or rule.span,
+                f"add {written(operand, condition.field)} to what {condition.field.name} of rule "
+                f"{rule.name} leaves out",
+                _replaced(policy, rule, _with(rule, condition, longer)),
+            )
+
+
+def _extensions(judge: Judge, policy: Policy, answer: Answer, facts: Facts) -> Iterator[Change]:
+    """Let an earlier rule that allows, and that fails in one thing only, allow that, too."""
+    for earlier in judge.answers(policy, facts):
+        rule = earlier.entry.rule
+        if earlier.entry == answer.entry:
+            return
+        if rule is None or earlier.entry.kind is not Kind.RULE or earlier.verb >= Verb.DENY:
+            continue
+        others = [part for part in earlier.parts if part.holds is not Truth.TRUE]
+        if len(others) != 1 or others[0].is_turned:
+            continue
+        yield from _extension(policy, rule, others[0])
+
+
+def _extension(policy: Policy, rule: Rule, part: Part) -> Iterator[Change]:
+    condition, operand = part.condition, part.found
+    if not isinstance(condition, Condition) or condition.negate or part.holds is not Truth.FALSE:
+        return
+    if not isinstance(operand, bytes | int) or condition.field.kind in _LISTED:
+        return
+    longer = _longer(condition, operand)
+    if condition in rule.conditions:
+        changed = _with(rule, condition, longer)
+    elif condition in rule.subject.process.conditions:
+        conditions = tuple(longer if c is condition else c for c in rule.subject.process.conditions)
+        process = attrs.evolve(rule.subject.process, conditions=conditions)
+        changed = attrs.evolve(rule, subject=attrs.evolve(rule.subject, process=process))
+    else:
+        return
+    yield Change(
+        condition.span or rule.span,
+        f"add {written(operand, condition.field)} to {part.where} of rule {rule.name}, "
+        f"which {_verb(rule)}",
+        _replaced(policy, rule, changed),
+    )
+
+
+def _verb(rule: Rule) -> str:
+    return "allows" if rule.action.verb is Verb.ALLOW else "logs"
+
+
+def _longer(condition: Condition, operand: bytes | int) -> Condition:
+    values = (*condition.values, exact(operand, condition.field))
+    return attrs.evolve(condition, values=values)
+
+
+def _operand(facts: Facts, condition: Condition) -> bytes | int | None:
+    dim = condition.field.dim
+    if dim is None or dim == Dim.ARG_ANY or condition.field.kind in _LISTED:
+        return None
+    found = facts.operands.get(dim)
+    return found if isinstance(found, bytes | int) else None
+
+
+def _with(rule: Rule, condition: Condition, other: Condition) -> Rule:
+    conditions = tuple(other if c is condition else c for c in rule.conditions)
+    return attrs.evolve(rule, conditions=conditions)
+
+
+def _replaced(policy: Policy, rule: Rule, other: Rule) -> Policy:
+    rules = tuple(other if each is rule else each for each in policy.rules)
+    return attrs.evolve(policy, rules=rules)
+
+
+# ---- A rule in front ------------------------------------------------------------------------------
+
+
+def _new_rule(policy: Policy, answer: Answer, facts: Facts) -> Iterator[Change]:
+    """Allow this operation on this object by this executable, before the rule that refuses it."""
+    event, word = _operation(answer, facts)
+    if word is None:
+        return
+    conditions = list(_conditions(word, answer, facts))
+    flags: tuple[Flag, ...] = ()
+    if Op.EXEC_CREDS in answer.entry.ops:
+        flags = (Flag(FIELDS["fileCapabilities"], wanted=True),)
+    exe = facts.process.exe
+    binary = PROCESS_FIELDS["binary"]
+    process = Process()
+    if isinstance(exe, bytes):
+        process = Process((Condition(binary, (exact(exe, binary),)),))
+    rule = Rule(
+        name=_name(policy, exe),
+        event=event,
+        operations=(word,),
+        action=Action(Verb.ALLOW),
+        span=answer.entry.span,
+        conditions=tuple(conditions),
+        flags=flags,
+        subject=Subject(process=process),
+    )
+    old = answer.entry.rule
+    place = policy.rules.index(old) if old is not None else len(policy.rules)
+    rules = (*policy.rules[:place], rule, *policy.rules[place:])
+    where = f"in front of rule {old.name}" if old is not None else "behind the last rule"
+    whom = "" if process else ", for everybody: the record does not say which executable it was"
+    yield Change(
+        answer.entry.span,
+        f"put a rule {where}{whom}:",
+        attrs.evolve(policy, rules=rules),
+        tuple(_yaml(rule)),
+    )
+
+
+def _operation(answer: Answer, facts: Facts) -> tuple[str, OpSpec | None]:
+    """Choose the word of an allowing rule: the refusing rule's own, unless it means nearly all."""
+    rule = answer.entry.rule
+    (first, *_) = sorted(answer.entry.ops & facts.ops)
+    op = _OF_DESCRIPTORS.get(first, first)
+    if answer.entry.kind is Kind.GUARD:
+        event = "mount" if op is Op.MOUNT_GUARD else "file"
+        return event, EVENTS[event].operations["any"]
+    event = answer.entry.event
+    if event == "exec":
+        return event, EVENTS["exec"].operations["exec"]
+    if rule is not None:
+        for word in rule.operations:
+            if op in word.ops and word.name not in _WIDE:
+                return event, word
+    fitting = [word for word in EVENTS[event].operations.values() if op in word.ops]
+    return event, min(fitting, key=lambda word: len(word.ops), default=None)
+
+
+def _conditions(word: OpSpec, answer: Answer, facts: Facts) -> Iterator[Condition]:
+    for names in _OBJECTS:
+        named = [
+            Condition(field, (exact(operand, field),))
+            for field in (FIELDS[name] for name in names if name in word.fields)
+            if field.dim is not None
+            and isinstance(operand := facts.operands.get(field.dim), bytes | int)
+            and operand != b""
+        ]
+        if named:
+            yield from named
+            break
+    rule = answer.entry.rule
+    if rule is None or Op.EXEC_ARGV not in answer.entry.ops:
+        return
+    args = FIELDS["args"]
+    for number, arg in enumerate(facts.args[:4]):
+        if arg:  # the language has no way to ask for an empty one
+            yield Condition(args, (exact(arg, args),), index=number)
+
+
+def _name(policy: Policy, exe: object) -> str:
+    base = readable(exe).rpartition("/")[2] if isinstance(exe, bytes) else "this"
+    stem = "allow-" + (re.sub(r"[^A-Za-z0-9_.-]", "-", base)[:40].strip("-_.") or "this")
+    taken = {rule.name for rule in policy.rules}
+    names = (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)
+
+
+def _yaml(rule: Rule) -> Iterator[str]:
+    yield f"- name: {rule.name}"
+    yield "  exec: {}" if rule.event == "exec" else f"  {rule.event}: {rule.operations[0].name}"
+    match = [f"    {c.field.name}: {_only(c)}" for c in rule.conditions if c.index is None]
+    args = [
+        f"      - {{index: {c.index}, equal: {_quoted(c)}}}"
+        for c in rule.conditions
+        if c.index is not None
+    ]
+    match += ["    args:", *args] if args else []
+    if any(flag.field.flag == ObjectFlag.FILECAPS for flag in rule.flags):
+        match.append("    fileCapabilities: true")
+    for condition in rule.subject.process.conditions:
+        match.append(f"    process: {{{condition.field.name}: {_only(condition)}}}")
+    if match:
+        yield "  match:"
+        yield from match
+    yield "  action: allow"
+
+
+def _only(condition: Condition) -> str:
+    return written(_value_of(condition), condition.field)
+
+
+def _quoted(condition: Condition) -> str:
+    value = _value_of(condition)
+    return json.dumps(readable(value)) if isinstance(value, bytes) else str(value)
+
+
+def _value_of(condition: Condition) -> bytes | int:
+    (value,) = condition.values
+    match value:
+        case Text(_, text):
+            return text
+        case Interval(low, _) | Address(low, _):
+            return low
+    raise TypeError(f"{value!r} is no single value")

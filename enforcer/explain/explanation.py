@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""The explanation of one record: what decided and why, what came close, what would allow it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.explain.changes import Change, changes
+from enforcer.explain.facts import PROTECTION, Facts, facts_of
+from enforcer.explain.judge import Answer, Judge, Kind
+from enforcer.explain.truth import Truth
+from enforcer.policy.model import Mode, Policy, PolicySet, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from enforcer.compiler import Host
+
+__all__ = ["Explanation", "Refusal", "explain"]
+
+_CLOSE = 5
+
+
+@attrs.frozen
+class Refusal:
+    """One policy that refuses the access, and what would make it let it through, least first."""
+
+    answer: Answer
+    changes: tuple[Change, ...]
+
+
+@attrs.frozen
+class Explanation:
+    """
+    What is known of one record.
+
+    Attributes:
+        document: the record.
+        decided: what decided, as the policies have it now; None: they have no such rule.
+        doubt: why the policies that were given do not explain the record, if so.
+        before: what the same policy was asked for before that, and that did not match.
+        close: other entries that fail in little, the closest first.
+        others: what else decided about the same access, of other policies.
+        refusals: every policy that refuses it, with what would allow it.
+    """
+
+    document: Mapping[str, Any]
+    facts: Facts | None = None
+    decided: Answer | None = None
+    doubt: str = ""
+    before: tuple[Answer, ...] = ()
+    close: tuple[Answer, ...] = ()
+    others: tuple[Answer, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+
+def explain(
+    document: Mapping[str, Any], policies: PolicySet, host: Host | None = None
+) -> Explanation:
+    """
+    Explain the record *document* by *policies*, those that were in force.
+
+    Args:
+        document: a record as JSON has it.
+        policies: what was in force; if they have changed since, the explanation says so.
+        host: whose links and mounts names are looked up on; default this machine.
+
+    Raises:
+        RecordError: it is no record of a verdict.
+    """
+    facts = facts_of(document)
+    if document["event"] == PROTECTION:
+        return Explanation(document, facts)
+    judge = Judge.on(host)
+    mode = Mode.ENFORCE if document["enforced"] else Mode.AUDIT
+    policy = next((p for p in policies.policies if p.name == document["policy"]), None)
+    if policy is None:
+        doubt = f"the policies have none that is called {document['policy']}"
+        return Explanation(document, facts, doubt=doubt)
+    answers = judge.answers(policy, facts)
+    decided = next((a for a in answers if _is_of(a, document)), None)
+    if decided is None:
+        doubt = f"policy {policy.name} has no rule {document['rule']} on this operation any more"
+        return Explanation(document, facts, doubt=doubt)
+    place = answers.index(decided)
+    others = _others(judge, policies, policy, facts, mode)
+    return Explanation(
+        document,
+        facts,
+        decided,
+        _doubt(document, policy, mode, decided, answers[:place]),
+        before=tuple(answers[:place]),
+        close=_closest(judge, policies, decided, answers, facts),
+        others=tuple(others),
+        refusals=tuple(
+            Refusal(answer, tuple(changes(judge, answer.entry.policy, answer, facts)))
+            for answer in (decided, *others)
+            if answer.verb >= Verb.DENY and answer.entry.policy.mode is mode
+        ),
+    )
+
+
+def _is_of(answer: Answer, document: Mapping[str, Any]) -> bool:
+    """Tell whether *answer* is of the entry that the record names."""
+    kind = Kind.RULE
+    if document["guard"]:
+        kind = Kind.GUARD
+    elif document["default"]:
+        kind = Kind.DEFAULT
+    return (answer.entry.kind, answer.entry.name) == (kind, document["rule"])
+
+
+def _doubt(
+    document: Mapping[str, Any],
+    policy: Policy,
+    mode: Mode,
+    decided: Answer,
+    before: list[Answer],
+) -> str:
+    """Say why the policies that were given cannot be those that decided, if they cannot."""
+    if policy.mode is not mode:
+        return f"policy {policy.name} is in mode {policy.mode.value} now, and was not then"
+    earlier = next((answer for answer in before if answer.matches), None)
+    if earlier is not None:
+        return f"rule {earlier.entry.name} in front of it would have decided"
+    if decided.holds is Truth.FALSE:
+        where = ", ".join(part.where for part in decided.failing)
+        return f"rule {decided.entry.name} does not match by now: {where}"
+    if decided.holds is not Truth.UNRECORDED and decided.verb.name.lower() != document["action"]:
+        return f"rule {decided.entry.name} says {decided.verb.name.lower()} now"
+    return ""
+
+
+def _others(
+    judge: Judge, policies: PolicySet, policy: Policy, facts: Facts, mode: Mode
+) -> list[Answer]:
+    """What other policies say of the access; those of the same mode first, the strictest first."""
+    found = [
+        answer
+        for other in policies.policies
+        if other.name != policy.name and (answer := judge.first(other, facts)) is not None
+    ]
+    return sorted(found, key=lambda a: (a.entry.policy.mode is not mode, -a.verb))
+
+
+def _closest(
+    judge: Judge, policies: PolicySet, decided: Answer, answers: list[Answer], facts: Facts
+) -> tuple[Answer, ...]:
+    """Entries that fail in part: at least one thing of them holds, and something does not."""
+    found = list(answers)
+    for policy in policies.policies:
+        if policy.name != decided.entry.policy.name:
+            found += judge.answers(policy, facts)
+    near = [
+        answer
+        for answer in found
+        if answer.failing
+        and len(answer.failing) < len(answer.parts)
+        and answer.entry is not decided.entry
+    ]
+    return tuple(sorted(near, key=lambda answer: len(answer.failing))[:_CLOSE])

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""Values and operands in the words that policies have for them."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from typing import TYPE_CHECKING
+
+from enforcer.events.text import neutral, readable
+from enforcer.explain.truth import Gap
+from enforcer.policy.model import Address, CapabilityMask, Interval, Mask, Text, TextKind
+from enforcer.policy.names import CAPABILITIES
+from enforcer.policy.vocabulary import FieldSpec, Kind
+
+if TYPE_CHECKING:
+    from enforcer.policy.model import Value
+
+__all__ = ["exact", "said", "shown", "written"]
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@%+=-]*")
+_NUMBERLIKE = re.compile(r"[-+.0-9_]+|0x[0-9a-fA-F]+|true|false|null|~", re.IGNORECASE)
+_V4 = 0xFFFF << 32
+_V4_LAST = _V4 | 0xFFFFFFFF
+
+
+def said(value: Value, field: FieldSpec) -> str:
+    """Write a *value* of a policy."""
+    match value:
+        case Text(TextKind.EXACT | TextKind.GLOB, text):
+            return neutral(readable(text))
+        case Text(kind, text):
+            return f"{kind.value} {neutral(readable(text))}"
+        case Address(low, high):
+            return _network(low, high)
+        case Interval(low, high):
+            first, last = _number(low, field), _number(high, field)
+            return first if low == high else f"{first}-{last}"
+        case Mask(mask, None):
+            return f"any bit of {mask:#o}"
+        case Mask(mask, wanted):
+            return f"{mask:#o}={wanted:#o}"
+        case CapabilityMask(how, mask):
+            return f"{how} of {_bits(mask, field)}"
+
+
+def shown(operand: bytes | int | Gap | tuple[bytes, ...] | None, field: FieldSpec) -> str:
+    """Write what an access had."""
+    match operand:
+        case None:
+            return "none"
+        case Gap.UNKNOWN:
+            return "something that could not be read"
+        case Gap.UNRECORDED:
+            return "something that the record does not say"
+        case bytes():
+            return neutral(readable(operand))
+        case tuple():
+            return " ".join(neutral(readable(each)) for each in operand)
+    return _number(operand, field)
+
+
+def exact(operand: bytes | int, field: FieldSpec) -> Value:
+    """Return the value that accepts *operand* and nothing else."""
+    if isinstance(operand, bytes):
+        return Text(TextKind.EXACT, operand)
+    if field.kind is Kind.ADDRESS:
+        return Address(operand, operand)
+    return Interval(operand, operand)
+
+
+def written(operand: bytes | int, field: FieldSpec) -> str:
+    """Write *operand* as YAML that means it and nothing else, as an item or a value."""
+    if isinstance(operand, int):
+        text = _number(operand, field)
+        return f'"{text}"' if ":" in text else text
+    text = readable(operand)
+    is_folder = text.endswith("/")  # which would mean everything below
+    if _PLAIN.fullmatch(text) and not _NUMBERLIKE.fullmatch(text) and not is_folder:
+        return text
+    # Behind an operator text is literal; in quotes YAML reads it as JSON writes it.
+    return f"{{equal: {json.dumps(text)}}}"
+
+
+def _number(number: int, field: FieldSpec) -> str:
+    match field.kind:
+        case Kind.ADDRESS:
+            return str(_address(number))
+        case Kind.MODE:
+            return f"{number:04o}"
+        case Kind.CAPABILITY | Kind.FLAGS:
+            return _bits(number, field)
+    return {value: name for name, value in field.names.items()}.get(number, str(number))
+
+
+def _bits(mask: int, field: FieldSpec) -> str:
+    if field.kind is Kind.CAPABILITY:
+        names = [name.removeprefix("CAP_") for name, bit in CAPABILITIES.items() if mask >> bit & 1]
+    else:
+        names = [name for name, bit in field.names.items() if mask & bit]
+    return ", ".join(names) or "none"
+
+
+def _address(number: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    if _V4 <= number <= _V4_LAST:
+        return ipaddress.IPv4Address(number & 0xFFFFFFFF)
+    return ipaddress.IPv6Address(number)
+
+
+def _network(low: int, high: int) -> str:
+    first, last = _address(low), _address(high)
+    if low == high:
+        return str(first)
+    size = high - low + 1
+    is_whole = size & (size - 1) == 0 and low % size == 0
+    if is_whole and first.version == last.version:
+        return f"{first}/{first.max_prefixlen - (size.bit_length() - 1)}"
+    return f"{first}-{last}"

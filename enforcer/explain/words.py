@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: MIT
+"""An explanation in words: lines for a terminal, and the same as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from enforcer.events.stats import OUTCOMES
+from enforcer.events.text import neutral, readable
+from enforcer.explain.facts import PROTECTION
+from enforcer.explain.judge import Kind
+from enforcer.explain.truth import Gap, Truth
+from enforcer.explain.values import said, shown
+from enforcer.policy.model import Flag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from enforcer.explain.changes import Change
+    from enforcer.explain.explanation import Explanation
+    from enforcer.explain.judge import Answer
+    from enforcer.explain.parts import Part
+
+__all__ = ["as_dict", "lines"]
+
+Line = tuple[str, str]
+"""A line, and the name of its style."""
+
+_MARKS = {
+    Truth.TRUE: ("yes", "good"),
+    Truth.FALSE: ("no", "bad"),
+    Truth.UNKNOWN: ("?", "warn"),
+    Truth.UNRECORDED: ("?", "dim"),
+}
+_VALUES = 4  # of a list of values that are named
+
+
+def lines(explanation: Explanation) -> Iterator[Line]:
+    """Yield the lines of *explanation*; all text of others in it is harmless."""
+    yield from _decided(explanation)
+    if explanation.before:
+        yield ("", "")
+        yield ("Asked before it, and did not match", "title")
+        for answer in explanation.before:
+            yield from _brief(answer)
+    near = [a for a in explanation.close if a not in explanation.before]
+    if near:
+        yield ("", "")
+        yield ("Came close", "title")
+        for answer in near:
+            yield from _brief(answer)
+    if explanation.others:
+        yield ("", "")
+        yield ("Other policies on the same access", "title")
+        for answer in explanation.others:
+            mode = answer.entry.policy.mode.value
+            yield (f"  {_named(answer)}: {answer.verb.name.lower()}, {mode}", "")
+    yield from _remedies(explanation)
+
+
+def _decided(explanation: Explanation) -> Iterator[Line]:
+    document = explanation.document
+    outcome = OUTCOMES[document["action"], document["enforced"]]
+    rule = neutral(f"policy {document['policy']}, {_kind(document)} {document['rule']}")
+    yield ("Decided by", "title")
+    if document["event"] == PROTECTION:
+        yield ("  self-protection, which no policy can change", "name")
+        return
+    yield (f"  {neutral(document['place'])}: {rule}: {outcome}", "name")
+    if document["onError"]:
+        yield ("  an operand could not be read, and the rule's onError decided", "warn")
+    if explanation.doubt:
+        yield (f"  the policies given do not explain it: {neutral(explanation.doubt)}", "bad")
+    if explanation.decided is not None:
+        for part in explanation.decided.parts:
+            yield _part(part)
+        if not explanation.decided.parts:
+            yield ("  yes  it has no condition", "good")
+
+
+def _kind(document: Any) -> str:
+    if document["guard"]:
+        return "which keeps the names in place of rule"
+    return "default" if document["default"] else "rule"
+
+
+def _named(answer: Answer) -> str:
+    entry = answer.entry
+    word = {Kind.RULE: "rule", Kind.GUARD: "names kept by rule", Kind.DEFAULT: "default"}
+    return neutral(f"{entry.span}: policy {entry.policy.name}, {word[entry.kind]} {entry.name}")
+
+
+def _brief(answer: Answer) -> Iterator[Line]:
+    """Write an entry that did not match: only what kept it from that."""
+    yield (f"  {_named(answer)} ({answer.verb.name.lower()})", "")
+    for part in answer.parts:
+        if part.holds is not Truth.TRUE:
+            text, style = _part(part)
+            yield (f"  {text}", style)
+
+
+def _part(part: Part) -> Line:
+    mark, style = _MARKS[part.holds]
+    place = f"  ({neutral(str(part.span))})" if part.span is not None else ""
+    return (f"  {mark:<4} {_sentence(part)}{place}", style)
+
+
+def _sentence(part: Part) -> str:
+    where, condition, found = part.where, part.condition, part.found
+    if condition is None:
+        return _kept(part)
+    if isinstance(condition, Flag):
+        wanted = "so" if condition.wanted else "not so"
+        if isinstance(found, int):
+            return f"{where} must be {wanted}, and is {'so' if found else 'not so'}"
+        return f"{where} must be {wanted}: {shown(found, condition.field)}"
+    had = shown(found, condition.field)
+    if part.value is not None:
+        return f"{where}: {had} is {said(part.value, condition.field)}"
+    values = [said(value, condition.field) for value in condition.values]
+    more = f" and {len(values) - _VALUES} more" if len(values) > _VALUES else ""
+    asked = f"{' or '.join(values[:_VALUES])}{more}"
+    if found is None or isinstance(found, Gap):
+        return f"{where}: asked for {asked}, there is {had}"
+    return f"{where}: {had} is not {asked}"
+
+
+def _kept(part: Part) -> str:
+    """Write the part of a guard, or of a lineage that nothing is known of."""
+    if not isinstance(part.found, bytes):
+        return f"{part.where}: the record does not say"
+    kept = "a name that is kept" if part.holds is Truth.TRUE else "none of the names that are kept"
+    return f"{part.where}: {neutral(readable(part.found))} is {kept} in place"
+
+
+def _remedies(explanation: Explanation) -> Iterator[Line]:
+    yield ("", "")
+    yield ("What would allow it", "title")
+    if explanation.document["event"] == PROTECTION:
+        yield ("  a daemon that was started without --protect", "")
+        return
+    if not explanation.refusals:
+        yield ("  nothing is needed: no policy that was given refuses it", "good")
+        return
+    for refusal in explanation.refusals:
+        if len(explanation.refusals) > 1:
+            yield (f"  for policy {neutral(refusal.answer.entry.policy.name)}:", "name")
+        if not refusal.changes:
+            yield ("  no single change that was tried; the record may say too little", "warn")
+        for number, change in enumerate(refusal.changes):
+            yield from _change(change, is_first=number == 0)
+    if len(explanation.refusals) > 1:
+        yield ("  all of these policies must be changed: the strictest verdict counts", "warn")
+
+
+def _change(change: Change, *, is_first: bool) -> Iterator[Line]:
+    word = "" if is_first else "or: "
+    style = "good" if is_first else ""
+    yield (f"  {word}{neutral(str(change.place))}: {neutral(change.says)}", style)
+    for line in change.snippet:
+        yield (f"      {neutral(line)}", style)
+
+
+# ---- JSON -----------------------------------------------------------------------------------------
+
+
+def as_dict(explanation: Explanation) -> dict[str, Any]:
+    """Return *explanation* as a JSON object."""
+    document = explanation.document
+    return {
+        "version": 1,
+        "id": document.get("id"),
+        "policy": document["policy"],
+        "rule": document["rule"],
+        "place": document["place"],
+        "doubt": explanation.doubt or None,
+        "parts": _parts(explanation.decided.parts) if explanation.decided is not None else [],
+        "before": [_answer(answer) for answer in explanation.before],
+        "close": [_answer(answer) for answer in explanation.close],
+        "others": [_answer(answer) for answer in explanation.others],
+        "refusals": [
+            {
+                "policy": refusal.answer.entry.policy.name,
+                "rule": refusal.answer.entry.name,
+                "changes": [
+                    {
+                        "place": str(change.place),
+                        "says": change.says,
+                        "snippet": list(change.snippet),
+                    }
+                    for change in refusal.changes
+                ],
+            }
+            for refusal in explanation.refusals
+        ],
+    }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    return {
+        "policy": answer.entry.policy.name,
+        "rule": answer.entry.name,
+        "kind": answer.entry.kind.value,
+        "place": str(answer.entry.span),
+        "action": answer.verb.name.lower(),
+        "matches": answer.holds.value,
+        "parts": _parts(answer.parts),
+    }
+
+
+def _parts(parts: Iterable[Part]) -> list[dict[str, Any]]:
+    return [
+        {
+            "where": part.where,
+            "holds": part.holds.value,
+            "says": _sentence(part),
+            "place": str(part.span) if part.span is not None else None,
+            "met": said(part.value, part.condition.field)
+            if part.condition is not None and part.value is not None
+            else None,
+        }
+        for part in parts
+    ]
