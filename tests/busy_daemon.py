@@ -163,11 +163,37 @@ class Load:
         )
 
 
+VAULT = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: vault}
+spec:
+  rules:
+    - name: only-the-vault-server-reads
+      file: read
+      match: {path: /**, notProcess: {binary: /opt/vault/bin/server}}
+      action: deny
+    - name: no-shells-there
+      exec: {}
+      match: {path: /**}
+      action: kill
+"""
+"""A policy that its records may be of."""
+
+
+def sources_at(path: Path) -> dict[str, Any]:
+    """What the daemon tells of its policies, if they are at *path*."""
+    overlay = {"added": {}, "disabled": [], "modes": {}}
+    return {"paths": [str(path)], "audit": False, "overlay": overlay, "generation": 7}
+
+
 def busy(socket: Path, rate: float) -> tuple[Daemon, Pipeline, Load]:
     """Make a daemon at *socket* with *rate* records a second; run it with ``daemon.run``."""
+    policy = socket.parent / "vault.yaml"
+    policy.write_text(VAULT)
     session = FakeSession(counters={"DECISIONS": 0, "PATH_UNKNOWN": 3}, generation=7)
     policies = Policies(session=session)
-    daemon = Daemon(session, policies)
+    daemon = Daemon(session, policies, sources=lambda: sources_at(policy))
     identity = Identity(
         ProcessFacts(b"/usr/bin/cat", (b"cat", b"/srv/vault/secret"), b"/x"),
         ProcessFacts(b"/usr/bin/bash", (b"bash", b"-l"), b"/x"),

@@ -147,8 +147,8 @@ def _exceptions(policy: Policy, rule: Rule, facts: Facts) -> Iterator[Change]:
             longer = _longer(condition, operand)
             yield Change(
                 condition.span or rule.span,
-                f"add {written(operand, condition.field)} to what {condition.field.name} of rule "
-                f"{rule.name} leaves out",
+                f"add {written(operand, condition.field)} to the exceptions of "
+                f"{condition.field.name} in rule {rule.name}",
                 _replaced(policy, rule, _with(rule, condition, longer)),
             )
 

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""`explain` on the command line."""
+
+import io
+import json
+import sys
+
+import pytest
+from control_fakes import Served
+from fakes import denied
+
+from enforcer.cli.exits import Exit
+from enforcer.cli.main import main
+from enforcer.events.document import as_document
+from enforcer.events.ident import RecordId
+from enforcer.events.types import Origin
+from enforcer.runtime.overview import Overview
+
+POLICY = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: vault}
+spec:
+  rules:
+    - name: secrets
+      file: write
+      match: {path: /srv/vault/**}
+      action: deny
+"""
+RECORD = denied(origin=Origin("vault", "secrets", "vault.yaml:6:7"))
+
+
+@pytest.fixture
+def policy(tmp_path):
+    file = tmp_path / "vault.yaml"
+    file.write_text(POLICY)
+    return file
+
+
+@pytest.fixture
+def stdin(monkeypatch):
+    def give(text):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    return give
+
+
+@pytest.fixture
+def served(tmp_path, policy):
+    made = Served(tmp_path / "s")
+    made.server.overview = Overview()
+    made.server.overview.observe(RECORD)
+    made.server.sources = lambda: {
+        "paths": [str(policy)],
+        "audit": False,
+        "overlay": {"added": {}, "disabled": [], "modes": {}},
+        "generation": 1,
+    }
+    yield made
+    made.close()
+
+
+def test_from_files_without_a_daemon(policy, stdin, capsys):
+    """A record on standard input, policies named."""
+    stdin(json.dumps(as_document(RECORD)))
+
+    assert Exit.OK == main(["explain", "-", str(policy)])
+
+    out = capsys.readouterr().out
+    assert out.startswith(("20:48:01 denied", "2"))
+    assert f"{policy}:6:7: put a rule in front of rule secrets" in out
+    assert "process: {binary: /usr/bin/tee}" in out
+
+
+def test_by_id_from_the_daemon(served, tmp_path, capsys):
+    """The daemon knows the record and where its policies are."""
+    number = str(RecordId.of(RECORD.event))
+
+    assert Exit.OK == main(["explain", number, "--json", "--socket", str(tmp_path / "s")])
+
+    found = json.loads(capsys.readouterr().out)
+    assert number == found["id"]
+    assert ["path"] == [part["where"] for part in found["parts"]]
+
+
+def test_changes_at_run_time_count(served, tmp_path, capsys):
+    """A mode that was set, and policies that are disabled."""
+    described = served.server.sources()
+    described["overlay"]["modes"] = {"vault": "audit"}
+    served.server.sources = lambda: described
+
+    main(["explain", str(RecordId.of(RECORD.event)), "--socket", str(tmp_path / "s")])
+
+    assert "is in mode audit now, and was not then" in capsys.readouterr().out
+
+
+def test_a_record_that_is_kept_no_more(served, tmp_path, capsys):
+    """It is in the logs."""
+    assert Exit.USAGE == main(["explain", "00000000-1-1-1", "--socket", str(tmp_path / "s")])
+    assert "all are in the logs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "no JSON object"),
+        ("[1]", "no JSON object"),
+        ("[" * 100_000, "no JSON object"),
+        ("{}", "no record of a verdict"),
+        ("x" * ((1 << 20) + 1), "more than 1048576 bytes"),
+        (json.dumps({**as_document(RECORD), "message": 3}), "it has no message"),
+        (json.dumps({**as_document(RECORD), "time": "noon"}), "the record is damaged"),
+    ],
+)
+def test_what_is_no_record(policy, stdin, capsys, text, why):
+    """One sentence."""
+    stdin(text)
+
+    assert Exit.USAGE == main(["explain", "-", str(policy)])
+    assert why in capsys.readouterr().err
+
+
+def test_no_policies_and_no_daemon(stdin, tmp_path, capsys):
+    """It is said what to name."""
+    stdin(json.dumps(as_document(RECORD)))
+
+    assert Exit.USAGE == main(["explain", "-", "--socket", str(tmp_path / "none")])
+    assert "name the policies that were in force" in capsys.readouterr().err
+
+
+def test_policies_that_are_wrong(tmp_path, stdin, capsys):
+    """Their errors, with their places."""
+    stdin(json.dumps(as_document(RECORD)))
+    (tmp_path / "bad.yaml").write_text("kind: x\n")
+
+    assert Exit.POLICY == main(["explain", "-", str(tmp_path / "bad.yaml")])

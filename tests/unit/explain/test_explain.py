@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: MIT
+"""Explanations of records, in words."""
+
+import json
+
+import attrs
+import pytest
+from fakes import ENFORCED, PREVENTED, denied, record
+
+from enforcer.compiler import BareHost
+from enforcer.compiler.host import Mount
+from enforcer.events.document import as_document
+from enforcer.events.types import Origin
+from enforcer.explain.explanation import explain
+from enforcer.explain.facts import RecordError, facts_of
+from enforcer.explain.words import as_dict, lines
+from enforcer.policy.model import Verb
+from enforcer.policy.store import load_text
+from enforcer.policy.vocabulary import Dim, Op
+
+HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: %s}\nspec:\n"
+VAULT = (
+    HEAD % "vault"
+    + """\
+  rules:
+    - name: public
+      file: read
+      match:
+        path: /srv/vault/public/**
+      action: allow
+    - name: secrets
+      file: [read, write]
+      match:
+        path: /srv/vault/**
+        notProcess: {binary: /usr/bin/vault}
+      action: deny
+    - name: shells
+      exec: {}
+      match:
+        path: [/bin/sh, /bin/bash]
+        ancestors: {binary: /usr/bin/vault}
+      action: kill
+"""
+)
+NET = (
+    HEAD % "net"
+    + """\
+  default: {network: deny}
+  rules:
+    - name: dns
+      network: egress
+      match: {address: 10.0.0.0/8, port: 53}
+      action: allow
+"""
+)
+SECRETS = Origin("vault", "secrets", "vault.yaml:11:7")
+
+
+@attrs.frozen
+class Host(BareHost):
+    """A host with merged /usr."""
+
+    mounts: tuple[Mount, ...] = ()
+
+    def link(self, path):
+        return b"usr/bin" if path == b"/bin" else None
+
+
+def read(**values):
+    return denied(
+        **{"op": Op.READ, "origin": SECRETS, "exe": b"/usr/bin/cat", "comm": b"cat", **values}
+    )
+
+
+def explained(item, *texts, host=None):
+    from enforcer.policy.model import PolicySet
+
+    policies = [p for text in texts for p in load_text(text, "vault.yaml").policies]
+    return explain(as_document(item), PolicySet(tuple(policies)), host or Host())
+
+
+def said(item, *texts, **more):
+    return [text for text, _ in lines(explained(item, *texts, **more))]
+
+
+def test_a_rule_with_an_exception():
+    """What decided, which parts held on what, what was asked before, and what would allow it."""
+    assert said(read(), VAULT) == [
+        "Decided by",
+        "  vault.yaml:11:7: policy vault, rule secrets: denied",
+        "  yes  path: /srv/vault/secret is /srv/vault/**  (vault.yaml:14:15)",
+        "  yes  notProcess.binary: /usr/bin/cat is not /usr/bin/vault  (vault.yaml:15:30)",
+        "",
+        "Asked before it, and did not match",
+        "  vault.yaml:6:7: policy vault, rule public (allow)",
+        "    no   path: /srv/vault/secret is not /srv/vault/public/**  (vault.yaml:9:15)",
+        "",
+        "What would allow it",
+        "  vault.yaml:15:30: add /usr/bin/cat to notProcess.binary of rule secrets",
+        "  or: vault.yaml:9:15: add /srv/vault/secret to path of rule public, which allows",
+        "  or: vault.yaml:11:7: put a rule in front of rule secrets:",
+        "      - name: allow-cat",
+        "        file: read",
+        "        match:",
+        "          path: /srv/vault/secret",
+        "          process: {binary: /usr/bin/cat}",
+        "        action: allow",
+    ]
+
+
+def test_names_are_those_of_the_host():
+    """The kernel's /usr/bin/dash is the policy's /bin/sh where /bin is a link."""
+    item = record(
+        op=Op.EXEC,
+        action=Verb.KILL,
+        error=1,
+        signal=9,
+        flags=ENFORCED | PREVENTED,
+        origin=Origin("vault", "shells", "vault.yaml:17:7"),
+        path=b"/usr/bin/sh",
+        exe=b"/usr/bin/vault",
+    )
+
+    text = said(item, VAULT)
+
+    assert "  yes  path: /usr/bin/sh is /bin/sh  (vault.yaml:20:15)" in text
+    assert text[3].startswith(
+        "  ?    ancestors.binary: asked for /usr/bin/vault, there is something"
+    )
+    assert "          path: /usr/bin/sh" in text
+
+
+def test_ancestors_that_are_recorded():
+    """If the record has the lineage, it is asked."""
+    document = as_document(
+        record(
+            op=Op.EXEC,
+            action=Verb.KILL,
+            flags=ENFORCED,
+            origin=Origin("vault", "shells", "vault.yaml:17:7"),
+            path=b"/bin/sh",
+        )
+    )
+    above = [{"pid": 1, "name": "vault", "exe": "/usr/bin/vault", "cmdline": None}]
+
+    found = explain({**document, "ancestors": above}, load_text(VAULT, "vault.yaml"), Host())
+
+    assert "  yes  ancestors.binary: /usr/bin/vault is /usr/bin/vault  (vault.yaml:21:29)" in [
+        text for text, _ in lines(found)
+    ]
+
+
+def test_a_name_that_is_kept():
+    """A rename that would take a protected name away."""
+    text = said(read(op=Op.GUARD, row_flags=8, path=b"/srv/vault"), VAULT)
+
+    assert "policy vault, which keeps the names in place of rule secrets: denied" in text[1]
+    assert "  yes  path: /srv/vault is a name that is kept in place  (vault.yaml:14:15)" in text
+    assert "        file: any" in text
+    assert any("guard: false" in line for line in text)
+
+
+def test_a_default_and_a_rule_that_came_close():
+    """The rule that allows fails in one thing; that is the smallest change."""
+    item = denied(
+        op=Op.CONNECT,
+        row_flags=4,
+        path=b"",
+        family=2,
+        type=1,
+        protocol=6,
+        addr_lo=0xFFFF_0A000001,
+        port=443,
+        exe=b"/usr/bin/curl",
+        origin=Origin("net", "default-network", "net.yaml:1:1"),
+    )
+
+    text = said(item, NET)
+
+    assert "policy net, default default-network: denied" in text[1]
+    assert "    no   port: 443 is not 53  (vault.yaml:9:42)" in text
+    first = text.index("What would allow it") + 1
+    assert text[first] == "  vault.yaml:9:42: add 443 to port of rule dns, which allows"
+    assert "          address: 10.0.0.1" in text
+
+
+def test_every_policy_that_refuses_must_change():
+    """One policy never lifts what another refuses."""
+    other = VAULT.replace("{name: vault}", "{name: other}")
+
+    text = said(read(), VAULT, other)
+
+    assert "  for policy vault:" in text
+    assert "  for policy other:" in text
+    assert any("policy other, rule secrets: deny, enforce" in line for line in text)
+    assert text[-1] == "  all of these policies must be changed: the strictest verdict counts"
+
+
+def test_a_policy_in_audit_mode():
+    """What would have happened is explained like what did."""
+    audit = VAULT.replace("spec:\n", "spec:\n  mode: audit\n")
+
+    text = said(read(flags=0, error=0), audit)
+
+    assert "rule secrets: would deny" in text[1]
+    assert "add /usr/bin/cat to notProcess.binary" in text[text.index("What would allow it") + 1]
+
+
+def test_what_could_not_be_read():
+    """The rule's onError decided, and can be changed."""
+    item = read(path=b"", unknown=1 << Dim.PATH, flags=ENFORCED | PREVENTED | 4)
+
+    text = said(item, VAULT)
+
+    assert "  an operand could not be read, and the rule's onError decided" in text
+    assert any(line.startswith("  ?    path: asked for /srv/vault/**, there is") for line in text)
+    assert any("give rule secrets onError: allow" in line for line in text)
+
+
+def test_exceptions_among_the_objects():
+    """A list of what a rule leaves out can be longer."""
+    text = HEAD % "net" + (
+        "  rules:\n    - name: out\n      network: connect\n"
+        "      match: {address: {notIn: [10.0.0.0/8]}}\n      action: deny\n"
+    )
+    item = denied(
+        op=Op.CONNECT,
+        path=b"",
+        family=2,
+        addr_lo=0xFFFF_01010101,
+        port=443,
+        origin=Origin("net", "out", "x"),
+    )
+
+    found = said(item, text)
+
+    assert "  yes  address: 1.1.1.1 is not 10.0.0.0/8  (vault.yaml:8:32)" in found
+    assert any("add 1.1.1.1 to the exceptions of address in rule out" in line for line in found)
+
+
+def test_arguments():
+    """Which argument was met; a rule in front must know the arguments, too."""
+    text = HEAD % "c" + (
+        "  rules:\n    - name: code\n      exec: {}\n      match:\n        args:\n"
+        "          - {index: 1, equal: -c}\n      action: kill\n"
+    )
+    item = record(
+        op=Op.EXEC_ARGV,
+        action=Verb.KILL,
+        flags=ENFORCED,
+        path=b"/usr/bin/python3",
+        name=b"python3\0-c\0import x: y\0",
+        argc=3,
+        origin=Origin("c", "code", "x"),
+        exe=b"/usr/bin/bash",
+    )
+
+    found = said(item, text)
+
+    assert "  yes  args[1]: -c is -c  (vault.yaml:10:31)" in found
+    assert '          - {index: 1, equal: "-c"}' in [line[2:] for line in found]
+
+
+def test_self_protection():
+    """No policy decided, and none would help."""
+    item = denied(kind=2, op=4, signal=9, row=0xFFFFFFFF, path=b"", name=b"", exe=b"/usr/bin/kill")
+
+    text = said(item, VAULT)
+
+    assert "  self-protection, which no policy can change" in text
+    assert "  a daemon that was started without --protect" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "doubt"),
+    [
+        (VAULT.replace("{name: vault}", "{name: x}"), "none that is called vault"),
+        (VAULT.replace("name: secrets", "name: renamed"), "has no rule secrets on this operation"),
+        (VAULT.replace("/srv/vault/**", "/srv/other/**"), "does not match by now: path"),
+        (VAULT.replace("/srv/vault/public/**", "/srv/vault/*"), "rule public in front of it"),
+        (VAULT.replace("action: deny", "action: log"), "says log now"),
+        (VAULT.replace("spec:\n", "spec:\n  mode: audit\n"), "is in mode audit now"),
+    ],
+)
+def test_policies_that_have_changed_since(text, doubt):
+    """They are not passed off as those that decided."""
+    found = explained(read(), text)
+
+    assert doubt in found.doubt
+    assert any("the policies given do not explain it" in line for line, _ in lines(found))
+
+
+def test_text_of_processes_is_harmless():
+    """Names in explanations and in YAML to copy move no cursor, and mean what they say."""
+    text = said(read(path=b"/srv/vault/\x1b[2J\xe2\x80\xae*", exe=b"/tmp/\x1b[31mx"), VAULT)
+
+    assert not any(ord(c) < 32 or c == "\u202e" for line in text for c in line)
+    assert '          path: {equal: "/srv/vault/\\u001b[2J\\u202e*"}' in text
+
+
+def test_json():
+    """The same for programs."""
+    found = as_dict(explained(read(), VAULT))
+
+    json.dumps(found)
+    assert ["path", "notProcess.binary"] == [part["where"] for part in found["parts"]]
+    assert {"true"} == {part["holds"] for part in found["parts"]}
+    assert "/srv/vault/**" == found["parts"][0]["met"]
+    assert "public" == found["before"][0]["rule"]
+    assert 3 == len(found["refusals"][0]["changes"])
+    assert found["doubt"] is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "lost"},
+        {"version": 99},
+        {"object": None},
+        {"process": {}},
+        {"policy": None},
+        {"event": 7},
+    ],
+)
+def test_what_is_no_record(change):
+    """A sentence, not a traceback."""
+    with pytest.raises(RecordError):
+        facts_of({**as_document(read()), **change})
+
+
+def test_facts_of_a_socket():
+    """Words of records become the numbers of policies."""
+    item = denied(
+        op=Op.CONNECT, path=b"", family=10, type=1, protocol=6, addr_hi=0x20010DB8 << 32, port=443
+    )
+
+    found = facts_of(as_document(item))
+
+    assert {Dim.FAMILY: 10, Dim.TYPE: 1, Dim.PROTOCOL: 6, Dim.PORT: 443} == {
+        dim: value for dim, value in found.operands.items() if dim is not Dim.ADDR
+    }
+    assert 0x20010DB8 << 96 == found.operands[Dim.ADDR]
+    assert frozenset({Op.CONNECT}) == found.ops
