@@ -9,6 +9,7 @@ second, whatever happens, and never waits for a dashboard.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import re
@@ -164,10 +165,14 @@ def _draw(model: Model, columns: int, lines: int, glyphs: Glyphs) -> Frame:
 
 def _live(socket: Path) -> None:
     from enforcer.cli.screen import Screen
+    from enforcer.runtime.protocol import Client, NoDaemonError
     from enforcer.runtime.reactor import Reactor
     from enforcer.ui.keys import Keyboard
     from enforcer.ui.painter import Painter
 
+    # A daemon that is not there yet is waited for; that we may not ask it is said at once.
+    with contextlib.suppress(NoDaemonError):
+        Client.connect(socket).close()
     reactor = Reactor()
     is_dumb = os.environ.get("TERM", "dumb") in {"dumb", "unknown"}
     screen = Screen(sys.stdin.fileno(), sys.stdout.fileno(), reactor, is_dumb)

@@ -86,6 +86,8 @@ def health_rows(model: Model, glyphs: Glyphs) -> list[Row]:
     """Draw the two lines on losses and health."""
     picture = model.picture
     health = picture.health
+    if model.link is Link.GONE:
+        return [[(f" {clean(model.why)}", "bad")], [(" what is shown is of before", "dim")]]
     if picture.problem:
         return [[(f" health unknown: {clean(picture.problem)}", "bad")], _second(picture, glyphs)]
     if not health:

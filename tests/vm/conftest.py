@@ -21,6 +21,7 @@ _IN_GUEST = os.environ.get("ENFORCER_GUEST") == "1"
 _WEIGHTS = {
     "test_policies.py": 6,
     "test_confirm.py": 3,
+    "test_dashboard.py": 2,
     "test_protect.py": 3,
     "test_files.py": 3,
     "test_exec.py": 2,

@@ -129,6 +129,7 @@ def test_the_daemon_that_is_gone_is_said():
     made.lose("the daemon closed the connection", NOW)
 
     assert "NO DAEMON for 7 s, reconnecting" in shown(made, now=NOW + 7)
+    assert "the daemon closed the connection" in lines(made)[-3]
     assert "tee[100]" in shown(made, now=NOW + 7)
 
 
