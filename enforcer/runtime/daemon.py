@@ -78,6 +78,7 @@ class Daemon:
     _watched: int = attrs.field(default=-1, init=False)
     _has_backlog: bool = attrs.field(default=False, init=False)
     _beats: Beats | None = attrs.field(default=None, init=False)
+    _beaten: float = attrs.field(default=0.0, init=False)
 
     def listen(self, path: Path) -> None:
         """
@@ -146,6 +147,7 @@ class Daemon:
         """Do what cannot wait while something takes long."""
         self.follow()
         self.notifier.alive()
+        self._beat()
 
     def _watch_records(self) -> None:
         if self._watched >= 0:
@@ -187,6 +189,11 @@ class Daemon:
         self._arm_retry()
 
     def _beat(self) -> None:
+        """Tell dashboards how things are, once a second; also while a change takes long."""
+        now = time.monotonic()
+        if self._pipeline is None or now < self._beaten + _TICK / 2:
+            return
+        self._beaten = now
         self.overview.tick()
         if self._beats is None:
             self._beats = Beats(

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from busy_daemon import busy
+from busy_daemon import VAULT, busy
 from terminals import LONG, Terminal
 
 from enforcer.cli.exits import Exit
@@ -222,6 +222,16 @@ def test_an_ascii_terminal(daemon, terminal):
     assert shown.raw.isascii()
     shown.type(b"q")
     assert 0 == shown.ends()
+
+
+def test_in_place_needs_a_terminal(monkeypatch, capsys, tmp_path):
+    """It is said before anything is put in force."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    policy = tmp_path / "vault.yaml"
+    policy.write_text(VAULT)
+
+    assert Exit.USAGE == main(["start", "--dashboard", "--no-pins", str(policy)])
+    assert "--dashboard needs a terminal" in capsys.readouterr().err
 
 
 # ---- On the terminal of the daemon -----------------------------------------------------------------

@@ -17,6 +17,7 @@ from enforcer.errors import KernelError
 from enforcer.events.types import Lost, Origin, Record
 from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import Op
+from enforcer.runtime import daemon as module
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.dryrun import DryRun, as_document
 from enforcer.runtime.notify import Notifier
@@ -309,6 +310,41 @@ def test_followers_see_records(bench, tmp_path):
     thread.join()
 
     assert [(m["action"], m["object"]["path"]) for m in got] == [("deny", "/x")]
+
+
+@pytest.mark.parametrize("is_changing", [False, True])
+def test_watchers_see_beats(bench, tmp_path, monkeypatch, is_changing):
+    """Sums, the newest and health come by themselves, also while a change takes long."""
+    monkeypatch.setattr(module, "_TICK", 0.02)
+    path = tmp_path / "s.sock"
+    bench.daemon.listen(path)
+    got = []
+
+    def client():
+        with Client.connect(path) as asked:
+            got.append(asked.ask("watch"))
+            bench.session.happen(raw_event(**DENIAL, path=b"/x"))
+            while not (got[-1].get("kind") == "beat" and got[-1]["totals"]):
+                got.append(asked.next_message())
+        bench.daemon.reactor.after(0, bench.daemon.stop)
+
+    thread = threading.Thread(target=client)
+    if is_changing:
+
+        def change():
+            while len(got) < 4 and thread.is_alive():
+                bench.daemon.idle()
+                bench.daemon.reactor.turn(0.01)
+
+        bench.daemon.reactor.after(0, change)
+    bench.daemon.run(bench.pipeline, ready=thread.start)
+    thread.join()
+
+    beat = got[-1]
+    assert beat["totals"] == {"denied": 1}
+    assert [event["target"] for event in beat["newest"]] == ["/x"]
+    assert beat["health"]["rings"] == {"decisions": [512, 1 << 20], "activity": [0, 1 << 18]}
+    assert beat["health"]["policies"] == [WEB]
 
 
 def test_a_dry_run_sums_up():
