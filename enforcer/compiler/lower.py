@@ -32,7 +32,17 @@ from enforcer.policy.model import (
 )
 from enforcer.policy.vocabulary import EVENTS, Dim, ObjectFlag, Op
 
-__all__ = ["Row", "RowFlag", "RowInfo", "RowKind", "lower"]
+__all__ = [
+    "Row",
+    "RowFlag",
+    "RowInfo",
+    "RowKind",
+    "descriptor_ops",
+    "guard_ops",
+    "lower",
+    "rule_ops",
+    "strict_behind",
+]
 
 _ALL_FILE_OPS: Final = frozenset(EVENTS["file"].everything)
 _ALL_MOUNT_OPS: Final = frozenset(EVENTS["mount"].everything)
@@ -132,31 +142,21 @@ class _Lowering:
 
     def rows(self) -> Iterator[Row]:
         """Yield all rows in order."""
-        later = self._strict_behind()
+        later = strict_behind(self.policy)
         for index, rule in enumerate(self.policy.rules):
             yield from self._rule(index, rule, later[index])
         for event, action in self.policy.defaults.items():
             yield from self._default(event, action)
 
-    def _strict_behind(self) -> list[frozenset[Op]]:
-        """For each rule, the descriptor operations that rules behind it decide."""
-        seen: frozenset[Op] = frozenset()
-        out: list[frozenset[Op]] = []
-        for rule in reversed(self.policy.rules):
-            out.append(seen)
-            if rule.strict:
-                seen |= _fd_ops(rule)
-        return out[::-1]
-
     # ---- Rules -------------------------------------------------------------------------------
 
-    def _rule(self, index: int, rule: Rule, strict_behind: frozenset[Op]) -> Iterator[Row]:
+    def _rule(self, index: int, rule: Rule, behind: frozenset[Op]) -> Iterator[Row]:
         wanted, unwanted = flag_masks(rule.flags)
         subjects = self.subjects.of_rule(self.policy, rule)
         conjunctions = list(self._conjunctions(rule))
         info = self._info(rule.action, rule.span, rule.event, RowKind.RULE, rule=rule, index=index)
         plain = Row(
-            ops=_bits(_rule_ops(rule)),
+            ops=_bits(rule_ops(rule)),
             terms=(),
             flags_set=wanted,
             flags_clear=unwanted,
@@ -171,7 +171,7 @@ class _Lowering:
         )
         for subject, terms in itertools.product(subjects, conjunctions):
             yield attrs.evolve(plain, subject=subject, terms=terms)
-        through = _fd_ops(rule) & strict_behind
+        through = descriptor_ops(rule) & behind
         if through and not rule.strict and rule.action.verb in {Verb.ALLOW, Verb.LOG}:
             # What may be opened may be read: else a strict rule below would take it back.
             silent = attrs.evolve(
@@ -195,14 +195,11 @@ class _Lowering:
     # ---- Guards ------------------------------------------------------------------------------
 
     def _guard(self, rule: Rule, subjects: tuple[int, ...], plain: Row) -> Iterator[Row]:
-        if not rule.guard:
+        kept = guard_ops(rule)
+        if not kept:
             return
         paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
         is_strict = rule.action.verb in {Verb.DENY, Verb.KILL}
-        has_names = rule.event in _GUARDED and any(not c.negate for c in paths)
-        if not (_is_free_hand(rule) or (is_strict and has_names)):
-            return
-        kept = [Op.MOUNT_GUARD] if rule.event == "mount" else [Op.GUARD, Op.MOUNT_GUARD]
         action = Verb.DENY if is_strict else Verb.ALLOW
         guard = attrs.evolve(
             plain,
@@ -321,17 +318,34 @@ def _path_term(atom: int) -> Term:
     return Term(atom, Dim.PATH, TermKind.ATOM, 0, 0, 0)
 
 
-def _fd_ops(rule: Rule) -> frozenset[Op]:
+def strict_behind(policy: Policy) -> list[frozenset[Op]]:
+    """For each rule of *policy*, return the descriptor operations that rules behind it decide."""
+    seen: frozenset[Op] = frozenset()
+    out: list[frozenset[Op]] = []
+    for rule in reversed(policy.rules):
+        out.append(seen)
+        if rule.strict:
+            seen |= descriptor_ops(rule)
+    return out[::-1]
+
+
+def descriptor_ops(rule: Rule) -> frozenset[Op]:
     """Return what stands for the rule's opens on a descriptor that is open already."""
     if rule.event != "file":
         return frozenset()
     return frozenset(_FD_OPS[op] for word in rule.operations for op in word.ops if op in _FD_OPS)
 
 
-def _rule_ops(rule: Rule) -> frozenset[Op]:
+def rule_ops(rule: Rule) -> frozenset[Op]:
+    """
+    Return what *rule* itself decides.
+
+    Raises:
+        PolicyError: it asks for two things that no one operation knows.
+    """
     if rule.event != "exec":
         ops = frozenset(op for word in rule.operations for op in word.ops)
-        return ops | _fd_ops(rule) if rule.strict else ops
+        return ops | descriptor_ops(rule) if rule.strict else ops
     has_args = any(c.field.dim == Dim.ARG_ANY for c in rule.conditions)
     asks_caps = any(flag.field.flag == ObjectFlag.FILECAPS for flag in rule.flags)
     if has_args and asks_caps:
@@ -343,6 +357,16 @@ def _rule_ops(rule: Rule) -> frozenset[Op]:
     if has_args:
         return frozenset((Op.EXEC_ARGV,))
     return frozenset((Op.EXEC_CREDS,)) if asks_caps else frozenset((Op.EXEC,))
+
+
+def guard_ops(rule: Rule) -> frozenset[Op]:
+    """Return what decides whether the names of *rule* stay in place; nothing if it keeps none."""
+    paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
+    is_strict = rule.action.verb in {Verb.DENY, Verb.KILL}
+    has_names = rule.event in _GUARDED and any(not c.negate for c in paths)
+    if not rule.guard or not (_is_free_hand(rule) or (is_strict and has_names)):
+        return frozenset()
+    return frozenset({Op.MOUNT_GUARD} if rule.event == "mount" else {Op.GUARD, Op.MOUNT_GUARD})
 
 
 def _is_free_hand(rule: Rule) -> bool:

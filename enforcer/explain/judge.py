@@ -14,11 +14,12 @@ import attrs
 
 from enforcer.compiler import Host, LocalHost
 from enforcer.compiler.atoms import Atoms
+from enforcer.compiler.lower import descriptor_ops, guard_ops, rule_ops, strict_behind
 from enforcer.compiler.paths import Names
 from enforcer.explain.parts import Part, Parts
 from enforcer.explain.truth import Truth, every
 from enforcer.policy.model import Action, Mode, OnError, Policy, PolicySet, Rule, Verb
-from enforcer.policy.vocabulary import EVENTS, Dim, ObjectFlag, Op
+from enforcer.policy.vocabulary import EVENTS, Op
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from enforcer.policy.model import Span
 
 __all__ = ["Answer", "Entry", "Judge", "Kind"]
-
-_FD = {Op.READ: Op.FD_READ, Op.WRITE: Op.FD_WRITE, Op.APPEND: Op.FD_WRITE}
-_GUARDED = ("exec", "file", "network")
-_GUARDS = frozenset({Op.GUARD, Op.MOUNT_GUARD})
 
 
 class Kind(enum.Enum):
@@ -141,65 +138,18 @@ def _parts(parts: Parts, entry: Entry) -> list[Part]:
 
 
 def _entries(policy: Policy) -> Iterator[Entry]:
-    strict_behind = _strict_behind(policy)
-    for rule, behind in zip(policy.rules, strict_behind, strict=True):
+    for rule, behind in zip(policy.rules, strict_behind(policy), strict=True):
         is_strict = rule.action.verb >= Verb.DENY
-        yield Entry(
-            policy, Kind.RULE, _rule_ops(rule), rule.action, rule.on_error, rule.event, rule
-        )
-        through = _descriptor_ops(rule) & behind
+        yield Entry(policy, Kind.RULE, rule_ops(rule), rule.action, rule.on_error, rule.event, rule)
+        through = descriptor_ops(rule) & behind
         if through and not is_strict and not rule.strict:
             # What may be opened may be used, even if a later rule is strict with others.
             silent = attrs.evolve(rule.action, verb=Verb.ALLOW)
             yield Entry(policy, Kind.RULE, through, silent, OnError.SKIP, rule.event, rule)
-        if kept := _guard_ops(rule):
+        if kept := guard_ops(rule):
             action = attrs.evolve(rule.action, verb=Verb.DENY if is_strict else Verb.ALLOW)
             yield Entry(policy, Kind.GUARD, kept, action, rule.on_error, rule.event, rule)
     for event, action in policy.defaults.items():
         on_error = OnError.DENY if action.verb >= Verb.DENY else OnError.SKIP
         ops = frozenset(EVENTS[event].everything)
         yield Entry(policy, Kind.DEFAULT, ops, action, on_error, event)
-
-
-def _strict_behind(policy: Policy) -> list[frozenset[Op]]:
-    seen: frozenset[Op] = frozenset()
-    out: list[frozenset[Op]] = []
-    for rule in reversed(policy.rules):
-        out.append(seen)
-        if rule.strict:
-            seen |= _descriptor_ops(rule)
-    return out[::-1]
-
-
-def _descriptor_ops(rule: Rule) -> frozenset[Op]:
-    if rule.event != "file":
-        return frozenset()
-    return frozenset(_FD[op] for word in rule.operations for op in word.ops if op in _FD)
-
-
-def _rule_ops(rule: Rule) -> frozenset[Op]:
-    ops = frozenset(op for word in rule.operations for op in word.ops)
-    if rule.event != "exec":
-        return ops | _descriptor_ops(rule) if rule.strict else ops
-    if any(c.field.dim == Dim.ARG_ANY for c in rule.conditions):
-        return frozenset({Op.EXEC_ARGV})
-    if any(f.field.flag == ObjectFlag.FILECAPS for f in rule.flags):
-        return frozenset({Op.EXEC_CREDS})
-    return frozenset({Op.EXEC})
-
-
-def _guard_ops(rule: Rule) -> frozenset[Op]:
-    if not rule.guard:
-        return frozenset()
-    paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
-    if rule.action.verb >= Verb.DENY:
-        is_named = rule.event in _GUARDED and any(not c.negate for c in paths)
-        return _GUARDS if is_named else frozenset()
-    ops = {op for word in rule.operations for op in word.ops}
-    if rule.action.verb is not Verb.ALLOW or rule.flags or len(paths) != len(rule.conditions):
-        return frozenset()
-    if rule.event == "file" and ops >= set(EVENTS["file"].everything):
-        return _GUARDS
-    if rule.event == "mount" and ops >= set(EVENTS["mount"].everything):
-        return frozenset({Op.MOUNT_GUARD})
-    return frozenset()
