@@ -92,9 +92,14 @@ class Terminal:
         return self.process.returncode
 
     @property
+    def modes(self) -> list:
+        """As they are now."""
+        return termios.tcgetattr(self.fd_there)
+
+    @property
     def is_restored(self) -> bool:
         """Whether the modes are what they were, and screen, cursor and wrapping were given back."""
-        is_same = termios.tcgetattr(self.fd_there) == self.before
+        is_same = self.modes == self.before
         switches = [("[?1049", "h", "l"), ("[?25", "l", "h"), ("[?7", "l", "h")]
         text = self.raw.decode("utf-8", "replace")
         return is_same and all(

@@ -9,7 +9,6 @@ back, however that ends. What it has to say meanwhile is shown by the dashboard,
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
 import subprocess
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.cli.exits import UsageError
+from enforcer.cli.screen import give_back
 from enforcer.ui.painter import LEAVE
 
 if TYPE_CHECKING:
@@ -141,9 +141,7 @@ class InPlace:
             self.reactor.forget(self._handle)
             os.close(self._handle)
             self._handle = -1
-        with contextlib.suppress(OSError, termios.error):  # a terminal that has gone needs nothing
-            if code:
-                os.write(sys.stdout.fileno(), LEAVE)
-            if self._modes is not None:
-                termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, self._modes)
+        if self._modes is not None:
+            out = sys.stdout.fileno()
+            give_back(sys.stdin.fileno(), out, self._modes, says=LEAVE if code else b"")
         self.reports.release()

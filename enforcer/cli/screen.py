@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from enforcer.runtime.reactor import Reactor
 
-__all__ = ["Screen"]
+__all__ = ["Screen", "give_back"]
 
 _CHUNK = 512  # a terminal that says "writable" takes this much without blocking
 _LOCAL = 3  # index of the local modes in what tcgetattr returns
@@ -71,7 +71,7 @@ class Screen:
         ours[_LOCAL] &= ~(
             termios.ICANON | termios.ECHO
         )  # Ctrl-C stays a signal, for all who share it
-        termios.tcsetattr(self.fd_in, termios.TCSADRAIN, ours)
+        termios.tcsetattr(self.fd_in, termios.TCSANOW, ours)
         if not self.is_dumb:
             self.write(ENTER)
 
@@ -82,12 +82,7 @@ class Screen:
             return
         self._held = b""
         self.reactor.forget(self.fd_out)
-        try:
-            if not self.is_dumb:
-                os.write(self.fd_out, LEAVE)
-            termios.tcsetattr(self.fd_in, termios.TCSADRAIN, before)
-        except (OSError, termios.error):
-            return  # it has gone: nothing is left to be given back
+        give_back(self.fd_in, self.fd_out, before, says=b"" if self.is_dumb else LEAVE)
 
     def write(self, data: bytes) -> None:
         """
@@ -100,17 +95,12 @@ class Screen:
         self._push()
 
     def _push(self) -> None:
-        while self._held and self._is_writable():
+        while self._held and _is_writable(self.fd_out):
             self._held = self._held[os.write(self.fd_out, self._held[:_CHUNK]) :]
         if self._held:
             self.reactor.watch(self.fd_out, selectors.EVENT_WRITE, lambda _: self._push())
         else:
             self.reactor.forget(self.fd_out)
-
-    def _is_writable(self) -> bool:
-        poll = select.poll()
-        poll.register(self.fd_out, select.POLLOUT)
-        return bool(poll.poll(0))
 
     def __enter__(self) -> Self:
         self.enter()
@@ -123,3 +113,27 @@ class Screen:
         traceback: TracebackType | None,
     ) -> None:
         self.leave()
+
+
+def give_back(fd_in: int, fd_out: int, modes: list[Any], *, says: bytes) -> None:
+    """
+    Put the *modes* of a terminal back, after it was told *says*, as far as it is still there.
+
+    Nothing is waited for: a terminal that was stopped is let go on, and what it has not taken by then
+    is dropped, as it was for a screen that ends now.
+    """
+    try:
+        if says and not _is_writable(fd_out):
+            termios.tcflow(fd_out, termios.TCOON)
+            termios.tcflush(fd_out, termios.TCOFLUSH)
+        if says and _is_writable(fd_out):
+            os.write(fd_out, says)
+        termios.tcsetattr(fd_in, termios.TCSANOW, modes)
+    except (OSError, termios.error):
+        return  # it has gone: nothing is left to be given back
+
+
+def _is_writable(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(0))

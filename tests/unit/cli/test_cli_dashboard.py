@@ -137,6 +137,22 @@ def test_the_terminal_is_given_back(daemon, terminal, leave):
     assert shown.is_restored
 
 
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["slow", "ctrl-s"])
+def test_a_terminal_that_takes_nothing_is_not_waited_for(daemon, terminal, is_stopped):
+    """Nobody reads, or the user has stopped it: the dashboard ends all the same, and gives it back."""
+    shown = terminal("dashboard", "--socket", daemon.socket, size=(250, 90))
+    shown.until("vault/only-the-va")
+    if is_stopped:
+        shown.type(b"\x13")
+    for size in ((249, 90), (250, 90)) * 5:
+        shown.resize(*size)
+        shown.process.send_signal(signal.SIGWINCH)
+    shown.process.send_signal(signal.SIGTERM)
+
+    assert 0 == shown.process.wait(LONG)
+    assert shown.modes == shown.before
+
+
 def test_keys_on_a_terminal(daemon, terminal):
     """Filter, pause, details, mode with confirmation, help, a new size, and out."""
     shown = terminal("dashboard", "--socket", daemon.socket, size=(120, 40))
