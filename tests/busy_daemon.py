@@ -19,8 +19,9 @@ from control_fakes import WEB, FakePolicyControl
 from fakes import DECODER, ENFORCED, PREVENTED, FakeSession, enricher, raw_event
 
 from enforcer.cli.inplace import InPlace, Reports
-from enforcer.events.types import Origin
+from enforcer.events.types import Actor, Origin
 from enforcer.identity.container import Container
+from enforcer.identity.lineage import Ancestry
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
 from enforcer.policy.model import Verb
@@ -196,7 +197,9 @@ def busy(socket: Path, rate: float) -> tuple[Daemon, Pipeline, Load]:
     daemon = Daemon(session, policies, sources=lambda: sources_at(policy))
     identity = Identity(
         ProcessFacts(b"/usr/bin/cat", (b"cat", b"/srv/vault/secret"), b"/x"),
-        ProcessFacts(b"/usr/bin/bash", (b"bash", b"-l"), b"/x"),
+        Ancestry(
+            (Actor(id="1-1", pid=1, name="bash", exe="/usr/bin/bash", cmdline=("bash", "-l")),)
+        ),
         "/system.slice/docker-0123.scope",
         Container("docker", "0123456789abcdef" * 4),
     )

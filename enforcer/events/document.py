@@ -21,7 +21,16 @@ from enforcer.events.text import readable
 from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES
-from enforcer.policy.vocabulary import EVENTS, FIELDS, Dim, FieldSpec, Kind, ObjectFlag, Op, SubjectFlag
+from enforcer.policy.vocabulary import (
+    EVENTS,
+    FIELDS,
+    Dim,
+    FieldSpec,
+    Kind,
+    ObjectFlag,
+    Op,
+    SubjectFlag,
+)
 
 __all__ = [
     "OPERAND_DIMS",

@@ -20,7 +20,7 @@ from enforcer.events.operations import OPERATIONS
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.rules import SEVERITIES
-from enforcer.policy.vocabulary import EVENTS, FIELDS, Dim, FieldSpec, Kind, ObjectFlag
+from enforcer.policy.vocabulary import EVENTS, FIELDS, Dim, FieldSpec, Kind, ObjectFlag, SubjectFlag
 
 __all__ = ["LOST", "MATCH", "Key", "schema"]
 
@@ -35,6 +35,10 @@ _MAYBE_TEXTS: Final[Schema] = {"type": ["array", "null"], "items": _TEXT}
 _TIME: Final[Schema] = {
     "type": "string",
     "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$",
+}
+_RECORD: Final[Schema] = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{8}-[0-9a-f]{1,16}-[0-9a-f]{1,8}-[0-9a-f]{1,8}$",
 }
 _PORT: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": 65535}
 
@@ -118,6 +122,11 @@ _PROCESS: Final = (
         {"type": "string", "pattern": "^0x[0-9a-f]+$"},
         "Effective capabilities as bits.",
     ),
+    Key(
+        "flags",
+        {"type": "array", "items": _one_of(f.name.lower() for f in SubjectFlag if f.name)},
+        "Facts about it.",
+    ),
     Key("cgroup", _MAYBE_TEXT, "Path of the cgroup."),
     Key("cgroupId", _COUNT, "Number of the cgroup."),
 )
@@ -168,6 +177,7 @@ _FIELDS: Final = Key(
 MATCH: Final = (
     Key("version", {"const": VERSION}, "Of this form."),
     Key("kind", {"const": "match"}, "A verdict."),
+    Key("id", _RECORD, "Names the record; `enforcer explain` takes it."),
     Key("time", _TIME, "Wall clock, RFC 3339, UTC, microseconds."),
     Key("policy", _TEXT, "Policy that decided."),
     Key("rule", _TEXT, "Rule that decided."),

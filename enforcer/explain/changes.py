@@ -54,7 +54,15 @@ __all__ = ["Change", "changes"]
 
 _WIDE = frozenset({"any", "modify"})
 _LISTED = frozenset({FieldKind.CAPABILITY, FieldKind.FLAGS, FieldKind.UNIT, FieldKind.CGROUP})
-_OBJECTS = (("path",), ("abstract",), ("address", "port"))
+_OBJECTS = (
+    ("path",),
+    ("abstract",),
+    ("address", "port"),
+    ("signal", "target"),
+    ("capability",),
+    ("command",),
+    ("module",),
+)
 """What names an object; no object has more than one of them."""
 
 _OF_DESCRIPTORS = {Op.FD_READ: Op.READ, Op.FD_WRITE: Op.WRITE}
@@ -226,6 +234,8 @@ def _new_rule(policy: Policy, answer: Answer, facts: Facts) -> Iterator[Change]:
     if word is None:
         return
     conditions = list(_conditions(word, answer, facts))
+    if word.name == "capability" and not conditions:
+        return  # the language asks for its name, which the record does not say
     flags: tuple[Flag, ...] = ()
     if Op.EXEC_CREDS in answer.entry.ops:
         flags = (Flag(FIELDS["fileCapabilities"], wanted=True),)

@@ -13,7 +13,16 @@ from enforcer.events.document import VERSION
 from enforcer.events.operations import OPERATIONS
 from enforcer.explain.truth import Gap
 from enforcer.policy.names import CAPABILITIES
-from enforcer.policy.vocabulary import FIELDS, Dim, FieldSpec, Kind, ObjectFlag, Op, SubjectFlag
+from enforcer.policy.vocabulary import (
+    EVENTS,
+    FIELDS,
+    Dim,
+    FieldSpec,
+    Kind,
+    ObjectFlag,
+    Op,
+    SubjectFlag,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,7 +205,7 @@ def _inode(thing: Mapping[str, Any]) -> tuple[int, int] | None:
 def _operands(document: Mapping[str, Any]) -> dict[Dim, Operand]:
     thing = document["object"]
     found: dict[Dim, Operand] = {Dim[name.upper()]: Gap.UNKNOWN for name in thing["unknown"]}
-    for field in FIELDS.values():
+    for field in _fields(document["event"], document["operation"]):
         if field.dim is None or field.kind is Kind.ARGS or field.dim in found:
             continue
         value = thing.get(_key(field, document["event"]))
@@ -205,8 +214,21 @@ def _operands(document: Mapping[str, Any]) -> dict[Dim, Operand]:
     return found
 
 
+def _fields(event: str, word: str) -> list[FieldSpec]:
+    """Return what can be matched of an operation; of one that no rule names, of any of its event."""
+    spec = EVENTS.get(event)
+    if spec is None:
+        return []
+    named = spec.operations.get(word)
+    known = [named] if named is not None else list(spec.operations.values())
+    names = {name for operation in known for name in operation.fields}
+    return [field for field in FIELDS.values() if field.name in names]
+
+
 def _key(field: FieldSpec, event: str) -> str:
     """Return under which key of a record's object the value of *field* stands."""
+    if field.dim is Dim.PATH:
+        return "path"
     if field.name == "abstract":
         return "name" if event == "network" else ""
     if field.name == "xattr":

@@ -8,6 +8,7 @@ The only place where Python names a program of the object.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
@@ -30,6 +31,7 @@ __all__ = [
     "Role",
     "names",
     "needed",
+    "served",
 ]
 
 
@@ -216,3 +218,11 @@ LABEL_TASKS: Final = "enf_label_tasks"
 def needed(ops: int) -> tuple[ProgramSpec, ...]:
     """Return the programs that an image with rows for *ops* needs, in the order of attachment."""
     return tuple(p for p in PROGRAMS if p.role is Role.IDENTITY or p.ops & ops)
+
+
+def served(specs: Iterable[ProgramSpec]) -> int:
+    """Return the mask of the operations that *specs* decide, and what is decided without hooks."""
+    mask = CALLS
+    for spec in specs:
+        mask |= spec.ops
+    return mask

@@ -35,7 +35,6 @@ from enforcer.libbpf.handles import BpfObject
 __all__ = ["Committed", "Image", "Session"]
 
 
-
 @attrs.define(eq=False)
 class Session:
     """The engine in force. Made by :meth:`open`."""
@@ -178,12 +177,11 @@ class Session:
     @property
     def operations(self) -> dict[str, tuple[str, ...]]:
         """The operations that the image has rows for, with the programs that decide them."""
-        at_calls = (entries.program(),) if self._calls else ()
-        return {
+        found = {
             op: tuple(s.name for s in self._specs if s.ops & programs.mask(op))
-            + (at_calls if programs.mask(op) == programs.CALLS else ())
             for op in programs.names(self._images.head.ops)
         }
+        return found | ({"SYSCALL": (entries.program(),)} if "SYSCALL" in found else {})
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -201,7 +199,7 @@ class Session:
         return (
             head.size <= self._sizes.image
             and head.n_rows <= self._sizes.rows
-            and not head.ops & ~served & ~programs.CALLS
+            and not head.ops & ~programs.served(self._specs)
             and self._calls.issuperset(head.calls)
             and not set(loader.present(programs.needed(head.ops))) - set(self._specs)
         )
