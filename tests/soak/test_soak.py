@@ -8,6 +8,7 @@ A thousand reloads, five hundred broken policies, fifty killed daemons, under at
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,13 +46,14 @@ def rounds(place: Place, tmp_path) -> Iterator[Rounds]:
 
 def say(rounds: Rounds, name: str, counts: dict) -> None:
     tried = {kind: seen["attempts"] for kind, seen in counts["kinds"].items()}
-    print(f"{name}: generation {rounds.newest}, {rounds.records:,} records, attempts {tried}")
+    print(f"{time.strftime('%T')} {name}: generation {rounds.newest}, {rounds.records:,} records, attempts {tried}", flush=True)
 
 
 def test_reloads(rounds: Rounds):
     with Churn.at(rounds.place, seconds=SECONDS) as churn:
-        for _ in range(RELOADS // 10):
+        for n in range(RELOADS // 10):
             rounds.run_reloads(10, churn)
+            say(rounds, f"{10 * (n + 1)} reloads", churn.advance())
         until(lambda: (rounds.check_records(), rounds.seen[-1] == rounds.newest)[1], 120)
         say(rounds, f"{RELOADS} reloads", churn.advance())
 
