@@ -4,6 +4,7 @@
 # make run     show what enforcer does, here or in a virtual machine
 # make check   style, types, formatting
 # make test    all tests: on this host, then once more inside a real kernel
+# make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
 # make soak    an hour or more in one kernel: a thousand reloads and fifty crashes under attack
 # make clean   remove everything that was made here
 
@@ -30,7 +31,7 @@ VM_TIMEOUT ?= 2400
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check test soak clean
+.PHONY: help setup build run check test bench soak clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -88,6 +89,9 @@ test: build
 		echo "$$log: $$(grep -E ' in [0-9.]+s|^vm: |^ERROR: ' "build/test/$$log.log" | tail -n 1 | tr -d =)"; \
 	done; \
 	exit $$failed
+
+bench: build
+	@$(VENV)/bin/python tests/bench/bench.py --only "$(ONLY)" --rules "$(RULES)" $(PLAIN:%=--plain)
 
 soak: build
 	@mkdir -p build/soak; \

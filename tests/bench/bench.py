@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""
+Measure what the engine costs, in instructions: prepare here, measure in a guest, show.
+
+    tests/bench/bench.py [--only open,exec] [--rules 1,10000]
+
+Leaves every figure in build/bench.json and, of a whole run, the plot in build/bench.svg.
+docs/benchmarks.md says what the figures mean.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from cases import Family, Record, Selection
+from peers import fetch_apparmor
+from rich.console import Console
+from table import bars, maps_table, tables
+from texts import VARIANTS, image
+
+from enforcer.compiler import compile_policies
+from enforcer.policy.model import PolicySet
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+HERE: Final = Path(__file__).resolve().parent
+WORK: Final = ROOT / "build" / "bench"
+_TIMEOUT: Final = 3600
+
+
+def compile_programs() -> None:
+    """Make what runs in the guest."""
+    compiler = ["gcc", "-O2", "-Wall", "-static"]
+    subprocess.run([*compiler, "-o", WORK / "work", HERE / "work.c"], check=True)
+    subprocess.run([*compiler, "-nostdlib", "-o", WORK / "true", HERE / "true.c"], check=True)
+    sys.path.insert(0, str(ROOT))
+    import build
+
+    with build.work_folder():
+        build.build_object(WORK / "empty.bpf.o", [HERE / "empty.bpf.c"])
+
+
+def compile_images(selection: Selection) -> None:
+    """Make the images of all policies."""
+    folder = WORK / "images"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "none").write_bytes(compile_policies(PolicySet(())).image)
+    for family, rules in needed(selection):
+        for scope in VARIANTS:
+            (folder / f"{family}-{rules}-{scope}").write_bytes(image(family, rules, scope))
+
+
+def needed(selection: Selection) -> Iterator[tuple[Family, int]]:
+    """The policies of a selection."""
+    for family in selection.families:
+        for rules in filter(None, selection.rules):
+            yield family, rules
+
+
+def measure(selection: Selection) -> None:
+    """Run the guest's part."""
+    guest = [ROOT / ".venv/bin/python", HERE / "guest.py", *selection.arguments]
+    machine = ["--icount", "--scratch=64", f"--timeout={_TIMEOUT}", f"--out={WORK / 'out'}"]
+    done = subprocess.run([ROOT / "tests/vm/run", *machine, "--", *guest], cwd=ROOT, check=False)
+    if done.returncode:
+        raise SystemExit(f"bench: the guest's part failed ({done.returncode})")
+
+
+def main() -> None:
+    """Do everything."""
+    selection = Selection.parse()
+    WORK.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(WORK / "out", ignore_errors=True)
+    compile_programs()
+    if problem := fetch_apparmor(WORK / "apparmor"):
+        print(f"bench: AppArmor is left out: {problem}", file=sys.stderr)
+    compile_images(selection)
+    measure(selection)
+    found = json.loads((WORK / "out" / "records.json").read_text())
+    maps = json.loads((WORK / "out" / "maps.json").read_text())
+    (ROOT / "build" / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
+    records = [Record(**one) for one in found]
+    console = Console(width=max(100, Console().width))
+    for each in (*tables(records), maps_table(maps), bars(records)):
+        console.print(each)
+    if selection.is_whole:
+        from plot import draw
+
+        (ROOT / "build" / "bench.svg").write_bytes(draw(records))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Policies of any number of rules, and the images that they become."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from cases import FILES, SHAPES, Family, Scope, User
+
+from enforcer.compiler import compile_policies
+from enforcer.policy.store import load_text
+
+__all__ = ["VARIANTS", "image", "policy"]
+
+VARIANTS: Final = (Scope.IN, Scope.ALLOW, Scope.LISTED)
+"""Policies that differ; who is out of scope of the first is so by being somebody else."""
+
+_EVENTS: Final[dict[Family, dict[str, Any]]] = {
+    Family.OPEN: {"file": "read"},
+    Family.STRICT: {"file": {"operations": ["read"], "strict": True}},
+    Family.EXEC: {"exec": {}},
+    Family.CREATE: {"file": ["create", "unlink"]},
+    Family.CONNECT: {"network": "connect"},
+}
+_ENDS: Final = {Family.STRICT: "A", Family.EXEC: "!", Family.CREATE: "="}
+
+
+def image(family: Family, rules: int, scope: Scope) -> bytes:
+    """Return the image of *rules* rules, as the compiler makes it of the text."""
+    policies = load_text(policy(family, rules, scope), f"{family}.yaml")
+    # The variants follow one another in one session.
+    return compile_policies(policies, generation=1 + VARIANTS.index(scope)).image
+
+
+def policy(family: Family, rules: int, scope: Scope) -> str:
+    """Return *rules* rules on one event: JSON is YAML, and one file holds 10,000 of them."""
+    ours = {**_EVENTS[family], "match": _ours(family), "action": "allow"}
+    theirs: dict[str, Any] = {"action": "allow" if scope is Scope.LISTED else "deny"}
+    if scope is not Scope.LISTED and family is not Family.CONNECT:
+        theirs["guard"] = False  # else programs would be loaded for renaming, mounting and so on
+    texts = [{**_EVENTS[family], "match": _other(family, n), **theirs} for n in range(rules)]
+    if scope is Scope.ALLOW:
+        texts = [ours, *texts[1:]]
+    elif scope is Scope.LISTED:
+        # The policy's default would refuse every operation on files, by twenty programs.
+        texts = [*texts[1:], ours, {**_EVENTS[family], "action": "deny"}]
+    document = {
+        "apiVersion": "enforcer/v1",
+        "kind": "EnforcerPolicy",
+        "metadata": {"name": "bench"},
+        "spec": {"selector": {"uid": int(User.IN_SCOPE)}, "rules": texts},
+    }
+    return json.dumps(document, separators=(",", ":"))
+
+
+def _ours(family: Family) -> dict[str, Any]:
+    """What is done: one address, or paths of all shapes."""
+    if family is Family.CONNECT:
+        return {"address": "127.0.0.1"}
+    ends = _ENDS.get(family, FILES)
+    return {"path": {"in": [shape.path(end) for shape in SHAPES for end in ends]}}
+
+
+def _other(family: Family, n: int) -> dict[str, Any]:
+    """Something else."""
+    if family is Family.CONNECT:
+        return {"address": f"10.{n >> 8}.{n & 255}.1", "port": 443}
+    return {"path": f"/o/{n}"}
