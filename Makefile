@@ -5,6 +5,7 @@
 # make check   style, types, formatting
 # make test    all tests: on this host, then once more inside a real kernel
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
+# make bench-decide   what a decision takes, in nanoseconds, on this machine
 # make soak    an hour or more in one kernel: a thousand reloads and fifty crashes under attack
 # make clean   remove everything that was made here
 
@@ -31,7 +32,7 @@ VM_TIMEOUT ?= 2400
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check test bench soak clean
+.PHONY: help setup build run check test bench bench-decide soak clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -92,6 +93,9 @@ test: build
 
 bench: build
 	@$(VENV)/bin/python tests/bench/bench.py --only "$(ONLY)" --rules "$(RULES)" $(PLAIN:%=--plain)
+
+bench-decide: build
+	@$(VENV)/bin/python tests/bench/decide.py --rules "$(RULES)"
 
 soak: build
 	@mkdir -p build/soak; \

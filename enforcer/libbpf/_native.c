@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "_native.h"
 #include "decide.h"
@@ -51,6 +52,32 @@ static int enf_native_decide(const void *image, unsigned int size, struct enf_te
 	enf_decide(&c);
 	in->verdict = s->verdict;
 	return s->bad_image ? -EBADMSG : 0;
+}
+
+static unsigned long long native_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static int enf_native_decide_time(const void *image, unsigned int size, struct enf_test_input *in,
+				  unsigned int times, unsigned long long *ns)
+{
+	struct enf_ctx c;
+	int err = enf_native_decide(image, size, in); /* leaves the operands in place */
+
+	if (err)
+		return err;
+	native_open(&c, image, size);
+	c.task = &in->task;
+	*ns = native_now();
+	for (unsigned int i = 0; i < times; i++)
+		enf_decide(&c);
+	*ns = native_now() - *ns;
+	in->verdict = native_scratch.verdict;
+	return native_scratch.bad_image ? -EBADMSG : 0;
 }
 
 static int enf_native_fork(const void *image, unsigned int size, struct enf_task *child,

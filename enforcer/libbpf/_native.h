@@ -15,6 +15,10 @@
  */
 static int enf_native_decide(const void *image, unsigned int size, struct enf_test_input *in);
 
+/* Decide *in* as enf_native_decide() does, *times* times; stores what that took. */
+static int enf_native_decide_time(const void *image, unsigned int size, struct enf_test_input *in,
+				  unsigned int times, unsigned long long *ns);
+
 /* *child* is forked by *parent*. Returns: -EINVAL if the sets of *parent* are not of this image. */
 static int enf_native_fork(const void *image, unsigned int size, struct enf_task *child,
 			   struct enf_task *parent, int same_parent);

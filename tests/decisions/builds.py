@@ -5,6 +5,7 @@ The three builds of the decision behind one call: reference, native, in the kern
 
 from __future__ import annotations
 
+import struct
 from importlib import resources
 from typing import Any, Protocol
 
@@ -41,29 +42,30 @@ class KernelBuild:
 
     _object: BpfObject
     _inner: int
+    _room: int
     _loaded: bytes = attrs.field(default=b"", repr=False)
 
     @classmethod
-    def load(cls) -> KernelBuild:
+    def load(cls, room: int = IMAGE_ROOM) -> KernelBuild:
         """
-        Load it.
+        Load it, for images of *room* bytes at most.
 
         Raises:
             KernelError: this kernel, or our privileges, do not allow it.
         """
         path = resources.files("enforcer.libbpf") / "objects" / "decide_test.bpf.o"
         found = BpfObject.open(path.read_bytes(), "decide_test")
-        found.set_constant("enf_image_bytes", IMAGE_ROOM)
-        inner = calls.create_array("image", IMAGE_ROOM)
+        found.set_constant("enf_image_bytes", room)
+        inner = calls.create_array("image", room)
         found.maps["images"].set_inner(inner)
         found.load()
         calls.update(found.maps["images"].fd, 0, inner.to_bytes(4, "little"))
-        return cls(found, inner)
+        return cls(found, inner, room)
 
     def __call__(self, image: bytes, given: Any) -> None:
         if image is not self._loaded:
-            assert len(image) <= IMAGE_ROOM
-            calls.update(self._inner, 0, image.ljust(IMAGE_ROOM, b"\0"))
+            assert len(image) <= self._room
+            calls.update(self._inner, 0, image.ljust(self._room, b"\0"))
             self._loaded = image
         size = ffi.sizeof(given[0])
         code, after = calls.run(
@@ -71,6 +73,14 @@ class KernelBuild:
         )
         assert code == 0, f"the in-kernel build returned {code}"
         ffi.memmove(given, after, size)
+
+    def time(self, times: int) -> int:
+        """Decide *times* times what was given last; return the nanoseconds that took."""
+        code, after = calls.run(
+            self._object.programs["enf_decide_time"].fd, struct.pack("=QQ", times, 0)
+        )
+        assert code == 0, f"the in-kernel build returned {code}"
+        return int(struct.unpack("=QQ", after)[1])
 
 
 def kernel_build() -> KernelBuild | str:
