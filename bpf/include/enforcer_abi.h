@@ -161,6 +161,7 @@ enum enf_dim {
 #define ENF_SF_EXE_UNKNOWN 0x0100     /* executable path could not be resolved */
 #define ENF_SF_LINEAGE_UNKNOWN 0x0200 /* parent and ancestors not known */
 #define ENF_SF_FOUND 0x0400	      /* labelled by the iterator, not by fork */
+#define ENF_SF_KIN 0x0800	      /* the sets depend on parent or ancestors: a child's differ */
 
 /* ---- Verdicts ----------------------------------------------------------------------------- */
 

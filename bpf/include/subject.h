@@ -80,6 +80,8 @@ static long enf_subject_one(__u32 i, void *arg)
 
 		if (subject->term[k].who == ENF_WHO_NONE)
 			break;
+		if (subject->term[k].who != ENF_WHO_PROCESS)
+			task->flags |= ENF_SF_KIN;
 		one = enf_subject_term_truth(task, subject->term[k]);
 		if (one == ENF_FALSE)
 			return 0;
@@ -115,6 +117,7 @@ ENF_FN int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup_len
 		task->subject_unknown[i] = 0;
 	}
 	task->ops = 0;
+	task->flags &= ~ENF_SF_KIN;
 
 	/* The cgroup path may lie where the executable's goes: match it first. */
 	if (cgroup_len)
@@ -168,7 +171,9 @@ ENF_INLINE void enf_task_fork(struct enf_task *child, const struct enf_task *fro
 		}
 	}
 	enf_task_remember(child);
-	child->generation = 0;
+	/* Where nothing looked at the lineage, the child's sets are its parent's. */
+	if (child->flags & ENF_SF_KIN)
+		child->generation = 0;
 }
 
 /* What *task* was until this exec becomes its own ancestor: exec without fork sheds nothing. */

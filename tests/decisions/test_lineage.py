@@ -40,7 +40,17 @@ class Task:
         run_native(self.compiled.image, self.given)
         return self
 
+    @property
+    def sets(self) -> tuple[list[int], ...]:
+        """What it was found to be: the sets that decisions go by."""
+        task = self.given.task
+        return list(task.self), list(task.subject), list(task.subject_unknown), [task.ops]
+
     def fork(self, *, same_parent: bool = False) -> Task:
+        return self.fork_as_is(same_parent=same_parent).evaluate()
+
+    def fork_as_is(self, *, same_parent: bool = False) -> Task:
+        """The child as it begins, before anything is computed for it."""
         child = ffi.new("struct enf_test_input *")
         image = self.compiled.image
         code = lib.enf_native_fork(
@@ -51,7 +61,7 @@ class Task:
             same_parent,
         )
         assert code == 0
-        return Task(self.compiled, child).evaluate()
+        return Task(self.compiled, child)
 
     def exec(self, binary: bytes) -> Task:
         image = self.compiled.image
@@ -68,7 +78,11 @@ class Task:
 @pytest.fixture
 def init() -> Task:
     """The first process, which no rule is about."""
-    policies = load_text(POLICY, "p.yaml")
+    return first(POLICY)
+
+
+def first(policy: str) -> Task:
+    policies = load_text(policy, "p.yaml")
     compiled = compile_policies(policies, host=BareHost(), generation=GENERATION)
     given = ffi.new("struct enf_test_input *")
     identify(given.task, Identity(exe=b"/sbin/init"))
@@ -109,3 +123,23 @@ def test_labels_of_another_image_are_not_handed_down(init) -> None:
 
     with pytest.raises(AssertionError):
         init.fork()
+
+
+def test_a_child_begins_with_its_parents_sets_where_lineage_does_not_matter() -> None:
+    """They are what would be computed for it; computing them is spared."""
+    init = first(POLICY.replace("parent:", "process:").replace("ancestors:", "notProcess:"))
+
+    child = init.fork().exec(b"/bin/nginx").fork_as_is()
+
+    assert GENERATION == child.given.task.generation
+    found = child.sets
+    assert any(found[1])
+    assert child.evaluate().sets == found
+
+
+def test_a_childs_sets_are_void_where_lineage_matters(init) -> None:
+    child = init.fork().exec(b"/bin/nginx").fork_as_is()
+
+    assert 0 == child.given.task.generation
+    before = child.sets
+    assert child.evaluate().sets != before
