@@ -37,22 +37,6 @@ static __always_inline struct enf_task *enf_settled_task(void)
 
 /* ---- Files -------------------------------------------------------------------------------- */
 
-/* A struct seqcount, by whatever type the kernel wraps it in. */
-struct seqcount {
-	unsigned int sequence;
-} __attribute__((preserve_access_index));
-
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
-
-static __always_inline __u32 enf_quick_seq(__u64 lock)
-{
-	if (bpf_ksym_exists(bpf_rdonly_cast))
-		return ((struct seqcount *)bpf_rdonly_cast(
-				(const void *)lock, bpf_core_type_id_kernel(struct seqcount)))
-			->sequence;
-	return enf_seq((const void *)lock);
-}
-
 /* By the kernel's hash of the name, seeded by its directory: addresses may not be computed with. */
 static __always_inline struct enf_seen *enf_seen_of(__u64 hash_len, __u64 ino)
 {
@@ -110,8 +94,8 @@ static __always_inline int enf_is_plain(const struct enf_key *key, __u64 ops)
 	    e->mnt != key->mnt || e->parent != key->parent || e->hash_len != key->hash_len ||
 	    e->ino != key->ino || e->nlink != key->nlink || (ops & ~e->ops))
 		return 0;
-	if (e->renames != enf_quick_seq(enf_rename_lock) ||
-	    e->mounts != enf_quick_seq(enf_mount_lock))
+	if (e->renames != enf_seq((const void *)enf_rename_lock) ||
+	    e->mounts != enf_seq((const void *)enf_mount_lock))
 		return 0;
 	return enf_in_order(&e->version) == version;
 }

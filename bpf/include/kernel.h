@@ -464,7 +464,51 @@ enum dentry_flags {
 #define ENF_PROC_MAGIC 0x9fa0
 #define ENF_BTF_KIND_FUNC 12
 
-#define enf_read(dst, src) bpf_probe_read_kernel(&(dst), sizeof(dst), (const void *)(src))
+/* Any structure of the kernel that begins with a number of 64 bits. */
+struct timespec64 {
+	long long tv_sec;
+} __attribute__((preserve_access_index));
+
+/*
+ * The kernel's bpf_rdonly_cast (v6.2). A translation unit that reads much names it for itself, by a
+ * flavour, before this header: a kernel function by one name can be in one unit of an object only.
+ */
+#ifdef ENF_RDONLY_CAST
+extern void *ENF_RDONLY_CAST(const void *obj, __u32 btf_id) __ksym __weak;
+#endif
+
+/*
+ * The number of *size* bytes at *src*; 0 where nothing can be read. A load that the kernel guards
+ * where a program may say that an address is a structure's; else a call, ten times as long.
+ */
+static __always_inline void enf_read_number(void *dst, __u32 size, __u64 src)
+{
+#ifdef ENF_RDONLY_CAST
+	if (bpf_ksym_exists(ENF_RDONLY_CAST)) {
+		const void *at = ENF_RDONLY_CAST((const void *)src,
+						 bpf_core_type_id_kernel(struct timespec64));
+
+		if (size == 8)
+			*(__u64 *)dst = *(const __u64 *)at;
+		else if (size == 4)
+			*(__u32 *)dst = *(const __u32 *)at;
+		else if (size == 2)
+			*(__u16 *)dst = *(const __u16 *)at;
+		else
+			*(__u8 *)dst = *(const __u8 *)at;
+		return;
+	}
+#endif
+	bpf_probe_read_kernel(dst, size, (const void *)src);
+}
+
+#define enf_read(dst, src)                                                                         \
+	do {                                                                                       \
+		_Static_assert(sizeof(dst) == 8 || sizeof(dst) == 4 || sizeof(dst) == 2 ||         \
+				       sizeof(dst) == 1,                                           \
+			       "a number");                                                        \
+		enf_read_number(&(dst), sizeof(dst), (__u64)(src));                                \
+	} while (0)
 #define enf_offset(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
 
 /* A pointer as the number it is, for global functions, which take no kernel pointers. */

@@ -59,14 +59,8 @@ struct enf_link {
 	__u64 name;
 };
 
-/* One read where the three lie together, as they always have; else three. */
 static __always_inline void enf_read_name(__u64 dentry, struct enf_link *link)
 {
-	if (enf_offset(struct dentry, d_name) == enf_offset(struct dentry, d_parent) + 8 &&
-	    enf_offset(struct dentry, d_name.name) == enf_offset(struct dentry, d_name) + 8) {
-		enf_read(*link, dentry + enf_offset(struct dentry, d_parent));
-		return;
-	}
 	enf_read(link->parent, dentry + enf_offset(struct dentry, d_parent));
 	enf_read(link->hash_len, dentry + enf_offset(struct dentry, d_name.hash_len));
 	enf_read(link->name, dentry + enf_offset(struct dentry, d_name.name));

@@ -13,7 +13,7 @@ static __always_inline __u32 enf_seq(const void *lock)
 	__u32 seq = 0;
 
 	if (lock)
-		bpf_probe_read_kernel(&seq, sizeof(seq), lock);
+		enf_read(seq, lock);
 	return seq;
 }
 

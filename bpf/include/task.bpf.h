@@ -210,14 +210,15 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	const struct enf_image *image =
 		staged ? enf_image_at(ENF_IMAGE_STAGED) : enf_current_image();
 	struct enf_ctx c = { .image = (const void *)image, .s = s, .task = task };
-	struct task_struct *ts = (struct task_struct *)t;
-	__u64 kn;
+	__u64 kn = 0;
 	int len = 0;
 
 	if (!s || !task || !c.image)
 		return 0;
 	enf_read_cred(task, t);
-	kn = (__u64)BPF_CORE_READ(ts, cgroups, dfl_cgrp, kn);
+	enf_read(kn, t + enf_offset(struct task_struct, cgroups));
+	enf_read(kn, kn + enf_offset(struct css_set, dfl_cgrp));
+	enf_read(kn, kn + enf_offset(struct cgroup, kn));
 	task->cgroup = 0;
 	if (kn)
 		enf_read(task->cgroup, kn + enf_offset(struct kernfs_node, id));

@@ -12,6 +12,7 @@
  *   record lost                   the verdict stands
  *   signal not delivered          the refusal stands
  */
+#define ENF_RDONLY_CAST bpf_rdonly_cast___core
 #include "act.h"
 #include "emit.bpf.h"
 #include "fast.bpf.h"
@@ -752,7 +753,7 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 		flags |= ENF_SF_LINEAGE_UNKNOWN;
 	if (bprm->interp != bprm->filename)
 		flags |= ENF_SF_SCRIPT;
-	cred = (__u64)BPF_CORE_READ(t, real_cred);
+	cred = (__u64)t->real_cred;
 	enf_read(euid, cred + enf_offset(struct cred, euid));
 	enf_read(egid, cred + enf_offset(struct cred, egid));
 	if (c.task->exec_ns && (euid != c.task->euid || egid != c.task->egid))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Files and their names. */
+#define ENF_RDONLY_CAST bpf_rdonly_cast___file
 #include "act.h"
 #include "fast.bpf.h"
 
