@@ -158,6 +158,14 @@ static long enf_strictest_one(__u32 i, void *arg)
 	return 0;
 }
 
+/* Are there rows on *op* that hang on no atom? */
+ENF_INLINE int enf_has_op_rows(const struct enf_ctx *c, __u32 op)
+{
+	const struct enf_range *range = enf_at(c, enf_head(c)->off_op_rows + op * 8, 8);
+
+	return range && range->count;
+}
+
 /* Find the first matching row of each policy for one operation, and the strictest of them. */
 ENF_INLINE void enf_decide_op(struct enf_ctx *c, __u32 op)
 {
@@ -171,7 +179,7 @@ ENF_INLINE void enf_decide_op(struct enf_ctx *c, __u32 op)
 	if (s->everything) {
 		if (image->n_rows)
 			enf_loop(image->n_rows, enf_every_one, c);
-	} else {
+	} else if (s->n_touched || enf_has_op_rows(c, op)) {
 		s->argn = 0;
 		s->low = 0;
 		s->high = 0;
