@@ -37,6 +37,17 @@ static __always_inline struct enf_task *enf_settled_task(void)
 
 /* ---- Files -------------------------------------------------------------------------------- */
 
+#define ENF_NO_OP 0xff
+
+/* Up to two operations in one number: few registers live in a hook, and its stack is counted. */
+#define ENF_PAIR(read, write) ((__u32)(read) | (__u32)(write) << 8)
+
+static __always_inline __u64 enf_pair_ops(__u32 pair)
+{
+	return ((pair & 0xff) != ENF_NO_OP ? ENF_BIT(pair & 0xff) : 0) |
+	       (pair >> 8 != ENF_NO_OP ? ENF_BIT(pair >> 8) : 0);
+}
+
 /* By the kernel's hash of the name, seeded by its directory: addresses may not be computed with. */
 static __always_inline struct enf_seen *enf_seen_of(__u64 hash_len, __u64 ino)
 {
@@ -61,7 +72,8 @@ struct enf_key {
 	__u64 parent;
 	__u64 hash_len;
 	__u64 ino;
-	__u64 nlink;
+	__u32 nlink;
+	__u32 pair; /* the operations that it is asked for */
 };
 
 static __always_inline void enf_key_of(struct enf_key *key, struct file *file)
@@ -98,6 +110,18 @@ static __always_inline int enf_is_plain(const struct enf_key *key, __u64 ops)
 	    e->mounts != enf_seq((const void *)enf_mount_lock))
 		return 0;
 	return enf_in_order(&e->version) == version;
+}
+
+/* The same of a file that nobody has asked about, if it is quickly found; see glance.bpf.h. */
+int enf_glance(const struct enf_key *key);
+
+/* By one or the other: no row on the operations of *pair* is about *file*, whoever asks. */
+static __always_inline int enf_is_nobodys(struct enf_key *key, struct file *file, __u32 pair)
+{
+	enf_key_of(key, file);
+	key->pair = pair;
+	asm volatile("" : : "r"(key) : "memory"); /* it shall lie there */
+	return enf_is_plain(key, enf_pair_ops(key->pair)) || enf_glance(key);
 }
 
 #endif

@@ -15,7 +15,7 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___core
 #include "act.h"
 #include "emit.bpf.h"
-#include "fast.bpf.h"
+#include "glance.bpf.h"
 
 const volatile __u32 enf_image_bytes = 4096;
 const volatile __u32 enf_scratch_slots = 8;
@@ -340,9 +340,9 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 {
 	struct enf_link link = {};
 	struct enf_ctx c = { .image = (const void *)enf_current_image() };
-	struct enf_seen *e;
-	__u32 version, nlink = 0;
-	__u64 inode = 0, ino = 0;
+	struct enf_key key = {};
+	__u32 nlink = 0;
+	__u64 inode = 0;
 
 	if (!s || s->met || !task || !a || !c.image || enf_head(&c)->generation != task->generation)
 		return 0;
@@ -356,35 +356,17 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 	}
 	enf_read_name(a->dentry, &link);
 	enf_read(inode, a->dentry + enf_offset(struct dentry, d_inode));
-	enf_read(ino, inode + enf_offset(struct inode, i_ino));
+	enf_read(key.ino, inode + enf_offset(struct inode, i_ino));
 	enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
-	if (!ino || enf_seq(&rename_lock) != s->renames || enf_seq(&mount_lock) != s->mounts ||
+	if (!key.ino || enf_seq(&rename_lock) != s->renames || enf_seq(&mount_lock) != s->mounts ||
 	    !s->renames)
 		return 0;
-	enf_rename_lock = (__u64)&rename_lock;
-	enf_mount_lock = (__u64)&mount_lock;
-	e = enf_seen_of(link.hash_len, ino);
-	if (!e)
-		return 0;
-	version = e->version;
-	if ((version & 1) ||
-	    __sync_val_compare_and_swap(&e->version, version, version + 1) != version)
-		return 0; /* somebody else writes it */
-	if (e->generation == task->generation && e->dentry == a->dentry && e->mnt == a->mnt &&
-	    e->parent == link.parent && e->hash_len == link.hash_len && e->ino == ino &&
-	    e->nlink == nlink && e->renames == s->renames && e->mounts == s->mounts)
-		ops |= e->ops;
-	e->generation = task->generation;
-	e->ops = ops;
-	e->dentry = a->dentry;
-	e->mnt = a->mnt;
-	e->parent = link.parent;
-	e->hash_len = link.hash_len;
-	e->ino = ino;
-	e->nlink = nlink;
-	e->renames = s->renames;
-	e->mounts = s->mounts;
-	__sync_lock_test_and_set(&e->version, version + 2);
+	key.dentry = a->dentry;
+	key.mnt = a->mnt;
+	key.parent = link.parent;
+	key.hash_len = link.hash_len;
+	key.nlink = nlink;
+	enf_keep(&key, task->generation, ops, s->renames, s->mounts);
 	return 0;
 }
 

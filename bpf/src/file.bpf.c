@@ -6,17 +6,6 @@
 
 /* ---- Open files --------------------------------------------------------------------------- */
 
-#define ENF_NO_OP 0xff
-
-/* Up to two operations in one number: few registers live in a hook, and its stack is counted. */
-#define ENF_PAIR(read, write) ((__u32)(read) | (__u32)(write) << 8)
-
-static __always_inline __u64 enf_file_ops(__u32 pair)
-{
-	return ((pair & 0xff) != ENF_NO_OP ? ENF_BIT(pair & 0xff) : 0) |
-	       (pair >> 8 != ENF_NO_OP ? ENF_BIT(pair >> 8) : 0);
-}
-
 static __always_inline int enf_file_access(const struct enf_task *task, struct file *file,
 					   __u32 pair)
 {
@@ -25,13 +14,12 @@ static __always_inline int enf_file_access(const struct enf_task *task, struct f
 		struct enf_access a;
 	} room;
 
-	if (!enf_file_ops(pair) || (task && !(task->ops & enf_file_ops(pair))))
+	if (!enf_pair_ops(pair) || (task && !(task->ops & enf_pair_ops(pair))))
 		return 0;
 	if (task) {
-		enf_key_of(&room.key, file);
-		asm volatile("" : : "r"(&room) : "memory"); /* it shall lie there */
-		if (enf_is_plain(&room.key, enf_file_ops(pair)))
+		if (enf_is_nobodys(&room.key, file, pair))
 			return 0;
+		pair = room.key.pair;
 	}
 	room.a = (struct enf_access){
 		.dentry = (__u64)file->f_path.dentry,

@@ -6,6 +6,7 @@ Each file is opened often before, so that the hooks have every reason to leave e
 """
 
 import os
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -21,6 +22,7 @@ spec:
   rules:
     - {name: vault, file: read, guard: false, match: {path: /srv/fast/vault/**}, action: deny}
     - {name: kept, file: write, guard: false, match: {path: /srv/fast/kept/f}, action: deny}
+    - {name: programs, exec: {}, guard: false, match: {path: /srv/fast/bin/**}, action: deny}
     - {name: nobody, file: read, match: {path: /srv/fast/users/f, process: {uid: 65534}}, action: deny}
 """
 PLACE = Path("/srv/fast")
@@ -148,6 +150,56 @@ def test_other_credentials_are_seen(engine, place):
 
     assert python(code, str(place / "users" / "f")).returncode == 7
     assert python(code.replace("65534", "65533"), str(place / "users" / "f")).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "below", ["f", "a/f", "/".join("abcdefghijklmnopqrst"), "n" * 200, "n" * 200 + "/f"]
+)
+def test_the_first_touch_of_a_forbidden_file_is_refused(engine, place, below):
+    """However deep and long its name; its neighbour is found to be nobody's business at once, too."""
+    warm(place / "open" / "f")
+    for folder in ("vault", "open"):
+        (place / folder / "new" / below).parent.mkdir(parents=True)
+        (place / folder / "new" / below).write_text("content")
+
+    assert is_refused(place / "vault" / "new" / below)
+    assert not is_refused(place / "open" / "new" / below)
+
+
+def test_a_forbidden_file_is_refused_by_its_other_name(engine, place):
+    """A file with several names is no file like others."""
+    (place / "users" / "f").rename(place / "open" / "g")
+    os.link(place / "open" / "g", place / "open" / "h")
+    warm(place / "open" / "h")
+
+    (place / "vault").mkdir()
+    (place / "open" / "h").rename(place / "vault" / "h")
+
+    assert is_refused(place / "vault" / "h")
+    assert not is_refused(place / "open" / "g")
+
+
+def test_a_program_that_was_moved_is_seen(engine, place):
+    """Programs are remembered as files are."""
+    program = place / "open" / "program"
+    shutil.copyfile("/bin/true", program)
+    program.chmod(0o755)
+    for _ in range(TIMES):
+        assert attempt(str(program)).returncode == 0
+
+    (place / "open").rename(place / "bin")
+
+    assert attempt(str(place / "bin" / "program")).returncode == 126
+    (place / "bin").rename(place / "open")
+    assert attempt(str(program)).returncode == 0
+
+
+def test_a_program_is_refused_the_first_time(engine, place):
+    (place / "bin").mkdir()
+    shutil.copyfile("/bin/true", place / "bin" / "program")
+    (place / "bin" / "program").chmod(0o755)
+
+    assert attempt(str(place / "bin" / "program")).returncode == 126
 
 
 def test_a_policy_that_comes_later_is_seen(engine, place, tmp_path):
