@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Programs that are run: each file of the chain, the privileges it gives, the arguments it gets. */
+#define ENF_RDONLY_CAST bpf_rdonly_cast___exec
 #include "act.h"
+#include "fast.bpf.h"
 
 static __always_inline void enf_bprm_access(struct enf_access *a, struct linux_binprm *bprm,
 					    struct file *file, __u8 op)
@@ -25,14 +27,24 @@ static __always_inline void enf_bprm_access(struct enf_access *a, struct linux_b
 SEC("lsm/bprm_check_security")
 int BPF_PROG(enf_exec, struct linux_binprm *bprm, int ret)
 {
-	struct enf_access a = {};
+	union {
+		struct enf_key key;
+		struct enf_access a;
+	} room;
+	const struct enf_task *task;
 
 	if (ret)
 		return ret;
-	enf_bprm_access(&a, bprm, bprm->file, ENF_OP_EXEC);
+	task = enf_settled_task();
+	if (task && !(task->ops & ENF_BIT(ENF_OP_EXEC)))
+		return 0;
+	if (task && enf_is_nobodys(&room.key, bprm->file, ENF_PAIR(ENF_OP_EXEC, ENF_NO_OP)))
+		return 0;
+	room.a = (struct enf_access){ .is_file = 1 };
+	enf_bprm_access(&room.a, bprm, bprm->file, ENF_OP_EXEC);
 	if (bprm->buf[0] == '#' && bprm->buf[1] == '!')
-		a.flags |= ENF_OF_SCRIPT;
-	return enf_act(&a);
+		room.a.flags |= ENF_OF_SCRIPT;
+	return enf_act(&room.a);
 }
 
 /* Before the point of no return; the capability module has computed the new credentials. */
