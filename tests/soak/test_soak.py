@@ -46,7 +46,10 @@ def rounds(place: Place, tmp_path) -> Iterator[Rounds]:
 
 def say(rounds: Rounds, name: str, counts: dict) -> None:
     tried = {kind: seen["attempts"] for kind, seen in counts["kinds"].items()}
-    print(f"{time.strftime('%T')} {name}: generation {rounds.newest}, {rounds.records:,} records, attempts {tried}", flush=True)
+    print(
+        f"{time.strftime('%T')} {name}: generation {rounds.newest}, {rounds.records:,} records, attempts {tried}",
+        flush=True,
+    )
 
 
 def test_reloads(rounds: Rounds):
