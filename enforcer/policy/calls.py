@@ -15,7 +15,16 @@ from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe, shor
 from enforcer.policy.problems import suggest
 from enforcer.policy.syscall_table import CLASSES, SYSCALLS, ArgKind, Syscall
 
-__all__ = ["CALL", "NAMED", "NUMBER_OPERATORS", "PASSED", "named", "numbers_of", "read_names"]
+__all__ = [
+    "CALL",
+    "NAMED",
+    "NUMBER_OPERATORS",
+    "PASSED",
+    "WIDTHS",
+    "named",
+    "numbers_of",
+    "read_names",
+]
 
 CALL = OpSpec("call", (Op.SYSCALL,), frozenset(("args",)), "A system call is entered.")
 """The only operation of the event ``syscall``, where it stays one."""
@@ -24,12 +33,17 @@ NUMBER_OPERATORS = ("equal", "notEqual", "in", "notIn", "range", "mask")
 
 NAMED = FieldSpec("call", Kind.NUMBER, "Number of the system call.", Dim.CODE)
 PASSED = FieldSpec("argument", Kind.NUMBER, "An argument as it is passed.", Dim.N0)
+
+WIDTHS = {ArgKind.S32: 32, ArgKind.U32: 32, ArgKind.U16: 16, ArgKind.LONG: 64}
+"""How many bits the call looks at."""
+
 _KEYS = ("name", "list", "class")
-_BITS = {ArgKind.S32: 32, ArgKind.U32: 32, ArgKind.U16: 16, ArgKind.LONG: 64}
 _SIGNED = {ArgKind.S32, ArgKind.LONG}
 _WIDE = 1 << 64
 _NUMBER = re.compile(r"-?(?:0x[0-9a-fA-F]{1,16}|0o[0-7]{1,22}|0|[1-9][0-9]{0,19})")
+_RANGE = re.compile(r"(-?[^-]+)-(-?[^-]+)")
 _NEGATIVE = frozenset(("notEqual", "notIn"))
+_RANGED = frozenset(("in", "notIn", "range"))
 
 
 def read_names(entry: Entry, context: Context) -> tuple[str, ...]:
@@ -117,11 +131,11 @@ def _value(item: Node, operator: str, kind: ArgKind) -> list[Value]:
             raise PolicyError("the value has bits outside the mask", item.span)
         return [Mask(mask, value)]
     low, high = text, text
-    if operator == "range":
-        parts = re.fullmatch(r"(-?[^-]+)-(-?[^-]+)", text)
-        if parts is None:
-            raise PolicyError(f"{describe(item)} is no range: write it as low-high", item.span)
+    parts = _RANGE.fullmatch(text) if operator in _RANGED else None
+    if parts is not None:
         low, high = parts[1].strip(), parts[2].strip()
+    elif operator == "range":
+        raise PolicyError(f"{describe(item)} is no range: write it as low-high", item.span)
     return list(_between(_number(low, kind, item), _number(high, kind, item), item))
 
 
@@ -136,7 +150,7 @@ def _between(low: int, high: int, item: Node) -> tuple[Interval, ...]:
 
 def _number(text: str, kind: ArgKind, item: Node) -> int:
     value = _plain(text, item)
-    bits = _BITS[kind]
+    bits = WIDTHS[kind]
     least = -(1 << bits - 1) if kind in _SIGNED else 0
     most = (1 << bits) - 1
     if not least <= value <= most:
@@ -152,7 +166,7 @@ def _number(text: str, kind: ArgKind, item: Node) -> int:
 def _pattern(text: str, kind: ArgKind, item: Node) -> int:
     """Read bits: as written, not widened by a sign."""
     value = _plain(text, item)
-    if not 0 <= value < 1 << _BITS[kind]:
+    if not 0 <= value < 1 << WIDTHS[kind]:
         raise PolicyError(f"{shorten(text)} has bits that the call does not look at", item.span)
     return value
 

@@ -16,7 +16,7 @@ from enforcer.policy.vocabulary import OPERATORS, PROCESS_FIELDS, FieldSpec, Kin
 
 __all__ = ["LISTS", "NEGATIVE", "SINGLE", "read_conditions", "read_flag", "read_process"]
 
-NEGATIVE = frozenset({"notEqual", "notIn"})
+NEGATIVE = frozenset({"notEqual", "notIn", "notPrefix", "notSuffix", "notContains", "notGlob"})
 SINGLE = frozenset({"equal", "notEqual"})
 LISTS = frozenset({"in", "notIn"})
 _BITS = frozenset({Kind.CAPABILITY, Kind.FLAGS})

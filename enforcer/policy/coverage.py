@@ -28,7 +28,7 @@ _NEGATIVE = ("not_process", "not_parent", "not_ancestors")
 
 def kernel_operations(rule: Rule) -> frozenset[Op]:
     """Return the operations that *rule* is decided at."""
-    if any(c.field.dim is Dim.ARG_ANY for c in rule.conditions):
+    if not rule.calls and any(c.field.dim is Dim.ARG_ANY for c in rule.conditions):
         return frozenset({Op.EXEC_ARGV})
     if any(f.field.name == "fileCapabilities" for f in rule.flags):
         return frozenset({Op.EXEC_CREDS})

@@ -165,7 +165,11 @@ class Kind(enum.Enum):
 
 
 _COMMON = ("equal", "notEqual", "in", "notIn")
-_TEXT = (*_COMMON, "prefix", "suffix", "contains", "glob")
+_TEXT = (
+    *_COMMON,
+    *("prefix", "suffix", "contains", "glob"),
+    *("notPrefix", "notSuffix", "notContains", "notGlob"),
+)
 _NUMERIC = (*_COMMON, "range", "mask")
 
 OPERATORS: dict[Kind, tuple[str, ...]] = {
@@ -184,7 +188,7 @@ OPERATORS: dict[Kind, tuple[str, ...]] = {
     Kind.CGROUP: _TEXT,
     Kind.ARGS: _TEXT,
 }
-"""Operators by kind. ``notEqual`` and ``notIn`` negate; every other holds if any of its values does."""
+"""Operators by kind. Those that begin with ``not`` negate; every other holds if any of its values does."""
 
 
 @attrs.frozen

@@ -15,7 +15,7 @@ from enforcer.policy.nodes import Node, Scalar, describe, shorten
 from enforcer.policy.problems import suggest
 from enforcer.policy.vocabulary import Dim, FieldSpec, Kind
 
-__all__ = ["address", "bits", "mask", "network", "number", "number_range", "one_number"]
+__all__ = ["address", "bits", "largest", "mask", "network", "number", "number_range", "one_number"]
 
 _LIMITS: dict[Dim | None, int] = {
     Dim.PORT: 0xFFFF,
@@ -34,6 +34,11 @@ _MASK = re.compile(r"([^=]+)(?:=([^=]+))?")
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,9}")
 _OCTAL = re.compile(r"(?:0o)?[0-7]{1,6}")
 _PREFIXES = re.compile(r"(?:AF_|PF_|SOCK_|IPPROTO_|CAP_|SIG|BPF_)", re.IGNORECASE)
+
+
+def largest(field: FieldSpec) -> int:
+    """Return the largest number that *field* can be."""
+    return _MAX_ID if _is_id(field) else _LIMITS.get(field.dim, 0xFFFFFFFF)
 
 
 def number(node: Node, field: FieldSpec, resolver: Resolver) -> Interval:
@@ -181,9 +186,9 @@ def _number(text: str, field: FieldSpec, resolver: Resolver, span: Span) -> int:
         value = _identity(text, field, resolver, span)
     else:
         value = _plain_number(text, field, span)
-    limit = _MAX_ID if _is_id(field) else _LIMITS.get(field.dim, 0xFFFFFFFF)
-    if value > limit:
-        shown = f"{limit:#o}" if field.kind is Kind.MODE else str(limit)
+    most = largest(field)
+    if value > most:
+        shown = f"{most:#o}" if field.kind is Kind.MODE else str(most)
         msg = f"{field.name} {shorten(text)} is above {shown}, the largest there is"
         raise PolicyError(msg, span)
     return value

@@ -36,7 +36,11 @@ T = TypeVar("T")
 _Operation = tuple[str, Any]
 
 _GLOBS = (TextKind.EXACT, TextKind.GLOB)
-_FRAGMENTS = (TextKind.PREFIX, TextKind.SUFFIX, TextKind.CONTAINS)
+_FRAGMENTS = {
+    TextKind.PREFIX: ("prefix", "notPrefix"),
+    TextKind.SUFFIX: ("suffix", "notSuffix"),
+    TextKind.CONTAINS: ("contains", "notContains"),
+}
 _TEXTS = (Kind.PATH, Kind.STRING, Kind.ARGS, Kind.CGROUP)
 _UNIT_FORMS = 4
 _V4 = range(0xFFFF << 32, 0x10000 << 32)
@@ -95,6 +99,9 @@ def spell_passed(condition: Condition, kind: ArgKind) -> dict[str, Any]:
     def number(value: int) -> int:
         return value - (1 << 64) if kind is ArgKind.S32 and value >> 63 else value
 
+    def between(value: Interval) -> str:
+        return f"{number(value.low)}-{number(value.high)}"
+
     if any(isinstance(v, Mask) for v in condition.values):
         masks = [
             str(m.mask) if m.value is None else f"{m.mask}={m.value}"
@@ -105,8 +112,10 @@ def spell_passed(condition: Condition, kind: ArgKind) -> dict[str, Any]:
     if all(i.low == i.high for i in intervals):
         operator, operand = _listed([number(i.low) for i in intervals], condition)[0]
         return {"index": condition.index, operator: operand}
-    ranges = [f"{number(i.low)}-{number(i.high)}" for i in intervals]
-    return {"index": condition.index, "range": _one_or_list(ranges)}
+    if condition.negate or any(i.low == i.high for i in intervals):
+        spelled = [number(i.low) if i.low == i.high else between(i) for i in intervals]
+        return {"index": condition.index, "notIn" if condition.negate else "in": spelled}
+    return {"index": condition.index, "range": _one_or_list([between(i) for i in intervals])}
 
 
 def _assign(several: list[list[_Operation]]) -> dict[str, Any] | None:
@@ -175,14 +184,15 @@ def _operations(condition: Condition) -> list[_Operation]:
 
 def _text_operations(condition: Condition, texts: Sequence[Text]) -> list[_Operation]:
     kinds = {text.kind for text in texts}
-    for kind in _FRAGMENTS:
-        if kinds == {kind} and not condition.negate:
-            return [(kind.value, _one_or_list([t.value.decode() for t in texts]))]
+    for kind, words in _FRAGMENTS.items():
+        if kinds == {kind}:
+            return [(words[condition.negate], _one_or_list([t.value.decode() for t in texts]))]
     is_exact = kinds == {TextKind.EXACT}
     ways = _listed([t.value.decode() for t in texts], condition) if is_exact else []
     is_glob = not kinds - set(_GLOBS) and not any(_is_root(t, condition.field) for t in texts)
-    if is_glob and not condition.negate:
-        ways.append(("glob", _one_or_list([_glob(t) for t in texts])))
+    if is_glob:
+        word = "notGlob" if condition.negate else "glob"
+        ways.append((word, _one_or_list([_glob(t) for t in texts])))
     if not ways:
         raise _unspeakable(condition)
     return ways

@@ -49,6 +49,9 @@ _TEXT_KINDS = {
     "prefix": TextKind.PREFIX,
     "suffix": TextKind.SUFFIX,
     "contains": TextKind.CONTAINS,
+    "notPrefix": TextKind.PREFIX,
+    "notSuffix": TextKind.SUFFIX,
+    "notContains": TextKind.CONTAINS,
 }
 _UNIT = re.compile(
     r"[A-Za-z0-9:_.\\@-]{1,240}\.(?:service|scope|slice|socket|mount|swap|timer|path|target)"
@@ -105,7 +108,7 @@ def _word(field: FieldSpec, node: Node) -> str:
 
 def _text(field: FieldSpec, operator: str | None, node: Node) -> Text:
     form, text = text_form(field), _word(field, node)
-    if operator in {None, "glob"}:
+    if operator in {None, "glob", "notGlob"}:
         return glob_text(text, form, node.span)
     return literal_text(text, _TEXT_KINDS[operator], form, node.span)
 

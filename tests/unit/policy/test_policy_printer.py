@@ -107,6 +107,30 @@ def test_canonical_forms(match, printed):
     assert printed in check(load_text(f"{HEAD}spec: {{rules: [{rule}]}}\n", FILE, USERS))
 
 
+@pytest.mark.parametrize(
+    ("rule", "printed"),
+    [
+        ("syscall: prctl, match: {args: [{index: 1, notIn: [1, 5-9]}]}", "notIn: [1, 5-9]"),
+        ("syscall: prctl, match: {args: [{index: 0, in: [-1, 5-9]}]}", "in: [-1, 5-9]"),
+        ("syscall: prctl, match: {args: [{index: 0, range: '-7-3'}]}", "range: [-7--1, 0-3]"),
+        (
+            "syscall: mprotect, match: {args: [{index: 1, range: 6-18446744073709551615}]}",
+            "range: 6-18446744073709551615",
+        ),
+        (
+            "syscall: chroot, match: {args: [{index: 0, notPrefix: [/a, /b]}]}",
+            "notPrefix: [/a, /b]",
+        ),
+        ("syscall: chroot, match: {args: [{index: 0, notGlob: '/a*'}]}", "notGlob: /a*"),
+    ],
+)
+def test_what_is_not_in_a_range(rule, printed):
+    """Ranges and texts that are passed come back, also where they must not be."""
+    text = f"{HEAD}spec: {{rules: [{{{rule}, action: deny}}]}}\n"
+
+    assert printed in check(load_text(text, FILE, USERS))
+
+
 def test_places_are_comments():
     """A reader sees where each rule and each of its parts stood."""
     text = f"{HEAD}spec:\n  rules:\n  - file: read\n    match:\n      path: /a\n      process:\n"
