@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Read policies, also those written for KubeArmor, and print what they mean as policies of enforcer.
+Read policies, also those written for KubeArmor or Tetragon, and print what they mean as policies of enforcer.
 
 Each rule is printed with the place that it comes from, as a comment. What cannot be carried over is an
 error with file:line:column, and nothing is printed then.
@@ -22,6 +22,7 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 EXAMPLES = """\
 examples:
   enforcer convert hsp.yaml >mine.yaml    rewrite a KubeArmorHostPolicy
+  enforcer convert tracing.yaml           say what a TracingPolicy means
   enforcer convert policies/secrets.yaml  print a policy of enforcer in its canonical form
 
 Users and groups are printed by number, as they are on this host. Hosts that a policy is for are not

@@ -94,10 +94,6 @@ OPERATION_WORDS = {
     "shutdown": "closing a connection is not decided on",
 }
 KINDS = {
-    **dict.fromkeys(
-        ("TracingPolicy", "TracingPolicyNamespaced"),
-        "rewrite it as kind EnforcerPolicy, apiVersion enforcer/v1",
-    ),
     "KubeArmorClusterPolicy": (
         "it selects namespaces of a cluster, and pods are not known yet: write what is meant for the "
         "whole host as kind KubeArmorHostPolicy"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import attrs
 
 from enforcer.policy.context import Context
-from enforcer.policy.foreign import kubearmor
+from enforcer.policy.foreign import kubearmor, tracing
 from enforcer.policy.model import Policy
 from enforcer.policy.nodes import Map
 
@@ -36,5 +36,7 @@ class Dialect:
 DIALECTS: dict[str, Dialect] = {
     "KubeArmorPolicy": Dialect(kubearmor.API_VERSION, kubearmor.read_pod_policy),
     "KubeArmorHostPolicy": Dialect(kubearmor.API_VERSION, kubearmor.read_host_policy),
+    "TracingPolicy": Dialect(tracing.API_VERSION, tracing.read_cluster_policy),
+    "TracingPolicyNamespaced": Dialect(tracing.API_VERSION, tracing.read_namespaced_policy),
 }
 """Foreign kinds, with the apiVersion that belongs to each."""

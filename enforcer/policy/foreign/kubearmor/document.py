@@ -12,7 +12,6 @@ import attrs
 
 from enforcer.policy.context import Context
 from enforcer.policy.foreign.kubearmor.drafts import Draft, Item
-from enforcer.policy.foreign.kubearmor.hosts import read_nodes
 from enforcer.policy.foreign.kubearmor.sections import read_section
 from enforcer.policy.foreign.kubearmor.settings import Settings
 from enforcer.policy.foreign.kubearmor.words import (
@@ -24,8 +23,8 @@ from enforcer.policy.foreign.kubearmor.words import (
     REFUSED,
     SECTION_KEYS,
     SELECTOR_REFUSED,
-    TOP_REFUSED,
 )
+from enforcer.policy.foreign.kubernetes import TOP_REFUSED, read_nodes
 from enforcer.policy.metadata import Metadata, read_metadata, refuse_unknown
 from enforcer.policy.model import Condition, Interval, Mode, Policy, Rule, Verb
 from enforcer.policy.names import CAPABILITIES

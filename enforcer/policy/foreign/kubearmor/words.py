@@ -5,6 +5,7 @@ The words of KubeArmor's policies: keys that are read, and keys that are refused
 
 from __future__ import annotations
 
+from enforcer.policy.foreign.kubernetes import SERVER_METADATA
 from enforcer.policy.model import Verb
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "SECTION_KEYS",
     "SELECTOR_REFUSED",
     "SETTINGS_KEYS",
-    "TOP_REFUSED",
 ]
 
 SETTINGS_KEYS = ("severity", "tags", "message", "action")
@@ -80,29 +80,12 @@ PROTOCOLS: dict[str, tuple[dict[str, tuple[int, ...]], ...]] = {
 # ---- Refused ----------------------------------------------------------------------------------
 
 _NATIVE = "as a rule of kind EnforcerPolicy"
-_SERVER = "the API server writes it, so leave it out of the file"
 
 METADATA_KEYS = ("name", "labels", "annotations")
 METADATA_REFUSED = {
     "namespace": "a KubeArmorHostPolicy is for hosts, which are in no namespace",
-    **dict.fromkeys(
-        (
-            "creationTimestamp",
-            "deletionGracePeriodSeconds",
-            "deletionTimestamp",
-            "finalizers",
-            "generateName",
-            "generation",
-            "managedFields",
-            "ownerReferences",
-            "resourceVersion",
-            "selfLink",
-            "uid",
-        ),
-        _SERVER,
-    ),
+    **SERVER_METADATA,
 }
-TOP_REFUSED = {"status": _SERVER}
 
 SELECTOR_REFUSED = (
     "pods are not known yet: for every process of the host write kind KubeArmorHostPolicy; to restrict "

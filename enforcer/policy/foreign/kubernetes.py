@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-``nodeSelector``: whether a policy is for this host, as far as its labels can be compared.
+What Kubernetes puts around any policy: ``nodeSelector``, and what its API server writes.
+
+Whether a policy is for this host is told as far as labels of nodes can be compared.
 """
 
 from __future__ import annotations
@@ -10,7 +12,29 @@ from enforcer.policy.metadata import refuse_unknown
 from enforcer.policy.names import Machine
 from enforcer.policy.nodes import Entry, Map, shorten
 
-__all__ = ["read_nodes"]
+__all__ = ["SERVER_METADATA", "TOP_REFUSED", "read_nodes"]
+
+_SERVER = "the API server writes it, so leave it out of the file"
+
+SERVER_METADATA = dict.fromkeys(
+    (
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "finalizers",
+        "generateName",
+        "generation",
+        "managedFields",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    ),
+    _SERVER,
+)
+"""Keys of metadata that are refused."""
+TOP_REFUSED = {"status": _SERVER}
+"""Keys of a document that are refused."""
 
 _HOSTNAMES = ("kubernetes.io/hostname", "kubearmor.io/hostname")
 _ARCHITECTURE, _SYSTEM = "kubernetes.io/arch", "kubernetes.io/os"

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""
+The words of tracing policies: keys that are read, and keys that are refused with the reason.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ACTIONS",
+    "ACTION_KEYS",
+    "ACTION_REFUSED",
+    "ARG_KEYS",
+    "ARG_REFUSED",
+    "FILTERS",
+    "HOOK_KEYS",
+    "HOOK_REFUSED",
+    "METADATA_KEYS",
+    "SELECTOR_KEYS",
+    "SELECTOR_REFUSED",
+    "SPEC_KEYS",
+    "SPEC_REFUSED",
+]
+
+_NATIVE = "as a rule of kind EnforcerPolicy"
+_PODS = (
+    "pods are not known yet: for every process of the host leave it out; to restrict that, convert the "
+    "policy and give its spec a selector with a unit, cgroup, binary or user"
+)
+_RESULTS = "what a function returns is not looked at: rules decide before it does anything"
+_RECORDS = "records always have the same content, and are not limited by rule yet"
+_USER_SPACE = "functions of programs are not decided on, only what programs ask of the kernel"
+
+SPEC_KEYS = (
+    "kprobes",
+    "fentries",
+    "tracepoints",
+    "lsmhooks",
+    "lists",
+    "enforcers",
+    "options",
+    "selectorsMacros",
+    "nodeSelector",
+)
+SPEC_REFUSED = {
+    "uprobes": _USER_SPACE,
+    "usdts": _USER_SPACE,
+    "loader": "the build ids of loaded files are not recorded",
+    "podSelector": _PODS,
+    "containerSelector": _PODS,
+    "hostSelector": "processes of pods are not told from those of the host yet: leave it out",
+}
+
+METADATA_KEYS = ("name", "labels", "annotations")
+
+_COMMON = ("message", "tags", "args", "selectors")
+_FUNCTION = ("call", "syscall", "return", "returnArg", "ignore", "data", *_COMMON)
+HOOK_KEYS = {
+    "kprobes": _FUNCTION,
+    "fentries": _FUNCTION,
+    "tracepoints": ("subsystem", "event", "raw", *_COMMON),
+    "lsmhooks": ("hook", *_COMMON),
+}
+"""Lists of hooks under ``spec`` with the keys of their items."""
+
+HOOK_REFUSED = {
+    "returnArgAction": "sockets are not tracked: rules on network operations know who acts",
+}
+
+ARG_KEYS = (
+    *("index", "type", "label"),
+    *("sizeArgIndex", "returnCopy", "maxData"),
+)
+_MEMBERS = "members of what an argument points to are not read: match the argument itself"
+ARG_REFUSED = {
+    "resolve": _MEMBERS,
+    "btfType": _MEMBERS,
+    "btfTypeModule": _MEMBERS,
+    "source": "it is for data, of which the user and group ids of current_task are known",
+}
+
+FILTERS = (
+    "matchArgs",
+    "matchData",
+    "matchBinaries",
+    "matchParentBinaries",
+    "matchCapabilities",
+)
+SELECTOR_KEYS = (*FILTERS, "matchActions", "macros", "label")
+SELECTOR_REFUSED = {
+    "matchPIDs": (
+        "process ids are given again to others, so they are not compared: say who is meant with "
+        "matchBinaries, with followChildren for what it starts"
+    ),
+    "matchNamespaces": (
+        "the namespaces of a process are not compared: convert the policy and say who is meant with a "
+        "unit, cgroup or user under process"
+    ),
+    "matchNamespaceChanges": (
+        "namespaces are not compared with those at the exec: write a rule on setns, unshare and "
+        "clone, or on userns_create"
+    ),
+    "matchCapabilityChanges": (
+        "capabilities are not compared with those at the exec: write a rule on capset and "
+        f"task_fix_setuid, or exec with match: {{fileCapabilities: true}} {_NATIVE}"
+    ),
+    "matchReturnArgs": _RESULTS,
+    "matchReturnActions": _RESULTS,
+    "matchWorkloads": _PODS,
+}
+
+ACTIONS = ("Post", "NoPost", "Sigkill", "Signal", "Override", "NotifyEnforcer")
+ACTION_KEYS = {
+    "Post": ("kernelStackTrace", "userStackTrace", "imaHash"),
+    "NoPost": (),
+    "Sigkill": (),
+    "Signal": ("argSig",),
+    "Override": ("argError",),
+    "NotifyEnforcer": ("argError", "argSig"),
+}
+"""Actions with what they take."""
+
+_TRACK = "sockets are not tracked: rules on network operations know who acts"
+_DESCRIPTORS = "descriptors are not followed: rules on files know the path of each"
+ACTION_REFUSED = {
+    "GetUrl": "nothing is fetched: let what reads the records do that",
+    "DnsLookup": "nothing is looked up: let what reads the records do that",
+    "TrackSock": _TRACK,
+    "UntrackSock": _TRACK,
+    "FollowFD": _DESCRIPTORS,
+    "UnfollowFD": _DESCRIPTORS,
+    "CopyFD": _DESCRIPTORS,
+    "Set": _USER_SPACE,
+    "CleanupEnforcerNotification": "there is nothing to be cleaned up: leave it out",
+    "rateLimit": _RECORDS,
+    "rateLimitScope": _RECORDS,
+    "kernelStackTrace": _RECORDS,
+    "userStackTrace": _RECORDS,
+    "imaHash": _RECORDS,
+    "argRegs": _USER_SPACE,
+    "argNewSymbol": _USER_SPACE,
+    "argNewAddr": _USER_SPACE,
+    "argNewOffset": _USER_SPACE,
+    "argUrl": "nothing is fetched: let what reads the records do that",
+    "argFqdn": "nothing is looked up: let what reads the records do that",
+    "argSock": _TRACK,
+}
+"""Actions, and keys of them."""
