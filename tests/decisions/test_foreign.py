@@ -19,32 +19,37 @@ from enforcer.policy.printer import print_policies
 from enforcer.policy.store import load_policies, load_text
 
 HERE = Path(__file__).parent
-POLICIES = HERE.parent / "data" / "kubearmor"
-TABLE = yaml.safe_load((HERE / "foreign" / "kubearmor.yaml").read_text())
+DATA = HERE.parent / "data"
+TABLES = {
+    path.stem: yaml.safe_load(path.read_text())
+    for path in sorted((HERE / "foreign").glob("*.yaml"))
+}
 
 
 def cases():
-    for name, listed in TABLE.items():
-        for number, case in enumerate(listed, start=1):
-            what = case.get("about") or f"{number} {case['do']}"
-            yield pytest.param(name, case, id=f"{name}: {what}")
+    for dialect, table in TABLES.items():
+        for name, listed in table.items():
+            for number, case in enumerate(listed, start=1):
+                what = case.get("about") or f"{number} {case['do']}"
+                yield pytest.param(f"{dialect}/{name}", case, id=f"{dialect} {name}: {what}")
 
 
 @cache
 def load(name: str):
-    policies = load_policies([POLICIES / f"{name}.yaml"])
+    policies = load_policies([DATA / f"{name}.yaml"])
     return policies, checked(compile_policies(policies, host=BareHost(), generation=GENERATION))
 
 
 @cache
 def converted(name: str):
-    policies = load_policies([POLICIES / f"{name}.yaml"], TableResolver())
+    policies = load_policies([DATA / f"{name}.yaml"], TableResolver())
     again = load_text(print_policies(policies.policies), "converted.yaml")
     return again, checked(compile_policies(again, host=BareHost(), generation=GENERATION))
 
 
-def test_every_policy_has_cases() -> None:
-    assert {path.stem for path in POLICIES.glob("*.yaml")} == set(TABLE)
+@pytest.mark.parametrize("dialect", TABLES)
+def test_every_policy_has_cases(dialect) -> None:
+    assert {path.stem for path in (DATA / dialect).glob("*.yaml")} == set(TABLES[dialect])
 
 
 @pytest.mark.parametrize("read", [load, converted], ids=["as it is", "converted"])
@@ -58,5 +63,7 @@ def test_every_build_gives_the_verdict_of_the_table(builds, read, name, case) ->
 
     assert expected(case) == said(policies, outcome.enforced)
     assert case.get("on_error", False) == outcome.enforced.on_error
+    if "would" in case:
+        assert (case["would"], case["would_by"]) == said(policies, outcome.audited)
     for build, run in builds.items():
         assert outcome == decide_by(run, compiled, actor, asked), build

@@ -18,6 +18,7 @@ from reference.semantics import UNKNOWN, Access, Actor, Identity, Outcome
 from enforcer.compiler import BareHost, compile_policies
 from enforcer.policy.model import PolicySet
 from enforcer.policy.store import load_text
+from enforcer.policy.syscall_table import SYSCALLS
 from enforcer.policy.vocabulary import EVENTS, OPS, Dim, ObjectFlag, Op
 
 TABLES = sorted((Path(__file__).parent / "tables").glob("*.yaml"))
@@ -31,6 +32,8 @@ NUMBERS = {
     "bits": Dim.BITS,
     "to_uid": Dim.TO_UID,
     "to_gid": Dim.TO_GID,
+    "n0": Dim.N0,
+    "n1": Dim.N1,
 }
 
 
@@ -102,6 +105,8 @@ def access(case):
         if word in case:
             value = case[word]
             operands[dim] = int(value, 0) if isinstance(value, str) else value
+    if "call" in case:
+        operands[Dim.CODE] = SYSCALLS[case["call"]].number
     args = tuple(arg.encode() for arg in case.get("args", ()))
     return Access(
         tuple(Op[word.upper()] for word in do),

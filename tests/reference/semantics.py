@@ -292,6 +292,8 @@ def about_object(condition: Condition, access: Access) -> Truth:
     assert condition.field.dim is not None
     if condition.field.dim == Dim.ARG_ANY:
         return about_arguments(condition, access)
+    if condition.field.dim == Dim.N0 and condition.index is not None:
+        return compare(condition, access.operands.get(Dim(Dim.N0 + condition.index)))
     return compare(condition, access.operands.get(condition.field.dim))
 
 

@@ -103,9 +103,7 @@ def _policy(top: Map, metadata: Metadata, description: str, context: Context) ->
         if (given := spec.get(key))
         for number, node in enumerate(items(given, context), start=1)
     ]
-    if not any(spec.get(key) for key in HOOK_KEYS) and not any(
-        k in spec.entries for k in SPEC_REFUSED
-    ):
+    if not blocks and not any(key in spec.entries for key in SPEC_REFUSED):
         context.add(f"the policy says nothing: give it one of {', '.join(HOOK_KEYS)}", spec.span)
     if enforcers and not any(block.notifies for block in blocks):
         context.add("no selector has NotifyEnforcer, so enforcers do nothing", enforcers.span)
