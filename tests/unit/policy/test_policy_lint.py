@@ -12,6 +12,7 @@ from enforcer.policy.lint import CHECKS, Host, Severity, lint
 from enforcer.policy.shadow import MAX_WIDE
 from enforcer.policy.store import load_policies, load_text
 from enforcer.policy.vital import Own
+from enforcer.policy.vocabulary import LIFTED_SYSCALLS
 
 OWN = Own(
     (b"/usr/bin/python3.11", b"/usr/bin/python3"), b"/usr/bin/enforcer", b"/usr/lib/enforcer.py"
@@ -212,3 +213,15 @@ def test_large_policies_are_checked_without_comparing_all_pairs():
     """Ten thousand exact rules have ten thousand comparisons at most, not fifty million."""
     rules = [f"{{exec: {{}}, match: {{path: /srv/{i}}}, action: log}}" for i in range(5000)]
     assert {("shadowed-rule", 5001)} == _found(*rules, rules[17])
+
+
+@pytest.mark.parametrize("name", sorted(LIFTED_SYSCALLS))
+def test_every_lifted_call_says_where_it_is_decided(name):
+    """The remark names at least one hook, whatever the call means."""
+    text = f"{HEAD}spec: {{rules: [{{syscall: {name}, action: log}}]}}\n"
+
+    found = lint(load_text(text, FILE, USERS), Host())
+
+    (said,) = [str(issue) for issue in found if "is decided as" in str(issue)]
+
+    assert ", at ," not in said
