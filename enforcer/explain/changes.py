@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.events.text import readable
+from enforcer.explain.facts import SYSCALL
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.truth import Truth
 from enforcer.explain.values import exact, written
+from enforcer.policy.calls import CALL, NAMED, PASSED, named
 from enforcer.policy.model import (
     Action,
     Address,
@@ -33,6 +35,7 @@ from enforcer.policy.model import (
     Text,
     Verb,
 )
+from enforcer.policy.syscall_table import SYSCALLS, Syscall, call_name
 from enforcer.policy.vocabulary import (
     EVENTS,
     FIELDS,
@@ -45,7 +48,7 @@ from enforcer.policy.vocabulary import (
 from enforcer.policy.vocabulary import Kind as FieldKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from enforcer.explain.facts import Facts
     from enforcer.explain.parts import Part
@@ -54,17 +57,13 @@ __all__ = ["Change", "changes"]
 
 _WIDE = frozenset({"any", "modify"})
 _LISTED = frozenset({FieldKind.CAPABILITY, FieldKind.FLAGS, FieldKind.UNIT, FieldKind.CGROUP})
-_OBJECTS = (
-    ("path",),
-    ("abstract",),
-    ("address", "port"),
-    ("signal", "target"),
-    ("capability",),
-    ("command",),
-    ("module",),
-)
+_OBJECTS = (("path",), ("target",), ("abstract",), ("address", "port"))
 """What names an object; no object has more than one of them."""
 
+_DEEDS = ("capability", "command", "signal", "module")
+"""What says more of what is done."""
+
+_OF_CALLS = (NAMED, PASSED)
 _OF_DESCRIPTORS = {Op.FD_READ: Op.READ, Op.FD_WRITE: Op.WRITE}
 
 
@@ -179,7 +178,8 @@ def _extension(policy: Policy, rule: Rule, part: Part) -> Iterator[Change]:
     condition, operand = part.condition, part.found
     if not isinstance(condition, Condition) or condition.negate or part.holds is not Truth.FALSE:
         return
-    if not isinstance(operand, bytes | int) or condition.field.kind in _LISTED:
+    field = condition.field
+    if not isinstance(operand, bytes | int) or field.kind in _LISTED or field in _OF_CALLS:
         return
     longer = _longer(condition, operand)
     if condition in rule.conditions:
@@ -208,10 +208,10 @@ def _longer(condition: Condition, operand: bytes | int) -> Condition:
 
 
 def _operand(facts: Facts, condition: Condition) -> bytes | int | None:
-    dim = condition.field.dim
-    if dim is None or dim == Dim.ARG_ANY or condition.field.kind in _LISTED:
+    field = condition.field
+    if field.dim == Dim.ARG_ANY or field.kind in _LISTED or field in _OF_CALLS:
         return None
-    found = facts.operands.get(dim)
+    found = facts.operand(condition)
     return found if isinstance(found, bytes | int) else None
 
 
@@ -231,11 +231,14 @@ def _replaced(policy: Policy, rule: Rule, other: Rule) -> Policy:
 def _new_rule(policy: Policy, answer: Answer, facts: Facts) -> Iterator[Change]:
     """Allow this operation on this object by this executable, before the rule that refuses it."""
     event, word = _operation(answer, facts)
-    if word is None:
+    if word is None or (event == SYSCALL and not _calls(event, facts)):
         return
+    calls = _calls(event, facts)
     conditions = list(_conditions(word, answer, facts))
     if word.name == "capability" and not conditions:
         return  # the language asks for its name, which the record does not say
+    if calls:
+        conditions.append(named(calls, answer.entry.span))
     flags: tuple[Flag, ...] = ()
     if Op.EXEC_CREDS in answer.entry.ops:
         flags = (Flag(FIELDS["fileCapabilities"], wanted=True),)
@@ -253,6 +256,7 @@ def _new_rule(policy: Policy, answer: Answer, facts: Facts) -> Iterator[Change]:
         conditions=tuple(conditions),
         flags=flags,
         subject=Subject(process=process),
+        calls=calls,
     )
     old = answer.entry.rule
     place = policy.rules.index(old) if old is not None else len(policy.rules)
@@ -276,6 +280,8 @@ def _operation(answer: Answer, facts: Facts) -> tuple[str, OpSpec | None]:
         event = "mount" if op is Op.MOUNT_GUARD else "file"
         return event, EVENTS[event].operations["any"]
     event = answer.entry.event
+    if event == SYSCALL:
+        return event, CALL
     if event == "exec":
         return event, EVENTS["exec"].operations["exec"]
     if rule is not None:
@@ -286,18 +292,29 @@ def _operation(answer: Answer, facts: Facts) -> tuple[str, OpSpec | None]:
     return event, min(fitting, key=lambda word: len(word.ops), default=None)
 
 
+def _calls(event: str, facts: Facts) -> tuple[Syscall, ...]:
+    """Return the system call that it was, if it was one; nothing if this machine knows no such call."""
+    number = facts.operands.get(Dim.CODE)
+    if event != SYSCALL or not isinstance(number, int):
+        return ()
+    call = SYSCALLS.get(call_name(number))
+    return (call,) if call is not None else ()
+
+
+def _same(names: Sequence[str], word: OpSpec, facts: Facts) -> list[Condition]:
+    """Return conditions that the fields of *names* are what they were, as far as *word* has them."""
+    found = []
+    for field in (FIELDS[name] for name in names if name in word.fields):
+        operand = facts.operands.get(field.dim) if field.dim is not None else None
+        if isinstance(operand, bytes | int) and operand != b"":
+            found.append(Condition(field, (exact(operand, field),)))
+    return found
+
+
 def _conditions(word: OpSpec, answer: Answer, facts: Facts) -> Iterator[Condition]:
-    for names in _OBJECTS:
-        named = [
-            Condition(field, (exact(operand, field),))
-            for field in (FIELDS[name] for name in names if name in word.fields)
-            if field.dim is not None
-            and isinstance(operand := facts.operands.get(field.dim), bytes | int)
-            and operand != b""
-        ]
-        if named:
-            yield from named
-            break
+    objects = (_same(names, word, facts) for names in _OBJECTS)
+    yield from next((found for found in objects if found), ())
+    yield from _same(_DEEDS, word, facts)
     rule = answer.entry.rule
     if rule is None or Op.EXEC_ARGV not in answer.entry.ops:
         return
@@ -317,8 +334,13 @@ def _name(policy: Policy, exe: object) -> str:
 
 def _yaml(rule: Rule) -> Iterator[str]:
     yield f"- name: {rule.name}"
-    yield "  exec: {}" if rule.event == "exec" else f"  {rule.event}: {rule.operations[0].name}"
-    match = [f"    {c.field.name}: {_only(c)}" for c in rule.conditions if c.index is None]
+    what = {"exec": "{}", SYSCALL: ", ".join(call.name for call in rule.calls)}
+    yield f"  {rule.event}: {what.get(rule.event, rule.operations[0].name)}"
+    match = [
+        f"    {c.field.name}: {_only(c)}"
+        for c in rule.conditions
+        if c.index is None and c.field != NAMED
+    ]
     args = [
         f"      - {{index: {c.index}, equal: {_quoted(c)}}}"
         for c in rule.conditions

@@ -27,11 +27,17 @@ from enforcer.policy.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PROTECTION", "Facts", "RecordError", "Who", "facts_of"]
+    from enforcer.policy.model import Condition
+
+__all__ = ["PROTECTION", "SYSCALL", "Facts", "RecordError", "Who", "facts_of"]
 
 PROTECTION = "protection"
 """The event of what is refused without any policy."""
 
+SYSCALL = "syscall"
+"""The event of system calls that are decided at their entry."""
+
+_WIDE = 1 << 64
 _NEEDED = (
     "policy",
     "rule",
@@ -99,10 +105,12 @@ class Facts:
         args: arguments that could be read; *argc*: how many there are, None if it has none.
         inode: device and inode of the object, as the kernel numbers them.
         lineage: what is left to know of parents and ancestors beside those that are listed.
+
+    Of a system call *args* has its arguments by their places; what is no text there is empty.
     """
 
     ops: frozenset[Op]
-    operands: Mapping[Dim, Operand] = attrs.field(factory=dict)
+    operands: Mapping[int, Operand] = attrs.field(factory=dict)
     args: tuple[bytes, ...] = ()
     argc: int | None = None
     flags: int = 0
@@ -111,6 +119,13 @@ class Facts:
     parents: tuple[Who, ...] = ()
     ancestors: tuple[Who, ...] = ()
     lineage: Gap | None = Gap.UNRECORDED
+
+    def operand(self, condition: Condition) -> Operand | None:
+        """Return what *condition* looks at, if it is no text argument; None: there is no such thing."""
+        dim = condition.field.dim
+        if dim is None:
+            return None
+        return self.operands.get(dim + condition.index if condition.index is not None else dim)
 
 
 def facts_of(document: Mapping[str, Any]) -> Facts:
@@ -138,6 +153,10 @@ def _facts(document: Mapping[str, Any]) -> Facts:
     thing = document["object"]
     args = tuple(word.encode() for word in thing.get("args", ()))
     argc = thing.get("argc")
+    if document["event"] == SYSCALL:
+        given = thing["arguments"]
+        args = tuple(each.encode() if isinstance(each, str) else b"" for each in given)
+        argc = len(given)
     flags = 0
     for name in thing["flags"]:
         flags |= _OBJECT_FLAGS.get(name, 0)
@@ -202,9 +221,15 @@ def _inode(thing: Mapping[str, Any]) -> tuple[int, int] | None:
 # ---- Operands of the object ---------------------------------------------------------------------
 
 
-def _operands(document: Mapping[str, Any]) -> dict[Dim, Operand]:
+def _operands(document: Mapping[str, Any]) -> dict[int, Operand]:
     thing = document["object"]
-    found: dict[Dim, Operand] = {Dim[name.upper()]: Gap.UNKNOWN for name in thing["unknown"]}
+    found: dict[int, Operand] = {Dim[name.upper()]: Gap.UNKNOWN for name in thing["unknown"]}
+    if document["event"] == SYSCALL:
+        found[Dim.CODE] = int(thing["number"])
+        for at, value in enumerate(thing["arguments"]):
+            if isinstance(value, int):
+                found[Dim.N0 + at] = value % _WIDE
+        return found
     for field in _fields(document["event"], document["operation"]):
         if field.dim is None or field.kind is Kind.ARGS or field.dim in found:
             continue

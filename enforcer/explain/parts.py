@@ -90,11 +90,12 @@ class Parts:
         return Part(where, flag, int(is_so), truth(is_so == flag.wanted), span=flag.span)
 
     def _object(self, condition: Condition) -> Part:
-        dim = condition.field.dim
-        if dim == Dim.ARG_ANY:
+        if condition.field.dim == Dim.ARG_ANY:
             return self._arguments(condition)
-        operand = self.facts.operands.get(dim) if dim is not None else None
-        return self._compared(condition.field.name, condition, operand)
+        where = condition.field.name
+        if condition.index is not None:
+            where = f"{where}[{condition.index}]"
+        return self._compared(where, condition, self.facts.operand(condition))
 
     def _compared(self, where: str, condition: Condition, operand: Operand | None) -> Part:
         if operand is None:

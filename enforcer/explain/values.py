@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from enforcer.events.text import neutral, readable
 from enforcer.explain.truth import Gap
+from enforcer.policy.calls import NAMED
 from enforcer.policy.model import Address, CapabilityMask, Interval, Mask, Text, TextKind
 from enforcer.policy.names import CAPABILITIES
+from enforcer.policy.syscall_table import call_name
 from enforcer.policy.vocabulary import FieldSpec, Kind
 
 if TYPE_CHECKING:
@@ -84,6 +86,8 @@ def written(operand: bytes | int, field: FieldSpec) -> str:
 
 
 def _number(number: int, field: FieldSpec) -> str:
+    if field == NAMED:
+        return call_name(number)
     match field.kind:
         case Kind.ADDRESS:
             return str(_address(number))

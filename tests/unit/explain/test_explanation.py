@@ -261,6 +261,51 @@ def test_arguments():
     assert '          - {index: 1, equal: "-c"}' in [line[2:] for line in found]
 
 
+def test_a_system_call():
+    """Its name and its numbers; what would allow it names the call."""
+    text = HEAD % "calls" + (
+        "  rules:\n    - name: no-keys\n      syscall: keyctl\n"
+        "      match:\n        args: [{index: 0, equal: 11}]\n      action: deny\n"
+    )
+    (rule,) = load_text(text, "vault.yaml").policies[0].rules
+    item = denied(
+        op=Op.SYSCALL,
+        path=b"",
+        code=rule.calls[0].number,
+        origin=Origin("calls", "no-keys", "x"),
+        exe=b"/usr/bin/keyctl",
+        argc=1,
+        **{"arg[0]": 11},
+    )
+
+    found = said(item, text)
+
+    assert "  yes  call: keyctl is keyctl  (vault.yaml:7:7)" in found
+    assert any(line.startswith("  yes  argument[0]: 11 is 11") for line in found)
+    assert "        syscall: keyctl" in found
+
+
+def test_a_signal():
+    """Who was to get it is an executable, too."""
+    text = HEAD % "peace" + (
+        "  rules:\n    - name: leave-vault\n      process: signal\n"
+        "      match: {target: /usr/bin/vault}\n      action: deny\n"
+    )
+    item = denied(
+        op=Op.SIGNAL,
+        path=b"/usr/bin/vault",
+        code=9,
+        origin=Origin("peace", "leave-vault", "x"),
+        exe=b"/usr/bin/pkill",
+    )
+
+    found = said(item, text)
+
+    assert "  yes  target: /usr/bin/vault is /usr/bin/vault  (vault.yaml:8:23)" in found
+    assert "          target: /usr/bin/vault" in found
+    assert "          signal: kill" in found
+
+
 def test_self_protection():
     """No policy decided, and none would help."""
     item = denied(kind=2, op=4, signal=9, row=0xFFFFFFFF, path=b"", name=b"", exe=b"/usr/bin/kill")
