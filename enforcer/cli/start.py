@@ -32,7 +32,7 @@ from enforcer.cli.output import plural, span
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from enforcer.cli.inplace import InPlace
+    from enforcer.cli.inplace import InPlace, Reports
     from enforcer.cli.settings import Settings
     from enforcer.runtime.beginning import Begun
     from enforcer.runtime.daemon import Ending
@@ -194,7 +194,7 @@ def run(args: argparse.Namespace) -> int:
         for sink in sinks:
             undo.callback(sink.close)
         reactor = Reactor()
-        metrics = list(_metrics(settings, reactor))
+        metrics = list(_metrics(settings, reactor, reports))
         for part in metrics:
             part.open()
             undo.callback(part.close)
@@ -262,14 +262,16 @@ def _sinks(settings: Settings, *, is_quiet: bool) -> Iterator[Sink]:
         yield Terminal.on(1, os.environ)
 
 
-def _metrics(settings: Settings, reactor: Reactor) -> Iterator[ScrapeServer | Textfile]:
+def _metrics(
+    settings: Settings, reactor: Reactor, report: Reports
+) -> Iterator[ScrapeServer | Textfile]:
     from enforcer.runtime.scrape import ScrapeServer
     from enforcer.runtime.textfile import Textfile
 
     if settings.metrics is not None:
         yield ScrapeServer(settings.metrics, reactor)
     if settings.metrics_file is not None:
-        yield Textfile(settings.metrics_file, reactor, complain)
+        yield Textfile(settings.metrics_file, reactor, report)
 
 
 def _ready(line: str, dashboard: InPlace, args: argparse.Namespace) -> None:
