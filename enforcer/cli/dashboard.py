@@ -246,10 +246,10 @@ class _Dashboard:
         """Ask the daemon for the whole record and for its policies, and explain the one by the other."""
         from enforcer.ui.detail import lines_of, lines_of_brief
 
-        def show(lines: Iterable[tuple[str, str]], *, is_waiting: bool = False) -> None:
+        def show(lines: Iterable[tuple[str, str]]) -> None:
             detail = self.model.detail
             if detail is not None and detail.brief is event:  # else another one is looked at by now
-                detail.lines, detail.is_waiting = list(lines), is_waiting
+                detail.lines, detail.is_waiting = list(lines), False
                 self._draw()
 
         def found(answer: dict[str, Any]) -> None:
@@ -257,7 +257,7 @@ class _Dashboard:
                 show([(str(answer.get("error")), "bad"), ("", ""), *lines_of_brief(event)])
                 return
             record = answer["record"]
-            show(lines_of(record), is_waiting=True)
+            show(lines_of(record, [("", ""), ("  reading the policies", "dim")]))
             self._feed.ask("sources", lambda sources: explained(record, sources))
 
         def explained(record: dict[str, Any], answer: dict[str, Any]) -> None:

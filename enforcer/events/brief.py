@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["brief"]
 
+_LEVELS = 8  # of those above a process
 _MOST = 256  # characters of each text; the whole record is asked for by its id
 
 
@@ -34,7 +35,7 @@ def brief(record: Record) -> dict[str, Any]:
         "effect": _effect(event),
         "message": record.message[:_MOST],
         "process": _actor(record.process),
-        "ancestors": [_actor(record.parent)],
+        "ancestors": [_actor(one) for one in (record.ancestors or (record.parent,))[:_LEVELS]],
         "container": record.container_id,
     }
 

@@ -36,7 +36,10 @@ def lines_of(record: Mapping[str, Any], explanation: Iterable[Line] = ()) -> Ite
     *explanation* is put where it belongs.
     """
     yield ("Verdict", "title")
-    yield from _fields({key: record.get(key) for key in _VERDICT})
+    verdict = {key: record.get(key) for key in _VERDICT}
+    if not record.get("enforced"):
+        del verdict["errno"], verdict["signal"]  # nobody got them
+    yield from _fields(verdict)
     yield from explanation
     yield ("", "")
     yield from _lineage(record)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from enforcer.ui.health import head, health_rows, rates_panel
-from enforcer.ui.lists import clock, events_panel, policies_panel, style_of, tops_panel, tree
+from enforcer.ui.lists import clock, events_panel, policies_panel, style_of, tops_panel
 from enforcer.ui.model import Focus, View
 from enforcer.ui.rows import Frame, Glyphs, clean, fit, fitted, fold, side_by_side
 from enforcer.ui.search import KEYS
@@ -50,7 +50,7 @@ def draw(model: Model, width: int, height: int, glyphs: Glyphs, now: float) -> F
             case View.HELP:
                 middle = _help(width, glyphs)
             case View.DETAIL:
-                middle = _detail(model, width, body, glyphs)
+                middle = _detail(model, width, body)
             case _:
                 middle = _lists(model, width, body, glyphs)
         middle = (middle + [[]] * body)[:body]
@@ -86,7 +86,7 @@ def _lists(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Row]:
     return rows + health_rows(model, glyphs)
 
 
-def _detail(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Row]:
+def _detail(model: Model, width: int, height: int) -> list[Row]:
     detail = model.detail
     if detail is None:
         return []
@@ -96,7 +96,7 @@ def _detail(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Row]:
             (f" {clock(event['time'])} ", "dim"),
             (f"{event['outcome']} ", style_of(event["outcome"])),
             (f"{event['operation']} {clean(event['target'])} ", "title"),
-            (f"by {tree(event, glyphs)}", ""),
+            (f"by {clean(event['process']['name'])}[{event['process']['pid']}]", ""),
         ],
         [(f" {event['id']}", "dim")],
         [],

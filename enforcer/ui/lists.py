@@ -99,7 +99,7 @@ def _event(
             text = fit(part, cell - 1, glyphs, keep_end=number == 0)
             head.append((f"{text} ", chosen))
         return [head]
-    head.append((fit(f"{effect:<13} {who}", room, glyphs), chosen))
+    head.append((f"{effect:<13} {fit(who, room - 14, glyphs, keep_end=True)}", chosen))
     room = width - 11
     cells = [room * share // 100 for share in (40, 28)]
     cells.append(room - sum(cells))
