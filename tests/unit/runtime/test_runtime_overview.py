@@ -5,13 +5,15 @@ import json
 import socket
 import threading
 
+import attrs
 import pytest
 from control_fakes import Served
 from fakes import DECODER, FakeSession, FakeSink, denied, enricher, record
 
 from enforcer.errors import ControlError, KernelError
+from enforcer.events.brief import brief
 from enforcer.events.ident import RecordId, boot
-from enforcer.events.types import Lost, Origin
+from enforcer.events.types import Actor, Lost, Origin
 from enforcer.policy.model import Verb
 from enforcer.runtime.beats import Beats
 from enforcer.runtime.feed import Conversation, Feed
@@ -377,3 +379,12 @@ def test_nonsense_ends_a_conversation(tmp_path, reactor, said):
         thread.join()
 
     assert 1 == len(ended)
+
+
+def test_a_tree_in_short():
+    """The parent first, and not too far up."""
+    above = tuple(Actor(pid=n, name=f"p{n}") for n in range(20))
+
+    assert list(range(8)) == [
+        actor["pid"] for actor in brief(attrs.evolve(denied(), ancestors=above))["ancestors"]
+    ]

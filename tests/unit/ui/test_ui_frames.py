@@ -179,3 +179,12 @@ def test_rules_of_messages_are_the_policy_s():
 def test_too_small():
     """A screen on which nothing can be shown says so."""
     assert "too small: 40x10 at least" in shown(model(), width=39, height=10)
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_whoever_acted_is_never_what_is_cut(width):
+    """A long tree loses its beginning."""
+    event = denial()
+    event["ancestors"] = [{"pid": n, "name": f"ancestor-{n}", "exe": None} for n in range(8)]
+
+    assert "» tee[100]" in shown(model(event), width=width)
