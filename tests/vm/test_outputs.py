@@ -88,12 +88,15 @@ def records(daemon: Daemon) -> list[dict]:
     return [each for each in found if each["kind"] == "match"]
 
 
-def record_of(daemon: Daemon, **wanted) -> dict:
+def record_of(daemon: Daemon, *, pid: int | None = None, **wanted) -> dict:
+    """Wait for the newest record of an object, and of a process if one is named."""
+
     def look():
         found = [
             each
             for each in records(daemon)
-            if all(each["object"].get(key) == value for key, value in wanted.items())
+            if pid in {None, each["process"]["pid"]}
+            and all(each["object"].get(key) == value for key, value in wanted.items())
         ]
         return found[-1] if found else None
 
@@ -155,25 +158,22 @@ def test_a_process_keeps_its_name_over_exec(daemon):
 
 def test_a_process_keeps_its_name_over_daemons(daemon):
     """A daemon that is lost, and the next one, say the same; so does who was there before."""
-    reader = subprocess.Popen(
-        [sys.executable, "-c", READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
-    )
 
     def read(path):
         reader.stdin.write(path.encode() + b"\n")
         reader.stdin.flush()
         assert reader.stdout.readline() == b"read\n"
 
-    read("link/one")
-    first = record_of(daemon, path=f"{VAULT}/one", asked="link/one")
-    daemon.kill()
-    daemon.start("--config", str(daemon.directory / "enforcer.yaml"))
-    read("vault/two")
-    second = record_of(daemon, path=f"{VAULT}/two", asked="vault/two")
-    reader.stdin.close()
-    reader.wait()
+    with subprocess.Popen(
+        [sys.executable, "-c", READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    ) as reader:
+        read("link/one")
+        first = record_of(daemon, pid=reader.pid, asked="link/one")
+        daemon.kill()
+        daemon.start("--config", str(daemon.directory / "enforcer.yaml"))
+        read("vault/two")
+        second = record_of(daemon, pid=reader.pid, asked="vault/two")
 
-    assert first["process"]["pid"] == second["process"]["pid"] == reader.pid
     assert first["process"]["id"] == second["process"]["id"]
     assert first["process"]["programId"] == second["process"]["programId"]
     assert second["process"]["cwd"] == str(ROOT)
