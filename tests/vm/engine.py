@@ -73,7 +73,7 @@ def engine(paths: Sequence[str], directory: Path, *options: str) -> Iterator[Eng
         )
     until = time.monotonic() + START_LIMIT
     try:
-        while "in force" not in output.read_text():
+        while "enforcer: in force: " not in output.read_text():
             assert process.poll() is None, output.read_text()
             assert time.monotonic() < until, output.read_text()
             time.sleep(0.1)
