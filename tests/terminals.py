@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -20,6 +21,8 @@ _SEQUENCE = re.compile(r"\x1b(?:\[[0-9;?]*[@-~]|\][^\x07]*\x07)")
 
 
 def _own_terminal() -> None:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)  # whoever started the tests may ignore them
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
