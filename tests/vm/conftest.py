@@ -30,6 +30,7 @@ _WEIGHTS = {
     "test_paths.py": 2,
     "test_subjects.py": 2,
     "test_system_events.py": 3,
+    "test_tracing.py": 2,
 }
 
 
