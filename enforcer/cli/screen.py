@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Screen", "give_back"]
 
-_CHUNK = 512  # a terminal that says "writable" takes this much without blocking
 _LOCAL = 3  # index of the local modes in what tcgetattr returns
 
 
@@ -95,8 +94,7 @@ class Screen:
         self._push()
 
     def _push(self) -> None:
-        while self._held and _is_writable(self.fd_out):
-            self._held = self._held[os.write(self.fd_out, self._held[:_CHUNK]) :]
+        self._held = self._held[_write(self.fd_out, self._held) :]
         if self._held:
             self.reactor.watch(self.fd_out, selectors.EVENT_WRITE, lambda _: self._push())
         else:
@@ -126,11 +124,31 @@ def give_back(fd_in: int, fd_out: int, modes: list[Any], *, says: bytes) -> None
         if says and not _is_writable(fd_out):
             termios.tcflow(fd_out, termios.TCOON)
             termios.tcflush(fd_out, termios.TCOFLUSH)
-        if says and _is_writable(fd_out):
-            os.write(fd_out, says)
+        _write(fd_out, says)
         termios.tcsetattr(fd_in, termios.TCSANOW, modes)
     except (OSError, termios.error):
         return  # it has gone: nothing is left to be given back
+
+
+def _write(fd: int, data: bytes) -> int:
+    """
+    Write what the terminal takes now; returns how much that was.
+
+    By a description of our own, that it may not wait: that of *fd* is shared with the shell, and what
+    poll(2) calls writable takes a byte and may wait for the next.
+
+    Raises:
+        OSError: it has gone.
+    """
+    if not data:
+        return 0
+    own = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        return os.write(own, data)
+    except BlockingIOError:
+        return 0
+    finally:
+        os.close(own)
 
 
 def _is_writable(fd: int) -> bool:
