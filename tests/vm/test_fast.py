@@ -45,6 +45,8 @@ def place():
     yield PLACE
     subprocess.run(["umount", "-q", PLACE / "vault"], check=False)
     subprocess.run(["umount", "-q", PLACE / "shown"], check=False)
+    if (PLACE / "vault").is_dir():  # whose folders nobody may read by this name
+        (PLACE / "vault").rename(PLACE / "was-vault")
     subprocess.run(["rm", "-rf", PLACE], check=True)
 
 
