@@ -68,7 +68,7 @@ def test_a_denial_is_seen_and_explained(shown):
     assert f"yes  path: {SECRET} is {SECRET}" in explained
     assert "process: {binary: /usr/bin/cat}" in explained
     assert "vault/nobody-rea" in told("dashboard", "--once")
-    assert {"pid", "name", "exe", "cmdline"} == record["ancestors"][0].keys()
+    assert {"id", "pid", "name", "exe", "cmdline"} == record["ancestors"][0].keys()
 
 
 def test_a_mode_is_switched_with_a_key(shown):
