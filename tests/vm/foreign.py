@@ -72,6 +72,7 @@ class Engines:
 
     def close(self) -> None:
         """End what runs."""
+        self._running = None
         self._stack.close()
 
     def check(self, group: str, kind: str, case: Case) -> None:
