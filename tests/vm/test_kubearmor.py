@@ -17,8 +17,8 @@ from cases import Case, read_files
 from foreign import Dialect, Engines
 
 _FILES = read_files(Path(__file__).with_name("kubearmor_cases"))
-_ALONE = [name for name, file in _FILES.items() if file.get("alone")]
-_TOGETHER = [name for name in _FILES if name not in _ALONE]
+_ALONE = [name for name, file in _FILES.items() if file.get("alone") and not file.get("cannot")]
+_TOGETHER = [name for name, file in _FILES.items() if not file.get("alone")]
 _GROUPS = {"together": _TOGETHER, **{name: [name] for name in _ALONE}}
 _DIALECT = Dialect(Path(__file__).parents[1] / "data" / "kubearmor", _FILES, _GROUPS)
 
