@@ -60,9 +60,31 @@ CASES = [
     Case("stop", "process: signal", f"signal: STOP, {_ON}", str(_VICTIM), str(_OTHER)),
     Case("attach", "process: ptrace", _ON, str(_VICTIM), str(_OTHER)),
     Case("seize", "process: ptrace", _ON, str(_VICTIM), str(_OTHER)),
-    Case("open_memory", "process: ptrace", _ON, str(_VICTIM), str(_OTHER)),
-    Case("write_memory", "process: ptrace", f"{_ON}, targetUid: 0", str(_VICTIM), str(_OTHER)),
-    Case("take_descriptor", "process: ptrace", _ON, str(_VICTIM), str(_OTHER)),
+    # These have an error of their own for whatever refuses.
+    Case(
+        "open_memory",
+        "process: ptrace",
+        _ON,
+        str(_VICTIM),
+        str(_OTHER),
+        error=errno.EACCES,
+    ),
+    Case(
+        "write_memory",
+        "process: ptrace",
+        f"{_ON}, targetUid: 0",
+        str(_VICTIM),
+        str(_OTHER),
+        error=errno.EPERM,
+    ),
+    Case(
+        "take_descriptor",
+        "process: ptrace",
+        _ON,
+        str(_VICTIM),
+        str(_OTHER),
+        error=errno.EPERM,
+    ),
     Case("traceme", "process: traceme", other="use_chroot"),
     Case("setuid", "process: setuid", "newUid: 1234", "1234", "1235"),
     Case("seteuid", "process: setuid", "newUid: 1234", "1234", "1235"),
@@ -223,7 +245,7 @@ def _small_kernel() -> bytes:
         (0x206, "H", 0x020F),  # version
         (0x211, "B", 1),  # loadflags: high
         (0x230, "I", 0x200000),  # kernel_alignment
-        (0x236, "H", 3),  # xloadflags: 64 bits, anywhere
+        (0x236, "H", 0x63),  # xloadflags: 64 bits, anywhere, page tables of 5 levels
         (0x238, "I", 255),  # cmdline_size
         (0x260, "I", 0x10000),  # init_size
     ):
