@@ -17,20 +17,26 @@ _IS_SOAK = "ENFORCER_SOAK" in os.environ
 _IN_GUEST = os.environ.get("ENFORCER_GUEST") == "1"
 
 
-# About how long the files take beside each other; others count as 1.
+# About how long the files take beside each other, in units of 50 seconds; others count as 1.
 _WEIGHTS = {
-    "test_policies.py": 6,
-    "test_confirm.py": 3,
+    "test_confirm.py": 8,
     "test_dashboard.py": 2,
-    "test_protect.py": 3,
-    "test_files.py": 3,
     "test_exec.py": 2,
+    "test_fast.py": 2,
+    "test_files.py": 2,
+    "test_kubearmor.py": 3,
     "test_mount_events.py": 2,
     "test_network.py": 2,
-    "test_paths.py": 2,
-    "test_subjects.py": 2,
-    "test_system_events.py": 3,
-    "test_tracing.py": 2,
+    "test_outputs.py": 2,
+    "test_paths.py": 3,
+    "test_policies.py": 7,
+    "test_protect.py": 5,
+    "test_reload.py": 0,
+    "test_service.py": 0,
+    "test_survival.py": 0,
+    "test_syscalls.py": 2,
+    "test_system_events.py": 4,
+    "test_tracing.py": 5,
 }
 
 
