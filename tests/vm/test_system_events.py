@@ -15,6 +15,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -216,6 +217,7 @@ def _run(interpreter: Path, name: str, given: str) -> Outcome:
 
 def _is_well(victim: subprocess.Popen[bytes]) -> bool:
     """Neither dead nor stopped."""
+    time.sleep(0.3)  # whoever was killed may not have noticed yet
     state = Path(f"/proc/{victim.pid}/stat").read_text().rpartition(")")[2].split()[0]
     return state not in {"Z", "T", "t"}
 
