@@ -9,21 +9,19 @@ name that it would have had.
 
 from __future__ import annotations
 
-import functools
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.identity.naming import boot
+
 if TYPE_CHECKING:
     from enforcer.events.types import Event
 
-__all__ = ["RecordId", "boot"]
+__all__ = ["RecordId"]
 
 _FORM = re.compile(r"([0-9a-f]{8})-([0-9a-f]{1,16})-([0-9a-f]{1,8})-([0-9a-f]{1,8})")
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_NO_BOOT = "00000000"
 
 
 @attrs.frozen
@@ -58,12 +56,3 @@ class RecordId:
 
     def __str__(self) -> str:
         return f"{self.boot}-{self.time_ns:x}-{self.tid:x}-{self.row:x}"
-
-
-@functools.cache
-def boot() -> str:
-    """Return the digits that stand for this boot; zeros where the kernel does not tell them."""
-    try:
-        return _BOOT_ID.read_text(encoding="ascii")[:8]
-    except OSError:
-        return _NO_BOOT

@@ -12,8 +12,9 @@ from fakes import DECODER, FakeSession, FakeSink, denied, enricher, record
 
 from enforcer.errors import ControlError, KernelError
 from enforcer.events.brief import brief
-from enforcer.events.ident import RecordId, boot
+from enforcer.events.ident import RecordId
 from enforcer.events.types import Actor, Lost, Origin
+from enforcer.identity.naming import boot
 from enforcer.policy.model import Verb
 from enforcer.runtime.beats import Beats
 from enforcer.runtime.feed import Conversation, Feed
