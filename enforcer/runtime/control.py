@@ -21,6 +21,7 @@ import attrs
 from enforcer.errors import ControlError, EnforcerError
 from enforcer.events.text import neutral
 from enforcer.runtime.commands import REQUEST_LIMIT, Desk, Request, parse_request, refusal
+from enforcer.runtime.listener import Listener
 from enforcer.runtime.peer import Peer, peer_of
 from enforcer.runtime.protocol import encode
 
@@ -38,7 +39,6 @@ _HELD_LIMIT = 2 * REQUEST_LIMIT  # bytes of unfinished requests, over all connec
 _REQUEST_SECONDS = 10.0
 _BACKLOG_LIMIT = 4 << 20
 _MAX_CONNECTIONS = 64
-_NO_DESCRIPTORS = 1.0  # seconds until the next try
 
 
 @attrs.define(eq=False)
@@ -92,7 +92,7 @@ class ControlServer:
     sources: Callable[[], dict[str, Any]] | None = attrs.field(default=None, kw_only=True)
     refused: int = attrs.field(default=0, init=False)
     failures: int = attrs.field(default=0, init=False)
-    _listener: socket.socket | None = attrs.field(default=None, init=False)
+    _listener: Listener | None = attrs.field(default=None, init=False)
     _connections: set[_Connection] = attrs.field(factory=set, init=False)
 
     def open(self) -> None:
@@ -116,8 +116,8 @@ class ControlServer:
         finally:
             os.umask(previous)
         listener.listen(16)
-        self._listener = listener
-        self._watch_listener()
+        self._listener = Listener(listener, self.reactor, self._take)
+        self._listener.begin()
 
     @property
     def has_followers(self) -> bool:
@@ -146,7 +146,6 @@ class ControlServer:
         """Stop listening, end every connection. Idempotent."""
         if self._listener is None:
             return
-        self.reactor.forget(self._listener)
         self._listener.close()
         self._listener = None
         with contextlib.suppress(FileNotFoundError):
@@ -154,21 +153,7 @@ class ControlServer:
         for connection in list(self._connections):
             self._drop(connection)
 
-    def _watch_listener(self) -> None:
-        if (listener := self._listener) is not None:
-            self.reactor.watch(listener, selectors.EVENT_READ, lambda _: self._accept(listener))
-
-    def _accept(self, listener: socket.socket) -> None:
-        try:
-            accepted, _ = listener.accept()
-        except (BlockingIOError, ConnectionError):
-            return  # it went away again
-        except OSError:
-            # Out of descriptors or memory, and the caller still waits: do not spin on it.
-            self.reactor.forget(listener)
-            self.reactor.after(_NO_DESCRIPTORS, self._watch_listener)
-            return
-        accepted.setblocking(False)
+    def _take(self, accepted: socket.socket) -> None:
         connection = _Connection(accepted, peer_of(accepted))
         self._connections.add(connection)
         self._watch(connection, selectors.EVENT_READ)

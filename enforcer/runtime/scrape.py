@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.errors import EnforcerError
+from enforcer.runtime.listener import Listener
 from enforcer.sinks.prometheus import CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ __all__ = ["ScrapeServer"]
 _MAX_CALLERS = 16
 _MAX_REQUEST = 8192
 _PATIENCE = 10.0  # seconds that a caller may take for everything
-_NO_DESCRIPTORS = 1.0
 _SAME_NUMBERS = 1.0  # seconds: counting over many rules costs, and anybody on this machine may ask
 _PATHS = frozenset({b"/metrics", b"/"})
 
@@ -54,7 +54,7 @@ class ScrapeServer:
     _text: Callable[[], bytes] = attrs.field(default=lambda: b"", init=False)
     _made: bytes = attrs.field(default=b"", init=False)
     _made_until: float = attrs.field(default=0.0, init=False)
-    _listener: socket.socket | None = attrs.field(default=None, init=False)
+    _listener: Listener | None = attrs.field(default=None, init=False)
     _callers: set[_Caller] = attrs.field(factory=set, init=False)
 
     def open(self) -> None:
@@ -78,46 +78,32 @@ class ScrapeServer:
             raise OSError(
                 error.errno, f"metrics cannot be offered at {host} port {port}: {error.strerror}"
             ) from error
-        self._listener = listener
+        self._listener = Listener(listener, self.reactor, self._take)
 
     def serve(self, text: Callable[[], bytes]) -> None:
         """Answer from now on with what *text* makes."""
         self._text = text
-        self._watch_listener()
+        if self._listener is not None:
+            self._listener.begin()
 
     @property
     def port(self) -> int:
         """The port that is listened on, chosen by the kernel if 0 was asked for."""
-        return int(self._listener.getsockname()[1]) if self._listener is not None else 0
+        return int(self._listener.listening.getsockname()[1]) if self._listener is not None else 0
 
     def close(self) -> None:
         """Stop listening, end every connection. Idempotent."""
         if self._listener is None:
             return
-        self.reactor.forget(self._listener)
         self._listener.close()
         self._listener = None
         for caller in list(self._callers):
             self._drop(caller)
 
-    def _watch_listener(self) -> None:
-        if (listener := self._listener) is not None:
-            self.reactor.watch(listener, selectors.EVENT_READ, lambda _: self._accept(listener))
-
-    def _accept(self, listener: socket.socket) -> None:
-        try:
-            accepted, _ = listener.accept()
-        except (BlockingIOError, ConnectionError):
-            return  # it went away again
-        except OSError:
-            # Out of descriptors or memory, and the caller still waits: do not spin on it.
-            self.reactor.forget(listener)
-            self.reactor.after(_NO_DESCRIPTORS, self._watch_listener)
-            return
+    def _take(self, accepted: socket.socket) -> None:
         if len(self._callers) >= _MAX_CALLERS:
             accepted.close()
             return
-        accepted.setblocking(False)
         caller = _Caller(accepted, self.reactor.after(_PATIENCE, lambda: self._drop(caller)))
         self._callers.add(caller)
         self.reactor.watch(accepted, selectors.EVENT_READ, lambda _: self._read(caller))

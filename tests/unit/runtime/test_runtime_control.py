@@ -360,7 +360,7 @@ def test_whoever_does_not_read_is_not_heard(served, path):
 
 def test_without_descriptors_the_loop_does_not_spin(served, path, monkeypatch):
     """A caller that cannot be taken now is taken later."""
-    monkeypatch.setattr(module, "_NO_DESCRIPTORS", 0.05)
+    monkeypatch.setattr("enforcer.runtime.listener._NO_DESCRIPTORS", 0.05)
     tries = []
 
     class Exhausted:
@@ -369,10 +369,17 @@ def test_without_descriptors_the_loop_does_not_spin(served, path, monkeypatch):
             raise OSError(errno.EMFILE, "Too many open files")
 
         def fileno(self):
-            return served.server._listener.fileno()
+            return there.fileno()
 
     listener = served.server._listener
-    served.call(lambda: served.server._accept(Exhausted()))
+    there = listener.listening
+
+    def run_short():
+        listener.listening = Exhausted()
+        listener._accept()
+        listener.listening = there
+
+    served.call(run_short)
     with Client.connect(path) as client:
         assert client.ask("status")["ok"]
     assert len(tries) == 1
