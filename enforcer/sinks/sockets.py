@@ -9,6 +9,7 @@ arrived.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import errno
 import os
@@ -36,7 +37,45 @@ def _no_way(_: socket.socket, __: bytes) -> bool:
 
 
 @attrs.define(eq=False)
-class DatagramWriter:
+class _Writer(abc.ABC):
+    """What both ways have: messages that wait, and a socket while there is one."""
+
+    address: Address
+    backlog: Backlog = attrs.field(factory=Backlog)
+    _socket: socket.socket | None = attrs.field(default=None, init=False)
+
+    @property
+    def dropped(self) -> int:
+        """Messages that will never be sent."""
+        return self.backlog.dropped
+
+    @abc.abstractmethod
+    def flush(self) -> None:
+        """
+        Send what is held.
+
+        Raises:
+            OSError: nobody takes it; NotReadyError if only because the reader is slow.
+        """
+
+    def reopen(self) -> None:  # noqa: B027 - nothing is to be done, by either
+        """There is no file."""
+
+    def close(self) -> None:
+        """Send what can be sent now, count the rest as dropped, close. Idempotent."""
+        with contextlib.suppress(OSError):
+            self.flush()
+        self.backlog.abandon()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+@attrs.define(eq=False)
+class DatagramWriter(_Writer):
     """
     One datagram for each message.
 
@@ -45,27 +84,14 @@ class DatagramWriter:
             could; else the message is dropped and counted.
     """
 
-    address: Address
-    backlog: Backlog = attrs.field(factory=Backlog)
     send_large: Callable[[socket.socket, bytes], bool] = _no_way
-    _socket: socket.socket | None = attrs.field(default=None, init=False)
-
-    @property
-    def dropped(self) -> int:
-        """Messages that will never be sent."""
-        return self.backlog.dropped
 
     def append(self, message: bytes) -> None:
         """Accept *message*."""
         self.backlog.append(message)
 
     def flush(self) -> None:
-        """
-        Send what is held.
-
-        Raises:
-            OSError: nobody takes it; NotReadyError if only because the reader is slow.
-        """
+        """Send what is held."""
         if not self.backlog:
             return
         if self._socket is None:
@@ -90,21 +116,6 @@ class DatagramWriter:
                 return
         self.backlog.pop()
 
-    def reopen(self) -> None:
-        """There is no file."""
-
-    def close(self) -> None:
-        """Send what can be sent now, count the rest as dropped, close. Idempotent."""
-        with contextlib.suppress(OSError):
-            self.flush()
-        self.backlog.abandon()
-        self._hang_up()
-
-    def _hang_up(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
 
 def _connected(address: Address) -> socket.socket:
     made = _socket(address)
@@ -121,30 +132,17 @@ def _socket(address: Address) -> socket.socket:
 
 
 @attrs.define(eq=False)
-class StreamWriter:
+class StreamWriter(_Writer):
     """Messages one after another, each after its length in digits and a blank (RFC 6587)."""
 
-    address: Address
-    backlog: Backlog = attrs.field(factory=Backlog)
-    _socket: socket.socket | None = attrs.field(default=None, init=False)
     _is_connecting: bool = attrs.field(default=False, init=False)
-
-    @property
-    def dropped(self) -> int:
-        """Messages that will never be sent."""
-        return self.backlog.dropped
 
     def append(self, message: bytes) -> None:
         """Accept *message*."""
         self.backlog.append(b"%d %b" % (len(message), message))
 
     def flush(self) -> None:
-        """
-        Send what is held.
-
-        Raises:
-            OSError: nobody takes it; NotReadyError if only because the reader is slow.
-        """
+        """Send what is held."""
         if not self.backlog:
             return
         try:
@@ -191,21 +189,9 @@ class StreamWriter:
             raise OSError(code, os.strerror(code))
         self._is_connecting = False
 
-    def reopen(self) -> None:
-        """There is no file."""
-
-    def close(self) -> None:
-        """Send what can be sent now, count the rest as dropped, close. Idempotent."""
-        with contextlib.suppress(OSError):
-            self.flush()
-        self.backlog.abandon()
-        self._hang_up()
-
     def _hang_up(self) -> None:
         """Let go; what was half sent is sent whole to the next connection."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        super()._hang_up()
         self._is_connecting = False
         self.backlog.rewind()
 
