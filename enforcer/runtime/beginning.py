@@ -14,7 +14,7 @@ import attrs
 
 from enforcer.errors import EnforcerError, KernelError
 from enforcer.events.enrich import Origins
-from enforcer.kernel import host
+from enforcer.kernel import entries, host
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.leftover import Leftover
 from enforcer.kernel.session import Session
@@ -110,6 +110,7 @@ def begin(
             generation=before.last_generation + 1,
             previous=before.state.labels if before.state is not None else None,
             may_drop=True,
+            late=entries.problem(),
         )
     )
     if made.dropped is not None:

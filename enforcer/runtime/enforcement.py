@@ -15,6 +15,7 @@ import attrs
 
 from enforcer.compiler import RowKind
 from enforcer.errors import ControlError, EnforcerError, KernelError
+from enforcer.kernel import entries
 from enforcer.kernel.image_map import PlainImage, is_same, restamp
 from enforcer.policy.model import Mode, PolicySet
 from enforcer.runtime.commit import Proposal, put_in_force
@@ -230,6 +231,7 @@ class Enforcement:
                 files=files,
                 keep=old if confirm_within is not None else None,
                 since=old.digests,
+                late=entries.problem(),
                 seed=self.sessions.current.seed,
             ),
             self.on_idle,

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import ControlError, EnforcerError, PolicyErrors
-from enforcer.kernel import entries
 from enforcer.runtime.difference import Change, difference
 from enforcer.runtime.inforce import InForce
 from enforcer.runtime.prepare import Packed, prepare
@@ -66,7 +65,7 @@ class Order:
     keep: InForce | None = None
     since: Packed[Digests] | None = None
     may_drop: bool = False
-    late: str | None = attrs.field(factory=entries.problem)
+    late: str | None = None
     seed: int | None = attrs.field(default=None, repr=False)
 
 
