@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import attrs
 import pytest
+from hostile import flow, mutated, read_foreign, trees
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from policy_text import FILE, USERS, errors, load
-from test_policy_fuzz import PIECES
 
 from enforcer.errors import PolicyErrors
 from enforcer.policy.foreign import DIALECTS
-from enforcer.policy.lint import Host, lint
 from enforcer.policy.message import render
 from enforcer.policy.model import Interval, OnError, Verb
 from enforcer.policy.names import Machine, TableResolver
@@ -479,19 +478,7 @@ GOOD = f"""{BLOCK_FILES}spec:
 
 
 def read(content):
-    found = ()
-    try:
-        policies = load_text(content, FILE, TableResolver())
-    except PolicyErrors as caught:
-        policies, found = None, caught.errors
-    if policies is None:
-        assert found
-        assert all(e.span and e.message and e.span.line >= 1 and e.span.column >= 1 for e in found)
-        return None
-    for issue in lint(policies, Host(exists=lambda _: False)):
-        assert str(issue)
-    assert load_text(print_policies(policies.policies), FILE, TableResolver()).policies
-    return policies
+    return read_foreign(content, TableResolver())
 
 
 def test_the_seed_is_sound():
@@ -503,16 +490,7 @@ def test_the_seed_is_sound():
 @given(st.data())
 def test_mutated_text(data):
     """A good policy with pieces cut out and others put in gives policies, or errors with places."""
-    text = GOOD
-    for _ in range(data.draw(st.integers(1, 4))):
-        start = data.draw(st.integers(0, len(text)))
-        end = min(len(text), start + data.draw(st.integers(0, 12)))
-        text = (
-            text[:start]
-            + data.draw(st.sampled_from([*PIECES, "{a,b}", "Allow", "dir"]))
-            + text[end:]
-        )
-    read(text)
+    read(mutated(data, GOOD, ["{a,b}", "Allow", "dir"]))
 
 
 _WORDS = st.sampled_from(
@@ -560,11 +538,7 @@ _LEAVES = st.one_of(
     ),
     st.text(max_size=8),
 )
-_TREES = st.recursive(
-    _LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=4),
-    max_leaves=12,
-)
+_TREES = trees(_LEAVES, _WORDS)
 _ITEMS = {
     "process": {"matchPaths": "path", "matchDirectories": "dir", "matchPatterns": "pattern"},
     "file": {"matchPaths": "path", "matchDirectories": "dir", "matchPatterns": "pattern"},
@@ -572,18 +546,6 @@ _ITEMS = {
     "capabilities": {"matchCapabilities": "capability"},
     "syscalls": {"matchSyscalls": "syscall", "matchPaths": "syscall"},
 }
-
-
-def flow(tree):
-    if isinstance(tree, dict):
-        return "{" + ", ".join(f"{k}: {flow(v)}" for k, v in tree.items()) + "}"
-    if isinstance(tree, list):
-        return "[" + ", ".join(map(flow, tree)) + "]"
-    if tree is None or isinstance(tree, bool):
-        return str(tree).lower().replace("none", "null")
-    if isinstance(tree, int):
-        return str(tree)
-    return "'" + tree.replace("'", "''").replace("\n", " ").replace("\r", " ") + "'"
 
 
 @settings(max_examples=200)

@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import pytest
+from hostile import flow, mutated, read, trees
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from policy_text import FILE, HEAD, USERS
-
-from enforcer.errors import PolicyErrors
-from enforcer.policy.lint import Host, lint
-from enforcer.policy.store import load_text
+from policy_text import HEAD
 
 FULL = f"""{HEAD.replace("{name: x}", "{name: full, labels: {a: b}, description: text}")}spec:
   mode: audit
@@ -49,105 +46,35 @@ GOOD = (
     .replace(", mode: {mask: 06000=04000}", "")
 )
 
-# Pieces that mean something to YAML or to the language, to be put in at random places.
-PIECES = [
-    "",
-    " ",
-    "\n",
-    "\n  ",
-    "\t",
-    "- ",
-    ": ",
-    ", ",
-    "{",
-    "}",
-    "[",
-    "]",
-    "'",
-    '"',
-    "#",
-    "&a ",
-    "*a",
-    "!!int ",
-    "<<: ",
-    "? ",
-    "| ",
-    "> ",
-    "---\n",
-    "...\n",
-    "%YAML 1.1\n",
-    "null",
-    "true",
-    "off",
-    "010",
-    "1:20",
-    "-1",
-    "99999999999999999999999",
-    "\\",
-    "{pid",
-    "/..",
-    "**",
-    "\u202e",
-    "\ufeff",
-    "\x00",
-    "é",
-    "rules",
-    "exec",
-    "syscall",
-    "process",
-]
-
-
-def _load(content):
-    found = ()
-    try:
-        policies = load_text(content, FILE, USERS)
-    except PolicyErrors as caught:
-        policies, found = None, caught.errors
-    if policies is None:
-        assert found
-        assert all(error.span and error.message for error in found)
-        assert all(error.span.line >= 1 and error.span.column >= 1 for error in found)
-        return None
-    assert policies.policies
-    for issue in lint(policies, Host(exists=lambda _: False)):
-        assert str(issue)
-    return policies
-
 
 def test_the_seed_is_sound():
     """The text that is mutated below loads, so that mutations reach deep."""
-    assert _load(GOOD)
+    assert read(GOOD)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes(content):
     """Bytes from anywhere."""
-    _load(content)
+    read(content)
 
 
 @given(st.text(max_size=300))
 def test_any_text(content):
     """Text from anywhere."""
-    _load(content)
+    read(content)
 
 
 @given(st.text(alphabet="{}[],:-#&*!|>'\"%@`?\n \tab01/\\", max_size=200))
 def test_any_yaml_punctuation(content):
     """Text that a YAML parser takes seriously."""
-    _load(content)
+    read(content)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_mutated_text(data):
     """A good policy with pieces cut out and others put in."""
-    text = GOOD
-    for _ in range(data.draw(st.integers(1, 4))):
-        start = data.draw(st.integers(0, len(text)))
-        end = min(len(text), start + data.draw(st.integers(0, 12)))
-        text = text[:start] + data.draw(st.sampled_from(PIECES)) + text[end:]
-    _load(text)
+    read(mutated(data, GOOD))
 
 
 @settings(max_examples=200)
@@ -155,7 +82,7 @@ def test_mutated_text(data):
 def test_mutated_bytes(at, piece):
     """A good policy with bytes overwritten."""
     content = GOOD.encode()
-    _load(content[:at] + piece + content[at + len(piece) :])
+    read(content[:at] + piece + content[at + len(piece) :])
 
 
 _LEAVES = st.one_of(
@@ -225,41 +152,24 @@ _WORDS = st.sampled_from(
         "within",
     ]
 )
-_TREES = st.recursive(
-    _LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=4),
-    max_leaves=12,
-)
-
-
-def _flow(tree):
-    """Write a tree in flow style, with every text quoted."""
-    if isinstance(tree, dict):
-        return "{" + ", ".join(f"{k}: {_flow(v)}" for k, v in tree.items()) + "}"
-    if isinstance(tree, list):
-        return "[" + ", ".join(map(_flow, tree)) + "]"
-    if tree is None or isinstance(tree, bool):
-        return str(tree).lower().replace("none", "null")
-    if isinstance(tree, int):
-        return str(tree)
-    return "'" + tree.replace("'", "''").replace("\n", " ").replace("\r", " ") + "'"
+_TREES = trees(_LEAVES, _WORDS)
 
 
 @settings(max_examples=300)
 @given(_TREES)
 def test_any_structure_as_a_spec(tree):
     """Known words in places where they do not belong."""
-    _load(f"{HEAD}spec: {_flow(tree)}\n")
+    read(f"{HEAD}spec: {flow(tree)}\n")
 
 
 @settings(max_examples=300)
 @given(st.sampled_from(["exec: {}", "file: any", "network: egress", "syscall: openat"]), _TREES)
 def test_any_structure_as_a_match(event, tree):
     """Every reader below match meets every form."""
-    _load(f"{HEAD}spec: {{rules: [{{{event}, action: kill, match: {_flow(tree)}}}]}}\n")
+    read(f"{HEAD}spec: {{rules: [{{{event}, action: kill, match: {flow(tree)}}}]}}\n")
 
 
 @pytest.mark.parametrize("text", ["[" * 500_000, "{a: " * 200_000, "- " * 400_000, "a: " * 300_000])
 def test_bombs(text):
     """Large hostile inputs end in an error soon, whatever they nest."""
-    assert _load(text) is None
+    assert read(text) is None

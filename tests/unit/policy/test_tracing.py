@@ -6,17 +6,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from hostile import mutated, read_foreign, trees
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from policy_text import FILE, USERS, errors, load
-from test_policy_fuzz import PIECES
+from policy_text import FILE, errors, load
 
-from enforcer.errors import PolicyErrors
 from enforcer.policy.foreign.tracing.hooks import FUNCTIONS, LSM_HOOKS
-from enforcer.policy.lint import Host, lint
 from enforcer.policy.model import Mode, OnError, Verb
 from enforcer.policy.printer import print_policies
-from enforcer.policy.store import load_text
 from enforcer.policy.vocabulary import EVENTS, FIELDS
 
 API = "apiVersion: cilium.io/v1alpha1\n"
@@ -650,38 +647,16 @@ GOOD = f"""{HEAD}spec:
 """
 
 
-def read(content):
-    found = ()
-    try:
-        policies = load_text(content, FILE, USERS)
-    except PolicyErrors as caught:
-        policies, found = None, caught.errors
-    if policies is None:
-        assert found
-        assert all(e.span and e.message and e.span.line >= 1 and e.span.column >= 1 for e in found)
-        return None
-    for issue in lint(policies, Host(exists=lambda _: False)):
-        assert str(issue)
-    assert load_text(print_policies(policies.policies), FILE, USERS).policies
-    return policies
-
-
 def test_the_seed_is_sound():
     """The text that is mutated below loads, so that mutations reach deep."""
-    assert read(GOOD)
+    assert read_foreign(GOOD)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_mutated_text(data):
     """A good policy with pieces cut out and others put in gives policies, or errors with places."""
-    text = GOOD
-    for _ in range(data.draw(st.integers(1, 4))):
-        start = data.draw(st.integers(0, len(text)))
-        end = min(len(text), start + data.draw(st.integers(0, 12)))
-        pieces = [*PIECES, "list:", "sys_", "Mask", "NotIn", "-1", "[0]", "raw: true"]
-        text = text[:start] + data.draw(st.sampled_from(pieces)) + text[end:]
-    read(text)
+    read_foreign(mutated(data, GOOD, ["list:", "sys_", "Mask", "NotIn", "-1", "[0]", "raw: true"]))
 
 
 _WORDS = st.sampled_from(
@@ -728,11 +703,7 @@ _LEAVES = st.one_of(
     ),
     st.text(max_size=8),
 )
-_TREES = st.recursive(
-    _LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=5),
-    max_leaves=14,
-)
+_TREES = trees(_LEAVES, _WORDS, width=5, size=14)
 _ITEM = st.fixed_dictionaries(
     {"index": st.integers(0, 3)},
     optional={
@@ -765,7 +736,7 @@ _TYPED = st.fixed_dictionaries(
 @given(st.sampled_from(["TracingPolicy", "TracingPolicyNamespaced"]), _TREES)
 def test_any_structure_as_a_spec(kind, tree):
     """Known words in places where they do not belong."""
-    read(f"{API}kind: {kind}\nmetadata: {{name: x}}\nspec: {json.dumps(tree)}\n")
+    read_foreign(f"{API}kind: {kind}\nmetadata: {{name: x}}\nspec: {json.dumps(tree)}\n")
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
@@ -775,7 +746,7 @@ def test_any_structure_as_a_spec(kind, tree):
 )
 def test_any_structure_as_an_item(key, item):
     """Every reader of an item meets every form."""
-    read(f"{HEAD}spec: {json.dumps({key: [item]})}\n")
+    read_foreign(f"{HEAD}spec: {json.dumps({key: [item]})}\n")
 
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
@@ -789,4 +760,4 @@ def test_any_filter_of_any_function(call, declared, items, action):
     """Every operand meets every operator and every value."""
     selector = {"matchArgs": items, "matchActions": [{"action": action}]}
     item = {"call": call, "args": declared, "selectors": [selector]}
-    read(f"{HEAD}spec: {json.dumps({'kprobes': [item]})}\n")
+    read_foreign(f"{HEAD}spec: {json.dumps({'kprobes': [item]})}\n")
