@@ -384,31 +384,50 @@ int enf_concerned(__u64 ops)
 	return image && (image->ops & ops);
 }
 
-__attribute__((noinline)) int enf_act_once(struct enf_access *a)
+/*
+ * Could some row on *ops* be about the current task? Then *c* has its label and working memory, which
+ * whoever asked must release. Returns: not 0 if so; else *error* is what comes of the operation.
+ */
+static __always_inline int enf_admit(struct enf_ctx *c, const struct enf_image *image, __u64 ops,
+				     int *error)
 {
-	const struct enf_image *image = enf_current_image();
-	struct enf_ctx c = { .image = (const void *)image };
-	__u64 ops;
-	int error = 0;
-
-	if (!image || !a)
+	*error = 0;
+	if (!image || !(image->ops & ops))
 		return 0;
-	ops = enf_op_bits(a);
-	if (!(image->ops & ops))
-		return 0;
-	if (enf_current(&c)) {
-		error = image->refuse_ops & ops ? -ENF_EPERM : 0;
+	c->image = (const void *)image;
+	if (enf_current(c)) {
+		/* Whoever cannot be told apart: refused if some row would. */
+		*error = image->refuse_ops & ops ? -ENF_EPERM : 0;
 		goto out;
 	}
-	if (!(c.task->ops & ops))
+	if (!(c->task->ops & ops))
 		goto out;
-	if (!c.s)
-		c.s = enf_acquire();
-	if (!c.s) {
+	if (!c->s)
+		c->s = enf_acquire();
+	if (!c->s) {
 		enf_count(ENF_STAT_NO_SCRATCH);
-		return image->refuse_ops & ops ? -ENF_EPERM : 0;
+		*error = image->refuse_ops & ops ? -ENF_EPERM : 0;
+		return 0;
 	}
 	enf_count(ENF_STAT_DECISIONS);
+	return 1;
+out:
+	if (c->s)
+		enf_release(c->s);
+	return 0;
+}
+
+__attribute__((noinline)) int enf_act_once(struct enf_access *a)
+{
+	struct enf_ctx c = {};
+	__u64 ops;
+	int error;
+
+	if (!a)
+		return 0;
+	ops = enf_op_bits(a);
+	if (!enf_admit(&c, enf_current_image(), ops, &error))
+		return error;
 	enf_describe(c.s, a);
 	if (a->present & ENF_BIT(ENF_DIM_FSTYPE))
 		enf_describe_fstype(c.s, a->fstype);
@@ -421,9 +440,7 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 		if (a->is_file)
 			enf_remember(c.s, c.task, a, ops);
 	}
-out:
-	if (c.s)
-		enf_release(c.s);
+	enf_release(c.s);
 	return error;
 }
 
@@ -613,35 +630,19 @@ __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct en
 
 int enf_act_call(struct enf_call *call, int how)
 {
-	const __u64 ops = ENF_BIT(ENF_OP_SYSCALL);
-	const struct enf_image *image = enf_current_image();
-	struct enf_ctx c = { .image = (const void *)image };
-	int error = 0;
+	struct enf_ctx c = {};
+	int error;
 
-	if (!image || !call || !(image->ops & ops))
+	if (!call)
 		return 0;
-	if (enf_current(&c)) {
-		/* Whoever cannot be told apart: refused if some row would, as at every hook. */
-		error = image->refuse_ops & ops ? -ENF_EPERM : 0;
-		goto out;
-	}
-	if (!(c.task->ops & ops))
-		goto out;
-	if (!c.s)
-		c.s = enf_acquire();
-	if (!c.s) {
-		enf_count(ENF_STAT_NO_SCRATCH);
-		return image->refuse_ops & ops ? -ENF_EPERM : 0;
-	}
-	enf_count(ENF_STAT_DECISIONS);
+	if (!enf_admit(&c, enf_current_image(), ENF_BIT(ENF_OP_SYSCALL), &error))
+		return error;
 	enf_describe_call(c.s, call);
 	if (enf_decide_now(c.s, c.task))
 		error = ENF_AGAIN;
 	else
 		error = enf_conclude(c.s, c.task, how);
-out:
-	if (c.s)
-		enf_release(c.s);
+	enf_release(c.s);
 	return error;
 }
 

@@ -2,8 +2,9 @@
 /*
  * Make one system call by its 64-bit or its 32-bit entry, and say what came of it.
  *
- *   calls ENTRY NAME    ENTRY: 64, 32, mux, which is the 32-bit call that stands for many, or dirty,
- *                       which is 64 with the halves of registers set that no int has
+ *   calls ENTRY NAME    ENTRY: 64, 32, mux, which is the 32-bit call that stands for many, dirty,
+ *                       which is 64 with the halves of registers set that no int has, or
+ *                       unreadable, which is 64 with an address where nothing is as argument 0
  *
  * Prints "RESULT BEFORE AFTER": what the kernel returned, and what the call changes, asked before and
  * after by other ways. Static and at a fixed place, so that addresses fit into 32 bits.
@@ -209,6 +210,10 @@ static long enter(const struct call *call, const char *entry)
 	if (!strcmp(entry, "dirty")) {
 		for (int i = 0; i < 6; i++)
 			arg[i] ^= 0x7ead00000000;
+		return enter(call, "64");
+	}
+	if (!strcmp(entry, "unreadable")) {
+		arg[0] = 1;
 		return enter(call, "64");
 	}
 	if (!strcmp(entry, "32"))

@@ -167,6 +167,15 @@ def test_other_arguments_are_nobodys_business(engine):
     assert b"-37 0 0\n" == ended.stdout
 
 
+def test_a_string_that_cannot_be_read_falls_to_on_error(engine):
+    """The rule denies, so it does here; it is counted, and a neighbour hears of the address."""
+    assert (-errno.ENODEV, False) == call(DENIED, "unreadable", "memfd_create")
+    assert (-errno.EFAULT, False) == call(FREE, "unreadable", "memfd_create")
+
+    event = engine.wait_for(lambda e: e.get("rule") == "denied-memfd-create" and e["onError"])
+    assert event["prevented"]
+
+
 def test_records_tell_what_was_passed(engine):
     """Name, number and arguments: numbers as the call looks at them, strings as they were."""
     call(DENIED, "32", "memfd_create")
