@@ -79,6 +79,12 @@ int enf_act_call(struct enf_call *call, int how);
  */
 int enf_is_layer(__u64 mnt);
 
+/*
+ * What the current task binds to a path: type of the socket, its protocol in the upper half; or -1, as
+ * with mknod(2), which makes a name that no socket has.
+ */
+int enf_binding(void);
+
 /* Is the use of this capability what some rule is about? */
 int enf_names_capability(__u32 capability);
 

@@ -231,7 +231,13 @@ int BPF_PROG(enf_path_mknod, const struct path *dir, struct dentry *dentry, unsi
 			.op = { ENF_OP_BIND },
 			.n_ops = 1,
 		};
+		int bound = enf_binding();
 
+		if (bound >= 0) {
+			a.present |= ENF_BIT64(ENF_DIM_TYPE) | ENF_BIT64(ENF_DIM_PROTOCOL);
+			a.type = bound & 0xffff;
+			a.protocol = bound >> 16 & 0xffff;
+		}
 		return enf_act(&a);
 	}
 	return enf_new_name(dir, dentry,

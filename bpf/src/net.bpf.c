@@ -114,6 +114,45 @@ int BPF_PROG(enf_socket_create, int family, int type, int protocol, int kern, in
 	return enf_act(&a);
 }
 
+/* Of a socket that is bound to a path, for the hook that sees the name but not the socket. */
+struct enf_bind {
+	__u16 type;
+	__u16 protocol;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct enf_bind);
+} binds SEC(".maps");
+
+/* Every bind to a path comes by here before its name is made, so what lies here is never of another. */
+static __always_inline int enf_note_binding(const struct enf_access *a)
+{
+	struct enf_bind *bind;
+
+	bind = bpf_task_storage_get(&binds, bpf_get_current_task_btf(), NULL,
+				    BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!bind) /* no memory: a name made without its type could miss a rule, so no bind */
+		return -ENF_ENOMEM;
+	bind->type = a->type;
+	bind->protocol = a->protocol;
+	return 0;
+}
+
+int enf_binding(void)
+{
+	struct enf_bind *bind = bpf_task_storage_get(&binds, bpf_get_current_task_btf(), NULL, 0);
+	int found;
+
+	if (!bind || !bind->type)
+		return -1;
+	found = bind->type | bind->protocol << 16;
+	bind->type = 0;
+	return found;
+}
+
 SEC("lsm/socket_bind")
 int BPF_PROG(enf_socket_bind, struct socket *sock, void *address, int addrlen, int ret)
 {
@@ -128,7 +167,7 @@ int BPF_PROG(enf_socket_bind, struct socket *sock, void *address, int addrlen, i
 		if (addrlen > 2)
 			bpf_probe_read_kernel(&first, 1, address + 2);
 		if (first) /* a path: decided where the kernel makes the name, at path_mknod */
-			return 0;
+			return enf_note_binding(&a);
 		if (addrlen > 3) {
 			a.name = (__u64)address + 3;
 			a.name_len = addrlen - 3;

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +47,7 @@ def _rules(verb: str) -> str:
         f"network: connect, match: {{path: {here}/stream}}",
         f"network: send, match: {{path: {here}/dgram}}",
         f"network: bind, match: {{path: {here}/taken}}",
+        f"network: bind, match: {{path: {here}/typed-*, type: dgram}}",
         f"network: connect, match: {{abstract: enforcer-test-{verb}-*}}",
         f"network: bind, match: {{abstract: enforcer-test-taken-{verb}}}",
     ]
@@ -234,7 +237,9 @@ def controls(place) -> dict[tuple[str, str], object]:
             done[name, verb] = place.do(row.attack, verb, row.directory, wait=True)
         done["accept", verb] = python(ACCEPT, str(BASE[verb] + 70)).returncode
         done["bind path", verb] = place.do("ubind 1 HERE/taken", verb, wait=False)
-        (ROOT / verb / "taken").unlink()
+        done["bind type", verb] = place.do("ubind 2 HERE/typed-2", verb, wait=False)
+        for name in ("taken", "typed-2"):
+            (ROOT / verb / name).unlink()
         done["bind abstract", verb] = place.do(ABSTRACT, verb, wait=False)
     for family in RAW6_FAMILIES:
         done["raw 6", family.name] = python(RAW6, str(int(family))).stdout.split()
@@ -294,6 +299,19 @@ def test_unix_socket_is_not_bound(verb, place, controls, engine):
     assert place.do("ubind 1 HERE/free", verb, wait=False) == (0, None)
     assert free.is_socket()
     assert not taken.exists()
+
+
+@pytest.mark.parametrize("verb", ACTION)
+def test_unix_socket_is_bound_to_a_path_by_its_type(verb, place, controls, engine):
+    """The hook of the name does not see the socket; a name without one has no type."""
+    folder = ROOT / verb
+    assert (0, None) == controls["bind type", verb]
+
+    assert place.do("ubind 2 HERE/typed-2", verb, wait=False) == (REFUSED[verb], None)
+    assert place.do("ubind 1 HERE/typed-1", verb, wait=False) == (0, None)
+    os.mknod(folder / "typed-0", stat.S_IFSOCK | 0o600)
+
+    assert ["typed-0", "typed-1"] == sorted(p.name for p in folder.glob("typed-*"))
 
 
 @pytest.mark.parametrize("verb", ACTION)
