@@ -246,7 +246,7 @@ class Churn:
 def _attackers(place: Place, workers: int, seconds: int) -> Iterator[subprocess.Popen[bytes]]:
     argv = [place.root / "churn", place.root, FORBIDDEN_PORT, ALLOWED_PORT, workers, seconds]
     # They take every processor there is; what is attacked must still get on.
-    argv = ("nice", "-n", "10", *map(str, argv))
+    argv = ("nice", "-n", "19", *map(str, argv))
     with subprocess.Popen(argv, stdout=subprocess.PIPE, bufsize=0) as process:
         try:
             yield process

@@ -181,7 +181,7 @@ def test_the_sandbox_holds(service: None) -> None:
     )
 
     capabilities = {n for n in range(64) if int(status["CapBnd"], 16) >> n & 1}
-    assert {2, 19, 21, 38, 39} == capabilities  # with SYS_ADMIN, SYS_PTRACE, PERFMON, BPF
+    assert {2, 19, 21, 34, 38, 39} == capabilities  # SYS_ADMIN, SYS_PTRACE, SYSLOG, PERFMON, BPF
     assert ("1", "2") == (status["NoNewPrivs"], status["Seccomp"])
     points = _mount_points(pid)
     assert points[b"/sys"].startswith(b"ro,")
