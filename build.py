@@ -255,11 +255,9 @@ def extension_source() -> tuple[str, str]:
     """Return the declarations for cffi and the C source that they describe."""
     cdef = header_cdef(ABI_HEADER) + (PACKAGE / "_ffi.cdef.h").read_text()
     source = (PACKAGE / "_ffi.csrc.c").read_text()
-    for native in (PACKAGE / "_native.h",):
-        if native.exists():
-            cdef += header_cdef(native)
-    if (PACKAGE / "_native.c").exists():
-        source += '\n#include "_native.c"\n'
+    for part in ("_native", "_lane"):
+        cdef += header_cdef(PACKAGE / f"{part}.h")
+        source += f'\n#include "{part}.c"\n'
     typedefs = "".join(
         f"typedef {c} {kernel};\n"
         for kernel, c in {

@@ -206,7 +206,7 @@ def busy(socket: Path, rate: float) -> tuple[Daemon, Pipeline, Load]:
     made = enricher(*ORIGINS, identity=identity)
     made.origins.learn(7, ORIGINS)
     made.clock = type(made.clock)()
-    pipeline = Pipeline(session, DECODER, made, Fanout.to([], print), daemon.publish)
+    pipeline = Pipeline(session, DECODER, made, Fanout.to([], print), daemon)
     daemon.listen(socket)
     load = Load(daemon, rate)
     daemon.reactor.every(STEP, load.step)

@@ -117,6 +117,26 @@ def actor(name: str = "sh", pid: int = 12345) -> Actor:
 
 
 @attrs.define
+class Nobody:
+    """No followers; keeps count of what it was told."""
+
+    is_following: bool = False
+    observed: int = 0
+    published: list[Record | Lost] = attrs.field(factory=list)
+
+    def observe(self, item: Record | Lost) -> None:
+        self.observed += isinstance(item, Record)
+
+    def count(self, item: Record, number: int) -> None:
+        del item
+        self.observed += number
+
+    def publish(self, item: Record | Lost) -> None:
+        if self.is_following:
+            self.published.append(item)
+
+
+@attrs.define
 class FakeSink:
     """Keeps records; fails to hand over while *error* is set."""
 
@@ -130,6 +150,9 @@ class FakeSink:
 
     def write(self, item: Record | Lost) -> None:
         self.records.append(item)
+
+    def miss(self, number: int) -> None:
+        self.dropped += number
 
     def flush(self) -> None:
         self.flushes += 1

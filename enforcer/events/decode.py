@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import struct
     from collections.abc import Sequence
 
-__all__ = ["Decoder", "Layout", "MalformedEventError"]
+__all__ = ["KINDS", "Decoder", "Layout", "MalformedEventError"]
 
-_OPERATIONS: dict[int, Callable[[int], Op | GuardAct]] = {
+KINDS: dict[int, type[Op | GuardAct]] = {
     1: Op,  # ENF_EVENT_VERDICT
     2: GuardAct,  # ENF_EVENT_GUARD
 }
@@ -64,7 +64,7 @@ class Decoder:
             msg = f"{len(raw)} bytes, less than a head of {head.size}"
             raise MalformedEventError(msg)
         values = dict(zip(self.layout.names, head.unpack_from(raw), strict=True))
-        if values["kind"] not in _OPERATIONS:
+        if values["kind"] not in KINDS:
             msg = f"unknown kind {values['kind']}"
             raise MalformedEventError(msg)
         size = values["size"]
@@ -78,7 +78,7 @@ class Decoder:
 
     def _event(self, values: dict[str, Any], path: bytes, exe: bytes, name: bytes) -> Event:
         kept = {key: value for key, value in values.items() if key in _KEPT}
-        for key, convert in (*_CONVERTED.items(), ("op", _OPERATIONS[values["kind"]])):
+        for key, convert in (*_CONVERTED.items(), ("op", KINDS[values["kind"]])):
             try:
                 kept[key] = convert(values[key])
             except ValueError as error:

@@ -21,10 +21,10 @@ class Stats:
     last_malformed: str | None = None
     by_outcome: Counter[str] = attrs.field(factory=Counter)
 
-    def observe(self, record: Record) -> None:
-        """Count *record*."""
-        self.records += 1
-        self.by_outcome[outcome(record.event)] += 1
+    def observe(self, record: Record, number: int = 1) -> None:
+        """Count *record*, or so many like it."""
+        self.records += number
+        self.by_outcome[outcome(record.event)] += number
 
     def observe_malformed(self, reason: str) -> None:
         """Count bytes that made no event."""

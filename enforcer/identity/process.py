@@ -21,10 +21,21 @@ from enforcer.identity.cache import Cache
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["UNKNOWN", "ProcessFacts", "Processes", "Stat", "cmdline", "link", "read_some"]
+__all__ = [
+    "FOLDER_FRESH",
+    "UNKNOWN",
+    "ProcessFacts",
+    "Processes",
+    "Stat",
+    "cmdline",
+    "link",
+    "read_some",
+]
 
 _CMDLINE_BYTES = 4096
-_FOLDER_FRESH = 0.2  # seconds
+FOLDER_FRESH = 0.2
+"""Seconds for which a process is believed to be in the directory that it was in."""
+
 _CUT = "…".encode()
 _PARENT_FIELD, _START_FIELD = 1, 19  # fields 4 and 22 of /proc/PID/stat, after the parenthesis
 
@@ -86,7 +97,7 @@ class Processes:
         """Learn where *pid* is now, which it may change at any time."""
         now = self.clock()
         known = self._folders.get((pid, start_ns))
-        if known is not None and now < known[0] + _FOLDER_FRESH:
+        if known is not None and now < known[0] + FOLDER_FRESH:
             return known[1]
         found = link(self.proc / str(pid) / "cwd")
         if found is None or not self._is_same(pid, start_ns):

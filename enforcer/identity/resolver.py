@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from enforcer.identity.cgroup import Cgroups
 from enforcer.identity.container import Container, container_of
 from enforcer.identity.lineage import Ancestry, Lineage
-from enforcer.identity.process import UNKNOWN, Processes, ProcessFacts
+from enforcer.identity.process import FOLDER_FRESH, UNKNOWN, Processes, ProcessFacts
 from enforcer.identity.users import Users
 
-__all__ = ["Identity", "Resolver"]
+__all__ = ["FRESH", "Identity", "Resolver"]
+
+FRESH: Final = FOLDER_FRESH
+"""Seconds for which everything that was learned may be believed: the shortest of the parts."""
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
@@ -19,6 +19,9 @@ from enforcer.kernel.image_map import ImageHead, Slot
 from enforcer.kernel.maps import HitCounters, Notes, RowHits, StatCounters
 from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.ringbuf import RingBuffer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Leftover"]
 
@@ -101,7 +104,7 @@ class Leftover:
         """
         self.pins.detach()
 
-    def drain(self) -> list[bytes]:
+    def drain(self) -> Sequence[bytes]:
         """
         Take a batch of records that nobody took; empty when none waits.
 

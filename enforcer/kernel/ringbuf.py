@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import mmap
 import struct
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
 from enforcer.libbpf import calls
 from enforcer.libbpf.ring import Ring
 
+if TYPE_CHECKING:
+    from enforcer.libbpf.batch import Batch
+
 __all__ = ["RingBuffer", "ring_use"]
 
-BATCH_BYTES: Final = 1 << 15
+BATCH_BYTES: Final = 1 << 18
 """About how much one drain takes: bounds the memory and the time of a turn of the loop."""
 
 
@@ -42,14 +45,14 @@ class RingBuffer:
         """Return a descriptor that is readable while records wait."""
         return self._ring.fileno()
 
-    def drain(self) -> list[bytes]:
+    def drain(self) -> Batch:
         """
         Take a batch of records; empty when none waits.
 
         Raises:
             KernelError: if libbpf cannot read.
         """
-        return [record for _, record in self._ring.drain()]
+        return self._ring.drain()
 
     def close(self) -> None:
         """Stop reading. Idempotent."""

@@ -11,7 +11,7 @@ session, in this process or left by another, stays in force meanwhile: the stric
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -301,7 +301,7 @@ class Session:
         """Return a descriptor that is readable while records wait."""
         return self._ring.fileno()
 
-    def drain(self) -> list[bytes]:
+    def drain(self) -> Sequence[bytes]:
         """
         Take a batch of records, denials and kills first; empty when none waits.
 

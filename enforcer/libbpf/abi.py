@@ -31,6 +31,7 @@ __all__ = [
     "decoder",
     "enumeration",
     "offsetof",
+    "place",
     "scalars",
     "sizeof",
 ]
@@ -122,6 +123,12 @@ def enumeration(name: str, prefix: str) -> dict[str, int]:
 def offsetof(name: str, field: str) -> int:
     """Return where *field* lies in ``struct name``."""
     return ffi.offsetof(f"struct {name}", field)
+
+
+def place(name: str, field: str) -> tuple[int, int]:
+    """Return where *field* lies in ``struct name``, and its size."""
+    kind = dict(ctype(name).fields)[field].type
+    return offsetof(name, field), ffi.sizeof(kind)
 
 
 def scalars(name: str, data: bytes) -> dict[str, int]:

@@ -8,17 +8,15 @@ middle of it.
 
 from __future__ import annotations
 
-import struct
 from typing import Any, Self
 
 import attrs
 
 from enforcer.libbpf._check import check, check_pointer
 from enforcer.libbpf._ffi import ffi, lib
+from enforcer.libbpf.batch import Batch
 
 __all__ = ["Ring"]
-
-_HEAD = struct.Struct("=II")
 
 
 @attrs.define(eq=False)
@@ -42,23 +40,16 @@ class Ring:
         """Return a descriptor that is readable while records wait."""
         return lib.enf_ring_fd(self._pointer)
 
-    def drain(self) -> list[tuple[int, bytes]]:
+    def drain(self) -> Batch:
         """
-        Take a batch of records, each with the position of its map; empty when none waits.
+        Take a batch of records; empty when none waits.
 
         Raises:
             KernelError: if libbpf cannot read.
         """
         records = ffi.new("char const **")
         used = check(lib.enf_ring_drain(self._pointer, records), "read the ring buffers")
-        data = ffi.buffer(records[0], used)
-        taken, at = [], 0
-        while at < used:
-            length, source = _HEAD.unpack_from(data, at)
-            at += _HEAD.size
-            taken.append((source, bytes(data[at : at + length])))
-            at += (length + 7) & ~7
-        return taken
+        return Batch(bytes(ffi.buffer(records[0], used)))
 
     @property
     def oversized(self) -> int:

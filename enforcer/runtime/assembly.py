@@ -46,6 +46,6 @@ def pipeline_for(
         decoder=Decoder(Layout(*abi.decoder("enf_event"))),
         enricher=Enricher(origins, Resolver()),
         fanout=Fanout.to(sinks, report, daemon.reactor),
-        listen=daemon.publish,
+        audience=daemon,
         redactor=Redactor.of(redact),
     )

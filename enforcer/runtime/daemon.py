@@ -99,9 +99,21 @@ class Daemon:
         )
         self.control.open()
 
-    def publish(self, record: Record | Lost) -> None:
-        """Keep *record* in mind, and send it to whoever follows."""
+    def observe(self, record: Record | Lost) -> None:
+        """Keep *record* in mind."""
         self.overview.observe(record)
+
+    def count(self, record: Record, number: int) -> None:
+        """Keep in mind that *number* records like *record* came."""
+        self.overview.count(record, number)
+
+    @property
+    def is_following(self) -> bool:
+        """Whether anybody follows."""
+        return self.control is not None and self.control.has_followers
+
+    def publish(self, record: Record | Lost) -> None:
+        """Send *record* to whoever follows."""
         if self.control is not None and self.control.has_followers:
             self.control.publish(json_line(record))
 
@@ -168,9 +180,10 @@ class Daemon:
         self._arm_retry()
 
     def _follow_backlog(self) -> None:
-        if self.session.has_backlog and not self._has_backlog:
+        is_behind = self._running().is_behind
+        if (is_behind or self.session.has_backlog) and not self._has_backlog:
             self._has_backlog = True
-            self.reactor.after(_BACKLOG, self._look_back)
+            self.reactor.after(0 if is_behind else _BACKLOG, self._look_back)
 
     def _look_back(self) -> None:
         self._has_backlog = False

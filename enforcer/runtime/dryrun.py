@@ -79,6 +79,10 @@ class DryRun:
             self._findings[row] = Finding(record.origin, row, record.time_ns, record.time_ns)
         return self._findings[row]
 
+    def miss(self, number: int) -> None:
+        """Count what was dropped before it came here."""
+        self.dropped += number
+
     def flush(self) -> None:
         """Nothing is held back."""
 

@@ -26,7 +26,7 @@ _IN_FLIGHT = 0.2  # seconds that a program which was running when it was detache
 
 
 class _Source(Protocol):
-    def drain(self) -> list[bytes]: ...
+    def drain(self) -> Sequence[bytes]: ...
     def stats(self) -> dict[str, int]: ...
     def close(self) -> None: ...
 
@@ -91,7 +91,7 @@ class Outgoing:
 
         return cls(_Removed(left), hits, notes.alive_ns, notes.lost_decisions + notes.lost_activity)
 
-    def drain(self) -> list[bytes]:
+    def drain(self) -> Sequence[bytes]:
         """
         Take a batch of its records; empty when there is none any more.
 
@@ -131,7 +131,7 @@ class _Removed:
 
     left: Leftover
 
-    def drain(self) -> list[bytes]:
+    def drain(self) -> Sequence[bytes]:
         return self.left.drain()
 
     def stats(self) -> dict[str, int]:

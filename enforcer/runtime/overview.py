@@ -72,24 +72,32 @@ class Overview:
         """Take *record* into account."""
         if isinstance(record, Lost):
             return  # the kernel's own counters tell of losses
-        name = outcome(record.event)
-        self._totals[name] = self._totals.get(name, 0) + 1
-        rule = (record.origin.policy, record.origin.rule)
-        self._rules.count(rule)
-        self._binaries.count(record.process.exe or record.process.name)
-        if record.container_id:
-            self._containers.count(record.container_id)
-        if record.event.path:
-            self._paths.count(record.event.path)
+        self.count(record, 1)
         if record.event.action < Verb.DENY:
             self._other.append(record)
             return
         self._strict.append(record)
+        rule = (record.origin.policy, record.origin.rule)
         fresh = self._fresh.get(rule)
         if fresh is not None:
             fresh.append(record)
         elif len(self._fresh) < _FRESH_RULES:
             self._fresh[rule] = deque((record,), maxlen=_FRESH)
+
+    def count(self, record: Record, number: int) -> None:
+        """
+        Count *number* records like *record*, that differ in path, address and time at most.
+
+        In a flood a path thus counts for those that came with it.
+        """
+        name = outcome(record.event)
+        self._totals[name] = self._totals.get(name, 0) + number
+        self._rules.count((record.origin.policy, record.origin.rule), number)
+        self._binaries.count(record.process.exe or record.process.name, number)
+        if record.container_id:
+            self._containers.count(record.container_id, number)
+        if record.event.path:
+            self._paths.count(record.event.path, number)
 
     def note(self, sentence: str) -> None:
         """Remember what the daemon said."""

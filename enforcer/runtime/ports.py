@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Hits", "KernelSession", "PolicyControl"]
+    from enforcer.events.types import Lost, Record
+
+__all__ = ["Audience", "Hits", "KernelSession", "PolicyControl"]
 
 
 class Hits(Protocol):
@@ -41,7 +43,7 @@ class KernelSession(Protocol):
     def fileno(self) -> int:
         """Readable when records wait."""
 
-    def drain(self) -> list[bytes]:
+    def drain(self) -> Sequence[bytes]:
         """Take a bounded number of records."""
 
     def hits(self) -> Sequence[Hits]:
@@ -68,6 +70,23 @@ class KernelSession(Protocol):
 
     def leave(self) -> None:
         """End, and leave enforcement in force."""
+
+
+class Audience(Protocol):
+    """Who is told of records besides the sinks; ``enforcer.runtime.daemon.Daemon`` is the real one."""
+
+    @property
+    def is_following(self) -> bool:
+        """Whether anybody wants every record."""
+
+    def observe(self, record: Record | Lost) -> None:
+        """Keep in mind a record that was made."""
+
+    def count(self, record: Record, number: int) -> None:
+        """Keep in mind that *number* others came that are like *record*."""
+
+    def publish(self, record: Record | Lost) -> None:
+        """Send *record* to whoever follows."""
 
 
 class PolicyControl(Protocol):

@@ -17,7 +17,7 @@ from enforcer.kernel.maps import Notes
 from enforcer.runtime.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from enforcer.kernel.session import Session
     from enforcer.runtime.outgoing import Outgoing
@@ -72,7 +72,7 @@ class Sessions:
         """Readable when records wait."""
         return self.current.fileno()
 
-    def drain(self) -> list[bytes]:
+    def drain(self) -> Sequence[bytes]:
         """
         Take a batch of records, those of sessions that have ended first.
 

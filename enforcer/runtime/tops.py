@@ -32,10 +32,10 @@ class Tops(Generic[K]):
     _now: Counter[K] = attrs.field(factory=Counter, init=False)
     _past: deque[Counter[K]] = attrs.field(factory=lambda: deque(maxlen=_WINDOWS - 1), init=False)
 
-    def count(self, key: K) -> None:
-        """Count *key* once."""
+    def count(self, key: K, number: int = 1) -> None:
+        """Count *key*."""
         now = self._now
-        now[key] += 1
+        now[key] += number
         if len(now) > 2 * self.bound:
             self._now = Counter(dict(now.most_common(self.bound)))
 

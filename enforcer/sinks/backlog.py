@@ -3,12 +3,15 @@
 What was accepted and not yet handed over, up to a bound.
 
 Beyond the bound whole items are dropped, the oldest first, and counted: what happens now is worth more
-to a reader than what happened long ago. An item that is half handed over is finished.
+to a reader than what happened long ago. An item that is half handed over is finished. Lines may come
+many in one piece; they are dropped one by one all the same.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
+from typing import Any
 
 import attrs
 
@@ -16,6 +19,8 @@ __all__ = ["LIMIT", "Backlog"]
 
 LIMIT = 4 << 20
 """Bytes that an output may hold back unless it is told otherwise."""
+
+_SLICE = 1 << 16  # what is taken at least of lines that came in one piece
 
 
 @attrs.define
@@ -26,7 +31,7 @@ class Backlog:
     Attributes:
         limit: bytes; one item is held whatever its size.
         held: bytes of the items.
-        sent: bytes of the first item that were handed over already.
+        sent: bytes of the first piece that were handed over already.
         dropped: items that the bound cost.
     """
 
@@ -34,49 +39,73 @@ class Backlog:
     held: int = attrs.field(default=0, init=False)
     sent: int = attrs.field(default=0, init=False)
     dropped: int = attrs.field(default=0, init=False)
-    _items: deque[bytes] = attrs.field(factory=deque, init=False)
+    _pieces: deque[bytes] = attrs.field(factory=deque, init=False)
+    _counts: deque[int] = attrs.field(factory=deque, init=False)
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._pieces)
 
-    def append(self, item: bytes) -> None:
-        """Accept *item*."""
-        self._items.append(item)
-        self.held += len(item)
-        while self.held > self.limit and len(self._items) > 1:
+    def append(self, piece: bytes, count: int = 1) -> None:
+        """Accept an item, or *count* lines in one piece."""
+        self._pieces.append(piece)
+        self._counts.append(count)
+        self.held += len(piece)
+        while self.held > self.limit and (len(self._pieces) > 1 or self._counts[0] > 1):
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
         # The reader has seen the beginning of what is half sent.
         at = 1 if self.sent else 0
-        self.held -= len(self._items[at])
-        del self._items[at]
+        for place in range(at + 1):
+            if self._counts[place] > 1:
+                self._part(place)
+                return
+        self.held -= len(self._pieces[at])
+        del self._pieces[at], self._counts[at]
         self.dropped += 1
+
+    def _part(self, place: int) -> None:
+        """Take the piece at *place* apart into its lines."""
+        lines = [line + b"\n" for line in self._pieces[place].split(b"\n")[:-1]]
+        both: tuple[tuple[deque[Any], list[Any]], ...] = (
+            (self._pieces, lines),
+            (self._counts, [1] * len(lines)),
+        )
+        for parts, items in both:
+            parts.rotate(-place)
+            parts.popleft()
+            parts.extendleft(reversed(items))
+            parts.rotate(place)
+        self.advance(0)
 
     def first(self) -> bytes:
         """Return the first item, whole."""
-        return self._items[0]
+        return self._pieces[0]
 
     def chunk(self, size: int) -> bytes:
         """Return what comes next: the rest of the first item and whole ones, about *size* bytes."""
-        items = iter(self._items)
-        chunk = bytearray(next(items)[self.sent :])
-        for item in items:
+        first = self._pieces[0]
+        if len(first) - self.sent >= size:
+            whole = self.sent == 0 and self._counts[0] == 1
+            return first if whole else first[self.sent :][: max(size, _SLICE)]
+        chunk = bytearray(first[self.sent :])
+        for piece in itertools.islice(self._pieces, 1, None):
             if len(chunk) >= size:
                 break
-            chunk += item
+            chunk += piece
         return bytes(chunk)
 
     def advance(self, handed: int) -> None:
         """So many bytes of what came next were handed over."""
         self.sent += handed
-        while self._items and self.sent >= len(self._items[0]):
-            self.sent -= len(self._items[0])
-            self.held -= len(self._items.popleft())
+        while self._pieces and self.sent >= len(self._pieces[0]):
+            self.sent -= len(self._pieces[0])
+            self.held -= len(self._pieces.popleft())
+            self._counts.popleft()
 
     def pop(self) -> None:
         """The first item was handed over."""
-        self.advance(len(self._items[0]) - self.sent)
+        self.advance(len(self._pieces[0]) - self.sent)
 
     def discard(self) -> None:
         """The first item can never be handed over."""
@@ -89,6 +118,9 @@ class Backlog:
 
     def abandon(self) -> None:
         """Nothing can be handed over any more."""
-        self.dropped += len(self._items)
-        self._items.clear()
+        self.dropped += sum(self._counts)
+        if self._counts and self._counts[0] > 1:
+            self.dropped -= self._pieces[0].count(b"\n", 0, self.sent)
+        self._pieces.clear()
+        self._counts.clear()
         self.held = self.sent = 0

@@ -51,6 +51,9 @@ class Sink(Protocol):
     def write(self, record: Record | Lost) -> None:
         """Accept *record*."""
 
+    def miss(self, number: int) -> None:
+        """Count records that were dropped before they came here."""
+
     def flush(self) -> None:
         """Hand over what was accepted."""
 

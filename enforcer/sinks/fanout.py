@@ -93,10 +93,14 @@ class Fanout:
         for outlet in self.outlets:
             outlet.sink.write(record)
 
-    def flush(self) -> None:
-        """Let each sink hand over that is not pausing after a failure. Never raises OSError."""
+    def flush(self, outlets: Iterable[Outlet] | None = None) -> None:
+        """
+        Let each sink hand over that is not pausing after a failure. Never raises OSError.
+
+        *outlets*: those meant, if not all.
+        """
         now = self.clock()
-        for outlet in self.outlets:
+        for outlet in self.outlets if outlets is None else outlets:
             if outlet.due <= now:
                 self._flush_one(outlet, now)
             self._tell_drops(outlet, now)

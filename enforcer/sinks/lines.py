@@ -63,9 +63,9 @@ class LineWriter:
         """Lines that will never be written."""
         return self.backlog.dropped
 
-    def append(self, message: bytes) -> None:
-        """Accept a line, which ends with a newline."""
-        self.backlog.append(message)
+    def append(self, message: bytes, lines: int = 1) -> None:
+        """Accept a line, which ends with a newline, or so many of them in one piece."""
+        self.backlog.append(message, lines)
 
     def flush(self) -> None:
         """

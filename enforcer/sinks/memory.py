@@ -25,6 +25,10 @@ class Memory:
         """Keep *record*."""
         self.records.append(record)
 
+    def miss(self, number: int) -> None:
+        """Count what was dropped before."""
+        self.dropped += number
+
     def flush(self) -> None:
         """Nothing is held back."""
 

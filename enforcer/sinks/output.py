@@ -16,6 +16,7 @@ import attrs
 
 from enforcer.events.types import Lost, Record
 from enforcer.policy.vocabulary import Op
+from enforcer.sinks.lines import LineWriter
 from enforcer.sinks.redaction import Redactor
 from enforcer.sinks.selection import Selection
 
@@ -56,6 +57,26 @@ class Output:
     def dropped(self) -> int:
         """How many records will never arrive."""
         return self.transport.dropped + self._unmade
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every record comes here, as its form writes it, in lines one after another."""
+        return (
+            self.selection == Selection()
+            and not self.redactor
+            and not self.is_quiet
+            and isinstance(self.transport, LineWriter)
+        )
+
+    def write_lines(self, text: bytes, lines: int) -> None:
+        """Accept so many records that were written down already; only if :attr:`is_plain`."""
+        if not isinstance(self.transport, LineWriter):
+            raise TypeError(f"{self.name} takes no lines")
+        self.transport.append(text, lines)
+
+    def miss(self, number: int) -> None:
+        """Count records that were dropped before they came here."""
+        self._unmade += number
 
     def write(self, record: Record | Lost) -> None:
         """Accept *record* if it is wanted here."""

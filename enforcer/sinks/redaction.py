@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, overload
 
 import attrs
 
@@ -68,6 +68,10 @@ class Redactor:
     def __bool__(self) -> bool:
         return bool(self.patterns)
 
+    @overload
+    def apply(self, record: Record) -> Record: ...
+    @overload
+    def apply(self, record: Record | Lost) -> Record | Lost: ...
     def apply(self, record: Record | Lost) -> Record | Lost:
         """Return *record* with what is to be hidden hidden."""
         if not self.patterns or isinstance(record, Lost):

@@ -103,6 +103,7 @@ class Terminal:
     lines: LineWriter
     colour: bool
     name: str = "terminal"
+    _missed: int = attrs.field(default=0, init=False)
 
     @classmethod
     def on(cls, fd: int, environment: Mapping[str, str]) -> Terminal:
@@ -112,12 +113,16 @@ class Terminal:
     @property
     def dropped(self) -> int:
         """How many records will never arrive."""
-        return self.lines.dropped
+        return self.lines.dropped + self._missed
 
     def write(self, record: Record | Lost) -> None:
         """Accept *record*."""
         line = terminal_line(as_document(record), colour=self.colour)
         self.lines.append(line.encode() + b"\n")
+
+    def miss(self, number: int) -> None:
+        """Count what was dropped before it came here."""
+        self._missed += number
 
     def flush(self) -> None:
         """Write; raises OSError."""

@@ -61,7 +61,7 @@ def bench():
     session, sink, said = FakeSession(), FakeSink(), []
     daemon = Daemon(session, FakePolicyControl())
     pipeline = Pipeline(
-        session, DECODER, enricher(*ORIGINS), Fanout.to([sink], said.append), daemon.publish
+        session, DECODER, enricher(*ORIGINS), Fanout.to([sink], said.append), daemon
     )
     yield Bench(session, sink, daemon, pipeline, said)
     session.close()
@@ -210,7 +210,7 @@ def test_logs_alone_can_be_opened_anew(bench):
 def test_rotations_under_load_lose_no_record(bench, tmp_path):
     """However renames, signals and records fall together, each record is in one file."""
     log = FileOutput(path=tmp_path / "log").open()
-    bench.pipeline.fanout = Fanout.to([log], bench.said.append)
+    bench.pipeline = attrs.evolve(bench.pipeline, fanout=Fanout.to([log], bench.said.append))
     rounds = iter(range(40))
 
     def rotate():

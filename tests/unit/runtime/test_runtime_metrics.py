@@ -9,7 +9,7 @@ import urllib.request
 import attrs
 import pytest
 from control_fakes import WEB, FakePolicyControl
-from fakes import DECODER, FakeSession, FakeSink, denied, enricher
+from fakes import DECODER, FakeSession, FakeSink, Nobody, denied, enricher
 from prometheus_client.parser import text_string_to_metric_families
 
 from enforcer.errors import KernelError
@@ -29,7 +29,7 @@ def state():
     """What a daemon that has denied once says of itself."""
     session = FakeSession(counters={"DECISIONS": 5, "LOST_DECISIONS": 2})
     sinks = [FakeSink("json log /a", dropped=7), FakeSink('odd "name"\\\n')]
-    pipeline = Pipeline(session, DECODER, enricher(), Fanout.to(sinks, print), lambda _: None)
+    pipeline = Pipeline(session, DECODER, enricher(), Fanout.to(sinks, print), Nobody())
     pipeline.stats.observe(denied())
 
     class Policies(FakePolicyControl):
@@ -294,7 +294,7 @@ def test_the_daemon_tells_its_own_state():
     """What the port serves is what the command status shows."""
     session = FakeSession()
     daemon = Daemon(session)
-    pipeline = Pipeline(session, DECODER, enricher(), Fanout.to([], print), daemon.publish)
+    pipeline = Pipeline(session, DECODER, enricher(), Fanout.to([], print), daemon)
     seen = []
     daemon.reactor.after(0.0, lambda: (seen.append(metrics_of(daemon.status())), daemon.stop()))
 

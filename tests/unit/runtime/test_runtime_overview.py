@@ -8,7 +8,7 @@ import threading
 import attrs
 import pytest
 from control_fakes import Served
-from fakes import DECODER, FakeSession, FakeSink, denied, enricher, record
+from fakes import DECODER, FakeSession, FakeSink, Nobody, denied, enricher, record
 
 from enforcer.errors import ControlError, KernelError
 from enforcer.events.brief import brief
@@ -180,9 +180,7 @@ class SlowPolicies:
 
 def beats(policies, clock, session=None):
     session = session or FakeSession()
-    pipeline = Pipeline(
-        session, DECODER, enricher(), Fanout.to([FakeSink()], print), lambda _: None
-    )
+    pipeline = Pipeline(session, DECODER, enricher(), Fanout.to([FakeSink()], print), Nobody())
     return Beats(session, pipeline, policies, Overview(), lambda: 5.0, clock)
 
 

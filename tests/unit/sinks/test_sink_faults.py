@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from fakes import DECODER, FakeSession, enricher, raw_event
+from fakes import DECODER, FakeSession, Nobody, enricher, raw_event
 
 from enforcer.events.types import Origin
 from enforcer.policy.model import Verb
@@ -52,7 +52,7 @@ class Bench:
     def use(self, **specs):
         fanout = Fanout.to([s.open() for s in specs.values()], self.said.append, self.reactor)
         origin = Origin("vault", "no-writes", "vault.yaml:9:3")
-        self.pipeline = Pipeline(self.session, DECODER, enricher(origin), fanout, lambda _: None)
+        self.pipeline = Pipeline(self.session, DECODER, enricher(origin), fanout, Nobody())
         return dict(zip(specs, fanout.outlets, strict=True))
 
     def happen(self, times):

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""
+Records for everybody whom the fast lane does not serve: other outputs, and followers.
+
+They get all records in order, each made in full, in the time that the fast lane leaves. What waits is
+bounded; what the bound costs is counted and told to each of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from enforcer.events.types import Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from enforcer.events.types import Record
+    from enforcer.libbpf.batch import Batch
+    from enforcer.runtime.ports import Audience
+    from enforcer.sinks.fanout import Outlet
+
+__all__ = ["Behind"]
+
+LIMIT: Final = 4 << 20
+_RECORD_BYTES: Final = 4096  # about what a record that was made holds
+
+
+@attrs.frozen
+class _Range:
+    """Records in a batch, not made yet."""
+
+    batch: Batch
+    start: int
+    end: int
+    number: int
+
+    @property
+    def size(self) -> int:
+        return self.end - self.start
+
+
+@attrs.define(eq=False)
+class Behind:
+    """
+    Takes what the fast lane wrote, and what Python made meanwhile, and hands both on in order.
+
+    Attributes:
+        outlets: the outputs that are not on the fast lane.
+        audience: its followers get everything too.
+        make: makes the record of bytes that the fast lane wrote.
+        limit: bytes that may wait.
+        dropped: records that the bound cost.
+    """
+
+    outlets: Sequence[Outlet]
+    audience: Audience
+    make: Callable[[bytes], Record | Lost]
+    wall_ns: Callable[[], int] = time.time_ns
+    clock: Callable[[], float] = time.monotonic
+    limit: int = LIMIT
+    dropped: int = attrs.field(default=0, init=False)
+    _untold: int = attrs.field(default=0, init=False)
+    _held: int = attrs.field(default=0, init=False)
+    _queue: deque[_Range | Record | Lost] = attrs.field(factory=deque, init=False)
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is anybody."""
+        return bool(self.outlets) or self.audience.is_following
+
+    def hold(self, batch: Batch, start: int, end: int, number: int) -> None:
+        """Accept the *number* records from the place *start* to the place *end* of *batch*."""
+        if self.is_wanted:
+            self._append(_Range(batch, start, end, number))
+
+    def write(self, record: Record | Lost) -> None:
+        """Accept a record that was made already."""
+        if self._queue:
+            self._append(record)
+        elif self.is_wanted:
+            self._hand_over(record)
+
+    def serve(self, seconds: float) -> int:
+        """Hand over what waits, for about *seconds*; returns how many records that were."""
+        served, end = 0, self.clock() + seconds
+        self._tell()
+        while self._queue:
+            served += self._one()
+            if served % 8 == 0 and self.clock() >= end:
+                break
+        return served
+
+    def _one(self) -> int:
+        first = self._queue.popleft()
+        self._held -= _size(first)
+        if not isinstance(first, _Range):
+            self._hand_over(first)
+            return 1
+        raw, start = first.batch.at(first.start)
+        if start < first.end:
+            rest = attrs.evolve(first, start=start, number=first.number - 1)
+            self._queue.appendleft(rest)
+            self._held += rest.size
+        # The fast lane wrote it, so it can be made. If it cannot be after all, that is one more lost.
+        try:
+            record = self.make(raw)
+        except Exception:  # noqa: BLE001
+            self._lose(1)
+        else:
+            self._hand_over(record)
+        return 1
+
+    def _hand_over(self, record: Record | Lost) -> None:
+        for outlet in self.outlets:
+            outlet.sink.write(record)
+        self.audience.publish(record)
+
+    def _append(self, item: _Range | Record | Lost) -> None:
+        self._queue.append(item)
+        self._held += _size(item)
+        while self._held > self.limit and len(self._queue) > 1:
+            oldest = self._queue.popleft()
+            self._held -= _size(oldest)
+            self._lose(oldest.number if isinstance(oldest, _Range) else 1)
+
+    def _lose(self, number: int) -> None:
+        self.dropped += number
+        self._untold += number
+        for outlet in self.outlets:
+            outlet.sink.miss(number)  # which tells it in the output itself
+
+    def _tell(self) -> None:
+        if self._untold:
+            self.audience.publish(Lost(time_ns=self.wall_ns(), dropped=self._untold))
+            self._untold = 0
+
+
+def _size(item: _Range | Record | Lost) -> int:
+    return item.size if isinstance(item, _Range) else _RECORD_BYTES
