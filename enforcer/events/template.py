@@ -81,6 +81,8 @@ def template(event: Event, line: Callable[[Event, WallClock], bytes]) -> list[Pi
     Returns:
         The pieces; None if the line is more than constant text and fields.
     """
+    if not event.time_ns:
+        return None  # no moment: it could not be told from others that are none
     first, second = (_pieces(event, line, length) for length in (24, 31))
     return first if first == second else None
 
@@ -120,7 +122,7 @@ def _marked(event: Event, clock: WallClock, texts: _Texts, length: int) -> Event
                 passed[at] = _number(passed[at], texts, index)
         else:
             changes[name] = mark = _number(getattr(event, name), texts, index)
-            if name == "time_ns" and mark:
+            if name == "time_ns":
                 texts[rfc3339(clock.at(mark)).encode()] = Form.TIME, index
     changes["passed"] = tuple(passed)
     if event.path:

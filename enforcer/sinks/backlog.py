@@ -20,8 +20,6 @@ __all__ = ["LIMIT", "Backlog"]
 LIMIT = 4 << 20
 """Bytes that an output may hold back unless it is told otherwise."""
 
-_SLICE = 1 << 16  # what is taken at least of lines that came in one piece
-
 
 @attrs.define
 class Backlog:
@@ -82,12 +80,11 @@ class Backlog:
         """Return the first item, whole."""
         return self._pieces[0]
 
-    def chunk(self, size: int) -> bytes:
+    def chunk(self, size: int) -> bytes | memoryview:
         """Return what comes next: the rest of the first item and whole ones, about *size* bytes."""
         first = self._pieces[0]
         if len(first) - self.sent >= size:
-            whole = self.sent == 0 and self._counts[0] == 1
-            return first if whole else first[self.sent :][: max(size, _SLICE)]
+            return memoryview(first)[self.sent :]
         chunk = bytearray(first[self.sent :])
         for piece in itertools.islice(self._pieces, 1, None):
             if len(chunk) >= size:

@@ -98,7 +98,7 @@ class LineWriter:
         poll.register(self.fd, select.POLLOUT)
         return bool(poll.poll(0))
 
-    def _next_chunk(self) -> bytes:
+    def _next_chunk(self) -> bytes | memoryview:
         if self._is_file:
             return self.backlog.chunk(_FILE_CHUNK)
         return self.backlog.chunk(1)[:_CHUNK]

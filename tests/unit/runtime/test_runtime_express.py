@@ -140,11 +140,11 @@ U32, U64 = (1 << 32) - 1, (1 << 64) - 1
 NUMBER = st.sampled_from([0, 1, 9, 10, 1 << 31, U32, (1 << 63) - 1, 1 << 63, U64]) | st.integers(
     0, U64
 )
-TEXT = (
+TEXT = st.tuples(
     st.sampled_from([b"", b"/", b"/etc/shadow", b"\xff" * 40, b"\xed\xa0\x80", b"\xf4\x90\x80\x80"])
     | st.binary(max_size=60)
-    | st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass"))
-    | st.binary(min_size=1, max_size=8).map(lambda some: (some * 4096)[:4096])
+    | st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.sampled_from([1, 1, 1, 4096]),
 )
 ADDRESS = (
     st.tuples(st.just(0), st.integers(0xFFFF << 32, (0xFFFF << 32) + U32))
@@ -155,7 +155,7 @@ ADDRESS = (
 )
 VARIED = st.fixed_dictionaries(
     {
-        "time_ns": st.integers(0, 1 << 60),
+        "time_ns": st.integers(1, 1 << 60),
         "tid": NUMBER.map(lambda n: n & U32),
         "ino": NUMBER,
         "port": st.integers(0, 65535),
@@ -189,10 +189,16 @@ SHAPE = st.fixed_dictionaries(
 )
 
 
+def text_of(drawn):
+    some, times = drawn
+    return (some * times)[:4096]
+
+
 def raw_of(op, shape, varied):
     high, low = varied["address"]
     values = dict(shape)
-    values |= {key: varied[key] for key in ("time_ns", "tid", "ino", "port", "path", "name")}
+    values |= {key: varied[key] for key in ("time_ns", "tid", "ino", "port")}
+    values |= {key: text_of(varied[key]) for key in ("path", "name")}
     values |= {f"arg[{i}]": number for i, number in enumerate(varied["arguments"])}
     values |= {"op": op.value, "kind": kind_of(op), "addr_hi": high, "addr_lo": low}
     return raw_event(**values)
@@ -236,7 +242,7 @@ def test_arguments_belong_to_the_shape(make, data):
         raws.append(
             raw_event(
                 op=op,
-                path=data.draw(TEXT),
+                path=text_of(data.draw(TEXT)),
                 name=b"".join(a + b"\0" for a in args),
                 argc=data.draw(st.sampled_from([len(args), 6])),
                 code=data.draw(st.sampled_from([0, 1, 59, 257, 9999])),
