@@ -9,6 +9,7 @@
 #define FLOOD_MODELS 256
 #define FLOOD_TAIL 512 /* as most records have it: see emit.bpf.h */
 #define FLOOD_DIGITS 12
+#define FLOOD_MOST 0xffff /* records of one order */
 
 struct flood_record {
 	struct enf_event event;
@@ -77,7 +78,8 @@ int flood(struct flood_order *order)
 	struct flood_order held = *order;
 
 	held.written = 0;
-	bpf_loop(held.count, flood_one, &held, 0);
+	/* The mask clears the upper half of the register, which an inlined bpf_loop() looks at, too. */
+	bpf_loop(held.count & FLOOD_MOST, flood_one, &held, 0);
 	order->written = held.written;
 	return 0;
 }

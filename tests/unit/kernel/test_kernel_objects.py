@@ -195,7 +195,7 @@ def test_full_first_ring_leaves_the_second_alone(loaded):
     _, (_, _, _, _, refused) = run(loaded, first=100, second=100)
 
     ring = Ring.open([loaded.maps["first"].fd, loaded.maps["second"].fd], batch=1 << 20)
-    sources = [source for source, _ in ring.drain()]
+    sources = ring.drain().sources()
 
     assert refused > 0
     assert (100 - refused, 100) == (sources.count(0), sources.count(1))
@@ -209,7 +209,7 @@ def test_a_batch_is_bounded_and_loses_nothing(loaded):
 
     batches = []
     while batch := ring.drain():
-        batches.append([int.from_bytes(record[:4], "little") for _, record in batch])
+        batches.append([int.from_bytes(record[:4], "little") for record in batch])
 
     assert list(range(250)) == [number for batch in batches for number in batch]
     assert max(len(batch) for batch in batches) <= 1024 // _RECORD_BYTES + 1
