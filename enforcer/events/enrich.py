@@ -108,15 +108,7 @@ class Enricher:
     def enrich(self, event: Event) -> Record:
         """Make a record of *event*."""
         origin = self._origin(event)
-        identity = self.resolver.identify(
-            pid=event.pid,
-            start_ns=event.start_ns,
-            exec_ns=event.exec_ns,
-            parent_pid=event.ppid,
-            parent_start_ns=event.parent_start_ns,
-            cgroup_id=event.cgroup,
-            uid=event.uid,
-        )
+        identity = self.identify(event)
         container = identity.container
         parent, above = _above(event, identity)
         record = Record(
@@ -139,6 +131,18 @@ class Enricher:
             pod_uid=container.pod_uid if container else None,
         )
         return attrs.evolve(record, message=message_of(record))
+
+    def identify(self, event: Event) -> Identity:
+        """Learn who caused *event*."""
+        return self.resolver.identify(
+            pid=event.pid,
+            start_ns=event.start_ns,
+            exec_ns=event.exec_ns,
+            parent_pid=event.ppid,
+            parent_start_ns=event.parent_start_ns,
+            cgroup_id=event.cgroup,
+            uid=event.uid,
+        )
 
     def _origin(self, event: Event) -> Origin:
         if isinstance(event.op, GuardAct):

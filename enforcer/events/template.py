@@ -10,10 +10,9 @@ are shown in other words (the name of a signal, the permission bits) may not be 
 
 from __future__ import annotations
 
-import re
 import secrets
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from enforcer.events.types import Event, GuardAct
 
-__all__ = ["template", "varying"]
+__all__ = ["Templates", "plans", "varying"]
 
 _NUMBERS: Final = ("time_ns", "tid", "ino", "port")
 _ADDRESS: Final = "addr_hi"  # and addr_lo, which follows it
@@ -37,8 +36,6 @@ _STARTED: Final = "start_ns"
 _ARGUMENTS: Final = tuple(f"arg[{i}]" for i in range(6))
 _TOP: Final = 1 << 63
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz"
-
-_Texts = dict[bytes, tuple[Form, int]]
 
 
 def varying(op: Op | GuardAct) -> tuple[str, ...]:
@@ -70,94 +67,121 @@ def _field(name: str) -> Field:
     return Field(offset, width, fixed=name == _STARTED)
 
 
-def template(event: Event, line: Callable[[Event, WallClock], bytes]) -> list[Piece] | None:
+@attrs.frozen
+class _Marks:
     """
-    Find out what lines like that of *event* are made of.
+    Numbers and names that nobody can have chosen, to be put in the place of those of an event.
 
-    Args:
-        event: one of them.
-        line: makes the line of an event, with the moments that a clock tells.
-
-    Returns:
-        The pieces; None if the line is more than constant text and fields.
+    Attributes:
+        clock: gives moments of its own.
+        numbers: by field; for numbers whose highest bit is set there is another.
+        plain, mapped: addresses, as two numbers.
+        text: begins the marks of path and name.
+        found: what each mark looks like, and where it stands then.
     """
-    if not event.time_ns:
-        return None  # no moment: it could not be told from others that are none
-    first, second = (_pieces(event, line, length) for length in (24, 31))
-    return first if first == second else None
+
+    clock: WallClock
+    numbers: dict[str, tuple[int, int]]
+    plain: tuple[int, int]
+    mapped: tuple[int, int]
+    path: bytes
+    name: bytes
+    found: dict[bytes, tuple[Form, str]]
+
+    @classmethod
+    def draw(cls, length: int) -> Self:
+        """Draw marks; those of names are *length* letters long."""
+        offset = secrets.randbits(60)
+        clock = WallClock(wall_ns=lambda: offset, boot_ns=lambda: 0)
+        found: dict[bytes, tuple[Form, str]] = {}
+        numbers = {}
+        for field in (*_NUMBERS, *_ARGUMENTS):
+            low = secrets.randbits(59) | 1 << 59
+            numbers[field] = low, low | _TOP
+            for mark in numbers[field]:
+                found[b"%d" % mark] = Form.DEC, field
+                found[b"%x" % mark] = Form.HEX, field
+            found[b"%d" % (low - _TOP)] = Form.SIGNED, field
+        found[rfc3339(clock.at(numbers["time_ns"][0])).encode()] = Form.TIME, "time_ns"
+        plain = secrets.randbits(63) | _TOP, secrets.randbits(64)
+        mapped = 0, 0xFFFF << 32 | secrets.randbits(32)
+        for high, low in (plain, mapped):
+            address = IPv6Address(high << 64 | low)
+            found[str(address.ipv4_mapped or address).encode()] = Form.ADDRESS, _ADDRESS
+        path, name = (
+            "/" + "".join(secrets.choice(_LETTERS) for _ in range(length)) for _ in range(2)
+        )
+        found[path.encode()] = Form.PATH, ""
+        found[name.encode()] = Form.NAME, ""
+        return cls(clock, numbers, plain, mapped, path.encode(), name.encode(), found)
+
+    def on(self, event: Event) -> Event:
+        """Mark *event*: 0 stays 0, and what is negative, mapped or empty stays so."""
+        changes: dict[str, Any] = {
+            field: self._number(field, getattr(event, field)) for field in _NUMBERS
+        }
+        is_mapped = not event.addr_hi and event.addr_lo >> 32 == 0xFFFF
+        changes["addr_hi"], changes["addr_lo"] = self.mapped if is_mapped else self.plain
+        if event.op is Op.SYSCALL:
+            pairs = zip(_ARGUMENTS, event.passed, strict=False)
+            changes["passed"] = tuple(self._number(*pair) for pair in pairs)
+        if event.path:
+            changes["path"] = self.path
+        for word in ("name", "asked"):
+            if getattr(event, word) and not event.argc:
+                changes[word] = self.name
+        return attrs.evolve(event, **changes)
+
+    def _number(self, field: str, value: int) -> int:
+        return self.numbers[field][value >> 63] if value else 0
+
+    def pieces(self, line: bytes, event: Event) -> list[Piece]:
+        """Cut the *line* of a marked event where marks stand."""
+        fields = varying(event.op)
+        started = rfc3339(self.clock.at(event.start_ns)).encode()
+        pieces: list[Piece] = []
+        for part in line.split(started):
+            at = 0
+            for start, mark in self._places(part):
+                form, field = self.found[mark]
+                index = fields.index(field) if field else 0
+                pieces.append(Piece(part[at:start], form, index))
+                at = start + len(mark)
+            pieces.append(Piece(part[at:], Form.TIME, fields.index(_STARTED)))
+        return [*pieces[:-1], Piece(pieces[-1].text, Form.END)]
+
+    def _places(self, line: bytes) -> list[tuple[int, bytes]]:
+        places = []
+        for mark in self.found:
+            at = line.find(mark)
+            while at >= 0:
+                places.append((at, mark))
+                at = line.find(mark, at + len(mark))
+        return sorted(places)
 
 
-def _pieces(event: Event, line: Callable[[Event, WallClock], bytes], length: int) -> list[Piece]:
-    offset = secrets.randbits(60)
-    clock = WallClock(wall_ns=lambda: offset, boot_ns=lambda: 0)
-    texts: _Texts = {}
-    marked = _marked(event, clock, texts, length)
-    return _split(line(marked, clock), texts)
+@attrs.define
+class Templates:
+    """Finds templates, by marks that are drawn once and shown to nobody."""
 
+    _first: _Marks = attrs.field(factory=lambda: _Marks.draw(24))
+    _second: _Marks = attrs.field(factory=lambda: _Marks.draw(31))
 
-def _split(line: bytes, texts: _Texts) -> list[Piece]:
-    longest_first = sorted(texts, key=len, reverse=True)
-    found = re.finditer(b"|".join(map(re.escape, longest_first)), line)
-    pieces, at = [], 0
-    for each in found:
-        form, field = texts[each[0]]
-        pieces.append(Piece(line[at : each.start()], form, field))
-        at = each.end()
-    return [*pieces, Piece(line[at:], Form.END)]
+    def find(self, event: Event, line: Callable[[Event, WallClock], bytes]) -> list[Piece] | None:
+        """
+        Find out what lines like that of *event* are made of.
 
+        Args:
+            event: one of them.
+            line: makes the line of an event, with the moments that a clock tells.
 
-def _marked(event: Event, clock: WallClock, texts: _Texts, length: int) -> Event:
-    """Put marks into *event*, and what they look like into *texts*."""
-    changes: dict[str, object] = {}
-    passed = list(event.passed)
-    for index, name in enumerate(varying(event.op)):
-        if name == _STARTED:
-            texts[rfc3339(clock.at(event.start_ns)).encode()] = Form.TIME, index
-        elif name == _ADDRESS:
-            high, low = _address(event, texts, index)
-            changes |= {"addr_hi": high, "addr_lo": low}
-        elif name in _ARGUMENTS:
-            at = _ARGUMENTS.index(name)
-            if at < len(passed):
-                passed[at] = _number(passed[at], texts, index)
-        else:
-            changes[name] = mark = _number(getattr(event, name), texts, index)
-            if name == "time_ns":
-                texts[rfc3339(clock.at(mark)).encode()] = Form.TIME, index
-    changes["passed"] = tuple(passed)
-    if event.path:
-        changes["path"] = _text(texts, Form.PATH, length)
-    for name in ("name", "asked"):
-        if getattr(event, name) and not event.argc:
-            changes[name] = _text(texts, Form.NAME, length)
-    return attrs.evolve(event, **changes)  # type: ignore[arg-type]
-
-
-def _number(value: int, texts: _Texts, index: int) -> int:
-    """Mark a number; one that is 0 stays so, and one that may be negative too."""
-    if not value:
-        return 0
-    mark = secrets.randbits(59) | 1 << 59 | value & _TOP
-    texts[b"%d" % mark] = Form.DEC, index
-    texts[b"%x" % mark] = Form.HEX, index
-    if mark & _TOP:
-        texts[b"%d" % (mark - 2 * _TOP)] = Form.SIGNED, index
-    return mark
-
-
-def _address(event: Event, texts: _Texts, index: int) -> tuple[int, int]:
-    is_mapped = not event.addr_hi and event.addr_lo >> 32 == 0xFFFF
-    high, low = (0, 0xFFFF << 32 | secrets.randbits(32)) if is_mapped else _two()
-    address = IPv6Address(high << 64 | low)
-    texts[str(address.ipv4_mapped or address).encode()] = Form.ADDRESS, index
-    return high, low
-
-
-def _two() -> tuple[int, int]:
-    return secrets.randbits(63) | _TOP, secrets.randbits(64)
-
-
-def _text(texts: _Texts, form: Form, length: int) -> bytes:
-    mark = "/" + "".join(secrets.choice(_LETTERS) for _ in range(length))
-    texts[mark.encode()] = form, 0
-    return mark.encode()
+        Returns:
+            The pieces; None if the line is more than constant text and fields.
+        """
+        if not event.time_ns:
+            return None  # no moment: it could not be told from others that are none
+        first, second = (
+            marks.pieces(line(marks.on(event), marks.clock), event)
+            for marks in (self._first, self._second)
+        )
+        return first if first == second else None

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from enforcer.events.template import plans, template
+from enforcer.events.template import Templates, plans
+from enforcer.identity.cache import Cache
 from enforcer.identity.resolver import FRESH
 from enforcer.libbpf.lane import End, Lane
 from enforcer.sinks.jsonl import json_line
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from enforcer.events.enrich import Enricher, WallClock
     from enforcer.events.types import Event, Lost, Record
+    from enforcer.identity.resolver import Identity
     from enforcer.libbpf.batch import Batch
     from enforcer.libbpf.lane import Run
     from enforcer.sinks.fanout import Outlet
@@ -34,7 +36,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Express", "plain_outlets"]
 
+_Who = tuple[int, ...]
+
 _FRESH_NS: Final = int(FRESH * 1e9)
+_WHOLE_NS: Final = 1_000_000_000  # until Python makes one record of a shape again in any case
 _HOPELESS_NS: Final = 5_000_000_000  # until a shape without a template is tried again
 
 
@@ -57,6 +62,15 @@ def _fields(outlet: Outlet) -> dict[str, Any] | None:
     return dict(form.keywords.get("fields", {}))
 
 
+@attrs.frozen
+class _Shown:
+    """The last record of a shape that Python made, and who was known to have caused it."""
+
+    record: Record
+    identity: Identity
+    until: int
+
+
 @attrs.define(eq=False)
 class Express:
     """
@@ -72,10 +86,12 @@ class Express:
     enricher: Enricher
     redactor: Redactor
     lane: Lane = attrs.field(factory=Lane.make)
+    templates: Templates = attrs.field(factory=Templates)
     clock: Callable[[], int] = time.monotonic_ns
     unlearnt: int = attrs.field(default=0, init=False)
     _form: Callable[[Record | Lost], bytes] = attrs.field(init=False)
-    _shown: dict[int, Record] = attrs.field(factory=dict, init=False)
+    _shown: dict[int, _Shown] = attrs.field(factory=dict, init=False)
+    _known: Cache[_Who, tuple[int, Identity]] = attrs.field(factory=lambda: Cache(1024), init=False)
     _settled: list[tuple[Record, int]] = attrs.field(factory=list, init=False)
 
     @_form.default
@@ -89,7 +105,11 @@ class Express:
 
     def run(self, batch: Batch, at: int) -> Run:
         """Write records from the place *at* on, up to the first that Python must look at."""
-        run = self.lane.run(batch, at, self.clock(), self.enricher.clock.at(0))
+        now = self.clock()
+        run = self.lane.run(batch, at, now, self.enricher.clock.at(0))
+        if run.end is End.STALE and self._still_holds(self._shown[run.template], now):
+            self.lane.extend(run.template, now + _FRESH_NS)
+            run = attrs.evolve(run, end=End.FULL)  # to be called again
         if run.lines:
             for outlet in self.outlets:
                 if isinstance(outlet.sink, Output):
@@ -111,13 +131,13 @@ class Express:
         line = self._form(record)
         if end is End.STALE and self._writes(stale, raw, line):
             self.lane.extend(stale, self.clock() + _FRESH_NS)
-            self._shown[stale] = record
+            self._keep(stale, record)
             return
         self._learn(raw, record, line)
 
     def _learn(self, raw: bytes, record: Record, line: bytes) -> None:
         try:
-            pieces = template(record.event, self._line) or []
+            pieces = self.templates.find(record.event, self._line) or []
         except Exception:  # noqa: BLE001 -- its line is written; Python goes on writing these
             pieces = []
         until = self.clock() + (_FRESH_NS if pieces else _HOPELESS_NS)
@@ -127,13 +147,34 @@ class Express:
             made = self.lane.learn(raw, pieces, until)
         if made is None:
             return
-        self._shown[made] = record
+        self._keep(made, record)
         if pieces and not self._writes(made, raw, line):
             # Python wrote something else: a value has words of its own. Python goes on writing these.
             pieces = []
             self.lane.learn(raw, pieces, self.clock() + _HOPELESS_NS)
         if not pieces:
             self.unlearnt += 1
+
+    def _keep(self, number: int, record: Record) -> None:
+        now = self.clock()
+        identity = self._identity(record.event, now)
+        self._shown[number] = _Shown(record, identity, now + _WHOLE_NS)
+
+    def _still_holds(self, shown: _Shown, now: int) -> bool:
+        """Whether nothing else is known by now of who caused records of this shape."""
+        return now < shown.until and self._identity(shown.record.event, now) is shown.identity
+
+    def _identity(self, event: Event, now: int) -> Identity:
+        """Tell who caused *event*: the same object for as long as nothing changes."""
+        who = (event.pid, event.start_ns, event.exec_ns, event.ppid, event.cgroup, event.uid)
+        known = self._known.get(who)
+        if known is not None and now < known[0] + _FRESH_NS:
+            return known[1]
+        found = self.enricher.identify(event)
+        if known is not None and known[1] == found:
+            found = known[1]
+        self._known.put(who, (now, found))
+        return found
 
     def _writes(self, number: int, raw: bytes, line: bytes) -> bool:
         return self.lane.write(number, raw, self.enricher.clock.at(0)) == line
@@ -150,4 +191,4 @@ class Express:
         yield from self._taken()
 
     def _taken(self) -> list[tuple[Record, int]]:
-        return [(self._shown[number], count) for number, count in self.lane.counts()]
+        return [(self._shown[number].record, count) for number, count in self.lane.counts()]
