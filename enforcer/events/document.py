@@ -9,6 +9,7 @@ changes its meaning, or goes, makes one.
 from __future__ import annotations
 
 import errno
+import functools
 import signal
 from datetime import UTC, datetime
 from ipaddress import IPv6Address
@@ -59,6 +60,9 @@ _NUMBERS = {
 OPERAND_EVENTS = frozenset({"mount", "process", "memory", "kernel"})
 OPERAND_DIMS = frozenset({Dim.NAME, Dim.FSTYPE, Dim.BITS, Dim.CODE, Dim.TO_UID, Dim.TO_GID})
 _INET = frozenset({2, 10})  # AF_INET, AF_INET6
+_SUBJECT_FLAGS = tuple((flag.value, (flag.name or "").lower()) for flag in SubjectFlag)
+_OBJECT_FLAGS = tuple((flag.value, (flag.name or "").lower()) for flag in ObjectFlag)
+_DIMENSIONS = tuple((1 << dim, dim.name.lower()) for dim in Dim)
 _MODE_OPS = frozenset({Op.CREATE, Op.MKDIR, Op.MKNOD, Op.CHMOD})
 
 
@@ -106,7 +110,7 @@ def as_document(record: Record | Lost) -> dict[str, Any]:
             "gid": event.gid,
             "egid": event.egid,
             "capabilities": f"{event.caps:#x}",
-            "flags": [(f.name or "").lower() for f in SubjectFlag if event.subj_flags & f],
+            "flags": [word for bit, word in _SUBJECT_FLAGS if event.subj_flags & bit],
             "cgroup": record.cgroup,
             "cgroupId": event.cgroup,
         },
@@ -145,8 +149,8 @@ def _actor(actor: Actor) -> dict[str, Any]:
 def _object(event: Event) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "target": target(event),
-        "flags": [(flag.name or "").lower() for flag in ObjectFlag if event.obj_flags & flag],
-        "unknown": [dim.name.lower() for dim in Dim if event.unknown >> dim & 1],
+        "flags": [word for bit, word in _OBJECT_FLAGS if event.obj_flags & bit],
+        "unknown": [word for bit, word in _DIMENSIONS if event.unknown & bit],
     }
     if event.path:
         shown["path"] = readable(event.path)
@@ -309,5 +313,9 @@ def signal_word(number: int) -> str:
 def rfc3339(time_ns: int) -> str:
     """Write wall clock time with microseconds, in UTC."""
     seconds, rest = divmod(time_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    return f"{_second(seconds)}.{rest // 1000:06d}Z"
+
+
+@functools.lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -142,7 +142,7 @@ class _Marks:
         pieces: list[Piece] = []
         for part in line.split(started):
             at = 0
-            for start, mark in self._places(part):
+            for start, mark in self._places(part, event.op):
                 form, field = self.found[mark]
                 index = fields.index(field) if field else 0
                 pieces.append(Piece(part[at:start], form, index))
@@ -150,9 +150,11 @@ class _Marks:
             pieces.append(Piece(part[at:], Form.TIME, fields.index(_STARTED)))
         return [*pieces[:-1], Piece(pieces[-1].text, Form.END)]
 
-    def _places(self, line: bytes) -> list[tuple[int, bytes]]:
+    def _places(self, line: bytes, op: Op | GuardAct) -> list[tuple[int, bytes]]:
         places = []
-        for mark in self.found:
+        for mark, (_, field) in self.found.items():
+            if field in _ARGUMENTS and op is not Op.SYSCALL:
+                continue  # it is not in the event
             at = line.find(mark)
             while at >= 0:
                 places.append((at, mark))

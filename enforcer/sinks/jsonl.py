@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["json_line"]
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -28,4 +29,4 @@ def json_line(record: Record | Lost, fields: Mapping[str, str] = _NO_FIELDS) -> 
     document = as_document(record)
     if fields:
         document["fields"] = dict(fields)
-    return json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n"
+    return _ENCODER.encode(document).encode("ascii") + b"\n"
