@@ -6,6 +6,7 @@
 # make test    all tests: on this host, then once more inside a real kernel
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
+# make bench-records   how many records a second one core takes into a log, on this machine
 # make soak    an hour or more in one kernel: a thousand reloads and fifty crashes under attack
 # make clean   remove everything that was made here
 
@@ -32,7 +33,7 @@ VM_TIMEOUT ?= 2400
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check test bench bench-decide soak clean
+.PHONY: help setup build run check test bench bench-decide bench-records soak clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -96,6 +97,9 @@ bench: build
 
 bench-decide: build
 	@$(VENV)/bin/python tests/bench/decide.py --rules "$(RULES)"
+
+bench-records: build
+	@$(VENV)/bin/python tests/bench/records.py
 
 soak: build
 	@mkdir -p build/soak; \

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""Many records at once from a real kernel: the fast lane, full disks, rotation, and denials among them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+from daemon import managed, until
+
+from enforcer.events.schema import schema
+
+ROOT = Path("/opt/enforcer-flood")
+VAULT = ROOT / "vault"
+TINY = ROOT / "tiny"
+POLICY = f"""\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: vault}}
+spec:
+  rules:
+    - {{name: kept, file: write, match: {{path: {VAULT}/kept}}, action: deny, severity: high}}
+    - {{name: seen, file: read, match: {{path: {VAULT}/**}}, action: log}}
+"""
+READS = 6000
+EVERY = 20  # reads for each attempt to write
+FLOOD = f"""\
+import os
+for n in range({READS}):
+    os.close(os.open(f"{VAULT}/{{n % 50}}", os.O_RDONLY))
+    if n % {EVERY} == 0:
+        try:
+            os.open("{VAULT}/kept", os.O_WRONLY)
+        except PermissionError:
+            continue
+        raise SystemExit("it was opened")
+"""
+STRICT = jsonschema.Draft202012Validator(schema(is_strict=True))
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """A daemon with a second log, on a disk with little room."""
+    shutil.rmtree(ROOT, ignore_errors=True)
+    VAULT.mkdir(parents=True)
+    TINY.mkdir()
+    for name in (*map(str, range(50)), "kept"):
+        (VAULT / name).write_text(name)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tiny", TINY], check=True)
+    (TINY / "ballast").write_bytes(b"x" * (900 << 10))
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    config = tmp_path / "enforcer.yaml"
+    config.write_text(f"outputs:\n  - {{type: file, path: {TINY}/log, queue: 64 KiB}}\n")
+    config.chmod(0o600)
+    with managed(tmp_path, tmp_path / "policy.yaml") as made:
+        made.start("--config", str(config))
+        yield made
+        made.stop()
+    subprocess.run(["umount", "-l", TINY], check=True)
+    shutil.rmtree(ROOT)
+
+
+def documents(*files: Path) -> list[dict]:
+    found = [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
+    for each in found[:: max(1, len(found) // 200)]:
+        STRICT.validate(each)
+    return found
+
+
+def of(found: list[dict], pid: int, rule: str) -> list[dict]:
+    return [
+        each
+        for each in found
+        if each["kind"] == "match" and each["process"]["pid"] == pid and each["rule"] == rule
+    ]
+
+
+def test_a_flood_costs_no_denial_no_line_and_no_other_output(daemon):
+    """Every denial arrives; what the ring had no room for is counted; files are rotated meanwhile."""
+    rotated = []
+    with subprocess.Popen([sys.executable, "-c", FLOOD]) as flood:
+        while flood.poll() is None:
+            old = daemon.log.with_name(f"events.{len(rotated):03}")
+            daemon.log.rename(old)
+            rotated.append(old)
+            os.kill(daemon.pid, signal.SIGUSR1)
+            time.sleep(0.5)
+    assert flood.returncode == 0
+
+    def settled():
+        status = daemon.status()
+        lost = status["records"]["lostActivity"]
+        seen = of(documents(*rotated, daemon.log), flood.pid, "seen")
+        return status if len(seen) + lost >= READS else None
+
+    status = until(settled)
+    found = documents(*rotated, daemon.log)
+    seen = of(found, flood.pid, "seen")
+    assert len(rotated) > 1
+    assert len(of(found, flood.pid, "kept")) == len(range(0, READS, EVERY))
+    assert status["records"]["lostDecisions"] == 0
+    assert len(seen) + status["records"]["lostActivity"] >= READS
+    assert len({each["id"] for each in seen}) == len(seen)
+    paths = {f"{VAULT}/{n}" for n in range(50)}
+    assert {each["object"]["path"] for each in seen} == paths
+    assert (
+        sum(each["activity"] for each in found if each["kind"] == "lost")
+        == (status["records"]["lostActivity"])
+    )
+
+    (tiny,) = [each for each in status["sinks"] if each["name"].endswith(f"{TINY}/log")]
+    assert tiny["dropped"] > 1000
+    assert not any(each["dropped"] for each in status["sinks"] if each is not tiny)
+    (TINY / "ballast").unlink()
+
+    def told():
+        lines = (TINY / "log").read_bytes().splitlines()
+        return [line for line in lines if b'"kind":"lost"' in line]
+
+    until(told)
+    kept = documents(TINY / "log")
+    dropped = sum(each["dropped"] for each in kept if each["kind"] == "lost")
+    matches = [each for each in kept if each["kind"] == "match"]
+    assert len({each["id"] for each in matches}) == len(matches)
+    assert len(matches) + dropped >= len([each for each in found if each["kind"] == "match"])
