@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RingBuffer", "ring_use"]
 
-BATCH_BYTES: Final = 1 << 18
+BATCH_BYTES: Final = 1 << 16
 """About how much one drain takes: bounds the memory and the time of a turn of the loop."""
 
 

@@ -20,6 +20,7 @@ from enforcer.events.template import Templates, plans
 from enforcer.identity.cache import Cache
 from enforcer.identity.resolver import FRESH
 from enforcer.libbpf.lane import End, Lane
+from enforcer.policy.model import Verb
 from enforcer.sinks.jsonl import json_line
 from enforcer.sinks.output import Output
 
@@ -79,6 +80,7 @@ class Express:
     Attributes:
         outlets: not empty.
         enricher, redactor: make the records of which templates are made.
+        calm: denials and kills in a second that are not worth a template.
         unlearnt: shapes whose lines are more than text and fields.
     """
 
@@ -88,7 +90,10 @@ class Express:
     lane: Lane = attrs.field(factory=Lane.make)
     templates: Templates = attrs.field(factory=Templates)
     clock: Callable[[], int] = time.monotonic_ns
+    calm: int = 500
     unlearnt: int = attrs.field(default=0, init=False)
+    _strict: int = attrs.field(default=0, init=False)
+    _calm_until: int = attrs.field(default=0, init=False)
     _form: Callable[[Record | Lost], bytes] = attrs.field(init=False)
     _shown: dict[int, _Shown] = attrs.field(factory=dict, init=False)
     _known: Cache[_Who, tuple[int, Identity]] = attrs.field(factory=lambda: Cache(1024), init=False)
@@ -126,14 +131,25 @@ class Express:
             end: why it was left.
             stale: the template that is to be looked at again.
         """
+        is_strict = record.event.action >= Verb.DENY
+        if is_strict:
+            self._count_strict()
         if end is End.PLAIN or end is End.DONE or end is End.FULL:
             return
+        if is_strict and end is End.LEARN and self._strict <= self.calm:
+            return  # so few that each is made in full, and kept to be looked at
         line = self._form(record)
         if end is End.STALE and self._writes(stale, raw, line):
             self.lane.extend(stale, self.clock() + _FRESH_NS)
             self._keep(stale, record)
             return
         self._learn(raw, record, line)
+
+    def _count_strict(self) -> None:
+        now = self.clock()
+        if now >= self._calm_until:
+            self._calm_until, self._strict = now + _WHOLE_NS, 0
+        self._strict += 1
 
     def _learn(self, raw: bytes, record: Record, line: bytes) -> None:
         try:
@@ -162,6 +178,8 @@ class Express:
 
     def _still_holds(self, shown: _Shown, now: int) -> bool:
         """Whether nothing else is known by now of who caused records of this shape."""
+        if shown.record.event.action >= Verb.DENY:
+            return False  # these are looked at one by one as soon as they are few
         return now < shown.until and self._identity(shown.record.event, now) is shown.identity
 
     def _identity(self, event: Event, now: int) -> Identity:

@@ -100,6 +100,7 @@ def make(tmp_path):
         one = Bench(session, pipeline, place, now, audience)
         if pipeline._express is not None:
             pipeline._express.clock = lambda: now[0]
+            pipeline._express.calm = 0
         real = pipeline.decoder.decode
 
         @attrs.define
@@ -342,6 +343,26 @@ def test_what_has_not_changed_is_not_made_again_before_a_second(make):
     bench.send(*raws)
     assert bench.made[0] == 6
     assert_same(bench, raws * 6)
+
+
+def test_denials_are_kept_one_by_one_until_they_are_many(make):
+    """Whoever looks on finds each; a flood of them is written fast, and found again when it is over."""
+    bench = make()
+    bench.pipeline._express.calm = 100
+    base = {"op": Op.WRITE, "action": Verb.DENY, "flags": ENFORCED | PREVENTED}
+
+    def deny(number):
+        bench.send(*(raw_event(**base, path=b"/%d" % n) for n in range(number)))
+
+    deny(100)
+    assert bench.made[0] == 100
+    deny(1000)
+    assert bench.made[0] == 101
+    for seen in range(102, 107):
+        bench.now[0] += 200_000_000
+        deny(1)
+        assert bench.made[0] == seen
+    assert bench.pipeline.stats.by_outcome == {"denied": 1105}
 
 
 def test_steps_of_the_clock_are_followed(make):
