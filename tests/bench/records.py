@@ -19,6 +19,7 @@ import os
 import re
 import resource
 import selectors
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,11 +43,13 @@ from enforcer.policy.vocabulary import Op
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
+from enforcer.sinks.rotation import Rotation
 from enforcer.sinks.spec import Common, FileOutput
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _OPS: Final = (Op.READ, Op.WRITE, Op.CREATE, Op.UNLINK)
 _STEP: Final = 0.001  # seconds between bursts at a given rate
+_LOOKED_THROUGH: Final = 20.0  # seconds of which every line is looked for afterwards
 _BURST: Final = 256
 _INODE: Final = re.compile(rb'"inode":(\d+)')
 _ORIGIN: Final = "{process} touched {path}"
@@ -131,7 +134,10 @@ def measure(lane: str, seconds: float, rate: float, shapes: int, folder: str) ->
     session = FloodSession(ring=flood.ring())
     daemon = Daemon(session)
     origins = [Origin("watch", f"rule-{n}", f"watch.yaml:{n}:3", _ORIGIN) for n in range(shapes)]
-    fanout = Fanout.to([FileOutput(path=log, common=common).open()], print, daemon.reactor)
+    # Minutes of a flood are more than the machine has memory for: then only the newest part is kept.
+    rotation = Rotation(256 << 20, keep=1) if seconds > _LOOKED_THROUGH else None
+    output = FileOutput(path=log, common=common, rotation=rotation).open()
+    fanout = Fanout.to([output], print, daemon.reactor)
     enricher = Enricher(Origins({0: origins}), Resolver())
     pipeline = Pipeline(session, DECODER, enricher, fanout, daemon)
     daemon.listen(log.with_name("socket"))
@@ -161,10 +167,10 @@ def measure(lane: str, seconds: float, rate: float, shapes: int, folder: str) ->
         "perCpuSecond": round(taken / spent),
         "busy": round(100 * spent / ending.seconds),
         "residentMiB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        **look_through(log, made - lost),
+        "taken": taken,
+        **(look_through(log, made - lost) if rotation is None else {}),
     }
-    log.unlink()
-    log.parent.rmdir()
+    shutil.rmtree(log.parent)
     return result
 
 
