@@ -19,6 +19,7 @@
 
 #define LANE_WORDS ((sizeof(struct enf_event) + 7) / 8)
 #define LANE_BUCKETS (2 * ENF_LANE_TEMPLATES)
+#define LANE_WAYS 8 /* shapes that are remembered beside each other in one row of those seen */
 #define LANE_NOBODY 0xffffffffU
 #define LANE_NUMBER 48		      /* longest text of a field that is no string */
 #define LANE_ESCAPED 6		      /* most characters that a byte becomes in JSON: \u0000 */
@@ -680,6 +681,19 @@ static long enf_lane_write(struct enf_lane *lane, unsigned int id, const void *r
 	return end ? end - out : -ERANGE;
 }
 
+/* Whether a shape has come before, of late. The newest is put first of its row, the last one falls out. */
+static int lane_has_seen(struct enf_lane *lane, uint64_t hash)
+{
+	uint64_t *row = &lane->seen[hash % (ENF_LANE_SEEN / LANE_WAYS) * LANE_WAYS];
+
+	for (unsigned int i = 0; i < LANE_WAYS; i++)
+		if (row[i] == hash)
+			return 1;
+	memmove(row + 1, row, (LANE_WAYS - 1) * sizeof(*row));
+	row[0] = hash;
+	return 0;
+}
+
 /* What becomes of one record. ENF_LANE_DONE: its line was written. */
 static int lane_take(struct enf_lane *lane, const void *record, size_t length, uint64_t now,
 		     int64_t offset, struct enf_lane_run *run)
@@ -694,14 +708,8 @@ static int lane_take(struct enf_lane *lane, const void *record, size_t length, u
 		return ENF_LANE_PLAIN;
 	lane_shape(lane, &view, &shape);
 	id = lane_find(lane, &shape, &view);
-	if (id == LANE_NOBODY) {
-		uint64_t *seen = &lane->seen[shape.hash % ENF_LANE_SEEN];
-
-		if (*seen == shape.hash)
-			return ENF_LANE_LEARN;
-		*seen = shape.hash;
-		return ENF_LANE_PLAIN;
-	}
+	if (id == LANE_NOBODY)
+		return lane_has_seen(lane, shape.hash) ? ENF_LANE_LEARN : ENF_LANE_PLAIN;
 	t = lane->template[id];
 	if (now >= t->until) {
 		run->template_id = id;

@@ -207,6 +207,7 @@ class Daemon:
         if self._pipeline is None or now < self._beaten + _TICK / 2:
             return
         self._beaten = now
+        self._pipeline.settle()
         self.overview.tick()
         if self._beats is None:
             self._beats = Beats(

@@ -34,6 +34,8 @@ __all__ = ["Pipeline"]
 
 _TURN = 0.1  # seconds per readiness, so that a flood cannot keep signals and control waiting
 _SLICE = 0.002  # of them for those who are behind, before the rings are looked at again
+_SETTLE = 0.1  # seconds from one count of what the fast lane wrote to the next
+_MUCH = 1 << 17  # bytes of lines
 _SHARE = 0.01  # for them in a turn that the rings fill
 
 
@@ -50,11 +52,13 @@ class Pipeline:
     enricher: Enricher
     fanout: Fanout
     audience: Audience
-    stats: Stats = attrs.field(factory=Stats)
+    _stats: Stats = attrs.field(factory=Stats)
     lost: LostMeter = attrs.field(factory=LostMeter)
     redactor: Redactor = attrs.field(factory=Redactor)
     _express: Express | None = attrs.field(init=False)
     _behind: Behind = attrs.field(init=False)
+    _settled: float = attrs.field(default=0.0, init=False)
+    _unwritten: int = attrs.field(default=0, init=False)
 
     @_express.default
     def _fast_lane(self) -> Express | None:
@@ -80,9 +84,17 @@ class Pipeline:
             if clock() >= end:
                 self._behind.serve(_SHARE)
                 break
-        self._count()
+        if time.monotonic() >= self._settled + _SETTLE:
+            self.settle()
+        self._unwritten = 0
         self.fanout.flush()
         return moved
+
+    @property
+    def stats(self) -> Stats:
+        """What passed through, up to now."""
+        self.settle()
+        return self._stats
 
     @property
     def is_behind(self) -> bool:
@@ -106,7 +118,7 @@ class Pipeline:
             run = self._express.run(packed, at)
             if run.lines:
                 self._behind.hold(packed, at, run.at, run.lines)
-                self.fanout.flush(self._express.outlets)
+                self._write_out(len(run.text))
                 moved += run.lines
             at = run.at
             if run.end not in {End.DONE, End.FULL}:
@@ -114,6 +126,13 @@ class Pipeline:
                 self._take(raw, run)
                 moved += 1
         return moved
+
+    def _write_out(self, more: int) -> None:
+        """Let the fast lane's outputs write when much waits: a backlog is for what cannot be written."""
+        self._unwritten += more
+        if self._express is not None and self._unwritten >= _MUCH:
+            self._unwritten = 0
+            self.fanout.flush(self._express.outlets)
 
     def _take(self, raw: bytes, run: Run | None = None) -> None:
         # Processes choose what is in a record. Should one find a way to trip its making, that costs
@@ -124,11 +143,11 @@ class Pipeline:
             if run is not None and self._express is not None:
                 self._express.heed(raw, record, run.end, run.template)
         except MalformedEventError as error:
-            self.stats.observe_malformed(str(error))
+            self._stats.observe_malformed(str(error))
         except Exception as error:  # noqa: BLE001
-            self.stats.observe_malformed(f"{type(error).__name__}: {error}")
+            self._stats.observe_malformed(f"{type(error).__name__}: {error}")
         else:
-            self.stats.observe(record)
+            self._stats.observe(record)
 
     def _make(self, raw: bytes) -> Record:
         return self.redactor.apply(self.enricher.enrich(self.decoder.decode(raw)))
@@ -140,11 +159,12 @@ class Pipeline:
         self.audience.observe(record)
         self._behind.write(record)
 
-    def _count(self) -> None:
+    def settle(self) -> None:
         """Count what the fast lane has written since the last time."""
+        self._settled = time.monotonic()
         if self._express is not None:
             for record, number in self._express.counts():
-                self.stats.observe(record, number)
+                self._stats.observe(record, number)
                 self.audience.count(record, number)
 
     def check_losses(self) -> None:
@@ -155,8 +175,8 @@ class Pipeline:
             self.enricher.clock.now(),
             decisions=counted.get("LOST_DECISIONS", 0),
             activity=counted.get("LOST_ACTIVITY", 0),
-            malformed=self.stats.malformed,
-            reason=self.stats.last_malformed,
+            malformed=self._stats.malformed,
+            reason=self._stats.last_malformed,
         )
         if lost is not None:
             self._hand_over(lost)

@@ -2,7 +2,7 @@
 """
 How many records one core takes into a log of JSON lines, and what that needs.
 
-    tests/bench/records.py [--seconds 3] [--rate 150000] [--shapes 16] [--folder /dev/shm]
+    tests/bench/records.py [--seconds 3] [--rate 150000] [--shapes 16] [--folder /tmp]
 
 A program in this machine's kernel fills ring buffers of the engine's kind and size from another core;
 the daemon's own loop, bound to one core, reads them. Nothing is faked on that way but who decided.
@@ -199,7 +199,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rate", type=float, default=150_000.0)
     parser.add_argument("--shapes", type=int, default=16)
-    parser.add_argument("--folder", default="/dev/shm")
+    parser.add_argument("--folder", default=tempfile.gettempdir())
     parser.add_argument("--one", choices=("fast", "slow"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:

@@ -553,7 +553,7 @@ def test_others_get_everything_in_order_behind_it(make):
     numbers = [record.event.time_ns for record in sink.records]
     assert numbers == [r.event.time_ns for r in bench.audience.published] == list(range(1, 600))
     assert len(bench.lines) == 599
-    assert bench.audience.observed == bench.pipeline.stats.records == 599
+    assert bench.pipeline.stats.records == bench.audience.observed == 599
 
 
 def test_what_is_too_much_for_others_costs_the_file_nothing(make):
