@@ -101,22 +101,29 @@ class Behind:
     def _one(self) -> int:
         first = self._queue.popleft()
         self._held -= _size(first)
-        if not isinstance(first, _Range):
-            self._hand_over(first)
-            return 1
-        raw, start = first.batch.at(first.start)
-        if start < first.end:
-            rest = attrs.evolve(first, start=start, number=first.number - 1)
-            self._queue.appendleft(rest)
-            self._held += rest.size
-        # The fast lane wrote it, so it can be made. If it cannot be after all, that is one more lost.
+        # The fast lane wrote it, so it can be made. If it cannot be after all, or an output cannot take
+        # it, that is one more lost, and never the loop.
         try:
-            record = self.make(raw)
+            self._hand_over(self._next_of(first) if isinstance(first, _Range) else first)
         except Exception:  # noqa: BLE001
             self._lose(1)
-        else:
-            self._hand_over(record)
         return 1
+
+    def _next_of(self, waiting: _Range) -> Record | Lost:
+        raw, start = waiting.batch.at(waiting.start)
+        if start < waiting.end:
+            rest = attrs.evolve(waiting, start=start, number=waiting.number - 1)
+            self._queue.appendleft(rest)
+            self._held += rest.size
+        return self.make(raw)
+
+    def abandon(self) -> None:
+        """Nothing can be handed over any more: what waits is lost."""
+        for item in self._queue:
+            self._lose(item.number if isinstance(item, _Range) else 1)
+        self._queue.clear()
+        self._held = 0
+        self._tell()
 
     def _hand_over(self, record: Record | Lost) -> None:
         for outlet in self.outlets:

@@ -102,10 +102,12 @@ class Pipeline:
         return bool(self._behind)
 
     def empty(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Move everything that waits; gives up after *seconds* if it never ends."""
+        """Move everything that waits; gives up after *seconds* if it never ends, and counts what is left."""
         end = clock() + seconds
         while self.pump() and clock() < end:
             pass
+        self._behind.abandon()
+        self.fanout.flush()
 
     def _move(self, batch: Sequence[bytes]) -> int:
         if self._express is None:

@@ -577,6 +577,42 @@ def test_what_is_too_much_for_others_costs_the_file_nothing(make):
     assert sink.records[-1].event.time_ns == 6000
 
 
+def test_what_nobody_gets_any_more_is_counted(make):
+    """At the end there is only so much time for others; the file has everything."""
+    sink = FakeSink()
+    bench = make(others=(sink,), origins=(PLAIN,))
+    bench.audience.is_following = True
+    bench.pipeline._move([raw_event(time_ns=n + 1) for n in range(500)])
+
+    bench.pipeline._behind.abandon()
+    bench.pipeline.empty(0.0)
+
+    told = sum(r.dropped for r in bench.audience.published if isinstance(r, Lost))
+    assert len(bench.lines) == 500
+    assert told == sink.dropped > 0
+    assert len(sink.records) + sink.dropped == 500
+
+
+def test_an_output_that_trips_costs_itself_a_record(make):
+    """The loop goes on, and the file has everything."""
+
+    class Tripping(FakeSink):
+        def write(self, item):
+            if item.event.time_ns % 10 == 0:
+                raise ValueError("no way")
+            super().write(item)
+
+    sink = Tripping()
+    bench = make(others=(sink,), origins=(PLAIN,))
+
+    bench.send(*(raw_event(time_ns=n + 1) for n in range(500)))
+    while bench.pipeline.is_behind:
+        bench.pipeline.pump()
+
+    assert len(bench.lines) == 500
+    assert (450, 50) == (len(sink.records), sink.dropped)
+
+
 def test_fields_that_vary_lie_where_the_abi_says():
     """The two halves of an address are one field."""
     high, low = (abi.offsetof("enf_event", name) for name in ("addr_hi", "addr_lo"))
