@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from enforcer.events.types import Record
     from enforcer.libbpf.batch import Batch
     from enforcer.runtime.ports import Audience
-    from enforcer.sinks.fanout import Outlet
+    from enforcer.sinks.fanout import Fanout, Outlet
 
 __all__ = ["Behind"]
 
@@ -50,13 +50,15 @@ class Behind:
     Takes what the fast lane wrote, and what Python made meanwhile, and hands both on in order.
 
     Attributes:
-        outlets: the outputs that are not on the fast lane.
+        fanout: writes to outputs.
+        outlets: those of them that are not on the fast lane.
         audience: its followers get everything too.
         make: makes the record of bytes that the fast lane wrote.
         limit: bytes that may wait.
         dropped: records that the bound cost.
     """
 
+    fanout: Fanout
     outlets: Sequence[Outlet]
     audience: Audience
     make: Callable[[bytes], Record | Lost]
@@ -126,8 +128,7 @@ class Behind:
         self._tell()
 
     def _hand_over(self, record: Record | Lost) -> None:
-        for outlet in self.outlets:
-            outlet.sink.write(record)
+        self.fanout.write(record, self.outlets)
         self.audience.publish(record)
 
     def _append(self, item: _Range | Record | Lost) -> None:

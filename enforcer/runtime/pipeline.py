@@ -69,7 +69,7 @@ class Pipeline:
     def _all_others(self) -> Behind:
         fast = self._express.outlets if self._express is not None else []
         others = [outlet for outlet in self.fanout.outlets if outlet not in fast]
-        return Behind(others, self.audience, self._make)
+        return Behind(self.fanout, others, self.audience, self._make)
 
     def pump(self, seconds: float = _TURN, clock: Callable[[], float] = time.monotonic) -> int:
         """Move what waits, for about *seconds*; returns how many records that were."""
@@ -156,8 +156,7 @@ class Pipeline:
 
     def _hand_over(self, record: Record | Lost) -> None:
         if self._express is not None:
-            for outlet in self._express.outlets:
-                outlet.sink.write(record)
+            self.fanout.write(record, self._express.outlets)
         self.audience.observe(record)
         self._behind.write(record)
 

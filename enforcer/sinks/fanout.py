@@ -88,9 +88,13 @@ class Fanout:
         """Spread over *sinks*."""
         return cls([Outlet(sink) for sink in sinks], report, loop=loop)
 
-    def write(self, record: Record | Lost) -> None:
-        """Give *record* to all sinks; nothing is handed over before :meth:`flush`."""
-        for outlet in self.outlets:
+    def write(self, record: Record | Lost, outlets: Iterable[Outlet] | None = None) -> None:
+        """
+        Give *record* to the sinks; nothing is handed over before :meth:`flush`.
+
+        *outlets*: those meant, if not all.
+        """
+        for outlet in self.outlets if outlets is None else outlets:
             outlet.sink.write(record)
 
     def flush(self, outlets: Iterable[Outlet] | None = None) -> None:
