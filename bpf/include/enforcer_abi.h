@@ -102,14 +102,15 @@ enum enf_op {
 /* ---- Dimensions: what a term of a conjunction looks at ------------------------------------ */
 
 enum enf_dim {
-	/* strings; PATH, EXE and CGROUP are matched by path component */
-	ENF_DIM_PATH = 0,    /* object: file, or unix socket by path */
-	ENF_DIM_NAME = 1,    /* object: abstract socket name, xattr name */
-	ENF_DIM_EXE = 2,     /* subject: executable */
-	ENF_DIM_CGROUP = 3,  /* subject: cgroup path, "/system.slice/ssh.service" */
-	ENF_DIM_ARG_ANY = 4, /* object: any of argv */
-	ENF_DIM_ARG0 = 5,    /* object: argv[0] .. argv[15] = 20 */
-	ENF_DIM_FSTYPE = 21, /* object: type of a file system */
+	/* strings; PATH, EXE, CGROUP and CONTAINER are matched by path component */
+	ENF_DIM_PATH = 0,	/* object: file, or unix socket by path */
+	ENF_DIM_NAME = 1,	/* object: abstract socket name, xattr name */
+	ENF_DIM_EXE = 2,	/* subject: executable */
+	ENF_DIM_CGROUP = 3,	/* subject: cgroup path, "/system.slice/ssh.service" */
+	ENF_DIM_ARG_ANY = 4,	/* object: any of argv */
+	ENF_DIM_ARG0 = 5,	/* object: argv[0] .. argv[15] = 20 */
+	ENF_DIM_FSTYPE = 21,	/* object: type of a file system */
+	ENF_DIM_CONTAINER = 22, /* subject: cgroup path, if it is that of a container */
 	/* 128-bit numbers (hi is 0 except for ADDR and INODE) */
 	ENF_DIM_ADDR = 24,  /* object: IPv6, or IPv4 as ::ffff:a.b.c.d */
 	ENF_DIM_INODE = 25, /* object: hi = st_dev, lo = inode; its hits are PATH atoms */
@@ -238,7 +239,8 @@ enum enf_term_kind {
 	ENF_TERM_ATOM = 0,     /* the atom was satisfied */
 	ENF_TERM_MASK_ANY = 1, /* (number & a) != 0 */
 	ENF_TERM_MASK_EQ = 2,  /* (number & a) == b */
-	_ENF_TERM_MAX = 3,
+	ENF_TERM_WITHIN = 3,   /* the atom: true; else atom a: false; else unknown */
+	_ENF_TERM_MAX = 4,
 };
 
 struct enf_term {
@@ -373,7 +375,9 @@ struct enf_image {
 	__u32 off_intervals; /* struct enf_interval[] */
 	__u32 max_path_slot; /* longest PATH string in the table: the walk ends there */
 	__u32 n_sys;
-	__u32 off_sys;			/* struct enf_sys[], by number */
+	__u32 off_sys;	      /* struct enf_sys[], by number */
+	__u32 container_atom; /* satisfied by cgroups of containers, known or not; or ENF_NONE */
+	__u32 _pad;
 	struct enf_range intervals[22]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
 };
 
@@ -609,7 +613,7 @@ _Static_assert(sizeof(struct enf_term) == 24, "enf_term");
 _Static_assert(sizeof(struct enf_label) == 16, "enf_label");
 _Static_assert(sizeof(struct enf_subject) == 40, "enf_subject");
 _Static_assert(sizeof(struct enf_row) == 40, "enf_row");
-_Static_assert(sizeof(struct enf_image) == 424, "enf_image");
+_Static_assert(sizeof(struct enf_image) == 432, "enf_image");
 _Static_assert(sizeof(struct enf_task) == 968, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 264, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 24, "enf_verdict");

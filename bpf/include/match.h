@@ -353,6 +353,11 @@ ENF_FN int enf_match_number(struct enf_ctx *c, __u32 dim, __u64 hi, __u64 lo)
 
 /* ---- Conjunctions ------------------------------------------------------------------------ */
 
+ENF_INLINE __u32 enf_touched(const struct enf_scratch *s, __u32 atom)
+{
+	return !!(s->bits[(atom >> 6) & (ENF_ATOM_WORDS - 1)] & ENF_BIT(atom & 63));
+}
+
 struct enf_conj {
 	struct enf_ctx *c;
 	__u32 first;
@@ -379,8 +384,13 @@ static long enf_term_one(__u32 i, void *arg)
 		return 1;
 	}
 	if (t->kind == ENF_TERM_ATOM) {
-		truth = !!(s->bits[(t->atom >> 6) & (ENF_ATOM_WORDS - 1)] & ENF_BIT(t->atom & 63));
+		truth = enf_touched(s, t->atom);
 		if (!truth && ((s->unknown & dim) || s->overflow))
+			truth = ENF_UNKNOWN;
+	} else if (t->kind == ENF_TERM_WITHIN) {
+		/* A container that nobody has identified yet: unknown, each rule's onError decides. */
+		truth = enf_touched(s, t->atom);
+		if (!truth && (s->overflow || !enf_touched(s, (__u32)t->a)))
 			truth = ENF_UNKNOWN;
 	} else {
 		n = t->dim - ENF_DIM_FIRST_NUM;

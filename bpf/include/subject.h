@@ -9,9 +9,9 @@
 #include "match.h"
 
 #define ENF_SUBJECT_DIMS                                                                           \
-	(ENF_BIT(ENF_DIM_EXE) | ENF_BIT(ENF_DIM_CGROUP) | ENF_BIT(ENF_DIM_UID) |                   \
-	 ENF_BIT(ENF_DIM_EUID) | ENF_BIT(ENF_DIM_GID) | ENF_BIT(ENF_DIM_EGID) |                    \
-	 ENF_BIT(ENF_DIM_CAPS))
+	(ENF_BIT(ENF_DIM_EXE) | ENF_BIT(ENF_DIM_CGROUP) | ENF_BIT(ENF_DIM_CONTAINER) |             \
+	 ENF_BIT(ENF_DIM_UID) | ENF_BIT(ENF_DIM_EUID) | ENF_BIT(ENF_DIM_GID) |                     \
+	 ENF_BIT(ENF_DIM_EGID) | ENF_BIT(ENF_DIM_CAPS))
 
 static long enf_label_one(__u32 i, void *arg)
 {
@@ -120,10 +120,15 @@ ENF_FN int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup_len
 	task->flags &= ~ENF_SF_KIN;
 
 	/* The cgroup path may lie where the executable's goes: match it first. */
-	if (cgroup_len)
+	if (cgroup_len) {
 		enf_match_path(c, cgroup_at, cgroup_len, ENF_DIM_CGROUP);
-	else
-		s->unknown |= ENF_BIT(ENF_DIM_CGROUP);
+		enf_match_path(c, cgroup_at, cgroup_len, ENF_DIM_CONTAINER);
+		/* Outside of containers conditions on them cannot hold, nor can their negation. */
+		if (!s->overflow && !enf_touched(s, image->container_atom))
+			s->present &= ~ENF_BIT(ENF_DIM_CONTAINER);
+	} else {
+		s->unknown |= ENF_BIT(ENF_DIM_CGROUP) | ENF_BIT(ENF_DIM_CONTAINER);
+	}
 	if (task->flags & ENF_SF_EXE_UNKNOWN) {
 		s->unknown |= ENF_BIT(ENF_DIM_EXE);
 	} else if (task->exe_len && task->exe_len <= ENF_EXE_MAX) {

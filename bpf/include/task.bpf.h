@@ -176,6 +176,8 @@ __attribute__((noinline)) int enf_read_exe(struct enf_scratch *s, struct enf_tas
 	(ENF_BIT(ENF_DIM_UID) | ENF_BIT(ENF_DIM_EUID) | ENF_BIT(ENF_DIM_GID) |                     \
 	 ENF_BIT(ENF_DIM_EGID) | ENF_BIT(ENF_DIM_CAPS))
 
+#define ENF_CGROUP_DIMS (ENF_BIT(ENF_DIM_CGROUP) | ENF_BIT(ENF_DIM_CONTAINER))
+
 /* Do the sets of the current task still describe it? */
 static __always_inline int enf_fresh(const struct enf_image *image, const struct enf_task *task)
 {
@@ -195,7 +197,7 @@ static __always_inline int enf_fresh(const struct enf_image *image, const struct
 				return 0;
 		}
 	}
-	if ((image->dims & ENF_BIT(ENF_DIM_CGROUP)) && bpf_get_current_cgroup_id() != task->cgroup)
+	if ((image->dims & ENF_CGROUP_DIMS) && bpf_get_current_cgroup_id() != task->cgroup)
 		return 0;
 	return 1;
 }
@@ -225,9 +227,9 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	s->low = 0;
 	/* Whole before the lineage is read: what the iterator adds after that is looked at again. */
 	__sync_fetch_and_and(&task->watches, 0);
-	if (enf_head(&c)->dims & (ENF_BIT(ENF_DIM_CAPS) | ENF_BIT(ENF_DIM_CGROUP)))
+	if (enf_head(&c)->dims & (ENF_BIT(ENF_DIM_CAPS) | ENF_CGROUP_DIMS))
 		__sync_fetch_and_or(&task->watches, ENF_WATCH_MORE);
-	if (enf_head(&c)->dims & ENF_BIT(ENF_DIM_CGROUP))
+	if (enf_head(&c)->dims & ENF_CGROUP_DIMS)
 		len = enf_cgroup_path(s, kn);
 	return enf_subject_eval(&c, s->low, len);
 }

@@ -225,7 +225,12 @@ def run(args: argparse.Namespace) -> int:
             enforcement.on_change, enforcement.on_end = daemon.follow, daemon.stop
             enforcement.on_idle = daemon.idle
             pipeline = pipeline_for(
-                daemon, enforcement.sessions.origins, sinks, reports, redact=settings.redact
+                daemon,
+                enforcement.sessions.origins,
+                sinks,
+                reports,
+                redact=settings.redact,
+                workloads=enforcement.workloads,
             )
             pipeline.lost.decisions, pipeline.lost.activity = begun.reported
             daemon.sources = lambda: in_force(enforcement)

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import attrs
 
 from enforcer.compiler import limits
+from enforcer.compiler.containers import CONTAINER_FORMS, inside, within
 from enforcer.compiler.paths import Names
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, forms, unit
 from enforcer.policy.model import (
@@ -27,6 +28,7 @@ from enforcer.policy.model import (
     TextKind,
 )
 from enforcer.policy.vocabulary import Dim, Kind
+from enforcer.policy.workloads import INSIDE
 
 __all__ = [
     "ARG_DIMS",
@@ -40,7 +42,7 @@ __all__ = [
 ]
 
 ARG_DIMS: Final = frozenset(range(Dim.ARG_ANY, Dim.ARG0 + limits.LIMITS["ENF_MAX_ARG_INDEX"]))
-COMPONENT_DIMS: Final = frozenset((Dim.PATH, Dim.EXE, Dim.CGROUP))
+COMPONENT_DIMS: Final = frozenset((Dim.PATH, Dim.EXE, Dim.CGROUP, Dim.CONTAINER))
 TEXT_DIMS: Final = COMPONENT_DIMS | ARG_DIMS | {Dim.NAME, Dim.FSTYPE}
 _ON_HOST: Final = (Dim.PATH, Dim.EXE)
 _LONGEST: Final = {
@@ -59,6 +61,7 @@ class TermKind:
     ATOM: Final = 0
     MASK_ANY: Final = 1
     MASK_EQ: Final = 2
+    WITHIN: Final = 3
 
 
 class Term(NamedTuple):
@@ -95,10 +98,15 @@ def entry(dim: int, atom: int) -> int:
 
 @attrs.define
 class Atoms:
-    """All atoms of one image."""
+    """
+    All atoms of one image.
+
+    *container*: the number of the one that every container's cgroup satisfies, if some term asks.
+    """
 
     names: Names
     all: list[Atom] = attrs.field(factory=list)
+    container: int | None = None
     _numbers: dict[tuple[int, frozenset[object]], int] = attrs.field(factory=dict)
     _texts: dict[tuple[int, Kind, TextKind, bytes], tuple[Form, ...]] = attrs.field(factory=dict)
 
@@ -109,6 +117,8 @@ class Atoms:
         One alternative is the rule; several masks on one number have no single term.
         """
         dim = _dim(condition)
+        if dim == Dim.CONTAINER:
+            return ((self._within(condition),),)
         masks = [v for v in condition.values if isinstance(v, Mask | CapabilityMask)]
         plain = [v for v in condition.values if not isinstance(v, Mask | CapabilityMask)]
         negate = int(condition.negate)
@@ -120,6 +130,14 @@ class Atoms:
             return (tuple(terms),)
         return tuple((term,) for term in terms)
 
+    def _within(self, condition: Condition) -> Term:
+        """Return the term of a condition on containers or pods; its negation is in the sets."""
+        true, known = within(condition, self.names.host.workloads)
+        self.container = self._intern(Dim.CONTAINER, CONTAINER_FORMS, None)
+        atom = self._intern(Dim.CONTAINER, true, condition.span)
+        decided = self._intern(Dim.CONTAINER, known, condition.span)
+        return Term(atom, Dim.CONTAINER, TermKind.WITHIN, 0, decided, 0)
+
     def of_paths(self, accepted: Iterable[Form], span: Span | None) -> int:
         """Return the atom of exactly these *accepted* spellings of the object's path."""
         return self._intern(Dim.PATH, frozenset(accepted), span)
@@ -127,11 +145,14 @@ class Atoms:
     def spelled(self, condition: Condition) -> dict[Text, tuple[Form, ...]]:
         """Return the forms of each text value, in all spellings that the host has."""
         dim = _dim(condition)
-        return {
+        found = {
             value: self._spell(dim, condition.field.kind, value)
             for value in condition.values
             if isinstance(value, Text)
         }
+        if dim == Dim.EXE and condition.index == INSIDE:
+            return {value: inside(forms) for value, forms in found.items()}
+        return found
 
     def _of_values(self, dim: int, condition: Condition, values: Iterable[object]) -> int:
         if dim in TEXT_DIMS:

@@ -33,6 +33,7 @@ class Needs:
         argv: the arguments of a new program.
         descriptors: every read and write, not only opens.
         inodes: files with several names, by device and inode.
+        containers: which containers and pods there are.
     """
 
     executable: bool
@@ -42,6 +43,7 @@ class Needs:
     argv: bool
     descriptors: bool
     inodes: bool
+    containers: bool
 
 
 @attrs.frozen
@@ -131,12 +133,13 @@ def compile_policies(
         counts=tables.counts,
         needs=Needs(
             executable=subjects.needs(Dim.EXE),
-            cgroup=subjects.needs(Dim.CGROUP),
+            cgroup=subjects.needs(Dim.CGROUP) or subjects.needs(Dim.CONTAINER),
             capabilities=subjects.needs(Dim.CAPS),
             lineage=subjects.needs_lineage,
             argv=bool(dims & ARG_DIMS),
             descriptors=bool(ops & _FD_OPS),
             inodes=Dim.INODE in dims,
+            containers=subjects.needs(Dim.CONTAINER),
         ),
         warnings=tuple(_warnings(infos, rows_ops=[row.ops for row in rows])),
         labels=labels,

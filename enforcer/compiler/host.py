@@ -11,9 +11,14 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from enforcer.policy.workloads import Workload
 
 __all__ = ["BareHost", "Host", "LocalHost", "Mount", "parse_mountinfo"]
 
@@ -42,6 +47,11 @@ class Host(Protocol):
         """All mounts of the host's namespace, oldest first."""
         ...
 
+    @property
+    def workloads(self) -> Sequence[Workload]:
+        """Containers and pods that are known."""
+        ...
+
     def link(self, path: bytes) -> bytes | None:
         """Return the target if *path* itself is a symbolic link."""
         ...
@@ -56,6 +66,7 @@ class BareHost:
     """A host of which nothing is known: names mean themselves."""
 
     mounts: tuple[Mount, ...] = ()
+    workloads: Sequence[Workload] = ()
 
     def link(self, path: bytes) -> bytes | None:  # noqa: ARG002 - the protocol's form
         """Know no link."""
@@ -77,18 +88,25 @@ class LocalHost:
 
     mounts: tuple[Mount, ...]
     root: bytes = b""
+    workloads: Sequence[Workload] = ()
     _missing: set[bytes] = attrs.field(factory=set)
 
     @classmethod
-    def read(cls, ours: Path = Path("/proc/self"), first: Path = Path("/proc/1")) -> LocalHost:
-        """Read the table of mounts; names are looked up when asked for."""
+    def read(
+        cls,
+        ours: Path = Path("/proc/self"),
+        first: Path = Path("/proc/1"),
+        *,
+        workloads: Sequence[Workload] = (),
+    ) -> LocalHost:
+        """Read the table of mounts; names are looked up when asked for, *workloads* are given."""
         is_elsewhere = _is_elsewhere(ours, first)
         process, root = (first, os.fsencode(first / "root")) if is_elsewhere else (ours, b"")
         try:
-            return cls(parse_mountinfo((process / "mountinfo").read_bytes()), root)
+            return cls(parse_mountinfo((process / "mountinfo").read_bytes()), root, workloads)
         except FileNotFoundError:
             # No /proc: bind mounts cannot be seen, the names as written still hold.
-            return cls(())
+            return cls((), workloads=workloads)
 
     def link(self, path: bytes) -> bytes | None:
         """Read the link; what is missing or hidden is none."""

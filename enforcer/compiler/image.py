@@ -31,12 +31,14 @@ from enforcer.policy.vocabulary import Dim, Op
 __all__ = ["Counts", "Tables", "assemble"]
 
 _FIRST_NUM: Final = int(Dim.ADDR)
+_NONE: Final = 0xFFFFFFFF
 _WIDE: Final = (Dim.ADDR, Dim.INODE)
 _WIDE_BITS: Final = 128
 _BITS: Final = 64
 _GLOB_GROUPS: Final = (
     frozenset((Dim.PATH,)),
     frozenset((Dim.EXE, Dim.CGROUP)),
+    frozenset((Dim.CONTAINER,)),
     ARG_DIMS | {Dim.NAME, Dim.FSTYPE},
 )
 _PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.CODE)
@@ -157,6 +159,7 @@ class _Assembly:
             "text_size": len(slots.text),
             "max_path_slot": slots.longest_path,
             "n_sys": len(self.calls),
+            "container_atom": _NONE if self.atoms.container is None else self.atoms.container,
         }
         for i, (first, count) in enumerate(interval_ranges):
             head[f"intervals[{i}].first"] = first

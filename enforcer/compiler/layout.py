@@ -180,6 +180,8 @@ HEAD: Final = Layout(
                 "max_path_slot",
                 "n_sys",
                 "off_sys",
+                "container_atom",
+                "_pad",
             )
         ),
         **_u32(f"intervals[{i}].{name}" for i in range(NUM_DIMS) for name in ("first", "count")),

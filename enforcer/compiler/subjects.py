@@ -21,6 +21,7 @@ from enforcer.compiler.atoms import Atoms, Term
 from enforcer.errors import LimitError
 from enforcer.policy.model import Flag, Policy, Process, Rule, Span, Subject
 from enforcer.policy.vocabulary import Dim
+from enforcer.policy.workloads import seen_inside
 
 __all__ = [
     "EVERYBODY",
@@ -125,6 +126,7 @@ class Subjects:
         return list(self._numbers)
 
     def _of(self, selector: Process, subject: Subject, span: Span) -> tuple[int, ...]:
+        selector, subject = seen_inside(selector, subject)
         parts = (
             selector,
             subject.process,

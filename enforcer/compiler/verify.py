@@ -22,7 +22,8 @@ __all__ = ["verify"]
 
 _CRC_AT: Final = layout.HEAD.offset("crc")
 _MAX_DIM: Final = max(Dim) + 1
-_MAX_TERM_KIND: Final = 2
+_MAX_TERM_KIND: Final = 3
+_WITHIN: Final = 3
 _MAX_WHO: Final = 3
 _FIRST_NUM: Final = int(Dim.ADDR)
 
@@ -102,6 +103,9 @@ class _Check:
         }.items():
             self._require(head[count] <= LIMITS[limit], f"{count} is above {limit}")
         self._require(head["n_subjects"] >= 1, "it has no subject 0")
+        asks = head["dims"] >> Dim.CONTAINER & 1
+        known = head["container_atom"] < head["n_atoms"]
+        self._require(known or not asks, "it does not know what a container is")
 
     def _check_lists(self) -> None:
         head = self._head
@@ -123,13 +127,15 @@ class _Check:
 
     def _check_terms(self) -> None:
         head = self._head
-        for atom, dim, kind, negate, *_ in self._records(
+        for atom, dim, kind, negate, _, a, _ in self._records(
             layout.TERM, head["off_terms"], head["n_terms"]
         ):
             self._require(dim < _MAX_DIM and head["dims"] >> dim & 1, "a term has no dimension")
             self._require(kind <= _MAX_TERM_KIND and negate <= 1, "a term has no kind")
-            self._require(kind or atom < head["n_atoms"], "a term names no atom")
-            self._require(not kind or dim > _FIRST_NUM + 1, "a mask is not on a number")
+            is_mask = kind not in (0, _WITHIN)
+            self._require(is_mask or atom < head["n_atoms"], "a term names no atom")
+            self._require(kind != _WITHIN or a < head["n_atoms"], "a term names no second atom")
+            self._require(not is_mask or dim > _FIRST_NUM + 1, "a mask is not on a number")
 
     def _check_rows(self) -> None:
         head = self._head

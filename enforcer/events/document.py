@@ -117,8 +117,17 @@ def as_document(record: Record | Lost) -> dict[str, Any]:
         "parent": {**_actor(record.parent), "startNs": event.parent_start_ns},
         "ancestors": [_actor(each) for each in record.ancestors],
         "ancestorsComplete": record.has_all_ancestors,
-        "container": {"runtime": record.container_runtime, "id": record.container_id},
-        "pod": {"name": None, "namespace": None, "uid": record.pod_uid},
+        "container": {
+            "runtime": record.container_runtime,
+            "id": record.container_id,
+            "name": record.container_name,
+            "image": record.container_image,
+        },
+        "pod": {
+            "name": record.pod_name,
+            "namespace": record.pod_namespace,
+            "uid": record.pod_uid,
+        },
         "generation": event.generation,
     }
 

@@ -126,9 +126,13 @@ class Enricher:
             user=identity.user,
             cwd=readable(identity.cwd) if identity.cwd is not None else None,
             cgroup=identity.cgroup,
-            container_runtime=container.runtime if container else None,
+            container_runtime=identity.runtime or (container.runtime if container else None),
             container_id=container.id if container else None,
+            container_name=identity.bundle.name if identity.bundle else None,
+            container_image=identity.bundle.image if identity.bundle else None,
             pod_uid=container.pod_uid if container else None,
+            pod_name=identity.pod.name,
+            pod_namespace=identity.pod.namespace,
         )
         return attrs.evolve(record, message=message_of(record))
 

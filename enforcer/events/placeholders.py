@@ -118,7 +118,8 @@ _VALUES: dict[str, Callable[[Record], str | None]] = {
     "operands": lambda r: described(r.event) or None,
     "fs_type": lambda r: operands(r.event).get("fsType"),
     "container_id": lambda r: r.container_id,
-    "container_name": lambda _: None,
-    "pod_name": lambda _: None,
-    "pod_namespace": lambda _: None,
+    "container_name": lambda r: r.container_name,
+    "image": lambda r: r.container_image,
+    "pod_name": lambda r: r.pod_name,
+    "pod_namespace": lambda r: r.pod_namespace,
 }

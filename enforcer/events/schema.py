@@ -207,14 +207,16 @@ MATCH: Final = (
         (
             Key("runtime", _MAYBE_TEXT, "Who runs the container; null outside."),
             Key("id", _MAYBE_TEXT, "Its id; null outside."),
+            Key("name", _MAYBE_TEXT, "Its name, in its pod if it is in one; null if not known."),
+            Key("image", _MAYBE_TEXT, "Its image as it was asked for; null if not known."),
         ),
         "Where it acted.",
     ),
     Key(
         "pod",
         (
-            Key("name", _MAYBE_TEXT, "Not known yet."),
-            Key("namespace", _MAYBE_TEXT, "Not known yet."),
+            Key("name", _MAYBE_TEXT, "Its name; null outside, or if not known."),
+            Key("namespace", _MAYBE_TEXT, "Its namespace; null outside, or if not known."),
             Key("uid", _MAYBE_TEXT, "Of the pod; null outside."),
         ),
         "Where it acted.",

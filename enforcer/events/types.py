@@ -185,7 +185,11 @@ class Record:
     cgroup: str | None = None
     container_runtime: str | None = None
     container_id: str | None = None
+    container_name: str | None = None
+    container_image: str | None = None
     pod_uid: str | None = None
+    pod_name: str | None = None
+    pod_namespace: str | None = None
 
 
 @attrs.frozen(kw_only=True)

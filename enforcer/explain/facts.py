@@ -23,6 +23,7 @@ from enforcer.policy.vocabulary import (
     Op,
     SubjectFlag,
 )
+from enforcer.policy.workloads import WORKLOAD_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +69,8 @@ class Who:
     """
     One process at one moment; *exe* None: it has no executable.
 
-    What a record has of a parent or an ancestor is its executable and little else.
+    What a record has of a parent or an ancestor is its executable and little else. *workload* has the
+    fields of the container and the pod that it is in, by their names.
     """
 
     exe: bytes | Gap | None = Gap.UNRECORDED
@@ -79,6 +81,13 @@ class Who:
     egid: Operand = Gap.UNRECORDED
     caps: Operand = Gap.UNRECORDED
     flags: int | Gap = Gap.UNRECORDED
+    workload: Mapping[str, tuple[bytes, ...] | Gap] | Gap = Gap.UNRECORDED
+
+    def of_workload(self, name: str) -> tuple[bytes, ...] | Gap | None:
+        """Return what field *name* of its container or pod is; None: there is no such thing."""
+        if isinstance(self.workload, Gap):
+            return self.workload
+        return self.workload.get(name)
 
     def operand(self, dim: Dim) -> Operand | None:
         """Return what a condition on *dim* looks at; None: there is no such thing."""
@@ -169,7 +178,7 @@ def _facts(document: Mapping[str, Any]) -> Facts:
         argc=argc,
         flags=int(flags),
         inode=_inode(thing),
-        process=_process(document["process"]),
+        process=attrs.evolve(_process(document["process"]), workload=_workload(document)),
         parents=(parent,),
         ancestors=tuple(above) or (parent,),
     )
@@ -205,6 +214,19 @@ def _process(found: Mapping[str, Any]) -> Who:
         caps=int(found["capabilities"], 16),
         flags=flags,
     )
+
+
+def _workload(document: Mapping[str, Any]) -> dict[str, tuple[bytes, ...] | Gap]:
+    """Outside of containers there is nothing; of what is not known then, the record does not say."""
+    found: dict[str, tuple[bytes, ...] | Gap] = {}
+    container, pod = document["container"], document["pod"]
+    for group, key, given in (("container", "id", container), ("pod", "uid", pod)):
+        if given[key] is None:
+            continue
+        for field in WORKLOAD_FIELDS[group].values():
+            value = given.get(field.name.partition(".")[2])
+            found[field.name] = (value.encode(),) if isinstance(value, str) else Gap.UNRECORDED
+    return found
 
 
 def _exe(text: str | None) -> bytes | Gap:

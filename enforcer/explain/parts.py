@@ -11,16 +11,19 @@ from enforcer.compiler import guards
 from enforcer.compiler.patterns import Exact
 from enforcer.explain.texts import accepts
 from enforcer.explain.truth import Gap, Truth, every, negated, some, truth
+from enforcer.policy import globs
 from enforcer.policy.matching import SUBJECT_PARTS
 from enforcer.policy.model import (
     Address,
     CapabilityMask,
     Interval,
     Mask,
+    Subject,
     Text,
     Verb,
 )
 from enforcer.policy.vocabulary import Dim, SubjectFlag
+from enforcer.policy.workloads import seen_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,7 +81,8 @@ class Parts:
 
     def of_default(self, policy: Policy) -> list[Part]:
         """Return the parts of a default: only to whom the policy applies."""
-        return list(self._process("selector", policy.selector, (self.facts.process,)))
+        selector, _ = seen_inside(policy.selector, Subject())
+        return list(self._process("selector", selector, (self.facts.process,)))
 
     # ---- The object --------------------------------------------------------------------------
 
@@ -191,9 +195,10 @@ class Parts:
 
     def _subject(self, policy: Policy, rule: Rule) -> Iterator[Part]:
         facts = self.facts
-        yield from self._process("selector", policy.selector, (facts.process,))
+        selector, subject = seen_inside(policy.selector, rule.subject)
+        yield from self._process("selector", selector, (facts.process,))
         for word, name in SUBJECT_PARTS.items():
-            wanted: Process = getattr(rule.subject, name)
+            wanted: Process = getattr(subject, name)
             kind = name.removeprefix("not_")
             if kind == "process":
                 yield from self._process(word, wanted, (facts.process,), turned=name != kind)
@@ -232,11 +237,33 @@ class Parts:
         return [
             *(self._flag(flag, flags, f"{word}.{flag.field.name}") for flag in wanted.flags),
             *(
-                self._compared(f"{word}.{c.field.name}", c, who.operand(c.field.dim))
+                _of_workload(f"{word}.{c.field.name}", c, who)
+                if c.field.dim == Dim.CONTAINER
+                else self._compared(f"{word}.{c.field.name}", c, who.operand(c.field.dim))
                 for c in wanted.conditions
                 if c.field.dim is not None
             ),
         ]
+
+
+def _of_workload(where: str, condition: Condition, who: Who) -> Part:
+    """Compare what is known of the container or the pod: of several labels one has to do."""
+    known = who.of_workload(condition.field.name)
+    if known is None:
+        return Part(where, condition, None, Truth.FALSE, span=condition.span)
+    if isinstance(known, Gap):
+        return Part(where, condition, known, _of_gap(known), span=condition.span)
+    met = next(
+        (
+            value
+            for value in condition.values
+            if isinstance(value, Text)
+            and any(globs.accepts(value, text, is_path=False) for text in known)
+        ),
+        None,
+    )
+    found = truth((met is not None) != condition.negate)
+    return Part(where, condition, known, found, met, span=condition.span)
 
 
 def _as_one(word: str, parts: list[Part], holds: Truth, *, is_turned: bool = True) -> Part:

@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import attrs
 
-__all__ = ["PATTERNS", "Container", "container_of"]
+__all__ = ["PATTERNS", "Container", "container_of", "pod_of"]
 
 
 @attrs.frozen
 class Container:
-    """A container as its cgroup names it."""
+    """A container as its *cgroup* names it; what lies below that is the container's, too."""
 
     runtime: str
     id: str
     pod_uid: str | None = None
+    cgroup: str = attrs.field(default="", eq=False)
 
 
 _HEX = r"(?P<id>[0-9a-f]{64})"
@@ -32,24 +34,43 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("containerd", rf"/nerdctl-{_HEX}\.scope(?=/|$)"),
         ("cri-o", rf"/crio-{_HEX}(?:\.scope)?(?=/|$)"),
         ("podman", rf"/libpod-{_HEX}(?:\.scope)?(?=/|$)"),
-        ("kubernetes", rf"/kubepods[^ ]*/pod[0-9a-fA-F_-]{{36}}/{_HEX}(?=/|$)"),
+        ("kubernetes", rf"/kubepods[^ ]*/pod[0-9a-fA-F_-]{{32,36}}/{_HEX}(?=/|$)"),
         ("lxc", rf"/lxc\.payload\.{_NAME}(?=/|$)"),
         ("lxc", rf"/lxc/{_NAME}(?=/|$)"),
         ("nspawn", rf"/machine\.slice/systemd-nspawn@{_NAME}\.service(?=/|$)"),
         ("machine", rf"/machine\.slice/machine-{_NAME}\.scope(?=/|$)"),
     )
 )
-"""Tried in order; the first that fits names the runtime."""
+"""The outermost that fits counts: what a container makes below its own cgroup is its own."""
 
-_POD = re.compile(r"pod(?P<uid>[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12})(?=\.slice|/|$)")
+# That of a static pod is a digest.
+_POD = re.compile(
+    r"/[^/]*pod(?P<uid>[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})"
+    r"(?:\.slice)?(?=/|$)"
+)
+_KUBELET = re.compile(r"/kubepods(?:\.slice)?/")
 
 
+@functools.lru_cache(maxsize=16384)
 def container_of(cgroup: str) -> Container | None:
     """Read the container from a cgroup *path*; None outside of containers."""
-    for runtime, pattern in PATTERNS:
-        found = pattern.search(cgroup)
-        if found:
-            pod = _POD.search(cgroup)
-            uid = pod["uid"].replace("_", "-") if pod else None
-            return Container(runtime, found["id"], uid)
-    return None
+    found = [
+        (match.end(), -match.start(), runtime, match["id"])
+        for runtime, pattern in PATTERNS
+        if (match := pattern.search(cgroup))
+    ]
+    if not found:
+        return None
+    end, _, runtime, name = min(found)
+    pod = pod_of(cgroup[:end])
+    return Container(runtime, name, pod[1] if pod else None, cgroup[:end])
+
+
+def pod_of(cgroup: str) -> tuple[str, str] | None:
+    """Return the cgroup and the uid of the pod that *cgroup* lies in; None outside of pods."""
+    kubelet = _KUBELET.search(cgroup)
+    # From the slash on: the pod's may be the next component.
+    found = _POD.search(cgroup, kubelet.end() - 1) if kubelet else None
+    if found is None:
+        return None
+    return cgroup[: found.end()], found["uid"].replace("_", "-")

@@ -12,6 +12,8 @@ from enforcer.identity.container import Container, container_of
 from enforcer.identity.lineage import Ancestry, Lineage
 from enforcer.identity.process import FOLDER_FRESH, UNKNOWN, Processes, ProcessFacts
 from enforcer.identity.users import Users
+from enforcer.identity.workload_files import Bundle, PodFacts
+from enforcer.identity.workloads import Workloads
 
 __all__ = ["FRESH", "Identity", "Resolver"]
 
@@ -24,13 +26,16 @@ class Identity:
     """
     A process, those above it and where it lives; what is None or empty could not be learned.
 
-    *user* is the name of its real user on the host, *cwd* where it is.
+    *runtime* and *bundle* are of the container, *pod* is where that is. *user* is the name of its real user on the host, *cwd* where it is.
     """
 
     process: ProcessFacts = UNKNOWN
     ancestry: Ancestry = attrs.field(factory=Ancestry)
     cgroup: str | None = None
     container: Container | None = None
+    runtime: str | None = None
+    bundle: Bundle | None = None
+    pod: PodFacts = attrs.field(factory=PodFacts)
     user: str | None = None
     cwd: bytes | None = None
 
@@ -42,6 +47,7 @@ class Resolver:
     processes: Processes = attrs.field(factory=Processes)
     cgroups: Cgroups = attrs.field(factory=Cgroups)
     users: Users = attrs.field(factory=Users)
+    workloads: Workloads = attrs.field(factory=Workloads)
     lineage: Lineage = attrs.field()
 
     @lineage.default
@@ -62,11 +68,20 @@ class Resolver:
         """Learn what can be learned now."""
         process = self.processes.facts(pid, start_ns, exec_ns)
         cgroup = self.cgroups.path(cgroup_id, process.cgroup)
+        container = container_of(cgroup) if cgroup else None
+        runtime: str | None = None
+        bundle: Bundle | None = None
+        pod = PodFacts()
+        if container is not None:
+            runtime, bundle, pod = self.workloads.of(container)
         return Identity(
             process=process,
             ancestry=self.lineage.above(parent_pid, parent_start_ns),
             cgroup=cgroup,
-            container=container_of(cgroup) if cgroup else None,
+            container=container,
+            runtime=runtime,
+            bundle=bundle,
+            pod=pod,
             user=self.users.name(uid),
             cwd=self.processes.working_directory(pid, start_ns),
         )

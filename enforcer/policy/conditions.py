@@ -10,16 +10,20 @@ from enforcer.policy.context import Context
 from enforcer.policy.model import Condition, Flag, Process, Value
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
 from enforcer.policy.problems import suggest
+from enforcer.policy.selectors import read_labels
 from enforcer.policy.unsupported import SUBJECT_WORDS
 from enforcer.policy.values import values
 from enforcer.policy.vocabulary import OPERATORS, PROCESS_FIELDS, FieldSpec, Kind
+from enforcer.policy.workloads import LABELS, WORKLOAD_FIELDS
 
-__all__ = ["LISTS", "NEGATIVE", "SINGLE", "read_conditions", "read_flag", "read_process"]
+__all__ = ["ABOVE", "LISTS", "NEGATIVE", "SINGLE", "read_conditions", "read_flag", "read_process"]
 
 NEGATIVE = frozenset({"notEqual", "notIn", "notPrefix", "notSuffix", "notContains", "notGlob"})
 SINGLE = frozenset({"equal", "notEqual"})
 LISTS = frozenset({"in", "notIn"})
 _BITS = frozenset({Kind.CAPABILITY, Kind.FLAGS})
+ABOVE = frozenset({"parent", "ancestors", "notParent", "notAncestors"})
+"""Parts that cannot be asked for their containers."""
 
 
 def read_conditions(
@@ -65,14 +69,44 @@ def read_process(entry: Entry, context: Context) -> Process:
     conditions: tuple[Condition, ...] = ()
     flags: tuple[Flag, ...] = ()
     for part in node:
+        if part.key in WORKLOAD_FIELDS:
+            conditions += _workload(part, entry.key, context)
+            continue
         field = PROCESS_FIELDS.get(part.key)
         if field is None:
-            context.unknown(part, f"field of {entry.key}", PROCESS_FIELDS, SUBJECT_WORDS)
+            known = (*PROCESS_FIELDS, *WORKLOAD_FIELDS)
+            context.unknown(part, f"field of {entry.key}", known, SUBJECT_WORDS)
         elif field.kind is Kind.FLAG:
             flags += read_flag(field, part, context)
         else:
             conditions += read_conditions(field, part, context)
     return Process(conditions, flags)
+
+
+def _workload(entry: Entry, whose: str, context: Context) -> tuple[Condition, ...]:
+    """Read the fields under ``container`` or ``pod``."""
+    if whose in ABOVE:
+        # Labels of what was forked before its container was known would stay unknown.
+        context.add(
+            f"{entry.key} is asked of the process itself: put it under selector, process or notProcess",
+            entry.span,
+        )
+        return ()
+    fields = WORKLOAD_FIELDS[entry.key]
+    node = entry.value
+    if not isinstance(node, Map) or not node.entries:
+        context.add(f"{entry.key} takes {', '.join(fields)}, not {_what(node)}", node.span)
+        return ()
+    conditions: tuple[Condition, ...] = ()
+    for part in node:
+        field = fields.get(part.key)
+        if field is None:
+            context.unknown(part, f"field of {entry.key}", fields, {})
+        elif field is LABELS:
+            conditions += read_labels(part, context)
+        else:
+            conditions += read_conditions(field, part, context)
+    return conditions
 
 
 def _what(node: Node) -> str:

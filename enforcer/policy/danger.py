@@ -227,6 +227,8 @@ def _describes(condition: Condition, actor: Actor) -> bool:
         found = any(isinstance(v, Text) and accepts(v, actor.cgroup) for v in condition.values)
     elif dim is Dim.CAPS:
         found = any(_has_capabilities(v) for v in condition.values)
+    elif dim is Dim.CONTAINER:
+        return False  # these are the host's own, in no container
     else:  # the numbers of users and groups
         found = any(_has_number(v, 0) for v in condition.values)
     return found is not condition.negate

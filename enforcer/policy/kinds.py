@@ -94,6 +94,7 @@ class Dim(enum.IntEnum):
     ARG_ANY = 4
     ARG0 = 5
     FSTYPE = 21
+    CONTAINER = 22
     ADDR = 24
     INODE = 25
     PORT = 26

@@ -59,6 +59,7 @@ PLACEHOLDERS: dict[str, str] = {
     "fs_type": "Type of the file system.",
     "container_id": "Container id.",
     "container_name": "Container name.",
+    "image": "Image of the container.",
     "pod_name": "Pod name.",
     "pod_namespace": "Namespace of the pod.",
 }

@@ -25,6 +25,7 @@ from enforcer.policy.vocabulary import (
     Kind,
     LiftSpec,
 )
+from enforcer.policy.workloads import WORKLOAD_FIELDS
 
 __all__ = ["BEGIN", "END", "renew", "tables"]
 
@@ -72,6 +73,14 @@ def _lines() -> Iterator[str]:
         yield from _event(event)
     yield from _section("Fields of the object", _fields(FIELDS.values()))
     yield from _section("Fields of a process", _fields(PROCESS_FIELDS.values()))
+    for group, fields in WORKLOAD_FIELDS.items():
+        yield from _section(
+            f"Fields of `{group}`",
+            _table(
+                ("field", "is"),
+                ((f"`{f.name.partition('.')[2]}`", f.doc) for f in fields.values()),
+            ),
+        )
     yield from _section(
         "Operators",
         _table(

@@ -16,12 +16,13 @@ from enforcer.policy.actions import ACTIONS_KEYS
 from enforcer.policy.arguments import ARGUMENT_OPERATORS, MAX_INDEX, TYPES
 from enforcer.policy.build import API_VERSIONS, MODES
 from enforcer.policy.calls import NUMBER_OPERATORS
-from enforcer.policy.conditions import LISTS, SINGLE
+from enforcer.policy.conditions import ABOVE, LISTS, SINGLE
 from enforcer.policy.matching import SUBJECT_PARTS
 from enforcer.policy.message import MAX_LENGTH
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES, ERRNOS, SIGNALS
 from enforcer.policy.rules import MAX_TAGS, ON_ERROR, SEVERITIES
+from enforcer.policy.selectors import EXPRESSION_OPERATORS
 from enforcer.policy.syscall_table import CLASSES, SYSCALLS
 from enforcer.policy.vocabulary import (
     EVENTS,
@@ -32,6 +33,7 @@ from enforcer.policy.vocabulary import (
     FieldSpec,
     Kind,
 )
+from enforcer.policy.workloads import LABELS, WORKLOAD_FIELDS
 
 __all__ = ["schema"]
 
@@ -65,7 +67,9 @@ def schema() -> Schema:
             "spec": _spec(),
             "rule": _rule(),
             "match": _match(),
-            "process": _object({f.name: _field(f) for f in PROCESS_FIELDS.values()}, minimum=1),
+            "process": _process(within=True),
+            "relative": _process(within=False),
+            **_workloads(),
             "arguments": _arguments(),
             "action": _action(),
             "errno": {"anyOf": [{"enum": list(ERRNOS)}, {"type": "integer"}]},
@@ -76,6 +80,38 @@ def schema() -> Schema:
             "syscall": _syscall(),
         },
     }
+
+
+def _process(*, within: bool) -> Schema:
+    """Return the schema of a process; *within*: it may be asked for its container and pod."""
+    groups = {group: {"$ref": f"#/$defs/{group}"} for group in WORKLOAD_FIELDS if within}
+    return _object({**{f.name: _field(f) for f in PROCESS_FIELDS.values()}, **groups}, minimum=1)
+
+
+def _workloads() -> Schema:
+    label = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+    expression = _object(
+        {
+            "key": {"type": "string"},
+            "operator": {"enum": list(EXPRESSION_OPERATORS)},
+            "values": {"type": "array", "items": _SCALAR},
+        },
+        required=("key", "operator"),
+    )
+    keys: Schema = {"matchLabels": label, "matchExpressions": _list(expression)}
+    labels: Schema = {"anyOf": [_object(keys, minimum=1), {**label, "minProperties": 1}]}
+    out: Schema = {}
+    for group, fields in WORKLOAD_FIELDS.items():
+        out[group] = _object(
+            {
+                f.name.partition(".")[2]: {"description": f.doc, **labels}
+                if f == LABELS
+                else _field(f)
+                for f in fields.values()
+            },
+            minimum=1,
+        )
+    return out
 
 
 def _object(properties: Schema, *, required: tuple[str, ...] = (), minimum: int = 0) -> Schema:
@@ -193,7 +229,10 @@ def _match() -> Schema:
         {
             **fields,
             "args": {"$ref": "#/$defs/arguments"},
-            **{key: {"$ref": "#/$defs/process"} for key in SUBJECT_PARTS},
+            **{
+                key: {"$ref": f"#/$defs/{'relative' if key in ABOVE else 'process'}"}
+                for key in SUBJECT_PARTS
+            },
         }
     )
 

@@ -27,8 +27,10 @@ from enforcer.policy.model import (
 )
 from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.patterns import quote
+from enforcer.policy.selectors import spell_labels
 from enforcer.policy.syscall_table import ArgKind
 from enforcer.policy.vocabulary import FieldSpec, Kind
+from enforcer.policy.workloads import LABELS
 
 __all__ = ["spell_argument", "spell_fields", "spell_passed", "spell_process"]
 
@@ -51,7 +53,22 @@ def spell_process(process: Process) -> dict[str, Any]:
     fields, rest = spell_fields(process.conditions, process.flags)
     if rest:
         raise _unspeakable(rest[0])
-    return fields
+    return _grouped(fields, process)
+
+
+def _grouped(fields: dict[str, Any], process: Process) -> dict[str, Any]:
+    """Put ``pod.name`` and its like under ``pod``."""
+    written: dict[str, Any] = {}
+    for name, value in fields.items():
+        group, _, word = name.partition(".")
+        if not word:
+            written[name] = value
+            continue
+        written.setdefault(group, {})[word] = value
+    labels = [c for c in process.conditions if c.field == LABELS]
+    if labels:
+        written.setdefault("pod", {})["labels"] = spell_labels(labels)
+    return written
 
 
 def spell_fields(
@@ -65,7 +82,8 @@ def spell_fields(
     """
     by_field: dict[str, list[Condition]] = {}
     for condition in conditions:
-        by_field.setdefault(condition.field.name, []).append(condition)
+        if condition.field != LABELS:
+            by_field.setdefault(condition.field.name, []).append(condition)
     written: dict[str, Any] = {}
     rest: list[Condition] = []
     for name, several in by_field.items():

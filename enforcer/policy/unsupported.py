@@ -21,7 +21,10 @@ __all__ = [
 _BY_MEANING = (
     "use an event by meaning, as exec or file, or syscall with a system call that one covers"
 )
-_PODS = "select processes by unit, cgroup, binary or user"
+_PODS = (
+    "write container: {id, name, image, runtime} or pod: {name, namespace, labels}, or select by unit, "
+    "cgroup, binary or user"
+)
 _CORRELATION = "rules cannot refer to each other yet"
 
 EVENT_WORDS = {
@@ -44,13 +47,11 @@ RULE_WORDS = {
 SUBJECT_WORDS = {
     **dict.fromkeys(
         (
-            "pod",
             "pods",
             "podName",
             "podSelector",
             "podNamespace",
             "namespaceSelector",
-            "container",
             "containers",
             "containerName",
             "containerSelector",
@@ -78,7 +79,7 @@ SPEC_WORDS = {
     "rateLimit": RULE_WORDS["rateLimit"],
 }
 METADATA_WORDS = {
-    "namespace": "policies apply to the host; restrict them with spec.selector",
+    "namespace": "policies apply to the host; restrict them with spec.selector: {pod: {namespace: …}}",
     "annotations": "use labels or description",
 }
 OPERATION_WORDS = {
@@ -95,8 +96,8 @@ OPERATION_WORDS = {
 }
 KINDS = {
     "KubeArmorClusterPolicy": (
-        "it selects namespaces of a cluster, and pods are not known yet: write what is meant for the "
-        "whole host as kind KubeArmorHostPolicy"
+        "it selects namespaces of a cluster: write what is meant as kind EnforcerPolicy, with "
+        "selector: {pod: {namespace: …}}"
     ),
     "KubeArmorNetworkPolicy": (
         "it filters packets, not processes: leave that to a firewall, or write rules on network "

@@ -28,6 +28,7 @@ MAX_XATTR = 255
 MAX_SOURCE = 255
 MAX_FSTYPE = 31
 MAX_ARGUMENT = 4096
+MAX_WORKLOAD = 512
 
 _FORMS = {
     "binary": TextForm("the path", MAX_BINARY, is_path=True),
@@ -38,6 +39,12 @@ _FORMS = {
     "target": TextForm("the path", MAX_BINARY, is_path=True),
     "fsType": TextForm("the type", MAX_FSTYPE),
     "args": TextForm("the argument", MAX_ARGUMENT),
+    "container.id": TextForm("the id", MAX_WORKLOAD),
+    "container.name": TextForm("the name", MAX_WORKLOAD),
+    "container.image": TextForm("the image", MAX_WORKLOAD),
+    "container.runtime": TextForm("the runtime", MAX_WORKLOAD),
+    "pod.name": TextForm("the name", MAX_WORKLOAD),
+    "pod.namespace": TextForm("the namespace", MAX_WORKLOAD),
 }
 _PATH_FORM = TextForm("the path", MAX_PATH, is_path=True)
 

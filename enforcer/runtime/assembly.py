@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from enforcer.events.enrich import Origins
+    from enforcer.identity.workloads import Workloads
     from enforcer.runtime.daemon import Daemon
     from enforcer.sinks.base import Sink
 
@@ -30,6 +31,7 @@ def pipeline_for(
     report: Callable[[str], None],
     *,
     redact: Sequence[str] = (),
+    workloads: Workloads | None = None,
 ) -> Pipeline:
     """
     Make the way from the session of *daemon* to *sinks*.
@@ -40,11 +42,13 @@ def pipeline_for(
         sinks: where records go.
         report: gets sentences on failures.
         redact: patterns of arguments to hide from everybody.
+        workloads: which containers and pods there are; default: those of this host.
     """
+    resolver = Resolver() if workloads is None else Resolver(workloads=workloads)
     return Pipeline(
         session=daemon.session,
         decoder=Decoder(Layout(*abi.decoder("enf_event"))),
-        enricher=Enricher(origins, Resolver()),
+        enricher=Enricher(origins, resolver),
         fanout=Fanout.to(sinks, report, daemon.reactor),
         audience=daemon,
         redactor=Redactor.of(redact),

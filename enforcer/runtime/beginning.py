@@ -14,6 +14,7 @@ import attrs
 
 from enforcer.errors import EnforcerError, KernelError
 from enforcer.events.enrich import Origins
+from enforcer.identity.workloads import Workloads
 from enforcer.kernel import entries, host
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.leftover import Leftover
@@ -87,6 +88,7 @@ def begin(
     confirm_within: float | None = None,
     protect: bool = False,
     reactor: Reactor | None = None,
+    workloads: Workloads | None = None,
 ) -> Begun:
     """
     Put the policies of *sources* in force.
@@ -98,10 +100,12 @@ def begin(
         confirm_within: seconds after which what was in force before, if anything, counts again.
         protect: keep other processes from it.
         reactor: the loop that will run.
+        workloads: which containers and pods there are; default: those of this host.
 
     Raises:
         EnforcerError: it cannot be; what a lost daemon left stays in force.
     """
+    workloads = workloads if workloads is not None else Workloads()
     before = _look_back(store, report)
     made = make_apart(
         Order(
@@ -111,6 +115,7 @@ def begin(
             previous=before.state.labels if before.state is not None else None,
             may_drop=True,
             late=entries.problem(),
+            workloads=workloads.look(),
         )
     )
     if made.dropped is not None:
@@ -139,7 +144,14 @@ def begin(
             origins=origins,
         ),
         now=made.now,
+        workloads=workloads,
     )
+    if made.now.workloads is not None and not workloads.has_tree:
+        report(
+            "cgroups are not in one tree (version 2), so no container can be told from the host: rules on "
+            "containers and pods meet nobody"
+        )
+    enforcement.follow_containers()
     reported = _take_over(enforcement, before, store)
     if confirm_within is not None:
         enforcement.wait_to_confirm(confirm_within, session.expires_ns, returning)

@@ -12,6 +12,8 @@ from enforcer.policy import numbers
 from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.nodes import Map, Scalar, describe
 from enforcer.policy.vocabulary import PROCESS_FIELDS, Kind, SubjectFlag
+from enforcer.policy.workloads import WORKLOAD_FIELDS, Workload
+from enforcer.runtime.caseworkload import read_facts
 from enforcer.runtime.testcases import Actor
 
 if TYPE_CHECKING:
@@ -40,7 +42,8 @@ def read_actor(
     """
     unknown = _unknown(deed.get("unknown"), context)
     entry = parts["as"]
-    now = _identity(entry.value, "as", context) if entry else _identity(None, "as", context)
+    places: list[Workload] = []
+    now = _identity(entry.value if entry else None, "as", context, places)
     if "binary" in unknown:
         now = _nameless(now)
     parent = parts["parent"]
@@ -51,8 +54,9 @@ def read_actor(
                     above.span)  # fmt: skip
     actor = Actor(
         now=now,
-        parent=_identity(parent.value, "parent", context) if parent else None,
-        ancestors=tuple(_identity(item, "an ancestor", context) for item in above or ()),
+        parent=_identity(parent.value, "parent", context, places) if parent else None,
+        ancestors=tuple(_identity(item, "an ancestor", context, places) for item in above or ()),
+        workloads=tuple(places),
     )
     return actor, unknown - {"binary"}
 
@@ -69,20 +73,28 @@ def _nameless(who: Identity) -> Identity:
     return attrs.evolve(who, exe=None, flags=who.flags | SubjectFlag.EXE_UNKNOWN)
 
 
-def _identity(node: Node | None, what: str, context: Context) -> Identity:
+def _identity(node: Node | None, what: str, context: Context, places: list[Workload]) -> Identity:
     given = context.map(node, what) if node is not None else None
     values: dict[str, Any] = {}
     flags = 0
+    groups = [entry for entry in given or () if entry.key in WORKLOAD_FIELDS]
     for entry in given or ():
+        if entry in groups:
+            continue
         field = PROCESS_FIELDS.get(entry.key)
         if field is None:
-            context.unknown(entry, f"field of {what}", PROCESS_FIELDS, {})
+            known = (*PROCESS_FIELDS, *WORKLOAD_FIELDS)
+            context.unknown(entry, f"field of {what}", known, {})
         elif field.kind is Kind.FLAG:
             if context.boolean(entry.value, entry.key):
                 flags |= field.flag or 0
         else:
             with context.problems.catching():
                 values[entry.key] = _READERS[entry.key](entry, context)
+    if groups:
+        span = groups[0].span
+        values.setdefault("cgroup", f"/kubepods/{span.line}.{span.column}".encode())
+        places.append(Workload(values["cgroup"] or b"/", read_facts(groups, context)))
     return _made({key: value for key, value in values.items() if value is not None}, flags)
 
 

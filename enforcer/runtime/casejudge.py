@@ -102,7 +102,9 @@ class Table:
             PolicyErrors, PolicyError, LimitError: what is wrong with them.
         """
         loaded = load_policies(policies, cases.resolver)
-        compiled = compile_policies(loaded, host=LinkedHost(links=cases.links))
+        workloads = tuple(w for case in cases.cases for w in case.actor.workloads)
+        host = LinkedHost(links=cases.links, workloads=workloads)
+        compiled = compile_policies(loaded, host=host)
         verify(compiled.image)
         return cls(compiled, Core(compiled.image))
 

@@ -15,11 +15,13 @@ import attrs
 
 from enforcer.compiler import RowKind
 from enforcer.errors import ControlError, EnforcerError, KernelError
+from enforcer.identity.workloads import Workloads
 from enforcer.kernel import entries
 from enforcer.kernel.image_map import PlainImage, is_same, restamp
 from enforcer.policy.model import Mode, PolicySet
 from enforcer.runtime.commit import Proposal, put_in_force
 from enforcer.runtime.difference import describe
+from enforcer.runtime.following import Following
 from enforcer.runtime.inforce import InForce, Pending
 from enforcer.runtime.ledger import Counts
 from enforcer.runtime.making import Made, Order, make_apart
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from enforcer.kernel.pins import PinStore
+    from enforcer.policy.workloads import Workload
     from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.reactor import Reactor
     from enforcer.runtime.report import PolicyFacts
@@ -57,6 +60,7 @@ class Enforcement:
         on_change: called when records may wait in another place.
         on_idle: called now and then while a change is made.
         on_end: called when nothing is in force any more, nobody having confirmed it.
+        workloads: which containers and pods there are.
     """
 
     sources: Sources
@@ -69,6 +73,7 @@ class Enforcement:
     on_change: Callable[[], None] = lambda: None
     on_end: Callable[[], None] = lambda: None
     on_idle: Callable[[], None] = lambda: None
+    workloads: Workloads = attrs.field(factory=Workloads)
     _watch: PolicyWatch | None = None
     _watch_confirm_within: float | None = None
     _is_dirty: bool = False
@@ -184,6 +189,22 @@ class Enforcement:
         self._watch, self._watch_confirm_within = watch, confirm_within
         self.reactor.every(_LOOK, self._look)
 
+    def follow_containers(self) -> None:
+        """From now on, keep what is asked of containers and pods true of those that there are."""
+        Following(
+            self.workloads,
+            self.reactor,
+            self.report,
+            told=lambda: self.now.workloads,
+            renew=self._renew,
+            is_settled=lambda: self.pending is None,
+        ).begin()
+
+    def _renew(self, found: tuple[Workload, ...]) -> None:
+        self._change(self.now.overlay, self.now.files, None, found)
+        if self.now.workloads is not None:
+            self.now = attrs.evolve(self.now, workloads=found)  # also if the sets are the same
+
     def _look(self) -> None:
         if self._watch is None:
             return
@@ -219,7 +240,11 @@ class Enforcement:
         return self._change(overlay, self.now.files, confirm_within)
 
     def _change(
-        self, overlay: Overlay, files: Packed[PolicySet] | None, confirm_within: float | None
+        self,
+        overlay: Overlay,
+        files: Packed[PolicySet] | None,
+        confirm_within: float | None,
+        workloads: tuple[Workload, ...] | None = None,
     ) -> dict[str, Any]:
         began, old = time.monotonic(), self.now
         made = make_apart(
@@ -233,6 +258,7 @@ class Enforcement:
                 since=old.digests,
                 late=entries.problem(),
                 seed=self.sessions.current.seed,
+                workloads=self.workloads.look() if workloads is None else workloads,
             ),
             self.on_idle,
         )
@@ -345,6 +371,9 @@ class Enforcement:
             "pending": None
             if pending is None
             else {"confirmWithin": pending.seconds, "left": round(max(0.0, pending.left), 1)},
+            "unknownContainers": list(self.workloads.unknown)
+            if self.now.workloads is not None
+            else [],
             "protected": self.sessions.current.is_protected,
             "pinned": None if self.store is None else str(self.store.base),
             "runtimeChanges": list(self.now.overlay.describe()),

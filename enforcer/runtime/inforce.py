@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from enforcer.compiler import LabelNumbers
     from enforcer.events.types import Origin
     from enforcer.policy.model import PolicySet
+    from enforcer.policy.workloads import Workload
     from enforcer.runtime.difference import Digests
     from enforcer.runtime.ledger import Ledger
     from enforcer.runtime.overlay import Overlay
@@ -39,6 +40,7 @@ class InForce:
         files: what the policy files said.
         overlay: what was changed at run time.
         facts: every policy, those that are out of force included.
+        workloads: the containers and pods that its image was made for; None: it asks for none.
     """
 
     generation: int
@@ -50,10 +52,16 @@ class InForce:
     files: Packed[PolicySet]
     overlay: Overlay
     facts: tuple[PolicyFacts, ...]
+    workloads: tuple[Workload, ...] | None = attrs.field(default=None, repr=False)
 
     @classmethod
     def of(
-        cls, prepared: Prepared, files: Packed[PolicySet], overlay: Overlay, everything: PolicySet
+        cls,
+        prepared: Prepared,
+        files: Packed[PolicySet],
+        overlay: Overlay,
+        everything: PolicySet,
+        workloads: tuple[Workload, ...] = (),
     ) -> InForce:
         """Remember what *prepared* was made of; *everything* includes what is disabled."""
         return cls(
@@ -66,6 +74,7 @@ class InForce:
             files=files,
             overlay=overlay,
             facts=facts_of(everything, overlay),
+            workloads=workloads if prepared.image.needs.containers else None,
         )
 
     def wanted(self) -> PolicySet:

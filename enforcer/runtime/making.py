@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from enforcer.compiler import LabelNumbers
     from enforcer.policy.model import PolicySet
+    from enforcer.policy.workloads import Workload
     from enforcer.runtime.difference import Digests
     from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.prepare import Sources
@@ -55,6 +56,7 @@ class Order:
         may_drop: leave out what was added at run time rather than fail because of it.
         late: why this kernel cannot refuse system calls at their entry; None: it can.
         seed: of the string hash of the image in force, so that the same policies make the same image.
+        workloads: containers and pods that are known.
     """
 
     sources: Sources
@@ -67,6 +69,7 @@ class Order:
     may_drop: bool = False
     late: str | None = None
     seed: int | None = attrs.field(default=None, repr=False)
+    workloads: tuple[Workload, ...] = attrs.field(default=(), repr=False)
 
 
 @attrs.frozen
@@ -105,11 +108,12 @@ def make(order: Order) -> Made:
         keep=order.keep.wanted() if order.keep is not None else None,
         late=order.late,
         seed=order.seed,
+        workloads=order.workloads,
     )
     packed = order.files if order.files is not None else Packed.of(files)
     since = order.since.unpack() if order.since is not None else prepared.digests
     return Made(
-        now=InForce.of(prepared, packed, overlay, everything),
+        now=InForce.of(prepared, packed, overlay, everything, order.workloads),
         data=prepared.data,
         warnings=prepared.warnings,
         change=difference(since, prepared.digests),

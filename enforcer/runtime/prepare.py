@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
-from enforcer.compiler import LabelNumbers, compile_policies
+from enforcer.compiler import LabelNumbers, LocalHost, compile_policies
 from enforcer.events.types import Origin
 from enforcer.policy.degrade import degrade
 from enforcer.policy.lint import Severity, lint
@@ -18,10 +18,12 @@ from enforcer.policy.store import load_policies
 from enforcer.runtime.difference import Digests, digest_policies
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from enforcer.compiler import CompiledImage
     from enforcer.policy.store import Trust
+    from enforcer.policy.workloads import Workload
 
 __all__ = ["Packed", "Prepared", "Sources", "prepare"]
 
@@ -119,6 +121,7 @@ def prepare(
     is_thorough: bool = False,
     late: str | None = None,
     seed: int | None = None,
+    workloads: Sequence[Workload] = (),
 ) -> Prepared:
     """
     Check and compile *policies*.
@@ -131,6 +134,7 @@ def prepare(
         is_thorough: run the checks that take time, too.
         late: why this kernel cannot refuse system calls at their entry; None: it can.
         seed: of the string hash; default random.
+        workloads: containers and pods that are known.
 
     Raises:
         LimitError, PolicyError: what is too large or has no meaning in the kernel.
@@ -138,7 +142,12 @@ def prepare(
     if late is not None:
         policies = degrade(policies, late)
     image = compile_policies(
-        policies, generation=generation, seed=seed, previous=previous, keep=keep
+        policies,
+        host=LocalHost.read(workloads=workloads),
+        generation=generation,
+        seed=seed,
+        previous=previous,
+        keep=keep,
     )
     issues = lint(policies, dangers_only=not is_thorough)
     return Prepared(

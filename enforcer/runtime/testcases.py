@@ -14,17 +14,23 @@ if TYPE_CHECKING:
 
     from enforcer.policy.model import Span
     from enforcer.policy.names import Resolver
+    from enforcer.policy.workloads import Workload
 
 __all__ = ["Actor", "Case", "CaseFile", "Expected", "ExpectedAudit"]
 
 
 @attrs.frozen(kw_only=True)
 class Actor:
-    """Who acts, with the parent and the ancestors above it, the oldest first."""
+    """
+    Who acts, with the parent and the ancestors above it, the oldest first.
+
+    *workloads* are the containers and pods that these are in, as far as the case says what they are.
+    """
 
     now: Identity
     parent: Identity | None = None
     ancestors: tuple[Identity, ...] = ()
+    workloads: tuple[Workload, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

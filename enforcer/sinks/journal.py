@@ -70,6 +70,9 @@ def _match(record: Record) -> Iterator[tuple[str, str]]:
         "ENFORCER_EXE": record.process.exe,
         "ENFORCER_CGROUP": record.cgroup,
         "ENFORCER_CONTAINER_ID": record.container_id,
+        "ENFORCER_CONTAINER_NAME": record.container_name,
+        "ENFORCER_POD_NAME": record.pod_name,
+        "ENFORCER_POD_NAMESPACE": record.pod_namespace,
     }
     yield from ((name, value) for name, value in optional.items() if value is not None)
 

@@ -28,7 +28,8 @@ KEYS: Final = frozenset(
         *("time", "level", "msg", "pid", "proc_name", "syscall", "parent_pid", "parent_proc_name"),
         *("policy", "rule", "action", "op", "path", "address", "args", "name", "enforced"),
         *("prevented", "errno", "signal", "signal_failed", "on_error", "default", "guard", "exe"),
-        *("uid", "euid", "container_id", "place", "lost_decisions", "lost_activity", "malformed"),
+        *("uid", "euid", "container_id", "container_name", "pod_name", "pod_namespace", "place"),
+        *("lost_decisions", "lost_activity", "malformed"),
         *("dropped", "reason"),
     )
 )
@@ -78,6 +79,12 @@ def _match(record: Record) -> Iterator[tuple[str, str]]:
     yield "euid", str(event.euid)
     if record.container_id is not None:
         yield "container_id", quoted(record.container_id)
+    optional = {
+        "container_name": record.container_name,
+        "pod_name": record.pod_name,
+        "pod_namespace": record.pod_namespace,
+    }
+    yield from ((name, quoted(value)) for name, value in optional.items() if value is not None)
     yield "place", quoted(record.origin.place)
 
 

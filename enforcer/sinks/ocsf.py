@@ -264,6 +264,8 @@ def _known(actor: Actor, record: Record, start_ns: int) -> dict[str, Any]:
 
 def _container(record: Record) -> dict[str, Any]:
     shown = {"uid": record.container_id, "runtime": record.container_runtime}
+    if record.container_name is not None:
+        shown["name"] = record.container_name
     return shown | ({"pod_uuid": record.pod_uid} if record.pod_uid else {})
 
 

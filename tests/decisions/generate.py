@@ -8,11 +8,12 @@ the same time, and Hypothesis still owns the seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import TypeVar
 
-from reference.semantics import UNKNOWN, Access, Actor, Identity, rule_ops
+import attrs
+from reference.semantics import UNKNOWN, Access, Actor, Identity, Unknown, rule_ops
 
 from enforcer.policy.model import (
     Action,
@@ -45,6 +46,7 @@ from enforcer.policy.vocabulary import (
     ObjectFlag,
     Op,
 )
+from enforcer.policy.workloads import CONTAINER, LABELS, WORKLOAD_FIELDS, Workload
 
 T = TypeVar("T")
 
@@ -67,6 +69,36 @@ CGROUPS = [
     b"/system.slice/system-x.slice/cron.service",
     b"/user.slice/user-1000.slice/user@1000.service/app.slice/ssh.service",
 ]
+IDS_OF = [b"0123456789abcdef" * 4, b"f" * 64]
+POD = b"/kubepods.slice/kubepods-pod1.slice"
+CONTAINERS = [
+    b"/system.slice/docker-" + IDS_OF[0] + b".scope",
+    b"/docker/" + IDS_OF[1],
+    POD,
+    POD + b"/cri-containerd-" + IDS_OF[0] + b".scope",
+    POD + b"/crio-" + IDS_OF[1],
+    b"/kubepods/other/" + IDS_OF[0],
+    b"/lxc/a",
+    b"/machine.slice/systemd-nspawn@b.service",
+    b"/x/k:cri-containerd:" + IDS_OF[1],
+]
+NEARLY = [
+    b"/system.slice/docker-" + IDS_OF[0][1:] + b".scope",
+    b"/system.slice/docker-" + IDS_OF[0] + b".scopes",
+    b"/docker/" + IDS_OF[0] + b"0",
+    b"/kubepods.slices/a",
+    b"/libpod-conmon-" + IDS_OF[0] + b".scope",
+]
+ROOTS = [
+    b"/run/containerd/io.containerd.runtime.v2.task/k8s.io/" + IDS_OF[0] + b"/rootfs",
+    b"/run/k3s/containerd/io.containerd.runtime.v2.task/a/b/rootfs",
+    b"/var/lib/docker/overlay2/a/merged",
+    b"/var/lib/docker/rootfs/overlayfs/" + IDS_OF[1],
+    b"/var/lib/containers/storage/overlay/" + IDS_OF[0] + b"/merged",
+    b"/run/containerd/io.containerd.runtime.v2.task/a/rootfs",
+    b"/srv/run/containerd/io.containerd.runtime.v2.task/a/b/rootfs",
+]
+LABELS_OF = [b"a=b", b"a=", b"b=a", b"app=ab", b"a/b=x.sh"]
 OPS_OF = {
     "exec": [Op.EXEC, Op.EXEC_ARGV, Op.EXEC_CREDS, Op.GUARD, Op.MOUNT_GUARD],
     "file": [*EVENTS["file"].everything, Op.GUARD, Op.MOUNT_GUARD, Op.FD_READ, Op.FD_WRITE],
@@ -99,12 +131,58 @@ class Maker:
     def __init__(self, random: Random) -> None:
         self.random = random
         self.pick = random.choice
+        self.world = tuple(self.workloads())
 
     def chance(self, part: float) -> bool:
         return self.random.random() < part
 
     def several(self, make: Callable[[], T], least: int, most: int) -> list[T]:
         return [make() for _ in range(self.random.randint(least, most))]
+
+    # ---- Containers --------------------------------------------------------------------------
+
+    def facts(self, fields: Iterable[FieldSpec]) -> dict[str, tuple[bytes, ...] | None]:
+        """Of each field: that it is not there, that it is not known, or what it is."""
+        found: dict[str, tuple[bytes, ...] | None] = {}
+        for field in fields:
+            if field == LABELS:
+                found[field.name] = tuple(self.several(lambda: self.pick(LABELS_OF), 0, 3))
+            else:
+                found[field.name] = (self.pick(NAMES),)
+            if self.chance(0.2):
+                found[field.name] = None
+            elif self.chance(0.2):
+                del found[field.name]
+        return found
+
+    def workloads(self) -> Iterator[Workload]:
+        """Yield what is known of some containers; those of one pod say the same of it."""
+        pod = self.facts(WORKLOAD_FIELDS["pod"].values())
+        for cgroup in CONTAINERS:
+            if self.chance(0.4):
+                continue
+            if cgroup == POD:
+                own = dict.fromkeys((f.name for f in CONTAINER.values()), None)
+            else:
+                own = self.facts(CONTAINER.values())
+            of_pod = pod if cgroup.startswith(POD) else self.facts(WORKLOAD_FIELDS["pod"].values())
+            yield Workload(cgroup, {**own, **of_pod})
+
+    def workload_condition(self) -> Condition:
+        field = self.pick([f for fields in WORKLOAD_FIELDS.values() for f in fields.values()])
+        values = self.several(lambda: self.workload_text(field), 1, 3)
+        return Condition(field, tuple(values), self.chance(0.25))
+
+    def workload_text(self, field: FieldSpec) -> Text:
+        if field == LABELS:
+            kind = self.pick([TextKind.EXACT, TextKind.EXACT, TextKind.PREFIX, TextKind.GLOB])
+            text = self.pick(LABELS_OF)
+            return Text(kind, text[: text.index(b"=") + 1] if kind is TextKind.PREFIX else text)
+        kind = self.pick(list(TextKind))
+        name = escaped(self.pick(NAMES)) if kind is TextKind.GLOB else self.pick(NAMES)
+        return Text(
+            kind, self.pick([b"*", b"?*", b"a*", b"*b", name]) if kind is TextKind.GLOB else name
+        )
 
     # ---- Texts -------------------------------------------------------------------------------
 
@@ -203,10 +281,24 @@ class Maker:
     def rarely(self, part: float) -> Process:
         return self.process() if self.chance(part) else Process()
 
+    def contained(self, process: Process) -> Process:
+        """Ask of a container, too, now and then, and of an executable as it is named in there."""
+        if self.chance(0.8):
+            return process
+        more = self.several(self.workload_condition, 1, 2)
+        if self.chance(0.5):
+            more.append(self.condition([PROCESS_FIELDS["binary"]]))
+        return attrs.evolve(process, conditions=(*process.conditions, *more))
+
     def subject(self) -> Subject:
         if self.chance(0.5):
             return Subject()
-        return Subject(*(self.rarely(0.3) for _ in range(6)))
+        found = Subject(*(self.rarely(0.3) for _ in range(6)))
+        return attrs.evolve(
+            found,
+            process=self.contained(found.process),
+            not_process=self.contained(found.not_process),
+        )
 
     def action(self) -> Action:
         message = self.pick([None, "seen"])
@@ -247,7 +339,7 @@ class Maker:
                     mode=Mode.AUDIT if self.chance(0.25) else Mode.ENFORCE,
                     rules=tuple(self.several(self.rule, 0, 8)),
                     span=SPAN,
-                    selector=self.rarely(0.15),
+                    selector=self.contained(self.rarely(0.15)),
                     defaults={event: self.action() for event in EVENTS if self.chance(0.1)},
                 )
                 for i in range(self.random.randint(1, 4))
@@ -258,15 +350,27 @@ class Maker:
 
     def identity(self) -> Identity:
         return Identity(
-            exe=self.pick([self.path(), self.path(), self.path(), None, UNKNOWN]),
-            cgroup=UNKNOWN if self.chance(0.1) else self.pick(CGROUPS),
+            exe=self.pick([self.exe(), self.exe(), self.exe(), None, UNKNOWN]),
+            cgroup=self.cgroup(),
             uid=self.pick(IDS),
             euid=self.pick(IDS),
             gid=self.pick(IDS),
             egid=self.pick(IDS),
             caps=self.pick([0, *CAPS, (1 << 41) - 1]),
             flags=self.pick([0, 0, 1, 2, 4, 3]),
+            workloads=self.world,
         )
+
+    def exe(self) -> bytes:
+        path = self.path()
+        return self.pick(ROOTS) + path if self.chance(0.5) and path != b"/" else path
+
+    def cgroup(self) -> bytes | Unknown:
+        if self.chance(0.1):
+            return UNKNOWN
+        if self.chance(0.5):
+            return self.pick(CGROUPS)
+        return self.pick([*CONTAINERS, *CONTAINERS, *NEARLY]) + self.pick([b"", b"", b"/a"])
 
     def actor(self) -> Actor:
         actor = Actor(self.identity(), lineage_unknown=self.chance(0.2))

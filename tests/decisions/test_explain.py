@@ -10,7 +10,7 @@ from random import Random
 from generate import Maker
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.semantics import UNKNOWN, Access, Actor, Identity, first
+from reference.semantics import CONTAINER, UNKNOWN, Access, Actor, Identity, first
 
 from enforcer.compiler import BareHost
 from enforcer.explain.changes import changes
@@ -20,6 +20,7 @@ from enforcer.explain.truth import Gap
 from enforcer.policy.model import Policy, Verb
 from enforcer.policy.store import load_text
 from enforcer.policy.vocabulary import Op
+from enforcer.policy.workloads import WORKLOAD_FIELDS
 
 
 def known(value):
@@ -36,7 +37,32 @@ def who(identity: Identity) -> Who:
         egid=identity.egid,
         caps=identity.caps,
         flags=identity.flags,
+        workload=workload(identity),
     )
+
+
+def workload(identity: Identity) -> dict[str, tuple[bytes, ...] | Gap] | Gap:
+    """Say of each field what the first workload has that knows: that it has none, or a value."""
+    if identity.cgroup is UNKNOWN:
+        return Gap.UNKNOWN
+    if not CONTAINER.search(identity.cgroup):
+        return {}
+    path = identity.cgroup + b"/"
+    above = [w for w in identity.workloads if path.startswith(w.cgroup + b"/")]
+    found: dict[str, tuple[bytes, ...] | Gap] = {}
+    for fields in WORKLOAD_FIELDS.values():
+        for field in fields.values():
+            said = [
+                w.facts.get(field.name, ())
+                for w in above
+                if w.facts.get(field.name, ()) is not None
+            ]
+            has = [w for w in above if w.facts.get(field.name) is not None]
+            if has:
+                found[field.name] = has[0].facts[field.name] or ()
+            elif not said:
+                found[field.name] = Gap.UNKNOWN
+    return found
 
 
 def facts(op: Op, actor: Actor, access: Access) -> Facts:

@@ -26,7 +26,9 @@ def test_compiled_builds_agree_with_the_reference(builds, seed) -> None:
     """400 random policy sets with 20,000 random operations get one answer from every build."""
     make = Maker(Random(seed))
     policies = make.policies()
-    compiled = checked(compile_policies(policies, host=BareHost(), generation=GENERATION))
+    compiled = checked(
+        compile_policies(policies, host=BareHost(workloads=make.world), generation=GENERATION)
+    )
 
     for _ in range(ACTORS):
         actor = make.actor()

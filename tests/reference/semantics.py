@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import re
 
 import attrs
 
@@ -34,6 +35,7 @@ from enforcer.policy.model import (
     Verb,
 )
 from enforcer.policy.vocabulary import EVENTS, Dim, Kind, ObjectFlag, Op, SubjectFlag
+from enforcer.policy.workloads import Facts, Workload
 
 
 class Truth(enum.Enum):
@@ -76,7 +78,11 @@ UNKNOWN = Unknown.UNKNOWN
 
 @attrs.frozen
 class Identity:
-    """One process at one moment; *exe* None: it has no executable."""
+    """
+    One process at one moment; *exe* None: it has no executable.
+
+    *workloads*: the containers and pods of its host that are known.
+    """
 
     exe: bytes | Unknown | None = b"/usr/bin/app"
     cgroup: bytes | Unknown = b"/"
@@ -86,6 +92,8 @@ class Identity:
     egid: int = 0
     caps: int = 0
     flags: int = 0
+    workloads: tuple[Workload, ...] = ()
+    other_exe: bytes | None = None
 
 
 @attrs.frozen
@@ -297,8 +305,49 @@ def about_object(condition: Condition, access: Access) -> Truth:
     return compare(condition, access.operands.get(condition.field.dim))
 
 
+HEX = rb"[0-9a-f]{64}"
+NAME = rb"[A-Za-z0-9][^/]*"
+CONTAINER = re.compile(
+    rb"(?:/(?:docker-HEX\.scope|docker/HEX|[^/]*:cri-containerd:HEX|cri-containerd-HEX\.scope"
+    rb"|nerdctl-HEX\.scope|crio-HEX(?:\.scope)?|libpod-HEX(?:\.scope)?|kubepods(?:\.slice)?"
+    rb"|lxc\.payload\.NAME|lxc/NAME|machine\.slice/systemd-nspawn@NAME\.service"
+    rb"|machine\.slice/machine-NAME\.scope))(?=/|$)".replace(b"HEX", HEX).replace(b"NAME", NAME)
+)
+
+
+def about_workload(condition: Condition, who: Identity) -> Truth:
+    """Of a container that is not known, nothing is; outside of containers nothing holds."""
+    if isinstance(who.cgroup, Unknown):
+        return Truth.UNKNOWN
+    if not CONTAINER.search(who.cgroup):
+        return Truth.FALSE
+    found = set()
+    for workload in who.workloads:
+        if f"{who.cgroup.decode()}/".startswith(f"{workload.cgroup.decode()}/"):
+            found.add(of_workload(condition, workload.facts))
+    for known in (Truth.TRUE, Truth.FALSE):
+        if known in found:
+            return known
+    return Truth.UNKNOWN
+
+
+def of_workload(condition: Condition, facts: Facts) -> Truth:
+    if condition.field.name not in facts:
+        return Truth.FALSE
+    known = facts[condition.field.name]
+    if known is None:
+        return Truth.UNKNOWN
+    return truth(any(any_accepts(condition, each) for each in known) != condition.negate)
+
+
 def about_process(condition: Condition, who: Identity) -> Truth:
     assert condition.field.dim is not None
+    if condition.field.dim == Dim.CONTAINER:
+        return about_workload(condition, who)
+    if condition.field.dim == Dim.EXE and who.other_exe is not None:
+        assert isinstance(who.exe, bytes)
+        names = (who.exe, who.other_exe)
+        return truth(any(any_accepts(condition, name) for name in names) != condition.negate)
     operand: dict[Dim, bytes | int | Unknown | None] = {
         Dim.EXE: who.exe,
         Dim.CGROUP: who.cgroup,
@@ -331,6 +380,34 @@ def lineage(wanted: Process, identities: tuple[Identity, ...], actor: Actor) -> 
 
 
 def acts(policy: Policy, subject: Subject, actor: Actor) -> Truth:
+    is_inside = any(
+        condition.field.dim == Dim.CONTAINER
+        for process in (policy.selector, subject.process)
+        for condition in process.conditions
+    )
+    if is_inside:
+        inner = attrs.evolve(
+            actor, now=inside(actor.now), parent=actor.parent and inside(actor.parent)
+        )
+        inner = attrs.evolve(inner, ancestors=tuple(inside(each) for each in actor.ancestors))
+        return acts_as(policy, subject, inner)
+    return acts_as(policy, subject, actor)
+
+
+ROOT = re.compile(
+    rb"/run(?:/k3s)?/containerd/io\.containerd\.runtime\.v2\.task/[^/]+/[^/]+/rootfs(?=/)"
+    rb"|/var/lib/docker/overlay2/[^/]+/merged(?=/)|/var/lib/docker/rootfs/overlayfs/[^/]+(?=/)"
+    rb"|/var/lib/containers/storage/overlay/[^/]+/merged(?=/)"
+)
+
+
+def inside(who: Identity) -> Identity:
+    """Name the executable as the container has it, too."""
+    found = ROOT.match(who.exe) if isinstance(who.exe, bytes) else None
+    return attrs.evolve(who, other_exe=who.exe[found.end() :] if found else None)
+
+
+def acts_as(policy: Policy, subject: Subject, actor: Actor) -> Truth:
     parents = (actor.parent,) if actor.parent else ()
 
     def holds(wanted: Process, found: Truth, *, negate: bool = False) -> Truth:

@@ -39,6 +39,8 @@ spec:
     - {name: caps, process: capability, match: {capability: sys_module}, action: kill}
     - {name: maps, kernel: bpf, match: {command: [prog_load]}, action: deny}
     - {name: mods, kernel: module, match: {path: {notEqual: /lib/modules/**}}, action: log}
+    - {name: pods, file: read, match: {path: /p, process: {pod: {namespace: prod}}, notProcess: {pod: {labels: {free: "*"}}}}, action: deny}
+    - {name: names, file: read, match: {path: /c, process: {container: {name: web-*}}}, action: kill}
     - {name: root, file: read, match: {path: /x, process: {capabilities: CAP_SYS_ADMIN}}, action: log}
 ---
 apiVersion: enforcer/v1
@@ -108,6 +110,15 @@ GOOD = [
     "{do: file.read, path: /x, as: {uid: 0, capabilities: none}, expect: nothing}",
     "{do: file.read, path: /x, as: {uid: 7, capabilities: [CAP_SYS_ADMIN]}, expect: log}",
     "{do: file.read, path: /etc/web/a, as: {uid: 33}, unknown: [binary], expect: deny, by: web/others, onError: false}",
+    "{do: file.read, path: /p, as: {pod: {namespace: prod}}, expect: deny, by: web/pods, onError: false}",
+    "{do: file.read, path: /p, as: {pod: {namespace: dev}}, expect: nothing}",
+    "{do: file.read, path: /p, as: {pod: {namespace: prod, labels: {free: x}}}, expect: nothing}",
+    "{do: file.read, path: /p, as: {container: {name: x}}, expect: nothing}",
+    "{do: file.read, path: /p, as: {cgroup: /kubepods/x}, expect: deny, onError: true}",
+    "{do: file.read, path: /p, expect: nothing}",
+    "{do: file.read, path: /c, as: {container: {name: web-1}}, expect: kill}",
+    "{do: file.read, path: /c, as: {pod: {}, container: {name: web-1}, uid: 5}, expect: kill}",
+    "{do: file.read, path: /c, as: {pod: {name: web-1}}, expect: nothing}",
 ]  # fmt: skip
 
 

@@ -100,7 +100,12 @@ def test_container_is_recorded():
     found = record(identity=identity, origin=origin)
 
     assert found.message == f"in {'ab' * 32}"
-    assert as_document(found)["container"] == {"runtime": "docker", "id": "ab" * 32}
+    assert as_document(found)["container"] == {
+        "runtime": "docker",
+        "id": "ab" * 32,
+        "name": None,
+        "image": None,
+    }
 
 
 def test_document_of_a_denial():

@@ -386,3 +386,27 @@ def test_facts_of_a_socket():
     }
     assert 0x20010DB8 << 96 == found.operands[Dim.ADDR]
     assert frozenset({Op.CONNECT}) == found.ops
+
+
+PODS = VAULT.replace(
+    "  rules:", "  selector: {pod: {namespace: prod, labels: {app: web}}}\n  rules:", 1
+)
+
+
+def test_the_pod_is_compared_as_far_as_the_record_names_it():
+    """Its labels are not in records; on the host there is none."""
+    document = as_document(read())
+    document["container"] |= {"id": "ab" * 32, "runtime": "containerd", "name": "main"}
+    document["pod"] = {"name": "web-1", "namespace": "prod", "uid": "x"}
+    policies = load_text(PODS, "vault.yaml")
+
+    inside = [text for text, _ in lines(explain(document, policies, Host()))]
+    outside = [text for text, _ in lines(explain(as_document(read()), policies, Host()))]
+
+    assert any("selector.pod.namespace: prod is prod" in line for line in inside)
+    assert any(
+        "selector.pod.labels: asked for app=web, there is something that the record does not say"
+        in line
+        for line in inside
+    )
+    assert any("selector.pod.namespace: asked for prod, there is none" in line for line in outside)

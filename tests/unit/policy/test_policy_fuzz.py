@@ -149,6 +149,15 @@ _WORDS = st.sampled_from(
         "selector",
         "memory",
         "pod",
+        "container",
+        "name",
+        "namespace",
+        "labels",
+        "matchLabels",
+        "matchExpressions",
+        "key",
+        "operator",
+        "values",
         "within",
     ]
 )

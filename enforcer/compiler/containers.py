@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""
+Workloads to sets of cgroups, and the forms by which a cgroup is known to be a container's.
+
+Owns which way a condition falls for a container that is not known: by its form it is one, no set has
+it, so the condition is unknown there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild, merge
+from enforcer.policy.model import Condition
+from enforcer.policy.workloads import Workload, holds
+
+__all__ = ["CONTAINER_FORMS", "inside", "within"]
+
+_HEX: Final = (frozenset(b"0123456789abcdef"),) * 64
+_NAME: Final[tuple[Token, ...]] = (
+    frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"),
+    Wild.RUN,
+)
+
+# As identity.container has them, and all below the pods of a kubelet; what of the latter has a form
+# that is not known stays unknown for good, which is the strict way.
+_HEADS: Final[tuple[tuple[Token, ...], ...]] = (
+    (b"/docker-", *_HEX, b".scope"),
+    (b"/docker/", *_HEX),
+    (b"/cri-containerd-", *_HEX, b".scope"),
+    (Wild.RUN, b":cri-containerd:", *_HEX),
+    (b"/nerdctl-", *_HEX, b".scope"),
+    (b"/crio-", *_HEX),
+    (b"/crio-", *_HEX, b".scope"),
+    (b"/libpod-", *_HEX),
+    (b"/libpod-", *_HEX, b".scope"),
+    (b"/kubepods",),
+    (b"/kubepods.slice",),
+    (b"/lxc.payload.", *_NAME),
+    (b"/lxc/", *_NAME),
+    (b"/machine.slice/systemd-nspawn@", *_NAME, b".service"),
+    (b"/machine.slice/machine-", *_NAME, b".scope"),
+)
+
+CONTAINER_FORMS: Final[frozenset[Form]] = frozenset(
+    form
+    for head in _HEADS
+    for form in (Glob((Wild.DEEP, *head)), Glob((Wild.DEEP, *head, b"/", Wild.DEEP)))
+)
+"""Paths of cgroups that are those of containers, or below."""
+
+
+_STORAGE: Final[tuple[Token, ...]] = (b"/storage/overlay/", Wild.ONE, Wild.RUN, b"/merged")
+_TASK: Final[tuple[Token, ...]] = (
+    b"/containerd/io.containerd.runtime.v2.task/",
+    *(Wild.ONE, Wild.RUN, b"/", Wild.ONE, Wild.RUN, b"/rootfs"),
+)
+_ROOTS: Final[tuple[tuple[Token, ...], ...]] = (
+    (b"/run", *_TASK),
+    (b"/run/k3s", *_TASK),
+    (b"/var/lib/docker/overlay2/", Wild.ONE, Wild.RUN, b"/merged"),
+    (b"/var/lib/docker/rootfs/overlayfs/", Wild.ONE, Wild.RUN),
+    (b"/var/lib/containers", *_STORAGE),
+)
+"""Where runtimes mount the file systems of containers. Only root can put anything else there."""
+
+
+def inside(forms: tuple[Form, ...]) -> tuple[Form, ...]:
+    """
+    Return *forms* and the names that the host has for what containers see under them.
+
+    By a list of places, not by a view of the acting process, which could be one that it made up.
+    """
+    return (
+        *forms,
+        *(
+            Glob(merge((*root, *tokens)))
+            for form in forms
+            if (tokens := _tokens(form))[0] is not Wild.DEEP
+            for root in _ROOTS
+        ),
+    )
+
+
+def _tokens(form: Form) -> tuple[Token, ...]:
+    match form:
+        case Exact(value):
+            return (value,)
+        case Below(value):
+            return (value.rstrip(b"/") + b"/", Wild.BYTE, Wild.DEEP)
+    return form.tokens
+
+
+def within(
+    condition: Condition, workloads: Iterable[Workload]
+) -> tuple[frozenset[Form], frozenset[Form]]:
+    """Return the cgroups where *condition* holds, and those where it is known whether it does."""
+    true: set[Form] = set()
+    known: set[Form] = set()
+    for workload in workloads:
+        truth = holds(condition, workload.facts)
+        if truth is None:
+            continue
+        forms = (Exact(workload.cgroup), Below(workload.cgroup))
+        known.update(forms)
+        if truth:
+            true.update(forms)
+    return frozenset(true), frozenset(known)

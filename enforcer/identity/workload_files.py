@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+"""
+What container runtimes and kubelets leave in files, read with care.
+
+The files are root's, but much of what is in them others have chosen: images their labels, users the
+names of pods. Sizes are bounded, and what is not of the form that it must have is not known.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = [
+    "Bundle",
+    "PodFacts",
+    "docker",
+    "oci",
+    "pods_of_logs",
+    "pods_of_objects",
+    "read_json",
+    "stored",
+]
+
+_MAX_FILE: Final = 8 << 20
+_MAX_LABELS: Final = 256
+_MAX_PODS: Final = 4096
+_TEXT: Final = re.compile(r"[!-~]{1,512}")
+_POD_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+_UID: Final = re.compile(r"[0-9a-f-]{32,36}")
+_LABEL_KEY: Final = re.compile(r"[A-Za-z0-9./_-]{1,317}")
+_LABEL_VALUE: Final = re.compile(r"[A-Za-z0-9._-]{0,63}")
+
+_CRI: Final = "io.kubernetes.cri"
+_CRIO: Final = "io.kubernetes.cri-o"
+_KUBELET: Final = "io.kubernetes"
+
+
+@attrs.frozen
+class PodFacts:
+    """A pod; None is not known. *labels*: by name, those of Kubernetes itself left out."""
+
+    name: str | None = None
+    namespace: str | None = None
+    labels: Mapping[str, str] | None = None
+
+
+@attrs.frozen
+class Bundle:
+    """
+    One container; None: the file does not say.
+
+    Attributes:
+        is_sandbox: it only holds the namespaces of its pod.
+        pod_uid: of the pod that it says it is in.
+    """
+
+    name: str | None = None
+    image: str | None = None
+    is_sandbox: bool = False
+    pod_uid: str | None = None
+    pod: PodFacts = attrs.field(factory=PodFacts)
+
+
+# ---- Files ------------------------------------------------------------------------------------
+
+
+def read_json(path: Path, limit: int = _MAX_FILE) -> Any:
+    """Return what *path* has; None if it is not there, not root's, too long, or no JSON (yet)."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
+        found = os.fstat(fd)
+        others = stat.S_IWOTH | (stat.S_IWGRP if found.st_gid != 0 else 0)
+        is_ours = found.st_uid in {0, os.geteuid()} and not found.st_mode & others
+        if not stat.S_ISREG(found.st_mode) or not is_ours or found.st_size > limit:
+            return None
+        try:
+            return json.loads(file.read(limit))
+        except (OSError, ValueError, RecursionError):
+            return None  # it may be being written: it is looked at again
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any, form: re.Pattern[str] = _TEXT) -> str | None:
+    return value if isinstance(value, str) and form.fullmatch(value) else None
+
+
+def _labels(value: Any) -> dict[str, str] | None:
+    """Return labels; None if there are none, or if any of them is no label: then none is believed."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    if not isinstance(value, dict) or len(value) > _MAX_LABELS:
+        return None
+    out = {}
+    for key, text in value.items():
+        if key.startswith(f"{_KUBELET}."):
+            continue  # what the kubelet and the runtime add for themselves
+        if _text(key, _LABEL_KEY) is None or _text(text, _LABEL_VALUE) is None:
+            return None
+        out[key] = text
+    return out
+
+
+# ---- Runtimes ---------------------------------------------------------------------------------
+
+
+def oci(config: Any) -> Bundle:
+    """Read the ``config.json`` of a bundle, with the annotations of containerd, CRI-O or nerdctl."""
+    notes = _map(_map(config).get("annotations"))
+    if any(key.startswith(f"{_CRIO}.") for key in notes):
+        return _crio(notes)
+    is_sandbox = notes.get(f"{_CRI}.container-type") == "sandbox"
+    return Bundle(
+        name=_text(notes.get(f"{_CRI}.container-name")) or _text(notes.get("nerdctl/name")),
+        image=_text(notes.get(f"{_CRI}.image-name")),
+        is_sandbox=is_sandbox,
+        pod_uid=_text(notes.get(f"{_CRI}.sandbox-uid"), _UID),
+        pod=PodFacts(
+            _text(notes.get(f"{_CRI}.sandbox-name"), _POD_NAME),
+            _text(notes.get(f"{_CRI}.sandbox-namespace"), _POD_NAME),
+        ),
+    )
+
+
+def _crio(notes: Mapping[str, Any]) -> Bundle:
+    given = notes.get(f"{_CRIO}.Labels")
+    try:
+        labels = _map(json.loads(given)) if isinstance(given, str) else {}
+    except (ValueError, RecursionError):
+        labels = {}
+    is_sandbox = notes.get(f"{_CRIO}.ContainerType") == "sandbox"
+    pod = _of_kubelet({**notes, **labels}, None)
+    if is_sandbox:  # a container's own labels are only those of the kubelet
+        pod = attrs.evolve(pod, labels=_labels(given))
+    return Bundle(
+        name=None if is_sandbox else _text(_either(notes, labels, f"{_KUBELET}.container.name")),
+        image=_text(notes.get(f"{_CRIO}.ImageName")),
+        is_sandbox=is_sandbox,
+        pod_uid=_text(_either(notes, labels, f"{_KUBELET}.pod.uid"), _UID),
+        pod=pod,
+    )
+
+
+def _either(first: Mapping[str, Any], second: Mapping[str, Any], key: str) -> Any:
+    return second.get(key, first.get(key))
+
+
+def _of_kubelet(labels: Mapping[str, Any], own: Mapping[str, str] | None) -> PodFacts:
+    return PodFacts(
+        _text(labels.get(f"{_KUBELET}.pod.name"), _POD_NAME),
+        _text(labels.get(f"{_KUBELET}.pod.namespace"), _POD_NAME),
+        own,
+    )
+
+
+def docker(config: Any) -> Bundle:
+    """Read ``config.v2.json``. Its labels may be the image's: who uses them checks the pod's uid."""
+    top = _map(config)
+    inner = _map(top.get("Config"))
+    labels = _map(inner.get("Labels"))
+    is_sandbox = labels.get(f"{_KUBELET}.docker.type") == "podsandbox"
+    name = _text(labels.get(f"{_KUBELET}.container.name")) if not is_sandbox else None
+    return Bundle(
+        name=name or _text(str(top.get("Name", "")).removeprefix("/")),
+        image=_text(inner.get("Image")),
+        is_sandbox=is_sandbox,
+        pod_uid=_text(labels.get(f"{_KUBELET}.pod.uid"), _UID),
+        pod=_of_kubelet(labels, _labels(labels) if is_sandbox else None),
+    )
+
+
+def stored(listing: Any) -> dict[str, Bundle]:
+    """Read ``containers.json`` of the storage that podman and CRI-O share: names and images by id."""
+    out = {}
+    for item in listing if isinstance(listing, list) else ():
+        entry = _map(item)
+        names = entry.get("names")
+        try:
+            metadata = _map(json.loads(entry.get("metadata") or "{}"))
+        except (TypeError, ValueError, RecursionError):
+            metadata = {}
+        number = _text(entry.get("id"))
+        if number is not None:
+            name = names[0] if isinstance(names, list) and names else None
+            out[number] = Bundle(_text(name), _text(metadata.get("image-name")))
+    return out
+
+
+# ---- Pods -------------------------------------------------------------------------------------
+
+
+def pods_of_logs(folder: Path) -> Iterator[tuple[str, PodFacts]]:
+    """Yield pods by uid: the kubelet names folders of logs ``NAMESPACE_NAME_UID``, before all else."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return
+    for entry in names:
+        parts = entry.split("_")
+        if len(parts) == 3 and _text(parts[2], _UID):
+            yield parts[2], PodFacts(_text(parts[1], _POD_NAME), _text(parts[0], _POD_NAME))
+
+
+def pods_of_objects(content: Any) -> Iterator[tuple[str, PodFacts]]:
+    """Yield pods by uid out of an object of Kubernetes: a Pod, or a list of them."""
+    top = _map(content)
+    items = top.get("items") if "items" in top else [top]
+    for item in (items if isinstance(items, list) else [])[:_MAX_PODS]:
+        meta = _map(_map(item).get("metadata"))
+        uid = _text(_map(meta.get("annotations")).get("kubernetes.io/config.hash"), _UID)
+        uid = uid or _text(meta.get("uid"), _UID)
+        name = _text(meta.get("name"), _POD_NAME)
+        namespace = _text(meta.get("namespace"), _POD_NAME)
+        labels = _labels(meta.get("labels") or {})
+        if uid and name and namespace:
+            yield uid, PodFacts(name, namespace, labels)

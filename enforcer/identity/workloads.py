@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: MIT
+"""
+The containers and pods of this host, by their cgroups, and what is known of each.
+
+Found by looking: at the tree of cgroups for which there are, and at the files of runtimes and of the
+kubelet for what they are. A container whose files are not there yet is looked at again. Nothing is asked
+of any daemon, so that none can hold ours up.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from enforcer.identity import workload_files as files
+from enforcer.identity.container import Container, container_of, pod_of
+from enforcer.identity.workload_files import Bundle, PodFacts
+from enforcer.policy.workloads import CONTAINER, POD, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["Places", "Workloads"]
+
+MAX_WORKLOADS = 8192
+"""Containers and pods together; what lies beyond is not known, so conditions on it are not, either."""
+
+_SOON: Final = 10.0  # seconds for which a container that is not known is looked at every time
+_AGAIN: Final = 0.1
+_LATER: Final = 5.0
+_TICK: Final = 2_000_000_000  # nanoseconds
+_BY_CGROUP: Final = frozenset({"lxc", "nspawn", "machine"})
+_STORAGES: Final = ("run/containers/storage", "var/lib/containers/storage")
+_TASKS: Final = ("run/containerd", "run/k3s/containerd")
+
+
+@attrs.frozen
+class Places:
+    """Where things lie, below *root*."""
+
+    root: Path = Path("/")
+    cgroups: Path = Path("/sys/fs/cgroup")
+
+    def bundles(self, container: str) -> Iterator[tuple[str, Path, Callable[[Any], Bundle]]]:
+        """Yield the files that may describe *container*, with its runtime and how they are read."""
+        for tasks in _TASKS:
+            folder = self.root / tasks / "io.containerd.runtime.v2.task"
+            for namespace in _names(folder):
+                yield "containerd", folder / namespace / container / "config.json", files.oci
+        for storage in _STORAGES:
+            folder = self.root / storage / "overlay-containers" / container / "userdata"
+            yield "podman", folder / "config.json", files.oci
+        docker = self.root / "var/lib/docker/containers" / container
+        yield "docker", docker / "config.v2.json", files.docker
+
+    @property
+    def listings(self) -> Iterator[Path]:
+        """Where podman and CRI-O list their containers."""
+        for storage in _STORAGES:
+            yield self.root / storage / "overlay-containers" / "containers.json"
+
+    @property
+    def logs(self) -> Path:
+        """Where the kubelet keeps a folder for each pod."""
+        return self.root / "var/log/pods"
+
+    @property
+    def objects(self) -> Path:
+        """Where an administrator may put pods as Kubernetes describes them."""
+        return self.root / "etc/enforcer/pods.d"
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in folder.iterdir())[:64]
+    except OSError:
+        return []
+
+
+@attrs.define
+class _Seen:
+    """A container's cgroup; *bundle* None: not known yet, *is_settled*: nothing more will be."""
+
+    container: Container
+    since: float
+    next_look: float = 0.0
+    bundle: Bundle | None = None
+    runtime: str = ""
+    is_settled: bool = False
+
+
+@attrs.define
+class Workloads:
+    """What is known, kept as long as the cgroup is there."""
+
+    places: Places = attrs.field(factory=Places)
+    clock: Callable[[], float] = time.monotonic
+    overflown: bool = attrs.field(default=False, init=False)
+    _containers: dict[str, _Seen] = attrs.field(factory=dict, init=False)
+    _pod_cgroups: dict[str, str] = attrs.field(factory=dict, init=False)
+    _pods: dict[str, PodFacts] = attrs.field(factory=dict, init=False)
+    _stamps: dict[Path, Any] = attrs.field(factory=dict, init=False)
+    _listed: dict[Path, dict[str, Bundle]] = attrs.field(factory=dict, init=False)
+    _logged: dict[str, PodFacts] = attrs.field(factory=dict, init=False)
+    _given: dict[Path, dict[str, PodFacts]] = attrs.field(factory=dict, init=False)
+    _is_stale: bool = attrs.field(default=True, init=False)
+    _last: tuple[Workload, ...] = attrs.field(default=(), init=False)
+
+    def look(self) -> tuple[Workload, ...]:
+        """Look at everything, and return what is known now, in the order of cgroups."""
+        now = self.clock()
+        self._find(now)
+        self._read_pods()
+        for seen in self._containers.values():
+            self._identify(seen, now)
+        if self._is_stale:
+            self._is_stale = False
+            self._pods = self._merged()
+            self._last = tuple(sorted(self._workloads(), key=lambda each: each.cgroup))
+        return self._last
+
+    @property
+    def has_tree(self) -> bool:
+        """Whether there is the one tree of cgroups (version 2) that all of this is about."""
+        return (self.places.cgroups / "cgroup.controllers").exists()
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The cgroups of containers that are not identified."""
+        return tuple(path for path, seen in self._containers.items() if seen.bundle is None)
+
+    def of(self, container: Container) -> tuple[str, Bundle | None, PodFacts]:
+        """Tell the runtime of *container*, what it is and its pod, for records; looks if it must."""
+        now = self.clock()
+        seen = self._containers.get(container.cgroup)
+        if seen is None:
+            if len(self._containers) >= MAX_WORKLOADS:
+                self._containers.clear()  # nobody looks at the tree, so those that are gone stay
+            self._is_stale = True
+            seen = self._containers[container.cgroup] = _Seen(container, now)
+        uid = container.pod_uid
+        is_whole = seen.bundle is not None and (uid is None or uid in self._pods)
+        if not is_whole and now >= seen.next_look:
+            self._read_pods()
+            self._identify(seen, now)
+            self._pods = self._merged()
+            seen.next_look = max(seen.next_look, now + _AGAIN)
+        pod = self._pods.get(container.pod_uid or "", PodFacts())
+        if container.pod_uid is None and seen.bundle is not None and _is_cri(seen):
+            pod = seen.bundle.pod
+        return seen.runtime or container.runtime, seen.bundle, pod
+
+    # ---- Which there are -----------------------------------------------------------------------
+
+    def _find(self, now: float) -> None:
+        found: dict[str, _Seen] = {}
+        pods: dict[str, str] = {}
+        self.overflown = False
+        for path in self._cgroups():
+            if len(found) + len(pods) >= MAX_WORKLOADS:
+                self.overflown = True  # they stay unknown: the strict way
+                break
+            container = container_of(path)
+            if container is not None:
+                found[path] = self._containers.get(path) or _Seen(container, now)
+            elif (pod := pod_of(path)) is not None and pod[0] == path:
+                pods[path] = pod[1]
+        if found.keys() != self._containers.keys() or pods != self._pod_cgroups:
+            self._is_stale = True
+        self._containers, self._pod_cgroups = found, pods
+
+    def _cgroups(self) -> Iterator[str]:
+        """Yield the cgroups of containers and pods, and nothing below containers and services."""
+        pending = [""]
+        while pending:
+            above = pending.pop()
+            for name in _children(f"{self.places.cgroups}{above}"):
+                path = f"{above}/{name}"
+                if container_of(path) is not None:
+                    yield path
+                elif not name.endswith((".service", ".scope")):
+                    if pod_of(path) is not None:
+                        yield path
+                    pending.append(path)
+
+    # ---- What they are -------------------------------------------------------------------------
+
+    def _identify(self, seen: _Seen, now: float) -> None:
+        if seen.is_settled or now < seen.next_look:
+            return
+        is_old = now - seen.since > _SOON
+        seen.next_look = now + (_LATER if is_old else _AGAIN)
+        if seen.container.runtime in _BY_CGROUP:
+            seen.bundle, seen.runtime = Bundle(seen.container.id), seen.container.runtime
+            seen.is_settled = self._is_stale = True
+            return
+        for runtime, path, read in self.places.bundles(seen.container.id):
+            content = files.read_json(path)
+            if content is not None:
+                self._is_stale = True
+                bundle = read(content)
+                bundle = seen.bundle = self._listed_too(bundle, seen.container.id)
+                seen.is_settled = bundle.is_sandbox or bool(bundle.name and bundle.image) or is_old
+                seen.runtime = _runtime(runtime, seen.container, content)
+                return
+
+    def _listed_too(self, bundle: Bundle, container: str) -> Bundle:
+        if bundle.is_sandbox or (bundle.name and bundle.image):
+            return bundle
+        for path in self.places.listings:
+            if self._has_changed(path):
+                self._listed[path] = files.stored(files.read_json(path))
+            if other := self._listed.get(path, {}).get(container):
+                return attrs.evolve(
+                    bundle, name=bundle.name or other.name, image=bundle.image or other.image
+                )
+        return bundle
+
+    def _read_pods(self) -> None:
+        before = self._logged, self._given
+        if self._has_changed(self.places.logs):
+            self._logged = dict(files.pods_of_logs(self.places.logs))
+        given = {
+            self.places.objects / name
+            for name in _names(self.places.objects)
+            if name.endswith(".json")
+        }
+        self._given = {path: pods for path, pods in self._given.items() if path in given}
+        for path in sorted(given):
+            if self._has_changed(path) or path not in self._given:
+                self._given[path] = dict(files.pods_of_objects(files.read_json(path)))
+        self._is_stale |= before != (self._logged, self._given)
+
+    def _has_changed(self, path: Path) -> bool:
+        try:
+            found = path.stat()
+            stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+            # A second change in the same tick of the clock leaves the same time.
+            is_young = abs(time.time_ns() - found.st_mtime_ns) < _TICK
+        except OSError:
+            stamp, is_young = None, False
+        is_same = path in self._stamps and self._stamps[path] == stamp
+        self._stamps[path] = stamp
+        return is_young or not is_same
+
+    def _merged(self) -> dict[str, PodFacts]:
+        """
+        Say what is known of each pod, by its uid.
+
+        The kubelet's word on names goes before that of bundles; labels that an administrator gives
+        go before those that the runtime had when the pod began.
+        """
+        merged: dict[str, PodFacts] = {}
+        for seen in self._containers.values():
+            bundle, uid = seen.bundle, seen.container.pod_uid
+            # Only a container in the cgroup of the pod can speak for it.
+            if bundle is not None and uid is not None and bundle.pod_uid == uid:
+                merged[uid] = _filled(merged.get(uid, PodFacts()), bundle.pod)
+        for uid, pod in self._logged.items():
+            merged[uid] = _filled(pod, merged.get(uid, PodFacts()))
+        for pods in self._given.values():
+            for uid, pod in pods.items():
+                known = merged.get(uid, PodFacts())
+                same = {known.name, pod.name} - {None}, {known.namespace, pod.namespace} - {None}
+                if max(map(len, same)) > 1:
+                    continue  # the digest of a static pod can be claimed by anybody's pod
+                merged[uid] = _filled(PodFacts(pod.name, pod.namespace, pod.labels), known)
+        return merged
+
+    # ---- In the words of policies --------------------------------------------------------------
+
+    def _workloads(self) -> Iterator[Workload]:
+        for path, uid in self._pod_cgroups.items():
+            if (pod := self._pods.get(uid)) is not None:
+                unknown = dict.fromkeys((field.name for field in CONTAINER.values()), None)
+                yield Workload(_bytes(path), {**unknown, **_pod_facts(pod)})
+        for path, seen in self._containers.items():
+            if seen.bundle is not None:
+                yield Workload(_bytes(path), {**_container_facts(seen), **self._facts_of_pod(seen)})
+
+    def _facts_of_pod(self, seen: _Seen) -> Mapping[str, tuple[bytes, ...] | None]:
+        uid = seen.container.pod_uid
+        if uid is not None:
+            return _pod_facts(self._pods.get(uid, PodFacts()))
+        if seen.bundle is not None and _is_cri(seen):
+            return _pod_facts(seen.bundle.pod)
+        return {}
+
+
+def _is_cri(seen: _Seen) -> bool:
+    """
+    Tell whether a container outside of the kubelet's cgroups is one of a pod.
+
+    Labels of Docker are no reason: those of any image would do.
+    """
+    bundle = seen.bundle
+    return bundle is not None and bundle.pod_uid is not None and seen.runtime != "docker"
+
+
+def _runtime(found: str, container: Container, content: Any) -> str:
+    """Name the runtime: by the cgroup if that says it, else by where its files are."""
+    if container.runtime != "kubernetes":
+        return container.runtime
+    if found == "podman" and "cri-o" in str(content.get("annotations", ""))[:65536]:
+        return "cri-o"
+    return found
+
+
+def _filled(first: PodFacts, second: PodFacts) -> PodFacts:
+    return PodFacts(
+        first.name or second.name,
+        first.namespace or second.namespace,
+        first.labels if first.labels is not None else second.labels,
+    )
+
+
+def _container_facts(seen: _Seen) -> dict[str, tuple[bytes, ...] | None]:
+    bundle = seen.bundle or Bundle()
+    facts: dict[str, tuple[bytes, ...] | None] = {
+        CONTAINER["id"].name: (seen.container.id.encode(),),
+        CONTAINER["runtime"].name: (seen.runtime.encode(),),
+        CONTAINER["name"].name: _known(bundle.name),
+        CONTAINER["image"].name: _known(bundle.image),
+    }
+    if bundle.is_sandbox:  # it has no name in the pod
+        del facts[CONTAINER["name"].name]
+    if seen.container.runtime in _BY_CGROUP or (bundle.is_sandbox and bundle.image is None):
+        del facts[CONTAINER["image"].name]
+    return facts
+
+
+def _pod_facts(pod: PodFacts) -> dict[str, tuple[bytes, ...] | None]:
+    labels = None
+    if pod.labels is not None:
+        labels = tuple(f"{key}={value}".encode() for key, value in sorted(pod.labels.items()))
+    return {
+        POD["name"].name: _known(pod.name),
+        POD["namespace"].name: _known(pod.namespace),
+        POD["labels"].name: labels,
+    }
+
+
+def _known(text: str | None) -> tuple[bytes, ...] | None:
+    return (text.encode(),) if text is not None else None
+
+
+def _bytes(path: str) -> bytes:
+    return os.fsencode(path)
+
+
+def _children(folder: str) -> list[str]:
+    """List the directories in *folder*; one that vanished meanwhile has none."""
+    try:
+        # Directories of cgroups count those in them: most have none, which saves reading them.
+        if os.stat(folder).st_nlink == 2:  # noqa: PTH116 - some hundred, several times a second
+            return []
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []

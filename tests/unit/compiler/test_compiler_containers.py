@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""Which cgroups are a container's: the image, and the identity of records, say the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from enforcer.compiler import BareHost, compile_policies, layout, verify
+from enforcer.compiler.containers import CONTAINER_FORMS, inside
+from enforcer.compiler.patterns import Exact
+from enforcer.errors import EnforcerBug
+from enforcer.explain.texts import accepts
+from enforcer.identity.container import container_of
+from enforcer.policy.store import load_text
+from enforcer.policy.workloads import Workload
+
+HEX = "0123456789abcdef" * 4
+UID = "0a1b2c3d-1111-2222-3333-444455556666"
+
+CONTAINERS = [
+    f"/system.slice/docker-{HEX}.scope",
+    f"/docker/{HEX}",
+    f"/docker/{HEX}/below",
+    f"/kubepods.slice/kubepods-pod{UID.replace('-', '_')}.slice/cri-containerd-{HEX}.scope",
+    f"/kubepods/burstable/pod{UID}/{HEX}",
+    f"/kubepods/pod{HEX[:32]}/{HEX}",
+    f"/system.slice:{UID}:cri-containerd:{HEX}",
+    f"/x/nerdctl-{HEX}.scope",
+    f"/kubepods.slice/crio-{HEX}.scope/container",
+    f"/machine.slice/libpod-{HEX}.scope",
+    f"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{HEX}.scope",
+    "/lxc.payload.web",
+    "/lxc/web/init.scope",
+    "/machine.slice/systemd-nspawn@web.service",
+    "/machine.slice/machine-web.scope",
+]
+OTHERS = [
+    "/",
+    "/system.slice/docker.service",
+    f"/system.slice/docker-{HEX[1:]}.scope",
+    f"/system.slice/docker-{HEX}a.scope",
+    f"/system.slice/docker-{HEX.upper()}.scope",
+    f"/x-docker/{HEX}",
+    f"/machine.slice/libpod-conmon-{HEX}.scope",
+    f"/system.slice/crio-conmon-{HEX}.scope",
+    "/lxc.monitor.web",
+    "/machine.slice/machine-.scope",
+]
+
+
+@pytest.mark.parametrize("cgroup", CONTAINERS)
+def test_containers_are_containers(cgroup):
+    """The compiled forms accept what the table of runtimes names."""
+    assert container_of(cgroup) is not None
+    assert any(accepts(form, cgroup.encode()) for form in CONTAINER_FORMS)
+
+
+@pytest.mark.parametrize("cgroup", OTHERS)
+def test_others_are_none(cgroup):
+    """Nearly is not enough, nor are the helpers that runtimes keep beside their containers."""
+    assert container_of(cgroup) is None
+    assert not any(accepts(form, cgroup.encode()) for form in CONTAINER_FORMS)
+
+
+def test_everything_of_a_kubelet_is_taken_for_a_container():
+    """Whatever form a runtime gives it: what is not known there is unknown."""
+    for cgroup in ("/kubepods/x/kata_overhead", "/kubepods.slice", "/k/kubepods.slice/y"):
+        assert any(accepts(form, cgroup.encode()) for form in CONTAINER_FORMS)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (b"/bin/app", True),
+        (b"/run/containerd/io.containerd.runtime.v2.task/k8s.io/x/rootfs/bin/app", True),
+        (b"/run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/x/rootfs/bin/app", True),
+        (b"/var/lib/docker/overlay2/x/merged/bin/app", True),
+        (b"/var/lib/docker/rootfs/overlayfs/x/bin/app", True),
+        (b"/var/lib/containers/storage/overlay/x/merged/bin/app", True),
+        (b"/var/lib/containers/storage/overlay/x/merged/tmp/bin/app", False),
+        (b"/var/lib/docker/overlay2/x/y/merged/bin/app", False),
+        (b"/tmp/run/containerd/io.containerd.runtime.v2.task/k8s.io/x/rootfs/bin/app", False),
+        (b"/var/lib/containers/storage/overlay/x/diff/bin/app", False),
+    ],
+)
+def test_names_inside(path, expected):
+    """An executable is found where runtimes mount containers, at the very place and no deeper."""
+    forms = inside((Exact(b"/bin/app"),))
+
+    assert expected == any(accepts(form, path) for form in forms)
+
+
+POLICY = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: x}
+spec:
+  selector: {pod: {namespace: prod}}
+  rules: [{file: read, match: {path: /etc/shadow}, action: deny}]
+"""
+
+
+def test_labels_keep_their_numbers_when_containers_come():
+    """The same condition is the same label, whatever cgroups it stands for at the moment."""
+    policies = load_text(POLICY, "x.yaml")
+    first = compile_policies(policies, host=BareHost())
+    workloads = (Workload(b"/kubepods/a", {"pod.namespace": (b"prod",)}),)
+    second = compile_policies(
+        policies, host=BareHost(workloads=workloads), generation=2, previous=first.labels
+    )
+
+    assert first.needs.containers
+    assert first.labels == second.labels
+    assert second.continues
+    assert first.image != second.image
+
+
+def test_an_image_that_does_not_know_containers_is_refused():
+    """An image that asks for containers must say what one is."""
+    image = bytearray(compile_policies(load_text(POLICY, "x.yaml"), host=BareHost()).image)
+    verify(bytes(image))
+    at = layout.HEAD.offset("container_atom")
+    image[at : at + 4] = b"\xff" * 4
+    import zlib
+
+    crc = layout.HEAD.offset("crc")
+    image[crc : crc + 4] = bytes(4)
+    image[crc : crc + 4] = zlib.crc32(image).to_bytes(4, "little")
+
+    with pytest.raises(EnforcerBug, match="what a container is"):
+        verify(bytes(image))

@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: MIT
+"""Containers and pods from the files that runtimes leave: sample trees of each, and hostile ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from enforcer.identity.container import container_of, pod_of
+from enforcer.identity.workload_files import PodFacts, docker, oci, pods_of_objects, stored
+from enforcer.identity.workloads import Places, Workloads
+
+UID = "0a1b2c3d-1111-2222-3333-444455556666"
+SLICE = (
+    f"kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{UID.replace('-', '_')}.slice"
+)
+A, B = "a" * 64, "b" * 64
+TASKS = "run/containerd/io.containerd.runtime.v2.task"
+
+
+@attrs.define
+class Machine:
+    """A root with a tree of cgroups."""
+
+    root: Path
+    now: float = 100.0
+
+    @property
+    def cgroups(self) -> Path:
+        return self.root / "cgroup"
+
+    def write(self, path: str, content: Any) -> Path:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content if isinstance(content, str) else json.dumps(content))
+        return file
+
+    def cgroup(self, path: str) -> None:
+        (self.cgroups / path).mkdir(parents=True)
+
+    def workloads(self) -> Workloads:
+        return Workloads(Places(self.root, self.cgroups), lambda: self.now)
+
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What is known, by cgroup, as texts."""
+        return {
+            each.cgroup.decode(): {
+                name: [t.decode() for t in value] if value is not None else None
+                for name, value in each.facts.items()
+            }
+            for each in self.workloads().look()
+        }
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    found = Machine(tmp_path)
+    found.cgroups.mkdir()
+    return found
+
+
+def cri(**notes: str) -> dict[str, Any]:
+    given = {f"io.kubernetes.cri.{key.replace('_', '-')}": value for key, value in notes.items()}
+    return {"ociVersion": "1.1.0", "annotations": given}
+
+
+POD_NOTES = {"sandbox_name": "web-1", "sandbox_namespace": "prod", "sandbox_uid": UID}
+
+
+def test_containerd(machine):
+    """Names and image from the annotations of the bundle; labels are not there."""
+    machine.cgroup(f"{SLICE}/cri-containerd-{A}.scope")
+    machine.cgroup(f"{SLICE}/cri-containerd-{B}.scope")
+    config = cri(
+        container_type="container", container_name="main", image_name="r/app:1", **POD_NOTES
+    )
+    machine.write(f"{TASKS}/k8s.io/{A}/config.json", config)
+    machine.write(f"{TASKS}/k8s.io/{B}/config.json", cri(container_type="sandbox", **POD_NOTES))
+    pod = {"pod.name": ["web-1"], "pod.namespace": ["prod"], "pod.labels": None}
+
+    assert {
+        f"/{SLICE}": {**dict.fromkeys(f"container.{n}" for n in ("id", "name", "image", "runtime")), **pod},
+        f"/{SLICE}/cri-containerd-{A}.scope": {
+            "container.id": [A],
+            "container.runtime": ["containerd"],
+            "container.name": ["main"],
+            "container.image": ["r/app:1"],
+            **pod,
+        },
+        f"/{SLICE}/cri-containerd-{B}.scope": {
+            "container.id": [B],
+            "container.runtime": ["containerd"],
+            **pod,
+        },
+    } == machine.facts()  # fmt: skip
+
+
+def test_crio(machine):
+    """The labels of the pod are those of its sandbox."""
+    machine.cgroup(f"{SLICE}/crio-{A}.scope")
+    machine.cgroup(f"{SLICE}/crio-{B}.scope")
+    of_pod = {f"io.kubernetes.pod.{k}": v for k, v in
+              (("name", "web-1"), ("namespace", "prod"), ("uid", UID))}  # fmt: skip
+    for number, kind, labels in (
+        (A, "container", {"io.kubernetes.container.name": "main"}),
+        (B, "sandbox", {"app": "web", "x.y/tier": ""}),
+    ):
+        notes = {
+            "io.kubernetes.cri-o.ContainerType": kind,
+            "io.kubernetes.cri-o.Labels": json.dumps({**of_pod, **labels}),
+            "io.kubernetes.cri-o.ImageName": "r/app:1",
+        }
+        path = f"run/containers/storage/overlay-containers/{number}/userdata/config.json"
+        machine.write(path, {"annotations": notes})
+
+    found = machine.facts()
+
+    main = found[f"/{SLICE}/crio-{A}.scope"]
+    assert (["main"], ["r/app:1"]) == (main["container.name"], main["container.image"])
+    assert ["cri-o"] == main["container.runtime"]
+    assert ["app=web", "x.y/tier="] == main["pod.labels"]
+    assert ["prod"] == main["pod.namespace"]
+    assert "container.name" not in found[f"/{SLICE}/crio-{B}.scope"]
+
+
+def test_docker(machine):
+    """Name and image; what labels say of pods is not believed outside of a pod's cgroup."""
+    machine.cgroup(f"system.slice/docker-{A}.scope")
+    labels = {"io.kubernetes.pod.namespace": "prod", "io.kubernetes.pod.uid": UID, "app": "web"}
+    config = {"ID": A, "Name": "/db", "Config": {"Image": "postgres:16", "Labels": labels}}
+    machine.write(f"var/lib/docker/containers/{A}/config.v2.json", config)
+
+    assert {
+        f"/system.slice/docker-{A}.scope": {
+            "container.id": [A],
+            "container.runtime": ["docker"],
+            "container.name": ["db"],
+            "container.image": ["postgres:16"],
+        }
+    } == machine.facts()
+
+
+def test_docker_of_a_kubelet(machine):
+    """In the cgroup of a pod whose uid it names it speaks for that pod."""
+    machine.cgroup(f"kubepods/pod{UID}/{A}")
+    labels = {
+        "io.kubernetes.pod.name": "web-1",
+        "io.kubernetes.pod.namespace": "prod",
+        "io.kubernetes.pod.uid": UID,
+        "io.kubernetes.docker.type": "podsandbox",
+        "app": "web",
+    }
+    config = {"ID": A, "Name": "/k8s_POD", "Config": {"Image": "pause", "Labels": labels}}
+    machine.write(f"var/lib/docker/containers/{A}/config.v2.json", config)
+
+    found = machine.facts()[f"/kubepods/pod{UID}/{A}"]
+
+    assert ["prod"] == found["pod.namespace"]
+    assert ["app=web"] == found["pod.labels"]
+    assert ["docker"] == found["container.runtime"]
+
+
+def test_podman(machine):
+    """Name and image from the listing of the storage."""
+    machine.cgroup(f"machine.slice/libpod-{A}.scope")
+    listing = [{"id": A, "names": ["web"], "metadata": json.dumps({"image-name": "r/app:1"})}]
+    machine.write("var/lib/containers/storage/overlay-containers/containers.json", listing)
+    path = f"var/lib/containers/storage/overlay-containers/{A}/userdata/config.json"
+    machine.write(path, {"annotations": {"io.container.manager": "libpod"}})
+
+    found = machine.facts()[f"/machine.slice/libpod-{A}.scope"]
+
+    assert (["web"], ["r/app:1"]) == (found["container.name"], found["container.image"])
+    assert ["podman"] == found["container.runtime"]
+    assert "pod.name" not in found
+
+
+def test_machines_are_known_by_their_cgroups(machine):
+    """lxc and nspawn have a name there, and no image."""
+    machine.cgroup("lxc.payload.web")
+    machine.cgroup("machine.slice/systemd-nspawn@db.service")
+
+    found = machine.facts()
+
+    assert ["web"] == found["/lxc.payload.web"]["container.name"]
+    assert ["nspawn"] == found["/machine.slice/systemd-nspawn@db.service"]["container.runtime"]
+    assert "container.image" not in found["/lxc.payload.web"]
+
+
+def test_the_kubelet_names_a_pod_before_its_containers_are_there(machine):
+    """Its folder of logs is enough for the cgroup of the pod."""
+    machine.cgroup(SLICE)
+    (machine.root / "var/log/pods" / f"prod_web-1_{UID}").mkdir(parents=True)
+
+    found = machine.facts()[f"/{SLICE}"]
+
+    assert (["web-1"], ["prod"]) == (found["pod.name"], found["pod.namespace"])
+    assert found["container.name"] is None
+
+
+def test_objects_give_labels_and_go_before_older_ones(machine):
+    """A Pod, or a list of them, as Kubernetes writes it."""
+    machine.cgroup(f"{SLICE}/cri-containerd-{A}.scope")
+    (machine.root / "var/log/pods" / f"prod_web-1_{UID}").mkdir(parents=True)
+    meta = {"name": "web-1", "namespace": "prod", "uid": UID, "labels": {"app": "web"}}
+    file = machine.write("etc/enforcer/pods.d/all.json", {"items": [{"metadata": meta}]})
+    workloads = machine.workloads()
+
+    def labels() -> Any:
+        return next(w for w in workloads.look() if w.cgroup.decode() == f"/{SLICE}").facts[
+            "pod.labels"
+        ]
+
+    assert (b"app=web",) == labels()
+    file.write_text(json.dumps({"kind": "Pod", "metadata": {**meta, "labels": {"app": "other"}}}))
+    assert (b"app=other",) == labels()
+    file.unlink()
+    assert labels() is None
+
+
+def test_an_object_cannot_speak_for_another_pod(machine):
+    """An annotation that anybody may write does not lead to the pod that has that digest."""
+    machine.cgroup(SLICE)
+    (machine.root / "var/log/pods" / f"prod_web-1_{UID}").mkdir(parents=True)
+    meta = {
+        "name": "evil",
+        "namespace": "dev",
+        "uid": UID.replace("0a", "ff"),
+        "labels": {"app": "web"},
+        "annotations": {"kubernetes.io/config.hash": UID},
+    }
+    machine.write("etc/enforcer/pods.d/all.json", {"metadata": meta})
+
+    found = machine.facts()[f"/{SLICE}"]
+
+    assert (["web-1"], ["prod"], None) == tuple(
+        found[f"pod.{key}"] for key in ("name", "namespace", "labels")
+    )
+
+
+def test_a_bundle_cannot_speak_for_another_pod(machine):
+    """Only one in the cgroup of the pod can, and the kubelet's word goes before it."""
+    machine.cgroup(f"{SLICE}/cri-containerd-{A}.scope")
+    other = {**POD_NOTES, "sandbox_uid": UID.replace("0a", "ff")}
+    machine.write(f"{TASKS}/k8s.io/{A}/config.json", cri(container_name="main", **other))
+
+    found = machine.facts()[f"/{SLICE}/cri-containerd-{A}.scope"]
+
+    assert ["main"] == found["container.name"]
+    assert found["pod.namespace"] is None
+
+
+def test_a_late_file_is_looked_for_again(machine):
+    """A container is unknown until its bundle is there, whole."""
+    machine.cgroup(f"docker/{A}")
+    workloads = machine.workloads()
+    assert () == workloads.look()
+    assert (f"/docker/{A}",) == workloads.unknown
+
+    path = f"var/lib/docker/containers/{A}/config.v2.json"
+    file = machine.write(path, '{"Name": "/d')
+    machine.now += 1
+    assert () == workloads.look()
+    file.write_text('{"Name": "/db"}')
+    machine.now += 1
+    assert 1 == len(workloads.look())
+    assert () == workloads.unknown
+
+
+def test_what_is_gone_is_forgotten(machine):
+    """With its cgroup."""
+    machine.cgroup("lxc.payload.web")
+    workloads = machine.workloads()
+    assert 1 == len(workloads.look())
+
+    (machine.cgroups / "lxc.payload.web").rmdir()
+
+    assert () == workloads.look()
+
+
+def test_nothing_below_a_container_or_a_service_is_a_container(machine):
+    """What a container or a service makes in its own cgroup says nothing."""
+    machine.cgroup(f"lxc.payload.web/docker/{A}")
+    machine.cgroup(f"system.slice/app.service/docker-{B}.scope")
+
+    assert ["/lxc.payload.web"] == list(machine.facts())
+
+
+def test_the_outermost_counts():
+    """For records, too."""
+    found = container_of(f"/lxc.payload.web/docker/{A}/docker-{B}.scope")
+
+    assert found is not None
+    assert ("lxc", "web", "/lxc.payload.web") == (found.runtime, found.id, found.cgroup)
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "expected"),
+    [
+        (f"/kubepods/pod{UID}/x", (f"/kubepods/pod{UID}", UID)),
+        (f"/{SLICE}", (f"/{SLICE}", UID)),
+        (f"/kubepods/pod{'0a' * 16}", (f"/kubepods/pod{'0a' * 16}", "0a" * 16)),
+        (f"/user.slice/pod{UID}/x", None),
+        ("/kubepods/besteffort", None),
+    ],
+)
+def test_pods_by_their_cgroups(cgroup, expected):
+    """Only a kubelet's tree has pods."""
+    assert expected == pod_of(cgroup)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, 1, [], "x", {}, {"annotations": 1}, {"annotations": {"io.kubernetes.cri-o.Labels": "{"}},
+     {"annotations": {"io.kubernetes.cri-o.Labels": "[" * 5000}}, {"Config": []}, {"Name": 5}],
+)  # fmt: skip
+def test_any_content_is_read_as_nothing(content):
+    """Whatever a file has in it, nothing fails and nothing is believed."""
+    assert oci(content).pod == PodFacts()
+    assert docker(content).pod.namespace is None
+    assert {} == stored(content)
+    assert [] == list(pods_of_objects(content))
+
+
+def test_what_is_no_name_is_not_known(machine):
+    """Control characters, endless texts and labels that Kubernetes would not take."""
+    found = oci(cri(container_name="a\nb", image_name="x" * 600, sandbox_name="A_b"))
+    assert (None, None, None) == (found.name, found.image, found.pod.name)
+    meta = {"name": "a", "namespace": "b", "uid": UID, "labels": {"a": "b c"}}
+    assert [(UID, PodFacts("a", "b", None))] == list(pods_of_objects({"metadata": meta}))
+
+
+def test_files_that_are_not_roots_are_not_read(machine, tmp_path):
+    """Neither links, nor what others may write, nor what is too long."""
+    machine.cgroup(f"docker/{A}")
+    path = f"var/lib/docker/containers/{A}/config.v2.json"
+    target = tmp_path / "elsewhere"
+    target.write_text('{"Name": "/db"}')
+    (machine.root / path).parent.mkdir(parents=True)
+    (machine.root / path).symlink_to(target)
+    assert {} == machine.facts()
+    (machine.root / path).unlink()
+    machine.write(path, '{"Name": "/db"}').chmod(0o666)
+    assert {} == machine.facts()
+    machine.write(path, " " * (9 << 20) + "{}").chmod(0o600)
+    assert {} == machine.facts()
+
+
+def test_records_learn_without_a_look(machine):
+    """Of a container that the tree was not searched for."""
+    config = cri(container_name="main", image_name="r/app:1", **POD_NOTES)
+    machine.write(f"{TASKS}/k8s.io/{A}/config.json", config)
+    container = container_of(f"/{SLICE}/cri-containerd-{A}.scope/x")
+    assert container is not None
+
+    runtime, bundle, pod = machine.workloads().of(container)
+
+    assert "containerd" == runtime
+    assert bundle is not None
+    assert ("main", "r/app:1") == (bundle.name, bundle.image)
+    assert ("web-1", "prod") == (pod.name, pod.namespace)
+
+
+def test_a_name_that_comes_later_is_found(machine):
+    """The bundle may be there before the listing that has the name."""
+    machine.cgroup(f"machine.slice/libpod-{A}.scope")
+    path = f"var/lib/containers/storage/overlay-containers/{A}/userdata/config.json"
+    machine.write(path, {"annotations": {}})
+    workloads = machine.workloads()
+    assert workloads.look()[0].facts["container.name"] is None
+
+    listing = [{"id": A, "names": ["web"], "metadata": '{"image-name": "r/app:1"}'}]
+    machine.write("var/lib/containers/storage/overlay-containers/containers.json", listing)
+    machine.now += 1
+
+    assert (b"web",) == workloads.look()[0].facts["container.name"]
+
+
+def test_beyond_the_limit_nothing_is_known(machine, monkeypatch):
+    """A tree with more than can be kept is cut, and that is told."""
+    monkeypatch.setattr("enforcer.identity.workloads.MAX_WORKLOADS", 2)
+    for number in range(3):
+        machine.cgroup(f"lxc/c{number}")
+    workloads = machine.workloads()
+
+    assert 2 == len(workloads.look())
+    assert workloads.overflown

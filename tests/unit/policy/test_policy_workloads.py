@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""Containers and pods in policies: how they are written, and what is meant."""
+
+from __future__ import annotations
+
+import pytest
+from policy_text import load
+
+from enforcer.policy.model import Condition, Policy, Subject, Text, TextKind
+from enforcer.policy.printer import print_policy
+from enforcer.policy.spelling import spell_process
+from enforcer.policy.store import load_text
+from enforcer.policy.vocabulary import PROCESS_FIELDS
+from enforcer.policy.workloads import CONTAINER, INSIDE, LABELS, POD, holds, seen_inside
+
+HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: x}\n"
+
+
+def selector(text: str) -> Policy:
+    return load(f"{HEAD}spec: {{selector: {text}, rules: [{{exec: {{}}, action: deny}}]}}\n")
+
+
+def values(condition: Condition) -> list[tuple[TextKind, bytes]]:
+    return [(v.kind, v.value) for v in condition.values if isinstance(v, Text)]
+
+
+EXACT, GLOB, PREFIX = TextKind.EXACT, TextKind.GLOB, TextKind.PREFIX
+
+
+@pytest.mark.parametrize(
+    ("written", "field", "wanted", "negate"),
+    [
+        ("container: {id: 0a1b}", CONTAINER["id"], [(EXACT, b"0a1b")], False),
+        (
+            "container: {name: [web, w*]}",
+            CONTAINER["name"],
+            [(EXACT, b"web"), (GLOB, b"w*")],
+            False,
+        ),
+        ("container: {image: {glob: 'a/*'}}", CONTAINER["image"], [(GLOB, b"a/*")], False),
+        ("container: {runtime: {notIn: [lxc]}}", CONTAINER["runtime"], [(EXACT, b"lxc")], True),
+        ("pod: {name: {prefix: web-}}", POD["name"], [(PREFIX, b"web-")], False),
+        (
+            "pod: {namespace: {notEqual: kube-system}}",
+            POD["namespace"],
+            [(EXACT, b"kube-system")],
+            True,
+        ),
+        ("pod: {labels: {app: web}}", LABELS, [(EXACT, b"app=web")], False),
+        ("pod: {labels: {app: w*}}", LABELS, [(GLOB, b"app=w*")], False),
+        ("pod: {labels: {app: ''}}", LABELS, [(EXACT, b"app=")], False),
+        ("pod: {labels: {app: 1}}", LABELS, [(EXACT, b"app=1")], False),
+        ("pod: {labels: {x.y/app: true}}", LABELS, [(EXACT, b"x.y/app=true")], False),
+        ("pod: {labels: {matchLabels: {app: web}}}", LABELS, [(EXACT, b"app=web")], False),
+        (
+            "pod: {labels: {matchExpressions: [{key: a, operator: In, values: [b, c]}]}}",
+            LABELS,
+            [(EXACT, b"a=b"), (EXACT, b"a=c")],
+            False,
+        ),
+        (
+            "pod: {labels: {matchExpressions: [{key: a, operator: NotIn, values: [b]}]}}",
+            LABELS,
+            [(EXACT, b"a=b")],
+            True,
+        ),
+        (
+            "pod: {labels: {matchExpressions: [{key: a, operator: Exists}]}}",
+            LABELS,
+            [(PREFIX, b"a=")],
+            False,
+        ),
+        (
+            "pod: {labels: {matchExpressions: [{key: a, operator: DoesNotExist}]}}",
+            LABELS,
+            [(PREFIX, b"a=")],
+            True,
+        ),
+    ],
+)
+def test_what_is_written_and_written_again(written, field, wanted, negate):
+    """Each form is read as what it means, and printed as text that means the same."""
+    policy = selector(f"{{{written}}}")
+    (condition,) = policy.selector.conditions
+
+    assert (field, wanted, negate) == (condition.field, values(condition), condition.negate)
+    again = load_text(print_policy(policy), "again.yaml").policies[0]
+    assert policy.selector == again.selector
+
+
+def test_several_parts_are_written_together():
+    """Fields of pods and containers stand under their words, beside others."""
+    written = {
+        "uid": 1000,
+        "pod": {"namespace": "prod", "labels": {"matchLabels": {"app": "web"}, "matchExpressions": [
+            {"key": "app", "operator": "NotIn", "values": ["a", "b"]}]}},
+        "container": {"name": "main", "image": "r/*:*"},
+    }  # fmt: skip
+    policy = selector(str(written).replace("'", '"'))
+
+    assert written == spell_process(policy.selector)
+
+
+FACTS = {
+    "pod.name": (b"web-1",),
+    "pod.namespace": None,
+    "pod.labels": (b"app=web", b"tier=front"),
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("pod: {name: web-*}", True),
+        ("pod: {name: {notGlob: web-*}}", False),
+        ("pod: {name: db}", False),
+        ("pod: {namespace: x}", None),
+        ("pod: {namespace: {notEqual: x}}", None),
+        ("container: {name: x}", False),
+        ("container: {name: {notEqual: x}}", False),
+        ("pod: {labels: {app: web}}", True),
+        ("pod: {labels: {tier: web}}", False),
+        ("pod: {labels: {matchExpressions: [{key: app, operator: NotIn, values: [db]}]}}", True),
+        ("pod: {labels: {matchExpressions: [{key: none, operator: NotIn, values: [db]}]}}", True),
+        ("pod: {labels: {matchExpressions: [{key: app, operator: DoesNotExist}]}}", False),
+        ("pod: {labels: {matchExpressions: [{key: ap, operator: Exists}]}}", False),
+    ],
+)
+def test_whether_it_holds(written, expected):
+    """What is not known is None; what is not there meets nothing, not even a negated condition."""
+    (condition,) = selector(f"{{{written}}}").selector.conditions
+
+    assert expected is holds(condition, FACTS)
+
+
+def test_executables_are_named_inside_only_where_containers_are_asked_for():
+    """A condition on an executable keeps to the host's names elsewhere."""
+    binary = Condition(PROCESS_FIELDS["binary"], (Text(EXACT, b"/bin/app"),))
+    plain = selector("{uid: 0}").selector
+    subject = Subject(not_process=type(plain)((binary,)))
+
+    assert (plain, subject) == seen_inside(plain, subject)
+    pods = selector("{pod: {name: x}}").selector
+    found = seen_inside(pods, subject)[1]
+    assert INSIDE == found.not_process.conditions[0].index
