@@ -95,10 +95,6 @@ OPERATION_WORDS = {
     "shutdown": "closing a connection is not decided on",
 }
 KINDS = {
-    "KubeArmorClusterPolicy": (
-        "it selects namespaces of a cluster: write what is meant as kind EnforcerPolicy, with "
-        "selector: {pod: {namespace: …}}"
-    ),
     "KubeArmorNetworkPolicy": (
         "it filters packets, not processes: leave that to a firewall, or write rules on network "
         "operations as kind EnforcerPolicy"

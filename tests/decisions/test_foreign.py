@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from builds import GENERATION, checked, decide_by, decide_by_reference
-from test_tables import access, expected, live, said
+from test_tables import WORLD, access, expected, live, said
 
 from enforcer.compiler import BareHost, compile_policies
 from enforcer.policy.names import TableResolver
@@ -20,6 +20,7 @@ from enforcer.policy.store import load_policies, load_text
 
 HERE = Path(__file__).parent
 DATA = HERE.parent / "data"
+HOST = BareHost(workloads=WORLD)
 TABLES = {
     path.stem: yaml.safe_load(path.read_text())
     for path in sorted((HERE / "foreign").glob("*.yaml"))
@@ -37,14 +38,14 @@ def cases():
 @cache
 def load(name: str):
     policies = load_policies([DATA / f"{name}.yaml"])
-    return policies, checked(compile_policies(policies, host=BareHost(), generation=GENERATION))
+    return policies, checked(compile_policies(policies, host=HOST, generation=GENERATION))
 
 
 @cache
 def converted(name: str):
     policies = load_policies([DATA / f"{name}.yaml"], TableResolver())
     again = load_text(print_policies(policies.policies), "converted.yaml")
-    return again, checked(compile_policies(again, host=BareHost(), generation=GENERATION))
+    return again, checked(compile_policies(again, host=HOST, generation=GENERATION))
 
 
 @pytest.mark.parametrize("dialect", TABLES)

@@ -20,6 +20,7 @@ from enforcer.policy.model import PolicySet
 from enforcer.policy.store import load_text
 from enforcer.policy.syscall_table import SYSCALLS
 from enforcer.policy.vocabulary import EVENTS, OPS, Dim, ObjectFlag, Op
+from enforcer.policy.workloads import Workload
 
 TABLES = sorted((Path(__file__).parent / "tables").glob("*.yaml"))
 NUMBERS = {
@@ -68,11 +69,32 @@ def text(value):
     return UNKNOWN if value == "unknown" else value.encode()
 
 
+def _workload(cgroup, container, **pod):
+    known = {"container.name": (container.encode(),) if container else None}
+    for key, value in pod.items():
+        known[f"pod.{key}"] = value if isinstance(value, tuple | None) else (value.encode(),)
+    return Workload(cgroup.encode(), known)
+
+
+WORLD = (
+    _workload("/kubepods/web", None, name="web-1", namespace="prod", labels=(b"app=web",)),
+    _workload("/kubepods/web/main", "main", name="web-1", namespace="prod", labels=(b"app=web",)),
+    _workload("/kubepods/web/side", "side", name="web-1", namespace="prod", labels=(b"app=web",)),
+    _workload("/kubepods/dev/main", "main", name="web-2", namespace="dev", labels=(b"app=web",)),
+    _workload("/kubepods/bare/main", "main", name="web-3", namespace="prod", labels=None),
+    _workload("/kubepods/canary/main", "main", name="c", namespace="prod", labels=(b"canary=",)),
+    _workload("/kubepods/system", "main", name="dns", namespace="kube-system", labels=()),
+    _workload("/lxc/plain", "plain"),
+)
+"""Containers and pods that are known where the tables of foreign policies are decided."""
+
+
 def identity(given):
     exe = given.get("binary", "/usr/bin/app")
     return Identity(
         exe=None if exe == "none" else text(exe),
         cgroup=text(given.get("cgroup", "/")),
+        workloads=WORLD,
         uid=given.get("uid", 0),
         euid=given.get("euid", 0),
         gid=given.get("gid", 0),

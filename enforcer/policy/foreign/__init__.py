@@ -35,6 +35,7 @@ class Dialect:
 
 DIALECTS: dict[str, Dialect] = {
     "KubeArmorPolicy": Dialect(kubearmor.API_VERSION, kubearmor.read_pod_policy),
+    "KubeArmorClusterPolicy": Dialect(kubearmor.API_VERSION, kubearmor.read_cluster_policy),
     "KubeArmorHostPolicy": Dialect(kubearmor.API_VERSION, kubearmor.read_host_policy),
     "TracingPolicy": Dialect(tracing.API_VERSION, tracing.read_cluster_policy),
     "TracingPolicyNamespaced": Dialect(tracing.API_VERSION, tracing.read_namespaced_policy),

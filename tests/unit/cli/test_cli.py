@@ -109,7 +109,7 @@ def test_convert_prints_what_can_be_put_in_force(tmp_path, capsys):
 def test_convert_of_what_cannot_be_carried_over(good, tmp_path, capsys):
     """Every error is told, and nothing is printed, not even what could be."""
     foreign = tmp_path / "ksp.yaml"
-    foreign.write_text(FOREIGN.replace("HostPolicy", "Policy").replace("nodeSelector", "selector"))
+    foreign.write_text(FOREIGN.replace("nodeSelector", "selector"))
 
     assert Exit.POLICY == main(["convert", str(good), str(foreign)])
     found = capsys.readouterr()

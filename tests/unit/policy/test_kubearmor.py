@@ -16,6 +16,7 @@ from enforcer.policy.message import render
 from enforcer.policy.model import Interval, OnError, Verb
 from enforcer.policy.names import Machine, TableResolver
 from enforcer.policy.printer import print_policies
+from enforcer.policy.spelling import spell_process
 from enforcer.policy.store import load_text
 
 API = "apiVersion: security.kubearmor.com/v1\n"
@@ -392,25 +393,117 @@ def test_heads_that_are_refused(metadata, words):
     assert found[0].startswith(f"{FILE}:3:")
 
 
-def test_pods_are_refused_with_what_to_do():
-    """Selecting pods is refused where it stands; whatever else is wrong is told as well."""
-    found = errors(
-        f"{PODS}spec:\n  selector: {{matchLabels: {{a: b}}}}\n  process:\n    matchPaths: [{{pth: /a}}]\n"
-    )
-
-    assert [f"{FILE}:5:3", f"{FILE}:7:18", f"{FILE}:7:19"] == [e.partition(": ")[0] for e in found]
-    assert "for every process of the host write kind KubeArmorHostPolicy" in found[0]
+BODY = "process: {matchPaths: [{path: /a}]}"
+CLUSTER = f"{API}kind: KubeArmorClusterPolicy\nmetadata: {{name: x}}\n"
+IN_Y = {"namespace": "y"}
 
 
-def test_all_pods_are_refused():
-    """Without a selector it would be for all pods of a namespace, not for the host."""
-    found = errors(f"{PODS}spec: {{process: {{matchPaths: [{{path: /a}}]}}}}\n")
+@pytest.mark.parametrize(
+    ("head", "selector", "spelled"),
+    [
+        (PODS, "", {"pod": IN_Y}),
+        (PODS.replace(", namespace: y", ""), "", {"pod": {"namespace": "default"}}),
+        (PODS, "{matchLabels: {}}", {"pod": IN_Y}),
+        (
+            PODS,
+            "{matchLabels: {a: b, c/d: ''}}",
+            {"pod": {**IN_Y, "labels": {"a": "b", "c/d": ""}}},
+        ),
+        (
+            PODS,
+            "{matchLabels: {kubearmor.io/container.name: '[m, n]'}}",
+            {"pod": IN_Y, "container": {"name": ["m", "n"]}},
+        ),
+        (
+            PODS,
+            "{matchLabels: {kubearmor.io/container.name: m, a: b}}",
+            {"pod": {**IN_Y, "labels": {"a": "b"}}, "container": {"name": "m"}},
+        ),
+        (CLUSTER, "", {"pod": {"name": "*"}}),
+        (CLUSTER, "{matchExpressions: []}", {"pod": {"name": "*"}}),
+        (
+            CLUSTER,
+            "{matchExpressions: [{key: namespace, operator: NotIn, values: [m, n]}]}",
+            {"pod": {"namespace": {"notIn": ["m", "n"]}}},
+        ),
+        (
+            CLUSTER,
+            "{matchExpressions: [{key: namespace, operator: In, values: [m]}]}",
+            {"pod": {"namespace": "m"}},
+        ),
+        (
+            CLUSTER,
+            "{matchExpressions: [{key: label, operator: In, values: [a=b]}]}",
+            {"pod": {"labels": {"a": "b"}}},
+        ),
+    ],
+)
+def test_pods(head, selector, spelled):
+    """The namespace and the selector say to whom the policy applies."""
+    with_selector = f"selector: {selector}, " if selector else ""
+    found = spec(f"{{{with_selector}{BODY}}}", head)
+
+    assert spelled == spell_process(found.selector)
+    assert ["process.matchPaths.1"] == [rule.name for rule in found.rules]
+
+
+@pytest.mark.parametrize(
+    ("head", "selector", "column", "words"),
+    [
+        (PODS, "{matchLabels: {a: 'b*'}}", 36, "no value of a label"),
+        (PODS, "{matchLabels: {-a: b}}", 33, "no name of a label"),
+        (PODS, "{matchExpressions: []}", 19, "no key of selector"),
+        (PODS, "{matchLabels: {kubearmor.io/container.name: '[]'}}", 62, "a name, or"),
+        (PODS, "{matchLabels: {kubearmor.io/container.name: [a]}}", 62, "must be text"),
+        (CLUSTER, "{matchLabels: {a: b}}", 19, "no key of selector"),
+        (CLUSTER, "{matchExpressions: [{key: x, operator: In, values: [a]}]}", 44, "key is one of"),
+        (CLUSTER, "{matchExpressions: [{key: label, operator: In, values: [a]}]}", 65, "KEY=VALUE"),
+        (
+            CLUSTER,
+            "{matchExpressions: [{key: label, operator: In, values: [a=b, c=d]}]}",
+            65,
+            "one KEY",
+        ),
+        (
+            CLUSTER,
+            "{matchExpressions: [{key: namespace, operator: In, values: []}]}",
+            69,
+            "empty list",
+        ),
+        (CLUSTER, "{matchExpressions: [{key: namespace, operator: In}]}", 38, "an expression has"),
+    ],
+)
+def test_selectors_that_are_refused(head, selector, column, words):
+    """Each with its place."""
+    found = errors(f"{head}spec: {{selector: {selector}, {BODY}}}\n")
 
     assert 1 == len(found)
-    assert f"{FILE}:2:7: kind KubeArmorPolicy is for all pods" in found[0]
+    assert f"{FILE}:4:{column}: " in found[0]
+    assert words in found[0]
 
 
-@pytest.mark.parametrize("kind", ["KubeArmorClusterPolicy", "KubeArmorNetworkPolicy"])
+def test_lists_of_what_is_allowed_that_may_meet():
+    """Of policies for pods two lists are refused unless no pod can be meant by both."""
+    allow = "process: {matchPaths: [{path: /a}]}, action: Allow"
+
+    def head(name, namespace="y"):
+        return PODS.replace("name: x", f"name: {name}").replace(
+            "namespace: y", f"namespace: {namespace}"
+        )
+
+    def policy(name, labels, namespace="y"):
+        return f"{head(name, namespace)}spec: {{selector: {{matchLabels: {labels}}}, {allow}}}\n"
+
+    apart = [policy("a", "{app: a}"), policy("b", "{app: b}"), policy("c", "{}", "z")]
+    assert 3 == len(load_text("---\n".join(apart), FILE).policies)
+
+    meeting = [policy("a", "{app: a}"), policy("b", "{tier: b}")]
+    found = errors("---\n".join(meeting))
+    assert 1 == len(found)
+    assert "put both into one policy" in found[0]
+
+
+@pytest.mark.parametrize("kind", ["KubeArmorNetworkPolicy"])
 def test_other_kinds_are_refused(kind):
     """Kinds that cannot be meant for a host say why."""
     found = errors(f"{API}kind: {kind}\nmetadata: {{name: x}}\nspec: {{}}\n")

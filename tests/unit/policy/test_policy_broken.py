@@ -227,7 +227,7 @@ TEXTS = [
     ("kind: EnforcerPolice\n", "1:7", "did you mean 'EnforcerPolicy'?"),
     ("kind: [EnforcerPolicy]\n", "1:7", "kind is not a list"),
     ("kind: TracingPolicy\n", "1:1", "the policy has no apiVersion: write apiVersion: cilium.io/v1alpha1"),
-    ("kind: KubeArmorClusterPolicy\n", "1:7", "kind KubeArmorClusterPolicy is not supported by this version"),
+    ("kind: KubeArmorNetworkPolicy\n", "1:7", "kind KubeArmorNetworkPolicy is not supported by this version"),
     ("kind: EnforcerPolicy\n", "1:1", "no apiVersion"),
     ("kind: EnforcerPolicy\napiVersion: enforcer/v2\n", "2:13", "is enforcer/v1"),
     ("kind: TetragonPolicy\napiVersion: enforcer/v1\n", "2:13", "is cilium.io/v1alpha1"),

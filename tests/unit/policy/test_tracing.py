@@ -14,6 +14,7 @@ from policy_text import FILE, errors, load
 from enforcer.policy.foreign.tracing.hooks import FUNCTIONS, LSM_HOOKS
 from enforcer.policy.model import Mode, OnError, Verb
 from enforcer.policy.printer import print_policies
+from enforcer.policy.spelling import spell_process
 from enforcer.policy.vocabulary import EVENTS, FIELDS
 
 API = "apiVersion: cilium.io/v1alpha1\n"
@@ -440,8 +441,16 @@ def test_what_is_hooked(text, events):
         ("{uprobes: []}", "'uprobes' is not supported"),
         ("{usdts: []}", "'usdts' is not supported"),
         ("{loader: true}", "'loader' is not supported"),
-        ("{podSelector: {}}", "'podSelector' is not supported"),
-        ("{containerSelector: {}}", "'containerSelector' is not supported"),
+        ("{podSelector: []}", "podSelector must be a mapping"),
+        ("{podSelector: {matchNames: {}}}", "no key of podSelector"),
+        ("{podSelector: {matchLabels: {a: 'b*'}}}", "no value of a label"),
+        ("{podSelector: {matchExpressions: [{key: a, operator: In}]}}", "In takes values"),
+        ("{podSelector: {matchExpressions: [{key: a, operator: Gt}]}}", "operator is one of"),
+        ("{containerSelector: {matchLabels: {repo: x}}}", "only the name is compared"),
+        (
+            "{containerSelector: {matchExpressions: [{key: name, operator: Exists}]}}",
+            "only the name is compared",
+        ),
         ("{hostSelector: {}}", "'hostSelector' is not supported"),
         ("{options: [{name: policy-mod, value: x}]}", "did you mean 'policy-mode'?"),
         ("{options: [{name: policy-mode, value: x}]}", "one of monitor, enforce"),
@@ -594,10 +603,58 @@ def test_the_rest_of_a_document():
     assert ("a {{b}}", ("PCI-DSS", "x", "so-it-is")) == (rule.action.message, rule.tags)
 
 
-def test_pods_are_refused_with_everything_else():
-    """TracingPolicyNamespaced is for pods of a namespace."""
+def test_what_is_wrong_in_a_namespaced_policy():
+    """TracingPolicyNamespaced is read like the other kind."""
     found = refused("{kprobes: [{call: sys_opnat}]}", PODS)
-    assert [f"{FILE}:2:7", f"{FILE}:4:25"] == [e.partition(": ")[0] for e in found]
+    assert [f"{FILE}:4:25"] == [e.partition(": ")[0] for e in found]
+
+
+@pytest.mark.parametrize(
+    ("head", "selectors", "spelled"),
+    [
+        (HEAD, "", {}),
+        (PODS, "", {"pod": {"namespace": "y"}}),
+        (PODS.replace(", namespace: y", ""), "", {"pod": {"namespace": "default"}}),
+        (HEAD, "podSelector: {}, ", {"pod": {"name": "*"}}),
+        (HEAD, "podSelector: {matchLabels: {}}, ", {"pod": {"name": "*"}}),
+        (HEAD, "podSelector: {matchLabels: {a: b}}, ", {"pod": {"labels": {"a": "b"}}}),
+        (
+            HEAD,
+            "podSelector: {matchLabels: {'k8s:io.kubernetes.pod.namespace': m, a: b}}, ",
+            {"pod": {"namespace": "m", "labels": {"a": "b"}}},
+        ),
+        (
+            PODS,
+            "podSelector: {matchExpressions: [{key: a, operator: NotIn, values: [b, c]}, {key: d, operator: Exists}]}, ",
+            {
+                "pod": {
+                    "namespace": "y",
+                    "labels": {
+                        "matchExpressions": [
+                            {"key": "a", "operator": "NotIn", "values": ["b", "c"]},
+                            {"key": "d", "operator": "Exists"},
+                        ]
+                    },
+                }
+            },
+        ),
+        (
+            HEAD,
+            "containerSelector: {matchExpressions: [{key: name, operator: NotIn, values: [a, b]}]}, ",
+            {"pod": {"name": "*"}, "container": {"name": {"notIn": ["a", "b"]}}},
+        ),
+        (
+            PODS,
+            "containerSelector: {matchLabels: {name: a}}, ",
+            {"pod": {"namespace": "y", "name": "*"}, "container": {"name": "a"}},
+        ),
+    ],
+)
+def test_pods(head, selectors, spelled):
+    """Namespace, podSelector and containerSelector say to whom the policy applies."""
+    policy = load(f"{head}spec: {{{selectors}kprobes: [{{call: sys_reboot, syscall: true}}]}}\n")
+
+    assert spelled == spell_process(policy.selector)
 
 
 # ---- Hostile input ----------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 
 from enforcer.policy.foreign.kubearmor.document import (
     API_VERSION,
+    read_cluster_policy,
     read_host_policy,
     read_pod_policy,
 )
 
-__all__ = ["API_VERSION", "read_host_policy", "read_pod_policy"]
+__all__ = ["API_VERSION", "read_cluster_policy", "read_host_policy", "read_pod_policy"]

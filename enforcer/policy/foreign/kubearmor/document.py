@@ -14,6 +14,7 @@ from enforcer.policy.context import Context
 from enforcer.policy.foreign.kubearmor.drafts import Draft, Item
 from enforcer.policy.foreign.kubearmor.sections import read_section
 from enforcer.policy.foreign.kubearmor.settings import Settings
+from enforcer.policy.foreign.kubearmor.whom import Whom, cluster_whom, pod_whom
 from enforcer.policy.foreign.kubearmor.words import (
     HOST_SPEC_KEYS,
     METADATA_KEYS,
@@ -22,7 +23,6 @@ from enforcer.policy.foreign.kubearmor.words import (
     POSTURES,
     REFUSED,
     SECTION_KEYS,
-    SELECTOR_REFUSED,
 )
 from enforcer.policy.foreign.kubernetes import TOP_REFUSED, read_nodes
 from enforcer.policy.metadata import Metadata, read_metadata, refuse_unknown
@@ -31,7 +31,7 @@ from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.nodes import Entry, Map
 from enforcer.policy.vocabulary import FIELDS
 
-__all__ = ["API_VERSION", "read_host_policy", "read_pod_policy"]
+__all__ = ["API_VERSION", "read_cluster_policy", "read_host_policy", "read_pod_policy"]
 
 API_VERSION = "security.kubearmor.com/v1"
 
@@ -64,27 +64,45 @@ def read_host_policy(top: Map, context: Context) -> Policy | None:
     return Policy(
         name=metadata.name,
         mode=Mode.ENFORCE,
-        rules=tuple(_rules(spec, postures, context, is_alone=False)),
+        rules=tuple(_rules(spec, postures, context, Whom())),
         span=top.span,
         description=f"A KubeArmorHostPolicy{nodes}.",
     )
 
 
-def read_pod_policy(top: Map, context: Context) -> None:
-    """Refuse a KubeArmorPolicy, which is for pods, with everything else that is wrong with it."""
+def read_pod_policy(top: Map, context: Context) -> Policy | None:
+    """Read a KubeArmorPolicy, for pods of its namespace; None as for the host's."""
     refused = {k: why for k, why in METADATA_REFUSED.items() if k != "namespace"}
-    _head(top, refused, context, also=("namespace",))
+    metadata, postures = _head(top, refused, context, also=("namespace",))
     spec = _spec(top, POD_SPEC_KEYS, context)
-    selector = spec.get("selector") if spec else None
-    if selector:
-        context.add(
-            f"'selector' is not supported by this version: {SELECTOR_REFUSED}", selector.span
-        )
-    elif kind := top.get("kind"):
-        message = f"kind KubeArmorPolicy is for all pods of its namespace: {SELECTOR_REFUSED}"
-        context.add(message, kind.value.span)
-    if spec:
-        _rules(spec, {}, context, is_alone=True)
+    if spec is None:
+        return None
+    whom = pod_whom(top, metadata, spec, context)
+    rules = _rules(spec, postures, context, whom)
+    return _of_pods("A KubeArmorPolicy.", top, metadata, rules, whom)
+
+
+def read_cluster_policy(top: Map, context: Context) -> Policy | None:
+    """Read a KubeArmorClusterPolicy, for pods of any namespace; None as for the host's."""
+    refused = {**METADATA_REFUSED, "namespace": "a KubeArmorClusterPolicy is in no namespace"}
+    metadata, postures = _head(top, refused, context)
+    spec = _spec(top, POD_SPEC_KEYS, context)
+    if spec is None:
+        return None
+    whom = cluster_whom(top, spec, context)
+    rules = _rules(spec, postures, context, whom)
+    return _of_pods("A KubeArmorClusterPolicy.", top, metadata, rules, whom)
+
+
+def _of_pods(what: str, top: Map, metadata: Metadata, rules: list[Rule], whom: Whom) -> Policy:
+    return Policy(
+        name=metadata.name,
+        mode=Mode.ENFORCE,
+        rules=tuple(rules),
+        span=top.span,
+        selector=whom.selector,
+        description=what,
+    )
 
 
 def _head(
@@ -118,8 +136,8 @@ def _spec(top: Map, known: tuple[str, ...], context: Context) -> Map | None:
     return spec
 
 
-def _rules(spec: Map, postures: dict[str, Verb], context: Context, *, is_alone: bool) -> list[Rule]:
-    """Read all sections; *is_alone*: the policy counts for itself, whatever others there are."""
+def _rules(spec: Map, postures: dict[str, Verb], context: Context, whom: Whom) -> list[Rule]:
+    """Read all sections of a policy for *whom*."""
     settings = Settings().refine(spec, context)
     drafts: list[Draft] = []
     rest: list[Draft] = []
@@ -131,8 +149,7 @@ def _rules(spec: Map, postures: dict[str, Verb], context: Context, *, is_alone: 
         if allowing:
             posture = postures.get(_POSTURE_OF[entry.key], Verb.LOG)
             rest.append(_rest(entry, allowing, attrs.evolve(own, verb=posture), context))
-            if not is_alone:
-                _refuse_second_list(entry, allowing[0], context)
+            _refuse_second_list(entry, allowing[0], context, whom)
         drafts += found if allowing else [d for d in found if not d.beside_allow]
     _refuse_records(drafts, rest, context)
     order = {Verb.DENY: 0, Verb.LOG: 1, Verb.ALLOW: 2}
@@ -162,10 +179,11 @@ def _rest(section: Entry, allowing: list[Draft], settings: Settings, context: Co
     return Draft(item, event, operations, conditions)
 
 
-def _refuse_second_list(section: Entry, first: Draft, context: Context) -> None:
+def _refuse_second_list(section: Entry, first: Draft, context: Context, whom: Whom) -> None:
     """What any policy allows is allowed there; here the posture of each would refuse it."""
-    other = context.allow_lists.setdefault(f"KubeArmor {section.key}", first.item.span)
-    if other is not first.item.span:
+    other = whom.meeting(section.key, context.allow_lists)
+    context.allow_lists.setdefault(whom.place(section.key), first.item.span)
+    if other is not None:
         context.add(
             f"the policy of {other} allows something under {section.key}, too, and each would refuse "
             "or record what only the other allows: put both into one policy",

@@ -19,7 +19,6 @@ __all__ = [
     "PROTOCOLS",
     "REFUSED",
     "SECTION_KEYS",
-    "SELECTOR_REFUSED",
     "SETTINGS_KEYS",
 ]
 
@@ -87,11 +86,6 @@ METADATA_REFUSED = {
     **SERVER_METADATA,
 }
 
-SELECTOR_REFUSED = (
-    "pods are not known yet: for every process of the host write kind KubeArmorHostPolicy; to restrict "
-    "that, convert it and give its spec a selector with a unit, cgroup, binary or user"
-)
-
 REFUSED = {
     "ownerOnly": (
         f"the owner of a file is not compared with who uses it: name users {_NATIVE}, under "
@@ -111,7 +105,7 @@ REFUSED = {
         f"write what the preset does {_NATIVE}; filelessExec is exec with match: {{fileless: true}}"
     ),
     "selector": "a KubeArmorHostPolicy takes nodeSelector",
-    "nodeSelector": "a KubeArmorPolicy takes selector",
+    "nodeSelector": "policies for pods take selector",
     "matchVolumeMounts": "it is for SELinux, which is managed by its own tools",
     "selinux": "it is for SELinux, which is managed by its own tools",
 }

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from enforcer.policy.context import Context
 from enforcer.policy.coverage import kernel_operations
 from enforcer.policy.foreign.kubernetes import SERVER_METADATA, TOP_REFUSED, read_nodes
+from enforcer.policy.foreign.pods import any_pod, in_namespace, read_containers, read_pods
 from enforcer.policy.foreign.tracing.filters import items
 from enforcer.policy.foreign.tracing.lists import read_enforcers, read_lists
 from enforcer.policy.foreign.tracing.selectors import Block, Spec, read_hook, read_macros
@@ -23,7 +24,7 @@ from enforcer.policy.foreign.tracing.words import (
     SPEC_REFUSED,
 )
 from enforcer.policy.metadata import Metadata, read_metadata, refuse_unknown
-from enforcer.policy.model import Mode, Policy, Rule, Verb
+from enforcer.policy.model import Condition, Mode, Policy, Process, Rule, Verb
 from enforcer.policy.nodes import Entry, Map, Scalar, describe, shorten
 from enforcer.policy.problems import suggest
 
@@ -41,28 +42,23 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "disable-uprobe-multi": _BOOLEANS,
     "override-method": ("fmod-ret", "override-return"),
 }
-_NAMESPACED = (
-    "it is for the pods of its namespace, which are not known yet: for every process of the host write "
-    "kind TracingPolicy; to restrict that, convert it and give its spec a selector with a unit, cgroup, "
-    "binary or user"
-)
 
 
 def read_cluster_policy(top: Map, context: Context) -> Policy | None:
     """Read a TracingPolicy; None after an error that leaves nothing to look at."""
     refused = {**SERVER_METADATA, "namespace": "a TracingPolicy is in no namespace"}
     metadata, description = _head(top, METADATA_KEYS, refused, context)
-    return _policy(top, metadata, description, context)
+    return _policy(top, metadata, description, context, kind="TracingPolicy")
 
 
-def read_namespaced_policy(top: Map, context: Context) -> None:
-    """Refuse a TracingPolicyNamespaced, with everything else that is wrong with it."""
+def read_namespaced_policy(top: Map, context: Context) -> Policy | None:
+    """Read a TracingPolicyNamespaced, which is for the pods of its namespace."""
     known = (*METADATA_KEYS, "namespace")
     metadata, description = _head(top, known, SERVER_METADATA, context)
-    if kind := top.get("kind"):
-        message = f"kind TracingPolicyNamespaced is not supported by this version: {_NAMESPACED}"
-        context.add(message, kind.value.span)
-    _policy(top, metadata, description, context)
+    namespace = in_namespace(metadata, top.span, context)
+    return _policy(
+        top, metadata, description, context, kind="TracingPolicyNamespaced", whom=(namespace,)
+    )
 
 
 def _head(
@@ -82,7 +78,15 @@ def _head(
     return metadata, description
 
 
-def _policy(top: Map, metadata: Metadata, description: str, context: Context) -> Policy | None:
+def _policy(
+    top: Map,
+    metadata: Metadata,
+    description: str,
+    context: Context,
+    *,
+    kind: str,
+    whom: tuple[Condition, ...] = (),
+) -> Policy | None:
     entry = top.get("spec")
     if entry is None:
         context.add("the policy has no spec", top.span)
@@ -93,6 +97,7 @@ def _policy(top: Map, metadata: Metadata, description: str, context: Context) ->
     refuse_unknown(spec, "key of spec", SPEC_KEYS, SPEC_REFUSED, context)
     mode = _mode(spec.get("options"), context)
     nodes = read_nodes(spec, context)
+    whom += _selected(spec, context)
     lists = read_lists(spec.get("lists"), context)
     enforcers = spec.get("enforcers")
     enforced = read_enforcers(enforcers, lists, context)
@@ -112,9 +117,20 @@ def _policy(top: Map, metadata: Metadata, description: str, context: Context) ->
         mode=mode,
         rules=tuple(_ordered(blocks, context)),
         span=top.span,
-        description=description or f"A TracingPolicy{nodes}.",
+        selector=Process(whom),
+        description=description or f"A {kind}{nodes}.",
         allow_degraded=_may_kill_late(blocks),
     )
+
+
+def _selected(spec: Map, context: Context) -> tuple[Condition, ...]:
+    """Read podSelector and containerSelector; either restricts the policy to pods."""
+    pods, containers = spec.get("podSelector"), spec.get("containerSelector")
+    found = read_pods(pods, context) if pods else ()
+    if containers:
+        of_pod = () if found else (any_pod(containers.span),)
+        found += (*of_pod, *read_containers(containers, context))
+    return found
 
 
 def _mode(entry: Entry | None, context: Context) -> Mode:

@@ -22,10 +22,6 @@ __all__ = [
 ]
 
 _NATIVE = "as a rule of kind EnforcerPolicy"
-_PODS = (
-    "pods are not known yet: for every process of the host leave it out; to restrict that, convert the "
-    "policy and give its spec a selector with a unit, cgroup, binary or user"
-)
 _RESULTS = "what a function returns is not looked at: rules decide before it does anything"
 _RECORDS = "records always have the same content, and are not limited by rule yet"
 _USER_SPACE = "functions of programs are not decided on, only what programs ask of the kernel"
@@ -40,14 +36,17 @@ SPEC_KEYS = (
     "options",
     "selectorsMacros",
     "nodeSelector",
+    "podSelector",
+    "containerSelector",
 )
 SPEC_REFUSED = {
     "uprobes": _USER_SPACE,
     "usdts": _USER_SPACE,
     "loader": "the build ids of loaded files are not recorded",
-    "podSelector": _PODS,
-    "containerSelector": _PODS,
-    "hostSelector": "processes of pods are not told from those of the host yet: leave it out",
+    "hostSelector": (
+        "a policy is for pods or for everybody: leave it out, or convert the policy and give its rules "
+        'notProcess: {pod: {name: "*"}}'
+    ),
 }
 
 METADATA_KEYS = ("name", "labels", "annotations")
@@ -105,7 +104,7 @@ SELECTOR_REFUSED = {
     ),
     "matchReturnArgs": _RESULTS,
     "matchReturnActions": _RESULTS,
-    "matchWorkloads": _PODS,
+    "matchWorkloads": "pods are selected for the whole policy, with podSelector under spec",
 }
 
 ACTIONS = ("Post", "NoPost", "Sigkill", "Signal", "Override", "NotifyEnforcer")
