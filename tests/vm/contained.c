@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A container as far as the kernel sees one: mount and process namespaces of its own, and a root to which
+ * pivot_root(2) has led. In there it does what standard input says, a line each, and answers with a
+ * line: "ok", the name of the error, or how a program that was run ended.
+ *
+ *	contained ROOT		make the container, then serve
+ *	contained		serve as it is
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void need(int rc, const char *what)
+{
+	if (rc >= 0)
+		return;
+	perror(what);
+	exit(200);
+}
+
+static void enter(const char *root)
+{
+	int status;
+	pid_t child;
+
+	need(unshare(CLONE_NEWNS | CLONE_NEWPID), "unshare");
+	need(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
+	need(chdir(root), "chdir");
+	need((int)syscall(SYS_pivot_root, ".", "."), "pivot_root");
+	need(umount2(".", MNT_DETACH), "umount");
+	need(chdir("/"), "chdir");
+	child = fork();
+	need(child, "fork");
+	if (!child)
+		return;
+	waitpid(child, &status, 0);
+	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 201);
+}
+
+static void answer(int rc)
+{
+	printf("%s\n", rc >= 0 ? "ok" : strerrorname_np(errno));
+}
+
+static void run(const char *path)
+{
+	int status;
+	pid_t child = fork();
+
+	need(child, "fork");
+	if (!child) {
+		execl(path, path, "true", NULL);
+		_exit(errno);
+	}
+	waitpid(child, &status, 0);
+	if (WIFSIGNALED(status))
+		printf("signal %d\n", WTERMSIG(status));
+	else if (WEXITSTATUS(status))
+		printf("%s\n", strerrorname_np(WEXITSTATUS(status)));
+	else
+		printf("ok\n");
+}
+
+int main(int argc, char **argv)
+{
+	char line[4096];
+	char *path;
+
+	if (argc > 1 && !strcmp(argv[1], "true"))
+		return 0;
+	if (argc > 1)
+		enter(argv[1]);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("ready\n");
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = 0;
+		path = strchr(line, ' ');
+		if (!path)
+			return 202;
+		*path++ = 0;
+		if (!strcmp(line, "open")) {
+			int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+			answer(fd);
+			if (fd >= 0)
+				close(fd);
+		} else if (!strcmp(line, "run")) {
+			run(path);
+		} else if (!strcmp(line, "become")) { /* and serve on */
+			execl(path, path, NULL);
+			answer(-1);
+		} else {
+			return 203;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+"""Containers and pods as subjects: whom a policy meets, when they come and go, what records say."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pods
+import pytest
+from engine import Engine, attempt, running
+from pods import Container, Pod, built, give_labels
+
+WORK = Path("/opt/enforcer-test-containers")
+NO = "EACCES"
+
+POLICY = """
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: prod}
+spec:
+  message: "{action} in {container_name} ({image}) of pod {pod_name} (namespace {pod_namespace})"
+  selector: {pod: {namespace: prod}}
+  rules:
+    - {name: secret, file: read, match: {path: /data/secret}, action: {deny: {errno: EACCES}}}
+    - {name: lenient, file: read, match: {path: /data/lenient}, action: {deny: {errno: EACCES}}, onError: allow}
+    - name: own
+      file: read
+      match: {path: /data/own, notProcess: {binary: /bin/app}}
+      action: {deny: {errno: EACCES}}
+    - {name: no-other, exec: {}, match: {path: /bin/other, process: {binary: /bin/other}}, action: {deny: {errno: EACCES}}}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: labels}
+spec:
+  selector:
+    pod:
+      labels:
+        matchLabels: {app: web}
+        matchExpressions: [{key: canary, operator: DoesNotExist}]
+  rules:
+    - {file: read, match: {path: /data/label}, action: {deny: {errno: EACCES}}}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: names}
+spec:
+  rules:
+    - name: main
+      file: read
+      match: {path: /data/main, process: {container: {name: main, runtime: [containerd, docker]}}}
+      action: {deny: {errno: EACCES}}
+    - name: image
+      file: read
+      match: {path: /data/image, process: {container: {image: {notGlob: "registry.example/*"}}}}
+      action: {deny: {errno: EACCES}}
+---
+apiVersion: security.kubearmor.com/v1
+kind: KubeArmorPolicy
+metadata: {name: armor, namespace: dev}
+spec:
+  selector: {matchLabels: {tier: back}}
+  file: {matchPaths: [{path: /data/secret}]}
+  action: Block
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: everybody}
+spec:
+  rules:
+    - {name: seen, file: read, match: {path: /opt/enforcer-test-containers/seen}, action: log,
+       message: "pod {pod_name} (namespace {pod_namespace})"}
+"""
+
+PROD = Pod(0xA, "web-1", "prod")
+DEV = Pod(0xB, "web-2", "dev")
+
+
+def containers() -> dict[str, Container]:
+    program = WORK / "contained"
+    return {
+        "prod": Container("containerd", "a", program, PROD),
+        "dev": Container("cri-o", "b", program, DEV, name="side", labels={}),
+        "dev-sandbox": Container(
+            "cri-o", "c", program, DEV, name="POD", labels={"app": "web", "tier": "back"}
+        ),
+        "docker": Container("docker", "d", program, image="other.example/db:2"),
+    }
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Path]:
+    """The program that containers run."""
+    WORK.mkdir()
+    (WORK / "seen").write_text("seen")
+    yield built(WORK)
+    shutil.rmtree(WORK)
+
+
+@pytest.fixture(scope="module")
+def before(program: Path) -> Iterator[dict[str, Container]]:
+    """Containers that run before the daemon does."""
+    found = containers()
+    give_labels(PROD, {"app": "web", "canary": "no"})
+    with pods.running(*found.values()):
+        yield found
+    shutil.rmtree(pods.OBJECTS)
+
+
+@pytest.fixture(scope="module")
+def without(before: dict[str, Container]) -> dict[str, str]:
+    """How everything ends without a policy."""
+    ends = {
+        f"{who} {name}": container.open(name)
+        for who, container in before.items()
+        for name in pods.FILES
+    }
+    ends["prod run"] = before["prod"].ask("run", "/bin/other")
+    return ends
+
+
+@pytest.fixture(scope="module")
+def on(before: dict[str, Container], without: dict[str, str], tmp_path_factory) -> Iterator[Engine]:
+    """The engine with all policies."""
+    assert {"ok"} == set(without.values())
+    with running(POLICY, tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
+
+
+CASES = {
+    "prod secret": NO,
+    "dev secret": "EPERM",  # KubeArmor's, by the labels of the sandbox
+    "dev-sandbox secret": "EPERM",
+    "docker secret": "ok",
+    "prod label": "ok",  # it has the label canary
+    "dev label": NO,
+    "docker label": "ok",  # it is in no pod
+    "prod main": NO,
+    "dev main": "ok",
+    "docker main": NO,
+    "prod image": "ok",
+    "docker image": NO,
+    "prod own": "ok",
+    "prod lenient": NO,
+    "dev lenient": "ok",
+    "prod free": "ok",
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_who_is_meant(on, before, case):
+    """A container that is known is met, by any of what selects it, and no other is."""
+    who, name = case.split()
+
+    assert CASES[case] == before[who].open(name)
+
+
+def test_the_host_is_free(on, before):
+    """The same files, by their names on the host, for a process of the host."""
+    for name in ("secret", "label", "main"):
+        assert 0 == attempt("/usr/bin/cat", str(before["prod"].root / "data" / name)).returncode
+
+
+def test_executables_are_named_as_the_container_sees_them(on, before):
+    """What is allowed /bin/app is not allowed another program of the container."""
+    prod = before["prod"]
+    assert "ok" == prod.open("own")
+    prod.ask("become", "/bin/other", expected="ready")
+    try:
+        assert NO == prod.open("own")
+        assert NO == prod.ask("run", "/bin/other")
+    finally:
+        prod.ask("become", "/bin/app", expected="ready")
+    assert "ok" == prod.open("own")
+    assert "ok" == prod.ask("run", "/bin/other")
+
+
+def test_a_container_cannot_leave_its_name(on, before):
+    """What it makes below its own cgroup is still it, whatever that looks like."""
+    prod = before["prod"]
+    assert prod.process is not None
+    inner = prod.cgroup / f"docker-{'9' * 64}.scope"
+    inner.mkdir()
+    members = (prod.cgroup / "cgroup.procs").read_text().split()
+    for pid in members:
+        (inner / "cgroup.procs").write_text(pid)
+    try:
+        assert NO == prod.open("secret")
+        assert "ok" == prod.open("image")
+    finally:
+        for pid in members:
+            (prod.cgroup / "cgroup.procs").write_text(pid)
+
+
+def test_records_name_the_pod(on, before):
+    """Fields and message say where it was."""
+    assert NO == before["prod"].open("secret")
+
+    event = on.wait_for(lambda e: e.get("rule") == "secret" and e["pod"]["name"] == "web-1")
+
+    assert {"name": "web-1", "namespace": "prod", "uid": PROD.uid} == event["pod"]
+    assert {
+        "runtime": "containerd",
+        "id": "a" * 64,
+        "name": "main",
+        "image": "registry.example/app:1",
+    } == event["container"]
+    assert "deny in main (registry.example/app:1) of pod web-1 (namespace prod)" == event["message"]
+    assert event["onError"] is False
+
+
+def test_records_outside_of_pods_have_none(on):
+    """Placeholders become a dash."""
+    assert 0 == attempt("/usr/bin/cat", str(WORK / "seen")).returncode
+
+    assert "pod - (namespace -)" == on.wait_for(lambda e: e.get("rule") == "seen")["message"]
+
+
+def test_a_pod_that_begins_is_met_before_its_runtime_says_what_it_is(on, program):
+    """
+    A container that nobody has identified is none that policies need not be about.
+
+    Rules that refuse do so by onError, unless they say otherwise. Once it is known that it is of
+    another namespace, it is free.
+    """
+    pod = Pod(0xC, "late", "stage")
+    late = Container("containerd", "e", program, pod, name="late")
+    try:
+        late.start()
+        assert NO == late.open("secret")
+        assert "ok" == late.open("lenient")
+        assert NO == late.open("main")
+        event = on.wait_for(lambda e: e["container"]["id"] == late.id and e["rule"] == "secret")
+        assert event["onError"] is True
+        assert event["pod"]["name"] is None
+
+        pod.announce()
+        assert late.becomes("ok", "secret")
+        assert NO == late.open("main")  # its pod is known, it itself is not
+
+        late.describe()
+        assert late.becomes("ok", "main")
+        assert NO == late.open("label")  # containerd keeps no labels
+        give_labels(pod, {"app": "api"})
+        assert late.becomes("ok", "label")
+    finally:
+        late.remove()
+        pod.remove()
+
+
+def test_a_pod_that_begins_is_met_when_it_is_known(on, program):
+    """One of the selected namespace, with everything in place, is refused what the policy refuses."""
+    pod = Pod(0xD, "web-9", "prod")
+    new = Container("cri-o", "f", program, pod, name="side")
+    with pods.running(new):
+        assert NO == new.open("secret")
+        assert new.becomes(NO, "lenient")  # not by onError: it is known
+        event = on.wait_for(lambda e: e["rule"] == "lenient" and e["pod"]["name"] == "web-9")
+        assert event["onError"] is False
+        assert "ok" == new.open("free")
