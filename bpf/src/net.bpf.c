@@ -127,8 +127,11 @@ struct {
 	__type(value, struct enf_bind);
 } binds SEC(".maps");
 
-/* Every bind to a path comes by here before its name is made, so what lies here is never of another. */
-static __always_inline int enf_note_binding(const struct enf_access *a)
+/*
+ * Every bind to a path comes by here before its name is made, so what lies here is never of another. A frame
+ * of its own: with it that of the hook would not fit below the deepest calls on 6.1.
+ */
+static __noinline int enf_note_binding(const struct enf_access *a)
 {
 	struct enf_bind *bind;
 
