@@ -353,6 +353,21 @@ ENF_FN int enf_match_number(struct enf_ctx *c, __u32 dim, __u64 hi, __u64 lo)
 
 /* ---- Conjunctions ------------------------------------------------------------------------ */
 
+/*
+ * Was the mark set in the last *ns*? A mark that is set on another CPU while this is decided may have a
+ * later time than the decision: that is no age at all.
+ */
+ENF_INLINE __u32 enf_within(const struct enf_scratch *s, __u32 mark, __u64 ns)
+{
+	__u64 at, now = s->now;
+
+	enf_barrier(mark);
+	if (mark >= ENF_MAX_MARKS)
+		return ENF_FALSE; /* the image was checked: there is none */
+	at = s->mark_at[mark];
+	return at && (at >= now || now - at <= ns);
+}
+
 struct enf_conj {
 	struct enf_ctx *c;
 	__u32 first;
@@ -371,6 +386,10 @@ static long enf_term_one(__u32 i, void *arg)
 	if (!t) {
 		j->truth = ENF_UNKNOWN;
 		return 1;
+	}
+	if (t->kind == ENF_TERM_WITHIN) {
+		truth = enf_within(s, t->atom, t->a);
+		goto known;
 	}
 	dim = ENF_BIT(t->dim & 63);
 	if (!(s->present &
@@ -396,6 +415,7 @@ static long enf_term_one(__u32 i, void *arg)
 		j->truth = ENF_UNKNOWN; /* a later term may still be false */
 		return 0;
 	}
+known:
 	if (truth == t->negate) {
 		j->truth = ENF_FALSE;
 		return 1;

@@ -158,7 +158,11 @@ class Enforcement:
         facts, counts = self._facts(name), self.sessions.counts()
         policies = self.now.overlay.policies(self.now.files.unpack()).policies
         (policy,) = (policy for policy in policies if policy.name == name)
-        image = prepare(PolicySet((policy,))).image
+        # Alone: marks of other policies are not known, and nothing that is told of a row is about them.
+        alone = attrs.evolve(
+            policy, rules=tuple(attrs.evolve(rule, within=()) for rule in policy.rules)
+        )
+        image = prepare(PolicySet((alone,))).image
         rows = []
         for number, row in enumerate(image.rows):
             if row.kind is RowKind.GUARD:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from random import Random
 
-from builds import GENERATION, actor_input, checked, decide_access, decide_by_reference
+from builds import BORN, GENERATION, actor_input, checked, decide_access, decide_by_reference
 from generate import Maker
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,7 +26,9 @@ def test_compiled_builds_agree_with_the_reference(builds, seed) -> None:
     """400 random policy sets with 20,000 random operations get one answer from every build."""
     make = Maker(Random(seed))
     policies = make.policies()
-    compiled = checked(compile_policies(policies, host=BareHost(), generation=GENERATION))
+    compiled = checked(
+        compile_policies(policies, host=BareHost(), generation=GENERATION, now_ns=BORN)
+    )
 
     for _ in range(ACTORS):
         actor = make.actor()
