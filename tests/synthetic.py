@@ -11,7 +11,7 @@ from fakes import WALL_NS, enricher, event
 
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import readable
-from enforcer.events.types import Actor, EventFlag, GuardAct, Lost, Origin, Record
+from enforcer.events.types import Actor, EventFlag, GuardAct, Lost, Origin, Record, RowFlag
 from enforcer.identity.container import Container
 from enforcer.identity.lineage import Ancestry
 from enforcer.identity.naming import process_id
@@ -71,6 +71,7 @@ def _match(dice: random.Random, op: Op | GuardAct) -> Record:
         severity=dice.choice(SEVERITIES),
         tags=tuple(dice.sample(("mitre/T1059", "pci", "lab:1"), dice.randrange(3))),
         syscall=dice.choice((None, None, "openat2")),
+        asked=("web/online", "vault/seen"),
     )
     happened = event(**_operands(dice, op), **_outcome(dice, op), **_subject(dice))
     return enricher(origin, identity=_identity(dice)).enrich(happened)
@@ -85,7 +86,10 @@ def _outcome(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:
         "op": op.value,
         "action": action,
         "flags": dice.randrange(1 + sum(EventFlag)),
-        "row_flags": dice.randrange(16),
+        "row_flags": dice.randrange(2 * max(RowFlag)),
+        "suppressed": dice.choice((0, 0, 7)),
+        "mark_at[0]": dice.choice((0, 1 << 20)),
+        "mark_at[1]": dice.choice((0, _U64)),
         "signal": dice.choice(_SIGNALS),
         "error": dice.choice(_ERRNOS),
         "time_ns": dice.randrange(1 << 50),

@@ -54,6 +54,16 @@ ENF_FN int enf_row(struct enf_ctx *c, __u32 id)
 		truth = ENF_UNKNOWN;
 	if (truth == ENF_UNKNOWN && row->on_error == ENF_ERR_SKIP)
 		return 0;
+	if (row->action == ENF_ACT_NONE) { /* marks only; whether one above decides is seen later */
+		n = row->mark - 1;
+		enf_barrier(n);
+		if (n >= ENF_MAX_MARKS)
+			return 0;
+		if (!(s->marked & ENF_BIT(n)) || id < s->marked_by[n])
+			s->marked_by[n] = id;
+		s->marked |= ENF_BIT(n);
+		return 0;
+	}
 	if (!best) {
 		n = s->n_policies;
 		enf_barrier(n);
@@ -114,6 +124,59 @@ static long enf_every_one(__u32 i, void *arg)
 	return 0;
 }
 
+/* ---- Marks -------------------------------------------------------------------------------- */
+
+/* The mark *n* is set if the first row that only marks with it stands above the one that decides. */
+static long enf_marked_one(__u32 n, void *arg)
+{
+	struct enf_ctx *c = arg;
+	struct enf_scratch *s = c->s;
+	const struct enf_row *row;
+	__u32 id, policy, best;
+
+	if (n >= ENF_MAX_MARKS)
+		return 1;
+	if (!(s->marked & ENF_BIT(n)))
+		return 0;
+	id = s->marked_by[n];
+	row = enf_at(c, enf_head(c)->off_rows + id * 40, 40);
+	if (!row)
+		return 0;
+	policy = row->policy;
+	enf_barrier(policy);
+	if (policy >= ENF_MAX_POLICIES)
+		return 0;
+	best = s->best[policy] & ~ENF_BEST_UNKNOWN;
+	if (!best || id < best - 1)
+		s->verdict.marks |= ENF_BIT(n);
+	return 0;
+}
+
+/*
+ * Take the marks of *which* into the decision; of two times the later. What was set before a number
+ * got its meaning is not this mark.
+ */
+ENF_INLINE void enf_take_marks(struct enf_scratch *s, const struct enf_image *image,
+			       const struct enf_marks *from, __u64 which)
+{
+	for (__u32 i = 0; i < ENF_MAX_MARKS; i++) {
+		__u64 at = from->at[i];
+
+		if (!(which & ENF_BIT(i)) || at < image->mark_born[i])
+			continue;
+		if (at > s->mark_at[i])
+			s->mark_at[i] = at;
+	}
+}
+
+ENF_INLINE void enf_begin_marks(struct enf_scratch *s, const struct enf_image *image, __u64 now)
+{
+	s->now = now;
+	s->recalled = image->generation;
+	for (__u32 i = 0; i < ENF_MAX_MARKS; i++)
+		s->mark_at[i] = 0;
+}
+
 /* ---- Strictest ---------------------------------------------------------------------------- */
 
 static long enf_strictest_one(__u32 i, void *arg)
@@ -134,6 +197,8 @@ static long enf_strictest_one(__u32 i, void *arg)
 	if (!row)
 		return 0;
 	action = row->action;
+	if (row->mark)
+		v->marks |= ENF_BIT((row->mark - 1) & 63);
 	if (best & ENF_BEST_UNKNOWN) {
 		action = row->on_error == ENF_ERR_LOG ? ENF_ACT_LOG : ENF_ACT_DENY;
 		flags = ENF_VF_ON_ERROR;
@@ -145,6 +210,7 @@ static long enf_strictest_one(__u32 i, void *arg)
 			v->audit_flags = flags;
 			v->audit_row_flags = row->flags;
 			v->audit_op = s->op;
+			v->audit_limit = row->limit;
 		}
 	} else if (action > v->action || (action == v->action && id < v->row)) {
 		v->action = action;
@@ -152,6 +218,7 @@ static long enf_strictest_one(__u32 i, void *arg)
 		v->flags = flags;
 		v->row_flags = row->flags;
 		v->op = s->op;
+		v->limit = row->limit;
 		v->error = row->error;
 		v->signal = row->signal;
 	}
@@ -185,6 +252,9 @@ ENF_INLINE void enf_decide_op(struct enf_ctx *c, __u32 op)
 		s->high = 0;
 		enf_loop(ENF_MAX_CANDIDATES, enf_candidate_one, c);
 	}
+	if (s->marked)
+		enf_loop(ENF_MAX_MARKS, enf_marked_one, c);
+	s->marked = 0;
 	if (s->n_policies)
 		enf_loop(s->n_policies, enf_strictest_one, c);
 }

@@ -118,6 +118,98 @@ static __always_inline __u32 enf_fill_tail(struct enf_event *e, char *tail, __u3
 	return n + e->name_len;
 }
 
+/* ---- Limits ------------------------------------------------------------------------------- */
+
+struct enf_limit_key {
+	__u64 generation;
+	__u32 row;
+	__u32 tgid; /* 0: of all processes */
+};
+
+struct enf_limit_state {
+	__u64 since; /* when the time in which records are counted has begun */
+	__u64 asked; /* records since, made or not */
+	__u64 suppressed;
+};
+
+/* What is pushed out by others begins anew: more records, never fewer than were allowed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct enf_limit_key);
+	__type(value, struct enf_limit_state);
+} limits __weak SEC(".maps");
+
+static const volatile struct enf_limit_state enf_no_records = {};
+
+/*
+ * The state of the limit *number* of *row*. NULL if the record is to be made whatever was made before: no
+ * limit, no room, or the policy was replaced meanwhile. *full*: the record is one too many.
+ */
+static __noinline struct enf_limit_state *enf_limit_of(struct enf_task *task, __u32 row,
+						       __u32 number, __u32 *full)
+{
+	struct enf_limit_key key = { .generation = task->generation, .row = row };
+	const struct enf_image *image = enf_current_image();
+	struct enf_limit_state *state;
+	const struct enf_limit *limit;
+	__u64 now, since;
+	__u32 at;
+
+	if (!image || image->generation != task->generation)
+		return NULL;
+	at = image->off_limits + (number - 1) * sizeof(*limit);
+	enf_barrier(at);
+	if (at > enf_image_bytes - sizeof(*limit))
+		return NULL;
+	limit = (const void *)image + at;
+	if (limit->by_process)
+		key.tgid = bpf_get_current_pid_tgid() >> 32;
+	state = bpf_map_lookup_elem(&limits, &key);
+	if (!state) {
+		bpf_map_update_elem(&limits, &key, (const void *)&enf_no_records, BPF_NOEXIST);
+		state = bpf_map_lookup_elem(&limits, &key);
+		if (!state)
+			return NULL;
+	}
+	now = bpf_ktime_get_boot_ns();
+	since = state->since;
+	if (now - since >= limit->per_ns &&
+	    __sync_val_compare_and_swap(&state->since, since, now) == since)
+		__sync_lock_test_and_set(&state->asked, 0);
+	*full = __sync_fetch_and_add(&state->asked, 1) >= limit->records;
+	return state;
+}
+
+/* When the marks were set that *row* asks about: its first terms. */
+static __noinline int enf_fill_marks(struct enf_event *e, struct enf_scratch *s,
+				     struct enf_task *task, __u32 id)
+{
+	struct enf_ctx c = { .image = (const void *)enf_current_image(), .s = s };
+	const struct enf_row *row;
+
+	if (!c.image || enf_head(&c)->generation != task->generation)
+		return 0;
+	row = enf_at(&c, enf_head(&c)->off_rows + id * 40, 40);
+	if (!row || !(row->flags & ENF_RF_WITHIN))
+		return 0;
+	for (__u32 i = 0; i < ENF_ROW_MARKS; i++) {
+		const struct enf_term *t;
+		__u32 mark;
+
+		if (i >= row->terms.count)
+			break;
+		t = enf_at(&c, enf_head(&c)->off_terms + (row->terms.first + i) * 24, 24);
+		if (!t || t->kind != ENF_TERM_WITHIN)
+			break;
+		mark = t->atom;
+		enf_barrier(mark);
+		if (mark < ENF_MAX_MARKS)
+			e->mark_at[i] = s->mark_at[mark];
+	}
+	return 0;
+}
+
 /* Record one verdict. *row*, *action*: what decided; *flags*: ENF_EF_*. */
 __attribute__((noinline)) int enf_emit(struct enf_scratch *s, struct enf_task *task, __u32 row,
 				       __u32 action, __u32 flags)
@@ -125,12 +217,24 @@ __attribute__((noinline)) int enf_emit(struct enf_scratch *s, struct enf_task *t
 	struct enf_verdict *v;
 	__u32 path, exe, name, enforced = flags & ENF_EF_ENFORCED;
 	void *ring = action >= ENF_ACT_DENY && enforced ? (void *)&decisions : (void *)&activity;
+	struct enf_limit_state *limited = NULL;
+	__u64 suppressed = 0;
 	struct enf_event *e;
-	__u32 tail;
+	__u32 tail, limit, full = 0;
 
 	if (!s || !task)
 		return 0;
 	v = &s->verdict;
+	limit = enforced ? v->limit : v->audit_limit;
+	if (limit)
+		limited = enf_limit_of(task, row, limit, &full);
+	if (limited && full) {
+		__sync_fetch_and_add(&limited->suppressed, 1);
+		enf_count(ENF_STAT_SUPPRESSED);
+		return 0;
+	}
+	if (limited)
+		suppressed = __sync_lock_test_and_set(&limited->suppressed, 0);
 	path = s->object.path_len;
 	exe = task->exe_len;
 	name = s->object.name_len;
@@ -166,9 +270,16 @@ __attribute__((noinline)) int enf_emit(struct enf_scratch *s, struct enf_task *t
 	e->row_flags = enforced ? v->row_flags : v->audit_row_flags;
 	e->error = enforced ? v->error : 0;
 	e->signal = enforced && action == ENF_ACT_KILL ? v->signal : 0;
+	e->suppressed = suppressed;
+	for (int i = 0; i < ENF_ROW_MARKS; i++)
+		e->mark_at[i] = 0;
+	if ((enforced ? v->row_flags : v->audit_row_flags) & ENF_RF_WITHIN)
+		enf_fill_marks(e, s, task, row);
 	bpf_ringbuf_submit(e, 0);
 	return 0;
 lost:
+	if (limited)
+		__sync_fetch_and_add(&limited->suppressed, suppressed);
 	/* The verdict stands and is counted by rule; only its record is lost, which is counted too. */
 	enf_count(action >= ENF_ACT_DENY && enforced ? ENF_STAT_LOST_DECISIONS
 						     : ENF_STAT_LOST_ACTIVITY);

@@ -15,7 +15,7 @@
 /* ---- Limits ------------------------------------------------------------------------------ */
 
 #define ENF_IMAGE_MAGIC 0x31494645 /* "EFI1" little endian */
-#define ENF_IMAGE_VERSION 3
+#define ENF_IMAGE_VERSION 4
 #define ENF_IMAGE_MAX 0x2000000 /* 32 MiB; the loader sizes the map to the policy */
 #define ENF_MAX_POLICIES 512
 #define ENF_MAX_ROWS 65536 /* rule rows: rules, their guards and policy defaults */
@@ -37,6 +37,9 @@
 #define ENF_SUBJECT_WORDS 16 /* ENF_MAX_SUBJECTS / 64 */
 #define ENF_ATOM_WORDS 512   /* ENF_MAX_ATOMS / 64 */
 #define ENF_COMM_LEN 16	     /* TASK_COMM_LEN */
+#define ENF_MAX_MARKS 64     /* distinct marks: policy, name and whose they are */
+#define ENF_ROW_MARKS 4	     /* marks that one rule may ask about */
+#define ENF_MAX_LIMITS 255   /* distinct limits of records */
 #define ENF_NONE 0xffffffff
 
 /* ---- Operations: one bit of a 64-bit mask each ------------------------------------------- */
@@ -187,6 +190,7 @@ enum enf_on_error {
 #define ENF_RF_RECORD 0x02  /* allow with a message: record it */
 #define ENF_RF_DEFAULT 0x04 /* a policy's default, not a written rule */
 #define ENF_RF_GUARD 0x08   /* implied by a rule: keeps its names in place */
+#define ENF_RF_WITHIN 0x10  /* its first terms ask about marks */
 
 #define ENF_VF_ON_ERROR 0x01 /* an operand was unknown; the rule's onError decided */
 
@@ -239,8 +243,9 @@ enum enf_term_kind {
 	ENF_TERM_ATOM = 0,     /* the atom was satisfied */
 	ENF_TERM_MASK_ANY = 1, /* (number & a) != 0 */
 	ENF_TERM_MASK_EQ = 2,  /* (number & a) == b */
-	ENF_TERM_WITHIN = 3,   /* the atom: true; else atom a: false; else unknown */
-	_ENF_TERM_MAX = 4,
+	ENF_TERM_WITHIN = 3,   /* mark number atom was set in the last a ns; of rows only, no dim */
+	ENF_TERM_INSIDE = 4,   /* the atom: true; else atom a: false; else unknown */
+	_ENF_TERM_MAX = 5,
 };
 
 struct enf_term {
@@ -324,7 +329,25 @@ struct enf_row {
 	__s32 error; /* positive errno returned on deny and kill */
 	__u8 signal; /* on kill */
 	__u8 flags;  /* ENF_RF_* */
-	__u16 _pad;
+	__u8 mark; /* number of the mark that a match sets, plus 1; 0: none. Action NONE: nothing else */
+	__u8 limit; /* number of the limit of its records, plus 1; 0: none */
+};
+
+/* How many records of a row are made in a time, by each process or in all. */
+struct enf_limit {
+	__u64 per_ns;
+	__u32 records;
+	__u32 by_process;
+};
+
+/*
+ * When marks were set, CLOCK_BOOTTIME; 0: never. Kept with the process, the cgroup of a container, or
+ * the host.
+ */
+struct enf_marks {
+	__u64 newest;	 /* of all of them */
+	__u64 executing; /* a thread that is not the first has begun an exec: see marks.bpf.h */
+	__u64 at[64];
 };
 
 /* Entries of the map of images. An image whose time is over gives way to the fallback by itself, so
@@ -377,8 +400,18 @@ struct enf_image {
 	__u32 n_sys;
 	__u32 off_sys;	      /* struct enf_sys[], by number */
 	__u32 container_atom; /* satisfied by cgroups of containers, known or not; or ENF_NONE */
-	__u32 _pad;
+	__u32 n_limits;
 	struct enf_range intervals[22]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
+	__u64 within_ops;		/* union over the rows that ask about marks */
+	__u64 tree_marks;		/* handed down by fork */
+	__u64 container_marks;
+	__u64 host_marks;
+	__u64 refuse_marks; /* that rows which refuse ask about: setting them must not fail */
+	__u64 longest_ns;   /* about older marks of containers no row asks */
+	__u64 mark_born
+		[64];	  /* since when the number stands for this mark: older times do not count */
+	__u32 n_marks;	  /* numbers in use are below */
+	__u32 off_limits; /* struct enf_limit[] */
 };
 
 #define ENF_WATCH_MORE 1    /* capabilities, cgroup: no hook sees all that changes them */
@@ -450,7 +483,10 @@ struct enf_verdict {
 	__u8 audit_row_flags;
 	__u8 op; /* that the row was found for */
 	__u8 audit_op;
-	__u8 _pad[3];
+	__u8 limit; /* as in the row */
+	__u8 audit_limit;
+	__u8 _pad;
+	__u64 marks; /* that are to be set now */
 };
 
 /* ---- Events ------------------------------------------------------------------------------- */
@@ -511,7 +547,9 @@ struct enf_event {
 	__u16 argc;
 	char comm[16];
 	char parent_comm[16];
-	char fstype[32]; /* NUL-terminated */
+	char fstype[32];  /* NUL-terminated */
+	__u64 suppressed; /* records of this row that its limit left out since the last */
+	__u64 mark_at[4]; /* when the marks were set that the row asks about; 0: never */
 };
 
 /* ---- Counters ----------------------------------------------------------------------------- */
@@ -540,7 +578,9 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_OVERFLOW = 13,	  /* more atoms than ENF_MAX_TOUCHED: treated as unknown */
 		ENF_STAT_LATE_LABEL = 14, /* task met without state, labelled on the spot */
 		ENF_STAT_GUARD_REFUSED = 15, /* attempts on the engine or its daemon */
-		_ENF_STAT_MAX = 16,
+		ENF_STAT_MARK_LOST = 16,     /* no room to keep a mark: see marks.bpf.h */
+		ENF_STAT_SUPPRESSED = 17,    /* records that the limits of rules left out */
+		_ENF_STAT_MAX = 18,
 };
 
 /* ---- What a daemon leaves for its successor ------------------------------------------------ */
@@ -560,6 +600,8 @@ struct enf_test_input {
 	struct enf_verdict verdict; /* out */
 	__u32 cgroup_len;
 	__u32 reval; /* not 0: compute the subject sets from the identity first */
+	__u64 now;
+	struct enf_marks marks; /* all that the task has, whoever they are of */
 	char cgroup[4096];
 	char path[4096];
 	char name[256];
@@ -613,10 +655,12 @@ _Static_assert(sizeof(struct enf_term) == 24, "enf_term");
 _Static_assert(sizeof(struct enf_label) == 16, "enf_label");
 _Static_assert(sizeof(struct enf_subject) == 40, "enf_subject");
 _Static_assert(sizeof(struct enf_row) == 40, "enf_row");
-_Static_assert(sizeof(struct enf_image) == 432, "enf_image");
+_Static_assert(sizeof(struct enf_limit) == 16, "enf_limit");
+_Static_assert(sizeof(struct enf_marks) == 528, "enf_marks");
+_Static_assert(sizeof(struct enf_image) == 1000, "enf_image");
 _Static_assert(sizeof(struct enf_task) == 968, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 264, "enf_object");
-_Static_assert(sizeof(struct enf_verdict) == 24, "enf_verdict");
-_Static_assert(sizeof(struct enf_event) == 304, "enf_event");
+_Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");
+_Static_assert(sizeof(struct enf_event) == 344, "enf_event");
 
 #endif

@@ -82,6 +82,11 @@ struct enf_scratch {
 	struct enf_verdict first; /* of the first of two views */
 	struct enf_object object;
 	struct enf_task other; /* a label that is not in force */
+	__u64 now;	       /* of the decision, and the marks of its task */
+	__u64 mark_at[ENF_MAX_MARKS];
+	__u64 recalled; /* the generation that they were taken by */
+	__u64 marked;	/* rows that only mark: what they would mark, and the first of each */
+	__u32 marked_by[ENF_MAX_MARKS];
 	__u64 bits[ENF_ATOM_WORDS];
 	__u32 touched[ENF_MAX_TOUCHED];
 	__u32 best[ENF_MAX_POLICIES]; /* first matching row + 1; ENF_BEST_UNKNOWN */

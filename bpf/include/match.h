@@ -358,6 +358,21 @@ ENF_INLINE __u32 enf_touched(const struct enf_scratch *s, __u32 atom)
 	return !!(s->bits[(atom >> 6) & (ENF_ATOM_WORDS - 1)] & ENF_BIT(atom & 63));
 }
 
+/*
+ * Was the mark set in the last *ns*? A mark that is set on another CPU while this is decided may have a
+ * later time than the decision: that is no age at all.
+ */
+ENF_INLINE __u32 enf_within(const struct enf_scratch *s, __u32 mark, __u64 ns)
+{
+	__u64 at, now = s->now;
+
+	enf_barrier(mark);
+	if (mark >= ENF_MAX_MARKS)
+		return ENF_FALSE; /* the image was checked: there is none */
+	at = s->mark_at[mark];
+	return at && (at >= now || now - at <= ns);
+}
+
 struct enf_conj {
 	struct enf_ctx *c;
 	__u32 first;
@@ -377,6 +392,10 @@ static long enf_term_one(__u32 i, void *arg)
 		j->truth = ENF_UNKNOWN;
 		return 1;
 	}
+	if (t->kind == ENF_TERM_WITHIN) {
+		truth = enf_within(s, t->atom, t->a);
+		goto known;
+	}
 	dim = ENF_BIT(t->dim & 63);
 	if (!(s->present &
 	      dim)) { /* about something that is not there: cannot hold, nor its negation */
@@ -387,7 +406,7 @@ static long enf_term_one(__u32 i, void *arg)
 		truth = enf_touched(s, t->atom);
 		if (!truth && ((s->unknown & dim) || s->overflow))
 			truth = ENF_UNKNOWN;
-	} else if (t->kind == ENF_TERM_WITHIN) {
+	} else if (t->kind == ENF_TERM_INSIDE) {
 		/* A container that nobody has identified yet: unknown, each rule's onError decides. */
 		truth = enf_touched(s, t->atom);
 		if (!truth && (s->overflow || !enf_touched(s, (__u32)t->a)))
@@ -406,6 +425,7 @@ static long enf_term_one(__u32 i, void *arg)
 		j->truth = ENF_UNKNOWN; /* a later term may still be false */
 		return 0;
 	}
+known:
 	if (truth == t->negate) {
 		j->truth = ENF_FALSE;
 		return 1;

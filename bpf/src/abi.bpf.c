@@ -15,6 +15,8 @@ struct enf_label label;
 struct enf_subject_term subject_term;
 struct enf_subject subject;
 struct enf_row row;
+struct enf_limit limit;
+struct enf_marks marks;
 struct enf_image image;
 struct enf_task task;
 struct enf_object object;

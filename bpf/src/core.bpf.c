@@ -16,6 +16,7 @@
 #include "act.h"
 #include "emit.bpf.h"
 #include "glance.bpf.h"
+#include "marks.bpf.h"
 
 const volatile __u32 enf_image_bytes = 4096;
 const volatile __u32 enf_scratch_slots = 8;
@@ -83,6 +84,7 @@ __attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_acc
 
 	s->met = 0;
 	s->resolved = 0;
+	s->recalled = 0;
 	__builtin_memset(o, 0, sizeof(*o));
 	o->present = a->present;
 	o->unknown = a->unknown;
@@ -189,6 +191,16 @@ __attribute__((noinline)) int enf_describe_exe(struct enf_scratch *s, __u64 exe,
 	return 0;
 }
 
+static __always_inline __u64 enf_object_ops(const struct enf_object *o)
+{
+	__u64 bits = 0;
+
+	for (__u32 i = 0; i < 4; i++)
+		if (i < o->n_ops)
+			bits |= ENF_BIT(o->op[i] & 63);
+	return bits;
+}
+
 /*
  * Returns: 0, or 1 if the policy was replaced meanwhile: the label speaks of another generation, and
  * everything must be asked again.
@@ -200,6 +212,10 @@ __attribute__((noinline)) int enf_decide_now(struct enf_scratch *s, struct enf_t
 	if (!s || !task)
 		return 1;
 	if (!c.image || enf_head(&c)->generation != task->generation)
+		return 1;
+	/* The marks were taken by whoever began; by another image, they are others. */
+	if (enf_head(&c)->within_ops && (enf_head(&c)->within_ops & enf_object_ops(&s->object)) &&
+	    s->recalled != task->generation)
 		return 1;
 	enf_decide(&c);
 	return 0;
@@ -252,12 +268,14 @@ __attribute__((noinline)) int enf_decide_view(struct enf_scratch *s, struct enf_
 /* Keep the stricter of two verdicts, in enforcement and in audit each. */
 static __always_inline void enf_stricter(struct enf_verdict *v, const struct enf_verdict *other)
 {
+	v->marks |= other->marks;
 	if (other->action > v->action) {
 		v->action = other->action;
 		v->row = other->row;
 		v->flags = other->flags;
 		v->row_flags = other->row_flags;
 		v->op = other->op;
+		v->limit = other->limit;
 		v->error = other->error;
 		v->signal = other->signal;
 	}
@@ -267,6 +285,7 @@ static __always_inline void enf_stricter(struct enf_verdict *v, const struct enf
 		v->audit_flags = other->audit_flags;
 		v->audit_row_flags = other->audit_row_flags;
 		v->audit_op = other->audit_op;
+		v->audit_limit = other->audit_limit;
 	}
 }
 
@@ -433,10 +452,14 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 		enf_describe_fstype(c.s, a->fstype);
 	if (!a->dentry && (a->present & ~a->unknown & ENF_BIT(ENF_DIM_PATH)))
 		enf_describe_exe(c.s, a->exe, a->exe_len);
+	if (enf_head(&c)->within_ops & ops)
+		enf_recall(c.s);
 	if (enf_decide_access(c.s, c.task, a) < 0) {
 		error = ENF_AGAIN;
 	} else {
 		error = enf_conclude(c.s, c.task, ENF_BEFORE);
+		if (c.s->verdict.marks && enf_mark(c.s, c.task->generation))
+			error = error ? error : -ENF_EPERM;
 		if (a->is_file)
 			enf_remember(c.s, c.task, a, ops);
 	}
@@ -528,6 +551,8 @@ int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 	enf_count(ENF_STAT_DECISIONS);
 	enf_describe(s, a);
 	enf_describe_argv(s, start, len, argc);
+	if (image->within_ops & ENF_BIT(ENF_OP_EXEC_ARGV))
+		enf_recall_alone(s);
 	/* A reload in the middle of an exec: the label is of the old policy, and so is the image
 	 * that had its say at bprm_check. Counted; the next exec meets the new one.
 	 */
@@ -538,6 +563,8 @@ int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 			s->verdict.signal = 9;
 		}
 		enf_conclude(s, task, ENF_BY_KILL);
+		if (s->verdict.marks)
+			enf_mark_alone(s, task->generation);
 	} else {
 		enf_count(ENF_STAT_ARGV_UNKNOWN);
 	}
@@ -577,6 +604,7 @@ __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct en
 	o = &s->object;
 	s->met = 0;
 	s->resolved = 0;
+	s->recalled = 0;
 	__builtin_memset(o, 0, sizeof(*o));
 	o->op[0] = ENF_OP_SYSCALL;
 	o->n_ops = 1;
@@ -638,10 +666,15 @@ int enf_act_call(struct enf_call *call, int how)
 	if (!enf_admit(&c, enf_current_image(), ENF_BIT(ENF_OP_SYSCALL), &error))
 		return error;
 	enf_describe_call(c.s, call);
-	if (enf_decide_now(c.s, c.task))
+	if (enf_head(&c)->within_ops & ENF_BIT(ENF_OP_SYSCALL))
+		enf_recall(c.s);
+	if (enf_decide_now(c.s, c.task)) {
 		error = ENF_AGAIN;
-	else
+	} else {
 		error = enf_conclude(c.s, c.task, how);
+		if (c.s->verdict.marks && enf_mark(c.s, c.task->generation))
+			error = error ? error : -ENF_EPERM;
+	}
 	enf_release(c.s);
 	return error;
 }
@@ -673,7 +706,9 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 	else
 		enf_task_fork(label, c.task, !!(clone_flags & ENF_CLONE_PARENT));
 	label->flags &= ~ENF_SF_FOUND;
-	return 0;
+	if (clone_flags & ENF_CLONE_THREAD)
+		return 0; /* its marks are those of the first thread */
+	return enf_fork_marks(enf_head(&c), child);
 }
 
 /* The ids that the label's sets were computed with are about to change, or may be. */
@@ -713,7 +748,7 @@ int BPF_PROG(enf_exec_begin, struct linux_binprm *bprm, int ret)
 		enf_read_cred(c.task, bpf_get_current_task());
 	if (c.s)
 		enf_release(c.s);
-	return 0;
+	return enf_exec_marks(enf_head(&c));
 }
 
 /* The exec has happened: the label takes the new identity. */
@@ -727,6 +762,7 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 
 	if (!c.image)
 		return 0;
+	enf_executed_marks(enf_head(&c));
 	c.task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!c.task) {
 		enf_count(ENF_STAT_NO_TASK);

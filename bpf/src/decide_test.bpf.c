@@ -41,6 +41,13 @@ struct {
 	__type(value, struct enf_task);
 } actors SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct enf_marks);
+} actors_marks SEC(".maps");
+
 /* Returns: 0, or not 0 if *len* is above *max*. */
 static __always_inline int enf_take(char *to, __u32 len, __u32 max, const void *from)
 {
@@ -57,9 +64,10 @@ int enf_decide_test(struct enf_test_input *in)
 	__u32 zero = 0, cgroup_len = in->cgroup_len;
 	struct enf_ctx c = {};
 	void *inner = bpf_map_lookup_elem(&images, &zero);
+	struct enf_marks *marks = bpf_map_lookup_elem(&actors_marks, &zero);
 	struct enf_scratch *s;
 
-	if (!inner)
+	if (!inner || !marks)
 		return 1;
 	c.image = bpf_map_lookup_elem(inner, &zero);
 	c.s = s = bpf_map_lookup_elem(&scratches, &zero);
@@ -81,6 +89,9 @@ int enf_decide_test(struct enf_test_input *in)
 	    enf_take(s->text + ENF_TEXT_FSTYPE, s->object.fstype_len, ENF_FSTYPE_MAX, in->fstype) ||
 	    enf_take(s->text + ENF_TEXT_ARGV, s->object.argv_len, ENF_ARGV_MAX, in->argv))
 		return 2;
+	enf_begin_marks(s, enf_head(&c), in->now);
+	bpf_probe_read_kernel(marks, sizeof(*marks), &in->marks);
+	enf_take_marks(s, enf_head(&c), marks, ~0ULL);
 	enf_decide(&c);
 	in->verdict = s->verdict;
 	return s->bad_image ? 3 : 0;

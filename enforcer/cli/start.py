@@ -162,13 +162,13 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.runtime.assembly import pipeline_for
     from enforcer.runtime.beginning import begin
     from enforcer.runtime.daemon import Daemon
-    from enforcer.runtime.enforcement import try_to
     from enforcer.runtime.inquiry import in_force
     from enforcer.runtime.lock import InstanceLock
     from enforcer.runtime.metrics import metrics_of
     from enforcer.runtime.notify import Notifier
     from enforcer.runtime.prepare import Sources
     from enforcer.runtime.reactor import Reactor
+    from enforcer.runtime.unasked import try_to
     from enforcer.runtime.watch import PolicyWatch
 
     began = time.monotonic()

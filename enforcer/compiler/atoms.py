@@ -39,6 +39,7 @@ __all__ = [
     "Term",
     "TermKind",
     "entry",
+    "rank",
 ]
 
 ARG_DIMS: Final = frozenset(range(Dim.ARG_ANY, Dim.ARG0 + limits.LIMITS["ENF_MAX_ARG_INDEX"]))
@@ -53,6 +54,7 @@ _LONGEST: Final = {
     Dim.FSTYPE: "ENF_FSTYPE_MAX",
 }
 _DIM_SHIFT: Final = 24
+_PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.CODE)
 
 
 class TermKind:
@@ -62,6 +64,7 @@ class TermKind:
     MASK_ANY: Final = 1
     MASK_EQ: Final = 2
     WITHIN: Final = 3
+    INSIDE: Final = 4
 
 
 class Term(NamedTuple):
@@ -94,6 +97,16 @@ class Atom:
 def entry(dim: int, atom: int) -> int:
     """Return the entry of the atom list for *atom* of dimension *dim*."""
     return dim << _DIM_SHIFT | atom
+
+
+def rank(atom: Atom) -> tuple[int, int]:
+    """Order atoms by how rarely they are met; smaller is better."""
+    is_glob = any(isinstance(form, Glob) for form in atom.forms)
+    dim = Dim.ARG_ANY if atom.dim in ARG_DIMS else atom.dim
+    place = _PIVOTS.index(dim) if dim in _PIVOTS else len(_PIVOTS)
+    if atom.dim == Dim.PATH and is_glob:
+        place = len(_PIVOTS) + 1
+    return place, len(atom.forms) + len(atom.ranges)
 
 
 @attrs.define
@@ -136,7 +149,7 @@ class Atoms:
         self.container = self._intern(Dim.CONTAINER, CONTAINER_FORMS, None)
         atom = self._intern(Dim.CONTAINER, true, condition.span)
         decided = self._intern(Dim.CONTAINER, known, condition.span)
-        return Term(atom, Dim.CONTAINER, TermKind.WITHIN, 0, decided, 0)
+        return Term(atom, Dim.CONTAINER, TermKind.INSIDE, 0, decided, 0)
 
     def of_paths(self, accepted: Iterable[Form], span: Span | None) -> int:
         """Return the atom of exactly these *accepted* spellings of the object's path."""

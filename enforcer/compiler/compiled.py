@@ -5,6 +5,8 @@ The compiler's product and the one function that makes it.
 
 from __future__ import annotations
 
+import time
+
 import attrs
 
 from enforcer.compiler.atoms import ARG_DIMS, Atoms
@@ -12,6 +14,7 @@ from enforcer.compiler.explain import explain
 from enforcer.compiler.host import Host, LocalHost
 from enforcer.compiler.image import Counts, assemble
 from enforcer.compiler.lower import Row, RowInfo, RowKind, lower
+from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subjects
 from enforcer.policy.model import PolicySet, Verb
@@ -86,6 +89,7 @@ def compile_policies(
     seed: int | None = None,
     previous: LabelNumbers | None = None,
     keep: PolicySet | None = None,
+    now_ns: int | None = None,
 ) -> CompiledImage:
     """
     Compile all *policies* together.
@@ -98,6 +102,7 @@ def compile_policies(
         previous: labels of the image in force, whose numbers are kept.
         keep: policies that may come back into force: conditions on processes in them are kept
             current, so that what is forked meanwhile is known to them.
+        now_ns: CLOCK_BOOTTIME, the birth of marks that are new; default the clock's.
 
     Raises:
         LimitError: a limit is exceeded; names the limit, the number and the place.
@@ -105,16 +110,18 @@ def compile_policies(
     """
     names = Names(host if host is not None else LocalHost.read())
     before = previous if previous is not None else LabelNumbers()
+    born = now_ns if now_ns is not None else time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     try:
-        atoms, subjects, rows = _lowered(policies, names, before, keep)
+        atoms, subjects, marks, rows = _lowered(policies, names, before, keep, born)
     except LabelsExhaustedError:
         before = LabelNumbers()
-        atoms, subjects, rows = _lowered(policies, names, before, keep)
-    labels = subjects.numbers
+        atoms, subjects, marks, rows = _lowered(policies, names, before, keep, born)
+    labels = attrs.evolve(subjects.numbers, marks=marks.numbers)
     tables = assemble(
         rows,
         atoms,
         subjects,
+        marks,
         calls=(call for p in policies.policies for rule in p.rules for call in rule.calls),
         n_policies=len(policies.policies),
         generation=generation,
@@ -148,16 +155,18 @@ def compile_policies(
 
 
 def _lowered(
-    policies: PolicySet, names: Names, before: LabelNumbers, keep: PolicySet | None
-) -> tuple[Atoms, Subjects, list[Row]]:
+    policies: PolicySet, names: Names, before: LabelNumbers, keep: PolicySet | None, born: int
+) -> tuple[Atoms, Subjects, Marks, list[Row]]:
     atoms = Atoms(names)
     subjects = Subjects(atoms, before)
-    rows = lower(policies, atoms, subjects)
+    marks = Marks(before.marks, born)
+    rows = lower(policies, atoms, subjects, marks)
     for policy in keep.policies if keep else ():
+        marks.learn(policy)
         subjects.of_policy(policy)
         for rule in policy.rules:
             subjects.of_rule(policy, rule)
-    return atoms, subjects, rows
+    return atoms, subjects, marks, rows
 
 
 def _warnings(infos: tuple[RowInfo, ...], rows_ops: list[int]) -> list[str]:

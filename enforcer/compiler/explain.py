@@ -5,7 +5,7 @@ What a row says, in words: for records, reports and ``enforcer check``.
 
 from __future__ import annotations
 
-from enforcer.compiler.lower import RowInfo, RowKind
+from enforcer.compiler.rows import RowInfo, RowKind
 from enforcer.policy.model import Mode
 
 __all__ = ["explain"]
@@ -16,6 +16,8 @@ def explain(row: RowInfo) -> str:
     verdict = row.verb.name.lower()
     if row.mode is Mode.AUDIT:
         verdict = f"would {verdict}"
+    if row.mark is not None and row.kind is RowKind.RULE:
+        verdict = f"marks {row.mark}" if row.only_marks else f"{verdict}, marks {row.mark}"
     where = f"{row.span}: policy {row.policy!r}"
     if row.kind is RowKind.DEFAULT:
         return f"{where}, default for {row.event}: {verdict}"

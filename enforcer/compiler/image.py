@@ -14,13 +14,14 @@ from enforcer.compiler import glob, layout, limits, numbers, strings
 from enforcer.compiler.atoms import (
     ARG_DIMS,
     COMPONENT_DIMS,
-    Atom,
     Atoms,
     Term,
     TermKind,
     entry,
+    rank,
 )
 from enforcer.compiler.lower import Row, RowFlag
+from enforcer.compiler.marks import Marks
 from enforcer.compiler.patterns import Below, Exact, Glob
 from enforcer.compiler.sections import Lists, Writer, pack_all
 from enforcer.compiler.subjects import EVERYBODY, Subjects
@@ -41,7 +42,6 @@ _GLOB_GROUPS: Final = (
     frozenset((Dim.CONTAINER,)),
     ARG_DIMS | {Dim.NAME, Dim.FSTYPE},
 )
-_PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.CODE)
 
 
 @attrs.frozen
@@ -76,6 +76,7 @@ def assemble(
     rows: list[Row],
     atoms: Atoms,
     subjects: Subjects,
+    marks: Marks,
     *,
     calls: Iterable[Syscall] = (),
     n_policies: int,
@@ -90,7 +91,9 @@ def assemble(
         LimitError: it, or a part of it, is too large.
     """
     named = sorted(set(calls), key=lambda call: call.number)
-    return _Assembly(rows, atoms, subjects, named, n_policies, generation, new_labels, seed).run()
+    return _Assembly(
+        rows, atoms, subjects, marks, named, n_policies, generation, new_labels, seed
+    ).run()
 
 
 @attrs.define
@@ -98,6 +101,7 @@ class _Assembly:
     rows: list[Row]
     atoms: Atoms
     subjects: Subjects
+    marks: Marks
     calls: list[Syscall]
     n_policies: int
     generation: int
@@ -131,6 +135,7 @@ class _Assembly:
             "off_op_rows": out.add(pack_all(layout.RANGE, op_rows)),
             "off_intervals": out.add(pack_all(layout.INTERVAL, intervals)),
             "off_sys": out.add(pack_all(layout.SYS, self._calls())),
+            "off_limits": out.add(self.marks.pack_limits()),
         }
         ops, dims = self._ops(), self._dims()
         size = out.size
@@ -144,7 +149,8 @@ class _Assembly:
             "ops": ops,
             "everybody_ops": self._ops(lambda row: row.subject == EVERYBODY),
             "dims": dims,
-            "refuse_ops": self._ops(_refuses_in_doubt),
+            "refuse_ops": self._ops(self._refuses_in_doubt),
+            "within_ops": self._ops(lambda row: bool(row.flags & RowFlag.WITHIN)),
             "capabilities": self._capabilities(),
             "n_policies": self.n_policies,
             "n_rows": len(self.rows),
@@ -164,6 +170,7 @@ class _Assembly:
         for i, (first, count) in enumerate(interval_ranges):
             head[f"intervals[{i}].first"] = first
             head[f"intervals[{i}].count"] = count
+        head |= self.marks.head()
         for word in range(layout.LABEL_WORDS):
             head[f"new_labels[{word}]"] = sum(
                 1 << label % 64 for label in self.new_labels if label // 64 == word
@@ -303,7 +310,8 @@ class _Assembly:
                     row.error,
                     row.signal,
                     row.flags,
-                    0,
+                    row.mark,
+                    row.limit,
                 )
                 for row in self.rows
             ),
@@ -332,7 +340,7 @@ class _Assembly:
         """List each row under its rarest positive term, or under its operations."""
         by_atom: dict[int, list[int]] = {}
         by_op: dict[int, list[int]] = {}
-        ranks = [_rank(atom) for atom in self.atoms.all]
+        ranks = [rank(atom) for atom in self.atoms.all]
         for number, row in enumerate(self.rows):
             pivots = [t.atom for t in row.terms if t.kind == TermKind.ATOM and not t.negate]
             if pivots:
@@ -354,6 +362,11 @@ class _Assembly:
                 mask |= row.ops
         return mask
 
+    def _refuses_in_doubt(self, row: Row) -> bool:
+        """Tell whether its operations must not happen undecided: it refuses, or what it marks counts."""
+        refuses = row.on_error is OnError.DENY and not row.flags & RowFlag.AUDIT
+        return refuses or self.marks.is_needed(row.mark)
+
     def _dims(self) -> int:
         dims = self.subjects.dims
         for atom in self.atoms.all:
@@ -361,7 +374,8 @@ class _Assembly:
             if atom.inodes:
                 dims |= 1 << Dim.INODE
         for term in self._flat_terms:
-            dims |= 1 << term.dim
+            if term.kind != TermKind.WITHIN:
+                dims |= 1 << term.dim
         if any(dims >> dim & 1 for dim in ARG_DIMS):
             dims |= 1 << Dim.ARG_ANY  # argv is read at all
         return dims
@@ -383,17 +397,3 @@ class _Assembly:
 
     def _last_span(self) -> Span | None:
         return self.rows[-1].info.span if self.rows else None
-
-
-def _refuses_in_doubt(row: Row) -> bool:
-    return row.on_error is OnError.DENY and not row.flags & RowFlag.AUDIT
-
-
-def _rank(atom: Atom) -> tuple[int, int]:
-    """Order atoms by how rarely they are met; smaller is better."""
-    is_glob = any(isinstance(form, Glob) for form in atom.forms)
-    dim = Dim.ARG_ANY if atom.dim in ARG_DIMS else atom.dim
-    place = _PIVOTS.index(dim) if dim in _PIVOTS else len(_PIVOTS)
-    if atom.dim == Dim.PATH and is_glob:
-        place = len(_PIVOTS) + 1
-    return place, len(atom.forms) + len(atom.ranges)

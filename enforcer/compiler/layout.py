@@ -23,6 +23,8 @@ __all__ = [
     "INTERVALS_AT",
     "LABEL",
     "LABEL_WORDS",
+    "LIMIT",
+    "MAX_MARKS",
     "NUM_DIMS",
     "RANGE",
     "ROW",
@@ -39,6 +41,7 @@ __all__ = [
 NUM_DIMS: Final = 22
 LABEL_WORDS: Final = 8
 SUBJECT_TERMS: Final = 8
+MAX_MARKS: Final = 64
 
 
 @attrs.frozen
@@ -140,9 +143,11 @@ ROW: Final = Layout(
         "error": "i",
         "signal": "B",
         "flags": "B",
-        "_pad": "H",
+        "mark": "B",
+        "limit": "B",
     },
 )
+LIMIT: Final = Layout("enf_limit", {"per_ns": "Q", **_u32(("records", "by_process"))})
 SYS: Final = Layout("enf_sys", {"number": "I", "kinds": "I", "name": "32s"})
 HEAD: Final = Layout(
     "enf_image",
@@ -181,12 +186,38 @@ HEAD: Final = Layout(
                 "n_sys",
                 "off_sys",
                 "container_atom",
-                "_pad",
+                "n_limits",
             )
         ),
         **_u32(f"intervals[{i}].{name}" for i in range(NUM_DIMS) for name in ("first", "count")),
+        **dict.fromkeys(
+            (
+                "within_ops",
+                "tree_marks",
+                "container_marks",
+                "host_marks",
+                "refuse_marks",
+                "longest_ns",
+            ),
+            "Q",
+        ),
+        **{f"mark_born[{i}]": "Q" for i in range(MAX_MARKS)},
+        **_u32(("n_marks", "off_limits")),
     },
 )
 INTERVALS_AT: Final = HEAD.offset("intervals[0].first")
 
-STRUCTS: Final = (RANGE, SLOT, DFA, INTERVAL, TERM, LABEL, SUBJECT_TERM, SUBJECT, ROW, SYS, HEAD)
+STRUCTS: Final = (
+    RANGE,
+    SLOT,
+    DFA,
+    INTERVAL,
+    TERM,
+    LABEL,
+    SUBJECT_TERM,
+    SUBJECT,
+    ROW,
+    LIMIT,
+    SYS,
+    HEAD,
+)

@@ -18,7 +18,7 @@ __all__ = ["LIMITS", "check"]
 
 LIMITS: Final[dict[str, int]] = {
     "ENF_IMAGE_MAGIC": 0x31494645,
-    "ENF_IMAGE_VERSION": 3,
+    "ENF_IMAGE_VERSION": 4,
     "ENF_IMAGE_MAX": 0x2000000,
     "ENF_MAX_POLICIES": 512,
     "ENF_MAX_ROWS": 65536,
@@ -36,6 +36,9 @@ LIMITS: Final[dict[str, int]] = {
     "ENF_ARGV_MAX": 16384,
     "ENF_MAX_ARG_INDEX": 16,
     "ENF_SYS_NAME": 32,
+    "ENF_MAX_MARKS": 64,
+    "ENF_ROW_MARKS": 4,
+    "ENF_MAX_LIMITS": 255,
 }
 
 

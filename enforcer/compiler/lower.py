@@ -7,7 +7,6 @@ Defaults become the last rows of their policy; guards and the like follow the ru
 
 from __future__ import annotations
 
-import enum
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -16,7 +15,9 @@ import attrs
 
 from enforcer.compiler import guards, limits
 from enforcer.compiler.atoms import Atoms, Term, TermKind
+from enforcer.compiler.marks import Marks, asked_by
 from enforcer.compiler.patterns import Form
+from enforcer.compiler.rows import Row, RowFlag, RowInfo, RowKind
 from enforcer.compiler.subjects import Subjects, flag_masks
 from enforcer.errors import PolicyError
 from enforcer.policy.model import (
@@ -50,75 +51,21 @@ _GUARDED: Final = ("exec", "file", "network")
 _FD_OPS: Final = {Op.READ: Op.FD_READ, Op.WRITE: Op.FD_WRITE, Op.APPEND: Op.FD_WRITE}
 
 
-class RowFlag(enum.IntFlag):
-    """``ENF_RF_*``."""
-
-    AUDIT = 1
-    RECORD = 2
-    DEFAULT = 4
-    GUARD = 8
-
-
-class RowKind(enum.Enum):
-    """What a row was made from."""
-
-    RULE = "rule"
-    DEFAULT = "default"
-    GUARD = "guard"
-
-
-@attrs.frozen
-class RowInfo:
-    """
-    Where a row comes from and what to say when it decides.
-
-    *rule_index* counts the rules of the policy from 0; -1 for defaults.
-    """
-
-    policy: str
-    rule: str
-    span: Span
-    verb: Verb
-    message: str | None
-    kind: RowKind
-    event: str
-    mode: Mode
-    syscall: str | None = None
-    severity: str = "medium"
-    tags: tuple[str, ...] = ()
-    rule_index: int = -1
-
-
-@attrs.frozen
-class Row:
-    """One row as the image has it."""
-
-    ops: int
-    terms: tuple[Term, ...]
-    flags_set: int
-    flags_clear: int
-    policy: int
-    subject: int
-    action: Verb
-    on_error: OnError
-    error: int
-    signal: int
-    flags: RowFlag
-    info: RowInfo
-
-
-def lower(policies: PolicySet, atoms: Atoms, subjects: Subjects) -> list[Row]:
+def lower(policies: PolicySet, atoms: Atoms, subjects: Subjects, marks: Marks) -> list[Row]:
     """
     Return the rows of *policies*.
 
     Raises:
         LimitError: there are too many of something.
-        PolicyError: a rule asks for two things that no one operation knows.
+        PolicyError: a rule asks for two things that no one operation knows, or about a mark that no rule
+            sets.
     """
     rows: list[Row] = []
+    for policy in policies.policies:
+        marks.learn(policy)
     for number, policy in enumerate(policies.policies):
         limits.check("ENF_MAX_POLICIES", number + 1, "policies", policy.span)
-        for row in _Lowering(number, policy, atoms, subjects).rows():
+        for row in _Lowering(number, policy, atoms, subjects, marks).rows():
             rows.append(row)
             limits.check(
                 "ENF_MAX_ROWS", len(rows), "rules, with defaults and guards", row.info.span
@@ -138,6 +85,7 @@ class _Lowering:
     policy: Policy
     atoms: Atoms
     subjects: Subjects
+    marks: Marks
     _guarded: dict[tuple[int, OnError], set[Form]] = attrs.field(factory=dict)
 
     def rows(self) -> Iterator[Row]:
@@ -155,6 +103,7 @@ class _Lowering:
         subjects = self.subjects.of_rule(self.policy, rule)
         conjunctions = list(self._conjunctions(rule))
         info = self._info(rule.action, rule.span, rule.event, RowKind.RULE, rule=rule, index=index)
+        asks = RowFlag.WITHIN if rule.within else 0
         plain = Row(
             ops=_bits(rule_ops(rule)),
             terms=(),
@@ -162,33 +111,38 @@ class _Lowering:
             flags_clear=unwanted,
             policy=self.number,
             subject=0,
-            action=rule.action.verb,
+            action=0 if rule.only_marks else rule.action.verb,
             on_error=rule.on_error,
             error=rule.action.errno,
             signal=rule.action.signal,
-            flags=self._flags(rule.action),
+            flags=self._flags(None if rule.only_marks else rule.action) | asks,
             info=info,
+            mark=self.marks.number_of(self.policy, rule),
+            limit=self.marks.limit_of(rule),
         )
         for subject, terms in itertools.product(subjects, conjunctions):
             yield attrs.evolve(plain, subject=subject, terms=terms)
         through = descriptor_ops(rule) & behind
-        if through and not rule.strict and rule.action.verb in {Verb.ALLOW, Verb.LOG}:
+        plain = attrs.evolve(plain, mark=0)  # it is the rule that marks, not what it implies
+        is_open = rule.action.verb in {Verb.ALLOW, Verb.LOG} and not rule.only_marks
+        if through and not rule.strict and is_open:
             # What may be opened may be read: else a strict rule below would take it back.
             silent = attrs.evolve(
                 plain,
                 ops=_bits(through),
                 action=Verb.ALLOW,
                 on_error=OnError.SKIP,
-                flags=self._flags(None),
+                flags=self._flags(None) | asks,
             )
             for subject, terms in itertools.product(subjects, conjunctions):
                 yield attrs.evolve(silent, subject=subject, terms=terms)
         yield from self._guard(rule, subjects, plain)
 
     def _conjunctions(self, rule: Rule) -> Iterator[tuple[Term, ...]]:
+        asked = self.marks.terms(self.policy, rule)  # first: that is where a record looks for them
         choices = [self.atoms.terms(condition) for condition in rule.conditions]
         for chosen in itertools.product(*choices):
-            terms = tuple(sorted({term for part in chosen for term in part}))
+            terms = asked + tuple(sorted({term for part in chosen for term in part}))
             limits.check("ENF_MAX_TERMS", len(terms), "conditions of a rule", rule.span)
             yield terms
 
@@ -311,6 +265,9 @@ class _Lowering:
             severity=rule.severity if rule else "medium",
             tags=rule.tags if rule else (),
             rule_index=index,
+            only_marks=bool(rule and rule.only_marks),
+            mark=rule.mark.name if rule and rule.mark else None,
+            asked=asked_by(self.policy, rule),
         )
 
 
@@ -376,5 +333,7 @@ def _is_free_hand(rule: Rule) -> bool:
         rule.action.verb is Verb.ALLOW
         and (ops >= _ALL_FILE_OPS or ops >= _ALL_MOUNT_OPS)
         and not rule.flags
+        and not rule.only_marks
+        and not rule.within
         and all(c.field.dim == Dim.PATH for c in rule.conditions)
     )

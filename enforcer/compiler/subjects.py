@@ -76,10 +76,12 @@ class LabelNumbers:
     Attributes:
         known: by digest of the condition, every number given since the labels were made.
         used: the numbers that the image in force keeps current.
+        marks: number and birth (CLOCK_BOOTTIME, ns) of each mark of the image in force.
     """
 
     known: Mapping[str, int] = attrs.field(factory=dict)
     used: frozenset[int] = frozenset()
+    marks: Mapping[str, tuple[int, int]] = attrs.field(factory=dict)
 
 
 @attrs.define

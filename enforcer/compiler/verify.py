@@ -22,8 +22,10 @@ __all__ = ["verify"]
 
 _CRC_AT: Final = layout.HEAD.offset("crc")
 _MAX_DIM: Final = max(Dim) + 1
-_MAX_TERM_KIND: Final = 3
-_WITHIN: Final = 3
+_MAX_TERM_KIND: Final = 4
+_WITHIN: Final = 3  # kinds of terms
+_INSIDE: Final = 4
+_ASKS: Final = 0x10  # ENF_RF_WITHIN
 _MAX_WHO: Final = 3
 _FIRST_NUM: Final = int(Dim.ADDR)
 
@@ -58,6 +60,7 @@ class _Check:
         self._check_dfas()
         self._check_intervals()
         self._records(layout.SYS, self._head["off_sys"], self._head["n_sys"])
+        self._check_limits()
 
     def _require(self, holds: object, problem: str) -> None:
         if not holds:
@@ -100,6 +103,8 @@ class _Check:
             "n_labels": "ENF_MAX_LABELS",
             "n_subjects": "ENF_MAX_SUBJECTS",
             "n_dfas": "ENF_MAX_DFAS",
+            "n_marks": "ENF_MAX_MARKS",
+            "n_limits": "ENF_MAX_LIMITS",
         }.items():
             self._require(head[count] <= LIMITS[limit], f"{count} is above {limit}")
         self._require(head["n_subjects"] >= 1, "it has no subject 0")
@@ -130,33 +135,58 @@ class _Check:
         for atom, dim, kind, negate, _, a, _ in self._records(
             layout.TERM, head["off_terms"], head["n_terms"]
         ):
-            self._require(dim < _MAX_DIM and head["dims"] >> dim & 1, "a term has no dimension")
             self._require(kind <= _MAX_TERM_KIND and negate <= 1, "a term has no kind")
-            is_mask = kind not in (0, _WITHIN)
+            if kind == _WITHIN:
+                self._require(atom < head["n_marks"], "a term names no mark")
+                continue
+            self._require(dim < _MAX_DIM and head["dims"] >> dim & 1, "a term has no dimension")
+            is_mask = kind not in (0, _INSIDE)
             self._require(is_mask or atom < head["n_atoms"], "a term names no atom")
-            self._require(kind != _WITHIN or a < head["n_atoms"], "a term names no second atom")
+            self._require(kind != _INSIDE or a < head["n_atoms"], "a term names no second atom")
             self._require(not is_mask or dim > _FIRST_NUM + 1, "a mask is not on a number")
 
     def _check_rows(self) -> None:
         head = self._head
         ops = 0
+        within = 0
         policy = 0
+        terms = self._records(layout.TERM, head["off_terms"], head["n_terms"])
         for row in self._records(layout.ROW, head["off_rows"], head["n_rows"]):
-            mask, first, count, _, _, owner, subject, action, on_error, error, signal, *_ = row
+            mask, first, count, _, _, owner, subject, action, on_error, error, signal, *rest = row
+            flags, mark, limit = rest
             self._ranges([(first, count)], head["n_terms"], "terms")
             self._require(count <= LIMITS["ENF_MAX_TERMS"], "a row has too many terms")
             self._require(policy <= owner < head["n_policies"], "a row is out of its policy")
             self._require(subject < head["n_subjects"], "a row has no subject")
-            self._require(1 <= action <= 4 and on_error <= 2, "a row has no action")
+            self._require(mark <= head["n_marks"], "a row sets no mark")
+            self._require(limit <= head["n_limits"], "a row has no limit")
+            self._require(action <= 4 and on_error <= 2, "a row has no action")
+            self._require(action or mark, "a row does nothing")
+            asks = [term[2] == _WITHIN for term in terms[first : first + count]]
+            self._require(asks == sorted(asks, reverse=True), "a row asks about marks too late")
+            self._require(sum(asks) <= LIMITS["ENF_ROW_MARKS"], "a row asks about too many marks")
+            self._require(bool(flags & _ASKS) or not any(asks), "a row hides that it asks")
+            within |= mask if flags & _ASKS else 0
             self._require(0 < error < 4096 and signal <= 64, "a row has no errno or signal")
             ops |= mask
             policy = owner
         self._require(ops == head["ops"], "its operations are not those of its rows")
+        self._require(
+            within == head["within_ops"], "rows ask about marks where it says they do not"
+        )
+
+    def _check_limits(self) -> None:
+        head = self._head
+        for per, records, by in self._records(layout.LIMIT, head["off_limits"], head["n_limits"]):
+            self._require(per and records and by <= 1, "a limit has no meaning")
 
     def _check_subjects(self) -> None:
         head = self._head
+        terms = self._records(layout.TERM, head["off_terms"], head["n_terms"])
         for first, count, *_ in self._records(layout.LABEL, head["off_labels"], head["n_labels"]):
             self._ranges([(first, count)], head["n_terms"], "terms")
+            kinds = {term[2] for term in terms[first : first + count]}
+            self._require(_WITHIN not in kinds, "a condition on a process asks about a mark")
         for number, values in enumerate(
             self._records(layout.SUBJECT, head["off_subjects"], head["n_subjects"])
         ):

@@ -29,7 +29,7 @@ KINDS: dict[int, type[Op | GuardAct]] = {
     2: GuardAct,  # ENF_EVENT_GUARD
 }
 """What *op* counts, by the kind of the event."""
-_KEPT = frozenset(attrs.fields_dict(Event)) - {"path", "exe", "name", "args", "asked"}
+_KEPT = frozenset(attrs.fields_dict(Event)) - {"path", "exe", "name", "args", "asked", "mark_at"}
 _OPENS = frozenset({Op.READ, Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE})
 """Operations that have no name besides their path: what stands in its place is how that was asked for."""
 
@@ -86,6 +86,9 @@ class Decoder:
         passed: tuple[int, ...] = ()
         if kept["op"] is Op.SYSCALL:
             passed = tuple(values[f"arg[{i}]"] for i in range(values["argc"]))
+        mark_at: tuple[int, ...] = ()
+        if kept["row_flags"] & RowFlag.WITHIN:
+            mark_at = tuple(value for key, value in values.items() if key.startswith("mark_at["))
         asked = b""
         if kept["op"] in _OPENS:
             asked, name = name, b""
@@ -97,6 +100,7 @@ class Decoder:
             args=_args(values, name),
             passed=passed,
             asked=asked,
+            mark_at=mark_at,
         )
 
 

@@ -129,7 +129,21 @@ def as_document(record: Record | Lost) -> dict[str, Any]:
             "uid": record.pod_uid,
         },
         "generation": event.generation,
+        **_asked(record),
     }
+
+
+def _asked(record: Record) -> dict[str, Any]:
+    """Tell how old the marks were that the rule asks about, and what its limit left out before."""
+    event, found = record.event, dict[str, Any]()
+    if event.mark_at:
+        found["marks"] = [
+            {"mark": name, "ago": max(0, event.time_ns - at) if at else None}
+            for name, at in zip(record.origin.asked, event.mark_at, strict=False)
+        ]
+    if event.suppressed:
+        found["suppressed"] = event.suppressed
+    return found
 
 
 def _lost(record: Lost) -> dict[str, Any]:

@@ -222,6 +222,26 @@ MATCH: Final = (
         "Where it acted.",
     ),
     Key("generation", _COUNT, "Of the policy image that decided."),
+    Key(
+        "marks",
+        (
+            Key("mark", _TEXT, "POLICY/NAME."),
+            Key(
+                "ago",
+                {"type": ["integer", "null"], "minimum": 0},
+                "Nanoseconds since it was set; null: it never was.",
+            ),
+        ),
+        "What the rule asks about by within and notWithin, in this order.",
+        is_always=False,
+        is_list=True,
+    ),
+    Key(
+        "suppressed",
+        _COUNT,
+        "Records of this rule that its rateLimit left out since the one before.",
+        is_always=False,
+    ),
     _FIELDS,
 )
 """A verdict."""

@@ -37,6 +37,7 @@ class RowFlag(enum.IntFlag):
     RECORD = 0x02
     DEFAULT = 0x04
     GUARD = 0x08
+    WITHIN = 0x10
 
 
 class GuardAct(enum.Enum):
@@ -65,7 +66,8 @@ class Event:
     One verdict, or one refusal of self-protection; the names are those of ``struct enf_event``.
 
     *args* are what the kernel side had room for, *argc* says how many there were; *passed* are the
-    arguments of a system call as numbers; *asked* is the name by which the caller opened or made a file.
+    arguments of a system call as numbers; *asked* is the name by which the caller opened or made a file;
+    *mark_at* says when the marks were set that the rule asks about, 0: never.
     """
 
     op: Op | GuardAct
@@ -115,6 +117,8 @@ class Event:
     argc: int
     passed: tuple[int, ...] = ()
     asked: bytes = b""
+    suppressed: int = 0
+    mark_at: tuple[int, ...] = ()
 
     @property
     def is_enforced(self) -> bool:
@@ -129,7 +133,11 @@ class Event:
 
 @attrs.frozen
 class Origin:
-    """Where a verdict comes from: the rule, or the default, that decided."""
+    """
+    Where a verdict comes from: the rule, or the default, that decided.
+
+    *asked*: the marks that the rule asks about, as POLICY/NAME.
+    """
 
     policy: str
     rule: str
@@ -138,6 +146,7 @@ class Origin:
     severity: str = "medium"
     tags: tuple[str, ...] = ()
     syscall: str | None = None
+    asked: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -113,6 +113,7 @@ class Facts:
         operands: values by dimension; what the operation does not have is left out.
         args: arguments that could be read; *argc*: how many there are, None if it has none.
         inode: device and inode of the object, as the kernel numbers them.
+        marks: how many nanoseconds ago a mark was set, by POLICY/NAME; None: never.
         lineage: what is left to know of parents and ancestors beside those that are listed.
 
     Of a system call *args* has its arguments by their places; what is no text there is empty.
@@ -128,6 +129,7 @@ class Facts:
     parents: tuple[Who, ...] = ()
     ancestors: tuple[Who, ...] = ()
     lineage: Gap | None = Gap.UNRECORDED
+    marks: Mapping[str, int | None] = attrs.field(factory=dict)
 
     def operand(self, condition: Condition) -> Operand | None:
         """Return what *condition* looks at, if it is no text argument; None: there is no such thing."""
@@ -181,6 +183,7 @@ def _facts(document: Mapping[str, Any]) -> Facts:
         process=attrs.evolve(_process(document["process"]), workload=_workload(document)),
         parents=(parent,),
         ancestors=tuple(above) or (parent,),
+        marks={each["mark"]: each["ago"] for each in document.get("marks", ())},
     )
 
 

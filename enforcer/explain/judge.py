@@ -139,6 +139,8 @@ def _parts(parts: Parts, entry: Entry) -> list[Part]:
 
 def _entries(policy: Policy) -> Iterator[Entry]:
     for rule, behind in zip(policy.rules, strict_behind(policy), strict=True):
+        if rule.only_marks:
+            continue  # decides nothing
         is_strict = rule.action.verb >= Verb.DENY
         yield Entry(policy, Kind.RULE, rule_ops(rule), rule.action, rule.on_error, rule.event, rule)
         through = descriptor_ops(rule) & behind

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from enforcer.compiler.atoms import Atoms
     from enforcer.compiler.patterns import Form
     from enforcer.explain.facts import Facts, Operand, Who
-    from enforcer.policy.model import Condition, Flag, Policy, Process, Rule, Span, Value
+    from enforcer.policy.model import Condition, Flag, Policy, Process, Rule, Span, Value, Within
 
 __all__ = ["Part", "Parts"]
 
@@ -50,7 +50,7 @@ class Part:
     """
 
     where: str
-    condition: Condition | Flag | None
+    condition: Condition | Flag | Within | None
     found: Operand | tuple[bytes, ...] | None
     holds: Truth
     value: Value | None = None
@@ -73,6 +73,7 @@ class Parts:
             *(self._flag(flag, self.facts.flags, flag.field.name) for flag in rule.flags),
             *(self._object(condition) for condition in rule.conditions),
             *self._subject(policy, rule),
+            *(self._within(policy, asked) for asked in rule.within),
         ]
 
     def of_guard(self, policy: Policy, rule: Rule) -> list[Part]:
@@ -146,6 +147,18 @@ class Parts:
             for form in forms
             if isinstance(form, Exact)
         )
+
+    # ---- Marks -------------------------------------------------------------------------------
+
+    def _within(self, policy: Policy, asked: Within) -> Part:
+        word = "notWithin" if asked.negate else "within"
+        name = f"{asked.policy or policy.name}/{asked.mark}"
+        where = f"{word} {name}"
+        if name not in self.facts.marks:
+            return Part(where, asked, Gap.UNRECORDED, Truth.UNRECORDED, span=asked.span)
+        ago = self.facts.marks[name]
+        holds = truth((ago is not None and ago <= asked.last_ns) != asked.negate)
+        return Part(where, asked, ago, holds, span=asked.span)
 
     # ---- Names that are kept -----------------------------------------------------------------
 

@@ -11,7 +11,8 @@ from enforcer.explain.facts import PROTECTION
 from enforcer.explain.judge import Kind
 from enforcer.explain.truth import Gap, Truth
 from enforcer.explain.values import said, shown
-from enforcer.policy.model import Flag
+from enforcer.policy.marks import spell_duration
+from enforcer.policy.model import Flag, Within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -109,6 +110,8 @@ def _sentence(part: Part) -> str:
     where, condition, found = part.where, part.condition, part.found
     if condition is None:
         return _kept(part)
+    if isinstance(condition, Within):
+        return _within(part, condition)
     if isinstance(condition, Flag):
         wanted = "so" if condition.wanted else "not so"
         if isinstance(found, int):
@@ -123,6 +126,16 @@ def _sentence(part: Part) -> str:
     if found is None or isinstance(found, Gap):
         return f"{where}: asked for {asked}, there is {had}"
     return f"{where}: {had} is not {asked}"
+
+
+def _within(part: Part, asked: Within) -> str:
+    last = spell_duration(asked.last_ns)
+    if isinstance(part.found, Gap):
+        return f"{part.where}: the record does not say when it was set, the time is {last}"
+    if not isinstance(part.found, int):
+        return f"{part.where}: it was never set"
+    side = "in" if part.found <= asked.last_ns else "longer ago than"
+    return f"{part.where}: it was set {part.found / 1e9:.3f} s ago, {side} the last {last}"
 
 
 def _kept(part: Part) -> str:
@@ -216,7 +229,9 @@ def _parts(parts: Iterable[Part]) -> list[dict[str, Any]]:
             "says": _sentence(part),
             "place": str(part.span) if part.span is not None else None,
             "met": said(part.value, part.condition.field)
-            if part.condition is not None and part.value is not None
+            if part.value is not None
+            and part.condition is not None
+            and not isinstance(part.condition, Within)
             else None,
         }
         for part in parts

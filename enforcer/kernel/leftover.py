@@ -16,6 +16,7 @@ import attrs
 from enforcer.errors import EnforcerError, KernelError
 from enforcer.kernel import image_map
 from enforcer.kernel.image_map import ImageHead, Slot
+from enforcer.kernel.loader import CARRIED
 from enforcer.kernel.maps import HitCounters, Notes, RowHits, StatCounters
 from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.ringbuf import RingBuffer
@@ -74,7 +75,7 @@ class Leftover:
         if not is_ours:
             self.problem = "it was made by another version"
             return
-        for name in ("images", "tasks", "hits", "stats", "notes", "decisions", "activity"):
+        for name in ("images", "hits", "stats", "notes", "decisions", "activity", *CARRIED):
             self._fds[name] = self._open(name)
         self._ring = RingBuffer.open(self._fds["decisions"], self._fds["activity"])
         self._undo.callback(self._ring.close)
@@ -91,9 +92,9 @@ class Leftover:
         return fd
 
     @property
-    def tasks(self) -> int | None:
-        """The map of labels, for *carry*; None if this program cannot read it."""
-        return None if self.problem else self._fds["tasks"]
+    def carried(self) -> dict[str, int] | None:
+        """The maps of labels and marks, for *carry*; None if this program cannot read them."""
+        return None if self.problem else {name: self._fds[name] for name in CARRIED}
 
     def detach(self) -> None:
         """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import importlib.resources
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Self
 
 import attrs
@@ -21,9 +21,11 @@ from enforcer.kernel.programs import CALL_OVERRIDE, CALL_SIGNAL, PROGRAMS, Progr
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject
 
-__all__ = ["Sizes", "load", "open_object", "present"]
+__all__ = ["CARRIED", "Sizes", "load", "open_object", "present"]
 
 ENGINE: Final = "enforcer"
+MARK_MAPS: Final = ("marks", "shared_marks", "passed_marks")
+CARRIED: Final = ("tasks", *MARK_MAPS)
 SCRATCHES_PER_CPU: Final = 4
 """A task, and what may interrupt it on the same CPU in the middle of a decision."""
 
@@ -42,21 +44,32 @@ class Sizes:
     Attributes:
         image: bytes of the image map's value.
         rows: half the entries of ``hits``.
-        carry: descriptor of a map ``tasks`` whose labels go on; it must be of this ABI.
+        carry: descriptors by name of the maps :data:`CARRIED` of the engine before, whose labels and marks
+            go on; they must be of this ABI.
         decisions: bytes of that ring, a power of two; None is the object's own.
         activity: bytes of that ring.
     """
 
     image: int
     rows: int
-    carry: int | None = None
+    carry: Mapping[str, int] | None = None
     decisions: int | None = None
     activity: int | None = None
 
     @classmethod
-    def with_room(cls, *, image: int, rows: int, **others: int | None) -> Self:
+    def with_room(
+        cls,
+        *,
+        image: int,
+        rows: int,
+        carry: Mapping[str, int] | None = None,
+        decisions: int | None = None,
+        activity: int | None = None,
+    ) -> Self:
         """Leave room, so that most reloads find it: the next powers of two."""
-        return cls(_roomy(image, _LEAST_BYTES), _roomy(rows, _LEAST_ROWS), **others)
+        return cls(
+            _roomy(image, _LEAST_BYTES), _roomy(rows, _LEAST_ROWS), carry, decisions, activity
+        )
 
 
 def _roomy(size: int, least: int) -> int:
@@ -164,7 +177,9 @@ def _configure(engine: BpfObject, sizes: Sizes) -> None:
     engine.maps["scratches"].set_max_entries(slots)
     engine.maps["hits"].set_max_entries(2 * rows)
     if sizes.carry is not None:
-        engine.maps["tasks_before"].reuse(sizes.carry)
+        engine.maps["tasks_before"].reuse(sizes.carry["tasks"])
+        for name in MARK_MAPS:  # both engines set them while both are in force
+            engine.maps[name].reuse(sizes.carry[name])
         engine.set_constant("enf_carries", 1)
     for name, size in (("decisions", sizes.decisions), ("activity", sizes.activity)):
         if size is not None:

@@ -59,7 +59,7 @@ class Session:
         confirm_within: float | None = None,
         pins: PinDirectory | None = None,
         states: Mapping[int, bytes] | None = None,
-        carry: int | None = None,
+        carry: Mapping[str, int] | None = None,
         protect: bool = False,
         decisions_bytes: int | None = None,
         activity_bytes: int | None = None,
@@ -74,7 +74,7 @@ class Session:
                 :meth:`confirm` comes; None: it does not.
             pins: where links and maps are kept beyond this process.
             states: what a successor must know, by generation; kept with the pins.
-            carry: the map ``tasks`` of the engine before, whose labels mean the same in *image*.
+            carry: maps of the engine before, as :attr:`carried`, that mean the same in *image*.
             protect: keep other processes, root's too, from what it is made of and from this process.
             decisions_bytes: size of the ring of denials and kills, a power of two.
             activity_bytes: size of the ring of everything else.
@@ -160,9 +160,9 @@ class Session:
         return self._images.head.seed
 
     @property
-    def tasks(self) -> int:
-        """The map of labels, for a successor's *carry*."""
-        return self._engine.maps["tasks"].fd
+    def carried(self) -> dict[str, int]:
+        """The maps of labels and marks, for a successor's *carry*."""
+        return {name: self._engine.maps[name].fd for name in loader.CARRIED}
 
     @property
     def is_protected(self) -> bool:

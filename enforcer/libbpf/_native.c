@@ -49,6 +49,8 @@ static int enf_native_decide(const void *image, unsigned int size, struct enf_te
 	memcpy(s->text + ENF_TEXT_NAME, in->name, o->name_len);
 	memcpy(s->text + ENF_TEXT_FSTYPE, in->fstype, o->fstype_len);
 	memcpy(s->text + ENF_TEXT_ARGV, in->argv, o->argv_len);
+	enf_begin_marks(s, enf_head(&c), in->now);
+	enf_take_marks(s, enf_head(&c), &in->marks, ~0ULL);
 	enf_decide(&c);
 	in->verdict = s->verdict;
 	return s->bad_image ? -EBADMSG : 0;

@@ -47,6 +47,8 @@ STRUCTS: Final = (
     "enf_subject_term",
     "enf_subject",
     "enf_row",
+    "enf_limit",
+    "enf_marks",
     "enf_image",
     "enf_task",
     "enf_object",

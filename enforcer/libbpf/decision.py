@@ -60,6 +60,8 @@ class Access:
         operands: by dimension; what the operation does not have is left out.
         unknown: dimensions that it has and that could not be read.
         args: arguments of a new program; None: there are none here.
+        marks: when marks were set, by number, CLOCK_BOOTTIME in nanoseconds.
+        now: the time of the access, likewise.
     """
 
     ops: tuple[int, ...]
@@ -67,6 +69,8 @@ class Access:
     unknown: frozenset[int] = frozenset()
     args: tuple[bytes, ...] | None = None
     flags: int = 0
+    marks: Mapping[int, int] = attrs.field(factory=dict)
+    now: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -78,6 +82,7 @@ class Verdict:
         on_error: an operand was unknown, and the row's ``onError`` decided.
         op: the operation that the row was found for.
         audit_row, audit_action: what the policies in audit mode say.
+        marks: what is marked by it, as a mask of numbers.
     """
 
     row: int | None
@@ -89,6 +94,7 @@ class Verdict:
     audit_row: int | None
     audit_action: int
     audit_on_error: bool
+    marks: int
 
 
 @attrs.frozen(eq=False)
@@ -145,6 +151,7 @@ class Core:
             audit_row=None if found.audit_row == _NONE else int(found.audit_row),
             audit_action=int(found.audit_action),
             audit_on_error=bool(found.audit_flags & _ON_ERROR),
+            marks=int(found.marks),
         )
 
     def _become(self, given: CData, task: CData, who: Identity) -> None:
@@ -182,6 +189,10 @@ def _fill(given: CData, access: Access) -> None:
     for i, op in enumerate(access.ops):
         target.op[i] = op
     target.flags = access.flags
+    given.now = access.now
+    given.marks = ffi.new("struct enf_marks *")[0]
+    for number, at in access.marks.items():
+        given.marks.at[number] = at
     for dim, value in access.operands.items():
         target.present |= 1 << dim
         if dim in _TEXTS and isinstance(value, bytes):

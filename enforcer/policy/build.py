@@ -16,6 +16,7 @@ from enforcer.policy.actions import (
 from enforcer.policy.conditions import read_process
 from enforcer.policy.context import Context
 from enforcer.policy.foreign import DIALECTS
+from enforcer.policy.marks import check_marks
 from enforcer.policy.metadata import Metadata, read_metadata, refuse_unknown
 from enforcer.policy.model import Action, Mode, Policy, Process, Rule
 from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe
@@ -106,6 +107,7 @@ def _spec(spec: Map, top: Map, metadata: Metadata, context: Context) -> Policy:
     degraded = spec.get("allowDegraded")
     rules = _rules(spec, _listed_actions(spec, context), context)
     defaults = _defaults(spec, rules, context)
+    check_marks(metadata.name, rules, context)
     if spec.get("rules") is None and not defaults and spec.get("default") is None:
         context.add("the policy has neither rules nor a default, so it would do nothing", spec.span)
     return Policy(

@@ -37,6 +37,8 @@ def kernel_operations(rule: Rule) -> frozenset[Op]:
 
 def covers(wide: Rule, narrow: Rule) -> bool:
     """Tell whether *wide* surely matches whatever *narrow* matches."""
+    if wide.only_marks or not set(wide.within) <= set(narrow.within):
+        return False
     return (
         kernel_operations(wide) >= kernel_operations(narrow)
         and _conditions(wide.conditions, narrow.conditions)

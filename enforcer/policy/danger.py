@@ -55,6 +55,8 @@ def hits_everything(policy: Policy, host: Host) -> Iterator[Issue]:
     del host
     allowed: set[Op] = set()
     for rule in policy.rules:
+        if _is_passing(rule):
+            continue
         ops = set(kernel_operations(rule))
         if rule.action.verb is Verb.ALLOW:
             allowed |= ops
@@ -70,6 +72,13 @@ def hits_everything(policy: Policy, host: Host) -> Iterator[Issue]:
                 rule.span,
                 f"rule {rule.name!r} refuses every {what} by every process: give it a match",
             )
+
+
+def _is_passing(rule: Rule) -> bool:
+    """Tell whether *rule* does not decide most of the time, as far as can be known: marks come later."""
+    asked = rule.within
+    refuses = rule.action.verb >= Verb.DENY
+    return rule.only_marks or bool(asked and not (refuses and all(one.negate for one in asked)))
 
 
 # ---- In words --------------------------------------------------------------------------------
@@ -132,7 +141,7 @@ def _refused(policy: Policy, needs: tuple[Need, ...]) -> dict[Rule | str, list[N
             undecided.setdefault(need.op, {}).setdefault(need.thing, []).append(need)
     refused: dict[Rule | str, list[Need]] = {}
     for rule in policy.rules:
-        if not _is_near(rule, names):
+        if _is_passing(rule) or not _is_near(rule, names):
             continue
         found = _Findings(rule)
         for op in kernel_operations(rule):

@@ -12,7 +12,8 @@ from enforcer.policy.calls import named
 from enforcer.policy.conditions import read_conditions, read_flag, read_process
 from enforcer.policy.context import Context
 from enforcer.policy.events import Event
-from enforcer.policy.model import Condition, Flag, Interval, Process, Subject
+from enforcer.policy.marks import MAX_ASKED, WITHIN_KEYS, read_within
+from enforcer.policy.model import Condition, Flag, Interval, Process, Subject, Within
 from enforcer.policy.nodes import Entry, Map, Node
 from enforcer.policy.unsupported import MATCH_WORDS
 from enforcer.policy.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec, Kind
@@ -41,6 +42,7 @@ class Match:
     conditions: tuple[Condition, ...] = ()
     flags: tuple[Flag, ...] = ()
     subject: Subject = attrs.field(factory=Subject)
+    within: tuple[Within, ...] = ()
 
 
 def read_match(node: Node | None, event: Event, context: Context) -> Match:
@@ -51,9 +53,12 @@ def read_match(node: Node | None, event: Event, context: Context) -> Match:
     conditions: tuple[Condition, ...] = ()
     flags: tuple[Flag, ...] = ()
     parts: dict[str, Process] = {}
+    asked: tuple[Within, ...] = ()
     for entry in entries:
         if entry.key in SUBJECT_PARTS:
             parts[SUBJECT_PARTS[entry.key]] = read_process(entry, context)
+        elif entry.key in WITHIN_KEYS:
+            asked += read_within(entry, context)
         elif entry.key == "args" and (event.lift is not None or event.calls):
             conditions += read_arguments(entry, event, context)
         elif entry.key in FIELDS:
@@ -70,7 +75,9 @@ def read_match(node: Node | None, event: Event, context: Context) -> Match:
             _unknown(entry, event, context)
     if event.calls:
         conditions += (named(event.calls, event.span),)
-    match = Match(conditions, flags, Subject(**parts))
+    if len(asked) > MAX_ASKED:
+        context.add(f"{len(asked)} marks are asked about, the limit is {MAX_ASKED}", entries.span)
+    match = Match(conditions, flags, Subject(**parts), asked)
     _check_together(match, event, context)
     return match
 
@@ -95,7 +102,7 @@ def _unknown(entry: Entry, event: Event, context: Context) -> None:
         context.add(message, entry.span)
         return
     here = {f for o in event.operations for f in o.fields}
-    known = (*(f for f in FIELDS if f in here), *SUBJECT_PARTS)
+    known = (*(f for f in FIELDS if f in here), *SUBJECT_PARTS, *WITHIN_KEYS)
     context.unknown(entry, f"field of {event}", known, MATCH_WORDS)
 
 

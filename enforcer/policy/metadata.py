@@ -13,9 +13,9 @@ import attrs
 from enforcer.policy.context import Context
 from enforcer.policy.nodes import Map, Scalar, describe, shorten
 
-__all__ = ["Metadata", "read_metadata", "refuse_unknown"]
+__all__ = ["POLICY_NAME", "Metadata", "read_metadata", "refuse_unknown"]
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
+POLICY_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 
 
 @attrs.frozen
@@ -57,7 +57,7 @@ def read_metadata(
         context.add("metadata has no name", node.span)
         return Metadata(node=node)
     name = given.value.text if isinstance(given.value, Scalar) else ""
-    if not _NAME.fullmatch(name):
+    if not POLICY_NAME.fullmatch(name):
         context.add(
             f"name must be up to 63 lower-case letters, digits, '-' and '.', letters or digits at the "
             f"ends; not {describe(given.value)}",

@@ -22,6 +22,8 @@ __all__ = [
     "Condition",
     "Flag",
     "Interval",
+    "Limit",
+    "Mark",
     "Mask",
     "Mode",
     "OnError",
@@ -29,12 +31,14 @@ __all__ = [
     "PolicySet",
     "Process",
     "Rule",
+    "Scope",
     "Span",
     "Subject",
     "Text",
     "TextKind",
     "Value",
     "Verb",
+    "Within",
 ]
 
 
@@ -199,6 +203,53 @@ class Action:
     message: str | None = None
 
 
+class Scope(enum.Enum):
+    """
+    Whose a mark is.
+
+    PROCESS: all threads of a process, over its execs. TREE: also what it forks from then on, and so on.
+    CONTAINER: the container or unit that it is in. HOST: everybody.
+    """
+
+    PROCESS = "process"
+    TREE = "tree"
+    CONTAINER = "container"
+    HOST = "host"
+
+
+@attrs.frozen
+class Mark:
+    """What a match sets, with its time. The name is one of the policy, and always of one scope."""
+
+    name: str
+    scope: Scope = Scope.PROCESS
+    span: Span | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class Within:
+    """
+    The mark was set in the last *last_ns* nanoseconds; *negate*: it was not.
+
+    *policy*: whose mark it is; None: that of the rule.
+    """
+
+    mark: str
+    last_ns: int
+    negate: bool = False
+    policy: str | None = None
+    span: Span | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class Limit:
+    """At most *records* records in *per_ns* nanoseconds: of each process, or of all together."""
+
+    records: int
+    per_ns: int
+    by_process: bool = False
+
+
 @attrs.frozen
 class Rule:
     """
@@ -213,6 +264,10 @@ class Rule:
         strict: also check descriptors that are already open (file rules).
         syscall: name written by the author if the rule names one system call.
         calls: system calls that are decided at their entry, for event ``syscall``.
+        mark: what a match sets.
+        only_marks: a match does nothing else, and the rules below are asked.
+        within: marks that must have been set, or not, lately; all must hold.
+        limit: of its records.
     """
 
     name: str
@@ -230,6 +285,10 @@ class Rule:
     calls: tuple[Syscall, ...] = ()
     severity: str = "medium"
     tags: tuple[str, ...] = ()
+    mark: Mark | None = None
+    only_marks: bool = False
+    within: tuple[Within, ...] = ()
+    limit: Limit | None = None
 
 
 @attrs.frozen

@@ -21,8 +21,20 @@ from enforcer.errors import EnforcerBug
 from enforcer.policy.calls import NAMED, PASSED
 from enforcer.policy.context import Context
 from enforcer.policy.loader import UNREADABLE, load
+from enforcer.policy.marks import WITHIN_KEYS, spell_duration
 from enforcer.policy.matching import SUBJECT_PARTS
-from enforcer.policy.model import Action, Condition, Mode, OnError, Policy, Rule, Span, Verb
+from enforcer.policy.model import (
+    Action,
+    Condition,
+    Mode,
+    OnError,
+    Policy,
+    Rule,
+    Scope,
+    Span,
+    Verb,
+    Within,
+)
 from enforcer.policy.names import TableResolver
 from enforcer.policy.nodes import Scalar
 from enforcer.policy.rules import ON_ERROR, read_rule
@@ -131,14 +143,25 @@ def _rule(rule: Rule, name: str, calls: list[str], match: dict[str, Any]) -> _Bl
         written[rule.event] = words[0] if len(words) == 1 else words
     if match:
         written["match"] = match
-    written["action"] = _action(rule.action)
+    if not rule.only_marks:
+        written["action"] = _action(rule.action)
+    if rule.mark is not None:
+        mark = rule.mark
+        whole = {"name": mark.name, "of": mark.scope.value}
+        written["mark"] = mark.name if mark.scope is Scope.PROCESS else whole
     if rule.action.message is not None:
         written["message"] = rule.action.message
     if rule.severity != "medium":
         written["severity"] = rule.severity
     if rule.tags:
         written["tags"] = list(rule.tags)
-    if rule.on_error is not (OnError.DENY if rule.action.verb >= Verb.DENY else OnError.SKIP):
+    if rule.limit is not None:
+        limit = {"records": rule.limit.records, "per": spell_duration(rule.limit.per_ns)}
+        written["rateLimit"] = limit | ({"by": "process"} if rule.limit.by_process else {})
+    if rule.only_marks:
+        if rule.on_error is OnError.SKIP:
+            written["onError"] = "allow"
+    elif rule.on_error is not (OnError.DENY if rule.action.verb >= Verb.DENY else OnError.SKIP):
         words_of = {on_error: word for word, on_error in ON_ERROR.items()}
         written["onError"] = words_of[rule.on_error]
     if not rule.guard:
@@ -167,7 +190,15 @@ def _match(rule: Rule, *, all_args: bool = False) -> dict[str, Any]:
     for word, part in SUBJECT_PARTS.items():
         if process := getattr(rule.subject, part):
             match[word] = spell_process(process)
+    for word, negate in WITHIN_KEYS.items():
+        if asked := [_asked(each) for each in rule.within if each.negate is negate]:
+            match[word] = asked[0] if len(asked) == 1 else asked
     return match
+
+
+def _asked(asked: Within) -> dict[str, str]:
+    mark = asked.mark if asked.policy is None else f"{asked.policy}/{asked.mark}"
+    return {"mark": mark, "last": spell_duration(asked.last_ns)}
 
 
 def _index(rule: Rule, condition: Condition) -> int:

@@ -12,8 +12,9 @@ import attrs
 from enforcer.policy.actions import ListedAction, read_action, read_message
 from enforcer.policy.context import Context
 from enforcer.policy.events import EVENT_KEYS, Event, read_events
+from enforcer.policy.marks import read_limit, read_mark
 from enforcer.policy.matching import Match, check_capability, read_match
-from enforcer.policy.model import Action, OnError, Rule, Verb
+from enforcer.policy.model import Action, Limit, Mark, OnError, Rule, Verb
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, shorten
 from enforcer.policy.unsupported import RULE_WORDS
 from enforcer.policy.vocabulary import EVENTS, Op
@@ -31,11 +32,17 @@ RULE_KEYS = (
     "onError",
     "guard",
     "strict",
+    "mark",
+    "rateLimit",
 )
 SEVERITIES = ("low", "medium", "high", "critical")
 ON_ERROR = {"deny": OnError.DENY, "allow": OnError.SKIP, "log": OnError.LOG}
 
+IN_DOUBT = "mark"
+"""Word of ``onError`` for a rule that only marks: what cannot be read counts as a match."""
+
 MAX_TAGS = 16
+_NOT_OF_MARKS = ("message", "severity", "tags", "rateLimit", "guard")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}")
 _DESCRIPTORS = frozenset({Op.READ, Op.WRITE, Op.APPEND})
@@ -57,7 +64,13 @@ def read_rule(
         if entry.key not in RULE_KEYS:
             context.unknown(entry, "key of a rule", RULE_KEYS, RULE_WORDS)
     events = read_events(rule, "a rule", context)
+    mark = read_mark(rule.entries["mark"], context) if "mark" in rule.entries else None
+    limit = read_limit(rule.entries["rateLimit"], context) if "rateLimit" in rule.entries else None
     action = _action(rule, events[0] if events else None, listed, context)
+    only_marks = action is None and mark is not None and rule.get("action") is None
+    if only_marks:
+        action = Action(Verb.ALLOW)
+        _check_only_marks(rule, context)
     severity = rule.get("severity")
     level = context.word(severity.value, "severity", SEVERITIES) if severity else None
     name = _name(rule, number, context)
@@ -71,7 +84,19 @@ def read_rule(
             continue
         _check_deny(match, event, action, context)
         parts.append(
-            _rule(rule, event, match, action, context, name=name, severity=level, tags=tags)
+            _rule(
+                rule,
+                event,
+                match,
+                action,
+                context,
+                name=name,
+                severity=level,
+                tags=tags,
+                mark=mark,
+                only_marks=only_marks,
+                limit=limit,
+            )
         )
     return tuple(parts)
 
@@ -86,6 +111,9 @@ def _rule(
     name: str,
     severity: str | None,
     tags: tuple[str, ...],
+    mark: Mark | None,
+    only_marks: bool,
+    limit: Limit | None,
 ) -> Rule:
     return Rule(
         name=name,
@@ -96,14 +124,27 @@ def _rule(
         conditions=match.conditions,
         flags=match.flags,
         subject=match.subject,
-        on_error=_on_error(rule, action, context),
+        on_error=_on_error(rule, action, context, only_marks=only_marks),
         guard=_guard(rule, event, match, action, context),
         strict=_strict(rule, event, context),
         syscall=event.syscall,
         calls=event.calls,
         severity=severity or "medium",
         tags=tags,
+        mark=mark,
+        only_marks=only_marks,
+        within=match.within,
+        limit=limit,
     )
+
+
+def _check_only_marks(rule: Map, context: Context) -> None:
+    for key in _NOT_OF_MARKS:
+        if entry := rule.get(key):
+            context.add(
+                f"{key} is for rules with an action: one with mark alone decides and records nothing",
+                entry.span,
+            )
 
 
 def _action(
@@ -122,8 +163,11 @@ def _action(
     else:
         if given := rule.get("action"):
             action = read_action(given.value, "action", context)
-        elif event is not None:
-            context.add("a rule needs an action: allow, log, deny or kill", rule.span)
+        elif event is not None and rule.get("mark") is None:
+            context.add(
+                "a rule needs an action: allow, log, deny or kill; or mark, which alone only marks",
+                rule.span,
+            )
     entry = rule.get("message")
     text = read_message(entry, context) if entry else None
     return action and attrs.evolve(action, message=text)
@@ -164,8 +208,15 @@ def _tags(rule: Map, context: Context) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _on_error(rule: Map, action: Action, context: Context) -> OnError:
+def _on_error(rule: Map, action: Action, context: Context, *, only_marks: bool) -> OnError:
     entry = rule.get("onError")
+    if only_marks:
+        # In doubt it is marked: an operand made unreadable must not keep a deed from being remembered.
+        known = (IN_DOUBT, "allow")
+        word = (
+            context.word(entry.value, "onError of a rule that only marks", known) if entry else None
+        )
+        return OnError.SKIP if word == "allow" else OnError.LOG
     if entry is not None:
         word = context.word(entry.value, "onError", ON_ERROR)
         return ON_ERROR[word] if word else OnError.SKIP

@@ -17,11 +17,21 @@ from enforcer.policy.arguments import ARGUMENT_OPERATORS, MAX_INDEX, TYPES
 from enforcer.policy.build import API_VERSIONS, MODES
 from enforcer.policy.calls import NUMBER_OPERATORS
 from enforcer.policy.conditions import ABOVE, LISTS, SINGLE
+from enforcer.policy.marks import (
+    BY,
+    DURATION,
+    MAX_ASKED,
+    MAX_RECORDS,
+    NAME,
+    RATE,
+    SCOPES,
+    WITHIN_KEYS,
+)
 from enforcer.policy.matching import SUBJECT_PARTS
 from enforcer.policy.message import MAX_LENGTH
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES, ERRNOS, SIGNALS
-from enforcer.policy.rules import MAX_TAGS, ON_ERROR, SEVERITIES
+from enforcer.policy.rules import IN_DOUBT, MAX_TAGS, ON_ERROR, SEVERITIES
 from enforcer.policy.selectors import EXPRESSION_OPERATORS
 from enforcer.policy.syscall_table import CLASSES, SYSCALLS
 from enforcer.policy.vocabulary import (
@@ -186,13 +196,42 @@ def _rule() -> Schema:
             "message": {"$ref": "#/$defs/message"},
             "severity": {"enum": list(SEVERITIES)},
             "tags": {**_one_or_list(_SCALAR), "maxItems": MAX_TAGS},
-            "onError": {"enum": list(ON_ERROR)},
+            "onError": {"enum": [*ON_ERROR, IN_DOUBT]},
             "guard": {"type": "boolean"},
             "strict": {"type": "boolean"},
+            "mark": _mark(),
+            "rateLimit": _limit(),
         }
     )
     rule["oneOf"] = [{"required": [event]} for event in events]
     return rule
+
+
+def _mark() -> Schema:
+    name: Schema = {"type": "string", "pattern": f"^{NAME}$"}
+    whole = _object({"name": name, "of": {"enum": list(SCOPES)}}, required=("name",))
+    return {"anyOf": [name, whole]}
+
+
+def _within() -> Schema:
+    mark: Schema = {"type": "string", "description": "NAME, or POLICY/NAME"}
+    asked = _object(
+        {"mark": mark, "last": {"type": "string", "pattern": f"^{DURATION}$"}},
+        required=("mark", "last"),
+    )
+    return {"anyOf": [asked, {**_list(asked), "maxItems": MAX_ASKED}]}
+
+
+def _limit() -> Schema:
+    whole = _object(
+        {
+            "records": {"type": "integer", "minimum": 1, "maximum": MAX_RECORDS},
+            "per": {"type": "string", "pattern": f"^{DURATION}$"},
+            "by": {"enum": list(BY)},
+        },
+        required=("records", "per"),
+    )
+    return {"anyOf": [{"type": "string", "pattern": f"^{RATE}$"}, whole]}
 
 
 def _event(event: EventSpec) -> Schema:
@@ -233,6 +272,7 @@ def _match() -> Schema:
                 key: {"$ref": f"#/$defs/{'relative' if key in ABOVE else 'process'}"}
                 for key in SUBJECT_PARTS
             },
+            **{key: _within() for key in WITHIN_KEYS},
         }
     )
 

@@ -25,7 +25,7 @@ _PODS = (
     "write container: {id, name, image, runtime} or pod: {name, namespace, labels}, or select by unit, "
     "cgroup, binary or user"
 )
-_CORRELATION = "rules cannot refer to each other yet"
+_MARKS = "a mark is set by mark of a rule, and asked about by within or notWithin under match"
 
 EVENT_WORDS = {
     "lsm": _BY_MEANING,
@@ -38,12 +38,7 @@ EVENT_WORDS = {
     "usdt": _BY_MEANING,
     "fentry": _BY_MEANING,
 }
-RULE_WORDS = {
-    **EVENT_WORDS,
-    "mark": _CORRELATION,
-    "within": _CORRELATION,
-    "rateLimit": "records are not limited by rule yet",
-}
+RULE_WORDS = {**EVENT_WORDS, "within": _MARKS, "notWithin": _MARKS}
 SUBJECT_WORDS = {
     **dict.fromkeys(
         (
@@ -66,8 +61,9 @@ SUBJECT_WORDS = {
     ),
     "namespace": _PODS,
     "namespaces": _PODS,
-    "within": _CORRELATION,
-    "mark": _CORRELATION,
+    "within": _MARKS,
+    "notWithin": _MARKS,
+    "mark": _MARKS,
 }
 MATCH_WORDS = {**SUBJECT_WORDS, "returns": "results are not compared, only operations"}
 SPEC_WORDS = {
@@ -76,7 +72,7 @@ SPEC_WORDS = {
         ("kprobes", "tracepoints", "uprobes", "lsmhooks", "usdts", "loader", "options", "lists"),
         "rules are written under rules, by an event as exec, file or syscall",
     ),
-    "rateLimit": RULE_WORDS["rateLimit"],
+    "rateLimit": "rateLimit is of one rule: write it there",
 }
 METADATA_WORDS = {
     "namespace": "policies apply to the host; restrict them with spec.selector: {pod: {namespace: …}}",

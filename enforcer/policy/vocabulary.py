@@ -26,7 +26,6 @@ from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.syscalls import LIFTED_SYSCALLS, LiftSpec
 
 __all__ = [
-    "ABSTRACT_FIELDS",
     "EVENTS",
     "FIELDS",
     "LIFTED_SYSCALLS",
@@ -184,9 +183,6 @@ PROCESS_FIELDS: dict[str, FieldSpec] = {
     )
 }
 """Subject fields, under ``process``, ``parent``, ``ancestors`` and ``selector``."""
-
-ABSTRACT_FIELDS = ("within",)
-"""Words of the design that this version refuses by name instead of as unknown."""
 
 
 def _op(name: str, ops: tuple[Op, ...], fields: str, doc: str, *, can_deny: bool = True) -> OpSpec:

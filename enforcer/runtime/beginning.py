@@ -201,7 +201,7 @@ def _open(
         returning = _returning(now, before.state, generation + 1)
         origins.learn(generation + 1, before.state.origins)
         states[generation + 1] = returning.state(ledger)
-    carry = left.tasks if left is not None and before.state is not None else None
+    carry = left.carried if left is not None and before.state is not None else None
     session = Session.open(
         PlainImage(made.data),
         fallback=fallback,

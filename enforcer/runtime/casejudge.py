@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.compiler import BareHost, compile_policies, verify
-from enforcer.compiler.lower import RowKind
+from enforcer.compiler.rows import RowKind
 from enforcer.libbpf.decision import Core
 from enforcer.policy.model import Verb
 from enforcer.policy.store import load_policies
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from enforcer.compiler import CompiledImage
-    from enforcer.libbpf.decision import Verdict
+    from enforcer.libbpf.decision import Access, Subject, Verdict
     from enforcer.runtime.testcases import Case, CaseFile, Expected
 
 __all__ = ["Outcome", "Said", "Table", "judge"]
 
 _REFUSALS = (Verb.DENY, Verb.KILL)
+_NOW = 1 << 62  # of the clock that marks go by
 
 
 @attrs.frozen
@@ -104,7 +105,7 @@ class Table:
         loaded = load_policies(policies, cases.resolver)
         workloads = tuple(w for case in cases.cases for w in case.actor.workloads)
         host = LinkedHost(links=cases.links, workloads=workloads)
-        compiled = compile_policies(loaded, host=host)
+        compiled = compile_policies(loaded, host=host, now_ns=1)
         verify(compiled.image)
         return cls(compiled, Core(compiled.image))
 
@@ -117,9 +118,28 @@ class Table:
         """
         actor = case.actor
         subject = self.core.subject(actor.now, actor.parent, actor.ancestors)
+        times = {
+            number: _NOW - case.marks[name]
+            for name, number in self.marks.items()
+            if name in case.marks
+        }
+        for earlier in case.earlier:
+            self._do(subject, earlier.accesses, times, _NOW - earlier.ago_ns)
+        return self._do(subject, case.accesses, times, _NOW)
+
+    @property
+    def marks(self) -> dict[str, int]:
+        """Numbers of the marks that some rule sets, by ``policy/mark``."""
+        return {key.partition("@")[0]: n for key, (n, _) in self.compiled.labels.marks.items()}
+
+    def _do(
+        self, subject: Subject, accesses: Iterable[Access], times: dict[int, int], now: int
+    ) -> tuple[Said, Said]:
+        """Decide *accesses* at *now*; what they mark joins *times*."""
         enforced = audited = _NOTHING
-        for access in case.accesses:
-            verdict = self.core.decide(subject, access)
+        for access in accesses:
+            verdict = self.core.decide(subject, attrs.evolve(access, marks=times, now=now))
+            times |= {n: now for n in self.marks.values() if verdict.marks >> n & 1}
             audited = _stricter(audited, self._audited(verdict))
             enforced = _stricter(enforced, self._enforced(verdict))
             if enforced.verb in _REFUSALS:
@@ -152,11 +172,13 @@ def _stricter(first: Said, second: Said) -> Said:
 
 def judge(cases: Iterable[Case], table: Table) -> tuple[Outcome, ...]:
     """Decide *cases* and compare."""
-    return tuple(_outcome(case, *table.decide(case)) for case in cases)
+    return tuple(_outcome(case, table) for case in cases)
 
 
-def _outcome(case: Case, enforced: Said, audited: Said) -> Outcome:
-    problems = list(_differences(case.expected, enforced))
+def _outcome(case: Case, table: Table) -> Outcome:
+    enforced, audited = table.decide(case)
+    problems = [f"no rule sets the mark {name}" for name in case.marks if name not in table.marks]
+    problems += _differences(case.expected, enforced)
     if (audit := case.expected.audit) is not None:
         if not _is_verdict(audit.verdict, audited):
             problems.append(f"in audit mode: expected {audit.verdict}, got {audited}")

@@ -20,6 +20,7 @@ from enforcer.policy.model import Span, Verb
 from enforcer.policy.names import ERRNOS, SIGNALS, Machine, SystemResolver, TableResolver
 from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe
 from enforcer.runtime.caseactor import read_actor
+from enforcer.runtime.caseearlier import read_earlier, read_marks
 from enforcer.runtime.caseobject import read_deed
 from enforcer.runtime.testcases import Case, CaseFile, Expected, ExpectedAudit
 
@@ -45,6 +46,7 @@ _LINKS: Final = {
 
 _TOP: Final = ("apiVersion", "kind", "policies", "users", "groups", "links", "cases")
 _CASE_ACTOR: Final = ("as", "parent", "ancestors")
+_CASE_EARLIER: Final = ("marks", "after")
 _CASE_EXPECTED: Final = ("expect", "by", "guard", "onError", "errno", "killedBy", "audit")
 
 
@@ -177,10 +179,12 @@ def _case(node: Node, number: int, context: Context) -> Case | None:
     before = len(context.problems.errors)
     entry = item.get("name")
     name = context.text(entry.value, "name") if entry else None
-    own = {"name", *_CASE_ACTOR, *_CASE_EXPECTED}
+    own = {"name", *_CASE_ACTOR, *_CASE_EARLIER, *_CASE_EXPECTED}
     deed = Map({e.key: e for e in item if e.key not in own}, item.span)
     actor, unknown = read_actor({key: item.get(key) for key in _CASE_ACTOR}, deed, context)
     accesses = read_deed(deed, unknown, context)
+    marks = read_marks(item.get("marks"), context)
+    earlier = read_earlier(item.get("after"), context)
     expected = _expected(item, context)
     if expected is None or len(context.problems.errors) > before:
         return None
@@ -190,6 +194,8 @@ def _case(node: Node, number: int, context: Context) -> Case | None:
         actor=actor,
         accesses=accesses,
         expected=expected,
+        marks=marks,
+        earlier=earlier,
     )
 
 

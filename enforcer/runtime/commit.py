@@ -104,7 +104,7 @@ def _succeed(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> 
         confirm_within=proposal.confirm_within,
         pins=store.create() if store is not None else None,
         states=proposal.states(sessions.counts()),
-        carry=old.tasks if proposal.new.continues else None,
+        carry=old.carried if proposal.new.continues else None,
         protect=old.is_protected,
     )
     warnings: tuple[str, ...] = ()

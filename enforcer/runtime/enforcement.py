@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.compiler import RowKind
-from enforcer.errors import ControlError, EnforcerError, KernelError
+from enforcer.errors import ControlError, KernelError
 from enforcer.identity.workloads import Workloads
 from enforcer.kernel import entries
 from enforcer.kernel.image_map import PlainImage, is_same, restamp
@@ -26,6 +26,7 @@ from enforcer.runtime.inforce import InForce, Pending
 from enforcer.runtime.ledger import Counts
 from enforcer.runtime.making import Made, Order, make_apart
 from enforcer.runtime.prepare import Packed, Sources, prepare
+from enforcer.runtime.unasked import try_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from enforcer.runtime.sessions import Sessions
     from enforcer.runtime.watch import PolicyWatch
 
-__all__ = ["Enforcement", "try_to"]
+__all__ = ["Enforcement"]
 
 _GRACE = 0.05  # seconds after the kernel's clock, when the daemon looks what counts now
 _AGAIN = 1.0
@@ -163,7 +164,11 @@ class Enforcement:
         facts, counts = self._facts(name), self.sessions.counts()
         policies = self.now.overlay.policies(self.now.files.unpack()).policies
         (policy,) = (policy for policy in policies if policy.name == name)
-        image = prepare(PolicySet((policy,))).image
+        # Alone: marks of other policies are not known, and nothing that is told of a row is about them.
+        alone = attrs.evolve(
+            policy, rules=tuple(attrs.evolve(rule, within=()) for rule in policy.rules)
+        )
+        image = prepare(PolicySet((alone,))).image
         rows = []
         for number, row in enumerate(image.rows):
             if row.kind is RowKind.GUARD:
@@ -378,22 +383,3 @@ class Enforcement:
             "pinned": None if self.store is None else str(self.store.base),
             "runtimeChanges": list(self.now.overlay.describe()),
         }
-
-
-def try_to(change: Callable[[], dict[str, Any]], report: Callable[[str], None]) -> None:
-    """Make a change that nobody waits for; what it does, or what is wrong, is reported."""
-    try:
-        answer = change()
-    except EnforcerError as error:
-        for each in getattr(error, "errors", (error,)):
-            report(f"{each}")
-        report("policies were not put in force: what is in force stays")
-        return
-    for line in (*answer["lines"], *answer["warnings"]):
-        report(line)
-    if answer["unchanged"]:
-        report(f"nothing differs, generation {answer['generation']} stays in force")
-        return
-    within = answer["confirmWithin"]
-    unless = f"; for {within:g} s unless confirmed: enforcer confirm" if within else ""
-    report(f"generation {answer['generation']} in force{unless}")

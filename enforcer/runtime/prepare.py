@@ -173,6 +173,7 @@ def _origins(image: CompiledImage) -> tuple[Origin, ...]:
             severity=row.severity,
             tags=row.tags,
             syscall=row.syscall,
+            asked=row.asked,
         )
         for row in image.rows
     )

@@ -47,6 +47,7 @@ class State:
             "version": __version__,
             "origins": [attrs.astuple(origin) for origin in self.origins],
             "labels": {"known": self.labels.known, "used": sorted(self.labels.used)},
+            "marks": self.labels.marks,
             "ledger": self.ledger.as_list(),
             "overlay": self.overlay.as_dict(),
         }
@@ -69,7 +70,9 @@ class State:
             return cls(
                 origins=tuple(_origin(fields) for fields in found["origins"]),
                 labels=LabelNumbers(
-                    dict(found["labels"]["known"]), frozenset(found["labels"]["used"])
+                    dict(found["labels"]["known"]),
+                    frozenset(found["labels"]["used"]),
+                    {key: (number, born) for key, (number, born) in found["marks"].items()},
                 ),
                 ledger=Ledger.from_list(found["ledger"]),
                 overlay=Overlay.from_dict(found["overlay"]),
@@ -81,4 +84,5 @@ class State:
 def _origin(fields: list[Any]) -> Origin:
     names = [field.name for field in attrs.fields(Origin)]
     values = dict(zip(names, fields, strict=True))
-    return Origin(**{**values, "tags": tuple(values["tags"])})
+    lists = {name: tuple(values[name]) for name in ("tags", "asked")}
+    return Origin(**{**values, **lists})

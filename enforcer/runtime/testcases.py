@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from enforcer.policy.names import Resolver
     from enforcer.policy.workloads import Workload
 
-__all__ = ["Actor", "Case", "CaseFile", "Expected", "ExpectedAudit"]
+__all__ = ["Actor", "Case", "CaseFile", "Earlier", "Expected", "ExpectedAudit"]
 
 
 @attrs.frozen(kw_only=True)
@@ -62,12 +62,22 @@ class Expected:
 
 
 @attrs.frozen(kw_only=True)
+class Earlier:
+    """What the same process did *ago_ns* nanoseconds before."""
+
+    ago_ns: int
+    accesses: tuple[Access, ...]
+
+
+@attrs.frozen(kw_only=True)
 class Case:
     """
     One case.
 
     Attributes:
         accesses: what the kernel asks about, in its order: it stops at the first refusal.
+        marks: how many nanoseconds ago marks were set, by ``policy/mark``.
+        earlier: deeds before it, the oldest first.
     """
 
     name: str
@@ -75,6 +85,8 @@ class Case:
     actor: Actor
     accesses: tuple[Access, ...]
     expected: Expected
+    marks: dict[str, int] = attrs.field(factory=dict)
+    earlier: tuple[Earlier, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

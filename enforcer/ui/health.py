@@ -30,6 +30,7 @@ _TROUBLES = {
     "bad_image": "bad image",
     "overflow": "too many conditions met",
     "guard_refused": "attempts on the engine refused",
+    "mark_lost": "marks that found no room",
 }
 """What counters of the kernel side say if they are not 0."""
 

@@ -23,6 +23,7 @@ from enforcer.policy.vocabulary import Dim, SubjectFlag
 IMAGE_ROOM = 1 << 20
 NONE = 0xFFFFFFFF
 GENERATION = 7
+BORN = 1_000_000_000
 
 
 class Run(Protocol):
@@ -205,8 +206,22 @@ def decision(compiled: CompiledImage, row: int, action: int, flags: int, error: 
 
 def outcome(compiled: CompiledImage, given: Any) -> Outcome:
     v = given.verdict
+    marked = {split(key) for key, (n, _) in compiled.labels.marks.items() if v.marks >> n & 1}
     audited = decision(compiled, v.audit_row, v.audit_action, v.audit_flags, 0)
-    return Outcome(decision(compiled, v.row, v.action, v.flags, v.error), audited)
+    enforced = decision(compiled, v.row, v.action, v.flags, v.error)
+    return Outcome(enforced, audited, frozenset(marked))
+
+
+def split(key: str) -> tuple[str, str]:
+    """Part a mark's key, without its scope: that says where it is kept, which is not the core's."""
+    policy, _, name = key.partition("@")[0].partition("/")
+    return policy, name
+
+
+def fill_marks(given: Any, compiled: CompiledImage, access: Access) -> None:
+    given.now = access.now
+    for key, (number, _) in compiled.labels.marks.items():
+        given.marks.at[number] = access.marks.get(split(key), 0)
 
 
 def decide_by(run: Run, compiled: CompiledImage, actor: Actor, access: Access) -> Outcome:
@@ -217,6 +232,7 @@ def decide_by(run: Run, compiled: CompiledImage, actor: Actor, access: Access) -
 def decide_access(run: Run, compiled: CompiledImage, given: Any, access: Access) -> Outcome:
     """Decide for an actor that :func:`actor_input` has brought to life."""
     fill(given, access)
+    fill_marks(given, compiled, access)
     given.reval = 0
     run(compiled.image, given)
     return outcome(compiled, given)

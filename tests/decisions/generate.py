@@ -8,7 +8,7 @@ the same time, and Hypothesis still owns the seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import TypeVar
 
@@ -22,6 +22,8 @@ from enforcer.policy.model import (
     Condition,
     Flag,
     Interval,
+    Limit,
+    Mark,
     Mask,
     Mode,
     OnError,
@@ -29,12 +31,14 @@ from enforcer.policy.model import (
     PolicySet,
     Process,
     Rule,
+    Scope,
     Span,
     Subject,
     Text,
     TextKind,
     Value,
     Verb,
+    Within,
 )
 from enforcer.policy.vocabulary import (
     EVENTS,
@@ -118,6 +122,9 @@ DIMS_OF = {
     "kernel": [Dim.PATH, Dim.NAME, Dim.CODE],
 }
 FACTS = [0, 0, 1, 4, 0x44, 0x108, 0x3FF]
+MARKS = [Mark(f"mark-{scope.value}", scope) for scope in Scope]
+MOMENTS = [1_000_000, 5_000_000_000, 3_600_000_000_000]
+NOW = 10**15
 SPAN = Span("random.yaml", 1, 1)
 
 
@@ -329,15 +336,65 @@ class Maker:
             on_error=self.pick(list(OnError)),
             guard=self.chance(0.7),
             strict=event == "file" and self.chance(0.3),
+            limit=Limit(3, 10**9, self.chance(0.5)) if self.chance(0.1) else None,
         )
 
+    def marked(self, rule: Rule) -> Rule:
+        """Let some rules mark, and some of these do nothing else."""
+        if self.chance(0.6):
+            return rule
+        rule = attrs.evolve(rule, mark=self.pick(MARKS))
+        if self.chance(0.5):
+            return rule
+        plain = {"action": Action(Verb.ALLOW), "guard": True, "limit": None, "only_marks": True}
+        doubt = self.pick([OnError.SKIP, OnError.LOG])
+        return attrs.evolve(rule, **plain, on_error=doubt)
+
+    def asking(self, policies: PolicySet) -> PolicySet:
+        """Let some rules ask about what others mark, in their policy or another."""
+        known = [(p.name, r.mark.name) for p in policies.policies for r in p.rules if r.mark]
+
+        def asked(policy: Policy) -> Within:
+            owner, name = self.pick(known)
+            of = None if owner == policy.name else owner
+            return Within(name, self.pick(MOMENTS), self.chance(0.3), of)
+
+        def rule(policy: Policy, given: Rule) -> Rule:
+            if not known or self.chance(0.5):
+                return given
+            within = self.several(lambda: asked(policy), 1, 2)
+            return attrs.evolve(given, within=tuple(within))
+
+        return PolicySet(
+            tuple(
+                attrs.evolve(p, rules=tuple(rule(p, given) for given in p.rules))
+                for p in policies.policies
+            )
+        )
+
+    def times(self, policies: PolicySet) -> Mapping[tuple[str, str], int]:
+        """When marks were set: at the borders of the times that rules ask about, or never."""
+        near = [NOW - ns + off for ns in MOMENTS for off in (-1, 0, 1)]
+        set_at = [*near, NOW, NOW, NOW + 1]
+        return {
+            (policy.name, mark.name): self.pick(set_at)
+            for policy in policies.policies
+            for mark in MARKS
+            if self.chance(0.6)
+        }
+
     def policies(self) -> PolicySet:
+        return self.asking(self.plain_policies())
+
+    def plain_policies(self) -> PolicySet:
+        has_marks = self.chance(0.5)
+        rule = (lambda: self.marked(self.rule())) if has_marks else self.rule
         return PolicySet(
             tuple(
                 Policy(
                     name=f"policy-{i}",
                     mode=Mode.AUDIT if self.chance(0.25) else Mode.ENFORCE,
-                    rules=tuple(self.several(self.rule, 0, 8)),
+                    rules=tuple(self.several(rule, 0, 8)),
                     span=SPAN,
                     selector=self.contained(self.rarely(0.15)),
                     defaults={event: self.action() for event in EVENTS if self.chance(0.1)},
@@ -414,4 +471,5 @@ class Maker:
             argc = len(args) + self.pick([0, 0, 0, 1, 3])
         wanted = sum({f.field.flag or 0 for f in rule.flags if f.wanted}) if rule else 0
         flags = wanted if self.chance(0.7) else self.pick(FACTS)
-        return Access(tuple(ops), operands, args, argc, flags)
+        times = dict(self.times(policies))
+        return Access(tuple(ops), operands, args, argc, flags, times, NOW)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from builds import decide_by_reference, decision
+from builds import decide_by_reference, decision, split
 from reference.semantics import UNKNOWN, Outcome
 from test_tables import access, cases, live, load
 
@@ -26,7 +26,8 @@ def identity(who, *, strangers=False):
     )
 
 
-def asked(given):
+def asked(given, compiled):
+    numbers = {split(key): number for key, (number, _) in compiled.labels.marks.items()}
     unknown = frozenset(dim for dim, value in given.operands.items() if value is UNKNOWN)
     known = {dim: value for dim, value in given.operands.items() if value is not UNKNOWN}
     return Access(
@@ -35,6 +36,8 @@ def asked(given):
         unknown=unknown,
         args=given.args if given.argc is not None else None,
         flags=given.flags,
+        marks={numbers[mark]: at for mark, at in given.marks.items()},
+        now=given.now,
     )
 
 
@@ -52,13 +55,18 @@ def test_the_core_decides_as_the_tables_say(scene, case) -> None:
         [identity(each, strangers=actor.lineage_unknown) for each in actor.ancestors],
     )
 
-    found = core.decide(subject, asked(given))
+    found = core.decide(subject, asked(given, compiled))
 
     row = 0xFFFFFFFF if found.row is None else found.row
     audit_row = 0xFFFFFFFF if found.audit_row is None else found.audit_row
     assert decide_by_reference(policies, actor, given) == Outcome(
         decision(compiled, row, found.action, found.on_error, found.error),
         decision(compiled, audit_row, found.audit_action, found.audit_on_error, 0),
+        frozenset(
+            split(key)
+            for key, (number, _) in compiled.labels.marks.items()
+            if found.marks >> number & 1
+        ),
     )
 
 

@@ -65,6 +65,16 @@ def workload(identity: Identity) -> dict[str, tuple[bytes, ...] | Gap] | Gap:
     return found
 
 
+class Ages(dict):
+    """A record has the marks that its rule asks about; here every rule is asked."""
+
+    def __contains__(self, mark: object) -> bool:
+        return True
+
+    def __missing__(self, mark: str) -> None:
+        return None
+
+
 def facts(op: Op, actor: Actor, access: Access) -> Facts:
     return Facts(
         ops=frozenset({op}),
@@ -76,6 +86,7 @@ def facts(op: Op, actor: Actor, access: Access) -> Facts:
         parents=(who(actor.parent),) if actor.parent else (),
         ancestors=tuple(who(each) for each in actor.ancestors),
         lineage=Gap.UNKNOWN if actor.lineage_unknown else None,
+        marks=Ages({"/".join(m): access.now - at for m, at in access.marks.items()}),
     )
 
 
@@ -90,7 +101,7 @@ def test_the_judge_agrees_with_the_reference(seed):
         actor, access = maker.actor(), maker.access(policies)
         for op in access.ops:
             for policy in policies.policies:
-                expected = first(policy, op, actor, access)
+                expected = first(policy, op, actor, access, set())
                 found = judge.first(policy, facts(op, actor, access))
                 if expected is None:
                     assert found is None
@@ -139,7 +150,7 @@ def test_changes_allow_what_they_promise(seed):
             if answer is None or answer.verb < Verb.DENY:
                 continue
             for change in changes(judge, policy, answer, given_facts):
-                after = first(change.policy, op, actor, access)
+                after = first(change.policy, op, actor, access, set())
                 assert after is None or after[1].verb < Verb.DENY, change
                 if change.snippet:
                     assert_says_what_it_means(change.snippet, change.policy)

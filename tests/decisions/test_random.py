@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from random import Random
 
-from builds import GENERATION, actor_input, checked, decide_access, decide_by_reference
+from builds import BORN, GENERATION, actor_input, checked, decide_access, decide_by_reference
 from generate import Maker
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +27,9 @@ def test_compiled_builds_agree_with_the_reference(builds, seed) -> None:
     make = Maker(Random(seed))
     policies = make.policies()
     compiled = checked(
-        compile_policies(policies, host=BareHost(workloads=make.world), generation=GENERATION)
+        compile_policies(
+            policies, host=BareHost(workloads=make.world), generation=GENERATION, now_ns=BORN
+        )
     )
 
     for _ in range(ACTORS):

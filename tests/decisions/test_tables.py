@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 import pytest
 import yaml
-from builds import GENERATION, checked, decide_by, decide_by_reference
+from builds import BORN, GENERATION, checked, decide_by, decide_by_reference
 from reference.semantics import UNKNOWN, Access, Actor, Identity, Outcome
 
 from enforcer.compiler import BareHost, compile_policies
@@ -36,6 +36,9 @@ NUMBERS = {
     "n0": Dim.N0,
     "n1": Dim.N1,
 }
+
+
+NOW = 10**15
 
 
 def cases():
@@ -62,7 +65,9 @@ def load(scene_text: str) -> tuple[PolicySet, object]:
         for name, spec in specs.items()
     ]
     policies = load_text(yaml.safe_dump_all(documents, sort_keys=False), "table.yaml")
-    return policies, checked(compile_policies(policies, host=BareHost(), generation=GENERATION))
+    return policies, checked(
+        compile_policies(policies, host=BareHost(), generation=GENERATION, now_ns=BORN)
+    )
 
 
 def text(value):
@@ -136,6 +141,8 @@ def access(case):
         args,
         case.get("argc", len(args)) if "args" in case else None,
         sum(ObjectFlag[word.upper()] for word in case.get("flags", [])),
+        {tuple(mark.split("/")): NOW - age for mark, age in case.get("marks", {}).items()},
+        NOW,
     )
 
 
@@ -173,6 +180,7 @@ def test_every_build_gives_the_verdict_of_the_table(builds, scene, case) -> None
     assert case.get("on_error", False) == outcome.enforced.on_error
     if "would" in case:
         assert (case["would"], case["would_by"]) == said(policies, outcome.audited)
+    assert set(case.get("sets", [])) == {"/".join(mark) for mark in outcome.marks}
     for name, run in builds.items():
         assert outcome == decide_by(run, compiled, actor, asked), name
 
@@ -189,7 +197,7 @@ def test_a_word_of_the_language_is_its_operations_and_no_other(builds, word) -> 
         f"spec: {{rules: [{{{rule}, action: deny}}]}}\n",
         "word.yaml",
     )
-    compiled = compile_policies(policies, host=BareHost(), generation=GENERATION)
+    compiled = compile_policies(policies, host=BareHost(), generation=GENERATION, now_ns=BORN)
 
     for op in Op:
         asked = Access((op,), {Dim.PATH: b"/x", Dim.CODE: 39})
@@ -212,7 +220,9 @@ def test_hard_links_of_a_named_file_are_the_file(builds) -> None:
         "{file: write, match: {path: {notEqual: /srv/secret}}, action: deny}]}\n",
         "links.yaml",
     )
-    compiled = checked(compile_policies(policies, host=Linked(), generation=GENERATION))
+    compiled = checked(
+        compile_policies(policies, host=Linked(), generation=GENERATION, now_ns=BORN)
+    )
 
     def verb(op, inode):
         asked = Access((op,), {Dim.PATH: b"/tmp/alias", Dim.INODE: 0x800001 << 64 | inode})

@@ -33,6 +33,7 @@ from enforcer.policy.model import (
     TextKind,
     Value,
     Verb,
+    Within,
 )
 from enforcer.policy.vocabulary import EVENTS, Dim, Kind, ObjectFlag, Op, SubjectFlag
 from enforcer.policy.workloads import Facts, Workload
@@ -122,7 +123,8 @@ class Access:
     One access: the operations that it is, and its operands.
 
     *operands* maps dimensions to values; what the operation does not have is left out. *args* holds
-    the arguments that could be read, *argc* how many there are; None: no arguments here.
+    the arguments that could be read, *argc* how many there are; None: no arguments here. *marks* are those
+    of the actor and of whatever it belongs to, by policy and name, with the times of setting.
     """
 
     ops: tuple[Op, ...]
@@ -130,6 +132,8 @@ class Access:
     args: tuple[bytes, ...] = ()
     argc: int | None = None
     flags: int = 0
+    marks: dict[tuple[str, str], int] = attrs.field(factory=dict)
+    now: int = 0
 
 
 @attrs.frozen
@@ -146,8 +150,11 @@ class Decision:
 
 @attrs.frozen
 class Outcome:
+    """*marks*: what is marked by this access, whatever comes of it, by policy and name."""
+
     enforced: Decision = Decision()
     audited: Decision = Decision()
+    marks: frozenset[tuple[str, str]] = frozenset()
 
 
 # ---- Values -----------------------------------------------------------------------------------
@@ -427,6 +434,15 @@ def acts_as(policy: Policy, subject: Subject, actor: Actor) -> Truth:
     )
 
 
+# ---- Marks ------------------------------------------------------------------------------------
+
+
+def lately(policy: Policy, asked: Within, access: Access) -> Truth:
+    """Both borders belong to the time; what is set this very moment may be later than now."""
+    at = access.marks.get((asked.policy or policy.name, asked.mark))
+    return truth((at is not None and access.now - at <= asked.last_ns) != asked.negate)
+
+
 # ---- Guards -----------------------------------------------------------------------------------
 
 
@@ -523,6 +539,7 @@ class Entry:
     ops: frozenset[Op]
     action: Action
     on_error: OnError
+    mark: str | None = None
 
     def matches(self, actor: Actor, access: Access) -> Truth:
         if self.kind == "default":
@@ -538,6 +555,7 @@ class Entry:
             flags_hold(rule.flags, access.flags),
             who,
             *(about_object(c, access) for c in rule.conditions),
+            *(lately(self.policy, asked, access) for asked in rule.within),
         )
 
 
@@ -574,6 +592,8 @@ def guard_ops(rule: Rule) -> frozenset[Op]:
     free = (
         rule.action.verb is Verb.ALLOW
         and not rule.flags
+        and not rule.only_marks
+        and not rule.within
         and len(about_paths) == len(rule.conditions)
     )
     if free and rule.event == "file" and ops >= set(EVENTS["file"].everything):
@@ -588,7 +608,11 @@ def entries(policy: Policy) -> list[Entry]:
     out: list[Entry] = []
     for i, rule in enumerate(policy.rules):
         strict = rule.action.verb in (Verb.DENY, Verb.KILL)
-        out.append(Entry(policy, i, "rule", rule_ops(rule), rule.action, rule.on_error))
+        mark = rule.mark.name if rule.mark else None
+        kind = "mark" if rule.only_marks else "rule"
+        out.append(Entry(policy, i, kind, rule_ops(rule), rule.action, rule.on_error, mark))
+        if rule.only_marks:
+            continue
         later = [descriptor_ops(other) for other in policy.rules[i + 1 :] if other.strict]
         if not strict and not rule.strict:
             # What may be opened may be used, even if a later rule is strict with others.
@@ -606,12 +630,19 @@ def entries(policy: Policy) -> list[Entry]:
     return out
 
 
-def first(policy: Policy, op: Op, actor: Actor, access: Access) -> tuple[int, Decision] | None:
+def first(
+    policy: Policy, op: Op, actor: Actor, access: Access, marked: set[tuple[str, str]]
+) -> tuple[int, Decision] | None:
+    """Find what decides; on the way there and by it *marked* grows."""
     for place, entry in enumerate(entries(policy)):
         if op not in entry.ops:
             continue
         found = entry.matches(actor, access)
         if found is Truth.FALSE or (found is Truth.UNKNOWN and entry.on_error is OnError.SKIP):
+            continue
+        if entry.mark is not None:
+            marked.add((policy.name, entry.mark))
+        if entry.kind == "mark":
             continue
         verb = entry.action.verb
         if found is Truth.UNKNOWN:
@@ -629,10 +660,11 @@ def first(policy: Policy, op: Op, actor: Actor, access: Access) -> tuple[int, De
 
 def decide(policies: PolicySet, actor: Actor, access: Access) -> Outcome:
     """The strictest over policies and operations; among equals the earliest written."""
+    marked: set[tuple[str, str]] = set()
     said: dict[Mode, list[tuple[tuple[int, int, int, int], Decision]]] = {m: [] for m in Mode}
     for turn, op in enumerate(access.ops):
         for number, policy in enumerate(policies.policies):
-            found = first(policy, op, actor, access)
+            found = first(policy, op, actor, access, marked)
             if found is not None:
                 place, decision = found
                 assert decision.verb is not None
@@ -642,4 +674,4 @@ def decide(policies: PolicySet, actor: Actor, access: Access) -> Outcome:
     def strictest(mode: Mode) -> Decision:
         return min(said[mode], key=lambda item: item[0])[1] if said[mode] else Decision()
 
-    return Outcome(strictest(Mode.ENFORCE), strictest(Mode.AUDIT))
+    return Outcome(strictest(Mode.ENFORCE), strictest(Mode.AUDIT), frozenset(marked))

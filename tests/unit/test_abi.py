@@ -140,10 +140,10 @@ def test_decoder_reads_what_the_compiler_wrote():
 
 def test_decoder_counts_array_elements():
     """An array of numbers is one value for each element."""
-    verdict, names = abi.decoder("enf_verdict")
+    found, names = abi.decoder("enf_object")
 
-    assert verdict.size == abi.sizeof("enf_verdict")
-    assert ["_pad[0]", "_pad[1]", "_pad[2]"] == [n for n in names if n.startswith("_pad")]
+    assert found.size == abi.sizeof("enf_object")
+    assert ["op[0]", "op[1]", "op[2]", "op[3]"] == [n for n in names if n.startswith("op[")]
 
 
 def test_unknown_constant_is_our_error():

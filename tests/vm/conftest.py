@@ -25,6 +25,7 @@ _WEIGHTS = {
     "test_fast.py": 2,
     "test_files.py": 2,
     "test_kubearmor.py": 3,
+    "test_marks.py": 4,
     "test_mount_events.py": 2,
     "test_network.py": 2,
     "test_outputs.py": 2,

@@ -8,8 +8,13 @@
  *   cap on|off     CAP_NET_RAW, effective      exec FILE the rest by that program, in place
  *   cgroup FOLDER  go there                    memfd     the rest by a copy in memory
  *   mark FILE      make it                     await FILE  until it is there
+ *   connect PORT   to 127.0.0.1                beside PORT the same, in a thread that ends
+ *   sleep MS       wait                        run FILE    in a child; prints "ran" or its end
+ *
+ * A connection that nobody takes is one; what the kernel refuses prints its errno's name.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -19,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -71,6 +77,34 @@ static void in_memory(char **argv)
 	need(-1, "execveat");
 }
 
+static void *connects(void *port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(atoi(port)) };
+	int fd = need(socket(AF_INET, SOCK_STREAM, 0), "socket");
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (connect(fd, (void *)&to, sizeof(to)) && errno != ECONNREFUSED)
+		dprintf(1, "%s ", strerrorname_np(errno));
+	close(fd);
+	return NULL;
+}
+
+static void run(char *program)
+{
+	pid_t pid = need(fork(), "fork");
+	int status;
+
+	if (!pid) {
+		execl(program, program, "given", NULL);
+		_exit(errno);
+	}
+	need(waitpid(pid, &status, 0), "waitpid");
+	if (WIFSIGNALED(status))
+		dprintf(1, "signal-%d ", WTERMSIG(status));
+	else
+		dprintf(1, "%s ", WEXITSTATUS(status) ? strerrorname_np(WEXITSTATUS(status)) : "ran");
+}
+
 static void child(char **rest, int adopted);
 static void *all(void *argument)
 {
@@ -98,6 +132,17 @@ static void *all(void *argument)
 		} else if (!strcmp(*at, "await")) {
 			for (at++; access(*at, F_OK);)
 				usleep(20000);
+		} else if (!strcmp(*at, "connect")) {
+			connects(*++at);
+		} else if (!strcmp(*at, "beside")) {
+			pthread_t thread;
+
+			pthread_create(&thread, NULL, connects, *++at);
+			pthread_join(thread, NULL);
+		} else if (!strcmp(*at, "sleep")) {
+			usleep(atoi(*++at) * 1000);
+		} else if (!strcmp(*at, "run")) {
+			run(*++at);
 		} else if (!strcmp(*at, "fork")) {
 			child(at + 1, 0);
 		} else if (!strcmp(*at, "orphan")) {

@@ -41,6 +41,8 @@ spec:
     - {name: mods, kernel: module, match: {path: {notEqual: /lib/modules/**}}, action: log}
     - {name: pods, file: read, match: {path: /p, process: {pod: {namespace: prod}}, notProcess: {pod: {labels: {free: "*"}}}}, action: deny}
     - {name: names, file: read, match: {path: /c, process: {container: {name: web-*}}}, action: kill}
+    - {name: online, network: connect, match: {port: 8443}, mark: {name: online, of: tree}}
+    - {name: late, file: unlink, match: {path: /y, within: {mark: online, last: 5s}}, action: deny}
     - {name: root, file: read, match: {path: /x, process: {capabilities: CAP_SYS_ADMIN}}, action: log}
 ---
 apiVersion: enforcer/v1
@@ -109,6 +111,12 @@ GOOD = [
     "{do: file.read, path: /x, as: {uid: 1000}, expect: nothing}",
     "{do: file.read, path: /x, as: {uid: 0, capabilities: none}, expect: nothing}",
     "{do: file.read, path: /x, as: {uid: 7, capabilities: [CAP_SYS_ADMIN]}, expect: log}",
+    "{do: file.unlink, path: /y, expect: nothing}",
+    "{do: file.unlink, path: /y, marks: {web/online: 5s}, expect: deny, by: web/late}",
+    "{do: file.unlink, path: /y, marks: {web/online: 5001ms}, expect: nothing}",
+    "{do: file.unlink, path: /y, after: [{do: network.connect, address: 192.0.2.1, port: 8443, ago: 4s}], expect: deny}",
+    "{do: file.unlink, path: /y, after: [{do: network.connect, address: 192.0.2.1, port: 443, ago: 4s}], expect: nothing}",
+    "{do: file.unlink, path: /y, after: [{do: network.connect, address: 192.0.2.1, port: 8443, ago: 1s}, {do: network.connect, address: 192.0.2.1, port: 8443, ago: 9s}], expect: deny}",
     "{do: file.read, path: /etc/web/a, as: {uid: 33}, unknown: [binary], expect: deny, by: web/others, onError: false}",
     "{do: file.read, path: /p, as: {pod: {namespace: prod}}, expect: deny, by: web/pods, onError: false}",
     "{do: file.read, path: /p, as: {pod: {namespace: dev}}, expect: nothing}",
@@ -212,6 +220,10 @@ def test_another_verdict_is_told_with_its_place(write, capsys, case, said):
             "process.signal needs 'target'",
         ),
         ("{do: syscall, expect: deny}", "6:10: do is one of "),
+        ("{do: exec, path: /a, marks: {online: 1s}, expect: deny}", "names no policy and a mark"),
+        ("{do: exec, path: /a, marks: {web/online: 1}, expect: deny}", "is a time such as"),
+        ("{do: exec, path: /a, after: [{do: file.read, path: /b}], expect: deny}", "needs 'ago'"),
+        ("{do: exec, path: /a, after: [{ago: 1s}], expect: deny}", "a case needs 'do'"),
     ],
 )
 def test_what_is_wrong_in_a_case_is_told_with_its_place(write, capsys, case, error):

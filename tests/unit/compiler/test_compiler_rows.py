@@ -10,6 +10,7 @@ from compiler_text import compiled, load
 from enforcer.compiler import BareHost, RowKind, compile_policies, layout
 from enforcer.compiler.atoms import Atoms
 from enforcer.compiler.lower import RowFlag, lower
+from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.subjects import LabelNumbers, Subjects
 from enforcer.errors import LimitError, PolicyError
@@ -19,7 +20,7 @@ from enforcer.policy.vocabulary import PROCESS_FIELDS, Dim, Op
 
 def rows_of(policies: PolicySet):
     atoms = Atoms(Names(BareHost()))
-    return lower(policies, atoms, Subjects(atoms))
+    return lower(policies, atoms, Subjects(atoms), Marks({}, 1))
 
 
 def ops(*names: Op) -> int:

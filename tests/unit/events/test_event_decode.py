@@ -23,7 +23,7 @@ def test_all_fields_arrive():
             "size", "kind", "op", "action", "flags", "row_flags", "signal", "comm", "parent_comm", "fstype", "_pad",
             "path_len", "exe_len", "name_len", "argc",
         }
-        and not name.startswith("arg[")
+        and not name.startswith(("arg[", "mark_at["))
     }  # fmt: skip
 
     found = event(
@@ -111,3 +111,14 @@ def test_flags_are_those_of_the_abi(flags, prefix):
     assert {f.name: f.value for f in flags} == {
         f.name: abi.constant(prefix + f.name) for f in flags
     }
+
+
+def test_times_of_marks_are_those_of_rules_that_ask():
+    """What lies there for others is no time."""
+    times = {"mark_at[0]": 7, "mark_at[1]": 0, "mark_at[3]": 9}
+
+    asks = event(op=Op.EXEC, action=Verb.DENY, row_flags=RowFlag.WITHIN, **times)
+    other = event(op=Op.EXEC, action=Verb.DENY, row_flags=RowFlag(0), **times)
+
+    assert (7, 0, 0, 9) == asks.mark_at
+    assert () == other.mark_at

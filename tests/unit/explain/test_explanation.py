@@ -10,7 +10,7 @@ from fakes import ENFORCED, PREVENTED, denied, record
 from enforcer.compiler import BareHost
 from enforcer.compiler.host import Mount
 from enforcer.events.document import as_document
-from enforcer.events.types import Origin
+from enforcer.events.types import Origin, RowFlag
 from enforcer.explain.explanation import explain
 from enforcer.explain.facts import RecordError, facts_of
 from enforcer.explain.words import as_dict, lines
@@ -410,3 +410,28 @@ def test_the_pod_is_compared_as_far_as_the_record_names_it():
         for line in inside
     )
     assert any("selector.pod.namespace: asked for prod, there is none" in line for line in outside)
+
+
+MARKED = """
+  rules:
+    - {name: online, network: connect, mark: online}
+    - {name: late, file: read, match: {path: /srv/x, within: {mark: online, last: 5s}, notWithin: {mark: online, last: 1s}}, action: deny}
+"""
+
+
+def test_marks_are_said_with_their_age():
+    """As the record has it; without it nothing is claimed."""
+    policies = load_text((HEAD % "vault") + MARKED, "vault.yaml")
+    asked = Origin("vault", "late", "vault.yaml:8:7", asked=("vault/online", "vault/online"))
+    times = {"row_flags": RowFlag.WITHIN, "time_ns": 9 * 10**9, "mark_at[0]": 6 * 10**9}
+
+    found = denied(origin=asked, op=Op.READ, path=b"/srv/x", **times, **{"mark_at[1]": 6 * 10**9})
+    silent = denied(origin=asked, op=Op.READ, path=b"/srv/x")
+
+    said = "\n".join(text for text, _ in lines(explain(as_document(found), policies, BareHost())))
+    assert "yes  within vault/online: it was set 3.000 s ago, in the last 5s" in said
+    assert (
+        "yes  notWithin vault/online: it was set 3.000 s ago, longer ago than the last 1s" in said
+    )
+    said = "\n".join(text for text, _ in lines(explain(as_document(silent), policies, BareHost())))
+    assert "?    within vault/online: the record does not say when it was set" in said

@@ -71,7 +71,9 @@ def test_a_session_that_was_left_stays_in_force_and_can_be_taken_over(store, tmp
     assert Notes(5, 6, 7) == left.notes()
     assert 2 == left.hits()[0].enforced
     assert 2 == len(left.drain())
-    with Session.open(denying(8), pins=store.create(), states={8: b""}, carry=left.tasks) as second:
+    with Session.open(
+        denying(8), pins=store.create(), states={8: b""}, carry=left.carried
+    ) as second:
         left.detach()
         assert is_refused(tmp_path / "a")
         left.remove()
@@ -117,7 +119,7 @@ def test_what_another_version_left_is_replaced_without_being_read(store, tmp_pat
     left = Leftover.open(store.newest())
 
     assert "another version" in left.problem
-    assert (9, 0, None, None) == (left.last_generation, left.generation, left.image, left.tasks)
+    assert (9, 0, None, None) == (left.last_generation, left.generation, left.image, left.carried)
     assert ([], (), {}) == (left.drain(), left.hits(), left.stats())
     assert is_refused(tmp_path / "a")
     left.detach()

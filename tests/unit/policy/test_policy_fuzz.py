@@ -35,6 +35,8 @@ FULL = f"""{HEAD.replace("{name: x}", "{name: full, labels: {a: b}, description:
   - network: egress
     match: {{address: [10.0.0.0/8, "::1"], port: [80, 8000-9000], family: inet}}
     action: log
+  - {{network: connect, mark: {{name: online, of: tree}}, onError: allow}}
+  - {{exec: {{}}, match: {{within: {{mark: online, last: 5s}}}}, action: kill, rateLimit: 9/m}}
   - syscall: {{name: execve}}
     match: {{args: [{{index: 0, match: {{type: String, literal: /bin/bash}}}}]}}
   actions:

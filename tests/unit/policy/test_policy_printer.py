@@ -401,3 +401,33 @@ def test_most_generated_policies_are_valid():
 
     count()
     assert sum(outcomes) > len(outcomes) / 4, (sum(outcomes), len(outcomes))
+
+
+MARKS = """
+- {name: a, network: connect, mark: online}
+- {name: b, exec: {}, match: {path: /x}, mark: {name: seen, of: host}, onError: allow}
+- {name: c, exec: {}, action: log, mark: {name: mine, of: container}, rateLimit: 10/m}
+- name: d
+  file: read
+  match:
+    within: [{mark: online, last: 90s}, {mark: q/x, last: 1500ms}]
+    notWithin: {mark: seen, last: 2h}
+  action: deny
+  rateLimit: {records: 1, per: 1d, by: process}
+"""
+
+
+def test_marks_and_limits_are_printed():
+    """With the shortest of the times that are the same."""
+    lines = "".join(f"    {line}\n" for line in MARKS.splitlines())
+    text = check(load_text(f"{HEAD}spec:\n  rules:\n{lines}", FILE))
+
+    for part in (
+        "last: 90s",
+        "last: 1500ms",
+        "last: 2h",
+        "per: 1d",
+        "of: container",
+        "mark: online",
+    ):
+        assert part in text

@@ -165,6 +165,12 @@ def test_shipped_policies_obey_the_schema(path):
 GOOD = [f"{{{e}, match: {{{m}}}, action: kill}}" for e, m, *_ in OBJECTS] + [
     f"{{exec: {{}}, match: {{process: {{{m}}}}}, action: deny}}" for m, *_ in PROCESSES
 ]
+GOOD += [
+    "{exec: {}, mark: online}",
+    "{exec: {}, mark: {name: online, of: container}, onError: mark}",
+    "{exec: {}, match: {within: {mark: a, last: 500ms}}, action: deny, rateLimit: 5/s}",
+    "{exec: {}, match: {notWithin: [{mark: a/b, last: 1h}]}, action: log, rateLimit: {records: 5, per: 1d}}",
+]
 
 
 @pytest.mark.parametrize("rule", GOOD)

@@ -21,6 +21,8 @@ from enforcer.policy.model import (
     Condition,
     Flag,
     Interval,
+    Limit,
+    Mark,
     Mask,
     Mode,
     OnError,
@@ -28,11 +30,13 @@ from enforcer.policy.model import (
     PolicySet,
     Process,
     Rule,
+    Scope,
     Span,
     Subject,
     Text,
     TextKind,
     Verb,
+    Within,
 )
 from enforcer.policy.store import load_text
 from enforcer.policy.syscall_table import SYSCALLS
@@ -179,6 +183,7 @@ PROCESS = Process((Condition(PROCESS_FIELDS["uid"], (Interval(0, 0),)),))
 RULE = Rule("r", "exec", (OPS["exec.exec"],), Action(Verb.DENY), SPAN, (CONDITION,))
 POLICY = Policy("p", Mode.ENFORCE, (RULE,), SPAN)
 
+MARK, WITHIN, LIMIT = Mark("m"), Within("m", 1), Limit(1, 1)
 OTHER = {
     Text: {"kind": TextKind.GLOB, "value": b"/b"},
     Interval: {"low": 1, "high": 9},
@@ -209,7 +214,14 @@ OTHER = {
         "calls": (SYSCALLS["keyctl"],),
         "severity": "high",
         "tags": ("t",),
+        "mark": MARK,
+        "only_marks": True,
+        "within": (WITHIN,),
+        "limit": LIMIT,
     },
+    Mark: {"name": "other", "scope": Scope.HOST},
+    Within: {"mark": "other", "last_ns": 2, "negate": True, "policy": "q"},
+    Limit: {"records": 2, "per_ns": 2, "by_process": True},
     Policy: {
         "selector": PROCESS,
         "defaults": {"exec": Action(Verb.LOG)},
@@ -231,6 +243,9 @@ VALUES = {
     Process: PROCESS,
     Subject: Subject(),
     Action: Action(Verb.DENY),
+    Mark: MARK,
+    Within: WITHIN,
+    Limit: LIMIT,
 }
 
 NO_CONTENT = {
@@ -239,6 +254,8 @@ NO_CONTENT = {
     Condition: {"span"},
     Flag: {"span"},
     Text: {"span"},
+    Mark: {"span"},
+    Within: {"span"},
 }
 
 
@@ -252,6 +269,12 @@ def _policy_with(value):
         rule = attrs.evolve(RULE, subject=value)
     elif isinstance(value, Action):
         rule = attrs.evolve(RULE, action=value)
+    elif isinstance(value, Mark):
+        rule = attrs.evolve(RULE, mark=value)
+    elif isinstance(value, Within):
+        rule = attrs.evolve(RULE, within=(value,))
+    elif isinstance(value, Limit):
+        rule = attrs.evolve(RULE, limit=value)
     elif isinstance(value, Flag):
         rule = attrs.evolve(RULE, flags=(value,))
     elif isinstance(value, Process):

@@ -20,7 +20,10 @@ from enforcer.runtime.prepare import Packed
 from enforcer.runtime.report import facts_of
 from enforcer.runtime.state import State
 
-ORIGINS = (BASH, Origin("vault", "no-writes", "vault.yaml:9:3", tags=("a", "b")))
+ORIGINS = (
+    BASH,
+    Origin("vault", "no-writes", "vault.yaml:9:3", tags=("a", "b"), asked=("vault/m",)),
+)
 
 
 def text(name):
@@ -157,7 +160,7 @@ def state():
     ledger = Ledger()
     ledger.add(ORIGINS, (FakeHits(1, 2), FakeHits(3, 4)))
     overlay = Overlay().add(text("late"), "late.yaml").enable("web", enabled=False)
-    labels = LabelNumbers({"a": 0, "b": 5}, frozenset({5}))
+    labels = LabelNumbers({"a": 0, "b": 5}, frozenset({5}), {"p/m@tree": (3, 1 << 40)})
     return State(ORIGINS, labels, ledger, overlay.set_mode("db", Mode.AUDIT))
 
 

@@ -23,7 +23,11 @@ __all__ = [
 
 _NATIVE = "as a rule of kind EnforcerPolicy"
 _RESULTS = "what a function returns is not looked at: rules decide before it does anything"
-_RECORDS = "records always have the same content, and are not limited by rule yet"
+_RECORDS = "records always have the same content"
+_LIMITS = (
+    "it limits records of the same arguments; the rateLimit of an EnforcerPolicy limits those of a rule, "
+    "whatever the arguments"
+)
 _USER_SPACE = "functions of programs are not decided on, only what programs ask of the kernel"
 
 SPEC_KEYS = (
@@ -130,8 +134,8 @@ ACTION_REFUSED = {
     "CopyFD": _DESCRIPTORS,
     "Set": _USER_SPACE,
     "CleanupEnforcerNotification": "there is nothing to be cleaned up: leave it out",
-    "rateLimit": _RECORDS,
-    "rateLimitScope": _RECORDS,
+    "rateLimit": _LIMITS,
+    "rateLimitScope": _LIMITS,
     "kernelStackTrace": _RECORDS,
     "userStackTrace": _RECORDS,
     "imaHash": _RECORDS,

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Rows: what the image has of a rule, and what is known of where each is from."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from enforcer.compiler.atoms import Term
+    from enforcer.policy.model import Mode, OnError, Span, Verb
+
+__all__ = ["Row", "RowFlag", "RowInfo", "RowKind"]
+
+
+class RowFlag(enum.IntFlag):
+    """``ENF_RF_*``."""
+
+    AUDIT = 1
+    RECORD = 2
+    DEFAULT = 4
+    GUARD = 8
+    WITHIN = 16
+
+
+class RowKind(enum.Enum):
+    """What a row was made from."""
+
+    RULE = "rule"
+    DEFAULT = "default"
+    GUARD = "guard"
+
+
+@attrs.frozen
+class RowInfo:
+    """
+    Where a row comes from and what to say when it decides.
+
+    Attributes:
+        rule_index: counts the rules of the policy from 0; -1 for defaults.
+        mark: what a match of its rule sets.
+        only_marks: it does nothing else, whatever *verb* says.
+        asked: the marks that it asks about, as POLICY/NAME, in the order of its terms.
+    """
+
+    policy: str
+    rule: str
+    span: Span
+    verb: Verb
+    message: str | None
+    kind: RowKind
+    event: str
+    mode: Mode
+    syscall: str | None = None
+    severity: str = "medium"
+    tags: tuple[str, ...] = ()
+    rule_index: int = -1
+    mark: str | None = None
+    only_marks: bool = False
+    asked: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Row:
+    """One row as the image has it; *action* 0: it only marks."""
+
+    ops: int
+    terms: tuple[Term, ...]
+    flags_set: int
+    flags_clear: int
+    policy: int
+    subject: int
+    action: int
+    on_error: OnError
+    error: int
+    signal: int
+    flags: RowFlag
+    info: RowInfo
+    mark: int = 0
+    limit: int = 0
