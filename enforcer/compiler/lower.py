@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
 
@@ -89,9 +89,8 @@ class RowInfo:
     rule_index: int = -1
 
 
-@attrs.frozen
-class Row:
-    """One row as the image has it."""
+class Row(NamedTuple):
+    """One row as the image has it; there are tens of thousands of them."""
 
     ops: int
     terms: tuple[Term, ...]
@@ -170,19 +169,18 @@ class _Lowering:
             info=info,
         )
         for subject, terms in itertools.product(subjects, conjunctions):
-            yield attrs.evolve(plain, subject=subject, terms=terms)
+            yield plain._replace(subject=subject, terms=terms)
         through = descriptor_ops(rule) & behind
         if through and not rule.strict and rule.action.verb in {Verb.ALLOW, Verb.LOG}:
             # What may be opened may be read: else a strict rule below would take it back.
-            silent = attrs.evolve(
-                plain,
+            silent = plain._replace(
                 ops=_bits(through),
                 action=Verb.ALLOW,
                 on_error=OnError.SKIP,
                 flags=self._flags(None),
             )
             for subject, terms in itertools.product(subjects, conjunctions):
-                yield attrs.evolve(silent, subject=subject, terms=terms)
+                yield silent._replace(subject=subject, terms=terms)
         yield from self._guard(rule, subjects, plain)
 
     def _conjunctions(self, rule: Rule) -> Iterator[tuple[Term, ...]]:
@@ -201,8 +199,7 @@ class _Lowering:
         paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
         is_strict = rule.action.verb in {Verb.DENY, Verb.KILL}
         action = Verb.DENY if is_strict else Verb.ALLOW
-        guard = attrs.evolve(
-            plain,
+        guard = plain._replace(
             ops=_bits(kept),
             flags_set=0,
             flags_clear=0,
@@ -213,7 +210,7 @@ class _Lowering:
         for subject in subjects:
             parts = [self._own(rule, paths)] if not is_strict else self._kept(rule, paths, subject)
             for terms in parts:
-                yield attrs.evolve(guard, subject=subject, terms=tuple(sorted(set(terms))))
+                yield guard._replace(subject=subject, terms=tuple(sorted(set(terms))))
 
     def _kept(self, rule: Rule, paths: list[Condition], subject: int) -> Iterator[list[Term]]:
         """

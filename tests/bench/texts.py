@@ -66,4 +66,4 @@ def _other(family: Family, n: int) -> dict[str, Any]:
     """Something else."""
     if family is Family.CONNECT:
         return {"address": f"10.{n >> 8}.{n & 255}.1", "port": 443}
-    return {"path": f"/o/{n}"}
+    return {"path": f"/o/{n}/long/enough/to/look"}
