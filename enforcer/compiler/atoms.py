@@ -39,6 +39,7 @@ __all__ = [
     "Term",
     "TermKind",
     "entry",
+    "rank",
 ]
 
 ARG_DIMS: Final = frozenset(range(Dim.ARG_ANY, Dim.ARG0 + limits.LIMITS["ENF_MAX_ARG_INDEX"]))
@@ -53,6 +54,7 @@ _LONGEST: Final = {
     Dim.FSTYPE: "ENF_FSTYPE_MAX",
 }
 _DIM_SHIFT: Final = 24
+_PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.CODE)
 
 
 class TermKind:
@@ -94,6 +96,16 @@ class Atom:
 def entry(dim: int, atom: int) -> int:
     """Return the entry of the atom list for *atom* of dimension *dim*."""
     return dim << _DIM_SHIFT | atom
+
+
+def rank(atom: Atom) -> tuple[int, int]:
+    """Return how often *atom* is met: a row hangs on the one that is smallest."""
+    is_glob = any(isinstance(form, Glob) for form in atom.forms)
+    dim = Dim.ARG_ANY if atom.dim in ARG_DIMS else atom.dim
+    place = _PIVOTS.index(dim) if dim in _PIVOTS else len(_PIVOTS)
+    if atom.dim == Dim.PATH and is_glob:
+        place = len(_PIVOTS) + 1
+    return place, len(atom.forms) + len(atom.ranges)
 
 
 @attrs.define

@@ -14,6 +14,7 @@ from enforcer.compiler.image import Counts, assemble
 from enforcer.compiler.lower import Row, RowInfo, RowKind, lower
 from enforcer.compiler.paths import Names
 from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subjects
+from enforcer.policy.collecting import uncollected
 from enforcer.policy.model import PolicySet, Verb
 from enforcer.policy.vocabulary import Dim, Op
 
@@ -78,6 +79,7 @@ class CompiledImage:
         return explain(self.rows[row])
 
 
+@uncollected()
 def compile_policies(
     policies: PolicySet,
     *,

@@ -14,11 +14,11 @@ from enforcer.compiler import glob, layout, limits, numbers, strings
 from enforcer.compiler.atoms import (
     ARG_DIMS,
     COMPONENT_DIMS,
-    Atom,
     Atoms,
     Term,
     TermKind,
     entry,
+    rank,
 )
 from enforcer.compiler.lower import Row, RowFlag
 from enforcer.compiler.patterns import Below, Exact, Glob, directory
@@ -41,7 +41,6 @@ _GLOB_GROUPS: Final = (
     frozenset((Dim.CONTAINER,)),
     ARG_DIMS | {Dim.NAME, Dim.FSTYPE},
 )
-_PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.CODE)
 
 
 @attrs.frozen
@@ -344,7 +343,7 @@ class _Assembly:
         """List each row under its rarest positive term, or under its operations."""
         by_atom: dict[int, list[int]] = {}
         by_op: dict[int, list[int]] = {}
-        ranks = [_rank(atom) for atom in self.atoms.all]
+        ranks = [rank(atom) for atom in self.atoms.all]
         for number, row in enumerate(self.rows):
             pivots = [t.atom for t in row.terms if t.kind == TermKind.ATOM and not t.negate]
             if pivots:
@@ -399,13 +398,3 @@ class _Assembly:
 
 def _refuses_in_doubt(row: Row) -> bool:
     return row.on_error is OnError.DENY and not row.flags & RowFlag.AUDIT
-
-
-def _rank(atom: Atom) -> tuple[int, int]:
-    """Order atoms by how rarely they are met; smaller is better."""
-    is_glob = any(isinstance(form, Glob) for form in atom.forms)
-    dim = Dim.ARG_ANY if atom.dim in ARG_DIMS else atom.dim
-    place = _PIVOTS.index(dim) if dim in _PIVOTS else len(_PIVOTS)
-    if atom.dim == Dim.PATH and is_glob:
-        place = len(_PIVOTS) + 1
-    return place, len(atom.forms) + len(atom.ranges)

@@ -115,7 +115,7 @@ def test_a_string_that_hides_what_paths_could_meet_is_found() -> None:
         for wrong in (0, 4):
             changed = bytearray(image)
             changed[at + layout.SLOT.offset("paths")] = wrong
-            with pytest.raises(EnforcerBug, match="paths|passed over"):
+            with pytest.raises(EnforcerBug, match=r"paths|passed over"):
                 verify(sealed(changed))
     assert 3 == found  # /a/b, /c and /f
 
