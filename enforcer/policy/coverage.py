@@ -38,8 +38,8 @@ def kernel_operations(rule: Rule) -> frozenset[Op]:
 def covers(wide: Rule, narrow: Rule) -> bool:
     """Tell whether *wide* surely matches whatever *narrow* matches."""
     return (
-        kernel_operations(wide) >= kernel_operations(narrow)
-        and _conditions(wide.conditions, narrow.conditions)
+        _conditions(wide.conditions, narrow.conditions)
+        and kernel_operations(wide) >= kernel_operations(narrow)
         and _flags(wide.flags, narrow.flags)
         and _subject(wide.subject, narrow.subject)
     )
