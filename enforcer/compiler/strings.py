@@ -39,6 +39,7 @@ _MULTIPLIER: Final = 0x9E3779B97F4A7C15
 _SLASH: Final = 0x2F
 _TRIES_PER_SIZE: Final = 4
 _MAX_GROWTH: Final = 8
+_AMPLE: Final = 1 << 15  # slots, a megabyte of them: from there on memory counts, too
 
 AT: Final = 1
 BELOW: Final = 2
@@ -118,8 +119,9 @@ def place(values: Mapping[Key, Meaning], *, seed: int | None = None) -> Slots:
     seed = secrets.randbits(64) if seed is None else seed
     if not values:
         return Slots(seed, b"", b"", 0, 0, 0)
+    # Mostly empty: what is not there, which is what most files ask for, is found out at once.
     size = 8
-    while size < 2 * len(values):
+    while size < 4 * len(values) or size < min(8 * len(values), _AMPLE):
         size *= 2
     keys = list(values)
     for _ in range(_MAX_GROWTH):
