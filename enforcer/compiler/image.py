@@ -21,7 +21,7 @@ from enforcer.compiler.atoms import (
     rank,
 )
 from enforcer.compiler.lower import Row, RowFlag
-from enforcer.compiler.patterns import Below, Exact, Glob, directory
+from enforcer.compiler.patterns import Exact, Glob, directory
 from enforcer.compiler.sections import Lists, Writer, pack_all
 from enforcer.compiler.subjects import EVERYBODY, Subjects
 from enforcer.policy.model import OnError, Span
@@ -194,14 +194,10 @@ class _Assembly:
             number = entry(atom.dim, atom.number)
             is_path = atom.dim == Dim.PATH
             for form in atom.forms:
-                if isinstance(form, Exact):
-                    key, way = (kind, form.value), strings.AT
-                    exact.setdefault(key, []).append(number)
-                elif isinstance(form, Below):
-                    key, way = (kind, form.value), strings.BELOW
-                    under.setdefault(key, []).append(number)
-                else:
-                    key, way = (kind, directory(form)), strings.BELOW
+                way = strings.AT if isinstance(form, Exact) else strings.BELOW
+                key = (kind, directory(form) if isinstance(form, Glob) else form.value)
+                if not isinstance(form, Glob):
+                    (under if way == strings.BELOW else exact).setdefault(key, []).append(number)
                 if is_path:
                     paths[key] = paths.get(key, 0) | way
         values = {
