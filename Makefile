@@ -7,6 +7,7 @@
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
 # make bench-records   how many records a second one core takes into a log, on this machine
+# make bench-compile   what it takes to read and compile policies, in seconds, on this machine
 # make soak    an hour or more in one kernel: a thousand reloads and fifty crashes under attack
 # make clean   remove everything that was made here
 
@@ -33,7 +34,7 @@ VM_TIMEOUT ?= 2400
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check test bench bench-decide bench-records soak clean
+.PHONY: help setup build run check test bench bench-decide bench-compile bench-records soak clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -100,6 +101,9 @@ bench-decide: build
 
 bench-records: build
 	@$(VENV)/bin/python tests/bench/records.py
+
+bench-compile: build
+	@$(VENV)/bin/python tests/bench/compile.py --rules "$(RULES)"
 
 soak: build
 	@mkdir -p build/soak; \

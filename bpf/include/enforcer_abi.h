@@ -207,8 +207,8 @@ struct enf_slot {
 	__u64 hash;
 	__u32 text; /* byte offset into the text section, multiple of 8, zero padded to 8 */
 	__u16 len;
-	__u8 kind; /* ENF_SLOT_* */
-	__u8 _pad;
+	__u8 kind;		/* ENF_SLOT_* */
+	__u8 paths;		/* ENF_PATHS_*: the path of a file could meet a pattern here */
 	struct enf_range exact; /* of the atom list: the value is this string */
 	struct enf_range under; /* of the atom list: the value lies below this directory */
 };
@@ -216,6 +216,10 @@ struct enf_slot {
 #define ENF_SLOT_EMPTY 0
 #define ENF_SLOT_PATH 1	  /* hashed by component */
 #define ENF_SLOT_STRING 2 /* hashed whole */
+
+#define ENF_PATHS_AT 1 /* by being this string */
+#define ENF_PATHS_BELOW                                                                            \
+	2 /* by lying below it: a subtree, or a glob whose first wildcard is below */
 
 /* Globs: state * n_classes + class_of[byte] indexes trans; accept[state] is a range of atoms. */
 struct enf_dfa {

@@ -80,6 +80,37 @@ struct {
 } superblocks __weak SEC(".maps");
 
 /*
+ * The way to a superblock's root, for the glance: what the components above it come to. Direct mapped, and
+ * written and read like what follows. It holds for one generation and one value of both counters.
+ */
+#define ENF_WAYS 256
+
+#define ENF_WAY_LONG 0	  /* something above is what a pattern is about: the long way must decide */
+#define ENF_WAY_OPEN 1	  /* nothing is; what lies below may be */
+#define ENF_WAY_NOBODYS 2 /* no pattern is as long: nothing is about what lies below */
+
+struct enf_way {
+	__u32 version;
+	__u32 state;
+	__u64 generation;
+	__u64 sb;
+	__u64 mnt; /* the host's struct vfsmount */
+	__u64 root;
+	__u64 hash;
+	__u32 len;
+	__u32 renames;
+	__u32 mounts;
+	__u32 _pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENF_WAYS);
+	__type(key, __u32);
+	__type(value, struct enf_way);
+} ways __weak SEC(".maps");
+
+/*
  * Files that no row on paths is about, each as it was when that was found: direct mapped, so that its size is bounded. An entry is written by who gets its version odd, and read between two
  * looks at an even one.
  */

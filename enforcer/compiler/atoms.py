@@ -100,7 +100,7 @@ def entry(dim: int, atom: int) -> int:
 
 
 def rank(atom: Atom) -> tuple[int, int]:
-    """Order atoms by how rarely they are met; smaller is better."""
+    """Return how often *atom* is met: a row hangs on the one that is smallest."""
     is_glob = any(isinstance(form, Glob) for form in atom.forms)
     dim = Dim.ARG_ANY if atom.dim in ARG_DIMS else atom.dim
     place = _PIVOTS.index(dim) if dim in _PIVOTS else len(_PIVOTS)

@@ -17,6 +17,7 @@ from enforcer.compiler.lower import Row, RowInfo, RowKind, lower
 from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subjects
+from enforcer.policy.collecting import uncollected
 from enforcer.policy.model import PolicySet, Verb
 from enforcer.policy.vocabulary import Dim, Op
 
@@ -81,6 +82,7 @@ class CompiledImage:
         return explain(self.rows[row])
 
 
+@uncollected()
 def compile_policies(
     policies: PolicySet,
     *,

@@ -22,7 +22,7 @@ from enforcer.compiler.atoms import (
 )
 from enforcer.compiler.lower import Row, RowFlag
 from enforcer.compiler.marks import Marks
-from enforcer.compiler.patterns import Below, Exact, Glob
+from enforcer.compiler.patterns import Exact, Glob, directory
 from enforcer.compiler.sections import Lists, Writer, pack_all
 from enforcer.compiler.subjects import EVERYBODY, Subjects
 from enforcer.policy.model import OnError, Span
@@ -196,17 +196,25 @@ class _Assembly:
     def _slots(self) -> strings.Slots:
         exact: dict[strings.Key, list[int]] = {}
         under: dict[strings.Key, list[int]] = {}
+        paths: dict[strings.Key, int] = {}
         for atom in self.atoms.all:
             kind = strings.PATH if atom.dim in COMPONENT_DIMS else strings.STRING
             number = entry(atom.dim, atom.number)
+            is_path = atom.dim == Dim.PATH
             for form in atom.forms:
-                if isinstance(form, Exact):
-                    exact.setdefault((kind, form.value), []).append(number)
-                elif isinstance(form, Below):
-                    under.setdefault((kind, form.value), []).append(number)
+                way = strings.AT if isinstance(form, Exact) else strings.BELOW
+                key = (kind, directory(form) if isinstance(form, Glob) else form.value)
+                if not isinstance(form, Glob):
+                    (under if way == strings.BELOW else exact).setdefault(key, []).append(number)
+                if is_path:
+                    paths[key] = paths.get(key, 0) | way
         values = {
-            key: (*self._entries(exact.get(key, ())), *self._entries(under.get(key, ())))
-            for key in dict.fromkeys((*exact, *under))
+            key: (
+                paths.get(key, 0),
+                *self._entries(exact.get(key, ())),
+                *self._entries(under.get(key, ())),
+            )
+            for key in dict.fromkeys((*exact, *under, *paths))
         }
         return strings.place(values, seed=self.seed)
 

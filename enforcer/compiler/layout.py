@@ -94,7 +94,7 @@ SLOT: Final = Layout(
         "text": "I",
         "len": "H",
         "kind": "B",
-        "_pad": "B",
+        "paths": "B",
         "exact.first": "I",
         "exact.count": "I",
         "under.first": "I",

@@ -7,8 +7,9 @@ Defaults become the last rows of their policy; guards and the like follow the ru
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
@@ -31,7 +32,7 @@ from enforcer.policy.model import (
     Span,
     Verb,
 )
-from enforcer.policy.vocabulary import EVENTS, Dim, ObjectFlag, Op
+from enforcer.policy.vocabulary import EVENTS, Dim, ObjectFlag, Op, OpSpec
 
 __all__ = [
     "Row",
@@ -48,7 +49,12 @@ __all__ = [
 _ALL_FILE_OPS: Final = frozenset(EVENTS["file"].everything)
 _ALL_MOUNT_OPS: Final = frozenset(EVENTS["mount"].everything)
 _GUARDED: Final = ("exec", "file", "network")
+_MOUNT_KEEPERS: Final = frozenset((Op.MOUNT_GUARD,))
+_NAME_KEEPERS: Final = frozenset((Op.GUARD, Op.MOUNT_GUARD))
 _FD_OPS: Final = {Op.READ: Op.FD_READ, Op.WRITE: Op.FD_WRITE, Op.APPEND: Op.FD_WRITE}
+
+
+_NO_FLAGS: Final = RowFlag(0)
 
 
 def lower(policies: PolicySet, atoms: Atoms, subjects: Subjects, marks: Marks) -> list[Row]:
@@ -73,7 +79,8 @@ def lower(policies: PolicySet, atoms: Atoms, subjects: Subjects, marks: Marks) -
     return rows
 
 
-def _bits(ops: Iterable[Op]) -> int:
+@functools.cache
+def _bits(ops: frozenset[Op]) -> int:
     return sum({1 << op for op in ops})
 
 
@@ -121,21 +128,20 @@ class _Lowering:
             limit=self.marks.limit_of(rule),
         )
         for subject, terms in itertools.product(subjects, conjunctions):
-            yield attrs.evolve(plain, subject=subject, terms=terms)
+            yield plain._replace(subject=subject, terms=terms)
         through = descriptor_ops(rule) & behind
-        plain = attrs.evolve(plain, mark=0)  # it is the rule that marks, not what it implies
+        plain = plain._replace(mark=0)  # it is the rule that marks, not what it implies
         is_open = rule.action.verb in {Verb.ALLOW, Verb.LOG} and not rule.only_marks
         if through and not rule.strict and is_open:
             # What may be opened may be read: else a strict rule below would take it back.
-            silent = attrs.evolve(
-                plain,
+            silent = plain._replace(
                 ops=_bits(through),
                 action=Verb.ALLOW,
                 on_error=OnError.SKIP,
                 flags=self._flags(None) | asks,
             )
             for subject, terms in itertools.product(subjects, conjunctions):
-                yield attrs.evolve(silent, subject=subject, terms=terms)
+                yield silent._replace(subject=subject, terms=terms)
         yield from self._guard(rule, subjects, plain)
 
     def _conjunctions(self, rule: Rule) -> Iterator[tuple[Term, ...]]:
@@ -153,10 +159,9 @@ class _Lowering:
         if not kept:
             return
         paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
-        is_strict = rule.action.verb in {Verb.DENY, Verb.KILL}
+        is_strict = rule.action.verb >= Verb.DENY
         action = Verb.DENY if is_strict else Verb.ALLOW
-        guard = attrs.evolve(
-            plain,
+        guard = plain._replace(
             ops=_bits(kept),
             flags_set=0,
             flags_clear=0,
@@ -167,7 +172,7 @@ class _Lowering:
         for subject in subjects:
             parts = [self._own(rule, paths)] if not is_strict else self._kept(rule, paths, subject)
             for terms in parts:
-                yield attrs.evolve(guard, subject=subject, terms=tuple(sorted(set(terms))))
+                yield guard._replace(subject=subject, terms=tuple(sorted(set(terms))))
 
     def _kept(self, rule: Rule, paths: list[Condition], subject: int) -> Iterator[list[Term]]:
         """
@@ -217,10 +222,10 @@ class _Lowering:
     # ---- Defaults ----------------------------------------------------------------------------
 
     def _default(self, event: str, action: Action) -> Iterator[Row]:
-        strict = action.verb in {Verb.DENY, Verb.KILL}
+        strict = action.verb >= Verb.DENY
         for subject in self.subjects.of_policy(self.policy):
             yield Row(
-                ops=_bits(EVENTS[event].everything),
+                ops=_bits(frozenset(EVENTS[event].everything)),
                 terms=(),
                 flags_set=0,
                 flags_clear=0,
@@ -237,7 +242,7 @@ class _Lowering:
     # ---- Parts -------------------------------------------------------------------------------
 
     def _flags(self, action: Action | None) -> RowFlag:
-        flags = RowFlag.AUDIT if self.policy.mode is Mode.AUDIT else RowFlag(0)
+        flags = RowFlag.AUDIT if self.policy.mode is Mode.AUDIT else _NO_FLAGS
         if action and action.verb is Verb.ALLOW and (action.message or self.policy.message):
             flags |= RowFlag.RECORD
         return flags
@@ -288,9 +293,20 @@ def strict_behind(policy: Policy) -> list[frozenset[Op]]:
 
 def descriptor_ops(rule: Rule) -> frozenset[Op]:
     """Return what stands for the rule's opens on a descriptor that is open already."""
-    if rule.event != "file":
-        return frozenset()
-    return frozenset(_FD_OPS[op] for word in rule.operations for op in word.ops if op in _FD_OPS)
+    return _descriptors(rule.operations) if rule.event == "file" else frozenset()
+
+
+# Thousands of rules name the same operations.
+
+
+@functools.lru_cache(maxsize=1024)
+def _named(operations: tuple[OpSpec, ...]) -> frozenset[Op]:
+    return frozenset(op for word in operations for op in word.ops)
+
+
+@functools.lru_cache(maxsize=1024)
+def _descriptors(operations: tuple[OpSpec, ...]) -> frozenset[Op]:
+    return frozenset(_FD_OPS[op] for op in _named(operations) if op in _FD_OPS)
 
 
 def rule_ops(rule: Rule) -> frozenset[Op]:
@@ -301,7 +317,7 @@ def rule_ops(rule: Rule) -> frozenset[Op]:
         PolicyError: it asks for two things that no one operation knows.
     """
     if rule.event != "exec":
-        ops = frozenset(op for word in rule.operations for op in word.ops)
+        ops = _named(rule.operations)
         return ops | descriptor_ops(rule) if rule.strict else ops
     has_args = any(c.field.dim == Dim.ARG_ANY for c in rule.conditions)
     asks_caps = any(flag.field.flag == ObjectFlag.FILECAPS for flag in rule.flags)
@@ -319,16 +335,16 @@ def rule_ops(rule: Rule) -> frozenset[Op]:
 def guard_ops(rule: Rule) -> frozenset[Op]:
     """Return what decides whether the names of *rule* stay in place; nothing if it keeps none."""
     paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
-    is_strict = rule.action.verb in {Verb.DENY, Verb.KILL}
+    is_strict = rule.action.verb >= Verb.DENY
     has_names = rule.event in _GUARDED and any(not c.negate for c in paths)
-    if not rule.guard or not (_is_free_hand(rule) or (is_strict and has_names)):
+    if not rule.guard or not ((is_strict and has_names) or _is_free_hand(rule)):
         return frozenset()
-    return frozenset({Op.MOUNT_GUARD} if rule.event == "mount" else {Op.GUARD, Op.MOUNT_GUARD})
+    return _MOUNT_KEEPERS if rule.event == "mount" else _NAME_KEEPERS
 
 
 def _is_free_hand(rule: Rule) -> bool:
     """Tell whether *rule* allows everything to files or mounts at its paths, on no condition."""
-    ops = {op for word in rule.operations for op in word.ops}
+    ops = _named(rule.operations)
     return (
         rule.action.verb is Verb.ALLOW
         and (ops >= _ALL_FILE_OPS or ops >= _ALL_MOUNT_OPS)

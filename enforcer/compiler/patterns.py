@@ -26,6 +26,7 @@ __all__ = [
     "Glob",
     "Token",
     "Wild",
+    "directory",
     "forms",
     "merge",
     "unit",
@@ -50,21 +51,21 @@ Token = bytes | Wild | Chars
 ANYTHING: Final = (Wild.DEEP,)
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Exact:
     """The text is *value*."""
 
     value: bytes
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Below:
     """The text is a path strictly below the directory *value*."""
 
     value: bytes
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Glob:
     """The text is what *tokens* describe, from its beginning to its end."""
 
@@ -114,6 +115,12 @@ def _simplest(tokens: tuple[Token, ...]) -> Form:
         case (bytes(text), Wild.BYTE, Wild.DEEP) if text.endswith(b"/"):
             return Below(text[:-1])
     return Glob(tokens)
+
+
+def directory(glob: Glob) -> bytes:
+    """Return the lowest directory below which every path lies that *glob* accepts."""
+    first = glob.tokens[0]
+    return (first.rpartition(b"/")[0] if isinstance(first, bytes) else b"") or b"/"
 
 
 def merge(parts: Iterable[Token]) -> tuple[Token, ...]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
@@ -62,9 +62,8 @@ class RowInfo:
     asked: tuple[str, ...] = ()
 
 
-@attrs.frozen
-class Row:
-    """One row as the image has it; *action* 0: it only marks."""
+class Row(NamedTuple):
+    """One row as the image has it; *action* 0: it only marks. There are tens of thousands of them."""
 
     ops: int
     terms: tuple[Term, ...]

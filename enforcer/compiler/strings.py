@@ -18,7 +18,18 @@ from enforcer.compiler import layout
 from enforcer.compiler.limits import LIMITS
 from enforcer.errors import EnforcerBug
 
-__all__ = ["PATH", "STRING", "Key", "Slots", "hash_path", "hash_string", "place"]
+__all__ = [
+    "AT",
+    "BELOW",
+    "PATH",
+    "STRING",
+    "Key",
+    "Meaning",
+    "Slots",
+    "hash_path",
+    "hash_string",
+    "place",
+]
 
 PATH: Final = 1
 STRING: Final = 2
@@ -28,9 +39,17 @@ _MULTIPLIER: Final = 0x9E3779B97F4A7C15
 _SLASH: Final = 0x2F
 _TRIES_PER_SIZE: Final = 4
 _MAX_GROWTH: Final = 8
+_AMPLE: Final = 1 << 15  # slots, a megabyte of them: from there on memory counts, too
+
+AT: Final = 1
+BELOW: Final = 2
+"""What the path of a file could meet by being a string, and by lying below it: ``ENF_PATHS_*``."""
 
 Key = tuple[int, bytes]
 """Kind of slot and text."""
+
+Meaning = tuple[int, int, int, int, int]
+"""AT and BELOW, then the exact and under ranges (first, count, first, count) of the atom list."""
 
 
 def _mix(state: int, word: int) -> int:
@@ -86,12 +105,12 @@ class Slots:
     longest_path: int
 
 
-def place(values: Mapping[Key, tuple[int, int, int, int]], *, seed: int | None = None) -> Slots:
+def place(values: Mapping[Key, Meaning], *, seed: int | None = None) -> Slots:
     """
     Put every string into a slot.
 
     Args:
-        values: exact and under ranges (first, count, first, count) of the atom list by string.
+        values: what each string means.
         seed: start with this seed of the hash; default random.
 
     Raises:
@@ -100,8 +119,9 @@ def place(values: Mapping[Key, tuple[int, int, int, int]], *, seed: int | None =
     seed = secrets.randbits(64) if seed is None else seed
     if not values:
         return Slots(seed, b"", b"", 0, 0, 0)
+    # Mostly empty: what is not there, which is what most files ask for, is found out at once.
     size = 8
-    while size < 2 * len(values):
+    while size < 4 * len(values) or size < min(8 * len(values), _AMPLE):
         size *= 2
     keys = list(values)
     for _ in range(_MAX_GROWTH):
@@ -152,7 +172,7 @@ def _pack(
     seed: int,
     size: int,
     placed: list[tuple[Key, int, int]],
-    values: Mapping[Key, tuple[int, int, int, int]],
+    values: Mapping[Key, Meaning],
 ) -> Slots:
     table = bytearray(size * layout.SLOT.size)
     pack_into = layout.SLOT.packer.pack_into
@@ -167,6 +187,6 @@ def _pack(
             padded = text + bytes(-len(text) % 8)
             chunks.append(padded)
             used += len(padded)
-        pack_into(table, slot * layout.SLOT.size, hashed, at, len(text), kind, 0, *values[key])
+        pack_into(table, slot * layout.SLOT.size, hashed, at, len(text), kind, *values[key])
     longest = max((len(text) for kind, text in values if kind == PATH), default=0)
     return Slots(seed, bytes(table), b"".join(chunks), size, len(placed), longest)

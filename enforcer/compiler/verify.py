@@ -15,6 +15,7 @@ from typing import Final
 
 from enforcer.compiler import layout
 from enforcer.compiler.limits import LIMITS
+from enforcer.compiler.strings import AT, BELOW
 from enforcer.errors import EnforcerBug
 from enforcer.policy.vocabulary import Dim, Op
 
@@ -48,6 +49,7 @@ class _Check:
     def __init__(self, image: bytes) -> None:
         self._image = image
         self._head = layout.HEAD.named(image)
+        self._below: set[bytes] = set()  # directories below which a file may meet a pattern
 
     def run(self) -> None:
         """Check everything, what others rely on first."""
@@ -204,12 +206,20 @@ class _Check:
         self._require(size & (size - 1) == 0, "its slots are no power of two")
         self._section(head["off_text"], head["text_size"], "strings")
         slots = self._records(layout.SLOT, head["off_slots"], size)
-        for at, (hashed, text, length, kind, _, *ranges) in enumerate(slots):
+        items = self._words(head["off_atom_list"], head["n_atom_list"], "atom list")
+        for at, (hashed, text, length, kind, paths, *ranges) in enumerate(slots):
             if not kind:
                 continue
+            self._require(paths <= AT | BELOW, "a string has no meaning for paths")
             self._require(kind <= 2 and text % 8 == 0, "a string has no kind")
             self._require(text + (length + 7) // 8 * 8 <= head["text_size"], "a string is cut off")
             self._ranges([tuple(ranges[:2]), tuple(ranges[2:])], head["n_atom_list"], "atoms")
+            for way, (first, count) in ((AT, ranges[:2]), (BELOW, ranges[2:])):
+                has_path = any(n >> 24 == Dim.PATH for n in items[first : first + count])
+                self._require(paths & way or not has_path, "a path is passed over")
+            if paths & BELOW:
+                start = head["off_text"] + text
+                self._below.add(self._image[start : start + length])
             distance = (at - hashed) % size
             self._require(distance < LIMITS["ENF_MAX_PROBES"], "a string is too far from home")
             between = ((hashed + i) % size for i in range(distance))
@@ -232,6 +242,31 @@ class _Check:
             self._require(not any(table[:width]), "the dead state of an automaton lives")
             accepts = self._records(layout.RANGE, accept, states)
             self._ranges(accepts, head["n_atom_list"], "atoms")
+            if dims >> Dim.PATH & 1:
+                self._check_marks(self._image[classes : classes + 256], table, width)
+
+    def _check_marks(self, classes: bytes, table: array[int], width: int) -> None:
+        """
+        Check that every path that an automaton accepts lies below a directory that says so.
+
+        Only single bytes lead from the start to these directories: there are no more states on the
+        way than literals have bytes.
+        """
+        members: dict[int, bytes] = {}
+        for at, number in enumerate(classes):
+            members[number] = members.get(number, b"") + bytes((at,))
+        pending = [] if b"/" in self._below else [(1, b"")]
+        seen = set()
+        while pending:
+            state, text = pending.pop()
+            following = table[state * width : (state + 1) * width]
+            self._require(state not in seen and any(following), "a glob is passed over")
+            seen.add(state)
+            for number, target in enumerate(following):
+                byte = members.get(number, b"")
+                self._require(not target or len(byte) == 1, "a glob is passed over")
+                if target and not (byte == b"/" and text in self._below):
+                    pending.append((target, text + byte))
 
     def _check_intervals(self) -> None:
         head = self._head

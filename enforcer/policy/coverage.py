@@ -40,8 +40,8 @@ def covers(wide: Rule, narrow: Rule) -> bool:
     if wide.only_marks or not set(wide.within) <= set(narrow.within):
         return False
     return (
-        kernel_operations(wide) >= kernel_operations(narrow)
-        and _conditions(wide.conditions, narrow.conditions)
+        _conditions(wide.conditions, narrow.conditions)
+        and kernel_operations(wide) >= kernel_operations(narrow)
         and _flags(wide.flags, narrow.flags)
         and _subject(wide.subject, narrow.subject)
     )

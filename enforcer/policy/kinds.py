@@ -208,7 +208,7 @@ class FieldSpec:
     names: dict[str, int] = attrs.field(factory=dict, eq=False)
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class OpSpec:
     """
     A word in the list of an event.

@@ -12,9 +12,10 @@ from collections.abc import Hashable, Iterator
 
 import attrs
 
-from enforcer.policy.coverage import covers
+from enforcer.policy.coverage import covers, kernel_operations
 from enforcer.policy.issues import Host, Issue, check, info, warning
 from enforcer.policy.model import Condition, Interval, Policy, Rule, Text, TextKind
+from enforcer.policy.vocabulary import Op
 
 __all__ = ["shadowed_rule"]
 
@@ -23,10 +24,10 @@ MAX_WIDE = 200
 
 @attrs.define
 class _Earlier:
-    """The rules above, found by an exact value that they name; *wide* are those without."""
+    """The rules above, found by an exact value that they name; *wide* are those without, by operations."""
 
     exact: dict[Hashable, list[Rule]] = attrs.field(factory=dict)
-    wide: list[Rule] = attrs.field(factory=list)
+    wide: list[tuple[frozenset[Op], Rule]] = attrs.field(factory=list)
     left_out: int = 0
 
     def add(self, rule: Rule) -> None:
@@ -35,12 +36,13 @@ class _Earlier:
             for value in condition.values:
                 self.exact.setdefault((condition.field.name, value), []).append(rule)
         elif len(self.wide) < MAX_WIDE:
-            self.wide.append(rule)
+            self.wide.append((kernel_operations(rule), rule))
         else:
             self.left_out += 1
 
     def candidates(self, rule: Rule) -> Iterator[Rule]:
-        yield from self.wide
+        asked = kernel_operations(rule)
+        yield from (other for operations, other in self.wide if operations >= asked)
         for condition in rule.conditions:
             yield from self.exact.get((condition.field.name, condition.values[0]), ())
 

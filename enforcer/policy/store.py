@@ -16,6 +16,7 @@ import attrs
 
 from enforcer.errors import PolicyError
 from enforcer.policy.build import build
+from enforcer.policy.collecting import uncollected
 from enforcer.policy.context import Context
 from enforcer.policy.listing import entries, policy_files
 from enforcer.policy.loader import MAX_BYTES, read
@@ -30,6 +31,7 @@ __all__ = ["Trust", "load_policies", "load_text", "policy_files"]
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
+@uncollected()
 def load_policies(
     paths: Sequence[str | Path], resolver: Resolver | None = None, *, trust: Trust | None = None
 ) -> PolicySet:
@@ -53,6 +55,7 @@ def load_policies(
     return PolicySet(tuple(reader.policies))
 
 
+@uncollected()
 def load_text(text: str | bytes, file: str, resolver: Resolver | None = None) -> PolicySet:
     """
     Load the policies of one text; *file* is the name used in places.

@@ -66,4 +66,5 @@ def _other(family: Family, n: int) -> dict[str, Any]:
     """Something else."""
     if family is Family.CONNECT:
         return {"address": f"10.{n >> 8}.{n & 255}.1", "port": 443}
-    return {"path": f"/o/{n}"}
+    # One that is longer than the plain path: else no decision would look at all of its components.
+    return {"path": f"/o/{n}" if n else "/o/longer/than/the/plain/path"}

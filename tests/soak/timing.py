@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-How long a changed policy file takes until it is in force, and how long the swap takes.
+How long a changed policy file takes until it is in force, how long the swap takes, and how much memory
+the daemon and the maps have then.
 
 Run as root where the kernel enforces: ``tests/soak/timing.py [--rules 10,10000] [--times 5]``.
 In force means that the kernel refuses what only the new text forbids; that is tried all the time.
@@ -24,6 +25,8 @@ from daemon import Daemon, managed
 
 _PER_FILE = 2000
 _LIMIT = 600.0
+_TIMES = ("watched", "asked", "compile", "swap")
+_SIZES = ("resident", "map")
 _HEAD = """\
 apiVersion: enforcer/v1
 kind: EnforcerPolicy
@@ -82,7 +85,7 @@ def measure(root: Path, rules: int, times: int) -> dict[str, list[float]]:
     folder.mkdir()
     fill(folder, rules)
     save(folder, files[0])
-    found: dict[str, list[float]] = {name: [] for name in ("watched", "asked", "compile", "swap")}
+    found: dict[str, list[float]] = {name: [] for name in (*_TIMES, *_SIZES)}
     with managed(root / f"daemon-{rules}", folder) as daemon:
         daemon.start()
         wait_refused(files[0])
@@ -95,7 +98,9 @@ def measure(root: Path, rules: int, times: int) -> dict[str, list[float]]:
             found["asked"].append(wait_refused(files[0]) - saved)
             for name in ("compile", "swap"):
                 found[name].append(float(answer["seconds"][name]))
-            _settle(daemon)
+            memory = daemon.status()["memory"]
+            for name in _SIZES:
+                found[name].append(memory[f"{name}Bytes"] / (1 << 20))
             print(f"timing: {rules:,} rules, {n + 1} of {times}", file=sys.stderr)
     return found
 
@@ -118,13 +123,17 @@ def main() -> None:
         rows = {int(n): measure(root, int(n), args.times) for n in args.rules.split(",")}
     finally:
         shutil.rmtree(root)
-    print("medians           save to force, by itself   save to force, asked    compile       swap")
+    print(
+        "medians           save to force, by itself   save to force, asked    compile       swap"
+        "   daemon       maps"
+    )
     for rules, found in rows.items():
         medians = [statistics.median(found[k]) for k in ("watched", "asked", "compile")]
         swap = statistics.median(found["swap"]) * 1000
+        resident, maps = (statistics.median(found[k]) for k in _SIZES)
         print(
             f"{rules:>9,} rules {medians[0]:>23.2f} s {medians[1]:>21.2f} s "
-            f"{medians[2]:>8.2f} s {swap:>7.2f} ms"
+            f"{medians[2]:>8.2f} s {swap:>7.2f} ms {resident:>4.0f} MiB {maps:>6.1f} MiB"
         )
 
 

@@ -100,6 +100,26 @@ def test_a_head_that_leads_astray_is_found_behind_a_right_checksum(field) -> Non
         verify(sealed(image))
 
 
+def test_a_string_that_hides_what_paths_could_meet_is_found() -> None:
+    """Files would be passed over at a glance that a row is about."""
+    image = compiled(
+        "{file: read, match: {path: [/a/b, '/c/*/d', '/c/e*', /f/**]}, guard: false, action: deny}"
+    ).image
+    head = layout.HEAD.named(image)
+    found = 0
+    for at in range(head["off_slots"], head["off_text"], layout.SLOT.size):
+        slot = layout.SLOT.named(image, at)
+        if not slot["paths"]:
+            continue
+        found += 1
+        for wrong in (0, 4):
+            changed = bytearray(image)
+            changed[at + layout.SLOT.offset("paths")] = wrong
+            with pytest.raises(EnforcerBug, match=r"paths|passed over"):
+                verify(sealed(changed))
+    assert 3 == found  # /a/b, /c and /f
+
+
 def test_a_cut_image_is_found() -> None:
     """Down to nothing."""
     image = compiled(*RULES, seed=1).image

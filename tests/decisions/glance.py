@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""
+What ``bpf/include/glance.bpf.h`` makes of an image and a path, read from the image's bytes.
+
+The kernel side walks dentries, which only a kernel has; what it concludes from the components is this.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from enforcer.compiler import layout
+from enforcer.compiler.strings import AT, BELOW, PATH, hash_path
+from enforcer.policy.vocabulary import Op
+
+__all__ = ["ASKED", "Glance"]
+
+ASKED = (Op.READ, Op.WRITE, Op.APPEND, Op.FD_READ, Op.FD_WRITE, Op.MMAP_EXEC, Op.EXEC)
+"""Operations whose hooks have a glance."""
+
+_MAX_PROBES = 8
+
+
+@attrs.frozen
+class Glance:
+    """One image, as the glance looks at it."""
+
+    image: bytes
+    head: dict[str, int]
+
+    @classmethod
+    def at(cls, image: bytes) -> Glance:
+        """Look at *image*."""
+        return cls(image, layout.HEAD.named(image))
+
+    def is_nobodys(self, path: bytes, op: Op) -> bool:
+        """Tell whether it concludes that no row on *op* can be about the file at *path*."""
+        at = self.head["off_op_rows"] + op * layout.RANGE.size
+        if layout.RANGE.named(self.image, at)["count"]:
+            return False
+        if self._met(b"/", BELOW):
+            return False
+        ends = [n for n in range(1, len(path)) if path[n : n + 1] == b"/"]
+        for end in (*ends, len(path)):
+            if end > self.head["max_path_slot"]:
+                return True
+            if self._met(path[:end], AT if end == len(path) else BELOW):
+                return False
+        return True
+
+    def _met(self, text: bytes, what: int) -> bool:
+        size = self.head["n_slots"]
+        wanted = hash_path(self.head["seed"], text)
+        for i in range(_MAX_PROBES if size else 0):
+            at = self.head["off_slots"] + (wanted + i) % size * layout.SLOT.size
+            slot = layout.SLOT.named(self.image, at)
+            if not slot["kind"]:
+                return False
+            if (slot["hash"], slot["kind"], slot["len"]) == (wanted, PATH, len(text)):
+                return bool(slot["paths"] & what)
+        return False

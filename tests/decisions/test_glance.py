@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""
+A file that is nobody's at a glance is one that no row would have decided about.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+import attrs
+import pytest
+from builds import GENERATION, actor_input, checked, decide_access, run_native
+from generate import Maker
+from glance import ASKED, Glance
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference.semantics import Access, Actor, Identity, Outcome
+
+from enforcer.compiler import BareHost, CompiledImage, compile_policies
+from enforcer.policy.model import PolicySet, Verb
+from enforcer.policy.store import load_text
+from enforcer.policy.vocabulary import Dim, Op
+
+SOAK = os.environ.get("ENFORCER_SOAK") == "1"
+POLICY_SETS = 20_000 if SOAK else 400
+ACTORS, PATHS = 4, 10
+
+
+def compiled(policies: PolicySet) -> CompiledImage:
+    return checked(compile_policies(policies, host=BareHost(), generation=GENERATION))
+
+
+@settings(max_examples=POLICY_SETS, deadline=None, derandomize=not SOAK, database=None)
+@given(st.integers(0, 2**64 - 1))
+def test_what_is_nobodys_at_a_glance_has_no_verdict(seed) -> None:
+    """Whoever asks, and with whatever history; 400 random policy sets, 4,000 paths, all operations."""
+    make = Maker(Random(seed))
+    # Defaults are rows on every path; without them there is more to see.
+    policies = PolicySet(
+        tuple(attrs.evolve(policy, defaults={}) for policy in make.policies().policies)
+    )
+    image = compiled(policies)
+    glance = Glance.at(image.image)
+    paths = [make.path() + make.pick([b"", b"/new", b"/x/y"]) for _ in range(PATHS)]
+    asked = [(path, op) for path in paths for op in ASKED if glance.is_nobodys(path, op)]
+    for _ in range(ACTORS if asked else 0):
+        given_input = actor_input(run_native, image.image, make.actor())
+        for path, op in asked:
+            access = Access((op,), {Dim.PATH: path})
+            assert Outcome() == decide_access(run_native, image, given_input, access), access
+
+
+@pytest.mark.parametrize(
+    ("pattern", "nobodys", "somebodys"),
+    [
+        ("/srv/vault/**", ["/srv/other/f", "/srv/vault", "/etc/x"], ["/srv/vault/f"]),
+        ("/srv/vault/f", ["/srv/vault/g", "/srv/vault/f/g"], ["/srv/vault/f"]),
+        ("/home/*/.ssh/**", ["/etc/x", "/srv/home/f", "/home"], ["/home/jo/x", "/home/f"]),
+        ("/home/us*", ["/etc/x", "/homes/x"], ["/home/x"]),
+        ("/srv/a[bc]/f", ["/srw/ab/f"], ["/srv/x"]),
+        ("/**/secret", [], ["/etc/x", "/x"]),
+        ("/*/x", [], ["/etc/x", "/x"]),
+    ],
+)
+def test_a_glob_concerns_what_lies_below_its_first_components(
+    pattern: str, nobodys: list[str], somebodys: list[str]
+) -> None:
+    """One glob in a policy does not send every file the long way."""
+    policies = load_text(
+        "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\n"
+        f"spec: {{rules: [{{file: read, guard: false, match: {{path: '{pattern}'}}, action: deny}}]}}",
+        "p.yaml",
+    )
+    glance = Glance.at(compiled(policies).image)
+
+    assert [] == [path for path in nobodys if not glance.is_nobodys(path.encode(), Op.READ)]
+    assert [] == [path for path in somebodys if glance.is_nobodys(path.encode(), Op.READ)]
+
+
+def test_programs_of_processes_are_no_files_that_are_opened() -> None:
+    """A rule about who opens something does not concern the opening of their programs."""
+    policies = load_text(
+        "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\nspec:\n  rules:\n"
+        "    - {file: read, match: {path: /etc/shadow, process: {binary: /usr/bin/**}}, action: deny}\n",
+        "p.yaml",
+    )
+    image = compiled(policies)
+
+    assert Glance.at(image.image).is_nobodys(b"/usr/bin/less", Op.READ)
+    assert not Glance.at(image.image).is_nobodys(b"/etc/shadow", Op.READ)
+    reader = actor_input(run_native, image.image, Actor(Identity(exe=b"/usr/bin/less")))
+    found = decide_access(run_native, image, reader, Access((Op.READ,), {Dim.PATH: b"/etc/shadow"}))
+    assert Verb.DENY == found.enforced.verb
