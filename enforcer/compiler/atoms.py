@@ -39,6 +39,7 @@ __all__ = [
     "Term",
     "TermKind",
     "entry",
+    "rarity",
 ]
 
 ARG_DIMS: Final = frozenset(range(Dim.ARG_ANY, Dim.ARG0 + limits.LIMITS["ENF_MAX_ARG_INDEX"]))
@@ -53,6 +54,7 @@ _LONGEST: Final = {
     Dim.FSTYPE: "ENF_FSTYPE_MAX",
 }
 _DIM_SHIFT: Final = 24
+_PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.CODE)
 
 
 class TermKind:
@@ -236,3 +238,13 @@ def _mask_term(dim: int, mask: Mask | CapabilityMask, negate: int) -> Term:
     if mask.value is None:
         return Term(0, dim, TermKind.MASK_ANY, negate, mask.mask, 0)
     return Term(0, dim, TermKind.MASK_EQ, negate, mask.mask, mask.value)
+
+
+def rarity(atom: Atom) -> tuple[int, int]:
+    """Order atoms by how rarely they are met; smaller is better."""
+    is_glob = any(isinstance(form, Glob) for form in atom.forms)
+    dim = Dim.ARG_ANY if atom.dim in ARG_DIMS else atom.dim
+    place = _PIVOTS.index(dim) if dim in _PIVOTS else len(_PIVOTS)
+    if atom.dim == Dim.PATH and is_glob:
+        place = len(_PIVOTS) + 1
+    return place, len(atom.forms) + len(atom.ranges)

@@ -13,9 +13,12 @@ from enforcer.compiler.host import Host, LocalHost
 from enforcer.compiler.image import Counts, assemble
 from enforcer.compiler.lower import Row, RowInfo, RowKind, lower
 from enforcer.compiler.paths import Names
+from enforcer.compiler.points import Placed, pack, place
 from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subjects
 from enforcer.policy.model import PolicySet, Verb
+from enforcer.policy.signatures import local_types
 from enforcer.policy.vocabulary import Dim, Op
+from enforcer.policy.ways import Types
 
 __all__ = ["CompiledImage", "Needs", "compile_policies"]
 
@@ -60,6 +63,7 @@ class CompiledImage:
         labels: numbers of process conditions, to be kept by the next image.
         continues: whether the labels of tasks stay true: false after a renumbering, when every
             label has to be made anew.
+        points: of the kernel that rules name, with what they compare there.
     """
 
     image: bytes = attrs.field(repr=lambda image: f"<{len(image)} bytes>")
@@ -72,6 +76,7 @@ class CompiledImage:
     warnings: tuple[str, ...] = ()
     labels: LabelNumbers = attrs.field(factory=LabelNumbers, repr=False)
     continues: bool = True
+    points: tuple[Placed, ...] = ()
 
     def explain(self, row: int) -> str:
         """Say in one line what row *row* is."""
@@ -86,6 +91,7 @@ def compile_policies(
     seed: int | None = None,
     previous: LabelNumbers | None = None,
     keep: PolicySet | None = None,
+    types: Types | None = None,
 ) -> CompiledImage:
     """
     Compile all *policies* together.
@@ -98,11 +104,15 @@ def compile_policies(
         previous: labels of the image in force, whose numbers are kept.
         keep: policies that may come back into force: conditions on processes in them are kept
             current, so that what is forked meanwhile is known to them.
+        types: what is known of the kernel's functions; default what this machine says.
 
     Raises:
         LimitError: a limit is exceeded; names the limit, the number and the place.
         PolicyError: a rule has no meaning in the kernel.
     """
+    placement = place(policies)
+    policies = placement.policies
+    points = pack(placement.points, types if types is not None else local_types())
     names = Names(host if host is not None else LocalHost.read())
     before = previous if previous is not None else LabelNumbers()
     try:
@@ -116,6 +126,7 @@ def compile_policies(
         atoms,
         subjects,
         calls=(call for p in policies.policies for rule in p.rules for call in rule.calls),
+        points=points if placement.points else (),
         n_policies=len(policies.policies),
         generation=generation,
         new_labels=labels.used - before.used,
@@ -144,6 +155,7 @@ def compile_policies(
         warnings=tuple(_warnings(infos, rows_ops=[row.ops for row in rows])),
         labels=labels,
         continues=previous is None or before is previous,
+        points=placement.points,
     )
 
 

@@ -14,11 +14,11 @@ from enforcer.compiler import glob, layout, limits, numbers, strings
 from enforcer.compiler.atoms import (
     ARG_DIMS,
     COMPONENT_DIMS,
-    Atom,
     Atoms,
     Term,
     TermKind,
     entry,
+    rarity,
 )
 from enforcer.compiler.lower import Row, RowFlag
 from enforcer.compiler.patterns import Below, Exact, Glob
@@ -41,7 +41,6 @@ _GLOB_GROUPS: Final = (
     frozenset((Dim.CONTAINER,)),
     ARG_DIMS | {Dim.NAME, Dim.FSTYPE},
 )
-_PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.CODE)
 
 
 @attrs.frozen
@@ -78,19 +77,23 @@ def assemble(
     subjects: Subjects,
     *,
     calls: Iterable[Syscall] = (),
+    points: Iterable[tuple[int | bytes, ...]] = (),
     n_policies: int,
     generation: int,
     new_labels: frozenset[int],
     seed: int | None = None,
 ) -> Tables:
     """
-    Make the image of *rows*; *calls* are the system calls that they are about.
+    Make the image of *rows*; *calls* are the system calls that they are about, *points* the points of
+    the kernel, packed and by number.
 
     Raises:
         LimitError: it, or a part of it, is too large.
     """
     named = sorted(set(calls), key=lambda call: call.number)
-    return _Assembly(rows, atoms, subjects, named, n_policies, generation, new_labels, seed).run()
+    return _Assembly(
+        rows, atoms, subjects, named, list(points), n_policies, generation, new_labels, seed
+    ).run()
 
 
 @attrs.define
@@ -99,6 +102,7 @@ class _Assembly:
     atoms: Atoms
     subjects: Subjects
     calls: list[Syscall]
+    points: list[tuple[int | bytes, ...]]
     n_policies: int
     generation: int
     new_labels: frozenset[int]
@@ -131,6 +135,7 @@ class _Assembly:
             "off_op_rows": out.add(pack_all(layout.RANGE, op_rows)),
             "off_intervals": out.add(pack_all(layout.INTERVAL, intervals)),
             "off_sys": out.add(pack_all(layout.SYS, self._calls())),
+            "off_points": out.add(pack_all(layout.POINT, self.points)),
         }
         ops, dims = self._ops(), self._dims()
         size = out.size
@@ -160,6 +165,7 @@ class _Assembly:
             "max_path_slot": slots.longest_path,
             "n_sys": len(self.calls),
             "container_atom": _NONE if self.atoms.container is None else self.atoms.container,
+            "n_points": len(self.points),
         }
         for i, (first, count) in enumerate(interval_ranges):
             head[f"intervals[{i}].first"] = first
@@ -332,7 +338,7 @@ class _Assembly:
         """List each row under its rarest positive term, or under its operations."""
         by_atom: dict[int, list[int]] = {}
         by_op: dict[int, list[int]] = {}
-        ranks = [_rank(atom) for atom in self.atoms.all]
+        ranks = [rarity(atom) for atom in self.atoms.all]
         for number, row in enumerate(self.rows):
             pivots = [t.atom for t in row.terms if t.kind == TermKind.ATOM and not t.negate]
             if pivots:
@@ -387,13 +393,3 @@ class _Assembly:
 
 def _refuses_in_doubt(row: Row) -> bool:
     return row.on_error is OnError.DENY and not row.flags & RowFlag.AUDIT
-
-
-def _rank(atom: Atom) -> tuple[int, int]:
-    """Order atoms by how rarely they are met; smaller is better."""
-    is_glob = any(isinstance(form, Glob) for form in atom.forms)
-    dim = Dim.ARG_ANY if atom.dim in ARG_DIMS else atom.dim
-    place = _PIVOTS.index(dim) if dim in _PIVOTS else len(_PIVOTS)
-    if atom.dim == Dim.PATH and is_glob:
-        place = len(_PIVOTS) + 1
-    return place, len(atom.forms) + len(atom.ranges)

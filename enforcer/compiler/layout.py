@@ -24,6 +24,10 @@ __all__ = [
     "LABEL",
     "LABEL_WORDS",
     "NUM_DIMS",
+    "OPERAND",
+    "POINT",
+    "POINT_OPERANDS",
+    "POINT_STEPS",
     "RANGE",
     "ROW",
     "SLOT",
@@ -144,6 +148,29 @@ ROW: Final = Layout(
     },
 )
 SYS: Final = Layout("enf_sys", {"number": "I", "kinds": "I", "name": "32s"})
+POINT_OPERANDS: Final = 12
+POINT_STEPS: Final = 6
+OPERAND: Final = Layout(
+    "enf_operand",
+    {
+        **dict.fromkeys(("arg", "type", "slot", "n_steps"), "B"),
+        **dict.fromkeys(("width", "flags", "size_arg", "_pad"), "B"),
+        **{f"step[{i}]": "i" for i in range(POINT_STEPS)},
+    },
+)
+POINT: Final = Layout(
+    "enf_point",
+    {
+        "number": "I",
+        **dict.fromkeys(("kind", "n_args", "n_operands", "flags"), "B"),
+        "name": "80s",
+        **{
+            f"operand[{i}].{name}": code
+            for i in range(POINT_OPERANDS)
+            for name, code in OPERAND.fields.items()
+        },
+    },
+)
 HEAD: Final = Layout(
     "enf_image",
     {
@@ -182,6 +209,8 @@ HEAD: Final = Layout(
                 "off_sys",
                 "container_atom",
                 "_pad",
+                "n_points",
+                "off_points",
             )
         ),
         **_u32(f"intervals[{i}].{name}" for i in range(NUM_DIMS) for name in ("first", "count")),
@@ -189,4 +218,7 @@ HEAD: Final = Layout(
 )
 INTERVALS_AT: Final = HEAD.offset("intervals[0].first")
 
-STRUCTS: Final = (RANGE, SLOT, DFA, INTERVAL, TERM, LABEL, SUBJECT_TERM, SUBJECT, ROW, SYS, HEAD)
+STRUCTS: Final = (
+    *(RANGE, SLOT, DFA, INTERVAL, TERM, LABEL, SUBJECT_TERM, SUBJECT, ROW),
+    *(SYS, OPERAND, POINT, HEAD),
+)

@@ -36,6 +36,12 @@ LIMITS: Final[dict[str, int]] = {
     "ENF_ARGV_MAX": 16384,
     "ENF_MAX_ARG_INDEX": 16,
     "ENF_SYS_NAME": 32,
+    "ENF_MAX_POINTS": 256,
+    "ENF_POINT_ARGS": 12,
+    "ENF_POINT_OPERANDS": 12,
+    "ENF_POINT_STEPS": 6,
+    "ENF_POINT_NAME": 80,
+    "ENF_POINT_TEXTS": 4,
 }
 
 

@@ -30,6 +30,7 @@ from enforcer.policy.model import (
     Span,
     Verb,
 )
+from enforcer.policy.points import Point
 from enforcer.policy.vocabulary import EVENTS, Dim, ObjectFlag, Op
 
 __all__ = [
@@ -87,6 +88,7 @@ class RowInfo:
     severity: str = "medium"
     tags: tuple[str, ...] = ()
     rule_index: int = -1
+    point: Point | None = None
 
 
 @attrs.frozen
@@ -308,6 +310,7 @@ class _Lowering:
             event=event,
             mode=self.policy.mode,
             syscall=rule.syscall if rule else None,
+            point=rule.point if rule else None,
             severity=rule.severity if rule else "medium",
             tags=rule.tags if rule else (),
             rule_index=index,

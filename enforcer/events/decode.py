@@ -86,6 +86,8 @@ class Decoder:
         passed: tuple[int, ...] = ()
         if kept["op"] is Op.SYSCALL:
             passed = tuple(values[f"arg[{i}]"] for i in range(values["argc"]))
+        elif kept["op"] is Op.POINT:
+            passed = tuple(values[f"arg[{i}]"] for i in range(_POINT_NUMBERS))
         asked = b""
         if kept["op"] in _OPENS:
             asked, name = name, b""
@@ -98,6 +100,9 @@ class Decoder:
             passed=passed,
             asked=asked,
         )
+
+
+_POINT_NUMBERS = 6
 
 
 def _cut(raw: bytes, at: int, lengths: Sequence[int]) -> list[bytes]:

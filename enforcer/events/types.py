@@ -129,7 +129,12 @@ class Event:
 
 @attrs.frozen
 class Origin:
-    """Where a verdict comes from: the rule, or the default, that decided."""
+    """
+    Where a verdict comes from: the rule, or the default, that decided.
+
+    *point* is the point of the kernel that the rule names; *operands* are those that rules compare there:
+    name, place among its like, and ``signed``, ``unsigned`` or ``text``.
+    """
 
     policy: str
     rule: str
@@ -138,6 +143,8 @@ class Origin:
     severity: str = "medium"
     tags: tuple[str, ...] = ()
     syscall: str | None = None
+    point: str | None = None
+    operands: tuple[tuple[str, int, str], ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -14,6 +14,7 @@ from enforcer.policy.context import Context
 from enforcer.policy.events import Event
 from enforcer.policy.model import Condition, Flag, Interval, Process, Subject
 from enforcer.policy.nodes import Entry, Map, Node
+from enforcer.policy.pointargs import at_point, read_point_arguments, read_returns
 from enforcer.policy.unsupported import MATCH_WORDS
 from enforcer.policy.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec, Kind
 
@@ -29,6 +30,7 @@ SUBJECT_PARTS = {
 }
 """Words of the language to attributes of the model's Subject."""
 
+_AT_POINTS = ("args", "returns")
 _INET = ("address", "port")
 _UNIX = ("path", "abstract")
 _FAMILY_OF = {"path": {1}, "abstract": {1}, "address": {2, 10}, "port": {2, 10}}
@@ -54,6 +56,9 @@ def read_match(node: Node | None, event: Event, context: Context) -> Match:
     for entry in entries:
         if entry.key in SUBJECT_PARTS:
             parts[SUBJECT_PARTS[entry.key]] = read_process(entry, context)
+        elif event.point is not None and entry.key in _AT_POINTS:
+            read = read_returns if entry.key == "returns" else read_point_arguments
+            conditions += read(entry, event.point, context)
         elif entry.key == "args" and (event.lift is not None or event.calls):
             conditions += read_arguments(entry, event, context)
         elif entry.key in FIELDS:
@@ -70,6 +75,8 @@ def read_match(node: Node | None, event: Event, context: Context) -> Match:
             _unknown(entry, event, context)
     if event.calls:
         conditions += (named(event.calls, event.span),)
+    if event.point is not None:
+        conditions += (at_point(event.point, event.span),)
     match = Match(conditions, flags, Subject(**parts))
     _check_together(match, event, context)
     return match
@@ -96,6 +103,8 @@ def _unknown(entry: Entry, event: Event, context: Context) -> None:
         return
     here = {f for o in event.operations for f in o.fields}
     known = (*(f for f in FIELDS if f in here), *SUBJECT_PARTS)
+    if event.point is not None:
+        known = (*_AT_POINTS, *SUBJECT_PARTS)
     context.unknown(entry, f"field of {event}", known, MATCH_WORDS)
 
 

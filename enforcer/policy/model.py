@@ -12,6 +12,7 @@ import enum
 
 import attrs
 
+from enforcer.policy.points import Operand, Point
 from enforcer.policy.syscall_table import Syscall
 from enforcer.policy.vocabulary import FieldSpec, OpSpec
 
@@ -139,7 +140,8 @@ class Condition:
     """
     One field compared with values: holds if any value does; *negate* turns that round.
 
-    *index* is the argument number for ``args`` (None: any argument).
+    *index* is the argument number for ``args`` (None: any argument). At a point of the kernel *operand*
+    says what is compared, and *index* is its place there, once all policies are known.
     A condition on something that the operation does not have never holds, negated or not.
     """
 
@@ -148,6 +150,7 @@ class Condition:
     negate: bool = False
     index: int | None = None
     span: Span | None = attrs.field(default=None, eq=False)
+    operand: Operand | None = None
 
 
 @attrs.frozen
@@ -206,13 +209,14 @@ class Rule:
 
     Attributes:
         name: given by the author, or ``rule-N`` (N from 1).
-        event: key in ``vocabulary.EVENTS``, or ``syscall``.
+        event: key in ``vocabulary.EVENTS``, ``syscall``, or the mechanism of a point.
         operations: words under that event.
         conditions, flags: about the object; all must hold.
         guard: deny and kill rules on paths also keep those names in place.
         strict: also check descriptors that are already open (file rules).
         syscall: name written by the author if the rule names one system call.
         calls: system calls that are decided at their entry, for event ``syscall``.
+        point: of the kernel where it is decided, for an event by mechanism.
     """
 
     name: str
@@ -228,6 +232,7 @@ class Rule:
     strict: bool = False
     syscall: str | None = None
     calls: tuple[Syscall, ...] = ()
+    point: Point | None = None
     severity: str = "medium"
     tags: tuple[str, ...] = ()
 

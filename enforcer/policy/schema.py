@@ -21,6 +21,8 @@ from enforcer.policy.matching import SUBJECT_PARTS
 from enforcer.policy.message import MAX_LENGTH
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES, ERRNOS, SIGNALS
+from enforcer.policy.pointargs import SOCKET_KEYS
+from enforcer.policy.pointschema import POINT_EVENTS, POINT_ITEM
 from enforcer.policy.rules import MAX_TAGS, ON_ERROR, SEVERITIES
 from enforcer.policy.selectors import EXPRESSION_OPERATORS
 from enforcer.policy.syscall_table import CLASSES, SYSCALLS
@@ -70,7 +72,7 @@ def schema() -> Schema:
             "process": _process(within=True),
             "relative": _process(within=False),
             **_workloads(),
-            "arguments": _arguments(),
+            "arguments": {"anyOf": [_arguments(), _list(_point_item())]},
             "action": _action(),
             "errno": {"anyOf": [{"enum": list(ERRNOS)}, {"type": "integer"}]},
             "signal": _signal(),
@@ -152,6 +154,7 @@ def _spec() -> Schema:
             {
                 **dict.fromkeys(EVENTS, _NOTHING),
                 "syscall": {"$ref": "#/$defs/syscall"},
+                **dict.fromkeys(POINT_EVENTS, _NOTHING),
                 "action": ref,
             },
             required=("action",),
@@ -176,6 +179,7 @@ def _rule() -> Schema:
         "exec": _NOTHING,
         **{name: {"$ref": f"#/$defs/{name}Event"} for name in EVENTS if name != "exec"},
         "syscall": {"$ref": "#/$defs/syscall"},
+        **POINT_EVENTS,
     }
     rule = _object(
         {
@@ -229,6 +233,7 @@ def _match() -> Schema:
         {
             **fields,
             "args": {"$ref": "#/$defs/arguments"},
+            "returns": _point_item(is_return=True),
             **{
                 key: {"$ref": f"#/$defs/{'relative' if key in ABOVE else 'process'}"}
                 for key in SUBJECT_PARTS
@@ -298,6 +303,25 @@ def _arguments() -> Schema:
             },
             required=("index",),
         )
+    )
+
+
+def _point_item(*, is_return: bool = False) -> Schema:
+    value = _one_or_list(_SCALAR)
+    kinds = {o for kind in TYPES for o in OPERATORS[kind]} | {*NUMBER_OPERATORS}
+    keys = {key: form for key, form in POINT_ITEM.items() if key != "index" or not is_return}
+    sockets = {key: FIELDS["type" if key == "socketType" else key] for key in SOCKET_KEYS}
+    return _object(
+        {
+            **keys,
+            "match": _object({"type": keys["type"], "literal": value}, minimum=1),
+            "operator": {"enum": list(ARGUMENT_OPERATORS)},
+            "values": value,
+            **{o: _operand(o, _SCALAR) for o in sorted(kinds)},
+            **{key: _field(field) for key, field in sockets.items()},
+        },
+        required=() if is_return else ("index",),
+        minimum=1,
     )
 
 

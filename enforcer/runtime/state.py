@@ -81,4 +81,5 @@ class State:
 def _origin(fields: list[Any]) -> Origin:
     names = [field.name for field in attrs.fields(Origin)]
     values = dict(zip(names, fields, strict=True))
-    return Origin(**{**values, "tags": tuple(values["tags"])})
+    operands = tuple((str(name), int(at), str(how)) for name, at, how in values["operands"])
+    return Origin(**{**values, "tags": tuple(values["tags"]), "operands": operands})

@@ -34,6 +34,7 @@ from enforcer.policy.model import (
     TextKind,
     Verb,
 )
+from enforcer.policy.points import Operand, OperandType, Point, PointKind
 from enforcer.policy.store import load_text
 from enforcer.policy.syscall_table import SYSCALLS
 from enforcer.policy.vocabulary import FIELDS, OPS, PROCESS_FIELDS
@@ -190,6 +191,7 @@ OTHER = {
         "values": (TEXT, Text(TextKind.EXACT, b"/b")),
         "negate": True,
         "index": 1,
+        "operand": Operand(0, OperandType.TEXT),
     },
     Flag: {"field": FIELDS["memfd"], "wanted": False},
     Process: {"conditions": (), "flags": (Flag(PROCESS_FIELDS["setid"], wanted=True),)},
@@ -207,6 +209,7 @@ OTHER = {
         "strict": True,
         "syscall": "execve",
         "calls": (SYSCALLS["keyctl"],),
+        "point": Point(PointKind.LSM, "file_open"),
         "severity": "high",
         "tags": ("t",),
     },
