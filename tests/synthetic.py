@@ -62,6 +62,14 @@ def records(number: int, seed: int = 7) -> Iterator[Record | Lost]:
             yield _match(dice, ops[n % len(ops)])
 
 
+_POINTED = (
+    ("arg0.f_flags", 0, "unsigned"),
+    ("returns", 1, "signed"),
+    ("arg1.name", 0, "text"),
+    ("x", 3, "text"),
+)
+
+
 def _match(dice: random.Random, op: Op | GuardAct) -> Record:
     origin = Origin(
         dice.choice(("web", "vault", "a.b-c_d")),
@@ -72,6 +80,8 @@ def _match(dice: random.Random, op: Op | GuardAct) -> Record:
         tags=tuple(dice.sample(("mitre/T1059", "pci", "lab:1"), dice.randrange(3))),
         syscall=dice.choice((None, None, "openat2")),
         asked=("web/online", "vault/seen"),
+        point=dice.choice(("lsm file_open", "kprobe vfs_write")) if op is Op.POINT else None,
+        operands=_POINTED if op is Op.POINT else (),
     )
     happened = event(**_operands(dice, op), **_outcome(dice, op), **_subject(dice))
     return enricher(origin, identity=_identity(dice)).enrich(happened)
@@ -121,6 +131,9 @@ def _operands(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:
     if OPERATIONS[op].event == "exec" and dice.random() < 0.7:
         args = tuple(dice.choice(_WORDS) for _ in range(dice.randrange(1, 6)))
         shown |= {"name": b"".join(a + b"\0" for a in args), "argc": len(args)}
+    elif op is Op.POINT:
+        shown |= {"name": dice.choice((b"", b"/a\0c\xff\0")), "argc": dice.choice((0, 2))}
+        shown |= {f"arg[{i}]": dice.choice((0, 1, _U64)) for i in range(6)}
     elif op is Op.SYSCALL:
         shown |= {"name": b"/a\0\0b\0\0\0c\0", "argc": 6}
         shown |= {f"arg[{i}]": dice.choice((0, 1, _U64)) for i in range(6)}

@@ -99,7 +99,8 @@ enum enf_op {
 	ENF_OP_PERF = 51,	    /* perf_event_open */
 	ENF_OP_IO_URING = 52,	    /* inode_init_security_anon */
 	ENF_OP_SYSCALL = 53,	    /* entry of a system call, by its raw arguments */
-	_ENF_OP_MAX = 54,
+	ENF_OP_POINT = 54, /* a point of the kernel that a rule names: see struct enf_point */
+	_ENF_OP_MAX = 55,
 };
 
 /* ---- Dimensions: what a term of a conjunction looks at ------------------------------------ */
@@ -132,7 +133,7 @@ enum enf_dim {
 	ENF_DIM_BITS = 37,   /* object: flags of a mount, capabilities to be gained */
 	ENF_DIM_TO_UID = 38, /* object: user of the target, or to become */
 	ENF_DIM_TO_GID = 39, /* object: group to become */
-	ENF_DIM_N0 = 40,     /* object: arguments of a system call */
+	ENF_DIM_N0 = 40,     /* object: arguments of a system call, numbers at a point */
 	ENF_DIM_N1 = 41,
 	ENF_DIM_N2 = 42,
 	ENF_DIM_N3 = 43,
@@ -296,6 +297,79 @@ struct enf_sys {
 	char name[32];
 };
 
+/*
+ * A point of the kernel that some row names, and how the operands that rows on it compare are found.
+ * Rows have its number as CODE.
+ */
+#define ENF_MAX_POINTS 256
+#define ENF_POINT_ARGS 12
+#define ENF_POINT_OPERANDS 12
+#define ENF_POINT_STEPS 6
+#define ENF_POINT_NAME 80
+#define ENF_POINT_TEXTS 4 /* strings read at one point */
+
+enum enf_point_kind {
+	ENF_POINT_LSM = 1,
+	ENF_POINT_KPROBE = 2,
+	ENF_POINT_KRETPROBE = 3,
+	ENF_POINT_TRACEPOINT = 4,
+	ENF_POINT_RAW = 5, /* raw tracepoint */
+	_ENF_POINT_KIND_MAX = 6,
+};
+
+enum enf_operand_type {
+	ENF_OPERAND_NUMBER = 0,	  /* to N0 + slot */
+	ENF_OPERAND_TEXT = 1,	  /* address of a string, to ARG0 + slot */
+	ENF_OPERAND_BYTES = 2,	  /* address of as many bytes as another argument says, to NAME */
+	ENF_OPERAND_FILE = 3,	  /* struct file, to PATH */
+	ENF_OPERAND_PATH = 4,	  /* struct path */
+	ENF_OPERAND_DENTRY = 5,	  /* struct dentry */
+	ENF_OPERAND_BINPRM = 6,	  /* struct linux_binprm */
+	ENF_OPERAND_FD = 7,	  /* descriptor of the current process */
+	ENF_OPERAND_SOCKADDR = 8, /* struct sockaddr, to FAMILY, ADDR and PORT */
+	ENF_OPERAND_SOCK = 9,	  /* struct sock: its peer */
+	ENF_OPERAND_SOCKET = 10,  /* struct socket: the peer of its sock */
+	_ENF_OPERAND_MAX = 11,
+};
+
+#define ENF_ARG_RETURN 0xff /* what the function returned */
+#define ENF_ARG_RECORD 0xfe /* the record of a tracepoint */
+#define ENF_ARG_NONE 0xfd
+
+#define ENF_OPERAND_SIGNED 0x01
+#define ENF_OPERAND_INLINE 0x02	  /* it lies where the steps lead, not a pointer to it */
+#define ENF_OPERAND_SWAPPED 0x04  /* big endian */
+#define ENF_OPERAND_DATA_LOC 0x08 /* where the steps lead lies where it is in the record */
+
+/*
+ * Start with the argument. Each step adds its offset; where a further one follows, what lies there is
+ * the address to go on from. Without steps the argument itself is the operand.
+ */
+struct enf_operand {
+	__u8 arg;  /* or ENF_ARG_* */
+	__u8 type; /* enum enf_operand_type */
+	__u8 slot;
+	__u8 n_steps;
+	__u8 width;    /* bytes of a number */
+	__u8 flags;    /* ENF_OPERAND_* */
+	__u8 size_arg; /* of BYTES: the argument that says how many, or ENF_ARG_NONE for width */
+	__u8 _pad;
+	__s32 step[6];
+};
+
+struct enf_point {
+	__u32 number;
+	__u8 kind; /* enum enf_point_kind */
+	__u8 n_args;
+	__u8 n_operands;
+	__u8 flags; /* ENF_PF_* */
+	char name[80];
+	struct enf_operand operand[12];
+};
+
+#define ENF_PF_VOID 0x01    /* the function returns nothing */
+#define ENF_PF_UNBOUND 0x02 /* compiled without a kernel to ask: must not be put in force */
+
 /* A condition on one process. */
 struct enf_label {
 	struct enf_range terms;
@@ -405,6 +479,8 @@ struct enf_image {
 	__u32 off_sys;	      /* struct enf_sys[], by number */
 	__u32 container_atom; /* satisfied by cgroups of containers, known or not; or ENF_NONE */
 	__u32 n_limits;
+	__u32 n_points;
+	__u32 off_points;		/* struct enf_point[], by number */
 	struct enf_range intervals[22]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
 	__u64 within_ops;		/* union over the rows that ask about marks */
 	__u64 tree_marks;		/* handed down by fork */
@@ -540,7 +616,7 @@ struct enf_event {
 	__u32 to_uid;
 	__u32 to_gid;
 	__u32 _pad;
-	__u64 arg[6]; /* of a system call */
+	__u64 arg[6]; /* of a system call; numbers at a point */
 	__u16 family;
 	__u16 type;
 	__u16 protocol;
@@ -661,7 +737,9 @@ _Static_assert(sizeof(struct enf_subject) == 40, "enf_subject");
 _Static_assert(sizeof(struct enf_row) == 40, "enf_row");
 _Static_assert(sizeof(struct enf_limit) == 16, "enf_limit");
 _Static_assert(sizeof(struct enf_marks) == 528, "enf_marks");
-_Static_assert(sizeof(struct enf_image) == 1000, "enf_image");
+_Static_assert(sizeof(struct enf_operand) == 32, "enf_operand");
+_Static_assert(sizeof(struct enf_point) == 472, "enf_point");
+_Static_assert(sizeof(struct enf_image) == 1008, "enf_image");
 _Static_assert(sizeof(struct enf_task) == 968, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 264, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");

@@ -77,7 +77,8 @@ struct enf_scratch {
 	/* row or label under evaluation */
 	__u32 outcome;
 	__u32 op;
-	__u64 work[24]; /* of the path walk: more than a BPF stack has room for */
+	__u64 work[24];	  /* of the path walk: more than a BPF stack has room for */
+	__u64 access[16]; /* a struct enf_access, of who has no room for it */
 	struct enf_verdict verdict;
 	struct enf_verdict first; /* of the first of two views */
 	struct enf_object object;

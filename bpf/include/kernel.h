@@ -33,7 +33,7 @@ struct qstr {
 
 /* x86: the registers of a system call, as its entry saved them. */
 struct pt_regs {
-	unsigned long bp, bx, r10, r9, r8, cx, dx, si, di;
+	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di;
 };
 
 struct super_block;

@@ -72,6 +72,31 @@ ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int how)
 
 /* ---- The object --------------------------------------------------------------------------- */
 
+/* What is known of the object at a dentry besides its path. */
+static __always_inline void enf_describe_inode(struct enf_object *o, __u64 dentry)
+{
+	__u64 inode = 0, sb = 0;
+	__u32 nlink = 0, dev = 0;
+	__u16 mode = 0;
+
+	enf_read(inode, dentry + enf_offset(struct dentry, d_inode));
+	enf_read(sb, dentry + enf_offset(struct dentry, d_sb));
+	enf_read(dev, sb + enf_offset(struct super_block, s_dev));
+	o->dev = dev;
+	if (inode) {
+		enf_read(o->ino, inode + enf_offset(struct inode, i_ino));
+		enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
+		enf_read(mode, inode + enf_offset(struct inode, i_mode));
+		if ((mode & ENF_S_IFMT) == ENF_S_IFDIR)
+			o->flags |= ENF_OF_DIR;
+		else if (nlink > 1) /* other names may exist: the inode counts too */
+			o->present |= ENF_BIT(ENF_DIM_INODE);
+		if (!nlink)
+			o->flags |= ENF_OF_FILELESS;
+	}
+	o->present |= ENF_BIT(ENF_DIM_PATH);
+}
+
 __attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_access *a)
 {
 	struct enf_object *o;
@@ -128,28 +153,8 @@ __attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_acc
 			o->name_len = n;
 		}
 	}
-	if (a->dentry) {
-		__u64 inode = 0, sb = 0;
-		__u32 nlink = 0, dev = 0;
-		__u16 mode = 0;
-
-		enf_read(inode, a->dentry + enf_offset(struct dentry, d_inode));
-		enf_read(sb, a->dentry + enf_offset(struct dentry, d_sb));
-		enf_read(dev, sb + enf_offset(struct super_block, s_dev));
-		o->dev = dev;
-		if (inode) {
-			enf_read(o->ino, inode + enf_offset(struct inode, i_ino));
-			enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
-			enf_read(mode, inode + enf_offset(struct inode, i_mode));
-			if ((mode & ENF_S_IFMT) == ENF_S_IFDIR)
-				o->flags |= ENF_OF_DIR;
-			else if (nlink > 1) /* other names may exist: the inode counts too */
-				o->present |= ENF_BIT(ENF_DIM_INODE);
-			if (!nlink)
-				o->flags |= ENF_OF_FILELESS;
-		}
-		o->present |= ENF_BIT(ENF_DIM_PATH);
-	}
+	if (a->dentry)
+		enf_describe_inode(o, a->dentry);
 	return 0;
 }
 
@@ -678,6 +683,10 @@ int enf_act_call(struct enf_call *call, int how)
 	enf_release(c.s);
 	return error;
 }
+
+/* ---- Points of the kernel ------------------------------------------------------------------ */
+
+#include "meet.bpf.h"
 
 /* ---- Fork, exec, and the tasks that were there before ------------------------------------- */
 

@@ -74,7 +74,7 @@ static __always_inline int enf_enter(struct pt_regs *ctx, int how)
 }
 
 /* Where the kernel lets a function's result be replaced: it is not called then. */
-SEC("kprobe.multi/enf_syscall")
+SEC("?kprobe.multi/enf_syscall")
 int enf_syscall_override(struct pt_regs *ctx)
 {
 	int error = enf_enter(ctx, ENF_BEFORE);
@@ -85,7 +85,7 @@ int enf_syscall_override(struct pt_regs *ctx)
 }
 
 /* Where it does not, only a signal can be sent, which takes effect when the call returns. */
-SEC("kprobe.multi/enf_syscall")
+SEC("?kprobe.multi/enf_syscall")
 int enf_syscall_signal(struct pt_regs *ctx)
 {
 	enf_enter(ctx, ENF_AFTER);

@@ -39,7 +39,7 @@ __all__ = [
     "Term",
     "TermKind",
     "entry",
-    "rank",
+    "rarity",
 ]
 
 ARG_DIMS: Final = frozenset(range(Dim.ARG_ANY, Dim.ARG0 + limits.LIMITS["ENF_MAX_ARG_INDEX"]))
@@ -99,7 +99,7 @@ def entry(dim: int, atom: int) -> int:
     return dim << _DIM_SHIFT | atom
 
 
-def rank(atom: Atom) -> tuple[int, int]:
+def rarity(atom: Atom) -> tuple[int, int]:
     """Return how often *atom* is met: a row hangs on the one that is smallest."""
     is_glob = any(isinstance(form, Glob) for form in atom.forms)
     dim = Dim.ARG_ANY if atom.dim in ARG_DIMS else atom.dim

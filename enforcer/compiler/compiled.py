@@ -16,10 +16,13 @@ from enforcer.compiler.image import Counts, assemble
 from enforcer.compiler.lower import Row, RowInfo, RowKind, lower
 from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
+from enforcer.compiler.points import Placed, pack, place
 from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subjects
 from enforcer.policy.collecting import uncollected
 from enforcer.policy.model import PolicySet, Verb
+from enforcer.policy.signatures import local_types
 from enforcer.policy.vocabulary import Dim, Op
+from enforcer.policy.ways import Types
 
 __all__ = ["CompiledImage", "Needs", "compile_policies"]
 
@@ -64,6 +67,7 @@ class CompiledImage:
         labels: numbers of process conditions, to be kept by the next image.
         continues: whether the labels of tasks stay true: false after a renumbering, when every
             label has to be made anew.
+        points: of the kernel that rules name, with what they compare there.
     """
 
     image: bytes = attrs.field(repr=lambda image: f"<{len(image)} bytes>")
@@ -76,6 +80,7 @@ class CompiledImage:
     warnings: tuple[str, ...] = ()
     labels: LabelNumbers = attrs.field(factory=LabelNumbers, repr=False)
     continues: bool = True
+    points: tuple[Placed, ...] = ()
 
     def explain(self, row: int) -> str:
         """Say in one line what row *row* is."""
@@ -92,6 +97,7 @@ def compile_policies(
     previous: LabelNumbers | None = None,
     keep: PolicySet | None = None,
     now_ns: int | None = None,
+    types: Types | None = None,
 ) -> CompiledImage:
     """
     Compile all *policies* together.
@@ -105,11 +111,15 @@ def compile_policies(
         keep: policies that may come back into force: conditions on processes in them are kept
             current, so that what is forked meanwhile is known to them.
         now_ns: CLOCK_BOOTTIME, the birth of marks that are new; default the clock's.
+        types: what is known of the kernel's functions; default what this machine says.
 
     Raises:
         LimitError: a limit is exceeded; names the limit, the number and the place.
         PolicyError: a rule has no meaning in the kernel.
     """
+    placement = place(policies)
+    policies = placement.policies
+    points = pack(placement.points, types if types is not None else local_types())
     names = Names(host if host is not None else LocalHost.read())
     before = previous if previous is not None else LabelNumbers()
     born = now_ns if now_ns is not None else time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -125,6 +135,7 @@ def compile_policies(
         subjects,
         marks,
         calls=(call for p in policies.policies for rule in p.rules for call in rule.calls),
+        points=points if placement.points else (),
         n_policies=len(policies.policies),
         generation=generation,
         new_labels=labels.used - before.used,
@@ -153,6 +164,7 @@ def compile_policies(
         warnings=tuple(_warnings(infos, rows_ops=[row.ops for row in rows])),
         labels=labels,
         continues=previous is None or before is previous,
+        points=placement.points,
     )
 
 

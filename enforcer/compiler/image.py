@@ -18,12 +18,12 @@ from enforcer.compiler.atoms import (
     Term,
     TermKind,
     entry,
-    rank,
+    rarity,
 )
 from enforcer.compiler.lower import Row, RowFlag
 from enforcer.compiler.marks import Marks
 from enforcer.compiler.patterns import Exact, Glob, directory
-from enforcer.compiler.sections import Lists, Writer, pack_all
+from enforcer.compiler.sections import Lists, Writer, pack_all, pack_dfas
 from enforcer.compiler.subjects import EVERYBODY, Subjects
 from enforcer.policy.model import OnError, Span
 from enforcer.policy.syscall_table import Syscall
@@ -79,20 +79,22 @@ def assemble(
     marks: Marks,
     *,
     calls: Iterable[Syscall] = (),
+    points: Iterable[tuple[int | bytes, ...]] = (),
     n_policies: int,
     generation: int,
     new_labels: frozenset[int],
     seed: int | None = None,
 ) -> Tables:
     """
-    Make the image of *rows*; *calls* are the system calls that they are about.
+    Make the image of *rows*; *calls* are the system calls that they are about, *points* the points of
+    the kernel, packed and by number.
 
     Raises:
         LimitError: it, or a part of it, is too large.
     """
     named = sorted(set(calls), key=lambda call: call.number)
     return _Assembly(
-        rows, atoms, subjects, marks, named, n_policies, generation, new_labels, seed
+        rows, atoms, subjects, marks, named, list(points), n_policies, generation, new_labels, seed
     ).run()
 
 
@@ -103,6 +105,7 @@ class _Assembly:
     subjects: Subjects
     marks: Marks
     calls: list[Syscall]
+    points: list[tuple[int | bytes, ...]]
     n_policies: int
     generation: int
     new_labels: frozenset[int]
@@ -128,7 +131,7 @@ class _Assembly:
             "off_subjects": out.add(self._subjects()),
             "off_slots": out.add(slots.table),
             "off_text": out.add(slots.text),
-            "off_dfas": out.add(self._pack_dfas(dfas, out)),
+            "off_dfas": out.add(pack_dfas(dfas, self._entries, out)),
             "off_atom_list": out.add(self._atom_list.pack()),
             "off_atom_rows": out.add(pack_all(layout.RANGE, atom_rows)),
             "off_row_list": out.add(row_list.pack()),
@@ -136,6 +139,7 @@ class _Assembly:
             "off_intervals": out.add(pack_all(layout.INTERVAL, intervals)),
             "off_sys": out.add(pack_all(layout.SYS, self._calls())),
             "off_limits": out.add(self.marks.pack_limits()),
+            "off_points": out.add(pack_all(layout.POINT, self.points)),
         }
         ops, dims = self._ops(), self._dims()
         size = out.size
@@ -166,6 +170,7 @@ class _Assembly:
             "max_path_slot": slots.longest_path,
             "n_sys": len(self.calls),
             "container_atom": _NONE if self.atoms.container is None else self.atoms.container,
+            "n_points": len(self.points),
         }
         for i, (first, count) in enumerate(interval_ranges):
             head[f"intervals[{i}].first"] = first
@@ -249,26 +254,6 @@ class _Assembly:
             limits.check("ENF_MAX_DFAS", len(out), "automata for globs", next(iter(spans.values())))
         return out
 
-    def _pack_dfas(self, dfas: list[glob.Dfa], out: Writer) -> bytes:
-        """Write the tables of *dfas*; return their heads."""
-        heads = []
-        for dfa in dfas:
-            dims = sum({1 << (n >> 24) for entries in dfa.accepts for n in entries})
-            accept = pack_all(layout.RANGE, (self._entries(e) for e in dfa.accepts))
-            trans = dfa.trans.tobytes()
-            heads.append(
-                (
-                    dims,
-                    out.add(dfa.classes),
-                    out.add(trans),
-                    out.add(accept),
-                    dfa.n_states,
-                    dfa.n_classes,
-                    0,
-                )
-            )
-        return pack_all(layout.DFA, heads)
-
     # ---- Numbers -----------------------------------------------------------------------------
 
     def _intervals(self) -> tuple[list[tuple[int, int, int, int]], list[tuple[int, int]]]:
@@ -348,7 +333,7 @@ class _Assembly:
         """List each row under its rarest positive term, or under its operations."""
         by_atom: dict[int, list[int]] = {}
         by_op: dict[int, list[int]] = {}
-        ranks = [rank(atom) for atom in self.atoms.all]
+        ranks = [rarity(atom) for atom in self.atoms.all]
         for number, row in enumerate(self.rows):
             pivots = [t.atom for t in row.terms if t.kind == TermKind.ATOM and not t.negate]
             if pivots:

@@ -26,6 +26,10 @@ __all__ = [
     "LIMIT",
     "MAX_MARKS",
     "NUM_DIMS",
+    "OPERAND",
+    "POINT",
+    "POINT_OPERANDS",
+    "POINT_STEPS",
     "RANGE",
     "ROW",
     "SLOT",
@@ -149,6 +153,29 @@ ROW: Final = Layout(
 )
 LIMIT: Final = Layout("enf_limit", {"per_ns": "Q", **_u32(("records", "by_process"))})
 SYS: Final = Layout("enf_sys", {"number": "I", "kinds": "I", "name": "32s"})
+POINT_OPERANDS: Final = 12
+POINT_STEPS: Final = 6
+OPERAND: Final = Layout(
+    "enf_operand",
+    {
+        **dict.fromkeys(("arg", "type", "slot", "n_steps"), "B"),
+        **dict.fromkeys(("width", "flags", "size_arg", "_pad"), "B"),
+        **{f"step[{i}]": "i" for i in range(POINT_STEPS)},
+    },
+)
+POINT: Final = Layout(
+    "enf_point",
+    {
+        "number": "I",
+        **dict.fromkeys(("kind", "n_args", "n_operands", "flags"), "B"),
+        "name": "80s",
+        **{
+            f"operand[{i}].{name}": code
+            for i in range(POINT_OPERANDS)
+            for name, code in OPERAND.fields.items()
+        },
+    },
+)
 HEAD: Final = Layout(
     "enf_image",
     {
@@ -187,6 +214,8 @@ HEAD: Final = Layout(
                 "off_sys",
                 "container_atom",
                 "n_limits",
+                "n_points",
+                "off_points",
             )
         ),
         **_u32(f"intervals[{i}].{name}" for i in range(NUM_DIMS) for name in ("first", "count")),
@@ -208,16 +237,6 @@ HEAD: Final = Layout(
 INTERVALS_AT: Final = HEAD.offset("intervals[0].first")
 
 STRUCTS: Final = (
-    RANGE,
-    SLOT,
-    DFA,
-    INTERVAL,
-    TERM,
-    LABEL,
-    SUBJECT_TERM,
-    SUBJECT,
-    ROW,
-    LIMIT,
-    SYS,
-    HEAD,
+    *(RANGE, SLOT, DFA, INTERVAL, TERM, LABEL, SUBJECT_TERM, SUBJECT, ROW, LIMIT),
+    *(SYS, OPERAND, POINT, HEAD),
 )

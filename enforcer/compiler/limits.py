@@ -39,6 +39,12 @@ LIMITS: Final[dict[str, int]] = {
     "ENF_MAX_MARKS": 64,
     "ENF_ROW_MARKS": 4,
     "ENF_MAX_LIMITS": 255,
+    "ENF_MAX_POINTS": 256,
+    "ENF_POINT_ARGS": 12,
+    "ENF_POINT_OPERANDS": 12,
+    "ENF_POINT_STEPS": 6,
+    "ENF_POINT_NAME": 80,
+    "ENF_POINT_TEXTS": 4,
 }
 
 

@@ -267,6 +267,7 @@ class _Lowering:
             event=event,
             mode=self.policy.mode,
             syscall=rule.syscall if rule else None,
+            point=rule.point if rule else None,
             severity=rule.severity if rule else "medium",
             tags=rule.tags if rule else (),
             rule_index=index,

@@ -11,6 +11,7 @@ import attrs
 if TYPE_CHECKING:
     from enforcer.compiler.atoms import Term
     from enforcer.policy.model import Mode, OnError, Span, Verb
+    from enforcer.policy.points import Point
 
 __all__ = ["Row", "RowFlag", "RowInfo", "RowKind"]
 
@@ -57,6 +58,7 @@ class RowInfo:
     severity: str = "medium"
     tags: tuple[str, ...] = ()
     rule_index: int = -1
+    point: Point | None = None
     mark: str | None = None
     only_marks: bool = False
     asked: tuple[str, ...] = ()

@@ -6,13 +6,13 @@ Bytes of the image: records of one kind, lists of numbers, and sections one behi
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
-from enforcer.compiler import layout
+from enforcer.compiler import glob, layout
 
-__all__ = ["Lists", "Writer", "pack_all"]
+__all__ = ["Lists", "Writer", "pack_all", "pack_dfas"]
 
 
 @attrs.define
@@ -63,3 +63,26 @@ def pack_all(kind: layout.Layout, items: Iterable[tuple[int | bytes, ...]]) -> b
     """Pack *items* one behind the other."""
     pack = kind.packer.pack
     return b"".join([pack(*item) for item in items])
+
+
+def pack_dfas(
+    dfas: Iterable[glob.Dfa], entries: Callable[[Iterable[int]], tuple[int, int]], out: Writer
+) -> bytes:
+    """Write the tables of *dfas*; *entries* lists what a state accepts. Returns their heads."""
+    heads = []
+    for dfa in dfas:
+        dims = sum({1 << (n >> 24) for accepted in dfa.accepts for n in accepted})
+        accept = pack_all(layout.RANGE, (entries(e) for e in dfa.accepts))
+        trans = dfa.trans.tobytes()
+        heads.append(
+            (
+                dims,
+                out.add(dfa.classes),
+                out.add(trans),
+                out.add(accept),
+                dfa.n_states,
+                dfa.n_classes,
+                0,
+            )
+        )
+    return pack_all(layout.DFA, heads)

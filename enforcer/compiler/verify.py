@@ -29,6 +29,10 @@ _INSIDE: Final = 4
 _ASKS: Final = 0x10  # ENF_RF_WITHIN
 _MAX_WHO: Final = 3
 _FIRST_NUM: Final = int(Dim.ADDR)
+_MAX_POINT_KIND: Final = 5
+_MAX_OPERAND: Final = 10
+_MAX_SLOT: Final = 6
+_REGISTER: Final = 8
 
 
 def verify(image: bytes) -> None:
@@ -63,6 +67,7 @@ class _Check:
         self._check_intervals()
         self._records(layout.SYS, self._head["off_sys"], self._head["n_sys"])
         self._check_limits()
+        self._check_points()
 
     def _require(self, holds: object, problem: str) -> None:
         if not holds:
@@ -267,6 +272,26 @@ class _Check:
                 self._require(not target or len(byte) == 1, "a glob is passed over")
                 if target and not (byte == b"/" and text in self._below):
                     pending.append((target, text + byte))
+
+    def _check_points(self) -> None:
+        head = self._head
+        self._require(head["n_points"] <= LIMITS["ENF_MAX_POINTS"], "it has too many points")
+        last = 0
+        width = len(layout.OPERAND.fields)
+        for number, kind, args, count, _, _, *flat in self._records(
+            layout.POINT, head["off_points"], head["n_points"]
+        ):
+            self._require(last < number, "points do not ascend")
+            self._require(1 <= kind <= _MAX_POINT_KIND, "a point has no kind")
+            self._require(args <= LIMITS["ENF_POINT_ARGS"], "a point has too many arguments")
+            self._require(count <= layout.POINT_OPERANDS, "a point has too many operands")
+            for at in range(0, count * width, width):
+                _, type_, slot, steps, size, *_ = flat[at : at + width]
+                self._require(type_ <= _MAX_OPERAND, "an operand has no type")
+                self._require(slot < _MAX_SLOT, "an operand has no place")
+                self._require(steps <= layout.POINT_STEPS, "an operand is too far away")
+                self._require(type_ or size <= _REGISTER, "a number is too wide")
+            last = number
 
     def _check_intervals(self) -> None:
         head = self._head

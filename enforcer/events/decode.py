@@ -86,6 +86,8 @@ class Decoder:
         passed: tuple[int, ...] = ()
         if kept["op"] is Op.SYSCALL:
             passed = tuple(values[f"arg[{i}]"] for i in range(values["argc"]))
+        elif kept["op"] is Op.POINT:
+            passed = tuple(values[f"arg[{i}]"] for i in range(_POINT_NUMBERS))
         mark_at: tuple[int, ...] = ()
         if kept["row_flags"] & RowFlag.WITHIN:
             mark_at = tuple(value for key, value in values.items() if key.startswith("mark_at["))
@@ -102,6 +104,9 @@ class Decoder:
             asked=asked,
             mark_at=mark_at,
         )
+
+
+_POINT_NUMBERS = 6
 
 
 def _cut(raw: bytes, at: int, lengths: Sequence[int]) -> list[bytes]:

@@ -18,6 +18,7 @@ from typing import Any
 from enforcer.events.call import call_document, call_line
 from enforcer.events.ident import RecordId
 from enforcer.events.operations import OPERATIONS
+from enforcer.events.point import point_document
 from enforcer.events.text import readable
 from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag
 from enforcer.policy.model import Verb
@@ -52,7 +53,7 @@ __all__ = [
 
 VERSION = 1
 
-_ADDRESS_OPS = frozenset({Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND})
+_ADDRESS_OPS = frozenset({Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND, Op.POINT})
 _NUMBERS = {
     name: {number: word for word, number in FIELDS[name].names.items()}
     for name in ("family", "type", "protocol")
@@ -95,7 +96,8 @@ def as_document(record: Record | Lost) -> dict[str, Any]:
         "event": names.event,
         "operation": names.word,
         "syscall": record.syscall,
-        "object": _object(event),
+        "object": _object(event)
+        | (point_document(event, record.origin) if event.op is Op.POINT else {}),
         "process": {
             **_actor(record.process),
             "programId": record.program_id,
@@ -194,7 +196,7 @@ def _object(event: Event) -> dict[str, Any]:
     shown.update(operands(event))
     if event.op in _MODE_OPS:
         shown["mode"] = f"{event.mode:04o}"
-    if OPERATIONS[event.op].event == "network":
+    if OPERATIONS[event.op].event == "network" or (event.op is Op.POINT and inet_address(event)):
         shown.update(_socket(event))
     return shown
 

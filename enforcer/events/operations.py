@@ -59,6 +59,7 @@ OPERATIONS: dict[Op | GuardAct, OperationName] = {
     Op.CONNECT: OperationName("network", "connect", "connect"),
     Op.ACCEPT: OperationName("network", "accept", "accept4"),
     Op.SYSCALL: OperationName("syscall", "syscall", "-"),
+    Op.POINT: OperationName("point", "point", "-"),
     Op.SEND: OperationName("network", "send", "sendto"),
     GuardAct.LINK: OperationName("protection", "link", "bpf"),
     GuardAct.MAP: OperationName("protection", "map", "bpf"),

@@ -165,6 +165,17 @@ _OBJECT: Final = (
         "Of the system call.",
         is_always=False,
     ),
+    Key("point", _TEXT, "Point of the kernel that the rule names.", is_always=False),
+    Key(
+        "operands",
+        (
+            Key("name", _TEXT, "Argument and members, as the rule has them."),
+            Key("value", {"type": ["string", "integer"]}, "As it was compared."),
+        ),
+        "What rules on the point compare.",
+        is_always=False,
+        is_list=True,
+    ),
 )
 
 _FIELDS: Final = Key(

@@ -34,6 +34,7 @@ _NUMBERS: Final = ("time_ns", "tid", "ino", "port")
 _ADDRESS: Final = "addr_hi"  # and addr_lo, which follows it
 _STARTED: Final = "start_ns"
 _ARGUMENTS: Final = tuple(f"arg[{i}]" for i in range(6))
+_WITH_ARGUMENTS: Final = (Op.SYSCALL, Op.POINT)
 _TOP: Final = 1 << 63
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz"
 
@@ -47,7 +48,7 @@ def varying(op: Op | GuardAct) -> tuple[str, ...]:
     """
     # The moment of the start does not vary; how it is written follows the wall clock.
     names = (*_NUMBERS, _ADDRESS, _STARTED)
-    return (*names, *_ARGUMENTS) if op is Op.SYSCALL else names
+    return (*names, *_ARGUMENTS) if op in _WITH_ARGUMENTS else names
 
 
 def plans() -> Iterator[tuple[int, int, list[Field]]]:
@@ -122,7 +123,7 @@ class _Marks:
         }
         is_mapped = not event.addr_hi and event.addr_lo >> 32 == 0xFFFF
         changes["addr_hi"], changes["addr_lo"] = self.mapped if is_mapped else self.plain
-        if event.op is Op.SYSCALL:
+        if event.op in _WITH_ARGUMENTS:
             pairs = zip(_ARGUMENTS, event.passed, strict=False)
             changes["passed"] = tuple(self._number(*pair) for pair in pairs)
         if event.path:
@@ -153,7 +154,7 @@ class _Marks:
     def _places(self, line: bytes, op: Op | GuardAct) -> list[tuple[int, bytes]]:
         places = []
         for mark, (_, field) in self.found.items():
-            if field in _ARGUMENTS and op is not Op.SYSCALL:
+            if field in _ARGUMENTS and op not in _WITH_ARGUMENTS:
                 continue  # it is not in the event
             at = line.find(mark)
             while at >= 0:

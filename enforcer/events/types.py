@@ -137,6 +137,8 @@ class Origin:
     Where a verdict comes from: the rule, or the default, that decided.
 
     *asked*: the marks that the rule asks about, as POLICY/NAME.
+    *point* is the point of the kernel that the rule names; *operands* are those that rules compare there:
+    name, place among its like, and ``signed``, ``unsigned`` or ``text``.
     """
 
     policy: str
@@ -147,6 +149,8 @@ class Origin:
     tags: tuple[str, ...] = ()
     syscall: str | None = None
     asked: tuple[str, ...] = ()
+    point: str | None = None
+    operands: tuple[tuple[str, int, str], ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -151,6 +151,11 @@ def facts_of(document: Mapping[str, Any]) -> Facts:
             'this is no record of a verdict: give one JSON object with "kind": "match" and '
             f'"version": {VERSION}, as enforcer events --follow --json prints them'
         )
+    if document.get("event") == "point":
+        raise RecordError(
+            "the record is of a point of the kernel, which is not explained yet: its object says what was "
+            "compared"
+        )
     missing = [key for key in _NEEDED if not isinstance(document.get(key), str | bool)]
     if missing:
         raise RecordError(f"the record is damaged: it has no {missing[0]}: give it whole")

@@ -27,12 +27,14 @@ __all__ = [
     "ImageHead",
     "ImageMap",
     "PlainImage",
+    "Point",
     "Slot",
     "boot_time",
     "calls_of",
     "clear",
     "is_same",
     "ops_of",
+    "points_of",
     "read",
     "restamp",
 ]
@@ -71,6 +73,22 @@ class Call:
 
 
 @attrs.frozen
+class Point:
+    """
+    A point of the kernel that an image has rules on: the head of ``struct enf_point``.
+
+    *is_bound*: the image was compiled with this kernel's description of it.
+    """
+
+    number: int
+    kind: int
+    name: str
+    n_args: int
+    is_void: bool
+    is_bound: bool = True
+
+
+@attrs.frozen
 class ImageHead:
     """What the loader needs of the head of an image."""
 
@@ -81,6 +99,7 @@ class ImageHead:
     expires_ns: int = 0
     has_new_labels: bool = False
     calls: tuple[Call, ...] = ()
+    points: tuple[Point, ...] = ()
     seed: int = attrs.field(default=0, eq=False, repr=False)
 
     @property
@@ -114,6 +133,7 @@ class ImageHead:
             expires_ns=head["expires_ns"],
             has_new_labels=any(data[at : at + 8 * words]),
             calls=tuple(_calls(data, head)),
+            points=tuple(_points(data, head)),
             seed=head["seed"],
         )
 
@@ -127,6 +147,23 @@ def _calls(data: bytes, head: Mapping[str, int]) -> Iterator[Call]:
         yield Call(values["number"], values["kinds"], name)
 
 
+def _points(data: bytes, head: Mapping[str, int]) -> Iterator[Point]:
+    size, void = abi.sizeof("enf_point"), abi.constant("ENF_PF_VOID")
+    unbound = abi.constant("ENF_PF_UNBOUND")
+    at_name, room = abi.offsetof("enf_point", "name"), abi.constant("ENF_POINT_NAME")
+    at_flags, at_args = abi.offsetof("enf_point", "flags"), abi.offsetof("enf_point", "n_args")
+    for at in range(head["off_points"], head["off_points"] + head["n_points"] * size, size):
+        flags = data[at + at_flags]
+        yield Point(
+            int.from_bytes(data[at : at + 4], "little"),
+            data[at + abi.offsetof("enf_point", "kind")],
+            data[at + at_name : at + at_name + room].split(b"\0", 1)[0].decode("ascii"),
+            data[at + at_args],
+            is_void=bool(flags & void),
+            is_bound=not flags & unbound,
+        )
+
+
 def ops_of(heads: Iterable[ImageHead]) -> int:
     """Return the mask of the operations that the images of *heads* have rows for."""
     ops = 0
@@ -138,6 +175,11 @@ def ops_of(heads: Iterable[ImageHead]) -> int:
 def calls_of(heads: Iterable[ImageHead]) -> frozenset[Call]:
     """Return the system calls that the images of *heads* have rows for."""
     return frozenset(call for head in heads for call in head.calls)
+
+
+def points_of(heads: Iterable[ImageHead]) -> frozenset[Point]:
+    """Return the points of the kernel that the images of *heads* have rules for."""
+    return frozenset(point for head in heads for point in head.points)
 
 
 def checksum(data: bytes) -> int:

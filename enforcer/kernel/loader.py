@@ -17,7 +17,7 @@ import attrs
 
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
 from enforcer.kernel import host, pins
-from enforcer.kernel.programs import CALL_OVERRIDE, CALL_SIGNAL, PROGRAMS, ProgramSpec
+from enforcer.kernel.programs import AT_POINT, PROGRAMS, ProgramSpec
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject
 
@@ -117,17 +117,15 @@ def load(
     sizes: Sizes,
     *,
     model: int,
-    at_calls: str | None = None,
 ) -> None:
     """
-    Configure the opened object *engine* and load *programs* of it.
+    Configure the opened object *engine* and load *programs* of it, and what was switched on before.
 
     Args:
         engine: the engine's object.
         programs: LSM programs to load.
         sizes: what the maps must hold.
         model: descriptor of a map like those that the map of images will hold.
-        at_calls: the program for the entries of system calls; None: none.
 
     Raises:
         UnsupportedError: if this kernel cannot, with what would help.
@@ -140,9 +138,7 @@ def load(
     if missing:
         raise EnforcerBug(f"the BPF object {engine.name} lacks {', '.join(sorted(missing))}")
     for name, program in engine.programs.items():
-        if name in {CALL_OVERRIDE, CALL_SIGNAL}:
-            program.set_autoload(enabled=name == at_calls)
-        is_lsm = program.section.startswith("lsm")
+        is_lsm = program.section.startswith("lsm") and not name.startswith(AT_POINT)
         if is_lsm and name not in known:
             raise EnforcerBug(f"the program {name} is not in the table of programs")
         if is_lsm:

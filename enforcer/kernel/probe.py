@@ -18,7 +18,7 @@ from enforcer.kernel import entries, host, loader
 from enforcer.kernel.image_map import ImageMap
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.lsm import Problem, find_problem
-from enforcer.kernel.programs import CALLS, HOOKS, IDENTITY, ProgramSpec
+from enforcer.kernel.programs import CALLS, HOOKS, IDENTITY, POINTS, ProgramSpec
 from enforcer.libbpf import abi
 
 __all__ = ["KILLS_AFTER", "NOTHING", "PREVENTS", "OperationSupport", "Report", "examine"]
@@ -28,6 +28,7 @@ KILLS_AFTER: Final = "kill after"
 NOTHING: Final = "nothing"
 
 _LATE: Final = {"EXEC_ARGV": "decided after the exec, before the program's first instruction"}
+_BY_POINT: Final = "at LSM hooks; at functions only where their result can be replaced"
 _SIZES: Final = loader.Sizes(image=4096, rows=1)
 
 
@@ -141,9 +142,19 @@ def _of_calls(op: str, refusals: dict[str, str]) -> OperationSupport:
     return OperationSupport(op, KILLS_AFTER, ("kprobe.multi",), entries.NO_OVERRIDE)
 
 
+def _at_points(op: str, refusals: dict[str, str]) -> OperationSupport:
+    """What is decided at points that rules name: it depends on the point, hooks are the best of them."""
+    refused = next((refusals[spec.name] for spec in IDENTITY if spec.name in refusals), None)
+    if refused is not None or refusals.keys() >= {spec.name for spec in HOOKS}:
+        return OperationSupport(op, NOTHING, (), refused or next(iter(refusals.values())))
+    return OperationSupport(op, PREVENTS, ("lsm", "kprobe", "tracepoint"), _BY_POINT)
+
+
 def _support(op: str, bit: int, refusals: dict[str, str]) -> OperationSupport:
     if 1 << bit == CALLS:
         return _of_calls(op, refusals)
+    if 1 << bit == POINTS:
+        return _at_points(op, refusals)
     specs = [spec for spec in HOOKS if spec.ops >> bit & 1]
     refused = [spec for spec in specs if spec.name in refusals]
     if refused:

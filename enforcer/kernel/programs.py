@@ -17,6 +17,7 @@ from enforcer.errors import EnforcerBug
 from enforcer.libbpf import abi
 
 __all__ = [
+    "AT_POINT",
     "CALLS",
     "CALL_OVERRIDE",
     "CALL_SIGNAL",
@@ -26,6 +27,7 @@ __all__ = [
     "HOOKS",
     "IDENTITY",
     "LABEL_TASKS",
+    "POINTS",
     "PROGRAMS",
     "ProgramSpec",
     "Role",
@@ -204,6 +206,12 @@ GUARD_CONTROL: Final = "enf_guard_control"
 CALLS: Final = 1 << abi.OPS["SYSCALL"]
 """The operation that is decided at the entry of system calls, by a program of its own."""
 
+POINTS: Final = 1 << abi.OPS["POINT"]
+"""The operation that is decided at the points of the kernel that rules name."""
+
+AT_POINT: Final = "enf_point_"
+"""How the names of the programs at such points begin."""
+
 CALL_OVERRIDE: Final = "enf_syscall_override"
 CALL_SIGNAL: Final = "enf_syscall_signal"
 """The programs at the entry of system calls: that which refuses them, and that which only signals."""
@@ -222,7 +230,7 @@ def needed(ops: int) -> tuple[ProgramSpec, ...]:
 
 def served(specs: Iterable[ProgramSpec]) -> int:
     """Return the mask of the operations that *specs* decide, and what is decided without hooks."""
-    mask = CALLS
+    mask = CALLS | POINTS
     for spec in specs:
         mask |= spec.ops
     return mask

@@ -19,9 +19,9 @@ from typing import Self
 import attrs
 
 from enforcer.errors import EnforcerBug, KernelError
-from enforcer.kernel import entries, guard, loader, programs
+from enforcer.kernel import guard, loader, programs
 from enforcer.kernel.guard import Guard
-from enforcer.kernel.image_map import Call, Image, ImageHead, ImageMap, calls_of, ops_of
+from enforcer.kernel.image_map import Image, ImageHead, ImageMap, ops_of
 from enforcer.kernel.labels import label_tasks
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.lsm import check_lsm
@@ -30,6 +30,7 @@ from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role
 from enforcer.kernel.ringbuf import RingBuffer, ring_use
 from enforcer.kernel.succession import Committed, Succession
+from enforcer.kernel.watched import Watched
 from enforcer.libbpf.handles import BpfObject
 
 __all__ = ["Committed", "Image", "Session"]
@@ -41,7 +42,7 @@ class Session:
 
     _engine: BpfObject
     _specs: tuple[programs.ProgramSpec, ...]
-    _calls: frozenset[Call]
+    _watched: Watched
     _sizes: loader.Sizes
     _images: Succession
     _links: LinkSet
@@ -102,14 +103,9 @@ class Session:
             engine = undo.enter_context(loader.open_object(loader.ENGINE))
             if protect:
                 guard.prepare(engine)
-            watched = calls_of(heads)
-            loader.load(
-                engine,
-                (*specs, *guards),
-                sizes,
-                model=idle.fd,
-                at_calls=entries.program() if watched else None,
-            )
+            watched = Watched.of(heads)
+            watched.configure(engine)
+            loader.load(engine, (*specs, *guards), sizes, model=idle.fd)
             ring = undo.enter_context(
                 contextlib.closing(
                     RingBuffer.open(engine.maps["decisions"].fd, engine.maps["activity"].fd)
@@ -122,8 +118,7 @@ class Session:
             idle.close()
             _label(engine)
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.HOOK)
-            if watched:
-                entries.attach(engine.programs[entries.program()], watched, links)
+            watched.attach(engine, links)
             protection = guard.attach(engine, links, guards) if protect else None
             if pins is not None:
                 maps = ((name, entry.fd) for name, entry in engine.maps.items() if "." not in name)
@@ -134,7 +129,8 @@ class Session:
                 undo.callback(protection.disarm)
             images.expire_within(confirm_within)
             return cls(
-                engine, specs, watched, sizes, images, links, ring, pins, protection, undo.pop_all()
+                *(engine, specs, watched, sizes, images, links),
+                *(ring, pins, protection, undo.pop_all()),
             )
         raise AssertionError("unreachable")
 
@@ -181,7 +177,7 @@ class Session:
             op: tuple(s.name for s in self._specs if s.ops & programs.mask(op))
             for op in programs.names(self._images.head.ops)
         }
-        return found | ({"SYSCALL": (entries.program(),)} if "SYSCALL" in found else {})
+        return self._watched.named(found)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -200,7 +196,7 @@ class Session:
             head.size <= self._sizes.image
             and head.n_rows <= self._sizes.rows
             and not head.ops & ~programs.served(self._specs)
-            and self._calls.issuperset(head.calls)
+            and self._watched.covers(head)
             and not set(loader.present(programs.needed(head.ops))) - set(self._specs)
         )
 

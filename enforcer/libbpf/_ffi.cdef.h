@@ -38,7 +38,11 @@ const char *bpf_program__name(const struct bpf_program *prog);
 const char *bpf_program__section_name(const struct bpf_program *prog);
 int bpf_program__fd(const struct bpf_program *prog);
 int bpf_program__set_autoload(struct bpf_program *prog, bool autoload);
+int bpf_program__set_attach_target(struct bpf_program *prog, int attach_prog_fd,
+				   const char *attach_func_name);
 struct bpf_link *bpf_program__attach(const struct bpf_program *prog);
+struct bpf_link *bpf_program__attach_raw_tracepoint(const struct bpf_program *prog,
+						    const char *tp_name);
 
 const char *bpf_map__name(const struct bpf_map *map);
 int bpf_map__fd(const struct bpf_map *map);
@@ -76,6 +80,8 @@ int enf_global_get(struct bpf_object *obj, const char *name, void *value, size_t
 
 struct bpf_link *enf_attach_functions(const struct bpf_program *prog, const char **names,
 				      const unsigned long long *cookies, unsigned int n);
+struct bpf_link *enf_attach_tracepoint(const struct bpf_program *prog, const char *category,
+				       const char *event, unsigned long long cookie);
 int enf_array_create(const char *name, unsigned int value_size);
 struct enf_map_facts {
 	unsigned int id;

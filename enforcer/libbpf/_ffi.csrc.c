@@ -147,10 +147,19 @@ static int enf_global_get(struct bpf_object *obj, const char *name, void *value,
 static struct bpf_link *enf_attach_functions(const struct bpf_program *prog, const char **names,
 					     const unsigned long long *cookies, unsigned int n)
 {
-	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = names,
-		    .cookies = (const __u64 *)cookies, .cnt = n);
+	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = names, .cookies = (const __u64 *)cookies,
+		    .cnt = n);
 
 	return bpf_program__attach_kprobe_multi_opts(prog, NULL, &opts);
+}
+
+/* Attach a program to a tracepoint, with a cookie. */
+static struct bpf_link *enf_attach_tracepoint(const struct bpf_program *prog, const char *category,
+					      const char *event, unsigned long long cookie)
+{
+	LIBBPF_OPTS(bpf_tracepoint_opts, opts, .bpf_cookie = cookie);
+
+	return bpf_program__attach_tracepoint_opts(prog, category, event, &opts);
 }
 
 static int enf_array_create(const char *name, unsigned int value_size)

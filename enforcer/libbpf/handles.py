@@ -77,6 +77,16 @@ class Program:
         """Say whether loading the object loads this program."""
         check(lib.bpf_program__set_autoload(self._pointer, enabled), f"configure {self.name}")
 
+    def set_target(self, name: str) -> None:
+        """
+        Bind the program to the hook or function *name*; only before the object is loaded.
+
+        Raises:
+            KernelError: if the kernel's BTF has none of this name.
+        """
+        found = lib.bpf_program__set_attach_target(self._pointer, 0, name.encode())
+        check(found, f"bind {self.name} to {name}")
+
     @property
     def fd(self) -> int:
         """The descriptor of the loaded program; negative before."""
@@ -106,6 +116,28 @@ class Program:
             self._pointer, ffi.cast("const char **", names), cookies, len(held)
         )
         return Link(self.name, check_pointer(pointer, f"attach {self.name}"))
+
+    def attach_tracepoint(self, category: str, event: str, cookie: int) -> Link:
+        """
+        Put the program in force at a tracepoint.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        pointer = lib.enf_attach_tracepoint(
+            self._pointer, category.encode(), event.encode(), cookie
+        )
+        return Link(self.name, check_pointer(pointer, f"attach {self.name} to {category}/{event}"))
+
+    def attach_raw(self, event: str) -> Link:
+        """
+        Put the program in force at a raw tracepoint.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        pointer = lib.bpf_program__attach_raw_tracepoint(self._pointer, event.encode())
+        return Link(self.name, check_pointer(pointer, f"attach {self.name} to {event}"))
 
 
 @attrs.define(eq=False)

@@ -19,7 +19,7 @@ from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
 from enforcer.policy.syscall_table import SYSCALLS, ArgKind
 from enforcer.policy.vocabulary import FIELDS, OPERATORS, FieldSpec, Kind
 
-__all__ = ["ARGUMENT_OPERATORS", "MAX_INDEX", "TYPES", "read_arguments"]
+__all__ = ["ARGUMENT_OPERATORS", "MAX_INDEX", "TYPES", "read_arguments", "read_item"]
 
 MAX_INDEX = 15
 ANY = -1
@@ -171,28 +171,40 @@ def _argument(item: Node, context: Context) -> _Argument | None:
     if node is None:
         return None
     before = len(context.problems.errors)
+    word, operators = read_item(node, context)
+    index = _index(node, context)
+    if len(context.problems.errors) > before or index is None:
+        return None
+    if operators is None:
+        context.add("an item of args compares with nothing: give it an operator", node.span)
+        return None
+    return _Argument(index, operators, word)
+
+
+def read_item(
+    node: Map, context: Context, also: tuple[str, ...] = ()
+) -> tuple[Scalar | None, Entry | None]:
+    """
+    Bring the item *node* of args to its type and ``{operator: values}``, each None if not given.
+
+    *also* are keys that the caller reads.
+    """
     kind = node.get("type")
     operators: dict[str, Entry] = {}
     for part in node:
-        if part.key in _LONG_FORM:
+        if part.key in _LONG_FORM or part.key in also:
             continue
         if part.key == "match":
             kind = _nested(part, operators, context) or kind
         elif part.key in _OWN:
             operators[part.key] = part
         else:
-            context.unknown(part, "key of args", (*_LONG_FORM, "match", *_OWN), {})
+            context.unknown(part, "key of args", (*_LONG_FORM, *also, "match", *_OWN), {})
     _long_form(node, operators, context)
-    index = _index(node, context)
     if kind is not None and not isinstance(kind.value, Scalar):
         context.add(f"type is a word, not {describe(kind.value)}", kind.value.span)
-    if len(context.problems.errors) > before or index is None:
-        return None
-    if not operators:
-        context.add("an item of args compares with nothing: give it an operator", node.span)
-        return None
     word = kind.value if kind and isinstance(kind.value, Scalar) else None
-    return _Argument(index, Entry("args", Map(operators, node.span), node.span), word)
+    return word, Entry("args", Map(operators, node.span), node.span) if operators else None
 
 
 def _index(node: Map, context: Context) -> int | None:

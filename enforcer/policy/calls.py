@@ -6,6 +6,9 @@ System calls that no LSM hook means: which ones a rule names, and their argument
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+
+import attrs
 
 from enforcer.errors import PolicyError
 from enforcer.policy.context import Context
@@ -21,9 +24,11 @@ __all__ = [
     "NUMBER_OPERATORS",
     "PASSED",
     "WIDTHS",
+    "Number",
     "named",
     "numbers_of",
     "read_names",
+    "read_numbers",
 ]
 
 CALL = OpSpec("call", (Op.SYSCALL,), frozenset(("args",)), "A system call is entered.")
@@ -33,6 +38,16 @@ NUMBER_OPERATORS = ("equal", "notEqual", "in", "notIn", "range", "mask")
 
 NAMED = FieldSpec("call", Kind.NUMBER, "Number of the system call.", Dim.CODE)
 PASSED = FieldSpec("argument", Kind.NUMBER, "An argument as it is passed.", Dim.N0)
+
+
+@attrs.frozen
+class Number:
+    """How a number that is compared lies in the kernel; *names* are words for some, in lower case."""
+
+    bits: int
+    signed: bool
+    names: Mapping[str, int] = attrs.field(factory=dict, eq=False)
+
 
 WIDTHS = {ArgKind.S32: 32, ArgKind.U32: 32, ArgKind.U16: 16, ArgKind.LONG: 64}
 """How many bits the call looks at."""
@@ -97,13 +112,19 @@ def named(calls: tuple[Syscall, ...], span: Span) -> Condition:
 
 def numbers_of(entry: Entry, index: int, kind: ArgKind, context: Context) -> tuple[Condition, ...]:
     """Read ``{operator: values}`` of argument *index*, compared as a number of *kind*."""
+    number = Number(WIDTHS[kind], kind in _SIGNED)
+    found = read_numbers(entry, f"argument {index}", number, context)
+    return tuple(attrs.evolve(condition, index=index) for condition in found)
+
+
+def read_numbers(entry: Entry, what: str, kind: Number, context: Context) -> tuple[Condition, ...]:
+    """Read ``{operator: values}`` of *what*, compared as a number of *kind*."""
     assert isinstance(entry.value, Map)  # noqa: S101 - the caller made it
     found: tuple[Condition, ...] = ()
     for part in entry.value:
         if part.key not in NUMBER_OPERATORS:
             context.add(
-                f"argument {index} is a number: it is compared by {', '.join(NUMBER_OPERATORS)}, not "
-                f"by {part.key}",
+                f"{what} is a number: it is compared by {', '.join(NUMBER_OPERATORS)}, not by {part.key}",
                 part.span,
             )
             continue
@@ -113,11 +134,11 @@ def numbers_of(entry: Entry, index: int, kind: ArgKind, context: Context) -> tup
                 values += _value(item, part.key, kind)
         if values:
             negate = part.key in _NEGATIVE
-            found += (Condition(PASSED, tuple(values), negate, index, part.span),)
+            found += (Condition(PASSED, tuple(values), negate, span=part.span),)
     return found
 
 
-def _value(item: Node, operator: str, kind: ArgKind) -> list[Value]:
+def _value(item: Node, operator: str, kind: Number) -> list[Value]:
     text = item.text if isinstance(item, Scalar) and not isinstance(item.value, bool) else ""
     if operator == "mask":
         bits, _, wanted = text.partition("=")
@@ -148,26 +169,27 @@ def _between(low: int, high: int, item: Node) -> tuple[Interval, ...]:
     return (Interval(low % _WIDE, high % _WIDE),)
 
 
-def _number(text: str, kind: ArgKind, item: Node) -> int:
-    value = _plain(text, item)
-    bits = WIDTHS[kind]
-    least = -(1 << bits - 1) if kind in _SIGNED else 0
+def _number(text: str, kind: Number, item: Node) -> int:
+    value = kind.names.get(text.lower())
+    value = _plain(text, item) if value is None else value
+    bits = kind.bits
+    least = -(1 << bits - 1) if kind.signed else 0
     most = (1 << bits) - 1
     if not least <= value <= most:
         raise PolicyError(
-            f"{shorten(text)} is no number of {bits} bits, which is what the call looks at",
+            f"{shorten(text)} is no number of {bits} bits, which is what is looked at",
             item.span,
         )
-    if kind in _SIGNED and value > most >> 1 and (kind is ArgKind.S32 or text.startswith("0x")):
+    if kind.signed and value > most >> 1 and (bits < 64 or text.startswith("0x")):
         return value - (1 << bits)  # 0xffffffff is how people write -1
     return value
 
 
-def _pattern(text: str, kind: ArgKind, item: Node) -> int:
+def _pattern(text: str, kind: Number, item: Node) -> int:
     """Read bits: as written, not widened by a sign."""
     value = _plain(text, item)
-    if not 0 <= value < 1 << WIDTHS[kind]:
-        raise PolicyError(f"{shorten(text)} has bits that the call does not look at", item.span)
+    if not 0 <= value < 1 << kind.bits:
+        raise PolicyError(f"{shorten(text)} has bits that are not looked at", item.span)
     return value
 
 

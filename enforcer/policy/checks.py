@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from enforcer.policy.coverage import kernel_operations
 from enforcer.policy.globs import literal_directory
 from enforcer.policy.issues import Host, Issue, check, info, warning
-from enforcer.policy.model import Condition, Interval, Policy, Rule, Text, TextKind, Verb
+from enforcer.policy.model import Condition, Interval, Policy, Rule, Subject, Text, TextKind, Verb
+from enforcer.policy.points import OperandType, Point, PointKind
+from enforcer.policy.signatures import local_types
 from enforcer.policy.vocabulary import Dim, Kind, Op
+from enforcer.policy.ways import PointError
 
 __all__ = ["HOOKS"]
 
@@ -81,6 +84,50 @@ def lifted_syscall(policy: Policy, host: Host) -> Iterator[Issue]:
             f"syscall {rule.syscall} is decided as {word}, at {', '.join(hooks)}, on the kernel's own "
             "copy of the arguments; other system calls that do the same are covered too",
         )
+
+
+_MECHANISMS = {
+    PointKind.LSM: "at the LSM hook {}, before the effect",
+    PointKind.KPROBE: "where the function {} is entered",
+    PointKind.KRETPROBE: "where the function {} ends, after the effect",
+    PointKind.TRACEPOINT: "at the tracepoint {}, which refuses nothing",
+    PointKind.RAW: "at the raw tracepoint {}, which refuses nothing",
+}
+
+
+@check
+def point_of_rule(policy: Policy, host: Host) -> Iterator[Issue]:
+    """Say where a rule on a point of the kernel is decided, and what cannot be told here."""
+    del host
+    for rule in policy.rules:
+        if rule.point is None:
+            continue
+        said = (
+            f"rule {rule.name!r} is decided {_MECHANISMS[rule.point.kind].format(rule.point.name)}"
+        )
+        operands = [c.operand for c in rule.conditions if c.operand is not None]
+        if any(o.type in {OperandType.TEXT, OperandType.BYTES} for o in operands):
+            said += (
+                "; a string whose address is the caller's can be changed by another thread between the "
+                "decision and its use"
+            )
+        if not _is_known(rule.point):
+            said += "; whether this kernel has it could not be checked here"
+        yield info(rule.span, said)
+        is_for_all = rule.subject == Subject() and not policy.selector
+        if rule.action.verb >= Verb.DENY and not operands and is_for_all:
+            yield warning(
+                rule.span,
+                f"rule {rule.name!r} refuses whatever passes {rule.point}, to every process of the host, "
+                "also to the service manager, login and enforcer itself",
+            )
+
+
+def _is_known(point: Point) -> bool:
+    try:
+        return local_types().signature(point) is not None
+    except PointError:
+        return False
 
 
 def _at_entry(rule: Rule) -> str:

@@ -14,6 +14,8 @@ from enforcer.policy.model import Span
 from enforcer.policy.names import Resolver, SystemResolver
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
 from enforcer.policy.problems import Problems, suggest
+from enforcer.policy.signatures import local_types
+from enforcer.policy.ways import Types
 
 __all__ = ["Context"]
 
@@ -30,6 +32,12 @@ class Context:
     problems: Problems = attrs.field(factory=Problems)
     resolver: Resolver = attrs.field(factory=SystemResolver)
     allow_lists: dict[str, Span] = attrs.field(factory=dict)
+    known_types: Types | None = None
+
+    @property
+    def types(self) -> Types:
+        """What is known of the kernel's functions; this machine's, unless others are given."""
+        return self.known_types if self.known_types is not None else local_types()
 
     def add(self, message: str, span: Span) -> None:
         """Record an error."""

@@ -28,7 +28,11 @@ _NEGATIVE = ("not_process", "not_parent", "not_ancestors")
 
 def kernel_operations(rule: Rule) -> frozenset[Op]:
     """Return the operations that *rule* is decided at."""
-    if not rule.calls and any(c.field.dim is Dim.ARG_ANY for c in rule.conditions):
+    if (
+        not rule.calls
+        and not rule.point
+        and any(c.field.dim is Dim.ARG_ANY for c in rule.conditions)
+    ):
         return frozenset({Op.EXEC_ARGV})
     if any(f.field.name == "fileCapabilities" for f in rule.flags):
         return frozenset({Op.EXEC_CREDS})
@@ -53,6 +57,8 @@ def _conditions(wide: tuple[Condition, ...], narrow: tuple[Condition, ...]) -> b
 
 def _implied(wide: Condition, narrow: Condition) -> bool:
     if (wide.field, wide.index, wide.negate) != (narrow.field, narrow.index, narrow.negate):
+        return False
+    if wide.operand != narrow.operand:
         return False
     is_path = wide.field.kind in (Kind.PATH, Kind.CGROUP, Kind.UNIT)
     if wide.negate:  # outside a larger set is inside the complement of a smaller one

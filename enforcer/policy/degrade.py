@@ -6,6 +6,7 @@ Rules that a kernel cannot enforce before the effect: refused, unless somebody a
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 
 import attrs
 
@@ -15,44 +16,46 @@ from enforcer.policy.model import Policy, PolicySet, Rule, Verb
 __all__ = ["degrade"]
 
 
-def degrade(policies: PolicySet, why: str) -> PolicySet:
+def degrade(policies: PolicySet, why: Callable[[Rule], str | None]) -> PolicySet:
     """
-    Return *policies* for a kernel that cannot refuse system calls at their entry.
+    Return *policies* for a kernel that cannot refuse everything that they would have refused.
 
-    Rules that refuse such calls kill after the fact instead, where that is allowed: by the policy, or
-    by the operator for all.
+    Rules that come too late kill after the fact instead, where that is allowed: by the policy, or by
+    the operator for all.
 
     Args:
         policies: as they were read.
-        why: what this kernel lacks, the beginning of a sentence.
+        why: what this kernel lacks for a rule, the beginning of a sentence; None: nothing.
 
     Raises:
         PolicyErrors: every rule for which it is not allowed, with its place.
     """
+    late = {
+        id(rule): reason
+        for policy in policies.policies
+        for rule in policy.rules
+        if rule.action.verb >= Verb.DENY and (reason := why(rule)) is not None
+    }
     refused = [
         PolicyError(
-            f"{why}, so rule {rule.name!r} could only kill after the call has taken effect: match what "
-            "the call does instead, or allow that with allowDegraded: true",
+            f"{late[id(rule)]}, so rule {rule.name!r} could only kill after the call has taken effect: "
+            "match what the call does instead, or allow that with allowDegraded: true",
             rule.span,
         )
         for policy in policies.policies
         for rule in policy.rules
-        if _is_late(rule) and not policy.allow_degraded
+        if id(rule) in late and not policy.allow_degraded
     ]
     if refused:
         raise PolicyErrors(refused)
-    return PolicySet(tuple(map(_killing, policies.policies)))
+    return PolicySet(tuple(_killing(policy, late) for policy in policies.policies))
 
 
-def _killing(policy: Policy) -> Policy:
+def _killing(policy: Policy, late: dict[int, str]) -> Policy:
     rules = tuple(
         attrs.evolve(rule, action=attrs.evolve(rule.action, verb=Verb.KILL, signal=signal.SIGKILL))
-        if _is_late(rule) and rule.action.verb is Verb.DENY
+        if id(rule) in late and rule.action.verb is Verb.DENY
         else rule
         for rule in policy.rules
     )
     return attrs.evolve(policy, rules=rules)
-
-
-def _is_late(rule: Rule) -> bool:
-    return bool(rule.calls) and rule.action.verb >= Verb.DENY

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-The event of a rule: one by meaning (``exec``, ``file``, …), or a ``syscall``, lifted to one if it can be.
+The event of a rule: one by meaning (``exec``, ``file``, …), a ``syscall``, lifted to one if it can be, or
+a point of the kernel.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from enforcer.policy.calls import CALL, read_names
 from enforcer.policy.context import Context
 from enforcer.policy.model import Span
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
+from enforcer.policy.pointnames import POINT, POINT_KEYS, read_points
+from enforcer.policy.points import Point
 from enforcer.policy.problems import suggest
 from enforcer.policy.syscall_table import SYSCALLS, Syscall
 from enforcer.policy.unsupported import EVENT_WORDS, OPERATION_WORDS
@@ -26,7 +29,7 @@ from enforcer.policy.vocabulary import (
 
 __all__ = ["EVENT_KEYS", "Event", "read_events"]
 
-EVENT_KEYS = (*EVENTS, "syscall")
+EVENT_KEYS = (*EVENTS, "syscall", *POINT_KEYS)
 
 
 @attrs.frozen
@@ -35,7 +38,8 @@ class Event:
     What a rule is about.
 
     *syscall* is set if the rule names one system call, *lift* if an LSM hook means it; *calls* are
-    those that none means. *strict* is set if it was written here.
+    those that none means. *point* is set for an event by mechanism. *strict* is set if it was written
+    here.
     """
 
     name: str
@@ -45,8 +49,11 @@ class Event:
     syscall: str | None = None
     lift: LiftSpec | None = None
     calls: tuple[Syscall, ...] = ()
+    point: Point | None = None
 
     def __str__(self) -> str:
+        if self.point is not None:
+            return str(self.point)
         if self.syscall:
             return f"syscall {self.syscall}"
         if self.calls:
@@ -76,6 +83,11 @@ def read_events(rule: Map, what: str, context: Context) -> tuple[Event, ...]:
 def _events(entry: Entry, context: Context) -> tuple[Event, ...]:
     if entry.key == "syscall":
         return tuple(_calls(entry, context))
+    if entry.key in POINT_KEYS:
+        return tuple(
+            Event(entry.key, (POINT,), entry.span, point=point)
+            for point in read_points(entry, context)
+        )
     spec = EVENTS[entry.key]
     read = _exec if entry.key == "exec" else _operations
     event = read(spec, entry, context)

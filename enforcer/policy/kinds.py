@@ -82,6 +82,7 @@ class Op(enum.IntEnum):
     PERF = 51
     IO_URING = 52
     SYSCALL = 53
+    POINT = 54
 
 
 class Dim(enum.IntEnum):

@@ -15,6 +15,7 @@ from enforcer.policy.events import Event
 from enforcer.policy.marks import MAX_ASKED, WITHIN_KEYS, read_within
 from enforcer.policy.model import Condition, Flag, Interval, Process, Subject, Within
 from enforcer.policy.nodes import Entry, Map, Node
+from enforcer.policy.pointargs import at_point, read_point_arguments, read_returns
 from enforcer.policy.unsupported import MATCH_WORDS
 from enforcer.policy.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec, Kind
 
@@ -30,6 +31,7 @@ SUBJECT_PARTS = {
 }
 """Words of the language to attributes of the model's Subject."""
 
+_AT_POINTS = ("args", "returns")
 _INET = ("address", "port")
 _UNIX = ("path", "abstract")
 _FAMILY_OF = {"path": {1}, "abstract": {1}, "address": {2, 10}, "port": {2, 10}}
@@ -59,6 +61,9 @@ def read_match(node: Node | None, event: Event, context: Context) -> Match:
             parts[SUBJECT_PARTS[entry.key]] = read_process(entry, context)
         elif entry.key in WITHIN_KEYS:
             asked += read_within(entry, context)
+        elif event.point is not None and entry.key in _AT_POINTS:
+            read = read_returns if entry.key == "returns" else read_point_arguments
+            conditions += read(entry, event.point, context)
         elif entry.key == "args" and (event.lift is not None or event.calls):
             conditions += read_arguments(entry, event, context)
         elif entry.key in FIELDS:
@@ -75,6 +80,8 @@ def read_match(node: Node | None, event: Event, context: Context) -> Match:
             _unknown(entry, event, context)
     if event.calls:
         conditions += (named(event.calls, event.span),)
+    if event.point is not None:
+        conditions += (at_point(event.point, event.span),)
     if len(asked) > MAX_ASKED:
         context.add(f"{len(asked)} marks are asked about, the limit is {MAX_ASKED}", entries.span)
     match = Match(conditions, flags, Subject(**parts), asked)
@@ -103,6 +110,8 @@ def _unknown(entry: Entry, event: Event, context: Context) -> None:
         return
     here = {f for o in event.operations for f in o.fields}
     known = (*(f for f in FIELDS if f in here), *SUBJECT_PARTS, *WITHIN_KEYS)
+    if event.point is not None:
+        known = (*_AT_POINTS, *SUBJECT_PARTS, *WITHIN_KEYS)
     context.unknown(entry, f"field of {event}", known, MATCH_WORDS)
 
 

@@ -12,6 +12,7 @@ import enum
 
 import attrs
 
+from enforcer.policy.points import Operand, Point
 from enforcer.policy.syscall_table import Syscall
 from enforcer.policy.vocabulary import FieldSpec, OpSpec
 
@@ -143,7 +144,8 @@ class Condition:
     """
     One field compared with values: holds if any value does; *negate* turns that round.
 
-    *index* is the argument number for ``args`` (None: any argument).
+    *index* is the argument number for ``args`` (None: any argument). At a point of the kernel *operand*
+    says what is compared, and *index* is its place there, once all policies are known.
     A condition on something that the operation does not have never holds, negated or not.
     """
 
@@ -152,6 +154,7 @@ class Condition:
     negate: bool = False
     index: int | None = None
     span: Span | None = attrs.field(default=None, eq=False)
+    operand: Operand | None = None
 
 
 @attrs.frozen
@@ -257,7 +260,7 @@ class Rule:
 
     Attributes:
         name: given by the author, or ``rule-N`` (N from 1).
-        event: key in ``vocabulary.EVENTS``, or ``syscall``.
+        event: key in ``vocabulary.EVENTS``, ``syscall``, or the mechanism of a point.
         operations: words under that event.
         conditions, flags: about the object; all must hold.
         guard: deny and kill rules on paths also keep those names in place.
@@ -268,6 +271,7 @@ class Rule:
         only_marks: a match does nothing else, and the rules below are asked.
         within: marks that must have been set, or not, lately; all must hold.
         limit: of its records.
+        point: of the kernel where it is decided, for an event by mechanism.
     """
 
     name: str
@@ -283,6 +287,7 @@ class Rule:
     strict: bool = False
     syscall: str | None = None
     calls: tuple[Syscall, ...] = ()
+    point: Point | None = None
     severity: str = "medium"
     tags: tuple[str, ...] = ()
     mark: Mark | None = None

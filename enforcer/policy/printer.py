@@ -37,6 +37,8 @@ from enforcer.policy.model import (
 )
 from enforcer.policy.names import TableResolver
 from enforcer.policy.nodes import Scalar
+from enforcer.policy.points import RETURNS
+from enforcer.policy.pointspelling import spell_operand, spell_point
 from enforcer.policy.rules import ON_ERROR, read_rule
 from enforcer.policy.spelling import spell_argument, spell_fields, spell_passed, spell_process
 from enforcer.policy.vocabulary import LIFTED_SYSCALLS, Kind
@@ -134,7 +136,10 @@ def _calls(rule: Rule) -> list[str]:
 
 def _rule(rule: Rule, name: str, calls: list[str], match: dict[str, Any]) -> _Block:
     written = _Block(name=name)
-    if calls:
+    if rule.point is not None:
+        key, named = spell_point(rule.point)
+        written[key] = named
+    elif calls:
         written["syscall"] = calls[0] if len(calls) == 1 else calls
     elif rule.event == "exec":
         written["exec"] = {}
@@ -175,8 +180,19 @@ def _match(rule: Rule, *, all_args: bool = False) -> dict[str, Any]:
     """Return what stands under match; *all_args*: as arguments of the call, not as fields."""
     fields: list[Condition] = []
     arguments: list[dict[str, Any]] = []
+    match_returned: dict[str, Any] = {}
     for condition in rule.conditions:
-        if condition.field is PASSED and condition.index is not None:
+        if condition.operand is not None:
+            item = spell_operand(condition, condition.operand)
+            if condition.operand.index == RETURNS:
+                if match_returned.keys() & item.keys() - {"type", "resolve"}:
+                    raise EnforcerBug(
+                        f"the language has no words for {condition} beside the others"
+                    )
+                match_returned |= item
+            else:
+                arguments.append(item)
+        elif condition.field is PASSED and condition.index is not None:
             kind = rule.calls[0].kinds[condition.index]
             arguments.append(spell_passed(condition, kind))
         elif condition.field.kind is Kind.ARGS:
@@ -187,6 +203,8 @@ def _match(rule: Rule, *, all_args: bool = False) -> dict[str, Any]:
     arguments += [spell_argument(c, _index(rule, c)) for c in (fields if all_args else rest)]
     if arguments:
         match["args"] = arguments
+    if match_returned:
+        match["returns"] = match_returned
     for word, part in SUBJECT_PARTS.items():
         if process := getattr(rule.subject, part):
             match[word] = spell_process(process)

@@ -129,6 +129,7 @@ def _rule(
         strict=_strict(rule, event, context),
         syscall=event.syscall,
         calls=event.calls,
+        point=event.point,
         severity=severity or "medium",
         tags=tags,
         mark=mark,

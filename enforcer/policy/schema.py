@@ -10,28 +10,22 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 from enforcer.policy.actions import ACTIONS_KEYS
 from enforcer.policy.arguments import ARGUMENT_OPERATORS, MAX_INDEX, TYPES
 from enforcer.policy.build import API_VERSIONS, MODES
 from enforcer.policy.calls import NUMBER_OPERATORS
 from enforcer.policy.conditions import ABOVE, LISTS, SINGLE
-from enforcer.policy.marks import (
-    BY,
-    DURATION,
-    MAX_ASKED,
-    MAX_RECORDS,
-    NAME,
-    RATE,
-    SCOPES,
-    WITHIN_KEYS,
-)
+from enforcer.policy.marks import WITHIN_KEYS
+from enforcer.policy.markschema import limit_schema, mark_schema, within_schema
 from enforcer.policy.matching import SUBJECT_PARTS
 from enforcer.policy.message import MAX_LENGTH
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES, ERRNOS, SIGNALS
+from enforcer.policy.pointargs import SOCKET_KEYS
+from enforcer.policy.pointschema import POINT_EVENTS, POINT_ITEM
 from enforcer.policy.rules import IN_DOUBT, MAX_TAGS, ON_ERROR, SEVERITIES
+from enforcer.policy.schemaparts import Schema, list_of, object_of
 from enforcer.policy.selectors import EXPRESSION_OPERATORS
 from enforcer.policy.syscall_table import CLASSES, SYSCALLS
 from enforcer.policy.vocabulary import (
@@ -47,7 +41,6 @@ from enforcer.policy.workloads import LABELS, WORKLOAD_FIELDS
 
 __all__ = ["schema"]
 
-Schema = dict[str, Any]
 
 _SCALAR: Schema = {"type": ["string", "integer"]}
 _NOTHING: Schema = {
@@ -61,7 +54,7 @@ def schema() -> Schema:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "enforcer policy",
         "oneOf": [
-            _object(
+            object_of(
                 {
                     "apiVersion": {"const": version},
                     "kind": {"const": kind},
@@ -80,7 +73,7 @@ def schema() -> Schema:
             "process": _process(within=True),
             "relative": _process(within=False),
             **_workloads(),
-            "arguments": _arguments(),
+            "arguments": {"anyOf": [_arguments(), list_of(_point_item())]},
             "action": _action(),
             "errno": {"anyOf": [{"enum": list(ERRNOS)}, {"type": "integer"}]},
             "signal": _signal(),
@@ -95,12 +88,12 @@ def schema() -> Schema:
 def _process(*, within: bool) -> Schema:
     """Return the schema of a process; *within*: it may be asked for its container and pod."""
     groups = {group: {"$ref": f"#/$defs/{group}"} for group in WORKLOAD_FIELDS if within}
-    return _object({**{f.name: _field(f) for f in PROCESS_FIELDS.values()}, **groups}, minimum=1)
+    return object_of({**{f.name: _field(f) for f in PROCESS_FIELDS.values()}, **groups}, minimum=1)
 
 
 def _workloads() -> Schema:
     label = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
-    expression = _object(
+    expression = object_of(
         {
             "key": {"type": "string"},
             "operator": {"enum": list(EXPRESSION_OPERATORS)},
@@ -108,11 +101,11 @@ def _workloads() -> Schema:
         },
         required=("key", "operator"),
     )
-    keys: Schema = {"matchLabels": label, "matchExpressions": _list(expression)}
-    labels: Schema = {"anyOf": [_object(keys, minimum=1), {**label, "minProperties": 1}]}
+    keys: Schema = {"matchLabels": label, "matchExpressions": list_of(expression)}
+    labels: Schema = {"anyOf": [object_of(keys, minimum=1), {**label, "minProperties": 1}]}
     out: Schema = {}
     for group, fields in WORKLOAD_FIELDS.items():
-        out[group] = _object(
+        out[group] = object_of(
             {
                 f.name.partition(".")[2]: {"description": f.doc, **labels}
                 if f == LABELS
@@ -124,25 +117,12 @@ def _workloads() -> Schema:
     return out
 
 
-def _object(properties: Schema, *, required: tuple[str, ...] = (), minimum: int = 0) -> Schema:
-    out: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    if required:
-        out["required"] = list(required)
-    if minimum:
-        out["minProperties"] = minimum
-    return out
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items, "minItems": 1}
-
-
 def _one_or_list(items: Schema) -> Schema:
-    return {"anyOf": [items, _list(items)]}
+    return {"anyOf": [items, list_of(items)]}
 
 
 def _metadata() -> Schema:
-    return _object(
+    return object_of(
         {
             "name": {
                 "type": ["string", "integer"],
@@ -157,24 +137,25 @@ def _metadata() -> Schema:
 
 def _spec() -> Schema:
     ref = {"$ref": "#/$defs/action"}
-    listed = _list(
-        _object(
+    listed = list_of(
+        object_of(
             {
                 **dict.fromkeys(EVENTS, _NOTHING),
                 "syscall": {"$ref": "#/$defs/syscall"},
+                **dict.fromkeys(POINT_EVENTS, _NOTHING),
                 "action": ref,
             },
             required=("action",),
         )
     )
-    defaults = _object(dict.fromkeys(EVENTS, ref), minimum=1)
-    return _object(
+    defaults = object_of(dict.fromkeys(EVENTS, ref), minimum=1)
+    return object_of(
         {
             "mode": {"enum": list(MODES)},
             "message": {"$ref": "#/$defs/message"},
             "selector": {"$ref": "#/$defs/process"},
             "default": {"anyOf": [ref, defaults]},
-            "rules": _list({"$ref": "#/$defs/rule"}),
+            "rules": list_of({"$ref": "#/$defs/rule"}),
             **dict.fromkeys(ACTIONS_KEYS, listed),
             "allowDegraded": {"type": "boolean"},
         }
@@ -186,8 +167,9 @@ def _rule() -> Schema:
         "exec": _NOTHING,
         **{name: {"$ref": f"#/$defs/{name}Event"} for name in EVENTS if name != "exec"},
         "syscall": {"$ref": "#/$defs/syscall"},
+        **POINT_EVENTS,
     }
-    rule = _object(
+    rule = object_of(
         {
             "name": {"type": "string"},
             **events,
@@ -199,39 +181,12 @@ def _rule() -> Schema:
             "onError": {"enum": [*ON_ERROR, IN_DOUBT]},
             "guard": {"type": "boolean"},
             "strict": {"type": "boolean"},
-            "mark": _mark(),
-            "rateLimit": _limit(),
+            "mark": mark_schema(),
+            "rateLimit": limit_schema(),
         }
     )
     rule["oneOf"] = [{"required": [event]} for event in events]
     return rule
-
-
-def _mark() -> Schema:
-    name: Schema = {"type": "string", "pattern": f"^{NAME}$"}
-    whole = _object({"name": name, "of": {"enum": list(SCOPES)}}, required=("name",))
-    return {"anyOf": [name, whole]}
-
-
-def _within() -> Schema:
-    mark: Schema = {"type": "string", "description": "NAME, or POLICY/NAME"}
-    asked = _object(
-        {"mark": mark, "last": {"type": "string", "pattern": f"^{DURATION}$"}},
-        required=("mark", "last"),
-    )
-    return {"anyOf": [asked, {**_list(asked), "maxItems": MAX_ASKED}]}
-
-
-def _limit() -> Schema:
-    whole = _object(
-        {
-            "records": {"type": "integer", "minimum": 1, "maximum": MAX_RECORDS},
-            "per": {"type": "string", "pattern": f"^{DURATION}$"},
-            "by": {"enum": list(BY)},
-        },
-        required=("records", "per"),
-    )
-    return {"anyOf": [{"type": "string", "pattern": f"^{RATE}$"}, whole]}
 
 
 def _event(event: EventSpec) -> Schema:
@@ -244,7 +199,7 @@ def _event(event: EventSpec) -> Schema:
         properties["strict"] = {"type": "boolean"}
     return {
         "description": event.doc,
-        "anyOf": [*operations["anyOf"], _object(properties, required=("operations",))],
+        "anyOf": [*operations["anyOf"], object_of(properties, required=("operations",))],
     }
 
 
@@ -254,25 +209,26 @@ def _syscall() -> Schema:
     return {
         "anyOf": [
             name,
-            _list(name),
-            _object({"name": name}, required=("name",)),
-            _object({"list": _list(name)}, required=("list",)),
-            _object({"class": words}, required=("class",)),
+            list_of(name),
+            object_of({"name": name}, required=("name",)),
+            object_of({"list": list_of(name)}, required=("list",)),
+            object_of({"class": words}, required=("class",)),
         ]
     }
 
 
 def _match() -> Schema:
     fields = {f.name: _field(f) for f in FIELDS.values() if f.kind is not Kind.ARGS}
-    return _object(
+    return object_of(
         {
             **fields,
             "args": {"$ref": "#/$defs/arguments"},
+            "returns": _point_item(is_return=True),
             **{
                 key: {"$ref": f"#/$defs/{'relative' if key in ABOVE else 'process'}"}
                 for key in SUBJECT_PARTS
             },
-            **{key: _within() for key in WITHIN_KEYS},
+            **{key: within_schema() for key in WITHIN_KEYS},
         }
     )
 
@@ -296,13 +252,13 @@ def _field(field: FieldSpec) -> Schema:
 def _values(field: FieldSpec) -> Schema:
     value = _value(field)
     operators = {o: _operand(o, value) for o in OPERATORS[field.kind]}
-    return {"anyOf": [value, _list(value), _object(operators, minimum=1)]}
+    return {"anyOf": [value, list_of(value), object_of(operators, minimum=1)]}
 
 
 def _operand(operator: str, value: Schema) -> Schema:
     if operator in SINGLE:
         return value
-    return _list(value) if operator in LISTS else _one_or_list(value)
+    return list_of(value) if operator in LISTS else _one_or_list(value)
 
 
 def _value(field: FieldSpec) -> Schema:
@@ -321,8 +277,8 @@ def _arguments() -> Schema:
     kinds = {o for kind in TYPES for o in OPERATORS[kind]} | {*NUMBER_OPERATORS}
     operators = {o: _operand(o, _SCALAR) for o in sorted(kinds)}
     types = {"type": "string", "examples": sorted({t for names in TYPES.values() for t in names})}
-    return _list(
-        _object(
+    return list_of(
+        object_of(
             {
                 "index": {
                     "anyOf": [
@@ -331,13 +287,32 @@ def _arguments() -> Schema:
                     ]
                 },
                 "type": types,
-                "match": _object({"type": types, "literal": value, **operators}, minimum=1),
+                "match": object_of({"type": types, "literal": value, **operators}, minimum=1),
                 "operator": {"enum": list(ARGUMENT_OPERATORS)},
                 "values": value,
                 **operators,
             },
             required=("index",),
         )
+    )
+
+
+def _point_item(*, is_return: bool = False) -> Schema:
+    value = _one_or_list(_SCALAR)
+    kinds = {o for kind in TYPES for o in OPERATORS[kind]} | {*NUMBER_OPERATORS}
+    keys = {key: form for key, form in POINT_ITEM.items() if key != "index" or not is_return}
+    sockets = {key: FIELDS["type" if key == "socketType" else key] for key in SOCKET_KEYS}
+    return object_of(
+        {
+            **keys,
+            "match": object_of({"type": keys["type"], "literal": value}, minimum=1),
+            "operator": {"enum": list(ARGUMENT_OPERATORS)},
+            "values": value,
+            **{o: _operand(o, _SCALAR) for o in sorted(kinds)},
+            **{key: _field(field) for key, field in sockets.items()},
+        },
+        required=() if is_return else ("index",),
+        minimum=1,
     )
 
 
@@ -358,8 +333,8 @@ def _action() -> Schema:
         "anyOf": [
             {"type": "string", "pattern": f"^({'|'.join(_any_case(v.name) for v in Verb)})$"},
             *(
-                _object(
-                    {verb.name.lower(): {"anyOf": [{"type": "null"}, _object(options[verb])]}},
+                object_of(
+                    {verb.name.lower(): {"anyOf": [{"type": "null"}, object_of(options[verb])]}},
                     minimum=1,
                 )
                 for verb in Verb

@@ -32,7 +32,14 @@ from enforcer.policy.syscall_table import ArgKind
 from enforcer.policy.vocabulary import FieldSpec, Kind
 from enforcer.policy.workloads import LABELS
 
-__all__ = ["spell_argument", "spell_fields", "spell_passed", "spell_process"]
+__all__ = [
+    "spell_argument",
+    "spell_fields",
+    "spell_numbers",
+    "spell_passed",
+    "spell_process",
+    "spell_values",
+]
 
 T = TypeVar("T")
 _Operation = tuple[str, Any]
@@ -111,11 +118,22 @@ def spell_argument(condition: Condition, index: int | None) -> dict[str, Any]:
     return {"index": "any" if index is None else index, operator: operand}
 
 
+def spell_values(condition: Condition) -> dict[str, Any]:
+    """Return ``{operator: values}`` of a condition on text."""
+    operator, operand = _operations(condition)[0]
+    return {operator: operand}
+
+
 def spell_passed(condition: Condition, kind: ArgKind) -> dict[str, Any]:
     """Return an item of ``args`` about what a system call is passed: a number of *kind*."""
+    return {"index": condition.index} | spell_numbers(condition, signed=kind is ArgKind.S32)
+
+
+def spell_numbers(condition: Condition, *, signed: bool) -> dict[str, Any]:
+    """Return ``{operator: values}`` of a condition on a number as it lies in the kernel."""
 
     def number(value: int) -> int:
-        return value - (1 << 64) if kind is ArgKind.S32 and value >> 63 else value
+        return value - (1 << 64) if signed and value >> 63 else value
 
     def between(value: Interval) -> str:
         return f"{number(value.low)}-{number(value.high)}"
@@ -125,15 +143,15 @@ def spell_passed(condition: Condition, kind: ArgKind) -> dict[str, Any]:
             str(m.mask) if m.value is None else f"{m.mask}={m.value}"
             for m in _all(condition.values, Mask)
         ]
-        return {"index": condition.index, "mask": _one_or_list(masks)}
+        return {"mask": _one_or_list(masks)}
     intervals = _all(condition.values, Interval)
     if all(i.low == i.high for i in intervals):
         operator, operand = _listed([number(i.low) for i in intervals], condition)[0]
-        return {"index": condition.index, operator: operand}
+        return {operator: operand}
     if condition.negate or any(i.low == i.high for i in intervals):
         spelled = [number(i.low) if i.low == i.high else between(i) for i in intervals]
-        return {"index": condition.index, "notIn" if condition.negate else "in": spelled}
-    return {"index": condition.index, "range": _one_or_list([between(i) for i in intervals])}
+        return {"notIn" if condition.negate else "in": spelled}
+    return {"range": _one_or_list([between(i) for i in intervals])}
 
 
 def _assign(several: list[list[_Operation]]) -> dict[str, Any] | None:

@@ -18,9 +18,8 @@ __all__ = [
     "SUBJECT_WORDS",
 ]
 
-_BY_MEANING = (
-    "use an event by meaning, as exec or file, or syscall with a system call that one covers"
-)
+_BY_MEANING = "use an event by meaning, as exec or file, or one by mechanism: syscall, lsm, kprobe, tracepoint"
+_AT_END = "write kprobe: {function: NAME, at: return}"
 _PODS = (
     "write container: {id, name, image, runtime} or pod: {name, namespace, labels}, or select by unit, "
     "cgroup, binary or user"
@@ -28,12 +27,10 @@ _PODS = (
 _MARKS = "a mark is set by mark of a rule, and asked about by within or notWithin under match"
 
 EVENT_WORDS = {
-    "lsm": _BY_MEANING,
-    "lsmhooks": _BY_MEANING,
-    "kprobe": _BY_MEANING,
-    "kretprobe": _BY_MEANING,
-    "tracepoint": _BY_MEANING,
-    "raw_tracepoint": _BY_MEANING,
+    "lsmhooks": "write lsm: HOOK",
+    "kretprobe": _AT_END,
+    "fexit": _AT_END,
+    "raw_tracepoint": "write tracepoint: {event: NAME, raw: true}",
     "uprobe": _BY_MEANING,
     "usdt": _BY_MEANING,
     "fentry": _BY_MEANING,
@@ -65,7 +62,10 @@ SUBJECT_WORDS = {
     "notWithin": _MARKS,
     "mark": _MARKS,
 }
-MATCH_WORDS = {**SUBJECT_WORDS, "returns": "results are not compared, only operations"}
+MATCH_WORDS = {
+    **SUBJECT_WORDS,
+    "returns": "results are known at the end of a function: write kprobe: {function: NAME, at: return}",
+}
 SPEC_WORDS = {
     **dict.fromkeys(SUBJECT_WORDS, f"under selector, {_PODS}"),
     **dict.fromkeys(

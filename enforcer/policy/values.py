@@ -26,6 +26,7 @@ MAX_BINARY = 256
 MAX_ABSTRACT = 107
 MAX_XATTR = 255
 MAX_SOURCE = 255
+MAX_NAME_BYTES = 255
 MAX_FSTYPE = 31
 MAX_ARGUMENT = 4096
 MAX_WORKLOAD = 512
@@ -45,6 +46,7 @@ _FORMS = {
     "container.runtime": TextForm("the runtime", MAX_WORKLOAD),
     "pod.name": TextForm("the name", MAX_WORKLOAD),
     "pod.namespace": TextForm("the namespace", MAX_WORKLOAD),
+    "bytes": TextForm("the bytes", MAX_NAME_BYTES),
 }
 _PATH_FORM = TextForm("the path", MAX_PATH, is_path=True)
 

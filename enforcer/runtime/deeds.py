@@ -112,7 +112,9 @@ _MADE_OF_SEVERAL: Final = {
 }
 _GUARDED_MOUNTS: Final = frozenset({Op.MOUNT, Op.BIND_MOUNT, Op.UNMOUNT, Op.PIVOT_ROOT})
 _OPENS: Final = frozenset({Op.READ, Op.WRITE, Op.APPEND})
-_NOT_DONE: Final = frozenset({Op.EXEC_CREDS, Op.EXEC_ARGV, Op.GUARD, Op.MOUNT_GUARD, Op.SYSCALL})
+_NOT_DONE: Final = frozenset(
+    {Op.EXEC_CREDS, Op.EXEC_ARGV, Op.GUARD, Op.MOUNT_GUARD, Op.SYSCALL, Op.POINT}
+)
 """What no process does as such, but with something else; and system calls, whose arguments have no words here."""
 
 DEEDS: Final[dict[str, Op]] = {

@@ -10,6 +10,7 @@ change and nothing else.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import multiprocessing
 import os
@@ -22,6 +23,7 @@ import attrs
 from enforcer.errors import ControlError, EnforcerError, PolicyErrors
 from enforcer.runtime.difference import Change, difference
 from enforcer.runtime.inforce import InForce
+from enforcer.runtime.late import why_late
 from enforcer.runtime.prepare import Packed, prepare
 
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ def make(order: Order) -> Made:
         generation=order.generation,
         previous=order.previous,
         keep=order.keep.wanted() if order.keep is not None else None,
-        late=order.late,
+        late=functools.partial(why_late, order.late),
         seed=order.seed,
         workloads=order.workloads,
     )

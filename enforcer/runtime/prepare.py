@@ -13,12 +13,12 @@ from enforcer.compiler import LabelNumbers, LocalHost, compile_policies
 from enforcer.events.types import Origin
 from enforcer.policy.degrade import degrade
 from enforcer.policy.lint import Severity, lint
-from enforcer.policy.model import Mode, PolicySet
+from enforcer.policy.model import Mode, PolicySet, Rule
 from enforcer.policy.store import load_policies
 from enforcer.runtime.difference import Digests, digest_policies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from enforcer.compiler import CompiledImage
@@ -119,7 +119,7 @@ def prepare(
     previous: LabelNumbers | None = None,
     keep: PolicySet | None = None,
     is_thorough: bool = False,
-    late: str | None = None,
+    late: Callable[[Rule], str | None] | None = None,
     seed: int | None = None,
     workloads: Sequence[Workload] = (),
 ) -> Prepared:
@@ -132,7 +132,7 @@ def prepare(
         previous: label numbers of the image in force.
         keep: policies that may come back into force.
         is_thorough: run the checks that take time, too.
-        late: why this kernel cannot refuse system calls at their entry; None: it can.
+        late: why this kernel comes too late for a rule; None: it does for none.
         seed: of the string hash; default random.
         workloads: containers and pods that are known.
 
@@ -164,6 +164,7 @@ def prepare(
 
 
 def _origins(image: CompiledImage) -> tuple[Origin, ...]:
+    operands = {placed.point: placed.labels for placed in image.points}
     return tuple(
         Origin(
             policy=row.policy,
@@ -174,6 +175,8 @@ def _origins(image: CompiledImage) -> tuple[Origin, ...]:
             tags=row.tags,
             syscall=row.syscall,
             asked=row.asked,
+            point=str(row.point) if row.point else None,
+            operands=operands[row.point] if row.point else (),
         )
         for row in image.rows
     )

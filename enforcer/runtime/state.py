@@ -84,5 +84,6 @@ class State:
 def _origin(fields: list[Any]) -> Origin:
     names = [field.name for field in attrs.fields(Origin)]
     values = dict(zip(names, fields, strict=True))
+    operands = tuple((str(name), int(at), str(how)) for name, at, how in values["operands"])
     lists = {name: tuple(values[name]) for name in ("tags", "asked")}
-    return Origin(**{**values, **lists})
+    return Origin(**{**values, **lists, "operands": operands})

@@ -40,6 +40,9 @@ from enforcer.policy.model import (
     Verb,
     Within,
 )
+from enforcer.policy.pointargs import at_point, field_of
+from enforcer.policy.pointnames import POINT
+from enforcer.policy.points import Operand, OperandType, Point, PointKind
 from enforcer.policy.vocabulary import (
     EVENTS,
     FIELDS,
@@ -111,6 +114,7 @@ OPS_OF = {
     "process": [*EVENTS["process"].everything, Op.CAPABLE],
     "memory": list(EVENTS["memory"].everything),
     "kernel": list(EVENTS["kernel"].everything),
+    "lsm": [Op.POINT],
 }
 DIMS_OF = {
     "exec": [Dim.PATH],
@@ -120,7 +124,24 @@ DIMS_OF = {
     "process": [Dim.PATH, Dim.CODE, Dim.BITS, Dim.TO_UID, Dim.TO_GID],
     "memory": [],
     "kernel": [Dim.PATH, Dim.NAME, Dim.CODE],
+    "lsm": [Dim.CODE, Dim.N0, Dim.N1, Dim.N2, Dim.PATH, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.FAMILY],
 }
+POINTS = [
+    Point(PointKind.LSM, "file_open"),
+    Point(PointKind.LSM, "bpf"),
+    Point(PointKind.KPROBE, "file_open"),
+]
+OPERANDS = [
+    Operand(0, OperandType.NUMBER),
+    Operand(1, OperandType.NUMBER, bits=32, signed=True),
+    Operand(0, OperandType.NUMBER, ("f_inode", "i_ino")),
+    Operand(2, OperandType.TEXT),
+    Operand(0, OperandType.TEXT, ("name",)),
+    Operand(0, OperandType.FILE),
+    Operand(3, OperandType.BYTES, size=2),
+    Operand(1, OperandType.SOCK),
+]
+SOCKET_FIELDS = [FIELDS[name] for name in ("address", "port", "family")]
 FACTS = [0, 0, 1, 4, 0x44, 0x108, 0x3FF]
 MARKS = [Mark(f"mark-{scope.value}", scope) for scope in Scope]
 MOMENTS = [1_000_000, 5_000_000_000, 3_600_000_000_000]
@@ -133,10 +154,11 @@ def escaped(name: bytes) -> bytes:
 
 
 class Maker:
-    """Everything that *random* leads to."""
+    """Everything that *random* leads to; without *points* no rule names a point of the kernel."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, *, points: bool = True) -> None:
         self.random = random
+        self.points = points
         self.pick = random.choice
         self.world = tuple(self.workloads())
 
@@ -311,8 +333,35 @@ class Maker:
         message = self.pick([None, "seen"])
         return Action(self.pick(list(Verb)), self.pick([1, 2, 13]), message=message)
 
+    def at_point(self) -> Condition:
+        operand = self.pick(OPERANDS)
+        field = self.pick(SOCKET_FIELDS) if operand.type.is_socket else field_of(operand)
+        condition = self.condition([field])
+        if operand.type is OperandType.NUMBER and self.chance(0.2):
+            values = (Mask(self.pick([1, 8, 9]), self.pick([None, 8])),)
+            condition = attrs.evolve(condition, values=values)
+        return attrs.evolve(condition, index=None, operand=operand)
+
+    def point_rule(self) -> Rule:
+        point = self.pick(POINTS)
+        conditions = self.several(self.at_point, 0, 3)
+        return Rule(
+            name="rule",
+            event="lsm",
+            operations=(POINT,),
+            action=self.action(),
+            span=SPAN,
+            conditions=(*conditions, at_point(point, SPAN)),
+            subject=self.subject(),
+            on_error=self.pick(list(OnError)),
+            point=point,
+        )
+
     def rule(self) -> Rule:
-        event = self.pick(["file", "file", "exec", "network", "mount", "process", "kernel"])
+        event = self.pick(["file", "file", "exec", "network", "mount", "process", "kernel", "lsm"])
+        if event == "lsm" and self.points:
+            return self.point_rule()
+        event = "kernel" if event == "lsm" else event
         words = self.several(lambda: self.pick(list(EVENTS[event].operations.values())), 1, 2)
         known = sorted(frozenset().union(*(word.fields for word in words)))
         compared = [FIELDS[n] for n in known if FIELDS[n].kind is not Kind.FLAG]
@@ -456,7 +505,7 @@ class Maker:
         rule = self.pick(written) if written and self.chance(0.85) else None
         event = rule.event if rule else self.pick(list(OPS_OF))
         ops = [self.pick(sorted(rule_ops(rule)) if rule else OPS_OF[event])]
-        if rule and self.chance(0.25) and rule.event != "network":
+        if rule and self.chance(0.25) and rule.event not in {"network", "lsm"}:
             ops = [self.pick([Op.GUARD, Op.MOUNT_GUARD])]
         ops += self.several(lambda: self.pick(OPS_OF[event]), 0, self.pick([0, 0, 1, 2]))
         asked = {c.field.dim for c in rule.conditions} if rule else set()
@@ -464,8 +513,13 @@ class Maker:
         for dim in DIMS_OF[event]:
             if self.chance(0.95 if dim in asked else 0.6):
                 operands[dim] = UNKNOWN if self.chance(0.1) else self.operand(dim)
+        if rule and rule.point and self.chance(0.9):
+            operands[Dim.CODE] = rule.point.number
         args: tuple[bytes, ...] = ()
         argc = None
+        if Op.POINT in ops and self.chance(0.8):
+            args = tuple(self.several(lambda: self.pick(WORDS), 0, 2))
+            argc = len(args) + self.pick([0, 0, 0, 1])
         if Op.EXEC_ARGV in ops:
             args = tuple(self.several(lambda: self.pick(WORDS), 0, 4))
             argc = len(args) + self.pick([0, 0, 0, 1, 3])

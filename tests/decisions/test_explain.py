@@ -94,7 +94,7 @@ def facts(op: Op, actor: Actor, access: Access) -> Facts:
 @given(st.integers(0, 2**64 - 1))
 def test_the_judge_agrees_with_the_reference(seed):
     """The same entry of every policy decides, with the same verdict, by the same kind of match."""
-    maker = Maker(Random(seed))
+    maker = Maker(Random(seed), points=False)
     policies = maker.policies()
     judge = Judge.on(BareHost())
     for _ in range(20):
@@ -138,7 +138,7 @@ def assert_says_what_it_means(snippet: tuple[str, ...], policy: Policy) -> None:
 @given(st.integers(0, 2**64 - 1))
 def test_changes_allow_what_they_promise(seed):
     """By the reference, every change that is proposed lets the access through."""
-    maker = Maker(Random(seed))
+    maker = Maker(Random(seed), points=False)
     policies = maker.policies()
     judge = Judge.on(BareHost())
     for _ in range(20):

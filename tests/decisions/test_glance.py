@@ -21,6 +21,7 @@ from enforcer.compiler import BareHost, CompiledImage, compile_policies
 from enforcer.policy.model import PolicySet, Verb
 from enforcer.policy.store import load_text
 from enforcer.policy.vocabulary import Dim, Op
+from enforcer.policy.ways import NoTypes
 
 SOAK = os.environ.get("ENFORCER_SOAK") == "1"
 POLICY_SETS = 20_000 if SOAK else 400
@@ -28,7 +29,9 @@ ACTORS, PATHS = 4, 10
 
 
 def compiled(policies: PolicySet) -> CompiledImage:
-    return checked(compile_policies(policies, host=BareHost(), generation=GENERATION))
+    return checked(
+        compile_policies(policies, host=BareHost(), generation=GENERATION, types=NoTypes())
+    )
 
 
 @settings(max_examples=POLICY_SETS, deadline=None, derandomize=not SOAK, database=None)

@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enforcer.compiler import BareHost, compile_policies
+from enforcer.compiler.points import place
+from enforcer.policy.ways import NoTypes
 
 SOAK = os.environ.get("ENFORCER_SOAK") == "1"
 POLICY_SETS = 20_000 if SOAK else 400
@@ -28,9 +30,14 @@ def test_compiled_builds_agree_with_the_reference(builds, seed) -> None:
     policies = make.policies()
     compiled = checked(
         compile_policies(
-            policies, host=BareHost(workloads=make.world), generation=GENERATION, now_ns=BORN
+            policies,
+            host=BareHost(workloads=make.world),
+            generation=GENERATION,
+            now_ns=BORN,
+            types=NoTypes(),
         )
     )
+    policies = place(policies).policies
 
     for _ in range(ACTORS):
         actor = make.actor()

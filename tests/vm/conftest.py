@@ -35,6 +35,7 @@ _WEIGHTS = {
     "test_reload.py": 0,
     "test_service.py": 0,
     "test_survival.py": 0,
+    "test_points.py": 7,
     "test_syscalls.py": 2,
     "test_system_events.py": 4,
     "test_tracing.py": 5,

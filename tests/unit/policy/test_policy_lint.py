@@ -195,6 +195,7 @@ def test_every_check_is_tested():
         "lifted-syscall",
         "missing-path",
         "path-of-fileless",
+        "point-of-rule",
         "printed-abstract-name",
         "repeated-value",
         "shadowed-rule",

@@ -38,6 +38,7 @@ from enforcer.policy.model import (
     Verb,
     Within,
 )
+from enforcer.policy.points import Operand, OperandType, Point, PointKind
 from enforcer.policy.store import load_text
 from enforcer.policy.syscall_table import SYSCALLS
 from enforcer.policy.vocabulary import FIELDS, OPS, PROCESS_FIELDS
@@ -195,6 +196,7 @@ OTHER = {
         "values": (TEXT, Text(TextKind.EXACT, b"/b")),
         "negate": True,
         "index": 1,
+        "operand": Operand(0, OperandType.TEXT),
     },
     Flag: {"field": FIELDS["memfd"], "wanted": False},
     Process: {"conditions": (), "flags": (Flag(PROCESS_FIELDS["setid"], wanted=True),)},
@@ -212,6 +214,7 @@ OTHER = {
         "strict": True,
         "syscall": "execve",
         "calls": (SYSCALLS["keyctl"],),
+        "point": Point(PointKind.LSM, "file_open"),
         "severity": "high",
         "tags": ("t",),
         "mark": MARK,

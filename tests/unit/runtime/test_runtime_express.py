@@ -238,7 +238,7 @@ def test_arguments_belong_to_the_shape(make, data):
     words = st.sampled_from([b"sh", b"--token", b"hunter2", b"--password=x", b"\xff", b"", b'"'])
     raws = []
     for _ in range(data.draw(st.integers(2, 6))):
-        op = data.draw(st.sampled_from([Op.EXEC, Op.EXEC_ARGV, Op.SYSCALL]))
+        op = data.draw(st.sampled_from([Op.EXEC, Op.EXEC_ARGV, Op.SYSCALL, Op.POINT]))
         args = data.draw(st.lists(words, max_size=4))
         passed = {f"arg[{i}]": data.draw(NUMBER) for i in range(6)}
         raws.append(
@@ -251,6 +251,29 @@ def test_arguments_belong_to_the_shape(make, data):
                 **passed,
             )
         )
+
+    bench.send(*raws * 4)
+
+    assert_same(bench, raws * 4)
+    assert bench.fast > 0
+    bench.close()
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.data())
+def test_numbers_at_a_point_vary(make, data):
+    """With sign, without, and not shown at all; a string belongs to the shape."""
+    operands = (("arg0", 0, "signed"), ("arg1.x", 1, "unsigned"), ("name", 0, "text"))
+    bench = make(origins=(attrs.evolve(PLAIN, point="lsm file_open", operands=operands),))
+    raws = []
+    for _ in range(data.draw(st.integers(4, 12))):
+        passed = {f"arg[{i}]": data.draw(NUMBER) for i in range(6)}
+        name = data.draw(st.sampled_from([b"", b"a\0"]))
+        raws.append(raw_event(op=Op.POINT, name=name, argc=len(name) // 2, **passed))
 
     bench.send(*raws * 4)
 

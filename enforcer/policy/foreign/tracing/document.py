@@ -26,6 +26,7 @@ from enforcer.policy.foreign.tracing.words import (
 from enforcer.policy.metadata import Metadata, read_metadata, refuse_unknown
 from enforcer.policy.model import Condition, Mode, Policy, Process, Rule, Verb
 from enforcer.policy.nodes import Entry, Map, Scalar, describe, shorten
+from enforcer.policy.points import PointKind
 from enforcer.policy.problems import suggest
 
 __all__ = ["API_VERSION", "read_cluster_policy", "read_namespaced_policy"]
@@ -167,9 +168,16 @@ def _may_kill_late(blocks: Sequence[Block]) -> bool:
     late = [
         block
         for block in blocks
-        if any(rule.calls and rule.action.verb >= Verb.DENY for rule in block.rules)
+        if any(_may_be_late(rule) and rule.action.verb >= Verb.DENY for rule in block.rules)
     ]
     return bool(late) and not any(block.overrides for block in late)
+
+
+def _may_be_late(rule: Rule) -> bool:
+    """Tell whether some kernel cannot refuse what *rule* is about; LSM hooks are asked everywhere."""
+    if rule.point is not None:
+        return rule.point.kind is not PointKind.LSM
+    return bool(rule.calls)
 
 
 # ---- Order ------------------------------------------------------------------------------------
@@ -202,7 +210,10 @@ def _meeting(one: Block, other: Block) -> Rule | None:
     """Return a rule of *one* that may match what one of *other* does."""
     for mine in one.rules:
         for rule in other.rules:
-            if mine.calls and rule.calls:
+            if mine.point or rule.point:
+                if mine.point == rule.point:
+                    return mine
+            elif mine.calls and rule.calls:
                 if set(mine.calls) & set(rule.calls):
                     return mine
             elif not mine.calls and not rule.calls and _ops(mine) & _ops(rule):

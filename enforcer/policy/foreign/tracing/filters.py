@@ -5,6 +5,7 @@ The arguments that a hook declares, and one comparison of an argument as it is w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import attrs
@@ -37,16 +38,23 @@ TYPES = (
 )
 _BOOLEANS = ("returnCopy", "maxData")
 _MAX_INDEX = 15
+_MEMBER = re.compile(r"[A-Za-z_0-9]{1,63}")
 _WITHOUT_VALUES = ("SPortPriv", "NotSPortPriv", "NotSportPriv", "DPortPriv", "NotDPortPriv")
 
 
 @attrs.frozen
 class Argument:
-    """An argument that a hook declares: where it stands, and as what it is read."""
+    """
+    An argument that a hook declares: where it stands, and as what it is read.
+
+    *resolve* leads to a member; *size* is the index of the argument that says how long it is.
+    """
 
     index: int
     type: str
     span: Span
+    resolve: tuple[str, ...] = ()
+    size: int | None = None
 
 
 @attrs.frozen
@@ -99,14 +107,31 @@ def read_argument(node: Map, context: Context, *, also: tuple[str, ...] = ()) ->
             context.boolean(given.value, key)
     if label := node.get("label"):
         context.text(label.value, "label")
-    if size := node.get("sizeArgIndex"):
-        index_of(Map({"index": size}, node.span), "the size", context)
+    size = node.get("sizeArgIndex")
+    counted = index_of(Map({"index": size}, node.span), "the size", context) if size else None
     kind = node.get("type")
     word = context.word(kind.value, "type of an argument", TYPES) if kind else "auto"
     index = index_of(node, "an argument", context)
     if index is None or word is None:
         return None
-    return Argument(index, word, node.span)
+    # sizeArgIndex counts from 1.
+    return Argument(
+        index, word, node.span, _resolve(node, context), counted - 1 if counted else None
+    )
+
+
+def _resolve(node: Map, context: Context) -> tuple[str, ...]:
+    entry = node.get("resolve")
+    text = context.text(entry.value, "resolve") if entry else None
+    if entry is None or text is None:
+        return ()
+    names = tuple(text.split("."))
+    if not all(_MEMBER.fullmatch(name) for name in names):
+        context.add(
+            f"resolve is a way over members like mm.owner.pid, not {describe(entry.value)}",
+            entry.span,
+        )
+    return names
 
 
 def values_of(node: Map, operator: str, context: Context) -> tuple[Node, ...]:
@@ -138,11 +163,13 @@ def read_filter(
     context: Context,
     *,
     by_position: bool,
+    fixed: Argument | None = None,
 ) -> Filter | None:
     """
     Read an item of ``matchArgs``; None after an error.
 
     *by_position*: its ``index`` counts the arguments as they are declared, as in tracepoints.
+    *fixed*: the one argument that there is, of ``matchReturnArgs``.
     """
     refuse_unknown(node, "key of matchArgs", ("index", "args", "operator", "values"), {}, context)
     entry = node.get("operator")
@@ -150,7 +177,7 @@ def read_filter(
         context.add("an item of matchArgs needs an operator", node.span)
         return None
     operator = entry.value.text if isinstance(entry.value, Scalar) else ""
-    argument = _argument(node, declared, context, by_position=by_position)
+    argument = fixed or _argument(node, declared, context, by_position=by_position)
     values = values_of(node, operator, context)
     if argument is None or not (values or operator in _WITHOUT_VALUES):
         return None

@@ -13,10 +13,11 @@ import enum
 import attrs
 
 from enforcer.policy.model import Condition, Flag, Interval
+from enforcer.policy.points import Point, PointKind
 from enforcer.policy.syscall_table import SYSCALLS, ArgKind, Syscall
 from enforcer.policy.vocabulary import FIELDS, LIFTED_SYSCALLS
 
-__all__ = ["FUNCTIONS", "LSM_HOOKS", "Hook", "Operand", "Socket", "entered", "lifted"]
+__all__ = ["FUNCTIONS", "LSM_HOOKS", "Hook", "Operand", "Socket", "at", "entered", "lifted"]
 
 
 class Socket(enum.Enum):
@@ -45,6 +46,7 @@ class Hook:
         syscall: a rule may be written with the name of this call.
         calls: decided where these are entered.
         needs: the argument that must be matched, as only some of its values are decided on.
+        point: decided there, whatever it means.
     """
 
     event: str
@@ -56,6 +58,13 @@ class Hook:
     syscall: str | None = None
     calls: tuple[Syscall, ...] = ()
     needs: int | None = None
+    point: Point | None = None
+
+
+def at(point: Point) -> Hook:
+    """Return the hook that is *point* and nothing else."""
+    event = {PointKind.LSM: "lsm", PointKind.KPROBE: "kprobe", PointKind.KRETPROBE: "kprobe"}
+    return Hook(event.get(point.kind, "tracepoint"), ("point",), point=point)
 
 
 def _hook(words: str, args: dict[int, Operand] | None = None, **others: object) -> Hook:

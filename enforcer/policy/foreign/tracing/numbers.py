@@ -17,7 +17,7 @@ from enforcer.policy.model import Interval
 from enforcer.policy.nodes import Node, Scalar, describe
 from enforcer.policy.syscall_table import ArgKind
 
-__all__ = ["NUMBER_OPERATORS", "Ranges", "bits", "number", "passed", "ranges"]
+__all__ = ["NUMBER_OPERATORS", "Ranges", "bits", "number", "ordered", "passed", "ranges"]
 
 NUMBER_OPERATORS = {
     "Equal": False,
@@ -124,14 +124,25 @@ def passed(found: Ranges, kind: ArgKind, filter_: Filter, *, signed: bool) -> tu
     Raises:
         PolicyError: a number has more bits than the call looks at.
     """
-    width = WIDTHS[kind]
+    return ordered(found, WIDTHS[kind], filter_, signed=signed, extends=kind is ArgKind.S32)
+
+
+def ordered(
+    found: Ranges, width: int, filter_: Filter, *, signed: bool, extends: bool
+) -> tuple[Interval, ...]:
+    """
+    Return *found* as a number of *width* bits is ordered; *extends*: its sign is.
+
+    Raises:
+        PolicyError: a number has more bits than that.
+    """
     least, most = (-(1 << width - 1), (1 << width - 1) - 1) if signed else (0, (1 << width) - 1)
     pieces: list[Interval] = []
     for (low, high), item in zip(found.of, filter_.values, strict=True):
         for end in (low, high):
             if end is not None and not -(1 << width - 1) <= end < 1 << width:
                 raise PolicyError(
-                    f"{describe(item)} has more than {width} bits, which is what the call looks at",
+                    f"{describe(item)} has more than {width} bits, which is what is looked at",
                     item.span,
                 )
         first = least if low is None else low
@@ -139,7 +150,7 @@ def passed(found: Ranges, kind: ArgKind, filter_: Filter, *, signed: bool) -> tu
         if first > last:
             raise PolicyError(f"no number is {filter_.operator} {describe(item)}", item.span)
         for piece in _patterns(first, last, width):
-            pieces += _extended(piece, width, extends=kind is ArgKind.S32)
+            pieces += _extended(piece, width, extends=extends)
     return tuple(dict.fromkeys(pieces))
 
 

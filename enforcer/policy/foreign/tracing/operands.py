@@ -22,6 +22,7 @@ from enforcer.policy.foreign.tracing.numbers import (
     passed,
     ranges,
 )
+from enforcer.policy.foreign.tracing.points import read_at_point
 from enforcer.policy.foreign.tracing.sockets import is_unix_path, socket_condition
 from enforcer.policy.foreign.tracing.texts import TEXT_OPERATORS, file_type, text_condition
 from enforcer.policy.model import CapabilityMask, Condition, Flag, Interval, Mask, Span, Value
@@ -30,7 +31,7 @@ from enforcer.policy.problems import suggest
 from enforcer.policy.syscall_table import ArgKind
 from enforcer.policy.vocabulary import EVENTS, FIELDS, FieldSpec, Kind
 
-__all__ = ["Object", "read_object"]
+__all__ = ["Object", "is_compared", "read_object"]
 
 _INTEGERS = (
     *("auto", "int", "sint8", "int8", "uint8", "sint16", "int16", "uint16", "uint32", "sint32"),
@@ -79,6 +80,9 @@ def read_object(
 
     *span* is where the selector stands.
     """
+    if hook.point is not None:
+        read = read_at_point(filters, hook.point, context)
+        return Object(hook.operations, *read) if read is not None else None
     before = len(context.problems.errors)
     operations = hook.operations
     conditions, flags = list(hook.fixed), list(hook.flags)
@@ -105,6 +109,11 @@ def read_object(
         )
         return None
     return Object(kept, tuple(map(_untagged, conditions)), tuple(flags))
+
+
+def is_compared(filter_: Filter, hook: Hook) -> bool:
+    """Tell whether *hook* compares the argument of *filter_* itself."""
+    return filter_.argument.index in hook.args and not filter_.argument.resolve
 
 
 def _having(

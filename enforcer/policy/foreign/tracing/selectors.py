@@ -20,8 +20,10 @@ from enforcer.policy.foreign.tracing.filters import (
     read_arguments,
     read_filter,
 )
+from enforcer.policy.foreign.tracing.hooks import at
 from enforcer.policy.foreign.tracing.lists import Lists
-from enforcer.policy.foreign.tracing.operands import Object, read_object
+from enforcer.policy.foreign.tracing.operands import Object, is_compared, read_object
+from enforcer.policy.foreign.tracing.points import best_point, returned
 from enforcer.policy.foreign.tracing.subjects import Datum, read_data, read_subjects
 from enforcer.policy.foreign.tracing.targets import (
     Target,
@@ -41,12 +43,16 @@ from enforcer.policy.foreign.wording import plain_message, read_tags, tag_of
 from enforcer.policy.metadata import refuse_unknown
 from enforcer.policy.model import OnError, Rule, Span, Subject, Verb
 from enforcer.policy.nodes import Entry, Map, Scalar, shorten
+from enforcer.policy.pointargs import at_point
+from enforcer.policy.pointnames import POINT
+from enforcer.policy.points import RETURNS, PointKind
 from enforcer.policy.problems import suggest
 from enforcer.policy.vocabulary import EVENTS
 
 __all__ = ["Block", "Spec", "read_hook", "read_macros"]
 
 Macros = dict[str, Map]
+_NO_END = (PointKind.TRACEPOINT, PointKind.RAW)
 
 
 @attrs.frozen
@@ -78,6 +84,7 @@ class _Item:
     name: str
     targets: Targets
     declared: tuple[Argument, ...]
+    returned: Argument
     data: tuple[Datum, ...]
     message: str | None
     tags: tuple[str, ...]
@@ -114,12 +121,16 @@ def read_hook(key: str, node: Map, number: int, spec: Spec, context: Context) ->
     refuse_unknown(node, f"key of {key}", HOOK_KEYS[key], HOOK_REFUSED, context)
     _check_rest(node, context)
     targets = read_targets(key, node, spec.lists, context)
+    result = node.get("returnArg")
+    what = context.map(result.value, "returnArg") if result else None
+    result_type = read_argument(what, context) if what is not None else None
     declared = read_arguments(node.get("args"), context)
     message, tags = node.get("message"), node.get("tags")
     item = _Item(
         name=f"{key}.{number}",
         targets=targets or Targets(),
         declared=declared,
+        returned=returned(result_type or Argument(0, "auto", node.span)),
         data=read_data(node.get("data"), context),
         message=plain_message(message, context) if message else None,
         tags=read_tags(tags, context) if tags else (),
@@ -148,10 +159,6 @@ def _check_rest(node: Map, context: Context) -> None:
     for key in ("return",):
         if given := node.get(key):
             context.boolean(given.value, key)
-    result = node.get("returnArg")
-    returned = context.map(result.value, "returnArg") if result else None
-    if returned is not None:
-        read_argument(returned, context)
     ignore = node.get("ignore")
     ignored = context.map(ignore.value, "ignore") if ignore else None
     if ignored is not None:
@@ -210,9 +217,15 @@ def _rules(selector: _Selector, decided: Decided | None, item: _Item) -> Iterato
         filter_ = read_filter(node, item.declared, context, by_position=by_position)
         complete = complete and filter_ is not None
         filters += [_shifted(filter_, item.targets)] if filter_ is not None else []
+    results = selector.filters.get("matchReturnArgs")
+    for node in items(results, context) if results else ():
+        filter_ = read_filter(node, (), context, by_position=False, fixed=item.returned)
+        complete = complete and filter_ is not None
+        filters += [filter_] if filter_ is not None else []
     subjects = read_subjects(selector.filters, item.data, context)
     targets, filters = _targets(selector, filters, item)
-    for target in targets:
+    for whole in targets:
+        target = _decided_at(whole, filters, context)
         object_ = read_object(filters, target.hook, target.name, selector.span, context)
         if decided is None or object_ is None or not complete:
             continue
@@ -229,6 +242,27 @@ def _rules(selector: _Selector, decided: Decided | None, item: _Item) -> Iterato
                 subject=subject,
                 decided=decided,
             )
+
+
+def _decided_at(target: Target, filters: Sequence[Filter], context: Context) -> Target:
+    """Return *target* as the point that it is, where a filter is on what its meaning has not."""
+    if any(f.argument.index == RETURNS for f in filters):
+        if target.point is None or target.point.kind in _NO_END:
+            context.add(
+                f"what {target.name} returns is not known there: hook a function of the kernel",
+                filters[-1].span,
+            )
+            return target
+        name = target.names[0]
+        function = (
+            name if target.point.kind is PointKind.KPROBE else f"security_{target.point.name}"
+        )
+        return attrs.evolve(target, hook=at(best_point(function, context, at_end=True)))
+    if target.point is None or target.hook.point is not None:
+        return target
+    if all(is_compared(f, target.hook) for f in filters):
+        return target
+    return attrs.evolve(target, hook=at(target.point))
 
 
 def _shifted(filter_: Filter, targets: Targets) -> Filter:
@@ -291,12 +325,15 @@ def _rule(
     return Rule(
         name=selector.name + suffix,
         event=hook.event,
-        operations=tuple(known[word] for word in object_.operations) if known else (CALL,),
+        operations=tuple(known[word] for word in object_.operations)
+        if known
+        else (POINT if hook.point else CALL,),
         action=action,
         span=selector.span,
         conditions=(
             *object_.conditions,
             *((named(hook.calls, selector.span),) if hook.calls else ()),
+            *((at_point(hook.point, selector.span),) if hook.point else ()),
         ),
         flags=object_.flags,
         subject=subject,
@@ -306,6 +343,7 @@ def _rule(
         # With the name of the call go all of its operations.
         syscall=hook.syscall if object_.operations == hook.operations else None,
         calls=hook.calls,
+        point=hook.point,
         tags=tuple(dict.fromkeys(tags)),
     )
 

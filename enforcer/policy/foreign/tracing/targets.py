@@ -5,16 +5,19 @@ Items of ``kprobes``, ``fentries``, ``tracepoints`` and ``lsmhooks``: which hook
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import attrs
 
 from enforcer.policy.context import Context
 from enforcer.policy.foreign.tracing.filters import Argument, Filter
-from enforcer.policy.foreign.tracing.hooks import FUNCTIONS, LSM_HOOKS, Hook, entered, lifted
+from enforcer.policy.foreign.tracing.hooks import FUNCTIONS, LSM_HOOKS, Hook, at, entered, lifted
 from enforcer.policy.foreign.tracing.lists import Lists, call_names, is_call
+from enforcer.policy.foreign.tracing.points import best_point, known_point
 from enforcer.policy.model import Span
 from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe, shorten
+from enforcer.policy.points import Point, PointKind
 from enforcer.policy.problems import suggest
 from enforcer.policy.syscall_table import SYSCALLS, call_name
 
@@ -25,19 +28,21 @@ _SYSCALL_FIELDS = 5
 """Fields of such a tracepoint in front of the arguments of the call."""
 _ID = 4
 _EXEC_FILE, _EXEC_BPRM = 4, 2
-_ELSEWHERE = (
-    "no hook of this version means it: match what it does by a system call, an LSM hook, or a function "
-    "security_NAME that calls one"
-)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,62}")
 
 
 @attrs.frozen
 class Target:
-    """One function, hook or system call. *names* are what enforcers may be at."""
+    """
+    One function, hook or system call. *names* are what enforcers may be at.
+
+    *point* is the same as a point of the kernel, for what is not compared of its meaning.
+    """
 
     name: str
     hook: Hook
     names: tuple[str, ...] = ()
+    point: Point | None = None
 
     @property
     def suffix(self) -> str:
@@ -192,12 +197,14 @@ def _check_flag(said: _Said, context: Context, *, is_call_: bool) -> None:
 
 
 def _function_target(text: str, span: Span, context: Context) -> Target | None:
+    point = best_point(text, context, at_end=False)
     hook = FUNCTIONS.get(text)
-    if hook is None:
-        message = f"function {shorten(text)} is not supported by this version: {_ELSEWHERE}"
-        context.add(message + suggest(text, FUNCTIONS), span)
+    if hook is not None:
+        return Target(text, hook, (text,), point)
+    if not _NAME.fullmatch(text):
+        context.add(f"{shorten(text)!r} is no name of a function", span)
         return None
-    return Target(text, hook, (text,))
+    return Target(text, at(point), (text,), point)
 
 
 def _lsm(node: Map, context: Context) -> Targets | None:
@@ -205,13 +212,13 @@ def _lsm(node: Map, context: Context) -> Targets | None:
     if named is None:
         return None
     text, entry = named
+    point = Point(PointKind.LSM, text)
     hook = LSM_HOOKS.get(text)
-    if hook is None:
+    if hook is None and not known_point(point, context):
         hint = suggest(text, LSM_HOOKS)
-        message = f"LSM hook {shorten(text)} is not supported by this version: {_ELSEWHERE}{hint}"
-        context.add(message, entry.value.span)
+        context.add(f"this kernel has no LSM hook {shorten(text)}{hint}", entry.value.span)
         return None
-    return Targets((Target(text, hook, (text,)),))
+    return Targets((Target(text, hook or at(point), (text,), point),))
 
 
 def _tracepoint(node: Map, context: Context) -> Targets | None:
@@ -226,9 +233,12 @@ def _tracepoint(node: Map, context: Context) -> Targets | None:
         index = _EXEC_BPRM if is_raw else _EXEC_FILE
         target = Target(what, attrs.evolve(hook, args={index: "path"}))
         return Targets((target,), by_position=True)
-    if is_raw and given:
-        context.add(f"raw is not supported by this version for {where}: leave it out", given.span)
-        return None
+    if is_raw:
+        point = Point(PointKind.RAW, what)
+        if not known_point(point, context):
+            context.add(f"this kernel has no raw tracepoint {shorten(what)}", event[1].value.span)
+            return None
+        return Targets((Target(what, at(point), (what,), point),), by_position=True)
     if (where, what) == ("raw_syscalls", "sys_enter"):
         return Targets(is_raw=True, by_position=True)
     if where == "syscalls" and what.startswith(_ENTER):
@@ -237,9 +247,10 @@ def _tracepoint(node: Map, context: Context) -> Targets | None:
         calls = call_names([call], context)
         names = tuple(name for name, _ in calls)
         return Targets(calls=names, by_position=True, shift=_SYSCALL_FIELDS) if calls else None
-    context.add(
-        f"tracepoint {shorten(where)}/{shorten(what)} is not supported by this version, which knows "
-        f"syscalls/{_ENTER}NAME, raw_syscalls/sys_enter and sched/sched_process_exec: {_ELSEWHERE}",
-        event[1].value.span,
-    )
-    return None
+    point = Point(PointKind.TRACEPOINT, f"{where}/{what}")
+    if not known_point(point, context):
+        context.add(
+            f"this kernel has no tracepoint {shorten(where)}/{shorten(what)}", event[1].value.span
+        )
+        return None
+    return Targets((Target(what, at(point), (what,), point),), by_position=True)

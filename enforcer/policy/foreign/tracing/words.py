@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 _NATIVE = "as a rule of kind EnforcerPolicy"
-_RESULTS = "what a function returns is not looked at: rules decide before it does anything"
+_RESULTS = "write a selector with matchReturnArgs and matchActions"
 _RECORDS = "records always have the same content"
 _LIMITS = (
     "it limits records of the same arguments; the rateLimit of an EnforcerPolicy limits those of a rule, "
@@ -71,18 +71,18 @@ HOOK_REFUSED = {
 
 ARG_KEYS = (
     *("index", "type", "label"),
-    *("sizeArgIndex", "returnCopy", "maxData"),
+    *("resolve", "sizeArgIndex", "returnCopy", "maxData"),
 )
-_MEMBERS = "members of what an argument points to are not read: match the argument itself"
+_CASTS = "the type is taken from the kernel's own description of the function"
 ARG_REFUSED = {
-    "resolve": _MEMBERS,
-    "btfType": _MEMBERS,
-    "btfTypeModule": _MEMBERS,
+    "btfType": _CASTS,
+    "btfTypeModule": _CASTS,
     "source": "it is for data, of which the user and group ids of current_task are known",
 }
 
 FILTERS = (
     "matchArgs",
+    "matchReturnArgs",
     "matchData",
     "matchBinaries",
     "matchParentBinaries",
@@ -106,7 +106,6 @@ SELECTOR_REFUSED = {
         "capabilities are not compared with those at the exec: write a rule on capset and "
         f"task_fix_setuid, or exec with match: {{fileCapabilities: true}} {_NATIVE}"
     ),
-    "matchReturnArgs": _RESULTS,
     "matchReturnActions": _RESULTS,
     "matchWorkloads": "pods are selected for the whole policy, with podSelector under spec",
 }

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From the passing of a point that rules name to its verdict. Included once, by the unit that has the
+ * decision in it; which point it is the image says, by the number that the program was given.
+ */
+#ifndef ENFORCER_MEET_BPF_H
+#define ENFORCER_MEET_BPF_H
+
+#include "operand.bpf.h"
+
+struct enf_seek {
+	struct enf_ctx *c;
+	__u32 number;
+	__u32 low, high; /* the answer, if there is one, lies in [low, high) */
+};
+
+static long enf_seek_one(__u32 i, void *arg)
+{
+	struct enf_seek *k = arg;
+	__u32 mid = (k->low + k->high) / 2;
+	const struct enf_point *p;
+
+	(void)i;
+	if (k->high - k->low <= 1)
+		return 1;
+	p = enf_at(k->c, enf_head(k->c)->off_points + mid * sizeof(*p), sizeof(*p));
+	if (!p)
+		return 1;
+	if (p->number <= k->number)
+		k->low = mid;
+	else
+		k->high = mid;
+	return 0;
+}
+
+/* Returns: the point's description, or NULL: the image has no row on it. */
+static __always_inline const struct enf_point *enf_find_point(struct enf_ctx *c, __u32 number)
+{
+	struct enf_seek k = { .c = c, .number = number, .high = enf_head(c)->n_points };
+	const struct enf_point *p;
+
+	if (!k.high)
+		return NULL;
+	bpf_loop(10, enf_seek_one, &k, 0); /* ENF_MAX_POINTS is 2^8 */
+	p = enf_at(c, enf_head(c)->off_points + k.low * sizeof(*p), sizeof(*p));
+	return p && p->number == number ? p : NULL;
+}
+
+#define ENF_MET 0
+#define ENF_NO_POINT 1
+#define ENF_STALE 2
+
+/* Fill the object with what rows on the point compare. Returns: ENF_MET, ENF_NO_POINT or ENF_STALE. */
+__attribute__((noinline)) int enf_describe_meet(struct enf_scratch *s, struct enf_task *task,
+						struct enf_meet *meet, struct enf_access *a)
+{
+	struct enf_ctx c = { .image = (const void *)enf_current_image() };
+	const struct enf_point *p;
+	struct enf_object *o;
+
+	if (!s || !task || !meet || !a || !c.image || enf_head(&c)->generation != task->generation)
+		return ENF_STALE;
+	c.s = s;
+	p = enf_find_point(&c, meet->number);
+	if (!p)
+		return ENF_NO_POINT;
+	enf_describe(s, a);
+	o = &s->object;
+	s->pos = ENF_TEXT_ARGV;
+	s->comp = 0;
+	for (__u32 i = 0; i < ENF_POINT_OPERANDS && i < p->n_operands; i++)
+		enf_take(s, meet, &p->operand[i], a);
+	o->argc = s->comp;
+	if (s->comp)
+		o->argv_len = s->pos - ENF_TEXT_ARGV;
+	if (a->dentry)
+		enf_describe_inode(o, a->dentry);
+	return ENF_MET;
+}
+
+/* The access of one passing lies in the working memory: stacks are small. */
+_Static_assert(sizeof(struct enf_access) <= sizeof(((struct enf_scratch *)0)->access), "access");
+
+__attribute__((noinline)) int enf_meet_once(struct enf_meet *meet, int how)
+{
+	struct enf_ctx c = {};
+	struct enf_access *a;
+	int error, met;
+
+	if (!meet)
+		return 0;
+	if (!enf_admit(&c, enf_current_image(), ENF_BIT(ENF_OP_POINT), &error))
+		return error;
+	a = (struct enf_access *)c.s->access;
+	__builtin_memset(a, 0, sizeof(*a));
+	a->op[0] = ENF_OP_POINT;
+	a->n_ops = 1;
+	a->present = ENF_BIT(ENF_DIM_CODE);
+	a->code = meet->number;
+	met = enf_describe_meet(c.s, c.task, meet, a);
+	if (met == ENF_NO_POINT)
+		error = 0; /* the rules on it went with an earlier policy */
+	else if (met != ENF_MET || enf_decide_access(c.s, c.task, a) < 0)
+		error = ENF_AGAIN;
+	else
+		error = enf_conclude(c.s, c.task, how);
+	enf_release(c.s);
+	return error;
+}
+
+#endif

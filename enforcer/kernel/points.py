@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""
+Points of the kernel that rules name: which programs decide there, bound to what, and attached how.
+
+Functions at their entry and tracepoints share one program each, told by a cookie which point it is. A
+hook, the end of a function and a raw tracepoint need a program of their own: the object has some of each.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from enforcer.errors import EnforcerBug, KernelError, UnsupportedError
+from enforcer.kernel import entries
+from enforcer.kernel.image_map import Point
+from enforcer.kernel.links import LinkSet
+from enforcer.libbpf import abi
+from enforcer.libbpf.handles import BpfObject, Link, Program
+
+__all__ = ["Plan", "attach", "can_override", "plan", "prepare"]
+
+OVERRIDE: Final = "enf_point_override"
+ENTRY: Final = "enf_point_entry"
+TRACE: Final = "enf_point_trace"
+
+LSM: Final = abi.constant("ENF_POINT_LSM")
+KPROBE: Final = abi.constant("ENF_POINT_KPROBE")
+KRETPROBE: Final = abi.constant("ENF_POINT_KRETPROBE")
+TRACEPOINT: Final = abi.constant("ENF_POINT_TRACEPOINT")
+RAW: Final = abi.constant("ENF_POINT_RAW")
+_WORDS: Final = {
+    LSM: "the LSM hook",
+    KPROBE: "the function",
+    KRETPROBE: "the end of the function",
+    TRACEPOINT: "the tracepoint",
+    RAW: "the raw tracepoint",
+}
+PLACES: Final = {LSM: ("hook", 16), KRETPROBE: ("end", 8), RAW: ("raw", 8)}
+"""Of what needs a program for each point: the word in their names, and how many there are."""
+
+_INJECTABLE: Final = tuple(
+    root / "error_injection/list" for root in (Path("/sys/kernel/debug"), Path("/debug"))
+)
+
+
+@attrs.frozen
+class Plan:
+    """Which program decides at each point."""
+
+    programs: tuple[tuple[Point, str], ...] = ()
+
+    @property
+    def points(self) -> frozenset[Point]:
+        """What it is for."""
+        return frozenset(point for point, _ in self.programs)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The programs to load."""
+        return frozenset(name for _, name in self.programs)
+
+
+def plan(points: Iterable[Point]) -> Plan:
+    """
+    Find a program for every point.
+
+    Raises:
+        UnsupportedError: if there are more than programs for them, or one is not known to this kernel.
+    """
+    taken: Counter[int] = Counter()
+    found = []
+    for point in sorted(points, key=lambda point: point.number):
+        kind = point.kind
+        if not point.is_bound:
+            raise UnsupportedError(
+                f"nothing is known of {_WORDS[kind]} {point.name} on this machine: it needs the "
+                "kernel's BTF (/sys/kernel/btf/vmlinux), and for tracepoints /sys/kernel/tracing"
+            )
+        if kind in PLACES:
+            word, most = PLACES[kind]
+            if taken[kind] >= most:
+                raise UnsupportedError(
+                    f"rules name {_WORDS[kind]} {point.name} and {most} others of the kind, which is "
+                    "as many as can be loaded at a time"
+                )
+            found.append((point, f"enf_point_{word}_{taken[kind]}"))
+            taken[kind] += 1
+        elif kind is TRACEPOINT:
+            found.append((point, TRACE))
+        else:
+            found.append((point, OVERRIDE if can_override(point.name) else ENTRY))
+    return Plan(tuple(found))
+
+
+def prepare(engine: BpfObject, wanted: Plan) -> None:
+    """
+    Say which programs of the opened object *engine* are loaded, and for what.
+
+    Raises:
+        UnsupportedError: if the kernel has no such hook or function.
+    """
+    for point, name in wanted.programs:
+        program = engine.programs.get(name)
+        if program is None:
+            raise EnforcerBug(f"the BPF object {engine.name} lacks {name}")
+        program.set_autoload(enabled=True)
+        if point.kind not in PLACES:
+            continue
+        _, _, word, place = name.split("_")
+        for what, value in (
+            ("number", point.number),
+            ("args", point.n_args),
+            ("void", int(point.is_void)),
+        ):
+            engine.set_constant(f"enf_{word}_{what}_{place}", value)
+        if point.kind is RAW:
+            continue
+        try:
+            program.set_target(point.name)
+        except KernelError as error:
+            raise UnsupportedError(
+                f"this kernel lets no program at {_WORDS[point.kind]} {point.name}",
+                error.errno or 0,
+            ) from error
+
+
+def attach(engine: BpfObject, wanted: Plan, links: LinkSet) -> None:
+    """
+    Attach the loaded programs of *wanted*, all or none.
+
+    Raises:
+        UnsupportedError: if the kernel refuses one.
+    """
+    links.attach(_each(engine, wanted))
+
+
+def _each(engine: BpfObject, wanted: Plan) -> Iterator[_At]:
+    at_entry: dict[str, list[Point]] = {}
+    for point, name in wanted.programs:
+        if point.kind is KPROBE:
+            at_entry.setdefault(name, []).append(point)
+        else:
+            yield _At(engine.programs[name], (point,))
+    for name, points in at_entry.items():
+        yield _At(engine.programs[name], tuple(points))
+
+
+@attrs.frozen
+class _At:
+    """A program with the points that it is for."""
+
+    program: Program
+    points: tuple[Point, ...]
+
+    def attach(self) -> Link:
+        first, *_ = self.points
+        kind = first.kind
+        try:
+            if kind is KPROBE:
+                return self.program.attach_to([(p.name, p.number) for p in self.points])
+            if kind is TRACEPOINT:
+                category, _, event = first.name.partition("/")
+                return self.program.attach_tracepoint(category, event, first.number)
+            if kind is RAW:
+                return self.program.attach_raw(first.name)
+            return self.program.attach()
+        except KernelError as error:
+            refused = self._refused() if len(self.points) > 1 else first.name
+            raise UnsupportedError(
+                f"this kernel lets no program at {_WORDS[kind]} {refused}", error.errno or 0
+            ) from error
+
+    def _refused(self) -> str:
+        """Name the function that is refused: the kernel does not say."""
+        for point in self.points:
+            try:
+                self.program.attach_to([(point.name, point.number)]).close()
+            except KernelError:
+                return point.name
+        return ", ".join(point.name for point in self.points)
+
+
+# ---- What comes of it ---------------------------------------------------------------------------
+
+
+def can_override(function: str) -> bool:
+    """
+    Tell whether the result of *function* can be replaced before it begins.
+
+    Where the kernel's list of such functions cannot be read, not: then a rule that must refuse is not
+    accepted, which is seen, rather than accepted and not carried out.
+    """
+    return entries.can_override() and function in _injectable()
+
+
+@functools.cache
+def _injectable() -> frozenset[str]:
+    for path in _INJECTABLE:
+        try:
+            lines = path.read_text().splitlines()
+        except OSError:
+            continue
+        return frozenset(words[0] for line in lines if (words := line.split()))
+    return frozenset()

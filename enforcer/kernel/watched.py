@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""What a session watches besides LSM hooks of its own table: entries of system calls, and points that rules name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+import attrs
+
+from enforcer.kernel import entries, points
+from enforcer.kernel.image_map import Call, ImageHead, calls_of, points_of
+from enforcer.kernel.links import LinkSet
+from enforcer.libbpf.handles import BpfObject
+
+__all__ = ["Watched"]
+
+
+@attrs.frozen
+class Watched:
+    """Whatever rules name that needs an attachment of its own."""
+
+    calls: frozenset[Call]
+    plan: points.Plan
+
+    @classmethod
+    def of(cls, heads: Iterable[ImageHead]) -> Self:
+        """
+        Find what the images of *heads* have rules on.
+
+        Raises:
+            UnsupportedError: if there are more points than programs for them, or one is not known.
+        """
+        heads = tuple(heads)
+        return cls(calls_of(heads), points.plan(points_of(heads)))
+
+    def covers(self, head: ImageHead) -> bool:
+        """Tell whether the image of *head* needs nothing more."""
+        return self.calls.issuperset(head.calls) and self.plan.points.issuperset(head.points)
+
+    def configure(self, engine: BpfObject) -> None:
+        """
+        Say which programs of the opened object *engine* are loaded for it.
+
+        Raises:
+            UnsupportedError: if the kernel has no such hook or function.
+        """
+        if self.calls:
+            engine.programs[entries.program()].set_autoload(enabled=True)
+        points.prepare(engine, self.plan)
+
+    def attach(self, engine: BpfObject, links: LinkSet) -> None:
+        """
+        Attach the loaded programs.
+
+        Raises:
+            KernelError: if the kernel refuses one; then none stays.
+        """
+        if self.calls:
+            entries.attach(engine.programs[entries.program()], self.calls, links)
+        points.attach(engine, self.plan, links)
+
+    def named(self, found: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """Add the programs here to *found*, which has those of each operation."""
+        if "SYSCALL" in found:
+            found["SYSCALL"] = (entries.program(),)
+        if "POINT" in found:
+            found["POINT"] = tuple(sorted(self.plan.names))
+        return found

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+"""
+The kernel's description of its types (BTF), as far as rules on points of the kernel need it: what a
+function takes and returns, and where members lie.
+
+Reads bytes; asks nobody and needs no privileges.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from enforcer.errors import EnforcerError
+
+__all__ = ["Btf", "BtfError", "Member", "Type", "TypeKind"]
+
+_HEAD: Final = struct.Struct("<HBBIIIII")
+_TYPE: Final = struct.Struct("<III")
+_MEMBER: Final = struct.Struct("<III")
+_PARAM: Final = struct.Struct("<II")
+_ARRAY: Final = struct.Struct("<III")
+_MAGIC: Final = 0xEB9F
+_MAX_DEPTH: Final = 64
+
+
+class BtfError(EnforcerError):
+    """These bytes are no BTF that this reader understands."""
+
+
+class TypeKind(enum.IntEnum):
+    """``BTF_KIND_*`` of linux/btf.h."""
+
+    VOID = 0
+    INT = 1
+    PTR = 2
+    ARRAY = 3
+    STRUCT = 4
+    UNION = 5
+    ENUM = 6
+    FWD = 7
+    TYPEDEF = 8
+    VOLATILE = 9
+    CONST = 10
+    RESTRICT = 11
+    FUNC = 12
+    FUNC_PROTO = 13
+    VAR = 14
+    DATASEC = 15
+    FLOAT = 16
+    DECL_TAG = 17
+    TYPE_TAG = 18
+    ENUM64 = 19
+
+
+_EACH: Final = {
+    TypeKind.STRUCT: 12,
+    TypeKind.UNION: 12,
+    TypeKind.ENUM: 8,
+    TypeKind.FUNC_PROTO: 8,
+    TypeKind.DATASEC: 12,
+    TypeKind.ENUM64: 12,
+}
+_ALONE: Final = {TypeKind.INT: 4, TypeKind.ARRAY: 12, TypeKind.VAR: 4, TypeKind.DECL_TAG: 4}
+_THROUGH: Final = {
+    TypeKind.TYPEDEF,
+    TypeKind.VOLATILE,
+    TypeKind.CONST,
+    TypeKind.RESTRICT,
+    TypeKind.TYPE_TAG,
+}
+
+
+@attrs.frozen
+class Type:
+    """One type. *size* is in bytes, or the number of the type that it is made from."""
+
+    number: int
+    kind: TypeKind
+    name: str
+    size: int
+    count: int
+    is_flagged: bool
+    at: int
+
+
+@attrs.frozen
+class Member:
+    """A member of a structure: *offset* in bits from its start; *bits* not 0 for bit fields."""
+
+    name: str
+    type: int
+    offset: int
+    bits: int
+
+
+class Btf:
+    """All types of one kernel."""
+
+    def __init__(self, data: bytes) -> None:
+        """
+        Find where each type lies.
+
+        Raises:
+            BtfError: *data* is no BTF.
+        """
+        if len(data) < _HEAD.size:
+            raise BtfError("the kernel's BTF is shorter than its head")
+        magic, _, _, head, type_at, type_size, text_at, text_size = _HEAD.unpack_from(data)
+        if magic != _MAGIC or head + text_at + text_size > len(data):
+            raise BtfError("the kernel's BTF has another form than this reader knows")
+        self._data = data
+        self._text = data[head + text_at : head + text_at + text_size]
+        self._places = _walk(data, head + type_at, head + type_at + type_size)
+
+    @classmethod
+    def read(cls, path: Path = Path("/sys/kernel/btf/vmlinux")) -> Btf | None:
+        """Read what the running kernel says; None if it says nothing."""
+        try:
+            return cls(path.read_bytes())
+        except OSError:
+            return None
+
+    def find(self, kind: TypeKind, name: str) -> Type | None:
+        """Return the function, the typedef or the structure *name*."""
+        at = self._text.find(b"\0" + name.encode() + b"\0")
+        number = self._places.find(kind, at + 1) if at >= 0 else None
+        return None if number is None else self.type(number)
+
+    def type(self, number: int) -> Type:
+        """Return the type of this number; 0 is void."""
+        if not number:
+            return Type(0, TypeKind.VOID, "void", 0, 0, is_flagged=False, at=0)
+        at = self._places.at[number - 1]
+        name, info, size = _TYPE.unpack_from(self._data, at)
+        return Type(
+            number,
+            TypeKind(info >> 24 & 0x1F),
+            self._name(name),
+            size,
+            info & 0xFFFF,
+            is_flagged=bool(info >> 31),
+            at=at + _TYPE.size,
+        )
+
+    def plain(self, number: int) -> Type:
+        """Return the type without typedefs and qualifiers."""
+        found = self.type(number)
+        for _ in range(_MAX_DEPTH):
+            if found.kind not in _THROUGH:
+                return found
+            found = self.type(found.size)
+        raise BtfError(f"the kernel's BTF goes round at type {number}")
+
+    def names(self, number: int) -> Iterator[str]:
+        """Yield the names of the typedefs that lead from the type to what it is."""
+        found = self.type(number)
+        for _ in range(_MAX_DEPTH):
+            if found.kind not in _THROUGH:
+                return
+            if found.kind is TypeKind.TYPEDEF:
+                yield found.name
+            found = self.type(found.size)
+
+    def parameters(self, proto: Type) -> list[tuple[str, int]]:
+        """Return name and type of what a function takes."""
+        each = (
+            _PARAM.unpack_from(self._data, proto.at + i * _PARAM.size) for i in range(proto.count)
+        )
+        return [(self._name(name), number) for name, number in each]
+
+    def members(self, owner: Type) -> Iterator[Member]:
+        """Yield the members of a structure or union; those of nameless ones within are its own."""
+        for i in range(owner.count):
+            name, number, place = _MEMBER.unpack_from(self._data, owner.at + i * _MEMBER.size)
+            bits = place >> 24 if owner.is_flagged else 0
+            offset = place & 0xFFFFFF if owner.is_flagged else place
+            if name:
+                yield Member(self._name(name), number, offset, bits)
+                continue
+            for inner in self.members(self.plain(number)):
+                yield attrs.evolve(inner, offset=inner.offset + offset)
+
+    def encoding(self, integer: Type) -> tuple[bool, int]:
+        """Return whether an integer is signed, and its bits."""
+        (word,) = struct.unpack_from("<I", self._data, integer.at)
+        return bool(word >> 24 & 1), word & 0xFF
+
+    def element(self, whole: Type) -> tuple[int, int]:
+        """Return the type of an array's elements, and how many there are."""
+        number, _, count = _ARRAY.unpack_from(self._data, whole.at)
+        return number, count
+
+    def _name(self, at: int) -> str:
+        return self._text[at : self._text.index(0, at)].decode("utf-8", "replace")
+
+
+@attrs.frozen
+class _Places:
+    """Where each type lies, and its name and kind, by number less one."""
+
+    at: array[int]
+    names: array[int]
+    kinds: bytearray
+
+    def find(self, kind: int, name: int) -> int | None:
+        """Return the number of the type of this *kind* whose *name* lies there."""
+        start = 0
+        while True:
+            try:
+                found = self.names.index(name, start)
+            except ValueError:
+                return None
+            if self.kinds[found] == kind:
+                return found + 1
+            start = found + 1
+
+
+def _walk(data: bytes, at: int, end: int) -> _Places:
+    places = _Places(array("I"), array("I"), bytearray())
+    put_at, put_name, put_kind = places.at.append, places.names.append, places.kinds.append
+    unpack, last = _TYPE.unpack_from, max(TypeKind)
+    while at < end:
+        name, info, _ = unpack(data, at)
+        kind = info >> 24 & 0x1F
+        if kind > last:
+            raise BtfError(
+                f"the kernel's BTF has a kind of type that this reader knows not: {kind}"
+            )
+        put_at(at)
+        put_name(name)
+        put_kind(kind)
+        at += _TYPE.size + _ALONE.get(kind, 0) + _EACH.get(kind, 0) * (info & 0xFFFF)
+    return places

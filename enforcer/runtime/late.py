@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""Where this kernel comes too late to refuse what a rule is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from enforcer.kernel import entries, host, points
+from enforcer.policy.points import Point, PointKind
+from enforcer.policy.signatures import local_types
+from enforcer.policy.ways import PointError
+
+if TYPE_CHECKING:
+    from enforcer.policy.model import Rule
+
+__all__ = ["why_late"]
+
+
+def why_late(at_calls: str | None, rule: Rule) -> str | None:
+    """
+    Say why *rule* cannot refuse before the effect, as the beginning of a sentence; None: it can.
+
+    *at_calls* says it of system calls at their entry.
+    """
+    if rule.point is not None:
+        return _at_point(rule.point)
+    return at_calls if rule.calls else None
+
+
+def _at_point(point: Point) -> str | None:
+    match point.kind:
+        case PointKind.LSM:
+            return f"the kernel asks nobody at {point}, it only tells" if _is_void(point) else None
+        case PointKind.KPROBE:
+            return _at_entry(point.name)
+        case PointKind.KRETPROBE:
+            return f"at its end {point.name} has taken effect"
+    return f"at {point} nobody is asked"
+
+
+def _is_void(point: Point) -> bool:
+    try:
+        signature = local_types().signature(point)
+    except PointError:
+        return False  # the compiler says that there is none, with its place
+    return signature is not None and signature.is_void
+
+
+def _at_entry(function: str) -> str | None:
+    if points.can_override(function):
+        return None
+    if not entries.can_override():
+        return (
+            f"this kernel ({host.release()}) does not let the result of {function} be replaced "
+            "(CONFIG_BPF_KPROBE_OVERRIDE)"
+        )
+    return (
+        f"this kernel does not let the result of {function} be replaced: it is not among the functions "
+        "of /sys/kernel/debug/error_injection/list"
+    )

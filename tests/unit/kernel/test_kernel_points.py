@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""Programs at points of the kernel: one for each that needs its own, bound, attached, or refused by name."""
+
+from __future__ import annotations
+
+import errno
+
+import attrs
+import pytest
+
+from enforcer.errors import KernelError, UnsupportedError
+from enforcer.kernel import loader, points, programs
+from enforcer.kernel.image_map import ImageHead, Point
+from enforcer.kernel.links import LinkSet
+from enforcer.kernel.watched import Watched
+
+LSM, KPROBE, END, TRACE, RAW = (
+    *(points.LSM, points.KPROBE, points.KRETPROBE),
+    *(points.TRACEPOINT, points.RAW),
+)
+
+
+def point(number: int, kind: int, name: str = "x", **others) -> Point:
+    return Point(number, kind, name, n_args=2, is_void=False, **others)
+
+
+@pytest.fixture(autouse=True)
+def _only_one_can_be_replaced(monkeypatch):
+    monkeypatch.setattr(points, "can_override", lambda name: name == "replaceable")
+
+
+def test_every_point_has_a_program():
+    """Hooks, ends and raw tracepoints each their own; entries and tracepoints one in common."""
+    wanted = [
+        *(point(n, LSM, f"hook{n}") for n in (1, 2)),
+        point(3, KPROBE, "replaceable"),
+        *(point(n, KPROBE, f"f{n}") for n in (4, 5)),
+        point(6, END),
+        *(point(n, TRACE, f"a/b{n}") for n in (7, 8)),
+        point(9, RAW),
+    ]
+
+    found = points.plan(reversed(wanted))
+
+    assert [
+        "enf_point_hook_0",
+        "enf_point_hook_1",
+        "enf_point_override",
+        "enf_point_entry",
+        "enf_point_entry",
+        "enf_point_end_0",
+        "enf_point_trace",
+        "enf_point_trace",
+        "enf_point_raw_0",
+    ] == [name for _, name in found.programs]
+    assert set(wanted) == found.points
+
+
+@pytest.mark.parametrize("kind", [LSM, END, RAW])
+def test_the_object_has_as_many_programs_as_the_table_says(kind):
+    """The last of them can be configured; one more is refused."""
+    word, most = points.PLACES[kind]
+    full = [point(n + 1, kind, f"f{n}") for n in range(most)]
+    with loader.open_object(loader.ENGINE) as engine:
+        names = {name for name in engine.programs if name.startswith(f"enf_point_{word}_")}
+        assert points.plan(full).names == names
+        if kind == RAW:  # others would be looked up in this machine's BTF
+            points.prepare(engine, points.plan(full))
+            assert full[-1].number == engine.get_constant(f"enf_{word}_number_{most - 1}")
+            assert 2 == engine.get_constant(f"enf_{word}_args_{most - 1}")
+
+    with pytest.raises(UnsupportedError, match=f"and {most} others of the kind"):
+        points.plan([*full, point(999, kind, "more")])
+
+
+def test_what_nothing_is_known_of_is_not_put_in_force():
+    """An image that was compiled elsewhere says nothing of this kernel."""
+    with pytest.raises(UnsupportedError, match=r"nothing is known of the LSM hook x"):
+        points.plan([point(1, LSM, is_bound=False)])
+
+
+@attrs.define
+class Fake:
+    """A program that refuses some."""
+
+    name: str
+    refuses: str = ""
+    attached: list = attrs.field(factory=list)
+    program: str = "p"
+    fd: int = 3
+
+    def close(self) -> None:
+        self.attached.clear()
+
+    def attach(self):
+        return self._to(self.name)
+
+    def attach_raw(self, event):
+        return self._to(event)
+
+    def attach_tracepoint(self, category, event, cookie):
+        return self._to((category, event, cookie))
+
+    def attach_to(self, entries):
+        return self._to(*entries)
+
+    def _to(self, *what):
+        if self.refuses and self.refuses in str(what):
+            raise KernelError("attach", errno.EINVAL)
+        self.attached += what
+        return self
+
+
+@attrs.define
+class FakeObject:
+    programs: dict
+
+
+def test_points_are_attached_with_their_numbers():
+    """Entries together, the others each."""
+    wanted = points.plan(
+        [point(1, KPROBE, "f1"), point(2, KPROBE, "f2"), point(3, TRACE, "a/b"), point(4, RAW, "r")]
+    )
+    engine = FakeObject({name: Fake(name) for name in wanted.names})
+
+    points.attach(engine, wanted, LinkSet())
+
+    assert [("f1", 1), ("f2", 2)] == engine.programs["enf_point_entry"].attached
+    assert [("a", "b", 3)] == engine.programs["enf_point_trace"].attached
+    assert ["r"] == engine.programs["enf_point_raw_0"].attached
+
+
+def test_the_function_that_is_refused_is_named():
+    """The kernel does not say which one of many it was; nothing stays attached."""
+    wanted = points.plan([point(1, KPROBE, "good"), point(2, KPROBE, "bad")])
+    engine = FakeObject({name: Fake(name, refuses="bad") for name in wanted.names})
+
+    with pytest.raises(UnsupportedError, match="at the function bad"):
+        points.attach(engine, wanted, LinkSet())
+    assert [] == engine.programs["enf_point_entry"].attached
+
+
+def test_an_image_with_another_point_needs_another_session():
+    """Programs are bound when they are loaded; an image with fewer points fits."""
+
+    def head(*numbers):
+        found = tuple(point(n, RAW, f"r{n}") for n in numbers)
+        return ImageHead(generation=1, ops=programs.POINTS, n_rows=1, size=8, points=found)
+
+    watched = Watched.of([head(1), head(2)])
+
+    assert [True, True, True, False] == [
+        watched.covers(head(*numbers)) for numbers in ((), (1,), (1, 2), (1, 3))
+    ]
+    assert {"POINT": ("enf_point_raw_0", "enf_point_raw_1")} == watched.named({"POINT": ()})

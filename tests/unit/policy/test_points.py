@@ -1,0 +1,432 @@
+# SPDX-License-Identifier: MIT
+"""Rules on points of the kernel: what is read of them, and what the image says of operands."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from kernel_types import small_kernel
+from policy_text import errors, load_rule, load_spec
+
+from enforcer.compiler import BareHost, compile_policies, layout
+from enforcer.compiler.points import place
+from enforcer.compiler.verify import verify
+from enforcer.errors import EnforcerBug, PolicyError
+from enforcer.kernel.image_map import ImageHead, checksum
+from enforcer.libbpf import abi
+from enforcer.policy.btf import Btf, BtfError
+from enforcer.policy.lint import Host, lint
+from enforcer.policy.model import Interval, PolicySet, Verb
+from enforcer.policy.points import RETURNS, Operand, OperandType, Point, PointKind
+from enforcer.policy.printer import print_policy
+from enforcer.policy.store import load_text
+from enforcer.policy.ways import NoTypes, PointError
+
+HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: x}\nspec:\n  rules:\n"
+
+
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """A kernel that is known; this machine's is not asked."""
+    types = small_kernel(tmp_path)
+    monkeypatch.setattr("enforcer.policy.context.local_types", lambda: types)
+    monkeypatch.setattr("enforcer.policy.checks.local_types", lambda: types)
+    return types
+
+
+@pytest.fixture
+def nobody(monkeypatch):
+    """A machine that says nothing of its kernel."""
+    monkeypatch.setattr("enforcer.policy.context.local_types", NoTypes)
+
+
+def operand(event: str, item: str) -> Operand:
+    rule = load_rule(f"{{{event}, match: {{args: [{item}]}}, action: log}}")
+    (found,) = {c.operand for c in rule.conditions if c.operand is not None}
+    return found
+
+
+def said(rule: str) -> str:
+    (line,) = errors(f"{HEAD}  - {rule}\n")
+    return line.partition(": ")[2]
+
+
+@pytest.mark.parametrize(
+    ("written", "kind", "name"),
+    [
+        ("lsm: file_open", PointKind.LSM, "file_open"),
+        ("lsm: {hook: security_file_open}", PointKind.LSM, "file_open"),
+        ("kprobe: do_unlinkat", PointKind.KPROBE, "do_unlinkat"),
+        ("kprobe: {function: do_unlinkat, at: entry}", PointKind.KPROBE, "do_unlinkat"),
+        ("kprobe: {function: do_unlinkat, at: return}", PointKind.KRETPROBE, "do_unlinkat"),
+        ("kprobe: undescribed", PointKind.KPROBE, "undescribed"),
+        ("tracepoint: sched/sched_process_exec", PointKind.TRACEPOINT, "sched/sched_process_exec"),
+        (
+            "tracepoint: {category: sched, event: sched_process_exec}",
+            PointKind.TRACEPOINT,
+            "sched/sched_process_exec",
+        ),
+        ("tracepoint: {event: sched_process_exec, raw: true}", PointKind.RAW, "sched_process_exec"),
+    ],
+)
+def test_points_are_named(kernel, written, kind, name):
+    """Each way to write a point."""
+    rule = load_rule(f"{{{written}, action: log}}")
+
+    assert Point(kind, name) == rule.point
+    assert rule.conditions[-1].values == (Interval(rule.point.number, rule.point.number),)
+
+
+@pytest.mark.parametrize(
+    ("item", "value"),
+    [
+        ("{index: 5, type: Capability, equal: SYS_ADMIN}", 21),
+        ("{index: 5, type: capability, equal: CAP_SYS_PTRACE}", 19),
+        ("{index: 6, type: Bool, equal: 'true'}", 1),
+        ("{index: 5, type: Int32, equal: -1}", 2**64 - 1),
+        ("{index: 5, type: UInt32, equal: 0xffffffff}", 2**32 - 1),
+    ],
+)
+def test_numbers_have_words_where_people_know_them(kernel, item, value):
+    """Compared as they lie in the kernel."""
+    rule = load_rule(f"{{kprobe: takes, match: {{args: [{item}]}}, action: log}}")
+
+    assert (Interval(value, value),) == rule.conditions[0].values
+
+
+def test_several_names_are_several_rules(kernel):
+    """With one name, and each at a point of its own."""
+    rules = load_spec("  rules:\n  - {name: n, lsm: [file_open, file_lock], action: deny}\n").rules
+
+    assert [("n", "file_open"), ("n", "file_lock")] == [(r.name, r.point.name) for r in rules]
+
+
+@pytest.mark.parametrize(
+    ("item", "kind", "bits", "signed"),
+    [
+        ("{index: 0, equal: 0}", OperandType.NUMBER, 32, False),  # cred: its effective user
+        ("{index: 1, equal: 1}", OperandType.NUMBER, 32, True),  # task: its process
+        ("{index: sk, port: 1}", OperandType.SOCK, 64, False),
+        ("{index: address, port: 1}", OperandType.SOCKADDR, 64, False),
+        ("{index: 4, equal: 0}", OperandType.NUMBER, 64, False),
+        ("{index: 6, equal: 1}", OperandType.NUMBER, 8, False),
+        ("{index: 7, equal: 1}", OperandType.NUMBER, 32, False),
+        ("{index: 8, prefix: a}", OperandType.TEXT, 64, False),
+        ("{index: 1, resolve: comm, equal: sh}", OperandType.TEXT, 64, False),
+        ("{index: 1, resolve: cred.uid.val, equal: 0}", OperandType.NUMBER, 32, False),
+        ("{index: 1, resolve: caps.1, mask: 2}", OperandType.NUMBER, 32, False),
+        ("{index: 4, type: Bytes, size: 5, equal: a}", OperandType.BYTES, 64, False),
+    ],
+)
+def test_operands_are_typed_from_btf(kernel, item, kind, bits, signed):
+    """What the kernel says they are, if nobody says otherwise."""
+    found = operand("kprobe: takes", item)
+
+    assert (kind, bits, signed) == (found.type, found.bits, found.signed)
+
+
+@pytest.mark.parametrize(
+    ("point", "index", "members", "found"),
+    [
+        ("lsm file_open", 0, (), (0, (), OperandType.FILE)),
+        ("lsm file_open", 0, ("f_path",), (0, (64,), OperandType.PATH)),
+        ("lsm file_open", "file", ("f_path", "dentry"), (0, (72,), OperandType.DENTRY)),
+        ("lsm file_open", 0, ("f_inode", "i_ino"), (0, (32, 40), OperandType.NUMBER)),
+        ("lsm file_open", 0, ("f_inode", "i_size"), (0, (32, 48), OperandType.NUMBER)),
+        ("lsm file_open", 0, ("f_inode", "i_uid"), (0, (32, 4), OperandType.NUMBER)),
+        (
+            "lsm file_open",
+            0,
+            ("f_path", "dentry", "d_name", "name"),
+            (0, (72, 24), OperandType.TEXT),
+        ),
+        ("kretprobe do_unlinkat", RETURNS, (), ("returns", (), OperandType.NUMBER)),
+        ("raw sched_process_exec", 2, ("file",), (2, (8,), OperandType.FILE)),
+        ("tracepoint sched/sched_process_exec", 4, (), ("record", (8,), OperandType.TEXT)),
+        ("tracepoint sched/sched_process_exec", "pid", (), ("record", (12,), OperandType.NUMBER)),
+        ("tracepoint sched/sched_process_exec", "comm", (), ("record", (16,), OperandType.TEXT)),
+        ("tracepoint sched/sched_process_exec", "name", (), ("record", (32,), OperandType.TEXT)),
+        (
+            "tracepoint sched/sched_process_exec",
+            "file",
+            ("f_inode", "i_ino"),
+            ("record", (40, 32, 40), OperandType.NUMBER),
+        ),
+    ],
+)
+def test_the_way_to_an_operand(kernel, point, index, members, found):
+    """Offsets of members within one structure are one step, and each pointer begins another."""
+    word, _, name = point.partition(" ")
+    kinds = {"lsm": PointKind.LSM, "kretprobe": PointKind.KRETPROBE, "raw": PointKind.RAW}
+    way = kernel.way(Point(kinds.get(word, PointKind.TRACEPOINT), name), index, members)
+
+    assert found == (way.arg, way.steps, way.type)
+
+
+def test_what_lies_there_itself_and_in_which_order(kernel):
+    """Not every operand is a pointer, and not every number is the machine's."""
+
+    def way(*members, function="takes", index=1):
+        return kernel.way(Point(PointKind.KPROBE, function), index, members)
+
+    assert (True, 16) == (way("comm").is_inline, way("comm").width)
+    assert (True, 2) == (way("skc_dport", index=3).is_swapped, way("skc_dport", index=3).width)
+    exec_ = Point(PointKind.TRACEPOINT, "sched/sched_process_exec")
+    assert kernel.way(exec_, "filename", ()).is_located
+
+
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        ("{lsm: nothing, action: deny}", "this kernel has no LSM hook nothing"),
+        ("{kprobe: nothing, action: log}", "this kernel has no function nothing"),
+        ("{tracepoint: sched/nothing, action: log}", "no tracepoint sched/nothing"),
+        ("{tracepoint: {event: x, raw: true}, action: log}", "no raw tracepoint x"),
+        ("{lsm: file_open, match: {args: [{index: 1, equal: 1}]}, action: log}", "it has 1"),
+        ("{lsm: file_open, match: {args: [{index: f, equal: 1}]}, action: log}", "it has file"),
+        (
+            "{lsm: file_open, match: {args: [{index: 0, resolve: f_x, equal: 1}]}, action: log}",
+            "struct file has no member f_x",
+        ),
+        (
+            "{kprobe: takes, match: {args: [{index: 1, resolve: flags.three, equal: 1}]}, action: log}",
+            "is a bit field",
+        ),
+        (
+            "{kprobe: takes, match: {args: [{index: 1, resolve: caps.2, equal: 1}]}, action: log}",
+            "behind the end of an array",
+        ),
+        (
+            "{kprobe: takes, match: {args: [{index: 5, resolve: x, equal: 1}]}, action: log}",
+            "there is no structure",
+        ),
+        ("{kprobe: apart, match: {args: [{index: 1, equal: 1}]}, action: log}", "passed in parts"),
+        ("{kprobe: takes, match: {returns: {equal: 0}}, action: log}", "at: return"),
+        ("{kprobe: takes, match: {args: [{index: any, equal: 0}]}, action: log}", "index is a"),
+        ("{kprobe: takes, match: {args: [{index: 5}]}, action: log}", "compares with nothing"),
+        ("{kprobe: takes, match: {args: [{index: 5, prefix: a}]}, action: log}", "is a number"),
+        ("{kprobe: takes, match: {args: [{index: 5, port: 1}]}, action: log}", "which this is not"),
+        (
+            "{kprobe: takes, match: {args: [{index: 3, equal: 1}]}, action: log}",
+            "compared by address",
+        ),
+        (
+            "{kprobe: takes, match: {args: [{index: 2, protocol: tcp}]}, action: log}",
+            "an address has no protocol",
+        ),
+        (
+            "{kprobe: takes, match: {args: [{index: 4, type: Bytes, equal: a}]}, action: log}",
+            "Bytes need size",
+        ),
+        (
+            "{kprobe: takes, match: {args: [{index: 4, type: Fil, equal: /a}]}, action: log}",
+            "did you mean 'File'?",
+        ),
+        ("{lsm: file_open, match: {path: /a}, action: deny}", "path does not exist for"),
+    ],
+)
+def test_what_the_kernel_has_not_is_refused(kernel, rule, what):
+    """One sentence, in its place."""
+    assert what in said(rule)
+
+
+def test_without_a_kernel_types_are_needed(nobody):
+    """Then the rule is read; that it is not checked is for whoever puts it in force."""
+    assert "give its type" in said("{lsm: x, match: {args: [{index: 0, equal: 1}]}, action: deny}")
+    rule = load_rule("{lsm: x, match: {args: [{index: 0, type: Int, equal: 1}]}, action: deny}")
+
+    image = compiled(rule, NoTypes()).image
+
+    (point,) = ImageHead.of(image).points
+    assert ("x", False) == (point.name, point.is_bound)
+
+
+def compiled(rule, types):
+    policy = load_spec("  rules:\n  - {exec: {}, action: log}\n")
+    policies = PolicySet((attrs.evolve(policy, rules=(rule,)),))
+    return compile_policies(policies, host=BareHost(), types=types)
+
+
+def described(image: bytes) -> dict[str, int]:
+    head = layout.HEAD.named(image)
+    return layout.POINT.named(image, head["off_points"])
+
+
+def test_the_image_says_how_operands_are_found(kernel):
+    """As the structures of the ABI have it; the check of images takes it."""
+    rule = load_rule(
+        "{lsm: file_open, match: {args: [{index: 0, resolve: f_inode.i_ino, equal: 5}, "
+        "{index: 0, prefix: /a}]}, action: deny}"
+    )
+
+    image = compiled(rule, kernel).image
+
+    verify(image)
+    found = described(image)
+    assert rule.point.number == found["number"]
+    assert (1, 2) == (found["n_args"], found["n_operands"])
+    number = next(i for i in range(2) if found[f"operand[{i}].type"] == OperandType.NUMBER)
+    assert (2, 8, 32, 40) == tuple(
+        found[f"operand[{number}].{name}"] for name in ("n_steps", "width", "step[0]", "step[1]")
+    )
+
+
+@pytest.mark.parametrize("field", ["number", "kind", "n_operands", "operand[0].n_steps"])
+def test_a_damaged_point_is_found(kernel, field):
+    """The last check looks at points, too."""
+    rule = load_rule("{lsm: file_open, match: {args: [{index: 0, equal: /a}]}, action: deny}")
+    image = bytearray(compiled(rule, kernel).image)
+    at = layout.HEAD.named(bytes(image))["off_points"] + layout.POINT.offset(field)
+    image[at : at + (4 if field == "number" else 1)] = bytes(4) if field == "number" else b"\xf0"
+    crc = layout.HEAD.offset("crc")
+    image[crc : crc + 4] = checksum(bytes(image)).to_bytes(4, "little")
+
+    with pytest.raises(EnforcerBug, match=r"point|operand"):
+        verify(bytes(image))
+
+
+def test_operands_belong_to_the_point(nobody):
+    """Rules that compare the same have the same place, whatever their policies."""
+    types = "type: UInt32"
+    first, second = (
+        load_text(
+            f"{HEAD}  - {{lsm: bpf, match: {{args: [{item}]}}, action: deny}}\n".replace(
+                "name: x", name
+            ),
+            "p",
+        ).policies[0]
+        for name, item in (
+            ("name: a", f"{{index: 0, {types}, equal: 1}}, {{index: 2, {types}, equal: 4}}"),
+            ("name: b", f"{{index: 2, {types}, equal: 3}}, {{index: 0, type: Int64, equal: 4}}"),
+        )
+    )
+
+    placement = place(PolicySet((first, second)))
+
+    (point,) = placement.points
+    assert [0, 1, 2] == sorted(point.operands.values())
+    places = [
+        {c.operand: c.index for c in policy.rules[0].conditions if c.operand}
+        for policy in placement.policies.policies
+    ]
+    shared = places[0].keys() & places[1].keys()
+    assert 1 == len(shared)
+    assert all(places[0][one] == places[1][one] for one in shared)
+
+
+def test_more_than_is_read_at_a_point_is_refused(nobody):
+    """By name, at the rule that is too much."""
+    items = ", ".join(f"{{index: {i}, type: Int, equal: 1}}" for i in range(7))
+    policy = load_text(f"{HEAD}  - {{lsm: bpf, match: {{args: [{items}]}}, action: deny}}\n", "p")
+
+    with pytest.raises(PolicyError, match="more than 6 different numbers"):
+        place(policy)
+
+
+@pytest.mark.parametrize(
+    ("event", "item", "what"),
+    [
+        ("lsm: file_open", "{index: 0, type: Dentry, equal: /a}", "cannot be compared as dentry"),
+        ("lsm: file_open", "{index: 0, type: Fd, equal: /a}", "cannot be compared as fd"),
+        ("kprobe: many", "{index: 6, equal: 1}", "is on the stack"),
+        ("kprobe: takes", "{index: 1, resolve: comm, type: Int, equal: 1}", "as number"),
+    ],
+)
+def test_what_cannot_be_compared_so_is_refused(kernel, event, item, what):
+    """By the compiler, which knows the way."""
+    rule = load_rule(f"{{{event}, match: {{args: [{item}]}}, action: log}}")
+
+    with pytest.raises(PolicyError, match=what) as refused:
+        compiled(rule, kernel)
+    assert refused.value.span is not None
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "lsm: file_open, match: {args: [{index: file, resolve: f_inode.i_ino, range: 5-9}]}",
+        "lsm: file_open, match: {args: [{index: 0, notPrefix: /srv/}]}",
+        "kprobe: takes, match: {args: [{index: 1, resolve: cred.uid.val, in: [1, 5-7]}]}",
+        "kprobe: takes, match: {args: [{index: 3, port: 22, address: {cidr: 10.0.0.0/8}}]}",
+        "kprobe: takes, match: {args: [{index: 3, socketType: raw}, {index: 2, family: inet}]}",
+        "kprobe: takes, match: {args: [{index: buf, type: Bytes, size: 5, contains: ab}]}",
+        (
+            "kprobe: {function: do_unlinkat, at: return}, match: {returns: {equal: -2}, "
+            "args: [{index: 1, resolve: name, glob: a*}]}"
+        ),
+        "tracepoint: sched/sched_process_exec, match: {args: [{index: pid, notIn: [1, 2]}]}",
+        "tracepoint: {event: sched_process_exec, raw: true}, match: {args: [{index: 2, mask: 4}]}",
+    ],
+)
+def test_printed_rules_are_read_again(kernel, rule):
+    """policy show and convert write what means the same."""
+    if "mask" in rule:
+        rule = rule.replace("index: 2, mask", "index: 1, mask")
+    policy = load_spec(f"  rules:\n  - {{{rule}, action: log}}\n")
+
+    (again,) = load_text(print_policy(policy), "p").policies
+
+    (mine,), (others,) = policy.rules, again.rules
+    assert (mine.point, set(mine.conditions)) == (others.point, set(others.conditions))
+    assert Verb.LOG is others.action.verb
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (
+            "lsm: file_open, match: {args: [{index: 0, equal: /a}]}, action: deny",
+            ["at the LSM hook"],
+        ),
+        ("kprobe: {function: do_unlinkat, at: return}, action: log", ["ends, after the effect"]),
+        ("tracepoint: sched/sched_process_exec, action: log", ["which refuses nothing"]),
+        (
+            "kprobe: do_unlinkat, match: {args: [{index: 1, resolve: name, equal: a}]}, action: log",
+            ["is entered", "changed by another thread"],
+        ),
+        ("kprobe: undescribed, action: log", ["could not be checked here"]),
+        ("lsm: file_open, action: deny", ["to every process of the host"]),
+    ],
+)
+def test_check_says_where_a_rule_is_decided(kernel, rule, words):
+    """The point and why it is no better, what can be raced, and what would lock everybody out."""
+    policies = load_text(f"{HEAD}  - {{{rule}}}\n", "p")
+
+    found = " ".join(str(issue) for issue in lint(policies, Host()))
+
+    assert all(word in found for word in words), found
+    assert ("to every process" in found) is ("to every process of the host" in words)
+
+
+def test_functions_that_take_the_same(kernel):
+    """A function is decided at the hook that it calls only if that takes the same."""
+
+    def alike(name):
+        one = Point(PointKind.KPROBE, f"security_{name}")
+        return kernel.are_alike(one, Point(PointKind.LSM, name))
+
+    assert [True, False, False] == [alike(n) for n in ("file_open", "file_lock", "nothing")]
+
+
+def test_bytes_that_are_no_btf():
+    """Refused, not guessed at."""
+    for data in (b"", b"\x9f\xeb" + bytes(10), bytes(64)):
+        with pytest.raises(BtfError):
+            Btf(data)
+
+
+def test_a_function_of_nothing_returns_nothing(kernel):
+    """A hook that only tells has no result."""
+    told = Point(PointKind.LSM, "told")
+    assert kernel.signature(told).is_void
+    with pytest.raises(PointError, match="returns nothing"):
+        kernel.way(Point(PointKind.LSM, "told"), RETURNS, ())
+
+
+def test_kinds_and_types_are_those_of_the_header():
+    """Both sides number them alike."""
+    kinds = abi.enumeration("enf_point_kind", "ENF_POINT_")
+    types = abi.enumeration("enf_operand_type", "ENF_OPERAND_")
+
+    assert kinds == {kind.name: kind.value for kind in PointKind}
+    assert types == {kind.name: kind.value for kind in OperandType}

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""Where a rule comes too late to refuse: said with the reason, refused or killing after."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from enforcer.errors import PolicyErrors
+from enforcer.policy.degrade import degrade
+from enforcer.policy.model import Action, Policy, PolicySet, Rule, Span, Verb
+from enforcer.policy.pointnames import POINT
+from enforcer.policy.points import Point, PointKind
+from enforcer.policy.syscall_table import SYSCALLS
+from enforcer.policy.ways import NoTypes, PointError, Signature
+from enforcer.runtime import late
+
+SPAN = Span("p.yaml", 3, 5)
+
+
+class Kernel(NoTypes):
+    """Hooks that ask, hooks that tell, and nothing else."""
+
+    def signature(self, point):
+        if point.name == "missing":
+            raise PointError("no such hook")
+        return Signature(1, is_void=point.name == "tells")
+
+
+@pytest.fixture(autouse=True)
+def _kernel(monkeypatch):
+    monkeypatch.setattr(late, "local_types", Kernel)
+    monkeypatch.setattr(late.points, "can_override", lambda name: name == "replaceable")
+    monkeypatch.setattr(late.entries, "can_override", lambda: True)
+
+
+def rule(verb=Verb.DENY, **fields):
+    return Rule("r", "x", (POINT,), Action(verb), SPAN, **fields)
+
+
+def at(kind, name):
+    return rule(point=Point(PointKind[kind], name))
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (at("LSM", "asks"), None),
+        (at("LSM", "missing"), None),  # the compiler says so, with its place
+        (at("LSM", "tells"), "asks nobody"),
+        (at("KPROBE", "replaceable"), None),
+        (at("KPROBE", "fixed"), "error_injection/list"),
+        (at("KRETPROBE", "replaceable"), "has taken effect"),
+        (at("TRACEPOINT", "a/b"), "nobody is asked"),
+        (at("RAW", "b"), "nobody is asked"),
+        (rule(calls=(SYSCALLS["keyctl"],)), "no calls"),
+        (rule(), None),
+    ],
+)
+def test_why_a_rule_comes_too_late(asked, why):
+    """The beginning of a sentence, or nothing."""
+    found = late.why_late("no calls", asked)
+
+    assert (why is None) is (found is None)
+    assert why is None or why in found
+
+
+def test_a_kernel_that_replaces_no_result_says_so(monkeypatch):
+    """Another sentence than for a function that is not among those it would."""
+    monkeypatch.setattr(late.entries, "can_override", lambda: False)
+
+    assert "CONFIG_BPF_KPROBE_OVERRIDE" in late.why_late(None, at("KPROBE", "fixed"))
+
+
+def test_late_rules_are_refused_or_kill_after():
+    """By the policy's word; what only records stays as it is."""
+    rules = (
+        at("RAW", "b"),
+        attrs.evolve(at("RAW", "b"), action=Action(Verb.LOG)),
+        at("LSM", "asks"),
+    )
+    policy = Policy("p", None, rules, SPAN)
+
+    with pytest.raises(PolicyErrors) as refused:
+        degrade(PolicySet((policy,)), lambda r: late.why_late(None, r))
+    assert ["p.yaml:3:5"] == [str(error.span) for error in refused.value.errors]
+
+    allowed = PolicySet((attrs.evolve(policy, allow_degraded=True),))
+    (after,) = degrade(allowed, lambda r: late.why_late(None, r)).policies
+    assert [Verb.KILL, Verb.LOG, Verb.DENY] == [r.action.verb for r in after.rules]

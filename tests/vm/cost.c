@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What one call costs, in nanoseconds of CLOCK_MONOTONIC: the least of many rounds.
+ *
+ *   cost getppid | open
+ *
+ * In a machine whose clock counts instructions these are instructions.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROUNDS 101
+#define TIMES 200
+
+static long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+int main(int argc, char **argv)
+{
+	int opens = argc == 2 && !strcmp(argv[1], "open");
+	long least = 1L << 60;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		long start = now(), took;
+
+		for (int i = 0; i < TIMES; i++) {
+			if (opens)
+				close(open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+			else
+				syscall(SYS_getppid);
+		}
+		took = now() - start;
+		if (took < least)
+			least = took;
+	}
+	printf("%ld\n", (least + TIMES / 2) / TIMES);
+	return 0;
+}

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""
+What rules on system calls and on points of the kernel cost those that they do not name: nothing.
+
+Needs a machine whose clock counts instructions (``tests/vm/run --icount``).
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from enforcer.compiler import compile_policies
+from enforcer.kernel.image_map import PlainImage
+from enforcer.kernel.session import Session
+from enforcer.policy.store import load_text
+from enforcer.policy.syscall_table import SYSCALLS
+from enforcer.policy.vocabulary import LIFTED_SYSCALLS
+
+HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: cost}\nspec:\n  rules:\n"
+NOBODY = "match: {process: {uid: 4242}}"
+OTHERS = [name for name in SYSCALLS if name not in LIFTED_SYSCALLS and name != "getppid"][:200]
+NEAR = 3  # instructions that a loop may differ by from one run to the next
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory) -> Path:
+    made = tmp_path_factory.mktemp("cost") / "cost"
+    source = Path(__file__).with_name("cost.c")
+    subprocess.run(["gcc", "-static", "-O2", "-Wall", "-o", made, source], check=True)
+    return made
+
+
+def cost(program: Path, what: str) -> int:
+    """Instructions of one."""
+    return int(subprocess.check_output([program, what], timeout=120))
+
+
+@pytest.fixture(scope="module")
+def bases(program) -> dict[str, int]:
+    """Without any policy; the same again, or time is not instructions here."""
+    found = {what: [cost(program, what) for _ in range(3)] for what in ("getppid", "open")}
+    if any(max(several) - min(several) > NEAR for several in found.values()):
+        pytest.skip(f"the clock does not count instructions: {found}")
+    return {what: min(several) for what, several in found.items()}
+
+
+@contextmanager
+def in_force(*rules: str) -> Iterator[None]:
+    text = HEAD + "".join(f"    - {{{rule}, action: log}}\n" for rule in rules)
+    image = compile_policies(load_text(text, "cost.yaml")).image
+    with Session.open(PlainImage(image)):
+        yield
+
+
+@pytest.mark.parametrize("count", [0, 1, 200])
+def test_a_call_that_no_rule_names_costs_nothing(program, bases, count):
+    """However many others rules name, and though one point is watched as well."""
+    calls = [f"syscall: {name}, {NOBODY}" for name in OTHERS[:count]]
+
+    with in_force(*calls, f"lsm: task_prctl, {NOBODY}"):
+        added = cost(program, "getppid") - bases["getppid"]
+    print(f"getppid, {count} rules on other calls: {added:+}")
+
+    assert abs(added) <= NEAR
+
+
+def test_a_hook_that_no_rule_names_costs_nothing(program, bases):
+    """Neither system calls nor other points make opening a file dearer."""
+    calls = [f"syscall: {name}, {NOBODY}" for name in OTHERS]
+    points = [f"lsm: {hook}, {NOBODY}" for hook in ("task_prctl", "inode_mkdir", "socket_listen")]
+
+    with in_force(*calls, *points):
+        added = cost(program, "open") - bases["open"]
+    print(f"open and close, 200 rules on calls and 3 on points: {added:+}")
+
+    assert abs(added) <= NEAR
+
+
+def test_a_call_that_rules_name_costs_the_same_at_any_number(program, bases):
+    """One that none of them meets: one rule on it, and 200 on it and others."""
+    found = []
+    for count in (1, 200):
+        rules = [f"syscall: {name}, {NOBODY}" for name in ["getppid", *OTHERS[: count - 1]]]
+        with in_force(*rules):
+            found.append(cost(program, "getppid") - bases["getppid"])
+    print(f"getppid, named by a rule for another user, 1 and 200 rules: {found}")
+
+    assert abs(found[0] - found[1]) <= 2 * NEAR
+    assert 0 < found[0] < 1500
+
+
+def test_a_point_that_rules_name_costs_little(program, bases):
+    """A hook that every open passes, for another user, and with an operand that is not met."""
+    found = {}
+    for what, match in {
+        "another user": NOBODY,
+        "another inode": "match: {args: [{index: 0, resolve: f_inode.i_ino, equal: 1}]}",
+        "another path": "match: {args: [{index: 0, equal: /nothing/of/this/name}]}",
+    }.items():
+        with in_force(f"lsm: file_open, {match}"):
+            found[what] = cost(program, "open") - bases["open"]
+    print(f"open and close, with a point on file_open: {found}")
+
+    assert 0 < found["another user"] < 1000
+    assert found["another inode"] < found["another path"] < 10000

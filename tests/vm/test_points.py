@@ -1,0 +1,457 @@
+# SPDX-License-Identifier: MIT
+"""Points of the kernel that rules name: refused before the effect, or not promised to be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine import ENFORCER, Engine, attempt, python, running
+
+from enforcer.kernel.points import can_override
+
+ROOT = Path("/srv/points")
+SECRET, PUBLIC = ROOT / "secret", ROOT / "public"
+NEEDLE, OWNED, PLACE = ROOT / "needle", ROOT / "owned", ROOT / "place"
+
+HOOKS = f"""\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: points}}
+spec:
+  rules:
+    - name: file
+      lsm: file_open
+      match: {{args: [{{index: 0, equal: {SECRET}}}]}}
+      action: {{deny: {{errno: EROFS}}}}
+    - name: name
+      lsm: {{hook: file_open}}
+      match: {{args: [{{index: file, resolve: f_path.dentry.d_name.name, equal: needle}}]}}
+      action: {{deny: {{errno: EXDEV}}}}
+    - name: owner
+      lsm: file_open
+      match: {{args: [{{index: 0, resolve: f_inode.i_uid.val, range: 4000-5000}}]}}
+      action: {{deny: {{errno: EDOM}}}}
+    - name: directory
+      lsm: inode_mkdir
+      match:
+        args:
+          - {{index: 1, type: Dentry, prefix: {ROOT}/d}}
+          - {{index: mode, mask: 0o777=0o700}}
+      action: {{deny: {{errno: ENOTTY}}}}
+    - name: option
+      lsm: task_prctl
+      match: {{args: [{{index: 0, type: Int, equal: 15}}, {{index: 1, notEqual: 0}}]}}
+      action: {{deny: {{errno: ENOMSG}}}}
+    - name: mount
+      lsm: sb_mount
+      match:
+        args:
+          - {{index: 0, prefix: nail}}
+          - {{index: path, equal: {PLACE}}}
+          - {{index: type, type: String, in: [tmpfs, ramfs]}}
+      action: {{deny: {{errno: ENODEV}}}}
+    - name: peer
+      lsm: socket_connect
+      match:
+        args: [{{index: 1, address: {{cidr: 127.0.0.0/8}}, port: 7, family: inet}}, {{index: 2, equal: 16}}]
+      action: {{deny: {{errno: EHOSTDOWN}}}}
+    - name: backlog
+      lsm: socket_listen
+      match: {{args: [{{index: 1, type: Int32, equal: 77}}]}}
+      action: kill
+    - name: credentials
+      lsm: task_setnice
+      match: {{args: [{{index: 0, resolve: cred.euid.val, equal: 1234}}]}}
+      action: {{deny: {{errno: EBADMSG}}}}
+    - name: negative
+      lsm: task_setnice
+      match: {{args: [{{index: 1, equal: -7}}]}}
+      action: {{deny: {{errno: ERANGE}}}}
+"""
+ATTEMPTS = {
+    "file": (f"open('{SECRET}').read()", "EROFS", f"open('{PUBLIC}').read()"),
+    "name": (f"open('{NEEDLE}').read()", "EXDEV", f"open('{PUBLIC}').read()"),
+    "owner": (f"open('{OWNED}').read()", "EDOM", f"open('{PUBLIC}').read()"),
+    "directory": (f"os.mkdir('{ROOT}/d1', 0o700)", "ENOTTY", f"os.mkdir('{ROOT}/d2', 0o755)"),
+    "option": ("prctl(15, b'other')", "ENOMSG", "prctl(29, 5000)"),
+    "mount": ("mount(b'nail1')", "ENODEV", "mount(b'other')"),
+    "peer": ("connect(7)", "EHOSTDOWN", "connect(8)"),
+    "credentials": ("nice(1234, 3)", "EBADMSG", "nice(1235, 3)"),
+    "negative": ("nice(0, -7)", "ERANGE", "nice(0, 7)"),
+}
+"""By rule: what it refuses, by which error, and a neighbour that works."""
+
+CODE = f"""
+import ctypes, errno, socket
+libc = ctypes.CDLL(None, use_errno=True)
+
+def ended(result):
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+def prctl(option, value):
+    ended(libc.prctl(option, ctypes.c_char_p(value) if isinstance(value, bytes) else value, 0, 0, 0))
+
+def mount(source):
+    ended(libc.mount(source, b'{PLACE}', b'tmpfs', 0, None))
+    ended(libc.umount(b'{PLACE}'))
+
+def connect(port):
+    one = socket.socket()
+    try:
+        one.connect(('127.0.0.1', port))
+    except ConnectionRefusedError:
+        pass
+
+def nice(uid, value):
+    if uid:
+        os.seteuid(uid)
+    os.setpriority(os.PRIO_PROCESS, 0, value)
+
+def listen(backlog):
+    one = socket.socket()
+    one.bind(('127.0.0.1', 0))
+    one.listen(backlog)
+
+try:
+    exec(sys.argv[1])
+except OSError as error:
+    print(errno.errorcode[error.errno])
+else:
+    print('done')
+"""
+
+
+def tried(code: str) -> str:
+    """The name of the error, or done."""
+    ended = python(CODE, code)
+    assert ended.returncode == 0, ended
+    return ended.stdout.decode().strip()
+
+
+def clean() -> None:
+    for each in (ROOT / "d1", ROOT / "d2"):
+        if each.exists():
+            each.rmdir()
+
+
+@pytest.fixture(scope="module")
+def files() -> Iterator[None]:
+    ROOT.mkdir()
+    PLACE.mkdir()
+    for each in (SECRET, PUBLIC, NEEDLE, OWNED):
+        each.write_text("content")
+    os.chown(OWNED, 4321, 0)
+    yield
+    clean()
+    shutil.rmtree(ROOT)
+
+
+def test_everything_works_without_a_policy(files):
+    """The control: nothing of this is refused by anybody else."""
+    for refused, _, neighbour in ATTEMPTS.values():
+        assert ("done", "done") == (tried(refused), tried(neighbour))
+    assert "done" == tried("listen(77)")
+    clean()
+
+
+@pytest.fixture(scope="class")
+def hooks(files, tmp_path_factory) -> Iterator[Engine]:
+    with running(HOOKS, tmp_path_factory.mktemp("hooks")) as it:
+        yield it
+
+
+def operands(event: dict[str, Any]) -> dict[str, Any]:
+    return {one["name"]: one["value"] for one in event["object"]["operands"]}
+
+
+class TestHooks:
+    """One engine with rules on many hooks."""
+
+    @pytest.mark.parametrize("rule", ATTEMPTS)
+    def test_refused_at_the_hook(self, hooks, rule):
+        """The chosen error, no trace; a neighbour's works; the record says where and on what."""
+        refused, error, neighbour = ATTEMPTS[rule]
+
+        assert (error, "done") == (tried(refused), tried(neighbour))
+
+        assert not (ROOT / "d1").exists()
+        event = hooks.wait_for(lambda e: e.get("rule") == rule)
+        assert (True, error, False) == (event["prevented"], event["errno"], event["onError"])
+        assert event["object"]["point"].startswith("lsm ")
+        clean()
+
+    def test_killed_at_the_hook(self, hooks):
+        """The process ends in the call; another argument is nobody's business."""
+        assert -signal.SIGKILL == python(CODE, "listen(77)").returncode
+        assert "done" == tried("listen(76)")
+        event = hooks.wait_for(lambda e: e.get("rule") == "backlog")
+        assert ("kill", True) == (event["action"], event["prevented"])
+
+    def test_records_tell_what_was_compared(self, hooks):
+        """Numbers and strings by their names, paths as paths."""
+        tried("mount(b'nail2')")
+        event = hooks.wait_for(lambda e: e.get("rule") == "mount")
+        assert {"arg0": "nail2", "type": "tmpfs"} == operands(event)
+        assert str(PLACE) == event["object"]["path"]
+        tried("nice(0, -7)")
+        event = hooks.wait_for(lambda e: e.get("rule") == "negative")
+        assert {"arg0.cred.euid.val": 0, "arg1": -7} == operands(event)
+        tried("connect(7)")
+        event = hooks.wait_for(lambda e: e.get("rule") == "peer")
+        assert ("127.0.0.1", 7) == (event["object"]["address"], event["object"]["port"])
+
+
+def refusal(policy: str, directory: Path) -> list[str]:
+    """What a start says that does not come up."""
+    file = directory / "policy.yaml"
+    file.write_text(policy)
+    ended = attempt(ENFORCER, "start", str(file), "--socket", str(directory / "s"))
+    assert ended.returncode == 1, ended
+    return ended.stderr.decode().splitlines()
+
+
+def one(rule: str, *, degraded: bool = False) -> str:
+    """A policy of one rule, at line 7."""
+    return f"""\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: one}}
+spec:
+  allowDegraded: {str(degraded).lower()}
+  rules:
+    - {rule}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("{lsm: file_opened, action: deny}", "has no LSM hook file_opened"),
+        (
+            "{lsm: file_open, match: {args: [{index: 3, equal: 1}]}, action: deny}",
+            "has no argument 3: it has 1",
+        ),
+        (
+            "{lsm: file_open, match: {args: [{index: 0, resolve: f_nothing, equal: 1}]}, action: deny}",
+            "struct file has no member f_nothing",
+        ),
+        ("{lsm: bprm_committed_creds, action: deny}", "asks nobody"),
+        ("{kprobe: do_nothing_at_all, action: log}", "do_nothing_at_all"),
+        ("{kprobe: {function: do_unlinkat, at: return}, action: deny}", "has taken effect"),
+        ("{tracepoint: sched/sched_nothing, action: log}", "no tracepoint sched/sched_nothing"),
+        ("{tracepoint: {event: sched_nothing, raw: true}, action: log}", "no raw tracepoint"),
+        ("{tracepoint: sched/sched_process_exec, action: kill}", "nobody is asked"),
+    ],
+)
+def test_a_kernel_that_cannot_says_so(tmp_path, rule, said):
+    """One sentence, with the place where there is one."""
+    lines = refusal(one(rule), tmp_path)
+    assert any(said in line for line in lines), lines
+
+
+def spawn(*argv: str) -> Any:
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
+def test_a_hook_that_only_tells_kills_after(files, tmp_path):
+    """Where it was allowed: nothing is prevented, the record says so, a neighbour lives."""
+    victim, other = ROOT / "victim", ROOT / "other"
+    for each in (victim, other):
+        shutil.copy("/bin/true", each)
+    rule = f"{{lsm: bprm_committed_creds, match: {{args: [{{index: 0, equal: {victim}}}]}}, action: deny}}"
+    assert 0 == spawn(victim).returncode
+    with running(one(rule, degraded=True), tmp_path) as engine:
+        assert (-signal.SIGKILL, 0) == (spawn(victim).returncode, spawn(other).returncode)
+        event = engine.wait_for(lambda e: e.get("rule") == "rule-1")
+    assert ("kill", False, str(victim)) == (
+        event["action"],
+        event["prevented"],
+        event["object"]["path"],
+    )
+
+
+def test_a_point_that_comes_with_a_reload(files, tmp_path):
+    """Programs are bound when they are loaded: a successor takes over, and what went is free again."""
+    first = (
+        "{lsm: task_prctl, match: {args: [{index: 0, equal: 15}]}, action: {deny: {errno: EDOM}}}"
+    )
+    second = "{lsm: socket_listen, match: {args: [{index: 1, equal: 77}]}, action: {deny: {errno: ENODEV}}}"
+
+    with running(one(first), tmp_path):
+        assert ("EDOM", "done") == (tried("prctl(15, b'other')"), tried("listen(77)"))
+        (tmp_path / "policy.yaml").write_text(one(second))
+        subprocess.run([ENFORCER, "reload"], check=True, timeout=300, capture_output=True)
+        assert ("done", "ENODEV") == (tried("prctl(15, b'other')"), tried("listen(77)"))
+
+
+# ---- Functions and tracepoints --------------------------------------------------------------------
+
+LATE = f"""\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: late}}
+spec:
+  allowDegraded: true
+  rules:
+    - name: entry
+      kprobe: do_unlinkat
+      match: {{args: [{{index: 1, resolve: name, equal: {ROOT}/killed}}]}}
+      action: kill
+    - name: failed
+      kprobe: {{function: do_unlinkat, at: return}}
+      match: {{returns: {{equal: -2}}, args: [{{index: dfd, equal: -100}}]}}
+      action: log
+    - name: traced
+      tracepoint: sched/sched_process_exec
+      match: {{args: [{{index: filename, suffix: /traced}}]}}
+      action: kill
+    - name: raw
+      tracepoint: {{event: sched_process_exec, raw: true}}
+      match: {{args: [{{index: 2, equal: {ROOT}/raw}}, {{index: 0, resolve: cred.uid.val, equal: 0}}, {{index: 0, resolve: comm, equal: raw}}]}}
+      action: kill
+    - name: asked
+      tracepoint: syscalls/sys_enter_rmdir
+      match: {{args: [{{index: pathname, prefix: {ROOT}/asked}}]}}
+      onError: log
+      action: log
+"""
+
+
+@pytest.fixture(scope="class")
+def late(files, tmp_path_factory) -> Iterator[Engine]:
+    for name in ("traced", "raw", "free"):
+        shutil.copy("/bin/true", ROOT / name)
+    with running(LATE, tmp_path_factory.mktemp("late")) as it:
+        yield it
+
+
+class TestLate:
+    """One engine with rules that come after the effect."""
+
+    def test_a_function_kills_after_the_effect_where_that_is_allowed(self, late):
+        """The caller dies, the file has gone, and the record promises nothing; a neighbour lives."""
+        killed, other = ROOT / "killed", ROOT / "spared"
+        for each in (killed, other):
+            each.write_text("")
+
+        ended = [python("os.unlink(sys.argv[1])", str(each)).returncode for each in (killed, other)]
+
+        assert ([-signal.SIGKILL, 0], False, False) == (ended, killed.exists(), other.exists())
+        event = late.wait_for(lambda e: e.get("rule") == "entry")
+        assert (False, {"arg1.name": str(killed)}) == (event["prevented"], operands(event))
+
+    def test_a_function_says_at_its_end_what_came_of_it(self, late):
+        """What it returned and what it was given; success is nobody's business."""
+        assert "ENOENT" == tried(f"os.unlink('{ROOT}/nothing-of-this-name')")
+        event = late.wait_for(lambda e: e.get("rule") == "failed")
+        assert {"returns": -2, "dfd": -100} == operands(event)
+        assert "kretprobe do_unlinkat" == event["object"]["point"]
+        (ROOT / "there").write_text("")
+        assert "done" == tried(f"os.unlink('{ROOT}/there')")
+        assert "ENOENT" == tried(f"os.unlink('{ROOT}/nothing-again')")
+        late.wait_for(lambda e: e.get("rule") == "failed" and e["time"] > event["time"])
+        found = [operands(e)["returns"] for e in late.events() if e.get("rule") == "failed"]
+        assert {-2} == set(found)
+
+    @pytest.mark.parametrize("rule", ["traced", "raw"])
+    def test_a_tracepoint_kills_after_the_effect_where_that_is_allowed(self, late, rule):
+        """By a field of its record, and by an argument and a member of another."""
+        assert (-signal.SIGKILL, 0) == (
+            spawn(ROOT / rule).returncode,
+            spawn(ROOT / "free").returncode,
+        )
+        event = late.wait_for(lambda e: e.get("rule") == rule)
+        assert ("kill", False) == (event["action"], event["prevented"])
+
+    def test_strings_of_the_caller_are_read_where_they_lie(self, late):
+        """A field that is an address in the caller's memory; one that cannot be read is onError's."""
+        assert "ENOENT" == tried(f"os.rmdir('{ROOT}/asked-for')")
+        event = late.wait_for(lambda e: e.get("rule") == "asked")
+        assert {"pathname": f"{ROOT}/asked-for"} == operands(event)
+        assert not event["onError"]
+
+        assert "EFAULT" == tried("ended(libc.rmdir(ctypes.c_void_p(1)))")
+        assert late.wait_for(lambda e: e.get("rule") == "asked" and e["onError"])
+
+
+def test_a_function_refuses_where_its_result_can_be_replaced(tmp_path):
+    """No page of that file comes in; another's does. Needs a disk (--scratch) and the lab's kernel."""
+    if not can_override("__filemap_add_folio") or not Path("/mnt/scratch").is_mount():
+        pytest.skip("this kernel does not let the result of __filemap_add_folio be replaced")
+    hidden, shown = Path("/mnt/scratch/hidden"), Path("/mnt/scratch/shown")
+    for each in (hidden, shown):
+        each.write_text("content")
+    os.sync()
+    rule = (
+        "{kprobe: __filemap_add_folio, match: {args: [{index: 0, resolve: host.i_ino, equal: "
+        f"{hidden.stat().st_ino}}}]}}, action: {{deny: {{errno: ENOMEM}}}}}}"
+    )
+    with running(one(rule), tmp_path) as engine:
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+        refused, read = (python("print(open(sys.argv[1]).read())", str(x)) for x in (hidden, shown))
+        event = engine.wait_for(lambda e: e.get("rule") == "rule-1")
+    assert b"content\n" == read.stdout
+    assert (b"", True) == (refused.stdout, b"Cannot allocate memory" in refused.stderr)
+    assert (True, "ENOMEM") == (event["prevented"], event["errno"])
+    assert b"content\n" == python("print(open(sys.argv[1]).read())", str(hidden)).stdout
+
+
+# ---- Policies written for others ------------------------------------------------------------------
+
+TRACING = f"""\
+apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {{name: tracing}}
+spec:
+  kprobes:
+    - call: do_unlinkat
+      syscall: false
+      return: true
+      args: [{{index: 0, type: int}}, {{index: 1, type: filename}}]
+      returnArg: {{index: 0, type: int}}
+      selectors:
+        - matchArgs: [{{index: 1, operator: Equal, values: [{ROOT}/doomed]}}]
+          matchActions: [{{action: Sigkill}}]
+        - matchReturnArgs: [{{operator: Equal, values: [-2]}}]
+          matchArgs: [{{index: 1, operator: Prefix, values: [{ROOT}/lost]}}]
+    - call: security_task_prctl
+      syscall: false
+      args: [{{index: 0, type: int}}]
+      selectors:
+        - matchArgs: [{{index: 0, operator: Equal, values: [15]}}]
+          matchActions: [{{action: Override, argError: -13}}]
+"""
+
+
+def test_a_tracing_policy_at_points(files, tmp_path):
+    """Killed after the effect, seen at the end, and refused at the hook that the function calls."""
+    doomed = ROOT / "doomed"
+    doomed.write_text("")
+    assert ("done", "ENOENT") == (tried("prctl(15, b'other')"), tried(f"os.unlink('{ROOT}/lost')"))
+
+    with running(TRACING, tmp_path) as engine:
+        assert -signal.SIGKILL == python("os.unlink(sys.argv[1])", str(doomed)).returncode
+        assert not doomed.exists()
+        assert "ENOENT" == tried(f"os.unlink('{ROOT}/lost')")
+        assert ("EACCES", "done") == (tried("prctl(15, b'other')"), tried("prctl(29, 5000)"))
+        found = {
+            rule: engine.wait_for(lambda e, rule=rule: e.get("rule") == rule)
+            for rule in (
+                "kprobes.1.selectors.1",
+                "kprobes.1.selectors.2",
+                "kprobes.2.selectors.1",
+            )
+        }
+    assert ["kprobe do_unlinkat", "kretprobe do_unlinkat", "lsm task_prctl"] == [
+        event["object"]["point"] for event in found.values()
+    ]
+    assert [False, False, True] == [event["prevented"] for event in found.values()]
