@@ -43,7 +43,10 @@ static __always_inline void enf_fill(struct enf_event *e, struct enf_scratch *s,
 	e->bits = o->num[ENF_DIM_BITS - ENF_DIM_FIRST_NUM];
 	e->to_uid = o->num[ENF_DIM_TO_UID - ENF_DIM_FIRST_NUM];
 	e->to_gid = o->num[ENF_DIM_TO_GID - ENF_DIM_FIRST_NUM];
-	e->_pad = 0;
+	/* Behind the last one ENF_NO_OP. */
+	*(__u32 *)e->ops = *(__u32 *)o->op | (__u32)(~0ULL << (8 * (o->n_ops & 7)));
+	e->present = o->present;
+	e->line = task->line;
 	for (int i = 0; i < ENF_SYS_ARGS; i++)
 		e->arg[i] = o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM + i];
 	__builtin_memset(e->fstype, 0, sizeof(e->fstype));
@@ -76,13 +79,12 @@ static __always_inline __u32 enf_fill_asked(char *to, __u32 room)
 	return length > 1 && length < room ? length - 1 : 0;
 }
 
-/* Copy path, executable and name (or arguments) behind the head. Returns the length of the tail. */
-static __always_inline __u32 enf_fill_tail(struct enf_event *e, char *tail, __u32 room,
+/* Copy path, executable and name (or arguments, *most* bytes of it) behind the head. Returns the length of the tail. */
+static __always_inline __u32 enf_fill_tail(struct enf_event *e, char *tail, __u32 room, __u32 most,
 					   struct enf_scratch *s, struct enf_task *task, __u32 path,
 					   __u32 exe, __u32 name)
 {
 	__u32 at = s->object.path_at, from = ENF_TEXT_NAME, n = 0;
-	__u32 most = room == ENF_TAIL_SHORT ? ENF_TAIL_SHORT / 2 : ENF_TAIL_NAME;
 
 	e->path_len = path;
 	e->exe_len = exe;
@@ -110,7 +112,8 @@ static __always_inline __u32 enf_fill_tail(struct enf_event *e, char *tail, __u3
 			bpf_probe_read_kernel(tail + n, name, &s->text[from]);
 		else
 			e->name_len = 0;
-	} else if (s->object.op[0] >= ENF_OP_READ && s->object.op[0] <= ENF_OP_TRUNCATE) {
+	} else if (e->kind == ENF_EVENT_VERDICT && s->object.op[0] >= ENF_OP_READ &&
+		   s->object.op[0] <= ENF_OP_TRUNCATE) {
 		enf_barrier(n);
 		if (n <= room - most)
 			e->name_len = enf_fill_asked(tail + n, most);
@@ -252,7 +255,8 @@ __attribute__((noinline)) int enf_emit(struct enf_scratch *s, struct enf_task *t
 			goto lost;
 		e = &r->event;
 		enf_fill(e, s, task);
-		tail = enf_fill_tail(e, r->tail, ENF_TAIL_SHORT, s, task, path, exe, name);
+		tail = enf_fill_tail(e, r->tail, ENF_TAIL_SHORT, ENF_TAIL_SHORT / 2, s, task, path,
+				     exe, name);
 	} else {
 		struct enf_record_long *r = bpf_ringbuf_reserve(ring, sizeof(*r), 0);
 
@@ -260,7 +264,8 @@ __attribute__((noinline)) int enf_emit(struct enf_scratch *s, struct enf_task *t
 			goto lost;
 		e = &r->event;
 		enf_fill(e, s, task);
-		tail = enf_fill_tail(e, r->tail, ENF_TAIL_LONG, s, task, path, exe, name);
+		tail = enf_fill_tail(e, r->tail, ENF_TAIL_LONG, ENF_TAIL_NAME, s, task, path, exe,
+				     name);
 	}
 	e->size = sizeof(*e) + tail;
 	e->row = row;

@@ -103,6 +103,8 @@ enum enf_op {
 	_ENF_OP_MAX = 55,
 };
 
+#define ENF_NO_OP 0xff
+
 /* ---- Dimensions: what a term of a conjunction looks at ------------------------------------ */
 
 enum enf_dim {
@@ -510,6 +512,7 @@ struct enf_task {
 	__u32 flags; /* ENF_SF_* */
 	__u32 exe_len;
 	__u64 exec_ns; /* time of the exec (or start of the engine): a stable id with the pid */
+	__u64 line;    /* how it came to be, by number; 0 where nothing is recorded */
 	__u64 self[8];
 	__u64 self_unknown[8];
 	__u64 parent[8];
@@ -574,7 +577,24 @@ struct enf_verdict {
 enum enf_event_kind {
 	ENF_EVENT_VERDICT = 1,
 	ENF_EVENT_GUARD = 2, /* self-protection refused something: see enum enf_guard_act */
-	_ENF_EVENT_MAX = 3,
+	/* of a recording session only */
+	ENF_EVENT_ACCESS = 3, /* operands of an access in one view, and who asks; no verdict */
+	ENF_EVENT_LINE = 4,   /* fork or exec: see enum enf_line_how */
+	ENF_EVENT_CGROUP = 5, /* path of the cgroup *cgroup* */
+	_ENF_EVENT_MAX = 6,
+};
+
+/*
+ * How a process, or the program that it runs, came to be: op of an ENF_EVENT_LINE, whose line is the
+ * number of what began, and whose ino is that of what it came from. The identity in the event is that
+ * of what it came from, at that moment.
+ */
+enum enf_line_how {
+	ENF_LINE_FORK = 0,
+	ENF_LINE_SIBLING = 1, /* forked with CLONE_PARENT */
+	ENF_LINE_EXEC = 2,
+	ENF_LINE_FOUND = 3, /* it was there before the recording; the identity is its parent's */
+	_ENF_LINE_MAX = 4,
 };
 
 #define ENF_EF_ENFORCED 0x01  /* not audit: the verdict was carried out */
@@ -602,6 +622,8 @@ struct enf_event {
 	__u64 addr_lo;
 	__u64 caps;
 	__u64 unknown; /* dimensions that could not be read */
+	__u64 present; /* dimensions that the operation has */
+	__u64 line;    /* enf_task.line of who acted */
 	__u64 bits;
 	__u32 row;
 	__u32 obj_flags;
@@ -615,7 +637,7 @@ struct enf_event {
 	__u32 code;
 	__u32 to_uid;
 	__u32 to_gid;
-	__u32 _pad;
+	__u8 ops[4];  /* all operations that the access was; ENF_NO_OP where there are no more */
 	__u64 arg[6]; /* of a system call; numbers at a point */
 	__u16 family;
 	__u16 type;
@@ -740,9 +762,9 @@ _Static_assert(sizeof(struct enf_marks) == 528, "enf_marks");
 _Static_assert(sizeof(struct enf_operand) == 32, "enf_operand");
 _Static_assert(sizeof(struct enf_point) == 472, "enf_point");
 _Static_assert(sizeof(struct enf_image) == 1008, "enf_image");
-_Static_assert(sizeof(struct enf_task) == 968, "enf_task");
+_Static_assert(sizeof(struct enf_task) == 976, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 264, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");
-_Static_assert(sizeof(struct enf_event) == 344, "enf_event");
+_Static_assert(sizeof(struct enf_event) == 360, "enf_event");
 
 #endif

@@ -37,8 +37,6 @@ static __always_inline struct enf_task *enf_settled_task(void)
 
 /* ---- Files -------------------------------------------------------------------------------- */
 
-#define ENF_NO_OP 0xff
-
 /* Up to two operations in one number: few registers live in a hook, and its stack is counted. */
 #define ENF_PAIR(read, write) ((__u32)(read) | (__u32)(write) << 8)
 

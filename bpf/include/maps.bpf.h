@@ -14,6 +14,7 @@ extern const volatile __u32 enf_scratch_slots; /* entries of scratches */
 extern const volatile __u32 enf_host_mnt_ns;   /* inode number of the host's mount namespace */
 extern const volatile __u32 enf_rows;	       /* half the entries of hits */
 extern const volatile __u32 enf_carries;       /* not 0: tasks_before holds labels */
+extern const volatile __u32 enf_records;       /* not 0: this session records, see record.bpf.h */
 
 /* The policy in force. User space writes an idle image, then replaces the current entry: that is the
  * commit.
@@ -56,6 +57,14 @@ struct {
 	__type(key, int);
 	__type(value, struct enf_task);
 } tasks_before __weak SEC(".maps");
+
+/* Cgroups whose paths a recording has; a recording session makes room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u8);
+} cgroups_told __weak SEC(".maps");
 
 /* What the daemon leaves for its successor; no program reads it. */
 struct {

@@ -170,6 +170,16 @@ __attribute__((noinline)) int enf_read_exe(struct enf_scratch *s, struct enf_tas
 	return 0;
 }
 
+/* ---- Lines -------------------------------------------------------------------------------- */
+
+__u64 enf_lines = 0; /* numbers given out */
+
+/* A number for what begins, which no other has in this session. */
+static __always_inline __u64 enf_new_line(void)
+{
+	return enf_records ? __sync_fetch_and_add(&enf_lines, 1) + 1 : 0;
+}
+
 /* ---- Keeping current ---------------------------------------------------------------------- */
 
 #define ENF_CRED_DIMS                                                                              \
@@ -244,6 +254,7 @@ __attribute__((noinline)) int enf_label(struct enf_scratch *s, struct enf_task *
 		return 0;
 	exe = (__u64)BPF_CORE_READ(ts, mm, exe_file);
 	task->flags = 0;
+	task->line = enf_new_line();
 	if (exe)
 		enf_read_exe(s, task, exe);
 	else

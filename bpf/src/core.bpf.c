@@ -17,12 +17,14 @@
 #include "emit.bpf.h"
 #include "glance.bpf.h"
 #include "marks.bpf.h"
+#include "record.bpf.h"
 
 const volatile __u32 enf_image_bytes = 4096;
 const volatile __u32 enf_scratch_slots = 8;
 const volatile __u32 enf_host_mnt_ns = 0;
 const volatile __u32 enf_rows = 1;
 const volatile __u32 enf_carries = 0;
+const volatile __u32 enf_records = 0;
 volatile __u64 enf_rename_lock = 0, enf_mount_lock = 0;
 volatile __u64 enf_live SEC(".data.live") = ENF_NOT_LIVE;
 const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
@@ -107,6 +109,8 @@ __attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_acc
 	o = &s->object;
 	len = a->name_len;
 
+	if (enf_records)
+		s->since = bpf_ktime_get_boot_ns();
 	s->met = 0;
 	s->resolved = 0;
 	s->recalled = 0;
@@ -223,6 +227,8 @@ __attribute__((noinline)) int enf_decide_now(struct enf_scratch *s, struct enf_t
 	    s->recalled != task->generation)
 		return 1;
 	enf_decide(&c);
+	if (enf_records)
+		enf_record(s, task);
 	return 0;
 }
 
@@ -607,6 +613,8 @@ __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct en
 	if (!s || !call)
 		return 0;
 	o = &s->object;
+	if (enf_records)
+		s->since = bpf_ktime_get_boot_ns();
 	s->met = 0;
 	s->resolved = 0;
 	s->recalled = 0;
@@ -710,10 +718,19 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 		enf_count(ENF_STAT_FORK_REFUSED);
 		return -ENF_ENOMEM;
 	}
-	if (clone_flags & ENF_CLONE_THREAD)
+	if (clone_flags & ENF_CLONE_THREAD) {
 		*label = *c.task;
-	else
+	} else {
 		enf_task_fork(label, c.task, !!(clone_flags & ENF_CLONE_PARENT));
+		label->line = enf_new_line();
+		if (enf_records) {
+			enf_read_cred(c.task, bpf_get_current_task());
+			enf_record_line(c.task, label->line, bpf_get_current_task(),
+					clone_flags & ENF_CLONE_PARENT ? ENF_LINE_SIBLING
+								       : ENF_LINE_FORK,
+					0);
+		}
+	}
 	label->flags &= ~ENF_SF_FOUND;
 	if (clone_flags & ENF_CLONE_THREAD)
 		return 0; /* its marks are those of the first thread */
@@ -786,6 +803,12 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 	enf_read(egid, cred + enf_offset(struct cred, egid));
 	if (c.task->exec_ns && (euid != c.task->euid || egid != c.task->egid))
 		flags |= ENF_SF_SETID;
+	if (enf_records) {
+		__u64 line = enf_new_line();
+
+		enf_record_line(c.task, line, bpf_get_current_task(), ENF_LINE_EXEC, 0);
+		c.task->line = line;
+	}
 	enf_task_exec(c.task, flags, bpf_ktime_get_boot_ns());
 	c.s = enf_acquire();
 	if (!c.s) {
@@ -880,9 +903,11 @@ int enf_label_tasks(struct bpf_iter__task *ctx)
 	const struct enf_image *image = enf_image_at(ENF_IMAGE_STAGED);
 	struct task_struct *t = ctx->task, *real_parent;
 	struct enf_task *task, *parent = NULL, *old = NULL;
-	__u32 staged = image != NULL, changed = 0;
+	__u32 staged = image != NULL, changed = 0, all;
 	struct enf_scratch *s;
 
+	if (enf_records)
+		enf_recorder = bpf_get_current_pid_tgid() >> 32;
 	if (!t) {
 		BPF_SEQ_PRINTF(ctx->meta->seq, "%llu\n", enf_labels_changed);
 		enf_labels_changed = 0;
@@ -917,16 +942,20 @@ int enf_label_tasks(struct bpf_iter__task *ctx)
 			changed = 1;
 		}
 	}
+	all = !staged && (task->flags & ENF_SF_FOUND);
 	real_parent = t->real_parent;
 	if (real_parent)
 		parent = bpf_task_storage_get(&tasks, real_parent, NULL, 0);
+	s->other.line = 0;
 	if (parent && parent != task && parent->exec_ns) {
-		__u32 all = !staged && (task->flags & ENF_SF_FOUND);
-
 		s->other = *parent;
 		enf_evaluate(s, &s->other, enf_address(real_parent), staged);
 		changed += enf_join(task, &s->other, all ? NULL : image->new_labels);
 	}
+	/* In every round: the last one has the parent's line, whichever of the two came first. */
+	if (all)
+		enf_record_line(&s->other, task->line, enf_address(real_parent), ENF_LINE_FOUND,
+				enf_address(t));
 	if (changed) /* it may have drawn its conclusions without, under the image in force */
 		__sync_fetch_and_or(&task->watches, ENF_WATCH_LINEAGE);
 	enf_labels_changed += changed;

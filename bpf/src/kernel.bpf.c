@@ -14,7 +14,6 @@ static __always_inline int enf_kernel(__u8 op)
 
 /* ---- What is loaded into it ---------------------------------------------------------------- */
 
-#define ENF_NO_OP 0xff
 
 static __always_inline __u8 enf_read_op(enum kernel_read_file_id id)
 {

@@ -17,6 +17,7 @@ from enforcer.cli import (
     events,
     explain,
     policy,
+    record,
     reload,
     start,
     status,
@@ -33,6 +34,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "start": (start, "put policies in force and record what happens"),
     "dry-run": (dry_run, "permit everything and report what policies would refuse"),
+    "record": (record, "record what the system does, for dry runs later"),
     "check": (check, "read policies and report what is wrong with them; needs no root"),
     "convert": (convert, "print what policies of other engines mean here; needs no root"),
     "test": (test, "try cases on policies; needs no root"),

@@ -27,6 +27,7 @@ __all__ = ["KINDS", "Decoder", "Layout", "MalformedEventError"]
 KINDS: dict[int, type[Op | GuardAct]] = {
     1: Op,  # ENF_EVENT_VERDICT
     2: GuardAct,  # ENF_EVENT_GUARD
+    3: Op,  # ENF_EVENT_ACCESS
 }
 """What *op* counts, by the kind of the event."""
 _KEPT = frozenset(attrs.fields_dict(Event)) - {"path", "exe", "name", "args", "asked", "mark_at"}

@@ -67,7 +67,8 @@ class Event:
 
     *args* are what the kernel side had room for, *argc* says how many there were; *passed* are the
     arguments of a system call as numbers; *asked* is the name by which the caller opened or made a file;
-    *mark_at* says when the marks were set that the rule asks about, 0: never.
+    *mark_at* says when the marks were set that the rule asks about, 0: never;
+    *line* says, in a recording, how the program came to be.
     """
 
     op: Op | GuardAct
@@ -119,6 +120,7 @@ class Event:
     asked: bytes = b""
     suppressed: int = 0
     mark_at: tuple[int, ...] = ()
+    line: int = 0
 
     @property
     def is_enforced(self) -> bool:

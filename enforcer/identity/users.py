@@ -39,6 +39,11 @@ class Users:
             self._refresh()
         return self._names.get(uid)
 
+    def names(self) -> dict[int, str]:
+        """Name all users of the file."""
+        self._refresh()
+        return dict(self._names)
+
     def _refresh(self) -> None:
         try:
             found = self.path.stat()

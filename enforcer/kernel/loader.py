@@ -34,6 +34,7 @@ _TOO_OLD = "enforcer needs Linux 6.1 or later"
 
 _LEAST_BYTES: Final = 1 << 16
 _LEAST_ROWS: Final = 256
+_CGROUPS: Final = 16384  # whose paths a recording session tells once; those of others again and again
 
 
 @attrs.frozen
@@ -48,6 +49,7 @@ class Sizes:
             go on; they must be of this ABI.
         decisions: bytes of that ring, a power of two; None is the object's own.
         activity: bytes of that ring.
+        records: what is decided is recorded with all of its operands.
     """
 
     image: int
@@ -55,6 +57,7 @@ class Sizes:
     carry: Mapping[str, int] | None = None
     decisions: int | None = None
     activity: int | None = None
+    records: bool = False
 
     @classmethod
     def with_room(
@@ -65,10 +68,16 @@ class Sizes:
         carry: Mapping[str, int] | None = None,
         decisions: int | None = None,
         activity: int | None = None,
+        records: bool = False,
     ) -> Self:
         """Leave room, so that most reloads find it: the next powers of two."""
         return cls(
-            _roomy(image, _LEAST_BYTES), _roomy(rows, _LEAST_ROWS), carry, decisions, activity
+            _roomy(image, _LEAST_BYTES),
+            _roomy(rows, _LEAST_ROWS),
+            carry,
+            decisions,
+            activity,
+            records,
         )
 
 
@@ -177,6 +186,9 @@ def _configure(engine: BpfObject, sizes: Sizes) -> None:
         for name in MARK_MAPS:  # both engines set them while both are in force
             engine.maps[name].reuse(sizes.carry[name])
         engine.set_constant("enf_carries", 1)
+    if sizes.records:
+        engine.set_constant("enf_records", 1)
+        engine.maps["cgroups_told"].set_max_entries(_CGROUPS)
     for name, size in (("decisions", sizes.decisions), ("activity", sizes.activity)):
         if size is not None:
             engine.maps[name].set_max_entries(size)

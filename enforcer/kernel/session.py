@@ -62,6 +62,7 @@ class Session:
         states: Mapping[int, bytes] | None = None,
         carry: Mapping[str, int] | None = None,
         protect: bool = False,
+        records: bool = False,
         decisions_bytes: int | None = None,
         activity_bytes: int | None = None,
     ) -> Self:
@@ -77,6 +78,8 @@ class Session:
             states: what a successor must know, by generation; kept with the pins.
             carry: maps of the engine before, as :attr:`carried`, that mean the same in *image*.
             protect: keep other processes, root's too, from what it is made of and from this process.
+            records: write down every access that *image* has rows for, and how processes came to be,
+                instead of verdicts.
             decisions_bytes: size of the ring of denials and kills, a power of two.
             activity_bytes: size of the ring of everything else.
 
@@ -93,6 +96,7 @@ class Session:
             image=max(head.size for head in heads),
             rows=max(head.n_rows for head in heads),
             carry=carry,
+            records=records,
             decisions=decisions_bytes,
             activity=activity_bytes,
         )

@@ -120,6 +120,18 @@ class _Lib:
     def enf_native_exec(
         self, image: CData, size: int, task: CData, flags: int, now: int
     ) -> int: ...
+    def enf_native_evaluate(
+        self, image: CData, size: int, task: CData, cgroup: CData, cgroup_len: int
+    ) -> int: ...
+    def enf_native_replay(
+        self,
+        image: CData,
+        size: int,
+        task: CData,
+        record: CData,
+        record_size: int,
+        verdict: CData,
+    ) -> int: ...
     # The fast lane (_lane.h)
     def enf_lane_new(self, room: int, seed: int) -> CData: ...
     def enf_lane_free(self, lane: CData) -> None: ...

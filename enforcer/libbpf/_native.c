@@ -111,3 +111,108 @@ static int enf_native_exec(const void *image, unsigned int size, struct enf_task
 	enf_task_exec(task, flags, now);
 	return 0;
 }
+
+static int enf_native_evaluate(const void *image, unsigned int size, struct enf_task *task,
+			       const char *cgroup, unsigned int cgroup_len)
+{
+	struct enf_ctx c;
+	int err;
+
+	err = native_open(&c, image, size);
+	if (err)
+		return err;
+	if (cgroup_len > ENF_PATH_MAX)
+		return -EINVAL;
+	c.task = task;
+	memcpy(native_scratch.text, cgroup, cgroup_len);
+	enf_subject_eval(&c, 0, cgroup_len);
+	return native_scratch.bad_image ? -EBADMSG : 0;
+}
+
+/* The operands of *e*, whose tail is at *tail*. Returns: 0, or -EINVAL if it does not fit together. */
+static int native_take(struct enf_scratch *s, const struct enf_event *e, const char *tail)
+{
+	struct enf_object *o = &s->object;
+	__u32 name = e->path_len + e->exe_len;
+
+	memset(o, 0, sizeof(*o));
+	for (int i = 0; i < 4 && e->ops[i] != ENF_NO_OP; i++)
+		o->op[o->n_ops++] = e->ops[i];
+	o->flags = e->obj_flags;
+	o->present = e->present;
+	o->unknown = e->unknown;
+	o->dev = e->dev;
+	o->ino = e->ino;
+	o->addr_hi = e->addr_hi;
+	o->addr_lo = e->addr_lo;
+	o->num[ENF_DIM_FAMILY - ENF_DIM_FIRST_NUM] = e->family;
+	o->num[ENF_DIM_TYPE - ENF_DIM_FIRST_NUM] = e->type;
+	o->num[ENF_DIM_PROTOCOL - ENF_DIM_FIRST_NUM] = e->protocol;
+	o->num[ENF_DIM_PORT - ENF_DIM_FIRST_NUM] = e->port;
+	o->num[ENF_DIM_MODE - ENF_DIM_FIRST_NUM] = e->mode;
+	o->num[ENF_DIM_CODE - ENF_DIM_FIRST_NUM] = e->code;
+	o->num[ENF_DIM_BITS - ENF_DIM_FIRST_NUM] = e->bits;
+	o->num[ENF_DIM_TO_UID - ENF_DIM_FIRST_NUM] = e->to_uid;
+	o->num[ENF_DIM_TO_GID - ENF_DIM_FIRST_NUM] = e->to_gid;
+	for (int i = 0; i < ENF_SYS_ARGS; i++)
+		o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM + i] = e->arg[i];
+	if (e->path_len > ENF_PATH_MAX)
+		return -EINVAL;
+	o->path_at = ENF_TEXT_PATH;
+	o->path_len = e->path_len;
+	memcpy(s->text + ENF_TEXT_PATH, tail, e->path_len);
+	if (o->present & ENF_BIT(ENF_DIM_ARG_ANY)) {
+		if (e->name_len > ENF_ARGV_MAX)
+			return -EINVAL;
+		o->argv_len = e->name_len;
+		o->argc = e->argc;
+		memcpy(s->text + ENF_TEXT_ARGV, tail + name, e->name_len);
+	} else if (o->present & ENF_BIT(ENF_DIM_NAME)) {
+		if (e->name_len > ENF_NAME_MAX)
+			return -EINVAL;
+		o->name_len = e->name_len;
+		memcpy(s->text + ENF_TEXT_NAME, tail + name, e->name_len);
+	}
+	o->fstype_len = strnlen(e->fstype, sizeof(e->fstype) - 1);
+	memcpy(s->text + ENF_TEXT_FSTYPE, e->fstype, o->fstype_len);
+	return 0;
+}
+
+/* Would the programs ask? See enf_names_capability(). */
+static int native_asks(const struct enf_image *image, const struct enf_event *e)
+{
+	return e->op != ENF_OP_CAPABLE ||
+	       (e->code < 64 && (image->capabilities & ENF_BIT(e->code)));
+}
+
+static int enf_native_replay(const void *image, unsigned int size, struct enf_task *task,
+			     const void *record, unsigned int record_size,
+			     struct enf_verdict *verdict)
+{
+	const char *tail = (const char *)record + sizeof(struct enf_event);
+	struct enf_event e;
+	struct enf_ctx c;
+	int err;
+
+	err = native_open(&c, image, size);
+	if (err)
+		return err;
+	if (record_size < sizeof(e))
+		return -EINVAL;
+	memcpy(&e, record, sizeof(e));
+	if (e.kind != ENF_EVENT_ACCESS || e.size > record_size ||
+	    e.size < sizeof(e) + e.path_len + e.exe_len + e.name_len)
+		return -EINVAL;
+	*verdict = (struct enf_verdict){ .row = ENF_NONE, .audit_row = ENF_NONE };
+	if (!native_asks(enf_head(&c), &e))
+		return 0;
+	if (task->generation != enf_head(&c)->generation)
+		return -EINVAL; /* its sets are of another image */
+	err = native_take(c.s, &e, tail);
+	if (err)
+		return err;
+	c.task = task;
+	enf_decide(&c);
+	*verdict = native_scratch.verdict;
+	return native_scratch.bad_image ? -EBADMSG : 0;
+}

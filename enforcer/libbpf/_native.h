@@ -27,4 +27,17 @@ static int enf_native_fork(const void *image, unsigned int size, struct enf_task
 static int enf_native_exec(const void *image, unsigned int size, struct enf_task *task,
 			   unsigned int flags, unsigned long long now);
 
+/* Compute the sets of *task* from its identity; *cgroup_len* 0: the cgroup's path is not known. */
+static int enf_native_evaluate(const void *image, unsigned int size, struct enf_task *task,
+			       const char *cgroup, unsigned int cgroup_len);
+
+/*
+ * Decide the access that *record*, a struct enf_event of kind ENF_EVENT_ACCESS with its tail, says, for
+ * *task*, whose sets are current. What the programs would not ask about gives no verdict.
+ * Returns: as enf_native_decide(); -EINVAL also for a record that does not fit together.
+ */
+static int enf_native_replay(const void *image, unsigned int size, struct enf_task *task,
+			     const void *record, unsigned int record_size,
+			     struct enf_verdict *verdict);
+
 #endif

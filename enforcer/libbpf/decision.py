@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from enforcer.libbpf._ffi import CData
 
-__all__ = ["Access", "Core", "Identity", "Subject", "Verdict"]
+__all__ = ["Access", "Core", "Identity", "Subject", "Verdict", "identify"]
 
 _NONE: Final = abi.constant("ENF_NONE")
 _EXE_UNKNOWN: Final = abi.constant("ENF_SF_EXE_UNKNOWN")
@@ -156,7 +156,7 @@ class Core:
 
     def _become(self, given: CData, task: CData, who: Identity) -> None:
         """Give *task* the identity *who*, and find out which conditions it meets."""
-        _identify(task, who)
+        identify(task, who)
         given.cgroup_len = _put(given.cgroup, who.cgroup)
         given.task = task[0]
         given.reval = 1
@@ -170,7 +170,8 @@ class Core:
             raise EnforcerBug(f"the decision core returned {code} for a checked image")
 
 
-def _identify(task: CData, who: Identity) -> None:
+def identify(task: CData, who: Identity) -> None:
+    """Write who acts into a label."""
     task.flags = who.flags
     task.exe_len = 0
     if who.exe is not None:

@@ -23,6 +23,8 @@ LEVELS = {
     "explain": 2,
     "identity": 2,
     "runtime": 3,
+    "replay": 3,
+    "dryrun": 3,
     "cli": 4,
 }
 """Imports point downwards or stay on their level."""

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""
+Record what the system does, so that any policies can be asked about it later.
+
+Every program that is run, file that is opened, socket that connects and so on goes into the journal with
+all that a decision needs, until Ctrl-C, or as long as --for says. Nothing is refused. The journal holds
+the arguments of programs; only its owner may read it. `enforcer dry-run --replay` reads it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from enforcer.cli.arguments import duration, require_root
+from enforcer.cli.exits import Exit, complain
+from enforcer.cli.output import plural, size, span
+
+if TYPE_CHECKING:
+    from enforcer.policy.syscall_table import Syscall
+    from enforcer.policy.vocabulary import Op
+    from enforcer.replay.recorder import Recorded
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  enforcer record --for 10m monday.journal
+  enforcer record --events exec,network --max-size 64M short.journal
+  enforcer dry-run --replay monday.journal my-policy.yaml
+"""
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_LEAST, _MOST_BUFFER = 1 << 20, 1 << 30
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument("journal", metavar="JOURNAL", type=Path, help="file to make")
+    parser.add_argument(
+        "--for",
+        dest="seconds",
+        metavar="TIME",
+        type=duration,
+        help="end by itself after this time: 60s, 5m, 1h",
+    )
+    parser.add_argument(
+        "--events",
+        metavar="LIST",
+        type=_events,
+        help="record only these: exec,file,network,mount,process,memory,kernel (default: all)",
+    )
+    parser.add_argument(
+        "--descriptors",
+        action="store_true",
+        help="also every read and write of an open file, for rules with strict: true; costs a lot",
+    )
+    parser.add_argument(
+        "--syscalls",
+        metavar="LIST",
+        type=_calls,
+        default=(),
+        help="also these system calls at their entry, for rules on syscall: keyctl,personality",
+    )
+    parser.add_argument(
+        "--max-size",
+        metavar="SIZE",
+        type=_size,
+        default=1 << 30,
+        help="end when the journal has this size: 64M, 2G (default: 1G)",
+    )
+    parser.add_argument(
+        "--buffer",
+        metavar="SIZE",
+        type=_size,
+        default=1 << 25,
+        help="kernel memory for what is not yet in the journal (default: 32M); more loses less",
+    )
+
+
+def _events(text: str) -> tuple[str, ...]:
+    from enforcer.compiler.recording import RECORDED
+
+    names = tuple(part.strip() for part in text.split(","))
+    for name in names:
+        if name not in RECORDED:
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is no event; these are: {', '.join(RECORDED)}"
+            )
+    return names
+
+
+def _calls(text: str) -> tuple[Syscall, ...]:
+    from enforcer.policy.syscall_table import SYSCALLS
+
+    names = [part.strip() for part in text.split(",")]
+    for name in names:
+        if name not in SYSCALLS:
+            raise argparse.ArgumentTypeError(f"{name!r} is no system call of x86-64")
+    return tuple(SYSCALLS[name] for name in names)
+
+
+def _size(text: str) -> int:
+    found = re.fullmatch(r"(\d+)([KMG]?)", text.strip().upper())
+    if found is None or int(found[1]) * _UNITS[found[2]] < _LEAST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size of 1M or more: write 64M or 2G")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Record."""
+    from enforcer.compiler.recording import RECORDED, recording_image
+    from enforcer.kernel.image_map import PlainImage
+    from enforcer.kernel.session import Session
+    from enforcer.policy.vocabulary import Op
+    from enforcer.replay.journal import BlockKind, Writer
+    from enforcer.replay.recorder import Recorder, head_of, people
+
+    require_root("recording")
+    ops: set[Op] = set().union(*(RECORDED[name] for name in args.events or RECORDED))
+    if args.descriptors:
+        ops |= {Op.FD_READ, Op.FD_WRITE}
+    activity = min(1 << (args.buffer - 1).bit_length(), _MOST_BUFFER)
+    with contextlib.closing(Writer.create(args.journal)) as writer:
+        head = head_of(ops, args.syscalls)
+        session = Session.open(
+            PlainImage(recording_image(ops, args.syscalls)),
+            records=True,
+            decisions_bytes=activity >> 2,
+            activity_bytes=activity,
+        )
+        with session:
+            writer.document(BlockKind.HEAD, head)
+            writer.document(BlockKind.PEOPLE, people())
+            recorder = Recorder(session, writer, args.max_size)
+            until = f"for {args.seconds:g} s" if args.seconds is not None else "until Ctrl-C"
+            line = f"recording {until} to {args.journal}; nothing is refused"
+            done = recorder.run(args.seconds, ready=lambda: complain(line))
+    _tell(done)
+    return Exit.OK
+
+
+def _tell(done: Recorded) -> None:
+    print(
+        f"recorded {plural(done.accesses, 'operation')} in {span(done.seconds)}, {size(done.size)}; "
+        f"ended because {done.reason}"
+    )
+    if done.lost_accesses or done.lost_lines:
+        print(
+            f"{plural(done.lost_accesses, 'operation')} and {plural(done.lost_lines, 'start')} of "
+            "processes found no room and are not in it: give a larger --buffer, or fewer --events"
+        )

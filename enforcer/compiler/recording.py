@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""The image of a recording session: one row, which lets everything pass in silence, on what is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from enforcer.compiler.atoms import Atoms
+from enforcer.compiler.host import BareHost
+from enforcer.compiler.image import assemble
+from enforcer.compiler.lower import Row, RowFlag, RowInfo, RowKind
+from enforcer.compiler.paths import Names
+from enforcer.compiler.subjects import EVERYBODY, LabelNumbers, Subjects
+from enforcer.policy.model import Mode, OnError, Span, Verb
+from enforcer.policy.vocabulary import EVENTS, Op
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from enforcer.policy.syscall_table import Syscall
+
+__all__ = ["RECORDED", "recording_image"]
+
+_BESIDES: Final = {
+    "exec": (Op.EXEC_CREDS, Op.EXEC_ARGV),
+    "file": (Op.GUARD,),
+    "process": (Op.CAPABLE,),
+    "mount": (Op.MOUNT_GUARD,),
+}
+"""What the kernel side also asks about, though no event means it by itself."""
+
+RECORDED: Final[dict[str, frozenset[Op]]] = {
+    name: frozenset((*event.everything, *_BESIDES.get(name, ()))) for name, event in EVENTS.items()
+}
+"""Operations to record, by event."""
+
+
+def recording_image(ops: Iterable[Op], calls: Iterable[Syscall] = ()) -> bytes:
+    """Make the image of a session that records *ops*, and *calls* at their entry."""
+    named = tuple(calls)
+    wanted = {*ops, Op.SYSCALL} if named else set(ops)
+    span = Span("recording", 1, 1)
+    info = RowInfo(
+        policy="recording",
+        rule="everything",
+        span=span,
+        verb=Verb.ALLOW,
+        message=None,
+        kind=RowKind.RULE,
+        event="",
+        mode=Mode.ENFORCE,
+    )
+    row = Row(
+        ops=sum(1 << op for op in wanted),
+        terms=(),
+        flags_set=0,
+        flags_clear=0,
+        policy=0,
+        subject=EVERYBODY,
+        action=Verb.ALLOW,
+        on_error=OnError.SKIP,
+        error=1,  # no row is without; this one refuses nothing
+        signal=0,
+        flags=RowFlag(0),
+        info=info,
+    )
+    atoms = Atoms(Names(BareHost()))
+    return assemble(
+        [row],
+        atoms,
+        Subjects(atoms, LabelNumbers()),
+        calls=named,
+        n_policies=1,
+        generation=1,
+        new_labels=frozenset(),
+    ).image

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""
+The decision core on what was recorded: labels that live through a recorded history, and the verdicts
+on recorded accesses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from enforcer.errors import EnforcerBug, EnforcerError
+from enforcer.libbpf import abi
+from enforcer.libbpf._ffi import ffi, lib
+from enforcer.libbpf.decision import identify
+
+if TYPE_CHECKING:
+    from enforcer.libbpf._ffi import CData
+    from enforcer.libbpf.decision import Identity
+
+__all__ = ["Label", "RecordedAccessError", "ReplayCore", "Spoken"]
+
+_NONE: Final = abi.constant("ENF_NONE")
+_ON_ERROR: Final = abi.constant("ENF_VF_ON_ERROR")
+_LINEAGE_UNKNOWN: Final = abi.constant("ENF_SF_LINEAGE_UNKNOWN")
+_EINVAL: Final = 22
+
+
+class RecordedAccessError(EnforcerError):
+    """A record of an access does not fit together."""
+
+
+@attrs.frozen(eq=False)
+class Label:
+    """What the kernel side would keep of one task, under one image."""
+
+    task: CData
+
+
+@attrs.frozen
+class Spoken:
+    """What policies in audit mode say of one access."""
+
+    row: int
+    action: int
+    row_flags: int
+    op: int
+    on_error: bool
+
+
+@attrs.define(eq=False)
+class ReplayCore:
+    """Decides by *image*, which must have passed the independent check of the compiler."""
+
+    image: bytes
+    _verdict: CData = attrs.field(factory=lambda: ffi.new("struct enf_verdict *"), init=False)
+
+    def first(self, *, is_known: bool) -> Label:
+        """Make the label of a task that came of nothing; *is_known*: there was nothing."""
+        task = ffi.new("struct enf_task *")
+        task.flags = 0 if is_known else _LINEAGE_UNKNOWN
+        return Label(task)
+
+    def become(self, label: Label, who: Identity) -> Label:
+        """
+        Give a copy of *label* the identity *who*, and find out which conditions it meets.
+
+        An empty cgroup path is one that is not known.
+        """
+        task = ffi.new("struct enf_task *")
+        task[0] = label.task[0]
+        kept = task.flags & _LINEAGE_UNKNOWN
+        identify(task, who)
+        task.flags |= kept
+        cgroup = ffi.from_buffer("char[]", who.cgroup)
+        self._check(
+            lib.enf_native_evaluate(self.image, len(self.image), task, cgroup, len(who.cgroup))
+        )
+        return Label(task)
+
+    def fork(self, label: Label, *, same_parent: bool = False) -> Label:
+        """Make the label of a child of *label*, which has become what it was."""
+        child = ffi.new("struct enf_task *")
+        self._check(
+            lib.enf_native_fork(self.image, len(self.image), child, label.task, same_parent)
+        )
+        return Label(child)
+
+    def exec(self, label: Label) -> Label:
+        """Make the label that *label*, which has become what it was, has after an exec."""
+        task = ffi.new("struct enf_task *")
+        task[0] = label.task[0]
+        self._check(lib.enf_native_exec(self.image, len(self.image), task, 0, 1))
+        return Label(task)
+
+    def decide(self, label: Label, record: bytes) -> Spoken | None:
+        """
+        Decide the access of *record* for *label*, which has become who acted.
+
+        Raises:
+            RecordedAccessError: it does not fit together.
+        """
+        verdict = self._verdict
+        code = lib.enf_native_replay(
+            self.image, len(self.image), label.task, record, len(record), verdict
+        )
+        if code == -_EINVAL:
+            raise RecordedAccessError(f"{len(record)} bytes are no record of an access")
+        self._check(code)
+        if verdict.audit_row == _NONE:
+            return None
+        return Spoken(
+            row=int(verdict.audit_row),
+            action=int(verdict.audit_action),
+            row_flags=int(verdict.audit_row_flags),
+            op=int(verdict.audit_op),
+            on_error=bool(verdict.audit_flags & _ON_ERROR),
+        )
+
+    @staticmethod
+    def _check(code: int) -> None:
+        if code:
+            raise EnforcerBug(f"the decision core returned {code} for a checked image")

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""
+Policies that are asked about a recording: compiled in audit mode, decided by the native build of the
+core, with counts by row as the kernel keeps them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from enforcer.compiler import verify
+from enforcer.kernel.image_map import ImageHead, calls_of
+from enforcer.kernel.maps import RowHits
+from enforcer.libbpf.replaying import RecordedAccessError, ReplayCore
+from enforcer.policy.model import Verb
+from enforcer.policy.syscall_table import call_name
+from enforcer.policy.vocabulary import Op
+from enforcer.replay.labels import Labels
+from enforcer.runtime.prepare import Prepared, Sources, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from enforcer.events.types import Origin
+    from enforcer.libbpf.replaying import Spoken
+    from enforcer.replay.accesses import RecordedAccess
+    from enforcer.replay.lines import Lines
+
+__all__ = ["Candidate"]
+
+_RECORD: Final = 2  # ENF_RF_RECORD
+_SILENT: Final = frozenset({Op.GUARD, Op.MOUNT_GUARD})
+"""Asked about together with what they guard from; never by themselves."""
+
+
+@attrs.define
+class Candidate:
+    """
+    One set of policies.
+
+    Attributes:
+        malformed: records that the core could not take.
+        denials, unknown: accesses that an operand which is not known decided.
+    """
+
+    prepared: Prepared
+    labels: Labels
+    malformed: int = 0
+    on_error: int = 0
+    _hits: list[int] = attrs.field(init=False)
+
+    @classmethod
+    def load(cls, paths: Sequence[Path], lines: Lines) -> Candidate:
+        """
+        Read and compile the policies of *paths*.
+
+        Raises:
+            PolicyErrors, PolicyError, LimitError: what is wrong with them.
+        """
+        return cls.of(prepare(Sources(tuple(paths), audit=True).load()), lines)
+
+    @classmethod
+    def of(cls, prepared: Prepared, lines: Lines) -> Candidate:
+        """Ask policies that are compiled, every one of them in audit mode."""
+        verify(prepared.data)
+        return cls(prepared, Labels(ReplayCore(prepared.data), lines))
+
+    @_hits.default
+    def _no_hits(self) -> list[int]:
+        return [0] * len(self.prepared.origins)
+
+    @property
+    def origins(self) -> Sequence[Origin]:
+        """Where each row is from."""
+        return self.prepared.origins
+
+    @property
+    def hits(self) -> list[RowHits]:
+        """How often each row decided."""
+        return [RowHits(0, count) for count in self._hits]
+
+    def decide(self, access: RecordedAccess) -> Spoken | None:
+        """Say what the policies make of *access*; the stricter of two views counts, as in the kernel."""
+        label = self.labels.acting(access.line, access.who)
+        said: Spoken | None = None
+        try:
+            # The host's view is the last; another one replaces it if it is stricter.
+            for view in reversed(access.views):
+                found = self.labels.core.decide(label, view)
+                if found is not None and (said is None or found.action > said.action):
+                    said = found
+        except RecordedAccessError:
+            self.malformed += 1
+            return None
+        if said is not None:
+            self._hits[said.row] += 1
+            self.on_error += said.on_error
+        return said
+
+    def unrecorded(self, operations: Collection[str], calls: Collection[str]) -> list[str]:
+        """Name the operations and calls that rules are about and of which nothing was recorded."""
+        head = ImageHead.of(self.prepared.data)
+        named = sorted({call_name(call.number) for call in calls_of([head])} - set(calls))
+        missing = [
+            op.name
+            for op in Op
+            if head.ops >> op & 1
+            and op.name not in operations
+            and op not in _SILENT
+            and op is not Op.SYSCALL
+        ]
+        return [*missing, *(f"syscall {name}" for name in named)]
+
+
+def is_told(said: Spoken) -> bool:
+    """Whether the kernel side would make a record of it."""
+    return said.action >= Verb.LOG or bool(said.row_flags & _RECORD)

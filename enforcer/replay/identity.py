@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""
+Who acted in a recording, in words: what :class:`enforcer.identity.resolver.Resolver` learns of living
+processes, learned from the journal.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from enforcer.events.text import readable
+from enforcer.events.types import Actor
+from enforcer.identity.container import container_of
+from enforcer.identity.lineage import Ancestry
+from enforcer.identity.naming import process_id, ticks_of
+from enforcer.identity.process import ProcessFacts
+from enforcer.identity.resolver import Identity
+from enforcer.replay.lines import How
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from enforcer.replay.lines import Line, Lines
+
+__all__ = ["People"]
+
+_SHOWN: Final = 32  # ancestors
+
+
+@attrs.define
+class People:
+    """
+    Knows processes of a recording.
+
+    Attributes:
+        line: the program that the next question is about.
+    """
+
+    lines: Lines
+    line: int = 0
+    _users: dict[int, str] = attrs.field(factory=dict)
+    _found: dict[int, dict[str, Any]] = attrs.field(factory=dict)
+    _arguments: dict[int, tuple[bytes, ...]] = attrs.field(factory=dict)
+
+    def learn(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Take in what was there at the start; a part that is no such thing teaches nothing."""
+        for document in documents:
+            for each in document.get("processes", ()):
+                self._found[int(each["pid"])] = dict(each)
+            for uid, name in document.get("users", {}).items():
+                self._users[int(uid)] = str(name)
+
+    def hear(self, line: int, tid: int, args: tuple[bytes, ...]) -> None:
+        """Learn that the thread *tid* of *line* runs a program with *args*."""
+        begun = self.lines.program_of(line, tid)
+        if begun is not None:
+            self._arguments[begun] = args
+
+    def identify(
+        self,
+        *,
+        parent_pid: int,
+        parent_start_ns: int,
+        cgroup_id: int,
+        uid: int,
+        **_others: int,
+    ) -> Identity:
+        """Tell what the recording knows of the program :attr:`line`, which says more than its number."""
+        raw = self.lines.cgroups.get(cgroup_id)
+        cgroup = readable(raw) if raw is not None else None
+        above = [self._above(line) for line in self._ancestry()][:_SHOWN]
+        if above:
+            parent = process_id(parent_pid, ticks_of(parent_start_ns))
+            above[0] = attrs.evolve(above[0], pid=parent_pid, id=parent)
+        return Identity(
+            process=ProcessFacts(cmdline=self._cmdline(self.line)),
+            ancestry=Ancestry(tuple(above)),
+            cgroup=cgroup,
+            container=container_of(cgroup) if cgroup else None,
+            user=self._users.get(uid),
+        )
+
+    def _ancestry(self) -> Iterable[Line]:
+        """Yield the forks above :attr:`line`, the nearest first: each knows who forked."""
+        for _, line in self.lines.back(self.line):
+            if line.how is not How.EXEC and line.origin:
+                yield line
+
+    def _above(self, line: Line) -> Actor:
+        """Describe who forked *line*."""
+        exe = readable(line.who.exe) if line.who.exe else None
+        pid = line.pid
+        words = self._cmdline(line.origin)
+        if line.how is How.FOUND:
+            pid = int(self._found.get(line.pid, {}).get("parent", 0))
+        return Actor(
+            pid=pid,
+            name=PurePosixPath(exe).name if exe else "",
+            exe=exe,
+            cmdline=tuple(map(readable, words)) if words is not None else None,
+        )
+
+    def _cmdline(self, number: int) -> tuple[bytes, ...] | None:
+        """Return the arguments of the program *number*: a fork has those of who forked."""
+        for at, line in self.lines.back(number):
+            if at in self._arguments:
+                return self._arguments[at]
+            if line.how is How.EXEC:
+                return None
+            if line.how is How.FOUND:
+                return self._of_found(line)
+        return None
+
+    def _of_found(self, line: Line) -> tuple[bytes, ...] | None:
+        known = self._found.get(line.pid)
+        if known is None or not known.get("cmdline"):
+            return None
+        if abs(int(known["ticks"]) - ticks_of(line.start_ns)) > 1:
+            return None  # another process had the number by then
+        return tuple(str(word).encode() for word in known["cmdline"])

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: MIT
+"""
+The file of a recording: blocks one after the other, each with its length, its checksum and its kind.
+
+A block is written at once and never changed. A file whose end is torn (the machine stopped, the disk was
+full) is read up to there, and the reader is told; so it is of a block whose bytes are damaged.
+Numbers are little endian; records within a block are as the kernel side wrote them.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+import struct
+import zlib
+from typing import IO, TYPE_CHECKING, Any, Final, Self
+
+import attrs
+
+from enforcer.errors import EnforcerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+__all__ = ["FORMAT", "Block", "BlockKind", "Journal", "JournalError", "Writer"]
+
+FORMAT: Final = 1
+MAGIC: Final = b"ENFJRNL\n"
+_SIGN: Final = b"EJBK"
+_HEAD: Final = struct.Struct("<4sBxxxIIIQQ")
+"""Sign, kind, number of records, length unpacked, length here, first and last time."""
+_CRC: Final = struct.Struct("<I")
+_LENGTH: Final = struct.Struct("<I")
+_MAX_UNPACKED: Final = 16 << 20
+_MAX_RECORD: Final = 1 << 16
+
+
+class JournalError(EnforcerError):
+    """What was given is no journal that can be read here."""
+
+
+class BlockKind(enum.IntEnum):
+    """What a block holds."""
+
+    HEAD = 1
+    """JSON: what the recording is of. The first block."""
+    ACCESSES = 2
+    """Records of accesses, ``ENF_EVENT_ACCESS``."""
+    LINES = 3
+    """Records of how processes came to be, and of cgroups."""
+    PEOPLE = 4
+    """JSON: processes that were there at the start, and names of users."""
+    LOST = 5
+    """JSON: what found no room since the last of these."""
+    END = 6
+    """JSON: why it ended, and what was lost in all. The last block of an orderly recording."""
+
+
+@attrs.frozen
+class Block:
+    """Where a block lies, and what its head says."""
+
+    kind: BlockKind
+    count: int
+    unpacked: int
+    stored: int
+    first_ns: int
+    last_ns: int
+    at: int
+
+    def head(self) -> bytes:
+        """Write the head."""
+        return _HEAD.pack(
+            _SIGN,
+            self.kind,
+            self.count,
+            self.unpacked,
+            self.stored,
+            self.first_ns,
+            self.last_ns,
+        )
+
+
+# ---- Writing --------------------------------------------------------------------------------------
+
+
+@attrs.define
+class Writer:
+    """Appends blocks to a new file."""
+
+    _file: IO[bytes]
+    size: int = 0
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """
+        Begin a file at *path*, which only its owner may read: arguments of programs are in it.
+
+        Raises:
+            OSError: it exists, or cannot be made.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        writer = cls(os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0))
+        writer._write(MAGIC)
+        return writer
+
+    def document(self, kind: BlockKind, content: Any, *, time_ns: int = 0) -> None:
+        """Append a block of JSON."""
+        text = json.dumps(content, separators=(",", ":")).encode()
+        self._append(kind, 1, text, time_ns, time_ns)
+
+    def records(self, kind: BlockKind, records: Iterable[bytes], first: int, last: int) -> None:
+        """Append a block of *records*."""
+        parts: list[bytes] = []
+        count = 0
+        for record in records:
+            parts += (_LENGTH.pack(len(record)), record)
+            count += 1
+        self._append(kind, count, b"".join(parts), first, last)
+
+    def _append(self, kind: BlockKind, count: int, content: bytes, first: int, last: int) -> None:
+        packed = zlib.compress(content, level=1)
+        head = Block(kind, count, len(content), len(packed), first, last, 0).head()
+        self._write(head + _CRC.pack(zlib.crc32(packed, zlib.crc32(head))) + packed)
+
+    def _write(self, data: bytes) -> None:
+        """Write all of *data*, or leave nothing of it."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            self._file.truncate(self.size)
+            raise
+        self.size += len(data)
+
+    def close(self) -> None:
+        """Bring it to the disk."""
+        if not self._file.closed:
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+
+# ---- Reading --------------------------------------------------------------------------------------
+
+
+@attrs.define
+class Journal:
+    """
+    A recording that was opened.
+
+    Attributes:
+        head: what it is of.
+        blocks: all others, in order.
+        torn: bytes at the end that make no block.
+        damaged: blocks that were met and could not be read.
+    """
+
+    _file: IO[bytes]
+    head: dict[str, Any]
+    blocks: tuple[Block, ...]
+    torn: int = 0
+    damaged: int = 0
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """
+        Open the file at *path*.
+
+        Raises:
+            JournalError: it is no journal, or one of another format.
+            OSError: it cannot be read.
+        """
+        file = path.open("rb")
+        try:
+            return cls._begin(file, path)
+        except BaseException:
+            file.close()
+            raise
+
+    @classmethod
+    def _begin(cls, file: IO[bytes], path: Path) -> Self:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise JournalError(f"{path} is no journal of a recording")
+        found, torn = _scan(file, os.fstat(file.fileno()).st_size)
+        journal = cls(file, {}, tuple(found[1:]), torn)
+        head = journal.document(found[0]) if found else None
+        if head is None or found[0].kind is not BlockKind.HEAD:
+            raise JournalError(f"{path} ends before it has begun: nothing was recorded")
+        if head.get("format") != FORMAT:
+            raise JournalError(
+                f"{path} has format {head.get('format')!r}, this version of enforcer reads {FORMAT}"
+            )
+        journal.head = head
+        return journal
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the recording came to an orderly end."""
+        return bool(self.blocks) and self.blocks[-1].kind is BlockKind.END
+
+    def documents(self, kind: BlockKind) -> Iterator[dict[str, Any]]:
+        """Read the JSON of all blocks of *kind*."""
+        for block in self.blocks:
+            if block.kind is kind and (content := self.document(block)) is not None:
+                yield content
+
+    def document(self, block: Block) -> dict[str, Any] | None:
+        """Read the JSON of *block*; None if it is damaged."""
+        raw = self._content(block)
+        try:
+            content = json.loads(raw) if raw is not None else None
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            self.damaged += raw is not None
+            return None
+        return content
+
+    def records(self, kind: BlockKind) -> Iterator[bytes]:
+        """Read the records of all blocks of *kind*; damaged ones are left out and counted."""
+        for block in self.blocks:
+            if block.kind is kind:
+                yield from self._cut(self._content(block) or b"")
+
+    def _cut(self, content: bytes) -> Iterator[bytes]:
+        at = 0
+        while at + _LENGTH.size <= len(content):
+            (length,) = _LENGTH.unpack_from(content, at)
+            at += _LENGTH.size
+            if length > _MAX_RECORD or at + length > len(content):
+                self.damaged += 1
+                return
+            yield content[at : at + length]
+            at += length
+
+    def _content(self, block: Block) -> bytes | None:
+        self._file.seek(block.at)
+        crc = self._file.read(_CRC.size)
+        packed = self._file.read(block.stored)
+        if crc == _CRC.pack(zlib.crc32(packed, zlib.crc32(block.head()))):
+            unpacker = zlib.decompressobj()
+            try:
+                content = unpacker.decompress(packed, block.unpacked + 1)
+            except zlib.error:
+                content = b""
+            if len(content) == block.unpacked:
+                return content
+        self.damaged += 1
+        return None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _scan(file: IO[bytes], size: int) -> tuple[list[Block], int]:
+    """Find the blocks by their heads; also returns how many bytes behind them make none."""
+    found: list[Block] = []
+    at = len(MAGIC)
+    while True:
+        file.seek(at)
+        raw = file.read(_HEAD.size)
+        if len(raw) < _HEAD.size:
+            return found, size - at
+        sign, kind, count, unpacked, stored, first, last = _HEAD.unpack(raw)
+        behind = at + _HEAD.size
+        end = behind + _CRC.size + stored
+        if sign != _SIGN or kind not in set(BlockKind) or unpacked > _MAX_UNPACKED or end > size:
+            return found, size - at
+        found.append(Block(BlockKind(kind), count, unpacked, stored, first, last, behind))
+        at = end

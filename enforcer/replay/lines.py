@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""
+How the programs of a recording came to be.
+
+A *line* is one program of one process, from its fork or exec to the next; a record of it says what it
+came from and what that was at the moment. From this follow the parent and the ancestors that conditions
+ask about, as the kernel side would have kept them, and the words about them for people.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from enforcer.replay.heads import CGROUP, LINE, HeadReader, Who
+from enforcer.replay.journal import BlockKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from enforcer.replay.journal import Journal
+
+__all__ = ["How", "Line", "Lines"]
+
+_MAX_DEPTH: Final = 100_000  # programs that one came from, one after the other; more are a ring
+
+
+class How(enum.IntEnum):
+    """``enum enf_line_how``."""
+
+    FORK = 0
+    SIBLING = 1
+    EXEC = 2
+    FOUND = 3
+
+
+@attrs.frozen
+class Line:
+    """
+    One beginning.
+
+    Attributes:
+        origin: the line it came from; 0: none.
+        who: what that was then.
+        pid, start_ns: the process that forked or ran a program; of what was found, that one itself.
+        tid: likewise.
+    """
+
+    how: How
+    origin: int
+    who: Who
+    pid: int
+    tid: int
+    start_ns: int
+
+
+@attrs.define
+class Lines:
+    """
+    All lines of a recording, and the paths of its cgroups.
+
+    Attributes:
+        malformed: records that do not fit together.
+    """
+
+    cgroups: dict[int, bytes] = attrs.field(factory=dict)
+    malformed: int = 0
+    _lines: dict[int, Line] = attrs.field(factory=dict)
+    _programs: dict[tuple[int, int], int] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, journal: Journal) -> Lines:
+        """Read those of *journal*."""
+        lines = cls()
+        reader = HeadReader()
+        at = reader.at
+        kept: dict[Who, Who] = {}  # many processes are alike
+        for raw in journal.records(BlockKind.LINES):
+            head = reader.read(raw)
+            kind = head[at["kind"]] if head is not None else None
+            if head is None or kind not in {LINE, CGROUP}:
+                lines.malformed += 1
+            elif kind == CGROUP:
+                lines.cgroups[head[at["cgroup"]]] = reader.path(head, raw)
+            elif head[at["op"]] in set(How):
+                who = reader.who(head, raw)
+                line = Line(
+                    how=How(head[at["op"]]),
+                    origin=head[at["ino"]],
+                    who=kept.setdefault(who, who),
+                    pid=head[at["pid"]],
+                    tid=head[at["tid"]],
+                    start_ns=head[at["start_ns"]],
+                )
+                lines.add(head[at["line"]], line)
+            else:
+                lines.malformed += 1
+        return lines
+
+    def add(self, number: int, line: Line) -> None:
+        """Know *line* by *number*; of several the last counts."""
+        self._lines[number] = line
+        if line.how is How.EXEC:
+            self._programs[line.origin, line.tid] = number
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def get(self, number: int) -> Line | None:
+        """Look a line up; None if its record was lost."""
+        return self._lines.get(number)
+
+    def program_of(self, origin: int, tid: int) -> int | None:
+        """Return the line that began when the thread *tid* of line *origin* ran a program."""
+        return self._programs.get((origin, tid))
+
+    def back(self, number: int) -> Iterator[tuple[int, Line]]:
+        """Yield the line *number*, the one it came from, and so on; stops where one is not known."""
+        for _ in range(_MAX_DEPTH):
+            line = self._lines.get(number)
+            if line is None:
+                return
+            yield number, line
+            if not line.origin:
+                return
+            number = line.origin

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: MIT
+"""From a recording session to a journal, until time, room or the operator ends it."""
+
+from __future__ import annotations
+
+import platform
+import selectors
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import attrs
+
+from enforcer.events.text import readable
+from enforcer.identity.naming import boot
+from enforcer.identity.process import Processes, cmdline, link
+from enforcer.identity.users import Users
+from enforcer.libbpf import abi
+from enforcer.replay.heads import ACCESS
+from enforcer.replay.journal import FORMAT, BlockKind, Writer
+from enforcer.runtime.reactor import Reactor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from enforcer.policy.syscall_table import Syscall
+    from enforcer.policy.vocabulary import Op
+
+__all__ = ["Recorded", "Recorder", "Recording", "head_of", "people"]
+
+_BLOCK_BYTES: Final = 1 << 18
+_TICK: Final = 1.0
+_TURN: Final = 0.1  # seconds per readiness, so that a flood cannot keep signals waiting
+_LAST: Final = 10.0  # seconds for the last records, after the session has ended
+_KIND: Final = abi.offsetof("enf_event", "kind")
+_TIME: Final = slice(abi.offsetof("enf_event", "time_ns"), abi.offsetof("enf_event", "time_ns") + 8)
+
+
+class Recording(Protocol):
+    """The session that records."""
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable while records wait."""
+
+    def drain(self) -> list[bytes]:
+        """Take a batch of records."""
+
+    def stats(self) -> dict[str, int]:
+        """Return the counters."""
+
+    def detach(self) -> None:
+        """End it; what waits can still be read."""
+
+
+@attrs.frozen
+class Recorded:
+    """What there is to say when it is over."""
+
+    seconds: float
+    accesses: int
+    lines: int
+    lost_accesses: int
+    lost_lines: int
+    size: int
+    reason: str
+
+
+@attrs.define
+class _Buffer:
+    """Records of one kind that make no block yet."""
+
+    kind: BlockKind
+    records: list[bytes] = attrs.field(factory=list)
+    size: int = 0
+
+    def add(self, raw: bytes) -> bool:
+        """Take *raw*; returns whether it is time for a block."""
+        self.records.append(raw)
+        self.size += len(raw)
+        return self.size >= _BLOCK_BYTES
+
+    def flush(self, writer: Writer) -> None:
+        if self.records:
+            first, last = (int.from_bytes(self.records[at][_TIME], "little") for at in (0, -1))
+            writer.records(self.kind, self.records, first, last)
+            self.records, self.size = [], 0
+
+
+@attrs.define
+class Recorder:
+    """
+    Moves records, until the journal has *most* bytes.
+    """
+
+    session: Recording
+    writer: Writer
+    most: int
+    reactor: Reactor = attrs.field(factory=Reactor)
+    _accesses: _Buffer = attrs.field(factory=lambda: _Buffer(BlockKind.ACCESSES), init=False)
+    _lines: _Buffer = attrs.field(factory=lambda: _Buffer(BlockKind.LINES), init=False)
+    _counts: dict[str, int] = attrs.field(factory=lambda: {"accesses": 0, "lines": 0}, init=False)
+    _lost: tuple[int, int] = attrs.field(default=(0, 0), init=False)
+    _reason: str = attrs.field(default="it was stopped", init=False)
+
+    def run(self, seconds: float | None, *, ready: Callable[[], None]) -> Recorded:
+        """
+        Record until stopped, or for *seconds*; *ready* is called when it has begun.
+
+        Raises:
+            KernelError: records cannot be read.
+            OSError: the journal cannot be written; what was written before can be read.
+        """
+        began = time.monotonic()
+        endings: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        calls = dict.fromkeys(endings, self.reactor.stop)
+        with self.reactor.signals(calls):
+            self.reactor.watch(self.session.fileno(), selectors.EVENT_READ, self._pump)
+            self.reactor.every(_TICK, self._tick)
+            if seconds is not None:
+                self.reactor.after(seconds, lambda: self._end("its time was over"))
+            ready()
+            self.reactor.run()
+        return self._finish(time.monotonic() - began)
+
+    def _end(self, reason: str) -> None:
+        self._reason = reason
+        self.reactor.stop()
+
+    def _pump(self, _: int) -> None:
+        end = time.monotonic() + _TURN
+        while batch := self.session.drain():
+            for raw in batch:
+                self._take(raw)
+            if time.monotonic() >= end or self.reactor.is_stopping:
+                return
+
+    def _take(self, raw: bytes) -> None:
+        is_access = raw[_KIND] == ACCESS
+        self._counts["accesses" if is_access else "lines"] += 1
+        buffer = self._accesses if is_access else self._lines
+        if buffer.add(raw):
+            buffer.flush(self.writer)
+            if self.writer.size >= self.most:
+                self._end("it has the size that was allowed")
+
+    def _tick(self) -> None:
+        self._flush()
+        self._count_losses()
+
+    def _flush(self) -> None:
+        self._lines.flush(self.writer)
+        self._accesses.flush(self.writer)
+
+    def _count_losses(self) -> None:
+        counted = self.session.stats()
+        lost = counted.get("LOST_ACTIVITY", 0), counted.get("LOST_DECISIONS", 0)
+        if lost != self._lost:
+            now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            accesses, lines = (
+                after - before for after, before in zip(lost, self._lost, strict=True)
+            )
+            content = {"until": now, "accesses": accesses, "lines": lines}
+            self.writer.document(BlockKind.LOST, content, time_ns=now)
+            self._lost = lost
+
+    def _finish(self, seconds: float) -> Recorded:
+        """Stop recording, take what waits, and say how it ended."""
+        self.reactor.forget(self.session.fileno())
+        self.session.detach()
+        until = time.monotonic() + _LAST
+        while (batch := self.session.drain()) and time.monotonic() < until:
+            for raw in batch:
+                self._take(raw)
+        self._flush()
+        self._count_losses()
+        accesses, lines = self._lost
+        said = {
+            "reason": self._reason,
+            "seconds": round(seconds, 3),
+            **self._counts,
+            "lostAccesses": accesses,
+            "lostLines": lines,
+        }
+        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self.writer.document(BlockKind.END, said, time_ns=now)
+        return Recorded(
+            seconds=seconds,
+            accesses=self._counts["accesses"],
+            lines=self._counts["lines"],
+            lost_accesses=accesses,
+            lost_lines=lines,
+            size=self.writer.size,
+            reason=self._reason,
+        )
+
+
+# ---- What the recording is of ---------------------------------------------------------------------
+
+
+def head_of(ops: Iterable[Op], calls: Iterable[Syscall]) -> dict[str, Any]:
+    """Describe a recording that begins now, on this machine, of *ops* and *calls*."""
+    boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return {
+        "format": FORMAT,
+        "abi": f"{abi.ABI_HASH:016x}",
+        "began": boot_ns,
+        "wall": time.time_ns() - boot_ns,
+        "boot": boot(),
+        "host": platform.node(),
+        "kernel": platform.release(),
+        "machine": _machine(),
+        "operations": sorted(op.name for op in ops),
+        "calls": sorted(call.name for call in calls),
+    }
+
+
+def _machine() -> str | None:
+    try:
+        return Path("/etc/machine-id").read_text(encoding="ascii").strip() or None
+    except OSError:
+        return None
+
+
+def people(processes: Processes | None = None, users: Users | None = None) -> dict[str, Any]:
+    """Describe the processes that there are, and name the users: for readers, not for verdicts."""
+    known = processes if processes is not None else Processes()
+    found = []
+    for number in sorted(int(each.name) for each in known.proc.iterdir() if each.name.isdigit()):
+        stat = known.stat(number)
+        if stat is None:
+            continue
+        folder = known.proc / str(number)
+        words, exe = cmdline(folder), link(folder / "exe")
+        found.append(
+            {
+                "pid": number,
+                "ticks": stat.start_ticks,
+                "parent": stat.parent,
+                "name": readable(stat.name),
+                "exe": readable(exe) if exe is not None else None,
+                "cmdline": [readable(word) for word in words] if words is not None else None,
+            }
+        )
+    names = (users if users is not None else Users()).names()
+    return {"processes": found, "users": {str(uid): name for uid, name in names.items()}}
+
+
+def is_same_machine(head: dict[str, Any]) -> bool:
+    """Tell whether a recording with *head* was made on this machine."""
+    return head.get("machine") is not None and head.get("machine") == _machine()
