@@ -3,38 +3,44 @@
 Permit everything and report what the policies would have refused.
 
 The same programs and tables as `start`, with every policy in audit mode. Runs until Ctrl-C, or as
-long as --for says; may run beside an enforcing daemon.
+long as --for says; may run beside an enforcing daemon. With --replay nothing runs: a recording
+(`enforcer record`) is decided again by the same code, without root and on any machine.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_policies, duration, policy_paths, require_root
-from enforcer.cli.exits import Exit, complain
-from enforcer.cli.output import console, plural, span
+from enforcer.cli.dry_report import show
+from enforcer.cli.exits import Exit, UsageError, complain
+from enforcer.cli.output import plural
 
 if TYPE_CHECKING:
     import argparse
-    from collections import Counter
     from collections.abc import Sequence
 
-    from rich.table import Table
-
-    from enforcer.runtime.dryrun import DryRun, Finding
+    from enforcer.dryrun.contrast import Contrast
+    from enforcer.dryrun.findings import DryRun
+    from enforcer.dryrun.report import Report
+    from enforcer.events.types import Record
+    from enforcer.libbpf.replaying import Spoken
+    from enforcer.replay.accesses import RecordedAccess
+    from enforcer.replay.candidate import Candidate
+    from enforcer.replay.replay import Losses, Replay
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = """\
 examples:
   enforcer dry-run my-policy.yaml         until Ctrl-C, then the report
-  enforcer dry-run --for 10m policies/
+  enforcer dry-run --for 10m policies/ --html report.html
   enforcer dry-run --for 60s --json policies/ | jq .rules
+  enforcer dry-run --replay monday.journal new.yaml --against old.yaml
 """
-
-_SHOWN = 3  # processes and objects by rule; --json has all
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,18 +53,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=duration,
         help="end by itself after this time: 60s, 5m, 1h",
     )
+    parser.add_argument(
+        "--replay",
+        metavar="JOURNAL",
+        type=Path,
+        help="decide what `enforcer record` wrote instead of what happens now; needs no root",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="POLICY",
+        type=Path,
+        action="append",
+        default=[],
+        help="with --replay: show the difference to these policies; may be given several times",
+    )
     parser.add_argument("--json", action="store_true", help="report as one JSON object")
+    parser.add_argument(
+        "--html", metavar="FILE", type=Path, help="also write the report as one web page"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Observe, then report."""
+    from enforcer.dryrun.page import page
+    from enforcer.dryrun.report import as_document
+
+    if args.against and args.replay is None:
+        raise UsageError("--against compares two sets on a recording: give --replay JOURNAL, too")
+    if args.replay is not None and args.seconds is not None:
+        raise UsageError("--for is about what happens now, --replay about what was recorded")
+    paths = policy_paths(args.policies)
+    if args.html is not None:
+        # A report of an hour must not fail for where it was to go.
+        args.html.touch(mode=0o600)
+    report = _replay(args, paths) if args.replay is not None else _live(args, paths)
+    if args.html is not None:
+        args.html.write_text(page(report), encoding="utf-8")
+    if args.json:
+        print(json.dumps(as_document(report), indent=2))
+    else:
+        show(report)
+    return Exit.OK
+
+
+# ---- What happens now -----------------------------------------------------------------------------
+
+
+def _live(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
+    from enforcer.dryrun.findings import DryRun
+    from enforcer.dryrun.programs import Programs
+    from enforcer.dryrun.report import make_report
     from enforcer.runtime.assembly import pipeline_for
     from enforcer.runtime.beginning import begin
     from enforcer.runtime.daemon import Daemon
-    from enforcer.runtime.dryrun import DryRun, as_document
     from enforcer.runtime.prepare import Sources
 
-    paths = policy_paths(args.policies)
     require_root("a dry run (the kernel decides there, too)")
     begun = begin(Sources(tuple(paths), audit=True), store=None, report=complain)
     dry_run = DryRun()
@@ -78,67 +127,118 @@ def run(args: argparse.Namespace) -> int:
         )
         ending = daemon.run(pipeline, ready=lambda: complain(line))
     findings = dry_run.findings(ending.hits)
-    if args.json:
-        print(json.dumps(as_document(dry_run, findings, ending.seconds), indent=2))
-    else:
-        _show(dry_run, findings, ending.seconds)
-    return Exit.OK
-
-
-def _show(dry_run: DryRun, findings: Sequence[Finding], seconds: float) -> None:
-
-    out = console()
-    if findings:
-        out.print(_table(findings))
-    denied = sum(f.would_deny for f in findings)
-    killed = sum(f.would_kill for f in findings)
-    out.print(
-        f"in {span(seconds)}: {plural(denied, 'operation')} would have been denied, "
-        f"{plural(killed, 'process')} killed; "
-        f"{plural(dry_run.permitted, 'record')} of permitted operations"
+    missed = max(sum(f.unrecorded for f in findings), dry_run.lost)
+    return make_report(
+        dry_run,
+        findings,
+        Programs(),
+        source="observed on this machine",
+        seconds=ending.seconds,
+        lost=missed,
+        notes=[f"{plural(missed, 'record')} could not be kept up with"] if missed else [],
     )
-    missed = sum(f.unrecorded for f in findings)
-    if missed or dry_run.lost:
-        out.print(f"{plural(max(missed, dry_run.lost), 'record')} could not be kept up with")
 
 
-def _table(findings: Sequence[Finding]) -> Table:
-    from rich.table import Table
+# ---- What was recorded ----------------------------------------------------------------------------
 
-    table = Table(
-        "rule",
-        "would deny",
-        "would kill",
-        "by",
-        "on",
-        "first",
-        "last",
-        title="What these policies would have refused",
-        title_justify="left",
-    )
-    for each in findings:
-        table.add_row(
-            f"{each.origin.policy}/{each.origin.rule}\n{each.origin.place}",
-            f"{each.would_deny:,}",
-            f"{each.would_kill:,}",
-            _most(each.processes),
-            _most(each.objects),
-            _clock(each.first_ns),
-            _clock(each.last_ns),
+
+def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
+    from enforcer.dryrun.contrast import Contrast
+    from enforcer.dryrun.findings import DryRun
+    from enforcer.dryrun.programs import Programs
+    from enforcer.dryrun.report import make_report
+    from enforcer.replay.candidate import Candidate
+    from enforcer.replay.recorder import is_same_machine
+    from enforcer.replay.replay import Replay
+
+    replay = Replay.open(args.replay)
+    with contextlib.closing(replay):
+        candidates = [Candidate.load(paths, replay.lines)]
+        contrast = None
+        if args.against:
+            candidates.append(Candidate.load(args.against, replay.lines))
+            contrast = Contrast()
+        for candidate in candidates:
+            for warning in candidate.warnings:
+                complain(warning)
+        dry_run = DryRun()
+        _decide(replay, candidates, dry_run, contrast)
+        losses = replay.losses(candidates)
+        head = replay.journal.head
+        is_here = is_same_machine(head)
+        notes = list(_notes(losses, candidates, head))
+        if not is_here:
+            notes.append(
+                f"it was recorded on another machine, {head.get('host')}: symbolic links, users and "
+                "files are those of this one, and programs are not looked at"
+            )
+        return make_report(
+            dry_run,
+            dry_run.findings(candidates[0].hits),
+            Programs(is_here=is_here),
+            source=f"{args.replay}, recorded on {head.get('host')}",
+            seconds=replay.seconds,
+            lost=losses.accesses,
+            notes=notes,
+            contrast=contrast,
+            operations=replay.count,
         )
-    return table
 
 
-def _most(counter: Counter[str]) -> str:
-    from enforcer.events.text import neutral
+def _decide(
+    replay: Replay, candidates: Sequence[Candidate], dry_run: DryRun, contrast: Contrast | None
+) -> None:
+    from enforcer.replay.replay import RecordMaker
 
-    shown = [f"{neutral(key)} ({count:,})" for key, count in counter.most_common(_SHOWN)]
-    if len(counter) > _SHOWN:
-        shown.append(f"and {len(counter) - _SHOWN:,} more")
-    return "\n".join(shown)
+    makers = [RecordMaker(replay, candidate) for candidate in candidates]
+
+    def hear(access: RecordedAccess, said: tuple[Spoken | None, ...]) -> None:
+        records: list[Record | None] = [
+            maker.record(access, one) for maker, one in zip(makers, said, strict=True)
+        ]
+        if records[0] is not None:
+            dry_run.write(records[0])
+        if contrast is not None:
+            contrast.observe(records[0], records[1])
+
+    replay.run(candidates, hear)
 
 
-def _clock(time_ns: int) -> str:
-    from datetime import datetime
-
-    return f"{datetime.fromtimestamp(time_ns // 1_000_000_000).astimezone():%H:%M:%S}"
+def _notes(losses: Losses, candidates: Sequence[Candidate], head: dict[str, object]) -> list[str]:
+    """Say what the report does not rest on."""
+    operations, calls = head.get("operations"), head.get("calls")
+    missing = sorted(
+        {
+            name
+            for candidate in candidates
+            for name in candidate.unrecorded(
+                operations if isinstance(operations, list) else [],
+                calls if isinstance(calls, list) else [],
+            )
+        }
+    )
+    said = []
+    if missing:
+        said.append(
+            f"rules are about operations that were not recorded: {', '.join(missing)}; "
+            "enforcer record can (--events, --descriptors, --syscalls)"
+        )
+    if losses.accesses:
+        said.append(f"{plural(losses.accesses, 'operation')} found no room while recording")
+    if losses.lines:
+        said.append(f"{plural(losses.lines, 'start')} of processes found no room while recording")
+    if losses.unknown_lines:
+        said.append(
+            f"how {plural(losses.unknown_lines, 'program')} came to be is not known: rules on their "
+            "parents and ancestors fell to onError"
+        )
+    if losses.torn:
+        said.append(f"the journal is torn: {losses.torn:,} bytes at its end were left out")
+    elif not losses.is_ended:
+        said.append("the recording was not ended in order: its last second may be missing")
+    if losses.damaged or losses.malformed:
+        said.append(
+            f"{plural(losses.damaged, 'block')} and {plural(losses.malformed, 'record')} are damaged "
+            "and were left out"
+        )
+    return said

@@ -316,15 +316,15 @@ def _guarded(event: Event) -> str:
 
 
 def errno_name(event: Event) -> str | None:
-    """Name the error that the caller got, or would have got."""
-    if event.action < Verb.DENY:
+    """Name the error that the caller got; an audit has none, nobody got one."""
+    if event.action < Verb.DENY or not event.error:
         return None
     return errno.errorcode.get(event.error, str(event.error))
 
 
 def signal_name(event: Event) -> str | None:
-    """Name the signal of a kill."""
-    return signal_word(event.signal) if event.action is Verb.KILL else None
+    """Name the signal of a kill; an audit has none, nobody got one."""
+    return signal_word(event.signal) if event.action is Verb.KILL and event.signal else None
 
 
 def signal_word(number: int) -> str:

@@ -199,8 +199,10 @@ MATCH: Final = (
     Key("action", _one_of(verb.name.lower() for verb in Verb), "The verdict."),
     Key("enforced", _YES_NO, "Carried out; false: audit, only recorded."),
     Key("prevented", _YES_NO, "The operation did not happen."),
-    Key("errno", _MAYBE_TEXT, "What the caller got, or would have got."),
-    Key("signal", _MAYBE_TEXT, "That the process got, or would have got."),
+    Key(
+        "errno", _MAYBE_TEXT, "What the caller got; null in audit mode, where nobody got anything."
+    ),
+    Key("signal", _MAYBE_TEXT, "That the process got; null in audit mode."),
     Key("signalFailed", _YES_NO, "The signal could not be delivered."),
     Key("onError", _YES_NO, "An operand was unknown; the rule's onError decided."),
     Key("default", _YES_NO, "No rule matched; the policy's default decided."),

@@ -34,7 +34,9 @@ _TOO_OLD = "enforcer needs Linux 6.1 or later"
 
 _LEAST_BYTES: Final = 1 << 16
 _LEAST_ROWS: Final = 256
-_CGROUPS: Final = 16384  # whose paths a recording session tells once; those of others again and again
+_CGROUPS: Final = (
+    16384  # whose paths a recording session tells once; those of others again and again
+)
 
 
 @attrs.frozen

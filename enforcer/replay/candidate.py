@@ -18,7 +18,7 @@ from enforcer.policy.model import Verb
 from enforcer.policy.syscall_table import call_name
 from enforcer.policy.vocabulary import Op
 from enforcer.replay.labels import Labels
-from enforcer.runtime.prepare import Prepared, Sources, prepare
+from enforcer.runtime.prepare import Sources, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -42,12 +42,17 @@ class Candidate:
     One set of policies.
 
     Attributes:
+        image: as the kernel would have it.
+        origins: where each row is from.
+        warnings: worth knowing of the policies.
         malformed: records that the core could not take.
-        denials, unknown: accesses that an operand which is not known decided.
+        on_error: accesses that something unknown decided.
     """
 
-    prepared: Prepared
+    image: bytes = attrs.field(repr=False)
+    origins: Sequence[Origin]
     labels: Labels
+    warnings: tuple[str, ...] = ()
     malformed: int = 0
     on_error: int = 0
     _hits: list[int] = attrs.field(init=False)
@@ -60,22 +65,24 @@ class Candidate:
         Raises:
             PolicyErrors, PolicyError, LimitError: what is wrong with them.
         """
-        return cls.of(prepare(Sources(tuple(paths), audit=True).load()), lines)
+        prepared = prepare(Sources(tuple(paths), audit=True).load())
+        return cls.of(prepared.data, prepared.origins, lines, prepared.warnings)
 
     @classmethod
-    def of(cls, prepared: Prepared, lines: Lines) -> Candidate:
+    def of(
+        cls,
+        image: bytes,
+        origins: Sequence[Origin],
+        lines: Lines,
+        warnings: tuple[str, ...] = (),
+    ) -> Candidate:
         """Ask policies that are compiled, every one of them in audit mode."""
-        verify(prepared.data)
-        return cls(prepared, Labels(ReplayCore(prepared.data), lines))
+        verify(image)
+        return cls(image, origins, Labels(ReplayCore(image), lines), warnings)
 
     @_hits.default
     def _no_hits(self) -> list[int]:
-        return [0] * len(self.prepared.origins)
-
-    @property
-    def origins(self) -> Sequence[Origin]:
-        """Where each row is from."""
-        return self.prepared.origins
+        return [0] * len(self.origins)
 
     @property
     def hits(self) -> list[RowHits]:
@@ -102,7 +109,7 @@ class Candidate:
 
     def unrecorded(self, operations: Collection[str], calls: Collection[str]) -> list[str]:
         """Name the operations and calls that rules are about and of which nothing was recorded."""
-        head = ImageHead.of(self.prepared.data)
+        head = ImageHead.of(self.image)
         named = sorted({call_name(call.number) for call in calls_of([head])} - set(calls))
         missing = [
             op.name

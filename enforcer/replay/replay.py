@@ -132,6 +132,10 @@ class Replay:
             is_ended=self.journal.is_ended,
         )
 
+    def close(self) -> None:
+        """Close the journal."""
+        self.journal.close()
+
     def _hear_arguments(self, access: RecordedAccess) -> None:
         reader = self.accesses.reader
         raw = access.views[-1]

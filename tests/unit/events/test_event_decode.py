@@ -20,10 +20,10 @@ def test_all_fields_arrive():
         for place, name in enumerate(LAYOUT.names)
         if name
         not in {
-            "size", "kind", "op", "action", "flags", "row_flags", "signal", "comm", "parent_comm", "fstype", "_pad",
+            "size", "kind", "op", "action", "flags", "row_flags", "signal", "comm", "parent_comm", "fstype", "present",
             "path_len", "exe_len", "name_len", "argc",
         }
-        and not name.startswith(("arg[", "mark_at["))
+        and not name.startswith(("arg[", "ops[", "mark_at["))
     }  # fmt: skip
 
     found = event(

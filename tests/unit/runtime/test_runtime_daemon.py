@@ -13,13 +13,15 @@ import pytest
 from control_fakes import WEB, FakePolicyControl
 from fakes import BASH, DECODER, ENFORCED, PREVENTED, FakeSession, FakeSink, enricher, raw_event
 
+from enforcer.dryrun.findings import DryRun
+from enforcer.dryrun.programs import Programs
+from enforcer.dryrun.report import as_document, make_report
 from enforcer.errors import KernelError
 from enforcer.events.types import Lost, Origin, Record
 from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import Op
 from enforcer.runtime import daemon as module
 from enforcer.runtime.daemon import Daemon
-from enforcer.runtime.dryrun import DryRun, as_document
 from enforcer.runtime.notify import Notifier
 from enforcer.runtime.pipeline import Pipeline
 from enforcer.runtime.protocol import Client
@@ -365,7 +367,7 @@ def test_a_dry_run_sums_up():
     assert [(f.origin.rule, f.would_deny, f.would_kill, f.unrecorded) for f in found] == [
         ("no-writes", 2, 1, 2)
     ]
-    shown = as_document(dry, found, 60.0)
+    shown = as_document(make_report(dry, found, Programs(), source="here", seconds=60.0))
     assert (shown["wouldDeny"], shown["wouldKill"], shown["permitted"]) == (2, 1, 1)
     assert shown["rules"][0]["processes"] == {"/usr/bin/tee": 2, "/usr/bin/cp": 1}
     assert shown["rules"][0]["objects"] == {"file.write /a": 2, "file.write /b": 1}

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""The report of a dry run: findings with guesses, the same for the terminal, JSON and the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.dryrun.ordinary import Guess, Looks, guess
+from enforcer.events.document import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from enforcer.dryrun.contrast import Contrast
+    from enforcer.dryrun.findings import Doer, Doing, DryRun, Finding
+    from enforcer.dryrun.programs import Programs
+
+__all__ = ["Report", "Who", "as_document", "make_report"]
+
+
+@attrs.frozen
+class Who:
+    """One doer, what it did, and what that looks like."""
+
+    doer: Doer
+    doing: Doing
+    guess: Guess
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """
+    What there is to say.
+
+    Attributes:
+        source: what was observed, in words.
+        seconds: for how long.
+        who: by the row of a finding, the most frequent first.
+        permitted: records of what would have been permitted.
+        lost: operations that could not be looked at.
+        notes: sentences on what the report does not rest on.
+        contrast: the difference to another set of policies.
+    """
+
+    source: str
+    seconds: float
+    findings: Sequence[Finding]
+    who: Mapping[int, Sequence[Who]]
+    permitted: int = 0
+    lost: int = 0
+    notes: Sequence[str] = ()
+    contrast: Contrast | None = None
+    operations: int | None = None
+
+    @property
+    def would_deny(self) -> int:
+        """Operations that would have been denied."""
+        return sum(finding.would_deny for finding in self.findings)
+
+    @property
+    def would_kill(self) -> int:
+        """Processes that would have been killed."""
+        return sum(finding.would_kill for finding in self.findings)
+
+    def looking(self, finding: Finding) -> dict[Looks, int]:
+        """Count the operations of *finding* by what they look like."""
+        counts = dict.fromkeys(Looks, 0)
+        for each in self.who[finding.row]:
+            counts[each.guess.looks] += each.doing.count
+        return counts
+
+
+def make_report(
+    dry_run: DryRun,
+    findings: Sequence[Finding],
+    programs: Programs,
+    *,
+    source: str,
+    seconds: float,
+    lost: int = 0,
+    notes: Sequence[str] = (),
+    contrast: Contrast | None = None,
+    operations: int | None = None,
+) -> Report:
+    """Guess what *findings* look like, and put everything together."""
+    who = {
+        finding.row: [
+            Who(doer, doing, guess(doer, doing, programs))
+            for doer, doing in sorted(finding.doers.items(), key=lambda item: -item[1].count)
+        ]
+        for finding in findings
+    }
+    return Report(
+        source=source,
+        seconds=seconds,
+        findings=findings,
+        who=who,
+        permitted=dry_run.permitted,
+        lost=max(lost, dry_run.lost),
+        notes=tuple(notes),
+        contrast=contrast,
+        operations=operations,
+    )
+
+
+def as_document(report: Report) -> dict[str, Any]:
+    """Make the JSON object that ``dry-run --json`` prints."""
+    document: dict[str, Any] = {
+        "version": 1,
+        "source": report.source,
+        "seconds": round(report.seconds, 1),
+        "wouldDeny": report.would_deny,
+        "wouldKill": report.would_kill,
+        "permitted": report.permitted,
+        "lostRecords": report.lost,
+        "notes": list(report.notes),
+        "rules": [_rule(report, finding) for finding in report.findings],
+    }
+    if report.operations is not None:
+        document["operations"] = report.operations
+    if report.contrast is not None:
+        document["difference"] = report.contrast.as_document()
+    return document
+
+
+def _rule(report: Report, finding: Finding) -> dict[str, Any]:
+    return {
+        "policy": finding.origin.policy,
+        "rule": finding.origin.rule,
+        "place": finding.origin.place,
+        "wouldDeny": finding.would_deny,
+        "wouldKill": finding.would_kill,
+        "byOnError": finding.on_error,
+        "unrecorded": finding.unrecorded,
+        "processes": dict(finding.processes.most_common()),
+        "objects": dict(finding.objects.most_common()),
+        "first": rfc3339(finding.first_ns),
+        "last": rfc3339(finding.last_ns),
+        "looks": {looks.value: count for looks, count in report.looking(finding).items()},
+        "by": [_who(each) for each in report.who[finding.row]],
+    }
+
+
+def _who(each: Who) -> dict[str, Any]:
+    doer, doing = each.doer, each.doing
+    return {
+        "exe": doer.exe,
+        "parent": doer.parent or None,
+        "user": doer.user,
+        "unit": doer.unit or None,
+        "container": doer.container or None,
+        "count": doing.count,
+        "first": rfc3339(doing.first_ns),
+        "last": rfc3339(doing.last_ns),
+        "looks": each.guess.looks.value,
+        "why": list(each.guess.why),
+        "samples": [
+            {
+                "time": rfc3339(deed.time_ns),
+                "operation": deed.operation,
+                "on": deed.on,
+                "command": deed.command,
+            }
+            for deed in doing.samples
+        ],
+    }

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: MIT
+"""
+A recording of real work, decided again by candidate policies, says what the kernel decided.
+
+The recorder and three sets of policies in audit mode are in force at once, so all of them see the very
+same operations: a package is installed, somebody logs in by ``su``, a program is compiled with make.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from audit_sessions import told
+from daemon import ask, until
+from engine import ENFORCER
+
+from enforcer.replay.candidate import Candidate
+from enforcer.replay.replay import RecordMaker, Replay
+
+HERE = Path(__file__).parent
+WORKER = "/srv/replay/worker"
+HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\n"
+
+FILES = """\
+metadata: {name: files}
+spec:
+  rules:
+    - name: dpkg-keeps-its-books
+      file: [write, create, unlink, rename]
+      match: {path: /var/lib/dpkg/**, process: {binary: /usr/bin/dpkg}, ancestors: {binary: WORKER}}
+      action: allow
+    - name: system
+      file: [write, create, unlink, rename, chmod, chown]
+      match: {path: [/usr/**, /etc/**, /var/**, /opt/**], ancestors: {binary: WORKER}}
+      action: deny
+    - name: passwords
+      file: read
+      match: {path: [/etc/shadow, /etc/passwd], parent: {binary: WORKER}}
+      action: kill
+    - name: headers
+      file: read
+      match: {path: {glob: "/usr/**/std*.h"}, notParent: {binary: WORKER}, ancestors: {binary: WORKER}}
+      action: log
+    - name: seen-in-the-namespace
+      file: [write, create, read]
+      match: {path: /mnt/in/**, ancestors: {binary: WORKER}}
+      action: deny
+"""
+
+PROGRAMS = """\
+metadata: {name: programs}
+spec:
+  rules:
+    - name: compiler-passes
+      exec: {}
+      match: {path: {suffix: /cc1}, ancestors: {binary: WORKER}}
+      action: log
+    - name: scripts-of-packages
+      exec: {}
+      match: {path: "/var/lib/dpkg/**", ancestors: {binary: /usr/bin/dpkg}}
+      action: deny
+    - name: by-the-last-word
+      exec: {}
+      match: {args: [{index: any, glob: "the-end-*"}], ancestors: {binary: WORKER}}
+      action: kill
+    - name: shells
+      exec: {}
+      match:
+        args: [{index: 1, equal: "-c"}]
+        ancestors: {binary: WORKER}
+      action: kill
+    - name: from-scripts
+      exec: {}
+      match: {process: {script: true}, ancestors: {binary: WORKER}}
+      action: deny
+"""
+
+PEOPLE = """\
+metadata: {name: people}
+spec:
+  selector: {cgroup: /replay.slice/work.service}
+  default: {exec: log}
+  rules:
+    - name: becomes-somebody
+      process: setuid
+      match: {newUid: 1-65533}
+      action: deny
+    - name: owner
+      process: capability
+      match: {capability: [chown, fowner]}
+      action: deny
+    - name: somebody-reads
+      file: read
+      match: {path: /etc/**, process: {euid: 4321}}
+      action: deny
+    - name: grandchildren
+      exec: {}
+      match: {ancestors: {euid: 4321}}
+      action: kill
+    - name: signals
+      process: signal
+      action: deny
+"""
+
+WORK = """\
+set -e
+cd /srv/replay
+dpkg -i thing.deb
+su - replayer -c 'cat /etc/hostname; /bin/sh -c "id -u; true"'
+make -s -C source
+./source/hello
+cat /etc/passwd >/dev/null
+head -c 5 /etc/shadow >/dev/null
+/bin/echo $(seq 1 1500) the-end-is-near >/dev/null
+(setsid sh -c '/bin/true; (/bin/true &)' &)
+touch owned; chown replayer owned
+sleep 0.2 & kill $!; wait || true
+mkdir -p /srv/replay/bound /mnt/in
+unshare -m sh -c 'mount --bind /srv/replay/bound /mnt/in && echo x >/mnt/in/f && cat /mnt/in/f'
+unshare -m sh -c 'mount -t tmpfs none /mnt/in && echo y >/mnt/in/g && rm /mnt/in/g'
+echo finished
+"""
+
+
+@attrs.frozen
+class Seen:
+    """What came of the work: the journal, and by policy what the kernel decided."""
+
+    journal: Path
+    live: dict[str, Any]
+    policies: dict[str, Path]
+
+
+def _prepare(root: Path) -> dict[str, Path]:
+    root.mkdir(parents=True)
+    subprocess.run(["cp", "/bin/bash", WORKER], check=True)
+    subprocess.run(["useradd", "-m", "-u", "4321", "-s", "/bin/bash", "replayer"], check=True)
+    tree = root / "tree"
+    (tree / "DEBIAN").mkdir(parents=True)
+    (tree / "opt/thing").mkdir(parents=True)
+    (tree / "opt/thing/data").write_text("data\n")
+    (tree / "DEBIAN/control").write_text(
+        "Package: thing\nVersion: 1\nArchitecture: all\nMaintainer: nobody <n@example.org>\n"
+        "Description: a thing\n"
+    )
+    script = tree / "DEBIAN/postinst"
+    script.write_text("#!/bin/sh\nset -e\ntouch /opt/thing/configured\n")
+    script.chmod(0o755)
+    subprocess.run(["dpkg-deb", "-b", str(tree), str(root / "thing.deb")], check=True)
+    source = root / "source"
+    source.mkdir()
+    (source / "hello.c").write_text(
+        '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
+    )
+    (source / "Makefile").write_text("hello: hello.c\n\t$(CC) -o $@ $<\n")
+    (root / "work.sh").write_text(WORK)
+    made = {}
+    for name, text in (("files", FILES), ("programs", PROGRAMS), ("people", PEOPLE)):
+        made[name] = root / f"{name}.yaml"
+        made[name].write_text(HEAD + text.replace("WORKER", WORKER))
+    return made
+
+
+def _work(root: Path) -> None:
+    """Do it in a cgroup of its own, which is made while everything is observed."""
+    group = Path("/sys/fs/cgroup/replay.slice/work.service")
+    group.mkdir(parents=True)
+    done = subprocess.run(
+        [
+            "sh",
+            "-c",
+            f"echo $$ >{group}/cgroup.procs; exec {WORKER} {root}/work.sh",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.stdout.endswith("finished\n"), (done.stdout, done.stderr)
+    assert "hello\n" in done.stdout
+    assert Path("/opt/thing/configured").exists()
+    group.rmdir()
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """Record the work, with the policies in the kernel beside the recorder."""
+    root = Path("/srv/replay")
+    policies = _prepare(root)
+    folder = tmp_path_factory.mktemp("replay")
+    journal, result = folder / "journal", folder / "live.json"
+    said, heard = (folder / "recorder").open("w+"), (folder / "sessions").open("w+")
+    recorder = subprocess.Popen(
+        [ENFORCER, "record", "--events", "exec,file,process", str(journal)],
+        stdout=said,
+        stderr=subprocess.STDOUT,
+    )
+    sessions = subprocess.Popen(
+        [
+            sys.executable,
+            str(HERE / "audit_sessions.py"),
+            str(result),
+            *map(str, policies.values()),
+        ],
+        stdout=heard,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+    )
+
+    def is_in_force(process: subprocess.Popen[bytes], output: Any, word: str) -> bool:
+        text = Path(output.name).read_text()
+        assert process.poll() is None, text
+        return word in text
+
+    try:
+        until(lambda: is_in_force(recorder, said, "recording until"), 900)
+        until(lambda: is_in_force(sessions, heard, "ready"), 900)
+        _work(root)
+        time.sleep(1)
+        sessions.send_signal(signal.SIGTERM)
+        assert sessions.wait(120) == 0, Path(heard.name).read_text()
+        recorder.send_signal(signal.SIGINT)
+        assert recorder.wait(120) == 0, Path(said.name).read_text()
+    finally:
+        for process in (recorder, sessions):
+            if process.poll() is None:
+                process.kill()
+    print(Path(said.name).read_text())
+    assert "found no room" not in Path(said.name).read_text()
+    return Seen(journal, json.loads(result.read_text()), policies)
+
+
+def replayed(journal: Path, policy: Path) -> tuple[list[int], list[list[Any]]]:
+    """What the recording says: counts by row, and every verdict that makes a record."""
+    replay = Replay.open(journal)
+    candidate = Candidate.load([policy], replay.lines)
+    maker, events = RecordMaker(replay, candidate), []
+
+    def hear(access: Any, said: Any) -> None:
+        record = maker.record(access, said[0])
+        if record is not None:
+            events.append(told(record.event, candidate.origins))
+
+    with contextlib.closing(replay):
+        replay.run([candidate], hear)
+        losses = replay.losses([candidate])
+    assert (0, 0, 0, 0, 0, 0) == (
+        losses.accesses,
+        losses.lines,
+        losses.torn,
+        losses.damaged,
+        losses.malformed,
+        losses.unknown_lines,
+    )
+    assert losses.is_ended
+    return [hit.audited for hit in candidate.hits], events
+
+
+@pytest.mark.parametrize("name", ["files", "programs", "people"])
+def test_a_replay_decides_as_the_kernel_did(seen, name):
+    """The same rules decided as often, and on the same operations of the same processes."""
+    live = seen.live[name]
+    assert live["lost"] == 0
+
+    hits, events = replayed(seen.journal, seen.policies[name])
+
+    def counted(of: list[list[Any]]) -> collections.Counter[tuple[Any, ...]]:
+        return collections.Counter(tuple(each) for each in of)
+
+    missing = counted(live["events"]) - counted(events)
+    extra = counted(events) - counted(live["events"])
+    assert ([], []) == (sorted(missing.items())[:10], sorted(extra.items())[:10])
+    by_rule = collections.Counter[str]()
+    for rule, count in zip(live["rules"], live["hits"], strict=True):
+        by_rule[rule] += count
+    print(name, dict(by_rule), len(events))
+    assert live["hits"] == hits
+    silent = {rule for rule, count in by_rule.items() if not count}
+    assert not silent, f"rules that met nothing prove nothing: {silent}"
+
+
+def test_the_commands_say_the_same(seen):
+    """``dry-run --replay`` sums up what was decided, as JSON and as one page, and shows differences."""
+    page = seen.journal.with_suffix(".html")
+
+    done = ask(
+        "dry-run", "--replay", str(seen.journal), str(seen.policies["files"]), "--json",
+        "--html", str(page), "--against", str(seen.policies["programs"]),
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    live = seen.live["files"]
+    denied = sum(1 for event in live["events"] if event[1] == "DENY")
+    assert denied == report["wouldDeny"]
+    (system,) = [rule for rule in report["rules"] if rule["rule"] == "system"]
+    looks = {each["exe"]: each["looks"] for each in system["by"]}
+    assert "ordinary" == looks["/usr/bin/dpkg"]
+    assert report["difference"]["onlyHere"]["wouldDeny"]
+    text = page.read_text()
+    assert text.startswith("<!doctype html>")
+    assert "<script" not in text
