@@ -15,7 +15,7 @@ from enforcer.policy.vocabulary import Dim, Op, SubjectFlag
 from enforcer.replay.journal import FORMAT, BlockKind, Writer
 from enforcer.replay.lines import How
 
-__all__ = ["Tape", "access_event", "head", "line_event"]
+__all__ = ["Tape", "access_event", "head"]
 
 KINDS = abi.enumeration("enf_event_kind", "ENF_EVENT_")
 NO_OP = abi.constant("ENF_NO_OP")
@@ -82,15 +82,16 @@ class Tape:
             self.lines.append(raw_event(kind=KINDS["CGROUP"], cgroup=self.cgroups[path], path=path))
         return self.cgroups[path]
 
-    def begin(self, how: How, origin: int, who: Identity, **values: Any) -> int:
+    def begin(
+        self, how: How, origin: int, who: Identity, number: int | None = None, **values: Any
+    ) -> int:
         """A program begins; returns its line."""
-        self.n_lines += 1
-        self.lines.append(
-            raw_event(
-                kind=KINDS["LINE"], op=how, line=self.n_lines, ino=origin, **self.who(who), **values
-            )
-        )
-        return self.n_lines
+        if number is None:
+            self.n_lines += 1
+            number = self.n_lines
+        fields = {"kind": KINDS["LINE"], "op": how, "line": number, "ino": origin}
+        self.lines.append(raw_event(**fields, **self.who(who), **values))
+        return number
 
     def actor(self, actor: Actor) -> int:
         """A process lives through its history; returns the line of its program."""
@@ -124,7 +125,7 @@ class Tape:
 
 def access_event(access: Access, **values: Any) -> bytes:
     """The record of an access."""
-    fields: dict[str, Any] = {"flags": 0, "action": 0, "row": 0xFFFFFFFF}
+    fields: dict[str, Any] = {"flags": 0, "action": 1, "row": 0xFFFFFFFF}
     present = unknown = 0
     for dim, value in access.operands.items():
         present |= 1 << dim

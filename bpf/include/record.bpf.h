@@ -89,7 +89,7 @@ static __always_inline void enf_fill_access(struct enf_event *e, struct enf_scra
 	e->egid = task->egid;
 	e->op = s->object.op[0];
 	e->row = ENF_NONE;
-	e->action = ENF_ACT_NONE;
+	e->action = ENF_ACT_ALLOW;
 	e->flags = 0;
 	e->row_flags = 0;
 	e->error = 0;

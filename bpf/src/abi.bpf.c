@@ -40,6 +40,7 @@ enum enf_sys_kind sys_kind;
 enum enf_point_kind point_kind;
 enum enf_operand_type operand_type;
 enum enf_event_kind event_kind;
+enum enf_line_how line_how;
 enum enf_stat stat;
 enum enf_guard_act guard_act;
 enum enf_guard_order guard_order;

@@ -10,6 +10,7 @@ import attrs
 
 from enforcer.events.document import target
 from enforcer.events.operations import OPERATIONS
+from enforcer.events.text import readable
 from enforcer.events.types import Lost, Origin, Record
 from enforcer.identity.cgroup import unit_of
 from enforcer.policy.model import Verb
@@ -117,7 +118,8 @@ class Doing:
         self.last_ns = max(self.last_ns, record.time_ns)
         if len(self.moments) < _MOMENTS:
             self.moments.append(record.time_ns)
-        words = record.process.cmdline
+        # What is run, where that is known; else what runs.
+        words = tuple(map(readable, record.event.args)) or record.process.cmdline
         deed = Deed(
             record.time_ns,
             OPERATIONS[record.event.op].full,

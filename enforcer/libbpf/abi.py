@@ -73,6 +73,7 @@ ENUMS: Final = (
     "enf_point_kind",
     "enf_operand_type",
     "enf_event_kind",
+    "enf_line_how",
     "enf_stat",
     "enf_guard_act",
     "enf_guard_order",

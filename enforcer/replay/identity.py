@@ -36,11 +36,12 @@ class People:
     Knows processes of a recording.
 
     Attributes:
-        line: the program that the next question is about.
+        line, exe: the program that the next question is about.
     """
 
     lines: Lines
     line: int = 0
+    exe: bytes | None = None
     _users: dict[int, str] = attrs.field(factory=dict)
     _found: dict[int, dict[str, Any]] = attrs.field(factory=dict)
     _arguments: dict[int, tuple[bytes, ...]] = attrs.field(factory=dict)
@@ -76,7 +77,7 @@ class People:
             parent = process_id(parent_pid, ticks_of(parent_start_ns))
             above[0] = attrs.evolve(above[0], pid=parent_pid, id=parent)
         return Identity(
-            process=ProcessFacts(cmdline=self._cmdline(self.line)),
+            process=ProcessFacts(exe=self.exe, cmdline=self._cmdline(self.line)),
             ancestry=Ancestry(tuple(above)),
             cgroup=cgroup,
             container=container_of(cgroup) if cgroup else None,

@@ -180,5 +180,5 @@ class RecordMaker:
             flags=EventFlag.ON_ERROR if said.on_error else EventFlag(0),
             generation=0,
         )
-        self.replay.people.line = access.line
+        self.replay.people.line, self.replay.people.exe = access.line, event.exe
         return self._enricher.enrich(event)
