@@ -63,7 +63,7 @@ struct enf_scratch {
 	__u32 renames; /* the kernel's counters when the path was resolved */
 	__u32 mounts;
 	__u32 resolved; /* under these counters, in another view */
-	__u64 since; /* when the access began, where it is recorded */
+	__u64 since;	/* when the access began, where it is recorded */
 	__u64 present;
 	__u64 unknown;
 	__u64 num[ENF_NUM_DIMS];

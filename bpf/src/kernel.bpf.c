@@ -14,7 +14,6 @@ static __always_inline int enf_kernel(__u8 op)
 
 /* ---- What is loaded into it ---------------------------------------------------------------- */
 
-
 static __always_inline __u8 enf_read_op(enum kernel_read_file_id id)
 {
 	if (id == bpf_core_enum_value(enum kernel_read_file_id, READING_FIRMWARE))

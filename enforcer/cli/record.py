@@ -129,8 +129,7 @@ def run(args: argparse.Namespace) -> int:
         session = Session.open(
             PlainImage(recording_image(ops, args.syscalls)),
             records=True,
-            decisions_bytes=activity >> 2,
-            activity_bytes=activity,
+            rings=(activity >> 2, activity),
         )
         with session:
             writer.document(BlockKind.HEAD, head)

@@ -11,7 +11,7 @@ import errno
 import importlib.resources
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import attrs
 
@@ -49,38 +49,20 @@ class Sizes:
         rows: half the entries of ``hits``.
         carry: descriptors by name of the maps :data:`CARRIED` of the engine before, whose labels and marks
             go on; they must be of this ABI.
-        decisions: bytes of that ring, a power of two; None is the object's own.
-        activity: bytes of that ring.
+        rings: bytes of those of denials and of the rest, powers of two; None is the object's own.
         records: what is decided is recorded with all of its operands.
     """
 
     image: int
     rows: int
     carry: Mapping[str, int] | None = None
-    decisions: int | None = None
-    activity: int | None = None
+    rings: tuple[int, int] | None = None
     records: bool = False
 
     @classmethod
-    def with_room(
-        cls,
-        *,
-        image: int,
-        rows: int,
-        carry: Mapping[str, int] | None = None,
-        decisions: int | None = None,
-        activity: int | None = None,
-        records: bool = False,
-    ) -> Self:
+    def with_room(cls, *, image: int, rows: int, **others: Any) -> Self:
         """Leave room, so that most reloads find it: the next powers of two."""
-        return cls(
-            _roomy(image, _LEAST_BYTES),
-            _roomy(rows, _LEAST_ROWS),
-            carry,
-            decisions,
-            activity,
-            records,
-        )
+        return cls(_roomy(image, _LEAST_BYTES), _roomy(rows, _LEAST_ROWS), **others)
 
 
 def _roomy(size: int, least: int) -> int:
@@ -191,9 +173,8 @@ def _configure(engine: BpfObject, sizes: Sizes) -> None:
     if sizes.records:
         engine.set_constant("enf_records", 1)
         engine.maps["cgroups_told"].set_max_entries(_CGROUPS)
-    for name, size in (("decisions", sizes.decisions), ("activity", sizes.activity)):
-        if size is not None:
-            engine.maps[name].set_max_entries(size)
+    for name, size in zip(("decisions", "activity"), sizes.rings or (), strict=False):
+        engine.maps[name].set_max_entries(size)
 
 
 def explain(error: KernelError) -> KernelError:

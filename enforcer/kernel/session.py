@@ -63,8 +63,7 @@ class Session:
         carry: Mapping[str, int] | None = None,
         protect: bool = False,
         records: bool = False,
-        decisions_bytes: int | None = None,
-        activity_bytes: int | None = None,
+        rings: tuple[int, int] | None = None,
     ) -> Self:
         """
         Put *image* in force.
@@ -72,16 +71,13 @@ class Session:
         Args:
             image: what the compiler made.
             fallback: what counts when the time of *image* is over, if it has one.
-            confirm_within: seconds, from the return of this on, until *image* expires unless
-                :meth:`confirm` comes; None: it does not.
+            confirm_within: seconds from the return on until *image* expires unless confirmed.
             pins: where links and maps are kept beyond this process.
             states: what a successor must know, by generation; kept with the pins.
             carry: maps of the engine before, as :attr:`carried`, that mean the same in *image*.
-            protect: keep other processes, root's too, from what it is made of and from this process.
-            records: write down every access that *image* has rows for, and how processes came to be,
-                instead of verdicts.
-            decisions_bytes: size of the ring of denials and kills, a power of two.
-            activity_bytes: size of the ring of everything else.
+            protect: keep other processes from what it is made of and from this process.
+            records: write down what *image* has rows for with all operands, instead of verdicts.
+            rings: sizes of those of denials and of the rest, powers of two.
 
         Raises:
             UnsupportedError: if this machine cannot enforce it.
@@ -97,8 +93,7 @@ class Session:
             rows=max(head.n_rows for head in heads),
             carry=carry,
             records=records,
-            decisions=decisions_bytes,
-            activity=activity_bytes,
+            rings=rings,
         )
         with contextlib.ExitStack() as undo:
             if pins is not None:

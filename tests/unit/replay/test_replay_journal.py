@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_whole_blocks(tape, tmp_path):
     writer = Writer.create(tmp_path / "journal")
     writer.document(BlockKind.HEAD, head())
     size = writer.size
-    real = writer._file  # noqa: SLF001 - the disk is what fails
+    real = writer._file
 
     class Full:
         def write(self, data):
@@ -158,7 +158,7 @@ def test_a_full_disk_leaves_whole_blocks(tape, tmp_path):
         def truncate(self, at):
             real.truncate(at)
 
-    writer._file = Full()  # noqa: SLF001
+    writer._file = Full()
     with pytest.raises(OSError, match="No space"):
         writer.records(BlockKind.ACCESSES, tape.accesses, 0, 0)
     real.close()

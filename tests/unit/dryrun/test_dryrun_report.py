@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""The report of a dry run: sums, the page, the difference of two sets, the command."""
+
+import html.parser
+import json
+import re
+
+import pytest
+from fakes import DECODER, enricher, raw_event
+from reference.semantics import Access, Identity
+from tapes import Tape
+
+from enforcer.cli.main import main
+from enforcer.dryrun.contrast import Contrast
+from enforcer.dryrun.findings import DryRun, Timeline
+from enforcer.dryrun.page import page
+from enforcer.dryrun.programs import Programs
+from enforcer.dryrun.report import as_document, make_report
+from enforcer.events.types import Origin
+from enforcer.policy.model import Verb
+from enforcer.policy.vocabulary import Dim, Op
+from enforcer.replay.lines import How
+
+SECOND = 1_000_000_000
+HOSTILE = b"/x/<script>alert(1)</script>\"'&\x1b[2J\xe2\x80\xae<img src=x onerror=a()>"
+ORIGINS = (Origin("p", "no-writes", "p.yaml:3:5"), Origin("p", "<b>bold</b>", "p.yaml:7:5"))
+
+
+def denial(path=b"/a", *, exe=b"/usr/bin/tee", row=0, action=Verb.DENY, at=1, **values):
+    raw = raw_event(
+        op=Op.WRITE,
+        flags=0,
+        action=action,
+        row=row,
+        path=path,
+        exe=exe,
+        time_ns=at * SECOND,
+        **values,
+    )
+    return enricher(*ORIGINS).enrich(DECODER.decode(raw))
+
+
+def report(*records, **values):
+    dry = DryRun()
+    for record in records:
+        dry.write(record)
+    return make_report(dry, dry.findings(()), Programs(), source="here", seconds=9.0, **values)
+
+
+class Tags(html.parser.HTMLParser):
+    """Elements and attributes of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.attributes = set(), set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def test_the_page_is_whole_and_obeys_nobody():
+    """No element or attribute comes from what processes chose; nothing comes from elsewhere."""
+    plain, hostile = Tags(), Tags()
+    plain.feed(page(report(denial(), denial(row=1, action=Verb.KILL))))
+    text = page(
+        report(
+            denial(HOSTILE, exe=HOSTILE, comm=HOSTILE[:15]),
+            denial(HOSTILE, row=1, action=Verb.KILL),
+        )
+    )
+    hostile.feed(text)
+
+    assert plain.tags == hostile.tags
+    assert plain.attributes == hostile.attributes
+    assert not {"script", "img", "b", "link", "iframe", "object"} & hostile.tags
+    assert not [name for name in hostile.attributes if name.startswith("on")]
+    assert not re.search(r"https?:|src=|url\(|@import", text.replace("src=x onerror", ""))
+    assert "default-src 'none'" in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "&lt;script&gt;" in text
+    assert text.startswith("<!doctype html>")
+    assert text.count("<svg") == text.count("</svg>") >= 3
+
+
+def test_the_page_has_no_more_than_there_is():
+    """An empty report says so."""
+    assert "Nothing would have been refused" in page(report())
+
+
+def test_json_says_who_how_often_and_why():
+    """By rule, and by who did it."""
+    found = as_document(
+        report(denial(at=5), denial(b"/b", at=2), denial(exe=b"/tmp/evil", at=9), notes=["careful"])
+    )
+
+    (rule,) = found["rules"]
+    first, second = rule["by"]
+    assert (3, 3, ["careful"]) == (found["wouldDeny"], rule["wouldDeny"], found["notes"])
+    assert ("/usr/bin/tee", 2) == (first["exe"], first["count"])
+    assert first["first"] < first["last"]
+    assert ["/a", "/b"] == [sample["on"] for sample in first["samples"]]
+    assert ("/tmp/evil", "unusual") == (second["exe"], second["looks"])
+    assert "where users write" in second["why"][0]
+    assert {"ordinary": 0, "unclear": 2, "unusual": 1} == rule["looks"]
+
+
+def test_a_timeline_stays_small():
+    """Its steps grow with the time; nothing is lost."""
+    line = Timeline()
+    for hour in range(24):
+        for _ in range(hour):
+            line.add(hour * 3600 * SECOND)
+
+    assert len(line.points()) <= Timeline.SLOTS
+    assert sum(range(24)) == sum(count for _, count in line.points())
+    assert line.step_ns >= 24 * 3600 * SECOND // Timeline.SLOTS
+
+
+def test_a_difference_counts_what_only_one_would_do():
+    """Refusals first; what both say alike is one number."""
+    contrast = Contrast()
+    deny, kill, log = denial(), denial(action=Verb.KILL), denial(action=Verb.LOG)
+    for here, there in (
+        (deny, None),
+        (deny, None),
+        (None, kill),
+        (deny, deny),
+        (kill, deny),
+        (None, log),
+    ):
+        contrast.observe(here, there)
+
+    found = contrast.as_document()
+    assert 1 == found["alike"]
+    assert {"wouldDeny": 2, "wouldKill": 0, "wouldLog": 0, "killsWhereOtherDenies": 1} == found[
+        "onlyHere"
+    ]
+    assert {"wouldDeny": 0, "wouldKill": 1, "wouldLog": 1, "killsWhereOtherDenies": 0} == found[
+        "onlyThere"
+    ]
+    assert ("deny", "nothing", 2) == (
+        found["pairs"][0]["here"]["verdict"],
+        found["pairs"][0]["there"]["verdict"],
+        found["pairs"][0]["count"],
+    )
+
+
+# ---- The command ----------------------------------------------------------------------------------
+
+POLICY = """
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: NAME}
+spec:
+  rules:
+    - {name: first, file: read, match: {path: /secret/**}, action: deny}
+    - {name: second, file: read, match: {path: /OTHER/**}, action: kill}
+"""
+
+
+@pytest.fixture
+def journal(tmp_path):
+    """Return a recording of some reads."""
+    tape = Tape()
+    line = tape.begin(How.FOUND, 0, Identity(exe=b"/sbin/init"))
+    for path in (b"/secret/a", b"/secret/b", b"/one/a", b"/two/a"):
+        tape.access(line, Identity(exe=b"/bin/cat"), Access((Op.READ,), {Dim.PATH: path}))
+    return tape.write(tmp_path / "journal", operations=["READ"])
+
+
+def policy(path, name, other):
+    file = path / f"{name}.yaml"
+    file.write_text(POLICY.replace("NAME", name).replace("OTHER", other))
+    return str(file)
+
+
+def test_a_journal_is_decided_without_root(journal, tmp_path, capsys):
+    """Sums, differences and the page; what was not recorded is said."""
+    new, old = policy(tmp_path, "new", "one"), policy(tmp_path, "old", "two")
+    html_file = tmp_path / "report.html"
+
+    code = main(
+        [
+            "dry-run",
+            "--replay",
+            str(journal),
+            new,
+            "--against",
+            old,
+            "--json",
+            "--html",
+            str(html_file),
+        ]
+    )
+
+    assert 0 == code
+    found = json.loads(capsys.readouterr().out)
+    assert (4, 2, 1) == (found["operations"], found["wouldDeny"], found["wouldKill"])
+    assert 2 == found["difference"]["alike"]
+    assert 1 == found["difference"]["onlyHere"]["wouldKill"]
+    assert 1 == found["difference"]["onlyThere"]["wouldKill"]
+    assert any("another machine" in note for note in found["notes"])
+    assert "/secret/a" in html_file.read_text()
+    assert 0o600 == html_file.stat().st_mode & 0o777
+
+
+def test_the_terminal_shows_who_and_why(journal, tmp_path, capsys):
+    """In words."""
+    assert 0 == main(["dry-run", "--replay", str(journal), policy(tmp_path, "new", "one")])
+
+    shown = capsys.readouterr().out
+    assert "2 operations would have been denied, 1 process killed, of 4 recorded" in shown
+    assert "/bin/cat" in shown
+    assert "unclear" in shown
+
+
+def test_rules_on_what_was_not_recorded_are_named(journal, tmp_path, capsys):
+    """Silence of such a rule says nothing."""
+    file = tmp_path / "net.yaml"
+    file.write_text(
+        POLICY.partition("    - ")[0].replace("NAME", "net")
+        + "    - {name: out, network: connect, action: deny}\n"
+    )
+
+    assert 0 == main(["dry-run", "--replay", str(journal), str(file)])
+    shown = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "operations that were not recorded: CONNECT" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--against", "x.yaml", "y.yaml"], "give --replay"),
+        (["--replay", "x", "--for", "5s", "y.yaml"], "what was recorded"),
+        (["--replay", "/nonexistent", "POLICY"], "No such file"),
+    ],
+)
+def test_wrong_usage_is_a_sentence(tmp_path, arguments, says, capsys):
+    given = [policy(tmp_path, "p", "x") if word == "POLICY" else word for word in arguments]
+
+    assert 2 == main(["dry-run", *given])
+    assert says in capsys.readouterr().err
+
+
+def test_recording_needs_root_and_says_what_it_takes(tmp_path, capsys, monkeypatch):
+    """Usage errors come before anything is made."""
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    target = tmp_path / "journal"
+
+    assert 2 == main(["record", str(target)])
+    assert "needs root" in capsys.readouterr().err
+    for wrong in (["--events", "files"], ["--syscalls", "nonsense"], ["--max-size", "5"]):
+        with pytest.raises(SystemExit):
+            main(["record", *wrong, str(target)])
+    assert not target.exists()
