@@ -248,4 +248,6 @@ def people(processes: Processes | None = None, users: Users | None = None) -> di
 
 def is_same_machine(head: dict[str, Any]) -> bool:
     """Tell whether a recording with *head* was made on this machine."""
-    return head.get("machine") is not None and head.get("machine") == _machine()
+    return head.get("boot") == boot() or (
+        head.get("machine") is not None and head.get("machine") == _machine()
+    )
