@@ -108,6 +108,7 @@ spec:
       file: read
       match: {path: /etc/**, process: {euid: 4321}}
       action: deny
+      guard: false
     - name: grandchildren
       exec: {}
       match: {ancestors: {euid: 4321}}

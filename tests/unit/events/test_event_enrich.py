@@ -68,6 +68,16 @@ def test_audit_says_would():
     assert denied(flags=0).message.startswith("would deny: ")
 
 
+def test_an_audit_claims_no_error_and_no_signal():
+    """Nobody got one: the kernel side leaves both 0, which names neither."""
+    for verb in (Verb.DENY, Verb.KILL):
+        found = as_document(record(action=verb, flags=0, error=0, signal=0))
+        assert (None, None) == (found["errno"], found["signal"])
+
+    killed = as_document(record(action=Verb.KILL, flags=ENFORCED | PREVENTED, error=1, signal=9))
+    assert ("EPERM", "SIGKILL") == (killed["errno"], killed["signal"])
+
+
 def test_syscall_is_the_authors_if_the_rule_was_lifted():
     """A rule on openat2 is recorded as openat2."""
     found = record(origin=Origin("p", "r", "p:1:1", syscall="openat2"), op=Op.READ)
