@@ -133,7 +133,8 @@ def run(args: argparse.Namespace) -> int:
         )
         with session:
             writer.document(BlockKind.HEAD, head)
-            writer.document(BlockKind.PEOPLE, people())
+            for document in people():
+                writer.document(BlockKind.PEOPLE, document)
             recorder = Recorder(session, writer, args.max_size)
             until = f"for {args.seconds:g} s" if args.seconds is not None else "until Ctrl-C"
             line = f"recording {until} to {args.journal}; nothing is refused"

@@ -11,7 +11,7 @@ import attrs
 from enforcer.events.document import target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import readable
-from enforcer.events.types import Lost, Origin, Record
+from enforcer.events.types import EventFlag, Lost, Origin, Record
 from enforcer.identity.cgroup import unit_of
 from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import SubjectFlag
@@ -155,7 +155,7 @@ class Finding:
             self.would_kill += 1
         else:
             self.would_deny += 1
-        self.on_error += bool(record.event.flags & record.event.flags.ON_ERROR)
+        self.on_error += bool(record.event.flags & EventFlag.ON_ERROR)
         self.first_ns = min(self.first_ns, record.time_ns)
         self.last_ns = max(self.last_ns, record.time_ns)
         self.timeline.add(record.time_ns)

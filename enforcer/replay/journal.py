@@ -112,13 +112,17 @@ class Writer:
         self._append(kind, 1, text, time_ns, time_ns)
 
     def records(self, kind: BlockKind, records: Iterable[bytes], first: int, last: int) -> None:
-        """Append a block of *records*."""
+        """Append *records*, in as many blocks as they need."""
         parts: list[bytes] = []
-        count = 0
+        size = 0
         for record in records:
             parts += (_LENGTH.pack(len(record)), record)
-            count += 1
-        self._append(kind, count, b"".join(parts), first, last)
+            size += _LENGTH.size + len(record)
+            if size >= _MAX_UNPACKED - _MAX_RECORD - _LENGTH.size:
+                self._append(kind, len(parts) // 2, b"".join(parts), first, last)
+                parts, size = [], 0
+        if parts:
+            self._append(kind, len(parts) // 2, b"".join(parts), first, last)
 
     def _append(self, kind: BlockKind, count: int, content: bytes, first: int, last: int) -> None:
         packed = zlib.compress(content, level=1)

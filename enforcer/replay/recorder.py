@@ -22,7 +22,7 @@ from enforcer.replay.journal import FORMAT, BlockKind, Writer
 from enforcer.runtime.reactor import Reactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from enforcer.policy.syscall_table import Syscall
     from enforcer.policy.vocabulary import Op
@@ -31,6 +31,8 @@ __all__ = ["Recorded", "Recorder", "Recording", "head_of", "people"]
 
 _BLOCK_BYTES: Final = 1 << 18
 _TICK: Final = 1.0
+_COMMAND_BYTES: Final = 1024
+_TOGETHER: Final = 1000  # processes in one block
 _TURN: Final = 0.1  # seconds per readiness, so that a flood cannot keep signals waiting
 _LAST: Final = 10.0  # seconds for the last records, after the session has ended
 _KIND: Final = abi.offsetof("enf_event", "kind")
@@ -222,16 +224,20 @@ def _machine() -> str | None:
         return None
 
 
-def people(processes: Processes | None = None, users: Users | None = None) -> dict[str, Any]:
+def people(
+    processes: Processes | None = None, users: Users | None = None
+) -> Iterator[dict[str, Any]]:
     """Describe the processes that there are, and name the users: for readers, not for verdicts."""
     known = processes if processes is not None else Processes()
-    found = []
+    names = (users if users is not None else Users()).names()
+    yield {"users": {str(uid): name for uid, name in names.items()}}
+    found: list[dict[str, Any]] = []
     for number in sorted(int(each.name) for each in known.proc.iterdir() if each.name.isdigit()):
         stat = known.stat(number)
         if stat is None:
             continue
         folder = known.proc / str(number)
-        words, exe = cmdline(folder), link(folder / "exe")
+        words, exe = cmdline(folder, _COMMAND_BYTES), link(folder / "exe")
         found.append(
             {
                 "pid": number,
@@ -242,8 +248,10 @@ def people(processes: Processes | None = None, users: Users | None = None) -> di
                 "cmdline": [readable(word) for word in words] if words is not None else None,
             }
         )
-    names = (users if users is not None else Users()).names()
-    return {"processes": found, "users": {str(uid): name for uid, name in names.items()}}
+        if len(found) == _TOGETHER:
+            yield {"processes": found}
+            found = []
+    yield {"processes": found}
 
 
 def is_same_machine(head: dict[str, Any]) -> bool:

@@ -33,6 +33,7 @@ _WEIGHTS = {
     "test_policies.py": 7,
     "test_protect.py": 5,
     "test_reload.py": 0,
+    "test_replay.py": 6,
     "test_service.py": 0,
     "test_survival.py": 0,
     "test_points.py": 7,

@@ -49,6 +49,18 @@ def test_what_is_written_is_read(tape, journal):
     assert journal.stat().st_size < sum(map(len, tape.accesses)) / 5
 
 
+def test_many_records_take_several_blocks(tmp_path):
+    """No block is larger than a reader takes."""
+    many = [bytes([number]) * 60_000 for number in range(256)] * 2
+    with contextlib.closing(Writer.create(tmp_path / "journal")) as writer:
+        writer.document(BlockKind.HEAD, head())
+        writer.records(BlockKind.ACCESSES, many, 0, 0)
+
+    with opened(tmp_path / "journal") as found:
+        assert 2 == len(found.blocks)
+        assert many == list(found.records(BlockKind.ACCESSES))
+
+
 def test_only_its_owner_reads_it_and_nothing_is_overwritten(journal):
     """Arguments of programs are in it; a file that is there already stays."""
     assert 0o600 == stat.S_IMODE(journal.stat().st_mode)
