@@ -199,6 +199,17 @@ def _work(root: Path) -> None:
     assert Path("/opt/thing/configured").exists()
 
 
+def _launch(output: Path, *argv: str) -> subprocess.Popen[bytes]:
+    with output.open("wb") as sink:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": f"{HERE}:{os.environ.get('PYTHONPATH', '')}"},
+        )
+
+
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """Record the work, with the policies in the kernel beside the recorder."""
@@ -206,26 +217,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     policies = _prepare(root)
     folder = tmp_path_factory.mktemp("replay")
     journal, result = folder / "journal", folder / "live.json"
-    said, heard = (folder / "recorder").open("w+"), (folder / "sessions").open("w+")
-    recorder = subprocess.Popen(
-        [ENFORCER, "record", "--events", "exec,file,process", str(journal)],
-        stdout=said,
-        stderr=subprocess.STDOUT,
-    )
-    sessions = subprocess.Popen(
-        [
-            sys.executable,
-            str(HERE / "audit_sessions.py"),
-            str(result),
-            *map(str, policies.values()),
-        ],
-        stdout=heard,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONPATH": str(HERE)},
-    )
+    said, heard = folder / "recorder", folder / "sessions"
+    recorder = _launch(said, ENFORCER, "record", "--events", "exec,file,process", str(journal))
+    script = str(HERE / "audit_sessions.py")
+    sessions = _launch(heard, sys.executable, script, str(result), *map(str, policies.values()))
 
-    def is_in_force(process: subprocess.Popen[bytes], output: Any, word: str) -> bool:
-        text = Path(output.name).read_text()
+    def is_in_force(process: subprocess.Popen[bytes], output: Path, word: str) -> bool:
+        text = output.read_text()
         assert process.poll() is None, text
         return word in text
 
@@ -235,15 +233,15 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         _work(root)
         time.sleep(1)
         sessions.send_signal(signal.SIGTERM)
-        assert sessions.wait(120) == 0, Path(heard.name).read_text()
+        assert sessions.wait(120) == 0, heard.read_text()
         recorder.send_signal(signal.SIGINT)
-        assert recorder.wait(120) == 0, Path(said.name).read_text()
+        assert recorder.wait(120) == 0, said.read_text()
     finally:
         for process in (recorder, sessions):
             if process.poll() is None:
                 process.kill()
-    print(Path(said.name).read_text())
-    assert "found no room" not in Path(said.name).read_text()
+    print(said.read_text())
+    assert "found no room" not in said.read_text()
     return Seen(journal, json.loads(result.read_text()), policies)
 
 
