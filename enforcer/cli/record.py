@@ -126,11 +126,15 @@ def run(args: argparse.Namespace) -> int:
     activity = min(1 << (args.buffer - 1).bit_length(), _MOST_BUFFER)
     with contextlib.closing(Writer.create(args.journal)) as writer:
         head = head_of(ops, args.syscalls)
-        session = Session.open(
-            PlainImage(recording_image(ops, args.syscalls)),
-            records=True,
-            rings=(activity >> 2, activity),
-        )
+        try:
+            session = Session.open(
+                PlainImage(recording_image(ops, args.syscalls)),
+                records=True,
+                rings=(activity >> 2, activity),
+            )
+        except BaseException:
+            args.journal.unlink()  # nothing is in it, and it would be in the way
+            raise
         with session:
             writer.document(BlockKind.HEAD, head)
             for document in people():

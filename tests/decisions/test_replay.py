@@ -6,6 +6,7 @@ What is decided again from a journal is what is decided at once, and what the re
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from pathlib import Path
 from random import Random
@@ -25,6 +26,8 @@ from enforcer.policy.vocabulary import Dim, ObjectFlag, Op
 from enforcer.replay.candidate import Candidate
 from enforcer.replay.replay import Replay
 
+SOAK = os.environ.get("ENFORCER_SOAK") == "1"
+POLICY_SETS = 5_000 if SOAK else 120
 ACTORS, OPERATIONS = 4, 8
 
 
@@ -33,7 +36,7 @@ def audited(policies: PolicySet) -> PolicySet:
     return PolicySet(tuple(attrs.evolve(p, mode=Mode.AUDIT) for p in policies.policies))
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, database=None)
+@settings(max_examples=POLICY_SETS, deadline=None, derandomize=not SOAK, database=None)
 @given(st.integers(0, 2**64 - 1))
 def test_a_replay_agrees_with_the_native_build_and_the_reference(seed) -> None:
     """Random policies and operations, through a file and back."""

@@ -16,6 +16,7 @@ from enforcer.dryrun.findings import DryRun, Timeline
 from enforcer.dryrun.page import page
 from enforcer.dryrun.programs import Programs
 from enforcer.dryrun.report import as_document, make_report
+from enforcer.errors import UnsupportedError
 from enforcer.events.types import Origin
 from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import Dim, Op
@@ -242,6 +243,24 @@ def test_wrong_usage_is_a_sentence(tmp_path, arguments, says, capsys):
 
     assert 2 == main(["dry-run", *given])
     assert says in capsys.readouterr().err
+
+
+def test_a_recording_that_cannot_begin_leaves_nothing(tmp_path, capsys, monkeypatch):
+    """The next attempt may have the same name; a file that was there stays."""
+
+    def refuse(*_args, **_options):
+        raise UnsupportedError("no LSM programs here")
+
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("enforcer.kernel.session.Session.open", refuse)
+    target, there = tmp_path / "journal", tmp_path / "there"
+    there.write_text("precious")
+
+    assert 3 == main(["record", str(target)])
+    assert "no LSM programs here" in capsys.readouterr().err
+    assert not target.exists()
+    assert 2 == main(["record", str(there)])
+    assert "precious" == there.read_text()
 
 
 def test_recording_needs_root_and_says_what_it_takes(tmp_path, capsys, monkeypatch):
