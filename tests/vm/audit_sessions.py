@@ -42,6 +42,8 @@ def told(event: Any, origins: Any) -> list[Any]:
         event.euid,
         event.code,
         event.to_uid,
+        event.addr_lo,
+        event.port,
     ]
 
 

@@ -116,6 +116,10 @@ spec:
     - name: signals
       process: signal
       action: deny
+    - name: discard
+      network: connect
+      match: {address: 127.0.0.0/8, port: 9}
+      action: kill
 """
 
 WORK = """\
@@ -132,6 +136,7 @@ head -c 5 /etc/shadow >/dev/null
 (setsid sh -c '/bin/true; (/bin/true &)' &)
 touch owned; chown replayer owned
 sleep 0.2 & kill $!; wait || true
+(exec 3<>/dev/tcp/127.0.0.1/9) 2>/dev/null || true
 mkdir -p /srv/replay/bound /mnt/in
 unshare -m sh -c 'mount --bind /srv/replay/bound /mnt/in && echo x >/mnt/in/f && cat /mnt/in/f'
 unshare -m sh -c 'mount -t tmpfs none /mnt/in && echo y >/mnt/in/g && rm /mnt/in/g'
@@ -218,7 +223,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     folder = tmp_path_factory.mktemp("replay")
     journal, result = folder / "journal", folder / "live.json"
     said, heard = folder / "recorder", folder / "sessions"
-    recorder = _launch(said, ENFORCER, "record", "--events", "exec,file,process", str(journal))
+    recorder = _launch(
+        said, ENFORCER, "record", "--events", "exec,file,network,process", str(journal)
+    )
     script = str(HERE / "audit_sessions.py")
     sessions = _launch(heard, sys.executable, script, str(result), *map(str, policies.values()))
 
