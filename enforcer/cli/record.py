@@ -149,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _tell(done: Recorded) -> None:
     print(
-        f"recorded {plural(done.accesses, 'operation')} in {span(done.seconds)}, {size(done.size)}; "
+        f"{plural(done.accesses, 'record')} of operations in {span(done.seconds)}, {size(done.size)}; "
         f"ended because {done.reason}"
     )
     if done.lost_accesses or done.lost_lines:

@@ -6,6 +6,7 @@ processes, learned from the journal.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,10 +50,11 @@ class People:
     def learn(self, documents: Iterable[Mapping[str, Any]]) -> None:
         """Take in what was there at the start; a part that is no such thing teaches nothing."""
         for document in documents:
-            for each in document.get("processes", ()):
-                self._found[int(each["pid"])] = dict(each)
-            for uid, name in document.get("users", {}).items():
-                self._users[int(uid)] = str(name)
+            with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+                for each in document.get("processes", ()):
+                    self._found[int(each["pid"])] = dict(each)
+                for uid, name in document.get("users", {}).items():
+                    self._users[int(uid)] = str(name)
 
     def hear(self, line: int, tid: int, args: tuple[bytes, ...]) -> None:
         """Learn that the thread *tid* of *line* runs a program with *args*."""

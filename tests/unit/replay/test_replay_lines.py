@@ -13,8 +13,9 @@ from enforcer.policy.model import Mode, Verb
 from enforcer.policy.store import load_text
 from enforcer.policy.vocabulary import Dim, ObjectFlag, Op
 from enforcer.replay.candidate import Candidate
+from enforcer.replay.identity import People
 from enforcer.replay.journal import BlockKind, JournalError, Writer
-from enforcer.replay.lines import How
+from enforcer.replay.lines import How, Lines
 from enforcer.replay.replay import RecordMaker, Replay
 
 POLICY = """
@@ -152,6 +153,16 @@ def test_records_know_commands_and_ancestors(tape, tmp_path):
     assert "/bin/cat" == record.process.exe
     assert "/bin/bash" == record.ancestors[0].exe
     assert (Verb.DENY, False) == (record.event.action, record.event.is_enforced)
+
+
+def test_people_that_make_no_sense_teach_nothing():
+    """They are for readers; no verdict waits for them."""
+    people = People(Lines())
+
+    people.learn([{"processes": [{"pid": "x"}]}, {"users": [1]}, {"users": {"0": "root"}}])
+
+    said = people.identify(parent_pid=1, parent_start_ns=0, cgroup_id=9, uid=0)
+    assert ("root", None, ()) == (said.user, said.cgroup, said.ancestry.ancestors)
 
 
 def test_another_version_is_refused(tape, tmp_path):
