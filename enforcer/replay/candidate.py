@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Candidate"]
 
 _RECORD: Final = 2  # ENF_RF_RECORD
-_SILENT: Final = frozenset({Op.GUARD, Op.MOUNT_GUARD})
-"""Asked about together with what they guard from; never by themselves."""
 
 
 @attrs.define
@@ -114,10 +112,7 @@ class Candidate:
         missing = [
             op.name
             for op in Op
-            if head.ops >> op & 1
-            and op.name not in operations
-            and op not in _SILENT
-            and op is not Op.SYSCALL
+            if head.ops >> op & 1 and op.name not in operations and op is not Op.SYSCALL
         ]
         return [*missing, *(f"syscall {name}" for name in named)]
 
