@@ -120,8 +120,10 @@ __attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_acc
 	o->flags = a->flags;
 	*(__u32 *)o->op = *(__u32 *)a->op;
 	o->n_ops = a->n_ops;
-	o->addr_hi = a->addr_hi;
-	o->addr_lo = a->addr_lo;
+	if (a->present & ENF_BIT(ENF_DIM_ADDR)) { /* else there are addresses of the kernel's */
+		o->addr_hi = a->addr_hi;
+		o->addr_lo = a->addr_lo;
+	}
 	o->num[ENF_DIM_FAMILY - ENF_DIM_FIRST_NUM] = a->family;
 	o->num[ENF_DIM_TYPE - ENF_DIM_FIRST_NUM] = a->type;
 	o->num[ENF_DIM_PROTOCOL - ENF_DIM_FIRST_NUM] = a->protocol;

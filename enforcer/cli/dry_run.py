@@ -223,6 +223,11 @@ def _notes(losses: Losses, candidates: Sequence[Candidate], head: dict[str, obje
             f"rules are about operations that were not recorded: {', '.join(missing)}; "
             "enforcer record can (--events, --descriptors, --syscalls)"
         )
+    if any(candidate.asks_containers for candidate in candidates):
+        said.append(
+            "rules ask which container or pod acted, which recordings do not say: within containers they "
+            "fell to onError"
+        )
     if losses.accesses:
         said.append(f"{plural(losses.accesses, 'operation')} found no room while recording")
     if losses.lines:

@@ -43,6 +43,7 @@ class Candidate:
         image: as the kernel would have it.
         origins: where each row is from.
         warnings: worth knowing of the policies.
+        asks_containers: whether rules depend on which containers and pods there were.
         malformed: records that the core could not take.
         on_error: accesses that something unknown decided.
     """
@@ -51,6 +52,7 @@ class Candidate:
     origins: Sequence[Origin]
     labels: Labels
     warnings: tuple[str, ...] = ()
+    asks_containers: bool = False
     malformed: int = 0
     on_error: int = 0
     _hits: list[int] = attrs.field(init=False)
@@ -64,7 +66,9 @@ class Candidate:
             PolicyErrors, PolicyError, LimitError: what is wrong with them.
         """
         prepared = prepare(Sources(tuple(paths), audit=True).load())
-        return cls.of(prepared.data, prepared.origins, lines, prepared.warnings)
+        made = cls.of(prepared.data, prepared.origins, lines, prepared.warnings)
+        made.asks_containers = prepared.image.needs.containers
+        return made
 
     @classmethod
     def of(

@@ -22,7 +22,7 @@ from enforcer.replay.journal import FORMAT, BlockKind, Writer
 from enforcer.runtime.reactor import Reactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from enforcer.policy.syscall_table import Syscall
     from enforcer.policy.vocabulary import Op
@@ -45,7 +45,7 @@ class Recording(Protocol):
     def fileno(self) -> int:
         """Return a descriptor that is readable while records wait."""
 
-    def drain(self) -> list[bytes]:
+    def drain(self) -> Sequence[bytes]:
         """Take a batch of records."""
 
     def stats(self) -> dict[str, int]:

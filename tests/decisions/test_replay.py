@@ -42,7 +42,9 @@ def test_a_replay_agrees_with_the_native_build_and_the_reference(seed) -> None:
     """Random policies and operations, through a file and back."""
     make = Maker(Random(seed))
     policies = audited(make.policies())
-    compiled = compile_policies(policies, host=BareHost(), generation=GENERATION)
+    compiled = compile_policies(
+        policies, host=BareHost(workloads=make.world), generation=GENERATION
+    )
     tape, expected, told = Tape(), {}, {}
     for _ in range(ACTORS):
         actor = make.actor()
