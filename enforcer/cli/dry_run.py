@@ -147,17 +147,22 @@ def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
     from enforcer.dryrun.findings import DryRun
     from enforcer.dryrun.programs import Programs
     from enforcer.dryrun.report import make_report
-    from enforcer.replay.candidate import Candidate
+    from enforcer.replay.candidate import Candidate, UndecidableError
+    from enforcer.replay.journal import JournalError
     from enforcer.replay.recorder import is_same_machine
     from enforcer.replay.replay import Replay
 
-    replay = Replay.open(args.replay)
+    try:
+        replay = Replay.open(args.replay)
+    except JournalError as error:
+        raise UsageError(str(error)) from error
     with contextlib.closing(replay):
-        candidates = [Candidate.load(paths, replay.lines)]
-        contrast = None
-        if args.against:
-            candidates.append(Candidate.load(args.against, replay.lines))
-            contrast = Contrast()
+        sets = [paths, args.against] if args.against else [paths]
+        try:
+            candidates = [Candidate.load(each, replay.lines) for each in sets]
+        except UndecidableError as error:
+            raise UsageError(str(error)) from error
+        contrast = Contrast() if args.against else None
         for candidate in candidates:
             for warning in candidate.warnings:
                 complain(warning)

@@ -9,6 +9,7 @@ from enforcer.compiler.atoms import Atoms
 from enforcer.compiler.host import BareHost
 from enforcer.compiler.image import assemble
 from enforcer.compiler.lower import Row, RowFlag, RowInfo, RowKind
+from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.subjects import EVERYBODY, LabelNumbers, Subjects
 from enforcer.policy.model import Mode, OnError, Span, Verb
@@ -69,6 +70,7 @@ def recording_image(ops: Iterable[Op], calls: Iterable[Syscall] = ()) -> bytes:
         [row],
         atoms,
         Subjects(atoms, LabelNumbers()),
+        Marks({}, 0),
         calls=named,
         n_policies=1,
         generation=1,

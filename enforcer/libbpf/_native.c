@@ -212,6 +212,7 @@ static int enf_native_replay(const void *image, unsigned int size, struct enf_ta
 	if (err)
 		return err;
 	c.task = task;
+	enf_begin_marks(c.s, enf_head(&c), e.time_ns); /* a replay keeps none */
 	enf_decide(&c);
 	*verdict = native_scratch.verdict;
 	return native_scratch.bad_image ? -EBADMSG : 0;

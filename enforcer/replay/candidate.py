@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from enforcer.compiler import verify
+from enforcer.errors import EnforcerError
 from enforcer.kernel.image_map import ImageHead, calls_of
 from enforcer.kernel.maps import RowHits
+from enforcer.libbpf import abi
 from enforcer.libbpf.replaying import RecordedAccessError, ReplayCore
 from enforcer.policy.model import Verb
 from enforcer.policy.syscall_table import call_name
@@ -29,9 +31,13 @@ if TYPE_CHECKING:
     from enforcer.replay.accesses import RecordedAccess
     from enforcer.replay.lines import Lines
 
-__all__ = ["Candidate"]
+__all__ = ["Candidate", "UndecidableError", "is_told"]
 
 _RECORD: Final = 2  # ENF_RF_RECORD
+
+
+class UndecidableError(EnforcerError):
+    """Policies ask for what a recording does not tell."""
 
 
 @attrs.define
@@ -64,6 +70,7 @@ class Candidate:
 
         Raises:
             PolicyErrors, PolicyError, LimitError: what is wrong with them.
+            UndecidableError: they ask for what a recording does not tell.
         """
         prepared = prepare(Sources(tuple(paths), audit=True).load())
         made = cls.of(prepared.data, prepared.origins, lines, prepared.warnings)
@@ -78,8 +85,18 @@ class Candidate:
         lines: Lines,
         warnings: tuple[str, ...] = (),
     ) -> Candidate:
-        """Ask policies that are compiled, every one of them in audit mode."""
+        """
+        Ask policies that are compiled, every one of them in audit mode.
+
+        Raises:
+            UndecidableError: they ask for what a recording does not tell.
+        """
         verify(image)
+        if abi.scalars("enf_image", image)["within_ops"]:
+            raise UndecidableError(
+                "rules ask what happened before (within), and a replay keeps no marks: leave these rules out, "
+                "or see what they do with a dry run on a live system"
+            )
         return cls(image, origins, Labels(ReplayCore(image), lines), warnings)
 
     @_hits.default
