@@ -123,6 +123,7 @@ class Family(enum.StrEnum):
     EXEC = "exec"
     CREATE = "create"
     CONNECT = "connect"
+    CALLS = "calls"
 
 
 @attrs.frozen
@@ -174,6 +175,9 @@ OPERATIONS: Final = (
     Operation("exec", "exec", Family.EXEC, ("bprm_check_security",), last="!"),
     Operation("create", "create", Family.CREATE, ("path_unlink", "path_mknod"), last="="),
     Operation("connect", "connect", Family.CONNECT, ("socket_connect",), last=None),
+    # Rules on system calls by name: one that they name, and one that none of them does.
+    Operation("umask", "umask", Family.CALLS, (), last=None),
+    Operation("getppid", "getppid", Family.CALLS, (), last=None, is_decided=False),
 )
 
 FAMILIES: Final = {

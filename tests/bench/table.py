@@ -101,6 +101,9 @@ _BARS: Final = (
     _Bar("exec", Scope.IN, 1000, "3 % of the base", lambda _one, it: it.base * 0.03),
     _Bar("read", Scope.IN, 10000, "nothing", lambda _one, _it: NOISE),
     _Bar("stat", Scope.IN, 10000, "nothing", lambda _one, _it: NOISE),
+    _Bar("getppid", Scope.IN, 1, "nothing", lambda _one, _it: NOISE),
+    _Bar("getppid", Scope.IN, 200, "nothing", lambda _one, _it: NOISE),
+    _Bar("getppid", Scope.IN, 10000, "nothing", lambda _one, _it: NOISE),
 )
 
 

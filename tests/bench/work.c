@@ -171,6 +171,25 @@ static long do_create(int times)
 
 /* ---- What they need ------------------------------------------------------------------------- */
 
+/* By number: a library may answer without asking the kernel. */
+static long do_umask(int times)
+{
+	long start = now();
+
+	for (int i = 0; i < times; i++)
+		syscall(SYS_umask, 022); /* texts.MASK */
+	return now() - start;
+}
+
+static long do_getppid(int times)
+{
+	long start = now();
+
+	for (int i = 0; i < times; i++)
+		syscall(SYS_getppid);
+	return now() - start;
+}
+
 static void open_file(void)
 {
 	fd = open(path, O_RDONLY);
@@ -241,6 +260,8 @@ static const struct operation {
 	{ "exec", do_exec, NULL, 1, ROUNDS_MAX },
 	{ "connect", do_connect, open_listener, 0, ROUNDS_MAX },
 	{ "create", do_create, NULL, 0, ROUNDS_MAX },
+	{ "umask", do_umask, NULL, 0, ROUNDS },
+	{ "getppid", do_getppid, NULL, 0, ROUNDS },
 };
 
 /* ---- Confinement by others ------------------------------------------------------------------ */
