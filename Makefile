@@ -28,7 +28,7 @@ CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 VM_PARTS ?= 1/2 2/2
 
 # Seconds that the tests in one kernel may take, boot included.
-VM_TIMEOUT ?= 2400
+VM_TIMEOUT ?= 4200
 
 # Seconds for `make soak`; ENFORCER_SOAK=10 does a tenth of it.
 SOAK_TIMEOUT ?= 28800

@@ -20,10 +20,13 @@ _IN_GUEST = os.environ.get("ENFORCER_GUEST") == "1"
 # About how long the files take beside each other, in units of 50 seconds; others count as 1.
 _WEIGHTS = {
     "test_confirm.py": 8,
+    "test_containers.py": 4,
     "test_dashboard.py": 2,
     "test_exec.py": 2,
     "test_fast.py": 2,
     "test_files.py": 2,
+    "test_flood.py": 3,
+    "test_growth.py": 3,
     "test_kubearmor.py": 3,
     "test_marks.py": 4,
     "test_mount_events.py": 2,
