@@ -132,6 +132,8 @@ class Candidate:
         named = sorted({call_name(call.number) for call in calls_of([head])} - set(calls))
         missing = [
             op.name
+            if op is not Op.POINT
+            else "POINT (lsm, kprobe, tracepoint: no recording has them)"
             for op in Op
             if head.ops >> op & 1 and op.name not in operations and op is not Op.SYSCALL
         ]
