@@ -74,6 +74,7 @@ look_for_what_is_missing() {
 	have logrotate; need logrotate
 	have setcap; need libcap2-bin
 	have setfattr; need attr
+	have nc; need netcat-openbsd
 	set -e
 }
 

@@ -197,7 +197,7 @@ class Container:
         """Let it read one of its files."""
         return self.ask("open", f"/data/{name}")
 
-    def becomes(self, wanted: str, name: str, limit: float = 30.0) -> bool:
+    def becomes(self, wanted: str, name: str, limit: float = 240.0) -> bool:
         """Tell whether reading ends like that within *limit* seconds."""
         until = time.monotonic() + limit
         while time.monotonic() < until:
