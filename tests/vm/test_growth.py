@@ -171,7 +171,9 @@ def test_policies_that_outgrow_the_maps_replace_them_without_a_gap(daemon: Daemo
 
 def test_within_their_room_the_maps_stay(daemon: Daemon, place: Path):
     """A change that fits is one update: programs and maps are those of before."""
-    until(lambda: leftovers()["programs"].count("enf_file_open") == 1)  # the old ones go when they can
+    until(
+        lambda: leftovers()["programs"].count("enf_file_open") == 1
+    )  # the old ones go when they can
     room = daemon.status()["memory"]["maps"]
     programs = leftovers()["programs"]
 
