@@ -232,7 +232,7 @@ def test_a_pod_that_begins_is_met_before_its_runtime_says_what_it_is(on, program
         assert NO == late.open("secret")
         assert "ok" == late.open("lenient")
         assert NO == late.open("main")
-        event = on.wait_for(lambda e: e["container"]["id"] == late.id and e["rule"] == "secret")
+        event = on.wait_for(lambda e: e.get("rule") == "secret" and e["container"]["id"] == late.id)
         assert event["onError"] is True
         assert event["pod"]["name"] is None
 
@@ -257,6 +257,6 @@ def test_a_pod_that_begins_is_met_when_it_is_known(on, program):
     with pods.running(new):
         assert NO == new.open("secret")
         assert new.becomes(NO, "lenient")  # not by onError: it is known
-        event = on.wait_for(lambda e: e["rule"] == "lenient" and e["pod"]["name"] == "web-9")
+        event = on.wait_for(lambda e: e.get("rule") == "lenient" and e["pod"]["name"] == "web-9")
         assert event["onError"] is False
         assert "ok" == new.open("free")
