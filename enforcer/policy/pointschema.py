@@ -3,42 +3,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from enforcer.policy.pointargs import MAX_POINT_INDEX, POINT_TYPES
+from enforcer.policy.schemaparts import Schema, object_of
 
-__all__ = ["POINT_EVENTS", "POINT_ITEM", "point_of"]
-
-Schema = dict[str, Any]
+__all__ = ["POINT_EVENTS", "POINT_ITEM"]
 
 _NAME: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]{0,62}$"}
 _NAMES: Final[Schema] = {"anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}]}
 _BOTH: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,39}[/:][A-Za-z0-9_]{1,39}$"}
 
 
-def point_of(properties: Schema, *required: str) -> Schema:
-    """Return the schema of a mapping that names a point."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": False,
-        "required": list(required),
-    }
-
-
 POINT_EVENTS: Final[dict[str, Schema]] = {
-    "lsm": {"anyOf": [*_NAMES["anyOf"], point_of({"hook": _NAMES}, "hook")]},
+    "lsm": {"anyOf": [*_NAMES["anyOf"], object_of({"hook": _NAMES}, required=("hook",))]},
     "kprobe": {
         "anyOf": [
             *_NAMES["anyOf"],
-            point_of({"function": _NAMES, "at": {"enum": ["entry", "return"]}}, "function"),
+            object_of(
+                {"function": _NAMES, "at": {"enum": ["entry", "return"]}}, required=("function",)
+            ),
         ]
     },
     "tracepoint": {
         "anyOf": [
             _BOTH,
-            point_of({"category": {"type": "string"}, "event": _NAME}, "category", "event"),
-            point_of({"event": _NAMES, "raw": {"const": True}}, "event", "raw"),
+            object_of(
+                {"category": {"type": "string"}, "event": _NAME}, required=("category", "event")
+            ),
+            object_of({"event": _NAMES, "raw": {"const": True}}, required=("event", "raw")),
         ]
     },
 }
