@@ -96,7 +96,22 @@ class Daemon:
     @property
     def output(self) -> str:
         """What the newest start printed."""
-        return (self.directory / f"output-{self.starts}").read_text(errors="replace")
+        return self.output_from(0)
+
+    def output_from(self, offset: int) -> str:
+        """What the newest start printed behind so many bytes."""
+        with self._output.open("rb") as file:
+            file.seek(offset)
+            return file.read().decode(errors="replace")
+
+    @property
+    def output_size(self) -> int:
+        """How many bytes the newest start printed."""
+        return self._output.stat().st_size
+
+    @property
+    def _output(self) -> Path:
+        return self.directory / f"output-{self.starts}"
 
     @property
     def is_in_force(self) -> bool:
@@ -113,7 +128,7 @@ class Daemon:
     def launch(self, *options: str) -> None:
         """Start, and do not wait."""
         self.starts += 1
-        with (self.directory / f"output-{self.starts}").open("wb") as sink:
+        with self._output.open("wb") as sink:
             self.process = subprocess.Popen(
                 [ENFORCER, "start", *self.paths, "--quiet", "--json-log", str(self.log), *options],
                 stdin=subprocess.DEVNULL,

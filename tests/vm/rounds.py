@@ -117,7 +117,7 @@ class Rounds:
 
     def reload(self, variant: Variant, way: str) -> None:
         """Put *variant* in force by one of the :data:`WAYS`."""
-        before, printed = self.newest, len(self.daemon.output)
+        before, printed = self.newest, self.daemon.output_size
         self.variant = variant
         {"write": self.folder.write, "link": self.folder.link}.get(way, self.folder.rename)(
             variant.text
@@ -131,7 +131,7 @@ class Rounds:
             os.kill(self.daemon.pid, signal.SIGHUP)
         self._note(until(lambda: self._newer(before)))
         if way != "request":  # whoever came first has told of it: the command, or the daemon
-            said += self.daemon.output[printed:]
+            said += self.daemon.output_from(printed)
             for name in ("a-vault", "b-vault"):
                 sign = "+" if name.startswith(variant.letter) else "-"
                 assert f"{sign} policy {name} ({self.folder.path}/policy.yaml:" in said, said
