@@ -11,7 +11,7 @@ import itertools
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from enforcer.errors import EnforcerError
 __all__ = ["BROKEN", "WAYS", "Folder", "Rounds"]
 
 WAYS = ("command", "request", "signal", "rename", "write", "link")
-_SIZES = (5, 60, 8, 200, 12)
+_SIZES = (5, 60, 8, 30, 12, 5, 60, 8, 200, 12)
 _TABLES = (200, 5, 60, 700, 30, 2000, 90)
 _WARM = 4
 _GROWTH = 8 << 20  # bytes of resident memory that may come and go
@@ -158,10 +158,10 @@ class Rounds:
             if not self.seen or generation > self.seen[-1]:
                 self.seen.append(generation)
 
-    def run_reloads(self, number: int, churn: Churn) -> None:
-        """Reload *number* times, all ways by turns; the attackers try under each generation."""
+    def run_reloads(self, number: int, churn: Churn, ways: Sequence[str] = WAYS) -> None:
+        """Reload *number* times, by *ways* in turn; the attackers try under each generation."""
         for n in range(number):
-            self.reload(self.next_variant(n), WAYS[n % len(WAYS)])
+            self.reload(self.next_variant(n), ways[n % len(ways)])
             churn.advance()
             self.check_records()
 
