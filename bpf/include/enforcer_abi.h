@@ -682,7 +682,8 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_GUARD_REFUSED = 15, /* attempts on the engine or its daemon */
 		ENF_STAT_MARK_LOST = 16,     /* no room to keep a mark: see marks.bpf.h */
 		ENF_STAT_SUPPRESSED = 17,    /* records that the limits of rules left out */
-		_ENF_STAT_MAX = 18,
+		ENF_STAT_PATH_AMONG = 18,    /* paths that were resolved while renames went on */
+		_ENF_STAT_MAX = 19,
 };
 
 /* ---- What a daemon leaves for its successor ------------------------------------------------ */

@@ -51,8 +51,17 @@ struct inode {
 	void *i_private;
 };
 
+struct seqcount {
+	unsigned int sequence;
+};
+
+struct seqcount_spinlock {
+	struct seqcount seqcount;
+};
+
 struct dentry {
 	unsigned int d_flags;
+	struct seqcount_spinlock d_seq;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;

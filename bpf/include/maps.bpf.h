@@ -11,6 +11,7 @@
 /* Set before load. */
 extern const volatile __u32 enf_image_bytes;   /* value size of the image map */
 extern const volatile __u32 enf_scratch_slots; /* entries of scratches */
+extern const volatile __u32 enf_slots_per_cpu; /* of them, which a processor tries first */
 extern const volatile __u32 enf_host_mnt_ns;   /* inode number of the host's mount namespace */
 extern const volatile __u32 enf_rows;	       /* half the entries of hits */
 extern const volatile __u32 enf_carries;       /* not 0: tasks_before holds labels */

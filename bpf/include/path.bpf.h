@@ -8,8 +8,9 @@
  * containers call it. bpf_d_path is no help for a verdict: it stops at the caller's root.
  *
  * The walk takes no locks. The kernel's own sequence counters (rename_lock, mount_lock) tell whether
- * names moved meanwhile; then it is repeated, and in the end the path is unknown, which the rule's
- * onError decides.
+ * names moved meanwhile; then it is repeated. Where renames never pause, or whoever renames does not
+ * get on (its processor may be a virtual machine's that does not run), the counters of the names on
+ * this way alone must hold still. In the end the path is unknown, which the rule's onError decides.
  */
 #ifndef ENFORCER_PATH_BPF_H
 #define ENFORCER_PATH_BPF_H
@@ -40,7 +41,7 @@ struct enf_walk {
 	__u64 root;  /* its mnt_root, or the superblock's */
 	__u32 at;    /* where the path starts so far */
 	__u32 state; /* ENF_WALK_* */
-	__u64 alone; /* the object has a name and no directory: a memfd, a pipe */
+	__u64 print; /* of the dentries' counters, as they were: see enf_resolve(); 0: no print */
 };
 
 static __always_inline struct enf_walk *enf_walk_of(struct enf_scratch *s)
@@ -66,13 +67,27 @@ static __always_inline void enf_read_name(__u64 dentry, struct enf_link *link)
 	enf_read(link->name, dentry + enf_offset(struct dentry, d_name.name));
 }
 
+static __always_inline __u32 enf_dentry_seq(__u64 dentry)
+{
+	__u32 seq = 0;
+
+	enf_read(seq, dentry + enf_offset(struct dentry, d_seq));
+	return seq;
+}
+
+static __always_inline __u64 enf_print(__u64 print, __u64 value)
+{
+	print = (print ^ value) * 0x9e3779b97f4a7c15ULL; /* 2^64 over the golden ratio */
+	return (print ^ print >> 32) | 1;		 /* never none */
+}
+
 static long enf_walk_up_one(__u32 i, void *arg)
 {
 	struct enf_scratch *s = ((struct enf_hold *)arg)->s;
 	struct enf_walk *w = enf_walk_of(s);
 	struct enf_link link = {};
 	__u64 parent = 0, name = 0;
-	__u32 len = 0, at;
+	__u32 len = 0, at, seq = 0;
 	int pseudo;
 
 	(void)i;
@@ -88,8 +103,14 @@ static long enf_walk_up_one(__u32 i, void *arg)
 		}
 		enf_read(w->dentry, w->mount + enf_offset(struct mount, mnt_mountpoint));
 		w->mount = parent;
+		if (w->print)
+			w->print = enf_print(w->print, w->dentry);
 		enf_read(w->root, parent + enf_offset(struct mount, mnt.mnt_root));
 		return 0;
+	}
+	if (w->print) {
+		seq = enf_dentry_seq(w->dentry);
+		w->print = enf_print(enf_print(w->print, w->dentry), seq);
 	}
 	enf_read_name(w->dentry, &link);
 	parent = link.parent;
@@ -122,6 +143,10 @@ static long enf_walk_up_one(__u32 i, void *arg)
 		w->state = ENF_LOST;
 		return 1;
 	}
+	if (w->print && ((seq & 1) || enf_dentry_seq(w->dentry) != seq)) {
+		w->state = ENF_LOST;
+		return 1;
+	}
 	s->text[at] = '/';
 	w->at = at;
 	w->dentry = parent;
@@ -142,7 +167,7 @@ static __always_inline __u64 enf_kernels_own(__u64 sb)
 
 /* Returns: 0 and the path in s->text[s->object.path_at, + path_len), or not 0. */
 static __noinline int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mount, __u64 root,
-				  __u64 alone)
+				  int printed)
 {
 	struct enf_hold hold = { .s = s };
 	struct enf_walk *w = enf_walk_of(s);
@@ -150,7 +175,7 @@ static __noinline int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mou
 	w->dentry = dentry;
 	w->mount = mount;
 	w->root = root;
-	w->alone = alone;
+	w->print = printed;
 	w->at = ENF_PATH_MAX;
 	w->state = ENF_WALKING;
 	bpf_loop(ENF_WALK_MAX, enf_walk_up_one, &hold, 0);
@@ -314,6 +339,7 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 
 #define ENF_VIEW_HOST 0
 #define ENF_VIEW_NAMESPACE 1
+#define ENF_VIEW_PRINTED 2 /* with either: leave a print of the names' counters */
 
 #define ENF_PATH_OK 0
 #define ENF_PATH_UNKNOWN 1 /* there is one, but it could not be read */
@@ -333,7 +359,7 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 	enf_read(sb, dentry + enf_offset(struct dentry, d_sb));
 	if (!sb)
 		return ENF_PATH_UNKNOWN;
-	if (view == ENF_VIEW_HOST) {
+	if ((view & ENF_VIEW_NAMESPACE) == ENF_VIEW_HOST) {
 		mount = enf_host_mount(s, dentry, sb);
 		if (!mount)
 			return ENF_PATH_ABSENT;
@@ -349,29 +375,63 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 		enf_read(root, mount + enf_offset(struct mount, mnt.mnt_root));
 	else
 		enf_read(root, sb + enf_offset(struct super_block, s_root));
-	return enf_walk_up(s, dentry, mount, root, enf_kernels_own(sb)) ? ENF_PATH_UNKNOWN
-									: ENF_PATH_OK;
+	return enf_walk_up(s, dentry, mount, root, !!(view & ENF_VIEW_PRINTED)) ? ENF_PATH_UNKNOWN
+										: ENF_PATH_OK;
 }
 
-/* Returns: ENF_PATH_*. Repeats while names move. */
+/*
+ * Returns: ENF_PATH_*. Repeats while names move.
+ *
+ * If they never pause, two walks in a row count that meet the same dentries with the same counters. The
+ * kernel makes a dentry's d_seq odd while it changes its name or parent, and another number afterwards
+ * (__d_move()), so between the two there was a moment at which all of this was the path, whatever
+ * else was renamed. Mounts must hold still even then: the search for the host's leaves no print.
+ */
 __attribute__((noinline)) int enf_resolve(struct enf_scratch *s, __u64 dentry, __u64 mnt,
 					  __u32 view)
 {
+	__u32 renames, mounts, held = 1;
+	__u64 print, before = 0;
+
 	if (!s)
 		return ENF_PATH_UNKNOWN;
-	for (int i = 0; i < ENF_WALK_TRIES; i++) {
-		__u32 renames = enf_seq(&rename_lock), mounts = enf_seq(&mount_lock);
-		int rc = enf_resolve_once(s, dentry, mnt, view);
+	for (int i = 0; i < 2 * ENF_WALK_TRIES; i++) {
+		__u32 among = i < ENF_WALK_TRIES ? 0 : ENF_VIEW_PRINTED;
+		int rc;
 
-		if (renames == enf_seq(&rename_lock) && mounts == enf_seq(&mount_lock) &&
-		    !(renames & 1) && !(mounts & 1)) {
-			if (s->resolved && (s->renames != renames || s->mounts != mounts))
-				s->met = 1; /* the two views are not of one moment */
-			s->resolved = 1;
-			s->renames = renames;
-			s->mounts = mounts;
-			return rc;
+		renames = enf_seq(&rename_lock);
+		mounts = enf_seq(&mount_lock);
+		enf_find_of(s)->within = 0;
+		rc = enf_resolve_once(s, dentry, mnt, view | among);
+		if ((mounts & 1) || mounts != enf_seq(&mount_lock)) {
+			before = 0;
+			continue;
 		}
+		if (!(renames & 1) && renames == enf_seq(&rename_lock))
+			goto found;
+		if (!among)
+			continue;
+		renames = 0; /* no number says how long this holds: nothing may remember it */
+		/* That the host has no name for it is a matter of mounts, unless it was looked for
+		 * among parts of the superblock.
+		 */
+		if (rc == ENF_PATH_ABSENT && !enf_find_of(s)->within)
+			goto found;
+		print = rc == ENF_PATH_OK ? enf_walk_of(s)->print : 0;
+		if (print && print == before && mounts == held) {
+			enf_count(ENF_STAT_PATH_AMONG);
+			goto found;
+		}
+		before = print;
+		held = mounts;
+		continue;
+found:
+		if (s->resolved && (s->renames != renames || s->mounts != mounts))
+			s->met = 1; /* the two views are not of one moment */
+		s->resolved = 1;
+		s->renames = renames;
+		s->mounts = mounts;
+		return rc;
 	}
 	return ENF_PATH_UNKNOWN;
 }

@@ -10,13 +10,18 @@
 
 /* ---- Working memory ----------------------------------------------------------------------- */
 
-#define ENF_SLOTS_PER_CPU 4
+/*
+ * Whoever decides has a piece of working memory until the verdict, and keeps it while another task takes
+ * its processor away, which preemptible kernels do in the middle of a hook. So there are more pieces
+ * than processors; how many is the loader's business.
+ */
+#define ENF_SLOT_TRIES 32
 
 static __noinline struct enf_scratch *enf_acquire(void)
 {
-	__u32 first = bpf_get_smp_processor_id() * ENF_SLOTS_PER_CPU;
+	__u32 first = bpf_get_smp_processor_id() * enf_slots_per_cpu;
 
-	for (__u32 i = 0; i < 2 * ENF_SLOTS_PER_CPU; i++) {
+	for (__u32 i = 0; i < ENF_SLOT_TRIES; i++) {
 		/* our own CPU's first, then the next one's */
 		__u32 slot = (first + i) % (enf_scratch_slots ? enf_scratch_slots : 1);
 		struct enf_scratch *s = bpf_map_lookup_elem(&scratches, &slot);

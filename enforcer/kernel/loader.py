@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import importlib.resources
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
@@ -21,13 +22,17 @@ from enforcer.kernel.programs import AT_POINT, PROGRAMS, ProgramSpec
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject
 
-__all__ = ["CARRIED", "Sizes", "load", "open_object", "present"]
+__all__ = ["CARRIED", "Sizes", "load", "open_object", "present", "scratch_slots"]
 
 ENGINE: Final = "enforcer"
 MARK_MAPS: Final = ("marks", "shared_marks", "passed_marks")
 CARRIED: Final = ("tasks", *MARK_MAPS)
-SCRATCHES_PER_CPU: Final = 4
-"""A task, and what may interrupt it on the same CPU in the middle of a decision."""
+_SLOTS_PER_CPU: Final = 4
+_LEAST_SLOTS: Final = 48
+"""
+Pieces of working memory. Whoever finds none is refused what some rule refuses (``no_scratch``), so there
+are enough for tasks that lose their processor in the middle of a decision, on one processor, too.
+"""
 
 _UNKNOWN_HELPER = re.compile(r"(?:unknown|invalid) func (\S+)")
 _TOO_OLD = "enforcer needs Linux 6.1 or later"
@@ -157,10 +162,17 @@ def load_with_image(opened: BpfObject, size: int, *, model: int) -> None:
         raise explain(error) from error
 
 
+def scratch_slots(cpus: int) -> tuple[int, int]:
+    """Return how many pieces of working memory a processor tries first, and how many there are."""
+    per_cpu = max(_SLOTS_PER_CPU, math.ceil(_LEAST_SLOTS / cpus))
+    return per_cpu, per_cpu * cpus
+
+
 def _configure(engine: BpfObject, sizes: Sizes) -> None:
-    slots = host.possible_cpus() * SCRATCHES_PER_CPU
+    per_cpu, slots = scratch_slots(host.possible_cpus())
     rows = max(1, sizes.rows)
     engine.set_constant("enf_scratch_slots", slots)
+    engine.set_constant("enf_slots_per_cpu", per_cpu)
     engine.set_constant("enf_rows", rows)
     engine.set_constant("enf_host_mnt_ns", host.host_mount_namespace())
     engine.maps["scratches"].set_max_entries(slots)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,23 @@ def say(rounds: Rounds, name: str, counts: dict) -> None:
     )
 
 
+@contextmanager
+def attacked(rounds: Rounds) -> Iterator[Churn]:
+    """Attackers; where one of them got or lost what it should not, the failure says what is known."""
+    try:
+        with Churn.at(rounds.place, seconds=SECONDS) as churn:
+            yield churn
+    except AssertionError as error:
+        if rounds.daemon.is_in_force:
+            error.add_note(f"counters: {rounds.daemon.status()['kernel']}")
+        for line in rounds.daemon.log.read_text(errors="replace").splitlines():
+            if "-else" in line or '"onError":true' in line:
+                error.add_note(line)
+        raise
+
+
 def test_reloads(rounds: Rounds):
-    with Churn.at(rounds.place, seconds=SECONDS) as churn:
+    with attacked(rounds) as churn:
         for n in range(RELOADS // 10):
             rounds.run_reloads(10, churn, TEN_WAYS)
             say(rounds, f"{10 * (n + 1)} reloads", churn.advance())
@@ -67,13 +83,13 @@ def test_reloads(rounds: Rounds):
 
 
 def test_broken_policies(rounds: Rounds):
-    with Churn.at(rounds.place, seconds=SECONDS) as churn:
+    with attacked(rounds) as churn:
         rounds.run_broken(BREAKS, churn)
         say(rounds, f"{BREAKS} broken policies", churn.advance())
 
 
 def test_restarts(rounds: Rounds):
-    with Churn.at(rounds.place, seconds=SECONDS) as churn:
+    with attacked(rounds) as churn:
         rounds.run_restarts(RESTARTS, churn)
         say(rounds, f"{RESTARTS} restarts", churn.advance())
 

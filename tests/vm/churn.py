@@ -117,7 +117,7 @@ class Place:
         return [
             f"{{name: {letter}-{name}, {event}, match: {{{', '.join(filter(None, (match, who)))}}}, "
             # What matters of the thousands of refusals a second is counted by the attackers.
-            "action: deny, rateLimit: 20/s}"
+            "action: deny, rateLimit: 2/s}"
             for (name, event, match), who in zip(what, whom, strict=True)
         ]
 

@@ -34,6 +34,7 @@ _WEIGHTS = {
     "test_outputs.py": 2,
     "test_paths.py": 3,
     "test_policies.py": 7,
+    "test_preempt.py": 2,
     "test_protect.py": 5,
     "test_reload.py": 0,
     "test_replay.py": 6,

@@ -44,15 +44,15 @@ def told(*argv: str) -> str:
     return ended.stdout
 
 
-def until(holds: Callable[[], Any], limit: float = 180.0) -> Any:
-    """Wait until *holds* returns something true, and return it."""
+def until(holds: Callable[[], Any], limit: float = 180.0, pause: float = 0.05) -> Any:
+    """Wait until *holds* returns something true, and return it; ask each *pause* seconds."""
     end = time.monotonic() + limit
     while True:
         value = holds()
         if value:
             return value
         assert time.monotonic() < end, f"after {limit} s still {value!r}"
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def leftovers() -> dict[str, list[str]]:

@@ -129,7 +129,8 @@ class Rounds:
             assert self.daemon.request("reload")["generation"] > before
         elif way == "signal":
             os.kill(self.daemon.pid, signal.SIGHUP)
-        self._note(until(lambda: self._newer(before)))
+        # Each question takes the daemon time that it has not got for the answer.
+        self._note(until(lambda: self._newer(before), pause=0.3))
         if way != "request":  # whoever came first has told of it: the command, or the daemon
             said += self.daemon.output_from(printed)
             for name in ("a-vault", "b-vault"):

@@ -5,6 +5,7 @@ What was found once and is not asked again: everything that may change it makes 
 Each file is opened often before, so that the hooks have every reason to leave early.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -253,3 +254,39 @@ def test_a_forbidden_file_stays_so_while_names_move(engine, place):
     assert (0, 0) == (read["vault"], refused["open"])
     assert read["open"]
     assert refused["vault"]
+
+
+def test_renames_elsewhere_refuse_nobody(engine, place):
+    """
+    Two processors do nothing but rename, so that the kernel's counter of renames is never still.
+
+    Whose names hold still meanwhile has a path all the same, and a verdict by it.
+    """
+    (place / "vault").mkdir(mode=0o755)
+    (place / "vault" / "f").write_text("secret")
+    before = _kernel()
+    movers = []
+    for n in range(2):
+        (place / f"moved-{n}").touch()
+        names = [str(place / f"{name}-{n}") for name in ("moved", "gone")]
+        loop = "while (1) { rename($ARGV[0], $ARGV[1]); rename($ARGV[1], $ARGV[0]) }"
+        movers.append(subprocess.Popen(["perl", "-e", loop, *names]))
+    try:
+        for n in range(2000):
+            fresh = place / "open" / str(n)
+            fresh.write_text("content")
+            assert not is_refused(fresh)
+            assert is_refused(place / "vault" / "f")
+    finally:
+        for mover in movers:
+            mover.kill()
+            mover.wait(60)
+
+    now = _kernel()
+    assert now["path_among"] > before["path_among"]
+    assert (before["path_unknown"], before["on_error"]) == (now["path_unknown"], now["on_error"])
+
+
+def _kernel() -> dict[str, int]:
+    told = subprocess.run([ENFORCER, "status", "--json"], check=True, capture_output=True)
+    return json.loads(told.stdout)["kernel"]

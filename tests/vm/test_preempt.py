@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""
+A kernel that preempts tasks in the middle of a hook, and tasks that then wait long for their processor.
+
+What such a task holds of the engine's working memory must not be missing for others: whoever found none would be refused.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from engine import ENFORCER, running
+
+PREEMPT = Path("/sys/kernel/debug/sched/preempt")
+PLACE = Path("/srv/preempt")
+READERS = 24
+SECONDS = 15
+POLICY = f"""
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: vault}}
+spec:
+  rules:
+    - {{name: vault, file: read, match: {{path: {PLACE}/vault/**}}, action: deny, rateLimit: 1/m}}
+"""
+# A name that is new each time is decided the long way. Prints how often something was refused or read.
+READER = f"""
+import os, sys, time
+own, end = f"{PLACE}/open/{{sys.argv[1]}}-", time.monotonic() + {SECONDS}
+wrong = read = n = 0
+while time.monotonic() < end:
+    n += 1
+    try:
+        os.close(os.open(own + str(n), os.O_RDWR | os.O_CREAT))
+    except PermissionError:
+        wrong += 1
+        continue
+    os.unlink(own + str(n))
+    try:
+        os.close(os.open("{PLACE}/vault/f", os.O_RDONLY))
+        read += 1
+    except PermissionError:
+        pass
+print(n, wrong, read)
+"""
+# Wakes up all the time, and so takes the processor from whoever is nicer.
+WAKER = f"""
+import time
+end = time.monotonic() + {SECONDS}
+while time.monotonic() < end:
+    time.sleep(0.0002)
+"""
+
+
+@pytest.fixture
+def preemption():
+    """Let the kernel preempt its own code, as some are built to; it is a switch in Debian's."""
+    if not PREEMPT.exists():
+        subprocess.run(["mount", "-t", "debugfs", "none", "/sys/kernel/debug"], check=False)
+    if not PREEMPT.exists():
+        pytest.skip("this kernel has no switch for preemption")
+    before = PREEMPT.read_text().partition("(")[2].partition(")")[0]
+    PREEMPT.write_text("full")
+    assert "(full)" in PREEMPT.read_text()
+    yield
+    PREEMPT.write_text(before)
+
+
+def kernel() -> dict[str, int]:
+    told = subprocess.run([ENFORCER, "status", "--json"], check=True, capture_output=True)
+    return json.loads(told.stdout)["kernel"]
+
+
+def test_nobody_is_refused_for_want_of_memory(preemption, tmp_path):
+    for folder in ("open", "vault"):
+        (PLACE / folder).mkdir(parents=True)
+    (PLACE / "vault" / "f").write_text("secret")
+    one = str(min(os.sched_getaffinity(0)))
+    with running(POLICY, tmp_path):
+        before = kernel()
+        nice = ("taskset", "-c", one, "nice", "-n", "19")
+        readers = [
+            subprocess.Popen(
+                [*nice, sys.executable, "-c", READER, str(n)], stdout=subprocess.PIPE, text=True
+            )
+            for n in range(READERS)
+        ]
+        wakers = [
+            subprocess.Popen(["taskset", "-c", one, sys.executable, "-c", WAKER]) for _ in range(4)
+        ]
+        told = [reader.communicate(timeout=600)[0].split() for reader in readers]
+        assert [0] * 4 == [waker.wait(600) for waker in wakers]
+        now = kernel()
+    subprocess.run(["rm", "-rf", PLACE], check=True)
+
+    tried, wrong, read = (sum(int(words[i]) for words in told) for i in range(3))
+    assert tried > READERS
+    assert (0, 0) == (wrong, read), f"of {tried} tries"
+    assert before["no_scratch"] == now["no_scratch"]
+    assert now["decisions"] > before["decisions"]
