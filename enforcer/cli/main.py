@@ -4,26 +4,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import sys
 from typing import TYPE_CHECKING
 
 from enforcer import __version__
-from enforcer.cli import (
-    check,
-    confirm,
-    convert,
-    dashboard,
-    doctor,
-    dry_run,
-    events,
-    explain,
-    policy,
-    record,
-    reload,
-    start,
-    status,
-    stop,
-    test,
-)
 from enforcer.cli.exits import guarded
 
 if TYPE_CHECKING:
@@ -32,21 +17,21 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _COMMANDS = {
-    "start": (start, "put policies in force and record what happens"),
-    "dry-run": (dry_run, "permit everything and report what policies would refuse"),
-    "record": (record, "record what the system does, for dry runs later"),
-    "check": (check, "read policies and report what is wrong with them; needs no root"),
-    "convert": (convert, "print what policies of other engines mean here; needs no root"),
-    "test": (test, "try cases on policies; needs no root"),
-    "doctor": (doctor, "show what this kernel can prevent"),
-    "status": (status, "show what the running daemon does"),
-    "dashboard": (dashboard, "see what the running daemon decides, as it happens"),
-    "events": (events, "show records of the running daemon as they come"),
-    "explain": (explain, "say why a record says what it says, and what would allow it"),
-    "reload": (reload, "read the policy files again and put them in force"),
-    "confirm": (confirm, "keep what was put in force with --confirm-within"),
-    "policy": (policy, "show and change the policies in force, one by one"),
-    "stop": (stop, "end enforcement"),
+    "start": "put policies in force and record what happens",
+    "dry-run": "permit everything and report what policies would refuse",
+    "record": "record what the system does, for dry runs later",
+    "check": "read policies and report what is wrong with them; needs no root",
+    "convert": "print what policies of other engines mean here; needs no root",
+    "test": "try cases on policies; needs no root",
+    "doctor": "show what this kernel can prevent",
+    "status": "show what the running daemon does",
+    "dashboard": "see what the running daemon decides, as it happens",
+    "events": "show records of the running daemon as they come",
+    "explain": "say why a record says what it says, and what would allow it",
+    "reload": "read the policy files again and put them in force",
+    "confirm": "keep what was put in force with --confirm-within",
+    "policy": "show and change the policies in force, one by one",
+    "stop": "end enforcement",
 }
 
 _DESCRIPTION = """\
@@ -76,11 +61,13 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``enforcer`` with *arguments*, by default those of the process; returns the exit code."""
-    args = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    args = _parser(next((word for word in words if word in _COMMANDS), None)).parse_args(words)
     return guarded(lambda: int(args.run(args)))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(named: str | None) -> argparse.ArgumentParser:
+    """All commands by name, and *named* with what it takes: the others' modules are not imported."""
     parser = argparse.ArgumentParser(
         prog="enforcer",
         description=_DESCRIPTION,
@@ -89,7 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"enforcer {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, (module, summary) in _COMMANDS.items():
+    for name, summary in _COMMANDS.items():
+        if name != named:
+            commands.add_parser(name, help=summary)
+            continue
+        module = importlib.import_module(f"enforcer.cli.{name.replace('-', '_')}")
         command = commands.add_parser(
             name,
             help=summary,

@@ -273,11 +273,19 @@ def test_wrong_usage(words):
     assert ended.value.code == Exit.USAGE
 
 
-def test_help_does_not_import_what_is_heavy():
-    """`enforcer --help` is quick: neither rich nor yaml nor cffi are loaded for it."""
+@pytest.mark.parametrize(
+    ("command", "heavy"),
+    [
+        (None, {"rich", "yaml", "cffi", "_cffi_backend", "tenacity", "enforcer.policy"}),
+        ("start", {"rich", "yaml", "cffi", "_cffi_backend", "tenacity"}),
+        ("confirm", {"rich", "yaml", "cffi", "_cffi_backend", "tenacity", "enforcer.policy"}),
+    ],
+)
+def test_a_command_does_not_import_what_others_need(command, heavy):
+    """`enforcer --help` is quick, and so is the command that is typed before a machine locks one out."""
     code = (
-        "import sys; from enforcer.cli.main import _parser; _parser().format_help(); "
-        "print({'rich', 'yaml', 'cffi', '_cffi_backend', 'tenacity'} & set(sys.modules))"
+        f"import sys; from enforcer.cli.main import _parser; _parser({command!r}).format_help(); "
+        f"print({heavy!r} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
