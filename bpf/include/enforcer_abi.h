@@ -683,7 +683,9 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_MARK_LOST = 16,     /* no room to keep a mark: see marks.bpf.h */
 		ENF_STAT_SUPPRESSED = 17,    /* records that the limits of rules left out */
 		ENF_STAT_PATH_AMONG = 18,    /* paths that were resolved while renames went on */
-		_ENF_STAT_MAX = 19,
+		ENF_STAT_BIND_REFUSED =
+			19, /* no memory for what a bind to a path is: it was refused */
+		_ENF_STAT_MAX = 20,
 };
 
 /* ---- What a daemon leaves for its successor ------------------------------------------------ */

@@ -3,6 +3,7 @@
  * string the caller passed.
  */
 #include "act.h"
+#include "maps.bpf.h"
 
 #define ENF_SOCK_DIMS                                                                              \
 	(ENF_BIT64(ENF_DIM_FAMILY) | ENF_BIT64(ENF_DIM_TYPE) | ENF_BIT64(ENF_DIM_PROTOCOL))
@@ -137,8 +138,10 @@ static __noinline int enf_note_binding(const struct enf_access *a)
 
 	bind = bpf_task_storage_get(&binds, bpf_get_current_task_btf(), NULL,
 				    BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!bind) /* no memory: a name made without its type could miss a rule, so no bind */
+	if (!bind) { /* no memory: a name made without its type could miss a rule, so no bind */
+		enf_count(ENF_STAT_BIND_REFUSED);
 		return -ENF_ENOMEM;
+	}
 	bind->type = a->type;
 	bind->protocol = a->protocol;
 	return 0;

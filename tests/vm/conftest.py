@@ -19,7 +19,7 @@ _IN_GUEST = os.environ.get("ENFORCER_GUEST") == "1"
 
 # About how long the files take beside each other, in units of 50 seconds; others count as 1.
 _WEIGHTS = {
-    "test_confirm.py": 8,
+    "test_confirm.py": 4,
     "test_containers.py": 4,
     "test_dashboard.py": 2,
     "test_exec.py": 2,

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""
+A process with many children that do one thing each, when they are told: ``poor.py DIR``.
+
+Reads a word and a number a line and answers with a line of JSON, so that whoever drives it needs no new
+process: ``prepare N`` makes N children that wait, ``bind N`` lets each of them bind a socket in DIR,
+``fork N`` makes up to N children. All stay until ``end 0``: what the kernel kept of a task that ended
+serves the next without new memory.
+"""
+
+import errno
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+DIRECTORY = Path(sys.argv[1])
+children: list[int] = []
+go, answers = os.pipe(), os.pipe()
+
+
+def prepare(number: int) -> dict[str, int]:
+    for n in range(number):
+        child = os.fork()
+        if child == 0:
+            os.read(go[0], 1)
+            os.write(answers[1], bytes([bind(DIRECTORY / f"{n}")]))
+            signal.pause()
+        children.append(child)
+    return {"made": number}
+
+
+def bind(path: Path) -> int:
+    try:
+        socket.socket(socket.AF_UNIX).bind(str(path))
+    except OSError as error:
+        return error.errno or 255
+    return 0
+
+
+def release(number: int) -> dict[str, int]:
+    os.write(go[1], b"g" * number)
+    seen = b""
+    while len(seen) < number:
+        seen += os.read(answers[0], number)
+    return {"made": len(list(DIRECTORY.iterdir())), **count(seen)}
+
+
+def fork(number: int) -> dict[str, int]:
+    made = 0
+    for _ in range(number):
+        try:
+            child = os.fork()
+        except OSError as error:
+            return {"made": made, **count(bytes([error.errno or 255]))}
+        if child == 0:
+            signal.pause()
+        children.append(child)
+        made += 1
+    return {"made": made}
+
+
+def count(codes: bytes) -> dict[str, int]:
+    return {errno.errorcode.get(code, "OK"): codes.count(code) for code in set(codes)}
+
+
+def end(_: int) -> dict[str, int]:
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    for child in children:
+        os.waitpid(child, 0)
+    children.clear()
+    for made in DIRECTORY.iterdir():
+        made.unlink()
+    return {}
+
+
+WORDS = {"prepare": prepare, "bind": release, "fork": fork, "end": end}
+for line in sys.stdin:
+    word, argument = line.split()
+    print(json.dumps(WORDS[word](int(argument))), flush=True)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""
+What happens when the kernel has no memory for what the engine keeps of a task: it is refused and counted.
+
+The engine's maps are charged to the control group that the daemon started in. When the daemon is gone
+and the group may have nothing more, nobody else lacks memory. Before Linux 6.4 the maps took what they
+needed whatever the limit was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from daemon import Daemon, managed
+
+ROOT = Path("/opt/enforcer-poor")
+CGROUPS = Path("/sys/fs/cgroup")
+FEW, MANY = 40, 400  # less and more than what lies ready for a processor
+POLICY = f"""\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: poor}}
+spec:
+  rules:
+    - {{name: bound, network: bind, match: {{type: dgram, path: {ROOT}/**}}, action: deny}}
+"""
+
+pytestmark = pytest.mark.skipif(
+    tuple(map(int, platform.release().split(".")[:2])) < (6, 4),
+    reason="before Linux 6.4 the limit of a control group does not refuse memory to maps",
+)
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A control group that may be given a limit."""
+    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
+    group = CGROUPS / "enforcer-poor"
+    group.mkdir()
+    yield group
+    (group / "memory.max").write_text("max")
+    group.rmdir()
+
+
+@pytest.fixture
+def daemon(group: Path, tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon whose maps are charged to *group*."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    with managed(tmp_path / "daemon", policy) as daemon:
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+        try:
+            daemon.start()
+        finally:
+            (CGROUPS / "cgroup.procs").write_text(str(os.getpid()))
+        yield daemon
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[Callable[[str], dict[str, int]]]:
+    """Tells ``poor.py`` a word and a number, returns what came of it."""
+    shutil.rmtree(ROOT, ignore_errors=True)
+    ROOT.mkdir()
+    program = Path(__file__).with_name("poor.py")
+    argv = [sys.executable, str(program), str(ROOT)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as poor:
+
+        def tell(word: str) -> dict[str, int]:
+            print(word, file=poor.stdin, flush=True)
+            return dict(json.loads(poor.stdout.readline()))
+
+        yield tell
+        poor.stdin.close()
+    shutil.rmtree(ROOT)
+
+
+def all_is_well(told: Callable[[str], dict[str, int]]) -> None:
+    told(f"prepare {FEW}")
+    assert {"made": FEW, "OK": FEW} == told(f"bind {FEW}")
+    assert {"made": FEW} == told(f"fork {FEW}")
+    told("end 0")
+
+
+def test_what_finds_no_memory_is_refused_and_counted(group, daemon, told):
+    """No socket without its type, and no child without its lineage; who is served is served whole."""
+    all_is_well(told)
+    told(f"prepare {MANY}")
+
+    daemon.kill()  # what it allocates itself is not what is asked here
+    (group / "memory.max").write_text("0")
+    # The group has up to 64 pages in advance: what is large takes them away.
+    forked, bound = told(f"fork {MANY}"), told(f"bind {MANY}")
+    (group / "memory.max").write_text("max")
+
+    assert {"made", "OK", "ENOMEM"} == set(bound)
+    assert (bound["OK"], MANY) == (bound["made"], bound["OK"] + bound["ENOMEM"])
+    assert {"made", "ENOMEM"} == set(forked)
+    assert forked["made"] < MANY
+    told("end 0")
+    all_is_well(told)
+    daemon.start()
+    counted = daemon.status()["kernel"]
+    assert bound["ENOMEM"] == counted["bind_refused"]
+    assert forked["ENOMEM"] <= counted["fork_refused"]
