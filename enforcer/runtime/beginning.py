@@ -72,7 +72,7 @@ class _Before:
         """Rows of the image that counted, and of the one before if that is known."""
         if self.left is None or self.state is None:
             return {}
-        found = {self.left.generation: self.state.origins}
+        found: dict[int, Sequence[Origin]] = {self.left.generation: self.state.origins}
         earlier = self.left.generation - 1
         if earlier in self.left.pins.generations():
             _, data = self.left.pins.state(earlier)
@@ -221,7 +221,7 @@ def _returning(now: InForce, state: State, generation: int) -> InForce:
     return attrs.evolve(
         now,
         generation=generation,
-        origins=tuple(state.origins),
+        origins=state.origins,
         labels=state.labels,
         overlay=state.overlay,
     )

@@ -14,7 +14,7 @@ from enforcer.runtime.state import State
 
 if TYPE_CHECKING:
     from enforcer.compiler import LabelNumbers
-    from enforcer.events.types import Origin
+    from enforcer.events.rows import RowTable
     from enforcer.policy.model import PolicySet
     from enforcer.policy.workloads import Workload
     from enforcer.runtime.difference import Digests
@@ -44,7 +44,7 @@ class InForce:
     """
 
     generation: int
-    origins: tuple[Origin, ...] = attrs.field(repr=False)
+    origins: RowTable = attrs.field(repr=False)
     labels: LabelNumbers = attrs.field(repr=False)
     continues: bool
     digests: Packed[Digests]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -35,8 +36,9 @@ class Ledger:
 
     def add(self, origins: Sequence[Origin], hits: Iterable[Hits]) -> None:
         """Add the final counts of the rows that *origins* are of."""
-        for origin, one in zip(origins, hits, strict=False):
+        for row, one in enumerate(itertools.islice(hits, len(origins))):
             if one.enforced or one.audited:
+                origin = origins[row]
                 key = origin.policy, origin.rule
                 self._totals[key] = self._totals.get(key, Counts()) + one
 

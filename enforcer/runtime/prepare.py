@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import attrs
 
 from enforcer.compiler import LabelNumbers, LocalHost, compile_policies
+from enforcer.events.rows import RowTable
 from enforcer.events.types import Origin
 from enforcer.policy.degrade import degrade
 from enforcer.policy.lint import Severity, lint
@@ -100,7 +101,7 @@ class Prepared:
     """
 
     image: CompiledImage
-    origins: tuple[Origin, ...]
+    origins: RowTable
     digests: Digests
     n_rules: int
     warnings: tuple[str, ...]
@@ -163,9 +164,9 @@ def prepare(
     )
 
 
-def _origins(image: CompiledImage) -> tuple[Origin, ...]:
+def _origins(image: CompiledImage) -> RowTable:
     operands = {placed.point: placed.labels for placed in image.points}
-    return tuple(
+    return RowTable.of(
         Origin(
             policy=row.policy,
             rule=row.rule,

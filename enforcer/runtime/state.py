@@ -4,23 +4,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from enforcer import __version__
 from enforcer.compiler import LabelNumbers
 from enforcer.errors import KernelError
-from enforcer.events.types import Origin
+from enforcer.events.rows import RowTable
 from enforcer.runtime.ledger import Ledger
 from enforcer.runtime.overlay import Overlay
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 __all__ = ["State"]
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @attrs.frozen
@@ -35,7 +31,7 @@ class State:
         overlay: changes at run time.
     """
 
-    origins: Sequence[Origin]
+    origins: RowTable
     labels: LabelNumbers
     ledger: Ledger
     overlay: Overlay
@@ -45,7 +41,7 @@ class State:
         document = {
             "format": _FORMAT,
             "version": __version__,
-            "origins": [attrs.astuple(origin) for origin in self.origins],
+            "origins": self.origins.as_dict(),
             "labels": {"known": self.labels.known, "used": sorted(self.labels.used)},
             "marks": self.labels.marks,
             "ledger": self.ledger.as_list(),
@@ -68,7 +64,7 @@ class State:
                     f"what the daemon before left is in format {found['format']}, not {_FORMAT}"
                 )
             return cls(
-                origins=tuple(_origin(fields) for fields in found["origins"]),
+                origins=RowTable.from_dict(found["origins"]),
                 labels=LabelNumbers(
                     dict(found["labels"]["known"]),
                     frozenset(found["labels"]["used"]),
@@ -79,11 +75,3 @@ class State:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise KernelError(f"what the daemon before left cannot be read: {error}") from error
-
-
-def _origin(fields: list[Any]) -> Origin:
-    names = [field.name for field in attrs.fields(Origin)]
-    values = dict(zip(names, fields, strict=True))
-    operands = tuple((str(name), int(at), str(how)) for name, at, how in values["operands"])
-    lists = {name: tuple(values[name]) for name in ("tags", "asked")}
-    return Origin(**{**values, **lists, "operands": operands})

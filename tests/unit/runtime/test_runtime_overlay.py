@@ -11,6 +11,7 @@ from enforcer.compiler import LabelNumbers
 from enforcer.errors import ControlError, KernelError, PolicyErrors
 from enforcer.events import enrich
 from enforcer.events.enrich import Origins
+from enforcer.events.rows import RowTable
 from enforcer.events.types import Origin
 from enforcer.policy.model import Mode
 from enforcer.policy.store import load_text
@@ -20,9 +21,8 @@ from enforcer.runtime.prepare import Packed
 from enforcer.runtime.report import facts_of
 from enforcer.runtime.state import State
 
-ORIGINS = (
-    BASH,
-    Origin("vault", "no-writes", "vault.yaml:9:3", tags=("a", "b"), asked=("vault/m",)),
+ORIGINS = RowTable.of(
+    (BASH, Origin("vault", "no-writes", "vault.yaml:9:3", tags=("a", "b"), asked=("vault/m",)))
 )
 
 
@@ -168,7 +168,7 @@ def test_a_state_is_read_as_it_was_written():
     assert state() == State.decode(state().encode())
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b'{"format":1}', b"\xff"])
+@pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b'{"format":2}', b"\xff"])
 def test_what_is_no_state_is_an_error_in_one_sentence(data):
     with pytest.raises(KernelError, match="cannot be read"):
         State.decode(data)
