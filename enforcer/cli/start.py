@@ -158,6 +158,7 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.cli.config import settings_from
     from enforcer.cli.inplace import InPlace, Reports, require_terminal
     from enforcer.kernel.pins import PinStore
+    from enforcer.libbpf import heap
     from enforcer.policy.store import Trust
     from enforcer.runtime.assembly import pipeline_for
     from enforcer.runtime.beginning import begin
@@ -171,6 +172,7 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.runtime.unasked import try_to
     from enforcer.runtime.watch import PolicyWatch
 
+    heap.settle()
     began = time.monotonic()
     settings = settings_from(args)
     paths = policy_paths(list(settings.policies))

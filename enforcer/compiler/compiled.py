@@ -6,6 +6,7 @@ The compiler's product and the one function that makes it.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import attrs
 
@@ -119,7 +120,9 @@ def compile_policies(
     """
     placement = place(policies)
     policies = placement.policies
-    points = pack(placement.points, types if types is not None else local_types())
+    points: Iterable[tuple[int | bytes, ...]] = ()
+    if placement.points:  # else the kernel's types, which are megabytes, need not be read
+        points = pack(placement.points, types if types is not None else local_types())
     names = Names(host if host is not None else LocalHost.read())
     before = previous if previous is not None else LabelNumbers()
     born = now_ns if now_ns is not None else time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -135,7 +138,7 @@ def compile_policies(
         subjects,
         marks,
         calls=(call for p in policies.policies for rule in p.rules for call in rule.calls),
-        points=points if placement.points else (),
+        points=points,
         n_policies=len(policies.policies),
         generation=generation,
         new_labels=labels.used - before.used,

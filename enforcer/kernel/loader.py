@@ -22,7 +22,7 @@ from enforcer.kernel.programs import AT_POINT, PROGRAMS, ProgramSpec
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject
 
-__all__ = ["CARRIED", "Sizes", "load", "open_object", "present", "scratch_slots"]
+__all__ = ["CARRIED", "Sizes", "configure", "load", "open_object", "present", "scratch_slots"]
 
 ENGINE: Final = "enforcer"
 MARK_MAPS: Final = ("marks", "shared_marks", "passed_marks")
@@ -141,7 +141,7 @@ def load(
             raise EnforcerBug(f"the program {name} is not in the table of programs")
         if is_lsm:
             program.set_autoload(enabled=name in wanted)
-    _configure(engine, sizes)
+    configure(engine, sizes)
     load_with_image(engine, sizes.image, model=model)
 
 
@@ -168,7 +168,8 @@ def scratch_slots(cpus: int) -> tuple[int, int]:
     return per_cpu, per_cpu * cpus
 
 
-def _configure(engine: BpfObject, sizes: Sizes) -> None:
+def configure(engine: BpfObject, sizes: Sizes) -> None:
+    """Size the maps of the opened object *engine*, and tell its programs."""
     per_cpu, slots = scratch_slots(host.possible_cpus())
     rows = max(1, sizes.rows)
     engine.set_constant("enf_scratch_slots", slots)

@@ -71,6 +71,9 @@ int bpf_obj_get(const char *path);
 #define ENF_ABI_HASH ...
 #define ENF_LOG_SIZE ...
 
+void enf_heap_settle(void);
+void enf_heap_trim(void);
+
 void enf_log_install(void);
 size_t enf_log_take(char *text, unsigned long long *lost);
 

@@ -4,6 +4,7 @@
  * would be slow from Python. Holds no policy. Not thread safe: the engine has one thread.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -255,6 +256,29 @@ static int enf_syscall_run(int fd, void *ctx, unsigned int size, unsigned int *r
 
 	*result = opts.retval;
 	return err;
+}
+
+/* ---- The heap ------------------------------------------------------------------------------ */
+
+#define HEAP_LARGE (256 << 10)
+
+/*
+ * Keep large blocks out of the heap, for good: an image of some megabytes is copied a few times at a reload,
+ * and glibc would move such blocks into the heap after the first, where small ones then hold them.
+ */
+static void enf_heap_settle(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, HEAP_LARGE);
+#endif
+}
+
+/* Give back to the system what was freed. */
+static void enf_heap_trim(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }
 
 /* ---- Ring buffers -------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@ Keys are indexes: the engine's maps that user space touches are all arrays. Valu
 
 from __future__ import annotations
 
+import functools
 import os
 
 import attrs
@@ -217,8 +218,9 @@ def memory(fd: int) -> int:
     raise KernelError(f"descriptor {fd} is no map: the kernel shows no size for {os.getpid()}:{fd}")
 
 
+@functools.cache
 def has_lsm_hook(hook: str) -> bool:
-    """Tell whether the kernel has the LSM hook *hook*, by its BTF."""
+    """Tell whether the kernel has the LSM hook *hook*, by its BTF: megabytes, read for each once."""
     return lib.libbpf_find_vmlinux_btf_id(hook.encode(), lib.BPF_LSM_MAC) > 0
 
 

@@ -19,6 +19,7 @@ from enforcer.kernel import entries, host
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.leftover import Leftover
 from enforcer.kernel.session import Session
+from enforcer.libbpf import heap
 from enforcer.runtime.enforcement import Enforcement
 from enforcer.runtime.inforce import InForce
 from enforcer.runtime.ledger import Ledger
@@ -152,6 +153,7 @@ def begin(
             "containers and pods meet nobody"
         )
     enforcement.follow_containers()
+    enforcement.reactor.after(0, heap.trim)
     reported = _take_over(enforcement, before, store)
     if confirm_within is not None:
         enforcement.wait_to_confirm(confirm_within, session.expires_ns, returning)

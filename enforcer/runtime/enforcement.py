@@ -18,6 +18,7 @@ from enforcer.errors import ControlError, KernelError
 from enforcer.identity.workloads import Workloads
 from enforcer.kernel import entries
 from enforcer.kernel.image_map import PlainImage, is_same, restamp
+from enforcer.libbpf import heap
 from enforcer.policy.model import Mode, PolicySet
 from enforcer.runtime.commit import Proposal, put_in_force
 from enforcer.runtime.difference import describe
@@ -252,6 +253,7 @@ class Enforcement:
         workloads: tuple[Workload, ...] | None = None,
     ) -> dict[str, Any]:
         began, old = time.monotonic(), self.now
+        self.reactor.after(0, heap.trim)  # whatever comes of it, megabytes are free by then
         made = make_apart(
             Order(
                 self.sources,

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+"""The memory of this process, so far as C sees to it: that a long life does not make it grow."""
+
+from __future__ import annotations
+
+from enforcer.libbpf._ffi import lib
+
+__all__ = ["settle", "trim"]
+
+
+def settle() -> None:
+    """From now on, keep large blocks apart, so that each goes back to the system when it is freed."""
+    lib.enf_heap_settle()
+
+
+def trim() -> None:
+    """Give back what was freed; takes milliseconds."""
+    lib.enf_heap_trim()
