@@ -39,6 +39,8 @@ _TOO_OLD = "enforcer needs Linux 6.1 or later"
 
 _LEAST_BYTES: Final = 1 << 16
 _LEAST_ROWS: Final = 256
+_MANY_BYTES: Final = 1 << 20
+_MANY_ROWS: Final = 1 << 13
 _CGROUPS: Final = (
     16384  # whose paths a recording session tells once; those of others again and again
 )
@@ -66,12 +68,23 @@ class Sizes:
 
     @classmethod
     def with_room(cls, *, image: int, rows: int, **others: Any) -> Self:
-        """Leave room, so that most reloads find it: the next powers of two."""
-        return cls(_roomy(image, _LEAST_BYTES), _roomy(rows, _LEAST_ROWS), **others)
+        """Leave room, so that most reloads find it."""
+        return cls(_roomy(image, _LEAST_BYTES, _MANY_BYTES), _roomy(rows, _LEAST_ROWS, _MANY_ROWS), **others)
 
 
-def _roomy(size: int, least: int) -> int:
-    return max(least, 1 << (size - 1).bit_length())
+def _roomy(size: int, least: int, many: int) -> int:
+    """
+    Return the next power of two from *least* on.
+
+    Of more than *many* that would be megabytes for nothing: a sixteenth more, in eighths of a power of
+    two. Never beyond the next power: Linux 6.1 has no values of more than 4 MiB.
+    """
+    power = max(least, 1 << (size - 1).bit_length())
+    if size <= many:
+        return power
+    wanted = size + size // 16
+    step = 1 << wanted.bit_length() - 4
+    return min(power, -(-wanted // step) * step)
 
 
 def open_object(name: str) -> BpfObject:

@@ -275,9 +275,9 @@ def measure(rules: int, times: int) -> None:
 def system_calls(rules: int) -> None:
     """Print the system calls between the marks of one swap."""
     with tempfile.NamedTemporaryFile("r") as log:
-        command = ["strace", "-o", log.name, sys.executable, __file__]
+        command = ["strace", "-f", "-o", log.name, sys.executable, __file__]
         subprocess.run([*command, "--rules", str(rules), "--times", "1"], check=True)
-        _, swap, *_ = re.split(rf'(?m)^access\("{_MARK}".*\n', log.read())
+        _, swap, *_ = re.split(rf'(?m)^\d+ +access\("{_MARK}".*\n', log.read())
     print(f"system calls of a swap:\n{swap}")
 
 

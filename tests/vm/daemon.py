@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,18 @@ from engine import ENFORCER
 from enforcer import places
 from enforcer.runtime.protocol import Client
 
-__all__ = ["PINS", "Daemon", "Tail", "ask", "leftovers", "managed", "maps", "told", "until"]
+__all__ = [
+    "PINS",
+    "Daemon",
+    "Tail",
+    "ask",
+    "leftovers",
+    "every_map",
+    "managed",
+    "maps",
+    "told",
+    "until",
+]
 
 PINS = Path("/sys/fs/bpf/enforcer")
 _LIMIT = 600.0  # under attack, in an emulated machine, a start takes minutes
@@ -76,7 +88,12 @@ def _bpftool(kind: str) -> list[dict[str, Any]]:
 
 def maps() -> int:
     """How many BPF maps there are in the kernel."""
-    return len(_bpftool("map"))
+    return len(every_map())
+
+
+def every_map() -> list[dict[str, Any]]:
+    """All BPF maps in the kernel; ``bytes_memlock`` is what it accounts to each, as ``fdinfo`` has it."""
+    return _bpftool("map")
 
 
 @attrs.define
@@ -162,6 +179,11 @@ class Daemon:
         """Ask as the commands do, but without a process for each: emulated, that takes seconds."""
         with Client.connect(places.SOCKET, timeout=_LIMIT) as client:
             return client.ask(command, **fields)
+
+    def resident(self) -> int:
+        """Its resident memory in bytes: its own, files and libraries that it has mapped, and the rings."""
+        said = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"(?m)^VmRSS:\s*(\d+) kB$", said)[1]) << 10  # type: ignore[index]
 
     def status(self) -> dict[str, Any]:
         """What it says of itself."""

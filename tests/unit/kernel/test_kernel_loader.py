@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""How much working memory the kernel side gets."""
+"""How much memory the kernel side gets."""
 
 import pytest
 
-from enforcer.kernel.loader import scratch_slots
+from enforcer.kernel.loader import Sizes, scratch_slots
 
 
 @pytest.mark.parametrize(
@@ -11,3 +11,24 @@ from enforcer.kernel.loader import scratch_slots
 )
 def test_a_few_processors_have_many_slots_each(cpus, expected):
     assert expected == scratch_slots(cpus)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (1, 1 << 16),
+        ((1 << 16) + 1, 1 << 17),
+        (600_000, 1 << 20),
+        (2_700_000, 11 << 18),
+        (3_316_000, 14 << 18),
+        (4_100_000, 1 << 22),
+    ],
+)
+def test_an_image_has_room_to_grow_and_not_twice_its_size(image, expected):
+    """As much again for small ones; a large one gets a sixteenth, if that is not beyond 4 MiB."""
+    assert expected == Sizes.with_room(image=image, rows=1).image
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(1, 256), (5000, 8192), (17_500, 20_480)])
+def test_rows_have_room_to_grow(rows, expected):
+    assert expected == Sizes.with_room(image=1, rows=rows).rows
