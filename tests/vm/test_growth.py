@@ -227,5 +227,6 @@ def test_ten_thousand_rules_leave_the_daemon_and_the_maps_small(daemon: Daemon, 
     size = sum(each["bytes_memlock"] for each in maps)
     (hits,) = (each["max_entries"] for each in maps if each["name"] == "hits")
     more = max(0, 4 - possible_cpus()) * hits * abi.sizeof("enf_hits")
+    print(f"{daemon.resident():,} bytes resident, {size:,} in maps on {possible_cpus()} processors")
     assert LEAST_MAPS < size
     assert size + more < MOST_MAPS
