@@ -8,6 +8,7 @@
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
 # make bench-records   how many records a second one core takes into a log, on this machine
 # make bench-compile   what it takes to read and compile policies, in seconds, on this machine
+# make bench-reload   how long a saved file takes until it is in force, by part, on this machine, as root
 # make soak    an hour or more in one kernel: a thousand reloads and fifty crashes under attack
 # make clean   remove everything that was made here
 
@@ -34,7 +35,7 @@ VM_TIMEOUT ?= 4200
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check test bench bench-decide bench-compile bench-records soak clean
+.PHONY: help setup build run check test bench bench-decide bench-compile bench-records bench-reload soak clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -104,6 +105,9 @@ bench-records: build
 
 bench-compile: build
 	@$(VENV)/bin/python tests/bench/compile.py --rules "$(RULES)"
+
+bench-reload: build
+	@$(VENV)/bin/python tests/bench/reload.py --rules "$(RULES)"
 
 soak: build
 	@mkdir -p build/soak; \

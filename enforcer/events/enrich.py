@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Enricher", "Origins", "WallClock", "message_of"]
 
 MAX_ROWS = 1 << 17
-"""Rows of images that are no longer in force to remember: some ten MiB."""
+"""Rows of images that are no longer in force to remember: some four MB."""
 
 _UNKNOWN_ROW = Origin(policy="-", rule="-", place="-")
 _PROTECTION = Origin(policy="enforcer", rule="self-protection", place="-", severity="critical")

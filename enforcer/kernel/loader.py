@@ -69,21 +69,25 @@ class Sizes:
     @classmethod
     def with_room(cls, *, image: int, rows: int, **others: Any) -> Self:
         """Leave room, so that most reloads find it."""
-        return cls(_roomy(image, _LEAST_BYTES, _MANY_BYTES), _roomy(rows, _LEAST_ROWS, _MANY_ROWS), **others)
+        return cls(
+            _roomy(image, _LEAST_BYTES, _MANY_BYTES),
+            _roomy(rows, _LEAST_ROWS, _MANY_ROWS),
+            **others,
+        )
 
 
 def _roomy(size: int, least: int, many: int) -> int:
     """
     Return the next power of two from *least* on.
 
-    Of more than *many* that would be megabytes for nothing: a sixteenth more, in eighths of a power of
-    two. Never beyond the next power: Linux 6.1 has no values of more than 4 MiB.
+    Of more than *many* that would be megabytes for nothing: a sixteenth more, in sixteenths of a power
+    of two. Never beyond the next power: Linux 6.1 has no values of more than 4 MiB.
     """
     power = max(least, 1 << (size - 1).bit_length())
     if size <= many:
         return power
     wanted = size + size // 16
-    step = 1 << wanted.bit_length() - 4
+    step = 1 << wanted.bit_length() - 5
     return min(power, -(-wanted // step) * step)
 
 

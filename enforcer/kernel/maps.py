@@ -28,6 +28,9 @@ class RowHits:
         return RowHits(self.enforced + other.enforced, self.audited + other.audited)
 
 
+_NEVER: Final = RowHits(0, 0)  # most rows, of tens of thousands: one is enough
+
+
 @attrs.frozen
 class HitCounters:
     """
@@ -58,7 +61,7 @@ class HitCounters:
         """
         first = self._first(generation)
         sums = calls.percpu_sum(self.fd, first, n_rows, words=_HIT_WORDS)
-        return tuple(RowHits(*one) for one in sums)
+        return tuple(RowHits(*one) if any(one) else _NEVER for one in sums)
 
     def clear(self, generation: int) -> None:
         """

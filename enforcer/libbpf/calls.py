@@ -185,8 +185,7 @@ def percpu_sum(fd: int, first: int, count: int, *, words: int) -> tuple[tuple[in
     """
     sums = ffi.new("unsigned long long[]", max(1, count * words))
     check(lib.enf_percpu_sum(fd, first, count, words, sums), "read the counters")
-    flat = list(sums[0 : count * words])
-    return tuple(tuple(flat[i : i + words]) for i in range(0, len(flat), words))
+    return tuple(zip(*[iter(sums[0 : count * words])] * words, strict=True))
 
 
 def run(fd: int, context: bytes) -> tuple[int, bytes]:

@@ -26,7 +26,8 @@ from enforcer.runtime.following import Following
 from enforcer.runtime.inforce import InForce, Pending
 from enforcer.runtime.ledger import Counts
 from enforcer.runtime.making import Made, Order, make_apart
-from enforcer.runtime.prepare import Packed, Sources, prepare
+from enforcer.runtime.packed import Packed
+from enforcer.runtime.prepare import Sources, prepare
 from enforcer.runtime.unasked import try_to
 
 if TYPE_CHECKING:

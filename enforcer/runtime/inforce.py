@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.kernel.image_map import boot_time
-from enforcer.runtime.prepare import Packed
+from enforcer.runtime.packed import Packed
 from enforcer.runtime.report import PolicyFacts, facts_of
 from enforcer.runtime.state import State
 

@@ -24,7 +24,8 @@ from enforcer.errors import ControlError, EnforcerError, PolicyErrors
 from enforcer.runtime.difference import Change, difference
 from enforcer.runtime.inforce import InForce
 from enforcer.runtime.late import why_late
-from enforcer.runtime.prepare import Packed, prepare
+from enforcer.runtime.packed import Packed
+from enforcer.runtime.prepare import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable

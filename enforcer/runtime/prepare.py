@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import pickle
-import zlib
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -26,9 +24,7 @@ if TYPE_CHECKING:
     from enforcer.policy.store import Trust
     from enforcer.policy.workloads import Workload
 
-__all__ = ["Packed", "Prepared", "Sources", "prepare"]
-
-_T = TypeVar("_T")
+__all__ = ["Prepared", "Sources", "prepare"]
 
 
 @attrs.frozen
@@ -66,24 +62,6 @@ class Sources:
                 for policy in policies.policies
             )
         )
-
-
-@attrs.frozen
-class Packed(Generic[_T]):
-    """A value put away: what is kept for the next change takes little room."""
-
-    data: bytes = attrs.field(repr=False)
-
-    @classmethod
-    def of(cls, value: _T) -> Packed[_T]:
-        """Put *value* away."""
-        return cls(zlib.compress(pickle.dumps(value), level=1))
-
-    def unpack(self) -> _T:
-        """Return what was put away."""
-        # Made by this process or its child, kept in its own memory: nobody else can have written it.
-        value: _T = pickle.loads(zlib.decompress(self.data))  # noqa: S301
-        return value
 
 
 @attrs.frozen

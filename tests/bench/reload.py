@@ -52,6 +52,7 @@ from enforcer.runtime.enforcement import Enforcement
 from enforcer.runtime.ledger import Ledger
 from enforcer.runtime.making import Order, make_apart
 from enforcer.runtime.overlay import Overlay
+from enforcer.runtime.packed import Packed
 from enforcer.runtime.prepare import Sources
 from enforcer.runtime.reactor import Reactor
 from enforcer.runtime.report import resident_bytes
@@ -70,7 +71,7 @@ _MAKING: Final = {
     "dangers": (prepare, "lint"),
     "digests": (prepare, "digest_policies"),
     "rows": (prepare, "_origins"),
-    "kept": (prepare.Packed, "of"),
+    "kept": (Packed, "of"),
 }
 """What the process that compiles does, by its part; trust is a part of reading."""
 

@@ -20,7 +20,8 @@ from enforcer.policy.model import Span
 from enforcer.runtime import making
 from enforcer.runtime.making import Order, make, make_apart
 from enforcer.runtime.overlay import Overlay
-from enforcer.runtime.prepare import Packed, Sources
+from enforcer.runtime.packed import Packed
+from enforcer.runtime.prepare import Sources
 
 TEXT = (
     "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: NAME}\n"

@@ -17,7 +17,7 @@ from enforcer.policy.model import Mode
 from enforcer.policy.store import load_text
 from enforcer.runtime.ledger import Ledger
 from enforcer.runtime.overlay import Overlay
-from enforcer.runtime.prepare import Packed
+from enforcer.runtime.packed import Packed
 from enforcer.runtime.report import facts_of
 from enforcer.runtime.state import State
 
