@@ -15,6 +15,7 @@ import attrs
 from enforcer.events.document import signal_word, target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.placeholders import Placeholders
+from enforcer.events.rows import OldRows, RowTable
 from enforcer.events.stats import outcome
 from enforcer.events.text import readable
 from enforcer.events.types import Actor, Event, GuardAct, Origin, Record
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Enricher", "Origins", "WallClock", "message_of"]
 
 MAX_ROWS = 1 << 17
-"""Rows of images that are no longer in force to remember: some four MB."""
+"""Rows of images that are no longer in force to remember: less than a MB."""
 
 _UNKNOWN_ROW = Origin(policy="-", rule="-", place="-")
 _PROTECTION = Origin(policy="enforcer", rule="self-protection", place="-", severity="critical")
@@ -70,26 +71,34 @@ class Origins:
     In a flood a record waits while policies change many times, so many tables are kept.
     """
 
-    _tables: dict[int, Sequence[Origin]] = attrs.field(factory=dict)
+    _tables: dict[int, Sequence[Origin] | OldRows] = attrs.field(factory=dict)
+    _opened: dict[int, RowTable] = attrs.field(factory=dict)
 
     def learn(self, generation: int, origins: Sequence[Origin]) -> None:
         """Know the rows of the image *generation*."""
         self._tables[generation] = origins
 
     def keep(self, generations: Collection[int]) -> None:
-        """Forget the oldest of the others that are beyond :data:`MAX_ROWS` in all."""
-        kept: dict[int, Sequence[Origin]] = {}
+        """Put the others away, and forget the oldest of them that are beyond :data:`MAX_ROWS` in all."""
+        kept: dict[int, Sequence[Origin] | OldRows] = {}
         rows = 0
         for generation in sorted(self._tables, reverse=True):
             table = self._tables[generation]
-            rows += len(table) if generation not in generations else 0
-            if generation in generations or rows <= MAX_ROWS:
+            if generation in generations:
                 kept[generation] = table
+            elif (rows := rows + len(table)) <= MAX_ROWS:
+                kept[generation] = OldRows.of(table) if isinstance(table, RowTable) else table
         self._tables = kept
+        self._opened.clear()
 
     def table(self, generation: int) -> Sequence[Origin]:
         """Return the rows of the image *generation*; none if it is not known."""
-        return self._tables.get(generation, ())
+        found = self._tables.get(generation, ())
+        if not isinstance(found, OldRows):
+            return found
+        if generation not in self._opened:
+            self._opened = {generation: found.open()}  # late records come in order
+        return self._opened[generation]
 
     def find(self, generation: int, row: int) -> Origin:
         """Tell where a row is from."""

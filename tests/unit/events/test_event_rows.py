@@ -8,7 +8,8 @@ import tracemalloc
 import attrs
 import pytest
 
-from enforcer.events.rows import RowTable
+from enforcer.events.enrich import Origins
+from enforcer.events.rows import OldRows, RowTable
 from enforcer.events.types import Origin
 
 EVERYTHING = Origin(
@@ -112,3 +113,27 @@ def test_a_table_is_smaller_than_its_rows():
         return taken
 
     assert size(lambda: RowTable.of(many(4000))) * 8 < size(lambda: many(4000))
+
+
+def test_an_old_table_is_smaller_still_and_the_same_when_it_is_opened():
+    table = RowTable.of(ORIGINS)
+    large = RowTable.of(many(4000))
+
+    assert table == OldRows.of(table).open()
+    assert len(table) == len(OldRows.of(table))
+    assert len(pickle.dumps(OldRows.of(large))) * 3 < len(pickle.dumps(large))
+
+
+def test_rows_of_late_are_found_when_their_table_was_put_away():
+    """Whatever the order in which records of several images come."""
+    tables = {n: RowTable.of([Origin("p", f"r{n}", f"p:{n}:1")] * 2) for n in range(1, 6)}
+    origins = Origins(dict(tables))
+
+    origins.keep({4, 5})
+
+    for number in (1, 2, 1, 5, 3, 4, 2):
+        assert f"r{number}" == origins.find(number, 1).rule
+        assert tables[number] == origins.table(number)
+    assert "-" == origins.find(1, 2).policy
+    origins.keep({5})
+    assert ["r1", "r4", "r5"] == [origins.find(number, 0).rule for number in (1, 4, 5)]
