@@ -15,6 +15,7 @@ from enforcer.events.rows import RowTable
 from enforcer.events.types import Origin
 from enforcer.policy.model import Mode
 from enforcer.policy.store import load_text
+from enforcer.policy.vocabulary import OPS
 from enforcer.runtime.ledger import Ledger
 from enforcer.runtime.overlay import Overlay
 from enforcer.runtime.packed import Packed
@@ -108,6 +109,9 @@ def test_one_of_a_text_with_several_cannot_be_removed_alone():
 
 def test_policies_that_were_put_away_come_back_equal():
     assert FILES == Packed.of(FILES).unpack()
+    assert [hash(op) for op in OPS.values()] == [
+        hash(op) for op in Packed.of(OPS).unpack().values()
+    ]
 
 
 # ---- Counts -----------------------------------------------------------------------------------

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""What is freed goes back to the system, where the C library is glibc."""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from enforcer.libbpf import heap
+
+pytestmark = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="another C library has ways of its own"
+)
+
+LARGE = """
+import re, sys
+from pathlib import Path
+from enforcer.libbpf import heap
+if sys.argv[1] == "settled":
+    heap.settle()
+for _ in range(3):
+    block = b"x" * (4 << 20)
+    at = id(block)
+    del block
+maps = Path("/proc/self/maps").read_text()
+first, last = (int(n, 16) for n in re.search(r"(?m)^(\\w+)-(\\w+) .*\\[heap\\]$", maps).groups())
+print(first <= at < last)
+"""
+
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+@pytest.mark.parametrize(("how", "is_in_heap"), [("settled", "False"), ("as it is", "True")])
+def test_large_blocks_stay_out_of_the_heap_once_it_is_settled(how, is_in_heap):
+    """By itself, glibc takes them there after the first one was freed."""
+    said = subprocess.run(
+        [sys.executable, "-c", LARGE, how], check=True, capture_output=True, text=True
+    ).stdout
+
+    assert is_in_heap == said.strip()
+
+
+def test_what_was_freed_below_a_block_goes_back():
+    """The end of the heap is held by one block; what is free below goes all the same."""
+    blocks = [b"x" * 100_000 for _ in range(400)]
+    last = blocks.pop()
+    del blocks
+    before = resident()
+
+    heap.trim()
+
+    assert resident() < before - 20_000_000
+    assert len(last) == 100_000
