@@ -28,6 +28,9 @@ CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 # The tests in a kernel are divided over as many machines as this names, which run beside each other.
 VM_PARTS ?= 1/2 2/2
 
+# Each kernel boots once more with these active LSMs, bpf not among them, for one file of tests; empty: it does not.
+VM_LSMS ?= landlock,lockdown,yama,apparmor
+
 # Seconds that the tests in one kernel may take, boot included.
 VM_TIMEOUT ?= 4200
 
@@ -87,6 +90,13 @@ test: build
 			running+=($$!); \
 		done; \
 		for pid in "$${running[@]}"; do wait "$$pid" || failed=1; done; \
+		if [[ -n "$(VM_LSMS)" ]]; then \
+			logs+=" $$kernel-lsms"; \
+			echo "test: LSMs without bpf in the kernel $$kernel, output in build/test/$$kernel-lsms.log"; \
+			tests/vm/run --kernel "$$kernel" --timeout $(VM_TIMEOUT) --append "lsm=$(VM_LSMS)" \
+				--out "build/test/$$kernel-lsms" -- $(VENV)/bin/pytest -p no:cacheprovider \
+				tests/vm/test_without_bpf_lsm.py >"build/test/$$kernel-lsms.log" 2>&1 || failed=1; \
+		fi; \
 	done; \
 	for log in $$logs; do [[ $$log == host ]] || cat "build/test/$$log.log"; done; \
 	for log in $$logs; do \

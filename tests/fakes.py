@@ -185,6 +185,7 @@ class FakeSession:
         factory=lambda: {"EXEC": ("enf_exec",), "WRITE": ("enf_file_open", "enf_path_rename")}
     )
     missing: tuple[str, ...] = ()
+    enforces_at: str = "LSM hooks"
     is_closed: bool = False
     is_left: bool = False
     has_backlog: bool = False

@@ -164,7 +164,9 @@ typedef struct {
 } kernel_cap_t;
 
 struct user_namespace {
+	struct user_namespace *parent;
 	int level;
+	kuid_t owner;
 };
 
 struct cred {
@@ -240,6 +242,7 @@ struct fs_struct {
 
 struct task_struct {
 	unsigned int flags;
+	unsigned int personality;
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;

@@ -26,6 +26,7 @@ const volatile __u32 enf_host_mnt_ns = 0;
 const volatile __u32 enf_rows = 1;
 const volatile __u32 enf_carries = 0;
 const volatile __u32 enf_records = 0;
+const volatile __u32 enf_around = 0;
 volatile __u64 enf_rename_lock = 0, enf_mount_lock = 0;
 volatile __u64 enf_live SEC(".data.live") = ENF_NOT_LIVE;
 const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
@@ -450,6 +451,18 @@ out:
 	return 0;
 }
 
+/* Around security_bprm_creds_from_file the capabilities are known only when the kernel asks no longer. */
+static __always_inline int enf_soften(struct enf_scratch *s, const struct enf_access *a)
+{
+	if (!enf_around || a->op[0] != ENF_OP_EXEC_CREDS)
+		return ENF_BEFORE;
+	if (s->verdict.action >= ENF_ACT_DENY) {
+		s->verdict.action = ENF_ACT_KILL;
+		s->verdict.signal = 9;
+	}
+	return ENF_BY_KILL;
+}
+
 __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 {
 	struct enf_ctx c = {};
@@ -471,7 +484,7 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 	if (enf_decide_access(c.s, c.task, a) < 0) {
 		error = ENF_AGAIN;
 	} else {
-		error = enf_conclude(c.s, c.task, ENF_BEFORE);
+		error = enf_conclude(c.s, c.task, enf_soften(c.s, a));
 		if (c.s->verdict.marks && enf_mark(c.s, c.task->generation))
 			error = error ? error : -ENF_EPERM;
 		if (a->is_file)
@@ -504,6 +517,17 @@ static long enf_argscan_one(__u32 i, void *arg)
 	return 0;
 }
 
+/*
+ * No program around a function of the kernel may sleep. That is no loss as a rule: the exec has just
+ * written the strings there, and what has been swapped out since is unknown.
+ */
+static __always_inline long enf_copy_argv(void *to, __u32 n, __u64 start)
+{
+	if (enf_around)
+		return bpf_probe_read_user(to, n, (const void *)start);
+	return bpf_copy_from_user(to, n, (const void *)start);
+}
+
 /* Copy the arguments and describe what is known of them. */
 __attribute__((noinline)) int enf_describe_argv(struct enf_scratch *s, __u64 start, __u64 len,
 						__u32 argc)
@@ -517,7 +541,7 @@ __attribute__((noinline)) int enf_describe_argv(struct enf_scratch *s, __u64 sta
 	o = &s->object;
 	o->present |= ENF_BIT(ENF_DIM_ARG_ANY);
 	enf_barrier(n);
-	if (n > ENF_ARGV_MAX || bpf_copy_from_user(&s->text[ENF_TEXT_ARGV], n, (void *)start)) {
+	if (n > ENF_ARGV_MAX || enf_copy_argv(&s->text[ENF_TEXT_ARGV], n, start)) {
 		o->unknown |= ENF_BIT(ENF_DIM_ARG_ANY);
 		n = 0;
 	}

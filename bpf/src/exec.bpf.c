@@ -47,7 +47,11 @@ int BPF_PROG(enf_exec, struct linux_binprm *bprm, int ret)
 	return enf_act(&room.a);
 }
 
-/* Before the point of no return; the capability module has computed the new credentials. */
+/*
+ * Before the point of no return; the capability module has computed the new credentials. Where the kernel
+ * calls no program at the hook this one comes at the end of the function around it: nobody asks what it
+ * returns, but nothing of the new program has run yet, so it kills.
+ */
 SEC("lsm/bprm_creds_from_file")
 int BPF_PROG(enf_exec_creds, struct linux_binprm *bprm, struct file *file, int ret)
 {
@@ -56,14 +60,18 @@ int BPF_PROG(enf_exec_creds, struct linux_binprm *bprm, struct file *file, int r
 	__u64 before = 0, after = 0;
 
 	if (ret)
-		return ret;
+		return enf_around ? 0 : ret;
 	enf_bprm_access(&a, bprm, file, ENF_OP_EXEC_CREDS);
 	t = bpf_get_current_task_btf();
 	bpf_probe_read_kernel(&before, sizeof(before), &t->cred->cap_permitted);
 	bpf_probe_read_kernel(&after, sizeof(after), &bprm->cred->cap_permitted);
 	if (after & ~before)
 		a.flags |= ENF_OF_FILECAPS;
-	return enf_act(&a);
+	if (!enf_around)
+		return enf_act(&a);
+	if (enf_act(&a)) /* also where it could not be decided, and no signal has been sent */
+		bpf_send_signal(9);
+	return 0;
 }
 
 /* The strings lie in the new address space, and no other thread exists to change them. */
@@ -75,5 +83,6 @@ int BPF_PROG(enf_exec_argv, struct linux_binprm *bprm)
 	if (!enf_concerned(ENF_BIT64(ENF_OP_EXEC_ARGV)))
 		return 0;
 	enf_bprm_access(&a, bprm, bprm->file, ENF_OP_EXEC_ARGV);
-	return enf_act_argv(&a, bprm->p, bprm->exec - bprm->p, bprm->argc);
+	enf_act_argv(&a, bprm->p, bprm->exec - bprm->p, bprm->argc);
+	return 0;
 }

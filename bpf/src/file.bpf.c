@@ -2,6 +2,7 @@
 /* Files and their names. */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___file
 #include "act.h"
+#include "around.bpf.h"
 #include "fast.bpf.h"
 
 /* ---- Open files --------------------------------------------------------------------------- */
@@ -82,14 +83,16 @@ int BPF_PROG(enf_file_fcntl, struct file *file, unsigned int cmd, unsigned long 
 }
 
 SEC("lsm/mmap_file")
-int BPF_PROG(enf_mmap_file, struct file *file, unsigned long reqprot, unsigned long prot,
-	     unsigned long flags, int ret)
+int enf_mmap_file(unsigned long long *ctx)
 {
-	if (ret)
-		return ret;
-	if (!file || !(prot & ENF_PROT_EXEC))
+	struct enf_mapping m = enf_mapping_of(ctx);
+
+	if (m.ret)
+		return m.ret;
+	if (!m.file || !(m.prot & ENF_PROT_EXEC))
 		return 0;
-	return enf_file_access(enf_settled_task(), file, ENF_PAIR(ENF_OP_MMAP_EXEC, ENF_NO_OP));
+	return enf_file_access(enf_settled_task(), (struct file *)ctx[0],
+			       ENF_PAIR(ENF_OP_MMAP_EXEC, ENF_NO_OP));
 }
 
 /*

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Self-protection: the names of the engine's objects, and the mounts that they lie on. */
+#include "around.bpf.h"
 #include "guard.bpf.h"
 
 #define ENF_CLIMB_MAX 64 /* directories and mounts from the pins to the root of the host */
@@ -55,10 +56,13 @@ int BPF_PROG(enf_guard_rmdir, struct inode *dir, struct dentry *dentry, int ret)
 	return ret ? ret : enf_guard_pin(dentry);
 }
 
+/* security_inode_rename has flags before the verdict. */
 SEC("lsm/inode_rename")
-int BPF_PROG(enf_guard_rename, struct inode *old_dir, struct dentry *old_dentry,
-	     struct inode *new_dir, struct dentry *new_dentry, int ret)
+int enf_guard_rename(unsigned long long *ctx)
 {
+	struct dentry *old_dentry = (void *)ctx[1], *new_dentry = (void *)ctx[3];
+	int ret = ENF_ARG(ctx, 32, 40);
+
 	if (!ret)
 		ret = enf_guard_pin(old_dentry);
 	return ret ? ret : enf_guard_pin(new_dentry);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Memory that is executable and did not come as it is from a file. */
 #include "act.h"
+#include "around.bpf.h"
 
 static __always_inline int enf_memory(__u8 op)
 {
@@ -35,17 +36,15 @@ static __always_inline int enf_is_anonymous(__u64 file)
 
 /* Executable from the start: anonymous, or writable as well. */
 SEC("lsm/mmap_file")
-int BPF_PROG(enf_mmap_memory, struct file *file, unsigned long reqprot, unsigned long prot,
-	     unsigned long flags, int ret)
+int enf_mmap_memory(unsigned long long *ctx)
 {
-	__u64 mapped;
+	struct enf_mapping m = enf_mapping_of(ctx);
 
-	if (ret)
-		return ret;
-	if (!(prot & ENF_PROT_EXEC))
+	if (m.ret)
+		return m.ret;
+	if (!(m.prot & ENF_PROT_EXEC))
 		return 0;
-	mapped = enf_address(file); /* of a pointer some verifiers believe that it is never NULL */
-	if (mapped && !(prot & ENF_PROT_WRITE) && !enf_is_anonymous(mapped))
+	if (m.file && !(m.prot & ENF_PROT_WRITE) && !enf_is_anonymous(m.file))
 		return 0;
 	return enf_memory(ENF_OP_MAP_EXEC);
 }

@@ -5,6 +5,7 @@
  * function when it loads it, one of several alike, which user space gives its place before the load.
  */
 #include "meet.h"
+#include "around.bpf.h"
 
 /*
  * Of the program in place N: the number of its point, how many arguments the function has, and whether
@@ -14,10 +15,6 @@
 	const volatile __u32 enf_##kind##_number_##n = 0;                                          \
 	const volatile __u32 enf_##kind##_args_##n = 0;                                            \
 	const volatile __u32 enf_##kind##_void_##n = 0
-
-/* Loads, each at an offset that the verifier sees; those behind the last argument it never comes to. */
-#define ENF_LOAD(value, ctx, at)                                                                   \
-	asm volatile("%0 = *(u64 *)(%1 + " #at ")" : "=r"(value) : "r"(ctx))
 
 /* What an earlier LSM said lies behind the arguments. */
 static __always_inline int enf_earlier(void *ctx, __u32 args)

@@ -136,6 +136,37 @@ int BPF_PROG(enf_task_fix_setgid, struct cred *new, const struct cred *old, int 
 	return error;
 }
 
+/*
+ * Around security_capable nobody has said yet whether the process has the capability: as cap_capable()
+ * finds it. Once it names no ancestor of the process's own namespace, it has not.
+ */
+#define ENF_USERNS_DEEP 33 /* the first one and those that the kernel lets be below it */
+
+static __noinline int enf_has_capability(__u64 cred, __u64 ns, int capability)
+{
+	__u64 own = 0, caps = 0;
+	__u32 euid = 0;
+
+	enf_read(own, cred + enf_offset(struct cred, user_ns));
+	enf_read(euid, cred + enf_offset(struct cred, euid));
+	enf_read(caps, cred + enf_offset(struct cred, cap_effective));
+	for (int i = 0; i < ENF_USERNS_DEEP; i++) {
+		__u64 parent = 0;
+		__u32 owner = 0;
+
+		if (ns == own)
+			return caps >> (capability & 63) & 1;
+		enf_read(parent, ns + enf_offset(struct user_namespace, parent));
+		enf_read(owner, ns + enf_offset(struct user_namespace, owner));
+		if (!parent)
+			return 0;
+		if (parent == own && owner == euid)
+			return 1;
+		ns = parent;
+	}
+	return 0;
+}
+
 /* What it gains counts; that a process gives up capabilities is also a capset. */
 SEC("lsm/capset")
 int BPF_PROG(enf_capset, struct cred *new, const struct cred *old, const kernel_cap_t *effective,
@@ -153,6 +184,13 @@ int BPF_PROG(enf_capset, struct cred *new, const struct cred *old, const kernel_
 	if (bpf_probe_read_kernel(&a.bits, sizeof(a.bits), effective) ||
 	    bpf_probe_read_kernel(&had, sizeof(had), &old->cap_effective))
 		a.unknown |= ENF_BIT64(ENF_DIM_BITS);
+	if (enf_around && !a.unknown) { /* what it may not have at all the kernel itself refuses */
+		__u64 may = 0;
+
+		if (!bpf_probe_read_kernel(&may, sizeof(may), &old->cap_permitted) &&
+		    (a.bits & ~may))
+			return 0;
+	}
 	a.bits &= ~had;
 	return enf_act(&a);
 }
@@ -178,6 +216,8 @@ int BPF_PROG(enf_capable, const struct cred *cred, void *ns, int capability, uns
 	if (!enf_names_capability(capability))
 		return 0;
 	if ((__u64)cred != (__u64)t->cred) /* of another process: that one uses nothing */
+		return 0;
+	if (enf_around && !enf_has_capability((__u64)cred, (__u64)ns, capability))
 		return 0;
 	return enf_act(&a);
 }

@@ -55,6 +55,7 @@ def _document(report: Report) -> dict[str, object]:
         "version": 1,
         "kernel": report.kernel,
         "canPrevent": report.can_prevent,
+        "enforcesAt": report.at.value if report.at is not None else None,
         "operations": [
             {"operation": o.op, "gives": o.gives, "hooks": list(o.hooks), "reason": o.reason}
             for o in report.operations
@@ -85,4 +86,6 @@ def _show(report: Report) -> None:
     out.print()
     for problem in report.problems:
         out.print(f"problem: {problem.what}: {problem.remedy}", soft_wrap=True)
+    if report.way is not None:
+        out.print(f"Enforced at: {report.way}.", soft_wrap=True)
     out.print(f"This kernel can {'enforce policies' if report.can_prevent else 'prevent nothing'}.")

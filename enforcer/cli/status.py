@@ -91,5 +91,9 @@ def _beside(state: dict[str, Any]) -> Iterator[str]:
         )
     if pinned := state.get("pinned"):
         yield f"pinned in {pinned}: enforcement outlives a daemon that is lost"
+    if (at := state.get("enforcesAt", "LSM hooks")) != "LSM hooks":
+        yield f"at {at}, since bpf is not among the active LSMs"
+    if passed := state["kernel"].get("passed_by"):
+        yield f"{passed:,} times a program had no turn, since it was running on that processor"
     if state.get("protected"):
         yield "protected: other processes may not change or end it"

@@ -24,6 +24,7 @@ from enforcer.kernel import loader
 from enforcer.kernel import programs as table
 from enforcer.kernel.image_map import Slot
 from enforcer.kernel.links import LinkSet
+from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import ProgramSpec
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject
@@ -44,9 +45,9 @@ class Kind:
     PROGRAM: Final = _KINDS["PROGRAM"]
 
 
-def programs() -> tuple[ProgramSpec, ...]:
-    """Return the LSM programs of the guard for which this kernel has hooks, in order."""
-    return loader.present(table.GUARD)
+def programs(at: Placement = Placement.HOOKS) -> tuple[ProgramSpec, ...]:
+    """Return the LSM programs of the guard that this kernel has a place for, in order."""
+    return loader.present(table.GUARD, at)
 
 
 def prepare(engine: BpfObject) -> None:

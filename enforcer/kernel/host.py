@@ -13,6 +13,7 @@ __all__ = [
     "active_lsms",
     "host_mount_namespace",
     "possible_cpus",
+    "preempts",
     "release",
     "require_privileges",
     "shows_symbols",
@@ -86,6 +87,18 @@ def shows_symbols(kallsyms: Path = Path("/proc/kallsyms")) -> bool:
             return bool(int(next(code, "0").split()[0], 16))
     except (OSError, ValueError, IndexError):
         return False
+
+
+def preempts(mode: Path = Path("/sys/kernel/debug/sched/preempt")) -> bool | None:
+    """Tell whether tasks may lose their processor inside of the kernel's functions; None: not known."""
+    try:
+        words = mode.read_text(encoding="ascii").split()
+    except OSError:
+        version = os.uname().version.split()
+        if "PREEMPT_DYNAMIC" in version:
+            return None  # whatever was chosen at the boot
+        return bool({"PREEMPT", "PREEMPT_RT", "PREEMPT_LAZY"} & set(version))
+    return bool({"(full)", "(lazy)"} & set(words))
 
 
 def active_lsms() -> tuple[str, ...] | None:

@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+import contextlib
+from typing import TYPE_CHECKING, Final, Protocol
 
 from enforcer.errors import KernelError
+from enforcer.kernel.programs import LABEL_TASKS
 
-__all__ = ["TaskIterator", "label_tasks"]
+if TYPE_CHECKING:
+    from enforcer.libbpf.handles import BpfObject
+
+__all__ = ["TaskIterator", "label_all", "label_tasks"]
 
 MAX_ROUNDS: Final = 1024
 """Each round carries labels at least one generation down; process trees are not deeper."""
@@ -18,6 +23,17 @@ class TaskIterator(Protocol):
 
     def read_iterator(self) -> bytes:
         """Run it once over all tasks and return what it printed."""
+
+
+def label_all(engine: BpfObject) -> None:
+    """
+    Label the processes that are there, by the loaded object *engine*.
+
+    Raises:
+        KernelError: as :func:`label_tasks`.
+    """
+    with contextlib.closing(engine.programs[LABEL_TASKS].attach()) as iterator:
+        label_tasks(iterator)
 
 
 def label_tasks(iterator: TaskIterator) -> int:

@@ -17,9 +17,10 @@ from typing import Any, Final, Self
 import attrs
 
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
-from enforcer.kernel import host, pins
+from enforcer.kernel import host, pins, placement
+from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import AT_POINT, PROGRAMS, ProgramSpec
-from enforcer.libbpf import abi, calls
+from enforcer.libbpf import abi
 from enforcer.libbpf.handles import BpfObject
 
 __all__ = ["CARRIED", "Sizes", "configure", "load", "open_object", "present", "scratch_slots"]
@@ -117,13 +118,15 @@ def open_object(name: str) -> BpfObject:
     return opened
 
 
-def present(programs: Iterable[ProgramSpec]) -> tuple[ProgramSpec, ...]:
+def present(
+    programs: Iterable[ProgramSpec], at: Placement = Placement.HOOKS
+) -> tuple[ProgramSpec, ...]:
     """
     Leave out the optional programs for whose hooks this kernel calls others.
 
     A hook that is missing and not optional stays in, so that loading it says so.
     """
-    return tuple(p for p in programs if not p.optional or calls.has_lsm_hook(p.hook))
+    return tuple(p for p in programs if not p.optional or placement.has(p.hook, at))
 
 
 def load(
@@ -132,6 +135,7 @@ def load(
     sizes: Sizes,
     *,
     model: int,
+    at: Placement = Placement.HOOKS,
 ) -> None:
     """
     Configure the opened object *engine* and load *programs* of it, and what was switched on before.
@@ -141,15 +145,16 @@ def load(
         programs: LSM programs to load.
         sizes: what the maps must hold.
         model: descriptor of a map like those that the map of images will hold.
+        at: where they are put.
 
     Raises:
         UnsupportedError: if this kernel cannot, with what would help.
         VerifierError: if the verifier refuses a program for another reason.
         KernelError: otherwise.
     """
-    wanted = {p.name for p in programs}
+    wanted = {p.name: p for p in programs}
     known = {p.name for p in PROGRAMS}
-    missing = wanted - engine.programs.keys()
+    missing = wanted.keys() - engine.programs.keys()
     if missing:
         raise EnforcerBug(f"the BPF object {engine.name} lacks {', '.join(sorted(missing))}")
     for name, program in engine.programs.items():
@@ -158,6 +163,9 @@ def load(
             raise EnforcerBug(f"the program {name} is not in the table of programs")
         if is_lsm:
             program.set_autoload(enabled=name in wanted)
+    for name, spec in wanted.items():
+        placement.place(engine.programs[name], spec.hook, at)
+    engine.set_constant("enf_around", int(at is Placement.AROUND))
     configure(engine, sizes)
     load_with_image(engine, sizes.image, model=model)
 

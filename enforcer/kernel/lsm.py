@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Whether this kernel runs LSM programs at all, found by doing: load one, attach it, see it called.
+Whether and where this kernel runs LSM programs, found by doing: load one, attach it, see it called.
 
 Every answer is a :class:`Problem` with a remedy; nothing is inferred from versions or configuration.
 """
@@ -8,6 +8,8 @@ Every answer is a :class:`Problem` with a remedy; nothing is inferred from versi
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import os
 from pathlib import Path
 from typing import Final
@@ -15,10 +17,11 @@ from typing import Final
 import attrs
 
 from enforcer.errors import KernelError, UnsupportedError
-from enforcer.kernel import host, loader
+from enforcer.kernel import host, loader, placement
+from enforcer.kernel.placement import Placement
 from enforcer.libbpf import calls
 
-__all__ = ["Problem", "check_lsm", "find_problem"]
+__all__ = ["Problem", "check_lsm", "find_placement", "find_problem", "is_around"]
 
 _BTF: Final = Path("/sys/kernel/btf/vmlinux")
 _COUNTER_BYTES: Final = 8
@@ -35,20 +38,38 @@ class Problem:
         return f"{self.what}: {self.remedy}"
 
 
-def check_lsm() -> None:
+def check_lsm() -> Placement:
     """
-    Check that LSM programs of this process are loaded and called.
+    Check that LSM programs of this process are loaded and called; return where they are to be put.
 
     Raises:
-        UnsupportedError: if not, with the reason and the remedy.
+        UnsupportedError: if they are called nowhere, with the reason and the remedy.
     """
-    problem = find_problem()
-    if problem is not None:
-        raise UnsupportedError(str(problem))
+    found = find_placement()
+    if isinstance(found, Problem):
+        raise UnsupportedError(str(found))
+    return found
+
+
+@functools.cache
+def is_around() -> bool:
+    """
+    Tell whether programs must sit around functions; what it is once it stays until the next boot.
+
+    Raises:
+        UnsupportedError: as :func:`check_lsm`.
+    """
+    return check_lsm() is Placement.AROUND
 
 
 def find_problem() -> Problem | None:
-    """Return the first reason why LSM programs do not run here, or None if they do."""
+    """Return the first reason why programs of LSM hooks do not run here, or None if they do."""
+    found = find_placement()
+    return found if isinstance(found, Problem) else None
+
+
+def find_placement() -> Placement | Problem:
+    """Return where programs of LSM hooks are called here: at the hooks if possible."""
     try:
         host.require_privileges()
     except UnsupportedError as error:
@@ -65,17 +86,29 @@ def find_problem() -> Problem | None:
                 f"this kernel ({host.release()}) lacks the BPF helper bpf_loop",
                 "use Linux 6.1 or later",
             )
-        called = _count_calls()
+        called = _count_calls(Placement.HOOKS)
     except KernelError as error:
+        if error.errno not in {errno.EPERM, errno.EACCES} and _is_called_around():
+            return Placement.AROUND
         explained = loader.explain(error)
         what, _, remedy = explained.message.partition(": ")
         return Problem(what, remedy or str(error))
-    return None if called else _not_called()
+    if called:
+        return Placement.HOOKS
+    return Placement.AROUND if _is_called_around() else _not_called()
 
 
-def _count_calls() -> int:
+def _is_called_around() -> bool:
+    try:
+        return bool(_count_calls(Placement.AROUND))
+    except KernelError:
+        return False  # the reason that counts is why it is not called at the hook
+
+
+def _count_calls(at: Placement) -> int:
     """Attach the counting program to file_open, open a file, and return how often it was called."""
     with loader.open_object("probe") as probe:
+        placement.place(probe.programs["enf_probe_called"], "file_open", at)
         probe.load()
         with contextlib.closing(probe.programs["enf_probe_called"].attach()):
             os.close(os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))

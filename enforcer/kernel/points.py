@@ -17,9 +17,10 @@ from typing import Final
 import attrs
 
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError
-from enforcer.kernel import entries
+from enforcer.kernel import entries, placement
 from enforcer.kernel.image_map import Point
 from enforcer.kernel.links import LinkSet
+from enforcer.kernel.placement import Placement
 from enforcer.libbpf import abi
 from enforcer.libbpf.handles import BpfObject, Link, Program
 
@@ -98,7 +99,7 @@ def plan(points: Iterable[Point]) -> Plan:
     return Plan(tuple(found))
 
 
-def prepare(engine: BpfObject, wanted: Plan) -> None:
+def prepare(engine: BpfObject, wanted: Plan, at: Placement = Placement.HOOKS) -> None:
     """
     Say which programs of the opened object *engine* are loaded, and for what.
 
@@ -122,7 +123,12 @@ def prepare(engine: BpfObject, wanted: Plan) -> None:
         if point.kind is RAW:
             continue
         try:
-            program.set_target(point.name)
+            if point.kind is LSM:
+                placement.place_at(program, point.name, at, is_void=point.is_void)
+            else:
+                program.set_target(point.name)
+        except UnsupportedError:
+            raise
         except KernelError as error:
             raise UnsupportedError(
                 f"this kernel lets no program at {_WORDS[point.kind]} {point.name}",

@@ -14,10 +14,11 @@ from typing import Final
 import attrs
 
 from enforcer.errors import KernelError
-from enforcer.kernel import entries, host, loader
+from enforcer.kernel import entries, host, loader, placement
 from enforcer.kernel.image_map import ImageMap
 from enforcer.kernel.links import LinkSet
-from enforcer.kernel.lsm import Problem, find_problem
+from enforcer.kernel.lsm import Problem, find_placement
+from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import CALLS, HOOKS, IDENTITY, POINTS, ProgramSpec
 from enforcer.libbpf import abi
 
@@ -35,6 +36,13 @@ _SIZES: Final = loader.Sizes(image=4096, rows=1)
 _HIDDEN: Final = Problem(
     "the kernel hides where its symbols lie, so names that move during a decision go unseen",
     "set kernel.kptr_restrict to 0 or 1, and give the process CAP_SYSLOG",
+)
+
+
+_PREEMPTS: Final = Problem(
+    "this kernel lets tasks lose their processor inside of functions, and calls no program around a "
+    "function for others on that processor until the task is back: they are passed by, and counted",
+    "boot with preempt=voluntary, or with bpf in the lsm= list of the kernel command line",
 )
 
 
@@ -61,8 +69,16 @@ class Report:
     """The whole table, and what stands in the way of more."""
 
     kernel: str
+    at: Placement | None
     operations: tuple[OperationSupport, ...]
     problems: tuple[Problem, ...]
+
+    @property
+    def way(self) -> str | None:
+        """How it is enforced here, as words; None if it is not."""
+        if self.at is Placement.AROUND:
+            return f"{self.at.value}, since bpf is not among the active LSMs"
+        return self.at.value if self.at is not None else None
 
     @property
     def can_prevent(self) -> bool:
@@ -72,45 +88,47 @@ class Report:
 
 def examine() -> Report:
     """Try everything; what the kernel refuses is part of the answer, not an error."""
-    problem = find_problem()
-    if problem is not None:
-        refusals = {spec.name: problem.what for spec in HOOKS}
-        return Report(host.release(), _operations(refusals), (problem,))
-    refusals = _refusals()
+    at = find_placement()
+    if isinstance(at, Problem):
+        refusals = {spec.name: at.what for spec in HOOKS}
+        return Report(host.release(), None, _operations(refusals, Placement.HOOKS), (at,))
+    refusals = _refusals(at)
     problems = tuple(
         Problem(f"the program {name} is refused", reason) for name, reason in refusals.items()
     )
     if not host.shows_symbols():
         problems = (*problems, _HIDDEN)
+    if at is Placement.AROUND and host.preempts():
+        problems = (*problems, _PREEMPTS)
     if len(set(refusals.values())) == 1 and len(refusals) > 1:
         reason = problems[0].remedy
         problems = (Problem(f"{len(refusals)} programs are refused", reason),)
-    return Report(host.release(), _operations(refusals), problems)
+    return Report(host.release(), at, _operations(refusals, at), problems)
 
 
-def _refusals() -> dict[str, str]:
+def _refusals(at: Placement) -> dict[str, str]:
     """Return, by name, why programs are refused; those that keep labels stand for all."""
-    specs = loader.present(HOOKS)
-    if _try(specs) is None:
+    specs = loader.present(HOOKS, at)
+    if _try(specs, at) is None:
         return {}
-    identity = _try(())
+    identity = _try((), at)
     if identity is not None:
         return {spec.name: identity for spec in HOOKS}
-    return _search(specs)
+    return _search(specs, at)
 
 
-def _search(specs: Sequence[ProgramSpec]) -> dict[str, str]:
+def _search(specs: Sequence[ProgramSpec], at: Placement) -> dict[str, str]:
     """Find the refused ones among *specs* by halving: verification is what takes the time."""
-    reason = _try(specs)
+    reason = _try(specs, at)
     if reason is None:
         return {}
     if len(specs) == 1:
         return {specs[0].name: reason}
     half = len(specs) // 2
-    return _search(specs[:half]) | _search(specs[half:])
+    return _search(specs[:half], at) | _search(specs[half:], at)
 
 
-def _try(specs: Sequence[ProgramSpec]) -> str | None:
+def _try(specs: Sequence[ProgramSpec], at: Placement) -> str | None:
     """Load and attach *specs* beside the identity programs; return why the kernel refused."""
     programs = (*IDENTITY, *specs)
     try:
@@ -119,15 +137,15 @@ def _try(specs: Sequence[ProgramSpec]) -> str | None:
             loader.open_object(loader.ENGINE) as engine,
             contextlib.closing(LinkSet()) as links,
         ):
-            loader.load(engine, programs, _SIZES, model=model.fd)
+            loader.load(engine, programs, _SIZES, model=model.fd, at=at)
             links.attach(engine.programs[spec.name] for spec in programs)
     except KernelError as error:
         return str(error)
     return None
 
 
-def _operations(refusals: dict[str, str]) -> tuple[OperationSupport, ...]:
-    return tuple(_support(op, bit, refusals) for op, bit in abi.OPS.items())
+def _operations(refusals: dict[str, str], at: Placement) -> tuple[OperationSupport, ...]:
+    return tuple(_support(op, bit, refusals, at) for op, bit in abi.OPS.items())
 
 
 def _of_calls(op: str, refusals: dict[str, str]) -> OperationSupport:
@@ -150,7 +168,7 @@ def _at_points(op: str, refusals: dict[str, str]) -> OperationSupport:
     return OperationSupport(op, PREVENTS, ("lsm", "kprobe", "tracepoint"), _BY_POINT)
 
 
-def _support(op: str, bit: int, refusals: dict[str, str]) -> OperationSupport:
+def _support(op: str, bit: int, refusals: dict[str, str], at: Placement) -> OperationSupport:
     if 1 << bit == CALLS:
         return _of_calls(op, refusals)
     if 1 << bit == POINTS:
@@ -160,7 +178,9 @@ def _support(op: str, bit: int, refusals: dict[str, str]) -> OperationSupport:
     if refused:
         # An operation with a gap is not one that can be prevented.
         return OperationSupport(op, NOTHING, (), refusals[refused[0].name])
-    hooks = tuple(spec.hook for spec in loader.present(specs))
+    hooks = tuple(placement.where(spec.hook, at) for spec in loader.present(specs, at))
     if op in _LATE:
         return OperationSupport(op, KILLS_AFTER, hooks, _LATE[op])
+    if at is Placement.AROUND and op == "EXEC_CREDS":
+        return OperationSupport(op, KILLS_AFTER, hooks, placement.CAPABILITIES_LATE)
     return OperationSupport(op, PREVENTS, hooks)

@@ -19,10 +19,10 @@ from typing import Self
 import attrs
 
 from enforcer.errors import EnforcerBug, KernelError
-from enforcer.kernel import guard, loader, programs
+from enforcer.kernel import guard, loader, placement, programs
 from enforcer.kernel.guard import Guard
 from enforcer.kernel.image_map import Image, ImageHead, ImageMap, ops_of
-from enforcer.kernel.labels import label_tasks
+from enforcer.kernel.labels import label_all
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.lsm import check_lsm
 from enforcer.kernel.maps import RINGS, Notes, RowHits, StatCounters, memory
@@ -41,6 +41,7 @@ class Session:
     """The engine in force. Made by :meth:`open`."""
 
     _engine: BpfObject
+    _at: placement.Placement
     _specs: tuple[programs.ProgramSpec, ...]
     _watched: Watched
     _sizes: loader.Sizes
@@ -84,10 +85,10 @@ class Session:
             VerifierError: if the verifier refuses a program.
             KernelError: if the kernel refuses otherwise.
         """
-        check_lsm()
+        at = check_lsm()
         heads = [ImageHead.of(one.data) for one in (image, fallback) if one is not None]
-        specs = loader.present(programs.needed(ops_of(heads)))
-        guards = guard.programs() if protect else ()
+        specs = loader.present(programs.needed(ops_of(heads)), at)
+        guards = guard.programs(at) if protect else ()
         sizes = loader.Sizes.with_room(
             image=max(head.size for head in heads),
             rows=max(head.n_rows for head in heads),
@@ -103,8 +104,8 @@ class Session:
             if protect:
                 guard.prepare(engine)
             watched = Watched.of(heads)
-            watched.configure(engine)
-            loader.load(engine, (*specs, *guards), sizes, model=idle.fd)
+            watched.configure(engine, at)
+            loader.load(engine, (*specs, *guards), sizes, model=idle.fd, at=at)
             ring = undo.enter_context(
                 contextlib.closing(
                     RingBuffer.open(engine.maps["decisions"].fd, engine.maps["activity"].fd)
@@ -115,7 +116,7 @@ class Session:
             fds = {name: entry.fd for name, entry in engine.maps.items()}
             images = Succession.begin(fds, sizes.image, image, fallback, confirm_within)
             idle.close()
-            _label(engine)
+            label_all(engine)
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.HOOK)
             watched.attach(engine, links)
             protection = guard.attach(engine, links, guards) if protect else None
@@ -128,7 +129,7 @@ class Session:
                 undo.callback(protection.disarm)
             images.expire_within(confirm_within)
             return cls(
-                *(engine, specs, watched, sizes, images, links),
+                *(engine, at, specs, watched, sizes, images, links),
                 *(ring, pins, protection, undo.pop_all()),
             )
         raise AssertionError("unreachable")
@@ -179,6 +180,11 @@ class Session:
         return self._watched.named(found)
 
     @property
+    def enforces_at(self) -> str:
+        """Where the programs of LSM hooks sit, as words."""
+        return self._at.value
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """Optional programs that were left out: this kernel calls other hooks in their place."""
         wanted = programs.needed(self._images.head.ops)
@@ -196,7 +202,7 @@ class Session:
             and head.n_rows <= self._sizes.rows
             and not head.ops & ~programs.served(self._specs)
             and self._watched.covers(head)
-            and not set(loader.present(programs.needed(head.ops))) - set(self._specs)
+            and not set(loader.present(programs.needed(head.ops), self._at)) - set(self._specs)
         )
 
     def image(self) -> bytes:
@@ -235,7 +241,7 @@ class Session:
         try:
             self.keep_states(states or {})
             committed = self._images.replace(
-                image, fallback, lambda: _label(self._engine), confirm_within=confirm_within
+                image, fallback, lambda: label_all(self._engine), confirm_within=confirm_within
             )
         except BaseException:
             self._forget_states()
@@ -329,10 +335,14 @@ class Session:
         """
         Return the engine's counters by the names of ``enum enf_stat``, since the session began.
 
+        And the kernel's own, as ``PASSED_BY``: how often a program had no turn.
+
         Raises:
             KernelError: if the kernel refuses.
         """
-        return StatCounters(self._engine.maps["stats"].fd).read()
+        return StatCounters(self._engine.maps["stats"].fd).read() | {
+            "PASSED_BY": placement.passed_by(self._engine.programs.values())
+        }
 
     def keep_states(self, states: Mapping[int, bytes]) -> None:
         """
@@ -387,8 +397,3 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _label(engine: BpfObject) -> None:
-    with contextlib.closing(engine.programs[programs.LABEL_TASKS].attach()) as iterator:
-        label_tasks(iterator)

@@ -11,6 +11,7 @@ import attrs
 from enforcer.kernel import entries, points
 from enforcer.kernel.image_map import Call, ImageHead, calls_of, points_of
 from enforcer.kernel.links import LinkSet
+from enforcer.kernel.placement import Placement
 from enforcer.libbpf.handles import BpfObject
 
 __all__ = ["Watched"]
@@ -38,16 +39,16 @@ class Watched:
         """Tell whether the image of *head* needs nothing more."""
         return self.calls.issuperset(head.calls) and self.plan.points.issuperset(head.points)
 
-    def configure(self, engine: BpfObject) -> None:
+    def configure(self, engine: BpfObject, at: Placement = Placement.HOOKS) -> None:
         """
-        Say which programs of the opened object *engine* are loaded for it.
+        Say which programs of the opened object *engine* are loaded for it, and *at* what place.
 
         Raises:
             UnsupportedError: if the kernel has no such hook or function.
         """
         if self.calls:
             engine.programs[entries.program()].set_autoload(enabled=True)
-        points.prepare(engine, self.plan)
+        points.prepare(engine, self.plan, at)
 
     def attach(self, engine: BpfObject, links: LinkSet) -> None:
         """

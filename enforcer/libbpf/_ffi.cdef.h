@@ -13,7 +13,7 @@ struct bpf_link;
 
 enum bpf_map_type { BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_RINGBUF, ... };
 enum bpf_prog_type { BPF_PROG_TYPE_KPROBE, BPF_PROG_TYPE_SYSCALL, ... };
-enum bpf_attach_type { BPF_LSM_MAC, ... };
+enum bpf_attach_type { BPF_LSM_MAC, BPF_MODIFY_RETURN, BPF_TRACE_FENTRY, BPF_TRACE_FEXIT, ... };
 enum bpf_func_id { BPF_FUNC_loop, ... };
 
 #define BPF_ANY ...
@@ -41,6 +41,7 @@ int bpf_program__set_autoload(struct bpf_program *prog, bool autoload);
 int bpf_program__set_attach_target(struct bpf_program *prog, int attach_prog_fd,
 				   const char *attach_func_name);
 struct bpf_link *bpf_program__attach(const struct bpf_program *prog);
+struct bpf_link *bpf_program__attach_trace(const struct bpf_program *prog);
 struct bpf_link *bpf_program__attach_raw_tracepoint(const struct bpf_program *prog,
 						    const char *tp_name);
 
@@ -81,6 +82,8 @@ struct bpf_object *enf_object_open(const void *bytes, size_t size, const char *n
 int enf_global_set(struct bpf_object *obj, const char *name, const void *value, size_t size);
 int enf_global_get(struct bpf_object *obj, const char *name, void *value, size_t size);
 
+int enf_put_around(struct bpf_program *prog, const char *function, unsigned int how);
+int enf_are_alike(const char *one, const char *other);
 struct bpf_link *enf_attach_functions(const struct bpf_program *prog, const char **names,
 				      const unsigned long long *cookies, unsigned int n);
 struct bpf_link *enf_attach_tracepoint(const struct bpf_program *prog, const char *category,

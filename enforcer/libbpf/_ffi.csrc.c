@@ -142,6 +142,45 @@ static int enf_global_get(struct bpf_object *obj, const char *name, void *value,
 	return 0;
 }
 
+/* ---- Functions of the kernel ------------------------------------------------------------------ */
+
+/* Make an LSM program one that sits on *function* itself, *how* of enum bpf_attach_type. */
+static int enf_put_around(struct bpf_program *prog, const char *function, unsigned int how)
+{
+	int err = bpf_program__set_type(prog, BPF_PROG_TYPE_TRACING);
+
+	if (!err)
+		err = bpf_program__set_expected_attach_type(prog, how);
+	if (!err)
+		err = bpf_program__set_attach_target(prog, 0, function);
+	return err;
+}
+
+static const struct btf_type *prototype(const struct btf *btf, const char *function)
+{
+	int id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC);
+
+	return id > 0 ? btf__type_by_id(btf, btf__type_by_id(btf, id)->type) : NULL;
+}
+
+/* Returns: 1 if both functions have the same arguments and result, 0 if not, -errno without BTF. */
+static int enf_are_alike(const char *one, const char *other)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *a, *b;
+	int alike;
+
+	if (!btf)
+		return -errno;
+	a = prototype(btf, one);
+	b = prototype(btf, other);
+	alike = a && b && a->type == b->type && btf_vlen(a) == btf_vlen(b);
+	for (int i = 0; alike && i < btf_vlen(a); i++)
+		alike = btf_params(a)[i].type == btf_params(b)[i].type;
+	btf__free(btf);
+	return alike;
+}
+
 /* ---- Maps and programs by descriptor ------------------------------------------------------- */
 
 /* Attach a program to the entries of functions, with a cookie for each. */

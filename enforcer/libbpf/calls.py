@@ -18,10 +18,12 @@ from enforcer.libbpf._ffi import ffi, lib
 
 __all__ = [
     "MapFacts",
+    "are_alike",
     "create_array",
     "delete",
     "freeze",
     "get_pinned",
+    "has_function",
     "has_helper_loop",
     "has_lsm_hook",
     "libbpf_version",
@@ -34,6 +36,7 @@ __all__ = [
     "percpu_sum",
     "pin",
     "possible_cpus",
+    "recursion_misses",
     "run",
     "update",
 ]
@@ -209,18 +212,47 @@ def memory(fd: int) -> int:
     Raises:
         KernelError: if the kernel does not say.
     """
+    return _of_descriptor(fd, "memlock", "a map")
+
+
+def _of_descriptor(fd: int, key: str, what: str) -> int:
     with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as stream:  # noqa: PTH123 (no file)
         for line in stream:
             name, _, value = line.partition(":")
-            if name == "memlock":
+            if name == key:
                 return int(value)
-    raise KernelError(f"descriptor {fd} is no map: the kernel shows no size for {os.getpid()}:{fd}")
+    raise KernelError(f"descriptor {fd} is not {what}: no {key} is shown for {os.getpid()}:{fd}")
 
 
 @functools.cache
 def has_lsm_hook(hook: str) -> bool:
     """Tell whether the kernel has the LSM hook *hook*, by its BTF: megabytes, read for each once."""
     return lib.libbpf_find_vmlinux_btf_id(hook.encode(), lib.BPF_LSM_MAC) > 0
+
+
+def has_function(name: str) -> bool:
+    """Tell whether the kernel has the function *name*, by its BTF."""
+    return lib.libbpf_find_vmlinux_btf_id(name.encode(), lib.BPF_MODIFY_RETURN) > 0
+
+
+def are_alike(one: str, other: str) -> bool:
+    """
+    Tell whether two functions of the kernel have the same arguments and result; false if one is missing.
+
+    Raises:
+        KernelError: if the kernel's BTF cannot be read.
+    """
+    return bool(check(lib.enf_are_alike(one.encode(), other.encode()), "read the kernel's BTF"))
+
+
+def recursion_misses(fd: int) -> int:
+    """
+    Return how often the kernel did not run the program of *fd*, since it ran already on that processor.
+
+    Raises:
+        KernelError: if the kernel does not say.
+    """
+    return _of_descriptor(fd, "recursion_misses", "a program")
 
 
 def has_helper_loop() -> bool:

@@ -7,6 +7,7 @@ Owns lifetimes and error checks; decides nothing. A child keeps its parent alive
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -21,7 +22,16 @@ from enforcer.libbpf._ffi import ffi, lib
 if TYPE_CHECKING:  # names of the stub, not of the extension
     from enforcer.libbpf._ffi import CData
 
-__all__ = ["BpfObject", "Link", "ObjectMap", "Program"]
+__all__ = ["BpfObject", "How", "Link", "ObjectMap", "Program"]
+
+
+class How(enum.Enum):
+    """How a program sits on a function of the kernel."""
+
+    BEFORE_RESULT = lib.BPF_MODIFY_RETURN
+    """Called first; what it returns, unless 0, is the result, and the function is not called."""
+    BEGINNING = lib.BPF_TRACE_FENTRY
+    END = lib.BPF_TRACE_FEXIT
 
 
 def _text(pointer: CData) -> str:
@@ -72,6 +82,7 @@ class Program:
     section: str
     _pointer: Any
     _parent: BpfObject
+    _is_around: bool = attrs.field(init=False, default=False)
 
     def set_autoload(self, *, enabled: bool) -> None:
         """Say whether loading the object loads this program."""
@@ -87,6 +98,22 @@ class Program:
         found = lib.bpf_program__set_attach_target(self._pointer, 0, name.encode())
         check(found, f"bind {self.name} to {name}")
 
+    def set_around(self, function: str, how: How) -> None:
+        """
+        Make an LSM program one on a *function* of the kernel; only before the object is loaded.
+
+        Raises:
+            KernelError: if the kernel's BTF has none of this name.
+        """
+        put = lib.enf_put_around(self._pointer, function.encode(), how.value)
+        check(put, f"put {self.name} around {function}")
+        self._is_around = True
+
+    @property
+    def is_passed_over(self) -> bool:
+        """Whether the kernel does not run it where it runs already on the same processor."""
+        return self._is_around or not self.section.startswith(("lsm", "iter", "syscall"))
+
     @property
     def fd(self) -> int:
         """The descriptor of the loaded program; negative before."""
@@ -99,8 +126,8 @@ class Program:
         Raises:
             KernelError: if the kernel refuses.
         """
-        pointer = check_pointer(lib.bpf_program__attach(self._pointer), f"attach {self.name}")
-        return Link(self.name, pointer)
+        by = lib.bpf_program__attach_trace if self._is_around else lib.bpf_program__attach
+        return Link(self.name, check_pointer(by(self._pointer), f"attach {self.name}"))
 
     def attach_to(self, entries: Sequence[tuple[str, int]]) -> Link:
         """

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from enforcer.kernel import entries, host, points
+from enforcer.errors import UnsupportedError
+from enforcer.kernel import entries, host, lsm, placement, points
+from enforcer.policy.kinds import ObjectFlag
 from enforcer.policy.points import Point, PointKind
 from enforcer.policy.signatures import local_types
 from enforcer.policy.ways import PointError
@@ -24,7 +26,18 @@ def why_late(at_calls: str | None, rule: Rule) -> str | None:
     """
     if rule.point is not None:
         return _at_point(rule.point)
-    return at_calls if rule.calls else None
+    if rule.calls:
+        return at_calls
+    if any(flag.field.flag == ObjectFlag.FILECAPS for flag in rule.flags) and _is_around():
+        return placement.CAPABILITIES_LATE
+    return None
+
+
+def _is_around() -> bool:
+    try:
+        return lsm.is_around()
+    except UnsupportedError:
+        return False  # the start says why nothing can be enforced here
 
 
 def _at_point(point: Point) -> str | None:

@@ -40,6 +40,10 @@ class KernelSession(Protocol):
     def missing(self) -> tuple[str, ...]:
         """Programs that this kernel has no hook for, and that enforcement can do without."""
 
+    @property
+    def enforces_at(self) -> str:
+        """Where programs of LSM hooks sit, as words."""
+
     def fileno(self) -> int:
         """Readable when records wait."""
 

@@ -109,6 +109,7 @@ def health(session: KernelSession, pipeline: Pipeline, uptime: float) -> dict[st
         "generation": session.generation,
         "programs": len({p for programs in session.operations.values() for p in programs}),
         "missing": list(session.missing),
+        "enforcesAt": session.enforces_at,
         "records": {
             "total": pipeline.stats.records,
             "byOutcome": dict(pipeline.stats.by_outcome),

@@ -64,6 +64,11 @@ class Sessions:
         return self.current.missing
 
     @property
+    def enforces_at(self) -> str:
+        """Where programs of LSM hooks sit."""
+        return self.current.enforces_at
+
+    @property
     def has_backlog(self) -> bool:
         """Whether records may wait where no descriptor tells of them."""
         return bool(self.outgoing)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["head", "health_rows", "rates_panel"]
 
 _TROUBLES = {
+    "passed_by": "passed by undecided",
     "no_scratch": "decided without working memory",
     "no_task": "decided without knowing who",
     "path_unknown": "paths unknown",

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """How the probe turns refusals into answers, with a kernel that is made up."""
 
+import errno
+
 import pytest
 
-from enforcer.errors import UnsupportedError
-from enforcer.kernel import host, loader, lsm, probe
+from enforcer.errors import KernelError, UnsupportedError
+from enforcer.kernel import host, lsm, placement, probe
 from enforcer.kernel.entries import can_override
 from enforcer.kernel.lsm import Problem
+from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import HOOKS
 from enforcer.libbpf import abi
 
@@ -16,12 +19,14 @@ def refused(monkeypatch):
     """Return a set: programs that the kernel refuses, "identity" for those that keep labels."""
     names = set()
 
-    def try_(specs):
+    def try_(specs, at):
+        assert at is probe.find_placement()
         bad = sorted(names & ({spec.name for spec in specs} | {"identity"}))
         return f"{bad[0]} is not liked" if bad else None
 
-    monkeypatch.setattr(probe, "find_problem", lambda: None)
-    monkeypatch.setattr(loader.calls, "has_lsm_hook", lambda hook: "acl" not in hook)
+    monkeypatch.setattr(probe, "find_placement", lambda: Placement.HOOKS)
+    monkeypatch.setattr(placement.calls, "has_lsm_hook", lambda hook: "acl" not in hook)
+    monkeypatch.setattr(placement.calls, "has_function", lambda name: "acl" not in name)
     monkeypatch.setattr(probe, "_try", try_)
     return names
 
@@ -79,7 +84,7 @@ def test_absent_optional_hooks_are_no_lack(refused):
 
 def test_a_machine_without_lsm_gives_nothing(monkeypatch):
     """One reason stands for all operations."""
-    monkeypatch.setattr(probe, "find_problem", lambda: Problem("no LSM", "boot another"))
+    monkeypatch.setattr(probe, "find_placement", lambda: Problem("no LSM", "boot another"))
 
     report = probe.examine()
 
@@ -91,7 +96,7 @@ def test_programs_that_are_never_called_are_a_problem(monkeypatch):
     """Loading and attaching is not enough; the remedy names the whole list."""
     monkeypatch.setattr(lsm.host, "require_privileges", lambda: None)
     monkeypatch.setattr(lsm.calls, "has_helper_loop", lambda: True)
-    monkeypatch.setattr(lsm, "_count_calls", lambda: 0)
+    monkeypatch.setattr(lsm, "_count_calls", lambda at: 0)
     monkeypatch.setattr(lsm.host, "active_lsms", lambda: ("lockdown", "yama"))
 
     problem = lsm.find_problem()
@@ -100,6 +105,73 @@ def test_programs_that_are_never_called_are_a_problem(monkeypatch):
     assert "boot with lsm=lockdown,yama,bpf on the kernel command line" == problem.remedy
     with pytest.raises(UnsupportedError, match="never calls them"):
         lsm.check_lsm()
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Return what the kernel does with the counting program at each place: calls it, or raises."""
+    counts = {}
+
+    def count(at):
+        if isinstance(counts[at], KernelError):
+            raise counts[at]
+        return counts[at]
+
+    monkeypatch.setattr(lsm.host, "require_privileges", lambda: None)
+    monkeypatch.setattr(lsm.calls, "has_helper_loop", lambda: True)
+    monkeypatch.setattr(lsm.host, "active_lsms", lambda: ("yama",))
+    monkeypatch.setattr(lsm, "_count_calls", count)
+    return counts
+
+
+_NO_HOOK = KernelError("no BTF of bpf_lsm_file_open", errno.ESRCH)
+_REFUSED = KernelError("not permitted", errno.EPERM)
+
+
+@pytest.mark.parametrize(
+    ("hooks", "around", "chosen"),
+    [
+        (1, 1, Placement.HOOKS),
+        (0, 1, Placement.AROUND),
+        (_NO_HOOK, 1, Placement.AROUND),  # built without CONFIG_BPF_LSM
+        (0, 0, "never calls them"),
+        (0, _NO_HOOK, "never calls them"),
+        (_NO_HOOK, 0, "no BTF of"),
+        (_REFUSED, 1, "refuses LSM programs even to root"),
+    ],
+)
+def test_hooks_are_preferred_to_functions(machine, hooks, around, chosen):
+    """By what is called; a refusal is no reason to try another door."""
+    machine.update({Placement.HOOKS: hooks, Placement.AROUND: around})
+
+    if isinstance(chosen, Placement):
+        assert chosen is lsm.check_lsm()
+    else:
+        with pytest.raises(UnsupportedError, match=chosen):
+            lsm.check_lsm()
+
+
+def test_around_functions_capabilities_of_files_come_late(refused, monkeypatch):
+    """All else is prevented; the table names functions, and what may pass tasks by is a problem."""
+    monkeypatch.setattr(probe, "find_placement", lambda: Placement.AROUND)
+    monkeypatch.setattr(probe.host, "preempts", lambda: True)
+
+    report = probe.examine()
+
+    found = {each.op: each for each in report.operations}
+    assert probe.KILLS_AFTER == found["EXEC_CREDS"].gives
+    assert (probe.PREVENTS, ("security_bprm_check",)) == (found["EXEC"].gives, found["EXEC"].hooks)
+    assert ("security_create_user_ns",) == found["USERNS"].hooks
+    assert "passed by" in report.problems[0].what
+    assert "security_* functions, since bpf is not among the active LSMs" == report.way
+
+
+def test_around_functions_without_preemption_is_no_problem(refused, monkeypatch):
+    """Nothing but a re-entry can pass anybody by then."""
+    monkeypatch.setattr(probe, "find_placement", lambda: Placement.AROUND)
+    monkeypatch.setattr(probe.host, "preempts", lambda: False)
+
+    assert () == probe.examine().problems
 
 
 def test_an_old_kernel_is_refused_in_one_sentence(monkeypatch):

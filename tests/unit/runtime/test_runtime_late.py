@@ -6,12 +6,13 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from enforcer.errors import PolicyErrors
+from enforcer.errors import PolicyErrors, UnsupportedError
 from enforcer.policy.degrade import degrade
-from enforcer.policy.model import Action, Policy, PolicySet, Rule, Span, Verb
+from enforcer.policy.model import Action, Flag, Policy, PolicySet, Rule, Span, Verb
 from enforcer.policy.pointnames import POINT
 from enforcer.policy.points import Point, PointKind
 from enforcer.policy.syscall_table import SYSCALLS
+from enforcer.policy.vocabulary import FIELDS
 from enforcer.policy.ways import NoTypes, PointError, Signature
 from enforcer.runtime import late
 
@@ -70,6 +71,22 @@ def test_a_kernel_that_replaces_no_result_says_so(monkeypatch):
     monkeypatch.setattr(late.entries, "can_override", lambda: False)
 
     assert "CONFIG_BPF_KPROBE_OVERRIDE" in late.why_late(None, at("KPROBE", "fixed"))
+
+
+def test_capabilities_of_files_are_late_around_functions(monkeypatch):
+    """And only there; a machine that enforces nothing says so at the start."""
+    asked = rule(flags=(Flag(FIELDS["fileCapabilities"], wanted=True),))
+
+    def nowhere():
+        raise UnsupportedError("no kernel")
+
+    monkeypatch.setattr(late.lsm, "is_around", lambda: True)
+    assert "what capabilities a file gives" in late.why_late(None, asked)
+    assert late.why_late(None, rule()) is None
+    monkeypatch.setattr(late.lsm, "is_around", lambda: False)
+    assert late.why_late(None, asked) is None
+    monkeypatch.setattr(late.lsm, "is_around", nowhere)
+    assert late.why_late(None, asked) is None
 
 
 def test_late_rules_are_refused_or_kill_after():

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where bpf is not among the active LSMs, no hook calls a program. Then the programs of hooks are
+ * loaded as fmod_ret and fentry programs of the functions that call the hooks, security_NAME; user
+ * space sets enf_around before the load and the verifier drops the other way.
+ *
+ * Most of these functions have the arguments of their hook. Programs of the others take theirs with
+ * ENF_ARG, by the place that each has at the hook and around the function.
+ */
+#ifndef ENFORCER_AROUND_BPF_H
+#define ENFORCER_AROUND_BPF_H
+
+#include "kernel.h"
+#include "maps.bpf.h"
+
+/* A load at an offset that the verifier sees; those that are not there it must never come to. */
+#define ENF_LOAD(value, ctx, at)                                                                   \
+	asm volatile("%0 = *(u64 *)(%1 + " #at ")" : "=r"(value) : "r"(ctx))
+
+/* The argument that lies at *hook* bytes of a hook's context, at *function* of the function's. */
+#define ENF_ARG(ctx, hook, function)                                                               \
+	({                                                                                         \
+		__u64 value;                                                                       \
+		if (enf_around)                                                                    \
+			ENF_LOAD(value, ctx, function);                                            \
+		else                                                                               \
+			ENF_LOAD(value, ctx, hook);                                                \
+		value;                                                                             \
+	})
+
+#define ENF_PROT_READ 0x1
+#define ENF_READ_IMPLIES_EXEC 0x0400000 /* of task_struct.personality */
+
+/* What is to be mapped how. */
+struct enf_mapping {
+	__u64 file; /* address; 0: anonymous */
+	__u64 prot;
+	int ret; /* an earlier verdict */
+};
+
+/*
+ * mmap_file is told what the caller asked for and what it gets; security_mmap_file only the first, and
+ * computes the second as this does.
+ */
+static __always_inline struct enf_mapping enf_mapping_of(unsigned long long *ctx)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct enf_mapping m = {};
+	__u32 mnt_flags = 0;
+	__u64 mnt = 0;
+
+	m.ret = ENF_ARG(ctx, 32, 24);
+	m.prot = ENF_ARG(ctx, 16, 8);
+	m.file = enf_address((void *)ctx[0]);
+	if (!enf_around || (m.prot & (ENF_PROT_READ | ENF_PROT_EXEC)) != ENF_PROT_READ ||
+	    !(t->personality & ENF_READ_IMPLIES_EXEC))
+		return m;
+	if (m.file) {
+		enf_read(mnt, m.file + enf_offset(struct file, f_path.mnt));
+		enf_read(mnt_flags, mnt + enf_offset(struct vfsmount, mnt_flags));
+	}
+	if (!(mnt_flags & ENF_MNT_NOEXEC))
+		m.prot |= ENF_PROT_EXEC;
+	return m;
+}
+
+#endif
