@@ -7,6 +7,7 @@ Nothing is loaded into the kernel, and no privileges are needed.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,15 @@ from enforcer.cli.output import plural, size
 if TYPE_CHECKING:
     import argparse
 
+    from enforcer.policy.model import PolicySet, Rule
+
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = """\
 examples:
   enforcer check policies/                every policy of a folder
   enforcer check a.yaml b.yaml            these together, as `start a.yaml b.yaml` would
+  enforcer check --explain a.yaml         and at which hook each rule is decided, and why there
 
 exit code 1 if there is an error; warnings alone do not change it.
 """
@@ -32,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     add_policies(parser, optional=False)
     parser.add_argument("--quiet", "-q", action="store_true", help="print errors and warnings only")
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="say of every rule where it is decided, and why there",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,9 +51,29 @@ def run(args: argparse.Namespace) -> int:
     prepared = prepare(policies, is_thorough=True)
     for line in (*prepared.warnings, *prepared.remarks):
         print(line, file=sys.stderr)
+    if args.explain:
+        _explain(policies)
     if not args.quiet:
         found = [plural(len(policies.policies), "policy"), plural(prepared.n_rules, "rule")]
         if prepared.warnings:
             found.append(plural(len(prepared.warnings), "warning"))
         print(f"ok: {', '.join(found)}, an image of {size(len(prepared.data))}")
     return Exit.OK
+
+
+def _explain(policies: PolicySet) -> None:
+    from enforcer.kernel import entries
+    from enforcer.runtime.deciding import decided
+    from enforcer.runtime.late import why_late
+
+    def late(rule: Rule) -> str | None:
+        return why_late(entries.problem(), rule)
+
+    def nobody_knows(rule: Rule) -> None:
+        del rule
+
+    may_try = os.geteuid() == 0
+    for line in decided(policies, late if may_try else nobody_knows):
+        print(line)
+    if not may_try:
+        print("what this kernel can refuse is found by trying, which takes root: not said here")

@@ -272,6 +272,7 @@ class Rule:
         within: marks that must have been set, or not, lately; all must hold.
         limit: of its records.
         point: of the kernel where it is decided, for an event by mechanism.
+        lifted_from: what a foreign policy names, if it is decided at something else that means it.
     """
 
     name: str
@@ -288,6 +289,7 @@ class Rule:
     syscall: str | None = None
     calls: tuple[Syscall, ...] = ()
     point: Point | None = None
+    lifted_from: str = attrs.field(default="", eq=False)
     severity: str = "medium"
     tags: tuple[str, ...] = ()
     mark: Mark | None = None

@@ -65,6 +65,18 @@ def test_check_of_a_good_policy(good, capsys):
     assert capsys.readouterr().out.startswith("ok: 1 policy, 1 rule, an image of ")
 
 
+def test_check_explains_where_rules_are_decided(good, monkeypatch, capsys):
+    """Before the summary; who may not try what the kernel can is told so."""
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+
+    assert main(["check", "--explain", str(good)]) == Exit.OK
+
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first.endswith("rule no-cat: exec: decided at LSM hook bprm_check_security")
+    assert "takes root" in second
+    assert last.startswith("ok: ")
+
+
 def test_check_tells_every_error_with_its_place(tmp_path, capsys):
     """All errors of all files are listed, with file, line and column."""
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"

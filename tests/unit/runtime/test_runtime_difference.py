@@ -252,7 +252,7 @@ VALUES = {
 }
 
 NO_CONTENT = {
-    Rule: {"name", "span"},
+    Rule: {"name", "span", "lifted_from"},
     Policy: {"name", "span", "mode", "rules"},
     Condition: {"span"},
     Flag: {"span"},

@@ -344,6 +344,7 @@ def _rule(
         syscall=hook.syscall if object_.operations == hook.operations else None,
         calls=hook.calls,
         point=hook.point,
+        lifted_from=target.lifted_from,
         tags=tuple(dict.fromkeys(tags)),
     )
 

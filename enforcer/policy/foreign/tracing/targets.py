@@ -49,6 +49,22 @@ class Target:
         """What the names of its rules end in, where there are several."""
         return "." + self.name.removeprefix("security_")
 
+    @property
+    def lifted_from(self) -> str:
+        """What was named, if it is decided by its meaning or at a hook that it calls; else nothing."""
+        point = self.hook.point
+        if self.hook.calls or (point is not None and point.name == self.name):
+            return ""
+        if point is not None and point.kind is not PointKind.LSM:
+            return ""
+        if self.point is None:
+            word = "syscall" if self.name in SYSCALLS else "tracepoint"
+        elif self.point.kind is PointKind.LSM and self.point.name == self.name:
+            word = "lsm"
+        else:
+            word = "kprobe"
+        return f"{word} {self.name}"
+
 
 @attrs.frozen
 class Targets:
