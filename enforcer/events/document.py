@@ -196,7 +196,7 @@ def _object(event: Event) -> dict[str, Any]:
     shown.update(operands(event))
     if event.op in _MODE_OPS:
         shown["mode"] = f"{event.mode:04o}"
-    if OPERATIONS[event.op].event == "network" or (event.op is Op.POINT and inet_address(event)):
+    if OPERATIONS[event.op].event == "network" or (event.op is Op.POINT and event.family):
         shown.update(_socket(event))
     return shown
 
@@ -253,9 +253,11 @@ def _socket(event: Event) -> dict[str, Any]:
 
 def numbers(event: Event) -> dict[str, str]:
     """Name family, type and protocol of a socket, with the words of policies where they exist."""
-    if OPERATIONS[event.op].event != "network":
-        return {}
     found = {"family": event.family, "type": event.type, "protocol": event.protocol}
+    if event.op is Op.POINT:  # an address has a family and nothing else
+        found = {key: number for key, number in found.items() if number}
+    elif OPERATIONS[event.op].event != "network":
+        return {}
     return {key: _NUMBERS[key].get(number, str(number)) for key, number in found.items()}
 
 

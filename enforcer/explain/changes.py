@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.events.text import readable
+from enforcer.explain.atpoints import compared_at, event_at, items_at
 from enforcer.explain.facts import SYSCALL
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.truth import Truth
@@ -35,6 +36,8 @@ from enforcer.policy.model import (
     Text,
     Verb,
 )
+from enforcer.policy.pointargs import at_point
+from enforcer.policy.pointnames import POINT
 from enforcer.policy.syscall_table import SYSCALLS, Syscall, call_name
 from enforcer.policy.vocabulary import (
     EVENTS,
@@ -234,7 +237,11 @@ def _new_rule(policy: Policy, answer: Answer, facts: Facts) -> Iterator[Change]:
     if word is None or (event == SYSCALL and not _calls(event, facts)):
         return
     calls = _calls(event, facts)
+    old = answer.entry.rule
+    point = old.point if old is not None else None
     conditions = list(_conditions(word, answer, facts))
+    if old is not None and point is not None:
+        conditions = [*compared_at(old, facts), at_point(point, answer.entry.span)]
     if word.name == "capability" and not conditions:
         return  # the language asks for its name, which the record does not say
     if calls:
@@ -257,8 +264,8 @@ def _new_rule(policy: Policy, answer: Answer, facts: Facts) -> Iterator[Change]:
         flags=flags,
         subject=Subject(process=process),
         calls=calls,
+        point=point,
     )
-    old = answer.entry.rule
     place = policy.rules.index(old) if old is not None else len(policy.rules)
     rules = (*policy.rules[:place], rule, *policy.rules[place:])
     where = f"in front of rule {old.name}" if old is not None else "behind the last rule"
@@ -282,6 +289,8 @@ def _operation(answer: Answer, facts: Facts) -> tuple[str, OpSpec | None]:
     event = answer.entry.event
     if event == SYSCALL:
         return event, CALL
+    if rule is not None and rule.point is not None:
+        return event, POINT
     if event == "exec":
         return event, EVENTS["exec"].operations["exec"]
     if rule is not None:
@@ -335,17 +344,19 @@ def _name(policy: Policy, exe: object) -> str:
 def _yaml(rule: Rule) -> Iterator[str]:
     yield f"- name: {rule.name}"
     what = {"exec": "{}", SYSCALL: ", ".join(call.name for call in rule.calls)}
-    yield f"  {rule.event}: {what.get(rule.event, rule.operations[0].name)}"
+    yield f"  {rule.event}: {what.get(rule.event) or event_at(rule) or rule.operations[0].name}"
     match = [
         f"    {c.field.name}: {_only(c)}"
         for c in rule.conditions
-        if c.index is None and c.field != NAMED
+        if c.index is None and c.operand is None and c.field != NAMED
     ]
     args = [
         f"      - {{index: {c.index}, equal: {_quoted(c)}}}"
         for c in rule.conditions
         if c.index is not None
     ]
+    args += [f"      - {line}" for line in items_at(rule) if not line.startswith("returns")]
+    match += [f"    {line}" for line in items_at(rule) if line.startswith("returns")]
     match += ["    args:", *args] if args else []
     if any(flag.field.flag == ObjectFlag.FILECAPS for flag in rule.flags):
         match.append("    fileCapabilities: true")

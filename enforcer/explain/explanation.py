@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.explain.changes import Change, changes
-from enforcer.explain.facts import PROTECTION, Facts, facts_of
+from enforcer.explain.facts import POINT, PROTECTION, SYSCALL, Facts, facts_of
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.truth import Truth
 from enforcer.policy.model import Mode, Policy, PolicySet, Verb
@@ -128,6 +128,9 @@ def _doubt(
     if decided.holds is Truth.FALSE:
         where = ", ".join(part.where for part in decided.failing)
         return f"rule {decided.entry.name} does not match by now: {where}"
+    is_late = document["event"] in {SYSCALL, POINT} and not document["prevented"]
+    if is_late and (decided.verb, document["action"]) == (Verb.DENY, "kill"):
+        return ""  # what a kernel cannot refuse there it kills for, where that is allowed
     if decided.holds is not Truth.UNRECORDED and decided.verb.name.lower() != document["action"]:
         return f"rule {decided.entry.name} says {decided.verb.name.lower()} now"
     return ""

@@ -11,8 +11,10 @@ import attrs
 from enforcer.errors import EnforcerError
 from enforcer.events.document import VERSION
 from enforcer.events.operations import OPERATIONS
+from enforcer.explain.passing import Passing, operands_at, passing_of
 from enforcer.explain.truth import Gap
 from enforcer.policy.names import CAPABILITIES
+from enforcer.policy.points import OperandType
 from enforcer.policy.vocabulary import (
     EVENTS,
     FIELDS,
@@ -30,13 +32,16 @@ if TYPE_CHECKING:
 
     from enforcer.policy.model import Condition
 
-__all__ = ["PROTECTION", "SYSCALL", "Facts", "RecordError", "Who", "facts_of"]
+__all__ = ["POINT", "PROTECTION", "SYSCALL", "Facts", "RecordError", "Who", "facts_of"]
 
 PROTECTION = "protection"
 """The event of what is refused without any policy."""
 
 SYSCALL = "syscall"
 """The event of system calls that are decided at their entry."""
+
+POINT = "point"
+"""The event of points of the kernel that rules name."""
 
 _WIDE = 1 << 64
 _NEEDED = (
@@ -56,6 +61,9 @@ _NEEDED = (
 _V4 = 0xFFFF << 32
 _OBJECT_FLAGS = {(flag.name or "").lower(): flag for flag in ObjectFlag}
 _SUBJECT_FLAGS = {(flag.name or "").lower(): flag for flag in SubjectFlag}
+
+_NAMED = frozenset((OperandType.NUMBER, OperandType.TEXT))
+"""Operands at points of which records have a list by name."""
 
 Operand = bytes | int | Gap
 
@@ -113,6 +121,7 @@ class Facts:
         operands: values by dimension; what the operation does not have is left out.
         args: arguments that could be read; *argc*: how many there are, None if it has none.
         inode: device and inode of the object, as the kernel numbers them.
+        passing: of a point of the kernel.
         marks: how many nanoseconds ago a mark was set, by POLICY/NAME; None: never.
         lineage: what is left to know of parents and ancestors beside those that are listed.
 
@@ -129,6 +138,7 @@ class Facts:
     parents: tuple[Who, ...] = ()
     ancestors: tuple[Who, ...] = ()
     lineage: Gap | None = Gap.UNRECORDED
+    passing: Passing | None = None
     marks: Mapping[str, int | None] = attrs.field(factory=dict)
 
     def operand(self, condition: Condition) -> Operand | None:
@@ -136,6 +146,9 @@ class Facts:
         dim = condition.field.dim
         if dim is None:
             return None
+        wanted = condition.operand
+        if wanted is not None and self.passing is not None and wanted.type in _NAMED:
+            return self.passing.operand(wanted)
         return self.operands.get(dim + condition.index if condition.index is not None else dim)
 
 
@@ -150,11 +163,6 @@ def facts_of(document: Mapping[str, Any]) -> Facts:
         raise RecordError(
             'this is no record of a verdict: give one JSON object with "kind": "match" and '
             f'"version": {VERSION}, as enforcer events --follow --json prints them'
-        )
-    if document.get("event") == "point":
-        raise RecordError(
-            "the record is of a point of the kernel, which is not explained yet: its object says what was "
-            "compared"
         )
     missing = [key for key in _NEEDED if not isinstance(document.get(key), str | bool)]
     if missing:
@@ -183,6 +191,7 @@ def _facts(document: Mapping[str, Any]) -> Facts:
         operands=_operands(document),
         args=args,
         argc=argc,
+        passing=passing_of(thing) if document["event"] == POINT else None,
         flags=int(flags),
         inode=_inode(thing),
         process=attrs.evolve(_process(document["process"]), workload=_workload(document)),
@@ -260,6 +269,8 @@ def _operands(document: Mapping[str, Any]) -> dict[int, Operand]:
             if isinstance(value, int):
                 found[Dim.N0 + at] = value % _WIDE
         return found
+    if document["event"] == POINT:
+        return operands_at(thing) | found
     for field in _fields(document["event"], document["operation"]):
         if field.dim is None or field.kind is Kind.ARGS or field.dim in found:
             continue

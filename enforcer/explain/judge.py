@@ -110,7 +110,7 @@ class Judge:
         parts = Parts(facts, self._atoms)
         found = []
         for entry in _entries(policy):
-            if entry.ops & facts.ops:
+            if entry.ops & facts.ops and _is_there(entry, facts):
                 of_entry = tuple(_parts(parts, entry))
                 found.append(Answer(entry, of_entry, every(part.holds for part in of_entry)))
         return found
@@ -124,6 +124,12 @@ class Judge:
         said = [self.first(p, facts) for p in policies.policies if p.mode is mode]
         found = [answer for answer in said if answer is not None]
         return max(found, key=lambda answer: answer.verb, default=None)
+
+
+def _is_there(entry: Entry, facts: Facts) -> bool:
+    """Tell whether a rule on a point is on the one that was passed; others are not asked."""
+    point = entry.rule.point if entry.rule is not None else None
+    return point is None or (facts.passing is not None and facts.passing.point == point)
 
 
 def _parts(parts: Parts, entry: Entry) -> list[Part]:

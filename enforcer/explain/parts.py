@@ -12,6 +12,7 @@ from enforcer.compiler.patterns import Exact
 from enforcer.explain.texts import accepts
 from enforcer.explain.truth import Gap, Truth, every, negated, some, truth
 from enforcer.policy import globs
+from enforcer.policy.calls import NAMED
 from enforcer.policy.matching import SUBJECT_PARTS
 from enforcer.policy.model import (
     Address,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from enforcer.compiler.patterns import Form
     from enforcer.explain.facts import Facts, Operand, Who
     from enforcer.policy.model import Condition, Flag, Policy, Process, Rule, Span, Value, Within
+    from enforcer.policy.points import Operand as OperandAtPoint
 
 __all__ = ["Part", "Parts"]
 
@@ -71,7 +73,7 @@ class Parts:
         """Return the parts of *rule*, which holds if all of them do."""
         return [
             *(self._flag(flag, self.facts.flags, flag.field.name) for flag in rule.flags),
-            *(self._object(condition) for condition in rule.conditions),
+            *(self._object(c) for c in rule.conditions if rule.point is None or c.field != NAMED),
             *self._subject(policy, rule),
             *(self._within(policy, asked) for asked in rule.within),
         ]
@@ -95,12 +97,22 @@ class Parts:
         return Part(where, flag, int(is_so), truth(is_so == flag.wanted), span=flag.span)
 
     def _object(self, condition: Condition) -> Part:
+        if condition.operand is not None:
+            return self._at_point(condition, condition.operand)
         if condition.field.dim == Dim.ARG_ANY:
             return self._arguments(condition)
         where = condition.field.name
         if condition.index is not None:
             where = f"{where}[{condition.index}]"
         return self._compared(where, condition, self.facts.operand(condition))
+
+    def _at_point(self, condition: Condition, operand: OperandAtPoint) -> Part:
+        where = f"{operand}.{condition.field.name}" if operand.type.is_socket else str(operand)
+        part = self._compared(where, condition, self.facts.operand(condition))
+        passing = self.facts.passing
+        if part.holds is Truth.TRUE and passing is not None and passing.may_be_absent(operand):
+            return attrs.evolve(part, holds=Truth.UNRECORDED)
+        return part
 
     def _compared(self, where: str, condition: Condition, operand: Operand | None) -> Part:
         if operand is None:

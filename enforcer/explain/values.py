@@ -27,8 +27,8 @@ _V4 = 0xFFFF << 32
 _V4_LAST = _V4 | 0xFFFFFFFF
 
 
-def said(value: Value, field: FieldSpec) -> str:
-    """Write a *value* of a policy."""
+def said(value: Value, field: FieldSpec, *, signed: bool = False) -> str:
+    """Write a *value* of a policy; *signed*: a number of 64 bits that has a sign."""
     match value:
         case Text(TextKind.EXACT | TextKind.GLOB, text):
             return neutral(readable(text))
@@ -37,7 +37,7 @@ def said(value: Value, field: FieldSpec) -> str:
         case Address(low, high):
             return _network(low, high)
         case Interval(low, high):
-            first, last = _number(low, field), _number(high, field)
+            first, last = (_number(end, field, signed=signed) for end in (low, high))
             return first if low == high else f"{first}-{last}"
         case Mask(mask, None):
             return f"any bit of {mask:#o}"
@@ -47,8 +47,10 @@ def said(value: Value, field: FieldSpec) -> str:
             return f"{how} of {_bits(mask, field)}"
 
 
-def shown(operand: bytes | int | Gap | tuple[bytes, ...] | None, field: FieldSpec) -> str:
-    """Write what an access had."""
+def shown(
+    operand: bytes | int | Gap | tuple[bytes, ...] | None, field: FieldSpec, *, signed: bool = False
+) -> str:
+    """Write what an access had; *signed* as for :func:`said`."""
     match operand:
         case None:
             return "none"
@@ -60,7 +62,7 @@ def shown(operand: bytes | int | Gap | tuple[bytes, ...] | None, field: FieldSpe
             return neutral(readable(operand))
         case tuple():
             return " ".join(neutral(readable(each)) for each in operand)
-    return _number(operand, field)
+    return _number(operand, field, signed=signed)
 
 
 def exact(operand: bytes | int, field: FieldSpec) -> Value:
@@ -85,9 +87,11 @@ def written(operand: bytes | int, field: FieldSpec) -> str:
     return f"{{equal: {json.dumps(text)}}}"
 
 
-def _number(number: int, field: FieldSpec) -> str:
+def _number(number: int, field: FieldSpec, *, signed: bool = False) -> str:
     if field == NAMED:
         return call_name(number)
+    if signed and number >> 63:
+        return str(number - (1 << 64))
     match field.kind:
         case Kind.ADDRESS:
             return str(_address(number))

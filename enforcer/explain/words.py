@@ -117,10 +117,12 @@ def _sentence(part: Part) -> str:
         if isinstance(found, int):
             return f"{where} must be {wanted}, and is {'so' if found else 'not so'}"
         return f"{where} must be {wanted}: {shown(found, condition.field)}"
-    had = shown(found, condition.field)
+    operand = condition.operand
+    signed = operand is not None and operand.signed
+    had = shown(found, condition.field, signed=signed)
     if part.value is not None:
-        return f"{where}: {had} is {said(part.value, condition.field)}"
-    values = [said(value, condition.field) for value in condition.values]
+        return f"{where}: {had} is {said(part.value, condition.field, signed=signed)}"
+    values = [said(value, condition.field, signed=signed) for value in condition.values]
     more = f" and {len(values) - _VALUES} more" if len(values) > _VALUES else ""
     asked = f"{' or '.join(values[:_VALUES])}{more}"
     if found is None or isinstance(found, Gap):

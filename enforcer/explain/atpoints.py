@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""A rule on a point of the kernel that allows what was passed there, and how the language writes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import yaml
+
+from enforcer.explain.values import exact
+from enforcer.policy.points import RETURNS
+from enforcer.policy.pointspelling import spell_operand, spell_point
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from enforcer.explain.facts import Facts
+    from enforcer.policy.model import Condition, Rule
+
+__all__ = ["compared_at", "event_at", "items_at"]
+
+_ONE_LINE = 1 << 16
+
+
+def compared_at(rule: Rule, facts: Facts) -> Iterator[Condition]:
+    """Yield conditions that everything that *rule* compares was what it was, as far as that is known."""
+    seen = set()
+    for condition in rule.conditions:
+        operand = condition.operand
+        value = facts.operand(condition)
+        if operand is None or (operand, condition.field.name) in seen:
+            continue
+        seen.add((operand, condition.field.name))
+        # Of an empty text the language has no way to ask.
+        if isinstance(value, bytes | int) and value != b"":
+            values = (exact(value, condition.field),)
+            yield attrs.evolve(condition, values=values, negate=False, span=None)
+
+
+def event_at(rule: Rule) -> str:
+    """Return what stands behind the event of a rule on a point; nothing for other rules."""
+    return "" if rule.point is None else _written(spell_point(rule.point)[1])
+
+
+def items_at(rule: Rule) -> Iterator[str]:
+    """Yield the items of ``args`` of a rule on a point, and ``returns: …``."""
+    for condition in rule.conditions:
+        if condition.operand is None:
+            continue
+        text = _written(spell_operand(condition, condition.operand))
+        yield f"returns: {text}" if condition.operand.index == RETURNS else text
+
+
+def _written(value: object) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=_ONE_LINE, sort_keys=False)
+    return text.removesuffix("...\n").strip()
