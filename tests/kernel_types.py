@@ -31,19 +31,23 @@ print fmt: "filename=%s"
 class Writer:
     """Types one behind the other; each method returns the number of its type."""
 
-    def __init__(self) -> None:
-        self.text = b"\0"
+    def __init__(self, base: Writer | None = None) -> None:
+        self.base = base
+        self.text_at = 0 if base is None else base.text_at + len(base.text)
+        self.text = b"\0" if base is None else b""
         self.types = b""
-        self.count = 0
+        self.count = 0 if base is None else base.count
 
     def name(self, name: str) -> int:
         if not name:
             return 0
-        at = self.text.find(b"\0" + name.encode() + b"\0") + 1
-        if not at:
+        if self.base is not None and b"\0" + name.encode() + b"\0" in self.base.text:
+            return self.base.name(name)
+        at = (b"\0" + self.text).find(b"\0" + name.encode() + b"\0")
+        if at < 0:
             at = len(self.text)
             self.text += name.encode() + b"\0"
-        return at
+        return self.text_at + at
 
     def add(
         self, name: str, kind: int, size: int, *, more: bytes = b"", count: int = 0, flag=False
@@ -67,9 +71,12 @@ class Writer:
         more = b"".join(struct.pack("<III", self.name(n), t, 8 * at) for n, t, at in members)
         return self.add(name, 5 if union else 4, size, more=more, count=len(members))
 
-    def bit_field(self, name: str, size: int, member: str, of: int) -> int:
-        more = struct.pack("<III", self.name(member), of, 3 << 24 | 2)
-        return self.add(name, 4, size, more=more, count=1, flag=True)
+    def bit_fields(self, name: str, size: int, *members: tuple[str, int, int, int]) -> int:
+        """Members are name, type, offset and size in bits."""
+        more = b"".join(
+            struct.pack("<III", self.name(n), t, w << 24 | at) for n, t, at, w in members
+        )
+        return self.add(name, 4, size, more=more, count=len(members), flag=True)
 
     def typedef(self, name: str, of: int) -> int:
         return self.add(name, 8, of)
@@ -93,8 +100,8 @@ class Writer:
         return struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, *sizes) + self.types + self.text
 
 
-def small_btf() -> bytes:
-    """A handful of functions and hooks, laid out as no kernel is."""
+def small_btf() -> tuple[bytes, bytes]:
+    """A handful of functions and hooks, laid out as no kernel is; and what a module adds to it."""
     w = Writer()
     char, int_ = w.integer("char", 1, signed=True), w.integer("int", 4, signed=True)
     u16, u32 = w.integer("unsigned short", 2), w.integer("unsigned int", 4)
@@ -111,7 +118,15 @@ def small_btf() -> bytes:
         "file", 128, ("f_inode", w.pointer(inode), 32), ("f_path", path, 64), ("f_flags", u32, 8)
     )
     cred = w.structure("cred", 64, ("uid", kuid, 8), ("euid", kuid, 24))
-    flags = w.bit_field("flags", 4, "three", u32)
+    flags = w.bit_fields(
+        "flags",
+        16,
+        ("three", u32, 2, 3),
+        ("less", int_, 61, 3),
+        ("over", u16, 76, 7),
+        ("wide", ulong, 68, 63),
+        ("plain", u32, 96, 0),
+    )
     caps = w.array(u32, 2)
     task = w.structure(
         "task_struct",
@@ -120,7 +135,7 @@ def small_btf() -> bytes:
         ("comm", w.array(char, 16), 32),
         ("cred", w.pointer(cred), 64),
         ("flags", flags, 72),
-        ("caps", caps, 80),
+        ("caps", caps, 88),
     )
     filename = w.structure("filename", 32, ("name", text, 0))
     sockaddr = w.structure("sockaddr", 16, ("sa_family", u16, 0))
@@ -148,11 +163,17 @@ def small_btf() -> bytes:
         ("kind", mode),
         ("text", text),
     )
+    skb = w.structure("sk_buff", 64, ("mark", u32, 8))
+    w.function("sends", int_, ("skb", w.pointer(skb)))
     w.function("apart", int_, ("whole", path), ("after", int_))
     w.tracepoint(
         "sched_process_exec", ("p", w.pointer(task)), ("old", int_), ("b", w.pointer(bprm))
     )
-    return w.done()
+    module = Writer(w)
+    private = module.structure("private", 16, ("mark", int_, 4), ("inode", inode, 8))
+    module.function("module_open", ulong, ("mine", module.pointer(private)), at_file)
+    module.function("takes_none", 0)
+    return w.done(), module.done()
 
 
 def small_kernel(directory: Path) -> KernelTypes:
@@ -161,5 +182,9 @@ def small_kernel(directory: Path) -> KernelTypes:
     if not events.exists():
         events.mkdir(parents=True)
         (events / "format").write_text(_FORMAT)
-        (directory / "symbols").write_text("ffff T undescribed\nffff T tcp_close\t[tcp]\n")
-    return KernelTypes(Btf(small_btf()), (directory,), directory / "symbols")
+        (directory / "symbols").write_text(
+            "ffff T undescribed\nffff t module_open\t[mine]\nffff T tcp_close\t[tcp]\n"
+        )
+    kernel, module = small_btf()
+    (directory / "mine").write_bytes(module)
+    return KernelTypes(Btf(kernel), (directory,), directory / "symbols", directory)

@@ -331,7 +331,9 @@ enum enf_operand_type {
 	ENF_OPERAND_SOCKADDR = 8, /* struct sockaddr, to FAMILY, ADDR and PORT */
 	ENF_OPERAND_SOCK = 9,	  /* struct sock: its peer */
 	ENF_OPERAND_SOCKET = 10,  /* struct socket: the peer of its sock */
-	_ENF_OPERAND_MAX = 11,
+	ENF_OPERAND_SKB = 11,	  /* struct sk_buff: where its IP packet goes to, PROTOCOL too */
+	ENF_OPERAND_SKB_SOURCE = 12, /* struct sk_buff: where it comes from */
+	_ENF_OPERAND_MAX = 13,
 };
 
 #define ENF_ARG_RETURN 0xff /* what the function returned */
@@ -342,6 +344,7 @@ enum enf_operand_type {
 #define ENF_OPERAND_INLINE 0x02	  /* it lies where the steps lead, not a pointer to it */
 #define ENF_OPERAND_SWAPPED 0x04  /* big endian */
 #define ENF_OPERAND_DATA_LOC 0x08 /* where the steps lead lies where it is in the record */
+#define ENF_OPERAND_BITS 0x10	  /* a bit field: size_arg bits of the number, from shift on */
 
 /*
  * Start with the argument. Each step adds its offset; where a further one follows, what lies there is
@@ -355,7 +358,7 @@ struct enf_operand {
 	__u8 width;    /* bytes of a number */
 	__u8 flags;    /* ENF_OPERAND_* */
 	__u8 size_arg; /* of BYTES: the argument that says how many, or ENF_ARG_NONE for width */
-	__u8 _pad;
+	__u8 shift;
 	__s32 step[6];
 };
 

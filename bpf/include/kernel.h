@@ -302,6 +302,13 @@ struct socket {
 	struct sock *sk;
 };
 
+struct sk_buff {
+	__be16 protocol;
+	__u16 network_header;
+	unsigned int tail; /* an offset from head: on 64 bits */
+	unsigned char *head;
+};
+
 struct sockaddr_un {
 	unsigned short sun_family;
 };

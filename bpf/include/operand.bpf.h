@@ -59,6 +59,15 @@ static __always_inline __u64 enf_shaped(__u64 value, __u32 width, __u32 flags)
 	return flags & ENF_OPERAND_SWAPPED ? __builtin_bswap64(value) : value;
 }
 
+/* Of a number that has the bits of several members, those of one. */
+static __always_inline __u64 enf_bits(__u64 value, __u32 shift, __u32 bits, __u32 flags)
+{
+	__u32 above = (64 - shift - bits) & 63, unused = (64 - bits) & 63;
+
+	value <<= above;
+	return flags & ENF_OPERAND_SIGNED ? (__u64)((__s64)value >> unused) : value >> unused;
+}
+
 static __always_inline __u64 enf_given(const struct enf_meet *meet, __u32 arg)
 {
 	if (arg == ENF_ARG_RETURN)
@@ -119,7 +128,9 @@ __attribute__((noinline)) int enf_follow(const struct enf_meet *meet,
 	enf_barrier(width);
 	if (width > 8 || enf_fetch(out, width, at))
 		return ENF_UNREADABLE;
-	if (operand->type == ENF_OPERAND_NUMBER)
+	if (operand->flags & ENF_OPERAND_BITS)
+		*out = enf_bits(*out, operand->shift, operand->size_arg, operand->flags);
+	else if (operand->type == ENF_OPERAND_NUMBER)
 		*out = enf_shaped(*out, width, operand->flags);
 	else if (!*out && operand->type != ENF_OPERAND_FD)
 		return ENF_ABSENT;
@@ -247,6 +258,90 @@ static __always_inline int enf_take_sock(struct enf_object *o, __u32 type, __u64
 	return ENF_FOUND;
 }
 
+#define ENF_ETH_IP 0x0800
+#define ENF_ETH_IPV6 0x86dd
+#define ENF_FRAGMENT 0x1fff
+#define ENF_SKB_DIMS (ENF_BIT(ENF_DIM_FAMILY) | ENF_BIT(ENF_DIM_PROTOCOL) | ENF_INET_DIMS)
+
+/* Behind which protocols the two ports come first: TCP, UDP, DCCP, SCTP, UDP-Lite. */
+static __always_inline int enf_has_ports(__u32 protocol)
+{
+	return protocol == 6 || protocol == 17 || protocol == 33 || protocol == 132 ||
+	       protocol == 136;
+}
+
+/* What may stand between the header of IPv6 and the packet's own: not followed, so it is unknown. */
+static __always_inline int enf_is_extension(__u32 next)
+{
+	return next == 0 || next == 43 || next == 44 || next == 50 || next == 51 || next == 60 ||
+	       next == 135 || next == 139 || next == 140;
+}
+
+/*
+ * One end of the IP packet in a struct sk_buff. Its header is copied to where the path of a file will
+ * be, since stacks are small. What is no IP packet has no ends; those of one that says that it is, but
+ * has no header yet, are unknown.
+ */
+__attribute__((noinline)) int enf_take_skb(struct enf_scratch *s, __u64 skb, int is_source)
+{
+	__u64 head = 0, ports, tail, dims = ENF_SKB_DIMS;
+	__u32 end = 0, at, kind;
+	__u16 network = 0, ether = 0, port = 0;
+	struct enf_object *o;
+	int is_ip, missing;
+	__u8 *ip;
+
+	if (!s)
+		return ENF_UNREADABLE;
+	o = &s->object;
+	ip = (__u8 *)&s->text[ENF_TEXT_PATH];
+	enf_read(head, skb + enf_offset(struct sk_buff, head));
+	enf_read(end, skb + enf_offset(struct sk_buff, tail));
+	enf_read(network, skb + enf_offset(struct sk_buff, network_header));
+	enf_read(ether, skb + enf_offset(struct sk_buff, protocol));
+	ether = bpf_ntohs(ether);
+	is_ip = ether == ENF_ETH_IP || ether == ENF_ETH_IPV6;
+	missing = is_ip ? ENF_UNREADABLE : ENF_ABSENT;
+	/* In a message of a unix socket, what would be the header is what its sender wrote. */
+	if (!head || !network || (ether && !is_ip))
+		return missing;
+	tail = head + end;
+	if (head + network + 20 > tail ||
+	    bpf_probe_read_kernel(ip, 40, (const void *)(head + network)))
+		return missing;
+	if (ip[0] >> 4 == 4 && ether != ENF_ETH_IPV6) {
+		kind = ip[9];
+		at = is_source ? 12 : 16;
+		o->num[ENF_DIM_FAMILY - ENF_DIM_FIRST_NUM] = ENF_AF_INET;
+		o->addr_hi = 0;
+		o->addr_lo = ENF_V4 | bpf_ntohl(*(__u32 *)&ip[at & 31]);
+		ports = head + network + (ip[0] & 15) * 4;
+		if (bpf_ntohs(*(__u16 *)&ip[6]) & ENF_FRAGMENT) /* only the first one has ports */
+			dims &= ~ENF_BIT(ENF_DIM_PORT);
+	} else if (ip[0] >> 4 == 6 && ether != ENF_ETH_IP && head + network + 40 <= tail) {
+		kind = ip[6];
+		at = is_source ? 8 : 24;
+		o->num[ENF_DIM_FAMILY - ENF_DIM_FIRST_NUM] = ENF_AF_INET6;
+		enf_take_v6(o, (__u64 *)&ip[at & 31]);
+		ports = head + network + 40;
+		if (enf_is_extension(kind))
+			o->unknown |= ENF_BIT(ENF_DIM_PROTOCOL) | ENF_BIT(ENF_DIM_PORT);
+	} else {
+		return missing;
+	}
+	o->num[ENF_DIM_PROTOCOL - ENF_DIM_FIRST_NUM] = kind;
+	if (!enf_has_ports(kind) && !(o->unknown & ENF_BIT(ENF_DIM_PORT)))
+		dims &= ~ENF_BIT(ENF_DIM_PORT);
+	if (dims & ENF_BIT(ENF_DIM_PORT)) {
+		if (ports + 4 > tail ||
+		    bpf_probe_read_kernel(&port, 2, (const void *)(ports + (is_source ? 0 : 2))))
+			o->unknown |= ENF_BIT(ENF_DIM_PORT);
+		o->num[ENF_DIM_PORT - ENF_DIM_FIRST_NUM] = bpf_ntohs(port);
+	}
+	o->present |= dims;
+	return ENF_FOUND;
+}
+
 /*
  * Strings lie as arguments of a program would; s->pos is where the next begins, s->comp how many there
  * are. One that is an array need not end in it: what lies behind is no part of it.
@@ -298,6 +393,9 @@ static __always_inline __u64 enf_dims_of(__u32 type, __u32 slot)
 		return ENF_BIT(ENF_DIM_ARG_ANY) | ENF_BIT((ENF_DIM_ARG0 + slot) & 63);
 	case ENF_OPERAND_BYTES:
 		return ENF_BIT(ENF_DIM_NAME);
+	case ENF_OPERAND_SKB:
+	case ENF_OPERAND_SKB_SOURCE:
+		return ENF_SKB_DIMS;
 	case ENF_OPERAND_SOCKADDR:
 	case ENF_OPERAND_SOCK:
 	case ENF_OPERAND_SOCKET:
@@ -345,6 +443,10 @@ __attribute__((noinline)) int enf_take(struct enf_scratch *s, const struct enf_m
 		case ENF_OPERAND_SOCK:
 		case ENF_OPERAND_SOCKET:
 			how = enf_take_sock(o, type, value);
+			break;
+		case ENF_OPERAND_SKB:
+		case ENF_OPERAND_SKB_SOURCE:
+			how = enf_take_skb(s, value, type == ENF_OPERAND_SKB_SOURCE);
 			break;
 		default:
 			how = enf_take_path(a, type, value);

@@ -159,7 +159,7 @@ OPERAND: Final = Layout(
     "enf_operand",
     {
         **dict.fromkeys(("arg", "type", "slot", "n_steps"), "B"),
-        **dict.fromkeys(("width", "flags", "size_arg", "_pad"), "B"),
+        **dict.fromkeys(("width", "flags", "size_arg", "shift"), "B"),
         **{f"step[{i}]": "i" for i in range(POINT_STEPS)},
     },
 )

@@ -30,6 +30,7 @@ _SIGNED: Final = 0x01
 _INLINE: Final = 0x02
 _SWAPPED: Final = 0x04
 _DATA_LOC: Final = 0x08
+_BITS: Final = 0x10
 _VOID: Final = 0x01
 _UNBOUND: Final = 0x02
 _MOST: Final = {OperandType.NUMBER: _MAX_NUMBERS, OperandType.TEXT: 4}
@@ -216,6 +217,8 @@ def _check(way: Way, operand: Operand, point: Point) -> None:
         fits = found is OperandType.NUMBER
     elif wanted in {OperandType.TEXT, OperandType.BYTES}:
         fits = found in {OperandType.TEXT, OperandType.BYTES} or _may_be_address(way)
+    elif wanted is OperandType.SKB_SOURCE:
+        fits = found is OperandType.SKB or _may_be_address(way)
     elif way.is_inline:
         fits = wanted is found
     else:
@@ -246,5 +249,8 @@ def _operand(way: Way, operand: Operand, slot: int) -> list[int]:
     if arg is None:
         arg = int(way.arg) if way.arg != RETURNS else _ARG_RETURN
     size = operand.size if operand.size is not None else _ARG_NONE
+    if way.bits:
+        width, size = way.width, min(way.bits, operand.bits)
+        flags |= _BITS
     steps = [*way.steps, *[0] * (layout.POINT_STEPS - len(way.steps))]
-    return [arg, operand.type, slot, len(way.steps), width, flags, size, 0, *steps]
+    return [arg, operand.type, slot, len(way.steps), width, flags, size, way.shift, *steps]

@@ -30,7 +30,8 @@ _ASKS: Final = 0x10  # ENF_RF_WITHIN
 _MAX_WHO: Final = 3
 _FIRST_NUM: Final = int(Dim.ADDR)
 _MAX_POINT_KIND: Final = 5
-_MAX_OPERAND: Final = 10
+_MAX_OPERAND: Final = 12
+_BITS: Final = 0x10
 _MAX_SLOT: Final = 6
 _REGISTER: Final = 8
 
@@ -286,11 +287,14 @@ class _Check:
             self._require(args <= LIMITS["ENF_POINT_ARGS"], "a point has too many arguments")
             self._require(count <= layout.POINT_OPERANDS, "a point has too many operands")
             for at in range(0, count * width, width):
-                _, type_, slot, steps, size, *_ = flat[at : at + width]
+                _, type_, slot, steps, size, flags, bits, shift, *_ = flat[at : at + width]
                 self._require(type_ <= _MAX_OPERAND, "an operand has no type")
                 self._require(slot < _MAX_SLOT, "an operand has no place")
                 self._require(steps <= layout.POINT_STEPS, "an operand is too far away")
                 self._require(type_ or size <= _REGISTER, "a number is too wide")
+                is_field = bool(flags & _BITS)
+                self._require(not is_field or 0 < bits <= 64, "a bit field has no bits")
+                self._require(not is_field or shift + bits <= size * 8, "a bit field is too far")
             last = number
 
     def _check_intervals(self) -> None:

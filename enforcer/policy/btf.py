@@ -79,7 +79,11 @@ _THROUGH: Final = {
 
 @attrs.frozen
 class Type:
-    """One type. *size* is in bytes, or the number of the type that it is made from."""
+    """
+    One type. *size* is in bytes, or the number of the type that it is made from.
+
+    *data* is where what follows it lies, from *at* on.
+    """
 
     number: int
     kind: TypeKind
@@ -88,6 +92,7 @@ class Type:
     count: int
     is_flagged: bool
     at: int
+    data: bytes = attrs.field(repr=False, eq=False)
 
 
 @attrs.frozen
@@ -101,11 +106,13 @@ class Member:
 
 
 class Btf:
-    """All types of one kernel."""
+    """All types of one kernel, or those that a module adds to the kernel's."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, base: Btf | None = None) -> None:
         """
         Find where each type lies.
+
+        *base*: what a module's types build on; their numbers and names go on where it ends.
 
         Raises:
             BtfError: *data* is no BTF.
@@ -115,38 +122,66 @@ class Btf:
         magic, _, _, head, type_at, type_size, text_at, text_size = _HEAD.unpack_from(data)
         if magic != _MAGIC or head + text_at + text_size > len(data):
             raise BtfError("the kernel's BTF has another form than this reader knows")
+        self._base = base
+        self._first = 1 if base is None else base.end
+        self._text_at = 0 if base is None else base.text_end
         self._data = data
         self._text = data[head + text_at : head + text_at + text_size]
         self._places = _walk(data, head + type_at, head + type_at + type_size)
 
     @classmethod
-    def read(cls, path: Path = Path("/sys/kernel/btf/vmlinux")) -> Btf | None:
-        """Read what the running kernel says; None if it says nothing."""
+    def read(
+        cls, path: Path = Path("/sys/kernel/btf/vmlinux"), base: Btf | None = None
+    ) -> Btf | None:
+        """Read what the running kernel says, of itself or of a module; None if it says nothing."""
         try:
-            return cls(path.read_bytes())
+            return cls(path.read_bytes(), base)
         except OSError:
             return None
 
+    @property
+    def end(self) -> int:
+        """The number of the first type that a module may add."""
+        return self._first + len(self._places.at)
+
+    @property
+    def text_end(self) -> int:
+        """Where the names that a module adds begin."""
+        return self._text_at + len(self._text)
+
     def find(self, kind: TypeKind, name: str) -> Type | None:
-        """Return the function, the typedef or the structure *name*."""
-        at = self._text.find(b"\0" + name.encode() + b"\0")
-        number = self._places.find(kind, at + 1) if at >= 0 else None
-        return None if number is None else self.type(number)
+        """Return the function, the typedef or the structure *name*; of a module, one that it adds."""
+        at = self.find_name(name.encode())
+        place = self._places.find(kind, at) if at is not None else None
+        return None if place is None else self.type(self._first + place)
+
+    def find_name(self, name: bytes) -> int | None:
+        """Return where *name* lies; a name that the kernel has already is not repeated by modules."""
+        found = self._base.find_name(name) if self._base is not None else None
+        if found is not None:
+            return found
+        if self._text.startswith(name + b"\0"):
+            return self._text_at
+        at = self._text.find(b"\0" + name + b"\0")
+        return None if at < 0 else self._text_at + at + 1
 
     def type(self, number: int) -> Type:
         """Return the type of this number; 0 is void."""
         if not number:
-            return Type(0, TypeKind.VOID, "void", 0, 0, is_flagged=False, at=0)
-        at = self._places.at[number - 1]
+            return Type(0, TypeKind.VOID, "void", 0, 0, is_flagged=False, at=0, data=b"")
+        if self._base is not None and number < self._first:
+            return self._base.type(number)
+        at = self._places.at[number - self._first]
         name, info, size = _TYPE.unpack_from(self._data, at)
         return Type(
             number,
             TypeKind(info >> 24 & 0x1F),
-            self._name(name),
+            self.name_at(name),
             size,
             info & 0xFFFF,
             is_flagged=bool(info >> 31),
             at=at + _TYPE.size,
+            data=self._data,
         )
 
     def plain(self, number: int) -> Type:
@@ -171,33 +206,37 @@ class Btf:
     def parameters(self, proto: Type) -> list[tuple[str, int]]:
         """Return name and type of what a function takes."""
         each = (
-            _PARAM.unpack_from(self._data, proto.at + i * _PARAM.size) for i in range(proto.count)
+            _PARAM.unpack_from(proto.data, proto.at + i * _PARAM.size) for i in range(proto.count)
         )
-        return [(self._name(name), number) for name, number in each]
+        return [(self.name_at(name), number) for name, number in each]
 
     def members(self, owner: Type) -> Iterator[Member]:
         """Yield the members of a structure or union; those of nameless ones within are its own."""
         for i in range(owner.count):
-            name, number, place = _MEMBER.unpack_from(self._data, owner.at + i * _MEMBER.size)
+            name, number, place = _MEMBER.unpack_from(owner.data, owner.at + i * _MEMBER.size)
             bits = place >> 24 if owner.is_flagged else 0
             offset = place & 0xFFFFFF if owner.is_flagged else place
             if name:
-                yield Member(self._name(name), number, offset, bits)
+                yield Member(self.name_at(name), number, offset, bits)
                 continue
             for inner in self.members(self.plain(number)):
                 yield attrs.evolve(inner, offset=inner.offset + offset)
 
     def encoding(self, integer: Type) -> tuple[bool, int]:
         """Return whether an integer is signed, and its bits."""
-        (word,) = struct.unpack_from("<I", self._data, integer.at)
+        (word,) = struct.unpack_from("<I", integer.data, integer.at)
         return bool(word >> 24 & 1), word & 0xFF
 
     def element(self, whole: Type) -> tuple[int, int]:
         """Return the type of an array's elements, and how many there are."""
-        number, _, count = _ARRAY.unpack_from(self._data, whole.at)
+        number, _, count = _ARRAY.unpack_from(whole.data, whole.at)
         return number, count
 
-    def _name(self, at: int) -> str:
+    def name_at(self, at: int) -> str:
+        """Return the name that lies *at* a place."""
+        if self._base is not None and at < self._text_at:
+            return self._base.name_at(at)
+        at -= self._text_at
         return self._text[at : self._text.index(0, at)].decode("utf-8", "replace")
 
 
@@ -210,7 +249,7 @@ class _Places:
     kinds: bytearray
 
     def find(self, kind: int, name: int) -> int | None:
-        """Return the number of the type of this *kind* whose *name* lies there."""
+        """Return the place of the type of this *kind* whose *name* lies there."""
         start = 0
         while True:
             try:
@@ -218,7 +257,7 @@ class _Places:
             except ValueError:
                 return None
             if self.kinds[found] == kind:
-                return found + 1
+                return found
             start = found + 1
 
 

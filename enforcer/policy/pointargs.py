@@ -67,6 +67,8 @@ OTHER_TYPES: Final = {
     "Sockaddr": OperandType.SOCKADDR,
     "Sock": OperandType.SOCK,
     "Socket": OperandType.SOCKET,
+    "Skb": OperandType.SKB,
+    "SkbSource": OperandType.SKB_SOURCE,
 }
 _CAPABILITIES: Final = {name.lower(): bit for name, bit in CAPABILITIES.items()}
 _NAMES: Final = {
@@ -188,6 +190,9 @@ def _of_socket(
         name = "type" if part.key == "socketType" else part.key
         if operand.type is OperandType.SOCKADDR and name not in _ADDRESS_ONLY:
             context.add(f"an address has no {part.key}: it is of a Sock or a Socket", part.span)
+            continue
+        if operand.type.is_packet and name == "type":
+            context.add("a packet has no socketType: match its protocol", part.span)
             continue
         found += tuple(
             attrs.evolve(c, operand=operand) for c in read_conditions(FIELDS[name], part, context)

@@ -57,6 +57,8 @@ class OperandType(enum.IntEnum):
     SOCKADDR = 8
     SOCK = 9
     SOCKET = 10
+    SKB = 11
+    SKB_SOURCE = 12
 
     @property
     def is_path(self) -> bool:
@@ -67,6 +69,11 @@ class OperandType(enum.IntEnum):
     def is_socket(self) -> bool:
         """Whether it has an address, a port and a family."""
         return self >= OperandType.SOCKADDR
+
+    @property
+    def is_packet(self) -> bool:
+        """Whether it is one end of a packet."""
+        return self >= OperandType.SKB
 
 
 @attrs.frozen

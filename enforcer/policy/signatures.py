@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import attrs
 
-from enforcer.policy.btf import Btf, Type, TypeKind
+from enforcer.policy.btf import Btf, Member, Type, TypeKind
 from enforcer.policy.points import RETURNS, OperandType, Point, PointKind
 from enforcer.policy.tracepoints import fields_of, plain_field
 from enforcer.policy.ways import (
@@ -50,13 +50,31 @@ def local_types() -> Types:
     return NoTypes() if btf is None else KernelTypes(btf, _TRACING)
 
 
-def _is_symbol(name: str, symbols: Path) -> bool:
-    """Tell whether the kernel has a function that BTF does not describe, as far as it says."""
+@attrs.frozen
+class _Symbol:
+    """A function that the kernel's own BTF does not describe; of a *module*, empty: of the kernel."""
+
+    module: str = ""
+
+
+def _symbol(name: str, symbols: Path) -> _Symbol | None:
+    """Look for a function among the kernel's symbols; None: it has none of that name."""
     try:
         content = symbols.read_bytes()
     except OSError:
-        return True  # nothing is known: attaching will tell
-    return re.search(rb" [tTwW] " + re.escape(name.encode()) + rb"\s", content) is not None
+        return _Symbol()  # nothing is known: attaching will tell
+    named = rb" [tTwW] " + re.escape(name.encode()) + rb"(?:\t\[(\w+)\])?$"
+    found = re.search(named, content, re.MULTILINE)
+    return None if found is None else _Symbol((found[1] or b"").decode("ascii"))
+
+
+@attrs.frozen
+class _Proto:
+    """What a function takes and returns, as numbers of types of *btf*."""
+
+    btf: Btf
+    parameters: list[tuple[str, int]]
+    returns: int
 
 
 @attrs.define
@@ -66,17 +84,18 @@ class KernelTypes:
     btf: Btf
     tracing: tuple[Path, ...]
     symbols: Path = Path("/proc/kallsyms")
+    described: Path = Path("/sys/kernel/btf")
+    _modules: dict[str, Btf | None] = attrs.field(factory=dict, init=False, eq=False)
 
     def signature(self, point: Point) -> Signature | None:
         """Return what the function of *point* takes."""
         if point.kind is PointKind.TRACEPOINT:
             return None if fields_of(self.tracing, point) is None else Signature(0, is_void=True)
-        proto = self._proto(point)
-        if proto is None:
+        found = self._proto(point)
+        if found is None:
             return None
         return Signature(
-            len(self._parameters(point, proto)),
-            is_void=self.btf.plain(proto.size).kind is TypeKind.VOID,
+            len(found.parameters), is_void=found.btf.plain(found.returns).kind is TypeKind.VOID
         )
 
     def are_alike(self, one: Point, other: Point) -> bool:
@@ -85,10 +104,11 @@ class KernelTypes:
             mine, others = self._proto(one), self._proto(other)
         except PointError:
             return False
-        if mine is None or others is None:
+        if mine is None or others is None or mine.btf is not others.btf:
             return False
-        first, second = (self._parameters(p, proto) for p, proto in ((one, mine), (other, others)))
-        return [number for _, number in first] == [number for _, number in second]
+        return [number for _, number in mine.parameters] == [
+            number for _, number in others.parameters
+        ]
 
     def way(
         self, point: Point, index: int | str, members: tuple[str, ...], *, whole: bool = False
@@ -96,43 +116,58 @@ class KernelTypes:
         """Find the operand that *members* lead to from the argument *index*."""
         if point.kind is PointKind.TRACEPOINT:
             return self._of_field(point, index, members)
-        proto = self._proto(point)
-        if proto is None:
+        found = self._proto(point)
+        if found is None:
             return None
         if index == RETURNS:
             arg: int | str = "returns"
-            number = proto.size
-            if self.btf.plain(number).kind is TypeKind.VOID:
+            number = found.returns
+            if found.btf.plain(number).kind is TypeKind.VOID:
                 raise PointError(f"{point.name} returns nothing")
         else:
-            arg, number = self._argument(point, proto, index)
-        return _Walk(self.btf, arg, f"{index} of {point.name}").to(number, members, whole=whole)
+            arg, number = self._argument(point, found, index)
+        return _Walk(found.btf, arg, f"{index} of {point.name}").to(number, members, whole=whole)
 
     # ---- Functions ---------------------------------------------------------------------------
 
-    def _proto(self, point: Point) -> Type | None:
-        """Return the type of the function; None if BTF does not describe it."""
+    def _proto(self, point: Point) -> _Proto | None:
+        """Return what BTF says of the function; None if it does not describe it."""
         if point.kind is PointKind.RAW:
-            found = self.btf.find(TypeKind.TYPEDEF, f"btf_trace_{point.name}")
-            if found is None:
+            named = self.btf.find(TypeKind.TYPEDEF, f"btf_trace_{point.name}")
+            if named is None:
                 raise PointError(f"this kernel has no raw tracepoint {point.name}")
-            return self.btf.plain(self.btf.plain(found.number).size)
+            proto = self.btf.plain(self.btf.plain(named.number).size)
+            return _Proto(self.btf, self.btf.parameters(proto)[1:], proto.size)
         name = f"bpf_lsm_{point.name}" if point.kind is PointKind.LSM else point.name
-        found = self.btf.find(TypeKind.FUNC, name)
+        found = self._described(self.btf, name)
         if found is not None:
-            return self.btf.plain(found.size)
+            return found
         if point.kind is PointKind.LSM:
             raise PointError(f"this kernel has no LSM hook {point.name}")
-        if not _is_symbol(point.name, self.symbols):
-            raise PointError(f"this kernel has no function {point.name}")
-        return None
+        symbol = _symbol(point.name, self.symbols)
+        if symbol is None:
+            raise PointError(
+                f"this kernel has no function {point.name} (those of a module are there once it is loaded)"
+            )
+        module = self._module(symbol.module) if symbol.module else None
+        return self._described(module, name) if module is not None else None
 
-    def _parameters(self, point: Point, proto: Type) -> list[tuple[str, int]]:
-        found = self.btf.parameters(proto)
-        return found[1:] if point.kind is PointKind.RAW else found
+    @staticmethod
+    def _described(btf: Btf, name: str) -> _Proto | None:
+        found = btf.find(TypeKind.FUNC, name)
+        if found is None:
+            return None
+        proto = btf.plain(found.size)
+        return _Proto(btf, btf.parameters(proto), proto.size)
 
-    def _argument(self, point: Point, proto: Type, index: int | str) -> tuple[int, int]:
-        found = self._parameters(point, proto)
+    def _module(self, name: str) -> Btf | None:
+        """Return what the kernel says of a module: its types build on the kernel's."""
+        if name not in self._modules:
+            self._modules[name] = Btf.read(self.described / name, self.btf)
+        return self._modules[name]
+
+    def _argument(self, point: Point, proto: _Proto, index: int | str) -> tuple[int, int]:
+        found = proto.parameters
         if isinstance(index, str):
             names = [name for name, _ in found]
             if index not in names:
@@ -142,7 +177,7 @@ class KernelTypes:
         if index >= len(found):
             raise PointError(f"{point.name} has no argument {index}: it has {len(found)}")
         for name, number in found[:index]:
-            plain = self.btf.plain(number)
+            plain = proto.btf.plain(number)
             if plain.kind in {TypeKind.STRUCT, TypeKind.UNION} and plain.size > _REGISTER:
                 raise PointError(
                     f"argument {index} of {point.name} comes behind {name}, which is passed in parts"
@@ -180,6 +215,8 @@ class _Walk:
     btf: Btf
     arg: int | str
     what: str
+    field: Member | None = None
+    """The bit field that was come to: nothing is behind it."""
 
     def to(
         self,
@@ -191,7 +228,11 @@ class _Walk:
     ) -> Way:
         steps = list(start)
         for name in members:
+            if self.field is not None:
+                raise PointError(f"{name} is no member on the way from {self.what}: there are bits")
             number, steps = self._into(number, steps, name)
+        if self.field is not None:
+            return self._bits(self.field, tuple(steps))
         plain = self.btf.plain(number)
         behind = self.btf.plain(plain.size) if plain.kind is TypeKind.PTR else None
         if behind is not None and behind.name in _TELLING and not whole:
@@ -227,10 +268,37 @@ class _Walk:
         for member in self.btf.members(plain):
             if member.name != name:
                 continue
-            if member.bits or member.offset % 8:
-                raise PointError(f"{name} on the way from {self.what} is a bit field")
+            if member.bits:
+                self.field = member
+                return member.type, steps
             return member.type, [*steps[:-1], steps[-1] + member.offset // 8]
         raise PointError(f"struct {plain.name} has no member {name}")
+
+    def _bits(self, field: Member, steps: tuple[int, ...]) -> Way:
+        """Return the way to the number that has the bits of *field* in it, and which of it they are."""
+        plain = self.btf.plain(field.type)
+        whole = plain.size * 8
+        at = field.offset // whole * whole
+        if (
+            field.offset - at + field.bits > whole
+        ):  # packed: over the edge of what it is declared as
+            at = field.offset // 8 * 8
+            whole = next((w for w in (8, 16, 32, 64) if field.offset - at + field.bits <= w), 0)
+        if not whole or len(steps) > _MAX_STEPS:
+            raise PointError(
+                f"{field.name} on the way from {self.what} cannot be read in one piece"
+            )
+        signed = plain.kind is TypeKind.INT and self.btf.encoding(plain)[0]
+        return Way(
+            self.arg,
+            (*steps[:-1], steps[-1] + at // 8),
+            OperandType.NUMBER,
+            whole // 8,
+            signed=signed,
+            shift=field.offset - at,
+            bits=field.bits,
+            word="a bit field",
+        )
 
     def _size(self, number: int) -> int:
         plain = self.btf.plain(number)

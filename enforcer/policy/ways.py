@@ -24,6 +24,7 @@ STRUCTURES: Final = {
     "sockaddr": OperandType.SOCKADDR,
     "sock": OperandType.SOCK,
     "socket": OperandType.SOCKET,
+    "sk_buff": OperandType.SKB,
 }
 """Structures that are compared as something else than a number."""
 
@@ -54,6 +55,7 @@ class Way:
         is_inline: it lies there itself, not a pointer to it.
         is_swapped: big endian.
         is_located: what lies there says where in the record the string is.
+        shift, bits: of a bit field: how many bits of the number lie before it, and how many it has.
         word: what it is in C, for sentences.
     """
 
@@ -66,11 +68,14 @@ class Way:
     is_swapped: bool = False
     is_located: bool = False
     word: str = ""
+    shift: int = 0
+    bits: int = 0
 
     @property
     def is_pointer(self) -> bool:
         """Whether it may be taken for the address of something else."""
-        return self.width == _REGISTER and not self.is_inline and not self.is_located
+        whole = self.width == _REGISTER and not self.bits
+        return whole and not self.is_inline and not self.is_located
 
 
 class Types(Protocol):

@@ -199,7 +199,9 @@ class TestHooks:
     def test_records_tell_what_was_compared(self, hooks):
         """Numbers and strings by their names, paths as paths."""
         tried("mount(b'nail2')")
-        event = hooks.wait_for(lambda e: e.get("rule") == "mount")
+        event = hooks.wait_for(
+            lambda e: e.get("rule") == "mount" and operands(e).get("arg0") == "nail2"
+        )
         assert {"arg0": "nail2", "type": "tmpfs"} == operands(event)
         assert str(PLACE) == event["object"]["path"]
         tried("nice(0, -7)")

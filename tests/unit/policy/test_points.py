@@ -176,6 +176,60 @@ def test_what_lies_there_itself_and_in_which_order(kernel):
 
 
 @pytest.mark.parametrize(
+    ("member", "step", "number", "signed"),
+    [
+        ("three", 72, (4, 2, 3), False),
+        ("less", 72 + 4, (4, 29, 3), True),
+        ("over", 72 + 9, (2, 4, 7), False),  # packed over the edge of an unsigned short
+        ("plain", 72 + 12, (4, 0, 0), False),
+    ],
+)
+def test_bits_of_a_member(kernel, member, step, number, signed):
+    """The number that has them in it, and which of its bits they are."""
+    way = kernel.way(Point(PointKind.KPROBE, "takes"), 1, ("flags", member))
+
+    assert ((step,), number) == (way.steps, (way.width, way.shift, way.bits))
+    assert (OperandType.NUMBER, signed, False) == (way.type, way.signed, way.is_pointer)
+
+
+def test_functions_of_modules_are_described_by_theirs(kernel):
+    """Whose types and names build on the kernel's."""
+    point = Point(PointKind.KPROBE, "module_open")
+
+    assert 2 == kernel.signature(point).n_args
+    own = kernel.way(point, "mine", ("mark",))
+    assert ((4,), OperandType.NUMBER, True) == (own.steps, own.type, own.signed)
+    assert (48,) == kernel.way(point, 0, ("inode", "i_ino")).steps
+    assert OperandType.FILE is kernel.way(point, "file", ()).type
+    assert (
+        kernel.signature(Point(PointKind.KPROBE, "tcp_close")) is None
+    )  # of a module that says nothing
+
+
+@pytest.mark.parametrize(
+    ("item", "kind"),
+    [
+        ("{index: 0, port: 53}", OperandType.SKB),
+        ("{index: 0, type: Skb, address: 10.0.0.1, protocol: udp}", OperandType.SKB),
+        ("{index: 0, type: SkbSource, port: 53}", OperandType.SKB_SOURCE),
+        ("{index: 0, resolve: mark, equal: 5}", OperandType.NUMBER),
+    ],
+)
+def test_packets(kernel, item, kind):
+    """Where they go to, unless it is said that where they come from is meant; members as of any structure."""
+    assert kind is operand("kprobe: sends", item).type
+
+
+def test_one_end_of_a_packet_at_a_point(kernel):
+    """Both would fill the same place."""
+    items = "{index: 0, port: 1}, {index: 0, type: SkbSource, port: 2}"
+    text = f"{HEAD}  - {{kprobe: sends, match: {{args: [{items}]}}, action: log}}\n"
+
+    with pytest.raises(PolicyError, match="more than 1 different sockets"):
+        place(load_text(text, "p.yaml"))
+
+
+@pytest.mark.parametrize(
     ("rule", "what"),
     [
         ("{lsm: nothing, action: deny}", "this kernel has no LSM hook nothing"),
@@ -189,8 +243,21 @@ def test_what_lies_there_itself_and_in_which_order(kernel):
             "struct file has no member f_x",
         ),
         (
-            "{kprobe: takes, match: {args: [{index: 1, resolve: flags.three, equal: 1}]}, action: log}",
-            "is a bit field",
+            "{kprobe: takes, match: {args: [{index: 1, resolve: flags.three.x, equal: 1}]}, action: log}",
+            "there are bits",
+        ),
+        (
+            "{kprobe: takes, match: {args: [{index: 1, resolve: flags.wide, equal: 1}]}, action: log}",
+            "cannot be read in one piece",
+        ),
+        ("{kprobe: absent, action: log}", "those of a module are there once it is loaded"),
+        (
+            "{kprobe: module_open, match: {args: [{index: 0, resolve: count, equal: 1}]}, action: log}",
+            "struct private has no member count",
+        ),
+        (
+            "{kprobe: sends, match: {args: [{index: 0, socketType: dgram}]}, action: log}",
+            "a packet has no socketType",
         ),
         (
             "{kprobe: takes, match: {args: [{index: 1, resolve: caps.2, equal: 1}]}, action: log}",
@@ -268,6 +335,21 @@ def test_the_image_says_how_operands_are_found(kernel):
     number = next(i for i in range(2) if found[f"operand[{i}].type"] == OperandType.NUMBER)
     assert (2, 8, 32, 40) == tuple(
         found[f"operand[{number}].{name}"] for name in ("n_steps", "width", "step[0]", "step[1]")
+    )
+
+
+def test_the_image_says_which_bits(kernel):
+    """All of the number is read, whatever the rule takes it for, and then as many bits as it speaks of."""
+    rule = load_rule(
+        "{kprobe: takes, match: {args: [{index: 1, resolve: flags.less, equal: -1}]}, action: log}"
+    )
+
+    image = compiled(rule, kernel).image
+
+    verify(image)
+    found = described(image)
+    assert (4, 29, 3, 0x10 | 0x01) == tuple(
+        found[f"operand[0].{name}"] for name in ("width", "shift", "size_arg", "flags")
     )
 
 

@@ -945,10 +945,34 @@ def test_one_of_both_names_is_printed_and_read_again():
 
 
 @pytest.mark.parametrize(
+    ("operator", "values", "kind", "field"),
+    [
+        ("DAddr", "[10.0.0.0/8]", OperandType.SKB, "address"),
+        ("NotDPort", "[53]", OperandType.SKB, "port"),
+        ("SAddr", "[10.0.0.1]", OperandType.SKB_SOURCE, "address"),
+        ("NotSPort", "[53]", OperandType.SKB_SOURCE, "port"),
+        ("Protocol", "[IPPROTO_UDP]", OperandType.SKB, "protocol"),
+    ],
+)
+def test_ends_of_a_packet(operator, values, kind, field):
+    """The operator says which."""
+    text = hook(
+        f"{{matchArgs: [{{index: 0, operator: {operator}, values: {values}}}]}}",
+        call="sends",
+        args="[{index: 0, type: skb}]",
+    )
+
+    (rule,) = spec(text).rules
+
+    compared = rule.conditions[0]
+    assert (kind, field) == (compared.operand.type, compared.field.name)
+
+
+@pytest.mark.parametrize(
     ("kind", "operator", "values", "message"),
     [
         ("char_buf", "Equal", "[a]", "needs sizeArgIndex"),
-        ("skb", "SAddr", "[10.0.0.1]", "arguments of type skb are not compared"),
+        ("iov_iter", "Equal", "[1]", "arguments of type iov_iter are not compared"),
         ("int", "Prefix", "[a]", "is a number"),
         ("file", "GT", "[3]", "is compared by"),
         ("sock", "SAddr", "[10.0.0.1]", "SAddr is not supported by this version"),

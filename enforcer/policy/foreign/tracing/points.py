@@ -5,6 +5,7 @@ Hooks that no hook of the language means: points of the kernel, and what of them
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -50,6 +51,7 @@ _OTHERS: Final = {
     "sockaddr": OperandType.SOCKADDR,
     "sock": OperandType.SOCK,
     "socket": OperandType.SOCKET,
+    "skb": OperandType.SKB,
 }
 _MEMBERS: Final = {
     "filename": ("name",),
@@ -58,7 +60,13 @@ _MEMBERS: Final = {
 }
 """What is compared of a structure."""
 
-_SOCKETS: Final = {OperandType.SOCKADDR: Socket.ADDRESS}
+_SOCKETS: Final = {
+    OperandType.SOCKADDR: Socket.ADDRESS,
+    OperandType.SKB: Socket.REMOTE,
+    OperandType.SKB_SOURCE: Socket.LOCAL,
+}
+_SOURCE: Final = re.compile(r"(?:Not)?S(?:Addr|Port|PortPriv)")
+"""Operators on where a packet comes from."""
 
 
 def known_point(point: Point, context: Context) -> bool:
@@ -95,6 +103,8 @@ def read_at_point(
     for filter_ in filters:
         with context.problems.catching():
             operand = _operand(filter_.argument, point, context)
+            if operand.type is OperandType.SKB and _SOURCE.fullmatch(filter_.operator):
+                operand = attrs.evolve(operand, type=OperandType.SKB_SOURCE)
             if filter_.operator in ("FileType", "NotFileType") and operand.type.is_path:
                 flags.append(file_type(filter_))
                 continue
