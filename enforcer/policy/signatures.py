@@ -85,7 +85,6 @@ class KernelTypes:
     tracing: tuple[Path, ...]
     symbols: Path = Path("/proc/kallsyms")
     described: Path = Path("/sys/kernel/btf")
-    _modules: dict[str, Btf | None] = attrs.field(factory=dict, init=False, eq=False)
 
     def signature(self, point: Point) -> Signature | None:
         """Return what the function of *point* takes."""
@@ -149,7 +148,10 @@ class KernelTypes:
             raise PointError(
                 f"this kernel has no function {point.name} (those of a module are there once it is loaded)"
             )
-        module = self._module(symbol.module) if symbol.module else None
+        if not symbol.module:
+            return None
+        # Not kept: another version of the module may be loaded next time.
+        module = Btf.read(self.described / symbol.module, self.btf)
         return self._described(module, name) if module is not None else None
 
     @staticmethod
@@ -159,12 +161,6 @@ class KernelTypes:
             return None
         proto = btf.plain(found.size)
         return _Proto(btf, btf.parameters(proto), proto.size)
-
-    def _module(self, name: str) -> Btf | None:
-        """Return what the kernel says of a module: its types build on the kernel's."""
-        if name not in self._modules:
-            self._modules[name] = Btf.read(self.described / name, self.btf)
-        return self._modules[name]
 
     def _argument(self, point: Point, proto: _Proto, index: int | str) -> tuple[int, int]:
         found = proto.parameters
