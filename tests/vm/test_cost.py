@@ -81,8 +81,8 @@ def test_a_hook_that_no_rule_names_costs_nothing(program, bases):
     assert abs(added) <= NEAR
 
 
-def test_a_call_that_rules_name_costs_the_same_at_any_number(program, bases):
-    """One that none of them meets: one rule on it, and 200 on it and others."""
+def test_a_call_that_rules_name_costs_little_more_with_many(program, bases):
+    """One that none of them meets: one rule on it, and 200 on it and others, found by bisection."""
     found = []
     for count in (1, 200):
         rules = [f"syscall: {name}, {NOBODY}" for name in ["getppid", *OTHERS[: count - 1]]]
@@ -90,8 +90,8 @@ def test_a_call_that_rules_name_costs_the_same_at_any_number(program, bases):
             found.append(cost(program, "getppid") - bases["getppid"])
     print(f"getppid, named by a rule for another user, 1 and 200 rules: {found}")
 
-    assert abs(found[0] - found[1]) <= 2 * NEAR
-    assert 0 < found[0] < 1500
+    assert 0 < found[0] < 4000
+    assert abs(found[1] - found[0]) < 400
 
 
 def test_a_point_that_rules_name_costs_little(program, bases):

@@ -32,7 +32,7 @@ spec:
       action: deny
     - name: to-v6
       lsm: socket_sock_rcv_skb
-      match: {args: [{index: skb, type: Skb, family: inet6, port: 7002}]}
+      match: {args: [{index: 1, type: Skb, family: inet6, port: 7002}]}
       action: deny
     - name: marked
       lsm: socket_sock_rcv_skb
