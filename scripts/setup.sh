@@ -75,6 +75,8 @@ look_for_what_is_missing() {
 	have setcap; need libcap2-bin
 	have setfattr; need attr
 	have nc; need netcat-openbsd
+	have ssh; need openssh-client
+	[[ -x /usr/sbin/sshd ]]; need openssh-server
 	set -e
 }
 

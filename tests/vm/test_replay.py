@@ -3,7 +3,8 @@
 A recording of real work, decided again by candidate policies, says what the kernel decided.
 
 The recorder and three sets of policies in audit mode are in force at once, so all of them see the very
-same operations: a package is installed, somebody logs in by ``su``, a program is compiled with make.
+same operations: apt-get installs a package, somebody logs in at a real sshd and by ``su``, a program is
+compiled with make.
 """
 
 from __future__ import annotations
@@ -126,7 +127,11 @@ WORK = """\
 set -e
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd /srv/replay
-dpkg -i thing.deb
+apt-get -q -y install /srv/replay/thing.deb
+/usr/sbin/sshd -f /srv/replay/sshd_config
+ssh -F none -T -p 2201 -i door/key -o BatchMode=yes -o UserKnownHostsFile=door/known \
+    replayer@127.0.0.1 'echo "logged in from ${SSH_CONNECTION%% *} as $(id -un)"; head -c 5 /etc/issue'
+kill $(cat door/pid)
 su - replayer -c 'cat /etc/hostname; /bin/sh -c "id -u; true"'
 make -s -C source
 ./source/hello
@@ -141,6 +146,17 @@ mkdir -p /srv/replay/bound /mnt/in
 unshare -m sh -c 'mount --bind /srv/replay/bound /mnt/in && echo x >/mnt/in/f && cat /mnt/in/f'
 unshare -m sh -c 'mount -t tmpfs none /mnt/in && echo y >/mnt/in/g && rm /mnt/in/g'
 echo finished
+"""
+
+SSHD = """\
+Port 2201
+ListenAddress 127.0.0.1
+HostKey /srv/replay/door/host
+PidFile /srv/replay/door/pid
+AuthorizedKeysFile /srv/replay/door/key.pub
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM yes
 """
 
 
@@ -176,11 +192,24 @@ def _prepare(root: Path) -> dict[str, Path]:
     )
     (source / "Makefile").write_text("hello: hello.c\n\t$(CC) -o $@ $<\n")
     (root / "work.sh").write_text(WORK)
+    _prepare_door(root)
     made = {}
     for name, text in (("files", FILES), ("programs", PROGRAMS), ("people", PEOPLE)):
         made[name] = root / f"{name}.yaml"
         made[name].write_text(HEAD + text.replace("WORKER", WORKER))
     return made
+
+
+def _prepare_door(root: Path) -> None:
+    """Make what an sshd of its own needs: keys of host and user, its configuration."""
+    door = root / "door"
+    door.mkdir()
+    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    for name in ("host", "key"):
+        generate = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(door / name))
+        subprocess.run(generate, check=True)
+    (door / "known").write_text(f"[127.0.0.1]:2201 {(door / 'host.pub').read_text()}")
+    (root / "sshd_config").write_text(SSHD)
 
 
 def _work(root: Path) -> None:
@@ -201,6 +230,7 @@ def _work(root: Path) -> None:
     )
     assert done.stdout.endswith("finished\n"), (done.stdout, done.stderr)
     assert "hello\n" in done.stdout
+    assert "logged in from 127.0.0.1 as replayer\n" in done.stdout
     assert Path("/opt/thing/configured").exists()
 
 
