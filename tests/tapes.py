@@ -75,11 +75,12 @@ class Tape:
             "cgroup": 0 if identity.cgroup is UNKNOWN else self.cgroup(identity.cgroup),
         }
 
-    def cgroup(self, path: bytes) -> int:
-        """Tell the path of a cgroup once, and return its number."""
+    def cgroup(self, path: bytes, container: int | None = None) -> int:
+        """Tell the path of a cgroup once, and return its number; *container*: whose it is, default its own."""
         if path not in self.cgroups:
-            self.cgroups[path] = len(self.cgroups) + 1
-            self.lines.append(raw_event(kind=KINDS["CGROUP"], cgroup=self.cgroups[path], path=path))
+            number = self.cgroups[path] = len(self.cgroups) + 1
+            whose = container if container is not None else number
+            self.lines.append(raw_event(kind=KINDS["CGROUP"], cgroup=number, ino=whose, path=path))
         return self.cgroups[path]
 
     def begin(

@@ -177,6 +177,29 @@ ENF_INLINE void enf_begin_marks(struct enf_scratch *s, const struct enf_image *i
 		s->mark_at[i] = 0;
 }
 
+/* When the marks were set that the row *id* asks about, which are its first terms, as just decided. */
+ENF_INLINE void enf_marks_asked(struct enf_ctx *c, __u32 id, __u64 *at)
+{
+	const struct enf_row *row = enf_at(c, enf_head(c)->off_rows + id * 40, 40);
+
+	if (!row || !(row->flags & ENF_RF_WITHIN))
+		return;
+	for (__u32 i = 0; i < ENF_ROW_MARKS; i++) {
+		const struct enf_term *t;
+		__u32 mark;
+
+		if (i >= row->terms.count)
+			break;
+		t = enf_at(c, enf_head(c)->off_terms + (row->terms.first + i) * 24, 24);
+		if (!t || t->kind != ENF_TERM_WITHIN)
+			break;
+		mark = t->atom;
+		enf_barrier(mark);
+		if (mark < ENF_MAX_MARKS)
+			at[i] = c->s->mark_at[mark];
+	}
+}
+
 /* ---- Strictest ---------------------------------------------------------------------------- */
 
 static long enf_strictest_one(__u32 i, void *arg)

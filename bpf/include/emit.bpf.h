@@ -184,32 +184,13 @@ static __noinline struct enf_limit_state *enf_limit_of(struct enf_task *task, __
 	return state;
 }
 
-/* When the marks were set that *row* asks about: its first terms. */
 static __noinline int enf_fill_marks(struct enf_event *e, struct enf_scratch *s,
 				     struct enf_task *task, __u32 id)
 {
 	struct enf_ctx c = { .image = (const void *)enf_current_image(), .s = s };
-	const struct enf_row *row;
 
-	if (!c.image || enf_head(&c)->generation != task->generation)
-		return 0;
-	row = enf_at(&c, enf_head(&c)->off_rows + id * 40, 40);
-	if (!row || !(row->flags & ENF_RF_WITHIN))
-		return 0;
-	for (__u32 i = 0; i < ENF_ROW_MARKS; i++) {
-		const struct enf_term *t;
-		__u32 mark;
-
-		if (i >= row->terms.count)
-			break;
-		t = enf_at(&c, enf_head(&c)->off_terms + (row->terms.first + i) * 24, 24);
-		if (!t || t->kind != ENF_TERM_WITHIN)
-			break;
-		mark = t->atom;
-		enf_barrier(mark);
-		if (mark < ENF_MAX_MARKS)
-			e->mark_at[i] = s->mark_at[mark];
-	}
+	if (c.image && enf_head(&c)->generation == task->generation)
+		enf_marks_asked(&c, id, e->mark_at);
 	return 0;
 }
 

@@ -583,7 +583,7 @@ enum enf_event_kind {
 	/* of a recording session only */
 	ENF_EVENT_ACCESS = 3, /* operands of an access in one view, and who asks; no verdict */
 	ENF_EVENT_LINE = 4,   /* fork or exec: see enum enf_line_how */
-	ENF_EVENT_CGROUP = 5, /* path of the cgroup *cgroup* */
+	ENF_EVENT_CGROUP = 5, /* path of the cgroup *cgroup*; ino: whose marks count there */
 	_ENF_EVENT_MAX = 6,
 };
 

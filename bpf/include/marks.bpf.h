@@ -117,15 +117,16 @@ static long enf_shelf_one(__u32 i, void *arg)
 		len = 0;
 	enf_read(id, c->kn + enf_offset(struct kernfs_node, id));
 	if (!enf_is_shelf(c->name, len)) {
-		/* names of slices may be long: their end is read where it lies */
+		/*
+		 * Names of slices may be long: their end is read where it lies. What is known of the
+		 * beginning is not needed any more, and the stack is shared with whoever records.
+		 */
 		long whole = len;
 
 		if (len >= ENF_SHELF_NAME - 1) {
-			char rest[ENF_SHELF_NAME];
-
 			for (int k = 1; k < 8; k++) {
 				len = bpf_probe_read_kernel_str(
-					rest, sizeof(rest),
+					c->name, sizeof(c->name),
 					(const void *)(name + k * (ENF_SHELF_NAME - 1)));
 				if (len <= 0)
 					break;
@@ -143,16 +144,21 @@ static long enf_shelf_one(__u32 i, void *arg)
 	return 0;
 }
 
-/* The id of the current task's container; where it is in none, of its cgroup. */
-static __noinline __u64 enf_container(void)
+/* The id of the container that the cgroup at *kn* lies in; if in none, *id*, which is its own. */
+static __noinline __u64 enf_container_of(__u64 kn, __u64 id)
 {
-	struct enf_shelves c = {};
+	struct enf_shelves c = { .kn = kn, .found = id };
 
-	c.found = bpf_get_current_cgroup_id();
-	c.kn = (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), cgroups, dfl_cgrp, kn);
 	if (c.kn)
 		bpf_loop(256, enf_shelf_one, &c, 0);
 	return c.found;
+}
+
+static __always_inline __u64 enf_container(void)
+{
+	__u64 kn = (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), cgroups, dfl_cgrp, kn);
+
+	return enf_container_of(kn, bpf_get_current_cgroup_id());
 }
 
 /* ---- Reading ------------------------------------------------------------------------------ */

@@ -10,6 +10,7 @@
 #define ENFORCER_RECORD_BPF_H
 
 #include "emit.bpf.h"
+#include "marks.bpf.h"
 
 #define ENF_TAIL_FULL (ENF_PATH_MAX + ENF_EXE_MAX + ENF_ARGV_MAX)
 
@@ -31,7 +32,7 @@ static __always_inline int enf_is_recorded(void)
 	return enf_records && bpf_get_current_pid_tgid() >> 32 != enf_recorder;
 }
 
-/* Write down the path of the cgroup of the task at *t*, unless that was done. */
+/* Write down the path of the cgroup of the task at *t* and whose marks it counts for, unless that was done. */
 static __always_inline int enf_tell_cgroup(__u64 t)
 {
 	struct enf_record_cgroup *r;
@@ -60,6 +61,7 @@ static __always_inline int enf_tell_cgroup(__u64 t)
 		r->event.kind = ENF_EVENT_CGROUP;
 		r->event.time_ns = bpf_ktime_get_boot_ns();
 		r->event.cgroup = id;
+		r->event.ino = enf_container_of(kn, id);
 		enf_barrier(at);
 		enf_barrier(len);
 		if (len <= ENF_PATH_MAX && at <= ENF_PATH_MAX) {

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from enforcer.libbpf.replaying import Spoken
     from enforcer.replay.accesses import RecordedAccess
     from enforcer.replay.candidate import Candidate
+    from enforcer.replay.coverage import Coverage
     from enforcer.replay.replay import Losses, Replay
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -147,7 +148,8 @@ def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
     from enforcer.dryrun.findings import DryRun
     from enforcer.dryrun.programs import Programs
     from enforcer.dryrun.report import make_report
-    from enforcer.replay.candidate import Candidate, UndecidableError
+    from enforcer.replay.candidate import Candidate
+    from enforcer.replay.coverage import UndecidableError
     from enforcer.replay.journal import JournalError
     from enforcer.replay.recorder import is_same_machine
     from enforcer.replay.replay import Replay
@@ -159,7 +161,7 @@ def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
     with contextlib.closing(replay):
         sets = [paths, args.against] if args.against else [paths]
         try:
-            candidates = [Candidate.load(each, replay.lines) for each in sets]
+            candidates = [Candidate.load(each, replay.lines, replay.coverage) for each in sets]
         except UndecidableError as error:
             raise UsageError(str(error)) from error
         contrast = Contrast() if args.against else None
@@ -171,7 +173,7 @@ def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
         losses = replay.losses(candidates)
         head = replay.journal.head
         is_here = is_same_machine(head)
-        notes = list(_notes(losses, candidates, head))
+        notes = list(_notes(losses, candidates, replay.coverage))
         if not is_here:
             notes.append(
                 f"it was recorded on another machine, {head.get('host')}: symbolic links, users and "
@@ -209,19 +211,9 @@ def _decide(
     replay.run(candidates, hear)
 
 
-def _notes(losses: Losses, candidates: Sequence[Candidate], head: dict[str, object]) -> list[str]:
+def _notes(losses: Losses, candidates: Sequence[Candidate], coverage: Coverage) -> list[str]:
     """Say what the report does not rest on."""
-    operations, calls = head.get("operations"), head.get("calls")
-    missing = sorted(
-        {
-            name
-            for candidate in candidates
-            for name in candidate.unrecorded(
-                operations if isinstance(operations, list) else [],
-                calls if isinstance(calls, list) else [],
-            )
-        }
-    )
+    missing = sorted({name for each in candidates for name in each.unrecorded(coverage)})
     said = []
     if missing:
         said.append(
@@ -229,18 +221,17 @@ def _notes(losses: Losses, candidates: Sequence[Candidate], head: dict[str, obje
             "enforcer record can (--events, --descriptors, --syscalls)"
         )
     if any(candidate.asks_containers for candidate in candidates):
-        said.append(
-            "rules ask which container or pod acted, which recordings do not say: within containers they "
-            "fell to onError"
-        )
+        said += _notes_on_containers(coverage)
+    are_marked = any(candidate.marks is not None for candidate in candidates)
     if losses.accesses:
-        said.append(f"{plural(losses.accesses, 'operation')} found no room while recording")
+        marks = "; marks that they would have set are not there" if are_marked else ""
+        said.append(f"{plural(losses.accesses, 'operation')} found no room while recording{marks}")
     if losses.lines:
         said.append(f"{plural(losses.lines, 'start')} of processes found no room while recording")
     if losses.unknown_lines:
         said.append(
             f"how {plural(losses.unknown_lines, 'program')} came to be is not known: rules on their "
-            "parents and ancestors fell to onError"
+            f"parents and ancestors fell to onError{', and they have no earlier marks' if are_marked else ''}"
         )
     if losses.torn:
         said.append(f"the journal is torn: {losses.torn:,} bytes at its end were left out")
@@ -250,5 +241,20 @@ def _notes(losses: Losses, candidates: Sequence[Candidate], head: dict[str, obje
         said.append(
             f"{plural(losses.damaged, 'block')} and {plural(losses.malformed, 'record')} are damaged "
             "and were left out"
+        )
+    return said
+
+
+def _notes_on_containers(coverage: Coverage) -> list[str]:
+    said = []
+    if coverage.strangers:
+        said.append(
+            f"rules ask which container or pod acted, and of {plural(len(coverage.strangers), 'container')} "
+            "nobody said what it is: there they fell to onError"
+        )
+    if coverage.changed:
+        said.append(
+            f"rules ask which container or pod acted, and {plural(len(coverage.changed), 'workload')} became "
+            "something else while it was recorded: rules on what changed fell to onError there"
         )
     return said

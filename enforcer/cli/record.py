@@ -113,6 +113,7 @@ def _size(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Record."""
     from enforcer.compiler.recording import RECORDED, recording_image
+    from enforcer.identity.workloads import Workloads
     from enforcer.kernel.image_map import PlainImage
     from enforcer.kernel.session import Session
     from enforcer.policy.vocabulary import Op
@@ -139,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
             writer.document(BlockKind.HEAD, head)
             for document in people():
                 writer.document(BlockKind.PEOPLE, document)
-            recorder = Recorder(session, writer, args.max_size)
+            recorder = Recorder(session, writer, args.max_size, Workloads())
             until = f"for {args.seconds:g} s" if args.seconds is not None else "until Ctrl-C"
             line = f"recording {until} to {args.journal}; nothing is refused"
             done = recorder.run(args.seconds, ready=lambda: complain(line))

@@ -138,6 +138,8 @@ class _Lib:
         task: CData,
         record: CData,
         record_size: int,
+        marks: CData,
+        asked: CData,
         verdict: CData,
     ) -> int: ...
     # The fast lane (_lane.h)

@@ -187,6 +187,7 @@ static int native_asks(const struct enf_image *image, const struct enf_event *e)
 
 static int enf_native_replay(const void *image, unsigned int size, struct enf_task *task,
 			     const void *record, unsigned int record_size,
+			     const struct enf_marks *marks, unsigned long long *asked,
 			     struct enf_verdict *verdict)
 {
 	const char *tail = (const char *)record + sizeof(struct enf_event);
@@ -212,8 +213,13 @@ static int enf_native_replay(const void *image, unsigned int size, struct enf_ta
 	if (err)
 		return err;
 	c.task = task;
-	enf_begin_marks(c.s, enf_head(&c), e.time_ns); /* a replay keeps none */
+	enf_begin_marks(c.s, enf_head(&c), e.time_ns);
+	if (marks)
+		enf_take_marks(c.s, enf_head(&c), marks, ~0ULL);
 	enf_decide(&c);
 	*verdict = native_scratch.verdict;
+	memset(asked, 0, ENF_ROW_MARKS * sizeof(*asked));
+	if (verdict->audit_row != ENF_NONE)
+		enf_marks_asked(&c, verdict->audit_row, (__u64 *)asked);
 	return native_scratch.bad_image ? -EBADMSG : 0;
 }

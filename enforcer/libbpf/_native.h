@@ -34,10 +34,13 @@ static int enf_native_evaluate(const void *image, unsigned int size, struct enf_
 /*
  * Decide the access that *record*, a struct enf_event of kind ENF_EVENT_ACCESS with its tail, says, for
  * *task*, whose sets are current. What the programs would not ask about gives no verdict.
+ * *marks*: all that the task has, whoever they are of; NULL: none. *asked*, ENF_ROW_MARKS of them: when
+ * those were set that the row asks about which decides in audit mode.
  * Returns: as enf_native_decide(); -EINVAL also for a record that does not fit together.
  */
 static int enf_native_replay(const void *image, unsigned int size, struct enf_task *task,
 			     const void *record, unsigned int record_size,
+			     const struct enf_marks *marks, unsigned long long *asked,
 			     struct enf_verdict *verdict);
 
 #endif

@@ -16,6 +16,8 @@ from enforcer.libbpf._ffi import ffi, lib
 from enforcer.libbpf.decision import identify
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from enforcer.libbpf._ffi import CData
     from enforcer.libbpf.decision import Identity
 
@@ -24,6 +26,9 @@ __all__ = ["Label", "RecordedAccessError", "ReplayCore", "Spoken"]
 _NONE: Final = abi.constant("ENF_NONE")
 _ON_ERROR: Final = abi.constant("ENF_VF_ON_ERROR")
 _LINEAGE_UNKNOWN: Final = abi.constant("ENF_SF_LINEAGE_UNKNOWN")
+_WITHIN: Final = abi.constant("ENF_RF_WITHIN")
+_ROW_MARKS: Final = abi.constant("ENF_ROW_MARKS")
+_NO_MARKS: Final = bytes(8 * abi.constant("ENF_MAX_MARKS"))
 _EINVAL: Final = 22
 
 
@@ -40,21 +45,36 @@ class Label:
 
 @attrs.frozen
 class Spoken:
-    """What policies in audit mode say of one access."""
+    """
+    What policies in audit mode say of one access.
+
+    *mark_at* says when the marks were set that the row asks about, 0: never.
+    """
 
     row: int
     action: int
     row_flags: int
     op: int
     on_error: bool
+    mark_at: tuple[int, ...] = ()
 
 
 @attrs.define(eq=False)
 class ReplayCore:
-    """Decides by *image*, which must have passed the independent check of the compiler."""
+    """
+    Decides by *image*, which must have passed the independent check of the compiler.
+
+    Attributes:
+        marked: what the last decision marks, a bit for each number.
+    """
 
     image: bytes
+    marked: int = 0
     _verdict: CData = attrs.field(factory=lambda: ffi.new("struct enf_verdict *"), init=False)
+    _marks: CData = attrs.field(factory=lambda: ffi.new("struct enf_marks *"), init=False)
+    _asked: CData = attrs.field(
+        factory=lambda: ffi.new("unsigned long long[]", _ROW_MARKS), init=False
+    )
 
     def first(self, *, is_known: bool) -> Label:
         """Make the label of a task that came of nothing; *is_known*: there was nothing."""
@@ -94,29 +114,50 @@ class ReplayCore:
         self._check(lib.enf_native_exec(self.image, len(self.image), task, 0, 1))
         return Label(task)
 
-    def decide(self, label: Label, record: bytes) -> Spoken | None:
+    def decide(
+        self, label: Label, record: bytes, marks: Mapping[int, int] | None = None
+    ) -> Spoken | None:
         """
-        Decide the access of *record* for *label*, which has become who acted.
+        Decide the access of *record* for *label*, which has become who acted and has *marks*.
 
         Raises:
             RecordedAccessError: it does not fit together.
         """
-        verdict = self._verdict
+        verdict, asked = self._verdict, self._asked
         code = lib.enf_native_replay(
-            self.image, len(self.image), label.task, record, len(record), verdict
+            self.image,
+            len(self.image),
+            label.task,
+            record,
+            len(record),
+            self._marked(marks),
+            asked,
+            verdict,
         )
         if code == -_EINVAL:
             raise RecordedAccessError(f"{len(record)} bytes are no record of an access")
         self._check(code)
+        self.marked = int(verdict.marks)
         if verdict.audit_row == _NONE:
             return None
+        row_flags = int(verdict.audit_row_flags)
         return Spoken(
             row=int(verdict.audit_row),
             action=int(verdict.audit_action),
-            row_flags=int(verdict.audit_row_flags),
+            row_flags=row_flags,
             op=int(verdict.audit_op),
             on_error=bool(verdict.audit_flags & _ON_ERROR),
+            mark_at=tuple(asked) if row_flags & _WITHIN else (),
         )
+
+    def _marked(self, marks: Mapping[int, int] | None) -> CData:
+        if not marks:
+            return ffi.NULL
+        times = self._marks.at
+        ffi.memmove(times, _NO_MARKS, len(_NO_MARKS))
+        for number, at in marks.items():
+            times[number] = at
+        return self._marks
 
     @staticmethod
     def _check(code: int) -> None:

@@ -4,11 +4,13 @@ The accesses of a recording, in order.
 
 An object that is reached through another mount namespace has two names; the kernel side decides both and
 takes the stricter verdict. Both views are recorded, one after the other by the same thread and with the
-same time, and here they are one access.
+same time, and here they are one access. What others did meanwhile waits for it: what counts as before
+is the order of the journal.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Accesses", "RecordedAccess"]
 
-_WAITING: Final = 4096  # threads whose second view may still come
+_WAITING: Final = 4096  # accesses behind one whose second view may still come
 
 
 @attrs.frozen
@@ -58,7 +60,8 @@ class Accesses:
 
     reader: HeadReader = attrs.field(factory=HeadReader)
     malformed: int = 0
-    _waiting: dict[int, RecordedAccess] = attrs.field(factory=dict)
+    _waiting: deque[RecordedAccess] = attrs.field(factory=deque)
+    _halves: dict[int, RecordedAccess] = attrs.field(factory=dict)
 
     def of(self, journal: Journal) -> Iterator[RecordedAccess]:
         """Yield the accesses of *journal*."""
@@ -67,27 +70,40 @@ class Accesses:
     def each(self, records: Iterable[bytes]) -> Iterator[RecordedAccess]:
         """Yield the accesses that *records* tell."""
         read, at = self.reader.read, self.reader.at
-        kind, flags, tid = at["kind"], at["obj_flags"], at["tid"]
+        kind, flags = at["kind"], at["obj_flags"]
         for raw in records:
             head = read(raw)
             if head is None or head[kind] != ACCESS:
                 self.malformed += 1
                 continue
             access = self._access(head, raw)
-            before = self._waiting.pop(head[tid], None) if self._waiting else None
-            if before is not None:
-                if before.time_ns == access.time_ns:
-                    yield attrs.evolve(access, views=(*before.views, raw))
-                    continue
-                yield before
-            if head[flags] & ObjectFlag.NSVIEW:
-                self._waiting[access.tid] = access
-                if len(self._waiting) > _WAITING:
-                    yield self._waiting.pop(next(iter(self._waiting)))
+            half = self._halves.pop(access.tid, None) if self._halves else None
+            if half is not None and half.time_ns == access.time_ns:
+                self._complete(half, raw)
             else:
-                yield access
-        yield from self._waiting.values()
-        self._waiting.clear()
+                if head[flags] & ObjectFlag.NSVIEW:
+                    self._halves[access.tid] = access
+                self._waiting.append(access)
+            yield from self._complete_ones()
+        self._halves.clear()
+        yield from self._complete_ones()
+
+    def _complete(self, half: RecordedAccess, raw: bytes) -> None:
+        """Put the second view to the first, where that is."""
+        whole = attrs.evolve(half, views=(*half.views, raw))
+        for at, each in enumerate(self._waiting):
+            if each is half:
+                self._waiting[at] = whole
+
+    def _complete_ones(self) -> Iterator[RecordedAccess]:
+        waiting, halves = self._waiting, self._halves
+        while waiting:
+            first = waiting[0]
+            if halves.get(first.tid) is first:
+                if len(waiting) <= _WAITING:
+                    return
+                del halves[first.tid]
+            yield waiting.popleft()
 
     def _access(self, head: tuple[Any, ...], raw: bytes) -> RecordedAccess:
         at = self.reader.at

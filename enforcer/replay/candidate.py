@@ -11,33 +11,28 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from enforcer.compiler import verify
-from enforcer.errors import EnforcerError
 from enforcer.kernel.image_map import ImageHead, calls_of
 from enforcer.kernel.maps import RowHits
-from enforcer.libbpf import abi
 from enforcer.libbpf.replaying import RecordedAccessError, ReplayCore
 from enforcer.policy.model import Verb
 from enforcer.policy.syscall_table import call_name
-from enforcer.policy.vocabulary import Op
 from enforcer.replay.labels import Labels
+from enforcer.replay.marks import Marks
 from enforcer.runtime.prepare import Sources, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from enforcer.events.types import Origin
     from enforcer.libbpf.replaying import Spoken
     from enforcer.replay.accesses import RecordedAccess
+    from enforcer.replay.coverage import Coverage
     from enforcer.replay.lines import Lines
 
-__all__ = ["Candidate", "UndecidableError", "is_told"]
+__all__ = ["Candidate", "is_told"]
 
 _RECORD: Final = 2  # ENF_RF_RECORD
-
-
-class UndecidableError(EnforcerError):
-    """Policies ask for what a recording does not tell."""
 
 
 @attrs.define
@@ -48,6 +43,7 @@ class Candidate:
     Attributes:
         image: as the kernel would have it.
         origins: where each row is from.
+        marks: what was done before; None: no rule marks.
         warnings: worth knowing of the policies.
         asks_containers: whether rules depend on which containers and pods there were.
         malformed: records that the core could not take.
@@ -57,6 +53,7 @@ class Candidate:
     image: bytes = attrs.field(repr=False)
     origins: Sequence[Origin]
     labels: Labels
+    marks: Marks | None = None
     warnings: tuple[str, ...] = ()
     asks_containers: bool = False
     malformed: int = 0
@@ -64,15 +61,17 @@ class Candidate:
     _hits: list[int] = attrs.field(init=False)
 
     @classmethod
-    def load(cls, paths: Sequence[Path], lines: Lines) -> Candidate:
+    def load(cls, paths: Sequence[Path], lines: Lines, coverage: Coverage) -> Candidate:
         """
-        Read and compile the policies of *paths*.
+        Read and compile the policies of *paths*, for the containers and pods of *coverage*.
 
         Raises:
             PolicyErrors, PolicyError, LimitError: what is wrong with them.
             UndecidableError: they ask for what a recording does not tell.
         """
-        prepared = prepare(Sources(tuple(paths), audit=True).load())
+        policies = Sources(tuple(paths), audit=True).load()
+        prepared = prepare(policies, workloads=coverage.workloads, now_ns=0)
+        coverage.require_marks(policies, prepared.image)
         made = cls.of(prepared.data, prepared.origins, lines, prepared.warnings)
         made.asks_containers = prepared.image.needs.containers
         return made
@@ -86,18 +85,11 @@ class Candidate:
         warnings: tuple[str, ...] = (),
     ) -> Candidate:
         """
-        Ask policies that are compiled, every one of them in audit mode.
-
-        Raises:
-            UndecidableError: they ask for what a recording does not tell.
+        Ask policies that are compiled, every one of them in audit mode and with marks born at 0.
         """
         verify(image)
-        if abi.scalars("enf_image", image)["within_ops"]:
-            raise UndecidableError(
-                "rules ask what happened before (within), and a replay keeps no marks: leave these rules out, "
-                "or see what they do with a dry run on a live system"
-            )
-        return cls(image, origins, Labels(ReplayCore(image), lines), warnings)
+        labels, marks = Labels(ReplayCore(image), lines), Marks.of(image, lines)
+        return cls(image, origins, labels, marks, warnings)
 
     @_hits.default
     def _no_hits(self) -> list[int]:
@@ -111,33 +103,30 @@ class Candidate:
     def decide(self, access: RecordedAccess) -> Spoken | None:
         """Say what the policies make of *access*; the stricter of two views counts, as in the kernel."""
         label = self.labels.acting(access.line, access.who)
-        said: Spoken | None = None
+        before = self.marks.acting(access) if self.marks is not None else None
+        core, said, marked = self.labels.core, None, 0
         try:
             # The host's view is the last; another one replaces it if it is stricter.
             for view in reversed(access.views):
-                found = self.labels.core.decide(label, view)
+                found = core.decide(label, view, before)
+                marked |= core.marked
                 if found is not None and (said is None or found.action > said.action):
                     said = found
         except RecordedAccessError:
             self.malformed += 1
             return None
+        if self.marks is not None and marked:
+            self.marks.set(marked, access)
         if said is not None:
             self._hits[said.row] += 1
             self.on_error += said.on_error
         return said
 
-    def unrecorded(self, operations: Collection[str], calls: Collection[str]) -> list[str]:
+    def unrecorded(self, coverage: Coverage) -> list[str]:
         """Name the operations and calls that rules are about and of which nothing was recorded."""
         head = ImageHead.of(self.image)
-        named = sorted({call_name(call.number) for call in calls_of([head])} - set(calls))
-        missing = [
-            op.name
-            if op is not Op.POINT
-            else "POINT (lsm, kprobe, tracepoint: no recording has them)"
-            for op in Op
-            if head.ops >> op & 1 and op.name not in operations and op is not Op.SYSCALL
-        ]
-        return [*missing, *(f"syscall {name}" for name in named)]
+        calls = {call_name(call.number) for call in calls_of([head])} - coverage.calls
+        return [*coverage.missing(head.ops), *(f"syscall {name}" for name in sorted(calls))]
 
 
 def is_told(said: Spoken) -> bool:

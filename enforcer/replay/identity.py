@@ -7,6 +7,7 @@ processes, learned from the journal.
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,11 +20,15 @@ from enforcer.identity.lineage import Ancestry
 from enforcer.identity.naming import process_id, ticks_of
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
+from enforcer.identity.workload_files import Bundle, PodFacts
+from enforcer.policy.workloads import CONTAINER, POD
 from enforcer.replay.lines import How
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from enforcer.policy.kinds import FieldSpec
+    from enforcer.policy.workloads import Facts, Workload
     from enforcer.replay.lines import Line, Lines
 
 __all__ = ["People"]
@@ -45,6 +50,7 @@ class People:
     exe: bytes | None = None
     _users: dict[int, str] = attrs.field(factory=dict)
     _found: dict[int, dict[str, Any]] = attrs.field(factory=dict)
+    _workloads: dict[str, Facts] = attrs.field(factory=dict)
     _arguments: dict[int, tuple[bytes, ...]] = attrs.field(factory=dict)
 
     def learn(self, documents: Iterable[Mapping[str, Any]]) -> None:
@@ -55,6 +61,11 @@ class People:
                     self._found[int(each["pid"])] = dict(each)
                 for uid, name in document.get("users", {}).items():
                     self._users[int(uid)] = str(name)
+
+    def learn_workloads(self, workloads: Iterable[Workload]) -> None:
+        """Take in which containers there were."""
+        for each in workloads:
+            self._workloads[os.fsdecode(each.cgroup)] = each.facts
 
     def hear(self, line: int, tid: int, args: tuple[bytes, ...]) -> None:
         """Learn that the thread *tid* of *line* runs a program with *args*."""
@@ -74,6 +85,8 @@ class People:
         """Tell what the recording knows of the program :attr:`line`, which says more than its number."""
         raw = self.lines.cgroups.get(cgroup_id)
         cgroup = readable(raw) if raw is not None else None
+        container = container_of(os.fsdecode(raw)) if raw is not None else None
+        facts = self._workloads.get(container.cgroup, {}) if container is not None else {}
         above = [self._above(line) for line in self._ancestry()][:_SHOWN]
         if above:
             parent = process_id(parent_pid, ticks_of(parent_start_ns))
@@ -82,7 +95,10 @@ class People:
             process=ProcessFacts(exe=self.exe, cmdline=self._cmdline(self.line)),
             ancestry=Ancestry(tuple(above)),
             cgroup=cgroup,
-            container=container_of(cgroup) if cgroup else None,
+            container=container,
+            runtime=_one(facts, CONTAINER["runtime"]),
+            bundle=Bundle(_one(facts, CONTAINER["name"]), _one(facts, CONTAINER["image"])),
+            pod=PodFacts(_one(facts, POD["name"]), _one(facts, POD["namespace"])),
             user=self._users.get(uid),
         )
 
@@ -124,3 +140,9 @@ class People:
         if abs(int(known["ticks"]) - ticks_of(line.start_ns)) > 1:
             return None  # another process had the number by then
         return tuple(str(word).encode() for word in known["cmdline"])
+
+
+def _one(facts: Facts, field: FieldSpec) -> str | None:
+    """Return the value of *field* as a reader sees it; None: not known, or there is none."""
+    values = facts.get(field.name)
+    return readable(values[0]) if values else None

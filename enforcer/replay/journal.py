@@ -56,6 +56,8 @@ class BlockKind(enum.IntEnum):
     """JSON: what found no room since the last of these."""
     END = 6
     """JSON: why it ended, and what was lost in all. The last block of an orderly recording."""
+    WORKLOADS = 7
+    """JSON: containers and pods that there were, or of which more became known."""
 
 
 @attrs.frozen

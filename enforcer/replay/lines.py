@@ -18,7 +18,7 @@ from enforcer.replay.heads import CGROUP, LINE, HeadReader, Who
 from enforcer.replay.journal import BlockKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from enforcer.replay.journal import Journal
 
@@ -46,6 +46,7 @@ class Line:
         who: what that was then.
         pid, start_ns: the process that forked or ran a program; of what was found, that one itself.
         tid: likewise.
+        time_ns: when it began.
     """
 
     how: How
@@ -54,6 +55,7 @@ class Line:
     pid: int
     tid: int
     start_ns: int
+    time_ns: int = 0
 
 
 @attrs.define
@@ -62,13 +64,17 @@ class Lines:
     All lines of a recording, and the paths of its cgroups.
 
     Attributes:
+        cgroups: their paths.
+        containers: of each, the cgroup whose marks count in it: the container's, or its own.
         malformed: records that do not fit together.
     """
 
     cgroups: dict[int, bytes] = attrs.field(factory=dict)
+    containers: dict[int, int] = attrs.field(factory=dict)
     malformed: int = 0
     _lines: dict[int, Line] = attrs.field(factory=dict)
     _programs: dict[tuple[int, int], int] = attrs.field(factory=dict)
+    _processes: dict[int, int] = attrs.field(factory=dict)
 
     @classmethod
     def of(cls, journal: Journal) -> Lines:
@@ -84,6 +90,7 @@ class Lines:
                 lines.malformed += 1
             elif kind == CGROUP:
                 lines.cgroups[head[at["cgroup"]]] = reader.path(head, raw)
+                lines.containers[head[at["cgroup"]]] = head[at["ino"]]
             elif head[at["op"]] in set(How):
                 who = reader.who(head, raw)
                 line = Line(
@@ -93,6 +100,7 @@ class Lines:
                     pid=head[at["pid"]],
                     tid=head[at["tid"]],
                     start_ns=head[at["start_ns"]],
+                    time_ns=head[at["time_ns"]],
                 )
                 lines.add(head[at["line"]], line)
             else:
@@ -111,6 +119,24 @@ class Lines:
     def get(self, number: int) -> Line | None:
         """Look a line up; None if its record was lost."""
         return self._lines.get(number)
+
+    def items(self) -> Iterable[tuple[int, Line]]:
+        """Return all lines, by number."""
+        return self._lines.items()
+
+    def process(self, number: int) -> int:
+        """Return the line that the process of line *number* began with: an exec begins none."""
+        known = number
+        for at, line in self.back(number):
+            if at in self._processes:
+                known = self._processes[at]
+                break
+            if line.how is not How.EXEC:
+                known = at
+                break
+            known = line.origin  # where its record was lost, the number stands for it
+        self._processes[number] = known
+        return known
 
     def program_of(self, origin: int, tid: int) -> int | None:
         """Return the line that began when the thread *tid* of line *origin* ran a program."""

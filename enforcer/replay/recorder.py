@@ -17,6 +17,7 @@ from enforcer.identity.naming import boot
 from enforcer.identity.process import Processes, cmdline, link
 from enforcer.identity.users import Users
 from enforcer.libbpf import abi
+from enforcer.replay.coverage import describe
 from enforcer.replay.heads import ACCESS
 from enforcer.replay.journal import FORMAT, BlockKind, Writer
 from enforcer.runtime.reactor import Reactor
@@ -24,8 +25,10 @@ from enforcer.runtime.reactor import Reactor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from enforcer.identity.workloads import Workloads
     from enforcer.policy.syscall_table import Syscall
     from enforcer.policy.vocabulary import Op
+    from enforcer.policy.workloads import Workload
 
 __all__ = ["Recorded", "Recorder", "Recording", "head_of", "people"]
 
@@ -34,6 +37,7 @@ _TICK: Final = 1.0
 _COMMAND_BYTES: Final = 1024
 _TOGETHER: Final = 1000  # processes in one block
 _TURN: Final = 0.1  # seconds per readiness, so that a flood cannot keep signals waiting
+_LOOK: Final = 0.15  # seconds between two looks at which containers there are
 _LAST: Final = 10.0  # seconds for the last records, after the session has ended
 _KIND: Final = abi.offsetof("enf_event", "kind")
 _TIME: Final = slice(abi.offsetof("enf_event", "time_ns"), abi.offsetof("enf_event", "time_ns") + 8)
@@ -92,17 +96,19 @@ class _Buffer:
 @attrs.define
 class Recorder:
     """
-    Moves records, until the journal has *most* bytes.
+    Moves records, until the journal has *most* bytes, and writes down which *workloads* there are.
     """
 
     session: Recording
     writer: Writer
     most: int
+    workloads: Workloads | None = None
     reactor: Reactor = attrs.field(factory=Reactor)
     _accesses: _Buffer = attrs.field(factory=lambda: _Buffer(BlockKind.ACCESSES), init=False)
     _lines: _Buffer = attrs.field(factory=lambda: _Buffer(BlockKind.LINES), init=False)
     _counts: dict[str, int] = attrs.field(factory=lambda: {"accesses": 0, "lines": 0}, init=False)
     _lost: tuple[int, int] = attrs.field(default=(0, 0), init=False)
+    _inhabitants: dict[bytes, Workload] = attrs.field(factory=dict, init=False)
     _reason: str = attrs.field(default="it was stopped", init=False)
 
     def run(self, seconds: float | None, *, ready: Callable[[], None]) -> Recorded:
@@ -119,6 +125,8 @@ class Recorder:
         with self.reactor.signals(calls):
             self.reactor.watch(self.session.fileno(), selectors.EVENT_READ, self._pump)
             self.reactor.every(_TICK, self._tick)
+            self._look()
+            self.reactor.every(_LOOK, self._look)
             if seconds is not None:
                 self.reactor.after(seconds, lambda: self._end("its time was over"))
             ready()
@@ -149,6 +157,18 @@ class Recorder:
     def _tick(self) -> None:
         self._flush()
         self._count_losses()
+
+    def _look(self) -> None:
+        """Write down the containers and pods of which there is news."""
+        if self.workloads is None:
+            return
+        news = [
+            each for each in self.workloads.look() if self._inhabitants.get(each.cgroup) != each
+        ]
+        if news:
+            self._inhabitants.update((each.cgroup, each) for each in news)
+            now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            self.writer.document(BlockKind.WORKLOADS, describe(news), time_ns=now)
 
     def _flush(self) -> None:
         self._lines.flush(self.writer)

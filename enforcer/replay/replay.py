@@ -15,6 +15,7 @@ from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import Op
 from enforcer.replay.accesses import Accesses
 from enforcer.replay.candidate import Candidate, is_told
+from enforcer.replay.coverage import Coverage
 from enforcer.replay.identity import People
 from enforcer.replay.journal import BlockKind, Journal, JournalError
 from enforcer.replay.lines import Lines
@@ -62,6 +63,7 @@ class Replay:
     journal: Journal
     lines: Lines
     people: People
+    coverage: Coverage
     accesses: Accesses = attrs.field(factory=Accesses)
     count: int = 0
     first_ns: int = 0
@@ -87,7 +89,9 @@ class Replay:
         lines = Lines.of(journal)
         people = People(lines)
         people.learn(journal.documents(BlockKind.PEOPLE))
-        return cls(journal, lines, people)
+        coverage = Coverage.of(journal, lines)
+        people.learn_workloads(coverage.workloads)
+        return cls(journal, lines, people, coverage)
 
     @property
     def wall_ns(self) -> int:
@@ -178,6 +182,7 @@ class RecordMaker:
             row=said.row,
             row_flags=RowFlag(said.row_flags),
             flags=EventFlag.ON_ERROR if said.on_error else EventFlag(0),
+            mark_at=said.mark_at,
             generation=0,
         )
         self.replay.people.line, self.replay.people.exe = access.line, event.exe

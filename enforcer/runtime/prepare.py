@@ -101,6 +101,7 @@ def prepare(
     late: Callable[[Rule], str | None] | None = None,
     seed: int | None = None,
     workloads: Sequence[Workload] = (),
+    now_ns: int | None = None,
 ) -> Prepared:
     """
     Check and compile *policies*.
@@ -114,6 +115,7 @@ def prepare(
         late: why this kernel comes too late for a rule; None: it does for none.
         seed: of the string hash; default random.
         workloads: containers and pods that are known.
+        now_ns: the birth of marks that are new; default now.
 
     Raises:
         LimitError, PolicyError: what is too large or has no meaning in the kernel.
@@ -127,6 +129,7 @@ def prepare(
         seed=seed,
         previous=previous,
         keep=keep,
+        now_ns=now_ns,
     )
     issues = lint(policies, dangers_only=not is_thorough)
     return Prepared(

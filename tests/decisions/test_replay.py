@@ -43,7 +43,7 @@ def audited(policies: PolicySet) -> PolicySet:
 def test_a_replay_agrees_with_the_native_build_and_the_reference(seed) -> None:
     """Random policies and operations, through a file and back."""
     make = Maker(Random(seed))
-    policies = audited(make.plain_policies())  # without marks, of which a replay has none
+    policies = audited(make.plain_policies())  # marks have tests of their own
     compiled = compile_policies(
         policies, host=BareHost(workloads=make.world), generation=GENERATION, types=NoTypes()
     )

@@ -44,6 +44,7 @@ def told(event: Any, origins: Any) -> list[Any]:
         event.to_uid,
         event.addr_lo,
         event.port,
+        sum((at > 0) << number for number, at in enumerate(event.mark_at)),
     ]
 
 

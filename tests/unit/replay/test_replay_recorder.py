@@ -14,6 +14,7 @@ from enforcer.compiler.recording import RECORDED, recording_image
 from enforcer.kernel.image_map import ImageHead
 from enforcer.policy.syscall_table import SYSCALLS
 from enforcer.policy.vocabulary import Dim, Op
+from enforcer.policy.workloads import Workload
 from enforcer.replay.journal import BlockKind, Journal, Writer
 from enforcer.replay.lines import How
 from enforcer.replay.recorder import Recorder, head_of, people
@@ -56,6 +57,16 @@ class FakeSession:
     def close(self):
         for end in self._pipe:
             os.close(end)
+
+
+@attrs.define
+class FakeWorkloads:
+    """Containers that change from look to look."""
+
+    looks: list[tuple[Workload, ...]]
+
+    def look(self):
+        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
 
 
 @pytest.fixture
@@ -104,6 +115,30 @@ def test_losses_are_in_it(tape, tmp_path):
     with contextlib.closing(Journal.open(tmp_path / "journal")) as journal:
         (lost,) = journal.documents(BlockKind.LOST)
         assert (7, 2) == (lost["accesses"], lost["lines"])
+
+
+def test_news_of_containers_is_in_it_once(tape, tmp_path):
+    """Also what becomes known while it is recorded."""
+    first, second, third = (
+        Workload(cgroup, {"container.name": name})
+        for cgroup, name in ((b"/a", None), (b"/b", (b"web",)), (b"/a", (b"db",)))
+    )
+    workloads = FakeWorkloads([(first, second), (second, third)])
+    path = tmp_path / "journal"
+    with (
+        contextlib.closing(Writer.create(path)) as writer,
+        contextlib.closing(FakeSession([])) as session,
+    ):
+        writer.document(BlockKind.HEAD, head())
+        Recorder(session, writer, 1 << 30, workloads).run(0.5, ready=lambda: None)
+
+    with contextlib.closing(Replay.open(path)) as replay:
+        told = [
+            [each["cgroup"] for each in document["workloads"]]
+            for document in replay.journal.documents(BlockKind.WORKLOADS)
+        ]
+        assert [["/a", "/b"], ["/a"]] == told
+        assert (third, second) == replay.coverage.workloads
 
 
 def test_it_ends_at_its_size(tape, tmp_path):

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""
+Marks of a recording under one image: what was done before, by whom it counts for.
+
+The decision is that of the core; here is only where marks lie, what a fork hands on, and whose cgroup
+is whose container, as ``marks.bpf.h`` has it. Nothing was marked when the recording began. An exec keeps
+them: they are those of the process, not of the program.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from enforcer.libbpf import abi
+from enforcer.replay.lines import How
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from enforcer.replay.accesses import RecordedAccess
+    from enforcer.replay.lines import Lines
+
+__all__ = ["Marks"]
+
+_NONE: Final[Mapping[int, int]] = {}
+
+
+@attrs.define
+class Marks:
+    """
+    Keeps marks: number to time.
+
+    Mappings are never changed, so that a child can have that of its parent.
+    """
+
+    lines: Lines
+    _tree: int
+    _container: int
+    _host: int
+    _processes: dict[int, Mapping[int, int]] = attrs.field(factory=dict, init=False)
+    _containers: dict[int, Mapping[int, int]] = attrs.field(factory=dict, init=False)
+    _everybody: Mapping[int, int] = attrs.field(default=_NONE, init=False)
+    _forks: list[tuple[int, int, int]] = attrs.field(init=False)
+
+    @classmethod
+    def of(cls, image: bytes, lines: Lines) -> Marks | None:
+        """Begin with no marks; None: *image* has none to set."""
+        head = abi.scalars("enf_image", image)
+        if not head["n_marks"]:
+            return None
+        return cls(lines, head["tree_marks"], head["container_marks"], head["host_marks"])
+
+    @_forks.default
+    def _in_time(self) -> list[tuple[int, int, int]]:
+        """Forks, the last first."""
+        if not self._tree:
+            return []
+        return sorted(
+            (
+                (line.time_ns, number, line.origin)
+                for number, line in self.lines.items()
+                if line.how in {How.FORK, How.SIBLING}
+            ),
+            reverse=True,
+        )
+
+    def acting(self, access: RecordedAccess) -> dict[int, int]:
+        """Return the marks of who does *access*, whoever they are of."""
+        self._fork_until(access.time_ns)
+        container = self.lines.containers.get(access.who.cgroup, access.who.cgroup)
+        return {
+            **self._processes.get(self.lines.process(access.line), _NONE),
+            **self._containers.get(container, _NONE),
+            **self._everybody,
+        }
+
+    def set(self, which: int, access: RecordedAccess) -> None:
+        """Set those of *which* for who does *access*."""
+        now = access.time_ns
+        if host := which & self._host:
+            self._everybody = _marked(self._everybody, host, now)
+        if container := which & self._container:
+            cgroup = self.lines.containers.get(access.who.cgroup, access.who.cgroup)
+            before = self._containers.get(cgroup, _NONE)
+            self._containers[cgroup] = _marked(before, container, now)
+        if own := which & ~(self._host | self._container):
+            process = self.lines.process(access.line)
+            before = self._processes.get(process, _NONE)
+            self._processes[process] = _marked(before, own, now)
+
+    def _fork_until(self, now: int) -> None:
+        """Hand on the marks of trees to who was forked before *now*."""
+        while self._forks and self._forks[-1][0] <= now:
+            _, child, origin = self._forks.pop()
+            has = self._processes.get(self.lines.process(origin))
+            if not has:
+                continue
+            handed = {number: at for number, at in has.items() if self._tree >> number & 1}
+            if handed:
+                self._processes[child] = has if len(handed) == len(has) else handed
+
+
+def _marked(before: Mapping[int, int], which: int, now: int) -> Mapping[int, int]:
+    return {**before, **dict.fromkeys((at for at in range(64) if which >> at & 1), now)}
