@@ -11,14 +11,14 @@ from enforcer.explain.changes import Change, changes
 from enforcer.explain.facts import POINT, PROTECTION, SYSCALL, Facts, facts_of
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.truth import Truth
-from enforcer.policy.model import Mode, Policy, PolicySet, Verb
+from enforcer.policy.model import Mode, Policy, PolicySet, Rule, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from enforcer.compiler import Host
 
-__all__ = ["Explanation", "Refusal", "explain"]
+__all__ = ["Explanation", "Refusal", "Setter", "explain"]
 
 _CLOSE = 5
 
@@ -29,6 +29,15 @@ class Refusal:
 
     answer: Answer
     changes: tuple[Change, ...]
+
+
+@attrs.frozen
+class Setter:
+    """A rule that sets *mark*, POLICY/NAME."""
+
+    mark: str
+    policy: str
+    rule: Rule
 
 
 @attrs.frozen
@@ -44,6 +53,7 @@ class Explanation:
         close: other entries that fail in little, the closest first.
         others: what else decided about the same access, of other policies.
         refusals: every policy that refuses it, with what would allow it.
+        setters: what sets the marks that decided, whoever did that.
     """
 
     document: Mapping[str, Any]
@@ -54,6 +64,7 @@ class Explanation:
     close: tuple[Answer, ...] = ()
     others: tuple[Answer, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    setters: tuple[Setter, ...] = ()
 
 
 def explain(
@@ -99,7 +110,19 @@ def explain(
             for answer in (decided, *others)
             if answer.verb >= Verb.DENY and answer.entry.policy.mode is mode
         ),
+        setters=tuple(_setters(policies, decided)),
     )
+
+
+def _setters(policies: PolicySet, decided: Answer) -> Iterator[Setter]:
+    own, rule = decided.entry.policy.name, decided.entry.rule
+    if rule is None or decided.entry.kind is not Kind.RULE:
+        return
+    asked = dict.fromkeys((within.policy or own, within.mark) for within in rule.within)
+    for policy in policies.policies:
+        for each in policy.rules:
+            if each.mark is not None and (policy.name, each.mark.name) in asked:
+                yield Setter(f"{policy.name}/{each.mark.name}", policy.name, each)
 
 
 def _is_of(answer: Answer, document: Mapping[str, Any]) -> bool:

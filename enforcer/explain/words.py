@@ -77,6 +77,9 @@ def _decided(explanation: Explanation) -> Iterator[Line]:
             yield _part(part)
         if not explanation.decided.parts:
             yield ("  yes  it has no condition", "good")
+    for setter in explanation.setters:
+        text = f"{setter.rule.span}: policy {setter.policy}, rule {setter.rule.name} sets {setter.mark}"
+        yield (f"       {neutral(text)}", "")
 
 
 def _kind(document: Any) -> str:
@@ -190,6 +193,15 @@ def as_dict(explanation: Explanation) -> dict[str, Any]:
         "place": document["place"],
         "doubt": explanation.doubt or None,
         "parts": _parts(explanation.decided.parts) if explanation.decided is not None else [],
+        "marks": [
+            {
+                "mark": setter.mark,
+                "policy": setter.policy,
+                "rule": setter.rule.name,
+                "place": str(setter.rule.span),
+            }
+            for setter in explanation.setters
+        ],
         "before": [_answer(answer) for answer in explanation.before],
         "close": [_answer(answer) for answer in explanation.close],
         "others": [_answer(answer) for answer in explanation.others],

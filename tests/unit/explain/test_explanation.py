@@ -435,3 +435,35 @@ def test_marks_are_said_with_their_age():
     )
     said = "\n".join(text for text, _ in lines(explain(as_document(silent), policies, BareHost())))
     assert "?    within vault/online: the record does not say when it was set" in said
+
+
+def test_who_sets_the_marks_is_named():
+    """With its place; and a rule with marks gets a change that allows the access."""
+    policies = load_text((HEAD % "vault") + MARKED, "vault.yaml")
+    asked = Origin("vault", "late", "vault.yaml:8:7", asked=("vault/online", "vault/online"))
+    times = {"row_flags": RowFlag.WITHIN, "time_ns": 9 * 10**9, "mark_at[0]": 6 * 10**9}
+    found = denied(origin=asked, op=Op.READ, path=b"/srv/x", **times, **{"mark_at[1]": 6 * 10**9})
+
+    explanation = explain(as_document(found), policies, BareHost())
+
+    (setter,) = as_dict(explanation)["marks"]
+    assert {"mark": "vault/online", "policy": "vault", "rule": "online"} == {
+        key: setter[key] for key in ("mark", "policy", "rule")
+    }
+    said = "\n".join(text for text, _ in lines(explanation))
+    assert f"{setter['place']}: policy vault, rule online sets vault/online" in said
+    (refusal,) = explanation.refusals
+    assert refusal.changes
+
+
+def test_a_rule_on_containers_gets_a_change():
+    """Also if the record says too little of whom it is about."""
+    document = as_document(read())
+    document["container"] |= {"id": "ab" * 32, "runtime": "containerd", "name": "main"}
+    document["pod"] = {"name": "web-1", "namespace": "prod", "uid": "x"}
+    policies = load_text(PODS, "vault.yaml")
+
+    explanation = explain(document, policies, Host())
+
+    (refusal,) = explanation.refusals
+    assert refusal.changes
