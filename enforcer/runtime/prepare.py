@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.compiler import LabelNumbers, LocalHost, compile_policies
+from enforcer.compiler import LabelNumbers, LocalHost, compile_policies, verify
 from enforcer.events.rows import RowTable
 from enforcer.events.types import Origin
 from enforcer.policy.degrade import degrade
@@ -119,6 +119,7 @@ def prepare(
 
     Raises:
         LimitError, PolicyError: what is too large or has no meaning in the kernel.
+        EnforcerBug: if the compiler made an image that the kernel side could not follow.
     """
     if late is not None:
         policies = degrade(policies, late)
@@ -131,6 +132,7 @@ def prepare(
         keep=keep,
         now_ns=now_ns,
     )
+    verify(image.image)
     issues = lint(policies, dangers_only=not is_thorough)
     return Prepared(
         image=image,

@@ -199,6 +199,7 @@ def test_within_their_room_the_maps_stay(daemon: Daemon, place: Path):
     assert programs == leftovers()["programs"]
 
 
+@pytest.mark.long
 def test_ten_thousand_rules_leave_the_daemon_and_the_maps_small(daemon: Daemon, place: Path):
     """
     The daemon stays below 60 MB with all that it has mapped, and the maps below 16 MB.

@@ -5,11 +5,13 @@ import os
 import pickle
 import signal
 
+import attrs
 import pytest
 
 from enforcer.compiler import verify
 from enforcer.errors import (
     ControlError,
+    EnforcerBug,
     EnforcerError,
     KernelError,
     PolicyError,
@@ -17,7 +19,7 @@ from enforcer.errors import (
     VerifierError,
 )
 from enforcer.policy.model import Span
-from enforcer.runtime import making
+from enforcer.runtime import making, prepare
 from enforcer.runtime.making import Order, make, make_apart
 from enforcer.runtime.overlay import Overlay
 from enforcer.runtime.packed import Packed
@@ -139,3 +141,16 @@ def test_digests_that_were_put_away_come_back_equal(sources):
     digests = make(Order(sources, Overlay(), generation=1)).now.digests
 
     assert Packed.of(digests.unpack()).unpack() == digests.unpack()
+
+
+def test_an_image_that_the_kernel_could_not_follow_is_not_handed_out(sources, monkeypatch):
+    """Whatever the compiler did wrong ends here, before anything is put in force."""
+    compiled = prepare.compile_policies
+
+    def damaged(*args, **options):
+        image = compiled(*args, **options)
+        return attrs.evolve(image, image=image.image[:-4])
+
+    monkeypatch.setattr(prepare, "compile_policies", damaged)
+    with pytest.raises(EnforcerBug):
+        make(Order(sources, Overlay(), generation=7))
