@@ -15,6 +15,7 @@ STATE = {
     "policies": [WEB, {**WEB, "name": "off", "enabled": False}],
     "records": {"total": 5, "lostDecisions": 0, "lostActivity": 0, "malformed": 0},
     "sinks": [],
+    "kernel": {"passed_by": 0},
     "memory": {"residentBytes": 2048, "mapBytes": 1024},
 }
 
@@ -45,6 +46,16 @@ def test_what_is_in_force(shown):
         "policy  mode      rules  acted  would act  file",
         "web     audit     2      3      1,200      /etc/enforcer/policies/web.yaml",
         "off     disabled  2      3      1,200      /etc/enforcer/policies/web.yaml",
+    ]
+
+
+def test_where_bpf_is_not_among_the_lsms(shown):
+    """Where it decides instead, and how often it could not."""
+    lines = shown(enforcesAt="the security_* functions", kernel={"passed_by": 1234})
+
+    assert lines[2:4] == [
+        "at the security_* functions, since bpf is not among the active LSMs",
+        "1,234 times a program had no turn, since it was running on that processor",
     ]
 
 

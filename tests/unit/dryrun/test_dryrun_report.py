@@ -231,18 +231,20 @@ def test_rules_on_what_was_not_recorded_are_named(journal, tmp_path, capsys):
 
 
 WITHIN = """\
-    - {name: set, file: read, match: {path: /one/a}, mark: seen}
+    - {name: set, network: connect, match: {port: 22}, mark: seen}
     - {name: ask, file: read, match: {path: /two/a, within: {mark: seen, last: 5s}}, action: deny}
 """
 
 
 def test_what_a_replay_cannot_decide_is_refused(journal, tmp_path, capsys):
-    """Marks that are asked about; a journal that is none. In a sentence, not as a mistake of ours."""
+    """Marks of what was not recorded; a journal that is none. In a sentence, not as a mistake of ours."""
     file = tmp_path / "marks.yaml"
     file.write_text(POLICY.partition("    - ")[0].replace("NAME", "marks") + WITHIN)
 
     assert 2 == main(["dry-run", "--replay", str(journal), str(file)])
-    assert "a replay keeps no marks" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "asks about the mark marks/seen" in said
+    assert "at operations that were not recorded (CONNECT)" in said
     assert 2 == main(["dry-run", "--replay", str(file), policy(tmp_path, "p", "x")])
     assert "no journal of a recording" in capsys.readouterr().err
 
