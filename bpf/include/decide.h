@@ -156,17 +156,33 @@ static long enf_marked_one(__u32 n, void *arg)
  * Take the marks of *which* into the decision; of two times the later. What was set before a number
  * got its meaning is not this mark.
  */
+struct enf_taking {
+	struct enf_scratch *s;
+	const struct enf_image *image;
+	const struct enf_marks *from;
+	__u64 which;
+};
+
+static long enf_take_one(__u32 i, void *arg)
+{
+	const struct enf_taking *taking = arg;
+	__u64 at;
+
+	if (i >= ENF_MAX_MARKS)
+		return 1;
+	at = taking->from->at[i];
+	if ((taking->which & ENF_BIT(i)) && at >= taking->image->mark_born[i] &&
+	    at > taking->s->mark_at[i])
+		taking->s->mark_at[i] = at;
+	return 0;
+}
+
 ENF_INLINE void enf_take_marks(struct enf_scratch *s, const struct enf_image *image,
 			       const struct enf_marks *from, __u64 which)
 {
-	for (__u32 i = 0; i < ENF_MAX_MARKS; i++) {
-		__u64 at = from->at[i];
+	struct enf_taking taking = { .s = s, .image = image, .from = from, .which = which };
 
-		if (!(which & ENF_BIT(i)) || at < image->mark_born[i])
-			continue;
-		if (at > s->mark_at[i])
-			s->mark_at[i] = at;
-	}
+	enf_loop(ENF_MAX_MARKS, enf_take_one, &taking);
 }
 
 ENF_INLINE void enf_begin_marks(struct enf_scratch *s, const struct enf_image *image, __u64 now)
@@ -282,6 +298,17 @@ ENF_INLINE void enf_decide_op(struct enf_ctx *c, __u32 op)
 		enf_loop(s->n_policies, enf_strictest_one, c);
 }
 
+static long enf_decide_next(__u32 i, void *arg)
+{
+	struct enf_ctx *c = arg;
+	__u32 n = i + 1;
+
+	if (n >= 4 || n >= c->s->object.n_ops)
+		return 1;
+	enf_decide_op(c, c->s->object.op[n]);
+	return 0;
+}
+
 /* ---- The decision ------------------------------------------------------------------------- */
 
 static long enf_arg_one(__u32 i, void *arg)
@@ -365,8 +392,10 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 		s->everything = 1;
 	if (s->everything || s->n_touched)
 		s->met = 1;
-	for (__u32 i = 0; i < 4 && i < o->n_ops; i++)
-		enf_decide_op(c, o->op[i]);
+	if (o->n_ops)
+		enf_decide_op(c, o->op[0]);
+	if (o->n_ops > 1) /* seldom, and a loop that is not unrolled is proven once */
+		enf_loop(3, enf_decide_next, c);
 	enf_untouch(c);
 	return 0;
 }

@@ -232,11 +232,26 @@ __attribute__((noinline)) int enf_recall_alone(struct enf_scratch *s)
 
 /* ---- Setting ------------------------------------------------------------------------------ */
 
+struct enf_setting {
+	struct enf_marks *marks;
+	__u64 which;
+	__u64 now;
+};
+
+static long enf_set_one(__u32 i, struct enf_setting *setting)
+{
+	if (i >= ENF_MAX_MARKS)
+		return 1;
+	if (setting->which & ENF_BIT(i))
+		setting->marks->at[i] = setting->now;
+	return 0;
+}
+
 static __always_inline void enf_set_marks(struct enf_marks *m, __u64 which, __u64 now)
 {
-	for (__u32 i = 0; i < ENF_MAX_MARKS; i++)
-		if (which & ENF_BIT(i))
-			m->at[i] = now;
+	struct enf_setting setting = { .marks = m, .which = which, .now = now };
+
+	bpf_loop(ENF_MAX_MARKS, enf_set_one, &setting, 0);
 	m->newest = now;
 }
 

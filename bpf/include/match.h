@@ -116,35 +116,41 @@ static long enf_compare_one(__u32 i, void *arg)
 	return 0;
 }
 
-/* Look a string up that starts at s->at; touch its exact or under atoms. */
+/*
+ * Look a string up that starts at s->at; touch its exact or under atoms. No two strings of an image have
+ * hash, kind and length in common, so the comparison stands behind the search, where the verifier meets
+ * it once and not at every probe.
+ */
 ENF_FN int enf_lookup(struct enf_ctx *c, __u64 hash, __u32 len, __u32 kind)
 {
 	const struct enf_image *image = enf_head(c);
+	const struct enf_slot *slot = NULL;
 	struct enf_scratch *s = c->s;
 	__u32 mask = image->n_slots - 1;
+	int found = 0;
 
 	if (!image->n_slots)
 		return 0;
-	for (__u32 i = 0; i < ENF_MAX_PROBES; i++) {
+	for (__u32 i = 0; i < ENF_MAX_PROBES && !found; i++) {
 		__u32 n = ((__u32)hash + i) & mask;
-		const struct enf_slot *slot = enf_at(c, image->off_slots + n * 32, 32);
 
+		slot = enf_at(c, image->off_slots + n * 32, 32);
 		if (!slot || slot->kind == ENF_SLOT_EMPTY)
 			return 0;
-		if (slot->hash != hash || slot->kind != kind || slot->len != len)
-			continue;
-		s->text_at = image->off_text + slot->text;
-		s->text_len = len;
-		s->differs = 0;
-		enf_loop((len + 7) / 8, enf_compare_one, c);
-		if (s->differs)
-			continue;
-		if (s->at + len == s->end)
-			enf_touch(c, slot->exact.first, slot->exact.count, s->dim);
-		else
-			enf_touch(c, slot->under.first, slot->under.count, s->dim);
-		return 0;
+		found = slot->hash == hash && slot->kind == kind && slot->len == len;
 	}
+	if (!found || !slot)
+		return 0;
+	s->text_at = image->off_text + slot->text;
+	s->text_len = len;
+	s->differs = 0;
+	enf_loop((len + 7) / 8, enf_compare_one, c);
+	if (s->differs)
+		return 0;
+	if (s->at + len == s->end)
+		enf_touch(c, slot->exact.first, slot->exact.count, s->dim);
+	else
+		enf_touch(c, slot->under.first, slot->under.count, s->dim);
 	return 0;
 }
 

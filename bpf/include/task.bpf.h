@@ -17,19 +17,35 @@
  */
 #define ENF_SLOT_TRIES 32
 
+struct enf_slot_search {
+	__u32 at;
+	__u32 found; /* the slot and 1, or 0 */
+};
+
+static long enf_acquire_one(__u32 i, struct enf_slot_search *search)
+{
+	__u32 slot = (search->at + i) % (enf_scratch_slots ? enf_scratch_slots : 1);
+	struct enf_scratch *s = bpf_map_lookup_elem(&scratches, &slot);
+
+	if (!s || __sync_lock_test_and_set(&s->busy, 1))
+		return 0;
+	search->found = slot + 1;
+	return 1;
+}
+
 static __noinline struct enf_scratch *enf_acquire(void)
 {
-	__u32 first = bpf_get_smp_processor_id() * enf_slots_per_cpu;
+	/* our own CPU's first, then the next one's */
+	struct enf_slot_search search = { .at = bpf_get_smp_processor_id() * enf_slots_per_cpu };
+	struct enf_scratch *s = bpf_map_lookup_elem(&scratches, &search.at);
 
-	for (__u32 i = 0; i < ENF_SLOT_TRIES; i++) {
-		/* our own CPU's first, then the next one's */
-		__u32 slot = (first + i) % (enf_scratch_slots ? enf_scratch_slots : 1);
-		struct enf_scratch *s = bpf_map_lookup_elem(&scratches, &slot);
-
-		if (s && !__sync_lock_test_and_set(&s->busy, 1))
-			return s;
-	}
-	return NULL;
+	if (s && !__sync_lock_test_and_set(&s->busy, 1))
+		return s;
+	bpf_loop(ENF_SLOT_TRIES, enf_acquire_one, &search, 0);
+	if (!search.found)
+		return NULL;
+	search.found -= 1;
+	return bpf_map_lookup_elem(&scratches, &search.found);
 }
 
 static __always_inline void enf_release(struct enf_scratch *s)

@@ -127,7 +127,7 @@ def place(values: Mapping[Key, Meaning], *, seed: int | None = None) -> Slots:
     for _ in range(_MAX_GROWTH):
         for _ in range(_TRIES_PER_SIZE):
             hashes = _hash_all(seed, keys)
-            homes = _homes(hashes, size)
+            homes = _homes(hashes, size) if _differ(keys, hashes) else None
             if homes is not None:
                 return _pack(seed, size, list(zip(keys, hashes, homes, strict=True)), values)
             seed = _mix(seed, _MULTIPLIER)
@@ -141,6 +141,12 @@ def _hash_all(seed: int, keys: Iterable[Key]) -> list[int]:
         hash_path(seed, text, known) if kind == PATH else hash_string(seed, text)
         for kind, text in keys
     ]
+
+
+def _differ(keys: Iterable[Key], hashes: list[int]) -> bool:
+    """Tell whether no two strings are alike to ``enf_lookup``, which compares with the first it finds."""
+    alike = {(hashed, kind, len(text)) for hashed, (kind, text) in zip(hashes, keys, strict=True)}
+    return len(alike) == len(hashes)
 
 
 def _homes(hashes: list[int], size: int) -> list[int] | None:

@@ -213,9 +213,12 @@ class _Check:
         self._section(head["off_text"], head["text_size"], "strings")
         slots = self._records(layout.SLOT, head["off_slots"], size)
         items = self._words(head["off_atom_list"], head["n_atom_list"], "atom list")
+        seen: set[tuple[int, int, int]] = set()
         for at, (hashed, text, length, kind, paths, *ranges) in enumerate(slots):
             if not kind:
                 continue
+            self._require((hashed, kind, length) not in seen, "two strings are alike")
+            seen.add((hashed, kind, length))
             self._require(paths <= AT | BELOW, "a string has no meaning for paths")
             self._require(kind <= 2 and text % 8 == 0, "a string has no kind")
             self._require(text + (length + 7) // 8 * 8 <= head["text_size"], "a string is cut off")

@@ -120,6 +120,29 @@ def test_a_string_that_hides_what_paths_could_meet_is_found() -> None:
     assert 3 == found  # /a/b, /c and /f
 
 
+def test_strings_that_are_alike_are_found() -> None:
+    """The core compares with the first of the hash, kind and length."""
+    paths = ", ".join(f"/srv/{n}" for n in range(1000, 1400))
+    image = compiled(f"{{exec: {{}}, match: {{path: [{paths}]}}, action: deny}}").image
+    head = layout.HEAD.named(image)
+    places = range(head["off_slots"], head["off_text"], layout.SLOT.size)
+    slots = [layout.SLOT.named(image, at) for at in places]
+    one = next(
+        n
+        for n in range(len(slots) - 1)
+        if (slots[n]["kind"], slots[n]["len"])
+        == (1, 9)
+        == (slots[n + 1]["kind"], slots[n + 1]["len"])
+        and (n - slots[n]["hash"]) % len(slots) == 0
+    )
+    changed = bytearray(image)
+    at = places[one + 1] + layout.SLOT.offset("hash")
+    changed[at : at + 8] = slots[one]["hash"].to_bytes(8, "little")
+
+    with pytest.raises(EnforcerBug, match="alike"):
+        verify(sealed(changed))
+
+
 def test_a_cut_image_is_found() -> None:
     """Down to nothing."""
     image = compiled(*RULES, seed=1).image

@@ -76,3 +76,18 @@ def test_text_is_padded_with_zeros_to_words() -> None:
     slots = strings.place({(strings.STRING, b"abc"): NOTHING}, seed=1)
 
     assert b"abc\0\0\0\0\0" == slots.text
+
+
+def test_strings_that_are_alike_get_another_seed(monkeypatch) -> None:
+    """The kernel side compares with the first of the hash, kind and length: there must be no second."""
+    real = strings.hash_string
+    monkeypatch.setattr(
+        strings, "hash_string", lambda seed, text: 7 if seed == 1 else real(seed, text)
+    )
+    values = {(strings.STRING, text): (0, n, 1, 0, 0) for n, text in enumerate((b"abc", b"xyz"))}
+
+    slots = strings.place(values, seed=1)
+
+    assert 1 != slots.seed
+    for (kind, text), expected in values.items():
+        assert expected == find(slots, kind, text)
