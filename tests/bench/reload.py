@@ -41,6 +41,7 @@ from enforcer.kernel.image_map import ImageHead, ImageMap, PlainImage, ops_of
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.maps import HitCounters
 from enforcer.kernel.pins import PinDirectory, PinStore
+from enforcer.kernel.placement import Placement
 from enforcer.kernel.ringbuf import RingBuffer
 from enforcer.kernel.session import Session
 from enforcer.kernel.succession import Succession
@@ -173,7 +174,10 @@ def opened(image: PlainImage, pins: PinDirectory, state: bytes) -> Session:
     images = Succession.begin(maps, sizes.image, image, None, None)
     pins.keep((), ((n, fd) for n, fd in maps.items() if "." not in n), {head.generation: state})
     watched = Watched.of([head])
-    return Session(engine, specs, watched, sizes, images, LinkSet(), ring, pins, None, undo)
+    return Session(
+        *(engine, Placement.HOOKS, specs, watched, sizes, images, LinkSet()),
+        *(ring, pins, None, undo),
+    )
 
 
 @attrs.define
