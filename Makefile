@@ -89,14 +89,16 @@ test: build
 				tests/vm --part "$$part" >"build/test/$$log.log" 2>&1 & \
 			running+=($$!); \
 		done; \
-		for pid in "$${running[@]}"; do wait "$$pid" || failed=1; done; \
 		if [[ -n "$(VM_LSMS)" ]]; then \
-			logs+=" $$kernel-lsms"; \
-			echo "test: LSMs without bpf in the kernel $$kernel, output in build/test/$$kernel-lsms.log"; \
-			tests/vm/run --kernel "$$kernel" --timeout $(VM_TIMEOUT) --append "lsm=$(VM_LSMS)" \
-				--out "build/test/$$kernel-lsms" -- $(VENV)/bin/pytest -p no:cacheprovider \
-				tests/vm/test_without_bpf_lsm.py >"build/test/$$kernel-lsms.log" 2>&1 || failed=1; \
+			log="$$kernel-lsms"; logs+=" $$log"; \
+			echo "test: LSMs without bpf in the kernel $$kernel, output in build/test/$$log.log"; \
+			tests/vm/run --kernel "$$kernel" --cpus 1 --timeout $(VM_TIMEOUT) \
+				--append "lsm=$(VM_LSMS)" --out "build/test/$$log" -- \
+				$(VENV)/bin/pytest -p no:cacheprovider tests/vm/test_without_bpf_lsm.py \
+				>"build/test/$$log.log" 2>&1 & \
+			running+=($$!); \
 		fi; \
+		for pid in "$${running[@]}"; do wait "$$pid" || failed=1; done; \
 	done; \
 	for log in $$logs; do [[ $$log == host ]] || cat "build/test/$$log.log"; done; \
 	for log in $$logs; do \
