@@ -31,13 +31,14 @@ package_list() {{ rm -rf "$1"; mkdir -p "$1"/{{info,updates}}; : >"$1/status"; }
 
 @attrs.frozen
 class Case:
-    """One thing to try; *rule* is empty for an ordinary use."""
+    """One thing to try; *rule* is empty for an ordinary use. Kernels without the file *needs* cannot do it."""
 
     policy: str
     name: str
     run: tuple[str, ...]
     rule: str = ""
     intact: str = ""
+    needs: str = ""
 
     @property
     def id(self) -> str:
@@ -60,7 +61,8 @@ def cases(files: dict[str, dict[str, Any]], kind: str) -> list[Case]:
 def _case(policy: str, written: dict[str, Any]) -> Case:
     run = written["run"]
     argv = ("/bin/bash", "-c", run) if isinstance(run, str) else tuple(run)
-    return Case(policy, written["name"], argv, written.get("rule", ""), written.get("intact", ""))
+    others = {key: written[key] for key in ("rule", "intact", "needs") if key in written}
+    return Case(policy, written["name"], argv, **others)
 
 
 def compile_stand_in() -> None:
