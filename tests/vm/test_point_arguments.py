@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import signal
 import socket
@@ -10,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from engine import Engine, attempt, python, running
+from engine import ENFORCER, Engine, attempt, python, running
 
 POLICY = """\
 apiVersion: enforcer/v1
@@ -193,6 +194,22 @@ def module() -> Iterator[None]:
     subprocess.run(["modprobe", "-r", "dummy"], check=True)
 
 
+def is_too_old() -> bool:
+    """Whether this kernel lets no program at the entry of a module's function: Linux before 6.2."""
+    return tuple(map(int, platform.release().split(".")[:2])) < (6, 2)
+
+
+def test_functions_of_a_module_are_refused_where_the_kernel_does(module, tmp_path):
+    if not is_too_old():
+        pytest.skip("this kernel lets programs at functions of modules")
+    (tmp_path / "policy.yaml").write_text(MODULE)
+    ended = attempt(ENFORCER, "start", str(tmp_path / "policy.yaml"))
+
+    assert 0 < ended.returncode
+    assert b"lets no program at the function dummy_dev_init" in ended.stderr
+
+
+@pytest.mark.skipif(is_too_old(), reason="this kernel lets no program at functions of modules")
 def test_functions_of_a_module(module, tmp_path):
     """Typed from the module's own BTF; where it is not loaded, there is no such function."""
     names = ("bad0", "good0")
