@@ -312,6 +312,10 @@ spec:
       kprobe: {{function: do_unlinkat, at: return}}
       match: {{returns: {{equal: -2}}, args: [{{index: dfd, equal: -100}}]}}
       action: log
+    - name: ended
+      kprobe: {{function: do_unlinkat, at: return}}
+      match: {{returns: {{equal: -20}}}}
+      action: kill
     - name: traced
       tracepoint: sched/sched_process_exec
       match: {{args: [{{index: filename, suffix: /traced}}]}}
@@ -350,6 +354,19 @@ class TestLate:
         assert ([-signal.SIGKILL, 0], False, False) == (ended, killed.exists(), other.exists())
         event = late.wait_for(lambda e: e.get("rule") == "entry")
         assert (False, {"arg1.name": str(killed)}) == (event["prevented"], operands(event))
+
+    def test_a_function_kills_at_its_end_by_what_it_returned(self, late):
+        """Whoever took a file for a folder dies of the answer; whoever asked for nothing there lives."""
+        (ROOT / "no-folder").write_text("")
+        code = "try: os.unlink(sys.argv[1])\nexcept OSError: print('told', flush=True)"
+
+        doomed = python(code, str(ROOT / "no-folder" / "x"))
+        other = python(code, str(ROOT / "nothing-there"))
+
+        assert (-signal.SIGKILL, b"") == (doomed.returncode, doomed.stdout)
+        assert (0, b"told\n") == (other.returncode, other.stdout)
+        event = late.wait_for(lambda e: e.get("rule") == "ended")
+        assert (False, {"returns": -20}) == (event["prevented"], operands(event))
 
     def test_a_function_says_at_its_end_what_came_of_it(self, late):
         """What it returned and what it was given; success is nobody's business."""

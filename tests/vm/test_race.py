@@ -19,6 +19,8 @@ from engine import Engine, engine
 
 ROOT = Path("/srv/tp-race")
 TRIES = 10_000 // int(os.environ.get("ENFORCER_SOAK", "20"))
+ROUNDS = 20
+THROUGH, FREE, REFUSED = range(3)
 CALLS = ("open", "execve", "unlink", "truncate", "connect", "sendto")
 
 
@@ -38,6 +40,21 @@ def race(call: str) -> tuple[int, int, int]:
     return through, free, refused
 
 
+def race_until(call: str, names: tuple[str, ...], *wanted: int) -> tuple[int, ...]:
+    """
+    Race until there is some of each that is *wanted*, and return the sums.
+
+    Where the machine has no processor left for the other thread, a whole race sees one name.
+    """
+    sums: tuple[int, ...] = (0, 0, 0)
+    for _ in range(ROUNDS):
+        prepare(*names)
+        sums = tuple(one + other for one, other in zip(sums, race(call), strict=True))
+        if all(sums[which] for which in wanted):
+            break
+    return sums
+
+
 @pytest.fixture(scope="module")
 def program() -> Iterator[None]:
     ROOT.mkdir()
@@ -49,11 +66,8 @@ def program() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def control(program) -> dict[str, tuple[int, int, int]]:
-    found = {}
-    for call in CALLS:
-        prepare("x", "o")
-        found[call] = race(call)
+def control(program) -> dict[str, tuple[int, ...]]:
+    found = {call: race_until(call, ("x", "o"), THROUGH, FREE) for call in CALLS}
     prepare("x", "o")  # as the engine finds them
     return found
 
@@ -76,9 +90,8 @@ def test_without_the_policy_both_are_reached(control, call) -> None:
 @pytest.mark.parametrize("call", CALLS)
 def test_the_forbidden_is_never_reached(enforced, call) -> None:
     """However the thread times it, and the free one still is."""
-    prepare("o")
-    through, free, refused = race(call)
-    print(f"{call}: {TRIES} tries, {through} through, {free} free, {refused} refused")
+    through, free, refused = race_until(call, ("o",), FREE, REFUSED)
+    print(f"{call}: {through} through, {free} free, {refused} refused")
     assert 0 == through
     assert free
     assert refused
