@@ -66,8 +66,9 @@ class Daemon:
         return int(self.facts["pid"])
 
     def records(self) -> list[dict[str, Any]]:
-        """Every record so far."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """Every record so far; the last line may be in the making."""
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def refusals(self, kind: str, limit: float = 20.0) -> list[dict[str, Any]]:
         """Wait for new refusals of *kind*, and return them."""
