@@ -152,10 +152,6 @@ static long enf_marked_one(__u32 n, void *arg)
 	return 0;
 }
 
-/*
- * Take the marks of *which* into the decision; of two times the later. What was set before a number
- * got its meaning is not this mark.
- */
 struct enf_taking {
 	struct enf_scratch *s;
 	const struct enf_image *image;
@@ -177,6 +173,10 @@ static long enf_take_one(__u32 i, void *arg)
 	return 0;
 }
 
+/*
+ * Take the marks of *which* into the decision; of two times the later. What was set before a number
+ * got its meaning is not this mark.
+ */
 ENF_INLINE void enf_take_marks(struct enf_scratch *s, const struct enf_image *image,
 			       const struct enf_marks *from, __u64 which)
 {

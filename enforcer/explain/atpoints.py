@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from enforcer.explain.facts import Facts
     from enforcer.policy.model import Condition, Rule
 
-__all__ = ["compared_at", "event_at", "items_at"]
+__all__ = ["args_at", "compared_at", "event_at", "returns_at"]
 
 _ONE_LINE = 1 << 16
 
@@ -43,13 +43,22 @@ def event_at(rule: Rule) -> str:
     return "" if rule.point is None else _written(spell_point(rule.point)[1])
 
 
-def items_at(rule: Rule) -> Iterator[str]:
-    """Yield the items of ``args`` of a rule on a point, and ``returns: …``."""
+def args_at(rule: Rule) -> Iterator[str]:
+    """Yield the items of ``args`` of a rule on a point."""
+    return (text for is_result, text in _operands_at(rule) if not is_result)
+
+
+def returns_at(rule: Rule) -> Iterator[str]:
+    """Yield what a rule on a point says of ``returns``."""
+    return (text for is_result, text in _operands_at(rule) if is_result)
+
+
+def _operands_at(rule: Rule) -> Iterator[tuple[bool, str]]:
+    """Yield what is compared, and whether it is the result of the function."""
     for condition in rule.conditions:
-        if condition.operand is None:
-            continue
-        text = _written(spell_operand(condition, condition.operand))
-        yield f"returns: {text}" if condition.operand.index == RETURNS else text
+        if condition.operand is not None:
+            text = _written(spell_operand(condition, condition.operand))
+            yield condition.operand.index == RETURNS, text
 
 
 def _written(value: object) -> str:

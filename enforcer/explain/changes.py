@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.events.text import readable
-from enforcer.explain.atpoints import compared_at, event_at, items_at
+from enforcer.explain.atpoints import args_at, compared_at, event_at, returns_at
 from enforcer.explain.facts import SYSCALL
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.truth import Truth
@@ -355,8 +355,8 @@ def _yaml(rule: Rule) -> Iterator[str]:
         for c in rule.conditions
         if c.index is not None
     ]
-    args += [f"      - {line}" for line in items_at(rule) if not line.startswith("returns")]
-    match += [f"    {line}" for line in items_at(rule) if line.startswith("returns")]
+    args += [f"      - {line}" for line in args_at(rule)]
+    match += [f"    returns: {line}" for line in returns_at(rule)]
     match += ["    args:", *args] if args else []
     if any(flag.field.flag == ObjectFlag.FILECAPS for flag in rule.flags):
         match.append("    fileCapabilities: true")

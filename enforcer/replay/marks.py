@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Marks"]
 
 _NONE: Final[Mapping[int, int]] = {}
+_MAX_MARKS: Final = abi.constant("ENF_MAX_MARKS")
 
 
 @attrs.define
@@ -69,10 +70,9 @@ class Marks:
     def acting(self, access: RecordedAccess) -> dict[int, int]:
         """Return the marks of who does *access*, whoever they are of."""
         self._fork_until(access.time_ns)
-        container = self.lines.containers.get(access.who.cgroup, access.who.cgroup)
         return {
             **self._processes.get(self.lines.process(access.line), _NONE),
-            **self._containers.get(container, _NONE),
+            **self._containers.get(self._container_of(access), _NONE),
             **self._everybody,
         }
 
@@ -82,13 +82,17 @@ class Marks:
         if host := which & self._host:
             self._everybody = _marked(self._everybody, host, now)
         if container := which & self._container:
-            cgroup = self.lines.containers.get(access.who.cgroup, access.who.cgroup)
+            cgroup = self._container_of(access)
             before = self._containers.get(cgroup, _NONE)
             self._containers[cgroup] = _marked(before, container, now)
         if own := which & ~(self._host | self._container):
             process = self.lines.process(access.line)
             before = self._processes.get(process, _NONE)
             self._processes[process] = _marked(before, own, now)
+
+    def _container_of(self, access: RecordedAccess) -> int:
+        """Return the cgroup whose marks count for who does *access*."""
+        return self.lines.containers.get(access.who.cgroup, access.who.cgroup)
 
     def _fork_until(self, now: int) -> None:
         """Hand on the marks of trees to who was forked before *now*."""
@@ -103,4 +107,4 @@ class Marks:
 
 
 def _marked(before: Mapping[int, int], which: int, now: int) -> Mapping[int, int]:
-    return {**before, **dict.fromkeys((at for at in range(64) if which >> at & 1), now)}
+    return {**before, **dict.fromkeys((at for at in range(_MAX_MARKS) if which >> at & 1), now)}
