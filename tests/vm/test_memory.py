@@ -24,6 +24,7 @@ from daemon import Daemon, managed
 ROOT = Path("/opt/enforcer-poor")
 CGROUPS = Path("/sys/fs/cgroup")
 FEW, MANY = 40, 400  # less and more than what lies ready for a processor
+ROUNDS = 20  # more than there are processors with two kinds of element each
 POLICY = f"""\
 apiVersion: enforcer/v1
 kind: EnforcerPolicy
@@ -89,6 +90,24 @@ def all_is_well(told: Callable[[str], dict[str, int]]) -> None:
     told("end 0")
 
 
+def refused_until_well(told: Callable[[str], dict[str, int]]) -> dict[str, int]:
+    """
+    Counts what is still refused once there is memory again.
+
+    What lies ready for a processor is refilled only after somebody found it empty
+    (``irq_work_raise`` in ``unit_alloc``, kernel/bpf/memalloc.c), so that somebody is refused yet.
+    """
+    refused = {"bind": 0, "fork": 0}
+    for _ in range(ROUNDS):
+        told(f"prepare {FEW}")
+        now = {word: told(f"{word} {FEW}").get("ENOMEM", 0) for word in refused}
+        told("end 0")
+        if not any(now.values()):
+            return refused
+        refused = {word: refused[word] + now[word] for word in refused}
+    pytest.fail(f"refused beside memory enough, {ROUNDS} times: {refused}")
+
+
 def test_what_finds_no_memory_is_refused_and_counted(group, daemon, told):
     """No socket without its type, and no child without its lineage; who is served is served whole."""
     all_is_well(told)
@@ -105,8 +124,8 @@ def test_what_finds_no_memory_is_refused_and_counted(group, daemon, told):
     assert {"made", "ENOMEM"} == set(forked)
     assert forked["made"] < MANY
     told("end 0")
-    all_is_well(told)
+    late = refused_until_well(told)
     daemon.start()
     counted = daemon.status()["kernel"]
-    assert bound["ENOMEM"] == counted["bind_refused"]
-    assert forked["ENOMEM"] <= counted["fork_refused"]
+    assert bound["ENOMEM"] + late["bind"] == counted["bind_refused"]
+    assert forked["ENOMEM"] + late["fork"] <= counted["fork_refused"]
