@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _explain(policies: PolicySet) -> None:
     from enforcer.kernel import entries
     from enforcer.runtime.deciding import decided
-    from enforcer.runtime.late import why_late
+    from enforcer.runtime.late import find_gap, why_late
 
     def late(rule: Rule) -> str | None:
         return why_late(entries.problem(), rule)
@@ -75,5 +75,7 @@ def _explain(policies: PolicySet) -> None:
     may_try = os.geteuid() == 0
     for line in decided(policies, late if may_try else nobody_knows):
         print(line)
+    if may_try and (gap := find_gap()) is not None:
+        print(f"not every time: {gap}")
     if not may_try:
         print("what this kernel can refuse is found by trying, which takes root: not said here")

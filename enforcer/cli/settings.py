@@ -37,7 +37,7 @@ class Settings:
         redact: patterns of arguments to hide, wherever records go.
         audit: put every policy in audit mode.
         quiet: print no records.
-        allow_degraded: accept rules that can only be enforced after the fact.
+        allow_degraded: accept rules that can only be enforced after the fact, or not every time.
         watch: put changes of the policy files in force by themselves.
         protect: keep other processes, root's too, from the engine.
         persist: leave enforcement in force at an orderly end.

@@ -109,7 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-degraded",
         action=_FLAG,
-        help="accept rules that this kernel can only enforce after the fact",
+        help="accept rules that this kernel can only enforce after the fact, or not every time",
     )
     parser.add_argument(
         "--watch",

@@ -89,16 +89,26 @@ def shows_symbols(kallsyms: Path = Path("/proc/kallsyms")) -> bool:
         return False
 
 
-def preempts(mode: Path = Path("/sys/kernel/debug/sched/preempt")) -> bool | None:
+def preempts(
+    mode: Path = Path("/sys/kernel/debug/sched/preempt"), cmdline: Path = Path("/proc/cmdline")
+) -> bool | None:
     """Tell whether tasks may lose their processor inside of the kernel's functions; None: not known."""
     try:
         words = mode.read_text(encoding="ascii").split()
     except OSError:
         version = os.uname().version.split()
         if "PREEMPT_DYNAMIC" in version:
-            return None  # whatever was chosen at the boot
+            said = [w for w in _words(cmdline) if w.startswith("preempt=")]
+            return said[-1] in {"preempt=full", "preempt=lazy"} if said else None
         return bool({"PREEMPT", "PREEMPT_RT", "PREEMPT_LAZY"} & set(version))
     return bool({"(full)", "(lazy)"} & set(words))
+
+
+def _words(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return []
 
 
 def active_lsms() -> tuple[str, ...] | None:

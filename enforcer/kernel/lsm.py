@@ -21,7 +21,7 @@ from enforcer.kernel import host, loader, placement
 from enforcer.kernel.placement import Placement
 from enforcer.libbpf import calls
 
-__all__ = ["Problem", "check_lsm", "find_placement", "find_problem", "is_around"]
+__all__ = ["Problem", "check_lsm", "find_gap", "find_placement", "find_problem", "is_around"]
 
 _BTF: Final = Path("/sys/kernel/btf/vmlinux")
 _COUNTER_BYTES: Final = 8
@@ -66,6 +66,23 @@ def find_problem() -> Problem | None:
     """Return the first reason why programs of LSM hooks do not run here, or None if they do."""
     found = find_placement()
     return found if isinstance(found, Problem) else None
+
+
+def find_gap(at: Placement) -> Problem | None:
+    """
+    Return what lets operations pass undecided where programs are put *at*, or None.
+
+    A kernel that hides whether it preempts counts as one that does not: those of servers do not by
+    default, and every turn that a program did not get is counted (:func:`placement.passed_by`).
+    """
+    if at is Placement.HOOKS or not host.preempts():
+        return None
+    return Problem(
+        "bpf is not among the active LSMs, and this kernel lets tasks lose their processor inside of its "
+        "functions (preempt=full or lazy): what others do on it until such a task is back is passed by "
+        "undecided, and counted",
+        "boot with bpf in the lsm= list of the kernel command line, or with preempt=voluntary",
+    )
 
 
 def find_placement() -> Placement | Problem:

@@ -17,7 +17,7 @@ from enforcer.errors import KernelError
 from enforcer.kernel import entries, host, loader, placement
 from enforcer.kernel.image_map import ImageMap
 from enforcer.kernel.links import LinkSet
-from enforcer.kernel.lsm import Problem, find_placement
+from enforcer.kernel.lsm import Problem, find_gap, find_placement
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import CALLS, HOOKS, IDENTITY, POINTS, ProgramSpec
 from enforcer.libbpf import abi
@@ -36,13 +36,6 @@ _SIZES: Final = loader.Sizes(image=4096, rows=1)
 _HIDDEN: Final = Problem(
     "the kernel hides where its symbols lie, so names that move during a decision go unseen",
     "set kernel.kptr_restrict to 0 or 1, and give the process CAP_SYSLOG",
-)
-
-
-_PREEMPTS: Final = Problem(
-    "this kernel lets tasks lose their processor inside of functions, and calls no program around a "
-    "function for others on that processor until the task is back: they are passed by, and counted",
-    "boot with preempt=voluntary, or with bpf in the lsm= list of the kernel command line",
 )
 
 
@@ -98,8 +91,8 @@ def examine() -> Report:
     )
     if not host.shows_symbols():
         problems = (*problems, _HIDDEN)
-    if at is Placement.AROUND and host.preempts():
-        problems = (*problems, _PREEMPTS)
+    if (gap := find_gap(at)) is not None:
+        problems = (*problems, gap)
     if len(set(refusals.values())) == 1 and len(refusals) > 1:
         reason = problems[0].remedy
         problems = (Problem(f"{len(refusals)} programs are refused", reason),)

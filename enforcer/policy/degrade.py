@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Rules that a kernel cannot enforce before the effect: refused, unless somebody asked for less.
+Rules that a kernel cannot enforce before the effect, or not every time: refused, unless somebody asked for less.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Callable
 import attrs
 
 from enforcer.errors import PolicyError, PolicyErrors
-from enforcer.policy.model import Policy, PolicySet, Rule, Verb
+from enforcer.policy.model import Mode, Policy, PolicySet, Rule, Span, Verb
+from enforcer.policy.points import PointKind
 
-__all__ = ["degrade"]
+__all__ = ["degrade", "require_certainty"]
 
 
 def degrade(policies: PolicySet, why: Callable[[Rule], str | None]) -> PolicySet:
@@ -49,6 +50,45 @@ def degrade(policies: PolicySet, why: Callable[[Rule], str | None]) -> PolicySet
     if refused:
         raise PolicyErrors(refused)
     return PolicySet(tuple(_killing(policy, late) for policy in policies.policies))
+
+
+def require_certainty(policies: PolicySet, why: str, remedy: str) -> None:
+    """
+    Refuse policies that would have to prevent what passes this kernel's hooks undecided at times.
+
+    What only records misses a record at worst; that is counted, and no reason to refuse.
+
+    Args:
+        policies: as they were read.
+        why: what this kernel does, the beginning of a sentence.
+        remedy: what would help, the end of one.
+
+    Raises:
+        PolicyErrors: every policy for which it is not allowed, with the place of its first such rule.
+    """
+    refused = [
+        PolicyError(
+            f"{why}, so policy {policy.name!r} would not prevent every time: {remedy}, only record "
+            "(mode: audit), or allow that with allowDegraded: true",
+            span,
+        )
+        for policy in policies.policies
+        if policy.mode is Mode.ENFORCE and not policy.allow_degraded
+        for span in _prevents_at_hooks(policy)[:1]
+    ]
+    if refused:
+        raise PolicyErrors(refused)
+
+
+def _prevents_at_hooks(policy: Policy) -> list[Span]:
+    rules = [
+        rule.span
+        for rule in policy.rules
+        if rule.action.verb >= Verb.DENY and not rule.calls
+        if rule.point is None or rule.point.kind is PointKind.LSM
+    ]
+    defaults = [policy.span for action in policy.defaults.values() if action.verb >= Verb.DENY]
+    return rules + defaults
 
 
 def _killing(policy: Policy, late: dict[int, str]) -> Policy:

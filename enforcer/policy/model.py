@@ -305,7 +305,7 @@ class Policy:
 
     *defaults* maps an event name to the verdict when no rule of this policy on that event matched;
     *selector* restricts every rule and default to some processes.
-    *allow_degraded*: rules that this kernel cannot prevent may be enforced after the fact.
+    *allow_degraded*: what this kernel cannot prevent, or not every time, may be enforced so.
     """
 
     name: str

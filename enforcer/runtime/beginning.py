@@ -22,6 +22,7 @@ from enforcer.kernel.session import Session
 from enforcer.libbpf import heap
 from enforcer.runtime.enforcement import Enforcement
 from enforcer.runtime.inforce import InForce
+from enforcer.runtime.late import find_gap
 from enforcer.runtime.ledger import Ledger
 from enforcer.runtime.making import Order, make_apart
 from enforcer.runtime.outgoing import Outgoing
@@ -116,6 +117,7 @@ def begin(
             previous=before.state.labels if before.state is not None else None,
             may_drop=True,
             late=entries.problem(),
+            gap=find_gap(),
             workloads=workloads.look(),
         )
     )

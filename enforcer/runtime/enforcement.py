@@ -24,6 +24,7 @@ from enforcer.runtime.commit import Proposal, put_in_force
 from enforcer.runtime.difference import describe
 from enforcer.runtime.following import Following
 from enforcer.runtime.inforce import InForce, Pending
+from enforcer.runtime.late import find_gap
 from enforcer.runtime.ledger import Counts
 from enforcer.runtime.making import Made, Order, make_apart
 from enforcer.runtime.packed import Packed
@@ -265,6 +266,7 @@ class Enforcement:
                 keep=old if confirm_within is not None else None,
                 since=old.digests,
                 late=entries.problem(),
+                gap=find_gap(),
                 seed=self.sessions.current.seed,
                 workloads=self.workloads.look() if workloads is None else workloads,
             ),

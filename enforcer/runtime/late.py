@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where this kernel comes too late to refuse what a rule is about."""
+"""Where this kernel comes too late to refuse what a rule is about, or does not always come."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from enforcer.errors import UnsupportedError
 from enforcer.kernel import entries, host, lsm, placement, points
+from enforcer.kernel.placement import Placement
 from enforcer.policy.kinds import ObjectFlag
 from enforcer.policy.points import Point, PointKind
 from enforcer.policy.signatures import local_types
 from enforcer.policy.ways import PointError
 
 if TYPE_CHECKING:
+    from enforcer.kernel.lsm import Problem
     from enforcer.policy.model import Rule
 
-__all__ = ["why_late"]
+__all__ = ["find_gap", "why_late"]
 
 
 def why_late(at_calls: str | None, rule: Rule) -> str | None:
@@ -31,6 +33,13 @@ def why_late(at_calls: str | None, rule: Rule) -> str | None:
     if any(flag.field.flag == ObjectFlag.FILECAPS for flag in rule.flags) and _is_around():
         return placement.CAPABILITIES_LATE
     return None
+
+
+def find_gap() -> Problem | None:
+    """Return what lets operations pass this kernel's hooks undecided; None: nothing does."""
+    if not host.preempts():
+        return None  # where programs sit is found by trying, which takes time and is not asked for here
+    return lsm.find_gap(Placement.AROUND if _is_around() else Placement.HOOKS)
 
 
 def _is_around() -> bool:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from enforcer.compiler import LabelNumbers
+    from enforcer.kernel.lsm import Problem
     from enforcer.policy.model import PolicySet
     from enforcer.policy.workloads import Workload
     from enforcer.runtime.difference import Digests
@@ -58,6 +59,7 @@ class Order:
         since: digests of what is in force, for the comparison.
         may_drop: leave out what was added at run time rather than fail because of it.
         late: why this kernel cannot refuse system calls at their entry; None: it can.
+        gap: what lets operations pass this kernel's hooks undecided; None: nothing does.
         seed: of the string hash of the image in force, so that the same policies make the same image.
         workloads: containers and pods that are known.
     """
@@ -71,6 +73,7 @@ class Order:
     since: Packed[Digests] | None = None
     may_drop: bool = False
     late: str | None = None
+    gap: Problem | None = None
     seed: int | None = attrs.field(default=None, repr=False)
     workloads: tuple[Workload, ...] = attrs.field(default=(), repr=False)
 
@@ -110,6 +113,7 @@ def make(order: Order) -> Made:
         previous=order.previous,
         keep=order.keep.wanted() if order.keep is not None else None,
         late=functools.partial(why_late, order.late),
+        gap=order.gap,
         seed=order.seed,
         workloads=order.workloads,
     )

@@ -10,7 +10,7 @@ import attrs
 from enforcer.compiler import LabelNumbers, LocalHost, compile_policies, verify
 from enforcer.events.rows import RowTable
 from enforcer.events.types import Origin
-from enforcer.policy.degrade import degrade
+from enforcer.policy.degrade import degrade, require_certainty
 from enforcer.policy.lint import Severity, lint
 from enforcer.policy.model import Mode, PolicySet, Rule
 from enforcer.policy.store import load_policies
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from enforcer.compiler import CompiledImage
+    from enforcer.kernel.lsm import Problem
     from enforcer.policy.store import Trust
     from enforcer.policy.workloads import Workload
 
@@ -35,7 +36,7 @@ class Sources:
     Attributes:
         paths: files and folders.
         audit: put every policy in audit mode, whatever it says.
-        allow_degraded: accept rules that can only be enforced after the fact.
+        allow_degraded: accept rules that can only be enforced after the fact, or not every time.
         trust: who must own the files; None: anybody may.
     """
 
@@ -99,6 +100,7 @@ def prepare(
     keep: PolicySet | None = None,
     is_thorough: bool = False,
     late: Callable[[Rule], str | None] | None = None,
+    gap: Problem | None = None,
     seed: int | None = None,
     workloads: Sequence[Workload] = (),
     now_ns: int | None = None,
@@ -113,6 +115,7 @@ def prepare(
         keep: policies that may come back into force.
         is_thorough: run the checks that take time, too.
         late: why this kernel comes too late for a rule; None: it does for none.
+        gap: what lets operations pass this kernel's hooks undecided; None: nothing does.
         seed: of the string hash; default random.
         workloads: containers and pods that are known.
         now_ns: the birth of marks that are new; default now.
@@ -121,6 +124,8 @@ def prepare(
         LimitError, PolicyError: what is too large or has no meaning in the kernel.
         EnforcerBug: if the compiler made an image that the kernel side could not follow.
     """
+    if gap is not None:
+        require_certainty(policies, gap.what, gap.remedy)
     if late is not None:
         policies = degrade(policies, late)
     image = compile_policies(

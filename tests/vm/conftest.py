@@ -6,6 +6,8 @@ On the host they are collected and skipped, so a plain ``pytest`` says what it l
 """
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ _MINE = pytest.StashKey[set[str]]()
 _LONG = {"test_reload.py", "test_survival.py"}
 _IS_SOAK = "ENFORCER_SOAK" in os.environ
 _IN_GUEST = os.environ.get("ENFORCER_GUEST") == "1"
+_PREEMPT = Path("/sys/kernel/debug/sched/preempt")
 
 
 # About how long the files take on a processor of their own, in units of 10 seconds; others count as 1.
@@ -104,3 +107,17 @@ def scratch() -> Path:
     if not path.is_mount():
         pytest.skip("no ext4: start the guest with --scratch 64")
     return path
+
+
+@pytest.fixture
+def preemption() -> Iterator[None]:
+    """Let the kernel preempt its own code, as some are built to; it is a switch in Debian's."""
+    if not _PREEMPT.exists():
+        subprocess.run(["mount", "-t", "debugfs", "none", "/sys/kernel/debug"], check=False)
+    if not _PREEMPT.exists():
+        pytest.skip("this kernel has no switch for preemption")
+    before = _PREEMPT.read_text().partition("(")[2].partition(")")[0]
+    _PREEMPT.write_text("full")
+    assert "(full)" in _PREEMPT.read_text()
+    yield
+    _PREEMPT.write_text(before)

@@ -11,10 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from engine import ENFORCER, running
 
-PREEMPT = Path("/sys/kernel/debug/sched/preempt")
 PLACE = Path("/srv/preempt")
 READERS = 24
 SECONDS = 15
@@ -53,20 +51,6 @@ end = time.monotonic() + {SECONDS}
 while time.monotonic() < end:
     time.sleep(0.0002)
 """
-
-
-@pytest.fixture
-def preemption():
-    """Let the kernel preempt its own code, as some are built to; it is a switch in Debian's."""
-    if not PREEMPT.exists():
-        subprocess.run(["mount", "-t", "debugfs", "none", "/sys/kernel/debug"], check=False)
-    if not PREEMPT.exists():
-        pytest.skip("this kernel has no switch for preemption")
-    before = PREEMPT.read_text().partition("(")[2].partition(")")[0]
-    PREEMPT.write_text("full")
-    assert "(full)" in PREEMPT.read_text()
-    yield
-    PREEMPT.write_text(before)
 
 
 def kernel() -> dict[str, int]:

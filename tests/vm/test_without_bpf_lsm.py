@@ -13,6 +13,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,21 @@ HOOKS = f"""\
 UNLIKE = """\
     - {name: unlike, lsm: inode_rename, match: {args: [{index: 1, type: Dentry, prefix: /nowhere}]}, action: deny}
 """
+
+
+# Tries to read what is denied, as often as it can for some seconds; prints how often it could.
+READER = f"""
+import os, sys, time
+end, read = time.monotonic() + 10, 0
+while time.monotonic() < end:
+    try:
+        os.close(os.open("{ROOT}/deny/read", os.O_RDONLY))
+        read += 1
+    except PermissionError:
+        pass
+print(read)
+"""
+READERS = 6
 
 
 @attrs.define
@@ -325,3 +341,32 @@ def test_doctor_says_how(bench: Bench):
     assert {"prevent"} == {what for op, what in gives.items() if op not in {*late, "SYSCALL"}}
     assert {"kill after"} == {gives[op] for op in late}
     assert "security_bprm_check" in found["operations"][0]["hooks"]
+
+
+def test_who_may_be_passed_by_does_not_prevent(bench: Bench, preemption: None):
+    """Refused, unless it only records or may do less: what passes then is counted."""
+    bench.file.write_text(POLICY)
+    refused = ask("start", str(bench.file))
+    problem = json.loads(told("doctor", "--json"))["problems"][0]["what"]
+
+    assert 1 == refused.returncode
+    assert "preempt=full or lazy" in problem
+    assert problem in refused.stderr
+    assert NOTHING == leftovers()
+    bench.daemon.start("--audit")
+    bench.daemon.stop()
+    bench.daemon.start("--allow-degraded")
+    read = 0
+    for _ in range(20):
+        read += _readers()
+        passed_by = bench.daemon.status()["kernel"]["passed_by"]
+        if read:
+            break
+    assert 0 < read <= passed_by
+    bench.daemon.stop()
+
+
+def _readers() -> int:
+    argv = [sys.executable, "-c", READER]
+    readers = [subprocess.Popen(argv, stdout=subprocess.PIPE) for _ in range(READERS)]
+    return sum(int(reader.communicate()[0]) for reader in readers)

@@ -131,16 +131,22 @@ def test_preemption_is_what_was_chosen(tmp_path, text, expected):
 
 
 @pytest.mark.parametrize(
-    ("version", "expected"),
+    ("version", "cmdline", "expected"),
     [
-        ("#1 SMP PREEMPT_DYNAMIC Debian 6.12", None),
-        ("#1 SMP PREEMPT Debian", True),
-        ("#1 SMP PREEMPT_RT Debian", True),
-        ("#1 SMP Debian 6.1", False),
+        ("#1 SMP PREEMPT_DYNAMIC Debian 6.12", "quiet", None),
+        ("#1 SMP PREEMPT_DYNAMIC Debian 6.12", None, None),
+        ("#1 SMP PREEMPT_DYNAMIC Debian 6.12", "preempt=none quiet preempt=full", True),
+        ("#1 SMP PREEMPT_DYNAMIC Debian 6.12", "preempt=lazy", True),
+        ("#1 SMP PREEMPT_DYNAMIC Debian 6.12", "preempt=full preempt=voluntary", False),
+        ("#1 SMP PREEMPT Debian", "preempt=none", True),
+        ("#1 SMP PREEMPT_RT Debian", "", True),
+        ("#1 SMP Debian 6.1", "preempt=full", False),
     ],
 )
-def test_preemption_is_also_in_the_version(tmp_path, monkeypatch, version, expected):
-    """Where debugfs is not mounted."""
+def test_preemption_is_also_in_the_version(tmp_path, monkeypatch, version, cmdline, expected):
+    """Where debugfs is not mounted; a kernel that can be told is asked what it was told at the boot."""
+    if cmdline is not None:
+        (tmp_path / "cmdline").write_text(cmdline + "\n")
     monkeypatch.setattr(host.os, "uname", lambda: attrs.make_class("U", ["version"])(version))
 
-    assert expected is host.preempts(tmp_path / "missing")
+    assert expected is host.preempts(tmp_path / "missing", tmp_path / "cmdline")

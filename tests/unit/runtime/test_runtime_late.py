@@ -7,8 +7,9 @@ import attrs
 import pytest
 
 from enforcer.errors import PolicyErrors, UnsupportedError
-from enforcer.policy.degrade import degrade
-from enforcer.policy.model import Action, Flag, Policy, PolicySet, Rule, Span, Verb
+from enforcer.kernel import host
+from enforcer.policy.degrade import degrade, require_certainty
+from enforcer.policy.model import Action, Flag, Mode, Policy, PolicySet, Rule, Span, Verb
 from enforcer.policy.pointnames import POINT
 from enforcer.policy.points import Point, PointKind
 from enforcer.policy.syscall_table import SYSCALLS
@@ -105,3 +106,40 @@ def test_late_rules_are_refused_or_kill_after():
     allowed = PolicySet((attrs.evolve(policy, allow_degraded=True),))
     (after,) = degrade(allowed, lambda r: late.why_late(None, r)).policies
     assert [Verb.KILL, Verb.LOG, Verb.DENY] == [r.action.verb for r in after.rules]
+
+
+@pytest.mark.parametrize(
+    ("preempts", "is_around", "expected"),
+    [(True, True, True), (True, False, False), (False, True, False), (None, True, False)],
+)
+def test_what_passes_hooks_undecided(monkeypatch, preempts, is_around, expected):
+    """Only around functions, and only where a task can lose its processor inside of one."""
+    monkeypatch.setattr(host, "preempts", lambda: preempts)
+    monkeypatch.setattr(late.lsm, "is_around", lambda: is_around)
+
+    gap = late.find_gap()
+
+    assert expected is (gap is not None)
+    assert gap is None or "preempt=voluntary" in str(gap)
+
+
+def test_who_would_prevent_must_be_able_to():
+    """A policy whose rules or default refuse at hooks; not what records, is told, or was allowed."""
+    default = {"file": Action(Verb.KILL)}
+    at_call = attrs.evolve(rule(calls=(SYSCALLS["keyctl"],)), name="call")
+    policies = {
+        "rule": Policy("rule", Mode.ENFORCE, (at("KPROBE", "f"), at_call, at("LSM", "asks")), SPAN),
+        "default": Policy("default", Mode.ENFORCE, (), SPAN, defaults=default),
+        "audit": Policy("audit", Mode.AUDIT, (rule(),), SPAN),
+        "allowed": Policy("allowed", Mode.ENFORCE, (rule(),), SPAN, allow_degraded=True),
+        "log": Policy("log", Mode.ENFORCE, (rule(verb=Verb.LOG),), SPAN),
+        "function": Policy("function", Mode.ENFORCE, (at("KPROBE", "f"), at_call), SPAN),
+    }
+
+    with pytest.raises(PolicyErrors) as refused:
+        require_certainty(PolicySet(tuple(policies.values())), "it preempts", "boot otherwise")
+
+    said = [str(error) for error in refused.value.errors]
+    assert ["'rule'", "'default'"] == [error.split("policy ")[1].split()[0] for error in said]
+    assert all(text.startswith("p.yaml:3:5: it preempts, so policy") for text in said)
+    assert all("boot otherwise" in text and "allowDegraded" in text for text in said)

@@ -18,6 +18,7 @@ from enforcer.errors import (
     PolicyErrors,
     VerifierError,
 )
+from enforcer.kernel.lsm import Problem
 from enforcer.policy.model import Span
 from enforcer.runtime import making, prepare
 from enforcer.runtime.making import Order, make, make_apart
@@ -154,3 +155,14 @@ def test_an_image_that_the_kernel_could_not_follow_is_not_handed_out(sources, mo
     monkeypatch.setattr(prepare, "compile_policies", damaged)
     with pytest.raises(EnforcerBug):
         make(Order(sources, Overlay(), generation=7))
+
+
+def test_what_passes_hooks_refuses_what_would_prevent(sources):
+    """In the maker, as everything else about policies; who only records is not asked."""
+    gap = Problem("it preempts", "boot otherwise")
+    order = Order(sources, Overlay(), generation=1, gap=gap)
+
+    with pytest.raises(PolicyErrors, match="it preempts, so policy 'web'"):
+        make_apart(order)
+    recording = attrs.evolve(sources, audit=True)
+    assert 1 == make_apart(attrs.evolve(order, sources=recording)).now.generation
