@@ -286,6 +286,7 @@ struct sock_common {
 	unsigned short skc_family;
 	__u16 skc_num;
 	__be32 skc_rcv_saddr;
+	int skc_bound_dev_if;
 	struct {
 		__u8 b[16];
 	} skc_v6_rcv_saddr;
@@ -295,6 +296,11 @@ struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_type;
 	__u16 sk_protocol;
+};
+
+struct inet_sock {
+	__be32 inet_saddr;
+	int uc_index;
 };
 
 struct socket {
@@ -326,6 +332,8 @@ struct unix_sock {
 struct msghdr {
 	void *msg_name;
 	int msg_namelen;
+	void *msg_control;
+	__u64 msg_controllen;
 	unsigned int msg_flags;
 };
 
@@ -467,6 +475,12 @@ enum dentry_flags {
 #define ENF_AF_UNIX 1
 #define ENF_AF_INET 2
 #define ENF_AF_INET6 10
+#define ENF_IPPROTO_SCTP 132
+#define ENF_SCTP_BINDX_ADD 100 /* include/uapi/linux/sctp.h */
+#define ENF_SCTP_CONNECTX 110
+#define ENF_SCTP_SENDMSG_CONNECT 126
+#define ENF_SCTP_DSTADDRV4 7
+#define ENF_SCTP_DSTADDRV6 8
 #define ENF_EPERM 1
 #define ENF_ENOENT 2
 #define ENF_ENOMEM 12

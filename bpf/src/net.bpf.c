@@ -54,10 +54,11 @@ struct enf_sockaddr {
 
 /*
  * Read a socket address that the kernel has copied. An address that is too short for its family is
- * refused by the protocol itself, so it needs no verdict.
+ * refused by the protocol itself, so it needs no verdict. A frame of its own, as below: what lies in it would
+ * not fit into that of a hook, below the deepest calls.
  */
-static __always_inline int enf_sockaddr(struct enf_access *a, const void *address, int len,
-					int unspec_is_inet)
+static __noinline int enf_sockaddr(struct enf_access *a, const void *address, int len,
+				   int unspec_is_inet)
 {
 	struct enf_sockaddr sa = {};
 	__u32 n = len > 28 ? 28 : len;
@@ -94,6 +95,47 @@ static __always_inline int enf_sockaddr(struct enf_access *a, const void *addres
 	a->port = ((__u16)sa.data[0] << 8) | sa.data[1];
 	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
 	return ENF_ADDR_INET;
+}
+
+#define ENF_LOOPBACK4 0x7f000001 /* 127.0.0.1 */
+
+#define enf_member(base, type, field)                                                              \
+	((__u64)(base) + __builtin_preserve_field_info(((type *)0)->field, 0))
+
+/*
+ * Who connects or sends to no address reaches this machine (tcp_v4_connect and tcp_v6_connect, udpv6_sendmsg,
+ * ip_route_output_key_hash_rcu), so what is asked about is the address that is reached: of version 6 the
+ * loopback, of version 4 what the socket is bound to, or else the loopback. Where a device or a control
+ * message has a say in it too (*is_told*), it is another one of this machine's, unknown.
+ */
+static __noinline void enf_to_itself(struct enf_access *a, struct sock *sk, int is_told)
+{
+	__u32 bound = 0;
+	int index = 0;
+	__u8 b[16] = {};
+	int is_inet = a->family == ENF_AF_INET || a->family == ENF_AF_INET6;
+
+	if (!sk || !(a->present & ENF_BIT64(ENF_DIM_ADDR)) || a->addr_hi)
+		return;
+	if (!a->addr_lo) {
+		bpf_probe_read_kernel(b, sizeof(b), &sk->__sk_common.skc_v6_rcv_saddr);
+		if (is_inet && b[10] == 0xff && b[11] == 0xff) /* of version 4 in truth */
+			enf_v4(a, bpf_htonl(ENF_LOOPBACK4));
+		else
+			a->addr_lo = 1;
+		return;
+	}
+	if (a->addr_lo != ENF_V4_MAPPED)
+		return;
+	if (is_inet) {
+		bpf_probe_read_kernel(&bound, 4,
+				      (void *)enf_member(sk, struct inet_sock, inet_saddr));
+		bpf_probe_read_kernel(&index, 4,
+				      (void *)enf_member(sk, struct inet_sock, uc_index));
+	}
+	enf_v4(a, bound ? bound : bpf_htonl(ENF_LOOPBACK4));
+	if (is_told || index || sk->__sk_common.skc_bound_dev_if)
+		a->unknown |= ENF_BIT64(ENF_DIM_ADDR);
 }
 
 SEC("lsm/socket_create")
@@ -241,7 +283,134 @@ int BPF_PROG(enf_socket_connect, struct socket *sock, void *address, int addrlen
 	if (enf_sockaddr(&a, address, addrlen, 0) == ENF_ADDR_NONE &&
 	    (a.family == ENF_AF_INET || a.family == ENF_AF_INET6))
 		return 0;
+	enf_to_itself(&a, sock->sk, 0);
 	return enf_act(&a);
+}
+
+/* ---- SCTP: many addresses at once ---------------------------------------------------------- */
+
+#define ENF_SCTP_ADDRESSES 8 /* that are looked at one by one; what comes behind them is unknown */
+
+static __always_inline void enf_sctp(struct enf_access *a, struct sock *sk, __u8 op)
+{
+	__builtin_memset(a, 0, sizeof(*a));
+	a->op[0] = op;
+	a->n_ops = 1;
+	a->present = ENF_SOCK_DIMS;
+	a->family = sk->__sk_common.skc_family;
+	a->type = sk->sk_type;
+	a->protocol = ENF_IPPROTO_SCTP;
+}
+
+/* More than is looked at: the address is unknown, and onError decides. */
+static __always_inline void enf_sctp_unknown(struct enf_access *a)
+{
+	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+	a->unknown |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+}
+
+/*
+ * The kernel's copy of what sctp_bindx and sctp_connectx are given, and of the address that a send makes an
+ * association with. The other options choose among the addresses of an association that there is, or come in
+ * a packet, where the current task is just anyone.
+ */
+SEC("lsm/sctp_bind_connect")
+int BPF_PROG(enf_sctp_bind_connect, struct sock *sk, int optname, void *address, int addrlen,
+	     int ret)
+{
+	struct enf_access a;
+	int error;
+
+	if (ret)
+		return ret;
+	if (optname != ENF_SCTP_BINDX_ADD && optname != ENF_SCTP_CONNECTX &&
+	    optname != ENF_SCTP_SENDMSG_CONNECT)
+		return 0;
+	for (int i = 0; i <= ENF_SCTP_ADDRESSES && addrlen >= 2; i++) {
+		__u16 family = 0;
+
+		enf_sctp(&a, sk, optname == ENF_SCTP_BINDX_ADD ? ENF_OP_BIND : ENF_OP_CONNECT);
+		if (i == ENF_SCTP_ADDRESSES)
+			enf_sctp_unknown(&a);
+		/* an address that SCTP does not know ends the call with an error */
+		else if (enf_sockaddr(&a, address, addrlen, 0) != ENF_ADDR_INET)
+			return 0;
+		else if (optname != ENF_SCTP_BINDX_ADD)
+			enf_to_itself(&a, sk, 0);
+		error = enf_act(&a);
+		if (error)
+			return error;
+		bpf_probe_read_kernel(&family, 2, address);
+		address += family == ENF_AF_INET6 ? 28 : 16;
+		addrlen -= family == ENF_AF_INET6 ? 28 : 16;
+	}
+	return 0;
+}
+
+struct enf_told { /* struct cmsghdr */
+	__u64 len;
+	__u32 level;
+	__u32 type;
+};
+
+/*
+ * Read the control message at *at*, of which *left* bytes are left; if it names an address, *a* asks about it.
+ * Returns: the bytes that it takes; 0: nothing more.
+ */
+static __noinline __u64 enf_sctp_address(struct enf_access *a, __u64 at, __u64 left)
+{
+	struct enf_told told = {};
+	__u8 address[16] = {};
+	__u32 size;
+
+	/* Not more than the kernel reads; that its own memory cannot be read cannot be. */
+	if (left < sizeof(told) || bpf_probe_read_kernel(&told, sizeof(told), (void *)at) ||
+	    told.len < sizeof(told) || told.len > left)
+		return 0;
+	size = told.type == ENF_SCTP_DSTADDRV4 ? 4 : 16;
+	if (told.level == ENF_IPPROTO_SCTP && told.len >= sizeof(told) + size &&
+	    (told.type == ENF_SCTP_DSTADDRV4 || told.type == ENF_SCTP_DSTADDRV6)) {
+		a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+		if (bpf_probe_read_kernel(address, size, (void *)at + sizeof(told)))
+			a->unknown |= ENF_BIT64(ENF_DIM_ADDR);
+		else if (told.type == ENF_SCTP_DSTADDRV4)
+			enf_v4(a, *(__u32 *)address);
+		else
+			enf_v6(a, address);
+	}
+	return (told.len + 7) & ~7ULL;
+}
+
+/*
+ * A send may name further addresses of the association that it makes, in control messages; no hook is told of
+ * those (sctp_sendmsg_new_asoc). The kernel has copied them already. Their port is that of the first.
+ */
+static __always_inline int enf_sctp_told(struct enf_access *a, struct sock *sk, struct msghdr *msg)
+{
+	__u64 at = (__u64)msg->msg_control, left = msg->msg_controllen, length = 1;
+	__u16 port = a->port;
+	int error;
+
+	if (!sk || !at)
+		return 0;
+	for (int i = 0; i <= ENF_SCTP_ADDRESSES && length && left; i++) {
+		enf_sctp(a, sk, ENF_OP_CONNECT);
+		a->port = port;
+		if (i == ENF_SCTP_ADDRESSES) {
+			enf_sctp_unknown(a);
+		} else {
+			length = enf_sctp_address(a, at, left);
+			enf_to_itself(a, sk, 0);
+		}
+		if (a->present & ENF_BIT64(ENF_DIM_ADDR)) {
+			error = enf_act(a);
+			if (error)
+				return error;
+		}
+		at += length;
+		left = length < left ? left - length : 0;
+	}
+	return 0;
 }
 
 /* Only with an address: without, the connect has had its verdict. TCP fast open connects here. */
@@ -249,6 +418,7 @@ SEC("lsm/socket_sendmsg")
 int BPF_PROG(enf_socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, int ret)
 {
 	struct enf_access a = {};
+	int error;
 
 	if (ret)
 		return ret;
@@ -264,13 +434,14 @@ int BPF_PROG(enf_socket_sendmsg, struct socket *sock, struct msghdr *msg, int si
 	if (enf_sockaddr(&a, msg->msg_name, msg->msg_namelen, 1) == ENF_ADDR_NONE &&
 	    (a.family == ENF_AF_INET || a.family == ENF_AF_INET6))
 		return 0;
-	return enf_act(&a);
+	enf_to_itself(&a, sock->sk, msg->msg_controllen > 0);
+	error = enf_act(&a);
+	if (error || a.protocol != ENF_IPPROTO_SCTP)
+		return error;
+	return enf_sctp_told(&a, sock->sk, msg);
 }
 
 /* ---- Unix sockets ------------------------------------------------------------------------- */
-
-#define enf_member(base, type, field)                                                              \
-	((__u64)(base) + __builtin_preserve_field_info(((type *)0)->field, 0))
 
 /* The name of the socket at the other end: the file it is bound to, or its abstract name. */
 static __always_inline void enf_unix_peer(struct enf_access *a, struct sock *other)

@@ -130,6 +130,7 @@ HOOKS: Final = (
     _hook("enf_socket_connect", "socket_connect", "CONNECT"),
     _hook("enf_socket_accept", "socket_accept", "ACCEPT"),
     _hook("enf_socket_sendmsg", "socket_sendmsg", "SEND CONNECT"),
+    _hook("enf_sctp_bind_connect", "sctp_bind_connect", "BIND CONNECT"),
     _hook("enf_unix_stream_connect", "unix_stream_connect", "CONNECT"),
     _hook("enf_unix_may_send", "unix_may_send", "SEND CONNECT"),
     _hook("enf_sb_mount", "sb_mount", "MOUNT BIND_MOUNT REMOUNT PROPAGATE MOVE_MOUNT MOUNT_GUARD"),

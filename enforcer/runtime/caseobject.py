@@ -28,11 +28,17 @@ _MAX_FSTYPE: Final = 31
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _PROTOCOLS: Final = {1: 6, 2: 17}  # of inet sockets: TCP for streams, UDP for datagrams
 _FLAGS: Final = {name: f.flag or 0 for name, f in FIELDS.items() if f.kind is Kind.FLAG}
+_V4: Final = 0xFFFF << 32
+_TO_ITSELF: Final = {
+    _V4: _V4 | 0x7F000001,
+    0: 1,
+}  # as enf_to_itself() has it for a socket that is not bound
 _SOCKET_NUMBERS: Final = ("family", "type", "protocol")
 
 _MODES: Final = {Op.CREATE: 0o644, Op.MKDIR: 0o755, Op.MKNOD: 0o644}
 _TWO_NAMES: Final = frozenset({Op.RENAME, Op.LINK, Op.MOVE_MOUNT})
 _ADDRESSED: Final = frozenset({Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND})
+_GOING: Final = frozenset({Op.CONNECT, Op.SEND})
 _BY_NAME: Final = frozenset({Op.BIND, Op.CONNECT, Op.SEND})
 _ENDED: Final = frozenset({Op.UNMOUNT})
 
@@ -164,12 +170,11 @@ def _complete_socket(
     if ways:
         by_address = _AF_INET6 if given.get("address", 0) >> 32 != 0xFFFF else _AF_INET
         given.setdefault("family", by_address if ways[0] == "address" else _AF_UNIX)
+    if set(ops) & _GOING and given.get("address") in _TO_ITSELF:
+        given["address"] = _TO_ITSELF[given["address"]]
     given.setdefault("type", 1)
     is_inet = given["family"] in {_AF_INET, _AF_INET6} if "family" in given else False
     given.setdefault("protocol", _PROTOCOLS.get(given["type"], 0) if is_inet else 0)
-    if ops == [Op.BIND] and "path" in given:
-        # Decided where the name is made, by a hook that knows the family only.
-        given.pop("type"), given.pop("protocol")
 
 
 def _operands(ops: tuple[Op, ...], given: dict[str, Any], unknown: frozenset[str]) -> Operands:

@@ -6,6 +6,8 @@
  *   socket FAMILY TYPE PROTOCOL
  *   bind|bind_unspec|listen|connect FAMILY TYPE ADDRESS PORT
  *   sendto|sendmsg|sendmmsg|fastopen|unspec FAMILY TYPE ADDRESS PORT
+ *   bound|bound_device|told FAMILY TYPE ADDRESS PORT   connect or send to no address, which ADDRESS stands for:
+ *                               it is bound to it, to the device that has it, or tells it in a control message
  *   ubind|uconnect|usend TYPE NAME    a name that begins with @ is abstract
  */
 #define _GNU_SOURCE
@@ -64,6 +66,34 @@ static void name(const char *text)
 	}
 }
 
+static void to_nowhere(void)
+{
+	to.in.sin_addr.s_addr = INADDR_ANY;
+}
+
+static void send_told(int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(struct in_pktinfo))];
+	} control = {};
+	struct in_pktinfo from = { .ipi_spec_dst = to.in.sin_addr };
+	struct iovec byte = { .iov_base = "x", .iov_len = 1 };
+	struct msghdr message = { .msg_name = &to,
+				  .msg_namelen = length,
+				  .msg_iov = &byte,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+
+	control.head.cmsg_level = IPPROTO_IP;
+	control.head.cmsg_type = IP_PKTINFO;
+	control.head.cmsg_len = CMSG_LEN(sizeof(from));
+	memcpy(CMSG_DATA(&control.head), &from, sizeof(from));
+	to_nowhere();
+	sendmsg(fd, &message, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const char *deed = argc > 3 ? argv[1] : "";
@@ -109,6 +139,21 @@ int main(int argc, char **argv)
 		sendmmsg(fd, message, 2, 0);
 	} else if (!strcmp(deed, "fastopen")) {
 		sendto(fd, "x", 1, MSG_FASTOPEN, &to.any, length);
+	} else if (!strcmp(deed, "bound")) {
+		int port = to.in.sin_port;
+
+		to.in.sin_port = 0;
+		need(bind(fd, &to.any, length));
+		errno = 0;
+		to.in.sin_port = port;
+		to_nowhere();
+		connect(fd, &to.any, length);
+	} else if (!strcmp(deed, "bound_device")) {
+		need(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+		to_nowhere();
+		connect(fd, &to.any, length);
+	} else if (!strcmp(deed, "told")) {
+		send_told(fd);
 	} else if (!strcmp(deed, "unspec")) {
 		to.any.sa_family = AF_UNSPEC;
 		sendto(fd, "x", 1, 0, &to.any, length);

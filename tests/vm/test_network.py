@@ -39,6 +39,10 @@ def _rules(verb: str) -> str:
         f"network: send, match: {{port: {base + 31}}}",
         f"network: send, match: {{address: 127.0.0.{ROUTER[verb]}, type: raw}}",
         f"network: connect, match: {{port: {base + 40}}}",
+        f"network: connect, match: {{address: 127.9.9.9, port: {base + 5}}}",
+        f"network: send, match: {{address: 127.0.0.1, port: {base + 33}}}",
+        f'network: send, match: {{address: "::1", port: {base + 33}}}',
+        f"network: send, match: {{address: 127.9.9.9, port: {base + 35}}}",
         f"network: bind, match: {{port: {base + 50}}}",
         f"network: listen, match: {{port: {base + 60}}}",
         f"network: accept, match: {{port: {base + 70}}}",
@@ -101,6 +105,23 @@ INET = {
     "sendto mapped": Row("sendto 10 2 ::ffff:127.0.0.1 +31", "sendto 10 2 ::ffff:127.0.0.1 +32"),
     "sendto 4 on a 6 socket": Row("sendto 10 2 127.0.0.1 +31", "sendto 10 2 127.0.0.1 +32"),
     "sendto raw": Row("sendto 2 3 127.0.0.ROUTER 0", "sendto 2 3 127.0.0.70 0"),
+    # To no address means to oneself, which the kernel finds behind the hook.
+    "connect to no address": Row("connect 2 1 0.0.0.0 +1", "connect 2 1 0.0.0.0 +4"),
+    "connect 6 to no address": Row("connect 10 1 :: +2", "connect 10 1 :: +4"),
+    "connect 4 mapped to no address": Row(
+        "connect 10 1 ::ffff:0.0.0.0 +3", "connect 10 1 ::ffff:0.0.0.0 +4"
+    ),
+    "connect of datagrams to no address": Row("connect 2 2 0.0.0.0 +30", "connect 2 2 0.0.0.0 +32"),
+    "connect to what it is bound to": Row("bound 2 1 127.9.9.9 +5", "bound 2 1 127.9.9.8 +5"),
+    "connect to what the device has": Row(
+        "bound_device 2 1 127.0.0.1 +1", "bound_device 2 1 127.0.0.1 +4"
+    ),
+    "sendto no address": Row("sendto 2 2 0.0.0.0 +33", "sendto 2 2 0.0.0.0 +34"),
+    "sendto 6 no address": Row("sendto 10 2 :: +33", "sendto 10 2 :: +34"),
+    "sendto mapped no address": Row(
+        "sendto 10 2 ::ffff:0.0.0.0 +33", "sendto 10 2 ::ffff:0.0.0.0 +34"
+    ),
+    "send to what is told": Row("told 2 2 127.9.9.9 +35", "told 2 2 127.9.9.9 +34"),
     "fast open": Row("fastopen 2 1 127.0.0.1 +40", "fastopen 2 1 127.0.0.1 +41"),
 }
 SILENT = {
@@ -127,6 +148,8 @@ UNIX = {
     "abstract": Row("uconnect 1 @enforcer-test-VERB-1", "uconnect 1 @enforcer-test-other-VERB"),
 }
 ROWS = INET | SILENT | UNIX
+DOUBTFUL = {"connect to what the device has", "send to what is told"}
+NOWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "::ffff:0.0.0.0": "::ffff:127.0.0.1"}
 RAW6 = """
 import socket, struct
 hears = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 253)
@@ -173,6 +196,7 @@ def _argv(words: str, verb: str) -> list[str]:
 
 def _where(argv: list[str]) -> tuple[str, ...]:
     """What of a deed says which ear hears it."""
+    argv = [NOWHERE.get(word, word) for word in argv]
     if argv[0].startswith("u") and argv[0] != "unspec":
         name = Path(argv[2]).name.replace("link", "stream")
         return (argv[1], name)
@@ -205,7 +229,7 @@ def place() -> Iterator[Range]:
         here.mkdir()
         for row in INET.values():
             for words in (row.attack, row.neighbour):
-                argv = _argv(words, verb)
+                argv = [NOWHERE.get(word, word) for word in _argv(words, verb)]
                 if (key := (verb, *_where(argv))) not in ears:
                     same = (verb, argv[2], argv[3].removeprefix("::ffff:"), argv[4])
                     ears[key] = ears.get(same) or Ear.inet(KINDS[argv[2]], argv[3], int(argv[4]))
@@ -258,7 +282,9 @@ def test_listener_hears_nothing(name, verb, place, controls, engine):
     row = ROWS[name]
     assert (0, True) == controls[name, verb]
 
-    assert place.do(row.attack, verb, row.directory, wait=False) == (REFUSED[verb], False)
+    # Who would be killed is refused where it cannot be known whom it reaches.
+    refused = REFUSED["deny" if name in DOUBTFUL else verb]
+    assert place.do(row.attack, verb, row.directory, wait=False) == (refused, False)
     assert place.do(row.neighbour, verb, row.directory, wait=True) == (0, True)
 
 

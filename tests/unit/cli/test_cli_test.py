@@ -32,6 +32,8 @@ spec:
       action: {kill: {signal: SIGTERM}}
     - {name: curl, exec: {}, match: {args: [{index: any, prefix: http}], path: /usr/bin/curl}, action: kill}
     - {name: port, network: connect, match: {port: 1-1023, address: 10.0.0.0/8}, action: deny}
+    - {name: local, network: egress, match: {port: 6379, address: [127.0.0.1, "::1"]}, action: deny}
+    - {name: typed, network: bind, match: {path: /run/typed, type: dgram}, action: deny}
     - {name: bus, network: connect, match: {path: /run/bus}, action: deny}
     - {name: tmp, mount: mount, match: {fsType: tmpfs, mountFlags: {none: [nosuid]}}, action: deny}
     - {name: suid, file: chmod, match: {mode: {mask: "06000"}}, action: deny}
@@ -90,6 +92,12 @@ GOOD = [
     "{do: network.connect, address: '::ffff:10.1.2.3', port: 22, expect: deny}",
     "{do: network.connect, address: 10.1.2.3, port: 2222, expect: nothing}",
     "{do: network.connect, address: 10.1.2.3, unknown: [port], expect: deny, onError: true}",
+    "{do: network.connect, address: 0.0.0.0, port: 6379, expect: deny, by: web/local}",
+    "{do: network.send, address: '::ffff:0.0.0.0', port: 6379, expect: deny, by: web/local}",
+    "{do: network.connect, address: '::', port: 6379, expect: deny, by: web/local}",
+    "{do: network.bind, address: 0.0.0.0, port: 6379, expect: nothing}",
+    "{do: network.bind, path: /run/typed, type: dgram, expect: deny, by: web/typed}",
+    "{do: network.bind, path: /run/typed, expect: nothing}",
     "{do: network.connect, path: /run/bus, expect: deny, by: web/bus}",
     "{do: network.send, path: /run/bus, type: dgram, expect: deny, by: web/bus}",
     "{do: network.connect, abstract: bus, expect: nothing}",
