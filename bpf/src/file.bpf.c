@@ -86,13 +86,14 @@ SEC("lsm/mmap_file")
 int enf_mmap_file(unsigned long long *ctx)
 {
 	struct enf_mapping m = enf_mapping_of(ctx);
+	struct file *file = (struct file *)ctx[0];
 
 	if (m.ret)
 		return m.ret;
-	if (!m.file || !(m.prot & ENF_PROT_EXEC))
+	/* Both: verifiers that take the pointer for never NULL leave the second out, others ask for it. */
+	if (!m.file || !file || !(m.prot & ENF_PROT_EXEC))
 		return 0;
-	return enf_file_access(enf_settled_task(), (struct file *)ctx[0],
-			       ENF_PAIR(ENF_OP_MMAP_EXEC, ENF_NO_OP));
+	return enf_file_access(enf_settled_task(), file, ENF_PAIR(ENF_OP_MMAP_EXEC, ENF_NO_OP));
 }
 
 /*
