@@ -4,6 +4,7 @@
 # make run     show what enforcer does, here or in a virtual machine
 # make check   style, types, formatting
 # make test    all tests: on this host, then once more inside a real kernel
+# make kernels   on other kernels than make test: whether they refuse any program, and what that is about
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
 # make bench-records   how many records a second one core takes into a log, on this machine
@@ -25,6 +26,9 @@ INSTALLED := $(VENV)/.installed
 BPF_C := $(shell find bpf -name '*.[ch]' 2>/dev/null)
 CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 
+# Further kernels that must take every program, for `make kernels`.
+OTHER_KERNELS ?= 6.1 7.3
+
 # The tests in a kernel are divided over as many machines as this names, which run beside each other.
 VM_PARTS ?= 1/2 2/2
 
@@ -38,7 +42,7 @@ VM_TIMEOUT ?= 4200
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check test bench bench-decide bench-compile bench-records bench-reload soak clean
+.PHONY: help setup build run check test kernels bench bench-decide bench-compile bench-records bench-reload soak clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -74,9 +78,19 @@ check: build
 	$(CLANG_FORMAT) --dry-run -Werror $(BPF_C)
 	$(VENV)/bin/pytest -q tests/unit/test_imports.py tests/unit/events/test_event_schema.py
 
-# Everything runs whatever fails; the closing lines come last.
+# Everything runs whatever fails; the closing lines come last. The boots without bpf need one processor, as do the
+# tests on this host, so they run beside these.
 test: build
-	@mkdir -p build/test; rm -f build/test/*.log; failed=0; logs=host; \
+	@mkdir -p build/test; rm -f build/test/*.log; failed=0; logs=host; beside=(); \
+	for kernel in $(if $(VM_LSMS),$(KERNELS)); do \
+		log="$$kernel-lsms"; \
+		echo "test: LSMs without bpf in the kernel $$kernel, output in build/test/$$log.log"; \
+		tests/vm/run --kernel "$$kernel" --cpus 1 --timeout $(VM_TIMEOUT) \
+			--append "lsm=$(VM_LSMS)" --out "build/test/$$log" -- \
+			$(VENV)/bin/pytest -p no:cacheprovider tests/vm/test_without_bpf_lsm.py \
+			>"build/test/$$log.log" 2>&1 & \
+		beside+=($$!); \
+	done; \
 	$(VENV)/bin/pytest tests --ignore=tests/vm --ignore=tests/soak 2>&1 \
 		| tee build/test/host.log || failed=1; \
 	for kernel in $(KERNELS); do \
@@ -89,20 +103,23 @@ test: build
 				tests/vm --part "$$part" >"build/test/$$log.log" 2>&1 & \
 			running+=($$!); \
 		done; \
-		if [[ -n "$(VM_LSMS)" ]]; then \
-			log="$$kernel-lsms"; logs+=" $$log"; \
-			echo "test: LSMs without bpf in the kernel $$kernel, output in build/test/$$log.log"; \
-			tests/vm/run --kernel "$$kernel" --cpus 1 --timeout $(VM_TIMEOUT) \
-				--append "lsm=$(VM_LSMS)" --out "build/test/$$log" -- \
-				$(VENV)/bin/pytest -p no:cacheprovider tests/vm/test_without_bpf_lsm.py \
-				>"build/test/$$log.log" 2>&1 & \
-			running+=($$!); \
-		fi; \
 		for pid in "$${running[@]}"; do wait "$$pid" || failed=1; done; \
 	done; \
+	for pid in "$${beside[@]}"; do wait "$$pid" || failed=1; done; \
+	for kernel in $(if $(VM_LSMS),$(KERNELS)); do logs+=" $$kernel-lsms"; done; \
 	for log in $$logs; do [[ $$log == host ]] || cat "build/test/$$log.log"; done; \
 	for log in $$logs; do \
 		echo "$$log: $$(grep -E ' in [0-9.]+s|^vm: |^ERROR: ' "build/test/$$log.log" | tail -n 1 | tr -d =)"; \
+	done; \
+	exit $$failed
+
+kernels: build
+	@failed=0; \
+	for kernel in $(OTHER_KERNELS); do \
+		tests/vm/run --kernel "$$kernel" --timeout $(VM_TIMEOUT) --scratch 256 -- \
+			$(VENV)/bin/pytest -p no:cacheprovider tests/vm/test_doctor.py \
+			tests/vm/test_exec.py tests/vm/test_network.py tests/vm/test_sctp.py \
+			tests/vm/test_mount_events.py tests/vm/test_system_events.py || failed=1; \
 	done; \
 	exit $$failed
 
