@@ -272,7 +272,7 @@ lost:
 	return 0;
 }
 
-/* Two halves, by turns: counts of an image stay whole while the next one counts. */
+/* Two halves, by turns: counts of an image stay whole while the next one counts. Atomic as enf_count() is. */
 static __always_inline void enf_hit(__u32 row, __u64 generation, __u32 enforced)
 {
 	__u32 at = row + (generation & 1) * enf_rows;
@@ -281,9 +281,9 @@ static __always_inline void enf_hit(__u32 row, __u64 generation, __u32 enforced)
 	if (!h)
 		return;
 	if (enforced)
-		h->enforced += 1;
+		__sync_fetch_and_add(&h->enforced, 1);
 	else
-		h->audited += 1;
+		__sync_fetch_and_add(&h->audited, 1);
 }
 
 #endif

@@ -162,12 +162,13 @@ struct {
 	__type(value, __u64);
 } stats __weak SEC(".maps");
 
+/* Atomic, though it is this processor's own: who loses it in between comes back to an old sum. */
 static __always_inline void enf_count(__u32 stat)
 {
 	__u64 *n = bpf_map_lookup_elem(&stats, &stat);
 
 	if (n)
-		*n += 1;
+		__sync_fetch_and_add(n, 1);
 }
 
 /* Deny and kill have a ring of their own, so that no flood of activity displaces them. */
