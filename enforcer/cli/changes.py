@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ask", "document", "show_change"]
 
-_PATIENCE = 120.0  # seconds: large sets are compiled while we wait
+_PATIENCE = 300.0  # seconds: large sets are compiled while we wait, on a machine that may be busy
 
 
 def ask(socket: Path, command: str, **fields: Any) -> dict[str, Any]:
