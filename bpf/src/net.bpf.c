@@ -302,7 +302,7 @@ static __always_inline void enf_sctp(struct enf_access *a, struct sock *sk, __u8
 	a->protocol = ENF_IPPROTO_SCTP;
 }
 
-/* More than is looked at: the address is unknown, and onError decides. */
+/* What is not looked at, or cannot be: address and port are unknown, and onError decides. */
 static __always_inline void enf_sctp_unknown(struct enf_access *a)
 {
 	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
@@ -363,9 +363,13 @@ static __noinline __u64 enf_sctp_address(struct enf_access *a, __u64 at, __u64 l
 	__u8 address[16] = {};
 	__u32 size;
 
-	/* Not more than the kernel reads; that its own memory cannot be read cannot be. */
-	if (left < sizeof(told) || bpf_probe_read_kernel(&told, sizeof(told), (void *)at) ||
-	    told.len < sizeof(told) || told.len > left)
+	if (left < sizeof(told)) /* the kernel reads no further, either */
+		return 0;
+	if (bpf_probe_read_kernel(&told, sizeof(told), (void *)at)) {
+		enf_sctp_unknown(a); /* cannot be: the kernel's own memory. onError decides */
+		return 0;
+	}
+	if (told.len < sizeof(told) || told.len > left)
 		return 0;
 	size = told.type == ENF_SCTP_DSTADDRV4 ? 4 : 16;
 	if (told.level == ENF_IPPROTO_SCTP && told.len >= sizeof(told) + size &&

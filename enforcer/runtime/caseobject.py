@@ -29,10 +29,8 @@ _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _PROTOCOLS: Final = {1: 6, 2: 17}  # of inet sockets: TCP for streams, UDP for datagrams
 _FLAGS: Final = {name: f.flag or 0 for name, f in FIELDS.items() if f.kind is Kind.FLAG}
 _V4: Final = 0xFFFF << 32
-_TO_ITSELF: Final = {
-    _V4: _V4 | 0x7F000001,
-    0: 1,
-}  # as enf_to_itself() has it for a socket that is not bound
+# No address, by what is reached: as enf_to_itself() has it for a socket that is not bound.
+_TO_ITSELF: Final = {_V4: _V4 | 0x7F000001, 0: 1}
 _SOCKET_NUMBERS: Final = ("family", "type", "protocol")
 
 _MODES: Final = {Op.CREATE: 0o644, Op.MKDIR: 0o755, Op.MKNOD: 0o644}

@@ -194,9 +194,14 @@ def _argv(words: str, verb: str) -> list[str]:
     return [str(BASE[verb] + int(w)) if w.startswith("+") else w for w in words.split()]
 
 
+def _reached(argv: list[str]) -> list[str]:
+    """The deed with the address that it reaches in place of none."""
+    return [NOWHERE.get(word, word) for word in argv]
+
+
 def _where(argv: list[str]) -> tuple[str, ...]:
     """What of a deed says which ear hears it."""
-    argv = [NOWHERE.get(word, word) for word in argv]
+    argv = _reached(argv)
     if argv[0].startswith("u") and argv[0] != "unspec":
         name = Path(argv[2]).name.replace("link", "stream")
         return (argv[1], name)
@@ -229,7 +234,7 @@ def place() -> Iterator[Range]:
         here.mkdir()
         for row in INET.values():
             for words in (row.attack, row.neighbour):
-                argv = [NOWHERE.get(word, word) for word in _argv(words, verb)]
+                argv = _reached(_argv(words, verb))
                 if (key := (verb, *_where(argv))) not in ears:
                     same = (verb, argv[2], argv[3].removeprefix("::ffff:"), argv[4])
                     ears[key] = ears.get(same) or Ear.inet(KINDS[argv[2]], argv[3], int(argv[4]))
