@@ -39,6 +39,7 @@ __all__ = [
     "recursion_misses",
     "run",
     "update",
+    "verified_instructions",
 ]
 
 
@@ -253,6 +254,19 @@ def recursion_misses(fd: int) -> int:
         KernelError: if the kernel does not say.
     """
     return _of_descriptor(fd, "recursion_misses", "a program")
+
+
+def verified_instructions(fd: int) -> int:
+    """
+    Return how many instructions the verifier went through for the program of *fd*.
+
+    A measure of what loading it takes that is the same on every machine. Linux commit aba64c7da983
+    ("bpf: Add verified_insns to bpf_prog_info and fdinfo") (v5.16).
+
+    Raises:
+        KernelError: if the kernel does not say.
+    """
+    return _of_descriptor(fd, "verified_insns", "a program")
 
 
 def has_helper_loop() -> bool:
