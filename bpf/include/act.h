@@ -50,7 +50,13 @@ struct enf_access {
 	__u32 is_file; /* an open file: what is found of it may be remembered */
 };
 
-/* One try at deciding an access and acting on it. Returns: 0 or -errno, or ENF_AGAIN. */
+/*
+ * One try at deciding an access and acting on it; without operations, only the label of the current task
+ * is made current. Returns: 0 or -errno, or ENF_AGAIN.
+ *
+ * By the core, which is loaded once for all hooks (stub.bpf.c); and by one that the program has inside.
+ */
+int enf_ask(struct enf_access *access);
 int enf_act_once(struct enf_access *access);
 
 #define ENF_AGAIN 1
@@ -92,11 +98,35 @@ int enf_names_capability(__u32 capability);
 int enf_concerned(__u64 ops);
 
 /*
- * Returns: 0, or -errno when the access must not happen (the kill has then been sent). The verifier
- * wants to see that it is one of these; so do we: anything else refuses, as do policies that change
- * faster than one access can be decided.
+ * What a hook may return: 0 or -errno. The verifier wants to see that it is one of these; so do we: anything
+ * else refuses, as do policies that change faster than one access can be decided.
  */
+static __always_inline int enf_result(int error)
+{
+	asm volatile("" : "+r"(error)); /* two tests: the compiler would make one of them */
+	if (error > 0)
+		error = -ENF_EPERM;
+	asm volatile("" : "+r"(error));
+	if (error < -4095)
+		error = -ENF_EPERM;
+	return error;
+}
+
+/* Returns: 0, or -errno when the access must not happen (the kill has then been sent). */
 static __always_inline int enf_act(struct enf_access *access)
+{
+	int error = ENF_AGAIN;
+
+	for (int i = 0; i < ENF_TRIES; i++) {
+		error = enf_ask(access);
+		if (error != ENF_AGAIN)
+			break;
+	}
+	return enf_result(error);
+}
+
+/* The same in a program that has the core inside. */
+static __always_inline int enf_act_inside(struct enf_access *access)
 {
 	int error = ENF_AGAIN;
 
@@ -105,13 +135,7 @@ static __always_inline int enf_act(struct enf_access *access)
 		if (error != ENF_AGAIN)
 			break;
 	}
-	asm volatile("" : "+r"(error)); /* two tests: the compiler would make one of them */
-	if (error > 0)
-		error = -ENF_EPERM;
-	asm volatile("" : "+r"(error));
-	if (error < -4095)
-		error = -ENF_EPERM;
-	return error;
+	return enf_result(error);
 }
 
 /* One operation on one path. */

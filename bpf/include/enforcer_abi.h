@@ -688,7 +688,8 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_PATH_AMONG = 18,    /* paths that were resolved while renames went on */
 		ENF_STAT_BIND_REFUSED =
 			19, /* no memory for what a bind to a path is: it was refused */
-		_ENF_STAT_MAX = 20,
+		ENF_STAT_NO_CORE = 20, /* somebody took the core away: the access was refused */
+		_ENF_STAT_MAX = 21,
 };
 
 /* ---- What a daemon leaves for its successor ------------------------------------------------ */

@@ -360,17 +360,4 @@ __attribute__((noinline)) int enf_glance_once(const struct enf_key *key)
 	return 1;
 }
 
-/* Returns: not 0 if no row on the operations of *key* could meet its file, whoever asks. */
-__attribute__((noinline)) int enf_glance(const struct enf_key *key)
-{
-	int nobodys;
-
-	if (!key)
-		return 0;
-	nobodys = enf_glance_once(key);
-	if (nobodys < 0 && !enf_glance_way(key))
-		nobodys = enf_glance_once(key);
-	return nobodys > 0;
-}
-
 #endif

@@ -12,11 +12,28 @@ struct enf_meet {
 	__u64 number; /* of the point */
 };
 
-/* One try. Returns: 0 or -errno, or ENF_AGAIN. *how*: when an error takes effect, ENF_AFTER or ENF_BEFORE. */
+/*
+ * One try, by the core that is loaded once, and by one inside. Returns: 0 or -errno, or ENF_AGAIN. *how*:
+ * when an error takes effect, ENF_AFTER or ENF_BEFORE.
+ */
+int enf_ask_meet(struct enf_meet *meet, int how);
 int enf_meet_once(struct enf_meet *meet, int how);
 
-/* Returns: 0 or -errno; which the verifier wants to see, see enf_act(). */
+/* Returns: 0 or -errno. */
 static __always_inline int enf_act_meet(struct enf_meet *meet, int how)
+{
+	int error = ENF_AGAIN;
+
+	for (int i = 0; i < ENF_TRIES; i++) {
+		error = enf_ask_meet(meet, how);
+		if (error != ENF_AGAIN)
+			break;
+	}
+	return enf_result(error);
+}
+
+/* The same in a program that has the core inside. */
+static __always_inline int enf_act_meet_inside(struct enf_meet *meet, int how)
 {
 	int error = ENF_AGAIN;
 
@@ -25,13 +42,7 @@ static __always_inline int enf_act_meet(struct enf_meet *meet, int how)
 		if (error != ENF_AGAIN)
 			break;
 	}
-	asm volatile("" : "+r"(error));
-	if (error > 0) /* policies that change faster than one passing can be decided */
-		error = -ENF_EPERM;
-	asm volatile("" : "+r"(error));
-	if (error < -4095)
-		error = -ENF_EPERM;
-	return error;
+	return enf_result(error);
 }
 
 #endif

@@ -463,6 +463,19 @@ static __always_inline int enf_soften(struct enf_scratch *s, const struct enf_ac
 	return ENF_BY_KILL;
 }
 
+/* The label of the current task, made current, or unknown: counted. */
+static __always_inline int enf_renew(const struct enf_image *image)
+{
+	struct enf_ctx c = { .image = (const void *)image };
+
+	if (!image)
+		return 0;
+	enf_current(&c);
+	if (c.s)
+		enf_release(c.s);
+	return 0;
+}
+
 __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 {
 	struct enf_ctx c = {};
@@ -471,6 +484,8 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 
 	if (!a)
 		return 0;
+	if (!a->n_ops)
+		return enf_renew(enf_current_image());
 	ops = enf_op_bits(a);
 	if (!enf_admit(&c, enf_current_image(), ops, &error))
 		return error;
@@ -492,6 +507,28 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 	}
 	enf_release(c.s);
 	return error;
+}
+
+/* ---- Loaded once for all hooks ------------------------------------------------------------- */
+
+SEC("?freplace/enf_ask")
+int enf_core(struct enf_access *access)
+{
+	return enf_act_once(access);
+}
+
+/* Not 0 if no row on the operations of *key* could meet its file, whoever asks. */
+SEC("?freplace/enf_glance")
+int enf_core_glance(const struct enf_key *key)
+{
+	int nobodys;
+
+	if (!key)
+		return 0;
+	nobodys = enf_glance_once(key);
+	if (nobodys < 0 && !enf_glance_way(key))
+		nobodys = enf_glance_once(key);
+	return nobodys > 0;
 }
 
 /* ---- Arguments ---------------------------------------------------------------------------- */
@@ -723,22 +760,38 @@ int enf_act_call(struct enf_call *call, int how)
 
 #include "meet.bpf.h"
 
+SEC("?freplace/enf_ask_meet")
+int enf_core_meet(struct enf_meet *meet, int how)
+{
+	return enf_meet_once(meet, how);
+}
+
 /* ---- Fork, exec, and the tasks that were there before ------------------------------------- */
+
+/* The label of the current task, made current if it is not; NULL if there is none: counted. */
+static __always_inline struct enf_task *enf_own_label(const struct enf_image *image)
+{
+	struct enf_task *task = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+	struct enf_access none = {};
+
+	if (task && task->exec_ns && enf_fresh(image, task))
+		return task;
+	enf_ask(&none);
+	return bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+}
 
 SEC("lsm/task_alloc")
 int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flags, int ret)
 {
-	struct enf_ctx c = { .image = (const void *)enf_current_image() };
-	struct enf_task *label;
+	const struct enf_image *image = enf_current_image();
+	struct enf_task *label, *own;
 
 	if (ret)
 		return ret;
-	if (!c.image)
+	if (!image)
 		return 0;
-	enf_current(&c);
-	if (c.s)
-		enf_release(c.s);
-	if (!c.task) /* counted; the child will be met without a label: unknown lineage */
+	own = enf_own_label(image);
+	if (!own) /* the child will be met without a label: unknown lineage */
 		return 0;
 	label = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!label) { /* a child without a label would have shed its lineage: no child */
@@ -746,13 +799,13 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 		return -ENF_ENOMEM;
 	}
 	if (clone_flags & ENF_CLONE_THREAD) {
-		*label = *c.task;
+		*label = *own;
 	} else {
-		enf_task_fork(label, c.task, !!(clone_flags & ENF_CLONE_PARENT));
+		enf_task_fork(label, own, !!(clone_flags & ENF_CLONE_PARENT));
 		label->line = enf_new_line();
 		if (enf_records) {
-			enf_read_cred(c.task, bpf_get_current_task());
-			enf_record_line(c.task, label->line, bpf_get_current_task(),
+			enf_read_cred(own, bpf_get_current_task());
+			enf_record_line(own, label->line, bpf_get_current_task(),
 					clone_flags & ENF_CLONE_PARENT ? ENF_LINE_SIBLING
 								       : ENF_LINE_FORK,
 					0);
@@ -761,7 +814,7 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 	label->flags &= ~ENF_SF_FOUND;
 	if (clone_flags & ENF_CLONE_THREAD)
 		return 0; /* its marks are those of the first thread */
-	return enf_fork_marks(enf_head(&c), child);
+	return enf_fork_marks(image, child);
 }
 
 /* The ids that the label's sets were computed with are about to change, or may be. */
@@ -790,18 +843,17 @@ int BPF_PROG(enf_setgid, struct cred *new, const struct cred *old, int flags, in
 SEC("lsm/bprm_creds_for_exec")
 int BPF_PROG(enf_exec_begin, struct linux_binprm *bprm, int ret)
 {
-	struct enf_ctx c = { .image = (const void *)enf_current_image() };
+	const struct enf_image *image = enf_current_image();
+	struct enf_task *own;
 
 	if (ret)
 		return ret;
-	if (!c.image)
+	if (!image)
 		return 0;
-	enf_current(&c);
-	if (c.task) /* also where no rule looks at credentials: enf_committed compares them */
-		enf_read_cred(c.task, bpf_get_current_task());
-	if (c.s)
-		enf_release(c.s);
-	return enf_exec_marks(enf_head(&c));
+	own = enf_own_label(image);
+	if (own) /* also where no rule looks at credentials: enf_committed compares them */
+		enf_read_cred(own, bpf_get_current_task());
+	return enf_exec_marks(image);
 }
 
 /* The exec has happened: the label takes the new identity. */

@@ -47,29 +47,44 @@ int BPF_PROG(enf_exec, struct linux_binprm *bprm, int ret)
 	return enf_act(&room.a);
 }
 
-/*
- * Before the point of no return; the capability module has computed the new credentials. Where the kernel
- * calls no program at the hook this one comes at the end of the function around it: nobody asks what it
- * returns, but nothing of the new program has run yet, so it kills.
- */
+static __always_inline void enf_creds_access(struct enf_access *a, struct linux_binprm *bprm,
+					     struct file *file)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	__u64 before = 0, after = 0;
+
+	enf_bprm_access(a, bprm, file, ENF_OP_EXEC_CREDS);
+	bpf_probe_read_kernel(&before, sizeof(before), &t->cred->cap_permitted);
+	bpf_probe_read_kernel(&after, sizeof(after), &bprm->cred->cap_permitted);
+	if (after & ~before)
+		a->flags |= ENF_OF_FILECAPS;
+}
+
+/* Before the point of no return; the capability module has computed the new credentials. */
 SEC("lsm/bprm_creds_from_file")
 int BPF_PROG(enf_exec_creds, struct linux_binprm *bprm, struct file *file, int ret)
 {
 	struct enf_access a = {};
-	struct task_struct *t;
-	__u64 before = 0, after = 0;
 
 	if (ret)
-		return enf_around ? 0 : ret;
-	enf_bprm_access(&a, bprm, file, ENF_OP_EXEC_CREDS);
-	t = bpf_get_current_task_btf();
-	bpf_probe_read_kernel(&before, sizeof(before), &t->cred->cap_permitted);
-	bpf_probe_read_kernel(&after, sizeof(after), &bprm->cred->cap_permitted);
-	if (after & ~before)
-		a.flags |= ENF_OF_FILECAPS;
-	if (!enf_around)
-		return enf_act(&a);
-	if (enf_act(&a)) /* also where it could not be decided, and no signal has been sent */
+		return ret;
+	enf_creds_access(&a, bprm, file);
+	return enf_act(&a);
+}
+
+/*
+ * The same where the kernel calls no program at the hook, at the end of the function around it: nobody asks
+ * what it returns, but nothing of the new program has run yet, so it kills.
+ */
+SEC("?lsm/bprm_creds_from_file")
+int BPF_PROG(enf_exec_creds_end, struct linux_binprm *bprm, struct file *file, int ret)
+{
+	struct enf_access a = {};
+
+	if (ret)
+		return 0;
+	enf_creds_access(&a, bprm, file);
+	if (enf_act_inside(&a)) /* also where it could not be decided, and no signal has been sent */
 		bpf_send_signal(9);
 	return 0;
 }

@@ -68,6 +68,16 @@ static __always_inline int enf_at_hook(void *ctx, __u32 number, __u32 args, __u3
 	return enf_act_meet(&meet, ENF_BEFORE);
 }
 
+/* Around a function that returns nothing, which is a program that the kernel lets nobody extend. */
+static __always_inline int enf_at_void(void *ctx, __u32 number)
+{
+	struct enf_meet meet = { .number = number };
+
+	enf_arguments(&meet, ctx);
+	enf_act_meet_inside(&meet, ENF_AFTER);
+	return 0;
+}
+
 #define ENF_AT_HOOK(n)                                                                             \
 	ENF_PLACE(hook, n);                                                                        \
 	SEC("?lsm/file_open")                                                                      \
@@ -75,6 +85,11 @@ static __always_inline int enf_at_hook(void *ctx, __u32 number, __u32 args, __u3
 	{                                                                                          \
 		return enf_at_hook(ctx, enf_hook_number_##n, enf_hook_args_##n,                    \
 				   enf_hook_void_##n);                                             \
+	}                                                                                          \
+	SEC("?lsm/file_open")                                                                      \
+	int enf_point_void_##n(void *ctx)                                                          \
+	{                                                                                          \
+		return enf_at_void(ctx, enf_hook_number_##n);                                      \
 	}
 
 ENF_AT_HOOK(0)
@@ -104,7 +119,7 @@ static __always_inline int enf_at_entry(struct pt_regs *ctx, int how)
 		.number = bpf_get_attach_cookie(ctx),
 	};
 
-	return enf_act_meet(&meet, how);
+	return enf_act_meet_inside(&meet, how);
 }
 
 SEC("?kprobe.multi/enf_point")
@@ -132,7 +147,7 @@ static __always_inline int enf_at_end(void *ctx, __u32 number)
 
 	enf_arguments(&meet, ctx);
 	bpf_get_func_ret(ctx, &meet.result);
-	enf_act_meet(&meet, ENF_AFTER);
+	enf_act_meet_inside(&meet, ENF_AFTER);
 	return 0;
 }
 
@@ -163,7 +178,7 @@ int enf_point_trace(void *ctx)
 
 	/* enf_address(), in place: eight bytes more are a frame too large for Linux 6.1. */
 	bpf_probe_read_kernel(&meet.record, sizeof(meet.record), &record);
-	enf_act_meet(&meet, ENF_AFTER);
+	enf_act_meet_inside(&meet, ENF_AFTER);
 	return 0;
 }
 
@@ -188,7 +203,7 @@ static __always_inline int enf_at_raw(void *ctx, __u32 number, __u32 args)
 		ENF_LOAD(meet.arg[6], ctx, 48);
 	if (args > 7)
 		ENF_LOAD(meet.arg[7], ctx, 56);
-	enf_act_meet(&meet, ENF_AFTER);
+	enf_act_meet_inside(&meet, ENF_AFTER);
 	return 0;
 }
 

@@ -27,7 +27,7 @@ from enforcer.kernel.links import LinkSet
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import ProgramSpec
 from enforcer.libbpf import abi, calls
-from enforcer.libbpf.handles import BpfObject
+from enforcer.libbpf.handles import BpfObject, Program
 
 __all__ = ["Guard", "Kind", "attach", "lives_alone", "prepare", "programs"]
 
@@ -171,9 +171,13 @@ class Guard:
         return dict(zip(_NAMES, _FORM.unpack(after), strict=True))
 
 
-def attach(engine: BpfObject, links: LinkSet, specs: Iterable[ProgramSpec]) -> Guard:
+def attach(
+    engine: BpfObject, links: LinkSet, specs: Iterable[ProgramSpec], core: Iterable[Program] = ()
+) -> Guard:
     """
     Attach the guard's programs *specs* of the loaded *engine*, and register all that *links* has.
+
+    And the programs of the *core*, which nobody else may take away or put elsewhere.
 
     It is not armed yet.
 
@@ -184,6 +188,8 @@ def attach(engine: BpfObject, links: LinkSet, specs: Iterable[ProgramSpec]) -> G
     links.attach(engine.programs[spec.name] for spec in specs)
     links.attach([engine.programs[table.GUARD_EXIT]])
     made.register_session(fd for _, fd in links.each())
+    for program in core:
+        made.register(Kind.PROGRAM, identity(program.fd, "prog_id"))
     return made
 
 

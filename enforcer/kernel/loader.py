@@ -122,11 +122,15 @@ def present(
     programs: Iterable[ProgramSpec], at: Placement = Placement.HOOKS
 ) -> tuple[ProgramSpec, ...]:
     """
-    Leave out the optional programs for whose hooks this kernel calls others.
+    Leave out what is for another placement, and optional programs for whose hooks this kernel calls others.
 
     A hook that is missing and not optional stays in, so that loading it says so.
     """
-    return tuple(p for p in programs if not p.optional or placement.has(p.hook, at))
+    return tuple(
+        p
+        for p in programs
+        if p.only in {None, at} and (not p.optional or placement.has(p.hook, at))
+    )
 
 
 def load(
@@ -168,6 +172,23 @@ def load(
     engine.set_constant("enf_around", int(at is Placement.AROUND))
     configure(engine, sizes)
     load_with_image(engine, sizes.image, model=model)
+
+
+def load_beside(opened: BpfObject, engine: BpfObject) -> None:
+    """
+    Load the programs that are switched on of *opened*, the same object once more, with the maps of *engine*.
+
+    Raises:
+        UnsupportedError: if this kernel cannot, with what would help.
+        VerifierError: if the verifier refuses a program for another reason.
+        KernelError: otherwise.
+    """
+    for name, entry in opened.maps.items():
+        entry.reuse(engine.maps[name].fd)
+    try:
+        opened.load()
+    except KernelError as error:
+        raise explain(error) from error
 
 
 def load_with_image(opened: BpfObject, size: int, *, model: int) -> None:

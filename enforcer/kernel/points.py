@@ -45,6 +45,9 @@ _WORDS: Final = {
 PLACES: Final = {LSM: ("hook", 16), KRETPROBE: ("end", 8), RAW: ("raw", 8)}
 """Of what needs a program for each point: the word in their names, and how many there are."""
 
+_VOID: Final = "void"
+"""The word of those around functions that return nothing, which the kernel lets nobody extend."""
+
 _INJECTABLE: Final = tuple(
     root / "error_injection/list" for root in (Path("/sys/kernel/debug"), Path("/debug"))
 )
@@ -67,9 +70,9 @@ class Plan:
         return frozenset(name for _, name in self.programs)
 
 
-def plan(points: Iterable[Point]) -> Plan:
+def plan(points: Iterable[Point], at: Placement = Placement.HOOKS) -> Plan:
     """
-    Find a program for every point.
+    Find a program for every point, where those of LSM hooks are put *at*.
 
     Raises:
         UnsupportedError: if there are more than programs for them, or one is not known to this kernel.
@@ -90,6 +93,8 @@ def plan(points: Iterable[Point]) -> Plan:
                     f"rules name {_WORDS[kind]} {point.name} and {most} others of the kind, which is "
                     "as many as can be loaded at a time"
                 )
+            if kind is LSM and at is Placement.AROUND and point.is_void:
+                word = _VOID
             found.append((point, f"enf_point_{word}_{taken[kind]}"))
             taken[kind] += 1
         elif kind is TRACEPOINT:
@@ -113,7 +118,7 @@ def prepare(engine: BpfObject, wanted: Plan, at: Placement = Placement.HOOKS) ->
         program.set_autoload(enabled=True)
         if point.kind not in PLACES:
             continue
-        _, _, word, place = name.split("_")
+        word, place = PLACES[point.kind][0], name.rpartition("_")[2]
         for what, value in (
             ("number", point.number),
             ("args", point.n_args),

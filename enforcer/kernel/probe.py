@@ -15,6 +15,7 @@ import attrs
 
 from enforcer.errors import KernelError
 from enforcer.kernel import entries, host, loader, placement
+from enforcer.kernel.core import Core
 from enforcer.kernel.image_map import ImageMap
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.lsm import Problem, find_gap, find_placement
@@ -131,6 +132,8 @@ def _try(specs: Sequence[ProgramSpec], at: Placement) -> str | None:
             contextlib.closing(LinkSet()) as links,
         ):
             loader.load(engine, programs, _SIZES, model=model.fd, at=at)
+            with Core.load(engine) as core:
+                core.attach(engine, links)
             links.attach(engine.programs[spec.name] for spec in programs)
     except KernelError as error:
         return str(error)

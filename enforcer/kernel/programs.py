@@ -14,6 +14,7 @@ from typing import Final
 import attrs
 
 from enforcer.errors import EnforcerBug
+from enforcer.kernel.placement import Placement
 from enforcer.libbpf import abi
 
 __all__ = [
@@ -58,6 +59,7 @@ class ProgramSpec:
         hook: the LSM hook that it sits on.
         ops: mask of the operations that it decides, of ``enum enf_op``.
         optional: kernels without this hook call another one of the table in its place.
+        only: where programs must be put for it to be the one for its hook; None: wherever that is.
     """
 
     name: str
@@ -65,6 +67,7 @@ class ProgramSpec:
     ops: int = 0
     role: Role = Role.HOOK
     optional: bool = False
+    only: Placement | None = None
 
 
 def mask(words: str) -> int:
@@ -85,8 +88,10 @@ def names(ops: int) -> tuple[str, ...]:
     return tuple(name for name, bit in abi.OPS.items() if ops >> bit & 1)
 
 
-def _hook(name: str, hook: str, ops: str, *, optional: bool = False) -> ProgramSpec:
-    return ProgramSpec(name, hook, mask(ops), Role.HOOK, optional)
+def _hook(
+    name: str, hook: str, ops: str, *, optional: bool = False, only: Placement | None = None
+) -> ProgramSpec:
+    return ProgramSpec(name, hook, mask(ops), Role.HOOK, optional, only)
 
 
 IDENTITY: Final = (
@@ -99,7 +104,8 @@ IDENTITY: Final = (
 
 HOOKS: Final = (
     _hook("enf_exec", "bprm_check_security", "EXEC"),
-    _hook("enf_exec_creds", "bprm_creds_from_file", "EXEC_CREDS"),
+    _hook("enf_exec_creds", "bprm_creds_from_file", "EXEC_CREDS", only=Placement.HOOKS),
+    _hook("enf_exec_creds_end", "bprm_creds_from_file", "EXEC_CREDS", only=Placement.AROUND),
     # Of two programs on one hook the kernel runs the one attached later first: this one must still
     # see who called exec, so it comes after enf_committed.
     _hook("enf_exec_argv", "bprm_committed_creds", "EXEC_ARGV"),

@@ -2,8 +2,8 @@
 """
 Enforcement from start to stop: the context manager that owns everything in the kernel.
 
-The order of the start is part of its meaning: load; write the image; attach what labels processes;
-commit; label the processes that are there already; attach the hooks; pin. When :meth:`Session.open`
+The order of the start is part of its meaning: load; put the core in its places; write the image; attach
+what labels processes; commit; label the processes that are there already; attach the hooks; pin. When :meth:`Session.open`
 returns, the image is in force for every process; when it raises, nothing of it is left. Another
 session, in this process or left by another, stays in force meanwhile: the stricter verdict counts.
 """
@@ -20,6 +20,7 @@ import attrs
 
 from enforcer.errors import EnforcerBug, KernelError
 from enforcer.kernel import guard, loader, placement, programs
+from enforcer.kernel.core import Core
 from enforcer.kernel.guard import Guard
 from enforcer.kernel.image_map import Image, ImageHead, ImageMap, ops_of
 from enforcer.kernel.labels import label_all
@@ -41,6 +42,7 @@ class Session:
     """The engine in force. Made by :meth:`open`."""
 
     _engine: BpfObject
+    _core: Core
     _at: placement.Placement
     _specs: tuple[programs.ProgramSpec, ...]
     _watched: Watched
@@ -103,15 +105,17 @@ class Session:
             engine = undo.enter_context(loader.open_object(loader.ENGINE))
             if protect:
                 guard.prepare(engine)
-            watched = Watched.of(heads)
+            watched = Watched.of(heads, at)
             watched.configure(engine, at)
             loader.load(engine, (*specs, *guards), sizes, model=idle.fd, at=at)
+            core = undo.enter_context(Core.load(engine))
             ring = undo.enter_context(
                 contextlib.closing(
                     RingBuffer.open(engine.maps["decisions"].fd, engine.maps["activity"].fd)
                 )
             )
             links = undo.enter_context(contextlib.closing(LinkSet()))
+            core.attach(engine, links)
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.IDENTITY)
             fds = {name: entry.fd for name, entry in engine.maps.items()}
             images = Succession.begin(fds, sizes.image, image, fallback, confirm_within)
@@ -119,7 +123,7 @@ class Session:
             label_all(engine)
             links.attach(engine.programs[s.name] for s in specs if s.role is Role.HOOK)
             watched.attach(engine, links)
-            protection = guard.attach(engine, links, guards) if protect else None
+            protection = guard.attach(engine, links, guards, core.programs) if protect else None
             if pins is not None:
                 maps = ((name, entry.fd) for name, entry in engine.maps.items() if "." not in name)
                 pins.keep(links.each(), maps, states or {})
@@ -129,7 +133,7 @@ class Session:
                 undo.callback(protection.disarm)
             images.expire_within(confirm_within)
             return cls(
-                *(engine, at, specs, watched, sizes, images, links),
+                *(engine, core, at, specs, watched, sizes, images, links),
                 *(ring, pins, protection, undo.pop_all()),
             )
         raise AssertionError("unreachable")
@@ -188,7 +192,7 @@ class Session:
     def missing(self) -> tuple[str, ...]:
         """Optional programs that were left out: this kernel calls other hooks in their place."""
         wanted = programs.needed(self._images.head.ops)
-        return tuple(s.name for s in wanted if s not in self._specs)
+        return tuple(s.name for s in wanted if s.optional and s not in self._specs)
 
     def ring_use(self) -> dict[str, tuple[int, int]]:
         """Return, by ring, how many bytes of records wait and how many it holds; raises OSError."""
@@ -296,6 +300,7 @@ class Session:
         self._undo.pop_all()
         self._links.close()
         self._ring.close()
+        self._core.close()
         self._engine.close()
 
     def fileno(self) -> int:

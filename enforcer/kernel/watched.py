@@ -25,15 +25,15 @@ class Watched:
     plan: points.Plan
 
     @classmethod
-    def of(cls, heads: Iterable[ImageHead]) -> Self:
+    def of(cls, heads: Iterable[ImageHead], at: Placement = Placement.HOOKS) -> Self:
         """
-        Find what the images of *heads* have rules on.
+        Find what the images of *heads* have rules on, where programs of LSM hooks are put *at*.
 
         Raises:
             UnsupportedError: if there are more points than programs for them, or one is not known.
         """
         heads = tuple(heads)
-        return cls(calls_of(heads), points.plan(points_of(heads)))
+        return cls(calls_of(heads), points.plan(points_of(heads), at))
 
     def covers(self, head: ImageHead) -> bool:
         """Tell whether the image of *head* needs nothing more."""

@@ -84,6 +84,9 @@ int enf_global_get(struct bpf_object *obj, const char *name, void *value, size_t
 
 int enf_put_around(struct bpf_program *prog, const char *function, unsigned int how);
 int enf_are_alike(const char *one, const char *other);
+int enf_function_id(const struct bpf_object *obj, const char *name);
+int enf_has_function(int prog_fd, unsigned int id);
+int enf_extend(int extension_fd, int target_fd, unsigned int id);
 struct bpf_link *enf_attach_functions(const struct bpf_program *prog, const char **names,
 				      const unsigned long long *cookies, unsigned int n);
 struct bpf_link *enf_attach_tracepoint(const struct bpf_program *prog, const char *category,

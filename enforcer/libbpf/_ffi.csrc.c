@@ -181,6 +181,60 @@ static int enf_are_alike(const char *one, const char *other)
 	return alike;
 }
 
+/* ---- Extension programs ------------------------------------------------------------------------ */
+
+/* Returns: the number of the function *name* in the object's BTF, or a negative error. */
+static int enf_function_id(const struct bpf_object *obj, const char *name)
+{
+	const struct btf *btf = bpf_object__btf(obj);
+
+	return btf ? btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) : -ENOENT;
+}
+
+/* Returns: 1 if the loaded program has the function *id* of its BTF, 0 if not, or a negative error. */
+static int enf_has_function(int prog_fd, unsigned int id)
+{
+	struct bpf_prog_info info = {};
+	struct bpf_func_info *functions;
+	__u32 size = sizeof(info), count, width;
+	int err = bpf_obj_get_info_by_fd(prog_fd, &info, &size);
+
+	if (err)
+		return err;
+	count = info.nr_func_info;
+	width = info.func_info_rec_size;
+	if (!count || width < sizeof(*functions))
+		return 0;
+	functions = calloc(count, width);
+	if (!functions)
+		return -ENOMEM;
+	info = (struct bpf_prog_info){
+		.nr_func_info = count,
+		.func_info_rec_size = width,
+		.func_info = (__u64)(unsigned long)functions,
+	};
+	size = sizeof(info);
+	err = bpf_obj_get_info_by_fd(prog_fd, &info, &size);
+	for (__u32 i = 0; !err && i < count; i++) {
+		const struct bpf_func_info *one = (void *)((char *)functions + i * width);
+
+		if (one->type_id == id) {
+			err = 1;
+			break;
+		}
+	}
+	free(functions);
+	return err;
+}
+
+/* Put an extension in the place of the function *id* of a program. Returns: the link, or a negative error. */
+static int enf_extend(int extension_fd, int target_fd, unsigned int id)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .target_btf_id = id);
+
+	return bpf_link_create(extension_fd, target_fd, 0, &opts);
+}
+
 /* ---- Maps and programs by descriptor ------------------------------------------------------- */
 
 /* Attach a program to the entries of functions, with a cookie for each. */

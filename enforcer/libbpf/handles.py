@@ -11,7 +11,7 @@ import enum
 import os
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
@@ -22,7 +22,11 @@ from enforcer.libbpf._ffi import ffi, lib
 if TYPE_CHECKING:  # names of the stub, not of the extension
     from enforcer.libbpf._ffi import CData
 
-__all__ = ["BpfObject", "How", "Link", "ObjectMap", "Program"]
+__all__ = ["BpfObject", "How", "Link", "ObjectMap", "Program", "Replacement"]
+
+
+_ALWAYS_RUN: Final = ("lsm", "iter", "syscall", "freplace")
+"""Sections of programs that have no guard of the kernel against recursion of their own."""
 
 
 class How(enum.Enum):
@@ -75,6 +79,26 @@ class Link:
 
 
 @attrs.define(eq=False)
+class Replacement:
+    """
+    An extension in the place of a function of another program, until it is closed.
+
+    Attributes:
+        program: the names of both programs.
+        fd: the link's descriptor; -1 when it is closed.
+    """
+
+    program: str
+    fd: int
+
+    def close(self) -> None:
+        """Detach. Idempotent."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+@attrs.define(eq=False)
 class Program:
     """One program of an object."""
 
@@ -109,10 +133,41 @@ class Program:
         check(put, f"put {self.name} around {function}")
         self._is_around = True
 
+    def set_extension_of(self, target: Program, function: str) -> None:
+        """
+        Have the program loaded as one for *function* of the loaded *target*, and of those of its type.
+
+        Raises:
+            KernelError: if *target* has no such function.
+        """
+        found = lib.bpf_program__set_attach_target(self._pointer, target.fd, function.encode())
+        check(found, f"bind {self.name} to {function} of {target.name}")
+
+    def has_function(self, number: int) -> bool:
+        """
+        Tell whether the loaded program calls the function *number* of :meth:`BpfObject.function`.
+
+        Raises:
+            KernelError: if the kernel does not say.
+        """
+        return bool(check(lib.enf_has_function(self.fd, number), f"look into {self.name}"))
+
+    def replace_in(self, target: Program, number: int) -> Replacement:
+        """
+        Put this extension in the place of the function *number* of the loaded *target*.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        fd = lib.enf_extend(self.fd, target.fd, number)
+        return Replacement(
+            f"{self.name}-{target.name}", check(fd, f"attach {self.name} to {target.name}")
+        )
+
     @property
     def is_passed_over(self) -> bool:
         """Whether the kernel does not run it where it runs already on the same processor."""
-        return self._is_around or not self.section.startswith(("lsm", "iter", "syscall"))
+        return self._is_around or not self.section.startswith(_ALWAYS_RUN)
 
     @property
     def fd(self) -> int:
@@ -275,6 +330,17 @@ class BpfObject:
             f"read the constant {name} of {self.name}",
         )
         return int.from_bytes(ffi.buffer(data, size), "little")
+
+    def function(self, name: str) -> int:
+        """
+        Return the number of the function *name* in the object's BTF.
+
+        Raises:
+            KernelError: if it has none of this name.
+        """
+        return check(
+            lib.enf_function_id(self._pointer, name.encode()), f"find {name} in {self.name}"
+        )
 
     def load(self) -> None:
         """

@@ -149,7 +149,7 @@ def _qemu(machine: Machine, state: State) -> list[str]:
         "-machine",
         "q35",
         "-cpu",
-        "max",
+        "max,erms=off,fsrm=off,fzrm=off,fsrs=off,fsrc=off",
         "-m",
         machine.memory,
         *speed,
