@@ -16,6 +16,8 @@ extern const volatile __u32 enf_host_mnt_ns;   /* inode number of the host's mou
 extern const volatile __u32 enf_rows;	       /* half the entries of hits */
 extern const volatile __u32 enf_carries;       /* not 0: tasks_before holds labels */
 extern const volatile __u32 enf_records;       /* not 0: this session records, see record.bpf.h */
+extern const volatile __u64 enf_rename_lock;   /* address of the kernel's lock; 0: it is hidden */
+extern const volatile __u64 enf_mount_lock;    /* likewise */
 extern const volatile __u32 enf_around; /* not 0: around security_* functions, see around.bpf.h */
 
 /* The policy in force. User space writes an idle image, then replaces the current entry: that is the

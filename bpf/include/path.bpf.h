@@ -25,9 +25,6 @@
 #define ENF_SB_MOUNTS_MAX 8192 /* mounts of one superblock looked through for the host's */
 #define ENF_ANCESTORS_MAX 4096
 
-extern const void rename_lock __ksym __weak;
-extern const void mount_lock __ksym __weak;
-
 /* ---- The walk ----------------------------------------------------------------------------- */
 
 /* The state of walk and search lies in the working memory: eight frames share 512 bytes of stack. */
@@ -308,7 +305,7 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 {
 	struct enf_sb_mount *known, fresh = {};
 	struct enf_find *f = enf_find_of(s);
-	__u32 seq = enf_seq(&mount_lock);
+	__u32 seq = enf_seq(enf_mount_lock);
 	__u64 root = 0;
 
 	known = bpf_map_lookup_elem(&superblocks, &sb);
@@ -399,15 +396,15 @@ __attribute__((noinline)) int enf_resolve(struct enf_scratch *s, __u64 dentry, _
 		__u32 among = i < ENF_WALK_TRIES ? 0 : ENF_VIEW_PRINTED;
 		int rc;
 
-		renames = enf_seq(&rename_lock);
-		mounts = enf_seq(&mount_lock);
+		renames = enf_seq(enf_rename_lock);
+		mounts = enf_seq(enf_mount_lock);
 		enf_find_of(s)->within = 0;
 		rc = enf_resolve_once(s, dentry, mnt, view | among);
-		if ((mounts & 1) || mounts != enf_seq(&mount_lock)) {
+		if ((mounts & 1) || mounts != enf_seq(enf_mount_lock)) {
 			before = 0;
 			continue;
 		}
-		if (!(renames & 1) && renames == enf_seq(&rename_lock))
+		if (!(renames & 1) && renames == enf_seq(enf_rename_lock))
 			goto found;
 		if (!among)
 			continue;

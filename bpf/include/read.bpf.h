@@ -8,7 +8,7 @@
 /* The sequence of a seqlock; odd while a writer is in. 0 where the kernel hides the symbol: then
  * races go unseen, and doctor says so.
  */
-static __always_inline __u32 enf_seq(const void *lock)
+static __always_inline __u32 enf_seq(__u64 lock)
 {
 	__u32 seq = 0;
 

@@ -27,7 +27,8 @@ const volatile __u32 enf_rows = 1;
 const volatile __u32 enf_carries = 0;
 const volatile __u32 enf_records = 0;
 const volatile __u32 enf_around = 0;
-volatile __u64 enf_rename_lock = 0, enf_mount_lock = 0;
+const volatile __u64 enf_rename_lock = 0;
+const volatile __u64 enf_mount_lock = 0;
 volatile __u64 enf_live SEC(".data.live") = ENF_NOT_LIVE;
 const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
 
@@ -392,7 +393,7 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 	enf_read(inode, a->dentry + enf_offset(struct dentry, d_inode));
 	enf_read(key.ino, inode + enf_offset(struct inode, i_ino));
 	enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
-	if (!key.ino || enf_seq(&rename_lock) != s->renames || enf_seq(&mount_lock) != s->mounts ||
+	if (!key.ino || enf_seq(enf_rename_lock) != s->renames || enf_seq(enf_mount_lock) != s->mounts ||
 	    !s->renames)
 		return 0;
 	key.dentry = a->dentry;
@@ -919,10 +920,12 @@ static __always_inline __u64 enf_grow(__u64 *set, __u64 more)
 }
 
 /* What an earlier engine knew of the task joins its label. Returns: whether that was news. */
-static __noinline int enf_carry(struct enf_task *task, const struct enf_task *old)
+__attribute__((noinline)) int enf_carry(struct enf_task *task, const struct enf_task *old)
 {
 	__u64 changed = 0;
 
+	if (!task || !old)
+		return 0;
 	if ((task->flags & ENF_SF_LINEAGE_UNKNOWN) && !(old->flags & ENF_SF_LINEAGE_UNKNOWN)) {
 		task->flags &= ~ENF_SF_LINEAGE_UNKNOWN;
 		changed = 1;
@@ -936,16 +939,22 @@ static __noinline int enf_carry(struct enf_task *task, const struct enf_task *ol
 	return changed != 0;
 }
 
+struct enf_label_set {
+	__u64 word[ENF_LABEL_WORDS];
+};
+
 /* The lineage of *task* under its living *parent*, whose sets are by the image at hand, for the labels
- * that *mask* has. Returns: whether it grew.
+ * that *only* has; NULL: for all. Returns: whether it grew.
  */
-static __noinline int enf_join(struct enf_task *task, const struct enf_task *parent,
-			       const __u64 *mask)
+__attribute__((noinline)) int enf_join(struct enf_task *task, const struct enf_task *parent,
+				      const struct enf_label_set *only)
 {
 	__u64 changed = 0;
 
+	if (!task || !parent)
+		return 0;
 	for (int i = 0; i < ENF_LABEL_WORDS; i++) {
-		__u64 news = mask ? mask[i] : ~0ULL;
+		__u64 news = only ? only->word[i] : ~0ULL;
 
 		changed |= enf_grow(&task->ancestor[i],
 				    parent->ancestor[i] | (parent->self[i] & news));
@@ -957,12 +966,18 @@ static __noinline int enf_join(struct enf_task *task, const struct enf_task *par
 	return changed != 0;
 }
 
+/* By one call: the verifier would go through a hundred loads and stores on each way that leads here. */
+static __always_inline void enf_copy_label(struct enf_task *to, const struct enf_task *from)
+{
+	bpf_probe_read_kernel(to, sizeof(*to), from);
+}
+
 /* The label of a task that has none yet. */
 static __always_inline void enf_first_label(struct enf_scratch *s, struct enf_task *task, __u64 t,
 					    const struct enf_task *old)
 {
 	if (old) {
-		s->other = *old;
+		enf_copy_label(&s->other, old);
 		s->other.flags &= ~ENF_SF_FOUND;
 	} else {
 		__builtin_memset(&s->other, 0, sizeof(s->other));
@@ -972,7 +987,7 @@ static __always_inline void enf_first_label(struct enf_scratch *s, struct enf_ta
 	s->other.generation = 0;
 	s->other.watches = ENF_WATCH_LINEAGE;
 	if (!task->exec_ns) /* or it has met itself meanwhile */
-		*task = s->other;
+		enf_copy_label(task, &s->other);
 	enf_labels_changed += 1;
 }
 
@@ -1027,9 +1042,10 @@ int enf_label_tasks(struct bpf_iter__task *ctx)
 		parent = bpf_task_storage_get(&tasks, real_parent, NULL, 0);
 	s->other.line = 0;
 	if (parent && parent != task && parent->exec_ns) {
-		s->other = *parent;
+		enf_copy_label(&s->other, parent);
 		enf_evaluate(s, &s->other, enf_address(real_parent), staged);
-		changed += enf_join(task, &s->other, all ? NULL : image->new_labels);
+		changed += enf_join(task, &s->other,
+				    all ? NULL : (const struct enf_label_set *)image->new_labels);
 	}
 	/* In every round: the last one has the parent's line, whichever of the two came first. */
 	if (all)

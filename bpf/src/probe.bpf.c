@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Does this kernel call LSM programs? One that counts. A kernel whose list of active LSMs lacks bpf
- * loads and attaches such a program and never calls it, so only a count tells. Decides nothing.
+ * What must be known of this kernel before the engine is loaded. Decides nothing.
+ *
+ * Does it call LSM programs? One that counts. A kernel whose list of active LSMs lacks bpf loads and
+ * attaches such a program and never calls it, so only a count tells.
  */
 #include <linux/bpf.h>
 
@@ -43,4 +45,25 @@ int BPF_PROG(enf_probe_called, struct file *file, int ret)
 	if (count)
 		__sync_fetch_and_add(count, 1);
 	return ret;
+}
+
+struct enf_locks {
+	__u64 renames; /* address of rename_lock; 0 where the kernel hides its symbols */
+	__u64 mounts;  /* of mount_lock */
+};
+
+/* The kernel looks up a name in no time, while a reader of /proc/kallsyms goes through all of them. */
+SEC("?syscall")
+int enf_probe_locks(struct enf_locks *locks)
+{
+	char renames[] = "rename_lock", mounts[] = "mount_lock";
+	__u64 address = 0;
+
+	locks->renames = 0;
+	locks->mounts = 0;
+	if (!bpf_kallsyms_lookup_name(renames, sizeof(renames), 0, &address))
+		locks->renames = address;
+	if (!bpf_kallsyms_lookup_name(mounts, sizeof(mounts), 0, &address))
+		locks->mounts = address;
+	return 0;
 }

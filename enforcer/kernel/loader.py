@@ -8,9 +8,11 @@ Owns the sentences about kernels that cannot: everything it raises says what wou
 from __future__ import annotations
 
 import errno
+import functools
 import importlib.resources
 import math
 import re
+import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
 
@@ -20,7 +22,7 @@ from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, Verifier
 from enforcer.kernel import host, pins, placement
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import AT_POINT, PROGRAMS, ProgramSpec
-from enforcer.libbpf import abi
+from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject
 
 __all__ = ["CARRIED", "Sizes", "configure", "load", "open_object", "present", "scratch_slots"]
@@ -37,6 +39,9 @@ are enough for tasks that lose their processor in the middle of a decision, on o
 
 _UNKNOWN_HELPER = re.compile(r"(?:unknown|invalid) func (\S+)")
 _TOO_OLD = "enforcer needs Linux 6.1 or later"
+
+_LOCKS: Final = "enf_probe_locks"
+_TWO_ADDRESSES: Final = struct.Struct("<QQ")
 
 _LEAST_BYTES: Final = 1 << 16
 _LEAST_ROWS: Final = 256
@@ -208,6 +213,23 @@ def load_with_image(opened: BpfObject, size: int, *, model: int) -> None:
         raise explain(error) from error
 
 
+@functools.cache
+def name_locks() -> tuple[int, int]:
+    """
+    Return the addresses of the kernel's locks on names and on mounts; 0 where it hides its symbols.
+
+    Raises:
+        KernelError: if the kernel refuses the program that asks.
+    """
+    with open_object("probe") as probe:
+        for name, program in probe.programs.items():
+            program.set_autoload(enabled=name == _LOCKS)
+        probe.load()
+        _, found = calls.run(probe.programs[_LOCKS].fd, bytes(_TWO_ADDRESSES.size))
+    renames, mounts = _TWO_ADDRESSES.unpack(found)
+    return renames, mounts
+
+
 def scratch_slots(cpus: int) -> tuple[int, int]:
     """Return how many pieces of working memory a processor tries first, and how many there are."""
     per_cpu = max(_SLOTS_PER_CPU, math.ceil(_LEAST_SLOTS / cpus))
@@ -222,6 +244,8 @@ def configure(engine: BpfObject, sizes: Sizes) -> None:
     engine.set_constant("enf_slots_per_cpu", per_cpu)
     engine.set_constant("enf_rows", rows)
     engine.set_constant("enf_host_mnt_ns", host.host_mount_namespace())
+    for name, address in zip(("enf_rename_lock", "enf_mount_lock"), name_locks(), strict=True):
+        engine.set_constant(name, address, size=8)
     engine.maps["scratches"].set_max_entries(slots)
     engine.maps["hits"].set_max_entries(2 * rows)
     if sizes.carry is not None:
