@@ -3,23 +3,19 @@
 The decision core, loaded once and put where hooks call it.
 
 Programs of hooks have stubs that refuse in place of the core (``bpf/src/stub.bpf.c``). The core is loaded
-as extension programs of the kernel, each for the functions of one stub, and attached to that of every
-program: before the program is attached to its hook, and released after it.
+as extension programs of the kernel, one for each stub, and attached to that stub in every program: before
+the program is attached to its hook, and released after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.kernel import loader
-
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Callable, Iterable, Iterator
 
-    from enforcer.kernel.links import LinkSet
     from enforcer.libbpf.handles import BpfObject, Program, Replacement
 
 __all__ = ["STUBS", "Core"]
@@ -34,102 +30,75 @@ STUBS: Final = {
 
 @attrs.frozen
 class _Place:
-    """One function of one loaded program."""
+    """A stub in a loaded program; attached as programs are: by putting the core there."""
 
     target: Program
     function: str
     number: int
-
-
-@attrs.frozen
-class _Filled:
-    """An extension for a place; attached as programs are."""
-
     extension: Program
-    place: _Place
 
     def attach(self) -> Replacement:
-        return self.extension.replace_in(self.place.target, self.place.number)
+        return self.extension.replace_in(self.target, self.number)
 
 
 @attrs.define(eq=False)
 class Core:
-    """The loaded extensions. Made by :meth:`load`."""
+    """The loaded extensions of one engine; none before the first :meth:`places`."""
 
-    _object: BpfObject
+    _extensions: dict[str, Program] = attrs.field(init=False, factory=dict)
+    _objects: list[BpfObject] = attrs.field(init=False, factory=list)
 
-    @classmethod
-    def load(cls, engine: BpfObject) -> Self:
+    @property
+    def programs(self) -> Iterable[Program]:
+        """What was loaded."""
+        return self._extensions.values()
+
+    def places(
+        self, loaded: BpfObject, load: Callable[[Callable[[BpfObject], None]], BpfObject]
+    ) -> tuple[_Place, ...]:
         """
-        Load the core for the loaded object *engine*, with the maps of that.
+        Return what is to be attached for the programs of the *loaded* object, and load what is missing.
+
+        Args:
+            loaded: an object with programs of hooks.
+            load: loads the engine's object once more, with the maps of *loaded*; its argument switches
+                programs on.
 
         Raises:
             UnsupportedError: if this kernel cannot, with what would help.
-            VerifierError: if the verifier refuses it.
+            VerifierError: if the verifier refuses the core.
             KernelError: otherwise.
         """
-        opened = loader.open_object(loader.ENGINE)
-        try:
-            for program in opened.programs.values():
-                program.set_autoload(enabled=False)
-            for place in _first(_places(engine)):
-                extension = opened.programs[STUBS[place.function]]
-                extension.set_autoload(enabled=True)
-                extension.set_extension_of(place.target, place.function)
-            loader.load_beside(opened, engine)
-        except BaseException:
-            opened.close()
-            raise
-        return cls(opened)
+        found = tuple(_stubs(loaded))
+        # The first target of each function is what the kernel verifies the extension against.
+        targets = {function: target for target, function, _ in reversed(found)}
+        missing = {f: target for f, target in targets.items() if f not in self._extensions}
+        if missing:
 
-    @property
-    def programs(self) -> tuple[Program, ...]:
-        """What was loaded."""
-        return tuple(p for p in self._object.programs.values() if p.fd >= 0)
+            def choose(opened: BpfObject) -> None:
+                for function, target in missing.items():
+                    extension = opened.programs[STUBS[function]]
+                    extension.set_autoload(enabled=True)
+                    extension.set_extension_of(target, function)
 
-    def attach(self, engine: BpfObject, links: LinkSet) -> None:
-        """
-        Put the core in every program of the loaded object *engine* that calls it, all or none.
-
-        Raises:
-            KernelError: if the kernel refuses one; then none stays.
-        """
-        links.attach(
-            _Filled(self._object.programs[STUBS[place.function]], place)
-            for place in _places(engine)
-        )
+            more = load(choose)
+            self._objects.append(more)
+            self._extensions |= {f: more.programs[STUBS[f]] for f in missing}
+        return tuple(_Place(t, f, number, self._extensions[f]) for t, f, number in found)
 
     def close(self) -> None:
         """Free it; where it is attached it stays. Idempotent."""
-        self._object.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        self._extensions.clear()
+        while self._objects:
+            self._objects.pop().close()
 
 
-def _places(engine: BpfObject) -> Iterator[_Place]:
-    """Find the stubs in the loaded programs of *engine*."""
-    numbers = {function: engine.function(function) for function in STUBS}
-    for program in engine.programs.values():
+def _stubs(loaded: BpfObject) -> Iterator[tuple[Program, str, int]]:
+    """Find the stubs that loaded programs call: program, function and its number."""
+    numbers = {function: loaded.function(function) for function in STUBS}
+    for program in loaded.programs.values():
         if program.fd < 0:
             continue
         for function, number in numbers.items():
             if program.has_function(number):
-                yield _Place(program, function, number)
-
-
-def _first(places: Iterable[_Place]) -> Iterator[_Place]:
-    """Take one place of each function: the extension is verified against it."""
-    seen: set[str] = set()
-    for place in places:
-        if place.function not in seen:
-            seen.add(place.function)
-            yield place
+                yield program, function, number

@@ -22,12 +22,12 @@ import attrs
 from enforcer.errors import KernelError, UnsupportedError
 from enforcer.kernel import loader
 from enforcer.kernel import programs as table
+from enforcer.kernel.engine import Engine
 from enforcer.kernel.image_map import Slot
-from enforcer.kernel.links import LinkSet
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import ProgramSpec
 from enforcer.libbpf import abi, calls
-from enforcer.libbpf.handles import BpfObject, Program
+from enforcer.libbpf.handles import BpfObject
 
 __all__ = ["Guard", "Kind", "attach", "lives_alone", "prepare", "programs"]
 
@@ -70,31 +70,31 @@ class Guard:
         blind: this kernel hides addresses, so every observing program of others is refused, too.
     """
 
-    _engine: BpfObject
+    _engine: Engine
     _run: Callable[[int, bytes], tuple[int, bytes]] = calls.run
     blind: bool = attrs.field(init=False, default=False)
 
     @classmethod
-    def of(cls, engine: BpfObject) -> Self:
-        """Return the guard of the loaded object *engine*, which :func:`prepare` has seen."""
+    def of(cls, engine: Engine) -> Self:
+        """Return the guard of the loaded *engine*, whose object :func:`prepare` has seen."""
         return cls(engine)
 
     def register_session(self, links: Iterable[int] = ()) -> None:
         """
-        Protect every map and loaded program of the object, its images, and *links* (descriptors).
+        Protect every map and loaded program of the engine, its images, and *links* (descriptors).
 
         What the owner makes once the guard is armed is protected by itself.
 
         Raises:
             KernelError: if the kernel does not tell an id, or its table is full.
         """
-        for entry in self._engine.maps.values():
+        for entry in self._engine.first.maps.values():
             self.register(Kind.MAP, identity(entry.fd, "map_id"))
         for slot in Slot:
-            number = _image_in(self._engine.maps["images"].fd, slot)
+            number = _image_in(self._engine.first.maps["images"].fd, slot)
             if number:
                 self.register(Kind.MAP, number)
-        for program in self._engine.programs.values():
+        for program in self._engine.programs:
             if program.fd >= 0:
                 self.register(Kind.PROGRAM, identity(program.fd, "prog_id"))
         for link in links:
@@ -164,32 +164,26 @@ class Guard:
 
     def _order(self, order: str, what: str, **values: int) -> dict[str, int]:
         call = dict.fromkeys(_NAMES, 0) | {"order": _ORDERS[order], "directory": -1} | values
-        fd = self._engine.programs[table.GUARD_CONTROL].fd
+        fd = self._engine.first.programs[table.GUARD_CONTROL].fd
         code, after = self._run(fd, _FORM.pack(*call.values()))
         if code:
             raise KernelError(f"cannot {what}: {os.strerror(code)}", code)
         return dict(zip(_NAMES, _FORM.unpack(after), strict=True))
 
 
-def attach(
-    engine: BpfObject, links: LinkSet, specs: Iterable[ProgramSpec], core: Iterable[Program] = ()
-) -> Guard:
+def attach(engine: Engine, specs: Iterable[ProgramSpec]) -> Guard:
     """
-    Attach the guard's programs *specs* of the loaded *engine*, and register all that *links* has.
-
-    And the programs of the *core*, which nobody else may take away or put elsewhere.
+    Attach the guard's programs *specs* of the loaded *engine*, and register all that is attached.
 
     It is not armed yet.
 
     Raises:
         KernelError: if the kernel refuses.
     """
-    made = Guard.of(engine)
-    links.attach(engine.programs[spec.name] for spec in specs)
-    links.attach([engine.programs[table.GUARD_EXIT]])
-    made.register_session(fd for _, fd in links.each())
-    for program in core:
-        made.register(Kind.PROGRAM, identity(program.fd, "prog_id"))
+    made, first = Guard.of(engine), engine.first.programs
+    engine.links.attach(first[spec.name] for spec in specs)
+    engine.links.attach([first[table.GUARD_EXIT]])
+    made.register_session(fd for _, fd in engine.links.each())
     return made
 
 

@@ -48,14 +48,14 @@ class LinkSet:
                 self._links.append(program.attach())
         except KernelError as error:
             try:
-                self._close_down_to(before)
+                self.close_down_to(before)
             except KernelError as second:
                 error.add_note(f"and then: {second}")
             raise
 
-    def each(self) -> Iterator[tuple[str, int]]:
-        """Yield the program and the descriptor of each link, in the order of attachment."""
-        for link in self._links:
+    def each(self, first: int = 0) -> Iterator[tuple[str, int]]:
+        """Yield the program and the descriptor of each link from *first* on, in the order of attachment."""
+        for link in self._links[first:]:
             yield link.program, link.fd
 
     def close(self) -> None:
@@ -65,9 +65,15 @@ class LinkSet:
         Raises:
             KernelError: the first refusal, after all were tried.
         """
-        self._close_down_to(0)
+        self.close_down_to(0)
 
-    def _close_down_to(self, count: int) -> None:
+    def close_down_to(self, count: int) -> None:
+        """
+        Detach all but the first *count*, the last attached first.
+
+        Raises:
+            KernelError: the first refusal, after all were tried.
+        """
         first: KernelError | None = None
         while len(self._links) > count:
             try:

@@ -40,6 +40,9 @@ are enough for tasks that lose their processor in the middle of a decision, on o
 _UNKNOWN_HELPER = re.compile(r"(?:unknown|invalid) func (\S+)")
 _TOO_OLD = "enforcer needs Linux 6.1 or later"
 
+_CONSTANTS: Final = ".rodata"
+"""The map that each object has for itself: libbpf names it after the object."""
+
 _LOCKS: Final = "enf_probe_locks"
 _TWO_ADDRESSES: Final = struct.Struct("<QQ")
 
@@ -161,6 +164,37 @@ def load(
         VerifierError: if the verifier refuses a program for another reason.
         KernelError: otherwise.
     """
+    _choose(engine, programs, at)
+    configure(engine, sizes)
+    load_with_image(engine, sizes.image, model=model)
+
+
+def load_beside(
+    opened: BpfObject,
+    programs: Iterable[ProgramSpec],
+    sizes: Sizes,
+    *,
+    first: BpfObject,
+    at: Placement,
+) -> None:
+    """
+    The same with *opened*, the engine's object once more, and the maps of the *first*, which is loaded.
+
+    Raises:
+        UnsupportedError: if this kernel cannot, with what would help.
+        VerifierError: if the verifier refuses a program for another reason.
+        KernelError: otherwise.
+    """
+    _choose(opened, programs, at)
+    set_constants(opened, sizes)
+    for name, entry in opened.maps.items():
+        if not name.endswith(_CONSTANTS):
+            entry.reuse(first.maps[name].fd)
+    _load(opened, sizes.image)
+
+
+def _choose(engine: BpfObject, programs: Iterable[ProgramSpec], at: Placement) -> None:
+    """Switch on the LSM programs *programs* of the opened object *engine*, and no others, for *at*."""
     wanted = {p.name: p for p in programs}
     known = {p.name for p in PROGRAMS}
     missing = wanted.keys() - engine.programs.keys()
@@ -175,25 +209,6 @@ def load(
     for name, spec in wanted.items():
         placement.place(engine.programs[name], spec.hook, at)
     engine.set_constant("enf_around", int(at is Placement.AROUND))
-    configure(engine, sizes)
-    load_with_image(engine, sizes.image, model=model)
-
-
-def load_beside(opened: BpfObject, engine: BpfObject) -> None:
-    """
-    Load the programs that are switched on of *opened*, the same object once more, with the maps of *engine*.
-
-    Raises:
-        UnsupportedError: if this kernel cannot, with what would help.
-        VerifierError: if the verifier refuses a program for another reason.
-        KernelError: otherwise.
-    """
-    for name, entry in opened.maps.items():
-        entry.reuse(engine.maps[name].fd)
-    try:
-        opened.load()
-    except KernelError as error:
-        raise explain(error) from error
 
 
 def load_with_image(opened: BpfObject, size: int, *, model: int) -> None:
@@ -205,8 +220,12 @@ def load_with_image(opened: BpfObject, size: int, *, model: int) -> None:
         VerifierError: if the verifier refuses a program for another reason.
         KernelError: otherwise.
     """
-    opened.set_constant("enf_image_bytes", size)
     opened.maps["images"].set_inner(model)
+    _load(opened, size)
+
+
+def _load(opened: BpfObject, image_bytes: int) -> None:
+    opened.set_constant("enf_image_bytes", image_bytes)
     try:
         opened.load()
     except KernelError as error:
@@ -238,26 +257,31 @@ def scratch_slots(cpus: int) -> tuple[int, int]:
 
 def configure(engine: BpfObject, sizes: Sizes) -> None:
     """Size the maps of the opened object *engine*, and tell its programs."""
-    per_cpu, slots = scratch_slots(host.possible_cpus())
-    rows = max(1, sizes.rows)
-    engine.set_constant("enf_scratch_slots", slots)
-    engine.set_constant("enf_slots_per_cpu", per_cpu)
-    engine.set_constant("enf_rows", rows)
-    engine.set_constant("enf_host_mnt_ns", host.host_mount_namespace())
-    for name, address in zip(("enf_rename_lock", "enf_mount_lock"), name_locks(), strict=True):
-        engine.set_constant(name, address, size=8)
-    engine.maps["scratches"].set_max_entries(slots)
-    engine.maps["hits"].set_max_entries(2 * rows)
+    set_constants(engine, sizes)
+    engine.maps["scratches"].set_max_entries(scratch_slots(host.possible_cpus())[1])
+    engine.maps["hits"].set_max_entries(2 * max(1, sizes.rows))
     if sizes.carry is not None:
         engine.maps["tasks_before"].reuse(sizes.carry["tasks"])
         for name in MARK_MAPS:  # both engines set them while both are in force
             engine.maps[name].reuse(sizes.carry[name])
-        engine.set_constant("enf_carries", 1)
     if sizes.records:
-        engine.set_constant("enf_records", 1)
         engine.maps["cgroups_told"].set_max_entries(_CGROUPS)
     for name, size in zip(("decisions", "activity"), sizes.rings or (), strict=False):
         engine.maps[name].set_max_entries(size)
+
+
+def set_constants(engine: BpfObject, sizes: Sizes) -> None:
+    """Tell the programs of the opened object *engine* what they are loaded for."""
+    per_cpu, slots = scratch_slots(host.possible_cpus())
+    renames, mounts = name_locks()
+    engine.set_constant("enf_scratch_slots", slots)
+    engine.set_constant("enf_slots_per_cpu", per_cpu)
+    engine.set_constant("enf_rows", max(1, sizes.rows))
+    engine.set_constant("enf_host_mnt_ns", host.host_mount_namespace())
+    engine.set_constant("enf_rename_lock", renames, size=8)
+    engine.set_constant("enf_mount_lock", mounts, size=8)
+    engine.set_constant("enf_carries", int(sizes.carry is not None))
+    engine.set_constant("enf_records", int(sizes.records))
 
 
 def explain(error: KernelError) -> KernelError:

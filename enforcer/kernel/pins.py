@@ -62,11 +62,26 @@ class PinDirectory:
         Raises:
             KernelError: if the kernel refuses.
         """
-        for program, fd in links:
-            self.pin_link(program, fd)
+        self.pin_links(links)
         self.pin_maps(maps)
         for generation, state in states.items():
             self.pin_state(generation, state)
+
+    def pin_links(self, links: Iterable[tuple[str, int]]) -> None:
+        """
+        Keep links, given as names of programs and descriptors; all or none.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        before = self._links
+        try:
+            for program, fd in links:
+                self.pin_link(program, fd)
+        except BaseException:
+            self._release(n for n in self._names(_LINK) if n >= f"{_LINK}{before:03}")
+            self._links = before
+            raise
 
     def pin_link(self, program: str, fd: int) -> None:
         """
@@ -155,20 +170,7 @@ class PinDirectory:
         Raises:
             KernelError: if one cannot be released; the others are.
         """
-        first: Exception | None = None
-        for name in sorted(self._names(_LINK), reverse=True):
-            try:
-                # With a descriptor of its own the last reference goes when that is closed, which
-                # detaches at once; removing a name would leave it to a worker of the kernel.
-                fd = calls.get_pinned(self._name(name))
-                try:
-                    (self.path / name).unlink()
-                finally:
-                    os.close(fd)
-            except (KernelError, OSError) as error:
-                first = first or error
-        if first is not None:
-            raise KernelError(f"cannot release the links in {self.path}: {first}") from first
+        self._release(self._names(_LINK))
 
     def remove(self) -> None:
         """
@@ -186,6 +188,22 @@ class PinDirectory:
             self.path.rmdir()
         except OSError as error:
             raise KernelError(f"cannot remove {self.path}: {error.strerror}") from error
+
+    def _release(self, names: Iterable[str]) -> None:
+        first: Exception | None = None
+        for name in sorted(names, reverse=True):
+            try:
+                # With a descriptor of its own the last reference goes when that is closed, which
+                # detaches at once; removing a name would leave it to a worker of the kernel.
+                fd = calls.get_pinned(self._name(name))
+                try:
+                    (self.path / name).unlink()
+                finally:
+                    os.close(fd)
+            except (KernelError, OSError) as error:
+                first = first or error
+        if first is not None:
+            raise KernelError(f"cannot release the links in {self.path}: {first}") from first
 
     def _name(self, name: str) -> bytes:
         return bytes(self.path / name)

@@ -15,12 +15,11 @@ import attrs
 
 from enforcer.errors import KernelError
 from enforcer.kernel import entries, host, loader, placement
-from enforcer.kernel.core import Core
+from enforcer.kernel.engine import Engine
 from enforcer.kernel.image_map import ImageMap
-from enforcer.kernel.links import LinkSet
 from enforcer.kernel.lsm import Problem, find_gap, find_placement
 from enforcer.kernel.placement import Placement
-from enforcer.kernel.programs import CALLS, HOOKS, IDENTITY, POINTS, ProgramSpec
+from enforcer.kernel.programs import CALLS, HOOKS, IDENTITY, POINTS, ProgramSpec, Role
 from enforcer.libbpf import abi
 
 __all__ = ["KILLS_AFTER", "NOTHING", "PREVENTS", "OperationSupport", "Report", "examine"]
@@ -128,13 +127,10 @@ def _try(specs: Sequence[ProgramSpec], at: Placement) -> str | None:
     try:
         with (
             contextlib.closing(ImageMap.create(_SIZES.image)) as model,
-            loader.open_object(loader.ENGINE) as engine,
-            contextlib.closing(LinkSet()) as links,
+            contextlib.closing(Engine.load(programs, _SIZES, at=at, model=model.fd)) as engine,
         ):
-            loader.load(engine, programs, _SIZES, model=model.fd, at=at)
-            with Core.load(engine) as core:
-                core.attach(engine, links)
-            links.attach(engine.programs[spec.name] for spec in programs)
+            engine.attach(Role.IDENTITY)
+            engine.attach(Role.HOOK)
     except KernelError as error:
         return str(error)
     return None

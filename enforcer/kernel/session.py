@@ -20,11 +20,10 @@ import attrs
 
 from enforcer.errors import EnforcerBug, KernelError
 from enforcer.kernel import guard, loader, placement, programs
-from enforcer.kernel.core import Core
+from enforcer.kernel.engine import Engine
 from enforcer.kernel.guard import Guard
 from enforcer.kernel.image_map import Image, ImageHead, ImageMap, ops_of
 from enforcer.kernel.labels import label_all
-from enforcer.kernel.links import LinkSet
 from enforcer.kernel.lsm import check_lsm
 from enforcer.kernel.maps import RINGS, Notes, RowHits, StatCounters, memory
 from enforcer.kernel.pins import PinDirectory
@@ -32,7 +31,6 @@ from enforcer.kernel.programs import Role
 from enforcer.kernel.ringbuf import RingBuffer, ring_use
 from enforcer.kernel.succession import Committed, Succession
 from enforcer.kernel.watched import Watched
-from enforcer.libbpf.handles import BpfObject
 
 __all__ = ["Committed", "Image", "Session"]
 
@@ -41,14 +39,8 @@ __all__ = ["Committed", "Image", "Session"]
 class Session:
     """The engine in force. Made by :meth:`open`."""
 
-    _engine: BpfObject
-    _core: Core
-    _at: placement.Placement
-    _specs: tuple[programs.ProgramSpec, ...]
-    _watched: Watched
-    _sizes: loader.Sizes
+    _engine: Engine
     _images: Succession
-    _links: LinkSet
     _ring: RingBuffer
     _pins: PinDirectory | None
     _guard: Guard | None
@@ -102,40 +94,37 @@ class Session:
             if pins is not None:
                 undo.callback(pins.remove)
             idle = undo.enter_context(contextlib.closing(ImageMap.holding(image.data, sizes.image)))
-            engine = undo.enter_context(loader.open_object(loader.ENGINE))
-            if protect:
-                guard.prepare(engine)
-            watched = Watched.of(heads, at)
-            watched.configure(engine, at)
-            loader.load(engine, (*specs, *guards), sizes, model=idle.fd, at=at)
-            core = undo.enter_context(Core.load(engine))
-            ring = undo.enter_context(
+            engine = undo.enter_context(
                 contextlib.closing(
-                    RingBuffer.open(engine.maps["decisions"].fd, engine.maps["activity"].fd)
+                    Engine.load(
+                        *(specs, sizes),
+                        at=at,
+                        model=idle.fd,
+                        watched=Watched.of(heads, at),
+                        guards=guards,
+                        prepare=guard.prepare if protect else None,
+                    )
                 )
             )
-            links = undo.enter_context(contextlib.closing(LinkSet()))
-            core.attach(engine, links)
-            links.attach(engine.programs[s.name] for s in specs if s.role is Role.IDENTITY)
-            fds = {name: entry.fd for name, entry in engine.maps.items()}
+            fds = {name: entry.fd for name, entry in engine.first.maps.items()}
+            ring = undo.enter_context(
+                contextlib.closing(RingBuffer.open(fds["decisions"], fds["activity"]))
+            )
+            engine.attach(Role.IDENTITY)
             images = Succession.begin(fds, sizes.image, image, fallback, confirm_within)
             idle.close()
-            label_all(engine)
-            links.attach(engine.programs[s.name] for s in specs if s.role is Role.HOOK)
-            watched.attach(engine, links)
-            protection = guard.attach(engine, links, guards, core.programs) if protect else None
+            label_all(engine.first)
+            engine.attach(Role.HOOK)
+            protection = guard.attach(engine, guards) if protect else None
             if pins is not None:
-                maps = ((name, entry.fd) for name, entry in engine.maps.items() if "." not in name)
-                pins.keep(links.each(), maps, states or {})
+                maps = ((name, fd) for name, fd in fds.items() if "." not in name)
+                pins.keep(engine.links.each(), maps, states or {})
             if protection is not None:
                 base = pins.path.parent if pins is not None else None
                 protection.arm(base, own_cgroup=guard.lives_alone())
                 undo.callback(protection.disarm)
             images.expire_within(confirm_within)
-            return cls(
-                *(engine, core, at, specs, watched, sizes, images, links),
-                *(ring, pins, protection, undo.pop_all()),
-            )
+            return cls(engine, images, ring, pins, protection, undo.pop_all())
         raise AssertionError("unreachable")
 
     @property
@@ -162,7 +151,7 @@ class Session:
     @property
     def carried(self) -> dict[str, int]:
         """The maps of labels and marks, for a successor's *carry*."""
-        return {name: self._engine.maps[name].fd for name in loader.CARRIED}
+        return {name: self._map(name) for name in loader.CARRIED}
 
     @property
     def is_protected(self) -> bool:
@@ -178,36 +167,30 @@ class Session:
     def operations(self) -> dict[str, tuple[str, ...]]:
         """The operations that the image has rows for, with the programs that decide them."""
         found = {
-            op: tuple(s.name for s in self._specs if s.ops & programs.mask(op))
+            op: tuple(s.name for s in self._engine.specs if s.ops & programs.mask(op))
             for op in programs.names(self._images.head.ops)
         }
-        return self._watched.named(found)
+        return self._engine.watched.named(found)
 
     @property
     def enforces_at(self) -> str:
         """Where the programs of LSM hooks sit, as words."""
-        return self._at.value
+        return self._engine.at.value
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Optional programs that were left out: this kernel calls other hooks in their place."""
         wanted = programs.needed(self._images.head.ops)
-        return tuple(s.name for s in wanted if s.optional and s not in self._specs)
+        return tuple(s.name for s in wanted if s.optional and s not in self._engine.specs)
 
     def ring_use(self) -> dict[str, tuple[int, int]]:
         """Return, by ring, how many bytes of records wait and how many it holds; raises OSError."""
-        return {name: ring_use(self._engine.maps[name].fd) for name in RINGS}
+        return {name: ring_use(self._map(name)) for name in RINGS}
 
     def fits(self, image: Image) -> bool:
-        """Whether :meth:`commit` can put *image* in force without a new session."""
-        head = ImageHead.of(image.data)
-        return (
-            head.size <= self._sizes.image
-            and head.n_rows <= self._sizes.rows
-            and not head.ops & ~programs.served(self._specs)
-            and self._watched.covers(head)
-            and not set(loader.present(programs.needed(head.ops), self._at)) - set(self._specs)
-        )
+        """Whether the tables of this session have room for *image*; else it needs a new session."""
+        head, sizes = ImageHead.of(image.data), self._engine.sizes
+        return head.size <= sizes.image and head.n_rows <= sizes.rows
 
     def image(self) -> bytes:
         """
@@ -229,6 +212,8 @@ class Session:
         """
         Replace the image in force by *image*, at once for all operations.
 
+        Programs that it needs and that are not there yet are loaded and attached first; the others stay.
+
         Args:
             image: with the next generation.
             fallback: the image in force with the generation after that, if *image* expires.
@@ -236,16 +221,22 @@ class Session:
             states: likewise.
 
         Raises:
-            KernelError: if it does not fit this session or the kernel refuses; the old image stays.
+            UnsupportedError: if this machine cannot enforce it; the old image stays.
+            VerifierError: if the verifier refuses a program; likewise.
+            KernelError: if it does not fit this session or the kernel refuses; likewise.
         """
         if not self.fits(image):
-            raise KernelError(
-                "the new policies need more rows, room or programs than were loaded at the start"
-            )
+            raise KernelError("the new policies need more rows or room than this session has")
+        self._engine.widen(
+            ImageHead.of(image.data), self._pins.pin_links if self._pins is not None else None
+        )
         try:
             self.keep_states(states or {})
             committed = self._images.replace(
-                image, fallback, lambda: label_all(self._engine), confirm_within=confirm_within
+                image,
+                fallback,
+                lambda: label_all(self._engine.first),
+                confirm_within=confirm_within,
             )
         except BaseException:
             self._forget_states()
@@ -291,16 +282,14 @@ class Session:
             if self._pins is not None and self._pins.path.exists():
                 self._pins.detach()
         finally:
-            self._links.close()
+            self._engine.detach()
 
     def leave(self) -> None:
         """Let go of everything without detaching: what is pinned stays in force."""
         if self._pins is None:
             raise EnforcerBug("nothing would stay in force: the session is not pinned")
         self._undo.pop_all()
-        self._links.close()
         self._ring.close()
-        self._core.close()
         self._engine.close()
 
     def fileno(self) -> int:
@@ -345,8 +334,8 @@ class Session:
         Raises:
             KernelError: if the kernel refuses.
         """
-        return StatCounters(self._engine.maps["stats"].fd).read() | {
-            "PASSED_BY": placement.passed_by(self._engine.programs.values())
+        return StatCounters(self._map("stats")).read() | {
+            "PASSED_BY": placement.passed_by(self._engine.programs)
         }
 
     def keep_states(self, states: Mapping[int, bytes]) -> None:
@@ -367,7 +356,7 @@ class Session:
         Raises:
             KernelError: if the kernel refuses.
         """
-        notes.write(self._engine.maps["notes"].fd)
+        notes.write(self._map("notes"))
 
     def map_bytes(self) -> dict[str, int]:
         """
@@ -376,7 +365,7 @@ class Session:
         Raises:
             KernelError: if the kernel does not say.
         """
-        return memory(self._engine.maps.values(), self._sizes.image)
+        return memory(self._engine.first.maps.values(), self._engine.sizes.image)
 
     def close(self) -> None:
         """
@@ -386,6 +375,9 @@ class Session:
             KernelError: if the kernel refuses to detach; the rest is freed all the same.
         """
         self._undo.close()
+
+    def _map(self, name: str) -> int:
+        return self._engine.first.maps[name].fd
 
     def _forget_states(self) -> None:
         """Drop what belongs to no image that counts or may count."""

@@ -25,6 +25,11 @@ class Watched:
     plan: points.Plan
 
     @classmethod
+    def nothing(cls) -> Self:
+        """Return what rules on LSM hooks of the table alone need."""
+        return cls(frozenset(), points.Plan())
+
+    @classmethod
     def of(cls, heads: Iterable[ImageHead], at: Placement = Placement.HOOKS) -> Self:
         """
         Find what the images of *heads* have rules on, where programs of LSM hooks are put *at*.
@@ -35,9 +40,24 @@ class Watched:
         heads = tuple(heads)
         return cls(calls_of(heads), points.plan(points_of(heads), at))
 
-    def covers(self, head: ImageHead) -> bool:
-        """Tell whether the image of *head* needs nothing more."""
-        return self.calls.issuperset(head.calls) and self.plan.points.issuperset(head.points)
+    def beyond(self, head: ImageHead, at: Placement = Placement.HOOKS) -> Self:
+        """
+        Return what the image of *head* needs more, as programs of another object.
+
+        Raises:
+            UnsupportedError: as for :meth:`of`.
+        """
+        calls, wanted = calls_of([head]) - self.calls, points_of([head]) - self.plan.points
+        return type(self)(frozenset(calls), points.plan(wanted, at))
+
+    def joined(self, more: Self) -> Self:
+        """Return this and *more* as one."""
+        plan = points.Plan((*self.plan.programs, *more.plan.programs))
+        return type(self)(self.calls | more.calls, plan)
+
+    def __bool__(self) -> bool:
+        """Tell whether it is anything at all."""
+        return bool(self.calls or self.plan.programs)
 
     def configure(self, engine: BpfObject, at: Placement = Placement.HOOKS) -> None:
         """

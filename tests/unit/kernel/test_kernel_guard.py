@@ -61,8 +61,15 @@ class FakeKernel:
         return self.code, FORM.pack(*(call | {"blind": self.blind}).values())
 
 
+@attrs.define
+class FakeLoaded:
+    """A session's programs, of one object."""
+
+    first: FakeEngine = attrs.field(factory=FakeEngine)
+
+
 def made(kernel: FakeKernel) -> Guard:
-    return Guard(FakeEngine(), kernel.run)  # type: ignore[arg-type]
+    return Guard(FakeLoaded(), kernel.run)  # type: ignore[arg-type]
 
 
 def test_the_object_has_every_program_of_the_table():

@@ -140,16 +140,19 @@ def test_the_function_that_is_refused_is_named():
     assert [] == engine.programs["enf_point_entry"].attached
 
 
-def test_an_image_with_another_point_needs_another_session():
-    """Programs are bound when they are loaded; an image with fewer points fits."""
+def test_an_image_with_another_point_needs_that_one_more():
+    """An image with fewer points needs nothing; what is new gets programs of another object."""
 
     def head(*numbers):
         found = tuple(point(n, RAW, f"r{n}") for n in numbers)
         return ImageHead(generation=1, ops=programs.POINTS, n_rows=1, size=8, points=found)
 
     watched = Watched.of([head(1), head(2)])
+    more = watched.beyond(head(1, 3))
 
-    assert [True, True, True, False] == [
-        watched.covers(head(*numbers)) for numbers in ((), (1,), (1, 2), (1, 3))
+    assert [False, False, False] == [
+        bool(watched.beyond(head(*numbers))) for numbers in ((), (1,), (1, 2))
     ]
+    assert [(3, "enf_point_raw_0")] == [(p.number, name) for p, name in more.plan.programs]
+    assert not watched.joined(more).beyond(head(1, 2, 3))
     assert {"POINT": ("enf_point_raw_0", "enf_point_raw_1")} == watched.named({"POINT": ()})

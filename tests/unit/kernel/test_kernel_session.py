@@ -2,19 +2,21 @@
 """Sessions on a kernel that enforces; elsewhere, that nothing is left behind."""
 
 import errno
+import json
 import os
 import select
 import subprocess
+from pathlib import Path
 
 import pytest
 from kernel_images import image_for_everybody
 
 from enforcer.errors import KernelError, UnsupportedError
-from enforcer.kernel import probe
+from enforcer.kernel import entries, probe
 from enforcer.kernel.lsm import find_problem
 from enforcer.kernel.session import Session
 from enforcer.libbpf import abi, calls
-from enforcer.libbpf.handles import BpfObject
+from enforcer.libbpf.handles import BpfObject, Program
 
 pytestmark = pytest.mark.kernel
 
@@ -75,17 +77,61 @@ def test_a_session_says_what_it_holds(denying):
     """Operations, counters and sizes are readable while in force."""
     assert {"MKNOD": ("enf_path_mknod",)} == denying.operations
     assert 5 == denying.generation
-    assert set(abi.STATS) == denying.stats().keys()
+    assert {*abi.STATS, "PASSED_BY"} == denying.stats().keys()
     assert denying.map_bytes()["decisions"] >= 1 << 12
 
 
-def test_an_image_for_other_operations_does_not_fit(denying):
-    """Programs that were not loaded cannot come with an image."""
-    other = image_for_everybody("RMDIR", DENY)
+def test_an_image_for_other_operations_loads_only_their_programs(lsm, tmp_path):
+    """What is there stays as it is; what is new decides from the commit on, and not before."""
+    others = loaded()
+    with Session.open(image_for_everybody("SYMLINK", DENY, error=errno.EROFS)) as session:
+        (tmp_path / "one").mkdir()
+        (tmp_path / "one").rmdir()
+        with pytest.raises(OSError, match="Read-only"):
+            (tmp_path / "link").symlink_to("one")
+        before = loaded()
 
-    assert not denying.fits(other)
-    with pytest.raises(KernelError, match="more rows, room or programs"):
-        denying.commit(other)
+        session.commit(image_for_everybody("RMDIR", DENY, error=errno.EROFS, generation=2))
+
+        more = loaded()
+        assert before <= more
+        assert ["enf_path_rmdir"] == [name for _, name in more - before]
+        (tmp_path / "kept").mkdir()
+        with pytest.raises(OSError, match="Read-only"):
+            (tmp_path / "kept").rmdir()
+        (tmp_path / "link").symlink_to("one")  # the row of before has gone
+        assert {"RMDIR": ("enf_path_rmdir",)} == session.operations
+        assert 0 == session.stats()["NO_CORE"]
+    (tmp_path / "kept").rmdir()
+    assert others == loaded()
+
+
+def loaded():
+    """Return the numbers and names of the engine's programs in the kernel."""
+    said = subprocess.run(["bpftool", "prog", "list", "-j"], capture_output=True, check=True).stdout
+    return {(e["id"], e["name"]) for e in json.loads(said) if e.get("name", "").startswith("enf_")}
+
+
+def test_an_image_for_operations_that_cannot_be_loaded_changes_nothing(denying, monkeypatch):
+    """A refusal by the kernel in the middle leaves what was in force, and nothing half attached."""
+    before, links = denying.operations, links_of_this_process()
+    monkeypatch.setattr(Program, "attach", refuse)
+
+    with pytest.raises(KernelError, match="not today"):
+        denying.commit(image_for_everybody("RMDIR", DENY, generation=6))
+
+    assert (before, 5) == (denying.operations, denying.generation)
+    assert links == links_of_this_process()
+
+
+def refuse(program):
+    raise KernelError(f"not today: {program.name}", errno.ENOMEM)
+
+
+def links_of_this_process():
+    """Return how many links of BPF this process holds."""
+    held = Path("/proc/self/fdinfo").iterdir()
+    return sum("\nlink_id:" in entry.read_text() for entry in held if entry.exists())
 
 
 def test_commit_replaces_what_is_in_force_and_close_ends_it(lsm, tmp_path):
@@ -142,5 +188,6 @@ def test_probe_finds_that_everything_is_prevented(lsm):
     """On a kernel that enforces, every operation is prevented, or killed before it begins."""
     report = probe.examine()
 
+    late = {"EXEC_ARGV"} if entries.can_override() else {"EXEC_ARGV", "SYSCALL"}
     assert () == report.problems
-    assert {"EXEC_ARGV"} == {o.op for o in report.operations if o.gives != probe.PREVENTS}
+    assert late == {o.op for o in report.operations if o.gives != probe.PREVENTS}
