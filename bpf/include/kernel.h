@@ -352,6 +352,9 @@ struct bpf_iter__task {
 
 struct bpf_map {
 	__u32 id;
+	struct {
+		__s64 counter;
+	} usercnt; /* descriptors and names, not programs */
 };
 
 struct bpf_prog;

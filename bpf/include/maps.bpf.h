@@ -37,6 +37,14 @@ struct {
 	__array(values, struct enf_image_map);
 } images __weak SEC(".maps");
 
+/* Whether anybody holds the engine, see stub.bpf.c; nothing is in it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} held __weak SEC(".maps");
+
 /* Working memory. Not per CPU: a value would exceed what a per-CPU allocation may have, and programs
  * may be preempted by others on the same CPU; slots are taken by their busy flag.
  */

@@ -9,6 +9,11 @@
  * where it is not all the same, because somebody took it away: the access is refused and counted, whatever
  * the policies say, since nobody is there to read them; a file that is only glanced at must be asked.
  *
+ * With one exception. When nobody holds the engine any more (no daemon, and the names that kept it are gone,
+ * by umount or rm), the kernel releases all that it is made of in any order, in workers that wait for each
+ * other. Enforcement is over then, and what is left of it for a moment must not refuse what nothing forbids:
+ * it permits. Who can bring that about could as well have released the hooks.
+ *
  * Programs that the kernel lets nobody extend (around the end of functions, those that sleep, and types with
  * few programs) have the core inside.
  */
@@ -24,17 +29,35 @@
 		_result;                                                                           \
 	})
 
+/*
+ * Does a descriptor or a name still hold the engine? By two maps, since names go one after the other: that of
+ * the first was made before those of the core, that of the last after them (kernel/pins.py).
+ */
+static __always_inline int enf_is_held(void)
+{
+	const struct bpf_map *first = (const struct bpf_map *)&images;
+	const struct bpf_map *last = (const struct bpf_map *)&held;
+
+	return first->usercnt.counter > 0 && last->usercnt.counter > 0;
+}
+
+static __always_inline int enf_without_core(void)
+{
+	if (!enf_is_held())
+		return 0;
+	enf_count(ENF_STAT_NO_CORE);
+	return -ENF_EPERM;
+}
+
 __attribute__((noinline)) int enf_ask(struct enf_access *access)
 {
-	enf_count(ENF_STAT_NO_CORE);
-	return ENF_STUB(access, -ENF_EPERM);
+	return ENF_STUB(access, enf_without_core());
 }
 
 __attribute__((noinline)) int enf_ask_meet(struct enf_meet *meet, int how)
 {
-	enf_count(ENF_STAT_NO_CORE);
 	asm volatile("" : : "r"(how));
-	return ENF_STUB(meet, -ENF_EPERM);
+	return ENF_STUB(meet, enf_without_core());
 }
 
 __attribute__((noinline)) int enf_glance(const struct enf_key *key)

@@ -31,6 +31,9 @@ __all__ = ["PinDirectory", "PinStore", "clear", "held", "left"]
 
 _LINK: Final = "link-"
 _MAP: Final = "map-"
+_FIRST: Final = "images"
+_HELD: Final = "held"
+_LAST: Final = "last-"
 _STATE: Final = "state-"
 _NEW: Final = "new-state"
 _STATE_HEAD: Final = struct.Struct("<QQ")
@@ -59,29 +62,51 @@ class PinDirectory:
         """
         Keep a whole session: names and descriptors, and states by generation, which come last.
 
+        Of the maps by which hooks know whether anybody holds the engine (``bpf/src/stub.bpf.c``) one is kept
+        before the links and one after them, so that who removes all names in order removes that of a
+        link between the two.
+
         Raises:
             KernelError: if the kernel refuses.
         """
-        self.pin_links(links)
-        self.pin_maps(maps)
+        fds = dict(maps)
+        last = fds.pop(_HELD)
+        self.pin_maps([(_FIRST, fds.pop(_FIRST))])
+        self._pin_links(links)
+        self.pin_maps(fds.items())
+        calls.pin(last, self._name(f"{_LAST}{self._links:03}"))
         for generation, state in states.items():
             self.pin_state(generation, state)
 
     def pin_links(self, links: Iterable[tuple[str, int]]) -> None:
         """
-        Keep links, given as names of programs and descriptors; all or none.
+        Keep more links, given as names of programs and descriptors; all or none.
 
         Raises:
             KernelError: if the kernel refuses.
         """
         before = self._links
         try:
-            for program, fd in links:
-                self.pin_link(program, fd)
+            self._pin_links(links)
+            self._renew_last()
         except BaseException:
             self._release(n for n in self._names(_LINK) if n >= f"{_LINK}{before:03}")
             self._links = before
             raise
+
+    def _pin_links(self, links: Iterable[tuple[str, int]]) -> None:
+        for program, fd in links:
+            self.pin_link(program, fd)
+
+    def _renew_last(self) -> None:
+        """Let the name that is to be the newest be that again; there always is one."""
+        for name in self._names(_LAST):
+            fd = calls.get_pinned(self._name(name))
+            try:
+                calls.pin(fd, self._name(f"{_LAST}{self._links:03}"))
+                (self.path / name).unlink()
+            finally:
+                os.close(fd)
 
     def pin_link(self, program: str, fd: int) -> None:
         """

@@ -20,6 +20,7 @@ __all__ = ["head", "health_rows", "rates_panel"]
 _TROUBLES = {
     "passed_by": "passed by undecided",
     "no_scratch": "decided without working memory",
+    "no_core": "refused for want of the core",
     "no_task": "decided without knowing who",
     "path_unknown": "paths unknown",
     "argv_unknown": "arguments unknown",

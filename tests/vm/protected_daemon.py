@@ -45,7 +45,9 @@ class Protected:
         store = PinStore.open(pins)
         states = {prepared.image.generation: b"{}"}
         session = Session.open(prepared, pins=store.create(), states=states, protect=protect)
-        image = int.from_bytes(calls.lookup(session._engine.maps["images"].fd, 0, 4), "little")
+        image = int.from_bytes(
+            calls.lookup(session._engine.first.maps["images"].fd, 0, 4), "little"
+        )
         return cls(session, store, image)
 
     def facts(self) -> dict[str, Any]:
@@ -55,12 +57,12 @@ class Protected:
             "pid": os.getpid(),
             "blind": self.session.is_blind,
             "image": self.image,
-            "maps": {n: guard.identity(m.fd, "map_id") for n, m in engine.maps.items()},
-            "links": {n: guard.identity(fd, "link_id") for n, fd in self.session._links.each()},
+            "maps": {n: guard.identity(m.fd, "map_id") for n, m in engine.first.maps.items()},
+            "links": {n: guard.identity(fd, "link_id") for n, fd in engine.links.each()},
             "pins": sorted(p.name for p in self.session.pinned_at.iterdir()),
             "programs": {
-                name: guard.identity(program.fd, "prog_id")
-                for name, program in engine.programs.items()
+                program.name: guard.identity(program.fd, "prog_id")
+                for program in engine.programs
                 if program.fd >= 0
             },
         }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ def _objects(it: Daemon) -> dict[str, Sequence[str]]:
     return {
         "link detach id": ["bpftool", "link", "detach", "id", link],
         "link detach pinned": [
-            "bpftool", "link", "detach", "pinned", f"{pins}/link-005-enf_file_open",
+            "bpftool", "link", "detach", "pinned", str(pin("enf_file_open")),
         ],
         "map delete id": ["bpftool", "map", "delete", "id", images, *zero],
         "map delete pinned": ["bpftool", "map", "delete", "pinned", f"{pins}/map-images", *zero],
@@ -102,11 +103,12 @@ def test_objects_are_out_of_reach(protected, name):
     check(protected, name.split()[0] if name != "guard map" else "map")
 
 
-def test_programs_are_out_of_reach(protected):
-    """A descriptor of a program would let others extend it."""
-    result = attempt(
-        "bpftool", "prog", "dump", "xlated", "id", str(protected.facts["programs"]["enf_file_open"])
-    )
+@pytest.mark.parametrize("name", ["enf_file_open", "enf_core"])
+def test_programs_are_out_of_reach(protected, name):
+    """A descriptor of a program would let others extend it, or put the core elsewhere."""
+    number = str(protected.facts["programs"][name])
+
+    result = attempt("bpftool", "prog", "dump", "xlated", "id", number)
 
     assert result.returncode != 0
     check(protected, "program")
@@ -114,19 +116,30 @@ def test_programs_are_out_of_reach(protected):
 
 # ---- The pins -----------------------------------------------------------------------------------
 
-_PIN = PINS / "1" / "link-005-enf_file_open"
+_PIN = "the pin"
+
+
+def pin(program: str) -> Path:
+    """The pin of the link of *program*; its number says how many were attached before."""
+    form = re.compile(rf"link-\d+-{program}")
+    return next(path for path in (PINS / "1").iterdir() if form.fullmatch(path.name))
+
+
+def with_pin(argv: Sequence[str]) -> list[str]:
+    """The words of a command, with the pin of a hook where *argv* speaks of it."""
+    return [str(pin("enf_file_open")) if word == _PIN else word for word in argv]
 
 
 @pytest.mark.parametrize(
     ("kind", "argv"),
     [
-        ("pin", ["rm", "-f", str(_PIN)]),
+        ("pin", ["rm", "-f", _PIN]),
         ("pin", ["rm", "-rf", str(PINS)]),
         ("pin", ["rmdir", str(PINS / "1")]),
-        ("pin", ["mv", str(_PIN), str(BPFFS / "taken")]),
+        ("pin", ["mv", _PIN, str(BPFFS / "taken")]),
         ("pin", ["mv", str(PINS), str(BPFFS / "taken")]),
         ("pin", ["mv", "-T", str(PINS / "1"), str(PINS / "2")]),
-        ("pin", ["ln", str(_PIN), str(BPFFS / "taken")]),
+        ("pin", ["ln", _PIN, str(BPFFS / "taken")]),
         ("pin", ["mkdir", str(PINS / "9")]),
         ("pin", ["ln", "-s", "/tmp", str(PINS / "9")]),
         ("mount", ["umount", str(BPFFS)]),
@@ -145,7 +158,7 @@ def test_pins_stay(protected, kind, argv):
     """Names of the engine are neither removed nor moved nor hidden."""
     before = sorted(p.name for p in PINS.rglob("*"))
 
-    result = attempt(*argv)
+    result = attempt(*with_pin(argv))
 
     assert result.returncode != 0 or "rm" == argv[0]
     assert before == sorted(p.name for p in PINS.rglob("*"))
@@ -161,7 +174,7 @@ def test_mounts_that_are_shared_do_not_carry_it_in(protected):
     )  # fmt: skip
 
     assert result.returncode != 0
-    assert _PIN.exists()
+    assert pin("enf_file_open").exists()
     check(protected, "mount")
 
 
@@ -328,8 +341,8 @@ def test_refusals_are_counted(protected):
     # The daemon has gone with protection in force, as when it is killed: the engine enforces on,
     # strangers are kept out, and the host's root cleans up.
     assert enforces()
-    elsewhere = attempt("unshare", "-m", "rm", str(_PIN))
-    powerless = attempt("setpriv", "--bounding-set", "-sys_admin", "rm", str(_PIN))
+    elsewhere = attempt("unshare", "-m", "rm", str(pin("enf_file_open")))
+    powerless = attempt("setpriv", "--bounding-set", "-sys_admin", "rm", str(pin("enf_file_open")))
     assert (1, 1) == (elsewhere.returncode, powerless.returncode)
     assert enforces()
     # A service that starts anew, in a cgroup of the same name, may have neither.
@@ -372,7 +385,7 @@ def test_without_protection_each_succeeds(tmp_path):
         assert not enforces()
         assert 0 == attempt("mount", "-t", "tmpfs", "none", str(BPFFS)).returncode
         assert 0 == attempt("umount", str(BPFFS)).returncode
-        assert 0 == attempt("mv", str(_PIN), str(BPFFS / "taken")).returncode
+        assert 0 == attempt("mv", str(pin("enf_file_open")), str(BPFFS / "taken")).returncode
         assert 0 == attempt("rm", str(BPFFS / "taken")).returncode
         assert 0 == attempt("umount", "-l", str(BPFFS)).returncode
         (CGROUPS / "plain" / "cgroup.kill").write_text("1")

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+"""
+The decision core, which is loaded once and put in its place in every hook.
+
+There is no moment at which a hook is attached and the core is not: not at a start, a change, a stop, a
+crash. Who takes the core away all the same finds that hooks refuse.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+from daemon import PINS, leftovers, until
+
+from enforcer.kernel import pins as pinned
+from enforcer.kernel.pins import PinStore
+from enforcer.kernel.session import Session
+from enforcer.libbpf import calls
+from enforcer.policy.store import load_policies
+from enforcer.runtime.prepare import prepare
+
+ROOT = Path("/opt/enforcer-test-core")
+HERE = Path(__file__).parent
+NOTHING = {"programs": [], "links": [], "pins": []}
+READ = "file: read, match: {path: %s}, action: deny" % (ROOT / "secret")
+SCRIPT = """
+import os, sys
+from pathlib import Path
+sys.path[:0] = [{here!r}]
+import test_core
+from enforcer.kernel.session import Session
+session = Session.open(test_core.image(Path({policy!r})))
+print("in force", flush=True)
+os.read(0, 1)
+"""
+
+
+def policy(directory: Path, *rules: str, name: str = "core") -> Path:
+    """Write a policy file with *rules*."""
+    file = directory / f"{name}.yaml"
+    lines = "".join(f"    - {{{rule}}}\n" for rule in rules)
+    head = f"apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {{name: {name}}}\nspec:\n"
+    file.write_text(f"{head}  rules:\n{lines}")
+    return file
+
+
+def image(file: Path, generation: int = 1):
+    """Compile a policy file."""
+    return prepare(load_policies([file]), generation=generation)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def place() -> Iterator[Path]:
+    """Files that anybody may read without policies."""
+    ROOT.mkdir(parents=True, exist_ok=True)
+    for name in ("plain", "secret"):
+        (ROOT / name).write_text("content")
+        assert "content" == (ROOT / name).read_text()
+    yield ROOT
+    for file in ROOT.iterdir():
+        file.unlink()
+    ROOT.rmdir()
+
+
+@attrs.define
+class Somebody:
+    """Who tries all the while; what came of it is known when the block has ended."""
+
+    process: subprocess.Popen[str]
+    counts: dict[str, dict[str, int]] = attrs.field(factory=dict)
+
+
+@contextmanager
+def somebody() -> Iterator[Somebody]:
+    """Let somebody try; nothing that no rule forbids is ever refused to them."""
+    argv = [sys.executable, "-I", str(HERE / "core_attempts.py"), str(ROOT)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "begun\n" == process.stdout.readline()
+        it = Somebody(process)
+        try:
+            yield it
+        finally:
+            process.terminate()
+            it.counts.update(json.loads(process.stdout.read()))
+    assert 0 == it.counts["plain"]["refused"]
+    assert 0 == it.counts["made"]["refused"]
+    assert it.counts["plain"]["done"] > 20
+
+
+def is_refused() -> bool:
+    """Whether the file that a rule is about may not be read."""
+    try:
+        os.close(os.open(ROOT / "secret", os.O_RDONLY))
+    except PermissionError:
+        return True
+    return False
+
+
+def test_it_is_verified_once(tmp_path):
+    """However many hooks there are: what each adds is its own few instructions."""
+    names = ("unlink", "mkdir", "rmdir", "symlink", "chmod", "chown", "truncate", "rename")
+    rules = [f"file: {name}, match: {{path: {ROOT}/secret}}, action: deny" for name in names]
+    with Session.open(image(policy(tmp_path, READ, *rules))) as session:
+        taken = {
+            program.name: calls.verified_instructions(program.fd)
+            for program in session._engine.programs
+            if program.fd >= 0
+        }
+    hooks = {n: t for n, t in taken.items() if n.startswith(("enf_path_", "enf_file_"))}
+
+    assert {"enf_core", "enf_core_glance"} <= taken.keys()
+    assert len(hooks) >= len(names)
+    assert all(count < 3_000 for count in hooks.values()), hooks
+    assert sum(taken.values()) < 350_000, taken
+
+
+def test_without_it_a_hook_refuses(tmp_path):
+    """It cannot decide, and nobody knows what the policies say: fails closed, counted, and says so."""
+    (ROOT / "kept").write_text("")
+    with Session.open(
+        image(policy(tmp_path, READ, f"file: unlink, match: {{path: {ROOT}/x}}, action: deny"))
+    ) as it:
+        (ROOT / "other").write_text("")
+        (ROOT / "other").unlink()
+        assert 0 == it.stats()["NO_CORE"]
+        links = it._engine.links._links
+        (taken,) = (one for one in links if "enf_core-enf_path_unlink" == one.program)
+
+        taken.close()
+
+        with pytest.raises(PermissionError):
+            (ROOT / "kept").unlink()
+        assert (ROOT / "kept").exists()
+        assert it.stats()["NO_CORE"] >= 1
+        assert is_refused()  # other hooks have it
+        (ROOT / "plain").read_bytes()
+    (ROOT / "kept").unlink()
+
+
+def test_nobody_puts_another_in_its_place(tmp_path):
+    """The kernel takes one extension of a function at a time."""
+    with Session.open(image(policy(tmp_path, READ))) as it:
+        programs = {p.name: p for p in it._engine.programs if p.fd >= 0}
+        number = it._engine.first.function("enf_ask")
+
+        with pytest.raises(OSError, match="enf_core") as caught:
+            programs["enf_core"].replace_in(programs["enf_path_unlink"], number)
+
+    assert errno.EBUSY == caught.value.errno
+
+
+def test_starts_changes_and_stops_refuse_nothing_else(tmp_path):
+    """Hooks come after the core and go before it."""
+    with somebody() as it:
+        for _ in range(2):
+            with Session.open(image(policy(tmp_path, READ))) as session:
+                assert is_refused()
+                wider = policy(
+                    tmp_path, READ, f"file: mkdir, match: {{path: {ROOT}/x}}, action: deny"
+                )
+                session.commit(image(wider, generation=2))
+                assert is_refused()
+    assert it.counts["secret"]["refused"] > 0
+    assert it.counts["secret"]["done"] > 0
+    assert NOTHING == leftovers()
+
+
+def test_a_crash_without_pins_refuses_nothing_else(tmp_path):
+    """The kernel closes what a killed process had: hooks before the core."""
+    script = SCRIPT.format(here=str(HERE), policy=str(policy(tmp_path, READ)))
+    with somebody() as it:
+        for _ in range(2):
+            with subprocess.Popen(
+                [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            ) as process:
+                assert process.stdout is not None
+                assert b"in force\n" == process.stdout.readline()
+                assert is_refused()
+                process.kill()
+                process.wait()
+                until(lambda: not is_refused())
+                until(lambda: not leftovers()["links"])
+    assert it.counts["secret"]["refused"] > 0
+
+
+def test_what_a_lost_daemon_left_ends_without_a_refusal(tmp_path):
+    """By the command that clears it, which releases hooks first."""
+    with closing(PinStore.open()) as store:
+        Session.open(image(policy(tmp_path, READ)), pins=store.create(), states={1: b"x"}).leave()
+    with somebody() as it:
+        assert is_refused()
+        assert 1 == pinned.clear()
+        assert not is_refused()
+    assert it.counts["secret"]["refused"] > 0
+    assert NOTHING == leftovers()
+
+
+def test_pins_that_are_removed_by_hand_refuse_nothing_else(tmp_path):
+    """``rm -r`` on what a lost daemon left: the kernel lists the newest first, which are the hooks."""
+    with closing(PinStore.open()) as store:
+        Session.open(image(policy(tmp_path, READ)), pins=store.create(), states={1: b"x"}).leave()
+    with somebody() as it:
+        assert is_refused()
+        assert 0 == subprocess.run(["rm", "-r", str(PINS)], check=False).returncode
+        until(lambda: not is_refused())
+        until(lambda: not leftovers()["links"])
+    assert it.counts["secret"]["refused"] > 0
+
+
+def test_names_that_go_with_their_file_system_refuse_nothing_else(tmp_path):
+    """The kernel then releases everything at once, in workers: hooks may be left without the core."""
+    place = tmp_path / "bpf"
+    place.mkdir()
+    assert 0 == subprocess.run(["mount", "-t", "bpf", "bpf", str(place)], check=False).returncode
+    with closing(PinStore.open(place / "enforcer")) as store:
+        Session.open(image(policy(tmp_path, READ)), pins=store.create(), states={1: b"x"}).leave()
+    with somebody() as it:
+        assert is_refused()
+        assert 0 == subprocess.run(["umount", str(place)], check=False).returncode
+        until(lambda: not is_refused())
+        until(lambda: not leftovers()["links"])
+    assert it.counts["secret"]["refused"] > 0
