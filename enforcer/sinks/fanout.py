@@ -9,18 +9,20 @@ one when it works again, never one per record.
 
 from __future__ import annotations
 
+import functools
 import selectors
 import time
 from math import inf
 from typing import TYPE_CHECKING
 
 import attrs
-from tenacity import RetryCallState, Retrying, wait_exponential, wait_random
 
 from enforcer.sinks.base import NotReadyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from tenacity import Retrying
 
     from enforcer.events.types import Lost, Record
     from enforcer.sinks.base import Loop, Sink
@@ -30,10 +32,15 @@ __all__ = ["Fanout", "Outlet"]
 _SLOW_READER_PAUSE = 0.02
 _TELL_DROPS_EVERY = 60.0
 
-# Many machines whose one collector went away must not all come back in the same moment.
-_RETRYING = Retrying(
-    wait=wait_exponential(multiplier=0.1, max=5.0) + wait_random(0, 0.05), reraise=True
-)
+
+@functools.cache
+def _retrying() -> Retrying:
+    from tenacity import Retrying, wait_exponential, wait_random  # noqa: PLC0415 (only for failures)
+
+    # Many machines whose one collector went away must not all come back in the same moment.
+    return Retrying(
+        wait=wait_exponential(multiplier=0.1, max=5.0) + wait_random(0, 0.05), reraise=True
+    )
 
 
 @attrs.define(eq=False)
@@ -63,9 +70,12 @@ class Outlet:
 
     def pause(self) -> float:
         """Say how many seconds to leave it alone after so many failures."""
-        state = RetryCallState(_RETRYING, None, (), {})
+        from tenacity import RetryCallState  # noqa: PLC0415 (only for failures)
+
+        retrying = _retrying()
+        state = RetryCallState(retrying, None, (), {})
         state.attempt_number = self.in_a_row
-        return float(_RETRYING.wait(state))
+        return float(retrying.wait(state))
 
 
 @attrs.define
