@@ -52,6 +52,7 @@ NOT_AT_A_START = {
     *("tenacity", "termios", "enforcer.cli.config", "enforcer.cli.inplace", "enforcer.cli.outputs"),
     *("enforcer.dryrun", "enforcer.explain", "enforcer.policy.foreign.kubearmor"),
     *("enforcer.policy.foreign.tracing", "enforcer.policy.printer", "enforcer.policy.schema"),
+    *("enforcer.policy.btf", "enforcer.policy.signatures", "enforcer.policy.tracepoints"),
     *("enforcer.replay", "enforcer.runtime.metrics", "enforcer.runtime.scrape"),
     *("enforcer.runtime.textfile", "enforcer.sinks.journal", "enforcer.sinks.logfmt"),
     *("enforcer.sinks.ocsf", "enforcer.sinks.sockets", "enforcer.sinks.terminal", "enforcer.ui"),
