@@ -16,7 +16,7 @@ __all__ = ["Reports"]
 _HELD = 200  # sentences
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Reports:
     """
     Where the daemon's sentences go: to *tell*, at once or when the terminal is free again.

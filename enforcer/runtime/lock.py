@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["InstanceLock"]
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class InstanceLock:
     """Holds *path* locked; the file stays, its content is the holder's process id."""
 
