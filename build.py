@@ -2,10 +2,10 @@
 """
 Build what cannot be written in Python: the BPF objects and the cffi extension.
 
-A script (``python build.py [--force] [objects|extension]``) and hatchling's build hook at once. Every
-product records a hash of all its inputs, command lines included, and is made again only when that
+A script (``python build.py [--force] [objects|extension|bytecode]``) and hatchling's build hook at once.
+Every product records a hash of all its inputs, command lines included, and is made again only when that
 changes. The hash of ``enforcer_abi.h`` goes into every product, so that products of different headers
-refuse to meet.
+refuse to meet. In a clone the package's bytecode is made, too, as pip does for a wheel.
 
 Environment:
     ENFORCER_LIBBPF: ``system`` (default; dynamic, found by pkg-config) or the path of a ``libbpf.a``
@@ -16,6 +16,7 @@ Environment:
 from __future__ import annotations
 
 import argparse
+import compileall
 import contextlib
 import fcntl
 import hashlib
@@ -35,7 +36,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 ROOT: Final = Path(__file__).resolve().parent
 BPF: Final = ROOT / "bpf"
 ABI_HEADER: Final = BPF / "include" / "enforcer_abi.h"
-PACKAGE: Final = ROOT / "enforcer" / "libbpf"
+PYTHON: Final = ROOT / "enforcer"
+PACKAGE: Final = PYTHON / "libbpf"
 OBJECTS: Final = PACKAGE / "objects"
 EXTENSION: Final = PACKAGE / "_ffi.abi3.so"
 WORK: Final = ROOT / "build"
@@ -310,6 +312,23 @@ def build_extension(*, force: bool = False) -> None:
     write_stamp(EXTENSION, stamp)
 
 
+# ---- Bytecode ---------------------------------------------------------------------------------
+
+
+def build_bytecode(*, force: bool = False) -> None:
+    """
+    Compile the package's modules, as pip does for those of a wheel.
+
+    Where nobody can write beside them, or may (a read-only root, PYTHONDONTWRITEBYTECODE), each start
+    would compile them anew, which takes as long as everything else that it imports.
+
+    Raises:
+        BuildError: a module cannot be compiled.
+    """
+    if not compileall.compile_dir(PYTHON, quiet=1, force=force):
+        raise BuildError(f"{PYTHON.name} cannot be compiled: the messages above say which module")
+
+
 # ---- Entry points -----------------------------------------------------------------------------
 
 
@@ -333,16 +352,16 @@ class EnforcerBuildHook(BuildHookInterface[Any]):
 
 def main() -> int:
     """Build what the command line asks for; return the exit code."""
-    parser = argparse.ArgumentParser(description="Build the BPF objects and the extension.")
-    parser.add_argument("what", nargs="?", choices=("all", "objects", "extension"), default="all")
+    parser = argparse.ArgumentParser(description="Build the objects, the extension and bytecode.")
+    kinds = {"objects": build_objects, "extension": build_extension, "bytecode": build_bytecode}
+    parser.add_argument("what", nargs="?", choices=("all", *kinds), default="all")
     parser.add_argument("--force", action="store_true", help="also what is up to date")
     arguments = parser.parse_args()
     try:
         with work_folder():
-            if arguments.what != "extension":
-                build_objects(force=arguments.force)
-            if arguments.what != "objects":
-                build_extension(force=arguments.force)
+            for kind, make in kinds.items():
+                if arguments.what in {"all", kind}:
+                    make(force=arguments.force)
     except BuildError as error:
         log(f"error: {error}")
         return 1

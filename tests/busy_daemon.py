@@ -18,7 +18,8 @@ import attrs
 from control_fakes import WEB, FakePolicyControl
 from fakes import DECODER, ENFORCED, PREVENTED, FakeSession, enricher, raw_event
 
-from enforcer.cli.inplace import InPlace, Reports
+from enforcer.cli.inplace import InPlace
+from enforcer.cli.reports import Reports
 from enforcer.events.types import Actor, Origin
 from enforcer.identity.container import Container
 from enforcer.identity.lineage import Ancestry

@@ -7,11 +7,14 @@ import argparse
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from enforcer import places
 from enforcer.cli.exits import UsageError
 from enforcer.runtime.protocol import CONFIRM_LEAST, CONFIRM_MOST
-from enforcer.sinks.address import Address, loopback, read_address
+
+if TYPE_CHECKING:
+    from enforcer.sinks.address import Address
 
 __all__ = [
     "add_confirm_within",
@@ -81,6 +84,8 @@ def require_root(doing: str) -> None:
 
 def loopback_port(text: str) -> tuple[str, int]:
     """Read an address with a port that only this machine can reach."""
+    from enforcer.sinks.address import loopback
+
     try:
         return loopback(text)
     except ValueError as error:
@@ -89,6 +94,8 @@ def loopback_port(text: str) -> tuple[str, int]:
 
 def socket_address(text: str) -> Address:
     """Read where a socket leads."""
+    from enforcer.sinks.address import read_address
+
     try:
         return read_address(text)
     except ValueError as error:

@@ -14,7 +14,6 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from enforcer import places
 from enforcer.cli.arguments import duration
 from enforcer.cli.exits import ConfigErrors, UsageError
 from enforcer.cli.outputs import read_outputs, read_patterns, read_socket
@@ -28,24 +27,7 @@ from enforcer.sinks.address import loopback
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["KEYS", "read_config", "settings_from"]
-
-
-def settings_from(args: argparse.Namespace) -> Settings:
-    """
-    Put together what the file and the command line say; the command line wins.
-
-    The file is ``--config``, else the default one if it exists; whoever names policies means these,
-    and then only a file named as well is read.
-
-    Raises:
-        UsageError: the file cannot be read or is not trusted.
-        ConfigErrors: everything that is wrong in it.
-    """
-    file = args.config
-    if file is None and not args.policies and places.CONFIG.exists():
-        file = places.CONFIG
-    return (read_config(file) if file is not None else Settings()).with_arguments(args)
+__all__ = ["KEYS", "read_config"]
 
 
 def read_config(path: Path) -> Settings:

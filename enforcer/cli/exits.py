@@ -7,7 +7,6 @@ import enum
 import errno
 import os
 import sys
-import traceback
 from typing import TYPE_CHECKING
 
 from enforcer.errors import (
@@ -103,6 +102,8 @@ def _explain(error: Exception) -> int:
             return Exit.KERNEL if error.errno == errno.ENOSYS else Exit.USAGE
         case _:
             if os.environ.get("ENFORCER_DEBUG"):
+                import traceback
+
                 traceback.print_exception(error)
             complain(
                 f"internal error: {type(error).__name__}: {error}: "

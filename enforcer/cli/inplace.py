@@ -14,7 +14,6 @@ import selectors
 import subprocess
 import sys
 import termios
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -24,49 +23,15 @@ from enforcer.cli.screen import give_back
 from enforcer.ui.painter import LEAVE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from enforcer.cli.reports import Reports
     from enforcer.runtime.reactor import Reactor
 
-__all__ = ["InPlace", "Reports", "require_terminal"]
+__all__ = ["InPlace", "require_terminal"]
 
 _PATIENCE = 3.0  # seconds that it may take to give the terminal back
-_HELD = 200  # sentences
 _NOT_ITS_OWN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
-
-
-@attrs.define
-class Reports:
-    """
-    Where the daemon's sentences go: to *tell*, at once or when the terminal is free again.
-
-    Attributes:
-        tell: prints one.
-        heed: is told of each at once; for dashboards.
-    """
-
-    tell: Callable[[str], None]
-    heed: Callable[[str], None] = lambda _: None
-    _held: deque[str] | None = None
-
-    def __call__(self, sentence: str) -> None:
-        """Report *sentence*."""
-        self.heed(sentence)
-        if self._held is None:
-            self.tell(sentence)
-        else:
-            self._held.append(sentence)
-
-    def hold(self) -> None:
-        """Print nothing from now on; of very many sentences the newest are kept."""
-        self._held = deque(maxlen=_HELD)
-
-    def release(self) -> None:
-        """Print what was held, and again at once from now on."""
-        held, self._held = self._held, None
-        for sentence in held or ():
-            self.tell(sentence)
 
 
 def require_terminal() -> None:

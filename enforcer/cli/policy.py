@@ -19,7 +19,7 @@ from enforcer.cli.changes import ask, document, show_change
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit, UsageError
 from enforcer.errors import PolicyError, PolicyErrors
-from enforcer.policy.model import Mode
+from enforcer.policy.modes import Mode
 
 if TYPE_CHECKING:
     import argparse

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from enforcer.sinks.address import Address
     from enforcer.sinks.spec import OutputSpec
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "settings_from"]
 
 
 @attrs.frozen
@@ -83,17 +83,19 @@ class Settings:
             UsageError: two of them lead to one place.
         """
         from enforcer.cli.exits import UsageError
-        from enforcer.sinks.journal import JournalOutput
         from enforcer.sinks.spec import FileOutput
-        from enforcer.sinks.syslog import SyslogOutput
 
         logs = {"json": self.json_log, "logfmt": self.logfmt_log, "ocsf": self.ocsf_log}
         found: list[OutputSpec] = [
             FileOutput(path=path, form=form) for form, path in logs.items() if path is not None
         ]
         if self.syslog is not None:
+            from enforcer.sinks.syslog import SyslogOutput
+
             found.append(SyslogOutput(address=self.syslog))
         if self.journald:
+            from enforcer.sinks.journal import JournalOutput
+
             found.append(JournalOutput())
         found += self.outputs
         places: dict[str, OutputSpec] = {}
@@ -104,3 +106,24 @@ class Settings:
                     f"{other.name} and {output.name} would be one place: name another for one of them"
                 )
         return tuple(found)
+
+
+def settings_from(args: argparse.Namespace) -> Settings:
+    """
+    Put together what the file and the command line say; the command line wins.
+
+    The file is ``--config``, else the default one if it exists; whoever names policies means these,
+    and then only a file named as well is read.
+
+    Raises:
+        UsageError: the file cannot be read or is not trusted.
+        ConfigErrors: everything that is wrong in it.
+    """
+    file = args.config
+    if file is None and not args.policies and places.CONFIG.exists():
+        file = places.CONFIG
+    if file is None:
+        return Settings().with_arguments(args)
+    from enforcer.cli.config import read_config
+
+    return read_config(file).with_arguments(args)

@@ -32,7 +32,8 @@ from enforcer.cli.output import plural, span
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from enforcer.cli.inplace import InPlace, Reports
+    from enforcer.cli.inplace import InPlace
+    from enforcer.cli.reports import Reports
     from enforcer.cli.settings import Settings
     from enforcer.runtime.beginning import Begun
     from enforcer.runtime.daemon import Ending
@@ -155,8 +156,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Enforce until told to stop."""
-    from enforcer.cli.config import settings_from
-    from enforcer.cli.inplace import InPlace, Reports, require_terminal
+    from enforcer.cli.reports import Reports
+    from enforcer.cli.settings import settings_from
     from enforcer.kernel.pins import PinStore
     from enforcer.libbpf import heap
     from enforcer.policy.store import Trust
@@ -165,7 +166,6 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.runtime.daemon import Daemon
     from enforcer.runtime.inquiry import in_force
     from enforcer.runtime.lock import InstanceLock
-    from enforcer.runtime.metrics import metrics_of
     from enforcer.runtime.notify import Notifier
     from enforcer.runtime.prepare import Sources
     from enforcer.runtime.reactor import Reactor
@@ -180,6 +180,8 @@ def run(args: argparse.Namespace) -> int:
     if settings.watch_confirm_within is not None and not settings.watch:
         raise UsageError("--watch-confirm-within is about the watch: leave --no-watch out")
     if args.dashboard:
+        from enforcer.cli.inplace import require_terminal
+
         require_terminal()
     if settings.persist and settings.pins is None:
         raise UsageError("--persist keeps enforcement by its pins: leave --no-pins out")
@@ -210,8 +212,10 @@ def run(args: argparse.Namespace) -> int:
             reactor=reactor,
         )
         enforcement = begun.enforcement
-        dashboard = InPlace(settings.socket, enforcement.reactor, reports)
-        undo.callback(dashboard.end)
+        dashboard = None
+        if args.dashboard:
+            dashboard = _dashboard(settings, enforcement.reactor, reports)
+            undo.callback(dashboard.end)
         try:
             for warning in begun.warnings:
                 reports(warning)
@@ -237,15 +241,19 @@ def run(args: argparse.Namespace) -> int:
             pipeline.lost.decisions, pipeline.lost.activity = begun.reported
             daemon.sources = lambda: in_force(enforcement)
             daemon.listen(settings.socket)
-            for part in metrics:
-                part.serve(lambda: metrics_of(daemon.status()))
+            if metrics:
+                from enforcer.runtime.metrics import metrics_of
+
+                for part in metrics:
+                    part.serve(lambda: metrics_of(daemon.status()))
             if settings.watch:
                 enforcement.watch(watch, settings.watch_confirm_within)
             line = _in_force(begun, settings, time.monotonic() - began)
             notifier.status(line)
-            ending = daemon.run(pipeline, ready=lambda: _ready(line, dashboard, args))
+            ending = daemon.run(pipeline, ready=lambda: _ready(line, dashboard))
         except BaseException:
-            dashboard.end()
+            if dashboard is not None:
+                dashboard.end()
             # What fails here is the keeping of records: enforcement goes on wherever it can.
             if store is None:
                 enforcement.sessions.close()
@@ -261,29 +269,36 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sinks(settings: Settings, *, is_quiet: bool) -> Iterator[Sink]:
-    from enforcer.sinks.terminal import Terminal
-
     for output in settings.all_outputs():
         yield output.open()
     if not is_quiet:
+        from enforcer.sinks.terminal import Terminal
+
         yield Terminal.on(1, os.environ)
 
 
 def _metrics(
     settings: Settings, reactor: Reactor, report: Reports
 ) -> Iterator[ScrapeServer | Textfile]:
-    from enforcer.runtime.scrape import ScrapeServer
-    from enforcer.runtime.textfile import Textfile
-
     if settings.metrics is not None:
+        from enforcer.runtime.scrape import ScrapeServer
+
         yield ScrapeServer(settings.metrics, reactor)
     if settings.metrics_file is not None:
+        from enforcer.runtime.textfile import Textfile
+
         yield Textfile(settings.metrics_file, reactor, report)
 
 
-def _ready(line: str, dashboard: InPlace, args: argparse.Namespace) -> None:
+def _dashboard(settings: Settings, reactor: Reactor, reports: Reports) -> InPlace:
+    from enforcer.cli.inplace import InPlace
+
+    return InPlace(settings.socket, reactor, reports)
+
+
+def _ready(line: str, dashboard: InPlace | None) -> None:
     _announce(line)
-    if args.dashboard:
+    if dashboard is not None:
         dashboard.begin()
 
 

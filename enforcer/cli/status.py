@@ -7,8 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from enforcer.cli.arguments import add_socket
+from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit
-from enforcer.cli.output import console, plural, size, span
+from enforcer.cli.output import plural, size, span
 from enforcer.runtime.protocol import Client
 
 if TYPE_CHECKING:
@@ -42,44 +43,45 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(state: dict[str, Any]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     from enforcer.events.text import neutral
 
-    out = console()
+    for line in (*_head(state), "", *_table(state["policies"])):
+        print(neutral(line))
+
+
+def _head(state: dict[str, Any]) -> Iterator[str]:
     records, memory = state["records"], state["memory"]
     lost = records["lostDecisions"] + records["lostActivity"] + records["malformed"]
-    out.print(f"in force for {span(state['uptimeSeconds'])} (pid {state['pid']})")
-    out.print(
+    yield f"in force for {span(state['uptimeSeconds'])} (pid {state['pid']})"
+    yield (
         f"{plural(len(state['policies']), 'policy')}, {plural(state['programs'], 'program')}, "
         f"generation {state['generation']}"
     )
-    for line in _beside(state):
-        out.print(Text(line))
-    out.print(
-        f"memory: {size(memory['residentBytes'])} resident, {size(memory['mapBytes'])} of maps"
-    )
-    out.print(f"records: {records['total']:,}, lost: {lost:,}")
+    yield from _beside(state)
+    yield f"memory: {size(memory['residentBytes'])} resident, {size(memory['mapBytes'])} of maps"
+    yield f"records: {records['total']:,}, lost: {lost:,}"
     for sink in state["sinks"]:
         if sink["failing"] or sink["dropped"]:
-            out.print(
-                Text(f"{sink['name']}: {'failing, ' * sink['failing']}{sink['dropped']:,} dropped")
-            )
+            yield f"{sink['name']}: {'failing, ' * sink['failing']}{sink['dropped']:,} dropped"
     for change in state.get("runtimeChanges", ()):
-        out.print(Text(neutral(f"changed at run time: {change['policy']}: {change['change']}")))
-    table = Table("policy", "mode", "rules", "acted", "would act", "file", box=None, pad_edge=False)
-    for policy in state["policies"]:
-        table.add_row(
-            policy["name"],
-            policy["mode"] if policy["enabled"] else "disabled",
-            f"{policy['rules']:,}",
-            f"{policy['enforced']:,}",
-            f"{policy['audited']:,}",
-            policy["file"],
-        )
-    out.print()
-    out.print(table)
+        yield f"changed at run time: {change['policy']}: {change['change']}"
+
+
+def _table(policies: list[dict[str, Any]]) -> Iterator[str]:
+    return columns(
+        ("policy", "mode", "rules", "acted", "would act", "file"),
+        [
+            (
+                policy["name"],
+                policy["mode"] if policy["enabled"] else "disabled",
+                f"{policy['rules']:,}",
+                f"{policy['enforced']:,}",
+                f"{policy['audited']:,}",
+                policy["file"],
+            )
+            for policy in policies
+        ],
+    )
 
 
 def _beside(state: dict[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ is removed.
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,15 +137,22 @@ def _clear(pins: Path) -> int:
 
 
 def _is_held(pins: Path) -> bool:
+    if not os.path.isdir(pins):  # noqa: PTH112 - unlike Path.is_dir it never raises
+        return False
     from enforcer.kernel.pins import held
 
     return held(pins)
 
 
 def _is_left(pins: Path) -> bool:
-    from enforcer.kernel.pins import left
-
     try:
+        with os.scandir(pins) as entries:
+            if next(entries, None) is None:
+                return False
+        from enforcer.kernel.pins import left
+
         return left(pins)
+    except FileNotFoundError:
+        return False
     except PermissionError:
         return False  # whoever may not look is told only what can be seen: that no daemon runs

@@ -109,7 +109,7 @@ def rarity(atom: Atom) -> tuple[int, int]:
     return place, len(atom.forms) + len(atom.ranges)
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Atoms:
     """
     All atoms of one image.

@@ -21,9 +21,8 @@ from enforcer.compiler.points import Placed, pack, place
 from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subjects
 from enforcer.policy.collecting import uncollected
 from enforcer.policy.model import PolicySet, Verb
-from enforcer.policy.signatures import local_types
 from enforcer.policy.vocabulary import Dim, Op
-from enforcer.policy.ways import Types
+from enforcer.policy.ways import Types, local_types
 
 __all__ = ["CompiledImage", "Needs", "compile_policies"]
 

@@ -124,8 +124,32 @@ def _determinise(group: list[Glob], patterns: Mapping[Glob, Entries], bound: int
     return _Subsets(nfa.build([p.tokens for p in group]), [patterns[p] for p in group], bound).run()
 
 
+@attrs.frozen
+class _Base:
+    """
+    What all states with the same loops have in common: those of a pattern last as long as the text.
+
+    Attributes:
+        row: transitions of the loops alone.
+        steps: by class, the nodes that single steps of the loops lead to.
+        usual, at_slash: nodes that any byte leads to, but for "/"; and that "/" leads to.
+        known: states by a class and where single steps of the others lead on it.
+    """
+
+    row: array[int]
+    steps: dict[int, list[int]]
+    usual: list[int]
+    at_slash: list[int]
+    known: dict[tuple[int, ...], int] = attrs.field(factory=dict)
+
+
 class _Subsets:
-    """The subset construction over one NFA."""
+    """
+    The subset construction over one NFA.
+
+    A state is its loops and, mostly, one or two nodes in the midst of a literal. The loops are worked out
+    once, so that a state costs what its other nodes step on.
+    """
 
     def __init__(self, source: nfa.Nfa, entries: list[Entries], bound: int) -> None:
         self._nfa = source
@@ -138,6 +162,10 @@ class _Subsets:
             if pattern >= 0 and source.any_byte[node] == node
         }
         self._yields = _reachable(source, entries) if self._settled else []
+        self._is_loop = [
+            max(pair) >= 0 for pair in zip(source.any_byte, source.not_slash, strict=True)
+        ]
+        self._bases: dict[tuple[int, ...], _Base] = {}
         self._numbers: dict[tuple[int, ...], int] = {}
         self._todo: list[tuple[int, ...]] = []
         self._trans = array("H", [_DEAD] * source.n_classes)
@@ -153,7 +181,9 @@ class _Subsets:
         return Dfa(self._nfa.classes, self._nfa.n_classes, self._trans, self._accepts)
 
     def _state(self, nodes: list[int]) -> int:
-        """Return the number of the state that is *nodes*, a new one if need be."""
+        """Return the number of the state that is *nodes*, a new one if need be; of none, the dead one."""
+        if not nodes:
+            return _DEAD
         key = self._reduce(nodes) if len(nodes) > 1 else tuple(nodes)
         number = self._numbers.get(key)
         if number is not None:
@@ -187,27 +217,53 @@ class _Subsets:
 
     def _expand(self, nodes: tuple[int, ...]) -> None:
         """Append the row of transitions of the state that is *nodes*."""
-        source = self._nfa
-        closure = source.closure
-        by_class: dict[int, list[int]] = {}
+        loops: list[int] = []
+        stepping: dict[int, tuple[int, ...]] = {}
+        for node in nodes:
+            if self._is_loop[node]:
+                loops.append(node)
+                continue
+            for number, target in self._nfa.steps[node]:
+                stepping[number] = (*stepping.get(number, ()), target)
+        base = self._base(tuple(loops))
+        row = base.row[:]
+        for number, targets in stepping.items():
+            key = (number, *targets)
+            following = base.known.get(key)
+            if following is None:
+                following = base.known[key] = self._beside(base, number, targets)
+            row[number] = following
+        self._trans += row
+
+    def _base(self, loops: tuple[int, ...]) -> _Base:
+        """Return what *loops* alone do; they are none where nothing but literals is left."""
+        base = self._bases.get(loops)
+        if base is not None:
+            return base
+        source, closure = self._nfa, self._nfa.closure
+        steps: dict[int, list[int]] = {}
         anywhere: list[int] = []
         not_slash: list[int] = []
-        for node in nodes:
+        for node in loops:
             for number, target in source.steps[node]:
-                by_class.setdefault(number, []).extend(closure[target])
+                steps.setdefault(number, []).extend(closure[target])
             if (target := source.any_byte[node]) >= 0:
                 anywhere += closure[target]
             if (target := source.not_slash[node]) >= 0:
                 not_slash += closure[target]
         usual = anywhere + not_slash
-        default = self._state(usual) if usual else _DEAD
-        row = array("H", [default]) * source.n_classes
-        if not_slash and source.slash not in by_class:
-            row[source.slash] = self._state(anywhere) if anywhere else _DEAD
-        for number, targets in by_class.items():
-            rest = anywhere if number == source.slash else usual
-            row[number] = self._state(targets + rest)
-        self._trans += row
+        row = array("H", [self._state(usual)]) * source.n_classes
+        row[source.slash] = self._state(anywhere)
+        for number, targets in steps.items():
+            row[number] = self._state(targets + (anywhere if number == source.slash else usual))
+        base = self._bases[loops] = _Base(row, steps, usual, anywhere)
+        return base
+
+    def _beside(self, base: _Base, number: int, targets: tuple[int, ...]) -> int:
+        """Return the state that a byte of class *number* leads to, by *base* and to *targets* besides."""
+        rest = base.at_slash if number == self._nfa.slash else base.usual
+        reached = [node for target in targets for node in self._nfa.closure[target]]
+        return self._state([*reached, *base.steps.get(number, ()), *rest])
 
 
 def _reachable(source: nfa.Nfa, entries: list[Entries]) -> list[set[int]]:

@@ -77,7 +77,7 @@ class BareHost:
         return None
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class LocalHost:
     """
     This machine, as its first process sees it.

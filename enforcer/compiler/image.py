@@ -98,7 +98,7 @@ def assemble(
     ).run()
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Assembly:
     rows: list[Row]
     atoms: Atoms

@@ -84,7 +84,7 @@ def _bits(ops: frozenset[Op]) -> int:
     return sum({1 << op for op in ops})
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Lowering:
     """The rows of one policy."""
 

@@ -48,7 +48,7 @@ def mark_key(policy: str, name: str, scope: Scope) -> str:
     return f"{policy}/{name}@{scope.value}"
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Marks:
     """
     All marks and limits of one image.

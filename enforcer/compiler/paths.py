@@ -29,7 +29,7 @@ _PROC: Final = b"/proc"
 Tokens = tuple[Token, ...]
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Names:
     """The spellings of patterns on one host; remembers what it asked."""
 

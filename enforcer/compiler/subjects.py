@@ -84,7 +84,7 @@ class LabelNumbers:
     marks: Mapping[str, tuple[int, int]] = attrs.field(factory=dict)
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Subjects:
     """
     All labels and subjects of one image.

@@ -47,7 +47,7 @@ class Layout:
     names: tuple[str, ...]
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Decoder:
     """Turns records into events."""
 

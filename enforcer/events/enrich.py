@@ -38,7 +38,7 @@ _UNKNOWN_ROW = Origin(policy="-", rule="-", place="-")
 _PROTECTION = Origin(policy="enforcer", rule="self-protection", place="-", severity="critical")
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class WallClock:
     """Turns CLOCK_BOOTTIME into wall clock time; :meth:`adjust` follows steps of the latter."""
 
@@ -63,7 +63,7 @@ class WallClock:
         return self.wall_ns()
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Origins:
     """
     Row tables of the images in force and of late, by generation: records come after the fact.
@@ -106,7 +106,7 @@ class Origins:
         return table[row] if row < len(table) else _UNKNOWN_ROW
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Enricher:
     """Makes records of events."""
 

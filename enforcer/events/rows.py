@@ -145,7 +145,7 @@ class OldRows:
         return RowTable(whole[:rows], whole[rows:origins], whole[origins:])
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Packer:
     """A table in the making."""
 

@@ -163,7 +163,7 @@ class _Marks:
         return sorted(places)
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Templates:
     """Finds templates, by marks that are drawn once and shown to nobody."""
 

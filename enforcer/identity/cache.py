@@ -15,7 +15,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Cache(Generic[K, V]):
     """At most *limit* entries."""
 

@@ -27,7 +27,7 @@ _WALK_EVERY = 1.0
 _WALK_LIMIT = 20_000
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Cgroups:
     """Paths by id, as far as they are known."""
 

@@ -52,7 +52,7 @@ class _Seen:
     until: float
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Lineage:
     """Looks ancestors up, and remembers."""
 

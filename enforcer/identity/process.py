@@ -61,7 +61,7 @@ class ProcessFacts:
 UNKNOWN = ProcessFacts()
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Processes:
     """Facts on processes, each read once."""
 

@@ -40,7 +40,7 @@ class Identity:
     cwd: bytes | None = None
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Resolver:
     """Asks /proc, the cgroup hierarchy and the list of users, and remembers."""
 

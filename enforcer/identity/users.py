@@ -21,7 +21,7 @@ __all__ = ["Users"]
 _LOOK_EVERY = 5.0
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Users:
     """Names by number; the file is read again when it has changed."""
 

@@ -81,7 +81,7 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Seen:
     """A container's cgroup; *bundle* None: not known yet, *is_settled*: nothing more will be."""
 
@@ -93,7 +93,7 @@ class _Seen:
     is_settled: bool = False
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Workloads:
     """What is known, kept as long as the cgroup is there."""
 

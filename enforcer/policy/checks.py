@@ -13,9 +13,8 @@ from enforcer.policy.globs import literal_directory
 from enforcer.policy.issues import Host, Issue, check, info, warning
 from enforcer.policy.model import Condition, Interval, Policy, Rule, Subject, Text, TextKind, Verb
 from enforcer.policy.points import OperandType, Point, PointKind
-from enforcer.policy.signatures import local_types
 from enforcer.policy.vocabulary import Dim, Kind, Op
-from enforcer.policy.ways import PointError
+from enforcer.policy.ways import PointError, local_types
 
 __all__ = ["HOOKS"]
 

@@ -14,8 +14,7 @@ from enforcer.policy.model import Span
 from enforcer.policy.names import Resolver, SystemResolver
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
 from enforcer.policy.problems import Problems, suggest
-from enforcer.policy.signatures import local_types
-from enforcer.policy.ways import Types
+from enforcer.policy.ways import Types, local_types
 
 __all__ = ["Context"]
 

@@ -8,7 +8,8 @@ kernel would, for the process that does it.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
@@ -32,7 +33,7 @@ from enforcer.policy.model import (
     Value,
     Verb,
 )
-from enforcer.policy.vital import Actor, Need, Thing, vital_needs
+from enforcer.policy.vital import Actor, Need, Own, Thing, vital_needs
 from enforcer.policy.vocabulary import EVENTS, Dim, Op
 
 __all__ = ["breaks_the_machine", "hits_everything"]
@@ -44,7 +45,7 @@ def breaks_the_machine(policy: Policy, host: Host) -> Iterator[Issue]:
     actions = [*policy.defaults.values(), *(rule.action for rule in policy.rules)]
     if policy.mode is Mode.AUDIT or all(action.verb < Verb.DENY for action in actions):
         return  # refuses nothing
-    for rule, refused in _refused(policy, vital_needs(host.own, host.exists)).items():
+    for rule, refused in _refused(policy, _vital(host.own, host.exists)).items():
         span = policy.span if isinstance(rule, str) else rule.span
         yield warning(span, _sentence(policy, rule, refused))
 
@@ -127,35 +128,73 @@ def _is_named(rule: Rule, thing: Thing) -> bool:
 # ---- Deciding --------------------------------------------------------------------------------
 
 
-def _refused(policy: Policy, needs: tuple[Need, ...]) -> dict[Rule | str, list[Need]]:
+@attrs.frozen
+class _Vital:
     """
-    Say what of *needs* is refused by which rule, or by the default for which event.
+    What a machine lives by, in the order in which policies are asked about it.
+
+    Attributes:
+        needs: by operation and thing.
+        actors: all of them, each once.
+        names: of all things, sorted.
+    """
+
+    needs: dict[Op, dict[Thing, tuple[Need, ...]]]
+    actors: tuple[Actor, ...]
+    names: list[bytes]
+
+
+@functools.lru_cache(maxsize=4)
+def _vital(own: Own, exists: Callable[[bytes], bool]) -> _Vital:
+    needs = vital_needs(own, exists)
+    sorted_in: dict[Op, dict[Thing, tuple[Need, ...]]] = {}
+    for need in needs:
+        things = sorted_in.setdefault(need.op, {})
+        things[need.thing] = (*things.get(need.thing, ()), need)
+    return _Vital(
+        needs=sorted_in,
+        actors=tuple(dict.fromkeys(need.actor for need in needs)),
+        names=sorted({name for things in sorted_in.values() for t in things for name in _names(t)}),
+    )
+
+
+def _refused(policy: Policy, vital: _Vital) -> dict[Rule | str, list[Need]]:
+    """
+    Say what of *vital* is refused by which rule, or by the default for which event.
 
     Rule by rule, each asked about a thing once: a large policy has many rules, and few are near.
     """
-    names = sorted({name for need in needs for name in _names(need.thing)})
-    concerned = {a for a in {need.actor for need in needs} if _is(policy.selector, a)}
+    concerned = {actor for actor in vital.actors if _is(policy.selector, actor)}
     undecided: dict[Op, dict[Thing, list[Need]]] = {}
-    for need in needs:
-        if need.actor in concerned:
-            undecided.setdefault(need.op, {}).setdefault(need.thing, []).append(need)
+
+    def still_open(op: Op) -> dict[Thing, list[Need]]:
+        if op not in undecided:
+            undecided[op] = {
+                thing: [need for need in needs if need.actor in concerned]
+                for thing, needs in vital.needs.get(op, {}).items()
+            }
+        return undecided[op]
+
     refused: dict[Rule | str, list[Need]] = {}
     for rule in policy.rules:
-        if _is_passing(rule) or not _is_near(rule, names):
+        if _is_passing(rule) or not _is_near(rule, vital.names):
             continue
         found = _Findings(rule)
         for op in kernel_operations(rule):
-            for thing, open_needs in undecided.get(op, {}).items():
-                decided = [n for n in open_needs if found.holds(thing) and found.acts(n.actor)]
-                if decided:
-                    open_needs[:] = [n for n in open_needs if n not in decided]
+            for thing, open_needs in still_open(op).items():
+                if not open_needs or not found.holds(thing):
+                    continue
+                decided = [need for need in open_needs if found.acts(need.actor)]
+                open_needs[:] = [need for need in open_needs if not found.acts(need.actor)]
                 if decided and rule.action.verb >= Verb.DENY:
                     refused.setdefault(rule, []).extend(decided)
-    for op, things in undecided.items():
+    for op in vital.needs:
         event = _event(op)
         default = policy.defaults.get(event)
-        left = [need for open_needs in things.values() for need in open_needs]
-        if left and default is not None and default.verb >= Verb.DENY:
+        if default is None or default.verb < Verb.DENY:
+            continue
+        left = [need for open_needs in still_open(op).values() for need in open_needs]
+        if left:
             refused.setdefault(event, []).extend(left)
     return refused
 
@@ -296,11 +335,14 @@ def _accepts(value: Value, thing: Thing) -> bool:
     )
 
 
-def _names(thing: Thing) -> Iterator[bytes]:
-    """Yield the names of the file, as the kernel and as links of every machine have it."""
+@functools.lru_cache(maxsize=1024)
+def _names(thing: Thing) -> tuple[bytes, ...]:
+    """Return the names of the file, as the kernel and as links of every machine have it."""
+    names: list[bytes] = []
     for path in () if thing.path is None else (thing.path, *thing.also):
-        yield path
+        names.append(path)
         if path.startswith((b"/usr/bin/", b"/usr/sbin/", b"/usr/lib")):
-            yield path.removeprefix(b"/usr")
+            names.append(path.removeprefix(b"/usr"))
         elif path.startswith(b"/run/"):
-            yield b"/var" + path
+            names.append(b"/var" + path)
+    return tuple(names)

@@ -130,7 +130,7 @@ def _place(text: str, index: int, file: str) -> Span:
     return Span(file, line, index - start + 1)
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Frame:
     """A list or map that is not complete yet."""
 
@@ -141,7 +141,7 @@ class _Frame:
     awaits_value: bool = False
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Composer:
     """Builds nodes from parser events on a stack of its own: depth costs no recursion."""
 

@@ -12,6 +12,7 @@ import enum
 
 import attrs
 
+from enforcer.policy.modes import Mode
 from enforcer.policy.points import Operand, Point
 from enforcer.policy.syscall_table import Syscall
 from enforcer.policy.vocabulary import FieldSpec, OpSpec
@@ -70,13 +71,6 @@ class OnError(enum.IntEnum):
     SKIP = 0
     DENY = 1
     LOG = 2
-
-
-class Mode(enum.Enum):
-    """Whether a policy's verdicts are carried out or only recorded."""
-
-    ENFORCE = "enforce"
-    AUDIT = "audit"
 
 
 class TextKind(enum.Enum):

@@ -19,7 +19,7 @@ __all__ = ["Problems", "suggest"]
 MAX_SHOWN = 100
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Problems:
     """Errors found so far, in the order of finding."""
 

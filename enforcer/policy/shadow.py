@@ -22,7 +22,7 @@ __all__ = ["shadowed_rule"]
 MAX_WIDE = 200
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Earlier:
     """The rules above, found by an exact value that they name; *wide* are those without, by operations."""
 

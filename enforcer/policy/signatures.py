@@ -8,7 +8,6 @@ machine has neither, nothing is known, and whoever asks says so.
 
 from __future__ import annotations
 
-import functools
 import re
 from pathlib import Path
 from typing import Final, Protocol
@@ -28,7 +27,7 @@ from enforcer.policy.ways import (
     Way,
 )
 
-__all__ = ["KernelTypes", "local_types"]
+__all__ = ["KernelTypes", "read_types"]
 
 _TRACING: Final = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
 _MAX_STEPS: Final = 6
@@ -43,9 +42,8 @@ _TELLING: Final = {
 _BIG_ENDIAN: Final = frozenset(("__be16", "__be32", "__be64"))
 
 
-@functools.cache
-def local_types() -> Types:
-    """Return what this machine says of its kernel; read once."""
+def read_types() -> Types:
+    """Read what this machine says of its kernel."""
     btf = Btf.read()
     return NoTypes() if btf is None else KernelTypes(btf, _TRACING)
 

@@ -70,7 +70,7 @@ def load_text(text: str | bytes, file: str, resolver: Resolver | None = None) ->
     return PolicySet(tuple(policies))
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Reader:
     """Reads files and directories, each file once, and collects their policies."""
 

@@ -72,7 +72,7 @@ class Trust:
             return walk.run()
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Walk:
     """One path on its way: the directory reached, and the names still to look up."""
 

@@ -5,6 +5,7 @@ What may be known of a point of the kernel: what its function takes, and the way
 
 from __future__ import annotations
 
+import functools
 from typing import Final, Protocol
 
 import attrs
@@ -12,7 +13,16 @@ import attrs
 from enforcer.errors import EnforcerError
 from enforcer.policy.points import OperandType, Point
 
-__all__ = ["RECORD", "STRUCTURES", "NoTypes", "PointError", "Signature", "Types", "Way"]
+__all__ = [
+    "RECORD",
+    "STRUCTURES",
+    "NoTypes",
+    "PointError",
+    "Signature",
+    "Types",
+    "Way",
+    "local_types",
+]
 
 RECORD: Final = "record"
 _REGISTER: Final = 8
@@ -119,3 +129,11 @@ class NoTypes:
     ) -> Way | None:
         """Know nothing."""
         return None
+
+
+@functools.cache
+def local_types() -> Types:
+    """Return what this machine says of its kernel; read once."""
+    from enforcer.policy.signatures import read_types  # noqa: PLC0415 (only for rules on points)
+
+    return read_types()

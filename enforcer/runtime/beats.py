@@ -30,7 +30,7 @@ _SHARE = 50  # of its time, the loop spends at most one part in so many on the c
 _POLICIES = 128  # shown; a set of more is told by its number
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Beats:
     """Makes the lines."""
 

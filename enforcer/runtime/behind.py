@@ -44,7 +44,7 @@ class _Range:
         return self.end - self.start
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Behind:
     """
     Takes what the fast lane wrote, and what Python made meanwhile, and hands both on in order.

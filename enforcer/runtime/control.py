@@ -41,7 +41,7 @@ _BACKLOG_LIMIT = 4 << 20
 _MAX_CONNECTIONS = 64
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Connection:
     socket: socket.socket
     peer: Peer
@@ -68,7 +68,7 @@ class _Connection:
         return line
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ControlServer:
     """
     Listens at *path*.

@@ -49,7 +49,7 @@ class Ending:
     hits: tuple[Hits, ...]
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Daemon:
     """
     Runs until told to stop by a signal, by the control socket or by :meth:`stop`.

@@ -13,9 +13,8 @@ from enforcer.kernel.programs import HOOKS
 from enforcer.libbpf import abi
 from enforcer.policy.model import Verb
 from enforcer.policy.points import OperandType, PointKind
-from enforcer.policy.signatures import local_types
 from enforcer.policy.vocabulary import Kind
-from enforcer.policy.ways import PointError
+from enforcer.policy.ways import PointError, local_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -49,7 +49,7 @@ _AGAIN = 1.0
 _LOOK = 0.3  # seconds between two looks at the policy files
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Enforcement:
     """
     The policies in force.

@@ -72,7 +72,7 @@ class _Shown:
     until: int
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Express:
     """
     Writes lines for *outlets*, which all get the same.

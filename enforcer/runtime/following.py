@@ -35,7 +35,7 @@ _AGAIN: Final = 5.0  # after a failure
 _STRANGE: Final = 10.0  # seconds after which it is said that a container is not identified
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Following:
     """
     Looks, and has the sets renewed when that is needed.

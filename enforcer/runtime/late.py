@@ -10,8 +10,7 @@ from enforcer.kernel import entries, host, lsm, placement, points
 from enforcer.kernel.placement import Placement
 from enforcer.policy.kinds import ObjectFlag
 from enforcer.policy.points import Point, PointKind
-from enforcer.policy.signatures import local_types
-from enforcer.policy.ways import PointError
+from enforcer.policy.ways import PointError, local_types
 
 if TYPE_CHECKING:
     from enforcer.kernel.lsm import Problem

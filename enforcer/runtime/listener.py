@@ -19,7 +19,7 @@ __all__ = ["Listener"]
 _NO_DESCRIPTORS = 1.0  # seconds until the next try
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Listener:
     """
     Owns *listening*, which does not block.

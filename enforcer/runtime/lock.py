@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.errors import ControlError
-from enforcer.runtime.retry import while_busy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["InstanceLock"]
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class InstanceLock:
     """Holds *path* locked; the file stays, its content is the holder's process id."""
 
@@ -39,8 +38,7 @@ class InstanceLock:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            # A daemon that was just told to stop holds the lock for a moment longer.
-            while_busy(patience)(fcntl.flock, fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(fd, patience)
         except BlockingIOError:
             holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)
@@ -68,3 +66,13 @@ class InstanceLock:
         traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def _lock(fd: int, patience: float) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        # A daemon that was just told to stop holds the lock for a moment longer.
+        from enforcer.runtime.retry import while_busy  # noqa: PLC0415 (slow to import, rarely needed)
+
+        while_busy(patience)(fcntl.flock, fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -25,7 +25,7 @@ _PATIENCE = 1.0  # seconds that a manager whose queue is full may hold the loop 
 _VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Notifier:
     """
     Tells the manager that listens at *address*; None is nobody.

@@ -35,7 +35,7 @@ class _Counter(Protocol):
     def __call__(self) -> Iterable[tuple[Sequence[Origin], Iterable[Hits]]]: ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Outgoing:
     """
     One session on its way out.
@@ -125,7 +125,7 @@ class Outgoing:
         )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Removed:
     """A leftover whose end is its removal."""
 

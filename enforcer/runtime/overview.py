@@ -42,7 +42,7 @@ _SHOWN = 16
 _NOTICES = 20
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Overview:
     """Observes records; answers for dashboards."""
 

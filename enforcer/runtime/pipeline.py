@@ -39,7 +39,7 @@ _MUCH = 1 << 17  # bytes of lines
 _SHARE = 0.01  # for them in a turn that the rings fill
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Pipeline:
     """
     Moves records.

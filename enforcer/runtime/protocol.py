@@ -16,8 +16,6 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from enforcer.errors import ControlError, PolicyError, PolicyErrors
 
 if TYPE_CHECKING:
@@ -53,12 +51,18 @@ def encode(message: dict[str, Any]) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-@attrs.define
 class Client:
-    """A connection to a running daemon."""
+    """
+    A connection to a running daemon.
 
-    _socket: socket.socket
-    _rest: bytes = b""
+    Not of attrs: importing that takes as long as everything else that a short command needs.
+    """
+
+    __slots__ = ("_rest", "_socket")
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._rest = b""
 
     @classmethod
     def connect(cls, path: Path, *, timeout: float | None = 10.0) -> Client:

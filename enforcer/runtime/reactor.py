@@ -29,7 +29,7 @@ class _HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Timer:
     """A call that is due once; ``cancel`` makes it none."""
 
@@ -42,7 +42,7 @@ class Timer:
         self.is_cancelled = True
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Reactor:
     """Calls back when something is ready, until :meth:`stop`."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Sessions"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Sessions:
     """
     The kernel side of enforcement.

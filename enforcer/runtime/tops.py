@@ -24,7 +24,7 @@ _WINDOWS = 5
 K = TypeVar("K", bound="Hashable")
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Tops(Generic[K]):
     """Counts of the last windows; :meth:`turn` begins the next one, once a minute or so."""
 

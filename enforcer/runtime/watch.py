@@ -28,7 +28,7 @@ def _paths(paths: Sequence[str | Path]) -> tuple[Path, ...]:
     return tuple(map(Path, paths))
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class PolicyWatch:
     """
     Tells once of each change, after it has been quiet.

@@ -21,7 +21,7 @@ LIMIT = 4 << 20
 """Bytes that an output may hold back unless it is told otherwise."""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Backlog:
     """
     Items in order.

@@ -9,13 +9,13 @@ one when it works again, never one per record.
 
 from __future__ import annotations
 
+import random
 import selectors
 import time
 from math import inf
 from typing import TYPE_CHECKING
 
 import attrs
-from tenacity import RetryCallState, Retrying, wait_exponential, wait_random
 
 from enforcer.sinks.base import NotReadyError
 
@@ -30,13 +30,14 @@ __all__ = ["Fanout", "Outlet"]
 _SLOW_READER_PAUSE = 0.02
 _TELL_DROPS_EVERY = 60.0
 
-# Many machines whose one collector went away must not all come back in the same moment.
-_RETRYING = Retrying(
-    wait=wait_exponential(multiplier=0.1, max=5.0) + wait_random(0, 0.05), reraise=True
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+_SPREAD = (
+    0.05  # many machines whose one collector went away must not all come back in the same moment
 )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Outlet:
     """
     One sink with the history of its failures.
@@ -63,12 +64,12 @@ class Outlet:
 
     def pause(self) -> float:
         """Say how many seconds to leave it alone after so many failures."""
-        state = RetryCallState(_RETRYING, None, (), {})
-        state.attempt_number = self.in_a_row
-        return float(_RETRYING.wait(state))
+        doubled = min(self.in_a_row - 1, 16)  # by then it is the longest
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * (1 << doubled))
+        return pause + random.uniform(0, _SPREAD)  # noqa: S311 - a spread, no secret
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Fanout:
     """
     Hands records to *outlets* and reports on them through *report*.

@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Final, Protocol
-
-from enforcer.sinks.jsonl import json_line
-from enforcer.sinks.logfmt import logfmt_line
-from enforcer.sinks.ocsf import ocsf_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from enforcer.events.types import Lost, Record
 
-__all__ = ["FORMS", "Form"]
+__all__ = ["FORMS", "Form", "form"]
 
 
 class Form(Protocol):
@@ -24,8 +21,16 @@ class Form(Protocol):
         """Write *record* down; *fields* are to be added to it."""
 
 
-FORMS: Final[dict[str, Form]] = {
-    "json": json_line,
-    "logfmt": logfmt_line,
-    "ocsf": ocsf_line,
+FORMS: Final = {
+    "json": ("enforcer.sinks.jsonl", "json_line"),
+    "logfmt": ("enforcer.sinks.logfmt", "logfmt_line"),
+    "ocsf": ("enforcer.sinks.ocsf", "ocsf_line"),
 }
+"""Forms by name: the module and the function that writes it, imported when an output is opened."""
+
+
+def form(name: str) -> Form:
+    """Return the form that *name*, of :data:`FORMS`, stands for."""
+    module, function = FORMS[name]
+    found: Form = getattr(importlib.import_module(module), function)
+    return found

@@ -33,7 +33,7 @@ _FILE_CHUNK = 65536
 _LOOK_EVERY = 1.0
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class LineWriter:
     """
     Owns the descriptor if *path* is set; then it also follows when the file is rotated.

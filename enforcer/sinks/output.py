@@ -30,7 +30,7 @@ __all__ = ["Output"]
 _DELIVERY = frozenset({Op.CONNECT, Op.SEND})
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Output:
     """
     A :class:`~enforcer.sinks.base.Sink` made of its parts.

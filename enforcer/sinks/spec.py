@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 
 from enforcer.sinks.backlog import LIMIT, Backlog
-from enforcer.sinks.forms import FORMS
+from enforcer.sinks.forms import form
 from enforcer.sinks.lines import LineWriter, open_log
 from enforcer.sinks.output import Output
 from enforcer.sinks.redaction import Redactor
@@ -73,9 +73,9 @@ class Common:
         """Make what hides arguments."""
         return Redactor.of(self.redact)
 
-    def shape(self, form: Form) -> partial[bytes]:
-        """Let *form* add the fields."""
-        return partial(form, fields=self.fields)
+    def shape(self, line: Form) -> partial[bytes]:
+        """Let *line* add the fields."""
+        return partial(line, fields=self.fields)
 
 
 @attrs.frozen(kw_only=True)
@@ -102,7 +102,7 @@ class FileOutput:
         lines = LineWriter(open_log(self.path), self.path, self.common.backlog(), self.rotation)
         return Output(
             name=self.name,
-            form=self.common.shape(FORMS[self.form]),
+            form=self.common.shape(form(self.form)),
             transport=lines,
             selection=self.common.selection,
             redactor=self.common.redactor(),

@@ -13,7 +13,7 @@ import attrs
 from enforcer.events.document import rfc3339
 from enforcer.events.types import Lost
 from enforcer.policy.model import Verb
-from enforcer.sinks.forms import FORMS
+from enforcer.sinks.forms import form
 from enforcer.sinks.output import Output
 from enforcer.sinks.sockets import DatagramWriter, StreamWriter
 from enforcer.sinks.spec import Common
@@ -107,7 +107,7 @@ class SyslogOutput:
 
     def _message(self) -> Callable[[Record | Lost], bytes]:
         body, facility, host = (
-            self.common.shape(FORMS[self.form]),
+            self.common.shape(form(self.form)),
             FACILITIES[self.facility],
             _host(),
         )

@@ -3,17 +3,17 @@
 Policies written for others: one package for each dialect, and the table of who reads which kind.
 
 A reader makes the same typed model as the language itself, with places of the foreign file. What it
-cannot carry over it refuses with its place: it never leaves anything out.
+cannot carry over it refuses with its place: it never leaves anything out. A package is imported when a
+document of its kind is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 
 import attrs
 
 from enforcer.policy.context import Context
-from enforcer.policy.foreign import kubearmor, tracing
 from enforcer.policy.model import Policy
 from enforcer.policy.nodes import Map
 
@@ -25,19 +25,31 @@ class Dialect:
     """
     Who reads a kind.
 
-    *read* takes the document and collects its errors in the context; it returns None if they leave
-    no policy.
+    Attributes:
+        api_version: the one that belongs to it.
+        package: where its reader is, beside this one.
+        reader: the function's name.
     """
 
     api_version: str
-    read: Callable[[Map, Context], Policy | None]
+    package: str
+    reader: str
 
+    def read(self, document: Map, context: Context) -> Policy | None:
+        """Read *document*; errors are collected in *context*, and None is returned if they leave no policy."""
+        package = importlib.import_module(f"{__name__}.{self.package}")
+        policy: Policy | None = getattr(package, self.reader)(document, context)
+        return policy
+
+
+_KUBEARMOR = "security.kubearmor.com/v1"
+_TRACING = "cilium.io/v1alpha1"
 
 DIALECTS: dict[str, Dialect] = {
-    "KubeArmorPolicy": Dialect(kubearmor.API_VERSION, kubearmor.read_pod_policy),
-    "KubeArmorClusterPolicy": Dialect(kubearmor.API_VERSION, kubearmor.read_cluster_policy),
-    "KubeArmorHostPolicy": Dialect(kubearmor.API_VERSION, kubearmor.read_host_policy),
-    "TracingPolicy": Dialect(tracing.API_VERSION, tracing.read_cluster_policy),
-    "TracingPolicyNamespaced": Dialect(tracing.API_VERSION, tracing.read_namespaced_policy),
+    "KubeArmorPolicy": Dialect(_KUBEARMOR, "kubearmor", "read_pod_policy"),
+    "KubeArmorClusterPolicy": Dialect(_KUBEARMOR, "kubearmor", "read_cluster_policy"),
+    "KubeArmorHostPolicy": Dialect(_KUBEARMOR, "kubearmor", "read_host_policy"),
+    "TracingPolicy": Dialect(_TRACING, "tracing", "read_cluster_policy"),
+    "TracingPolicyNamespaced": Dialect(_TRACING, "tracing", "read_namespaced_policy"),
 }
 """Foreign kinds, with the apiVersion that belongs to each."""

@@ -9,10 +9,10 @@ import attrs
 import pytest
 
 from enforcer.cli import start
-from enforcer.cli.config import KEYS, read_config, settings_from
+from enforcer.cli.config import KEYS, read_config
 from enforcer.cli.exits import ConfigErrors, Exit, UsageError
 from enforcer.cli.main import main
-from enforcer.cli.settings import Settings
+from enforcer.cli.settings import Settings, settings_from
 from enforcer.sinks.address import read_address
 from enforcer.sinks.spec import FileOutput
 

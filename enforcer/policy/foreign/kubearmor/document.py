@@ -31,9 +31,8 @@ from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.nodes import Entry, Map
 from enforcer.policy.vocabulary import FIELDS
 
-__all__ = ["API_VERSION", "read_cluster_policy", "read_host_policy", "read_pod_policy"]
+__all__ = ["read_cluster_policy", "read_host_policy", "read_pod_policy"]
 
-API_VERSION = "security.kubearmor.com/v1"
 
 _TOP_KEYS = ("apiVersion", "kind", "metadata", "spec")
 # What a posture is called by, and what it is about. Programs go by that of files.

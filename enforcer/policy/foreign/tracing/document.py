@@ -29,9 +29,8 @@ from enforcer.policy.nodes import Entry, Map, Scalar, describe, shorten
 from enforcer.policy.points import PointKind
 from enforcer.policy.problems import suggest
 
-__all__ = ["API_VERSION", "read_cluster_policy", "read_namespaced_policy"]
+__all__ = ["read_cluster_policy", "read_namespaced_policy"]
 
-API_VERSION = "cilium.io/v1alpha1"
 
 _TOP_KEYS = ("apiVersion", "kind", "metadata", "spec")
 _MODES = {"monitor": Mode.AUDIT, "enforce": Mode.ENFORCE}
