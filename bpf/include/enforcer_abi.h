@@ -687,7 +687,7 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_SUPPRESSED = 17,    /* records that the limits of rules left out */
 		ENF_STAT_PATH_AMONG = 18,    /* paths that were resolved while renames went on */
 		ENF_STAT_BIND_REFUSED =
-			19, /* no memory for what a bind to a path is: it was refused */
+			19,	       /* no memory for what a bind to a path is: it was refused */
 		ENF_STAT_NO_CORE = 20, /* somebody took the core away: the access was refused */
 		_ENF_STAT_MAX = 21,
 };

@@ -102,8 +102,7 @@ static __always_inline int enf_is_plain(const struct enf_key *key, __u64 ops)
 	    e->mnt != key->mnt || e->parent != key->parent || e->hash_len != key->hash_len ||
 	    e->ino != key->ino || e->nlink != key->nlink || (ops & ~e->ops))
 		return 0;
-	if (e->renames != enf_seq(enf_rename_lock) ||
-	    e->mounts != enf_seq(enf_mount_lock))
+	if (e->renames != enf_seq(enf_rename_lock) || e->mounts != enf_seq(enf_mount_lock))
 		return 0;
 	return enf_in_order(&e->version) == version;
 }

@@ -393,8 +393,8 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 	enf_read(inode, a->dentry + enf_offset(struct dentry, d_inode));
 	enf_read(key.ino, inode + enf_offset(struct inode, i_ino));
 	enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
-	if (!key.ino || enf_seq(enf_rename_lock) != s->renames || enf_seq(enf_mount_lock) != s->mounts ||
-	    !s->renames)
+	if (!key.ino || enf_seq(enf_rename_lock) != s->renames ||
+	    enf_seq(enf_mount_lock) != s->mounts || !s->renames)
 		return 0;
 	key.dentry = a->dentry;
 	key.mnt = a->mnt;
@@ -947,7 +947,7 @@ struct enf_label_set {
  * that *only* has; NULL: for all. Returns: whether it grew.
  */
 __attribute__((noinline)) int enf_join(struct enf_task *task, const struct enf_task *parent,
-				      const struct enf_label_set *only)
+				       const struct enf_label_set *only)
 {
 	__u64 changed = 0;
 

@@ -84,7 +84,8 @@ int BPF_PROG(enf_exec_creds_end, struct linux_binprm *bprm, struct file *file, i
 	if (ret)
 		return 0;
 	enf_creds_access(&a, bprm, file);
-	if (enf_act_inside(&a)) /* also where it could not be decided, and no signal has been sent */
+	if (enf_act_inside(
+		    &a)) /* also where it could not be decided, and no signal has been sent */
 		bpf_send_signal(9);
 	return 0;
 }
