@@ -71,8 +71,8 @@ class FakePolicyControl:
         row = {"rule": "one", "place": "web.yaml:7:5", "says": says, "enforced": 3, "audited": 0}
         return {**WEB, "message": "ask \x1b[31mme", "rows": [row]}
 
-    def add(self, text: str, file: str, *, confirm_within: float | None = None) -> dict[str, Any]:
-        return self._take("add", text, file, confirm_within)
+    def add(self, texts: dict[str, str], *, confirm_within: float | None = None) -> dict[str, Any]:
+        return self._take("add", texts, confirm_within)
 
     def remove(self, name: str, *, confirm_within: float | None = None) -> dict[str, Any]:
         return self._take("remove", name, confirm_within)

@@ -114,17 +114,11 @@ def _show(args: argparse.Namespace) -> None:
 
 
 def _add(args: argparse.Namespace) -> None:
-    if args.confirm_within and len(args.files) > 1:
-        raise UsageError(
-            "--confirm-within takes one file: nothing else is changed while one change "
-            "waits to be confirmed"
-        )
     contents = {str(path.absolute()): _read(path) for path in args.files}
     _check(contents)
-    for file, content in contents.items():
-        text = content.decode("utf-8")  # it is UTF-8, or the check had refused it
-        within = args.confirm_within
-        show_change(ask(args.socket, "policy-add", text=text, file=file, confirmWithin=within))
+    # They are UTF-8, or the check had refused them.
+    texts = {file: content.decode("utf-8") for file, content in contents.items()}
+    show_change(ask(args.socket, "policy-add", texts=texts, confirmWithin=args.confirm_within))
 
 
 def _change(args: argparse.Namespace) -> None:
@@ -180,7 +174,7 @@ def _read(path: Path) -> bytes:
 
 
 def _check(contents: dict[str, bytes]) -> None:
-    """Find what is wrong with any file before the first of them is in force."""
+    """Find what is wrong with any file before one of them is sent."""
     from enforcer.policy.store import load_text
 
     errors: list[PolicyError] = []

@@ -100,13 +100,21 @@ class Request:
     @property
     def words(self) -> str:
         """The request for a log: its names, not its text."""
-        said = (self.fields.get(key) for key in ("name", "mode", "file"))
+        said = (self._names.get(key) for key in ("name", "mode", "texts"))
         return " ".join([self.name, *(neutral(word) for word in said if word)])
 
     @property
     def deed(self) -> str:
         """What was done, for a log; empty if the command changes nothing."""
-        return neutral(self.command.deed.format_map(self.fields))
+        return neutral(self.command.deed.format_map(self._names))
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        """The fields, of texts only their names."""
+        return {
+            key: ", ".join(value) if isinstance(value, dict) else value
+            for key, value in self.fields.items()
+        }
 
 
 def parse_request(line: bytes | bytearray) -> Request:
@@ -164,14 +172,25 @@ def _text(limit: int, meaning: str) -> Field:
     return Field(lambda value: isinstance(value, str) and 0 < len(value) <= limit, meaning)
 
 
+def _are_texts(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(0 < len(file) <= _FILE_LIMIT for file in value)
+        and all(isinstance(text, str) and 0 < len(text) <= MAX_BYTES for text in value.values())
+    )
+
+
 def _is_time(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and CONFIRM_LEAST <= value <= CONFIRM_MOST
 
 
 _NAME = _text(_NAME_LIMIT, "the name of a policy")
-_TEXT = _text(MAX_BYTES, f"the text of a policy file, up to {MAX_BYTES} bytes")
-_FILE = _text(_FILE_LIMIT, "the name that places of the text begin with")
+_TEXTS = Field(
+    _are_texts,
+    f"texts of policy files, up to {MAX_BYTES} bytes each, by the names that places in them begin with",
+)
 _ID = _text(_NAME_LIMIT, "the id of a record")
 _MODES = tuple(mode.value for mode in Mode)
 _MODE = Field(lambda value: isinstance(value, str) and value in _MODES, " or ".join(_MODES))
@@ -239,8 +258,7 @@ def _show(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _add(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
-    within = asked["confirmWithin"]
-    return _control(desk).add(asked["text"], asked["file"], confirm_within=within)
+    return _control(desk).add(asked["texts"], confirm_within=asked["confirmWithin"])
 
 
 def _remove(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
@@ -276,9 +294,7 @@ COMMANDS: dict[str, Command] = {
     "confirm": Command(_confirm, deed="policies confirmed"),
     "policy-list": Command(_list),
     "policy-show": Command(_show, _ONE),
-    "policy-add": Command(
-        _add, {"text": _TEXT, "file": _FILE} | _SOON, deed="policies of {file} added"
-    ),
+    "policy-add": Command(_add, {"texts": _TEXTS} | _SOON, deed="policies of {texts} added"),
     "policy-remove": Command(_remove, _ONE | _SOON, deed="policy {name}: removed"),
     "policy-enable": Command(_enable, _ONE | _SOON, deed="policy {name}: enabled"),
     "policy-disable": Command(_disable, _ONE | _SOON, deed="policy {name}: disabled"),

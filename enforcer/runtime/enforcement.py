@@ -32,7 +32,7 @@ from enforcer.runtime.prepare import Sources, prepare
 from enforcer.runtime.unasked import try_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from enforcer.kernel.pins import PinStore
     from enforcer.policy.workloads import Workload
@@ -109,14 +109,19 @@ class Enforcement:
         self.pending = None
         return {"generation": self.now.generation}
 
-    def add(self, text: str, file: str, *, confirm_within: float | None = None) -> dict[str, Any]:
+    def add(
+        self, texts: Mapping[str, str], *, confirm_within: float | None = None
+    ) -> dict[str, Any]:
         """
-        Add the policies of *text* until the daemon ends.
+        Add the policies of *texts*, by the names in their places, until the daemon ends; all or none.
 
         Raises:
             EnforcerError: something is wrong; the old set stays.
         """
-        return self._alter(self.now.overlay.add(text, file), confirm_within)
+        overlay = self.now.overlay
+        for file, text in texts.items():
+            overlay = overlay.add(text, file)
+        return self._alter(overlay, confirm_within)
 
     def remove(self, name: str, *, confirm_within: float | None = None) -> dict[str, Any]:
         """

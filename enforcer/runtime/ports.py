@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from enforcer.events.types import Lost, Record
 
@@ -117,8 +117,10 @@ class PolicyControl(Protocol):
     def show(self, name: str) -> dict[str, Any]:
         """Describe one policy and its rules."""
 
-    def add(self, text: str, file: str, *, confirm_within: float | None = None) -> dict[str, Any]:
-        """Add the policies of *text*; *file* is the name in places."""
+    def add(
+        self, texts: Mapping[str, str], *, confirm_within: float | None = None
+    ) -> dict[str, Any]:
+        """Add the policies of *texts*, at once; they stand by the names in places."""
 
     def remove(self, name: str, *, confirm_within: float | None = None) -> dict[str, Any]:
         """Remove a policy that was added at run time."""

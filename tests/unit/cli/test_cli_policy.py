@@ -206,27 +206,16 @@ def test_show(served, run):
     assert served.policies.asked == [("show", "web")]
 
 
-def test_add_sends_the_text(served, run, write):
-    """The text and the place where it stands, file by file."""
+def test_add_sends_the_texts_as_one_change(served, run, write):
+    """The texts and the places where they stand; also for a time."""
     first, second = write("one"), write("two")
+    texts = {str(path): path.read_text() for path in (first, second)}
 
     code, _, _ = run("policy", "add", first, second)
+    run("policy", "add", "--confirm-within", "60s", first, second)
 
     assert code == Exit.OK
-    assert served.policies.asked == [
-        ("add", first.read_text(), str(first), None),
-        ("add", second.read_text(), str(second), None),
-    ]
-
-
-def test_add_for_a_time_takes_one_file(served, run, write):
-    """The second could not be put in force while the first waits."""
-    code, _, err = run("policy", "add", "--confirm-within", "60s", write("one"), write("two"))
-    assert (code, served.policies.asked) == (Exit.USAGE, [])
-    assert "takes one file" in err
-
-    run("policy", "add", "--confirm-within", "60s", write("one"))
-    assert [asked[3] for asked in served.policies.asked] == [60]
+    assert served.policies.asked == [("add", texts, None), ("add", texts, 60)]
 
 
 def test_add_names_files_so_that_others_find_them(served, run, write, monkeypatch):
@@ -236,7 +225,7 @@ def test_add_names_files_so_that_others_find_them(served, run, write, monkeypatc
 
     run("policy", "add", "one.yaml")
 
-    assert served.policies.asked[0][2] == str(path)
+    assert [str(path)] == list(served.policies.asked[0][1])
 
 
 def test_add_checks_every_file_first(served, run, write):

@@ -19,7 +19,7 @@ GOOD = {
     "confirm": {},
     "policy-list": {},
     "policy-show": {"name": "web"},
-    "policy-add": {"text": "kind: x", "file": "/a.yaml", "confirmWithin": 1},
+    "policy-add": {"texts": {"/a.yaml": "kind: x"}, "confirmWithin": 1},
     "policy-remove": {"name": "web", "confirmWithin": 3600},
     "policy-enable": {"name": "web", "confirmWithin": None},
     "policy-disable": {"name": "web", "confirmWithin": 2.5},
@@ -70,6 +70,16 @@ def test_fields_of_another_type_are_refused(command, field, value):
     """Neither another type nor nothing nor too much is taken for text."""
     with pytest.raises(ControlError, match=f"does not take this '{field}'"):
         parsed(command, {**GOOD[command], field: value})
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [{"": "x"}, {"/a": ""}, {"/a": 7}, {"/a": None}, {"/a" * 4000: "x"}, {"/a": "x" * 2_000_000}],
+)
+def test_each_text_has_a_name_and_is_text(texts):
+    """Of several, one that is none refuses all."""
+    with pytest.raises(ControlError, match="does not take this 'texts'"):
+        parsed("policy-add", {"texts": {"/good.yaml": "kind: x", **texts}})
 
 
 @pytest.mark.parametrize(

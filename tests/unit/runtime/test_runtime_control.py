@@ -161,9 +161,9 @@ CHANGES = [
     ("confirm", {}, ("confirm",), "policies confirmed"),
     (
         "policy-add",
-        {"text": "kind: x", "file": "/a.yaml"},
-        ("add", "kind: x", "/a.yaml", None),
-        "policies of /a.yaml added",
+        {"texts": {"/a.yaml": "kind: x", "/b.yaml": "kind: y"}},
+        ("add", {"/a.yaml": "kind: x", "/b.yaml": "kind: y"}, None),
+        "policies of /a.yaml, /b.yaml added",
     ),
     ("policy-remove", {"name": "web"}, ("remove", "web", None), "policy web: removed"),
     ("policy-enable", {"name": "web"}, ("set_enabled", "web", True, None), "policy web: enabled"),
@@ -294,7 +294,7 @@ def test_without_policies_nothing_can_be_changed(served, path):
 def test_what_was_chosen_by_others_cannot_forge_a_line(served, path):
     """Names reach the log without control characters."""
     with Client.connect(path) as client:
-        client.ask("policy-add", text="x", file="/a\nenforcer: stopped\x1b[2J")
+        client.ask("policy-add", texts={"/a\nenforcer: stopped\x1b[2J": "x"})
 
     assert served.said[0].startswith("policies of /a\\nenforcer: stopped\\x1b[2J added by pid")
 
@@ -303,9 +303,9 @@ def test_the_largest_policy_file_fits(served, path):
     """Even if JSON makes the most of it."""
     text = "é" * (MAX_BYTES // 2)
     with Client.connect(path) as client:
-        client.ask("policy-add", text=text, file="/a.yaml")
+        client.ask("policy-add", texts={"/a.yaml": text})
 
-    assert served.policies.asked == [("add", text, "/a.yaml", None)]
+    assert served.policies.asked == [("add", {"/a.yaml": text}, None)]
 
 
 def test_many_large_requests_at_once_are_refused(served, path, monkeypatch):
