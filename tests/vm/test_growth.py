@@ -22,7 +22,7 @@ from enforcer.kernel.host import possible_cpus
 from enforcer.libbpf import abi
 
 ROOT = Path("/opt/enforcer-test-growth")
-MANY = 1200
+MANY = 3000  # more rows than an ordinary session has room for
 VERY_MANY = 10_000
 PER_FILE = 2000
 KINDS = (
