@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import ENFORCER, Engine, attempt, python, running
+from daemon import ask, told
+from engine import Engine, python, running
 
 from enforcer.kernel.points import can_override
 
@@ -216,9 +217,9 @@ def refusal(policy: str, directory: Path) -> list[str]:
     """What a start says that does not come up."""
     file = directory / "policy.yaml"
     file.write_text(policy)
-    ended = attempt(ENFORCER, "start", str(file), "--socket", str(directory / "s"))
+    ended = ask("start", str(file), "--socket", str(directory / "s"))
     assert ended.returncode == 1, ended
-    return ended.stderr.decode().splitlines()
+    return ended.stderr.splitlines()
 
 
 def one(rule: str, *, degraded: bool = False) -> str:
@@ -291,7 +292,7 @@ def test_a_point_that_comes_with_a_reload(files, tmp_path):
     with running(one(first), tmp_path):
         assert ("EDOM", "done") == (tried("prctl(15, b'other')"), tried("listen(77)"))
         (tmp_path / "policy.yaml").write_text(one(second))
-        subprocess.run([ENFORCER, "reload"], check=True, timeout=300, capture_output=True)
+        told("reload")
         assert ("done", "ENODEV") == (tried("prctl(15, b'other')"), tried("listen(77)"))
 
 
