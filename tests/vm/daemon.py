@@ -109,6 +109,8 @@ class Daemon:
     is_executed: bool = False
     process: Started | None = None
     starts: int = 0
+    usual: float = 0.0
+    """Seconds that the newest whole start has taken."""
 
     @property
     def log(self) -> Path:
@@ -156,6 +158,7 @@ class Daemon:
 
     def start(self, *options: str) -> None:
         """Start, and wait until it is in force."""
+        began = time.monotonic()
         self.launch(*options)
         assert self.process is not None
         end = time.monotonic() + scaled(_LIMIT)
@@ -163,6 +166,7 @@ class Daemon:
             assert self.process.poll() is None, self.output
             assert time.monotonic() < end, self.output
             time.sleep(0.05)
+        self.usual = time.monotonic() - began
 
     def kill(self) -> None:
         """End the process as an attacker would, or the kernel that has no memory."""

@@ -25,6 +25,7 @@ import warm
 from patience import scaled
 
 ENFORCER = str(Path(sys.executable).with_name("enforcer"))
+EXECUTED = (sys.executable, ledger.__file__)  # the same as a program that keeps the ledger
 START_LIMIT = 600.0
 Started = warm.Process | subprocess.Popen[bytes]
 
@@ -34,7 +35,7 @@ def launch(argv: Sequence[str], sink: IO[bytes], *, is_executed: bool = False) -
     if not is_executed:
         return warm.start([ENFORCER, *argv], sink)
     return subprocess.Popen(
-        [sys.executable, ledger.__file__, *argv],
+        [*EXECUTED, *argv],
         stdin=subprocess.DEVNULL,
         stdout=sink,
         stderr=subprocess.STDOUT,

@@ -361,11 +361,11 @@ def test_marks_outlive_changes_and_daemons(daemon: Daemon) -> None:
     """A reload in place, a successor, a crash; gone with their rule, and not back with its return."""
     file = ROOT / "policies" / "marks.yaml"
     go = [ROOT / f"go-{n}" for n in range(4)]
-    words: list[object] = [*CONNECT["process"]]
+    words: list[object] = [*CONNECT["process"], "mark", ROOT / "connected"]
     for flag in go:
         words += ["await", flag, *reads("process"), "mark", f"{flag}-done"]
     task = subprocess.Popen([str(w) for w in (ROOT / "deeds", *words)], stdout=subprocess.PIPE)
-    time.sleep(1)
+    until((ROOT / "connected").exists)
 
     def step(number: int) -> None:
         go[number].touch()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from daemon import told
 from engine import running
+from patience import scaled
 
 PLACE = Path("/srv/preempt")
 READERS = 24
@@ -75,8 +76,8 @@ def test_nobody_is_refused_for_want_of_memory(preemption, tmp_path):
         wakers = [
             subprocess.Popen(["taskset", "-c", one, sys.executable, "-c", WAKER]) for _ in range(4)
         ]
-        ended = [reader.communicate(timeout=600)[0].split() for reader in readers]
-        assert [0] * 4 == [waker.wait(600) for waker in wakers]
+        ended = [reader.communicate(timeout=scaled(600))[0].split() for reader in readers]
+        assert [0] * 4 == [waker.wait(scaled(600)) for waker in wakers]
         now = kernel()
     subprocess.run(["rm", "-rf", PLACE], check=True)
 
