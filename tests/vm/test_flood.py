@@ -30,11 +30,13 @@ spec:
     - {{name: seen, file: read, match: {{path: {VAULT}/**}}, action: log}}
 """
 READS = 6000
-ROTATED = 1 << 18  # bytes
 EVERY = 20  # reads for each attempt to write
+# Half of it waits until a file has been rotated, however few processors there are for that.
 FLOOD = f"""\
-import os
+import os, time
 for n in range({READS}):
+    while n == {READS // 2} and not os.path.exists("{ROOT}/rotated"):
+        time.sleep(0.01)
     os.close(os.open(f"{VAULT}/{{n % 50}}", os.O_RDONLY))
     if n % {EVERY} == 0:
         try:
@@ -68,11 +70,6 @@ def daemon(tmp_path):
     shutil.rmtree(ROOT)
 
 
-def has_grown(log: Path) -> bool:
-    """Whether enough is in it to be worth a rotation."""
-    return log.exists() and log.stat().st_size > ROTATED
-
-
 def lines(file: Path) -> list[bytes]:
     """Without the last one if it is being written."""
     content = file.read_bytes()
@@ -99,14 +96,15 @@ def test_a_flood_costs_no_denial_no_line_and_no_other_output(daemon):
     rotated = []
     with subprocess.Popen([sys.executable, "-c", FLOOD]) as flood:
         while flood.poll() is None:
-            until(lambda: flood.poll() is not None or has_grown(daemon.log))
-            if not has_grown(daemon.log):
-                break
+            until(daemon.log.exists, pause=0.25)  # the daemon has obeyed the last signal
+            if rotated:
+                (ROOT / "rotated").touch()
             old = daemon.log.with_name(f"events.{len(rotated):03}")
             daemon.log.rename(old)
             rotated.append(old)
             os.kill(daemon.pid, signal.SIGUSR1)
     assert flood.returncode == 0
+    until(daemon.log.exists)
 
     def settled():
         status = daemon.status()
