@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "vm"))
 
 from daemon import Daemon, managed
@@ -86,7 +87,7 @@ def measure(root: Path, rules: int, times: int) -> dict[str, list[float]]:
     fill(folder, rules)
     save(folder, files[0])
     found: dict[str, list[float]] = {name: [] for name in (*_TIMES, *_SIZES)}
-    with managed(root / f"daemon-{rules}", folder) as daemon:
+    with managed(root / f"daemon-{rules}", folder, is_executed=True) as daemon:
         daemon.start()
         wait_refused(files[0])
         for n in range(times):

@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import ledger
+
 from enforcer.events.decode import Decoder, Layout
 from enforcer.libbpf import abi
 from enforcer.policy.model import Verb
@@ -88,4 +90,5 @@ def drain(begun: list[Any], events: list[list[Any]], decoder: Decoder) -> None:
 
 
 if __name__ == "__main__":
+    ledger.keep()
     main(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])

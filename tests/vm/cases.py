@@ -19,6 +19,7 @@ from typing import Any
 import attrs
 import yaml
 from engine import Engine, attempt
+from patience import scaled
 
 _STAND_IN = Path("/usr/local/lib/enforcer-test-stand-in")
 _PRELUDE = f"""
@@ -114,7 +115,7 @@ def since(running: Engine, before: int) -> list[dict[str, Any]]:
 
 def acted(running: Engine, before: int, case: Case) -> dict[str, Any]:
     """The record of the rule that *case* expects; records reach the log a little later."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + scaled(10)
     while True:
         records = since(running, before)
         for record in records:

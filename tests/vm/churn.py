@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from patience import scaled
 
 __all__ = ["KINDS", "Churn", "Place", "Variant", "unharmed", "verdicts"]
 
@@ -194,7 +195,7 @@ class Churn:
     def advance(self, attempts: int = 3) -> dict[str, Any]:
         """Wait until each attacker made *attempts* more, all refused as they should be."""
         begun = self.counts()
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + scaled(_PATIENCE)
         while True:
             now = unharmed(self.counts())
             time.sleep(0.05)
@@ -210,13 +211,13 @@ class Churn:
         if self.last is None:
             self.process.send_signal(signal.SIGTERM)
             self.last = self._line()
-            self.process.wait(60)
+            self.process.wait(scaled(60))
         return self.last
 
     def _line(self) -> dict[str, Any]:
         pipe = self.process.stdout
         assert pipe is not None
-        assert select.select([pipe], [], [], _PATIENCE)[0], "the attackers do not answer"
+        assert select.select([pipe], [], [], scaled(_PATIENCE))[0], "the attackers do not answer"
         line = pipe.readline()
         assert line, f"the attackers have ended: {self.process.wait(60)}"
         return dict(json.loads(line))
@@ -234,10 +235,10 @@ class Churn:
     @classmethod
     def once(cls, place: Place) -> dict[str, Any]:
         """Attack until each attacker tried a few times; returns what came of it, good or bad."""
-        with _attackers(place, 1, int(_PATIENCE)) as process:
+        with _attackers(place, 1, int(scaled(_PATIENCE))) as process:
             churn = cls(process)
             churn._line()
-            until = time.monotonic() + _PATIENCE
+            until = time.monotonic() + scaled(_PATIENCE)
             while min(seen["slowest"] for seen in churn.counts()["kinds"].values()) < 3:
                 assert time.monotonic() < until, "the attackers stand still"
             return churn.end()

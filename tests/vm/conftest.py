@@ -14,7 +14,6 @@ import pytest
 
 _HERE = Path(__file__).parent
 _MINE = pytest.StashKey[set[str]]()
-_LONG = {"test_reload.py", "test_survival.py"}
 _IS_SOAK = "ENFORCER_SOAK" in os.environ
 _IN_GUEST = os.environ.get("ENFORCER_GUEST") == "1"
 _PREEMPT = Path("/sys/kernel/debug/sched/preempt")
@@ -91,13 +90,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this directory, and skip them on the host."""
     skip = pytest.mark.skip(reason="not in the guest: tests/vm/run -- .venv/bin/pytest tests/vm")
-    long = pytest.mark.skip(reason="attackers beside crashes, and many rules, take long: make soak")
+    long = pytest.mark.skip(reason="ten thousand rules take long: make soak")
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.vm)
             if not _IN_GUEST:
                 item.add_marker(skip)
-            elif not _IS_SOAK and (item.path.name in _LONG or item.get_closest_marker("long")):
+            elif not _IS_SOAK and item.get_closest_marker("long"):
                 item.add_marker(long)
 
 

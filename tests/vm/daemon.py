@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from engine import ENFORCER
+import warm
+from engine import ENFORCER, Started, launch
+from patience import scaled
 
 from enforcer import places
 from enforcer.runtime.protocol import Client
@@ -39,14 +41,7 @@ _LIMIT = 600.0  # under attack, in an emulated machine, a start takes minutes
 
 def ask(*argv: str) -> subprocess.CompletedProcess[str]:
     """Run one command of enforcer."""
-    return subprocess.run(
-        [ENFORCER, *argv],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_LIMIT,
-    )
+    return warm.run([ENFORCER, *argv], timeout=scaled(_LIMIT))
 
 
 def told(*argv: str) -> str:
@@ -57,13 +52,18 @@ def told(*argv: str) -> str:
 
 
 def until(holds: Callable[[], Any], limit: float = 180.0, pause: float = 0.05) -> Any:
-    """Wait until *holds* returns something true, and return it; ask each *pause* seconds."""
+    """
+    Wait until *holds* returns something true, and return it; ask each *pause* seconds.
+
+    *limit* is in seconds of a quiet machine.
+    """
+    limit = scaled(limit)
     end = time.monotonic() + limit
     while True:
         value = holds()
         if value:
             return value
-        assert time.monotonic() < end, f"after {limit} s still {value!r}"
+        assert time.monotonic() < end, f"after {limit:g} s still {value!r}"
         time.sleep(pause)
 
 
@@ -81,7 +81,7 @@ def leftovers() -> dict[str, list[str]]:
 
 def _bpftool(kind: str) -> list[dict[str, Any]]:
     said = subprocess.run(
-        ["bpftool", kind, "list", "-j"], capture_output=True, check=True, timeout=60
+        ["bpftool", kind, "list", "-j"], capture_output=True, check=True, timeout=scaled(60)
     ).stdout
     return list(json.loads(said or b"[]"))
 
@@ -98,12 +98,19 @@ def every_map() -> list[dict[str, Any]]:
 
 @attrs.define
 class Daemon:
-    """``enforcer start`` with *paths*, in *directory*; its log is that of all starts together."""
+    """
+    ``enforcer start`` with *paths*, in *directory*; its log is that of all starts together.
+
+    With *is_executed* each start is a program of its own, else a copy of one that is there.
+    """
 
     directory: Path
     paths: tuple[str, ...]
-    process: subprocess.Popen[bytes] | None = None
+    is_executed: bool = False
+    process: Started | None = None
     starts: int = 0
+    usual: float = 0.0
+    """Seconds that the newest whole start has taken."""
 
     @property
     def log(self) -> Path:
@@ -146,38 +153,36 @@ class Daemon:
         """Start, and do not wait."""
         self.starts += 1
         with self._output.open("wb") as sink:
-            self.process = subprocess.Popen(
-                [ENFORCER, "start", *self.paths, "--quiet", "--json-log", str(self.log), *options],
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-            )
+            argv = ("start", *self.paths, "--quiet", "--json-log", str(self.log), *options)
+            self.process = launch(argv, sink, is_executed=self.is_executed)
 
     def start(self, *options: str) -> None:
         """Start, and wait until it is in force."""
+        began = time.monotonic()
         self.launch(*options)
         assert self.process is not None
-        end = time.monotonic() + _LIMIT
+        end = time.monotonic() + scaled(_LIMIT)
         while "in force" not in self.output:
             assert self.process.poll() is None, self.output
             assert time.monotonic() < end, self.output
             time.sleep(0.05)
+        self.usual = time.monotonic() - began
 
     def kill(self) -> None:
         """End the process as an attacker would, or the kernel that has no memory."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(60)
+        self.process.wait(scaled(60))
 
     def stop(self) -> None:
         """End it in order."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(120) == 0, self.output
+        assert self.process.wait(scaled(120)) == 0, self.output
 
     def request(self, command: str, **fields: Any) -> dict[str, Any]:
         """Ask as the commands do, but without a process for each: emulated, that takes seconds."""
-        with Client.connect(places.SOCKET, timeout=_LIMIT) as client:
+        with Client.connect(places.SOCKET, timeout=scaled(_LIMIT)) as client:
             return client.ask(command, **fields)
 
     def resident(self) -> int:
@@ -205,17 +210,17 @@ class Daemon:
 
 
 @contextmanager
-def managed(directory: Path, *paths: Path) -> Iterator[Daemon]:
+def managed(directory: Path, *paths: Path, is_executed: bool = False) -> Iterator[Daemon]:
     """A daemon that is not started yet; nothing of it is left after the block."""
     directory.mkdir(parents=True, exist_ok=True)
-    daemon = Daemon(directory, tuple(map(str, paths)))
+    daemon = Daemon(directory, tuple(map(str, paths)), is_executed)
     try:
         yield daemon
     finally:
         if daemon.process is not None and daemon.process.poll() is None:
             daemon.process.send_signal(signal.SIGTERM)
             try:
-                daemon.process.wait(120)
+                daemon.process.wait(scaled(120))
             except subprocess.TimeoutExpired:
                 daemon.process.kill()
         if any(leftovers().values()):

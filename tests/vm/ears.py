@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import attrs
+from patience import scaled
 
 __all__ = ["Ear"]
 
@@ -47,7 +48,7 @@ class Ear:
 
         A local delivery is over when the sender has ended, so silence needs no waiting.
         """
-        self.socket.settimeout(_LIMIT if wait else 0)
+        self.socket.settimeout(scaled(_LIMIT) if wait else 0)
         times = 0
         try:
             while True:

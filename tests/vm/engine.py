@@ -2,7 +2,8 @@
 """
 The engine under test: a daemon with one policy text, and attempts made as processes of their own.
 
-Starting takes seconds in an emulated machine, so a module starts one engine for many tests.
+Starting takes seconds in an emulated machine, so a module starts one engine for many tests. Nor does
+the daemon import anew what it consists of, unless the start itself is what is tested: see ``warm.py``.
 """
 
 from __future__ import annotations
@@ -16,19 +17,36 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import attrs
+import ledger
+import warm
+from patience import scaled
 
 ENFORCER = str(Path(sys.executable).with_name("enforcer"))
+EXECUTED = (sys.executable, ledger.__file__)  # the same as a program that keeps the ledger
 START_LIMIT = 600.0
+Started = warm.Process | subprocess.Popen[bytes]
+
+
+def launch(argv: Sequence[str], sink: IO[bytes], *, is_executed: bool = False) -> Started:
+    """Run ``enforcer`` with *argv*, which prints into *sink*; a program of its own if *is_executed*."""
+    if not is_executed:
+        return warm.start([ENFORCER, *argv], sink)
+    return subprocess.Popen(
+        [*EXECUTED, *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=sink,
+        stderr=subprocess.STDOUT,
+    )
 
 
 @attrs.define
 class Engine:
     """A running daemon; *log* is its JSON record file."""
 
-    process: subprocess.Popen[bytes]
+    process: Started
     log: Path
 
     def events(self) -> list[dict[str, Any]]:
@@ -39,7 +57,7 @@ class Engine:
 
     def wait_for(self, wanted: Any, limit: float = 20.0) -> dict[str, Any]:
         """The newest record for which *wanted* holds; records reach the log a little later."""
-        until = time.monotonic() + limit
+        until = time.monotonic() + scaled(limit)
         while time.monotonic() < until:
             for event in reversed(self.events()):
                 if wanted(event):
@@ -50,28 +68,28 @@ class Engine:
 
 
 @contextmanager
-def running(policy: str, directory: Path, *options: str) -> Iterator[Engine]:
+def running(
+    policy: str, directory: Path, *options: str, is_executed: bool = False
+) -> Iterator[Engine]:
     """Run the daemon with *policy* (YAML) until the block ends; fail if it does not come up."""
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "policy.yaml"
     file.write_text(policy)
-    with engine([str(file)], directory, *options) as it:
+    with engine([str(file)], directory, *options, is_executed=is_executed) as it:
         yield it
 
 
 @contextmanager
-def engine(paths: Sequence[str], directory: Path, *options: str) -> Iterator[Engine]:
+def engine(
+    paths: Sequence[str], directory: Path, *options: str, is_executed: bool = False
+) -> Iterator[Engine]:
     """Run the daemon with policy files."""
     directory.mkdir(parents=True, exist_ok=True)
     log, output = directory / "events.json", directory / "output"
     with output.open("wb") as sink:
-        process = subprocess.Popen(
-            [ENFORCER, "start", *paths, "--json-log", str(log), *options],
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-        )
-    until = time.monotonic() + START_LIMIT
+        argv = ("start", *paths, "--json-log", str(log), *options)
+        process = launch(argv, sink, is_executed=is_executed)
+    until = time.monotonic() + scaled(START_LIMIT)
     try:
         while "enforcer: in force: " not in output.read_text():
             assert process.poll() is None, output.read_text()
@@ -81,7 +99,7 @@ def engine(paths: Sequence[str], directory: Path, *options: str) -> Iterator[Eng
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            process.wait(scaled(60))
     assert process.returncode == 0, output.read_text()
 
 
@@ -97,7 +115,7 @@ def attempt(*argv: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=scaled(60),
             **options,
         )
     except PermissionError as refused:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from patience import scaled
 
 __all__ = ["CGROUPS", "Container", "Pod", "built", "give_labels"]
 
@@ -199,7 +200,7 @@ class Container:
 
     def becomes(self, wanted: str, name: str, limit: float = 240.0) -> bool:
         """Tell whether reading ends like that within *limit* seconds."""
-        until = time.monotonic() + limit
+        until = time.monotonic() + scaled(limit)
         while time.monotonic() < until:
             if self.open(name) == wanted:
                 return True
@@ -211,7 +212,7 @@ class Container:
             assert self.process.stdin is not None
             assert self.process.stdout is not None
             self.process.stdin.close()
-            self.process.wait(20)
+            self.process.wait(scaled(20))
             self.process.stdout.close()
         subprocess.run(["umount", str(self.root)], check=False, capture_output=True)
         shutil.rmtree(self.root.parent, ignore_errors=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import ledger
 
 from enforcer.events.decode import Decoder, Layout
 from enforcer.events.document import as_document
@@ -98,4 +99,5 @@ def main(policy: str, log: str, pins: str, mode: str) -> None:
 
 
 if __name__ == "__main__":
+    ledger.keep()
     main(*sys.argv[1:])

@@ -17,6 +17,7 @@ from typing import Any
 
 import attrs
 from engine import START_LIMIT, attempt
+from patience import scaled
 
 __all__ = [
     "BPFFS",
@@ -72,7 +73,7 @@ class Daemon:
 
     def refusals(self, kind: str, limit: float = 20.0) -> list[dict[str, Any]]:
         """Wait for new refusals of *kind*, and return them."""
-        until = time.monotonic() + limit
+        until = time.monotonic() + scaled(limit)
         while time.monotonic() < until:
             fresh = self.records()[self.seen :]
             found = [r for r in fresh if r.get("operation") == kind]
@@ -117,7 +118,7 @@ def daemon(directory: Path, mode: str, cgroup: str) -> Iterator[Daemon]:
             preexec_fn=lambda: (place / "cgroup.procs").write_text("0"),  # noqa: PLW1509
         )
     try:
-        until = time.monotonic() + START_LIMIT
+        until = time.monotonic() + scaled(START_LIMIT)
         while not output.read_text().endswith("\n") or '"pid"' not in output.read_text():
             assert process.poll() is None, output.read_text()
             assert time.monotonic() < until, output.read_text()
@@ -126,7 +127,7 @@ def daemon(directory: Path, mode: str, cgroup: str) -> Iterator[Daemon]:
     finally:
         if process.poll() is None:
             by_manager(process.pid, signal.SIGKILL)
-            process.wait(60)
+            process.wait(scaled(60))
         forget_pins()
         with_patience(place.rmdir)
 
@@ -139,7 +140,8 @@ def forget_pins() -> None:
 
 def with_patience(deed: Any) -> None:
     """Do what the kernel allows a little later."""
-    for _ in range(50):
+    until = time.monotonic() + scaled(5)
+    while time.monotonic() < until:
         try:
             return deed()
         except OSError:

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A policy that locks everybody out goes away by itself, unless somebody can say that it may stay."""
+"""
+A policy that locks everybody out goes away by itself, unless somebody can say that it may stay.
+
+One daemon serves all tests that are not about its start. What they change fits the programs that are
+loaded; one change brings an operation of its own, so that a session of its own must take over.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +18,11 @@ from pathlib import Path
 import pytest
 from daemon import Daemon, Tail, ask, leftovers, managed, told, until
 from engine import ENFORCER, attempt
+from patience import scaled
 
 ROOT = Path("/opt/enforcer-test-confirm")
 OLD, NEW = ROOT / "old", ROOT / "new"
-WINDOW = 10.0  # nothing that is tried within may start a program of Python
+WINDOW = round(scaled(8.0))  # nothing that is tried within may start a program of Python
 PROGRAMS = ("/bin/sh", "/bin/bash", str(ROOT / "sshd"), ENFORCER, sys.executable)
 
 BEFORE = f"""\
@@ -26,6 +32,7 @@ metadata: {{name: before}}
 spec:
   rules:
     - {{name: old, file: read, match: {{path: {OLD}}}, action: deny}}
+    - {{name: none-runs, exec: {{}}, match: {{path: {ROOT}/none}}, action: deny}}
 """
 LOCKOUT = f"""\
 apiVersion: enforcer/v1
@@ -39,6 +46,7 @@ spec:
       action: deny
     - {{name: new, file: read, match: {{path: {NEW}}}, action: deny}}
 """
+WIDER = LOCKOUT + "    - {name: none-binds, network: bind, match: {port: 4999}, action: deny}\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,15 +61,33 @@ def files() -> Iterator[None]:
 
 
 @pytest.fixture
-def policy(tmp_path) -> Path:
-    """Where the policy of a test is; not below a folder that everybody may write."""
-    folder = ROOT / tmp_path.name
-    folder.mkdir()
-    return folder / "policy.yaml"
+def policy() -> Path:
+    """Where the policy is; not below a folder that everybody may write."""
+    return ROOT / "policy.yaml"
+
+
+@pytest.fixture(scope="module")
+def shared(files, tmp_path_factory) -> Iterator[Daemon]:
+    """A daemon that no test owns; it is started when one asks for it."""
+    with managed(tmp_path_factory.mktemp("confirm"), ROOT / "policy.yaml") as it:
+        yield it
 
 
 @pytest.fixture
-def daemon(policy: Path, tmp_path) -> Iterator[Daemon]:
+def daemon(shared: Daemon, policy: Path) -> Daemon:
+    """That daemon with what is in force before, and nothing that awaits anything."""
+    replace(policy, BEFORE)
+    if not shared.is_in_force:
+        shared.start("--no-watch")
+    until(lambda: not shared.status()["pending"], 120)
+    shared.request("reload")
+    assert (True, False) == (is_refused(OLD), is_refused(NEW))
+    return shared
+
+
+@pytest.fixture
+def own(policy: Path, tmp_path) -> Iterator[Daemon]:
+    """A daemon for one test."""
     with managed(tmp_path / "daemon", policy) as it:
         yield it
 
@@ -96,27 +122,46 @@ def wait_for_the_way_back(began: float) -> None:
     assert WINDOW <= time.monotonic() - began
 
 
-def test_start_that_locks_out(daemon: Daemon, policy: Path):
+def test_start_that_locks_out(own: Daemon, policy: Path):
     assert [True] * len(PROGRAMS) == runs()
     policy.write_text(LOCKOUT)
     began = time.monotonic()
-    daemon.start("--no-watch", "--confirm-within", f"{WINDOW:g}s")
+    own.is_executed = True  # nothing that it needs is there before
+    own.start("--no-watch", "--confirm-within", f"{WINDOW:g}s")
 
     wait_for_the_way_back(began)
 
     assert [True] * len(PROGRAMS) == runs()
-    daemon.stop()
+    own.stop()
     assert not any(leftovers().values())
 
 
-def test_reload_that_locks_out(daemon: Daemon, policy: Path):
+def test_what_the_watch_did_goes_back(own: Daemon, policy: Path):
+    """A file that was saved counts at once, and no longer than asked unless somebody confirms it."""
     policy.write_text(BEFORE)
-    daemon.start("--no-watch")
-    assert (True, False) == (is_refused(OLD), is_refused(NEW))
-    first = daemon.generation()
-    replace(policy, LOCKOUT)
+    own.start("--watch-confirm-within", f"{WINDOW:g}s")
+    first = own.generation()
+    replace(policy, BEFORE.replace(str(OLD), str(NEW)))
+    until(lambda: is_refused(NEW), 120)
     began = time.monotonic()
-    daemon.request("reload", confirmWithin=WINDOW)
+    until(lambda: not is_refused(NEW) and is_refused(OLD), 120)
+    assert WINDOW - 2 <= time.monotonic() - began  # seen a moment after it was committed
+    assert first + 2 == until(lambda: _settled(own))
+
+    replace(policy, BEFORE.replace("metadata: {name: before}", "metadata: {name: after}"))
+    until(lambda: own.status()["pending"], 120)
+    own.request("confirm")
+    assert "after" in told("policy", "list")
+    assert not own.status()["pending"]
+
+
+def test_reload_that_locks_out(daemon: Daemon, policy: Path):
+    """By programs that were not there: the session that they are in goes back to the old policies."""
+    earlier, first = len(_matches(daemon)), daemon.generation()
+    assert is_refused(OLD)
+    replace(policy, WIDER)
+    began = time.monotonic()
+    assert daemon.request("reload", confirmWithin=WINDOW)["successor"]
     lockout = daemon.generation()
     assert not is_refused(OLD)
 
@@ -124,15 +169,13 @@ def test_reload_that_locks_out(daemon: Daemon, policy: Path):
 
     assert is_refused(OLD)
     assert [True] * len(PROGRAMS) == runs()
-    generations = until(lambda: _generations(daemon, 3))
+    generations = until(lambda: _generations(daemon, earlier, 3))
     assert [first, lockout] == generations[:2]
     assert lockout < generations[2]
     assert generations[2] == daemon.generation()
 
 
 def test_confirmed_in_time_it_stays(daemon: Daemon, policy: Path):
-    policy.write_text(BEFORE)
-    daemon.start("--no-watch")
     replace(policy, BEFORE.replace(str(OLD), str(NEW)))
     began = time.monotonic()
     daemon.request("reload", confirmWithin=WINDOW)
@@ -146,8 +189,6 @@ def test_confirmed_in_time_it_stays(daemon: Daemon, policy: Path):
 
 @pytest.mark.parametrize("change", [["reload"], ["policy", "disable", "before"]])
 def test_commands_take_it_back(daemon: Daemon, policy: Path, change):
-    policy.write_text(BEFORE)
-    daemon.start("--no-watch")
     replace(policy, BEFORE.replace(str(OLD), str(NEW)))
     began = time.monotonic()
     said = told(*change, "--confirm-within", f"{WINDOW:g}s")
@@ -157,29 +198,8 @@ def test_commands_take_it_back(daemon: Daemon, policy: Path, change):
     assert WINDOW <= time.monotonic() - began
 
 
-def test_what_the_watch_did_goes_back(daemon: Daemon, policy: Path):
-    """A file that was saved counts at once, and no longer than asked unless somebody confirms it."""
-    policy.write_text(BEFORE)
-    daemon.start("--watch-confirm-within", f"{WINDOW:g}s")
-    first = daemon.generation()
-    replace(policy, BEFORE.replace(str(OLD), str(NEW)))
-    until(lambda: is_refused(NEW), 120)
-    began = time.monotonic()
-    until(lambda: not is_refused(NEW) and is_refused(OLD), 120)
-    assert WINDOW - 2 <= time.monotonic() - began  # seen a moment after it was committed
-    assert first + 2 == until(lambda: _settled(daemon))
-
-    replace(policy, BEFORE.replace("metadata: {name: before}", "metadata: {name: after}"))
-    until(lambda: daemon.status()["pending"], 120)
-    daemon.request("confirm")
-    assert "after" in told("policy", "list")
-    assert not daemon.status()["pending"]
-
-
 def test_nothing_new_is_no_change(daemon: Daemon, policy: Path):
     """A reload of what is in force leaves the generation alone, and says so."""
-    policy.write_text(BEFORE)
-    daemon.start("--no-watch")
     first = daemon.generation()
 
     assert f"nothing differs, generation {first} stays" in told("reload")
@@ -191,26 +211,8 @@ def test_nothing_new_is_no_change(daemon: Daemon, policy: Path):
     assert (False, True) == (is_refused(OLD), is_refused(NEW))
 
 
-def test_kernel_falls_back_without_a_daemon(daemon: Daemon, policy: Path):
-    policy.write_text(BEFORE)
-    daemon.start("--no-watch")
-    replace(policy, LOCKOUT)
-    began = time.monotonic()
-    daemon.request("reload", confirmWithin=WINDOW)
-    daemon.kill()
-    assert not is_refused(OLD)
-
-    wait_for_the_way_back(began)
-
-    assert is_refused(OLD)
-    assert [True] * len(PROGRAMS) == runs()
-    lockout = until(lambda: ask("stop", "--force"))
-    assert lockout.returncode == 0, lockout.stderr
-
-
 def test_start_after_an_unconfirmed_change(daemon: Daemon, policy: Path):
-    policy.write_text(BEFORE)
-    daemon.start("--no-watch")
+    earlier = len(_matches(daemon))
     replace(policy, LOCKOUT)
     began = time.monotonic()
     lockout = daemon.request("reload", confirmWithin=WINDOW)["generation"]
@@ -221,9 +223,25 @@ def test_start_after_an_unconfirmed_change(daemon: Daemon, policy: Path):
     daemon.start("--no-watch")
 
     assert is_refused(OLD)
-    generations = until(lambda: _generations(daemon, 3))
+    generations = until(lambda: _generations(daemon, earlier, 3))
     assert lockout < generations[-1]
     assert sorted(set(generations)) == generations
+
+
+def test_kernel_falls_back_without_a_daemon(daemon: Daemon, policy: Path):
+    replace(policy, LOCKOUT)
+    began = time.monotonic()
+    daemon.request("reload", confirmWithin=WINDOW)
+    daemon.kill()
+    assert not is_refused(OLD)
+
+    wait_for_the_way_back(began)
+
+    assert is_refused(OLD)
+    assert [True] * len(PROGRAMS) == runs()
+    lockout = ask("stop", "--force")
+    assert lockout.returncode == 0, lockout.stderr
+    assert not any(leftovers().values())
 
 
 def _settled(daemon: Daemon) -> int:
@@ -232,9 +250,13 @@ def _settled(daemon: Daemon) -> int:
     return 0 if status["pending"] else int(status["generation"])
 
 
-def _generations(daemon: Daemon, number: int) -> list[int]:
-    """The generations of the records, once there are *number*."""
-    found = dict.fromkeys(
-        r["generation"] for r in Tail(daemon.log).records() if r["kind"] == "match"
-    )
-    return list(found) if len(found) >= number else []
+def _matches(daemon: Daemon) -> list[dict]:
+    """The records of decisions so far, once all that there are have been written."""
+    daemon.catch_up()
+    return [r for r in Tail(daemon.log, limit=1 << 40).records() if r["kind"] == "match"]
+
+
+def _generations(daemon: Daemon, earlier: int, number: int) -> list[int]:
+    """The generations of the records behind the *earlier* ones, once there are *number*."""
+    found = list(dict.fromkeys(r["generation"] for r in _matches(daemon)[earlier:]))
+    return found if len(found) >= number else []

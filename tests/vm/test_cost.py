@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import ledger
 import pytest
+from patience import scaled
 
 from enforcer.compiler import compile_policies
 from enforcer.kernel.image_map import PlainImage
@@ -38,7 +40,7 @@ def program(tmp_path_factory) -> Path:
 
 def cost(program: Path, what: str) -> int:
     """Instructions of one."""
-    return int(subprocess.check_output([program, what], timeout=120))
+    return int(subprocess.check_output([program, what], timeout=scaled(120)))
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,7 @@ def bases(program) -> dict[str, int]:
 
 @contextmanager
 def in_force(*rules: str) -> Iterator[None]:
+    ledger.keep()
     text = HEAD + "".join(f"    - {{{rule}, action: log}}\n" for rule in rules)
     image = compile_policies(load_text(text, "cost.yaml")).image
     with Session.open(PlainImage(image)):

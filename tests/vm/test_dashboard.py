@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The dashboard and `explain` with a real daemon: what a kernel refused is seen and explained."""
+"""
+The dashboard and `explain` with a real daemon: what a kernel refused is seen and explained.
+
+One daemon on one terminal serves all tests; the last one ends it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ import pytest
 from daemon import ask, leftovers, told, until
 from engine import ENFORCER, attempt
 from terminals import Terminal
+
+from enforcer.ui.painter import LEAVE
 
 ROOT = Path("/opt/enforcer-test-dashboard")
 SECRET = ROOT / "secret"
@@ -28,7 +34,7 @@ spec:
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def policy() -> Iterator[Path]:
     ROOT.mkdir()
     SECRET.write_text("s")
@@ -38,9 +44,9 @@ def policy() -> Iterator[Path]:
     shutil.rmtree(ROOT)
 
 
-@pytest.fixture
-def shown(policy) -> Iterator[Terminal]:
-    """`start --dashboard` on a terminal."""
+@pytest.fixture(scope="module")
+def terminal(policy) -> Iterator[Terminal]:
+    """`start --dashboard`, the installed script itself."""
     log = str(ROOT / "log.json")
     made = Terminal.running(
         [ENFORCER, "start", "--dashboard", "--json-log", log, str(policy)], size=(160, 50)
@@ -51,13 +57,20 @@ def shown(policy) -> Iterator[Terminal]:
         ask("stop", "--force")
 
 
+@pytest.fixture
+def shown(terminal) -> Terminal:
+    """The dashboard, back at its list from wherever the test before has left it."""
+    terminal.until("live")
+    terminal.type(b"\x7f\x7f")
+    return terminal
+
+
 def reads() -> bool:
     return attempt("/usr/bin/cat", str(SECRET)).returncode == 0
 
 
 def test_a_denial_is_seen_and_explained(shown):
     """On the terminal of the daemon, from another one, and by the id of the record."""
-    shown.until("live")
     assert not reads()
     shown.until("vault/nobody-reads")
     shown.type(b"\r")
@@ -73,7 +86,6 @@ def test_a_denial_is_seen_and_explained(shown):
 
 def test_a_mode_is_switched_with_a_key(shown):
     """What was refused is permitted, and refused again."""
-    shown.until("live")
     shown.type(b"\t")
     shown.type(b"m")
     shown.until("Let policy vault audit: nothing is refused?")
@@ -89,10 +101,10 @@ def test_a_mode_is_switched_with_a_key(shown):
 
 def test_leaving_it_ends_no_enforcement(shown):
     """Neither does a dashboard that is killed; Ctrl-C does."""
-    shown.until("live")
     shown.type(b"q")
     shown.until("the dashboard is closed, enforcement goes on")
     assert shown.is_restored
+    assert LEAVE in shown.raw  # where it came is forgotten by now
     assert not reads()
     shown.type(b"\x03")
     assert shown.ends() == 0

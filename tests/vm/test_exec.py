@@ -244,7 +244,7 @@ def controls(shop) -> dict[tuple[str, str], Ended]:
 
 @pytest.fixture(scope="module")
 def engine(shop, controls, tmp_path_factory) -> Iterator[Engine]:
-    with running(_policy(), tmp_path_factory.mktemp("exec")) as it:
+    with running(_policy(), tmp_path_factory.mktemp("exec"), is_executed=True) as it:
         yield it
 
 

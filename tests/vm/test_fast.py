@@ -13,7 +13,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from engine import ENFORCER, attempt, python, running
+from daemon import told
+from engine import attempt, python, running
 
 POLICY = """
 apiVersion: enforcer/v1
@@ -214,10 +215,10 @@ def test_a_policy_that_comes_later_is_seen(engine, place, tmp_path):
     )
     warm(place / "open" / "f")
 
-    assert attempt(ENFORCER, "policy", "add", str(late)).returncode == 0
+    told("policy", "add", str(late))
 
     assert is_refused(place / "open" / "f")
-    assert attempt(ENFORCER, "policy", "remove", "late").returncode == 0
+    told("policy", "remove", "late")
     warm(place / "open" / "f")
 
 
@@ -289,5 +290,4 @@ def test_renames_elsewhere_refuse_nobody(engine, place):
 
 
 def _kernel() -> dict[str, int]:
-    told = subprocess.run([ENFORCER, "status", "--json"], check=True, capture_output=True)
-    return json.loads(told.stdout)["kernel"]
+    return json.loads(told("status", "--json"))["kernel"]

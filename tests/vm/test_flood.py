@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jsonschema
@@ -32,9 +31,12 @@ spec:
 """
 READS = 6000
 EVERY = 20  # reads for each attempt to write
+# Half of it waits until a file has been rotated, however few processors there are for that.
 FLOOD = f"""\
-import os
+import os, time
 for n in range({READS}):
+    while n == {READS // 2} and not os.path.exists("{ROOT}/rotated"):
+        time.sleep(0.01)
     os.close(os.open(f"{VAULT}/{{n % 50}}", os.O_RDONLY))
     if n % {EVERY} == 0:
         try:
@@ -94,13 +96,15 @@ def test_a_flood_costs_no_denial_no_line_and_no_other_output(daemon):
     rotated = []
     with subprocess.Popen([sys.executable, "-c", FLOOD]) as flood:
         while flood.poll() is None:
-            until(daemon.log.exists)
+            until(daemon.log.exists, pause=0.25)  # the daemon has obeyed the last signal
+            if rotated:
+                (ROOT / "rotated").touch()
             old = daemon.log.with_name(f"events.{len(rotated):03}")
             daemon.log.rename(old)
             rotated.append(old)
             os.kill(daemon.pid, signal.SIGUSR1)
-            time.sleep(0.5)
     assert flood.returncode == 0
+    until(daemon.log.exists)
 
     def settled():
         status = daemon.status()

@@ -131,7 +131,7 @@ def daemon(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Da
         "first",
         [f"file: read, guard: false, match: {{path: {place}/secret}}, action: deny"],
     )
-    with managed(tmp_path_factory.mktemp("growth"), folder) as daemon:
+    with managed(tmp_path_factory.mktemp("growth"), folder, is_executed=True) as daemon:
         daemon.start()
         yield daemon
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon import PINS, Daemon, managed, told, until
+from daemon import PINS, Daemon, leftovers, managed, told, until
 from engine import attempt
 
 from enforcer.libbpf import abi, calls
@@ -26,7 +26,7 @@ PORTS = {"process": 4601, "tree": 4602, "container": 4603, "host": 4604}
 FRESH, FREE, LATER, AUDITED = 4605, 4609, 4606, 4607
 SECONDS = 3600
 LAST = dict.fromkeys(PORTS, SECONDS) | {"container": 30}
-SHORT, LONG_AFTER = 2, 5000  # s, ms
+SHORT, LONG_AFTER = 2, 2500  # s, ms
 
 
 def _marks() -> str:
@@ -361,11 +361,11 @@ def test_marks_outlive_changes_and_daemons(daemon: Daemon) -> None:
     """A reload in place, a successor, a crash; gone with their rule, and not back with its return."""
     file = ROOT / "policies" / "marks.yaml"
     go = [ROOT / f"go-{n}" for n in range(4)]
-    words: list[object] = [*CONNECT["process"]]
+    words: list[object] = [*CONNECT["process"], "mark", ROOT / "connected"]
     for flag in go:
         words += ["await", flag, *reads("process"), "mark", f"{flag}-done"]
     task = subprocess.Popen([str(w) for w in (ROOT / "deeds", *words)], stdout=subprocess.PIPE)
-    time.sleep(1)
+    until((ROOT / "connected").exists)
 
     def step(number: int) -> None:
         go[number].touch()
@@ -375,10 +375,10 @@ def test_marks_outlive_changes_and_daemons(daemon: Daemon) -> None:
     file.write_text(policy(more))
     told("reload")
     step(0)
-    file.write_text(
-        policy(more + f"    - {{mount: mount, match: {{path: {ROOT}/mnt}}, action: deny}}\n")
-    )
+    assert "enf_socket_bind" not in leftovers()["links"]
+    file.write_text(policy(more + "    - {network: bind, match: {port: 4999}, action: deny}\n"))
     told("reload")
+    assert "enf_socket_bind" in leftovers()["links"]
     step(1)
     daemon.kill()
     daemon.start()

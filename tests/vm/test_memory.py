@@ -56,7 +56,7 @@ def daemon(group: Path, tmp_path: Path) -> Iterator[Daemon]:
     """A daemon whose maps are charged to *group*."""
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
-    with managed(tmp_path / "daemon", policy) as daemon:
+    with managed(tmp_path / "daemon", policy, is_executed=True) as daemon:
         (group / "cgroup.procs").write_text(str(os.getpid()))
         try:
             daemon.start()

@@ -16,6 +16,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from daemon import Daemon, managed, until
+from patience import scaled
 from prometheus_client.parser import text_string_to_metric_families
 
 from enforcer.events.schema import schema
@@ -203,7 +204,9 @@ def failing(daemon):
 
 def test_metrics_are_offered(daemon):
     """By port and by file, to the official parser; counts are the kernel's."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{METRICS}/metrics", timeout=60) as answer:
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{METRICS}/metrics", timeout=scaled(60)
+    ) as answer:
         text = answer.read().decode()
     file = until((daemon.directory / "enforcer.prom").read_text, 60)
 

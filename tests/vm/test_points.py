@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import ENFORCER, Engine, attempt, python, running
+from daemon import ask, told
+from engine import Engine, python, running
 
 from enforcer.kernel.points import can_override
 
@@ -216,19 +217,19 @@ def refusal(policy: str, directory: Path) -> list[str]:
     """What a start says that does not come up."""
     file = directory / "policy.yaml"
     file.write_text(policy)
-    ended = attempt(ENFORCER, "start", str(file), "--socket", str(directory / "s"))
+    ended = ask("start", str(file), "--socket", str(directory / "s"))
     assert ended.returncode == 1, ended
-    return ended.stderr.decode().splitlines()
+    return ended.stderr.splitlines()
 
 
-def one(rule: str, *, degraded: bool = False) -> str:
+def one(rule: str) -> str:
     """A policy of one rule, at line 7."""
     return f"""\
 apiVersion: enforcer/v1
 kind: EnforcerPolicy
 metadata: {{name: one}}
 spec:
-  allowDegraded: {str(degraded).lower()}
+  allowDegraded: false
   rules:
     - {rule}
 """
@@ -264,23 +265,6 @@ def spawn(*argv: str) -> Any:
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
-def test_a_hook_that_only_tells_kills_after(files, tmp_path):
-    """Where it was allowed: nothing is prevented, the record says so, a neighbour lives."""
-    victim, other = ROOT / "victim", ROOT / "other"
-    for each in (victim, other):
-        shutil.copy("/bin/true", each)
-    rule = f"{{lsm: bprm_committed_creds, match: {{args: [{{index: 0, equal: {victim}}}]}}, action: deny}}"
-    assert 0 == spawn(victim).returncode
-    with running(one(rule, degraded=True), tmp_path) as engine:
-        assert (-signal.SIGKILL, 0) == (spawn(victim).returncode, spawn(other).returncode)
-        event = engine.wait_for(lambda e: e.get("rule") == "rule-1")
-    assert ("kill", False, str(victim)) == (
-        event["action"],
-        event["prevented"],
-        event["object"]["path"],
-    )
-
-
 def test_a_point_that_comes_with_a_reload(files, tmp_path):
     """Programs are bound when they are loaded: a successor takes over, and what went is free again."""
     first = (
@@ -291,7 +275,7 @@ def test_a_point_that_comes_with_a_reload(files, tmp_path):
     with running(one(first), tmp_path):
         assert ("EDOM", "done") == (tried("prctl(15, b'other')"), tried("listen(77)"))
         (tmp_path / "policy.yaml").write_text(one(second))
-        subprocess.run([ENFORCER, "reload"], check=True, timeout=300, capture_output=True)
+        told("reload")
         assert ("done", "ENODEV") == (tried("prctl(15, b'other')"), tried("listen(77)"))
 
 
@@ -329,13 +313,18 @@ spec:
       match: {{args: [{{index: pathname, prefix: {ROOT}/asked}}]}}
       onError: log
       action: log
+    - name: told
+      lsm: bprm_committed_creds
+      match: {{args: [{{index: 0, equal: {ROOT}/victim}}]}}
+      action: deny
 """
 
 
 @pytest.fixture(scope="class")
 def late(files, tmp_path_factory) -> Iterator[Engine]:
-    for name in ("traced", "raw", "free"):
+    for name in ("traced", "raw", "victim", "free"):
         shutil.copy("/bin/true", ROOT / name)
+        assert 0 == spawn(ROOT / name).returncode
     with running(LATE, tmp_path_factory.mktemp("late")) as it:
         yield it
 
@@ -381,6 +370,20 @@ class TestLate:
         late.wait_for(lambda e: e.get("rule") == "failed" and e["time"] > event["time"])
         found = [operands(e)["returns"] for e in late.events() if e.get("rule") == "failed"]
         assert {-2} == set(found)
+
+    def test_a_hook_that_only_tells_kills_after(self, late):
+        """Nothing is prevented, the record says so, a neighbour lives."""
+        victim = ROOT / "victim"
+        assert (-signal.SIGKILL, 0) == (
+            spawn(victim).returncode,
+            spawn(ROOT / "free").returncode,
+        )
+        event = late.wait_for(lambda e: e.get("rule") == "told")
+        assert ("kill", False, str(victim)) == (
+            event["action"],
+            event["prevented"],
+            event["object"]["path"],
+        )
 
     @pytest.mark.parametrize("rule", ["traced", "raw"])
     def test_a_tracepoint_kills_after_the_effect_where_that_is_allowed(self, late, rule):

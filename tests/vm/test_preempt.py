@@ -11,7 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from engine import ENFORCER, running
+from daemon import told
+from engine import running
+from patience import scaled
 
 PLACE = Path("/srv/preempt")
 READERS = 24
@@ -54,8 +56,7 @@ while time.monotonic() < end:
 
 
 def kernel() -> dict[str, int]:
-    told = subprocess.run([ENFORCER, "status", "--json"], check=True, capture_output=True)
-    return json.loads(told.stdout)["kernel"]
+    return json.loads(told("status", "--json"))["kernel"]
 
 
 def test_nobody_is_refused_for_want_of_memory(preemption, tmp_path):
@@ -75,12 +76,12 @@ def test_nobody_is_refused_for_want_of_memory(preemption, tmp_path):
         wakers = [
             subprocess.Popen(["taskset", "-c", one, sys.executable, "-c", WAKER]) for _ in range(4)
         ]
-        told = [reader.communicate(timeout=600)[0].split() for reader in readers]
-        assert [0] * 4 == [waker.wait(600) for waker in wakers]
+        ended = [reader.communicate(timeout=scaled(600))[0].split() for reader in readers]
+        assert [0] * 4 == [waker.wait(scaled(600)) for waker in wakers]
         now = kernel()
     subprocess.run(["rm", "-rf", PLACE], check=True)
 
-    tried, wrong, read = (sum(int(words[i]) for words in told) for i in range(3))
+    tried, wrong, read = (sum(int(words[i]) for words in ended) for i in range(3))
     assert tried > READERS
     assert (0, 0) == (wrong, read), f"of {tried} tries"
     assert before["no_scratch"] == now["no_scratch"]

@@ -17,7 +17,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,8 @@ import pods
 import pytest
 from audit_sessions import told
 from daemon import ask, until
-from engine import ENFORCER
+from engine import EXECUTED
+from patience import scaled
 from pods import Container, Pod, give_labels
 
 from enforcer.replay.candidate import Candidate
@@ -303,20 +303,27 @@ def _prepare_door(root: Path) -> None:
     (root / "sshd_config").write_text(SSHD)
 
 
+_GROUP = Path("/sys/fs/cgroup/replay.slice/work.service")
+
+
+def _has_ended() -> bool:
+    """Whether no process of the work is left, in its cgroup or below."""
+    return "populated 0\n" in (_GROUP / "cgroup.events").read_text()
+
+
 def _work(root: Path) -> None:
     """Do it in a cgroup of its own, which is made while everything is observed."""
-    group = Path("/sys/fs/cgroup/replay.slice/work.service")
-    group.mkdir(parents=True)
+    _GROUP.mkdir(parents=True)
     done = subprocess.run(
         [
             "sh",
             "-c",
-            f"echo $$ >{group}/cgroup.procs; exec {WORKER} {root}/work.sh",
+            f"echo $$ >{_GROUP}/cgroup.procs; exec {WORKER} {root}/work.sh",
         ],
         capture_output=True,
         text=True,
         check=False,
-        timeout=400,
+        timeout=scaled(400),
         stdin=subprocess.DEVNULL,
     )
     assert done.stdout.endswith("finished\n"), (done.stdout, done.stderr)
@@ -383,7 +390,7 @@ def seen(prepared, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     journal, result = folder / "journal", folder / "live.json"
     said, heard = folder / "recorder", folder / "sessions"
     recorder = _launch(
-        said, ENFORCER, "record", "--events", "exec,file,network,process", str(journal)
+        said, *EXECUTED, "record", "--events", "exec,file,network,process", str(journal)
     )
     script = str(HERE / "audit_sessions.py")
     sessions = _launch(heard, sys.executable, script, str(result), *map(str, policies.values()))
@@ -398,7 +405,7 @@ def seen(prepared, tmp_path_factory: pytest.TempPathFactory) -> Seen:
         until(lambda: is_in_force(sessions, heard, "ready"), 900)
         _work(root)
         _work_in(containers)
-        time.sleep(1)
+        until(_has_ended)  # what ended on its own may still decide something
         sessions.send_signal(signal.SIGTERM)
         assert sessions.wait(120) == 0, heard.read_text()
         recorder.send_signal(signal.SIGINT)

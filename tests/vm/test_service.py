@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from engine import ENFORCER, attempt, python
+from patience import scaled
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PACKAGING = _REPOSITORY / "packaging"
@@ -61,7 +62,9 @@ pytestmark = pytest.mark.skipif(
 
 
 def systemctl(*words: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["systemctl", *words], check=False, capture_output=True, timeout=_LIMIT)
+    return subprocess.run(
+        ["systemctl", *words], check=False, capture_output=True, timeout=scaled(_LIMIT)
+    )
 
 
 def shown(name: str) -> str:
@@ -85,7 +88,7 @@ def journal() -> str:
 
 
 def until(holds: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + _LIMIT
+    end = time.monotonic() + scaled(_LIMIT)
     while not holds():
         assert time.monotonic() < end, f"{what}: {systemctl('status', _UNIT).stdout.decode()}"
         time.sleep(0.2)

@@ -13,6 +13,7 @@ from pathlib import Path
 import attrs
 import pytest
 from engine import Engine, attempt, running
+from patience import scaled
 
 ROOT = Path("/opt/enforcer-test-subjects")
 GROUP = Path("/sys/fs/cgroup/enforcer-test")
@@ -229,14 +230,14 @@ def early(controls) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
         name: subprocess.Popen(_argv(case.deeds, name), stdout=subprocess.PIPE)
         for name, case in EARLY.items()
     }
-    until = time.monotonic() + 60
+    until = time.monotonic() + scaled(60)
     while len(list((ROOT / "marks").iterdir())) < len(tasks):
         assert time.monotonic() < until
         time.sleep(0.05)
     yield tasks
     (ROOT / "marks/go").touch()
     for task in tasks.values():
-        task.communicate(timeout=60)
+        task.communicate(timeout=scaled(60))
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +258,7 @@ def test_rule_holds_for_whom_it_names(name, controls, engine):
 def test_process_from_before_is_known(name, early, engine):
     (ROOT / "marks/go").touch()
 
-    said, _ = early[name].communicate(timeout=60)
+    said, _ = early[name].communicate(timeout=scaled(60))
 
     assert said.decode().strip() == EARLY[name].ends
 
@@ -278,7 +279,7 @@ def test_process_is_moved_by_another(engine):
             time.sleep(0.05)
         (GROUP / "cgroup.procs").write_text(str(task.pid))
         (ROOT / "marks/go").touch()
-        said, _ = task.communicate(timeout=60)
+        said, _ = task.communicate(timeout=scaled(60))
 
     assert said.decode().strip() == f"ok {NO}"
 

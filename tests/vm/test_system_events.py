@@ -7,10 +7,12 @@ Every verb has an interpreter of its own, which the rules name, and one more has
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import lzma
 import os
 import platform
+import select
 import shutil
 import struct
 import subprocess
@@ -23,6 +25,7 @@ import attrs
 import pytest
 import system_attempts
 from engine import Engine, attempt, running
+from patience import scaled
 
 _ROOT = Path("/srv/system")
 _ERROR = errno.EDOM  # none of these operations returns it by itself
@@ -195,7 +198,7 @@ class Outcome:
 def _run(interpreter: Path, name: str, given: str) -> Outcome:
     victim = None
     if given in {str(_VICTIM), str(_OTHER)}:
-        victim = subprocess.Popen([given, "300"])
+        victim = subprocess.Popen([given], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         given = str(victim.pid)
     try:
         done = attempt(
@@ -212,14 +215,22 @@ def _run(interpreter: Path, name: str, given: str) -> Outcome:
         _unload()
         if victim is not None:
             victim.kill()
-            victim.wait()
+            victim.communicate()
 
 
 def _is_well(victim: subprocess.Popen[bytes]) -> bool:
-    """Neither dead nor stopped."""
-    time.sleep(0.3)  # whoever was killed may not have noticed yet
-    state = Path(f"/proc/{victim.pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return state not in {"Z", "T", "t"}
+    """Whether it answers: it cannot before it has noticed that it was killed or stopped."""
+    assert victim.stdin is not None
+    assert victim.stdout is not None
+    until = time.monotonic() + scaled(20)
+    with contextlib.suppress(BrokenPipeError):
+        os.write(victim.stdin.fileno(), b"x")
+    while not select.select([victim.stdout], [], [], 0.01)[0]:
+        state = Path(f"/proc/{victim.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state in {"Z", "T", "t"}:
+            return False
+        assert time.monotonic() < until, "neither dead nor stopped, but silent"
+    return os.read(victim.stdout.fileno(), 1) == b"x"
 
 
 def _brought() -> frozenset[str]:
@@ -274,7 +285,7 @@ def controls() -> dict[str, Outcome]:
         for verb in ("deny", "kill"):
             shutil.copy(python, _interpreter(verb, case))
     for name in (_VICTIM, _OTHER):
-        shutil.copy("/usr/bin/sleep", name)
+        shutil.copy("/usr/bin/cat", name)
     _DATA.write_bytes(b"\x90" * 4096)
     (packed,) = _MODULES.rglob("net/dummy.ko*")
     for name in (_KERNEL, Path(f"{_KERNEL}.other")):

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from cases import Case, prepare, read_files
-from engine import ENFORCER, attempt, engine
+from daemon import ask
+from engine import attempt, engine
 from foreign import Dialect, Engines
 
 from enforcer.kernel.entries import can_override
@@ -59,10 +60,10 @@ def test_an_override_that_this_kernel_cannot_do_is_refused(tmp_path: Path) -> No
     """With its place, and the option that the kernel lacks; lifted rules beside it would prevent."""
     file = _DIALECT.policies / "entry-text.yaml"
 
-    ended = attempt(ENFORCER, "start", str(file), "--socket", str(tmp_path / "socket"))
+    ended = ask("start", str(file), "--socket", str(tmp_path / "socket"))
 
     assert 1 == ended.returncode
-    lines = ended.stderr.decode().splitlines()
+    lines = ended.stderr.splitlines()
     assert 2 == sum("CONFIG_BPF_KPROBE_OVERRIDE" in line for line in lines)
     assert all(line.startswith((f"{file}:", "enforcer: ")) for line in lines)
 

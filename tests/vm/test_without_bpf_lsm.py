@@ -218,7 +218,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     file = directory / "policies" / "around.yaml"
     file.parent.mkdir()
     file.write_text(POLICY)
-    with managed(directory, file.parent) as daemon:
+    with managed(directory, file.parent, is_executed=True) as daemon:
         daemon.start()
         yield Bench(stage, daemon, file, before)
     stage.close()
