@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from . import initramfs
 from .modules import ModuleTree
 from .process import Relay, start, stop
+from .processor import fastest
 from .sharing import Share, serve_9p, serve_virtiofs
 from .state import State
 from .tools import LabError, tool
@@ -55,6 +56,7 @@ class Machine:
     command: str
     directory: Path
     cpus: int = 2
+    cpu: str | None = None  # QEMU's model, the fastest to emulate when None
     memory: str = "2G"
     timeout: float | None = None
     icount: bool = False
@@ -149,7 +151,7 @@ def _qemu(machine: Machine, state: State) -> list[str]:
         "-machine",
         "q35",
         "-cpu",
-        "max",
+        machine.cpu or fastest(),
         "-m",
         machine.memory,
         *speed,
