@@ -35,6 +35,9 @@ VM_PARTS ?= 1/2 2/2
 # Each kernel boots once more with these active LSMs, bpf not among them, for one file of tests; empty: it does not.
 VM_LSMS ?= landlock,lockdown,yama,apparmor
 
+# Processes that share the tests on the host; beyond a few, each only loads the same modules once more.
+HOST_WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
+
 # Seconds that the tests in one kernel may take, boot included.
 VM_TIMEOUT ?= 4200
 
@@ -91,7 +94,7 @@ test: build
 			>"build/test/$$log.log" 2>&1 & \
 		beside+=($$!); \
 	done; \
-	$(VENV)/bin/pytest tests --ignore=tests/vm --ignore=tests/soak 2>&1 \
+	$(VENV)/bin/pytest tests --ignore=tests/vm --ignore=tests/soak -n $(HOST_WORKERS) 2>&1 \
 		| tee build/test/host.log || failed=1; \
 	for kernel in $(KERNELS); do \
 		running=(); \
