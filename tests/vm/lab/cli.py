@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .kernel import LAB, NAMES, cache_directory, resolve
-from .machine import SCRATCH_DIRECTORY, Machine, Outcome, run
+from .machine import QUEUE_DIRECTORY, SCRATCH_DIRECTORY, Machine, Outcome, run
 from .tools import LabError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str]) -> int:
             append=tuple(options.append),
             scratch_mib=options.scratch,
             systemd=options.systemd,
+            queue=options.queue,
             out=options.out,
         )
         return report(run(machine, cache=cache_directory()), verbose=options.verbose)
@@ -107,6 +108,7 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         help=f"an ext4 disk at {SCRATCH_DIRECTORY}",
     )
     add("--systemd", action="store_true", help="systemd is process 1, COMMAND a service of it")
+    add("--queue", type=Path, metavar="DIR", help=f"share DIR at {QUEUE_DIRECTORY}, to be written")
     add("--out", type=Path, metavar="DIR", help="copy /run/vm and console.log here at the end")
     add("-v", "--verbose", action="store_true", help="print how long it took")
     arguments = list(arguments)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .kernel import Kernel
 
 SCRATCH_DIRECTORY = "/mnt/scratch"
+QUEUE_DIRECTORY = "/run/vm-queue"
 _SYSTEMD = Path("/usr/lib/systemd/systemd")
 
 _EARLY_MODULES = ("virtio_pci", "virtio_console", "virtio_rng", "overlay")
@@ -63,6 +64,7 @@ class Machine:
     append: tuple[str, ...] = ()
     scratch_mib: int = 0
     systemd: bool = False
+    queue: Path | None = None
     out: Path | None = None
 
 
@@ -101,6 +103,8 @@ def run(machine: Machine, *, cache: Path) -> Outcome:
             Share("root", Path("/"), readonly=True),
             Share("exchange", state.exchange, readonly=False),
         ]
+        if machine.queue:
+            shares.append(Share("queue", machine.queue.absolute(), readonly=False))
         if use_9p:
             arguments += serve_9p(shares)
         else:
@@ -177,7 +181,11 @@ def _boot(machine: Machine, tree: ModuleTree | None, state: State, *, use_9p: bo
     archive.write_bytes(
         initramfs.build(
             modules=tree.closure(wanted) if tree else [],
-            settings={"share": "9p" if use_9p else "virtiofs", "overlay_size": _OVERLAY_SIZE},
+            settings={
+                "share": "9p" if use_9p else "virtiofs",
+                "overlay_size": _OVERLAY_SIZE,
+                "queue": QUEUE_DIRECTORY if machine.queue else "",
+            },
         )
     )
     append = [_KERNEL_ARGUMENTS, *([] if use_9p else [_VIRTIOFS_ARGUMENT]), *machine.append]
