@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import ledger, plan
+from . import loads, plan
 from .claims import Claims
 from .cli import EXIT_GUEST_DIED, EXIT_LAB, EXIT_TIMEOUT
 from .kernel import LAB, cache_directory, find_lab
@@ -129,12 +129,12 @@ class Suite:
         return Line(end.job.name, boot.kernel, end.code, end.seconds, Counts.of(results))
 
     def _read_ledger(self, name: str, boot: Boot, passed: set[str]) -> None:
-        book = self.summary.ledgers.setdefault(boot.kernel, ledger.Ledger())
+        book = self.summary.ledgers.setdefault(boot.kernel, loads.Ledger())
         try:
-            book.read(self._directory / name / ledger.NAME)
+            book.read(self._directory / name / loads.NAME)
         except FileNotFoundError:
             # Without one nothing would be counted, and every budget would be kept.
-            if ledger.must_have(passed):
+            if loads.must_have(passed):
                 self.summary.problems.append(
                     f"{name}: its tests passed and left no ledger of loads"
                 )
@@ -172,7 +172,7 @@ def _run(options: argparse.Namespace) -> int:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     has_lab = find_lab(cache_directory()) is not None
-    budget = ledger.Budget.read(BUDGET)
+    budget = loads.Budget.read(BUDGET)
     files = options.files or sorted(path.name for path in plan.TESTS.glob("test_*.py"))
     circle = plan.outer if options.circle == "all" else plan.inner
     boots = circle(files, machines=options.machines, cpus=options.cpus, has_lab=has_lab)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from .claims import BAD
-from .ledger import Ledger
+from .loads import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
