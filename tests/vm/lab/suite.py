@@ -116,11 +116,12 @@ class Suite:
             counts = Counts.of_report(end.job.log.with_suffix(".xml"))
             return Line(end.job.name, HOST, end.code, end.seconds, counts)
         claims = self._queues[boot.name]
-        results = [
-            result
-            for entry in claims.entries()
-            if (result := claims.result(entry)) and result.machine == end.job.name
-        ]
+        results = []
+        for entry in claims.entries():
+            result = claims.result(entry)
+            if result and result.machine == end.job.name:
+                results.append(result)
+                self.summary.seconds[Path(entry.test.partition("::")[0]).name] += result.seconds
         self.summary.results += results
         passed = {
             test for result in results for test, how in result.outcomes.items() if how == "passed"
@@ -230,7 +231,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--workers", type=int, default=min(processors, 4), metavar="N", help="processes on the host"
     )
     add("--fail-early", action="store_true", help="the first failed job ends the run")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     unknown = [name for name in options.files if not (REPOSITORY / plan.TESTS / name).is_file()]
     if unknown:
         parser.error(f"no such file in {plan.TESTS}: {', '.join(unknown)}")

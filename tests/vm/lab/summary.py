@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from .claims import BAD
-from .loads import Ledger
+from .loads import Ledger, Loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,6 +83,9 @@ class Summary:
     lines: list[Line] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    seconds: dict[str, float] = field(
+        default_factory=lambda: defaultdict(float)
+    )  # of guests, by file of tests
     problems: list[str] = field(default_factory=list)
     unproven: list[str] = field(default_factory=list)
 
@@ -155,5 +158,12 @@ class Summary:
 
     def _by_file(self) -> list[str]:
         ledger = self.ledger()
-        files = sorted(ledger.files.items(), key=lambda item: (-item[1].instructions, item[0]))
-        return [f"engine: {ledger.total()}", *(f"        {file}: {loads}" for file, loads in files)]
+        files = {*ledger.files, *self.seconds}
+        longest = sorted(files, key=lambda file: (-self.seconds.get(file, 0.0), file))
+        return [
+            f"engine: {ledger.total()}",
+            *(
+                f"{self.seconds.get(file, 0.0):6.0f} s  {file}: {ledger.files.get(file, Loads())}"
+                for file in longest
+            ),
+        ]
