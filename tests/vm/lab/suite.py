@@ -107,7 +107,7 @@ class Suite:
         if end.code:
             self.failed.append(end.job.log)
             self.summary.problems.append(
-                f"{end.job.name}: ended with {end.code}, see {end.job.log}"
+                f"{end.job.name}: ended with {end.code}, see {_shown(end.job.log)}"
             )
         return not (end.code and self._options.fail_early)
 
@@ -195,7 +195,9 @@ def _run(options: argparse.Namespace) -> int:
         )
         summary.problems += [f"above the budget of {BUDGET}: {each}" for each in exceeded]
     for log in suite.failed:
-        print(f"---- {log}\n{log.read_text(encoding='utf-8', errors='replace')}", flush=True)
+        print(
+            f"---- {_shown(log)}\n{log.read_text(encoding='utf-8', errors='replace')}", flush=True
+        )
     print(summary.text(), flush=True)
     return 1 if suite.failed or summary.problems else 0
 
@@ -236,6 +238,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     if unknown:
         parser.error(f"no such file in {plan.TESTS}: {', '.join(unknown)}")
     return options
+
+
+def _shown(log: Path) -> Path:
+    return log.relative_to(Path.cwd()) if log.is_relative_to(Path.cwd()) else log
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
