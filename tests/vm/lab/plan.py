@@ -78,8 +78,9 @@ OVERRIDING = (
 )
 
 _SCRATCH = ("--scratch", "256")
+SOAK = "soak"
 _SOAKED = ("test_reload.py", "test_survival.py", "test_race.py", "test_growth.py")
-_SOAK = Path("tests/soak/test_soak.py")
+_SOAK_FILE = Path("tests/soak/test_soak.py")
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Boot:
         """Return how many the machine *number* has: the first, and one for a dead one, what any needs."""
         if 1 < number <= self.machines:
             return self.cpus
-        return max(self.cpus, *(entry.cpus for entry in self.entries))
+        return max([self.cpus, *(entry.cpus for entry in self.entries)])
 
 
 def inner(files: Sequence[str], *, machines: int, cpus: int, has_lab: bool) -> list[Boot]:
@@ -112,13 +113,15 @@ def inner(files: Sequence[str], *, machines: int, cpus: int, has_lab: bool) -> l
 
 def outer(files: Sequence[str], *, machines: int, cpus: int, has_lab: bool) -> list[Boot]:
     """Return the boots of ``make test-all``: every file on every kernel, and the soak at a tenth."""
-    soaked = [*(TESTS / name for name in _SOAKED), _SOAK]
+    soaked = [_SOAK_FILE, *(TESTS / name for name in _SOAKED)]
     boots = [
         Boot(
-            "soak",
+            SOAK,
             DEFAULT_KERNEL,
             [Entry(str(path), PROCESSORS.get(path.name, 1)) for path in soaked],
             _SCRATCH,
+            machines=machines,
+            cpus=cpus,
             environment={"ENFORCER_SOAK": "10"},
         )
     ]

@@ -177,6 +177,8 @@ def _run(options: argparse.Namespace) -> int:
     files = options.files or sorted(path.name for path in plan.TESTS.glob("test_*.py"))
     circle = plan.outer if options.circle == "all" else plan.inner
     boots = circle(files, machines=options.machines, cpus=options.cpus, has_lab=has_lab)
+    if options.files:
+        boots = [boot for boot in boots if boot.name != plan.SOAK]
     jobs = [] if options.files else _host_jobs(options, directory)
     suite = Suite(directory, jobs, boots, options)
 
