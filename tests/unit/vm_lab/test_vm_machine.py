@@ -182,3 +182,17 @@ def test_processor_is_the_fastest_to_emulate_unless_named(
     out, _ = process.communicate(timeout=20)
 
     assert model == out
+
+
+def test_a_queue_is_shared_and_can_be_written(lab: _Lab, tmp_path: Path) -> None:
+    """Several machines are given the same directory; without the option there is no such share."""
+    queue = tmp_path / "queue"
+    queue.mkdir()
+    body = 'printf "%s\\n" "$@" | grep id=queue >$out; echo 0 >$control/code'
+
+    shared, _ = lab.start(body, "--queue", str(queue)).communicate(timeout=20)
+    plain, _ = lab.start(body).communicate(timeout=20)
+
+    assert f"local,id=queue,path={queue},".encode() in shared
+    assert b"readonly" not in shared
+    assert b"" == plain
