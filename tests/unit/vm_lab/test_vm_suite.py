@@ -167,6 +167,7 @@ def test_what_ran_somewhere_is_not_skipped(lab: _Run, tmp_path: Path) -> None:
     made.summary.results.append(passed)
 
     assert {"test_a.py::test_more": "no disk"} == made.summary.skips()
+    assert "2 passed, 0 failed, 1 skipped" == made.summary.text().splitlines()[-1]
     assert {} == made.summary.skips(excused={"test_a.py"})
 
 
