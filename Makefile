@@ -3,8 +3,8 @@
 # make build   install what is missing, make .venv with a working `enforcer`
 # make run     show what enforcer does, here or in a virtual machine
 # make check   style, types, formatting
-# make test    all tests: on this host, then once more inside a real kernel
-# make kernels   on other kernels than make test: whether they refuse any program, and what that is about
+# make test    what a change must pass: the tests on this host, then those in a real kernel; FAIL_EARLY=1
+# make test-all   every test on every kernel, on a plain processor, and the soak at a tenth
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
 # make bench-records   how many records a second one core takes into a log, on this machine
@@ -18,31 +18,32 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 
-# Kernels that `make test` boots, by the names that tests/vm/run knows.
-KERNELS ?= cloud
-
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 BPF_C := $(shell find bpf -name '*.[ch]' 2>/dev/null)
 CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 
-# Further kernels that must take every program, for `make kernels`.
-OTHER_KERNELS ?= 6.1 7.3
+# Machines at a time, and the processors of an ordinary one; whoever needs two gets a machine that has them.
+MACHINES ?= 2
+CPUS ?= 2
 
-# The tests in a kernel are divided over as many machines as this names, which run beside each other.
-VM_PARTS ?= 1/2 2/2
-
-# Each kernel boots once more with these active LSMs, bpf not among them, for one file of tests; empty: it does not.
-VM_LSMS ?= landlock,lockdown,yama,apparmor
-
-# Seconds that the tests in one kernel may take, boot included.
+# Seconds that one machine may take, boot included.
 VM_TIMEOUT ?= 4200
+
+# Processes that share the tests on the host; beyond a few, each only loads the same modules once more.
+HOST_WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
+
+# Not empty: the first failed job ends the run.
+FAIL_EARLY ?=
+
+SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) --timeout $(VM_TIMEOUT) \
+	--workers $(HOST_WORKERS) $(FAIL_EARLY:%=--fail-early)
 
 # Seconds for `make soak`; ENFORCER_SOAK=10 does a tenth of it.
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check test kernels bench bench-decide bench-compile bench-records bench-reload soak clean
+.PHONY: help setup build run check test test-all bench bench-decide bench-compile bench-records bench-reload soak clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -78,50 +79,11 @@ check: build
 	$(CLANG_FORMAT) --dry-run -Werror $(BPF_C)
 	$(VENV)/bin/pytest -q tests/unit/test_imports.py tests/unit/events/test_event_schema.py
 
-# Everything runs whatever fails; the closing lines come last. The boots without bpf need one processor, as do the
-# tests on this host, so they run beside these.
 test: build
-	@mkdir -p build/test; rm -f build/test/*.log; failed=0; logs=host; beside=(); \
-	for kernel in $(if $(VM_LSMS),$(KERNELS)); do \
-		log="$$kernel-lsms"; \
-		echo "test: LSMs without bpf in the kernel $$kernel, output in build/test/$$log.log"; \
-		tests/vm/run --kernel "$$kernel" --cpus 1 --timeout $(VM_TIMEOUT) \
-			--append "lsm=$(VM_LSMS)" --out "build/test/$$log" -- \
-			$(VENV)/bin/pytest -p no:cacheprovider tests/vm/test_without_bpf_lsm.py \
-			>"build/test/$$log.log" 2>&1 & \
-		beside+=($$!); \
-	done; \
-	$(VENV)/bin/pytest tests --ignore=tests/vm --ignore=tests/soak 2>&1 \
-		| tee build/test/host.log || failed=1; \
-	for kernel in $(KERNELS); do \
-		running=(); \
-		for part in $(VM_PARTS); do \
-			log="$$kernel-$${part%/*}"; logs+=" $$log"; \
-			echo "test: part $$part in the kernel $$kernel, output in build/test/$$log.log"; \
-			tests/vm/run --kernel "$$kernel" --timeout $(VM_TIMEOUT) --scratch 256 \
-				--out "build/test/$$log" -- $(VENV)/bin/pytest -p no:cacheprovider \
-				tests/vm --part "$$part" >"build/test/$$log.log" 2>&1 & \
-			running+=($$!); \
-		done; \
-		for pid in "$${running[@]}"; do wait "$$pid" || failed=1; done; \
-	done; \
-	for pid in "$${beside[@]}"; do wait "$$pid" || failed=1; done; \
-	for kernel in $(if $(VM_LSMS),$(KERNELS)); do logs+=" $$kernel-lsms"; done; \
-	for log in $$logs; do [[ $$log == host ]] || cat "build/test/$$log.log"; done; \
-	for log in $$logs; do \
-		echo "$$log: $$(grep -E ' in [0-9.]+s|^vm: |^ERROR: ' "build/test/$$log.log" | tail -n 1 | tr -d =)"; \
-	done; \
-	exit $$failed
+	@$(SUITE) test
 
-kernels: build
-	@failed=0; \
-	for kernel in $(OTHER_KERNELS); do \
-		tests/vm/run --kernel "$$kernel" --timeout $(VM_TIMEOUT) --scratch 256 -- \
-			$(VENV)/bin/pytest -p no:cacheprovider tests/vm/test_doctor.py \
-			tests/vm/test_exec.py tests/vm/test_network.py tests/vm/test_sctp.py \
-			tests/vm/test_mount_events.py tests/vm/test_system_events.py || failed=1; \
-	done; \
-	exit $$failed
+test-all: build
+	@$(SUITE) all
 
 bench: build
 	@$(VENV)/bin/python tests/bench/bench.py --only "$(ONLY)" --rules "$(RULES)" $(PLAIN:%=--plain)
@@ -141,7 +103,7 @@ bench-reload: build
 soak: build
 	@mkdir -p build/soak; \
 	ENFORCER_SOAK=$(ENFORCER_SOAK) $(VENV)/bin/pytest -q tests/soak/test_records.py; \
-	tests/vm/run --kernel "$(firstword $(KERNELS))" --timeout $(SOAK_TIMEOUT) --scratch 256 \
+	tests/vm/run --timeout $(SOAK_TIMEOUT) --scratch 256 \
 		--out build/soak -- "ENFORCER_SOAK=$(ENFORCER_SOAK) \
 		$(VENV)/bin/pytest -p no:cacheprovider -v -s \
 		tests/vm/test_reload.py tests/vm/test_survival.py tests/vm/test_race.py tests/vm/test_growth.py \

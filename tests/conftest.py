@@ -1,11 +1,35 @@
 # SPDX-License-Identifier: MIT
 """
-What holds for every test: no verdict by the clock. Machines are busy, and a slow example is no bug.
+What holds for every test: no verdict by the clock, and which tests cannot run beside each other.
+
+Machines are busy, and a slow example is no bug.
 """
 
+from typing import Any
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "enforcer", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 settings.load_profile("enforcer")
+
+
+# Tests of one of these directories are run by one process, one after another.
+_ALONE = {
+    "tests/unit/kernel": "they load into the one kernel, pin at one place, build objects in one folder"
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each process whole files, and what shares something to one process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((alone for alone in _ALONE if file.startswith(f"{alone}/")), file)
+
+    return Scheduling(config, log)

@@ -4,7 +4,8 @@
 from pathlib import Path
 
 import pytest
-from lab.kernel import NAMES, cache_directory, from_image, resolve
+from lab import kernel
+from lab.kernel import NAMES, cache_directory, find_lab, from_image, resolve
 from lab.packages import version_key
 from lab.tools import LabError
 
@@ -81,3 +82,26 @@ def test_cache_directory_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_version_key_orders_by_number() -> None:
     """Point releases pass 99."""
     assert version_key("linux-image-6.12.9+deb13") < version_key("linux-image-6.12.118+deb13")
+
+
+def test_the_own_kernel_is_taken_from_where_one_is_ready(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The cache's comes first, then the newest of the folder; without any, nothing is built for it."""
+    ready, cache = tmp_path / "ready", tmp_path / "cache"
+    monkeypatch.delenv("ENFORCER_LAB_KERNELS", raising=False)
+    monkeypatch.setattr(kernel, "_READY", tmp_path / "elsewhere")
+    assert None is find_lab(cache)
+
+    for version in ("6.1-lab", "6.12-lab", "6.9-lab", "6.99-other"):
+        (ready / version).mkdir(parents=True)
+        (ready / version / "bzImage").touch()
+    (ready / "7.0-lab").mkdir()
+    monkeypatch.setenv("ENFORCER_LAB_KERNELS", str(ready))
+    assert ready / "6.12-lab/bzImage" == find_lab(cache)
+    assert ready / "6.12-lab/bzImage" == resolve("lab", cache=cache).image
+
+    own = cache / "kernels/lab/bzImage"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert own == find_lab(cache)

@@ -14,12 +14,17 @@ _RUN = Path(__file__).resolve().parents[2] / "vm" / "run"
 
 # Finds what the guest would find: the exchange directory and the two outputs.
 _FAKE_QEMU = r"""#!/bin/bash
+if [[ $* == "-cpu help" ]]; then
+    printf 'Recognized CPUID flags:\n  avx2 erms\n  fsrm\n'
+    exit
+fi
 for argument; do
     case $argument in
     local,id=exchange,*) exchange=${argument#*path=} exchange=${exchange%%,*} ;;
     file,id=out,path=*) out=${argument#*path=} ;;
     file,id=err,path=*) err=${argument#*path=} ;;
     file,id=console,path=*) console=${argument#*path=} ;;
+    max | max,*) model=$argument ;;
     esac
 done
 control=$exchange/.lab
@@ -162,3 +167,32 @@ def test_guest_is_told_of_systemd(lab: _Lab) -> None:
 
     assert b"vm_systemd=1\n" == out
     assert 2 == len(err.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "model"),
+    [((), b"max,erms=off,fsrm=off\n"), (("--cpu", "max"), b"max\n")],
+)
+def test_processor_is_the_fastest_to_emulate_unless_named(
+    lab: _Lab, options: tuple[str, ...], model: bytes
+) -> None:
+    """QEMU is asked which flags it knows; a named model is taken as it is."""
+    process = lab.start("echo $model >$out; echo 0 >$control/code", *options)
+
+    out, _ = process.communicate(timeout=20)
+
+    assert model == out
+
+
+def test_a_queue_is_shared_and_can_be_written(lab: _Lab, tmp_path: Path) -> None:
+    """Several machines are given the same directory; without the option there is no such share."""
+    queue = tmp_path / "queue"
+    queue.mkdir()
+    body = 'printf "%s\\n" "$@" | grep id=queue >$out; echo 0 >$control/code'
+
+    shared, _ = lab.start(body, "--queue", str(queue)).communicate(timeout=20)
+    plain, _ = lab.start(body).communicate(timeout=20)
+
+    assert f"local,id=queue,path={queue},".encode() in shared
+    assert b"readonly" not in shared
+    assert b"" == plain

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .kernel import LAB, NAMES, cache_directory, resolve
-from .machine import SCRATCH_DIRECTORY, Machine, Outcome, run
+from .machine import QUEUE_DIRECTORY, SCRATCH_DIRECTORY, Machine, Outcome, run
 from .tools import LabError
 
 if TYPE_CHECKING:
@@ -53,12 +53,14 @@ def main(arguments: Sequence[str]) -> int:
             command=script(command),
             directory=Path.cwd(),
             cpus=options.cpus,
+            cpu=options.cpu,
             memory=options.mem,
             timeout=options.timeout or None,
             icount=options.icount,
             append=tuple(options.append),
             scratch_mib=options.scratch,
             systemd=options.systemd,
+            queue=options.queue,
             out=options.out,
         )
         return report(run(machine, cache=cache_directory()), verbose=options.verbose)
@@ -87,6 +89,7 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         help=f"{', '.join((*NAMES, LAB))}, or an image",
     )
     add("--cpus", type=_count, default=2, metavar="N", help="processors (2)")
+    add("--cpu", metavar="MODEL", help="QEMU's model of a processor (the fastest to emulate)")
     add("--icount", action="store_true", help="one processor; guest time counts instructions")
     add("--timeout", type=float, default=600, metavar="S", help="seconds, 0 for none (600)")
     add("--mem", default="2G", metavar="SIZE", help="memory (2G)")
@@ -105,6 +108,7 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         help=f"an ext4 disk at {SCRATCH_DIRECTORY}",
     )
     add("--systemd", action="store_true", help="systemd is process 1, COMMAND a service of it")
+    add("--queue", type=Path, metavar="DIR", help=f"share DIR at {QUEUE_DIRECTORY}, to be written")
     add("--out", type=Path, metavar="DIR", help="copy /run/vm and console.log here at the end")
     add("-v", "--verbose", action="store_true", help="print how long it took")
     arguments = list(arguments)

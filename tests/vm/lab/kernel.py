@@ -55,6 +55,8 @@ NAMES = {
 
 
 LAB = "lab"
+# Kernels that somebody built, VERSION-lab/bzImage, in a folder beside the clone.
+_READY = Path(__file__).resolve().parents[4] / "shared" / LAB / "kernels"
 _BUILD = Path(__file__).with_name("build-kernel.sh")
 
 
@@ -76,7 +78,7 @@ def resolve(name: str, *, cache: Path) -> Kernel:
         LabError: when there is no such name or file, or it cannot be fetched.
     """
     if name == LAB:
-        return from_image(_built(cache / "kernels"))
+        return from_image(find_lab(cache) or _built(cache / "kernels"))
     package = NAMES.get(name)
     if package is None:
         return from_image(Path(name))
@@ -84,12 +86,19 @@ def resolve(name: str, *, cache: Path) -> Kernel:
     return from_image(_image_in(directory))
 
 
+def find_lab(cache: Path) -> Path | None:
+    """Return the newest image of the laboratory's own kernel that is ready, None when there is none."""
+    own = cache / "kernels" / LAB / "bzImage"
+    if own.is_file():
+        return own
+    ready = Path(os.environ.get("ENFORCER_LAB_KERNELS") or _READY).glob(f"*-{LAB}/bzImage")
+    return max(ready, key=lambda image: version_key(image.parent.name), default=None)
+
+
 def _built(kernels: Path) -> Path:
-    """Return the image of the laboratory's own kernel, building it when it is not there."""
+    """Build the laboratory's own kernel and return its image."""
     directory = kernels / LAB
     image = directory / "bzImage"
-    if image.is_file():
-        return image
     kernels.mkdir(parents=True, exist_ok=True)
     with (kernels / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from . import initramfs
 from .modules import ModuleTree
 from .process import Relay, start, stop
+from .processor import fastest
 from .sharing import Share, serve_9p, serve_virtiofs
 from .state import State
 from .tools import LabError, tool
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .kernel import Kernel
 
 SCRATCH_DIRECTORY = "/mnt/scratch"
+QUEUE_DIRECTORY = "/run/vm-queue"
 _SYSTEMD = Path("/usr/lib/systemd/systemd")
 
 _EARLY_MODULES = ("virtio_pci", "virtio_console", "virtio_rng", "overlay")
@@ -55,12 +57,14 @@ class Machine:
     command: str
     directory: Path
     cpus: int = 2
+    cpu: str | None = None  # QEMU's model, the fastest to emulate when None
     memory: str = "2G"
     timeout: float | None = None
     icount: bool = False
     append: tuple[str, ...] = ()
     scratch_mib: int = 0
     systemd: bool = False
+    queue: Path | None = None
     out: Path | None = None
 
 
@@ -99,6 +103,8 @@ def run(machine: Machine, *, cache: Path) -> Outcome:
             Share("root", Path("/"), readonly=True),
             Share("exchange", state.exchange, readonly=False),
         ]
+        if machine.queue:
+            shares.append(Share("queue", machine.queue.absolute(), readonly=False))
         if use_9p:
             arguments += serve_9p(shares)
         else:
@@ -149,7 +155,7 @@ def _qemu(machine: Machine, state: State) -> list[str]:
         "-machine",
         "q35",
         "-cpu",
-        "max,erms=off,fsrm=off,fzrm=off,fsrs=off,fsrc=off",
+        machine.cpu or fastest(),
         "-m",
         machine.memory,
         *speed,
@@ -175,7 +181,11 @@ def _boot(machine: Machine, tree: ModuleTree | None, state: State, *, use_9p: bo
     archive.write_bytes(
         initramfs.build(
             modules=tree.closure(wanted) if tree else [],
-            settings={"share": "9p" if use_9p else "virtiofs", "overlay_size": _OVERLAY_SIZE},
+            settings={
+                "share": "9p" if use_9p else "virtiofs",
+                "overlay_size": _OVERLAY_SIZE,
+                "queue": QUEUE_DIRECTORY if machine.queue else "",
+            },
         )
     )
     append = [_KERNEL_ARGUMENTS, *([] if use_9p else [_VIRTIOFS_ARGUMENT]), *machine.append]

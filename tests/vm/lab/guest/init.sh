@@ -3,7 +3,7 @@
 #
 # First script of the guest, run by the kernel from the initial RAM file system.
 # Puts a tmpfs overlay on the host's root, mounted read-only, and changes into it.
-# /settings defines: share (9p or virtiofs), overlay_size.
+# /settings defines: share (9p or virtiofs), overlay_size, queue (a directory, or empty).
 /bin/busybox --install -s /bin
 export PATH=/bin
 
@@ -47,5 +47,9 @@ done
 mount -t tmpfs -o mode=755 run /new/run
 mkdir -p /new/run/vm /new/run/lock
 mount_share exchange /new/run/vm rw
+if [ "$queue" ]; then
+	mkdir -p "/new$queue"
+	mount_share queue "/new$queue" rw
+fi
 exec switch_root /new /run/vm/.lab/stage2
 die "no switch_root"

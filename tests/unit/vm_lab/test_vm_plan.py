@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""What boots: every file is somewhere, and where it can be proven."""
+
+from pathlib import Path
+
+import pytest
+from lab.claims import Entry
+from lab.plan import ALL_KERNELS, APART, OVERRIDING, PROCESSORS, WEIGHTS, Boot, inner, outer
+
+_VM = Path(__file__).resolve().parents[2] / "vm"
+_FILES = sorted(path.name for path in _VM.glob("test_*.py"))
+
+
+def _inner(*, has_lab: bool = True) -> dict[str, Boot]:
+    boots = inner(_FILES, machines=3, cpus=1, has_lab=has_lab)
+    return {boot.name: boot for boot in boots}
+
+
+def _outer(*, has_lab: bool = True) -> dict[str, Boot]:
+    return {boot.name: boot for boot in outer(_FILES, machines=2, cpus=2, has_lab=has_lab)}
+
+
+def _names(boots: list[Boot]) -> list[str]:
+    tests = [entry.test for boot in boots for entry in boot.entries]
+    return sorted(test.removeprefix("tests/vm/") for test in tests)
+
+
+@pytest.mark.parametrize("name", [*WEIGHTS, *APART, *PROCESSORS, *OVERRIDING])
+def test_tables_name_files_that_are_there(name: str) -> None:
+    """A file that was renamed would lose its place silently."""
+    file, _, test = name.partition("::")
+    assert (_VM / file).is_file()
+    assert not test or f"def {test}(" in (_VM / file).read_text()
+
+
+def test_every_file_runs_once_on_the_kernel_of_the_inner_circle() -> None:
+    """In the ordinary machines or in a boot of its own."""
+    boots = [boot for boot in _inner().values() if boot.kernel == "cloud"]
+
+    assert _FILES == _names(boots)
+
+
+def test_every_file_runs_on_every_kernel_of_the_outer_circle() -> None:
+    """And the soak is beside them."""
+    boots = _outer()
+    soak = boots.pop("soak")
+
+    for kernel in ALL_KERNELS:
+        assert _FILES == _names([boot for boot in boots.values() if boot.kernel == kernel])
+    assert {"ENFORCER_SOAK": "10"} == soak.environment
+    assert "tests/soak/test_soak.py" in _names([soak])
+
+
+def test_the_kernel_that_can_override_runs_what_needs_it() -> None:
+    """Where it is missing the rest runs."""
+    assert sorted(OVERRIDING) == _names([_inner()["lab"]])
+    assert "lab" not in _inner(has_lab=False)
+    assert "lab" not in {boot.kernel for boot in _outer(has_lab=False).values()}
+
+
+def test_boots_of_their_own_differ_as_their_files_need() -> None:
+    """Each has one file and one machine."""
+    boots = _inner()
+
+    assert ("--systemd",) == boots["cloud-systemd"].options
+    assert "--icount" in boots["cloud-icount"].options
+    assert any("lsm=" in option and "bpf" not in option for option in boots["cloud-lsms"].options)
+    assert {1} == {len(boots[f"cloud-{name}"].entries) for name, _ in APART.values()}
+
+
+def test_the_longest_come_first_and_the_shared_queue_last() -> None:
+    """The boots of one machine are over before the queue is empty, so nobody idles at the end."""
+    *special, ordinary = inner(_FILES, machines=3, cpus=2, has_lab=True)
+
+    assert 3 == ordinary.machines
+    assert {1} == {boot.machines for boot in special}
+    weights = [WEIGHTS.get(Path(entry.test).name, 1) for entry in ordinary.entries]
+    assert sorted(weights, reverse=True) == weights
+
+
+def test_what_needs_two_processors_says_so() -> None:
+    """A race shows nothing on one; the first machine has them, whatever the others have."""
+    assert Entry("tests/vm/test_race.py", cpus=2) in _inner()["cloud"].entries
+    assert (2, 1) == (_inner()["cloud"].processors(1), _inner()["cloud"].processors(2))
+
+
+def test_the_outer_circle_takes_the_plain_processor_on_the_inner_kernel() -> None:
+    """The inner one has taken the other."""
+    assert "--cpu" not in _inner()["cloud"].options
+    assert ("--cpu", "max") == tuple(_outer()["cloud"].options[-2:])
+
+
+def test_a_choice_of_files_boots_only_what_they_need() -> None:
+    """The queues of the others are empty."""
+    boots = inner(["test_service.py"], machines=2, cpus=2, has_lab=True)
+
+    assert {"cloud-systemd": 1} == {boot.name: len(boot.entries) for boot in boots if boot.entries}

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""
+Runs the tests of a shared queue in one process of pytest, file after file, until nothing is left.
+
+Importing pytest and what tests need costs seconds in an emulated machine, so a file must not cost a
+process. Nothing is collected before it is taken; after each file all fixtures are torn down.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from lab.claims import Claims, Entry, Result
+
+
+class Taker:
+    """A plugin that takes files from *claims* in the name of *machine*."""
+
+    def __init__(self, claims: Claims, machine: str) -> None:
+        self._claims = claims
+        self._machine = machine
+        self._result: Result | None = None
+        self._files: dict[Path, pytest.Item | pytest.Collector] = {}
+        self._collected = 0
+        self._took = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> bool:
+        """Find the files of the queue, and import none of them yet."""
+        paths = dict.fromkeys(_file(entry) for entry in self._claims.entries())
+        if paths:
+            found = session.perform_collect(list(paths), genitems=False)
+            self._files = {node.path: node for node in found}
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Take and run until the queue has nothing for this machine."""
+        cpus = len(os.sched_getaffinity(0))
+        while (entry := self._claims.take(self._machine, cpus=cpus)) is not None:
+            self._took = True
+            self._run(session, entry)
+        return True
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file that cannot be imported has failed."""
+        if self._result is not None and not report.passed:
+            self._add(report, "error")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what became of each test."""
+        if self._result is not None and (report.when == "call" or not report.passed):
+            self._add(report, "failed" if report.when == "call" else "error")
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """A machine that found the queue empty has nothing to complain of."""
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not self._took:
+            session.exitstatus = pytest.ExitCode.OK
+
+    def _run(self, session: pytest.Session, entry: Entry) -> None:
+        began = time.monotonic()
+        self._result = result = Result(self._machine)
+        try:
+            items = self._collect(session, entry)
+            for item, following in zip(items, [*items[1:], None], strict=False):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                _stop_where_asked(session)
+            result.complete = True
+        finally:
+            self._result = None
+            result.seconds = time.monotonic() - began
+            self._claims.finish(entry, result)
+
+    def _collect(self, session: pytest.Session, entry: Entry) -> list[pytest.Item]:
+        """Import the file of *entry* and return its tests."""
+        file = self._files[session.config.invocation_params.dir / _file(entry)]
+        items = [item for item in session.genitems(file) if _is_of(item, entry)]
+        session.config.hook.pytest_collection_modifyitems(
+            session=session, config=session.config, items=items
+        )
+        self._collected += len(items)
+        session.testscollected = self._collected
+        _stop_where_asked(session)
+        return items
+
+    def _add(self, report: pytest.CollectReport | pytest.TestReport, bad: str) -> None:
+        assert self._result is not None
+        reason = ""
+        if report.skipped:
+            outcome = "xfailed" if hasattr(report, "wasxfail") else "skipped"
+            if isinstance(report.longrepr, tuple):
+                reason = report.longrepr[2].removeprefix("Skipped: ")
+        else:
+            outcome = "passed" if report.passed else bad
+        self._result.add(report.nodeid, outcome, reason)
+
+
+def _file(entry: Entry) -> str:
+    return entry.test.partition("::")[0]
+
+
+def _is_of(item: pytest.Item, entry: Entry) -> bool:
+    """Tell whether *entry* is the file of *item*, its class, its function or the test itself."""
+    _, _, wanted = entry.test.partition("::")
+    _, _, name = item.nodeid.partition("::")
+    return not wanted or name == wanted or name.startswith((f"{wanted}::", f"{wanted}["))
+
+
+def _stop_where_asked(session: pytest.Session) -> None:
+    if session.shouldfail:
+        raise session.Failed(session.shouldfail)
+    if session.shouldstop:
+        raise session.Interrupted(session.shouldstop)
