@@ -46,7 +46,9 @@ _CONSTANTS: Final = ".rodata"
 _LOCKS: Final = "enf_probe_locks"
 _TWO_ADDRESSES: Final = struct.Struct("<QQ")
 
-_LEAST_BYTES: Final = 1 << 20  # what all shipped policies fit in: adding one by one loads nothing anew
+_LEAST_BYTES: Final = 1 << 20
+"""All shipped policies fit in it, so that adding them one by one loads nothing anew."""
+
 _LEAST_ROWS: Final = 2048
 _MANY_BYTES: Final = 1 << 20
 _MANY_ROWS: Final = 1 << 13
