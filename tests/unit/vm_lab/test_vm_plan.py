@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 from lab.claims import Entry
-from lab.plan import ALL_KERNELS, APART, OVERRIDING, PROCESSORS, WEIGHTS, Boot, inner, outer
+from lab.plan import (
+    ALL_KERNELS,
+    APART,
+    BESIDE,
+    OVERRIDING,
+    PROCESSORS,
+    WEIGHTS,
+    Boot,
+    inner,
+    outer,
+)
 
 _VM = Path(__file__).resolve().parents[2] / "vm"
 _FILES = sorted(path.name for path in _VM.glob("test_*.py"))
@@ -95,3 +105,13 @@ def test_a_choice_of_files_boots_only_what_they_need() -> None:
     boots = inner(["test_service.py"], machines=2, cpus=2, has_lab=True)
 
     assert {"cloud-systemd": 1} == {boot.name: len(boot.entries) for boot in boots if boot.entries}
+
+
+def test_files_elsewhere_are_for_the_ordinary_boot():
+    """They are there, and no choice of files of tests/vm takes them along."""
+    root = Path(__file__).resolve().parents[3]
+    *special, ordinary = inner(_FILES, BESIDE, machines=2, cpus=2, has_lab=True)
+
+    assert all((root / path).is_file() for path in BESIDE)
+    assert {Entry(path) for path in BESIDE} <= set(ordinary.entries)
+    assert not {e.test for boot in special for e in boot.entries} & set(BESIDE)

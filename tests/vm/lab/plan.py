@@ -27,6 +27,7 @@ TESTS = Path("tests/vm")
 WEIGHTS = {
     "test_confirm.py": 33,
     "test_containers.py": 12,
+    "test_core.py": 10,
     "test_dashboard.py": 8,
     "test_doctor.py": 6,
     "test_exec.py": 5,
@@ -56,6 +57,9 @@ WEIGHTS = {
     "test_system_events.py": 5,
     "test_tracing.py": 10,
 }
+
+# Elsewhere: on the host these skip what needs a kernel that enforces.
+BESIDE = ("tests/unit/kernel/test_kernel_pins.py", "tests/unit/kernel/test_kernel_session.py")
 
 # Files that show nothing on one processor.
 PROCESSORS = {"test_fast.py": 2, "test_preempt.py": 2, "test_race.py": 2}
@@ -101,17 +105,31 @@ class Boot:
         return max([self.cpus, *(entry.cpus for entry in self.entries)])
 
 
-def inner(files: Sequence[str], *, machines: int, cpus: int, has_lab: bool) -> list[Boot]:
-    """Return the boots of ``make test`` for the test files *files* of tests/vm, in their order."""
+def inner(
+    files: Sequence[str], beside: Sequence[str] = (), *, machines: int, cpus: int, has_lab: bool
+) -> list[Boot]:
+    """
+    Return the boots of ``make test``, in their order.
+
+    Args:
+        files: names of test files in tests/vm.
+        beside: paths of others, for the ordinary boot.
+        machines: how many take from the ordinary queue.
+        cpus: the processors of each.
+        has_lab: whether the laboratory's kernel is there.
+    """
     special = _apart(DEFAULT_KERNEL, files)
     if has_lab:
         wanted = [test for test in OVERRIDING if test.partition("::")[0] in files]
         special.insert(0, Boot(LAB, LAB, _entries(wanted), _SCRATCH, cpus=cpus))
-    return [*special, _ordinary(DEFAULT_KERNEL, files, (), machines=machines, cpus=cpus)]
+    ordinary = _ordinary(DEFAULT_KERNEL, files, beside, machines=machines, cpus=cpus)
+    return [*special, ordinary]
 
 
-def outer(files: Sequence[str], *, machines: int, cpus: int, has_lab: bool) -> list[Boot]:
-    """Return the boots of ``make test-all``: every file on every kernel, and the soak at a tenth."""
+def outer(
+    files: Sequence[str], beside: Sequence[str] = (), *, machines: int, cpus: int, has_lab: bool
+) -> list[Boot]:
+    """Return the boots of ``make test-all``, as :func:`inner`: all on every kernel, and the soak at a tenth."""
     soaked = [_SOAK_FILE, *(TESTS / name for name in _SOAKED)]
     boots = [
         Boot(
@@ -130,18 +148,25 @@ def outer(files: Sequence[str], *, machines: int, cpus: int, has_lab: bool) -> l
         # The kernel of the inner circle is seen there on the processor that is emulated fastest.
         options = ("--cpu", "max") if kernel == DEFAULT_KERNEL else ()
         boots += _apart(kernel, files, options)
-        boots.append(_ordinary(kernel, files, options, machines=machines, cpus=cpus))
+        boots.append(_ordinary(kernel, files, beside, options, machines=machines, cpus=cpus))
     return boots
 
 
 def _ordinary(
-    kernel: str, files: Sequence[str], options: Sequence[str], *, machines: int, cpus: int
+    kernel: str,
+    files: Sequence[str],
+    beside: Sequence[str],
+    options: Sequence[str] = (),
+    *,
+    machines: int,
+    cpus: int,
 ) -> Boot:
     rest = [name for name in files if name not in APART]
+    entries = _entries(sorted(rest, key=lambda name: (-WEIGHTS.get(name, 1), name)))
     return Boot(
         kernel,
         kernel,
-        _entries(sorted(rest, key=lambda name: (-WEIGHTS.get(name, 1), name))),
+        [*entries, *map(Entry, beside)],
         (*_SCRATCH, *options),
         machines=machines,
         cpus=cpus,

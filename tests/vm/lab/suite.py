@@ -176,7 +176,8 @@ def _run(options: argparse.Namespace) -> int:
     budget = loads.Budget.read(BUDGET)
     files = options.files or sorted(path.name for path in plan.TESTS.glob("test_*.py"))
     circle = plan.outer if options.circle == "all" else plan.inner
-    boots = circle(files, machines=options.machines, cpus=options.cpus, has_lab=has_lab)
+    beside = () if options.files else [p for p in plan.BESIDE if Path(p).is_file()]
+    boots = circle(files, beside, machines=options.machines, cpus=options.cpus, has_lab=has_lab)
     if options.files:
         boots = [boot for boot in boots if boot.name != plan.SOAK]
     jobs = [] if options.files else _host_jobs(options, directory)
