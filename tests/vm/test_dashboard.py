@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from daemon import ask, leftovers, told, until
-from engine import ENFORCER, attempt
+from engine import EXECUTED, attempt
 from terminals import Terminal
 
 from enforcer.ui.painter import LEAVE
@@ -46,10 +46,10 @@ def policy() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def terminal(policy) -> Iterator[Terminal]:
-    """`start --dashboard`, the installed script itself."""
+    """`start --dashboard`, executed as a program of its own."""
     log = str(ROOT / "log.json")
     made = Terminal.running(
-        [ENFORCER, "start", "--dashboard", "--json-log", log, str(policy)], size=(160, 50)
+        [*EXECUTED, "start", "--dashboard", "--json-log", log, str(policy)], size=(160, 50)
     )
     yield made
     made.close()
