@@ -3,7 +3,8 @@
 The ledger of loads: what the tests let the verifier do, in numbers that are the same on every machine.
 
 Each load of the engine's BPF object by a process that keeps the ledger is one line: the file of the
-test, the programs that were loaded, and the instructions that the verifier went through for them.
+test, whether it was the start of an engine or more of one (its core, other hooks), the programs that
+were loaded, and the instructions that the verifier went through for them.
 As a program this is ``enforcer`` that keeps the ledger: ``ledger.py start policy.yaml``.
 """
 
@@ -14,6 +15,7 @@ import os
 import sys
 from pathlib import Path
 
+from enforcer.kernel.programs import LABEL_TASKS
 from enforcer.libbpf import calls
 from enforcer.libbpf.handles import BpfObject
 
@@ -43,7 +45,9 @@ def line(loaded: BpfObject, test: str) -> str:
     descriptors = [p.fd for p in loaded.programs.values() if p.fd >= 0]
     instructions = sum(map(calls.verified_instructions, descriptors))
     file = Path(test.partition("::")[0]).name or "-"
-    return f"{file} {len(descriptors)} {instructions}\n"
+    # What labels processes is loaded with every engine, and never again.
+    kind = "start" if loaded.programs[LABEL_TASKS].fd >= 0 else "more"
+    return f"{file} {kind} {len(descriptors)} {instructions}\n"
 
 
 def _append(text: str) -> None:

@@ -20,8 +20,8 @@ def loads(tmp_path, monkeypatch):
     return made
 
 
-def opened(name: str) -> SimpleNamespace:
-    programs = {"one": 5, "two": 6, "left out": -22}
+def opened(name: str, label_tasks: int = 6) -> SimpleNamespace:
+    programs = {"one": 5, ledger.LABEL_TASKS: label_tasks, "left out": -22}
     return SimpleNamespace(
         name=name, programs={each: SimpleNamespace(fd=fd) for each, fd in programs.items()}
     )
@@ -36,10 +36,10 @@ def test_a_load_is_a_line(loads, monkeypatch):
     BpfObject.load(opened("enforcer"))
     BpfObject.load(opened("probe"))
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
-    BpfObject.load(opened("enforcer"))
+    BpfObject.load(opened("enforcer", label_tasks=-22))
 
     assert ["enforcer", "probe", "enforcer"] == loads
-    assert "test_x.py 2 123\n- 2 123\n" == ledger.LEDGER.read_text()
+    assert "test_x.py start 2 123\n- more 1 100\n" == ledger.LEDGER.read_text()
 
 
 def test_what_is_refused_is_not_written_down(loads, monkeypatch):

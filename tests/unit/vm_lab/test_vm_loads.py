@@ -13,7 +13,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 def test_loads_are_added_up_by_file(tmp_path: Path) -> None:
     """A load without a file is a line of its own."""
     path = tmp_path / "ledger"
-    path.write_text("test_a.py 15 900\n- 1 5\ntest_a.py 2 100\n")
+    path.write_text("test_a.py start 15 900\n- start 1 5\ntest_a.py more 2 100\n")
 
     ledger = Ledger()
     ledger.read(path)
@@ -21,15 +21,17 @@ def test_loads_are_added_up_by_file(tmp_path: Path) -> None:
     whole.add(ledger)
     whole.add(ledger)
 
-    assert {"test_a.py": Loads(2, 1000), "-": Loads(1, 5)} == dict(ledger.files)
-    assert Loads(6, 2010) == whole.total()
+    assert {"test_a.py": Loads(1, 1000), "-": Loads(1, 5)} == dict(ledger.files)
+    assert Loads(4, 2010) == whole.total()
 
 
-@pytest.mark.parametrize("line", ["test_a.py 15", "test_a.py many 900", "a 1 2 3", ""])
+@pytest.mark.parametrize(
+    "line", ["test_a.py start 15", "a start many 900", "a begun 1 2", "a start 1 2 3", ""]
+)
 def test_a_line_of_another_form_is_an_error(tmp_path: Path, line: str) -> None:
     """What cannot be read would be missing from the sum."""
     path = tmp_path / "ledger"
-    path.write_text(f"test_a.py 1 2\n{line}\n")
+    path.write_text(f"test_a.py start 1 2\n{line}\n")
 
     with pytest.raises(LabError, match=":2: "):
         Ledger().read(path)

@@ -32,7 +32,7 @@ while entry := claims.take(machine, cpus=int(after("--cpus"))):
     name = entry.test.rpartition("/")[2]
     if "unwritten" not in name:
         with (out / "ledger").open("a") as ledger:
-            print(name, 3, 1000, file=ledger)
+            print(name, "start", 3, 1000, file=ledger)
     if "dies" in name:
         sys.exit(250)
     result = Result(machine, seconds=7.0, complete=True)

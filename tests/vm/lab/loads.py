@@ -3,7 +3,8 @@
 What tests make the kernel verify, and the bounds of it.
 
 Each guest leaves a ledger, a line for every load of the engine's object: the file of tests, or ``-``
-where none is known, the programs loaded, and the instructions that the verifier processed for them.
+where none is known, ``start`` or ``more`` of an engine that began, the programs loaded, and the
+instructions that the verifier processed for them.
 """
 
 from __future__ import annotations
@@ -47,16 +48,17 @@ class Ledger:
         Add the lines of *path*.
 
         Raises:
-            LabError: when a line has not its three fields.
+            LabError: when a line has not its four fields.
             FileNotFoundError: when there is no such file.
         """
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             try:
-                test, programs, instructions = line.split()
+                test, kind, programs, instructions = line.split()
+                begun = ("more", "start").index(kind)
                 processed = int(instructions) if int(programs) else 0
             except ValueError as error:
                 raise LabError(f"{path}:{number}: no ledger has such a line: {line!r}") from error
-            self.files[test].starts += 1
+            self.files[test].starts += begun
             self.files[test].instructions += processed
 
     def add(self, other: Ledger) -> None:
