@@ -26,7 +26,18 @@ from enforcer.errors import EnforcerError
 __all__ = ["BROKEN", "WAYS", "Folder", "Rounds"]
 
 WAYS = ("command", "request", "signal", "rename", "write", "link")
-_SIZES = (5, 60, 8, 30, 12, 5, 60, 8, 200, 12)
+_SIZES = (
+    5,
+    60,
+    8,
+    2200,
+    12,
+    5,
+    60,
+    8,
+    200,
+    12,
+)  # one has no room in a session, others change hooks
 _TABLES = (200, 5, 60, 700, 30, 2000, 90)
 _WARM = 4
 _GROWTH = 8 << 20  # bytes of resident memory that may come and go

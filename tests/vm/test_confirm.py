@@ -3,7 +3,8 @@
 A policy that locks everybody out goes away by itself, unless somebody can say that it may stay.
 
 One daemon serves all tests that are not about its start. What they change fits the programs that are
-loaded; one change brings an operation of its own, so that a session of its own must take over.
+loaded; one change brings a hook of its own, and one has no room in the session, so that another must take
+over.
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ spec:
     - {{name: new, file: read, match: {{path: {NEW}}}, action: deny}}
 """
 WIDER = LOCKOUT + "    - {name: none-binds, network: bind, match: {port: 4999}, action: deny}\n"
+LARGER = LOCKOUT + "".join(
+    f"    - {{file: read, guard: false, match: {{path: {ROOT}/none-{n}}}, action: deny}}\n"
+    for n in range(2200)
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -155,13 +160,18 @@ def test_what_the_watch_did_goes_back(own: Daemon, policy: Path):
     assert not own.status()["pending"]
 
 
-def test_reload_that_locks_out(daemon: Daemon, policy: Path):
-    """By programs that were not there: the session that they are in goes back to the old policies."""
+@pytest.mark.parametrize(
+    ("text", "successor"), [(WIDER, False), (LARGER, True)], ids=["hook", "room"]
+)
+def test_reload_that_locks_out(daemon: Daemon, policy: Path, text: str, *, successor: bool):
+    """By a hook that was not there, or by another session: both go back to the old policies."""
     earlier, first = len(_matches(daemon)), daemon.generation()
     assert is_refused(OLD)
-    replace(policy, WIDER)
+    hooks = leftovers()["links"].count("enf_socket_bind")
+    replace(policy, text)
     began = time.monotonic()
-    assert daemon.request("reload", confirmWithin=WINDOW)["successor"]
+    assert successor is daemon.request("reload", confirmWithin=WINDOW)["successor"]
+    assert successor or leftovers()["links"].count("enf_socket_bind") > hooks
     lockout = daemon.generation()
     assert not is_refused(OLD)
 

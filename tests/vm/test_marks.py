@@ -358,7 +358,7 @@ def test_the_hosts_mark_is_everybodys(daemon: Daemon) -> None:
 
 
 def test_marks_outlive_changes_and_daemons(daemon: Daemon) -> None:
-    """A reload in place, a successor, a crash; gone with their rule, and not back with its return."""
+    """Another hook, a successor, a crash; gone with their rule, and not back with its return."""
     file = ROOT / "policies" / "marks.yaml"
     go = [ROOT / f"go-{n}" for n in range(4)]
     words: list[object] = [*CONNECT["process"], "mark", ROOT / "connected"]
@@ -371,14 +371,16 @@ def test_marks_outlive_changes_and_daemons(daemon: Daemon) -> None:
         go[number].touch()
         until(Path(f"{go[number]}-done").exists)
 
-    more = f"    - {{name: more, file: read, match: {{path: {ROOT}/more}}, action: deny}}\n"
-    file.write_text(policy(more))
-    told("reload")
-    step(0)
     assert "enf_socket_bind" not in leftovers()["links"]
-    file.write_text(policy(more + "    - {network: bind, match: {port: 4999}, action: deny}\n"))
-    told("reload")
+    more = "    - {network: bind, match: {port: 4999}, action: deny}\n"
+    file.write_text(policy(more))
+    assert not daemon.request("reload")["successor"]
     assert "enf_socket_bind" in leftovers()["links"]
+    step(0)
+    none = f"file: read, guard: false, match: {{path: {ROOT}/none-NUMBER}}, action: deny"
+    many = "".join(f"    - {{{none}}}\n".replace("NUMBER", str(n)) for n in range(2200))
+    file.write_text(policy(more + many))
+    assert daemon.request("reload")["successor"]
     step(1)
     daemon.kill()
     daemon.start()

@@ -266,7 +266,7 @@ def spawn(*argv: str) -> Any:
 
 
 def test_a_point_that_comes_with_a_reload(files, tmp_path):
-    """Programs are bound when they are loaded: a successor takes over, and what went is free again."""
+    """Programs are bound when they are loaded: that of another hook is loaded, and what went is free again."""
     first = (
         "{lsm: task_prctl, match: {args: [{index: 0, equal: 15}]}, action: {deny: {errno: EDOM}}}"
     )
