@@ -3,7 +3,7 @@
 A process with many children that do one thing each, when they are told: ``poor.py DIR``.
 
 Reads a word and a number a line and answers with a line of JSON, so that whoever drives it needs no new
-process: ``prepare N`` makes N children that wait, ``bind N`` lets each of them bind a socket in DIR,
+process: ``prepare N`` makes N children that wait, whatever is refused meanwhile, ``bind N`` lets each of them bind a socket in DIR,
 ``fork N`` makes up to N children. All stay until ``end 0``: what the kernel kept of a task that ended
 serves the next without new memory.
 """
@@ -17,19 +17,29 @@ import sys
 from pathlib import Path
 
 DIRECTORY = Path(sys.argv[1])
+MOST_REFUSED = 64
 children: list[int] = []
 go, answers = os.pipe(), os.pipe()
 
 
 def prepare(number: int) -> dict[str, int]:
-    for n in range(number):
-        child = os.fork()
+    made, refused = 0, b""
+    while made < number:
+        try:
+            child = os.fork()
+        except OSError as error:
+            # After a shortage the first on each processor is still refused; not more than that.
+            refused += bytes([error.errno or 255])
+            if len(refused) > MOST_REFUSED:
+                raise
+            continue
         if child == 0:
             os.read(go[0], 1)
-            os.write(answers[1], bytes([bind(DIRECTORY / f"{n}")]))
+            os.write(answers[1], bytes([bind(DIRECTORY / f"{made}")]))
             signal.pause()
         children.append(child)
-    return {"made": number}
+        made += 1
+    return {"made": made, **count(refused)}
 
 
 def bind(path: Path) -> int:
@@ -78,6 +88,9 @@ def end(_: int) -> dict[str, int]:
 
 
 WORDS = {"prepare": prepare, "bind": release, "fork": fork, "end": end}
-for line in sys.stdin:
-    word, argument = line.split()
-    print(json.dumps(WORDS[word](int(argument))), flush=True)
+try:
+    for line in sys.stdin:
+        word, argument = line.split()
+        print(json.dumps(WORDS[word](int(argument))), flush=True)
+finally:
+    end(0)  # who waits for an answer sees the end of this process only when nobody has its output

@@ -35,7 +35,7 @@ READ = "file: read, match: {path: %s}, action: deny" % (ROOT / "secret")
 SCRIPT = """
 import os, sys
 from pathlib import Path
-sys.path[:0] = [{here!r}]
+sys.path[:0] = {paths!r}
 import test_core
 from enforcer.kernel.session import Session
 session = Session.open(test_core.image(Path({policy!r})))
@@ -177,7 +177,7 @@ def test_starts_changes_and_stops_refuse_nothing_else(tmp_path):
 
 def test_a_crash_without_pins_refuses_nothing_else(tmp_path):
     """The kernel closes what a killed process had: hooks before the core."""
-    script = SCRIPT.format(here=str(HERE), policy=str(policy(tmp_path, READ)))
+    script = SCRIPT.format(paths=[str(HERE), str(HERE.parent)], policy=str(policy(tmp_path, READ)))
     with somebody() as it:
         for _ in range(2):
             with subprocess.Popen(

@@ -84,7 +84,7 @@ def told(tmp_path: Path) -> Iterator[Callable[[str], dict[str, int]]]:
 
 
 def all_is_well(told: Callable[[str], dict[str, int]]) -> None:
-    told(f"prepare {FEW}")
+    assert {"made": FEW} == told(f"prepare {FEW}")
     assert {"made": FEW, "OK": FEW} == told(f"bind {FEW}")
     assert {"made": FEW} == told(f"fork {FEW}")
     told("end 0")
@@ -99,8 +99,9 @@ def refused_until_well(told: Callable[[str], dict[str, int]]) -> dict[str, int]:
     """
     refused = {"bind": 0, "fork": 0}
     for _ in range(ROUNDS):
-        told(f"prepare {FEW}")
+        prepared = told(f"prepare {FEW}").get("ENOMEM", 0)
         now = {word: told(f"{word} {FEW}").get("ENOMEM", 0) for word in refused}
+        now["fork"] += prepared
         told("end 0")
         if not any(now.values()):
             return refused
@@ -111,7 +112,7 @@ def refused_until_well(told: Callable[[str], dict[str, int]]) -> dict[str, int]:
 def test_what_finds_no_memory_is_refused_and_counted(group, daemon, told):
     """No socket without its type, and no child without its lineage; who is served is served whole."""
     all_is_well(told)
-    told(f"prepare {MANY}")
+    assert {"made": MANY} == told(f"prepare {MANY}")
 
     daemon.kill()  # what it allocates itself is not what is asked here
     (group / "memory.max").write_text("0")
