@@ -24,8 +24,9 @@ BPF_C := $(shell find bpf -name '*.[ch]' 2>/dev/null)
 CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 
 # Machines at a time, and the processors of an ordinary one; whoever needs two gets a machine that has them.
-MACHINES ?= 2
-CPUS ?= 2
+# One more than there are processors: tests often wait for the kernel, which is idle then.
+MACHINES ?= $(shell n=$$(nproc); echo $$((n < 4 ? n + 1 : 5)))
+CPUS ?= 1
 
 # Seconds that one machine may take, boot included.
 VM_TIMEOUT ?= 4200

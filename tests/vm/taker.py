@@ -81,6 +81,8 @@ class Taker:
         session.config.hook.pytest_collection_modifyitems(
             session=session, config=session.config, items=items
         )
+        if not items and "::" in entry.test:
+            raise pytest.UsageError(f"{entry.test} names no test")
         self._collected += len(items)
         session.testscollected = self._collected
         _stop_where_asked(session)
@@ -103,9 +105,11 @@ def _file(entry: Entry) -> str:
 
 
 def _is_of(item: pytest.Item, entry: Entry) -> bool:
-    """Tell whether *entry* is the file of *item*, its class, its function or the test itself."""
+    """Tell whether *entry* is the file of *item*, its class, its function, the test, or a beginning of cases."""
     _, _, wanted = entry.test.partition("::")
     _, _, name = item.nodeid.partition("::")
+    if "[" in wanted and not wanted.endswith("]"):
+        return name.startswith(wanted)
     return not wanted or name == wanted or name.startswith((f"{wanted}::", f"{wanted}["))
 
 

@@ -7,6 +7,7 @@ import pytest
 from lab.claims import Entry
 from lab.plan import (
     ALL_KERNELS,
+    ALSO,
     APART,
     BESIDE,
     OVERRIDING,
@@ -35,19 +36,27 @@ def _names(boots: list[Boot]) -> list[str]:
     return sorted(test.removeprefix("tests/vm/") for test in tests)
 
 
-@pytest.mark.parametrize("name", [*WEIGHTS, *APART, *PROCESSORS, *OVERRIDING])
+def _files(boots: list[Boot]) -> list[str]:
+    """The files that run as a whole."""
+    return [name for name in _names(boots) if "::" not in name]
+
+
+_ALSO = [test for tests in ALSO.values() for test in tests]
+
+
+@pytest.mark.parametrize("name", [*WEIGHTS, *APART, *PROCESSORS, *OVERRIDING, *_ALSO])
 def test_tables_name_files_that_are_there(name: str) -> None:
     """A file that was renamed would lose its place silently."""
     file, _, test = name.partition("::")
     assert (_VM / file).is_file()
-    assert not test or f"def {test}(" in (_VM / file).read_text()
+    assert not test or f"def {test.partition('[')[0]}(" in (_VM / file).read_text()
 
 
 def test_every_file_runs_once_on_the_kernel_of_the_inner_circle() -> None:
     """In the ordinary machines or in a boot of its own."""
     boots = [boot for boot in _inner().values() if boot.kernel == "cloud"]
 
-    assert _FILES == _names(boots)
+    assert _FILES == _files(boots)
 
 
 def test_every_file_runs_on_every_kernel_of_the_outer_circle() -> None:
@@ -56,7 +65,7 @@ def test_every_file_runs_on_every_kernel_of_the_outer_circle() -> None:
     soak = boots.pop("soak")
 
     for kernel in ALL_KERNELS:
-        assert _FILES == _names([boot for boot in boots.values() if boot.kernel == kernel])
+        assert _FILES == _files([boot for boot in boots.values() if boot.kernel == kernel])
     assert {"ENFORCER_SOAK": "10"} == soak.environment
     assert "tests/soak/test_soak.py" in _names([soak])
 
@@ -69,13 +78,17 @@ def test_the_kernel_that_can_override_runs_what_needs_it() -> None:
 
 
 def test_boots_of_their_own_differ_as_their_files_need() -> None:
-    """Each has one file and one machine."""
+    """Each has one file and one machine, and what else it can do."""
     boots = _inner()
 
     assert ("--systemd",) == boots["cloud-systemd"].options
     assert "--icount" in boots["cloud-icount"].options
     assert any("lsm=" in option and "bpf" not in option for option in boots["cloud-lsms"].options)
-    assert {1} == {len(boots[f"cloud-{name}"].entries) for name, _ in APART.values()}
+    for file, (name, _) in APART.items():
+        assert [file] == _files([boots[f"cloud-{name}"]])
+    assert {f"tests/vm/{test}" for test in ALSO["systemd"]} < {
+        entry.test for entry in boots["cloud-systemd"].entries
+    }
 
 
 def test_the_longest_come_first_and_the_shared_queue_last() -> None:
@@ -104,10 +117,12 @@ def test_a_choice_of_files_boots_only_what_they_need() -> None:
     """The queues of the others are empty."""
     boots = inner(["test_service.py"], machines=2, cpus=2, has_lab=True)
 
-    assert {"cloud-systemd": 1} == {boot.name: len(boot.entries) for boot in boots if boot.entries}
+    assert {"cloud-systemd": ["test_service.py"]} == {
+        boot.name: _files([boot]) for boot in boots if boot.entries
+    }
 
 
-def test_files_elsewhere_are_for_the_ordinary_boot():
+def test_files_elsewhere_are_for_the_ordinary_boot() -> None:
     """They are there, and no choice of files of tests/vm takes them along."""
     root = Path(__file__).resolve().parents[3]
     *special, ordinary = inner(_FILES, BESIDE, machines=2, cpus=2, has_lab=True)

@@ -195,3 +195,20 @@ def test_an_empty_queue_is_no_failure(tmp_path: Path) -> None:
     place = _Place(tmp_path)
 
     assert 0 == place.run().returncode
+
+
+def test_a_beginning_of_cases_is_those_cases(tmp_path: Path) -> None:
+    """And one that names none is a failure, not nothing to do."""
+    some = tmp_path / "some"
+    some.mkdir()
+    place = _Place(some, "test_good.py::test_one[1")
+    none = tmp_path / "none"
+    none.mkdir()
+    nobody = _Place(none, "test_good.py::test_one[7")
+
+    done, failed = place.run(), nobody.run()
+
+    assert 0 == done.returncode, done.stdout
+    assert {"test_good.py::test_one[1]": "passed"} == place.outcomes()
+    assert failed.returncode != 0
+    assert nobody.claims.problems()

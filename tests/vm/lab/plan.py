@@ -72,11 +72,15 @@ APART = {
     "test_cost.py": ("icount", ("--icount",)),
 }
 
+# Tests of other files that such a boot can do as well, by its name.
+ALSO = {"systemd": ("test_outputs.py::test_the_journal_has_fields",)}
+
 # What is proven only where bpf_override_return may replace the result of a function.
 OVERRIDE = "bpf_override_return"
 OVERRIDING = (
     "test_syscalls.py",
-    "test_tracing.py",
+    "test_tracing.py::test_case[attacks-entry-",
+    "test_tracing.py::test_case[ordinary-entry-",
     "test_points.py::test_a_function_refuses_where_its_result_can_be_replaced",
 )
 
@@ -175,7 +179,7 @@ def _ordinary(
 
 def _apart(kernel: str, files: Sequence[str], options: Sequence[str] = ()) -> list[Boot]:
     return [
-        Boot(f"{kernel}-{name}", kernel, _entries([file]), (*options, *own))
+        Boot(f"{kernel}-{name}", kernel, _entries([file, *ALSO.get(name, ())]), (*options, *own))
         for file, (name, own) in APART.items()
         if file in files
     ]
