@@ -188,6 +188,7 @@ class FakeSession:
     enforces_at: str = "LSM hooks"
     is_closed: bool = False
     is_left: bool = False
+    is_ended: bool = False
     has_backlog: bool = False
     heartbeats: int = 0
     error: KernelError | None = None
@@ -205,6 +206,9 @@ class FakeSession:
 
     def leave(self) -> None:
         self.is_left = True
+
+    def end(self) -> None:
+        self.is_ended = True
 
     def fileno(self) -> int:
         return self._pipe[0]

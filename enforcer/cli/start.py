@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from enforcer.cli.inplace import InPlace
     from enforcer.cli.reports import Reports
     from enforcer.cli.settings import Settings
+    from enforcer.kernel.pins import PinStore
     from enforcer.runtime.beginning import Begun
     from enforcer.runtime.daemon import Ending
+    from enforcer.runtime.lock import InstanceLock
     from enforcer.runtime.reactor import Reactor
     from enforcer.runtime.scrape import ScrapeServer
     from enforcer.runtime.textfile import Textfile
@@ -189,7 +191,7 @@ def run(args: argparse.Namespace) -> int:
     notifier = Notifier.from_environment(os.environ, reports)
     sources = Sources(tuple(paths), settings.audit, settings.allow_degraded, Trust())
     with contextlib.ExitStack() as undo:
-        undo.enter_context(InstanceLock.take(settings.socket.with_suffix(".lock")))
+        lock = undo.enter_context(InstanceLock.take(settings.socket.with_suffix(".lock")))
         store = None
         if settings.pins is not None:
             store = undo.enter_context(contextlib.closing(PinStore.open(settings.pins)))
@@ -230,6 +232,7 @@ def run(args: argparse.Namespace) -> int:
             reports.heed = daemon.overview.note
             enforcement.on_change, enforcement.on_end = daemon.follow, daemon.stop
             enforcement.on_idle = daemon.idle
+            daemon.on_ended = lambda: _make_way(store, lock)
             pipeline = pipeline_for(
                 daemon,
                 enforcement.sessions.origins,
@@ -308,6 +311,13 @@ def _announce(line: str) -> None:
         print(f"enforcer: {line}", flush=True)
     except OSError:
         discard(1)
+
+
+def _make_way(store: PinStore | None, lock: InstanceLock) -> None:
+    """Let another daemon begin."""
+    if store is not None:
+        store.close()
+    lock.release()
 
 
 def _in_force(begun: Begun, settings: Settings, seconds: float) -> str:

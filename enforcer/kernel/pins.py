@@ -47,6 +47,8 @@ class PinDirectory:
 
     path: Path
     _links: int = 0
+    _is_gone: bool = False
+    """Removed: by now the path may be that of a session of another daemon."""
 
     @property
     def number(self) -> int:
@@ -195,7 +197,8 @@ class PinDirectory:
         Raises:
             KernelError: if one cannot be released; the others are.
         """
-        self._release(self._names(_LINK))
+        if not self._is_gone:
+            self._release(self._names(_LINK))
 
     def remove(self) -> None:
         """
@@ -204,7 +207,7 @@ class PinDirectory:
         Raises:
             KernelError: if something stays.
         """
-        if not self.path.exists():
+        if self._is_gone or not self.path.exists():
             return
         self.detach()
         try:
@@ -213,6 +216,7 @@ class PinDirectory:
             self.path.rmdir()
         except OSError as error:
             raise KernelError(f"cannot remove {self.path}: {error.strerror}") from error
+        self._is_gone = True
 
     def _release(self, names: Iterable[str]) -> None:
         first: Exception | None = None

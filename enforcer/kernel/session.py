@@ -269,6 +269,21 @@ class Session:
         self._images.fall_back()
         self._forget_states()
 
+    def end(self) -> None:
+        """
+        End enforcement at once, also where this process ends now: what is attached permits until :meth:`close`.
+
+        Taking programs from their hooks is slow: the kernel waits a tenth of a second for each. Idempotent.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        if self._guard is not None:
+            self._guard.disarm()
+        self._images.end()
+        if self._pins is not None:
+            self._pins.remove()
+
     def detach(self) -> None:
         """
         End enforcement by this session; records and counts can still be read. Idempotent.
@@ -308,12 +323,7 @@ class Session:
         return self._ring.drain()
 
     def hits(self) -> tuple[RowHits, ...]:
-        """
-        Return how often each row of the image in force has decided, exactly.
-
-        Raises:
-            KernelError: if the kernel refuses.
-        """
+        """Return how often each row of the image in force has decided, exactly; raises KernelError."""
         return self._images.hits()
 
     def retired_hits(self) -> tuple[int, tuple[RowHits, ...]] | None:
@@ -339,23 +349,13 @@ class Session:
         }
 
     def keep_states(self, states: Mapping[int, bytes]) -> None:
-        """
-        Replace what a successor must know; without pins there is none.
-
-        Raises:
-            KernelError: if the kernel refuses.
-        """
+        """Replace what a successor must know, without pins there is none; raises KernelError."""
         for generation, state in states.items():
             if self._pins is not None:
                 self._pins.pin_state(generation, state)
 
     def note(self, notes: Notes) -> None:
-        """
-        Leave *notes* for a successor.
-
-        Raises:
-            KernelError: if the kernel refuses.
-        """
+        """Leave *notes* for a successor; raises KernelError."""
         notes.write(self._map("notes"))
 
     def map_bytes(self) -> dict[str, int]:

@@ -94,6 +94,17 @@ class Succession:
         made._go_live()
         return made
 
+    def end(self) -> None:
+        """
+        Let no image count any more, whether its time is over or not.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        self._tell(_NOT_LIVE)
+        for slot in (Slot.CURRENT, Slot.FALLBACK):
+            image_map.clear(self._images, slot)
+
     @property
     def counting(self) -> ImageHead | None:
         """The image that counts now; None if none does, its time being over."""

@@ -61,6 +61,7 @@ class Daemon:
         persists: leave enforcement in force at the end.
         overview: what dashboards are shown.
         sources: says what the policies in force were made of; None if nobody may ask.
+        on_ended: called when another daemon may take this one's place.
     """
 
     session: KernelSession
@@ -71,6 +72,7 @@ class Daemon:
     reactor: Reactor = attrs.field(factory=Reactor)
     overview: Overview = attrs.field(factory=Overview)
     sources: Callable[[], dict[str, Any]] | None = None
+    on_ended: Callable[[], None] = lambda: None
     control: ControlServer | None = attrs.field(default=None, init=False)
     _started: float = attrs.field(factory=time.monotonic, init=False)
     _pipeline: Pipeline | None = attrs.field(default=None, init=False)
@@ -243,10 +245,15 @@ class Daemon:
         if self.persists:
             self.session.leave()
         else:
-            self.session.close()
+            self.session.end()
+        # From here on nothing is enforced any more, or nobody can change it: who waits for that need not
+        # wait for the kernel, which takes a tenth of a second to take a program from its hook.
         if self.control is not None:
             self.control.close()
         pipeline.fanout.close()
+        self.on_ended()
+        if not self.persists:
+            self.session.close()
         lost = counted.get("LOST_DECISIONS", 0) + counted.get("LOST_ACTIVITY", 0)
         return Ending(
             seconds=self._uptime(),

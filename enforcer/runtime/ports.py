@@ -69,8 +69,11 @@ class KernelSession(Protocol):
     def heartbeat(self, *, lost_decisions: int, lost_activity: int) -> None:
         """Leave a sign of life, and how many losses were reported."""
 
+    def end(self) -> None:
+        """End enforcement at once; :meth:`close` must follow, which takes longer."""
+
     def close(self) -> None:
-        """End enforcement. Idempotent."""
+        """End enforcement, and free everything. Idempotent."""
 
     def leave(self) -> None:
         """End, and leave enforcement in force."""

@@ -150,6 +150,18 @@ class Sessions:
             )
         )
 
+    def end(self) -> None:
+        """
+        End enforcement at once; :meth:`close` must follow, which takes longer.
+
+        Raises:
+            KernelError: the kernel refuses.
+        """
+        for out in self.outgoing:
+            out.source.close()
+        self.outgoing.clear()
+        self.current.end()
+
     def close(self) -> None:
         """
         End enforcement. Idempotent.

@@ -17,6 +17,7 @@ import pytest
 from churn import KINDS, Churn, Place, unharmed, verdicts
 from daemon import PINS, Daemon, Tail, ask, leftovers, managed, told, until
 from engine import attempt
+from patience import scaled
 from rounds import Folder, Rounds
 
 ROOT = Path("/opt/enforcer-test-survival")
@@ -139,10 +140,36 @@ def test_run_time_change_outlives_a_crash_and_no_orderly_end(rounds: Rounds):
 
     told("stop")
 
-    assert NOTHING == leftovers()
+    assert [] == leftovers()["pins"]
     assert DONE == verdicts(Churn.once(rounds.place))
+    assert 0 == ended(daemon)
+    assert NOTHING == leftovers()
     daemon.start()
     assert is_refused()
+    rounds.newest = daemon.generation()
+
+
+def ended(daemon: Daemon) -> int:
+    """The exit code of a daemon that ends; the kernel takes its time to take the programs out."""
+    assert daemon.process is not None
+    return int(daemon.process.wait(scaled(120)))
+
+
+def test_stopped_means_ended_and_another_may_begin(rounds: Rounds):
+    """Nothing is enforced when the command returns; nobody waits for the kernel to take the programs out."""
+    daemon = rounds.daemon
+    assert is_refused()
+    before = daemon.process
+
+    told("stop")
+
+    assert not is_refused()
+    daemon.start()
+    assert is_refused()
+    assert before is not None
+    assert 0 == before.wait(scaled(120))
+    assert is_refused()
+    assert 1 == leftovers()["links"].count("enf_file_open")
     rounds.newest = daemon.generation()
 
 

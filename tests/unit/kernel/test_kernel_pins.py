@@ -83,6 +83,24 @@ def test_a_session_that_was_left_stays_in_force_and_can_be_taken_over(store, tmp
     assert [] == store.sessions()
 
 
+def test_who_has_ended_touches_nothing_of_the_next(store, tmp_path):
+    """The end comes before the programs are gone, and the next session may have the same number."""
+    old = Session.open(denying(), pins=store.create(), states={1: b"old"})
+    old.end()
+    assert not is_refused(tmp_path / "a")
+    assert [] == store.sessions()
+    new = Session.open(denying(), pins=store.create(), states={1: b"new"})
+    assert old.pinned_at == new.pinned_at
+    before = sorted(new.pinned_at.iterdir())
+
+    old.close()
+
+    assert before == sorted(new.pinned_at.iterdir())
+    assert is_refused(tmp_path / "a")
+    new.close()
+    assert not is_refused(tmp_path / "a")
+
+
 def test_what_a_lost_daemon_left_can_be_cleared(store, tmp_path):
     """As the stop of a daemon that is gone does."""
     Session.open(denying(), pins=store.create(), states={1: b"state"}).leave()

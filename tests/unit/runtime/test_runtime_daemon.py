@@ -93,6 +93,21 @@ def test_records_reach_the_sink_and_the_ending(bench):
     assert bench.sink.is_closed
 
 
+def test_who_waits_for_the_end_waits_for_no_program(bench, tmp_path):
+    """Enforcement has ended and nobody listens any more when another may begin; programs go after that."""
+    seen = []
+    socket = tmp_path / "socket"
+    bench.daemon.listen(socket)
+    bench.daemon.on_ended = lambda: seen.append(
+        (bench.session.is_ended, bench.session.is_closed, socket.exists())
+    )
+
+    run_until(bench, lambda: True)
+
+    assert [(True, False, False)] == seen
+    assert bench.session.is_closed
+
+
 def test_the_last_records_are_taken_before_the_end(bench):
     """What already waits when the stop comes is still recorded."""
     bench.daemon.stop()
