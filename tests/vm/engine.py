@@ -42,6 +42,14 @@ def launch(argv: Sequence[str], sink: IO[bytes], *, is_executed: bool = False) -
     )
 
 
+def whole_lines(log: Path) -> list[str]:
+    """The lines of *log*, if there is one; without the last if it is being written."""
+    if not log.exists():
+        return []
+    whole, _, _ = log.read_text().rpartition("\n")
+    return whole.splitlines()
+
+
 @attrs.define
 class Engine:
     """A running daemon; *log* is its JSON record file."""
@@ -51,9 +59,7 @@ class Engine:
 
     def events(self) -> list[dict[str, Any]]:
         """Every record so far."""
-        if not self.log.exists():
-            return []
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.strip()]
+        return [json.loads(line) for line in whole_lines(self.log)]
 
     def wait_for(self, wanted: Any, limit: float = 20.0) -> dict[str, Any]:
         """The newest record for which *wanted* holds; records reach the log a little later."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from engine import START_LIMIT, attempt
+from engine import START_LIMIT, attempt, whole_lines
 from patience import scaled
 
 __all__ = [
@@ -67,9 +67,8 @@ class Daemon:
         return int(self.facts["pid"])
 
     def records(self) -> list[dict[str, Any]]:
-        """Every record so far; the last line may be in the making."""
-        whole, _, _ = self.log.read_text().rpartition("\n")
-        return [json.loads(line) for line in whole.splitlines()]
+        """Every record so far."""
+        return [json.loads(line) for line in whole_lines(self.log)]
 
     def refusals(self, kind: str, limit: float = 20.0) -> list[dict[str, Any]]:
         """Wait for new refusals of *kind*, and return them."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from daemon import ask, leftovers, told, until
-from engine import EXECUTED, attempt
+from engine import EXECUTED, attempt, whole_lines
 from terminals import Terminal
 
 from enforcer.ui.painter import LEAVE
@@ -76,7 +76,7 @@ def test_a_denial_is_seen_and_explained(shown):
     shown.type(b"\r")
     shown.until("action: allow")
 
-    (record, *_) = [json.loads(line) for line in (ROOT / "log.json").read_text().splitlines()]
+    (record, *_) = [json.loads(line) for line in whole_lines(ROOT / "log.json")]
     explained = told("explain", record["id"])
     assert f"yes  path: {SECRET} is {SECRET}" in explained
     assert "process: {binary: /usr/bin/cat}" in explained

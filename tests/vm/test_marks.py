@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from daemon import PINS, Daemon, leftovers, managed, told, until
-from engine import attempt
+from engine import attempt, whole_lines
 
 from enforcer.libbpf import abi, calls
 
@@ -148,8 +148,7 @@ def reads(name: str, *more: str) -> tuple[str, ...]:
 
 def records(daemon: Daemon, rule: str) -> list[dict[str, Any]]:
     """What has been recorded of one rule so far."""
-    lines = daemon.log.read_text().splitlines() if daemon.log.exists() else []
-    return [r for r in map(json.loads, lines) if r.get("rule") == rule]
+    return [r for r in map(json.loads, whole_lines(daemon.log)) if r.get("rule") == rule]
 
 
 CONNECT = {scope: ("connect", str(port)) for scope, port in PORTS.items()}

@@ -16,6 +16,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from daemon import Daemon, managed, until
+from engine import whole_lines
 from patience import scaled
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -83,7 +84,7 @@ outputs:
 
 
 def records(daemon: Daemon) -> list[dict]:
-    found = [json.loads(line) for line in daemon.log.read_text().splitlines()]
+    found = [json.loads(line) for line in whole_lines(daemon.log)]
     for each in found:
         STRICT.validate(each)
     return [each for each in found if each["kind"] == "match"]
@@ -185,7 +186,7 @@ def test_every_output_gets_its_records(daemon, places):
     subprocess.run(["sh", "-c", f": >> {VAULT}/kept"], check=False)
 
     message = places.recv(1 << 18)
-    ocsf = (daemon.directory / "events.ocsf").read_text().splitlines()
+    ocsf = whole_lines(daemon.directory / "events.ocsf")
     status = until(lambda: failing(daemon), 60)
 
     assert re.match(rb"<83>1 [^ ]+Z [^ ]+ enforcer [0-9]+ match - \{", message)

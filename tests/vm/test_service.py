@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from engine import ENFORCER, attempt, python
+from engine import ENFORCER, attempt, python, whole_lines
 from patience import scaled
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -105,8 +105,7 @@ def is_denied(path: str) -> bool:
 
 def records() -> list[str]:
     """The paths in the current log."""
-    lines = _LOG.read_text().splitlines() if _LOG.exists() else []
-    return [json.loads(line).get("object", {}).get("target", "") for line in lines]
+    return [json.loads(line).get("object", {}).get("target", "") for line in whole_lines(_LOG)]
 
 
 def _mount_points(pid: str) -> dict[bytes, bytes]:
@@ -200,7 +199,7 @@ def test_records_are_in_the_log(service: None) -> None:
     until(lambda: "/srv/vault/secret" in records(), "no record")
 
     assert 0o600 == _LOG.stat().st_mode & 0o777
-    record = json.loads(_LOG.read_text().splitlines()[-1])
+    record = json.loads(whole_lines(_LOG)[-1])
     assert record["process"]["cgroup"]
     assert record["parent"]["exe"] == os.path.realpath(sys.executable)
 
