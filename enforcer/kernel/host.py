@@ -77,7 +77,7 @@ def shows_symbols(kallsyms: Path = Path("/proc/kallsyms")) -> bool:
     """
     Tell whether the kernel shows this process where its symbols lie.
 
-    Without that libbpf cannot find the locks on names and mounts, whose counters tell whether a name
+    Without that nobody finds the locks on names and mounts, whose counters tell whether a name
     moved during a decision; everything else works. All addresses are shown, or all as zero; those of
     per-CPU variables, which come first, may be zero by themselves.
     """

@@ -90,7 +90,8 @@ class PinDirectory:
         before = self._links
         try:
             self._pin_links(links)
-            self._renew_last()
+            if self._links > before:  # rules on what this kernel has not attach nothing
+                self._renew_last()
         except BaseException:
             self._release(n for n in self._names(_LINK) if n >= f"{_LINK}{before:03}")
             self._links = before

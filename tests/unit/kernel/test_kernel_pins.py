@@ -120,6 +120,24 @@ def test_one_daemon_at_a_time(store):
         PinStore.open(patience=0.0)
 
 
+def test_more_links_come_before_the_newest_name_and_none_change_nothing(tmp_path, monkeypatch):
+    """That name is the newest again; a change that attaches nothing finds it in its place."""
+    monkeypatch.setattr(pins.calls, "pin", lambda fd, path: open(path, "xb").close())  # noqa: PTH123
+    monkeypatch.setattr(pins.calls, "get_pinned", lambda path: os.open(path, os.O_RDONLY))
+    directory = pins.PinDirectory(tmp_path)
+    directory.keep([("enf_a", 3)], [("images", 4), ("held", 5), ("hits", 6)], {})
+
+    directory.pin_links([])
+    after_none = sorted(entry.name for entry in tmp_path.iterdir())
+    directory.pin_links([("enf_b", 7)])
+
+    kept = ["link-000-enf_a", "map-hits", "map-images"]
+    assert sorted([*kept, "last-001"]) == after_none
+    assert sorted([*kept, "link-001-enf_b", "last-002"]) == sorted(
+        e.name for e in tmp_path.iterdir()
+    )
+
+
 def test_an_interrupted_start_is_not_taken_over(store, tmp_path):
     """Without a state nobody could tell what it enforces; it is removed with the rest."""
     Session.open(denying(), pins=store.create()).leave()
