@@ -18,11 +18,8 @@ ENF_INLINE __u32 enf_row_subject(const struct enf_task *task, __u32 subject)
 {
 	__u32 word = (subject >> 6) & (ENF_SUBJECT_WORDS - 1);
 
-	if (task->subject[word] & ENF_BIT(subject & 63))
-		return ENF_TRUE;
-	if (task->subject_unknown[word] & ENF_BIT(subject & 63))
-		return ENF_UNKNOWN;
-	return ENF_FALSE;
+	return enf_truth_of(task->subject[word] & ENF_BIT(subject & 63),
+			    task->subject_unknown[word] & ENF_BIT(subject & 63));
 }
 
 /* Evaluate row *id*; remember it if it is the first of its policy that matches. */
@@ -30,7 +27,8 @@ ENF_FN int enf_row(struct enf_ctx *c, __u32 id)
 {
 	struct enf_scratch *s = c->s;
 	const struct enf_row *row = enf_at(c, enf_head(c)->off_rows + id * 40, 40);
-	__u32 policy, truth, terms, best, n;
+	__u32 policy, truth, terms, best, favours, n;
+	struct enf_truths both;
 
 	if (!row || !(row->ops & ENF_BIT(s->op & 63)))
 		return 0;
@@ -44,10 +42,14 @@ ENF_FN int enf_row(struct enf_ctx *c, __u32 id)
 	if ((s->object.flags & row->flags_set) != row->flags_set ||
 	    (s->object.flags & row->flags_clear))
 		return 0;
+	favours = row->flags & ENF_RF_FAVOURS;
 	truth = enf_row_subject(c->task, row->subject);
+	if (truth == ENF_CLAIMED)
+		truth = favours ? ENF_FALSE : ENF_TRUE;
 	if (truth == ENF_FALSE)
 		return 0;
-	terms = enf_conjunction(c, row->terms.first, row->terms.count);
+	both = enf_conjunction(c, row->terms.first, row->terms.count);
+	terms = enf_of_views(both.truth, both.bare, favours);
 	if (terms == ENF_FALSE)
 		return 0;
 	if (terms == ENF_UNKNOWN)
@@ -365,6 +367,7 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 	s->verdict = (struct enf_verdict){ .row = ENF_NONE, .audit_row = ENF_NONE };
 	s->present = o->present;
 	s->unknown = o->unknown & o->present;
+	s->offhost = o->flags & ENF_OF_OFFHOST ? ENF_BIT(ENF_DIM_PATH) : 0;
 	s->everything = 0;
 	known = o->present & ~o->unknown & image->dims;
 

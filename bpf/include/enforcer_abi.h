@@ -160,6 +160,7 @@ enum enf_dim {
 #define ENF_OF_MEMFD 0x0100    /* fileless and made by memfd_create */
 #define ENF_OF_UNIX 0x0200     /* unix socket */
 #define ENF_OF_NSVIEW 0x0400   /* path as the mount namespace of the object sees it */
+#define ENF_OF_OFFHOST 0x0800  /* the host's mounts do not show it: the path is another's view */
 
 #define ENF_SF_FILELESS 0x0001	      /* subject's executable had no name at exec */
 #define ENF_SF_SCRIPT 0x0002	      /* subject runs as interpreter of a script */
@@ -169,6 +170,7 @@ enum enf_dim {
 #define ENF_SF_LINEAGE_UNKNOWN 0x0200 /* parent and ancestors not known */
 #define ENF_SF_FOUND 0x0400	      /* labelled by the iterator, not by fork */
 #define ENF_SF_KIN 0x0800	      /* the sets depend on parent or ancestors: a child's differ */
+#define ENF_SF_OFFHOST 0x1000	      /* the host's mounts do not show the executable: see above */
 
 /* ---- Verdicts ----------------------------------------------------------------------------- */
 
@@ -194,6 +196,7 @@ enum enf_on_error {
 #define ENF_RF_DEFAULT 0x04 /* a policy's default, not a written rule */
 #define ENF_RF_GUARD 0x08   /* implied by a rule: keeps its names in place */
 #define ENF_RF_WITHIN 0x10  /* its first terms ask about marks */
+#define ENF_RF_FAVOURS 0x20 /* a match is in favour of who acts: it must hold in every view */
 
 #define ENF_VF_ON_ERROR 0x01 /* an operand was unknown; the rule's onError decided */
 
@@ -499,6 +502,16 @@ struct enf_image {
 	__u32 off_limits; /* struct enf_limit[] */
 };
 
+/* Where a file system that shows what the kernel has once is by custom, as user space found it. */
+#define ENF_PLACES 10
+
+struct enf_place {
+	__u32 magic; /* s_magic */
+	__u32 dev;   /* s_dev of what the host has there; 0: nothing of the kind */
+	__u32 len;   /* 0: no place */
+	char path[28];
+};
+
 #define ENF_WATCH_MORE 1    /* capabilities, cgroup: no hook sees all that changes them */
 #define ENF_WATCH_LINEAGE 2 /* more has become known of parent and ancestors since */
 #define ENF_NOT_LIVE 0xffffffffffffffff
@@ -516,13 +529,15 @@ struct enf_task {
 	__u32 exe_len;
 	__u64 exec_ns; /* time of the exec (or start of the engine): a stable id with the pid */
 	__u64 line;    /* how it came to be, by number; 0 where nothing is recorded */
-	__u64 self[8];
+	__u64 self
+		[8]; /* a bit here: true; in the other: unknown; in both: claimed, see enum enf_truth */
 	__u64 self_unknown[8];
-	__u64 parent[8];
+	__u64 parent[8]; /* likewise */
 	__u64 parent_unknown[8];
-	__u64 ancestor[8];
+	__u64 ancestor[8]; /* true of one of them; else claimed of one; else unknown of one */
+	__u64 ancestor_claimed[8];
 	__u64 ancestor_unknown[8];
-	__u64 subject[16];
+	__u64 subject[16]; /* as of self */
 	__u64 subject_unknown[16];
 	char exe[256];
 };
@@ -760,6 +775,7 @@ _Static_assert(sizeof(struct enf_guard_call) == 24, "enf_guard_call");
 _Static_assert(sizeof(struct enf_slot) == 32, "enf_slot");
 _Static_assert(sizeof(struct enf_dfa) == 32, "enf_dfa");
 _Static_assert(sizeof(struct enf_interval) == 24, "enf_interval");
+_Static_assert(sizeof(struct enf_place) == 40, "enf_place");
 _Static_assert(sizeof(struct enf_term) == 24, "enf_term");
 _Static_assert(sizeof(struct enf_label) == 16, "enf_label");
 _Static_assert(sizeof(struct enf_subject) == 40, "enf_subject");
@@ -769,7 +785,7 @@ _Static_assert(sizeof(struct enf_marks) == 528, "enf_marks");
 _Static_assert(sizeof(struct enf_operand) == 32, "enf_operand");
 _Static_assert(sizeof(struct enf_point) == 472, "enf_point");
 _Static_assert(sizeof(struct enf_image) == 1008, "enf_image");
-_Static_assert(sizeof(struct enf_task) == 976, "enf_task");
+_Static_assert(sizeof(struct enf_task) == 1040, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 264, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");
 _Static_assert(sizeof(struct enf_event) == 360, "enf_event");

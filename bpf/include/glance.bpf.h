@@ -190,7 +190,7 @@ __attribute__((noinline)) int enf_glance_way(const struct enf_key *key)
 	way = enf_way_of(sb);
 	known = bpf_map_lookup_elem(&superblocks, &sb);
 	/* not known: who goes the long way looks for it */
-	if (!way || !known || known->seq != mounts || !known->mount || !renames || !mounts ||
+	if (!way || !known || known->seq != mounts || !renames || !mounts ||
 	    ((renames | mounts) & 1))
 		return 1;
 	g.image = image;
@@ -202,9 +202,12 @@ __attribute__((noinline)) int enf_glance_way(const struct enf_key *key)
 	g.hash = image->seed;
 	if (g.state == ENF_WAY_OPEN) {
 		g.state = ENF_WAY_LONG;
+		if (known->place) /* its files have another name */
+			goto keep;
 		if (!enf_glance_met(image, enf_mix(image->seed, 0x2f), 1, ENF_PATHS_BELOW))
 			bpf_loop(ENF_GLANCE_DEPTH + 1, enf_glance_down, &g, 0);
 	}
+keep:
 	/* What is found while names move is of no use: no counter will have this value again. */
 	if (enf_seq(enf_rename_lock) != renames || enf_seq(enf_mount_lock) != mounts)
 		return 1;

@@ -63,9 +63,12 @@ struct enf_scratch {
 	__u32 renames; /* the kernel's counters when the path was resolved */
 	__u32 mounts;
 	__u32 resolved; /* under these counters, in another view */
-	__u64 since;	/* when the access began, where it is recorded */
+	__u32 place; /* the object has another name, at the usual place: number in enf_places, and 1 */
+	__u64 print; /* of the walk, see enf_resolve() */
+	__u64 since; /* when the access began, where it is recorded */
 	__u64 present;
 	__u64 unknown;
+	__u64 offhost; /* of the strings: what stands there is not the host's name */
 	__u64 num[ENF_NUM_DIMS];
 	/* walk */
 	__u64 hash;

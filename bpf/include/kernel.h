@@ -98,6 +98,7 @@ struct mount {
 	struct list_head mnt_instance;
 	const char *mnt_devname;
 	struct mnt_namespace *mnt_ns;
+	int mnt_id;
 	int mnt_group_id;
 };
 
@@ -452,6 +453,8 @@ enum dentry_flags {
 #define ENF_FMODE_WRITE 0x2
 #define ENF_O_APPEND 02000
 #define ENF_SB_KERNMOUNT (1UL << 22) /* mounted by the kernel for itself */
+#define ENF_FMODE_EXEC 0x20
+#define ENF_SB_KERNMOUNT (1UL << 22) /* mounted by the kernel for its own use */
 #define ENF_SB_NOUSER (1UL << 31)    /* of the kernel's own: pipes, sockets, memfd */
 #define ENF_S_IFMT 0170000
 #define ENF_S_IFSOCK 0140000

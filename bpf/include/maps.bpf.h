@@ -18,6 +18,7 @@ extern const volatile __u32 enf_carries;       /* not 0: tasks_before holds labe
 extern const volatile __u32 enf_records;       /* not 0: this session records, see record.bpf.h */
 extern const volatile __u64 enf_rename_lock;   /* address of the kernel's lock; 0: it is hidden */
 extern const volatile __u64 enf_mount_lock;    /* likewise */
+extern const volatile struct enf_place enf_places[ENF_PLACES];
 extern const volatile __u32 enf_around; /* not 0: around security_* functions, see around.bpf.h */
 
 /* The policy in force. User space writes an idle image, then replaces the current entry: that is the
@@ -86,16 +87,19 @@ struct {
 	__type(value, struct enf_notes);
 } notes __weak SEC(".maps");
 
-/* The host's mount of a superblock from its root, valid for one value of mount_lock's sequence. */
+/* The host's oldest mount of a superblock, which stood when mount_lock's sequence was *seq*. */
 struct enf_sb_mount {
-	__u64 mount; /* address; 0: the host mounts nothing of it */
+	__u64 mount; /* address */
+	__u64 id;    /* enf_mount_id */
+	__u64 root;  /* dentry */
 	__u32 seq;
-	__u32 _pad;
+	__u16 is_whole; /* its root is the superblock's */
+	__u16 place;	/* enf_place_of */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 4096);
 	__type(key, __u64);
 	__type(value, struct enf_sb_mount);
 } superblocks __weak SEC(".maps");

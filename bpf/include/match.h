@@ -2,13 +2,35 @@
 /*
  * From operands to atoms: strings by hash and automaton, numbers by interval, and the evaluation of
  * one conjunction over the atoms found. Three-valued: an operand may be unknown.
+ *
+ * Names come from the host's mounts alone. What they do not show has no name: that is a fact, and what
+ * others call it is their claim. So a conjunction has two truths, one with the names that are claimed and
+ * one without; enf_of_views() says which counts, and nothing else does.
  */
 #ifndef ENFORCER_MATCH_H
 #define ENFORCER_MATCH_H
 
 #include "image.h"
 
-enum enf_truth { ENF_FALSE = 0, ENF_TRUE = 1, ENF_UNKNOWN = 2 };
+enum enf_truth {
+	ENF_FALSE = 0,
+	ENF_TRUE = 1,
+	ENF_UNKNOWN = 2,
+	ENF_CLAIMED = 3, /* of labels and subjects: the two truths differ */
+};
+
+/*
+ * What holds of two truths, by whom it serves. In favour of who acts only what holds in both views, against
+ * it what holds in one: nobody gains by a view that he has built.
+ */
+ENF_INLINE __u32 enf_of_views(__u32 one, __u32 other, __u32 favours)
+{
+	if (one == other)
+		return one;
+	if (one == (favours ? ENF_FALSE : ENF_TRUE) || other == (favours ? ENF_FALSE : ENF_TRUE))
+		return favours ? ENF_FALSE : ENF_TRUE;
+	return ENF_UNKNOWN;
+}
 
 /* ---- Atoms ------------------------------------------------------------------------------- */
 
@@ -382,8 +404,17 @@ ENF_INLINE __u32 enf_within(const struct enf_scratch *s, __u32 mark, __u64 ns)
 struct enf_conj {
 	struct enf_ctx *c;
 	__u32 first;
-	__u32 truth;
+	__u32 truth; /* by the names that are claimed, where there are no others */
+	__u32 bare;  /* without them */
 };
+
+/* One more term. */
+ENF_INLINE __u32 enf_and(__u32 so_far, __u32 truth, __u32 negate)
+{
+	if (so_far == ENF_FALSE || truth == negate)
+		return ENF_FALSE;
+	return truth == ENF_UNKNOWN ? ENF_UNKNOWN : so_far;
+}
 
 static long enf_term_one(__u32 i, void *arg)
 {
@@ -396,16 +427,19 @@ static long enf_term_one(__u32 i, void *arg)
 	t = enf_at(j->c, enf_head(j->c)->off_terms + (j->first + i) * 24, 24);
 	if (!t) {
 		j->truth = ENF_UNKNOWN;
+		j->bare = ENF_UNKNOWN;
 		return 1;
 	}
 	if (t->kind == ENF_TERM_WITHIN) {
 		truth = enf_within(s, t->atom, t->a);
+		dim = 0;
 		goto known;
 	}
 	dim = ENF_BIT(t->dim & 63);
 	if (!(s->present &
 	      dim)) { /* about something that is not there: cannot hold, nor its negation */
 		j->truth = ENF_FALSE;
+		j->bare = ENF_FALSE;
 		return 1;
 	}
 	if (t->kind == ENF_TERM_ATOM) {
@@ -427,26 +461,25 @@ static long enf_term_one(__u32 i, void *arg)
 		else
 			truth = (s->num[n] & t->a) == t->b;
 	}
-	if (truth == ENF_UNKNOWN) {
-		j->truth = ENF_UNKNOWN; /* a later term may still be false */
-		return 0;
-	}
 known:
-	if (truth == t->negate) {
-		j->truth = ENF_FALSE;
-		return 1;
-	}
-	return 0;
+	j->truth =
+		enf_and(j->truth, truth, t->negate); /* unknown: a later term may still be false */
+	j->bare = enf_and(j->bare, s->offhost & dim ? ENF_FALSE : truth, t->negate);
+	return j->truth == ENF_FALSE && j->bare == ENF_FALSE;
 }
 
-/* Returns: enum enf_truth of all terms of a range together. */
-ENF_INLINE int enf_conjunction(struct enf_ctx *c, __u32 first, __u32 count)
+/* Both truths of all terms of a range together, of enum enf_truth each. */
+struct enf_truths {
+	__u32 truth, bare;
+};
+
+ENF_INLINE struct enf_truths enf_conjunction(struct enf_ctx *c, __u32 first, __u32 count)
 {
-	struct enf_conj j = { .c = c, .first = first, .truth = ENF_TRUE };
+	struct enf_conj j = { .c = c, .first = first, .truth = ENF_TRUE, .bare = ENF_TRUE };
 
 	if (count)
 		enf_loop(count, enf_term_one, &j);
-	return j.truth;
+	return (struct enf_truths){ j.truth, j.bare };
 }
 
 #endif

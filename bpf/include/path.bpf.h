@@ -2,15 +2,17 @@
 /*
  * The name of an object, from the object.
  *
- * Two views. The host's: the dentry's way up to the root of its superblock, then that superblock's
- * place in the host's mount namespace; bind mounts, chroots, other namespaces and /proc/PID/root do
- * not change it. And the view of the mount namespace that the object was reached through, for what
- * containers call it. bpf_d_path is no help for a verdict: it stops at the caller's root.
+ * Two views. The host's: the dentry's way up to the root of the host's mount that shows it, then that
+ * mount's place; the oldest mount that shows it names it, so that no later one renames anything. Bind mounts,
+ * chroots, other namespaces and /proc/PID/root do not change it. And the view of the mount namespace that
+ * the object was reached through, for what containers call it. bpf_d_path is no help for a verdict: it
+ * stops at the caller's root.
  *
  * The walk takes no locks. The kernel's own sequence counters (rename_lock, mount_lock) tell whether
- * names moved meanwhile; then it is repeated. Where renames never pause, or whoever renames does not
- * get on (its processor may be a virtual machine's that does not run), the counters of the names on
- * this way alone must hold still. In the end the path is unknown, which the rule's onError decides.
+ * names moved meanwhile; then it is repeated. Where renames or mounts never pause, or whoever renames does
+ * not get on (its processor may be a virtual machine's that does not run), the names and mounts on this way
+ * alone must hold still. In the end the path is unknown, which the rule's onError decides; so it is when a
+ * search ends by a limit.
  */
 #ifndef ENFORCER_PATH_BPF_H
 #define ENFORCER_PATH_BPF_H
@@ -101,7 +103,7 @@ static long enf_walk_up_one(__u32 i, void *arg)
 		enf_read(w->dentry, w->mount + enf_offset(struct mount, mnt_mountpoint));
 		w->mount = parent;
 		if (w->print)
-			w->print = enf_print(w->print, w->dentry);
+			w->print = enf_print(enf_print(w->print, w->dentry), parent);
 		enf_read(w->root, parent + enf_offset(struct mount, mnt.mnt_root));
 		return 0;
 	}
@@ -164,7 +166,7 @@ static __always_inline __u64 enf_kernels_own(__u64 sb)
 
 /* Returns: 0 and the path in s->text[s->object.path_at, + path_len), or not 0. */
 static __noinline int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mount, __u64 root,
-				  int printed)
+				  __u64 print)
 {
 	struct enf_hold hold = { .s = s };
 	struct enf_walk *w = enf_walk_of(s);
@@ -172,7 +174,7 @@ static __noinline int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mou
 	w->dentry = dentry;
 	w->mount = mount;
 	w->root = root;
-	w->print = printed;
+	w->print = print;
 	w->at = ENF_PATH_MAX;
 	w->state = ENF_WALKING;
 	bpf_loop(ENF_WALK_MAX, enf_walk_up_one, &hold, 0);
@@ -193,11 +195,11 @@ struct enf_find {
 	__u64 mount; /* cursor */
 	__u64 end;   /* list head, where it is a list */
 	__u64 dentry;
-	__u64 sb_root;
 	__u64 found;
 	__u64 found_id;
+	__u64 print;  /* of what was looked through; 0: no print */
 	__u32 within; /* look for mounts of a part that holds the dentry */
-	__u32 any;    /* the host mounts it somewhere, in whole or in part */
+	__u32 cut;    /* there may be more than was looked through */
 };
 
 _Static_assert(sizeof(struct enf_find) <= sizeof(((struct enf_scratch *)0)->work), "work");
@@ -241,27 +243,47 @@ static __always_inline int enf_on_host(__u64 mount)
 	return inum == enf_host_mnt_ns;
 }
 
+/* Its number among all mounts, which grows with time; before v6.8 one that is used again. */
+static __always_inline __u64 enf_mount_id(__u64 mount)
+{
+	__u64 id = 0;
+
+	if (bpf_core_field_exists(((struct mount___unique *)0)->mnt_id_unique)) {
+		enf_read(id, mount + enf_offset(struct mount___unique, mnt_id_unique));
+	} else {
+		__u32 reused = 0;
+
+		enf_read(reused, mount + enf_offset(struct mount, mnt_id));
+		id = reused;
+	}
+	return id;
+}
+
 static long enf_find_one(__u32 i, void *arg)
 {
 	struct enf_find *f = enf_find_of(((struct enf_hold *)arg)->s);
-	__u64 mount = f->mount, root = 0, id = i;
+	__u64 mount = f->mount, root = 0, id;
+	int is_chain = bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb);
 
-	if (!mount || mount == f->end)
+	(void)i;
+	if (mount == f->end)
 		return 1;
-	if (bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb)) {
+	if (is_chain) {
 		enf_read(f->mount, mount + enf_offset(struct mount___chain, mnt_next_for_sb));
 	} else {
 		__u64 next = 0;
 
+		/* What was just taken out of the list leads nowhere. */
 		enf_read(next, mount + enf_offset(struct mount, mnt_instance));
 		f->mount = next ? next - enf_offset(struct mount, mnt_instance) : 0;
+		if (!f->mount)
+			return 1;
 	}
+	if (f->print)
+		f->print = enf_print(f->print, mount);
 	if (!enf_on_host(mount))
 		return 0;
-	f->any = 1;
 	enf_read(root, mount + enf_offset(struct mount, mnt.mnt_root));
-	if (!f->within && root != f->sb_root)
-		return 0;
 	if (f->within) {
 		struct enf_climb c = { .dentry = f->dentry, .root = root };
 
@@ -269,17 +291,20 @@ static long enf_find_one(__u32 i, void *arg)
 		if (!c.found)
 			return 0;
 	}
-	/* The oldest mount names the superblock. Before unique ids the list is in order of age. */
-	if (bpf_core_field_exists(((struct mount___unique *)0)->mnt_id_unique))
-		enf_read(id, mount + enf_offset(struct mount___unique, mnt_id_unique));
+	/* The oldest. A list is in order of age; a chain has the newest first (v7.0). */
+	id = enf_mount_id(mount);
 	if (!f->found || id < f->found_id) {
 		f->found = mount;
 		f->found_id = id;
 	}
-	return 0;
+	if (is_chain)
+		return 0;
+	f->mount = f->end;
+	return 1;
 }
 
-static __always_inline int enf_find_mount(struct enf_scratch *s, __u64 sb)
+/* The host's oldest mount of *sb*, or the oldest that shows *dentry*, is left in the search. */
+static __always_inline void enf_find_mount(struct enf_scratch *s, __u64 sb, __u64 dentry)
 {
 	struct enf_hold hold = { .s = s };
 	struct enf_find *f = enf_find_of(s);
@@ -295,12 +320,57 @@ static __always_inline int enf_find_mount(struct enf_scratch *s, __u64 sb)
 		first -= enf_offset(struct mount, mnt_instance);
 	}
 	f->mount = first;
+	f->dentry = dentry;
+	f->within = dentry != 0;
 	f->found = 0;
 	bpf_loop(ENF_SB_MOUNTS_MAX, enf_find_one, &hold, 0);
+	f->cut = f->mount != f->end;
+}
+
+/* Is the mount *known* of *sb* still one of the host's? When it is taken away, it has no namespace. */
+static __always_inline int enf_stands(const struct enf_sb_mount *known, __u64 sb)
+{
+	__u64 its = 0, root = 0;
+
+	enf_read(its, known->mount + enf_offset(struct mount, mnt.mnt_sb));
+	enf_read(root, known->mount + enf_offset(struct mount, mnt.mnt_root));
+	return its == sb && root == known->root && enf_on_host(known->mount) &&
+	       enf_mount_id(known->mount) == known->id;
+}
+
+static __always_inline int enf_is_below(__u64 dentry, __u64 root, __u64 sb)
+{
+	struct enf_climb c = { .dentry = dentry, .root = root };
+	__u64 whole = 0;
+
+	enf_read(whole, sb + enf_offset(struct super_block, s_root));
+	if (whole == root)
+		return 1;
+	bpf_loop(ENF_ANCESTORS_MAX, enf_climb_one, &c, 0);
+	return c.found;
+}
+
+/* Which of enf_places the file system is of, and 1; 0: none, or it is the one that is there. */
+static __noinline __u32 enf_place_of(__u64 sb)
+{
+	unsigned long magic = 0;
+	__u32 dev = 0;
+
+	enf_read(magic, sb + enf_offset(struct super_block, s_magic));
+	enf_read(dev, sb + enf_offset(struct super_block, s_dev));
+	for (__u32 i = 0; i < ENF_PLACES; i++)
+		if (enf_places[i].magic == (__u32)magic && enf_places[i].len)
+			return enf_places[i].dev == dev ? 0 : i + 1;
 	return 0;
 }
 
-/* Returns: the host's mount through which *dentry* has its name, or 0. */
+/*
+ * Returns: the host's mount through which *dentry* has its name, or 0.
+ *
+ * What is known of a superblock holds as long as its mount stands: however many mounts others make, they
+ * do not lengthen anybody else's way. Superblocks that the host does not show are not kept, so that who
+ * makes many of them drives nothing out.
+ */
 static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry, __u64 sb)
 {
 	struct enf_sb_mount *known, fresh = {};
@@ -308,27 +378,34 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 	__u32 seq = enf_seq(enf_mount_lock);
 	__u64 root = 0;
 
+	f->cut = 0;
 	known = bpf_map_lookup_elem(&superblocks, &sb);
-	if (known && known->seq == seq && !(seq & 1))
-		return known->mount;
-	enf_read(root, sb + enf_offset(struct super_block, s_root));
-	f->dentry = dentry;
-	f->sb_root = root;
-	f->within = 0;
-	f->any = 0;
-	enf_find_mount(s, sb);
-	if (!f->found && f->any) {
-		/* Mounted in parts only (a subvolume, a bind mount of a directory): the part that
-		 * holds the dentry. The answer is not the superblock's, so it is not kept.
-		 */
-		f->within = 1;
-		enf_find_mount(s, sb);
+	if (known && (known->seq == seq || enf_stands(known, sb))) {
+		if (known->seq != seq && !(seq & 1))
+			known->seq = seq; /* it stood after this was read */
+		s->place = known->place;
+		if (known->is_whole || enf_is_below(dentry, known->root, sb))
+			return known->mount;
+		enf_find_mount(s, sb, dentry);
 		return f->found;
 	}
+	enf_find_mount(s, sb, 0);
+	s->place = enf_place_of(sb);
+	if (!f->found)
+		return 0;
 	fresh.mount = f->found;
+	fresh.id = f->found_id;
+	enf_read(fresh.root, f->found + enf_offset(struct mount, mnt.mnt_root));
+	enf_read(root, sb + enf_offset(struct super_block, s_root));
+	fresh.is_whole = fresh.root == root;
+	fresh.place = s->place;
 	fresh.seq = seq;
-	if (seq && !(seq & 1)) /* without the counter nothing tells when it ends to hold */
+	/* A torn search may have missed the oldest. Without the counter nobody knows. */
+	if (seq && !(seq & 1) && !f->cut && seq == enf_seq(enf_mount_lock))
 		bpf_map_update_elem(&superblocks, &sb, &fresh, BPF_ANY);
+	if (fresh.is_whole || enf_is_below(dentry, fresh.root, sb))
+		return fresh.mount;
+	enf_find_mount(s, sb, dentry);
 	return f->found;
 }
 
@@ -336,11 +413,33 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 
 #define ENF_VIEW_HOST 0
 #define ENF_VIEW_NAMESPACE 1
-#define ENF_VIEW_PRINTED 2 /* with either: leave a print of the names' counters */
+#define ENF_VIEW_PLACE 2   /* by the usual place of what the kernel has only once: s->place */
+#define ENF_VIEW_PRINTED 4 /* with any: leave a print of the names and mounts on the way */
 
 #define ENF_PATH_OK 0
 #define ENF_PATH_UNKNOWN 1 /* there is one, but it could not be read */
 #define ENF_PATH_ABSENT 2  /* the object has no name in this view */
+
+/* Put the usual place in front of a path that was walked up to the root of its superblock. */
+static __always_inline int enf_put_place(struct enf_scratch *s)
+{
+	__u32 n = s->place - 1, at = s->object.path_at, len;
+
+	if (n >= ENF_PLACES)
+		return ENF_PATH_UNKNOWN;
+	len = enf_places[n].len;
+	if (s->object.path_len == 1) /* the root itself */
+		at = ENF_PATH_MAX;
+	at -= len;
+	enf_barrier(at);
+	enf_barrier(len);
+	if (len > sizeof(enf_places[n].path) || at > ENF_PATH_MAX ||
+	    bpf_probe_read_kernel(&s->text[at], len, (const void *)enf_places[n].path))
+		return ENF_PATH_UNKNOWN;
+	s->object.path_at = at;
+	s->object.path_len = ENF_PATH_MAX - at;
+	return ENF_PATH_OK;
+}
 
 /*
  * Global, as are the other large pieces of the core: the verifier proves a global function once for a
@@ -349,18 +448,31 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dentry, __u64 mnt,
 					       __u32 view)
 {
-	__u64 sb = 0, root = 0, mount = 0;
+	__u64 sb = 0, root = 0, mount = 0, print = !!(view & ENF_VIEW_PRINTED);
+	int rc;
 
 	if (!s)
 		return ENF_PATH_UNKNOWN;
 	enf_read(sb, dentry + enf_offset(struct dentry, d_sb));
 	if (!sb)
 		return ENF_PATH_UNKNOWN;
-	if ((view & ENF_VIEW_NAMESPACE) == ENF_VIEW_HOST) {
+	view &= ~ENF_VIEW_PRINTED;
+	s->print = 0;
+	if (view == ENF_VIEW_HOST) {
+		enf_find_of(s)->print = print;
 		mount = enf_host_mount(s, dentry, sb);
-		if (!mount)
+		if (!mount && enf_find_of(s)->cut)
+			return ENF_PATH_UNKNOWN;
+		print = enf_find_of(s)->print;
+		if (!mount && !s->place) {
+			s->print = print;
 			return ENF_PATH_ABSENT;
-	} else if (mnt) {
+		}
+		if (mount)
+			print = print ? enf_print(print, mount) : 0;
+		else
+			view = ENF_VIEW_PLACE; /* the only name that it has */
+	} else if (view == ENF_VIEW_NAMESPACE && mnt) {
 		__u64 ns = 0;
 
 		mount = mnt - enf_offset(struct mount, mnt);
@@ -372,23 +484,31 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 		enf_read(root, mount + enf_offset(struct mount, mnt.mnt_root));
 	else
 		enf_read(root, sb + enf_offset(struct super_block, s_root));
-	return enf_walk_up(s, dentry, mount, root, !!(view & ENF_VIEW_PRINTED)) ? ENF_PATH_UNKNOWN
-										: ENF_PATH_OK;
+	if (enf_walk_up(s, dentry, mount, root, print))
+		return ENF_PATH_UNKNOWN;
+	s->print = enf_walk_of(s)->print;
+	if (view != ENF_VIEW_PLACE)
+		return ENF_PATH_OK;
+	rc = enf_put_place(s);
+	if (!mount)
+		s->place = 0; /* and so it has no second one */
+	return rc;
 }
 
 /*
  * Returns: ENF_PATH_*. Repeats while names move.
  *
- * If they never pause, two walks in a row count that meet the same dentries with the same counters. The
- * kernel makes a dentry's d_seq odd while it changes its name or parent, and another number afterwards
- * (__d_move()), so between the two there was a moment at which all of this was the path, whatever
- * else was renamed. Mounts must hold still even then: the search for the host's leaves no print.
+ * If they never pause, two walks in a row count that meet the same dentries with the same counters, and the
+ * same mounts. The kernel makes a dentry's d_seq odd while it changes its name or parent, and another number
+ * afterwards (__d_move()), so between the two there was a moment at which all of this was the path, whatever
+ * else was renamed. Mounts have no such number: one that went away and came back between two readings of the
+ * same walk would be taken for one that stood. Only who may change these very mounts can do that.
  */
 __attribute__((noinline)) int enf_resolve(struct enf_scratch *s, __u64 dentry, __u64 mnt,
 					  __u32 view)
 {
-	__u32 renames, mounts, held = 1;
-	__u64 print, before = 0;
+	__u32 renames, mounts, calm;
+	__u64 before = 0;
 
 	if (!s)
 		return ENF_PATH_UNKNOWN;
@@ -398,29 +518,24 @@ __attribute__((noinline)) int enf_resolve(struct enf_scratch *s, __u64 dentry, _
 
 		renames = enf_seq(enf_rename_lock);
 		mounts = enf_seq(enf_mount_lock);
-		enf_find_of(s)->within = 0;
 		rc = enf_resolve_once(s, dentry, mnt, view | among);
+		calm = 1;
+		/* No number says how long what was found among changes holds: it is not remembered. */
 		if ((mounts & 1) || mounts != enf_seq(enf_mount_lock)) {
-			before = 0;
-			continue;
+			mounts = 0;
+			calm = 0;
 		}
-		if (!(renames & 1) && renames == enf_seq(enf_rename_lock))
+		if ((renames & 1) || renames != enf_seq(enf_rename_lock)) {
+			renames = 0;
+			calm = 0;
+		}
+		if (calm)
 			goto found;
-		if (!among)
-			continue;
-		renames = 0; /* no number says how long this holds: nothing may remember it */
-		/* That the host has no name for it is a matter of mounts, unless it was looked for
-		 * among parts of the superblock.
-		 */
-		if (rc == ENF_PATH_ABSENT && !enf_find_of(s)->within)
-			goto found;
-		print = rc == ENF_PATH_OK ? enf_walk_of(s)->print : 0;
-		if (print && print == before && mounts == held) {
+		if (s->print && s->print == before) {
 			enf_count(ENF_STAT_PATH_AMONG);
 			goto found;
 		}
-		before = print;
-		held = mounts;
+		before = rc == ENF_PATH_UNKNOWN ? 0 : s->print;
 		continue;
 found:
 		if (s->resolved && (s->renames != renames || s->mounts != mounts))
@@ -431,6 +546,20 @@ found:
 		return rc;
 	}
 	return ENF_PATH_UNKNOWN;
+}
+
+/* Does the host show this object? Where that cannot be told now: yes, then its two views count. */
+__attribute__((noinline)) int enf_is_shown(struct enf_scratch *s, __u64 dentry)
+{
+	__u32 mounts = enf_seq(enf_mount_lock);
+	__u64 sb = 0;
+
+	if (!s)
+		return 1;
+	enf_read(sb, dentry + enf_offset(struct dentry, d_sb));
+	enf_find_of(s)->print = 0;
+	return enf_host_mount(s, dentry, sb) || enf_find_of(s)->cut ||
+	       mounts != enf_seq(enf_mount_lock);
 }
 
 /* Is this object reached through a mount namespace other than the host's? */

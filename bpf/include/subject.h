@@ -19,6 +19,7 @@ static long enf_label_one(__u32 i, void *arg)
 	struct enf_task *task = c->task;
 	const struct enf_label *label = enf_at(c, enf_head(c)->off_labels + i * 16, 16);
 	__u32 word = (i >> 6) & (ENF_LABEL_WORDS - 1);
+	struct enf_truths both;
 	__u32 truth;
 
 	if (!label) { /* cannot tell: unknown, which each rule's onError decides */
@@ -28,12 +29,21 @@ static long enf_label_one(__u32 i, void *arg)
 	if ((task->flags & label->flags_set) != label->flags_set ||
 	    (task->flags & label->flags_clear))
 		return 0;
-	truth = enf_conjunction(c, label->terms.first, label->terms.count);
-	if (truth == ENF_TRUE)
+	both = enf_conjunction(c, label->terms.first, label->terms.count);
+	truth = both.truth == both.bare				     ? both.truth
+		: both.truth + both.bare == ENF_TRUE /* and false */ ? ENF_CLAIMED
+								     : ENF_UNKNOWN;
+	if (truth == ENF_TRUE || truth == ENF_CLAIMED)
 		task->self[word] |= ENF_BIT(i & 63);
-	else if (truth == ENF_UNKNOWN)
+	if (truth == ENF_UNKNOWN || truth == ENF_CLAIMED)
 		task->self_unknown[word] |= ENF_BIT(i & 63);
 	return 0;
+}
+
+/* The truth that a bit in two sets stands for. */
+ENF_INLINE __u32 enf_truth_of(__u64 known, __u64 unknown)
+{
+	return known ? (unknown ? ENF_CLAIMED : ENF_TRUE) : unknown ? ENF_UNKNOWN : ENF_FALSE;
 }
 
 ENF_INLINE __u32 enf_subject_term_truth(const struct enf_task *task, struct enf_subject_term t)
@@ -43,22 +53,19 @@ ENF_INLINE __u32 enf_subject_term_truth(const struct enf_task *task, struct enf_
 	__u32 truth;
 
 	if (t.who == ENF_WHO_PROCESS)
-		truth = task->self[word] & bit		 ? ENF_TRUE
-			: task->self_unknown[word] & bit ? ENF_UNKNOWN
-							 : ENF_FALSE;
+		truth = enf_truth_of(task->self[word] & bit, task->self_unknown[word] & bit);
 	else if (t.who == ENF_WHO_PARENT)
-		truth = task->parent[word] & bit	   ? ENF_TRUE
-			: task->parent_unknown[word] & bit ? ENF_UNKNOWN
-							   : ENF_FALSE;
+		truth = enf_truth_of(task->parent[word] & bit, task->parent_unknown[word] & bit);
 	else
 		truth = task->ancestor[word] & bit	     ? ENF_TRUE
+			: task->ancestor_claimed[word] & bit ? ENF_CLAIMED
 			: task->ancestor_unknown[word] & bit ? ENF_UNKNOWN
 							     : ENF_FALSE;
 	if (truth == ENF_FALSE && t.who != ENF_WHO_PROCESS &&
 	    (task->flags & ENF_SF_LINEAGE_UNKNOWN))
 		truth = ENF_UNKNOWN;
-	if (truth == ENF_UNKNOWN)
-		return ENF_UNKNOWN;
+	if (truth == ENF_UNKNOWN || truth == ENF_CLAIMED)
+		return truth;
 	return truth != t.negate;
 }
 
@@ -85,12 +92,13 @@ static long enf_subject_one(__u32 i, void *arg)
 		one = enf_subject_term_truth(task, subject->term[k]);
 		if (one == ENF_FALSE)
 			return 0;
-		if (one == ENF_UNKNOWN)
-			truth = ENF_UNKNOWN;
+		/* Claimed before unknown: what is claimed must not be in anybody's favour. */
+		if (one == ENF_CLAIMED || (one == ENF_UNKNOWN && truth == ENF_TRUE))
+			truth = one;
 	}
-	if (truth == ENF_TRUE)
+	if (truth != ENF_UNKNOWN)
 		task->subject[word] |= ENF_BIT(i & 63);
-	else
+	if (truth != ENF_TRUE)
 		task->subject_unknown[word] |= ENF_BIT(i & 63);
 	task->ops |= subject->ops;
 	return 0;
@@ -108,6 +116,7 @@ ENF_FN int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup_len
 
 	s->present = ENF_SUBJECT_DIMS;
 	s->unknown = 0;
+	s->offhost = task->flags & ENF_SF_OFFHOST ? ENF_BIT(ENF_DIM_EXE) : 0;
 	for (int i = 0; i < ENF_LABEL_WORDS; i++) {
 		task->self[i] = 0;
 		task->self_unknown[i] = 0;
@@ -157,8 +166,11 @@ ENF_FN int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup_len
 ENF_INLINE void enf_task_remember(struct enf_task *task)
 {
 	for (int i = 0; i < ENF_LABEL_WORDS; i++) {
-		task->ancestor[i] |= task->self[i];
-		task->ancestor_unknown[i] |= task->self_unknown[i];
+		__u64 known = task->self[i], unknown = task->self_unknown[i];
+
+		task->ancestor[i] |= known & ~unknown;
+		task->ancestor_claimed[i] |= known & unknown;
+		task->ancestor_unknown[i] |= unknown & ~known;
 	}
 }
 
@@ -168,7 +180,10 @@ ENF_INLINE void enf_task_remember(struct enf_task *task)
  */
 ENF_INLINE void enf_task_fork(struct enf_task *child, const struct enf_task *from, int same_parent)
 {
-	*child = *from;
+	/* In two parts: compilers for BPF copy no more than a kilobyte at once. */
+	__builtin_memcpy(child, from, __builtin_offsetof(struct enf_task, subject));
+	__builtin_memcpy(child->subject, from->subject,
+			 sizeof(*child) - __builtin_offsetof(struct enf_task, subject));
 	if (!same_parent) {
 		for (int i = 0; i < ENF_LABEL_WORDS; i++) {
 			child->parent[i] = from->self[i];

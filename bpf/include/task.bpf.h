@@ -172,8 +172,10 @@ __attribute__((noinline)) int enf_read_exe(struct enf_scratch *s, struct enf_tas
 	if (!nlink)
 		task->flags |= ENF_SF_FILELESS;
 	rc = enf_resolve(s, dentry, mnt, ENF_VIEW_HOST);
-	if (rc == ENF_PATH_ABSENT)
+	if (rc == ENF_PATH_ABSENT) {
+		task->flags |= ENF_SF_OFFHOST;
 		rc = enf_resolve(s, dentry, mnt, ENF_VIEW_NAMESPACE);
+	}
 	at = s->object.path_at;
 	len = s->object.path_len;
 	if (!len)
@@ -265,6 +267,19 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	return enf_subject_eval(&c, s->low, len);
 }
 
+/*
+ * Was the file opened to be executed? The owner of a process may put another in the place of mm->exe_file
+ * (PR_SET_MM_MAP, in a user namespace of its own), but only one that it opened itself: open(2) leaves this
+ * flag out (VALID_OPEN_FLAGS in fs/open.c), do_open_execat() in fs/exec.c sets it.
+ */
+static __always_inline int enf_is_executed(__u64 file)
+{
+	__u32 flags = 0;
+
+	enf_read(flags, file + enf_offset(struct file, f_flags));
+	return flags & ENF_FMODE_EXEC;
+}
+
 /* First meeting with the task at *t*, which has no label. */
 __attribute__((noinline)) int enf_label(struct enf_scratch *s, struct enf_task *task, __u64 t)
 {
@@ -276,10 +291,12 @@ __attribute__((noinline)) int enf_label(struct enf_scratch *s, struct enf_task *
 	exe = (__u64)BPF_CORE_READ(ts, mm, exe_file);
 	task->flags = 0;
 	task->line = enf_new_line();
-	if (exe)
+	if (!exe)
+		task->flags |= ENF_SF_KTHREAD;
+	else if (enf_is_executed(exe))
 		enf_read_exe(s, task, exe);
 	else
-		task->flags |= ENF_SF_KTHREAD;
+		task->flags |= ENF_SF_EXE_UNKNOWN;
 	task->exec_ns = BPF_CORE_READ(ts, start_boottime);
 	if (!task->exec_ns)
 		task->exec_ns = 1; /* the idle task, and a label that says "seen" */

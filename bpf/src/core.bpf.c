@@ -27,6 +27,7 @@ const volatile __u32 enf_rows = 1;
 const volatile __u32 enf_carries = 0;
 const volatile __u32 enf_records = 0;
 const volatile __u32 enf_around = 0;
+const volatile struct enf_place enf_places[ENF_PLACES] = {};
 const volatile __u64 enf_rename_lock = 0;
 const volatile __u64 enf_mount_lock = 0;
 volatile __u64 enf_live SEC(".data.live") = ENF_NOT_LIVE;
@@ -247,11 +248,11 @@ static __always_inline void enf_nameless(struct enf_object *o, __u64 dentry)
 		o->present &= ~ENF_BIT(ENF_DIM_PATH);
 }
 
-/* Decide with the object's path in one view. Returns ENF_PATH_ABSENT if it has none there, -1 to ask
- * again.
+/* Decide with the object's path in one view; *facts* are flags of the object there. Returns
+ * ENF_PATH_ABSENT if it has none there, -1 to ask again.
  */
 __attribute__((noinline)) int enf_decide_view(struct enf_scratch *s, struct enf_task *task,
-					      struct enf_access *a, __u32 view)
+					      struct enf_access *a, __u32 view, __u32 facts)
 {
 	struct enf_object *o;
 	int rc;
@@ -263,7 +264,7 @@ __attribute__((noinline)) int enf_decide_view(struct enf_scratch *s, struct enf_
 	if (rc == ENF_PATH_ABSENT)
 		return rc;
 	o->unknown &= ~ENF_BIT(ENF_DIM_PATH);
-	o->flags &= ~ENF_OF_NSVIEW;
+	o->flags = (o->flags & ~(ENF_OF_NSVIEW | ENF_OF_OFFHOST)) | facts;
 	if (rc == ENF_PATH_UNKNOWN) {
 		o->unknown |= ENF_BIT(ENF_DIM_PATH);
 		o->path_len = 0;
@@ -276,8 +277,6 @@ __attribute__((noinline)) int enf_decide_view(struct enf_scratch *s, struct enf_
 			o->flags |= ENF_OF_MEMFD;
 	}
 	enf_nameless(o, a->dentry);
-	if (view == ENF_VIEW_NAMESPACE)
-		o->flags |= ENF_OF_NSVIEW;
 	return enf_decide_now(s, task) ? -1 : 0;
 }
 
@@ -307,8 +306,12 @@ static __always_inline void enf_stricter(struct enf_verdict *v, const struct enf
 
 #define ENF_MNT_NS_INTERNAL ((__u64) - 22) /* ERR_PTR(-EINVAL), fs/mount.h */
 
+/* What a file system that works on others has mounted for itself, for good: not what the kernel mounts
+ * of its own, as for memfds, pipes and shared memory.
+ */
 __attribute__((noinline)) int enf_is_layer(__u64 mnt)
 {
+	unsigned long flags = 0;
 	__u64 ns = 0, sb = 0;
 
 	if (!mnt)
@@ -317,41 +320,58 @@ __attribute__((noinline)) int enf_is_layer(__u64 mnt)
 	if (ns != ENF_MNT_NS_INTERNAL)
 		return 0;
 	enf_read(sb, mnt + enf_offset(struct vfsmount, mnt_sb));
-	return !enf_kernels_own(sb); /* memfd, pipes */
+	enf_read(flags, sb + enf_offset(struct super_block, s_flags));
+	return !(flags & (ENF_SB_KERNMOUNT | ENF_SB_NOUSER));
 }
 
-/* Returns: 0, or -1 to ask again. */
+/*
+ * Decide in every view that counts; the strictest verdict does.
+ *
+ * The host's name is the object's. Where its file system shows what the kernel has once, it has the name of
+ * the usual place, too. What the host does not show has no name: then what the mount namespace calls it,
+ * through which it was reached, counts as a claim (enf_of_views() in match.h). If it has a name and was reached
+ * through another namespace, a rule holds by either.
+ *
+ * The layer of an overlay is decided by the host's name alone: the overlay's own name has had its verdict, and
+ * what was asked for was not this name. The host's must still not be walked around.
+ *
+ * Returns: 0, or -1 to ask again.
+ */
 static __always_inline int enf_decide_access(struct enf_scratch *s, struct enf_task *task,
 					     struct enf_access *a)
 {
-	int rc, layer;
+	int rc, layer, foreign;
 
 	if (!s || !task || !a)
 		return 0;
 	if (!a->dentry)
 		return enf_decide_now(s, task) ? -1 : 0;
 	s->verdict = (struct enf_verdict){ .row = ENF_NONE, .audit_row = ENF_NONE };
-	/* The layer of an overlay: the overlay's own name has had its verdict, and what was asked
-	 * for was not this name. A name the host has for it must still not be walked around.
-	 */
-	layer = enf_is_layer(a->mnt);
-	if (layer || !enf_foreign(a->mnt)) {
-		rc = enf_decide_view(s, task, a, ENF_VIEW_HOST);
-		if (rc == ENF_PATH_ABSENT && !layer)
-			rc = enf_decide_view(s, task, a, ENF_VIEW_NAMESPACE);
-		return rc;
-	}
-	/* Another namespace: a rule holds if it names the object as the host or as that namespace
-	 * does; the stricter verdict counts, so that a made-up view can never lift a refusal.
-	 */
-	rc = enf_decide_view(s, task, a, ENF_VIEW_NAMESPACE);
-	if (rc)
-		return rc;
 	s->first = s->verdict;
-	rc = enf_decide_view(s, task, a, ENF_VIEW_HOST);
-	if (!rc)
+	layer = enf_is_layer(a->mnt);
+	foreign = !layer && enf_foreign(a->mnt);
+	s->place = 0;
+	if (foreign && enf_is_shown(s, a->dentry)) {
+		rc = enf_decide_view(s, task, a, ENF_VIEW_NAMESPACE, ENF_OF_NSVIEW);
+		if (rc)
+			return rc;
+		s->first = s->verdict;
+	}
+	rc = enf_decide_view(s, task, a, ENF_VIEW_HOST, 0);
+	if (rc == ENF_PATH_ABSENT && !layer)
+		rc = enf_decide_view(s, task, a, ENF_VIEW_NAMESPACE,
+				     ENF_OF_NSVIEW | ENF_OF_OFFHOST);
+	if (rc < 0)
+		return rc;
+	enf_stricter(&s->verdict, &s->first);
+	if (s->place) {
+		s->first = s->verdict;
+		rc = enf_decide_view(s, task, a, ENF_VIEW_PLACE, 0);
+		if (rc < 0)
+			return rc;
 		enf_stricter(&s->verdict, &s->first);
-	return rc < 0 ? rc : 0;
+	}
+	return 0;
 }
 
 /* ---- Entry -------------------------------------------------------------------------------- */
@@ -394,7 +414,7 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 	enf_read(key.ino, inode + enf_offset(struct inode, i_ino));
 	enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
 	if (!key.ino || enf_seq(enf_rename_lock) != s->renames ||
-	    enf_seq(enf_mount_lock) != s->mounts || !s->renames)
+	    enf_seq(enf_mount_lock) != s->mounts || !s->renames || !s->mounts)
 		return 0;
 	key.dentry = a->dentry;
 	key.mnt = a->mnt;
@@ -781,6 +801,12 @@ static __always_inline struct enf_task *enf_own_label(const struct enf_image *im
 	return bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
 }
 
+/* By one call: the verifier would go through a hundred loads and stores on each way that leads here. */
+static __always_inline void enf_copy_label(struct enf_task *to, const struct enf_task *from)
+{
+	bpf_probe_read_kernel(to, sizeof(*to), from);
+}
+
 SEC("lsm/task_alloc")
 int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flags, int ret)
 {
@@ -800,7 +826,7 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 		return -ENF_ENOMEM;
 	}
 	if (clone_flags & ENF_CLONE_THREAD) {
-		*label = *own;
+		enf_copy_label(label, own);
 	} else {
 		enf_task_fork(label, own, !!(clone_flags & ENF_CLONE_PARENT));
 		label->line = enf_new_line();
@@ -935,6 +961,7 @@ __attribute__((noinline)) int enf_carry(struct enf_task *task, const struct enf_
 		changed |= enf_grow(&task->parent[i], old->parent[i]);
 		changed |= enf_grow(&task->ancestor_unknown[i], old->ancestor_unknown[i]);
 		changed |= enf_grow(&task->parent_unknown[i], old->parent_unknown[i]);
+		changed |= enf_grow(&task->ancestor_claimed[i], old->ancestor_claimed[i]);
 	}
 	return changed != 0;
 }
@@ -956,21 +983,24 @@ __attribute__((noinline)) int enf_join(struct enf_task *task, const struct enf_t
 	for (int i = 0; i < ENF_LABEL_WORDS; i++) {
 		__u64 news = only ? only->word[i] : ~0ULL;
 
-		changed |= enf_grow(&task->ancestor[i],
-				    parent->ancestor[i] | (parent->self[i] & news));
+		__u64 known = parent->self[i] & news, unknown = parent->self_unknown[i] & news;
+		__u64 sure;
+
+		changed |= enf_grow(&task->ancestor[i], parent->ancestor[i] | (known & ~unknown));
+		changed |= enf_grow(&task->ancestor_claimed[i],
+				    parent->ancestor_claimed[i] | (known & unknown));
 		changed |= enf_grow(&task->ancestor_unknown[i],
-				    parent->ancestor_unknown[i] | (parent->self_unknown[i] & news));
-		changed |= enf_grow(&task->parent[i], parent->self[i] & news);
-		changed |= enf_grow(&task->parent_unknown[i], parent->self_unknown[i] & news);
+				    parent->ancestor_unknown[i] | (unknown & ~known));
+		sure = task->parent[i] & ~task->parent_unknown[i];
+		changed |= enf_grow(&task->parent[i], known);
+		changed |= enf_grow(&task->parent_unknown[i], unknown & ~sure);
+		if (task->parent_unknown[i] & known & ~unknown)
+			__sync_fetch_and_and(&task->parent_unknown[i], ~known | unknown);
 	}
 	return changed != 0;
 }
 
-/* By one call: the verifier would go through a hundred loads and stores on each way that leads here. */
-static __always_inline void enf_copy_label(struct enf_task *to, const struct enf_task *from)
-{
-	bpf_probe_read_kernel(to, sizeof(*to), from);
-}
+static const volatile struct enf_task enf_blank;
 
 /* The label of a task that has none yet. */
 static __always_inline void enf_first_label(struct enf_scratch *s, struct enf_task *task, __u64 t,
@@ -980,7 +1010,7 @@ static __always_inline void enf_first_label(struct enf_scratch *s, struct enf_ta
 		enf_copy_label(&s->other, old);
 		s->other.flags &= ~ENF_SF_FOUND;
 	} else {
-		__builtin_memset(&s->other, 0, sizeof(s->other));
+		enf_copy_label(&s->other, (const struct enf_task *)&enf_blank);
 		enf_label(s, &s->other, t);
 		s->other.flags |= ENF_SF_FOUND;
 	}

@@ -80,7 +80,10 @@ int enf_decide_test(struct enf_test_input *in)
 		if (enf_take(s->text, cgroup_len, ENF_PATH_MAX, in->cgroup))
 			return 2;
 		enf_subject_eval(&c, ENF_TEXT_PATH, cgroup_len);
-		__builtin_memcpy(&in->task, c.task, sizeof(in->task));
+		/* in two parts: compilers for BPF copy no more than a kilobyte at once */
+		__builtin_memcpy(&in->task, c.task, __builtin_offsetof(struct enf_task, subject));
+		__builtin_memcpy(in->task.subject, c.task->subject,
+				 sizeof(in->task) - __builtin_offsetof(struct enf_task, subject));
 	}
 	bpf_probe_read_kernel(&s->object, sizeof(s->object), &in->object);
 	s->object.path_at = ENF_TEXT_PATH;

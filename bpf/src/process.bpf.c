@@ -14,6 +14,8 @@ static __always_inline void enf_target(struct enf_access *a, struct task_struct 
 		a->present |= ENF_BIT64(ENF_DIM_PATH);
 		a->exe = (__u64)label->exe;
 		a->exe_len = label->exe_len;
+		if (label->flags & ENF_SF_OFFHOST)
+			a->flags |= ENF_OF_OFFHOST;
 		return;
 	}
 	if (label && (label->flags & ENF_SF_KTHREAD)) /* runs nothing */

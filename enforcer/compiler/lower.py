@@ -16,6 +16,7 @@ import attrs
 
 from enforcer.compiler import guards, limits
 from enforcer.compiler.atoms import Atoms, Term, TermKind
+from enforcer.compiler.favours import favouring
 from enforcer.compiler.marks import Marks, asked_by
 from enforcer.compiler.patterns import Form
 from enforcer.compiler.rows import Row, RowFlag, RowInfo, RowKind
@@ -76,7 +77,7 @@ def lower(policies: PolicySet, atoms: Atoms, subjects: Subjects, marks: Marks) -
             limits.check(
                 "ENF_MAX_ROWS", len(rows), "rules, with defaults and guards", row.info.span
             )
-    return rows
+    return favouring(rows, marks.favouring)
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from enforcer.compiler.atoms import Term, TermKind
 from enforcer.compiler.sections import pack_all
 from enforcer.compiler.subjects import LabelsExhaustedError
 from enforcer.errors import PolicyError
-from enforcer.policy.model import Limit, Mode, OnError, Scope
+from enforcer.policy.model import Limit, Mode, OnError, Scope, Verb
 
 if TYPE_CHECKING:
     from enforcer.policy.model import Mark, Policy, Rule, Span, Within
@@ -53,7 +53,8 @@ class Marks:
     """
     All marks and limits of one image.
 
-    *before*: numbers of the image in force, with their births. *now_ns*: CLOCK_BOOTTIME.
+    *before*: numbers of the image in force, with their births. *now_ns*: CLOCK_BOOTTIME. *favouring*: marks
+    on which a permission or the end of a refusal hangs, or another mark, as a mask.
     """
 
     before: Mapping[str, tuple[int, int]]
@@ -62,6 +63,7 @@ class Marks:
     _known: dict[tuple[str, str], MarkInfo] = attrs.field(factory=dict)
     _longest_ns: int = 0
     _refusing: int = 0
+    favouring: int = 0
 
     def learn(self, policy: Policy) -> None:
         """Give the marks that rules of *policy* set their numbers."""
@@ -108,6 +110,8 @@ class Marks:
             self._longest_ns = max(self._longest_ns, asked.last_ns)
         if refuses:
             self._refusing |= 1 << info.number
+        if rule.only_marks or (rule.action.verb >= Verb.DENY) == asked.negate:
+            self.favouring |= 1 << info.number
         return Term(info.number, 0, TermKind.WITHIN, int(asked.negate), asked.last_ns, 0)
 
     def limit_of(self, rule: Rule) -> int:

@@ -24,6 +24,7 @@ class RowFlag(enum.IntFlag):
     DEFAULT = 4
     GUARD = 8
     WITHIN = 16
+    FAVOURS = 32
 
 
 class RowKind(enum.Enum):

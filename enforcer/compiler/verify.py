@@ -27,6 +27,7 @@ _MAX_TERM_KIND: Final = 4
 _WITHIN: Final = 3  # kinds of terms
 _INSIDE: Final = 4
 _ASKS: Final = 0x10  # ENF_RF_WITHIN
+_FAVOURS: Final = 0x20  # ENF_RF_FAVOURS
 _MAX_WHO: Final = 3
 _FIRST_NUM: Final = int(Dim.ADDR)
 _MAX_POINT_KIND: Final = 5
@@ -170,6 +171,7 @@ class _Check:
             self._require(limit <= head["n_limits"], "a row has no limit")
             self._require(action <= 4 and on_error <= 2, "a row has no action")
             self._require(action or mark, "a row does nothing")
+            self._require(action != 1 or flags & _FAVOURS, "a row hides in whose favour it is")
             asks = [term[2] == _WITHIN for term in terms[first : first + count]]
             self._require(asks == sorted(asks, reverse=True), "a row asks about marks too late")
             self._require(sum(asks) <= LIMITS["ENF_ROW_MARKS"], "a row asks about too many marks")

@@ -38,6 +38,7 @@ class RowFlag(enum.IntFlag):
     DEFAULT = 0x04
     GUARD = 0x08
     WITHIN = 0x10
+    FAVOURS = 0x20
 
 
 class GuardAct(enum.Enum):

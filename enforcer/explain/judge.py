@@ -17,7 +17,7 @@ from enforcer.compiler.atoms import Atoms
 from enforcer.compiler.lower import descriptor_ops, guard_ops, rule_ops, strict_behind
 from enforcer.compiler.paths import Names
 from enforcer.explain.parts import Part, Parts
-from enforcer.explain.truth import Truth, every
+from enforcer.explain.truth import Truth, every, seen_by
 from enforcer.policy.model import Action, Mode, OnError, Policy, PolicySet, Rule, Verb
 from enforcer.policy.vocabulary import EVENTS, Op
 
@@ -109,9 +109,10 @@ class Judge:
         """Return what every entry of *policy* on the operation says, in the order of asking."""
         parts = Parts(facts, self._atoms)
         found = []
-        for entry in _entries(policy):
+        entries = list(_entries(policy))
+        for place, entry in enumerate(entries):
             if entry.ops & facts.ops and _is_there(entry, facts):
-                of_entry = tuple(_parts(parts, entry))
+                of_entry = _parts(parts, entry, favours=_favours(entry, entries[place + 1 :]))
                 found.append(Answer(entry, of_entry, every(part.holds for part in of_entry)))
         return found
 
@@ -132,12 +133,26 @@ def _is_there(entry: Entry, facts: Facts) -> bool:
     return point is None or (facts.passing is not None and facts.passing.point == point)
 
 
-def _parts(parts: Parts, entry: Entry) -> list[Part]:
+def _parts(parts: Parts, entry: Entry, *, favours: bool) -> tuple[Part, ...]:
     if entry.rule is None:
-        return parts.of_default(entry.policy)
-    if entry.kind is Kind.GUARD:
-        return parts.of_guard(entry.policy, entry.rule)
-    return parts.of_rule(entry.policy, entry.rule)
+        found = parts.of_default(entry.policy)
+    elif entry.kind is Kind.GUARD:
+        found = parts.of_guard(entry.policy, entry.rule, favours=favours)
+    else:
+        found = parts.of_rule(entry.policy, entry.rule, favours=favours)
+    return tuple(
+        attrs.evolve(part, holds=seen_by(part.holds, favours=favours))
+        if part.holds is Truth.CLAIMED
+        else part
+        for part in found
+    )
+
+
+def _favours(entry: Entry, behind: list[Entry]) -> bool:
+    """Tell whether a match is in favour of who acts, as ``compiler/favours.py`` has it."""
+    if entry.action.verb is Verb.LOG:
+        return any(e.action.verb >= Verb.DENY and entry.ops & e.ops for e in behind)
+    return entry.action.verb is Verb.ALLOW
 
 
 # ---- What a policy says, in order -----------------------------------------------------------------

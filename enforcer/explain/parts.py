@@ -10,7 +10,7 @@ import attrs
 from enforcer.compiler import guards
 from enforcer.compiler.patterns import Exact
 from enforcer.explain.texts import accepts
-from enforcer.explain.truth import Gap, Truth, every, negated, some, truth
+from enforcer.explain.truth import Gap, Truth, every, negated, of_views, some, truth
 from enforcer.policy import globs
 from enforcer.policy.calls import NAMED
 from enforcer.policy.matching import SUBJECT_PARTS
@@ -23,11 +23,11 @@ from enforcer.policy.model import (
     Text,
     Verb,
 )
-from enforcer.policy.vocabulary import Dim, SubjectFlag
+from enforcer.policy.vocabulary import Dim, ObjectFlag, SubjectFlag
 from enforcer.policy.workloads import seen_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from enforcer.compiler.atoms import Atoms
     from enforcer.compiler.patterns import Form
@@ -35,7 +35,13 @@ if TYPE_CHECKING:
     from enforcer.policy.model import Condition, Flag, Policy, Process, Rule, Span, Value, Within
     from enforcer.policy.points import Operand as OperandAtPoint
 
-__all__ = ["Part", "Parts"]
+__all__ = ["NO_NAME", "Part", "Parts"]
+
+NO_NAME = b""
+"""The path of what the host does not show: no path is empty, and no pattern is met by it."""
+
+
+_GAPS = frozenset((Truth.UNKNOWN, Truth.UNRECORDED))
 
 
 @attrs.frozen
@@ -62,25 +68,41 @@ class Part:
 
 @attrs.frozen
 class Parts:
-    """Asks rules about one access."""
+    """Asks rules about one access; *is_bare*: names that the host does not show are none."""
 
     facts: Facts
     atoms: Atoms
+    is_bare: bool = False
 
     # ---- Rules -------------------------------------------------------------------------------
 
-    def of_rule(self, policy: Policy, rule: Rule) -> list[Part]:
-        """Return the parts of *rule*, which holds if all of them do."""
+    def of_rule(self, policy: Policy, rule: Rule, *, favours: bool) -> list[Part]:
+        """Return the parts of *rule*, which holds if all of them do; *favours*: who acts gains by it."""
         return [
-            *(self._flag(flag, self.facts.flags, flag.field.name) for flag in rule.flags),
-            *(self._object(c) for c in rule.conditions if rule.point is None or c.field != NAMED),
+            *self._in_views(lambda view: view._objects(rule), favours=favours),  # noqa: SLF001 — another of these
             *self._subject(policy, rule),
             *(self._within(policy, asked) for asked in rule.within),
         ]
 
-    def of_guard(self, policy: Policy, rule: Rule) -> list[Part]:
+    def of_guard(self, policy: Policy, rule: Rule, *, favours: bool) -> list[Part]:
         """Return the parts of what keeps the names of *rule* in place."""
-        return [*self._names(rule), *self._subject(policy, rule)]
+        names = self._in_views(lambda view: list(view._names(rule)), favours=favours)  # noqa: SLF001 — another of these
+        return [*names, *self._subject(policy, rule)]
+
+    def _in_views(self, parts: Callable[[Parts], list[Part]], *, favours: bool) -> list[Part]:
+        """Return the parts by the view of the object that counts."""
+        claimed = parts(self)
+        if not self.facts.flags & ObjectFlag.OFFHOST:
+            return claimed
+        bare = parts(attrs.evolve(self, is_bare=True))
+        so, else_so = every(p.holds for p in claimed), every(p.holds for p in bare)
+        return claimed if of_views(so, else_so, favours=favours) is so else bare
+
+    def _objects(self, rule: Rule) -> list[Part]:
+        return [
+            *(self._flag(flag, self.facts.flags, flag.field.name) for flag in rule.flags),
+            *(self._object(c) for c in rule.conditions if rule.point is None or c.field != NAMED),
+        ]
 
     def of_default(self, policy: Policy) -> list[Part]:
         """Return the parts of a default: only to whom the policy applies."""
@@ -104,7 +126,10 @@ class Parts:
         where = condition.field.name
         if condition.index is not None:
             where = f"{where}[{condition.index}]"
-        return self._compared(where, condition, self.facts.operand(condition))
+        operand = self.facts.operand(condition)
+        if self.is_bare and condition.field.dim == Dim.PATH and operand is not None:
+            operand = NO_NAME
+        return self._compared(where, condition, operand)
 
     def _at_point(self, condition: Condition, operand: OperandAtPoint) -> Part:
         where = f"{operand}.{condition.field.name}" if operand.type.is_socket else str(operand)
@@ -144,6 +169,8 @@ class Parts:
         """Return the first value of *condition* that accepts *operand*."""
         if isinstance(operand, int):
             return next((v for v in condition.values if _accepts_number(v, operand)), None)
+        if operand == NO_NAME and condition.field.dim in {Dim.PATH, Dim.EXE}:
+            return None
         for text, forms in self.atoms.spelled(condition).items():
             if any(accepts(form, operand) for form in forms):
                 return text
@@ -179,16 +206,15 @@ class Parts:
         if not paths:
             return
         operand = self.facts.operands.get(Dim.PATH)
+        if self.is_bare and operand is not None:
+            operand = NO_NAME
         above = list(self._directories(paths)) if rule.action.verb >= Verb.DENY else []
         own = [(c.negate, self._kept(c, is_exec=rule.event == "exec")) for c in paths]
         is_itself_kept = all(kept for _, kept in own)
         if isinstance(operand, bytes):
             holds = truth(
-                any(accepts(form, operand) for form in above)
-                or (
-                    is_itself_kept
-                    and all(any(accepts(f, operand) for f in kept) != no for no, kept in own)
-                )
+                _is_one(above, operand)
+                or (is_itself_kept and all(_is_one(kept, operand) != no for no, kept in own))
             )
         elif isinstance(operand, Gap) and (above or is_itself_kept):
             holds = _of_gap(operand)
@@ -256,6 +282,21 @@ class Parts:
         yield _as_one(word, parts, negated(found) if turned else found, is_turned=turned)
 
     def _one(self, word: str, wanted: Process, who: Who) -> list[Part]:
+        claimed = self._of(word, wanted, who)
+        if isinstance(who.flags, Gap) or not who.flags & SubjectFlag.OFFHOST or who.exe is None:
+            return claimed
+        bare = self._of(word, wanted, attrs.evolve(who, exe=NO_NAME))
+        so, else_so = every(p.holds for p in claimed), every(p.holds for p in bare)
+        if so is else_so or so in _GAPS:
+            return claimed
+        if else_so in _GAPS:
+            return bare
+        return [
+            attrs.evolve(part, holds=Truth.CLAIMED) if part.holds is not other.holds else part
+            for part, other in zip(claimed, bare, strict=True)
+        ]
+
+    def _of(self, word: str, wanted: Process, who: Who) -> list[Part]:
         flags = who.flags
         if not isinstance(flags, Gap) and who.exe is Gap.UNKNOWN:
             flags |= SubjectFlag.EXE_UNKNOWN
@@ -301,6 +342,11 @@ def _as_one(word: str, parts: list[Part], holds: Truth, *, is_turned: bool = Tru
 
 def _argument(index: int | None) -> str:
     return "args" if index is None else f"args[{index}]"
+
+
+def _is_one(forms: Iterable[Form], path: bytes) -> bool:
+    """Tell whether one of *forms* accepts *path*."""
+    return path != NO_NAME and any(accepts(form, path) for form in forms)
 
 
 def _of_gap(gap: Gap) -> Truth:

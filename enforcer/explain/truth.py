@@ -2,7 +2,7 @@
 """
 The values that a condition can have for somebody who only has the record.
 
-Three of them the kernel side knows as well. The fourth is ours: the record does not say.
+Four of them the kernel side knows as well. The fifth is ours: the record does not say.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Gap", "Truth", "every", "negated", "some", "truth"]
+__all__ = ["Gap", "Truth", "every", "negated", "of_views", "seen_by", "some", "truth"]
 
 
 class Gap(enum.Enum):
@@ -30,6 +30,7 @@ class Truth(enum.Enum):
     TRUE = "true"
     UNKNOWN = "unknown"
     UNRECORDED = "unrecorded"
+    CLAIMED = "claimed"  # true or false by a name that the host does not show
 
 
 def truth(value: object) -> Truth:
@@ -45,12 +46,26 @@ def negated(value: Truth) -> Truth:
 def every(values: Iterable[Truth]) -> Truth:
     """Return whether all hold."""
     found = set(values)
-    order = (Truth.FALSE, Truth.UNRECORDED, Truth.UNKNOWN)
+    order = (Truth.FALSE, Truth.CLAIMED, Truth.UNRECORDED, Truth.UNKNOWN)
     return next((value for value in order if value in found), Truth.TRUE)
 
 
 def some(values: Iterable[Truth]) -> Truth:
     """Return whether any holds."""
     found = set(values)
-    order = (Truth.TRUE, Truth.UNRECORDED, Truth.UNKNOWN)
+    order = (Truth.TRUE, Truth.CLAIMED, Truth.UNRECORDED, Truth.UNKNOWN)
     return next((value for value in order if value in found), Truth.FALSE)
+
+
+def of_views(claimed: Truth, bare: Truth, *, favours: bool) -> Truth:
+    """
+    Return what holds of the truths with a claimed name and without one.
+
+    In favour of who acts only what holds in both, against it what holds in one, as ``enf_of_views``.
+    """
+    return every((claimed, bare)) if favours else some((claimed, bare))
+
+
+def seen_by(value: Truth, *, favours: bool) -> Truth:
+    """Return what *value* is worth for a rule that is in favour of who acts, or is not."""
+    return truth(not favours) if value is Truth.CLAIMED else value

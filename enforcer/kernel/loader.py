@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 import attrs
 
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
-from enforcer.kernel import host, pins, placement
+from enforcer.kernel import host, pins, placement, pseudofs
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import AT_POINT, PROGRAMS, ProgramSpec
 from enforcer.libbpf import abi, calls
@@ -282,6 +282,8 @@ def set_constants(engine: BpfObject, sizes: Sizes) -> None:
     engine.set_constant("enf_host_mnt_ns", host.host_mount_namespace())
     engine.set_constant("enf_rename_lock", renames, size=8)
     engine.set_constant("enf_mount_lock", mounts, size=8)
+    places = pseudofs.packed()
+    engine.set_constant("enf_places", int.from_bytes(places, "little"), size=len(places))
     engine.set_constant("enf_carries", int(sizes.carry is not None))
     engine.set_constant("enf_records", int(sizes.records))
 

@@ -134,6 +134,7 @@ class ObjectFlag(enum.IntFlag):
     MEMFD = 0x0100
     UNIX = 0x0200
     NSVIEW = 0x0400
+    OFFHOST = 0x0800
 
 
 class SubjectFlag(enum.IntFlag):
@@ -145,6 +146,7 @@ class SubjectFlag(enum.IntFlag):
     KTHREAD = 0x0008
     EXE_UNKNOWN = 0x0100
     LINEAGE_UNKNOWN = 0x0200
+    OFFHOST = 0x1000
 
 
 class Kind(enum.Enum):

@@ -153,6 +153,7 @@ FIELDS: dict[str, FieldSpec] = {
             flag=ObjectFlag.FILELESS,
         ),
         FieldSpec("memfd", Kind.FLAG, "Made by memfd_create.", flag=ObjectFlag.MEMFD),
+        FieldSpec("offHost", Kind.FLAG, "No mount of the host shows it.", flag=ObjectFlag.OFFHOST),
         FieldSpec("setuid", Kind.FLAG, "Set-user-ID file.", flag=ObjectFlag.SETUID),
         FieldSpec("setgid", Kind.FLAG, "Set-group-ID file.", flag=ObjectFlag.SETGID),
         FieldSpec(
@@ -178,6 +179,9 @@ PROCESS_FIELDS: dict[str, FieldSpec] = {
         FieldSpec("cgroup", Kind.CGROUP, "cgroup v2 path, or below it.", Dim.CGROUP),
         FieldSpec("unit", Kind.UNIT, "systemd unit, with its descendants.", Dim.CGROUP),
         FieldSpec("fileless", Kind.FLAG, "Runs a nameless file.", flag=SubjectFlag.FILELESS),
+        FieldSpec(
+            "offHost", Kind.FLAG, "No mount of the host shows its file.", flag=SubjectFlag.OFFHOST
+        ),
         FieldSpec("script", Kind.FLAG, "Interprets a script.", flag=SubjectFlag.SCRIPT),
         FieldSpec("setid", Kind.FLAG, "Its exec changed effective ids.", flag=SubjectFlag.SETID),
     )
@@ -189,7 +193,7 @@ def _op(name: str, ops: tuple[Op, ...], fields: str, doc: str, *, can_deny: bool
     return OpSpec(name, ops, frozenset(fields.split()), doc, can_deny)
 
 
-_FILE = "path fileless memfd directory"
+_FILE = "path fileless memfd offHost directory"
 _WRITE = (Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE)
 _NAMES = (Op.UNLINK, Op.RENAME, Op.LINK, Op.SYMLINK, Op.MKDIR, Op.RMDIR, Op.MKNOD)
 _META = (Op.CHMOD, Op.CHOWN, Op.SETXATTR)
@@ -201,7 +205,7 @@ _EXEC_OPS = {
         _op(
             "exec",
             (Op.EXEC,),
-            "path script interpreter fileless memfd setuid setgid fileCapabilities args",
+            "path script interpreter fileless memfd offHost setuid setgid fileCapabilities args",
             "Run a program.",
         ),
     )
@@ -346,7 +350,7 @@ _MEMORY_OPS = {
         _op("any", (Op.MAP_EXEC, Op.PROTECT_EXEC), "", "Both."),
     )
 }
-_LOADED = "path fileless memfd"
+_LOADED = "path fileless memfd offHost"
 _KERNELS = (
     Op.MODULE,
     Op.MODULE_REQUEST,

@@ -51,7 +51,7 @@ class _Shape:
 
 def _shape(op: Op) -> _Shape:
     if op is Op.EXEC:
-        flags = {"setuid", "setgid", "fileCapabilities", "script", "fileless", "memfd"}
+        flags = {"setuid", "setgid", "fileCapabilities", "script", "fileless", "memfd", "offHost"}
         return _Shape(frozenset({"path", "args", "interpreter", *flags}), frozenset({"path"}))
     if op is Op.SOCKET:
         return _Shape(frozenset(_SOCKET_NUMBERS), frozenset({"family"}))
@@ -62,7 +62,7 @@ def _shape(op: Op) -> _Shape:
     if names.event not in {"file", "mount"}:
         fields = EVENTS[names.event].operations[names.word].fields
         return _Shape(fields, frozenset(name for name in fields if name not in _FLAGS))
-    may, must = {"path", "fileless", "memfd", "directory"}, {"path"}
+    may, must = {"path", "fileless", "memfd", "offHost", "directory"}, {"path"}
     if op in _TWO_NAMES:
         may |= {"to", "replaces"} - ({"replaces"} if op is not Op.RENAME else set())
         must.add("to")

@@ -52,6 +52,7 @@ from enforcer.policy.vocabulary import (
     Kind,
     ObjectFlag,
     Op,
+    SubjectFlag,
 )
 from enforcer.policy.workloads import CONTAINER, LABELS, WORKLOAD_FIELDS, Workload
 
@@ -463,7 +464,7 @@ class Maker:
             gid=self.pick(IDS),
             egid=self.pick(IDS),
             caps=self.pick([0, *CAPS, (1 << 41) - 1]),
-            flags=self.pick([0, 0, 1, 2, 4, 3]),
+            flags=self.pick([0, 0, 1, 2, 4, 3]) | self.pick([0, 0, 0, SubjectFlag.OFFHOST]),
             workloads=self.world,
         )
 
@@ -525,5 +526,7 @@ class Maker:
             argc = len(args) + self.pick([0, 0, 0, 1, 3])
         wanted = sum({f.field.flag or 0 for f in rule.flags if f.wanted}) if rule else 0
         flags = wanted if self.chance(0.7) else self.pick(FACTS)
+        if self.chance(0.2):
+            flags |= ObjectFlag.OFFHOST
         times = dict(self.times(policies))
         return Access(tuple(ops), operands, args, argc, flags, times, NOW)

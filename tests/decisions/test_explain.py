@@ -10,7 +10,7 @@ from random import Random
 from generate import Maker
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.semantics import CONTAINER, UNKNOWN, Access, Actor, Identity, first
+from reference.semantics import CONTAINER, UNKNOWN, Access, Actor, Identity, first, serving_marks
 
 from enforcer.compiler import BareHost
 from enforcer.explain.changes import changes
@@ -101,7 +101,7 @@ def test_the_judge_agrees_with_the_reference(seed):
         actor, access = maker.actor(), maker.access(policies)
         for op in access.ops:
             for policy in policies.policies:
-                expected = first(policy, op, actor, access, set())
+                expected = first(policy, op, actor, access, set(), serving=serving_marks(policies))
                 found = judge.first(policy, facts(op, actor, access))
                 if expected is None:
                     assert found is None
@@ -150,7 +150,9 @@ def test_changes_allow_what_they_promise(seed):
             if answer is None or answer.verb < Verb.DENY:
                 continue
             for change in changes(judge, policy, answer, given_facts):
-                after = first(change.policy, op, actor, access, set())
+                after = first(
+                    change.policy, op, actor, access, set(), serving=serving_marks(policies)
+                )
                 assert after is None or after[1].verb < Verb.DENY, change
                 if change.snippet:
                     assert_says_what_it_means(change.snippet, change.policy)

@@ -3,7 +3,9 @@
 What policies mean, in the plainest form: straight over the model, one rule after the other.
 
 The compiler and the decision core are held equal to this. It imports neither, and is slow.
-Truth has three values; an operand that could not be read makes what depends on it unknown.
+Truth has three values; an operand that could not be read makes what depends on it unknown. What the mounts
+of the host do not show has no name; by the name that somebody else has for it, a condition is true with a
+claim only: :func:`of_views` says what that is worth.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class Truth(enum.Enum):
     FALSE = 0
     TRUE = 1
     UNKNOWN = 2
+    CLAIMED = 3
 
 
 def truth(value: object) -> Truth:
@@ -56,13 +59,27 @@ def negated(value: Truth) -> Truth:
 def every(*values: Truth) -> Truth:
     if Truth.FALSE in values:
         return Truth.FALSE
+    if Truth.CLAIMED in values:
+        return Truth.CLAIMED
     return Truth.UNKNOWN if Truth.UNKNOWN in values else Truth.TRUE
 
 
 def some(*values: Truth) -> Truth:
     if Truth.TRUE in values:
         return Truth.TRUE
+    if Truth.CLAIMED in values:
+        return Truth.CLAIMED
     return Truth.UNKNOWN if Truth.UNKNOWN in values else Truth.FALSE
+
+
+def of_views(claimed: Truth, bare: Truth, *, favours: bool) -> Truth:
+    """In favour of who acts only what holds in both views, against it what holds in one."""
+    return every(claimed, bare) if favours else some(claimed, bare)
+
+
+def seen_by(found: Truth, *, favours: bool) -> Truth:
+    """What is only claimed holds against who claims it."""
+    return truth(not favours) if found is Truth.CLAIMED else found
 
 
 # ---- Who and what -----------------------------------------------------------------------------
@@ -271,6 +288,11 @@ def accepts(value: Value, operand: bytes | int, kind: Kind) -> bool:
     return accepts_number(value, operand)
 
 
+def bare(condition: Condition) -> Truth:
+    """What holds of a name that is none."""
+    return truth(condition.negate)
+
+
 def any_accepts(condition: Condition, operand: bytes | int) -> bool:
     return any(accepts(value, operand, condition.field.kind) for value in condition.values)
 
@@ -376,9 +398,17 @@ def flags_hold(flags: tuple[Flag, ...], facts: int) -> Truth:
 
 def is_process(wanted: Process, who: Identity) -> Truth:
     facts = who.flags | (SubjectFlag.EXE_UNKNOWN if who.exe is UNKNOWN else 0)
-    return every(
-        flags_hold(wanted.flags, facts), *(about_process(c, who) for c in wanted.conditions)
+    flags = flags_hold(wanted.flags, facts)
+    claimed = every(flags, *(about_process(c, who) for c in wanted.conditions))
+    if not facts & SubjectFlag.OFFHOST or who.exe is None:
+        return claimed
+    without = every(
+        flags,
+        *(bare(c) if c.field.dim == Dim.EXE else about_process(c, who) for c in wanted.conditions),
     )
+    if Truth.UNKNOWN in (claimed, without):
+        return Truth.UNKNOWN
+    return claimed if claimed is without else Truth.CLAIMED
 
 
 def lineage(wanted: Process, identities: tuple[Identity, ...], actor: Actor) -> Truth:
@@ -522,6 +552,12 @@ def guarded(rule: Rule, path: bytes | Unknown | None) -> Truth:
     return truth(any(is_above(v, path) for v in above) or (keeps_own and itself))
 
 
+def guarded_bare(rule: Rule) -> Truth:
+    """The same of what has no name: it is above nothing, and none of the names that are listed."""
+    about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
+    return truth(all(c.negate for c in about_paths))
+
+
 def texts(condition: Condition) -> list[Text]:
     return [value for value in condition.values if isinstance(value, Text)]
 
@@ -541,20 +577,35 @@ class Entry:
     on_error: OnError
     mark: str | None = None
 
-    def matches(self, actor: Actor, access: Access) -> Truth:
+    def matches(self, actor: Actor, access: Access, *, favours: bool) -> Truth:
         if self.kind == "default":
-            return acts(self.policy, Subject(), actor)
+            return seen_by(acts(self.policy, Subject(), actor), favours=favours)
         rule = self.policy.rules[self.rule]
-        who = acts(self.policy, rule.subject, actor)
+        who = seen_by(acts(self.policy, rule.subject, actor), favours=favours)
+        claimed = self.object_matches(access, is_bare=False)
+        if access.flags & ObjectFlag.OFFHOST:
+            without = self.object_matches(access, is_bare=True)
+            return every(who, of_views(claimed, without, favours=favours))
+        return every(who, claimed)
+
+    def object_matches(self, access: Access, *, is_bare: bool) -> Truth:
+        rule = self.policy.rules[self.rule]
+
+        def about(condition: Condition) -> Truth:
+            has_path = condition.field.dim == Dim.PATH and Dim.PATH in access.operands
+            return bare(condition) if is_bare and has_path else about_object(condition, access)
+
         if self.kind == "guard":
             about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
             if not about_paths:
-                return who
-            return every(who, guarded(rule, access.operands.get(Dim.PATH)))
+                return Truth.TRUE
+            path = access.operands.get(Dim.PATH)
+            if is_bare and path is not None:
+                return guarded_bare(rule)
+            return guarded(rule, path)
         return every(
             flags_hold(rule.flags, access.flags),
-            who,
-            *(about_object(c, access) for c in rule.conditions),
+            *(about(c) for c in rule.conditions),
             *(lately(self.policy, asked, access) for asked in rule.within),
         )
 
@@ -630,14 +681,42 @@ def entries(policy: Policy) -> list[Entry]:
     return out
 
 
+def serving_marks(policies: PolicySet) -> set[tuple[str, str]]:
+    """The marks on which a permission or the end of a refusal hangs, by policy and name."""
+    return {
+        (asked.policy or policy.name, asked.mark)
+        for policy in policies.policies
+        for rule in policy.rules
+        for asked in rule.within
+        if rule.only_marks or (rule.action.verb in (Verb.DENY, Verb.KILL)) == asked.negate
+    }
+
+
+def favours(entry: Entry, behind: list[Entry], serving: set[tuple[str, str]]) -> bool:
+    """Is a match of *entry* in favour of who acts? *behind*: what the policy says from there on."""
+    if entry.kind == "mark":
+        return (entry.policy.name, entry.mark) in serving
+    if entry.action.verb is Verb.LOG:
+        refusing = [e for e in behind if e.kind != "mark" and e.action.verb >= Verb.DENY]
+        return any(entry.ops & e.ops for e in refusing)
+    return entry.action.verb is Verb.ALLOW
+
+
 def first(
-    policy: Policy, op: Op, actor: Actor, access: Access, marked: set[tuple[str, str]]
+    policy: Policy,
+    op: Op,
+    actor: Actor,
+    access: Access,
+    marked: set[tuple[str, str]],
+    *,
+    serving: set[tuple[str, str]],
 ) -> tuple[int, Decision] | None:
     """Find what decides; on the way there and by it *marked* grows."""
-    for place, entry in enumerate(entries(policy)):
+    said = entries(policy)
+    for place, entry in enumerate(said):
         if op not in entry.ops:
             continue
-        found = entry.matches(actor, access)
+        found = entry.matches(actor, access, favours=favours(entry, said[place:], serving))
         if found is Truth.FALSE or (found is Truth.UNKNOWN and entry.on_error is OnError.SKIP):
             continue
         if entry.mark is not None:
@@ -661,10 +740,11 @@ def first(
 def decide(policies: PolicySet, actor: Actor, access: Access) -> Outcome:
     """The strictest over policies and operations; among equals the earliest written."""
     marked: set[tuple[str, str]] = set()
+    serving = serving_marks(policies)
     said: dict[Mode, list[tuple[tuple[int, int, int, int], Decision]]] = {m: [] for m in Mode}
     for turn, op in enumerate(access.ops):
         for number, policy in enumerate(policies.policies):
-            found = first(policy, op, actor, access, marked)
+            found = first(policy, op, actor, access, marked, serving=serving)
             if found is not None:
                 place, decision = found
                 assert decision.verb is not None

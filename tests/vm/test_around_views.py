@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: MIT
+"""
+Names that whoever acts has made for himself: they lift nothing, and what nothing forbids goes on.
+
+Every way is tried without the engine first, and the direct attempt with it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+import view_attempts
+from engine import Engine, attempt, running
+from patience import scaled
+
+ROOT = Path("/opt/enforcer-test-views")
+VAULT, ALLOWED, SECRET = ROOT / "bin/vault", ROOT / "bin/allowed", ROOT / "secret"
+KEEPER = ROOT / "bin/keeper"
+PLAIN, MINE = ROOT / "plain", ROOT / "user"
+SHOWN, WHOLE = ROOT / "shown", ROOT / "whole"
+USER, CONFINED = 2001, 2002
+TEXT = b"the secret\n"
+NO = errno.EDOM
+MOUNTS = 8300
+
+POLICY = f"""
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: vault}}
+spec:
+  rules:
+    - name: secret
+      file: read
+      match: {{path: {SECRET}, notProcess: {{binary: [{VAULT}, {KEEPER}]}}}}
+      action: {{deny: {{errno: EDOM}}}}
+    - {{name: part, file: read, match: {{path: {SHOWN}/secret}}, action: {{deny: {{errno: EDOM}}}}}}
+    - {{name: moved, file: read, match: {{path: {WHOLE}/**}}, action: {{deny: {{errno: EDOM}}}}}}
+    - name: kernel
+      file: write
+      match: {{path: [/proc/sys/kernel/domainname, /sys/kernel/profiling, "/proc/*/mem", /sys/class/net/lo/mtu,
+                     /sys/devices/virtual/net/lo/mtu]}}
+      action: {{deny: {{errno: EDOM}}}}
+    - {{name: fileless, exec: {{}}, match: {{fileless: true}}, action: {{deny: {{errno: EDOM}}}}}}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: confined}}
+spec:
+  selector: {{uid: {CONFINED}}}
+  default: {{exec: {{deny: {{errno: EDOM}}}}}}
+  rules:
+    - {{name: own, exec: {{}}, match: {{path: ["{ROOT}/bin/**", "/usr/**", "{Path(sys.executable).parent.resolve()}/**"]}}, action: allow}}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: listed}}
+spec:
+  selector: {{uid: {CONFINED}}}
+  rules:
+    - {{name: own, file: read, match: {{path: "{ROOT}/bin/**"}}, action: allow}}
+    - {{name: rest, file: read, match: {{path: "{ROOT}/**"}}, action: {{deny: {{errno: EDOM}}}}}}
+"""
+
+
+def do(way: str, *arguments: object, user: int = 0, **options: object) -> tuple[int, bytes]:
+    """Act as *user* by a way of ``view_attempts.py``; return how it ended and what it printed."""
+    words = [sys.executable, view_attempts.__file__, way, *map(str, arguments)]
+    who = {"user": user, "group": user, "extra_groups": []} if user else {}
+    done = attempt(*words, **who, **options)
+    return done.returncode, done.stdout
+
+
+@attrs.frozen
+class Way:
+    """One way, in words of ``view_attempts.py``, and how it ends without the engine and with it."""
+
+    words: tuple[object, ...]
+    without: tuple[int, bytes] = (0, TEXT)
+    within: tuple[int, bytes] = (1, b"")
+    user: int = USER
+
+
+CAT = (1, b"")  # of cat, which says no more than that it could not
+WAYS = {
+    "itself": Way(("itself", VAULT, SECRET), within=(0, TEXT)),
+    "other program": Way(("itself", "/usr/bin/cat", SECRET)),
+    "tmpfs": Way(("tmpfs_over", VAULT, "/usr/bin/cat", SECRET)),
+    "never attached": Way(("never_attached", VAULT, "/usr/bin/cat", SECRET), user=0),
+    "pivot_root": Way(("pivoted", VAULT, "/usr/bin/cat", SECRET)),
+    "allowed by default-deny": Way(("itself", ALLOWED, PLAIN), within=CAT, user=CONFINED),
+    "default-deny directly": Way(("itself", MINE / "cat", PLAIN), within=(NO, b""), user=CONFINED),
+    "default-deny by a tmpfs": Way(
+        ("tmpfs_over", ALLOWED, "/usr/bin/cat", PLAIN), within=(NO, b""), user=CONFINED
+    ),
+    "proc itself": Way(
+        ("write", "/proc/sys/kernel/domainname", "one"), (0, b""), (NO, b""), user=0
+    ),
+    "second proc": Way(
+        ("second", "proc", "/opt/p", "/sys/kernel/domainname", "two"), (0, b""), (NO, b""), user=0
+    ),
+    "second sysfs": Way(
+        ("own_second", "sysfs", "/mnt", "/devices/virtual/net/lo/mtu"), (0, b""), (NO, b""), user=0
+    ),
+    "own proc": Way(("own_second", "proc", "/mnt", "/self/mem"), (0, b""), (NO, b"")),
+    "own proc, other file": Way(("own_second", "proc", "/mnt", "/self/comm"), (0, b""), (0, b"")),
+    "sandbox": Way(("sandbox", "/usr/bin/cat"), (0, b"own" + b"here\n"), (0, b"own" + b"here\n")),
+}
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[int]:
+    """Files and programs; yields a descriptor of a mount of the whole of which the host shows a part."""
+    shutil.rmtree(ROOT, ignore_errors=True)
+    for directory in (VAULT.parent, MINE, SHOWN, WHOLE, ROOT / "whole-before"):
+        directory.mkdir(parents=True)
+    for program in (VAULT, ALLOWED, MINE / "cat"):
+        shutil.copy("/usr/bin/cat", program)
+    SECRET.write_bytes(TEXT)
+    PLAIN.write_bytes(TEXT)
+    for path in (SECRET, PLAIN):
+        path.chmod(0o644)
+    name = Path("/etc/hostname").read_text()
+    Path("/etc/hostname").write_text("here\n")
+    before = ROOT / "whole-before"
+    subprocess.run(["mount", "-t", "tmpfs", "none", before], check=True)
+    (before / "part").mkdir()
+    (before / "part/secret").write_bytes(TEXT)
+    subprocess.run(["mount", "--bind", before / "part", SHOWN], check=True)
+    kept = view_attempts._check(view_attempts._LIBC.syscall(428, -100, os.fsencode(before), 1))
+    subprocess.run(["umount", before], check=True)
+    yield kept
+    os.close(kept)
+    Path("/etc/hostname").write_text(name)
+    subprocess.run(["umount", SHOWN], check=True)
+    shutil.rmtree(ROOT)
+
+
+@pytest.fixture(scope="module")
+def without(place: int) -> dict[str, tuple[int, bytes]]:
+    """How every way ends without the engine."""
+    del place
+    return {name: do(*way.words, user=way.user) for name, way in WAYS.items()}
+
+
+@pytest.fixture(scope="module")
+def impostor(place: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of a user whose mm->exe_file says that it runs the vault, from before the engine."""
+    del place
+    program = ROOT / "mm_map"
+    source = Path(__file__).with_name("mm_map.c")
+    subprocess.run(["gcc", "-O1", "-static", "-o", program, source], check=True)
+    process = subprocess.Popen(
+        [program, VAULT, SECRET],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        user=USER,
+        group=USER,
+        extra_groups=[],
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    assert Path(f"/proc/{process.pid}/exe").readlink() == VAULT
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def old_vault(place: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The vault itself, from before the engine: it reads what its input names."""
+    del place
+    shutil.copy("/usr/bin/dash", KEEPER)
+    process = subprocess.Popen([KEEPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def engine(
+    without: dict[str, tuple[int, bytes]],
+    impostor: subprocess.Popen[bytes],
+    old_vault: subprocess.Popen[bytes],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Engine]:
+    del impostor, old_vault
+    assert without
+    with running(POLICY, tmp_path_factory.mktemp("views")) as it:
+        yield it
+
+
+@pytest.mark.parametrize("name", list(WAYS))
+def test_a_view_of_ones_own_lifts_nothing(engine, without, name) -> None:
+    """Nor does it make anybody suspect of what nothing forbids."""
+    del engine
+    way = WAYS[name]
+
+    assert way.without == without[name]
+    assert way.within == do(*way.words, user=way.user)
+
+
+def test_what_is_mounted_later_renames_nothing(engine, place) -> None:
+    """The host shows a part of a file system; whoever mounts the whole reads by no other name."""
+    del engine
+    assert (NO, b"") == do_read(SHOWN / "secret")
+
+    assert (NO, b"") == do("whole", place, WHOLE, "/part/secret", pass_fds=[place])
+    try:
+        assert (NO, b"") == do_read(SHOWN / "secret")
+    finally:
+        subprocess.run(["umount", WHOLE], check=True)
+
+
+def do_read(path: Path) -> tuple[int, bytes]:
+    done = attempt(
+        sys.executable,
+        "-c",
+        f"""
+import sys
+try:
+    sys.stdout.write(open({str(path)!r}).read())
+except OSError as error:
+    sys.exit(error.errno)
+""",
+    )
+    return done.returncode, done.stdout
+
+
+def test_a_task_that_was_there_is_not_what_it_says(engine, impostor) -> None:
+    """Its owner has had mm->exe_file say that it runs the vault."""
+    del engine
+    said, _ = impostor.communicate(b"\n", scaled(60))
+
+    assert (NO, b"") == (impostor.returncode, said)
+
+
+def test_a_task_that_was_there_is_what_it_was_executed_as(engine, old_vault) -> None:
+    """The neighbour of the former."""
+    del engine
+    said, _ = old_vault.communicate(f"read line < {SECRET} && echo $line\n".encode(), scaled(60))
+
+    assert TEXT == said
+
+
+def test_many_mounts_hide_no_name(engine) -> None:
+    """However many mounts of its file system there are, the secret is found to be one."""
+    del engine
+    code, said = do("many_mounts", MOUNTS, SECRET, user=USER)
+
+    assert (NO, b"") == (code, said)
+    assert (0, TEXT) == do("many_mounts", 10, PLAIN, user=USER)
+
+
+def test_a_program_in_huge_pages_is_fileless(engine) -> None:
+    """Since v7.0 the mount of its file system looks like one that an overlay has for itself."""
+    del engine
+    pages = Path("/proc/sys/vm/nr_hugepages")
+    pages.write_text("8")
+    if int(pages.read_text()) < 4:
+        pytest.skip("this machine has no huge pages")
+    try:
+        code, said = do("huge", "/usr/bin/cat", PLAIN)
+    finally:
+        pages.write_text("0")
+
+    # Before, the kernel itself runs nothing from there: hugetlbfs has had no way to read for it.
+    assert b"" == said
+    assert code in ({NO} if platform.release() >= "6.2" else {NO, errno.EACCES, errno.ENOEXEC})
