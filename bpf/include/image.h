@@ -54,6 +54,7 @@ ENF_INLINE __u64 enf_load8(const void *p)
 /* Working memory of one decision. All zero between uses, but for text and other. */
 struct enf_scratch {
 	__u32 busy;
+	__u32 account; /* whose task has it */
 	__u32 n_touched;
 	__u32 n_policies;
 	__u32 overflow;	  /* more atoms than room: every string and number counts as unknown */

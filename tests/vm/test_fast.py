@@ -289,5 +289,40 @@ def test_renames_elsewhere_refuse_nobody(engine, place):
     assert (before["path_unknown"], before["on_error"]) == (now["path_unknown"], now["on_error"])
 
 
+# Mounts a directory over itself and takes it away again, in namespaces of its own, as an ordinary user may.
+MOUNTER = r"""
+my ($dir, $none) = ("/mnt", "none");
+syscall(272, 0x10020000) == 0 or die "unshare: $!";
+open(my $map, ">", "/proc/self/uid_map"); print $map "0 2001 1"; close $map;
+my ($root, $kind) = ("/", ""); syscall(165, $none, $root, $kind, 0x44000, 0) == 0 or die "private: $!";
+while (1) { syscall(165, $dir, $dir, $kind, 0x1000, 0) == 0 or die "bind: $!"; syscall(166, $dir, 2) }
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="nobody mounts beside one processor")
+def test_mounts_elsewhere_refuse_nobody(engine, place):
+    """Two processors do nothing but mount and unmount, as a user without privileges."""
+    (place / "vault").mkdir(mode=0o755)
+    (place / "vault" / "f").write_text("secret")
+    before = _kernel()
+    who = {"user": 2001, "group": 2001, "extra_groups": []}
+    mounters = [subprocess.Popen(["perl", "-e", MOUNTER], **who) for _ in range(2)]
+    try:
+        for n in range(2000):
+            fresh = place / "open" / str(n)
+            fresh.write_text("content")
+            assert not is_refused(fresh)
+            assert is_refused(place / "vault" / "f")
+        assert [None, None] == [mounter.poll() for mounter in mounters]
+    finally:
+        for mounter in mounters:
+            mounter.kill()
+            mounter.wait(60)
+
+    now = _kernel()
+    assert now["path_among"] > before["path_among"]
+    assert (before["path_unknown"], before["on_error"]) == (now["path_unknown"], now["on_error"])
+
+
 def _kernel() -> dict[str, int]:
     return json.loads(told("status", "--json"))["kernel"]

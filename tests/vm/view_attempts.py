@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH108, PTH120, PTH123
 """
-Views that a process builds for itself: ``view_attempts.py NAME ARGUMENT...``.
+Views that a process builds for itself: ``view_attempts.py UID NAME ARGUMENT...``.
 
 What was read goes to standard output; the exit code is the errno that stopped it. Standalone, as
 file_attempts.py is.
@@ -27,7 +27,7 @@ _MS_BIND, _MS_REC, _MS_PRIVATE, _MNT_DETACH = 0x1000, 0x4000, 0x40000, 2
 _SYS_PIVOT_ROOT, _SYS_EXECVEAT = 155, 322
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 428, 429, 430, 431, 432
 _FSCONFIG_CMD_CREATE, _MOVE_EMPTY_PATH, _OPEN_TREE_CLONE = 6, 4, 1
-_MFD_HUGETLB = 4
+_MFD_HUGETLB, _PR_SET_DUMPABLE = 4, 4
 WAYS: dict[str, Callable[..., object]] = {}
 
 
@@ -111,12 +111,11 @@ def pivoted(program: str, source: str, *arguments: str) -> None:
 
 
 @_way
-def many_mounts(count: str, path: str) -> None:
-    """Read after making *count* bind mounts of the file system that the file is on."""
+def many_mounts(count: str, directory: str, path: str) -> None:
+    """Read after making *count* bind mounts of *directory*, which is on the file's file system."""
     _own()
     os.makedirs("/tmp/many", exist_ok=True)
     _mount("none", "/tmp/many", "tmpfs")
-    directory = os.path.dirname(path)
     for i in range(int(count)):
         os.mkdir(f"/tmp/many/{i}")
         _mount(directory, f"/tmp/many/{i}", "", _MS_BIND)
@@ -198,8 +197,13 @@ def sandbox(program: str) -> None:
     os.execv("/mnt/usr/bin/own", ["own", "/etc/hostname"])
 
 
-def _main(way: str, *arguments: str) -> None:
+def _main(user: str, way: str, *arguments: str) -> None:
     try:
+        if uid := int(user):
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            _check(_LIBC.prctl(_PR_SET_DUMPABLE, 1))  # or /proc/self is not its own
         WAYS[way](*arguments)
     except OSError as error:
         print(way, error, file=sys.stderr)
