@@ -338,6 +338,8 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 #define ENF_VIEW_NAMESPACE 1
 #define ENF_VIEW_PRINTED 2 /* with either: leave a print of the names' counters */
 
+#define ENF_MNT_UNKNOWN 1 /* for a struct vfsmount: there may be one, but which was not found out */
+
 #define ENF_PATH_OK 0
 #define ENF_PATH_UNKNOWN 1 /* there is one, but it could not be read */
 #define ENF_PATH_ABSENT 2  /* the object has no name in this view */
@@ -360,6 +362,8 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 		mount = enf_host_mount(s, dentry, sb);
 		if (!mount)
 			return ENF_PATH_ABSENT;
+	} else if (mnt == ENF_MNT_UNKNOWN) {
+		return ENF_PATH_UNKNOWN;
 	} else if (mnt) {
 		__u64 ns = 0;
 

@@ -121,6 +121,23 @@ def test_what_may_be_opened_may_be_read_beside_a_strict_rule() -> None:
     assert ops(Op.READ, Op.FD_READ) == rows[2].ops
 
 
+def test_overwriting_is_asked_only_where_appending_is_told_from_writing() -> None:
+    """Else the open was decided as both, and no hook needs to ask again."""
+    plain = rows_of(load("{file: write, match: {path: /x}, action: deny}"))
+    apart = rows_of(
+        load(
+            "{file: append, match: {path: /x}, action: allow}",
+            "{file: [write, read], match: {path: /x}, action: deny}",
+            "{file: unlink, match: {path: /y}, action: log}",
+        )
+    )
+
+    asks = {row.info.rule: bool(row.ops & ops(Op.OVERWRITE)) for row in apart if not row.flags}
+
+    assert not any(row.ops & ops(Op.OVERWRITE) for row in plain)
+    assert {"rule-1": False, "rule-2": True, "rule-3": False} == asks
+
+
 def test_any_argument_is_a_dimension_of_its_own() -> None:
     """The kernel side reads argv only if somebody asks for any argument; one by index does too."""
     found = compiled("{exec: {}, match: {args: [{index: 3, equal: x}]}, action: kill}")
