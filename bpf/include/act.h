@@ -153,4 +153,29 @@ static __always_inline int enf_act_path(const struct vfsmount *mnt, const struct
 	return enf_act(&a);
 }
 
+/*
+ * One operation on a file that is mapped. What an overlay maps is the file below it, whose own path the host
+ * may not have. The name it was opened by is beside it since v6.7; earlier it is the file's path.
+ */
+static __always_inline int enf_act_mapped(struct file *file, __u8 op)
+{
+	struct enf_access a = {
+		.dentry = (__u64)file->f_path.dentry,
+		.mnt = (__u64)file->f_path.mnt,
+		.op = { op },
+		.n_ops = 1,
+	};
+	__u64 mnt = 0;
+
+	/* the number, not the pointer: a global function takes none */
+	bpf_core_read(&mnt, sizeof(mnt), &file->f_path.mnt);
+	if (enf_is_layer(mnt) && bpf_core_field_exists(((struct backing_file *)0)->user_path)) {
+		const struct backing_file *backing = (const void *)file;
+
+		bpf_core_read(&a.dentry, sizeof(a.dentry), &backing->user_path.dentry);
+		bpf_core_read(&a.mnt, sizeof(a.mnt), &backing->user_path.mnt);
+	}
+	return enf_act(&a);
+}
+
 #endif

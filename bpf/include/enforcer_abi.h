@@ -99,8 +99,10 @@ enum enf_op {
 	ENF_OP_PERF = 51,	    /* perf_event_open */
 	ENF_OP_IO_URING = 52,	    /* inode_init_security_anon */
 	ENF_OP_SYSCALL = 53,	    /* entry of a system call, by its raw arguments */
-	ENF_OP_POINT = 54, /* a point of the kernel that a rule names: see struct enf_point */
-	_ENF_OP_MAX = 55,
+	ENF_OP_POINT = 54,	/* a point of the kernel that a rule names: see struct enf_point */
+	ENF_OP_ATTRIBUTES = 55, /* inode_setattr (times), file_ioctl, inode_file_setattr */
+	ENF_OP_OVERWRITE = 56,	/* what a descriptor that was opened to append does else */
+	_ENF_OP_MAX = 57,
 };
 
 #define ENF_NO_OP 0xff

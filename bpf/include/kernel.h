@@ -33,7 +33,12 @@ struct qstr {
 
 /* x86: the registers of a system call, as its entry saved them. */
 struct pt_regs {
-	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di;
+	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di, orig_ax;
+};
+
+/* x86: of the system call that goes on. */
+struct thread_info {
+	__u32 status;
 };
 
 struct super_block;
@@ -42,7 +47,16 @@ struct file_system_type {
 	const char *name;
 };
 
+struct inode_operations {
+	void *fileattr_set;
+};
+
+struct iattr {
+	unsigned int ia_valid;
+};
+
 struct inode {
+	const struct inode_operations *i_op;
 	__u16 i_mode;
 	__u32 i_rdev;
 	unsigned int i_nlink;
@@ -87,8 +101,25 @@ struct ns_common {
 	unsigned int inum;
 };
 
+struct rb_node {
+	unsigned long __rb_parent_color; /* the parent's address; two bits are none of it */
+	struct rb_node *rb_right;
+	struct rb_node *rb_left;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
 struct mnt_namespace {
 	struct ns_common ns;
+	struct list_head list; /* of mounts */
+	__u64 event;	       /* another number after each change of its mounts */
+};
+
+/* Its mounts are a tree since v6.8 (2eea9ce4310d8, "mounts: keep list of mounts in an rbtree"). */
+struct mnt_namespace___tree {
+	struct rb_root mounts;
 };
 
 struct mount {
@@ -96,6 +127,7 @@ struct mount {
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
 	struct list_head mnt_instance;
+	struct list_head mnt_list; /* of the namespace */
 	const char *mnt_devname;
 	struct mnt_namespace *mnt_ns;
 	int mnt_id;
@@ -105,6 +137,10 @@ struct mount {
 /* Since v6.8 (98d2b43081972, "add unique mount ID"). */
 struct mount___unique {
 	__u64 mnt_id_unique;
+};
+
+struct mount___tree {
+	struct rb_node mnt_node;
 };
 
 /* The mounts of a superblock became a chain of struct mount of its own (v6.18). */
@@ -242,6 +278,7 @@ struct fs_struct {
 };
 
 struct task_struct {
+	struct thread_info thread_info;
 	unsigned int flags;
 	unsigned int personality;
 	int pid;
@@ -258,7 +295,8 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct hlist_node pid_links[4];
 	struct fs_struct *fs;
-	struct nameidata *nameidata; /* of the path walk that goes on, if one does */
+	struct io_uring_task *io_uring; /* once it has used one */
+	struct nameidata *nameidata;	/* of the path walk that goes on, if one does */
 	__u64 start_boottime;
 	char comm[16];
 };
@@ -467,12 +505,32 @@ enum dentry_flags {
 #define ENF_PROT_WRITE 0x2
 #define ENF_PROT_EXEC 0x4
 #define ENF_VM_WRITE 0x2
+#define ENF_VM_SHARED 0x8
+#define ENF_MAP_TYPE 0xf
+#define ENF_MAP_SHARED 0x1
+#define ENF_MAP_SHARED_VALIDATE 0x3
 #define ENF_VM_EXEC 0x4
 #define ENF_ZERO_DEVICE (1 << 20 | 5) /* /dev/zero, as the kernel writes 1:5 */
 #define ENF_PTRACE_MODE_ATTACH 0x2
 #define ENF_PERF_SECURITY_OPEN 0
 #define ENF_RENAME_EXCHANGE 0x2
 #define ENF_F_SETFL 4
+#define ENF_RWF_NOAPPEND 0x20
+#define ENF_FALLOC_KEEP_SIZE 0x1
+#define ENF_ATTR_ATIME_SET (1 << 7) /* of iattr.ia_valid: include/linux/fs.h */
+#define ENF_ATTR_MTIME_SET (1 << 8)
+#define ENF_ATTR_TIMES_SET (1 << 16)
+#define ENF_ATTR_TOUCH (1 << 17)
+#define ENF_FS_IOC_SETFLAGS 0x40086602
+#define ENF_FS_IOC32_SETFLAGS 0x40046602
+#define ENF_FS_IOC_FSSETXATTR 0x401c5820
+#define ENF_PF_IO_WORKER 0x10
+#define ENF_PF_USER_WORKER 0x4000
+#define ENF_PF_KTHREAD 0x200000
+#define ENF_TS_COMPAT 0x2 /* x86, of thread_info.status: a call with registers of 32 bits */
+#define ENF_RLIMIT_CPU 0
+#define ENF_RLIMIT_FSIZE 1
+#define ENF_RLIMIT_RTTIME 15
 #define ENF_MAY_WRITE 0x2
 #define ENF_MAY_READ 0x4
 #define ENF_MAY_APPEND 0x8
@@ -492,9 +550,11 @@ enum dentry_flags {
 #define ENF_ENOMEM 12
 #define ENF_EINVAL 22
 #define ENF_SIGHUP 1
+#define ENF_SIGKILL 9
 #define ENF_SIGTRAP 5
 #define ENF_SIGCHLD 17
 #define ENF_SIGCONT 18
+#define ENF_SIGXFSZ 25
 #define ENF_SIGWINCH 28
 #define ENF_SIGIO 29
 #define ENF_CAP_SYS_ADMIN 21

@@ -416,6 +416,8 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 #define ENF_VIEW_PLACE 2   /* by the usual place of what the kernel has only once: s->place */
 #define ENF_VIEW_PRINTED 4 /* with any: leave a print of the names and mounts on the way */
 
+#define ENF_MNT_UNKNOWN 1 /* for a struct vfsmount: there may be one, but which was not found out */
+
 #define ENF_PATH_OK 0
 #define ENF_PATH_UNKNOWN 1 /* there is one, but it could not be read */
 #define ENF_PATH_ABSENT 2  /* the object has no name in this view */
@@ -472,6 +474,8 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 			print = print ? enf_print(print, mount) : 0;
 		else
 			view = ENF_VIEW_PLACE; /* the only name that it has */
+	} else if (view == ENF_VIEW_NAMESPACE && mnt == ENF_MNT_UNKNOWN) {
+		return ENF_PATH_UNKNOWN;
 	} else if (view == ENF_VIEW_NAMESPACE && mnt) {
 		__u64 ns = 0;
 

@@ -14,6 +14,7 @@
  */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___core
 #include "act.h"
+#include "caller.bpf.h"
 #include "emit.bpf.h"
 #include "glance.bpf.h"
 #include "marks.bpf.h"
@@ -500,8 +501,8 @@ static __always_inline int enf_renew(const struct enf_image *image)
 __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 {
 	struct enf_ctx c = {};
+	int error, unmounted;
 	__u64 ops;
-	int error;
 
 	if (!a)
 		return 0;
@@ -517,8 +518,14 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 		enf_describe_exe(c.s, a->exe, a->exe_len);
 	if (enf_head(&c)->within_ops & ops)
 		enf_recall(c.s);
+	/* Hooks of inodes know no mount: that by which the caller sees it, if it is not on the host. */
+	unmounted = !a->mnt && (ops & (ENF_BIT(ENF_OP_SETXATTR) | ENF_BIT(ENF_OP_ATTRIBUTES)));
+	if (unmounted)
+		a->mnt = enf_own_mount(c.s, a->dentry);
 	if (enf_decide_access(c.s, c.task, a) < 0) {
 		error = ENF_AGAIN;
+		if (unmounted)
+			a->mnt = 0; /* the next try looks anew */
 	} else {
 		error = enf_conclude(c.s, c.task, enf_soften(c.s, a));
 		if (c.s->verdict.marks && enf_mark(c.s, c.task->generation))

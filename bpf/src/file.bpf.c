@@ -55,6 +55,11 @@ int BPF_PROG(enf_file_open, struct file *file, int ret)
 				file->f_flags & ENF_O_APPEND ? ENF_OP_APPEND : ENF_OP_WRITE);
 	if (file->f_mode & ENF_FMODE_READ)
 		pair = (pair & ~0xffu) | ENF_OP_READ;
+	/* open(path, 3): neither mode, for ioctl(2), and the kernel asks for both rights. A descriptor that
+	 * is only a place (O_PATH) does not come here.
+	 */
+	if (pair == ENF_PAIR(ENF_NO_OP, ENF_NO_OP))
+		pair = ENF_PAIR(ENF_OP_READ, ENF_OP_WRITE);
 	return enf_file_access(task, file, pair);
 }
 
@@ -96,31 +101,6 @@ int enf_mmap_file(unsigned long long *ctx)
 	return enf_file_access(enf_settled_task(), file, ENF_PAIR(ENF_OP_MMAP_EXEC, ENF_NO_OP));
 }
 
-/*
- * What an overlay maps is the file below it, whose own path the host may not have. The name it was
- * opened by is beside it since v6.7; earlier it is the file's path.
- */
-static __always_inline int enf_mapped(struct file *file)
-{
-	struct enf_access a = {
-		.dentry = (__u64)file->f_path.dentry,
-		.mnt = (__u64)file->f_path.mnt,
-		.op = { ENF_OP_MMAP_EXEC },
-		.n_ops = 1,
-	};
-	__u64 mnt = 0;
-
-	/* the number, not the pointer: a global function takes none */
-	bpf_core_read(&mnt, sizeof(mnt), &file->f_path.mnt);
-	if (enf_is_layer(mnt) && bpf_core_field_exists(((struct backing_file *)0)->user_path)) {
-		const struct backing_file *backing = (const void *)file;
-
-		bpf_core_read(&a.dentry, sizeof(a.dentry), &backing->user_path.dentry);
-		bpf_core_read(&a.mnt, sizeof(a.mnt), &backing->user_path.mnt);
-	}
-	return enf_act(&a);
-}
-
 SEC("lsm/file_mprotect")
 int BPF_PROG(enf_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot,
 	     unsigned long prot, int ret)
@@ -132,7 +112,7 @@ int BPF_PROG(enf_file_mprotect, struct vm_area_struct *vma, unsigned long reqpro
 	file = vma->vm_file;
 	if (!file || !(prot & ENF_PROT_EXEC))
 		return 0;
-	return enf_mapped(file);
+	return enf_act_mapped(file, ENF_OP_MMAP_EXEC);
 }
 
 SEC("lsm/path_truncate")
@@ -257,7 +237,10 @@ int BPF_PROG(enf_path_symlink, const struct path *dir, struct dentry *dentry, co
 	return enf_act_path(dir->mnt, dentry, ENF_OP_SYMLINK, 0);
 }
 
-/* Both names of a link. The guard speaks for the old one: a second name would evade its rules. */
+/*
+ * Both names of a link. The guard speaks for the old one: a second name would evade its rules. What gets
+ * the new one has its mode already; of a file that was made without a name (O_TMPFILE) no hook has told it.
+ */
 SEC("lsm/path_link")
 int BPF_PROG(enf_path_link, struct dentry *old_dentry, const struct path *new_dir,
 	     struct dentry *new_dentry, int ret)
@@ -268,6 +251,7 @@ int BPF_PROG(enf_path_link, struct dentry *old_dentry, const struct path *new_di
 		.op = { ENF_OP_LINK, ENF_OP_GUARD },
 		.n_ops = 2,
 	};
+	__u16 mode = 0;
 	int error;
 
 	if (ret)
@@ -275,6 +259,9 @@ int BPF_PROG(enf_path_link, struct dentry *old_dentry, const struct path *new_di
 	error = enf_act(&a);
 	if (error)
 		return error;
+	mode = old_dentry->d_inode->i_mode;
+	a.present = ENF_BIT64(ENF_DIM_MODE);
+	a.mode = mode & 07777;
 	a.dentry = (__u64)new_dentry;
 	a.flags = ENF_OF_NEWNAME;
 	a.op[1] = ENF_OP_CREATE;

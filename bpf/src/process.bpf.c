@@ -50,6 +50,32 @@ int BPF_PROG(enf_task_kill, struct task_struct *target, void *info, int sig,
 	return enf_act(&a);
 }
 
+/*
+ * A limit that is given to another process and at which the kernel ends it: of processor time, by SIGKILL in the
+ * end; of the size of files, by SIGXFSZ at the next write.
+ */
+SEC("lsm/task_setrlimit")
+int BPF_PROG(enf_task_setrlimit, struct task_struct *target, unsigned int resource,
+	     struct rlimit *limit, int ret)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct enf_access a = {
+		.present = ENF_BIT64(ENF_DIM_CODE),
+		.code = resource == ENF_RLIMIT_FSIZE ? ENF_SIGXFSZ : ENF_SIGKILL,
+		.op = { ENF_OP_SIGNAL },
+		.n_ops = 1,
+	};
+
+	if (ret)
+		return ret;
+	if (target->tgid == t->tgid ||
+	    (resource != ENF_RLIMIT_CPU && resource != ENF_RLIMIT_RTTIME &&
+	     resource != ENF_RLIMIT_FSIZE))
+		return 0;
+	enf_target(&a, target);
+	return enf_act(&a);
+}
+
 static __always_inline int enf_trace(struct task_struct *target, __u8 op)
 {
 	struct enf_access a = {

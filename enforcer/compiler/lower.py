@@ -77,7 +77,20 @@ def lower(policies: PolicySet, atoms: Atoms, subjects: Subjects, marks: Marks) -
             limits.check(
                 "ENF_MAX_ROWS", len(rows), "rules, with defaults and guards", row.info.span
             )
-    return favouring(rows, marks.favouring)
+    return favouring(_overwriting(rows), marks.favouring)
+
+
+def _overwriting(rows: list[Row]) -> list[Row]:
+    """
+    Let rows on writing also speak of what an append-only descriptor does besides appending.
+
+    Where no row tells the one from the other, the open has been decided as both, and nobody need ask again.
+    """
+    write, append = 1 << Op.WRITE, 1 << Op.APPEND
+    if all(bool(row.ops & write) == bool(row.ops & append) for row in rows):
+        return rows
+    more = 1 << Op.OVERWRITE
+    return [row._replace(ops=row.ops | more) if row.ops & write else row for row in rows]
 
 
 @functools.cache

@@ -24,7 +24,7 @@ __all__ = ["RECORDED", "recording_image"]
 
 _BESIDES: Final = {
     "exec": (Op.EXEC_CREDS, Op.EXEC_ARGV),
-    "file": (Op.GUARD,),
+    "file": (Op.GUARD, Op.OVERWRITE),
     "process": (Op.CAPABLE,),
     "mount": (Op.MOUNT_GUARD,),
 }
@@ -62,7 +62,7 @@ def recording_image(ops: Iterable[Op], calls: Iterable[Syscall] = ()) -> bytes:
         on_error=OnError.SKIP,
         error=1,  # no row is without; this one refuses nothing
         signal=0,
-        flags=RowFlag(0),
+        flags=RowFlag.FAVOURS,
         info=info,
     )
     atoms = Atoms(Names(BareHost()))

@@ -50,6 +50,8 @@ OPERATIONS: dict[Op | GuardAct, OperationName] = {
     Op.CHMOD: OperationName("file", "chmod", "fchmodat"),
     Op.CHOWN: OperationName("file", "chown", "fchownat"),
     Op.SETXATTR: OperationName("file", "setxattr", "setxattr"),
+    Op.ATTRIBUTES: OperationName("file", "setattr", "utimensat"),
+    Op.OVERWRITE: OperationName("file", "write", "pwritev2"),
     Op.GUARD: OperationName("file", "guard", "renameat2"),
     Op.FD_READ: OperationName("file", "fdRead", "read"),
     Op.FD_WRITE: OperationName("file", "fdWrite", "write"),

@@ -52,6 +52,7 @@ STRUCTS: Final = (
     "enf_limit",
     "enf_marks",
     "enf_image",
+    "enf_place",
     "enf_task",
     "enf_object",
     "enf_verdict",

@@ -36,6 +36,7 @@ HOOKS: dict[Op, str] = {
     Op.CHMOD: "path_chmod",
     Op.CHOWN: "path_chown",
     Op.SETXATTR: "inode_setxattr",
+    Op.ATTRIBUTES: "inode_setattr",
     Op.SOCKET: "socket_create",
     Op.BIND: "socket_bind",
     Op.LISTEN: "socket_listen",

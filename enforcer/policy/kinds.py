@@ -83,6 +83,8 @@ class Op(enum.IntEnum):
     IO_URING = 52
     SYSCALL = 53
     POINT = 54
+    ATTRIBUTES = 55
+    OVERWRITE = 56
 
 
 class Dim(enum.IntEnum):

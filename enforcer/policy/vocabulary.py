@@ -196,7 +196,7 @@ def _op(name: str, ops: tuple[Op, ...], fields: str, doc: str, *, can_deny: bool
 _FILE = "path fileless memfd offHost directory"
 _WRITE = (Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE)
 _NAMES = (Op.UNLINK, Op.RENAME, Op.LINK, Op.SYMLINK, Op.MKDIR, Op.RMDIR, Op.MKNOD)
-_META = (Op.CHMOD, Op.CHOWN, Op.SETXATTR)
+_META = (Op.CHMOD, Op.CHOWN, Op.SETXATTR, Op.ATTRIBUTES)
 _INET = "address port family type protocol"
 
 _EXEC_OPS = {
@@ -235,6 +235,7 @@ _FILE_OPS = {
         _op("chmod", (Op.CHMOD,), _FILE + " mode", "Change permission bits."),
         _op("chown", (Op.CHOWN,), _FILE, "Change owner or group."),
         _op("setxattr", (Op.SETXATTR,), _FILE + " xattr", "Change extended attributes or ACLs."),
+        _op("setattr", (Op.ATTRIBUTES,), _FILE, "Set times, or the flags of chattr."),
         _op(
             "modify",
             (*_WRITE, *_NAMES, *_META),

@@ -89,7 +89,9 @@ def _rename(found: Operands) -> Iterator[Access]:
 
 
 def _link(found: Operands) -> Iterator[Access]:
-    yield found.access(Op.LINK, Op.GUARD)
+    others = dict(found.others)
+    others.pop(Dim.MODE, None)
+    yield attrs.evolve(found, others=others).access(Op.LINK, Op.GUARD)  # its mode is the new name's
     yield found.access(Op.LINK, Op.CREATE, path=found.to, flags=ObjectFlag.NEWNAME)
 
 
@@ -113,7 +115,10 @@ _MADE_OF_SEVERAL: Final = {
 _GUARDED_MOUNTS: Final = frozenset({Op.MOUNT, Op.BIND_MOUNT, Op.UNMOUNT, Op.PIVOT_ROOT})
 _OPENS: Final = frozenset({Op.READ, Op.WRITE, Op.APPEND})
 _NOT_DONE: Final = frozenset(
-    {Op.EXEC_CREDS, Op.EXEC_ARGV, Op.GUARD, Op.MOUNT_GUARD, Op.SYSCALL, Op.POINT}
+    {
+        *(Op.EXEC_CREDS, Op.EXEC_ARGV, Op.GUARD, Op.MOUNT_GUARD, Op.OVERWRITE),
+        *(Op.SYSCALL, Op.POINT),
+    }
 )
 """What no process does as such, but with something else; and system calls, whose arguments have no words here."""
 

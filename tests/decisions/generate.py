@@ -109,7 +109,10 @@ ROOTS = [
 LABELS_OF = [b"a=b", b"a=", b"b=a", b"app=ab", b"a/b=x.sh"]
 OPS_OF = {
     "exec": [Op.EXEC, Op.EXEC_ARGV, Op.EXEC_CREDS, Op.GUARD, Op.MOUNT_GUARD],
-    "file": [*EVENTS["file"].everything, Op.GUARD, Op.MOUNT_GUARD, Op.FD_READ, Op.FD_WRITE],
+    "file": [
+        *EVENTS["file"].everything,
+        *(Op.GUARD, Op.MOUNT_GUARD, Op.FD_READ, Op.FD_WRITE, Op.OVERWRITE),
+    ],
     "network": list(EVENTS["network"].everything),
     "mount": [*EVENTS["mount"].everything, Op.MOUNT_GUARD],
     "process": [*EVENTS["process"].everything, Op.CAPABLE],

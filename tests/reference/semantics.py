@@ -737,12 +737,22 @@ def first(
     return None
 
 
+def named(policies: PolicySet, op: Op) -> Op:
+    """Overwriting by an append-only descriptor is writing, where anybody tells that from appending."""
+    if op is not Op.OVERWRITE:
+        return op
+    all_ops = [entry.ops for policy in policies.policies for entry in entries(policy)]
+    tells = any((Op.WRITE in ops) is not (Op.APPEND in ops) for ops in all_ops)
+    return Op.WRITE if tells else op
+
+
 def decide(policies: PolicySet, actor: Actor, access: Access) -> Outcome:
     """The strictest over policies and operations; among equals the earliest written."""
     marked: set[tuple[str, str]] = set()
     serving = serving_marks(policies)
     said: dict[Mode, list[tuple[tuple[int, int, int, int], Decision]]] = {m: [] for m in Mode}
-    for turn, op in enumerate(access.ops):
+    for turn, asked in enumerate(access.ops):
+        op = named(policies, Op(asked))
         for number, policy in enumerate(policies.policies):
             found = first(policy, op, actor, access, marked, serving=serving)
             if found is not None:

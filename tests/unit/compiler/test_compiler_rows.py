@@ -53,9 +53,9 @@ def test_an_allow_with_a_message_is_recorded() -> None:
     inherited = rows_of(load("{exec: {}, action: allow}", spec="  message: hello\n"))
     silent = rows_of(load("{exec: {}, action: allow}"))
 
-    assert [RowFlag.RECORD] == [row.flags for row in loud]
-    assert [RowFlag.RECORD] == [row.flags for row in inherited]
-    assert [RowFlag(0)] == [row.flags for row in silent]
+    assert [RowFlag.RECORD] == [row.flags & RowFlag.RECORD for row in loud]
+    assert [RowFlag.RECORD] == [row.flags & RowFlag.RECORD for row in inherited]
+    assert [RowFlag(0)] == [row.flags & RowFlag.RECORD for row in silent]
     assert "hello" == inherited[0].info.message
 
 
@@ -119,6 +119,27 @@ def test_what_may_be_opened_may_be_read_beside_a_strict_rule() -> None:
     assert [ops(Op.READ), ops(Op.FD_READ)] == [row.ops for row in rows[:2]]
     assert [Verb.LOG, Verb.ALLOW] == [row.action for row in rows[:2]]
     assert ops(Op.READ, Op.FD_READ) == rows[2].ops
+
+
+def test_overwriting_is_asked_only_where_appending_is_told_from_writing() -> None:
+    """Else the open was decided as both, and no hook needs to ask again."""
+    plain = rows_of(load("{file: write, match: {path: /x}, action: deny}"))
+    apart = rows_of(
+        load(
+            "{file: append, match: {path: /x}, action: allow}",
+            "{file: [write, read], match: {path: /x}, action: deny}",
+            "{file: unlink, match: {path: /y}, action: log}",
+        )
+    )
+
+    asks = {
+        row.info.rule: bool(row.ops & ops(Op.OVERWRITE))
+        for row in apart
+        if row.info.kind is RowKind.RULE
+    }
+
+    assert not any(row.ops & ops(Op.OVERWRITE) for row in plain)
+    assert {"rule-1": False, "rule-2": True, "rule-3": False} == asks
 
 
 def test_any_argument_is_a_dimension_of_its_own() -> None:

@@ -153,6 +153,7 @@ def test_a_default_can_stop_the_machine_too():
         ("{network: bind, match: {abstract: '@a'}, action: deny}", "printed-abstract-name"),
         ("{exec: {}, match: {path: /memfd:a, memfd: true}, action: deny}", "path-of-fileless"),
         ("{exec: {}, match: {path: [/a, /b, /a]}, action: deny}", "repeated-value"),
+        ("{process: signal, match: {target: /a}, action: deny}", "ended-by-cgroup"),
     ],
 )
 def test_remarks(rule, check):
@@ -175,6 +176,11 @@ def test_remarks(rule, check):
             "{network: send, match: {port: 80}, action: deny}",
         ],
         ["{exec: {}, match: {path: /a}, action: {kill: {signal: KILL}}}"],
+        ["{process: signal, match: {target: /a}, action: log}"],
+        [
+            "{process: signal, match: {target: /a}, action: deny}",
+            "{file: write, match: {path: '/sys/fs/cgroup/**/cgroup.kill'}, action: deny}",
+        ],
         [
             "{kernel: module, match: {path: /a}, action: allow}",
             "{kernel: module, action: deny}",
@@ -191,6 +197,7 @@ def test_every_check_is_tested():
     assert {
         "breaks-the-machine",
         "connect-without-send",
+        "ended-by-cgroup",
         "hits-everything",
         "lifted-syscall",
         "missing-path",

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is kept with a file besides its content, mode, owner and extended attributes: times and flags. */
+#include "act.h"
+#include "around.bpf.h"
+
+const volatile __u32 enf_setattr_mapped =
+	0;				    /* the hook inode_setattr is told the idmapping first */
+const volatile __u32 enf_fileattr_hook = 0; /* the kernel calls the hook inode_file_setattr */
+
+/*
+ * Times that somebody sets: utimensat(2) and its kin. Not those that the kernel sets at a write; size, mode
+ * and owner are operations of their own. The hook has one argument more since v6.9 (314a8dc728d03, "security:
+ * Align inode_setattr hook definition with EVM"); the function that calls it always had it.
+ */
+SEC("lsm/inode_setattr")
+int enf_inode_setattr(unsigned long long *ctx)
+{
+	struct enf_access a = {
+		.op = { ENF_OP_ATTRIBUTES },
+		.n_ops = 1,
+	};
+	__u64 dentry, attr, ret;
+	__u32 valid = 0;
+
+	if (enf_setattr_mapped) {
+		ENF_LOAD(dentry, ctx, 8);
+		ENF_LOAD(attr, ctx, 16);
+		ENF_LOAD(ret, ctx, 24);
+	} else {
+		ENF_LOAD(dentry, ctx, 0);
+		ENF_LOAD(attr, ctx, 8);
+		ENF_LOAD(ret, ctx, 16);
+	}
+	if (ret)
+		return ret;
+	bpf_probe_read_kernel(&valid, sizeof(valid),
+			      (const void *)(attr + enf_offset(struct iattr, ia_valid)));
+	if (!(valid &
+	      (ENF_ATTR_ATIME_SET | ENF_ATTR_MTIME_SET | ENF_ATTR_TIMES_SET | ENF_ATTR_TOUCH)))
+		return 0;
+	a.dentry = dentry;
+	return enf_act(&a);
+}
+
+/* ---- Flags and project -------------------------------------------------------------------- */
+
+/*
+ * chattr(1), by ioctl(2). Where the kernel has a hook for what this comes to, and the file system leaves it to the
+ * kernel, it is decided there, once.
+ */
+static __always_inline int enf_flags(struct file *file, unsigned int cmd)
+{
+	__u64 set = 0;
+
+	if (cmd != ENF_FS_IOC_SETFLAGS && cmd != ENF_FS_IOC32_SETFLAGS &&
+	    cmd != ENF_FS_IOC_FSSETXATTR)
+		return 0;
+	if (enf_fileattr_hook) {
+		bpf_core_read(&set, sizeof(set), &file->f_inode->i_op->fileattr_set);
+		if (set)
+			return 0;
+	}
+	return enf_act_path(file->f_path.mnt, file->f_path.dentry, ENF_OP_ATTRIBUTES, 0);
+}
+
+SEC("lsm/file_ioctl")
+int BPF_PROG(enf_file_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+{
+	return ret ? ret : enf_flags(file, cmd);
+}
+
+/* Of 32-bit programs, since v6.8 (f1bb47a31dff6) and in stable kernels; before, they came to the other. */
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(enf_file_ioctl_compat, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+{
+	return ret ? ret : enf_flags(file, cmd);
+}
+
+/* Also file_setattr(2). Since v6.17. */
+SEC("lsm/inode_file_setattr")
+int BPF_PROG(enf_inode_file_setattr, struct dentry *dentry, void *fa, int ret)
+{
+	return ret ? ret : enf_act_path(NULL, dentry, ENF_OP_ATTRIBUTES, 0);
+}
