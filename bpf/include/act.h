@@ -47,7 +47,8 @@ struct enf_access {
 		__u32 mode;
 		__u32 code;
 	};
-	__u32 is_file; /* an open file: what is found of it may be remembered */
+	__u16 is_file; /* an open file: what is found of it may be remembered */
+	__u16 is_layer; /* what an overlay does to a layer: it counts by the name that the host has */
 };
 
 /*

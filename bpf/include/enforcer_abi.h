@@ -99,8 +99,9 @@ enum enf_op {
 	ENF_OP_PERF = 51,	    /* perf_event_open */
 	ENF_OP_IO_URING = 52,	    /* inode_init_security_anon */
 	ENF_OP_SYSCALL = 53,	    /* entry of a system call, by its raw arguments */
-	ENF_OP_POINT = 54, /* a point of the kernel that a rule names: see struct enf_point */
-	_ENF_OP_MAX = 55,
+	ENF_OP_POINT = 54,	/* a point of the kernel that a rule names: see struct enf_point */
+	ENF_OP_NAME_GUARD = 55, /* removal or replacement of a name that readers go by */
+	_ENF_OP_MAX = 56,
 };
 
 #define ENF_NO_OP 0xff
@@ -160,6 +161,7 @@ enum enf_dim {
 #define ENF_OF_MEMFD 0x0100    /* fileless and made by memfd_create */
 #define ENF_OF_UNIX 0x0200     /* unix socket */
 #define ENF_OF_NSVIEW 0x0400   /* path as the mount namespace of the object sees it */
+#define ENF_OF_DETACHED 0x4000 /* mount: of a file system that is nowhere yet */
 
 #define ENF_SF_FILELESS 0x0001	      /* subject's executable had no name at exec */
 #define ENF_SF_SCRIPT 0x0002	      /* subject runs as interpreter of a script */

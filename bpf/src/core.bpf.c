@@ -334,7 +334,7 @@ static __always_inline int enf_decide_access(struct enf_scratch *s, struct enf_t
 	/* The layer of an overlay: the overlay's own name has had its verdict, and what was asked
 	 * for was not this name. A name the host has for it must still not be walked around.
 	 */
-	layer = enf_is_layer(a->mnt);
+	layer = a->is_layer || enf_is_layer(a->mnt);
 	if (layer || !enf_foreign(a->mnt)) {
 		rc = enf_decide_view(s, task, a, ENF_VIEW_HOST);
 		if (rc == ENF_PATH_ABSENT && !layer)

@@ -51,6 +51,7 @@ OPERATIONS: dict[Op | GuardAct, OperationName] = {
     Op.CHOWN: OperationName("file", "chown", "fchownat"),
     Op.SETXATTR: OperationName("file", "setxattr", "setxattr"),
     Op.GUARD: OperationName("file", "guard", "renameat2"),
+    Op.NAME_GUARD: OperationName("file", "nameGuard", "unlinkat"),
     Op.FD_READ: OperationName("file", "fdRead", "read"),
     Op.FD_WRITE: OperationName("file", "fdWrite", "write"),
     Op.SOCKET: OperationName("network", "socket", "socket"),

@@ -78,9 +78,9 @@ class Parts:
             *(self._within(policy, asked) for asked in rule.within),
         ]
 
-    def of_guard(self, policy: Policy, rule: Rule) -> list[Part]:
-        """Return the parts of what keeps the names of *rule* in place."""
-        return [*self._names(rule), *self._subject(policy, rule)]
+    def of_guard(self, policy: Policy, rule: Rule, *, is_linked: bool) -> list[Part]:
+        """Return the parts of what keeps the names of *rule* in place; *is_linked*: of linked files."""
+        return [*self._names(rule, is_linked=is_linked), *self._subject(policy, rule)]
 
     def of_default(self, policy: Policy) -> list[Part]:
         """Return the parts of a default: only to whom the policy applies."""
@@ -174,13 +174,15 @@ class Parts:
 
     # ---- Names that are kept -----------------------------------------------------------------
 
-    def _names(self, rule: Rule) -> Iterator[Part]:
+    def _names(self, rule: Rule, *, is_linked: bool) -> Iterator[Part]:
         paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
         if not paths:
             return
         operand = self.facts.operands.get(Dim.PATH)
-        above = list(self._directories(paths)) if rule.action.verb >= Verb.DENY else []
-        own = [(c.negate, self._kept(c, is_exec=rule.event == "exec")) for c in paths]
+        asks_above = rule.action.verb >= Verb.DENY and not is_linked
+        above = list(self._directories(paths)) if asks_above else []
+        is_exec = rule.event == "exec"
+        own = [(c.negate, self._kept(c, is_exec=is_exec, is_linked=is_linked)) for c in paths]
         is_itself_kept = all(kept for _, kept in own)
         if isinstance(operand, bytes):
             holds = truth(
@@ -204,16 +206,18 @@ class Parts:
                     for form in forms:
                         yield from guards.directories(form)
 
-    def _kept(self, condition: Condition, *, is_exec: bool) -> list[Form]:
+    def _kept(self, condition: Condition, *, is_exec: bool, is_linked: bool) -> list[Form]:
         """Return what of *condition* names files that must keep their own names."""
         spelled = self.atoms.spelled(condition)
         if condition.negate:
             return [form for forms in spelled.values() for form in forms]
+        others = self.atoms.names.host.hard_linked
         return [
             kept
             for text, forms in spelled.items()
             for form in forms
             for kept in guards.itself(form, text.kind, is_exec=is_exec)
+            if not is_linked or (isinstance(kept, Exact) and others(kept.value))
         ]
 
     # ---- Who acts ----------------------------------------------------------------------------

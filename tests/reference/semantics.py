@@ -540,17 +540,23 @@ class Entry:
     action: Action
     on_error: OnError
     mark: str | None = None
+    is_detached: bool = False
 
     def matches(self, actor: Actor, access: Access) -> Truth:
         if self.kind == "default":
             return acts(self.policy, Subject(), actor)
         rule = self.policy.rules[self.rule]
+        if self.is_detached and not access.flags & ObjectFlag.DETACHED:
+            return Truth.FALSE
         who = acts(self.policy, rule.subject, actor)
         if self.kind == "guard":
             about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
             if not about_paths:
                 return who
             return every(who, guarded(rule, access.operands.get(Dim.PATH)))
+        if self.is_detached:
+            kinds = (about_object(c, access) for c in rule.conditions if c.field.dim == Dim.FSTYPE)
+            return every(flags_hold(rule.flags, access.flags), who, *kinds)
         return every(
             flags_hold(rule.flags, access.flags),
             who,
@@ -585,10 +591,14 @@ def guard_ops(rule: Rule) -> frozenset[Op]:
     both = frozenset({Op.GUARD, Op.MOUNT_GUARD})
     if not rule.guard:
         return frozenset()
+    ops = {op for word in rule.operations for op in word.ops}
     if rule.action.verb in (Verb.DENY, Verb.KILL):
         named = rule.event in ("exec", "file", "network")
-        return both if named and any(not c.negate for c in about_paths) else frozenset()
-    ops = {op for word in rule.operations for op in word.ops}
+        if not named or all(c.negate for c in about_paths):
+            return frozenset()
+        # What may not be written must not be replaced by something else either.
+        is_content = rule.event == "file" and Op.WRITE in ops
+        return both | {Op.NAME_GUARD} if is_content else both
     free = (
         rule.action.verb is Verb.ALLOW
         and not rule.flags
@@ -619,6 +629,11 @@ def entries(policy: Policy) -> list[Entry]:
             ops = descriptor_ops(rule) & frozenset().union(*later)
             silent = attrs.evolve(rule.action, verb=Verb.ALLOW)
             out.append(Entry(policy, i, "rule", ops, silent, OnError.SKIP))
+        if not strict and Op.MOUNT in rule_ops(rule) and rule.event == "mount":
+            # What may be mounted somewhere may be made, before anybody says where.
+            silent = attrs.evolve(rule.action, verb=Verb.ALLOW)
+            ops = frozenset({Op.MOUNT})
+            out.append(Entry(policy, i, "rule", ops, silent, OnError.SKIP, is_detached=True))
         if kept := guard_ops(rule):
             action = attrs.evolve(rule.action, verb=Verb.DENY if strict else Verb.ALLOW)
             out.append(Entry(policy, i, "guard", kept, action, rule.on_error))
