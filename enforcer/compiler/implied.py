@@ -54,7 +54,9 @@ def guard_ops(rule: Rule) -> frozenset[Op]:
         return frozenset()
     if rule.event == "mount":
         return _MOUNT_KEEPERS
-    return _NAME_KEEPERS | _KEEPERS_OF_CONTENT if _keeps_content(rule) else _NAME_KEEPERS
+    if not is_strict or _keeps_content(rule):
+        return _NAME_KEEPERS | _KEEPERS_OF_CONTENT
+    return _NAME_KEEPERS
 
 
 def linked_guard_ops(rule: Rule) -> frozenset[Op]:

@@ -607,7 +607,7 @@ def guard_ops(rule: Rule) -> frozenset[Op]:
         and len(about_paths) == len(rule.conditions)
     )
     if free and rule.event == "file" and ops >= set(EVENTS["file"].everything):
-        return both
+        return both | {Op.NAME_GUARD}
     if free and rule.event == "mount" and ops >= set(EVENTS["mount"].everything):
         return frozenset({Op.MOUNT_GUARD})
     return frozenset()
