@@ -47,7 +47,8 @@ struct enf_access {
 		__u32 mode;
 		__u32 code;
 	};
-	__u32 is_file; /* an open file: what is found of it may be remembered */
+	__u16 is_file; /* an open file: what is found of it may be remembered */
+	__u16 is_layer; /* what an overlay does to a layer: it counts by the name that the host has */
 };
 
 /*
@@ -154,16 +155,16 @@ static __always_inline int enf_act_path(const struct vfsmount *mnt, const struct
 }
 
 /*
- * One operation on a file that is mapped. What an overlay maps is the file below it, whose own path the host
+ * One operation on a file that is mapped, or two; *second* may be ENF_NO_OP. What an overlay maps is the file below it, whose own path the host
  * may not have. The name it was opened by is beside it since v6.7; earlier it is the file's path.
  */
-static __always_inline int enf_act_mapped(struct file *file, __u8 op)
+static __always_inline int enf_act_mapped(struct file *file, __u8 first, __u8 second)
 {
 	struct enf_access a = {
 		.dentry = (__u64)file->f_path.dentry,
 		.mnt = (__u64)file->f_path.mnt,
-		.op = { op },
-		.n_ops = 1,
+		.op = { first, second },
+		.n_ops = 1 + (second != ENF_NO_OP),
 	};
 	__u64 mnt = 0;
 

@@ -102,7 +102,8 @@ enum enf_op {
 	ENF_OP_POINT = 54,	/* a point of the kernel that a rule names: see struct enf_point */
 	ENF_OP_ATTRIBUTES = 55, /* inode_setattr (times), file_ioctl, inode_file_setattr */
 	ENF_OP_OVERWRITE = 56,	/* what a descriptor that was opened to append does else */
-	_ENF_OP_MAX = 57,
+	ENF_OP_NAME_GUARD = 57, /* removal or replacement of a name that readers go by */
+	_ENF_OP_MAX = 58,
 };
 
 #define ENF_NO_OP 0xff
@@ -163,6 +164,7 @@ enum enf_dim {
 #define ENF_OF_UNIX 0x0200     /* unix socket */
 #define ENF_OF_NSVIEW 0x0400   /* path as the mount namespace of the object sees it */
 #define ENF_OF_OFFHOST 0x0800  /* the host's mounts do not show it: the path is another's view */
+#define ENF_OF_DETACHED 0x4000 /* mount: of a file system that is nowhere yet */
 
 #define ENF_SF_FILELESS 0x0001	      /* subject's executable had no name at exec */
 #define ENF_SF_SCRIPT 0x0002	      /* subject runs as interpreter of a script */

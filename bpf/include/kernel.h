@@ -20,6 +20,14 @@ struct list_head {
 	struct list_head *next, *prev;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct qstr {
 	union {
 		struct {
@@ -33,7 +41,8 @@ struct qstr {
 
 /* x86: the registers of a system call, as its entry saved them. */
 struct pt_regs {
-	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di, orig_ax;
+	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di;
+	unsigned long orig_ax; /* number of the call */
 };
 
 /* x86: of the system call that goes on. */
@@ -51,10 +60,6 @@ struct inode_operations {
 	void *fileattr_set;
 };
 
-struct iattr {
-	unsigned int ia_valid;
-};
-
 struct inode {
 	const struct inode_operations *i_op;
 	__u16 i_mode;
@@ -63,6 +68,12 @@ struct inode {
 	unsigned long i_ino;
 	struct super_block *i_sb;
 	void *i_private;
+	struct hlist_head i_dentry;
+};
+
+struct iattr {
+	unsigned int ia_valid;
+	__u16 ia_mode;
 };
 
 struct seqcount {
@@ -80,6 +91,9 @@ struct dentry {
 	struct qstr d_name;
 	struct inode *d_inode;
 	struct super_block *d_sb;
+	union {
+		struct hlist_node d_alias; /* among those of its inode */
+	} d_u;
 };
 
 struct super_block {
@@ -241,14 +255,6 @@ struct css_set {
 
 struct mm_struct {
 	struct file *exe_file;
-};
-
-struct hlist_node {
-	struct hlist_node *next;
-};
-
-struct hlist_head {
-	struct hlist_node *first;
 };
 
 struct pid {
@@ -490,10 +496,15 @@ enum dentry_flags {
 #define ENF_FMODE_READ 0x1
 #define ENF_FMODE_WRITE 0x2
 #define ENF_O_APPEND 02000
-#define ENF_SB_KERNMOUNT (1UL << 22) /* mounted by the kernel for itself */
 #define ENF_FMODE_EXEC 0x20
 #define ENF_SB_KERNMOUNT (1UL << 22) /* mounted by the kernel for its own use */
 #define ENF_SB_NOUSER (1UL << 31)    /* of the kernel's own: pipes, sockets, memfd */
+#define ENF_FSCONFIG 431	     /* fsconfig(2), of 64 and of 32 bits */
+#define ENF_X32_CALL 0x40000000
+#define ENF_ATTR_MODE 0x1 /* of iattr.ia_valid */
+#define ENF_ATTR_UID 0x2
+#define ENF_ATTR_GID 0x4
+#define ENF_ATTR_SIZE 0x8
 #define ENF_S_IFMT 0170000
 #define ENF_S_IFSOCK 0140000
 #define ENF_S_IFCHR 0020000
@@ -504,12 +515,13 @@ enum dentry_flags {
 #define ENF_S_IXGRP 00010
 #define ENF_PROT_WRITE 0x2
 #define ENF_PROT_EXEC 0x4
+#define ENF_MAP_SHARED 0x1 /* also a bit of MAP_SHARED_VALIDATE, and of no other kind */
+#define ENF_VM_READ 0x1
 #define ENF_VM_WRITE 0x2
-#define ENF_VM_SHARED 0x8
 #define ENF_MAP_TYPE 0xf
-#define ENF_MAP_SHARED 0x1
 #define ENF_MAP_SHARED_VALIDATE 0x3
 #define ENF_VM_EXEC 0x4
+#define ENF_VM_SHARED 0x8
 #define ENF_ZERO_DEVICE (1 << 20 | 5) /* /dev/zero, as the kernel writes 1:5 */
 #define ENF_PTRACE_MODE_ATTACH 0x2
 #define ENF_PERF_SECURITY_OPEN 0
@@ -609,6 +621,16 @@ static __always_inline void enf_read_number(void *dst, __u32 size, __u64 src)
 		enf_read_number(&(dst), sizeof(dst), (__u64)(src));                                \
 	} while (0)
 #define enf_offset(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
+
+/* Is it a mount point, in whatever namespace? What is mounted there goes when its name goes. */
+static __always_inline int enf_is_mounted(const struct dentry *dentry)
+{
+	__u32 mounted = ENF_DCACHE_MOUNTED;
+
+	if (bpf_core_enum_value_exists(enum dentry_flags, DCACHE_MOUNTED))
+		mounted = bpf_core_enum_value(enum dentry_flags, DCACHE_MOUNTED);
+	return dentry->d_flags & mounted;
+}
 
 /* A pointer as the number it is, for global functions, which take no kernel pointers. */
 static __always_inline __u64 enf_address(const void *p)

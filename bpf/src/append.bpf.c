@@ -113,5 +113,5 @@ int BPF_PROG(enf_append_mprotect, struct vm_area_struct *vma, unsigned long reqp
 	if (!file || !(prot & ENF_PROT_WRITE) || !(vma->vm_flags & ENF_VM_SHARED) ||
 	    !(file->f_flags & ENF_O_APPEND))
 		return 0;
-	return enf_act_mapped(file, ENF_OP_OVERWRITE);
+	return enf_act_mapped(file, ENF_OP_OVERWRITE, ENF_NO_OP);
 }

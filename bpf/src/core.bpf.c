@@ -349,7 +349,7 @@ static __always_inline int enf_decide_access(struct enf_scratch *s, struct enf_t
 		return enf_decide_now(s, task) ? -1 : 0;
 	s->verdict = (struct enf_verdict){ .row = ENF_NONE, .audit_row = ENF_NONE };
 	s->first = s->verdict;
-	layer = enf_is_layer(a->mnt);
+	layer = a->is_layer || enf_is_layer(a->mnt);
 	foreign = !layer && enf_foreign(a->mnt);
 	s->place = 0;
 	if (foreign && enf_is_shown(s, a->dentry)) {

@@ -7,6 +7,64 @@
 
 /* ---- Open files --------------------------------------------------------------------------- */
 
+/*
+ * What an overlay opens for itself had, before v6.7, the path of the overlay's file: a name that had its verdict
+ * when that was opened. Which file it is only the inode tells.
+ */
+static __always_inline int enf_is_behind(const struct file *file)
+{
+	if (bpf_core_field_exists(((struct backing_file *)0)->user_path))
+		return 0;
+	return file->f_inode != file->f_path.dentry->d_inode;
+}
+
+static __always_inline void enf_fill_pair(struct enf_access *a, __u32 pair)
+{
+	a->n_ops = 1;
+	a->op[0] = pair;
+	if (a->op[0] == ENF_NO_OP)
+		a->op[0] = pair >> 8;
+	a->op[1] = pair >> 8; /* looked at only when there are two */
+	if ((pair & 0xff) != ENF_NO_OP && pair >> 8 != ENF_NO_OP)
+		a->n_ops = 2;
+}
+
+#define ENF_ALIASES_MAX 8 /* names of one inode that are looked at */
+
+/* Decide by each name that the inode at this address has; any may be the one that the overlay went by. */
+__attribute__((noinline)) int enf_layer_file(__u64 inode, __u32 pair, int is_settled)
+{
+	struct enf_access a = { .is_layer = 1, .is_file = 1 };
+	struct enf_key key = { .pair = pair };
+	__u64 alias = 0;
+	int error;
+
+	enf_fill_pair(&a, pair);
+	enf_read(key.ino, inode + enf_offset(struct inode, i_ino));
+	enf_read(key.nlink, inode + enf_offset(struct inode, i_nlink));
+	enf_read(alias, inode + enf_offset(struct inode, i_dentry.first));
+	for (int i = 0; i < ENF_ALIASES_MAX && alias; i++) {
+		a.dentry = alias - enf_offset(struct dentry, d_u.d_alias);
+		key.dentry = a.dentry;
+		enf_read(key.parent, a.dentry + enf_offset(struct dentry, d_parent));
+		enf_read(key.hash_len, a.dentry + enf_offset(struct dentry, d_name.hash_len));
+		enf_read(alias, alias + enf_offset(struct hlist_node, next));
+		if (is_settled && (enf_is_plain(&key, enf_pair_ops(pair)) || enf_glance(&key)))
+			continue;
+		error = enf_act(&a);
+		if (error)
+			return error;
+	}
+	if (!alias)
+		return 0;
+	/* More than that: unknown, so that onError decides. */
+	a.dentry = 0;
+	a.present = ENF_BIT64(ENF_DIM_PATH);
+	a.unknown = ENF_BIT64(ENF_DIM_PATH);
+	a.is_file = 0;
+	return enf_act(&a);
+}
+
 static __always_inline int enf_file_access(const struct enf_task *task, struct file *file,
 					   __u32 pair)
 {
@@ -17,6 +75,8 @@ static __always_inline int enf_file_access(const struct enf_task *task, struct f
 
 	if (!enf_pair_ops(pair) || (task && !(task->ops & enf_pair_ops(pair))))
 		return 0;
+	if (enf_is_behind(file))
+		return enf_result(enf_layer_file(enf_address(file->f_inode), pair, task != NULL));
 	if (task) {
 		if (enf_is_nobodys(&room.key, file, pair))
 			return 0;
@@ -25,15 +85,9 @@ static __always_inline int enf_file_access(const struct enf_task *task, struct f
 	room.a = (struct enf_access){
 		.dentry = (__u64)file->f_path.dentry,
 		.mnt = (__u64)file->f_path.mnt,
-		.n_ops = 1,
 		.is_file = 1,
 	};
-	room.a.op[0] = pair;
-	if (room.a.op[0] == ENF_NO_OP)
-		room.a.op[0] = pair >> 8;
-	room.a.op[1] = pair >> 8; /* looked at only when there are two */
-	if ((pair & 0xff) != ENF_NO_OP && pair >> 8 != ENF_NO_OP)
-		room.a.n_ops = 2;
+	enf_fill_pair(&room.a, pair);
 	return enf_act(&room.a);
 }
 
@@ -112,7 +166,51 @@ int BPF_PROG(enf_file_mprotect, struct vm_area_struct *vma, unsigned long reqpro
 	file = vma->vm_file;
 	if (!file || !(prot & ENF_PROT_EXEC))
 		return 0;
-	return enf_act_mapped(file, ENF_OP_MMAP_EXEC);
+	return enf_act_mapped(file, ENF_OP_MMAP_EXEC, ENF_NO_OP);
+}
+
+/*
+ * Strict rules: memory is a use of the descriptor that it is mapped from, for as long as it is mapped. On x86
+ * what may be written or run may be read as well, but for memory that is only run (pkeys).
+ */
+SEC("lsm/mmap_file")
+int enf_mmap_strict(unsigned long long *ctx)
+{
+	struct enf_mapping m = enf_mapping_of(ctx);
+	struct file *file = (struct file *)ctx[0];
+	__u64 flags = ENF_ARG(ctx, 24, 16);
+	int is_written;
+
+	if (m.ret)
+		return m.ret;
+	if (!m.file || !file || !(m.prot & (ENF_PROT_READ | ENF_PROT_WRITE | ENF_PROT_EXEC)))
+		return 0;
+	is_written = (flags & ENF_MAP_SHARED) && (m.prot & ENF_PROT_WRITE);
+	return enf_file_access(enf_settled_task(), file,
+			       ENF_PAIR(ENF_OP_FD_READ, is_written ? ENF_OP_FD_WRITE : ENF_NO_OP));
+}
+
+/* What the mapping could not be used for before. */
+SEC("lsm/file_mprotect")
+int BPF_PROG(enf_mprotect_strict, struct vm_area_struct *vma, unsigned long reqprot,
+	     unsigned long prot, int ret)
+{
+	unsigned long had = vma->vm_flags;
+	int reads, writes;
+	struct file *file;
+
+	if (ret)
+		return ret;
+	file = vma->vm_file;
+	if (!file)
+		return 0;
+	writes = (prot & ENF_PROT_WRITE) && !(had & ENF_VM_WRITE) && (had & ENF_VM_SHARED);
+	reads = (prot & (ENF_PROT_READ | ENF_PROT_WRITE | ENF_PROT_EXEC)) &&
+		!(had & (ENF_VM_READ | ENF_VM_WRITE));
+	if (!reads && !writes)
+		return 0;
+	return enf_act_mapped(file, reads ? ENF_OP_FD_READ : ENF_OP_FD_WRITE,
+			      reads && writes ? ENF_OP_FD_WRITE : ENF_NO_OP);
 }
 
 SEC("lsm/path_truncate")
@@ -134,25 +232,23 @@ int BPF_PROG(enf_file_truncate, struct file *file, int ret)
 
 /* ---- Names -------------------------------------------------------------------------------- */
 
-/* Is it a mount point, in whatever namespace? What is mounted there goes when its name goes. */
-static __always_inline int enf_is_mounted(const struct dentry *dentry)
-{
-	__u32 mounted = ENF_DCACHE_MOUNTED;
-
-	if (bpf_core_enum_value_exists(enum dentry_flags, DCACHE_MOUNTED))
-		mounted = bpf_core_enum_value(enum dentry_flags, DCACHE_MOUNTED);
-	return dentry->d_flags & mounted;
-}
-
-static __always_inline int enf_unname(const struct path *dir, struct dentry *dentry, __u8 op)
+/* *op*, and *other* if it is one; what is mounted there goes as well. */
+static __always_inline int enf_unname(const struct path *dir, struct dentry *dentry, __u8 op,
+				      __u8 other)
 {
 	struct enf_access a = {
 		.dentry = (__u64)dentry,
 		.mnt = (__u64)dir->mnt,
-		.op = { op, ENF_OP_MOUNT_GUARD },
-		.n_ops = 1 + !!enf_is_mounted(dentry),
+		.op = { op, ENF_OP_MOUNT_GUARD, other },
+		.n_ops = 3,
 	};
 
+	if (!enf_is_mounted(dentry)) {
+		a.op[1] = other;
+		a.n_ops = 2;
+	}
+	if (other == ENF_NO_OP)
+		a.n_ops -= 1;
 	return enf_act(&a);
 }
 
@@ -161,7 +257,7 @@ int BPF_PROG(enf_path_unlink, const struct path *dir, struct dentry *dentry, int
 {
 	if (ret)
 		return ret;
-	return enf_unname(dir, dentry, ENF_OP_UNLINK);
+	return enf_unname(dir, dentry, ENF_OP_UNLINK, ENF_OP_NAME_GUARD);
 }
 
 SEC("lsm/path_rmdir")
@@ -169,7 +265,7 @@ int BPF_PROG(enf_path_rmdir, const struct path *dir, struct dentry *dentry, int 
 {
 	if (ret)
 		return ret;
-	return enf_unname(dir, dentry, ENF_OP_RMDIR);
+	return enf_unname(dir, dentry, ENF_OP_RMDIR, ENF_NO_OP);
 }
 
 static __always_inline int enf_new_name(const struct path *dir, struct dentry *dentry, __u8 op,
@@ -184,6 +280,24 @@ static __always_inline int enf_new_name(const struct path *dir, struct dentry *d
 		.n_ops = 1,
 	};
 
+	return enf_act(&a);
+}
+
+/* What is no file of its own takes the name: a link, a pipe, a device. */
+static __always_inline int enf_put_name(const struct path *dir, struct dentry *dentry, __u8 op,
+					__u32 mode)
+{
+	struct enf_access a = {
+		.dentry = (__u64)dentry,
+		.mnt = (__u64)dir->mnt,
+		.op = { op, ENF_OP_NAME_GUARD },
+		.n_ops = 2,
+	};
+
+	if (op == ENF_OP_MKNOD) {
+		a.present = ENF_BIT64(ENF_DIM_MODE);
+		a.mode = mode & 07777;
+	}
 	return enf_act(&a);
 }
 
@@ -224,8 +338,9 @@ int BPF_PROG(enf_path_mknod, const struct path *dir, struct dentry *dentry, unsi
 		}
 		return enf_act(&a);
 	}
-	return enf_new_name(dir, dentry,
-			    type == ENF_S_IFREG || !type ? ENF_OP_CREATE : ENF_OP_MKNOD, mode);
+	if (type == ENF_S_IFREG || !type)
+		return enf_new_name(dir, dentry, ENF_OP_CREATE, mode);
+	return enf_put_name(dir, dentry, ENF_OP_MKNOD, mode);
 }
 
 SEC("lsm/path_symlink")
@@ -234,7 +349,7 @@ int BPF_PROG(enf_path_symlink, const struct path *dir, struct dentry *dentry, co
 {
 	if (ret)
 		return ret;
-	return enf_act_path(dir->mnt, dentry, ENF_OP_SYMLINK, 0);
+	return enf_put_name(dir, dentry, ENF_OP_SYMLINK, 0);
 }
 
 /*
@@ -265,6 +380,8 @@ int BPF_PROG(enf_path_link, struct dentry *old_dentry, const struct path *new_di
 	a.dentry = (__u64)new_dentry;
 	a.flags = ENF_OF_NEWNAME;
 	a.op[1] = ENF_OP_CREATE;
+	a.op[2] = ENF_OP_NAME_GUARD;
+	a.n_ops = 3;
 	return enf_act(&a);
 }
 
@@ -291,14 +408,20 @@ static __always_inline int enf_rename(struct vfsmount *mnt, struct dentry *from,
 	 * and drop what is to be done when it is.
 	 */
 	bpf_core_read(&inode, sizeof(inode), &to->d_inode);
-	if (inode) {
-		a.op[1] = ENF_OP_UNLINK;
-		a.op[2] = ENF_OP_WRITE;
-		a.op[3] = ENF_OP_MOUNT_GUARD;
-		a.n_ops = 3 + !!enf_is_mounted(to);
-	} else {
+	a.op[2] = ENF_OP_NAME_GUARD;
+	a.n_ops = 3;
+	if (!inode) {
 		a.op[1] = ENF_OP_CREATE;
+		return enf_act(&a);
 	}
+	a.op[1] = ENF_OP_UNLINK;
+	a.op[3] = ENF_OP_WRITE;
+	a.n_ops = 4;
+	error = enf_act(&a);
+	if (error || !enf_is_mounted(to))
+		return error;
+	a.op[0] = ENF_OP_MOUNT_GUARD;
+	a.n_ops = 1;
 	return enf_act(&a);
 }
 

@@ -2,7 +2,8 @@
 /*
  * The tree of mounts. Of what mount(2) moves, and binds, it says only a text that the caller could make
  * mean something else before the kernel looks it up; move_mount(2) has looked it up. No hook sees
- * mount_setattr(2), nor what fsmount(2) makes until it is attached.
+ * mount_setattr(2), nor fsmount(2): what it makes is decided on when its file system is made, and when it
+ * is attached.
  *
  * Guards (ENF_OP_MOUNT_GUARD) are about the host's mounts, by which names go. Another namespace may
  * change its own, unless they are shared: then the change could reach the host.
@@ -173,6 +174,37 @@ int BPF_PROG(enf_sb_remount, struct super_block *sb, void *options, int ret)
 	};
 
 	return ret ? ret : enf_act(&a);
+}
+
+/* ---- fsconfig(2) --------------------------------------------------------------------------- */
+
+static __always_inline int enf_is_fsconfig(void)
+{
+	const struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	return ((__u32)regs->orig_ax & ~ENF_X32_CALL) == ENF_FSCONFIG;
+}
+
+/*
+ * A file system is there that nothing need ever be attached of: fsmount(2) gives a descriptor to use it by. Where
+ * it goes, what it is called and its options are not known yet, so rules on these are not met (they are when it
+ * is attached), and allowing ones count in favour (ENF_OF_DETACHED). mount(2) passes here, too, and has been
+ * decided on; what the kernel mounts by itself does not.
+ */
+SEC("lsm/sb_kern_mount")
+int BPF_PROG(enf_sb_kern_mount, const struct super_block *sb, int ret)
+{
+	struct enf_access a = {
+		.fstype = (__u64)sb->s_type->name,
+		.present = ENF_BIT64(ENF_DIM_FSTYPE),
+		.flags = ENF_OF_DETACHED,
+		.op = { ENF_OP_MOUNT },
+		.n_ops = 1,
+	};
+
+	if (ret || !enf_is_fsconfig())
+		return ret;
+	return enf_act(&a);
 }
 
 /* ---- The others ---------------------------------------------------------------------------- */

@@ -17,8 +17,9 @@ import attrs
 from enforcer.compiler import guards, limits
 from enforcer.compiler.atoms import Atoms, Term, TermKind
 from enforcer.compiler.favours import favouring
+from enforcer.compiler.implied import freed_when_detached, guard_ops, linked_guard_ops, named
 from enforcer.compiler.marks import Marks, asked_by
-from enforcer.compiler.patterns import Form
+from enforcer.compiler.patterns import Exact, Form
 from enforcer.compiler.rows import Row, RowFlag, RowInfo, RowKind
 from enforcer.compiler.subjects import Subjects, flag_masks
 from enforcer.errors import PolicyError
@@ -41,17 +42,11 @@ __all__ = [
     "RowInfo",
     "RowKind",
     "descriptor_ops",
-    "guard_ops",
     "lower",
     "rule_ops",
     "strict_behind",
 ]
 
-_ALL_FILE_OPS: Final = frozenset(EVENTS["file"].everything)
-_ALL_MOUNT_OPS: Final = frozenset(EVENTS["mount"].everything)
-_GUARDED: Final = ("exec", "file", "network")
-_MOUNT_KEEPERS: Final = frozenset((Op.MOUNT_GUARD,))
-_NAME_KEEPERS: Final = frozenset((Op.GUARD, Op.MOUNT_GUARD))
 _FD_OPS: Final = {Op.READ: Op.FD_READ, Op.WRITE: Op.FD_WRITE, Op.APPEND: Op.FD_WRITE}
 
 
@@ -107,7 +102,7 @@ class _Lowering:
     atoms: Atoms
     subjects: Subjects
     marks: Marks
-    _guarded: dict[tuple[int, OnError], set[Form]] = attrs.field(factory=dict)
+    _guarded: dict[tuple[int, OnError, frozenset[Op]], set[Form]] = attrs.field(factory=dict)
 
     def rows(self) -> Iterator[Row]:
         """Yield all rows in order."""
@@ -156,6 +151,16 @@ class _Lowering:
             )
             for subject, terms in itertools.product(subjects, conjunctions):
                 yield silent._replace(subject=subject, terms=terms)
+        if (free := freed_when_detached(rule)) is not None:
+            silent = plain._replace(
+                ops=_bits(frozenset((Op.MOUNT,))),
+                flags_set=ObjectFlag.DETACHED,
+                action=Verb.ALLOW,
+                on_error=OnError.SKIP,
+                flags=self._flags(None),
+            )
+            for subject, terms in itertools.product(subjects, self._conjunctions(free)):
+                yield silent._replace(subject=subject, terms=terms)
         yield from self._guard(rule, subjects, plain)
 
     def _conjunctions(self, rule: Rule) -> Iterator[tuple[Term, ...]]:
@@ -187,6 +192,12 @@ class _Lowering:
             parts = [self._own(rule, paths)] if not is_strict else self._kept(rule, paths, subject)
             for terms in parts:
                 yield guard._replace(subject=subject, terms=tuple(sorted(set(terms))))
+        if not (linked_ops := linked_guard_ops(rule)):
+            return
+        guard = guard._replace(ops=_bits(linked_ops))
+        if own := self._own(rule, paths, is_linked=True):
+            for subject in subjects:
+                yield guard._replace(subject=subject, terms=tuple(sorted(set(own))))
 
     def _kept(self, rule: Rule, paths: list[Condition], subject: int) -> Iterator[list[Term]]:
         """
@@ -203,7 +214,7 @@ class _Lowering:
             for form in spelled
             for directory in guards.directories(form)
         }
-        known = self._guarded.setdefault((subject, rule.on_error), set())
+        known = self._guarded.setdefault((subject, rule.on_error, guard_ops(rule)), set())
         fresh = {directory for directory in above if directory not in known}
         known |= fresh
         own = self._own(rule, paths)
@@ -215,8 +226,13 @@ class _Lowering:
         if own:
             yield own
 
-    def _own(self, rule: Rule, paths: list[Condition]) -> list[Term]:
-        """Return the terms of the names that the rule itself is about; none: it keeps no name."""
+    def _own(self, rule: Rule, paths: list[Condition], *, is_linked: bool = False) -> list[Term]:
+        """
+        Return the terms of the names that the rule itself is about; none: it keeps no name.
+
+        *is_linked*: only of those of files that have other names.
+        """
+        others = self.atoms.names.host.hard_linked
         out: list[Term] = []
         for condition in paths:
             if condition.negate:
@@ -227,6 +243,7 @@ class _Lowering:
                 for text, spelled in self.atoms.spelled(condition).items()
                 for form in spelled
                 for kept in guards.itself(form, text.kind, is_exec=rule.event == "exec")
+                if not is_linked or (isinstance(kept, Exact) and others(kept.value))
             ]
             if not kept:
                 return []
@@ -311,17 +328,9 @@ def descriptor_ops(rule: Rule) -> frozenset[Op]:
     return _descriptors(rule.operations) if rule.event == "file" else frozenset()
 
 
-# Thousands of rules name the same operations.
-
-
-@functools.lru_cache(maxsize=1024)
-def _named(operations: tuple[OpSpec, ...]) -> frozenset[Op]:
-    return frozenset(op for word in operations for op in word.ops)
-
-
 @functools.lru_cache(maxsize=1024)
 def _descriptors(operations: tuple[OpSpec, ...]) -> frozenset[Op]:
-    return frozenset(_FD_OPS[op] for op in _named(operations) if op in _FD_OPS)
+    return frozenset(_FD_OPS[op] for op in named(operations) if op in _FD_OPS)
 
 
 def rule_ops(rule: Rule) -> frozenset[Op]:
@@ -332,7 +341,7 @@ def rule_ops(rule: Rule) -> frozenset[Op]:
         PolicyError: it asks for two things that no one operation knows.
     """
     if rule.event != "exec":
-        ops = _named(rule.operations)
+        ops = named(rule.operations)
         return ops | descriptor_ops(rule) if rule.strict else ops
     has_args = any(c.field.dim == Dim.ARG_ANY for c in rule.conditions)
     asks_caps = any(flag.field.flag == ObjectFlag.FILECAPS for flag in rule.flags)
@@ -345,26 +354,3 @@ def rule_ops(rule: Rule) -> frozenset[Op]:
     if has_args:
         return frozenset((Op.EXEC_ARGV,))
     return frozenset((Op.EXEC_CREDS,)) if asks_caps else frozenset((Op.EXEC,))
-
-
-def guard_ops(rule: Rule) -> frozenset[Op]:
-    """Return what decides whether the names of *rule* stay in place; nothing if it keeps none."""
-    paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
-    is_strict = rule.action.verb >= Verb.DENY
-    has_names = rule.event in _GUARDED and any(not c.negate for c in paths)
-    if not rule.guard or not ((is_strict and has_names) or _is_free_hand(rule)):
-        return frozenset()
-    return _MOUNT_KEEPERS if rule.event == "mount" else _NAME_KEEPERS
-
-
-def _is_free_hand(rule: Rule) -> bool:
-    """Tell whether *rule* allows everything to files or mounts at its paths, on no condition."""
-    ops = _named(rule.operations)
-    return (
-        rule.action.verb is Verb.ALLOW
-        and (ops >= _ALL_FILE_OPS or ops >= _ALL_MOUNT_OPS)
-        and not rule.flags
-        and not rule.only_marks
-        and not rule.within
-        and all(c.field.dim == Dim.PATH for c in rule.conditions)
-    )

@@ -24,7 +24,7 @@ __all__ = ["RECORDED", "recording_image"]
 
 _BESIDES: Final = {
     "exec": (Op.EXEC_CREDS, Op.EXEC_ARGV),
-    "file": (Op.GUARD, Op.OVERWRITE),
+    "file": (Op.GUARD, Op.OVERWRITE, Op.NAME_GUARD),
     "process": (Op.CAPABLE,),
     "mount": (Op.MOUNT_GUARD,),
 }

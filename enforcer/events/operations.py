@@ -53,6 +53,7 @@ OPERATIONS: dict[Op | GuardAct, OperationName] = {
     Op.ATTRIBUTES: OperationName("file", "setattr", "utimensat"),
     Op.OVERWRITE: OperationName("file", "write", "pwritev2"),
     Op.GUARD: OperationName("file", "guard", "renameat2"),
+    Op.NAME_GUARD: OperationName("file", "nameGuard", "unlinkat"),
     Op.FD_READ: OperationName("file", "fdRead", "read"),
     Op.FD_WRITE: OperationName("file", "fdWrite", "write"),
     Op.SOCKET: OperationName("network", "socket", "socket"),

@@ -206,7 +206,9 @@ MATCH: Final = (
     Key("signalFailed", _YES_NO, "The signal could not be delivered."),
     Key("onError", _YES_NO, "An operand was unknown; the rule's onError decided."),
     Key("default", _YES_NO, "No rule matched; the policy's default decided."),
-    Key("guard", _YES_NO, "A protected name was to be renamed or linked away."),
+    Key(
+        "guard", _YES_NO, "A protected name was to be renamed or linked away, removed or replaced."
+    ),
     Key("event", _one_of(n.event for n in OPERATIONS.values()), "Class of the operation."),
     Key("operation", _one_of(n.word for n in OPERATIONS.values()), "Operation."),
     Key("syscall", _TEXT, "System call of the rule, else the usual one."),

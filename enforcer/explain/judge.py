@@ -14,12 +14,13 @@ import attrs
 
 from enforcer.compiler import Host, LocalHost
 from enforcer.compiler.atoms import Atoms
-from enforcer.compiler.lower import descriptor_ops, guard_ops, rule_ops, strict_behind
+from enforcer.compiler.implied import freed_when_detached, guard_ops, linked_guard_ops
+from enforcer.compiler.lower import descriptor_ops, rule_ops, strict_behind
 from enforcer.compiler.paths import Names
 from enforcer.explain.parts import Part, Parts
-from enforcer.explain.truth import Truth, every, seen_by
+from enforcer.explain.truth import Gap, Truth, every, seen_by
 from enforcer.policy.model import Action, Mode, OnError, Policy, PolicySet, Rule, Verb
-from enforcer.policy.vocabulary import EVENTS, Op
+from enforcer.policy.vocabulary import EVENTS, ObjectFlag, Op
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +35,21 @@ class Kind(enum.Enum):
     """What of a policy speaks."""
 
     RULE = "rule"
+    DETACHED = "detached"
+    """Of what is mounted nowhere yet, as far as the rule can be met then."""
     GUARD = "guard"
     DEFAULT = "default"
 
 
 @attrs.frozen
 class Entry:
-    """One thing that a policy says of operations; *rule* is None for a default."""
+    """
+    One thing that a policy says of operations.
+
+    Attributes:
+        rule: None for a default.
+        is_linked: a guard of those names only whose files have others.
+    """
 
     policy: Policy
     kind: Kind
@@ -49,6 +58,7 @@ class Entry:
     on_error: OnError
     event: str
     rule: Rule | None = None
+    is_linked: bool = False
 
     @property
     def name(self) -> str:
@@ -128,7 +138,9 @@ class Judge:
 
 
 def _is_there(entry: Entry, facts: Facts) -> bool:
-    """Tell whether a rule on a point is on the one that was passed; others are not asked."""
+    """Tell whether the entry is asked: a rule on a point on the one that was passed, others always."""
+    if entry.kind is Kind.DETACHED:
+        return not isinstance(facts.flags, Gap) and bool(facts.flags & ObjectFlag.DETACHED)
     point = entry.rule.point if entry.rule is not None else None
     return point is None or (facts.passing is not None and facts.passing.point == point)
 
@@ -137,7 +149,7 @@ def _parts(parts: Parts, entry: Entry, *, favours: bool) -> tuple[Part, ...]:
     if entry.rule is None:
         found = parts.of_default(entry.policy)
     elif entry.kind is Kind.GUARD:
-        found = parts.of_guard(entry.policy, entry.rule, favours=favours)
+        found = parts.of_guard(entry.policy, entry.rule, is_linked=entry.is_linked, favours=favours)
     else:
         found = parts.of_rule(entry.policy, entry.rule, favours=favours)
     return tuple(
@@ -169,9 +181,16 @@ def _entries(policy: Policy) -> Iterator[Entry]:
             # What may be opened may be used, even if a later rule is strict with others.
             silent = attrs.evolve(rule.action, verb=Verb.ALLOW)
             yield Entry(policy, Kind.RULE, through, silent, OnError.SKIP, rule.event, rule)
+        if (free := freed_when_detached(rule)) is not None:
+            silent = attrs.evolve(rule.action, verb=Verb.ALLOW)
+            ops = frozenset((Op.MOUNT,))
+            yield Entry(policy, Kind.DETACHED, ops, silent, OnError.SKIP, rule.event, free)
         if kept := guard_ops(rule):
             action = attrs.evolve(rule.action, verb=Verb.DENY if is_strict else Verb.ALLOW)
-            yield Entry(policy, Kind.GUARD, kept, action, rule.on_error, rule.event, rule)
+            plain = Entry(policy, Kind.GUARD, kept, action, rule.on_error, rule.event, rule)
+            yield plain
+            if linked := linked_guard_ops(rule):
+                yield attrs.evolve(plain, ops=linked, is_linked=True)
     for event, action in policy.defaults.items():
         on_error = OnError.DENY if action.verb >= Verb.DENY else OnError.SKIP
         ops = frozenset(EVENTS[event].everything)

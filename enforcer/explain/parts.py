@@ -84,9 +84,12 @@ class Parts:
             *(self._within(policy, asked) for asked in rule.within),
         ]
 
-    def of_guard(self, policy: Policy, rule: Rule, *, favours: bool) -> list[Part]:
-        """Return the parts of what keeps the names of *rule* in place."""
-        names = self._in_views(lambda view: list(view._names(rule)), favours=favours)  # noqa: SLF001 — another of these
+    def of_guard(self, policy: Policy, rule: Rule, *, is_linked: bool, favours: bool) -> list[Part]:
+        """Return the parts of what keeps the names of *rule* in place; *is_linked*: of linked files."""
+        names = self._in_views(
+            lambda view: list(view._names(rule, is_linked=is_linked)),  # noqa: SLF001 — another of these
+            favours=favours,
+        )
         return [*names, *self._subject(policy, rule)]
 
     def _in_views(self, parts: Callable[[Parts], list[Part]], *, favours: bool) -> list[Part]:
@@ -201,15 +204,17 @@ class Parts:
 
     # ---- Names that are kept -----------------------------------------------------------------
 
-    def _names(self, rule: Rule) -> Iterator[Part]:
+    def _names(self, rule: Rule, *, is_linked: bool) -> Iterator[Part]:
         paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
         if not paths:
             return
         operand = self.facts.operands.get(Dim.PATH)
         if self.is_bare and operand is not None:
             operand = NO_NAME
-        above = list(self._directories(paths)) if rule.action.verb >= Verb.DENY else []
-        own = [(c.negate, self._kept(c, is_exec=rule.event == "exec")) for c in paths]
+        asks_above = rule.action.verb >= Verb.DENY and not is_linked
+        above = list(self._directories(paths)) if asks_above else []
+        is_exec = rule.event == "exec"
+        own = [(c.negate, self._kept(c, is_exec=is_exec, is_linked=is_linked)) for c in paths]
         is_itself_kept = all(kept for _, kept in own)
         if isinstance(operand, bytes):
             holds = truth(
@@ -230,16 +235,18 @@ class Parts:
                     for form in forms:
                         yield from guards.directories(form)
 
-    def _kept(self, condition: Condition, *, is_exec: bool) -> list[Form]:
+    def _kept(self, condition: Condition, *, is_exec: bool, is_linked: bool) -> list[Form]:
         """Return what of *condition* names files that must keep their own names."""
         spelled = self.atoms.spelled(condition)
         if condition.negate:
             return [form for forms in spelled.values() for form in forms]
+        others = self.atoms.names.host.hard_linked
         return [
             kept
             for text, forms in spelled.items()
             for form in forms
             for kept in guards.itself(form, text.kind, is_exec=is_exec)
+            if not is_linked or (isinstance(kept, Exact) and others(kept.value))
         ]
 
     # ---- Who acts ----------------------------------------------------------------------------

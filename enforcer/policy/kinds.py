@@ -85,6 +85,7 @@ class Op(enum.IntEnum):
     POINT = 54
     ATTRIBUTES = 55
     OVERWRITE = 56
+    NAME_GUARD = 57
 
 
 class Dim(enum.IntEnum):
@@ -137,6 +138,7 @@ class ObjectFlag(enum.IntFlag):
     UNIX = 0x0200
     NSVIEW = 0x0400
     OFFHOST = 0x0800
+    DETACHED = 0x4000
 
 
 class SubjectFlag(enum.IntFlag):

@@ -85,14 +85,16 @@ def _exec(found: Operands) -> Iterator[Access]:
 def _rename(found: Operands) -> Iterator[Access]:
     yield found.access(Op.RENAME, Op.GUARD)
     behind = (Op.UNLINK, Op.WRITE) if found.replaces else (Op.CREATE,)
-    yield found.access(Op.RENAME, *behind, path=found.to, flags=ObjectFlag.NEWNAME)
+    ops = (Op.RENAME, *behind, Op.NAME_GUARD)
+    yield found.access(*ops, path=found.to, flags=ObjectFlag.NEWNAME)
 
 
 def _link(found: Operands) -> Iterator[Access]:
     others = dict(found.others)
     others.pop(Dim.MODE, None)
     yield attrs.evolve(found, others=others).access(Op.LINK, Op.GUARD)  # its mode is the new name's
-    yield found.access(Op.LINK, Op.CREATE, path=found.to, flags=ObjectFlag.NEWNAME)
+    ops = (Op.LINK, Op.CREATE, Op.NAME_GUARD)
+    yield found.access(*ops, path=found.to, flags=ObjectFlag.NEWNAME)
 
 
 def _move_mount(found: Operands) -> Iterator[Access]:
@@ -113,10 +115,11 @@ _MADE_OF_SEVERAL: Final = {
     Op.MOVE_MOUNT: _move_mount,
 }
 _GUARDED_MOUNTS: Final = frozenset({Op.MOUNT, Op.BIND_MOUNT, Op.UNMOUNT, Op.PIVOT_ROOT})
+_REPLACES: Final = frozenset({Op.UNLINK, Op.SYMLINK, Op.MKNOD})
 _OPENS: Final = frozenset({Op.READ, Op.WRITE, Op.APPEND})
 _NOT_DONE: Final = frozenset(
     {
-        *(Op.EXEC_CREDS, Op.EXEC_ARGV, Op.GUARD, Op.MOUNT_GUARD, Op.OVERWRITE),
+        *(Op.EXEC_CREDS, Op.EXEC_ARGV, Op.GUARD, Op.MOUNT_GUARD, Op.NAME_GUARD, Op.OVERWRITE),
         *(Op.SYSCALL, Op.POINT),
     }
 )
@@ -148,6 +151,8 @@ def _of_one(op: Op, found: Operands) -> Iterator[Access]:
         yield from _MADE_OF_SEVERAL[op](found)
     elif op in _GUARDED_MOUNTS:
         yield found.access(op, Op.MOUNT_GUARD)
+    elif op in _REPLACES:
+        yield found.access(op, Op.NAME_GUARD)
     elif found.flags & ObjectFlag.UNIX and found.others.get(Dim.TYPE) != _STREAM:
         yield found.access(*_unix_or(op))
     else:

@@ -70,6 +70,7 @@ _ACTIVITIES: Final[dict[Op | GuardAct, int]] = {
     Op.MKDIR: _CREATE,
     Op.MKNOD: _CREATE,
     Op.UNLINK: _DELETE,
+    Op.NAME_GUARD: _DELETE,
     Op.RMDIR: _DELETE,
     Op.RENAME: _RENAME,
     Op.GUARD: _RENAME,

@@ -111,7 +111,8 @@ OPS_OF = {
     "exec": [Op.EXEC, Op.EXEC_ARGV, Op.EXEC_CREDS, Op.GUARD, Op.MOUNT_GUARD],
     "file": [
         *EVENTS["file"].everything,
-        *(Op.GUARD, Op.MOUNT_GUARD, Op.FD_READ, Op.FD_WRITE, Op.OVERWRITE),
+        *(Op.GUARD, Op.MOUNT_GUARD, Op.NAME_GUARD),
+        *(Op.FD_READ, Op.FD_WRITE, Op.OVERWRITE),
     ],
     "network": list(EVENTS["network"].everything),
     "mount": [*EVENTS["mount"].everything, Op.MOUNT_GUARD],
@@ -146,7 +147,7 @@ OPERANDS = [
     Operand(1, OperandType.SOCK),
 ]
 SOCKET_FIELDS = [FIELDS[name] for name in ("address", "port", "family")]
-FACTS = [0, 0, 1, 4, 0x44, 0x108, 0x3FF]
+FACTS = [0, 0, 1, 4, 0x44, 0x108, 0x3FF, 0x4000]
 MARKS = [Mark(f"mark-{scope.value}", scope) for scope in Scope]
 MOMENTS = [1_000_000, 5_000_000_000, 3_600_000_000_000]
 NOW = 10**15
@@ -510,7 +511,7 @@ class Maker:
         event = rule.event if rule else self.pick(list(OPS_OF))
         ops = [self.pick(sorted(rule_ops(rule)) if rule else OPS_OF[event])]
         if rule and self.chance(0.25) and rule.event not in {"network", "lsm"}:
-            ops = [self.pick([Op.GUARD, Op.MOUNT_GUARD])]
+            ops = [self.pick([Op.GUARD, Op.MOUNT_GUARD, Op.NAME_GUARD])]
         ops += self.several(lambda: self.pick(OPS_OF[event]), 0, self.pick([0, 0, 1, 2]))
         asked = {c.field.dim for c in rule.conditions} if rule else set()
         operands: dict[Dim, bytes | int] = {}

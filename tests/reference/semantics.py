@@ -576,11 +576,14 @@ class Entry:
     action: Action
     on_error: OnError
     mark: str | None = None
+    is_detached: bool = False
 
     def matches(self, actor: Actor, access: Access, *, favours: bool) -> Truth:
         if self.kind == "default":
             return seen_by(acts(self.policy, Subject(), actor), favours=favours)
         rule = self.policy.rules[self.rule]
+        if self.is_detached and not access.flags & ObjectFlag.DETACHED:
+            return Truth.FALSE
         who = seen_by(acts(self.policy, rule.subject, actor), favours=favours)
         claimed = self.object_matches(access, is_bare=False)
         if access.flags & ObjectFlag.OFFHOST:
@@ -603,6 +606,9 @@ class Entry:
             if is_bare and path is not None:
                 return guarded_bare(rule)
             return guarded(rule, path)
+        if self.is_detached:
+            kinds = (about_object(c, access) for c in rule.conditions if c.field.dim == Dim.FSTYPE)
+            return every(flags_hold(rule.flags, access.flags), *kinds)
         return every(
             flags_hold(rule.flags, access.flags),
             *(about(c) for c in rule.conditions),
@@ -636,10 +642,14 @@ def guard_ops(rule: Rule) -> frozenset[Op]:
     both = frozenset({Op.GUARD, Op.MOUNT_GUARD})
     if not rule.guard:
         return frozenset()
+    ops = {op for word in rule.operations for op in word.ops}
     if rule.action.verb in (Verb.DENY, Verb.KILL):
         named = rule.event in ("exec", "file", "network")
-        return both if named and any(not c.negate for c in about_paths) else frozenset()
-    ops = {op for word in rule.operations for op in word.ops}
+        if not named or all(c.negate for c in about_paths):
+            return frozenset()
+        # What may not be written must not be replaced by something else either.
+        is_content = rule.event == "file" and Op.WRITE in ops
+        return both | {Op.NAME_GUARD} if is_content else both
     free = (
         rule.action.verb is Verb.ALLOW
         and not rule.flags
@@ -648,7 +658,7 @@ def guard_ops(rule: Rule) -> frozenset[Op]:
         and len(about_paths) == len(rule.conditions)
     )
     if free and rule.event == "file" and ops >= set(EVENTS["file"].everything):
-        return both
+        return both | {Op.NAME_GUARD}
     if free and rule.event == "mount" and ops >= set(EVENTS["mount"].everything):
         return frozenset({Op.MOUNT_GUARD})
     return frozenset()
@@ -670,6 +680,11 @@ def entries(policy: Policy) -> list[Entry]:
             ops = descriptor_ops(rule) & frozenset().union(*later)
             silent = attrs.evolve(rule.action, verb=Verb.ALLOW)
             out.append(Entry(policy, i, "rule", ops, silent, OnError.SKIP))
+        if not strict and Op.MOUNT in rule_ops(rule) and rule.event == "mount":
+            # What may be mounted somewhere may be made, before anybody says where.
+            silent = attrs.evolve(rule.action, verb=Verb.ALLOW)
+            ops = frozenset({Op.MOUNT})
+            out.append(Entry(policy, i, "rule", ops, silent, OnError.SKIP, is_detached=True))
         if kept := guard_ops(rule):
             action = attrs.evolve(rule.action, verb=Verb.DENY if strict else Verb.ALLOW)
             out.append(Entry(policy, i, "guard", kept, action, rule.on_error))

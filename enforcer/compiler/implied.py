@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""
+What a rule implies besides what it says: the names that it keeps in place, and what it permits in advance.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Final
+
+import attrs
+
+from enforcer.policy.model import Rule, Verb
+from enforcer.policy.vocabulary import EVENTS, Dim, Op, OpSpec
+
+__all__ = ["freed_when_detached", "guard_ops", "linked_guard_ops", "named"]
+
+_ALL_FILE_OPS: Final = frozenset(EVENTS["file"].everything)
+_ALL_MOUNT_OPS: Final = frozenset(EVENTS["mount"].everything)
+_GUARDED: Final = ("exec", "file", "network")
+_MOUNT_KEEPERS: Final = frozenset((Op.MOUNT_GUARD,))
+_NAME_KEEPERS: Final = frozenset((Op.GUARD, Op.MOUNT_GUARD))
+_KEEPERS_OF_CONTENT: Final = frozenset((Op.NAME_GUARD,))
+
+
+@functools.lru_cache(maxsize=1024)
+def named(operations: tuple[OpSpec, ...]) -> frozenset[Op]:
+    """Return all that *operations* are; thousands of rules name the same."""
+    return frozenset(op for word in operations for op in word.ops)
+
+
+def freed_when_detached(rule: Rule) -> Rule | None:
+    """
+    Return what of *rule* permits to make a file system that is nowhere yet; None if nothing does.
+
+    Where it will be, and what else the rule asks, is not known then. A rule behind it must not refuse what this
+    one may be about to permit; what it does not permit is refused when it is attached.
+    """
+    is_open = rule.action.verb in {Verb.ALLOW, Verb.LOG} and not rule.only_marks
+    known = tuple(c for c in rule.conditions if c.field.dim == Dim.FSTYPE)
+    if not is_open or rule.event != "mount" or Op.MOUNT not in named(rule.operations):
+        return None
+    if known == rule.conditions and not rule.within:
+        return None  # met as it is
+    return attrs.evolve(rule, conditions=known, within=())
+
+
+def guard_ops(rule: Rule) -> frozenset[Op]:
+    """Return what decides whether the names of *rule* stay in place; nothing if it keeps none."""
+    paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
+    is_strict = rule.action.verb >= Verb.DENY
+    has_names = rule.event in _GUARDED and any(not c.negate for c in paths)
+    if not rule.guard or not ((is_strict and has_names) or _is_free_hand(rule)):
+        return frozenset()
+    if rule.event == "mount":
+        return _MOUNT_KEEPERS
+    if not is_strict or _keeps_content(rule):
+        return _NAME_KEEPERS | _KEEPERS_OF_CONTENT
+    return _NAME_KEEPERS
+
+
+def linked_guard_ops(rule: Rule) -> frozenset[Op]:
+    """
+    Return what keeps those names of *rule* whose files have others; nothing if that is kept anyway.
+
+    The kernel side knows a file by its other names only as long as there are several.
+    """
+    if rule.action.verb < Verb.DENY or not guard_ops(rule) or _keeps_content(rule):
+        return frozenset()
+    return _KEEPERS_OF_CONTENT
+
+
+def _keeps_content(rule: Rule) -> bool:
+    """Tell whether who reads by the names of *rule* must not come to read another file."""
+    return (
+        rule.event == "file"
+        and rule.action.verb >= Verb.DENY
+        and Op.WRITE in named(rule.operations)
+    )
+
+
+def _is_free_hand(rule: Rule) -> bool:
+    """Tell whether *rule* allows everything to files or mounts at its paths, on no condition."""
+    ops = named(rule.operations)
+    return (
+        rule.action.verb is Verb.ALLOW
+        and (ops >= _ALL_FILE_OPS or ops >= _ALL_MOUNT_OPS)
+        and not rule.flags
+        and not rule.only_marks
+        and not rule.within
+        and all(c.field.dim == Dim.PATH for c in rule.conditions)
+    )
