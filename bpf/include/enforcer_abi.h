@@ -99,8 +99,9 @@ enum enf_op {
 	ENF_OP_PERF = 51,	    /* perf_event_open */
 	ENF_OP_IO_URING = 52,	    /* inode_init_security_anon */
 	ENF_OP_SYSCALL = 53,	    /* entry of a system call, by its raw arguments */
-	ENF_OP_POINT = 54, /* a point of the kernel that a rule names: see struct enf_point */
-	_ENF_OP_MAX = 55,
+	ENF_OP_POINT = 54,	 /* a point of the kernel that a rule names: see struct enf_point */
+	ENF_OP_EXEC_LOADED = 55, /* mmap_file: the program that a loader was told to run */
+	_ENF_OP_MAX = 56,
 };
 
 #define ENF_NO_OP 0xff
@@ -160,6 +161,7 @@ enum enf_dim {
 #define ENF_OF_MEMFD 0x0100    /* fileless and made by memfd_create */
 #define ENF_OF_UNIX 0x0200     /* unix socket */
 #define ENF_OF_NSVIEW 0x0400   /* path as the mount namespace of the object sees it */
+#define ENF_OF_LOADER 0x1000   /* run by a loader, not by the kernel: see loader.bpf.h */
 
 #define ENF_SF_FILELESS 0x0001	      /* subject's executable had no name at exec */
 #define ENF_SF_SCRIPT 0x0002	      /* subject runs as interpreter of a script */
@@ -169,6 +171,7 @@ enum enf_dim {
 #define ENF_SF_LINEAGE_UNKNOWN 0x0200 /* parent and ancestors not known */
 #define ENF_SF_FOUND 0x0400	      /* labelled by the iterator, not by fork */
 #define ENF_SF_KIN 0x0800	      /* the sets depend on parent or ancestors: a child's differ */
+#define ENF_SF_LOADER 0x4000	      /* a loader was run that has mapped no program yet */
 
 /* ---- Verdicts ----------------------------------------------------------------------------- */
 

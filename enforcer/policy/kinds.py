@@ -83,6 +83,7 @@ class Op(enum.IntEnum):
     IO_URING = 52
     SYSCALL = 53
     POINT = 54
+    EXEC_LOADED = 55
 
 
 class Dim(enum.IntEnum):
@@ -134,6 +135,7 @@ class ObjectFlag(enum.IntFlag):
     MEMFD = 0x0100
     UNIX = 0x0200
     NSVIEW = 0x0400
+    LOADER = 0x1000
 
 
 class SubjectFlag(enum.IntFlag):
