@@ -99,11 +99,12 @@ enum enf_op {
 	ENF_OP_PERF = 51,	    /* perf_event_open */
 	ENF_OP_IO_URING = 52,	    /* inode_init_security_anon */
 	ENF_OP_SYSCALL = 53,	    /* entry of a system call, by its raw arguments */
-	ENF_OP_POINT = 54,	/* a point of the kernel that a rule names: see struct enf_point */
-	ENF_OP_ATTRIBUTES = 55, /* inode_setattr (times), file_ioctl, inode_file_setattr */
-	ENF_OP_OVERWRITE = 56,	/* what a descriptor that was opened to append does else */
-	ENF_OP_NAME_GUARD = 57, /* removal or replacement of a name that readers go by */
-	_ENF_OP_MAX = 58,
+	ENF_OP_POINT = 54,	 /* a point of the kernel that a rule names: see struct enf_point */
+	ENF_OP_ATTRIBUTES = 55,	 /* inode_setattr (times), file_ioctl, inode_file_setattr */
+	ENF_OP_OVERWRITE = 56,	 /* what a descriptor that was opened to append does else */
+	ENF_OP_NAME_GUARD = 57,	 /* removal or replacement of a name that readers go by */
+	ENF_OP_EXEC_LOADED = 58, /* mmap_file: the program that a loader was told to run */
+	_ENF_OP_MAX = 59,
 };
 
 #define ENF_NO_OP 0xff
@@ -165,6 +166,7 @@ enum enf_dim {
 #define ENF_OF_NSVIEW 0x0400   /* path as the mount namespace of the object sees it */
 #define ENF_OF_OFFHOST 0x0800  /* the host's mounts do not show it: the path is another's view */
 #define ENF_OF_DETACHED 0x4000 /* mount: of a file system that is nowhere yet */
+#define ENF_OF_LOADER 0x1000   /* run by a loader, not by the kernel: see loader.bpf.h */
 
 #define ENF_SF_FILELESS 0x0001	      /* subject's executable had no name at exec */
 #define ENF_SF_SCRIPT 0x0002	      /* subject runs as interpreter of a script */
@@ -175,6 +177,7 @@ enum enf_dim {
 #define ENF_SF_FOUND 0x0400	      /* labelled by the iterator, not by fork */
 #define ENF_SF_KIN 0x0800	      /* the sets depend on parent or ancestors: a child's differ */
 #define ENF_SF_OFFHOST 0x1000	      /* the host's mounts do not show the executable: see above */
+#define ENF_SF_LOADER 0x4000	      /* a loader was run that has mapped no program yet */
 
 /* ---- Verdicts ----------------------------------------------------------------------------- */
 

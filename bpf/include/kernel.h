@@ -255,6 +255,7 @@ struct css_set {
 
 struct mm_struct {
 	struct file *exe_file;
+	unsigned long saved_auxv[1]; /* as long as it is on the running kernel */
 };
 
 struct pid {

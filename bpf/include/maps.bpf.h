@@ -71,6 +71,14 @@ struct {
 	__type(value, struct enf_task);
 } tasks_before __weak SEC(".maps");
 
+/* Who called exec for a loader, as long as that has ENF_SF_LOADER: see loader.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct enf_task);
+} callers __weak SEC(".maps");
+
 /* Cgroups whose paths a recording has; a recording session makes room. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -15,6 +15,7 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___core
 #include "act.h"
 #include "caller.bpf.h"
+#include "own_mount.bpf.h"
 #include "emit.bpf.h"
 #include "glance.bpf.h"
 #include "marks.bpf.h"
@@ -451,7 +452,7 @@ static __always_inline int enf_admit(struct enf_ctx *c, const struct enf_image *
 	if (!image || !(image->ops & ops))
 		return 0;
 	c->image = (const void *)image;
-	if (enf_current(c)) {
+	if (ops & ENF_BIT(ENF_OP_EXEC_LOADED) ? enf_caller(c) : enf_current(c)) {
 		/* Whoever cannot be told apart: refused if some row would. */
 		*error = image->refuse_ops & ops ? -ENF_EPERM : 0;
 		goto out;
@@ -916,6 +917,11 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 	enf_read(egid, cred + enf_offset(struct cred, egid));
 	if (c.task->exec_ns && (euid != c.task->euid || egid != c.task->egid))
 		flags |= ENF_SF_SETID;
+	if ((enf_head(&c)->ops & ENF_BIT(ENF_OP_EXEC_LOADED)) &&
+	    enf_has_loader_name((__u64)bprm->file->f_path.dentry)) {
+		flags |= ENF_SF_LOADER;
+		enf_keep_caller(c.task);
+	}
 	if (enf_records) {
 		__u64 line = enf_new_line();
 

@@ -23,6 +23,7 @@ from enforcer.compiler.patterns import Exact, Form
 from enforcer.compiler.rows import Row, RowFlag, RowInfo, RowKind
 from enforcer.compiler.subjects import Subjects, flag_masks
 from enforcer.errors import PolicyError
+from enforcer.policy.loaders import is_asked, loaded_ops
 from enforcer.policy.model import (
     Action,
     Condition,
@@ -41,6 +42,7 @@ __all__ = [
     "RowFlag",
     "RowInfo",
     "RowKind",
+    "default_ops",
     "descriptor_ops",
     "lower",
     "rule_ops",
@@ -102,7 +104,11 @@ class _Lowering:
     atoms: Atoms
     subjects: Subjects
     marks: Marks
+    _by_loader: bool = attrs.field(init=False)
     _guarded: dict[tuple[int, OnError, frozenset[Op]], set[Form]] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self._by_loader = is_asked(self.policy)
 
     def rows(self) -> Iterator[Row]:
         """Yield all rows in order."""
@@ -121,7 +127,7 @@ class _Lowering:
         info = self._info(rule.action, rule.span, rule.event, RowKind.RULE, rule=rule, index=index)
         asks = RowFlag.WITHIN if rule.within else 0
         plain = Row(
-            ops=_bits(rule_ops(rule)),
+            ops=_bits(rule_ops(rule) | loaded_ops(rule, asked=self._by_loader)),
             terms=(),
             flags_set=wanted,
             flags_clear=unwanted,
@@ -254,9 +260,10 @@ class _Lowering:
 
     def _default(self, event: str, action: Action) -> Iterator[Row]:
         strict = action.verb >= Verb.DENY
+        ops = default_ops(self.policy, event)
         for subject in self.subjects.of_policy(self.policy):
             yield Row(
-                ops=_bits(frozenset(EVENTS[event].everything)),
+                ops=_bits(ops),
                 terms=(),
                 flags_set=0,
                 flags_clear=0,
@@ -354,3 +361,9 @@ def rule_ops(rule: Rule) -> frozenset[Op]:
     if has_args:
         return frozenset((Op.EXEC_ARGV,))
     return frozenset((Op.EXEC_CREDS,)) if asks_caps else frozenset((Op.EXEC,))
+
+
+def default_ops(policy: Policy, event: str) -> frozenset[Op]:
+    """Return what the default of *policy* for *event* decides."""
+    ops = frozenset(EVENTS[event].everything)
+    return ops | {Op.EXEC_LOADED} if event == "exec" and is_asked(policy) else ops

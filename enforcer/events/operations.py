@@ -34,6 +34,7 @@ OPERATIONS: dict[Op | GuardAct, OperationName] = {
     Op.EXEC: OperationName("exec", "exec", "execve"),
     Op.EXEC_CREDS: OperationName("exec", "exec", "execve"),
     Op.EXEC_ARGV: OperationName("exec", "exec", "execve"),
+    Op.EXEC_LOADED: OperationName("exec", "loaded", "mmap"),
     Op.READ: OperationName("file", "read", "openat"),
     Op.WRITE: OperationName("file", "write", "openat"),
     Op.APPEND: OperationName("file", "append", "openat"),

@@ -123,6 +123,14 @@ def _candidates(judge: Judge, policy: Policy, answer: Answer, facts: Facts) -> I
             "what it asks about",
             changed,
         )
+    if rule is not None and answer.entry.kind is Kind.RULE and Op.EXEC_LOADED in facts.ops:
+        changed = _replaced(policy, rule, attrs.evolve(rule, loader=False))
+        yield Change(
+            rule.span,
+            f"give rule {rule.name} loader: false; then whoever may run a loader may run by it what "
+            "the rule refuses",
+            changed,
+        )
     if rule is not None and answer.entry.kind is Kind.GUARD:
         changed = _replaced(policy, rule, attrs.evolve(rule, guard=False))
         yield Change(

@@ -15,12 +15,13 @@ import attrs
 from enforcer.compiler import Host, LocalHost
 from enforcer.compiler.atoms import Atoms
 from enforcer.compiler.implied import freed_when_detached, guard_ops, linked_guard_ops
-from enforcer.compiler.lower import descriptor_ops, rule_ops, strict_behind
+from enforcer.compiler.lower import default_ops, descriptor_ops, rule_ops, strict_behind
 from enforcer.compiler.paths import Names
 from enforcer.explain.parts import Part, Parts
 from enforcer.explain.truth import Gap, Truth, every, seen_by
+from enforcer.policy.loaders import is_asked, loaded_ops
 from enforcer.policy.model import Action, Mode, OnError, Policy, PolicySet, Rule, Verb
-from enforcer.policy.vocabulary import EVENTS, ObjectFlag, Op
+from enforcer.policy.vocabulary import ObjectFlag, Op
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,11 +172,13 @@ def _favours(entry: Entry, behind: list[Entry]) -> bool:
 
 
 def _entries(policy: Policy) -> Iterator[Entry]:
+    by_loader = is_asked(policy)
     for rule, behind in zip(policy.rules, strict_behind(policy), strict=True):
         if rule.only_marks:
             continue  # decides nothing
         is_strict = rule.action.verb >= Verb.DENY
-        yield Entry(policy, Kind.RULE, rule_ops(rule), rule.action, rule.on_error, rule.event, rule)
+        ops = rule_ops(rule) | loaded_ops(rule, asked=by_loader)
+        yield Entry(policy, Kind.RULE, ops, rule.action, rule.on_error, rule.event, rule)
         through = descriptor_ops(rule) & behind
         if through and not is_strict and not rule.strict:
             # What may be opened may be used, even if a later rule is strict with others.
@@ -193,5 +196,5 @@ def _entries(policy: Policy) -> Iterator[Entry]:
                 yield attrs.evolve(plain, ops=linked, is_linked=True)
     for event, action in policy.defaults.items():
         on_error = OnError.DENY if action.verb >= Verb.DENY else OnError.SKIP
-        ops = frozenset(EVENTS[event].everything)
+        ops = default_ops(policy, event)
         yield Entry(policy, Kind.DEFAULT, ops, action, on_error, event)

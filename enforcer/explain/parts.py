@@ -23,7 +23,7 @@ from enforcer.policy.model import (
     Text,
     Verb,
 )
-from enforcer.policy.vocabulary import Dim, ObjectFlag, SubjectFlag
+from enforcer.policy.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
 from enforcer.policy.workloads import seen_inside
 
 if TYPE_CHECKING:
@@ -153,6 +153,8 @@ class Parts:
 
     def _arguments(self, condition: Condition) -> Part:
         facts, index = self.facts, condition.index
+        if Op.EXEC_LOADED in facts.ops:  # they stand behind those of the loader
+            return self._compared(_argument(index), condition, Gap.UNKNOWN)
         if facts.argc is None or (index is not None and index >= facts.argc):
             return self._compared(_argument(index), condition, None)
         if index is not None:

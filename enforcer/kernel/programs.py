@@ -109,6 +109,7 @@ HOOKS: Final = (
     # Of two programs on one hook the kernel runs the one attached later first: this one must still
     # see who called exec, so it comes after enf_committed.
     _hook("enf_exec_argv", "bprm_committed_creds", "EXEC_ARGV"),
+    _hook("enf_mmap_loaded", "mmap_file", "EXEC_LOADED"),
     _hook("enf_file_open", "file_open", "READ WRITE APPEND"),
     _hook("enf_file_permission", "file_permission", "FD_READ FD_WRITE"),
     _hook("enf_file_fcntl", "file_fcntl", "WRITE"),

@@ -86,6 +86,7 @@ class Op(enum.IntEnum):
     ATTRIBUTES = 55
     OVERWRITE = 56
     NAME_GUARD = 57
+    EXEC_LOADED = 58
 
 
 class Dim(enum.IntEnum):
@@ -139,6 +140,7 @@ class ObjectFlag(enum.IntFlag):
     NSVIEW = 0x0400
     OFFHOST = 0x0800
     DETACHED = 0x4000
+    LOADER = 0x1000
 
 
 class SubjectFlag(enum.IntFlag):

@@ -259,6 +259,7 @@ class Rule:
         conditions, flags: about the object; all must hold.
         guard: deny and kill rules on paths also keep those names in place.
         strict: also check descriptors that are already open (file rules).
+        loader: deny and kill rules on exec also refuse to run the same file by way of a loader.
         syscall: name written by the author if the rule names one system call.
         calls: system calls that are decided at their entry, for event ``syscall``.
         mark: what a match sets.
@@ -280,6 +281,7 @@ class Rule:
     on_error: OnError = OnError.SKIP
     guard: bool = True
     strict: bool = False
+    loader: bool = True
     syscall: str | None = None
     calls: tuple[Syscall, ...] = ()
     point: Point | None = None

@@ -173,6 +173,8 @@ def _rule(rule: Rule, name: str, calls: list[str], match: dict[str, Any]) -> _Bl
         written["guard"] = False
     if rule.strict:
         written["strict"] = True
+    if not rule.loader:
+        written["loader"] = False
     return written
 
 

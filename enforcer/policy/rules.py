@@ -32,6 +32,7 @@ RULE_KEYS = (
     "onError",
     "guard",
     "strict",
+    "loader",
     "mark",
     "rateLimit",
 )
@@ -42,7 +43,7 @@ IN_DOUBT = "mark"
 """Word of ``onError`` for a rule that only marks: what cannot be read counts as a match."""
 
 MAX_TAGS = 16
-_NOT_OF_MARKS = ("message", "severity", "tags", "rateLimit", "guard")
+_NOT_OF_MARKS = ("message", "severity", "tags", "rateLimit", "guard", "loader")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}")
 _DESCRIPTORS = frozenset({Op.READ, Op.WRITE, Op.APPEND})
@@ -127,6 +128,7 @@ def _rule(
         on_error=_on_error(rule, action, context, only_marks=only_marks),
         guard=_guard(rule, event, match, action, context),
         strict=_strict(rule, event, context),
+        loader=_loader(rule, event, action, context),
         syscall=event.syscall,
         calls=event.calls,
         point=event.point,
@@ -259,6 +261,15 @@ def _strict(rule: Map, event: Event, context: Context) -> bool:
             span,
         )
     return wanted
+
+
+def _loader(rule: Map, event: Event, action: Action, context: Context) -> bool:
+    entry, value = _boolean(rule, "loader", context)
+    if entry is None or value is None:
+        return True
+    if event.name != "exec" or action.verb < Verb.DENY:
+        context.add("loader is for rules on exec that deny or kill: leave it out", entry.span)
+    return value
 
 
 def _check_deny(match: Match, event: Event, action: Action, context: Context) -> None:

@@ -181,6 +181,7 @@ def _rule() -> Schema:
             "onError": {"enum": [*ON_ERROR, IN_DOUBT]},
             "guard": {"type": "boolean"},
             "strict": {"type": "boolean"},
+            "loader": {"type": "boolean"},
             "mark": mark_schema(),
             "rateLimit": limit_schema(),
         }

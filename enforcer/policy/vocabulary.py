@@ -179,9 +179,7 @@ PROCESS_FIELDS: dict[str, FieldSpec] = {
         FieldSpec("cgroup", Kind.CGROUP, "cgroup v2 path, or below it.", Dim.CGROUP),
         FieldSpec("unit", Kind.UNIT, "systemd unit, with its descendants.", Dim.CGROUP),
         FieldSpec("fileless", Kind.FLAG, "Runs a nameless file.", flag=SubjectFlag.FILELESS),
-        FieldSpec(
-            "offHost", Kind.FLAG, "No mount of the host shows its file.", flag=SubjectFlag.OFFHOST
-        ),
+        FieldSpec("offHost", Kind.FLAG, "No host mount shows it.", flag=SubjectFlag.OFFHOST),
         FieldSpec("script", Kind.FLAG, "Interprets a script.", flag=SubjectFlag.SCRIPT),
         FieldSpec("setid", Kind.FLAG, "Its exec changed effective ids.", flag=SubjectFlag.SETID),
     )

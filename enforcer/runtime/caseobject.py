@@ -53,6 +53,8 @@ def _shape(op: Op) -> _Shape:
     if op is Op.EXEC:
         flags = {"setuid", "setgid", "fileCapabilities", "script", "fileless", "memfd", "offHost"}
         return _Shape(frozenset({"path", "args", "interpreter", *flags}), frozenset({"path"}))
+    if op is Op.EXEC_LOADED:
+        return _Shape(frozenset({"path", "fileless", "memfd"}), frozenset({"path"}))
     if op is Op.SOCKET:
         return _Shape(frozenset(_SOCKET_NUMBERS), frozenset({"family"}))
     if op in _ADDRESSED:

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 from enforcer.compiler.lower import rule_ops
 from enforcer.kernel.programs import HOOKS
 from enforcer.libbpf import abi
+from enforcer.policy.loaders import is_asked, loaded_ops
 from enforcer.policy.model import Verb
 from enforcer.policy.points import OperandType, PointKind
 from enforcer.policy.vocabulary import Kind
 from enforcer.policy.ways import PointError, local_types
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from enforcer.policy.model import PolicySet, Rule
     from enforcer.policy.points import Operand, Point
+    from enforcer.policy.vocabulary import Op
 
 __all__ = ["decided"]
 
@@ -45,8 +47,10 @@ def decided(policies: PolicySet, late: Callable[[Rule], str | None]) -> Iterator
     *late* says why this kernel comes too late for a rule, None: it does not, or nobody can tell here.
     """
     for policy in policies.policies:
+        by_loader = is_asked(policy)
         for rule in policy.rules:
-            yield f"{rule.span}: policy {policy.name}, rule {rule.name}: {_place(rule)}"
+            ops = rule_ops(rule) | loaded_ops(rule, asked=by_loader)
+            yield f"{rule.span}: policy {policy.name}, rule {rule.name}: {_place(rule, ops)}"
             yield from (f"    {doubt}" for doubt in _doubts(rule))
             why = late(rule) if rule.action.verb >= Verb.DENY else None
             if why is not None:
@@ -54,7 +58,7 @@ def decided(policies: PolicySet, late: Callable[[Rule], str | None]) -> Iterator
                 yield f"    {why}, so the rule {then} here"
 
 
-def _place(rule: Rule) -> str:
+def _place(rule: Rule, ops: Iterable[Op]) -> str:
     if rule.calls:
         names = ", ".join(call.name for call in rule.calls)
         return f"syscall {names}, not lifted: decided where the call is entered, as no LSM hook means it"
@@ -63,7 +67,7 @@ def _place(rule: Rule) -> str:
         if rule.lifted_from:
             return f"{rule.lifted_from}, lifted: decided {where}; it calls that with the same arguments"
         return f"{rule.point}: decided {where}, as the rule names it"
-    hooks = _hooks(rule)
+    hooks = _hooks(ops)
     at = f"decided at LSM hook{'s' if len(hooks) > 1 else ''} {', '.join(hooks)}"
     written = f"syscall {rule.syscall}" if rule.syscall else rule.lifted_from
     if not written:
@@ -80,9 +84,9 @@ def _meaning(rule: Rule) -> str:
     return f"{rule.event} {', '.join(operation.name for operation in rule.operations)}"
 
 
-def _hooks(rule: Rule) -> list[str]:
-    """Return the hooks of the programs that decide on operations of the rule, as they are attached."""
-    wanted = sum({1 << abi.OPS[op.name] for op in rule_ops(rule)})
+def _hooks(ops: Iterable[Op]) -> list[str]:
+    """Return the hooks of the programs that decide on *ops*, as they are attached."""
+    wanted = sum({1 << abi.OPS[op.name] for op in ops})
     return list(dict.fromkeys(spec.hook for spec in HOOKS if spec.ops & wanted))
 
 

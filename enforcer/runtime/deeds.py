@@ -107,9 +107,17 @@ def _unix_or(op: Op) -> Iterator[Op]:
     yield from (Op.SEND, Op.CONNECT) if op in {Op.SEND, Op.CONNECT} else (op,)
 
 
+def _loaded(found: Operands) -> Iterator[Access]:
+    """The kernel side does not tell the program's arguments from those of the loader."""
+    asked = found.access(Op.EXEC_LOADED, flags=ObjectFlag.LOADER)
+    yield attrs.evolve(asked, unknown=asked.unknown | _ARGUMENTS)
+
+
 _STREAM: Final = 1
+_ARGUMENTS: Final = frozenset(range(Dim.ARG_ANY, Dim.FSTYPE))
 _MADE_OF_SEVERAL: Final = {
     Op.EXEC: _exec,
+    Op.EXEC_LOADED: _loaded,
     Op.RENAME: _rename,
     Op.LINK: _link,
     Op.MOVE_MOUNT: _move_mount,

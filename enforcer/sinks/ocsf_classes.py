@@ -57,6 +57,7 @@ _ACTIVITIES: Final[dict[Op | GuardAct, int]] = {
     Op.EXEC: 1,
     Op.EXEC_CREDS: 1,
     Op.EXEC_ARGV: 1,
+    Op.EXEC_LOADED: 1,
     Op.READ: _READ,
     Op.FD_READ: _READ,
     Op.WRITE: _UPDATE,

@@ -13,7 +13,15 @@ from random import Random
 from typing import TypeVar
 
 import attrs
-from reference.semantics import UNKNOWN, Access, Actor, Identity, Unknown, rule_ops
+from reference.semantics import (
+    UNKNOWN,
+    Access,
+    Actor,
+    Identity,
+    Unknown,
+    by_loader,
+    rule_ops,
+)
 
 from enforcer.policy.model import (
     Action,
@@ -108,7 +116,10 @@ ROOTS = [
 ]
 LABELS_OF = [b"a=b", b"a=", b"b=a", b"app=ab", b"a/b=x.sh"]
 OPS_OF = {
-    "exec": [Op.EXEC, Op.EXEC_ARGV, Op.EXEC_CREDS, Op.GUARD, Op.MOUNT_GUARD],
+    "exec": [
+        *(Op.EXEC, Op.EXEC_ARGV, Op.EXEC_CREDS, Op.EXEC_LOADED, Op.EXEC_LOADED),
+        *(Op.GUARD, Op.MOUNT_GUARD),
+    ],
     "file": [
         *EVENTS["file"].everything,
         *(Op.GUARD, Op.MOUNT_GUARD, Op.NAME_GUARD),
@@ -390,6 +401,7 @@ class Maker:
             on_error=self.pick(list(OnError)),
             guard=self.chance(0.7),
             strict=event == "file" and self.chance(0.3),
+            loader=event != "exec" or self.chance(0.8),
             limit=Limit(3, 10**9, self.chance(0.5)) if self.chance(0.1) else None,
         )
 
@@ -510,6 +522,8 @@ class Maker:
         rule = self.pick(written) if written and self.chance(0.85) else None
         event = rule.event if rule else self.pick(list(OPS_OF))
         ops = [self.pick(sorted(rule_ops(rule)) if rule else OPS_OF[event])]
+        if rule and by_loader(rule) and self.chance(0.3):
+            ops = [Op.EXEC_LOADED]
         if rule and self.chance(0.25) and rule.event not in {"network", "lsm"}:
             ops = [self.pick([Op.GUARD, Op.MOUNT_GUARD, Op.NAME_GUARD])]
         ops += self.several(lambda: self.pick(OPS_OF[event]), 0, self.pick([0, 0, 1, 2]))
@@ -525,6 +539,8 @@ class Maker:
         if Op.POINT in ops and self.chance(0.8):
             args = tuple(self.several(lambda: self.pick(WORDS), 0, 2))
             argc = len(args) + self.pick([0, 0, 0, 1])
+        if Op.EXEC_LOADED in ops:
+            argc = self.pick([16, 16, 16, None])
         if Op.EXEC_ARGV in ops:
             args = tuple(self.several(lambda: self.pick(WORDS), 0, 4))
             argc = len(args) + self.pick([0, 0, 0, 1, 3])

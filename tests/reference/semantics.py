@@ -636,6 +636,33 @@ def rule_ops(rule: Rule) -> frozenset[Op]:
     return ops | descriptor_ops(rule) if rule.strict else ops
 
 
+def by_loader(rule: Rule) -> bool:
+    """Could the file that a loader maps first be one that *rule* is about?"""
+    flags = {f.field.flag for f in rule.flags if f.wanted}
+    about = {c.field.dim for c in rule.conditions if not c.negate}
+    has_args = any(c.field.dim == Dim.ARG_ANY for c in rule.conditions)
+    never = {
+        *(ObjectFlag.SCRIPT, ObjectFlag.INTERPRETER, ObjectFlag.FILECAPS),
+        *(ObjectFlag.SETUID, ObjectFlag.SETGID),
+    }
+    return rule.event == "exec" and not flags & never and (Dim.PATH in about or not has_args)
+
+
+def asks_loaders(policy: Policy) -> bool:
+    """Only a policy that refuses programs looks at what loaders run."""
+    strict = (Verb.DENY, Verb.KILL)
+    return ("exec" in policy.defaults and policy.defaults["exec"].verb in strict) or any(
+        rule.action.verb in strict and rule.loader and by_loader(rule) for rule in policy.rules
+    )
+
+
+def loaded_ops(policy: Policy, rule: Rule) -> frozenset[Op]:
+    refuses = rule.action.verb in (Verb.DENY, Verb.KILL)
+    if asks_loaders(policy) and by_loader(rule) and (rule.loader or not refuses):
+        return frozenset({Op.EXEC_LOADED})
+    return frozenset()
+
+
 def guard_ops(rule: Rule) -> frozenset[Op]:
     """What the guard of *rule* decides; nothing if it has none."""
     about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
@@ -671,7 +698,8 @@ def entries(policy: Policy) -> list[Entry]:
         strict = rule.action.verb in (Verb.DENY, Verb.KILL)
         mark = rule.mark.name if rule.mark else None
         kind = "mark" if rule.only_marks else "rule"
-        out.append(Entry(policy, i, kind, rule_ops(rule), rule.action, rule.on_error, mark))
+        decided = rule_ops(rule) | loaded_ops(policy, rule)
+        out.append(Entry(policy, i, kind, decided, rule.action, rule.on_error, mark))
         if rule.only_marks:
             continue
         later = [descriptor_ops(other) for other in policy.rules[i + 1 :] if other.strict]
@@ -692,6 +720,8 @@ def entries(policy: Policy) -> list[Entry]:
         strict = action.verb in (Verb.DENY, Verb.KILL)
         on_error = OnError.DENY if strict else OnError.SKIP
         ops = frozenset(EVENTS[event].everything)
+        if event == "exec" and asks_loaders(policy):
+            ops |= {Op.EXEC_LOADED}
         out.append(Entry(policy, -1, "default", ops, action, on_error))
     return out
 

@@ -32,7 +32,6 @@ def _rules(verb: str) -> str:
         for path in (
             here / "plain",
             here / "script.sh",
-            here / "dynamic",
             f"/bin/enforcer-test-{verb}-bin",
             f"/usr/bin/enforcer-test-{verb}-usr",
         )
@@ -46,6 +45,7 @@ def _rules(verb: str) -> str:
     - {{exec: {{}}, match: {{path: {here}/suid/**, setuid: true}}, action: {action}}}
     - {{exec: {{}}, match: {{path: {here}/sgid/**, setgid: true}}, action: {action}}}
     - {{exec: {{}}, match: {{path: {here}/caps/**, fileCapabilities: true}}, action: {action}}}
+    - {{exec: {{}}, match: {{path: {here}/dynamic}}, action: {action}, loader: false}}
     - {{file: mmapExec, match: {{path: {here}/dynamic}}, action: {action}}}
     - {{file: open, match: {{path: {here}/unreadable}}, action: {action}}}
 """

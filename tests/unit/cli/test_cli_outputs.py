@@ -94,7 +94,10 @@ def test_everything_an_output_can_say(read):
         ("{type: file, path: /a, actions: [block]}", "each of actions is one of allow, log, deny"),
         ("{type: file, path: /a, actions: []}", "actions is empty: leave it out to take all"),
         ("{type: file, path: /a, policies: [A B]}", "each of policies is the name of a policy"),
-        ("{type: file, path: /a, operations: [write]}", "each of operations is one of exec, file"),
+        (
+            "{type: file, path: /a, operations: [write]}",
+            "each of operations is one of exec, exec.loaded, file",
+        ),
         ("{type: file, path: /a, minSeverity: low!}", "minSeverity is one of low, medium"),
         ("{type: file, path: /a, redact: [a b c]}", "each of redact is a pattern of one argument"),
         ("{type: file, path: /a, fields: {Site: x}}", "'Site' is no name of a field"),

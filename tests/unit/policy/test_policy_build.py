@@ -83,9 +83,10 @@ def test_everything_that_can_be_written():
     onError: log
     guard: false
     strict: true
+  - {exec: {}, action: deny, loader: false}
 """
     )
-    (rule,) = policy.rules
+    rule, other = policy.rules
 
     assert ("a-b.c", "Some text.", True) == (policy.name, policy.description, policy.allow_degraded)
     assert Mode.AUDIT is policy.mode
@@ -94,6 +95,7 @@ def test_everything_that_can_be_written():
     assert Action(Verb.DENY, errno=13, message="hello {path}") == rule.action
     assert ("One_1", "critical", ("a", "T1.2")) == (rule.name, rule.severity, rule.tags)
     assert (OnError.LOG, False, True) == (rule.on_error, rule.guard, rule.strict)
+    assert [True, False] == [rule.loader, other.loader]
 
 
 @pytest.mark.parametrize("form", ["{}", "true", "null", "~"])

@@ -145,6 +145,7 @@ _WORDS = st.sampled_from(
         "tags",
         "onError",
         "guard",
+        "loader",
         "default",
         "rules",
         "actions",

@@ -154,6 +154,8 @@ def test_a_default_can_stop_the_machine_too():
         ("{exec: {}, match: {path: /memfd:a, memfd: true}, action: deny}", "path-of-fileless"),
         ("{exec: {}, match: {path: [/a, /b, /a]}, action: deny}", "repeated-value"),
         ("{process: signal, match: {target: /a}, action: deny}", "ended-by-cgroup"),
+        ("{exec: {}, match: {path: /a}, action: deny}", "run-without-the-kernel"),
+        ("{exec: {}, match: {args: [{index: 1, equal: x}]}, action: kill}", "arguments-by-loader"),
     ],
 )
 def test_remarks(rule, check):
@@ -164,9 +166,16 @@ def test_remarks(rule, check):
 @pytest.mark.parametrize(
     "rules",
     [
-        ["{exec: {}, match: {path: /a}, action: deny}"],
+        [
+            "{exec: {}, match: {path: /a}, action: deny}",
+            "{file: mmapExec, match: {path: /a}, action: deny}",
+        ],
+        ["{exec: {}, match: {path: /a}, action: log}"],
+        ["{exec: {}, match: {path: /**, process: {uid: 1000}}, action: deny}"],
+        ["{exec: {}, match: {path: /a, setuid: true}, action: deny}"],
+        ["{exec: {}, match: {args: [{index: 1, equal: x}]}, action: kill, loader: false}"],
         ["{file: create, match: {path: /nope}, action: deny}"],
-        ["{exec: {}, match: {path: {suffix: nope}}, action: deny}"],
+        ["{exec: {}, match: {path: {suffix: nope}}, action: log}"],
         ["{network: egress, match: {port: 80}, action: deny}"],
         ["{network: connect, match: {port: 80, type: stream}, action: deny}"],
         ["{network: connect, match: {port: 80, protocol: tcp}, action: deny}"],
@@ -175,7 +184,7 @@ def test_remarks(rule, check):
             "{network: connect, match: {port: 80}, action: deny}",
             "{network: send, match: {port: 80}, action: deny}",
         ],
-        ["{exec: {}, match: {path: /a}, action: {kill: {signal: KILL}}}"],
+        ["{file: read, match: {path: /a}, action: {kill: {signal: KILL}}}"],
         ["{process: signal, match: {target: /a}, action: log}"],
         [
             "{process: signal, match: {target: /a}, action: deny}",
@@ -192,9 +201,20 @@ def test_no_remarks(rules):
     assert set() == _found(*rules)
 
 
+def test_what_may_map_code_by_itself_is_said_once():
+    """One remark of a policy, however many rules it is about."""
+    rules = [f"{{exec: {{}}, match: {{path: /{i}}}, action: deny}}" for i in "abc"]
+    other = "{file: any, match: {path: /b}, action: deny}"
+
+    (place,) = [at for name, at in _found(*rules, other) if name == "run-without-the-kernel"]
+
+    assert 1 == place
+
+
 def test_every_check_is_tested():
     """The registry holds no check that the tables above do not reach."""
     assert {
+        "arguments-by-loader",
         "breaks-the-machine",
         "connect-without-send",
         "ended-by-cgroup",
@@ -205,6 +225,7 @@ def test_every_check_is_tested():
         "point-of-rule",
         "printed-abstract-name",
         "repeated-value",
+        "run-without-the-kernel",
         "shadowed-rule",
         "soft-signal",
     } == set(CHECKS)

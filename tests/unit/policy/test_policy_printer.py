@@ -351,6 +351,7 @@ def _rule(draw):
         "onError": st.sampled_from(["deny", "allow", "log"]),
         "guard": st.booleans(),
         "strict": st.booleans(),
+        "loader": st.booleans(),
     }
     for key in draw(st.lists(st.sampled_from(sorted(optional)), max_size=4, unique=True)):
         rule[key] = draw(optional[key])

@@ -44,7 +44,14 @@ def of_rule(rule, **options):
         ("lsm: file_open", "lsm file_open: decided at LSM hook file_open, before the effect"),
         ("kprobe: takes", "kprobe takes: decided where function takes is entered"),
         ("file: read, match: {path: /x}", "file read: decided at LSM hook file_open"),
-        ("exec: {}, match: {path: /x}", "exec: decided at LSM hook bprm_check_security"),
+        (
+            "exec: {}, match: {path: /x}",
+            "exec: decided at LSM hooks bprm_check_security, mmap_file",
+        ),
+        (
+            "exec: {}, match: {path: /x}, loader: false",
+            "exec: decided at LSM hook bprm_check_security",
+        ),
         (
             "kprobe: {function: takes, at: return}",
             "kretprobe takes: decided where function takes ends, after the effect",

@@ -212,6 +212,7 @@ OTHER = {
         "on_error": OnError.DENY,
         "guard": False,
         "strict": True,
+        "loader": False,
         "syscall": "execve",
         "calls": (SYSCALLS["keyctl"],),
         "point": Point(PointKind.LSM, "file_open"),
