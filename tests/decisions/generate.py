@@ -540,7 +540,7 @@ class Maker:
             args = tuple(self.several(lambda: self.pick(WORDS), 0, 2))
             argc = len(args) + self.pick([0, 0, 0, 1])
         if Op.EXEC_LOADED in ops:
-            argc = self.pick([16, 16, 16, None])
+            argc = 16
         if Op.EXEC_ARGV in ops:
             args = tuple(self.several(lambda: self.pick(WORDS), 0, 4))
             argc = len(args) + self.pick([0, 0, 0, 1, 3])
