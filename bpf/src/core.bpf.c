@@ -31,6 +31,7 @@ const volatile __u64 enf_rename_lock = 0;
 const volatile __u64 enf_mount_lock = 0;
 volatile __u64 enf_live SEC(".data.live") = ENF_NOT_LIVE;
 const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
+volatile __u8 enf_nothing = 0;
 
 char LICENSE[] SEC("license") = "GPL";
 
