@@ -352,7 +352,10 @@ __attribute__((noinline)) int enf_glance_once(const struct enf_key *key)
 	__u64 sb = 0;
 
 	/* directories and files with other names have flags and inodes of their own */
-	if (!key || !image || image->generation != enf_live || key->nlink != 1 || !key->ino)
+	if (!key || !image || image->generation != enf_live || ENF_KEY_NAMES(key) != 1 || !key->ino)
+		return 0;
+	/* A device may be met by its number. */
+	if (key->ino >> 32 && image->intervals[ENF_DIM_INODE - ENF_DIM_FIRST_NUM].count)
 		return 0;
 	if (enf_glance_asked(image, key->pair & 0xff) || enf_glance_asked(image, key->pair >> 8))
 		return 0;

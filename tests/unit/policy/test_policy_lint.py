@@ -18,7 +18,11 @@ OWN = Own(
     (b"/usr/bin/python3.11", b"/usr/bin/python3"), b"/usr/bin/enforcer", b"/usr/lib/enforcer.py"
 )
 ELSEWHERE = (b"/nope", b"/usr/libexec/", b"/usr/lib64/")
-HERE = Host(exists=lambda path: not path.startswith(ELSEWHERE), own=OWN)
+HERE = Host(
+    exists=lambda path: not path.startswith(ELSEWHERE),
+    own=OWN,
+    folded_by=lambda path: "vfat" if path.startswith(b"/boot/efi") else None,
+)
 POLICIES = Path(__file__).parents[3] / "policies"
 
 
@@ -153,6 +157,13 @@ def test_a_default_can_stop_the_machine_too():
         ("{network: bind, match: {abstract: '@a'}, action: deny}", "printed-abstract-name"),
         ("{exec: {}, match: {path: /memfd:a, memfd: true}, action: deny}", "path-of-fileless"),
         ("{exec: {}, match: {path: [/a, /b, /a]}, action: deny}", "repeated-value"),
+        (
+            "{file: {operations: read, strict: true}, match: {path: /a}, action: deny}",
+            "mapped-before",
+        ),
+        ("{mount: mount, match: {source: /dev/sdb1}, action: deny}", "made-by-source"),
+        ("{file: write, match: {path: /boot/efi/loader.conf}, action: deny}", "spelled-otherwise"),
+        ("{file: write, match: {path: '/boot/efi/*.conf'}, action: kill}", "spelled-otherwise"),
     ],
 )
 def test_remarks(rule, check):
@@ -175,6 +186,11 @@ def test_remarks(rule, check):
             "{network: send, match: {port: 80}, action: deny}",
         ],
         ["{exec: {}, match: {path: /a}, action: {kill: {signal: KILL}}}"],
+        ["{file: {operations: read, strict: true}, match: {path: /a}, action: allow}"],
+        ["{file: read, match: {path: /a}, action: deny}"],
+        ["{file: write, match: {path: /boot/efi/loader.conf}, action: log}"],
+        ["{mount: mount, match: {fsType: ramfs}, action: deny}"],
+        ["{mount: unmount, match: {fsType: ramfs}, action: deny}"],
         [
             "{kernel: module, match: {path: /a}, action: allow}",
             "{kernel: module, action: deny}",
@@ -193,11 +209,14 @@ def test_every_check_is_tested():
         "connect-without-send",
         "hits-everything",
         "lifted-syscall",
+        "made-by-source",
+        "mapped-before",
         "missing-path",
         "path-of-fileless",
         "point-of-rule",
         "printed-abstract-name",
         "repeated-value",
+        "spelled-otherwise",
         "shadowed-rule",
         "soft-signal",
     } == set(CHECKS)
