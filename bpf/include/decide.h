@@ -373,8 +373,14 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 
 	if (known & ENF_BIT(ENF_DIM_PATH)) {
 		enf_match_path(c, o->path_at, o->path_len, ENF_DIM_PATH);
-		if (known & ENF_BIT(ENF_DIM_INODE))
-			enf_match_number(c, ENF_DIM_INODE, o->dev, o->ino);
+		if (known & ENF_BIT(ENF_DIM_INODE)) {
+			__u64 node = o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM];
+
+			if (o->present & ENF_BIT(ENF_DIM_N0))
+				node = 0;
+			enf_match_number(c, ENF_DIM_INODE, node ? ENF_NODE : o->dev,
+					 node ? node : o->ino);
+		}
 	}
 	if (known & ENF_BIT(ENF_DIM_NAME))
 		enf_match_text(c, ENF_TEXT_NAME, o->name_len, ENF_DIM_NAME);

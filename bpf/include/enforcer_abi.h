@@ -148,6 +148,8 @@ enum enf_dim {
 	_ENF_DIM_MAX = 46,
 };
 
+/* INODE of an opened node of a device: this is hi, and lo its type << 32 | its number. */
+#define ENF_NODE 0x100000000
 #define ENF_DIM_FIRST_NUM 24 /* num[] index = dim - ENF_DIM_FIRST_NUM */
 #define ENF_NUM_DIMS 22
 
@@ -552,7 +554,10 @@ struct enf_task {
 /* ---- Operands of one operation ------------------------------------------------------------ */
 
 struct enf_object {
-	__u64 num[22]; /* by dim - ENF_DIM_FIRST_NUM; ADDR and INODE use the fields below */
+	/* By dim - ENF_DIM_FIRST_NUM; ADDR and INODE use the fields below. N0, where it is not present: 0, or
+	 * lo of ENF_NODE.
+	 */
+	__u64 num[22];
 	__u64 addr_hi;
 	__u64 addr_lo;
 	__u64 dev;

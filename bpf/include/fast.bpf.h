@@ -67,10 +67,30 @@ struct enf_key {
 	__u64 mnt;
 	__u64 parent;
 	__u64 hash_len;
-	__u64 ino;
-	__u32 nlink;
+	__u64 ino;   /* and the number of a device above it */
+	__u32 nlink; /* and the type of the file above it: an inode's number may be given once more */
 	__u32 pair; /* the operations that it is asked for */
 };
+
+#define ENF_KEY_INO(ino, rdev) ((ino) ^ (__u64)(rdev) << 32)
+#define ENF_KEY_NLINK(nlink, mode) ((nlink) ^ ((__u32)(mode) & ENF_S_IFMT) << 16)
+#define ENF_KEY_NAMES(key) ((key)->nlink & 0xfffffff)
+
+/* The same from the address of an inode. Returns: its number. */
+static __always_inline __u64 enf_key_inode(struct enf_key *key, __u64 inode)
+{
+	__u32 nlink = 0, rdev = 0;
+	__u16 mode = 0;
+	__u64 ino = 0;
+
+	enf_read(ino, inode + enf_offset(struct inode, i_ino));
+	enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
+	enf_read(mode, inode + enf_offset(struct inode, i_mode));
+	enf_read(rdev, inode + enf_offset(struct inode, i_rdev));
+	key->ino = ENF_KEY_INO(ino, rdev);
+	key->nlink = ENF_KEY_NLINK(nlink, mode);
+	return ino;
+}
 
 static __always_inline void enf_key_of(struct enf_key *key, struct file *file)
 {
@@ -82,8 +102,8 @@ static __always_inline void enf_key_of(struct enf_key *key, struct file *file)
 	key->parent = (__u64)dentry->d_parent;
 	/* two halves: before 6.2 the verifier looks into the first member of a union only */
 	key->hash_len = (__u64)dentry->d_name.len << 32 | dentry->d_name.hash;
-	key->ino = inode->i_ino;
-	key->nlink = inode->i_nlink;
+	key->ino = ENF_KEY_INO(inode->i_ino, inode->i_rdev);
+	key->nlink = ENF_KEY_NLINK(inode->i_nlink, inode->i_mode);
 }
 
 /*

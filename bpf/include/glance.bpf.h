@@ -41,6 +41,13 @@ struct enf_glance {
 	__u64 up[ENF_GLANCE_DEPTH];
 };
 
+/*
+ * 0, which the verifier must not know. Before v6.7 ("bpf: verify callbacks as if they are called unknown number of
+ * times") it goes through the function of bpf_loop() once: of a counter that it sees begin at 0 it knows what it is
+ * afterwards, and takes out what would be done with others.
+ */
+extern volatile __u8 enf_nothing;
+
 static __always_inline const void *enf_glance_at(const struct enf_image *image, __u32 off,
 						 __u32 size)
 {
@@ -194,6 +201,8 @@ __attribute__((noinline)) int enf_glance_way(const struct enf_key *key)
 	    ((renames | mounts) & 1))
 		return 1;
 	g.image = image;
+	g.n = enf_nothing;
+	g.state = enf_nothing;
 	g.mount = known->mount;
 	enf_read(root, g.mount + enf_offset(struct mount, mnt.mnt_root));
 	g.root = root;
@@ -346,7 +355,10 @@ __attribute__((noinline)) int enf_glance_once(const struct enf_key *key)
 	__u64 sb = 0;
 
 	/* directories and files with other names have flags and inodes of their own */
-	if (!key || !image || image->generation != enf_live || key->nlink != 1 || !key->ino)
+	if (!key || !image || image->generation != enf_live || ENF_KEY_NAMES(key) != 1 || !key->ino)
+		return 0;
+	/* A device may be met by its number. */
+	if (key->ino >> 32 && image->intervals[ENF_DIM_INODE - ENF_DIM_FIRST_NUM].count)
 		return 0;
 	if (enf_glance_asked(image, key->pair & 0xff) || enf_glance_asked(image, key->pair >> 8))
 		return 0;

@@ -509,6 +509,7 @@ enum dentry_flags {
 #define ENF_S_IFMT 0170000
 #define ENF_S_IFSOCK 0140000
 #define ENF_S_IFCHR 0020000
+#define ENF_S_IFBLK 0060000
 #define ENF_S_IFREG 0100000
 #define ENF_S_IFDIR 0040000
 #define ENF_S_ISUID 04000

@@ -34,6 +34,7 @@ const volatile __u64 enf_rename_lock = 0;
 const volatile __u64 enf_mount_lock = 0;
 volatile __u64 enf_live SEC(".data.live") = ENF_NOT_LIVE;
 const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
+volatile __u8 enf_nothing = 0;
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -80,11 +81,16 @@ ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int how)
 
 /* ---- The object --------------------------------------------------------------------------- */
 
+/* By which a device is used, whatever node leads to it. */
+#define ENF_NODE_OPS                                                                               \
+	(ENF_BIT(ENF_OP_READ) | ENF_BIT(ENF_OP_WRITE) | ENF_BIT(ENF_OP_APPEND) |                   \
+	 ENF_BIT(ENF_OP_MMAP_EXEC) | ENF_BIT(ENF_OP_FD_READ) | ENF_BIT(ENF_OP_FD_WRITE))
+
 /* What is known of the object at a dentry besides its path. */
 static __always_inline void enf_describe_inode(struct enf_object *o, __u64 dentry)
 {
 	__u64 inode = 0, sb = 0;
-	__u32 nlink = 0, dev = 0;
+	__u32 nlink = 0, dev = 0, type, rdev = 0;
 	__u16 mode = 0;
 
 	enf_read(inode, dentry + enf_offset(struct dentry, d_inode));
@@ -95,10 +101,17 @@ static __always_inline void enf_describe_inode(struct enf_object *o, __u64 dentr
 		enf_read(o->ino, inode + enf_offset(struct inode, i_ino));
 		enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
 		enf_read(mode, inode + enf_offset(struct inode, i_mode));
-		if ((mode & ENF_S_IFMT) == ENF_S_IFDIR)
+		type = mode & ENF_S_IFMT;
+		if (type == ENF_S_IFDIR) {
 			o->flags |= ENF_OF_DIR;
-		else if (nlink > 1) /* other names may exist: the inode counts too */
+		} else if ((type == ENF_S_IFCHR || type == ENF_S_IFBLK) &&
+			   (ENF_BIT(o->op[0] & 63) & ENF_NODE_OPS)) {
+			enf_read(rdev, inode + enf_offset(struct inode, i_rdev));
+			o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM] = (__u64)type << 32 | rdev;
 			o->present |= ENF_BIT(ENF_DIM_INODE);
+		} else if (nlink > 1) { /* other names may exist: the inode counts too */
+			o->present |= ENF_BIT(ENF_DIM_INODE);
+		}
 		if (!nlink)
 			o->flags |= ENF_OF_FILELESS;
 	}
@@ -398,8 +411,7 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 	struct enf_link link = {};
 	struct enf_ctx c = { .image = (const void *)enf_current_image() };
 	struct enf_key key = {};
-	__u32 nlink = 0;
-	__u64 inode = 0;
+	__u64 inode = 0, ino;
 
 	if (!s || s->met || !task || !a || !c.image || enf_head(&c)->generation != task->generation)
 		return 0;
@@ -413,16 +425,14 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 	}
 	enf_read_name(a->dentry, &link);
 	enf_read(inode, a->dentry + enf_offset(struct dentry, d_inode));
-	enf_read(key.ino, inode + enf_offset(struct inode, i_ino));
-	enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
-	if (!key.ino || enf_seq(enf_rename_lock) != s->renames ||
+	ino = enf_key_inode(&key, inode);
+	if (!ino || enf_seq(enf_rename_lock) != s->renames ||
 	    enf_seq(enf_mount_lock) != s->mounts || !s->renames || !s->mounts)
 		return 0;
 	key.dentry = a->dentry;
 	key.mnt = a->mnt;
 	key.parent = link.parent;
 	key.hash_len = link.hash_len;
-	key.nlink = nlink;
 	enf_keep(&key, task->generation, ops, s->renames, s->mounts);
 	return 0;
 }

@@ -40,8 +40,7 @@ __attribute__((noinline)) int enf_layer_file(__u64 inode, __u32 pair, int is_set
 	int error;
 
 	enf_fill_pair(&a, pair);
-	enf_read(key.ino, inode + enf_offset(struct inode, i_ino));
-	enf_read(key.nlink, inode + enf_offset(struct inode, i_nlink));
+	enf_key_inode(&key, inode);
 	enf_read(alias, inode + enf_offset(struct inode, i_dentry.first));
 	for (int i = 0; i < ENF_ALIASES_MAX && alias; i++) {
 		a.dentry = alias - enf_offset(struct dentry, d_u.d_alias);

@@ -191,8 +191,9 @@ class Atoms:
         texts = frozenset(f for f in accepted if isinstance(f, Exact | Below | Glob))
         inodes: set[tuple[int, int]] = set()
         if dim == Dim.PATH:
-            hard_linked = self.names.host.hard_linked
-            found = [hard_linked(f.value) for f in texts if isinstance(f, Exact)]
+            host = self.names.host
+            named = [f.value for f in texts if isinstance(f, Exact)]
+            found = [of(name) for name in named for of in (host.hard_linked, host.node)]
             inodes.update(pair for pair in found if pair)
         return Atom(number, dim, span, forms=texts, inodes=frozenset(inodes))
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["BareHost", "Host", "LocalHost", "Mount", "parse_mountinfo"]
 
 
+_NODE = 1 << 32  # ENF_NODE, in the place of the device that a file lies on
+
+
 @attrs.frozen
 class Mount:
     """
@@ -60,6 +63,10 @@ class Host(Protocol):
         """Return device and inode if *path* is a regular file with several names."""
         ...
 
+    def node(self, path: bytes) -> tuple[int, int] | None:
+        """Return what the kernel side knows a device by, if *path* is a node of one."""
+        ...
+
 
 @attrs.frozen
 class BareHost:
@@ -76,6 +83,10 @@ class BareHost:
         """Know no file."""
         return None
 
+    def node(self, path: bytes) -> tuple[int, int] | None:  # noqa: ARG002 - as above
+        """Know no device."""
+        return None
+
 
 @attrs.define(eq=False, repr=False)
 class LocalHost:
@@ -90,6 +101,7 @@ class LocalHost:
     root: bytes = b""
     workloads: Sequence[Workload] = ()
     _missing: set[bytes] = attrs.field(factory=set)
+    _found: dict[bytes, os.stat_result | None] = attrs.field(factory=dict)
 
     @classmethod
     def read(
@@ -124,15 +136,32 @@ class LocalHost:
 
     def hard_linked(self, path: bytes) -> tuple[int, int] | None:
         """Look the file up, following links."""
+        found = self._status(path)
+        if found is None or not stat.S_ISREG(found.st_mode) or found.st_nlink < 2:
+            return None
+        return _number(found.st_dev), found.st_ino
+
+    def node(self, path: bytes) -> tuple[int, int] | None:
+        """Look the node up, following links above it."""
+        found = self._status(path)
+        if found is None or not (stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)):
+            return None
+        return _NODE, stat.S_IFMT(found.st_mode) << 32 | _number(found.st_rdev)
+
+    def _status(self, path: bytes) -> os.stat_result | None:
         if path in self._missing:
             return None
-        try:
-            found = os.lstat(self.root + path)
-        except OSError:
-            return None
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink < 2:
-            return None
-        return os.major(found.st_dev) << 20 | os.minor(found.st_dev), found.st_ino
+        if path not in self._found:
+            try:
+                self._found[path] = os.lstat(self.root + path)
+            except OSError:
+                self._found[path] = None
+        return self._found[path]
+
+
+def _number(device: int) -> int:
+    """Return *device* as the kernel encodes it for itself."""
+    return os.major(device) << 20 | os.minor(device)
 
 
 def _is_elsewhere(ours: Path, first: Path) -> bool:

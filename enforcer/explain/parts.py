@@ -44,6 +44,10 @@ NO_NAME = b""
 _GAPS = frozenset((Truth.UNKNOWN, Truth.UNRECORDED))
 
 
+_OF_NODES = frozenset((Op.READ, Op.WRITE, Op.APPEND, Op.MMAP_EXEC, Op.FD_READ, Op.FD_WRITE))
+"""What is decided by the device that a node leads to, as the kernel side does it."""
+
+
 @attrs.frozen
 class Part:
     """
@@ -179,18 +183,18 @@ class Parts:
         for text, forms in self.atoms.spelled(condition).items():
             if any(accepts(form, operand) for form in forms):
                 return text
-            if condition.field.dim == Dim.PATH and self._is_linked(forms):
+            if condition.field.dim == Dim.PATH and self._is_same(forms, operand):
                 return text
         return None
 
-    def _is_linked(self, forms: Iterable[Form]) -> bool:
-        """Tell whether the object is a file that one of *forms* names by another of its names."""
-        inode = self.facts.inode
-        return inode is not None and any(
-            self.atoms.names.host.hard_linked(form.value) == inode
-            for form in forms
-            if isinstance(form, Exact)
-        )
+    def _is_same(self, forms: Iterable[Form], path: bytes) -> bool:
+        """Tell whether one of *forms* names the object by another name, or its device by another node."""
+        host, inode = self.atoms.names.host, self.facts.inode
+        named = [form.value for form in forms if isinstance(form, Exact)]
+        if inode is not None and any(host.hard_linked(name) == inode for name in named):
+            return True
+        node = host.node(path) if named and self.facts.ops & _OF_NODES else None
+        return node is not None and any(host.node(name) == node for name in named)
 
     # ---- Marks -------------------------------------------------------------------------------
 

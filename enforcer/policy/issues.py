@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
+from enforcer.policy.folding import folded_by
 from enforcer.policy.model import Policy, Rule, Span
 from enforcer.policy.vital import Own, own_programs
 
@@ -53,6 +54,7 @@ class Host:
 
     exists: Callable[[bytes], bool] = os.path.lexists
     own: Own = attrs.field(factory=own_programs)
+    folded_by: Callable[[bytes], str | None] = folded_by
 
 
 Check = Callable[[Policy, Host], Iterator[Issue]]

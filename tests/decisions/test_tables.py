@@ -240,3 +240,34 @@ def test_hard_links_of_a_named_file_are_the_file(builds) -> None:
     assert verb(Op.READ, 43) is None
     assert verb(Op.WRITE, 42) is None
     assert verb(Op.WRITE, 43) is not None
+
+
+def test_a_device_is_met_by_any_node(builds) -> None:
+    """A rule on one node of a device is about the others, and about no other device or file."""
+    block, character = 0o060000 << 32, 0o020000 << 32
+
+    @attrs.frozen
+    class WithDisk(BareHost):
+        def node(self, path):
+            return (1 << 32, block | 254 << 20) if path == b"/dev/vda" else None
+
+    policies = load_text(
+        "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\n"
+        "spec: {rules: [{file: read, match: {path: /dev/vda}, action: deny}]}\n",
+        "nodes.yaml",
+    )
+    compiled = checked(
+        compile_policies(policies, host=WithDisk(), generation=GENERATION, now_ns=BORN)
+    )
+
+    def is_denied(high, low):
+        asked = Access((Op.READ,), {Dim.PATH: b"/tmp/node", Dim.INODE: high << 64 | low})
+        (found,) = {
+            decide_by(run, compiled, Actor(), asked).enforced.verb for run in builds.values()
+        }
+        return found is not None
+
+    assert is_denied(1 << 32, block | 254 << 20)
+    assert not is_denied(1 << 32, block | 254 << 20 | 1)
+    assert not is_denied(1 << 32, character | 254 << 20)
+    assert not is_denied(0x800001, block | 254 << 20)

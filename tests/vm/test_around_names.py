@@ -41,6 +41,8 @@ _LEFT_BY_MEMORY = ("change_a_copy",)
 _MAPPED_BEFORE = "mapped_before"
 _MEMORY = (*_READ_BY_MEMORY, *_WRITTEN_BY_MEMORY, *_LEFT_BY_MEMORY, _MAPPED_BEFORE)
 _MOUNTS = ("detached_ramfs", "detached_tmpfs", "attached_tmpfs")
+_NODES = ("device_itself", "other_node", "regular_then_node")
+_CHARACTER, _OTHER_CHARACTER = "/dev/full", "/dev/zero"
 _POLICY = """
 apiVersion: enforcer/v1
 kind: EnforcerPolicy
@@ -76,11 +78,21 @@ spec:
     mount: mount
     match: {fsType: [ramfs, tmpfs]}
     action: {deny: {errno: EDOM}}
+  - name: devices
+    file: read
+    match: {path: [{devices}]}
+    action: {deny: {errno: EDOM}}
 """
 
 
 def _at(place: str, name: str) -> str:
     return str(_BASE / place / name)
+
+
+def _devices() -> list[str]:
+    """A character device, and the disk of the machine if it has one."""
+    disks = [line.split()[0] for line in Path("/proc/mounts").read_text().splitlines()]
+    return [_CHARACTER, *(disk for disk in disks if disk.startswith("/dev/vd"))]
 
 
 def _policy() -> str:
@@ -94,6 +106,7 @@ def _policy() -> str:
         "written": [_at("kept", n) for n in written],
         "stranger": [str(use_attempts.STRANGER)],
         "place": [str(_BASE / "place")],
+        "devices": _devices(),
     }
     text = _POLICY
     for word, found in values.items():
@@ -129,7 +142,8 @@ def controls() -> dict[str, tuple[int, bytes, bytes]]:
     (_BASE / "place").mkdir()
     found = {name: _try(name, "control") for name in (*_CONTENT, *_NAMES, *_GO_ON)}
     found |= {name: _use(name, _at("control", name)) for name in _MEMORY}
-    return found | {name: _use(name, str(_BASE / "place")) for name in _MOUNTS}
+    found |= {name: _use(name, str(_BASE / "place")) for name in _MOUNTS}
+    return found | {f"{n} {device}": _use(n, device) for n in _NODES for device in _devices()}
 
 
 @pytest.fixture(scope="module")
@@ -304,6 +318,37 @@ def test_types_that_no_rule_names_are_made(daemon):
         "assert libc.syscall(431, context, 6, None, None, 0) == 0\n"
         "mount = libc.syscall(432, context, 0, 0)\n"
         "os.close(os.open('queue', os.O_RDWR | os.O_CREAT, 0o600, dir_fd=mount))\n"
+    )
+
+    assert 0 == result.returncode, result.stderr
+
+
+# ---- Devices --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", _NODES)
+def test_device_is_met_by_any_node(name, controls, daemon):
+    """A node that somebody makes is no other device."""
+    for device in _devices():
+        control, tried = controls[f"{name} {device}"], _use(name, device)
+
+        assert (0, b"read") == control[:2], (device, control)
+        assert (_ERROR, b"") == tried[:2], (device, tried)
+
+
+def test_other_devices_are_opened(daemon):
+    """Neither another number nor the same number of the other kind is meant."""
+    own_node = _use("other_node", _OTHER_CHARACTER)
+    kinds = [_use("node_of_the_other_kind", device) for device in _devices()]
+
+    assert (0, b"read") == own_node[:2], own_node
+    assert all(code != _ERROR for code, _, _ in kinds), kinds
+
+
+def test_nodes_of_a_refused_device_may_be_made_and_removed(daemon):
+    """The rule is on reading; a node that leads nowhere is no matter."""
+    result = attempt(
+        "sh", "-c", "mknod /dev/own-node c 1 7 && chmod 600 /dev/own-node && rm /dev/own-node"
     )
 
     assert 0 == result.returncode, result.stderr

@@ -29,9 +29,13 @@ class MadeUpHost:
     links: dict[bytes, bytes] = attrs.field(factory=dict)
     inodes: dict[bytes, tuple[int, int]] = attrs.field(factory=dict)
     mounts: tuple[Mount, ...] = ()
+    nodes: dict[bytes, tuple[int, int]] = attrs.field(factory=dict)
 
     def link(self, path: bytes) -> bytes | None:
         return self.links.get(path)
 
     def hard_linked(self, path: bytes) -> tuple[int, int] | None:
         return self.inodes.get(path)
+
+    def node(self, path: bytes) -> tuple[int, int] | None:
+        return self.nodes.get(path)

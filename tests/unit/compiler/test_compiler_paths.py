@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 import pytest
 from compiler_text import MadeUpHost, compiled
@@ -93,6 +94,16 @@ def test_this_machine_is_asked_for_its_links(tmp_path) -> None:
     found = os.stat(real / "file")  # noqa: PTH116 - st_dev is split below
     device = os.major(found.st_dev) << 20 | os.minor(found.st_dev)
     assert (device, found.st_ino) == host.hard_linked(os.fsencode(real / "file"))
+
+
+def test_a_node_is_known_by_its_device() -> None:
+    """By type and number, as the kernel side puts them together."""
+    host = LocalHost.read()
+
+    assert (1 << 32, stat.S_IFCHR << 32 | 1 << 20 | 3) == host.node(b"/dev/null")
+    assert host.node(b"/etc/passwd") is None
+    assert host.node(b"/dev/no-such-device") is None
+    assert host.hard_linked(b"/dev/null") is None
 
 
 @pytest.fixture
@@ -222,6 +233,17 @@ def test_mountinfo_is_read_with_its_escapes() -> None:
 
     assert Mount(254 << 20 | 1, b"/", b"/") == first
     assert Mount(254 << 20 | 1, b"/a b", rb"/mnt/x\y") == second
+
+
+def test_the_device_of_a_node_is_in_the_image() -> None:
+    """It takes the place of an inode, whose numbers are smaller."""
+    host = MadeUpHost({}, nodes={b"/dev/vda": (1 << 32, stat.S_IFBLK << 32 | 254 << 20)})
+    rule = "{file: read, match: {path: /dev/vda}, action: deny}"
+
+    found = compiled(rule, host=host)
+
+    verify(found.image)
+    assert found.needs.inodes
 
 
 def test_the_inode_of_a_hard_link_is_in_the_image() -> None:

@@ -18,7 +18,11 @@ OWN = Own(
     (b"/usr/bin/python3.11", b"/usr/bin/python3"), b"/usr/bin/enforcer", b"/usr/lib/enforcer.py"
 )
 ELSEWHERE = (b"/nope", b"/usr/libexec/", b"/usr/lib64/")
-HERE = Host(exists=lambda path: not path.startswith(ELSEWHERE), own=OWN)
+HERE = Host(
+    exists=lambda path: not path.startswith(ELSEWHERE),
+    own=OWN,
+    folded_by=lambda path: "vfat" if path.startswith(b"/boot/efi") else None,
+)
 POLICIES = Path(__file__).parents[3] / "policies"
 
 
@@ -156,6 +160,13 @@ def test_a_default_can_stop_the_machine_too():
         ("{process: signal, match: {target: /a}, action: deny}", "ended-by-cgroup"),
         ("{exec: {}, match: {path: /a}, action: deny}", "run-without-the-kernel"),
         ("{exec: {}, match: {args: [{index: 1, equal: x}]}, action: kill}", "arguments-by-loader"),
+        (
+            "{file: {operations: read, strict: true}, match: {path: /a}, action: deny}",
+            "mapped-before",
+        ),
+        ("{mount: mount, match: {source: /dev/sdb1}, action: deny}", "made-by-source"),
+        ("{file: write, match: {path: /boot/efi/loader.conf}, action: deny}", "spelled-otherwise"),
+        ("{file: write, match: {path: '/boot/efi/*.conf'}, action: kill}", "spelled-otherwise"),
     ],
 )
 def test_remarks(rule, check):
@@ -190,6 +201,11 @@ def test_remarks(rule, check):
             "{process: signal, match: {target: /a}, action: deny}",
             "{file: write, match: {path: '/sys/fs/cgroup/**/cgroup.kill'}, action: deny}",
         ],
+        ["{file: {operations: read, strict: true}, match: {path: /a}, action: allow}"],
+        ["{file: read, match: {path: /a}, action: deny}"],
+        ["{file: write, match: {path: /boot/efi/loader.conf}, action: log}"],
+        ["{mount: mount, match: {fsType: ramfs}, action: deny}"],
+        ["{mount: unmount, match: {fsType: ramfs}, action: deny}"],
         [
             "{kernel: module, match: {path: /a}, action: allow}",
             "{kernel: module, action: deny}",
@@ -220,12 +236,15 @@ def test_every_check_is_tested():
         "ended-by-cgroup",
         "hits-everything",
         "lifted-syscall",
+        "made-by-source",
+        "mapped-before",
         "missing-path",
         "path-of-fileless",
         "point-of-rule",
         "printed-abstract-name",
         "repeated-value",
         "run-without-the-kernel",
+        "spelled-otherwise",
         "shadowed-rule",
         "soft-signal",
     } == set(CHECKS)

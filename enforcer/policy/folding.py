@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""
+Where the file system takes several spellings for one name: of another case, or a short one.
+
+The kernel side compares names as they were spelled by who looked them up, so such a spelling evades a rule.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import fcntl
+import functools
+import os
+from pathlib import Path
+from typing import Final
+
+__all__ = ["folded_by"]
+
+_FOLDING: Final = frozenset(
+    (b"vfat", b"msdos", b"exfat", b"ntfs", b"ntfs3", b"hfs", b"hfsplus", b"cifs", b"smb3")
+)
+_GET_FLAGS: Final = 0x80086601  # FS_IOC_GETFLAGS
+_CASEFOLD: Final = 0x40000000  # FS_CASEFOLD_FL
+
+
+def folded_by(path: bytes) -> str | None:
+    """Return what folds names where *path* is, or would be: the type of the file system; else None."""
+    folder = path
+    while not os.path.isdir(folder) and folder not in {b"", b"/"}:  # noqa: PTH112 - bytes
+        folder = os.path.dirname(folder)  # noqa: PTH120 - bytes
+    if not folder.startswith(b"/"):
+        return None
+    kind = _kind_at(folder)
+    return kind.decode(errors="replace") if kind in _FOLDING or _is_casefolded(folder) else None
+
+
+def _kind_at(folder: bytes) -> bytes:
+    at = folder
+    while True:
+        if at in _kinds():
+            return _kinds()[at]
+        if at in {b"", b"/"}:
+            return b""
+        at = os.path.dirname(at)  # noqa: PTH120 - bytes
+
+
+@functools.cache
+def _kinds() -> dict[bytes, bytes]:
+    """Return the type of the file system that is mounted at each place; none where nobody says."""
+    found: dict[bytes, bytes] = {}
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
+            before, _, after = line.partition(b" - ")
+            point = before.split(b" ")[4].decode("unicode_escape").encode("latin-1")
+            found[point] = after.split(b" ")[0]
+    return found
+
+
+def _is_casefolded(folder: bytes) -> bool:
+    """Ask the directory itself, as of ext4, f2fs and tmpfs; if it does not say, it is not."""
+    flags = array.array("l", [0])
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.ioctl(fd, _GET_FLAGS, flags, True)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return bool(flags[0] & _CASEFOLD)
