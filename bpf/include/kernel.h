@@ -276,6 +276,23 @@ struct fs_struct {
 	struct path root;
 };
 
+/* What a worker of io_uring works for. Before v6.4 there was a queue by node in between. */
+struct io_wq {
+	struct task_struct *task;
+};
+
+struct io_worker {
+	struct io_wq *wq;
+};
+
+struct io_wqe {
+	struct io_wq *wq;
+};
+
+struct io_worker___node {
+	struct io_wqe *wqe;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags;
@@ -295,6 +312,7 @@ struct task_struct {
 	struct hlist_node pid_links[4];
 	struct fs_struct *fs;
 	struct io_uring_task *io_uring; /* once it has used one */
+	void *worker_private;		/* of a worker: struct io_worker */
 	struct nameidata *nameidata;	/* of the path walk that goes on, if one does */
 	__u64 start_boottime;
 	char comm[16];

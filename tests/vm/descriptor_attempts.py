@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
 
 from file_attempts import STRANGER, main
-from ring import ASYNC, OPENAT, WRITE, Ring, call, submit_write
+from ring import ASYNC, OPENAT, WRITE, Ring, call, low, old_call, submit_write
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _FILE_SETATTR = 469
@@ -97,6 +97,22 @@ def append_in_every_way(path: str) -> None:
 
 def overwrite_without_append(path: str) -> None:
     os.pwritev(os.open(path, _RW_APPEND), [b"changed"], 0, _NOAPPEND)
+
+
+def overwrite_by_old_call(path: str) -> None:
+    fd = os.open(path, _RW_APPEND)
+    vector = low(struct.pack("<II", low(b"changed"), 7))
+    old_call(379, fd, vector, 1, 0, 0, _NOAPPEND)
+
+
+def append_by_old_call(path: str) -> None:
+    """write, writev, pwritev2."""
+    fd = os.open(path, _RW_APPEND)
+    added = low(b"added")
+    vector = low(struct.pack("<II", added, 5))
+    old_call(4, fd, added, 5)
+    old_call(146, fd, vector, 1)
+    old_call(379, fd, vector, 1, 0, 0, 0)
 
 
 def overwrite_by_submit(path: str) -> None:

@@ -69,6 +69,7 @@ CASES = (
         "write",
         (
             "overwrite_without_append",
+            "overwrite_by_old_call",
             "overwrite_by_submit",
             "overwrite_by_ring",
             "overwrite_by_worker",
@@ -77,7 +78,7 @@ CASES = (
             "punch",
             "zero",
         ),
-        ("append", "append_in_every_way"),
+        ("append", "append_in_every_way", "append_by_old_call"),
         before="append",
     ),
     Case(
@@ -126,6 +127,14 @@ CASES = (
         ("read",),
     ),
     Case("setattr", "setattr", "set_times", ("touch",), ("append", "chmod", "chown", "truncate")),
+    Case(
+        "stranger",
+        "read",
+        "read_as_stranger",
+        ("read_by_old_worker",),
+        ("read",),
+        f"process: {{uid: {descriptor_attempts.STRANGER}}}, ",
+    ),
 )
 _BY_NAME = {case.name: case for case in CASES}
 _WAYS = [(case.name, way) for case in CASES for way in case.ways]
@@ -238,6 +247,12 @@ def controls(root) -> dict[tuple[str, str], Observed]:
 
 
 @pytest.fixture(scope="module")
+def memory_control() -> subprocess.CompletedProcess[bytes]:
+    """What becomes of memory while no policy is in force."""
+    return attempt(sys.executable, "-IS", _SCRIPT, "chmod_memory", "-")
+
+
+@pytest.fixture(scope="module")
 def reaped() -> Iterator[list[subprocess.Popen[bytes]]]:
     """What is ended after the engine, which would refuse it."""
     found: list[subprocess.Popen[bytes]] = []
@@ -248,7 +263,7 @@ def reaped() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 @pytest.fixture(scope="module")
-def daemon(root, controls, reaped, tmp_path_factory) -> Iterator[Engine]:
+def daemon(root, controls, memory_control, reaped, tmp_path_factory) -> Iterator[Engine]:
     """One engine with all rules; it starts after the controls were taken."""
     with running(_policy(root), tmp_path_factory.mktemp("descriptors")) as it:
         yield it
@@ -331,11 +346,9 @@ def test_memory_becomes_no_privileged_program(root, daemon):
     assert (0, b"0o711") == (plain.returncode, plain.stdout), plain
 
 
-def test_memory_is_free_without_a_policy(root, controls):
+def test_memory_is_free_without_a_policy(memory_control):
     """The attempt works: what refuses it is the policy."""
-    result = attempt(sys.executable, "-IS", _SCRIPT, "chmod_memory", "-")
-
-    assert (0, b"0o4755") == (result.returncode, result.stdout), result
+    assert (0, b"0o4755") == (memory_control.returncode, memory_control.stdout), memory_control
 
 
 def _limits(pid: int) -> tuple[tuple[int, int], ...]:
