@@ -284,6 +284,23 @@ struct fs_struct {
 	struct path root;
 };
 
+/* What a worker of io_uring works for. Before v6.4 there was a queue by node in between. */
+struct io_wq {
+	struct task_struct *task;
+};
+
+struct io_worker {
+	struct io_wq *wq;
+};
+
+struct io_wqe {
+	struct io_wq *wq;
+};
+
+struct io_worker___node {
+	struct io_wqe *wqe;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags;
@@ -303,6 +320,7 @@ struct task_struct {
 	struct hlist_node pid_links[4];
 	struct fs_struct *fs;
 	struct io_uring_task *io_uring; /* once it has used one */
+	void *worker_private;		/* of a worker: struct io_worker */
 	struct nameidata *nameidata;	/* of the path walk that goes on, if one does */
 	__u64 start_boottime;
 	char comm[16];
@@ -538,6 +556,7 @@ enum dentry_flags {
 #define ENF_FS_IOC_SETFLAGS 0x40086602
 #define ENF_FS_IOC32_SETFLAGS 0x40046602
 #define ENF_FS_IOC_FSSETXATTR 0x401c5820
+#define ENF_EXT4_IOC_MOVE_EXT 0xc028660f
 #define ENF_PF_IO_WORKER 0x10
 #define ENF_PF_USER_WORKER 0x4000
 #define ENF_PF_KTHREAD 0x200000

@@ -188,14 +188,43 @@ __attribute__((noinline)) int enf_cgroup_path(struct enf_scratch *s, __u64 kn)
 	return ENF_PATH_MAX - k.at;
 }
 
+/*
+ * The credentials of the task at *t*: its own, since cred is that of who mounted an overlay while that opens
+ * what lies below. A worker of io_uring has those of its making for good, and carries out what the thread that it
+ * works for asks for now: those of that thread; of the process, for the thread that polls.
+ */
+static __always_inline __u64 enf_cred_of(__u64 t)
+{
+	__u64 cred = 0, worker = 0, wq = 0, by = 0;
+	__u32 flags = 0;
+
+	enf_read(flags, t + enf_offset(struct task_struct, flags));
+	if (flags & ENF_PF_IO_WORKER) {
+		enf_read(worker, t + enf_offset(struct task_struct, worker_private));
+		if (worker && bpf_core_field_exists(((struct io_worker *)0)->wq)) {
+			enf_read(wq, worker + enf_offset(struct io_worker, wq));
+		} else if (worker && bpf_core_field_exists(((struct io_worker___node *)0)->wqe)) {
+			enf_read(wq, worker + enf_offset(struct io_worker___node, wqe));
+			if (wq)
+				enf_read(wq, wq + enf_offset(struct io_wqe, wq));
+		}
+		if (wq && bpf_core_field_exists(((struct io_wq *)0)->task))
+			enf_read(by, wq + enf_offset(struct io_wq, task));
+		if (!by)
+			enf_read(by, t + enf_offset(struct task_struct, group_leader));
+		t = by;
+	}
+	enf_read(cred, t + enf_offset(struct task_struct, real_cred));
+	return cred;
+}
+
 __attribute__((noinline)) int enf_read_cred(struct enf_task *task, __u64 t)
 {
-	__u64 cred = 0;
+	__u64 cred;
 
 	if (!task)
 		return 0;
-	/* Its own: while an overlay opens what lies below, cred is that of who mounted it. */
-	enf_read(cred, t + enf_offset(struct task_struct, real_cred));
+	cred = enf_cred_of(t);
 	enf_read(task->uid, cred + enf_offset(struct cred, uid));
 	enf_read(task->euid, cred + enf_offset(struct cred, euid));
 	enf_read(task->gid, cred + enf_offset(struct cred, gid));
@@ -263,13 +292,32 @@ static __always_inline __u64 enf_new_line(void)
 
 #define ENF_CGROUP_DIMS (ENF_BIT(ENF_DIM_CGROUP) | ENF_BIT(ENF_DIM_CONTAINER))
 
+/* Are the ids that a label has still those of the credentials at *cred*? */
+static __always_inline int enf_same_ids(const struct enf_task *task, __u64 cred)
+{
+	__u32 uid = 0, euid = 0, gid = 0, egid = 0;
+	__u64 caps = 0;
+
+	enf_read(uid, cred + enf_offset(struct cred, uid));
+	enf_read(euid, cred + enf_offset(struct cred, euid));
+	enf_read(gid, cred + enf_offset(struct cred, gid));
+	enf_read(egid, cred + enf_offset(struct cred, egid));
+	enf_read(caps, cred + enf_offset(struct cred, cap_effective));
+	return uid == task->uid && euid == task->euid && gid == task->gid && egid == task->egid &&
+	       caps == task->caps;
+}
+
 /* Do the sets of the current task still describe it? */
 static __always_inline int enf_fresh(const struct enf_image *image, const struct enf_task *task)
 {
+	struct task_struct *t = bpf_get_current_task_btf();
+
 	if (task->generation != image->generation || (task->watches & ENF_WATCH_LINEAGE))
 		return 0;
-	if (image->dims & ENF_CRED_DIMS) {
-		struct task_struct *t = bpf_get_current_task_btf();
+	if ((image->dims & ENF_CRED_DIMS) && (t->flags & ENF_PF_IO_WORKER)) {
+		if (!enf_same_ids(task, enf_cred_of(bpf_get_current_task())))
+			return 0;
+	} else if (image->dims & ENF_CRED_DIMS) {
 		const struct cred *cred = t->real_cred;
 		__u64 caps = 0;
 
@@ -297,6 +345,7 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	const struct enf_image *image =
 		staged ? enf_image_at(ENF_IMAGE_STAGED) : enf_current_image();
 	struct enf_ctx c = { .image = (const void *)image, .s = s, .task = task };
+	__u32 flags = 0;
 	__u64 kn = 0;
 	int len = 0;
 
@@ -312,7 +361,9 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	s->low = 0;
 	/* Whole before the lineage is read: what the iterator adds after that is looked at again. */
 	__sync_fetch_and_and(&task->watches, 0);
-	if (enf_head(&c)->dims & (ENF_BIT(ENF_DIM_CAPS) | ENF_CGROUP_DIMS))
+	enf_read(flags, t + enf_offset(struct task_struct, flags));
+	if ((enf_head(&c)->dims & (ENF_BIT(ENF_DIM_CAPS) | ENF_CGROUP_DIMS)) ||
+	    (flags & ENF_PF_IO_WORKER)) /* the ids of a worker change in another thread */
 		__sync_fetch_and_or(&task->watches, ENF_WATCH_MORE);
 	if (enf_head(&c)->dims & ENF_CGROUP_DIMS)
 		len = enf_cgroup_path(s, kn);

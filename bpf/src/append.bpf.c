@@ -115,3 +115,22 @@ int BPF_PROG(enf_append_mprotect, struct vm_area_struct *vma, unsigned long reqp
 		return 0;
 	return enf_act_mapped(file, ENF_OP_OVERWRITE, ENF_NO_OP);
 }
+
+/*
+ * ext4 exchanges blocks of two files, and asks of the second only that its descriptor can write. Which one that
+ * is lies in the caller's memory, where another thread can change it: unknown, so that onError decides.
+ */
+SEC("lsm/file_ioctl")
+int BPF_PROG(enf_append_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+{
+	struct enf_access a = {
+		.present = ENF_BIT64(ENF_DIM_PATH),
+		.unknown = ENF_BIT64(ENF_DIM_PATH),
+		.op = { ENF_OP_OVERWRITE },
+		.n_ops = 1,
+	};
+
+	if (ret)
+		return ret;
+	return cmd == ENF_EXT4_IOC_MOVE_EXT ? enf_act(&a) : 0;
+}

@@ -845,6 +845,8 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 	}
 	if (clone_flags & ENF_CLONE_THREAD) {
 		enf_copy_label(label, own);
+		if (child->flags & ENF_PF_IO_WORKER)
+			label->generation = 0; /* to be watched: see enf_cred_of() */
 	} else {
 		enf_task_fork(label, own, !!(clone_flags & ENF_CLONE_PARENT));
 		label->line = enf_new_line();
@@ -915,7 +917,13 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 	enf_executed_marks(enf_head(&c));
 	c.task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!c.task) {
+		/* The label there may be speaks of the program before, and would for good: killed before its
+		 * first instruction, where some row would refuse what cannot be told. Before v6.2 the kernel
+		 * gives nobody a label while a task that it preempted in this helper waits for the processor.
+		 */
 		enf_count(ENF_STAT_NO_TASK);
+		if (enf_head(&c)->refuse_ops)
+			bpf_send_signal(ENF_SIGKILL);
 		return 0;
 	}
 	if (!c.task->exec_ns)

@@ -365,7 +365,7 @@ int BPF_PROG(enf_path_link, struct dentry *old_dentry, const struct path *new_di
 		.op = { ENF_OP_LINK, ENF_OP_GUARD },
 		.n_ops = 2,
 	};
-	__u16 mode = 0;
+	__u16 mode;
 	int error;
 
 	if (ret)
@@ -373,7 +373,8 @@ int BPF_PROG(enf_path_link, struct dentry *old_dentry, const struct path *new_di
 	error = enf_act(&a);
 	if (error)
 		return error;
-	mode = old_dentry->d_inode->i_mode;
+	mode = BPF_CORE_READ(old_dentry, d_inode,
+			     i_mode); /* verifiers do not know that there is one */
 	a.present = ENF_BIT64(ENF_DIM_MODE);
 	a.mode = mode & 07777;
 	a.dentry = (__u64)new_dentry;

@@ -120,6 +120,7 @@ HOOKS: Final = (
     _hook("enf_append_mprotect", "file_mprotect", "OVERWRITE"),
     _hook("enf_mmap_strict", "mmap_file", "FD_READ FD_WRITE"),
     _hook("enf_mprotect_strict", "file_mprotect", "FD_READ FD_WRITE"),
+    _hook("enf_append_ioctl", "file_ioctl", "OVERWRITE"),
     _hook("enf_path_truncate", "path_truncate", "TRUNCATE"),
     # Before Linux 6.2 path_truncate and inode_setxattr are called where these are since.
     _hook("enf_file_truncate", "file_truncate", "TRUNCATE", optional=True),

@@ -21,18 +21,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
 
 from file_attempts import STRANGER, main
-from ring import ASYNC, OPENAT, WRITE, Ring, call, submit_write
+from ring import ASYNC, OPENAT, WRITE, Ring, call, low, old_call, submit_write
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _FILE_SETATTR = 469
 _AT_FDCWD = -100
 _AT_SYMLINK_FOLLOW = 0x400
 _CLONE_NEWNS = 0x20000
-_PRIVATE = 1 << 18 | 0x4000  # MS_PRIVATE | MS_REC
+_BIND, _REC, _DETACH = 0x1000, 0x4000, 2
+_PRIVATE = 1 << 18 | _REC  # MS_PRIVATE
 _NOAPPEND = 0x20
 _KEEP_SIZE, _PUNCH_HOLE, _ZERO_RANGE = 1, 2, 0x10
 _GETFLAGS, _SETFLAGS, _SETFLAGS32 = 0x80086601, 0x40086602, 0x40046602
 _FSGETXATTR, _FSSETXATTR = 0x801C581F, 0x401C5820
+_MOVE_EXT = 0xC028660F  # EXT4_IOC_MOVE_EXT
 _NODUMP = 0x40  # of FS_IOC_SETFLAGS
 _XFLAG_NODUMP = 0x80
 _RW_APPEND = os.O_RDWR | os.O_APPEND
@@ -99,6 +101,22 @@ def overwrite_without_append(path: str) -> None:
     os.pwritev(os.open(path, _RW_APPEND), [b"changed"], 0, _NOAPPEND)
 
 
+def overwrite_by_old_call(path: str) -> None:
+    fd = os.open(path, _RW_APPEND)
+    vector = low(struct.pack("<II", low(b"changed"), 7))
+    old_call(379, fd, vector, 1, 0, 0, _NOAPPEND)
+
+
+def append_by_old_call(path: str) -> None:
+    """write, writev, pwritev2."""
+    fd = os.open(path, _RW_APPEND)
+    added = low(b"added")
+    vector = low(struct.pack("<II", added, 5))
+    old_call(4, fd, added, 5)
+    old_call(146, fd, vector, 1)
+    old_call(379, fd, vector, 1, 0, 0, 0)
+
+
 def overwrite_by_submit(path: str) -> None:
     submit_write(os.open(path, _RW_APPEND), b"changed", 0, _NOAPPEND)
 
@@ -138,6 +156,16 @@ def punch(path: str) -> None:
 
 def zero(path: str) -> None:
     _allocate(path, _ZERO_RANGE)
+
+
+def exchange_blocks(path: str) -> None:
+    """Let a file of one's own have its blocks, and it those of that file: as a defragmenter does."""
+    own, fd = os.open(path + ".source", os.O_RDWR), os.open(path, _RW_APPEND)
+    os.fsync(own)
+    os.fsync(fd)
+    fcntl.ioctl(own, _MOVE_EXT, struct.pack("<II4Q", 0, fd, 0, 0, 1, 0))
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # what was read before
 
 
 # ---- Set-user-ID ----------------------------------------------------------------------------------
@@ -267,17 +295,34 @@ def set_flags_by_call(path: str) -> None:
 # ---- In a mount namespace of one's own ------------------------------------------------------------
 
 
-def _in_own_namespace(path: str, deed: str) -> None:
+def _crowd(directory: Path) -> None:
+    """Make 32,768 mounts, by copying all below *directory* into it fifteen times."""
+    directory.mkdir(exist_ok=True)
+    _check(_LIBC.mount(b"none", bytes(directory), b"tmpfs", 0, None))
+    for number in range(15):
+        place = directory / str(number)
+        place.mkdir()
+        _check(_LIBC.mount(bytes(directory), bytes(place), None, _BIND | _REC, None))
+
+
+def _in_own_namespace(path: str, deed: str, *, crowd: bool = False) -> None:
     """Mount a file system over the directory, make the file there, and show what came of the deed."""
     _check(_LIBC.unshare(_CLONE_NEWNS))
     _check(_LIBC.mount(b"none", b"/", None, _PRIVATE, None))
-    _check(_LIBC.mount(b"none", os.path.dirname(path).encode(), b"tmpfs", 0, None))
-    file = Path(path + ".made")
+    place = Path(os.path.dirname(path))
+    made = place.with_name(place.name + ".made") if crowd else place
+    made.mkdir(exist_ok=True)
+    _check(_LIBC.mount(b"none", bytes(made), b"tmpfs", 0, None))
+    file = made / "made"
     file.write_text("content")
     os.setxattr(file, "trusted.kept", b"value")
     os.utime(file, (2_000_000_000, 2_000_000_000))
     file.chmod(0o600)
-    file.rename(path)
+    file.rename(made / Path(path).name)
+    if crowd:  # the mount that shows it must be younger than they are
+        _crowd(place.with_name(place.name + ".crowd"))
+        _check(_LIBC.mount(bytes(made), bytes(place), None, _BIND, None))
+        _check(_LIBC.umount2(bytes(made), _DETACH))
     try:
         _OWN[deed](path)
     finally:
@@ -308,6 +353,11 @@ def remove_attribute_in_own_namespace(path: str) -> None:
 
 def set_acl_in_own_namespace(path: str) -> None:
     _in_own_namespace(path, "acl")
+
+
+def set_attribute_behind_mounts(path: str) -> None:
+    """With more mounts of one's own before it than are looked through."""
+    _in_own_namespace(path, "set", crowd=True)
 
 
 def set_times_in_own_namespace(path: str) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Requests that no system call of their own makes: by io_uring, and by io_submit.
+Requests by other ways than a 64-bit system call of their own: by io_uring, io_submit, a 32-bit call.
 
 Standalone: for programs that run with any Python and know nothing of enforcer.
 """
@@ -100,3 +100,35 @@ def submit_write(fd: int, data: bytes, offset: int, flags: int) -> None:
     result = _EVENT.unpack(event)[2]
     if result < 0:
         raise OSError(-result, os.strerror(-result))
+
+
+def old_call(number: int, *arguments: int) -> int:
+    """
+    Make a 32-bit system call of up to six *arguments*, from a 64-bit program; raises OSError.
+
+    Addresses must be of :func:`low`.
+    """
+    given = [*arguments, *[0] * (6 - len(arguments))]
+    registers = b"\xb8\xbb\xb9\xba\xbe\xbf\xbd"  # of mov: eax, ebx, ecx, edx, esi, edi, ebp
+    moves = (
+        bytes([move]) + struct.pack("<I", value & 0xFFFFFFFF)
+        for move, value in zip(registers, [number, *given], strict=True)
+    )
+    code = b"\x53\x55" + b"".join(moves) + b"\xcd\x80\x5d\x5b\xc3"  # saved: rbx, rbp
+    at = low(code, mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    result = int(ctypes.CFUNCTYPE(ctypes.c_int)(at)())
+    if result < 0:
+        raise OSError(-result, os.strerror(-result))
+    return result
+
+
+_LOW: list[mmap.mmap] = []  # what they keep must stay
+
+
+def low(data: bytes, protection: int = mmap.PROT_READ | mmap.PROT_WRITE) -> int:
+    """Return the address of a copy of *data* that fits 32 bits."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40  # MAP_32BIT
+    memory = mmap.mmap(-1, mmap.PAGESIZE, flags=flags, prot=protection)
+    memory[: len(data)] = data
+    _LOW.append(memory)
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))

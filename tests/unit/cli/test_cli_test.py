@@ -36,7 +36,7 @@ spec:
     - {name: typed, network: bind, match: {path: /run/typed, type: dgram}, action: deny}
     - {name: bus, network: connect, match: {path: /run/bus}, action: deny}
     - {name: tmp, mount: mount, match: {fsType: tmpfs, mountFlags: {none: [nosuid]}}, action: deny}
-    - {name: suid, file: chmod, match: {mode: {mask: "06000"}}, action: deny}
+    - {name: suid, file: [chmod, create], match: {mode: {mask: "06000"}}, action: deny}
     - {name: term, process: signal, match: {signal: term, target: /usr/sbin/sshd}, action: deny}
     - {name: caps, process: capability, match: {capability: sys_module}, action: kill}
     - {name: maps, kernel: bpf, match: {command: [prog_load]}, action: deny}
@@ -72,6 +72,7 @@ GOOD = [
     "{do: file.rename, path: /tmp/a, to: /etc/web/a, replaces: true, expect: deny, by: web/others}",
     "{do: file.link, path: /etc/web/a, to: /tmp/a, expect: deny}",
     "{do: file.link, path: /tmp/a, to: /tmp/b, expect: nothing}",
+    "{do: file.link, path: /tmp/a, to: /tmp/b, mode: 04755, expect: deny, by: web/suid}",
     "{do: file.read, unknown: [path], expect: deny, onError: true}",
     "{do: file.read, path: /etc/webs, expect: nothing}",
     "{do: file.chmod, path: /tmp/a, mode: 04755, expect: deny, by: web/suid}",
