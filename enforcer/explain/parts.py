@@ -143,7 +143,8 @@ class Parts:
     def _met(self, condition: Condition, operand: bytes | int) -> Value | None:
         """Return the first value of *condition* that accepts *operand*."""
         if isinstance(operand, int):
-            return next((v for v in condition.values if _accepts_number(v, operand)), None)
+            counted = condition.field.counted(operand)
+            return next((v for v in condition.values if _accepts_any(v, counted)), None)
         for text, forms in self.atoms.spelled(condition).items():
             if any(accepts(form, operand) for form in forms):
                 return text
@@ -305,6 +306,13 @@ def _argument(index: int | None) -> str:
 
 def _of_gap(gap: Gap) -> Truth:
     return Truth.UNKNOWN if gap is Gap.UNKNOWN else Truth.UNRECORDED
+
+
+def _accepts_any(value: Value, counted: tuple[int, ...]) -> bool:
+    """Tell it of an operand that *counted* are the numbers of; a mask is about its own bits."""
+    if isinstance(value, Mask):
+        return _accepts_number(value, counted[0])
+    return any(_accepts_number(value, number) for number in counted)
 
 
 def _accepts_number(value: Value, number: int) -> bool:
