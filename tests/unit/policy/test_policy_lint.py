@@ -153,6 +153,12 @@ def test_a_default_can_stop_the_machine_too():
         ("{network: bind, match: {abstract: '@a'}, action: deny}", "printed-abstract-name"),
         ("{exec: {}, match: {path: /memfd:a, memfd: true}, action: deny}", "path-of-fileless"),
         ("{exec: {}, match: {path: [/a, /b, /a]}, action: deny}", "repeated-value"),
+        (
+            "{network: egress, match: {family: inet, port: 80}, action: deny}",
+            "family-of-one-version",
+        ),
+        ("{network: bind, match: {port: 1024-65535}, action: deny}", "port-that-the-kernel-picks"),
+        ("{network: listen, match: {address: 10.0.0.1}, action: deny}", "local-address-of-many"),
     ],
 )
 def test_remarks(rule, check):
@@ -170,6 +176,12 @@ def test_remarks(rule, check):
         ["{network: connect, match: {port: 80, type: stream}, action: deny}"],
         ["{network: connect, match: {port: 80, protocol: tcp}, action: deny}"],
         ["{network: connect, match: {port: 80}, action: log}"],
+        ["{network: egress, match: {family: [inet, inet6], port: 80}, action: deny}"],
+        ["{network: socket, match: {family: inet, type: raw}, action: deny}"],
+        ["{network: bind, match: {port: 80}, action: deny}"],
+        ["{network: bind, match: {port: 0-65535, process: {uid: 9}}, action: deny}"],
+        ["{network: listen, match: {address: '::/0', process: {uid: 9}}, action: deny}"],
+        ["{network: egress, match: {address: 10.0.0.1}, action: deny}"],
         [
             "{network: connect, match: {port: 80}, action: deny}",
             "{network: send, match: {port: 80}, action: deny}",
@@ -191,11 +203,14 @@ def test_every_check_is_tested():
     assert {
         "breaks-the-machine",
         "connect-without-send",
+        "family-of-one-version",
         "hits-everything",
         "lifted-syscall",
+        "local-address-of-many",
         "missing-path",
         "path-of-fileless",
         "point-of-rule",
+        "port-that-the-kernel-picks",
         "printed-abstract-name",
         "repeated-value",
         "shadowed-rule",
