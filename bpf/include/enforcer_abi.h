@@ -170,6 +170,10 @@ enum enf_dim {
 #define ENF_OF_DETACHED 0x4000 /* mount: of a file system that is nowhere yet */
 #define ENF_OF_LOADER 0x1000   /* run by a loader, not by the kernel: see loader.bpf.h */
 
+/* What the kernel has one number for, where two are needed (enforcer/policy/sockets.py). */
+#define ENF_FAMILY_V6 0x100	    /* of a family that carries IPv4 or IPv6: it is IPv6 */
+#define ENF_PROTOCOL_DEFAULT 0x4000 /* the socket is made with 0, and gets this one */
+
 #define ENF_SF_FILELESS 0x0001	      /* subject's executable had no name at exec */
 #define ENF_SF_SCRIPT 0x0002	      /* subject runs as interpreter of a script */
 #define ENF_SF_SETID 0x0004	      /* subject's exec changed its effective uid or gid */

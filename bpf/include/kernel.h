@@ -179,6 +179,21 @@ struct file {
 	void *private_data;
 };
 
+/* The references to a file, until v6.13 and since (90ee6ed776c06, "fs: port files to file_ref"). */
+struct file___counted {
+	struct {
+		__s64 counter;
+	} f_count;
+};
+
+struct file___ref {
+	struct {
+		struct {
+			__s64 counter;
+		} refcnt;
+	} f_ref;
+};
+
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
@@ -349,7 +364,9 @@ struct linux_binprm {
 struct sock_common {
 	unsigned short skc_family;
 	__u16 skc_num;
+	__be16 skc_dport;
 	__be32 skc_rcv_saddr;
+	unsigned char skc_state;
 	int skc_bound_dev_if;
 	struct {
 		__u8 b[16];
@@ -362,13 +379,34 @@ struct sock {
 	__u16 sk_protocol;
 };
 
+struct ip_options {
+	__be32 faddr;
+	unsigned char srr; /* where the source route is, from the header on; 0: there is none */
+	unsigned char __data[0];
+};
+
+struct ip_options_rcu {
+	struct ip_options opt;
+};
+
+struct ipv6_txoptions {
+	void *srcrt;
+};
+
+struct ipv6_pinfo {
+	struct ipv6_txoptions *opt;
+};
+
 struct inet_sock {
 	__be32 inet_saddr;
 	int uc_index;
+	struct ip_options_rcu *inet_opt;
+	struct ipv6_pinfo *pinet6;
 };
 
 struct socket {
 	short type;
+	struct file *file;
 	struct sock *sk;
 };
 
@@ -572,8 +610,29 @@ enum dentry_flags {
 #define ENF_AF_UNIX 1
 #define ENF_AF_INET 2
 #define ENF_AF_INET6 10
+#define ENF_AF_RXRPC 33
+#define ENF_AF_SMC 43
+#define ENF_SOCK_STREAM 1
+#define ENF_SOCK_DGRAM 2
+#define ENF_SOCK_RAW 3
+#define ENF_SOCK_SEQPACKET 5
+#define ENF_TCP_CLOSE 7
+#define ENF_IPPROTO_IP 0
+#define ENF_IPPROTO_TCP 6
+#define ENF_IPPROTO_UDP 17
+#define ENF_IPPROTO_IPV6 41
 #define ENF_IPPROTO_SCTP 132
-#define ENF_SCTP_BINDX_ADD 100 /* include/uapi/linux/sctp.h */
+#define ENF_IPPROTO_SMC 256
+#define ENF_IPPROTO_MPTCP 262
+#define ENF_SMCPROTO_SMC6 1
+#define ENF_IP_OPTIONS 4
+#define ENF_IP_RETOPTS 7
+#define ENF_IPV6_2292RTHDR 5
+#define ENF_IPV6_2292PKTOPTIONS 6
+#define ENF_IPV6_FLOWLABEL_MGR 32
+#define ENF_IPV6_RTHDR 57
+#define ENF_IPV6_SRCRT_SEGMENTS 4 /* the type of routing header that SRv6 has */
+#define ENF_SCTP_BINDX_ADD 100	  /* include/uapi/linux/sctp.h */
 #define ENF_SCTP_CONNECTX 110
 #define ENF_SCTP_SENDMSG_CONNECT 126
 #define ENF_SCTP_DSTADDRV4 7

@@ -309,7 +309,7 @@ int BPF_PROG(enf_path_mkdir, const struct path *dir, struct dentry *dentry, unsi
 	return enf_new_name(dir, dentry, ENF_OP_MKDIR, mode);
 }
 
-/* Also the creation of regular files by open, and of unix sockets by bind. */
+/* Also the creation of regular files by open, and of unix sockets by bind: that makes a name, too. */
 SEC("lsm/path_mknod")
 int BPF_PROG(enf_path_mknod, const struct path *dir, struct dentry *dentry, unsigned short mode,
 	     unsigned int dev, int ret)
@@ -322,11 +322,12 @@ int BPF_PROG(enf_path_mknod, const struct path *dir, struct dentry *dentry, unsi
 		struct enf_access a = {
 			.dentry = (__u64)dentry,
 			.mnt = (__u64)dir->mnt,
-			.present = ENF_BIT64(ENF_DIM_FAMILY),
+			.present = ENF_BIT64(ENF_DIM_FAMILY) | ENF_BIT64(ENF_DIM_MODE),
 			.family = ENF_AF_UNIX,
+			.mode = mode & 07777,
 			.flags = ENF_OF_UNIX,
-			.op = { ENF_OP_BIND },
-			.n_ops = 1,
+			.op = { ENF_OP_BIND, ENF_OP_CREATE },
+			.n_ops = 2,
 		};
 		int bound = enf_binding();
 

@@ -2,11 +2,35 @@
 /* Sockets. Addresses are the kernel's copies; unix sockets are named by the socket found, not by the
  * string the caller passed.
  */
+#define ENF_RDONLY_CAST bpf_rdonly_cast___net
 #include "act.h"
+#include "address.bpf.h"
 #include "maps.bpf.h"
+#include "route.bpf.h"
 
 #define ENF_SOCK_DIMS                                                                              \
 	(ENF_BIT64(ENF_DIM_FAMILY) | ENF_BIT64(ENF_DIM_TYPE) | ENF_BIT64(ENF_DIM_PROTOCOL))
+
+/* Is it SMC, by one family or the other? It has a socket of TCP inside, which knows the addresses. */
+static __always_inline int enf_is_smc(const struct enf_access *a)
+{
+	return a->protocol == ENF_IPPROTO_SMC;
+}
+
+/*
+ * Families that carry IP have protocols of their own, which say the version; rules ask for those of IP. That
+ * of AF_RXRPC is said by the address, or as a socket is made.
+ */
+static __always_inline void enf_disguise(__u16 *family, __u16 *protocol)
+{
+	if (*family == ENF_AF_SMC) {
+		if (*protocol == ENF_SMCPROTO_SMC6)
+			*family |= ENF_FAMILY_V6;
+		*protocol = ENF_IPPROTO_SMC;
+	} else if (*family == ENF_AF_RXRPC) {
+		*protocol = ENF_IPPROTO_UDP;
+	}
+}
 
 static __always_inline void enf_sock(struct enf_access *a, struct socket *sock, __u8 op)
 {
@@ -22,31 +46,23 @@ static __always_inline void enf_sock(struct enf_access *a, struct socket *sock, 
 	}
 	a->family = sk->__sk_common.skc_family;
 	a->protocol = sk->sk_protocol;
-}
-
-#define ENF_V4_MAPPED 0x0000ffff00000000ULL
-
-/* Put an address in its one form: IPv6 high and low, IPv4 and ::ffff:0:0/96 as mapped. */
-static __always_inline void enf_v4(struct enf_access *a, __u32 be)
-{
-	a->addr_hi = 0;
-	a->addr_lo = ENF_V4_MAPPED | bpf_ntohl(be);
-}
-
-static __always_inline void enf_v6(struct enf_access *a, const __u8 *b)
-{
-	__u64 hi, lo;
-
-	__builtin_memcpy(&hi, b, 8);
-	__builtin_memcpy(&lo, b + 8, 8);
-	a->addr_hi = bpf_be64_to_cpu(hi);
-	a->addr_lo = bpf_be64_to_cpu(lo);
+	enf_disguise(&a->family, &a->protocol);
 }
 
 struct enf_sockaddr {
 	__u16 family;
 	__u8 data[30]; /* as much of sockaddr_in6 as is looked at: 28 bytes */
 };
+
+#define ENF_RXRPC_HEAD 8 /* family and service, then kind and length of the address behind them */
+
+static __always_inline long enf_copy(struct enf_sockaddr *sa, const void *address, int len)
+{
+	__u32 n = len > 28 ? 28 : len;
+
+	asm volatile("" : "+r"(n)); /* keep the mask: the verifier reads it, not the bound above */
+	return bpf_probe_read_kernel(sa, n & 31, address);
+}
 
 #define ENF_ADDR_NONE 0
 #define ENF_ADDR_INET 1
@@ -61,17 +77,27 @@ static __noinline int enf_sockaddr(struct enf_access *a, const void *address, in
 				   int unspec_is_inet)
 {
 	struct enf_sockaddr sa = {};
-	__u32 n = len > 28 ? 28 : len;
 	__u16 family;
 
 	if (!address || len < 2)
 		return ENF_ADDR_NONE;
-	asm volatile("" : "+r"(n)); /* keep the mask: the verifier reads it, not the bound above */
-	if (bpf_probe_read_kernel(&sa, n & 31, address)) {
-		/* Cannot be: the kernel's own memory. Unknown, so that onError decides. */
-		a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
-		a->unknown |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+	if (enf_copy(&sa, address, len)) {
+		enf_nowhere_known(a); /* cannot be: the kernel's own memory. onError decides */
 		return ENF_ADDR_INET;
+	}
+	if (sa.family ==
+	    ENF_AF_RXRPC) { /* the address that UDP gets lies within (struct sockaddr_rxrpc) */
+		len -= ENF_RXRPC_HEAD;
+		if (len < 2)
+			return ENF_ADDR_NONE;
+		if (enf_copy(&sa, address + ENF_RXRPC_HEAD, len)) {
+			enf_nowhere_known(a); /* as above */
+			return ENF_ADDR_INET;
+		}
+		if (sa.family == ENF_AF_INET6 && a->family == ENF_AF_RXRPC)
+			a->family |= ENF_FAMILY_V6;
+		else if (sa.family != ENF_AF_INET && sa.family != ENF_AF_INET6)
+			return ENF_ADDR_NONE;
 	}
 	family = sa.family;
 	/* Most protocols take it for their own. UDP of version 6 does not look at the address then;
@@ -99,9 +125,6 @@ static __noinline int enf_sockaddr(struct enf_access *a, const void *address, in
 
 #define ENF_LOOPBACK4 0x7f000001 /* 127.0.0.1 */
 
-#define enf_member(base, type, field)                                                              \
-	((__u64)(base) + __builtin_preserve_field_info(((type *)0)->field, 0))
-
 /*
  * Who connects or sends to no address reaches this machine (tcp_v4_connect and tcp_v6_connect, udpv6_sendmsg,
  * ip_route_output_key_hash_rcu), so what is asked about is the address that is reached: of version 6 the
@@ -117,6 +140,11 @@ static __noinline void enf_to_itself(struct enf_access *a, struct sock *sk, int 
 
 	if (!sk || !(a->present & ENF_BIT64(ENF_DIM_ADDR)) || a->addr_hi)
 		return;
+	if (enf_is_smc(a)) { /* the socket inside is the one that may be bound */
+		if (!a->addr_lo || a->addr_lo == ENF_V4_MAPPED)
+			a->unknown |= ENF_BIT64(ENF_DIM_ADDR);
+		return;
+	}
 	if (!a->addr_lo) {
 		bpf_probe_read_kernel(b, sizeof(b), &sk->__sk_common.skc_v6_rcv_saddr);
 		if (is_inet && b[10] == 0xff && b[11] == 0xff) /* of version 4 in truth */
@@ -154,6 +182,20 @@ int BPF_PROG(enf_socket_create, int family, int type, int protocol, int kern, in
 	a.family = family;
 	a.type = type & 0xf; /* without SOCK_NONBLOCK and SOCK_CLOEXEC */
 	a.protocol = protocol;
+	if ((family == ENF_AF_INET || family == ENF_AF_INET6) && !protocol) {
+		/* the first of its type (inet_create); there is none for a raw socket */
+		if (a.type == ENF_SOCK_STREAM)
+			a.protocol = ENF_PROTOCOL_DEFAULT | ENF_IPPROTO_TCP;
+		else if (a.type == ENF_SOCK_DGRAM)
+			a.protocol = ENF_PROTOCOL_DEFAULT | ENF_IPPROTO_UDP;
+		else if (a.type == ENF_SOCK_SEQPACKET)
+			a.protocol = ENF_PROTOCOL_DEFAULT | ENF_IPPROTO_SCTP;
+	} else if (family == ENF_AF_UNIX && a.type == ENF_SOCK_RAW) {
+		a.type = ENF_SOCK_DGRAM; /* which it gets (unix_create) */
+	} else if (family == ENF_AF_RXRPC && protocol == ENF_AF_INET6) {
+		a.family |= ENF_FAMILY_V6;
+	}
+	enf_disguise(&a.family, &a.protocol);
 	return enf_act(&a);
 }
 
@@ -219,6 +261,8 @@ int BPF_PROG(enf_socket_bind, struct socket *sock, void *address, int addrlen, i
 		if (addrlen > 3) {
 			a.name = (__u64)address + 3;
 			a.name_len = addrlen - 3;
+		} else if (addrlen == 3) {
+			a.name = (__u64)address + 2; /* the empty name, as this NUL ends it */
 		} /* else autobind: the kernel picks an abstract name */
 	}
 	return enf_act(&a);
@@ -231,6 +275,11 @@ static __always_inline void enf_local(struct enf_access *a, struct socket *sock)
 
 	if (!sk)
 		return;
+	if (enf_is_smc(a) ||
+	    a->family == ENF_AF_RXRPC) { /* a socket inside has it: onError decides */
+		enf_nowhere_known(a);
+		return;
+	}
 	if (a->family == ENF_AF_INET) {
 		enf_v4(a, sk->__sk_common.skc_rcv_saddr);
 	} else if (a->family == ENF_AF_INET6) {
@@ -243,6 +292,8 @@ static __always_inline void enf_local(struct enf_access *a, struct socket *sock)
 	}
 	a->port = sk->__sk_common.skc_num;
 	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+	if (!a->port) /* not bound: the kernel picks one behind the hook, so onError decides */
+		a->unknown |= ENF_BIT64(ENF_DIM_PORT);
 }
 
 SEC("lsm/socket_listen")
@@ -269,10 +320,27 @@ int BPF_PROG(enf_socket_accept, struct socket *sock, struct socket *newsock, int
 	return enf_act(&a);
 }
 
+/* Ask about the hops of a source route, too; the address itself has been permitted. */
+static __always_inline int enf_act_hops(struct enf_access *a, int hops)
+{
+	int error = 0;
+
+	a->present |= ENF_BIT64(ENF_DIM_ADDR);
+	if (hops & ENF_HOP_FIRST) {
+		a->unknown &= ~ENF_BIT64(ENF_DIM_ADDR);
+		error = enf_act(a);
+	}
+	if (error || !(hops & ENF_HOP_UNKNOWN))
+		return error;
+	a->unknown |= ENF_BIT64(ENF_DIM_ADDR);
+	return enf_act(a);
+}
+
 SEC("lsm/socket_connect")
 int BPF_PROG(enf_socket_connect, struct socket *sock, void *address, int addrlen, int ret)
 {
 	struct enf_access a = {};
+	int error;
 
 	if (ret)
 		return ret;
@@ -284,7 +352,10 @@ int BPF_PROG(enf_socket_connect, struct socket *sock, void *address, int addrlen
 	    (a.family == ENF_AF_INET || a.family == ENF_AF_INET6))
 		return 0;
 	enf_to_itself(&a, sock->sk, 0);
-	return enf_act(&a);
+	error = enf_act(&a);
+	if (error || !enf_may_be_routed(&a, sock->sk))
+		return error;
+	return enf_act_hops(&a, enf_hops_of_socket(&a, sock->sk));
 }
 
 /* ---- SCTP: many addresses at once ---------------------------------------------------------- */
@@ -300,13 +371,6 @@ static __always_inline void enf_sctp(struct enf_access *a, struct sock *sk, __u8
 	a->family = sk->__sk_common.skc_family;
 	a->type = sk->sk_type;
 	a->protocol = ENF_IPPROTO_SCTP;
-}
-
-/* What is not looked at, or cannot be: address and port are unknown, and onError decides. */
-static __always_inline void enf_sctp_unknown(struct enf_access *a)
-{
-	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
-	a->unknown |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
 }
 
 /*
@@ -331,7 +395,7 @@ int BPF_PROG(enf_sctp_bind_connect, struct sock *sk, int optname, void *address,
 
 		enf_sctp(&a, sk, optname == ENF_SCTP_BINDX_ADD ? ENF_OP_BIND : ENF_OP_CONNECT);
 		if (i == ENF_SCTP_ADDRESSES)
-			enf_sctp_unknown(&a);
+			enf_nowhere_known(&a);
 		/* an address that SCTP does not know ends the call with an error */
 		else if (enf_sockaddr(&a, address, addrlen, 0) != ENF_ADDR_INET)
 			return 0;
@@ -347,12 +411,6 @@ int BPF_PROG(enf_sctp_bind_connect, struct sock *sk, int optname, void *address,
 	return 0;
 }
 
-struct enf_told { /* struct cmsghdr */
-	__u64 len;
-	__u32 level;
-	__u32 type;
-};
-
 /*
  * Read the control message at *at*, of which *left* bytes are left; if it names an address, *a* asks about it.
  * Returns: the bytes that it takes; 0: nothing more.
@@ -366,7 +424,7 @@ static __noinline __u64 enf_sctp_address(struct enf_access *a, __u64 at, __u64 l
 	if (left < sizeof(told)) /* the kernel reads no further, either */
 		return 0;
 	if (bpf_probe_read_kernel(&told, sizeof(told), (void *)at)) {
-		enf_sctp_unknown(a); /* cannot be: the kernel's own memory. onError decides */
+		enf_nowhere_known(a); /* cannot be: the kernel's own memory. onError decides */
 		return 0;
 	}
 	if (told.len < sizeof(told) || told.len > left)
@@ -401,7 +459,7 @@ static __always_inline int enf_sctp_told(struct enf_access *a, struct sock *sk, 
 		enf_sctp(a, sk, ENF_OP_CONNECT);
 		a->port = port;
 		if (i == ENF_SCTP_ADDRESSES) {
-			enf_sctp_unknown(a);
+			enf_nowhere_known(a);
 		} else {
 			length = enf_sctp_address(a, at, left);
 			enf_to_itself(a, sk, 0);
@@ -417,20 +475,40 @@ static __always_inline int enf_sctp_told(struct enf_access *a, struct sock *sk, 
 	return 0;
 }
 
-/* Only with an address: without, the connect has had its verdict. TCP fast open connects here. */
+/* Where a send of what is connected goes by its control messages; the connect has had its verdict. */
+static __always_inline int enf_act_told(struct enf_access *a, struct sock *sk, struct msghdr *msg)
+{
+	int hops;
+
+	if (!sk || (a->family != ENF_AF_INET && a->family != ENF_AF_INET6))
+		return 0;
+	hops = enf_hops_told(a, msg);
+	if (!hops)
+		return 0;
+	a->port = bpf_ntohs(sk->__sk_common.skc_dport);
+	a->present |= ENF_BIT64(ENF_DIM_PORT);
+	return enf_act_hops(a, hops);
+}
+
+/*
+ * Only with an address or with control messages: without, the connect has had its verdict. TCP fast open
+ * connects here.
+ */
 SEC("lsm/socket_sendmsg")
 int BPF_PROG(enf_socket_sendmsg, struct socket *sock, struct msghdr *msg, int size, int ret)
 {
 	struct enf_access a = {};
-	int error;
+	int error, hops = 0, more;
 
 	if (ret)
 		return ret;
-	if (!msg->msg_name)
+	if (!msg->msg_name && !msg->msg_controllen)
 		return 0;
 	enf_sock(&a, sock, ENF_OP_SEND);
 	if (a.family == ENF_AF_UNIX)
 		return 0;
+	if (!msg->msg_name)
+		return enf_act_told(&a, sock->sk, msg);
 	if (msg->msg_flags & ENF_MSG_FASTOPEN) {
 		a.op[1] = ENF_OP_CONNECT;
 		a.n_ops = 2;
@@ -440,9 +518,50 @@ int BPF_PROG(enf_socket_sendmsg, struct socket *sock, struct msghdr *msg, int si
 		return 0;
 	enf_to_itself(&a, sock->sk, msg->msg_controllen > 0);
 	error = enf_act(&a);
+	if (error)
+		return error;
+	if (msg->msg_controllen)
+		hops = enf_hops_told(&a, msg);
+	if (enf_may_be_routed(&a, sock->sk)) {
+		more = enf_hops_of_socket(&a, sock->sk);
+		if (more)
+			hops = more | (hops ? ENF_HOP_UNKNOWN : 0);
+	}
+	if (hops)
+		error = enf_act_hops(&a, hops);
 	if (error || a.protocol != ENF_IPPROTO_SCTP)
 		return error;
 	return enf_sctp_told(&a, sock->sk, msg);
+}
+
+/*
+ * Options by which packets may come to be sent elsewhere. What they are set to the kernel reads behind the hook,
+ * so mostly they are looked at where the socket is used (enf_hops_of_socket), which is enough if nobody uses it
+ * now and it is not connected yet. Else, of sockets that keep their options elsewhere, and of flow labels, which
+ * keep them for others, it is unknown where packets will go.
+ */
+SEC("lsm/socket_setsockopt")
+int BPF_PROG(enf_socket_setsockopt, struct socket *sock, int level, int option, int ret)
+{
+	struct enf_access a = {};
+	struct sock *sk;
+
+	if (ret)
+		return ret;
+	if (!enf_is_routing(level, option))
+		return 0;
+	enf_sock(&a, sock, ENF_OP_CONNECT);
+	if (a.family != ENF_AF_INET && a.family != ENF_AF_INET6 && !enf_is_smc(&a))
+		return 0;
+	sk = sock->sk;
+	if (sk && option != ENF_IPV6_FLOWLABEL_MGR && !enf_is_smc(&a) &&
+	    a.protocol != ENF_IPPROTO_SCTP && a.protocol != ENF_IPPROTO_MPTCP &&
+	    sk->__sk_common.skc_state == ENF_TCP_CLOSE && enf_is_held_alone(sock))
+		return 0;
+	a.op[1] = ENF_OP_SEND;
+	a.n_ops = 2;
+	enf_nowhere_known(&a);
+	return enf_act(&a);
 }
 
 /* ---- Unix sockets ------------------------------------------------------------------------- */
@@ -470,9 +589,10 @@ static __always_inline void enf_unix_peer(struct enf_access *a, struct sock *oth
 		return;
 	bpf_probe_read_kernel(&len, 4, (void *)enf_member(addr, struct unix_address, len));
 	bpf_probe_read_kernel(&first, 1, (void *)(enf_member(addr, struct unix_address, name) + 2));
-	if (first || len <= 3)
+	if (first || len < 3)
 		return;
-	a->name = enf_member(addr, struct unix_address, name) + 3;
+	/* the empty name has no length: the NUL in front of it ends it */
+	a->name = enf_member(addr, struct unix_address, name) + (len > 3 ? 3 : 2);
 	a->name_len = len - 3;
 }
 

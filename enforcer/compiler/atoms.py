@@ -173,6 +173,14 @@ class Atoms:
             accepted = frozenset(form for spelled in texts for form in spelled)
             return self._intern(dim, accepted, condition.span)
         ranges = frozenset((v.low, v.high) for v in values if isinstance(v, Interval | Address))
+        also = {
+            (number, number)
+            for number in condition.field.counts_as
+            if any(
+                low <= n <= high for n in condition.field.counted(number) for low, high in ranges
+            )
+        }
+        ranges |= also
         return self._intern(dim, ranges, condition.span)
 
     def _intern(self, dim: int, accepted: frozenset[object], span: Span | None) -> int:

@@ -29,7 +29,7 @@ _HEADS: Final[tuple[tuple[Token, ...], ...]] = (
     (b"/docker-", *_HEX, b".scope"),
     (b"/docker/", *_HEX),
     (b"/cri-containerd-", *_HEX, b".scope"),
-    (Wild.RUN, b":cri-containerd:", *_HEX),
+    (b"/", Wild.RUN, b":cri-containerd:", *_HEX),
     (b"/nerdctl-", *_HEX, b".scope"),
     (b"/crio-", *_HEX),
     (b"/crio-", *_HEX, b".scope"),
@@ -46,9 +46,16 @@ _HEADS: Final[tuple[tuple[Token, ...], ...]] = (
 CONTAINER_FORMS: Final[frozenset[Form]] = frozenset(
     form
     for head in _HEADS
-    for form in (Glob((Wild.DEEP, *head)), Glob((Wild.DEEP, *head, b"/", Wild.DEEP)))
+    for form in (
+        Glob((Wild.UNITLESS, *head)),
+        Glob((Wild.UNITLESS, *head, b"/", Wild.DEEP)),
+    )
 )
-"""Paths of cgroups that are those of containers, or below."""
+"""
+Paths of cgroups that are those of containers, or below.
+
+What is below a service or a scope may be delegated to a user, who gives names there as he likes.
+"""
 
 
 _STORAGE: Final[tuple[Token, ...]] = (b"/storage/overlay/", Wild.ONE, Wild.RUN, b"/merged")

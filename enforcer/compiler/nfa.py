@@ -19,6 +19,7 @@ __all__ = ["Nfa", "build", "weight"]
 
 _SLASH: Final = 0x2F
 _SLICE_TAIL: Final = b".slice"
+_UNIT_TAILS: Final = (b".service", b".scope")
 _NOWHERE: Final = -1
 
 
@@ -82,6 +83,8 @@ def _classes(tokens: Iterable[Token]) -> tuple[bytes, int]:
             sets.add(token)
         elif token is Wild.SLICES:
             alone.update(_SLICE_TAIL)
+        elif token is Wild.UNITLESS:
+            alone.update(*_UNIT_TAILS)
     known: dict[tuple[object, ...], int] = {}
     out = bytearray(256)
     order = sorted(sets, key=sorted)
@@ -107,6 +110,7 @@ class _Builder:
 
     def __init__(self, classes: bytes) -> None:
         self.classes = classes
+        self.n_classes = max(classes) + 1
         self.steps: list[list[tuple[int, int]]] = []
         self.any_byte: list[int] = []
         self.not_slash: list[int] = []
@@ -183,6 +187,8 @@ class _Builder:
             following = self._node(inside)
             self.steps[inside].append((self.classes[_SLASH], following))
             self.silent[at] += (following,)
+        elif token is Wild.UNITLESS:
+            following = self._unitless(self._silently(at))
         else:  # Wild.SLICES
             base = self._silently(at)
             inside = self._loop(self._literal(base, b"/"), Wild.RUN)
@@ -191,6 +197,31 @@ class _Builder:
             following = self._node(last)
             self.silent[base] += (following,)
         return following
+
+    def _unitless(self, base: int) -> int:
+        """
+        Make components behind *base* of which none ends like the name of a unit.
+
+        A node for each beginning of such an end: that which the component ends with so far. Every
+        class of bytes leads on to one of them, so there is one way only.
+        """
+        ends = sorted({tail[:n] for tail in _UNIT_TAILS for n in range(len(tail) + 1)}, key=len)
+        node = {end: self._node(base) for end in ends}
+        self.steps[base].append((self.classes[_SLASH], node[b""]))
+        for end in ends:
+            following = dict.fromkeys(range(self.n_classes), node[b""])
+            for byte in sorted({*b"".join(_UNIT_TAILS)}):
+                grown = end + bytes((byte,))
+                longest = next(grown[n:] for n in range(len(grown) + 1) if grown[n:] in node)
+                following[self.classes[byte]] = node[longest]
+            del following[self.classes[_SLASH]]
+            if end not in _UNIT_TAILS:
+                following[self.classes[_SLASH]] = node[b""]
+            self.steps[node[end]] += following.items()
+        behind = self._node(base)
+        for start in (base, *(node[end] for end in ends if end not in _UNIT_TAILS)):
+            self.silent[start] += (behind,)
+        return behind
 
     def _loop(self, node: int, token: Token) -> int:
         edges = self.not_slash if token is Wild.RUN else self.any_byte

@@ -42,6 +42,7 @@ class Wild(enum.Enum):
     DEEP = enum.auto()  # any number of bytes
     DIRS = enum.auto()  # nothing, or any number of bytes and then "/"
     SLICES = enum.auto()  # any number of components "/….slice"
+    UNITLESS = enum.auto()  # any number of components "/…", none ".service" or ".scope"
 
 
 Chars = frozenset[int]

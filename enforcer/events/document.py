@@ -23,6 +23,7 @@ from enforcer.events.text import readable
 from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES
+from enforcer.policy.sockets import WITH_ADDRESS
 from enforcer.policy.vocabulary import (
     EVENTS,
     FIELDS,
@@ -54,13 +55,17 @@ __all__ = [
 VERSION = 1
 
 _ADDRESS_OPS = frozenset({Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND, Op.POINT})
-_NUMBERS = {
-    name: {number: word for word, number in FIELDS[name].names.items()}
-    for name in ("family", "type", "protocol")
-}
+
+
+def _words(field: FieldSpec) -> dict[int, str]:
+    """Return words by number; what has none of its own has that of the last that it counts as."""
+    words = {number: word for word, number in field.names.items()}
+    return {number: words[others[-1]] for number, others in field.counts_as.items()} | words
+
+
+_NUMBERS = {name: _words(FIELDS[name]) for name in ("family", "type", "protocol")}
 OPERAND_EVENTS = frozenset({"mount", "process", "memory", "kernel"})
 OPERAND_DIMS = frozenset({Dim.NAME, Dim.FSTYPE, Dim.BITS, Dim.CODE, Dim.TO_UID, Dim.TO_GID})
-_INET = frozenset({2, 10})  # AF_INET, AF_INET6
 _SUBJECT_FLAGS = tuple((flag.value, (flag.name or "").lower()) for flag in SubjectFlag)
 _OBJECT_FLAGS = tuple((flag.value, (flag.name or "").lower()) for flag in ObjectFlag)
 _DIMENSIONS = tuple((1 << dim, dim.name.lower()) for dim in Dim)
@@ -263,7 +268,7 @@ def numbers(event: Event) -> dict[str, str]:
 
 def inet_address(event: Event) -> str | None:
     """Write the address of an operation on an inet socket; mapped IPv4 is written as IPv4."""
-    if event.op not in _ADDRESS_OPS or event.family not in _INET:
+    if event.op not in _ADDRESS_OPS or event.family not in WITH_ADDRESS:
         return None
     address = IPv6Address(event.addr_hi << 64 | event.addr_lo)
     return str(address.ipv4_mapped or address)

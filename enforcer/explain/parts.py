@@ -177,7 +177,8 @@ class Parts:
     def _met(self, condition: Condition, operand: bytes | int) -> Value | None:
         """Return the first value of *condition* that accepts *operand*."""
         if isinstance(operand, int):
-            return next((v for v in condition.values if _accepts_number(v, operand)), None)
+            counted = condition.field.counted(operand)
+            return next((v for v in condition.values if _accepts_any(v, counted)), None)
         if operand == NO_NAME and condition.field.dim in {Dim.PATH, Dim.EXE}:
             return None
         for text, forms in self.atoms.spelled(condition).items():
@@ -364,6 +365,13 @@ def _is_one(forms: Iterable[Form], path: bytes) -> bool:
 
 def _of_gap(gap: Gap) -> Truth:
     return Truth.UNKNOWN if gap is Gap.UNKNOWN else Truth.UNRECORDED
+
+
+def _accepts_any(value: Value, counted: tuple[int, ...]) -> bool:
+    """Tell it of an operand that *counted* are the numbers of; a mask is about its own bits."""
+    if isinstance(value, Mask):
+        return _accepts_number(value, counted[0])
+    return any(_accepts_number(value, number) for number in counted)
 
 
 def _accepts_number(value: Value, number: int) -> bool:

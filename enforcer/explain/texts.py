@@ -21,6 +21,7 @@ _WILD = {
     Wild.DEEP: rb".*",
     Wild.DIRS: rb"(?:.*/)?",
     Wild.SLICES: rb"(?:/[^/]*\.slice)*",
+    Wild.UNITLESS: rb"(?:/(?![^/]*\.(?:service|scope)(?:/|\Z))[^/]*)*",
 }
 
 

@@ -43,6 +43,9 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 """The outermost that fits counts: what a container makes below its own cgroup is its own."""
 
+# Nobody but root gives names outside of these; what is below may be delegated to whom the unit runs as.
+_UNIT = re.compile(r"\.(?:service|scope)/")
+
 # That of a static pod is a digest.
 _POD = re.compile(
     r"/[^/]*pod(?P<uid>[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})"
@@ -53,7 +56,7 @@ _KUBELET = re.compile(r"/kubepods(?:\.slice)?/")
 
 @functools.lru_cache(maxsize=16384)
 def container_of(cgroup: str) -> Container | None:
-    """Read the container from a cgroup *path*; None outside of containers."""
+    """Read the container from a cgroup *path*; None outside of containers, and below units."""
     found = [
         (match.end(), -match.start(), runtime, match["id"])
         for runtime, pattern in PATTERNS
@@ -62,6 +65,8 @@ def container_of(cgroup: str) -> Container | None:
     if not found:
         return None
     end, _, runtime, name = min(found)
+    if _UNIT.search(cgroup, 0, end):
+        return None
     pod = pod_of(cgroup[:end])
     return Container(runtime, name, pod[1] if pod else None, cgroup[:end])
 
@@ -71,6 +76,6 @@ def pod_of(cgroup: str) -> tuple[str, str] | None:
     kubelet = _KUBELET.search(cgroup)
     # From the slash on: the pod's may be the next component.
     found = _POD.search(cgroup, kubelet.end() - 1) if kubelet else None
-    if found is None:
+    if found is None or _UNIT.search(cgroup, 0, found.end()):
         return None
     return cgroup[: found.end()], found["uid"].replace("_", "-")

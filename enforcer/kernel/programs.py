@@ -133,6 +133,9 @@ HOOKS: Final = (
     ),
     _hook("enf_path_link", "path_link", "LINK CREATE GUARD NAME_GUARD"),
     _hook("enf_path_symlink", "path_symlink", "SYMLINK NAME_GUARD"),
+    # Message queues, whose names pass no hook of paths.
+    _hook("enf_queue_create", "inode_create", "CREATE"),
+    _hook("enf_queue_unlink", "inode_unlink", "UNLINK"),
     _hook("enf_path_mkdir", "path_mkdir", "MKDIR"),
     _hook("enf_path_rmdir", "path_rmdir", "RMDIR MOUNT_GUARD"),
     _hook("enf_path_chmod", "path_chmod", "CHMOD"),
@@ -166,6 +169,7 @@ HOOKS: Final = (
     _hook("enf_socket_connect", "socket_connect", "CONNECT"),
     _hook("enf_socket_accept", "socket_accept", "ACCEPT"),
     _hook("enf_socket_sendmsg", "socket_sendmsg", "SEND CONNECT"),
+    _hook("enf_socket_setsockopt", "socket_setsockopt", "SEND CONNECT"),
     _hook("enf_sctp_bind_connect", "sctp_bind_connect", "BIND CONNECT"),
     _hook("enf_unix_stream_connect", "unix_stream_connect", "CONNECT"),
     _hook("enf_unix_may_send", "unix_may_send", "SEND CONNECT"),

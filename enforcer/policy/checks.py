@@ -65,7 +65,7 @@ HOOKS: dict[Op, str] = {
 """The LSM hook that an operation is decided at."""
 
 _MAKES = frozenset({Op.CREATE, Op.MKDIR, Op.MKNOD, Op.SYMLINK, Op.LINK, Op.RENAME, Op.BIND})
-_DATAGRAM_FREE = {Dim.TYPE: {1, 5}, Dim.PROTOCOL: {6, 262}}
+_DATAGRAM_FREE = {Dim.TYPE: {1, 5}, Dim.PROTOCOL: {6, 256, 262}}
 
 
 @check

@@ -306,7 +306,9 @@ def _holds(condition: Condition, thing: Thing) -> bool:
     }.get(dim or Dim.PATH)
     if number is None:
         return False
-    return any(_has_number(v, number) for v in condition.values) is not condition.negate
+    counted = condition.field.counted(number)
+    found = any(_has_number(v, n) for v in condition.values for n in counted)
+    return found is not condition.negate
 
 
 def _holds_address(condition: Condition, low: int, high: int) -> bool:

@@ -207,6 +207,8 @@ class FieldSpec:
     A word under ``match`` (object) or under ``process``/``parent``/``ancestors`` (subject).
 
     Exactly one of *dim* and *flag* is set. *names* maps symbolic values to numbers, or to bits.
+    *counts_as* maps a number that an operand may have to others that it is as well: a condition
+    accepts it if it accepts one of these.
     """
 
     name: str
@@ -215,6 +217,11 @@ class FieldSpec:
     dim: Dim | None = None
     flag: int | None = None
     names: dict[str, int] = attrs.field(factory=dict, eq=False)
+    counts_as: dict[int, tuple[int, ...]] = attrs.field(factory=dict, eq=False)
+
+    def counted(self, number: int) -> tuple[int, ...]:
+        """Return the numbers that an operand *number* counts as: itself first."""
+        return (number, *self.counts_as.get(number, ()))
 
 
 @attrs.frozen(cache_hash=True)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import attrs
 
-from enforcer.policy import checks, danger, gaps, leaks, reach, shadow
+from enforcer.policy import checks, danger, gaps, leaks, netchecks, reach, shadow
 from enforcer.policy.issues import CHECKS, Host, Issue, Severity
 from enforcer.policy.model import PolicySet
 
 __all__ = ["CHECKS", "Host", "Issue", "Severity", "lint"]
 
 # Importing them has filled the registry.
-_SOURCES = (checks, danger, gaps, leaks, reach, shadow)
+_SOURCES = (checks, danger, gaps, leaks, netchecks, reach, shadow)
 
 
 def lint(

@@ -16,6 +16,7 @@ from enforcer.policy.marks import MAX_ASKED, WITHIN_KEYS, read_within
 from enforcer.policy.model import Condition, Flag, Interval, Process, Subject, Within
 from enforcer.policy.nodes import Entry, Map, Node
 from enforcer.policy.pointargs import at_point, read_point_arguments, read_returns
+from enforcer.policy.sockets import WITH_ADDRESS
 from enforcer.policy.unsupported import MATCH_WORDS
 from enforcer.policy.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec, Kind
 
@@ -34,7 +35,7 @@ SUBJECT_PARTS = {
 _AT_POINTS = ("args", "returns")
 _INET = ("address", "port")
 _UNIX = ("path", "abstract")
-_FAMILY_OF = {"path": {1}, "abstract": {1}, "address": {2, 10}, "port": {2, 10}}
+_FAMILY_OF = {"path": {1}, "abstract": {1}, "address": WITH_ADDRESS, "port": WITH_ADDRESS}
 
 
 @attrs.frozen

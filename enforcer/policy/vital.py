@@ -20,6 +20,7 @@ import attrs
 import enforcer
 from enforcer import places
 from enforcer.policy.names import CAPABILITIES
+from enforcer.policy.sockets import BY_DEFAULT, PROTOCOLS
 from enforcer.policy.vocabulary import FIELDS, Op
 
 __all__ = ["Actor", "Need", "Own", "Thing", "own_programs", "vital_needs"]
@@ -153,6 +154,7 @@ _TREES: Final = (Op.MKDIR, Op.RMDIR)
 _BPF_MAP_UPDATE, _BPF_PROG_LOAD = (
     FIELDS["command"].names[word] for word in ("map_update_elem", "prog_load")
 )
+_TCP: Final = PROTOCOLS["tcp"]
 _SOMEBODY: Final = 1000  # the first user, and group, of people
 _SOCKET_FILE: Final = bytes(places.SOCKET)
 _POLICY_FILE: Final = bytes(places.POLICIES / "policy.yaml")
@@ -220,8 +222,9 @@ def _of_sshd(sessions: tuple[Actor, ...], parts: tuple[Thing, ...]) -> Iterator[
             (2, (0xFFFF_0000_0000, 0xFFFF_0000_0000), ANY_IPV4),
             (10, (0, 0), ANY_IPV6),
         ):
-            kind = Thing(family=family, type=1, protocol=6)
-            yield Need(server, Op.SOCKET, kind, "use", "TCP")
+            kind = Thing(family=family, type=1, protocol=_TCP)
+            made = attrs.evolve(kind, protocol=BY_DEFAULT | _TCP)
+            yield Need(server, Op.SOCKET, made, "use", "TCP")
             local = attrs.evolve(kind, port=22, address=address)
             for op in (Op.BIND, Op.LISTEN):
                 yield Need(server, op, local, "listen on", "port 22")

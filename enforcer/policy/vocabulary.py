@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import signal
 
+from enforcer.policy import sockets
 from enforcer.policy.kinds import (
     OPERATORS,
     Dim,
@@ -22,7 +23,7 @@ from enforcer.policy.kinds import (
     OpSpec,
     SubjectFlag,
 )
-from enforcer.policy.names import CAPABILITIES
+from enforcer.policy.names import BPF_COMMANDS, CAPABILITIES
 from enforcer.policy.syscalls import LIFTED_SYSCALLS, LiftSpec
 
 __all__ = [
@@ -44,8 +45,6 @@ __all__ = [
 ]
 
 
-_FAMILIES = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16, "packet": 17, "vsock": 40, "alg": 38}
-_TYPES = {"stream": 1, "dgram": 2, "raw": 3, "rdm": 4, "seqpacket": 5, "packet": 10}
 _MOUNT_FLAGS = {
     "ro": 0x1,
     "nosuid": 0x2,
@@ -64,47 +63,7 @@ _MOUNT_FLAGS = {
 }
 _CAPABILITIES = {name.removeprefix("CAP_").lower(): bit for name, bit in CAPABILITIES.items()}
 _SIGNALS = {s.name.removeprefix("SIG").lower(): s.value for s in sorted(signal.Signals)}
-_BPF_COMMANDS = {
-    "map_create": 0,
-    "map_lookup_elem": 1,
-    "map_update_elem": 2,
-    "map_delete_elem": 3,
-    "map_get_next_key": 4,
-    "prog_load": 5,
-    "obj_pin": 6,
-    "obj_get": 7,
-    "prog_attach": 8,
-    "prog_detach": 9,
-    "prog_test_run": 10,
-    "prog_get_next_id": 11,
-    "map_get_next_id": 12,
-    "prog_get_fd_by_id": 13,
-    "map_get_fd_by_id": 14,
-    "obj_get_info_by_fd": 15,
-    "prog_query": 16,
-    "raw_tracepoint_open": 17,
-    "btf_load": 18,
-    "btf_get_fd_by_id": 19,
-    "task_fd_query": 20,
-    "map_lookup_and_delete_elem": 21,
-    "map_freeze": 22,
-    "btf_get_next_id": 23,
-    "map_lookup_batch": 24,
-    "map_lookup_and_delete_batch": 25,
-    "map_update_batch": 26,
-    "map_delete_batch": 27,
-    "link_create": 28,
-    "link_update": 29,
-    "link_get_fd_by_id": 30,
-    "link_get_next_id": 31,
-    "enable_stats": 32,
-    "iter_create": 33,
-    "link_detach": 34,
-    "prog_bind_map": 35,
-    "token_create": 36,
-}
 _UNMOUNT_FLAGS = {"force": 0x1, "lazy": 0x2, "expire": 0x4}
-_PROTOCOLS = {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132, "mptcp": 262}
 
 FIELDS: dict[str, FieldSpec] = {
     f.name: f
@@ -115,9 +74,23 @@ FIELDS: dict[str, FieldSpec] = {
         FieldSpec("args", Kind.ARGS, "Arguments of the new program, by index or any.", Dim.ARG_ANY),
         FieldSpec("address", Kind.ADDRESS, "IP address; IPv4-mapped IPv6 is IPv4.", Dim.ADDR),
         FieldSpec("port", Kind.PORT, "Port number.", Dim.PORT),
-        FieldSpec("family", Kind.NUMBER, "Socket family.", Dim.FAMILY, names=_FAMILIES),
-        FieldSpec("type", Kind.NUMBER, "Socket type.", Dim.TYPE, names=_TYPES),
-        FieldSpec("protocol", Kind.NUMBER, "Protocol.", Dim.PROTOCOL, names=_PROTOCOLS),
+        FieldSpec(
+            "family",
+            Kind.NUMBER,
+            "Socket family; inet and inet6 are also those that carry it.",
+            Dim.FAMILY,
+            names=sockets.FAMILIES,
+            counts_as=sockets.FAMILY_COUNTS_AS,
+        ),
+        FieldSpec("type", Kind.NUMBER, "Socket type.", Dim.TYPE, names=sockets.TYPES),
+        FieldSpec(
+            "protocol",
+            Kind.NUMBER,
+            "Protocol; tcp is also mptcp and smc.",
+            Dim.PROTOCOL,
+            names=sockets.PROTOCOLS,
+            counts_as=sockets.PROTOCOL_COUNTS_AS,
+        ),
         FieldSpec("mode", Kind.MODE, "Permission bits, octal (07777).", Dim.MODE),
         FieldSpec(
             "source",
@@ -138,7 +111,7 @@ FIELDS: dict[str, FieldSpec] = {
         FieldSpec("gained", Kind.CAPABILITY, "Effective capabilities that it gains.", Dim.BITS),
         FieldSpec("capability", Kind.NUMBER, "Capability used.", Dim.CODE, names=_CAPABILITIES),
         FieldSpec("module", Kind.STRING, "Name by which the kernel asks for a module.", Dim.NAME),
-        FieldSpec("command", Kind.NUMBER, "Command of bpf(2).", Dim.CODE, names=_BPF_COMMANDS),
+        FieldSpec("command", Kind.NUMBER, "Command of bpf(2).", Dim.CODE, names=BPF_COMMANDS),
         FieldSpec("script", Kind.FLAG, "The file starts with #!.", flag=ObjectFlag.SCRIPT),
         FieldSpec(
             "interpreter",
@@ -220,7 +193,12 @@ _FILE_OPS = {
             "Open in any way, or make by opening.",
         ),
         _op("append", (Op.APPEND,), _FILE, "Open for writing at the end only."),
-        _op("create", (Op.CREATE,), _FILE + " mode", "Make a regular file or a name for one."),
+        _op(
+            "create",
+            (Op.CREATE,),
+            _FILE + " mode",
+            "Make a regular file, a unix socket, or a name for one.",
+        ),
         _op("truncate", (Op.TRUNCATE,), _FILE, "Shorten or lengthen."),
         _op("mmapExec", (Op.MMAP_EXEC,), _FILE, "Map executable."),
         _op("unlink", (Op.UNLINK,), _FILE, "Remove a name, or replace it by rename."),

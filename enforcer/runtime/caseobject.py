@@ -33,7 +33,13 @@ _V4: Final = 0xFFFF << 32
 _TO_ITSELF: Final = {_V4: _V4 | 0x7F000001, 0: 1}
 _SOCKET_NUMBERS: Final = ("family", "type", "protocol")
 
-_MODES: Final = {Op.CREATE: 0o644, Op.MKDIR: 0o755, Op.MKNOD: 0o644, Op.LINK: 0o644}
+_MODES: Final = {
+    Op.CREATE: 0o644,
+    Op.MKDIR: 0o755,
+    Op.MKNOD: 0o644,
+    Op.LINK: 0o644,
+    Op.BIND: 0o755,
+}
 _TWO_NAMES: Final = frozenset({Op.RENAME, Op.LINK, Op.MOVE_MOUNT})
 _ADDRESSED: Final = frozenset({Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND})
 _GOING: Final = frozenset({Op.CONNECT, Op.SEND})

@@ -161,6 +161,8 @@ def _of_one(op: Op, found: Operands) -> Iterator[Access]:
         yield found.access(op, Op.MOUNT_GUARD)
     elif op in _REPLACES:
         yield found.access(op, Op.NAME_GUARD)
+    elif op is Op.BIND and found.path is not None:  # it makes a name, as well
+        yield found.access(op, Op.CREATE)
     elif found.flags & ObjectFlag.UNIX and found.others.get(Dim.TYPE) != _STREAM:
         yield found.access(*_unix_or(op))
     else:

@@ -30,7 +30,8 @@ from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import readable
 from enforcer.events.types import Lost
 from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import ObjectFlag, Op
+from enforcer.policy.sockets import BY_DEFAULT, FAMILIES, WITH_ADDRESS
+from enforcer.policy.vocabulary import FIELDS, ObjectFlag, Op
 from enforcer.sinks.ocsf_classes import BASE, FILE, NETWORK, OTHER, PROCESS, activity_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ _DIRECTIONS: Final[dict[Op | GuardAct, int]] = {
     Op.LISTEN: _INBOUND,
     Op.BIND: _INBOUND,
 }
-_IP_VERSIONS: Final = {2: 4, 10: 6}
+_IP_VERSIONS: Final = {
+    family: 6 if FAMILIES["inet6"] in FIELDS["family"].counted(family) else 4
+    for family in WITH_ADDRESS
+}
 _MAPPED: Final = frozenset(
     (
         *("version", "kind", "time", "message", "process", "parent", "ancestors", "container"),
@@ -321,7 +325,7 @@ def _connection(event: Event) -> dict[str, Any]:
         "direction_id": direction,
         "direction": {0: "Unknown", 1: "Inbound", 2: "Outbound"}[direction],
         "protocol_name": words["protocol"],
-        "protocol_num": event.protocol,
+        "protocol_num": event.protocol & ~BY_DEFAULT,
         "protocol_ver_id": _IP_VERSIONS.get(event.family, 0),
     }
     address = inet_address(event)

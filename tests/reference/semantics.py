@@ -294,7 +294,13 @@ def bare(condition: Condition) -> Truth:
 
 
 def any_accepts(condition: Condition, operand: bytes | int) -> bool:
-    return any(accepts(value, operand, condition.field.kind) for value in condition.values)
+    kind = condition.field.kind
+    others = condition.field.counts_as.get(operand, ()) if isinstance(operand, int) else ()
+    return any(
+        accepts(value, operand, kind)
+        or (isinstance(value, Interval) and any(accepts_number(value, n) for n in others))
+        for value in condition.values
+    )
 
 
 # ---- Conditions -------------------------------------------------------------------------------

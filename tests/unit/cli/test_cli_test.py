@@ -336,3 +336,10 @@ def test_a_rename_asks_about_both_names():
 
     assert (old.operands[0], old.ops) == (b"/a", (Op.RENAME, Op.GUARD))
     assert (new.operands[0], new.ops) == (b"/b", (Op.RENAME, Op.UNLINK, Op.WRITE, Op.NAME_GUARD))
+
+
+def test_a_bind_to_a_path_makes_a_file():
+    """As one access, with the mode of the new file."""
+    (made,) = accesses([Op.BIND], Operands(path=b"/a"))
+
+    assert (made.operands[0], made.ops) == (b"/a", (Op.BIND, Op.CREATE))

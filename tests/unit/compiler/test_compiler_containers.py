@@ -28,7 +28,8 @@ CONTAINERS = [
     f"/x/nerdctl-{HEX}.scope",
     f"/kubepods.slice/crio-{HEX}.scope/container",
     f"/machine.slice/libpod-{HEX}.scope",
-    f"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{HEX}.scope",
+    f"/user.slice/user-1000.slice/libpod-{HEX}.scope",
+    f"/x.services/y.scope.d/.servic/docker-{HEX}.scope",
     "/lxc.payload.web",
     "/lxc/web/init.scope",
     "/machine.slice/systemd-nspawn@web.service",
@@ -45,6 +46,14 @@ OTHERS = [
     f"/system.slice/crio-conmon-{HEX}.scope",
     "/lxc.monitor.web",
     "/machine.slice/machine-.scope",
+    # Whom a unit is delegated to gives names below it.
+    f"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{HEX}.scope",
+    f"/user.slice/user-1000.slice/user@1000.service/app.slice/docker-{HEX}.scope",
+    f"/user.slice/user-1000.slice/session-3.scope/docker/{HEX}",
+    f"/system.slice/app.service/kubepods/pod{UID}/{HEX}",
+    f"/system.slice/app.service/x:{UID}:cri-containerd:{HEX}",
+    "/system.slice/app.service/lxc/web",
+    "/user.slice/user@1000.service/machine.slice/systemd-nspawn@web.service",
 ]
 
 

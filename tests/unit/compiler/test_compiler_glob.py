@@ -10,8 +10,9 @@ from reference import semantics
 
 from enforcer.compiler import glob
 from enforcer.compiler.atoms import entry
-from enforcer.compiler.patterns import Below, Exact, Glob, forms, unit
+from enforcer.compiler.patterns import Below, Exact, Glob, Wild, forms, unit
 from enforcer.errors import LimitError
+from enforcer.explain import texts as spelled
 from enforcer.policy.model import Span, TextKind
 
 PARTS = ["a", "b", "*", "**", "?", "[ab]", "[!a]", "[^ca]", "[b-d]", r"\*", "[]a]", "ab"]
@@ -69,6 +70,29 @@ def test_string_globs_accept_what_the_reference_accepts(pattern, word) -> None:
     (form,) = forms(TextKind.GLOB, pattern, is_path=False)
 
     assert semantics.glob(pattern, word, is_path=False) == accepts(form, word)
+
+
+ENDS = ["", "x", ".service", ".scope", ".serv", ".scope.s", ".service.scop", "..scope", ".slice"]
+unit_names = st.lists(st.sampled_from(["", "a", *ENDS]), min_size=1, max_size=3).map("".join)
+cgroups = st.lists(unit_names, max_size=4).map(lambda p: "".join(f"/{n}" for n in p).encode())
+
+
+@settings(max_examples=400, deadline=None)
+@given(cgroups, st.sampled_from(["/t", "/t.scope", "/x.service", ""]))
+@example(b"/a.service", "/t")
+@example(b"/.scope", "/t")
+@example(b"/a.service.scop", "/t")
+def test_components_that_name_no_unit(above, last) -> None:
+    """What stands above the rest is neither a service nor a scope; the rest may be."""
+    form = Glob((Wild.UNITLESS, last.encode() or b"/t"))
+    text = above + last.encode()
+    tail = form.tokens[1]
+
+    expected = text.endswith(tail) and not any(
+        part.endswith((b".service", b".scope")) for part in text.removesuffix(tail).split(b"/")
+    )
+
+    assert expected == accepts(form, text) == spelled.accepts(form, text)
 
 
 @settings(max_examples=100, deadline=None)

@@ -151,6 +151,23 @@ def test_addresses(values, address, target):
     assert (shown["type"], shown["protocol"]) == ("stream", "tcp")
 
 
+@pytest.mark.parametrize(
+    ("family", "protocol", "words"),
+    [
+        (2, 0x4006, ("inet", "tcp")),
+        (10, 0x4011, ("inet6", "udp")),
+        (43, 256, ("smc", "smc")),
+        (0x100 | 43, 256, ("smc6", "smc")),
+        (0x100 | 33, 17, ("rxrpc6", "udp")),
+    ],
+)
+def test_sockets_in_disguise_have_words(family, protocol, words):
+    """What only the kernel side tells apart is named by the words of policies."""
+    shown = as_document(record(op=Op.SOCKET, type=1, family=family, protocol=protocol))["object"]
+
+    assert words == (shown["family"], shown["protocol"])
+
+
 def test_abstract_socket():
     """A unix socket by abstract name is shown with its @."""
     shown = as_document(record(op=Op.CONNECT, family=1, type=1, name=b"bus\x1b"))["object"]

@@ -15,7 +15,7 @@ from test_policy_broken import RULES
 from test_policy_conditions import OBJECTS, PROCESSES
 
 from enforcer.errors import PolicyErrors
-from enforcer.policy import values
+from enforcer.policy import sockets, values
 from enforcer.policy.arguments import MAX_INDEX
 from enforcer.policy.loader import read
 from enforcer.policy.model import OnError, Verb
@@ -65,6 +65,21 @@ def test_flags_are_those_of_the_header():
     """So are facts."""
     assert {f.name: f.value for f in ObjectFlag}.items() <= _defines("ENF_OF_").items()
     assert {f.name: f.value for f in SubjectFlag}.items() <= _defines("ENF_SF_").items()
+
+
+def test_numbers_of_sockets_are_those_of_the_header():
+    """What the kernel side adds to a family or a protocol is what the table counts."""
+    added = _defines("ENF_")
+    assert sockets.OF_VERSION_6 == added["FAMILY_V6"]
+    assert sockets.BY_DEFAULT == added["PROTOCOL_DEFAULT"]
+
+
+def test_what_counts_as_another_has_a_number_of_its_own():
+    """A plain number is itself only, and what it counts as is one of these."""
+    for field in FIELDS.values():
+        for number, others in field.counts_as.items():
+            assert number not in others
+            assert set(others) <= set(field.names.values())
 
 
 def test_verdicts_are_those_of_the_header():

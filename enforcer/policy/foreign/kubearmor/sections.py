@@ -152,14 +152,13 @@ def _protocol(reading: Reading, node: Map) -> Iterator[Draft]:
     entry = reading.required(node, "protocol")
     words = reading.words(entry) if entry else []
     for word in words:
-        forms = PROTOCOLS.get(word.lower())
-        if forms is None and entry:
+        form = PROTOCOLS.get(word.lower())
+        if form is not None:
+            suffix = f".{word.lower()}" if len(words) > 1 else ""
+            yield Draft(item, "network", ("any",), _numbers(form, entry), suffix=suffix)
+        elif entry:
             hint = suggest(word, PROTOCOLS) or f": known are {', '.join(PROTOCOLS)}"
             reading.context.add(f"{shorten(word)!r} is no protocol{hint}", entry.value.span)
-        for number, form in enumerate(forms or (), start=1):
-            suffix = f".{word.lower()}" if len(words) > 1 else ""
-            suffix += f".{number}" if number > 1 else ""
-            yield Draft(item, "network", ("any",), _numbers(form, entry), suffix=suffix)
 
 
 def _numbers(form: dict[str, tuple[int, ...]], entry: Entry | None) -> tuple[Condition, ...]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enforcer.policy.foreign.kubernetes import SERVER_METADATA
 from enforcer.policy.model import Verb
+from enforcer.policy.sockets import FAMILIES, TYPES
+from enforcer.policy.sockets import PROTOCOLS as NUMBERS
 
 __all__ = [
     "ACTIONS",
@@ -52,29 +54,28 @@ LEVELS = {
 POSTURES = {"audit": Verb.LOG, "block": Verb.DENY}
 """What becomes of what no rule allows, where some rule allows: audit unless it is said."""
 
-_STREAM, _DGRAM, _RAW, _RDM, _SEQPACKET, _DCCP, _PACKET = 1, 2, 3, 4, 5, 6, 10
-_INET = (2, 10)
+_DCCP = 6  # a type, not a protocol
+_INET = (FAMILIES["inet"], FAMILIES["inet6"])
+_STREAM, _DGRAM, _RAW, _SEQPACKET = (
+    TYPES[word] for word in ("stream", "dgram", "raw", "seqpacket")
+)
 
-PROTOCOLS: dict[str, tuple[dict[str, tuple[int, ...]], ...]] = {
-    # When a socket is made 0 stands for the protocol that belongs to its type. MPTCP is TCP on the wire.
-    "tcp": ({"family": _INET, "type": (_STREAM,), "protocol": (0, 6, 262)},),
-    "udp": ({"family": _INET, "type": (_DGRAM,), "protocol": (0, 17)},),
-    "icmp": ({"family": (2,), "type": (_DGRAM, _RAW), "protocol": (1,)},),
-    "icmpv6": ({"family": (10,), "type": (_DGRAM, _RAW), "protocol": (58,)},),
-    "sctp": (
-        {"family": _INET, "type": (_STREAM, _SEQPACKET), "protocol": (132,)},
-        {"family": _INET, "type": (_SEQPACKET,), "protocol": (0,)},
-    ),
-    "stream": ({"type": (_STREAM,)},),
-    "dgram": ({"type": (_DGRAM,)},),
-    "raw": ({"type": (_RAW,)},),
-    "rdm": ({"type": (_RDM,)},),
-    "seqpacket": ({"type": (_SEQPACKET,)},),
-    "dccp": ({"type": (_DCCP,)},),
-    "packet": ({"type": (_PACKET,)},),
-    "all": ({},),
+
+def _protocol(word: str, families: tuple[int, ...], *types: int) -> dict[str, tuple[int, ...]]:
+    return {"family": families, "type": types, "protocol": (NUMBERS[word],)}
+
+
+PROTOCOLS: dict[str, dict[str, tuple[int, ...]]] = {
+    "tcp": _protocol("tcp", _INET, _STREAM),
+    "udp": _protocol("udp", _INET, _DGRAM),
+    "icmp": _protocol("icmp", _INET[:1], _DGRAM, _RAW),
+    "icmpv6": _protocol("icmpv6", _INET[1:], _DGRAM, _RAW),
+    "sctp": _protocol("sctp", _INET, _STREAM, _SEQPACKET),
+    **{word: {"type": (number,)} for word, number in TYPES.items()},
+    "dccp": {"type": (_DCCP,)},
+    "all": {},
 }
-"""Protocols, and socket types of any family, as conditions of which one must hold."""
+"""Protocols, and socket types of any family, as conditions that must all hold."""
 
 # ---- Refused ----------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import attrs
 
 from enforcer.policy.model import Condition, Flag, Interval
 from enforcer.policy.points import Point, PointKind
+from enforcer.policy.sockets import PROTOCOLS
 from enforcer.policy.syscall_table import SYSCALLS, ArgKind, Syscall
 from enforcer.policy.vocabulary import FIELDS, LIFTED_SYSCALLS
 
@@ -77,7 +78,7 @@ def _numbers(field: str, *numbers: int) -> Condition:
 
 
 _FROM_MEMORY = (Flag(FIELDS["fileless"], wanted=True),)
-_TCP = (_numbers("protocol", 6, 262),)
+_TCP = (_numbers("protocol", PROTOCOLS["tcp"]),)
 _MAPPED: dict[int, str] = {1: "read", 2: "write", 4: "mmapExec"}
 _SHARING: dict[int, str] = {1: "read write mmapExec", 2: "read mmapExec"}
 _READ_ID: dict[int, str] = {1: "firmware", 2: "module", 3: "kexec", 4: "kexec"}

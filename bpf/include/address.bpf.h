@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Addresses of IP as operands: one form for both versions. */
+#ifndef ENFORCER_ADDRESS_BPF_H
+#define ENFORCER_ADDRESS_BPF_H
+
+#include "act.h"
+
+#define ENF_V4_MAPPED 0x0000ffff00000000ULL
+
+#define enf_member(base, type, field)                                                              \
+	((__u64)(base) + __builtin_preserve_field_info(((type *)0)->field, 0))
+
+/* Put an address in its one form: IPv6 high and low, IPv4 and ::ffff:0:0/96 as mapped. */
+static __always_inline void enf_v4(struct enf_access *a, __u32 be)
+{
+	a->addr_hi = 0;
+	a->addr_lo = ENF_V4_MAPPED | bpf_ntohl(be);
+}
+
+static __always_inline void enf_v6(struct enf_access *a, const __u8 *b)
+{
+	__u64 hi, lo;
+
+	__builtin_memcpy(&hi, b, 8);
+	__builtin_memcpy(&lo, b + 8, 8);
+	a->addr_hi = bpf_be64_to_cpu(hi);
+	a->addr_lo = bpf_be64_to_cpu(lo);
+}
+
+/* What is not looked at, or cannot be: address and port are unknown, and onError decides. */
+static __always_inline void enf_nowhere_known(struct enf_access *a)
+{
+	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+	a->unknown |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+}
+
+#endif

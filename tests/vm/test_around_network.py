@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: MIT
+"""
+Ways around rules on sockets: protocols and families in disguise, source routes, ports that the kernel picks, and
+names that are made beside the file system's hooks.
+
+Each is seen to work while there is no policy; then the direct attempt and the way around are refused, and what
+nothing forbids goes on. That nothing was sent is told by listeners, and by whoever hears every packet.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+from ears import Ear
+from engine import Engine, attempt, running
+from patience import scaled
+
+ROOT = Path("/opt/enforcer-test-around")
+PROGRAM = ROOT / "around"
+LIMITED, LISTENER = ROOT / "limited", ROOT / "listener"
+"""The same program under names that rules on sockets without an address are about."""
+
+ACCESS = errno.EACCES
+TCP, INET, RXRPC, SOURCE, MQ = 4310, 4311, 4312, 4313, "/enforcer-kept"
+KEPT, FREE_MQ = ROOT / "kept", "/enforcer-free"
+FORBIDDEN6, FREE6, FINAL6 = "fd00:e::2", "fd00:e::3", "fd00:e::4"
+FORBIDDEN4, FREE4, FINAL4 = "127.66.0.2", "127.66.0.3", "127.66.0.4"
+MPTCP, SMC, AF_SMC, AF_RXRPC = 262, 256, 43, 33
+CGROUPS = Path("/sys/fs/cgroup")
+NAMED = f"docker-{'ab' * 32}.scope"
+
+POLICY = f"""
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: around}}
+spec:
+  rules:
+    - {{network: connect, match: {{protocol: tcp, port: {TCP}}}, action: {{deny: {{errno: EACCES}}}}}}
+    - {{network: connect, match: {{family: inet, port: {INET}}}, action: {{deny: {{errno: EACCES}}}}}}
+    - network: egress
+      match: {{address: ["{FORBIDDEN6}", {FORBIDDEN4}]}}
+      action: {{deny: {{errno: EACCES}}}}
+    - network: socket
+      match: {{protocol: tcp, process: {{binary: {LIMITED}}}}}
+      action: {{deny: {{errno: EACCES}}}}
+    - network: listen
+      match: {{port: 1024-65535, process: {{binary: {LISTENER}}}}}
+      action: {{deny: {{errno: EACCES}}}}
+    - network: listen
+      match: {{address: 127.0.0.9, process: {{binary: {PROGRAM}}}}}
+      action: {{deny: {{errno: EACCES}}}}
+    - {{file: any, match: {{path: {KEPT}/**}}, action: {{deny: {{errno: EACCES}}}}}}
+    - {{file: any, match: {{path: /dev/mqueue{MQ}*}}, action: {{deny: {{errno: EACCES}}}}}}
+    - name: looks
+      file: read
+      match: {{path: {ROOT}/seen}}
+      action: log
+"""
+
+
+def _do(deed: str, program: Path = PROGRAM) -> int:
+    return attempt(str(program), *deed.split()).returncode
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    ROOT.mkdir(parents=True)
+    KEPT.mkdir()
+    (ROOT / "seen").touch()
+    source = Path(__file__).with_name("around_network.c")
+    subprocess.run(["gcc", "-Wall", "-o", PROGRAM, source], check=True)
+    for copy in (LIMITED, LISTENER):
+        shutil.copy(PROGRAM, copy)
+    for module in ("mptcp_diag", "smc", "rxrpc"):  # what makes a family known, where it is a module
+        subprocess.run(["modprobe", "-q", module], check=False)
+    yield ROOT
+    for name in (MQ, FREE_MQ):
+        Path(f"/dev/mqueue{name}").unlink(missing_ok=True)
+    shutil.rmtree(ROOT)
+
+
+# ---- Protocols and families -----------------------------------------------------------------------
+
+DISGUISES = {
+    "tcp": (f"2 1 6 127.0.0.1 {TCP}", f"2 1 6 127.0.0.1 {RXRPC}"),
+    "tcp by default": (f"2 1 0 127.0.0.1 {TCP}", f"2 1 0 127.0.0.1 {RXRPC}"),
+    "MPTCP": (f"2 1 {MPTCP} 127.0.0.1 {TCP}", f"2 1 {MPTCP} 127.0.0.1 {RXRPC}"),
+    "SMC over inet": (f"2 1 {SMC} 127.0.0.1 {TCP}", f"2 1 {SMC} 127.0.0.1 {RXRPC}"),
+    "AF_SMC as tcp": (f"{AF_SMC} 1 0 127.0.0.1 {TCP}", f"{AF_SMC} 1 0 127.0.0.1 {RXRPC}"),
+    "inet": (f"2 1 6 127.0.0.1 {INET}", f"2 1 6 127.0.0.1 {RXRPC}"),
+    "AF_SMC as inet": (f"{AF_SMC} 1 0 127.0.0.1 {INET}", f"{AF_SMC} 1 1 ::1 {INET}"),
+}
+OPTIONAL = {"SMC over inet", "AF_SMC as tcp", "AF_SMC as inet"}
+SOCKETS = {
+    "tcp": f"2 1 {socket.IPPROTO_TCP}",
+    "tcp by default": "2 1 0",
+    "tcp of version 6": "10 1 0",
+    "MPTCP": f"2 1 {MPTCP}",
+    "SMC over inet": f"10 1 {SMC}",
+    "AF_SMC as tcp": f"{AF_SMC} 1 0",
+    "AF_SMC as inet": f"{AF_SMC} 1 1",
+}
+
+
+@pytest.fixture(scope="module")
+def ears(place) -> Iterator[dict[tuple[str, int], Ear]]:
+    them = {
+        (address, port): Ear.inet(socket.SOCK_STREAM, address, port)
+        for address in ("127.0.0.1", "::1")
+        for port in (TCP, INET, RXRPC)
+    }
+    yield them
+    for ear in them.values():
+        ear.close()
+
+
+def _ear(ears: dict[tuple[str, int], Ear], words: str) -> Ear:
+    *_, address, port = words.split()
+    return ears[address, int(port)]
+
+
+@pytest.fixture(scope="module")
+def connected(ears) -> dict[str, tuple[int, bool]]:
+    """What connections do while there is no policy."""
+    done: dict[str, tuple[int, bool]] = {}
+    for name, (words, _) in DISGUISES.items():
+        code = _do(f"connect {words}")
+        done[name] = code, code == 0 and _ear(ears, words).heard(wait=True)
+    return done
+
+
+@pytest.fixture(scope="module")
+def made(place) -> dict[str, int]:
+    return {name: _do(f"socket {words}", LIMITED) for name, words in SOCKETS.items()}
+
+
+def _need_socket(name: str) -> None:
+    family, kind, protocol = map(int, SOCKETS[name].split())
+    try:
+        socket.socket(family, kind, protocol).close()
+    except OSError as error:
+        if name not in OPTIONAL:
+            raise
+        pytest.skip(f"this kernel makes no such socket: {error}")
+
+
+# ---- Source routes ----------------------------------------------------------------------------------
+
+
+@attrs.define
+class Wire:
+    """Hears every packet on the loopback device: the ground truth of where something was sent."""
+
+    socket: socket.socket
+
+    def heard(self, address: str) -> bool:
+        """Whether a packet went to *address* since the last time: all before one that is sent now."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        wanted = socket.inet_pton(family, address)
+        mark = os.urandom(16)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as it:
+            it.sendto(mark, ("127.0.0.1", 9))
+        found = False
+        while True:
+            packet = self.socket.recv(65536)
+            if mark in packet:
+                return found
+            at = 24 if family == socket.AF_INET6 else 16
+            is_6 = packet[0] >> 4 == 6
+            found |= is_6 == (len(wanted) == 16) and packet[at : at + len(wanted)] == wanted
+
+
+@attrs.frozen
+class Route:
+    """An attempt with a hop; *may_lack*: kernels may be built without what it needs."""
+
+    deed: str
+    version: int
+    may_lack: bool = False
+    is_doubtful: bool = False
+    """The hook cannot know the hop, so a neighbour is refused as well where some rule asks for addresses."""
+
+    def words(self, hop: str) -> str:
+        """What the program is told."""
+        final = FINAL6 if self.version == 6 else FINAL4
+        deed, kind, protocol = self.deed.split()
+        family = 10 if self.version == 6 else 2
+        return f"{deed} {family} {kind} {protocol} {final} {SOURCE} {hop}"
+
+
+ROUTES = {
+    "connect, routing header": Route("connect 1 0", 6),
+    "connect of datagrams, routing header": Route("connect 2 0", 6),
+    "send, routing header": Route("send 2 0", 6),
+    "send, routing header told": Route("told 2 0", 6, may_lack=True),
+    "send connected, routing header told": Route("told_connected 2 0", 6, may_lack=True),
+    "routing header behind the connect": Route("after 2 0", 6, is_doubtful=True),
+    "routing header on a socket of two": Route("shared 2 0", 6, is_doubtful=True),
+    "routing header of a flow label": Route("label 2 0", 6, may_lack=True, is_doubtful=True),
+    "connect, source route": Route("connect 1 0", 4),
+    "send, source route": Route("send 2 0", 4),
+    "send raw, source route": Route("send 3 253", 4),
+    "send, source route told": Route("told 2 0", 4, is_doubtful=True),
+    "send connected, source route told": Route("told_connected 2 0", 4, is_doubtful=True),
+    "source route behind the connect": Route("after 2 0", 4, is_doubtful=True),
+    "source route on a socket of two": Route("shared 2 0", 4, is_doubtful=True),
+}
+DIRECT = {
+    f"10 2 0 {FORBIDDEN6}": (f"10 2 0 {FREE6}", FORBIDDEN6, FREE6),
+    f"2 2 0 {FORBIDDEN4}": (f"2 2 0 {FREE4}", FORBIDDEN4, FREE4),
+}
+
+
+def _hop(route: Route, *, is_free: bool) -> str:
+    if route.version == 6:
+        return FREE6 if is_free else FORBIDDEN6
+    return FREE4 if is_free else FORBIDDEN4
+
+
+@pytest.fixture(scope="module")
+def wire(place) -> Iterator[Wire]:
+    """The loopback device with addresses, and who hears it."""
+    for address in (FORBIDDEN6, FREE6, FINAL6):
+        command = ["ip", "-6", "address", "add", f"{address}/128", "dev", "lo", "nodad"]
+        subprocess.run(command, check=True)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3)) as it:
+        it.bind(("lo", 3))
+        it.settimeout(scaled(30))
+        yield Wire(it)
+
+
+@pytest.fixture(scope="module")
+def sent(wire) -> dict[str, object]:
+    done: dict[str, object] = {}
+    for name, route in ROUTES.items():
+        hop = _hop(route, is_free=False)
+        done[name] = (_do(route.words(hop)), wire.heard(hop))
+    for words, (_, address, _) in DIRECT.items():
+        done[words] = (_do(f"send {words} {SOURCE}"), wire.heard(address))
+    return done
+
+
+# ---- Listening, and names ---------------------------------------------------------------------------
+
+LISTENING = {
+    "bound": f"2 1 0 {SOURCE}",
+    "not bound": "2 1 0",
+    "not bound, version 6": "10 1 0",
+    "not bound, MPTCP": f"2 1 {MPTCP}",
+    "bound, AF_SMC": f"{AF_SMC} 1 0 {SOURCE}",
+}
+
+
+@pytest.fixture(scope="module")
+def listened(place) -> dict[str, int]:
+    return {name: _do(f"listen {words}", LISTENER) for name, words in LISTENING.items()}
+
+
+@pytest.fixture(scope="module")
+def named(place) -> dict[str, object]:
+    """What becomes of names while there is no policy."""
+    done: dict[str, object] = {}
+    taken, queue = KEPT / "socket", Path(f"/dev/mqueue{MQ}")
+    done["socket"] = (_do(f"ubind {taken}"), taken.is_socket())
+    taken.unlink()
+    done["mq_open"] = (_do(f"mqopen {MQ}"), queue.exists())
+    done["mq_unlink"] = (_do(f"mqunlink {MQ}"), queue.exists())
+    _do(f"mqopen {MQ}")
+    return done
+
+
+@pytest.fixture(scope="module")
+def tried(connected, made, sent, listened, named) -> None:
+    """Everything has been seen to work while there is no policy."""
+
+
+@pytest.fixture(scope="module")
+def engine(tried, tmp_path_factory) -> Iterator[Engine]:
+    with running(POLICY, tmp_path_factory.mktemp("around")) as it:
+        yield it
+
+
+# ---- Tests ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DISGUISES)
+def test_connection_is_refused_in_disguise(name, connected, ears, engine):
+    """TCP is refused by whatever socket it begins, and IPv4 in whatever family."""
+    if name in OPTIONAL:
+        _need_socket(name)
+    assert (0, True) == connected[name]
+    attack, neighbour = DISGUISES[name]
+
+    assert (ACCESS, False) == (_do(f"connect {attack}"), _ear(ears, attack).heard(wait=False))
+    assert (0, True) == (_do(f"connect {neighbour}"), _ear(ears, neighbour).heard(wait=True))
+
+
+@pytest.mark.parametrize("name", SOCKETS)
+def test_socket_is_not_made_in_disguise(name, made, engine):
+    """What is made with protocol 0 is TCP as well, if it is a stream."""
+    _need_socket(name)
+    assert made[name] == 0
+
+    assert _do(f"socket {SOCKETS[name]}", LIMITED) == ACCESS
+    assert _do(f"socket {SOCKETS[name]}") == 0
+
+
+@pytest.mark.parametrize("words", ["2 2 0", "10 2 17", "1 1 0", "1 3 0", "16 3 0"])
+def test_other_sockets_are_made(words, engine):
+    assert _do(f"socket {words}", LIMITED) == 0
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_address_within_an_address_is_refused(version, place, wire, engine):
+    """AF_RXRPC has the address that UDP gets in an address of its own."""
+    try:
+        socket.socket(AF_RXRPC, socket.SOCK_DGRAM, socket.AF_INET).close()
+    except OSError as error:
+        pytest.skip(f"this kernel has no AF_RXRPC: {error}")
+    refused, free = (FORBIDDEN6, FREE6) if version == 6 else (FORBIDDEN4, FREE4)
+
+    # The neighbour is the control: it differs in nothing but the address.
+    assert (0, True) == (_do(f"rxrpc {free} 7000"), wire.heard(free))
+    assert (ACCESS, False) == (_do(f"rxrpc {refused} 7000"), wire.heard(refused))
+
+
+@pytest.mark.parametrize(
+    ("refused", "free"), [(FORBIDDEN4, FREE4), (FORBIDDEN6, FREE6)], ids=["4", "6"]
+)
+def test_address_within_an_address_is_read(refused, free, engine):
+    """On every kernel: the hook is asked before a socket of another family refuses such an address."""
+    assert _do(f"within {free} 7000") == errno.EAFNOSUPPORT
+
+    assert _do(f"within {refused} 7000") == ACCESS
+
+
+@pytest.mark.parametrize("words", DIRECT)
+def test_address_is_refused(words, sent, wire, engine):
+    neighbour, refused, free = DIRECT[words]
+    assert (0, True) == sent[words]
+
+    assert (ACCESS, False) == (_do(f"send {words} {SOURCE}"), wire.heard(refused))
+    assert (0, True) == (_do(f"send {neighbour} {SOURCE}"), wire.heard(free))
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_first_hop_is_refused(name, sent, wire, engine):
+    """Where a packet goes first counts like where it goes in the end."""
+    route = ROUTES[name]
+    if route.may_lack and sent[name] == (errno.EINVAL, False):
+        pytest.skip("this kernel takes no routing header there: it was built without mobile IPv6")
+    assert (0, True) == sent[name]
+    refused, free = _hop(route, is_free=False), _hop(route, is_free=True)
+
+    assert (ACCESS, False) == (_do(route.words(refused)), wire.heard(refused))
+    expected = (ACCESS, False) if route.is_doubtful else (0, True)
+    assert expected == (_do(route.words(free)), wire.heard(free))
+
+
+@pytest.mark.parametrize("name", LISTENING)
+def test_port_that_the_kernel_picks_is_unknown(name, listened, engine):
+    """A rule on ports meets who listens without a name, and one without a port does not."""
+    if "SMC" in name:
+        _need_socket("AF_SMC as tcp")
+    assert listened[name] == 0
+
+    assert _do(f"listen {LISTENING[name]}", LISTENER) == ACCESS
+    if "SMC" not in name:  # whose address is unknown as well
+        assert _do(f"listen {LISTENING[name]}") == 0
+
+
+def test_listening_below_the_range_goes_on(engine):
+    assert _do("listen 2 1 0 999", LISTENER) == 0
+
+
+def test_unix_socket_makes_a_name(named, engine):
+    """A name that a bind makes is a file like another."""
+    assert (0, True) == named["socket"]
+
+    with pytest.raises(PermissionError):
+        (KEPT / "file").touch()
+    assert (ACCESS, False) == (_do(f"ubind {KEPT / 'socket'}"), (KEPT / "socket").exists())
+    assert (0, True) == (_do(f"ubind {ROOT / 'free'}"), (ROOT / "free").is_socket())
+
+
+def test_message_queue_is_a_file(named, engine):
+    """Queues are made and removed by calls of their own."""
+    assert (0, True) == named["mq_open"]
+    assert (0, False) == named["mq_unlink"]
+    kept, other = Path(f"/dev/mqueue{MQ}"), Path(f"/dev/mqueue{MQ}-2")
+
+    with pytest.raises(PermissionError):
+        kept.unlink()
+    assert (ACCESS, True) == (_do(f"mqunlink {MQ}"), kept.exists())
+    assert (ACCESS, False) == (_do(f"mqopen {MQ}-2"), other.exists())
+    assert (0, True) == (_do(f"mqopen {FREE_MQ}"), Path(f"/dev/mqueue{FREE_MQ}").exists())
+    assert (0, False) == (_do(f"mqunlink {FREE_MQ}"), Path(f"/dev/mqueue{FREE_MQ}").exists())
+
+
+@pytest.mark.parametrize(
+    ("above", "runtime"),
+    [("system.slice", "docker"), ("user.slice/user@2001.service/app.slice", None)],
+)
+def test_cgroup_below_a_unit_is_no_container(above, runtime, engine):
+    """Whom a unit is delegated to names what is below it; records do not believe that."""
+    folder = CGROUPS / above / NAMED
+    folder.mkdir(parents=True)
+    reads = f"echo $$ > {folder}/cgroup.procs; read line < {ROOT}/seen; read end"
+    with subprocess.Popen(["/bin/sh", "-c", reads], stdin=subprocess.PIPE) as process:
+        event = engine.wait_for(lambda e: e["process"]["cgroup"] == f"/{above}/{NAMED}")
+        process.communicate()
+    folder.rmdir()
+
+    assert runtime == event["container"]["runtime"]
