@@ -40,6 +40,7 @@
 #define ENF_MAX_MARKS 64     /* distinct marks: policy, name and whose they are */
 #define ENF_ROW_MARKS 4	     /* marks that one rule may ask about */
 #define ENF_MAX_LIMITS 255   /* distinct limits of records */
+#define ENF_MATCHES 8 /* policies whose match a record tells; how many more there were it says */
 #define ENF_NONE 0xffffffff
 
 /* ---- Operations: one bit of a 64-bit mask each ------------------------------------------- */
@@ -575,6 +576,28 @@ struct enf_verdict {
 	__u64 marks; /* that are to be set now */
 };
 
+/*
+ * What one policy said of an access, in one number: the row, the operation that it was found for, the
+ * action, and what else records say of it.
+ */
+#define ENF_MATCH_ROW 0x0000ffff
+#define ENF_MATCH_OP_AT 16
+#define ENF_MATCH_ACTION_AT 22
+#define ENF_MATCH_RECORD 0x02000000 /* it wants a record */
+#define ENF_MATCH_AUDIT 0x04000000
+#define ENF_MATCH_ON_ERROR 0x08000000
+#define ENF_MATCH_DEFAULT 0x10000000
+#define ENF_MATCH_GUARD 0x20000000
+
+/* What policies said of one access: each once, by the strictest that it said of any part or view of it. */
+struct enf_matches {
+	__u32 n; /* policies, also those that found no room */
+	__u32 at[8];
+	__u16 policy[8]; /* of each of these */
+	__u32 _pad;
+	__u64 more[8]; /* those that found no room, as bits */
+};
+
 /* ---- Events ------------------------------------------------------------------------------- */
 
 enum enf_event_kind {
@@ -655,6 +678,9 @@ struct enf_event {
 	char fstype[32];  /* NUL-terminated */
 	__u64 suppressed; /* records of this row that its limit left out since the last */
 	__u64 mark_at[4]; /* when the marks were set that the row asks about; 0: never */
+	__u32 match[8];	  /* as in enf_matches; filled where more than one policy said something */
+	__u32 n_matches;  /* policies that said something, also those that found no room; 0: one */
+	__u32 _pad;
 };
 
 /* ---- Counters ----------------------------------------------------------------------------- */
@@ -707,6 +733,7 @@ struct enf_test_input {
 	struct enf_task task;
 	struct enf_object object;
 	struct enf_verdict verdict; /* out */
+	struct enf_matches matches; /* out */
 	__u32 cgroup_len;
 	__u32 reval; /* not 0: compute the subject sets from the identity first */
 	__u64 now;
@@ -772,6 +799,7 @@ _Static_assert(sizeof(struct enf_image) == 1008, "enf_image");
 _Static_assert(sizeof(struct enf_task) == 976, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 264, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");
-_Static_assert(sizeof(struct enf_event) == 360, "enf_event");
+_Static_assert(sizeof(struct enf_matches) == 120, "enf_matches");
+_Static_assert(sizeof(struct enf_event) == 400, "enf_event");
 
 #endif

@@ -51,7 +51,7 @@ ENF_INLINE __u64 enf_load8(const void *p)
 
 #define ENF_BIT(n) (1ULL << (n))
 
-/* Working memory of one decision. All zero between uses, but for text and other. */
+/* Working memory of one decision. All zero between uses, but for text, matches and other. */
 struct enf_scratch {
 	__u32 busy;
 	__u32 n_touched;
@@ -82,6 +82,7 @@ struct enf_scratch {
 	__u64 access[16]; /* a struct enf_access, of who has no room for it */
 	struct enf_verdict verdict;
 	struct enf_verdict first; /* of the first of two views */
+	struct enf_matches matches;
 	struct enf_object object;
 	struct enf_task other; /* a label that is not in force */
 	__u64 now;	       /* of the decision, and the marks of its task */

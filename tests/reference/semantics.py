@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import functools
 import re
+from collections.abc import Iterable
 
 import attrs
 
@@ -37,6 +38,9 @@ from enforcer.policy.model import (
 )
 from enforcer.policy.vocabulary import EVENTS, Dim, Kind, ObjectFlag, Op, SubjectFlag
 from enforcer.policy.workloads import Facts, Workload
+
+ROOM = 8
+"""Policies whose match a record tells."""
 
 
 class Truth(enum.Enum):
@@ -150,11 +154,16 @@ class Decision:
 
 @attrs.frozen
 class Outcome:
-    """*marks*: what is marked by this access, whatever comes of it, by policy and name."""
+    """
+    *marks*: what is marked by this access, whatever comes of it, by policy and name. *said*: what each policy
+    says of it, its strictest over the operations, without errno; or how many policies say something, if these
+    are more than a record has room for.
+    """
 
     enforced: Decision = Decision()
     audited: Decision = Decision()
     marks: frozenset[tuple[str, str]] = frozenset()
+    said: frozenset[Decision] | int = frozenset()
 
 
 # ---- Values -----------------------------------------------------------------------------------
@@ -662,6 +671,7 @@ def decide(policies: PolicySet, actor: Actor, access: Access) -> Outcome:
     """The strictest over policies and operations; among equals the earliest written."""
     marked: set[tuple[str, str]] = set()
     said: dict[Mode, list[tuple[tuple[int, int, int, int], Decision]]] = {m: [] for m in Mode}
+    spoken: list[Decision] = []
     for turn, op in enumerate(access.ops):
         for number, policy in enumerate(policies.policies):
             found = first(policy, op, actor, access, marked)
@@ -670,8 +680,28 @@ def decide(policies: PolicySet, actor: Actor, access: Access) -> Outcome:
                 assert decision.verb is not None
                 order = (-decision.verb, number, place, turn)
                 said[policy.mode].append((order, decision))
+                spoken.append(decision)
 
     def strictest(mode: Mode) -> Decision:
         return min(said[mode], key=lambda item: item[0])[1] if said[mode] else Decision()
 
-    return Outcome(strictest(Mode.ENFORCE), strictest(Mode.AUDIT), frozenset(marked))
+    each: dict[str, Decision] = {}
+    for decision in spoken:
+        assert decision.policy is not None
+        known = each.setdefault(decision.policy, decision)
+        assert known.verb is not None
+        assert decision.verb is not None
+        if decision.verb > known.verb:
+            each[decision.policy] = decision
+    return Outcome(
+        strictest(Mode.ENFORCE),
+        strictest(Mode.AUDIT),
+        frozenset(marked),
+        told(each.values()),
+    )
+
+
+def told(decisions: Iterable[Decision]) -> frozenset[Decision] | int:
+    """What a record tells of what policies say."""
+    said = frozenset(attrs.evolve(decision, errno=0) for decision in decisions)
+    return said if len(said) <= ROOM else len(said)
