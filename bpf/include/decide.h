@@ -421,8 +421,18 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 	s->everything = 0;
 	known = o->present & ~o->unknown & image->dims;
 
+	if ((known & ENF_BIT(ENF_DIM_PATH)) && (o->flags & ENF_OF_CUT)) {
+		/* A string that is longer than the head could be more of the path: nothing is known. */
+		if (image->max_path_slot > o->path_len) {
+			s->unknown |= ENF_BIT(ENF_DIM_PATH);
+			known &= ~ENF_BIT(ENF_DIM_PATH);
+		} else {
+			s->cut = 1;
+		}
+	}
 	if (known & ENF_BIT(ENF_DIM_PATH)) {
 		enf_match_path(c, o->path_at, o->path_len, ENF_DIM_PATH);
+		s->cut = 0;
 		if (known & ENF_BIT(ENF_DIM_INODE))
 			enf_match_number(c, ENF_DIM_INODE, o->dev, o->ino);
 	}
@@ -441,7 +451,7 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 		s->high = ENF_TEXT_ARGV;
 		enf_loop(ENF_ARGV_MAX, enf_arg_one, c);
 	}
-	if ((s->unknown & image->dims) || s->overflow || s->bad_image)
+	if ((s->unknown & image->dims) || s->overflow || s->bad_image || s->n_maybe)
 		s->everything = 1;
 	if (s->everything || s->n_touched)
 		s->met = 1;

@@ -161,6 +161,7 @@ enum enf_dim {
 #define ENF_OF_MEMFD 0x0100    /* fileless and made by memfd_create */
 #define ENF_OF_UNIX 0x0200     /* unix socket */
 #define ENF_OF_NSVIEW 0x0400   /* path as the mount namespace of the object sees it */
+#define ENF_OF_CUT 0x8000      /* of a path beyond ENF_PATH_MAX: its head, in whole components */
 
 #define ENF_SF_FILELESS 0x0001	      /* subject's executable had no name at exec */
 #define ENF_SF_SCRIPT 0x0002	      /* subject runs as interpreter of a script */
@@ -225,7 +226,12 @@ struct enf_slot {
 #define ENF_PATHS_BELOW                                                                            \
 	2 /* by lying below it: a subtree, or a glob whose first wildcard is below */
 
-/* Globs: state * n_classes + class_of[byte] indexes trans; accept[state] is a range of atoms. */
+/*
+ * Globs: state * n_classes + class_of[byte] indexes trans; accept[state] is a range of atoms. Of those for
+ * paths may[state] is, too, where the path goes on: atoms that are satisfied whatever follows, and with
+ * ENF_ATOM_MAYBE those that what follows could satisfy.
+ */
+
 struct enf_dfa {
 	__u64 dims;	/* bit set of the dimensions whose atoms it yields */
 	__u32 classes;	/* byte offset of 256 bytes */
@@ -233,7 +239,7 @@ struct enf_dfa {
 	__u32 accept;	/* byte offset of struct enf_range[n_states] */
 	__u32 n_states; /* state 0 is dead, state 1 the start */
 	__u32 n_classes;
-	__u32 _pad;
+	__u32 may; /* byte offset of struct enf_range[n_states]; 0: not for paths */
 };
 
 /* Numbers: sorted lower bounds; an interval ends where the next begins. */
@@ -246,6 +252,7 @@ struct enf_interval {
 /* An entry of the atom list: dimension in the top 8 bits, atom in the low 24. */
 #define ENF_ATOM_DIM_SHIFT 24
 #define ENF_ATOM_MASK 0xffffff
+#define ENF_ATOM_MAYBE 0x80000000
 
 enum enf_term_kind {
 	ENF_TERM_ATOM = 0,     /* the atom was satisfied */

@@ -63,7 +63,9 @@ struct enf_scratch {
 	__u32 renames; /* the kernel's counters when the path was resolved */
 	__u32 mounts;
 	__u32 resolved; /* under these counters, in another view */
-	__u64 since;	/* when the access began, where it is recorded */
+	__u32 cut;	/* the string at hand goes on behind its end */
+	__u32 n_maybe;
+	__u64 since; /* when the access began, where it is recorded */
 	__u64 present;
 	__u64 unknown;
 	__u64 num[ENF_NUM_DIMS];
@@ -91,6 +93,7 @@ struct enf_scratch {
 	__u64 marked;	/* rows that only mark: what they would mark, and the first of each */
 	__u32 marked_by[ENF_MAX_MARKS];
 	__u64 bits[ENF_ATOM_WORDS];
+	__u64 maybe[ENF_ATOM_WORDS]; /* atoms that the rest of a path which was cut could satisfy */
 	__u32 touched[ENF_MAX_TOUCHED];
 	__u32 best[ENF_MAX_POLICIES]; /* first matching row + 1; ENF_BEST_UNKNOWN */
 	__u16 policies[ENF_MAX_POLICIES];

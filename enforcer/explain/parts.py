@@ -9,7 +9,7 @@ import attrs
 
 from enforcer.compiler import guards
 from enforcer.compiler.patterns import Exact
-from enforcer.explain.texts import accepts
+from enforcer.explain.texts import accepts, of_head
 from enforcer.explain.truth import Gap, Truth, every, negated, some, truth
 from enforcer.policy import globs
 from enforcer.policy.calls import NAMED
@@ -23,7 +23,7 @@ from enforcer.policy.model import (
     Text,
     Verb,
 )
-from enforcer.policy.vocabulary import Dim, SubjectFlag
+from enforcer.policy.vocabulary import Dim, ObjectFlag, SubjectFlag
 from enforcer.policy.workloads import seen_inside
 
 if TYPE_CHECKING:
@@ -119,9 +119,27 @@ class Parts:
             return Part(where, condition, None, Truth.FALSE, span=condition.span)
         if isinstance(operand, Gap):
             return Part(where, condition, operand, _of_gap(operand), span=condition.span)
+        if self._is_cut and condition.field.dim == Dim.PATH and isinstance(operand, bytes):
+            return self._by_head(where, condition, operand)
         value = self._met(condition, operand)
         holds = truth((value is not None) != condition.negate)
         return Part(where, condition, operand, holds, value, span=condition.span)
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether of the path only the head is known."""
+        return bool(self.facts.flags & ObjectFlag.CUT)
+
+    def _by_head(self, where: str, condition: Condition, head: bytes) -> Part:
+        spelled = self.atoms.spelled(condition)
+        found = {
+            value: Truth.TRUE if self._is_linked(forms) else some(of_head(f, head) for f in forms)
+            for value, forms in spelled.items()
+        }
+        holds = some(found.values())
+        met = next((value for value, one in found.items() if one is Truth.TRUE), None)
+        holds = negated(holds) if condition.negate else holds
+        return Part(where, condition, head, holds, met, span=condition.span)
 
     def _arguments(self, condition: Condition) -> Part:
         facts, index = self.facts, condition.index
@@ -182,7 +200,14 @@ class Parts:
         above = list(self._directories(paths)) if rule.action.verb >= Verb.DENY else []
         own = [(c.negate, self._kept(c, is_exec=rule.event == "exec")) for c in paths]
         is_itself_kept = all(kept for _, kept in own)
-        if isinstance(operand, bytes):
+        if isinstance(operand, bytes) and self._is_cut:
+            kept_by = [some(of_head(f, operand) for f in kept) for _, kept in own]
+            turned = [
+                negated(one) if no else one for (no, _), one in zip(own, kept_by, strict=True)
+            ]
+            over = some(of_head(form, operand) for form in above)
+            holds = some((over, every(turned))) if is_itself_kept else over
+        elif isinstance(operand, bytes):
             holds = truth(
                 any(accepts(form, operand) for form in above)
                 or (

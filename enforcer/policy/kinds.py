@@ -134,6 +134,7 @@ class ObjectFlag(enum.IntFlag):
     MEMFD = 0x0100
     UNIX = 0x0200
     NSVIEW = 0x0400
+    CUT = 0x8000
 
 
 class SubjectFlag(enum.IntFlag):

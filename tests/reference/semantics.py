@@ -196,11 +196,37 @@ def in_unit(name: bytes, cgroup: bytes) -> bool:
     return False
 
 
-def glob(pattern: bytes, text: bytes, *, is_path: bool) -> bool:
-    """Match by trying: every star at every length."""
+def of_head(value: Text, head: bytes) -> Truth:
+    """Compare a path of which only the *head* is known, and that goes on below it, with a pattern not longer."""
+    below = head + b"/"
+    match value.kind:
+        case TextKind.EXACT:
+            return Truth.FALSE
+        case TextKind.PREFIX:
+            return truth(below.startswith(value.value))
+        case TextKind.SUFFIX:
+            return Truth.UNKNOWN
+        case TextKind.CONTAINS:
+            return Truth.TRUE if value.value in below else Truth.UNKNOWN
+        case TextKind.GLOB:
+            if ends_deep(value.value) and glob(value.value, below, is_path=True):
+                return Truth.TRUE
+            goes_on = glob(value.value, below, is_path=True, goes_on=True)
+            return Truth.UNKNOWN if goes_on else Truth.FALSE
+
+
+def ends_deep(pattern: bytes) -> bool:
+    """Whether the pattern takes whatever follows once it has come to its end."""
+    return re.search(rb"(?:^|[^\\])(?:\\\\)*\*{2,}\Z", pattern) is not None
+
+
+def glob(pattern: bytes, text: bytes, *, is_path: bool, goes_on: bool = False) -> bool:
+    """Match by trying: every star at every length; *goes_on*: with something behind the text."""
 
     @functools.cache
     def match(p: int, t: int) -> bool:
+        if goes_on and t == len(text):
+            return True
         if p == len(pattern):
             return t == len(text)
         rest = pattern[p:]
@@ -314,6 +340,14 @@ def about_arguments(condition: Condition, access: Access) -> Truth:
 
 def about_object(condition: Condition, access: Access) -> Truth:
     assert condition.field.dim is not None
+    path = access.operands.get(Dim.PATH)
+    if (
+        condition.field.dim == Dim.PATH
+        and access.flags & ObjectFlag.CUT
+        and isinstance(path, bytes)
+    ):
+        found = some(*(of_head(value, path) for value in texts(condition)))
+        return negated(found) if condition.negate else found
     if condition.field.dim == Dim.ARG_ANY:
         return about_arguments(condition, access)
     if condition.field.dim == Dim.N0 and condition.index is not None:
@@ -511,7 +545,7 @@ def keeps(value: Text, *, is_exec: bool) -> bool:
     return value.kind is TextKind.EXACT
 
 
-def guarded(rule: Rule, path: bytes | Unknown | None) -> Truth:
+def guarded(rule: Rule, path: bytes | Unknown | None, *, is_cut: bool = False) -> Truth:
     """Would taking the name *path* away take something away from *rule*?"""
     about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
     is_strict = rule.action.verb in (Verb.DENY, Verb.KILL)
@@ -525,10 +559,25 @@ def guarded(rule: Rule, path: bytes | Unknown | None) -> Truth:
         return Truth.FALSE
     if isinstance(path, Unknown):
         return Truth.UNKNOWN
+    if is_cut:
+        over = some(Truth.FALSE, *(of_heads(leading(v), v.kind, path) for v in above))
+        if not keeps_own:
+            return over
+        parts = []
+        for c in about_paths:
+            part = some(Truth.FALSE, *(of_head(v, path) for v in own[id(c)]))
+            parts.append(negated(part) if c.negate else part)
+        return some(over, every(*parts))
     itself = all(
         any(accepts_text(v, path, Kind.PATH) for v in own[id(c)]) != c.negate for c in about_paths
     )
     return truth(any(is_above(v, path) for v in above) or (keeps_own and itself))
+
+
+def of_heads(directories: list[bytes], kind: TextKind, head: bytes) -> Truth:
+    """Compare a head with the directories above a pattern, which are as exact as that is."""
+    kind = kind if kind is TextKind.GLOB else TextKind.EXACT
+    return some(Truth.FALSE, *(of_head(Text(kind, each, None), head) for each in directories))
 
 
 def texts(condition: Condition) -> list[Text]:
@@ -559,7 +608,8 @@ class Entry:
             about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
             if not about_paths:
                 return who
-            return every(who, guarded(rule, access.operands.get(Dim.PATH)))
+            is_cut = bool(access.flags & ObjectFlag.CUT)
+            return every(who, guarded(rule, access.operands.get(Dim.PATH), is_cut=is_cut))
         return every(
             flags_hold(rule.flags, access.flags),
             who,

@@ -16,10 +16,12 @@ import pytest
 from engine import Engine, python, running
 from patience import scaled
 
-ROOT = Path("/opt/enforcer-test-records")
+ROOT = Path("/mnt/scratch/records")  # before Linux 6.7 an overlay opens its files twice
 PAGE = Path(__file__).parents[2] / "docs/hooks.md"
 GROUP, OTHER_GROUP, OWN_GROUP = 4242, 4243, 4244
 MANY = 11
+TREES = tuple(ROOT / name for name in ("vault", "open", "globs"))
+ABYSS = Path("/run/enforcer-test-records")
 FILES = ("single", "both", "kept", "mixed", "limited", "many", "free")
 _READ = "import os, sys; os.read(os.open(sys.argv[1], os.O_RDONLY), 1)"
 
@@ -58,10 +60,49 @@ POLICIES = "".join(
             _on("read", "limited", "action: log, rateLimit: 3/h"),
         ),
         _policy("trial", _on("read", "both", "action: deny"), mode="audit"),
+        _policy(
+            "deep",
+            _on("read", "vault/**", "action: {deny: {errno: EACCES}}"),
+            _on("write", "open/*/*.conf", "action: {deny: {errno: EACCES}}"),
+            _on("write", "globs/**/*.conf", "action: {deny: {errno: EACCES}}"),
+            _on("unlink", "open/**", "action: allow"),
+            _on("unlink", "**", "action: {deny: {errno: EACCES}}"),
+        ),
         _policy("groups", f"process: setgid, match: {{newGid: {GROUP}}}, action: deny"),
         *(_policy(f"many-{i}", _on("read", "many", "action: log")) for i in range(MANY)),
     )
 )
+
+
+LEVELS = 30  # directories with names of NAME bytes: a path of 6,000 bytes
+NAME = 200
+TOO_MANY = 8_300  # more than the engine goes up
+
+
+def _deep(tree: Path, levels: int = LEVELS, name: int = NAME) -> None:
+    """Make a tree too deep for PATH_MAX, with two files at its end."""
+    code = (
+        "for _ in range(int(sys.argv[2])):\n    os.mkdir(sys.argv[3])\n    os.chdir(sys.argv[3])\n"
+        "open('leaf', 'w').write('content')\nopen('other', 'w').write('content')"
+    )
+    tree.mkdir(parents=True)
+    assert 0 == python(code, str(tree), str(levels), "d" * name, cwd=tree).returncode
+
+
+def _at_the_end(tree: Path, deed: str, levels: int = LEVELS, name: int = NAME) -> int:
+    """How a process ends that does *deed* in the lowest directory of *tree*; 13 if it is refused."""
+    return python(
+        "for _ in range(int(sys.argv[2])):\n    os.chdir(sys.argv[3])\n"
+        f"try:\n    {deed}\nexcept PermissionError as error:\n    sys.exit(error.errno)",
+        str(tree),
+        str(levels),
+        "d" * name,
+        cwd=tree,
+    ).returncode
+
+
+READ = "assert open('leaf').read() == 'content'"
+APPEND = "open('leaf', 'a').close()"
 
 
 class Member:
@@ -97,14 +138,22 @@ def _set(call: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory) -> Iterator[tuple[Engine, Member]]:
+def engine(scratch, tmp_path_factory) -> Iterator[tuple[Engine, Member]]:
     """One engine with all policies of this file; before it each deed succeeds."""
+    assert ROOT.is_relative_to(scratch)
     ROOT.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (ROOT / name).write_text("content\n")
     assert 0 == python("open(sys.argv[1], 'a').close()", str(ROOT / "kept")).returncode
     assert 0 == _set(f"os.setgroups([{GROUP}])")
     assert 0 == _set(f"os.setgid({GROUP})")
+    for tree in (*TREES, ABYSS):
+        subprocess.run(["rm", "-rf", tree], check=True)
+    for tree in TREES:
+        _deep(tree)
+        assert 0 == _at_the_end(tree, READ) == _at_the_end(tree, APPEND)
+    _deep(ABYSS, TOO_MANY, 1)
+    assert 0 == _at_the_end(ABYSS, READ, TOO_MANY, 1)
     member = Member()
     with running(POLICIES, tmp_path_factory.mktemp("records")) as running_engine:
         yield running_engine, member
@@ -209,6 +258,49 @@ def test_one_match_is_told_as_ever(engine) -> None:
     assert [] == [e for e in engine[0].events() if e["object"].get("path") == str(ROOT / "free")]
 
 
+# ---- Paths over PATH_MAX --------------------------------------------------------------------------
+
+
+def test_a_deep_tree_is_known_by_its_head(engine) -> None:
+    """What lies in the directory of a rule is refused however deep, what lies elsewhere goes on."""
+    assert 13 == _at_the_end(TREES[0], READ)
+    assert 0 == _at_the_end(TREES[1], READ)
+    assert 0 == _at_the_end(TREES[1], APPEND)
+
+    found = engine[0].wait_for(lambda e: e.get("policy") == "deep" and e["operation"] == "read")
+    path = found["object"]["path"]
+    assert path.startswith(f"{TREES[0]}/{'d' * NAME}/")
+    assert path.endswith("/" + "d" * NAME)
+    assert 3800 < len(path) <= 4096
+    assert "cut" in found["object"]["flags"]
+    assert not found["onError"]
+
+
+def test_a_permission_for_a_tree_holds_at_any_depth(engine) -> None:
+    """The name goes where it is permitted, and stays where it is not."""
+    assert 0 == _at_the_end(TREES[1], "os.unlink('other')")
+    assert 13 == _at_the_end(TREES[0], "os.unlink('other')")
+    assert 13 == _at_the_end(TREES[2], "os.unlink('other')")
+    assert 1 == _at_the_end(TREES[1], "os.stat('other')")
+    assert 0 == _at_the_end(TREES[0], "os.stat('other')")
+
+
+def test_what_depends_on_the_end_of_a_deep_path_is_unknown(engine) -> None:
+    """A glob that the end could still meet falls to onError; one that the head excludes does not."""
+    assert 13 == _at_the_end(TREES[2], APPEND)
+    found = engine[0].wait_for(lambda e: e.get("policy") == "deep" and e["operation"] == "append")
+    assert found["onError"]
+
+
+def test_a_tree_that_is_too_deep_is_unknown(engine) -> None:
+    """The way up ends somewhere, and rules that refuse then refuse."""
+    assert 13 == _at_the_end(ABYSS, READ, TOO_MANY, 1)
+    found = engine[0].wait_for(
+        lambda e: e.get("policy") == "deep" and e["onError"] and "path" in e["object"]["unknown"]
+    )
+    assert "cut" not in found["object"]["flags"]
+
+
 # ---- Supplementary groups -------------------------------------------------------------------------
 
 
@@ -243,7 +335,7 @@ def test_every_hook_of_this_kernel_is_on_the_page() -> None:
     functions = {
         parts[2].removeprefix("bpf_lsm_")
         for line in Path("/proc/kallsyms").read_text().splitlines()
-        if (parts := line.split())[1] in {"t", "T"} and parts[2].startswith("bpf_lsm_")
+        if (parts := line.split())[1] in set("tTwW") and parts[2].startswith("bpf_lsm_")
     }
     hooks = {name for name in functions if re.fullmatch("[a-z0-9_]+", name)} - NO_HOOKS
     named = set(re.findall(r"`([a-z0-9_]+)`", PAGE.read_text()))
