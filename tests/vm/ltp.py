@@ -194,8 +194,8 @@ def main() -> int:
     """Compare, and say what differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1] if __doc__ else None)
     parser.add_argument("ltp", type=Path, help="directory with a build of LTP")
-    parser.add_argument("--only", nargs="*", default=[], help="names, with * and ?")
-    parser.add_argument("--leave-out", nargs="*", default=[], help="likewise")
+    parser.add_argument("--only", action="append", default=[], help="a name, with * and ?")
+    parser.add_argument("--leave-out", action="append", default=[], help="likewise")
     parser.add_argument("--seconds", type=float, default=1800.0, help="for each side")
     given = parser.parse_args()
     suite = Suite.at(given.ltp)
