@@ -259,9 +259,13 @@ ENF_FN int enf_note_match(struct enf_matches *m, __u32 policy, __u32 match)
 		m->n = n + 1;
 		return 0;
 	}
-	if (n == ENF_MATCHES)
+	if (n == ENF_MATCHES) {
+		m->wanted = 0;
 		for (int i = 0; i < ENF_MAX_POLICIES / 64; i++)
 			m->more[i] = 0;
+	}
+	if (match & ENF_MATCH_RECORD)
+		m->wanted |= match & ENF_MATCH_AUDIT ? ENF_WANTED_AUDIT : ENF_WANTED_ENFORCED;
 	if (!(m->more[policy >> 6 & 7] & ENF_BIT(policy & 63)))
 		m->n = n + 1;
 	m->more[policy >> 6 & 7] |= ENF_BIT(policy & 63);

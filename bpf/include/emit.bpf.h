@@ -239,8 +239,9 @@ static __noinline int enf_wants_record(struct enf_scratch *s, struct enf_task *t
 		if (!enf_is_limited(task, match & ENF_MATCH_ROW))
 			return 1;
 	}
-	/* Whether one of those that found no room wants it is not known: rather one too many. */
-	return n > ENF_MATCHES;
+	/* Whether limits leave it out of those that found no room is not known: rather one too many. */
+	return n > ENF_MATCHES &&
+	       (s->matches.wanted & (audit ? ENF_WANTED_AUDIT : ENF_WANTED_ENFORCED));
 }
 
 static __noinline int enf_fill_marks(struct enf_event *e, struct enf_scratch *s,

@@ -596,13 +596,16 @@ struct enf_verdict {
 #define ENF_MATCH_DEFAULT 0x10000000
 #define ENF_MATCH_GUARD 0x20000000
 
+#define ENF_WANTED_ENFORCED 1
+#define ENF_WANTED_AUDIT 2
+
 /* What policies said of one access: each once, by the strictest that it said of any part or view of it. */
 struct enf_matches {
 	__u32 n; /* policies, also those that found no room */
 	__u32 at[8];
 	__u16 policy[8]; /* of each of these */
-	__u32 _pad;
-	__u64 more[8]; /* those that found no room, as bits */
+	__u32 wanted;	 /* ENF_WANTED_*: a record, by one of those that found no room */
+	__u64 more[8];	 /* those that found no room, as bits */
 };
 
 /* ---- Events ------------------------------------------------------------------------------- */

@@ -185,6 +185,20 @@ def soft_signal(policy: Policy, host: Host) -> Iterator[Issue]:
 
 
 @check
+def ended_without_a_signal(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A process that is to be kept from signals, and can be ended by other means."""
+    del host
+    for rule in policy.rules:
+        if rule.action.verb >= Verb.DENY and Op.SIGNAL in kernel_operations(rule):
+            yield info(
+                rule.span,
+                f"rule {rule.name!r} refuses signals that a process sends; those that the kernel sends "
+                "for a descriptor (F_SETOWN, F_SETSIG) it does not meet, nor cgroup.kill and "
+                "cgroup.freeze (file: write), nor limits (syscall: prlimit64)",
+            )
+
+
+@check
 def connect_without_send(policy: Policy, host: Host) -> Iterator[Issue]:
     """A destination that datagrams still reach."""
     del host

@@ -149,6 +149,7 @@ def test_a_default_can_stop_the_machine_too():
         ("{file: create, match: {path: /nope/a}, action: log}", "missing-path"),
         ("{exec: {}, match: {parent: {binary: /nope}}, action: log}", "missing-path"),
         ("{exec: {}, match: {path: /a}, action: {kill: {signal: TERM}}}", "soft-signal"),
+        ("{process: signal, match: {target: /usr/bin/id}, action: deny}", "ended-without-a-signal"),
         ("{network: connect, match: {port: 80}, action: deny}", "connect-without-send"),
         ("{network: bind, match: {abstract: '@a'}, action: deny}", "printed-abstract-name"),
         ("{exec: {}, match: {path: /memfd:a, memfd: true}, action: deny}", "path-of-fileless"),
@@ -191,6 +192,7 @@ def test_every_check_is_tested():
     assert {
         "breaks-the-machine",
         "connect-without-send",
+        "ended-without-a-signal",
         "hits-everything",
         "lifted-syscall",
         "missing-path",
