@@ -11,6 +11,7 @@
 # make bench-compile   what it takes to read and compile policies, in seconds, on this machine
 # make bench-reload   how long a saved file takes until it is in force, by part, on this machine, as root
 # make soak    an hour or more in one kernel: a thousand reloads and fifty crashes under attack
+# make ltp     the Linux Test Project's tests of system calls, without the engine and with it: LTP=DIR, a build
 # make clean   remove everything that was made here
 
 SHELL := /bin/bash
@@ -44,7 +45,7 @@ SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) 
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check test test-all bench bench-decide bench-compile bench-records bench-reload soak clean
+.PHONY: help setup build run check test test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -110,6 +111,18 @@ soak: build
 		tests/vm/test_reload.py tests/vm/test_survival.py tests/vm/test_race.py tests/vm/test_growth.py \
 		tests/soak/test_soak.py && \
 		$(VENV)/bin/python tests/soak/timing.py" 2>&1 | tee build/soak/soak.log
+
+# Seconds for each side; names of tests, with * and ?, and of those to leave out.
+LTP_SECONDS ?= 5400
+LTP_ONLY ?=
+LTP_LEAVE_OUT ?=
+
+ltp: build
+	@test -d "$(LTP)/runtest" || { echo "make ltp LTP=DIRECTORY, with a build of the Linux Test Project" >&2; exit 2; }
+	@mkdir -p build/ltp; \
+	tests/vm/run --timeout $$((4 * $(LTP_SECONDS) + 600)) --scratch 1024 -- \
+		"$(VENV)/bin/python tests/vm/ltp.py '$(abspath $(LTP))' --seconds $(LTP_SECONDS) \
+		$(LTP_ONLY:%=--only '%') $(LTP_LEAVE_OUT:%=--leave-out '%')" 2>&1 | tee build/ltp/ltp.log
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info

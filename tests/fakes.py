@@ -11,7 +11,7 @@ import attrs
 
 from enforcer.events.decode import Decoder, Layout
 from enforcer.events.enrich import Enricher, Origins, WallClock
-from enforcer.events.types import Actor, Event, Lost, Origin, Record
+from enforcer.events.types import Actor, Event, Lost, MatchBits, Origin, Record
 from enforcer.identity.lineage import Ancestry
 from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
@@ -62,6 +62,12 @@ def raw_event(
     }
     head |= values
     return LAYOUT.head.pack(*head.values()) + path + exe + name
+
+
+def match(row: int, op: Op, action: Verb, *, is_enforced: bool = True, bits: int = 0) -> int:
+    """Tell a match as the kernel side does."""
+    told = row | op << MatchBits.OP_AT | action << MatchBits.ACTION_AT | bits
+    return told if is_enforced else told | MatchBits.AUDIT
 
 
 def event(**values: Any) -> Event:

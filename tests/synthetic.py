@@ -7,7 +7,7 @@ import errno
 import random
 from typing import TYPE_CHECKING
 
-from fakes import WALL_NS, enricher, event
+from fakes import WALL_NS, enricher, event, match
 
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.text import readable
@@ -83,8 +83,22 @@ def _match(dice: random.Random, op: Op | GuardAct) -> Record:
         point=dice.choice(("lsm file_open", "kprobe vfs_write")) if op is Op.POINT else None,
         operands=_POINTED if op is Op.POINT else (),
     )
-    happened = event(**_operands(dice, op), **_outcome(dice, op), **_subject(dice))
+    happened = event(
+        **_operands(dice, op), **_outcome(dice, op), **_matches(dice, op), **_subject(dice)
+    )
     return enricher(origin, identity=_identity(dice)).enrich(happened)
+
+
+def _matches(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:
+    if isinstance(op, GuardAct) or dice.random() < 0.7:
+        return {}
+    verbs = (Verb.ALLOW, Verb.LOG, Verb.DENY, Verb.KILL)
+    number = dice.choice((2, 3, 8, 11))
+    told = [
+        match(row, op, dice.choice(verbs), is_enforced=dice.random() < 0.5)
+        for row in range(min(number, 8))
+    ]
+    return {"n_matches": number} | {f"match[{i}]": one for i, one in enumerate(told)}
 
 
 def _outcome(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:

@@ -218,6 +218,62 @@ ENF_INLINE void enf_marks_asked(struct enf_ctx *c, __u32 id, __u64 *at)
 	}
 }
 
+/* ---- Matches ------------------------------------------------------------------------------ */
+
+ENF_INLINE __u32 enf_match_of(const struct enf_row *row, __u32 id, __u32 op, __u32 action,
+			      __u32 flags)
+{
+	__u32 match = id & ENF_MATCH_ROW;
+
+	match |= (op & 63) << ENF_MATCH_OP_AT | action << ENF_MATCH_ACTION_AT;
+	if (action >= ENF_ACT_LOG || (row->flags & ENF_RF_RECORD))
+		match |= ENF_MATCH_RECORD;
+	if (row->flags & ENF_RF_AUDIT)
+		match |= ENF_MATCH_AUDIT;
+	if (row->flags & ENF_RF_DEFAULT)
+		match |= ENF_MATCH_DEFAULT;
+	if (row->flags & ENF_RF_GUARD)
+		match |= ENF_MATCH_GUARD;
+	return flags & ENF_VF_ON_ERROR ? match | ENF_MATCH_ON_ERROR : match;
+}
+
+ENF_INLINE __u32 enf_match_action(__u32 match)
+{
+	return match >> ENF_MATCH_ACTION_AT & 7;
+}
+
+/* Whoever decides, records tell what every policy said. Of a policy the strictest counts. */
+ENF_FN int enf_note_match(struct enf_matches *m, __u32 policy, __u32 match)
+{
+	__u32 n = m->n;
+
+	for (__u32 i = 0; i < ENF_MATCHES && i < n; i++) {
+		if (m->policy[i] != policy)
+			continue;
+		if (enf_match_action(match) > enf_match_action(m->at[i]))
+			m->at[i] = match;
+		return 0;
+	}
+	enf_barrier(n);
+	if (n < ENF_MATCHES) {
+		m->at[n] = match;
+		m->policy[n] = policy;
+		m->n = n + 1;
+		return 0;
+	}
+	if (n == ENF_MATCHES) {
+		m->wanted = 0;
+		for (int i = 0; i < ENF_MAX_POLICIES / 64; i++)
+			m->more[i] = 0;
+	}
+	if (match & ENF_MATCH_RECORD)
+		m->wanted |= match & ENF_MATCH_AUDIT ? ENF_WANTED_AUDIT : ENF_WANTED_ENFORCED;
+	if (!(m->more[policy >> 6 & 7] & ENF_BIT(policy & 63)))
+		m->n = n + 1;
+	m->more[policy >> 6 & 7] |= ENF_BIT(policy & 63);
+	return 0;
+}
+
 /* ---- Strictest ---------------------------------------------------------------------------- */
 
 static long enf_strictest_one(__u32 i, void *arg)
@@ -244,6 +300,7 @@ static long enf_strictest_one(__u32 i, void *arg)
 		action = row->on_error == ENF_ERR_LOG ? ENF_ACT_LOG : ENF_ACT_DENY;
 		flags = ENF_VF_ON_ERROR;
 	}
+	enf_note_match(&s->matches, policy, enf_match_of(row, id, s->op, action, flags));
 	if (row->flags & ENF_RF_AUDIT) {
 		if (action > v->audit_action || (action == v->audit_action && id < v->audit_row)) {
 			v->audit_action = action;
@@ -371,8 +428,18 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 	s->everything = 0;
 	known = o->present & ~o->unknown & image->dims;
 
+	if ((known & ENF_BIT(ENF_DIM_PATH)) && (o->flags & ENF_OF_CUT)) {
+		/* A string that is longer than the head could be more of the path: nothing is known. */
+		if (image->max_path_slot > o->path_len) {
+			s->unknown |= ENF_BIT(ENF_DIM_PATH);
+			known &= ~ENF_BIT(ENF_DIM_PATH);
+		} else {
+			s->cut = 1;
+		}
+	}
 	if (known & ENF_BIT(ENF_DIM_PATH)) {
 		enf_match_path(c, o->path_at, o->path_len, ENF_DIM_PATH);
+		s->cut = 0;
 		if (known & ENF_BIT(ENF_DIM_INODE)) {
 			__u64 node = o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM];
 
@@ -397,7 +464,7 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 		s->high = ENF_TEXT_ARGV;
 		enf_loop(ENF_ARGV_MAX, enf_arg_one, c);
 	}
-	if ((s->unknown & image->dims) || s->overflow || s->bad_image)
+	if ((s->unknown & image->dims) || s->overflow || s->bad_image || s->n_maybe)
 		s->everything = 1;
 	if (s->everything || s->n_touched)
 		s->met = 1;

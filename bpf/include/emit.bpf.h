@@ -21,6 +21,16 @@ struct enf_record_long {
 	char tail[ENF_TAIL_LONG];
 };
 
+static __always_inline void enf_fill_matches(struct enf_event *e, const struct enf_matches *m)
+{
+	__u32 n = m->n;
+
+	e->n_matches = n < 2 ? 0 : n;
+	for (__u32 i = 0; i < ENF_MATCHES; i++)
+		e->match[i] = n > 1 && i < n ? m->at[i] : 0;
+	e->_pad = 0;
+}
+
 static __always_inline void enf_fill(struct enf_event *e, struct enf_scratch *s,
 				     struct enf_task *task)
 {
@@ -57,6 +67,8 @@ static __always_inline void enf_fill(struct enf_event *e, struct enf_scratch *s,
 	e->protocol = o->num[ENF_DIM_PROTOCOL - ENF_DIM_FIRST_NUM];
 	e->port = o->num[ENF_DIM_PORT - ENF_DIM_FIRST_NUM];
 	e->argc = o->argc > 0xffff ? 0xffff : o->argc;
+	e->suppressed = 0;
+	enf_fill_matches(e, &s->matches);
 }
 
 /*
@@ -184,6 +196,54 @@ static __noinline struct enf_limit_state *enf_limit_of(struct enf_task *task, __
 	return state;
 }
 
+/* Would the limit of *row* leave its record out? Counts it then. */
+__attribute__((noinline)) int enf_is_limited(struct enf_task *task, __u32 row)
+{
+	struct enf_ctx c = { .image = (const void *)enf_current_image() };
+	struct enf_limit_state *state;
+	__u32 at, limit, full = 0;
+
+	if (!task || !c.image || enf_head(&c)->generation != task->generation)
+		return 0; /* the policy was replaced meanwhile: its record is made */
+	at = enf_head(&c)->off_rows + row * sizeof(struct enf_row);
+	enf_barrier(at);
+	if (at > enf_image_bytes - sizeof(struct enf_row))
+		return 0;
+	limit = ((const struct enf_row *)(c.image + at))->limit;
+	if (!limit)
+		return 0;
+	state = enf_limit_of(task, row, limit, &full);
+	if (!state || !full)
+		return 0;
+	__sync_fetch_and_add(&state->suppressed, 1);
+	return 1;
+}
+
+/*
+ * Does another policy than that of *row* want a record which *row* would not make: it is silent, or its limit
+ * leaves it out? *audit*: ENF_MATCH_AUDIT or 0, of those that are audited or those that are enforced.
+ */
+static __noinline int enf_wants_record(struct enf_scratch *s, struct enf_task *task, __u32 row,
+				       __u32 audit)
+{
+	__u32 n = s->matches.n;
+
+	if (n < 2)
+		return 0;
+	for (__u32 i = 0; i < ENF_MATCHES && i < n; i++) {
+		__u32 match = s->matches.at[i];
+
+		if (!(match & ENF_MATCH_RECORD) || (match & ENF_MATCH_AUDIT) != audit ||
+		    (match & ENF_MATCH_ROW) == row)
+			continue;
+		if (!enf_is_limited(task, match & ENF_MATCH_ROW))
+			return 1;
+	}
+	/* Whether limits leave it out of those that found no room is not known: rather one too many. */
+	return n > ENF_MATCHES &&
+	       (s->matches.wanted & (audit ? ENF_WANTED_AUDIT : ENF_WANTED_ENFORCED));
+}
+
 static __noinline int enf_fill_marks(struct enf_event *e, struct enf_scratch *s,
 				     struct enf_task *task, __u32 id)
 {
@@ -212,6 +272,9 @@ __attribute__((noinline)) int enf_emit(struct enf_scratch *s, struct enf_task *t
 	limit = enforced ? v->limit : v->audit_limit;
 	if (limit)
 		limited = enf_limit_of(task, row, limit, &full);
+	/* It may be left out only if no other policy wants it. */
+	if (limited && full && enf_wants_record(s, task, row, enforced ? 0 : ENF_MATCH_AUDIT))
+		limited = NULL;
 	if (limited && full) {
 		__sync_fetch_and_add(&limited->suppressed, 1);
 		enf_count(ENF_STAT_SUPPRESSED);

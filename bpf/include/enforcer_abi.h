@@ -40,6 +40,7 @@
 #define ENF_MAX_MARKS 64     /* distinct marks: policy, name and whose they are */
 #define ENF_ROW_MARKS 4	     /* marks that one rule may ask about */
 #define ENF_MAX_LIMITS 255   /* distinct limits of records */
+#define ENF_MATCHES 8 /* policies whose match a record tells; how many more there were it says */
 #define ENF_NONE 0xffffffff
 
 /* ---- Operations: one bit of a 64-bit mask each ------------------------------------------- */
@@ -167,8 +168,9 @@ enum enf_dim {
 #define ENF_OF_UNIX 0x0200     /* unix socket */
 #define ENF_OF_NSVIEW 0x0400   /* path as the mount namespace of the object sees it */
 #define ENF_OF_OFFHOST 0x0800  /* the host's mounts do not show it: the path is another's view */
-#define ENF_OF_DETACHED 0x4000 /* mount: of a file system that is nowhere yet */
 #define ENF_OF_LOADER 0x1000   /* run by a loader, not by the kernel: see loader.bpf.h */
+#define ENF_OF_DETACHED 0x4000 /* mount: of a file system that is nowhere yet */
+#define ENF_OF_CUT 0x8000      /* of a path beyond ENF_PATH_MAX: its head, in whole components */
 
 /* What the kernel has one number for, where two are needed (enforcer/policy/sockets.py). */
 #define ENF_FAMILY_V6 0x100	    /* of a family that carries IPv4 or IPv6: it is IPv6 */
@@ -240,7 +242,12 @@ struct enf_slot {
 #define ENF_PATHS_BELOW                                                                            \
 	2 /* by lying below it: a subtree, or a glob whose first wildcard is below */
 
-/* Globs: state * n_classes + class_of[byte] indexes trans; accept[state] is a range of atoms. */
+/*
+ * Globs: state * n_classes + class_of[byte] indexes trans; accept[state] is a range of atoms. Of those for
+ * paths may[state] is, too, where the path goes on: atoms that are satisfied whatever follows, and with
+ * ENF_ATOM_MAYBE those that what follows could satisfy.
+ */
+
 struct enf_dfa {
 	__u64 dims;	/* bit set of the dimensions whose atoms it yields */
 	__u32 classes;	/* byte offset of 256 bytes */
@@ -248,7 +255,7 @@ struct enf_dfa {
 	__u32 accept;	/* byte offset of struct enf_range[n_states] */
 	__u32 n_states; /* state 0 is dead, state 1 the start */
 	__u32 n_classes;
-	__u32 _pad;
+	__u32 may; /* byte offset of struct enf_range[n_states]; 0: not for paths */
 };
 
 /* Numbers: sorted lower bounds; an interval ends where the next begins. */
@@ -261,6 +268,7 @@ struct enf_interval {
 /* An entry of the atom list: dimension in the top 8 bits, atom in the low 24. */
 #define ENF_ATOM_DIM_SHIFT 24
 #define ENF_ATOM_MASK 0xffffff
+#define ENF_ATOM_MAYBE 0x80000000
 
 enum enf_term_kind {
 	ENF_TERM_ATOM = 0,     /* the atom was satisfied */
@@ -606,6 +614,31 @@ struct enf_verdict {
 	__u64 marks; /* that are to be set now */
 };
 
+/*
+ * What one policy said of an access, in one number: the row, the operation that it was found for, the
+ * action, and what else records say of it.
+ */
+#define ENF_MATCH_ROW 0x0000ffff
+#define ENF_MATCH_OP_AT 16
+#define ENF_MATCH_ACTION_AT 22
+#define ENF_MATCH_RECORD 0x02000000 /* it wants a record */
+#define ENF_MATCH_AUDIT 0x04000000
+#define ENF_MATCH_ON_ERROR 0x08000000
+#define ENF_MATCH_DEFAULT 0x10000000
+#define ENF_MATCH_GUARD 0x20000000
+
+#define ENF_WANTED_ENFORCED 1
+#define ENF_WANTED_AUDIT 2
+
+/* What policies said of one access: each once, by the strictest that it said of any part or view of it. */
+struct enf_matches {
+	__u32 n; /* policies, also those that found no room */
+	__u32 at[8];
+	__u16 policy[8]; /* of each of these */
+	__u32 wanted;	 /* ENF_WANTED_*: a record, by one of those that found no room */
+	__u64 more[8];	 /* those that found no room, as bits */
+};
+
 /* ---- Events ------------------------------------------------------------------------------- */
 
 enum enf_event_kind {
@@ -686,6 +719,9 @@ struct enf_event {
 	char fstype[32];  /* NUL-terminated */
 	__u64 suppressed; /* records of this row that its limit left out since the last */
 	__u64 mark_at[4]; /* when the marks were set that the row asks about; 0: never */
+	__u32 match[8];	  /* as in enf_matches; filled where more than one policy said something */
+	__u32 n_matches;  /* policies that said something, also those that found no room; 0: one */
+	__u32 _pad;
 };
 
 /* ---- Counters ----------------------------------------------------------------------------- */
@@ -738,6 +774,7 @@ struct enf_test_input {
 	struct enf_task task;
 	struct enf_object object;
 	struct enf_verdict verdict; /* out */
+	struct enf_matches matches; /* out */
 	__u32 cgroup_len;
 	__u32 reval; /* not 0: compute the subject sets from the identity first */
 	__u64 now;
@@ -804,6 +841,7 @@ _Static_assert(sizeof(struct enf_image) == 1008, "enf_image");
 _Static_assert(sizeof(struct enf_task) == 1040, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 264, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");
-_Static_assert(sizeof(struct enf_event) == 360, "enf_event");
+_Static_assert(sizeof(struct enf_matches) == 120, "enf_matches");
+_Static_assert(sizeof(struct enf_event) == 400, "enf_event");
 
 #endif

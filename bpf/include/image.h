@@ -51,7 +51,7 @@ ENF_INLINE __u64 enf_load8(const void *p)
 
 #define ENF_BIT(n) (1ULL << (n))
 
-/* Working memory of one decision. All zero between uses, but for text and other. */
+/* Working memory of one decision. All zero between uses, but for text, matches and other. */
 struct enf_scratch {
 	__u32 busy;
 	__u32 account; /* whose task has it */
@@ -66,6 +66,8 @@ struct enf_scratch {
 	__u32 resolved; /* under these counters, in another view */
 	__u32 place; /* the object has another name, at the usual place: number in enf_places, and 1 */
 	__u64 print; /* of the walk, see enf_resolve() */
+	__u32 cut;   /* the string at hand goes on behind its end */
+	__u32 n_maybe;
 	__u64 since; /* when the access began, where it is recorded */
 	__u64 present;
 	__u64 unknown;
@@ -86,6 +88,7 @@ struct enf_scratch {
 	__u64 access[16]; /* a struct enf_access, of who has no room for it */
 	struct enf_verdict verdict;
 	struct enf_verdict first; /* of the first of two views */
+	struct enf_matches matches;
 	struct enf_object object;
 	struct enf_task other; /* a label that is not in force */
 	__u64 now;	       /* of the decision, and the marks of its task */
@@ -94,6 +97,7 @@ struct enf_scratch {
 	__u64 marked;	/* rows that only mark: what they would mark, and the first of each */
 	__u32 marked_by[ENF_MAX_MARKS];
 	__u64 bits[ENF_ATOM_WORDS];
+	__u64 maybe[ENF_ATOM_WORDS]; /* atoms that the rest of a path which was cut could satisfy */
 	__u32 touched[ENF_MAX_TOUCHED];
 	__u32 best[ENF_MAX_POLICIES]; /* first matching row + 1; ENF_BEST_UNKNOWN */
 	__u16 policies[ENF_MAX_POLICIES];

@@ -235,7 +235,13 @@ struct user_namespace {
 	kuid_t owner;
 };
 
+struct group_info {
+	int ngroups;
+	kgid_t gid[];
+};
+
 struct cred {
+	struct group_info *group_info;
 	struct user_namespace *user_ns;
 	kuid_t uid;
 	kgid_t gid;

@@ -44,11 +44,16 @@ static long enf_touch_one(__u32 i, void *arg)
 
 	if (!entry)
 		return 1;
-	if (*entry >> ENF_ATOM_DIM_SHIFT != s->touch_dim)
-		return 0;
 	atom = *entry & ENF_ATOM_MASK;
 	word = (atom >> 6) & (ENF_ATOM_WORDS - 1);
 	bit = ENF_BIT(atom & 63);
+	if (*entry >> ENF_ATOM_DIM_SHIFT != s->touch_dim) {
+		if (s->cut && (*entry & ENF_ATOM_MAYBE)) { /* of one dimension only, paths */
+			s->maybe[word] |= bit;
+			s->n_maybe = 1;
+		}
+		return 0;
+	}
 	if (s->bits[word] & bit)
 		return 0;
 	n = s->n_touched;
@@ -86,10 +91,24 @@ static long enf_untouch_one(__u32 i, void *arg)
 	return 0;
 }
 
+static long enf_unmaybe_one(__u32 i, void *arg)
+{
+	struct enf_ctx *c = arg;
+
+	if (i >= ENF_ATOM_WORDS)
+		return 1;
+	c->s->maybe[i] = 0;
+	return 0;
+}
+
 ENF_FN int enf_untouch(struct enf_ctx *c)
 {
 	if (c->s->n_touched)
 		enf_loop(c->s->n_touched, enf_untouch_one, c);
+	if (c->s->n_maybe)
+		enf_loop(ENF_ATOM_WORDS, enf_unmaybe_one, c);
+	c->s->n_maybe = 0;
+	c->s->cut = 0;
 	c->s->n_touched = 0;
 	c->s->overflow = 0;
 	c->s->bad_image = 0;
@@ -274,7 +293,7 @@ static long enf_dfa_one(__u32 i, void *arg)
 		enf_loop(s->end - s->at, enf_run_one, &r);
 	if (!r.state)
 		return 0;
-	accept = enf_at(c, dfa->accept + r.state * 8, 8);
+	accept = enf_at(c, (s->cut && dfa->may ? dfa->may : dfa->accept) + r.state * 8, 8);
 	if (accept)
 		enf_touch(c, accept->first, accept->count, s->dim);
 	return 0;
@@ -292,7 +311,8 @@ ENF_INLINE void enf_begin_string(struct enf_scratch *s, const struct enf_image *
 
 /*
  * Mark the atoms of *dim* that the absolute path text[at, at + len) satisfies: itself, what lies under
- * directories above it, and globs. Two functions, not one with a switch: the verifier bounds the depth
+ * directories above it, and globs. A path that is *cut* goes on behind a further slash: it is none of the
+ * strings, and lies below each of them that it begins with. Two functions, not one with a switch: the verifier bounds the depth
  * of the call graph as it is written.
  */
 ENF_FN int enf_match_path(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
@@ -303,6 +323,14 @@ ENF_FN int enf_match_path(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
 	if (!(image->dims & ENF_BIT(dim & 63)))
 		return 0;
 	enf_begin_string(s, image, at, len, dim);
+	if (s->cut) {
+		__u32 behind = at + len;
+
+		enf_barrier(behind);
+		if (behind < ENF_TEXT_SIZE)
+			s->text[behind] = '/';
+		s->end += 1;
+	}
 	enf_lookup(c, enf_mix(s->hash, 0x2f), 1, ENF_SLOT_PATH); /* "/" */
 	s->pos = at + 1;
 	if (len > 1) /* each step takes a byte at least */
@@ -386,6 +414,12 @@ ENF_INLINE __u32 enf_touched(const struct enf_scratch *s, __u32 atom)
 	return !!(s->bits[(atom >> 6) & (ENF_ATOM_WORDS - 1)] & ENF_BIT(atom & 63));
 }
 
+/* Could what was cut off satisfy it? */
+ENF_INLINE __u32 enf_may_touch(const struct enf_scratch *s, __u32 atom)
+{
+	return !!(s->maybe[(atom >> 6) & (ENF_ATOM_WORDS - 1)] & ENF_BIT(atom & 63));
+}
+
 /*
  * Was the mark set in the last *ns*? A mark that is set on another CPU while this is decided may have a
  * later time than the decision: that is no age at all.
@@ -444,7 +478,8 @@ static long enf_term_one(__u32 i, void *arg)
 	}
 	if (t->kind == ENF_TERM_ATOM) {
 		truth = enf_touched(s, t->atom);
-		if (!truth && ((s->unknown & dim) || s->overflow))
+		if (!truth && ((s->unknown & dim) || s->overflow ||
+			       (s->n_maybe && enf_may_touch(s, t->atom))))
 			truth = ENF_UNKNOWN;
 	} else if (t->kind == ENF_TERM_INSIDE) {
 		/* A container that nobody has identified yet: unknown, each rule's onError decides. */

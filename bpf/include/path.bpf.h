@@ -22,7 +22,8 @@
 #include "maps.bpf.h"
 #include "read.bpf.h"
 
-#define ENF_WALK_MAX 4096      /* steps: a component or a mount; a longer path is over PATH_MAX */
+#define ENF_WALK_MAX 4096      /* steps: a component or a mount; of a longer path the head */
+#define ENF_WALK_DEEP 8192     /* steps from below a path over PATH_MAX; a deeper one is unknown */
 #define ENF_WALK_TRIES 4       /* while renames and mounts go on */
 #define ENF_SB_MOUNTS_MAX 8192 /* mounts of one superblock looked through for the host's */
 #define ENF_ANCESTORS_MAX 4096
@@ -50,7 +51,8 @@ static __always_inline struct enf_walk *enf_walk_of(struct enf_scratch *s)
 
 #define ENF_WALKING 0
 #define ENF_WALKED 1
-#define ENF_LOST 2 /* disconnected, unreadable, or too long */
+#define ENF_LOST 2 /* disconnected or unreadable */
+#define ENF_LONG 3 /* more than there is room for */
 
 /* A dentry's parent and name; d_name.hash_len has the length in its upper half (little endian). */
 struct enf_link {
@@ -80,6 +82,28 @@ static __always_inline __u64 enf_print(__u64 print, __u64 value)
 	return (print ^ print >> 32) | 1;		 /* never none */
 }
 
+/* From the root of a mount to the mount point. Returns: not 0 if there is none, the walk is over. */
+static __always_inline int enf_walk_over(struct enf_walk *w)
+{
+	__u64 parent = 0;
+
+	if (!w->mount) {
+		w->state = ENF_WALKED;
+		return 1;
+	}
+	enf_read(parent, w->mount + enf_offset(struct mount, mnt_parent));
+	if (parent == w->mount || !parent) {
+		w->state = ENF_WALKED;
+		return 1;
+	}
+	enf_read(w->dentry, w->mount + enf_offset(struct mount, mnt_mountpoint));
+	w->mount = parent;
+	if (w->print)
+		w->print = enf_print(enf_print(w->print, w->dentry), parent);
+	enf_read(w->root, parent + enf_offset(struct mount, mnt.mnt_root));
+	return 0;
+}
+
 static long enf_walk_up_one(__u32 i, void *arg)
 {
 	struct enf_scratch *s = ((struct enf_hold *)arg)->s;
@@ -90,23 +114,8 @@ static long enf_walk_up_one(__u32 i, void *arg)
 	int pseudo;
 
 	(void)i;
-	if (w->dentry == w->root) {
-		if (!w->mount) {
-			w->state = ENF_WALKED;
-			return 1;
-		}
-		enf_read(parent, w->mount + enf_offset(struct mount, mnt_parent));
-		if (parent == w->mount || !parent) {
-			w->state = ENF_WALKED;
-			return 1;
-		}
-		enf_read(w->dentry, w->mount + enf_offset(struct mount, mnt_mountpoint));
-		w->mount = parent;
-		if (w->print)
-			w->print = enf_print(enf_print(w->print, w->dentry), parent);
-		enf_read(w->root, parent + enf_offset(struct mount, mnt.mnt_root));
-		return 0;
-	}
+	if (w->dentry == w->root)
+		return enf_walk_over(w);
 	if (w->print) {
 		seq = enf_dentry_seq(w->dentry);
 		w->print = enf_print(enf_print(w->print, w->dentry), seq);
@@ -131,7 +140,7 @@ static long enf_walk_up_one(__u32 i, void *arg)
 	}
 	at = w->at;
 	if (len > ENF_NAME_MAX || len + 1 > at) {
-		w->state = ENF_LOST;
+		w->state = len > ENF_NAME_MAX ? ENF_LOST : ENF_LONG;
 		return 1;
 	}
 	at -= len + 1;
@@ -164,7 +173,82 @@ static __always_inline __u64 enf_kernels_own(__u64 sb)
 	return flags & ENF_SB_NOUSER;
 }
 
-/* Returns: 0 and the path in s->text[s->object.path_at, + path_len), or not 0. */
+/* ---- Paths over PATH_MAX ------------------------------------------------------------------ */
+
+/* Behind what walk and search keep. */
+struct enf_passed {
+	__u64 length; /* bytes that were passed by */
+	__u64 skip;   /* how many to pass by; 0: all */
+};
+
+static __always_inline struct enf_passed *enf_passed_of(struct enf_scratch *s)
+{
+	return (struct enf_passed *)&s->work[22];
+}
+
+static long enf_pass_by_one(__u32 i, void *arg)
+{
+	struct enf_scratch *s = ((struct enf_hold *)arg)->s;
+	struct enf_passed *p = enf_passed_of(s);
+	struct enf_walk *w = enf_walk_of(s);
+	struct enf_link link = {};
+
+	(void)i;
+	if (p->skip && p->length >= p->skip)
+		return 1;
+	if (w->dentry == w->root)
+		return enf_walk_over(w);
+	enf_read_name(w->dentry, &link);
+	if (!link.parent || link.parent == w->dentry) {
+		w->state = ENF_LOST;
+		return 1;
+	}
+	p->length += (link.hash_len >> 32) + 1;
+	w->dentry = link.parent;
+	return 0;
+}
+
+static __always_inline void enf_pass_by(struct enf_scratch *s, __u64 dentry, __u64 mount,
+					__u64 root, __u64 skip)
+{
+	struct enf_hold hold = { .s = s };
+	struct enf_passed *p = enf_passed_of(s);
+	struct enf_walk *w = enf_walk_of(s);
+
+	w->dentry = dentry;
+	w->mount = mount;
+	w->root = root;
+	w->print = 0;
+	p->length = 0;
+	p->skip = skip;
+	w->state = ENF_WALKING;
+	bpf_loop(ENF_WALK_DEEP, enf_pass_by_one, &hold, 0);
+}
+
+/*
+ * Go to where the rest of the way to the root finds room. Returns: not 0 if that cannot be found; so it is
+ * where names never pause, since of what was passed by no print is left.
+ */
+static __always_inline int enf_walk_to_head(struct enf_scratch *s, __u64 dentry, __u64 mount,
+					    __u64 root)
+{
+	struct enf_passed *p = enf_passed_of(s);
+	struct enf_walk *w = enf_walk_of(s);
+
+	enf_pass_by(s, dentry, mount, root, 0);
+	if (w->state != ENF_WALKED || p->length <= ENF_PATH_MAX)
+		return 1;
+	enf_pass_by(s, dentry, mount, root, p->length - ENF_PATH_MAX);
+	if (w->state != ENF_WALKING || p->length < p->skip)
+		return 1;
+	w->at = ENF_PATH_MAX;
+	return 0;
+}
+
+/*
+ * Returns: 0 and the path in s->text[s->object.path_at, + path_len), or not 0. Of a path that is too long it
+ * is the head, in whole components (ENF_OF_CUT).
+ */
 static __noinline int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mount, __u64 root,
 				  __u64 print)
 {
@@ -177,7 +261,14 @@ static __noinline int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mou
 	w->print = print;
 	w->at = ENF_PATH_MAX;
 	w->state = ENF_WALKING;
+	s->object.flags &= ~ENF_OF_CUT;
 	bpf_loop(ENF_WALK_MAX, enf_walk_up_one, &hold, 0);
+	if (w->state == ENF_LONG && !print) {
+		if (enf_walk_to_head(s, dentry, mount, root))
+			return 1;
+		s->object.flags |= ENF_OF_CUT;
+		bpf_loop(ENF_WALK_MAX, enf_walk_up_one, &hold, 0);
+	}
 	if (w->state != ENF_WALKED)
 		return 1;
 	if (w->at == ENF_PATH_MAX) {

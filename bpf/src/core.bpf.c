@@ -51,7 +51,8 @@ ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int how)
 
 	if (v->audit_row != ENF_NONE) {
 		enf_hit(v->audit_row, task->generation, 0);
-		if (v->audit_action >= ENF_ACT_LOG || (v->audit_row_flags & ENF_RF_RECORD))
+		if (v->audit_action >= ENF_ACT_LOG || (v->audit_row_flags & ENF_RF_RECORD) ||
+		    enf_wants_record(s, task, v->audit_row, ENF_MATCH_AUDIT))
 			enf_emit(s, task, v->audit_row, v->audit_action,
 				 v->audit_flags & ENF_VF_ON_ERROR ? ENF_EF_ON_ERROR : 0);
 	}
@@ -74,7 +75,8 @@ ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int how)
 			flags &= ~ENF_EF_PREVENTED;
 		enf_count(ENF_STAT_SIGNAL_FAILED);
 	}
-	if (v->action >= ENF_ACT_LOG || (v->row_flags & ENF_RF_RECORD))
+	if (v->action >= ENF_ACT_LOG || (v->row_flags & ENF_RF_RECORD) ||
+	    enf_wants_record(s, task, v->row, 0))
 		enf_emit(s, task, v->row, v->action, flags);
 	return error;
 }
@@ -133,6 +135,7 @@ __attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_acc
 	s->met = 0;
 	s->resolved = 0;
 	s->recalled = 0;
+	s->matches.n = 0;
 	__builtin_memset(o, 0, sizeof(*o));
 	o->present = a->present;
 	o->unknown = a->unknown;
@@ -721,6 +724,7 @@ __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct en
 	s->met = 0;
 	s->resolved = 0;
 	s->recalled = 0;
+	s->matches.n = 0;
 	__builtin_memset(o, 0, sizeof(*o));
 	o->op[0] = ENF_OP_SYSCALL;
 	o->n_ops = 1;

@@ -164,6 +164,88 @@ int BPF_PROG(enf_task_fix_setgid, struct cred *new, const struct cred *old, int 
 	return error;
 }
 
+/* ---- Supplementary groups ------------------------------------------------------------------ */
+
+#define ENF_GROUPS 64	     /* that are gained, and looked at one by one */
+#define ENF_GROUPS_MAX 65536 /* NGROUPS_MAX */
+#define ENF_GROUPS_STEPS 17  /* halvings of that */
+
+struct enf_groups {
+	__u64 new, old; /* the kernel's sorted arrays of group ids */
+	__u32 n_new, n_old;
+	__u32 gid, egid; /* of the process already */
+	/*
+	 * How many were asked about, from *base* on, which can be any number: verifiers that go through a
+	 * callback once (before 6.6) would take a count that begins with 0 for 0, and drop its bound.
+	 */
+	__u32 asked, base;
+	int error;
+};
+
+/* Is *gid* among the groups that it has had? */
+static __always_inline int enf_had_group(const struct enf_groups *g, __u32 gid)
+{
+	__u32 low = 0, high = g->n_old;
+
+	if (gid == g->gid || gid == g->egid)
+		return 1;
+	for (int i = 0; i < ENF_GROUPS_STEPS && low < high; i++) {
+		__u32 middle = low + (high - low) / 2, found = 0;
+
+		enf_read(found, g->old + middle * sizeof(found));
+		if (found == gid)
+			return 1;
+		if (found < gid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return 0;
+}
+
+static long enf_group_one(__u32 i, void *arg)
+{
+	struct enf_groups *g = arg;
+	struct enf_access a = {
+		.present = ENF_BIT64(ENF_DIM_TO_GID),
+		.op = { ENF_OP_SETGID },
+		.n_ops = 1,
+	};
+	__u32 gid = 0;
+
+	if (i >= g->n_new)
+		return 1;
+	enf_read(gid, g->new + i * sizeof(gid));
+	if (enf_had_group(g, gid))
+		return 0;
+	a.to_gid = gid;
+	/* More than are looked at: what the next one is counts as unknown, and onError decides for all. */
+	if (g->asked++ - g->base >= ENF_GROUPS)
+		a.unknown = ENF_BIT64(ENF_DIM_TO_GID);
+	g->error = enf_act(&a);
+	return g->error || a.unknown;
+}
+
+SEC("lsm/task_fix_setgroups")
+int BPF_PROG(enf_task_fix_setgroups, struct cred *new, const struct cred *old, int ret)
+{
+	struct enf_groups g = { .gid = old->gid.val, .egid = old->egid.val };
+	__u64 now = 0, before = 0;
+
+	if (ret)
+		return ret;
+	enf_read(now, &new->group_info);
+	enf_read(before, &old->group_info);
+	enf_read(g.n_new, now + enf_offset(struct group_info, ngroups));
+	enf_read(g.n_old, before + enf_offset(struct group_info, ngroups));
+	g.new = now + enf_offset(struct group_info, gid);
+	g.old = before + enf_offset(struct group_info, gid);
+	g.base = now;
+	g.asked = now;
+	bpf_loop(ENF_GROUPS_MAX, enf_group_one, &g, 0);
+	return enf_result(g.error);
+}
+
 /*
  * Around security_capable nobody has said yet whether the process has the capability: as cap_capable()
  * finds it. Once it names no ancestor of the process's own namespace, it has not.

@@ -19,13 +19,14 @@ from enforcer.compiler.patterns import Glob
 from enforcer.errors import LimitError
 from enforcer.policy.model import Span
 
-__all__ = ["Dfa", "compile_globs"]
+__all__ = ["MAYBE", "Dfa", "compile_globs"]
 
 MAX_STATES: Final = 0xFFFF
 _GROUP_WEIGHT: Final = 12_000
 _SPARE_STATES: Final = 4_096
 _GROWTH: Final = 4
 _DEAD: Final = 0
+MAYBE: Final = 1 << 31
 _START: Final = 1
 
 Entries = tuple[int, ...]
@@ -41,12 +42,15 @@ class Dfa:
         classes: class of each byte.
         trans: following state by state * n_classes + class.
         accepts: entries of the atom list that each state yields at the end of the text.
+        mays: what each state yields where the text goes on: entries that are yielded whatever follows, and
+            with :data:`MAYBE` those that something that follows could yield. Empty where nobody asks.
     """
 
     classes: bytes
     n_classes: int
     trans: array[int]
     accepts: list[Entries]
+    mays: list[Entries] = attrs.field(factory=list)
 
     @property
     def n_states(self) -> int:
@@ -58,16 +62,18 @@ class _TooLargeError(Exception):
     """The automaton of this group outgrows its bound."""
 
 
-def compile_globs(patterns: Mapping[Glob, Entries], spans: Mapping[Glob, Span | None]) -> list[Dfa]:
+def compile_globs(
+    patterns: Mapping[Glob, Entries], spans: Mapping[Glob, Span | None], *, is_cut: bool = False
+) -> list[Dfa]:
     """
-    Compile *patterns* into as few automata as their growth allows.
+    Compile *patterns* into as few automata as their growth allows; *is_cut*: a text may go on.
 
     Raises:
         LimitError: a pattern needs too many states, or all of them too many automata.
     """
     out: list[Dfa] = []
     for group in _groups(patterns):
-        out += _compile_group(group, patterns, spans)
+        out += _compile_group(group, patterns, spans, is_cut=is_cut)
     return out
 
 
@@ -101,18 +107,25 @@ def _by_weight(patterns: Sequence[Glob]) -> Iterator[list[Glob]]:
 
 
 def _compile_group(
-    group: list[Glob], patterns: Mapping[Glob, Entries], spans: Mapping[Glob, Span | None]
+    group: list[Glob],
+    patterns: Mapping[Glob, Entries],
+    spans: Mapping[Glob, Span | None],
+    *,
+    is_cut: bool,
 ) -> list[Dfa]:
     total = sum(nfa.weight(pattern.tokens) for pattern in group)
     bound = MAX_STATES if len(group) == 1 else min(MAX_STATES, total * _GROWTH + _SPARE_STATES)
     try:
-        return [_determinise(group, patterns, bound)]
+        return [_determinise(group, patterns, bound, is_cut=is_cut)]
     except _TooLargeError:
         if len(group) > 1:
             half = len(group) // 2
-            return _compile_group(group[:half], patterns, spans) + _compile_group(
-                group[half:], patterns, spans
-            )
+            halves = (group[:half], group[half:])
+            return [
+                dfa
+                for part in halves
+                for dfa in _compile_group(part, patterns, spans, is_cut=is_cut)
+            ]
         raise LimitError(
             f"a pattern needs more than {MAX_STATES} states to recognise: write it with fewer "
             "wildcards between literals, or as several rules",
@@ -120,8 +133,11 @@ def _compile_group(
         ) from None
 
 
-def _determinise(group: list[Glob], patterns: Mapping[Glob, Entries], bound: int) -> Dfa:
-    return _Subsets(nfa.build([p.tokens for p in group]), [patterns[p] for p in group], bound).run()
+def _determinise(
+    group: list[Glob], patterns: Mapping[Glob, Entries], bound: int, *, is_cut: bool
+) -> Dfa:
+    source = nfa.build([p.tokens for p in group])
+    return _Subsets(source, [patterns[p] for p in group], bound, is_cut=is_cut).run()
 
 
 @attrs.frozen
@@ -151,7 +167,9 @@ class _Subsets:
     once, so that a state costs what its other nodes step on.
     """
 
-    def __init__(self, source: nfa.Nfa, entries: list[Entries], bound: int) -> None:
+    def __init__(
+        self, source: nfa.Nfa, entries: list[Entries], bound: int, *, is_cut: bool
+    ) -> None:
         self._nfa = source
         self._bound = bound
         self._entries = entries
@@ -161,7 +179,10 @@ class _Subsets:
             for node, pattern in enumerate(source.final)
             if pattern >= 0 and source.any_byte[node] == node
         }
-        self._yields = _reachable(source, entries) if self._settled else []
+        self._yields = _reachable(source, entries) if self._settled or is_cut else []
+        self._is_cut = is_cut
+        self._mays: list[Entries] = [()]
+        self._may_of: dict[tuple[int, ...], Entries] = {}
         self._is_loop = [
             max(pair) >= 0 for pair in zip(source.any_byte, source.not_slash, strict=True)
         ]
@@ -178,7 +199,8 @@ class _Subsets:
         while done < len(self._todo):
             self._expand(self._todo[done])
             done += 1
-        return Dfa(self._nfa.classes, self._nfa.n_classes, self._trans, self._accepts)
+        mays = self._mays if self._is_cut else []
+        return Dfa(self._nfa.classes, self._nfa.n_classes, self._trans, self._accepts, mays)
 
     def _state(self, nodes: list[int]) -> int:
         """Return the number of the state that is *nodes*, a new one if need be; of none, the dead one."""
@@ -198,7 +220,29 @@ class _Subsets:
             if (pattern := self._nfa.final[node]) >= 0:
                 accepted.update(self._entries[pattern])
         self._accepts.append(tuple(sorted(accepted)))
+        if self._is_cut:
+            self._mays.append(self._may(key))
         return number
+
+    def _may(self, nodes: tuple[int, ...]) -> Entries:
+        """Return what the state that is *nodes* yields where the text goes on; most states have it in common."""
+        behind = sorted(nodes, key=lambda node: -len(self._yields[node]))
+        telling: list[int] = []
+        possible: set[int] = set()
+        for node in behind:
+            if not telling or node in self._settled or not self._yields[node] <= possible:
+                telling.append(node)
+                possible = possible | self._yields[node] if len(telling) > 1 else self._yields[node]
+        key = tuple(sorted(telling))
+        known = self._may_of.get(key)
+        if known is None:
+            sure: set[int] = set()
+            for node in key:
+                if node in self._settled:
+                    sure.update(self._entries[self._nfa.final[node]])
+            maybe = {entry | MAYBE for entry in possible - sure}
+            known = self._may_of[key] = tuple(sorted(sure | maybe))
+        return known
 
     def _reduce(self, nodes: list[int]) -> tuple[int, ...]:
         """Sort *nodes*, and drop those that can only yield what is settled already."""

@@ -225,10 +225,12 @@ class _Assembly:
 
     def _entries(self, numbers_: Iterable[int]) -> tuple[int, int]:
         items = tuple(numbers_)
-        if len(items) > limits.LIMITS["ENF_MAX_TOUCHED"]:
+        # What only may be met finds room in any number.
+        met = [n for n in items if not n & glob.MAYBE] if items[-1:] > (glob.MAYBE,) else items
+        if len(met) > limits.LIMITS["ENF_MAX_TOUCHED"]:
             span = self.atoms.all[items[-1] & 0xFFFFFF].span
             limits.check(
-                "ENF_MAX_TOUCHED", len(items), "different conditions that one value meets", span
+                "ENF_MAX_TOUCHED", len(met), "different conditions that one value meets", span
             )
         return self._atom_list.put(items)
 
@@ -250,7 +252,7 @@ class _Assembly:
                 for form, numbers_ in entries.items()
                 if (kept := tuple(n for n in numbers_ if n >> 24 in dims))
             }
-            out += glob.compile_globs(part, spans)
+            out += glob.compile_globs(part, spans, is_cut=Dim.PATH in dims)
             limits.check("ENF_MAX_DFAS", len(out), "automata for globs", next(iter(spans.values())))
         return out
 

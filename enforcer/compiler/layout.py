@@ -109,7 +109,7 @@ DFA: Final = Layout(
     "enf_dfa",
     {
         "dims": "Q",
-        **_u32(("classes", "trans", "accept", "n_states", "n_classes", "_pad")),
+        **_u32(("classes", "trans", "accept", "n_states", "n_classes", "may")),
     },
 )
 INTERVAL: Final = Layout(

@@ -68,7 +68,7 @@ def pack_all(kind: layout.Layout, items: Iterable[tuple[int | bytes, ...]]) -> b
 def pack_dfas(
     dfas: Iterable[glob.Dfa], entries: Callable[[Iterable[int]], tuple[int, int]], out: Writer
 ) -> bytes:
-    """Write the tables of *dfas*; *entries* lists what a state accepts. Returns their heads."""
+    """Write the tables of *dfas*; *entries* lists what a state yields. Returns their heads."""
     heads = []
     for dfa in dfas:
         dims = sum({1 << (n >> 24) for accepted in dfa.accepts for n in accepted})
@@ -82,7 +82,7 @@ def pack_dfas(
                 out.add(accept),
                 dfa.n_states,
                 dfa.n_classes,
-                0,
+                out.add(pack_all(layout.RANGE, (entries(e) for e in dfa.mays))) if dfa.mays else 0,
             )
         )
     return pack_all(layout.DFA, heads)

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from enforcer.compiler import layout
+from enforcer.compiler.glob import MAYBE
 from enforcer.compiler.limits import LIMITS
 from enforcer.compiler.strings import AT, BELOW
 from enforcer.errors import EnforcerBug
@@ -125,7 +126,9 @@ class _Check:
         head = self._head
         for item in self._words(head["off_atom_list"], head["n_atom_list"], "atom list"):
             self._require(item & 0xFFFFFF < head["n_atoms"], "an atom list names no atom")
-            self._require(item >> 24 < _MAX_DIM, "an atom list names no dimension")
+            dim = (item & ~MAYBE) >> 24
+            self._require(dim < _MAX_DIM, "an atom list names no dimension")
+            self._require(dim == Dim.PATH or not item & MAYBE, "an atom list is in doubt")
         rows = self._words(head["off_row_list"], head["n_row_list"], "row list")
         self._require(not rows or max(rows) < head["n_rows"], "a row list names no row")
         atom_rows = self._records(layout.RANGE, head["off_atom_rows"], head["n_atoms"])
@@ -239,7 +242,7 @@ class _Check:
 
     def _check_dfas(self) -> None:
         head = self._head
-        for dims, classes, trans, accept, states, width, _ in self._records(
+        for dims, classes, trans, accept, states, width, may in self._records(
             layout.DFA, head["off_dfas"], head["n_dfas"]
         ):
             self._require(dims & ~head["dims"] == 0, "an automaton is for no dimension")
@@ -253,6 +256,9 @@ class _Check:
             self._require(not any(table[:width]), "the dead state of an automaton lives")
             accepts = self._records(layout.RANGE, accept, states)
             self._ranges(accepts, head["n_atom_list"], "atoms")
+            self._require(bool(may) == bool(dims >> Dim.PATH & 1), "it cannot decide by a head")
+            if may:
+                self._ranges(self._records(layout.RANGE, may, states), head["n_atom_list"], "atoms")
             if dims >> Dim.PATH & 1:
                 self._check_marks(self._image[classes : classes + 256], table, width)
 

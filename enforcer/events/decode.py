@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import EnforcerError
-from enforcer.events.types import Event, EventFlag, GuardAct, RowFlag
+from enforcer.events.types import Event, EventFlag, GuardAct, Match, MatchBits, RowFlag
 from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import Op
 
@@ -30,7 +30,8 @@ KINDS: dict[int, type[Op | GuardAct]] = {
     3: Op,  # ENF_EVENT_ACCESS
 }
 """What *op* counts, by the kind of the event."""
-_KEPT = frozenset(attrs.fields_dict(Event)) - {"path", "exe", "name", "args", "asked", "mark_at"}
+_MADE = frozenset({"path", "exe", "name", "args", "asked", "mark_at", "matches"})
+_KEPT = frozenset(attrs.fields_dict(Event)) - _MADE
 _OPENS = frozenset({Op.READ, Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE})
 """Operations that have no name besides their path: what stands in its place is how that was asked for."""
 
@@ -104,10 +105,34 @@ class Decoder:
             passed=passed,
             asked=asked,
             mark_at=mark_at,
+            matches=_matches(values),
         )
 
 
 _POINT_NUMBERS = 6
+_ROOM = 8
+
+
+def _matches(values: dict[str, Any]) -> tuple[Match, ...]:
+    found = []
+    for i in range(min(values["n_matches"], _ROOM)):
+        told = values[f"match[{i}]"]
+        try:
+            op, action = Op(told >> MatchBits.OP_AT & 63), Verb(told >> MatchBits.ACTION_AT & 7)
+        except ValueError as error:
+            raise MalformedEventError(str(error)) from error
+        found.append(
+            Match(
+                told & MatchBits.ROW,
+                op,
+                action,
+                not told & MatchBits.AUDIT,
+                bool(told & MatchBits.ON_ERROR),
+                bool(told & MatchBits.DEFAULT),
+                bool(told & MatchBits.GUARD),
+            )
+        )
+    return tuple(found)
 
 
 def _cut(raw: bytes, at: int, lengths: Sequence[int]) -> list[bytes]:

@@ -18,7 +18,17 @@ from enforcer.events.placeholders import Placeholders
 from enforcer.events.rows import OldRows, RowTable
 from enforcer.events.stats import outcome
 from enforcer.events.text import readable
-from enforcer.events.types import Actor, Event, GuardAct, Origin, Record
+from enforcer.events.types import (
+    Actor,
+    Event,
+    EventFlag,
+    GuardAct,
+    Match,
+    Origin,
+    Record,
+    RowFlag,
+    Said,
+)
 from enforcer.identity.naming import process_id, program_id, ticks_of
 from enforcer.policy.message import render
 from enforcer.policy.syscall_table import call_name
@@ -143,7 +153,8 @@ class Enricher:
             pod_name=identity.pod.name,
             pod_namespace=identity.pod.namespace,
         )
-        return attrs.evolve(record, message=message_of(record))
+        record = attrs.evolve(record, message=message_of(record))
+        return attrs.evolve(record, said=self._said(record)) if event.matches else record
 
     def identify(self, event: Event) -> Identity:
         """Learn who caused *event*."""
@@ -157,10 +168,44 @@ class Enricher:
             uid=event.uid,
         )
 
+    def _said(self, record: Record) -> tuple[Said, ...]:
+        """Tell what each policy said; who decided is one of them, also if it found no room there."""
+        event = record.event
+        if isinstance(event.op, GuardAct):
+            return ()  # no policy said anything
+        found = {match.row: match for match in event.matches}
+        found.setdefault(event.row, _own(event, event.op))
+        return tuple(self._says(record, found[row]) for row in sorted(found))
+
+    def _says(self, record: Record, match: Match) -> Said:
+        event = record.event
+        if match.row == event.row:
+            return Said(match=match, origin=record.origin, message=record.message)
+        origin = self.origins.find(event.generation, match.row)
+        flags = event.flags & ~EventFlag.ENFORCED
+        if match.is_enforced:
+            flags |= EventFlag.ENFORCED
+        own = attrs.evolve(event, op=match.op, action=match.action, row=match.row, flags=flags)
+        message = message_of(attrs.evolve(record, event=own, origin=origin))
+        return Said(match=match, origin=origin, message=message)
+
     def _origin(self, event: Event) -> Origin:
         if isinstance(event.op, GuardAct):
             return _PROTECTION
         return self.origins.find(event.generation, event.row)
+
+
+def _own(event: Event, op: Op) -> Match:
+    """Make the match of who decided."""
+    return Match(
+        event.row,
+        op,
+        event.action,
+        event.is_enforced,
+        bool(event.flags & EventFlag.ON_ERROR),
+        bool(event.row_flags & RowFlag.DEFAULT),
+        bool(event.row_flags & RowFlag.GUARD),
+    )
 
 
 def _syscall(event: Event, origin: Origin) -> str:

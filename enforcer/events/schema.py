@@ -257,6 +257,31 @@ MATCH: Final = (
         "Records of this rule that its rateLimit left out since the one before.",
         is_always=False,
     ),
+    Key(
+        "matches",
+        (
+            Key("policy", _TEXT, "Policy."),
+            Key("rule", _TEXT, "Its rule that matched first."),
+            Key("place", _TEXT, "file:line:column of the rule."),
+            Key("message", _TEXT, "Of the rule or policy, filled in; else a sentence."),
+            Key("severity", _one_of(SEVERITIES), "Of the rule."),
+            Key("action", _one_of(verb.name.lower() for verb in Verb), "What it said."),
+            Key("enforced", _YES_NO, "It counts for the verdict; false: audit."),
+            Key("onError", _YES_NO, "An operand was unknown; the rule's onError said it."),
+            Key("default", _YES_NO, "The policy's default."),
+            Key("guard", _YES_NO, "The guard of the rule."),
+            Key("operation", _one_of(n.word for n in OPERATIONS.values()), "Of what it said it."),
+        ),
+        "What each policy said, who decided among them; absent if only one said something.",
+        is_always=False,
+        is_list=True,
+    ),
+    Key(
+        "matchesLeftOut",
+        _COUNT,
+        "Policies that said something, too, and found no room.",
+        is_always=False,
+    ),
     _FIELDS,
 )
 """A verdict."""

@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from enforcer.policy.model import Verb
     from enforcer.policy.vocabulary import Op
 
-__all__ = ["Actor", "Event", "EventFlag", "GuardAct", "Lost", "Origin", "Record", "RowFlag"]
+__all__ = [
+    "Actor",
+    "Event",
+    "EventFlag",
+    "GuardAct",
+    "Lost",
+    "Match",
+    "MatchBits",
+    "Origin",
+    "Record",
+    "RowFlag",
+    "Said",
+]
 
 
 class EventFlag(enum.IntFlag):
@@ -41,6 +53,18 @@ class RowFlag(enum.IntFlag):
     FAVOURS = 0x20
 
 
+class MatchBits(enum.IntEnum):
+    """Where things stand in the number that tells one match (``ENF_MATCH_*``)."""
+
+    ROW = 0xFFFF
+    OP_AT = 16
+    ACTION_AT = 22
+    AUDIT = 0x04000000
+    ON_ERROR = 0x08000000
+    DEFAULT = 0x10000000
+    GUARD = 0x20000000
+
+
 class GuardAct(enum.Enum):
     """
     What self-protection refused (``enum enf_guard_act``), in the place of an operation.
@@ -61,6 +85,23 @@ class GuardAct(enum.Enum):
     LIMIT = 10
 
 
+@attrs.frozen
+class Match:
+    """
+    What one policy said of an access, whoever decided.
+
+    *op* is the part of the access that it said it of.
+    """
+
+    row: int
+    op: Op
+    action: Verb
+    is_enforced: bool = True
+    is_on_error: bool = False
+    is_default: bool = False
+    is_guard: bool = False
+
+
 @attrs.frozen(kw_only=True)
 class Event:
     """
@@ -69,6 +110,8 @@ class Event:
     *args* are what the kernel side had room for, *argc* says how many there were; *passed* are the
     arguments of a system call as numbers; *asked* is the name by which the caller opened or made a file;
     *mark_at* says when the marks were set that the rule asks about, 0: never;
+    *matches* are what the policies said, where more than one said something, and *n_matches* how many these
+    were, also those that found no room;
     *line* says, in a recording, how the program came to be.
     """
 
@@ -121,6 +164,8 @@ class Event:
     asked: bytes = b""
     suppressed: int = 0
     mark_at: tuple[int, ...] = ()
+    matches: tuple[Match, ...] = ()
+    n_matches: int = 0
     line: int = 0
 
     @property
@@ -157,6 +202,15 @@ class Origin:
 
 
 @attrs.frozen(kw_only=True)
+class Said:
+    """A match with its provenance: what one policy said of the access of a record."""
+
+    match: Match
+    origin: Origin
+    message: str
+
+
+@attrs.frozen(kw_only=True)
 class Actor:
     """
     One process as it is shown. None is what could not be learned, mostly because it is gone.
@@ -183,6 +237,7 @@ class Record:
         started_ns: wall clock.
         ancestors: the parent first; there is always one.
         has_all_ancestors: whether the last of them is the first process of all.
+        said: what each policy said, in the order of policies, where more than one said something.
     """
 
     time_ns: int
@@ -192,6 +247,7 @@ class Record:
     syscall: str
     process: Actor
     parent: Actor
+    said: tuple[Said, ...] = ()
     ancestors: tuple[Actor, ...] = ()
     has_all_ancestors: bool = False
     program_id: str | None = None

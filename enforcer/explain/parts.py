@@ -9,20 +9,13 @@ import attrs
 
 from enforcer.compiler import guards
 from enforcer.compiler.patterns import Exact
-from enforcer.explain.texts import accepts
+from enforcer.explain.numbers import accepts_any
+from enforcer.explain.texts import accepts, of_head
 from enforcer.explain.truth import Gap, Truth, every, negated, of_views, some, truth
 from enforcer.policy import globs
 from enforcer.policy.calls import NAMED
 from enforcer.policy.matching import SUBJECT_PARTS
-from enforcer.policy.model import (
-    Address,
-    CapabilityMask,
-    Interval,
-    Mask,
-    Subject,
-    Text,
-    Verb,
-)
+from enforcer.policy.model import Subject, Text, Verb
 from enforcer.policy.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
 from enforcer.policy.workloads import seen_inside
 
@@ -151,9 +144,30 @@ class Parts:
             return Part(where, condition, None, Truth.FALSE, span=condition.span)
         if isinstance(operand, Gap):
             return Part(where, condition, operand, _of_gap(operand), span=condition.span)
+        is_path = condition.field.dim == Dim.PATH and operand != NO_NAME
+        if is_path and self._is_cut and isinstance(operand, bytes):
+            return self._by_head(where, condition, operand)
         value = self._met(condition, operand)
         holds = truth((value is not None) != condition.negate)
         return Part(where, condition, operand, holds, value, span=condition.span)
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether of the path only the head is known."""
+        return bool(self.facts.flags & ObjectFlag.CUT)
+
+    def _by_head(self, where: str, condition: Condition, head: bytes) -> Part:
+        spelled = self.atoms.spelled(condition)
+        found = {
+            value: Truth.TRUE
+            if self._is_same(forms, head)
+            else some(of_head(f, head) for f in forms)
+            for value, forms in spelled.items()
+        }
+        holds = some(found.values())
+        met = next((value for value, one in found.items() if one is Truth.TRUE), None)
+        holds = negated(holds) if condition.negate else holds
+        return Part(where, condition, head, holds, met, span=condition.span)
 
     def _arguments(self, condition: Condition) -> Part:
         facts, index = self.facts, condition.index
@@ -178,7 +192,7 @@ class Parts:
         """Return the first value of *condition* that accepts *operand*."""
         if isinstance(operand, int):
             counted = condition.field.counted(operand)
-            return next((v for v in condition.values if _accepts_any(v, counted)), None)
+            return next((v for v in condition.values if accepts_any(v, counted)), None)
         if operand == NO_NAME and condition.field.dim in {Dim.PATH, Dim.EXE}:
             return None
         for text, forms in self.atoms.spelled(condition).items():
@@ -223,7 +237,14 @@ class Parts:
         is_exec = rule.event == "exec"
         own = [(c.negate, self._kept(c, is_exec=is_exec, is_linked=is_linked)) for c in paths]
         is_itself_kept = all(kept for _, kept in own)
-        if isinstance(operand, bytes):
+        if isinstance(operand, bytes) and operand != NO_NAME and self._is_cut:
+            kept_by = [some(of_head(f, operand) for f in kept) for _, kept in own]
+            turned = [
+                negated(one) if no else one for (no, _), one in zip(own, kept_by, strict=True)
+            ]
+            over = some(of_head(form, operand) for form in above)
+            holds = some((over, every(turned))) if is_itself_kept else over
+        elif isinstance(operand, bytes):
             holds = truth(
                 _is_one(above, operand)
                 or (is_itself_kept and all(_is_one(kept, operand) != no for no, kept in own))
@@ -365,26 +386,3 @@ def _is_one(forms: Iterable[Form], path: bytes) -> bool:
 
 def _of_gap(gap: Gap) -> Truth:
     return Truth.UNKNOWN if gap is Gap.UNKNOWN else Truth.UNRECORDED
-
-
-def _accepts_any(value: Value, counted: tuple[int, ...]) -> bool:
-    """Tell it of an operand that *counted* are the numbers of; a mask is about its own bits."""
-    if isinstance(value, Mask):
-        return _accepts_number(value, counted[0])
-    return any(_accepts_number(value, number) for number in counted)
-
-
-def _accepts_number(value: Value, number: int) -> bool:
-    match value:
-        case Interval(low, high) | Address(low, high):
-            return low <= number <= high
-        case Mask(mask, None) | CapabilityMask("any", mask):
-            return bool(number & mask)
-        case Mask(mask, wanted):
-            return number & mask == wanted
-        case CapabilityMask("all", mask):
-            return number & mask == mask
-        case CapabilityMask(_, mask):
-            return not number & mask
-        case Text():
-            return False

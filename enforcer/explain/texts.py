@@ -7,12 +7,16 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
+from enforcer.compiler import nfa
 from enforcer.compiler.patterns import Below, Exact, Form, Wild
+from enforcer.explain.truth import Truth, truth
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from enforcer.compiler.patterns import Token
 
-__all__ = ["accepts"]
+__all__ = ["accepts", "of_head"]
 
 _WILD = {
     Wild.ONE: rb"[^/]",
@@ -33,6 +37,40 @@ def accepts(form: Form, text: bytes) -> bool:
         above = form.value.rstrip(b"/") + b"/"
         return text.startswith(above) and len(text) > len(above)
     return _compiled(form.tokens).fullmatch(text) is not None
+
+
+def of_head(form: Form, head: bytes) -> Truth:
+    """Tell whether *form*, which is not longer, accepts a path of which only the *head* is known, and that goes on."""
+    if isinstance(form, Exact):
+        return Truth.FALSE
+    if isinstance(form, Below):
+        return truth((head + b"/").startswith(form.value.rstrip(b"/") + b"/"))
+    source = _automaton(form.tokens)
+    nodes = set(source.closure[0])
+    for byte in head + b"/":
+        nodes = set(_following(source, nodes, byte))
+        if not nodes:
+            return Truth.FALSE
+    is_sure = any(source.final[node] >= 0 and source.any_byte[node] == node for node in nodes)
+    return Truth.TRUE if is_sure else Truth.UNKNOWN
+
+
+def _following(source: nfa.Nfa, nodes: set[int], byte: int) -> Iterator[int]:
+    """Yield the nodes that *byte* leads to."""
+    number = source.classes[byte]
+    for node in nodes:
+        targets = [target for wanted, target in source.steps[node] if wanted == number]
+        targets.append(source.any_byte[node])
+        if number != source.slash:
+            targets.append(source.not_slash[node])
+        for target in targets:
+            if target >= 0:
+                yield from source.closure[target]
+
+
+@functools.lru_cache(maxsize=256)
+def _automaton(tokens: tuple[Token, ...]) -> nfa.Nfa:
+    return nfa.build([tokens])
 
 
 @functools.lru_cache(maxsize=4096)

@@ -185,6 +185,7 @@ HOOKS: Final = (
     _hook("enf_ptrace_traceme", "ptrace_traceme", "TRACEME"),
     _hook("enf_task_fix_setuid", "task_fix_setuid", "SETUID"),
     _hook("enf_task_fix_setgid", "task_fix_setgid", "SETGID"),
+    _hook("enf_task_fix_setgroups", "task_fix_setgroups", "SETGID"),
     _hook("enf_capset", "capset", "CAPSET"),
     _hook("enf_capable", "capable", "CAPABLE"),
     _hook("enf_userns_create", "userns_create", "USERNS"),

@@ -56,6 +56,7 @@ STRUCTS: Final = (
     "enf_task",
     "enf_object",
     "enf_verdict",
+    "enf_matches",
     "enf_event",
     "enf_hits",
     "enf_notes",

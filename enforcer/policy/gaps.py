@@ -37,7 +37,7 @@ def ended_by_cgroup(policy: Policy, host: Host) -> Iterator[Issue]:
                 rule.span,
                 f"rule {rule.name!r} keeps signals from its target; what is written to cgroup.kill or "
                 "cgroup.freeze of its cgroup is none: refuse file write on /sys/fs/cgroup/**/cgroup.kill, "
-                "too",
+                "too; what the kernel sends for a descriptor (F_SETOWN, F_SETSIG) is not met either",
             )
 
 

@@ -139,8 +139,9 @@ class ObjectFlag(enum.IntFlag):
     UNIX = 0x0200
     NSVIEW = 0x0400
     OFFHOST = 0x0800
-    DETACHED = 0x4000
     LOADER = 0x1000
+    DETACHED = 0x4000
+    CUT = 0x8000
 
 
 class SubjectFlag(enum.IntFlag):

@@ -183,6 +183,8 @@ class RecordMaker:
             row_flags=RowFlag(said.row_flags),
             flags=EventFlag.ON_ERROR if said.on_error else EventFlag(0),
             mark_at=said.mark_at,
+            matches=(),
+            n_matches=0,
             generation=0,
         )
         self.replay.people.line, self.replay.people.exe = access.line, event.exe

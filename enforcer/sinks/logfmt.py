@@ -30,7 +30,7 @@ KEYS: Final = frozenset(
         *("prevented", "errno", "signal", "signal_failed", "on_error", "default", "guard", "exe"),
         *("uid", "euid", "container_id", "container_name", "pod_name", "pod_namespace", "place"),
         *("lost_decisions", "lost_activity", "malformed"),
-        *("dropped", "reason"),
+        *("dropped", "reason", "also"),
     )
 )
 """Keys that have a meaning already, and that no added field may take."""
@@ -86,6 +86,17 @@ def _match(record: Record) -> Iterator[tuple[str, str]]:
     }
     yield from ((name, quoted(value)) for name, value in optional.items() if value is not None)
     yield "place", quoted(record.origin.place)
+    if record.said:
+        yield "also", quoted(", ".join(also(record)))
+
+
+def also(record: Record) -> Iterator[str]:
+    """Say what the other policies said, one by one."""
+    for said in record.said:
+        if said.match.row != record.event.row:
+            yield f"{said.origin.policy}/{said.origin.rule}: {said.match.action.name.lower()}"
+    if left_out := max(0, record.event.n_matches - len(record.said)):
+        yield f"{left_out} more"
 
 
 def _object(record: Record) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,8 @@ from enforcer.policy.model import Verb
 from enforcer.policy.rules import SEVERITIES
 
 if TYPE_CHECKING:
-    from enforcer.events.types import Record
+    from enforcer.events.types import GuardAct, Origin, Record
+    from enforcer.policy.vocabulary import Op
 
 __all__ = ["ACTIONS", "OPERATION_WORDS", "Selection"]
 
@@ -44,30 +45,39 @@ class Selection:
     severity: str | None = None
 
     def wants(self, record: Record | Lost) -> bool:
-        """Whether *record* is for this output."""
+        """
+        Whether *record* is for this output.
+
+        It is if what some policy said of the access is: also where another policy decided.
+        """
         if isinstance(record, Lost):
             return True
-        return (
-            self._wants_action(record)
-            and self._wants_severity(record)
-            and self._wants_operation(record)
-            and self._wants_policy(record)
+        event = record.event
+        return self._wants(event.action, event.op, record.origin) or any(
+            self._wants(said.match.action, said.match.op, said.origin) for said in record.said
         )
 
-    def _wants_action(self, record: Record) -> bool:
-        return not self.actions or record.event.action.name.lower() in self.actions
+    def _wants(self, action: Verb, op: Op | GuardAct, origin: Origin) -> bool:
+        return (
+            self._wants_action(action)
+            and self._wants_severity(origin.severity)
+            and self._wants_operation(op)
+            and self._wants_policy(origin.policy)
+        )
 
-    def _wants_severity(self, record: Record) -> bool:
+    def _wants_action(self, action: Verb) -> bool:
+        return not self.actions or action.name.lower() in self.actions
+
+    def _wants_severity(self, severity: str) -> bool:
         if self.severity is None:
             return True
-        return SEVERITIES.index(record.origin.severity) >= SEVERITIES.index(self.severity)
+        return SEVERITIES.index(severity) >= SEVERITIES.index(self.severity)
 
-    def _wants_operation(self, record: Record) -> bool:
-        names = OPERATIONS[record.event.op]
+    def _wants_operation(self, op: Op | GuardAct) -> bool:
+        names = OPERATIONS[op]
         return (
             not self.operations or names.event in self.operations or names.full in self.operations
         )
 
-    def _wants_policy(self, record: Record) -> bool:
-        name = record.origin.policy
+    def _wants_policy(self, name: str) -> bool:
         return not self.policies or any(fnmatch.fnmatchcase(name, p) for p in self.policies)

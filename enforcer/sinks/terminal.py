@@ -55,7 +55,7 @@ def terminal_line(document: Mapping[str, Any], *, colour: bool = False) -> str:
         return f"{clock} {_paint('lost', _COLOURS['lost'], colour=colour)} {_losses(document)}"
     verdict = f"{OUTCOMES[document['action'], document['enforced']]:<11}"
     process = document["process"]
-    rule = f"({document['policy']}/{document['rule']})"
+    rule = f"({document['policy']}/{document['rule']}{_also(document)})"
     return (
         f"{clock} {_paint(verdict, _COLOURS[document['action']], colour=colour)} "
         f"{neutral(process['name'])}[{process['pid']}] {_deed(document)}{_effect(document)}: "
@@ -80,6 +80,12 @@ def _effect(document: Mapping[str, Any]) -> str:
     if document["onError"]:
         parts.append("operand unknown")
     return f" [{', '.join(parts)}]" if parts else ""
+
+
+def _also(document: Mapping[str, Any]) -> str:
+    """Say how many other policies said something, too."""
+    others = len(document.get("matches", ())) - 1 + document.get("matchesLeftOut", 0)
+    return f" and {others} more" if others > 0 else ""
 
 
 def _losses(document: Mapping[str, Any]) -> str:

@@ -25,7 +25,9 @@ _VERDICT = (
     "errno",
     "signal",
 )
-_APART = frozenset({*_VERDICT, "process", "parent", "ancestors", "object", "container", "pod"})
+_APART = frozenset(
+    {*_VERDICT, "process", "parent", "ancestors", "object", "container", "pod", "matches"}
+)
 _NAMES = 16  # cells of the names of fields
 
 
@@ -41,6 +43,7 @@ def lines_of(record: Mapping[str, Any], explanation: Iterable[Line] = ()) -> Ite
         del verdict["errno"], verdict["signal"]  # nobody got them
     yield from _fields(verdict)
     yield from explanation
+    yield from _said(record.get("matches") or ())
     yield ("", "")
     yield from _lineage(record)
     for title in ("object", "process", "parent", "container", "pod"):
@@ -60,6 +63,16 @@ def lines_of_brief(event: Mapping[str, Any]) -> Iterator[Line]:
     yield from _fields({key: event.get(key) for key in (*_VERDICT, "effect", "id")})
     yield ("", "")
     yield from _lineage({**event, "parent": None})
+
+
+def _said(matches: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
+    """Yield what each policy said, if more than one said something."""
+    for number, match in enumerate(matches):
+        if not number:
+            yield ("", "")
+            yield ("What policies said", "title")
+        verdict = match["action"] if match["enforced"] else f"would {match['action']}"
+        yield (f"  {verdict:<{_NAMES}} {clean(match['policy'])}/{clean(match['rule'])}", "")
 
 
 def _lineage(record: Mapping[str, Any]) -> Iterator[Line]:

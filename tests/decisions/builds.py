@@ -10,10 +10,21 @@ from importlib import resources
 from typing import Any, Protocol
 
 import attrs
-from reference.semantics import UNKNOWN, Access, Actor, Decision, Identity, Outcome, Unknown, decide
+from reference.semantics import (
+    ROOM,
+    UNKNOWN,
+    Access,
+    Actor,
+    Decision,
+    Identity,
+    Outcome,
+    Unknown,
+    decide,
+)
 
 from enforcer.compiler import CompiledImage, verify
 from enforcer.errors import KernelError
+from enforcer.events.types import MatchBits
 from enforcer.libbpf import calls
 from enforcer.libbpf._ffi import ffi, lib
 from enforcer.libbpf.handles import BpfObject
@@ -209,7 +220,32 @@ def outcome(compiled: CompiledImage, given: Any) -> Outcome:
     marked = {split(key) for key, (n, _) in compiled.labels.marks.items() if v.marks >> n & 1}
     audited = decision(compiled, v.audit_row, v.audit_action, v.audit_flags, 0)
     enforced = decision(compiled, v.row, v.action, v.flags, v.error)
-    return Outcome(enforced, audited, frozenset(marked))
+    return Outcome(enforced, audited, frozenset(marked), said(compiled, given.matches))
+
+
+def said(compiled: CompiledImage, matches: Any) -> frozenset[Decision] | int:
+    """What each policy says, as the number that a record has of it."""
+    if matches.n > ROOM:
+        return int(matches.n)
+    found = frozenset(_match(compiled, matches.at[i]) for i in range(matches.n))
+    assert len(found) == matches.n
+    return found
+
+
+def _match(compiled: CompiledImage, told: int) -> Decision:
+    row = told & MatchBits.ROW
+    info = compiled.rows[row]
+    kind = info.kind.value
+    assert (kind == "default") == bool(told & MatchBits.DEFAULT)
+    assert (kind == "guard") == bool(told & MatchBits.GUARD)
+    return Decision(
+        Verb(told >> MatchBits.ACTION_AT & 7),
+        info.policy,
+        info.rule_index,
+        kind,
+        0,
+        bool(told & MatchBits.ON_ERROR),
+    )
 
 
 def split(key: str) -> tuple[str, str]:

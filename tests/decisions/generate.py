@@ -161,6 +161,7 @@ SOCKET_FIELDS = [FIELDS[name] for name in ("address", "port", "family")]
 FACTS = [0, 0, 1, 4, 0x44, 0x108, 0x3FF, 0x4000]
 MARKS = [Mark(f"mark-{scope.value}", scope) for scope in Scope]
 MOMENTS = [1_000_000, 5_000_000_000, 3_600_000_000_000]
+HEAD = 3850  # bytes that the kernel side has of a path at least, if it has a head
 NOW = 10**15
 SPAN = Span("random.yaml", 1, 1)
 
@@ -549,4 +550,17 @@ class Maker:
         if self.chance(0.2):
             flags |= ObjectFlag.OFFHOST
         times = dict(self.times(policies))
+        path = operands.get(Dim.PATH)
+        if isinstance(path, bytes) and self.chance(0.08):
+            operands[Dim.PATH] = self.deep(path)
+            flags |= ObjectFlag.CUT
         return Access(tuple(ops), operands, args, argc, flags, times, NOW)
+
+    def deep(self, path: bytes) -> bytes:
+        """Make the head of a path that goes on where *path* is a directory."""
+        if path == b"/":
+            path = self.path()
+        made = path + b"".join(self.several(self.path, 0, 2))
+        while len(made) < HEAD:
+            made += b"/" + b"x" * 180
+        return made.replace(b"//", b"/").rstrip(b"/")

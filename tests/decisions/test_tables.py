@@ -123,6 +123,8 @@ def access(case):
     operands = {}
     if "path" in case:
         operands[Dim.PATH] = text(case["path"])
+    if case.get("deep"):  # the head of what lies this far below
+        operands[Dim.PATH] += (b"/" + b"x" * 180) * 22
     if "name" in case:
         operands[Dim.NAME] = text(case["name"])
     if "fstype" in case:
@@ -141,7 +143,8 @@ def access(case):
         operands,
         args,
         case.get("argc", len(args)) if "args" in case else None,
-        sum(ObjectFlag[word.upper()] for word in case.get("flags", [])),
+        sum(ObjectFlag[word.upper()] for word in case.get("flags", []))
+        | (ObjectFlag.CUT if case.get("deep") else 0),
         {tuple(mark.split("/")): NOW - age for mark, age in case.get("marks", {}).items()},
         NOW,
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import enum
 import functools
 import re
+from collections.abc import Iterable
 
 import attrs
 
@@ -39,6 +40,9 @@ from enforcer.policy.model import (
 )
 from enforcer.policy.vocabulary import EVENTS, Dim, Kind, ObjectFlag, Op, SubjectFlag
 from enforcer.policy.workloads import Facts, Workload
+
+ROOM = 8
+"""Policies whose match a record tells."""
 
 
 class Truth(enum.Enum):
@@ -167,11 +171,16 @@ class Decision:
 
 @attrs.frozen
 class Outcome:
-    """*marks*: what is marked by this access, whatever comes of it, by policy and name."""
+    """
+    *marks*: what is marked by this access, whatever comes of it, by policy and name. *said*: what each policy
+    says of it, its strictest over the operations, without errno; or how many policies say something, if these
+    are more than a record has room for.
+    """
 
     enforced: Decision = Decision()
     audited: Decision = Decision()
     marks: frozenset[tuple[str, str]] = frozenset()
+    said: frozenset[Decision] | int = frozenset()
 
 
 # ---- Values -----------------------------------------------------------------------------------
@@ -204,11 +213,37 @@ def in_unit(name: bytes, cgroup: bytes) -> bool:
     return False
 
 
-def glob(pattern: bytes, text: bytes, *, is_path: bool) -> bool:
-    """Match by trying: every star at every length."""
+def of_head(value: Text, head: bytes) -> Truth:
+    """Compare a path of which only the *head* is known, and that goes on below it, with a pattern not longer."""
+    below = head + b"/"
+    match value.kind:
+        case TextKind.EXACT:
+            return Truth.FALSE
+        case TextKind.PREFIX:
+            return truth(below.startswith(value.value))
+        case TextKind.SUFFIX:
+            return Truth.UNKNOWN
+        case TextKind.CONTAINS:
+            return Truth.TRUE if value.value in below else Truth.UNKNOWN
+        case TextKind.GLOB:
+            if ends_deep(value.value) and glob(value.value, below, is_path=True):
+                return Truth.TRUE
+            goes_on = glob(value.value, below, is_path=True, goes_on=True)
+            return Truth.UNKNOWN if goes_on else Truth.FALSE
+
+
+def ends_deep(pattern: bytes) -> bool:
+    """Whether the pattern takes whatever follows once it has come to its end."""
+    return re.search(rb"(?:^|[^\\])(?:\\\\)*\*{2,}\Z", pattern) is not None
+
+
+def glob(pattern: bytes, text: bytes, *, is_path: bool, goes_on: bool = False) -> bool:
+    """Match by trying: every star at every length; *goes_on*: with something behind the text."""
 
     @functools.cache
     def match(p: int, t: int) -> bool:
+        if goes_on and t == len(text):
+            return True
         if p == len(pattern):
             return t == len(text)
         rest = pattern[p:]
@@ -333,6 +368,14 @@ def about_arguments(condition: Condition, access: Access) -> Truth:
 
 def about_object(condition: Condition, access: Access) -> Truth:
     assert condition.field.dim is not None
+    path = access.operands.get(Dim.PATH)
+    if (
+        condition.field.dim == Dim.PATH
+        and access.flags & ObjectFlag.CUT
+        and isinstance(path, bytes)
+    ):
+        found = some(*(of_head(value, path) for value in texts(condition)))
+        return negated(found) if condition.negate else found
     if condition.field.dim == Dim.ARG_ANY:
         return about_arguments(condition, access)
     if condition.field.dim == Dim.N0 and condition.index is not None:
@@ -538,7 +581,7 @@ def keeps(value: Text, *, is_exec: bool) -> bool:
     return value.kind is TextKind.EXACT
 
 
-def guarded(rule: Rule, path: bytes | Unknown | None) -> Truth:
+def guarded(rule: Rule, path: bytes | Unknown | None, *, is_cut: bool = False) -> Truth:
     """Would taking the name *path* away take something away from *rule*?"""
     about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
     is_strict = rule.action.verb in (Verb.DENY, Verb.KILL)
@@ -552,6 +595,15 @@ def guarded(rule: Rule, path: bytes | Unknown | None) -> Truth:
         return Truth.FALSE
     if isinstance(path, Unknown):
         return Truth.UNKNOWN
+    if is_cut:
+        over = some(Truth.FALSE, *(of_heads(leading(v), v.kind, path) for v in above))
+        if not keeps_own:
+            return over
+        parts = []
+        for c in about_paths:
+            part = some(Truth.FALSE, *(of_head(v, path) for v in own[id(c)]))
+            parts.append(negated(part) if c.negate else part)
+        return some(over, every(*parts))
     itself = all(
         any(accepts_text(v, path, Kind.PATH) for v in own[id(c)]) != c.negate for c in about_paths
     )
@@ -562,6 +614,12 @@ def guarded_bare(rule: Rule) -> Truth:
     """The same of what has no name: it is above nothing, and none of the names that are listed."""
     about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
     return truth(all(c.negate for c in about_paths))
+
+
+def of_heads(directories: list[bytes], kind: TextKind, head: bytes) -> Truth:
+    """Compare a head with the directories above a pattern, which are as exact as that is."""
+    kind = kind if kind is TextKind.GLOB else TextKind.EXACT
+    return some(Truth.FALSE, *(of_head(Text(kind, each, None), head) for each in directories))
 
 
 def texts(condition: Condition) -> list[Text]:
@@ -611,7 +669,8 @@ class Entry:
             path = access.operands.get(Dim.PATH)
             if is_bare and path is not None:
                 return guarded_bare(rule)
-            return guarded(rule, path)
+            is_cut = bool(access.flags & ObjectFlag.CUT)
+            return guarded(rule, path, is_cut=is_cut)
         if self.is_detached:
             kinds = (about_object(c, access) for c in rule.conditions if c.field.dim == Dim.FSTYPE)
             return every(flags_hold(rule.flags, access.flags), *kinds)
@@ -802,6 +861,7 @@ def decide(policies: PolicySet, actor: Actor, access: Access) -> Outcome:
     marked: set[tuple[str, str]] = set()
     serving = serving_marks(policies)
     said: dict[Mode, list[tuple[tuple[int, int, int, int], Decision]]] = {m: [] for m in Mode}
+    spoken: list[Decision] = []
     for turn, asked in enumerate(access.ops):
         op = named(policies, Op(asked))
         for number, policy in enumerate(policies.policies):
@@ -811,8 +871,28 @@ def decide(policies: PolicySet, actor: Actor, access: Access) -> Outcome:
                 assert decision.verb is not None
                 order = (-decision.verb, number, place, turn)
                 said[policy.mode].append((order, decision))
+                spoken.append(decision)
 
     def strictest(mode: Mode) -> Decision:
         return min(said[mode], key=lambda item: item[0])[1] if said[mode] else Decision()
 
-    return Outcome(strictest(Mode.ENFORCE), strictest(Mode.AUDIT), frozenset(marked))
+    each: dict[str, Decision] = {}
+    for decision in spoken:
+        assert decision.policy is not None
+        known = each.setdefault(decision.policy, decision)
+        assert known.verb is not None
+        assert decision.verb is not None
+        if decision.verb > known.verb:
+            each[decision.policy] = decision
+    return Outcome(
+        strictest(Mode.ENFORCE),
+        strictest(Mode.AUDIT),
+        frozenset(marked),
+        told(each.values()),
+    )
+
+
+def told(decisions: Iterable[Decision]) -> frozenset[Decision] | int:
+    """What a record tells of what policies say."""
+    said = frozenset(attrs.evolve(decision, errno=0) for decision in decisions)
+    return said if len(said) <= ROOM else len(said)

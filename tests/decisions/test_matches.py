@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""What each policy says, whoever decides: the builds and the reference agree on that, too."""
+
+from __future__ import annotations
+
+from builds import BORN, GENERATION, checked, decide_by, decide_by_reference
+from reference.semantics import ROOM, Access, Actor, Decision
+
+from enforcer.compiler import BareHost, compile_policies
+from enforcer.libbpf import abi
+from enforcer.policy.model import Verb
+from enforcer.policy.store import load_text
+from enforcer.policy.vocabulary import Dim, Op
+
+
+def said(builds, rules: list[tuple[str, str]], access: Access):
+    """What all builds say that policies with these modes and rules say."""
+    policies = load_text(
+        "".join(
+            "---\napiVersion: enforcer/v1\nkind: EnforcerPolicy\n"
+            f"metadata: {{name: p{i}}}\nspec: {{mode: {mode}, rules: [{rule}]}}\n"
+            for i, (mode, rule) in enumerate(rules)
+        ),
+        "matches.yaml",
+    )
+    compiled = checked(
+        compile_policies(policies, host=BareHost(), generation=GENERATION, now_ns=BORN)
+    )
+    expected = decide_by_reference(policies, Actor(), access)
+    for name, run in builds.items():
+        assert expected == decide_by(run, compiled, Actor(), access), name
+    return expected.said
+
+
+def by(policy: int, verb: Verb) -> Decision:
+    return Decision(verb, f"p{policy}", 0, "rule", 0)
+
+
+def test_every_policy_is_told_once_by_the_strictest_that_it_says(builds) -> None:
+    """Enforced or on trial, for whichever part of the access."""
+    both = Access((Op.READ, Op.WRITE), {Dim.PATH: b"/x"})
+
+    found = said(
+        builds,
+        [
+            ("enforce", "{file: read, action: log}, {file: write, action: deny}"),
+            ("audit", "{file: write, match: {path: /x}, action: kill}"),
+            ("enforce", "{file: open, match: {path: /x}, action: allow}"),
+            ("enforce", "{file: open, match: {path: /y}, action: kill}"),
+        ],
+        both,
+    )
+
+    assert {Decision(Verb.DENY, "p0", 1, "rule", 0), by(1, Verb.KILL), by(2, Verb.ALLOW)} == found
+
+
+def test_those_that_find_no_room_are_counted_once(builds) -> None:
+    """Also where they speak of several parts of the access."""
+    both = Access((Op.READ, Op.WRITE), {Dim.PATH: b"/x"})
+    rules = [("enforce", "{file: open, action: log}")] * 130
+
+    assert 130 == said(builds, rules, both)
+    assert {by(i, Verb.LOG) for i in range(ROOM)} == said(builds, rules[:ROOM], both)
+    assert ROOM + 1 == said(builds, rules[: ROOM + 1], both)
+    assert abi.constant("ENF_MATCHES") == ROOM
+
+
+def test_nothing_is_told_of_what_nobody_spoke_of(builds) -> None:
+    """An access that no rule is about."""
+    other = Access((Op.READ,), {Dim.PATH: b"/y"})
+
+    assert frozenset() == said(
+        builds, [("enforce", "{file: read, match: {path: /x}, action: log}")], other
+    )

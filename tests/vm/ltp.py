@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""
+The system call tests of the Linux Test Project, without the engine and with it, side by side.
+
+Runs in the guest: ``tests/vm/run --scratch 1024 -- .venv/bin/python tests/vm/ltp.py /opt/ltp``, where the
+directory has a build of LTP: ``runtest/syscalls``, and the programs anywhere below ``testcases``. Every test
+is run without the engine, then with all of ``policies/`` in force. A result is the exit status and how many
+checks failed, broke or were skipped. Where results differ, both are tried twice more: tests that do not always
+end alike are told apart. What is left is a difference; it is one of ours unless a policy refused something in that
+time, and said so in a record. Exits with 1 if there is such a difference, or if hardly a test could be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests")]
+
+import engine as engines  # noqa: E402 - beside this file
+
+POLICIES = ROOT / "policies"
+SCRATCH = Path("/mnt/scratch")
+TIMEOUT = 60.0  # seconds that one test may take
+TRIES = 2  # more of each, where results differ
+_SUMMED = re.compile(r"^(failed|broken|skipped)\s+([0-9]+)", re.MULTILINE)
+_OLD = re.compile(r"\b(TFAIL|TBROK|TCONF)\b")
+_WORDS = {"TFAIL": "failed", "TBROK": "broken", "TCONF": "skipped"}
+
+
+@attrs.frozen
+class Test:
+    """One line of the list: the name, and what a shell is to run."""
+
+    name: str
+    line: str
+
+
+@attrs.frozen
+class Result:
+    """How a test ended; *status* None: it was stopped, having taken too long."""
+
+    status: int | None
+    counts: tuple[tuple[str, int], ...]
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        ended = "stopped" if self.status is None else f"status {self.status}"
+        return ", ".join([ended, *(f"{number} {word}" for word, number in self.counts)])
+
+
+@attrs.frozen
+class Suite:
+    """A build of LTP."""
+
+    home: Path
+    path: str
+
+    @classmethod
+    def at(cls, home: Path) -> Suite:
+        """Find the programs."""
+        places = {
+            str(found.parent)
+            for found in (home / "testcases").rglob("*")
+            if found.is_file() and os.access(found, os.X_OK)
+        }
+        return cls(home, os.pathsep.join([*sorted(places), os.environ["PATH"]]))
+
+    def tests(self, wanted: list[str], unwanted: list[str]) -> Iterator[Test]:
+        """Yield the tests that are built, of those with a name like one of *wanted*."""
+        for line in (self.home / "runtest/syscalls").read_text().splitlines():
+            words = line.split()
+            if len(words) < 2 or words[0].startswith("#"):
+                continue
+            name = words[0]
+            if wanted and not any(fnmatch.fnmatchcase(name, each) for each in wanted):
+                continue
+            if any(fnmatch.fnmatchcase(name, each) for each in unwanted):
+                continue
+            if shutil.which(words[1], path=self.path):
+                yield Test(name, line.partition(name)[2].strip())
+
+    def run(self, test: Test) -> Result:
+        """Run *test* in a directory of its own."""
+        with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="ltp-") as place:
+            Path(place).chmod(0o777)
+            surroundings = os.environ | {
+                "PATH": self.path,
+                "LTPROOT": str(self.home),
+                "TMPDIR": place,
+                "LTP_TIMEOUT_MUL": "3",
+                "LTP_COLORIZE_OUTPUT": "n",
+                "KCONFIG_SKIP_CHECK": "1",
+            }
+            process = subprocess.Popen(
+                ["bash", "-c", test.line],
+                cwd=place,
+                env=surroundings,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                told, _ = process.communicate(timeout=TIMEOUT)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                return Result(None, ())
+        return Result(process.returncode, counted(told.decode("utf-8", "replace")))
+
+
+def counted(told: str) -> tuple[tuple[str, int], ...]:
+    """Count what a test *told* of checks that failed, broke or were skipped."""
+    summed = _SUMMED.findall(told)
+    if summed:
+        found = {word: int(number) for word, number in summed}
+    else:
+        words = [_WORDS[word] for word in _OLD.findall(told)]
+        found = {word: words.count(word) for word in _WORDS.values()}
+    return tuple((word, number) for word, number in found.items() if number)
+
+
+def refusals(log: Path, begin: int) -> tuple[list[str], int]:
+    """Say which rules refused something since *begin* bytes of the *log*; return where it ends now."""
+    time.sleep(0.5)  # records reach the log a little later
+    data = log.read_bytes()[begin:]
+    whole = data[: data.rfind(b"\n") + 1]
+    found = (json.loads(line) for line in whole.splitlines())
+    rules = {
+        f"{each['policy']}/{each['rule']}"
+        for each in found
+        if each.get("enforced") and each.get("action") in {"deny", "kill"}
+    }
+    return sorted(rules), begin + len(whole)
+
+
+@attrs.define
+class Comparison:
+    """What was found, test by test."""
+
+    without: dict[str, set[Result]] = attrs.field(factory=dict)
+    with_it: dict[str, set[Result]] = attrs.field(factory=dict)
+    refused: dict[str, list[str]] = attrs.field(factory=dict)
+
+    def differing(self) -> list[str]:
+        """Name the tests that never ended alike on both sides."""
+        return [n for n, found in self.with_it.items() if not found & self.without[n]]
+
+
+def compare(suite: Suite, tests: list[Test], limit: float) -> Comparison:
+    """Run *tests* on both sides, each side for *limit* seconds at most."""
+    found = Comparison()
+    began = time.monotonic()
+    for test in tests:
+        if time.monotonic() - began > limit:
+            break
+        found.without[test.name] = {suite.run(test)}
+    chosen = [test for test in tests if test.name in found.without]
+    files = [str(path) for path in sorted(POLICIES.glob("*.yaml"))]
+    with tempfile.TemporaryDirectory() as place, engines.engine(files, Path(place)) as running:
+        at = 0
+        for test in chosen:
+            _, at = refusals(running.log, at)
+            found.with_it[test.name] = {suite.run(test)}
+            if found.with_it[test.name] & found.without[test.name]:
+                continue
+            for _ in range(TRIES):
+                found.with_it[test.name].add(suite.run(test))
+            found.refused[test.name], at = refusals(running.log, at)
+    for test in chosen:
+        if test.name in found.differing():
+            for _ in range(TRIES):
+                found.without[test.name].add(suite.run(test))
+    return found
+
+
+def main() -> int:
+    """Compare, and say what differs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1] if __doc__ else None)
+    parser.add_argument("ltp", type=Path, help="directory with a build of LTP")
+    parser.add_argument("--only", action="append", default=[], help="a name, with * and ?")
+    parser.add_argument("--leave-out", action="append", default=[], help="likewise")
+    parser.add_argument("--seconds", type=float, default=1800.0, help="for each side")
+    given = parser.parse_args()
+    suite = Suite.at(given.ltp)
+    tests = list(suite.tests(given.only, given.leave_out))
+    found = compare(suite, tests, given.seconds)
+    differing = found.differing()
+    ours = [name for name in differing if not found.refused.get(name)]
+    kinds = [min(results, key=str).status for results in found.without.values()]
+    print(f"{len(found.with_it)} of {len(tests)} tests on both sides")
+    print(f"  without the engine {kinds.count(0)} passed, {kinds.count(32)} not for this machine")
+    print(f"  {len(differing)} differ, {len(ours)} of them without a record of a refusal")
+    for name in differing:
+        why = ", ".join(found.refused.get(name) or ["no record"])
+        print(f"{name}: {why}")
+        print(f"  without: {'; '.join(sorted(map(str, found.without[name])))}")
+        print(f"  with:    {'; '.join(sorted(map(str, found.with_it[name])))}")
+    return 1 if ours or kinds.count(0) < 10 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
