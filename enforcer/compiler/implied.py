@@ -20,6 +20,7 @@ _ALL_MOUNT_OPS: Final = frozenset(EVENTS["mount"].everything)
 _GUARDED: Final = ("exec", "file", "network")
 _MOUNT_KEEPERS: Final = frozenset((Op.MOUNT_GUARD,))
 _NAME_KEEPERS: Final = frozenset((Op.GUARD, Op.MOUNT_GUARD))
+_REPLACES: Final = frozenset((Op.UNLINK, Op.SYMLINK, Op.MKNOD, Op.LINK, Op.RENAME))
 _KEEPERS_OF_CONTENT: Final = frozenset((Op.NAME_GUARD,))
 
 
@@ -51,7 +52,7 @@ def guard_ops(rule: Rule) -> frozenset[Op]:
     is_strict = rule.action.verb >= Verb.DENY
     has_names = rule.event in _GUARDED and any(not c.negate for c in paths)
     if not rule.guard or not ((is_strict and has_names) or _is_free_hand(rule)):
-        return frozenset()
+        return _KEEPERS_OF_CONTENT if rule.guard and _may_replace(rule) else frozenset()
     if rule.event == "mount":
         return _MOUNT_KEEPERS
     if not is_strict or _keeps_content(rule):
@@ -82,9 +83,18 @@ def _keeps_content(rule: Rule) -> bool:
 def _is_free_hand(rule: Rule) -> bool:
     """Tell whether *rule* allows everything to files or mounts at its paths, on no condition."""
     ops = named(rule.operations)
+    return (ops >= _ALL_FILE_OPS or ops >= _ALL_MOUNT_OPS) and _is_plain(rule)
+
+
+def _may_replace(rule: Rule) -> bool:
+    """Tell whether *rule* allows all by which the names at its paths come to mean something else."""
+    return rule.event == "file" and named(rule.operations) >= _REPLACES and _is_plain(rule)
+
+
+def _is_plain(rule: Rule) -> bool:
+    """Tell whether *rule* allows, on no condition but its paths."""
     return (
         rule.action.verb is Verb.ALLOW
-        and (ops >= _ALL_FILE_OPS or ops >= _ALL_MOUNT_OPS)
         and not rule.flags
         and not rule.only_marks
         and not rule.within

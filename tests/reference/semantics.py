@@ -751,6 +751,9 @@ def guard_ops(rule: Rule) -> frozenset[Op]:
     )
     if free and rule.event == "file" and ops >= set(EVENTS["file"].everything):
         return both | {Op.NAME_GUARD}
+    replacing = {Op.UNLINK, Op.SYMLINK, Op.MKNOD, Op.LINK, Op.RENAME}
+    if free and rule.event == "file" and ops >= replacing:
+        return frozenset({Op.NAME_GUARD})
     if free and rule.event == "mount" and ops >= set(EVENTS["mount"].everything):
         return frozenset({Op.MOUNT_GUARD})
     return frozenset()
