@@ -16,21 +16,35 @@
 
 /* ---- Of one socket ------------------------------------------------------------------------ */
 
+/* The pointer that lies at *at*, as enf_read() does, but in a register. */
+static __always_inline __u64 enf_pointer_at(__u64 at)
+{
+	__u64 found; /* the helper leaves 0 where it fails */
+
+#ifdef ENF_RDONLY_CAST
+	if (bpf_ksym_exists(ENF_RDONLY_CAST))
+		return *(const __u64 *)ENF_RDONLY_CAST((const void *)at,
+						       bpf_core_type_id_kernel(struct timespec64));
+#endif
+	bpf_probe_read_kernel(&found, sizeof(found), (const void *)at);
+	return found;
+}
+
 /*
  * May the socket have a source route? Asked at every connect and every send to an address, so it takes a few
  * loads: two pointers, which are NULL on nearly every socket.
  */
 static __always_inline int enf_may_be_routed(const struct enf_access *a, struct sock *sk)
 {
-	__u64 options = 0, v6 = 0;
+	__u64 options;
 
 	if (!sk || (a->family != ENF_AF_INET && a->family != ENF_AF_INET6))
 		return 0;
 	/* also of a socket of version 6: it may send to an address of version 4 */
-	enf_read(options, enf_member(sk, struct inet_sock, inet_opt));
+	options = enf_pointer_at(enf_member(sk, struct inet_sock, inet_opt));
 	if (a->family == ENF_AF_INET6 && !options) {
-		enf_read(v6, enf_member(sk, struct inet_sock, pinet6));
-		enf_read(options, v6 + enf_offset(struct ipv6_pinfo, opt));
+		options = enf_pointer_at(enf_member(sk, struct inet_sock, pinet6));
+		options = enf_pointer_at(options + enf_offset(struct ipv6_pinfo, opt));
 	}
 	return options != 0;
 }
