@@ -147,6 +147,8 @@ class SubjectFlag(enum.IntFlag):
     KTHREAD = 0x0008
     EXE_UNKNOWN = 0x0100
     LINEAGE_UNKNOWN = 0x0200
+    TRUSTED_CODE = 0x8000
+    CODE_UNKNOWN = 0x10000
 
 
 class Kind(enum.Enum):

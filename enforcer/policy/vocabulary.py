@@ -180,6 +180,9 @@ PROCESS_FIELDS: dict[str, FieldSpec] = {
         FieldSpec("fileless", Kind.FLAG, "Runs a nameless file.", flag=SubjectFlag.FILELESS),
         FieldSpec("script", Kind.FLAG, "Interprets a script.", flag=SubjectFlag.SCRIPT),
         FieldSpec("setid", Kind.FLAG, "Its exec changed effective ids.", flag=SubjectFlag.SETID),
+        FieldSpec(
+            "trustedCode", Kind.FLAG, "Runs root's code only.", flag=SubjectFlag.TRUSTED_CODE
+        ),
     )
 }
 """Subject fields, under ``process``, ``parent``, ``ancestors`` and ``selector``."""

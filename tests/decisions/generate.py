@@ -475,7 +475,7 @@ class Maker:
             gid=self.pick(IDS),
             egid=self.pick(IDS),
             caps=self.pick([0, *CAPS, (1 << 41) - 1]),
-            flags=self.pick([0, 0, 1, 2, 4, 3]),
+            flags=self.pick([0, 0, 1, 2, 4, 3, 0x8000, 0x8004, 0x10000, 0x10001]),
             workloads=self.world,
         )
 
@@ -535,7 +535,7 @@ class Maker:
             args = tuple(self.several(lambda: self.pick(WORDS), 0, 2))
             argc = len(args) + self.pick([0, 0, 0, 1])
         if Op.EXEC_LOADED in ops:
-            argc = self.pick([16, 16, 16, None])
+            argc = 16
         if Op.EXEC_ARGV in ops:
             args = tuple(self.several(lambda: self.pick(WORDS), 0, 4))
             argc = len(args) + self.pick([0, 0, 0, 1, 3])

@@ -19,7 +19,7 @@ from enforcer.compiler import BareHost, compile_policies
 from enforcer.policy.model import PolicySet
 from enforcer.policy.store import load_text
 from enforcer.policy.syscall_table import SYSCALLS
-from enforcer.policy.vocabulary import EVENTS, OPS, Dim, ObjectFlag, Op
+from enforcer.policy.vocabulary import EVENTS, OPS, Dim, ObjectFlag, Op, SubjectFlag
 from enforcer.policy.workloads import Workload
 
 TABLES = sorted((Path(__file__).parent / "tables").glob("*.yaml"))
@@ -105,7 +105,8 @@ def identity(given):
         gid=given.get("gid", 0),
         egid=given.get("egid", 0),
         caps=sum(1 << cap for cap in given.get("caps", [])),
-        flags=int(given.get("fileless", False)),
+        flags=sum(SubjectFlag[word.upper()] for word in given.get("flags", []))
+        | (SubjectFlag.FILELESS if given.get("fileless") else 0),
     )
 
 
