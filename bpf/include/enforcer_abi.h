@@ -186,6 +186,8 @@ enum enf_dim {
 #define ENF_SF_KIN 0x0800	      /* the sets depend on parent or ancestors: a child's differ */
 #define ENF_SF_OFFHOST 0x1000	      /* the host's mounts do not show the executable: see above */
 #define ENF_SF_LOADER 0x4000	      /* a loader was run that has mapped no program yet */
+#define ENF_SF_TRUSTED_CODE 0x8000    /* all of its executable mappings are of trusted files */
+#define ENF_SF_CODE_UNKNOWN 0x10000   /* nobody has looked at all of its mappings */
 
 /* ---- Verdicts ----------------------------------------------------------------------------- */
 
@@ -479,6 +481,7 @@ struct enf_image {
 	__u64 refuse_ops; /* union over rows with on_error DENY: refused when nothing can be decided */
 	__u64 expires_ns; /* CLOCK_BOOTTIME from which the fallback image counts instead; 0: never */
 	__u64 capabilities;  /* whose use some row is about, as a mask */
+	__u64 asked_flags;   /* ENF_SF_* that some label asks for */
 	__u64 new_labels[8]; /* labels that the image before did not keep */
 	__u32 n_policies;
 	__u32 n_rows;
@@ -837,7 +840,7 @@ _Static_assert(sizeof(struct enf_limit) == 16, "enf_limit");
 _Static_assert(sizeof(struct enf_marks) == 528, "enf_marks");
 _Static_assert(sizeof(struct enf_operand) == 32, "enf_operand");
 _Static_assert(sizeof(struct enf_point) == 472, "enf_point");
-_Static_assert(sizeof(struct enf_image) == 1008, "enf_image");
+_Static_assert(sizeof(struct enf_image) == 1016, "enf_image");
 _Static_assert(sizeof(struct enf_task) == 1040, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 264, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");

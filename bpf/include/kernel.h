@@ -50,7 +50,17 @@ struct thread_info {
 	__u32 status;
 };
 
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+typedef struct {
+	__u32 val;
+} kgid_t;
+
 struct super_block;
+
+struct user_namespace;
 
 struct file_system_type {
 	const char *name;
@@ -63,6 +73,7 @@ struct inode_operations {
 struct inode {
 	const struct inode_operations *i_op;
 	__u16 i_mode;
+	kuid_t i_uid;
 	__u32 i_rdev;
 	unsigned int i_nlink;
 	unsigned long i_ino;
@@ -103,12 +114,37 @@ struct super_block {
 	unsigned long s_magic;
 	struct dentry *s_root;
 	struct list_head s_mounts;
+	struct user_namespace *s_user_ns;
 };
 
 struct vfsmount {
 	struct dentry *mnt_root;
 	struct super_block *mnt_sb;
 	int mnt_flags;
+};
+
+/* Ids of files as a mount shows them: since v6.2 (256c8aed2b420) by mnt_idmap, earlier by a namespace. */
+struct vfsmount___userns {
+	struct user_namespace *mnt_userns;
+};
+
+struct mnt_idmap;
+
+struct vfsmount___idmap {
+	struct mnt_idmap *mnt_idmap;
+};
+
+/* It was a namespace's map at first, and has one of its own since. */
+struct mnt_idmap___owner {
+	struct user_namespace *owner;
+};
+
+struct uid_gid_map {
+	__u32 nr_extents;
+};
+
+struct mnt_idmap___map {
+	struct uid_gid_map uid_map;
 };
 
 struct ns_common {
@@ -215,14 +251,6 @@ struct vm_area_struct {
 	struct anon_vma *anon_vma;
 	struct file *vm_file;
 };
-
-typedef struct {
-	__u32 val;
-} kuid_t;
-
-typedef struct {
-	__u32 val;
-} kgid_t;
 
 /* { __u32 cap[2] } before v6.3 (f122a08b197d0), { __u64 val } since: the same eight bytes. */
 typedef struct {

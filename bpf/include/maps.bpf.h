@@ -79,6 +79,18 @@ struct {
 	__type(value, struct enf_task);
 } callers __weak SEC(".maps");
 
+/* What is known of the code of a process, with its first thread: see code.bpf.h. */
+struct enf_code {
+	__u64 state; /* ENF_CODE_* */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct enf_code);
+} code __weak SEC(".maps");
+
 /* Cgroups whose paths a recording has; a recording session makes room. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

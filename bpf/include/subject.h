@@ -20,19 +20,24 @@ static long enf_label_one(__u32 i, void *arg)
 	const struct enf_label *label = enf_at(c, enf_head(c)->off_labels + i * 16, 16);
 	__u32 word = (i >> 6) & (ENF_LABEL_WORDS - 1);
 	struct enf_truths both;
-	__u32 truth;
+	__u32 truth, doubt = 0;
 
 	if (!label) { /* cannot tell: unknown, which each rule's onError decides */
 		task->self_unknown[word] |= ENF_BIT(i & 63);
 		return 0;
 	}
-	if ((task->flags & label->flags_set) != label->flags_set ||
+	/* Whether the code is trusted may be unknown; all other flags are known. */
+	if (task->flags & ENF_SF_CODE_UNKNOWN)
+		doubt = (label->flags_set | label->flags_clear) & ENF_SF_TRUSTED_CODE;
+	if (((task->flags | doubt) & label->flags_set) != label->flags_set ||
 	    (task->flags & label->flags_clear))
 		return 0;
 	both = enf_conjunction(c, label->terms.first, label->terms.count);
 	truth = both.truth == both.bare				     ? both.truth
 		: both.truth + both.bare == ENF_TRUE /* and false */ ? ENF_CLAIMED
 								     : ENF_UNKNOWN;
+	if (truth != ENF_FALSE && doubt)
+		truth = ENF_UNKNOWN;
 	if (truth == ENF_TRUE || truth == ENF_CLAIMED)
 		task->self[word] |= ENF_BIT(i & 63);
 	if (truth == ENF_UNKNOWN || truth == ENF_CLAIMED)

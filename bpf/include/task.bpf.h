@@ -5,6 +5,7 @@
 #ifndef ENFORCER_TASK_BPF_H
 #define ENFORCER_TASK_BPF_H
 
+#include "code.bpf.h"
 #include "decide.h"
 #include "path.bpf.h"
 
@@ -332,6 +333,10 @@ static __always_inline int enf_fresh(const struct enf_image *image, const struct
 	}
 	if ((image->dims & ENF_CGROUP_DIMS) && bpf_get_current_cgroup_id() != task->cgroup)
 		return 0;
+	if ((image->asked_flags & ENF_SF_TRUSTED_CODE) &&
+	    ((task->flags ^ enf_code_flags(bpf_get_current_task_btf()->group_leader)) &
+	     ENF_CODE_FLAGS))
+		return 0;
 	return 1;
 }
 
@@ -364,6 +369,10 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	enf_read(flags, t + enf_offset(struct task_struct, flags));
 	if ((enf_head(&c)->dims & (ENF_BIT(ENF_DIM_CAPS) | ENF_CGROUP_DIMS)) ||
 	    (flags & ENF_PF_IO_WORKER)) /* the ids of a worker change in another thread */
+		__sync_fetch_and_or(&task->watches, ENF_WATCH_MORE);
+	/* What is not trusted, or unknown, stays so until the next exec. */
+	if ((enf_head(&c)->asked_flags & ENF_SF_TRUSTED_CODE) &&
+	    (task->flags & ENF_SF_TRUSTED_CODE))
 		__sync_fetch_and_or(&task->watches, ENF_WATCH_MORE);
 	if (enf_head(&c)->dims & ENF_CGROUP_DIMS)
 		len = enf_cgroup_path(s, kn);
@@ -434,6 +443,8 @@ static __always_inline int enf_current(struct enf_ctx *c)
 		task->flags |= ENF_SF_LINEAGE_UNKNOWN;
 		enf_count(ENF_STAT_LATE_LABEL);
 	}
+	if (enf_head(c)->asked_flags & ENF_SF_TRUSTED_CODE)
+		enf_take_code(task, t->group_leader);
 	enf_evaluate(c->s, task, bpf_get_current_task(), 0);
 	return 0;
 }

@@ -864,7 +864,9 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 	}
 	label->flags &= ~ENF_SF_FOUND;
 	if (clone_flags & ENF_CLONE_THREAD)
-		return 0; /* its marks are those of the first thread */
+		return 0; /* its marks and its code are those of the first thread */
+	if (image->asked_flags & ENF_SF_TRUSTED_CODE)
+		enf_fork_code(child);
 	return enf_fork_marks(image, child);
 }
 
@@ -951,6 +953,7 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 		c.task->line = line;
 	}
 	enf_task_exec(c.task, flags, bpf_ktime_get_boot_ns());
+	enf_exec_code(t, !!(enf_head(&c)->asked_flags & ENF_SF_TRUSTED_CODE));
 	c.s = enf_acquire();
 	if (!c.s) {
 		c.task->exe_len = 0;
@@ -1108,6 +1111,8 @@ int enf_label_tasks(struct bpf_iter__task *ctx)
 	s->other.line = 0;
 	if (parent && parent != task && parent->exec_ns) {
 		enf_copy_label(&s->other, parent);
+		if (image->asked_flags & ENF_SF_TRUSTED_CODE)
+			enf_take_code(&s->other, real_parent->group_leader);
 		enf_evaluate(s, &s->other, enf_address(real_parent), staged);
 		changed += enf_join(task, &s->other,
 				    all ? NULL : (const struct enf_label_set *)image->new_labels);

@@ -80,6 +80,7 @@ def assemble(
     *,
     calls: Iterable[Syscall] = (),
     points: Iterable[tuple[int | bytes, ...]] = (),
+    facts: int = 0,
     n_policies: int,
     generation: int,
     new_labels: frozenset[int],
@@ -87,14 +88,15 @@ def assemble(
 ) -> Tables:
     """
     Make the image of *rows*; *calls* are the system calls that they are about, *points* the points of
-    the kernel, packed and by number.
+    the kernel, packed and by number, *facts* what is to be known of processes besides what they ask for.
 
     Raises:
         LimitError: it, or a part of it, is too large.
     """
     named = sorted(set(calls), key=lambda call: call.number)
     return _Assembly(
-        rows, atoms, subjects, marks, named, list(points), n_policies, generation, new_labels, seed
+        *(rows, atoms, subjects, marks, named, list(points)),
+        *(facts, n_policies, generation, new_labels, seed),
     ).run()
 
 
@@ -106,6 +108,7 @@ class _Assembly:
     marks: Marks
     calls: list[Syscall]
     points: list[tuple[int | bytes, ...]]
+    facts: int
     n_policies: int
     generation: int
     new_labels: frozenset[int]
@@ -156,6 +159,7 @@ class _Assembly:
             "refuse_ops": self._ops(self._refuses_in_doubt),
             "within_ops": self._ops(lambda row: bool(row.flags & RowFlag.WITHIN)),
             "capabilities": self._capabilities(),
+            "asked_flags": self.subjects.facts | self.facts,
             "n_policies": self.n_policies,
             "n_rows": len(self.rows),
             "n_labels": len(self.subjects.labels),

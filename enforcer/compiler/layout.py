@@ -183,6 +183,7 @@ HEAD: Final = Layout(
         **dict.fromkeys(("generation", "seed", "ops", "everybody_ops", "dims", "refuse_ops"), "Q"),
         "expires_ns": "Q",
         "capabilities": "Q",
+        "asked_flags": "Q",
         **{f"new_labels[{i}]": "Q" for i in range(LABEL_WORDS)},
         **_u32(
             (

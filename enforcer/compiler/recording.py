@@ -13,7 +13,7 @@ from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.subjects import EVERYBODY, LabelNumbers, Subjects
 from enforcer.policy.model import Mode, OnError, Span, Verb
-from enforcer.policy.vocabulary import EVENTS, Op
+from enforcer.policy.vocabulary import EVENTS, Op, SubjectFlag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,6 +72,7 @@ def recording_image(ops: Iterable[Op], calls: Iterable[Syscall] = ()) -> bytes:
         Subjects(atoms, LabelNumbers()),
         Marks({}, 0),
         calls=named,
+        facts=SubjectFlag.TRUSTED_CODE,  # policies that it is replayed with may ask for it
         n_policies=1,
         generation=1,
         new_labels=frozenset(),

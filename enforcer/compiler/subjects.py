@@ -215,6 +215,14 @@ class Subjects:
         """Dimensions that labels look at, as a mask."""
         return sum({1 << term.dim for label in self._labels.values() for term in label.terms})
 
+    @property
+    def facts(self) -> int:
+        """Facts that labels ask for, as a mask of ``ENF_SF_*``."""
+        found = 0
+        for label in self._labels.values():
+            found |= label.flags_set | label.flags_clear
+        return found
+
     def needs(self, dim: Dim) -> bool:
         """Tell whether any label looks at *dim*."""
         return bool(self.dims >> dim & 1)

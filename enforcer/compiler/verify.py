@@ -30,6 +30,7 @@ _INSIDE: Final = 4
 _ASKS: Final = 0x10  # ENF_RF_WITHIN
 _FAVOURS: Final = 0x20  # ENF_RF_FAVOURS
 _MAX_WHO: Final = 3
+_NOBODY: Final = 0xFFFFFFFF  # flags that no process has: the number of a label that is no more
 _FIRST_NUM: Final = int(Dim.ADDR)
 _MAX_POINT_KIND: Final = 5
 _MAX_OPERAND: Final = 12
@@ -196,8 +197,12 @@ class _Check:
     def _check_subjects(self) -> None:
         head = self._head
         terms = self._records(layout.TERM, head["off_terms"], head["n_terms"])
-        for first, count, *_ in self._records(layout.LABEL, head["off_labels"], head["n_labels"]):
+        for first, count, *flags in self._records(
+            layout.LABEL, head["off_labels"], head["n_labels"]
+        ):
             self._ranges([(first, count)], head["n_terms"], "terms")
+            asked = 0 if flags[0] == _NOBODY else flags[0] | flags[1]
+            self._require(not asked & ~head["asked_flags"], "a label hides what it asks for")
             kinds = {term[2] for term in terms[first : first + count]}
             self._require(_WITHIN not in kinds, "a condition on a process asks about a mark")
         for number, values in enumerate(

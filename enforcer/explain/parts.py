@@ -171,7 +171,7 @@ class Parts:
 
     def _arguments(self, condition: Condition) -> Part:
         facts, index = self.facts, condition.index
-        if Op.EXEC_LOADED in facts.ops:  # they stand behind those of the loader
+        if Op.EXEC_LOADED in facts.ops and facts.argc is None:  # behind those of the loader
             return self._compared(_argument(index), condition, Gap.UNKNOWN)
         if facts.argc is None or (index is not None and index >= facts.argc):
             return self._compared(_argument(index), condition, None)
@@ -336,7 +336,10 @@ class Parts:
         if not isinstance(flags, Gap) and who.exe is Gap.UNKNOWN:
             flags |= SubjectFlag.EXE_UNKNOWN
         return [
-            *(self._flag(flag, flags, f"{word}.{flag.field.name}") for flag in wanted.flags),
+            *(
+                self._flag(flag, _of_code(flag, flags), f"{word}.{flag.field.name}")
+                for flag in wanted.flags
+            ),
             *(
                 _of_workload(f"{word}.{c.field.name}", c, who)
                 if c.field.dim == Dim.CONTAINER
@@ -345,6 +348,14 @@ class Parts:
                 if c.field.dim is not None
             ),
         ]
+
+
+def _of_code(flag: Flag, known: int | Gap) -> int | Gap:
+    """Whether the code of a process is trusted may be unknown where all other facts are known."""
+    is_asked = (flag.field.flag or 0) & SubjectFlag.TRUSTED_CODE
+    if isinstance(known, Gap) or not is_asked or not known & SubjectFlag.CODE_UNKNOWN:
+        return known
+    return Gap.UNKNOWN
 
 
 def _of_workload(where: str, condition: Condition, who: Who) -> Part:

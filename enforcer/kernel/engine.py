@@ -113,7 +113,7 @@ class Engine:
 
     def missing(self, head: ImageHead) -> tuple[ProgramSpec, ...]:
         """Return the programs that the image of *head* needs and that are not loaded."""
-        wanted = loader.present(programs.needed(head.ops), self.at)
+        wanted = loader.present(programs.needed(head.ops, head.facts), self.at)
         return tuple(spec for spec in wanted if spec not in self.specs)
 
     def widen(

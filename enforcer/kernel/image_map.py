@@ -32,6 +32,7 @@ __all__ = [
     "boot_time",
     "calls_of",
     "clear",
+    "facts_of",
     "is_same",
     "ops_of",
     "points_of",
@@ -90,7 +91,7 @@ class Point:
 
 @attrs.frozen
 class ImageHead:
-    """What the loader needs of the head of an image."""
+    """What the loader needs of the head of an image; *facts*: what it asks of processes, ``ENF_SF_*``."""
 
     generation: int
     ops: int
@@ -100,6 +101,7 @@ class ImageHead:
     has_new_labels: bool = False
     calls: tuple[Call, ...] = ()
     points: tuple[Point, ...] = ()
+    facts: int = 0
     seed: int = attrs.field(default=0, eq=False, repr=False)
 
     @property
@@ -134,6 +136,7 @@ class ImageHead:
             has_new_labels=any(data[at : at + 8 * words]),
             calls=tuple(_calls(data, head)),
             points=tuple(_points(data, head)),
+            facts=head["asked_flags"],
             seed=head["seed"],
         )
 
@@ -170,6 +173,14 @@ def ops_of(heads: Iterable[ImageHead]) -> int:
     for head in heads:
         ops |= head.ops
     return ops
+
+
+def facts_of(heads: Iterable[ImageHead]) -> int:
+    """Return the mask of the facts on processes that the images of *heads* ask for."""
+    facts = 0
+    for head in heads:
+        facts |= head.facts
+    return facts
 
 
 def calls_of(heads: Iterable[ImageHead]) -> frozenset[Call]:

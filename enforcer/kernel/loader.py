@@ -29,7 +29,8 @@ __all__ = ["CARRIED", "Sizes", "configure", "load", "open_object", "present", "s
 
 ENGINE: Final = "enforcer"
 MARK_MAPS: Final = ("marks", "shared_marks", "passed_marks")
-CARRIED: Final = ("tasks", *MARK_MAPS)
+CODE_MAP: Final = "code"
+CARRIED: Final = ("tasks", *MARK_MAPS, CODE_MAP)
 _SLOTS_PER_CPU: Final = 4
 _LEAST_SLOTS: Final = 48
 """
@@ -69,6 +70,7 @@ class Sizes:
             go on; they must be of this ABI.
         rings: bytes of those of denials and of the rest, powers of two; None is the object's own.
         records: what is decided is recorded with all of its operands.
+        keeps_code: programs look at what becomes executable, so that what is carried of that goes on.
     """
 
     image: int
@@ -76,6 +78,7 @@ class Sizes:
     carry: Mapping[str, int] | None = None
     rings: tuple[int, int] | None = None
     records: bool = False
+    keeps_code: bool = False
 
     @classmethod
     def with_room(cls, *, image: int, rows: int, **others: Any) -> Self:
@@ -278,6 +281,8 @@ def configure(engine: BpfObject, sizes: Sizes) -> None:
         engine.maps["tasks_before"].reuse(sizes.carry["tasks"])
         for name in MARK_MAPS:  # both engines set them while both are in force
             engine.maps[name].reuse(sizes.carry[name])
+        if sizes.keeps_code:  # else mappings would go unseen from now on
+            engine.maps[CODE_MAP].reuse(sizes.carry[CODE_MAP])
     if sizes.records:
         engine.maps["cgroups_told"].set_max_entries(_CGROUPS)
     for name, size in zip(("decisions", "activity"), sizes.rings or (), strict=False):

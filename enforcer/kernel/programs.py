@@ -22,6 +22,7 @@ __all__ = [
     "CALLS",
     "CALL_OVERRIDE",
     "CALL_SIGNAL",
+    "CODE",
     "GUARD",
     "GUARD_CONTROL",
     "GUARD_EXIT",
@@ -42,7 +43,7 @@ class Role(enum.Enum):
     """What a program is for."""
 
     IDENTITY = "identity"
-    """Keeps the labels of processes; always attached, before the image is committed."""
+    """Keeps the labels of processes; attached before the image is committed, and mostly always."""
     HOOK = "hook"
     """Decides operations; attached last, and only if the image has rows for one of them."""
     GUARD = "guard"
@@ -60,6 +61,7 @@ class ProgramSpec:
         ops: mask of the operations that it decides, of ``enum enf_op``.
         optional: kernels without this hook call another one of the table in its place.
         only: where programs must be put for it to be the one for its hook; None: wherever that is.
+        facts: mask of what it keeps of processes, of ``ENF_SF_*``: needed where some policy asks for that.
     """
 
     name: str
@@ -68,6 +70,7 @@ class ProgramSpec:
     role: Role = Role.HOOK
     optional: bool = False
     only: Placement | None = None
+    facts: int = 0
 
 
 def mask(words: str) -> int:
@@ -100,6 +103,13 @@ IDENTITY: Final = (
     ProgramSpec("enf_setgid", "task_fix_setgid", role=Role.IDENTITY),
     ProgramSpec("enf_exec_begin", "bprm_creds_for_exec", role=Role.IDENTITY),
     ProgramSpec("enf_committed", "bprm_committed_creds", role=Role.IDENTITY),
+)
+
+_TRUSTED_CODE: Final = abi.constant("ENF_SF_TRUSTED_CODE")
+
+CODE: Final = (
+    ProgramSpec("enf_mmap_code", "mmap_file", role=Role.IDENTITY, facts=_TRUSTED_CODE),
+    ProgramSpec("enf_mprotect_code", "file_mprotect", role=Role.IDENTITY, facts=_TRUSTED_CODE),
 )
 
 HOOKS: Final = (
@@ -260,16 +270,23 @@ CALL_OVERRIDE: Final = "enf_syscall_override"
 CALL_SIGNAL: Final = "enf_syscall_signal"
 """The programs at the entry of system calls: that which refuses them, and that which only signals."""
 
-PROGRAMS: Final = (*IDENTITY, *HOOKS, *GUARD)
+PROGRAMS: Final = (*IDENTITY, *CODE, *HOOKS, *GUARD)
 """Every LSM program of the object, in the order of attachment."""
 
 LABEL_TASKS: Final = "enf_label_tasks"
 """The iterator that labels the processes that were there before the engine."""
 
 
-def needed(ops: int) -> tuple[ProgramSpec, ...]:
-    """Return the programs that an image with rows for *ops* needs, in the order of attachment."""
-    return tuple(p for p in PROGRAMS if p.role is Role.IDENTITY or p.ops & ops)
+def needed(ops: int, facts: int = 0) -> tuple[ProgramSpec, ...]:
+    """
+    Return the programs that an image needs, in the order of attachment.
+
+    Args:
+        ops: what it has rows for.
+        facts: what its conditions on processes ask for, of ``ENF_SF_*``.
+    """
+    wanted = (*IDENTITY, *(p for p in PROGRAMS if p.ops & ops or p.facts & facts))
+    return tuple(p for p in PROGRAMS if p in wanted)
 
 
 def served(specs: Iterable[ProgramSpec]) -> int:

@@ -22,7 +22,7 @@ from enforcer.errors import EnforcerBug, KernelError
 from enforcer.kernel import guard, loader, placement, programs
 from enforcer.kernel.engine import Engine
 from enforcer.kernel.guard import Guard
-from enforcer.kernel.image_map import Image, ImageHead, ImageMap, ops_of
+from enforcer.kernel.image_map import Image, ImageHead, ImageMap, facts_of, ops_of
 from enforcer.kernel.labels import label_all
 from enforcer.kernel.lsm import check_lsm
 from enforcer.kernel.maps import RINGS, Notes, RowHits, StatCounters, memory
@@ -81,7 +81,7 @@ class Session:
         """
         at = check_lsm()
         heads = [ImageHead.of(one.data) for one in (image, fallback) if one is not None]
-        specs = loader.present(programs.needed(ops_of(heads)), at)
+        specs = loader.present(programs.needed(ops_of(heads), facts_of(heads)), at)
         guards = guard.programs(at) if protect else ()
         sizes = loader.Sizes.with_room(
             image=max(head.size for head in heads),
@@ -89,6 +89,7 @@ class Session:
             carry=carry,
             records=records,
             rings=rings,
+            keeps_code=any(spec in programs.CODE for spec in specs),
         )
         with contextlib.ExitStack() as undo:
             if pins is not None:
@@ -180,7 +181,8 @@ class Session:
     @property
     def missing(self) -> tuple[str, ...]:
         """Optional programs that were left out: this kernel calls other hooks in their place."""
-        wanted = programs.needed(self._images.head.ops)
+        head = self._images.head
+        wanted = programs.needed(head.ops, head.facts)
         return tuple(s.name for s in wanted if s.optional and s not in self._engine.specs)
 
     def ring_use(self) -> dict[str, tuple[int, int]]:

@@ -37,15 +37,25 @@ class Severity(enum.Enum):
 
 @attrs.frozen
 class Issue:
-    """One remark, with its place; *check* names what found it."""
+    """
+    One remark, with its place.
+
+    Attributes:
+        check: names what found it.
+        folds: however many rules it is about, it is said once, of the first of them.
+        others: of how many more it could be said, then.
+    """
 
     severity: Severity
     span: Span
     message: str
     check: str = ""
+    folds: bool = False
+    others: int = 0
 
     def __str__(self) -> str:
-        return f"{self.span}: {self.severity.value}: {self.message}"
+        more = f" (and {self.others} more like it)" if self.others else ""
+        return f"{self.span}: {self.severity.value}: {self.message}{more}"
 
 
 @attrs.frozen
@@ -74,9 +84,9 @@ def warning(span: Span, message: str) -> Issue:
     return Issue(Severity.WARNING, span, message)
 
 
-def info(span: Span, message: str) -> Issue:
-    """Make a remark for information."""
-    return Issue(Severity.INFO, span, message)
+def info(span: Span, message: str, *, folds: bool = False) -> Issue:
+    """Make a remark for information; *folds*: once for all rules that it is about."""
+    return Issue(Severity.INFO, span, message, folds=folds)
 
 
 def is_for_everybody(policy: Policy, rule: Rule) -> bool:

@@ -154,6 +154,8 @@ class SubjectFlag(enum.IntFlag):
     EXE_UNKNOWN = 0x0100
     LINEAGE_UNKNOWN = 0x0200
     OFFHOST = 0x1000
+    TRUSTED_CODE = 0x8000
+    CODE_UNKNOWN = 0x10000
 
 
 class Kind(enum.Enum):

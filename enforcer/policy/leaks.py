@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from enforcer.policy.issues import Host, Issue, check, info
 from enforcer.policy.loaders import could_be_met
-from enforcer.policy.model import Condition, Policy, Rule, Text, TextKind, Verb
+from enforcer.policy.model import Condition, Policy, Process, Rule, Text, TextKind, Verb
 from enforcer.policy.vocabulary import Dim, Op
 
 __all__: list[str] = []
@@ -19,27 +19,38 @@ _EVERYTHING = frozenset({b"/**", b"**", b"/"})
 
 @check
 def run_without_the_kernel(policy: Policy, host: Host) -> Iterator[Issue]:
-    """Say, once, that a program may bring its own way to run what a policy refuses to run."""
+    """A program may bring its own way to run what a policy refuses to run."""
     del host
     mapped = {
         value
         for rule in policy.rules
         if rule.action.verb >= Verb.DENY and _is_about_mapping(rule)
-        for condition in _paths(rule)
-        for value in condition.values
+        for value in _values(rule)
     }
-    open_rules = [
-        rule for rule in policy.rules if _refuses_by_path(rule) and _values(rule) - mapped
-    ]
-    if not open_rules:
-        return
-    first, *others = open_rules
-    more = f" (and {len(others)} more)" if others else ""
-    yield info(
-        first.span,
-        f"rule {first.name!r}{more} does not keep a copied loader, or a program that maps code by itself, "
-        "from running the file: file mmapExec on the same path does",
-    )
+    for rule in policy.rules:
+        if _refuses_by_path(rule) and _values(rule) - mapped:
+            yield info(
+                rule.span,
+                f"rule {rule.name!r} does not keep a copied loader, or a program that maps code by "
+                "itself, from running the file: file mmapExec on the same path does",
+                folds=True,
+            )
+
+
+@check
+def trusted_by_name(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A program that is trusted with whatever is loaded into it."""
+    del host
+    for rule in policy.rules:
+        is_exempt = rule.action.verb >= Verb.DENY and _is_by_name(rule.subject.not_process)
+        is_let = rule.action.verb is Verb.ALLOW and _is_by_name(rule.subject.process)
+        if (is_exempt or is_let) and not rule.only_marks:
+            yield info(
+                rule.span,
+                f"rule {rule.name!r} trusts a program by its binary, also when whoever starts it has it "
+                "load other code (LD_PRELOAD): trustedCode: true beside binary asks for its own",
+                folds=True,
+            )
 
 
 @check
@@ -56,6 +67,13 @@ def arguments_by_loader(policy: Policy, host: Host) -> Iterator[Issue]:
                 f"rule {rule.name!r} compares arguments and no path: of a program that a loader runs "
                 "(ld.so PROGRAM) it sees the arguments of the loader, with the program's behind them",
             )
+
+
+def _is_by_name(process: Process) -> bool:
+    """Tell whether nothing but its binary says which process it is."""
+    return bool(process.conditions) and all(
+        c.field.dim is Dim.EXE and not c.negate for c in process.conditions
+    ) and not process.flags  # fmt: skip
 
 
 def _is_about_mapping(rule: Rule) -> bool:

@@ -5,6 +5,9 @@ Remarks on policies that are valid but may not be meant.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 import attrs
 
 from enforcer.policy import checks, danger, gaps, leaks, netchecks, reach, shadow
@@ -36,4 +39,16 @@ def lint(
         if not dangers_only or function.__module__ == danger.__name__
         for issue in function(policy, host)
     }
-    return tuple(sorted(found, key=lambda i: (i.span.file, i.span.line, i.span.column)))
+    return tuple(_folded(sorted(found, key=lambda i: (i.span.file, i.span.line, i.span.column))))
+
+
+def _folded(issues: list[Issue]) -> Iterator[Issue]:
+    """Of what is said once of many rules, leave the first, with their number."""
+    many = Counter(issue.check for issue in issues if issue.folds)
+    said = set()
+    for issue in issues:
+        if not issue.folds:
+            yield issue
+        elif issue.check not in said:
+            said.add(issue.check)
+            yield attrs.evolve(issue, others=many[issue.check] - 1)

@@ -155,6 +155,9 @@ PROCESS_FIELDS: dict[str, FieldSpec] = {
         FieldSpec("offHost", Kind.FLAG, "No host mount shows it.", flag=SubjectFlag.OFFHOST),
         FieldSpec("script", Kind.FLAG, "Interprets a script.", flag=SubjectFlag.SCRIPT),
         FieldSpec("setid", Kind.FLAG, "Its exec changed effective ids.", flag=SubjectFlag.SETID),
+        FieldSpec(
+            "trustedCode", Kind.FLAG, "Runs root's code only.", flag=SubjectFlag.TRUSTED_CODE
+        ),
     )
 }
 """Subject fields, under ``process``, ``parent``, ``ancestors`` and ``selector``."""

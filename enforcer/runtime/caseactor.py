@@ -46,6 +46,9 @@ def read_actor(
     now = _identity(entry.value if entry else None, "as", context, places)
     if "binary" in unknown:
         now = _nameless(now)
+    if "trustedCode" in unknown:
+        flags = now.flags & ~SubjectFlag.TRUSTED_CODE | SubjectFlag.CODE_UNKNOWN
+        now = attrs.evolve(now, flags=flags)
     parent = parts["parent"]
     ancestors = parts["ancestors"]
     above = context.list(ancestors.value, "ancestors") if ancestors else None
@@ -58,7 +61,7 @@ def read_actor(
         ancestors=tuple(_identity(item, "an ancestor", context, places) for item in above or ()),
         workloads=tuple(places),
     )
-    return actor, unknown - {"binary"}
+    return actor, unknown - {"binary", "trustedCode"}
 
 
 def _unknown(entry: Entry | None, context: Context) -> frozenset[str]:

@@ -481,7 +481,8 @@ class Maker:
             gid=self.pick(IDS),
             egid=self.pick(IDS),
             caps=self.pick([0, *CAPS, (1 << 41) - 1]),
-            flags=self.pick([0, 0, 1, 2, 4, 3]) | self.pick([0, 0, 0, SubjectFlag.OFFHOST]),
+            flags=self.pick([0, 0, 1, 2, 4, 3, 0x8000, 0x8004, 0x10000, 0x10001])
+            | self.pick([0, 0, 0, SubjectFlag.OFFHOST]),
             workloads=self.world,
         )
 

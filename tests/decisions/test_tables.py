@@ -105,7 +105,8 @@ def identity(given):
         gid=given.get("gid", 0),
         egid=given.get("egid", 0),
         caps=sum(1 << cap for cap in given.get("caps", [])),
-        flags=SubjectFlag.FILELESS * given.get("fileless", False)
+        flags=sum(SubjectFlag[word.upper()] for word in given.get("flags", []))
+        | SubjectFlag.FILELESS * given.get("fileless", False)
         | SubjectFlag.OFFHOST * given.get("offhost", False),
     )
 

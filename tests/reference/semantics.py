@@ -447,7 +447,13 @@ def flags_hold(flags: tuple[Flag, ...], facts: int) -> Truth:
 
 def is_process(wanted: Process, who: Identity) -> Truth:
     facts = who.flags | (SubjectFlag.EXE_UNKNOWN if who.exe is UNKNOWN else 0)
-    flags = flags_hold(wanted.flags, facts)
+    about_code = [f for f in wanted.flags if f.field.flag == SubjectFlag.TRUSTED_CODE]
+    others = tuple(f for f in wanted.flags if f not in about_code)
+    is_known = not facts & SubjectFlag.CODE_UNKNOWN
+    flags = every(
+        flags_hold(others, facts),
+        *(flags_hold((f,), facts) if is_known else Truth.UNKNOWN for f in about_code),
+    )
     claimed = every(flags, *(about_process(c, who) for c in wanted.conditions))
     if not facts & SubjectFlag.OFFHOST or who.exe is None:
         return claimed

@@ -42,6 +42,7 @@ spec:
     - {name: maps, kernel: bpf, match: {command: [prog_load]}, action: deny}
     - {name: mods, kernel: module, match: {path: {notEqual: /lib/modules/**}}, action: log}
     - {name: pods, file: read, match: {path: /p, process: {pod: {namespace: prod}}, notProcess: {pod: {labels: {free: "*"}}}}, action: deny}
+    - {name: trust, file: read, match: {path: /t, notProcess: {binary: /usr/bin/t, trustedCode: true}}, action: deny}
     - {name: names, file: read, match: {path: /c, process: {container: {name: web-*}}}, action: kill}
     - {name: online, network: connect, match: {port: 8443}, mark: {name: online, of: tree}}
     - {name: late, file: unlink, match: {path: /y, within: {mark: online, last: 5s}}, action: deny}
@@ -127,6 +128,11 @@ GOOD = [
     "{do: file.unlink, path: /y, after: [{do: network.connect, address: 192.0.2.1, port: 443, ago: 4s}], expect: nothing}",
     "{do: file.unlink, path: /y, after: [{do: network.connect, address: 192.0.2.1, port: 8443, ago: 1s}, {do: network.connect, address: 192.0.2.1, port: 8443, ago: 9s}], expect: deny}",
     "{do: file.read, path: /etc/web/a, as: {uid: 33}, unknown: [binary], expect: deny, by: web/others, onError: false}",
+    "{do: exec.loaded, path: /usr/bin/curl, as: {uid: 5}, expect: deny, by: web/curl, onError: true}",
+    "{do: exec.loaded, path: /usr/bin/id, as: {uid: 5}, expect: nothing}",
+    "{do: file.read, path: /t, as: {binary: /usr/bin/t, trustedCode: true}, expect: nothing}",
+    "{do: file.read, path: /t, as: {binary: /usr/bin/t}, expect: deny, by: web/trust, onError: false}",
+    "{do: file.read, path: /t, as: {binary: /usr/bin/t}, unknown: [trustedCode], expect: deny, onError: true}",
     "{do: file.read, path: /p, as: {pod: {namespace: prod}}, expect: deny, by: web/pods, onError: false}",
     "{do: file.read, path: /p, as: {pod: {namespace: dev}}, expect: nothing}",
     "{do: file.read, path: /p, as: {pod: {namespace: prod, labels: {free: x}}}, expect: nothing}",

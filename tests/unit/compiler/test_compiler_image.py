@@ -16,7 +16,7 @@ from enforcer.compiler import BareHost, compile_policies, layout, verify
 from enforcer.errors import EnforcerBug
 from enforcer.libbpf._ffi import ffi, lib
 from enforcer.policy.model import PolicySet
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.vocabulary import Op, SubjectFlag
 
 RULES = (
     "{file: any, match: {path: [/etc/shadow, '/home/*/.ssh/**', /srv/**]}, action: deny}",
@@ -59,6 +59,19 @@ def test_the_head_says_what_refuses_when_nothing_can_be_decided() -> None:
     assert 1 << Op.READ == head["refuse_ops"]
     assert head["ops"] >> Op.CHMOD & 1
     assert head["ops"] == head["everybody_ops"]
+
+
+def test_the_head_says_what_conditions_on_processes_ask_for() -> None:
+    """So that the kernel side keeps it; a label that asks for more is found."""
+    asks = "{file: read, match: {notProcess: {binary: /a, trustedCode: true}}, action: deny}"
+    image = bytearray(compiled(asks).image)
+    at = layout.HEAD.offset("asked_flags")
+
+    assert SubjectFlag.TRUSTED_CODE == layout.HEAD.named(bytes(image))["asked_flags"]
+    assert 0 == layout.HEAD.named(compiled(*RULES).image)["asked_flags"]
+    image[at : at + 8] = bytes(8)
+    with pytest.raises(EnforcerBug, match="hides what it asks"):
+        verify(sealed(image))
 
 
 def test_a_row_says_where_it_is_from() -> None:

@@ -150,6 +150,56 @@ def test_ancestors_that_are_recorded():
     ]
 
 
+LOADED = {
+    "op": Op.EXEC_LOADED,
+    "path": b"/usr/bin/python3",
+    "obj_flags": 0x1000,
+    "exe": b"/usr/sbin/cron",
+}
+
+
+def test_a_program_that_a_loader_ran():
+    """Its arguments are unknown; the rule may leave loaders alone."""
+    text = (
+        HEAD % "p"
+        + """\
+  rules:
+    - name: py
+      exec: {}
+      match: {path: /usr/bin/python3, args: [{index: 1, equal: -c}]}
+      action: kill
+"""
+    )
+    item = denied(**LOADED, flags=ENFORCED | PREVENTED | 4, origin=Origin("p", "py", "p.yaml:6:7"))
+
+    found = said(item, text)
+
+    assert "  yes  path: /usr/bin/python3 is /usr/bin/python3  (vault.yaml:8:21)" in found
+    assert any(line.startswith("  ?") and "args[1]" in line for line in found), found
+    assert any("loader: false" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "flags", "holds"),
+    [("true", 0, "no"), ("true", 0x10000, "?"), ("false", 0x8000, "no"), ("false", 0x10000, "?")],
+)
+def test_code_that_is_trusted_or_not(wanted, flags, holds):
+    """Whether it is may be unknown, unlike other facts on processes."""
+    text = (
+        HEAD % "p"
+        + """\
+  rules:
+    - {name: t, file: read, match: {path: /srv/**, process: {trustedCode: WANTED}}, action: log}
+    - {name: d, file: read, match: {path: /srv/**}, action: deny}
+"""
+    ).replace("WANTED", wanted)
+    item = read(subj_flags=flags, origin=Origin("p", "d", "p.yaml:7:7"))
+
+    (line,) = [each for each in said(item, text) if "process.trustedCode" in each]
+
+    assert holds == line.split()[0]
+
+
 def test_a_name_that_is_kept():
     """A rename that would take a protected name away."""
     text = said(read(op=Op.GUARD, row_flags=8, path=b"/srv/vault"), VAULT)

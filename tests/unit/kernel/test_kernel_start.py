@@ -164,6 +164,15 @@ def test_identity_is_always_needed_and_first():
     assert programs.IDENTITY == programs.needed(programs.mask("MKDIR"))[:-2]
 
 
+def test_what_looks_at_code_is_attached_with_identity_where_some_policy_asks():
+    """Before the image that asks is committed: what it maps until then would go unseen."""
+    found = programs.needed(programs.mask("MMAP_EXEC"), abi.constant("ENF_SF_TRUSTED_CODE"))
+
+    assert (*programs.IDENTITY, *programs.CODE) == found[: -len(programs.CODE)]
+    assert {programs.Role.IDENTITY} == {spec.role for spec in programs.CODE}
+    assert not set(programs.CODE) & set(programs.needed((1 << 64) - 1))
+
+
 def test_argv_is_attached_after_identity():
     """Of two programs on one hook the later attached runs first, and argv must."""
     order = [spec.name for spec in programs.needed(programs.mask("EXEC_ARGV"))]

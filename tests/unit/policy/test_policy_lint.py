@@ -173,6 +173,14 @@ def test_a_default_can_stop_the_machine_too():
         ),
         ("{network: bind, match: {port: 1024-65535}, action: deny}", "port-that-the-kernel-picks"),
         ("{network: listen, match: {address: 10.0.0.1}, action: deny}", "local-address-of-many"),
+        (
+            "{file: read, match: {path: /a, notProcess: {binary: /b}}, action: deny}",
+            "trusted-by-name",
+        ),
+        (
+            "{file: read, match: {path: /a, process: {binary: /b}}, action: allow}",
+            "trusted-by-name",
+        ),
     ],
 )
 def test_remarks(rule, check):
@@ -191,6 +199,13 @@ def test_remarks(rule, check):
         ["{exec: {}, match: {path: /**, process: {uid: 1000}}, action: deny}"],
         ["{exec: {}, match: {path: /a, setuid: true}, action: deny}"],
         ["{exec: {}, match: {args: [{index: 1, equal: x}]}, action: kill, loader: false}"],
+        [
+            "{file: read, match: {path: /a, process: {binary: /b, trustedCode: true}}, action: allow}"
+        ],
+        [
+            "{file: read, match: {path: /a, notProcess: {binary: /b, unit: c.service}}, action: deny}"
+        ],
+        ["{file: read, match: {path: /a, process: {binary: /b}}, action: deny}"],
         ["{file: create, match: {path: /nope}, action: deny}"],
         ["{exec: {}, match: {path: {suffix: nope}}, action: log}"],
         ["{network: egress, match: {port: 80}, action: deny}"],
@@ -230,13 +245,19 @@ def test_no_remarks(rules):
 
 
 def test_what_may_map_code_by_itself_is_said_once():
-    """One remark of a policy, however many rules it is about."""
-    rules = [f"{{exec: {{}}, match: {{path: /{i}}}, action: deny}}" for i in "abc"]
+    """One remark, however many rules and policies it is about; not of those that care for it."""
+    rules = "".join(f"{{exec: {{}}, match: {{path: /{i}}}, action: deny}}, " for i in "abc")
     other = "{file: any, match: {path: /b}, action: deny}"
+    policy = (
+        "{apiVersion: enforcer/v1, kind: EnforcerPolicy, metadata: {name: %s}, spec: {rules: [%s]}}"
+    )
+    text = f"---\n{policy % ('p', rules + other)}\n---\n{policy % ('q', rules)}\n"
 
-    (place,) = [at for name, at in _found(*rules, other) if name == "run-without-the-kernel"]
+    found = lint(load_text(text, FILE, USERS), HERE)
 
-    assert 1 == place
+    (said,) = [issue for issue in found if issue.check == "run-without-the-kernel"]
+    assert (2, 4) == (said.span.line, said.others)
+    assert str(said).endswith("on the same path does (and 4 more like it)")
 
 
 def test_every_check_is_tested():
@@ -261,6 +282,7 @@ def test_every_check_is_tested():
         "run-without-the-kernel",
         "spelled-otherwise",
         "shadowed-rule",
+        "trusted-by-name",
         "soft-signal",
     } == set(CHECKS)
 

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: MIT
+"""A program that is trusted with something is so with its own code alone, not with anybody's."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+from daemon import Daemon, Tail, leftovers, managed
+from engine import attempt
+
+ROOT = Path("/opt/enforcer-test-code")
+KEEPER, SECRET, LENIENT = ROOT / "keeper", ROOT / "secret", ROOT / "lenient"
+USER = 1001
+POLICY = f"""
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: code}}
+spec:
+  rules:
+    - file: read
+      match:
+        path: {SECRET}
+        notProcess: {{binary: {KEEPER}, trustedCode: true}}
+      action: deny
+    - file: read
+      match:
+        path: {LENIENT}
+        notProcess: {{binary: {KEEPER}, trustedCode: true}}
+      action: deny
+      onError: allow
+"""
+OPEN, SHUT = 0, errno.EPERM
+
+
+@attrs.frozen
+class Way:
+    """Arguments of keeper behind the secret, and its environment."""
+
+    mode: tuple[str, ...] = ()
+    env: dict[str, str] = attrs.field(factory=dict)
+
+    def run(self, secret: Path = SECRET) -> int:
+        """Return the errno that the keeper met."""
+        argv = (str(KEEPER), str(secret), *self.mode)
+        who = {"user": USER, "group": USER, "extra_groups": []}
+        return attempt(*argv, env={**os.environ, **self.env}, **who).returncode
+
+
+def _library(name: str) -> str:
+    return str(ROOT / "libraries" / name)
+
+
+MINE, GOOD, COPY = _library("mine.so"), _library("good.so"), _library("copy.so")
+
+FOREIGN = {
+    "preload": Way(env={"LD_PRELOAD": MINE}),
+    "audit": Way(env={"LD_AUDIT": _library("audit.so")}),
+    "library path": Way(env={"LD_LIBRARY_PATH": str(ROOT / "path")}),
+    "written by a group": Way(env={"LD_PRELOAD": _library("group.so")}),
+    "written by all": Way(env={"LD_PRELOAD": _library("world.so")}),
+    "where set-ID programs are none": Way(env={"LD_PRELOAD": str(ROOT / "nosuid/good.so")}),
+    "loaded later": Way(("load", MINE)),
+    "loaded by another thread": Way(("load in thread", MINE)),
+    "mapped by who shares the memory": Way(("shared memory", MINE)),
+    "inherited": Way(("load, fork", MINE)),
+    "mapped to be read": Way(("read, then executable", MINE)),
+    "writable as well": Way(("writable", GOOD)),
+    "written before": Way(("written", GOOD)),
+    "anonymous": Way(("anonymous",)),
+    "made executable": Way(("protected",)),
+}
+OWN = {
+    "plain": Way(),
+    "preload": Way(env={"LD_PRELOAD": GOOD}),
+    "loaded later": Way(("load", GOOD)),
+    "loaded by another thread": Way(("load in thread", GOOD)),
+    "mapped to be read": Way(("read, then executable", GOOD)),
+    "inherited": Way(("load, fork", GOOD)),
+    "executed again": Way(("load, again", MINE)),
+}
+
+
+def _compile(source: Path, output: Path, *options: str) -> None:
+    subprocess.run(["gcc", "-O1", "-Wall", "-o", output, source, *options], check=True)
+
+
+def _furnish() -> None:
+    for name in ("libraries", "path", "nosuid"):
+        (ROOT / name).mkdir(parents=True)
+    ROOT.chmod(0o755)
+    _compile(Path(__file__).with_name("keeper.c"), KEEPER, "-pthread", "-ldl")
+    source = ROOT / "library.c"
+    source.write_text("unsigned la_version(unsigned version) { return version; }\n")
+    shared = ("-shared", "-fPIC")
+    for name in ("mine", "good", "copy", "audit", "group", "world"):
+        _compile(source, Path(_library(f"{name}.so")), *shared)
+    for name in ("mine", "audit"):
+        os.chown(_library(f"{name}.so"), USER, USER)
+    Path(_library("group.so")).chmod(0o664)
+    Path(_library("world.so")).chmod(0o666)
+    libc = shutil.copy("/usr/lib/x86_64-linux-gnu/libc.so.6", ROOT / "path" / "libc.so.6")
+    os.chown(libc, USER, USER)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "nosuid,mode=755", "x", ROOT / "nosuid"], check=True
+    )
+    shutil.copy(GOOD, ROOT / "nosuid" / "good.so")
+    for secret in (SECRET, LENIENT):
+        secret.write_text("secret\n")
+
+
+@attrs.frozen
+class Waiting:
+    """A keeper that looks when it is told to."""
+
+    process: subprocess.Popen[str]
+
+    @classmethod
+    def begin(cls, secret: Path = SECRET) -> Waiting:
+        """Start it, and wait until it has begun to wait."""
+        argv = (str(KEEPER), str(secret), "wait", MINE)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, user=USER, bufsize=1)
+        it = cls(process)
+        assert it.look() in {OPEN, SHUT}
+        return it
+
+    def look(self, how: str = ".") -> int:
+        """Return the errno that it meets; *how* l: it loads a library of its user first."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(how)
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def end(self) -> None:
+        """Let it go."""
+        self.process.communicate()
+
+
+@attrs.frozen
+class Stage:
+    """The daemon, what was there before it, and what everything did without it."""
+
+    daemon: Daemon
+    strict: Waiting
+    lenient: Waiting
+    controls: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory) -> Iterator[Stage]:
+    _furnish()
+    folder = tmp_path_factory.mktemp("code")
+    (folder / "policies").mkdir()
+    (folder / "policies" / "code.yaml").write_text(POLICY)
+    controls = {name: way.run() for name, way in FOREIGN.items()}
+    found = Waiting.begin(), Waiting.begin(LENIENT)
+    with managed(folder, folder / "policies") as daemon:
+        daemon.start()
+        yield Stage(daemon, *found, controls)
+        daemon.stop()
+    for each in found:
+        each.end()
+    assert not any(leftovers().values())
+    subprocess.run(["umount", ROOT / "nosuid"], check=True)
+    shutil.rmtree(ROOT)
+
+
+@pytest.mark.parametrize("way", FOREIGN)
+def test_code_of_others_is_not_trusted(way, stage):
+    assert OPEN == stage.controls[way]
+
+    assert SHUT == FOREIGN[way].run()
+    assert SHUT == FOREIGN[way].run(LENIENT)  # it is known, so onError has no say
+
+
+@pytest.mark.parametrize("way", OWN)
+def test_code_of_root_is_trusted(way, stage):
+    assert OPEN == OWN[way].run()
+
+
+def test_who_else_is_refused_as_before(stage):
+    stolen = ROOT / "path" / "keeper"
+    shutil.copy(KEEPER, stolen)
+
+    assert b"not permitted" in attempt("/usr/bin/cat", str(SECRET)).stderr
+    assert SHUT == attempt(str(stolen), str(SECRET)).returncode
+
+
+def test_file_without_a_name_is_not_trusted(stage):
+    code = (
+        "import os, sys\n"
+        "fd = os.memfd_create('x', 0)\n"
+        "os.write(fd, open(sys.argv[1], 'rb').read())\n"
+        "os.environ['LD_PRELOAD'] = f'/proc/self/fd/{fd}'\n"
+        "os.execv(sys.argv[2], sys.argv[2:])\n"
+    )
+    argv = (sys.executable, "-I", "-c", code, GOOD, str(KEEPER))
+
+    assert SHUT == attempt(*argv, str(SECRET)).returncode  # as root, whose file it is
+    assert OPEN == attempt(str(KEEPER), str(SECRET)).returncode
+
+
+def test_file_of_a_mount_that_maps_users_is_not_trusted(stage, scratch):
+    (scratch / "libraries").mkdir()
+    shutil.copy(GOOD, scratch / "libraries")
+    plain, mapped = scratch / "libraries" / "good.so", ROOT / "path" / "mapped"
+    mapped.mkdir()
+    option = "bind,X-mount.idmap=b:0:0:65536"
+    subprocess.run(["mount", "-o", option, scratch / "libraries", mapped], check=True)
+    try:
+        assert OPEN == Way(env={"LD_PRELOAD": str(plain)}).run()
+        assert SHUT == Way(env={"LD_PRELOAD": str(mapped / "good.so")}).run()
+    finally:
+        subprocess.run(["umount", mapped], check=True)
+
+
+def test_who_was_there_before_is_unknown(stage):
+    assert SHUT == stage.strict.look()
+    assert OPEN == stage.lenient.look()
+
+
+def test_record_says_whether_the_code_was_trusted(stage):
+    FOREIGN["preload"].run()
+    stage.daemon.catch_up()
+
+    records = [r for r in Tail(stage.daemon.log).records() if r["kind"] == "match"]
+
+    (*_, last) = [r for r in records if r["process"]["exe"] == str(KEEPER)]
+    assert "trusted_code" not in last["process"]["flags"]
+    assert str(SECRET) == last["object"]["path"]
+
+
+def test_what_is_known_outlives_the_daemon(stage):
+    trusted, foreign, meanwhile = Waiting.begin(), Waiting.begin(), Waiting.begin()
+    assert SHUT == foreign.look("l")
+    assert OPEN == trusted.look()
+
+    stage.daemon.kill()
+    assert SHUT == meanwhile.look("l")  # programs go on without a daemon
+    stage.daemon.start()
+
+    assert OPEN == trusted.look()
+    assert [SHUT, SHUT] == [foreign.look(), meanwhile.look()]
+    assert SHUT == trusted.look("l")
+    assert OPEN == OWN["plain"].run()
+    for each in (trusted, foreign, meanwhile):
+        each.end()
