@@ -58,6 +58,8 @@ class GuardAct(enum.Enum):
     CGROUP = 8
     SYSTEM = 9
     LIMIT = 10
+    KEY = 11
+    FILE = 12
 
 
 @attrs.frozen(kw_only=True)
