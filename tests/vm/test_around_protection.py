@@ -372,32 +372,48 @@ def test_mapped_files_are_not_written(keyed):
     assert is_in_force()
 
 
+_PLANTED = """
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+__attribute__((constructor)) static void run(void)
+{
+	char name[16] = "", path[64];
+
+	prctl(PR_GET_NAME, name);
+	snprintf(path, sizeof(path), "/run/planted.%s", name);
+	open(path, O_CREAT | O_WRONLY, 0600);
+}
+"""
+"""A library that leaves the name of whoever loads it."""
+
+
 def test_a_name_service_does_not_get_in(keyed, key):
     """Looking up who somebody is loads libraries that a file names: not into this process."""
     names, kept = Path("/etc/nsswitch.conf"), Path("/root/nsswitch.conf")
     if names.exists():
         names.rename(kept)
     library, source = Path("/usr/lib/libnss_planted.so.2"), Path("/root/planted.c")
-    source.write_text(
-        "#include <fcntl.h>\n"
-        "__attribute__((constructor)) static void run(void) "
-        '{ open("/run/planted", O_CREAT | O_WRONLY, 0600); }\n'
-    )
+    source.write_text(_PLANTED)
     built = attempt("gcc", "-shared", "-fPIC", "-o", str(library), str(source))
     assert built.returncode == 0, built.stderr
+    name = Path(f"/proc/{keyed.pid}/comm").read_text().strip()
+    named = f"open('/proc/self/comm', 'w').write('{name}')\n"
+    mark = Path("/run") / f"planted.{name}"
     try:
         names.write_text("passwd: planted files\ngroup: planted files\n")
         # The control: a process that is not closed loads it.
-        assert python("import pwd; print(pwd.getpwall()[:1])").returncode == 0
-        assert Path("/run/planted").exists()
-        Path("/run/planted").unlink()
+        looked = python(f"{named}import pwd\npwd.getpwuid(0)")
+        assert looked.returncode == 0, looked.stderr
+        assert mark.exists()
+        mark.unlink()
         # Whoever is refused is looked up, when the record is made.
-        refused = attempt("setpriv", "--reuid", "54321", "cat", str(VAULT))
-        assert refused.returncode
+        refused = python("os.setuid(54321)\nopen(sys.argv[1])", str(VAULT))
+        assert b"PermissionError" in refused.stderr
         until(lambda: "by 54321" in keyed.log.read_text())
         with Caller() as caller:
             caller.prove(key, "reload")
-        assert not Path("/run/planted").exists()
+        assert not mark.exists()
     finally:
         library.unlink()
         names.unlink()
