@@ -806,7 +806,9 @@ enum enf_guard_act {
 	ENF_GUARD_CGROUP = 8,
 	ENF_GUARD_SYSTEM = 9, /* write a file of /proc that would end the daemon or the engine */
 	ENF_GUARD_LIMIT = 10, /* its resource limits, its place on the processors */
-	_ENF_GUARD_MAX = 11,
+	ENF_GUARD_KEY = 11,   /* a wrong key was shown: see ENF_KNOCK */
+	ENF_GUARD_FILE = 12,  /* write a file that the daemon has mapped */
+	_ENF_GUARD_MAX = 13,
 };
 
 enum enf_guard_order {
@@ -814,7 +816,9 @@ enum enf_guard_order {
 	ENF_GUARD_DROP = 1, /* no longer */
 	ENF_GUARD_ARM = 2,  /* the caller's process becomes the owner; directory holds the pins */
 	ENF_GUARD_DISARM = 3,
-	_ENF_GUARD_ORDER_MAX = 4,
+	ENF_GUARD_SEAL =
+		4, /* nobody writes the file of *directory* while the owner lives, which holds it */
+	_ENF_GUARD_ORDER_MAX = 5,
 };
 
 /* Context of the program enf_guard_control, by which user space speaks to the guard. */
@@ -825,9 +829,35 @@ struct enf_guard_call {
 	__s32 directory; /* descriptor, or -1 */
 	__u32 cgroup;	 /* not 0: the daemon's cgroup is its own, and protected */
 	__u32 blind;	 /* out: not 0 if dangerous calls cannot be told from others */
+	__u32 keyed;	 /* not 0: *verifier* is set */
+	__u32 _pad;
+	char verifier
+		[32]; /* SHA-256 of the key that takes the place of the service manager's word */
 };
 
-_Static_assert(sizeof(struct enf_guard_call) == 24, "enf_guard_call");
+/*
+ * Whoever holds the key shows it by a command of bpf(2) that no kernel knows, with a struct enf_knock in
+ * the place of its attributes. EINVAL is the kernel's own answer: nobody guards, or nobody keeps the
+ * caller out. EPERM: no key would help. ENOKEY: one would. EKEYREJECTED: this is not the one. EBUSY: the
+ * owner lives and must be asked.
+ */
+#define ENF_KNOCK 0x4546
+
+enum enf_knock_order {
+	ENF_KNOCK_ASK = 0,     /* am I kept out? */
+	ENF_KNOCK_CLAIM = 1,   /* let in the caller's process, beside the owner or in its place */
+	ENF_KNOCK_RELEASE = 2, /* the owner is dead: end protection of what it left */
+	_ENF_KNOCK_ORDER_MAX = 3,
+};
+
+struct enf_knock {
+	__u32 order; /* enum enf_knock_order */
+	__u32 _pad;
+	char key[32];
+};
+
+_Static_assert(sizeof(struct enf_guard_call) == 64, "enf_guard_call");
+_Static_assert(sizeof(struct enf_knock) == 40, "enf_knock");
 _Static_assert(sizeof(struct enf_slot) == 32, "enf_slot");
 _Static_assert(sizeof(struct enf_dfa) == 32, "enf_dfa");
 _Static_assert(sizeof(struct enf_interval) == 24, "enf_interval");

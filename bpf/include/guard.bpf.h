@@ -49,9 +49,9 @@ static __always_inline void enf_unit_of(struct enf_unit *unit)
 }
 
 /*
- * Who may take over or clean up when the owner has died: an administrator in the namespaces of the
- * host, or what runs in the place of the owner with the right to BPF: a service has few capabilities,
- * and a mount namespace of its own.
+ * Without a key: who may take over or clean up when the owner has died. That is what the service manager
+ * has started in the place of the owner, with the right to BPF. Root that it did not start is nobody here;
+ * nor is who was only adopted by it, or who has moved itself into that cgroup.
  */
 static __noinline int enf_is_heir(const struct enf_guard *g)
 {
@@ -59,15 +59,15 @@ static __noinline int enf_is_heir(const struct enf_guard *g)
 	struct enf_unit unit;
 	__u64 caps = 0, differs;
 
-	if (!g)
+	if (!g || g->keyed || !g->slice)
 		return 0;
 	bpf_probe_read_kernel(&caps, sizeof(caps), &t->real_cred->cap_effective);
 	if (BPF_CORE_READ(t, real_cred, user_ns, level) || BPF_CORE_READ(t, thread_pid, level))
 		return 0;
-	if ((caps & ENF_BIT64(ENF_CAP_SYS_ADMIN)) &&
-	    BPF_CORE_READ(t, nsproxy, mnt_ns, ns.inum) == enf_host_mnt_ns)
-		return 1;
-	if (!(caps & ENF_BIT64(ENF_CAP_BPF)) || !g->slice)
+	if (!(caps & ENF_BIT64(ENF_CAP_BPF)))
+		return 0;
+	/* Its first thread, which is the one that the daemon has. */
+	if (!bpf_task_storage_get(&offspring, t, NULL, 0))
 		return 0;
 	enf_unit_of(&unit);
 	differs = unit.slice ^ g->slice;
@@ -84,23 +84,60 @@ static __always_inline int enf_is_owner(const struct enf_guard *g)
 	       t->group_leader->start_boottime == g->owner_start;
 }
 
+/* Has the caller's process shown the key? */
+static __always_inline int enf_is_keeper(const struct enf_guard *g)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+
+	return g->keeper_tgid && bpf_get_current_pid_tgid() >> 32 == g->keeper_tgid &&
+	       t->group_leader->start_boottime == g->keeper_start;
+}
+
 /* Must the caller be kept from the engine? */
 static __always_inline int enf_is_stranger(const struct enf_guard *g)
 {
+	if (enf_is_keeper(g))
+		return 0;
 	if (!g->owner_tgid)
 		return !enf_is_heir(g);
 	return !enf_is_owner(g);
 }
 
-/* The same, where the service manager is none. */
+/* The same for what ends the daemon and not enforcement, where the service manager is no stranger. */
 static __always_inline int enf_is_meddler(const struct enf_guard *g)
 {
 	return bpf_get_current_pid_tgid() >> 32 != 1 && enf_is_stranger(g);
 }
 
-static __always_inline int enf_is_owners(const struct enf_guard *g, const struct task_struct *t)
+/* The same for what ends enforcement: with a key the service manager is one like others. */
+static __always_inline int enf_is_outsider(const struct enf_guard *g)
+{
+	return (g->keyed || bpf_get_current_pid_tgid() >> 32 != 1) && enf_is_stranger(g);
+}
+
+static __always_inline int enf_is_the_owner(const struct enf_guard *g, const struct task_struct *t)
 {
 	return t->tgid == g->owner_tgid && t->group_leader->start_boottime == g->owner_start;
+}
+
+/*
+ * Also its children: what compiles policies for it hands it an image that it believes. And who has shown
+ * the key, since whoever steers that process has it.
+ */
+static __always_inline int enf_is_owners(const struct enf_guard *g, const struct task_struct *t)
+{
+	struct task_struct *parent;
+
+	if (g->keeper_tgid && t->tgid == g->keeper_tgid &&
+	    t->group_leader->start_boottime == g->keeper_start)
+		return 1;
+	if (!g->owner_tgid)
+		return 0;
+	if (enf_is_the_owner(g, t))
+		return 1;
+	parent = BPF_CORE_READ(t, real_parent, group_leader);
+	return BPF_CORE_READ(parent, tgid) == g->owner_tgid &&
+	       BPF_CORE_READ(parent, start_boottime) == g->owner_start;
 }
 
 /* ---- Refusals ------------------------------------------------------------------------------ */

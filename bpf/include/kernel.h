@@ -674,7 +674,10 @@ enum dentry_flags {
 #define ENF_EPERM 1
 #define ENF_ENOENT 2
 #define ENF_ENOMEM 12
+#define ENF_EBUSY 16
 #define ENF_EINVAL 22
+#define ENF_ENOKEY 126
+#define ENF_EKEYREJECTED 129
 #define ENF_SIGHUP 1
 #define ENF_SIGKILL 9
 #define ENF_SIGTRAP 5

@@ -236,9 +236,13 @@ struct enf_guard {
 	__u32 owner_tgid;	      /* 0: the owner has died */
 	__u32 cgroup;		      /* the owner's cgroup is its own */
 	__u32 calls[ENF_GUARD_CALLS]; /* immediates of those calls */
-	__u32 kfunc;	  /* of bpf_send_signal_task: its BTF id, 0 where there is none */
-	__u32 kfunc_call; /* and its immediate, where the JIT wants an address */
-	__u32 blind;	  /* an address is hidden: refuse by type of program */
+	__u32 kfunc;	    /* of bpf_send_signal_task: its BTF id, 0 where there is none */
+	__u32 kfunc_call;   /* and its immediate, where the JIT wants an address */
+	__u32 blind;	    /* an address is hidden: refuse by type of program */
+	__u32 keyed;	    /* nobody but the owner and who has shown the key may end it */
+	__u64 verifier[4];  /* SHA-256 of the key */
+	__u64 keeper_start; /* who has shown the key, as the owner is known */
+	__u32 keeper_tgid;  /* 0: nobody */
 	__u32 _pad;
 };
 
@@ -258,5 +262,25 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } guarded __weak SEC(".maps");
+
+/* Files that the owner runs and nobody writes, by the address of their inode, which is theirs for as long
+ * as the owner lives and holds them.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u8);
+} sealed __weak SEC(".maps");
+
+/* Processes that the first process of the machine has forked, by their first thread: who starts a
+ * service. The value says nothing; adoption by that process puts nobody in here.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u32);
+} offspring __weak SEC(".maps");
 
 #endif

@@ -2,10 +2,11 @@
 /*
  * Self-protection: nobody but the owner touches the engine and its daemon.
  *
- * The owner is the thread group that armed the guard. While it lives, others are refused, with one
- * exception: the first process of the machine may do what a service manager does (signals, limits,
- * cgroups, mounts, loading). When the owner has died, its heirs are let in, to take over or to clean
- * up; see enf_is_heir.
+ * The owner is the thread group that armed the guard. While it lives, others are refused, with two
+ * exceptions: the first process of the machine may do what a service manager does (signals, limits,
+ * cgroups; mounts and loading, too, unless there is a key), and who has shown the key may do everything,
+ * see enf_answer_knock. When the owner has died, that one is let in, to take over or to clean up; where no
+ * key was chosen its heirs are, see enf_is_heir.
  *
  * Objects are known in two ways. Those that exist before the guard is armed by their id, which user
  * space tells. Those that the owner makes later by their address, noted before the kernel gives them
@@ -96,16 +97,20 @@ __attribute__((noinline)) int enf_guard_refuse(struct enf_attempt *a)
 
 /* ---- The end of the owner ------------------------------------------------------------------- */
 
-/* The last thread of the owner is gone: from now on the host's root may take over. */
+/* The last thread of the owner is gone: from now on its heirs may take over. */
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(enf_guard_exit, struct task_struct *p)
 {
 	struct enf_guard *g = enf_guard_state();
 
-	if (!g || p->tgid != g->owner_tgid || p->group_leader->start_boottime != g->owner_start)
+	if (!g || (p->tgid != g->owner_tgid && p->tgid != g->keeper_tgid))
 		return 0;
-	if (!p->signal->live.counter)
+	if (p->signal->live.counter)
+		return 0;
+	if (p->tgid == g->owner_tgid && p->group_leader->start_boottime == g->owner_start)
 		g->owner_tgid = 0;
+	if (p->tgid == g->keeper_tgid && p->group_leader->start_boottime == g->keeper_start)
+		g->keeper_tgid = 0;
 	return 0;
 }
 
@@ -227,6 +232,16 @@ int enf_guard_control(struct enf_guard_call *call)
 		bpf_map_delete_elem(&guarded, &key);
 		return 0;
 	}
+	if (order == ENF_GUARD_SEAL) {
+		__u64 file = enf_file_of(call->directory), inode = 0;
+		__u8 one = 1;
+
+		if (file)
+			enf_read(inode, file + enf_offset(struct file, f_inode));
+		if (!inode)
+			return ENF_ENOENT;
+		return bpf_map_update_elem(&sealed, &inode, &one, BPF_ANY) ? ENF_ENOMEM : 0;
+	}
 	if (order == ENF_GUARD_DISARM) {
 		g->armed_ns = 0;
 		return 0;
@@ -246,6 +261,9 @@ int enf_guard_control(struct enf_guard_call *call)
 	g->slice = call->cgroup ? unit.slice : 0;
 	__builtin_memcpy(g->unit, unit.name, sizeof(unit.name));
 	g->reported = 0;
+	g->keeper_tgid = 0;
+	g->keyed = call->keyed;
+	__builtin_memcpy(g->verifier, call->verifier, sizeof(g->verifier));
 	call->blind = g->blind;
 	g->armed_ns = bpf_ktime_get_boot_ns();
 	return 0;

@@ -42,8 +42,124 @@ static __always_inline int enf_guard_link(__u32 fd)
 	return 1;
 }
 
+/* ---- The key ------------------------------------------------------------------------------ */
+
+#define ENF_SHA_WORDS 16 /* of a block; a key and its padding fill one */
+
+static const __u32 enf_sha_k[64] = {
+	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
+	0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
+	0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
+	0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7,
+	0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc,
+	0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
+	0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116,
+	0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
+	0xc67178f2,
+};
+
+struct enf_sha {
+	__u32 w[ENF_SHA_WORDS]; /* the last words of the schedule, each at its number modulo 16 */
+	__u32 s[8];
+};
+
+static __always_inline __u32 enf_rotate(__u32 x, __u32 by)
+{
+	return x >> by | x << (32 - by);
+}
+
+/* FIPS 180-4, 6.2.2: one round. */
+static long enf_sha_round(__u32 i, void *arg)
+{
+	struct enf_sha *c = arg;
+	__u32 at = i & (ENF_SHA_WORDS - 1), *s = c->s, w, w2, w15, one, two;
+
+	w = c->w[at];
+	if (i >= ENF_SHA_WORDS) {
+		w2 = c->w[(i - 2) & (ENF_SHA_WORDS - 1)];
+		w15 = c->w[(i - 15) & (ENF_SHA_WORDS - 1)];
+		w += (enf_rotate(w15, 7) ^ enf_rotate(w15, 18) ^ w15 >> 3) +
+		     c->w[(i - 7) & (ENF_SHA_WORDS - 1)] +
+		     (enf_rotate(w2, 17) ^ enf_rotate(w2, 19) ^ w2 >> 10);
+		c->w[at] = w;
+	}
+	one = s[7] + (enf_rotate(s[4], 6) ^ enf_rotate(s[4], 11) ^ enf_rotate(s[4], 25)) +
+	      ((s[4] & s[5]) ^ (~s[4] & s[6])) + enf_sha_k[i & 63] + w;
+	two = (enf_rotate(s[0], 2) ^ enf_rotate(s[0], 13) ^ enf_rotate(s[0], 22)) +
+	      ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
+	s[7] = s[6];
+	s[6] = s[5];
+	s[5] = s[4];
+	s[4] = s[3] + one;
+	s[3] = s[2];
+	s[2] = s[1];
+	s[1] = s[0];
+	s[0] = one + two;
+	return 0;
+}
+
+/* Is the SHA-256 of the 32 bytes *key* what the owner left? Whoever reads that does not have the key. */
+static __noinline int enf_is_key(const struct enf_guard *g, const struct enf_knock *knock)
+{
+	static const __u32 begin[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+					0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
+	struct enf_sha c = {};
+	const __u32 *wanted;
+	__u32 differs = 0;
+
+	if (!g || !knock)
+		return 0;
+	for (int i = 0; i < 8; i++) {
+		__u32 word = 0;
+
+		__builtin_memcpy(&word, knock->key + 4 * i, sizeof(word));
+		c.w[i] = __builtin_bswap32(word);
+		c.s[i] = begin[i];
+	}
+	c.w[8] = 0x80000000;
+	c.w[15] = sizeof(knock->key) * 8;
+	bpf_loop(64, enf_sha_round, &c, 0);
+	wanted = (const __u32 *)g->verifier;
+	for (int i = 0; i < 8; i++)
+		differs |= __builtin_bswap32(begin[i] + c.s[i]) ^ wanted[i];
+	return !differs;
+}
+
+static __noinline int enf_answer_knock(struct enf_guard *g, const struct enf_knock *knock)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	__u32 order;
+
+	if (!g || !knock)
+		return -ENF_EPERM;
+	order = knock->order;
+	if (order == ENF_KNOCK_ASK)
+		return !enf_is_stranger(g) ? 0 : g->keyed ? -ENF_ENOKEY : -ENF_EPERM;
+	if (order != ENF_KNOCK_CLAIM && order != ENF_KNOCK_RELEASE)
+		return 0;
+	if (!g->keyed)
+		return enf_is_stranger(g) ? -ENF_EPERM : 0;
+	if (!enf_is_key(g, knock)) {
+		enf_refuse(ENF_GUARD_KEY, 0, 0);
+		return -ENF_EKEYREJECTED;
+	}
+	if (order == ENF_KNOCK_RELEASE) {
+		if (g->owner_tgid)
+			return -ENF_EBUSY;
+		g->armed_ns = 0;
+		return 0;
+	}
+	g->keeper_start = t->group_leader->start_boottime;
+	g->keeper_tgid = t->tgid;
+	return 0;
+}
+
 /* No *ret*: its place differs (v6.15 added an argument), and a hook that an earlier program refused is
  * not called. By id the answer is that there is none: tools that list everything then go on.
+ *
+ * Of a knock that is answered well the kernel says that it does not know this command, once the guards
+ * of all sessions have heard it.
  */
 SEC("lsm/bpf")
 int BPF_PROG(enf_guard_bpf, int cmd, union bpf_attr *attr, unsigned int size)
@@ -53,6 +169,13 @@ int BPF_PROG(enf_guard_bpf, int cmd, union bpf_attr *attr, unsigned int size)
 
 	if (!g)
 		return 0;
+	if (cmd == ENF_KNOCK) {
+		struct enf_knock knock = {};
+
+		/* What cannot be read is no key. */
+		bpf_probe_read_kernel(&knock, sizeof(knock), attr);
+		return enf_answer_knock(g, &knock);
+	}
 	if (cmd != BPF_PROG_GET_FD_BY_ID && cmd != BPF_MAP_GET_FD_BY_ID &&
 	    cmd != BPF_LINK_GET_FD_BY_ID && cmd != BPF_LINK_DETACH && cmd != BPF_LINK_UPDATE)
 		return 0;
@@ -312,7 +435,7 @@ int BPF_PROG(enf_guard_prog, struct bpf_prog *prog, int ret)
 	}
 	if (enf_is_guarded(aux) || enf_is_guarded(key))
 		return enf_refuse(ENF_GUARD_PROGRAM, id, 0);
-	if (!enf_is_meddler(g) || prog->aux->load_time < g->armed_ns)
+	if (!enf_is_outsider(g) || prog->aux->load_time < g->armed_ns)
 		return 0;
 	if (enf_is_dangerous(g, prog) || enf_uses_ours(prog))
 		return enf_refuse(ENF_GUARD_LOAD, id, 0);

@@ -35,7 +35,7 @@ static __always_inline int enf_guard_pin(struct dentry *dentry)
 	__u64 name = 0, inode = 0, ino = 0;
 
 	if (!g || (__u64)dentry->d_sb != g->sb || !enf_is_pin(g, (__u64)dentry) ||
-	    !enf_is_meddler(g))
+	    !enf_is_outsider(g))
 		return 0;
 	enf_read(name, &dentry->d_name.name);
 	enf_read(inode, &dentry->d_inode);
@@ -224,7 +224,7 @@ int BPF_PROG(enf_guard_umount, struct vfsmount *mnt, int flags, int ret)
 
 	if (ret || !g)
 		return ret;
-	if (!enf_carries_pins(g, address) || !enf_is_meddler(g))
+	if (!enf_carries_pins(g, address) || !enf_is_outsider(g))
 		return 0;
 	enf_read(point, address - enf_offset(struct mount, mnt) +
 				enf_offset(struct mount, mnt_mountpoint));
@@ -258,7 +258,7 @@ int BPF_PROG(enf_guard_mount, const char *dev_name, const struct path *path, con
 		refused = g->mount && enf_on_hosts(mnt);
 	else
 		refused = enf_hides_pins(g, mnt, dentry);
-	return refused && enf_is_meddler(g) ? enf_refuse_mount(dentry) : 0;
+	return refused && enf_is_outsider(g) ? enf_refuse_mount(dentry) : 0;
 }
 
 SEC("lsm/move_mount")
@@ -272,7 +272,7 @@ int BPF_PROG(enf_guard_move, const struct path *from, const struct path *to, int
 	dentry = (__u64)to->dentry;
 	if (!enf_hides_pins(g, (__u64)to->mnt, dentry) && !enf_carries_pins(g, (__u64)from->mnt))
 		return 0;
-	return enf_is_meddler(g) ? enf_refuse_mount(dentry) : 0;
+	return enf_is_outsider(g) ? enf_refuse_mount(dentry) : 0;
 }
 
 SEC("lsm/sb_pivotroot")
@@ -282,7 +282,7 @@ int BPF_PROG(enf_guard_pivot, const struct path *old_path, const struct path *ne
 
 	if (ret || !g)
 		return ret;
-	if (!g->mount || !enf_on_hosts((__u64)new_path->mnt) || !enf_is_meddler(g))
+	if (!g->mount || !enf_on_hosts((__u64)new_path->mnt) || !enf_is_outsider(g))
 		return 0;
 	return enf_refuse_mount((__u64)new_path->dentry);
 }
@@ -292,7 +292,7 @@ int BPF_PROG(enf_guard_remount, struct super_block *sb, void *options, int ret)
 {
 	struct enf_guard *g = enf_guard_state();
 
-	if (ret || !g || (__u64)sb != g->sb || !enf_is_meddler(g))
+	if (ret || !g || (__u64)sb != g->sb || !enf_is_outsider(g))
 		return ret;
 	return enf_refuse_mount(g->base);
 }

@@ -16,7 +16,7 @@ int BPF_PROG(enf_guard_kill, struct task_struct *p, struct kernel_siginfo *info,
 	if (ret || !g)
 		return ret;
 	if (!enf_is_owners(g, p) || !sig || sig == ENF_SIGCHLD || sig == ENF_SIGCONT ||
-	    sig == ENF_SIGHUP || sig == ENF_SIGWINCH || !enf_is_meddler(g))
+	    sig == ENF_SIGWINCH || !enf_is_meddler(g))
 		return 0;
 	return enf_refuse(ENF_GUARD_SIGNAL, p->tgid, sig);
 }
@@ -145,7 +145,10 @@ static __always_inline struct enf_short_name enf_short_name_of(__u64 name)
 		(name).word[0] == other.word[0] && (name).word[1] == other.word[1];                \
 	})
 
-/* Any file of the cgroup that the owner is in now; above it what stops or kills all below. */
+/*
+ * Any file of the cgroup that the owner is in now; above it what stops, kills or starves all below. Two
+ * words of a name are compared, which is all of these names.
+ */
 static __noinline int enf_acts_on_cgroup(const struct enf_guard *g, __u64 inode, __u64 name)
 {
 	struct enf_lineage l = {};
@@ -165,7 +168,10 @@ static __noinline int enf_acts_on_cgroup(const struct enf_guard *g, __u64 inode,
 	/* Whoever joins stops nobody, and what a service manager starts for the unit joins by itself. */
 	if (l.wanted == l.kn)
 		return !enf_named(text, "cgroup.procs");
-	if (!enf_named(text, "cgroup.kill") && !enf_named(text, "cgroup.freeze"))
+	if (!enf_named(text, "cgroup.kill") && !enf_named(text, "cgroup.freeze") &&
+	    !enf_named(text, "memory.max") && !enf_named(text, "memory.high") &&
+	    !enf_named(text, "memory.swap.max") && !enf_named(text, "cpu.max") &&
+	    !enf_named(text, "pids.max"))
 		return 0;
 	bpf_loop(ENF_CGROUPS_MAX, enf_lineage_one, &l, 0);
 	return l.found;
@@ -187,17 +193,22 @@ static __always_inline __u32 enf_proc_tgid(__u64 inode)
 	return tgid;
 }
 
-/* sysrq ends every process; without ftrace some kernels (6.1) call no BPF program at any hook. */
-static __noinline int enf_acts_on_system(const struct enf_guard *g, __u64 inode, __u64 name)
+/* Is it a file of the owner's in /proc? */
+static __noinline int enf_acts_on_owner(const struct enf_guard *g, __u64 inode)
 {
-	struct enf_short_name text;
+	return g && g->owner_tgid && enf_proc_tgid(inode) == g->owner_tgid;
+}
 
-	if (!g)
-		return 0;
-	if (g->owner_tgid && enf_proc_tgid(inode) == g->owner_tgid)
-		return 1;
-	text = enf_short_name_of(name);
-	return enf_named(text, "sysrq-trigger") || enf_named(text, "ftrace_enabled");
+/*
+ * sysrq ends every process, by its file or, where it is allowed to, by keys that anything may press;
+ * without ftrace some kernels (6.1) call no BPF program at any hook.
+ */
+static __noinline int enf_acts_on_system(__u64 name)
+{
+	struct enf_short_name text = enf_short_name_of(name);
+
+	return enf_named(text, "sysrq-trigger") || enf_named(text, "ftrace_enabled") ||
+	       enf_named(text, "sysrq");
 }
 
 /* Each write, not each open: a descriptor may be older than the guard, or than what it now acts on. */
@@ -215,18 +226,61 @@ int BPF_PROG(enf_guard_write, struct file *file, int mask, int ret)
 	if (magic != ENF_CGROUP2_MAGIC && magic != ENF_PROC_MAGIC)
 		return 0;
 	g = enf_guard_state();
-	if (!g || !enf_is_meddler(g))
+	if (!g || !enf_is_outsider(g))
 		return 0;
 	inode = (__u64)file->f_inode;
 	enf_read(name, &file->f_path.dentry->d_name.name);
 	if (magic == ENF_CGROUP2_MAGIC) {
-		if (!enf_acts_on_cgroup(g, inode, name))
+		if (!enf_is_meddler(g) || !enf_acts_on_cgroup(g, inode, name))
 			return 0;
 		act = ENF_GUARD_CGROUP;
 	} else {
-		if (!enf_acts_on_system(g, inode, name))
+		if (!enf_acts_on_system(name) &&
+		    !(enf_is_meddler(g) && enf_acts_on_owner(g, inode)))
 			return 0;
 		act = ENF_GUARD_SYSTEM;
 	}
 	return enf_refuse_named(act, 0, name);
+}
+
+/*
+ * Whom the service manager starts. Where no storage can be had the child counts as anybody's: then it is
+ * kept out, the manager sees that its service does not start, and starts it again.
+ */
+SEC("lsm/task_alloc")
+int BPF_PROG(enf_guard_fork, struct task_struct *child, unsigned long clone_flags, int ret)
+{
+	if (ret || bpf_get_current_pid_tgid() >> 32 != 1)
+		return ret;
+	bpf_task_storage_get(&offspring, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
+/* ---- Files that the daemon runs ------------------------------------------------------------ */
+
+/* What is written into a mapped file is what the process runs, however it was mapped. */
+static __always_inline int enf_guard_file(__u64 inode, __u64 dentry)
+{
+	struct enf_guard *g = enf_guard_state();
+	__u64 name = 0, ino = 0;
+
+	if (!g || !g->owner_tgid || !bpf_map_lookup_elem(&sealed, &inode) || !enf_is_outsider(g))
+		return 0;
+	enf_read(name, dentry + enf_offset(struct dentry, d_name.name));
+	enf_read(ino, inode + enf_offset(struct inode, i_ino));
+	return enf_refuse_named(ENF_GUARD_FILE, ino, name);
+}
+
+SEC("lsm/file_open")
+int BPF_PROG(enf_guard_open, struct file *file, int ret)
+{
+	if (ret || !(file->f_mode & ENF_FMODE_WRITE))
+		return ret;
+	return enf_guard_file((__u64)file->f_inode, (__u64)file->f_path.dentry);
+}
+
+SEC("lsm/path_truncate")
+int BPF_PROG(enf_guard_truncate, const struct path *path, int ret)
+{
+	return ret ? ret : enf_guard_file((__u64)path->dentry->d_inode, (__u64)path->dentry);
 }

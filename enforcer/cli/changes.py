@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from enforcer.cli.exits import complain
 from enforcer.cli.output import plural
+from enforcer.cli.passphrase import Passphrase, ask_with_key
 from enforcer.runtime.protocol import Client
 
 if TYPE_CHECKING:
@@ -18,16 +19,16 @@ __all__ = ["ask", "document", "show_change"]
 _PATIENCE = 300.0  # seconds: large sets are compiled while we wait, on a machine that may be busy
 
 
-def ask(socket: Path, command: str, **fields: Any) -> dict[str, Any]:
+def ask(socket: Path, command: str, key_fd: int | None = None, **fields: Any) -> dict[str, Any]:
     """
-    Ask for *command* and return the answer.
+    Ask for *command* and return the answer; *key_fd* is where a passphrase is read, if one is needed.
 
     Raises:
         PolicyErrors: policies are wrong, with every place; what was in force stays.
         ControlError: the daemon cannot do it, or is not there.
     """
     with Client.connect(socket, timeout=_PATIENCE) as client:
-        answer = client.ask(command, **fields)
+        answer = ask_with_key(client, Passphrase(key_fd), command, **fields)
     del answer["ok"]
     return answer
 

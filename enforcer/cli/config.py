@@ -27,7 +27,7 @@ from enforcer.sinks.address import loopback
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["KEYS", "read_config"]
+__all__ = ["KEYS", "read_config", "trusted_content"]
 
 
 def read_config(path: Path) -> Settings:
@@ -38,7 +38,7 @@ def read_config(path: Path) -> Settings:
         UsageError: it cannot be read, or others than root may write it.
         ConfigErrors: everything that is wrong in it.
     """
-    content = _trusted_content(path)
+    content = trusted_content(path, "the configuration")
     context = Context()
     try:
         documents = load(content, str(path))
@@ -49,28 +49,34 @@ def read_config(path: Path) -> Settings:
     return Settings(**values)
 
 
-def _trusted_content(path: Path) -> bytes:
+def trusted_content(path: Path, what: str) -> bytes:
+    """
+    Read what must be root's alone; *what* it is, for a sentence.
+
+    Raises:
+        UsageError: it cannot be read, or others than root may write it.
+    """
     # A link is followed: what counts is who may write the file that was opened.
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(handle, "rb") as file:  # noqa: PTH123 - a descriptor
-            _check_trust(path, os.fstat(handle))
+            _check_trust(path, os.fstat(handle), what)
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"cannot read the configuration {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read {what} {path}: {error.strerror}") from error
 
 
-def _check_trust(path: Path, found: os.stat_result) -> None:
+def _check_trust(path: Path, found: os.stat_result, what: str) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise UsageError(f"the configuration {path} is not a regular file: name one")
+        raise UsageError(f"{what} {path} is not a regular file: name one")
     if found.st_uid not in {0, os.geteuid()}:
         raise UsageError(
-            f"the configuration {path} belongs to user {found.st_uid}, who could change what is "
+            f"{what} {path} belongs to user {found.st_uid}, who could change what is "
             f"enforced: chown root {path}"
         )
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise UsageError(
-            f"the configuration {path} can be written by others (mode "
+            f"{what} {path} can be written by others (mode "
             f"{stat.S_IMODE(found.st_mode):04o}), who could change what is enforced: chmod go-w {path}"
         )
 
@@ -160,6 +166,7 @@ KEYS: Final[dict[str, tuple[str, Callable[[Node, str, Context], Any]]]] = {
     "allowDegraded": ("allow_degraded", _flag),
     "watch": ("watch", _flag),
     "protect": ("protect", _flag),
+    "key": ("key", _path),
     "persist": ("persist", _flag),
     "confirmWithin": ("confirm_within", _duration),
     "watchConfirmWithin": ("watch_confirm_within", _duration),

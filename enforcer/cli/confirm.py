@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from enforcer.cli.arguments import add_socket
 from enforcer.cli.changes import ask
 from enforcer.cli.exits import Exit
+from enforcer.cli.passphrase import add_key_fd
 
 if TYPE_CHECKING:
     import argparse
@@ -23,11 +24,12 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     add_socket(parser)
+    add_key_fd(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon."""
-    answer = ask(args.socket, "confirm")
+    answer = ask(args.socket, "confirm", args.key_fd)
     if answer.get("unchanged"):
         print(f"enforcer: nothing awaits confirmation: generation {answer['generation']} stays")
     else:

@@ -32,6 +32,8 @@ _COMMANDS = {
     "confirm": "keep what was put in force with --confirm-within",
     "policy": "show and change the policies in force, one by one",
     "stop": "end enforcement",
+    "key": "choose a passphrase without which nobody ends protected enforcement",
+    "unlock": "let the next start take over what a lost daemon left protected by a key",
 }
 
 _DESCRIPTION = """\

@@ -18,6 +18,7 @@ from enforcer.cli.arguments import add_confirm_within, add_socket
 from enforcer.cli.changes import ask, document, show_change
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit, UsageError
+from enforcer.cli.passphrase import add_key_fd
 from enforcer.errors import PolicyError, PolicyErrors
 from enforcer.policy.modes import Mode
 
@@ -60,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         each.add_argument("name", metavar="NAME", help="name of the policy")
     for each in (added, removed, enabled, disabled, moded):
         add_confirm_within(each)
+        add_key_fd(each)
     for each in (listed, shown):
         each.add_argument("--json", action="store_true", help="print one JSON object")
     added.add_argument("files", metavar="FILE", nargs="+", type=Path, help="policy file")
@@ -118,7 +120,8 @@ def _add(args: argparse.Namespace) -> None:
     _check(contents)
     # They are UTF-8, or the check had refused them.
     texts = {file: content.decode("utf-8") for file, content in contents.items()}
-    show_change(ask(args.socket, "policy-add", texts=texts, confirmWithin=args.confirm_within))
+    within = args.confirm_within
+    show_change(ask(args.socket, "policy-add", args.key_fd, texts=texts, confirmWithin=within))
 
 
 def _change(args: argparse.Namespace) -> None:
@@ -126,6 +129,7 @@ def _change(args: argparse.Namespace) -> None:
         ask(
             args.socket,
             f"policy-{args.action}",
+            args.key_fd,
             name=args.name,
             mode=getattr(args, "mode", None),
             confirmWithin=args.confirm_within,

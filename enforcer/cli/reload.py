@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from enforcer.cli.arguments import add_confirm_within, add_socket
 from enforcer.cli.changes import ask, document, show_change
 from enforcer.cli.exits import Exit
+from enforcer.cli.passphrase import add_key_fd
 
 if TYPE_CHECKING:
     import argparse
@@ -31,11 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_confirm_within(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_socket(parser)
+    add_key_fd(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon."""
-    answer = ask(args.socket, "reload", confirmWithin=args.confirm_within)
+    answer = ask(args.socket, "reload", args.key_fd, confirmWithin=args.confirm_within)
     if args.json:
         print(document(answer))
     else:

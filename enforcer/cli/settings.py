@@ -40,6 +40,7 @@ class Settings:
         allow_degraded: accept rules that can only be enforced after the fact, or not every time.
         watch: put changes of the policy files in force by themselves.
         protect: keep other processes, root's too, from the engine.
+        key: verifier of the key without which nobody ends that; None: the service manager does.
         persist: leave enforcement in force at an orderly end.
         confirm_within: seconds after which what was started is taken back unless confirmed.
         watch_confirm_within: likewise for what the watch puts in force later.
@@ -62,6 +63,7 @@ class Settings:
     allow_degraded: bool = False
     watch: bool = True
     protect: bool = False
+    key: Path | None = None
     persist: bool = False
     confirm_within: float | None = None
     watch_confirm_within: float | None = None

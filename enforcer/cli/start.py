@@ -28,6 +28,7 @@ from enforcer.cli.arguments import (
 )
 from enforcer.cli.exits import Exit, UsageError, complain, discard
 from enforcer.cli.output import plural, span
+from enforcer.cli.passphrase import Passphrase, add_key_fd, let_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,7 @@ enforcement ends with Ctrl-C, SIGTERM or `enforcer stop`; if this process is kil
 stays in force, and the next start takes it over. SIGHUP opens logs anew and reads policies again.
 """
 
+_IN_PLACE = ("enforcer.ui", "enforcer.cli")
 _FLAG = argparse.BooleanOptionalAction
 
 
@@ -139,6 +141,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=_FLAG,
         help="keep other processes, root's too, from the engine and this process",
     )
+    parser.add_argument(
+        "--key",
+        metavar="FILE",
+        type=Path,
+        help="with --protect: let nobody end or change it without the passphrase that `enforcer key FILE` "
+        "asked for, the service manager neither",
+    )
+    add_key_fd(parser)
     pins = parser.add_mutually_exclusive_group()
     pins.add_argument(
         "--pins",
@@ -187,6 +197,11 @@ def run(args: argparse.Namespace) -> int:
         require_terminal()
     if settings.persist and settings.pins is None:
         raise UsageError("--persist keeps enforcement by its pins: leave --no-pins out")
+    verifier = None
+    if settings.key is not None:
+        from enforcer.cli.protection import verifier_of
+
+        verifier = verifier_of(settings)
     reports = Reports(complain)
     notifier = Notifier.from_environment(os.environ, reports)
     sources = Sources(tuple(paths), settings.audit, settings.allow_degraded, Trust())
@@ -195,6 +210,8 @@ def run(args: argparse.Namespace) -> int:
         store = None
         if settings.pins is not None:
             store = undo.enter_context(contextlib.closing(PinStore.open(settings.pins)))
+            if store.sessions():
+                let_in(store.base, Passphrase(args.key_fd))
         # What cannot be opened is told before anything is put in force.
         sinks = list(_sinks(settings, is_quiet=settings.quiet or args.dashboard))
         for sink in sinks:
@@ -211,6 +228,7 @@ def run(args: argparse.Namespace) -> int:
             report=reports,
             confirm_within=settings.confirm_within,
             protect=settings.protect,
+            verifier=verifier,
             reactor=reactor,
         )
         enforcement = begun.enforcement
@@ -228,7 +246,17 @@ def run(args: argparse.Namespace) -> int:
                 hangup=lambda: try_to(enforcement.reload, reports),
                 persists=settings.persist,
                 reactor=enforcement.reactor,
+                outlives_signals=verifier is not None,
             )
+            tell = None
+            if settings.protect:
+                from enforcer.cli import protection
+
+                daemon.gate = protection.gate_for(enforcement, reports)
+                sentence = protection.files_differ(has_key=verifier is not None)
+                tell = lambda: reports(sentence)  # noqa: E731
+            if verifier is not None:
+                daemon.hangup = lambda: reports(protection.no_reload())
             reports.heed = daemon.overview.note
             enforcement.on_change, enforcement.on_end = daemon.follow, daemon.stop
             enforcement.on_idle = daemon.idle
@@ -250,9 +278,11 @@ def run(args: argparse.Namespace) -> int:
                 for part in metrics:
                     part.serve(lambda: metrics_of(daemon.status()))
             if settings.watch:
-                enforcement.watch(watch, settings.watch_confirm_within)
+                enforcement.watch(watch, settings.watch_confirm_within, tell)
             line = _in_force(begun, settings, time.monotonic() - began)
             notifier.status(line)
+            if settings.protect:
+                protection.settle(enforcement, _IN_PLACE if args.dashboard else ())
             ending = daemon.run(pipeline, ready=lambda: _ready(line, dashboard))
         except BaseException:
             if dashboard is not None:
@@ -267,7 +297,7 @@ def run(args: argparse.Namespace) -> int:
                     "enforcer start takes it over, enforcer stop --force ends it"
                 )
             raise
-    _announce(_ended(ending, stays=settings.persist))
+    _announce(_ended(ending, stays=daemon.persists))
     return Exit.OK
 
 

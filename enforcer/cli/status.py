@@ -98,4 +98,5 @@ def _beside(state: dict[str, Any]) -> Iterator[str]:
     if passed := state["kernel"].get("passed_by"):
         yield f"{passed:,} times a program had no turn, since it was running on that processor"
     if state.get("protected"):
-        yield "protected: other processes may not change or end it"
+        how = ", without the key" if state.get("keyed") else ", the service manager excepted"
+        yield f"protected: other processes may not change or end it{how}"

@@ -17,6 +17,7 @@ from enforcer import places
 from enforcer.cli.arguments import add_socket, require_root
 from enforcer.cli.exits import Exit, UsageError
 from enforcer.cli.output import plural
+from enforcer.cli.passphrase import Passphrase, add_key_fd, ask_with_key, let_in
 from enforcer.errors import ControlError
 from enforcer.runtime.protocol import Client, NoDaemonError
 
@@ -50,16 +51,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"where enforcement is pinned (default: {places.PINS})",
     )
     add_socket(parser)
+    add_key_fd(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask, and wait for the end."""
     if args.force:
         require_root("stop --force")
-        _force(args.socket, args.pins)
+        _force(args.socket, args.pins, Passphrase(args.key_fd))
         return Exit.OK
     try:
-        _ask(args.socket)
+        _ask(args.socket, Passphrase(args.key_fd))
     except NoDaemonError:
         if _is_held(args.pins):
             raise UsageError(
@@ -78,9 +80,9 @@ def run(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _ask(socket: Path) -> None:
+def _ask(socket: Path, passphrase: Passphrase) -> None:
     with Client.connect(socket, timeout=_SHORT) as client:
-        pid = client.ask("stop")["pid"]
+        pid = ask_with_key(client, passphrase, "stop")["pid"]
         if not client.wait_closed(_PATIENCE):
             raise ControlError(
                 f"the daemon (pid {pid}) was asked to stop and has not after {_PATIENCE:.0f} s: "
@@ -88,7 +90,7 @@ def _ask(socket: Path) -> None:
             )
 
 
-def _force(socket: Path, pins: Path) -> None:
+def _force(socket: Path, pins: Path, passphrase: Passphrase) -> None:
     from enforcer.runtime.lock import InstanceLock
     from enforcer.runtime.lost import kill_holder
     from enforcer.runtime.retry import while_busy
@@ -96,22 +98,29 @@ def _force(socket: Path, pins: Path) -> None:
     lock = socket.with_suffix(".lock")
     killed = None
     try:
-        had_daemon = while_busy(_SHORT)(_ask_if_there, socket, lock)
+        had_daemon = while_busy(_SHORT)(_ask_if_there, socket, lock, passphrase)
     except (BlockingIOError, ControlError):
         had_daemon = True
+        _enter(pins, passphrase)
         killed = kill_holder(lock)
     # Held while what was left is removed, so that no daemon starts in the midst of it.
     with InstanceLock.take(lock, patience=_SHORT):
+        _enter(pins, passphrase)
         removed = _clear(pins)
     print(f"enforcer: {_ended(killed, removed, had_daemon=had_daemon)}")
 
 
-def _ask_if_there(socket: Path, lock: Path) -> bool:
+def _enter(pins: Path, passphrase: Passphrase) -> None:
+    if _is_left(pins):
+        let_in(pins, passphrase)
+
+
+def _ask_if_there(socket: Path, lock: Path, passphrase: Passphrase) -> bool:
     """Ask the daemon, if there is one; BlockingIOError while it is there and does not listen."""
     from enforcer.runtime.lost import is_held
 
     try:
-        _ask(socket)
+        _ask(socket, passphrase)
     except NoDaemonError:
         if is_held(lock):
             raise BlockingIOError(errno.EAGAIN, "a daemon starts or ends") from None

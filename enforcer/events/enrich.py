@@ -277,6 +277,8 @@ _ATTEMPTS: dict[Op | GuardAct, str] = {
     GuardAct.CGROUP: "writing {} of the daemon's cgroup",
     GuardAct.SYSTEM: "writing {}, which acts on the daemon or on the engine",
     GuardAct.LIMIT: "limiting the daemon {}",
+    GuardAct.KEY: "showing the engine a wrong key",
+    GuardAct.FILE: "writing {}, which the daemon has mapped",
 }
 
 

@@ -76,6 +76,8 @@ OPERATIONS: dict[Op | GuardAct, OperationName] = {
     GuardAct.CGROUP: OperationName("protection", "cgroup", "write"),
     GuardAct.SYSTEM: OperationName("protection", "system", "write"),
     GuardAct.LIMIT: OperationName("protection", "limit", "prlimit64"),
+    GuardAct.KEY: OperationName("protection", "key", "bpf"),
+    GuardAct.FILE: OperationName("protection", "file", "openat"),
     Op.MOUNT: OperationName("mount", "mount", "mount"),
     Op.BIND_MOUNT: OperationName("mount", "bind", "mount"),
     Op.REMOUNT: OperationName("mount", "remount", "mount"),

@@ -83,6 +83,8 @@ class GuardAct(enum.Enum):
     CGROUP = 8
     SYSTEM = 9
     LIMIT = 10
+    KEY = 11
+    FILE = 12
 
 
 @attrs.frozen

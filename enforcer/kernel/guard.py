@@ -15,7 +15,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import attrs
 
@@ -26,6 +26,7 @@ from enforcer.kernel.engine import Engine
 from enforcer.kernel.image_map import Slot
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import ProgramSpec
+from enforcer.kernel.verifier import Verifier
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject
 
@@ -35,6 +36,8 @@ _KINDS: Final = abi.enumeration("enf_guard_act", "ENF_GUARD_")
 _ORDERS: Final = abi.enumeration("enf_guard_order", "ENF_GUARD_")
 _FORM, _NAMES = abi.decoder("enf_guard_call")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
+_MAPPED: Final = 6  # fields of a mapping that has a name
+_OFFSPRING: Final = 4  # bytes of a value of that map
 
 
 class Kind:
@@ -68,11 +71,13 @@ class Guard:
 
     Attributes:
         blind: this kernel hides addresses, so every observing program of others is refused, too.
+        verifier: of the key that lets others end it; None: the service manager does.
     """
 
     _engine: Engine
     _run: Callable[[int, bytes], tuple[int, bytes]] = calls.run
     blind: bool = attrs.field(init=False, default=False)
+    verifier: Verifier | None = attrs.field(init=False, default=None)
 
     @classmethod
     def of(cls, engine: Engine) -> Self:
@@ -118,13 +123,29 @@ class Guard:
         """
         self._order("DROP", "release an object of the engine", kind=kind, id=number)
 
-    def arm(self, directory: Path | None, *, own_cgroup: bool) -> None:
+    def protect(self, session: Path | None, verifier: Verifier | None) -> None:
+        """
+        Put protection in force for what is pinned at *session*, last of all, with the key of *verifier*.
+
+        Raises:
+            UnsupportedError, KernelError: as :meth:`arm`.
+        """
+        if session is not None and verifier is not None:
+            verifier.keep(session)
+        base = session.parent if session is not None else None
+        self.arm(base, own_cgroup=lives_alone(), verifier=verifier)
+        self.seal()
+
+    def arm(
+        self, directory: Path | None, *, own_cgroup: bool, verifier: Verifier | None = None
+    ) -> None:
         """
         Put protection in force, for this process; again, to make other things of it.
 
         Args:
             directory: holds all pins, of every session; None where nothing is pinned.
             own_cgroup: protect the cgroup of this process, see :func:`lives_alone`.
+            verifier: of the key that lets others end it; None: the service manager does.
 
         Raises:
             UnsupportedError: if the host does not mount the file system of *directory*.
@@ -139,7 +160,14 @@ class Guard:
                     f"cannot protect {directory}: {error.strerror}", error.errno or 0
                 ) from error
         try:
-            after = self._order("ARM", "arm the protection", directory=fd, cgroup=int(own_cgroup))
+            after = self._order(
+                "ARM",
+                "arm the protection",
+                directory=fd,
+                cgroup=int(own_cgroup),
+                keyed=int(verifier is not None),
+                verifier=verifier.stored if verifier is not None else bytes(32),
+            )
         except KernelError as error:
             if error.errno == errno.ENOENT:
                 raise UnsupportedError(
@@ -151,7 +179,7 @@ class Guard:
         finally:
             if fd >= 0:
                 os.close(fd)
-        self.blind = bool(after["blind"])
+        self.blind, self.verifier = bool(after["blind"]), verifier
 
     def disarm(self) -> None:
         """
@@ -162,8 +190,61 @@ class Guard:
         """
         self._order("DISARM", "end the protection")
 
-    def _order(self, order: str, what: str, **values: int) -> dict[str, int]:
-        call = dict.fromkeys(_NAMES, 0) | {"order": _ORDERS[order], "directory": -1} | values
+    def seal(self, mappings: Path = Path("/proc/self/maps")) -> int:
+        """
+        Let nobody write the files that this process has mapped; return how many could not be sealed.
+
+        Those are what is no file: made in memory, or of the kernel. A file whose name has gone to another is
+        sealed by what is mapped.
+
+        Raises:
+            KernelError: if the kernel does not list the mappings, or the guard has no room for more.
+        """
+        kept: dict[str, str] = {}
+        try:
+            for line in mappings.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+                fields = line.split(maxsplit=5)
+                if len(fields) == _MAPPED and fields[5].startswith("/"):
+                    kept.setdefault(fields[5], fields[0])
+        except OSError as error:
+            raise KernelError(f"cannot read {mappings}: {error.strerror}") from error
+        left = 0
+        for name, place in kept.items():
+            left += not any([self._seal(name), self._seal(f"/proc/self/map_files/{place}")])
+        return left
+
+    def _seal(self, path: str) -> bool:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            return False
+        try:
+            self._order("SEAL", f"seal {path}", directory=fd)
+        finally:
+            os.close(fd)
+        return True
+
+    def has_started(self, pid: int) -> bool:
+        """
+        Tell whether the first process of the machine, the service manager, has forked *pid*.
+
+        Where it cannot be told the answer is no: then nothing is changed.
+        """
+        try:
+            handle = os.pidfd_open(pid)
+        except OSError:
+            return False
+        try:
+            calls.lookup(self._engine.first.maps["offspring"].fd, handle, _OFFSPRING)
+        except KernelError:
+            return False
+        finally:
+            os.close(handle)
+        return True
+
+    def _order(self, order: str, what: str, **values: int | bytes) -> dict[str, Any]:
+        call: dict[str, Any] = dict.fromkeys(_NAMES, 0) | {"order": _ORDERS[order]}
+        call |= {"directory": -1, "verifier": bytes(32)} | values
         fd = self._engine.first.programs[table.GUARD_CONTROL].fd
         code, after = self._run(fd, _FORM.pack(*call.values()))
         if code:

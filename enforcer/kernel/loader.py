@@ -105,6 +105,29 @@ def _roomy(size: int, least: int, many: int) -> int:
     return min(power, -(-wanted // step) * step)
 
 
+_held: Final[dict[str, bytes]] = {}
+
+
+def hold(name: str) -> None:
+    """
+    Keep the object file *name* in memory: from now on others of its name on disk do not matter.
+
+    Raises:
+        EnforcerBug: if it is missing.
+    """
+    _held[name] = _read(name)
+
+
+def _read(name: str) -> bytes:
+    place = importlib.resources.files("enforcer.libbpf") / "objects" / f"{name}.bpf.o"
+    try:
+        return place.read_bytes()
+    except FileNotFoundError:
+        raise EnforcerBug(
+            f"the BPF object {name}.bpf.o is not in the package: build it with 'python build.py'"
+        ) from None
+
+
 def open_object(name: str) -> BpfObject:
     """
     Open the object file *name* of the package.
@@ -113,14 +136,7 @@ def open_object(name: str) -> BpfObject:
         EnforcerBug: if it is missing, or was built from another ABI header.
         KernelError: if it is no BPF object.
     """
-    place = importlib.resources.files("enforcer.libbpf") / "objects" / f"{name}.bpf.o"
-    try:
-        data = place.read_bytes()
-    except FileNotFoundError:
-        raise EnforcerBug(
-            f"the BPF object {name}.bpf.o is not in the package: build it with 'python build.py'"
-        ) from None
-    opened = BpfObject.open(data, name)
+    opened = BpfObject.open(_held.get(name) or _read(name), name)
     built_for = opened.get_constant("enf_abi_hash", size=8)
     if built_for != abi.ABI_HASH:
         opened.close()

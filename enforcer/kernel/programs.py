@@ -249,6 +249,9 @@ GUARD: Final = (
     _guard("enf_guard_pivot", "sb_pivotroot"),
     _guard("enf_guard_remount", "sb_remount"),
     _guard("enf_guard_write", "file_permission"),
+    _guard("enf_guard_fork", "task_alloc"),
+    _guard("enf_guard_open", "file_open"),
+    _guard("enf_guard_truncate", "path_truncate"),
 )
 
 GUARD_EXIT: Final = "enf_guard_exit"

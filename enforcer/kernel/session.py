@@ -30,6 +30,7 @@ from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role
 from enforcer.kernel.ringbuf import RingBuffer, ring_use
 from enforcer.kernel.succession import Committed, Succession
+from enforcer.kernel.verifier import Verifier
 from enforcer.kernel.watched import Watched
 
 __all__ = ["Committed", "Image", "Session"]
@@ -43,7 +44,7 @@ class Session:
     _images: Succession
     _ring: RingBuffer
     _pins: PinDirectory | None
-    _guard: Guard | None
+    guard: Guard | None
     _undo: contextlib.ExitStack
 
     @classmethod
@@ -57,6 +58,7 @@ class Session:
         states: Mapping[int, bytes] | None = None,
         carry: Mapping[str, int] | None = None,
         protect: bool = False,
+        verifier: Verifier | None = None,
         records: bool = False,
         rings: tuple[int, int] | None = None,
     ) -> Self:
@@ -71,6 +73,7 @@ class Session:
             states: what a successor must know, by generation; kept with the pins.
             carry: maps of the engine before, as :attr:`carried`, that mean the same in *image*.
             protect: keep other processes from what it is made of and from this process.
+            verifier: with *protect*, of the key that lets others end that.
             records: write down what *image* has rows for with all operands, instead of verdicts.
             rings: sizes of those of denials and of the rest, powers of two.
 
@@ -121,8 +124,7 @@ class Session:
                 maps = ((name, fd) for name, fd in fds.items() if "." not in name)
                 pins.keep(engine.links.each(), maps, states or {})
             if protection is not None:
-                base = pins.path.parent if pins is not None else None
-                protection.arm(base, own_cgroup=guard.lives_alone())
+                protection.protect(pins.path if pins is not None else None, verifier)
                 undo.callback(protection.disarm)
             images.expire_within(confirm_within)
             return cls(engine, images, ring, pins, protection, undo.pop_all())
@@ -157,12 +159,12 @@ class Session:
     @property
     def is_protected(self) -> bool:
         """Whether other processes are kept from it."""
-        return self._guard is not None
+        return self.guard is not None
 
     @property
     def is_blind(self) -> bool:
         """Whether protection must refuse observing programs, too: the kernel hides symbols."""
-        return self._guard is not None and self._guard.blind
+        return self.guard is not None and self.guard.blind
 
     @property
     def operations(self) -> dict[str, tuple[str, ...]]:
@@ -280,8 +282,8 @@ class Session:
         Raises:
             KernelError: if the kernel refuses.
         """
-        if self._guard is not None:
-            self._guard.disarm()
+        if self.guard is not None:
+            self.guard.disarm()
         self._images.end()
         if self._pins is not None:
             self._pins.remove()
@@ -293,8 +295,8 @@ class Session:
         Raises:
             KernelError: if the kernel refuses; what can be detached is.
         """
-        if self._guard is not None:
-            self._guard.disarm()
+        if self.guard is not None:
+            self.guard.disarm()
         try:
             if self._pins is not None and self._pins.path.exists():
                 self._pins.detach()

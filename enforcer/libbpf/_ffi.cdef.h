@@ -74,6 +74,7 @@ int bpf_obj_get(const char *path);
 
 void enf_heap_settle(void);
 void enf_heap_trim(void);
+int enf_close_code(void);
 
 void enf_log_install(void);
 size_t enf_log_take(char *text, unsigned long long *lost);
@@ -103,6 +104,7 @@ int enf_mount_bpf(const char *directory);
 int enf_percpu_clear(int fd, unsigned int first, unsigned int count, unsigned int words);
 int enf_percpu_sum(int fd, unsigned int first, unsigned int count, unsigned int words,
 		   unsigned long long *sums);
+int enf_bpf(int command, void *attributes, unsigned int size);
 int enf_syscall_run(int fd, void *ctx, unsigned int size, unsigned int *result);
 
 struct enf_ring;

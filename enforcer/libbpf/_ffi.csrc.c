@@ -10,7 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -341,6 +349,14 @@ static int enf_percpu_sum(int fd, unsigned int first, unsigned int count, unsign
 	return err;
 }
 
+/* bpf(2) with a command that libbpf has no function for. */
+static int enf_bpf(int command, void *attributes, unsigned int size)
+{
+	long code = syscall(SYS_bpf, command, attributes, size);
+
+	return code < 0 ? -errno : (int)code;
+}
+
 /* Run a SEC("syscall") program; the kernel copies the context back into *ctx*. */
 static int enf_syscall_run(int fd, void *ctx, unsigned int size, unsigned int *result)
 {
@@ -371,6 +387,58 @@ static void enf_heap_trim(void)
 {
 #ifdef __GLIBC__
 	malloc_trim(0);
+#endif
+}
+
+/* ---- Code ------------------------------------------------------------------------------------ */
+
+#define SYSCALL_FIELD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+/* The next *skip* statements only if the number is that. */
+#define IF_NR(nr, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, skip)
+#define REFUSE BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES)
+#define PERMIT BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+/* Protection is the third argument of each; its lower half is where the flags are, little-endian. */
+#define REFUSE_EXECUTABLE(nr)                                                                      \
+	IF_NR(nr, 4), SYSCALL_FIELD(args[2]),                                                      \
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1), REFUSE, PERMIT
+
+/*
+ * Let this process and its children map no more code and run no other program, for good. What it consists
+ * of is mapped already; whatever would be loaded later (by dlopen, which the C library does of itself to
+ * look names up) may be others'. Returns 0 or a negative errno; ENOSYS where this is not known to work.
+ */
+static int enf_close_code(void)
+{
+#ifdef __x86_64__
+	struct sock_filter filter[] = {
+		SYSCALL_FIELD(arch),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
+		REFUSE, /* nothing of ours makes calls of another architecture */
+		SYSCALL_FIELD(nr),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1), /* x32 */
+		REFUSE,
+		REFUSE_EXECUTABLE(SYS_mmap),
+		REFUSE_EXECUTABLE(SYS_mprotect),
+		REFUSE_EXECUTABLE(SYS_pkey_mprotect),
+		IF_NR(SYS_execve, 1),
+		REFUSE,
+		IF_NR(SYS_execveat, 1),
+		REFUSE,
+		IF_NR(SYS_shmat, 1),
+		REFUSE,
+		IF_NR(SYS_personality, 1), /* readable memory could become executable */
+		REFUSE,
+		PERMIT,
+	};
+	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program))
+		return -errno;
+	return 0;
+#else
+	return -ENOSYS;
 #endif
 }
 

@@ -62,6 +62,7 @@ STRUCTS: Final = (
     "enf_notes",
     "enf_test_input",
     "enf_guard_call",
+    "enf_knock",
 )
 """Every structure of the header."""
 
@@ -79,6 +80,7 @@ ENUMS: Final = (
     "enf_stat",
     "enf_guard_act",
     "enf_guard_order",
+    "enf_knock_order",
 )
 """Every enumeration of the header."""
 

@@ -26,6 +26,7 @@ __all__ = [
     "has_function",
     "has_helper_loop",
     "has_lsm_hook",
+    "knock",
     "libbpf_version",
     "lookup",
     "map_by_id",
@@ -204,6 +205,17 @@ def run(fd: int, context: bytes) -> tuple[int, bytes]:
     result = ffi.new("unsigned int *")
     check(lib.enf_syscall_run(fd, held, len(context), result), "run a BPF program")
     return int(result[0]), bytes(ffi.buffer(held, len(context)))
+
+
+def knock(request: bytes) -> int:
+    """
+    Show *request*, a ``struct enf_knock``, to whatever guards the engine; return the errno that it answers.
+
+    EINVAL is the kernel's own: nobody has kept the caller out.
+    """
+    held = ffi.new("char[]", len(request))
+    ffi.memmove(held, request, len(request))
+    return -int(lib.enf_bpf(lib.ENF_KNOCK, held, len(request)))
 
 
 def memory(fd: int) -> int:

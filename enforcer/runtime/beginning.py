@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from enforcer.events.types import Origin
     from enforcer.kernel.pins import PinDirectory, PinStore
+    from enforcer.kernel.verifier import Verifier
     from enforcer.runtime.making import Made
     from enforcer.runtime.prepare import Sources
 
@@ -89,6 +90,7 @@ def begin(
     report: Callable[[str], None],
     confirm_within: float | None = None,
     protect: bool = False,
+    verifier: Verifier | None = None,
     reactor: Reactor | None = None,
     workloads: Workloads | None = None,
 ) -> Begun:
@@ -101,6 +103,7 @@ def begin(
         report: gets sentences on what was found.
         confirm_within: seconds after which what was in force before, if anything, counts again.
         protect: keep other processes from it.
+        verifier: with *protect*, of the key that lets others end that.
         reactor: the loop that will run.
         workloads: which containers and pods there are; default: those of this host.
 
@@ -129,7 +132,9 @@ def begin(
             "the kernel hides where its symbols lie (kernel.kptr_restrict, CAP_SYSLOG): what a rename or a "
             "mount does in the very moment of an access goes unseen"
         )
-    session, origins, returning = _open(made, before, store, confirm_within, protect=protect)
+    session, origins, returning = _open(
+        made, before, store, confirm_within, protect=protect, verifier=verifier
+    )
     if session.is_blind:
         report(
             "this kernel hides its symbols (kernel.kptr_restrict): observing BPF programs of others are "
@@ -190,6 +195,7 @@ def _open(
     confirm_within: float | None,
     *,
     protect: bool,
+    verifier: Verifier | None,
 ) -> tuple[Session, Origins, InForce | None]:
     """Open the session; also returns what comes back if nobody confirms."""
     left, now = before.left, made.now
@@ -214,6 +220,7 @@ def _open(
         states=states,
         carry=carry if now.continues else None,
         protect=protect,
+        verifier=verifier,
     )
     for number, table in before.tables().items():
         origins.learn(number, table)

@@ -18,6 +18,7 @@ from enforcer.errors import ControlError, EnforcerError, PolicyError, PolicyErro
 from enforcer.events.text import neutral
 from enforcer.policy.loader import MAX_BYTES
 from enforcer.policy.model import Mode
+from enforcer.runtime.key import canonical
 from enforcer.runtime.protocol import CONFIRM_LEAST, CONFIRM_MOST
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ REQUEST_LIMIT = 3 * MAX_BYTES + 65536
 
 _NAME_LIMIT = 256
 _FILE_LIMIT = 4096
+_PROOF_LIMIT = 64
 
 
 @attrs.frozen
@@ -82,11 +84,17 @@ class Command:
 
 @attrs.frozen
 class Request:
-    """A request that the table allows. Optional fields that were not given are None."""
+    """
+    A request that the table allows. Optional fields that were not given are None.
+
+    Attributes:
+        proof: that who asks knows the key, if that was given.
+    """
 
     name: str
     command: Command
     fields: dict[str, Any]
+    proof: str | None = None
 
     def serve(self, desk: Desk) -> dict[str, Any]:
         """
@@ -96,6 +104,11 @@ class Request:
             EnforcerError: it cannot be done; what was in force stays.
         """
         return self.command.serve(desk, self.fields)
+
+    @property
+    def text(self) -> bytes:
+        """What a proof of it is made for."""
+        return canonical({**self.fields, "command": self.name})
 
     @property
     def words(self) -> str:
@@ -134,6 +147,9 @@ def parse_request(line: bytes | bytearray) -> Request:
     command = COMMANDS.get(name) if isinstance(name, str) else None
     if command is None:
         raise ControlError(f"unknown command {_shown(name)}: known are {', '.join(COMMANDS)}")
+    proof = message.pop("proof", None) if command.deed else None
+    if proof is not None and not (isinstance(proof, str) and len(proof) <= _PROOF_LIMIT):
+        raise ControlError(f"{name} does not take this 'proof': it is {_PROOF_LIMIT} hex digits")
     unknown = sorted(message.keys() - command.fields.keys())
     if unknown:
         takes = ", ".join(command.fields) or "nothing else"
@@ -146,7 +162,7 @@ def parse_request(line: bytes | bytearray) -> Request:
             raise ControlError(f"{name} needs the field {key!r}: {field.meaning}")
         if not field.accepts(fields[key]):
             raise ControlError(f"{name} does not take this {key!r}: it is {field.meaning}")
-    return Request(name, command, fields)
+    return Request(name, command, fields, proof)
 
 
 def refusal(error: EnforcerError) -> dict[str, Any]:

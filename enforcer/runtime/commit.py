@@ -106,6 +106,7 @@ def _succeed(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> 
         states=proposal.states(sessions.counts()),
         carry=old.carried if proposal.new.continues else None,
         protect=old.is_protected,
+        verifier=old.guard.verifier if old.guard is not None else None,
     )
     warnings: tuple[str, ...] = ()
     try:

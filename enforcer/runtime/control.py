@@ -21,6 +21,7 @@ import attrs
 from enforcer.errors import ControlError, EnforcerError
 from enforcer.events.text import neutral
 from enforcer.runtime.commands import REQUEST_LIMIT, Desk, Request, parse_request, refusal
+from enforcer.runtime.gate import Visit
 from enforcer.runtime.listener import Listener
 from enforcer.runtime.peer import Peer, peer_of
 from enforcer.runtime.protocol import encode
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from enforcer.runtime.gate import Gate
     from enforcer.runtime.overview import Overview
     from enforcer.runtime.ports import PolicyControl
     from enforcer.runtime.reactor import Reactor, Timer
@@ -39,6 +41,7 @@ _HELD_LIMIT = 2 * REQUEST_LIMIT  # bytes of unfinished requests, over all connec
 _REQUEST_SECONDS = 10.0
 _BACKLOG_LIMIT = 4 << 20
 _MAX_CONNECTIONS = 64
+_WRONG_SECONDS = 1.0
 
 
 @attrs.define(eq=False, repr=False)
@@ -55,6 +58,8 @@ class _Connection:
     is_follower: bool = False
     is_watcher: bool = False
     is_ending: bool = False
+    is_held_back: bool = False  # a wrong proof: the next is heard a little later
+    visit: Visit = attrs.field(factory=Visit)
 
     def next_line(self) -> bytearray | None:
         """Take the next complete line of the request."""
@@ -80,6 +85,7 @@ class ControlServer:
         report: gets a sentence for every change, and for what went wrong.
         overview: what watchers are shown; None if nothing can be watched.
         sources: says what the policies in force were made of.
+        gate: judges who may change them; None: whoever may ask.
     """
 
     path: Path
@@ -90,6 +96,7 @@ class ControlServer:
     report: Callable[[str], None] = attrs.field(kw_only=True)
     overview: Overview | None = attrs.field(default=None, kw_only=True)
     sources: Callable[[], dict[str, Any]] | None = attrs.field(default=None, kw_only=True)
+    gate: Gate | None = attrs.field(default=None, kw_only=True)
     refused: int = attrs.field(default=0, init=False)
     failures: int = attrs.field(default=0, init=False)
     _listener: Listener | None = attrs.field(default=None, init=False)
@@ -194,7 +201,7 @@ class ControlServer:
 
     def _heed(self, connection: _Connection) -> None:
         """Answer what was asked, one by one: the next when the answer before it was taken."""
-        while self._is_open(connection) and not connection.outgoing:
+        while self._is_listened_to(connection):
             line = connection.next_line()
             if line is None:
                 self._await_rest(connection)
@@ -223,12 +230,32 @@ class ControlServer:
         except ControlError as error:
             self._finish(connection, str(error))
             return
+        if (refused := self._refused(connection, request)) is not None:
+            self._send(connection, encode(refused))
+            return
         self._send(connection, self._answer(request, connection.peer))
         # After ``stop`` the connection stays open: its end tells that enforcement has ended.
         if request.command.follows or request.command.watches:
             connection.is_follower = request.command.follows
             connection.is_watcher = request.command.watches and self.overview is not None
             connection.request.clear()
+
+    def _refused(self, connection: _Connection, request: Request) -> dict[str, Any] | None:
+        """Ask the gate; after a wrong proof this connection, and no other, is not heard for a while."""
+        if self.gate is None or not request.command.deed:
+            return None
+        visit, peer = connection.visit, connection.peer
+        refused = self.gate.refusal(visit, peer, request.name, request.text, request.proof)
+        if refused is not None and refused.get("isWrong"):
+            connection.is_held_back = True
+            self.reactor.after(_WRONG_SECONDS, lambda: self._hear_again(connection))
+        return refused
+
+    def _hear_again(self, connection: _Connection) -> None:
+        connection.is_held_back = False
+        if connection in self._connections:
+            self._watch(connection, selectors.EVENT_READ)
+            self._heed(connection)
 
     def _answer(self, request: Request, peer: Peer) -> bytes:
         try:
@@ -264,6 +291,10 @@ class ControlServer:
                 "failures": self.failures,
             },
         }
+
+    def _is_listened_to(self, connection: _Connection) -> bool:
+        is_waiting = bool(connection.outgoing) or connection.is_held_back
+        return self._is_open(connection) and not is_waiting
 
     def _is_open(self, connection: _Connection) -> bool:
         return connection in self._connections and not connection.is_ending
@@ -305,6 +336,8 @@ class ControlServer:
             self._send(connection, encode({"kind": "skipped", "records": lost}))
         elif connection.is_ending:
             self._drop(connection)
+        elif connection.is_held_back:
+            self.reactor.forget(connection.socket)
         else:
             self._watch(connection, selectors.EVENT_READ)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from enforcer.events.types import Lost, Record
+    from enforcer.runtime.gate import Gate
     from enforcer.runtime.pipeline import Pipeline
     from enforcer.runtime.ports import Hits, KernelSession, PolicyControl
 
@@ -62,6 +63,8 @@ class Daemon:
         overview: what dashboards are shown.
         sources: says what the policies in force were made of; None if nobody may ask.
         on_ended: called when another daemon may take this one's place.
+        gate: judges who may change what is in force; None: whoever may ask.
+        outlives_signals: leave enforcement in force at SIGINT and SIGTERM: who has the key ends it.
     """
 
     session: KernelSession
@@ -73,6 +76,8 @@ class Daemon:
     overview: Overview = attrs.field(factory=Overview)
     sources: Callable[[], dict[str, Any]] | None = None
     on_ended: Callable[[], None] = lambda: None
+    gate: Gate | None = None
+    outlives_signals: bool = False
     control: ControlServer | None = attrs.field(default=None, init=False)
     _started: float = attrs.field(factory=time.monotonic, init=False)
     _pipeline: Pipeline | None = attrs.field(default=None, init=False)
@@ -98,6 +103,7 @@ class Daemon:
             report=self._report,
             overview=self.overview,
             sources=self.sources,
+            gate=self.gate,
         )
         self.control.open()
 
@@ -123,12 +129,17 @@ class Daemon:
         """Leave the loop after this round."""
         self.reactor.stop()
 
+    def _obey(self) -> None:
+        """End at a signal, which may be anybody's."""
+        self.persists |= self.outlives_signals
+        self.stop()
+
     def run(self, pipeline: Pipeline, *, ready: Callable[[], None]) -> Ending:
         """Serve until stopped, then end enforcement; *ready* is called when the loop is about to."""
         self._pipeline = pipeline
         calls: dict[int, Callable[[], None]] = {
-            signal.SIGINT: self.stop,
-            signal.SIGTERM: self.stop,
+            signal.SIGINT: self._obey,
+            signal.SIGTERM: self._obey,
             signal.SIGHUP: self._hang_up,
             signal.SIGUSR1: pipeline.fanout.reopen,
         }

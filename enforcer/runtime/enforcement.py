@@ -29,7 +29,7 @@ from enforcer.runtime.ledger import Counts
 from enforcer.runtime.making import Made, Order, make_apart
 from enforcer.runtime.packed import Packed
 from enforcer.runtime.prepare import Sources, prepare
-from enforcer.runtime.unasked import try_to
+from enforcer.runtime.unasked import nothing_to_confirm, try_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,6 +80,7 @@ class Enforcement:
     workloads: Workloads = attrs.field(factory=Workloads)
     _watch: PolicyWatch | None = None
     _watch_confirm_within: float | None = None
+    _tell: Callable[[], None] | None = None
     _is_dirty: bool = False
 
     # ---- Changes -------------------------------------------------------------------------------
@@ -193,13 +194,18 @@ class Enforcement:
             )
         return {**facts.as_dict(counts.of_policy(name)), "message": policy.message, "rows": rows}
 
-    def watch(self, watch: PolicyWatch, confirm_within: float | None = None) -> None:
+    def watch(
+        self,
+        watch: PolicyWatch,
+        confirm_within: float | None = None,
+        tell: Callable[[], None] | None = None,
+    ) -> None:
         """
-        From now on, put in force what *watch* sees, unless a change waits to be confirmed.
+        From now on, put in force what *watch* sees, unless a change waits to be confirmed, or only *tell*.
 
         What it puts in force is taken back after *confirm_within* seconds unless it is confirmed.
         """
-        self._watch, self._watch_confirm_within = watch, confirm_within
+        self._watch, self._watch_confirm_within, self._tell = watch, confirm_within, tell
         self.reactor.every(_LOOK, self._look)
 
     def follow_containers(self) -> None:
@@ -225,6 +231,9 @@ class Enforcement:
         if self._is_dirty and self.pending is None:
             self._is_dirty = False
             within = self._watch_confirm_within
+            if self._tell is not None:
+                self._tell()
+                return
             try_to(lambda: self.reload(confirm_within=within), self.report)
 
     def __attrs_post_init__(self) -> None:
@@ -318,7 +327,8 @@ class Enforcement:
     def _unchanged(self, made: Made, confirm_within: float | None) -> dict[str, Any]:
         warnings = list(made.warnings)
         if confirm_within is not None:
-            warnings.append(self._nothing_to_confirm())
+            acts = self._watch is not None and self._watch_confirm_within is None
+            warnings.append(nothing_to_confirm(watch_acts=acts))
         return {
             "generation": self.now.generation,
             "previous": self.now.generation,
@@ -328,15 +338,6 @@ class Enforcement:
             "warnings": warnings,
             "rules": self.now.n_rules,
         }
-
-    def _nothing_to_confirm(self) -> str:
-        said = "there is nothing to confirm: what the files say is in force"
-        if self._watch is None or self._watch_confirm_within is not None:
-            return said
-        return (
-            f"{said} (the watch may have seen to that: --watch-confirm-within TIME lets what it "
-            "puts in force be taken back)"
-        )
 
     # ---- Confirmation --------------------------------------------------------------------------
 
@@ -390,6 +391,8 @@ class Enforcement:
             if self.now.workloads is not None
             else [],
             "protected": self.sessions.current.is_protected,
+            "keyed": (guard := self.sessions.current.guard) is not None
+            and guard.verifier is not None,
             "pinned": None if self.store is None else str(self.store.base),
             "runtimeChanges": list(self.now.overlay.describe()),
         }

@@ -28,6 +28,7 @@ __all__ = [
     "CONFIRM_MOST",
     "LINE_LIMIT",
     "Client",
+    "KeyNeededError",
     "NoDaemonError",
     "encode",
     "refused",
@@ -44,6 +45,14 @@ _PATIENCE = 5.0  # seconds, with a daemon that has too many callers
 
 class NoDaemonError(ControlError):
     """Nobody listens."""
+
+
+class KeyNeededError(ControlError):
+    """A change needs the key: *nonce* and *salt*, of which the proof is made, are hex digits."""
+
+    def __init__(self, error: str, *, nonce: str, salt: str) -> None:
+        super().__init__(error)
+        self.nonce, self.salt = nonce, salt
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -88,6 +97,7 @@ class Client:
 
         Raises:
             PolicyErrors: policies are wrong; every error with its place.
+            KeyNeededError: ask again on this connection, with the field *proof*.
             ControlError: the answer is another error, or none came.
         """
         given = {key: value for key, value in fields.items() if value is not None}
@@ -105,6 +115,8 @@ class Client:
             return answer
         if errors := answer.get("errors"):
             raise PolicyErrors([PolicyError(str(each)) for each in errors])
+        if challenge := answer.get("challenge"):
+            raise KeyNeededError(str(answer["error"]), **challenge)
         raise ControlError(str(answer.get("error", "the daemon refused without a reason")))
 
     def follow(self) -> Iterator[dict[str, Any]]:

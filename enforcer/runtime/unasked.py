@@ -10,7 +10,7 @@ from enforcer.errors import EnforcerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["try_to"]
+__all__ = ["nothing_to_confirm", "try_to"]
 
 
 def try_to(change: Callable[[], dict[str, Any]], report: Callable[[str], None]) -> None:
@@ -30,3 +30,14 @@ def try_to(change: Callable[[], dict[str, Any]], report: Callable[[str], None]) 
     within = answer["confirmWithin"]
     unless = f"; for {within:g} s unless confirmed: enforcer confirm" if within else ""
     report(f"generation {answer['generation']} in force{unless}")
+
+
+def nothing_to_confirm(*, watch_acts: bool) -> str:
+    """Say that a change that should be confirmed changed nothing, and whether the watch may be why."""
+    said = "there is nothing to confirm: what the files say is in force"
+    if not watch_acts:
+        return said
+    return (
+        f"{said} (the watch may have seen to that: --watch-confirm-within TIME lets what it "
+        "puts in force be taken back)"
+    )

@@ -24,7 +24,7 @@ CLIENT = {
     "enforcer.runtime.protocol",
 }
 PRINTING = {"enforcer.cli.output", "enforcer.events", "enforcer.events.text"}
-CHANGING = PRINTING | {"enforcer.cli.changes"}
+CHANGING = PRINTING | {"enforcer.cli.changes", "enforcer.cli.passphrase"}
 STATUS = PRINTING | {"enforcer.cli.status", "enforcer.cli.columns"}
 POLICY = CHANGING | {
     "enforcer.cli.columns",
@@ -159,7 +159,7 @@ def test_help_imports_the_list_of_commands(imported):
     [
         (["status"], STATUS),
         (["status", "--json"], STATUS),
-        (["stop"], PRINTING | {"enforcer.cli.stop"}),
+        (["stop"], PRINTING | {"enforcer.cli.stop", "enforcer.cli.passphrase"}),
         (["confirm"], CHANGING | {"enforcer.cli.confirm"}),
         (["reload"], CHANGING | {"enforcer.cli.reload"}),
         (["policy", "list"], POLICY),

@@ -39,9 +39,9 @@ PINS = Path("/sys/fs/bpf/enforcer")
 _LIMIT = 600.0  # under attack, in an emulated machine, a start takes minutes
 
 
-def ask(*argv: str) -> subprocess.CompletedProcess[str]:
-    """Run one command of enforcer."""
-    return warm.run([ENFORCER, *argv], timeout=scaled(_LIMIT))
+def ask(*argv: str, said: bytes = b"") -> subprocess.CompletedProcess[str]:
+    """Run one command of enforcer, which finds *said* on its standard input."""
+    return warm.run([ENFORCER, *argv], timeout=scaled(_LIMIT), said=said)
 
 
 def told(*argv: str) -> str:

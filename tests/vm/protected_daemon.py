@@ -26,9 +26,14 @@ from enforcer.identity.resolver import Resolver
 from enforcer.kernel import guard
 from enforcer.kernel.pins import PinStore
 from enforcer.kernel.session import Session
+from enforcer.kernel.verifier import Verifier
 from enforcer.libbpf import abi, calls
 from enforcer.policy.store import load_policies
+from enforcer.runtime.key import stored_of
 from enforcer.runtime.prepare import prepare
+
+KEY = bytes(range(32))
+"""The key to it, that a passphrase would be made into."""
 
 
 @attrs.define
@@ -45,7 +50,10 @@ class Protected:
         prepared = prepare(load_policies([policy]))
         store = PinStore.open(pins)
         states = {prepared.image.generation: b"{}"}
-        session = Session.open(prepared, pins=store.create(), states=states, protect=protect)
+        verifier = Verifier(bytes(16), stored_of(KEY)) if protect else None
+        session = Session.open(
+            prepared, pins=store.create(), states=states, protect=protect, verifier=verifier
+        )
         image = int.from_bytes(
             calls.lookup(session._engine.first.maps["images"].fd, 0, 4), "little"
         )

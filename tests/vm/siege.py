@@ -18,6 +18,9 @@ from typing import Any
 import attrs
 from engine import START_LIMIT, attempt, whole_lines
 from patience import scaled
+from protected_daemon import KEY
+
+from enforcer.kernel.verifier import Answer, ask, release
 
 __all__ = [
     "BPFFS",
@@ -133,6 +136,8 @@ def daemon(directory: Path, mode: str, cgroup: str) -> Iterator[Daemon]:
 
 def forget_pins() -> None:
     """Remove the pins of a daemon that is gone, and nothing that lies over them."""
+    if ask() is Answer.LOCKED:
+        assert release(KEY) is Answer.OPEN
     if PINS.exists():
         subprocess.run(["find", PINS, "-xdev", "-depth", "-delete"], check=True)
 

@@ -303,6 +303,64 @@ def test_a_loop_that_hangs_is_replaced(service: None) -> None:
     assert is_denied("/srv/vault/secret")
 
 
+def _refused_to_root(*argv: str) -> None:
+    """Root asks enforcer for something that it must not do, and is told who may."""
+    ended = attempt(ENFORCER, *argv)
+    assert (2, True) == (ended.returncode, b"systemctl" in ended.stderr), ended.stderr
+    assert is_denied("/srv/vault/secret")
+
+
+@pytest.fixture
+def left_alone(service: None) -> Iterator[None]:
+    """What a daemon leaves that dies and that the manager does not start again by itself."""
+    drop_in = Path(f"/run/systemd/system/{_UNIT}.d/left.conf")
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text("[Service]\nRestart=no\n")
+    systemctl("daemon-reload")
+    _kill()
+    until(lambda: shown("ActiveState") == "failed", "it lives")
+    yield
+    drop_in.unlink()
+    systemctl("daemon-reload")
+    systemctl("reset-failed", _UNIT)
+
+
+def test_root_does_not_end_it_by_itself(service: None) -> None:
+    """The manager's word is needed, whatever root says at the socket."""
+    for argv in (("stop",), ("stop", "--force"), ("reload",), ("policy", "disable", "vault")):
+        _refused_to_root(*argv)
+    assert "active" == shown("ActiveState")
+
+
+def test_what_it_leaves_is_the_managers(left_alone: None) -> None:
+    """Root, in a cgroup of that name, too, neither ends nor replaces it; the manager's start takes over."""
+    pins = sorted(Path("/sys/fs/bpf/enforcer").rglob("link-*"))
+    cgroup = Path("/sys/fs/cgroup/system.slice") / _UNIT
+    cgroup.mkdir(exist_ok=True)
+
+    _refused_to_root("stop", "--force")
+    _refused_to_root("start", "--config", "/etc/enforcer/enforcer.yaml")
+    joined = attempt(
+        "sh", "-c", 'echo $$ >"$1/cgroup.procs" && rm "$2"', "sh", str(cgroup), str(pins[0])
+    )
+    adopted = attempt(
+        "sh", "-c",
+        '(setsid sh -c \'echo $$ >"$1/cgroup.procs"; sleep 1; rm "$2"; echo $? >/run/adopted\' '
+        'sh "$1" "$2" &)',
+        "sh", str(cgroup), str(pins[0]),
+    )  # fmt: skip
+    until(lambda: Path("/run/adopted").exists() and Path("/run/adopted").read_text(), "no answer")
+    until(lambda: not (cgroup / "cgroup.procs").read_text(), "they live")
+
+    assert b"not permitted" in joined.stderr
+    assert 0 == adopted.returncode
+    assert "1" == Path("/run/adopted").read_text().strip()
+    assert pins == sorted(Path("/sys/fs/bpf/enforcer").rglob("link-*"))
+    assert is_denied("/srv/vault/secret")
+    assert 0 == systemctl("start", _UNIT).returncode, journal()
+    assert is_denied("/srv/vault/secret")
+
+
 def test_stop_ends_it(service: None) -> None:
     """In order: nothing is refused any more, nothing failed, nothing starts it again."""
     assert is_denied("/srv/vault/secret")

@@ -24,6 +24,8 @@ from engine import attempt, python
 
 from enforcer.kernel import host
 
+PASSPHRASE = b"a passphrase of some length\n"
+
 ROOT = Path("/srv/around")
 TOUCH = Path("/usr/bin/touch")
 PORTS = {"deny": 40001, "kill": 40002, "open": 40003}
@@ -308,7 +310,9 @@ def test_it_outlives_its_daemon(bench: Bench):
 
     assert not bench.stage.try_("read", "deny")[0]
     assert (True, 0) == bench.stage.try_("read", "open")
-    daemon.start("--protect")
+    key = daemon.directory / "key"
+    assert ask("key", "--key-fd", "0", str(key), said=PASSPHRASE).returncode == 0
+    daemon.start("--protect", "--key", str(key))
     assert not bench.stage.try_("read", "deny")[0]
     assert not bench.stage.try_("run", "deny")[0]
     assert (True, 0) == bench.stage.try_("read", "open")
@@ -322,18 +326,21 @@ def test_protection_keeps_root_away(bench: Bench):
     removed = attempt("/bin/rm", "-rf", *map(str, PINS.glob("[0-9]*")))
     moved = python("os.rename(sys.argv[1], sys.argv[1] + '-gone')", str(PINS))
     other = ask("doctor")
+    keyless, wrong = ask("stop", "--force"), ask("stop", "--key-fd", "0", said=b"wrong\n")
 
     assert b"PermissionError" in sent.stderr
     assert b"not permitted" in removed.stderr
     assert b"PermissionError" in moved.stderr
     assert other.returncode != 0
+    assert (2, 2) == (keyless.returncode, wrong.returncode)
     assert bench.daemon.is_in_force
     assert not bench.stage.try_("read", "deny")[0]
 
 
 def test_doctor_says_how(bench: Bench):
     """When no daemon is in the way, so this comes last."""
-    told("stop")  # no signal reaches it
+    # No signal reaches it.
+    assert ask("stop", "--key-fd", "0", said=PASSPHRASE).returncode == 0
     assert bench.daemon.process is not None
     assert 0 == bench.daemon.process.wait(120)
     assert NOTHING == leftovers()

@@ -137,15 +137,25 @@ def start(argv: Sequence[str], output: IO[bytes]) -> Process:
     return _start(argv, output.fileno(), output.fileno())
 
 
-def run(argv: Sequence[str], *, timeout: float) -> subprocess.CompletedProcess[str]:
+def run(
+    argv: Sequence[str], *, timeout: float, said: bytes = b""
+) -> subprocess.CompletedProcess[str]:
     """
     Run ``enforcer`` with *argv*, its name first, to its end, and return what it printed.
+
+    On its standard input it finds *said*.
 
     Raises:
         subprocess.TimeoutExpired: after *timeout* seconds; it is killed.
     """
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = _start(argv, out.fileno(), err.fileno())
+    with (
+        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        given.write(said)
+        given.seek(0)
+        process = _start(argv, out.fileno(), err.fileno(), given.fileno())
         try:
             code = process.wait(timeout)
         except BaseException:
@@ -159,13 +169,14 @@ def run(argv: Sequence[str], *, timeout: float) -> subprocess.CompletedProcess[s
     return subprocess.CompletedProcess(list(argv), code, *said)
 
 
-def _start(argv: Sequence[str], out: int, err: int) -> Process:
+def _start(argv: Sequence[str], out: int, err: int, given: int | None = None) -> Process:
     global _server  # noqa: PLW0603 - one for this process
     if _server is None:
         _server = _Server.begin()
     request = {"argv": list(argv), "environment": dict(os.environ), "directory": str(Path.cwd())}
     with Path(os.devnull).open("rb") as nothing:
-        return Process(tuple(argv), _server.fork(request, [nothing.fileno(), out, err]))
+        first = nothing.fileno() if given is None else given
+        return Process(tuple(argv), _server.fork(request, [first, out, err]))
 
 
 def _adopt(*, wanted: bool) -> None:

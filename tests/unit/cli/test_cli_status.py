@@ -71,7 +71,7 @@ def test_what_else_holds(shown):
     assert lines[2:5] == [
         "not confirmed: in 42.0 s the set before is back in force, unless: enforcer confirm",
         "pinned in /sys/fs/bpf/enforcer: enforcement outlives a daemon that is lost",
-        "protected: other processes may not change or end it",
+        "protected: other processes may not change or end it, the service manager excepted",
     ]
     assert "changed at run time: web: mode \\x1b[2Jaudit" in lines
 

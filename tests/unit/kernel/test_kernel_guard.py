@@ -187,3 +187,35 @@ def test_living_alone(tmp_path, place, members, alone):
 def test_where_it_cannot_be_told_it_does_not_live_alone(tmp_path):
     """Then the cgroup is not protected, and nothing else changes."""
     assert not guard.lives_alone(tmp_path / "absent", tmp_path)
+
+
+def test_what_is_mapped_is_sealed(tmp_path):
+    """Every file once, by its name and by what is mapped; what is no file is left and counted."""
+    mapped = tmp_path / "lib.so"
+    mapped.write_bytes(b"")
+    maps = tmp_path / "maps"
+    maps.write_text(
+        f"7f00-7f01 r--p 00000000 fe:00 12   {mapped}\n"
+        f"7f01-7f02 r-xp 00001000 fe:00 12   {mapped}\n"
+        "7f02-7f03 rw-p 00000000 00:00 0 \n"
+        "7f03-7f04 rw-s 00000000 00:0f 9    anon_inode:[bpf-map]\n"
+        "7f04-7f05 rw-p 00000000 00:00 0    [heap]\n"
+        f"7f05-7f06 r--p 00000000 fe:00 13   {tmp_path}/gone.so (deleted)\n"
+    )
+    kernel = FakeKernel()
+
+    assert 1 == made(kernel).seal(maps)
+
+    assert [str(mapped)] == kernel.paths
+    assert [ORDERS["SEAL"]] == [call["order"] for call in kernel.orders]
+
+
+def test_a_table_that_is_full_is_told(tmp_path):
+    """Protection that cannot be had is no protection."""
+    maps = tmp_path / "maps"
+    maps.write_text(f"7f00-7f01 r--p 00000000 fe:00 12   {maps}\n")
+
+    with pytest.raises(KernelError, match="cannot seal"):
+        made(FakeKernel(code=errno.ENOMEM)).seal(maps)
+    with pytest.raises(KernelError, match="cannot read"):
+        made(FakeKernel()).seal(tmp_path / "none")

@@ -202,6 +202,28 @@ def test_a_signal_is_an_orderly_end(bench):
     assert ending.outcomes == {"allowed": 1}
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_with_a_key_a_signal_ends_the_daemon_alone(bench, number):
+    """Signals may be anybody's: enforcement stays, and what was asked for at the socket ends it."""
+    bench.daemon.outlives_signals = True
+
+    bench.daemon.run(bench.pipeline, ready=lambda: os.kill(os.getpid(), number))
+
+    assert bench.daemon.persists
+    assert bench.session.is_left
+    assert not bench.session.is_ended
+
+
+def test_with_a_key_who_has_it_ends_enforcement(bench):
+    """By the way that asks for it."""
+    bench.daemon.outlives_signals = True
+
+    run_until(bench, lambda: True)
+
+    assert bench.session.is_closed
+    assert not bench.session.is_left
+
+
 def test_hanging_up_opens_the_logs_anew_and_asks_for_more(bench):
     """SIGHUP ends nothing: the logs are opened anew, then the hook is called."""
     seen = []

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""
+Choose the key to a protected engine: a passphrase, of which only a verifier is written to a file.
+
+`enforcer start --protect --key FILE` then lets nobody end or change enforcement without it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from enforcer.cli.exits import Exit, UsageError
+from enforcer.cli.passphrase import add_key_fd, read_passphrase
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  enforcer key /etc/enforcer/key          ask for a passphrase, twice
+  enforcer key --generate /etc/enforcer/key
+                                          make a passphrase and print it, once
+"""
+
+_GENERATED = 20  # bytes of a passphrase that nobody can guess
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument("file", metavar="FILE", type=Path, help="where the verifier is written")
+    parser.add_argument(
+        "--generate",
+        action="store_true",
+        help="make a passphrase, and print it: it is kept nowhere",
+    )
+    add_key_fd(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the verifier."""
+    from enforcer.kernel.verifier import Verifier
+    from enforcer.runtime.key import SALT_BYTES, key_of, stored_of
+
+    said = _generated() if args.generate else _chosen(args.key_fd)
+    salt = secrets.token_bytes(SALT_BYTES)
+    _write(args.file, Verifier(salt, stored_of(key_of(said, salt))).text)
+    if args.generate:
+        print(said)
+    print(f"enforcer: {args.file} tells this passphrase from others; keep it elsewhere")
+    return Exit.OK
+
+
+def _chosen(key_fd: int | None) -> str:
+    from enforcer.runtime.key import LEAST
+
+    said = read_passphrase(key_fd, f"passphrase, at least {LEAST} characters")
+    if len(said) < LEAST:
+        raise UsageError(
+            f"the passphrase has {len(said)} characters: take {LEAST} or more, or --generate"
+        )
+    if key_fd is None and read_passphrase(None, "the same again") != said:
+        raise UsageError("the passphrases differ: nothing was written")
+    return said
+
+
+def _generated() -> str:
+    from base64 import b32encode
+
+    text = b32encode(secrets.token_bytes(_GENERATED)).decode("ascii").lower()
+    return "-".join(text[at : at + 8] for at in range(0, len(text), 8))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise UsageError(
+            f"{path} exists: whoever holds its passphrase may still need it; name another file"
+        ) from None
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(f"{text}\n")

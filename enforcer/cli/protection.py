@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""What `enforcer start --protect` sets up beside the engine: the key, and who may ask for changes."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import pwd
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from enforcer.cli.exits import UsageError
+from enforcer.runtime.gate import Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from enforcer.cli.settings import Settings
+    from enforcer.kernel.verifier import Verifier
+    from enforcer.runtime.enforcement import Enforcement
+    from enforcer.runtime.peer import Peer
+
+__all__ = ["files_differ", "gate_for", "no_reload", "settle", "verifier_of"]
+
+
+def verifier_of(settings: Settings) -> Verifier | None:
+    """
+    Read the verifier that the settings name.
+
+    Raises:
+        UsageError: it cannot be read, is not root's alone, or would protect nothing.
+    """
+    if settings.key is None:
+        return None
+    if not settings.protect:
+        raise UsageError("--key is about --protect: give both")
+    if settings.pins is None:
+        raise UsageError("--key keeps enforcement by its pins: leave --no-pins out")
+    from enforcer.cli.config import trusted_content
+    from enforcer.kernel.verifier import Verifier
+
+    content = trusted_content(settings.key, "the key's verifier")
+    try:
+        return Verifier.read(content.decode("ascii"))
+    except ValueError as error:
+        raise UsageError(f"{settings.key} is no verifier of a key: {error}") from None
+
+
+def gate_for(enforcement: Enforcement, report: Callable[[str], None]) -> Gate | None:
+    """Make what judges requests for changes; None where nothing is protected."""
+    sessions = enforcement.sessions
+    guard = sessions.current.guard
+    if guard is None:
+        return None
+    ours = _unit("self")
+
+    def is_managers(peer: Peer) -> bool:
+        # The number is the peer's for as long as it lives; whoever else gets it must be of the unit, too.
+        now = sessions.current.guard
+        return now is not None and now.has_started(peer.pid) and _unit(str(peer.pid)) == ours
+
+    return Gate(guard.verifier, is_managers, report)
+
+
+def settle(enforcement: Enforcement, also: Iterable[str] = ()) -> None:
+    """
+    Let this process consist of what it is for good: what others write to its files does not get into it.
+
+    Args:
+        enforcement: protected, or nothing is done.
+        also: packages that are needed besides those of a daemon.
+
+    Raises:
+        KernelError: the kernel refuses.
+    """
+    guard = enforcement.sessions.current.guard
+    if guard is None:
+        return
+    from enforcer.kernel import loader
+    from enforcer.libbpf import code
+    from enforcer.runtime import imports
+
+    imports.load(also)
+    _know_names()
+    loader.hold(loader.ENGINE)
+    guard.seal()
+    imports.close()
+    if not code.close():
+        enforcement.report("this machine cannot be asked to keep other code out of the daemon")
+
+
+def _know_names() -> None:
+    """Have the C library load what it looks users and groups up with: later it loads nothing more."""
+    for look in (pwd.getpwnam, grp.getgrnam):
+        with contextlib.suppress(KeyError):  # which is the answer, from every source of names
+            look("enforcer-no-such-name")
+
+
+def files_differ(*, has_key: bool) -> str:
+    """Say that changed policy files wait."""
+    how = "enforcer reload" if has_key else "systemctl reload enforcer"
+    return f"policy files have changed, and enforcement is protected: what is in force stays until: {how}"
+
+
+def no_reload() -> str:
+    """Say what a signal does not do."""
+    return "SIGHUP opened the logs anew; policies are read again by: enforcer reload"
+
+
+def _unit(process: str) -> str:
+    """The cgroup of a process; empty if it is not shown, which is nobody's."""
+    try:
+        lines = Path(f"/proc/{process}/cgroup").read_text(
+            encoding="utf-8", errors="surrogateescape"
+        )
+    except OSError:
+        return ""
+    return next((line for line in lines.splitlines() if line.startswith("0::")), "")

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""
+Let the next start take over what a lost daemon left, protected by a key: for a service, which cannot ask.
+
+It stays in force. From this command on until that start it is protected no longer.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from enforcer import places
+from enforcer.cli.arguments import require_root
+from enforcer.cli.exits import Exit
+from enforcer.cli.passphrase import Passphrase, add_key_fd, let_go
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  enforcer unlock && systemctl start enforcer
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument(
+        "--pins",
+        metavar="PATH",
+        type=Path,
+        default=places.PINS,
+        help=f"where enforcement is pinned (default: {places.PINS})",
+    )
+    add_key_fd(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the key to the kernel."""
+    require_root("unlock")
+    if let_go(args.pins, Passphrase(args.key_fd)):
+        print("enforcer: unlocked, enforcement stays in force: start the daemon now")
+    else:
+        print("enforcer: nothing is locked")
+    return Exit.OK

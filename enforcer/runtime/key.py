@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""
+The key to a protected engine: made of a passphrase, and proven to the daemon without being shown to it.
+
+As in SCRAM (RFC 5802): the daemon keeps SHA-256 of the key, and asks for the key under a mask that it can
+make and lift, and that is made of this, a number that is used once, and the request. So what was said
+before is worth nothing again or for another request, and what the daemon keeps is no key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LEAST", "SALT_BYTES", "canonical", "is_proof", "key_of", "proof_of", "stored_of"]
+
+LEAST: Final = 12
+"""Characters of the shortest passphrase: who reads what is kept can try passphrases elsewhere."""
+
+SALT_BYTES: Final = 16
+
+# Fixed here, so that nobody at the other end can ask for a cheaper one: 64 MiB and some tenths of a second.
+_COST: Final = 1 << 16
+_BLOCK: Final = 8
+_ROOM: Final = 2 * 128 * _BLOCK * _COST
+_PURPOSE: Final = b"enforcer: the key to a protected engine"
+_REQUEST: Final = b"enforcer: a request\0"
+
+
+def key_of(passphrase: str, salt: bytes) -> bytes:
+    """Return the key of *passphrase*: 32 bytes, after some tenths of a second."""
+    slow = hashlib.scrypt(
+        passphrase.encode("utf-8", "surrogateescape"),
+        salt=salt, n=_COST, r=_BLOCK, p=1, maxmem=_ROOM, dklen=32,
+    )  # fmt: skip
+    return hmac.digest(slow, _PURPOSE, "sha256")
+
+
+def stored_of(key: bytes) -> bytes:
+    """Return what is kept of *key*."""
+    return hashlib.sha256(key).digest()
+
+
+def canonical(request: Mapping[str, Any]) -> bytes:
+    """Write *request* as both sides do, without its proof and what was not given."""
+    given = {k: v for k, v in request.items() if v is not None and k != "proof"}
+    return json.dumps(given, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def proof_of(key: bytes, nonce: bytes, request: bytes) -> bytes:
+    """Return the proof that who knows *key* makes *request*, in answer to *nonce*."""
+    return _masked(key, stored_of(key), nonce, request)
+
+
+def is_proof(proof: bytes, stored: bytes, nonce: bytes, request: bytes) -> bool:
+    """Tell whether *proof* was made by the key of *stored* for *nonce* and *request*."""
+    if len(proof) != len(stored):
+        return False
+    key = _masked(proof, stored, nonce, request)
+    return hmac.compare_digest(stored_of(key), stored)
+
+
+def _masked(text: bytes, stored: bytes, nonce: bytes, request: bytes) -> bytes:
+    mask = hmac.digest(stored, _REQUEST + nonce + request, "sha256")
+    return bytes(a ^ b for a, b in zip(text, mask, strict=True))
