@@ -183,8 +183,7 @@ class Session:
     @property
     def missing(self) -> tuple[str, ...]:
         """Optional programs that were left out: this kernel calls other hooks in their place."""
-        head = self._images.head
-        wanted = programs.needed(head.ops, head.facts)
+        wanted = programs.needed(self._images.head.ops, self._images.head.facts)
         return tuple(s.name for s in wanted if s.optional and s not in self._engine.specs)
 
     def ring_use(self) -> dict[str, tuple[int, int]]:
