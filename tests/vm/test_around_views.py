@@ -11,6 +11,7 @@ import errno
 import os
 import platform
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ import view_attempts
 from engine import Engine, attempt, running
 from patience import scaled
 
+from enforcer.libbpf import calls
+
 ROOT = Path("/opt/enforcer-test-views")
 VAULT, ALLOWED, SECRET = ROOT / "bin/vault", ROOT / "bin/allowed", ROOT / "secret"
 KEEPER = ROOT / "bin/keeper"
@@ -29,7 +32,7 @@ PLAIN, MINE = ROOT / "plain", ROOT / "user"
 SHOWN, WHOLE = ROOT / "shown", ROOT / "whole"
 USER, CONFINED = 2001, 2002
 TEXT = b"the secret\n"
-NO = errno.EDOM
+NO, NO_MEMORY = errno.EDOM, errno.EPERM
 MOUNTS = 8300
 
 POLICY = f"""
@@ -273,3 +276,42 @@ def test_a_program_in_huge_pages_is_fileless(engine) -> None:
     # Before, the kernel itself runs nothing from there: hugetlbfs has had no way to read for it.
     assert b"" == said
     assert code in ({NO} if platform.release() >= "6.2" else {NO, errno.EACCES, errno.ENOEXEC})
+
+
+SLOTS = b"/sys/fs/bpf/enforcer/map-scratches"
+HELD = 1  # of the first two words of a slot: whether it is taken, and by whose task
+
+
+def hold(fd: int, size: int, slots: set[int], user: int) -> None:
+    """Let it look as if tasks of *user* were in the middle of decisions."""
+    for slot in slots:
+        room = calls.lookup(fd, slot, size)
+        calls.update(fd, slot, struct.pack("=II", HELD, user) + room[8:])
+
+
+def give_back(fd: int, size: int, slots: set[int]) -> None:
+    for slot in slots:
+        room = calls.lookup(fd, slot, size)
+        calls.update(fd, slot, bytes(8) + room[8:])
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) > 1, reason="where a task looks first is its CPU")
+def test_who_takes_all_the_memory_pays_for_it(engine) -> None:
+    """Half of what is looked at is all that a user may hold; some is root's alone."""
+    del engine
+    fd = calls.get_pinned(SLOTS)
+    size = calls.map_facts(fd).value_size
+    half, most = set(range(16)), {n for n in range(32) if n % 8}
+    try:
+        hold(fd, size, half, USER)
+        assert NO_MEMORY == do("reading", PLAIN, user=USER)[0]
+        assert (0, TEXT) == do("reading", PLAIN, user=CONFINED + 1)
+        assert (0, TEXT) == do("reading", PLAIN)
+        hold(fd, size, {0}, CONFINED)
+        hold(fd, size, most, CONFINED)
+        assert NO_MEMORY == do("reading", PLAIN, user=CONFINED + 1)[0]
+        assert (0, TEXT) == do("reading", PLAIN)
+    finally:
+        give_back(fd, size, half | most)
+        os.close(fd)
+    assert (0, TEXT) == do("reading", PLAIN, user=USER)

@@ -69,6 +69,11 @@ def itself(program: str, *arguments: str) -> None:
 
 
 @_way
+def reading(path: str) -> None:
+    _show(path)
+
+
+@_way
 def tmpfs_over(program: str, source: str, *arguments: str) -> None:
     """Run a copy of *source* by the name of *program*."""
     _own()
