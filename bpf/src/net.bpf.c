@@ -125,6 +125,12 @@ static __noinline int enf_sockaddr(struct enf_access *a, const void *address, in
 
 #define ENF_LOOPBACK4 0x7f000001 /* 127.0.0.1 */
 
+/* Is it no address, 0.0.0.0 or ::? Asked before the call, which most need not pay for. */
+static __always_inline int enf_is_nowhere(const struct enf_access *a)
+{
+	return !a->addr_hi && (!a->addr_lo || a->addr_lo == ENF_V4_MAPPED);
+}
+
 /*
  * Who connects or sends to no address reaches this machine (tcp_v4_connect and tcp_v6_connect, udpv6_sendmsg,
  * ip_route_output_key_hash_rcu), so what is asked about is the address that is reached: of version 6 the
@@ -138,11 +144,10 @@ static __noinline void enf_to_itself(struct enf_access *a, struct sock *sk, int 
 	__u8 b[16] = {};
 	int is_inet = a->family == ENF_AF_INET || a->family == ENF_AF_INET6;
 
-	if (!sk || !(a->present & ENF_BIT64(ENF_DIM_ADDR)) || a->addr_hi)
+	if (!sk || !(a->present & ENF_BIT64(ENF_DIM_ADDR)) || !enf_is_nowhere(a))
 		return;
 	if (enf_is_smc(a)) { /* the socket inside is the one that may be bound */
-		if (!a->addr_lo || a->addr_lo == ENF_V4_MAPPED)
-			a->unknown |= ENF_BIT64(ENF_DIM_ADDR);
+		a->unknown |= ENF_BIT64(ENF_DIM_ADDR);
 		return;
 	}
 	if (!a->addr_lo) {
@@ -153,8 +158,6 @@ static __noinline void enf_to_itself(struct enf_access *a, struct sock *sk, int 
 			a->addr_lo = 1;
 		return;
 	}
-	if (a->addr_lo != ENF_V4_MAPPED)
-		return;
 	if (is_inet) {
 		bpf_probe_read_kernel(&bound, 4,
 				      (void *)enf_member(sk, struct inet_sock, inet_saddr));
@@ -351,7 +354,8 @@ int BPF_PROG(enf_socket_connect, struct socket *sock, void *address, int addrlen
 	if (enf_sockaddr(&a, address, addrlen, 0) == ENF_ADDR_NONE &&
 	    (a.family == ENF_AF_INET || a.family == ENF_AF_INET6))
 		return 0;
-	enf_to_itself(&a, sock->sk, 0);
+	if (enf_is_nowhere(&a))
+		enf_to_itself(&a, sock->sk, 0);
 	error = enf_act(&a);
 	if (error || !enf_may_be_routed(&a, sock->sk))
 		return error;
