@@ -591,6 +591,8 @@ enum dentry_flags {
 #define ENF_SB_KERNMOUNT (1UL << 22) /* mounted by the kernel for its own use */
 #define ENF_SB_NOUSER (1UL << 31)    /* of the kernel's own: pipes, sockets, memfd */
 #define ENF_FSCONFIG 431	     /* fsconfig(2), of 64 and of 32 bits */
+#define ENF_MOUNT 165		     /* mount(2) */
+#define ENF_MOUNT_32 21
 #define ENF_X32_CALL 0x40000000
 #define ENF_ATTR_MODE 0x1 /* of iattr.ia_valid */
 #define ENF_ATTR_UID 0x2
@@ -747,6 +749,14 @@ static __always_inline int enf_is_mounted(const struct dentry *dentry)
 	if (bpf_core_enum_value_exists(enum dentry_flags, DCACHE_MOUNTED))
 		mounted = bpf_core_enum_value(enum dentry_flags, DCACHE_MOUNTED);
 	return dentry->d_flags & mounted;
+}
+
+/* The number of the system call that the current task is in. */
+static __always_inline __u32 enf_current_call(void)
+{
+	const struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	return (__u32)regs->orig_ax & ~ENF_X32_CALL;
 }
 
 /* A pointer as the number it is, for global functions, which take no kernel pointers. */

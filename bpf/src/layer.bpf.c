@@ -8,20 +8,27 @@
  * its own: so does every overlay with those of who mounted it, and a file server with those of its client,
  * both by override_creds(). What a task does itself was decided at the path_* hook a moment ago.
  *
+ * While it is mounted, an overlay empties and makes its work directory, on most kernels with the credentials of
+ * who mounts it: so they are asked in mount(2) and fsconfig(2), too.
+ *
  * The test only adds decisions: nobody evades one by borrowing credentials. A layer that the host does not show
  * has no name, and nothing to decide by (ENF_PATH_ABSENT): the overlay's own name has had its verdict.
  *
- * Not met: what an overlay makes and removes in its work directory while it is mounted (before v6.15), and
- * file systems that change others in the name of who asks (eCryptfs).
+ * Not met are file systems that change others in the name of who asks (eCryptfs).
  */
 #include "act.h"
 #include "around.bpf.h"
 
-static __always_inline int enf_is_borrowed(void)
+static __always_inline int enf_is_layered(void)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
+	__u32 call;
 
-	return t->cred != t->real_cred;
+	if (t->cred != t->real_cred)
+		return 1;
+	/* The numbers of 32 bits, too: what they are in 64 bits names no files that it would change. */
+	call = enf_current_call();
+	return call == ENF_MOUNT || call == ENF_MOUNT_32 || call == ENF_FSCONFIG;
 }
 
 /* Up to four operations at once, those behind the last ENF_NO_OP. */
@@ -67,7 +74,7 @@ SEC("lsm/inode_create")
 int BPF_PROG(enf_layer_create, struct inode *dir, struct dentry *dentry, unsigned short mode,
 	     int ret)
 {
-	if (ret || !enf_is_borrowed())
+	if (ret || !enf_is_layered())
 		return ret;
 	return enf_layer_made(dentry, ENF_OP_CREATE, mode);
 }
@@ -76,7 +83,7 @@ SEC("lsm/inode_mkdir")
 int BPF_PROG(enf_layer_mkdir, struct inode *dir, struct dentry *dentry, unsigned short mode,
 	     int ret)
 {
-	if (ret || !enf_is_borrowed())
+	if (ret || !enf_is_layered())
 		return ret;
 	return enf_layer_made(dentry, ENF_OP_MKDIR, mode);
 }
@@ -87,7 +94,7 @@ int BPF_PROG(enf_layer_mknod, struct inode *dir, struct dentry *dentry, unsigned
 {
 	__u32 type = mode & ENF_S_IFMT;
 
-	if (ret || !enf_is_borrowed())
+	if (ret || !enf_is_layered())
 		return ret;
 	return enf_layer_made(dentry, type == ENF_S_IFREG || !type ? ENF_OP_CREATE : ENF_OP_MKNOD,
 			      mode);
@@ -97,7 +104,7 @@ SEC("lsm/inode_symlink")
 int BPF_PROG(enf_layer_symlink, struct inode *dir, struct dentry *dentry, const char *old_name,
 	     int ret)
 {
-	if (ret || !enf_is_borrowed())
+	if (ret || !enf_is_layered())
 		return ret;
 	return enf_layer(dentry, 0, ENF_OP_SYMLINK, ENF_OP_NAME_GUARD, ENF_NO_OP, ENF_NO_OP);
 }
@@ -106,7 +113,7 @@ SEC("lsm/inode_link")
 int BPF_PROG(enf_layer_link, struct dentry *old_dentry, struct inode *dir,
 	     struct dentry *new_dentry, int ret)
 {
-	if (ret || !enf_is_borrowed())
+	if (ret || !enf_is_layered())
 		return ret;
 	ret = enf_layer(old_dentry, 0, ENF_OP_LINK, ENF_OP_GUARD, ENF_NO_OP, ENF_NO_OP);
 	if (ret)
@@ -118,7 +125,7 @@ int BPF_PROG(enf_layer_link, struct dentry *old_dentry, struct inode *dir,
 SEC("lsm/inode_unlink")
 int BPF_PROG(enf_layer_unlink, struct inode *dir, struct dentry *dentry, int ret)
 {
-	if (ret || !enf_is_borrowed())
+	if (ret || !enf_is_layered())
 		return ret;
 	ret = enf_layer(dentry, 0, ENF_OP_UNLINK, ENF_OP_NAME_GUARD, ENF_NO_OP, ENF_NO_OP);
 	return ret ? ret : enf_layer_unmounted(dentry);
@@ -127,7 +134,7 @@ int BPF_PROG(enf_layer_unlink, struct inode *dir, struct dentry *dentry, int ret
 SEC("lsm/inode_rmdir")
 int BPF_PROG(enf_layer_rmdir, struct inode *dir, struct dentry *dentry, int ret)
 {
-	if (ret || !enf_is_borrowed())
+	if (ret || !enf_is_layered())
 		return ret;
 	ret = enf_layer(dentry, 0, ENF_OP_RMDIR, ENF_NO_OP, ENF_NO_OP, ENF_NO_OP);
 	return ret ? ret : enf_layer_unmounted(dentry);
@@ -143,7 +150,7 @@ int enf_layer_rename(unsigned long long *ctx)
 	int ret = ENF_ARG(ctx, 32, 40);
 	__u64 inode = 0;
 
-	if (ret || !enf_is_borrowed())
+	if (ret || !enf_is_layered())
 		return ret;
 	ret = enf_layer(from, 0, ENF_OP_RENAME, ENF_OP_GUARD, ENF_NO_OP, ENF_NO_OP);
 	if (ret)
@@ -184,7 +191,7 @@ int enf_layer_setattr(unsigned long long *ctx)
 		ENF_LOAD(attr, ctx, 8);
 		ENF_LOAD(ret, ctx, 16);
 	}
-	if (ret || !enf_is_borrowed())
+	if (ret || !enf_is_layered())
 		return ret;
 	valid = BPF_CORE_READ(attr, ia_valid);
 	a.dentry = (__u64)dentry;

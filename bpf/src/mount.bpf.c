@@ -178,13 +178,6 @@ int BPF_PROG(enf_sb_remount, struct super_block *sb, void *options, int ret)
 
 /* ---- fsconfig(2) --------------------------------------------------------------------------- */
 
-static __always_inline int enf_is_fsconfig(void)
-{
-	const struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-
-	return ((__u32)regs->orig_ax & ~ENF_X32_CALL) == ENF_FSCONFIG;
-}
-
 /*
  * A file system is there that nothing need ever be attached of: fsmount(2) gives a descriptor to use it by. Where
  * it goes, what it is called and its options are not known yet, so rules on these are not met (they are when it
@@ -202,7 +195,7 @@ int BPF_PROG(enf_sb_kern_mount, const struct super_block *sb, int ret)
 		.n_ops = 1,
 	};
 
-	if (ret || !enf_is_fsconfig())
+	if (ret || enf_current_call() != ENF_FSCONFIG)
 		return ret;
 	return enf_act(&a);
 }

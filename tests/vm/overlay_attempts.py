@@ -149,6 +149,16 @@ def move_directory(upper: str) -> None:
 
 
 @_attempt
+def empty_work_directory(upper: str) -> None:
+    """An overlay empties what is named so below its *workdir*, as it is mounted."""
+    _own_mounts()
+    lower, merged = tempfile.mkdtemp(dir="/tmp"), tempfile.mkdtemp(dir="/tmp")
+    other = tempfile.mkdtemp(dir=os.path.dirname(upper), prefix="work-")  # noqa: PTH120
+    options = f"lowerdir={lower},upperdir={other},workdir={upper}"
+    _mount("none", merged, "overlay", 0, options)
+
+
+@_attempt
 def unlink_as_user(upper: str) -> None:
     os.setgid(STRANGER)
     os.setuid(STRANGER)

@@ -48,7 +48,7 @@ spec:
   rules:
   - name: kept
     file: any
-    match: {{path: {_BASE}/kept/**}}
+    match: {{path: [{_BASE}/kept/**, {_BASE}/kept-around/work/**]}}
     action: {{deny: {{errno: EDOM}}}}
   - name: kept-of-user
     file: unlink
@@ -64,6 +64,8 @@ def _fill(directory: Path) -> None:
     for name in ("chown", "link"):
         (directory / name).write_bytes(_SECRET)
     (directory / "rmdir").mkdir()
+    (directory.with_name(f"{directory.name}-around") / "work").mkdir(parents=True)
+    (directory.with_name(f"{directory.name}-around") / "work/file").write_bytes(_SECRET)
 
 
 def _facts(directory: Path) -> dict[str, object]:
@@ -98,6 +100,11 @@ def controls() -> dict[str, tuple[int, bool, bytes]]:
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", _TMPFS], check=True)
     _BASE.mkdir()
     found = {}
+    _fill(_BASE / "other")
+    attempt(sys.executable, "-IS", _SCRIPT, "empty_work_directory", str(_BASE / "other-around"))
+    assert not (_BASE / "other-around/work/file").exists()
+    for left in _BASE.iterdir():
+        shutil.rmtree(left)
     for name in (*_DIRECT, "hidden"):
         _fill(_BASE / "other")
         found[name] = _observe(name, _BASE / "other")
@@ -150,6 +157,7 @@ def test_other_layers_are_left_alone(name, controls, daemon):
     observed = _observe(name, _BASE / "other")
     shutil.rmtree(_BASE / "other", ignore_errors=True)
     shutil.rmtree(_BASE / "other.moved", ignore_errors=True)
+    shutil.rmtree(_BASE / "other-around", ignore_errors=True)
     _fill(_BASE / "other")
 
     assert (0, True) == observed[:2], observed
@@ -173,3 +181,14 @@ def test_user_is_refused_too(controls, users, daemon):
     assert (_ERROR, False) == kept[:2], kept
     assert (0, True) == other[:2], other
     assert (users / "kept/unlink-as-user").exists()
+
+
+def test_work_directory_is_not_emptied(daemon):
+    """What an overlay would remove to have a place to work in is removed by who mounts it."""
+    place = _BASE / "kept-around"
+
+    direct = attempt("rm", str(place / "work/file"))
+    attempt(sys.executable, "-IS", _SCRIPT, "empty_work_directory", str(place))
+
+    assert direct.returncode != 0
+    assert (place / "work/file").exists()
