@@ -257,4 +257,11 @@ def test_every_need_can_be_refused():
 def test_the_policies_that_come_along_lock_nobody_out():
     """They can be taken as they are."""
     for policy in load_policies([POLICIES]).policies:
-        assert [] == list(breaks_the_machine(policy, HERE)), policy.name
+        found = [issue.message for issue in breaks_the_machine(policy, HERE)]
+        if (
+            policy.name == "enforcer-itself"
+        ):  # it keeps its own files from enforcer, too: its head says so
+            assert 1 == len(found)
+            assert "enforcer" in found[0]
+        else:
+            assert [] == found, policy.name
