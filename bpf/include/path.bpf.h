@@ -293,7 +293,7 @@ struct enf_find {
 	__u32 cut;    /* there may be more than was looked through */
 };
 
-_Static_assert(sizeof(struct enf_find) <= sizeof(((struct enf_scratch *)0)->work), "work");
+_Static_assert(sizeof(struct enf_find) <= 8 * sizeof(__u64), "the search, and what is kept of it");
 
 static __always_inline struct enf_find *enf_find_of(struct enf_scratch *s)
 {
@@ -429,7 +429,7 @@ static __always_inline int enf_stands(const struct enf_sb_mount *known, __u64 sb
 	       enf_mount_id(known->mount) == known->id;
 }
 
-static __always_inline int enf_is_below(__u64 dentry, __u64 root, __u64 sb)
+static __noinline int enf_is_below(__u64 dentry, __u64 root, __u64 sb)
 {
 	struct enf_climb c = { .dentry = dentry, .root = root };
 	__u64 whole = 0;
@@ -464,7 +464,8 @@ static __noinline __u32 enf_place_of(__u64 sb)
  */
 static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry, __u64 sb)
 {
-	struct enf_sb_mount *known, fresh = {};
+	/* behind what the search keeps: its frame is one of eight */
+	struct enf_sb_mount *known, *fresh = (struct enf_sb_mount *)&s->work[8];
 	struct enf_find *f = enf_find_of(s);
 	__u32 seq = enf_seq(enf_mount_lock);
 	__u64 root = 0;
@@ -484,18 +485,18 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 	s->place = enf_place_of(sb);
 	if (!f->found)
 		return 0;
-	fresh.mount = f->found;
-	fresh.id = f->found_id;
-	enf_read(fresh.root, f->found + enf_offset(struct mount, mnt.mnt_root));
+	fresh->mount = f->found;
+	fresh->id = f->found_id;
+	enf_read(fresh->root, f->found + enf_offset(struct mount, mnt.mnt_root));
 	enf_read(root, sb + enf_offset(struct super_block, s_root));
-	fresh.is_whole = fresh.root == root;
-	fresh.place = s->place;
-	fresh.seq = seq;
+	fresh->is_whole = fresh->root == root;
+	fresh->place = s->place;
+	fresh->seq = seq;
 	/* A torn search may have missed the oldest. Without the counter nobody knows. */
 	if (seq && !(seq & 1) && !f->cut && seq == enf_seq(enf_mount_lock))
-		bpf_map_update_elem(&superblocks, &sb, &fresh, BPF_ANY);
-	if (fresh.is_whole || enf_is_below(dentry, fresh.root, sb))
-		return fresh.mount;
+		bpf_map_update_elem(&superblocks, &sb, fresh, BPF_ANY);
+	if (fresh->is_whole || enf_is_below(dentry, fresh->root, sb))
+		return fresh->mount;
 	enf_find_mount(s, sb, dentry);
 	return f->found;
 }
