@@ -10,6 +10,7 @@ import attrs
 from enforcer.compiler import guards
 from enforcer.compiler.patterns import Exact
 from enforcer.explain.numbers import accepts_any
+from enforcer.explain.part import GAPS, Part, as_one, together
 from enforcer.explain.texts import accepts, of_head
 from enforcer.explain.truth import Gap, Truth, every, negated, of_views, some, truth
 from enforcer.policy import globs
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from enforcer.compiler.atoms import Atoms
     from enforcer.compiler.patterns import Form
     from enforcer.explain.facts import Facts, Operand, Who
-    from enforcer.policy.model import Condition, Flag, Policy, Process, Rule, Span, Value, Within
+    from enforcer.policy.model import Condition, Flag, Policy, Process, Rule, Value, Within
     from enforcer.policy.points import Operand as OperandAtPoint
 
 __all__ = ["NO_NAME", "Part", "Parts"]
@@ -34,33 +35,8 @@ NO_NAME = b""
 """The path of what the host does not show: no path is empty, and no pattern is met by it."""
 
 
-_GAPS = frozenset((Truth.UNKNOWN, Truth.UNRECORDED))
-
-
 _OF_NODES = frozenset((Op.READ, Op.WRITE, Op.APPEND, Op.MMAP_EXEC, Op.FD_READ, Op.FD_WRITE))
 """What is decided by the device that a node leads to, as the kernel side does it."""
-
-
-@attrs.frozen
-class Part:
-    """
-    One thing that must hold.
-
-    Attributes:
-        where: the words of the policy that lead to it, ``process.binary``.
-        condition: what is asked for; a condition, a fact, or the names that a guard keeps.
-        found: the operand; None: there is none.
-        value: the value that was met, if one was.
-        is_turned: it stands below a ``not…`` and must not hold as a whole.
-    """
-
-    where: str
-    condition: Condition | Flag | Within | None
-    found: Operand | tuple[bytes, ...] | None
-    holds: Truth
-    value: Value | None = None
-    is_turned: bool = False
-    span: Span | None = None
 
 
 @attrs.frozen
@@ -77,7 +53,7 @@ class Parts:
         """Return the parts of *rule*, which holds if all of them do; *favours*: who acts gains by it."""
         return [
             *self._in_views(lambda view: view._objects(rule), favours=favours),  # noqa: SLF001 — another of these
-            *self._subject(policy, rule),
+            *together(self._subject(policy, rule)),
             *(self._within(policy, asked) for asked in rule.within),
         ]
 
@@ -87,7 +63,7 @@ class Parts:
             lambda view: list(view._names(rule, is_linked=is_linked)),  # noqa: SLF001 — another of these
             favours=favours,
         )
-        return [*names, *self._subject(policy, rule)]
+        return [*names, *together(self._subject(policy, rule))]
 
     def _in_views(self, parts: Callable[[Parts], list[Part]], *, favours: bool) -> list[Part]:
         """Return the parts by the view of the object that counts."""
@@ -107,7 +83,7 @@ class Parts:
     def of_default(self, policy: Policy) -> list[Part]:
         """Return the parts of a default: only to whom the policy applies."""
         selector, _ = seen_inside(policy.selector, Subject())
-        return list(self._process("selector", selector, (self.facts.process,)))
+        return together(self._process("selector", selector, (self.facts.process,)))
 
     # ---- The object --------------------------------------------------------------------------
 
@@ -301,7 +277,7 @@ class Parts:
         if not turned:
             yield from parts
             return
-        yield _as_one(word, parts, negated(every(part.holds for part in parts)))
+        yield as_one(word, parts, negated(every(part.holds for part in parts)))
 
     def _lineage(
         self, word: str, wanted: Process, whom: tuple[Who, ...], *, turned: bool
@@ -314,7 +290,7 @@ class Parts:
             found = _of_gap(self.facts.lineage)
         met = next((p for p in each if every(part.holds for part in p) is found), None)
         parts = met or (each[0] if each else [])
-        yield _as_one(word, parts, negated(found) if turned else found, is_turned=turned)
+        yield as_one(word, parts, negated(found) if turned else found, is_turned=turned)
 
     def _one(self, word: str, wanted: Process, who: Who) -> list[Part]:
         claimed = self._of(word, wanted, who)
@@ -322,9 +298,9 @@ class Parts:
             return claimed
         bare = self._of(word, wanted, attrs.evolve(who, exe=NO_NAME))
         so, else_so = every(p.holds for p in claimed), every(p.holds for p in bare)
-        if so is else_so or so in _GAPS:
+        if so is else_so or so in GAPS:
             return claimed
-        if else_so in _GAPS:
+        if else_so in GAPS:
             return bare
         return [
             attrs.evolve(part, holds=Truth.CLAIMED) if part.holds is not other.holds else part
@@ -376,14 +352,6 @@ def _of_workload(where: str, condition: Condition, who: Who) -> Part:
     )
     found = truth((met is not None) != condition.negate)
     return Part(where, condition, known, found, met, span=condition.span)
-
-
-def _as_one(word: str, parts: list[Part], holds: Truth, *, is_turned: bool = True) -> Part:
-    """Sum up *parts* that stand or fall together, by the one that is most worth showing."""
-    shown = next((p for p in parts if p.holds is not Truth.TRUE), parts[0] if parts else None)
-    if shown is None:
-        return Part(word, None, Gap.UNRECORDED, holds, is_turned=is_turned)
-    return attrs.evolve(shown, holds=holds, is_turned=is_turned)
 
 
 def _argument(index: int | None) -> str:

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""One part of a rule, with what it asks for, what it found, and whether it holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from enforcer.explain.truth import Gap, Truth, every
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from enforcer.explain.facts import Operand
+    from enforcer.policy.model import Condition, Flag, Span, Value, Within
+
+__all__ = ["GAPS", "Part", "as_one", "together"]
+
+GAPS: Final = frozenset((Truth.UNKNOWN, Truth.UNRECORDED))
+
+
+@attrs.frozen
+class Part:
+    """
+    One thing that must hold.
+
+    Attributes:
+        where: the words of the policy that lead to it, ``process.binary``.
+        condition: what is asked for; a condition, a fact, or the names that a guard keeps.
+        found: the operand; None: there is none.
+        value: the value that was met, if one was.
+        is_turned: it stands below a ``not…`` and must not hold as a whole.
+    """
+
+    where: str
+    condition: Condition | Flag | Within | None
+    found: Operand | tuple[bytes, ...] | None
+    holds: Truth
+    value: Value | None = None
+    is_turned: bool = False
+    span: Span | None = None
+
+
+def as_one(word: str, parts: list[Part], holds: Truth, *, is_turned: bool = True) -> Part:
+    """Sum up *parts* that stand or fall together, by the one that is most worth showing."""
+    shown = next((p for p in parts if p.holds is not Truth.TRUE), parts[0] if parts else None)
+    if shown is None:
+        return Part(word, None, Gap.UNRECORDED, holds, is_turned=is_turned)
+    return attrs.evolve(shown, holds=holds, is_turned=is_turned)
+
+
+def together(parts: Iterable[Part]) -> list[Part]:
+    """Let what is claimed of who acts outweigh what is not known of it, as the kernel side has it."""
+    found = list(parts)
+    if every(part.holds for part in found) is not Truth.CLAIMED:
+        return found
+    return [
+        attrs.evolve(part, holds=Truth.CLAIMED) if part.holds in GAPS else part for part in found
+    ]
