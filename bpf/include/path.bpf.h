@@ -293,7 +293,7 @@ struct enf_find {
 	__u32 cut;    /* there may be more than was looked through */
 };
 
-_Static_assert(sizeof(struct enf_find) <= 8 * sizeof(__u64), "the search, and what is kept of it");
+_Static_assert(sizeof(struct enf_find) <= sizeof(((struct enf_scratch *)0)->work), "work");
 
 static __always_inline struct enf_find *enf_find_of(struct enf_scratch *s)
 {
@@ -456,6 +456,25 @@ static __noinline __u32 enf_place_of(__u64 sb)
 }
 
 /*
+ * Keep what was found. A torn search may have missed the oldest; without the counter nobody knows. Returns: the
+ * root of the mount. A function of its own: frames of eight calls share what there is of a stack.
+ */
+static __noinline __u64 enf_keep_mount(struct enf_scratch *s, __u64 sb, __u32 seq)
+{
+	const struct enf_find *f = enf_find_of(s);
+	struct enf_sb_mount fresh = { .mount = f->found, .id = f->found_id, .seq = seq };
+	__u64 whole = 0;
+
+	enf_read(fresh.root, f->found + enf_offset(struct mount, mnt.mnt_root));
+	enf_read(whole, sb + enf_offset(struct super_block, s_root));
+	fresh.is_whole = fresh.root == whole;
+	fresh.place = s->place;
+	if (seq && !(seq & 1) && !f->cut && seq == enf_seq(enf_mount_lock))
+		bpf_map_update_elem(&superblocks, &sb, &fresh, BPF_ANY);
+	return fresh.root;
+}
+
+/*
  * Returns: the host's mount through which *dentry* has its name, or 0.
  *
  * What is known of a superblock holds as long as its mount stands: however many mounts others make, they
@@ -464,9 +483,8 @@ static __noinline __u32 enf_place_of(__u64 sb)
  */
 static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry, __u64 sb)
 {
-	/* behind what the search keeps: its frame is one of eight */
-	struct enf_sb_mount *known, *fresh = (struct enf_sb_mount *)&s->work[8];
 	struct enf_find *f = enf_find_of(s);
+	struct enf_sb_mount *known;
 	__u32 seq = enf_seq(enf_mount_lock);
 	__u64 root = 0;
 
@@ -485,18 +503,9 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 	s->place = enf_place_of(sb);
 	if (!f->found)
 		return 0;
-	fresh->mount = f->found;
-	fresh->id = f->found_id;
-	enf_read(fresh->root, f->found + enf_offset(struct mount, mnt.mnt_root));
-	enf_read(root, sb + enf_offset(struct super_block, s_root));
-	fresh->is_whole = fresh->root == root;
-	fresh->place = s->place;
-	fresh->seq = seq;
-	/* A torn search may have missed the oldest. Without the counter nobody knows. */
-	if (seq && !(seq & 1) && !f->cut && seq == enf_seq(enf_mount_lock))
-		bpf_map_update_elem(&superblocks, &sb, fresh, BPF_ANY);
-	if (fresh->is_whole || enf_is_below(dentry, fresh->root, sb))
-		return fresh->mount;
+	root = enf_keep_mount(s, sb, seq);
+	if (enf_is_below(dentry, root, sb))
+		return f->found;
 	enf_find_mount(s, sb, dentry);
 	return f->found;
 }
