@@ -298,8 +298,11 @@ print("ready", flush=True)
 while True:
     for pid in pathlib.Path(f"/proc/{sys.argv[1]}/task/{sys.argv[1]}/children").read_text().split():
         try:
-            with open(f"/proc/{pid}/mem", "r+b"):
-                print("opened", pid, flush=True)
+            with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+                try:
+                    memory.read(1)  # of a process that has ended there is nothing to read
+                except OSError:
+                    print("opened", pid, flush=True)
         except FileNotFoundError:
             continue
         except PermissionError:
