@@ -435,11 +435,10 @@ ENF_INLINE __u32 enf_within(const struct enf_scratch *s, __u32 mark, __u64 ns)
 	return at && (at >= now || now - at <= ns);
 }
 
+/* Its two truths lie in the working memory, where the verifier does not follow them. */
 struct enf_conj {
 	struct enf_ctx *c;
 	__u32 first;
-	__u32 truth; /* by the names that are claimed, where there are no others */
-	__u32 bare;  /* without them */
 };
 
 /* One more term. */
@@ -460,8 +459,8 @@ static long enf_term_one(__u32 i, void *arg)
 
 	t = enf_at(j->c, enf_head(j->c)->off_terms + (j->first + i) * 24, 24);
 	if (!t) {
-		j->truth = ENF_UNKNOWN;
-		j->bare = ENF_UNKNOWN;
+		s->truth = ENF_UNKNOWN;
+		s->bare = ENF_UNKNOWN;
 		return 1;
 	}
 	if (t->kind == ENF_TERM_WITHIN) {
@@ -472,8 +471,8 @@ static long enf_term_one(__u32 i, void *arg)
 	dim = ENF_BIT(t->dim & 63);
 	if (!(s->present &
 	      dim)) { /* about something that is not there: cannot hold, nor its negation */
-		j->truth = ENF_FALSE;
-		j->bare = ENF_FALSE;
+		s->truth = ENF_FALSE;
+		s->bare = ENF_FALSE;
 		return 1;
 	}
 	if (t->kind == ENF_TERM_ATOM) {
@@ -497,10 +496,10 @@ static long enf_term_one(__u32 i, void *arg)
 			truth = (s->num[n] & t->a) == t->b;
 	}
 known:
-	j->truth =
-		enf_and(j->truth, truth, t->negate); /* unknown: a later term may still be false */
-	j->bare = enf_and(j->bare, s->offhost & dim ? ENF_FALSE : truth, t->negate);
-	return j->truth == ENF_FALSE && j->bare == ENF_FALSE;
+	s->truth =
+		enf_and(s->truth, truth, t->negate); /* unknown: a later term may still be false */
+	s->bare = enf_and(s->bare, s->offhost & dim ? ENF_FALSE : truth, t->negate);
+	return s->truth == ENF_FALSE && s->bare == ENF_FALSE;
 }
 
 /* Both truths of all terms of a range together, of enum enf_truth each. */
@@ -510,11 +509,13 @@ struct enf_truths {
 
 ENF_INLINE struct enf_truths enf_conjunction(struct enf_ctx *c, __u32 first, __u32 count)
 {
-	struct enf_conj j = { .c = c, .first = first, .truth = ENF_TRUE, .bare = ENF_TRUE };
+	struct enf_conj j = { .c = c, .first = first };
 
+	c->s->truth = ENF_TRUE;
+	c->s->bare = ENF_TRUE;
 	if (count)
 		enf_loop(count, enf_term_one, &j);
-	return (struct enf_truths){ j.truth, j.bare };
+	return (struct enf_truths){ c->s->truth, c->s->bare };
 }
 
 #endif

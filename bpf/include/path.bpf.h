@@ -249,12 +249,15 @@ static __always_inline int enf_walk_to_head(struct enf_scratch *s, __u64 dentry,
  * Returns: 0 and the path in s->text[s->object.path_at, + path_len), or not 0. Of a path that is too long it
  * is the head, in whole components (ENF_OF_CUT).
  */
-static __noinline int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mount, __u64 root,
-				  __u64 print)
+__attribute__((noinline)) int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mount,
+					  __u64 root, __u64 print)
 {
 	struct enf_hold hold = { .s = s };
-	struct enf_walk *w = enf_walk_of(s);
+	struct enf_walk *w;
 
+	if (!s)
+		return 1;
+	w = enf_walk_of(s);
 	w->dentry = dentry;
 	w->mount = mount;
 	w->root = root;
@@ -429,7 +432,7 @@ static __always_inline int enf_stands(const struct enf_sb_mount *known, __u64 sb
 	       enf_mount_id(known->mount) == known->id;
 }
 
-static __noinline int enf_is_below(__u64 dentry, __u64 root, __u64 sb)
+__attribute__((noinline)) int enf_is_below(__u64 dentry, __u64 root, __u64 sb)
 {
 	struct enf_climb c = { .dentry = dentry, .root = root };
 	__u64 whole = 0;
@@ -442,7 +445,7 @@ static __noinline int enf_is_below(__u64 dentry, __u64 root, __u64 sb)
 }
 
 /* Which of enf_places the file system is of, and 1; 0: none, or it is the one that is there. */
-static __noinline __u32 enf_place_of(__u64 sb)
+__attribute__((noinline)) __u32 enf_place_of(__u64 sb)
 {
 	unsigned long magic = 0;
 	__u32 dev = 0;
@@ -459,11 +462,17 @@ static __noinline __u32 enf_place_of(__u64 sb)
  * Keep what was found. A torn search may have missed the oldest; without the counter nobody knows. Returns: the
  * root of the mount. A function of its own: frames of eight calls share what there is of a stack.
  */
-static __noinline __u64 enf_keep_mount(struct enf_scratch *s, __u64 sb, __u32 seq)
+__attribute__((noinline)) __u64 enf_keep_mount(struct enf_scratch *s, __u64 sb, __u32 seq)
 {
-	const struct enf_find *f = enf_find_of(s);
-	struct enf_sb_mount fresh = { .mount = f->found, .id = f->found_id, .seq = seq };
+	struct enf_sb_mount fresh = { .seq = seq };
+	const struct enf_find *f;
 	__u64 whole = 0;
+
+	if (!s)
+		return 0;
+	f = enf_find_of(s);
+	fresh.mount = f->found;
+	fresh.id = f->found_id;
 
 	enf_read(fresh.root, f->found + enf_offset(struct mount, mnt.mnt_root));
 	enf_read(whole, sb + enf_offset(struct super_block, s_root));

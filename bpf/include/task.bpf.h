@@ -63,7 +63,7 @@ static long enf_userns_one(__u32 i, struct enf_userns_climb *climb)
 }
 
 /* Whose the task is: its user; in user namespaces whoever made the outermost, if that was not root. */
-static __noinline __u32 enf_account(void)
+__attribute__((noinline)) __u32 enf_account(void)
 {
 	const struct cred *cred = bpf_get_current_task_btf()->real_cred;
 	struct enf_userns_climb climb = { .ns = (__u64)cred->user_ns };
