@@ -22,10 +22,10 @@
 #include "maps.bpf.h"
 #include "read.bpf.h"
 
-#define ENF_WALK_MAX 4096      /* steps: a component or a mount; of a longer path the head */
-#define ENF_WALK_DEEP 8192     /* steps from below a path over PATH_MAX; a deeper one is unknown */
-#define ENF_WALK_TRIES 4       /* while renames and mounts go on */
-#define ENF_SB_MOUNTS_MAX 8192 /* mounts of one superblock looked through for the host's */
+#define ENF_WALK_MAX 4096	/* steps: a component or a mount; of a longer path the head */
+#define ENF_WALK_DEEP 8192	/* steps from below a path over PATH_MAX; a deeper one is unknown */
+#define ENF_WALK_TRIES 4	/* while renames and mounts go on */
+#define ENF_SB_MOUNTS_MAX 65536 /* mounts of one superblock looked through for the host's */
 #define ENF_ANCESTORS_MAX 4096
 
 /* ---- The walk ----------------------------------------------------------------------------- */

@@ -119,7 +119,8 @@ def acted(running: Engine, before: int, case: Case) -> dict[str, Any]:
     while True:
         records = since(running, before)
         for record in records:
-            if (case.policy, case.rule) == (record["policy"], record["rule"]):
+            said = [record, *record.get("matches", ())]
+            if any((case.policy, case.rule) == (one["policy"], one["rule"]) for one in said):
                 return record
         assert time.monotonic() < until, records
         time.sleep(0.05)
