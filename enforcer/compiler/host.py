@@ -8,38 +8,22 @@ Nothing here needs privileges; a name that may not be looked at is taken as writ
 from __future__ import annotations
 
 import os
-import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from enforcer.mountinfo import Mount, parse_mountinfo
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from enforcer.policy.workloads import Workload
 
-__all__ = ["BareHost", "Host", "LocalHost", "Mount", "parse_mountinfo"]
-
+__all__ = ["BareHost", "Host", "LocalHost", "Mount"]
 
 _NODE = 1 << 32  # ENF_NODE, in the place of the device that a file lies on
-
-
-@attrs.frozen
-class Mount:
-    """
-    One line of mountinfo.
-
-    Attributes:
-        device: of the superblock, as the kernel encodes it (major << 20 | minor).
-        root: the directory of the superblock that is shown.
-        point: where it is shown.
-    """
-
-    device: int
-    root: bytes
-    point: bytes
 
 
 class Host(Protocol):
@@ -170,20 +154,3 @@ def _is_elsewhere(ours: Path, first: Path) -> bool:
         return (ours / "ns/mnt").stat().st_ino != (first / "ns/mnt").stat().st_ino
     except OSError:
         return False  # the kernel side then takes our namespace for the host's, too
-
-
-_ESCAPE = re.compile(rb"\\([0-7]{3})")
-
-
-def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
-    """Read the lines of ``/proc/PID/mountinfo``."""
-    out = []
-    for line in text.splitlines():
-        _, _, device, root, point, *_ = line.split(b" ")
-        major, _, minor = device.partition(b":")
-        out.append(Mount(int(major) << 20 | int(minor), _plain(root), _plain(point)))
-    return tuple(out)
-
-
-def _plain(name: bytes) -> bytes:
-    return _ESCAPE.sub(lambda found: bytes((int(found[1], 8),)), name)

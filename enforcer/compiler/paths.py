@@ -2,9 +2,8 @@
 """
 Which names the kernel will give to what a policy names.
 
-The kernel side names an object by its place in its superblock, put below the mount point of the
-oldest mount on the host that shows that superblock from its root; symbolic links and bind mounts
-leave no trace in that name. Patterns are therefore compiled as written and, beside it, in every
+The kernel side names an object by its place below the oldest mount on the host that shows it; symbolic
+links and later mounts leave no trace in that name. Patterns are therefore compiled as written and, beside it, in every
 spelling that follows from the host's links and mounts now.
 """
 
@@ -38,7 +37,6 @@ class Names:
     _points: dict[bytes, Mount] = attrs.field(factory=dict)
     _moved: list[tuple[bytes, bytes]] = attrs.field(factory=list)
     _showing: dict[int, list[Mount]] = attrs.field(factory=dict)
-    _whole: dict[int, Mount] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         for mount in self.host.mounts:
@@ -46,11 +44,9 @@ class Names:
                 continue  # a namespace, not a directory
             self._points[mount.point] = mount  # a later mount covers an earlier one
             self._showing.setdefault(mount.device, []).append(mount)
-            if mount.root == b"/":
-                self._whole.setdefault(mount.device, mount)
-        moved = []
-        for point in self._points:
-            moved += [(point, c) for c in self._canonical(point) if c != point]
+        moved = {(point, c) for point in self._points for c in self._canonical(point)}
+        for mounts in self._showing.values():
+            moved.update(part for i, mount in enumerate(mounts) for part in _in(mount, mounts[:i]))
         self._moved = sorted(moved)
 
     def spell(self, form: Form) -> tuple[Form, ...]:
@@ -108,16 +104,13 @@ class Names:
     def _canonical(self, path: bytes) -> tuple[bytes, ...]:
         """Return the kernel's names for what lies at *path* through the mounts that cover it."""
         mount = self._covering(path)
-        if mount is None or mount is self._whole.get(mount.device):
+        if mount is None:
             return ()
         rest = path[len(mount.point.rstrip(b"/")) :] if path != mount.point else b""
         inner = _below(mount.root, rest)
-        if whole := self._whole.get(mount.device):
-            return (_below(whole.point, inner),)
-        for part in self._showing[mount.device]:
-            if _is_within(inner, part.root):
-                return (_below(part.point, inner[len(part.root.rstrip(b"/")) :]),)
-        return ()
+        oldest = next(m for m in self._showing[mount.device] if _is_within(inner, m.root))
+        named = _below(oldest.point, inner[len(oldest.root.rstrip(b"/")) :])
+        return (named,) if named != path else ()
 
     def _covering(self, path: bytes) -> Mount | None:
         """Return the mount that *path* lies in."""
@@ -152,6 +145,15 @@ class Names:
                 return
             if point != base:
                 yield point, canonical
+
+
+def _in(mount: Mount, older: Iterable[Mount]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield where *mount* shows parts that *older* ones have named, and by what."""
+    for part in older:
+        if part.root != mount.root and _is_within(part.root, mount.root):
+            at = _below(mount.point, part.root[len(mount.root.rstrip(b"/")) :])
+            if at != part.point:
+                yield at, part.point
 
 
 def derive(patterns: Iterable[Tokens], text: bytes) -> set[Tokens]:

@@ -26,6 +26,7 @@ import attrs
 from enforcer import places
 from enforcer.errors import EnforcerBug, KernelError
 from enforcer.libbpf import abi, calls
+from enforcer.mountinfo import parse_mountinfo
 
 __all__ = ["PinDirectory", "PinStore", "clear", "held", "left"]
 
@@ -385,10 +386,9 @@ def _require_bpf(directory: Path) -> None:
 
 def _is_bpf(directory: Path) -> bool:
     """Tell whether the file system that shows *directory* is a BPF file system, by mountinfo."""
-    device = directory.stat().st_dev if directory.exists() else -1
-    wanted = f"{os.major(device)}:{os.minor(device)}" if device >= 0 else ""
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        fields, _, tail = line.partition(" - ")
-        if fields.split(" ")[2] == wanted and tail.split(" ")[0] == "bpf":
-            return True
-    return False
+    if not directory.exists():
+        return False
+    number = directory.stat().st_dev
+    device = os.major(number) << 20 | os.minor(number)
+    mounts = parse_mountinfo(Path("/proc/self/mountinfo").read_bytes())
+    return any((mount.device, mount.type) == (device, b"bpf") for mount in mounts)

@@ -15,11 +15,11 @@ from typing import Final
 import attrs
 
 from enforcer.libbpf import abi
+from enforcer.mountinfo import parse_mountinfo
 
 __all__ = ["PSEUDO_FILE_SYSTEMS", "PseudoFileSystem", "packed"]
 
 _PLACE: Final = struct.Struct("=III28s")
-_MINOR_BITS: Final = 20  # MKDEV in include/linux/kdev_t.h
 
 
 @attrs.frozen
@@ -33,22 +33,22 @@ class PseudoFileSystem:
         place: where it is by custom.
     """
 
-    type: str
+    type: bytes
     magic: int
-    place: str
+    place: bytes
 
 
 PSEUDO_FILE_SYSTEMS: Final = (
-    PseudoFileSystem("proc", 0x9FA0, "/proc"),
-    PseudoFileSystem("sysfs", 0x62656572, "/sys"),
-    PseudoFileSystem("cgroup2", 0x63677270, "/sys/fs/cgroup"),
-    PseudoFileSystem("cgroup", 0x27E0EB, "/sys/fs/cgroup/v1"),
-    PseudoFileSystem("debugfs", 0x64626720, "/sys/kernel/debug"),
-    PseudoFileSystem("tracefs", 0x74726163, "/sys/kernel/tracing"),
-    PseudoFileSystem("securityfs", 0x73636673, "/sys/kernel/security"),
-    PseudoFileSystem("configfs", 0x62656570, "/sys/kernel/config"),
-    PseudoFileSystem("efivarfs", 0xDE5E81E4, "/sys/firmware/efi/efivars"),
-    PseudoFileSystem("selinuxfs", 0xF97CFF8C, "/sys/fs/selinux"),
+    PseudoFileSystem(b"proc", 0x9FA0, b"/proc"),
+    PseudoFileSystem(b"sysfs", 0x62656572, b"/sys"),
+    PseudoFileSystem(b"cgroup2", 0x63677270, b"/sys/fs/cgroup"),
+    PseudoFileSystem(b"cgroup", 0x27E0EB, b"/sys/fs/cgroup/v1"),
+    PseudoFileSystem(b"debugfs", 0x64626720, b"/sys/kernel/debug"),
+    PseudoFileSystem(b"tracefs", 0x74726163, b"/sys/kernel/tracing"),
+    PseudoFileSystem(b"securityfs", 0x73636673, b"/sys/kernel/security"),
+    PseudoFileSystem(b"configfs", 0x62656570, b"/sys/kernel/config"),
+    PseudoFileSystem(b"efivarfs", 0xDE5E81E4, b"/sys/firmware/efi/efivars"),
+    PseudoFileSystem(b"selinuxfs", 0xF97CFF8C, b"/sys/fs/selinux"),
 )
 
 
@@ -62,22 +62,16 @@ def packed(mountinfo: Path = Path("/proc/1/mountinfo")) -> bytes:
     room = abi.constant("ENF_PLACES")
     there = _there(mountinfo)
     parts = [
-        _PLACE.pack(fs.magic, there.get((fs.type, fs.place), 0), len(fs.place), fs.place.encode())
+        _PLACE.pack(fs.magic, there.get((fs.type, fs.place), 0), len(fs.place), fs.place)
         for fs in PSEUDO_FILE_SYSTEMS
     ]
     return b"".join(parts).ljust(room * _PLACE.size, b"\0")
 
 
-def _there(mountinfo: Path) -> dict[tuple[str, str], int]:
+def _there(mountinfo: Path) -> dict[tuple[bytes, bytes], int]:
     """Return the device of what is mounted at each place, by type and place; the last mount is on top."""
     try:
-        lines = mountinfo.read_text("utf-8", "surrogateescape").splitlines()
+        mounts = parse_mountinfo(mountinfo.read_bytes())
     except OSError:
         return {}
-    found = {}
-    for line in lines:
-        mount, _, source = line.partition(" - ")
-        _, _, device, _, place, *_ = mount.split()
-        major, _, minor = device.partition(":")
-        found[source.split()[0], place] = int(major) << _MINOR_BITS | int(minor)
-    return found
+    return {(mount.type, mount.point): mount.device for mount in mounts}

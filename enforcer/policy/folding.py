@@ -15,6 +15,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from enforcer.mountinfo import parse_mountinfo
+
 __all__ = ["folded_by"]
 
 _FOLDING: Final = frozenset(
@@ -48,13 +50,10 @@ def _kind_at(folder: bytes) -> bytes:
 @functools.cache
 def _kinds() -> dict[bytes, bytes]:
     """Return the type of the file system that is mounted at each place; none where nobody says."""
-    found: dict[bytes, bytes] = {}
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
-            before, _, after = line.partition(b" - ")
-            point = before.split(b" ")[4].decode("unicode_escape").encode("latin-1")
-            found[point] = after.split(b" ")[0]
-    return found
+        mounts = parse_mountinfo(Path("/proc/self/mountinfo").read_bytes())
+        return {mount.point: mount.type for mount in mounts}
+    return {}
 
 
 def _is_casefolded(folder: bytes) -> bool:

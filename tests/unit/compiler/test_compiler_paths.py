@@ -10,7 +10,6 @@ import pytest
 from compiler_text import MadeUpHost, compiled
 
 from enforcer.compiler import LocalHost, Mount, verify
-from enforcer.compiler.host import parse_mountinfo
 from enforcer.compiler.paths import Names
 from enforcer.compiler.patterns import Below, Exact, Glob, Wild, forms
 from enforcer.policy.model import TextKind
@@ -213,6 +212,30 @@ def test_a_subvolume_that_is_never_shown_whole_is_named_by_its_oldest_mount() ->
     assert {Exact(b"/mnt/x"), Exact(b"/data/x")} == spell(TextKind.EXACT, b"/mnt/x", host)
 
 
+def test_a_part_that_was_shown_before_the_whole_keeps_its_name() -> None:
+    """What is mounted later renames nothing, whole or not."""
+    host = MadeUpHost(
+        mounts=(
+            Mount(0x30, b"/@", b"/"),
+            Mount(0x30, b"/@home", b"/home"),
+            Mount(0x30, b"/", b"/mnt/all"),
+        )
+    )
+
+    def values(kind, value):
+        return {f.value for f in spell(kind, value, host)}
+
+    assert {b"/etc/x"} == values(TextKind.EXACT, b"/etc/x")
+    assert {b"/mnt/all/@/etc/x", b"/etc/x"} == values(TextKind.EXACT, b"/mnt/all/@/etc/x")
+    assert {b"/mnt/all/@home/x", b"/home/x"} == values(TextKind.EXACT, b"/mnt/all/@home/x")
+    assert {b"/mnt/all/other/x"} == values(TextKind.EXACT, b"/mnt/all/other/x")
+    found = spell(TextKind.GLOB, b"/mnt/all/**", host)
+    assert {Below(b"/mnt/all"), Exact(b"/home"), Below(b"/home"), Exact(b"/"), Below(b"/")} == found
+    assert globs(b"/mnt/all/*/x") | {Exact(b"/x"), Exact(b"/home/x")} == spell(
+        TextKind.GLOB, b"/mnt/all/*/x", host
+    )
+
+
 def test_links_are_followed_before_mounts() -> None:
     """A link into a bind mount gives three spellings."""
     host = MadeUpHost({b"/www": b"/srv/www"}, {}, (ROOT, Mount(0x800001, b"/d", b"/srv/www")))
@@ -220,19 +243,6 @@ def test_links_are_followed_before_mounts() -> None:
     found = {f.value for f in spell(TextKind.EXACT, b"/www/x", host)}
 
     assert {b"/www/x", b"/srv/www/x", b"/d/x"} == found
-
-
-def test_mountinfo_is_read_with_its_escapes() -> None:
-    """Spaces and backslashes in names are octal there."""
-    text = (
-        b"22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
-        b"30 22 254:1 /a\\040b /mnt/x\\134y rw - ext4 /dev/vda1 rw\n"
-    )
-
-    first, second = parse_mountinfo(text)
-
-    assert Mount(254 << 20 | 1, b"/", b"/") == first
-    assert Mount(254 << 20 | 1, b"/a b", rb"/mnt/x\y") == second
 
 
 def test_the_device_of_a_node_is_in_the_image() -> None:

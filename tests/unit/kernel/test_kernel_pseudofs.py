@@ -45,4 +45,4 @@ def test_without_mountinfo_nothing_is_at_its_place(tmp_path) -> None:
 
 def test_every_place_fits(tmp_path) -> None:
     """A name that were cut would be another's."""
-    assert {fs.place.encode() for fs in PSEUDO_FILE_SYSTEMS} == set(rows(packed(tmp_path)))
+    assert {fs.place for fs in PSEUDO_FILE_SYSTEMS} == set(rows(packed(tmp_path)))
