@@ -155,8 +155,9 @@ static __always_inline int enf_act_path(const struct vfsmount *mnt, const struct
 }
 
 /*
- * One operation on a file that is mapped, or two; *second* may be ENF_NO_OP. What an overlay maps is the file below it, whose own path the host
- * may not have. The name it was opened by is beside it since v6.7; earlier it is the file's path.
+ * One operation on a file that is mapped, or two; *second* may be ENF_NO_OP. What an overlay maps is the file
+ * below it, whose own path the host may not have. The name it was opened by is beside it since v6.7; earlier it
+ * is the file's path.
  */
 static __always_inline int enf_act_mapped(struct file *file, __u8 first, __u8 second)
 {

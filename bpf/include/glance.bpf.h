@@ -41,13 +41,6 @@ struct enf_glance {
 	__u64 up[ENF_GLANCE_DEPTH];
 };
 
-/*
- * 0, which the verifier must not know. Before v6.7 ("bpf: verify callbacks as if they are called unknown number of
- * times") it goes through the function of bpf_loop() once: of a counter that it sees begin at 0 it knows what it is
- * afterwards, and takes out what would be done with others.
- */
-extern volatile __u8 enf_nothing;
-
 static __always_inline const void *enf_glance_at(const struct enf_image *image, __u32 off,
 						 __u32 size)
 {

@@ -21,6 +21,14 @@ extern const volatile __u64 enf_mount_lock;    /* likewise */
 extern const volatile struct enf_place enf_places[ENF_PLACES];
 extern const volatile __u32 enf_around; /* not 0: around security_* functions, see around.bpf.h */
 
+/*
+ * 0, which the verifier must not know: what the function of a bpf_loop() counts begins with it. Before v6.7
+ * ("bpf: verify callbacks as if they are called unknown number of times") the verifier goes through such a
+ * function once: of a count that it sees begin at 0 it knows what it is afterwards, and takes out what would be
+ * done with others.
+ */
+extern volatile __u8 enf_nothing;
+
 /* The policy in force. User space writes an idle image, then replaces the current entry: that is the
  * commit.
  */
@@ -156,8 +164,8 @@ struct {
 } ways __weak SEC(".maps");
 
 /*
- * Files that no row on paths is about, each as it was when that was found: direct mapped, so that its size is bounded. An entry is written by who gets its version odd, and read between two
- * looks at an even one.
+ * Files that no row on paths is about, each as it was when that was found: direct mapped, so that its size is
+ * bounded. An entry is written by who gets its version odd, and read between two looks at an even one.
  */
 #define ENF_SEEN 16384
 

@@ -312,8 +312,8 @@ ENF_INLINE void enf_begin_string(struct enf_scratch *s, const struct enf_image *
 /*
  * Mark the atoms of *dim* that the absolute path text[at, at + len) satisfies: itself, what lies under
  * directories above it, and globs. A path that is *cut* goes on behind a further slash: it is none of the
- * strings, and lies below each of them that it begins with. Two functions, not one with a switch: the verifier bounds the depth
- * of the call graph as it is written.
+ * strings, and lies below each of them that it begins with. Two functions, not one with a switch: the verifier
+ * bounds the depth of the call graph as it is written.
  */
 ENF_FN int enf_match_path(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
 {

@@ -90,7 +90,7 @@ static __noinline struct enf_scratch *enf_acquire(void)
 			return s;
 		}
 		search.at = first;
-		search.mine = 0;
+		search.mine = enf_nothing;
 		search.found = 0;
 		bpf_loop(ENF_SLOT_TRIES, enf_look_one, &search, 0);
 		if (!search.found || (search.account && search.mine >= ENF_SLOT_QUOTA))

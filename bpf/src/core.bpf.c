@@ -120,15 +120,10 @@ static __always_inline void enf_describe_inode(struct enf_object *o, __u64 dentr
 	o->present |= ENF_BIT(ENF_DIM_PATH);
 }
 
-__attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_access *a)
+/* Nothing is known yet of what is to be decided. */
+static __always_inline struct enf_object *enf_begin(struct enf_scratch *s)
 {
-	struct enf_object *o;
-	__u32 len;
-
-	if (!s || !a)
-		return 0;
-	o = &s->object;
-	len = a->name_len;
+	struct enf_object *o = &s->object;
 
 	if (enf_records)
 		s->since = bpf_ktime_get_boot_ns();
@@ -137,6 +132,18 @@ __attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_acc
 	s->recalled = 0;
 	s->matches.n = 0;
 	__builtin_memset(o, 0, sizeof(*o));
+	return o;
+}
+
+__attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_access *a)
+{
+	struct enf_object *o;
+	__u32 len;
+
+	if (!s || !a)
+		return 0;
+	o = enf_begin(s);
+	len = a->name_len;
 	o->present = a->present;
 	o->unknown = a->unknown;
 	o->flags = a->flags;
@@ -627,6 +634,7 @@ __attribute__((noinline)) int enf_describe_argv(struct enf_scratch *s, __u64 sta
 	scan.s = s;
 	scan.len = n;
 	scan.argc = argc;
+	scan.count = enf_nothing;
 	bpf_loop(ENF_ARGV_MAX, enf_argscan_one, &scan, 0);
 	o->argv_len = scan.last; /* whole arguments only */
 	o->argc = scan.count;
@@ -718,14 +726,7 @@ __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct en
 
 	if (!s || !call)
 		return 0;
-	o = &s->object;
-	if (enf_records)
-		s->since = bpf_ktime_get_boot_ns();
-	s->met = 0;
-	s->resolved = 0;
-	s->recalled = 0;
-	s->matches.n = 0;
-	__builtin_memset(o, 0, sizeof(*o));
+	o = enf_begin(s);
 	o->op[0] = ENF_OP_SYSCALL;
 	o->n_ops = 1;
 	o->present = ENF_BIT(ENF_DIM_CODE);

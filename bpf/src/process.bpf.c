@@ -174,11 +174,7 @@ struct enf_groups {
 	__u64 new, old; /* the kernel's sorted arrays of group ids */
 	__u32 n_new, n_old;
 	__u32 gid, egid; /* of the process already */
-	/*
-	 * How many were asked about, from *base* on, which can be any number: verifiers that go through a
-	 * callback once (before 6.6) would take a count that begins with 0 for 0, and drop its bound.
-	 */
-	__u32 asked, base;
+	__u32 asked;	 /* how many were asked about */
 	int error;
 };
 
@@ -220,7 +216,7 @@ static long enf_group_one(__u32 i, void *arg)
 		return 0;
 	a.to_gid = gid;
 	/* More than are looked at: what the next one is counts as unknown, and onError decides for all. */
-	if (g->asked++ - g->base >= ENF_GROUPS)
+	if (g->asked++ >= ENF_GROUPS)
 		a.unknown = ENF_BIT64(ENF_DIM_TO_GID);
 	g->error = enf_act(&a);
 	return g->error || a.unknown;
@@ -229,7 +225,11 @@ static long enf_group_one(__u32 i, void *arg)
 SEC("lsm/task_fix_setgroups")
 int BPF_PROG(enf_task_fix_setgroups, struct cred *new, const struct cred *old, int ret)
 {
-	struct enf_groups g = { .gid = old->gid.val, .egid = old->egid.val };
+	struct enf_groups g = {
+		.gid = old->gid.val,
+		.egid = old->egid.val,
+		.asked = enf_nothing,
+	};
 	__u64 now = 0, before = 0;
 
 	if (ret)
@@ -240,8 +240,6 @@ int BPF_PROG(enf_task_fix_setgroups, struct cred *new, const struct cred *old, i
 	enf_read(g.n_old, before + enf_offset(struct group_info, ngroups));
 	g.new = now + enf_offset(struct group_info, gid);
 	g.old = before + enf_offset(struct group_info, gid);
-	g.base = now;
-	g.asked = now;
 	bpf_loop(ENF_GROUPS_MAX, enf_group_one, &g, 0);
 	return enf_result(g.error);
 }
