@@ -35,7 +35,8 @@
 struct enf_mapping {
 	__u64 file; /* address; 0: anonymous */
 	__u64 prot;
-	int ret; /* an earlier verdict */
+	int is_shared; /* what is written to it reaches the file */
+	int ret;       /* an earlier verdict */
 };
 
 /*
@@ -51,6 +52,7 @@ static __always_inline struct enf_mapping enf_mapping_of(unsigned long long *ctx
 
 	m.ret = ENF_ARG(ctx, 32, 24);
 	m.prot = ENF_ARG(ctx, 16, 8);
+	m.is_shared = (ENF_ARG(ctx, 24, 16) & ENF_MAP_SHARED) != 0;
 	m.file = enf_address((void *)ctx[0]);
 	if (!enf_around || (m.prot & (ENF_PROT_READ | ENF_PROT_EXEC)) != ENF_PROT_READ ||
 	    !(t->personality & ENF_READ_IMPLIES_EXEC))
@@ -62,6 +64,41 @@ static __always_inline struct enf_mapping enf_mapping_of(unsigned long long *ctx
 	if (!(mnt_flags & ENF_MNT_NOEXEC))
 		m.prot |= ENF_PROT_EXEC;
 	return m;
+}
+
+/* What is to be changed of an inode. */
+struct enf_change {
+	__u64 dentry;
+	__u64 attr;  /* address of struct iattr */
+	__u32 valid; /* ENF_ATTR_*: which of it */
+	int ret;     /* an earlier verdict */
+};
+
+struct mnt_idmap;
+
+/*
+ * Since v6.9 (314a8dc728d03, "security: Align inode_setattr hook definition with EVM") the hook has a first
+ * argument more; the function that calls it always had it.
+ */
+union security_list_options___mapped {
+	int (*inode_setattr)(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr);
+} __attribute__((preserve_access_index));
+
+static __always_inline struct enf_change enf_change_of(unsigned long long *ctx)
+{
+	struct enf_change c = {};
+
+	if (enf_around || bpf_core_type_matches(union security_list_options___mapped)) {
+		ENF_LOAD(c.dentry, ctx, 8);
+		ENF_LOAD(c.attr, ctx, 16);
+		ENF_LOAD(c.ret, ctx, 24);
+	} else {
+		ENF_LOAD(c.dentry, ctx, 0);
+		ENF_LOAD(c.attr, ctx, 8);
+		ENF_LOAD(c.ret, ctx, 16);
+	}
+	enf_read(c.valid, c.attr + enf_offset(struct iattr, ia_valid));
+	return c;
 }
 
 #endif

@@ -612,8 +612,6 @@ enum dentry_flags {
 #define ENF_MAP_SHARED 0x1 /* also a bit of MAP_SHARED_VALIDATE, and of no other kind */
 #define ENF_VM_READ 0x1
 #define ENF_VM_WRITE 0x2
-#define ENF_MAP_TYPE 0xf
-#define ENF_MAP_SHARED_VALIDATE 0x3
 #define ENF_VM_EXEC 0x4
 #define ENF_VM_SHARED 0x8
 #define ENF_ZERO_DEVICE (1 << 20 | 5) /* /dev/zero, as the kernel writes 1:5 */

@@ -87,14 +87,11 @@ int enf_append_mmap(unsigned long long *ctx)
 {
 	struct enf_mapping m = enf_mapping_of(ctx);
 	struct file *file = (struct file *)ctx[0];
-	__u64 type = ENF_ARG(ctx, 24, 16) & ENF_MAP_TYPE;
 
 	if (m.ret)
 		return m.ret;
 	/* Both: verifiers that take the pointer for never NULL leave the second out, others ask for it. */
-	if (!m.file || !file || !(m.prot & ENF_PROT_WRITE))
-		return 0;
-	if (type != ENF_MAP_SHARED && type != ENF_MAP_SHARED_VALIDATE)
+	if (!m.file || !file || !(m.prot & ENF_PROT_WRITE) || !m.is_shared)
 		return 0;
 	if (!(file->f_flags & ENF_O_APPEND))
 		return 0;

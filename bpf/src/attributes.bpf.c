@@ -3,43 +3,23 @@
 #include "act.h"
 #include "around.bpf.h"
 
-const volatile __u32 enf_setattr_mapped =
-	0;				    /* the hook inode_setattr is told the idmapping first */
 const volatile __u32 enf_fileattr_hook = 0; /* the kernel calls the hook inode_file_setattr */
 
 /*
  * Times that somebody sets: utimensat(2) and its kin. Not those that the kernel sets at a write; size, mode
- * and owner are operations of their own. The hook has one argument more since v6.9 (314a8dc728d03, "security:
- * Align inode_setattr hook definition with EVM"); the function that calls it always had it.
+ * and owner are operations of their own.
  */
 SEC("lsm/inode_setattr")
 int enf_inode_setattr(unsigned long long *ctx)
 {
-	struct enf_access a = {
-		.op = { ENF_OP_ATTRIBUTES },
-		.n_ops = 1,
-	};
-	__u64 dentry, attr, ret;
-	__u32 valid = 0;
+	struct enf_change c = enf_change_of(ctx);
 
-	if (enf_setattr_mapped) {
-		ENF_LOAD(dentry, ctx, 8);
-		ENF_LOAD(attr, ctx, 16);
-		ENF_LOAD(ret, ctx, 24);
-	} else {
-		ENF_LOAD(dentry, ctx, 0);
-		ENF_LOAD(attr, ctx, 8);
-		ENF_LOAD(ret, ctx, 16);
-	}
-	if (ret)
-		return ret;
-	bpf_probe_read_kernel(&valid, sizeof(valid),
-			      (const void *)(attr + enf_offset(struct iattr, ia_valid)));
-	if (!(valid &
+	if (c.ret)
+		return c.ret;
+	if (!(c.valid &
 	      (ENF_ATTR_ATIME_SET | ENF_ATTR_MTIME_SET | ENF_ATTR_TIMES_SET | ENF_ATTR_TOUCH)))
 		return 0;
-	a.dentry = dentry;
-	return enf_act(&a);
+	return enf_act_path(NULL, (const struct dentry *)c.dentry, ENF_OP_ATTRIBUTES, 0);
 }
 
 /* ---- Flags and project -------------------------------------------------------------------- */

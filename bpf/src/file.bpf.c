@@ -177,14 +177,12 @@ int enf_mmap_strict(unsigned long long *ctx)
 {
 	struct enf_mapping m = enf_mapping_of(ctx);
 	struct file *file = (struct file *)ctx[0];
-	__u64 flags = ENF_ARG(ctx, 24, 16);
-	int is_written;
+	int is_written = m.is_shared && (m.prot & ENF_PROT_WRITE);
 
 	if (m.ret)
 		return m.ret;
 	if (!m.file || !file || !(m.prot & (ENF_PROT_READ | ENF_PROT_WRITE | ENF_PROT_EXEC)))
 		return 0;
-	is_written = (flags & ENF_MAP_SHARED) && (m.prot & ENF_PROT_WRITE);
 	return enf_file_access(enf_settled_task(), file,
 			       ENF_PAIR(ENF_OP_FD_READ, is_written ? ENF_OP_FD_WRITE : ENF_NO_OP));
 }

@@ -166,50 +166,33 @@ int enf_layer_rename(unsigned long long *ctx)
 
 /* ---- Metadata ----------------------------------------------------------------------------- */
 
-struct mnt_idmap;
-
-/* Since v6.9 ("security: Align inode_setattr hook definition with EVM") the hook has a first argument more. */
-union security_list_options___mapped {
-	int (*inode_setattr)(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr);
-} __attribute__((preserve_access_index));
-
+/* Times are decided in attributes.bpf.c, whoever sets them. */
 SEC("lsm/inode_setattr")
 int enf_layer_setattr(unsigned long long *ctx)
 {
-	struct enf_access a = { .is_layer = 1 };
-	struct dentry *dentry;
-	struct iattr *attr;
-	__u32 valid, ops = 0, n = 0; /* as a number: the verifier follows no index */
-	int ret;
+	struct enf_change c = enf_change_of(ctx);
+	struct enf_access a = { .dentry = c.dentry, .is_layer = 1 };
+	__u32 ops = 0, n = 0; /* as a number: the verifier follows no index */
+	__u16 mode = 0;
 
-	if (enf_around || bpf_core_type_matches(union security_list_options___mapped)) {
-		ENF_LOAD(dentry, ctx, 8);
-		ENF_LOAD(attr, ctx, 16);
-		ENF_LOAD(ret, ctx, 24);
-	} else {
-		ENF_LOAD(dentry, ctx, 0);
-		ENF_LOAD(attr, ctx, 8);
-		ENF_LOAD(ret, ctx, 16);
-	}
-	if (ret || !enf_is_layered())
-		return ret;
-	valid = BPF_CORE_READ(attr, ia_valid);
-	a.dentry = (__u64)dentry;
-	if (valid & ENF_ATTR_MODE) {
+	if (c.ret || !enf_is_layered())
+		return c.ret;
+	if (c.valid & ENF_ATTR_MODE) {
 		a.present = ENF_BIT64(ENF_DIM_MODE);
-		a.mode = BPF_CORE_READ(attr, ia_mode) & 07777;
+		enf_read(mode, c.attr + enf_offset(struct iattr, ia_mode));
+		a.mode = mode & 07777;
 		ops = ENF_OP_CHMOD;
 		n += 1;
 	}
-	if (valid & (ENF_ATTR_UID | ENF_ATTR_GID)) {
+	if (c.valid & (ENF_ATTR_UID | ENF_ATTR_GID)) {
 		ops = ops << 8 | ENF_OP_CHOWN;
 		n += 1;
 	}
-	if (valid & ENF_ATTR_SIZE) {
+	if (c.valid & ENF_ATTR_SIZE) {
 		ops = ops << 8 | ENF_OP_TRUNCATE;
 		n += 1;
 	}
 	*(__u32 *)a.op = ops;
 	a.n_ops = n;
-	return n ? enf_act(&a) : 0; /* times are no operation */
+	return n ? enf_act(&a) : 0;
 }

@@ -13,7 +13,7 @@ import importlib.resources
 import math
 import re
 import struct
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
 
 import attrs
@@ -230,17 +230,6 @@ def _choose(engine: BpfObject, programs: Iterable[ProgramSpec], at: Placement) -
     for name, spec in wanted.items():
         placement.place(engine.programs[name], spec.hook, at)
     engine.set_constant("enf_around", int(at is Placement.AROUND))
-    _tell_of_attributes(engine, wanted.keys(), at)
-
-
-def _tell_of_attributes(engine: BpfObject, wanted: Collection[str], at: Placement) -> None:
-    """Tell the programs that decide on attributes of files what this kernel's hooks for it are told."""
-    if "enf_inode_setattr" not in wanted:
-        return
-    is_mapped = at is Placement.AROUND or calls.are_alike(
-        "bpf_lsm_inode_setattr", placement.function_of("inode_setattr")
-    )
-    engine.set_constant("enf_setattr_mapped", int(is_mapped))
     engine.set_constant("enf_fileattr_hook", int("enf_inode_file_setattr" in wanted))
 
 
