@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 import attrs
 
-from enforcer.policy import checks, danger, gaps, leaks, netchecks, reach, shadow
+from enforcer.policy import checks, danger, gaps, netchecks, shadow
 from enforcer.policy.issues import CHECKS, Host, Issue, Severity
 from enforcer.policy.model import PolicySet
 
 __all__ = ["CHECKS", "Host", "Issue", "Severity", "lint"]
 
 # Importing them has filled the registry.
-_SOURCES = (checks, danger, gaps, leaks, netchecks, reach, shadow)
+_SOURCES = (checks, danger, gaps, netchecks, shadow)
 
 
 def lint(
