@@ -20,16 +20,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
 
-from file_attempts import STRANGER, main
+from attempting import (
+    AT_FDCWD,
+    LIBC,
+    MNT_DETACH,
+    MS_BIND,
+    MS_REC,
+    STRANGER,
+    Attempts,
+    check,
+    mount,
+    own_mounts,
+)
 from ring import ASYNC, OPENAT, WRITE, Ring, call, low, old_call, submit_write
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _FILE_SETATTR = 469
-_AT_FDCWD = -100
 _AT_SYMLINK_FOLLOW = 0x400
-_CLONE_NEWNS = 0x20000
-_BIND, _REC, _DETACH = 0x1000, 0x4000, 2
-_PRIVATE = 1 << 18 | _REC  # MS_PRIVATE
 _NOAPPEND = 0x20
 _KEEP_SIZE, _PUNCH_HOLE, _ZERO_RANGE = 1, 2, 0x10
 _GETFLAGS, _SETFLAGS, _SETFLAGS32 = 0x80086601, 0x40086602, 0x40046602
@@ -45,12 +51,6 @@ _ACL = struct.pack(
     *(0x01, 7, 0xFFFFFFFF, 0x02, 7, STRANGER, 0x04, 4, 0xFFFFFFFF, 0x10, 7, 0xFFFFFFFF),
     *(0x20, 4, 0xFFFFFFFF),
 )
-
-
-def _check(result: int) -> None:
-    if result < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
 
 
 def _show(content: bytes) -> None:
@@ -92,7 +92,7 @@ def append_in_every_way(path: str) -> None:
     os.writev(fd, [b"3"])
     os.pwritev(fd, [b"4"], 0)
     os.pwritev(fd, [b"5"], 0, os.RWF_DSYNC)
-    _check(_LIBC.fallocate(fd, _KEEP_SIZE, ctypes.c_long(0), ctypes.c_long(8192)))
+    check(LIBC.fallocate(fd, _KEEP_SIZE, ctypes.c_long(0), ctypes.c_long(8192)))
     mmap.mmap(fd, 0, mmap.MAP_SHARED, mmap.PROT_READ)
     mmap.mmap(fd, 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
 
@@ -138,16 +138,16 @@ def overwrite_by_mapping(path: str) -> None:
 
 def overwrite_by_protecting(path: str) -> None:
     fd = os.open(path, _RW_APPEND)
-    _LIBC.mmap.restype = ctypes.c_void_p
+    LIBC.mmap.restype = ctypes.c_void_p
     size = os.fstat(fd).st_size
-    at = ctypes.c_void_p(_LIBC.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0))
-    _check(_LIBC.mprotect(at, size, mmap.PROT_READ | mmap.PROT_WRITE))
+    at = ctypes.c_void_p(LIBC.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0))
+    check(LIBC.mprotect(at, size, mmap.PROT_READ | mmap.PROT_WRITE))
     ctypes.memmove(at, b"changed", 7)
 
 
 def _allocate(path: str, mode: int) -> None:
     fd = os.open(path, _RW_APPEND)
-    _check(_LIBC.fallocate(fd, mode, ctypes.c_long(0), ctypes.c_long(7)))
+    check(LIBC.fallocate(fd, mode, ctypes.c_long(0), ctypes.c_long(7)))
 
 
 def punch(path: str) -> None:
@@ -179,7 +179,7 @@ def _link_nameless(path: str, mode: int) -> None:
     fd = os.open(os.path.dirname(path), os.O_TMPFILE | os.O_WRONLY, mode)
     os.write(fd, b"content")
     name = f"/proc/self/fd/{fd}".encode()
-    _check(_LIBC.linkat(_AT_FDCWD, name, _AT_FDCWD, path.encode(), _AT_SYMLINK_FOLLOW))
+    check(LIBC.linkat(AT_FDCWD, name, AT_FDCWD, path.encode(), _AT_SYMLINK_FOLLOW))
 
 
 def link_nameless_privileged(path: str) -> None:
@@ -289,7 +289,7 @@ def set_flags_by_project(path: str) -> None:
 
 def set_flags_by_call(path: str) -> None:
     wanted = ctypes.create_string_buffer(struct.pack("<Q4I", _XFLAG_NODUMP, 0, 0, 0, 0), 24)
-    call(_FILE_SETATTR, _AT_FDCWD, path.encode(), wanted, ctypes.c_size_t(24), 0)
+    call(_FILE_SETATTR, AT_FDCWD, path.encode(), wanted, ctypes.c_size_t(24), 0)
 
 
 # ---- In a mount namespace of one's own ------------------------------------------------------------
@@ -298,21 +298,20 @@ def set_flags_by_call(path: str) -> None:
 def _crowd(directory: Path) -> None:
     """Make 32,768 mounts, by copying all below *directory* into it fifteen times."""
     directory.mkdir(exist_ok=True)
-    _check(_LIBC.mount(b"none", bytes(directory), b"tmpfs", 0, None))
+    mount("none", str(directory), "tmpfs")
     for number in range(15):
         place = directory / str(number)
         place.mkdir()
-        _check(_LIBC.mount(bytes(directory), bytes(place), None, _BIND | _REC, None))
+        mount(str(directory), str(place), flags=MS_BIND | MS_REC)
 
 
 def _in_own_namespace(path: str, deed: str, *, crowd: bool = False) -> None:
     """Mount a file system over the directory, make the file there, and show what came of the deed."""
-    _check(_LIBC.unshare(_CLONE_NEWNS))
-    _check(_LIBC.mount(b"none", b"/", None, _PRIVATE, None))
+    own_mounts()
     place = Path(os.path.dirname(path))
     made = place.with_name(place.name + ".made") if crowd else place
     made.mkdir(exist_ok=True)
-    _check(_LIBC.mount(b"none", bytes(made), b"tmpfs", 0, None))
+    mount("none", str(made), "tmpfs")
     file = made / "made"
     file.write_text("content")
     os.setxattr(file, "trusted.kept", b"value")
@@ -321,8 +320,8 @@ def _in_own_namespace(path: str, deed: str, *, crowd: bool = False) -> None:
     file.rename(made / Path(path).name)
     if crowd:  # the mount that shows it must be younger than they are
         _crowd(place.with_name(place.name + ".crowd"))
-        _check(_LIBC.mount(bytes(made), bytes(place), None, _BIND, None))
-        _check(_LIBC.umount2(bytes(made), _DETACH))
+        mount(str(made), str(place), flags=MS_BIND)
+        check(LIBC.umount2(bytes(made), MNT_DETACH))
     try:
         _OWN[deed](path)
     finally:
@@ -399,16 +398,16 @@ def read_as_stranger(path: str) -> None:
 def read_by_old_worker(path: str) -> None:
     """Let a worker open it that was made before the process became a stranger."""
     ring = Ring()
-    ring.do(OPENAT, _AT_FDCWD, b"/dev/null", size=0, flags=ASYNC)
+    ring.do(OPENAT, AT_FDCWD, b"/dev/null", size=0, flags=ASYNC)
     os.setuid(STRANGER)
-    _show(os.read(ring.do(OPENAT, _AT_FDCWD, path.encode(), size=0, flags=ASYNC), 100))
+    _show(os.read(ring.do(OPENAT, AT_FDCWD, path.encode(), size=0, flags=ASYNC), 100))
 
 
-ATTEMPTS = {
-    name: function
+ATTEMPTS = Attempts(
+    (name, function)
     for name, function in globals().items()
     if callable(function) and not name.startswith("_") and function.__module__ == __name__
-}
+)
 
 if __name__ == "__main__":
-    sys.exit(main(ATTEMPTS, *sys.argv[1:]))
+    sys.exit(ATTEMPTS.make(*sys.argv[1:]))

@@ -9,22 +9,17 @@ errno that stopped it. Standalone, as file_attempts.py is.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
-from collections.abc import Callable
+from pathlib import Path
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
-_SYS_RENAMEAT2 = 316
+sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
+
+from attempting import Attempts
+from attempting import exchange as swap
+
 GOOD, EVIL = b"good", b"evil"
-ATTEMPTS: dict[str, Callable[[str], object]] = {}
-
-
-def _attempt(function: Callable[[str], object]) -> Callable[[str], object]:
-    ATTEMPTS[function.__name__] = function
-    return function
+ATTEMPTS = Attempts()
 
 
 def fill(directory: str) -> None:
@@ -46,21 +41,21 @@ def _show(path: str) -> None:
 # ---- Another content under the name ------------------------------------------------------------
 
 
-@_attempt
+@ATTEMPTS.add
 def remove_and_link(at: str) -> None:
     os.unlink(at + "/key")
     os.symlink(at + "/evil", at + "/key")
     _show(at + "/key")
 
 
-@_attempt
+@ATTEMPTS.add
 def remove_and_hard_link(at: str) -> None:
     os.unlink(at + "/key")
     os.link(at + "/evil", at + "/key")
     _show(at + "/key")
 
 
-@_attempt
+@ATTEMPTS.add
 def remove_and_pipe(at: str) -> None:
     os.unlink(at + "/key")
     os.mkfifo(at + "/key")
@@ -69,47 +64,44 @@ def remove_and_pipe(at: str) -> None:
     _show(at + "/key")
 
 
-@_attempt
+@ATTEMPTS.add
 def replace(at: str) -> None:
     os.rename(at + "/evil", at + "/key")
     _show(at + "/key")
 
 
-@_attempt
+@ATTEMPTS.add
 def replace_by_link(at: str) -> None:
     os.rename(at + "/link", at + "/key")
     _show(at + "/key")
 
 
-@_attempt
+@ATTEMPTS.add
 def exchange(at: str) -> None:
-    names = (_AT_FDCWD, f"{at}/evil".encode(), _AT_FDCWD, f"{at}/key".encode())
-    if _LIBC.syscall(_SYS_RENAMEAT2, *names, _RENAME_EXCHANGE):
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+    swap(f"{at}/evil", f"{at}/key")
     _show(at + "/key")
 
 
-@_attempt
+@ATTEMPTS.add
 def link_where_nothing_is(at: str) -> None:
     os.symlink(at + "/evil", at + "/absent")
     _show(at + "/absent")
 
 
-@_attempt
+@ATTEMPTS.add
 def link_as_directory(at: str) -> None:
     os.symlink(at + "/prepared", at + "/later")
     _show(at + "/later/key")
 
 
-@_attempt
+@ATTEMPTS.add
 def hard_link_as_directory(at: str) -> None:
     os.symlink(at + "/prepared", at + "/pointer")
     os.link(at + "/pointer", at + "/later", follow_symlinks=False)
     _show(at + "/later/key")
 
 
-@_attempt
+@ATTEMPTS.add
 def move_directory_there(at: str) -> None:
     os.rename(at + "/prepared", at + "/later")
     _show(at + "/later/key")
@@ -118,13 +110,13 @@ def move_directory_there(at: str) -> None:
 # ---- The other name of the same file -----------------------------------------------------------
 
 
-@_attempt
+@ATTEMPTS.add
 def remove_one_name(at: str) -> None:
     os.unlink(at + "/twice")
     _show(at + "/alias")
 
 
-@_attempt
+@ATTEMPTS.add
 def replace_one_name(at: str) -> None:
     os.rename(at + "/evil", at + "/twice")
     _show(at + "/alias")
@@ -133,27 +125,17 @@ def replace_one_name(at: str) -> None:
 # ---- What goes on -------------------------------------------------------------------------------
 
 
-@_attempt
+@ATTEMPTS.add
 def make_directory(at: str) -> None:
     os.mkdir(at + "/later")
     _show(at + "/single")
 
 
-@_attempt
+@ATTEMPTS.add
 def remove_single(at: str) -> None:
     os.unlink(at + "/single")
     _show(at + "/evil")
 
 
-def main(name: str, directory: str) -> int:
-    """Make one attempt; an errno is the exit code."""
-    try:
-        ATTEMPTS[name](directory)
-    except OSError as error:
-        os.write(2, str(error).encode())
-        return error.errno or 255
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(ATTEMPTS.make(*sys.argv[1:]))

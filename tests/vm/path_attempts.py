@@ -15,31 +15,30 @@ import signal
 import struct
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from os.path import basename, dirname
+from pathlib import Path
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_AT_FDCWD = -100
+sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
+
+from attempting import (
+    AT_FDCWD,
+    CLONE_NEWUSER,
+    LIBC,
+    MNT_DETACH,
+    MS_BIND,
+    Attempts,
+    check,
+    mount,
+    own_mounts,
+)
+
 _SYS_PIVOT_ROOT, _SYS_NAME_TO_HANDLE, _SYS_OPEN_BY_HANDLE = 155, 303, 304
 _SYS_OPEN_TREE, _SYS_OPENAT2 = 428, 437
-_CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
-_MS_BIND, _MS_REC, _MS_PRIVATE, _MNT_DETACH = 0x1000, 0x4000, 0x40000, 2
 _OPEN_TREE_CLONE = 1
 _RESOLVE = {"no_xdev": 1, "no_magiclinks": 2, "no_symlinks": 4, "beneath": 8, "in_root": 16}
-WAYS: dict[str, Callable[[str], object]] = {}
-
-
-def _way(function: Callable[[str], object]) -> Callable[[str], object]:
-    WAYS[function.__name__] = function
-    return function
-
-
-def _check(result: int) -> int:
-    if result < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
-    return result
+WAYS = Attempts()
 
 
 def _show(path: str, directory: int | None = None) -> None:
@@ -47,63 +46,53 @@ def _show(path: str, directory: int | None = None) -> None:
     os.write(1, os.read(fd, 100))
 
 
-def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
-    words = (source.encode(), target.encode(), kind.encode())
-    _check(_LIBC.mount(*words, ctypes.c_ulong(flags), options.encode()))
-
-
 @contextmanager
 def _mounted(
-    source: str, target: str, kind: str = "", flags: int = _MS_BIND, options: str = ""
+    source: str, target: str, kind: str = "", flags: int = MS_BIND, options: str = ""
 ) -> Iterator[None]:
-    _mount(source, target, kind, flags, options)
+    mount(source, target, kind, flags, options)
     try:
         yield
     finally:
-        _LIBC.umount2(target.encode(), _MNT_DETACH)
+        LIBC.umount2(target.encode(), MNT_DETACH)
 
 
-def _own_mounts(flags: int = 0) -> None:
-    _check(_LIBC.unshare(_CLONE_NEWNS | flags))
-    _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
-
-
-@_way
+@WAYS.add
 def itself(path: str) -> None:
     _show(path)
 
 
-@_way
+@WAYS.add
 def symlink(path: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         os.symlink(path, directory + "/link")
         _show(directory + "/link")
 
 
-@_way
+@WAYS.add
 def symlinked_directory(path: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         os.symlink(dirname(path), directory + "/link")
         _show(directory + "/link/" + basename(path))
 
 
-@_way
+@WAYS.add
 def dots(path: str) -> None:
     _show(f"{dirname(path)}/./../{basename(dirname(path))}//{basename(path)}")
 
 
-@_way
+@WAYS.add
 def relative(path: str) -> None:
     os.chdir(dirname(path))
     _show(basename(path))
 
 
-@_way
+@WAYS.add
 def old_hard_link(path: str) -> None:
     _show(path + ".alias")
 
 
-@_way
+@WAYS.add
 def new_hard_link(path: str) -> None:
     os.link(path, path + ".new")
     try:
@@ -112,7 +101,7 @@ def new_hard_link(path: str) -> None:
         os.unlink(path + ".new")
 
 
-@_way
+@WAYS.add
 def rename_file(path: str) -> None:
     os.rename(path, path + ".new")
     try:
@@ -121,7 +110,7 @@ def rename_file(path: str) -> None:
         os.rename(path + ".new", path)
 
 
-@_way
+@WAYS.add
 def rename_directory(path: str) -> None:
     old = dirname(path)
     os.rename(old, old + ".new")
@@ -131,24 +120,24 @@ def rename_directory(path: str) -> None:
         os.rename(old + ".new", old)
 
 
-@_way
+@WAYS.add
 def bind_directory(path: str) -> None:
     with tempfile.TemporaryDirectory() as target, _mounted(dirname(path), target):
         _show(f"{target}/{basename(path)}")
 
 
-@_way
+@WAYS.add
 def bind_file(path: str) -> None:
     with tempfile.NamedTemporaryFile() as target, _mounted(path, target.name):
         _show(target.name)
 
 
-@_way
+@WAYS.add
 def proc_self_root(path: str) -> None:
     _show("/proc/self/root" + path)
 
 
-@_way
+@WAYS.add
 def proc_pid_root(path: str) -> None:
     child = os.fork()
     if not child:
@@ -159,49 +148,49 @@ def proc_pid_root(path: str) -> None:
         os.kill(child, signal.SIGKILL)
 
 
-@_way
+@WAYS.add
 def proc_self_cwd(path: str) -> None:
     os.chdir(dirname(path))
     _show("/proc/self/cwd/" + basename(path))
 
 
-@_way
+@WAYS.add
 def chroot(path: str) -> None:
     os.chroot(dirname(path))
     _show("/" + basename(path))
 
 
-@_way
+@WAYS.add
 def own_namespace(path: str) -> None:
-    _own_mounts()
+    own_mounts()
     with tempfile.TemporaryDirectory() as target, _mounted(dirname(path), target):
         _show(f"{target}/{basename(path)}")
 
 
-@_way
+@WAYS.add
 def own_user_namespace(path: str) -> None:
-    _own_mounts(_CLONE_NEWUSER)
+    own_mounts(CLONE_NEWUSER)
     with tempfile.TemporaryDirectory() as target, _mounted(dirname(path), target):
         _show(f"{target}/{basename(path)}")
 
 
-@_way
+@WAYS.add
 def own_namespace_chroot(path: str) -> None:
-    _own_mounts()
+    own_mounts()
     target = tempfile.mkdtemp()
-    _mount(dirname(path), target, "", _MS_BIND)
+    mount(dirname(path), target, "", MS_BIND)
     os.chroot(target)
     _show("/" + basename(path))
 
 
-@_way
+@WAYS.add
 def pivot_root(path: str) -> None:
-    _own_mounts()
+    own_mounts()
     target = tempfile.mkdtemp()
-    _mount(dirname(path), target, "", _MS_BIND)
+    mount(dirname(path), target, "", MS_BIND)
     os.chdir(target)
-    _check(_LIBC.syscall(_SYS_PIVOT_ROOT, b".", b"."))
-    _check(_LIBC.umount2(b".", _MNT_DETACH))
+    check(LIBC.syscall(_SYS_PIVOT_ROOT, b".", b"."))
+    check(LIBC.umount2(b".", MNT_DETACH))
     _show("/" + basename(path))
 
 
@@ -209,7 +198,7 @@ def _openat2(path: str, flags: int) -> None:
     directory = os.open(dirname(path), os.O_PATH)
     how = struct.pack("QQQ", os.O_RDONLY, 0, flags)
     name = basename(path).encode()
-    fd = _check(_LIBC.syscall(_SYS_OPENAT2, directory, name, how, ctypes.c_size_t(len(how))))
+    fd = check(LIBC.syscall(_SYS_OPENAT2, directory, name, how, ctypes.c_size_t(len(how))))
     os.write(1, os.read(fd, 100))
 
 
@@ -217,29 +206,29 @@ for _name, _flag in _RESOLVE.items():
     WAYS["openat2_" + _name] = lambda path, flag=_flag: _openat2(path, flag)
 
 
-@_way
+@WAYS.add
 def o_path_reopened(path: str) -> None:
     _show(f"/proc/self/fd/{os.open(path, os.O_PATH)}")
 
 
-@_way
+@WAYS.add
 def open_tree(path: str) -> None:
     name = dirname(path).encode()
-    _show(basename(path), _check(_LIBC.syscall(_SYS_OPEN_TREE, _AT_FDCWD, name, _OPEN_TREE_CLONE)))
+    _show(basename(path), check(LIBC.syscall(_SYS_OPEN_TREE, AT_FDCWD, name, _OPEN_TREE_CLONE)))
 
 
-@_way
+@WAYS.add
 def file_handle(path: str) -> None:
     handle = ctypes.create_string_buffer(struct.pack("Ii", 128, 0), 8 + 128)
     mount = ctypes.byref(ctypes.c_int())
     name = path.encode()
-    _check(_LIBC.syscall(_SYS_NAME_TO_HANDLE, _AT_FDCWD, name, handle, mount, 0))
+    check(LIBC.syscall(_SYS_NAME_TO_HANDLE, AT_FDCWD, name, handle, mount, 0))
     directory = os.open(dirname(path), os.O_RDONLY)
-    fd = _check(_LIBC.syscall(_SYS_OPEN_BY_HANDLE, directory, handle, os.O_RDONLY))
+    fd = check(LIBC.syscall(_SYS_OPEN_BY_HANDLE, directory, handle, os.O_RDONLY))
     os.write(1, os.read(fd, 100))
 
 
-@_way
+@WAYS.add
 def overlay(path: str) -> None:
     with tempfile.TemporaryDirectory(dir="/run") as top:
         for name in ("upper", "work", "merged"):
@@ -249,15 +238,5 @@ def overlay(path: str) -> None:
             _show(f"{top}/merged/{basename(path)}")
 
 
-def main(name: str, path: str) -> int:
-    """Try one way; an errno is the exit code."""
-    try:
-        WAYS[name](path)
-    except OSError as error:
-        os.write(2, str(error).encode())
-        return error.errno or 255
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(WAYS.make(*sys.argv[1:]))

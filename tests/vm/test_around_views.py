@@ -30,6 +30,7 @@ VAULT, ALLOWED, SECRET = ROOT / "bin/vault", ROOT / "bin/allowed", ROOT / "secre
 KEEPER = ROOT / "bin/keeper"
 PLAIN, MINE = ROOT / "plain", ROOT / "user"
 SHOWN, WHOLE = ROOT / "shown", ROOT / "whole"
+EARLY, LATE = ROOT / "early", ROOT / "late"
 USER, CONFINED = 2001, 2002
 TEXT = b"the secret\n"
 NO, NO_MEMORY = errno.EDOM, errno.EPERM
@@ -46,6 +47,8 @@ spec:
       match: {{path: {SECRET}, notProcess: {{binary: [{VAULT}, {KEEPER}]}}}}
       action: {{deny: {{errno: EDOM}}}}
     - {{name: part, file: read, match: {{path: {SHOWN}/secret}}, action: {{deny: {{errno: EDOM}}}}}}
+    - {{name: early, file: read, match: {{path: {EARLY}/secret}}, action: {{deny: {{errno: EDOM}}}}}}
+    - {{name: late, file: read, match: {{path: {LATE}/part/other}}, action: {{deny: {{errno: EDOM}}}}}}
     - name: kernel
       file: write
       match: {{path: [/proc/sys/kernel/domainname, /sys/kernel/profiling, "/proc/*/mem", /sys/class/net/lo/mtu,
@@ -121,7 +124,7 @@ WAYS = {
 def place() -> Iterator[int]:
     """Files and programs; yields a descriptor of a mount of the whole of which the host shows a part."""
     shutil.rmtree(ROOT, ignore_errors=True)
-    for directory in (VAULT.parent, MINE, SHOWN, WHOLE, ROOT / "whole-before"):
+    for directory in (VAULT.parent, MINE, SHOWN, WHOLE, EARLY, LATE, ROOT / "whole-before"):
         directory.mkdir(parents=True)
     for program in (VAULT, ALLOWED, MINE / "cat"):
         shutil.copy("/usr/bin/cat", program)
@@ -131,18 +134,27 @@ def place() -> Iterator[int]:
         path.chmod(0o644)
     name = Path("/etc/hostname").read_text()
     Path("/etc/hostname").write_text("here\n")
-    before = ROOT / "whole-before"
-    subprocess.run(["mount", "-t", "tmpfs", "none", before], check=True)
-    (before / "part").mkdir()
-    (before / "part/secret").write_bytes(TEXT)
-    subprocess.run(["mount", "--bind", before / "part", SHOWN], check=True)
-    kept = view_attempts._check(view_attempts._LIBC.syscall(428, -100, os.fsencode(before), 1))
-    subprocess.run(["umount", before], check=True)
+    kept, other = shown_in_part(SHOWN), shown_in_part(EARLY)
+    view_attempts.attach(other, str(LATE))
+    os.close(other)
     yield kept
     os.close(kept)
     Path("/etc/hostname").write_text(name)
-    subprocess.run(["umount", SHOWN], check=True)
+    subprocess.run(["umount", SHOWN, EARLY, LATE], check=True)
     shutil.rmtree(ROOT)
+
+
+def shown_in_part(point: Path) -> int:
+    """Show a part of a file system at *point*; return a descriptor of its whole, which is attached nowhere."""
+    before = ROOT / "whole-before"
+    subprocess.run(["mount", "-t", "tmpfs", "none", before], check=True)
+    (before / "part").mkdir()
+    for name in ("secret", "other", "plain"):
+        (before / "part" / name).write_bytes(TEXT)
+    subprocess.run(["mount", "--bind", before / "part", point], check=True)
+    whole = view_attempts.detached(str(before))
+    subprocess.run(["umount", before], check=True)
+    return whole
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +231,14 @@ def test_what_is_mounted_later_renames_nothing(engine, place) -> None:
         assert (NO, b"") == do_read(SHOWN / "secret")
     finally:
         subprocess.run(["umount", "--lazy", WHOLE], check=True)
+
+
+@pytest.mark.parametrize("name", ["secret", "other"])
+def test_a_part_and_the_whole_are_one_file(engine, place, name) -> None:
+    """Whichever of its two names on the host a rule has, and whichever it is read by."""
+    del engine, place
+    assert [(NO, b"")] * 2 == [do_read(EARLY / name), do_read(LATE / "part" / name)]
+    assert [(0, TEXT)] * 2 == [do_read(EARLY / "plain"), do_read(LATE / "part/plain")]
 
 
 def do_read(path: Path) -> tuple[int, bytes]:

@@ -16,25 +16,15 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Callable
+from pathlib import Path
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
+sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
+
+from attempting import AT_FDCWD, LIBC, STRANGER, Attempts, check
+
 _SYS_MOVE_MOUNT, _SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 429, 430, 431, 432
-_AT_FDCWD, _CREATE, _FROM_NOTHING = -100, 6, 4
-STRANGER = 1234
-ATTEMPTS: dict[str, Callable[[str], object]] = {}
-
-
-def _attempt(function: Callable[[str], object]) -> Callable[[str], object]:
-    ATTEMPTS[function.__name__] = function
-    return function
-
-
-def _check(result: int) -> int:
-    if result < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
-    return result
+_CREATE, _FROM_NOTHING = 6, 4
+ATTEMPTS = Attempts()
 
 
 # ---- Memory -------------------------------------------------------------------------------------
@@ -42,8 +32,8 @@ def _check(result: int) -> int:
 
 def _map(fd: int, kind: int, protection: int) -> int:
     """Map a page; return the address."""
-    _LIBC.mmap.restype = ctypes.c_void_p
-    address = _LIBC.mmap(
+    LIBC.mmap.restype = ctypes.c_void_p
+    address = LIBC.mmap(
         None, ctypes.c_size_t(mmap.PAGESIZE), protection, kind, fd, ctypes.c_long(0)
     )
     if address == ctypes.c_void_p(-1).value:
@@ -53,7 +43,7 @@ def _map(fd: int, kind: int, protection: int) -> int:
 
 
 def _upgrade(address: int, protection: int) -> None:
-    _check(_LIBC.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE), protection))
+    check(LIBC.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE), protection))
 
 
 def _show(address: int) -> None:
@@ -65,28 +55,28 @@ def _change(address: int) -> None:
     os.write(1, b"changed")
 
 
-@_attempt
+@ATTEMPTS.add
 def map_to_read(path: str) -> None:
     fd = os.open(path, os.O_RDONLY)
     os.setuid(STRANGER)
     _show(_map(fd, mmap.MAP_PRIVATE, mmap.PROT_READ))
 
 
-@_attempt
+@ATTEMPTS.add
 def map_to_run(path: str) -> None:
     fd = os.open(path, os.O_RDONLY)
     os.setuid(STRANGER)
     _show(_map(fd, mmap.MAP_PRIVATE, mmap.PROT_EXEC | mmap.PROT_READ))
 
 
-@_attempt
+@ATTEMPTS.add
 def map_a_copy(path: str) -> None:
     fd = os.open(path, os.O_RDONLY)
     os.setuid(STRANGER)
     _show(_map(fd, mmap.MAP_PRIVATE, mmap.PROT_WRITE))
 
 
-@_attempt
+@ATTEMPTS.add
 def map_and_protect(path: str) -> None:
     fd = os.open(path, os.O_RDONLY)
     os.setuid(STRANGER)
@@ -95,14 +85,14 @@ def map_and_protect(path: str) -> None:
     _show(address)
 
 
-@_attempt
+@ATTEMPTS.add
 def map_to_write(path: str) -> None:
     fd = os.open(path, os.O_RDWR)
     os.setuid(STRANGER)
     _change(_map(fd, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE))
 
 
-@_attempt
+@ATTEMPTS.add
 def map_and_protect_to_write(path: str) -> None:
     fd = os.open(path, os.O_RDWR)
     os.setuid(STRANGER)
@@ -111,7 +101,7 @@ def map_and_protect_to_write(path: str) -> None:
     _change(address)
 
 
-@_attempt
+@ATTEMPTS.add
 def change_a_copy(path: str) -> None:
     fd = os.open(path, os.O_RDWR)
     os.setuid(STRANGER)
@@ -120,7 +110,7 @@ def change_a_copy(path: str) -> None:
     _change(address)
 
 
-@_attempt
+@ATTEMPTS.add
 def mapped_before(path: str) -> None:
     address = _map(os.open(path, os.O_RDONLY), mmap.MAP_SHARED, mmap.PROT_READ)
     os.setuid(STRANGER)
@@ -132,9 +122,9 @@ def mapped_before(path: str) -> None:
 
 def _made(kind: str) -> int:
     """Make a file system; return the descriptor of a mount of it, which is nowhere."""
-    context = _check(_LIBC.syscall(_SYS_FSOPEN, kind.encode(), 0))
-    _check(_LIBC.syscall(_SYS_FSCONFIG, context, _CREATE, None, None, 0))
-    return _check(_LIBC.syscall(_SYS_FSMOUNT, context, 0, 0))
+    context = check(LIBC.syscall(_SYS_FSOPEN, kind.encode(), 0))
+    check(LIBC.syscall(_SYS_FSCONFIG, context, _CREATE, None, None, 0))
+    return check(LIBC.syscall(_SYS_FSMOUNT, context, 0, 0))
 
 
 def _use(directory: int) -> None:
@@ -143,25 +133,25 @@ def _use(directory: int) -> None:
     os.write(1, os.pread(fd, 10, 0))
 
 
-@_attempt
+@ATTEMPTS.add
 def detached_ramfs(path: str) -> None:
     del path
     _use(_made("ramfs"))
 
 
-@_attempt
+@ATTEMPTS.add
 def detached_tmpfs(path: str) -> None:
     del path
     _use(_made("tmpfs"))
 
 
-@_attempt
+@ATTEMPTS.add
 def attached_tmpfs(path: str) -> None:
     mount = _made("tmpfs")
-    to = (_AT_FDCWD, path.encode(), _FROM_NOTHING)
-    _check(_LIBC.syscall(_SYS_MOVE_MOUNT, mount, b"", *to))
+    to = (AT_FDCWD, path.encode(), _FROM_NOTHING)
+    check(LIBC.syscall(_SYS_MOVE_MOUNT, mount, b"", *to))
     _use(os.open(path, os.O_DIRECTORY))
-    _check(_LIBC.umount2(path.encode(), 2))
+    check(LIBC.umount2(path.encode(), 2))
 
 
 # ---- Devices ------------------------------------------------------------------------------------
@@ -174,19 +164,19 @@ def _read_node(kind: int, number: int) -> None:
     os.write(1, b"read")
 
 
-@_attempt
+@ATTEMPTS.add
 def device_itself(path: str) -> None:
     os.read(os.open(path, os.O_RDONLY), 512)
     os.write(1, b"read")
 
 
-@_attempt
+@ATTEMPTS.add
 def other_node(path: str) -> None:
     status = os.stat(path)
     _read_node(stat.S_IFMT(status.st_mode), status.st_rdev)
 
 
-@_attempt
+@ATTEMPTS.add
 def node_of_the_other_kind(path: str) -> None:
     """A character device by the number of a block device, or the other way: another device, if any."""
     status = os.stat(path)
@@ -194,7 +184,7 @@ def node_of_the_other_kind(path: str) -> None:
     _read_node(kind, status.st_rdev)
 
 
-@_attempt
+@ATTEMPTS.add
 def regular_then_node(path: str) -> None:
     """The same name, and perhaps the same inode, was an ordinary file a moment ago."""
     status = os.stat(path)
@@ -212,15 +202,5 @@ def regular_then_node(path: str) -> None:
     os.write(1, b"read")
 
 
-def main(name: str, path: str) -> int:
-    """Make one attempt; an errno is the exit code."""
-    try:
-        ATTEMPTS[name](path)
-    except OSError as error:
-        os.write(2, str(error).encode())
-        return error.errno or 255
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(ATTEMPTS.make(*sys.argv[1:]))

@@ -14,48 +14,29 @@ import mmap
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from pathlib import Path
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = (
-    0x20000,
-    0x10000000,
-    0x20000000,
-    0x40000000,
+sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
+
+from attempting import (
+    AT_FDCWD,
+    LIBC,
+    MNT_DETACH,
+    MS_BIND,
+    MS_REC,
+    Attempts,
+    become,
+    check,
+    mount,
+    own_users,
 )
-_MS_BIND, _MS_REC, _MS_PRIVATE, _MNT_DETACH = 0x1000, 0x4000, 0x40000, 2
+
+_CLONE_NEWPID, _CLONE_NEWNET = 0x20000000, 0x40000000
 _SYS_PIVOT_ROOT, _SYS_EXECVEAT = 155, 322
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 428, 429, 430, 431, 432
 _FSCONFIG_CMD_CREATE, _MOVE_EMPTY_PATH, _OPEN_TREE_CLONE = 6, 4, 1
-_MFD_HUGETLB, _PR_SET_DUMPABLE = 4, 4
-WAYS: dict[str, Callable[..., object]] = {}
-
-
-def _way(function: Callable[..., object]) -> Callable[..., object]:
-    WAYS[function.__name__] = function
-    return function
-
-
-def _check(result: int) -> int:
-    if result < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
-    return result
-
-
-def _mount(source: str, target: str, kind: str, flags: int = 0) -> None:
-    words = (source.encode(), target.encode(), kind.encode())
-    _check(_LIBC.mount(*words, ctypes.c_ulong(flags), b""))
-
-
-def _own(flags: int = 0) -> None:
-    """Have a user namespace and a mount namespace, and be root in them."""
-    uid, gid = os.getuid(), os.getgid()
-    _check(_LIBC.unshare(_CLONE_NEWNS | _CLONE_NEWUSER | flags))
-    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
-    _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
+_MFD_HUGETLB = 4
+WAYS = Attempts()
 
 
 def _show(path: str) -> None:
@@ -63,90 +44,90 @@ def _show(path: str) -> None:
     os.write(1, os.read(fd, 100))
 
 
-@_way
+@WAYS.add
 def itself(program: str, *arguments: str) -> None:
     os.execv(program, [program, *arguments])
 
 
-@_way
+@WAYS.add
 def reading(path: str) -> None:
     _show(path)
 
 
-@_way
+@WAYS.add
 def tmpfs_over(program: str, source: str, *arguments: str) -> None:
     """Run a copy of *source* by the name of *program*."""
-    _own()
-    _mount("none", os.path.dirname(program), "tmpfs")
+    own_users()
+    mount("none", os.path.dirname(program), "tmpfs")
     shutil.copy(source, program)
     os.execv(program, [program, *arguments])
 
 
-@_way
+@WAYS.add
 def never_attached(program: str, source: str, *arguments: str) -> None:
     """Do so on a file system that is mounted nowhere, as root in the host's namespaces."""
-    context = _check(_LIBC.syscall(_SYS_FSOPEN, b"tmpfs", 0))
-    _check(_LIBC.syscall(_SYS_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0))
-    mount = _check(_LIBC.syscall(_SYS_FSMOUNT, context, 0, 0))
+    context = check(LIBC.syscall(_SYS_FSOPEN, b"tmpfs", 0))
+    check(LIBC.syscall(_SYS_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0))
+    mount = check(LIBC.syscall(_SYS_FSMOUNT, context, 0, 0))
     base = f"/proc/self/fd/{mount}"
     os.makedirs(base + os.path.dirname(program))
     shutil.copy(source, base + program)
     os.execv(base + program, [program, *arguments])
 
 
-@_way
+@WAYS.add
 def pivoted(program: str, source: str, *arguments: str) -> None:
     """Do so below a root of one's own, from which the host's has gone; files are read by descriptor."""
     *options, path = arguments
     fd = os.open(path, os.O_PATH)
     os.set_inheritable(fd, True)
-    _own()
-    _mount("none", "/mnt", "tmpfs")
+    own_users()
+    mount("none", "/mnt", "tmpfs")
     for directory in ("old", "proc", "usr", "lib", "lib64"):
         os.mkdir("/mnt/" + directory)
     for directory in ("usr", "lib", "lib64", "proc"):
-        _mount("/" + directory, "/mnt/" + directory, "", _MS_BIND | _MS_REC)
+        mount("/" + directory, "/mnt/" + directory, "", MS_BIND | MS_REC)
     os.makedirs("/mnt" + os.path.dirname(program))
     shutil.copy(source, "/mnt" + program)
     os.chdir("/mnt")
-    _check(_LIBC.syscall(_SYS_PIVOT_ROOT, b".", b"old"))
+    check(LIBC.syscall(_SYS_PIVOT_ROOT, b".", b"old"))
     os.chdir("/")
-    _check(_LIBC.umount2(b"/old", _MNT_DETACH))
+    check(LIBC.umount2(b"/old", MNT_DETACH))
     os.execv(program, [program, *options, f"/proc/self/fd/{fd}"])
 
 
-@_way
+@WAYS.add
 def many_mounts(count: str, directory: str, path: str) -> None:
     """Read after making *count* bind mounts of *directory*, which is on the file's file system."""
-    _own()
+    own_users()
     os.makedirs("/tmp/many", exist_ok=True)
-    _mount("none", "/tmp/many", "tmpfs")
+    mount("none", "/tmp/many", "tmpfs")
     for i in range(int(count)):
         os.mkdir(f"/tmp/many/{i}")
-        _mount(directory, f"/tmp/many/{i}", "", _MS_BIND)
+        mount(directory, f"/tmp/many/{i}", "", MS_BIND)
     _show(path)
 
 
-@_way
+@WAYS.add
 def second(kind: str, place: str, inside: str, text: str) -> None:
     """Write to a file of another instance of a file system that the kernel has things in."""
     os.makedirs(place, exist_ok=True)
-    _mount("none", place, kind)
+    mount("none", place, kind)
     try:
         with open(place + inside, "w") as file:
             file.write(text)
     finally:
-        _LIBC.umount2(place.encode(), _MNT_DETACH)
+        LIBC.umount2(place.encode(), MNT_DETACH)
 
 
-@_way
+@WAYS.add
 def own_second(kind: str, place: str, inside: str) -> None:
     """Open such a file for writing, of an instance of one's own namespaces."""
-    _own(_CLONE_NEWPID | _CLONE_NEWNET)
+    own_users(_CLONE_NEWPID | _CLONE_NEWNET)
     child = os.fork()
     if not child:
         try:
-            _mount("none", place, kind)
+            mount("none", place, kind)
             os.close(os.open(place + inside, os.O_WRONLY))
         except OSError as error:
             os._exit(error.errno or 255)
@@ -154,26 +135,34 @@ def own_second(kind: str, place: str, inside: str) -> None:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
-@_way
+@WAYS.add
 def write(path: str, text: str) -> None:
     with open(path, "w") as file:
         file.write(text)
 
 
-@_way
+def detached(directory: str) -> int:
+    """Return a descriptor of a mount of *directory* that is attached nowhere."""
+    return check(LIBC.syscall(_SYS_OPEN_TREE, AT_FDCWD, directory.encode(), _OPEN_TREE_CLONE))
+
+
+def attach(kept: int, target: str) -> None:
+    """Attach such a mount."""
+    to = target.encode()
+    check(LIBC.syscall(_SYS_MOVE_MOUNT, kept, b"", AT_FDCWD, to, _MOVE_EMPTY_PATH))
+
+
+@WAYS.add
 def whole(kept: str, target: str, inside: str) -> None:
     """Attach a mount of the whole, of which the host shows a part; *kept* is a descriptor of it."""
-    empty = b""
-    _check(
-        _LIBC.syscall(_SYS_MOVE_MOUNT, int(kept), empty, -100, target.encode(), _MOVE_EMPTY_PATH)
-    )
+    attach(int(kept), target)
     _show(target + inside)
 
 
-@_way
+@WAYS.add
 def huge(source: str, *arguments: str) -> None:
     """Run a copy of *source* that lies in huge pages."""
-    fd = _check(_LIBC.memfd_create(b"huge", _MFD_HUGETLB))
+    fd = check(LIBC.memfd_create(b"huge", _MFD_HUGETLB))
     with open(source, "rb") as file:
         data = file.read()
     size = -(-len(data) // (2 << 20)) * (2 << 20)
@@ -183,14 +172,14 @@ def huge(source: str, *arguments: str) -> None:
     words = [word.encode() for word in (source, *arguments)]
     argv = (ctypes.c_char_p * (len(words) + 1))(*words, None)
     environment = (ctypes.c_char_p * 1)(None)
-    _check(_LIBC.syscall(_SYS_EXECVEAT, fd, b"", argv, environment, 0x1000))
+    check(LIBC.syscall(_SYS_EXECVEAT, fd, b"", argv, environment, 0x1000))
 
 
-@_way
+@WAYS.add
 def sandbox(program: str) -> None:
     """Do what sandboxes do: files of one's own on a tmpfs, and a program of one's own."""
-    _own()
-    _mount("none", "/mnt", "tmpfs")
+    own_users()
+    mount("none", "/mnt", "tmpfs")
     os.makedirs("/mnt/usr/bin")
     with open("/mnt/file", "w") as file:
         file.write("own")
@@ -202,18 +191,11 @@ def sandbox(program: str) -> None:
     os.execv("/mnt/usr/bin/own", ["own", "/etc/hostname"])
 
 
-def _main(user: str, way: str, *arguments: str) -> None:
-    try:
-        if uid := int(user):
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            _check(_LIBC.prctl(_PR_SET_DUMPABLE, 1))  # or /proc/self is not its own
-        WAYS[way](*arguments)
-    except OSError as error:
-        print(way, error, file=sys.stderr)
-        sys.exit(error.errno or 255)
+def _make(user: str, way: str, *arguments: str) -> int:
+    if int(user):
+        become(int(user))
+    return WAYS.make(way, *arguments)
 
 
 if __name__ == "__main__":
-    _main(*sys.argv[1:])
+    sys.exit(_make(*sys.argv[1:]))
