@@ -204,7 +204,8 @@ static void work(enum kind kind, int worker, struct counts *it)
 	in(allowed, kind == OPEN ? "open/file" : kind == EXEC ? "open/tool" : "open/gone",
 	   kind == UNLINK ? worker : -1);
 	in(mark, "open/mark", worker);
-	unlink(mark); /* of a worker that was killed */
+	if (kind == EXEC) /* workers of other kinds begin while it is in use */
+		unlink(mark); /* of a worker that was killed */
 
 	while (!ending) {
 		switch (kind) {
