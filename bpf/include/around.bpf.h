@@ -71,7 +71,7 @@ struct enf_change {
 	__u64 dentry;
 	__u64 attr;  /* address of struct iattr */
 	__u32 valid; /* ENF_ATTR_*: which of it */
-	int ret;     /* an earlier verdict */
+	__u64 ret;   /* an earlier verdict; whole, since the verifier knows its bounds only so */
 };
 
 struct mnt_idmap;
