@@ -31,11 +31,15 @@ static __always_inline void enf_fill_matches(struct enf_event *e, const struct e
 	e->_pad = 0;
 }
 
-static __always_inline void enf_fill(struct enf_event *e, struct enf_scratch *s,
-				     struct enf_task *task)
+/* Global, so that it is proven once and not on each way to a record. */
+__attribute__((noinline)) int enf_fill(struct enf_event *e, struct enf_scratch *s,
+				       struct enf_task *task)
 {
-	struct enf_object *o = &s->object;
+	struct enf_object *o;
 
+	if (!e || !s || !task)
+		return 0;
+	o = &s->object;
 	e->kind = ENF_EVENT_VERDICT;
 	enf_fill_actor(e);
 	e->generation = task->generation;
@@ -69,6 +73,7 @@ static __always_inline void enf_fill(struct enf_event *e, struct enf_scratch *s,
 	e->argc = o->argc > 0xffff ? 0xffff : o->argc;
 	e->suppressed = 0;
 	enf_fill_matches(e, &s->matches);
+	return 0;
 }
 
 /*

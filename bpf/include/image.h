@@ -73,6 +73,7 @@ struct enf_scratch {
 	__u64 unknown;
 	__u32 truth; /* of a conjunction, by the names that are claimed where there are no others */
 	__u32 bare;  /* and without them */
+	__u32 kept;  /* see enf_unfollowed() */
 	__u64 offhost; /* of the strings: what stands there is not the host's name */
 	__u64 num[ENF_NUM_DIMS];
 	/* walk */

@@ -435,6 +435,15 @@ ENF_INLINE __u32 enf_within(const struct enf_scratch *s, __u32 mark, __u64 ns)
 	return at && (at >= now || now - at <= ns);
 }
 
+/* The same value, of which the verifier knows nothing: what follows is proven once, not for each truth. */
+ENF_INLINE __u32 enf_unfollowed(struct enf_scratch *s, __u32 truth)
+{
+	volatile __u32 *kept = &s->kept;
+
+	*kept = truth;
+	return *kept;
+}
+
 /* Its two truths lie in the working memory, where the verifier does not follow them. */
 struct enf_conj {
 	struct enf_ctx *c;
@@ -496,6 +505,7 @@ static long enf_term_one(__u32 i, void *arg)
 			truth = (s->num[n] & t->a) == t->b;
 	}
 known:
+	truth = enf_unfollowed(s, truth);
 	s->truth =
 		enf_and(s->truth, truth, t->negate); /* unknown: a later term may still be false */
 	s->bare = enf_and(s->bare, s->offhost & dim ? ENF_FALSE : truth, t->negate);

@@ -94,12 +94,12 @@ static long enf_subject_one(__u32 i, void *arg)
 			break;
 		if (subject->term[k].who != ENF_WHO_PROCESS)
 			task->flags |= ENF_SF_KIN;
-		one = enf_subject_term_truth(task, subject->term[k]);
+		one = enf_unfollowed(c->s, enf_subject_term_truth(task, subject->term[k]));
 		if (one == ENF_FALSE)
 			return 0;
 		/* Claimed before unknown: what is claimed must not be in anybody's favour. */
 		if (one == ENF_CLAIMED || (one == ENF_UNKNOWN && truth == ENF_TRUE))
-			truth = one;
+			truth = enf_unfollowed(c->s, one);
 	}
 	if (truth != ENF_UNKNOWN)
 		task->subject[word] |= ENF_BIT(i & 63);
@@ -146,8 +146,7 @@ ENF_FN int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup_len
 	if (task->flags & ENF_SF_EXE_UNKNOWN) {
 		s->unknown |= ENF_BIT(ENF_DIM_EXE);
 	} else if (task->exe_len && task->exe_len <= ENF_EXE_MAX) {
-		for (int i = 0; i < ENF_EXE_MAX; i++)
-			s->text[i] = task->exe[i];
+		__builtin_memcpy(s->text, task->exe, ENF_EXE_MAX);
 		enf_match_path(c, ENF_TEXT_PATH, task->exe_len, ENF_DIM_EXE);
 	} else { /* kernel threads have no executable: conditions on it cannot hold */
 		s->present &= ~ENF_BIT(ENF_DIM_EXE);

@@ -984,59 +984,74 @@ static __always_inline __u64 enf_grow(__u64 *set, __u64 more)
 	return grown;
 }
 
-/* What an earlier engine knew of the task joins its label. Returns: whether that was news. */
-__attribute__((noinline)) int enf_carry(struct enf_task *task, const struct enf_task *old)
+/*
+ * What follows is one word at a time, in functions that are proven once: as a loop it was half of what this
+ * program takes to verify.
+ */
+__attribute__((noinline)) int enf_carry_word(struct enf_task *task, const struct enf_task *old,
+					     __u32 i)
 {
 	__u64 changed = 0;
 
-	if (!task || !old)
+	if (!task || !old || i >= ENF_LABEL_WORDS)
 		return 0;
+	changed |= enf_grow(&task->ancestor[i], old->ancestor[i]);
+	changed |= enf_grow(&task->parent[i], old->parent[i]);
+	changed |= enf_grow(&task->ancestor_unknown[i], old->ancestor_unknown[i]);
+	changed |= enf_grow(&task->parent_unknown[i], old->parent_unknown[i]);
+	changed |= enf_grow(&task->ancestor_claimed[i], old->ancestor_claimed[i]);
+	return changed != 0;
+}
+
+/* What an earlier engine knew of the task joins its label. Returns: whether that was news. */
+static __always_inline __u32 enf_carry(struct enf_task *task, const struct enf_task *old)
+{
+	__u32 changed = 0;
+
 	if ((task->flags & ENF_SF_LINEAGE_UNKNOWN) && !(old->flags & ENF_SF_LINEAGE_UNKNOWN)) {
 		task->flags &= ~ENF_SF_LINEAGE_UNKNOWN;
 		changed = 1;
 	}
-	for (int i = 0; i < ENF_LABEL_WORDS; i++) {
-		changed |= enf_grow(&task->ancestor[i], old->ancestor[i]);
-		changed |= enf_grow(&task->parent[i], old->parent[i]);
-		changed |= enf_grow(&task->ancestor_unknown[i], old->ancestor_unknown[i]);
-		changed |= enf_grow(&task->parent_unknown[i], old->parent_unknown[i]);
-		changed |= enf_grow(&task->ancestor_claimed[i], old->ancestor_claimed[i]);
-	}
+	for (__u32 i = 0; i < ENF_LABEL_WORDS; i++)
+		changed |= enf_carry_word(task, old, i);
+	return changed;
+}
+
+/* *news*: the labels that count. Returns: whether the lineage grew. */
+__attribute__((noinline)) int enf_join_word(struct enf_task *task, const struct enf_task *parent,
+					    __u32 i, __u64 news)
+{
+	__u64 known, unknown, sure, changed = 0;
+
+	if (!task || !parent || i >= ENF_LABEL_WORDS)
+		return 0;
+	known = parent->self[i] & news;
+	unknown = parent->self_unknown[i] & news;
+	changed |= enf_grow(&task->ancestor[i], parent->ancestor[i] | (known & ~unknown));
+	changed |= enf_grow(&task->ancestor_claimed[i],
+			    parent->ancestor_claimed[i] | (known & unknown));
+	changed |= enf_grow(&task->ancestor_unknown[i],
+			    parent->ancestor_unknown[i] | (unknown & ~known));
+	sure = task->parent[i] & ~task->parent_unknown[i];
+	changed |= enf_grow(&task->parent[i], known);
+	changed |= enf_grow(&task->parent_unknown[i], unknown & ~sure);
+	if (task->parent_unknown[i] & known & ~unknown)
+		__sync_fetch_and_and(&task->parent_unknown[i], ~known | unknown);
 	return changed != 0;
 }
 
-struct enf_label_set {
-	__u64 word[ENF_LABEL_WORDS];
-};
-
-/* The lineage of *task* under its living *parent*, whose sets are by the image at hand, for the labels
- * that *only* has; NULL: for all. Returns: whether it grew.
+/*
+ * The lineage of *task* under its living *parent*, whose sets are by the image at hand, for the labels that
+ * *only* has; NULL: for all. Returns: whether it grew.
  */
-__attribute__((noinline)) int enf_join(struct enf_task *task, const struct enf_task *parent,
-				       const struct enf_label_set *only)
+static __always_inline __u32 enf_join(struct enf_task *task, const struct enf_task *parent,
+				      const __u64 *only)
 {
-	__u64 changed = 0;
+	__u32 changed = 0;
 
-	if (!task || !parent)
-		return 0;
-	for (int i = 0; i < ENF_LABEL_WORDS; i++) {
-		__u64 news = only ? only->word[i] : ~0ULL;
-
-		__u64 known = parent->self[i] & news, unknown = parent->self_unknown[i] & news;
-		__u64 sure;
-
-		changed |= enf_grow(&task->ancestor[i], parent->ancestor[i] | (known & ~unknown));
-		changed |= enf_grow(&task->ancestor_claimed[i],
-				    parent->ancestor_claimed[i] | (known & unknown));
-		changed |= enf_grow(&task->ancestor_unknown[i],
-				    parent->ancestor_unknown[i] | (unknown & ~known));
-		sure = task->parent[i] & ~task->parent_unknown[i];
-		changed |= enf_grow(&task->parent[i], known);
-		changed |= enf_grow(&task->parent_unknown[i], unknown & ~sure);
-		if (task->parent_unknown[i] & known & ~unknown)
-			__sync_fetch_and_and(&task->parent_unknown[i], ~known | unknown);
-	}
-	return changed != 0;
+	for (__u32 i = 0; i < ENF_LABEL_WORDS; i++)
+		changed |= enf_join_word(task, parent, i, only ? only[i] : ~0ULL);
+	return changed;
 }
 
 static const volatile struct enf_task enf_blank;
@@ -1115,8 +1130,7 @@ int enf_label_tasks(struct bpf_iter__task *ctx)
 		if (image->asked_flags & ENF_SF_TRUSTED_CODE)
 			enf_take_code(&s->other, real_parent->group_leader);
 		enf_evaluate(s, &s->other, enf_address(real_parent), staged);
-		changed += enf_join(task, &s->other,
-				    all ? NULL : (const struct enf_label_set *)image->new_labels);
+		changed += enf_join(task, &s->other, all ? NULL : image->new_labels);
 	}
 	/* In every round: the last one has the parent's line, whichever of the two came first. */
 	if (all)
