@@ -91,6 +91,14 @@ def of(found: list[dict], pid: int, rule: str) -> list[dict]:
     ]
 
 
+def dropped(daemon) -> dict[bool, int]:
+    """How many records outputs have dropped: the one on the small disk, and the others."""
+    count = {True: 0, False: 0}
+    for sink in daemon.status()["sinks"]:
+        count[sink["name"].endswith(f"{TINY}/log")] += sink["dropped"]
+    return count
+
+
 def test_a_flood_costs_no_denial_no_line_and_no_other_output(daemon):
     """Every denial arrives; what the ring had no room for is counted; files are rotated meanwhile."""
     rotated = []
@@ -124,9 +132,9 @@ def test_a_flood_costs_no_denial_no_line_and_no_other_output(daemon):
     assert len({each["id"] for each in seen}) == len(seen)
     paths = {f"{VAULT}/{n}" for n in range(50)}
     assert {each["object"]["path"] for each in seen} == paths
-    (tiny,) = [each for each in status["sinks"] if each["name"].endswith(f"{TINY}/log")]
-    assert tiny["dropped"] > 1000
-    assert not any(each["dropped"] for each in status["sinks"] if each is not tiny)
+    # How many depends on how many the ring had room for; that none is missing is shown below.
+    until(lambda: dropped(daemon)[True])
+    assert dropped(daemon)[False] == 0
     (TINY / "ballast").unlink()
 
     wanted = len([each for each in found if each["kind"] == "match"])
