@@ -4,12 +4,19 @@ What programs of attempts have in common: a table of attempts by name, system ca
 errors, mounts and namespaces.
 
 Standalone on purpose, as they are: any Python runs it, and it knows nothing of enforcer.
+
+Such a program makes the attempt that its arguments name. Without arguments it makes those that it is asked
+for on its standard input, each in a process that it forks for it: see ``attempter.py``.
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
+import select
+import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -41,6 +48,51 @@ class Attempts(dict[str, Callable[..., object]]):
             os.write(2, str(error).encode())
             return error.errno or 255
         return 0
+
+    def main(self) -> int:
+        """Do what the command line says."""
+        if len(sys.argv) > 1:
+            return self.make(*sys.argv[1:])
+        nothing, answers = os.open("/dev/null", os.O_RDWR), os.dup(1)
+        for line in sys.stdin.buffer:
+            answer = json.dumps(self._make_apart(json.loads(line), nothing))
+            os.write(answers, answer.encode() + b"\n")
+        return 0
+
+    def _make_apart(self, arguments: list[str], nothing: int) -> tuple[int, str, str]:
+        """Make one attempt in another process; return its status, and in hexadecimal digits what it wrote."""
+        out, err = os.pipe(), os.pipe()
+        pid = os.fork()
+        if not pid:
+            for fd, to in ((nothing, 0), (out[1], 1), (err[1], 2)):
+                os.dup2(fd, to)
+            os.closerange(3, max(*out, *err) + 1)
+            self._make_and_end(arguments)
+        os.close(out[1])
+        os.close(err[1])
+        written = {out[0]: b"", err[0]: b""}
+        reading = [*written]
+        while reading:
+            for fd in select.select(reading, [], [])[0]:
+                chunk = os.read(fd, 1 << 16)
+                written[fd] += chunk
+                if not chunk:
+                    reading.remove(fd)
+                    os.close(fd)
+        _, status = os.waitpid(pid, 0)
+        return os.waitstatus_to_exitcode(status), *(text.hex() for text in written.values())
+
+    def _make_and_end(self, arguments: list[str]) -> None:
+        """Make one attempt and end as a program of its own would."""
+        code: object = 1
+        try:
+            code = self.make(*arguments)
+        except SystemExit as end:
+            code = end.code
+        except BaseException:  # noqa: BLE001 - nothing may go on behind it: this is the server's copy
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(code & 0xFF if isinstance(code, int) else 0 if code is None else 1)
 
 
 def check(result: int) -> int:

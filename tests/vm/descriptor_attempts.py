@@ -410,4 +410,4 @@ ATTEMPTS = Attempts(
 )
 
 if __name__ == "__main__":
-    sys.exit(ATTEMPTS.make(*sys.argv[1:]))
+    sys.exit(ATTEMPTS.main())

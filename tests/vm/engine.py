@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import attempter
 import attrs
 import ledger
 import warm
@@ -101,8 +102,10 @@ def engine(
             assert process.poll() is None, output.read_text()
             assert time.monotonic() < until, output.read_text()
             time.sleep(0.1)
+        attempter.forget()
         yield Engine(process, log)
     finally:
+        attempter.forget()
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             process.wait(scaled(60))

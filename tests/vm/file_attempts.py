@@ -227,4 +227,4 @@ def stop_appending(path: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(ATTEMPTS.make(*sys.argv[1:]))
+    sys.exit(ATTEMPTS.main())

@@ -13,9 +13,12 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable
+from pathlib import Path
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
+sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
+
+from attempting import LIBC, Attempts
+
 _CWD = -100
 _MOUNT, _UMOUNT2, _PIVOT_ROOT = 165, 166, 155
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _FSPICK = 428, 429, 430, 431, 432, 433
@@ -25,17 +28,12 @@ _DETACH = 2
 _CLONE_NEWNS = 0x20000
 _EMPTY_PATH = 4  # MOVE_MOUNT_F_EMPTY_PATH
 _SET_FLAG, _SET_STRING, _CREATE, _RECONFIGURE = 0, 1, 6, 7
-ATTEMPTS: dict[str, Callable[[str], object]] = {}
-
-
-def _attempt(function: Callable[[str], object]) -> Callable[[str], object]:
-    ATTEMPTS[function.__name__] = function
-    return function
+ATTEMPTS = Attempts()
 
 
 def _call(number: int, *arguments: object) -> int:
     given = [a.encode() if isinstance(a, str) else a for a in arguments]
-    result: int = _LIBC.syscall(number, *given)
+    result: int = LIBC.syscall(number, *given)
     if result < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
@@ -54,18 +52,18 @@ def umount(target: str, flags: int = 0) -> None:
 
 def unshare(*, private: bool) -> None:
     """Get a mount namespace of one's own, cut off from the host's or as clone leaves it."""
-    if _LIBC.unshare(_CLONE_NEWNS):
+    if LIBC.unshare(_CLONE_NEWNS):
         raise OSError(ctypes.get_errno(), "unshare")
     if private:
         mount(None, "/", None, _PRIVATE | _REC)
 
 
-@_attempt
+@ATTEMPTS.add
 def mount_new(path: str) -> None:
     mount("none", path, "tmpfs", _NOSUID)
 
 
-@_attempt
+@ATTEMPTS.add
 def mount_new_by_descriptor(path: str) -> None:
     fs = _call(_FSOPEN, "tmpfs", 0)
     _call(_FSCONFIG, fs, _SET_STRING, "source", "none", 0)
@@ -74,78 +72,78 @@ def mount_new_by_descriptor(path: str) -> None:
     _call(_MOVE_MOUNT, tree, "", _CWD, path, _EMPTY_PATH)
 
 
-@_attempt
+@ATTEMPTS.add
 def mount_relative(path: str) -> None:
     os.chdir(path)
     mount("none", ".", "tmpfs")
 
 
-@_attempt
+@ATTEMPTS.add
 def mount_by_link(path: str) -> None:
     link = f"/tmp/to-{os.getpid()}"
     os.symlink(path, link)
     mount("none", link, "tmpfs")
 
 
-@_attempt
+@ATTEMPTS.add
 def bind(path: str) -> None:
     mount(f"{path}.source", path, None, _BIND)
 
 
-@_attempt
+@ATTEMPTS.add
 def bind_by_descriptor(path: str) -> None:
     tree = _call(_OPEN_TREE, _CWD, f"{path}.source", 1)  # OPEN_TREE_CLONE
     _call(_MOVE_MOUNT, tree, "", _CWD, path, _EMPTY_PATH)
 
 
-@_attempt
+@ATTEMPTS.add
 def remount(path: str) -> None:
     mount(None, path, None, _REMOUNT | _RDONLY)
 
 
-@_attempt
+@ATTEMPTS.add
 def remount_by_descriptor(path: str) -> None:
     fs = _call(_FSPICK, _CWD, path, 0)
     _call(_FSCONFIG, fs, _SET_FLAG, "ro", None, 0)
     _call(_FSCONFIG, fs, _RECONFIGURE, None, None, 0)
 
 
-@_attempt
+@ATTEMPTS.add
 def remount_this_mount(path: str) -> None:
     mount(None, path, None, _REMOUNT | _BIND | _RDONLY)
 
 
-@_attempt
+@ATTEMPTS.add
 def share(path: str) -> None:
     mount(None, path, None, _SHARED)
 
 
-@_attempt
+@ATTEMPTS.add
 def move_away(path: str) -> None:
     _call(_MOVE_MOUNT, _CWD, path, _CWD, f"{path}.other", 0)
 
 
-@_attempt
+@ATTEMPTS.add
 def move_away_by_name(path: str) -> None:
     mount(path, f"{path}.other", None, _MOVE)
 
 
-@_attempt
+@ATTEMPTS.add
 def move_here(path: str) -> None:
     _call(_MOVE_MOUNT, _CWD, f"{path}.other", _CWD, path, 0)
 
 
-@_attempt
+@ATTEMPTS.add
 def unmount(path: str) -> None:
     umount(path)
 
 
-@_attempt
+@ATTEMPTS.add
 def unmount_lazily(path: str) -> None:
     umount(path, _DETACH)
 
 
-@_attempt
+@ATTEMPTS.add
 def pivot(path: str) -> None:
     """In a namespace of its own; the mark that it leaves tells whether the root changed."""
     unshare(private=True)
@@ -160,36 +158,36 @@ def pivot(path: str) -> None:
 # ---- What takes a protected name away ----------------------------------------------------------
 
 
-@_attempt
+@ATTEMPTS.add
 def cover_directory(path: str) -> None:
     mount("none", os.path.dirname(path), "tmpfs")
 
 
-@_attempt
+@ATTEMPTS.add
 def cover_file(path: str) -> None:
     mount("/etc/hostname", path, None, _BIND)
 
 
-@_attempt
+@ATTEMPTS.add
 def unmount_own_copy(path: str) -> None:
     unshare(private=True)
     umount(path, _DETACH)
 
 
-@_attempt
+@ATTEMPTS.add
 def unmount_shared_copy(path: str) -> None:
     unshare(private=False)
     umount(path, _DETACH)
 
 
-@_attempt
+@ATTEMPTS.add
 def remove_mount_point(path: str) -> None:
     unshare(private=True)
     umount(path, _DETACH)
     os.rmdir(path)
 
 
-@_attempt
+@ATTEMPTS.add
 def replace_mount_point(path: str) -> None:
     unshare(private=True)
     umount(path, _DETACH)
@@ -197,22 +195,11 @@ def replace_mount_point(path: str) -> None:
     os.rename(f"{path}.new", path)
 
 
-@_attempt
+@ATTEMPTS.add
 def pivot_the_host(path: str) -> None:
     del path
     _call(_PIVOT_ROOT, "/run", "/run")
 
 
-def main() -> int:
-    """Make one attempt."""
-    name, path = sys.argv[1:]
-    try:
-        ATTEMPTS[name](path)
-    except OSError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.errno or 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ATTEMPTS.main())

@@ -138,4 +138,4 @@ def remove_single(at: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(ATTEMPTS.make(*sys.argv[1:]))
+    sys.exit(ATTEMPTS.main())

@@ -152,4 +152,4 @@ def hidden(upper: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(ATTEMPTS.make(*sys.argv[1:]))
+    sys.exit(ATTEMPTS.main())

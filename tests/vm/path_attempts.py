@@ -239,4 +239,4 @@ def overlay(path: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(WAYS.make(*sys.argv[1:]))
+    sys.exit(WAYS.main())

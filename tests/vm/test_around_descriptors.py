@@ -12,14 +12,14 @@ import os
 import resource
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import attempter
 import attrs
 import descriptor_attempts
 import pytest
-from engine import Engine, attempt, running
+from engine import Engine, running
 
 _SCRIPT = descriptor_attempts.__file__
 _ERROR = errno.EDOM  # no file operation returns it by itself
@@ -211,7 +211,7 @@ class Observed:
 
 def _observe(path: Path, case: Case, name: str) -> Observed:
     before = _facts(path, case)
-    result = attempt(sys.executable, "-IS", _SCRIPT, name, str(path))
+    result = attempter.make(_SCRIPT, name, str(path))
     changed = _facts(path, case) != before
     return Observed(result.returncode, result.stdout, changed, result.stderr)
 
@@ -262,7 +262,7 @@ def controls(root) -> dict[tuple[str, str], Observed]:
 @pytest.fixture(scope="module")
 def memory_control() -> subprocess.CompletedProcess[bytes]:
     """What becomes of memory while no policy is in force."""
-    return attempt(sys.executable, "-IS", _SCRIPT, "chmod_memory", "-")
+    return attempter.make(_SCRIPT, "chmod_memory", "-")
 
 
 @pytest.fixture(scope="module")
@@ -362,8 +362,8 @@ def test_what_cannot_be_told_is_refused_as_an_error(name, way, root, daemon):
 
 def test_memory_becomes_no_privileged_program(root, daemon):
     """What memfd_create makes has a mode, too."""
-    refused = attempt(sys.executable, "-IS", _SCRIPT, "chmod_memory", "-")
-    plain = attempt(sys.executable, "-IS", _SCRIPT, "chmod_memory_plainly", "-")
+    refused = attempter.make(_SCRIPT, "chmod_memory", "-")
+    plain = attempter.make(_SCRIPT, "chmod_memory_plainly", "-")
 
     assert (_ERROR, b"") == (refused.returncode, refused.stdout), refused
     assert (0, b"0o711") == (plain.returncode, plain.stdout), plain
@@ -385,7 +385,7 @@ def test_kept_process_is_not_ended(way, targets):
     process = targets["kept"]
     before = _limits(process.pid)
 
-    result = attempt(sys.executable, "-IS", _SCRIPT, way, str(process.pid))
+    result = attempter.make(_SCRIPT, way, str(process.pid))
 
     assert _ERROR == result.returncode, result
     assert (before, None) == (_limits(process.pid), process.poll())
@@ -399,7 +399,7 @@ def test_other_limits_are_set(which, way, targets):
     pid = targets[which].pid
     before = _limits(pid)
 
-    result = attempt(sys.executable, "-IS", _SCRIPT, way, str(pid))
+    result = attempter.make(_SCRIPT, way, str(pid))
 
     assert 0 == result.returncode, result
     assert before != _limits(pid)

@@ -8,10 +8,10 @@ name afterwards is the witness.
 
 import errno
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import attempter
 import name_attempts
 import pytest
 import use_attempts
@@ -115,12 +115,12 @@ def _policy() -> str:
 
 
 def _try(name: str, place: str) -> tuple[int, bytes, bytes]:
-    result = attempt(sys.executable, "-IS", _SCRIPT, name, _at(place, name))
+    result = attempter.make(_SCRIPT, name, _at(place, name))
     return result.returncode, result.stdout, result.stderr
 
 
 def _use(name: str, path: str) -> tuple[int, bytes, bytes]:
-    result = attempt(sys.executable, "-IS", _USE, name, path)
+    result = attempter.make(_USE, name, path)
     return result.returncode, result.stdout, result.stderr
 
 

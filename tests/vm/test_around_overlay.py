@@ -10,10 +10,10 @@ import errno
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import attempter
 import overlay_attempts
 import pytest
 from engine import Engine, attempt, running
@@ -89,7 +89,7 @@ def _facts(directory: Path) -> dict[str, object]:
 def _observe(name: str, directory: Path) -> tuple[int, bool, bytes]:
     """Make an attempt by the overlay: how it ended, whether it had an effect, its words."""
     before = _facts(directory)
-    result = attempt(sys.executable, "-IS", _SCRIPT, name, str(directory))
+    result = attempter.make(_SCRIPT, name, str(directory))
     return result.returncode, bool(result.stdout) or _facts(directory) != before, result.stderr
 
 
@@ -101,7 +101,7 @@ def controls() -> dict[str, tuple[int, bool, bytes]]:
     _BASE.mkdir()
     found = {}
     _fill(_BASE / "other")
-    attempt(sys.executable, "-IS", _SCRIPT, "empty_work_directory", str(_BASE / "other-around"))
+    attempter.make(_SCRIPT, "empty_work_directory", str(_BASE / "other-around"))
     assert not (_BASE / "other-around/work/file").exists()
     for left in _BASE.iterdir():
         shutil.rmtree(left)
@@ -188,7 +188,7 @@ def test_work_directory_is_not_emptied(daemon):
     place = _BASE / "kept-around"
 
     direct = attempt("rm", str(place / "work/file"))
-    attempt(sys.executable, "-IS", _SCRIPT, "empty_work_directory", str(place))
+    attempter.make(_SCRIPT, "empty_work_directory", str(place))
 
     assert direct.returncode != 0
     assert (place / "work/file").exists()

@@ -9,10 +9,10 @@ for, and one without a rule. Each has a neighbour in the same directory that the
 import errno
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import attempter
 import attrs
 import file_attempts
 import pytest
@@ -168,7 +168,7 @@ def _state(case: Case, path: Path) -> dict[str, object]:
 def _observed(case: Case, path: Path) -> tuple[int, bytes, bool, bytes]:
     """Make the attempt: its return code, what it read, whether anything changed, its words."""
     before = _state(case, path)
-    result = attempt(sys.executable, "-IS", _SCRIPT, case.attempt, str(path))
+    result = attempter.make(_SCRIPT, case.attempt, str(path))
     return result.returncode, result.stdout, _state(case, path) != before, result.stderr
 
 
@@ -260,7 +260,7 @@ def test_appending_stays_allowed(daemon):
     """What comes before the rule against writing still appends."""
     path = _place("deny", _BY_NAME["stop-appending-write"]) / "object"
 
-    result = attempt(sys.executable, "-IS", _SCRIPT, "append", str(path))
+    result = attempter.make(_SCRIPT, "append", str(path))
 
     assert (0, _CONTENT + "changed") == (result.returncode, path.read_text())
 

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import attempter
 import path_attempts
 import pytest
 from engine import Engine, attempt, running
@@ -83,7 +84,7 @@ def _policy() -> str:
 
 
 def _read(way: str, path: Path) -> subprocess.CompletedProcess[bytes]:
-    return attempt(sys.executable, "-IS", _SCRIPT, way, str(path))
+    return attempter.make(_SCRIPT, way, str(path))
 
 
 def _make_beyond() -> int:

@@ -203,4 +203,4 @@ def regular_then_node(path: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(ATTEMPTS.make(*sys.argv[1:]))
+    sys.exit(ATTEMPTS.main())
