@@ -164,15 +164,6 @@ static long enf_walk_up_one(__u32 i, void *arg)
 	return 1;
 }
 
-/* Objects of this superblock cannot be reached by a path, whoever mounts what. */
-static __always_inline __u64 enf_kernels_own(__u64 sb)
-{
-	unsigned long flags = 0;
-
-	enf_read(flags, sb + enf_offset(struct super_block, s_flags));
-	return flags & ENF_SB_NOUSER;
-}
-
 /* ---- Paths over PATH_MAX ------------------------------------------------------------------ */
 
 /* Behind what walk and search keep. */

@@ -17,4 +17,13 @@ static __always_inline __u32 enf_seq(__u64 lock)
 	return seq;
 }
 
+/* Objects of this superblock cannot be reached by a path, whoever mounts what. */
+static __always_inline __u64 enf_kernels_own(__u64 sb)
+{
+	unsigned long flags = 0;
+
+	enf_read(flags, sb + enf_offset(struct super_block, s_flags));
+	return flags & ENF_SB_NOUSER;
+}
+
 #endif

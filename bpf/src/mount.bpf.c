@@ -9,6 +9,7 @@
  * change its own, unless they are shared: then the change could reach the host.
  */
 #include "act.h"
+#include "read.bpf.h"
 
 extern const volatile __u32 enf_host_mnt_ns;
 
@@ -22,7 +23,8 @@ static __always_inline __u64 enf_mount(__u64 mnt)
 
 /*
  * Where a mount is, as an object: its mount point, below whatever else is mounted there. Its root is no
- * answer: of a bind mount that has its name elsewhere.
+ * answer: of a bind mount that has its name elsewhere. But the lowest one's is: since v7.0 it lies on a file
+ * system that cannot be changed (nullfs), of which nobody has a name.
  */
 __attribute__((noinline)) int enf_place(struct enf_access *a, __u64 mnt)
 {
@@ -31,9 +33,15 @@ __attribute__((noinline)) int enf_place(struct enf_access *a, __u64 mnt)
 	if (!a)
 		return 0;
 	for (int i = 0; i < ENF_STACKED_MAX; i++) {
-		__u64 parent = 0, root = 0;
+		__u64 parent = 0, root = 0, sb = 0;
 
 		enf_read(parent, m + enf_offset(struct mount, mnt_parent));
+		enf_read(sb, parent + enf_offset(struct mount, mnt.mnt_sb));
+		if (parent && enf_kernels_own(sb)) {
+			enf_read(a->dentry, m + enf_offset(struct mount, mnt.mnt_root));
+			a->mnt = m + enf_offset(struct mount, mnt);
+			return 0;
+		}
 		enf_read(a->dentry, m + enf_offset(struct mount, mnt_mountpoint));
 		enf_read(root, parent + enf_offset(struct mount, mnt.mnt_root));
 		a->mnt = parent + enf_offset(struct mount, mnt);
