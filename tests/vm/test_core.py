@@ -122,7 +122,7 @@ def test_it_is_verified_once(tmp_path):
 
     assert {"enf_core", "enf_core_glance"} <= taken.keys()
     assert len(hooks) >= len(names)
-    assert all(count < 3_000 for count in hooks.values()), hooks
+    assert all(count < 8_000 for count in hooks.values()), hooks  # the core is a hundred thousand
     assert sum(taken.values()) < 350_000, taken
 
 
