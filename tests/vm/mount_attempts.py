@@ -10,22 +10,27 @@ names ``PATH.source`` and ``PATH.other``.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
 
-from attempting import LIBC, Attempts
+from attempting import (
+    AT_FDCWD,
+    CLONE_NEWNS,
+    LIBC,
+    MNT_DETACH,
+    MS_BIND,
+    MS_PRIVATE,
+    MS_REC,
+    Attempts,
+    check,
+)
 
-_CWD = -100
 _MOUNT, _UMOUNT2, _PIVOT_ROOT = 165, 166, 155
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _FSPICK = 428, 429, 430, 431, 432, 433
-_RDONLY, _NOSUID, _REMOUNT, _BIND, _MOVE, _REC = 0x1, 0x2, 0x20, 0x1000, 0x2000, 0x4000
-_PRIVATE, _SHARED = 1 << 18, 1 << 20
-_DETACH = 2
-_CLONE_NEWNS = 0x20000
+_RDONLY, _NOSUID, _REMOUNT, _MOVE, _SHARED = 0x1, 0x2, 0x20, 0x2000, 1 << 20
 _EMPTY_PATH = 4  # MOVE_MOUNT_F_EMPTY_PATH
 _SET_FLAG, _SET_STRING, _CREATE, _RECONFIGURE = 0, 1, 6, 7
 ATTEMPTS = Attempts()
@@ -33,11 +38,7 @@ ATTEMPTS = Attempts()
 
 def _call(number: int, *arguments: object) -> int:
     given = [a.encode() if isinstance(a, str) else a for a in arguments]
-    result: int = LIBC.syscall(number, *given)
-    if result < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
-    return result
+    return check(LIBC.syscall(number, *given))
 
 
 def mount(source: str | None, target: str, kind: str | None, flags: int = 0) -> None:
@@ -52,10 +53,9 @@ def umount(target: str, flags: int = 0) -> None:
 
 def unshare(*, private: bool) -> None:
     """Get a mount namespace of one's own, cut off from the host's or as clone leaves it."""
-    if LIBC.unshare(_CLONE_NEWNS):
-        raise OSError(ctypes.get_errno(), "unshare")
+    check(LIBC.unshare(CLONE_NEWNS))
     if private:
-        mount(None, "/", None, _PRIVATE | _REC)
+        mount(None, "/", None, MS_PRIVATE | MS_REC)
 
 
 @ATTEMPTS.add
@@ -69,7 +69,7 @@ def mount_new_by_descriptor(path: str) -> None:
     _call(_FSCONFIG, fs, _SET_STRING, "source", "none", 0)
     _call(_FSCONFIG, fs, _CREATE, None, None, 0)
     tree = _call(_FSMOUNT, fs, 0, _NOSUID)
-    _call(_MOVE_MOUNT, tree, "", _CWD, path, _EMPTY_PATH)
+    _call(_MOVE_MOUNT, tree, "", AT_FDCWD, path, _EMPTY_PATH)
 
 
 @ATTEMPTS.add
@@ -87,13 +87,13 @@ def mount_by_link(path: str) -> None:
 
 @ATTEMPTS.add
 def bind(path: str) -> None:
-    mount(f"{path}.source", path, None, _BIND)
+    mount(f"{path}.source", path, None, MS_BIND)
 
 
 @ATTEMPTS.add
 def bind_by_descriptor(path: str) -> None:
-    tree = _call(_OPEN_TREE, _CWD, f"{path}.source", 1)  # OPEN_TREE_CLONE
-    _call(_MOVE_MOUNT, tree, "", _CWD, path, _EMPTY_PATH)
+    tree = _call(_OPEN_TREE, AT_FDCWD, f"{path}.source", 1)  # OPEN_TREE_CLONE
+    _call(_MOVE_MOUNT, tree, "", AT_FDCWD, path, _EMPTY_PATH)
 
 
 @ATTEMPTS.add
@@ -103,14 +103,14 @@ def remount(path: str) -> None:
 
 @ATTEMPTS.add
 def remount_by_descriptor(path: str) -> None:
-    fs = _call(_FSPICK, _CWD, path, 0)
+    fs = _call(_FSPICK, AT_FDCWD, path, 0)
     _call(_FSCONFIG, fs, _SET_FLAG, "ro", None, 0)
     _call(_FSCONFIG, fs, _RECONFIGURE, None, None, 0)
 
 
 @ATTEMPTS.add
 def remount_this_mount(path: str) -> None:
-    mount(None, path, None, _REMOUNT | _BIND | _RDONLY)
+    mount(None, path, None, _REMOUNT | MS_BIND | _RDONLY)
 
 
 @ATTEMPTS.add
@@ -120,7 +120,7 @@ def share(path: str) -> None:
 
 @ATTEMPTS.add
 def move_away(path: str) -> None:
-    _call(_MOVE_MOUNT, _CWD, path, _CWD, f"{path}.other", 0)
+    _call(_MOVE_MOUNT, AT_FDCWD, path, AT_FDCWD, f"{path}.other", 0)
 
 
 @ATTEMPTS.add
@@ -130,7 +130,7 @@ def move_away_by_name(path: str) -> None:
 
 @ATTEMPTS.add
 def move_here(path: str) -> None:
-    _call(_MOVE_MOUNT, _CWD, f"{path}.other", _CWD, path, 0)
+    _call(_MOVE_MOUNT, AT_FDCWD, f"{path}.other", AT_FDCWD, path, 0)
 
 
 @ATTEMPTS.add
@@ -140,7 +140,7 @@ def unmount(path: str) -> None:
 
 @ATTEMPTS.add
 def unmount_lazily(path: str) -> None:
-    umount(path, _DETACH)
+    umount(path, MNT_DETACH)
 
 
 @ATTEMPTS.add
@@ -150,7 +150,7 @@ def pivot(path: str) -> None:
     mount("none", path, "tmpfs")
     os.chdir(path)
     _call(_PIVOT_ROOT, ".", ".")
-    umount(".", _DETACH)
+    umount(".", MNT_DETACH)
     if os.listdir("/"):
         raise OSError(1, "the root is still the old one")
 
@@ -165,32 +165,32 @@ def cover_directory(path: str) -> None:
 
 @ATTEMPTS.add
 def cover_file(path: str) -> None:
-    mount("/etc/hostname", path, None, _BIND)
+    mount("/etc/hostname", path, None, MS_BIND)
 
 
 @ATTEMPTS.add
 def unmount_own_copy(path: str) -> None:
     unshare(private=True)
-    umount(path, _DETACH)
+    umount(path, MNT_DETACH)
 
 
 @ATTEMPTS.add
 def unmount_shared_copy(path: str) -> None:
     unshare(private=False)
-    umount(path, _DETACH)
+    umount(path, MNT_DETACH)
 
 
 @ATTEMPTS.add
 def remove_mount_point(path: str) -> None:
     unshare(private=True)
-    umount(path, _DETACH)
+    umount(path, MNT_DETACH)
     os.rmdir(path)
 
 
 @ATTEMPTS.add
 def replace_mount_point(path: str) -> None:
     unshare(private=True)
-    umount(path, _DETACH)
+    umount(path, MNT_DETACH)
     os.mkdir(f"{path}.new")
     os.rename(f"{path}.new", path)
 
