@@ -45,7 +45,7 @@ SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) 
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check test test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
+.PHONY: help setup build run check ready-for-guests test test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -81,11 +81,18 @@ check: build
 	$(CLANG_FORMAT) --dry-run -Werror $(BPF_C)
 	$(VENV)/bin/pytest -q tests/unit/test_imports.py tests/unit/events/test_event_schema.py
 
-test: build
+test: ready-for-guests
 	@$(SUITE) test
 
-test-all: build
+test-all: ready-for-guests
 	@$(SUITE) all
+
+# What an emulated machine would take minutes for: programs in C, and Python as bytecode.
+BYTECODE = env -u PYTHONDONTWRITEBYTECODE -u PYTHONPYCACHEPREFIX
+ready-for-guests: build
+	@$(VENV)/bin/python tests/vm/compiled.py
+	@$(BYTECODE) $(VENV)/bin/pytest -q --collect-only tests/vm >build/vm/collected || \
+		{ cat build/vm/collected; exit 1; }
 
 bench: build
 	@$(VENV)/bin/python tests/bench/bench.py --only "$(ONLY)" --rules "$(RULES)" $(PLAIN:%=--plain)

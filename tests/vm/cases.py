@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import compiled
 import yaml
 from engine import Engine, attempt
 from patience import scaled
@@ -67,8 +67,7 @@ def _case(policy: str, written: dict[str, Any]) -> Case:
 
 
 def compile_stand_in() -> None:
-    source = Path(__file__).with_name("stand_in.c")
-    subprocess.run(["gcc", "-O1", "-Wall", "-static", "-o", _STAND_IN, source], check=True)
+    compiled.place("stand-in", _STAND_IN)
 
 
 def prepare(files: Iterable[dict[str, Any]]) -> None:

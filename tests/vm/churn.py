@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import compiled
 from patience import scaled
 
 __all__ = ["KINDS", "Churn", "Place", "Variant", "unharmed", "verdicts"]
@@ -67,9 +68,7 @@ class Place:
         for name in ("vault", "open", "other"):
             (root / name).mkdir(parents=True)
         program = root / "churn"
-        source = Path(__file__).with_name("churn.c")
-        options = ("-O2", "-Wall", "-Werror", "-static")
-        subprocess.run(["gcc", *options, "-o", program, source], check=True)
+        compiled.place("churn", program)
         for copy in ("vault/tool", "open/tool"):
             shutil.copy(program, root / copy)
         (root / "vault/secret").write_text("secret\n")

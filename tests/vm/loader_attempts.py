@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import compiled
 from programs import Ended, Workshop, unprivileged
 
 __all__ = ["LOADER", "WAYS", "bare", "furnish", "interpreted_by"]
@@ -31,32 +32,13 @@ void _start(void)
 }
 """
 
-_LIBRARY = "int enforcer_test_library = 1;\n"
-
-_MINI = r"""
-/* A loader as others are: maps each file that it is given, then says that it got so far. */
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-int main(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        int fd = open(argv[i], O_RDONLY);
-        if (fd < 0 || mmap(0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED)
-            return 127;
-    }
-    return open(getenv("MARK"), O_CREAT | O_WRONLY, 0600) >= 0 ? 0 : 201;
-}
-"""
-
 
 def furnish(shop: Workshop) -> None:
     """Make what the ways need beside the programs that are run: libraries, names, own loaders."""
     root = shop.root
-    _compile(root / "mini.c", _MINI, root / "ld-mini.so.1", "-static")
-    _compile(root / "mini.c", _MINI, root / "libc.so", "-static")
-    _compile(root / "mini.c", _MINI, root / "maps-itself", "-static")
-    _compile(root / "library.c", _LIBRARY, root / "library.so", "-shared", "-fPIC")
+    for name in ("ld-mini.so.1", "libc.so", "maps-itself"):
+        compiled.place("mini-loader", root / name)
+    compiled.place("audit-library", root / "library.so")
     (root / "another-name").symlink_to(LOADER)
     (root / "linked").mkdir()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import compiled
 from patience import scaled
 
 __all__ = ["CGROUPS", "Container", "Pod", "built", "give_labels"]
@@ -26,14 +27,13 @@ STORAGE = Path("/var/lib/containers/storage")
 DOCKER = Path("/var/lib/docker")
 LOGS = Path("/var/log/pods")
 OBJECTS = Path("/etc/enforcer/pods.d")
-SOURCE = Path(__file__).with_name("contained.c")
 FILES = ("secret", "label", "main", "own", "lenient", "free", "image")
 
 
 def built(directory: Path) -> Path:
     """Compile the program that containers run."""
     program = directory / "contained"
-    subprocess.run(["cc", "-O1", "-static", "-o", str(program), str(SOURCE)], check=True)
+    compiled.place("contained", program)
     return program
 
 

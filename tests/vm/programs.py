@@ -5,24 +5,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import attrs
+import compiled
 from engine import attempt
 
 __all__ = ["Ended", "Workshop", "unprivileged"]
-
-_MARK = r"""
-#include <fcntl.h>
-#include <stdlib.h>
-int main(void)
-{
-    const char *mark = getenv("MARK");
-    return mark && open(mark, O_CREAT | O_WRONLY, 0600) >= 0 ? 0 : 201;
-}
-"""
 
 
 @attrs.frozen
@@ -55,11 +45,8 @@ class Workshop:
         marks = root / "marks"
         marks.mkdir()
         marks.chmod(0o777)
-        source = root / "mark.c"
-        source.write_text(_MARK)
-        _compile(source, root / "mark", "-static")
-        _compile(source, root / "mark-dynamic")
-        _compile(Path(__file__).with_name("launch.c"), root / "launch", "-pthread")
+        for name in ("mark", "mark-dynamic", "launch"):
+            compiled.place(name, root / name)
         return cls(root)
 
     def program(self, name: str, *, like: str = "mark", mode: int = 0o755) -> Path:
@@ -92,7 +79,3 @@ class Workshop:
     def launch(self, form: str, *argv: str | Path, **options: Any) -> Ended:
         """Run *argv* in one of the forms of ``launch.c``."""
         return self.run(self.root / "launch", form, *argv, **options)
-
-
-def _compile(source: Path, output: Path, *options: str) -> None:
-    subprocess.run(["gcc", "-O1", "-Wall", "-o", output, source, *options], check=True)

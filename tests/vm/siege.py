@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import compiled
 from engine import START_LIMIT, attempt, whole_lines
 from patience import scaled
 from protected_daemon import KEY
@@ -43,7 +43,6 @@ BPFFS = Path("/sys/fs/bpf")
 PINS = BPFFS / "enforcer"
 CGROUPS = Path("/sys/fs/cgroup")
 VAULT = Path("/srv/vault/secret")
-_FLAGS = ("-g", "-O2", "-mcpu=v3", "-target", "bpf")
 _POLICY = """
 apiVersion: enforcer/v1
 kind: EnforcerPolicy
@@ -159,7 +158,7 @@ _ASSAIL = Path("/tmp/assail")
 def assail(*argv: object) -> int:
     """Make one of the attacks of ``assail.c``; returns 0 or its errno."""
     if not _ASSAIL.exists():
-        subprocess.run(["gcc", "-O1", "-Wall", "-o", _ASSAIL, _HERE / "assail.c"], check=True)
+        compiled.place("assail", _ASSAIL)
     return attempt(str(_ASSAIL), *map(str, argv)).returncode
 
 
@@ -169,23 +168,9 @@ def by_manager(pid: int, number: int) -> int:
 
 
 def load(what: str, directory: Path) -> subprocess.CompletedProcess[bytes]:
-    """Compile one of the programs of ``assail.bpf.c``, load it, and forget it again."""
+    """Take one of the programs of ``assail.bpf.c``, load it, and forget it again."""
     product = directory / f"{what}.bpf.o"
-    clang = shutil.which("clang") or shutil.which("clang-19") or "clang"
-    include = f"/usr/include/{os.uname().machine}-linux-gnu"
-    subprocess.run(
-        [
-            clang,
-            *_FLAGS,
-            f"-DWHAT={what}",
-            f"-I{include}",
-            "-c",
-            _HERE / "assail.bpf.c",
-            "-o",
-            product,
-        ],
-        check=True,
-    )
+    compiled.place(f"assail-{what}", product)
     name = BPFFS / f"other-{what.lower()}"
     result = attempt("bpftool", "prog", "load", str(product), str(name))
     if name.exists():

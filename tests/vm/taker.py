@@ -8,6 +8,7 @@ process. Nothing is collected before it is taken; after each file all fixtures a
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from pathlib import Path
@@ -40,6 +41,7 @@ class Taker:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Take and run until the queue has nothing for this machine."""
         cpus = len(os.sched_getaffinity(0))
+        gc.freeze()  # what has been imported stays: no collection need look at it
         while (entry := self._claims.take(self._machine, cpus=cpus)) is not None:
             self._took = True
             self._run(session, entry)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+import compiled
 import pytest
 from daemon import Daemon, Tail, leftovers, managed
 from engine import attempt
@@ -88,20 +89,13 @@ OWN = {
 }
 
 
-def _compile(source: Path, output: Path, *options: str) -> None:
-    subprocess.run(["gcc", "-O1", "-Wall", "-o", output, source, *options], check=True)
-
-
 def _furnish() -> None:
     for name in ("libraries", "path", "nosuid"):
         (ROOT / name).mkdir(parents=True)
     ROOT.chmod(0o755)
-    _compile(Path(__file__).with_name("keeper.c"), KEEPER, "-pthread", "-ldl")
-    source = ROOT / "library.c"
-    source.write_text("unsigned la_version(unsigned version) { return version; }\n")
-    shared = ("-shared", "-fPIC")
+    compiled.place("keeper", KEEPER)
     for name in ("mine", "good", "copy", "audit", "group", "world"):
-        _compile(source, Path(_library(f"{name}.so")), *shared)
+        compiled.place("audit-library", Path(_library(f"{name}.so")))
     for name in ("mine", "audit"):
         os.chown(_library(f"{name}.so"), USER, USER)
     Path(_library("group.so")).chmod(0o664)

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+import compiled
 import pytest
 from ears import Ear
 from engine import Engine, attempt, running
@@ -75,8 +76,7 @@ def place() -> Iterator[Path]:
     ROOT.mkdir(parents=True)
     KEPT.mkdir()
     (ROOT / "seen").touch()
-    source = Path(__file__).with_name("around_network.c")
-    subprocess.run(["gcc", "-Wall", "-o", PROGRAM, source], check=True)
+    compiled.place("around-network", PROGRAM)
     for copy in (LIMITED, LISTENER):
         shutil.copy(PROGRAM, copy)
     for module in ("mptcp_diag", "smc", "rxrpc"):  # what makes a family known, where it is a module

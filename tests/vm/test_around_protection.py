@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
+import compiled
 import pytest
 from daemon import PINS, Daemon, ask, leftovers, managed, until
 from engine import attempt, python
@@ -375,31 +376,13 @@ def test_mapped_files_are_not_written(keyed):
     assert is_in_force()
 
 
-_PLANTED = """
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/prctl.h>
-__attribute__((constructor)) static void run(void)
-{
-	char name[16] = "", path[64];
-
-	prctl(PR_GET_NAME, name);
-	snprintf(path, sizeof(path), "/run/planted.%s", name);
-	open(path, O_CREAT | O_WRONLY, 0600);
-}
-"""
-"""A library that leaves the name of whoever loads it."""
-
-
 def test_a_name_service_does_not_get_in(keyed, key):
     """Looking up who somebody is loads libraries that a file names: not into this process."""
     names, kept = Path("/etc/nsswitch.conf"), Path("/root/nsswitch.conf")
     if names.exists():
         names.rename(kept)
-    library, source = Path("/usr/lib/libnss_planted.so.2"), Path("/root/planted.c")
-    source.write_text(_PLANTED)
-    built = attempt("gcc", "-shared", "-fPIC", "-o", str(library), str(source))
-    assert built.returncode == 0, built.stderr
+    library = Path("/usr/lib/libnss_planted.so.2")
+    compiled.place("planted-library", library)
     name = Path(f"/proc/{keyed.pid}/comm").read_text().strip()
     named = f"open('/proc/self/comm', 'w').write('{name}')\n"
     mark = Path("/run") / f"planted.{name}"

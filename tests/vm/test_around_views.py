@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+import compiled
 import pytest
 import view_attempts
 from engine import Engine, attempt, running
@@ -169,8 +170,7 @@ def impostor(place: int) -> Iterator[subprocess.Popen[bytes]]:
     """A process of a user whose mm->exe_file says that it runs the vault, from before the engine."""
     del place
     program = ROOT / "mm_map"
-    source = Path(__file__).with_name("mm_map.c")
-    subprocess.run(["gcc", "-O1", "-static", "-o", program, source], check=True)
+    compiled.place("mm-map", program)
     process = subprocess.Popen(
         [program, VAULT, SECRET],
         stdin=subprocess.PIPE,

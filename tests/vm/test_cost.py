@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import compiled
 import ledger
 import pytest
 from patience import scaled
@@ -33,8 +34,7 @@ NEAR = 3  # instructions that a loop may differ by from one run to the next
 @pytest.fixture(scope="module")
 def program(tmp_path_factory) -> Path:
     made = tmp_path_factory.mktemp("cost") / "cost"
-    source = Path(__file__).with_name("cost.c")
-    subprocess.run(["gcc", "-static", "-O2", "-Wall", "-o", made, source], check=True)
+    compiled.place("cost", made)
     return made
 
 

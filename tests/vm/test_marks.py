@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import compiled
 import pytest
 from daemon import PINS, Daemon, leftovers, managed, told, until
 from engine import attempt, whole_lines
@@ -82,8 +83,7 @@ def place() -> Iterator[Path]:
     """The programs and files, and somebody who listens on every port."""
     ROOT.mkdir(parents=True)
     ROOT.chmod(0o755)
-    source = Path(__file__).with_name("deeds.c")
-    subprocess.run(["gcc", "-Wall", "-o", ROOT / "deeds", source, "-pthread"], check=True)
+    compiled.place("deeds", ROOT / "deeds")
     for name in ("tool", "plain"):
         shutil.copy("/bin/true", ROOT / name)
     shutil.copy(ROOT / "deeds", ROOT / "marker")

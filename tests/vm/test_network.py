@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+import compiled
 import pytest
 from ears import Ear
 from engine import Engine, attempt, python, running
@@ -226,8 +227,7 @@ class Range:
 @pytest.fixture(scope="module")
 def place() -> Iterator[Range]:
     ROOT.mkdir(parents=True)
-    source = Path(__file__).with_name("net.c")
-    subprocess.run(["gcc", "-Wall", "-o", ROOT / "net", source], check=True)
+    compiled.place("net", ROOT / "net")
     ears: dict[tuple[str, ...], Ear] = {}
     for verb in ACTION:
         here = ROOT / verb

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import compiled
 import pytest
 from engine import Engine, engine
 
@@ -58,9 +59,7 @@ def race_until(call: str, names: tuple[str, ...], *wanted: int) -> tuple[int, ..
 @pytest.fixture(scope="module")
 def program() -> Iterator[None]:
     ROOT.mkdir()
-    source = Path(__file__).with_name("race.c")
-    options = ("-static", "-O1", "-Wall", "-pthread")
-    subprocess.run(["gcc", *options, "-o", ROOT / "race", source], check=True)
+    compiled.place("race", ROOT / "race")
     yield
     shutil.rmtree(ROOT)
 

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import compiled
 import pytest
 from churn import KINDS, Churn, Place, verdicts
 from daemon import Daemon, Tail, ask, managed, told, until
@@ -46,8 +47,7 @@ spec:
 def place() -> Iterator[Place]:
     """The folder, and programs for lineages, which do what they are told."""
     place = Place.make(ROOT)
-    source = Path(__file__).with_name("deeds.c")
-    subprocess.run(["gcc", "-Wall", "-o", ROOT / "plain", source, "-pthread"], check=True)
+    compiled.place("deeds", ROOT / "plain")
     for name in ("founder", "shell"):
         shutil.copy(ROOT / "plain", ROOT / name)
     for name in ("late", "protected", "local"):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+import compiled
 import pytest
 from engine import Engine, attempt, running
 from patience import scaled
@@ -205,8 +206,7 @@ def controls() -> Iterator[dict[str, str]]:
     (ROOT / "files").mkdir(parents=True)
     (ROOT / "marks").mkdir()
     (ROOT / "marks").chmod(0o777)
-    source = Path(__file__).with_name("deeds.c")
-    subprocess.run(["gcc", "-Wall", "-o", ROOT / "plain", source, "-pthread"], check=True)
+    compiled.place("deeds", ROOT / "plain")
     for name in PROGRAMS[1:]:
         shutil.copy(ROOT / "plain", ROOT / name)
     (ROOT / "suid").chmod(0o4755)

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import compiled
 import pytest
 from daemon import ask
 from engine import Engine, attempt, python, running
@@ -100,8 +101,7 @@ spec:
 def programs() -> Iterator[None]:
     """One program that makes every call, by three names."""
     ROOT.mkdir()
-    source = Path(__file__).with_name("calls.c")
-    subprocess.run(["gcc", "-static", "-no-pie", "-O1", "-Wall", "-o", DENIED, source], check=True)
+    compiled.place("calls", DENIED)
     for other in (KILLED, FREE):
         shutil.copy(DENIED, other)
     yield

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 import atexit
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -195,6 +196,7 @@ def _main(channel: socket.socket) -> int:
 
     _import_commands()
     keep()
+    gc.freeze()  # a collection in what is forked would touch, and so copy, every page of what was imported
     request = _serve(channel)
     return 0 if request is None else _become(**request)
 

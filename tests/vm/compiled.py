@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""
+The programs in C that tests run in the guest, compiled on the host beforehand.
+
+An emulated machine takes seconds for each. Run as a program, on the host, this compiles all of them into
+``build/vm``. What is not there, or is of another source, is compiled where it is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import attrs
+
+__all__ = ["place"]
+
+_HERE = Path(__file__).parent
+_READY = _HERE.parents[1] / "build" / "vm"
+
+
+@attrs.frozen
+class Recipe:
+    """How to compile a source beside this file; with ``clang`` what is for the kernel."""
+
+    source: str
+    options: tuple[str, ...] = ()
+    compiler: str = "gcc"
+
+    def make(self, output: Path) -> None:
+        """
+        Compile into *output*.
+
+        Raises:
+            subprocess.CalledProcessError: if the compiler refuses it.
+        """
+        command = [*self._command(), "-o", str(output), str(_HERE / self.source), *self.options]
+        subprocess.run(command, check=True)
+
+    def ready(self, name: str) -> Path:
+        """Return where the product is if it has been compiled: the name tells from what, and how."""
+        digest = hashlib.sha256((_HERE / self.source).read_bytes())
+        digest.update("\0".join(self._command() + list(self.options)).encode())
+        return _READY / f"{name}-{digest.hexdigest()[:16]}"
+
+    def _command(self) -> list[str]:
+        if self.compiler != "clang":
+            return [self.compiler, "-Wall"]
+        include = f"-I/usr/include/{os.uname().machine}-linux-gnu"
+        clang = shutil.which("clang") or shutil.which("clang-19") or "clang"
+        return [clang, "-g", "-O2", "-mcpu=v3", "-target", "bpf", include, "-c"]
+
+
+_LIBRARY = ("-shared", "-fPIC")
+_ASSAILANTS = (
+    "LSM",
+    "MODIFY_RETURN",
+    "OBSERVE",
+    "SEND_SIGNAL",
+    "SEND_SIGNAL_IN_SUBPROGRAM",
+    "SEND_SIGNAL_LATE",
+    "SEND_SIGNAL_TASK",
+    "SEND_SIGNAL_THREAD",
+    "WRITE_USER",
+)
+_RECIPES = {
+    "around-network": Recipe("around_network.c"),
+    "assail": Recipe("assail.c", ("-O1",)),
+    "audit-library": Recipe("audit_library.c", ("-O1", *_LIBRARY)),
+    "calls": Recipe("calls.c", ("-static", "-no-pie", "-O1")),
+    "churn": Recipe("churn.c", ("-O2", "-Werror", "-static")),
+    "contained": Recipe("contained.c", ("-O1", "-static")),
+    "cost": Recipe("cost.c", ("-static", "-O2")),
+    "deeds": Recipe("deeds.c", ("-pthread",)),
+    "keeper": Recipe("keeper.c", ("-O1", "-pthread", "-ldl")),
+    "launch": Recipe("launch.c", ("-O1", "-pthread")),
+    "mark": Recipe("mark.c", ("-O1", "-static")),
+    "mark-dynamic": Recipe("mark.c", ("-O1",)),
+    "mini-loader": Recipe("mini_loader.c", ("-O1", "-static")),
+    "mm-map": Recipe("mm_map.c", ("-O1", "-static")),
+    "net": Recipe("net.c"),
+    "planted-library": Recipe("planted_library.c", _LIBRARY),
+    "race": Recipe("race.c", ("-static", "-O1", "-pthread")),
+    "stand-in": Recipe("stand_in.c", ("-O1", "-static")),
+    **{
+        f"assail-{what}": Recipe("assail.bpf.c", (f"-DWHAT={what}",), "clang")
+        for what in _ASSAILANTS
+    },
+}
+
+
+def place(name: str, output: Path) -> None:
+    """
+    Put the program *name* at *output*.
+
+    Raises:
+        KeyError: if there is no such program.
+        subprocess.CalledProcessError: if it has to be compiled, and the compiler refuses it.
+    """
+    recipe = _RECIPES[name]
+    ready = recipe.ready(name)
+    if ready.exists():
+        output.unlink(missing_ok=True)
+        shutil.copy(ready, output)
+    else:
+        recipe.make(output)
+
+
+def _make_ready(name: str) -> None:
+    ready = _RECIPES[name].ready(name)
+    if not ready.exists():
+        for older in _READY.glob(f"{name}-{'[0-9a-f]' * 16}"):
+            older.unlink()
+        unfinished = ready.with_suffix(".new")
+        _RECIPES[name].make(unfinished)
+        unfinished.rename(ready)
+
+
+def main() -> int:
+    """Compile what is missing, and return the exit code."""
+    _READY.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(_make_ready, _RECIPES))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
