@@ -51,7 +51,7 @@ def told(*argv: str) -> str:
     return ended.stdout
 
 
-def until(holds: Callable[[], Any], limit: float = 180.0, pause: float = 0.05) -> Any:
+def until(holds: Callable[[], Any], limit: float = 180.0, pause: float = 0.15) -> Any:
     """
     Wait until *holds* returns something true, and return it; ask each *pause* seconds.
 

@@ -33,10 +33,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests")]
 
 import engine as engines  # noqa: E402 - beside this file
+from patience import scaled  # noqa: E402 - above this directory
 
 POLICIES = ROOT / "policies"
 SCRATCH = Path("/mnt/scratch")
-TIMEOUT = 60.0  # seconds that one test may take
+TIMEOUT = 60.0  # seconds that one test may take on a quiet machine
 TRIES = 2  # more of each, where results differ
 _SUMMED = re.compile(r"^(failed|broken|skipped)\s+([0-9]+)", re.MULTILINE)
 _OLD = re.compile(r"\b(TFAIL|TBROK|TCONF)\b")
@@ -66,20 +67,18 @@ class Result:
 
 @attrs.frozen
 class Suite:
-    """A build of LTP."""
+    """A build of LTP; *programs* tells in which directory each is."""
 
     home: Path
-    path: str
+    programs: dict[str, str]
 
     @classmethod
     def at(cls, home: Path) -> Suite:
-        """Find the programs."""
-        places = {
-            str(found.parent)
-            for found in (home / "testcases").rglob("*")
-            if found.is_file() and os.access(found, os.X_OK)
-        }
-        return cls(home, os.pathsep.join([*sorted(places), os.environ["PATH"]]))
+        """Find the programs: in one directory of an installation, in hundreds of a build."""
+        found = {}
+        for directory, _, names in os.walk(home / "testcases"):
+            found |= {n: directory for n in names if os.access(f"{directory}/{n}", os.X_OK)}
+        return cls(home, found)
 
     def tests(self, wanted: list[str], unwanted: list[str]) -> Iterator[Test]:
         """Yield the tests that are built, of those with a name like one of *wanted*."""
@@ -92,18 +91,24 @@ class Suite:
                 continue
             if any(fnmatch.fnmatchcase(name, each) for each in unwanted):
                 continue
-            if shutil.which(words[1], path=self.path):
+            if words[1] in self.programs or shutil.which(words[1]):
                 yield Test(name, line.partition(name)[2].strip())
+
+    def path(self, test: Test) -> str:
+        """Return where to look for programs: beside the test, in LTP's library, on the machine."""
+        beside = self.programs.get(test.line.split()[0])
+        mine = [beside] if beside else []
+        return os.pathsep.join([*mine, str(self.home / "testcases/lib"), os.environ["PATH"]])
 
     def run(self, test: Test) -> Result:
         """Run *test* in a directory of its own."""
         with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="ltp-") as place:
             Path(place).chmod(0o777)
             surroundings = os.environ | {
-                "PATH": self.path,
+                "PATH": self.path(test),
                 "LTPROOT": str(self.home),
                 "TMPDIR": place,
-                "LTP_TIMEOUT_MUL": "3",
+                "LTP_TIMEOUT_MUL": f"{scaled(3.0):.0f}",
                 "LTP_COLORIZE_OUTPUT": "n",
                 "KCONFIG_SKIP_CHECK": "1",
             }
@@ -117,7 +122,7 @@ class Suite:
                 start_new_session=True,
             )
             try:
-                told, _ = process.communicate(timeout=TIMEOUT)
+                told, _ = process.communicate(timeout=scaled(TIMEOUT))
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
@@ -167,15 +172,17 @@ def compare(suite: Suite, tests: list[Test], limit: float) -> Comparison:
     """Run *tests* on both sides, each side for *limit* seconds at most."""
     found = Comparison()
     began = time.monotonic()
-    for test in tests:
+    for number, test in enumerate(tests):
         if time.monotonic() - began > limit:
             break
+        _tell("without the engine", number, len(tests))
         found.without[test.name] = {suite.run(test)}
     chosen = [test for test in tests if test.name in found.without]
     files = [str(path) for path in sorted(POLICIES.glob("*.yaml"))]
     with tempfile.TemporaryDirectory() as place, engines.engine(files, Path(place)) as running:
         at = 0
-        for test in chosen:
+        for number, test in enumerate(chosen):
+            _tell("with it", number, len(chosen))
             _, at = refusals(running.log, at)
             found.with_it[test.name] = {suite.run(test)}
             if found.with_it[test.name] & found.without[test.name]:
@@ -188,6 +195,11 @@ def compare(suite: Suite, tests: list[Test], limit: float) -> Comparison:
             for _ in range(TRIES):
                 found.without[test.name].add(suite.run(test))
     return found
+
+
+def _tell(side: str, number: int, of: int) -> None:
+    if number % 25 == 0:
+        print(f"{side}: {number} of {of}", file=sys.stderr, flush=True)
 
 
 def main() -> int:
