@@ -16,8 +16,8 @@
 
 /* ---- Of one socket ------------------------------------------------------------------------ */
 
-/* The pointer that lies at *at*, as enf_read() does, but in a register. */
-static __always_inline __u64 enf_pointer_at(__u64 at)
+/* The word that lies at *at*, as enf_read() does, but in a register; 0 where it cannot be read. */
+static __always_inline __u64 enf_word_at(__u64 at)
 {
 	__u64 found; /* the helper leaves 0 where it fails */
 
@@ -41,10 +41,10 @@ static __always_inline int enf_may_be_routed(const struct enf_access *a, struct 
 	if (!sk || (a->family != ENF_AF_INET && a->family != ENF_AF_INET6))
 		return 0;
 	/* also of a socket of version 6: it may send to an address of version 4 */
-	options = enf_pointer_at(enf_member(sk, struct inet_sock, inet_opt));
+	options = enf_word_at(enf_member(sk, struct inet_sock, inet_opt));
 	if (a->family == ENF_AF_INET6 && !options) {
-		options = enf_pointer_at(enf_member(sk, struct inet_sock, pinet6));
-		options = enf_pointer_at(options + enf_offset(struct ipv6_pinfo, opt));
+		options = enf_word_at(enf_member(sk, struct inet_sock, pinet6));
+		options = enf_word_at(options + enf_offset(struct ipv6_pinfo, opt));
 	}
 	return options != 0;
 }

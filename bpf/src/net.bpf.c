@@ -68,6 +68,15 @@ static __always_inline long enf_copy(struct enf_sockaddr *sa, const void *addres
 #define ENF_ADDR_INET 1
 #define ENF_ADDR_UNIX 2
 
+/* Family, port and address, which are the first word of a struct sockaddr_in. */
+static __always_inline int enf_sockaddr4(struct enf_access *a, __u64 word)
+{
+	enf_v4(a, word >> 32);
+	a->port = bpf_ntohs((__u16)(word >> 16));
+	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+	return ENF_ADDR_INET;
+}
+
 /*
  * Read a socket address that the kernel has copied. An address that is too short for its family is
  * refused by the protocol itself, so it needs no verdict. A frame of its own, as below: what lies in it would
@@ -81,6 +90,12 @@ static __noinline int enf_sockaddr(struct enf_access *a, const void *address, in
 
 	if (!address || len < 2)
 		return ENF_ADDR_NONE;
+	if (len >= 8) { /* most are of this kind, and all of it is in the first word */
+		__u64 word = enf_word_at((__u64)address);
+
+		if ((__u16)word == ENF_AF_INET)
+			return enf_sockaddr4(a, word);
+	}
 	if (enf_copy(&sa, address, len)) {
 		enf_nowhere_known(a); /* cannot be: the kernel's own memory. onError decides */
 		return ENF_ADDR_INET;
@@ -109,11 +124,12 @@ static __noinline int enf_sockaddr(struct enf_access *a, const void *address, in
 	if (family == ENF_AF_UNIX)
 		return ENF_ADDR_UNIX;
 	if (family == ENF_AF_INET && len >= 8) {
-		__u32 be;
+		__u64 word;
 
-		__builtin_memcpy(&be, sa.data + 2, 4);
-		enf_v4(a, be);
-	} else if (family == ENF_AF_INET6 && len >= 24) {
+		__builtin_memcpy(&word, &sa, sizeof(word));
+		return enf_sockaddr4(a, word);
+	}
+	if (family == ENF_AF_INET6 && len >= 24) {
 		enf_v6(a, sa.data + 6);
 	} else {
 		return ENF_ADDR_NONE;
