@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv6Address
 from typing import Any
 
+from enforcer.events.attempt import attempt_document, attempt_errno
 from enforcer.events.call import call_document, call_line
 from enforcer.events.ident import RecordId
 from enforcer.events.operations import OPERATIONS
@@ -136,6 +137,7 @@ def as_document(record: Record | Lost) -> dict[str, Any]:
             "uid": record.pod_uid,
         },
         "generation": event.generation,
+        **attempt_document(event),
         **_asked(record),
         **_matches(record),
     }
@@ -227,7 +229,7 @@ def _object(event: Event) -> dict[str, Any]:
     elif event.name:
         shown["name"] = readable(event.name)
     shown.update(operands(event))
-    if event.op in _MODE_OPS:
+    if event.op in _MODE_OPS and event.attempt is None:
         shown["mode"] = f"{event.mode:04o}"
     if OPERATIONS[event.op].event == "network" or (event.op is Op.POINT and event.family):
         shown.update(_socket(event))
@@ -351,10 +353,9 @@ def _guarded(event: Event) -> str:
 
 
 def errno_name(event: Event) -> str | None:
-    """Name the error that the caller got; an audit has none, nobody got one."""
-    if event.action < Verb.DENY or not event.error:
-        return None
-    return errno.errorcode.get(event.error, str(event.error))
+    """Name the error that the caller got; an audit has none, nobody got one of it."""
+    error = event.error if event.action >= Verb.DENY else attempt_errno(event)
+    return errno.errorcode.get(error, str(error)) if error else None
 
 
 def signal_name(event: Event) -> str | None:

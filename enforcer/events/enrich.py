@@ -209,6 +209,8 @@ def _own(event: Event, op: Op) -> Match:
 
 
 def _syscall(event: Event, origin: Origin) -> str:
+    if event.attempt is not None:
+        return call_name(event.attempt.call)
     if event.op is Op.SYSCALL:
         return call_name(event.code)
     return origin.syscall or OPERATIONS[event.op].syscall
