@@ -62,6 +62,7 @@ def records(number: int, seed: int = 7) -> Iterator[Record | Lost]:
             yield _match(dice, ops[n % len(ops)])
 
 
+_TRIED = (Op.EXEC, Op.READ, Op.MKDIR, Op.CONNECT, Op.SIGNAL, Op.MOUNT, Op.MODULE)
 _POINTED = (
     ("arg0.f_flags", 0, "unsigned"),
     ("returns", 1, "signed"),
@@ -146,7 +147,7 @@ def _operands(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:
         args = tuple(dice.choice(_WORDS) for _ in range(dice.randrange(1, 6)))
         shown |= {"name": b"".join(a + b"\0" for a in args), "argc": len(args)}
     elif op is Op.ATTEMPT:
-        bits = sum({1 << tried for tried in dice.choices((Op.EXEC, Op.READ, Op.MKDIR), k=2)})
+        bits = sum({1 << tried for tried in dice.choices(_TRIED, k=2)})
         shown |= {"bits": bits, "arg[0]": dice.choice((1, 13, 4095))}
         shown["name"] = dice.choice((b"", b"../a", b"\xff"))
     elif op is Op.POINT:

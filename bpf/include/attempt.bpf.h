@@ -165,6 +165,27 @@ static __always_inline __u64 enf_opened(__u64 flags)
 	return ops;
 }
 
+#define ENF_PTRACE_ATTACH 16
+#define ENF_PTRACE_SEIZE 0x4206
+
+/* path_mount(): the first of these that is set says what it is. */
+static __always_inline __u32 enf_mounted(__u32 flags)
+{
+	if (flags & 0x20) /* MS_REMOUNT */
+		return ENF_OP_REMOUNT;
+	if (flags & 0x1000) /* MS_BIND */
+		return ENF_OP_BIND_MOUNT;
+	if (flags & 0x1e0000) /* MS_UNBINDABLE to MS_SHARED */
+		return ENF_OP_PROPAGATE;
+	return flags & 0x2000 /* MS_MOVE */ ? ENF_OP_MOVE_MOUNT : ENF_OP_MOUNT;
+}
+
+/* How the operations of the call follow from its arguments. */
+static __always_inline __u32 enf_end_how(const struct enf_failed *call)
+{
+	return call->told >> (ENF_SYS_KINDS_AT + ENF_END_HOW_AT) & 15;
+}
+
 /* The argument *n*, counted from 1. */
 static __always_inline __u64 enf_arg(const struct enf_failed *call, __u32 n)
 {
@@ -184,7 +205,7 @@ static __always_inline __u64 enf_attempted(const struct enf_failed *call, __u32 
 	__u64 flags = 0;
 	__u32 type;
 
-	switch (call->told >> (ENF_SYS_KINDS_AT + ENF_END_HOW_AT) & 15) {
+	switch (enf_end_how(call)) {
 	case ENF_END_OPEN:
 		return enf_opened((__u32)behind);
 	case ENF_END_OPEN_HOW:
@@ -201,6 +222,18 @@ static __always_inline __u64 enf_attempted(const struct enf_failed *call, __u32 
 		if (!type || type == ENF_S_IFREG || type == ENF_S_IFSOCK)
 			return ENF_BIT(ENF_OP_CREATE);
 		break;
+	case ENF_END_SIGNAL: /* 0 asks whether there is such a process */
+		return (__u32)enf_arg(call, name) ? ENF_BIT(op) : 0;
+	case ENF_END_PTRACE:
+		flags = (__u32)enf_arg(call, 1);
+		if (!flags)
+			return ENF_BIT(ENF_OP_TRACEME);
+		return flags == ENF_PTRACE_ATTACH || flags == ENF_PTRACE_SEIZE ? ENF_BIT(op) : 0;
+	case ENF_END_MOUNT:
+		return ENF_BIT(enf_mounted((__u32)enf_arg(call, 4)));
+	case ENF_END_MOVE:
+		return ENF_BIT(ENF_OP_MOUNT) | ENF_BIT(ENF_OP_BIND_MOUNT) |
+		       ENF_BIT(ENF_OP_MOVE_MOUNT);
 	case ENF_END_RENAME:
 		return ENF_BIT(op) | (call->which ? ENF_REPLACED : 0);
 	case ENF_END_LINK:
@@ -239,7 +272,13 @@ __attribute__((noinline)) int enf_describe_failed(struct enf_scratch *s, struct 
 	dir = places >> 3 & 7;
 	call->ops = enf_attempted(call, name);
 	o->num[ENF_DIM_BITS - ENF_DIM_FIRST_NUM] = call->ops;
-	if (!call->ops)
+	/* Of the 32-bit call that stands for many it may be another. */
+	if ((call->told & ENF_SYS_SOCKETCALL) &&
+	    (__u32)call->arg[0] != (call->told >> ENF_SYS_CALL_AT & 0xff))
+		call->ops = 0;
+	if (enf_end_how(call) == ENF_END_SIGNAL)
+		name = 0;
+	if (!call->ops || !(name || dir))
 		return 0;
 	if (name) {
 		from = enf_arg(call, name);

@@ -323,7 +323,8 @@ enum enf_sys_kind { /* of an argument, four bits each */
 /*
  * A call that is looked at when it ends, for rows on ENF_OP_ATTEMPT: this bit in its number. Its kinds then
  * tell where its names stand: for each of two, which argument it is and which is the directory that it begins
- * at, plus 1, 0: none; a directory without a name is a descriptor of the object itself. Then how the
+ * at, plus 1, 0: none; a directory without a name is a descriptor of the object itself, and with neither there is
+ * no name. Then how the
  * operations of the call follow from its arguments, and the operation, where it is always the same.
  */
 #define ENF_SYS_AT_END 0x8000
@@ -340,7 +341,12 @@ enum enf_end_how {
 	ENF_END_NODE = 4,     /* by the type in the mode behind the name */
 	ENF_END_RENAME = 5,   /* the new name may be made, or replaced */
 	ENF_END_LINK = 6,     /* the new name is made */
-	_ENF_END_HOW_MAX = 7,
+	ENF_END_SIGNAL =
+		7, /* none by the signal 0; what would be a name is where the signal stands */
+	ENF_END_PTRACE = 8, /* by the request: attaching, being traced, or nothing */
+	ENF_END_MOUNT = 9,  /* by the flags of mount(2) */
+	ENF_END_MOVE = 10,  /* of move_mount(2), which does not say */
+	_ENF_END_HOW_MAX = 11,
 };
 
 struct enf_sys {

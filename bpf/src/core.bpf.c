@@ -67,7 +67,8 @@ ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int how)
 	if (v->action >= ENF_ACT_DENY) {
 		/* an error of 0 or out of range would let the operation through */
 		error = v->error > 0 && v->error < 4096 ? -v->error : -ENF_EPERM;
-		enf_note_refusal(task);
+		if (how == ENF_BEFORE) /* else the call's error is not ours */
+			enf_note_refusal(task);
 		if (how == ENF_BEFORE || (how == ENF_BY_KILL && v->signal == 9))
 			flags |= ENF_EF_PREVENTED;
 	}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-from enforcer.policy.attempts import attempted
+from enforcer.policy.attempts import attempted, left_out
 from enforcer.policy.model import Condition, Interval, Mask, Rule
 from enforcer.policy.vocabulary import Dim, FieldSpec, Kind
 
@@ -23,7 +23,8 @@ def asking(rule: Rule) -> Rule:
     """Return *rule* with the conditions that it has on attempts."""
     bits = sum(1 << op for op in attempted(rule))
     more = [Condition(_OPERATIONS, (Mask(bits),))]
-    if rule.attempts is not None and rule.attempts.errors:
-        errors = tuple(Interval(number, number) for number in rule.attempts.errors)
-        more.append(Condition(_ERROR, errors, span=rule.attempts.span))
+    asked = rule.attempts.errors if rule.attempts is not None else ()
+    if numbers := asked or left_out(rule):
+        errors = tuple(Interval(number, number) for number in numbers)
+        more.append(Condition(_ERROR, errors, negate=not asked))
     return attrs.evolve(rule, conditions=(*rule.conditions, *more))

@@ -39,6 +39,10 @@ _OPENS = frozenset({Op.READ, Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE})
 _FOREMOST = (
     *(Op.EXEC, Op.RENAME, Op.LINK, Op.SYMLINK, Op.MKDIR, Op.RMDIR, Op.MKNOD, Op.CHMOD, Op.CHOWN),
     *(Op.SETXATTR, Op.CREATE, Op.WRITE, Op.APPEND, Op.TRUNCATE, Op.UNLINK, Op.READ),
+    *(Op.MOVE_MOUNT, Op.BIND_MOUNT, Op.REMOUNT, Op.PROPAGATE, Op.MOUNT, Op.UNMOUNT, Op.PIVOT_ROOT),
+    *(Op.SOCKET, Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND),
+    *(Op.SIGNAL, Op.PTRACE, Op.TRACEME, Op.SETUID, Op.SETGID, Op.CAPSET),
+    *(Op.MODULE, Op.KEXEC, Op.BPF, Op.PERF, Op.IO_URING),
 )
 """Of all that a call would have been, what it is called by: the first that it was."""
 

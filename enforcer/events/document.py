@@ -25,6 +25,7 @@ from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Recor
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.sockets import WITH_ADDRESS
+from enforcer.policy.syscall_table import call_name
 from enforcer.policy.vocabulary import (
     EVENTS,
     FIELDS,
@@ -228,8 +229,10 @@ def _object(event: Event) -> dict[str, Any]:
         shown["argc"] = event.argc
     elif event.name:
         shown["name"] = readable(event.name)
+    if event.attempt is not None:
+        return shown  # nothing else is known of it
     shown.update(operands(event))
-    if event.op in _MODE_OPS and event.attempt is None:
+    if event.op in _MODE_OPS:
         shown["mode"] = f"{event.mode:04o}"
     if OPERATIONS[event.op].event == "network" or (event.op is Op.POINT and event.family):
         shown.update(_socket(event))
@@ -247,6 +250,8 @@ def _guarded_object(event: Event) -> dict[str, Any]:
 
 def operands(event: Event) -> dict[str, Any]:
     """Name what operations other than on files and sockets have, with the words of policies."""
+    if event.attempt is not None:
+        return {}
     word = OPERATIONS[event.op]
     spec = EVENTS.get(word.event)
     operation = spec.operations.get(word.word) if spec and spec.name in OPERAND_EVENTS else None
@@ -288,6 +293,8 @@ def _socket(event: Event) -> dict[str, Any]:
 
 def numbers(event: Event) -> dict[str, str]:
     """Name family, type and protocol of a socket, with the words of policies where they exist."""
+    if event.attempt is not None:
+        return {}
     found = {"family": event.family, "type": event.type, "protocol": event.protocol}
     if event.op is Op.POINT:  # an address has a family and nothing else
         found = {key: number for key, number in found.items() if number}
@@ -320,6 +327,8 @@ def target(event: Event) -> str:
         return call_line(event)
     if event.path:
         return readable(event.path)
+    if event.attempt is not None:
+        return call_name(event.attempt.call)
     where = endpoint(event)
     if where is not None:
         return where

@@ -19,7 +19,7 @@ from enforcer.compiler.lower import default_ops, descriptor_ops, rule_ops, stric
 from enforcer.compiler.paths import Names
 from enforcer.explain.parts import Part, Parts
 from enforcer.explain.truth import Gap, Truth, every, seen_by
-from enforcer.policy.attempts import attempted
+from enforcer.policy.attempts import attempted, left_out
 from enforcer.policy.loaders import is_asked, loaded_ops
 from enforcer.policy.model import Action, Mode, OnError, Policy, PolicySet, Rule, Verb
 from enforcer.policy.vocabulary import ObjectFlag, Op
@@ -156,7 +156,9 @@ def _is_asked(rule: Rule, facts: Facts) -> bool:
     if facts.attempt is None or rule.attempts is None:
         return False
     ops, error = facts.attempt
-    return bool(attempted(rule) & ops) and error in (rule.attempts.errors or (error,))
+    wanted = rule.attempts.errors
+    is_meant = error in wanted if wanted else error not in left_out(rule)
+    return bool(attempted(rule) & ops) and is_meant
 
 
 def _parts(parts: Parts, entry: Entry, *, favours: bool) -> tuple[Part, ...]:

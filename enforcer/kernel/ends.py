@@ -38,11 +38,13 @@ def attach(loaded: Program, calls: Iterable[Call], links: LinkSet) -> None:
         KernelError: if the kernel refuses one.
     """
     found = entries(sorted(calls, key=lambda call: call.number))
-    at = [(entry.function, entry.cookie) for entry in found if not entry.is_shared]
+    own = [(entry.function, entry.cookie) for entry in found if not entry.is_shared]
+    shared = [(entry.function, entry.cookie) for entry in found if entry.is_shared]
     if loaded.name == CALL_ENDED:
-        links.attach([_AtMany(loaded, at)] if at else [])
+        groups = [own, *([each] for each in shared)] if own else []
+        links.attach(_AtMany(loaded, group) for group in groups)
     else:
-        links.attach(_AtOne(loaded, function, cookie) for function, cookie in at)
+        links.attach(_AtOne(loaded, *each) for each in (*own, *shared))
 
 
 @attrs.frozen

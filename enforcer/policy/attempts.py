@@ -8,6 +8,7 @@ attempt at it when it fails.
 
 from __future__ import annotations
 
+import errno
 import functools
 from collections.abc import Iterator
 from typing import Final
@@ -19,15 +20,27 @@ from enforcer.policy.context import Context
 from enforcer.policy.model import Attempts, Rule
 from enforcer.policy.nodes import Entry, List, Scalar
 from enforcer.policy.syscall_table import SYSCALLS
-from enforcer.policy.syscalls import LIFTED_SYSCALLS, LiftSpec
-from enforcer.policy.vocabulary import EVENTS, Dim, Op
+from enforcer.policy.syscalls import LIFTED_SYSCALLS, How, LiftSpec
+from enforcer.policy.vocabulary import EVENTS, Op
 
-__all__ = ["MAX_ERRORS", "Ended", "attempted", "check_attempts", "ended_calls", "read_attempts"]
+__all__ = [
+    "MAX_ERRORS",
+    "Ended",
+    "attempted",
+    "check_attempts",
+    "ended_calls",
+    "left_out",
+    "read_attempts",
+]
 
 MAX_ERRORS: Final = 16
 
-_NAMED: Final = ("exec", "file")
+_NAMED: Final = ("exec", "file", "mount")
 """Events whose operations are on what a call names by a path, or by a descriptor."""
+
+_KNOWN: Final = (*_NAMED, "network", "process", "kernel")
+
+_GOES_ON: Final = (errno.EINTR, errno.EAGAIN, errno.EINPROGRESS)
 
 _AT_END: Final = 0x8000  # ENF_SYS_AT_END
 _NAME_BITS: Final = 6  # ENF_END_NAME_BITS
@@ -46,6 +59,11 @@ class Ended:
     name: str
     number: int
     packed: int
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether it is about nothing that has a path."""
+        return LIFTED_SYSCALLS[self.name].event not in _NAMED
 
 
 def read_attempts(entry: Entry, context: Context) -> Attempts | None:
@@ -67,19 +85,22 @@ def check_attempts(rule: Rule, context: Context) -> None:
     if rule.attempts is None:
         return
     span = rule.attempts.span or rule.span
-    if rule.event not in _NAMED:
+    if rule.event not in _KNOWN:
         context.add(
-            f"attempts is for rules on {' and '.join(_NAMED)}: of other calls that the kernel refuses "
-            "this version does not find out what they were about",
+            f"attempts is for rules on {', '.join(_KNOWN)}: of other calls that the kernel refuses this "
+            "version does not find out what they would have been",
             span,
         )
         return
     fields = [part.field.name for part in rule.conditions]
     fields += [flag.field.name for flag in rule.flags]
-    if others := [name for name in fields if name != "path"]:
+    known = (
+        "only the path that the caller gave" if rule.event in _NAMED else "nothing but who made it"
+    )
+    if others := [name for name in fields if name != "path" or rule.event not in _NAMED]:
         context.add(
-            "attempts: of what the kernel refuses only the path that the caller gave is known, so "
-            f"{others[0]} cannot be compared: write attempts on a rule without it",
+            f"attempts: of the object of a call that the kernel refuses {known} is known, so {others[0]} "
+            "cannot be compared: write attempts on a rule without it",
             span,
         )
     elif not ended_calls(rule):
@@ -94,6 +115,11 @@ def check_attempts(rule: Rule, context: Context) -> None:
 def attempted(rule: Rule) -> frozenset[Op]:
     """Return the operations whose attempts *rule* records."""
     return frozenset(op for operation in rule.operations for op in operation.ops)
+
+
+def left_out(rule: Rule) -> tuple[int, ...]:
+    """Return the errors that ``attempts: true`` of *rule* does not mean: the call goes on, or is to be repeated."""
+    return _GOES_ON if rule.event == "network" else ()
 
 
 def ended_calls(rule: Rule) -> tuple[Ended, ...]:
@@ -126,8 +152,13 @@ def _ended(name: str) -> Ended:
 
 
 def _places(name: str, lift: LiftSpec) -> Iterator[int]:
-    """Yield for each name which argument it is, and which its directory."""
-    indexes = [index for index, field in lift.args.items() if field == Dim.PATH.name.lower()]
+    """Yield for each name which argument it is, and which its directory; for a signal where that stands."""
+    if lift.how is How.SIGNAL:
+        yield next(iter(lift.args)) + 1
+        return
+    if lift.event not in _NAMED:
+        return
+    indexes = [index for index, field in lift.args.items() if field == "path"]
     if lift.other is not None:
         indexes.append(lift.other)
     kinds = SYSCALLS[name].kinds

@@ -22,6 +22,10 @@ class How(enum.IntEnum):
     NODE = 4
     RENAME = 5
     LINK = 6
+    SIGNAL = 7
+    PTRACE = 8
+    MOUNT = 9
+    MOVE = 10
 
 
 @attrs.frozen
@@ -80,17 +84,17 @@ LIFTED_SYSCALLS: dict[str, LiftSpec] = {
     "removexattr": LiftSpec("file", "setxattr", {0: "path", 1: "xattr"}),
     "lremovexattr": LiftSpec("file", "setxattr", {0: "path", 1: "xattr"}),
     "fremovexattr": LiftSpec("file", "setxattr", {1: "xattr"}),
-    "mount": LiftSpec("mount", "mount bind remount propagation move", {1: "path"}),
-    "move_mount": LiftSpec("mount", "mount bind move", {3: "path"}),
+    "mount": LiftSpec("mount", "mount bind remount propagation move", {1: "path"}, how=How.MOUNT),
+    "move_mount": LiftSpec("mount", "mount bind move", {3: "path"}, how=How.MOVE),
     "umount2": LiftSpec("mount", "unmount", {0: "path", 1: "unmountFlags"}),
     "pivot_root": LiftSpec("mount", "pivotRoot", {0: "path"}),
-    "kill": LiftSpec("process", "signal", {1: "signal"}),
-    "tkill": LiftSpec("process", "signal", {1: "signal"}),
-    "tgkill": LiftSpec("process", "signal", {2: "signal"}),
-    "pidfd_send_signal": LiftSpec("process", "signal", {1: "signal"}),
-    "rt_sigqueueinfo": LiftSpec("process", "signal", {1: "signal"}),
-    "rt_tgsigqueueinfo": LiftSpec("process", "signal", {2: "signal"}),
-    "ptrace": LiftSpec("process", "ptrace traceme", {}),
+    "kill": LiftSpec("process", "signal", {1: "signal"}, how=How.SIGNAL),
+    "tkill": LiftSpec("process", "signal", {1: "signal"}, how=How.SIGNAL),
+    "tgkill": LiftSpec("process", "signal", {2: "signal"}, how=How.SIGNAL),
+    "pidfd_send_signal": LiftSpec("process", "signal", {1: "signal"}, how=How.SIGNAL),
+    "rt_sigqueueinfo": LiftSpec("process", "signal", {1: "signal"}, how=How.SIGNAL),
+    "rt_tgsigqueueinfo": LiftSpec("process", "signal", {2: "signal"}, how=How.SIGNAL),
+    "ptrace": LiftSpec("process", "ptrace traceme", {}, how=How.PTRACE),
     "process_vm_readv": LiftSpec("process", "ptrace", {}),
     "process_vm_writev": LiftSpec("process", "ptrace", {}),
     "setuid": LiftSpec("process", "setuid", {0: "newUid"}),

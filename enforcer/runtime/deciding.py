@@ -67,6 +67,8 @@ def _attempts(rule: Rule) -> Iterator[str]:
         return
     names = ", ".join(call.name for call in calls)
     yield f"    attempts: recorded where {names} end with an error of the kernel's own; nothing is refused"
+    if all(call.is_nameless for call in calls):
+        return
     yield (
         "    attempts: the path is a string in the caller's memory, which another thread can change before "
         "it is recorded; symbolic links in it are not followed"

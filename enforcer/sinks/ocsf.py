@@ -319,7 +319,7 @@ def _last(path: str) -> str:
 
 
 def _connection(event: Event) -> dict[str, Any]:
-    words = numbers(event)
+    words = numbers(event) or {"protocol": "unknown"}
     direction = _DIRECTIONS.get(event.op, _NO_DIRECTION)
     info: dict[str, Any] = {
         "direction_id": direction,

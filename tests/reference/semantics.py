@@ -11,6 +11,7 @@ claim only: :func:`of_views` says what that is worth.
 from __future__ import annotations
 
 import enum
+import errno
 import functools
 import re
 from collections.abc import Iterable
@@ -693,9 +694,10 @@ def attempted(rule: Rule, access: Access) -> bool:
     """Is a call that the kernel refused one that *rule* wants to know of?"""
     wanted = sum({1 << op for word in rule.operations for op in word.ops})
     errors = rule.attempts.errors if rule.attempts else ()
-    return bool(wanted & access.operands[Dim.BITS]) and access.operands[Dim.N0] in (
-        errors or (access.operands[Dim.N0],)
-    )
+    error = access.operands[Dim.N0]
+    goes_on = error in (errno.EAGAIN, errno.EINTR, errno.EINPROGRESS) and rule.event == "network"
+    is_meant = error in errors if errors else not goes_on
+    return bool(wanted & access.operands[Dim.BITS]) and is_meant
 
 
 FD = {Op.READ: Op.FD_READ, Op.WRITE: Op.FD_WRITE, Op.APPEND: Op.FD_WRITE}

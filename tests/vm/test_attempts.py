@@ -36,6 +36,10 @@ spec:
     - {{name: denied, file: mkdir, match: {{path: {DENIED}/**}}, action: deny, attempts: true}}
     - {{name: errors, file: unlink, match: {{path: {ERRORS}/**}}, action: log, attempts: [EACCES, EROFS]}}
     - {{name: plain, file: any, match: {{path: {PLAIN}/**}}, action: log}}
+    - {{name: acts, process: [signal, ptrace, setuid], match: {{process: {{uid: {STRANGER}}}}}, action: log, attempts: true}}
+    - {{name: sockets, network: [bind, connect, accept, socket], match: {{process: {{uid: {STRANGER}}}}}, action: log, attempts: true}}
+    - {{name: mounts, mount: any, match: {{path: {WATCHED}/**}}, action: log, attempts: true}}
+    - {{name: modules, kernel: module, match: {{process: {{uid: {STRANGER}}}}}, action: log, attempts: true}}
 ---
 apiVersion: enforcer/v1
 kind: EnforcerPolicy
@@ -210,6 +214,49 @@ def test_who_tried_what_and_what_the_kernel_said(made, name):
         record[key] for key in ("policy", "rule", "action", "enforced", "prevented", "onError")
     )
     assert (int(STRANGER), str(PROGRAM)) == (record["process"]["uid"], record["process"]["exe"])
+
+
+# By name: the errno, then rule, operation and call on record, and what is done.
+OTHERS = {
+    "signal": (errno.EPERM, "acts", "signal", "kill", ("kill", 1, 15)),
+    "attach": (errno.EPERM, "acts", "ptrace", "ptrace", ("ptrace", 1, 16)),
+    "uid": (errno.EPERM, "acts", "setuid", "setuid", ("setuid", 0)),
+    "port": (errno.EACCES, "sockets", "bind", "bind", ("bind",)),
+    "32-bit port": (errno.EACCES, "sockets", "bind", "bind", ("bind32",)),
+    "connect": (errno.EINVAL, "sockets", "connect", "connect", ("connect",)),
+    "raw socket": (errno.EPERM, "sockets", "socket", "socket", ("raw",)),
+    "mount": (errno.EPERM, "mounts", "mount", "mount", ("mount", WATCHED / "sub", 0)),
+    "bind mount": (errno.EPERM, "mounts", "bind", "mount", ("mount", WATCHED / "sub", 0x1000)),
+    "unmount": (errno.EPERM, "mounts", "unmount", "umount2", ("umount", WATCHED / "sub")),
+    "module": (errno.EPERM, "modules", "module", "init_module", ("init_module",)),
+}
+NOBODYS = {
+    "signal 0": (errno.EPERM, ("kill", 1, 0)),
+    "peeking": (errno.ESRCH, ("ptrace", 1, 1)),
+    "nobody there yet": (errno.EAGAIN, ("accept",)),
+    "another 32-bit call": (errno.EBADF, ("listen32",)),
+}
+
+
+def test_calls_on_no_file(engine):
+    """Who, which call, which error; and what is no refusal, or what nobody asks about, leaves no record."""
+    made = [tried("-u", STRANGER, *words) for *_, words in OTHERS.values()]
+    none = [tried("-u", STRANGER, *words) for _, words in NOBODYS.values()]
+
+    assert [case[0] for case in OTHERS.values()] == [each.error for each in made]
+    assert [error for error, _ in NOBODYS.values()] == [each.error for each in none]
+    found = records(engine, *made, *none)
+    assert [[]] * len(none) == found[len(made) :]
+    assert [
+        [(rule, operation, call, errno.errorcode[error], False)]
+        for error, rule, operation, call, _ in OTHERS.values()
+    ] == [
+        [
+            (*(e[key] for key in ("rule", "operation", "syscall", "errno", "enforced")),)
+            for e in part
+        ]
+        for part in found[: len(made)]
+    ]
 
 
 def test_all_that_a_call_would_have_been(made):

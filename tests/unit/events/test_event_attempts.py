@@ -55,7 +55,7 @@ def test_it_was_never_enforced():
     assert [False] * 2 == [each.is_enforced for each in found.matches]
 
 
-@pytest.mark.parametrize("bits", [0, 1 << 63, 1 << Op.SIGNAL])
+@pytest.mark.parametrize("bits", [0, 1 << 63, 1 << Op.GUARD])
 def test_an_attempt_at_nothing_is_malformed(bits):
     with pytest.raises(MalformedEventError):
         event(**tried(bits=bits))
@@ -91,6 +91,17 @@ def test_every_form_says_so():
     stats = Stats()
     stats.observe(made)
     assert {"attempted": 1} == stats.by_outcome
+
+
+def test_of_other_calls_nothing_else_is_known():
+    """No family of a socket that nobody looked at, no signal that is 0."""
+    for op, code, call in ((Op.CONNECT, 42, "connect"), (Op.SIGNAL, 62, "kill")):
+        made = record(**tried(op, code=code, path=b"", name=b""))
+        document = as_document(made)
+
+        Draft202012Validator(schema(is_strict=True)).validate(document)
+        assert {"target": call, "flags": [], "unknown": []} == document["object"]
+        assert call == document["syscall"]
 
 
 def test_other_records_have_nothing_of_it():

@@ -42,8 +42,21 @@ def test_it_is_everything_or_some_errors(said, wanted):
             "attempts has an empty list: name errors, or write true for any",
         ),
         (rule("file: mkdir", "EBLUB"), "errno is an error's name like EACCES"),
-        (rule("network: connect", match="port: 80"), "attempts is for rules on exec and file"),
-        (rule("syscall: keyctl", match=""), "attempts is for rules on exec and file"),
+        (
+            rule("network: connect", match="port: 80"),
+            "nothing but who made it is known, so port cannot",
+        ),
+        (
+            rule("process: signal", match="signal: KILL"),
+            "nothing but who made it is known, so signal",
+        ),
+        (
+            rule("mount: mount", match="fsType: tmpfs"),
+            "only the path that the caller gave is known, so",
+        ),
+        (rule("memory: mapExec", match=""), "attempts is for rules on exec, file, mount, network,"),
+        (rule("syscall: keyctl", match=""), "attempts is for rules on exec, file, mount, network,"),
+        (rule("process: userns", match=""), "no system call of the table means process userns"),
         (rule("exec: {}", match="args: [{index: 1, equal: -c}]"), "so args cannot be compared"),
         (rule("file: chmod", match="mode: {mask: 06000}"), "so mode cannot be compared"),
         (rule("file: read", match="offHost: true"), "so offHost cannot be compared"),
@@ -66,11 +79,24 @@ def test_what_could_not_be_kept_is_refused(text, sentence):
         ("file: unlink", {"unlink", "unlinkat", "rename", "renameat", "renameat2"}),
         ("exec: {}", {"execve", "execveat"}),
         ("syscall: mkdir", {"mkdir", "mkdirat"}),
+        ("mount: unmount", {"umount2"}),
+        ("mount: bind", {"mount", "move_mount"}),
         ("file: any", {name for name, lift in LIFTED_SYSCALLS.items() if lift.event == "file"}),
     ],
 )
 def test_its_calls_are_those_that_mean_the_operation(event, wanted):
     assert wanted == {call.name for call in ended_calls(load_rule(rule(event)))}
+
+
+def test_calls_without_names_have_no_places():
+    """A signal is where its number stands, so that asking for a process is none."""
+    found = {
+        call.name: call.packed & 0xFFF
+        for words in ("process: any", "network: any", "kernel: any")
+        for call in ended_calls(load_rule(rule(words, match="")))
+    }
+    assert {"kill": 2, "tgkill": 3, "pidfd_send_signal": 2}.items() <= found.items()
+    assert {0} == {found[name] for name in ("connect", "setuid", "bpf", "ptrace", "sendto")}
 
 
 def test_a_rule_without_it_needs_no_calls():
@@ -94,6 +120,9 @@ PLACES = {
     "fsetxattr": [(None, 0)],
     "setxattr": [(0, None)],
     "unlinkat": [(1, 0)],
+    "mount": [(1, None)],
+    "move_mount": [(3, 2)],
+    "umount2": [(0, None)],
 }
 
 
