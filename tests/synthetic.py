@@ -48,7 +48,7 @@ _U32, _U64 = (1 << 32) - 1, (1 << 64) - 1
 def records(number: int, seed: int = 7) -> Iterator[Record | Lost]:
     """Make *number* records."""
     dice = random.Random(seed)
-    ops = list(OPERATIONS)
+    ops = [*OPERATIONS, Op.ATTEMPT]
     for n in range(number):
         if n % 97 == 96:
             yield Lost(
@@ -62,6 +62,7 @@ def records(number: int, seed: int = 7) -> Iterator[Record | Lost]:
             yield _match(dice, ops[n % len(ops)])
 
 
+_TRIED = (Op.EXEC, Op.READ, Op.MKDIR, Op.CONNECT, Op.SIGNAL, Op.MOUNT, Op.MODULE)
 _POINTED = (
     ("arg0.f_flags", 0, "unsigned"),
     ("returns", 1, "signed"),
@@ -142,9 +143,13 @@ def _operands(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:
         "path": dice.choice(_NAMES),
         "fstype": dice.choice((b"", b"tmpfs")),
     }
-    if OPERATIONS[op].event == "exec" and dice.random() < 0.7:
+    if op in OPERATIONS and OPERATIONS[op].event == "exec" and dice.random() < 0.7:
         args = tuple(dice.choice(_WORDS) for _ in range(dice.randrange(1, 6)))
         shown |= {"name": b"".join(a + b"\0" for a in args), "argc": len(args)}
+    elif op is Op.ATTEMPT:
+        bits = sum({1 << tried for tried in dice.choices(_TRIED, k=2)})
+        shown |= {"bits": bits, "arg[0]": dice.choice((1, 13, 4095))}
+        shown["name"] = dice.choice((b"", b"../a", b"\xff"))
     elif op is Op.POINT:
         shown |= {"name": dice.choice((b"", b"/a\0c\xff\0")), "argc": dice.choice((0, 2))}
         shown |= {f"arg[{i}]": dice.choice((0, 1, _U64)) for i in range(6)}

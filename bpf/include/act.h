@@ -80,6 +80,18 @@ struct enf_call {
 /* Returns: 0 or -errno, or ENF_AGAIN. */
 int enf_act_call(struct enf_call *call, int how);
 
+/* A system call that ended with an error, as the program at its end found it. */
+struct enf_failed {
+	__u64 arg[6];
+	__u64 told; /* what the attachment says; 0: the error was ours */
+	__u64 ops;  /* what the call is to the name at hand */
+	__u32 error;
+	__u32 which; /* of its names is at hand */
+};
+
+/* Record what rules want to know of it, of the name at hand. Returns: 0, or ENF_AGAIN. */
+int enf_act_failed(struct enf_failed *call);
+
 /*
  * Is this struct vfsmount one that a layered file system has of a layer, for itself? By its namespace:
  * the flag of the files opened through it (FMODE_BACKING) has had several values.

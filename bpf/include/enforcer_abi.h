@@ -105,7 +105,8 @@ enum enf_op {
 	ENF_OP_OVERWRITE = 56,	 /* what a descriptor that was opened to append does else */
 	ENF_OP_NAME_GUARD = 57,	 /* removal or replacement of a name that readers go by */
 	ENF_OP_EXEC_LOADED = 58, /* mmap_file: the program that a loader was told to run */
-	_ENF_OP_MAX = 59,
+	ENF_OP_ATTEMPT = 59,	 /* end of a system call that the kernel itself refused */
+	_ENF_OP_MAX = 60,
 };
 
 #define ENF_NO_OP 0xff
@@ -318,6 +319,35 @@ enum enf_sys_kind { /* of an argument, four bits each */
 #define ENF_SYS_SOCKETCALL 0x20000000000 /* argument 0 says which call, 1 where the others lie */
 #define ENF_SYS_IPC 0x40000000000	 /* argument 0 says which call, the others are unknown */
 #define ENF_SYS_CALL_AT 48
+
+/*
+ * A call that is looked at when it ends, for rows on ENF_OP_ATTEMPT: this bit in its number. Its kinds then
+ * tell where its names stand: for each of two, which argument it is and which is the directory that it begins
+ * at, plus 1, 0: none; a directory without a name is a descriptor of the object itself, and with neither there is
+ * no name. Then how the
+ * operations of the call follow from its arguments, and the operation, where it is always the same.
+ */
+#define ENF_SYS_AT_END 0x8000
+#define ENF_END_NAMES 2
+#define ENF_END_NAME_BITS 6 /* of one name: three of the argument, three of its directory */
+#define ENF_END_HOW_AT 12
+#define ENF_END_OP_AT 16
+
+enum enf_end_how {
+	ENF_END_PLAIN = 0,    /* the operation */
+	ENF_END_OPEN = 1,     /* by the flags behind the name */
+	ENF_END_OPEN_HOW = 2, /* by the flags in the struct open_how behind the name */
+	ENF_END_CREAT = 3,    /* write, create and truncate */
+	ENF_END_NODE = 4,     /* by the type in the mode behind the name */
+	ENF_END_RENAME = 5,   /* the new name may be made, or replaced */
+	ENF_END_LINK = 6,     /* the new name is made */
+	ENF_END_SIGNAL =
+		7, /* none by the signal 0; what would be a name is where the signal stands */
+	ENF_END_PTRACE = 8, /* by the request: attaching, being traced, or nothing */
+	ENF_END_MOUNT = 9,  /* by the flags of mount(2) */
+	ENF_END_MOVE = 10,  /* of move_mount(2), which does not say */
+	_ENF_END_HOW_MAX = 11,
+};
 
 struct enf_sys {
 	__u32 number;
@@ -553,6 +583,7 @@ struct enf_task {
 	__u32 exe_len;
 	__u64 exec_ns; /* time of the exec (or start of the engine): a stable id with the pid */
 	__u64 line;    /* how it came to be, by number; 0 where nothing is recorded */
+	__u64 refused; /* the call that was last refused by us: see refused.bpf.h; 0: none */
 	__u64 self
 		[8]; /* a bit here: true; in the other: unknown; in both: claimed, see enum enf_truth */
 	__u64 self_unknown[8];
@@ -759,7 +790,8 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_BIND_REFUSED =
 			19,	       /* no memory for what a bind to a path is: it was refused */
 		ENF_STAT_NO_CORE = 20, /* somebody took the core away: the access was refused */
-		_ENF_STAT_MAX = 21,
+		ENF_STAT_ATTEMPT_LOST = 21, /* policies changed faster than it could be decided */
+		_ENF_STAT_MAX = 22,
 };
 
 /* ---- What a daemon leaves for its successor ------------------------------------------------ */
@@ -871,7 +903,7 @@ _Static_assert(sizeof(struct enf_marks) == 528, "enf_marks");
 _Static_assert(sizeof(struct enf_operand) == 32, "enf_operand");
 _Static_assert(sizeof(struct enf_point) == 472, "enf_point");
 _Static_assert(sizeof(struct enf_image) == 1016, "enf_image");
-_Static_assert(sizeof(struct enf_task) == 1040, "enf_task");
+_Static_assert(sizeof(struct enf_task) == 1048, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 264, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");
 _Static_assert(sizeof(struct enf_matches) == 120, "enf_matches");

@@ -151,6 +151,9 @@ struct enf_attempt {
 	__u32 _pad;
 };
 
+/* See refused.bpf.h. */
+int enf_note_refusal(struct enf_task *task);
+
 /* Count and record a refusal. Global, in guard.bpf.c: the verifier proves it once for a program. */
 int enf_guard_refuse(struct enf_attempt *a);
 

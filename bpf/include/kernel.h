@@ -43,6 +43,7 @@ struct qstr {
 struct pt_regs {
 	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di;
 	unsigned long orig_ax; /* number of the call */
+	unsigned long ip, sp;
 };
 
 /* x86: of the system call that goes on. */
@@ -331,6 +332,7 @@ struct signal_struct {
 
 struct fs_struct {
 	struct path root;
+	struct path pwd;
 };
 
 /* What a worker of io_uring works for. Before v6.4 there was a queue by node in between. */

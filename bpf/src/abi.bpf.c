@@ -39,6 +39,7 @@ enum enf_action action;
 enum enf_on_error on_error;
 enum enf_term_kind term_kind;
 enum enf_sys_kind sys_kind;
+enum enf_end_how end_how;
 enum enf_point_kind point_kind;
 enum enf_operand_type operand_type;
 enum enf_event_kind event_kind;

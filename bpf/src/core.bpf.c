@@ -20,6 +20,7 @@
 #include "glance.bpf.h"
 #include "marks.bpf.h"
 #include "record.bpf.h"
+#include "refused.bpf.h"
 
 const volatile __u32 enf_image_bytes = 4096;
 const volatile __u32 enf_scratch_slots = 8;
@@ -66,6 +67,8 @@ ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int how)
 	if (v->action >= ENF_ACT_DENY) {
 		/* an error of 0 or out of range would let the operation through */
 		error = v->error > 0 && v->error < 4096 ? -v->error : -ENF_EPERM;
+		if (how == ENF_BEFORE) /* else the call's error is not ours */
+			enf_note_refusal(task);
 		if (how == ENF_BEFORE || (how == ENF_BY_KILL && v->signal == 9))
 			flags |= ENF_EF_PREVENTED;
 	}
@@ -809,6 +812,10 @@ int enf_core_meet(struct enf_meet *meet, int how)
 {
 	return enf_meet_once(meet, how);
 }
+
+/* ---- Calls that the kernel refused --------------------------------------------------------- */
+
+#include "attempt.bpf.h"
 
 /* ---- Fork, exec, and the tasks that were there before ------------------------------------- */
 

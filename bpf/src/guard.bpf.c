@@ -70,6 +70,7 @@ __attribute__((noinline)) int enf_guard_refuse(struct enf_attempt *a)
 	r->event.ino = a->target;
 	task = bpf_task_storage_get(&tasks, t, NULL, 0);
 	if (task) {
+		enf_note_refusal(task);
 		exe = task->exe_len;
 		r->event.generation = task->generation;
 		r->event.exec_ns = task->exec_ns;

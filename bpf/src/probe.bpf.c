@@ -28,6 +28,13 @@ char LICENSE[] SEC("license") = "GPL";
  */
 struct pt_regs;
 
+/* Can a program be put at many functions at once? */
+SEC("?kprobe.multi/enf_probe_many")
+int enf_probe_many(struct pt_regs *ctx)
+{
+	return 0;
+}
+
 SEC("?kprobe.multi/enf_probe_override")
 int enf_probe_override(struct pt_regs *ctx)
 {

@@ -8,26 +8,7 @@
  * the decision.
  */
 #include "act.h"
-
-/* Arguments of a call, by which name the kernel's own copy has them: asm/syscall_wrapper.h. */
-static __always_inline void enf_registers(struct enf_call *call, const struct pt_regs *regs)
-{
-	if (call->told & ENF_SYS_COMPAT) {
-		call->arg[0] = BPF_CORE_READ(regs, bx);
-		call->arg[1] = BPF_CORE_READ(regs, cx);
-		call->arg[2] = BPF_CORE_READ(regs, dx);
-		call->arg[3] = BPF_CORE_READ(regs, si);
-		call->arg[4] = BPF_CORE_READ(regs, di);
-		call->arg[5] = BPF_CORE_READ(regs, bp);
-		return;
-	}
-	call->arg[0] = BPF_CORE_READ(regs, di);
-	call->arg[1] = BPF_CORE_READ(regs, si);
-	call->arg[2] = BPF_CORE_READ(regs, dx);
-	call->arg[3] = BPF_CORE_READ(regs, r10);
-	call->arg[4] = BPF_CORE_READ(regs, r8);
-	call->arg[5] = BPF_CORE_READ(regs, r9);
-}
+#include "call.h"
 
 /* Whether the call is the one of the many that this entry stands for; then its own arguments. */
 static __always_inline int enf_is_asked(struct enf_call *call)
@@ -61,7 +42,7 @@ static __always_inline int enf_enter(struct pt_regs *ctx, int how)
 	struct enf_call call = { .told = bpf_get_attach_cookie(ctx) };
 	int error = ENF_AGAIN;
 
-	enf_registers(&call, (const struct pt_regs *)ctx->di);
+	enf_registers(call.arg, call.told, (const struct pt_regs *)ctx->di);
 	if (!enf_is_asked(&call))
 		return 0;
 	for (int i = 0; i < ENF_TRIES; i++) {

@@ -366,7 +366,7 @@ def _in_force(begun: Begun, settings: Settings, seconds: float) -> str:
 
 
 def _ended(ending: Ending, *, stays: bool) -> str:
-    order = ("killed", "denied", "logged", "allowed")
+    order = ("killed", "denied", "logged", "allowed", "attempted")
     would = sorted(name for name in ending.outcomes if name not in order)
     counts = [f"{ending.outcomes[n]:,} {n}" for n in (*order, *would) if ending.outcomes.get(n)]
     said = ", ".join(counts) or "no records"

@@ -19,6 +19,7 @@ from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.points import Placed, pack, place
 from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subjects
+from enforcer.policy.attempts import ended_calls
 from enforcer.policy.collecting import uncollected
 from enforcer.policy.model import PolicySet, Verb
 from enforcer.policy.vocabulary import Dim, Op
@@ -136,7 +137,10 @@ def compile_policies(
         atoms,
         subjects,
         marks,
-        calls=(call for p in policies.policies for rule in p.rules for call in rule.calls),
+        calls=[
+            *(call for p in policies.policies for rule in p.rules for call in rule.calls),
+            *(call for p in policies.policies for rule in p.rules for call in ended_calls(rule)),
+        ],
         points=points,
         n_policies=len(policies.policies),
         generation=generation,

@@ -21,6 +21,8 @@ def explain(row: RowInfo) -> str:
     where = f"{row.span}: policy {row.policy!r}"
     if row.kind is RowKind.DEFAULT:
         return f"{where}, default for {row.event}: {verdict}"
+    if row.kind is RowKind.ATTEMPT:
+        return f"{where}, rule {row.rule!r}, of what the kernel refuses: {verdict}"
     if row.kind is RowKind.GUARD:
         return f"{where}, rule {row.rule!r}, whose names stay in place: {verdict}"
     return f"{where}, rule {row.rule!r}: {verdict}"

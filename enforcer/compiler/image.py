@@ -25,6 +25,7 @@ from enforcer.compiler.marks import Marks
 from enforcer.compiler.patterns import Exact, Glob, directory
 from enforcer.compiler.sections import Lists, Writer, pack_all, pack_dfas
 from enforcer.compiler.subjects import EVERYBODY, Subjects
+from enforcer.policy.attempts import Ended
 from enforcer.policy.model import OnError, Span
 from enforcer.policy.syscall_table import Syscall
 from enforcer.policy.vocabulary import Dim, Op
@@ -78,7 +79,7 @@ def assemble(
     subjects: Subjects,
     marks: Marks,
     *,
-    calls: Iterable[Syscall] = (),
+    calls: Iterable[Syscall | Ended] = (),
     points: Iterable[tuple[int | bytes, ...]] = (),
     facts: int = 0,
     n_policies: int,
@@ -106,7 +107,7 @@ class _Assembly:
     atoms: Atoms
     subjects: Subjects
     marks: Marks
-    calls: list[Syscall]
+    calls: list[Syscall | Ended]
     points: list[tuple[int | bytes, ...]]
     facts: int
     n_policies: int

@@ -16,6 +16,7 @@ import attrs
 
 from enforcer.compiler import guards, limits
 from enforcer.compiler.atoms import Atoms, Term, TermKind
+from enforcer.compiler.attempts import asking
 from enforcer.compiler.favours import favouring
 from enforcer.compiler.implied import freed_when_detached, guard_ops, linked_guard_ops, named
 from enforcer.compiler.marks import Marks, asked_by
@@ -167,7 +168,22 @@ class _Lowering:
             )
             for subject, terms in itertools.product(subjects, self._conjunctions(free)):
                 yield silent._replace(subject=subject, terms=terms)
+        if rule.attempts is not None:
+            yield from self._attempts(rule, subjects, plain)
         yield from self._guard(rule, subjects, plain)
+
+    def _attempts(self, rule: Rule, subjects: tuple[int, ...], plain: Row) -> Iterator[Row]:
+        """Yield what records attempts: it is too late for anything else, and in doubt it records."""
+        asks = RowFlag.WITHIN if rule.within else 0
+        row = plain._replace(
+            ops=_bits(frozenset((Op.ATTEMPT,))),
+            action=Verb.LOG,
+            on_error=OnError.LOG,
+            flags=self._flags(None) | asks,
+            info=attrs.evolve(plain.info, kind=RowKind.ATTEMPT, verb=Verb.LOG, mark=None),
+        )
+        for subject, terms in itertools.product(subjects, self._conjunctions(asking(rule))):
+            yield row._replace(subject=subject, terms=terms)
 
     def _conjunctions(self, rule: Rule) -> Iterator[tuple[Term, ...]]:
         asked = self.marks.terms(self.policy, rule)  # first: that is where a record looks for them

@@ -33,6 +33,7 @@ class RowKind(enum.Enum):
     RULE = "rule"
     DEFAULT = "default"
     GUARD = "guard"
+    ATTEMPT = "attempt"
 
 
 @attrs.frozen

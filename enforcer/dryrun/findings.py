@@ -190,6 +190,8 @@ class DryRun:
         """Take *record* into account."""
         if isinstance(record, Lost):
             self.lost += record.decisions + record.activity + record.malformed
+        elif record.event.attempt is not None:
+            return  # the kernel refused it, whatever policies would have said
         elif record.event.action < Verb.DENY:
             self.permitted += 1
         else:

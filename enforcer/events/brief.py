@@ -42,7 +42,7 @@ def brief(record: Record) -> dict[str, Any]:
 
 def _effect(event: Event) -> list[str]:
     """Name what the caller got; nothing if it was an audit."""
-    words = (errno_name(event), signal_name(event)) if event.is_enforced else ()
+    words = (errno_name(event), signal_name(event)) if event.is_enforced or event.attempt else ()
     return [word for word in words if word]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import EnforcerError
-from enforcer.events.types import Event, EventFlag, GuardAct, Match, MatchBits, RowFlag
+from enforcer.events.types import Attempt, Event, EventFlag, GuardAct, Match, MatchBits, RowFlag
 from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import Op
 
@@ -30,10 +30,21 @@ KINDS: dict[int, type[Op | GuardAct]] = {
     3: Op,  # ENF_EVENT_ACCESS
 }
 """What *op* counts, by the kind of the event."""
-_MADE = frozenset({"path", "exe", "name", "args", "asked", "mark_at", "matches"})
+_MADE = frozenset({"path", "exe", "name", "args", "asked", "mark_at", "matches", "attempt"})
 _KEPT = frozenset(attrs.fields_dict(Event)) - _MADE
 _OPENS = frozenset({Op.READ, Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE})
 """Operations that have no name besides their path: what stands in its place is how that was asked for."""
+
+
+_FOREMOST = (
+    *(Op.EXEC, Op.RENAME, Op.LINK, Op.SYMLINK, Op.MKDIR, Op.RMDIR, Op.MKNOD, Op.CHMOD, Op.CHOWN),
+    *(Op.SETXATTR, Op.CREATE, Op.WRITE, Op.APPEND, Op.TRUNCATE, Op.UNLINK, Op.READ),
+    *(Op.MOVE_MOUNT, Op.BIND_MOUNT, Op.REMOUNT, Op.PROPAGATE, Op.MOUNT, Op.UNMOUNT, Op.PIVOT_ROOT),
+    *(Op.SOCKET, Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND),
+    *(Op.SIGNAL, Op.PTRACE, Op.TRACEME, Op.SETUID, Op.SETGID, Op.CAPSET),
+    *(Op.MODULE, Op.KEXEC, Op.BPF, Op.PERF, Op.IO_URING),
+)
+"""Of all that a call would have been, what it is called by: the first that it was."""
 
 
 class MalformedEventError(EnforcerError):
@@ -93,8 +104,11 @@ class Decoder:
         mark_at: tuple[int, ...] = ()
         if kept["row_flags"] & RowFlag.WITHIN:
             mark_at = tuple(value for key, value in values.items() if key.startswith("mark_at["))
-        asked = b""
-        if kept["op"] in _OPENS:
+        asked, attempt = b"", None
+        if kept["op"] is Op.ATTEMPT:
+            attempt = Attempt(values["code"], values["arg[0]"], _attempted(values["bits"]))
+            kept |= {"op": attempt.ops[0], "code": 0, "bits": 0, "error": 0}
+        if kept["op"] in _OPENS or attempt is not None:
             asked, name = name, b""
         return Event(
             **kept,
@@ -105,7 +119,8 @@ class Decoder:
             passed=passed,
             asked=asked,
             mark_at=mark_at,
-            matches=_matches(values),
+            matches=_matches(values, attempt),
+            attempt=attempt,
         )
 
 
@@ -113,7 +128,15 @@ _POINT_NUMBERS = 6
 _ROOM = 8
 
 
-def _matches(values: dict[str, Any]) -> tuple[Match, ...]:
+def _attempted(bits: int) -> tuple[Op, ...]:
+    """Return the operations of an attempt, the foremost first."""
+    found = tuple(op for op in _FOREMOST if bits >> op & 1)
+    if not found or bits >> max(Op) + 1:
+        raise MalformedEventError(f"an attempt at {bits:#x}")
+    return found
+
+
+def _matches(values: dict[str, Any], attempt: Attempt | None) -> tuple[Match, ...]:
     found = []
     for i in range(min(values["n_matches"], _ROOM)):
         told = values[f"match[{i}]"]
@@ -121,12 +144,14 @@ def _matches(values: dict[str, Any]) -> tuple[Match, ...]:
             op, action = Op(told >> MatchBits.OP_AT & 63), Verb(told >> MatchBits.ACTION_AT & 7)
         except ValueError as error:
             raise MalformedEventError(str(error)) from error
+        if attempt is not None:
+            op = attempt.ops[0]
         found.append(
             Match(
                 told & MatchBits.ROW,
                 op,
                 action,
-                not told & MatchBits.AUDIT,
+                not told & MatchBits.AUDIT and attempt is None,
                 bool(told & MatchBits.ON_ERROR),
                 bool(told & MatchBits.DEFAULT),
                 bool(told & MatchBits.GUARD),

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv6Address
 from typing import Any
 
+from enforcer.events.attempt import attempt_document, attempt_errno
 from enforcer.events.call import call_document, call_line
 from enforcer.events.ident import RecordId
 from enforcer.events.operations import OPERATIONS
@@ -24,6 +25,7 @@ from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Recor
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.sockets import WITH_ADDRESS
+from enforcer.policy.syscall_table import call_name
 from enforcer.policy.vocabulary import (
     EVENTS,
     FIELDS,
@@ -136,6 +138,7 @@ def as_document(record: Record | Lost) -> dict[str, Any]:
             "uid": record.pod_uid,
         },
         "generation": event.generation,
+        **attempt_document(event),
         **_asked(record),
         **_matches(record),
     }
@@ -226,6 +229,8 @@ def _object(event: Event) -> dict[str, Any]:
         shown["argc"] = event.argc
     elif event.name:
         shown["name"] = readable(event.name)
+    if event.attempt is not None:
+        return shown  # nothing else is known of it
     shown.update(operands(event))
     if event.op in _MODE_OPS:
         shown["mode"] = f"{event.mode:04o}"
@@ -245,6 +250,8 @@ def _guarded_object(event: Event) -> dict[str, Any]:
 
 def operands(event: Event) -> dict[str, Any]:
     """Name what operations other than on files and sockets have, with the words of policies."""
+    if event.attempt is not None:
+        return {}
     word = OPERATIONS[event.op]
     spec = EVENTS.get(word.event)
     operation = spec.operations.get(word.word) if spec and spec.name in OPERAND_EVENTS else None
@@ -286,6 +293,8 @@ def _socket(event: Event) -> dict[str, Any]:
 
 def numbers(event: Event) -> dict[str, str]:
     """Name family, type and protocol of a socket, with the words of policies where they exist."""
+    if event.attempt is not None:
+        return {}
     found = {"family": event.family, "type": event.type, "protocol": event.protocol}
     if event.op is Op.POINT:  # an address has a family and nothing else
         found = {key: number for key, number in found.items() if number}
@@ -318,6 +327,8 @@ def target(event: Event) -> str:
         return call_line(event)
     if event.path:
         return readable(event.path)
+    if event.attempt is not None:
+        return call_name(event.attempt.call)
     where = endpoint(event)
     if where is not None:
         return where
@@ -351,10 +362,9 @@ def _guarded(event: Event) -> str:
 
 
 def errno_name(event: Event) -> str | None:
-    """Name the error that the caller got; an audit has none, nobody got one."""
-    if event.action < Verb.DENY or not event.error:
-        return None
-    return errno.errorcode.get(event.error, str(event.error))
+    """Name the error that the caller got; an audit has none, nobody got one of it."""
+    error = event.error if event.action >= Verb.DENY else attempt_errno(event)
+    return errno.errorcode.get(error, str(error)) if error else None
 
 
 def signal_name(event: Event) -> str | None:

@@ -209,6 +209,8 @@ def _own(event: Event, op: Op) -> Match:
 
 
 def _syscall(event: Event, origin: Origin) -> str:
+    if event.attempt is not None:
+        return call_name(event.attempt.call)
     if event.op is Op.SYSCALL:
         return call_name(event.code)
     return origin.syscall or OPERATIONS[event.op].syscall
@@ -220,7 +222,8 @@ def _process(event: Event, identity: Identity) -> Actor:
     facts = identity.process
     exe = event.exe or facts.exe
     cmdline = facts.cmdline if not event.exe or facts.exe == event.exe else None
-    if OPERATIONS[event.op].event == "exec" and not event.is_prevented:
+    is_refused = event.is_prevented or event.attempt is not None
+    if OPERATIONS[event.op].event == "exec" and not is_refused:
         cmdline = None
     return _actor(event.pid, ticks_of(event.start_ns), event.comm, exe, cmdline)
 

@@ -106,7 +106,7 @@ _VALUES: dict[str, Callable[[Record], str | None]] = {
     "unit": lambda r: unit_of(r.cgroup) if r.cgroup else None,
     "path": lambda r: _text(r.event.path),
     "args": _args,
-    "mode": lambda r: f"{r.event.mode:04o}",
+    "mode": lambda r: None if r.event.attempt else f"{r.event.mode:04o}",
     "xattr": _name_of(Op.SETXATTR),
     "abstract": _name_of(*_NETWORK),
     "address": lambda r: inet_address(r.event),

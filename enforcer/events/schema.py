@@ -238,6 +238,20 @@ MATCH: Final = (
     ),
     Key("generation", _COUNT, "Of the policy image that decided."),
     Key(
+        "attempt",
+        (
+            Key("call", _TEXT, "System call."),
+            Key("errno", _COUNT, "Number of the error that the kernel gave."),
+            Key(
+                "operations",
+                {"type": "array", "items": _one_of(n.full for n in OPERATIONS.values())},
+                "All that the call would have been.",
+            ),
+        ),
+        "The kernel itself refused it, whatever policies say; absent of all else.",
+        is_always=False,
+    ),
+    Key(
         "marks",
         (
             Key("mark", _TEXT, "POLICY/NAME."),

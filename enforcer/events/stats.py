@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from enforcer.events.types import Event, Lost, Record
 
-__all__ = ["OUTCOMES", "LostMeter", "Stats", "outcome"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["OUTCOMES", "LostMeter", "Stats", "outcome", "outcome_of"]
 
 
 @attrs.define
@@ -41,13 +45,21 @@ OUTCOMES = {
     ("log", False): "would log",
     ("deny", False): "would deny",
     ("kill", False): "would kill",
+    ("attempt", False): "attempted",
 }
-"""What became of a verdict, by action and by whether it was enforced."""
+"""What became of a verdict, by action and by whether it was enforced; what the kernel itself refused has none."""
 
 
 def outcome(event: Event) -> str:
     """Name what became of *event*'s verdict."""
-    return OUTCOMES[event.action.name.lower(), event.is_enforced]
+    word = event.action.name.lower() if event.attempt is None else "attempt"
+    return OUTCOMES[word, event.is_enforced]
+
+
+def outcome_of(document: Mapping[str, Any]) -> str:
+    """Name the same of a record as JSON has it."""
+    word = "attempt" if "attempt" in document else document["action"]
+    return OUTCOMES[word, document["enforced"]]
 
 
 @attrs.define

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Actor",
+    "Attempt",
     "Event",
     "EventFlag",
     "GuardAct",
@@ -104,6 +105,19 @@ class Match:
     is_guard: bool = False
 
 
+@attrs.frozen
+class Attempt:
+    """
+    A system call that the kernel itself refused.
+
+    *call* and *error* are their numbers, *ops* all that the call would have been.
+    """
+
+    call: int
+    error: int
+    ops: tuple[Op, ...]
+
+
 @attrs.frozen(kw_only=True)
 class Event:
     """
@@ -114,6 +128,7 @@ class Event:
     *mark_at* says when the marks were set that the rule asks about, 0: never;
     *matches* are what the policies said, where more than one said something, and *n_matches* how many these
     were, also those that found no room;
+    *attempt* is set for what the kernel itself refused; *op* is then what the call would have been first of all;
     *line* says, in a recording, how the program came to be.
     """
 
@@ -168,12 +183,13 @@ class Event:
     mark_at: tuple[int, ...] = ()
     matches: tuple[Match, ...] = ()
     n_matches: int = 0
+    attempt: Attempt | None = None
     line: int = 0
 
     @property
     def is_enforced(self) -> bool:
-        """Whether the verdict was carried out (else it was an audit)."""
-        return bool(self.flags & EventFlag.ENFORCED)
+        """Whether the verdict was carried out (else it was an audit, or none of ours)."""
+        return bool(self.flags & EventFlag.ENFORCED) and self.attempt is None
 
     @property
     def is_prevented(self) -> bool:

@@ -90,6 +90,8 @@ def explain(
     if policy is None:
         doubt = f"the policies have none that is called {document['policy']}"
         return Explanation(document, facts, doubt=doubt)
+    if facts.attempt is not None:
+        mode = policy.mode  # nothing of it was enforced, whatever the mode
     answers = judge.answers(policy, facts)
     decided = next((a for a in answers if _is_of(a, document)), None)
     if decided is None:
@@ -116,7 +118,7 @@ def explain(
 
 def _setters(policies: PolicySet, decided: Answer) -> Iterator[Setter]:
     own, rule = decided.entry.policy.name, decided.entry.rule
-    if rule is None or decided.entry.kind is not Kind.RULE:
+    if rule is None or decided.entry.kind not in {Kind.RULE, Kind.ATTEMPT}:
         return
     asked = dict.fromkeys((within.policy or own, within.mark) for within in rule.within)
     for policy in policies.policies:
@@ -128,7 +130,9 @@ def _setters(policies: PolicySet, decided: Answer) -> Iterator[Setter]:
 def _is_of(answer: Answer, document: Mapping[str, Any]) -> bool:
     """Tell whether *answer* is of the entry that the record names."""
     kind = Kind.RULE
-    if document["guard"]:
+    if "attempt" in document:
+        kind = Kind.ATTEMPT
+    elif document["guard"]:
         kind = Kind.GUARD
     elif document["default"]:
         kind = Kind.DEFAULT

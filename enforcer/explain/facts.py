@@ -122,6 +122,7 @@ class Facts:
         args: arguments that could be read; *argc*: how many there are, None if it has none.
         inode: device and inode of the object, as the kernel numbers them.
         passing: of a point of the kernel.
+        attempt: of what the kernel itself refused, all that the call would have been, and the error.
         marks: how many nanoseconds ago a mark was set, by POLICY/NAME; None: never.
         lineage: what is left to know of parents and ancestors beside those that are listed.
 
@@ -139,6 +140,7 @@ class Facts:
     ancestors: tuple[Who, ...] = ()
     lineage: Gap | None = Gap.UNRECORDED
     passing: Passing | None = None
+    attempt: tuple[frozenset[Op], int] | None = None
     marks: Mapping[str, int | None] = attrs.field(factory=dict)
 
     def operand(self, condition: Condition) -> Operand | None:
@@ -192,6 +194,7 @@ def _facts(document: Mapping[str, Any]) -> Facts:
         args=args,
         argc=argc,
         passing=passing_of(thing) if document["event"] == POINT else None,
+        attempt=_attempt(document),
         flags=int(flags),
         inode=_inode(thing),
         process=attrs.evolve(_process(document["process"]), workload=_workload(document)),
@@ -201,7 +204,17 @@ def _facts(document: Mapping[str, Any]) -> Facts:
     )
 
 
+def _attempt(document: Mapping[str, Any]) -> tuple[frozenset[Op], int] | None:
+    tried = document.get("attempt")
+    if tried is None:
+        return None
+    named = {name.full: op for op, name in reversed(OPERATIONS.items()) if isinstance(op, Op)}
+    return frozenset(named[word] for word in tried["operations"]), int(tried["errno"])
+
+
 def _ops(document: Mapping[str, Any], *, has_args: bool) -> frozenset[Op]:
+    if "attempt" in document:
+        return frozenset({Op.ATTEMPT})
     wanted = document["event"], document["operation"]
     found = {
         op

@@ -19,6 +19,7 @@ from enforcer.compiler.lower import default_ops, descriptor_ops, rule_ops, stric
 from enforcer.compiler.paths import Names
 from enforcer.explain.parts import Part, Parts
 from enforcer.explain.truth import Gap, Truth, every, seen_by
+from enforcer.policy.attempts import attempted, left_out
 from enforcer.policy.loaders import is_asked, loaded_ops
 from enforcer.policy.model import Action, Mode, OnError, Policy, PolicySet, Rule, Verb
 from enforcer.policy.vocabulary import ObjectFlag, Op
@@ -39,6 +40,8 @@ class Kind(enum.Enum):
     DETACHED = "detached"
     """Of what is mounted nowhere yet, as far as the rule can be met then."""
     GUARD = "guard"
+    ATTEMPT = "attempt"
+    """Of what the kernel itself refuses."""
     DEFAULT = "default"
 
 
@@ -142,8 +145,20 @@ def _is_there(entry: Entry, facts: Facts) -> bool:
     """Tell whether the entry is asked: a rule on a point on the one that was passed, others always."""
     if entry.kind is Kind.DETACHED:
         return not isinstance(facts.flags, Gap) and bool(facts.flags & ObjectFlag.DETACHED)
+    if entry.kind is Kind.ATTEMPT:
+        return entry.rule is not None and _is_asked(entry.rule, facts)
     point = entry.rule.point if entry.rule is not None else None
     return point is None or (facts.passing is not None and facts.passing.point == point)
+
+
+def _is_asked(rule: Rule, facts: Facts) -> bool:
+    """Tell whether *rule* is about what was attempted and about the error."""
+    if facts.attempt is None or rule.attempts is None:
+        return False
+    ops, error = facts.attempt
+    wanted = rule.attempts.errors
+    is_meant = error in wanted if wanted else error not in left_out(rule)
+    return bool(attempted(rule) & ops) and is_meant
 
 
 def _parts(parts: Parts, entry: Entry, *, favours: bool) -> tuple[Part, ...]:
@@ -179,6 +194,9 @@ def _entries(policy: Policy) -> Iterator[Entry]:
         is_strict = rule.action.verb >= Verb.DENY
         ops = rule_ops(rule) | loaded_ops(rule, asked=by_loader)
         yield Entry(policy, Kind.RULE, ops, rule.action, rule.on_error, rule.event, rule)
+        if rule.attempts is not None:
+            log, ops = attrs.evolve(rule.action, verb=Verb.LOG), frozenset((Op.ATTEMPT,))
+            yield Entry(policy, Kind.ATTEMPT, ops, log, OnError.LOG, rule.event, rule)
         through = descriptor_ops(rule) & behind
         if through and not is_strict and not rule.strict:
             # What may be opened may be used, even if a later rule is strict with others.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from enforcer.events.stats import OUTCOMES
+from enforcer.events.stats import outcome_of
 from enforcer.events.text import neutral, readable
 from enforcer.explain.facts import PROTECTION
 from enforcer.explain.judge import Kind
@@ -61,7 +61,7 @@ def lines(explanation: Explanation) -> Iterator[Line]:
 
 def _decided(explanation: Explanation) -> Iterator[Line]:
     document = explanation.document
-    outcome = OUTCOMES[document["action"], document["enforced"]]
+    outcome = outcome_of(document)
     rule = neutral(f"policy {document['policy']}, {_kind(document)} {document['rule']}")
     yield ("Decided by", "title")
     if document["event"] == PROTECTION:
@@ -83,6 +83,8 @@ def _decided(explanation: Explanation) -> Iterator[Line]:
 
 
 def _kind(document: Any) -> str:
+    if "attempt" in document:
+        return "attempts of rule"
     if document["guard"]:
         return "which keeps the names in place of rule"
     return "default" if document["default"] else "rule"
@@ -90,7 +92,12 @@ def _kind(document: Any) -> str:
 
 def _named(answer: Answer) -> str:
     entry = answer.entry
-    word = {Kind.RULE: "rule", Kind.GUARD: "names kept by rule", Kind.DEFAULT: "default"}
+    word = {
+        Kind.RULE: "rule",
+        Kind.GUARD: "names kept by rule",
+        Kind.DEFAULT: "default",
+        Kind.ATTEMPT: "attempts of rule",
+    }
     return neutral(f"{entry.span}: policy {entry.policy.name}, {word[entry.kind]} {entry.name}")
 
 

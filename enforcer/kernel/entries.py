@@ -25,7 +25,15 @@ from enforcer.kernel.programs import CALL_OVERRIDE, CALL_SIGNAL
 from enforcer.libbpf import abi
 from enforcer.libbpf.handles import Link, Program
 
-__all__ = ["NO_OVERRIDE", "Entry", "attach", "can_override", "entries", "problem", "program"]
+__all__ = [
+    "NO_OVERRIDE",
+    "Entry",
+    "attach",
+    "can_override",
+    "entries",
+    "problem",
+    "program",
+]
 
 NO_OVERRIDE: Final = (
     "this kernel does not let the result of a system call be replaced (CONFIG_BPF_KPROBE_OVERRIDE)"
@@ -52,19 +60,23 @@ _FUNCTIONS: Final = {
 # syscall_32.tbl: further functions by which 32-bit programs reach the same, arguments in order.
 _ALSO_32: Final = {
     "adjtimex": ("adjtimex_time32",),
+    "chown": ("chown16",),
     "clock_adjtime": ("clock_adjtime32",),
     "clock_getres": ("clock_getres_time32",),
     "clock_gettime": ("clock_gettime32",),
     "clock_nanosleep": ("clock_nanosleep_time32",),
     "clock_settime": ("clock_settime32",),
     "clone": ("ia32_clone",),
+    "fchown": ("fchown16",),
     "fstat": ("fstat",),
+    "ftruncate": ("ia32_ftruncate64",),
     "futex": ("futex_time32",),
     "futimesat": ("futimesat_time32",),
     "getgroups": ("getgroups16",),
     "getrlimit": ("old_getrlimit",),
     "io_getevents": ("io_getevents_time32",),
     "io_pgetevents": ("io_pgetevents_time32",),
+    "lchown": ("lchown16",),
     "lstat": ("lstat",),
     "mmap": ("mmap_pgoff",),
     "mq_timedreceive": ("mq_timedreceive_time32",),
@@ -80,6 +92,7 @@ _ALSO_32: Final = {
     "setfsuid": ("setfsuid16",),
     "setgroups": ("setgroups16",),
     "stat": ("stat",),
+    "truncate": ("ia32_truncate64",),
     "timer_gettime": ("timer_gettime32",),
     "timer_settime": ("timer_settime32",),
     "timerfd_gettime": ("timerfd_gettime32",),

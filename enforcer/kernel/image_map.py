@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 _CRC_SIZE = 4
+_AT_END = abi.constant("ENF_SYS_AT_END")
 
 
 def boot_time() -> int:
@@ -71,6 +72,11 @@ class Call:
     number: int
     kinds: int
     name: str
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether it is looked at when it ends; else where it is entered."""
+        return bool(self.number & _AT_END)
 
 
 @attrs.frozen

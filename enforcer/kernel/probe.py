@@ -19,16 +19,26 @@ from enforcer.kernel.engine import Engine
 from enforcer.kernel.image_map import ImageMap
 from enforcer.kernel.lsm import Problem, find_gap, find_placement
 from enforcer.kernel.placement import Placement
-from enforcer.kernel.programs import CALLS, HOOKS, IDENTITY, POINTS, ProgramSpec, Role
+from enforcer.kernel.programs import ATTEMPTS, CALLS, HOOKS, IDENTITY, POINTS, ProgramSpec, Role
 from enforcer.libbpf import abi
 
-__all__ = ["KILLS_AFTER", "NOTHING", "PREVENTS", "OperationSupport", "Report", "examine"]
+__all__ = [
+    "KILLS_AFTER",
+    "NOTHING",
+    "OBSERVES",
+    "PREVENTS",
+    "OperationSupport",
+    "Report",
+    "examine",
+]
 
 PREVENTS: Final = "prevent"
 KILLS_AFTER: Final = "kill after"
+OBSERVES: Final = "observe"
 NOTHING: Final = "nothing"
 
 _LATE: Final = {"EXEC_ARGV": "decided after the exec, before the program's first instruction"}
+_REFUSED: Final = "the kernel has refused it already"
 _BY_POINT: Final = "at LSM hooks; at functions only where their result can be replaced"
 _SIZES: Final = loader.Sizes(image=4096, rows=1)
 
@@ -46,7 +56,7 @@ class OperationSupport:
 
     Attributes:
         op: the name, of ``enum enf_op``.
-        gives: :data:`PREVENTS`, :data:`KILLS_AFTER` or :data:`NOTHING`.
+        gives: :data:`PREVENTS`, :data:`KILLS_AFTER`, :data:`OBSERVES` or :data:`NOTHING`.
         hooks: the LSM hooks that decide it here.
         reason: why it gives less than prevent, or None.
     """
@@ -152,19 +162,24 @@ def _of_calls(op: str, refusals: dict[str, str]) -> OperationSupport:
     return OperationSupport(op, KILLS_AFTER, ("kprobe.multi",), entries.NO_OVERRIDE)
 
 
-def _at_points(op: str, refusals: dict[str, str]) -> OperationSupport:
-    """What is decided at points that rules name: it depends on the point, hooks are the best of them."""
+def _besides(op: str, bit: int, refusals: dict[str, str]) -> OperationSupport:
+    """
+    What is decided elsewhere: at points that rules name, of which hooks are the best, and at the end of calls
+    that the kernel refused.
+    """
     refused = next((refusals[spec.name] for spec in IDENTITY if spec.name in refusals), None)
     if refused is not None or refusals.keys() >= {spec.name for spec in HOOKS}:
         return OperationSupport(op, NOTHING, (), refused or next(iter(refusals.values())))
+    if 1 << bit == ATTEMPTS:
+        return OperationSupport(op, OBSERVES, ("kretprobe",), _REFUSED)
     return OperationSupport(op, PREVENTS, ("lsm", "kprobe", "tracepoint"), _BY_POINT)
 
 
 def _support(op: str, bit: int, refusals: dict[str, str], at: Placement) -> OperationSupport:
     if 1 << bit == CALLS:
         return _of_calls(op, refusals)
-    if 1 << bit == POINTS:
-        return _at_points(op, refusals)
+    if 1 << bit in {POINTS, ATTEMPTS}:
+        return _besides(op, bit, refusals)
     specs = [spec for spec in HOOKS if spec.ops >> bit & 1]
     refused = [spec for spec in specs if spec.name in refusals]
     if refused:

@@ -18,8 +18,11 @@ from enforcer.kernel.placement import Placement
 from enforcer.libbpf import abi
 
 __all__ = [
+    "ATTEMPTS",
     "AT_POINT",
     "CALLS",
+    "CALL_ENDED",
+    "CALL_ENDED_EACH",
     "CALL_OVERRIDE",
     "CALL_SIGNAL",
     "CODE",
@@ -269,6 +272,13 @@ POINTS: Final = 1 << abi.OPS["POINT"]
 AT_POINT: Final = "enf_point_"
 """How the names of the programs at such points begin."""
 
+ATTEMPTS: Final = 1 << abi.OPS["ATTEMPT"]
+"""The operation that is decided at the end of system calls that the kernel refused."""
+
+CALL_ENDED: Final = "enf_attempt"
+CALL_ENDED_EACH: Final = "enf_attempt_each"
+"""The program at the end of system calls: at all of them at once, and at each by itself."""
+
 CALL_OVERRIDE: Final = "enf_syscall_override"
 CALL_SIGNAL: Final = "enf_syscall_signal"
 """The programs at the entry of system calls: that which refuses them, and that which only signals."""
@@ -294,7 +304,7 @@ def needed(ops: int, facts: int = 0) -> tuple[ProgramSpec, ...]:
 
 def served(specs: Iterable[ProgramSpec]) -> int:
     """Return the mask of the operations that *specs* decide, and what is decided without hooks."""
-    mask = CALLS | POINTS
+    mask = CALLS | POINTS | ATTEMPTS
     for spec in specs:
         mask |= spec.ops
     return mask

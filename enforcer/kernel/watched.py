@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a session watches besides LSM hooks of its own table: entries of system calls, and points that rules name."""
+"""What a session watches besides LSM hooks of its own table: system calls at their entry and end, and points that rules name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 import attrs
 
-from enforcer.kernel import entries, points
+from enforcer.kernel import ends, entries, points
 from enforcer.kernel.image_map import Call, ImageHead, calls_of, points_of
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.placement import Placement
@@ -55,6 +55,16 @@ class Watched:
         plan = points.Plan((*self.plan.programs, *more.plan.programs))
         return type(self)(self.calls | more.calls, plan)
 
+    @property
+    def entered(self) -> frozenset[Call]:
+        """The calls that are looked at where they are entered."""
+        return frozenset(call for call in self.calls if not call.is_at_end)
+
+    @property
+    def ended(self) -> frozenset[Call]:
+        """The calls that are looked at when they end."""
+        return frozenset(call for call in self.calls if call.is_at_end)
+
     def __bool__(self) -> bool:
         """Tell whether it is anything at all."""
         return bool(self.calls or self.plan.programs)
@@ -66,8 +76,10 @@ class Watched:
         Raises:
             UnsupportedError: if the kernel has no such hook or function.
         """
-        if self.calls:
+        if self.entered:
             engine.programs[entries.program()].set_autoload(enabled=True)
+        if self.ended:
+            engine.programs[ends.program()].set_autoload(enabled=True)
         points.prepare(engine, self.plan, at)
 
     def attach(self, engine: BpfObject, links: LinkSet) -> None:
@@ -77,14 +89,18 @@ class Watched:
         Raises:
             KernelError: if the kernel refuses one; then none stays.
         """
-        if self.calls:
-            entries.attach(engine.programs[entries.program()], self.calls, links)
+        if self.entered:
+            entries.attach(engine.programs[entries.program()], self.entered, links)
+        if self.ended:
+            ends.attach(engine.programs[ends.program()], self.ended, links)
         points.attach(engine, self.plan, links)
 
     def named(self, found: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         """Add the programs here to *found*, which has those of each operation."""
         if "SYSCALL" in found:
             found["SYSCALL"] = (entries.program(),)
+        if "ATTEMPT" in found:
+            found["ATTEMPT"] = (ends.program(),)
         if "POINT" in found:
             found["POINT"] = tuple(sorted(self.plan.names))
         return found

@@ -245,14 +245,24 @@ static int enf_extend(int extension_fd, int target_fd, unsigned int id)
 
 /* ---- Maps and programs by descriptor ------------------------------------------------------- */
 
-/* Attach a program to the entries of functions, with a cookie for each. */
+/* Attach a program to the entries of functions, or to their ends, with a cookie for each. */
 static struct bpf_link *enf_attach_functions(const struct bpf_program *prog, const char **names,
-					     const unsigned long long *cookies, unsigned int n)
+					     const unsigned long long *cookies, unsigned int n,
+					     int at_end)
 {
 	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = names, .cookies = (const __u64 *)cookies,
-		    .cnt = n);
+		    .cnt = n, .retprobe = at_end);
 
 	return bpf_program__attach_kprobe_multi_opts(prog, NULL, &opts);
+}
+
+/* Attach a program to the end of one function, with a cookie. */
+static struct bpf_link *enf_attach_end(const struct bpf_program *prog, const char *function,
+				       unsigned long long cookie)
+{
+	LIBBPF_OPTS(bpf_kprobe_opts, opts, .retprobe = true, .bpf_cookie = cookie);
+
+	return bpf_program__attach_kprobe_opts(prog, function, &opts);
 }
 
 /* Attach a program to a tracepoint, with a cookie. */

@@ -73,6 +73,7 @@ ENUMS: Final = (
     "enf_on_error",
     "enf_term_kind",
     "enf_sys_kind",
+    "enf_end_how",
     "enf_point_kind",
     "enf_operand_type",
     "enf_event_kind",

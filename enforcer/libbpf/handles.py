@@ -184,9 +184,9 @@ class Program:
         by = lib.bpf_program__attach_trace if self._is_around else lib.bpf_program__attach
         return Link(self.name, check_pointer(by(self._pointer), f"attach {self.name}"))
 
-    def attach_to(self, entries: Sequence[tuple[str, int]]) -> Link:
+    def attach_to(self, entries: Sequence[tuple[str, int]], *, at_end: bool = False) -> Link:
         """
-        Put the program in force at the entry of kernel functions, each given with its cookie.
+        Put the program in force at the entry of kernel functions, or *at_end*, each given with its cookie.
 
         Raises:
             KernelError: if the kernel refuses one; then it is in force at none.
@@ -195,9 +195,19 @@ class Program:
         names = ffi.new("char *[]", held)
         cookies = ffi.new("unsigned long long[]", [cookie for _, cookie in entries])
         pointer = lib.enf_attach_functions(
-            self._pointer, ffi.cast("const char **", names), cookies, len(held)
+            self._pointer, ffi.cast("const char **", names), cookies, len(held), at_end
         )
         return Link(self.name, check_pointer(pointer, f"attach {self.name}"))
+
+    def attach_to_end(self, function: str, cookie: int) -> Link:
+        """
+        Put the program in force at the end of one kernel function.
+
+        Raises:
+            KernelError: if the kernel refuses.
+        """
+        pointer = lib.enf_attach_end(self._pointer, function.encode(), cookie)
+        return Link(self.name, check_pointer(pointer, f"attach {self.name} to {function}"))
 
     def attach_tracepoint(self, category: str, event: str, cookie: int) -> Link:
         """

@@ -20,7 +20,14 @@ from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe, shorten
 from enforcer.policy.problems import suggest
 from enforcer.policy.unsupported import EVENT_WORDS
 
-__all__ = ["ACTIONS_KEYS", "ListedAction", "read_action", "read_actions", "read_message"]
+__all__ = [
+    "ACTIONS_KEYS",
+    "ListedAction",
+    "read_action",
+    "read_actions",
+    "read_errno",
+    "read_message",
+]
 
 ACTIONS_KEYS = ("actions", "திராட்சை")
 """Keys of the list of actions; the second is an alias."""
@@ -88,7 +95,7 @@ def _with_options(verb: Verb, entry: Entry, context: Context) -> Action | None:
             known = _OPTIONS[verb] or ("nothing",)
             context.unknown(option, f"option of {verb.name.lower()}", known, {})
         else:
-            read = _errno if option.key == "errno" else _signal
+            read = read_errno if option.key == "errno" else _signal
             number = read(option.value, context)
         if number is None:
             complete = False
@@ -104,7 +111,8 @@ def _with_options(verb: Verb, entry: Entry, context: Context) -> Action | None:
     )
 
 
-def _errno(node: Node, context: Context) -> int | None:
+def read_errno(node: Node, context: Context) -> int | None:
+    """Read an error, by name or number; None after an error of the text."""
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, str) and value.upper() in ERRNOS:
         return ERRNOS[value.upper()]

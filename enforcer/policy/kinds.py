@@ -87,6 +87,7 @@ class Op(enum.IntEnum):
     OVERWRITE = 56
     NAME_GUARD = 57
     EXEC_LOADED = 58
+    ATTEMPT = 59
 
 
 class Dim(enum.IntEnum):

@@ -20,6 +20,7 @@ from enforcer.policy.vocabulary import FieldSpec, OpSpec
 __all__ = [
     "Action",
     "Address",
+    "Attempts",
     "CapabilityMask",
     "Condition",
     "Flag",
@@ -248,6 +249,14 @@ class Limit:
 
 
 @attrs.frozen
+class Attempts:
+    """Calls that the kernel itself refuses are recorded: with one of *errors*, or with any if there is none."""
+
+    errors: tuple[int, ...] = ()
+    span: Span | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
 class Rule:
     """
     One rule.
@@ -266,6 +275,7 @@ class Rule:
         only_marks: a match does nothing else, and the rules below are asked.
         within: marks that must have been set, or not, lately; all must hold.
         limit: of its records.
+        attempts: what of that which the kernel itself refuses is recorded; None: nothing.
         point: of the kernel where it is decided, for an event by mechanism.
         lifted_from: what a foreign policy names, if it is decided at something else that means it.
     """
@@ -292,6 +302,7 @@ class Rule:
     only_marks: bool = False
     within: tuple[Within, ...] = ()
     limit: Limit | None = None
+    attempts: Attempts | None = None
 
 
 @attrs.frozen

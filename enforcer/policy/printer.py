@@ -163,6 +163,9 @@ def _rule(rule: Rule, name: str, calls: list[str], match: dict[str, Any]) -> _Bl
     if rule.limit is not None:
         limit = {"records": rule.limit.records, "per": spell_duration(rule.limit.per_ns)}
         written["rateLimit"] = limit | ({"by": "process"} if rule.limit.by_process else {})
+    if rule.attempts is not None:
+        names = [errno.errorcode[number] for number in rule.attempts.errors]
+        written["attempts"] = names or True
     if rule.only_marks:
         if rule.on_error is OnError.SKIP:
             written["onError"] = "allow"

@@ -10,11 +10,12 @@ import re
 import attrs
 
 from enforcer.policy.actions import ListedAction, read_action, read_message
+from enforcer.policy.attempts import check_attempts, read_attempts
 from enforcer.policy.context import Context
 from enforcer.policy.events import EVENT_KEYS, Event, read_events
 from enforcer.policy.marks import read_limit, read_mark
 from enforcer.policy.matching import Match, check_capability, read_match
-from enforcer.policy.model import Action, Limit, Mark, OnError, Rule, Verb
+from enforcer.policy.model import Action, Attempts, Limit, Mark, OnError, Rule, Verb
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, shorten
 from enforcer.policy.unsupported import RULE_WORDS
 from enforcer.policy.vocabulary import EVENTS, Op
@@ -35,6 +36,7 @@ RULE_KEYS = (
     "loader",
     "mark",
     "rateLimit",
+    "attempts",
 )
 SEVERITIES = ("low", "medium", "high", "critical")
 ON_ERROR = {"deny": OnError.DENY, "allow": OnError.SKIP, "log": OnError.LOG}
@@ -43,7 +45,7 @@ IN_DOUBT = "mark"
 """Word of ``onError`` for a rule that only marks: what cannot be read counts as a match."""
 
 MAX_TAGS = 16
-_NOT_OF_MARKS = ("message", "severity", "tags", "rateLimit", "guard", "loader")
+_NOT_OF_MARKS = ("message", "severity", "tags", "rateLimit", "guard", "loader", "attempts")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}")
 _DESCRIPTORS = frozenset({Op.READ, Op.WRITE, Op.APPEND})
@@ -67,6 +69,9 @@ def read_rule(
     events = read_events(rule, "a rule", context)
     mark = read_mark(rule.entries["mark"], context) if "mark" in rule.entries else None
     limit = read_limit(rule.entries["rateLimit"], context) if "rateLimit" in rule.entries else None
+    attempts = (
+        read_attempts(rule.entries["attempts"], context) if "attempts" in rule.entries else None
+    )
     action = _action(rule, events[0] if events else None, listed, context)
     only_marks = action is None and mark is not None and rule.get("action") is None
     if only_marks:
@@ -97,8 +102,10 @@ def read_rule(
                 mark=mark,
                 only_marks=only_marks,
                 limit=limit,
+                attempts=None if only_marks else attempts,
             )
         )
+        check_attempts(parts[-1], context)
     return tuple(parts)
 
 
@@ -115,6 +122,7 @@ def _rule(
     mark: Mark | None,
     only_marks: bool,
     limit: Limit | None,
+    attempts: Attempts | None,
 ) -> Rule:
     return Rule(
         name=name,
@@ -138,6 +146,7 @@ def _rule(
         only_marks=only_marks,
         within=match.within,
         limit=limit,
+        attempts=attempts,
     )
 
 

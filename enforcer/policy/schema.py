@@ -13,6 +13,7 @@ import sys
 
 from enforcer.policy.actions import ACTIONS_KEYS
 from enforcer.policy.arguments import ARGUMENT_OPERATORS, MAX_INDEX, TYPES
+from enforcer.policy.attempts import MAX_ERRORS
 from enforcer.policy.build import API_VERSIONS, MODES
 from enforcer.policy.calls import NUMBER_OPERATORS
 from enforcer.policy.conditions import ABOVE, LISTS, SINGLE
@@ -184,10 +185,16 @@ def _rule() -> Schema:
             "loader": {"type": "boolean"},
             "mark": mark_schema(),
             "rateLimit": limit_schema(),
+            "attempts": _attempts(),
         }
     )
     rule["oneOf"] = [{"required": [event]} for event in events]
     return rule
+
+
+def _attempts() -> Schema:
+    error: Schema = {"$ref": "#/$defs/errno"}
+    return {"anyOf": [{"type": "boolean"}, error, {**list_of(error), "maxItems": MAX_ERRORS}]}
 
 
 def _event(event: EventSpec) -> Schema:

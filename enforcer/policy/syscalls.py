@@ -5,9 +5,27 @@ System calls that rules may name, and what each means in the words of :mod:`.voc
 
 from __future__ import annotations
 
+import enum
+
 import attrs
 
-__all__ = ["LIFTED_SYSCALLS", "LiftSpec"]
+__all__ = ["LIFTED_SYSCALLS", "How", "LiftSpec"]
+
+
+class How(enum.IntEnum):
+    """``enum enf_end_how``: how the operations of a call that failed follow from its arguments."""
+
+    PLAIN = 0
+    OPEN = 1
+    OPEN_HOW = 2
+    CREAT = 3
+    NODE = 4
+    RENAME = 5
+    LINK = 6
+    SIGNAL = 7
+    PTRACE = 8
+    MOUNT = 9
+    MOVE = 10
 
 
 @attrs.frozen
@@ -16,36 +34,42 @@ class LiftSpec:
     A system call whose meaning an LSM hook has: rules on it are compiled to that hook.
 
     *operations* are the words that it means together, parted by spaces. *args* maps an argument index to the object field that the kernel's own copy is matched as.
+    When the call fails, *also* are the operations that it may have been besides, *other* is the argument that is a second name, and *how* says which of the operations it was.
     """
 
     event: str
     operations: str
     args: dict[int, str]
+    also: str = ""
+    other: int | None = None
+    how: How = How.PLAIN
 
+
+_REPLACES = "create write unlink"
 
 LIFTED_SYSCALLS: dict[str, LiftSpec] = {
     "execve": LiftSpec("exec", "exec", {0: "path"}),
     "execveat": LiftSpec("exec", "exec", {1: "path"}),
-    "open": LiftSpec("file", "open", {0: "path"}),
-    "openat": LiftSpec("file", "open", {1: "path"}),
-    "openat2": LiftSpec("file", "open", {1: "path"}),
-    "creat": LiftSpec("file", "write", {0: "path"}),
+    "open": LiftSpec("file", "open", {0: "path"}, "truncate", how=How.OPEN),
+    "openat": LiftSpec("file", "open", {1: "path"}, "truncate", how=How.OPEN),
+    "openat2": LiftSpec("file", "open", {1: "path"}, "truncate", how=How.OPEN_HOW),
+    "creat": LiftSpec("file", "write", {0: "path"}, how=How.CREAT),
     "truncate": LiftSpec("file", "truncate", {0: "path"}),
     "ftruncate": LiftSpec("file", "truncate", {}),
     "unlink": LiftSpec("file", "unlink", {0: "path"}),
     "unlinkat": LiftSpec("file", "unlink", {1: "path"}),
-    "rename": LiftSpec("file", "rename", {0: "path"}),
-    "renameat": LiftSpec("file", "rename", {1: "path"}),
-    "renameat2": LiftSpec("file", "rename", {1: "path"}),
-    "link": LiftSpec("file", "link", {0: "path"}),
-    "linkat": LiftSpec("file", "link", {1: "path"}),
+    "rename": LiftSpec("file", "rename", {0: "path"}, _REPLACES, other=1, how=How.RENAME),
+    "renameat": LiftSpec("file", "rename", {1: "path"}, _REPLACES, other=3, how=How.RENAME),
+    "renameat2": LiftSpec("file", "rename", {1: "path"}, _REPLACES, other=3, how=How.RENAME),
+    "link": LiftSpec("file", "link", {0: "path"}, "create", other=1, how=How.LINK),
+    "linkat": LiftSpec("file", "link", {1: "path"}, "create", other=3, how=How.LINK),
     "symlink": LiftSpec("file", "symlink", {1: "path"}),
     "symlinkat": LiftSpec("file", "symlink", {2: "path"}),
     "mkdir": LiftSpec("file", "mkdir", {0: "path"}),
     "mkdirat": LiftSpec("file", "mkdir", {1: "path"}),
     "rmdir": LiftSpec("file", "rmdir", {0: "path"}),
-    "mknod": LiftSpec("file", "mknod", {0: "path"}),
-    "mknodat": LiftSpec("file", "mknod", {1: "path"}),
+    "mknod": LiftSpec("file", "mknod", {0: "path"}, "create", how=How.NODE),
+    "mknodat": LiftSpec("file", "mknod", {1: "path"}, "create", how=How.NODE),
     "chmod": LiftSpec("file", "chmod", {0: "path", 1: "mode"}),
     "fchmod": LiftSpec("file", "chmod", {1: "mode"}),
     "fchmodat": LiftSpec("file", "chmod", {1: "path", 2: "mode"}),
@@ -60,17 +84,17 @@ LIFTED_SYSCALLS: dict[str, LiftSpec] = {
     "removexattr": LiftSpec("file", "setxattr", {0: "path", 1: "xattr"}),
     "lremovexattr": LiftSpec("file", "setxattr", {0: "path", 1: "xattr"}),
     "fremovexattr": LiftSpec("file", "setxattr", {1: "xattr"}),
-    "mount": LiftSpec("mount", "mount bind remount propagation move", {1: "path"}),
-    "move_mount": LiftSpec("mount", "mount bind move", {3: "path"}),
+    "mount": LiftSpec("mount", "mount bind remount propagation move", {1: "path"}, how=How.MOUNT),
+    "move_mount": LiftSpec("mount", "mount bind move", {3: "path"}, how=How.MOVE),
     "umount2": LiftSpec("mount", "unmount", {0: "path", 1: "unmountFlags"}),
     "pivot_root": LiftSpec("mount", "pivotRoot", {0: "path"}),
-    "kill": LiftSpec("process", "signal", {1: "signal"}),
-    "tkill": LiftSpec("process", "signal", {1: "signal"}),
-    "tgkill": LiftSpec("process", "signal", {2: "signal"}),
-    "pidfd_send_signal": LiftSpec("process", "signal", {1: "signal"}),
-    "rt_sigqueueinfo": LiftSpec("process", "signal", {1: "signal"}),
-    "rt_tgsigqueueinfo": LiftSpec("process", "signal", {2: "signal"}),
-    "ptrace": LiftSpec("process", "ptrace traceme", {}),
+    "kill": LiftSpec("process", "signal", {1: "signal"}, how=How.SIGNAL),
+    "tkill": LiftSpec("process", "signal", {1: "signal"}, how=How.SIGNAL),
+    "tgkill": LiftSpec("process", "signal", {2: "signal"}, how=How.SIGNAL),
+    "pidfd_send_signal": LiftSpec("process", "signal", {1: "signal"}, how=How.SIGNAL),
+    "rt_sigqueueinfo": LiftSpec("process", "signal", {1: "signal"}, how=How.SIGNAL),
+    "rt_tgsigqueueinfo": LiftSpec("process", "signal", {2: "signal"}, how=How.SIGNAL),
+    "ptrace": LiftSpec("process", "ptrace traceme", {}, how=How.PTRACE),
     "process_vm_readv": LiftSpec("process", "ptrace", {}),
     "process_vm_writev": LiftSpec("process", "ptrace", {}),
     "setuid": LiftSpec("process", "setuid", {0: "newUid"}),

@@ -125,7 +125,8 @@ class Candidate:
     def unrecorded(self, coverage: Coverage) -> list[str]:
         """Name the operations and calls that rules are about and of which nothing was recorded."""
         head = ImageHead.of(self.image)
-        calls = {call_name(call.number) for call in calls_of([head])} - coverage.calls
+        entered = (call for call in calls_of([head]) if not call.is_at_end)
+        calls = {call_name(call.number) for call in entered} - coverage.calls
         return [*coverage.missing(head.ops), *(f"syscall {name}" for name in sorted(calls))]
 
 

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Coverage", "UndecidableError", "describe", "name_of"]
 
-_POINTS: Final = "POINT (lsm, kprobe, tracepoint: no recording has them)"
+_WORDS: Final = {
+    Op.POINT: "POINT (lsm, kprobe, tracepoint: no recording has them)",
+    Op.ATTEMPT: "ATTEMPT (what the kernel itself refused: no recording has it)",
+}
 
 
 class UndecidableError(EnforcerError):
@@ -117,7 +120,7 @@ class Coverage:
 
 def name_of(op: Op) -> str:
     """Name *op* for people."""
-    return op.name if op is not Op.POINT else _POINTS
+    return _WORDS.get(op, op.name)
 
 
 def _names(value: object) -> frozenset[str]:

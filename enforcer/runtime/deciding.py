@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from enforcer.compiler.lower import rule_ops
 from enforcer.kernel.programs import HOOKS
 from enforcer.libbpf import abi
+from enforcer.policy.attempts import ended_calls
 from enforcer.policy.loaders import is_asked, loaded_ops
 from enforcer.policy.model import Verb
 from enforcer.policy.points import OperandType, PointKind
@@ -52,10 +53,26 @@ def decided(policies: PolicySet, late: Callable[[Rule], str | None]) -> Iterator
             ops = rule_ops(rule) | loaded_ops(rule, asked=by_loader)
             yield f"{rule.span}: policy {policy.name}, rule {rule.name}: {_place(rule, ops)}"
             yield from (f"    {doubt}" for doubt in _doubts(rule))
+            yield from _attempts(rule)
             why = late(rule) if rule.action.verb >= Verb.DENY else None
             if why is not None:
                 then = "kills after it" if policy.allow_degraded else "is refused"
                 yield f"    {why}, so the rule {then} here"
+
+
+def _attempts(rule: Rule) -> Iterator[str]:
+    """Say what is recorded of what the kernel refuses, and how far it can be relied on."""
+    calls = ended_calls(rule)
+    if not calls:
+        return
+    names = ", ".join(call.name for call in calls)
+    yield f"    attempts: recorded where {names} end with an error of the kernel's own; nothing is refused"
+    if all(call.is_nameless for call in calls):
+        return
+    yield (
+        "    attempts: the path is a string in the caller's memory, which another thread can change before "
+        "it is recorded; symbolic links in it are not followed"
+    )
 
 
 def _place(rule: Rule, ops: Iterable[Op]) -> str:

@@ -121,6 +121,7 @@ def _outcome(record: Record) -> Iterator[tuple[str, str]]:
     if killed_by is not None:
         yield "signal", killed_by
     for key, is_set in (
+        ("attempt", event.attempt is not None),
         ("signal_failed", event.flags & EventFlag.SIGNAL_FAILED),
         ("on_error", event.flags & EventFlag.ON_ERROR),
         ("default", event.row_flags & RowFlag.DEFAULT),

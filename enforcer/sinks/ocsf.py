@@ -148,7 +148,7 @@ def _severity(record: Record) -> dict[str, Any]:
 
 def _status(event: Event) -> dict[str, Any]:
     """Say whether the activity happened."""
-    failed = event.is_prevented
+    failed = event.is_prevented or event.attempt is not None
     shown = (
         {"status_id": 2, "status": "Failure"} if failed else {"status_id": 1, "status": "Success"}
     )
@@ -319,7 +319,7 @@ def _last(path: str) -> str:
 
 
 def _connection(event: Event) -> dict[str, Any]:
-    words = numbers(event)
+    words = numbers(event) or {"protocol": "unknown"}
     direction = _DIRECTIONS.get(event.op, _NO_DIRECTION)
     info: dict[str, Any] = {
         "direction_id": direction,

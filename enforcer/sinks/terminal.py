@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.events.document import as_document
-from enforcer.events.stats import OUTCOMES
+from enforcer.events.stats import outcome_of
 from enforcer.events.text import neutral
 from enforcer.sinks.lines import LineWriter
 
@@ -53,7 +53,7 @@ def terminal_line(document: Mapping[str, Any], *, colour: bool = False) -> str:
     clock = _paint(_local(document["time"]), _DIM, colour=colour)
     if kind == "lost":
         return f"{clock} {_paint('lost', _COLOURS['lost'], colour=colour)} {_losses(document)}"
-    verdict = f"{OUTCOMES[document['action'], document['enforced']]:<11}"
+    verdict = f"{outcome_of(document):<11}"
     process = document["process"]
     rule = f"({document['policy']}/{document['rule']}{_also(document)})"
     return (

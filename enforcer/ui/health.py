@@ -34,6 +34,7 @@ _TROUBLES = {
     "overflow": "too many conditions met",
     "guard_refused": "attempts on the engine refused",
     "mark_lost": "marks that found no room",
+    "attempt_lost": "attempts not decided while policies changed",
 }
 """What counters of the kernel side say if they are not 0."""
 

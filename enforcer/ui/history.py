@@ -19,12 +19,14 @@ SPAN = 300.0
 ROWS = ("killed", "denied", "logged", "allowed", "audited")
 """What became of verdicts; in audit mode, whatever it would have been, it is ``audited``."""
 
+_LIKE = {"attempted": "logged"}
+
 
 def outcomes_of(totals: Mapping[str, int]) -> dict[str, int]:
     """Sum up *totals* by the rows that are shown."""
     found = dict.fromkeys(ROWS, 0)
     for name, count in totals.items():
-        found[name if name in found else "audited"] += count
+        found[_LIKE.get(name, name if name in found else "audited")] += count
     return found
 
 

@@ -19,7 +19,10 @@ __all__ = ["clock", "events_panel", "heading", "policies_panel", "style_of", "to
 
 _WIDE = 120  # cells from which an event takes one line
 _OUTCOME = 11  # "would allow"
-_STYLES = {"killed": "killed", "denied": "denied", "logged": "logged", "allowed": "allowed"}
+_STYLES = {
+    **{name: name for name in ("killed", "denied", "logged", "allowed")},
+    "attempted": "logged",
+}
 
 
 def heading(title: str, width: int, glyphs: Glyphs, note: str = "") -> Row:

@@ -26,6 +26,7 @@ from reference.semantics import (
 from enforcer.policy.model import (
     Action,
     Address,
+    Attempts,
     CapabilityMask,
     Condition,
     Flag,
@@ -160,6 +161,7 @@ OPERANDS = [
 SOCKET_FIELDS = [FIELDS[name] for name in ("address", "port", "family")]
 FACTS = [0, 0, 1, 4, 0x44, 0x108, 0x3FF, 0x4000]
 MARKS = [Mark(f"mark-{scope.value}", scope) for scope in Scope]
+ERRORS = [1, 2, 13, 17]
 MOMENTS = [1_000_000, 5_000_000_000, 3_600_000_000_000]
 HEAD = 3850  # bytes that the kernel side has of a path at least, if it has a head
 NOW = 10**15
@@ -390,9 +392,11 @@ class Maker:
         stated = self.several(lambda: self.flag(facts), 0, 1) if facts and self.chance(0.4) else []
         if any(c.field.kind is Kind.ARGS for c in chosen):
             stated = [f for f in stated if f.field.flag != ObjectFlag.FILECAPS]
+        is_plain = not stated and all(c.field.name == "path" for c in chosen)
         return Rule(
             name="rule",
             event=event,
+            attempts=self.attempts() if event in {"exec", "file"} and is_plain else None,
             operations=tuple(words),
             action=self.action(),
             span=SPAN,
@@ -406,6 +410,11 @@ class Maker:
             limit=Limit(3, 10**9, self.chance(0.5)) if self.chance(0.1) else None,
         )
 
+    def attempts(self) -> Attempts | None:
+        if self.chance(0.6):
+            return None
+        return Attempts(tuple(dict.fromkeys(self.several(lambda: self.pick(ERRORS), 0, 2))))
+
     def marked(self, rule: Rule) -> Rule:
         """Let some rules mark, and some of these do nothing else."""
         if self.chance(0.6):
@@ -414,6 +423,7 @@ class Maker:
         if self.chance(0.5):
             return rule
         plain = {"action": Action(Verb.ALLOW), "guard": True, "limit": None, "only_marks": True}
+        plain |= {"attempts": None}
         doubt = self.pick([OnError.SKIP, OnError.LOG])
         return attrs.evolve(rule, **plain, on_error=doubt)
 
@@ -523,6 +533,8 @@ class Maker:
         written = [rule for policy in policies.policies for rule in policy.rules]
         rule = self.pick(written) if written and self.chance(0.85) else None
         event = rule.event if rule else self.pick(list(OPS_OF))
+        if rule and rule.attempts is not None and self.chance(0.5):
+            return self.attempt(rule, policies)
         ops = [self.pick(sorted(rule_ops(rule)) if rule else OPS_OF[event])]
         if rule and by_loader(rule) and self.chance(0.3):
             ops = [Op.EXEC_LOADED]
@@ -556,6 +568,20 @@ class Maker:
             operands[Dim.PATH] = self.deep(path)
             flags |= ObjectFlag.CUT
         return Access(tuple(ops), operands, args, argc, flags, times, NOW)
+
+    def attempt(self, rule: Rule, policies: PolicySet) -> Access:
+        """Make a call that the kernel refused, most often one that *rule* wants to know of."""
+        words = sorted(op for word in rule.operations for op in word.ops)
+        ops = {self.pick(words if self.chance(0.7) else OPS_OF["file"]), self.pick(OPS_OF["file"])}
+        operands: dict[Dim, bytes | int] = {
+            Dim.CODE: 83,
+            Dim.BITS: sum({1 << op for op in ops}),
+            Dim.N0: self.pick(ERRORS),
+        }
+        if self.chance(0.9):
+            operands[Dim.PATH] = UNKNOWN if self.chance(0.1) else self.path()
+        flags = self.pick([0, 0, 0, int(ObjectFlag.OFFHOST)])
+        return Access((Op.ATTEMPT,), operands, (), None, flags, dict(self.times(policies)), NOW)
 
     def deep(self, path: bytes) -> bytes:
         """Make the head of a path that goes on where *path* is a directory."""

@@ -19,7 +19,7 @@ from enforcer.explain.judge import Judge, Kind
 from enforcer.explain.truth import Gap
 from enforcer.policy.model import Policy, Verb
 from enforcer.policy.store import load_text
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.vocabulary import Dim, Op
 from enforcer.policy.workloads import WORKLOAD_FIELDS
 
 
@@ -75,6 +75,13 @@ class Ages(dict):
         return None
 
 
+def attempt(access: Access) -> tuple[frozenset[Op], int] | None:
+    if Op.ATTEMPT not in access.ops:
+        return None
+    bits, error = access.operands[Dim.BITS], access.operands[Dim.N0]
+    return frozenset(op for op in Op if bits >> op & 1), error
+
+
 def facts(op: Op, actor: Actor, access: Access) -> Facts:
     return Facts(
         ops=frozenset({op}),
@@ -86,6 +93,7 @@ def facts(op: Op, actor: Actor, access: Access) -> Facts:
         parents=(who(actor.parent),) if actor.parent else (),
         ancestors=tuple(who(each) for each in actor.ancestors),
         lineage=Gap.UNKNOWN if actor.lineage_unknown else None,
+        attempt=attempt(access),
         marks=Ages({"/".join(m): access.now - at for m, at in access.marks.items()}),
     )
 

@@ -164,7 +164,7 @@ def said(policies, decision):
     if decision.kind == "default":
         return decision.verb.name.lower(), "default"
     rule = by_name[decision.policy].rules[decision.rule].name
-    prefix = "guard " if decision.kind == "guard" else ""
+    prefix = f"{decision.kind} " if decision.kind in {"guard", "attempt"} else ""
     return decision.verb.name.lower(), prefix + rule
 
 

@@ -11,6 +11,7 @@ claim only: :func:`of_views` says what that is worth.
 from __future__ import annotations
 
 import enum
+import errno
 import functools
 import re
 from collections.abc import Iterable
@@ -652,6 +653,8 @@ class Entry:
         if self.kind == "default":
             return seen_by(acts(self.policy, Subject(), actor), favours=favours)
         rule = self.policy.rules[self.rule]
+        if self.kind == "attempt" and not attempted(rule, access):
+            return Truth.FALSE
         if self.is_detached and not access.flags & ObjectFlag.DETACHED:
             return Truth.FALSE
         who = seen_by(acts(self.policy, rule.subject, actor), favours=favours)
@@ -685,6 +688,16 @@ class Entry:
             *(about(c) for c in rule.conditions),
             *(lately(self.policy, asked, access) for asked in rule.within),
         )
+
+
+def attempted(rule: Rule, access: Access) -> bool:
+    """Is a call that the kernel refused one that *rule* wants to know of?"""
+    wanted = sum({1 << op for word in rule.operations for op in word.ops})
+    errors = rule.attempts.errors if rule.attempts else ()
+    error = access.operands[Dim.N0]
+    goes_on = error in (errno.EAGAIN, errno.EINTR, errno.EINPROGRESS) and rule.event == "network"
+    is_meant = error in errors if errors else not goes_on
+    return bool(wanted & access.operands[Dim.BITS]) and is_meant
 
 
 FD = {Op.READ: Op.FD_READ, Op.WRITE: Op.FD_WRITE, Op.APPEND: Op.FD_WRITE}
@@ -776,6 +789,11 @@ def entries(policy: Policy) -> list[Entry]:
         out.append(Entry(policy, i, kind, decided, rule.action, rule.on_error, mark))
         if rule.only_marks:
             continue
+        if rule.attempts is not None:
+            # Too late for anything but a record, which is made in doubt as well.
+            log = attrs.evolve(rule.action, verb=Verb.LOG)
+            ops = frozenset({Op.ATTEMPT})
+            out.append(Entry(policy, i, "attempt", ops, log, OnError.LOG))
         later = [descriptor_ops(other) for other in policy.rules[i + 1 :] if other.strict]
         if not strict and not rule.strict:
             # What may be opened may be used, even if a later rule is strict with others.

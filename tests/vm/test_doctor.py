@@ -21,6 +21,7 @@ def test_nothing_is_refused_here():
     assert [] == found["problems"]
     gives = {each["operation"]: each["gives"] for each in found["operations"]}
     assert gives.pop("SYSCALL") in CALLS
+    assert "observe" == gives.pop("ATTEMPT")
     assert dict.fromkeys(LATE, "kill after") == {op: gives.pop(op) for op in LATE}
     assert {"prevent"} == set(gives.values())
     assert {"programs": [], "links": [], "pins": []} == leftovers()

@@ -42,7 +42,7 @@ def test_everything_is_prevented_where_everything_loads(refused):
     assert report.can_prevent
     assert () == report.problems
     late = {} if can_override() else {"SYSCALL": probe.KILLS_AFTER}
-    assert {"EXEC_ARGV": probe.KILLS_AFTER, **late} == {
+    assert {"EXEC_ARGV": probe.KILLS_AFTER, "ATTEMPT": probe.OBSERVES, **late} == {
         op: what for op, what in gives(report).items() if what != probe.PREVENTS
     }
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from enforcer.policy.model import (
     Action,
     Address,
+    Attempts,
     CapabilityMask,
     Condition,
     Flag,
@@ -221,6 +222,7 @@ OTHER = {
         "mark": MARK,
         "only_marks": True,
         "within": (WITHIN,),
+        "attempts": Attempts(),
         "limit": LIMIT,
     },
     Mark: {"name": "other", "scope": Scope.HOST},

@@ -284,9 +284,10 @@ def test_numbers_at_a_point_vary(make, data):
 
 def test_every_operation_has_templates(make):
     """No operation is left to Python for good without anybody noticing."""
-    for op in OPERATIONS:
+    for op in (*OPERATIONS, Op.ATTEMPT):
         bench = make()
-        one = {"op": op.value, "kind": kind_of(op), "path": b"/a", "ino": 1, "family": 2, "row": 0}
+        one = {"bits": 1 << Op.READ, "arg[0]": 13} if op is Op.ATTEMPT else {}
+        one |= {"op": op.value, "kind": kind_of(op), "path": b"/a", "ino": 1, "family": 2, "row": 0}
 
         bench.send(*(raw_event(**one | {"ino": n, "time_ns": n}) for n in range(1, 11)))
 

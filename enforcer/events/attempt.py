@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""A system call that the kernel itself refused, in records: which one, and what it would have been."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from enforcer.events.operations import OPERATIONS
+from enforcer.policy.syscall_table import call_name
+
+if TYPE_CHECKING:
+    from enforcer.events.types import Event
+
+__all__ = ["attempt_document", "attempt_errno"]
+
+
+def attempt_document(event: Event) -> dict[str, Any]:
+    """Return the key of JSON records that nothing else has."""
+    tried = event.attempt
+    if tried is None:
+        return {}
+    operations = [OPERATIONS[op].full for op in tried.ops]
+    return {
+        "attempt": {
+            "call": call_name(tried.call),
+            "errno": tried.error,
+            "operations": operations,
+        }
+    }
+
+
+def attempt_errno(event: Event) -> int:
+    """Return the error that the kernel gave; 0: it gave none of its own."""
+    return event.attempt.error if event.attempt is not None else 0
