@@ -71,6 +71,7 @@ _ASSAILANTS = (
 _RECIPES = {
     "around-network": Recipe("around_network.c"),
     "assail": Recipe("assail.c", ("-O1",)),
+    "attempts": Recipe("attempts.c", ("-static", "-no-pie", "-O1")),
     "audit-library": Recipe("audit_library.c", ("-O1", *_LIBRARY)),
     "calls": Recipe("calls.c", ("-static", "-no-pie", "-O1")),
     "churn": Recipe("churn.c", ("-O2", "-Werror", "-static")),

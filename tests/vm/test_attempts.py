@@ -7,11 +7,11 @@ import errno
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import compiled
 import pytest
 from daemon import told
 from engine import Engine, attempt, running
@@ -66,9 +66,7 @@ def place() -> Iterator[None]:
     (WATCHED / "free" / "f").touch()
     os.chown(WATCHED / "free" / "f", int(STRANGER), int(STRANGER))
     (DENIED / "there").mkdir()
-    source = Path(__file__).with_name("attempts.c")
-    flags = ("-static", "-no-pie", "-O1", "-Wall")
-    subprocess.run(["gcc", *flags, "-o", PROGRAM, source], check=True)
+    compiled.place("attempts", PROGRAM)
     yield
     shutil.rmtree(ROOT)
 
