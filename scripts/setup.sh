@@ -86,6 +86,7 @@ look_for_what_is_missing() {
 	have setcap; need libcap2-bin
 	have setfattr; need attr
 	have nc; need netcat-openbsd
+	have mkfs.vfat; need dosfstools
 	have ssh; need openssh-client
 	[[ -x /usr/sbin/sshd ]]; need openssh-server
 	set -e

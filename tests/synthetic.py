@@ -139,7 +139,7 @@ def _operands(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:
         "to_uid": dice.choice((0, 1000, _U32)),
         "to_gid": dice.choice((0, _U32)),
         "unknown": dice.choice((0, 0, 1, 0x3F)),
-        "obj_flags": dice.randrange(0x800),
+        "obj_flags": dice.randrange(0x800) | dice.choice((0, 0, 1 << 30 | 5 << 16)),
         "path": dice.choice(_NAMES),
         "fstype": dice.choice((b"", b"tmpfs")),
     }
@@ -179,6 +179,7 @@ def _subject(dice: random.Random) -> dict[str, Any]:
         "comm": dice.choice((b"sh", b"k\xffw", b'a"b=c', b"")),
         "parent_comm": dice.choice((b"systemd", b"sshd")),
         "exe": dice.choice(_NAMES),
+        "subj_flags": dice.choice((0, 0, 0x1001, 2 << 30 | 3 << 20)),
     }
 
 

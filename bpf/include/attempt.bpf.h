@@ -26,7 +26,7 @@ _Static_assert(ENF_BEGIN_AT + ENF_PATH_MAX <= ENF_TEXT_SIZE - ENF_PATH_MAX, "roo
 /* ---- The name ------------------------------------------------------------------------------ */
 
 /* A name is put together from its end, in the place where a resolved path would be. */
-struct enf_fold {
+struct enf_given {
 	__u32 from; /* of the text at hand */
 	__u32 pos;  /* what is before is not seen yet */
 	__u32 end;  /* of the component at hand */
@@ -35,13 +35,13 @@ struct enf_fold {
 	__u32 lost; /* there was no room */
 };
 
-static __always_inline struct enf_fold *enf_fold_of(struct enf_scratch *s)
+static __always_inline struct enf_given *enf_given_of(struct enf_scratch *s)
 {
-	return (struct enf_fold *)s->work;
+	return (struct enf_given *)s->work;
 }
 
 /* The component from *start* on goes in front, if it is one. */
-static __always_inline void enf_fold_in(struct enf_scratch *s, struct enf_fold *f, __u32 start)
+static __always_inline void enf_given_in(struct enf_scratch *s, struct enf_given *f, __u32 start)
 {
 	__u32 len = f->end - start, at = f->at;
 
@@ -74,10 +74,10 @@ static __always_inline void enf_fold_in(struct enf_scratch *s, struct enf_fold *
 	f->at = at;
 }
 
-static long enf_fold_one(__u32 i, void *arg)
+static long enf_given_one(__u32 i, void *arg)
 {
 	struct enf_scratch *s = ((struct enf_hold *)arg)->s;
-	struct enf_fold *f = enf_fold_of(s);
+	struct enf_given *f = enf_given_of(s);
 	__u32 pos = f->pos, is_first = pos == f->from;
 
 	(void)i;
@@ -91,26 +91,26 @@ static long enf_fold_one(__u32 i, void *arg)
 			return 0;
 		pos += 1;
 	}
-	enf_fold_in(s, f, pos);
+	enf_given_in(s, f, pos);
 	f->end = pos - 1;
 	return is_first || f->lost;
 }
 
-static __always_inline void enf_fold(struct enf_scratch *s, __u32 from, __u32 len)
+static __always_inline void enf_take_given(struct enf_scratch *s, __u32 from, __u32 len)
 {
 	struct enf_hold hold = { .s = s };
-	struct enf_fold *f = enf_fold_of(s);
+	struct enf_given *f = enf_given_of(s);
 
 	f->from = from;
 	f->pos = from + len;
 	f->end = from + len;
-	bpf_loop(ENF_PATH_MAX + 2, enf_fold_one, &hold, 0);
+	bpf_loop(ENF_PATH_MAX + 2, enf_given_one, &hold, 0);
 }
 
 /* Behind the path that was just resolved, what the caller gave. Returns: not 0 if that finds no room. */
 static __always_inline int enf_put_behind(struct enf_scratch *s, __u32 given, __u32 from_root)
 {
-	struct enf_fold *f = enf_fold_of(s);
+	struct enf_given *f = enf_given_of(s);
 	__u32 at = s->object.path_at, len = s->object.path_len;
 
 	enf_barrier(at);
@@ -121,10 +121,10 @@ static __always_inline int enf_put_behind(struct enf_scratch *s, __u32 given, __
 	f->at = ENF_PATH_MAX;
 	f->skip = 0;
 	f->lost = 0;
-	enf_fold(s, ENF_GIVEN_AT, given);
+	enf_take_given(s, ENF_GIVEN_AT, given);
 	if (from_root) /* nothing is above it, though it may be a directory of the host's */
 		f->skip = 0;
-	enf_fold(s, ENF_BEGIN_AT, len);
+	enf_take_given(s, ENF_BEGIN_AT, len);
 	if (f->lost)
 		return 1;
 	at = f->at;

@@ -394,6 +394,12 @@ static long enf_arg_one(__u32 i, void *arg)
 	return 0;
 }
 
+static long enf_path_one(__u32 i, void *arg)
+{
+	enf_match_spelled(arg, i);
+	return 0;
+}
+
 /* Mark the atoms that the object's numbers of the dimensions *dim* to *last* satisfy. */
 ENF_FN int enf_match_numbers(struct enf_ctx *c, __u64 known, __u32 dim, __u32 last)
 {
@@ -428,18 +434,23 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 	s->everything = 0;
 	known = o->present & ~o->unknown & image->dims;
 
-	if ((known & ENF_BIT(ENF_DIM_PATH)) && (o->flags & ENF_OF_CUT)) {
-		/* A string that is longer than the head could be more of the path: nothing is known. */
-		if (image->max_path_slot > o->path_len) {
-			s->unknown |= ENF_BIT(ENF_DIM_PATH);
-			known &= ~ENF_BIT(ENF_DIM_PATH);
-		} else {
-			s->cut = 1;
-		}
+	/* A string that is longer than the head could be more of the path: nothing is known. */
+	if ((known & ENF_BIT(ENF_DIM_PATH)) && (o->flags & ENF_OF_CUT) &&
+	    image->max_path_slot > o->path_len) {
+		s->unknown |= ENF_BIT(ENF_DIM_PATH);
+		known &= ~ENF_BIT(ENF_DIM_PATH);
 	}
 	if (known & ENF_BIT(ENF_DIM_PATH)) {
-		enf_match_path(c, o->path_at, o->path_len, ENF_DIM_PATH);
-		s->cut = 0;
+		struct enf_spelled path = {
+			.c = c,
+			.at = o->path_at,
+			.len = o->path_len,
+			.dim = ENF_DIM_PATH,
+			.fold = o->flags >> ENF_FOLD_AT,
+			.from = o->flags >> ENF_FOLD_FROM_AT & ENF_FOLD_FROM_MASK,
+			.cut = !!(o->flags & ENF_OF_CUT),
+		};
+
 		if (known & ENF_BIT(ENF_DIM_INODE)) {
 			__u64 node = o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM];
 
@@ -448,6 +459,7 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 			enf_match_number(c, ENF_DIM_INODE, node ? ENF_NODE : o->dev,
 					 node ? node : o->ino);
 		}
+		enf_loop(1 + !!path.fold, enf_path_one, &path);
 	}
 	if (known & ENF_BIT(ENF_DIM_NAME))
 		enf_match_text(c, ENF_TEXT_NAME, o->name_len, ENF_DIM_NAME);
@@ -464,7 +476,7 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 		s->high = ENF_TEXT_ARGV;
 		enf_loop(ENF_ARGV_MAX, enf_arg_one, c);
 	}
-	if ((s->unknown & image->dims) || s->overflow || s->bad_image || s->n_maybe)
+	if ((s->unknown & image->dims) || s->overflow || s->bad_image || (s->n_maybe & ENF_MAY_BE))
 		s->everything = 1;
 	if (s->everything || s->n_touched)
 		s->met = 1;

@@ -15,7 +15,7 @@
 /* ---- Limits ------------------------------------------------------------------------------ */
 
 #define ENF_IMAGE_MAGIC 0x31494645 /* "EFI1" little endian */
-#define ENF_IMAGE_VERSION 4
+#define ENF_IMAGE_VERSION 5
 #define ENF_IMAGE_MAX 0x2000000 /* 32 MiB; the loader sizes the map to the policy */
 #define ENF_MAX_POLICIES 512
 #define ENF_MAX_ROWS 65536 /* rule rows: rules, their guards and policy defaults */
@@ -173,6 +173,26 @@ enum enf_dim {
 #define ENF_OF_DETACHED 0x4000 /* mount: of a file system that is nowhere yet */
 #define ENF_OF_CUT 0x8000      /* of a path beyond ENF_PATH_MAX: its head, in whole components */
 
+/*
+ * Where the path lies in directories that find a name by several spellings, the upper half of an object's flags says
+ * how they do (enum enf_fold) and at which byte of the path the first such name begins, with its slash. All that
+ * follows is taken to be in such a directory. Of an executable it is in the flags of the subject.
+ */
+#define ENF_FOLD_AT 30		 /* of either: enum enf_fold */
+#define ENF_FOLD_BITS 0xffff0000 /* all of it */
+#define ENF_FOLD_FROM_AT 16
+#define ENF_FOLD_FROM_MASK 0x3fff
+#define ENF_FOLD_EXE_AT 20
+#define ENF_FOLD_EXE_MASK 0x1ff
+
+enum enf_fold {
+	ENF_FOLD_NONE = 0,
+	ENF_FOLD_CASE = 1,  /* the case of letters does not count */
+	ENF_FOLD_SHORT = 2, /* nor do dots at the end, and a file may have a short name besides */
+	ENF_FOLD_OTHER = 3, /* what counts is not known */
+	_ENF_FOLD_MAX = 4,
+};
+
 /* What the kernel has one number for, where two are needed (enforcer/policy/sockets.py). */
 #define ENF_FAMILY_V6 0x100	    /* of a family that carries IPv4 or IPv6: it is IPv6 */
 #define ENF_PROTOCOL_DEFAULT 0x4000 /* the socket is made with 0, and gets this one */
@@ -240,6 +260,7 @@ struct enf_slot {
 #define ENF_SLOT_EMPTY 0
 #define ENF_SLOT_PATH 1	  /* hashed by component */
 #define ENF_SLOT_STRING 2 /* hashed whole */
+#define ENF_SLOT_HEAD 3	  /* as PATH; exact: what could lie below it, each with ENF_ATOM_MAYBE */
 
 #define ENF_PATHS_AT 1 /* by being this string */
 #define ENF_PATHS_BELOW                                                                            \
@@ -250,6 +271,8 @@ struct enf_slot {
  * paths may[state] is, too, where the path goes on: atoms that are satisfied whatever follows, and with
  * ENF_ATOM_MAYBE those that what follows could satisfy.
  */
+
+#define ENF_DFA_FOLDED_AT 60 /* of PATH and EXE: where letters are taken as small ones */
 
 struct enf_dfa {
 	__u64 dims;	/* bit set of the dimensions whose atoms it yields */
@@ -268,9 +291,11 @@ struct enf_interval {
 	struct enf_range atoms;
 };
 
-/* An entry of the atom list: dimension in the top 8 bits, atom in the low 24. */
+/* An entry of the atom list: dimension in six bits, atom in the low 24. */
 #define ENF_ATOM_DIM_SHIFT 24
+#define ENF_ATOM_DIM_MASK 0x3f
 #define ENF_ATOM_MASK 0xffffff
+#define ENF_ATOM_FOLDED 0x40000000 /* only where letters are taken as small ones */
 #define ENF_ATOM_MAYBE 0x80000000
 
 enum enf_term_kind {

@@ -204,7 +204,8 @@ __attribute__((noinline)) int enf_glance_way(const struct enf_key *key)
 	g.hash = image->seed;
 	if (g.state == ENF_WAY_OPEN) {
 		g.state = ENF_WAY_LONG;
-		if (known->place) /* its files have another name */
+		if (known->place ||
+		    known->folds) /* its files have another name, or several spellings */
 			goto keep;
 		if (!enf_glance_met(image, enf_mix(image->seed, 0x2f), 1, ENF_PATHS_BELOW))
 			bpf_loop(ENF_GLANCE_DEPTH + 1, enf_glance_down, &g, 0);

@@ -65,16 +65,21 @@ struct enf_scratch {
 	__u32 mounts;
 	__u32 resolved; /* under these counters, in another view */
 	__u32 place; /* the object has another name, at the usual place: number in enf_places, and 1 */
-	__u64 print; /* of the walk, see enf_resolve() */
-	__u32 cut;   /* the string at hand goes on behind its end */
-	__u32 n_maybe;
-	__u64 since; /* when the access began, where it is recorded */
+	__u32 folds;	 /* a directory on the way of a view may fold names */
+	__u64 print;	 /* of the walk, see enf_resolve() */
+	__u32 cut;	 /* the string at hand goes on behind its end */
+	__u32 folding;	 /* from fold_from on, letters are taken as small ones */
+	__u32 fold_from; /* place in the text */
+	__u32 heads;	 /* what could lie below is still to be looked up */
+	__u32 n_maybe;	 /* ENF_MAY_*: what the bits of maybe stand for */
+	__u64 since;	 /* when the access began, where it is recorded */
 	__u64 present;
 	__u64 unknown;
 	__u32 truth; /* of a conjunction, by the names that are claimed where there are no others */
 	__u32 bare;  /* and without them */
 	__u32 kept;  /* see enf_unfollowed() */
 	__u64 offhost; /* of the strings: what stands there is not the host's name */
+	__u64 folded;  /* of the strings: what else met them is other spellings */
 	__u64 num[ENF_NUM_DIMS];
 	/* walk */
 	__u64 hash;
@@ -100,7 +105,8 @@ struct enf_scratch {
 	__u64 marked;	/* rows that only mark: what they would mark, and the first of each */
 	__u32 marked_by[ENF_MAX_MARKS];
 	__u64 bits[ENF_ATOM_WORDS];
-	__u64 maybe[ENF_ATOM_WORDS]; /* atoms that the rest of a path which was cut could satisfy */
+	/* Atoms that the rest of a path which was cut could satisfy; with a bit in both: only another spelling does. */
+	__u64 maybe[ENF_ATOM_WORDS];
 	__u32 touched[ENF_MAX_TOUCHED];
 	__u32 best[ENF_MAX_POLICIES]; /* first matching row + 1; ENF_BEST_UNKNOWN */
 	__u16 policies[ENF_MAX_POLICIES];

@@ -60,6 +60,7 @@ typedef struct {
 } kgid_t;
 
 struct super_block;
+struct unicode_map;
 
 struct user_namespace;
 
@@ -75,6 +76,7 @@ struct inode {
 	const struct inode_operations *i_op;
 	__u16 i_mode;
 	kuid_t i_uid;
+	unsigned int i_flags;
 	__u32 i_rdev;
 	unsigned int i_nlink;
 	unsigned long i_ino;
@@ -116,6 +118,7 @@ struct super_block {
 	struct dentry *s_root;
 	struct list_head s_mounts;
 	struct user_namespace *s_user_ns;
+	struct unicode_map *s_encoding; /* where the kernel has CONFIG_UNICODE */
 };
 
 struct vfsmount {

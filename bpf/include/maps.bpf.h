@@ -121,8 +121,9 @@ struct enf_sb_mount {
 	__u64 id;    /* enf_mount_id */
 	__u64 root;  /* dentry */
 	__u32 seq;
-	__u16 is_whole; /* its root is the superblock's */
-	__u16 place;	/* enf_place_of */
+	__u8 is_whole; /* its root is the superblock's */
+	__u8 folds;    /* enf_may_fold */
+	__u16 place;   /* enf_place_of */
 };
 
 struct {

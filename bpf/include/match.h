@@ -34,6 +34,9 @@ ENF_INLINE __u32 enf_of_views(__u32 one, __u32 other, __u32 favours)
 
 /* ---- Atoms ------------------------------------------------------------------------------- */
 
+#define ENF_MAY_BE 1   /* what is not touched is unknown */
+#define ENF_MAY_FOLD 2 /* what is touched is so by another spelling */
+
 static long enf_touch_one(__u32 i, void *arg)
 {
 	struct enf_ctx *c = arg;
@@ -47,15 +50,20 @@ static long enf_touch_one(__u32 i, void *arg)
 	atom = *entry & ENF_ATOM_MASK;
 	word = (atom >> 6) & (ENF_ATOM_WORDS - 1);
 	bit = ENF_BIT(atom & 63);
-	if (*entry >> ENF_ATOM_DIM_SHIFT != s->touch_dim) {
-		if (s->cut && (*entry & ENF_ATOM_MAYBE)) { /* of one dimension only, paths */
-			s->maybe[word] |= bit;
-			s->n_maybe = 1;
+	if ((*entry >> ENF_ATOM_DIM_SHIFT & ENF_ATOM_DIM_MASK) != s->touch_dim ||
+	    (s->bits[word] & bit))
+		return 0;
+	if (*entry & (ENF_ATOM_MAYBE | ENF_ATOM_FOLDED)) {
+		if ((*entry & ENF_ATOM_FOLDED) && !s->folding)
+			return 0;
+		if (*entry & ENF_ATOM_MAYBE) {
+			if (s->cut) {
+				s->maybe[word] |= bit;
+				s->n_maybe |= ENF_MAY_BE;
+			}
+			return 0;
 		}
-		return 0;
 	}
-	if (s->bits[word] & bit)
-		return 0;
 	n = s->n_touched;
 	enf_barrier(n);
 	if (n >= ENF_MAX_TOUCHED) {
@@ -65,6 +73,12 @@ static long enf_touch_one(__u32 i, void *arg)
 	s->touched[n] = atom;
 	s->n_touched = n + 1;
 	s->bits[word] |= bit;
+	if (s->folding) {
+		s->maybe[word] |= bit;
+		s->n_maybe |= ENF_MAY_FOLD;
+	} else if (s->n_maybe) {
+		s->maybe[word] &= ~bit;
+	}
 	return 0;
 }
 
@@ -107,12 +121,22 @@ ENF_FN int enf_untouch(struct enf_ctx *c)
 		enf_loop(c->s->n_touched, enf_untouch_one, c);
 	if (c->s->n_maybe)
 		enf_loop(ENF_ATOM_WORDS, enf_unmaybe_one, c);
+	c->s->folded = 0;
 	c->s->n_maybe = 0;
 	c->s->cut = 0;
 	c->s->n_touched = 0;
 	c->s->overflow = 0;
 	c->s->bad_image = 0;
 	return 0;
+}
+
+/* The same value, of which the verifier knows nothing: what follows is proven once, not for each value. */
+ENF_INLINE __u32 enf_unfollowed(struct enf_scratch *s, __u32 value)
+{
+	volatile __u32 *kept = &s->kept;
+
+	*kept = value;
+	return *kept;
 }
 
 /* ---- Strings by hash --------------------------------------------------------------------- */
@@ -137,6 +161,25 @@ ENF_INLINE __u64 enf_text8(const struct enf_scratch *s, __u32 off)
 	return enf_load8(s->text + off);
 }
 
+/*
+ * Eight bytes of a string that is looked up. Where a file system takes capital and small letters for the same, all are
+ * small: of A to Z alone, which have one other case in every script and code page.
+ */
+ENF_INLINE __u64 enf_seen8(const struct enf_scratch *s, __u32 off)
+{
+	__u64 w = enf_text8(s, off), seven, capital;
+
+	if (!s->folding || off + 8 <= s->fold_from)
+		return w;
+	seven = w & 0x7f7f7f7f7f7f7f7fULL;
+	/* bit 7 of a byte: it is at least 'A', but not above 'Z', and no part of another letter */
+	capital = (seven + 0x3f3f3f3f3f3f3f3fULL) & ~(seven + 0x2525252525252525ULL) & ~w &
+		  0x8080808080808080ULL;
+	if (off < s->fold_from)
+		capital &= ~0ULL << (((s->fold_from - off) & 7) * 8);
+	return w | capital >> 2;
+}
+
 /* The first n bytes of a little-endian word; n in 0..8. */
 ENF_INLINE __u64 enf_first(__u64 w, __u32 n)
 {
@@ -150,7 +193,7 @@ static long enf_compare_one(__u32 i, void *arg)
 	const __u64 *want = enf_at(c, s->text_at + i * 8, 8);
 	__u32 left = s->text_len - i * 8;
 
-	if (!want || enf_first(enf_text8(s, s->at + i * 8), left) != *want) {
+	if (!want || enf_first(enf_seen8(s, s->at + i * 8), left) != *want) {
 		s->differs = 1;
 		return 1;
 	}
@@ -162,7 +205,7 @@ static long enf_compare_one(__u32 i, void *arg)
  * hash, kind and length in common, so the comparison stands behind the search, where the verifier meets
  * it once and not at every probe.
  */
-ENF_FN int enf_lookup(struct enf_ctx *c, __u64 hash, __u32 len, __u32 kind)
+ENF_INLINE int enf_lookup(struct enf_ctx *c, __u64 hash, __u32 len, __u32 kind)
 {
 	const struct enf_image *image = enf_head(c);
 	const struct enf_slot *slot = NULL;
@@ -188,27 +231,44 @@ ENF_FN int enf_lookup(struct enf_ctx *c, __u64 hash, __u32 len, __u32 kind)
 	enf_loop((len + 7) / 8, enf_compare_one, c);
 	if (s->differs)
 		return 0;
-	if (s->at + len == s->end)
+	if ((s->at + len == s->end && !s->cut) || kind == ENF_SLOT_HEAD)
 		enf_touch(c, slot->exact.first, slot->exact.count, s->dim);
 	else
 		enf_touch(c, slot->under.first, slot->under.count, s->dim);
 	return 0;
 }
 
-/* One step: up to eight bytes of a component, or its end. */
+/*
+ * One step: the root at first, then up to eight bytes of a component, or its end. Behind the last of a head, what could
+ * lie below. One place to look up, whatever it is, so that the verifier goes there once.
+ */
 static long enf_walk_one(__u32 i, void *arg)
 {
 	struct enf_ctx *c = arg;
 	struct enf_scratch *s = c->s;
 	__u32 left = s->end - s->pos;
-	__u32 n = left < 8 ? left : 8;
-	__u64 w = enf_first(enf_text8(s, s->pos), n);
-	__u64 x = w ^ 0x2f2f2f2f2f2f2f2fULL;
-	/* exact for the lowest zero byte, which is the one wanted */
-	__u64 slash = (x - 0x0101010101010101ULL) & ~x & 0x8080808080808080ULL;
+	__u32 n = left < 8 ? left : 8, len = 1, kind = ENF_SLOT_PATH;
+	__u64 w, x, slash;
 	__u32 k = n;
 
-	(void)i;
+	if (!i) {
+		x = enf_mix(s->hash, 0x2f);
+		if (s->end > s->at + 1)
+			goto found;
+		s->hash = x;
+		goto last;
+	}
+	if (s->heads) {
+		kind = ENF_SLOT_HEAD;
+		len = s->end - s->at > 1 ? s->end - s->at - 1 : 1;
+		x = s->hash;
+		s->heads = 0;
+		goto found;
+	}
+	w = enf_first(enf_seen8(s, s->pos), n);
+	x = w ^ 0x2f2f2f2f2f2f2f2fULL;
+	/* exact for the lowest zero byte, which is the one wanted */
+	slash = (x - 0x0101010101010101ULL) & ~x & 0x8080808080808080ULL;
 	if (slash) {
 		/* index of the lowest set byte: isolate the bit, spread, multiply */
 		__u64 low = slash & -slash;
@@ -224,13 +284,21 @@ static long enf_walk_one(__u32 i, void *arg)
 	s->pos += k;
 	if (!slash && k == 8 && s->pos < s->end)
 		return 0;
-	s->hash = enf_mix(s->hash, ((__u64)s->comp << 8) | 0x2f);
+	x = s->hash = enf_mix(s->hash, ((__u64)s->comp << 8) | 0x2f);
 	s->comp = 0;
-	if (s->pos - s->at > enf_head(c)->max_path_slot)
+	len = s->pos - s->at;
+	if (len > enf_head(c)->max_path_slot)
 		return 1;
-	enf_lookup(c, s->hash, s->pos - s->at, ENF_SLOT_PATH);
-	s->pos += 1; /* over the slash */
-	return s->pos > s->end;
+	s->pos += 1; /* over the slash; what is cut ends behind one */
+	if (s->pos <= s->end - s->cut)
+		goto found;
+last:
+	s->pos = s->end + 1;
+	s->heads = s->cut &&
+		   s->folding; /* it may be longer than the head; a longer path is not looked at */
+found:
+	enf_lookup(c, x, enf_unfollowed(s, len), enf_unfollowed(s, kind));
+	return s->pos > s->end && !s->heads;
 }
 
 static long enf_hash_one(__u32 i, void *arg)
@@ -259,12 +327,16 @@ static long enf_run_one(__u32 i, void *arg)
 	struct enf_scratch *s = r->c->s;
 	__u32 off = s->at + i;
 	const unsigned char *class;
+	unsigned char byte;
 	const __u16 *next;
 
 	enf_barrier(off);
 	if (off >= ENF_TEXT_SIZE)
 		return 1;
-	class = enf_at(r->c, r->classes + (unsigned char)s->text[off], 1);
+	byte = s->text[off];
+	if (s->folding && off >= s->fold_from && byte >= 'A' && byte <= 'Z')
+		byte |= 0x20;
+	class = enf_at(r->c, r->classes + byte, 1);
 	if (!class)
 		return 1;
 	next = enf_at(r->c, r->trans + (r->state * r->n_classes + *class) * 2, 2);
@@ -281,10 +353,13 @@ static long enf_dfa_one(__u32 i, void *arg)
 	const struct enf_dfa *dfa = enf_at(c, enf_head(c)->off_dfas + i * 32, 32);
 	struct enf_run r = { .c = c, .state = 1 };
 	const struct enf_range *accept;
+	__u64 dims = ENF_BIT(s->dim & 63);
 
 	if (!dfa)
 		return 1;
-	if (!(dfa->dims & ENF_BIT(s->dim & 63)))
+	if (s->folding)
+		dims |= dims << ENF_DFA_FOLDED_AT;
+	if (!(dfa->dims & dims))
 		return 0;
 	r.classes = dfa->classes;
 	r.trans = dfa->trans;
@@ -331,13 +406,103 @@ ENF_FN int enf_match_path(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
 			s->text[behind] = '/';
 		s->end += 1;
 	}
-	enf_lookup(c, enf_mix(s->hash, 0x2f), 1, ENF_SLOT_PATH); /* "/" */
 	s->pos = at + 1;
-	if (len > 1) /* each step takes a byte at least */
-		enf_loop(len, enf_walk_one, c);
+	s->heads = 0;
+	enf_loop(len + 2, enf_walk_one, c); /* each step takes a byte at least */
 	if (image->n_dfas)
 		enf_loop(image->n_dfas, enf_dfa_one, c);
 	return 0;
+}
+
+/* ---- Spellings --------------------------------------------------------------------------- */
+
+#define ENF_ENDS_SHORT                                                                             \
+	2 /* of a component: a tilde and digits; it ends so, or goes on with a dot: unsettled */
+#define ENF_ENDS_STRIPPED 3 /* what a file system may take off */
+
+/* One more byte of the names that are folded: s->low comes behind the last component that is settled. */
+static long enf_settle_one(__u32 i, void *arg)
+{
+	struct enf_scratch *s = ((struct enf_ctx *)arg)->s;
+	__u32 off = s->fold_from + i;
+	unsigned char byte = '/';
+
+	enf_barrier(off);
+	if (off > s->high || off >= ENF_TEXT_SIZE)
+		return 1;
+	if (off < s->high)
+		byte = s->text[off];
+	if (byte == '/') {
+		if (s->state >= ENF_ENDS_SHORT)
+			return 1;
+		s->low = off;
+		s->state = 0;
+		return 0;
+	}
+	if (byte >= 0x80) /* cases of other scripts, and what a code page makes of it */
+		return 1;
+	if (s->comp == ENF_FOLD_CASE)
+		return 0;
+	if (byte == ':' || (byte == '.' && s->state == ENF_ENDS_SHORT))
+		return 1; /* a colon begins a code (uni_xlate) */
+	if (byte == '~')
+		s->state = 1;
+	else if (byte == '.' || byte == ' ')
+		s->state = ENF_ENDS_STRIPPED;
+	else if (byte < '0' || byte > '9' || !s->state || s->state == ENF_ENDS_STRIPPED)
+		s->state = 0;
+	else
+		s->state = ENF_ENDS_SHORT;
+	return 0;
+}
+
+/* A path that is looked up: as it is spelled, then by its other spellings. */
+struct enf_spelled {
+	struct enf_ctx *c;
+	__u32 at, len, dim;
+	__u32 fold; /* enum enf_fold */
+	__u32 from; /* at which byte of the path that begins */
+	__u32 cut;  /* it goes on behind its end */
+};
+
+/*
+ * Add what another spelling of the path would satisfy, in directories that do not tell them apart. It is a claim, as
+ * is a name that the host does not show: who acts has chosen how to spell it. What is not settled by small letters is
+ * unknown from there on, and decided by the head. Returns: how much is settled.
+ */
+ENF_INLINE __u32 enf_begin_folded(const struct enf_spelled *p)
+{
+	struct enf_ctx *c = p->c;
+	struct enf_scratch *s = c->s;
+
+	s->fold_from = p->at + p->from;
+	s->low = s->fold_from;
+	s->high = p->at + p->len;
+	s->state = 0;
+	s->comp = p->fold;
+	if (p->fold != ENF_FOLD_OTHER)
+		enf_loop(ENF_PATH_MAX + 1, enf_settle_one, c);
+	if (s->low < s->high)
+		s->cut = 1;
+	s->folding = 1;
+	s->folded |= ENF_BIT(p->dim & 63);
+	return s->low - p->at;
+}
+
+/* The *i*th way to look at a path. */
+ENF_INLINE void enf_match_spelled(const struct enf_spelled *p, __u32 i)
+{
+	struct enf_scratch *s = p->c->s;
+	__u32 len = p->len;
+
+	if (i && p->from >= len)
+		return;
+	s->cut = p->cut;
+	if (i)
+		len = enf_begin_folded(p);
+	enf_match_path(p->c, p->at, len, p->dim);
+	s->folding = 0;
+	s->cut = 0;
 }
 
 /* Mark the atoms of *dim* that the string text[at, at + len) satisfies, as a whole. */
@@ -435,15 +600,6 @@ ENF_INLINE __u32 enf_within(const struct enf_scratch *s, __u32 mark, __u64 ns)
 	return at && (at >= now || now - at <= ns);
 }
 
-/* The same value, of which the verifier knows nothing: what follows is proven once, not for each truth. */
-ENF_INLINE __u32 enf_unfollowed(struct enf_scratch *s, __u32 truth)
-{
-	volatile __u32 *kept = &s->kept;
-
-	*kept = truth;
-	return *kept;
-}
-
 /* Its two truths lie in the working memory, where the verifier does not follow them. */
 struct enf_conj {
 	struct enf_ctx *c;
@@ -463,8 +619,8 @@ static long enf_term_one(__u32 i, void *arg)
 	struct enf_conj *j = arg;
 	struct enf_scratch *s = j->c->s;
 	const struct enf_term *t;
+	__u64 dim, claimed = 0;
 	__u32 truth, n;
-	__u64 dim;
 
 	t = enf_at(j->c, enf_head(j->c)->off_terms + (j->first + i) * 24, 24);
 	if (!t) {
@@ -474,7 +630,6 @@ static long enf_term_one(__u32 i, void *arg)
 	}
 	if (t->kind == ENF_TERM_WITHIN) {
 		truth = enf_within(s, t->atom, t->a);
-		dim = 0;
 		goto known;
 	}
 	dim = ENF_BIT(t->dim & 63);
@@ -484,11 +639,15 @@ static long enf_term_one(__u32 i, void *arg)
 		s->bare = ENF_FALSE;
 		return 1;
 	}
+	claimed = s->offhost & dim;
 	if (t->kind == ENF_TERM_ATOM) {
 		truth = enf_touched(s, t->atom);
-		if (!truth && ((s->unknown & dim) || s->overflow ||
-			       (s->n_maybe && enf_may_touch(s, t->atom))))
+		if (!truth && ((s->unknown & dim) || s->overflow))
 			truth = ENF_UNKNOWN;
+		if (s->n_maybe && enf_may_touch(s, t->atom)) {
+			claimed |= s->folded & dim; /* by its own spelling it is not met */
+			truth = truth ? truth : ENF_UNKNOWN;
+		}
 	} else if (t->kind == ENF_TERM_INSIDE) {
 		/* A container that nobody has identified yet: unknown, each rule's onError decides. */
 		truth = enf_touched(s, t->atom);
@@ -508,7 +667,7 @@ known:
 	truth = enf_unfollowed(s, truth);
 	s->truth =
 		enf_and(s->truth, truth, t->negate); /* unknown: a later term may still be false */
-	s->bare = enf_and(s->bare, s->offhost & dim ? ENF_FALSE : truth, t->negate);
+	s->bare = enf_and(s->bare, claimed ? ENF_FALSE : truth, t->negate);
 	return s->truth == ENF_FALSE && s->bare == ENF_FALSE;
 }
 

@@ -68,6 +68,8 @@ static __always_inline void enf_read_name(__u64 dentry, struct enf_link *link)
 	enf_read(link->name, dentry + enf_offset(struct dentry, d_name.name));
 }
 
+#include "fold.bpf.h"
+
 static __always_inline __u32 enf_dentry_seq(__u64 dentry)
 {
 	__u32 seq = 0;
@@ -469,6 +471,7 @@ __attribute__((noinline)) __u64 enf_keep_mount(struct enf_scratch *s, __u64 sb, 
 	enf_read(whole, sb + enf_offset(struct super_block, s_root));
 	fresh.is_whole = fresh.root == whole;
 	fresh.place = s->place;
+	fresh.folds = s->folds;
 	if (seq && !(seq & 1) && !f->cut && seq == enf_seq(enf_mount_lock))
 		bpf_map_update_elem(&superblocks, &sb, &fresh, BPF_ANY);
 	return fresh.root;
@@ -491,22 +494,29 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 	f->cut = 0;
 	known = bpf_map_lookup_elem(&superblocks, &sb);
 	if (known && (known->seq == seq || enf_stands(known, sb))) {
-		if (known->seq != seq && !(seq & 1))
-			known->seq = seq; /* it stood after this was read */
+		if (known->seq != seq) {
+			/* what it lies in may be another */
+			known->folds = enf_may_fold(sb, known->mount);
+			if (!(seq & 1))
+				known->seq = seq; /* it stood after this was read */
+		}
 		s->place = known->place;
+		s->folds = known->folds;
 		if (known->is_whole || enf_is_below(dentry, known->root, sb))
 			return known->mount;
-		enf_find_mount(s, sb, dentry);
-		return f->found;
+		goto part;
 	}
 	enf_find_mount(s, sb, 0);
 	s->place = enf_place_of(sb);
+	s->folds = enf_may_fold(sb, f->found);
 	if (!f->found)
 		return 0;
 	root = enf_keep_mount(s, sb, seq);
 	if (enf_is_below(dentry, root, sb))
 		return f->found;
+part:
 	enf_find_mount(s, sb, dentry);
+	s->folds = enf_may_fold(sb, f->found);
 	return f->found;
 }
 
@@ -541,6 +551,8 @@ static __always_inline int enf_put_place(struct enf_scratch *s)
 		return ENF_PATH_UNKNOWN;
 	s->object.path_at = at;
 	s->object.path_len = ENF_PATH_MAX - at;
+	if (s->object.flags & ENF_FOLD_BITS)
+		s->object.flags += len << ENF_FOLD_FROM_AT;
 	return ENF_PATH_OK;
 }
 
@@ -552,7 +564,7 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 					       __u32 view)
 {
 	__u64 sb = 0, root = 0, mount = 0, print = !!(view & ENF_VIEW_PRINTED);
-	int rc;
+	int rc, host;
 
 	if (!s)
 		return ENF_PATH_UNKNOWN;
@@ -560,7 +572,9 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 	if (!sb)
 		return ENF_PATH_UNKNOWN;
 	view &= ~ENF_VIEW_PRINTED;
+	host = view == ENF_VIEW_HOST;
 	s->print = 0;
+	s->object.flags &= ~ENF_FOLD_BITS;
 	if (view == ENF_VIEW_HOST) {
 		enf_find_of(s)->print = print;
 		mount = enf_host_mount(s, dentry, sb);
@@ -585,6 +599,8 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 		if (!ns || ns >= (__u64)-4095) /* no namespace: memfd, pipe; detached mount */
 			mount = 0;
 	}
+	if (!host)
+		s->folds = enf_may_fold(sb, mount);
 	if (mount)
 		enf_read(root, mount + enf_offset(struct mount, mnt.mnt_root));
 	else
@@ -592,6 +608,8 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 	if (enf_walk_up(s, dentry, mount, root, print))
 		return ENF_PATH_UNKNOWN;
 	s->print = enf_walk_of(s)->print;
+	if (s->folds && enf_fold(s, dentry, mount, root))
+		return ENF_PATH_UNKNOWN;
 	if (view != ENF_VIEW_PLACE)
 		return ENF_PATH_OK;
 	rc = enf_put_place(s);

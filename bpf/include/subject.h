@@ -109,12 +109,41 @@ static long enf_subject_one(__u32 i, void *arg)
 	return 0;
 }
 
+#define ENF_SUBJECT_NAMES                                                                          \
+	4 /* cgroup, the same as a container's, executable, and its other spellings */
+
+/* One of the names of a process. The cgroup's path may lie where the executable's goes: it comes first. */
+static long enf_subject_name_one(__u32 i, void *arg)
+{
+	static const __u8 dims[] = { ENF_DIM_CGROUP, ENF_DIM_CONTAINER, ENF_DIM_EXE, ENF_DIM_EXE };
+	struct enf_spelled *p = arg;
+	struct enf_scratch *s = p->c->s;
+	struct enf_task *task = p->c->task;
+
+	if (i >= ENF_SUBJECT_NAMES)
+		return 1;
+	p->dim = dims[i];
+	if (p->dim == ENF_DIM_EXE) {
+		__builtin_memcpy(s->text, task->exe, ENF_EXE_MAX);
+		p->at = ENF_TEXT_PATH;
+		p->len = task->exe_len;
+		p->fold = task->flags >> ENF_FOLD_AT;
+		p->from = task->flags >> ENF_FOLD_EXE_AT & ENF_FOLD_EXE_MASK;
+		if (p->len > ENF_EXE_MAX || (i + 1 == ENF_SUBJECT_NAMES && !p->fold))
+			return 0;
+	}
+	if (s->present & ~s->unknown & ENF_BIT(p->dim & 63))
+		enf_match_spelled(p, i + 1 == ENF_SUBJECT_NAMES);
+	return 0;
+}
+
 /*
  * Compute the sets of c->task from its identity. In: task identity fields, and the cgroup path at
  * text[cgroup_at, + cgroup_len). *cgroup_len* 0 means it could not be read.
  */
-ENF_FN int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup_len)
+ENF_INLINE int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup_len)
 {
+	struct enf_spelled names = { .c = c, .at = cgroup_at, .len = cgroup_len };
 	const struct enf_image *image = enf_head(c);
 	struct enf_scratch *s = c->s;
 	struct enf_task *task = c->task;
@@ -133,24 +162,17 @@ ENF_FN int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup_len
 	task->ops = 0;
 	task->flags &= ~ENF_SF_KIN;
 
-	/* The cgroup path may lie where the executable's goes: match it first. */
-	if (cgroup_len) {
-		enf_match_path(c, cgroup_at, cgroup_len, ENF_DIM_CGROUP);
-		enf_match_path(c, cgroup_at, cgroup_len, ENF_DIM_CONTAINER);
-		/* Outside of containers conditions on them cannot hold, nor can their negation. */
-		if (!s->overflow && !enf_touched(s, image->container_atom))
-			s->present &= ~ENF_BIT(ENF_DIM_CONTAINER);
-	} else {
+	if (!cgroup_len)
 		s->unknown |= ENF_BIT(ENF_DIM_CGROUP) | ENF_BIT(ENF_DIM_CONTAINER);
-	}
-	if (task->flags & ENF_SF_EXE_UNKNOWN) {
+	if (task->flags & ENF_SF_EXE_UNKNOWN)
 		s->unknown |= ENF_BIT(ENF_DIM_EXE);
-	} else if (task->exe_len && task->exe_len <= ENF_EXE_MAX) {
-		__builtin_memcpy(s->text, task->exe, ENF_EXE_MAX);
-		enf_match_path(c, ENF_TEXT_PATH, task->exe_len, ENF_DIM_EXE);
-	} else { /* kernel threads have no executable: conditions on it cannot hold */
+	else if (!task->exe_len || task->exe_len > ENF_EXE_MAX)
+		/* kernel threads have no executable: conditions on it cannot hold */
 		s->present &= ~ENF_BIT(ENF_DIM_EXE);
-	}
+	enf_loop(ENF_SUBJECT_NAMES, enf_subject_name_one, &names);
+	/* Outside of containers conditions on them cannot hold, nor can their negation. */
+	if (cgroup_len && !s->overflow && !enf_touched(s, image->container_atom))
+		s->present &= ~ENF_BIT(ENF_DIM_CONTAINER);
 	enf_match_number(c, ENF_DIM_UID, 0, task->uid);
 	enf_match_number(c, ENF_DIM_EUID, 0, task->euid);
 	enf_match_number(c, ENF_DIM_GID, 0, task->gid);

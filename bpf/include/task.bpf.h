@@ -272,6 +272,10 @@ __attribute__((noinline)) int enf_read_exe(struct enf_scratch *s, struct enf_tas
 	}
 	bpf_probe_read_kernel(task->exe, len, &s->text[at]);
 	task->exe_len = len;
+	if (s->object.flags & ENF_FOLD_BITS)
+		task->flags |= (s->object.flags >> ENF_FOLD_AT << ENF_FOLD_AT) |
+			       (s->object.flags >> ENF_FOLD_FROM_AT & ENF_FOLD_EXE_MASK)
+				       << ENF_FOLD_EXE_AT;
 	return 0;
 }
 

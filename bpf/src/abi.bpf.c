@@ -35,6 +35,7 @@ struct enf_knock knock;
 
 enum enf_op op;
 enum enf_dim dim;
+enum enf_fold fold;
 enum enf_action action;
 enum enf_on_error on_error;
 enum enf_term_kind term_kind;

@@ -16,6 +16,9 @@ static __always_inline void enf_target(struct enf_access *a, struct task_struct 
 		a->exe_len = label->exe_len;
 		if (label->flags & ENF_SF_OFFHOST)
 			a->flags |= ENF_OF_OFFHOST;
+		a->flags |= (label->flags >> ENF_FOLD_AT << ENF_FOLD_AT) |
+			    (label->flags >> ENF_FOLD_EXE_AT & ENF_FOLD_EXE_MASK)
+				    << ENF_FOLD_FROM_AT;
 		return;
 	}
 	if (label && (label->flags & ENF_SF_KTHREAD)) /* runs nothing */

@@ -33,11 +33,14 @@ from enforcer.policy.workloads import INSIDE
 __all__ = [
     "ARG_DIMS",
     "COMPONENT_DIMS",
+    "FOLDED",
+    "FOLDED_DIMS",
     "TEXT_DIMS",
     "Atom",
     "Atoms",
     "Term",
     "TermKind",
+    "dim_of",
     "entry",
     "rarity",
 ]
@@ -45,7 +48,9 @@ __all__ = [
 ARG_DIMS: Final = frozenset(range(Dim.ARG_ANY, Dim.ARG0 + limits.LIMITS["ENF_MAX_ARG_INDEX"]))
 COMPONENT_DIMS: Final = frozenset((Dim.PATH, Dim.EXE, Dim.CGROUP, Dim.CONTAINER))
 TEXT_DIMS: Final = COMPONENT_DIMS | ARG_DIMS | {Dim.NAME, Dim.FSTYPE}
-_ON_HOST: Final = (Dim.PATH, Dim.EXE)
+FOLDED_DIMS: Final = frozenset((Dim.PATH, Dim.EXE))
+"""Names of files, which some directories find by several spellings."""
+_ON_HOST: Final = FOLDED_DIMS
 _LONGEST: Final = {
     Dim.PATH: "ENF_PATH_MAX",
     Dim.CGROUP: "ENF_PATH_MAX",
@@ -54,6 +59,9 @@ _LONGEST: Final = {
     Dim.FSTYPE: "ENF_FSTYPE_MAX",
 }
 _DIM_SHIFT: Final = 24
+_DIM_MASK: Final = 0x3F
+FOLDED: Final = 1 << 30
+"""In an entry of the atom list: only where letters are taken as small ones."""
 _PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.CODE)
 
 
@@ -97,6 +105,11 @@ class Atom:
 def entry(dim: int, atom: int) -> int:
     """Return the entry of the atom list for *atom* of dimension *dim*."""
     return dim << _DIM_SHIFT | atom
+
+
+def dim_of(item: int) -> int:
+    """Return the dimension of an entry of the atom list."""
+    return item >> _DIM_SHIFT & _DIM_MASK
 
 
 def rarity(atom: Atom) -> tuple[int, int]:

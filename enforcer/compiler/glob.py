@@ -19,7 +19,7 @@ from enforcer.compiler.patterns import Glob
 from enforcer.errors import LimitError
 from enforcer.policy.model import Span
 
-__all__ = ["MAYBE", "Dfa", "compile_globs"]
+__all__ = ["FOLDED_AT", "MAYBE", "Dfa", "compile_globs"]
 
 MAX_STATES: Final = 0xFFFF
 _GROUP_WEIGHT: Final = 12_000
@@ -27,10 +27,12 @@ _SPARE_STATES: Final = 4_096
 _GROWTH: Final = 4
 _DEAD: Final = 0
 MAYBE: Final = 1 << 31
+FOLDED_AT: Final = 60
+"""Where an automaton has the bits of dimensions whose letters it takes as small ones."""
 _START: Final = 1
 
 Entries = tuple[int, ...]
-"""Entries of the atom list: dimension in the top 8 bits."""
+"""Entries of the atom list."""
 
 
 @attrs.frozen

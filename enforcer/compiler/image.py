@@ -10,10 +10,9 @@ from typing import Final
 
 import attrs
 
-from enforcer.compiler import glob, layout, limits, numbers, strings
+from enforcer.compiler import glob, layout, limits, numbers, strings, texts
 from enforcer.compiler.atoms import (
     ARG_DIMS,
-    COMPONENT_DIMS,
     Atoms,
     Term,
     TermKind,
@@ -22,7 +21,6 @@ from enforcer.compiler.atoms import (
 )
 from enforcer.compiler.lower import Row, RowFlag
 from enforcer.compiler.marks import Marks
-from enforcer.compiler.patterns import Exact, Glob, directory
 from enforcer.compiler.sections import Lists, Writer, pack_all, pack_dfas
 from enforcer.compiler.subjects import EVERYBODY, Subjects
 from enforcer.policy.attempts import Ended
@@ -37,12 +35,6 @@ _NONE: Final = 0xFFFFFFFF
 _WIDE: Final = (Dim.ADDR, Dim.INODE)
 _WIDE_BITS: Final = 128
 _BITS: Final = 64
-_GLOB_GROUPS: Final = (
-    frozenset((Dim.PATH,)),
-    frozenset((Dim.EXE, Dim.CGROUP)),
-    frozenset((Dim.CONTAINER,)),
-    ARG_DIMS | {Dim.NAME, Dim.FSTYPE},
-)
 
 
 @attrs.frozen
@@ -117,12 +109,12 @@ class _Assembly:
     _atom_list: Lists = attrs.field(factory=Lists)
     _terms: dict[tuple[Term, ...], tuple[int, int]] = attrs.field(factory=lambda: {(): (0, 0)})
     _flat_terms: list[Term] = attrs.field(factory=list)
-    _globs: int = 0
 
     def run(self) -> Tables:
         """Build all sections and put them behind a head."""
-        slots = self._slots()
-        dfas = self._dfas()
+        meanings = texts.meanings(self.atoms.all, self._doubtful(), self._entries)
+        slots = strings.place(meanings, seed=self.seed)
+        dfas, globs = texts.automata(self.atoms.all)
         intervals, interval_ranges = self._intervals()
         row_bytes = self._rows()
         label_bytes = self._labels()
@@ -193,7 +185,7 @@ class _Assembly:
             atoms=len(self.atoms.all),
             terms=len(self._flat_terms),
             strings=slots.n_strings,
-            globs=self._globs,
+            globs=globs,
             dfas=len(dfas),
             states=sum(dfa.n_states for dfa in dfas),
             intervals=len(intervals),
@@ -201,32 +193,18 @@ class _Assembly:
         )
         return Tables(out.finish(head), counts, ops, dims)
 
-    # ---- Strings -----------------------------------------------------------------------------
+    # ---- Texts -------------------------------------------------------------------------------
 
-    def _slots(self) -> strings.Slots:
-        exact: dict[strings.Key, list[int]] = {}
-        under: dict[strings.Key, list[int]] = {}
-        paths: dict[strings.Key, int] = {}
-        for atom in self.atoms.all:
-            kind = strings.PATH if atom.dim in COMPONENT_DIMS else strings.STRING
-            number = entry(atom.dim, atom.number)
-            is_path = atom.dim == Dim.PATH
-            for form in atom.forms:
-                way = strings.AT if isinstance(form, Exact) else strings.BELOW
-                key = (kind, directory(form) if isinstance(form, Glob) else form.value)
-                if not isinstance(form, Glob):
-                    (under if way == strings.BELOW else exact).setdefault(key, []).append(number)
-                if is_path:
-                    paths[key] = paths.get(key, 0) | way
-        values = {
-            key: (
-                paths.get(key, 0),
-                *self._entries(exact.get(key, ())),
-                *self._entries(under.get(key, ())),
-            )
-            for key in dict.fromkeys((*exact, *under, *paths))
-        }
-        return strings.place(values, seed=self.seed)
+    def _doubtful(self) -> set[int]:
+        """Return the atoms of which it makes a difference whether they are unknown, or not met."""
+        rows = (
+            term.atom
+            for row in self.rows
+            for term in row.terms
+            if term.negate or row.on_error is not OnError.SKIP
+        )
+        labels = (term.atom for label in self.subjects.labels for term in label.terms)
+        return {*rows, *labels}
 
     def _entries(self, numbers_: Iterable[int]) -> tuple[int, int]:
         items = tuple(numbers_)
@@ -238,28 +216,6 @@ class _Assembly:
                 "ENF_MAX_TOUCHED", len(met), "different conditions that one value meets", span
             )
         return self._atom_list.put(items)
-
-    # ---- Globs -------------------------------------------------------------------------------
-
-    def _dfas(self) -> list[glob.Dfa]:
-        entries: dict[Glob, list[int]] = {}
-        spans: dict[Glob, Span | None] = {}
-        for atom in self.atoms.all:
-            for form in atom.forms:
-                if isinstance(form, Glob):
-                    entries.setdefault(form, []).append(entry(atom.dim, atom.number))
-                    spans[form] = atom.span
-        self._globs = len(entries)
-        out: list[glob.Dfa] = []
-        for dims in _GLOB_GROUPS if entries else ():
-            part = {
-                form: kept
-                for form, numbers_ in entries.items()
-                if (kept := tuple(n for n in numbers_ if n >> 24 in dims))
-            }
-            out += glob.compile_globs(part, spans, is_cut=Dim.PATH in dims)
-            limits.check("ENF_MAX_DFAS", len(out), "automata for globs", next(iter(spans.values())))
-        return out
 
     # ---- Numbers -----------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ __all__ = ["LIMITS", "check"]
 
 LIMITS: Final[dict[str, int]] = {
     "ENF_IMAGE_MAGIC": 0x31494645,
-    "ENF_IMAGE_VERSION": 4,
+    "ENF_IMAGE_VERSION": 5,
     "ENF_IMAGE_MAX": 0x2000000,
     "ENF_MAX_POLICIES": 512,
     "ENF_MAX_ROWS": 65536,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 import attrs
 
 from enforcer.compiler import glob, layout
+from enforcer.compiler.atoms import FOLDED, dim_of
 
 __all__ = ["Lists", "Writer", "pack_all", "pack_dfas"]
 
@@ -71,7 +72,7 @@ def pack_dfas(
     """Write the tables of *dfas*; *entries* lists what a state yields. Returns their heads."""
     heads = []
     for dfa in dfas:
-        dims = sum({1 << (n >> 24) for accepted in dfa.accepts for n in accepted})
+        dims = sum({_dim_bit(n) for accepted in dfa.accepts for n in accepted})
         accept = pack_all(layout.RANGE, (entries(e) for e in dfa.accepts))
         trans = dfa.trans.tobytes()
         heads.append(
@@ -86,3 +87,7 @@ def pack_dfas(
             )
         )
     return pack_all(layout.DFA, heads)
+
+
+def _dim_bit(item: int) -> int:
+    return 1 << dim_of(item) << (glob.FOLDED_AT if item & FOLDED else 0)

@@ -21,6 +21,7 @@ from enforcer.errors import EnforcerBug
 __all__ = [
     "AT",
     "BELOW",
+    "HEAD",
     "PATH",
     "STRING",
     "Key",
@@ -33,6 +34,8 @@ __all__ = [
 
 PATH: Final = 1
 STRING: Final = 2
+HEAD: Final = 3
+"""A directory: what could lie below it, for paths of which no more than that is known."""
 
 _MASK: Final = (1 << 64) - 1
 _MULTIPLIER: Final = 0x9E3779B97F4A7C15
@@ -138,7 +141,7 @@ def place(values: Mapping[Key, Meaning], *, seed: int | None = None) -> Slots:
 def _hash_all(seed: int, keys: Iterable[Key]) -> list[int]:
     known: dict[bytes, int] = {}
     return [
-        hash_path(seed, text, known) if kind == PATH else hash_string(seed, text)
+        hash_string(seed, text) if kind == STRING else hash_path(seed, text, known)
         for kind, text in keys
     ]
 

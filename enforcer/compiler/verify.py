@@ -14,9 +14,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from enforcer.compiler import layout
-from enforcer.compiler.glob import MAYBE
+from enforcer.compiler.atoms import FOLDED, FOLDED_DIMS, dim_of
+from enforcer.compiler.glob import FOLDED_AT, MAYBE
 from enforcer.compiler.limits import LIMITS
-from enforcer.compiler.strings import AT, BELOW
+from enforcer.compiler.strings import AT, BELOW, HEAD
 from enforcer.errors import EnforcerBug
 from enforcer.policy.vocabulary import Dim, Op
 
@@ -127,9 +128,10 @@ class _Check:
         head = self._head
         for item in self._words(head["off_atom_list"], head["n_atom_list"], "atom list"):
             self._require(item & 0xFFFFFF < head["n_atoms"], "an atom list names no atom")
-            dim = (item & ~MAYBE) >> 24
+            dim = dim_of(item)
             self._require(dim < _MAX_DIM, "an atom list names no dimension")
-            self._require(dim == Dim.PATH or not item & MAYBE, "an atom list is in doubt")
+            is_name = dim in FOLDED_DIMS
+            self._require(is_name or not item & (MAYBE | FOLDED), "an atom list is in doubt")
         rows = self._words(head["off_row_list"], head["n_row_list"], "row list")
         self._require(not rows or max(rows) < head["n_rows"], "a row list names no row")
         atom_rows = self._records(layout.RANGE, head["off_atom_rows"], head["n_atoms"])
@@ -230,7 +232,7 @@ class _Check:
             self._require((hashed, kind, length) not in seen, "two strings are alike")
             seen.add((hashed, kind, length))
             self._require(paths <= AT | BELOW, "a string has no meaning for paths")
-            self._require(kind <= 2 and text % 8 == 0, "a string has no kind")
+            self._require(kind <= HEAD and text % 8 == 0, "a string has no kind")
             self._require(text + (length + 7) // 8 * 8 <= head["text_size"], "a string is cut off")
             self._ranges([tuple(ranges[:2]), tuple(ranges[2:])], head["n_atom_list"], "atoms")
             for way, (first, count) in ((AT, ranges[:2]), (BELOW, ranges[2:])):
@@ -250,7 +252,9 @@ class _Check:
         for dims, classes, trans, accept, states, width, may in self._records(
             layout.DFA, head["off_dfas"], head["n_dfas"]
         ):
-            self._require(dims & ~head["dims"] == 0, "an automaton is for no dimension")
+            folded = dims >> FOLDED_AT
+            about = dims & (1 << FOLDED_AT) - 1 | folded
+            self._require(about & ~head["dims"] == 0, "an automaton is for no dimension")
             self._require(2 <= states <= 0x10000 and 1 <= width <= 256, "an automaton has no size")
             self._section(classes, 256, "classes")
             self._section(trans, 2 * states * width, "transitions")
@@ -261,7 +265,8 @@ class _Check:
             self._require(not any(table[:width]), "the dead state of an automaton lives")
             accepts = self._records(layout.RANGE, accept, states)
             self._ranges(accepts, head["n_atom_list"], "atoms")
-            self._require(bool(may) == bool(dims >> Dim.PATH & 1), "it cannot decide by a head")
+            names = any(about >> dim & 1 for dim in FOLDED_DIMS)
+            self._require(bool(may) or not names, "it cannot decide by a head")
             if may:
                 self._ranges(self._records(layout.RANGE, may, states), head["n_atom_list"], "atoms")
             if dims >> Dim.PATH & 1:

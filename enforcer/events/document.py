@@ -22,6 +22,7 @@ from enforcer.events.operations import OPERATIONS
 from enforcer.events.point import point_document
 from enforcer.events.text import readable
 from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag, Said
+from enforcer.policy.folded import Folded
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.sockets import WITH_ADDRESS
@@ -120,6 +121,7 @@ def as_document(record: Record | Lost) -> dict[str, Any]:
             "egid": event.egid,
             "capabilities": f"{event.caps:#x}",
             "flags": [word for bit, word in _SUBJECT_FLAGS if event.subj_flags & bit],
+            **_exe_folded(event),
             "cgroup": record.cgroup,
             "cgroupId": event.cgroup,
         },
@@ -207,6 +209,11 @@ def _actor(actor: Actor) -> dict[str, Any]:
     }
 
 
+def _exe_folded(event: Event) -> dict[str, str]:
+    folded = Folded.of_process(event.subj_flags)
+    return {"exeFolded": str(folded)} if folded else {}
+
+
 def _object(event: Event) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "target": target(event),
@@ -215,6 +222,8 @@ def _object(event: Event) -> dict[str, Any]:
     }
     if event.path:
         shown["path"] = readable(event.path)
+        if folded := Folded.of_object(event.obj_flags):
+            shown["folded"] = str(folded)
     if event.asked:
         shown["asked"] = readable(event.asked)
     if isinstance(event.op, GuardAct):

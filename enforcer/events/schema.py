@@ -95,6 +95,8 @@ def _operand(field: FieldSpec) -> Schema:
 _NAME: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]+)+$"}
 _MAYBE_NAME: Final[Schema] = {"type": ["string", "null"], "pattern": _NAME["pattern"]}
 
+_FOLDED: Final[Schema] = {"type": "string", "pattern": r"^(case|short|other) \d+$"}
+
 _ACTOR: Final = (
     Key("id", _NAME, "Names the process for good: boot, number and start in hexadecimal."),
     Key("pid", _COUNT, "Process, in the initial pid namespace."),
@@ -127,6 +129,7 @@ _PROCESS: Final = (
         {"type": "array", "items": _one_of(f.name.lower() for f in SubjectFlag if f.name)},
         "Facts about it.",
     ),
+    Key("exeFolded", _FOLDED, "The same of the executable.", is_always=False),
     Key("cgroup", _MAYBE_TEXT, "Path of the cgroup."),
     Key("cgroupId", _COUNT, "Number of the cgroup."),
 )
@@ -144,6 +147,12 @@ _OBJECT: Final = (
         "Operands that could not be read.",
     ),
     Key("path", _TEXT, "Files, programs, unix sockets: name as resolved.", is_always=False),
+    Key(
+        "folded",
+        _FOLDED,
+        "Directories on the way find names by several spellings: how, and from which byte on.",
+        is_always=False,
+    ),
     Key("asked", _TEXT, "Name by which a file was opened or made, as written.", is_always=False),
     Key("device", {"type": "string", "pattern": r"^\d+:\d+$"}, "Device.", is_always=False),
     Key("inode", _COUNT, "Inode number.", is_always=False),

@@ -13,6 +13,7 @@ from enforcer.events.document import VERSION
 from enforcer.events.operations import OPERATIONS
 from enforcer.explain.passing import Passing, operands_at, passing_of
 from enforcer.explain.truth import Gap
+from enforcer.policy.folded import Folded
 from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.points import OperandType
 from enforcer.policy.vocabulary import (
@@ -186,6 +187,8 @@ def _facts(document: Mapping[str, Any]) -> Facts:
     flags = 0
     for name in thing["flags"]:
         flags |= _OBJECT_FLAGS.get(name, 0)
+    if "folded" in thing:
+        flags |= Folded.read(thing["folded"]).object_flags
     parent = Who(exe=_exe(document["parent"]["exe"]))
     above = [Who(exe=_exe(actor["exe"])) for actor in document.get("ancestors", ())]
     return Facts(
@@ -234,6 +237,8 @@ def _process(found: Mapping[str, Any]) -> Who:
         flags = 0
         for name in names:
             flags |= int(_SUBJECT_FLAGS.get(name, 0))
+        if "exeFolded" in found:
+            flags |= Folded.read(found["exeFolded"]).process_flags
     return Who(
         exe=_exe(found["exe"]),
         cgroup=cgroup.encode() if cgroup is not None else Gap.UNRECORDED,

@@ -9,12 +9,14 @@ import attrs
 
 from enforcer.compiler import guards
 from enforcer.compiler.patterns import Exact
+from enforcer.explain.names import Name
 from enforcer.explain.numbers import accepts_any
 from enforcer.explain.part import GAPS, Part, as_one, together
-from enforcer.explain.texts import accepts, of_head
+from enforcer.explain.texts import accepts
 from enforcer.explain.truth import Gap, Truth, every, negated, of_views, some, truth
 from enforcer.policy import globs
 from enforcer.policy.calls import NAMED
+from enforcer.policy.folded import Folded
 from enforcer.policy.matching import SUBJECT_PARTS
 from enforcer.policy.model import Subject, Text, Verb
 from enforcer.policy.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
@@ -41,7 +43,11 @@ _OF_NODES = frozenset((Op.READ, Op.WRITE, Op.APPEND, Op.MMAP_EXEC, Op.FD_READ, O
 
 @attrs.frozen
 class Parts:
-    """Asks rules about one access; *is_bare*: names that the host does not show are none."""
+    """
+    Asks rules about one access.
+
+    *is_bare*: names that the host does not show are none, and others are as they are spelled.
+    """
 
     facts: Facts
     atoms: Atoms
@@ -68,7 +74,8 @@ class Parts:
     def _in_views(self, parts: Callable[[Parts], list[Part]], *, favours: bool) -> list[Part]:
         """Return the parts by the view of the object that counts."""
         claimed = parts(self)
-        if not self.facts.flags & ObjectFlag.OFFHOST:
+        is_claimed = self._is_off_host or Folded.of_object(self.facts.flags)
+        if not is_claimed:
             return claimed
         bare = parts(attrs.evolve(self, is_bare=True))
         so, else_so = every(p.holds for p in claimed), every(p.holds for p in bare)
@@ -103,9 +110,27 @@ class Parts:
         if condition.index is not None:
             where = f"{where}[{condition.index}]"
         operand = self.facts.operand(condition)
-        if self.is_bare and condition.field.dim == Dim.PATH and operand is not None:
+        if condition.field.dim == Dim.PATH and isinstance(operand, bytes):
+            return self._named(where, condition, self._name(operand))
+        if self._is_nameless and condition.field.dim == Dim.PATH and operand is not None:
             operand = NO_NAME
         return self._compared(where, condition, operand)
+
+    @property
+    def _is_off_host(self) -> bool:
+        return bool(self.facts.flags & ObjectFlag.OFFHOST)
+
+    @property
+    def _is_nameless(self) -> bool:
+        return self.is_bare and self._is_off_host
+
+    def _name(self, path: bytes) -> Name:
+        """Return the path of the object as it is looked at."""
+        if self._is_nameless:
+            return Name(NO_NAME)
+        flags = self.facts.flags
+        is_cut = bool(flags & ObjectFlag.CUT)
+        return Name(path, is_cut, Folded.of_object(flags), self.is_bare)
 
     def _at_point(self, condition: Condition, operand: OperandAtPoint) -> Part:
         where = f"{operand}.{condition.field.name}" if operand.type.is_socket else str(operand)
@@ -120,30 +145,21 @@ class Parts:
             return Part(where, condition, None, Truth.FALSE, span=condition.span)
         if isinstance(operand, Gap):
             return Part(where, condition, operand, _of_gap(operand), span=condition.span)
-        is_path = condition.field.dim == Dim.PATH and operand != NO_NAME
-        if is_path and self._is_cut and isinstance(operand, bytes):
-            return self._by_head(where, condition, operand)
         value = self._met(condition, operand)
         holds = truth((value is not None) != condition.negate)
         return Part(where, condition, operand, holds, value, span=condition.span)
 
-    @property
-    def _is_cut(self) -> bool:
-        """Whether of the path only the head is known."""
-        return bool(self.facts.flags & ObjectFlag.CUT)
-
-    def _by_head(self, where: str, condition: Condition, head: bytes) -> Part:
-        spelled = self.atoms.spelled(condition)
+    def _named(self, where: str, condition: Condition, name: Name) -> Part:
+        """Compare the name of a file."""
         found = {
-            value: Truth.TRUE
-            if self._is_same(forms, head)
-            else some(of_head(f, head) for f in forms)
-            for value, forms in spelled.items()
+            value: name.meets(forms, is_same=self._is_same(condition, forms, name.text))
+            for value, forms in self.atoms.spelled(condition).items()
+            if name.text != NO_NAME
         }
-        holds = some(found.values())
         met = next((value for value, one in found.items() if one is Truth.TRUE), None)
+        holds = some(found.values())
         holds = negated(holds) if condition.negate else holds
-        return Part(where, condition, head, holds, met, span=condition.span)
+        return Part(where, condition, name.text, holds, met, span=condition.span)
 
     def _arguments(self, condition: Condition) -> Part:
         facts, index = self.facts, condition.index
@@ -174,12 +190,12 @@ class Parts:
         for text, forms in self.atoms.spelled(condition).items():
             if any(accepts(form, operand) for form in forms):
                 return text
-            if condition.field.dim == Dim.PATH and self._is_same(forms, operand):
-                return text
         return None
 
-    def _is_same(self, forms: Iterable[Form], path: bytes) -> bool:
+    def _is_same(self, condition: Condition, forms: Iterable[Form], path: bytes) -> bool:
         """Tell whether one of *forms* names the object by another name, or its device by another node."""
+        if condition.field.dim != Dim.PATH:
+            return False
         host, inode = self.atoms.names.host, self.facts.inode
         named = [form.value for form in forms if isinstance(form, Exact)]
         if inode is not None and any(host.hard_linked(name) == inode for name in named):
@@ -206,27 +222,24 @@ class Parts:
         if not paths:
             return
         operand = self.facts.operands.get(Dim.PATH)
-        if self.is_bare and operand is not None:
-            operand = NO_NAME
         asks_above = rule.action.verb >= Verb.DENY and not is_linked
         above = list(self._directories(paths)) if asks_above else []
         is_exec = rule.event == "exec"
         own = [(c.negate, self._kept(c, is_exec=is_exec, is_linked=is_linked)) for c in paths]
         is_itself_kept = all(kept for _, kept in own)
-        if isinstance(operand, bytes) and operand != NO_NAME and self._is_cut:
-            kept_by = [some(of_head(f, operand) for f in kept) for _, kept in own]
-            turned = [
-                negated(one) if no else one for (no, _), one in zip(own, kept_by, strict=True)
-            ]
-            over = some(of_head(form, operand) for form in above)
+        if isinstance(operand, bytes):
+            name = self._name(operand)
+            operand = name.text
+            kept_by = [(no, _of_name(name, kept)) for no, kept in own]
+            over = _of_name(name, above)
+            turned = [negated(one) if no else one for no, one in kept_by]
             holds = some((over, every(turned))) if is_itself_kept else over
-        elif isinstance(operand, bytes):
-            holds = truth(
-                _is_one(above, operand)
-                or (is_itself_kept and all(_is_one(kept, operand) != no for no, kept in own))
-            )
         elif isinstance(operand, Gap) and (above or is_itself_kept):
-            holds = _of_gap(operand)
+            if self._is_nameless:
+                operand = NO_NAME
+                holds = truth(is_itself_kept and all(no for no, _ in own))
+            else:
+                holds = _of_gap(operand)
         else:
             holds = Truth.FALSE
         yield Part("path", None, operand, holds, span=paths[0].span)
@@ -294,9 +307,13 @@ class Parts:
 
     def _one(self, word: str, wanted: Process, who: Who) -> list[Part]:
         claimed = self._of(word, wanted, who)
-        if isinstance(who.flags, Gap) or not who.flags & SubjectFlag.OFFHOST or who.exe is None:
+        if isinstance(who.flags, Gap) or who.exe is None:
             return claimed
-        bare = self._of(word, wanted, attrs.evolve(who, exe=NO_NAME))
+        is_off_host = bool(who.flags & SubjectFlag.OFFHOST)
+        if not is_off_host and not Folded.of_process(who.flags):
+            return claimed
+        none = attrs.evolve(who, exe=NO_NAME) if is_off_host else who
+        bare = self._of(word, wanted, none, is_bare=True)
         so, else_so = every(p.holds for p in claimed), every(p.holds for p in bare)
         if so is else_so or so in GAPS:
             return claimed
@@ -307,7 +324,7 @@ class Parts:
             for part, other in zip(claimed, bare, strict=True)
         ]
 
-    def _of(self, word: str, wanted: Process, who: Who) -> list[Part]:
+    def _of(self, word: str, wanted: Process, who: Who, *, is_bare: bool = False) -> list[Part]:
         flags = who.flags
         if not isinstance(flags, Gap) and who.exe is Gap.UNKNOWN:
             flags |= SubjectFlag.EXE_UNKNOWN
@@ -319,11 +336,18 @@ class Parts:
             *(
                 _of_workload(f"{word}.{c.field.name}", c, who)
                 if c.field.dim == Dim.CONTAINER
-                else self._compared(f"{word}.{c.field.name}", c, who.operand(c.field.dim))
+                else self._of_process(f"{word}.{c.field.name}", c, who, is_bare=is_bare)
                 for c in wanted.conditions
                 if c.field.dim is not None
             ),
         ]
+
+    def _of_process(self, where: str, condition: Condition, who: Who, *, is_bare: bool) -> Part:
+        if condition.field.dim != Dim.EXE or not isinstance(who.exe, bytes):
+            operand = None if condition.field.dim is None else who.operand(condition.field.dim)
+            return self._compared(where, condition, operand)
+        folded = None if isinstance(who.flags, Gap) else Folded.of_process(who.flags)
+        return self._named(where, condition, Name(who.exe, folded=folded, is_bare=is_bare))
 
 
 def _of_code(flag: Flag, known: int | Gap) -> int | Gap:
@@ -358,9 +382,9 @@ def _argument(index: int | None) -> str:
     return "args" if index is None else f"args[{index}]"
 
 
-def _is_one(forms: Iterable[Form], path: bytes) -> bool:
-    """Tell whether one of *forms* accepts *path*."""
-    return path != NO_NAME and any(accepts(form, path) for form in forms)
+def _of_name(name: Name, forms: Iterable[Form]) -> Truth:
+    """Tell whether *name* is one of *forms*; what is none is no form."""
+    return Truth.FALSE if name.text == NO_NAME else name.meets(forms)
 
 
 def _of_gap(gap: Gap) -> Truth:

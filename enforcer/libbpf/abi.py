@@ -69,6 +69,7 @@ STRUCTS: Final = (
 ENUMS: Final = (
     "enf_op",
     "enf_dim",
+    "enf_fold",
     "enf_action",
     "enf_on_error",
     "enf_term_kind",

@@ -2,7 +2,8 @@
 """
 Where the file system takes several spellings for one name: of another case, or a short one.
 
-The kernel side compares names as they were spelled by who looked them up, so such a spelling evades a rule.
+The kernel side sees that at the superblock and decides by all of them (``bpf/include/fold.bpf.h``), but for those
+that user space makes, which only look names up.
 """
 
 from __future__ import annotations
@@ -17,11 +18,23 @@ from typing import Final
 
 from enforcer.mountinfo import parse_mountinfo
 
-__all__ = ["folded_by"]
+__all__ = ["folded_by", "is_seen"]
 
 _FOLDING: Final = frozenset(
-    (b"vfat", b"msdos", b"exfat", b"ntfs", b"ntfs3", b"hfs", b"hfsplus", b"cifs", b"smb3")
+    (
+        b"vfat",
+        b"msdos",
+        b"exfat",
+        b"ntfs",
+        b"ntfs3",
+        b"hfs",
+        b"hfsplus",
+        b"cifs",
+        b"smb3",
+        b"fuseblk",
+    )
 )
+_UNSEEN: Final = "fuseblk"  # ntfs-3g and the like
 _GET_FLAGS: Final = 0x80086601  # FS_IOC_GETFLAGS
 _CASEFOLD: Final = 0x40000000  # FS_CASEFOLD_FL
 
@@ -35,6 +48,11 @@ def folded_by(path: bytes) -> str | None:
         return None
     kind = _kind_at(folder)
     return kind.decode(errors="replace") if kind in _FOLDING or _is_casefolded(folder) else None
+
+
+def is_seen(kind: str) -> bool:
+    """Tell whether the kernel side knows that file systems of type *kind* take several spellings."""
+    return kind != _UNSEEN
 
 
 def _kind_at(folder: bytes) -> bytes:

@@ -8,10 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from enforcer.policy.coverage import kernel_operations
+from enforcer.policy.folding import is_seen
 from enforcer.policy.globs import accepts, literal_directory
 from enforcer.policy.issues import Host, Issue, check, info, warning
 from enforcer.policy.loaders import could_be_met
-from enforcer.policy.model import Condition, Policy, Process, Rule, Text, TextKind, Verb
+from enforcer.policy.model import (
+    Condition,
+    OnError,
+    Policy,
+    Process,
+    Rule,
+    Span,
+    Text,
+    TextKind,
+    Verb,
+)
 from enforcer.policy.vocabulary import Dim, Op
 
 __all__: list[str] = []
@@ -165,7 +176,7 @@ def made_by_source(policy: Policy, host: Host) -> Iterator[Issue]:
 
 @check
 def spelled_otherwise(policy: Policy, host: Host) -> Iterator[Issue]:
-    """A path where names have several spellings, of which a rule that refuses meets one."""
+    """A path where names have several spellings."""
     for rule in policy.rules:
         for condition in rule.conditions:
             if rule.action.verb < Verb.DENY or condition.field.dim is not Dim.PATH:
@@ -177,9 +188,26 @@ def spelled_otherwise(policy: Policy, host: Host) -> Iterator[Issue]:
                 path = value.value if is_whole else literal_directory(value)
                 kind = host.folded_by(path) if path is not None else None
                 if kind is not None:
-                    yield warning(
-                        value.span,
-                        f"rule {rule.name!r} is about names on {kind}, where a file is found by other spellings, "
-                        "too (of another case, or a short name), which the rule does not meet: refuse by the "
-                        "directory where it is mounted",
-                    )
+                    yield _of_spellings(rule, value.span, kind)
+
+
+def _of_spellings(rule: Rule, span: Span, kind: str) -> Issue:
+    """Return what is to be said of a rule that refuses by a name on a file system of type *kind*."""
+    if not is_seen(kind):
+        return warning(
+            span,
+            f"rule {rule.name!r} is about names on {kind}, where a file may be found by other spellings, "
+            "too (of another case, or a short name), which the rule does not meet: refuse by the "
+            "directory where it is mounted",
+        )
+    if rule.on_error is not OnError.DENY:
+        return warning(
+            span,
+            f"rule {rule.name!r} is about names on {kind}: by a short name, or one of other letters than "
+            "A to Z, its files are found, too, and its onError lets that be",
+        )
+    return info(
+        span,
+        f"rule {rule.name!r} is about names on {kind}: which files short names (NAME~1) and names of other "
+        "letters than A to Z stand for is not known, so it refuses them all where its path could lie",
+    )

@@ -16,7 +16,8 @@ __all__ = ["ACCESS", "CGROUP", "LINE", "HeadReader", "Who"]
 
 _KINDS: Final = abi.enumeration("enf_event_kind", "ENF_EVENT_")
 ACCESS, LINE, CGROUP = (_KINDS[name] for name in ("ACCESS", "LINE", "CGROUP"))
-_KEPT_FLAGS: Final = sum(SubjectFlag)
+_FOLDED: Final = 0xFFF00000  # where names of the executable are folded: ENF_FOLD_*
+_KEPT_FLAGS: Final = sum(SubjectFlag) | _FOLDED
 
 
 class Who(NamedTuple):

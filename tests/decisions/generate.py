@@ -22,6 +22,7 @@ from reference.semantics import (
     by_loader,
     rule_ops,
 )
+from reference.spelling import CASE, OTHER, SHORT, folding, folding_exe
 
 from enforcer.policy.model import (
     Action,
@@ -69,6 +70,8 @@ T = TypeVar("T")
 
 NAMES = [b"a", b"a", b"a", b"b", b"b", b"ab", b"exactly8", b"x.sh", b"sixteen-letters!", b"*x"]
 GLOB_PARTS = [b"*", b"*", b"**", b"**", b"?", b"a*", b"*b", b"[ab]", b"[!a]*", b"*.sh", b"a**"]
+UNSETTLED = [b"a~1", b"AB~12.sh", b"a.", b"b ", b"\xc3\xa9", b"A:0041"]
+SETTLED = [b"a~", b"~1a", b"a.~1~", b".a", b"a~1b"]
 WORDS = [b"", b"-c", b"-x", b"curl", b"--exactly", b"/a/b", b"a/b", b"sixteen-letters!"]
 WORD_PARTS = [b"-", b"c", b"a/", b"exact", b"!"]
 WORD_GLOBS = [b"*", b"-?", b"c*l", b"[-a]*", b"*/**", b"**", b"a**/b", b"?*", b"*?b", b"[!-]*"]
@@ -237,14 +240,22 @@ class Maker:
     def path(self) -> bytes:
         if self.chance(0.05):
             return b"/"
-        return b"".join(b"/" + self.pick(NAMES) for _ in range(self.random.randint(1, 3)))
+        return b"".join(b"/" + self.name() for _ in range(self.random.randint(1, 3)))
+
+    def name(self) -> bytes:
+        name = self.pick(NAMES)
+        return name.upper() if self.chance(0.2) else name
 
     def glob(self) -> bytes:
         parts = [
-            self.pick(GLOB_PARTS) if self.chance(0.5) else escaped(self.pick(NAMES))
+            self.glob_part() if self.chance(0.5) else escaped(self.name())
             for _ in range(self.random.randint(1, 4))
         ]
         return b"/" + b"/".join(parts)
+
+    def glob_part(self) -> bytes:
+        part = self.pick(GLOB_PARTS)
+        return part.upper() if self.chance(0.2) else part
 
     def path_text(self) -> Text:
         path = self.path()
@@ -483,8 +494,12 @@ class Maker:
     # ---- Operations --------------------------------------------------------------------------
 
     def identity(self) -> Identity:
+        exe = self.pick([self.exe(), self.exe(), self.exe(), None, UNKNOWN])
+        folds = isinstance(exe, bytes) and not exe.startswith(tuple(ROOTS)) and self.chance(0.3)
+        if folds:
+            exe, kind, at = self.spelled(exe)
         return Identity(
-            exe=self.pick([self.exe(), self.exe(), self.exe(), None, UNKNOWN]),
+            exe=exe,
             cgroup=self.cgroup(),
             uid=self.pick(IDS),
             euid=self.pick(IDS),
@@ -492,7 +507,8 @@ class Maker:
             egid=self.pick(IDS),
             caps=self.pick([0, *CAPS, (1 << 41) - 1]),
             flags=self.pick([0, 0, 1, 2, 4, 3, 0x8000, 0x8004, 0x10000, 0x10001])
-            | self.pick([0, 0, 0, SubjectFlag.OFFHOST]),
+            | self.pick([0, 0, 0, SubjectFlag.OFFHOST])
+            | (folding_exe(kind, at) if folds else 0),
             workloads=self.world,
         )
 
@@ -564,6 +580,10 @@ class Maker:
             flags |= ObjectFlag.OFFHOST
         times = dict(self.times(policies))
         path = operands.get(Dim.PATH)
+        if isinstance(path, bytes) and self.chance(0.3):
+            operands[Dim.PATH], kind, at = self.spelled(path)
+            path = operands[Dim.PATH]
+            flags |= folding(kind, at)
         if isinstance(path, bytes) and self.chance(0.08):
             operands[Dim.PATH] = self.deep(path)
             flags |= ObjectFlag.CUT
@@ -582,6 +602,16 @@ class Maker:
             operands[Dim.PATH] = UNKNOWN if self.chance(0.1) else self.path()
         flags = self.pick([0, 0, 0, int(ObjectFlag.OFFHOST)])
         return Access((Op.ATTEMPT,), operands, (), None, flags, dict(self.times(policies)), NOW)
+
+    def spelled(self, path: bytes) -> tuple[bytes, int, int]:
+        """Return a path as it may be in directories that fold names; how, and from where on, they do it."""
+        if self.chance(0.4):
+            path = path.rstrip(b"/") + b"/" + self.pick([*UNSETTLED, *SETTLED])
+            path += self.path().rstrip(b"/") if self.chance(0.3) else b""
+        if self.chance(0.3):
+            path = path.swapcase()
+        starts = [at for at, byte in enumerate(path) if byte == ord("/") and at + 1 < len(path)]
+        return path, self.pick([CASE, SHORT, SHORT, OTHER]), self.pick(starts or [0])
 
     def deep(self, path: bytes) -> bytes:
         """Make the head of a path that goes on where *path* is a directory."""

@@ -16,6 +16,7 @@ from builds import BORN, GENERATION, checked, decide_by, decide_by_reference
 from reference.semantics import UNKNOWN, Access, Actor, Identity, Outcome
 
 from enforcer.compiler import BareHost, compile_policies
+from enforcer.policy.folded import Folded
 from enforcer.policy.model import PolicySet
 from enforcer.policy.store import load_text
 from enforcer.policy.syscall_table import SYSCALLS
@@ -107,7 +108,8 @@ def identity(given):
         caps=sum(1 << cap for cap in given.get("caps", [])),
         flags=sum(SubjectFlag[word.upper()] for word in given.get("flags", []))
         | SubjectFlag.FILELESS * given.get("fileless", False)
-        | SubjectFlag.OFFHOST * given.get("offhost", False),
+        | SubjectFlag.OFFHOST * given.get("offhost", False)
+        | (Folded.read(given["folded"]).process_flags if "folded" in given else 0),
     )
 
 
@@ -145,7 +147,8 @@ def access(case):
         args,
         case.get("argc", len(args)) if "args" in case else None,
         sum(ObjectFlag[word.upper()] for word in case.get("flags", []))
-        | (ObjectFlag.CUT if case.get("deep") else 0),
+        | (ObjectFlag.CUT if case.get("deep") else 0)
+        | (Folded.read(case["folded"]).object_flags if "folded" in case else 0),
         {tuple(mark.split("/")): NOW - age for mark, age in case.get("marks", {}).items()},
         NOW,
     )

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable
 
 import attrs
+from reference import spelling
 
 from enforcer.policy.model import (
     Action,
@@ -233,13 +234,76 @@ def of_head(value: Text, head: bytes) -> Truth:
             return Truth.UNKNOWN if goes_on else Truth.FALSE
 
 
+def of_spelling(value: Text, path: bytes, kind: int, at: int, *, is_cut: bool = False) -> Truth:
+    """
+    Compare what other spellings of *path* could be with a pattern: its names are folded from byte *at* on, in the
+    way *kind*. *is_cut*: something follows.
+    """
+    text, goes_on = spelling.seen(path, kind, at)
+    goes_on |= is_cut
+    if goes_on and (directory := spelling.whole_directory(value)) is not None:
+        value = Text(TextKind.PREFIX, directory, value.span)
+    below = text + b"/"
+    found = [Truth.FALSE]
+    if goes_on and value.value == b"/" and value.kind in (TextKind.EXACT, TextKind.GLOB):
+        return Truth.FALSE  # what goes on is not the root
+    for place in spelling.places(value, lambda rest: one_of(rest, b"x")[1]):
+        if value.kind is TextKind.GLOB:
+            if not goes_on:
+                met = glob(value.value, text, is_path=True, folded_from=place)
+                found.append(truth(met))
+            elif ends_deep(value.value) and glob(
+                value.value, below, is_path=True, folded_from=place
+            ):
+                found.append(Truth.TRUE)
+            elif glob(value.value, below, is_path=True, goes_on=True, folded_from=place):
+                found.append(Truth.UNKNOWN)
+            continue
+        one = spelling.lowered(value, place)
+        if not goes_on:
+            found.append(truth(accepts_text(one, text, Kind.PATH)))
+        elif one.kind is TextKind.EXACT:
+            found.append(Truth.UNKNOWN if one.value.startswith(below) else Truth.FALSE)
+        elif one.kind is TextKind.PREFIX:
+            met = below.startswith(one.value)
+            may = one.value.startswith(below)
+            found.append(Truth.TRUE if met else Truth.UNKNOWN if may else Truth.FALSE)
+        else:
+            met = one.kind is TextKind.CONTAINS and one.value in below
+            found.append(Truth.TRUE if met else Truth.UNKNOWN)
+    return some(*found)
+
+
+def of_path(value: Text, path: bytes, flags: int, *, is_bare: bool) -> Truth:
+    """Compare the path of an object with one pattern; *is_bare*: what another spelling meets does not count."""
+    is_cut = bool(flags & ObjectFlag.CUT)
+    exact = of_head(value, path) if is_cut else truth(accepts_text(value, path, Kind.PATH))
+    kind, at = spelling.of_flags(flags)
+    if not kind:
+        return exact
+    if is_bare:
+        return truth(exact is Truth.TRUE)
+    return some(exact, of_spelling(value, path, kind, at, is_cut=is_cut))
+
+
 def ends_deep(pattern: bytes) -> bool:
     """Whether the pattern takes whatever follows once it has come to its end."""
     return re.search(rb"(?:^|[^\\])(?:\\\\)*\*{2,}\Z", pattern) is not None
 
 
-def glob(pattern: bytes, text: bytes, *, is_path: bool, goes_on: bool = False) -> bool:
-    """Match by trying: every star at every length; *goes_on*: with something behind the text."""
+def glob(
+    pattern: bytes,
+    text: bytes,
+    *,
+    is_path: bool,
+    goes_on: bool = False,
+    folded_from: int | None = None,
+) -> bool:
+    """
+    Match by trying: every star at every length; *goes_on*: with something behind the text; *folded_from*: where
+    the pattern begins to accept the small letter in the place of a capital one.
+    """
+    folded = len(pattern) if folded_from is None else folded_from
 
     @functools.cache
     def match(p: int, t: int) -> bool:
@@ -273,9 +337,12 @@ def glob(pattern: bytes, text: bytes, *, is_path: bool, goes_on: bool = False) -
             return not (is_path and byte == b"/") and match(p + 1, t + 1)
         if rest[:1] == b"[":
             accepted, used = one_of(rest, byte)
+            if p >= folded:
+                accepted |= one_of(rest, byte.upper())[0]
             return accepted and not (is_path and byte == b"/") and match(p + used, t + 1)
         quoted = rest[:1] == b"\\"
-        return rest[quoted : quoted + 1] == byte and match(p + 1 + quoted, t + 1)
+        wanted = rest[quoted : quoted + 1]
+        return (wanted.lower() if p >= folded else wanted) == byte and match(p + 1 + quoted, t + 1)
 
     return match(0, 0)
 
@@ -367,15 +434,13 @@ def about_arguments(condition: Condition, access: Access) -> Truth:
     return negated(result) if condition.negate else result
 
 
-def about_object(condition: Condition, access: Access) -> Truth:
+def about_object(condition: Condition, access: Access, *, is_bare: bool = False) -> Truth:
+    """*is_bare*: by its own spelling alone."""
     assert condition.field.dim is not None
     path = access.operands.get(Dim.PATH)
-    if (
-        condition.field.dim == Dim.PATH
-        and access.flags & ObjectFlag.CUT
-        and isinstance(path, bytes)
-    ):
-        found = some(*(of_head(value, path) for value in texts(condition)))
+    if condition.field.dim == Dim.PATH and isinstance(path, bytes):
+        kinds = [of_path(v, path, access.flags, is_bare=is_bare) for v in texts(condition)]
+        found = some(Truth.FALSE, *kinds)
         return negated(found) if condition.negate else found
     if condition.field.dim == Dim.ARG_ANY:
         return about_arguments(condition, access)
@@ -419,10 +484,17 @@ def of_workload(condition: Condition, facts: Facts) -> Truth:
     return truth(any(any_accepts(condition, each) for each in known) != condition.negate)
 
 
-def about_process(condition: Condition, who: Identity) -> Truth:
+def about_process(condition: Condition, who: Identity, *, is_bare: bool = False) -> Truth:
+    """*is_bare*: of the executable by its own spelling alone."""
     assert condition.field.dim is not None
     if condition.field.dim == Dim.CONTAINER:
         return about_workload(condition, who)
+    kind, at = spelling.of_exe_flags(who.flags)
+    if condition.field.dim == Dim.EXE and kind and isinstance(who.exe, bytes):
+        found = truth(any_accepts(condition, who.exe))
+        if not is_bare:
+            found = some(found, *(of_spelling(v, who.exe, kind, at) for v in texts(condition)))
+        return negated(found) if condition.negate else found
     if condition.field.dim == Dim.EXE and who.other_exe is not None:
         assert isinstance(who.exe, bytes)
         names = (who.exe, who.other_exe)
@@ -456,11 +528,15 @@ def is_process(wanted: Process, who: Identity) -> Truth:
         *(flags_hold((f,), facts) if is_known else Truth.UNKNOWN for f in about_code),
     )
     claimed = every(flags, *(about_process(c, who) for c in wanted.conditions))
-    if not facts & SubjectFlag.OFFHOST or who.exe is None:
+    is_named = not facts & SubjectFlag.OFFHOST
+    if (is_named and not spelling.of_exe_flags(facts)[0]) or who.exe is None:
         return claimed
     without = every(
         flags,
-        *(bare(c) if c.field.dim == Dim.EXE else about_process(c, who) for c in wanted.conditions),
+        *(
+            about_process(c, who, is_bare=True) if is_named or c.field.dim != Dim.EXE else bare(c)
+            for c in wanted.conditions
+        ),
     )
     if Truth.UNKNOWN in (claimed, without):
         return Truth.UNKNOWN
@@ -570,12 +646,6 @@ def any_depth(component: bytes) -> bool:
     return False
 
 
-def is_above(value: Text, path: bytes) -> bool:
-    if value.kind is TextKind.GLOB:
-        return any(glob(directory, path, is_path=True) for directory in leading(value))
-    return path in leading(value)
-
-
 def keeps(value: Text, *, is_exec: bool) -> bool:
     """Does the pattern name files that must keep their own names?"""
     if not is_exec:
@@ -588,7 +658,9 @@ def keeps(value: Text, *, is_exec: bool) -> bool:
     return value.kind is TextKind.EXACT
 
 
-def guarded(rule: Rule, path: bytes | Unknown | None, *, is_cut: bool = False) -> Truth:
+def guarded(
+    rule: Rule, path: bytes | Unknown | None, flags: int = 0, *, is_bare: bool = False
+) -> Truth:
     """Would taking the name *path* away take something away from *rule*?"""
     about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
     is_strict = rule.action.verb in (Verb.DENY, Verb.KILL)
@@ -602,19 +674,15 @@ def guarded(rule: Rule, path: bytes | Unknown | None, *, is_cut: bool = False) -
         return Truth.FALSE
     if isinstance(path, Unknown):
         return Truth.UNKNOWN
-    if is_cut:
-        over = some(Truth.FALSE, *(of_heads(leading(v), v.kind, path) for v in above))
-        if not keeps_own:
-            return over
-        parts = []
-        for c in about_paths:
-            part = some(Truth.FALSE, *(of_head(v, path) for v in own[id(c)]))
-            parts.append(negated(part) if c.negate else part)
-        return some(over, every(*parts))
-    itself = all(
-        any(accepts_text(v, path, Kind.PATH) for v in own[id(c)]) != c.negate for c in about_paths
-    )
-    return truth(any(is_above(v, path) for v in above) or (keeps_own and itself))
+    directories = [each for v in above for each in directories_of(v)]
+    over = some(Truth.FALSE, *(of_path(v, path, flags, is_bare=is_bare) for v in directories))
+    if not keeps_own:
+        return over
+    parts = []
+    for c in about_paths:
+        part = some(Truth.FALSE, *(of_path(v, path, flags, is_bare=is_bare) for v in own[id(c)]))
+        parts.append(negated(part) if c.negate else part)
+    return some(over, every(*parts))
 
 
 def guarded_bare(rule: Rule) -> Truth:
@@ -623,10 +691,10 @@ def guarded_bare(rule: Rule) -> Truth:
     return truth(all(c.negate for c in about_paths))
 
 
-def of_heads(directories: list[bytes], kind: TextKind, head: bytes) -> Truth:
-    """Compare a head with the directories above a pattern, which are as exact as that is."""
-    kind = kind if kind is TextKind.GLOB else TextKind.EXACT
-    return some(Truth.FALSE, *(of_head(Text(kind, each, None), head) for each in directories))
+def directories_of(value: Text) -> list[Text]:
+    """The directories above a pattern, which are as exact as that is."""
+    kind = value.kind if value.kind is TextKind.GLOB else TextKind.EXACT
+    return [Text(kind, each, None) for each in leading(value)]
 
 
 def texts(condition: Condition) -> list[Text]:
@@ -659,27 +727,29 @@ class Entry:
             return Truth.FALSE
         who = seen_by(acts(self.policy, rule.subject, actor), favours=favours)
         claimed = self.object_matches(access, is_bare=False)
-        if access.flags & ObjectFlag.OFFHOST:
+        if access.flags & ObjectFlag.OFFHOST or spelling.of_flags(access.flags)[0]:
             without = self.object_matches(access, is_bare=True)
             return every(who, of_views(claimed, without, favours=favours))
         return every(who, claimed)
 
     def object_matches(self, access: Access, *, is_bare: bool) -> Truth:
         rule = self.policy.rules[self.rule]
+        is_nameless = is_bare and bool(access.flags & ObjectFlag.OFFHOST)
 
         def about(condition: Condition) -> Truth:
             has_path = condition.field.dim == Dim.PATH and Dim.PATH in access.operands
-            return bare(condition) if is_bare and has_path else about_object(condition, access)
+            if is_nameless and has_path:
+                return bare(condition)
+            return about_object(condition, access, is_bare=is_bare)
 
         if self.kind == "guard":
             about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
             if not about_paths:
                 return Truth.TRUE
             path = access.operands.get(Dim.PATH)
-            if is_bare and path is not None:
+            if is_nameless and path is not None:
                 return guarded_bare(rule)
-            is_cut = bool(access.flags & ObjectFlag.CUT)
-            return guarded(rule, path, is_cut=is_cut)
+            return guarded(rule, path, access.flags, is_bare=is_bare)
         if self.is_detached:
             kinds = (about_object(c, access) for c in rule.conditions if c.field.dim == Dim.FSTYPE)
             return every(flags_hold(rule.flags, access.flags), *kinds)

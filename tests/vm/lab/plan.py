@@ -33,6 +33,7 @@ WEIGHTS = {
     "test_around_overlay.py": 2,
     "test_around_protection.py": 12,
     "test_around_records.py": 3,
+    "test_around_spelling.py": 3,
     "test_around_views.py": 5,
     "test_attempts.py": 4,
     "test_confirm.py": 15,

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""
+What texts mean, by atom: strings for the table of slots, and automata for globs.
+
+Owns in which of them a form is found, and where letters are taken as small ones besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from enforcer.compiler import glob, limits, spellings, strings
+from enforcer.compiler.atoms import (
+    ARG_DIMS,
+    COMPONENT_DIMS,
+    FOLDED,
+    FOLDED_DIMS,
+    Atom,
+    dim_of,
+    entry,
+)
+from enforcer.compiler.patterns import Exact, Glob, directory
+from enforcer.policy.model import Span
+from enforcer.policy.vocabulary import Dim
+
+__all__ = ["automata", "meanings"]
+
+_GROUPS: Final = (
+    frozenset((Dim.PATH,)),
+    frozenset((Dim.EXE,)),
+    frozenset((Dim.CGROUP,)),
+    frozenset((Dim.CONTAINER,)),
+    ARG_DIMS | {Dim.NAME, Dim.FSTYPE},
+)
+
+_Lists = dict[strings.Key, list[int]]
+
+
+def meanings(
+    atoms: Iterable[Atom],
+    doubtful: set[int],
+    entries: Callable[[Iterable[int]], tuple[int, int]],
+) -> dict[strings.Key, strings.Meaning]:
+    """
+    Return what each string means.
+
+    Args:
+        atoms: all of an image.
+        doubtful: those of which it makes a difference whether they are unknown, or not met.
+        entries: puts entries into the atom list.
+    """
+    exact: _Lists = {}
+    under: _Lists = {}
+    paths: dict[strings.Key, int] = {}
+    for atom in atoms:
+        kind = strings.PATH if atom.dim in COMPONENT_DIMS else strings.STRING
+        number = entry(atom.dim, atom.number)
+        for form in atom.forms:
+            way = strings.AT if isinstance(form, Exact) else strings.BELOW
+            key = (kind, directory(form) if isinstance(form, Glob) else form.value)
+            if not isinstance(form, Glob):
+                (under if way == strings.BELOW else exact).setdefault(key, []).append(number)
+            if atom.dim == Dim.PATH:
+                paths[key] = paths.get(key, 0) | way
+        if atom.dim in FOLDED_DIMS:
+            _add_folded(atom, exact, under, is_doubtful=atom.number in doubtful)
+    return {
+        key: (
+            paths.get(key, 0),
+            *entries(exact.get(key, ())),
+            *entries(under.get(key, ())),
+        )
+        for key in dict.fromkeys((*exact, *under, *paths))
+    }
+
+
+def _add_folded(atom: Atom, exact: _Lists, under: _Lists, *, is_doubtful: bool) -> None:
+    """Add what *atom* accepts where letters are small; and if need be, what could lead there."""
+    number = entry(atom.dim, atom.number)
+    heads: dict[bytes, None] = {}
+    for form in atom.forms:
+        if isinstance(form, Glob):
+            continue
+        heads |= dict.fromkeys(spellings.heads(form))
+        lists = exact if isinstance(form, Exact) else under
+        for twin in spellings.twins(form):
+            lists.setdefault((strings.PATH, twin.value), []).append(number | FOLDED)
+            heads |= dict.fromkeys(spellings.heads(twin))
+    for head in heads if is_doubtful else ():
+        exact.setdefault((strings.HEAD, head), []).append(number | glob.MAYBE)
+
+
+def automata(atoms: Iterable[Atom]) -> tuple[list[glob.Dfa], int]:
+    """
+    Return the automata of the globs of *atoms*, and how many globs there are.
+
+    Raises:
+        LimitError: they come to too many automata.
+    """
+    entries: dict[Glob, list[int]] = {}
+    folded: dict[Glob, list[int]] = {}
+    spans: dict[Glob, Span | None] = {}
+    for atom in atoms:
+        number = entry(atom.dim, atom.number)
+        for form in atom.forms:
+            if not isinstance(form, Glob):
+                continue
+            entries.setdefault(form, []).append(number)
+            spans[form] = atom.span
+            for twin in spellings.glob_twins(form) if atom.dim in FOLDED_DIMS else ():
+                folded.setdefault(twin, []).append(number | FOLDED)
+                spans.setdefault(twin, atom.span)
+    out: list[glob.Dfa] = []
+    for dims in _GROUPS if entries else ():
+        for globs in (entries, folded):  # apart: elsewhere nobody runs those of twins
+            part = {
+                form: kept
+                for form, numbers in globs.items()
+                if (kept := tuple(n for n in numbers if dim_of(n) in dims))
+            }
+            out += glob.compile_globs(part, spans, is_cut=bool(dims & FOLDED_DIMS))
+        limits.check("ENF_MAX_DFAS", len(out), "automata for globs", next(iter(spans.values())))
+    return out, len(entries)
