@@ -18,10 +18,11 @@ from typing import Any
 from enforcer.events.attempt import attempt_document, attempt_errno
 from enforcer.events.call import call_document, call_line
 from enforcer.events.ident import RecordId
+from enforcer.events.matches import matches_document
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.point import point_document
 from enforcer.events.text import readable
-from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag, Said
+from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag
 from enforcer.policy.folded import Folded
 from enforcer.policy.model import Verb
 from enforcer.policy.names import CAPABILITIES
@@ -142,7 +143,7 @@ def as_document(record: Record | Lost) -> dict[str, Any]:
         "generation": event.generation,
         **attempt_document(event),
         **_asked(record),
-        **_matches(record),
+        **matches_document(record),
     }
 
 
@@ -157,33 +158,6 @@ def _asked(record: Record) -> dict[str, Any]:
     if event.suppressed:
         found["suppressed"] = event.suppressed
     return found
-
-
-def _matches(record: Record) -> dict[str, Any]:
-    """Tell what each policy said, where more than one said something."""
-    if not record.said:
-        return {}
-    found: dict[str, Any] = {"matches": [_said(said) for said in record.said]}
-    if left_out := max(0, record.event.n_matches - len(record.said)):
-        found["matchesLeftOut"] = left_out
-    return found
-
-
-def _said(said: Said) -> dict[str, Any]:
-    match, origin = said.match, said.origin
-    return {
-        "policy": origin.policy,
-        "rule": origin.rule,
-        "place": origin.place,
-        "message": said.message,
-        "severity": origin.severity,
-        "action": match.action.name.lower(),
-        "enforced": match.is_enforced,
-        "onError": match.is_on_error,
-        "default": match.is_default,
-        "guard": match.is_guard,
-        "operation": OPERATIONS[match.op].word,
-    }
 
 
 def _lost(record: Lost) -> dict[str, Any]:

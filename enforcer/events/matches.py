@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""What each policy said of one operation, as the part of a record that says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from enforcer.events.operations import OPERATIONS
+from enforcer.events.types import Record, Said
+
+__all__ = ["matches_document"]
+
+
+def matches_document(record: Record) -> dict[str, Any]:
+    """Tell what each policy said, where more than one said something."""
+    if not record.said:
+        return {}
+    found: dict[str, Any] = {"matches": [_said(said) for said in record.said]}
+    if left_out := max(0, record.event.n_matches - len(record.said)):
+        found["matchesLeftOut"] = left_out
+    return found
+
+
+def _said(said: Said) -> dict[str, Any]:
+    match, origin = said.match, said.origin
+    return {
+        "policy": origin.policy,
+        "rule": origin.rule,
+        "place": origin.place,
+        "message": said.message,
+        "severity": origin.severity,
+        "action": match.action.name.lower(),
+        "enforced": match.is_enforced,
+        "onError": match.is_on_error,
+        "default": match.is_default,
+        "guard": match.is_guard,
+        "operation": OPERATIONS[match.op].word,
+    }
