@@ -27,21 +27,23 @@ static const volatile char enf_known_folds[][8] = {
 	"vfat", "exfat", "ntfs3", "ntfs", "hfsplus", "iso9660", "jfs", "cifs", "smb3", "efivarf",
 };
 
-static __always_inline int enf_has_encoding(__u64 sb)
+/* What is read goes to *word*, here and below, which most keep in the scratch: these frames lie below all others. */
+static __always_inline int enf_has_encoding(__u64 sb, __u64 *word)
 {
-	__u64 encoding = 0;
-
+	*word = 0;
 	if (bpf_core_field_exists(((struct super_block *)0)->s_encoding))
-		enf_read(encoding, sb + enf_offset(struct super_block, s_encoding));
-	return encoding != 0;
+		enf_read(*word, sb + enf_offset(struct super_block, s_encoding));
+	return *word != 0;
 }
 
 /* ntfs, ntfs3, cifs: what their dentries compare says nothing of short names, or of what a server does. */
-static __always_inline int enf_is_foreign_type(__u64 sb)
+static __always_inline int enf_is_foreign_type(__u64 sb, __u64 *word)
 {
-	unsigned long magic = 0;
+	__u64 magic;
 
-	enf_read(magic, sb + enf_offset(struct super_block, s_magic));
+	*word = 0;
+	enf_read(*word, sb + enf_offset(struct super_block, s_magic));
+	magic = *word;
 	return magic == 0x5346544e || magic == 0x7366746e || magic == 0xff534d42 ||
 	       magic == 0xfe534d42;
 }
@@ -50,18 +52,21 @@ static __always_inline int enf_is_foreign_type(__u64 sb)
  * All dentries of a superblock compare in the same way, but for procfs, whose root does as usual, and for ext4 and f2fs
  * before v6.9, which set that up one by one: there it is the encoding that tells.
  */
-static __always_inline int enf_compares(__u64 sb)
+static __always_inline int enf_compares(__u64 sb, __u64 *word)
 {
-	__u64 root = 0;
-	__u32 flags = 0;
+	__u64 root;
 
-	enf_read(root, sb + enf_offset(struct super_block, s_root));
-	enf_read(flags, root + enf_offset(struct dentry, d_flags));
-	return (flags & ENF_DCACHE_OP_COMPARE) || enf_is_foreign_type(sb);
+	*word = 0;
+	enf_read(*word, sb + enf_offset(struct super_block, s_root));
+	root = *word;
+	*word = 0;
+	enf_read(*(__u32 *)word, root + enf_offset(struct dentry, d_flags));
+	return (*word & ENF_DCACHE_OP_COMPARE) || enf_is_foreign_type(sb, word);
 }
 
 struct enf_above {
 	__u64 mount;
+	__u64 word;
 	__u32 folds;
 	__u32 ends;
 };
@@ -78,7 +83,7 @@ static long enf_above_one(__u32 i, void *arg)
 		return 1;
 	}
 	enf_read(sb, parent + enf_offset(struct mount, mnt.mnt_sb));
-	above->folds |= enf_has_encoding(sb) || enf_compares(sb);
+	above->folds |= enf_has_encoding(sb, &above->word) || enf_compares(sb, &above->word);
 	above->mount = parent;
 	return above->folds != 0;
 }
@@ -88,7 +93,7 @@ __attribute__((noinline)) int enf_may_fold(__u64 sb, __u64 mount)
 {
 	struct enf_above above = { .mount = mount };
 
-	if (enf_has_encoding(sb) || enf_compares(sb))
+	if (enf_has_encoding(sb, &above.word) || enf_compares(sb, &above.word))
 		return 1;
 	if (!mount)
 		return 0;
@@ -101,6 +106,7 @@ __attribute__((noinline)) int enf_may_fold(__u64 sb, __u64 mount)
 struct enf_folding {
 	__u64 dentry, mount, root;
 	__u64 sb;     /* that has not been looked at */
+	__u64 word;   /* that was read last */
 	__u32 length; /* of what has been passed */
 	__u32 from;   /* the same, as it was behind the topmost name that is folded */
 	__u32 fold;   /* the least certain on the way */
@@ -120,16 +126,17 @@ _Static_assert(sizeof(struct enf_folding) <= sizeof(((struct enf_scratch *)0)->w
 /* Returns: enum enf_fold of what the superblock at hand does; of CASE each directory says whether it does it. */
 static __always_inline __u32 enf_fold_of(struct enf_folding *f)
 {
-	__u64 at = 0, known = 0;
+	__u64 known = 0;
 
-	if (enf_has_encoding(f->sb))
+	if (enf_has_encoding(f->sb, &f->word))
 		return ENF_FOLD_CASE;
-	if (!enf_compares(f->sb))
+	if (!enf_compares(f->sb, &f->word))
 		return ENF_FOLD_NONE;
-	enf_read(at, f->sb + enf_offset(struct super_block, s_type));
-	enf_read(at, at + enf_offset(struct file_system_type, name));
+	f->word = 0;
+	enf_read(f->word, f->sb + enf_offset(struct super_block, s_type));
+	enf_read(f->word, f->word + enf_offset(struct file_system_type, name));
 	*(__u64 *)f->type = 0;
-	bpf_probe_read_kernel_str(f->type, sizeof(f->type), (const void *)at);
+	bpf_probe_read_kernel_str(f->type, sizeof(f->type), (const void *)f->word);
 	for (__u32 i = 0; i < sizeof(enf_known_folds) / 8; i++)
 		known |= *(const volatile __u64 *)enf_known_folds[i] == *(__u64 *)f->type;
 	return known ? ENF_FOLD_SHORT : ENF_FOLD_OTHER;
@@ -138,10 +145,12 @@ static __always_inline __u32 enf_fold_of(struct enf_folding *f)
 /* Over the root of a mount. Returns: not 0 if there is nothing above. */
 static __always_inline int enf_fold_over(struct enf_folding *f)
 {
-	__u64 parent = 0;
+	__u64 parent;
 
+	f->word = 0;
 	if (f->mount)
-		enf_read(parent, f->mount + enf_offset(struct mount, mnt_parent));
+		enf_read(f->word, f->mount + enf_offset(struct mount, mnt_parent));
+	parent = f->word;
 	if (parent == f->mount || !parent) {
 		f->ends = 1;
 		return 1;
@@ -157,8 +166,8 @@ static long enf_fold_one(__u32 i, void *arg)
 {
 	struct enf_folding *f = enf_folding_of(((struct enf_hold *)arg)->s);
 	struct enf_link *link = &f->link;
-	__u32 flags = 0, fold;
-	__u64 inode = 0;
+	__u32 fold;
+	__u64 inode;
 
 	(void)i;
 	if (f->dentry == f->root)
@@ -173,9 +182,12 @@ static long enf_fold_one(__u32 i, void *arg)
 	f->length += (link->hash_len >> 32) + 1;
 	fold = f->here;
 	if (fold == ENF_FOLD_CASE) {
-		enf_read(inode, link->parent + enf_offset(struct dentry, d_inode));
-		enf_read(flags, inode + enf_offset(struct inode, i_flags));
-		if (!(flags & ENF_S_CASEFOLD))
+		f->word = 0;
+		enf_read(f->word, link->parent + enf_offset(struct dentry, d_inode));
+		inode = f->word;
+		f->word = 0;
+		enf_read(*(__u32 *)&f->word, inode + enf_offset(struct inode, i_flags));
+		if (!(f->word & ENF_S_CASEFOLD))
 			fold = ENF_FOLD_NONE;
 	}
 	if (fold) {
