@@ -13,9 +13,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from enforcer.errors import KernelError
-from enforcer.kernel import loader
-from enforcer.kernel.entries import entries
+from enforcer.kernel.entries import At, grouped, takes
 from enforcer.kernel.image_map import Call
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.programs import CALL_ENDED, CALL_ENDED_EACH
@@ -37,23 +35,11 @@ def attach(loaded: Program, calls: Iterable[Call], links: LinkSet) -> None:
         UnsupportedError: if entries are not called as those of x86-64 are.
         KernelError: if the kernel refuses one.
     """
-    found = entries(sorted(calls, key=lambda call: call.number))
-    own = [(entry.function, entry.cookie) for entry in found if not entry.is_shared]
-    shared = [(entry.function, entry.cookie) for entry in found if entry.is_shared]
+    groups = grouped(calls)
     if loaded.name == CALL_ENDED:
-        groups = [own, *([each] for each in shared)] if own else []
-        links.attach(_AtMany(loaded, group) for group in groups)
+        links.attach(At(loaded, group, at_end=True) for group in groups)
     else:
-        links.attach(_AtOne(loaded, *each) for each in (*own, *shared))
-
-
-@attrs.frozen
-class _AtMany:
-    program: Program
-    functions: list[tuple[str, int]]
-
-    def attach(self) -> Link:
-        return self.program.attach_to(self.functions, at_end=True)
+        links.attach(_AtOne(loaded, *each) for group in groups for each in group)
 
 
 @attrs.frozen
@@ -68,15 +54,5 @@ class _AtOne:
 
 @functools.cache
 def _takes_many() -> bool:
-    """Tell whether this kernel takes one program at many functions; found by doing it."""
-    try:
-        with loader.open_object("probe") as probe:
-            probe.programs["enf_probe_called"].set_autoload(enabled=False)
-            probe.programs["enf_probe_many"].set_autoload(enabled=True)
-            probe.load()
-            probe.programs["enf_probe_many"].attach_to(
-                [("__x64_sys_getpid", 0)], at_end=True
-            ).close()
-    except KernelError:
-        return False
-    return True
+    """Tell whether this kernel takes one program at the ends of many functions."""
+    return takes("enf_probe_many", at_end=True)

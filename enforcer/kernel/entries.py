@@ -27,12 +27,15 @@ from enforcer.libbpf.handles import Link, Program
 
 __all__ = [
     "NO_OVERRIDE",
+    "At",
     "Entry",
     "attach",
     "can_override",
     "entries",
+    "grouped",
     "problem",
     "program",
+    "takes",
 ]
 
 NO_OVERRIDE: Final = (
@@ -213,32 +216,51 @@ def attach(loaded: Program, calls: Iterable[Call], links: LinkSet) -> None:
         UnsupportedError: if entries are not called as those of x86-64 are.
         KernelError: if the kernel refuses one.
     """
+    links.attach(At(loaded, group) for group in grouped(calls))
+
+
+def grouped(calls: Iterable[Call]) -> list[list[tuple[str, int]]]:
+    """
+    Return the functions of *calls* and what is told there, as one attachment can have them: no function twice.
+
+    Raises:
+        UnsupportedError: as for :func:`entries`.
+    """
     found = entries(sorted(calls, key=lambda call: call.number))
     own = [(entry.function, entry.cookie) for entry in found if not entry.is_shared]
     shared = [(entry.function, entry.cookie) for entry in found if entry.is_shared]
-    groups = [own, *([each] for each in shared)] if own else []
-    links.attach(_At(loaded, group) for group in groups)
+    return [own, *([each] for each in shared)] if own else []
 
 
 @attrs.frozen
-class _At:
-    """A program with the entries that it is for."""
+class At:
+    """A program with the functions that it is for, at their entry or at their end."""
 
     program: Program
-    entries: list[tuple[str, int]]
+    functions: list[tuple[str, int]]
+    at_end: bool = False
 
     def attach(self) -> Link:
+        """
+        Attach it.
+
+        Raises:
+            KernelError: if the kernel refuses one; its notes name the function.
+        """
         try:
-            return self.program.attach_to(self.entries)
+            return self._attach(self.functions)
         except KernelError as error:
-            if len(self.entries) == 1:
+            if len(self.functions) == 1:
                 raise
-            for entry in self.entries:  # the kernel does not say which one it refuses
+            for each in self.functions:  # the kernel does not say which one it refuses
                 try:
-                    self.program.attach_to([entry]).close()
+                    self._attach([each]).close()
                 except KernelError:
-                    error.add_note(f"because of the function {entry[0]}")
+                    error.add_note(f"because of the function {each[0]}")
             raise
+
+    def _attach(self, functions: list[tuple[str, int]]) -> Link:
+        return self.program.attach_to(functions, at_end=self.at_end)
 
 
 @functools.cache
@@ -248,12 +270,17 @@ def can_override() -> bool:
 
     Found by loading a program that does; no other answer is trusted.
     """
+    return takes("enf_probe_override")
+
+
+def takes(program: str, *, at_end: bool = False) -> bool:
+    """Tell whether this kernel takes *program*, of the probe, at a system call; found by doing it."""
     try:
         with loader.open_object("probe") as probe:
             probe.programs["enf_probe_called"].set_autoload(enabled=False)
-            probe.programs["enf_probe_override"].set_autoload(enabled=True)
+            probe.programs[program].set_autoload(enabled=True)
             probe.load()
-            probe.programs["enf_probe_override"].attach_to([("__x64_sys_getpid", 0)]).close()
+            At(probe.programs[program], [("__x64_sys_getpid", 0)], at_end).attach().close()
     except KernelError:
         return False
     return True
