@@ -82,12 +82,13 @@ def _add_folded(atom: Atom, exact: _Lists, under: _Lists, *, is_doubtful: bool) 
     for form in atom.forms:
         if isinstance(form, Glob):
             continue
-        heads |= dict.fromkeys(spellings.heads(form))
+        twins = spellings.twins(form)
         lists = exact if isinstance(form, Exact) else under
-        for twin in spellings.twins(form):
+        for twin in twins:
             lists.setdefault((strings.PATH, twin.value), []).append(number | FOLDED)
-            heads |= dict.fromkeys(spellings.heads(twin))
-    for head in heads if is_doubtful else ():
+        for each in (form, *twins) if is_doubtful else ():
+            heads |= dict.fromkeys(spellings.heads(each))
+    for head in heads:
         exact.setdefault((strings.HEAD, head), []).append(number | glob.MAYBE)
 
 
