@@ -2,10 +2,11 @@
 """
 A process with many children that do one thing each, when they are told: ``poor.py DIR``.
 
-Reads a word and a number a line and answers with a line of JSON, so that whoever drives it needs no new
-process: ``prepare N`` makes N children that wait, whatever is refused meanwhile, ``bind N`` lets each of them bind a socket in DIR,
-``fork N`` makes up to N children. All stay until ``end 0``: what the kernel kept of a task that ended
-serves the next without new memory.
+Reads a word and numbers a line and answers with a line of JSON, so that whoever drives it needs no new
+process: ``prepare N`` makes N children that wait, whatever is refused meanwhile, ``bind N EACH`` lets N
+of them bind up to EACH sockets in DIR, until one is refused, ``fork N`` makes up to N children, until
+one is refused. All stay until ``end``: what the kernel kept of a task that ended serves the next without
+new memory.
 """
 
 import errno
@@ -34,28 +35,30 @@ def prepare(number: int) -> dict[str, int]:
                 raise
             continue
         if child == 0:
-            os.read(go[0], 1)
-            os.write(answers[1], bytes([bind(DIRECTORY / f"{made}")]))
+            os.write(answers[1], bytes(bind(DIRECTORY / f"{made}", os.read(go[0], 1)[0])))
             signal.pause()
         children.append(child)
         made += 1
     return {"made": made, **count(refused)}
 
 
-def bind(path: Path) -> int:
-    try:
-        socket.socket(socket.AF_UNIX).bind(str(path))
-    except OSError as error:
-        return error.errno or 255
-    return 0
+def bind(path: Path, most: int) -> tuple[int, int]:
+    """Return how many sockets were bound, and the error that ended it."""
+    for number in range(most):
+        try:
+            socket.socket(socket.AF_UNIX).bind(f"{path}-{number}")
+        except OSError as error:
+            return number, error.errno or 255
+    return most, 0
 
 
-def release(number: int) -> dict[str, int]:
-    os.write(go[1], b"g" * number)
+def release(number: int, each: int) -> dict[str, int]:
+    os.write(go[1], bytes([each]) * number)
     seen = b""
-    while len(seen) < number:
-        seen += os.read(answers[0], number)
-    return {"made": len(list(DIRECTORY.iterdir())), **count(seen)}
+    while len(seen) < 2 * number:
+        seen += os.read(answers[0], 2 * number)
+    refused = seen[1::2].replace(b"\0", b"")
+    return {"made": len(list(DIRECTORY.iterdir())), "OK": sum(seen[::2]), **count(refused)}
 
 
 def fork(number: int) -> dict[str, int]:
@@ -73,10 +76,10 @@ def fork(number: int) -> dict[str, int]:
 
 
 def count(codes: bytes) -> dict[str, int]:
-    return {errno.errorcode.get(code, "OK"): codes.count(code) for code in set(codes)}
+    return {errno.errorcode[code]: codes.count(code) for code in set(codes)}
 
 
-def end(_: int) -> dict[str, int]:
+def end() -> dict[str, int]:
     for child in children:
         os.kill(child, signal.SIGKILL)
     for child in children:
@@ -90,7 +93,7 @@ def end(_: int) -> dict[str, int]:
 WORDS = {"prepare": prepare, "bind": release, "fork": fork, "end": end}
 try:
     for line in sys.stdin:
-        word, argument = line.split()
-        print(json.dumps(WORDS[word](int(argument))), flush=True)
+        word, *numbers = line.split()
+        print(json.dumps(WORDS[word](*map(int, numbers))), flush=True)
 finally:
-    end(0)  # who waits for an answer sees the end of this process only when nobody has its output
+    end()  # who waits for an answer sees the end of this process only when nobody has its output
