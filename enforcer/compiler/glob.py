@@ -26,6 +26,7 @@ _GROUP_WEIGHT: Final = 12_000
 _SPARE_STATES: Final = 4_096
 _GROWTH: Final = 4
 _DEAD: Final = 0
+_NO_CLASS: Final = -1
 MAYBE: Final = 1 << 31
 FOLDED_AT: Final = 60
 """Where an automaton has the bits of dimensions whose letters it takes as small ones."""
@@ -263,23 +264,39 @@ class _Subsets:
 
     def _expand(self, nodes: tuple[int, ...]) -> None:
         """Append the row of transitions of the state that is *nodes*."""
+        source = self._nfa
         loops: list[int] = []
         stepping: dict[int, tuple[int, ...]] = {}
+        others: list[tuple[int, frozenset[int]]] = []
         for node in nodes:
             if self._is_loop[node]:
                 loops.append(node)
                 continue
-            for number, target in self._nfa.steps[node]:
+            for number, target in source.steps[node]:
                 stepping[number] = (*stepping.get(number, ()), target)
+            if node in source.otherwise:
+                others.append(source.otherwise[node])
         base = self._base(tuple(loops))
         row = base.row[:]
+        if others:
+            # What most classes lead to is worked out once, for one that no step is about.
+            beside = tuple(target for target, _ in others)
+            row = array("H", [self._following(base, _NO_CLASS, beside)]) * source.n_classes
+            row[source.slash] = base.row[source.slash]
+            for number in {*stepping, *base.steps} - {source.slash}:
+                more = tuple(target for target, listed in others if number not in listed)
+                stepping[number] = (*stepping.get(number, ()), *more)
         for number, targets in stepping.items():
-            key = (number, *targets)
-            following = base.known.get(key)
-            if following is None:
-                following = base.known[key] = self._beside(base, number, targets)
-            row[number] = following
+            row[number] = self._following(base, number, targets)
         self._trans += row
+
+    def _following(self, base: _Base, number: int, targets: tuple[int, ...]) -> int:
+        """Return what :meth:`_beside` does, which is asked once for each."""
+        key = (number, *targets)
+        following = base.known.get(key)
+        if following is None:
+            following = base.known[key] = self._beside(base, number, targets)
+        return following
 
     def _base(self, loops: tuple[int, ...]) -> _Base:
         """Return what *loops* alone do; they are none where nothing but literals is left."""

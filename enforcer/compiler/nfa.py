@@ -31,6 +31,8 @@ class Nfa:
     Attributes:
         classes: class of each byte; *slash* is that of "/" alone.
         steps: by node, (class, target) for each single class it goes on.
+        otherwise: of some nodes, the target on any class but "/" that is in no step of theirs, and those
+            that are.
         any_byte, not_slash: by node, the target on any byte, or on any but "/"; -1 for none.
         closure: by node, itself and what it reaches without a byte, as far as that goes on by bytes.
         final: by node, the pattern that ends there; -1 for none.
@@ -41,6 +43,7 @@ class Nfa:
     n_classes: int
     slash: int
     steps: list[list[tuple[int, int]]]
+    otherwise: dict[int, tuple[int, frozenset[int]]]
     any_byte: list[int]
     not_slash: list[int]
     closure: list[tuple[int, ...]]
@@ -64,6 +67,7 @@ def build(patterns: Sequence[Sequence[Token]]) -> Nfa:
         n_classes=n_classes,
         slash=classes[_SLASH],
         steps=builder.steps,
+        otherwise=builder.otherwise,
         any_byte=builder.any_byte,
         not_slash=builder.not_slash,
         closure=_closures(builder),
@@ -110,8 +114,8 @@ class _Builder:
 
     def __init__(self, classes: bytes) -> None:
         self.classes = classes
-        self.n_classes = max(classes) + 1
         self.steps: list[list[tuple[int, int]]] = []
+        self.otherwise: dict[int, tuple[int, frozenset[int]]] = {}
         self.any_byte: list[int] = []
         self.not_slash: list[int] = []
         self.silent: list[tuple[int, ...]] = []
@@ -138,6 +142,7 @@ class _Builder:
         return (
             self.final[node] != _NOWHERE
             or bool(self.steps[node])
+            or node in self.otherwise
             or self.any_byte[node] != _NOWHERE
             or self.not_slash[node] != _NOWHERE
         )
@@ -203,21 +208,22 @@ class _Builder:
         Make components behind *base* of which none ends like the name of a unit.
 
         A node for each beginning of such an end: that which the component ends with so far. Every
-        class of bytes leads on to one of them, so there is one way only.
+        class of bytes leads on to one of them, so there is one way only; most lead to where it ends
+        with none.
         """
         ends = sorted({tail[:n] for tail in _UNIT_TAILS for n in range(len(tail) + 1)}, key=len)
         node = {end: self._node(base) for end in ends}
         self.steps[base].append((self.classes[_SLASH], node[b""]))
         for end in ends:
-            following = dict.fromkeys(range(self.n_classes), node[b""])
             for byte in sorted({*b"".join(_UNIT_TAILS)}):
                 grown = end + bytes((byte,))
                 longest = next(grown[n:] for n in range(len(grown) + 1) if grown[n:] in node)
-                following[self.classes[byte]] = node[longest]
-            del following[self.classes[_SLASH]]
+                if longest:
+                    self.steps[node[end]].append((self.classes[byte], node[longest]))
+            listed = frozenset(number for number, _ in self.steps[node[end]])
+            self.otherwise[node[end]] = (node[b""], listed)
             if end not in _UNIT_TAILS:
-                following[self.classes[_SLASH]] = node[b""]
-            self.steps[node[end]] += following.items()
+                self.steps[node[end]].append((self.classes[_SLASH], node[b""]))
         behind = self._node(base)
         for start in (base, *(node[end] for end in ends if end not in _UNIT_TAILS)):
             self.silent[start] += (behind,)
