@@ -15,13 +15,27 @@ import json
 import select
 import subprocess
 import sys
+from pathlib import Path
 
 import attrs
 from patience import scaled
 
-__all__ = ["forget", "make"]
+__all__ = ["forget", "make", "scripted"]
 
 _LIMIT = 60.0  # seconds for one attempt
+
+
+def scripted(program: str, *argv: str, interpreter: str = sys.executable) -> list[str]:
+    """
+    Return the arguments of a Python that runs ``main`` of the file *program* and ends with what it returns.
+
+    As a module it is not compiled anew, which takes an emulated machine longer than to run it. It sees
+    *argv* as ``sys.argv[1:]``, and no installed packages.
+    """
+    file = Path(program)
+    code = f"import sys; sys.path.append({str(file.parent)!r})"
+    code += f"; from {file.stem} import main; sys.exit(main())"
+    return [interpreter, "-ISc", code, *argv]
 
 
 @attrs.frozen
@@ -30,7 +44,7 @@ class _Server:
 
     @classmethod
     def start(cls, program: str) -> _Server:
-        argv = [sys.executable, "-IS", program]
+        argv = scripted(program)
         return cls(subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0))
 
     def make(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:

@@ -17,8 +17,9 @@ import sys
 from pathlib import Path
 
 
-def main(directory: Path) -> None:
+def main() -> None:
     """Try until told to stop."""
+    directory = Path(sys.argv[1])
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))
     plain, made, secret = (str(directory / name) for name in ("plain", "made", "secret"))
@@ -46,4 +47,4 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

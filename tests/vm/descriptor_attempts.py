@@ -409,5 +409,7 @@ ATTEMPTS = Attempts(
     if callable(function) and not name.startswith("_") and function.__module__ == __name__
 )
 
+main = ATTEMPTS.main
+
 if __name__ == "__main__":
-    sys.exit(ATTEMPTS.main())
+    sys.exit(main())

@@ -57,10 +57,18 @@ class Engine:
 
     process: Started
     log: Path
+    _events: list[dict[str, Any]] = attrs.field(factory=list, init=False)
+    _read: int = attrs.field(default=0, init=False)
 
     def events(self) -> list[dict[str, Any]]:
-        """Every record so far."""
-        return [json.loads(line) for line in whole_lines(self.log)]
+        """Every record so far. What has been read is kept: an emulated machine reads a log for seconds."""
+        if self.log.exists():
+            with self.log.open("rb") as log:
+                log.seek(self._read)
+                whole, end, _ = log.read().rpartition(b"\n")
+            self._read += len(whole) + len(end)
+            self._events += map(json.loads, whole.splitlines())
+        return list(self._events)
 
     def wait_for(self, wanted: Any, limit: float = 20.0) -> dict[str, Any]:
         """The newest record for which *wanted* holds; records reach the log a little later."""
@@ -133,7 +141,7 @@ def attempt(*argv: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
 
 def python(code: str, *argv: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """Run Python code as a process; it sees ``os`` and ``sys`` imported and *argv* as sys.argv[1:]."""
-    return attempt(sys.executable, "-I", "-c", "import os, sys\n" + code, *argv, **options)
+    return attempt(sys.executable, "-ISc", "import os, sys\n" + code, *argv, **options)
 
 
 def uid_of(name: str) -> int:

@@ -226,5 +226,7 @@ def stop_appending(path: str) -> None:
     os.pwrite(fd, b"changed", 0)
 
 
+main = ATTEMPTS.main
+
 if __name__ == "__main__":
-    sys.exit(ATTEMPTS.main())
+    sys.exit(main())

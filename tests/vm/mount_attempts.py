@@ -201,5 +201,7 @@ def pivot_the_host(path: str) -> None:
     _call(_PIVOT_ROOT, "/run", "/run")
 
 
+main = ATTEMPTS.main
+
 if __name__ == "__main__":
-    sys.exit(ATTEMPTS.main())
+    sys.exit(main())

@@ -137,5 +137,7 @@ def remove_single(at: str) -> None:
     _show(at + "/evil")
 
 
+main = ATTEMPTS.main
+
 if __name__ == "__main__":
-    sys.exit(ATTEMPTS.main())
+    sys.exit(main())

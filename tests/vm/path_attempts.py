@@ -238,5 +238,7 @@ def overlay(path: str) -> None:
             _show(f"{top}/merged/{basename(path)}")
 
 
+main = WAYS.main
+
 if __name__ == "__main__":
-    sys.exit(WAYS.main())
+    sys.exit(main())

@@ -70,5 +70,7 @@ def run(path: str, *arguments: str) -> None:
     os.execv(path, arguments)
 
 
+main = WAYS.main
+
 if __name__ == "__main__":
-    raise SystemExit(WAYS.main())
+    sys.exit(main())

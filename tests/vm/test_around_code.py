@@ -197,7 +197,7 @@ def test_file_without_a_name_is_not_trusted(stage):
         "os.environ['LD_PRELOAD'] = f'/proc/self/fd/{fd}'\n"
         "os.execv(sys.argv[2], sys.argv[2:])\n"
     )
-    argv = (sys.executable, "-I", "-c", code, GOOD, str(KEEPER))
+    argv = (sys.executable, "-ISc", code, GOOD, str(KEEPER))
 
     assert SHUT == attempt(*argv, str(SECRET)).returncode  # as root, whose file it is
     assert OPEN == attempt(str(KEEPER), str(SECRET)).returncode

@@ -121,7 +121,7 @@ class Member:
             f"sys.stdin.readline(); os.setgroups([{GROUP}]); print(os.getgroups())"
         )
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-c", code],
+            [sys.executable, "-ISc", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

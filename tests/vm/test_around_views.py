@@ -21,6 +21,7 @@ import attrs
 import compiled
 import pytest
 import view_attempts
+from attempter import scripted
 from engine import Engine, attempt, running
 from patience import scaled
 
@@ -79,7 +80,7 @@ spec:
 
 def do(way: str, *arguments: object, user: int = 0, **options: object) -> tuple[int, bytes]:
     """Act as *user* by a way of ``view_attempts.py``; return how it ended and what it printed."""
-    words = [sys.executable, view_attempts.__file__, str(user), way, *map(str, arguments)]
+    words = scripted(view_attempts.__file__, str(user), way, *map(str, arguments))
     done = attempt(*words, **options)
     return done.returncode, done.stdout
 
@@ -244,7 +245,7 @@ def test_a_part_and_the_whole_are_one_file(engine, place, name) -> None:
 def do_read(path: Path) -> tuple[int, bytes]:
     done = attempt(
         sys.executable,
-        "-c",
+        "-ISc",
         f"""
 import sys
 try:

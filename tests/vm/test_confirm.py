@@ -99,7 +99,7 @@ def own(policy: Path, tmp_path) -> Iterator[Daemon]:
 
 def runs() -> list[bool]:
     """Which of the programs run."""
-    argv = {"/bin/sh": ["-c", ":"], "/bin/bash": ["-c", ":"], sys.executable: ["-c", ""]}
+    argv = {"/bin/sh": ["-c", ":"], "/bin/bash": ["-c", ":"], sys.executable: ["-ISc", ""]}
     return [attempt(p, *argv.get(p, ["--help"])).returncode == 0 for p in PROGRAMS]
 
 

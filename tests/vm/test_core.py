@@ -11,8 +11,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,8 +20,10 @@ from pathlib import Path
 import attrs
 import ledger
 import pytest
+from attempter import scripted
 from daemon import PINS, leftovers, until
 
+from enforcer.compiler import CompiledImage
 from enforcer.kernel import pins as pinned
 from enforcer.kernel.pins import PinStore
 from enforcer.kernel.session import Session
@@ -33,16 +35,6 @@ ROOT = Path("/opt/enforcer-test-core")
 HERE = Path(__file__).parent
 NOTHING = {"programs": [], "links": [], "pins": []}
 READ = "file: read, match: {path: %s}, action: deny" % (ROOT / "secret")
-SCRIPT = """
-import os, sys
-from pathlib import Path
-sys.path[:0] = {paths!r}
-import test_core
-from enforcer.kernel.session import Session
-session = Session.open(test_core.image(Path({policy!r})))
-print("in force", flush=True)
-os.read(0, 1)
-"""
 
 
 def policy(directory: Path, *rules: str, name: str = "core") -> Path:
@@ -54,7 +46,7 @@ def policy(directory: Path, *rules: str, name: str = "core") -> Path:
     return file
 
 
-def image(file: Path, generation: int = 1):
+def image(file: Path, generation: int = 1) -> CompiledImage:
     """Compile a policy file, to be loaded."""
     ledger.keep()
     return prepare(load_policies([file]), generation=generation)
@@ -84,7 +76,8 @@ class Somebody:
 @contextmanager
 def somebody() -> Iterator[Somebody]:
     """Let somebody try; nothing that no rule forbids is ever refused to them."""
-    argv = [sys.executable, "-I", str(HERE / "core_attempts.py"), str(ROOT)]
+    # It never rests: whoever starts and stops meanwhile goes first.
+    argv = ["nice", *scripted(str(HERE / "core_attempts.py"), str(ROOT))]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "begun\n" == process.stdout.readline()
@@ -173,21 +166,35 @@ def test_starts_changes_and_stops_refuse_nothing_else(tmp_path):
     assert NOTHING == leftovers()
 
 
+def holder(compiled: CompiledImage) -> int:
+    """Fork a process that has *compiled* in force, and nothing of it pinned."""
+    reading, writing = os.pipe()
+    process = os.fork()
+    if not process:
+        try:
+            with Session.open(compiled):
+                os.write(writing, b"x")
+                signal.pause()
+        finally:
+            os._exit(1)
+    os.close(writing)
+    begun = os.read(reading, 1)
+    os.close(reading)
+    assert b"x" == begun
+    return process
+
+
 def test_a_crash_without_pins_refuses_nothing_else(tmp_path):
     """The kernel closes what a killed process had: hooks before the core."""
-    script = SCRIPT.format(paths=[str(HERE), str(HERE.parent)], policy=str(policy(tmp_path, READ)))
+    compiled = image(policy(tmp_path, READ))
     with somebody() as it:
         for _ in range(2):
-            with subprocess.Popen(
-                [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            ) as process:
-                assert process.stdout is not None
-                assert b"in force\n" == process.stdout.readline()
-                assert is_refused()
-                process.kill()
-                process.wait()
-                until(lambda: not is_refused())
-                until(lambda: not leftovers()["links"])
+            process = holder(compiled)
+            assert is_refused()
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            until(lambda: not is_refused())
+            until(lambda: not leftovers()["links"])
     assert it.counts["secret"]["refused"] > 0
 
 

@@ -86,7 +86,7 @@ def refuses_read(path: Path) -> bool:
 @contextmanager
 def attacked(path: Path) -> Iterator[None]:
     """Let somebody read *path* again and again until the block ends; none of it may succeed."""
-    argv = [sys.executable, "-I", "-c", ATTACK, str(path)]
+    argv = [sys.executable, "-ISc", ATTACK, str(path)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         pipe = process.stdout
         assert pipe is not None

@@ -69,12 +69,13 @@ def test_nobody_is_refused_for_want_of_memory(preemption, tmp_path):
         nice = ("taskset", "-c", one, "nice", "-n", "19")
         readers = [
             subprocess.Popen(
-                [*nice, sys.executable, "-c", READER, str(n)], stdout=subprocess.PIPE, text=True
+                [*nice, sys.executable, "-ISc", READER, str(n)], stdout=subprocess.PIPE, text=True
             )
             for n in range(READERS)
         ]
         wakers = [
-            subprocess.Popen(["taskset", "-c", one, sys.executable, "-c", WAKER]) for _ in range(4)
+            subprocess.Popen(["taskset", "-c", one, sys.executable, "-ISc", WAKER])
+            for _ in range(4)
         ]
         ended = [reader.communicate(timeout=scaled(600))[0].split() for reader in readers]
         assert [0] * 4 == [waker.wait(scaled(600)) for waker in wakers]

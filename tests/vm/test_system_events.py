@@ -24,6 +24,7 @@ from pathlib import Path
 import attrs
 import pytest
 import system_attempts
+from attempter import scripted
 from engine import Engine, attempt, running
 from patience import scaled
 
@@ -202,11 +203,7 @@ def _run(interpreter: Path, name: str, given: str) -> Outcome:
         given = str(victim.pid)
     try:
         done = attempt(
-            str(interpreter),
-            "-S",
-            _SCRIPT,
-            name,
-            given,
+            *scripted(_SCRIPT, name, given, interpreter=str(interpreter)),
             env={"PYTHONHOME": sys.base_prefix, "PATH": os.environ["PATH"]},
         )
         is_well = victim is None or _is_well(victim)
@@ -244,7 +241,7 @@ def _brought() -> frozenset[str]:
 def _unload() -> None:
     if _brought():
         subprocess.run(["rmmod", *_LOADABLE], check=False, capture_output=True)
-        subprocess.run([sys.executable, "-S", _SCRIPT, "kexec_from_memory"], check=True)
+        subprocess.run(scripted(_SCRIPT, "kexec_from_memory"), check=True)
 
 
 def _small_kernel() -> bytes:

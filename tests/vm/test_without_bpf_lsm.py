@@ -380,6 +380,6 @@ def test_who_may_be_passed_by_does_not_prevent(bench: Bench, preemption: None):
 
 
 def _readers() -> int:
-    argv = [sys.executable, "-c", READER]
+    argv = [sys.executable, "-ISc", READER]
     readers = [subprocess.Popen(argv, stdout=subprocess.PIPE) for _ in range(READERS)]
     return sum(int(reader.communicate()[0]) for reader in readers)

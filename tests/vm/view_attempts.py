@@ -191,11 +191,13 @@ def sandbox(program: str) -> None:
     os.execv("/mnt/usr/bin/own", ["own", "/etc/hostname"])
 
 
-def _make(user: str, way: str, *arguments: str) -> int:
+def main() -> int:
+    """Make one attempt."""
+    user, way, *arguments = sys.argv[1:]
     if int(user):
         become(int(user))
     return WAYS.make(way, *arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(_make(*sys.argv[1:]))
+    sys.exit(main())
