@@ -547,7 +547,7 @@ struct enf_image {
 	__u32 n_terms;
 	__u32 n_atom_list;
 	__u32 n_row_list;
-	__u32 n_slots;	    /* power of two */
+	__u32 n_slots;	    /* power of two, never 0 */
 	__u32 off_rows;	    /* struct enf_row[n_rows], in policy order */
 	__u32 off_terms;    /* struct enf_term[] */
 	__u32 off_labels;   /* struct enf_label[] */

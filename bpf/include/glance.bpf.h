@@ -56,8 +56,7 @@ static __always_inline const void *enf_glance_at(const struct enf_image *image, 
 static __always_inline int enf_glance_met(const struct enf_image *image, __u64 hash, __u32 len,
 					  __u32 what)
 {
-	if (!image->n_slots)
-		return 0;
+	/* There is always a slot, if an empty one: no question for each component. */
 	for (__u32 i = 0; i < ENF_MAX_PROBES; i++) {
 		__u32 n = ((__u32)hash + i) & (image->n_slots - 1);
 		const struct enf_slot *slot = enf_glance_at(image, image->off_slots + n * 32, 32);

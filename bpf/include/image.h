@@ -23,6 +23,7 @@
 #define enf_loop(n, fn, ctx) bpf_loop(n, fn, ctx, 0)
 /* Map values may be read unaligned wherever the architecture can (x86, arm64). */
 #define enf_load8(p) (*(const __u64 *)(p))
+#define enf_store8(p, v) (*(__u64 *)(p) = (v))
 
 /* Set by the loader to the value size of the image map, so that the verifier knows it. */
 extern const volatile __u32 enf_image_bytes;
@@ -47,11 +48,15 @@ ENF_INLINE __u64 enf_load8(const void *p)
 	memcpy(&v, p, sizeof(v));
 	return v;
 }
+ENF_INLINE void enf_store8(void *p, __u64 v)
+{
+	memcpy(p, &v, sizeof(v));
+}
 #endif
 
 #define ENF_BIT(n) (1ULL << (n))
 
-/* Working memory of one decision. All zero between uses, but for text, matches and other. */
+/* Working memory of one decision. All zero between uses, but for text, capitals, matches and other. */
 struct enf_scratch {
 	__u32 busy;
 	__u32 account; /* whose task has it */
@@ -68,7 +73,7 @@ struct enf_scratch {
 	__u32 folds;	 /* a directory on the way of a view may fold names */
 	__u64 print;	 /* of the walk, see enf_resolve() */
 	__u32 cut;	 /* the string at hand goes on behind its end */
-	__u32 folding;	 /* from fold_from on, letters are taken as small ones */
+	__u32 folding;	 /* from fold_from on, the letters of the path at hand are small ones */
 	__u32 fold_from; /* place in the text */
 	__u32 heads;	 /* what could lie below is still to be looked up */
 	__u32 n_maybe;	 /* ENF_MAY_*: what the bits of maybe stand for */
@@ -110,6 +115,7 @@ struct enf_scratch {
 	__u32 touched[ENF_MAX_TOUCHED];
 	__u32 best[ENF_MAX_POLICIES]; /* first matching row + 1; ENF_BEST_UNKNOWN */
 	__u16 policies[ENF_MAX_POLICIES];
+	__u8 capitals[ENF_PATH_MAX / 8]; /* which of them were not */
 	char text[ENF_TEXT_SIZE];
 };
 

@@ -161,25 +161,6 @@ ENF_INLINE __u64 enf_text8(const struct enf_scratch *s, __u32 off)
 	return enf_load8(s->text + off);
 }
 
-/*
- * Eight bytes of a string that is looked up. Where a file system takes capital and small letters for the same, all are
- * small: of A to Z alone, which have one other case in every script and code page.
- */
-ENF_INLINE __u64 enf_seen8(const struct enf_scratch *s, __u32 off)
-{
-	__u64 w = enf_text8(s, off), seven, capital;
-
-	if (!s->folding || off + 8 <= s->fold_from)
-		return w;
-	seven = w & 0x7f7f7f7f7f7f7f7fULL;
-	/* bit 7 of a byte: it is at least 'A', but not above 'Z', and no part of another letter */
-	capital = (seven + 0x3f3f3f3f3f3f3f3fULL) & ~(seven + 0x2525252525252525ULL) & ~w &
-		  0x8080808080808080ULL;
-	if (off < s->fold_from)
-		capital &= ~0ULL << (((s->fold_from - off) & 7) * 8);
-	return w | capital >> 2;
-}
-
 /* The first n bytes of a little-endian word; n in 0..8. */
 ENF_INLINE __u64 enf_first(__u64 w, __u32 n)
 {
@@ -193,7 +174,7 @@ static long enf_compare_one(__u32 i, void *arg)
 	const __u64 *want = enf_at(c, s->text_at + i * 8, 8);
 	__u32 left = s->text_len - i * 8;
 
-	if (!want || enf_first(enf_seen8(s, s->at + i * 8), left) != *want) {
+	if (!want || enf_first(enf_text8(s, s->at + i * 8), left) != *want) {
 		s->differs = 1;
 		return 1;
 	}
@@ -265,7 +246,7 @@ static long enf_walk_one(__u32 i, void *arg)
 		s->heads = 0;
 		goto found;
 	}
-	w = enf_first(enf_seen8(s, s->pos), n);
+	w = enf_first(enf_text8(s, s->pos), n);
 	x = w ^ 0x2f2f2f2f2f2f2f2fULL;
 	/* exact for the lowest zero byte, which is the one wanted */
 	slash = (x - 0x0101010101010101ULL) & ~x & 0x8080808080808080ULL;
@@ -334,8 +315,6 @@ static long enf_run_one(__u32 i, void *arg)
 	if (off >= ENF_TEXT_SIZE)
 		return 1;
 	byte = s->text[off];
-	if (s->folding && off >= s->fold_from && byte >= 'A' && byte <= 'Z')
-		byte |= 0x20;
 	class = enf_at(r->c, r->classes + byte, 1);
 	if (!class)
 		return 1;
@@ -466,6 +445,46 @@ struct enf_spelled {
 };
 
 /*
+ * Eight bytes of a path: in small letters where *fold*, else as they were before. Of A to Z alone, which have one other
+ * case in every script and code page.
+ */
+ENF_INLINE long enf_turn_one(struct enf_ctx *c, __u32 i, int fold)
+{
+	struct enf_scratch *s = c->s;
+	__u32 off = s->fold_from + i * 8;
+	__u64 w, seven, capital;
+
+	enf_barrier(off);
+	enf_barrier(i);
+	if (i >= sizeof(s->capitals) || off > ENF_TEXT_SIZE - 8 || off >= s->high)
+		return 1;
+	w = enf_load8(s->text + off);
+	if (fold) {
+		seven = w & 0x7f7f7f7f7f7f7f7fULL;
+		/* bit 7 of a byte: it is at least 'A', but not above 'Z', and no part of another letter */
+		capital = (seven + 0x3f3f3f3f3f3f3f3fULL) & ~(seven + 0x2525252525252525ULL) & ~w &
+			  0x8080808080808080ULL;
+		/* one bit for each, the first byte's the lowest */
+		s->capitals[i] = ((capital >> 7) * 0x0102040810204080ULL) >> 56;
+	} else {
+		capital = (s->capitals[i] * 0x0101010101010101ULL) & 0x8040201008040201ULL;
+		capital = (capital + 0x7f7f7f7f7f7f7f7fULL) & 0x8080808080808080ULL;
+	}
+	enf_store8(s->text + off, w ^ capital >> 2);
+	return 0;
+}
+
+static long enf_fold_one_word(__u32 i, void *arg)
+{
+	return enf_turn_one(arg, i, 1);
+}
+
+static long enf_unfold_one_word(__u32 i, void *arg)
+{
+	return enf_turn_one(arg, i, 0);
+}
+
+/*
  * Add what another spelling of the path would satisfy, in directories that do not tell them apart. It is a claim, as
  * is a name that the host does not show: who acts has chosen how to spell it. What is not settled by small letters is
  * unknown from there on, and decided by the head. Returns: how much is settled.
@@ -486,6 +505,7 @@ ENF_INLINE __u32 enf_begin_folded(const struct enf_spelled *p)
 		s->cut = 1;
 	s->folding = 1;
 	s->folded |= ENF_BIT(p->dim & 63);
+	enf_loop(sizeof(s->capitals), enf_fold_one_word, c);
 	return s->low - p->at;
 }
 
@@ -501,6 +521,8 @@ ENF_INLINE void enf_match_spelled(const struct enf_spelled *p, __u32 i)
 	if (i)
 		len = enf_begin_folded(p);
 	enf_match_path(p->c, p->at, len, p->dim);
+	if (s->folding)
+		enf_loop(sizeof(s->capitals), enf_unfold_one_word, p->c);
 	s->folding = 0;
 	s->cut = 0;
 }

@@ -97,7 +97,7 @@ class Slots:
         seed: of the hash; belongs into the image's head.
         table: ``struct enf_slot[n_slots]``.
         text: the strings, each zero padded to a multiple of 8.
-        n_slots: a power of two, or 0 without strings.
+        n_slots: a power of two; without strings one, which is empty.
     """
 
     seed: int
@@ -121,7 +121,7 @@ def place(values: Mapping[Key, Meaning], *, seed: int | None = None) -> Slots:
     """
     seed = secrets.randbits(64) if seed is None else seed
     if not values:
-        return Slots(seed, b"", b"", 0, 0, 0)
+        return Slots(seed, bytes(layout.SLOT.size), b"", 1, 0, 0)
     # Mostly empty: what is not there, which is what most files ask for, is found out at once.
     size = 8
     while size < 4 * len(values) or size < min(8 * len(values), _AMPLE):

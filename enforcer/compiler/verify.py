@@ -221,7 +221,7 @@ class _Check:
     def _check_slots(self) -> None:
         head = self._head
         size = head["n_slots"]
-        self._require(size & (size - 1) == 0, "its slots are no power of two")
+        self._require(size > 0 and size & (size - 1) == 0, "its slots are no power of two")
         self._section(head["off_text"], head["text_size"], "strings")
         slots = self._records(layout.SLOT, head["off_slots"], size)
         items = self._words(head["off_atom_list"], head["n_atom_list"], "atom list")

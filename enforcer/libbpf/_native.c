@@ -55,6 +55,7 @@ static int enf_native_decide(const void *image, unsigned int size, struct enf_te
 	enf_decide(&c);
 	in->verdict = s->verdict;
 	in->matches = s->matches;
+	memcpy(in->path, s->text + ENF_TEXT_PATH, o->path_len); /* which records show */
 	return s->bad_image ? -EBADMSG : 0;
 }
 

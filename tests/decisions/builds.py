@@ -44,8 +44,10 @@ class Run(Protocol):
 
 
 def run_native(image: bytes, given: Any) -> None:
+    path = bytes(ffi.buffer(given.path, given.object.path_len))
     code = lib.enf_native_decide(image, len(image), given)
     assert code == 0, f"the native build returned {code}"
+    assert path == bytes(ffi.buffer(given.path, given.object.path_len))
 
 
 @attrs.define(eq=False)

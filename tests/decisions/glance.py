@@ -51,7 +51,7 @@ class Glance:
     def _met(self, text: bytes, what: int) -> bool:
         size = self.head["n_slots"]
         wanted = hash_path(self.head["seed"], text)
-        for i in range(_MAX_PROBES if size else 0):
+        for i in range(_MAX_PROBES):
             at = self.head["off_slots"] + (wanted + i) % size * layout.SLOT.size
             slot = layout.SLOT.named(self.image, at)
             if not slot["kind"]:
