@@ -24,9 +24,10 @@ from enforcer.compiler.marks import Marks
 from enforcer.compiler.sections import Lists, Writer, pack_all, pack_dfas
 from enforcer.compiler.subjects import EVERYBODY, Subjects
 from enforcer.policy.attempts import Ended
-from enforcer.policy.model import OnError, Span
+from enforcer.policy.model import OnError
 from enforcer.policy.syscall_table import Syscall
 from enforcer.policy.vocabulary import Dim, Op
+from enforcer.span import Span
 
 __all__ = ["Counts", "Tables", "assemble"]
 

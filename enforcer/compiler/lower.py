@@ -25,18 +25,9 @@ from enforcer.compiler.rows import Row, RowFlag, RowInfo, RowKind
 from enforcer.compiler.subjects import Subjects, flag_masks
 from enforcer.errors import PolicyError
 from enforcer.policy.loaders import is_asked, loaded_ops
-from enforcer.policy.model import (
-    Action,
-    Condition,
-    Mode,
-    OnError,
-    Policy,
-    PolicySet,
-    Rule,
-    Span,
-    Verb,
-)
+from enforcer.policy.model import Action, Condition, Mode, OnError, Policy, PolicySet, Rule, Verb
 from enforcer.policy.vocabulary import EVENTS, Dim, ObjectFlag, Op, OpSpec
+from enforcer.span import Span
 
 __all__ = [
     "Row",

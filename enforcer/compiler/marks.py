@@ -23,7 +23,8 @@ from enforcer.errors import PolicyError
 from enforcer.policy.model import Limit, Mode, OnError, Scope, Verb
 
 if TYPE_CHECKING:
-    from enforcer.policy.model import Mark, Policy, Rule, Span, Within
+    from enforcer.policy.model import Mark, Policy, Rule, Within
+    from enforcer.span import Span
 
 __all__ = ["MarkInfo", "Marks", "asked_by", "mark_key"]
 

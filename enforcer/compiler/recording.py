@@ -12,8 +12,9 @@ from enforcer.compiler.lower import Row, RowFlag, RowInfo, RowKind
 from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.subjects import EVERYBODY, LabelNumbers, Subjects
-from enforcer.policy.model import Mode, OnError, Span, Verb
+from enforcer.policy.model import Mode, OnError, Verb
 from enforcer.policy.vocabulary import EVENTS, Op, SubjectFlag
+from enforcer.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

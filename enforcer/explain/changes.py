@@ -31,7 +31,6 @@ from enforcer.policy.model import (
     Policy,
     Process,
     Rule,
-    Span,
     Subject,
     Text,
     Verb,
@@ -49,6 +48,7 @@ from enforcer.policy.vocabulary import (
     OpSpec,
 )
 from enforcer.policy.vocabulary import Kind as FieldKind
+from enforcer.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

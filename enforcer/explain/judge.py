@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from enforcer.explain.facts import Facts
-    from enforcer.policy.model import Span
+    from enforcer.span import Span
 
 __all__ = ["Answer", "Entry", "Judge", "Kind"]
 

@@ -13,10 +13,11 @@ import attrs
 from enforcer.errors import PolicyError
 from enforcer.policy.context import Context
 from enforcer.policy.kinds import Dim, FieldSpec, Kind, Op, OpSpec
-from enforcer.policy.model import Condition, Interval, Mask, Span, Value
+from enforcer.policy.model import Condition, Interval, Mask, Value
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe, shorten
 from enforcer.policy.problems import suggest
 from enforcer.policy.syscall_table import CLASSES, SYSCALLS, ArgKind, Syscall
+from enforcer.span import Span
 
 __all__ = [
     "CALL",

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from enforcer.policy.model import Span
 from enforcer.policy.names import Resolver, SystemResolver
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
 from enforcer.policy.problems import Problems, suggest
 from enforcer.policy.ways import Types, local_types
+from enforcer.span import Span
 
 __all__ = ["Context"]
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import attrs
 
 from enforcer.errors import PolicyError, PolicyErrors
-from enforcer.policy.model import Mode, Policy, PolicySet, Rule, Span, Verb
+from enforcer.policy.model import Mode, Policy, PolicySet, Rule, Verb
 from enforcer.policy.points import PointKind
+from enforcer.span import Span
 
 __all__ = ["degrade", "require_certainty"]
 

@@ -12,7 +12,6 @@ import attrs
 
 from enforcer.policy.calls import CALL, read_names
 from enforcer.policy.context import Context
-from enforcer.policy.model import Span
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
 from enforcer.policy.pointnames import POINT, POINT_KEYS, read_points
 from enforcer.policy.points import Point
@@ -26,6 +25,7 @@ from enforcer.policy.vocabulary import (
     LiftSpec,
     OpSpec,
 )
+from enforcer.span import Span
 
 __all__ = ["EVENT_KEYS", "Event", "read_events"]
 

@@ -12,18 +12,9 @@ from enforcer.policy.folding import is_seen
 from enforcer.policy.globs import accepts, literal_directory
 from enforcer.policy.issues import Host, Issue, check, info, warning
 from enforcer.policy.loaders import could_be_met
-from enforcer.policy.model import (
-    Condition,
-    OnError,
-    Policy,
-    Process,
-    Rule,
-    Span,
-    Text,
-    TextKind,
-    Verb,
-)
+from enforcer.policy.model import Condition, OnError, Policy, Process, Rule, Text, TextKind, Verb
 from enforcer.policy.vocabulary import Dim, Op
+from enforcer.span import Span
 
 __all__: list[str] = []
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from enforcer.policy.folding import folded_by
-from enforcer.policy.model import Policy, Rule, Span
+from enforcer.policy.model import Policy, Rule
 from enforcer.policy.vital import Own, own_programs
+from enforcer.span import Span
 
 __all__ = [
     "CHECKS",

@@ -17,9 +17,9 @@ import attrs
 import yaml
 
 from enforcer.errors import PolicyError
-from enforcer.policy.model import Span
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, shorten
 from enforcer.policy.problems import Problems
+from enforcer.span import Span
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "UNREADABLE", "Source", "load", "read"]
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 
 from enforcer.errors import PolicyError
-from enforcer.policy.model import Span
 from enforcer.policy.problems import suggest
+from enforcer.span import Span
 
 __all__ = ["MAX_LENGTH", "PLACEHOLDERS", "error", "render"]
 

@@ -16,6 +16,7 @@ from enforcer.policy.modes import Mode
 from enforcer.policy.points import Operand, Point
 from enforcer.policy.syscall_table import Syscall
 from enforcer.policy.vocabulary import FieldSpec, OpSpec
+from enforcer.span import Span
 
 __all__ = [
     "Action",
@@ -35,7 +36,6 @@ __all__ = [
     "Process",
     "Rule",
     "Scope",
-    "Span",
     "Subject",
     "Text",
     "TextKind",
@@ -43,18 +43,6 @@ __all__ = [
     "Verb",
     "Within",
 ]
-
-
-@attrs.frozen
-class Span:
-    """A place in a policy file; line and column count from 1."""
-
-    file: str
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
 
 
 class Verb(enum.IntEnum):

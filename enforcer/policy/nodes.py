@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from enforcer.policy.model import Span
+from enforcer.span import Span
 
 __all__ = ["Entry", "List", "Map", "Node", "Scalar", "describe", "shorten"]
 

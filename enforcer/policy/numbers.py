@@ -9,11 +9,12 @@ import ipaddress
 import re
 
 from enforcer.errors import PolicyError
-from enforcer.policy.model import Address, CapabilityMask, Interval, Mask, Span
+from enforcer.policy.model import Address, CapabilityMask, Interval, Mask
 from enforcer.policy.names import CAPABILITIES, Resolver
 from enforcer.policy.nodes import Node, Scalar, describe, shorten
 from enforcer.policy.problems import suggest
 from enforcer.policy.vocabulary import Dim, FieldSpec, Kind
+from enforcer.span import Span
 
 __all__ = ["address", "bits", "largest", "mask", "network", "number", "number_range", "one_number"]
 

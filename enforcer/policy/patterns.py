@@ -13,8 +13,9 @@ import re
 import attrs
 
 from enforcer.errors import LimitError, PolicyError
-from enforcer.policy.model import Span, Text, TextKind
+from enforcer.policy.model import Text, TextKind
 from enforcer.policy.nodes import shorten
+from enforcer.span import Span
 
 __all__ = ["TextForm", "glob_text", "literal_text", "quote"]
 

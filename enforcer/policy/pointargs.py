@@ -18,12 +18,13 @@ from enforcer.policy.calls import NAMED, PASSED, Number, read_numbers
 from enforcer.policy.conditions import read_conditions
 from enforcer.policy.context import Context
 from enforcer.policy.kinds import Dim, FieldSpec, Kind
-from enforcer.policy.model import Condition, Interval, Span
+from enforcer.policy.model import Condition, Interval
 from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe
 from enforcer.policy.points import RETURNS, Operand, OperandType, Point, PointKind
 from enforcer.policy.vocabulary import FIELDS
 from enforcer.policy.ways import PointError, Way
+from enforcer.span import Span
 
 __all__ = [
     "MAX_POINT_INDEX",

@@ -31,7 +31,6 @@ from enforcer.policy.model import (
     Policy,
     Rule,
     Scope,
-    Span,
     Verb,
     Within,
 )
@@ -42,6 +41,7 @@ from enforcer.policy.pointspelling import spell_operand, spell_point
 from enforcer.policy.rules import ON_ERROR, read_rule
 from enforcer.policy.spelling import spell_argument, spell_fields, spell_passed, spell_process
 from enforcer.policy.vocabulary import LIFTED_SYSCALLS, Kind
+from enforcer.span import Span
 
 __all__ = ["print_policies", "print_policy"]
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import attrs
 
 from enforcer.errors import PolicyError, PolicyErrors
-from enforcer.policy.model import Span
+from enforcer.span import Span
 
 __all__ = ["Problems", "suggest"]
 

@@ -20,10 +20,11 @@ from enforcer.policy.collecting import uncollected
 from enforcer.policy.context import Context
 from enforcer.policy.listing import entries, policy_files
 from enforcer.policy.loader import MAX_BYTES, read
-from enforcer.policy.model import Policy, PolicySet, Span
+from enforcer.policy.model import Policy, PolicySet
 from enforcer.policy.names import Resolver, SystemResolver
 from enforcer.policy.nodes import Scalar
 from enforcer.policy.trust import Place, Trust
+from enforcer.span import Span
 
 __all__ = ["Trust", "load_policies", "load_text", "policy_files"]
 

@@ -22,7 +22,7 @@ from typing import Final, Self
 import attrs
 
 from enforcer.errors import PolicyError
-from enforcer.policy.model import Span
+from enforcer.span import Span
 
 __all__ = ["Place", "Trust"]
 

@@ -12,11 +12,12 @@ import re
 
 from enforcer.errors import EnforcerBug, PolicyError
 from enforcer.policy import numbers
-from enforcer.policy.model import Span, Text, TextKind, Value
+from enforcer.policy.model import Text, TextKind, Value
 from enforcer.policy.names import Resolver
 from enforcer.policy.nodes import Node, Scalar, describe, shorten
 from enforcer.policy.patterns import TextForm, glob_text, literal_text, quote
 from enforcer.policy.vocabulary import FieldSpec, Kind
+from enforcer.span import Span
 
 __all__ = ["text_form", "values"]
 

@@ -16,13 +16,14 @@ import attrs
 from enforcer.errors import PolicyError
 from enforcer.policy.context import Context
 from enforcer.policy.loader import MAX_BYTES, read
-from enforcer.policy.model import Span, Verb
+from enforcer.policy.model import Verb
 from enforcer.policy.names import ERRNOS, SIGNALS, Machine, SystemResolver, TableResolver
 from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe
 from enforcer.runtime.caseactor import read_actor
 from enforcer.runtime.caseearlier import read_earlier, read_marks
 from enforcer.runtime.caseobject import read_deed
 from enforcer.runtime.testcases import Case, CaseFile, Expected, ExpectedAudit
+from enforcer.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import attrs
 
-from enforcer.policy.model import Policy, PolicySet, Rule, Span
+from enforcer.policy.model import Policy, PolicySet, Rule
 from enforcer.policy.vocabulary import FieldSpec, OpSpec
+from enforcer.span import Span
 
 __all__ = [
     "Change",

@@ -12,9 +12,9 @@ from enforcer.libbpf.decision import Access, Identity
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from enforcer.policy.model import Span
     from enforcer.policy.names import Resolver
     from enforcer.policy.workloads import Workload
+    from enforcer.span import Span
 
 __all__ = ["Actor", "Case", "CaseFile", "Earlier", "Expected", "ExpectedAudit"]
 

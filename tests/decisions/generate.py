@@ -42,7 +42,6 @@ from enforcer.policy.model import (
     Process,
     Rule,
     Scope,
-    Span,
     Subject,
     Text,
     TextKind,
@@ -65,6 +64,7 @@ from enforcer.policy.vocabulary import (
     SubjectFlag,
 )
 from enforcer.policy.workloads import CONTAINER, LABELS, WORKLOAD_FIELDS, Workload
+from enforcer.span import Span
 
 T = TypeVar("T")
 

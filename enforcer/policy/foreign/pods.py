@@ -9,12 +9,13 @@ import attrs
 
 from enforcer.policy.context import Context
 from enforcer.policy.metadata import Metadata
-from enforcer.policy.model import Condition, Span, Text, TextKind
+from enforcer.policy.model import Condition, Text, TextKind
 from enforcer.policy.nodes import Entry, Map, Scalar, describe
 from enforcer.policy.selectors import read_label_selector
 from enforcer.policy.values import text_form
 from enforcer.policy.vocabulary import FieldSpec
 from enforcer.policy.workloads import CONTAINER, POD
+from enforcer.span import Span
 
 __all__ = [
     "any_pod",

@@ -12,7 +12,7 @@ from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
 from enforcer.errors import ControlError, KernelError, PolicyError, PolicyErrors
 from enforcer.policy.loader import MAX_BYTES
-from enforcer.policy.model import Span
+from enforcer.span import Span
 
 GOOD = """\
 apiVersion: enforcer/v1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from enforcer.errors import PolicyError
 from enforcer.policy.message import PLACEHOLDERS, error, render
-from enforcer.policy.model import Span
+from enforcer.span import Span
 
 SPAN = Span("f", 1, 1)
 

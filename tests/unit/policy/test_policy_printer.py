@@ -15,7 +15,7 @@ from test_policy_conditions import OBJECTS, PROCESSES
 from test_policy_fuzz import GOOD
 
 from enforcer.errors import EnforcerBug, PolicyErrors
-from enforcer.policy.model import Condition, PolicySet, Span, Text, TextKind
+from enforcer.policy.model import Condition, PolicySet, Text, TextKind
 from enforcer.policy.names import CAPABILITIES, ERRNOS, SIGNALS
 from enforcer.policy.printer import print_policies
 from enforcer.policy.spelling import spell_fields
@@ -28,6 +28,7 @@ from enforcer.policy.vocabulary import (
     PROCESS_FIELDS,
     Kind,
 )
+from enforcer.span import Span
 
 ROOT = Path(__file__).parents[3]
 NOWHERE = Span("", 0, 0)

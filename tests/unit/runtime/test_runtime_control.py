@@ -14,11 +14,11 @@ from control_fakes import CHANGE, Served
 
 from enforcer.errors import ControlError, KernelError, PolicyError, PolicyErrors
 from enforcer.policy.loader import MAX_BYTES
-from enforcer.policy.model import Span
 from enforcer.runtime import control as module
 from enforcer.runtime.commands import REQUEST_LIMIT
 from enforcer.runtime.peer import Peer
 from enforcer.runtime.protocol import Client, NoDaemonError, encode
+from enforcer.span import Span
 
 ME = f"pid {os.getpid()} ({os.path.realpath(sys.executable)}, uid {os.getuid()})"
 

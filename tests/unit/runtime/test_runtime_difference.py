@@ -32,7 +32,6 @@ from enforcer.policy.model import (
     Process,
     Rule,
     Scope,
-    Span,
     Subject,
     Text,
     TextKind,
@@ -50,6 +49,7 @@ from enforcer.runtime.difference import (
     difference,
     digest_policies,
 )
+from enforcer.span import Span
 
 OLD = """\
 apiVersion: enforcer/v1

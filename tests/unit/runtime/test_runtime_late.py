@@ -9,13 +9,14 @@ import pytest
 from enforcer.errors import PolicyErrors, UnsupportedError
 from enforcer.kernel import host
 from enforcer.policy.degrade import degrade, require_certainty
-from enforcer.policy.model import Action, Flag, Mode, Policy, PolicySet, Rule, Span, Verb
+from enforcer.policy.model import Action, Flag, Mode, Policy, PolicySet, Rule, Verb
 from enforcer.policy.pointnames import POINT
 from enforcer.policy.points import Point, PointKind
 from enforcer.policy.syscall_table import SYSCALLS
 from enforcer.policy.vocabulary import FIELDS
 from enforcer.policy.ways import NoTypes, PointError, Signature
 from enforcer.runtime import late
+from enforcer.span import Span
 
 SPAN = Span("p.yaml", 3, 5)
 

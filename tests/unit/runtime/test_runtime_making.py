@@ -19,12 +19,12 @@ from enforcer.errors import (
     VerifierError,
 )
 from enforcer.kernel.lsm import Problem
-from enforcer.policy.model import Span
 from enforcer.runtime import making, prepare
 from enforcer.runtime.making import Order, make, make_apart
 from enforcer.runtime.overlay import Overlay
 from enforcer.runtime.packed import Packed
 from enforcer.runtime.prepare import Sources
+from enforcer.span import Span
 
 TEXT = (
     "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: NAME}\n"

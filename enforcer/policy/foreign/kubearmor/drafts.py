@@ -9,18 +9,10 @@ import attrs
 
 from enforcer.policy.calls import CALL
 from enforcer.policy.foreign.kubearmor.settings import Settings
-from enforcer.policy.model import (
-    Action,
-    Condition,
-    OnError,
-    Process,
-    Rule,
-    Span,
-    Subject,
-    Verb,
-)
+from enforcer.policy.model import Action, Condition, OnError, Process, Rule, Subject, Verb
 from enforcer.policy.syscall_table import Syscall
 from enforcer.policy.vocabulary import EVENTS
+from enforcer.span import Span
 
 __all__ = ["Draft", "Item"]
 

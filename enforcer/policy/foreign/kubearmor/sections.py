@@ -19,13 +19,14 @@ from enforcer.policy.foreign.kubearmor.words import (
     SETTINGS_KEYS,
 )
 from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.model import Condition, Interval, Span, Text, Verb
+from enforcer.policy.model import Condition, Interval, Text, Verb
 from enforcer.policy.nodes import Entry, List, Map, Scalar, describe, shorten
 from enforcer.policy.patterns import glob_text
 from enforcer.policy.problems import suggest
 from enforcer.policy.syscall_table import SYSCALLS
 from enforcer.policy.values import text_form
 from enforcer.policy.vocabulary import EVENTS, FIELDS, LIFTED_SYSCALLS
+from enforcer.span import Span
 
 __all__ = ["read_section"]
 

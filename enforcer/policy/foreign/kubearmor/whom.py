@@ -12,10 +12,11 @@ import attrs
 
 from enforcer.policy.foreign.pods import any_pod, in_namespace, listed_names, texts
 from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.model import Condition, Process, Span, Text, TextKind
+from enforcer.policy.model import Condition, Process, Text, TextKind
 from enforcer.policy.nodes import Entry, List, Map, Scalar
 from enforcer.policy.selectors import read_label_selector
 from enforcer.policy.workloads import CONTAINER, LABELS, POD
+from enforcer.span import Span
 
 if TYPE_CHECKING:
     from enforcer.policy.context import Context

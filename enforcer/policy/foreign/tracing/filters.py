@@ -13,8 +13,8 @@ import attrs
 from enforcer.policy.context import Context
 from enforcer.policy.foreign.tracing.words import ARG_KEYS, ARG_REFUSED
 from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.model import Span
 from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
+from enforcer.span import Span
 
 __all__ = [
     "TYPES",

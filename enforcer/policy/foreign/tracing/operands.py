@@ -25,11 +25,12 @@ from enforcer.policy.foreign.tracing.numbers import (
 from enforcer.policy.foreign.tracing.points import read_at_point
 from enforcer.policy.foreign.tracing.sockets import is_unix_path, socket_condition
 from enforcer.policy.foreign.tracing.texts import TEXT_OPERATORS, file_type, text_condition
-from enforcer.policy.model import CapabilityMask, Condition, Flag, Interval, Mask, Span, Value
+from enforcer.policy.model import CapabilityMask, Condition, Flag, Interval, Mask, Value
 from enforcer.policy.nodes import Node, describe
 from enforcer.policy.problems import suggest
 from enforcer.policy.syscall_table import ArgKind
 from enforcer.policy.vocabulary import EVENTS, FIELDS, FieldSpec, Kind
+from enforcer.span import Span
 
 __all__ = ["Object", "is_compared", "read_object"]
 

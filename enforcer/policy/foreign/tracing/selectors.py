@@ -41,13 +41,14 @@ from enforcer.policy.foreign.tracing.words import (
 )
 from enforcer.policy.foreign.wording import plain_message, read_tags, tag_of
 from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.model import OnError, Rule, Span, Subject, Verb
+from enforcer.policy.model import OnError, Rule, Subject, Verb
 from enforcer.policy.nodes import Entry, Map, Scalar, shorten
 from enforcer.policy.pointargs import at_point
 from enforcer.policy.pointnames import POINT
 from enforcer.policy.points import RETURNS, PointKind
 from enforcer.policy.problems import suggest
 from enforcer.policy.vocabulary import EVENTS
+from enforcer.span import Span
 
 __all__ = ["Block", "Spec", "read_hook", "read_macros"]
 
