@@ -20,7 +20,8 @@ from fakes import DECODER, ENFORCED, PREVENTED, FakeSession, enricher, raw_event
 
 from enforcer.cli.inplace import InPlace
 from enforcer.cli.reports import Reports
-from enforcer.events.types import Actor, Origin
+from enforcer.events.types import Origin
+from enforcer.identity.actor import Actor
 from enforcer.identity.container import Container
 from enforcer.identity.lineage import Ancestry
 from enforcer.identity.process import ProcessFacts

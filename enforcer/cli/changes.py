@@ -40,7 +40,7 @@ def document(answer: dict[str, Any]) -> str:
 
 def show_change(answer: dict[str, Any]) -> None:
     """Print what a change did, and warnings to standard error."""
-    from enforcer.events.text import neutral
+    from enforcer.identity.text import neutral
 
     for line in answer.get("lines", ()):
         print(neutral(line))

@@ -97,7 +97,7 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    from enforcer.events.text import neutral
+    from enforcer.identity.text import neutral
 
     answer = ask(args.socket, "policy-show", name=args.name)
     policy = answer["policy"]
@@ -146,7 +146,7 @@ def _state(policy: dict[str, Any]) -> str:
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
-    from enforcer.events.text import neutral
+    from enforcer.identity.text import neutral
 
     for line in columns(heads, rows):
         print(neutral(line))

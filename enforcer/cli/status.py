@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(state: dict[str, Any]) -> None:
-    from enforcer.events.text import neutral
+    from enforcer.identity.text import neutral
 
     for line in (*_head(state), "", *_table(state["policies"])):
         print(neutral(line))

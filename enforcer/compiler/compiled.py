@@ -19,8 +19,8 @@ from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.points import Placed, pack, place
 from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subjects
+from enforcer.garbage import uncollected
 from enforcer.policy.attempts import ended_calls
-from enforcer.policy.collecting import uncollected
 from enforcer.policy.model import PolicySet, Verb
 from enforcer.policy.vocabulary import Dim, Op
 from enforcer.policy.ways import Types, local_types

@@ -10,9 +10,9 @@ import attrs
 
 from enforcer.events.document import target
 from enforcer.events.operations import OPERATIONS
-from enforcer.events.text import readable
 from enforcer.events.types import EventFlag, Lost, Origin, Record
 from enforcer.identity.cgroup import unit_of
+from enforcer.identity.text import readable
 from enforcer.policy.model import Verb
 from enforcer.policy.vocabulary import SubjectFlag
 

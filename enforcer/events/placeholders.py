@@ -20,9 +20,9 @@ from enforcer.events.document import (
     signal_name,
 )
 from enforcer.events.operations import OPERATIONS
-from enforcer.events.text import readable
 from enforcer.events.types import GuardAct
 from enforcer.identity.cgroup import unit_of
+from enforcer.identity.text import readable
 from enforcer.policy.vocabulary import Op
 
 if TYPE_CHECKING:

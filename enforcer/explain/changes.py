@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.events.text import readable
 from enforcer.explain.atpoints import args_at, compared_at, event_at, returns_at
 from enforcer.explain.facts import SYSCALL
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.truth import Truth
 from enforcer.explain.values import exact, written
+from enforcer.identity.text import readable
 from enforcer.policy.calls import CALL, NAMED, PASSED, named
 from enforcer.policy.model import (
     Action,

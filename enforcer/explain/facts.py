@@ -10,10 +10,10 @@ import attrs
 
 from enforcer.errors import EnforcerError
 from enforcer.events.document import VERSION
+from enforcer.events.folded import Folded
 from enforcer.events.operations import OPERATIONS
 from enforcer.explain.passing import Passing, operands_at, passing_of
 from enforcer.explain.truth import Gap
-from enforcer.policy.folded import Folded
 from enforcer.policy.names import CAPABILITIES
 from enforcer.policy.points import OperandType
 from enforcer.policy.vocabulary import (

@@ -9,6 +9,7 @@ import attrs
 
 from enforcer.compiler import guards
 from enforcer.compiler.patterns import Exact
+from enforcer.events.folded import Folded
 from enforcer.explain.names import Name
 from enforcer.explain.numbers import accepts_any
 from enforcer.explain.part import GAPS, Part, as_one, together
@@ -16,7 +17,6 @@ from enforcer.explain.texts import accepts
 from enforcer.explain.truth import Gap, Truth, every, negated, of_views, some, truth
 from enforcer.policy import globs
 from enforcer.policy.calls import NAMED
-from enforcer.policy.folded import Folded
 from enforcer.policy.matching import SUBJECT_PARTS
 from enforcer.policy.model import Subject, Text, Verb
 from enforcer.policy.vocabulary import Dim, ObjectFlag, Op, SubjectFlag

@@ -8,8 +8,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from enforcer.events.text import neutral, readable
 from enforcer.explain.truth import Gap
+from enforcer.identity.text import neutral, readable
 from enforcer.policy.calls import NAMED
 from enforcer.policy.model import Address, CapabilityMask, Interval, Mask, Text, TextKind
 from enforcer.policy.names import CAPABILITIES

@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from enforcer.events.stats import outcome_of
-from enforcer.events.text import neutral, readable
 from enforcer.explain.facts import PROTECTION
 from enforcer.explain.judge import Kind
 from enforcer.explain.truth import Gap, Truth
 from enforcer.explain.values import said, shown
+from enforcer.identity.text import neutral, readable
 from enforcer.policy.marks import spell_duration
 from enforcer.policy.model import Flag, Within
 

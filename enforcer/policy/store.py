@@ -15,8 +15,8 @@ from typing import Final
 import attrs
 
 from enforcer.errors import PolicyError
+from enforcer.garbage import uncollected
 from enforcer.policy.build import build
-from enforcer.policy.collecting import uncollected
 from enforcer.policy.context import Context
 from enforcer.policy.listing import entries, policy_files
 from enforcer.policy.loader import MAX_BYTES, read

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
-from enforcer.events.text import readable
 from enforcer.identity.naming import boot
 from enforcer.identity.process import Processes, cmdline, link
+from enforcer.identity.text import readable
 from enforcer.identity.users import Users
 from enforcer.libbpf import abi
 from enforcer.replay.coverage import describe

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import ControlError, EnforcerError, PolicyError, PolicyErrors
-from enforcer.events.text import neutral
+from enforcer.identity.text import neutral
 from enforcer.policy.loader import MAX_BYTES
 from enforcer.policy.model import Mode
 from enforcer.runtime.key import canonical

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import ControlError, EnforcerError
-from enforcer.events.text import neutral
+from enforcer.identity.text import neutral
 from enforcer.runtime.commands import REQUEST_LIMIT, Desk, Request, parse_request, refusal
 from enforcer.runtime.gate import Visit
 from enforcer.runtime.listener import Listener

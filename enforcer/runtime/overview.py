@@ -20,9 +20,9 @@ from enforcer.events.brief import brief
 from enforcer.events.document import as_document
 from enforcer.events.ident import RecordId
 from enforcer.events.stats import outcome
-from enforcer.events.text import readable
 from enforcer.events.types import Lost, Record
 from enforcer.identity.naming import boot
+from enforcer.identity.text import readable
 from enforcer.policy.model import Verb
 from enforcer.runtime.tops import Tops
 

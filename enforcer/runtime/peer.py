@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.events.text import neutral
+from enforcer.identity.text import neutral
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from builds import BORN, GENERATION, checked, decide_by, decide_by_reference
 from reference.semantics import UNKNOWN, Access, Actor, Identity, Outcome
 
 from enforcer.compiler import BareHost, compile_policies
-from enforcer.policy.folded import Folded
+from enforcer.events.folded import Folded
 from enforcer.policy.model import PolicySet
 from enforcer.policy.store import load_text
 from enforcer.policy.syscall_table import SYSCALLS

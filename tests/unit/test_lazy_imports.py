@@ -23,7 +23,7 @@ CLIENT = {
     "enforcer.runtime",
     "enforcer.runtime.protocol",
 }
-PRINTING = {"enforcer.cli.output", "enforcer.events", "enforcer.events.text"}
+PRINTING = {"enforcer.cli.output", "enforcer.identity", "enforcer.identity.text"}
 CHANGING = PRINTING | {"enforcer.cli.changes", "enforcer.cli.passphrase"}
 STATUS = PRINTING | {"enforcer.cli.status", "enforcer.cli.columns"}
 POLICY = CHANGING | {

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.template import Templates, varying
-from enforcer.events.types import Actor, GuardAct, Lost, Origin
+from enforcer.events.types import GuardAct, Lost, Origin
+from enforcer.identity.actor import Actor
 from enforcer.identity.container import Container
 from enforcer.identity.lineage import Ancestry
 from enforcer.identity.process import ProcessFacts

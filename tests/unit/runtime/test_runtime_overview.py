@@ -13,7 +13,8 @@ from fakes import DECODER, FakeSession, FakeSink, Nobody, denied, enricher, reco
 from enforcer.errors import ControlError, KernelError
 from enforcer.events.brief import brief
 from enforcer.events.ident import RecordId
-from enforcer.events.types import Actor, Lost, Origin
+from enforcer.events.types import Lost, Origin
+from enforcer.identity.actor import Actor
 from enforcer.identity.naming import boot
 from enforcer.policy.model import Verb
 from enforcer.runtime.beats import Beats

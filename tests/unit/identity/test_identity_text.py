@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.events.text import neutral, readable
+from enforcer.identity.text import neutral, readable
 
 
 @pytest.mark.parametrize(

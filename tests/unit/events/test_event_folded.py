@@ -3,8 +3,8 @@
 
 import pytest
 
+from enforcer.events.folded import Fold, Folded
 from enforcer.libbpf import abi
-from enforcer.policy.folded import Fold, Folded
 
 
 def test_ways_to_fold_are_those_of_the_header():
