@@ -26,8 +26,8 @@ from enforcer.identity.container import Container
 from enforcer.identity.lineage import Ancestry
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout

@@ -16,8 +16,8 @@ from enforcer.identity.actor import Actor
 from enforcer.identity.lineage import Ancestry
 from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 
 if TYPE_CHECKING:
     from enforcer.errors import KernelError

@@ -19,9 +19,9 @@ from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
 from enforcer.identity.text import readable
 from enforcer.libbpf import abi
-from enforcer.policy.model import Verb
-from enforcer.policy.rules import SEVERITIES
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
+from enforcer.policy.readers.rules import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from enforcer.cli.output import plural, size
 if TYPE_CHECKING:
     import argparse
 
-    from enforcer.policy.model import PolicySet, Rule
+    from enforcer.policy.model.policy import PolicySet, Rule
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 

@@ -20,7 +20,7 @@ from enforcer.cli.exits import Exit, UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from enforcer.policy.model import PolicySet
+    from enforcer.policy.model.policy import PolicySet
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 

@@ -20,7 +20,7 @@ from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit, UsageError
 from enforcer.cli.passphrase import add_key_fd
 from enforcer.errors import PolicyError, PolicyErrors
-from enforcer.policy.modes import Mode
+from enforcer.policy.model.modes import Mode
 
 if TYPE_CHECKING:
     import argparse
@@ -160,7 +160,7 @@ def _read(path: Path) -> bytes:
         UsageError: it is no regular file.
         OSError: it cannot be read.
     """
-    from enforcer.policy.loader import MAX_BYTES
+    from enforcer.policy.text.loader import MAX_BYTES
 
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _files(given: Path) -> list[Path]:
     """List what *given* is: a file, or the files of cases in a folder."""
-    from enforcer.policy.listing import CASES
+    from enforcer.policy.text.folders import CASES
 
     if not given.is_dir():
         return [given]

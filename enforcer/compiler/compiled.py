@@ -20,10 +20,10 @@ from enforcer.compiler.paths import Names
 from enforcer.compiler.points import Placed, pack, place
 from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subjects
 from enforcer.garbage import uncollected
-from enforcer.policy.attempts import ended_calls
-from enforcer.policy.model import PolicySet, Verb
-from enforcer.policy.vocabulary import Dim, Op
-from enforcer.policy.ways import Types, local_types
+from enforcer.policy.kernel_types.operand_path import Types, local_types
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.policy import PolicySet, Verb
+from enforcer.policy.readers.attempts import ended_calls
 
 __all__ = ["CompiledImage", "Needs", "compile_policies"]
 

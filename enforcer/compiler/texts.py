@@ -21,7 +21,7 @@ from enforcer.compiler.atoms import (
     entry,
 )
 from enforcer.compiler.patterns import Exact, Glob, directory
-from enforcer.policy.vocabulary import Dim
+from enforcer.policy.language.vocabulary import Dim
 from enforcer.span import Span
 
 __all__ = ["automata", "meanings"]

@@ -25,11 +25,10 @@ from enforcer.events.point import point_document
 from enforcer.events.types import Event, EventFlag, GuardAct, Lost, Record, RowFlag
 from enforcer.identity.actor import Actor
 from enforcer.identity.text import readable
-from enforcer.policy.model import Verb
-from enforcer.policy.names import CAPABILITIES
-from enforcer.policy.sockets import WITH_ADDRESS
-from enforcer.policy.syscall_table import call_name
-from enforcer.policy.vocabulary import (
+from enforcer.policy.language.sockets import WITH_ADDRESS
+from enforcer.policy.language.symbols import CAPABILITIES
+from enforcer.policy.language.syscall_table import call_name
+from enforcer.policy.language.vocabulary import (
     EVENTS,
     FIELDS,
     Dim,
@@ -39,6 +38,7 @@ from enforcer.policy.vocabulary import (
     Op,
     SubjectFlag,
 )
+from enforcer.policy.model.policy import Verb
 
 __all__ = [
     "OPERAND_DIMS",

@@ -21,9 +21,9 @@ from enforcer.events.types import Event, EventFlag, GuardAct, Match, Origin, Rec
 from enforcer.identity.actor import Actor
 from enforcer.identity.naming import process_id, program_id, ticks_of
 from enforcer.identity.text import readable
-from enforcer.policy.message import render
-from enforcer.policy.syscall_table import call_name
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.syscall_table import call_name
+from enforcer.policy.language.templates import render
+from enforcer.policy.language.vocabulary import Op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

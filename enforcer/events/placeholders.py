@@ -23,7 +23,7 @@ from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import GuardAct
 from enforcer.identity.cgroup import unit_of
 from enforcer.identity.text import readable
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
 
 if TYPE_CHECKING:
     from enforcer.events.types import Record

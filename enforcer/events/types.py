@@ -16,8 +16,8 @@ import attrs
 
 if TYPE_CHECKING:
     from enforcer.identity.actor import Actor
-    from enforcer.policy.model import Verb
-    from enforcer.policy.vocabulary import Op
+    from enforcer.policy.language.vocabulary import Op
+    from enforcer.policy.model.policy import Verb
 
 __all__ = [
     "Attempt",

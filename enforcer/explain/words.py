@@ -11,8 +11,8 @@ from enforcer.explain.judge import Kind
 from enforcer.explain.truth import Gap, Truth
 from enforcer.explain.values import said, shown
 from enforcer.identity.text import neutral, readable
-from enforcer.policy.marks import spell_duration
-from enforcer.policy.model import Flag, Within
+from enforcer.policy.model.policy import Flag, Within
+from enforcer.policy.readers.marks import spell_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

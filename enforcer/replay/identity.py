@@ -21,14 +21,14 @@ from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
 from enforcer.identity.text import readable
 from enforcer.identity.workload_files import Bundle, PodFacts
-from enforcer.policy.workloads import CONTAINER, POD
+from enforcer.policy.model.workloads import CONTAINER, POD
 from enforcer.replay.lines import How
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from enforcer.policy.kinds import FieldSpec
-    from enforcer.policy.workloads import Facts, Workload
+    from enforcer.policy.language.kinds import FieldSpec
+    from enforcer.policy.model.workloads import Facts, Workload
     from enforcer.replay.lines import Line, Lines
 
 __all__ = ["People"]

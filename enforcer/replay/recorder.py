@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from enforcer.identity.workloads import Workloads
-    from enforcer.policy.syscall_table import Syscall
-    from enforcer.policy.vocabulary import Op
-    from enforcer.policy.workloads import Workload
+    from enforcer.policy.language.syscall_table import Syscall
+    from enforcer.policy.language.vocabulary import Op
+    from enforcer.policy.model.workloads import Workload
 
 __all__ = ["Recorded", "Recorder", "Recording", "head_of", "people"]
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer.libbpf.decision import Identity
-from enforcer.policy import numbers
-from enforcer.policy.names import CAPABILITIES
-from enforcer.policy.nodes import Map, Scalar, describe
-from enforcer.policy.vocabulary import PROCESS_FIELDS, Kind, SubjectFlag
-from enforcer.policy.workloads import WORKLOAD_FIELDS, Workload
+from enforcer.policy.language.symbols import CAPABILITIES
+from enforcer.policy.language.vocabulary import PROCESS_FIELDS, Kind, SubjectFlag
+from enforcer.policy.model.workloads import WORKLOAD_FIELDS, Workload
+from enforcer.policy.readers import numbers
+from enforcer.policy.text.nodes import Map, Scalar, describe
 from enforcer.runtime.caseworkload import read_facts
 from enforcer.runtime.testcases import Actor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from enforcer.policy.context import Context
-    from enforcer.policy.nodes import Entry, Node
+    from enforcer.policy.readers.context import Context
+    from enforcer.policy.text.nodes import Entry, Node
 
 __all__ = ["read_actor"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from enforcer.policy.marks import duration
-from enforcer.policy.nodes import Map, Scalar, describe
+from enforcer.policy.readers.marks import duration
+from enforcer.policy.text.nodes import Map, Scalar, describe
 from enforcer.runtime.caseobject import read_deed
 from enforcer.runtime.testcases import Earlier
 
 if TYPE_CHECKING:
-    from enforcer.policy.context import Context
-    from enforcer.policy.nodes import Entry, Node
+    from enforcer.policy.readers.context import Context
+    from enforcer.policy.text.nodes import Entry, Node
 
 __all__ = ["read_earlier", "read_marks"]
 

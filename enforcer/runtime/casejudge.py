@@ -12,7 +12,7 @@ import attrs
 from enforcer.compiler import BareHost, compile_policies, verify
 from enforcer.compiler.rows import RowKind
 from enforcer.libbpf.decision import Core
-from enforcer.policy.model import Verb
+from enforcer.policy.model.policy import Verb
 from enforcer.policy.store import load_policies
 
 if TYPE_CHECKING:

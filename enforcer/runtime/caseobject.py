@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer.events.operations import OPERATIONS
-from enforcer.policy import numbers
-from enforcer.policy.nodes import List, Map, Scalar, describe
-from enforcer.policy.vocabulary import EVENTS, FIELDS, Dim, Kind, ObjectFlag, Op
+from enforcer.policy.language.vocabulary import EVENTS, FIELDS, Dim, Kind, ObjectFlag, Op
+from enforcer.policy.readers import numbers
+from enforcer.policy.text.nodes import List, Map, Scalar, describe
 from enforcer.runtime.deeds import DEEDS, Operands, accesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from enforcer.libbpf.decision import Access
-    from enforcer.policy.context import Context
-    from enforcer.policy.nodes import Entry, Node
+    from enforcer.policy.readers.context import Context
+    from enforcer.policy.text.nodes import Entry, Node
 
 __all__ = ["read_deed"]
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer.errors import PolicyError
-from enforcer.policy.context import Context
-from enforcer.policy.loader import MAX_BYTES, read
-from enforcer.policy.model import Verb
-from enforcer.policy.names import ERRNOS, SIGNALS, Machine, SystemResolver, TableResolver
-from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe
+from enforcer.policy.language.symbols import ERRNOS, SIGNALS, Machine, SystemResolver, TableResolver
+from enforcer.policy.model.policy import Verb
+from enforcer.policy.readers.context import Context
+from enforcer.policy.text.loader import MAX_BYTES, read
+from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe
 from enforcer.runtime.caseactor import read_actor
 from enforcer.runtime.caseearlier import read_earlier, read_marks
 from enforcer.runtime.caseobject import read_deed
@@ -28,7 +28,7 @@ from enforcer.span import Span
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from enforcer.policy.names import Resolver
+    from enforcer.policy.language.symbols import Resolver
 
 __all__ = ["KIND", "VERDICTS", "read_cases"]
 

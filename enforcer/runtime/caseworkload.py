@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from enforcer.policy.nodes import Map, Scalar, describe
-from enforcer.policy.workloads import LABELS, WORKLOAD_FIELDS
+from enforcer.policy.model.workloads import LABELS, WORKLOAD_FIELDS
+from enforcer.policy.text.nodes import Map, Scalar, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from enforcer.policy.context import Context
-    from enforcer.policy.nodes import Entry
-    from enforcer.policy.workloads import Facts
+    from enforcer.policy.model.workloads import Facts
+    from enforcer.policy.readers.context import Context
+    from enforcer.policy.text.nodes import Entry
 
 __all__ = ["read_facts"]
 

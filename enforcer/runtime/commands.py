@@ -16,8 +16,8 @@ import attrs
 
 from enforcer.errors import ControlError, EnforcerError, PolicyError, PolicyErrors
 from enforcer.identity.text import neutral
-from enforcer.policy.loader import MAX_BYTES
-from enforcer.policy.model import Mode
+from enforcer.policy.model.policy import Mode
+from enforcer.policy.text.loader import MAX_BYTES
 from enforcer.runtime.key import canonical
 from enforcer.runtime.protocol import CONFIRM_LEAST, CONFIRM_MOST
 

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 from enforcer.compiler.lower import rule_ops
 from enforcer.kernel.programs import HOOKS
 from enforcer.libbpf import abi
-from enforcer.policy.attempts import ended_calls
-from enforcer.policy.loaders import is_asked, loaded_ops
-from enforcer.policy.model import Verb
-from enforcer.policy.points import OperandType, PointKind
-from enforcer.policy.vocabulary import Kind
-from enforcer.policy.ways import PointError, local_types
+from enforcer.policy.kernel_types.operand_path import PointError, local_types
+from enforcer.policy.language.vocabulary import Kind
+from enforcer.policy.model.loaders import is_asked, loaded_ops
+from enforcer.policy.model.points import OperandType, PointKind
+from enforcer.policy.model.policy import Verb
+from enforcer.policy.readers.attempts import ended_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from enforcer.policy.model import PolicySet, Rule
-    from enforcer.policy.points import Operand, Point
-    from enforcer.policy.vocabulary import Op
+    from enforcer.policy.language.vocabulary import Op
+    from enforcer.policy.model.points import Operand, Point
+    from enforcer.policy.model.policy import PolicySet, Rule
 
 __all__ = ["decided"]
 

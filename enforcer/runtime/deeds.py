@@ -15,7 +15,7 @@ import attrs
 
 from enforcer.events.operations import OPERATIONS
 from enforcer.libbpf.decision import Access
-from enforcer.policy.vocabulary import Dim, ObjectFlag, Op
+from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import attrs
 
-from enforcer.policy.model import Policy, PolicySet, Rule
-from enforcer.policy.vocabulary import FieldSpec, OpSpec
+from enforcer.policy.language.vocabulary import FieldSpec, OpSpec
+from enforcer.policy.model.policy import Policy, PolicySet, Rule
 from enforcer.span import Span
 
 __all__ = [

@@ -19,7 +19,7 @@ from enforcer.identity.workloads import Workloads
 from enforcer.kernel import entries
 from enforcer.kernel.image_map import PlainImage, is_same, restamp
 from enforcer.libbpf import heap
-from enforcer.policy.model import Mode, PolicySet
+from enforcer.policy.model.policy import Mode, PolicySet
 from enforcer.runtime.commit import Proposal, put_in_force
 from enforcer.runtime.difference import describe
 from enforcer.runtime.following import Following
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from enforcer.kernel.pins import PinStore
-    from enforcer.policy.workloads import Workload
+    from enforcer.policy.model.workloads import Workload
     from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.reactor import Reactor
     from enforcer.runtime.report import PolicyFacts

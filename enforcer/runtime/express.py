@@ -20,7 +20,7 @@ from enforcer.events.template import Templates, plans
 from enforcer.identity.cache import Cache
 from enforcer.identity.resolver import FRESH
 from enforcer.libbpf.lane import End, Lane
-from enforcer.policy.model import Verb
+from enforcer.policy.model.policy import Verb
 from enforcer.sinks.jsonl import json_line
 from enforcer.sinks.output import Output
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from enforcer.identity.workloads import Workloads
-    from enforcer.policy.workloads import Workload
+    from enforcer.policy.model.workloads import Workload
     from enforcer.runtime.reactor import Reactor
 
 __all__ = ["Following"]

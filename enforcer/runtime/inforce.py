@@ -15,8 +15,8 @@ from enforcer.runtime.state import State
 if TYPE_CHECKING:
     from enforcer.compiler import LabelNumbers
     from enforcer.events.rows import RowTable
-    from enforcer.policy.model import PolicySet
-    from enforcer.policy.workloads import Workload
+    from enforcer.policy.model.policy import PolicySet
+    from enforcer.policy.model.workloads import Workload
     from enforcer.runtime.difference import Digests
     from enforcer.runtime.ledger import Ledger
     from enforcer.runtime.overlay import Overlay

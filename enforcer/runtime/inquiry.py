@@ -16,7 +16,7 @@ from enforcer.runtime.overlay import Overlay
 from enforcer.runtime.prepare import Sources
 
 if TYPE_CHECKING:
-    from enforcer.policy.model import PolicySet
+    from enforcer.policy.model.policy import PolicySet
     from enforcer.runtime.enforcement import Enforcement
 
 __all__ = ["in_force", "read_back"]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from enforcer.errors import UnsupportedError
 from enforcer.kernel import entries, host, lsm, placement, points
 from enforcer.kernel.placement import Placement
-from enforcer.policy.kinds import ObjectFlag
-from enforcer.policy.points import Point, PointKind
-from enforcer.policy.ways import PointError, local_types
+from enforcer.policy.kernel_types.operand_path import PointError, local_types
+from enforcer.policy.language.kinds import ObjectFlag
+from enforcer.policy.model.points import Point, PointKind
 
 if TYPE_CHECKING:
     from enforcer.kernel.lsm import Problem
-    from enforcer.policy.model import Rule
+    from enforcer.policy.model.policy import Rule
 
 __all__ = ["find_gap", "why_late"]
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from enforcer.compiler import LabelNumbers
     from enforcer.kernel.lsm import Problem
-    from enforcer.policy.model import PolicySet
-    from enforcer.policy.workloads import Workload
+    from enforcer.policy.model.policy import PolicySet
+    from enforcer.policy.model.workloads import Workload
     from enforcer.runtime.difference import Digests
     from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.prepare import Sources

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import ControlError
-from enforcer.policy.model import Mode, PolicySet
+from enforcer.policy.model.policy import Mode, PolicySet
 from enforcer.policy.store import load_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from enforcer.policy.model import Policy
+    from enforcer.policy.model.policy import Policy
 
 __all__ = ["Overlay"]
 

@@ -23,7 +23,7 @@ from enforcer.events.stats import outcome
 from enforcer.events.types import Lost, Record
 from enforcer.identity.naming import boot
 from enforcer.identity.text import readable
-from enforcer.policy.model import Verb
+from enforcer.policy.model.policy import Verb
 from enforcer.runtime.tops import Tops
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import attrs
 from enforcer.compiler import LabelNumbers, LocalHost, compile_policies, verify
 from enforcer.events.rows import RowTable
 from enforcer.events.types import Origin
-from enforcer.policy.degrade import degrade, require_certainty
-from enforcer.policy.lint import Severity, lint
-from enforcer.policy.model import Mode, PolicySet, Rule
+from enforcer.policy.lint.degrade import degrade, require_certainty
+from enforcer.policy.lint.run import Severity, lint
+from enforcer.policy.model.policy import Mode, PolicySet, Rule
 from enforcer.policy.store import load_policies
 from enforcer.runtime.difference import Digests, digest_policies
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from enforcer.compiler import CompiledImage
     from enforcer.kernel.lsm import Problem
+    from enforcer.policy.model.workloads import Workload
     from enforcer.policy.store import Trust
-    from enforcer.policy.workloads import Workload
 
 __all__ = ["Prepared", "Sources", "prepare"]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Dim
+from enforcer.policy.language.vocabulary import Dim
+from enforcer.policy.model.policy import Verb
 
 if TYPE_CHECKING:
-    from enforcer.policy.model import PolicySet, Rule
+    from enforcer.policy.model.policy import PolicySet, Rule
     from enforcer.runtime.overlay import Overlay
     from enforcer.runtime.pipeline import Pipeline
     from enforcer.runtime.ports import Hits, KernelSession, PolicyControl

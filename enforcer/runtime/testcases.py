@@ -12,8 +12,8 @@ from enforcer.libbpf.decision import Access, Identity
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from enforcer.policy.names import Resolver
-    from enforcer.policy.workloads import Workload
+    from enforcer.policy.language.symbols import Resolver
+    from enforcer.policy.model.workloads import Workload
     from enforcer.span import Span
 
 __all__ = ["Actor", "Case", "CaseFile", "Earlier", "Expected", "ExpectedAudit"]

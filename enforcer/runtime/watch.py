@@ -17,7 +17,7 @@ from pathlib import Path
 
 import attrs
 
-from enforcer.policy.listing import policy_tree
+from enforcer.policy.text.folders import policy_tree
 
 __all__ = ["PolicyWatch"]
 

@@ -16,7 +16,7 @@ from enforcer.events.document import endpoint, errno_name, rfc3339, signal_name
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import EventFlag, Lost, Record, RowFlag
 from enforcer.identity.text import neutral, readable
-from enforcer.policy.model import Verb
+from enforcer.policy.model.policy import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -29,9 +29,9 @@ from enforcer.events.document import (
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import Lost
 from enforcer.identity.text import readable
-from enforcer.policy.model import Verb
-from enforcer.policy.sockets import BY_DEFAULT, FAMILIES, WITH_ADDRESS
-from enforcer.policy.vocabulary import FIELDS, ObjectFlag, Op
+from enforcer.policy.language.sockets import BY_DEFAULT, FAMILIES, WITH_ADDRESS
+from enforcer.policy.language.vocabulary import FIELDS, ObjectFlag, Op
+from enforcer.policy.model.policy import Verb
 from enforcer.sinks.ocsf_classes import BASE, FILE, NETWORK, OTHER, PROCESS, activity_of
 
 if TYPE_CHECKING:

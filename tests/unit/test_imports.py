@@ -34,6 +34,19 @@ LEVELS = {
         "cli": 7,
         "__main__": 8,
     },
+    "enforcer.policy": {
+        "text": 0,
+        "language": 1,
+        "model": 2,
+        "kernel_types": 3,
+        "lint": 4,
+        "readers": 4,
+        "foreign": 5,
+        "writers": 5,
+        "build": 6,
+        "schema": 7,
+        "store": 7,
+    },
     "enforcer.policy.foreign": {
         "kubernetes": 0,
         "pods": 0,
@@ -112,15 +125,23 @@ def common(one, other):
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def crossings(path):
+def crossings(module, text):
     """Yield what leads from one part of a divided package to another: package, part, other, name."""
-    own = module_of(path).split(".")
-    for name in imports(ast.parse(path.read_text())):
+    own = module.split(".")
+    for name in imports(ast.parse(text)):
         other = name.split(".")
         depth = common(own, other)
         levels = LEVELS.get(".".join(own[:depth]), {})
         if depth < min(len(own), len(other)) and other[depth] in levels:
             yield ".".join(own[:depth]), own[depth], other[depth], name
+
+
+def upwards(module, text):
+    return [
+        name
+        for package, own, other, name in crossings(module, text)
+        if LEVELS[package][other] >= LEVELS[package][own]
+    ]
 
 
 @pytest.mark.parametrize("package", LEVELS)
@@ -129,16 +150,17 @@ def test_every_part_has_a_level(package):
     assert parts_of(package) == LEVELS[package].keys()
 
 
+def test_every_package_of_packages_has_levels():
+    """Who divides a package says what stands on what."""
+    divided = {module_of(path.parents[1] / "__init__.py") for path in PACKAGE.rglob("__init__.py")}
+
+    assert divided - {""} <= LEVELS.keys()
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_point_downwards(path):
     """Nothing imports what stands above its own part, or beside it."""
-    upwards = [
-        name
-        for package, own, other, name in crossings(path)
-        if LEVELS[package][other] >= LEVELS[package][own]
-    ]
-
-    assert [] == upwards
+    assert [] == upwards(module_of(path), path.read_text())
 
 
 def test_packages_import_nothing():
@@ -158,7 +180,7 @@ def test_policies_need_no_kernel(package):
     touched = [
         (name_of(path), name)
         for path in sorted((PACKAGE / package).rglob("*.py"))
-        for _, _, other, name in crossings(path)
+        for _, _, other, name in crossings(module_of(path), path.read_text())
         if other in {"kernel", "libbpf"}
     ]
 
@@ -204,6 +226,16 @@ def test_the_checks_see_a_violation():
         "def late():\n    from enforcer.runtime import daemon\n"
     )
 
-    assert ["enforcer.runtime.daemon"] == [
-        name for name in imports(ast.parse(source)) if name.startswith("enforcer")
-    ]
+    assert ["enforcer.runtime.daemon"] == upwards("enforcer.events.decode", source)
+    assert [] == upwards("enforcer.cli.start", source)
+
+
+def test_the_checks_see_a_violation_between_parts():
+    """Beside it is as wrong as above it; within one part everything goes."""
+    source = "from enforcer.policy.readers.context import Context\n"
+
+    assert ["enforcer.policy.readers.context.Context"] == upwards(
+        "enforcer.policy.lint.run", source
+    )
+    assert [] == upwards("enforcer.policy.readers.rules", source)
+    assert [] == upwards("enforcer.policy.store", source)

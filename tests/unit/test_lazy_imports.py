@@ -30,7 +30,8 @@ POLICY = CHANGING | {
     "enforcer.cli.columns",
     "enforcer.cli.policy",
     "enforcer.policy",
-    "enforcer.policy.modes",
+    "enforcer.policy.model",
+    "enforcer.policy.model.modes",
 }
 
 HEAVY = {
@@ -51,8 +52,8 @@ NOT_AT_A_START = {
     *("asyncio", "concurrent.futures", "http", "importlib.metadata", "rich", "ssl", "subprocess"),
     *("tenacity", "termios", "enforcer.cli.config", "enforcer.cli.inplace", "enforcer.cli.outputs"),
     *("enforcer.dryrun", "enforcer.explain", "enforcer.policy.foreign.kubearmor"),
-    *("enforcer.policy.foreign.tracing", "enforcer.policy.printer", "enforcer.policy.schema"),
-    *("enforcer.policy.btf", "enforcer.policy.signatures", "enforcer.policy.tracepoints"),
+    *("enforcer.policy.foreign.tracing", "enforcer.policy.schema", "enforcer.policy.writers"),
+    *(f"enforcer.policy.kernel_types.{name}" for name in ("btf", "signatures", "tracepoints")),
     *("enforcer.replay", "enforcer.runtime.metrics", "enforcer.runtime.scrape"),
     *("enforcer.runtime.textfile", "enforcer.sinks.journal", "enforcer.sinks.logfmt"),
     *("enforcer.sinks.ocsf", "enforcer.sinks.sockets", "enforcer.sinks.terminal", "enforcer.ui"),

@@ -20,7 +20,7 @@ import ledger
 
 from enforcer.events.decode import Decoder, Layout
 from enforcer.libbpf import abi
-from enforcer.policy.model import Verb
+from enforcer.policy.model.policy import Verb
 from enforcer.runtime.beginning import begin
 from enforcer.runtime.prepare import Sources
 

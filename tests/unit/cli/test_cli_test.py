@@ -8,7 +8,7 @@ import pytest
 
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
 from enforcer.runtime.deeds import DEEDS, Operands, accesses
 
 ROOT = Path(__file__).parents[3]

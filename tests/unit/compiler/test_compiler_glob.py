@@ -13,7 +13,7 @@ from enforcer.compiler.atoms import entry
 from enforcer.compiler.patterns import Below, Exact, Glob, Wild, forms, unit
 from enforcer.errors import LimitError
 from enforcer.explain import texts as spelled
-from enforcer.policy.model import TextKind
+from enforcer.policy.model.policy import TextKind
 from enforcer.span import Span
 
 PARTS = ["a", "b", "*", "**", "?", "[ab]", "[!a]", "[^ca]", "[b-d]", r"\*", "[]a]", "ab"]

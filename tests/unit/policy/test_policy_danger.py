@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from policy_text import FILE, HEAD, USERS
 
-from enforcer.policy.danger import breaks_the_machine
-from enforcer.policy.issues import Host
+from enforcer.policy.lint.issues import Host
+from enforcer.policy.lint.lockout import breaks_the_machine
+from enforcer.policy.lint.lockout_needs import Own, own_programs, vital_needs
 from enforcer.policy.store import load_policies, load_text
-from enforcer.policy.vital import Own, own_programs, vital_needs
 
 OWN = Own(
     (b"/opt/python/bin/python3.12", b"/opt/enforcer/bin/python", b"/usr/bin/python3"),

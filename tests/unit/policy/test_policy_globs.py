@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from enforcer.policy.globs import accepts, literal_directory
-from enforcer.policy.model import Text, TextKind
+from enforcer.policy.model.glob_match import accepts, literal_directory
+from enforcer.policy.model.policy import Text, TextKind
 
 
 @pytest.mark.parametrize(

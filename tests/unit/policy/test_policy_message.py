@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enforcer.errors import PolicyError
-from enforcer.policy.message import PLACEHOLDERS, error, render
+from enforcer.policy.language.templates import PLACEHOLDERS, error, render
 from enforcer.span import Span
 
 SPAN = Span("f", 1, 1)

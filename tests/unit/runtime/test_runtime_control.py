@@ -13,7 +13,7 @@ import pytest
 from control_fakes import CHANGE, Served
 
 from enforcer.errors import ControlError, KernelError, PolicyError, PolicyErrors
-from enforcer.policy.loader import MAX_BYTES
+from enforcer.policy.text.loader import MAX_BYTES
 from enforcer.runtime import control as module
 from enforcer.runtime.commands import REQUEST_LIMIT
 from enforcer.runtime.peer import Peer

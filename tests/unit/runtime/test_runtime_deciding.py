@@ -21,7 +21,7 @@ spec:
 @pytest.fixture(autouse=True)
 def _kernel(tmp_path, monkeypatch):
     types = small_kernel(tmp_path)
-    monkeypatch.setattr("enforcer.policy.context.local_types", lambda: types)
+    monkeypatch.setattr("enforcer.policy.readers.context.local_types", lambda: types)
     monkeypatch.setattr(deciding, "local_types", lambda: types)
 
 

@@ -14,7 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.policy.model import (
+from enforcer.policy.language.syscall_table import SYSCALLS
+from enforcer.policy.language.vocabulary import FIELDS, OPS, PROCESS_FIELDS
+from enforcer.policy.model.points import Operand, OperandType, Point, PointKind
+from enforcer.policy.model.policy import (
     Action,
     Address,
     Attempts,
@@ -38,10 +41,7 @@ from enforcer.policy.model import (
     Verb,
     Within,
 )
-from enforcer.policy.points import Operand, OperandType, Point, PointKind
 from enforcer.policy.store import load_text
-from enforcer.policy.syscall_table import SYSCALLS
-from enforcer.policy.vocabulary import FIELDS, OPS, PROCESS_FIELDS
 from enforcer.runtime.difference import (
     MAX_SHOWN,
     Digests,

@@ -22,9 +22,9 @@ from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
 from enforcer.libbpf.lane import ROOM
-from enforcer.policy.message import PLACEHOLDERS
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.templates import PLACEHOLDERS
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.runtime.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.jsonl import json_line

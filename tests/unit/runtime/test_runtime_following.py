@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from enforcer.errors import EnforcerError
-from enforcer.policy.workloads import Workload
+from enforcer.policy.model.workloads import Workload
 from enforcer.runtime.following import Following
 
 ONE = Workload(b"/docker/a", {"container.name": (b"one",)})

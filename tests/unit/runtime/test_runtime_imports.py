@@ -29,7 +29,7 @@ def test_all_that_a_daemon_may_need_is_loaded():
     run("""
 imports.load()
 for name in ("enforcer.policy.foreign.kubearmor", "enforcer.sinks.ocsf", "enforcer.runtime.metrics",
-             "multiprocessing.popen_fork", "traceback", "enforcer.policy.signatures"):
+             "multiprocessing.popen_fork", "traceback", "enforcer.policy.kernel_types.signatures"):
     assert name in sys.modules, name
 assert not any(n.startswith(("enforcer.cli.", "enforcer.ui.")) for n in sys.modules)
 """)

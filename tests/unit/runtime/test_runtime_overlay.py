@@ -13,9 +13,9 @@ from enforcer.events import enrich
 from enforcer.events.enrich import Origins
 from enforcer.events.rows import RowTable
 from enforcer.events.types import Origin
-from enforcer.policy.model import Mode
+from enforcer.policy.language.vocabulary import OPS
+from enforcer.policy.model.policy import Mode
 from enforcer.policy.store import load_text
-from enforcer.policy.vocabulary import OPS
 from enforcer.runtime.ledger import Ledger
 from enforcer.runtime.overlay import Overlay
 from enforcer.runtime.packed import Packed

@@ -16,7 +16,7 @@ from enforcer.events.ident import RecordId
 from enforcer.events.types import Lost, Origin
 from enforcer.identity.actor import Actor
 from enforcer.identity.naming import boot
-from enforcer.policy.model import Verb
+from enforcer.policy.model.policy import Verb
 from enforcer.runtime.beats import Beats
 from enforcer.runtime.feed import Conversation, Feed
 from enforcer.runtime.overview import Overview
