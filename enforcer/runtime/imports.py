@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["close", "load"]
 
-_NOT_OURS: Final = ("enforcer.cli", "enforcer.dryrun", "enforcer.replay", "enforcer.ui")
+_NOT_OURS: Final = (
+    *("enforcer.cases", "enforcer.cli", "enforcer.dryrun", "enforcer.replay", "enforcer.ui"),
+)
 """What other commands consist of."""
 
 _LATER: Final = (

@@ -26,6 +26,7 @@ LEVELS = {
         "kernel": 2,
         "events": 3,
         "ui": 3,
+        "cases": 4,
         "explain": 4,
         "sinks": 4,
         "runtime": 5,

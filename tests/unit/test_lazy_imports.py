@@ -51,7 +51,7 @@ HEAVY = {
 NOT_AT_A_START = {
     *("asyncio", "concurrent.futures", "http", "importlib.metadata", "rich", "ssl", "subprocess"),
     *("tenacity", "termios", "enforcer.cli.config", "enforcer.cli.inplace", "enforcer.cli.outputs"),
-    *("enforcer.dryrun", "enforcer.explain", "enforcer.policy.foreign.kubearmor"),
+    *("enforcer.cases", "enforcer.dryrun", "enforcer.explain", "enforcer.policy.foreign.kubearmor"),
     *("enforcer.policy.foreign.tracing", "enforcer.policy.schema", "enforcer.policy.writers"),
     *(f"enforcer.policy.kernel_types.{name}" for name in ("btf", "signatures", "tracepoints")),
     *("enforcer.replay", "enforcer.runtime.metrics", "enforcer.runtime.scrape"),

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer.cases.actor import read_actor
+from enforcer.cases.earlier import read_earlier, read_marks
+from enforcer.cases.model import Case, CaseFile, Expected, ExpectedAudit
+from enforcer.cases.object import read_deed
 from enforcer.errors import PolicyError
 from enforcer.policy.language.symbols import ERRNOS, SIGNALS, Machine, SystemResolver, TableResolver
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.readers.context import Context
 from enforcer.policy.text.loader import MAX_BYTES, read
 from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe
-from enforcer.runtime.caseactor import read_actor
-from enforcer.runtime.caseearlier import read_earlier, read_marks
-from enforcer.runtime.caseobject import read_deed
-from enforcer.runtime.testcases import Case, CaseFile, Expected, ExpectedAudit
 from enforcer.span import Span
 
 if TYPE_CHECKING:

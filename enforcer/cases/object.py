@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer.cases.deeds import DEEDS, Operands, accesses
 from enforcer.events.operations import OPERATIONS
 from enforcer.policy.language.vocabulary import EVENTS, FIELDS, Dim, Kind, ObjectFlag, Op
 from enforcer.policy.readers import numbers
 from enforcer.policy.text.nodes import List, Map, Scalar, describe
-from enforcer.runtime.deeds import DEEDS, Operands, accesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from enforcer.cases.model import Earlier
+from enforcer.cases.object import read_deed
 from enforcer.policy.readers.marks import duration
 from enforcer.policy.text.nodes import Map, Scalar, describe
-from enforcer.runtime.caseobject import read_deed
-from enforcer.runtime.testcases import Earlier
 
 if TYPE_CHECKING:
     from enforcer.policy.readers.context import Context

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from enforcer.cases.model import Case, CaseFile, Expected
     from enforcer.compiler import CompiledImage
     from enforcer.libbpf.decision import Access, Subject, Verdict
-    from enforcer.runtime.testcases import Case, CaseFile, Expected
 
 __all__ = ["Outcome", "Said", "Table", "judge"]
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from enforcer.cases.judge import Outcome
     from enforcer.errors import PolicyError
-    from enforcer.runtime.casejudge import Outcome
 
 __all__ = ["Suite", "junit"]
 

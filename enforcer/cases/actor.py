@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer.cases.model import Actor
+from enforcer.cases.workload import read_facts
 from enforcer.libbpf.decision import Identity
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.vocabulary import PROCESS_FIELDS, Kind, SubjectFlag
 from enforcer.policy.model.workloads import WORKLOAD_FIELDS, Workload
 from enforcer.policy.readers import numbers
 from enforcer.policy.text.nodes import Map, Scalar, describe
-from enforcer.runtime.caseworkload import read_facts
-from enforcer.runtime.testcases import Actor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
