@@ -29,7 +29,7 @@ from enforcer.identity.resolver import Identity
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.runtime.daemon import Daemon
-from enforcer.runtime.pipeline import Pipeline
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 
 STEP = 0.02  # seconds between batches

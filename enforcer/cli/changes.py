@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from enforcer.cli.exits import complain
 from enforcer.cli.output import plural
 from enforcer.cli.passphrase import Passphrase, ask_with_key
-from enforcer.runtime.protocol import Client
+from enforcer.runtime.control.protocol import Client
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from enforcer.cli.arguments import add_socket
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit
 from enforcer.cli.output import plural, size, span
-from enforcer.runtime.protocol import Client
+from enforcer.runtime.control.protocol import Client
 
 if TYPE_CHECKING:
     import argparse

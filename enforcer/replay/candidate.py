@@ -18,7 +18,7 @@ from enforcer.policy.language.syscall_table import call_name
 from enforcer.policy.model.policy import Verb
 from enforcer.replay.labels import Labels
 from enforcer.replay.marks import Marks
-from enforcer.runtime.prepare import Sources, prepare
+from enforcer.runtime.policies.compilation import Sources, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

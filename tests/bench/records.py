@@ -41,7 +41,7 @@ from enforcer.kernel import loader
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.runtime.daemon import Daemon
-from enforcer.runtime.pipeline import Pipeline
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.rotation import Rotation
 from enforcer.sinks.spec import Common, FileOutput

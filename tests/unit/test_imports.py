@@ -55,6 +55,22 @@ LEVELS = {
         "kubearmor": 1,
         "tracing": 1,
     },
+    "enforcer.runtime": {
+        "notify": 0,
+        "ports": 0,
+        "reactor": 0,
+        "retry": 0,
+        "listener": 1,
+        "protection": 1,
+        "records": 1,
+        "sessions": 1,
+        "assembly": 2,
+        "control": 2,
+        "metrics": 2,
+        "instance": 3,
+        "policies": 3,
+        "daemon": 4,
+    },
 }
 """
 Of each package that is divided its parts: whoever imports another stands above it.

@@ -11,7 +11,7 @@ from flood import Flood, FloodSession, model
 from enforcer.events.types import Origin
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
-from enforcer.runtime.pipeline import Pipeline
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.spec import FileOutput
 

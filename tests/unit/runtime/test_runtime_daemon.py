@@ -21,10 +21,10 @@ from enforcer.events.types import Lost, Origin, Record
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.runtime import daemon as module
+from enforcer.runtime.control.protocol import Client
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.notify import Notifier
-from enforcer.runtime.pipeline import Pipeline
-from enforcer.runtime.protocol import Client
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.spec import FileOutput
 

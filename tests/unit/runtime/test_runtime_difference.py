@@ -42,7 +42,7 @@ from enforcer.policy.model.policy import (
     Within,
 )
 from enforcer.policy.store import load_text
-from enforcer.runtime.difference import (
+from enforcer.runtime.policies.difference import (
     MAX_SHOWN,
     Digests,
     describe,
@@ -163,7 +163,7 @@ def test_digests_outlive_their_process():
     """Another daemon gets the same from the same text, whatever its hash seed."""
     code = (
         "import pickle, sys; from enforcer.policy.store import load_text;"
-        "from enforcer.runtime.difference import digest_policies;"
+        "from enforcer.runtime.policies.difference import digest_policies;"
         "sys.stdout.buffer.write(pickle.dumps(digest_policies(load_text(sys.argv[1], 'web.yaml'))))"
     )
     for seed in ("1", "2"):

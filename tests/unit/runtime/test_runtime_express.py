@@ -25,7 +25,7 @@ from enforcer.libbpf.lane import ROOM
 from enforcer.policy.language.templates import PLACEHOLDERS
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
-from enforcer.runtime.pipeline import Pipeline
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.jsonl import json_line
 from enforcer.sinks.redaction import Redactor

@@ -9,7 +9,7 @@ import attrs
 
 from enforcer.errors import EnforcerError
 from enforcer.policy.model.workloads import Workload
-from enforcer.runtime.following import Following
+from enforcer.runtime.policies.container_changes import Following
 
 ONE = Workload(b"/docker/a", {"container.name": (b"one",)})
 TWO = Workload(b"/docker/b", {"container.name": (b"two",)})

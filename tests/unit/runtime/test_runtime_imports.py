@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-_BEFORE = "import errno, mmap, os, sys\nfrom enforcer.runtime import imports\n"
+_BEFORE = "import errno, mmap, os, sys\nfrom enforcer.runtime.protection import own_code\n"
 
 
 def run(code):
@@ -27,9 +27,10 @@ def run(code):
 def test_all_that_a_daemon_may_need_is_loaded():
     """Dialects, outputs and metrics, without what other commands consist of."""
     run("""
-imports.load()
-for name in ("enforcer.policy.foreign.kubearmor", "enforcer.sinks.ocsf", "enforcer.runtime.metrics",
-             "multiprocessing.popen_fork", "traceback", "enforcer.policy.kernel_types.signatures"):
+own_code.load()
+for name in ("enforcer.policy.foreign.kubearmor", "enforcer.policy.kernel_types.signatures",
+             "enforcer.runtime.metrics.values", "enforcer.sinks.ocsf",
+             "multiprocessing.popen_fork", "traceback"):
     assert name in sys.modules, name
 assert not any(n.startswith(("enforcer.cli.", "enforcer.ui.")) for n in sys.modules)
 """)
@@ -37,15 +38,15 @@ assert not any(n.startswith(("enforcer.cli.", "enforcer.ui.")) for n in sys.modu
 
 def test_packages_are_added():
     """A dashboard in the daemon's terminal is one more."""
-    run("imports.load(['enforcer.ui'])\nassert 'enforcer.ui' in sys.modules")
+    run("own_code.load(['enforcer.ui'])\nassert 'enforcer.ui' in sys.modules")
 
 
 def test_nothing_is_imported_later(tmp_path):
     """Neither new modules nor others of a known name; those that are there go on."""
     (tmp_path / "planted.py").write_text("raise SystemExit('planted code ran')")
     run(f"""
-imports.load()
-imports.close()
+own_code.load()
+own_code.close()
 sys.path.insert(0, {str(tmp_path)!r})
 import json, traceback, sys  # there already
 for name in ("planted", "this", "enforcer.cli.convert"):
@@ -76,11 +77,11 @@ def test_policies_are_compiled_after_it(tmp_path):
     )
     run(f"""
 from enforcer.policy.store import Trust
-from enforcer.runtime.making import Order, make_apart
-from enforcer.runtime.overlay import Overlay
-from enforcer.runtime.prepare import Sources
-imports.load()
-imports.close()
+from enforcer.runtime.policies.compile_process import Order, make_apart
+from enforcer.runtime.policies.runtime_changes import Overlay
+from enforcer.runtime.policies.compilation import Sources
+own_code.load()
+own_code.close()
 import pathlib
 for path in sorted(pathlib.Path({str(tmp_path)!r}).glob("*.yaml")):
     made = make_apart(Order(Sources((path,), False, True, None), Overlay(), generation=1))

@@ -15,7 +15,7 @@ from enforcer.policy.lint.degrade import degrade, require_certainty
 from enforcer.policy.model.points import Point, PointKind
 from enforcer.policy.model.policy import Action, Flag, Mode, Policy, PolicySet, Rule, Verb
 from enforcer.policy.readers.points import POINT
-from enforcer.runtime import late
+from enforcer.runtime.policies import late
 from enforcer.span import Span
 
 SPAN = Span("p.yaml", 3, 5)

@@ -10,13 +10,13 @@ import sys
 import pytest
 
 from enforcer.errors import ControlError
-from enforcer.runtime import lost as module
-from enforcer.runtime.lock import InstanceLock
-from enforcer.runtime.lost import is_held, kill_holder
+from enforcer.runtime.instance import lost_daemon as module
+from enforcer.runtime.instance.lock import InstanceLock
+from enforcer.runtime.instance.lost_daemon import is_held, kill_holder
 
 HOLD = """
 import pathlib, sys, time
-from enforcer.runtime.lock import InstanceLock
+from enforcer.runtime.instance.lock import InstanceLock
 lock = InstanceLock.take(pathlib.Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(600)

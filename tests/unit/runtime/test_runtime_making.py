@@ -19,11 +19,11 @@ from enforcer.errors import (
     VerifierError,
 )
 from enforcer.kernel.lsm import Problem
-from enforcer.runtime import making, prepare
-from enforcer.runtime.making import Order, make, make_apart
-from enforcer.runtime.overlay import Overlay
-from enforcer.runtime.packed import Packed
-from enforcer.runtime.prepare import Sources
+from enforcer.runtime.policies import compilation, compile_process
+from enforcer.runtime.policies.compilation import Sources
+from enforcer.runtime.policies.compile_process import Order, make, make_apart
+from enforcer.runtime.policies.packed import Packed
+from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.span import Span
 
 TEXT = (
@@ -84,7 +84,7 @@ def test_what_was_added_once_does_not_keep_a_start_from_what_files_say(sources):
 
 
 def test_the_end_of_the_maker_is_an_error(sources, monkeypatch):
-    monkeypatch.setattr(making, "make", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(compile_process, "make", lambda _: os.kill(os.getpid(), signal.SIGKILL))
 
     with pytest.raises(EnforcerError, match="signal 9"):
         make_apart(Order(sources, Overlay(), generation=1))
@@ -94,7 +94,7 @@ def test_a_bug_in_the_maker_is_an_error(sources, monkeypatch):
     def fail(_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(making, "make", fail)
+    monkeypatch.setattr(compile_process, "make", fail)
 
     with pytest.raises(EnforcerError, match="exit code 1"):
         make_apart(Order(sources, Overlay(), generation=1))
@@ -111,7 +111,7 @@ def test_there_is_time_for_other_things_meanwhile(sources, monkeypatch):
         idles.append(1)
         os.write(write, b"!")
 
-    monkeypatch.setattr(making, "make", slow)
+    monkeypatch.setattr(compile_process, "make", slow)
 
     make_apart(Order(sources, Overlay(), generation=1), idle)
 
@@ -146,13 +146,13 @@ def test_digests_that_were_put_away_come_back_equal(sources):
 
 def test_an_image_that_the_kernel_could_not_follow_is_not_handed_out(sources, monkeypatch):
     """Whatever the compiler did wrong ends here, before anything is put in force."""
-    compiled = prepare.compile_policies
+    compiled = compilation.compile_policies
 
     def damaged(*args, **options):
         image = compiled(*args, **options)
         return attrs.evolve(image, image=image.image[:-4])
 
-    monkeypatch.setattr(prepare, "compile_policies", damaged)
+    monkeypatch.setattr(compilation, "compile_policies", damaged)
     with pytest.raises(EnforcerBug):
         make(Order(sources, Overlay(), generation=7))
 

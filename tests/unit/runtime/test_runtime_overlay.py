@@ -16,11 +16,11 @@ from enforcer.events.types import Origin
 from enforcer.policy.language.vocabulary import OPS
 from enforcer.policy.model.policy import Mode
 from enforcer.policy.store import load_text
-from enforcer.runtime.ledger import Ledger
-from enforcer.runtime.overlay import Overlay
-from enforcer.runtime.packed import Packed
-from enforcer.runtime.report import facts_of
-from enforcer.runtime.state import State
+from enforcer.runtime.control.report import facts_of
+from enforcer.runtime.policies.handover import State
+from enforcer.runtime.policies.packed import Packed
+from enforcer.runtime.policies.runtime_changes import Overlay
+from enforcer.runtime.sessions.counts import Ledger
 
 ORIGINS = RowTable.of(
     (BASH, Origin("vault", "no-writes", "vault.yaml:9:3", tags=("a", "b"), asked=("vault/m",)))

@@ -18,8 +18,8 @@ from fakes import DECODER, FakeSession, Nobody, enricher, raw_event
 from enforcer.events.types import Origin
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
-from enforcer.runtime.pipeline import Pipeline
 from enforcer.runtime.reactor import Reactor
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.address import read_address
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.journal import JournalOutput

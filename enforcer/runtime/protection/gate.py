@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from enforcer.runtime.key import is_proof
+from enforcer.runtime.protection.key import is_proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from enforcer.kernel.verifier import Verifier
-    from enforcer.runtime.peer import Peer
+    from enforcer.runtime.control.peer import Peer
 
 __all__ = ["Gate", "Visit"]
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.kernel.image_map import boot_time
-from enforcer.runtime.packed import Packed
-from enforcer.runtime.report import PolicyFacts, facts_of
-from enforcer.runtime.state import State
+from enforcer.runtime.control.report import PolicyFacts, facts_of
+from enforcer.runtime.policies.handover import State
+from enforcer.runtime.policies.packed import Packed
 
 if TYPE_CHECKING:
     from enforcer.compiler import LabelNumbers
     from enforcer.events.rows import RowTable
     from enforcer.policy.model.policy import PolicySet
     from enforcer.policy.model.workloads import Workload
-    from enforcer.runtime.difference import Digests
-    from enforcer.runtime.ledger import Ledger
-    from enforcer.runtime.overlay import Overlay
-    from enforcer.runtime.prepare import Prepared
+    from enforcer.runtime.policies.compilation import Prepared
+    from enforcer.runtime.policies.difference import Digests
+    from enforcer.runtime.policies.runtime_changes import Overlay
+    from enforcer.runtime.sessions.counts import Ledger
 
 __all__ = ["InForce", "Pending"]
 

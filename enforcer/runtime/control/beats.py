@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import KernelError
-from enforcer.runtime.protocol import encode
-from enforcer.runtime.report import health
+from enforcer.runtime.control.protocol import encode
+from enforcer.runtime.control.report import health
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from enforcer.runtime.overview import Overview
-    from enforcer.runtime.pipeline import Pipeline
+    from enforcer.runtime.control.overview import Overview
     from enforcer.runtime.ports import KernelSession, PolicyControl
+    from enforcer.runtime.records.pipeline import Pipeline
 
 __all__ = ["Beats"]
 

@@ -20,16 +20,16 @@ from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.leftover import Leftover
 from enforcer.kernel.session import Session
 from enforcer.libbpf import heap
-from enforcer.runtime.enforcement import Enforcement
-from enforcer.runtime.inforce import InForce
-from enforcer.runtime.late import find_gap
-from enforcer.runtime.ledger import Ledger
-from enforcer.runtime.making import Order, make_apart
-from enforcer.runtime.outgoing import Outgoing
-from enforcer.runtime.overlay import Overlay
+from enforcer.runtime.policies.compile_process import Order, make_apart
+from enforcer.runtime.policies.enforcement import Enforcement
+from enforcer.runtime.policies.handover import State
+from enforcer.runtime.policies.in_force import InForce
+from enforcer.runtime.policies.late import find_gap
+from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.reactor import Reactor
-from enforcer.runtime.sessions import Sessions
-from enforcer.runtime.state import State
+from enforcer.runtime.sessions.counts import Ledger
+from enforcer.runtime.sessions.outgoing import Outgoing
+from enforcer.runtime.sessions.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from enforcer.events.types import Origin
     from enforcer.kernel.pins import PinDirectory, PinStore
     from enforcer.kernel.verifier import Verifier
-    from enforcer.runtime.making import Made
-    from enforcer.runtime.prepare import Sources
+    from enforcer.runtime.policies.compilation import Sources
+    from enforcer.runtime.policies.compile_process import Made
 
 __all__ = ["Begun", "begin"]
 

@@ -14,9 +14,9 @@ from enforcer.policy.model.policy import Verb
 
 if TYPE_CHECKING:
     from enforcer.policy.model.policy import PolicySet, Rule
-    from enforcer.runtime.overlay import Overlay
-    from enforcer.runtime.pipeline import Pipeline
+    from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.ports import Hits, KernelSession, PolicyControl
+    from enforcer.runtime.records.pipeline import Pipeline
 
 __all__ = ["PolicyFacts", "facts_of", "resident_bytes", "status"]
 

@@ -18,13 +18,13 @@ from enforcer.errors import ControlError, EnforcerError, PolicyError, PolicyErro
 from enforcer.identity.text import neutral
 from enforcer.policy.model.policy import Mode
 from enforcer.policy.text.loader import MAX_BYTES
-from enforcer.runtime.key import canonical
-from enforcer.runtime.protocol import CONFIRM_LEAST, CONFIRM_MOST
+from enforcer.runtime.control.protocol import CONFIRM_LEAST, CONFIRM_MOST
+from enforcer.runtime.protection.key import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from enforcer.runtime.overview import Overview
+    from enforcer.runtime.control.overview import Overview
     from enforcer.runtime.ports import PolicyControl
 
 __all__ = ["COMMANDS", "REQUEST_LIMIT", "Desk", "Request", "parse_request", "refusal"]

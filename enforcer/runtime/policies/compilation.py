@@ -14,7 +14,7 @@ from enforcer.policy.lint.degrade import degrade, require_certainty
 from enforcer.policy.lint.run import Severity, lint
 from enforcer.policy.model.policy import Mode, PolicySet, Rule
 from enforcer.policy.store import load_policies
-from enforcer.runtime.difference import Digests, digest_policies
+from enforcer.runtime.policies.difference import Digests, digest_policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

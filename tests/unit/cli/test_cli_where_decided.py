@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 from kernel_types import small_kernel
 
+from enforcer.cli import where_decided
 from enforcer.policy.store import load_text
-from enforcer.runtime import deciding
 
 HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: x}\nspec:\n"
 TRACING = """\
@@ -22,11 +22,11 @@ spec:
 def _kernel(tmp_path, monkeypatch):
     types = small_kernel(tmp_path)
     monkeypatch.setattr("enforcer.policy.readers.context.local_types", lambda: types)
-    monkeypatch.setattr(deciding, "local_types", lambda: types)
+    monkeypatch.setattr(where_decided, "local_types", lambda: types)
 
 
 def said(text, late=lambda _: None):
-    return list(deciding.decided(load_text(text, "p.yaml"), late))
+    return list(where_decided.decided(load_text(text, "p.yaml"), late))
 
 
 def of_rule(rule, **options):

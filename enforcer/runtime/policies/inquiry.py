@@ -12,12 +12,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from enforcer.runtime.overlay import Overlay
-from enforcer.runtime.prepare import Sources
+from enforcer.runtime.policies.compilation import Sources
+from enforcer.runtime.policies.runtime_changes import Overlay
 
 if TYPE_CHECKING:
     from enforcer.policy.model.policy import PolicySet
-    from enforcer.runtime.enforcement import Enforcement
+    from enforcer.runtime.policies.enforcement import Enforcement
 
 __all__ = ["in_force", "read_back"]
 

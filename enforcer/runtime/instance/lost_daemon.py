@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enforcer.errors import ControlError
-from enforcer.runtime.peer import has_ended
+from enforcer.runtime.control.peer import has_ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,19 +20,19 @@ import attrs
 
 from enforcer.errors import ControlError, EnforcerError
 from enforcer.identity.text import neutral
-from enforcer.runtime.commands import REQUEST_LIMIT, Desk, Request, parse_request, refusal
-from enforcer.runtime.gate import Visit
+from enforcer.runtime.control.commands import REQUEST_LIMIT, Desk, Request, parse_request, refusal
+from enforcer.runtime.control.peer import Peer, peer_of
+from enforcer.runtime.control.protocol import encode
 from enforcer.runtime.listener import Listener
-from enforcer.runtime.peer import Peer, peer_of
-from enforcer.runtime.protocol import encode
+from enforcer.runtime.protection.gate import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from enforcer.runtime.gate import Gate
-    from enforcer.runtime.overview import Overview
+    from enforcer.runtime.control.overview import Overview
     from enforcer.runtime.ports import PolicyControl
+    from enforcer.runtime.protection.gate import Gate
     from enforcer.runtime.reactor import Reactor, Timer
 
 __all__ = ["ControlServer"]

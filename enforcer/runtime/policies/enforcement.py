@@ -20,27 +20,27 @@ from enforcer.kernel import entries
 from enforcer.kernel.image_map import PlainImage, is_same, restamp
 from enforcer.libbpf import heap
 from enforcer.policy.model.policy import Mode, PolicySet
-from enforcer.runtime.commit import Proposal, put_in_force
-from enforcer.runtime.difference import describe
-from enforcer.runtime.following import Following
-from enforcer.runtime.inforce import InForce, Pending
-from enforcer.runtime.late import find_gap
-from enforcer.runtime.ledger import Counts
-from enforcer.runtime.making import Made, Order, make_apart
-from enforcer.runtime.packed import Packed
-from enforcer.runtime.prepare import Sources, prepare
-from enforcer.runtime.unasked import nothing_to_confirm, try_to
+from enforcer.runtime.policies.commit import Proposal, put_in_force
+from enforcer.runtime.policies.compilation import Sources, prepare
+from enforcer.runtime.policies.compile_process import Made, Order, make_apart
+from enforcer.runtime.policies.container_changes import Following
+from enforcer.runtime.policies.difference import describe
+from enforcer.runtime.policies.in_force import InForce, Pending
+from enforcer.runtime.policies.late import find_gap
+from enforcer.runtime.policies.packed import Packed
+from enforcer.runtime.policies.unasked import nothing_to_confirm, try_to
+from enforcer.runtime.sessions.counts import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from enforcer.kernel.pins import PinStore
     from enforcer.policy.model.workloads import Workload
-    from enforcer.runtime.overlay import Overlay
+    from enforcer.runtime.control.report import PolicyFacts
+    from enforcer.runtime.policies.runtime_changes import Overlay
+    from enforcer.runtime.policies.watch import PolicyWatch
     from enforcer.runtime.reactor import Reactor
-    from enforcer.runtime.report import PolicyFacts
-    from enforcer.runtime.sessions import Sessions
-    from enforcer.runtime.watch import PolicyWatch
+    from enforcer.runtime.sessions.sessions import Sessions
 
 __all__ = ["Enforcement"]
 

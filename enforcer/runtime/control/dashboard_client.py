@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import ControlError
-from enforcer.runtime.protocol import LINE_LIMIT, encode, refused
+from enforcer.runtime.control.protocol import LINE_LIMIT, encode, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,14 +13,14 @@ import attrs
 
 from enforcer.errors import KernelError
 from enforcer.kernel.session import Session
-from enforcer.runtime.outgoing import Outgoing
+from enforcer.runtime.sessions.outgoing import Outgoing
 
 if TYPE_CHECKING:
     from enforcer.kernel.image_map import PlainImage
     from enforcer.kernel.pins import PinStore
-    from enforcer.runtime.inforce import InForce
-    from enforcer.runtime.ledger import Ledger
-    from enforcer.runtime.sessions import Sessions
+    from enforcer.runtime.policies.in_force import InForce
+    from enforcer.runtime.sessions.counts import Ledger
+    from enforcer.runtime.sessions.sessions import Sessions
 
 __all__ = ["Done", "Proposal", "put_in_force"]
 

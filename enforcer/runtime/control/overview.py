@@ -24,7 +24,7 @@ from enforcer.events.types import Lost, Record
 from enforcer.identity.naming import boot
 from enforcer.identity.text import readable
 from enforcer.policy.model.policy import Verb
-from enforcer.runtime.tops import Tops
+from enforcer.runtime.control.tops import Tops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,8 +11,8 @@ from enforcer import __version__
 from enforcer.compiler import LabelNumbers
 from enforcer.errors import KernelError
 from enforcer.events.rows import RowTable
-from enforcer.runtime.ledger import Ledger
-from enforcer.runtime.overlay import Overlay
+from enforcer.runtime.policies.runtime_changes import Overlay
+from enforcer.runtime.sessions.counts import Ledger
 
 __all__ = ["State"]
 

@@ -14,13 +14,13 @@ import attrs
 from enforcer.events.enrich import Origins
 from enforcer.kernel.image_map import boot_time
 from enforcer.kernel.maps import Notes
-from enforcer.runtime.ledger import Ledger
+from enforcer.runtime.sessions.counts import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from enforcer.kernel.session import Session
-    from enforcer.runtime.outgoing import Outgoing
+    from enforcer.runtime.sessions.outgoing import Outgoing
 
 __all__ = ["Sessions"]
 

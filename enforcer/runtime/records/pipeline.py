@@ -2,8 +2,8 @@
 """
 From the kernel's ring buffers to the sinks: drain, decode, enrich, count, hand over.
 
-Outputs that take every record as a line of JSON are on the fast lane (:mod:`enforcer.runtime.express`);
-where there is one, all others are served behind it (:mod:`enforcer.runtime.behind`).
+Outputs that take every record as a line of JSON are on the fast lane (:mod:`enforcer.runtime.records.fast_lane`);
+where there is one, all others are served behind it (:mod:`enforcer.runtime.records.slow_lane`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from enforcer.events.decode import Decoder, MalformedEventError
 from enforcer.events.stats import LostMeter, Stats
 from enforcer.libbpf.batch import Batch
 from enforcer.libbpf.lane import End
-from enforcer.runtime.behind import Behind
-from enforcer.runtime.express import Express, plain_outlets
+from enforcer.runtime.records.fast_lane import Express, plain_outlets
+from enforcer.runtime.records.slow_lane import Behind
 from enforcer.sinks.redaction import Redactor
 
 if TYPE_CHECKING:

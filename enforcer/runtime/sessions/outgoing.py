@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from enforcer.events.types import Origin
     from enforcer.kernel.leftover import Leftover
     from enforcer.kernel.session import Session
-    from enforcer.runtime.ledger import Ledger
     from enforcer.runtime.ports import Hits
+    from enforcer.runtime.sessions.counts import Ledger
 
 __all__ = ["Outgoing"]
 

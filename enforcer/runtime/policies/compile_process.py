@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import ControlError, EnforcerError, PolicyErrors
-from enforcer.runtime.difference import Change, difference
-from enforcer.runtime.inforce import InForce
-from enforcer.runtime.late import why_late
-from enforcer.runtime.packed import Packed
-from enforcer.runtime.prepare import prepare
+from enforcer.runtime.policies.compilation import prepare
+from enforcer.runtime.policies.difference import Change, difference
+from enforcer.runtime.policies.in_force import InForce
+from enforcer.runtime.policies.late import why_late
+from enforcer.runtime.policies.packed import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from enforcer.kernel.lsm import Problem
     from enforcer.policy.model.policy import PolicySet
     from enforcer.policy.model.workloads import Workload
-    from enforcer.runtime.difference import Digests
-    from enforcer.runtime.overlay import Overlay
-    from enforcer.runtime.prepare import Sources
+    from enforcer.runtime.policies.compilation import Sources
+    from enforcer.runtime.policies.difference import Digests
+    from enforcer.runtime.policies.runtime_changes import Overlay
 
 __all__ = ["Made", "Order", "make", "make_apart"]
 
