@@ -38,13 +38,13 @@ from rich.table import Table
 from enforcer.events.enrich import Origins
 from enforcer.kernel import loader, programs
 from enforcer.kernel.image_map import ImageHead, ImageMap, PlainImage, ops_of
+from enforcer.kernel.image_slots import Succession
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.maps import HitCounters
 from enforcer.kernel.pins import PinDirectory, PinStore
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.ringbuf import RingBuffer
 from enforcer.kernel.session import Session
-from enforcer.kernel.succession import Succession
 from enforcer.kernel.watched import Watched
 from enforcer.libbpf import heap
 from enforcer.policy.store import Trust
