@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from enforcer.policy.model import Span
+    from enforcer.span import Span
 
 __all__ = [
     "ControlError",

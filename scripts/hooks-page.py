@@ -14,7 +14,7 @@ from pathlib import Path
 
 from enforcer.events.operations import OPERATIONS
 from enforcer.kernel.programs import GUARD, HOOKS, IDENTITY, names
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
 
 BEGIN = "<!-- hooks: begin (python scripts/hooks-page.py --write docs/hooks.md) -->"
 END = "<!-- hooks: end -->"

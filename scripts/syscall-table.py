@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-Print the table of enforcer/policy/syscall_table.py from the kernel's headers.
+Print the table of enforcer/policy/language/syscall_table.py from the kernel's headers.
 
 usage: scripts/syscall-table.py ASM/UNISTD_64.H LINUX/SYSCALLS.H
 

@@ -20,15 +20,16 @@ from fakes import DECODER, ENFORCED, PREVENTED, FakeSession, enricher, raw_event
 
 from enforcer.cli.inplace import InPlace
 from enforcer.cli.reports import Reports
-from enforcer.events.types import Actor, Origin
+from enforcer.events.types import Origin
+from enforcer.identity.actor import Actor
 from enforcer.identity.container import Container
 from enforcer.identity.lineage import Ancestry
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.runtime.daemon import Daemon
-from enforcer.runtime.pipeline import Pipeline
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 
 STEP = 0.02  # seconds between batches

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from enforcer.runtime.control import ControlServer
+from enforcer.runtime.control.server import ControlServer
 from enforcer.runtime.reactor import Reactor
 
 CHANGE = {

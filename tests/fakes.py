@@ -11,12 +11,13 @@ import attrs
 
 from enforcer.events.decode import Decoder, Layout
 from enforcer.events.enrich import Enricher, Origins, WallClock
-from enforcer.events.types import Actor, Event, Lost, MatchBits, Origin, Record
+from enforcer.events.types import Event, Lost, MatchBits, Origin, Record
+from enforcer.identity.actor import Actor
 from enforcer.identity.lineage import Ancestry
 from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 
 if TYPE_CHECKING:
     from enforcer.errors import KernelError

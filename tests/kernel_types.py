@@ -6,8 +6,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from enforcer.policy.btf import Btf
-from enforcer.policy.signatures import KernelTypes
+from enforcer.policy.kernel_types.btf import Btf
+from enforcer.policy.kernel_types.signatures import KernelTypes
 
 _FORMAT = """\
 name: sched_process_exec

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 from fakes import WALL_NS, enricher, event, match
 
 from enforcer.events.operations import OPERATIONS
-from enforcer.events.text import readable
-from enforcer.events.types import Actor, EventFlag, GuardAct, Lost, Origin, Record, RowFlag
+from enforcer.events.types import EventFlag, GuardAct, Lost, Origin, Record, RowFlag
+from enforcer.identity.actor import Actor
 from enforcer.identity.container import Container
 from enforcer.identity.lineage import Ancestry
 from enforcer.identity.naming import process_id
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
+from enforcer.identity.text import readable
 from enforcer.libbpf import abi
-from enforcer.policy.model import Verb
-from enforcer.policy.rules import SEVERITIES
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
+from enforcer.policy.readers.rules import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

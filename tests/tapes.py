@@ -11,7 +11,7 @@ from fakes import raw_event
 from reference.semantics import UNKNOWN, Access, Actor, Identity, Unknown
 
 from enforcer.libbpf import abi
-from enforcer.policy.vocabulary import Dim, Op, SubjectFlag
+from enforcer.policy.language.vocabulary import Dim, Op, SubjectFlag
 from enforcer.replay.journal import FORMAT, BlockKind, Writer
 from enforcer.replay.lines import How
 

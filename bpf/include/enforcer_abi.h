@@ -193,7 +193,7 @@ enum enf_fold {
 	_ENF_FOLD_MAX = 4,
 };
 
-/* What the kernel has one number for, where two are needed (enforcer/policy/sockets.py). */
+/* What the kernel has one number for, where two are needed (enforcer/policy/language/sockets.py). */
 #define ENF_FAMILY_V6 0x100	    /* of a family that carries IPv4 or IPv6: it is IPv6 */
 #define ENF_PROTOCOL_DEFAULT 0x4000 /* the socket is made with 0, and gets this one */
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from enforcer import places
 from enforcer.cli.exits import UsageError
-from enforcer.runtime.protocol import CONFIRM_LEAST, CONFIRM_MOST
+from enforcer.runtime.control.protocol import CONFIRM_LEAST, CONFIRM_MOST
 
 if TYPE_CHECKING:
     from enforcer.sinks.address import Address

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from enforcer.cli.exits import complain
 from enforcer.cli.output import plural
 from enforcer.cli.passphrase import Passphrase, ask_with_key
-from enforcer.runtime.protocol import Client
+from enforcer.runtime.control.protocol import Client
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ def document(answer: dict[str, Any]) -> str:
 
 def show_change(answer: dict[str, Any]) -> None:
     """Print what a change did, and warnings to standard error."""
-    from enforcer.events.text import neutral
+    from enforcer.identity.text import neutral
 
     for line in answer.get("lines", ()):
         print(neutral(line))

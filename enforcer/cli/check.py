@@ -18,7 +18,7 @@ from enforcer.cli.output import plural, size
 if TYPE_CHECKING:
     import argparse
 
-    from enforcer.policy.model import PolicySet, Rule
+    from enforcer.policy.model.policy import PolicySet, Rule
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check."""
-    from enforcer.runtime.prepare import Sources, prepare
+    from enforcer.runtime.policies.compilation import Sources, prepare
 
     policies = Sources(tuple(args.policies)).load()
     prepared = prepare(policies, is_thorough=True)
@@ -62,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _explain(policies: PolicySet) -> None:
+    from enforcer.cli.where_decided import decided
     from enforcer.kernel import entries
-    from enforcer.runtime.deciding import decided
-    from enforcer.runtime.late import find_gap, why_late
+    from enforcer.runtime.policies.late import find_gap, why_late
 
     def late(rule: Rule) -> str | None:
         return why_late(entries.problem(), rule)

@@ -19,9 +19,9 @@ from enforcer.cli.exits import ConfigErrors, UsageError
 from enforcer.cli.outputs import read_outputs, read_patterns, read_socket
 from enforcer.cli.settings import Settings
 from enforcer.errors import PolicyErrors
-from enforcer.policy.context import Context
-from enforcer.policy.loader import MAX_BYTES, load
-from enforcer.policy.nodes import Node, Scalar, describe
+from enforcer.policy.readers.context import Context
+from enforcer.policy.text.loader import MAX_BYTES, load
+from enforcer.policy.text.nodes import Node, Scalar, describe
 from enforcer.sinks.address import loopback
 
 if TYPE_CHECKING:

@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert."""
-    from enforcer.policy.names import SystemResolver
-    from enforcer.policy.printer import print_policies
+    from enforcer.policy.language.symbols import SystemResolver
     from enforcer.policy.store import load_policies
+    from enforcer.policy.writers.printer import print_policies
 
     policies = load_policies(args.policies, SystemResolver(machine=None))
     sys.stdout.write(print_policies(policies.policies))

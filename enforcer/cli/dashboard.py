@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from enforcer.cli.screen import Screen
-    from enforcer.runtime.feed import Feed
+    from enforcer.runtime.control.dashboard_client import Feed
     from enforcer.runtime.reactor import Reactor
     from enforcer.ui.board import Board
     from enforcer.ui.keys import Keyboard
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _show_once(args: argparse.Namespace) -> None:
     from enforcer.errors import ControlError
-    from enforcer.runtime.protocol import Client
+    from enforcer.runtime.control.protocol import Client
     from enforcer.ui.painter import Painter
 
     model = _model()
@@ -165,7 +165,7 @@ def _draw(model: Model, columns: int, lines: int, glyphs: Glyphs) -> Frame:
 
 def _live(socket: Path) -> None:
     from enforcer.cli.screen import Screen
-    from enforcer.runtime.protocol import Client, NoDaemonError
+    from enforcer.runtime.control.protocol import Client, NoDaemonError
     from enforcer.runtime.reactor import Reactor
     from enforcer.ui.keys import Keyboard
     from enforcer.ui.painter import Painter
@@ -200,7 +200,7 @@ class _Dashboard:
     _drawn: float = 0.0
 
     def __attrs_post_init__(self) -> None:
-        from enforcer.runtime.feed import Feed
+        from enforcer.runtime.control.dashboard_client import Feed
         from enforcer.ui.board import Board
 
         self._feed = Feed(self.socket, self.reactor, self._opened, self._beat, self._gone)
@@ -341,7 +341,7 @@ def _explanation(record: dict[str, Any], answer: dict[str, Any]) -> list[tuple[s
     from enforcer.errors import EnforcerError
     from enforcer.explain.explanation import explain
     from enforcer.explain.words import lines
-    from enforcer.runtime.inquiry import read_back
+    from enforcer.runtime.policies.inquiry import read_back
 
     if not answer.get("ok"):
         return [(f"no explanation: {answer.get('error')}", "bad")]

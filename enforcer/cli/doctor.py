@@ -69,7 +69,7 @@ def _show(report: Report) -> None:
     from rich.text import Text
 
     from enforcer.events.operations import OPERATIONS
-    from enforcer.policy.vocabulary import Op
+    from enforcer.policy.language.vocabulary import Op
 
     out = console()
     known = {problem.what for problem in report.problems}

@@ -153,7 +153,7 @@ def _most(counter: Counter[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    from enforcer.events.text import neutral
+    from enforcer.identity.text import neutral
 
     return neutral(text)
 

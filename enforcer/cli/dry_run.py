@@ -105,9 +105,9 @@ def _live(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
     from enforcer.dryrun.programs import Programs
     from enforcer.dryrun.report import make_report
     from enforcer.runtime.assembly import pipeline_for
-    from enforcer.runtime.beginning import begin
     from enforcer.runtime.daemon import Daemon
-    from enforcer.runtime.prepare import Sources
+    from enforcer.runtime.policies.compilation import Sources
+    from enforcer.runtime.policies.start import begin
 
     require_root("a dry run (the kernel decides there, too)")
     begun = begin(Sources(tuple(paths), audit=True), store=None, report=complain)

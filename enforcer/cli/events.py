@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_socket
 from enforcer.cli.exits import Exit, discard
-from enforcer.runtime.protocol import Client
+from enforcer.runtime.control.protocol import Client
 
 if TYPE_CHECKING:
     import argparse

@@ -20,7 +20,7 @@ from enforcer.cli.exits import Exit, UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from enforcer.policy.model import PolicySet
+    from enforcer.policy.model.policy import PolicySet
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _document(args: argparse.Namespace) -> dict[str, Any]:
     if args.record != "-":
-        from enforcer.runtime.protocol import Client
+        from enforcer.runtime.control.protocol import Client
 
         with Client.connect(args.socket) as client:
             found: dict[str, Any] = client.ask("record", id=args.record)["record"]
@@ -105,11 +105,11 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
 
 def _policies(args: argparse.Namespace) -> PolicySet:
     if args.policies:
-        from enforcer.runtime.prepare import Sources
+        from enforcer.runtime.policies.compilation import Sources
 
         return Sources(tuple(args.policies)).load()
-    from enforcer.runtime.inquiry import read_back
-    from enforcer.runtime.protocol import Client, NoDaemonError
+    from enforcer.runtime.control.protocol import Client, NoDaemonError
+    from enforcer.runtime.policies.inquiry import read_back
 
     try:
         with Client.connect(args.socket) as client:

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make the verifier."""
     from enforcer.kernel.verifier import Verifier
-    from enforcer.runtime.key import SALT_BYTES, key_of, stored_of
+    from enforcer.runtime.protection.key import SALT_BYTES, key_of, stored_of
 
     said = _generated() if args.generate else _chosen(args.key_fd)
     salt = secrets.token_bytes(SALT_BYTES)
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _chosen(key_fd: int | None) -> str:
-    from enforcer.runtime.key import LEAST
+    from enforcer.runtime.protection.key import LEAST
 
     said = read_passphrase(key_fd, f"passphrase, at least {LEAST} characters")
     if len(said) < LEAST:

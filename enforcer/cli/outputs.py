@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from enforcer.policy.nodes import Map, Node, Scalar, describe
-from enforcer.policy.rules import SEVERITIES
+from enforcer.policy.readers.rules import SEVERITIES
+from enforcer.policy.text.nodes import Map, Node, Scalar, describe
 from enforcer.sinks.address import Address, read_address
 from enforcer.sinks.forms import FORMS
 from enforcer.sinks.journal import JournalOutput
@@ -23,7 +23,7 @@ from enforcer.sinks.syslog import FACILITIES, SyslogOutput
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from enforcer.policy.context import Context
+    from enforcer.policy.readers.context import Context
 
     Read = Callable[[Node, str, Context], Any]
 

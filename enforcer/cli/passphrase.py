@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from enforcer.cli.exits import UsageError
 from enforcer.errors import ControlError
-from enforcer.runtime.protocol import KeyNeededError
+from enforcer.runtime.control.protocol import KeyNeededError
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from enforcer.runtime.protocol import Client
+    from enforcer.runtime.control.protocol import Client
 
 __all__ = ["Passphrase", "add_key_fd", "ask_with_key", "let_go", "let_in", "read_passphrase"]
 
@@ -91,7 +91,7 @@ class Passphrase:
         Raises:
             UsageError: there is no passphrase.
         """
-        from enforcer.runtime.key import key_of
+        from enforcer.runtime.protection.key import key_of
 
         if self._said is None:
             self._said = read_passphrase(self._key_fd, "passphrase of the key")
@@ -112,7 +112,7 @@ def ask_with_key(
     try:
         return client.ask(command, **fields)
     except KeyNeededError as needed:
-        from enforcer.runtime.key import canonical, proof_of
+        from enforcer.runtime.protection.key import canonical, proof_of
 
         key = passphrase.key(bytes.fromhex(needed.salt))
         request = canonical({"command": command, **fields})

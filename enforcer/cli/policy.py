@@ -20,7 +20,7 @@ from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit, UsageError
 from enforcer.cli.passphrase import add_key_fd
 from enforcer.errors import PolicyError, PolicyErrors
-from enforcer.policy.modes import Mode
+from enforcer.policy.model.modes import Mode
 
 if TYPE_CHECKING:
     import argparse
@@ -97,7 +97,7 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    from enforcer.events.text import neutral
+    from enforcer.identity.text import neutral
 
     answer = ask(args.socket, "policy-show", name=args.name)
     policy = answer["policy"]
@@ -146,7 +146,7 @@ def _state(policy: dict[str, Any]) -> str:
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
-    from enforcer.events.text import neutral
+    from enforcer.identity.text import neutral
 
     for line in columns(heads, rows):
         print(neutral(line))
@@ -160,7 +160,7 @@ def _read(path: Path) -> bytes:
         UsageError: it is no regular file.
         OSError: it cannot be read.
     """
-    from enforcer.policy.loader import MAX_BYTES
+    from enforcer.policy.text.loader import MAX_BYTES
 
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enforcer.cli.exits import UsageError
-from enforcer.runtime.gate import Gate
+from enforcer.runtime.protection.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from enforcer.cli.settings import Settings
     from enforcer.kernel.verifier import Verifier
-    from enforcer.runtime.enforcement import Enforcement
-    from enforcer.runtime.peer import Peer
+    from enforcer.runtime.control.peer import Peer
+    from enforcer.runtime.policies.enforcement import Enforcement
 
 __all__ = ["files_differ", "gate_for", "no_reload", "settle", "verifier_of"]
 
@@ -78,13 +78,13 @@ def settle(enforcement: Enforcement, also: Iterable[str] = ()) -> None:
         return
     from enforcer.kernel import loader
     from enforcer.libbpf import code
-    from enforcer.runtime import imports
+    from enforcer.runtime.protection import own_code
 
-    imports.load(also)
+    own_code.load(also)
     _know_names()
     loader.hold(loader.ENGINE)
     guard.seal()
-    imports.close()
+    own_code.close()
     if not code.close():
         enforcement.report("this machine cannot be asked to keep other code out of the daemon")
 

@@ -20,8 +20,8 @@ from enforcer.cli.exits import Exit, complain
 from enforcer.cli.output import plural, size, span
 
 if TYPE_CHECKING:
-    from enforcer.policy.syscall_table import Syscall
-    from enforcer.policy.vocabulary import Op
+    from enforcer.policy.language.syscall_table import Syscall
+    from enforcer.policy.language.vocabulary import Op
     from enforcer.replay.recorder import Recorded
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -94,7 +94,7 @@ def _events(text: str) -> tuple[str, ...]:
 
 
 def _calls(text: str) -> tuple[Syscall, ...]:
-    from enforcer.policy.syscall_table import SYSCALLS
+    from enforcer.policy.language.syscall_table import SYSCALLS
 
     names = [part.strip() for part in text.split(",")]
     for name in names:
@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.identity.workloads import Workloads
     from enforcer.kernel.image_map import PlainImage
     from enforcer.kernel.session import Session
-    from enforcer.policy.vocabulary import Op
+    from enforcer.policy.language.vocabulary import Op
     from enforcer.replay.journal import BlockKind, Writer
     from enforcer.replay.recorder import Recorder, head_of, people
 

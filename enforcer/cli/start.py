@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from enforcer.cli.reports import Reports
     from enforcer.cli.settings import Settings
     from enforcer.kernel.pins import PinStore
-    from enforcer.runtime.beginning import Begun
     from enforcer.runtime.daemon import Ending
-    from enforcer.runtime.lock import InstanceLock
+    from enforcer.runtime.instance.lock import InstanceLock
+    from enforcer.runtime.metrics.http import ScrapeServer
+    from enforcer.runtime.metrics.textfile import Textfile
+    from enforcer.runtime.policies.start import Begun
     from enforcer.runtime.reactor import Reactor
-    from enforcer.runtime.scrape import ScrapeServer
-    from enforcer.runtime.textfile import Textfile
     from enforcer.sinks.base import Sink
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -174,15 +174,15 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.libbpf import heap
     from enforcer.policy.store import Trust
     from enforcer.runtime.assembly import pipeline_for
-    from enforcer.runtime.beginning import begin
     from enforcer.runtime.daemon import Daemon
-    from enforcer.runtime.inquiry import in_force
-    from enforcer.runtime.lock import InstanceLock
+    from enforcer.runtime.instance.lock import InstanceLock
     from enforcer.runtime.notify import Notifier
-    from enforcer.runtime.prepare import Sources
+    from enforcer.runtime.policies.compilation import Sources
+    from enforcer.runtime.policies.inquiry import in_force
+    from enforcer.runtime.policies.start import begin
+    from enforcer.runtime.policies.unasked import try_to
+    from enforcer.runtime.policies.watch import PolicyWatch
     from enforcer.runtime.reactor import Reactor
-    from enforcer.runtime.unasked import try_to
-    from enforcer.runtime.watch import PolicyWatch
 
     heap.settle()
     began = time.monotonic()
@@ -273,7 +273,7 @@ def run(args: argparse.Namespace) -> int:
             daemon.sources = lambda: in_force(enforcement)
             daemon.listen(settings.socket)
             if metrics:
-                from enforcer.runtime.metrics import metrics_of
+                from enforcer.runtime.metrics.values import metrics_of
 
                 for part in metrics:
                     part.serve(lambda: metrics_of(daemon.status()))
@@ -314,11 +314,11 @@ def _metrics(
     settings: Settings, reactor: Reactor, report: Reports
 ) -> Iterator[ScrapeServer | Textfile]:
     if settings.metrics is not None:
-        from enforcer.runtime.scrape import ScrapeServer
+        from enforcer.runtime.metrics.http import ScrapeServer
 
         yield ScrapeServer(settings.metrics, reactor)
     if settings.metrics_file is not None:
-        from enforcer.runtime.textfile import Textfile
+        from enforcer.runtime.metrics.textfile import Textfile
 
         yield Textfile(settings.metrics_file, reactor, report)
 

@@ -10,7 +10,7 @@ from enforcer.cli.arguments import add_socket
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit
 from enforcer.cli.output import plural, size, span
-from enforcer.runtime.protocol import Client
+from enforcer.runtime.control.protocol import Client
 
 if TYPE_CHECKING:
     import argparse
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(state: dict[str, Any]) -> None:
-    from enforcer.events.text import neutral
+    from enforcer.identity.text import neutral
 
     for line in (*_head(state), "", *_table(state["policies"])):
         print(neutral(line))

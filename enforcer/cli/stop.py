@@ -19,7 +19,7 @@ from enforcer.cli.exits import Exit, UsageError
 from enforcer.cli.output import plural
 from enforcer.cli.passphrase import Passphrase, add_key_fd, ask_with_key, let_in
 from enforcer.errors import ControlError
-from enforcer.runtime.protocol import Client, NoDaemonError
+from enforcer.runtime.control.protocol import Client, NoDaemonError
 
 if TYPE_CHECKING:
     import argparse
@@ -91,8 +91,8 @@ def _ask(socket: Path, passphrase: Passphrase) -> None:
 
 
 def _force(socket: Path, pins: Path, passphrase: Passphrase) -> None:
-    from enforcer.runtime.lock import InstanceLock
-    from enforcer.runtime.lost import kill_holder
+    from enforcer.runtime.instance.lock import InstanceLock
+    from enforcer.runtime.instance.lost_daemon import kill_holder
     from enforcer.runtime.retry import while_busy
 
     lock = socket.with_suffix(".lock")
@@ -117,7 +117,7 @@ def _enter(pins: Path, passphrase: Passphrase) -> None:
 
 def _ask_if_there(socket: Path, lock: Path, passphrase: Passphrase) -> bool:
     """Ask the daemon, if there is one; BlockingIOError while it is there and does not listen."""
-    from enforcer.runtime.lost import is_held
+    from enforcer.runtime.instance.lost_daemon import is_held
 
     try:
         _ask(socket, passphrase)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from enforcer.runtime.junit import Suite
+    from enforcer.cases.junit import Suite
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Try every file, and report all that differs."""
-    from enforcer.runtime.junit import junit
+    from enforcer.cases.junit import junit
 
     paths = [path for given in args.cases for path in _files(given)]
     suites = [_try(path, args.policies) for path in paths]
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _files(given: Path) -> list[Path]:
     """List what *given* is: a file, or the files of cases in a folder."""
-    from enforcer.policy.listing import CASES
+    from enforcer.policy.text.folders import CASES
 
     if not given.is_dir():
         return [given]
@@ -96,10 +96,10 @@ def _files(given: Path) -> list[Path]:
 
 
 def _try(path: Path, policies: list[Path]) -> Suite:
+    from enforcer.cases.judge import Table, judge
+    from enforcer.cases.junit import Suite
+    from enforcer.cases.reader import read_cases
     from enforcer.errors import PolicyError, PolicyErrors
-    from enforcer.runtime.casejudge import Table, judge
-    from enforcer.runtime.casereader import read_cases
-    from enforcer.runtime.junit import Suite
 
     began = time.monotonic()
     try:

@@ -17,18 +17,18 @@ from enforcer.compiler import limits
 from enforcer.compiler.containers import CONTAINER_FORMS, inside, within
 from enforcer.compiler.paths import Names
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, forms, unit
-from enforcer.policy.model import (
+from enforcer.policy.language.vocabulary import Dim, Kind
+from enforcer.policy.model.policy import (
     Address,
     CapabilityMask,
     Condition,
     Interval,
     Mask,
-    Span,
     Text,
     TextKind,
 )
-from enforcer.policy.vocabulary import Dim, Kind
-from enforcer.policy.workloads import INSIDE
+from enforcer.policy.model.workloads import INSIDE
+from enforcer.span import Span
 
 __all__ = [
     "ARG_DIMS",

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import attrs
 
-from enforcer.policy.attempts import attempted, left_out
-from enforcer.policy.model import Condition, Interval, Mask, Rule
-from enforcer.policy.vocabulary import Dim, FieldSpec, Kind
+from enforcer.policy.language.vocabulary import Dim, FieldSpec, Kind
+from enforcer.policy.model.policy import Condition, Interval, Mask, Rule
+from enforcer.policy.readers.attempts import attempted, left_out
 
 __all__ = ["asking"]
 

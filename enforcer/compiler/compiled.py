@@ -19,11 +19,11 @@ from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.points import Placed, pack, place
 from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subjects
-from enforcer.policy.attempts import ended_calls
-from enforcer.policy.collecting import uncollected
-from enforcer.policy.model import PolicySet, Verb
-from enforcer.policy.vocabulary import Dim, Op
-from enforcer.policy.ways import Types, local_types
+from enforcer.garbage import uncollected
+from enforcer.policy.kernel_types.operand_path import Types, local_types
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.policy import PolicySet, Verb
+from enforcer.policy.readers.attempts import ended_calls
 
 __all__ = ["CompiledImage", "Needs", "compile_policies"]
 

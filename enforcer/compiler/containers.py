@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild, merge
-from enforcer.policy.model import Condition
-from enforcer.policy.workloads import Workload, holds
+from enforcer.policy.model.policy import Condition
+from enforcer.policy.model.workloads import Workload, holds
 
 __all__ = ["CONTAINER_FORMS", "inside", "within"]
 

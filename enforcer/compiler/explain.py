@@ -6,7 +6,7 @@ What a row says, in words: for records, reports and ``enforcer check``.
 from __future__ import annotations
 
 from enforcer.compiler.rows import RowInfo, RowKind
-from enforcer.policy.model import Mode
+from enforcer.policy.model.policy import Mode
 
 __all__ = ["explain"]
 

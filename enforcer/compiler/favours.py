@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from enforcer.compiler.rows import Row, RowFlag
-from enforcer.policy.model import Verb
+from enforcer.policy.model.policy import Verb
 
 __all__ = ["favouring"]
 

@@ -17,7 +17,7 @@ import attrs
 from enforcer.compiler import nfa
 from enforcer.compiler.patterns import Glob
 from enforcer.errors import LimitError
-from enforcer.policy.model import Span
+from enforcer.span import Span
 
 __all__ = ["FOLDED_AT", "MAYBE", "Dfa", "compile_globs"]
 

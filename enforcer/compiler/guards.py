@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild
-from enforcer.policy.model import TextKind
+from enforcer.policy.model.policy import TextKind
 
 __all__ = ["directories", "itself"]
 

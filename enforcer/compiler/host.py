@@ -19,7 +19,7 @@ from enforcer.mountinfo import Mount, parse_mountinfo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from enforcer.policy.workloads import Workload
+    from enforcer.policy.model.workloads import Workload
 
 __all__ = ["BareHost", "Host", "LocalHost", "Mount"]
 

@@ -23,10 +23,11 @@ from enforcer.compiler.lower import Row, RowFlag
 from enforcer.compiler.marks import Marks
 from enforcer.compiler.sections import Lists, Writer, pack_all, pack_dfas
 from enforcer.compiler.subjects import EVERYBODY, Subjects
-from enforcer.policy.attempts import Ended
-from enforcer.policy.model import OnError, Span
-from enforcer.policy.syscall_table import Syscall
-from enforcer.policy.vocabulary import Dim, Op
+from enforcer.policy.language.syscall_table import Syscall
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.policy import OnError
+from enforcer.policy.readers.attempts import Ended
+from enforcer.span import Span
 
 __all__ = ["Counts", "Tables", "assemble"]
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import attrs
 
-from enforcer.policy.model import Rule, Verb
-from enforcer.policy.vocabulary import EVENTS, Dim, Op, OpSpec
+from enforcer.policy.language.vocabulary import EVENTS, Dim, Op, OpSpec
+from enforcer.policy.model.policy import Rule, Verb
 
 __all__ = ["freed_when_detached", "guard_ops", "linked_guard_ops", "named"]
 

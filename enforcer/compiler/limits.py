@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from enforcer.errors import LimitError
 
 if TYPE_CHECKING:
-    from enforcer.policy.model import Span
+    from enforcer.span import Span
 
 __all__ = ["LIMITS", "check"]
 

@@ -24,8 +24,9 @@ from enforcer.compiler.patterns import Exact, Form
 from enforcer.compiler.rows import Row, RowFlag, RowInfo, RowKind
 from enforcer.compiler.subjects import Subjects, flag_masks
 from enforcer.errors import PolicyError
-from enforcer.policy.loaders import is_asked, loaded_ops
-from enforcer.policy.model import (
+from enforcer.policy.language.vocabulary import EVENTS, Dim, ObjectFlag, Op, OpSpec
+from enforcer.policy.model.loaders import is_asked, loaded_ops
+from enforcer.policy.model.policy import (
     Action,
     Condition,
     Mode,
@@ -33,10 +34,9 @@ from enforcer.policy.model import (
     Policy,
     PolicySet,
     Rule,
-    Span,
     Verb,
 )
-from enforcer.policy.vocabulary import EVENTS, Dim, ObjectFlag, Op, OpSpec
+from enforcer.span import Span
 
 __all__ = [
     "Row",

@@ -20,10 +20,11 @@ from enforcer.compiler.atoms import Term, TermKind
 from enforcer.compiler.sections import pack_all
 from enforcer.compiler.subjects import LabelsExhaustedError
 from enforcer.errors import PolicyError
-from enforcer.policy.model import Limit, Mode, OnError, Scope, Verb
+from enforcer.policy.model.policy import Limit, Mode, OnError, Scope, Verb
 
 if TYPE_CHECKING:
-    from enforcer.policy.model import Mark, Policy, Rule, Span, Within
+    from enforcer.policy.model.policy import Mark, Policy, Rule, Within
+    from enforcer.span import Span
 
 __all__ = ["MarkInfo", "Marks", "asked_by", "mark_key"]
 

@@ -15,7 +15,7 @@ from typing import Final
 import attrs
 
 from enforcer.errors import EnforcerBug
-from enforcer.policy.model import TextKind
+from enforcer.policy.model.policy import TextKind
 
 __all__ = [
     "ANYTHING",

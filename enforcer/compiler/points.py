@@ -16,9 +16,10 @@ import attrs
 
 from enforcer.compiler import layout, limits
 from enforcer.errors import PolicyError
-from enforcer.policy.model import Condition, PolicySet, Rule, Span
-from enforcer.policy.points import RETURNS, Operand, OperandType, Point, PointKind
-from enforcer.policy.ways import RECORD, PointError, Signature, Types, Way
+from enforcer.policy.kernel_types.operand_path import RECORD, PointError, Signature, Types, Way
+from enforcer.policy.model.points import RETURNS, Operand, OperandType, Point, PointKind
+from enforcer.policy.model.policy import Condition, PolicySet, Rule
+from enforcer.span import Span
 
 __all__ = ["Placed", "Placement", "pack", "place"]
 

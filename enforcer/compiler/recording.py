@@ -12,13 +12,14 @@ from enforcer.compiler.lower import Row, RowFlag, RowInfo, RowKind
 from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.subjects import EVERYBODY, LabelNumbers, Subjects
-from enforcer.policy.model import Mode, OnError, Span, Verb
-from enforcer.policy.vocabulary import EVENTS, Op, SubjectFlag
+from enforcer.policy.language.vocabulary import EVENTS, Op, SubjectFlag
+from enforcer.policy.model.policy import Mode, OnError, Verb
+from enforcer.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from enforcer.policy.syscall_table import Syscall
+    from enforcer.policy.language.syscall_table import Syscall
 
 __all__ = ["RECORDED", "recording_image"]
 

@@ -10,8 +10,9 @@ import attrs
 
 if TYPE_CHECKING:
     from enforcer.compiler.atoms import Term
-    from enforcer.policy.model import Mode, OnError, Span, Verb
-    from enforcer.policy.points import Point
+    from enforcer.policy.model.points import Point
+    from enforcer.policy.model.policy import Mode, OnError, Verb
+    from enforcer.span import Span
 
 __all__ = ["Row", "RowFlag", "RowInfo", "RowKind"]
 

@@ -19,9 +19,10 @@ import attrs
 from enforcer.compiler import layout, limits
 from enforcer.compiler.atoms import Atoms, Term
 from enforcer.errors import LimitError
-from enforcer.policy.model import Flag, Policy, Process, Rule, Span, Subject
-from enforcer.policy.vocabulary import Dim
-from enforcer.policy.workloads import seen_inside
+from enforcer.policy.language.vocabulary import Dim
+from enforcer.policy.model.policy import Flag, Policy, Process, Rule, Subject
+from enforcer.policy.model.workloads import seen_inside
+from enforcer.span import Span
 
 __all__ = [
     "EVERYBODY",

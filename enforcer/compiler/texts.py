@@ -21,8 +21,8 @@ from enforcer.compiler.atoms import (
     entry,
 )
 from enforcer.compiler.patterns import Exact, Glob, directory
-from enforcer.policy.model import Span
-from enforcer.policy.vocabulary import Dim
+from enforcer.policy.language.vocabulary import Dim
+from enforcer.span import Span
 
 __all__ = ["automata", "meanings"]
 

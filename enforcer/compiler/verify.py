@@ -19,7 +19,7 @@ from enforcer.compiler.glob import FOLDED_AT, MAYBE
 from enforcer.compiler.limits import LIMITS
 from enforcer.compiler.strings import AT, BELOW, HEAD
 from enforcer.errors import EnforcerBug
-from enforcer.policy.vocabulary import Dim, Op
+from enforcer.policy.language.vocabulary import Dim, Op
 
 __all__ = ["verify"]
 

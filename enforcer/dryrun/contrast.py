@@ -10,7 +10,7 @@ import attrs
 
 from enforcer.dryrun.findings import Deed, Doer, Doing
 from enforcer.events.document import rfc3339
-from enforcer.policy.model import Verb
+from enforcer.policy.model.policy import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

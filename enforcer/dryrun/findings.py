@@ -10,11 +10,11 @@ import attrs
 
 from enforcer.events.document import target
 from enforcer.events.operations import OPERATIONS
-from enforcer.events.text import readable
 from enforcer.events.types import EventFlag, Lost, Origin, Record
 from enforcer.identity.cgroup import unit_of
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import SubjectFlag
+from enforcer.identity.text import readable
+from enforcer.policy.language.vocabulary import SubjectFlag
+from enforcer.policy.model.policy import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

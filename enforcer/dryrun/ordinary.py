@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.policy.vocabulary import SubjectFlag
+from enforcer.policy.language.vocabulary import SubjectFlag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

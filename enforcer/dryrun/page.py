@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from enforcer.dryrun.ordinary import Looks
 from enforcer.dryrun.plot import bars, clock, timeline
-from enforcer.events.text import neutral
+from enforcer.identity.text import neutral
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

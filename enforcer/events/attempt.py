@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from enforcer.events.operations import OPERATIONS
-from enforcer.policy.syscall_table import call_name
+from enforcer.policy.language.syscall_table import call_name
 
 if TYPE_CHECKING:
     from enforcer.events.types import Event

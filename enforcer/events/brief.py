@@ -11,7 +11,8 @@ from enforcer.events.operations import OPERATIONS
 from enforcer.events.stats import outcome
 
 if TYPE_CHECKING:
-    from enforcer.events.types import Actor, Event, Record
+    from enforcer.events.types import Event, Record
+    from enforcer.identity.actor import Actor
 
 __all__ = ["brief"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from enforcer.events.text import readable
-from enforcer.policy.syscall_table import SYSCALLS, ArgKind, call_name
+from enforcer.identity.text import readable
+from enforcer.policy.language.syscall_table import SYSCALLS, ArgKind, call_name
 
 if TYPE_CHECKING:
     from enforcer.events.types import Event

@@ -15,8 +15,8 @@ import attrs
 
 from enforcer.errors import EnforcerError
 from enforcer.events.types import Attempt, Event, EventFlag, GuardAct, Match, MatchBits, RowFlag
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 
 if TYPE_CHECKING:
     import struct

@@ -17,18 +17,18 @@ from typing import Any
 
 from enforcer.events.attempt import attempt_document, attempt_errno
 from enforcer.events.call import call_document, call_line
+from enforcer.events.folded import Folded
 from enforcer.events.ident import RecordId
 from enforcer.events.matches import matches_document
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.point import point_document
-from enforcer.events.text import readable
-from enforcer.events.types import Actor, Event, EventFlag, GuardAct, Lost, Record, RowFlag
-from enforcer.policy.folded import Folded
-from enforcer.policy.model import Verb
-from enforcer.policy.names import CAPABILITIES
-from enforcer.policy.sockets import WITH_ADDRESS
-from enforcer.policy.syscall_table import call_name
-from enforcer.policy.vocabulary import (
+from enforcer.events.types import Event, EventFlag, GuardAct, Lost, Record, RowFlag
+from enforcer.identity.actor import Actor
+from enforcer.identity.text import readable
+from enforcer.policy.language.sockets import WITH_ADDRESS
+from enforcer.policy.language.symbols import CAPABILITIES
+from enforcer.policy.language.syscall_table import call_name
+from enforcer.policy.language.vocabulary import (
     EVENTS,
     FIELDS,
     Dim,
@@ -38,6 +38,7 @@ from enforcer.policy.vocabulary import (
     Op,
     SubjectFlag,
 )
+from enforcer.policy.model.policy import Verb
 
 __all__ = [
     "OPERAND_DIMS",

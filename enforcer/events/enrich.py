@@ -17,22 +17,13 @@ from enforcer.events.operations import OPERATIONS
 from enforcer.events.placeholders import Placeholders
 from enforcer.events.rows import OldRows, RowTable
 from enforcer.events.stats import outcome
-from enforcer.events.text import readable
-from enforcer.events.types import (
-    Actor,
-    Event,
-    EventFlag,
-    GuardAct,
-    Match,
-    Origin,
-    Record,
-    RowFlag,
-    Said,
-)
+from enforcer.events.types import Event, EventFlag, GuardAct, Match, Origin, Record, RowFlag, Said
+from enforcer.identity.actor import Actor
 from enforcer.identity.naming import process_id, program_id, ticks_of
-from enforcer.policy.message import render
-from enforcer.policy.syscall_table import call_name
-from enforcer.policy.vocabulary import Op
+from enforcer.identity.text import readable
+from enforcer.policy.language.syscall_table import call_name
+from enforcer.policy.language.templates import render
+from enforcer.policy.language.vocabulary import Op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -6,7 +6,7 @@ from __future__ import annotations
 import attrs
 
 from enforcer.events.types import GuardAct
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
 
 __all__ = ["OPERATIONS", "OperationName"]
 

@@ -20,10 +20,10 @@ from enforcer.events.document import (
     signal_name,
 )
 from enforcer.events.operations import OPERATIONS
-from enforcer.events.text import readable
 from enforcer.events.types import GuardAct
 from enforcer.identity.cgroup import unit_of
-from enforcer.policy.vocabulary import Op
+from enforcer.identity.text import readable
+from enforcer.policy.language.vocabulary import Op
 
 if TYPE_CHECKING:
     from enforcer.events.types import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from enforcer.events.text import readable
+from enforcer.identity.text import readable
 
 if TYPE_CHECKING:
     from enforcer.events.types import Event, Origin

@@ -17,10 +17,18 @@ import attrs
 
 from enforcer.events.document import OPERAND_DIMS, OPERAND_EVENTS, VERSION
 from enforcer.events.operations import OPERATIONS
-from enforcer.policy.model import Verb
-from enforcer.policy.names import CAPABILITIES
-from enforcer.policy.rules import SEVERITIES
-from enforcer.policy.vocabulary import EVENTS, FIELDS, Dim, FieldSpec, Kind, ObjectFlag, SubjectFlag
+from enforcer.policy.language.symbols import CAPABILITIES
+from enforcer.policy.language.vocabulary import (
+    EVENTS,
+    FIELDS,
+    Dim,
+    FieldSpec,
+    Kind,
+    ObjectFlag,
+    SubjectFlag,
+)
+from enforcer.policy.model.policy import Verb
+from enforcer.policy.readers.rules import SEVERITIES
 
 __all__ = ["LOST", "MATCH", "Key", "schema"]
 

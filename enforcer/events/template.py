@@ -21,7 +21,7 @@ from enforcer.events.document import rfc3339
 from enforcer.events.enrich import WallClock
 from enforcer.libbpf import abi
 from enforcer.libbpf.lane import Field, Form, Piece
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

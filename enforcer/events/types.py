@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from enforcer.policy.model import Verb
-    from enforcer.policy.vocabulary import Op
+    from enforcer.identity.actor import Actor
+    from enforcer.policy.language.vocabulary import Op
+    from enforcer.policy.model.policy import Verb
 
 __all__ = [
-    "Actor",
     "Attempt",
     "Event",
     "EventFlag",
@@ -226,21 +226,6 @@ class Said:
     match: Match
     origin: Origin
     message: str
-
-
-@attrs.frozen(kw_only=True)
-class Actor:
-    """
-    One process as it is shown. None is what could not be learned, mostly because it is gone.
-
-    *id* is its name for good: over exec, and over daemons.
-    """
-
-    pid: int
-    name: str
-    exe: str | None = None
-    cmdline: tuple[str, ...] | None = None
-    id: str = ""
 
 
 @attrs.frozen(kw_only=True)

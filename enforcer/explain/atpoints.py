@@ -9,14 +9,14 @@ import attrs
 import yaml
 
 from enforcer.explain.values import exact
-from enforcer.policy.points import RETURNS
-from enforcer.policy.pointspelling import spell_operand, spell_point
+from enforcer.policy.model.points import RETURNS
+from enforcer.policy.writers.points import spell_operand, spell_point
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from enforcer.explain.facts import Facts
-    from enforcer.policy.model import Condition, Rule
+    from enforcer.policy.model.policy import Condition, Rule
 
 __all__ = ["args_at", "compared_at", "event_at", "returns_at"]
 

@@ -14,14 +14,24 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.events.text import readable
 from enforcer.explain.atpoints import args_at, compared_at, event_at, returns_at
 from enforcer.explain.facts import SYSCALL
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.truth import Truth
 from enforcer.explain.values import exact, written
-from enforcer.policy.calls import CALL, NAMED, PASSED, named
-from enforcer.policy.model import (
+from enforcer.identity.text import readable
+from enforcer.policy.language.syscall_table import SYSCALLS, Syscall, call_name
+from enforcer.policy.language.vocabulary import (
+    EVENTS,
+    FIELDS,
+    PROCESS_FIELDS,
+    Dim,
+    ObjectFlag,
+    Op,
+    OpSpec,
+)
+from enforcer.policy.language.vocabulary import Kind as FieldKind
+from enforcer.policy.model.policy import (
     Action,
     Address,
     Condition,
@@ -31,24 +41,14 @@ from enforcer.policy.model import (
     Policy,
     Process,
     Rule,
-    Span,
     Subject,
     Text,
     Verb,
 )
-from enforcer.policy.pointargs import at_point
-from enforcer.policy.pointnames import POINT
-from enforcer.policy.syscall_table import SYSCALLS, Syscall, call_name
-from enforcer.policy.vocabulary import (
-    EVENTS,
-    FIELDS,
-    PROCESS_FIELDS,
-    Dim,
-    ObjectFlag,
-    Op,
-    OpSpec,
-)
-from enforcer.policy.vocabulary import Kind as FieldKind
+from enforcer.policy.readers.point_arguments import at_point
+from enforcer.policy.readers.points import POINT
+from enforcer.policy.readers.syscalls import CALL, NAMED, PASSED, named
+from enforcer.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

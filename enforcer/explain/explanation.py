@@ -11,7 +11,7 @@ from enforcer.explain.changes import Change, changes
 from enforcer.explain.facts import POINT, PROTECTION, SYSCALL, Facts, facts_of
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.truth import Truth
-from enforcer.policy.model import Mode, Policy, PolicySet, Rule, Verb
+from enforcer.policy.model.policy import Mode, Policy, PolicySet, Rule, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

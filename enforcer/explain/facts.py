@@ -10,13 +10,12 @@ import attrs
 
 from enforcer.errors import EnforcerError
 from enforcer.events.document import VERSION
+from enforcer.events.folded import Folded
 from enforcer.events.operations import OPERATIONS
 from enforcer.explain.passing import Passing, operands_at, passing_of
 from enforcer.explain.truth import Gap
-from enforcer.policy.folded import Folded
-from enforcer.policy.names import CAPABILITIES
-from enforcer.policy.points import OperandType
-from enforcer.policy.vocabulary import (
+from enforcer.policy.language.symbols import CAPABILITIES
+from enforcer.policy.language.vocabulary import (
     EVENTS,
     FIELDS,
     Dim,
@@ -26,12 +25,13 @@ from enforcer.policy.vocabulary import (
     Op,
     SubjectFlag,
 )
-from enforcer.policy.workloads import WORKLOAD_FIELDS
+from enforcer.policy.model.points import OperandType
+from enforcer.policy.model.workloads import WORKLOAD_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from enforcer.policy.model import Condition
+    from enforcer.policy.model.policy import Condition
 
 __all__ = ["POINT", "PROTECTION", "SYSCALL", "Facts", "RecordError", "Who", "facts_of"]
 

@@ -19,16 +19,16 @@ from enforcer.compiler.lower import default_ops, descriptor_ops, rule_ops, stric
 from enforcer.compiler.paths import Names
 from enforcer.explain.parts import Part, Parts
 from enforcer.explain.truth import Gap, Truth, every, seen_by
-from enforcer.policy.attempts import attempted, left_out
-from enforcer.policy.loaders import is_asked, loaded_ops
-from enforcer.policy.model import Action, Mode, OnError, Policy, PolicySet, Rule, Verb
-from enforcer.policy.vocabulary import ObjectFlag, Op
+from enforcer.policy.language.vocabulary import ObjectFlag, Op
+from enforcer.policy.model.loaders import is_asked, loaded_ops
+from enforcer.policy.model.policy import Action, Mode, OnError, Policy, PolicySet, Rule, Verb
+from enforcer.policy.readers.attempts import attempted, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from enforcer.explain.facts import Facts
-    from enforcer.policy.model import Span
+    from enforcer.span import Span
 
 __all__ = ["Answer", "Entry", "Judge", "Kind"]
 

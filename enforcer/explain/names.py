@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from enforcer.compiler.patterns import Form
-    from enforcer.policy.folded import Folded
+    from enforcer.events.folded import Folded
 
 __all__ = ["Name"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from enforcer.policy.model import Address, CapabilityMask, Interval, Mask, Text
+from enforcer.policy.model.policy import Address, CapabilityMask, Interval, Mask, Text
 
 if TYPE_CHECKING:
-    from enforcer.policy.model import Value
+    from enforcer.policy.model.policy import Value
 
 __all__ = ["accepts_any"]
 

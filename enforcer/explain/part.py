@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from enforcer.explain.facts import Operand
-    from enforcer.policy.model import Condition, Flag, Span, Value, Within
+    from enforcer.policy.model.policy import Condition, Flag, Value, Within
+    from enforcer.span import Span
 
 __all__ = ["GAPS", "Part", "as_one", "together"]
 

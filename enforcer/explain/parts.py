@@ -9,18 +9,18 @@ import attrs
 
 from enforcer.compiler import guards
 from enforcer.compiler.patterns import Exact
+from enforcer.events.folded import Folded
 from enforcer.explain.names import Name
 from enforcer.explain.numbers import accepts_any
 from enforcer.explain.part import GAPS, Part, as_one, together
 from enforcer.explain.texts import accepts
 from enforcer.explain.truth import Gap, Truth, every, negated, of_views, some, truth
-from enforcer.policy import globs
-from enforcer.policy.calls import NAMED
-from enforcer.policy.folded import Folded
-from enforcer.policy.matching import SUBJECT_PARTS
-from enforcer.policy.model import Subject, Text, Verb
-from enforcer.policy.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
-from enforcer.policy.workloads import seen_inside
+from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
+from enforcer.policy.model import glob_match
+from enforcer.policy.model.policy import Subject, Text, Verb
+from enforcer.policy.model.workloads import seen_inside
+from enforcer.policy.readers.match import SUBJECT_PARTS
+from enforcer.policy.readers.syscalls import NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from enforcer.compiler.atoms import Atoms
     from enforcer.compiler.patterns import Form
     from enforcer.explain.facts import Facts, Operand, Who
-    from enforcer.policy.model import Condition, Flag, Policy, Process, Rule, Value, Within
-    from enforcer.policy.points import Operand as OperandAtPoint
+    from enforcer.policy.model.points import Operand as OperandAtPoint
+    from enforcer.policy.model.policy import Condition, Flag, Policy, Process, Rule, Value, Within
 
 __all__ = ["NO_NAME", "Part", "Parts"]
 
@@ -370,7 +370,7 @@ def _of_workload(where: str, condition: Condition, who: Who) -> Part:
             value
             for value in condition.values
             if isinstance(value, Text)
-            and any(globs.accepts(value, text, is_path=False) for text in known)
+            and any(glob_match.accepts(value, text, is_path=False) for text in known)
         ),
         None,
     )

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.explain.truth import Gap
-from enforcer.policy.points import AT, OperandType, Point
-from enforcer.policy.vocabulary import FIELDS, Dim
+from enforcer.policy.language.vocabulary import FIELDS, Dim
+from enforcer.policy.model.points import AT, OperandType, Point
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from enforcer.policy.points import Operand
+    from enforcer.policy.model.points import Operand
 
 __all__ = ["Passing", "operands_at", "passing_of"]
 

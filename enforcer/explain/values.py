@@ -8,16 +8,16 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from enforcer.events.text import neutral, readable
 from enforcer.explain.truth import Gap
-from enforcer.policy.calls import NAMED
-from enforcer.policy.model import Address, CapabilityMask, Interval, Mask, Text, TextKind
-from enforcer.policy.names import CAPABILITIES
-from enforcer.policy.syscall_table import call_name
-from enforcer.policy.vocabulary import FieldSpec, Kind
+from enforcer.identity.text import neutral, readable
+from enforcer.policy.language.symbols import CAPABILITIES
+from enforcer.policy.language.syscall_table import call_name
+from enforcer.policy.language.vocabulary import FieldSpec, Kind
+from enforcer.policy.model.policy import Address, CapabilityMask, Interval, Mask, Text, TextKind
+from enforcer.policy.readers.syscalls import NAMED
 
 if TYPE_CHECKING:
-    from enforcer.policy.model import Value
+    from enforcer.policy.model.policy import Value
 
 __all__ = ["exact", "said", "shown", "written"]
 

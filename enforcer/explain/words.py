@@ -6,13 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from enforcer.events.stats import outcome_of
-from enforcer.events.text import neutral, readable
 from enforcer.explain.facts import PROTECTION
 from enforcer.explain.judge import Kind
 from enforcer.explain.truth import Gap, Truth
 from enforcer.explain.values import said, shown
-from enforcer.policy.marks import spell_duration
-from enforcer.policy.model import Flag, Within
+from enforcer.identity.text import neutral, readable
+from enforcer.policy.model.policy import Flag, Within
+from enforcer.policy.readers.marks import spell_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.events.text import readable
-from enforcer.events.types import Actor
+from enforcer.identity.actor import Actor
 from enforcer.identity.cache import Cache
 from enforcer.identity.naming import process_id, ticks_of
 from enforcer.identity.process import Processes, Stat, cmdline, link
+from enforcer.identity.text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,7 +19,7 @@ import attrs
 from enforcer.identity import workload_files as files
 from enforcer.identity.container import Container, container_of, pod_of
 from enforcer.identity.workload_files import Bundle, PodFacts
-from enforcer.policy.workloads import CONTAINER, POD, Workload
+from enforcer.policy.model.workloads import CONTAINER, POD, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -23,13 +23,13 @@ from enforcer.kernel import guard, loader, placement, programs
 from enforcer.kernel.engine import Engine
 from enforcer.kernel.guard import Guard
 from enforcer.kernel.image_map import Image, ImageHead, ImageMap, facts_of, ops_of
+from enforcer.kernel.image_slots import Committed, Succession
 from enforcer.kernel.labels import label_all
 from enforcer.kernel.lsm import check_lsm
 from enforcer.kernel.maps import RINGS, Notes, RowHits, StatCounters, memory
 from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role
 from enforcer.kernel.ringbuf import RingBuffer, ring_use
-from enforcer.kernel.succession import Committed, Succession
 from enforcer.kernel.verifier import Verifier
 from enforcer.kernel.watched import Watched
 

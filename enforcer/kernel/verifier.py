@@ -2,7 +2,7 @@
 """
 What the kernel and the daemon keep of the key to a protected engine, and how it is shown to the kernel.
 
-The key itself is 32 bytes that are made of a passphrase, see ``enforcer.runtime.key``. Kept is its
+The key itself is 32 bytes that are made of a passphrase, see ``enforcer.runtime.protection.key``. Kept is its
 SHA-256, of which nobody can make the key; so whoever reads it has nothing but a way to try passphrases.
 """
 

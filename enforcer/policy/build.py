@@ -5,7 +5,11 @@ A document to a Policy of the model, collecting every error.
 
 from __future__ import annotations
 
-from enforcer.policy.actions import (
+from enforcer.policy.foreign import DIALECTS
+from enforcer.policy.language.unsupported import EVENT_WORDS, KINDS, METADATA_WORDS, SPEC_WORDS
+from enforcer.policy.language.vocabulary import EVENTS
+from enforcer.policy.model.policy import Action, Mode, Policy, Process, Rule
+from enforcer.policy.readers.actions import (
     ACTIONS_KEYS,
     VERBS,
     ListedAction,
@@ -13,17 +17,13 @@ from enforcer.policy.actions import (
     read_actions,
     read_message,
 )
-from enforcer.policy.conditions import read_process
-from enforcer.policy.context import Context
-from enforcer.policy.foreign import DIALECTS
-from enforcer.policy.marks import check_marks
-from enforcer.policy.metadata import Metadata, read_metadata, refuse_unknown
-from enforcer.policy.model import Action, Mode, Policy, Process, Rule
-from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe
-from enforcer.policy.problems import suggest
-from enforcer.policy.rules import read_rule
-from enforcer.policy.unsupported import EVENT_WORDS, KINDS, METADATA_WORDS, SPEC_WORDS
-from enforcer.policy.vocabulary import EVENTS
+from enforcer.policy.readers.conditions import read_process
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.marks import check_marks
+from enforcer.policy.readers.metadata import Metadata, read_metadata, refuse_unknown
+from enforcer.policy.readers.rules import read_rule
+from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe
+from enforcer.policy.text.problems import suggest
 
 __all__ = ["API_VERSIONS", "SPEC_KEYS", "build"]
 

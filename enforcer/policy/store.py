@@ -15,15 +15,16 @@ from typing import Final
 import attrs
 
 from enforcer.errors import PolicyError
+from enforcer.garbage import uncollected
 from enforcer.policy.build import build
-from enforcer.policy.collecting import uncollected
-from enforcer.policy.context import Context
-from enforcer.policy.listing import entries, policy_files
-from enforcer.policy.loader import MAX_BYTES, read
-from enforcer.policy.model import Policy, PolicySet, Span
-from enforcer.policy.names import Resolver, SystemResolver
-from enforcer.policy.nodes import Scalar
-from enforcer.policy.trust import Place, Trust
+from enforcer.policy.language.symbols import Resolver, SystemResolver
+from enforcer.policy.model.policy import Policy, PolicySet
+from enforcer.policy.readers.context import Context
+from enforcer.policy.text.folders import entries, policy_files
+from enforcer.policy.text.loader import MAX_BYTES, read
+from enforcer.policy.text.nodes import Scalar
+from enforcer.policy.text.trust import Place, Trust
+from enforcer.span import Span
 
 __all__ = ["Trust", "load_policies", "load_text", "policy_files"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from enforcer.policy.vocabulary import ObjectFlag
+from enforcer.policy.language.vocabulary import ObjectFlag
 from enforcer.replay.heads import ACCESS, HeadReader
 from enforcer.replay.journal import BlockKind
 

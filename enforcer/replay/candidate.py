@@ -14,11 +14,11 @@ from enforcer.compiler import verify
 from enforcer.kernel.image_map import ImageHead, calls_of
 from enforcer.kernel.maps import RowHits
 from enforcer.libbpf.replaying import RecordedAccessError, ReplayCore
-from enforcer.policy.model import Verb
-from enforcer.policy.syscall_table import call_name
+from enforcer.policy.language.syscall_table import call_name
+from enforcer.policy.model.policy import Verb
 from enforcer.replay.labels import Labels
 from enforcer.replay.marks import Marks
-from enforcer.runtime.prepare import Sources, prepare
+from enforcer.runtime.policies.compilation import Sources, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

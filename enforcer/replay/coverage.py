@@ -16,16 +16,16 @@ import attrs
 from enforcer.errors import EnforcerError
 from enforcer.identity.container import container_of
 from enforcer.libbpf import abi
-from enforcer.policy.vocabulary import Op
-from enforcer.policy.workloads import Workload
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.workloads import Workload
 from enforcer.replay.journal import BlockKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from enforcer.compiler import CompiledImage
-    from enforcer.policy.model import PolicySet, Rule
-    from enforcer.policy.workloads import Facts
+    from enforcer.policy.model.policy import PolicySet, Rule
+    from enforcer.policy.model.workloads import Facts
     from enforcer.replay.journal import Journal
     from enforcer.replay.lines import Lines
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from enforcer.libbpf import abi
 from enforcer.libbpf.decision import Identity
-from enforcer.policy.vocabulary import SubjectFlag
+from enforcer.policy.language.vocabulary import SubjectFlag
 
 if TYPE_CHECKING:
     import struct

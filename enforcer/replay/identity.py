@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from enforcer.events.text import readable
-from enforcer.events.types import Actor
+from enforcer.identity.actor import Actor
 from enforcer.identity.container import container_of
 from enforcer.identity.lineage import Ancestry
 from enforcer.identity.naming import process_id, ticks_of
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
+from enforcer.identity.text import readable
 from enforcer.identity.workload_files import Bundle, PodFacts
-from enforcer.policy.workloads import CONTAINER, POD
+from enforcer.policy.model.workloads import CONTAINER, POD
 from enforcer.replay.lines import How
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from enforcer.policy.kinds import FieldSpec
-    from enforcer.policy.workloads import Facts, Workload
+    from enforcer.policy.language.kinds import FieldSpec
+    from enforcer.policy.model.workloads import Facts, Workload
     from enforcer.replay.lines import Line, Lines
 
 __all__ = ["People"]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
-from enforcer.events.text import readable
 from enforcer.identity.naming import boot
 from enforcer.identity.process import Processes, cmdline, link
+from enforcer.identity.text import readable
 from enforcer.identity.users import Users
 from enforcer.libbpf import abi
 from enforcer.replay.coverage import describe
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from enforcer.identity.workloads import Workloads
-    from enforcer.policy.syscall_table import Syscall
-    from enforcer.policy.vocabulary import Op
-    from enforcer.policy.workloads import Workload
+    from enforcer.policy.language.syscall_table import Syscall
+    from enforcer.policy.language.vocabulary import Op
+    from enforcer.policy.model.workloads import Workload
 
 __all__ = ["Recorded", "Recorder", "Recording", "head_of", "people"]
 

@@ -11,8 +11,8 @@ from enforcer.events.decode import Decoder, Layout, MalformedEventError
 from enforcer.events.enrich import Enricher, Origins, WallClock
 from enforcer.events.types import EventFlag, RowFlag
 from enforcer.libbpf import abi
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.replay.accesses import Accesses
 from enforcer.replay.candidate import Candidate, is_told
 from enforcer.replay.coverage import Coverage

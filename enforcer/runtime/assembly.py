@@ -9,7 +9,7 @@ from enforcer.events.decode import Decoder, Layout
 from enforcer.events.enrich import Enricher
 from enforcer.identity.resolver import Resolver
 from enforcer.libbpf import abi
-from enforcer.runtime.pipeline import Pipeline
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.redaction import Redactor
 

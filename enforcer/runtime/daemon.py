@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import KernelError
-from enforcer.runtime.beats import Beats
-from enforcer.runtime.control import ControlServer
+from enforcer.runtime.control.beats import Beats
+from enforcer.runtime.control.overview import Overview
+from enforcer.runtime.control.report import status
+from enforcer.runtime.control.server import ControlServer
 from enforcer.runtime.notify import Notifier
-from enforcer.runtime.overview import Overview
 from enforcer.runtime.reactor import Reactor
-from enforcer.runtime.report import status
 from enforcer.sinks.jsonl import json_line
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from enforcer.events.types import Lost, Record
-    from enforcer.runtime.gate import Gate
-    from enforcer.runtime.pipeline import Pipeline
     from enforcer.runtime.ports import Hits, KernelSession, PolicyControl
+    from enforcer.runtime.protection.gate import Gate
+    from enforcer.runtime.records.pipeline import Pipeline
 
 __all__ = ["Daemon", "Ending"]
 

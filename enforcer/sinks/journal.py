@@ -13,8 +13,8 @@ import attrs
 
 from enforcer.events.document import errno_name, signal_name, target
 from enforcer.events.operations import OPERATIONS
-from enforcer.events.text import neutral
 from enforcer.events.types import Lost
+from enforcer.identity.text import neutral
 from enforcer.sinks.address import Address
 from enforcer.sinks.jsonl import json_line
 from enforcer.sinks.output import Output

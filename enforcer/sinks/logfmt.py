@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from enforcer.events.document import endpoint, errno_name, rfc3339, signal_name
 from enforcer.events.operations import OPERATIONS
-from enforcer.events.text import neutral, readable
 from enforcer.events.types import EventFlag, Lost, Record, RowFlag
-from enforcer.policy.model import Verb
+from enforcer.identity.text import neutral, readable
+from enforcer.policy.model.policy import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

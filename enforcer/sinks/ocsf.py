@@ -27,17 +27,18 @@ from enforcer.events.document import (
     target,
 )
 from enforcer.events.operations import OPERATIONS
-from enforcer.events.text import readable
 from enforcer.events.types import Lost
-from enforcer.policy.model import Verb
-from enforcer.policy.sockets import BY_DEFAULT, FAMILIES, WITH_ADDRESS
-from enforcer.policy.vocabulary import FIELDS, ObjectFlag, Op
+from enforcer.identity.text import readable
+from enforcer.policy.language.sockets import BY_DEFAULT, FAMILIES, WITH_ADDRESS
+from enforcer.policy.language.vocabulary import FIELDS, ObjectFlag, Op
+from enforcer.policy.model.policy import Verb
 from enforcer.sinks.ocsf_classes import BASE, FILE, NETWORK, OTHER, PROCESS, activity_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from enforcer.events.types import Actor, Event, GuardAct, Record
+    from enforcer.events.types import Event, GuardAct, Record
+    from enforcer.identity.actor import Actor
     from enforcer.sinks.ocsf_classes import EventClass
 
 __all__ = ["VERSION", "ocsf_event", "ocsf_line"]

@@ -14,7 +14,7 @@ import attrs
 
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import GuardAct
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
 
 __all__ = ["BASE", "FILE", "KERNEL", "NETWORK", "OTHER", "PROCESS", "EventClass", "activity_of"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.events.types import Lost, Record
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
 from enforcer.sinks.lines import LineWriter
 from enforcer.sinks.redaction import Redactor
 from enforcer.sinks.selection import Selection

@@ -22,7 +22,7 @@ from enforcer.events.types import Lost, Record
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from enforcer.events.types import Actor
+    from enforcer.identity.actor import Actor
 
 __all__ = ["HIDDEN", "Redactor"]
 

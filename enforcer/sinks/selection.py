@@ -10,12 +10,12 @@ import attrs
 
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import Lost
-from enforcer.policy.model import Verb
-from enforcer.policy.rules import SEVERITIES
+from enforcer.policy.model.policy import Verb
+from enforcer.policy.readers.rules import SEVERITIES
 
 if TYPE_CHECKING:
     from enforcer.events.types import GuardAct, Origin, Record
-    from enforcer.policy.vocabulary import Op
+    from enforcer.policy.language.vocabulary import Op
 
 __all__ = ["ACTIONS", "OPERATION_WORDS", "Selection"]
 
@@ -36,7 +36,7 @@ class Selection:
         actions: words of :data:`ACTIONS`.
         policies: names, or patterns with ``*`` and ``?``.
         operations: words of :data:`OPERATION_WORDS`.
-        severity: the least one of :data:`~enforcer.policy.rules.SEVERITIES`.
+        severity: the least one of :data:`~enforcer.policy.readers.rules.SEVERITIES`.
     """
 
     actions: frozenset[str] = frozenset()

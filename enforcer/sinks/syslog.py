@@ -12,7 +12,7 @@ import attrs
 
 from enforcer.events.document import rfc3339
 from enforcer.events.types import Lost
-from enforcer.policy.model import Verb
+from enforcer.policy.model.policy import Verb
 from enforcer.sinks.forms import form
 from enforcer.sinks.output import Output
 from enforcer.sinks.sockets import DatagramWriter, StreamWriter

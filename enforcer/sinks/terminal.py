@@ -11,7 +11,7 @@ import attrs
 
 from enforcer.events.document import as_document
 from enforcer.events.stats import outcome_of
-from enforcer.events.text import neutral
+from enforcer.identity.text import neutral
 from enforcer.sinks.lines import LineWriter
 
 if TYPE_CHECKING:

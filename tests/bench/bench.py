@@ -25,7 +25,7 @@ from table import bars, maps_table, tables
 from texts import VARIANTS, image
 
 from enforcer.compiler import compile_policies
-from enforcer.policy.model import PolicySet
+from enforcer.policy.model.policy import PolicySet
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 HERE: Final = Path(__file__).resolve().parent

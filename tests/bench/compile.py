@@ -26,9 +26,9 @@ from rich.table import Table
 
 from enforcer.compiler import BareHost, compile_policies, verify
 from enforcer.policy.store import load_policies
-from enforcer.runtime.making import Order, make_apart
-from enforcer.runtime.overlay import Overlay
-from enforcer.runtime.prepare import Sources
+from enforcer.runtime.policies.compilation import Sources
+from enforcer.runtime.policies.compile_process import Order, make_apart
+from enforcer.runtime.policies.runtime_changes import Overlay
 
 _SHIPPED: Final = Path(__file__).parents[2] / "policies"
 _PER_FILE: Final = 2000

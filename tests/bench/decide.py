@@ -29,7 +29,7 @@ from texts import VARIANTS, image
 
 from enforcer.errors import KernelError
 from enforcer.libbpf._ffi import ffi, lib
-from enforcer.policy.vocabulary import Dim, Op
+from enforcer.policy.language.vocabulary import Dim, Op
 
 _ROUNDS: Final = 15
 _TIMES: Final = 20000

@@ -38,10 +38,10 @@ from enforcer.events.enrich import Enricher, Origins
 from enforcer.events.types import Origin
 from enforcer.identity.resolver import Resolver
 from enforcer.kernel import loader
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.runtime.daemon import Daemon
-from enforcer.runtime.pipeline import Pipeline
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.rotation import Rotation
 from enforcer.sinks.spec import Common, FileOutput

@@ -38,27 +38,27 @@ from rich.table import Table
 from enforcer.events.enrich import Origins
 from enforcer.kernel import loader, programs
 from enforcer.kernel.image_map import ImageHead, ImageMap, PlainImage, ops_of
+from enforcer.kernel.image_slots import Succession
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.maps import HitCounters
 from enforcer.kernel.pins import PinDirectory, PinStore
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.ringbuf import RingBuffer
 from enforcer.kernel.session import Session
-from enforcer.kernel.succession import Succession
 from enforcer.kernel.watched import Watched
 from enforcer.libbpf import heap
 from enforcer.policy.store import Trust
-from enforcer.runtime import commit, enforcement, prepare
-from enforcer.runtime.enforcement import Enforcement
-from enforcer.runtime.ledger import Ledger
-from enforcer.runtime.making import Order, make_apart
-from enforcer.runtime.overlay import Overlay
-from enforcer.runtime.packed import Packed
-from enforcer.runtime.prepare import Sources
+from enforcer.runtime.control.report import resident_bytes
+from enforcer.runtime.policies import commit, compilation, enforcement
+from enforcer.runtime.policies.compilation import Sources
+from enforcer.runtime.policies.compile_process import Order, make_apart
+from enforcer.runtime.policies.enforcement import Enforcement
+from enforcer.runtime.policies.packed import Packed
+from enforcer.runtime.policies.runtime_changes import Overlay
+from enforcer.runtime.policies.watch import PolicyWatch
 from enforcer.runtime.reactor import Reactor
-from enforcer.runtime.report import resident_bytes
-from enforcer.runtime.sessions import Sessions
-from enforcer.runtime.watch import PolicyWatch
+from enforcer.runtime.sessions.counts import Ledger
+from enforcer.runtime.sessions.sessions import Sessions
 
 _PAUSE: Final = 2.0  # seconds between two changes
 _LIMIT: Final = 120.0  # seconds for one change
@@ -68,10 +68,10 @@ _SAID: Final = ("/srv/app0/f0.db", "/srv/app0/g0.db")
 _MAKING: Final = {
     "read": (Sources, "load"),
     "trust": (Trust, "open"),
-    "compile": (prepare, "compile_policies"),
-    "dangers": (prepare, "lint"),
-    "digests": (prepare, "digest_policies"),
-    "rows": (prepare, "_origins"),
+    "compile": (compilation, "compile_policies"),
+    "dangers": (compilation, "lint"),
+    "digests": (compilation, "digest_policies"),
+    "rows": (compilation, "_origins"),
     "kept": (Packed, "of"),
 }
 """What the process that compiles does, by its part; trust is a part of reading."""

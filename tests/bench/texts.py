@@ -9,10 +9,10 @@ from typing import Any, Final
 from cases import FILES, SHAPES, Family, Scope, User
 
 from enforcer.compiler import compile_policies
-from enforcer.policy.calls import WIDTHS
+from enforcer.policy.language.syscall_table import SYSCALLS
+from enforcer.policy.language.vocabulary import LIFTED_SYSCALLS
+from enforcer.policy.readers.syscalls import WIDTHS
 from enforcer.policy.store import load_text
-from enforcer.policy.syscall_table import SYSCALLS
-from enforcer.policy.vocabulary import LIFTED_SYSCALLS
 
 __all__ = ["VARIANTS", "image", "policy"]
 

@@ -28,8 +28,8 @@ from enforcer.events.types import MatchBits
 from enforcer.libbpf import calls
 from enforcer.libbpf._ffi import ffi, lib
 from enforcer.libbpf.handles import BpfObject
-from enforcer.policy.model import PolicySet, Verb
-from enforcer.policy.vocabulary import Dim, SubjectFlag
+from enforcer.policy.language.vocabulary import Dim, SubjectFlag
+from enforcer.policy.model.policy import PolicySet, Verb
 
 IMAGE_ROOM = 1 << 20
 NONE = 0xFFFFFFFF

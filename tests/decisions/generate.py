@@ -24,7 +24,19 @@ from reference.semantics import (
 )
 from reference.spelling import CASE, OTHER, SHORT, folding, folding_exe
 
-from enforcer.policy.model import (
+from enforcer.policy.language.vocabulary import (
+    EVENTS,
+    FIELDS,
+    PROCESS_FIELDS,
+    Dim,
+    FieldSpec,
+    Kind,
+    ObjectFlag,
+    Op,
+    SubjectFlag,
+)
+from enforcer.policy.model.points import Operand, OperandType, Point, PointKind
+from enforcer.policy.model.policy import (
     Action,
     Address,
     Attempts,
@@ -42,7 +54,6 @@ from enforcer.policy.model import (
     Process,
     Rule,
     Scope,
-    Span,
     Subject,
     Text,
     TextKind,
@@ -50,21 +61,10 @@ from enforcer.policy.model import (
     Verb,
     Within,
 )
-from enforcer.policy.pointargs import at_point, field_of
-from enforcer.policy.pointnames import POINT
-from enforcer.policy.points import Operand, OperandType, Point, PointKind
-from enforcer.policy.vocabulary import (
-    EVENTS,
-    FIELDS,
-    PROCESS_FIELDS,
-    Dim,
-    FieldSpec,
-    Kind,
-    ObjectFlag,
-    Op,
-    SubjectFlag,
-)
-from enforcer.policy.workloads import CONTAINER, LABELS, WORKLOAD_FIELDS, Workload
+from enforcer.policy.model.workloads import CONTAINER, LABELS, WORKLOAD_FIELDS, Workload
+from enforcer.policy.readers.point_arguments import at_point, field_of
+from enforcer.policy.readers.points import POINT
+from enforcer.span import Span
 
 T = TypeVar("T")
 

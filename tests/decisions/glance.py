@@ -11,7 +11,7 @@ import attrs
 
 from enforcer.compiler import layout
 from enforcer.compiler.strings import AT, BELOW, PATH, hash_path
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
 
 __all__ = ["ASKED", "Glance"]
 

@@ -10,7 +10,7 @@ from reference.semantics import UNKNOWN, Outcome
 from test_tables import access, cases, live, load
 
 from enforcer.libbpf.decision import Access, Core, Identity
-from enforcer.policy.vocabulary import Dim, SubjectFlag
+from enforcer.policy.language.vocabulary import Dim, SubjectFlag
 
 
 def identity(who, *, strangers=False):

@@ -17,10 +17,10 @@ from enforcer.explain.changes import changes
 from enforcer.explain.facts import Facts, Who
 from enforcer.explain.judge import Judge, Kind
 from enforcer.explain.truth import Gap
-from enforcer.policy.model import Policy, Verb
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.policy import Policy, Verb
+from enforcer.policy.model.workloads import WORKLOAD_FIELDS
 from enforcer.policy.store import load_text
-from enforcer.policy.vocabulary import Dim, Op
-from enforcer.policy.workloads import WORKLOAD_FIELDS
 
 
 def known(value):

@@ -14,9 +14,9 @@ from builds import GENERATION, checked, decide_by, decide_by_reference
 from test_tables import WORLD, access, expected, live, said
 
 from enforcer.compiler import BareHost, compile_policies
-from enforcer.policy.names import TableResolver
-from enforcer.policy.printer import print_policies
+from enforcer.policy.language.symbols import TableResolver
 from enforcer.policy.store import load_policies, load_text
+from enforcer.policy.writers.printer import print_policies
 
 HERE = Path(__file__).parent
 DATA = HERE.parent / "data"

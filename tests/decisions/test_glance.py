@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from reference.semantics import Access, Actor, Identity, Outcome
 
 from enforcer.compiler import BareHost, CompiledImage, compile_policies
-from enforcer.policy.model import PolicySet, Verb
+from enforcer.policy.kernel_types.operand_path import NoTypes
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.policy import PolicySet, Verb
 from enforcer.policy.store import load_text
-from enforcer.policy.vocabulary import Dim, Op
-from enforcer.policy.ways import NoTypes
 
 SOAK = os.environ.get("ENFORCER_SOAK") == "1"
 POLICY_SETS = 20_000 if SOAK else 400

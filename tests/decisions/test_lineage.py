@@ -10,8 +10,8 @@ from reference.semantics import Access, Identity
 
 from enforcer.compiler import BareHost, compile_policies
 from enforcer.libbpf._ffi import ffi, lib
+from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.store import load_text
-from enforcer.policy.vocabulary import Dim, Op
 
 POLICY = """
 apiVersion: enforcer/v1

@@ -8,9 +8,9 @@ from reference.semantics import ROOM, Access, Actor, Decision
 
 from enforcer.compiler import BareHost, compile_policies
 from enforcer.libbpf import abi
-from enforcer.policy.model import Verb
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.policy import Verb
 from enforcer.policy.store import load_text
-from enforcer.policy.vocabulary import Dim, Op
 
 
 def said(builds, rules: list[tuple[str, str]], access: Access):

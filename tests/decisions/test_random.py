@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from enforcer.compiler import BareHost, compile_policies
 from enforcer.compiler.points import place
-from enforcer.policy.ways import NoTypes
+from enforcer.policy.kernel_types.operand_path import NoTypes
 
 SOAK = os.environ.get("ENFORCER_SOAK") == "1"
 POLICY_SETS = 20_000 if SOAK else 400

@@ -22,9 +22,9 @@ from tapes import Tape
 from enforcer.compiler import BareHost, compile_policies
 from enforcer.compiler.points import place
 from enforcer.events.types import Origin
-from enforcer.policy.model import Mode, PolicySet
-from enforcer.policy.vocabulary import Dim, ObjectFlag, Op
-from enforcer.policy.ways import NoTypes
+from enforcer.policy.kernel_types.operand_path import NoTypes
+from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op
+from enforcer.policy.model.policy import Mode, PolicySet
 from enforcer.replay.candidate import Candidate
 from enforcer.replay.replay import Replay
 

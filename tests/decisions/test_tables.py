@@ -16,12 +16,12 @@ from builds import BORN, GENERATION, checked, decide_by, decide_by_reference
 from reference.semantics import UNKNOWN, Access, Actor, Identity, Outcome
 
 from enforcer.compiler import BareHost, compile_policies
-from enforcer.policy.folded import Folded
-from enforcer.policy.model import PolicySet
+from enforcer.events.folded import Folded
+from enforcer.policy.language.syscall_table import SYSCALLS
+from enforcer.policy.language.vocabulary import EVENTS, OPS, Dim, ObjectFlag, Op, SubjectFlag
+from enforcer.policy.model.policy import PolicySet
+from enforcer.policy.model.workloads import Workload
 from enforcer.policy.store import load_text
-from enforcer.policy.syscall_table import SYSCALLS
-from enforcer.policy.vocabulary import EVENTS, OPS, Dim, ObjectFlag, Op, SubjectFlag
-from enforcer.policy.workloads import Workload
 
 TABLES = sorted((Path(__file__).parent / "tables").glob("*.yaml"))
 NUMBERS = {

@@ -19,7 +19,8 @@ from collections.abc import Iterable
 import attrs
 from reference import spelling
 
-from enforcer.policy.model import (
+from enforcer.policy.language.vocabulary import EVENTS, Dim, Kind, ObjectFlag, Op, SubjectFlag
+from enforcer.policy.model.policy import (
     Action,
     Address,
     CapabilityMask,
@@ -40,8 +41,7 @@ from enforcer.policy.model import (
     Verb,
     Within,
 )
-from enforcer.policy.vocabulary import EVENTS, Dim, Kind, ObjectFlag, Op, SubjectFlag
-from enforcer.policy.workloads import Facts, Workload
+from enforcer.policy.model.workloads import Facts, Workload
 
 ROOM = 8
 """Policies whose match a record tells."""

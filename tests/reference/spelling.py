@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from enforcer.policy.model import Text, TextKind
+from enforcer.policy.model.policy import Text, TextKind
 
 CASE, SHORT, OTHER = 1, 2, 3
 """The case of letters does not count; short names and ends neither; nobody knows."""

@@ -12,7 +12,8 @@ from enforcer.kernel import loader
 from enforcer.libbpf import abi
 from enforcer.libbpf._ffi import ffi
 from enforcer.libbpf.handles import BpfObject
-from enforcer.policy import model, vocabulary
+from enforcer.policy.language import vocabulary
+from enforcer.policy.model import policy as model
 
 ROOT = Path(__file__).parents[2]
 HEADER = ROOT / "bpf" / "include" / "enforcer_abi.h"

@@ -21,16 +21,18 @@ CLIENT = {
     "enforcer.errors",
     "enforcer.places",
     "enforcer.runtime",
-    "enforcer.runtime.protocol",
+    "enforcer.runtime.control",
+    "enforcer.runtime.control.protocol",
 }
-PRINTING = {"enforcer.cli.output", "enforcer.events", "enforcer.events.text"}
+PRINTING = {"enforcer.cli.output", "enforcer.identity", "enforcer.identity.text"}
 CHANGING = PRINTING | {"enforcer.cli.changes", "enforcer.cli.passphrase"}
 STATUS = PRINTING | {"enforcer.cli.status", "enforcer.cli.columns"}
 POLICY = CHANGING | {
     "enforcer.cli.columns",
     "enforcer.cli.policy",
     "enforcer.policy",
-    "enforcer.policy.modes",
+    "enforcer.policy.model",
+    "enforcer.policy.model.modes",
 }
 
 HEAVY = {
@@ -50,12 +52,12 @@ HEAVY = {
 NOT_AT_A_START = {
     *("asyncio", "concurrent.futures", "http", "importlib.metadata", "rich", "ssl", "subprocess"),
     *("tenacity", "termios", "enforcer.cli.config", "enforcer.cli.inplace", "enforcer.cli.outputs"),
-    *("enforcer.dryrun", "enforcer.explain", "enforcer.policy.foreign.kubearmor"),
-    *("enforcer.policy.foreign.tracing", "enforcer.policy.printer", "enforcer.policy.schema"),
-    *("enforcer.policy.btf", "enforcer.policy.signatures", "enforcer.policy.tracepoints"),
-    *("enforcer.replay", "enforcer.runtime.metrics", "enforcer.runtime.scrape"),
-    *("enforcer.runtime.textfile", "enforcer.sinks.journal", "enforcer.sinks.logfmt"),
-    *("enforcer.sinks.ocsf", "enforcer.sinks.sockets", "enforcer.sinks.terminal", "enforcer.ui"),
+    *("enforcer.cases", "enforcer.dryrun", "enforcer.explain", "enforcer.policy.foreign.kubearmor"),
+    *("enforcer.policy.foreign.tracing", "enforcer.policy.schema", "enforcer.policy.writers"),
+    *(f"enforcer.policy.kernel_types.{name}" for name in ("btf", "signatures", "tracepoints")),
+    *("enforcer.replay", "enforcer.runtime.metrics", "enforcer.sinks.journal"),
+    *("enforcer.sinks.logfmt", "enforcer.sinks.ocsf", "enforcer.sinks.sockets"),
+    *("enforcer.sinks.terminal", "enforcer.ui"),
 }
 """Of a start that is asked for nothing more than policies and a log as JSON."""
 
@@ -73,13 +75,13 @@ with open(sys.argv[1], "w") as out:
 START = """
 import os
 os.geteuid = lambda: 0  # nothing is done that would need it
-from enforcer.runtime import beginning
-from enforcer.runtime.making import Order, make
-from enforcer.runtime.overlay import Overlay
+from enforcer.runtime.policies import start
+from enforcer.runtime.policies.compile_process import Order, make
+from enforcer.runtime.policies.runtime_changes import Overlay
 def begin(sources, **_):
     make(Order(sources, Overlay(), generation=1))
     raise KeyboardInterrupt
-beginning.begin = begin
+start.begin = begin
 """
 """`enforcer start` up to where it would ask the kernel, the compiler's own process included."""
 

@@ -20,9 +20,9 @@ import ledger
 
 from enforcer.events.decode import Decoder, Layout
 from enforcer.libbpf import abi
-from enforcer.policy.model import Verb
-from enforcer.runtime.beginning import begin
-from enforcer.runtime.prepare import Sources
+from enforcer.policy.model.policy import Verb
+from enforcer.runtime.policies.compilation import Sources
+from enforcer.runtime.policies.start import begin
 
 __all__ = ["told"]
 

@@ -20,7 +20,7 @@ from engine import ENFORCER, Started, launch
 from patience import scaled
 
 from enforcer import places
-from enforcer.runtime.protocol import Client
+from enforcer.runtime.control.protocol import Client
 
 __all__ = [
     "PINS",

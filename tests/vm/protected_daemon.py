@@ -29,8 +29,8 @@ from enforcer.kernel.session import Session
 from enforcer.kernel.verifier import Verifier
 from enforcer.libbpf import abi, calls
 from enforcer.policy.store import load_policies
-from enforcer.runtime.key import stored_of
-from enforcer.runtime.prepare import prepare
+from enforcer.runtime.policies.compilation import prepare
+from enforcer.runtime.protection.key import stored_of
 
 KEY = bytes(range(32))
 """The key to it, that a passphrase would be made into."""

@@ -31,8 +31,8 @@ from enforcer import places
 from enforcer.errors import ControlError
 from enforcer.kernel.verifier import Answer, Verifier
 from enforcer.kernel.verifier import ask as knock
-from enforcer.runtime.key import canonical, key_of, proof_of, stored_of
-from enforcer.runtime.protocol import Client, KeyNeededError, encode
+from enforcer.runtime.control.protocol import Client, KeyNeededError, encode
+from enforcer.runtime.protection.key import canonical, key_of, proof_of, stored_of
 
 PASSPHRASE = b"a passphrase of some length\n"
 VAULT, OPEN = Path("/srv/around/secret"), Path("/srv/around/open")

@@ -29,7 +29,7 @@ from enforcer.kernel.pins import PinStore
 from enforcer.kernel.session import Session
 from enforcer.libbpf import calls
 from enforcer.policy.store import load_policies
-from enforcer.runtime.prepare import prepare
+from enforcer.runtime.policies.compilation import prepare
 
 ROOT = Path("/opt/enforcer-test-core")
 HERE = Path(__file__).parent

@@ -20,9 +20,9 @@ from patience import scaled
 from enforcer.compiler import compile_policies
 from enforcer.kernel.image_map import PlainImage
 from enforcer.kernel.session import Session
+from enforcer.policy.language.syscall_table import SYSCALLS
+from enforcer.policy.language.vocabulary import LIFTED_SYSCALLS
 from enforcer.policy.store import load_text
-from enforcer.policy.syscall_table import SYSCALLS
-from enforcer.policy.vocabulary import LIFTED_SYSCALLS
 
 HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: cost}\nspec:\n  rules:\n"
 NOBODY = "match: {process: {uid: 4242}}"

@@ -13,9 +13,9 @@ import importlib
 
 import attrs
 
-from enforcer.policy.context import Context
-from enforcer.policy.model import Policy
-from enforcer.policy.nodes import Map
+from enforcer.policy.model.policy import Policy
+from enforcer.policy.readers.context import Context
+from enforcer.policy.text.nodes import Map
 
 __all__ = ["DIALECTS", "Dialect"]
 

@@ -7,10 +7,10 @@ Whether a policy is for this host is told as far as labels of nodes can be compa
 
 from __future__ import annotations
 
-from enforcer.policy.context import Context
-from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.names import Machine
-from enforcer.policy.nodes import Entry, Map, shorten
+from enforcer.policy.language.symbols import Machine
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.metadata import refuse_unknown
+from enforcer.policy.text.nodes import Entry, Map, shorten
 
 __all__ = ["SERVER_METADATA", "TOP_REFUSED", "read_nodes"]
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import attrs
 
-from enforcer.policy.context import Context
-from enforcer.policy.metadata import Metadata
-from enforcer.policy.model import Condition, Span, Text, TextKind
-from enforcer.policy.nodes import Entry, Map, Scalar, describe
-from enforcer.policy.selectors import read_label_selector
-from enforcer.policy.values import text_form
-from enforcer.policy.vocabulary import FieldSpec
-from enforcer.policy.workloads import CONTAINER, POD
+from enforcer.policy.language.vocabulary import FieldSpec
+from enforcer.policy.model.policy import Condition, Text, TextKind
+from enforcer.policy.model.workloads import CONTAINER, POD
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.metadata import Metadata
+from enforcer.policy.readers.selectors import read_label_selector
+from enforcer.policy.readers.values import text_form
+from enforcer.policy.text.nodes import Entry, Map, Scalar, describe
+from enforcer.span import Span
 
 __all__ = [
     "any_pod",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-from enforcer.policy import message
-from enforcer.policy.context import Context
-from enforcer.policy.nodes import Entry, List, Scalar, describe, shorten
-from enforcer.policy.rules import MAX_TAGS
+from enforcer.policy.language import templates
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.rules import MAX_TAGS
+from enforcer.policy.text.nodes import Entry, List, Scalar, describe, shorten
 
 __all__ = ["plain_message", "read_tags", "tag_of"]
 
@@ -50,9 +50,9 @@ def plain_message(entry: Entry, context: Context) -> str | None:
     if text is None:
         return None
     written = _BRACE.sub(lambda brace: brace[0] * 2, " ".join(text.split()))
-    if len(written) > message.MAX_LENGTH:
+    if len(written) > templates.MAX_LENGTH:
         context.add(
-            f"the message has {len(written)} characters, the limit is {message.MAX_LENGTH}",
+            f"the message has {len(written)} characters, the limit is {templates.MAX_LENGTH}",
             entry.value.span,
         )
         return None

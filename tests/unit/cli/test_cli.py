@@ -23,7 +23,7 @@ from enforcer.errors import (
     UnsupportedError,
     VerifierError,
 )
-from enforcer.policy.model import Span
+from enforcer.span import Span
 
 GOOD = """\
 apiVersion: enforcer/v1

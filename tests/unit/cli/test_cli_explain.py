@@ -14,7 +14,7 @@ from enforcer.cli.main import main
 from enforcer.events.document import as_document
 from enforcer.events.ident import RecordId
 from enforcer.events.types import Origin
-from enforcer.runtime.overview import Overview
+from enforcer.runtime.control.overview import Overview
 
 POLICY = """\
 apiVersion: enforcer/v1

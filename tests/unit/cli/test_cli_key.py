@@ -18,7 +18,7 @@ from enforcer.cli.settings import Settings
 from enforcer.errors import ControlError
 from enforcer.kernel import verifier as kernel
 from enforcer.kernel.verifier import Answer, Verifier
-from enforcer.runtime.key import key_of, stored_of
+from enforcer.runtime.protection.key import key_of, stored_of
 
 SAID = "a passphrase of some length"
 

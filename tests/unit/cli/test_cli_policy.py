@@ -11,8 +11,8 @@ from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
 from enforcer.errors import ControlError, KernelError, PolicyError, PolicyErrors
-from enforcer.policy.loader import MAX_BYTES
-from enforcer.policy.model import Span
+from enforcer.policy.text.loader import MAX_BYTES
+from enforcer.span import Span
 
 GOOD = """\
 apiVersion: enforcer/v1

@@ -13,12 +13,12 @@ from enforcer import places
 from enforcer.cli import stop as module
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
-from enforcer.runtime.lock import InstanceLock
-from enforcer.runtime.lost import is_held
+from enforcer.runtime.instance.lock import InstanceLock
+from enforcer.runtime.instance.lost_daemon import is_held
 
 HANG = """
 import pathlib, socket, sys, time
-from enforcer.runtime.lock import InstanceLock
+from enforcer.runtime.instance.lock import InstanceLock
 lock = InstanceLock.take(pathlib.Path(sys.argv[1]).with_suffix(".lock"))
 with socket.socket(socket.AF_UNIX) as listener:
     if sys.argv[2] == "listens":

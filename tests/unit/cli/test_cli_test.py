@@ -6,10 +6,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from enforcer.cases.deeds import DEEDS, Operands, accesses
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
-from enforcer.policy.vocabulary import Op
-from enforcer.runtime.deeds import DEEDS, Operands, accesses
+from enforcer.policy.language.vocabulary import Op
 
 ROOT = Path(__file__).parents[3]
 

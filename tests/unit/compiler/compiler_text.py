@@ -6,7 +6,7 @@ from __future__ import annotations
 import attrs
 
 from enforcer.compiler import BareHost, Mount, compile_policies
-from enforcer.policy.model import PolicySet
+from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import load_text
 
 

@@ -11,8 +11,8 @@ from enforcer.compiler.patterns import Exact
 from enforcer.errors import EnforcerBug
 from enforcer.explain.texts import accepts
 from enforcer.identity.container import container_of
+from enforcer.policy.model.workloads import Workload
 from enforcer.policy.store import load_text
-from enforcer.policy.workloads import Workload
 
 HEX = "0123456789abcdef" * 4
 UID = "0a1b2c3d-1111-2222-3333-444455556666"

@@ -8,7 +8,7 @@ import pytest
 from enforcer.compiler.glob import MAYBE, Dfa, compile_globs
 from enforcer.compiler.patterns import Glob, forms
 from enforcer.libbpf import abi
-from enforcer.policy.model import TextKind
+from enforcer.policy.model.policy import TextKind
 
 PATTERNS = {
     b"/home/*/.ssh/**": 1,

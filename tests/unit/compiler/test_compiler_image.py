@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from enforcer.compiler import BareHost, compile_policies, layout, verify
 from enforcer.errors import EnforcerBug
 from enforcer.libbpf._ffi import ffi, lib
-from enforcer.policy.model import PolicySet
-from enforcer.policy.vocabulary import Op, SubjectFlag
+from enforcer.policy.language.vocabulary import Op, SubjectFlag
+from enforcer.policy.model.policy import PolicySet
 
 RULES = (
     "{file: any, match: {path: [/etc/shadow, '/home/*/.ssh/**', /srv/**]}, action: deny}",

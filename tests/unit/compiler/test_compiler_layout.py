@@ -14,7 +14,7 @@ from enforcer.compiler.lower import RowFlag
 from enforcer.compiler.subjects import Who
 from enforcer.libbpf import abi
 from enforcer.libbpf._ffi import ffi
-from enforcer.policy.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
+from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
 
 HEADER = (Path(__file__).parents[3] / "bpf" / "include" / "enforcer_abi.h").read_text()
 

@@ -14,8 +14,8 @@ from enforcer.compiler import BareHost, LabelNumbers, compile_policies, layout, 
 from enforcer.compiler.lower import RowFlag
 from enforcer.errors import EnforcerBug, LimitError, PolicyError
 from enforcer.libbpf.decision import Access, Core, Identity
-from enforcer.policy.model import Mode, PolicySet, Scope
-from enforcer.policy.vocabulary import Dim, Op
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.policy import Mode, PolicySet, Scope
 
 ONLINE = "{name: online, network: connect, mark: {name: online, of: tree}}"
 SHELL = "{name: shell, exec: {}, match: {path: /x, within: {mark: online, last: 5s}}, action: deny}"

@@ -12,8 +12,8 @@ from compiler_text import MadeUpHost, compiled
 from enforcer.compiler import LocalHost, Mount, verify
 from enforcer.compiler.paths import Names
 from enforcer.compiler.patterns import Below, Exact, Glob, Wild, forms
-from enforcer.policy.model import TextKind
-from enforcer.policy.vocabulary import Dim
+from enforcer.policy.language.vocabulary import Dim
+from enforcer.policy.model.policy import TextKind
 
 USR = {b"/bin": b"usr/bin", b"/usr/bin/sh": b"dash", b"/lib": b"/usr/lib", b"/loop": b"loop"}
 ROOT = Mount(0x800001, b"/", b"/")

@@ -14,8 +14,15 @@ from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.subjects import LabelNumbers, Subjects
 from enforcer.errors import LimitError, PolicyError
-from enforcer.policy.model import CapabilityMask, Condition, OnError, PolicySet, Process, Verb
-from enforcer.policy.vocabulary import PROCESS_FIELDS, Dim, Op
+from enforcer.policy.language.vocabulary import PROCESS_FIELDS, Dim, Op
+from enforcer.policy.model.policy import (
+    CapabilityMask,
+    Condition,
+    OnError,
+    PolicySet,
+    Process,
+    Verb,
+)
 
 
 def rows_of(policies: PolicySet):

@@ -6,7 +6,7 @@ import pytest
 from enforcer.dryrun.findings import Doer, Doing
 from enforcer.dryrun.ordinary import Looks, guess
 from enforcer.dryrun.programs import Programs
-from enforcer.policy.vocabulary import SubjectFlag
+from enforcer.policy.language.vocabulary import SubjectFlag
 
 SECOND = 1_000_000_000
 INIT = "/usr/lib/systemd/systemd"

@@ -18,8 +18,8 @@ from enforcer.dryrun.programs import Programs
 from enforcer.dryrun.report import as_document, make_report
 from enforcer.errors import UnsupportedError
 from enforcer.events.types import Origin
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Dim, Op
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.policy import Verb
 from enforcer.replay.lines import How
 
 SECOND = 1_000_000_000

@@ -14,8 +14,8 @@ from enforcer.events.document import as_document
 from enforcer.events.schema import schema
 from enforcer.events.stats import Stats, outcome, outcome_of
 from enforcer.events.types import Attempt
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.sinks.logfmt import logfmt_line
 from enforcer.sinks.ocsf import ocsf_event
 from enforcer.sinks.terminal import terminal_line

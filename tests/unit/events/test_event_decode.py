@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from enforcer.events.decode import MalformedEventError
 from enforcer.events.types import EventFlag, RowFlag
 from enforcer.libbpf import abi
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 
 
 def test_all_fields_arrive():

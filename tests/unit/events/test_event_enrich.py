@@ -13,9 +13,9 @@ from enforcer.events.types import GuardAct, Lost, Origin
 from enforcer.identity.container import Container
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
-from enforcer.policy.message import PLACEHOLDERS
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.templates import PLACEHOLDERS
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 
 
 def test_every_operation_has_names():

@@ -10,8 +10,8 @@ from enforcer.events.decode import MalformedEventError
 from enforcer.events.document import as_document
 from enforcer.events.types import MatchBits, Origin, Record
 from enforcer.libbpf import abi
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.sinks.logfmt import logfmt_line
 from enforcer.sinks.selection import Selection
 from enforcer.sinks.terminal import terminal_line

@@ -14,9 +14,9 @@ from enforcer.events.types import Origin, RowFlag
 from enforcer.explain.explanation import explain
 from enforcer.explain.facts import RecordError, facts_of
 from enforcer.explain.words import as_dict, lines
-from enforcer.policy.model import Verb
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.policy import Verb
 from enforcer.policy.store import load_text
-from enforcer.policy.vocabulary import Dim, Op
 
 HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: %s}\nspec:\n"
 VAULT = (
@@ -73,7 +73,7 @@ def read(**values):
 
 
 def explained(item, *texts, host=None):
-    from enforcer.policy.model import PolicySet
+    from enforcer.policy.model.policy import PolicySet
 
     policies = [p for text in texts for p in load_text(text, "vault.yaml").policies]
     return explain(as_document(item), PolicySet(tuple(policies)), host or Host())

@@ -13,9 +13,9 @@ from enforcer.events.document import as_document
 from enforcer.events.types import Origin
 from enforcer.explain.explanation import explain
 from enforcer.explain.words import lines
-from enforcer.policy.model import Verb
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.policy.store import load_text
-from enforcer.policy.vocabulary import Op
 
 TEXT = """\
 apiVersion: enforcer/v1

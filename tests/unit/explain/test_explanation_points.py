@@ -14,9 +14,9 @@ from enforcer.events.document import as_document
 from enforcer.events.types import Origin
 from enforcer.explain.explanation import explain
 from enforcer.explain.words import lines
-from enforcer.policy.model import PolicySet, Verb
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.policy import PolicySet, Verb
 from enforcer.policy.store import load_text
-from enforcer.policy.vocabulary import Dim, Op
 
 HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\nspec:\n  rules:\n"
 
@@ -24,7 +24,7 @@ HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\nspec
 @pytest.fixture(autouse=True)
 def _kernel(tmp_path, monkeypatch):
     types = small_kernel(tmp_path)
-    monkeypatch.setattr("enforcer.policy.context.local_types", lambda: types)
+    monkeypatch.setattr("enforcer.policy.readers.context.local_types", lambda: types)
 
 
 @attrs.frozen

@@ -9,9 +9,9 @@ from fakes import DECODER, ENFORCED, PREVENTED, Nobody, enricher
 from flood import Flood, FloodSession, model
 
 from enforcer.events.types import Origin
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
-from enforcer.runtime.pipeline import Pipeline
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.spec import FileOutput
 

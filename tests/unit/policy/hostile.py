@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from policy_text import FILE, USERS
 
 from enforcer.errors import PolicyErrors
-from enforcer.policy.lint import Host, lint
-from enforcer.policy.printer import print_policies
+from enforcer.policy.lint.run import Host, lint
 from enforcer.policy.store import load_text
+from enforcer.policy.writers.printer import print_policies
 
 # Pieces that mean something to YAML or to the language, to be put in at random places.
 PIECES = [

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from enforcer.errors import PolicyErrors
-from enforcer.policy.model import Condition, Policy, Rule
-from enforcer.policy.names import TableResolver
+from enforcer.policy.language.symbols import TableResolver
+from enforcer.policy.model.policy import Condition, Policy, Rule
 from enforcer.policy.store import load_text
 
 FILE = "p.yaml"

@@ -12,12 +12,12 @@ from policy_text import FILE, USERS, errors, load
 
 from enforcer.errors import PolicyErrors
 from enforcer.policy.foreign import DIALECTS
-from enforcer.policy.message import render
-from enforcer.policy.model import Interval, OnError, Verb
-from enforcer.policy.names import Machine, TableResolver
-from enforcer.policy.printer import print_policies
-from enforcer.policy.spelling import spell_process
+from enforcer.policy.language.symbols import Machine, TableResolver
+from enforcer.policy.language.templates import render
+from enforcer.policy.model.policy import Interval, OnError, Verb
 from enforcer.policy.store import load_text
+from enforcer.policy.writers.conditions import spell_process
+from enforcer.policy.writers.printer import print_policies
 
 API = "apiVersion: security.kubearmor.com/v1\n"
 HEAD = f"{API}kind: KubeArmorHostPolicy\nmetadata: {{name: x}}\n"

@@ -14,13 +14,13 @@ from enforcer.compiler.verify import verify
 from enforcer.errors import EnforcerBug, PolicyError
 from enforcer.kernel.image_map import ImageHead, checksum
 from enforcer.libbpf import abi
-from enforcer.policy.btf import Btf, BtfError
-from enforcer.policy.lint import Host, lint
-from enforcer.policy.model import Interval, PolicySet, Verb
-from enforcer.policy.points import RETURNS, Operand, OperandType, Point, PointKind
-from enforcer.policy.printer import print_policy
+from enforcer.policy.kernel_types.btf import Btf, BtfError
+from enforcer.policy.kernel_types.operand_path import NoTypes, PointError
+from enforcer.policy.lint.run import Host, lint
+from enforcer.policy.model.points import RETURNS, Operand, OperandType, Point, PointKind
+from enforcer.policy.model.policy import Interval, PolicySet, Verb
 from enforcer.policy.store import load_text
-from enforcer.policy.ways import NoTypes, PointError
+from enforcer.policy.writers.printer import print_policy
 
 HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: x}\nspec:\n  rules:\n"
 
@@ -29,15 +29,15 @@ HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: x}\nspec
 def kernel(tmp_path, monkeypatch):
     """A kernel that is known; this machine's is not asked."""
     types = small_kernel(tmp_path)
-    monkeypatch.setattr("enforcer.policy.context.local_types", lambda: types)
-    monkeypatch.setattr("enforcer.policy.checks.local_types", lambda: types)
+    monkeypatch.setattr("enforcer.policy.readers.context.local_types", lambda: types)
+    monkeypatch.setattr("enforcer.policy.lint.checks.local_types", lambda: types)
     return types
 
 
 @pytest.fixture
 def nobody(monkeypatch):
     """A machine that says nothing of its kernel."""
-    monkeypatch.setattr("enforcer.policy.context.local_types", NoTypes)
+    monkeypatch.setattr("enforcer.policy.readers.context.local_types", NoTypes)
 
 
 def operand(event: str, item: str) -> Operand:

@@ -9,12 +9,12 @@ import pytest
 from policy_text import HEAD, errors, load_rule
 
 from enforcer.libbpf import abi
-from enforcer.policy import attempts
-from enforcer.policy.attempts import Ended, ended_calls
-from enforcer.policy.model import Attempts
-from enforcer.policy.syscall_table import SYSCALLS
-from enforcer.policy.syscalls import LIFTED_SYSCALLS, How
-from enforcer.policy.vocabulary import EVENTS, Op
+from enforcer.policy.language.lifted import LIFTED_SYSCALLS, How
+from enforcer.policy.language.syscall_table import SYSCALLS
+from enforcer.policy.language.vocabulary import EVENTS, Op
+from enforcer.policy.model.policy import Attempts
+from enforcer.policy.readers import attempts
+from enforcer.policy.readers.attempts import Ended, ended_calls
 
 
 def rule(event: str, said: str = "true", match: str = "path: /srv/**") -> str:

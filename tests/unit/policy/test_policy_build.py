@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from policy_text import HEAD, load, load_rule, load_spec
 
-from enforcer.policy.model import Action, Mode, OnError, Process, Text, TextKind, Verb
+from enforcer.policy.language.vocabulary import EVENTS, LIFTED_SYSCALLS, Op
+from enforcer.policy.model.policy import Action, Mode, OnError, Process, Text, TextKind, Verb
 from enforcer.policy.store import load_policies
-from enforcer.policy.vocabulary import EVENTS, LIFTED_SYSCALLS, Op
 
 EXAMPLES = Path(__file__).parents[3] / "policies" / "examples"
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 from policy_text import load_conditions, load_rule
 
-from enforcer.policy.model import (
+from enforcer.policy.language.vocabulary import FIELDS, OPERATORS, PROCESS_FIELDS, Dim
+from enforcer.policy.model.policy import (
     Address,
     CapabilityMask,
     Flag,
@@ -15,7 +16,6 @@ from enforcer.policy.model import (
     Text,
     TextKind,
 )
-from enforcer.policy.vocabulary import FIELDS, OPERATORS, PROCESS_FIELDS, Dim
 
 V4 = 0xFFFF << 32
 

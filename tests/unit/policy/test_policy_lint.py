@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from policy_text import FILE, HEAD, USERS
 
-from enforcer.policy.lint import CHECKS, Host, Severity, lint
-from enforcer.policy.shadow import MAX_WIDE
+from enforcer.policy.language.vocabulary import LIFTED_SYSCALLS
+from enforcer.policy.lint.lockout_needs import Own
+from enforcer.policy.lint.run import CHECKS, Host, Severity, lint
+from enforcer.policy.lint.shadowed import MAX_WIDE
 from enforcer.policy.store import load_policies, load_text
-from enforcer.policy.vital import Own
-from enforcer.policy.vocabulary import LIFTED_SYSCALLS
 
 OWN = Own(
     (b"/usr/bin/python3.11", b"/usr/bin/python3"), b"/usr/bin/enforcer", b"/usr/lib/enforcer.py"

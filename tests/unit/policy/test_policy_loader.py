@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from enforcer.errors import PolicyErrors
-from enforcer.policy import loader
-from enforcer.policy.loader import MAX_BYTES, MAX_DEPTH, MAX_NODES, load, read
-from enforcer.policy.nodes import List, Map, Scalar
+from enforcer.policy.text import loader
+from enforcer.policy.text.loader import MAX_BYTES, MAX_DEPTH, MAX_NODES, load, read
+from enforcer.policy.text.nodes import List, Map, Scalar
 
 PARSERS = [yaml.SafeLoader, *([yaml.CSafeLoader] if yaml.__with_libyaml__ else [])]
 

@@ -15,12 +15,8 @@ from test_policy_conditions import OBJECTS, PROCESSES
 from test_policy_fuzz import GOOD
 
 from enforcer.errors import EnforcerBug, PolicyErrors
-from enforcer.policy.model import Condition, PolicySet, Span, Text, TextKind
-from enforcer.policy.names import CAPABILITIES, ERRNOS, SIGNALS
-from enforcer.policy.printer import print_policies
-from enforcer.policy.spelling import spell_fields
-from enforcer.policy.store import load_text, policy_files
-from enforcer.policy.vocabulary import (
+from enforcer.policy.language.symbols import CAPABILITIES, ERRNOS, SIGNALS
+from enforcer.policy.language.vocabulary import (
     EVENTS,
     FIELDS,
     LIFTED_SYSCALLS,
@@ -28,6 +24,11 @@ from enforcer.policy.vocabulary import (
     PROCESS_FIELDS,
     Kind,
 )
+from enforcer.policy.model.policy import Condition, PolicySet, Text, TextKind
+from enforcer.policy.store import load_text, policy_files
+from enforcer.policy.writers.conditions import spell_fields
+from enforcer.policy.writers.printer import print_policies
+from enforcer.span import Span
 
 ROOT = Path(__file__).parents[3]
 NOWHERE = Span("", 0, 0)

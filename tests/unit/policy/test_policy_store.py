@@ -11,8 +11,8 @@ import pytest
 from policy_text import HEAD
 
 from enforcer.errors import PolicyErrors
-from enforcer.policy.loader import MAX_BYTES
 from enforcer.policy.store import load_policies
+from enforcer.policy.text.loader import MAX_BYTES
 
 
 def _write(path, name):

@@ -15,16 +15,9 @@ from test_policy_broken import RULES
 from test_policy_conditions import OBJECTS, PROCESSES
 
 from enforcer.errors import PolicyErrors
-from enforcer.policy import sockets, values
-from enforcer.policy.arguments import MAX_INDEX
-from enforcer.policy.loader import read
-from enforcer.policy.model import OnError, Verb
-from enforcer.policy.names import CAPABILITIES
-from enforcer.policy.nodes import List, Map
-from enforcer.policy.reference import renew
-from enforcer.policy.schema import schema
-from enforcer.policy.store import load_text, policy_files
-from enforcer.policy.vocabulary import (
+from enforcer.policy.language import sockets
+from enforcer.policy.language.symbols import CAPABILITIES
+from enforcer.policy.language.vocabulary import (
     EVENTS,
     FIELDS,
     LIFTED_SYSCALLS,
@@ -33,6 +26,14 @@ from enforcer.policy.vocabulary import (
     Op,
     SubjectFlag,
 )
+from enforcer.policy.model.policy import OnError, Verb
+from enforcer.policy.readers import values
+from enforcer.policy.readers.arguments import MAX_INDEX
+from enforcer.policy.schema.policy import schema
+from enforcer.policy.schema.reference import renew
+from enforcer.policy.store import load_text, policy_files
+from enforcer.policy.text.loader import read
+from enforcer.policy.text.nodes import List, Map
 
 ROOT = Path(__file__).parents[3]
 HEADER = (ROOT / "bpf/include/enforcer_abi.h").read_text("utf-8")

@@ -13,7 +13,7 @@ from policy_text import HEAD
 
 from enforcer.errors import PolicyErrors
 from enforcer.policy.store import Trust, load_policies
-from enforcer.policy.trust import MAX_LINKS
+from enforcer.policy.text.trust import MAX_LINKS
 
 NOBODY = 65534
 ROOT = Trust()

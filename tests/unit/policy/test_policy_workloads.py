@@ -6,12 +6,12 @@ from __future__ import annotations
 import pytest
 from policy_text import load
 
-from enforcer.policy.model import Condition, Policy, Subject, Text, TextKind
-from enforcer.policy.printer import print_policy
-from enforcer.policy.spelling import spell_process
+from enforcer.policy.language.vocabulary import PROCESS_FIELDS
+from enforcer.policy.model.policy import Condition, Policy, Subject, Text, TextKind
+from enforcer.policy.model.workloads import CONTAINER, INSIDE, LABELS, POD, holds, seen_inside
 from enforcer.policy.store import load_text
-from enforcer.policy.vocabulary import PROCESS_FIELDS
-from enforcer.policy.workloads import CONTAINER, INSIDE, LABELS, POD, holds, seen_inside
+from enforcer.policy.writers.conditions import spell_process
+from enforcer.policy.writers.printer import print_policy
 
 HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: x}\n"
 

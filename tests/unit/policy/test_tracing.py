@@ -13,11 +13,11 @@ from kernel_types import small_kernel
 from policy_text import FILE, errors, load
 
 from enforcer.policy.foreign.tracing.hooks import FUNCTIONS, LSM_HOOKS
-from enforcer.policy.model import Mode, OnError, Verb
-from enforcer.policy.points import RETURNS, Operand, OperandType, Point, PointKind
-from enforcer.policy.printer import print_policies
-from enforcer.policy.spelling import spell_process
-from enforcer.policy.vocabulary import EVENTS, FIELDS
+from enforcer.policy.language.vocabulary import EVENTS, FIELDS
+from enforcer.policy.model.points import RETURNS, Operand, OperandType, Point, PointKind
+from enforcer.policy.model.policy import Mode, OnError, Verb
+from enforcer.policy.writers.conditions import spell_process
+from enforcer.policy.writers.printer import print_policies
 
 API = "apiVersion: cilium.io/v1alpha1\n"
 HEAD = f"{API}kind: TracingPolicy\nmetadata: {{name: x}}\n"
@@ -29,7 +29,7 @@ def _kernel(tmp_path_factory):
     """What is known of the kernel is the same on every machine."""
     types = small_kernel(tmp_path_factory.mktemp("kernel"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("enforcer.policy.context.local_types", lambda: types)
+        patch.setattr("enforcer.policy.readers.context.local_types", lambda: types)
         yield
 
 

@@ -12,7 +12,7 @@ import pytest
 from reference.semantics import Access, Identity
 from tapes import Tape, head
 
-from enforcer.policy.vocabulary import Dim, Op
+from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.replay.journal import BlockKind, Journal, JournalError, Writer
 from enforcer.replay.lines import How
 

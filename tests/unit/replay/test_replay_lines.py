@@ -9,9 +9,9 @@ from tapes import Tape, access_event
 
 from enforcer.compiler import BareHost, compile_policies
 from enforcer.events.types import Origin
-from enforcer.policy.model import Mode, Verb
+from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op
+from enforcer.policy.model.policy import Mode, Verb
 from enforcer.policy.store import load_text
-from enforcer.policy.vocabulary import Dim, ObjectFlag, Op
 from enforcer.replay.candidate import Candidate
 from enforcer.replay.identity import People
 from enforcer.replay.journal import BlockKind, JournalError, Writer

@@ -7,8 +7,8 @@ import pytest
 from reference.semantics import Access, Identity
 from tapes import Tape, access_event
 
-from enforcer.policy.vocabulary import Dim, ObjectFlag, Op
-from enforcer.policy.workloads import Workload
+from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op
+from enforcer.policy.model.workloads import Workload
 from enforcer.replay.candidate import Candidate
 from enforcer.replay.coverage import UndecidableError, describe
 from enforcer.replay.journal import BlockKind, Writer

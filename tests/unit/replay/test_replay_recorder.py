@@ -12,9 +12,9 @@ from tapes import Tape, head
 from enforcer.compiler import verify
 from enforcer.compiler.recording import RECORDED, recording_image
 from enforcer.kernel.image_map import ImageHead
-from enforcer.policy.syscall_table import SYSCALLS
-from enforcer.policy.vocabulary import Dim, Op
-from enforcer.policy.workloads import Workload
+from enforcer.policy.language.syscall_table import SYSCALLS
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.workloads import Workload
 from enforcer.replay.journal import BlockKind, Journal, Writer
 from enforcer.replay.lines import How
 from enforcer.replay.recorder import Recorder, head_of, people

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from enforcer.errors import ControlError
-from enforcer.runtime.commands import COMMANDS, parse_request
+from enforcer.runtime.control.commands import COMMANDS, parse_request
 
 GOOD = {
     "status": {},

@@ -13,12 +13,12 @@ import pytest
 from control_fakes import CHANGE, Served
 
 from enforcer.errors import ControlError, KernelError, PolicyError, PolicyErrors
-from enforcer.policy.loader import MAX_BYTES
-from enforcer.policy.model import Span
-from enforcer.runtime import control as module
-from enforcer.runtime.commands import REQUEST_LIMIT
-from enforcer.runtime.peer import Peer
-from enforcer.runtime.protocol import Client, NoDaemonError, encode
+from enforcer.policy.text.loader import MAX_BYTES
+from enforcer.runtime.control import server as module
+from enforcer.runtime.control.commands import REQUEST_LIMIT
+from enforcer.runtime.control.peer import Peer
+from enforcer.runtime.control.protocol import Client, NoDaemonError, encode
+from enforcer.span import Span
 
 ME = f"pid {os.getpid()} ({os.path.realpath(sys.executable)}, uid {os.getuid()})"
 

@@ -18,13 +18,13 @@ from enforcer.dryrun.programs import Programs
 from enforcer.dryrun.report import as_document, make_report
 from enforcer.errors import KernelError
 from enforcer.events.types import Lost, Origin, Record
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.runtime import daemon as module
+from enforcer.runtime.control.protocol import Client
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.notify import Notifier
-from enforcer.runtime.pipeline import Pipeline
-from enforcer.runtime.protocol import Client
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.spec import FileOutput
 

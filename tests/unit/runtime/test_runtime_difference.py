@@ -14,7 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.policy.model import (
+from enforcer.policy.language.syscall_table import SYSCALLS
+from enforcer.policy.language.vocabulary import FIELDS, OPS, PROCESS_FIELDS
+from enforcer.policy.model.points import Operand, OperandType, Point, PointKind
+from enforcer.policy.model.policy import (
     Action,
     Address,
     Attempts,
@@ -32,24 +35,21 @@ from enforcer.policy.model import (
     Process,
     Rule,
     Scope,
-    Span,
     Subject,
     Text,
     TextKind,
     Verb,
     Within,
 )
-from enforcer.policy.points import Operand, OperandType, Point, PointKind
 from enforcer.policy.store import load_text
-from enforcer.policy.syscall_table import SYSCALLS
-from enforcer.policy.vocabulary import FIELDS, OPS, PROCESS_FIELDS
-from enforcer.runtime.difference import (
+from enforcer.runtime.policies.difference import (
     MAX_SHOWN,
     Digests,
     describe,
     difference,
     digest_policies,
 )
+from enforcer.span import Span
 
 OLD = """\
 apiVersion: enforcer/v1
@@ -163,7 +163,7 @@ def test_digests_outlive_their_process():
     """Another daemon gets the same from the same text, whatever its hash seed."""
     code = (
         "import pickle, sys; from enforcer.policy.store import load_text;"
-        "from enforcer.runtime.difference import digest_policies;"
+        "from enforcer.runtime.policies.difference import digest_policies;"
         "sys.stdout.buffer.write(pickle.dumps(digest_policies(load_text(sys.argv[1], 'web.yaml'))))"
     )
     for seed in ("1", "2"):

@@ -11,11 +11,11 @@ from control_fakes import Served
 
 from enforcer.errors import ControlError, KernelError
 from enforcer.kernel.verifier import Answer, Verifier, ask, claim, release
-from enforcer.runtime import control as module
-from enforcer.runtime.gate import Gate, Visit
-from enforcer.runtime.key import canonical, is_proof, key_of, proof_of, stored_of
-from enforcer.runtime.peer import Peer
-from enforcer.runtime.protocol import Client, KeyNeededError, encode
+from enforcer.runtime.control import server as module
+from enforcer.runtime.control.peer import Peer
+from enforcer.runtime.control.protocol import Client, KeyNeededError, encode
+from enforcer.runtime.protection.gate import Gate, Visit
+from enforcer.runtime.protection.key import canonical, is_proof, key_of, proof_of, stored_of
 
 SALT, NONCE = bytes(range(16)), b"n" * 32
 KEY = bytes(range(32))

@@ -8,14 +8,15 @@ import pytest
 
 from enforcer.errors import PolicyErrors, UnsupportedError
 from enforcer.kernel import host
-from enforcer.policy.degrade import degrade, require_certainty
-from enforcer.policy.model import Action, Flag, Mode, Policy, PolicySet, Rule, Span, Verb
-from enforcer.policy.pointnames import POINT
-from enforcer.policy.points import Point, PointKind
-from enforcer.policy.syscall_table import SYSCALLS
-from enforcer.policy.vocabulary import FIELDS
-from enforcer.policy.ways import NoTypes, PointError, Signature
-from enforcer.runtime import late
+from enforcer.policy.kernel_types.operand_path import NoTypes, PointError, Signature
+from enforcer.policy.language.syscall_table import SYSCALLS
+from enforcer.policy.language.vocabulary import FIELDS
+from enforcer.policy.lint.degrade import degrade, require_certainty
+from enforcer.policy.model.points import Point, PointKind
+from enforcer.policy.model.policy import Action, Flag, Mode, Policy, PolicySet, Rule, Verb
+from enforcer.policy.readers.points import POINT
+from enforcer.runtime.policies import late
+from enforcer.span import Span
 
 SPAN = Span("p.yaml", 3, 5)
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from enforcer.errors import ControlError
-from enforcer.runtime.lock import InstanceLock
+from enforcer.runtime.instance.lock import InstanceLock
 
 
 def test_a_second_daemon_is_refused(tmp_path):

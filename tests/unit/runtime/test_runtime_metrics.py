@@ -13,13 +13,13 @@ from fakes import DECODER, FakeSession, FakeSink, Nobody, denied, enricher
 from prometheus_client.parser import text_string_to_metric_families
 
 from enforcer.errors import KernelError
+from enforcer.runtime.control.report import status
 from enforcer.runtime.daemon import Daemon
-from enforcer.runtime.metrics import metrics_of
-from enforcer.runtime.pipeline import Pipeline
+from enforcer.runtime.metrics.http import ScrapeServer
+from enforcer.runtime.metrics.textfile import EVERY, Textfile
+from enforcer.runtime.metrics.values import metrics_of
 from enforcer.runtime.reactor import Reactor
-from enforcer.runtime.report import status
-from enforcer.runtime.scrape import ScrapeServer
-from enforcer.runtime.textfile import EVERY, Textfile
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.prometheus import Family, Sample, exposition
 

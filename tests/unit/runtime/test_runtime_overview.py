@@ -13,16 +13,17 @@ from fakes import DECODER, FakeSession, FakeSink, Nobody, denied, enricher, reco
 from enforcer.errors import ControlError, KernelError
 from enforcer.events.brief import brief
 from enforcer.events.ident import RecordId
-from enforcer.events.types import Actor, Lost, Origin
+from enforcer.events.types import Lost, Origin
+from enforcer.identity.actor import Actor
 from enforcer.identity.naming import boot
-from enforcer.policy.model import Verb
-from enforcer.runtime.beats import Beats
-from enforcer.runtime.feed import Conversation, Feed
-from enforcer.runtime.overview import Overview
-from enforcer.runtime.pipeline import Pipeline
-from enforcer.runtime.protocol import Client, encode
+from enforcer.policy.model.policy import Verb
+from enforcer.runtime.control.beats import Beats
+from enforcer.runtime.control.dashboard_client import Conversation, Feed
+from enforcer.runtime.control.overview import Overview
+from enforcer.runtime.control.protocol import Client, encode
+from enforcer.runtime.control.tops import Tops
 from enforcer.runtime.reactor import Reactor
-from enforcer.runtime.tops import Tops
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 
 
@@ -307,7 +308,7 @@ def turn_until(reactor, condition):
 
 def test_a_feed_finds_the_daemon_and_finds_it_again(path, reactor, monkeypatch):
     """No daemon, a daemon, none, another one: each is told, and the next is found by itself."""
-    from enforcer.runtime import feed as module
+    from enforcer.runtime.control import dashboard_client as module
 
     monkeypatch.setattr(module, "_AGAIN", 0.01)
     told = []

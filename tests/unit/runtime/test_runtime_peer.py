@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from enforcer.runtime import peer as module
-from enforcer.runtime.peer import Peer, has_ended, peer_of
+from enforcer.runtime.control import peer as module
+from enforcer.runtime.control.peer import Peer, has_ended, peer_of
 
 CONNECT = """
 import socket, sys

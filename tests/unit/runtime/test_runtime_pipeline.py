@@ -3,7 +3,7 @@
 
 from fakes import BASH, DECODER, FakeSession, FakeSink, Nobody, enricher, raw_event
 
-from enforcer.runtime.pipeline import Pipeline
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 
 

@@ -10,7 +10,7 @@ import shutil
 import attrs
 import pytest
 
-from enforcer.runtime.watch import PolicyWatch
+from enforcer.runtime.policies.watch import PolicyWatch
 
 QUIET = 0.5
 

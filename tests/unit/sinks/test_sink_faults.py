@@ -16,10 +16,10 @@ import pytest
 from fakes import DECODER, FakeSession, Nobody, enricher, raw_event
 
 from enforcer.events.types import Origin
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
-from enforcer.runtime.pipeline import Pipeline
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.runtime.reactor import Reactor
+from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.address import read_address
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.journal import JournalOutput

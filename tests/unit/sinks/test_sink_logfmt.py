@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enforcer.events.types import Lost, Origin
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.sinks.logfmt import logfmt_line, quoted
 
 _PAIR = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ "]+)(?: |$)')

@@ -15,8 +15,8 @@ from enforcer.identity.container import Container
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.sinks.ocsf import ocsf_event, ocsf_line
 from enforcer.sinks.ocsf_classes import activity_of
 

@@ -11,8 +11,8 @@ from fakes import WALL_NS, denied, parent, record
 from enforcer.events.types import Lost, Origin
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.sinks.backlog import Backlog
 from enforcer.sinks.base import NotReadyError
 from enforcer.sinks.jsonl import json_line

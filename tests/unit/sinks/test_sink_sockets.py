@@ -15,7 +15,7 @@ from fakes import WALL_NS, denied, record
 from synthetic import records
 
 from enforcer.events.types import Lost, Origin
-from enforcer.policy.model import Verb
+from enforcer.policy.model.policy import Verb
 from enforcer.runtime.reactor import Reactor
 from enforcer.sinks.address import read_address
 from enforcer.sinks.fanout import Fanout

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from enforcer.events.document import as_document
 from enforcer.events.types import Lost
-from enforcer.policy.model import Verb
-from enforcer.policy.vocabulary import Op
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
 from enforcer.sinks.jsonl import json_line
 from enforcer.sinks.memory import Memory
 from enforcer.sinks.spec import FileOutput

@@ -8,7 +8,7 @@ from fakes import denied, record
 from rich.console import Console
 
 from enforcer.events.brief import brief
-from enforcer.policy.model import Verb
+from enforcer.policy.model.policy import Verb
 from enforcer.ui.frames import draw
 from enforcer.ui.model import Model
 from enforcer.ui.rows import Glyphs

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import attrs
 
-from enforcer.policy.context import Context
 from enforcer.policy.foreign.kubearmor.drafts import Draft, Item
 from enforcer.policy.foreign.kubearmor.sections import read_section
 from enforcer.policy.foreign.kubearmor.settings import Settings
@@ -25,11 +24,12 @@ from enforcer.policy.foreign.kubearmor.words import (
     SECTION_KEYS,
 )
 from enforcer.policy.foreign.kubernetes import TOP_REFUSED, read_nodes
-from enforcer.policy.metadata import Metadata, read_metadata, refuse_unknown
-from enforcer.policy.model import Condition, Interval, Mode, Policy, Rule, Verb
-from enforcer.policy.names import CAPABILITIES
-from enforcer.policy.nodes import Entry, Map
-from enforcer.policy.vocabulary import FIELDS
+from enforcer.policy.language.symbols import CAPABILITIES
+from enforcer.policy.language.vocabulary import FIELDS
+from enforcer.policy.model.policy import Condition, Interval, Mode, Policy, Rule, Verb
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.metadata import Metadata, read_metadata, refuse_unknown
+from enforcer.policy.text.nodes import Entry, Map
 
 __all__ = ["read_cluster_policy", "read_host_policy", "read_pod_policy"]
 

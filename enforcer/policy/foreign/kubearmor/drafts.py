@@ -7,20 +7,12 @@ from __future__ import annotations
 
 import attrs
 
-from enforcer.policy.calls import CALL
 from enforcer.policy.foreign.kubearmor.settings import Settings
-from enforcer.policy.model import (
-    Action,
-    Condition,
-    OnError,
-    Process,
-    Rule,
-    Span,
-    Subject,
-    Verb,
-)
-from enforcer.policy.syscall_table import Syscall
-from enforcer.policy.vocabulary import EVENTS
+from enforcer.policy.language.syscall_table import Syscall
+from enforcer.policy.language.vocabulary import EVENTS
+from enforcer.policy.model.policy import Action, Condition, OnError, Process, Rule, Subject, Verb
+from enforcer.policy.readers.syscalls import CALL
+from enforcer.span import Span
 
 __all__ = ["Draft", "Item"]
 

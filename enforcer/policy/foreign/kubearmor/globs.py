@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 
 from enforcer.errors import LimitError, PolicyError
-from enforcer.policy.model import Span, Text
-from enforcer.policy.nodes import shorten
-from enforcer.policy.patterns import TextForm, glob_text
+from enforcer.policy.model.policy import Text
+from enforcer.policy.readers.texts import TextForm, glob_text
+from enforcer.policy.text.nodes import shorten
+from enforcer.span import Span
 
 __all__ = ["read_pattern"]
 

@@ -9,17 +9,18 @@ from collections.abc import Iterator
 
 import attrs
 
-from enforcer.policy.context import Context
 from enforcer.policy.foreign.kubearmor.drafts import Item
 from enforcer.policy.foreign.kubearmor.globs import read_pattern
 from enforcer.policy.foreign.kubearmor.settings import Settings
 from enforcer.policy.foreign.kubearmor.words import REFUSED, SETTINGS_KEYS
-from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.model import Condition, Span, Text, TextKind
-from enforcer.policy.nodes import Entry, Map, shorten
-from enforcer.policy.patterns import glob_text, literal_text, quote
-from enforcer.policy.values import text_form
-from enforcer.policy.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec
+from enforcer.policy.language.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec
+from enforcer.policy.model.policy import Condition, Text, TextKind
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.metadata import refuse_unknown
+from enforcer.policy.readers.texts import glob_text, literal_text, quote
+from enforcer.policy.readers.values import text_form
+from enforcer.policy.text.nodes import Entry, Map, shorten
+from enforcer.span import Span
 
 __all__ = ["BINARY", "PATH", "Reading", "items"]
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from enforcer.policy.calls import CALL, named
-from enforcer.policy.context import Context
 from enforcer.policy.foreign.kubearmor.drafts import Draft, Item
 from enforcer.policy.foreign.kubearmor.reading import PATH, Reading, items
 from enforcer.policy.foreign.kubearmor.settings import Settings
@@ -18,14 +16,17 @@ from enforcer.policy.foreign.kubearmor.words import (
     SECTION_KEYS,
     SETTINGS_KEYS,
 )
-from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.model import Condition, Interval, Span, Text, Verb
-from enforcer.policy.nodes import Entry, List, Map, Scalar, describe, shorten
-from enforcer.policy.patterns import glob_text
-from enforcer.policy.problems import suggest
-from enforcer.policy.syscall_table import SYSCALLS
-from enforcer.policy.values import text_form
-from enforcer.policy.vocabulary import EVENTS, FIELDS, LIFTED_SYSCALLS
+from enforcer.policy.language.syscall_table import SYSCALLS
+from enforcer.policy.language.vocabulary import EVENTS, FIELDS, LIFTED_SYSCALLS
+from enforcer.policy.model.policy import Condition, Interval, Text, Verb
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.metadata import refuse_unknown
+from enforcer.policy.readers.syscalls import CALL, named
+from enforcer.policy.readers.texts import glob_text
+from enforcer.policy.readers.values import text_form
+from enforcer.policy.text.nodes import Entry, List, Map, Scalar, describe, shorten
+from enforcer.policy.text.problems import suggest
+from enforcer.span import Span
 
 __all__ = ["read_section"]
 

@@ -9,12 +9,12 @@ from typing import Self
 
 import attrs
 
-from enforcer.policy.context import Context
 from enforcer.policy.foreign.kubearmor.words import ACTIONS, LEVELS
 from enforcer.policy.foreign.wording import plain_message, read_tags
-from enforcer.policy.model import Verb
-from enforcer.policy.nodes import Entry, Map, Scalar, describe
-from enforcer.policy.problems import suggest
+from enforcer.policy.model.policy import Verb
+from enforcer.policy.readers.context import Context
+from enforcer.policy.text.nodes import Entry, Map, Scalar, describe
+from enforcer.policy.text.problems import suggest
 
 __all__ = ["Settings"]
 

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.policy.foreign.pods import any_pod, in_namespace, listed_names, texts
-from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.model import Condition, Process, Span, Text, TextKind
-from enforcer.policy.nodes import Entry, List, Map, Scalar
-from enforcer.policy.selectors import read_label_selector
-from enforcer.policy.workloads import CONTAINER, LABELS, POD
+from enforcer.policy.model.policy import Condition, Process, Text, TextKind
+from enforcer.policy.model.workloads import CONTAINER, LABELS, POD
+from enforcer.policy.readers.metadata import refuse_unknown
+from enforcer.policy.readers.selectors import read_label_selector
+from enforcer.policy.text.nodes import Entry, List, Map, Scalar
+from enforcer.span import Span
 
 if TYPE_CHECKING:
-    from enforcer.policy.context import Context
-    from enforcer.policy.metadata import Metadata
+    from enforcer.policy.readers.context import Context
+    from enforcer.policy.readers.metadata import Metadata
 
 __all__ = ["Whom", "cluster_whom", "pod_whom"]
 

@@ -6,9 +6,9 @@ The words of KubeArmor's policies: keys that are read, and keys that are refused
 from __future__ import annotations
 
 from enforcer.policy.foreign.kubernetes import SERVER_METADATA
-from enforcer.policy.model import Verb
-from enforcer.policy.sockets import FAMILIES, TYPES
-from enforcer.policy.sockets import PROTOCOLS as NUMBERS
+from enforcer.policy.language.sockets import FAMILIES, TYPES
+from enforcer.policy.language.sockets import PROTOCOLS as NUMBERS
+from enforcer.policy.model.policy import Verb
 
 __all__ = [
     "ACTIONS",

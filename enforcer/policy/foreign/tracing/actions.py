@@ -10,14 +10,15 @@ import signal
 
 import attrs
 
-from enforcer.policy.context import Context
 from enforcer.policy.foreign.tracing.filters import items
 from enforcer.policy.foreign.tracing.numbers import number
 from enforcer.policy.foreign.tracing.words import ACTION_KEYS, ACTION_REFUSED, ACTIONS
-from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.model import Action, Span, Verb
-from enforcer.policy.names import SIGNALS
-from enforcer.policy.nodes import Entry, Map, Scalar, describe
+from enforcer.policy.language.symbols import SIGNALS
+from enforcer.policy.model.policy import Action, Verb
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.metadata import refuse_unknown
+from enforcer.policy.text.nodes import Entry, Map, Scalar, describe
+from enforcer.span import Span
 
 __all__ = ["Decided", "read_actions"]
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from enforcer.policy.context import Context
-from enforcer.policy.coverage import kernel_operations
 from enforcer.policy.foreign.kubernetes import SERVER_METADATA, TOP_REFUSED, read_nodes
 from enforcer.policy.foreign.pods import any_pod, in_namespace, read_containers, read_pods
 from enforcer.policy.foreign.tracing.filters import items
@@ -23,11 +21,13 @@ from enforcer.policy.foreign.tracing.words import (
     SPEC_KEYS,
     SPEC_REFUSED,
 )
-from enforcer.policy.metadata import Metadata, read_metadata, refuse_unknown
-from enforcer.policy.model import Condition, Mode, Policy, Process, Rule, Verb
-from enforcer.policy.nodes import Entry, Map, Scalar, describe, shorten
-from enforcer.policy.points import PointKind
-from enforcer.policy.problems import suggest
+from enforcer.policy.model.coverage import kernel_operations
+from enforcer.policy.model.points import PointKind
+from enforcer.policy.model.policy import Condition, Mode, Policy, Process, Rule, Verb
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.metadata import Metadata, read_metadata, refuse_unknown
+from enforcer.policy.text.nodes import Entry, Map, Scalar, describe, shorten
+from enforcer.policy.text.problems import suggest
 
 __all__ = ["read_cluster_policy", "read_namespaced_policy"]
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import attrs
 
-from enforcer.policy.context import Context
 from enforcer.policy.foreign.tracing.words import ARG_KEYS, ARG_REFUSED
-from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.model import Span
-from enforcer.policy.nodes import Entry, List, Map, Node, Scalar, describe
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.metadata import refuse_unknown
+from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, describe
+from enforcer.span import Span
 
 __all__ = [
     "TYPES",

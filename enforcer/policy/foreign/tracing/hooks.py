@@ -12,11 +12,11 @@ import enum
 
 import attrs
 
-from enforcer.policy.model import Condition, Flag, Interval
-from enforcer.policy.points import Point, PointKind
-from enforcer.policy.sockets import PROTOCOLS
-from enforcer.policy.syscall_table import SYSCALLS, ArgKind, Syscall
-from enforcer.policy.vocabulary import FIELDS, LIFTED_SYSCALLS
+from enforcer.policy.language.sockets import PROTOCOLS
+from enforcer.policy.language.syscall_table import SYSCALLS, ArgKind, Syscall
+from enforcer.policy.language.vocabulary import FIELDS, LIFTED_SYSCALLS
+from enforcer.policy.model.points import Point, PointKind
+from enforcer.policy.model.policy import Condition, Flag, Interval
 
 __all__ = ["FUNCTIONS", "LSM_HOOKS", "Hook", "Operand", "Socket", "at", "entered", "lifted"]
 

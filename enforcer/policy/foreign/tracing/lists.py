@@ -9,13 +9,13 @@ import re
 
 import attrs
 
-from enforcer.policy.context import Context
 from enforcer.policy.foreign.tracing.filters import items
-from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.model import Span
-from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe, shorten
-from enforcer.policy.problems import suggest
-from enforcer.policy.syscall_table import SYSCALLS
+from enforcer.policy.language.syscall_table import SYSCALLS
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.metadata import refuse_unknown
+from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe, shorten
+from enforcer.policy.text.problems import suggest
+from enforcer.span import Span
 
 __all__ = ["Listed", "Lists", "call_names", "is_call", "read_enforcers", "read_lists"]
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 import attrs
 
 from enforcer.errors import PolicyError
-from enforcer.policy.calls import WIDTHS
 from enforcer.policy.foreign.tracing.filters import Filter
-from enforcer.policy.model import Interval
-from enforcer.policy.nodes import Node, Scalar, describe
-from enforcer.policy.syscall_table import ArgKind
+from enforcer.policy.language.syscall_table import ArgKind
+from enforcer.policy.model.policy import Interval
+from enforcer.policy.readers.syscalls import WIDTHS
+from enforcer.policy.text.nodes import Node, Scalar, describe
 
 __all__ = ["NUMBER_OPERATORS", "Ranges", "bits", "number", "ordered", "passed", "ranges"]
 

@@ -10,9 +10,6 @@ from collections.abc import Sequence
 import attrs
 
 from enforcer.errors import PolicyError
-from enforcer.policy import numbers as native
-from enforcer.policy.calls import PASSED, WIDTHS
-from enforcer.policy.context import Context
 from enforcer.policy.foreign.tracing.filters import Filter
 from enforcer.policy.foreign.tracing.hooks import Hook, Operand, Socket
 from enforcer.policy.foreign.tracing.numbers import (
@@ -25,11 +22,15 @@ from enforcer.policy.foreign.tracing.numbers import (
 from enforcer.policy.foreign.tracing.points import read_at_point
 from enforcer.policy.foreign.tracing.sockets import is_unix_path, socket_condition
 from enforcer.policy.foreign.tracing.texts import TEXT_OPERATORS, file_type, text_condition
-from enforcer.policy.model import CapabilityMask, Condition, Flag, Interval, Mask, Span, Value
-from enforcer.policy.nodes import Node, describe
-from enforcer.policy.problems import suggest
-from enforcer.policy.syscall_table import ArgKind
-from enforcer.policy.vocabulary import EVENTS, FIELDS, FieldSpec, Kind
+from enforcer.policy.language.syscall_table import ArgKind
+from enforcer.policy.language.vocabulary import EVENTS, FIELDS, FieldSpec, Kind
+from enforcer.policy.model.policy import CapabilityMask, Condition, Flag, Interval, Mask, Value
+from enforcer.policy.readers import numbers as native
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.syscalls import PASSED, WIDTHS
+from enforcer.policy.text.nodes import Node, describe
+from enforcer.policy.text.problems import suggest
+from enforcer.span import Span
 
 __all__ = ["Object", "is_compared", "read_object"]
 

@@ -12,17 +12,17 @@ from typing import Final
 import attrs
 
 from enforcer.errors import PolicyError
-from enforcer.policy.calls import PASSED
-from enforcer.policy.context import Context
 from enforcer.policy.foreign.tracing.filters import Argument, Filter
 from enforcer.policy.foreign.tracing.hooks import Socket
 from enforcer.policy.foreign.tracing.numbers import NUMBER_OPERATORS, bits, ordered, ranges
 from enforcer.policy.foreign.tracing.sockets import socket_condition
 from enforcer.policy.foreign.tracing.texts import TEXT_OPERATORS, file_type, text_condition
-from enforcer.policy.model import Condition, Flag, Mask, Value
-from enforcer.policy.pointargs import MEANT, field_of
-from enforcer.policy.points import RETURNS, Operand, OperandType, Point, PointKind
-from enforcer.policy.ways import PointError
+from enforcer.policy.kernel_types.operand_path import PointError
+from enforcer.policy.model.points import RETURNS, Operand, OperandType, Point, PointKind
+from enforcer.policy.model.policy import Condition, Flag, Mask, Value
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.point_arguments import MEANT, field_of
+from enforcer.policy.readers.syscalls import PASSED
 
 __all__ = ["best_point", "known_point", "read_at_point", "returned"]
 

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from enforcer.policy.calls import CALL, named
-from enforcer.policy.context import Context
 from enforcer.policy.foreign.tracing.actions import Decided, read_actions
 from enforcer.policy.foreign.tracing.filters import (
     Argument,
@@ -40,14 +38,17 @@ from enforcer.policy.foreign.tracing.words import (
     SELECTOR_REFUSED,
 )
 from enforcer.policy.foreign.wording import plain_message, read_tags, tag_of
-from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.model import OnError, Rule, Span, Subject, Verb
-from enforcer.policy.nodes import Entry, Map, Scalar, shorten
-from enforcer.policy.pointargs import at_point
-from enforcer.policy.pointnames import POINT
-from enforcer.policy.points import RETURNS, PointKind
-from enforcer.policy.problems import suggest
-from enforcer.policy.vocabulary import EVENTS
+from enforcer.policy.language.vocabulary import EVENTS
+from enforcer.policy.model.points import RETURNS, PointKind
+from enforcer.policy.model.policy import OnError, Rule, Subject, Verb
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.metadata import refuse_unknown
+from enforcer.policy.readers.point_arguments import at_point
+from enforcer.policy.readers.points import POINT
+from enforcer.policy.readers.syscalls import CALL, named
+from enforcer.policy.text.nodes import Entry, Map, Scalar, shorten
+from enforcer.policy.text.problems import suggest
+from enforcer.span import Span
 
 __all__ = ["Block", "Spec", "read_hook", "read_macros"]
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import ipaddress
 
 from enforcer.errors import PolicyError
-from enforcer.policy import numbers as native
 from enforcer.policy.foreign.tracing.filters import Filter
 from enforcer.policy.foreign.tracing.hooks import Socket
 from enforcer.policy.foreign.tracing.numbers import number
 from enforcer.policy.foreign.tracing.texts import TEXT_OPERATORS
-from enforcer.policy.model import Address, Condition, Interval
-from enforcer.policy.names import Resolver
-from enforcer.policy.nodes import Node, Scalar, describe
-from enforcer.policy.vocabulary import FIELDS
+from enforcer.policy.language.symbols import Resolver
+from enforcer.policy.language.vocabulary import FIELDS
+from enforcer.policy.model.policy import Address, Condition, Interval
+from enforcer.policy.readers import numbers as native
+from enforcer.policy.text.nodes import Node, Scalar, describe
 
 __all__ = ["is_unix_path", "socket_condition"]
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import attrs
 
 from enforcer.errors import PolicyError
-from enforcer.policy.context import Context
 from enforcer.policy.foreign.tracing.filters import (
     Argument,
     Filter,
@@ -21,8 +20,9 @@ from enforcer.policy.foreign.tracing.filters import (
 )
 from enforcer.policy.foreign.tracing.numbers import NUMBER_OPERATORS, ranges
 from enforcer.policy.foreign.tracing.texts import TEXT_OPERATORS, texts
-from enforcer.policy.metadata import refuse_unknown
-from enforcer.policy.model import (
+from enforcer.policy.language.symbols import CAPABILITIES
+from enforcer.policy.language.vocabulary import PROCESS_FIELDS
+from enforcer.policy.model.policy import (
     CapabilityMask,
     Condition,
     Interval,
@@ -31,10 +31,10 @@ from enforcer.policy.model import (
     TextKind,
     Value,
 )
-from enforcer.policy.names import CAPABILITIES
-from enforcer.policy.nodes import Entry, Map, Scalar, describe
-from enforcer.policy.problems import suggest
-from enforcer.policy.vocabulary import PROCESS_FIELDS
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.metadata import refuse_unknown
+from enforcer.policy.text.nodes import Entry, Map, Scalar, describe
+from enforcer.policy.text.problems import suggest
 
 __all__ = ["Datum", "read_data", "read_subjects"]
 

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 
 import attrs
 
-from enforcer.policy.context import Context
 from enforcer.policy.foreign.tracing.filters import Argument, Filter
 from enforcer.policy.foreign.tracing.hooks import FUNCTIONS, LSM_HOOKS, Hook, at, entered, lifted
 from enforcer.policy.foreign.tracing.lists import Lists, call_names, is_call
 from enforcer.policy.foreign.tracing.points import best_point, known_point
-from enforcer.policy.model import Span
-from enforcer.policy.nodes import Entry, Map, Node, Scalar, describe, shorten
-from enforcer.policy.points import Point, PointKind
-from enforcer.policy.problems import suggest
-from enforcer.policy.syscall_table import SYSCALLS, call_name
+from enforcer.policy.language.syscall_table import SYSCALLS, call_name
+from enforcer.policy.model.points import Point, PointKind
+from enforcer.policy.readers.context import Context
+from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe, shorten
+from enforcer.policy.text.problems import suggest
+from enforcer.span import Span
 
 __all__ = ["Target", "Targets", "calls_of", "read_targets", "targets_of_calls"]
 

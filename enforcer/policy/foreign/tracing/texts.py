@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from enforcer.errors import PolicyError
 from enforcer.policy.foreign.tracing.filters import Filter
-from enforcer.policy.model import Condition, Flag, Text, TextKind
-from enforcer.policy.nodes import Node, Scalar, describe
-from enforcer.policy.patterns import literal_text
-from enforcer.policy.values import text_form
-from enforcer.policy.vocabulary import FIELDS, FieldSpec
+from enforcer.policy.language.vocabulary import FIELDS, FieldSpec
+from enforcer.policy.model.policy import Condition, Flag, Text, TextKind
+from enforcer.policy.readers.texts import literal_text
+from enforcer.policy.readers.values import text_form
+from enforcer.policy.text.nodes import Node, Scalar, describe
 
 __all__ = ["TEXT_OPERATORS", "file_type", "text_condition", "texts"]
 

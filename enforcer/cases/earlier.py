@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""What came before a case: marks that are there, and deeds whose marks are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from enforcer.cases.model import Earlier
+from enforcer.cases.object import read_deed
+from enforcer.policy.readers.marks import duration
+from enforcer.policy.text.nodes import Map, Scalar, describe
+
+if TYPE_CHECKING:
+    from enforcer.policy.readers.context import Context
+    from enforcer.policy.text.nodes import Entry, Node
+
+__all__ = ["read_earlier", "read_marks"]
+
+_MAX_EARLIER: Final = 64
+
+
+def read_marks(entry: Entry | None, context: Context) -> dict[str, int]:
+    """Read ``marks``, by ``POLICY/NAME`` how long ago each was set."""
+    given = context.map(entry.value, "marks") if entry else None
+    found: dict[str, int] = {}
+    for each in given or ():
+        if each.key.count("/") != 1:
+            context.add(f"{each.key!r} names no policy and a mark, policy/mark", each.span)
+        elif (ago := _ago(each.value, each.key, context)) is not None:
+            found[each.key] = ago
+    return found
+
+
+def read_earlier(entry: Entry | None, context: Context) -> tuple[Earlier, ...]:
+    """Read ``after``: deeds of the same process, each with the time since."""
+    items = context.list(entry.value, "after") if entry else None
+    if items is not None and len(items.items) > _MAX_EARLIER:
+        context.add(f"after has {len(items.items)} items, the limit is {_MAX_EARLIER}", items.span)
+    found = [_deed(item, context) for item in items or ()]
+    kept = [each for each in found if each is not None]
+    return tuple(sorted(kept, key=lambda each: -each.ago_ns))
+
+
+def _deed(node: Node, context: Context) -> Earlier | None:
+    given = context.map(node, "each of after")
+    if given is None:
+        return None
+    ago = given.get("ago")
+    if ago is None:
+        context.add("each of after needs 'ago', how long ago it was done, such as 3s", given.span)
+        return None
+    length = _ago(ago.value, "ago", context)
+    deed = Map({e.key: e for e in given if e.key != "ago"}, given.span)
+    accesses = read_deed(deed, frozenset(), context)
+    return Earlier(ago_ns=length, accesses=accesses) if length is not None else None
+
+
+def _ago(node: Node, what: str, context: Context) -> int | None:
+    found = duration(node.text) if isinstance(node, Scalar) else None
+    if found is None:
+        context.add(f"{what} is a time such as 500ms, 3s or 2m, not {describe(node)}", node.span)
+    return found

@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: MIT
+"""
+The words of the policy language, one table each.
+
+Operations, fields, flags and lifted system calls are described here and nowhere else; the builder,
+the compiler, the JSON Schema and the language reference are derived from these tables. What they are
+made of is in :mod:`.kinds`.
+"""
+
+from __future__ import annotations
+
+import signal
+
+from enforcer.policy.language import sockets
+from enforcer.policy.language.kinds import (
+    OPERATORS,
+    Dim,
+    EventSpec,
+    FieldSpec,
+    Kind,
+    ObjectFlag,
+    Op,
+    OpSpec,
+    SubjectFlag,
+)
+from enforcer.policy.language.lifted import LIFTED_SYSCALLS, LiftSpec
+from enforcer.policy.language.symbols import BPF_COMMANDS, CAPABILITIES
+
+__all__ = [
+    "EVENTS",
+    "FIELDS",
+    "LIFTED_SYSCALLS",
+    "OPERATORS",
+    "OPS",
+    "PROCESS_FIELDS",
+    "Dim",
+    "EventSpec",
+    "FieldSpec",
+    "Kind",
+    "LiftSpec",
+    "ObjectFlag",
+    "Op",
+    "OpSpec",
+    "SubjectFlag",
+]
+
+
+_MOUNT_FLAGS = {
+    "ro": 0x1,
+    "nosuid": 0x2,
+    "nodev": 0x4,
+    "noexec": 0x8,
+    "sync": 0x10,
+    "nosymfollow": 0x100,
+    "noatime": 0x400,
+    "nodiratime": 0x800,
+    "rec": 0x4000,
+    "unbindable": 0x20000,
+    "private": 0x40000,
+    "slave": 0x80000,
+    "shared": 0x100000,
+    "relatime": 0x200000,
+}
+_CAPABILITIES = {name.removeprefix("CAP_").lower(): bit for name, bit in CAPABILITIES.items()}
+_SIGNALS = {s.name.removeprefix("SIG").lower(): s.value for s in sorted(signal.Signals)}
+_UNMOUNT_FLAGS = {"force": 0x1, "lazy": 0x2, "expire": 0x4}
+
+FIELDS: dict[str, FieldSpec] = {
+    f.name: f
+    for f in (
+        FieldSpec("path", Kind.PATH, "Path of the file, or of a unix socket.", Dim.PATH),
+        FieldSpec("abstract", Kind.STRING, "Abstract unix socket name, without the NUL.", Dim.NAME),
+        FieldSpec("xattr", Kind.STRING, "Name of the extended attribute.", Dim.NAME),
+        FieldSpec("args", Kind.ARGS, "Arguments of the new program, by index or any.", Dim.ARG_ANY),
+        FieldSpec("address", Kind.ADDRESS, "IP address; IPv4-mapped IPv6 is IPv4.", Dim.ADDR),
+        FieldSpec("port", Kind.PORT, "Port number.", Dim.PORT),
+        FieldSpec(
+            "family",
+            Kind.NUMBER,
+            "Socket family; inet and inet6 are also those that carry it.",
+            Dim.FAMILY,
+            names=sockets.FAMILIES,
+            counts_as=sockets.FAMILY_COUNTS_AS,
+        ),
+        FieldSpec("type", Kind.NUMBER, "Socket type.", Dim.TYPE, names=sockets.TYPES),
+        FieldSpec(
+            "protocol",
+            Kind.NUMBER,
+            "Protocol; tcp is also mptcp and smc.",
+            Dim.PROTOCOL,
+            names=sockets.PROTOCOLS,
+            counts_as=sockets.PROTOCOL_COUNTS_AS,
+        ),
+        FieldSpec("mode", Kind.MODE, "Permission bits, octal (07777).", Dim.MODE),
+        FieldSpec(
+            "source",
+            Kind.STRING,
+            "What is mounted, as the caller wrote it: a device, a word, or for bind a path.",
+            Dim.NAME,
+        ),
+        FieldSpec("fsType", Kind.STRING, "Type of the file system.", Dim.FSTYPE),
+        FieldSpec("mountFlags", Kind.FLAGS, "Options of the mount.", Dim.BITS, names=_MOUNT_FLAGS),
+        FieldSpec(
+            "unmountFlags", Kind.FLAGS, "How it is unmounted.", Dim.BITS, names=_UNMOUNT_FLAGS
+        ),
+        FieldSpec("target", Kind.PATH, "Executable of the other process.", Dim.PATH),
+        FieldSpec("targetUid", Kind.USER, "Real user of the other process.", Dim.TO_UID),
+        FieldSpec("signal", Kind.NUMBER, "Signal.", Dim.CODE, names=_SIGNALS),
+        FieldSpec("newUid", Kind.USER, "User that a user id of it becomes.", Dim.TO_UID),
+        FieldSpec("newGid", Kind.GROUP, "Group that it becomes or gains.", Dim.TO_GID),
+        FieldSpec("gained", Kind.CAPABILITY, "Effective capabilities that it gains.", Dim.BITS),
+        FieldSpec("capability", Kind.NUMBER, "Capability used.", Dim.CODE, names=_CAPABILITIES),
+        FieldSpec("module", Kind.STRING, "Name by which the kernel asks for a module.", Dim.NAME),
+        FieldSpec("command", Kind.NUMBER, "Command of bpf(2).", Dim.CODE, names=BPF_COMMANDS),
+        FieldSpec("script", Kind.FLAG, "The file starts with #!.", flag=ObjectFlag.SCRIPT),
+        FieldSpec(
+            "interpreter",
+            Kind.FLAG,
+            "The file is run to interpret another one.",
+            flag=ObjectFlag.INTERPRETER,
+        ),
+        FieldSpec(
+            "fileless",
+            Kind.FLAG,
+            "The file has no name: memfd, unlinked, O_TMPFILE.",
+            flag=ObjectFlag.FILELESS,
+        ),
+        FieldSpec("memfd", Kind.FLAG, "Made by memfd_create.", flag=ObjectFlag.MEMFD),
+        FieldSpec("offHost", Kind.FLAG, "No mount of the host shows it.", flag=ObjectFlag.OFFHOST),
+        FieldSpec("setuid", Kind.FLAG, "Set-user-ID file.", flag=ObjectFlag.SETUID),
+        FieldSpec("setgid", Kind.FLAG, "Set-group-ID file.", flag=ObjectFlag.SETGID),
+        FieldSpec(
+            "fileCapabilities",
+            Kind.FLAG,
+            "The file would give capabilities that the caller has not.",
+            flag=ObjectFlag.FILECAPS,
+        ),
+        FieldSpec("directory", Kind.FLAG, "The object is a directory.", flag=ObjectFlag.DIR),
+    )
+}
+"""Object fields, under ``match``. A flag field takes true or false."""
+
+PROCESS_FIELDS: dict[str, FieldSpec] = {
+    f.name: f
+    for f in (
+        FieldSpec("binary", Kind.PATH, "Executable, as resolved at exec.", Dim.EXE),
+        FieldSpec("uid", Kind.USER, "Real user, number or name.", Dim.UID),
+        FieldSpec("euid", Kind.USER, "Effective user.", Dim.EUID),
+        FieldSpec("gid", Kind.GROUP, "Real group, number or name.", Dim.GID),
+        FieldSpec("egid", Kind.GROUP, "Effective group.", Dim.EGID),
+        FieldSpec("capabilities", Kind.CAPABILITY, "Effective capabilities.", Dim.CAPS),
+        FieldSpec("cgroup", Kind.CGROUP, "cgroup v2 path, or below it.", Dim.CGROUP),
+        FieldSpec("unit", Kind.UNIT, "systemd unit, with its descendants.", Dim.CGROUP),
+        FieldSpec("fileless", Kind.FLAG, "Runs a nameless file.", flag=SubjectFlag.FILELESS),
+        FieldSpec("offHost", Kind.FLAG, "No host mount shows it.", flag=SubjectFlag.OFFHOST),
+        FieldSpec("script", Kind.FLAG, "Interprets a script.", flag=SubjectFlag.SCRIPT),
+        FieldSpec("setid", Kind.FLAG, "Its exec changed effective ids.", flag=SubjectFlag.SETID),
+        FieldSpec(
+            "trustedCode", Kind.FLAG, "Runs root's code only.", flag=SubjectFlag.TRUSTED_CODE
+        ),
+    )
+}
+"""Subject fields, under ``process``, ``parent``, ``ancestors`` and ``selector``."""
+
+
+def _op(name: str, ops: tuple[Op, ...], fields: str, doc: str, *, can_deny: bool = True) -> OpSpec:
+    return OpSpec(name, ops, frozenset(fields.split()), doc, can_deny)
+
+
+_FILE = "path fileless memfd offHost directory"
+_WRITE = (Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE)
+_NAMES = (Op.UNLINK, Op.RENAME, Op.LINK, Op.SYMLINK, Op.MKDIR, Op.RMDIR, Op.MKNOD)
+_META = (Op.CHMOD, Op.CHOWN, Op.SETXATTR, Op.ATTRIBUTES)
+_INET = "address port family type protocol"
+
+_EXEC_OPS = {
+    o.name: o
+    for o in (
+        _op(
+            "exec",
+            (Op.EXEC,),
+            "path script interpreter fileless memfd offHost setuid setgid fileCapabilities args",
+            "Run a program.",
+        ),
+    )
+}
+_FILE_OPS = {
+    o.name: o
+    for o in (
+        _op("read", (Op.READ,), _FILE, "Open for reading."),
+        _op("write", _WRITE, _FILE + " mode", "Open for writing, append, create, truncate."),
+        _op(
+            "open",
+            (Op.READ, Op.WRITE, Op.APPEND, Op.CREATE),
+            _FILE,
+            "Open in any way, or make by opening.",
+        ),
+        _op("append", (Op.APPEND,), _FILE, "Open for writing at the end only."),
+        _op(
+            "create",
+            (Op.CREATE,),
+            _FILE + " mode",
+            "Make a regular file, a unix socket, or a name for one.",
+        ),
+        _op("truncate", (Op.TRUNCATE,), _FILE, "Shorten or lengthen."),
+        _op("mmapExec", (Op.MMAP_EXEC,), _FILE, "Map executable."),
+        _op("unlink", (Op.UNLINK,), _FILE, "Remove a name, or replace it by rename."),
+        _op("rename", (Op.RENAME,), _FILE, "Rename from or to this name."),
+        _op("link", (Op.LINK,), _FILE, "Hard link from or to this name."),
+        _op("symlink", (Op.SYMLINK,), _FILE, "Make a symbolic link here."),
+        _op("mkdir", (Op.MKDIR,), _FILE + " mode", "Make a directory."),
+        _op("rmdir", (Op.RMDIR,), _FILE, "Remove a directory."),
+        _op("mknod", (Op.MKNOD,), _FILE + " mode", "Make a device node or FIFO."),
+        _op("chmod", (Op.CHMOD,), _FILE + " mode", "Change permission bits."),
+        _op("chown", (Op.CHOWN,), _FILE, "Change owner or group."),
+        _op("setxattr", (Op.SETXATTR,), _FILE + " xattr", "Change extended attributes or ACLs."),
+        _op("setattr", (Op.ATTRIBUTES,), _FILE, "Set times, or the flags of chattr."),
+        _op(
+            "modify",
+            (*_WRITE, *_NAMES, *_META),
+            _FILE,
+            "Everything that changes a file, its names or its metadata.",
+        ),
+        _op(
+            "any",
+            (Op.READ, Op.MMAP_EXEC, *_WRITE, *_NAMES, *_META),
+            _FILE,
+            "Every file operation.",
+        ),
+    )
+}
+_NETWORK_OPS = {
+    o.name: o
+    for o in (
+        _op("socket", (Op.SOCKET,), "family type protocol", "Make a socket."),
+        _op("bind", (Op.BIND,), _INET + " path abstract", "Take a local address."),
+        _op("listen", (Op.LISTEN,), _INET, "Wait for connections."),
+        _op("connect", (Op.CONNECT,), _INET + " path abstract", "Connect to an address."),
+        _op("accept", (Op.ACCEPT,), _INET, "Accept, by local address and port."),
+        _op("send", (Op.SEND,), _INET + " path abstract", "Send to an address, unconnected."),
+        _op(
+            "egress",
+            (Op.CONNECT, Op.SEND),
+            _INET + " path abstract",
+            "Connect, or send to an address.",
+        ),
+        _op(
+            "any",
+            (Op.SOCKET, Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND),
+            "family type protocol",
+            "Every socket operation.",
+        ),
+    )
+}
+_MOUNTS = (
+    Op.MOUNT,
+    Op.BIND_MOUNT,
+    Op.REMOUNT,
+    Op.PROPAGATE,
+    Op.MOVE_MOUNT,
+    Op.UNMOUNT,
+    Op.PIVOT_ROOT,
+)
+_MOUNT_OPS = {
+    o.name: o
+    for o in (
+        _op(
+            "mount",
+            (Op.MOUNT,),
+            "path source fsType mountFlags",
+            "Mount a file system here.",
+        ),
+        _op("bind", (Op.BIND_MOUNT,), "path source", "Show here what is mounted elsewhere."),
+        _op("remount", (Op.REMOUNT,), "path fsType", "Change the options of what is mounted here."),
+        _op(
+            "propagation",
+            (Op.PROPAGATE,),
+            "path mountFlags",
+            "Change to whom mounts below are passed on.",
+        ),
+        _op("move", (Op.MOVE_MOUNT,), "path", "Move a mount from or to here."),
+        _op("unmount", (Op.UNMOUNT,), "path fsType unmountFlags", "Unmount what is mounted here."),
+        _op("pivotRoot", (Op.PIVOT_ROOT,), "path", "Make the mount that is here the root."),
+        _op("any", _MOUNTS, "path", "Every mount operation."),
+    )
+}
+_PROCESSES = (
+    Op.SIGNAL,
+    Op.PTRACE,
+    Op.TRACEME,
+    Op.SETUID,
+    Op.SETGID,
+    Op.CAPSET,
+    Op.USERNS,
+)
+_PROCESS_OPS = {
+    o.name: o
+    for o in (
+        _op("signal", (Op.SIGNAL,), "signal target targetUid", "Send a signal to another process."),
+        _op(
+            "ptrace",
+            (Op.PTRACE,),
+            "target targetUid",
+            "Trace another process, or read or write its memory.",
+        ),
+        _op("traceme", (Op.TRACEME,), "target targetUid", "Be traced by the parent, the target."),
+        _op("setuid", (Op.SETUID,), "newUid", "Change a user id."),
+        _op("setgid", (Op.SETGID,), "newGid", "Change a group id, or gain a group."),
+        _op("capset", (Op.CAPSET,), "gained", "Change its capabilities."),
+        _op("capability", (Op.CAPABLE,), "capability", "Use a capability that it has."),
+        _op("userns", (Op.USERNS,), "", "Make a user namespace."),
+        _op("any", _PROCESSES, "", "All of these but capability."),
+    )
+}
+_MEMORY_OPS = {
+    o.name: o
+    for o in (
+        _op(
+            "mapExec",
+            (Op.MAP_EXEC,),
+            "",
+            "Map memory executable that is anonymous, or writable as well.",
+        ),
+        _op(
+            "protectExec",
+            (Op.PROTECT_EXEC,),
+            "",
+            "Make memory executable that is anonymous, was written, or is writable as well.",
+        ),
+        _op("any", (Op.MAP_EXEC, Op.PROTECT_EXEC), "", "Both."),
+    )
+}
+_LOADED = "path fileless memfd offHost"
+_KERNELS = (
+    Op.MODULE,
+    Op.MODULE_REQUEST,
+    Op.KEXEC,
+    Op.FIRMWARE,
+    Op.BPF,
+    Op.PERF,
+    Op.IO_URING,
+)
+_KERNEL_OPS = {
+    o.name: o
+    for o in (
+        _op("module", (Op.MODULE,), _LOADED, "Load a module, from a file or from memory."),
+        _op("moduleRequest", (Op.MODULE_REQUEST,), "module", "Make the kernel ask for a module."),
+        _op("kexec", (Op.KEXEC,), _LOADED, "Load another kernel to boot."),
+        _op("firmware", (Op.FIRMWARE,), _LOADED, "Load firmware of a device."),
+        _op("bpf", (Op.BPF,), "command", "Call bpf(2)."),
+        _op("perf", (Op.PERF,), "", "Open a performance event."),
+        _op("ioUring", (Op.IO_URING,), "", "Set up an io_uring."),
+        _op("any", _KERNELS, "", "All of these."),
+    )
+}
+
+EVENTS: dict[str, EventSpec] = {
+    e.name: e
+    for e in (
+        EventSpec("exec", _EXEC_OPS, "A program is run.", (Op.EXEC,)),
+        EventSpec("file", _FILE_OPS, "A file is used.", _FILE_OPS["any"].ops),
+        EventSpec("network", _NETWORK_OPS, "A socket is used.", _NETWORK_OPS["any"].ops),
+        EventSpec(
+            "process",
+            _PROCESS_OPS,
+            "A process acts on another, or changes what it may.",
+            _PROCESS_OPS["any"].ops,
+        ),
+        EventSpec("memory", _MEMORY_OPS, "Memory becomes executable.", _MEMORY_OPS["any"].ops),
+        EventSpec(
+            "kernel", _KERNEL_OPS, "The kernel is changed or watched.", _KERNEL_OPS["any"].ops
+        ),
+        EventSpec("mount", _MOUNT_OPS, "The tree of mounts is changed.", _MOUNT_OPS["any"].ops),
+    )
+}
+
+OPS: dict[str, OpSpec] = {
+    f"{event.name}.{op.name}": op for event in EVENTS.values() for op in event.operations.values()
+}

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""
+Checks that look at one rule or condition at a time.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+from enforcer.policy.kernel_types.operand_path import PointError, local_types
+from enforcer.policy.language.vocabulary import Dim, Kind, Op
+from enforcer.policy.lint.issues import Host, Issue, check, info, warning
+from enforcer.policy.model.coverage import kernel_operations
+from enforcer.policy.model.glob_match import literal_directory
+from enforcer.policy.model.points import OperandType, Point, PointKind
+from enforcer.policy.model.policy import (
+    Condition,
+    Interval,
+    Policy,
+    Rule,
+    Subject,
+    Text,
+    TextKind,
+    Verb,
+)
+
+__all__ = ["HOOKS"]
+
+HOOKS: dict[Op, str] = {
+    Op.EXEC: "bprm_check_security",
+    Op.READ: "file_open",
+    Op.WRITE: "file_open",
+    Op.APPEND: "file_open",
+    Op.CREATE: "path_mknod",
+    Op.TRUNCATE: "path_truncate",
+    Op.MMAP_EXEC: "mmap_file",
+    Op.UNLINK: "path_unlink",
+    Op.RENAME: "path_rename",
+    Op.LINK: "path_link",
+    Op.SYMLINK: "path_symlink",
+    Op.MKDIR: "path_mkdir",
+    Op.RMDIR: "path_rmdir",
+    Op.MKNOD: "path_mknod",
+    Op.CHMOD: "path_chmod",
+    Op.CHOWN: "path_chown",
+    Op.SETXATTR: "inode_setxattr",
+    Op.ATTRIBUTES: "inode_setattr",
+    Op.SOCKET: "socket_create",
+    Op.BIND: "socket_bind",
+    Op.LISTEN: "socket_listen",
+    Op.CONNECT: "socket_connect",
+    Op.ACCEPT: "socket_accept",
+    Op.SEND: "socket_sendmsg",
+    Op.MOUNT: "sb_mount",
+    Op.BIND_MOUNT: "sb_mount",
+    Op.REMOUNT: "sb_remount",
+    Op.PROPAGATE: "sb_mount",
+    Op.MOVE_MOUNT: "move_mount",
+    Op.UNMOUNT: "sb_umount",
+    Op.PIVOT_ROOT: "sb_pivotroot",
+    Op.SIGNAL: "task_kill",
+    Op.PTRACE: "ptrace_access_check",
+    Op.TRACEME: "ptrace_traceme",
+    Op.SETUID: "task_fix_setuid",
+    Op.SETGID: "task_fix_setgid",
+    Op.CAPSET: "capset",
+    Op.MODULE: "kernel_read_file",
+    Op.KEXEC: "kernel_read_file",
+    Op.BPF: "bpf",
+    Op.PERF: "perf_event_open",
+    Op.IO_URING: "inode_init_security_anon",
+}
+"""The LSM hook that an operation is decided at."""
+
+_MAKES = frozenset({Op.CREATE, Op.MKDIR, Op.MKNOD, Op.SYMLINK, Op.LINK, Op.RENAME, Op.BIND})
+_DATAGRAM_FREE = {Dim.TYPE: {1, 5}, Dim.PROTOCOL: {6, 256, 262}}
+
+
+@check
+def lifted_syscall(policy: Policy, host: Host) -> Iterator[Issue]:
+    """Say where a rule on a system call is decided."""
+    del host
+    for rule in policy.rules:
+        if rule.calls:
+            yield info(rule.span, _at_entry(rule))
+        if rule.syscall is None or rule.calls:
+            continue
+        hooks = dict.fromkeys(HOOKS[op] for op in sorted(kernel_operations(rule)) if op in HOOKS)
+        word = "exec" if rule.event == "exec" else f"{rule.event} {rule.operations[0].name}"
+        yield info(
+            rule.span,
+            f"syscall {rule.syscall} is decided as {word}, at {', '.join(hooks)}, on the kernel's own "
+            "copy of the arguments; other system calls that do the same are covered too",
+        )
+
+
+_MECHANISMS = {
+    PointKind.LSM: "at the LSM hook {}, before the effect",
+    PointKind.KPROBE: "where the function {} is entered",
+    PointKind.KRETPROBE: "where the function {} ends, after the effect",
+    PointKind.TRACEPOINT: "at the tracepoint {}, which refuses nothing",
+    PointKind.RAW: "at the raw tracepoint {}, which refuses nothing",
+}
+
+
+@check
+def point_of_rule(policy: Policy, host: Host) -> Iterator[Issue]:
+    """Say where a rule on a point of the kernel is decided, and what cannot be told here."""
+    del host
+    for rule in policy.rules:
+        if rule.point is None:
+            continue
+        said = (
+            f"rule {rule.name!r} is decided {_MECHANISMS[rule.point.kind].format(rule.point.name)}"
+        )
+        operands = [c.operand for c in rule.conditions if c.operand is not None]
+        if any(o.type in {OperandType.TEXT, OperandType.BYTES} for o in operands):
+            said += (
+                "; a string whose address is the caller's can be changed by another thread between the "
+                "decision and its use"
+            )
+        if not _is_known(rule.point):
+            said += "; whether this kernel has it could not be checked here"
+        yield info(rule.span, said)
+        is_for_all = rule.subject == Subject() and not policy.selector
+        if rule.action.verb >= Verb.DENY and not operands and is_for_all:
+            yield warning(
+                rule.span,
+                f"rule {rule.name!r} refuses whatever passes {rule.point}, to every process of the host, "
+                "also to the service manager, login and enforcer itself",
+            )
+
+
+def _is_known(point: Point) -> bool:
+    try:
+        return local_types().signature(point) is not None
+    except PointError:
+        return False
+
+
+def _at_entry(rule: Rule) -> str:
+    names = ", ".join(call.name for call in rule.calls)
+    texts = any(c.field.kind is Kind.ARGS for c in rule.conditions)
+    said = f"syscall {names} is decided where the call is entered, as no LSM hook means it"
+    if texts:
+        said += (
+            "; its strings lie in the caller's memory, where another thread can change them between "
+            "the decision and their use"
+        )
+    return said
+
+
+@check
+def missing_path(policy: Policy, host: Host) -> Iterator[Issue]:
+    """Point out paths that this machine does not have."""
+    for rule in policy.rules:
+        makes = bool(_MAKES & kernel_operations(rule))
+        for condition in rule.conditions:
+            if condition.field.dim is Dim.PATH:
+                yield from _missing(condition, host, parent_only=makes)
+        for process in (rule.subject.process, rule.subject.parent, rule.subject.ancestors):
+            for condition in process.conditions:
+                if condition.field.dim is Dim.EXE:
+                    yield from _missing(condition, host, parent_only=False)
+    for condition in policy.selector.conditions:
+        if condition.field.dim is Dim.EXE:
+            yield from _missing(condition, host, parent_only=False)
+
+
+def _missing(condition: Condition, host: Host, *, parent_only: bool) -> Iterator[Issue]:
+    for value in condition.values:
+        if not isinstance(value, Text) or value.span is None:
+            continue
+        path: bytes | None = value.value
+        if value.kind is not TextKind.EXACT or parent_only:
+            path = literal_directory(value)
+        if path is not None and not host.exists(path):
+            yield info(value.span, f"{path.decode()} does not exist on this machine")
+
+
+@check
+def soft_signal(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A kill that the process can survive."""
+    del host
+    for rule in policy.rules:
+        number = rule.action.signal
+        if rule.action.verb is Verb.KILL and number != signal.SIGKILL:
+            name = signal.Signals(number).name
+            yield warning(
+                rule.span,
+                f"rule {rule.name!r} kills with {name}, which a process can ignore; the operation is "
+                "refused all the same",
+            )
+
+
+@check
+def connect_without_send(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A destination that datagrams still reach."""
+    del host
+    for rule in policy.rules:
+        ops = kernel_operations(rule)
+        fields = {c.field.dim for c in rule.conditions}
+        if (
+            rule.action.verb >= Verb.DENY
+            and Op.CONNECT in ops
+            and Op.SEND not in ops
+            and fields & {Dim.ADDR, Dim.PORT}
+            and not any(_excludes_datagrams(c) for c in rule.conditions)
+            and not _is_sent_elsewhere(policy, rule)
+        ):
+            yield warning(
+                rule.span,
+                f"rule {rule.name!r} refuses connect, but datagrams can be sent to the address without "
+                "connecting: use the operation egress, or restrict the rule to type stream",
+            )
+
+
+def _excludes_datagrams(condition: Condition) -> bool:
+    harmless = _DATAGRAM_FREE.get(condition.field.dim) if condition.field.dim else None
+    if harmless is None or condition.negate:
+        return False
+    return all(
+        isinstance(v, Interval) and v.low == v.high and v.low in harmless for v in condition.values
+    )
+
+
+def _is_sent_elsewhere(policy: Policy, rule: Rule) -> bool:
+    return any(
+        other.action.verb >= Verb.DENY
+        and Op.SEND in kernel_operations(other)
+        and set(other.conditions) == set(rule.conditions)
+        for other in policy.rules
+    )
+
+
+@check
+def printed_abstract_name(policy: Policy, host: Host) -> Iterator[Issue]:
+    """An abstract name as tools print it."""
+    del host
+    for rule in policy.rules:
+        for condition in rule.conditions:
+            if condition.field.name != "abstract":
+                continue
+            for value in condition.values:
+                if isinstance(value, Text) and value.value.startswith(b"@") and value.span:
+                    yield warning(
+                        value.span,
+                        "tools print @ in front of abstract names, where the name has a NUL: leave @ "
+                        "out unless the name really has one",
+                    )
+
+
+@check
+def path_of_fileless(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A path asked of something that has no name."""
+    del host
+    for rule in policy.rules:
+        nameless = any(f.field.name in {"fileless", "memfd"} and f.wanted for f in rule.flags)
+        for condition in rule.conditions:
+            if nameless and condition.field.dim is Dim.PATH and condition.span:
+                yield info(
+                    condition.span,
+                    "a file without a name has no path but what the kernel shows for it, such as "
+                    "/memfd:NAME: the rule matches only that",
+                )
+
+
+@check
+def repeated_value(policy: Policy, host: Host) -> Iterator[Issue]:
+    """The same value twice in one list."""
+    del host
+    for rule in policy.rules:
+        for condition in rule.conditions:
+            if condition.span and len(set(condition.values)) < len(condition.values):
+                yield info(condition.span, f"{condition.field.name} has a value twice")

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""
+Remarks on what a rule leaves open: another way to the effect, another name, or what came before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.lint.file_systems import is_seen
+from enforcer.policy.lint.issues import Host, Issue, check, info, warning
+from enforcer.policy.model.coverage import kernel_operations
+from enforcer.policy.model.glob_match import accepts, literal_directory
+from enforcer.policy.model.loaders import could_be_met
+from enforcer.policy.model.policy import (
+    Condition,
+    OnError,
+    Policy,
+    Process,
+    Rule,
+    Text,
+    TextKind,
+    Verb,
+)
+from enforcer.span import Span
+
+__all__: list[str] = []
+
+_EVERYTHING = frozenset({b"/**", b"**", b"/"})
+_KILL_FILE = b"/sys/fs/cgroup/system.slice/example.service/cgroup.kill"
+_KNOWN_LATER = frozenset({"source", "mountFlags"})
+
+
+# ---- Another way ------------------------------------------------------------------------------
+
+
+@check
+def run_without_the_kernel(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A program may bring its own way to run what a policy refuses to run."""
+    del host
+    mapped = {
+        value
+        for rule in policy.rules
+        if rule.action.verb >= Verb.DENY and _is_about_mapping(rule)
+        for value in _values(rule)
+    }
+    for rule in policy.rules:
+        if _refuses_by_path(rule) and _values(rule) - mapped:
+            yield info(
+                rule.span,
+                f"rule {rule.name!r} does not keep a copied loader, or a program that maps code by "
+                "itself, from running the file: file mmapExec on the same path does",
+                folds=True,
+            )
+
+
+@check
+def trusted_by_name(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A program that is trusted with whatever is loaded into it."""
+    del host
+    for rule in policy.rules:
+        is_exempt = rule.action.verb >= Verb.DENY and _is_by_name(rule.subject.not_process)
+        is_let = rule.action.verb is Verb.ALLOW and _is_by_name(rule.subject.process)
+        if (is_exempt or is_let) and not rule.only_marks:
+            yield info(
+                rule.span,
+                f"rule {rule.name!r} trusts a program by its binary, also when whoever starts it has it "
+                "load other code (LD_PRELOAD): trustedCode: true beside binary asks for its own",
+                folds=True,
+            )
+
+
+@check
+def arguments_by_loader(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A rule on arguments that a loader's own arguments must meet."""
+    del host
+    for rule in policy.rules:
+        has_args = any(c.field.dim is Dim.ARG_ANY for c in rule.conditions)
+        if rule.event != "exec" or rule.action.verb < Verb.DENY or not has_args or rule.calls:
+            continue
+        if rule.loader and not could_be_met(rule):
+            yield info(
+                rule.span,
+                f"rule {rule.name!r} compares arguments and no path: of a program that a loader runs "
+                "(ld.so PROGRAM) it sees the arguments of the loader, with the program's behind them",
+            )
+
+
+@check
+def ended_by_cgroup(policy: Policy, host: Host) -> Iterator[Issue]:
+    """Processes that are kept from signals, and not from what ends all of a cgroup."""
+    del host
+    if any(_keeps_cgroups(rule) for rule in policy.rules):
+        return
+    for rule in policy.rules:
+        keeps = rule.event == "process" and Op.SIGNAL in kernel_operations(rule)
+        named = any(c.field.name == "target" for c in rule.conditions)
+        if rule.action.verb >= Verb.DENY and keeps and named:
+            yield info(
+                rule.span,
+                f"rule {rule.name!r} keeps signals from its target; what is written to cgroup.kill or "
+                "cgroup.freeze of its cgroup is none: refuse file write on /sys/fs/cgroup/**/cgroup.kill, "
+                "too; what the kernel sends for a descriptor (F_SETOWN, F_SETSIG) is not met either",
+            )
+
+
+def _is_by_name(process: Process) -> bool:
+    """Tell whether nothing but its binary says which process it is."""
+    return bool(process.conditions) and all(
+        c.field.dim is Dim.EXE and not c.negate for c in process.conditions
+    ) and not process.flags  # fmt: skip
+
+
+def _is_about_mapping(rule: Rule) -> bool:
+    return any(Op.MMAP_EXEC in operation.ops for operation in rule.operations)
+
+
+def _paths(rule: Rule) -> list[Condition]:
+    return [c for c in rule.conditions if c.field.dim is Dim.PATH and not c.negate]
+
+
+def _values(rule: Rule) -> set[object]:
+    return {value for condition in _paths(rule) for value in condition.values}
+
+
+def _refuses_by_path(rule: Rule) -> bool:
+    """Tell whether *rule* refuses some programs; one that refuses all of them refuses the loader, too."""
+    if rule.event != "exec" or rule.action.verb < Verb.DENY or not could_be_met(rule):
+        return False
+    values = [v for c in _paths(rule) for v in c.values if isinstance(v, Text)]
+    whole = any(v.kind is TextKind.GLOB and v.value in _EVERYTHING for v in values)
+    return bool(values) and not whole
+
+
+def _keeps_cgroups(rule: Rule) -> bool:
+    if rule.action.verb < Verb.DENY or Op.WRITE not in kernel_operations(rule):
+        return False
+    paths = [c for c in rule.conditions if c.field.dim is Dim.PATH]
+    return all(
+        any(isinstance(v, Text) and accepts(v, _KILL_FILE) for v in c.values) is not c.negate
+        for c in paths
+    )
+
+
+# ---- What the rule does not see ---------------------------------------------------------------
+# The documentation of the operations says the same.
+
+
+@check
+def mapped_before(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A strict rule, and memory."""
+    del host
+    for rule in policy.rules:
+        if rule.strict and rule.action.verb >= Verb.DENY:
+            yield info(
+                rule.span,
+                f"rule {rule.name!r} is strict, but memory that was mapped before it came stays mapped: "
+                "start processes anew that may have it",
+            )
+
+
+@check
+def made_by_source(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A rule on what is not known of a file system that is made and never attached."""
+    del host
+    for rule in policy.rules:
+        asked = {c.field.name for c in rule.conditions} & _KNOWN_LATER
+        if rule.action.verb >= Verb.DENY and asked and Op.MOUNT in kernel_operations(rule):
+            yield info(
+                rule.span,
+                f"rule {rule.name!r} does not meet a file system that is used by the descriptor of fsmount and "
+                f"never attached, since {' and '.join(sorted(asked))} are not known then: name its fsType",
+            )
+
+
+@check
+def spelled_otherwise(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A path where names have several spellings."""
+    for rule in policy.rules:
+        for condition in rule.conditions:
+            if rule.action.verb < Verb.DENY or condition.field.dim is not Dim.PATH:
+                continue
+            for value in condition.values:
+                if not isinstance(value, Text) or value.span is None:
+                    continue
+                is_whole = value.kind is TextKind.EXACT
+                path = value.value if is_whole else literal_directory(value)
+                kind = host.folded_by(path) if path is not None else None
+                if kind is not None:
+                    yield _of_spellings(rule, value.span, kind)
+
+
+def _of_spellings(rule: Rule, span: Span, kind: str) -> Issue:
+    """Return what is to be said of a rule that refuses by a name on a file system of type *kind*."""
+    if not is_seen(kind):
+        return warning(
+            span,
+            f"rule {rule.name!r} is about names on {kind}, where a file may be found by other spellings, "
+            "too (of another case, or a short name), which the rule does not meet: refuse by the "
+            "directory where it is mounted",
+        )
+    if rule.on_error is not OnError.DENY:
+        return warning(
+            span,
+            f"rule {rule.name!r} is about names on {kind}: by a short name, or one of other letters than "
+            "A to Z, its files are found, too, and its onError lets that be",
+        )
+    return info(
+        span,
+        f"rule {rule.name!r} is about names on {kind}: which files short names (NAME~1) and names of other "
+        "letters than A to Z stand for is not known, so it refuses them all where its path could lie",
+    )

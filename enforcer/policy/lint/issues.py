@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""
+What a check may find and ask, and the registry of checks. The checks themselves are elsewhere.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from enforcer.policy.lint.file_systems import folded_by
+from enforcer.policy.lint.lockout_needs import Own, own_programs
+from enforcer.policy.model.policy import Policy, Rule
+from enforcer.span import Span
+
+__all__ = [
+    "CHECKS",
+    "Check",
+    "Host",
+    "Issue",
+    "Severity",
+    "check",
+    "info",
+    "is_for_everybody",
+    "warning",
+]
+
+
+class Severity(enum.Enum):
+    """How much a remark matters."""
+
+    WARNING = "warning"
+    INFO = "info"
+
+
+@attrs.frozen
+class Issue:
+    """
+    One remark, with its place.
+
+    Attributes:
+        check: names what found it.
+        folds: however many rules it is about, it is said once, of the first of them.
+        others: of how many more it could be said, then.
+    """
+
+    severity: Severity
+    span: Span
+    message: str
+    check: str = ""
+    folds: bool = False
+    others: int = 0
+
+    def __str__(self) -> str:
+        more = f" (and {self.others} more like it)" if self.others else ""
+        return f"{self.span}: {self.severity.value}: {self.message}{more}"
+
+
+@attrs.frozen
+class Host:
+    """What the checks may ask about this machine."""
+
+    exists: Callable[[bytes], bool] = os.path.lexists
+    own: Own = attrs.field(factory=own_programs)
+    folded_by: Callable[[bytes], str | None] = folded_by
+
+
+Check = Callable[[Policy, Host], Iterator[Issue]]
+
+CHECKS: dict[str, Check] = {}
+"""Every check by name."""
+
+
+def check(function: Check) -> Check:
+    """Add *function* to the registry, under its name."""
+    CHECKS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def warning(span: Span, message: str) -> Issue:
+    """Make a warning."""
+    return Issue(Severity.WARNING, span, message)
+
+
+def info(span: Span, message: str, *, folds: bool = False) -> Issue:
+    """Make a remark for information; *folds*: once for all rules that it is about."""
+    return Issue(Severity.INFO, span, message, folds=folds)
+
+
+def is_for_everybody(policy: Policy, rule: Rule) -> bool:
+    """Tell whether neither the policy nor the rule says who acts."""
+    return not policy.selector and not any(attrs.astuple(rule.subject, recurse=False))

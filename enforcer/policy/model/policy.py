@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: MIT
+"""
+A policy as typed values: what the builder makes of the text and the compiler reads.
+
+Everything here is already checked. Values are resolved as far as text goes (user names to numbers,
+octal to integers, ``/bin`` symlinks not yet: that is the compiler's, since it depends on the host).
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from enforcer.policy.language.syscall_table import Syscall
+from enforcer.policy.language.vocabulary import FieldSpec, OpSpec
+from enforcer.policy.model.modes import Mode
+from enforcer.policy.model.points import Operand, Point
+from enforcer.span import Span
+
+__all__ = [
+    "Action",
+    "Address",
+    "Attempts",
+    "CapabilityMask",
+    "Condition",
+    "Flag",
+    "Interval",
+    "Limit",
+    "Mark",
+    "Mask",
+    "Mode",
+    "OnError",
+    "Policy",
+    "PolicySet",
+    "Process",
+    "Rule",
+    "Scope",
+    "Subject",
+    "Text",
+    "TextKind",
+    "Value",
+    "Verb",
+    "Within",
+]
+
+
+class Verb(enum.IntEnum):
+    """``enum enf_action``; larger is stricter."""
+
+    ALLOW = 1
+    LOG = 2
+    DENY = 3
+    KILL = 4
+
+
+class OnError(enum.IntEnum):
+    """``enum enf_on_error``: what an operand that cannot be read means for the rule."""
+
+    SKIP = 0
+    DENY = 1
+    LOG = 2
+
+
+class TextKind(enum.Enum):
+    r"""
+    How a text value is compared.
+
+    GLOB: ``?`` and ``*`` stop at ``/`` in paths, ``**`` does not, ``[...]`` is one character of a
+    class, ``\`` quotes. ``/a/**`` means everything below ``/a`` at any depth, not ``/a`` itself.
+    In plain strings ``*`` matches anything. EXACT, PREFIX, SUFFIX and CONTAINS are literal.
+    """
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+    CONTAINS = "contains"
+    GLOB = "glob"
+
+
+@attrs.frozen
+class Text:
+    """One text value, in bytes as the kernel has them."""
+
+    kind: TextKind
+    value: bytes
+    span: Span | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class Interval:
+    """Numbers from *low* to *high*, both included."""
+
+    low: int
+    high: int
+
+
+@attrs.frozen
+class Mask:
+    """``(number & mask) == value``; *value* None means ``!= 0`` (any of the bits)."""
+
+    mask: int
+    value: int | None = None
+
+
+@attrs.frozen
+class Address:
+    """A network in 128 bits, IPv4 as ``::ffff:a.b.c.d``: addresses from *low* to *high*."""
+
+    low: int
+    high: int
+
+
+@attrs.frozen
+class CapabilityMask:
+    """Capabilities, or other flags, as bits: any of, all of, or none of *mask*."""
+
+    how: str  # "any" | "all" | "none"
+    mask: int
+
+
+Value = Text | Interval | Mask | Address | CapabilityMask
+
+
+@attrs.frozen
+class Condition:
+    """
+    One field compared with values: holds if any value does; *negate* turns that round.
+
+    *index* is the argument number for ``args`` (None: any argument). At a point of the kernel *operand*
+    says what is compared, and *index* is its place there, once all policies are known.
+    A condition on something that the operation does not have never holds, negated or not.
+    """
+
+    field: FieldSpec
+    values: tuple[Value, ...]
+    negate: bool = False
+    index: int | None = None
+    span: Span | None = attrs.field(default=None, eq=False)
+    operand: Operand | None = None
+
+
+@attrs.frozen
+class Flag:
+    """A yes/no fact (``ObjectFlag`` or ``SubjectFlag``) that must be *wanted*."""
+
+    field: FieldSpec
+    wanted: bool
+    span: Span | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class Process:
+    """Conditions on one process; all must hold."""
+
+    conditions: tuple[Condition, ...] = ()
+    flags: tuple[Flag, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.conditions or self.flags)
+
+
+@attrs.frozen
+class Subject:
+    """
+    Who acts. Each part, if given, must hold; lists hold if all of their members do.
+
+    ``not_process`` etc. are conditions that must *not* hold as a whole
+    (written ``notProcess``, ``notParent``, ``notAncestors``).
+    ``ancestors`` holds if one ancestor, alive or not, satisfied all of its conditions when it forked
+    or execed.
+    """
+
+    process: Process = Process()
+    parent: Process = Process()
+    ancestors: Process = Process()
+    not_process: Process = Process()
+    not_parent: Process = Process()
+    not_ancestors: Process = Process()
+
+
+@attrs.frozen
+class Action:
+    """What a match means."""
+
+    verb: Verb
+    errno: int = 1  # EPERM
+    signal: int = 9  # SIGKILL
+    message: str | None = None
+
+
+class Scope(enum.Enum):
+    """
+    Whose a mark is.
+
+    PROCESS: all threads of a process, over its execs. TREE: also what it forks from then on, and so on.
+    CONTAINER: the container or unit that it is in. HOST: everybody.
+    """
+
+    PROCESS = "process"
+    TREE = "tree"
+    CONTAINER = "container"
+    HOST = "host"
+
+
+@attrs.frozen
+class Mark:
+    """What a match sets, with its time. The name is one of the policy, and always of one scope."""
+
+    name: str
+    scope: Scope = Scope.PROCESS
+    span: Span | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class Within:
+    """
+    The mark was set in the last *last_ns* nanoseconds; *negate*: it was not.
+
+    *policy*: whose mark it is; None: that of the rule.
+    """
+
+    mark: str
+    last_ns: int
+    negate: bool = False
+    policy: str | None = None
+    span: Span | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class Limit:
+    """At most *records* records in *per_ns* nanoseconds: of each process, or of all together."""
+
+    records: int
+    per_ns: int
+    by_process: bool = False
+
+
+@attrs.frozen
+class Attempts:
+    """Calls that the kernel itself refuses are recorded: with one of *errors*, or with any if there is none."""
+
+    errors: tuple[int, ...] = ()
+    span: Span | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class Rule:
+    """
+    One rule.
+
+    Attributes:
+        name: given by the author, or ``rule-N`` (N from 1).
+        event: key in ``vocabulary.EVENTS``, ``syscall``, or the mechanism of a point.
+        operations: words under that event.
+        conditions, flags: about the object; all must hold.
+        guard: deny and kill rules on paths also keep those names in place.
+        strict: also check descriptors that are already open (file rules).
+        loader: deny and kill rules on exec also refuse to run the same file by way of a loader.
+        syscall: name written by the author if the rule names one system call.
+        calls: system calls that are decided at their entry, for event ``syscall``.
+        mark: what a match sets.
+        only_marks: a match does nothing else, and the rules below are asked.
+        within: marks that must have been set, or not, lately; all must hold.
+        limit: of its records.
+        attempts: what of that which the kernel itself refuses is recorded; None: nothing.
+        point: of the kernel where it is decided, for an event by mechanism.
+        lifted_from: what a foreign policy names, if it is decided at something else that means it.
+    """
+
+    name: str
+    event: str
+    operations: tuple[OpSpec, ...]
+    action: Action
+    span: Span
+    conditions: tuple[Condition, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    subject: Subject = Subject()
+    on_error: OnError = OnError.SKIP
+    guard: bool = True
+    strict: bool = False
+    loader: bool = True
+    syscall: str | None = None
+    calls: tuple[Syscall, ...] = ()
+    point: Point | None = None
+    lifted_from: str = attrs.field(default="", eq=False)
+    severity: str = "medium"
+    tags: tuple[str, ...] = ()
+    mark: Mark | None = None
+    only_marks: bool = False
+    within: tuple[Within, ...] = ()
+    limit: Limit | None = None
+    attempts: Attempts | None = None
+
+
+@attrs.frozen
+class Policy:
+    """
+    One document.
+
+    *defaults* maps an event name to the verdict when no rule of this policy on that event matched;
+    *selector* restricts every rule and default to some processes.
+    *allow_degraded*: what this kernel cannot prevent, or not every time, may be enforced so.
+    """
+
+    name: str
+    mode: Mode
+    rules: tuple[Rule, ...]
+    span: Span
+    selector: Process = Process()
+    defaults: dict[str, Action] = attrs.field(factory=dict)
+    message: str | None = None
+    description: str = ""
+    allow_degraded: bool = False
+
+
+@attrs.frozen
+class PolicySet:
+    """All policies in force together, in the order of loading; names are unique."""
+
+    policies: tuple[Policy, ...]

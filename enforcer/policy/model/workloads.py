@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""
+Containers and pods as policies speak of them: the fields, the facts, and whether conditions hold.
+
+A workload is a cgroup, with everything below it, of which something is known. Conditions on workloads
+are decided here, when policies are compiled, and become sets of cgroups; the kernel side only asks in
+which of these a task is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from enforcer.policy.language.kinds import Dim, FieldSpec, Kind
+from enforcer.policy.model.glob_match import accepts
+from enforcer.policy.model.policy import Condition, Process, Subject, Text
+
+__all__ = [
+    "CONTAINER",
+    "INSIDE",
+    "LABELS",
+    "POD",
+    "WORKLOAD_FIELDS",
+    "Facts",
+    "Workload",
+    "holds",
+    "seen_inside",
+]
+
+INSIDE: Final = 1
+"""``Condition.index`` of an executable that is named as containers see it."""
+
+
+def _field(name: str, doc: str) -> FieldSpec:
+    return FieldSpec(name, Kind.STRING, doc, Dim.CONTAINER)
+
+
+CONTAINER: dict[str, FieldSpec] = {
+    "id": _field("container.id", "Its id, 64 hexadecimal digits."),
+    "name": _field("container.name", "Its name in the pod, or the one that the runtime gave it."),
+    "image": _field("container.image", "The image as it was asked for, with its tag."),
+    "runtime": _field("container.runtime", "docker, containerd, cri-o, podman, lxc, …"),
+}
+"""Fields under ``container``."""
+
+LABELS = _field("pod.labels", "Its labels: a mapping, or matchLabels and matchExpressions.")
+"""The values of its conditions are texts ``KEY=VALUE``, as those of its facts are."""
+
+POD: dict[str, FieldSpec] = {
+    "name": _field("pod.name", "Its name."),
+    "namespace": _field("pod.namespace", "The namespace that it is in."),
+    "labels": LABELS,
+}
+"""Fields under ``pod``."""
+
+WORKLOAD_FIELDS: dict[str, dict[str, FieldSpec]] = {"container": CONTAINER, "pod": POD}
+"""Words under ``selector``, ``process`` and ``notProcess`` that have fields of their own."""
+
+Facts = Mapping[str, "tuple[bytes, ...] | None"]
+"""
+Values by the name of the field. None: there is one, but it is not known. What is left out is not there:
+a container outside of pods has no ``pod.name``.
+"""
+
+
+@attrs.frozen
+class Workload:
+    """A container, or a pod; *cgroup* is its path, to which everything below it belongs."""
+
+    cgroup: bytes
+    facts: Facts = attrs.field(factory=dict)
+
+
+def seen_inside(selector: Process, subject: Subject) -> tuple[Process, Subject]:
+    """
+    Return both with executables named as containers see them, if they ask for containers.
+
+    Elsewhere only the host's names count: what a mount namespace of one's own shows must not make
+    another executable of a program.
+    """
+    asked = (*selector.conditions, *subject.process.conditions)
+    if all(condition.field.dim != Dim.CONTAINER for condition in asked):
+        return selector, subject
+    parts = {field.name: getattr(subject, field.name) for field in attrs.fields(Subject)}
+    inner = Subject(**{name: _seen_inside(process) for name, process in parts.items()})
+    return _seen_inside(selector), inner
+
+
+def _seen_inside(process: Process) -> Process:
+    conditions = tuple(
+        attrs.evolve(condition, index=INSIDE) if condition.field.dim == Dim.EXE else condition
+        for condition in process.conditions
+    )
+    return attrs.evolve(process, conditions=conditions)
+
+
+def holds(condition: Condition, facts: Facts) -> bool | None:
+    """
+    Tell whether *condition* holds of a workload; None: that is not known.
+
+    Of several values (labels) one must be accepted, and by a negated condition none. About something
+    that the workload has not, neither a condition nor its negation holds.
+    """
+    known = facts.get(condition.field.name, ())
+    if condition.field.name not in facts:
+        return False
+    if known is None:
+        return None
+    found = any(
+        isinstance(value, Text) and accepts(value, text, is_path=False)
+        for value in condition.values
+        for text in known
+    )
+    return found is not condition.negate

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""
+What a match means: ``action`` of a rule, ``default`` of a policy, and the list ``actions``.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+
+import attrs
+
+from enforcer.policy.language import templates
+from enforcer.policy.language.symbols import ERRNOS, SIGNALS
+from enforcer.policy.language.unsupported import EVENT_WORDS
+from enforcer.policy.model.policy import Action, Verb
+from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.events import EVENT_KEYS
+from enforcer.policy.readers.syscalls import read_names
+from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe, shorten
+from enforcer.policy.text.problems import suggest
+
+__all__ = [
+    "ACTIONS_KEYS",
+    "ListedAction",
+    "read_action",
+    "read_actions",
+    "read_errno",
+    "read_message",
+]
+
+ACTIONS_KEYS = ("actions", "திராட்சை")
+"""Keys of the list of actions; the second is an alias."""
+
+VERBS = {verb.name.lower(): verb for verb in Verb}
+_HINTS = {
+    "block": "deny",
+    "override": "deny",
+    "reject": "deny",
+    "refuse": "deny",
+    "sigkill": "kill",
+    "signal": "kill",
+    "terminate": "kill",
+    "audit": "log",
+    "post": "log",
+    "notify": "log",
+    "permit": "allow",
+    "accept": "allow",
+}
+_OPTIONS = {
+    Verb.ALLOW: (),
+    Verb.LOG: (),
+    Verb.DENY: ("errno",),
+    Verb.KILL: ("errno", "signal"),
+}
+
+
+def read_action(node: Node, what: str, context: Context) -> Action | None:
+    """Read ``VERB`` or ``{VERB: {errno, signal}}``; None after an error."""
+    if not isinstance(node, Map):
+        verb = _verb(node, what, context)
+        return None if verb is None else Action(verb)
+    if len(node.entries) != 1:
+        form = "a verb, or a mapping with one verb such as {deny: {errno: EACCES}}"
+        context.add(f"{what} is {form}", node.span)
+        return None
+    (entry,) = node
+    verb = _verb(Scalar(entry.key, plain=True, span=entry.span), what, context)
+    return None if verb is None else _with_options(verb, entry, context)
+
+
+def _verb(node: Node, what: str, context: Context) -> Verb | None:
+    word = node.text if isinstance(node, Scalar) else ""
+    verb = VERBS.get(word.lower())
+    if verb is None:
+        known = _HINTS.get(word.lower())
+        hint = f"; did you mean {known!r}?" if known else suggest(word, VERBS)
+        said = f"{what} is one of {', '.join(VERBS)}, not {describe(node)}{hint}"
+        context.add(said, node.span)
+    return verb
+
+
+def _with_options(verb: Verb, entry: Entry, context: Context) -> Action | None:
+    node = entry.value
+    if isinstance(node, Scalar) and node.is_null:
+        return Action(verb)
+    options = context.map(node, f"what follows {entry.key}")
+    if options is None:
+        return None
+    numbers: dict[str, int] = {}
+    complete = True
+    for option in options:
+        number = None
+        if option.key not in _OPTIONS[verb]:
+            known = _OPTIONS[verb] or ("nothing",)
+            context.unknown(option, f"option of {verb.name.lower()}", known, {})
+        else:
+            read = read_errno if option.key == "errno" else _signal
+            number = read(option.value, context)
+        if number is None:
+            complete = False
+        else:
+            numbers[option.key] = number
+    plain = Action(verb)
+    if not complete:
+        return None
+    return attrs.evolve(
+        plain,
+        errno=numbers.get("errno", plain.errno),
+        signal=numbers.get("signal", plain.signal),
+    )
+
+
+def read_errno(node: Node, context: Context) -> int | None:
+    """Read an error, by name or number; None after an error of the text."""
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, str) and value.upper() in ERRNOS:
+        return ERRNOS[value.upper()]
+    if isinstance(value, int) and not isinstance(value, bool) and value in errno.errorcode:
+        return value
+    hint = suggest(value, ERRNOS) if isinstance(value, str) else ""
+    context.add(f"errno is an error's name like EACCES, not {describe(node)}{hint}", node.span)
+    return None
+
+
+def _signal(node: Node, context: Context) -> int | None:
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, str):
+        word = value.upper() if value.upper().startswith("SIG") else f"SIG{value.upper()}"
+        if word in SIGNALS:
+            return SIGNALS[word]
+        if word in signal.Signals.__members__:
+            context.add(f"{word} ends no process: use SIGKILL or SIGTERM", node.span)
+            return None
+    if isinstance(value, int) and not isinstance(value, bool) and value in SIGNALS.values():
+        return value
+    hint = suggest(value, SIGNALS) if isinstance(value, str) else ""
+    said = f"signal is a name like SIGKILL that ends a process, not {describe(node)}{hint}"
+    context.add(said, node.span)
+    return None
+
+
+def read_message(entry: Entry, context: Context) -> str | None:
+    """Read a message template; None after an error."""
+    text = context.text(entry.value, "message")
+    if text is None:
+        return None
+    text = text.strip()
+    if len(text) > templates.MAX_LENGTH:
+        context.add(
+            f"the message has {len(text)} characters, the limit is {templates.MAX_LENGTH}",
+            entry.value.span,
+        )
+        return None
+    if not text.isprintable():
+        context.add("the message must be one line of printable text", entry.value.span)
+        return None
+    if error := templates.error(text, entry.value.span):
+        context.problems.errors.append(error)
+        return None
+    return text
+
+
+@attrs.define
+class ListedAction:
+    """An item of ``actions``: for rules on *event* (and *syscall*) that have no action."""
+
+    event: str
+    syscall: str | None
+    action: Action | None
+    entry: Entry
+    used: bool = False
+
+
+def read_actions(entry: Entry, context: Context) -> list[ListedAction]:
+    """Read the list of ``{event, action}``."""
+    items = context.list(entry.value, entry.key)
+    if items is None:
+        return []
+    found: list[ListedAction] = []
+    for item in items:
+        listed = _listed(item, context)
+        if listed is None:
+            continue
+        if any((listed.event, listed.syscall) == (f.event, f.syscall) for f in found):
+            context.add(
+                f"{listed.syscall or listed.event} has two actions here: leave one out",
+                listed.entry.span,
+            )
+            continue
+        found.append(listed)
+    return found
+
+
+def _listed(item: Node, context: Context) -> ListedAction | None:
+    node = context.map(item, "an item of actions")
+    if node is None:
+        return None
+    for part in node:
+        if part.key not in (*EVENT_KEYS, "action"):
+            context.unknown(part, "key of actions", (*EVENT_KEYS, "action"), EVENT_WORDS)
+    keys = [part for part in node if part.key in EVENT_KEYS]
+    if len(keys) != 1:
+        context.add(f"an item of actions has one of {', '.join(EVENT_KEYS)}", node.span)
+        return None
+    (key,) = keys
+    given = node.get("action")
+    if given is None:
+        context.add("an item of actions needs an action", node.span)
+        return None
+    action = read_action(given.value, "action", context)
+    if key.key == "syscall":
+        names = read_names(key, context)
+        if len(names) > 1:
+            context.add("an item of actions is about one system call", key.span)
+        return ListedAction("syscall", names[0], action, key) if len(names) == 1 else None
+    whole = isinstance(key.value, Map) and not key.value.entries
+    if not whole and not (isinstance(key.value, Scalar) and key.value.value in {None, True}):
+        context.add(
+            f"{key.key} takes nothing here ({{}}): the action is for every {key.key} rule without one"
+            f" (found {shorten(describe(key.value))})",
+            key.value.span,
+        )
+    return ListedAction(key.key, None, action, key)

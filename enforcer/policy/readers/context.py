@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""
+What every reader of a policy needs: where errors go, how names are looked up, and the common checks
+on the form of a node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from enforcer.policy.kernel_types.operand_path import Types, local_types
+from enforcer.policy.language.symbols import Resolver, SystemResolver
+from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, describe
+from enforcer.policy.text.problems import Problems, suggest
+from enforcer.span import Span
+
+__all__ = ["Context"]
+
+
+@attrs.frozen
+class Context:
+    """
+    The surroundings of one load.
+
+    *allow_lists*: where lists are that a foreign dialect keeps over all of its policies, by what they
+    are about.
+    """
+
+    problems: Problems = attrs.field(factory=Problems)
+    resolver: Resolver = attrs.field(factory=SystemResolver)
+    allow_lists: dict[str, Span] = attrs.field(factory=dict)
+    known_types: Types | None = None
+
+    @property
+    def types(self) -> Types:
+        """What is known of the kernel's functions; this machine's, unless others are given."""
+        return self.known_types if self.known_types is not None else local_types()
+
+    def add(self, message: str, span: Span) -> None:
+        """Record an error."""
+        self.problems.add(message, span)
+
+    def unknown(
+        self, entry: Entry, what: str, known: Iterable[str], refused: Mapping[str, str]
+    ) -> None:
+        """Record that *entry* is not a *what*: by name if it is a word of a later version."""
+        if advice := refused.get(entry.key):
+            self.add(f"{entry.key!r} is not supported by this version: {advice}", entry.span)
+            return
+        hint = suggest(entry.key, known) or f" (known: {', '.join(known)})"
+        self.add(f"{entry.key!r} is no {what}{hint}", entry.span)
+
+    def map(self, node: Node, what: str) -> Map | None:
+        """Return *node* if it is a mapping, else record an error."""
+        if isinstance(node, Map):
+            return node
+        self.add(f"{what} must be a mapping, not {describe(node)}", node.span)
+        return None
+
+    def list(self, node: Node, what: str) -> List | None:
+        """Return *node* if it is a list, else record an error."""
+        if isinstance(node, List):
+            return node
+        self.add(f"{what} must be a list, not {describe(node)}", node.span)
+        return None
+
+    def text(self, node: Node, what: str) -> str | None:
+        """Return the text of *node* (not empty), else record an error."""
+        if isinstance(node, Scalar) and node.text and isinstance(node.value, str):
+            return node.text
+        self.add(f"{what} must be text, not {describe(node)}", node.span)
+        return None
+
+    def word(self, node: Node, what: str, known: Iterable[str]) -> str | None:
+        """Return the text of *node* if it is one of *known*, else record an error."""
+        known = tuple(known)
+        if isinstance(node, Scalar) and node.text in known:
+            return node.text
+        hint = suggest(node.text, known) if isinstance(node, Scalar) else ""
+        self.add(f"{what} is one of {', '.join(known)}, not {describe(node)}{hint}", node.span)
+        return None
+
+    def boolean(self, node: Node, what: str) -> bool | None:
+        """Return true or false, else record an error."""
+        if isinstance(node, Scalar) and isinstance(node.value, bool):
+            return node.value
+        self.add(f"{what} is true or false, not {describe(node)}", node.span)
+        return None

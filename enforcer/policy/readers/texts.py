@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""
+Text values: literal and glob, paths and plain strings.
+
+The syntax of globs is checked here so that the compiler only meets well-formed ones. A glob that
+quotes everything special in it is turned into the exact text it means.
+"""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from enforcer.errors import LimitError, PolicyError
+from enforcer.policy.model.policy import Text, TextKind
+from enforcer.policy.text.nodes import shorten
+from enforcer.span import Span
+
+__all__ = ["TextForm", "glob_text", "literal_text", "quote"]
+
+MAX_COMPONENT = 255
+# Tuples: compared by identity, where a set would hash enum members at every look-up.
+_FROM_START = (TextKind.EXACT, TextKind.PREFIX)
+_TO_END = (TextKind.EXACT, TextKind.SUFFIX)
+_SPECIAL = "*?[\\{}"
+_QUOTED = re.compile(r"\\(.)")
+_ANY_SPECIAL = re.compile(r"[*?\[\\{}]")
+
+
+@attrs.frozen
+class TextForm:
+    """What the texts of a field look like: paths by component or not, and how long."""
+
+    what: str
+    limit: int
+    is_path: bool = False
+
+
+def literal_text(text: str, kind: TextKind, form: TextForm, span: Span) -> Text:
+    """
+    Make a literal value, compared as *kind* says.
+
+    Raises:
+        PolicyError: nothing could ever match it.
+    """
+    _check_size(text, form, span)
+    if form.is_path:
+        _check_literal_path(text, kind, span)
+    return Text(kind, text.encode(), span)
+
+
+def glob_text(text: str, form: TextForm, span: Span) -> Text:
+    """
+    Make a value of a glob: EXACT if nothing in it is special, else GLOB.
+
+    For paths a trailing ``/`` stands for ``/**``.
+
+    Raises:
+        PolicyError: the glob is malformed, or nothing could ever match it.
+    """
+    _check_size(text, form, span)
+    if form.is_path and text.endswith("/"):
+        text += "**"
+    plain = _unquoted(text, form, span)
+    if form.is_path:
+        _check_components(text, plain, span)
+    if plain is not None:
+        return literal_text(plain, TextKind.EXACT, form, span)
+    return Text(TextKind.GLOB, text.encode(), span)
+
+
+def quote(text: str) -> str:
+    """Quote *text* so that as a glob it means itself."""
+    return "".join(f"\\{c}" if c in _SPECIAL else c for c in text)
+
+
+def _check_size(text: str, form: TextForm, span: Span) -> None:
+    if not text:
+        msg = f"{form.what} is empty"
+        raise PolicyError(msg, span)
+    if "\0" in text:
+        msg = f"{form.what} holds a NUL character, which no {form.what.split()[-1]} has"
+        raise PolicyError(msg, span)
+    if len(text.encode()) > form.limit:
+        msg = f"{form.what} has {len(text.encode())} bytes, the limit is {form.limit}"
+        raise LimitError(msg, span)
+
+
+def _unquoted(text: str, form: TextForm, span: Span) -> str | None:
+    """Check the glob; return the only text that it means, or None if it means several."""
+    if not _ANY_SPECIAL.search(text):
+        return text
+    meant: list[str] = []
+    many = False
+    at = 0
+    while at < len(text):
+        char = text[at]
+        if char == "\\":
+            at += 1
+            if at == len(text):
+                msg = f"the glob {shorten(text)!r} ends in a backslash that quotes nothing"
+                raise PolicyError(msg, span)
+            if form.is_path and text[at] == "/":
+                msg = f"the backslash before / in the glob {shorten(text)!r} quotes nothing: leave it out"
+                raise PolicyError(msg, span)
+            meant.append(text[at])
+        elif char == "[":
+            many = True
+            at = _class_end(text, at, form, span)
+        elif char in "*?":
+            many = True
+        elif char in "{}":
+            msg = (
+                f"{char} in the glob {shorten(text)!r}: alternatives are written as a list of globs, "
+                f"and a literal one as \\{char}"
+            )
+            raise PolicyError(msg, span)
+        else:
+            meant.append(char)
+        at += 1
+    return None if many else "".join(meant)
+
+
+def _class_end(text: str, start: int, form: TextForm, span: Span) -> int:
+    """Check the class that opens at *start*; return where it closes."""
+    where = f"the class at {shorten(text[start:], 20)!r} in the glob"
+    at = start + 1
+    if text[at : at + 1] in {"!", "^"}:
+        at += 1
+    first = at
+    while text[at : at + 1] != "]" or at == first:
+        low, at = _member(text, at)
+        high = low
+        if text[at : at + 1] == "-" and text[at + 1 : at + 2] != "]":
+            high, at = _member(text, at + 1)
+        if not low or not high:
+            msg = f"{where} is not closed: write \\[ for a literal one"
+            raise PolicyError(msg, span)
+        if not (low.isascii() and high.isascii()):
+            msg = f"{where} has a character of several bytes: list one glob for each instead"
+            raise PolicyError(msg, span)
+        if form.is_path and "/" in {low, high}:
+            msg = f"{where} has a '/', which a class never matches"
+            raise PolicyError(msg, span)
+        if low > high:
+            msg = f"{where} has the range {low}-{high} backwards"
+            raise PolicyError(msg, span)
+    return at
+
+
+def _member(text: str, at: int) -> tuple[str, int]:
+    """Return the character of a class at *at* ("" at the end of the text) and where it ends."""
+    at += text[at : at + 1] == "\\"
+    return text[at : at + 1], at + 1
+
+
+def _check_literal_path(text: str, kind: TextKind, span: Span) -> None:
+    starts_whole, ends_whole = kind in _FROM_START, kind in _TO_END
+    if starts_whole and not text.startswith("/"):
+        msg = f"the path {shorten(text)!r} must be absolute: start it with /"
+        raise PolicyError(msg, span)
+    if kind is TextKind.EXACT and text == "/":
+        return
+    if ends_whole and text.endswith("/"):
+        msg = f"{shorten(text)!r} ends in /, but the kernel's paths do not: leave it out"
+        raise PolicyError(msg, span)
+    first, *rest = text.split("/")
+    # The first component of a suffix and the last of a prefix are fragments and may be anything.
+    for part in rest if ends_whole else rest[:-1]:
+        _check_component(part, text, span)
+    for part in (first, *rest):
+        _check_length(part, text, span)
+
+
+def _check_components(text: str, plain: str | None, span: Span) -> None:
+    if not text.startswith("/"):
+        msg = f"the path {shorten(text)!r} must be absolute: start it with /, or with /**/"
+        raise PolicyError(msg, span)
+    if plain is not None:
+        return  # checked as the literal that it is
+    for part in text.split("/")[1:]:
+        _check_component(_QUOTED.sub(r"\1", part), text, span)
+        if not _ANY_SPECIAL.search(part):
+            _check_length(part, text, span)
+
+
+def _check_component(part: str, text: str, span: Span) -> None:
+    if part == "":
+        msg = f"{shorten(text)!r} has an empty component (//), which no path of the kernel has"
+        raise PolicyError(msg, span)
+    if part in {".", ".."}:
+        msg = f"{shorten(text)!r} has a component {part!r}: write the path that it leads to"
+        raise PolicyError(msg, span)
+
+
+def _check_length(part: str, text: str, span: Span) -> None:
+    if len(part) * 4 > MAX_COMPONENT and len(part.encode()) > MAX_COMPONENT:
+        msg = (
+            f"a component of {shorten(text)!r} is longer than {MAX_COMPONENT} bytes, as no name is"
+        )
+        raise LimitError(msg, span)

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: MIT
+"""
+JSON Schema of the policy language, derived from the tables, for editors.
+
+``python -m enforcer.policy.schema.policy`` prints it; ``policies/schema.json`` is its output. The schema knows
+words and forms; what may be combined only the builder knows.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from enforcer.policy.build import API_VERSIONS, MODES
+from enforcer.policy.language.symbols import CAPABILITIES, ERRNOS, SIGNALS
+from enforcer.policy.language.syscall_table import CLASSES, SYSCALLS
+from enforcer.policy.language.templates import MAX_LENGTH
+from enforcer.policy.language.vocabulary import (
+    EVENTS,
+    FIELDS,
+    OPERATORS,
+    PROCESS_FIELDS,
+    EventSpec,
+    FieldSpec,
+    Kind,
+)
+from enforcer.policy.model.policy import Verb
+from enforcer.policy.model.workloads import LABELS, WORKLOAD_FIELDS
+from enforcer.policy.readers.actions import ACTIONS_KEYS
+from enforcer.policy.readers.arguments import ARGUMENT_OPERATORS, MAX_INDEX, TYPES
+from enforcer.policy.readers.attempts import MAX_ERRORS
+from enforcer.policy.readers.conditions import ABOVE, LISTS, SINGLE
+from enforcer.policy.readers.marks import WITHIN_KEYS
+from enforcer.policy.readers.match import SUBJECT_PARTS
+from enforcer.policy.readers.point_arguments import SOCKET_KEYS
+from enforcer.policy.readers.rules import IN_DOUBT, MAX_TAGS, ON_ERROR, SEVERITIES
+from enforcer.policy.readers.selectors import EXPRESSION_OPERATORS
+from enforcer.policy.readers.syscalls import NUMBER_OPERATORS
+from enforcer.policy.schema.marks import limit_schema, mark_schema, within_schema
+from enforcer.policy.schema.parts import Schema, list_of, object_of
+from enforcer.policy.schema.points import POINT_EVENTS, POINT_ITEM
+
+__all__ = ["schema"]
+
+
+_SCALAR: Schema = {"type": ["string", "integer"]}
+_NOTHING: Schema = {
+    "anyOf": [{"type": "null"}, {"const": True}, {"type": "object", "maxProperties": 0}]
+}
+
+
+def schema() -> Schema:
+    """Return the schema of one document."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "enforcer policy",
+        "oneOf": [
+            object_of(
+                {
+                    "apiVersion": {"const": version},
+                    "kind": {"const": kind},
+                    "metadata": {"$ref": "#/$defs/metadata"},
+                    "spec": {"$ref": "#/$defs/spec"},
+                },
+                required=("apiVersion", "kind", "metadata", "spec"),
+            )
+            for kind, version in API_VERSIONS.items()
+        ],
+        "$defs": {
+            "metadata": _metadata(),
+            "spec": _spec(),
+            "rule": _rule(),
+            "match": _match(),
+            "process": _process(within=True),
+            "relative": _process(within=False),
+            **_workloads(),
+            "arguments": {"anyOf": [_arguments(), list_of(_point_item())]},
+            "action": _action(),
+            "errno": {"anyOf": [{"enum": list(ERRNOS)}, {"type": "integer"}]},
+            "signal": _signal(),
+            **{_definition(f): _values(f) for f in _valued()},
+            "message": {"type": "string", "maxLength": MAX_LENGTH},
+            **{f"{e.name}Event": _event(e) for e in EVENTS.values() if e.name != "exec"},
+            "syscall": _syscall(),
+        },
+    }
+
+
+def _process(*, within: bool) -> Schema:
+    """Return the schema of a process; *within*: it may be asked for its container and pod."""
+    groups = {group: {"$ref": f"#/$defs/{group}"} for group in WORKLOAD_FIELDS if within}
+    return object_of({**{f.name: _field(f) for f in PROCESS_FIELDS.values()}, **groups}, minimum=1)
+
+
+def _workloads() -> Schema:
+    label = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+    expression = object_of(
+        {
+            "key": {"type": "string"},
+            "operator": {"enum": list(EXPRESSION_OPERATORS)},
+            "values": {"type": "array", "items": _SCALAR},
+        },
+        required=("key", "operator"),
+    )
+    keys: Schema = {"matchLabels": label, "matchExpressions": list_of(expression)}
+    labels: Schema = {"anyOf": [object_of(keys, minimum=1), {**label, "minProperties": 1}]}
+    out: Schema = {}
+    for group, fields in WORKLOAD_FIELDS.items():
+        out[group] = object_of(
+            {
+                f.name.partition(".")[2]: {"description": f.doc, **labels}
+                if f == LABELS
+                else _field(f)
+                for f in fields.values()
+            },
+            minimum=1,
+        )
+    return out
+
+
+def _one_or_list(items: Schema) -> Schema:
+    return {"anyOf": [items, list_of(items)]}
+
+
+def _metadata() -> Schema:
+    return object_of(
+        {
+            "name": {
+                "type": ["string", "integer"],
+                "pattern": "^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$",
+            },
+            "labels": {"type": "object"},
+            "description": {"type": "string"},
+        },
+        required=("name",),
+    )
+
+
+def _spec() -> Schema:
+    ref = {"$ref": "#/$defs/action"}
+    listed = list_of(
+        object_of(
+            {
+                **dict.fromkeys(EVENTS, _NOTHING),
+                "syscall": {"$ref": "#/$defs/syscall"},
+                **dict.fromkeys(POINT_EVENTS, _NOTHING),
+                "action": ref,
+            },
+            required=("action",),
+        )
+    )
+    defaults = object_of(dict.fromkeys(EVENTS, ref), minimum=1)
+    return object_of(
+        {
+            "mode": {"enum": list(MODES)},
+            "message": {"$ref": "#/$defs/message"},
+            "selector": {"$ref": "#/$defs/process"},
+            "default": {"anyOf": [ref, defaults]},
+            "rules": list_of({"$ref": "#/$defs/rule"}),
+            **dict.fromkeys(ACTIONS_KEYS, listed),
+            "allowDegraded": {"type": "boolean"},
+        }
+    )
+
+
+def _rule() -> Schema:
+    events = {
+        "exec": _NOTHING,
+        **{name: {"$ref": f"#/$defs/{name}Event"} for name in EVENTS if name != "exec"},
+        "syscall": {"$ref": "#/$defs/syscall"},
+        **POINT_EVENTS,
+    }
+    rule = object_of(
+        {
+            "name": {"type": "string"},
+            **events,
+            "match": {"$ref": "#/$defs/match"},
+            "action": {"$ref": "#/$defs/action"},
+            "message": {"$ref": "#/$defs/message"},
+            "severity": {"enum": list(SEVERITIES)},
+            "tags": {**_one_or_list(_SCALAR), "maxItems": MAX_TAGS},
+            "onError": {"enum": [*ON_ERROR, IN_DOUBT]},
+            "guard": {"type": "boolean"},
+            "strict": {"type": "boolean"},
+            "loader": {"type": "boolean"},
+            "mark": mark_schema(),
+            "rateLimit": limit_schema(),
+            "attempts": _attempts(),
+        }
+    )
+    rule["oneOf"] = [{"required": [event]} for event in events]
+    return rule
+
+
+def _attempts() -> Schema:
+    error: Schema = {"$ref": "#/$defs/errno"}
+    return {"anyOf": [{"type": "boolean"}, error, {**list_of(error), "maxItems": MAX_ERRORS}]}
+
+
+def _event(event: EventSpec) -> Schema:
+    words: Schema = {
+        "oneOf": [{"const": o.name, "description": o.doc} for o in event.operations.values()]
+    }
+    operations = _one_or_list(words)
+    properties: Schema = {"operations": operations}
+    if event.name == "file":
+        properties["strict"] = {"type": "boolean"}
+    return {
+        "description": event.doc,
+        "anyOf": [*operations["anyOf"], object_of(properties, required=("operations",))],
+    }
+
+
+def _syscall() -> Schema:
+    name: Schema = {"enum": list(SYSCALLS)}
+    words = _one_or_list({"enum": list(CLASSES)})
+    return {
+        "anyOf": [
+            name,
+            list_of(name),
+            object_of({"name": name}, required=("name",)),
+            object_of({"list": list_of(name)}, required=("list",)),
+            object_of({"class": words}, required=("class",)),
+        ]
+    }
+
+
+def _match() -> Schema:
+    fields = {f.name: _field(f) for f in FIELDS.values() if f.kind is not Kind.ARGS}
+    return object_of(
+        {
+            **fields,
+            "args": {"$ref": "#/$defs/arguments"},
+            "returns": _point_item(is_return=True),
+            **{
+                key: {"$ref": f"#/$defs/{'relative' if key in ABOVE else 'process'}"}
+                for key in SUBJECT_PARTS
+            },
+            **{key: within_schema() for key in WITHIN_KEYS},
+        }
+    )
+
+
+def _valued() -> list[FieldSpec]:
+    fields = [*FIELDS.values(), *PROCESS_FIELDS.values()]
+    return [f for f in fields if f.kind not in {Kind.FLAG, Kind.ARGS}]
+
+
+def _definition(field: FieldSpec) -> str:
+    """Fields of one kind share a definition, except for their own names."""
+    return f"{field.name if field.names else field.kind.value}Values"
+
+
+def _field(field: FieldSpec) -> Schema:
+    if field.kind is Kind.FLAG:
+        return {"description": field.doc, "type": "boolean"}
+    return {"description": field.doc, "$ref": f"#/$defs/{_definition(field)}"}
+
+
+def _values(field: FieldSpec) -> Schema:
+    value = _value(field)
+    operators = {o: _operand(o, value) for o in OPERATORS[field.kind]}
+    return {"anyOf": [value, list_of(value), object_of(operators, minimum=1)]}
+
+
+def _operand(operator: str, value: Schema) -> Schema:
+    if operator in SINGLE:
+        return value
+    return list_of(value) if operator in LISTS else _one_or_list(value)
+
+
+def _value(field: FieldSpec) -> Schema:
+    if field.kind is Kind.CAPABILITY:
+        names = "|".join(_any_case(name.removeprefix("CAP_")) for name in CAPABILITIES)
+        return {"type": "string", "pattern": f"^({_any_case('CAP_')})?({names})$"}
+    if field.kind is Kind.FLAGS:
+        return {"type": "string", "pattern": f"^({'|'.join(map(_any_case, field.names))})$"}
+    if field.names:
+        return {"anyOf": [{"enum": list(field.names)}, _SCALAR]}
+    return _SCALAR
+
+
+def _arguments() -> Schema:
+    value = _one_or_list(_SCALAR)
+    kinds = {o for kind in TYPES for o in OPERATORS[kind]} | {*NUMBER_OPERATORS}
+    operators = {o: _operand(o, _SCALAR) for o in sorted(kinds)}
+    types = {"type": "string", "examples": sorted({t for names in TYPES.values() for t in names})}
+    return list_of(
+        object_of(
+            {
+                "index": {
+                    "anyOf": [
+                        {"type": "integer", "minimum": 0, "maximum": MAX_INDEX},
+                        {"const": "any"},
+                    ]
+                },
+                "type": types,
+                "match": object_of({"type": types, "literal": value, **operators}, minimum=1),
+                "operator": {"enum": list(ARGUMENT_OPERATORS)},
+                "values": value,
+                **operators,
+            },
+            required=("index",),
+        )
+    )
+
+
+def _point_item(*, is_return: bool = False) -> Schema:
+    value = _one_or_list(_SCALAR)
+    kinds = {o for kind in TYPES for o in OPERATORS[kind]} | {*NUMBER_OPERATORS}
+    keys = {key: form for key, form in POINT_ITEM.items() if key != "index" or not is_return}
+    sockets = {key: FIELDS["type" if key == "socketType" else key] for key in SOCKET_KEYS}
+    return object_of(
+        {
+            **keys,
+            "match": object_of({"type": keys["type"], "literal": value}, minimum=1),
+            "operator": {"enum": list(ARGUMENT_OPERATORS)},
+            "values": value,
+            **{o: _operand(o, _SCALAR) for o in sorted(kinds)},
+            **{key: _field(field) for key, field in sockets.items()},
+        },
+        required=() if is_return else ("index",),
+        minimum=1,
+    )
+
+
+def _signal() -> Schema:
+    names = [*SIGNALS, *(name.removeprefix("SIG") for name in SIGNALS)]
+    return {"anyOf": [{"enum": names}, {"type": "integer"}]}
+
+
+def _action() -> Schema:
+    errno = {"$ref": "#/$defs/errno"}
+    options: dict[Verb, Schema] = {
+        Verb.ALLOW: {},
+        Verb.LOG: {},
+        Verb.DENY: {"errno": errno},
+        Verb.KILL: {"errno": errno, "signal": {"$ref": "#/$defs/signal"}},
+    }
+    return {
+        "anyOf": [
+            {"type": "string", "pattern": f"^({'|'.join(_any_case(v.name) for v in Verb)})$"},
+            *(
+                object_of(
+                    {verb.name.lower(): {"anyOf": [{"type": "null"}, object_of(options[verb])]}},
+                    minimum=1,
+                )
+                for verb in Verb
+            ),
+        ]
+    }
+
+
+def _any_case(word: str) -> str:
+    """Return a pattern: the dialect of JSON Schema has no flag for it."""
+    return "".join(f"[{c.upper()}{c.lower()}]" if c.isalpha() else c for c in word)
+
+
+if __name__ == "__main__":
+    json.dump(schema(), sys.stdout, indent=1, ensure_ascii=False)
+    sys.stdout.write("\n")

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""
+YAML text to nodes with places, and nothing that YAML would convert or expand behind one's back.
+
+Refused: duplicate keys (a parser that lets the last one win loses the first silently), anchors, aliases
+and merge keys, tags and directives, keys that are not text, characters that a reader cannot see or
+that move the text around, and input beyond the bounds below. Reading never raises: a file gives the
+documents that could be read and every error found.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import attrs
+import yaml
+
+from enforcer.errors import PolicyError
+from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, shorten
+from enforcer.policy.text.problems import Problems
+from enforcer.span import Span
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "UNREADABLE", "Source", "load", "read"]
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_NODES = 400_000
+
+_PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# What the two YAML parsers choke on differently, what they count as a line break while editors do
+# not, and what makes text look other than it is (bidirectional controls).
+UNREADABLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+_BREAK = re.compile("\r\n|\r|\n")
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+# What the parsers are known or feared to raise on hostile text beside their own error: escapes out
+# of range, directives with endless numbers. Any of it means: not a policy.
+_PARSER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+@attrs.frozen
+class Source:
+    """What was read from one file: its documents, and what is wrong with its text."""
+
+    documents: tuple[Node, ...]
+    errors: tuple[PolicyError, ...]
+
+
+def load(content: str | bytes, file: str) -> tuple[Node, ...]:
+    """
+    Read all documents of a file.
+
+    Raises:
+        PolicyErrors: the text is not acceptable.
+    """
+    source = read(content, file)
+    Problems(list(source.errors)).check()
+    return source.documents
+
+
+def read(content: str | bytes, file: str) -> Source:
+    """Read as many documents as possible; never raises."""
+    problems = Problems()
+    try:
+        text = _decode(content, file)
+        _refuse_unreadable(text, file)
+    except PolicyError as error:
+        return Source((), (error,))
+    composer = _Composer(file, problems)
+    try:
+        for event in yaml.parse(text, Loader=_PARSER):
+            composer.feed(event)
+    except PolicyError as error:
+        problems.errors.append(error)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = ", ".join(filter(None, (error.context, error.problem)))
+        span = Span(file, mark.line + 1, mark.column + 1) if mark else Span(file, 1, 1)
+        problems.add(f"not valid YAML: {what}", span)
+    except (yaml.YAMLError, *_PARSER_ERRORS) as error:
+        problems.add(f"not valid YAML: {shorten(str(error))}", composer.place)
+    return Source(tuple(composer.documents), tuple(problems.errors))
+
+
+def _decode(content: str | bytes, file: str) -> str:
+    start = Span(file, 1, 1)
+    size = len(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+    if size > MAX_BYTES:
+        msg = f"the file has {size} bytes, the limit is {MAX_BYTES}: split it into several"
+        raise PolicyError(msg, start)
+    if isinstance(content, str):
+        return content.removeprefix("\ufeff")
+    if content.startswith(_UTF16_MARKS):
+        msg = "the file is UTF-16: save it as UTF-8"
+        raise PolicyError(msg, start)
+    try:
+        return content.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8").removeprefix("\ufeff")
+        msg = f"not UTF-8 here (byte 0x{content[error.start]:02x}): save the file as UTF-8"
+        raise PolicyError(msg, _place(before, len(before), file)) from error
+
+
+def _refuse_unreadable(text: str, file: str) -> None:
+    if found := UNREADABLE.search(text):
+        msg = (
+            f"the character U+{ord(found[0]):04X} cannot be seen or moves the text around it: "
+            "remove it, or write it as an escape in double quotes"
+        )
+        raise PolicyError(msg, _place(text, found.start(), file))
+
+
+def _place(text: str, index: int, file: str) -> Span:
+    line, start = 1, 0
+    for found in _BREAK.finditer(text, 0, index):
+        line, start = line + 1, found.end()
+    return Span(file, line, index - start + 1)
+
+
+@attrs.define(eq=False, repr=False)
+class _Frame:
+    """A list or map that is not complete yet."""
+
+    span: Span
+    items: list[Node] | None = None
+    entries: dict[str, Entry] | None = None
+    key: Scalar | None = None
+    awaits_value: bool = False
+
+
+@attrs.define(eq=False, repr=False)
+class _Composer:
+    """Builds nodes from parser events on a stack of its own: depth costs no recursion."""
+
+    file: str
+    problems: Problems
+    documents: list[Node] = attrs.field(factory=list)
+    place: Span = attrs.field(init=False)
+    _stack: list[_Frame] = attrs.field(factory=list)
+    _count: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.place = Span(self.file, 1, 1)
+
+    def feed(self, event: yaml.Event) -> None:
+        """Take the next event; raises PolicyError where reading on makes no sense."""
+        if (mark := event.start_mark) is not None:
+            self.place = Span(self.file, mark.line + 1, mark.column + 1)
+        span = self.place
+        if isinstance(event, yaml.ScalarEvent):
+            self._enter(event, span)
+            plain = not event.style
+            self._complete(Scalar(self._readable(event.value, span), plain, span))
+        elif isinstance(event, yaml.SequenceStartEvent):
+            self._enter(event, span)
+            self._push(_Frame(span, items=[]))
+        elif isinstance(event, yaml.MappingStartEvent):
+            self._enter(event, span)
+            self._push(_Frame(span, entries={}))
+        elif isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
+            self._complete(_finished(self._stack.pop()))
+        elif isinstance(event, yaml.AliasEvent):
+            msg = f"aliases are not read: write the value of *{shorten(event.anchor or '')} out"
+            self.problems.add(msg, span)
+            self._complete(Scalar("", plain=True, span=span))
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self._directives(event, span)
+
+    def _enter(self, event: yaml.NodeEvent, span: Span) -> None:
+        self._count += 1
+        if self._count > MAX_NODES:
+            msg = f"the file has more than {MAX_NODES} values: split it into several"
+            raise PolicyError(msg, span)
+        if event.anchor:
+            self.problems.add(f"anchors are not read: remove &{shorten(event.anchor)}", span)
+        if tag := getattr(event, "tag", None):
+            self.problems.add(f"tags are not read: remove {shorten(tag)}", span)
+
+    def _directives(self, event: yaml.DocumentStartEvent, span: Span) -> None:
+        if event.tags:
+            self.problems.add("%TAG directives are not read: remove it", span)
+        if event.version and tuple(event.version) != (1, 2):
+            self.problems.add("policies are YAML 1.2: remove the %YAML directive", span)
+
+    def _push(self, frame: _Frame) -> None:
+        self._stack.append(frame)
+        if len(self._stack) > MAX_DEPTH:
+            msg = f"nested deeper than {MAX_DEPTH} levels"
+            raise PolicyError(msg, frame.span)
+
+    def _readable(self, text: str, span: Span) -> str:
+        if _NO_TEXT.search(text):
+            self.problems.add("escapes for NUL and for surrogates are not text", span)
+            return ""
+        return text
+
+    def _complete(self, node: Node) -> None:
+        if not self._stack:
+            self.documents.append(node)
+            return
+        frame = self._stack[-1]
+        if frame.items is not None:
+            frame.items.append(node)
+        elif not frame.awaits_value:
+            frame.key, frame.awaits_value = self._key(node), True
+        else:
+            self._entry(frame, node)
+
+    def _key(self, node: Node) -> Scalar | None:
+        if not isinstance(node, Scalar) or node.is_null:
+            self.problems.add("a key must be a word", node.span)
+            return None
+        if node.plain and node.text == "<<":
+            self.problems.add("merge keys (<<) are not read: write the keys out", node.span)
+            return None
+        return node
+
+    def _entry(self, frame: _Frame, node: Node) -> None:
+        key, frame.key, frame.awaits_value = frame.key, None, False
+        if key is None or frame.entries is None:
+            return
+        word = unicodedata.normalize("NFC", key.text)
+        if first := frame.entries.get(word):
+            msg = f"{shorten(word)!r} is given twice, first in line {first.span.line}"
+            self.problems.add(msg, key.span)
+            return
+        frame.entries[word] = Entry(word, node, key.span)
+
+
+def _finished(frame: _Frame) -> Node:
+    if frame.items is not None:
+        return List(tuple(frame.items), frame.span)
+    return Map(frame.entries or {}, frame.span)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""
+Collecting errors: everything wrong with a file is reported at once, each error with its place.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import attrs
+
+from enforcer.errors import PolicyError, PolicyErrors
+from enforcer.span import Span
+
+__all__ = ["Problems", "suggest"]
+
+MAX_SHOWN = 100
+
+
+@attrs.define(eq=False, repr=False)
+class Problems:
+    """Errors found so far, in the order of finding."""
+
+    errors: list[PolicyError] = attrs.field(factory=list)
+
+    def add(self, message: str, span: Span) -> None:
+        """Record one error at *span*."""
+        self.errors.append(PolicyError(message, span))
+
+    @contextmanager
+    def catching(self) -> Iterator[None]:
+        """Record a :class:`PolicyError` raised inside instead of passing it on."""
+        try:
+            yield
+        except PolicyError as error:
+            self.errors.append(error)
+        except PolicyErrors as several:
+            self.errors.extend(several.errors)
+
+    def check(self) -> None:
+        """
+        Raise what was recorded.
+
+        Raises:
+            PolicyErrors: something was; by place, a very long list cut with a note of how many more.
+        """
+        if self.errors:
+            raise PolicyErrors(_ordered(self.errors))
+
+
+def _ordered(errors: Iterable[PolicyError]) -> list[PolicyError]:
+    by_file: dict[str, list[PolicyError]] = {}
+    # Of a list of system calls one part may say what another has said.
+    for error in {(e.message, e.span): e for e in errors}.values():
+        by_file.setdefault(error.span.file if error.span else "", []).append(error)
+    shown: list[PolicyError] = []
+    for of_file in by_file.values():
+        of_file.sort(key=lambda e: (e.span.line, e.span.column) if e.span else (0, 0))
+        shown += of_file[:MAX_SHOWN]
+        if (more := len(of_file) - MAX_SHOWN) and more > 0:
+            last = of_file[MAX_SHOWN]
+            shown.append(PolicyError(f"{more} more errors from here on are not shown", last.span))
+    return shown
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for a misspelt *word*, or nothing."""
+    folded = {k.casefold(): k for k in known}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return f"; did you mean {folded[close[0]]!r}?" if close else ""

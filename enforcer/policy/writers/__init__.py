@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Values of the model as text of the language: the inverse of the readers."""

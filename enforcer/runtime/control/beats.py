@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""
+The line that dashboards get, once a second and the same for all.
+
+What it costs to make is bounded, too: counts of policies, which take longer the more rules there are,
+are looked at the less often the longer that takes.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.errors import KernelError
+from enforcer.runtime.control.protocol import encode
+from enforcer.runtime.control.report import health
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from enforcer.runtime.control.overview import Overview
+    from enforcer.runtime.ports import KernelSession, PolicyControl
+    from enforcer.runtime.records.pipeline import Pipeline
+
+__all__ = ["Beats"]
+
+_SHARE = 50  # of its time, the loop spends at most one part in so many on the counts of policies
+_POLICIES = 128  # shown; a set of more is told by its number
+
+
+@attrs.define(eq=False, repr=False)
+class Beats:
+    """Makes the lines."""
+
+    session: KernelSession
+    pipeline: Pipeline
+    policies: PolicyControl | None
+    overview: Overview
+    uptime: Callable[[], float]
+    clock: Callable[[], float] = time.monotonic
+    _described: dict[str, Any] = attrs.field(factory=dict, init=False)
+    _due: float = attrs.field(default=0.0, init=False)
+    _generation: int = attrs.field(default=-1, init=False)
+
+    def line(self) -> bytes:
+        """Make the next one."""
+        return encode({"kind": "beat", "version": 1, **self.overview.beat(), **self._health()})
+
+    def _health(self) -> dict[str, Any]:
+        try:
+            found = health(self.session, self.pipeline, self.uptime())
+            found["rings"] = self.session.ring_use()
+            found |= self._describe(found["generation"])
+        except (KernelError, OSError) as error:
+            # What cannot be read is told in its place; the records are still worth showing.
+            return {"problem": str(error)}
+        return {"health": found}
+
+    def _describe(self, generation: int) -> dict[str, Any]:
+        began = self.clock()
+        if self.policies is not None and (began >= self._due or generation != self._generation):
+            said = self.policies.describe()
+            said["policyCount"] = len(said["policies"])
+            said["policies"] = said["policies"][:_POLICIES]
+            self._described, self._generation = said, generation
+            now = self.clock()
+            self._due = now + (now - began) * _SHARE
+        return self._described

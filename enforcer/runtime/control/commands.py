@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: MIT
+"""
+The commands of the control socket: one table, from the words of a request to the call that serves it.
+
+A request is checked against the table before anything is done. What it may say, which of its words
+the audit trail repeats and who serves it stand side by side.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.errors import ControlError, EnforcerError, PolicyError, PolicyErrors
+from enforcer.identity.text import neutral
+from enforcer.policy.model.policy import Mode
+from enforcer.policy.text.loader import MAX_BYTES
+from enforcer.runtime.control.protocol import CONFIRM_LEAST, CONFIRM_MOST
+from enforcer.runtime.protection.key import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from enforcer.runtime.control.overview import Overview
+    from enforcer.runtime.ports import PolicyControl
+
+__all__ = ["COMMANDS", "REQUEST_LIMIT", "Desk", "Request", "parse_request", "refusal"]
+
+REQUEST_LIMIT = 3 * MAX_BYTES + 65536
+"""Bytes of the longest request: JSON makes at most three of one of a policy's text."""
+
+_NAME_LIMIT = 256
+_FILE_LIMIT = 4096
+_PROOF_LIMIT = 64
+
+
+@attrs.frozen
+class Desk:
+    """
+    Whom the commands ask.
+
+    Without *policies* nothing can be changed, without *overview* nothing watched; without *sources*
+    nobody learns what the policies in force were made of.
+    """
+
+    status: Callable[[], dict[str, Any]]
+    stop: Callable[[], None]
+    policies: PolicyControl | None
+    overview: Overview | None = None
+    sources: Callable[[], dict[str, Any]] | None = None
+
+
+@attrs.frozen
+class Field:
+    """What a request may or must say: *accepts* judges the value, *meaning* says what is accepted."""
+
+    accepts: Callable[[Any], bool]
+    meaning: str
+    is_optional: bool = False
+
+
+@attrs.frozen
+class Command:
+    """
+    One row of the table.
+
+    Attributes:
+        serve: answers, given the desk and the fields.
+        fields: what the request holds beside the command.
+        deed: for a change, what the audit trail says of it once it is done.
+        follows: whether records are sent after the answer.
+        watches: whether beats are.
+    """
+
+    serve: Callable[[Desk, dict[str, Any]], dict[str, Any]]
+    fields: dict[str, Field] = attrs.field(factory=dict)
+    deed: str = ""
+    follows: bool = False
+    watches: bool = False
+
+
+@attrs.frozen
+class Request:
+    """
+    A request that the table allows. Optional fields that were not given are None.
+
+    Attributes:
+        proof: that who asks knows the key, if that was given.
+    """
+
+    name: str
+    command: Command
+    fields: dict[str, Any]
+    proof: str | None = None
+
+    def serve(self, desk: Desk) -> dict[str, Any]:
+        """
+        Do what is asked and return the answer.
+
+        Raises:
+            EnforcerError: it cannot be done; what was in force stays.
+        """
+        return self.command.serve(desk, self.fields)
+
+    @property
+    def text(self) -> bytes:
+        """What a proof of it is made for."""
+        return canonical({**self.fields, "command": self.name})
+
+    @property
+    def words(self) -> str:
+        """The request for a log: its names, not its text."""
+        said = (self._names.get(key) for key in ("name", "mode", "texts"))
+        return " ".join([self.name, *(neutral(word) for word in said if word)])
+
+    @property
+    def deed(self) -> str:
+        """What was done, for a log; empty if the command changes nothing."""
+        return neutral(self.command.deed.format_map(self._names))
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        """The fields, of texts only their names."""
+        return {
+            key: ", ".join(value) if isinstance(value, dict) else value
+            for key, value in self.fields.items()
+        }
+
+
+def parse_request(line: bytes | bytearray) -> Request:
+    """
+    Read one request.
+
+    Raises:
+        ControlError: it is no JSON, or not what the table allows.
+    """
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ControlError("the request is no JSON") from None
+    if not isinstance(message, dict):
+        raise ControlError('the request is no command: write {"command": …}')
+    name = message.pop("command", None)
+    command = COMMANDS.get(name) if isinstance(name, str) else None
+    if command is None:
+        raise ControlError(f"unknown command {_shown(name)}: known are {', '.join(COMMANDS)}")
+    proof = message.pop("proof", None) if command.deed else None
+    if proof is not None and not (isinstance(proof, str) and len(proof) <= _PROOF_LIMIT):
+        raise ControlError(f"{name} does not take this 'proof': it is {_PROOF_LIMIT} hex digits")
+    unknown = sorted(message.keys() - command.fields.keys())
+    if unknown:
+        takes = ", ".join(command.fields) or "nothing else"
+        raise ControlError(f"{name} has no field {_shown(unknown[0])}: it takes {takes}")
+    fields = {key: message.get(key) for key in command.fields}
+    for key, field in command.fields.items():
+        if fields[key] is None and field.is_optional:
+            continue
+        if key not in message:
+            raise ControlError(f"{name} needs the field {key!r}: {field.meaning}")
+        if not field.accepts(fields[key]):
+            raise ControlError(f"{name} does not take this {key!r}: it is {field.meaning}")
+    return Request(name, command, fields, proof)
+
+
+def refusal(error: EnforcerError) -> dict[str, Any]:
+    """Make the answer out of *error*; of policies, every error with its place."""
+    if isinstance(error, PolicyError):
+        error = PolicyErrors([error])
+    if isinstance(error, PolicyErrors):
+        many = len(error.errors)
+        return {
+            "ok": False,
+            "error": f"{many} error{'s' if many != 1 else ''} in policies: what is in force stays",
+            "errors": [str(each) for each in error.errors],
+        }
+    return {"ok": False, "error": "; ".join([str(error), *getattr(error, "__notes__", ())])}
+
+
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def _text(limit: int, meaning: str) -> Field:
+    return Field(lambda value: isinstance(value, str) and 0 < len(value) <= limit, meaning)
+
+
+def _are_texts(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(0 < len(file) <= _FILE_LIMIT for file in value)
+        and all(isinstance(text, str) and 0 < len(text) <= MAX_BYTES for text in value.values())
+    )
+
+
+def _is_time(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and CONFIRM_LEAST <= value <= CONFIRM_MOST
+
+
+_NAME = _text(_NAME_LIMIT, "the name of a policy")
+_TEXTS = Field(
+    _are_texts,
+    f"texts of policy files, up to {MAX_BYTES} bytes each, by the names that places in them begin with",
+)
+_ID = _text(_NAME_LIMIT, "the id of a record")
+_MODES = tuple(mode.value for mode in Mode)
+_MODE = Field(lambda value: isinstance(value, str) and value in _MODES, " or ".join(_MODES))
+_WITHIN = Field(_is_time, f"{CONFIRM_LEAST:g} to {CONFIRM_MOST:g} seconds", is_optional=True)
+
+
+def _control(desk: Desk) -> PolicyControl:
+    if desk.policies is None:
+        raise ControlError("policies cannot be changed here: this daemon was started without that")
+    return desk.policies
+
+
+def _status(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+    return {"status": desk.status()}
+
+
+def _events(_desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+def _overview(desk: Desk) -> Overview:
+    if desk.overview is None:
+        raise ControlError("this daemon keeps no records that could be shown")
+    return desk.overview
+
+
+def _watch(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+    return _overview(desk).opening()
+
+
+def _record(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+    found = _overview(desk).document(asked["id"])
+    if found is None:
+        raise ControlError(
+            f"no record {_shown(asked['id'])} is kept any more: the newest are, all are in the logs"
+        )
+    return {"record": found}
+
+
+def _sources(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+    if desk.sources is None:
+        raise ControlError("this daemon does not tell what its policies were made of")
+    return {"sources": desk.sources()}
+
+
+def _stop(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+    desk.stop()  # after this round of the loop, so that the answer is sent before the end
+    return {"pid": os.getpid()}
+
+
+def _reload(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+    return _control(desk).reload(confirm_within=asked["confirmWithin"])
+
+
+def _confirm(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+    return _control(desk).confirm()
+
+
+def _list(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+    return {"policies": _control(desk).policies()}
+
+
+def _show(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+    return {"policy": _control(desk).show(asked["name"])}
+
+
+def _add(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+    return _control(desk).add(asked["texts"], confirm_within=asked["confirmWithin"])
+
+
+def _remove(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+    return _control(desk).remove(asked["name"], confirm_within=asked["confirmWithin"])
+
+
+def _enable(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+    within = asked["confirmWithin"]
+    return _control(desk).set_enabled(asked["name"], enabled=True, confirm_within=within)
+
+
+def _disable(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+    within = asked["confirmWithin"]
+    return _control(desk).set_enabled(asked["name"], enabled=False, confirm_within=within)
+
+
+def _set_mode(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+    within = asked["confirmWithin"]
+    return _control(desk).set_mode(asked["name"], asked["mode"], confirm_within=within)
+
+
+_ONE = {"name": _NAME}
+_SOON = {"confirmWithin": _WITHIN}
+
+COMMANDS: dict[str, Command] = {
+    "status": Command(_status),
+    "events": Command(_events, follows=True),
+    "watch": Command(_watch, watches=True),
+    "record": Command(_record, {"id": _ID}),
+    "sources": Command(_sources),
+    "stop": Command(_stop, deed="stop asked for"),
+    "reload": Command(_reload, _SOON, deed="policies reloaded"),
+    "confirm": Command(_confirm, deed="policies confirmed"),
+    "policy-list": Command(_list),
+    "policy-show": Command(_show, _ONE),
+    "policy-add": Command(_add, {"texts": _TEXTS} | _SOON, deed="policies of {texts} added"),
+    "policy-remove": Command(_remove, _ONE | _SOON, deed="policy {name}: removed"),
+    "policy-enable": Command(_enable, _ONE | _SOON, deed="policy {name}: enabled"),
+    "policy-disable": Command(_disable, _ONE | _SOON, deed="policy {name}: disabled"),
+    "policy-set-mode": Command(
+        _set_mode, _ONE | {"mode": _MODE} | _SOON, deed="policy {name}: mode {mode}, set"
+    ),
+}
+"""Every command by name."""

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""
+What the daemon keeps of its records for whoever looks: sums, the newest, and the most frequent.
+
+Everything is bounded and costs a few steps per record, whether anybody looks or not, so that an
+incident of a minute ago can still be seen and asked about. What is made for readers is made when one
+asks: at most once a second, however many records came.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.events.brief import brief
+from enforcer.events.document import as_document
+from enforcer.events.ident import RecordId
+from enforcer.events.stats import outcome
+from enforcer.events.types import Lost, Record
+from enforcer.identity.naming import boot
+from enforcer.identity.text import readable
+from enforcer.policy.model.policy import Verb
+from enforcer.runtime.control.tops import Tops
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Overview"]
+
+_POINTS = 300  # seconds of history
+_KEPT = 1000  # denials and kills, as many others, and as many that dashboards were told of
+_FRESH = 4  # newest of each rule since the last beat
+_FRESH_RULES = 128
+_IN_BEAT = 40
+_AT_FIRST = 100
+_TURN = 60.0  # seconds of a window of the most frequent
+_SHOWN = 16
+_NOTICES = 20
+
+
+@attrs.define(eq=False, repr=False)
+class Overview:
+    """Observes records; answers for dashboards."""
+
+    clock: Callable[[], float] = time.monotonic
+    notices: deque[tuple[float, str]] = attrs.field(
+        factory=lambda: deque(maxlen=_NOTICES), init=False
+    )
+    _totals: dict[str, int] = attrs.field(factory=dict, init=False)
+    _points: deque[tuple[float, dict[str, int]]] = attrs.field(
+        factory=lambda: deque(maxlen=_POINTS), init=False
+    )
+    _strict: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
+    _other: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
+    _sent: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
+    _fresh: dict[tuple[str, str], deque[Record]] = attrs.field(factory=dict, init=False)
+    _rules: Tops[tuple[str, str]] = attrs.field(factory=Tops, init=False)
+    _binaries: Tops[str] = attrs.field(factory=Tops, init=False)
+    _containers: Tops[str] = attrs.field(factory=Tops, init=False)
+    _paths: Tops[bytes] = attrs.field(factory=Tops, init=False)
+    _turned: float = attrs.field(init=False)
+
+    @_turned.default
+    def _begin(self) -> float:
+        return self.clock()
+
+    def observe(self, record: Record | Lost) -> None:
+        """Take *record* into account."""
+        if isinstance(record, Lost):
+            return  # the kernel's own counters tell of losses
+        self.count(record, 1)
+        if record.event.action < Verb.DENY:
+            self._other.append(record)
+            return
+        self._strict.append(record)
+        rule = (record.origin.policy, record.origin.rule)
+        fresh = self._fresh.get(rule)
+        if fresh is not None:
+            fresh.append(record)
+        elif len(self._fresh) < _FRESH_RULES:
+            self._fresh[rule] = deque((record,), maxlen=_FRESH)
+
+    def count(self, record: Record, number: int) -> None:
+        """
+        Count *number* records like *record*, that differ in path, address and time at most.
+
+        In a flood a path thus counts for those that came with it.
+        """
+        name = outcome(record.event)
+        self._totals[name] = self._totals.get(name, 0) + number
+        self._rules.count((record.origin.policy, record.origin.rule), number)
+        self._binaries.count(record.process.exe or record.process.name, number)
+        if record.container_id:
+            self._containers.count(record.container_id, number)
+        if record.event.path:
+            self._paths.count(record.event.path, number)
+
+    def note(self, sentence: str) -> None:
+        """Remember what the daemon said."""
+        self.notices.append((time.time(), sentence))
+
+    def tick(self) -> None:
+        """Once a second: go on with the history."""
+        now = self.clock()
+        self._points.append((now, dict(self._totals)))
+        if now >= self._turned + _TURN:
+            self._turned = now
+            for tops in (self._rules, self._binaries, self._containers, self._paths):
+                tops.turn()
+
+    def find(self, number: str) -> Record | None:
+        """Return the record with that id, if it is of this boot and still kept."""
+        wanted = RecordId.parse(number)
+        if wanted is None or wanted.boot != boot():
+            return None
+        for record in itertools.chain(self._sent, self._strict, self._other):
+            # The time tells nearly all apart, for less than the making of the whole name.
+            if record.event.time_ns == wanted.time_ns and RecordId.of(record.event) == wanted:
+                return record
+        return None
+
+    def document(self, number: str) -> dict[str, Any] | None:
+        """Return the record with that id as a JSON object."""
+        found = self.find(number)
+        return None if found is None else as_document(found)
+
+    def opening(self) -> dict[str, Any]:
+        """What somebody who begins to look must know of the time before."""
+        newest = list(self._strict)[-_AT_FIRST:]
+        self._sent.extend(newest)
+        return {
+            "at": self.clock(),
+            "history": [[round(at, 2), totals] for at, totals in self._points],
+            "newest": [brief(record) for record in newest],
+        }
+
+    def beat(self) -> dict[str, Any]:
+        """
+        What is new since the last call: one for all who look.
+
+        Of denials and kills the newest of each rule come first, so that a flood of one rule hides no
+        other; the sums are exact.
+        """
+        newest, self._fresh = _sample(self._fresh.values()), {}
+        self._sent.extend(newest)
+        return {
+            "at": self.clock(),
+            "totals": dict(self._totals),
+            "newest": [brief(record) for record in newest],
+            "rules": [[f"{p}/{rule}", n] for (p, rule), n in self._rules.most(_SHOWN)],
+            "binaries": [[name, n] for name, n in self._binaries.most(_SHOWN)],
+            "containers": [[name, n] for name, n in self._containers.most(_SHOWN)],
+            "paths": [[readable(path)[:256], n] for path, n in self._paths.most(_SHOWN)],
+            "notices": [[at, text[:512]] for at, text in list(self.notices)[-3:]],
+        }
+
+
+def _sample(fresh: Iterable[deque[Record]]) -> list[Record]:
+    """Choose the newest of each rule, then the newest of what is left; oldest first."""
+    firsts, rest = [], []
+    for records in fresh:
+        *older, newest = records
+        firsts.append(newest)
+        rest += older
+
+    def when(record: Record) -> int:
+        return record.time_ns
+
+    chosen = sorted(firsts, key=when)[-_IN_BEAT:]
+    room = _IN_BEAT - len(chosen)
+    if room:
+        chosen += sorted(rest, key=when)[-room:]
+    return sorted(chosen, key=when)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""
+A set of policies on its way into force: by one map update, or by a session of its own.
+
+In either case what was in force stays until the new set is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.errors import KernelError
+from enforcer.kernel.session import Session
+from enforcer.runtime.sessions.outgoing import Outgoing
+
+if TYPE_CHECKING:
+    from enforcer.kernel.image_map import PlainImage
+    from enforcer.kernel.pins import PinStore
+    from enforcer.runtime.policies.in_force import InForce
+    from enforcer.runtime.sessions.counts import Ledger
+    from enforcer.runtime.sessions.sessions import Sessions
+
+__all__ = ["Done", "Proposal", "put_in_force"]
+
+
+@attrs.frozen
+class Proposal:
+    """
+    What is to be in force.
+
+    Attributes:
+        new: what the daemon remembers of it.
+        image: what the kernel decides by.
+        fallback: the image in force, with the generation of *before*, if *image* expires.
+        before: what counts then.
+        confirm_within: seconds until it expires; None: it does not.
+    """
+
+    new: InForce
+    image: PlainImage
+    fallback: PlainImage | None
+    before: InForce | None
+    confirm_within: float | None
+
+    def states(self, ledger: Ledger) -> dict[int, bytes]:
+        """What a later daemon must know, of each image that may count."""
+        kept = (self.new, self.before) if self.before is not None else (self.new,)
+        return {each.generation: each.state(ledger) for each in kept}
+
+
+@attrs.frozen
+class Done:
+    """
+    A commit.
+
+    Attributes:
+        is_successor: whether it took a session of its own.
+        warnings: sentences on what could not be done once the set was in force.
+    """
+
+    is_successor: bool
+    warnings: tuple[str, ...] = ()
+
+
+def put_in_force(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> Done:
+    """
+    Commit *proposal*.
+
+    Raises:
+        KernelError: the kernel refuses; what was in force stays.
+    """
+    current = sessions.current
+    _learn(sessions, proposal)
+    if proposal.new.continues and current.fits(proposal.image):
+        return _swap(sessions, proposal)
+    return _succeed(sessions, store, proposal)
+
+
+def _swap(sessions: Sessions, proposal: Proposal) -> Done:
+    ledger = sessions.ledger.copy()
+    retired = sessions.current.retired_hits()
+    if retired is not None:
+        ledger.add(sessions.origins.table(retired[0]), retired[1])
+    committed = sessions.current.commit(
+        proposal.image,
+        fallback=proposal.fallback,
+        confirm_within=proposal.confirm_within,
+        states=proposal.states(ledger),
+    )
+    if committed.settled is not None:
+        generation, hits = committed.settled
+        sessions.ledger.add(sessions.origins.table(generation), hits)
+    _forget(sessions, proposal)
+    return Done(is_successor=False, warnings=committed.warnings)
+
+
+def _succeed(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> Done:
+    old = sessions.current
+    sessions.current = Session.open(
+        proposal.image,
+        fallback=proposal.fallback,
+        confirm_within=proposal.confirm_within,
+        pins=store.create() if store is not None else None,
+        states=proposal.states(sessions.counts()),
+        carry=old.carried if proposal.new.continues else None,
+        protect=old.is_protected,
+        verifier=old.guard.verifier if old.guard is not None else None,
+    )
+    warnings: tuple[str, ...] = ()
+    try:
+        old.detach()
+    except KernelError as error:
+        # Both are in force: nothing is let through, and the reader must know.
+        warnings = (f"the programs of before are still in force as well: {error}",)
+    sessions.outgoing.append(Outgoing.of_session(old, sessions.origins))
+    return Done(is_successor=True, warnings=warnings)
+
+
+def _learn(sessions: Sessions, proposal: Proposal) -> None:
+    """Before the commit: its first record may be there before the commit returns."""
+    for each in (proposal.new, proposal.before):
+        if each is not None:
+            sessions.origins.learn(each.generation, each.origins)
+
+
+def _forget(sessions: Sessions, proposal: Proposal) -> None:
+    generations = {proposal.new.generation - n for n in range(3)}
+    if proposal.before is not None:
+        generations.add(proposal.before.generation)
+    sessions.origins.keep(generations)

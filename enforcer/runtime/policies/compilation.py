@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""Policy files to an image that can be put in force, with what the daemon must remember of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.compiler import LabelNumbers, LocalHost, compile_policies, verify
+from enforcer.events.rows import RowTable
+from enforcer.events.types import Origin
+from enforcer.policy.lint.degrade import degrade, require_certainty
+from enforcer.policy.lint.run import Severity, lint
+from enforcer.policy.model.policy import Mode, PolicySet, Rule
+from enforcer.policy.store import load_policies
+from enforcer.runtime.policies.difference import Digests, digest_policies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from enforcer.compiler import CompiledImage
+    from enforcer.kernel.lsm import Problem
+    from enforcer.policy.model.workloads import Workload
+    from enforcer.policy.store import Trust
+
+__all__ = ["Prepared", "Sources", "prepare"]
+
+
+@attrs.frozen
+class Sources:
+    """
+    Where policies come from, and what holds for all of them.
+
+    Attributes:
+        paths: files and folders.
+        audit: put every policy in audit mode, whatever it says.
+        allow_degraded: accept rules that can only be enforced after the fact, or not every time.
+        trust: who must own the files; None: anybody may.
+    """
+
+    paths: tuple[Path, ...]
+    audit: bool = False
+    allow_degraded: bool = False
+    trust: Trust | None = None
+
+    def load(self) -> PolicySet:
+        """
+        Read the files.
+
+        Raises:
+            PolicyErrors: everything that is wrong with them.
+        """
+        policies = load_policies(self.paths, trust=self.trust)
+        return PolicySet(
+            tuple(
+                attrs.evolve(
+                    policy,
+                    mode=Mode.AUDIT if self.audit else policy.mode,
+                    allow_degraded=policy.allow_degraded or self.allow_degraded,
+                )
+                for policy in policies.policies
+            )
+        )
+
+
+@attrs.frozen
+class Prepared:
+    """
+    Policies, compiled.
+
+    Attributes:
+        image: as the kernel session takes it.
+        origins: where each row is from.
+        digests: for the comparison with the next set.
+        n_rules: rules that were written, without guards and defaults.
+        warnings: worth knowing at every start.
+        remarks: worth knowing while writing.
+    """
+
+    image: CompiledImage
+    origins: RowTable
+    digests: Digests
+    n_rules: int
+    warnings: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def data(self) -> bytes:
+        """The image as the kernel session takes it."""
+        return self.image.image
+
+
+def prepare(
+    policies: PolicySet,
+    *,
+    generation: int = 1,
+    previous: LabelNumbers | None = None,
+    keep: PolicySet | None = None,
+    is_thorough: bool = False,
+    late: Callable[[Rule], str | None] | None = None,
+    gap: Problem | None = None,
+    seed: int | None = None,
+    workloads: Sequence[Workload] = (),
+    now_ns: int | None = None,
+) -> Prepared:
+    """
+    Check and compile *policies*.
+
+    Args:
+        policies: what is to be in force.
+        generation: number of the image.
+        previous: label numbers of the image in force.
+        keep: policies that may come back into force.
+        is_thorough: run the checks that take time, too.
+        late: why this kernel comes too late for a rule; None: it does for none.
+        gap: what lets operations pass this kernel's hooks undecided; None: nothing does.
+        seed: of the string hash; default random.
+        workloads: containers and pods that are known.
+        now_ns: the birth of marks that are new; default now.
+
+    Raises:
+        LimitError, PolicyError: what is too large or has no meaning in the kernel.
+        EnforcerBug: if the compiler made an image that the kernel side could not follow.
+    """
+    if gap is not None:
+        require_certainty(policies, gap.what, gap.remedy)
+    if late is not None:
+        policies = degrade(policies, late)
+    image = compile_policies(
+        policies,
+        host=LocalHost.read(workloads=workloads),
+        generation=generation,
+        seed=seed,
+        previous=previous,
+        keep=keep,
+        now_ns=now_ns,
+    )
+    verify(image.image)
+    issues = lint(policies, dangers_only=not is_thorough)
+    return Prepared(
+        image=image,
+        origins=_origins(image),
+        digests=digest_policies(policies),
+        n_rules=sum(len(policy.rules) for policy in policies.policies),
+        warnings=(
+            *(str(issue) for issue in issues if issue.severity is Severity.WARNING),
+            *image.warnings,
+        ),
+        remarks=tuple(str(issue) for issue in issues if issue.severity is Severity.INFO),
+    )
+
+
+def _origins(image: CompiledImage) -> RowTable:
+    operands = {placed.point: placed.labels for placed in image.points}
+    return RowTable.of(
+        Origin(
+            policy=row.policy,
+            rule=row.rule,
+            place=str(row.span),
+            message=row.message,
+            severity=row.severity,
+            tags=row.tags,
+            syscall=row.syscall,
+            asked=row.asked,
+            point=str(row.point) if row.point else None,
+            operands=operands[row.point] if row.point else (),
+        )
+        for row in image.rows
+    )

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""
+From what is asked for to an image, in a process of its own.
+
+Reading and compiling many policies takes memory and time, and looks at texts that may be anything.
+The daemon's own memory stays small, its loop goes on, and whatever happens to the maker costs this
+change and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import multiprocessing
+import os
+import pickle
+import signal
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.errors import ControlError, EnforcerError, PolicyErrors
+from enforcer.runtime.policies.compilation import prepare
+from enforcer.runtime.policies.difference import Change, difference
+from enforcer.runtime.policies.in_force import InForce
+from enforcer.runtime.policies.late import why_late
+from enforcer.runtime.policies.packed import Packed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+
+    from enforcer.compiler import LabelNumbers
+    from enforcer.kernel.lsm import Problem
+    from enforcer.policy.model.policy import PolicySet
+    from enforcer.policy.model.workloads import Workload
+    from enforcer.runtime.policies.compilation import Sources
+    from enforcer.runtime.policies.difference import Digests
+    from enforcer.runtime.policies.runtime_changes import Overlay
+
+__all__ = ["Made", "Order", "make", "make_apart"]
+
+_IDLE = 0.1  # seconds between two looks at what else there is to do
+
+
+@attrs.frozen
+class Order:
+    """
+    What is asked for.
+
+    Attributes:
+        sources: where policies are read, unless *files* has them.
+        overlay: changes at run time.
+        generation: number of the image.
+        previous: label numbers of the image in force.
+        files: what the policy files said, if they are not to be read again.
+        keep: what may come back into force.
+        since: digests of what is in force, for the comparison.
+        may_drop: leave out what was added at run time rather than fail because of it.
+        late: why this kernel cannot refuse system calls at their entry; None: it can.
+        gap: what lets operations pass this kernel's hooks undecided; None: nothing does.
+        seed: of the string hash of the image in force, so that the same policies make the same image.
+        workloads: containers and pods that are known.
+    """
+
+    sources: Sources
+    overlay: Overlay
+    generation: int
+    previous: LabelNumbers | None = None
+    files: Packed[PolicySet] | None = None
+    keep: InForce | None = None
+    since: Packed[Digests] | None = None
+    may_drop: bool = False
+    late: str | None = None
+    gap: Problem | None = None
+    seed: int | None = attrs.field(default=None, repr=False)
+    workloads: tuple[Workload, ...] = attrs.field(default=(), repr=False)
+
+
+@attrs.frozen
+class Made:
+    """
+    What came of it.
+
+    Attributes:
+        now: what is to be in force.
+        data: the image.
+        warnings: sentences for whoever asked.
+        change: what differs from what was in force.
+        dropped: why policies that were added at run time do not go on, if so.
+    """
+
+    now: InForce
+    data: bytes
+    warnings: tuple[str, ...]
+    change: Change
+    dropped: str | None = None
+
+
+def make(order: Order) -> Made:
+    """
+    Read, check and compile.
+
+    Raises:
+        EnforcerError: something is wrong with the policies.
+    """
+    files = order.files.unpack() if order.files is not None else order.sources.load()
+    overlay, everything, dropped = _laid_over(order, files)
+    prepared = prepare(
+        overlay.in_force(everything),
+        generation=order.generation,
+        previous=order.previous,
+        keep=order.keep.wanted() if order.keep is not None else None,
+        late=functools.partial(why_late, order.late),
+        gap=order.gap,
+        seed=order.seed,
+        workloads=order.workloads,
+    )
+    packed = order.files if order.files is not None else Packed.of(files)
+    since = order.since.unpack() if order.since is not None else prepared.digests
+    return Made(
+        now=InForce.of(prepared, packed, overlay, everything, order.workloads),
+        data=prepared.data,
+        warnings=prepared.warnings,
+        change=difference(since, prepared.digests),
+        dropped=dropped,
+    )
+
+
+def _laid_over(order: Order, files: PolicySet) -> tuple[Overlay, PolicySet, str | None]:
+    try:
+        return order.overlay, order.overlay.policies(files), None
+    except (ControlError, PolicyErrors) as error:
+        if not order.may_drop:
+            raise
+        overlay = attrs.evolve(order.overlay, added={})
+        return overlay, overlay.policies(files), str(error)
+
+
+def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Made:
+    """
+    Do :meth:`make` in a process of its own; *idle* is called now and then meanwhile.
+
+    Raises:
+        EnforcerError: something is wrong with the policies, or the process came to an end.
+    """
+    # fork: what is read is what this process would read, and nothing is imported again.
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+    child = context.Process(target=_serve, args=(order, there), name="enforcer-compile")
+    child.start()
+    there.close()
+    try:
+        while not here.poll(_IDLE):
+            idle()
+        answer: Any = pickle.loads(here.recv_bytes())  # noqa: S301 - from our own child
+    except EOFError:
+        child.join()
+        raise EnforcerError(
+            f"the process that reads and compiles policies ended before it had an answer "
+            f"({_ending(child.exitcode)}): is memory short?"
+        ) from None
+    finally:
+        here.close()
+        if child.is_alive():
+            child.join(1.0)
+        if child.is_alive():
+            child.kill()
+        child.join()
+    if isinstance(answer, EnforcerError):
+        raise answer
+    made: Made = answer
+    return made
+
+
+def _ending(code: int | None) -> str:
+    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def _serve(order: Order, there: Connection) -> None:
+    # The parent's wake-up socket is shared: a signal to this process must not look like one to it.
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+    # A model of ten thousand rules is millions of objects in no cycle, looked through again and again
+    # while it grows: a fifth of the time. The process ends before that could be missed.
+    gc.disable()
+    answer: Made | EnforcerError
+    try:
+        answer = make(order)
+    except EnforcerError as error:
+        answer = error
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+        there.send_bytes(pickle.dumps(answer))
+    there.close()
+    os._exit(0)  # nothing of the parent's is to be ended in order here

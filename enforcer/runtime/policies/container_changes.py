@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""
+Keeping the policies in force true of the containers that there are.
+
+Conditions on containers and pods are sets of cgroups in the image. When a container begins, or more
+becomes known of one, the same policies are compiled with the new sets. Until then the kernel side knows
+that it is a container, and not which: what asks for it falls to ``onError``.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from enforcer.errors import EnforcerError
+from enforcer.identity.workloads import MAX_WORKLOADS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from enforcer.identity.workloads import Workloads
+    from enforcer.policy.model.workloads import Workload
+    from enforcer.runtime.reactor import Reactor
+
+__all__ = ["Following"]
+
+_LOOK: Final = 0.15  # seconds between two looks while some policy asks for containers
+_REST: Final = 1.0  # while none does
+_GONE: Final = (
+    10.0  # seconds for which a container that is gone may stay in the sets: it does no harm
+)
+_AGAIN: Final = 5.0  # after a failure
+_STRANGE: Final = 10.0  # seconds after which it is said that a container is not identified
+
+
+@attrs.define(eq=False, repr=False)
+class Following:
+    """
+    Looks, and has the sets renewed when that is needed.
+
+    Attributes:
+        told: the workloads that the image in force was compiled for; None: it asks for none.
+        renew: compiles and commits; the set in force stays where it fails.
+        is_settled: whether a change can be made now.
+    """
+
+    workloads: Workloads
+    reactor: Reactor
+    report: Callable[[str], None]
+    told: Callable[[], tuple[Workload, ...] | None]
+    renew: Callable[[tuple[Workload, ...]], None]
+    is_settled: Callable[[], bool]
+    clock: Callable[[], float] = time.monotonic
+    _stale_since: float | None = attrs.field(default=None, init=False)
+    _strange: dict[str, float] = attrs.field(factory=dict, init=False)
+    _said: set[str] = attrs.field(factory=set, init=False)
+    _told_of_limit: bool = attrs.field(default=False, init=False)
+
+    def begin(self) -> None:
+        """Look from now on."""
+        self.reactor.after(_LOOK, self._again)
+
+    def _again(self) -> None:
+        self.reactor.after(self.look(), self._again)
+
+    def look(self) -> float:
+        """Look once, and do what is needed; return the seconds until the next look."""
+        told = self.told()
+        if told is None:
+            return _REST
+        if not self.is_settled():
+            return _LOOK  # what begins meanwhile stays unknown: the strict way
+        began = self.clock()
+        found = self.workloads.look()
+        self._tell_of_strangers(began)
+        if not self._is_due(found, told, began):
+            return _LOOK
+        try:
+            self.renew(found)
+        except EnforcerError as error:
+            self.report(
+                f"the containers that there are now cannot be put in force, trying again: {error}"
+            )
+            return _AGAIN
+        # A burst of containers must not keep the daemon from everything else.
+        return max(_LOOK, self.clock() - began)
+
+    def _is_due(self, found: tuple[Workload, ...], told: tuple[Workload, ...], now: float) -> bool:
+        if found == told:
+            self._stale_since = None
+            return False
+        known = {each.cgroup: each for each in told}
+        if any(known.get(each.cgroup) != each for each in found):
+            return True
+        if self._stale_since is None:
+            self._stale_since = now
+        return now - self._stale_since >= _GONE
+
+    def _tell_of_strangers(self, now: float) -> None:
+        """Say once of each container that it could not be identified, and once that there are too many."""
+        if self.workloads.overflown and not self._told_of_limit:
+            self._told_of_limit = True
+            self.report(
+                f"more than {MAX_WORKLOADS} containers and pods: rules on them decide by onError in the rest"
+            )
+        unknown = self.workloads.unknown
+        self._strange = {path: self._strange.get(path, now) for path in unknown}
+        self._said &= self._strange.keys()
+        for path, since in self._strange.items():
+            if now - since >= _STRANGE and path not in self._said:
+                self._said.add(path)
+                self.report(
+                    f"no runtime says what the container in {ascii(path)[1:-1]} is: rules on containers and "
+                    "pods decide there by onError"
+                )

@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: MIT
+"""
+What is in force, and its changes: every one prepared whole, then committed at once.
+
+A change that fails anywhere leaves the old set in force. One that fits is one map update; one that
+does not is a session of its own, which is in force before the old one is released.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.compiler import RowKind
+from enforcer.errors import ControlError, KernelError
+from enforcer.identity.workloads import Workloads
+from enforcer.kernel import entries
+from enforcer.kernel.image_map import PlainImage, is_same, restamp
+from enforcer.libbpf import heap
+from enforcer.policy.model.policy import Mode, PolicySet
+from enforcer.runtime.policies.commit import Proposal, put_in_force
+from enforcer.runtime.policies.compilation import Sources, prepare
+from enforcer.runtime.policies.compile_process import Made, Order, make_apart
+from enforcer.runtime.policies.container_changes import Following
+from enforcer.runtime.policies.difference import describe
+from enforcer.runtime.policies.in_force import InForce, Pending
+from enforcer.runtime.policies.late import find_gap
+from enforcer.runtime.policies.packed import Packed
+from enforcer.runtime.policies.unasked import nothing_to_confirm, try_to
+from enforcer.runtime.sessions.counts import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from enforcer.kernel.pins import PinStore
+    from enforcer.policy.model.workloads import Workload
+    from enforcer.runtime.control.report import PolicyFacts
+    from enforcer.runtime.policies.runtime_changes import Overlay
+    from enforcer.runtime.policies.watch import PolicyWatch
+    from enforcer.runtime.reactor import Reactor
+    from enforcer.runtime.sessions.sessions import Sessions
+
+__all__ = ["Enforcement"]
+
+_GRACE = 0.05  # seconds after the kernel's clock, when the daemon looks what counts now
+_AGAIN = 1.0
+_LOOK = 0.3  # seconds between two looks at the policy files
+
+
+@attrs.define(eq=False, repr=False)
+class Enforcement:
+    """
+    The policies in force.
+
+    Attributes:
+        sources: where policies are read.
+        store: where sessions are pinned; None if they are not.
+        report: gets sentences on what happens by itself.
+        sessions: what the kernel has.
+        now: what was asked for last.
+        pending: that it waits to be confirmed.
+        on_change: called when records may wait in another place.
+        on_idle: called now and then while a change is made.
+        on_end: called when nothing is in force any more, nobody having confirmed it.
+        workloads: which containers and pods there are.
+    """
+
+    sources: Sources
+    store: PinStore | None
+    reactor: Reactor
+    report: Callable[[str], None]
+    sessions: Sessions
+    now: InForce
+    pending: Pending | None = None
+    on_change: Callable[[], None] = lambda: None
+    on_end: Callable[[], None] = lambda: None
+    on_idle: Callable[[], None] = lambda: None
+    workloads: Workloads = attrs.field(factory=Workloads)
+    _watch: PolicyWatch | None = None
+    _watch_confirm_within: float | None = None
+    _tell: Callable[[], None] | None = None
+    _is_dirty: bool = False
+
+    # ---- Changes -------------------------------------------------------------------------------
+
+    def reload(self, *, confirm_within: float | None = None) -> dict[str, Any]:
+        """
+        Read the policy files again and put what they say in force.
+
+        Raises:
+            EnforcerError: something is wrong; the old set stays.
+        """
+        self._require_settled()
+        if self._watch is not None:
+            self._watch.renew()
+        return self._change(self.now.overlay, None, confirm_within)
+
+    def confirm(self) -> dict[str, Any]:
+        """
+        Keep what is in force.
+
+        Raises:
+            KernelError: it is too late, or the kernel refuses.
+        """
+        if self.pending is None:
+            return {"generation": self.now.generation, "unchanged": True}
+        self.sessions.current.confirm()
+        self.pending = None
+        return {"generation": self.now.generation}
+
+    def add(
+        self, texts: Mapping[str, str], *, confirm_within: float | None = None
+    ) -> dict[str, Any]:
+        """
+        Add the policies of *texts*, by the names in their places, until the daemon ends; all or none.
+
+        Raises:
+            EnforcerError: something is wrong; the old set stays.
+        """
+        overlay = self.now.overlay
+        for file, text in texts.items():
+            overlay = overlay.add(text, file)
+        return self._alter(overlay, confirm_within)
+
+    def remove(self, name: str, *, confirm_within: float | None = None) -> dict[str, Any]:
+        """
+        Remove what was added.
+
+        Raises:
+            EnforcerError: there is no such policy, or as for :meth:`reload`.
+        """
+        self._facts(name)
+        return self._alter(self.now.overlay.remove(name), confirm_within)
+
+    def set_enabled(
+        self, name: str, *, enabled: bool, confirm_within: float | None = None
+    ) -> dict[str, Any]:
+        """
+        Switch a policy on or off.
+
+        Raises:
+            EnforcerError: there is no such policy, or as for :meth:`reload`.
+        """
+        self._facts(name)
+        return self._alter(self.now.overlay.enable(name, enabled=enabled), confirm_within)
+
+    def set_mode(
+        self, name: str, mode: str, *, confirm_within: float | None = None
+    ) -> dict[str, Any]:
+        """
+        Let a policy enforce or audit, whatever its file says.
+
+        Raises:
+            EnforcerError: there is no such policy, or as for :meth:`reload`.
+        """
+        self._facts(name)
+        return self._alter(self.now.overlay.set_mode(name, Mode(mode)), confirm_within)
+
+    def policies(self) -> list[dict[str, Any]]:
+        """Describe every policy."""
+        counts = self.sessions.counts().by_policy()
+        return [facts.as_dict(counts.get(facts.name, Counts())) for facts in self.now.facts]
+
+    def show(self, name: str) -> dict[str, Any]:
+        """
+        Describe one policy and its rules.
+
+        Raises:
+            ControlError: there is none of this name.
+        """
+        facts, counts = self._facts(name), self.sessions.counts()
+        policies = self.now.overlay.policies(self.now.files.unpack()).policies
+        (policy,) = (policy for policy in policies if policy.name == name)
+        # Alone: marks of other policies are not known, and nothing that is told of a row is about them.
+        alone = attrs.evolve(
+            policy, rules=tuple(attrs.evolve(rule, within=()) for rule in policy.rules)
+        )
+        image = prepare(PolicySet((alone,))).image
+        rows = []
+        for number, row in enumerate(image.rows):
+            if row.kind is RowKind.GUARD:
+                continue  # counted with its rule
+            of_rule = counts.of_rule(name, row.rule)
+            rows.append(
+                {
+                    "rule": row.rule,
+                    "place": str(row.span),
+                    "says": image.explain(number),
+                    "enforced": of_rule.enforced,
+                    "audited": of_rule.audited,
+                }
+            )
+        return {**facts.as_dict(counts.of_policy(name)), "message": policy.message, "rows": rows}
+
+    def watch(
+        self,
+        watch: PolicyWatch,
+        confirm_within: float | None = None,
+        tell: Callable[[], None] | None = None,
+    ) -> None:
+        """
+        From now on, put in force what *watch* sees, unless a change waits to be confirmed, or only *tell*.
+
+        What it puts in force is taken back after *confirm_within* seconds unless it is confirmed.
+        """
+        self._watch, self._watch_confirm_within, self._tell = watch, confirm_within, tell
+        self.reactor.every(_LOOK, self._look)
+
+    def follow_containers(self) -> None:
+        """From now on, keep what is asked of containers and pods true of those that there are."""
+        Following(
+            self.workloads,
+            self.reactor,
+            self.report,
+            told=lambda: self.now.workloads,
+            renew=self._renew,
+            is_settled=lambda: self.pending is None,
+        ).begin()
+
+    def _renew(self, found: tuple[Workload, ...]) -> None:
+        self._change(self.now.overlay, self.now.files, None, found)
+        if self.now.workloads is not None:
+            self.now = attrs.evolve(self.now, workloads=found)  # also if the sets are the same
+
+    def _look(self) -> None:
+        if self._watch is None:
+            return
+        self._is_dirty |= self._watch.look()
+        if self._is_dirty and self.pending is None:
+            self._is_dirty = False
+            within = self._watch_confirm_within
+            if self._tell is not None:
+                self._tell()
+                return
+            try_to(lambda: self.reload(confirm_within=within), self.report)
+
+    def __attrs_post_init__(self) -> None:
+        self.sessions.on_settled = self._keep_state
+
+    def _keep_state(self) -> None:
+        """Counts of a session that is gone are final: whoever takes over must know them."""
+        state = self.now.state(self.sessions.ledger)
+        self.sessions.current.keep_states({self.now.generation: state})
+
+    def _facts(self, name: str) -> PolicyFacts:
+        for facts in self.now.facts:
+            if facts.name == name:
+                return facts
+        raise ControlError(f"there is no policy {name!r}: enforcer policy list names them all")
+
+    def _require_settled(self) -> None:
+        if self.pending is not None:
+            raise ControlError(
+                f"a change waits to be confirmed for another {max(0.0, self.pending.left):.0f} s: "
+                "confirm it with: enforcer confirm, or let the time pass"
+            )
+
+    def _alter(self, overlay: Overlay, confirm_within: float | None) -> dict[str, Any]:
+        self._require_settled()
+        return self._change(overlay, self.now.files, confirm_within)
+
+    def _change(
+        self,
+        overlay: Overlay,
+        files: Packed[PolicySet] | None,
+        confirm_within: float | None,
+        workloads: tuple[Workload, ...] | None = None,
+    ) -> dict[str, Any]:
+        began, old = time.monotonic(), self.now
+        self.reactor.after(0, heap.trim)  # whatever comes of it, megabytes are free by then
+        made = make_apart(
+            Order(
+                self.sources,
+                overlay,
+                generation=old.generation + 1,
+                previous=old.labels,
+                files=files,
+                keep=old if confirm_within is not None else None,
+                since=old.digests,
+                late=entries.problem(),
+                gap=find_gap(),
+                seed=self.sessions.current.seed,
+                workloads=self.workloads.look() if workloads is None else workloads,
+            ),
+            self.on_idle,
+        )
+        new = made.now
+        compiled = time.monotonic()
+        if self._is_in_force(made):
+            return self._unchanged(made, confirm_within)
+        image, before, fallback = PlainImage(made.data), None, None
+        if confirm_within is not None:
+            before = attrs.evolve(old, generation=new.generation + 1)
+            fallback = restamp(self.sessions.current.image(), generation=before.generation)
+        done = put_in_force(
+            self.sessions, self.store, Proposal(new, image, fallback, before, confirm_within)
+        )
+        self.now = new
+        swapped = time.monotonic()
+        if confirm_within is not None:
+            self._wait(Pending(confirm_within, self.sessions.current.expires_ns, before))
+        self.on_change()
+        return {
+            "generation": new.generation,
+            "previous": old.generation,
+            "unchanged": False,
+            "change": made.change.as_dict(),
+            "lines": describe(made.change),
+            "warnings": [*made.warnings, *done.warnings],
+            "rules": new.n_rules,
+            "seconds": {"compile": compiled - began, "swap": swapped - compiled},
+            "successor": done.is_successor,
+            "confirmWithin": confirm_within,
+        }
+
+    def _is_in_force(self, made: Made) -> bool:
+        """Whether what was made decides, counts and says what is in force already."""
+        new, old = made.now, self.now
+        return (new.origins, new.overlay, new.facts) == (
+            old.origins,
+            old.overlay,
+            old.facts,
+        ) and is_same(made.data, self.sessions.current.image())
+
+    def _unchanged(self, made: Made, confirm_within: float | None) -> dict[str, Any]:
+        warnings = list(made.warnings)
+        if confirm_within is not None:
+            acts = self._watch is not None and self._watch_confirm_within is None
+            warnings.append(nothing_to_confirm(watch_acts=acts))
+        return {
+            "generation": self.now.generation,
+            "previous": self.now.generation,
+            "unchanged": True,
+            "change": made.change.as_dict(),
+            "lines": [],
+            "warnings": warnings,
+            "rules": self.now.n_rules,
+        }
+
+    # ---- Confirmation --------------------------------------------------------------------------
+
+    def _wait(self, pending: Pending) -> None:
+        self.pending = pending
+        self.reactor.after(max(0.0, pending.left) + _GRACE, lambda: self._expire(pending))
+
+    def wait_to_confirm(self, seconds: float, expires_ns: int, before: InForce | None) -> None:
+        """Let what was begun be taken back at *expires_ns* unless it is confirmed."""
+        self._wait(Pending(seconds, expires_ns, before))
+
+    def _expire(self, pending: Pending) -> None:
+        """The kernel has gone back by itself; follow it."""
+        if self.pending is not pending:
+            return
+        if self.sessions.current.generation == self.now.generation:  # not yet, by its clock
+            self.reactor.after(_GRACE, lambda: self._expire(pending))
+            return
+        before = pending.before
+        if before is None:
+            self.report(f"not confirmed within {pending.seconds:g} s: nothing is in force any more")
+            self.pending = None
+            self.on_end()
+            return
+        try:
+            self.sessions.current.fall_back()
+        except KernelError as error:
+            # The fallback counts all the same; only the next change must wait.
+            self.report(f"what counts again cannot be made current, trying again: {error}")
+            self.reactor.after(_AGAIN, lambda: self._expire(pending))
+            return
+        # What the files say now was not confirmed: only another change of them is put in force.
+        self.now, self.pending, self._is_dirty = before, None, False
+        if self._watch is not None:
+            self._watch.renew()
+        self.report(
+            f"not confirmed within {pending.seconds:g} s: the policies of before are in force again "
+            f"(generation {before.generation}); correct the policy files before the next reload"
+        )
+        self.on_change()
+
+    def describe(self) -> dict[str, Any]:
+        """What ``status`` says beside the session's own numbers."""
+        pending = self.pending
+        return {
+            "policies": self.policies(),
+            "pending": None
+            if pending is None
+            else {"confirmWithin": pending.seconds, "left": round(max(0.0, pending.left), 1)},
+            "unknownContainers": list(self.workloads.unknown)
+            if self.now.workloads is not None
+            else [],
+            "protected": self.sessions.current.is_protected,
+            "keyed": (guard := self.sessions.current.guard) is not None
+            and guard.verifier is not None,
+            "pinned": None if self.store is None else str(self.store.base),
+            "runtimeChanges": list(self.now.overlay.describe()),
+        }

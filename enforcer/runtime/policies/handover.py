@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""What a later daemon must know of an image in force: kept beside it in the kernel, as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+
+from enforcer import __version__
+from enforcer.compiler import LabelNumbers
+from enforcer.errors import KernelError
+from enforcer.events.rows import RowTable
+from enforcer.runtime.policies.runtime_changes import Overlay
+from enforcer.runtime.sessions.counts import Ledger
+
+__all__ = ["State"]
+
+_FORMAT = 2
+
+
+@attrs.frozen
+class State:
+    """
+    One image in force.
+
+    Attributes:
+        origins: of its rows.
+        labels: numbers of conditions on processes.
+        ledger: counts that were final before it.
+        overlay: changes at run time.
+    """
+
+    origins: RowTable
+    labels: LabelNumbers
+    ledger: Ledger
+    overlay: Overlay
+
+    def encode(self) -> bytes:
+        """Write it."""
+        document = {
+            "format": _FORMAT,
+            "version": __version__,
+            "origins": self.origins.as_dict(),
+            "labels": {"known": self.labels.known, "used": sorted(self.labels.used)},
+            "marks": self.labels.marks,
+            "ledger": self.ledger.as_list(),
+            "overlay": self.overlay.as_dict(),
+        }
+        return json.dumps(document, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> State:
+        """
+        Read what :meth:`encode` wrote.
+
+        Raises:
+            KernelError: it is something else, or of another format.
+        """
+        try:
+            found = json.loads(data)
+            if found["format"] != _FORMAT:
+                raise KernelError(
+                    f"what the daemon before left is in format {found['format']}, not {_FORMAT}"
+                )
+            return cls(
+                origins=RowTable.from_dict(found["origins"]),
+                labels=LabelNumbers(
+                    dict(found["labels"]["known"]),
+                    frozenset(found["labels"]["used"]),
+                    {key: (number, born) for key, (number, born) in found["marks"].items()},
+                ),
+                ledger=Ledger.from_list(found["ledger"]),
+                overlay=Overlay.from_dict(found["overlay"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise KernelError(f"what the daemon before left cannot be read: {error}") from error

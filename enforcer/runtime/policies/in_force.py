@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""One set of policies in force: what its daemon remembers of it, and what a later one must know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.kernel.image_map import boot_time
+from enforcer.runtime.control.report import PolicyFacts, facts_of
+from enforcer.runtime.policies.handover import State
+from enforcer.runtime.policies.packed import Packed
+
+if TYPE_CHECKING:
+    from enforcer.compiler import LabelNumbers
+    from enforcer.events.rows import RowTable
+    from enforcer.policy.model.policy import PolicySet
+    from enforcer.policy.model.workloads import Workload
+    from enforcer.runtime.policies.compilation import Prepared
+    from enforcer.runtime.policies.difference import Digests
+    from enforcer.runtime.policies.runtime_changes import Overlay
+    from enforcer.runtime.sessions.counts import Ledger
+
+__all__ = ["InForce", "Pending"]
+
+
+@attrs.frozen
+class InForce:
+    """
+    One set of policies in force.
+
+    Attributes:
+        generation: of its image.
+        origins: of the rows of its image.
+        labels: numbers of conditions on processes.
+        continues: whether labels of tasks stay true under it.
+        digests: for the comparison with the next set.
+        n_rules: rules that are in force.
+        files: what the policy files said.
+        overlay: what was changed at run time.
+        facts: every policy, those that are out of force included.
+        workloads: the containers and pods that its image was made for; None: it asks for none.
+    """
+
+    generation: int
+    origins: RowTable = attrs.field(repr=False)
+    labels: LabelNumbers = attrs.field(repr=False)
+    continues: bool
+    digests: Packed[Digests]
+    n_rules: int
+    files: Packed[PolicySet]
+    overlay: Overlay
+    facts: tuple[PolicyFacts, ...]
+    workloads: tuple[Workload, ...] | None = attrs.field(default=None, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        prepared: Prepared,
+        files: Packed[PolicySet],
+        overlay: Overlay,
+        everything: PolicySet,
+        workloads: tuple[Workload, ...] = (),
+    ) -> InForce:
+        """Remember what *prepared* was made of; *everything* includes what is disabled."""
+        return cls(
+            generation=prepared.image.generation,
+            origins=prepared.origins,
+            labels=prepared.image.labels,
+            continues=prepared.image.continues,
+            digests=Packed.of(prepared.digests),
+            n_rules=prepared.n_rules,
+            files=files,
+            overlay=overlay,
+            facts=facts_of(everything, overlay),
+            workloads=workloads if prepared.image.needs.containers else None,
+        )
+
+    def wanted(self) -> PolicySet:
+        """The policies themselves."""
+        return self.overlay.in_force(self.overlay.policies(self.files.unpack()))
+
+    def state(self, ledger: Ledger) -> bytes:
+        """What a later daemon must know; *ledger*: counts that were final before."""
+        return State(self.origins, self.labels, ledger, self.overlay).encode()
+
+
+@attrs.frozen
+class Pending:
+    """A change that waits to be confirmed; *before* counts again, with its generation, if it is not."""
+
+    seconds: float
+    expires_ns: int
+    before: InForce | None
+
+    @property
+    def left(self) -> float:
+        """Seconds until the kernel goes back by itself."""
+        return (self.expires_ns - boot_time()) / 1e9

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""Where this kernel comes too late to refuse what a rule is about, or does not always come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from enforcer.errors import UnsupportedError
+from enforcer.kernel import entries, host, lsm, placement, points
+from enforcer.kernel.placement import Placement
+from enforcer.policy.kernel_types.operand_path import PointError, local_types
+from enforcer.policy.language.kinds import ObjectFlag
+from enforcer.policy.model.points import Point, PointKind
+
+if TYPE_CHECKING:
+    from enforcer.kernel.lsm import Problem
+    from enforcer.policy.model.policy import Rule
+
+__all__ = ["find_gap", "why_late"]
+
+
+def why_late(at_calls: str | None, rule: Rule) -> str | None:
+    """
+    Say why *rule* cannot refuse before the effect, as the beginning of a sentence; None: it can.
+
+    *at_calls* says it of system calls at their entry.
+    """
+    if rule.point is not None:
+        return _at_point(rule.point)
+    if rule.calls:
+        return at_calls
+    if any(flag.field.flag == ObjectFlag.FILECAPS for flag in rule.flags) and _is_around():
+        return placement.CAPABILITIES_LATE
+    return None
+
+
+def find_gap() -> Problem | None:
+    """Return what lets operations pass this kernel's hooks undecided; None: nothing does."""
+    if not host.preempts():
+        return None  # where programs sit is found by trying, which takes time and is not asked for here
+    return lsm.find_gap(Placement.AROUND if _is_around() else Placement.HOOKS)
+
+
+def _is_around() -> bool:
+    try:
+        return lsm.is_around()
+    except UnsupportedError:
+        return False  # the start says why nothing can be enforced here
+
+
+def _at_point(point: Point) -> str | None:
+    match point.kind:
+        case PointKind.LSM:
+            return f"the kernel asks nobody at {point}, it only tells" if _is_void(point) else None
+        case PointKind.KPROBE:
+            return _at_entry(point.name)
+        case PointKind.KRETPROBE:
+            return f"at its end {point.name} has taken effect"
+    return f"at {point} nobody is asked"
+
+
+def _is_void(point: Point) -> bool:
+    try:
+        signature = local_types().signature(point)
+    except PointError:
+        return False  # the compiler says that there is none, with its place
+    return signature is not None and signature.is_void
+
+
+def _at_entry(function: str) -> str | None:
+    if points.can_override(function):
+        return None
+    if not entries.can_override():
+        return (
+            f"this kernel ({host.release()}) does not let the result of {function} be replaced "
+            "(CONFIG_BPF_KPROBE_OVERRIDE)"
+        )
+    return (
+        f"this kernel does not let the result of {function} be replaced: it is not among the functions "
+        "of /sys/kernel/debug/error_injection/list"
+    )

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""
+The start of enforcement, from nothing or from what a lost daemon left.
+
+What was left is read, never adopted: it stays in force until the new session is, and is then released.
+Labels of processes, counts, unread records and changes at run time go on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.errors import EnforcerError, KernelError
+from enforcer.events.enrich import Origins
+from enforcer.identity.workloads import Workloads
+from enforcer.kernel import entries, host
+from enforcer.kernel.image_map import PlainImage, restamp
+from enforcer.kernel.leftover import Leftover
+from enforcer.kernel.session import Session
+from enforcer.libbpf import heap
+from enforcer.runtime.policies.compile_process import Order, make_apart
+from enforcer.runtime.policies.enforcement import Enforcement
+from enforcer.runtime.policies.handover import State
+from enforcer.runtime.policies.in_force import InForce
+from enforcer.runtime.policies.late import find_gap
+from enforcer.runtime.policies.runtime_changes import Overlay
+from enforcer.runtime.reactor import Reactor
+from enforcer.runtime.sessions.counts import Ledger
+from enforcer.runtime.sessions.outgoing import Outgoing
+from enforcer.runtime.sessions.sessions import Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from enforcer.events.types import Origin
+    from enforcer.kernel.pins import PinDirectory, PinStore
+    from enforcer.kernel.verifier import Verifier
+    from enforcer.runtime.policies.compilation import Sources
+    from enforcer.runtime.policies.compile_process import Made
+
+__all__ = ["Begun", "begin"]
+
+
+@attrs.frozen
+class Begun:
+    """
+    Enforcement that has begun.
+
+    Attributes:
+        enforcement: what is in force.
+        warnings: sentences on what was compiled for it.
+        reported: losses of decisions and of activity that were reported before this start.
+    """
+
+    enforcement: Enforcement
+    warnings: tuple[str, ...]
+    reported: tuple[int, int] = (0, 0)
+
+
+@attrs.frozen
+class _Before:
+    """What there was: nothing, or a session with what can be read of it."""
+
+    left: Leftover | None = None
+    state: State | None = None
+    last_generation: int = 0
+
+    @property
+    def overlay(self) -> Overlay:
+        return self.state.overlay if self.state is not None else Overlay()
+
+    def tables(self) -> dict[int, Sequence[Origin]]:
+        """Rows of the image that counted, and of the one before if that is known."""
+        if self.left is None or self.state is None:
+            return {}
+        found: dict[int, Sequence[Origin]] = {self.left.generation: self.state.origins}
+        earlier = self.left.generation - 1
+        if earlier in self.left.pins.generations():
+            _, data = self.left.pins.state(earlier)
+            found[earlier] = State.decode(data).origins
+        return found
+
+
+def begin(
+    sources: Sources,
+    *,
+    store: PinStore | None,
+    report: Callable[[str], None],
+    confirm_within: float | None = None,
+    protect: bool = False,
+    verifier: Verifier | None = None,
+    reactor: Reactor | None = None,
+    workloads: Workloads | None = None,
+) -> Begun:
+    """
+    Put the policies of *sources* in force.
+
+    Args:
+        sources: where policies are read.
+        store: where enforcement is kept beyond this process; None: it ends with it.
+        report: gets sentences on what was found.
+        confirm_within: seconds after which what was in force before, if anything, counts again.
+        protect: keep other processes from it.
+        verifier: with *protect*, of the key that lets others end that.
+        reactor: the loop that will run.
+        workloads: which containers and pods there are; default: those of this host.
+
+    Raises:
+        EnforcerError: it cannot be; what a lost daemon left stays in force.
+    """
+    workloads = workloads if workloads is not None else Workloads()
+    before = _look_back(store, report)
+    made = make_apart(
+        Order(
+            sources,
+            before.overlay,
+            generation=before.last_generation + 1,
+            previous=before.state.labels if before.state is not None else None,
+            may_drop=True,
+            late=entries.problem(),
+            gap=find_gap(),
+            workloads=workloads.look(),
+        )
+    )
+    if made.dropped is not None:
+        # The files are what is asked for now; a start must not fail for what lay over them once.
+        report(f"policies that were added at run time do not go on: {made.dropped}")
+    if not host.shows_symbols():
+        report(
+            "the kernel hides where its symbols lie (kernel.kptr_restrict, CAP_SYSLOG): what a rename or a "
+            "mount does in the very moment of an access goes unseen"
+        )
+    session, origins, returning = _open(
+        made, before, store, confirm_within, protect=protect, verifier=verifier
+    )
+    if session.is_blind:
+        report(
+            "this kernel hides its symbols (kernel.kptr_restrict): observing BPF programs of others are "
+            "refused while protection is on, as those that could act cannot be told from them"
+        )
+    enforcement = Enforcement(
+        sources=sources,
+        store=store,
+        reactor=reactor if reactor is not None else Reactor(),
+        report=report,
+        sessions=Sessions(
+            session,
+            report,
+            ledger=before.state.ledger.copy() if before.state is not None else Ledger(),
+            origins=origins,
+        ),
+        now=made.now,
+        workloads=workloads,
+    )
+    if made.now.workloads is not None and not workloads.has_tree:
+        report(
+            "cgroups are not in one tree (version 2), so no container can be told from the host: rules on "
+            "containers and pods meet nobody"
+        )
+    enforcement.follow_containers()
+    enforcement.reactor.after(0, heap.trim)
+    reported = _take_over(enforcement, before, store)
+    if confirm_within is not None:
+        enforcement.wait_to_confirm(confirm_within, session.expires_ns, returning)
+    return Begun(enforcement, made.warnings, reported)
+
+
+def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before:
+    if store is None:
+        return _Before()
+    last = max((g for session in store.sessions() for g in session.generations()), default=0)
+    newest = store.newest()
+    if newest is None:
+        return _Before(last_generation=last)
+    left = Leftover.open(newest)
+    if left.problem is not None:
+        report(
+            f"what a daemon before left stays in force until it is replaced, and cannot be read: "
+            f"{left.problem}; what is known of running processes and counts begins anew"
+        )
+        return _Before(left, None, last)
+    try:
+        return _Before(left, State.decode(left.state) if left.state else None, last)
+    except KernelError as error:
+        report(f"{error}; counts and changes at run time begin anew")
+        return _Before(left, None, last)
+
+
+def _open(
+    made: Made,
+    before: _Before,
+    store: PinStore | None,
+    confirm_within: float | None,
+    *,
+    protect: bool,
+    verifier: Verifier | None,
+) -> tuple[Session, Origins, InForce | None]:
+    """Open the session; also returns what comes back if nobody confirms."""
+    left, now = before.left, made.now
+    generation = now.generation
+    ledger = before.state.ledger if before.state is not None else Ledger()
+    origins = Origins({generation: now.origins})
+    states = {generation: now.state(ledger)}
+    fallback: PlainImage | None = None
+    returning: InForce | None = None
+    is_passing = confirm_within is not None
+    if is_passing and left is not None and left.image is not None and before.state is not None:
+        fallback = restamp(left.image, generation=generation + 1)
+        returning = _returning(now, before.state, generation + 1)
+        origins.learn(generation + 1, before.state.origins)
+        states[generation + 1] = returning.state(ledger)
+    carry = left.carried if left is not None and before.state is not None else None
+    session = Session.open(
+        PlainImage(made.data),
+        fallback=fallback,
+        confirm_within=confirm_within,
+        pins=store.create() if store is not None else None,
+        states=states,
+        carry=carry if now.continues else None,
+        protect=protect,
+        verifier=verifier,
+    )
+    for number, table in before.tables().items():
+        origins.learn(number, table)
+    return session, origins, returning
+
+
+def _returning(now: InForce, state: State, generation: int) -> InForce:
+    """What the daemon before had in force: its rows and labels; its policies are not known."""
+    return attrs.evolve(
+        now,
+        generation=generation,
+        origins=state.origins,
+        labels=state.labels,
+        overlay=state.overlay,
+    )
+
+
+def _take_over(
+    enforcement: Enforcement, before: _Before, store: PinStore | None
+) -> tuple[int, int]:
+    """Release what was before; its records and counts are read by and by."""
+    left, reported = before.left, (0, 0)
+    if left is not None:
+        notes = left.notes()
+        reported = notes.lost_decisions, notes.lost_activity
+        try:
+            left.detach()
+        except KernelError as error:
+            enforcement.report(f"what a daemon before left is in force as well: {error}")
+        enforcement.sessions.outgoing.append(Outgoing.of_leftover(left, before.tables()))
+    kept = {enforcement.sessions.current.pinned_at, left.pins.path if left is not None else None}
+    for session in store.sessions() if store is not None else ():
+        if session.path not in kept:
+            _remove(session, enforcement.report)
+    return reported
+
+
+def _remove(session: PinDirectory, report: Callable[[str], None]) -> None:
+    """Remove what an interrupted start left."""
+    try:
+        session.remove()
+    except EnforcerError as error:
+        report(f"what an interrupted start left stays: {error}")

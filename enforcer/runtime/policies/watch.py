@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""
+Whether the policy files have changed, found by looking.
+
+Looking works on every file system (overlay, NFS, bind mounts), needs no watches that run out, and
+misses no swap of a link or directory above the files. What is compared is the set of policy files
+and what each name leads to, so files that are no policies may come and go beside them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+
+import attrs
+
+from enforcer.policy.text.folders import policy_tree
+
+__all__ = ["PolicyWatch"]
+
+Print = dict[str, Hashable]
+
+
+def _paths(paths: Sequence[str | Path]) -> tuple[Path, ...]:
+    return tuple(map(Path, paths))
+
+
+@attrs.define(eq=False, repr=False)
+class PolicyWatch:
+    """
+    Tells once of each change, after it has been quiet.
+
+    Make it before the policies are read, and call :meth:`renew` before they are read for another
+    reason: whatever changes while they are being read is then told of, too.
+    A file that never rests is never told of; reading on demand does not wait for it.
+
+    Args:
+        paths: files and directories, as given to ``load_policies``.
+        quiet: seconds for which nothing must change.
+        clock: seconds that only grow.
+    """
+
+    paths: tuple[Path, ...] = attrs.field(converter=_paths)
+    quiet: float = 0.5
+    clock: Callable[[], float] = time.monotonic
+    _told: Print = attrs.field(init=False)
+    _seen: Print = attrs.field(init=False)
+    _since: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.renew()
+
+    def look(self) -> bool:
+        """Look, and tell whether there is a change that has not been told of and has come to rest."""
+        now, found = self.clock(), _fingerprint(self.paths)
+        if found != self._seen:
+            self._seen, self._since = found, now
+            return False
+        if self._seen == self._told or now - self._since < self.quiet:
+            return False
+        self._told = self._seen
+        return True
+
+    def renew(self) -> None:
+        """Take everything as told of that there is now."""
+        self._told = self._seen = _fingerprint(self.paths)
+        self._since = self.clock()
+
+
+def _fingerprint(paths: Sequence[Path]) -> Print:
+    """Describe everything that the policies are read from; what cannot be seen has its errno."""
+    found: Print = {}
+    for path in paths:
+        _look(str(path), found)
+        try:
+            if path.is_dir():
+                for below, _ in policy_tree(path):
+                    _look(str(below), found)
+        except OSError as error:
+            found[f"{path}/"] = error.errno
+    return found
+
+
+def _look(path: str, found: Print) -> None:
+    """
+    Put into *found* what *path* is, what lies above, and everything that a link leads through.
+
+    What lies above counts because its owner and mode decide whether the file may be read.
+    """
+    pending = [path]
+    while pending:
+        path = pending.pop()
+        if path in found:
+            continue
+        folder = os.path.dirname(path) or "."  # noqa: PTH120 - a thousand files in milliseconds
+        try:
+            seen = os.lstat(path)
+            found[path] = _describe(seen)
+            if stat.S_ISLNK(seen.st_mode):
+                # Grows with each round of a loop, until the kernel finds the name too long.
+                pending.append(os.path.join(folder, os.readlink(path)))  # noqa: PTH115, PTH118
+        except OSError as error:
+            found[path] = error.errno
+        except ValueError:  # no file can have this name
+            found[path] = None
+        if folder not in found:
+            pending.append(folder)
+
+
+def _describe(found: os.stat_result) -> Hashable:
+    """
+    Tell one state of a file from another.
+
+    Of a directory the times and the size are left out: they change with every file in it.
+    """
+    same = (found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid)
+    if stat.S_ISDIR(found.st_mode):
+        return same
+    return (*same, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""
+Who may change what is in force, where that is protected: being root is not enough.
+
+With a key: who proves it, request by request. Without: what the service manager has started in the
+daemon's own unit. Whoever only asks is answered as ever.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from enforcer.runtime.protection.key import is_proof
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from enforcer.kernel.verifier import Verifier
+    from enforcer.runtime.control.peer import Peer
+
+__all__ = ["Gate", "Visit"]
+
+_NONCE_BYTES = 32
+_CLOSED = "enforcement is protected, and no key was chosen"
+_STOP = (
+    f"{_CLOSED}: end it by the service manager (systemctl stop enforcer), or with Ctrl-C where it was "
+    "started"
+)
+_CHANGE = (
+    f"{_CLOSED}: change it by the policy files and the service manager (systemctl reload enforcer)"
+)
+_LOCKED = (
+    "enforcement is protected by a key: its passphrase is needed at a terminal, or with --key-fd"
+)
+_WRONG = "the passphrase is wrong: what is in force stays"
+
+
+@attrs.define
+class Visit:
+    """What is known of one connection: the number that its next proof must be made for."""
+
+    nonce: bytes | None = None
+
+
+@attrs.define(eq=False, repr=False)
+class Gate:
+    """
+    Answers in the place of the daemon where it must refuse.
+
+    Attributes:
+        verifier: of the key; None: there is none.
+        is_managers: tells whether the service manager has started a process for the daemon's unit.
+        report: gets a sentence for wrong proofs.
+        failures: how many there were.
+    """
+
+    verifier: Verifier | None
+    is_managers: Callable[[Peer], bool]
+    report: Callable[[str], None]
+    failures: int = attrs.field(default=0, init=False)
+
+    def refusal(
+        self, visit: Visit, peer: Peer, command: str, request: bytes, proof: str | None
+    ) -> dict[str, Any] | None:
+        """
+        Judge a request for a change; *request* is what a proof is made for.
+
+        Returns:
+            The answer, or None if the request may be carried out.
+        """
+        if self.verifier is None:
+            if self.is_managers(peer):
+                return None
+            return {"ok": False, "error": _STOP if command == "stop" else _CHANGE}
+        nonce, visit.nonce = visit.nonce, None  # used once, whatever comes of it
+        if proof is None:
+            visit.nonce = secrets.token_bytes(_NONCE_BYTES)
+            return _challenge(visit.nonce, self.verifier.salt)
+        if nonce is not None and _is_hex(proof):
+            if is_proof(bytes.fromhex(proof), self.verifier.stored, nonce, request):
+                return None
+            self._fail(peer, command)
+        return {"ok": False, "error": _WRONG, "isWrong": True}
+
+    def _fail(self, peer: Peer, command: str) -> None:
+        self.failures += 1
+        if self.failures & (self.failures - 1) == 0:  # 1, 2, 4, …: nobody floods the log with this
+            self.report(
+                f"a wrong passphrase for {command}, given by {peer} ({self.failures} so far)"
+            )
+
+
+def _challenge(nonce: bytes, salt: bytes) -> dict[str, Any]:
+    made_of = {"nonce": nonce.hex(), "salt": salt.hex()}
+    return {"ok": False, "error": _LOCKED, "challenge": made_of}
+
+
+def _is_hex(text: str) -> bool:
+    try:
+        bytes.fromhex(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""
+What a protected daemon consists of, settled before others can change it on disk.
+
+Python imports modules when they are first needed, so who may write its files could have a running daemon
+load theirs. Therefore a protected one imports everything that it may need, and then nothing any more.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import pkgutil
+import sys
+from typing import TYPE_CHECKING, Final
+
+import enforcer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+__all__ = ["close", "load"]
+
+_NOT_OURS: Final = (
+    *("enforcer.cases", "enforcer.cli", "enforcer.dryrun", "enforcer.replay", "enforcer.ui"),
+)
+"""What other commands consist of."""
+
+_LATER: Final = (
+    *("_strptime", "codeop", "encodings.ascii", "encodings.idna", "encodings.latin_1"),
+    *("encodings.punycode", "encodings.raw_unicode_escape", "encodings.unicode_escape"),
+    *("encodings.utf_16", "encodings.utf_8_sig", "linecache", "multiprocessing.connection"),
+    *("multiprocessing.popen_fork", "multiprocessing.process", "multiprocessing.reduction"),
+    *("multiprocessing.util", "stringprep", "tokenize", "traceback", "unicodedata", "zlib"),
+)
+"""What the standard library imports by itself, in functions and by names."""
+
+
+class _Closed:
+    """The last finder: says that it is too late."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find nothing, in words; *path* and *target* do not matter."""
+        del path, target
+        raise ModuleNotFoundError(
+            f"{name} is not imported any more: this daemon is protected, and its files may have changed",
+            name=name,
+        )
+
+
+def load(also: Iterable[str] = ()) -> None:
+    """Import whatever a daemon may need later, and the packages *also*."""
+    wanted = tuple(also)
+    for found in pkgutil.walk_packages(enforcer.__path__, "enforcer."):
+        is_others = found.name.startswith(_NOT_OURS) and not found.name.startswith(wanted or ("-",))
+        if not is_others and not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+    for name in _LATER:
+        importlib.import_module(name)
+
+
+def close() -> None:
+    """From now on import nothing but what is part of the interpreter."""
+    sys.meta_path[:] = [
+        importlib.machinery.BuiltinImporter,
+        importlib.machinery.FrozenImporter,
+        _Closed,
+    ]
+    sys.path_importer_cache.clear()

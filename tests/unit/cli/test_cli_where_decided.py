@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""Where each rule is decided, in words: lifted or not, what can be raced, what this kernel cannot refuse."""
+
+from __future__ import annotations
+
+import pytest
+from kernel_types import small_kernel
+
+from enforcer.cli import where_decided
+from enforcer.policy.store import load_text
+
+HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: x}\nspec:\n"
+TRACING = """\
+apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: x}
+spec:
+"""
+
+
+@pytest.fixture(autouse=True)
+def _kernel(tmp_path, monkeypatch):
+    types = small_kernel(tmp_path)
+    monkeypatch.setattr("enforcer.policy.readers.context.local_types", lambda: types)
+    monkeypatch.setattr(where_decided, "local_types", lambda: types)
+
+
+def said(text, late=lambda _: None):
+    return list(where_decided.decided(load_text(text, "p.yaml"), late))
+
+
+def of_rule(rule, **options):
+    return said(f"{HEAD}  rules:\n    - {{name: r, action: deny, {rule}}}\n", **options)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (
+            "syscall: unlink, match: {path: /x}",
+            "syscall unlink, lifted to file unlink: decided at LSM hooks path_unlink, path_rename",
+        ),
+        ("syscall: keyctl", "syscall keyctl, not lifted: decided where the call is entered"),
+        ("lsm: file_open", "lsm file_open: decided at LSM hook file_open, before the effect"),
+        ("kprobe: takes", "kprobe takes: decided where function takes is entered"),
+        ("file: read, match: {path: /x}", "file read: decided at LSM hook file_open"),
+        (
+            "exec: {}, match: {path: /x}",
+            "exec: decided at LSM hooks bprm_check_security, mmap_file",
+        ),
+        (
+            "exec: {}, match: {path: /x}, loader: false",
+            "exec: decided at LSM hook bprm_check_security",
+        ),
+        (
+            "kprobe: {function: takes, at: return}",
+            "kretprobe takes: decided where function takes ends, after the effect",
+        ),
+        (
+            "tracepoint: sched/sched_process_exec",
+            "tracepoint sched/sched_process_exec: decided at tracepoint sched/sched_process_exec",
+        ),
+    ],
+)
+def test_the_hook_and_why(rule, words):
+    """One line, with its place; nothing more where nothing is compared."""
+    (line,) = of_rule(rule)
+
+    assert line.startswith(f"p.yaml:6:7: policy x, rule r: {words}")
+
+
+@pytest.mark.parametrize(
+    ("rule", "raced"),
+    [
+        ("syscall: memfd_create, match: {args: [{index: 0, prefix: a}]}", "args[0] is a string"),
+        ("syscall: keyctl, match: {args: [{index: 0, equal: 1}]}", None),
+        ("kprobe: do_unlinkat, match: {args: [{index: 1, resolve: name, equal: a}]}", "arg1.name"),
+        ("kprobe: takes, match: {args: [{index: 5, equal: 1}]}", None),
+        ("kprobe: takes, match: {args: [{index: address, port: 1}]}", "address may lie"),
+        ("kprobe: takes, match: {args: [{index: sk, port: 1}]}", None),
+        ("kprobe: undescribed, match: {args: [{index: 0, type: String, equal: a}]}", "arg0 may"),
+        ("lsm: file_open, match: {args: [{index: 0, equal: /x}]}", None),
+        ("lsm: file_open, match: {args: [{index: 0, resolve: f_inode.i_ino, equal: 1}]}", None),
+        (
+            "tracepoint: sched/sched_process_exec, match: {args: [{index: filename, equal: a}]}",
+            None,
+        ),
+        (
+            "tracepoint: sched/sched_process_exec, match: {args: [{index: name, equal: a}]}",
+            "name may lie",
+        ),
+    ],
+)
+def test_what_can_be_raced(rule, raced):
+    """What is read from memory that may be the caller's, and nothing else."""
+    _, *doubts = of_rule(rule)
+
+    assert (raced is not None) is bool(doubts)
+    assert all(raced in doubt and "can be raced" in doubt for doubt in doubts)
+
+
+@pytest.mark.parametrize(
+    ("head", "then"), [("", "is refused here"), ("  allowDegraded: true\n", "kills after it here")]
+)
+def test_a_kernel_that_comes_too_late(head, then):
+    """Only for what refuses."""
+    text = (
+        f"{HEAD}{head}  rules:\n"
+        "    - {name: r, kprobe: takes, action: deny}\n"
+        "    - {name: s, kprobe: takes, action: log}\n"
+    )
+
+    _, why, other = said(text, lambda _: "it comes too late")
+
+    assert why == f"    it comes too late, so the rule {then}"
+    assert "rule s:" in other
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        (
+            "kprobes: [{call: security_path_unlink, syscall: false}]",
+            "kprobe security_path_unlink, lifted to file unlink: decided at LSM hooks",
+        ),
+        ("kprobes: [{call: sys_unlink, syscall: true}]", "syscall unlink, lifted to file unlink"),
+        ("lsmhooks: [{hook: path_unlink}]", "lsm path_unlink, lifted to file unlink"),
+        (
+            "kprobes: [{call: security_told, syscall: false}]",
+            "kprobe security_told: decided where function security_told is entered",
+        ),
+        (
+            "tracepoints: [{subsystem: sched, event: sched_process_exec}]",
+            "tracepoint sched_process_exec, lifted to exec: decided at LSM hook",
+        ),
+    ],
+)
+def test_what_a_tracing_policy_names(item, words):
+    """By the name that it has there."""
+    lines = said(
+        TRACING
+        + f"  {item[:-2]}, selectors: [{{matchBinaries: [{{operator: In, values: [/bin/x]}}]}}]}}]\n"
+    )
+
+    assert f"rule {item.partition(':')[0]}.1.selectors.1: {words}" in lines[0]
+
+
+def test_attempts_are_told_with_what_they_are_worth():
+    """Where they are seen, that nothing is refused there, and that a path can be changed before it is read."""
+    _, where, doubt = of_rule("file: mkdir, match: {path: /x}, attempts: true")
+
+    assert "recorded where mkdir, mkdirat end with an error of the kernel's own" in where
+    assert "nothing is refused" in where
+    assert "in the caller's memory, which another thread can change" in doubt
+    assert 2 == len(of_rule("network: connect, attempts: true"))  # no path, nothing to change

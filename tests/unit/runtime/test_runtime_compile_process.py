@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""Images made in a process of their own."""
+
+import os
+import pickle
+import signal
+
+import attrs
+import pytest
+
+from enforcer.compiler import verify
+from enforcer.errors import (
+    ControlError,
+    EnforcerBug,
+    EnforcerError,
+    KernelError,
+    PolicyError,
+    PolicyErrors,
+    VerifierError,
+)
+from enforcer.kernel.lsm import Problem
+from enforcer.runtime.policies import compilation, compile_process
+from enforcer.runtime.policies.compilation import Sources
+from enforcer.runtime.policies.compile_process import Order, make, make_apart
+from enforcer.runtime.policies.packed import Packed
+from enforcer.runtime.policies.runtime_changes import Overlay
+from enforcer.span import Span
+
+TEXT = (
+    "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: NAME}\n"
+    "spec: {rules: [{name: r, exec: {}, match: {path: /x}, action: deny}]}\n"
+)
+
+
+@pytest.fixture
+def sources(tmp_path):
+    (tmp_path / "web.yaml").write_text(TEXT.replace("NAME", "web"))
+    return Sources((tmp_path,))
+
+
+def test_what_is_made_apart_is_what_would_be_made_here(sources):
+    made = make_apart(Order(sources, Overlay(), generation=7))
+
+    verify(made.data)
+    here = make(Order(sources, Overlay(), generation=7))
+    assert (here.now, here.warnings, here.change) == (made.now, made.warnings, made.change)
+    assert (7, 1) == (made.now.generation, made.now.n_rules)
+    assert ["web"] == [policy.name for policy in made.now.wanted().policies]
+
+
+def test_files_are_read_again_only_if_asked_for(sources, tmp_path):
+    first = make_apart(Order(sources, Overlay(), generation=1)).now
+    (tmp_path / "db.yaml").write_text(TEXT.replace("NAME", "db"))
+
+    kept = make_apart(
+        Order(sources, Overlay(), generation=2, files=first.files, since=first.digests)
+    )
+    read = make_apart(Order(sources, Overlay(), generation=2, since=first.digests))
+
+    assert kept.change.is_empty
+    assert ["db"] == [added.name for added in read.change.added]
+
+
+def test_errors_of_policies_arrive_whole(sources, tmp_path):
+    (tmp_path / "bad.yaml").write_text("kind: Nothing\n")
+    (tmp_path / "worse.yaml").write_text("{")
+
+    with pytest.raises(PolicyErrors) as caught:
+        make_apart(Order(sources, Overlay(), generation=1))
+
+    places = {error.span.file for error in caught.value.errors}
+    assert {str(tmp_path / "bad.yaml"), str(tmp_path / "worse.yaml")} == places
+
+
+def test_what_was_added_once_does_not_keep_a_start_from_what_files_say(sources):
+    overlay = Overlay().add(TEXT.replace("NAME", "web"), "late.yaml")
+
+    with pytest.raises(ControlError, match="already"):
+        make_apart(Order(sources, overlay, generation=1))
+    made = make_apart(Order(sources, overlay, generation=1, may_drop=True))
+
+    assert "already" in made.dropped
+    assert made.now.overlay.is_empty
+
+
+def test_the_end_of_the_maker_is_an_error(sources, monkeypatch):
+    monkeypatch.setattr(compile_process, "make", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+
+    with pytest.raises(EnforcerError, match="signal 9"):
+        make_apart(Order(sources, Overlay(), generation=1))
+
+
+def test_a_bug_in_the_maker_is_an_error(sources, monkeypatch):
+    def fail(_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(compile_process, "make", fail)
+
+    with pytest.raises(EnforcerError, match="exit code 1"):
+        make_apart(Order(sources, Overlay(), generation=1))
+
+
+def test_there_is_time_for_other_things_meanwhile(sources, monkeypatch):
+    read, write = os.pipe()
+    idles = []
+
+    def slow(_):
+        os.read(read, 1)  # until the parent has been idle
+
+    def idle():
+        idles.append(1)
+        os.write(write, b"!")
+
+    monkeypatch.setattr(compile_process, "make", slow)
+
+    make_apart(Order(sources, Overlay(), generation=1), idle)
+
+    os.close(read)
+    os.close(write)
+    assert idles
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PolicyError("no", Span("a", 1, 2)),
+        PolicyErrors([PolicyError("no", Span("a", 1, 2)), PolicyError("none")]),
+        KernelError("cannot", 13),
+        VerifierError("refused", 22, "why"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_cross_to_another_process(error):
+    back = pickle.loads(pickle.dumps(error))
+
+    assert (type(error), str(error)) == (type(back), str(back))
+    assert vars(error).keys() == vars(back).keys()
+    assert getattr(error, "errno", None) == getattr(back, "errno", None)
+
+
+def test_digests_that_were_put_away_come_back_equal(sources):
+    digests = make(Order(sources, Overlay(), generation=1)).now.digests
+
+    assert Packed.of(digests.unpack()).unpack() == digests.unpack()
+
+
+def test_an_image_that_the_kernel_could_not_follow_is_not_handed_out(sources, monkeypatch):
+    """Whatever the compiler did wrong ends here, before anything is put in force."""
+    compiled = compilation.compile_policies
+
+    def damaged(*args, **options):
+        image = compiled(*args, **options)
+        return attrs.evolve(image, image=image.image[:-4])
+
+    monkeypatch.setattr(compilation, "compile_policies", damaged)
+    with pytest.raises(EnforcerBug):
+        make(Order(sources, Overlay(), generation=7))
+
+
+def test_what_passes_hooks_refuses_what_would_prevent(sources):
+    """In the maker, as everything else about policies; who only records is not asked."""
+    gap = Problem("it preempts", "boot otherwise")
+    order = Order(sources, Overlay(), generation=1, gap=gap)
+
+    with pytest.raises(PolicyErrors, match="it preempts, so policy 'web'"):
+        make_apart(order)
+    recording = attrs.evolve(sources, audit=True)
+    assert 1 == make_apart(attrs.evolve(order, sources=recording)).now.generation
