@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from enforcer.compiler import CompiledImage
     from enforcer.libbpf.decision import Access, Subject, Verdict
 
-__all__ = ["Outcome", "Said", "Table", "judge"]
+__all__ = ["GroupVerdict", "Outcome", "Table", "judge"]
 
 _REFUSALS = (Verb.DENY, Verb.KILL)
 _NOW = 1 << 62  # of the clock that marks go by
@@ -41,7 +41,7 @@ class LinkedHost(BareHost):
 
 
 @attrs.frozen(kw_only=True)
-class Said:
+class GroupVerdict:
     """
     What one group of policies (enforcing, or auditing) says of a case; *verb* None: nothing.
 
@@ -69,7 +69,7 @@ class Said:
         return f"{self.verdict} by {self.rule}{guard}{unknown} ({self.place})"
 
 
-_NOTHING = Said()
+_NOTHING = GroupVerdict()
 
 
 @attrs.frozen
@@ -77,8 +77,8 @@ class Outcome:
     """A case with what was decided; *problems* says in which way that is not what was expected."""
 
     case: Case
-    enforced: Said
-    audited: Said
+    enforced: GroupVerdict
+    audited: GroupVerdict
     problems: tuple[str, ...]
 
     @property
@@ -109,7 +109,7 @@ class Table:
         verify(compiled.image)
         return cls(compiled, Core(compiled.image))
 
-    def decide(self, case: Case) -> tuple[Said, Said]:
+    def decide(self, case: Case) -> tuple[GroupVerdict, GroupVerdict]:
         """
         Say what the policies make of *case*: those that enforce, and those in audit mode.
 
@@ -134,7 +134,7 @@ class Table:
 
     def _do(
         self, subject: Subject, accesses: Iterable[Access], times: dict[int, int], now: int
-    ) -> tuple[Said, Said]:
+    ) -> tuple[GroupVerdict, GroupVerdict]:
         """Decide *accesses* at *now*; what they mark joins *times*."""
         enforced = audited = _NOTHING
         for access in accesses:
@@ -146,18 +146,18 @@ class Table:
                 break
         return enforced, audited
 
-    def _enforced(self, verdict: Verdict) -> Said:
+    def _enforced(self, verdict: Verdict) -> GroupVerdict:
         found = self._said(verdict.row, verdict.action, on_error=verdict.on_error)
         return attrs.evolve(found, error=verdict.error, signal=verdict.signal)
 
-    def _audited(self, verdict: Verdict) -> Said:
+    def _audited(self, verdict: Verdict) -> GroupVerdict:
         return self._said(verdict.audit_row, verdict.audit_action, on_error=verdict.audit_on_error)
 
-    def _said(self, row: int | None, action: int, *, on_error: bool) -> Said:
+    def _said(self, row: int | None, action: int, *, on_error: bool) -> GroupVerdict:
         if row is None:
             return _NOTHING
         info = self.compiled.rows[row]
-        return Said(
+        return GroupVerdict(
             verb=Verb(action),
             rule=f"{info.policy}/{info.rule}",
             place=str(info.span),
@@ -166,7 +166,7 @@ class Table:
         )
 
 
-def _stricter(first: Said, second: Said) -> Said:
+def _stricter(first: GroupVerdict, second: GroupVerdict) -> GroupVerdict:
     return second if (second.verb or 0) > (first.verb or 0) else first
 
 
@@ -187,7 +187,7 @@ def _outcome(case: Case, table: Table) -> Outcome:
     return Outcome(case, enforced, audited, tuple(problems))
 
 
-def _differences(expected: Expected, said: Said) -> Iterable[str]:
+def _differences(expected: Expected, said: GroupVerdict) -> Iterable[str]:
     wanted = expected.verdict + (f" by {expected.rule}" if expected.rule else "")
     if not _is_verdict(expected.verdict, said) or (
         expected.rule is not None and expected.rule != said.rule
@@ -207,15 +207,15 @@ def _differences(expected: Expected, said: Said) -> Iterable[str]:
         yield f"expected the signal {name}, got {_signal(said)}: {said}"
 
 
-def _error(said: Said) -> str:
+def _error(said: GroupVerdict) -> str:
     return errno.errorcode.get(said.error, str(said.error)) if said.error else "none"
 
 
-def _signal(said: Said) -> str:
+def _signal(said: GroupVerdict) -> str:
     return signal.Signals(said.signal).name if said.signal else "none"
 
 
-def _is_verdict(expected: str, said: Said) -> bool:
+def _is_verdict(expected: str, said: GroupVerdict) -> bool:
     is_refused = said.verb in _REFUSALS
     match expected:
         case "permitted":

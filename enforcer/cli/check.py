@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _explain(policies: PolicySet) -> None:
     from enforcer.cli.where_decided import decided
     from enforcer.kernel import entries
-    from enforcer.runtime.policies.late import find_gap, why_late
+    from enforcer.runtime.policies.too_late import find_gap, why_late
 
     def late(rule: Rule) -> str | None:
         return why_late(entries.problem(), rule)

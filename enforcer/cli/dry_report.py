@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from enforcer.dryrun.contrast import Contrast
     from enforcer.dryrun.findings import Finding
-    from enforcer.dryrun.report import Report, Who
+    from enforcer.dryrun.report import Report, SubjectReport
 
 __all__ = ["show"]
 
@@ -100,7 +100,7 @@ def _add_rest(table: Table, finding: Finding, rest: int) -> None:
         table.add_row(finding.origin.rule, f"and {rest:,} more", "", "", "", "")
 
 
-def _doer(each: Who) -> str:
+def _doer(each: SubjectReport) -> str:
     doer = each.doer
     lines = [_plain(doer.exe), f"user {_plain(doer.user)}"]
     lines += [f"from {_plain(doer.parent)}"] if doer.parent else []
@@ -108,7 +108,7 @@ def _doer(each: Who) -> str:
     return "\n".join(lines)
 
 
-def _sample(each: Who) -> str:
+def _sample(each: SubjectReport) -> str:
     for deed in each.doing.samples:
         return f"{_plain(deed.command[:200])}\n{deed.operation} {_plain(deed.on[:200])}"
     return ""

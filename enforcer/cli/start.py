@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from enforcer.runtime.instance.lock import InstanceLock
     from enforcer.runtime.metrics.http import ScrapeServer
     from enforcer.runtime.metrics.textfile import Textfile
-    from enforcer.runtime.policies.start import Begun
+    from enforcer.runtime.policies.start import Start
     from enforcer.runtime.reactor import Reactor
     from enforcer.sinks.base import Sink
 
@@ -350,7 +350,7 @@ def _make_way(store: PinStore | None, lock: InstanceLock) -> None:
     lock.release()
 
 
-def _in_force(begun: Begun, settings: Settings, seconds: float) -> str:
+def _in_force(begun: Start, settings: Settings, seconds: float) -> str:
     enforcement = begun.enforcement
     programs = {name for names in enforcement.sessions.operations.values() for name in names}
     line = (

@@ -30,15 +30,15 @@ __all__ = [
     "LabelNumbers",
     "LabelsExhaustedError",
     "ProcessKey",
+    "Relation",
     "Subjects",
-    "Who",
     "flag_masks",
 ]
 
 EVERYBODY: Final = 0
 
 
-class Who:
+class Relation:
     """``ENF_WHO_*``."""
 
     PROCESS: Final = 1
@@ -150,18 +150,18 @@ class Subjects:
         self, selector: Process, subject: Subject, span: Span
     ) -> Iterator[tuple[SubjectTerm, ...]]:
         wanted = (
-            (selector, Who.PROCESS),
-            (subject.process, Who.PROCESS),
-            (subject.parent, Who.PARENT),
-            (subject.ancestors, Who.ANCESTOR),
+            (selector, Relation.PROCESS),
+            (subject.process, Relation.PROCESS),
+            (subject.parent, Relation.PARENT),
+            (subject.ancestors, Relation.ANCESTOR),
         )
         unwanted = (
-            (subject.not_process, Who.PROCESS),
-            (subject.not_parent, Who.PARENT),
-            (subject.not_ancestors, Who.ANCESTOR),
+            (subject.not_process, Relation.PROCESS),
+            (subject.not_parent, Relation.PARENT),
+            (subject.not_ancestors, Relation.ANCESTOR),
         )
         for part, who in (*wanted, *unwanted):
-            self.needs_lineage |= bool(part) and who != Who.PROCESS
+            self.needs_lineage |= bool(part) and who != Relation.PROCESS
         fixed = {
             (label, who, 1) for part, who in unwanted if part for label in self._label(part, span)
         }

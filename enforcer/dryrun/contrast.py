@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from enforcer.dryrun.findings import Deed, Doer, Doing
+from enforcer.dryrun.findings import Deed, Doing, Subject
 from enforcer.events.document import rfc3339
 from enforcer.policy.model.policy import Verb
 
@@ -61,7 +61,7 @@ class Contrast:
 
     alike: int = 0
     others: int = 0
-    _pairs: dict[Pair, dict[Doer, Doing]] = attrs.field(factory=dict)
+    _pairs: dict[Pair, dict[Subject, Doing]] = attrs.field(factory=dict)
 
     def observe(self, here: Record | None, there: Record | None) -> None:
         """Compare what both sets say of one operation."""
@@ -74,7 +74,7 @@ class Contrast:
         elif pair not in self._pairs and len(self._pairs) >= _PAIRS:
             self.others += 1
         else:
-            self._pairs.setdefault(pair, {}).setdefault(Doer.of(record), Doing()).observe(record)
+            self._pairs.setdefault(pair, {}).setdefault(Subject.of(record), Doing()).observe(record)
 
     def differences(self) -> list[tuple[Pair, int, list[Deed]]]:
         """List pairs with their counts and samples, the most important and frequent first."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from enforcer.runtime.ports import Hits
 
-__all__ = ["Deed", "Doer", "DryRun", "Finding", "Timeline"]
+__all__ = ["Deed", "DryRun", "Finding", "Subject", "Timeline"]
 
 _DISTINCT: Final = 1000  # different processes or objects kept by rule; more are counted as "others"
 _DOERS: Final = 200  # kept by rule
@@ -66,7 +66,7 @@ class Deed:
 
 
 @attrs.frozen
-class Doer:
+class Subject:
     """
     Who did it: the same program, started by the same one, for the same user, in the same unit.
 
@@ -83,7 +83,7 @@ class Doer:
     above: tuple[str, ...] = attrs.field(default=(), eq=False)
 
     @classmethod
-    def of(cls, record: Record) -> Doer:
+    def of(cls, record: Record) -> Subject:
         """Tell who *record* is about."""
         event = record.event
         above = tuple(each.exe or each.name for each in record.ancestors if each.exe or each.name)
@@ -98,7 +98,7 @@ class Doer:
         )
 
 
-_NOBODY: Final = Doer(_OTHERS, "", "", "", "", 0)
+_NOBODY: Final = Subject(_OTHERS, "", "", "", "", 0)
 
 
 @attrs.define
@@ -145,7 +145,7 @@ class Finding:
     on_error: int = 0
     processes: Counter[str] = attrs.field(factory=Counter)
     objects: Counter[str] = attrs.field(factory=Counter)
-    doers: dict[Doer, Doing] = attrs.field(factory=dict)
+    doers: dict[Subject, Doing] = attrs.field(factory=dict)
     timeline: Timeline = attrs.field(factory=Timeline)
     unrecorded: int = 0
 
@@ -161,7 +161,7 @@ class Finding:
         self.timeline.add(record.time_ns)
         _count(self.processes, record.process.exe or record.process.name)
         _count(self.objects, f"{OPERATIONS[record.event.op].full} {target(record.event)}")
-        doer = Doer.of(record)
+        doer = Subject.of(record)
         if doer not in self.doers and len(self.doers) >= _DOERS:
             doer = _NOBODY
         self.doers.setdefault(doer, Doing()).observe(record)

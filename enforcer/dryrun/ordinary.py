@@ -25,7 +25,7 @@ from enforcer.policy.language.vocabulary import SubjectFlag
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from enforcer.dryrun.findings import Doer, Doing
+    from enforcer.dryrun.findings import Doing, Subject
     from enforcer.dryrun.programs import Programs
 
 __all__ = ["Guess", "Looks", "guess"]
@@ -95,7 +95,7 @@ class Guess:
     why: tuple[str, ...]
 
 
-def guess(doer: Doer, doing: Doing, programs: Programs) -> Guess:
+def guess(doer: Subject, doing: Doing, programs: Programs) -> Guess:
     """Guess whether what *doer* did is ordinary; *programs* knows the files of this machine."""
     against = list(_against(doer, programs))
     strong = list(_strong(doer, programs))
@@ -107,7 +107,7 @@ def guess(doer: Doer, doing: Doing, programs: Programs) -> Guess:
     return Guess(Looks.UNCLEAR, tuple(weak) or ("nothing is known that speaks for or against it",))
 
 
-def _against(doer: Doer, programs: Programs) -> Sequence[str]:
+def _against(doer: Subject, programs: Programs) -> Sequence[str]:
     if doer.flags & SubjectFlag.FILELESS:
         return ["its program has no name: it was removed, or only ever in memory"]
     if doer.container:
@@ -117,7 +117,7 @@ def _against(doer: Doer, programs: Programs) -> Sequence[str]:
     return programs.objections(doer.exe)
 
 
-def _strong(doer: Doer, programs: Programs) -> Sequence[str]:
+def _strong(doer: Subject, programs: Programs) -> Sequence[str]:
     if doer.container:
         return []
     found = []
@@ -135,7 +135,7 @@ def _strong(doer: Doer, programs: Programs) -> Sequence[str]:
     return found
 
 
-def _weak(doer: Doer, doing: Doing, programs: Programs) -> Sequence[str]:
+def _weak(doer: Subject, doing: Doing, programs: Programs) -> Sequence[str]:
     found = []
     package = None if doer.container else programs.package(doer.exe)
     if package is not None:
@@ -152,7 +152,7 @@ def _first(exes: Sequence[str], table: frozenset[str]) -> str | None:
     return next((exe for exe in exes if exe in table), None)
 
 
-def _who(manager: str, doer: Doer) -> str:
+def _who(manager: str, doer: Subject) -> str:
     return manager if manager == doer.exe else f"{manager}, which it was started by,"
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from enforcer.dryrun.contrast import Contrast
     from enforcer.dryrun.findings import Deed, Finding
-    from enforcer.dryrun.report import Report, Who
+    from enforcer.dryrun.report import Report, SubjectReport
 
 __all__ = ["page"]
 
@@ -138,7 +138,7 @@ def _doubts(finding: Finding) -> str:
     return said
 
 
-def _row(each: Who) -> str:
+def _row(each: SubjectReport) -> str:
     doer = each.doer
     facts = [f"user {doer.user}"]
     facts += [f"from {doer.parent}"] if doer.parent else []

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from enforcer.dryrun.contrast import Contrast
-    from enforcer.dryrun.findings import Doer, Doing, DryRun, Finding
+    from enforcer.dryrun.findings import Doing, DryRun, Finding, Subject
     from enforcer.dryrun.programs import Programs
 
-__all__ = ["Report", "Who", "as_document", "make_report"]
+__all__ = ["Report", "SubjectReport", "as_document", "make_report"]
 
 
 @attrs.frozen
-class Who:
+class SubjectReport:
     """One doer, what it did, and what that looks like."""
 
-    doer: Doer
+    doer: Subject
     doing: Doing
     guess: Guess
 
@@ -47,7 +47,7 @@ class Report:
     source: str
     seconds: float
     findings: Sequence[Finding]
-    who: Mapping[int, Sequence[Who]]
+    who: Mapping[int, Sequence[SubjectReport]]
     permitted: int = 0
     lost: int = 0
     notes: Sequence[str] = ()
@@ -87,7 +87,7 @@ def make_report(
     """Guess what *findings* look like, and put everything together."""
     who = {
         finding.row: [
-            Who(doer, doing, guess(doer, doing, programs))
+            SubjectReport(doer, doing, guess(doer, doing, programs))
             for doer, doing in sorted(finding.doers.items(), key=lambda item: -item[1].count)
         ]
         for finding in findings
@@ -143,7 +143,7 @@ def _rule(report: Report, finding: Finding) -> dict[str, Any]:
     }
 
 
-def _who(each: Who) -> dict[str, Any]:
+def _who(each: SubjectReport) -> dict[str, Any]:
     doer, doing = each.doer, each.doing
     return {
         "exe": doer.exe,

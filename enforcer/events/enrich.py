@@ -17,7 +17,16 @@ from enforcer.events.operations import OPERATIONS
 from enforcer.events.placeholders import Placeholders
 from enforcer.events.rows import OldRows, RowTable
 from enforcer.events.stats import outcome
-from enforcer.events.types import Event, EventFlag, GuardAct, Match, Origin, Record, RowFlag, Said
+from enforcer.events.types import (
+    Event,
+    EventFlag,
+    GuardAct,
+    Match,
+    Origin,
+    PolicyMatch,
+    Record,
+    RowFlag,
+)
 from enforcer.identity.actor import Actor
 from enforcer.identity.naming import process_id, program_id, ticks_of
 from enforcer.identity.text import readable
@@ -159,7 +168,7 @@ class Enricher:
             uid=event.uid,
         )
 
-    def _said(self, record: Record) -> tuple[Said, ...]:
+    def _said(self, record: Record) -> tuple[PolicyMatch, ...]:
         """Tell what each policy said; who decided is one of them, also if it found no room there."""
         event = record.event
         if isinstance(event.op, GuardAct):
@@ -168,17 +177,17 @@ class Enricher:
         found.setdefault(event.row, _own(event, event.op))
         return tuple(self._says(record, found[row]) for row in sorted(found))
 
-    def _says(self, record: Record, match: Match) -> Said:
+    def _says(self, record: Record, match: Match) -> PolicyMatch:
         event = record.event
         if match.row == event.row:
-            return Said(match=match, origin=record.origin, message=record.message)
+            return PolicyMatch(match=match, origin=record.origin, message=record.message)
         origin = self.origins.find(event.generation, match.row)
         flags = event.flags & ~EventFlag.ENFORCED
         if match.is_enforced:
             flags |= EventFlag.ENFORCED
         own = attrs.evolve(event, op=match.op, action=match.action, row=match.row, flags=flags)
         message = message_of(attrs.evolve(record, event=own, origin=origin))
-        return Said(match=match, origin=origin, message=message)
+        return PolicyMatch(match=match, origin=origin, message=message)
 
     def _origin(self, event: Event) -> Origin:
         if isinstance(event.op, GuardAct):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from enforcer.events.operations import OPERATIONS
-from enforcer.events.types import Record, Said
+from enforcer.events.types import PolicyMatch, Record
 
 __all__ = ["matches_document"]
 
@@ -21,7 +21,7 @@ def matches_document(record: Record) -> dict[str, Any]:
     return found
 
 
-def _said(said: Said) -> dict[str, Any]:
+def _said(said: PolicyMatch) -> dict[str, Any]:
     match, origin = said.match, said.origin
     return {
         "policy": origin.policy,

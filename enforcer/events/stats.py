@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Counts of what passed through, and of what did not: the daemon's own, not the kernel's."""
+"""Counts of records by outcome, and of bytes that made none: the daemon's own, not the kernel's."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from enforcer.events.types import Event, Lost, Record
+from enforcer.events.types import Event, Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["OUTCOMES", "LostMeter", "Stats", "outcome", "outcome_of"]
+__all__ = ["OUTCOMES", "Stats", "outcome", "outcome_of"]
 
 
 @attrs.define
@@ -60,26 +60,3 @@ def outcome_of(document: Mapping[str, Any]) -> str:
     """Name the same of a record as JSON has it."""
     word = "attempt" if "attempt" in document else document["action"]
     return OUTCOMES[word, document["enforced"]]
-
-
-@attrs.define
-class LostMeter:
-    """Tells what was lost since it was last asked, so that the loss itself becomes a record."""
-
-    decisions: int = 0
-    activity: int = 0
-    malformed: int = 0
-
-    def advance(
-        self, time_ns: int, *, decisions: int, activity: int, malformed: int, reason: str | None
-    ) -> Lost | None:
-        """Compare totals with those of the last call; None if nothing was lost between."""
-        lost = Lost(
-            time_ns=time_ns,
-            decisions=decisions - self.decisions,
-            activity=activity - self.activity,
-            malformed=malformed - self.malformed,
-            reason=reason if malformed > self.malformed else None,
-        )
-        self.decisions, self.activity, self.malformed = decisions, activity, malformed
-        return lost if lost.decisions or lost.activity or lost.malformed else None

@@ -28,9 +28,9 @@ __all__ = [
     "Match",
     "MatchBits",
     "Origin",
+    "PolicyMatch",
     "Record",
     "RowFlag",
-    "Said",
 ]
 
 
@@ -220,7 +220,7 @@ class Origin:
 
 
 @attrs.frozen(kw_only=True)
-class Said:
+class PolicyMatch:
     """A match with its provenance: what one policy said of the access of a record."""
 
     match: Match
@@ -250,7 +250,7 @@ class Record:
     syscall: str
     process: Actor
     parent: Actor
-    said: tuple[Said, ...] = ()
+    said: tuple[PolicyMatch, ...] = ()
     ancestors: tuple[Actor, ...] = ()
     has_all_ancestors: bool = False
     program_id: str | None = None

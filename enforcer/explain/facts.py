@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from enforcer.policy.model.policy import Condition
 
-__all__ = ["POINT", "PROTECTION", "SYSCALL", "Facts", "RecordError", "Who", "facts_of"]
+__all__ = ["POINT", "PROTECTION", "SYSCALL", "Facts", "ProcessFacts", "RecordError", "facts_of"]
 
 PROTECTION = "protection"
 """The event of what is refused without any policy."""
@@ -74,7 +74,7 @@ class RecordError(EnforcerError):
 
 
 @attrs.frozen
-class Who:
+class ProcessFacts:
     """
     One process at one moment; *exe* None: it has no executable.
 
@@ -136,9 +136,9 @@ class Facts:
     argc: int | None = None
     flags: int = 0
     inode: tuple[int, int] | None = None
-    process: Who = Who()
-    parents: tuple[Who, ...] = ()
-    ancestors: tuple[Who, ...] = ()
+    process: ProcessFacts = ProcessFacts()
+    parents: tuple[ProcessFacts, ...] = ()
+    ancestors: tuple[ProcessFacts, ...] = ()
     lineage: Gap | None = Gap.UNRECORDED
     passing: Passing | None = None
     attempt: tuple[frozenset[Op], int] | None = None
@@ -189,8 +189,8 @@ def _facts(document: Mapping[str, Any]) -> Facts:
         flags |= _OBJECT_FLAGS.get(name, 0)
     if "folded" in thing:
         flags |= Folded.read(thing["folded"]).object_flags
-    parent = Who(exe=_exe(document["parent"]["exe"]))
-    above = [Who(exe=_exe(actor["exe"])) for actor in document.get("ancestors", ())]
+    parent = ProcessFacts(exe=_exe(document["parent"]["exe"]))
+    above = [ProcessFacts(exe=_exe(actor["exe"])) for actor in document.get("ancestors", ())]
     return Facts(
         ops=_ops(document, has_args=argc is not None),
         operands=_operands(document),
@@ -229,7 +229,7 @@ def _ops(document: Mapping[str, Any], *, has_args: bool) -> frozenset[Op]:
     return frozenset(found)
 
 
-def _process(found: Mapping[str, Any]) -> Who:
+def _process(found: Mapping[str, Any]) -> ProcessFacts:
     cgroup = found["cgroup"]
     names = found.get("flags")
     flags: int | Gap = Gap.UNRECORDED
@@ -239,7 +239,7 @@ def _process(found: Mapping[str, Any]) -> Who:
             flags |= int(_SUBJECT_FLAGS.get(name, 0))
         if "exeFolded" in found:
             flags |= Folded.read(found["exeFolded"]).process_flags
-    return Who(
+    return ProcessFacts(
         exe=_exe(found["exe"]),
         cgroup=cgroup.encode() if cgroup is not None else Gap.UNRECORDED,
         uid=int(found["uid"]),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from enforcer.compiler.atoms import Atoms
     from enforcer.compiler.patterns import Form
-    from enforcer.explain.facts import Facts, Operand, Who
+    from enforcer.explain.facts import Facts, Operand, ProcessFacts
     from enforcer.policy.model.points import Operand as OperandAtPoint
     from enforcer.policy.model.policy import Condition, Flag, Policy, Process, Rule, Value, Within
 
@@ -282,7 +282,7 @@ class Parts:
                 yield from self._lineage(word, wanted, whom, turned=name != kind)
 
     def _process(
-        self, word: str, wanted: Process, whom: tuple[Who, ...], *, turned: bool = False
+        self, word: str, wanted: Process, whom: tuple[ProcessFacts, ...], *, turned: bool = False
     ) -> Iterator[Part]:
         if not wanted:
             return
@@ -293,7 +293,7 @@ class Parts:
         yield as_one(word, parts, negated(every(part.holds for part in parts)))
 
     def _lineage(
-        self, word: str, wanted: Process, whom: tuple[Who, ...], *, turned: bool
+        self, word: str, wanted: Process, whom: tuple[ProcessFacts, ...], *, turned: bool
     ) -> Iterator[Part]:
         if not wanted:
             return
@@ -305,7 +305,7 @@ class Parts:
         parts = met or (each[0] if each else [])
         yield as_one(word, parts, negated(found) if turned else found, is_turned=turned)
 
-    def _one(self, word: str, wanted: Process, who: Who) -> list[Part]:
+    def _one(self, word: str, wanted: Process, who: ProcessFacts) -> list[Part]:
         claimed = self._of(word, wanted, who)
         if isinstance(who.flags, Gap) or who.exe is None:
             return claimed
@@ -324,7 +324,9 @@ class Parts:
             for part, other in zip(claimed, bare, strict=True)
         ]
 
-    def _of(self, word: str, wanted: Process, who: Who, *, is_bare: bool = False) -> list[Part]:
+    def _of(
+        self, word: str, wanted: Process, who: ProcessFacts, *, is_bare: bool = False
+    ) -> list[Part]:
         flags = who.flags
         if not isinstance(flags, Gap) and who.exe is Gap.UNKNOWN:
             flags |= SubjectFlag.EXE_UNKNOWN
@@ -342,7 +344,9 @@ class Parts:
             ),
         ]
 
-    def _of_process(self, where: str, condition: Condition, who: Who, *, is_bare: bool) -> Part:
+    def _of_process(
+        self, where: str, condition: Condition, who: ProcessFacts, *, is_bare: bool
+    ) -> Part:
         if condition.field.dim != Dim.EXE or not isinstance(who.exe, bytes):
             operand = None if condition.field.dim is None else who.operand(condition.field.dim)
             return self._compared(where, condition, operand)
@@ -358,7 +362,7 @@ def _of_code(flag: Flag, known: int | Gap) -> int | Gap:
     return Gap.UNKNOWN
 
 
-def _of_workload(where: str, condition: Condition, who: Who) -> Part:
+def _of_workload(where: str, condition: Condition, who: ProcessFacts) -> Part:
     """Compare what is known of the container or the pod: of several labels one has to do."""
     known = who.of_workload(condition.field.name)
     if known is None:

@@ -43,7 +43,7 @@ class Ancestry:
 
 
 @attrs.frozen
-class _Seen:
+class _Snapshot:
     """One process as it was; *parent* is None if it is not known, *is_first* if there is none."""
 
     actor: Actor
@@ -59,11 +59,11 @@ class Lineage:
     processes: Processes = attrs.field(factory=Processes)
     clock: Callable[[], float] = time.monotonic
     limit: int = 8192
-    _seen: Cache[Key, _Seen] = attrs.field(init=False)
+    _seen: Cache[Key, _Snapshot] = attrs.field(init=False)
     _lines: Cache[Key, tuple[float, Ancestry]] = attrs.field(init=False)
 
     @_seen.default
-    def _make_seen(self) -> Cache[Key, _Seen]:
+    def _make_seen(self) -> Cache[Key, _Snapshot]:
         return Cache(self.limit)
 
     @_lines.default
@@ -88,7 +88,7 @@ class Lineage:
         self._lines.put(key, (now + _FRESH, found))
         return found
 
-    def _line(self, key: Key | None) -> Iterator[_Seen]:
+    def _line(self, key: Key | None) -> Iterator[_Snapshot]:
         limit = _PARENT_BYTES
         for _ in range(MAX_DEPTH):
             seen = self._one(key, limit) if key is not None else None
@@ -97,7 +97,7 @@ class Lineage:
             yield seen
             key, limit = seen.parent, _OTHER_BYTES
 
-    def _one(self, key: Key, limit: int) -> _Seen | None:
+    def _one(self, key: Key, limit: int) -> _Snapshot | None:
         now = self.clock()
         known = self._seen.get(key)
         if known is not None and now < known.until:
@@ -108,7 +108,7 @@ class Lineage:
         self._seen.put(key, read)
         return read
 
-    def _read(self, key: Key, limit: int, until: float) -> _Seen | None:
+    def _read(self, key: Key, limit: int, until: float) -> _Snapshot | None:
         pid, ticks = key
         before = self.processes.stat(pid)
         if before is None or abs(before.start_ticks - ticks) > 1:
@@ -126,7 +126,7 @@ class Lineage:
             exe=readable(exe) if exe is not None else None,
             cmdline=tuple(map(readable, words)) if words is not None else None,
         )
-        return _Seen(actor, parent, before.parent <= 0, until)
+        return _Snapshot(actor, parent, before.parent <= 0, until)
 
     def _parent(self, child: Stat) -> Key | None:
         found = self.processes.stat(child.parent) if child.parent > 0 else None

@@ -82,7 +82,7 @@ def _names(folder: Path) -> list[str]:
 
 
 @attrs.define(eq=False, repr=False)
-class _Seen:
+class _ContainerCgroup:
     """A container's cgroup; *bundle* None: not known yet, *is_settled*: nothing more will be."""
 
     container: Container
@@ -100,7 +100,7 @@ class Workloads:
     places: Places = attrs.field(factory=Places)
     clock: Callable[[], float] = time.monotonic
     overflown: bool = attrs.field(default=False, init=False)
-    _containers: dict[str, _Seen] = attrs.field(factory=dict, init=False)
+    _containers: dict[str, _ContainerCgroup] = attrs.field(factory=dict, init=False)
     _pod_cgroups: dict[str, str] = attrs.field(factory=dict, init=False)
     _pods: dict[str, PodFacts] = attrs.field(factory=dict, init=False)
     _stamps: dict[Path, Any] = attrs.field(factory=dict, init=False)
@@ -141,7 +141,7 @@ class Workloads:
             if len(self._containers) >= MAX_WORKLOADS:
                 self._containers.clear()  # nobody looks at the tree, so those that are gone stay
             self._is_stale = True
-            seen = self._containers[container.cgroup] = _Seen(container, now)
+            seen = self._containers[container.cgroup] = _ContainerCgroup(container, now)
         uid = container.pod_uid
         is_whole = seen.bundle is not None and (uid is None or uid in self._pods)
         if not is_whole and now >= seen.next_look:
@@ -157,7 +157,7 @@ class Workloads:
     # ---- Which there are -----------------------------------------------------------------------
 
     def _find(self, now: float) -> None:
-        found: dict[str, _Seen] = {}
+        found: dict[str, _ContainerCgroup] = {}
         pods: dict[str, str] = {}
         self.overflown = False
         for path in self._cgroups():
@@ -166,7 +166,7 @@ class Workloads:
                 break
             container = container_of(path)
             if container is not None:
-                found[path] = self._containers.get(path) or _Seen(container, now)
+                found[path] = self._containers.get(path) or _ContainerCgroup(container, now)
             elif (pod := pod_of(path)) is not None and pod[0] == path:
                 pods[path] = pod[1]
         if found.keys() != self._containers.keys() or pods != self._pod_cgroups:
@@ -189,7 +189,7 @@ class Workloads:
 
     # ---- What they are -------------------------------------------------------------------------
 
-    def _identify(self, seen: _Seen, now: float) -> None:
+    def _identify(self, seen: _ContainerCgroup, now: float) -> None:
         if seen.is_settled or now < seen.next_look:
             return
         is_old = now - seen.since > _SOON
@@ -282,7 +282,7 @@ class Workloads:
             if seen.bundle is not None:
                 yield Workload(_bytes(path), {**_container_facts(seen), **self._facts_of_pod(seen)})
 
-    def _facts_of_pod(self, seen: _Seen) -> Mapping[str, tuple[bytes, ...] | None]:
+    def _facts_of_pod(self, seen: _ContainerCgroup) -> Mapping[str, tuple[bytes, ...] | None]:
         uid = seen.container.pod_uid
         if uid is not None:
             return _pod_facts(self._pods.get(uid, PodFacts()))
@@ -291,7 +291,7 @@ class Workloads:
         return {}
 
 
-def _is_cri(seen: _Seen) -> bool:
+def _is_cri(seen: _ContainerCgroup) -> bool:
     """
     Tell whether a container outside of the kubelet's cgroups is one of a pod.
 
@@ -318,7 +318,7 @@ def _filled(first: PodFacts, second: PodFacts) -> PodFacts:
     )
 
 
-def _container_facts(seen: _Seen) -> dict[str, tuple[bytes, ...] | None]:
+def _container_facts(seen: _ContainerCgroup) -> dict[str, tuple[bytes, ...] | None]:
     bundle = seen.bundle or Bundle()
     facts: dict[str, tuple[bytes, ...] | None] = {
         CONTAINER["id"].name: (seen.container.id.encode(),),

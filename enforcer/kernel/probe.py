@@ -17,7 +17,7 @@ from enforcer.errors import KernelError
 from enforcer.kernel import entries, host, loader, placement
 from enforcer.kernel.engine import Engine
 from enforcer.kernel.image_map import ImageMap
-from enforcer.kernel.lsm import Problem, find_gap, find_placement
+from enforcer.kernel.lsm_support import Problem, find_gap, find_placement
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import ATTEMPTS, CALLS, HOOKS, IDENTITY, POINTS, ProgramSpec, Role
 from enforcer.libbpf import abi

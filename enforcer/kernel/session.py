@@ -25,7 +25,7 @@ from enforcer.kernel.guard import Guard
 from enforcer.kernel.image_map import Image, ImageHead, ImageMap, facts_of, ops_of
 from enforcer.kernel.image_slots import Committed, Succession
 from enforcer.kernel.labels import label_all
-from enforcer.kernel.lsm import check_lsm
+from enforcer.kernel.lsm_support import check_lsm
 from enforcer.kernel.maps import RINGS, Notes, RowHits, StatCounters, memory
 from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role

@@ -17,10 +17,10 @@ from enforcer.policy.readers.actions import (
     read_actions,
     read_message,
 )
-from enforcer.policy.readers.conditions import read_process
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.marks import check_marks
 from enforcer.policy.readers.metadata import Metadata, read_metadata, refuse_unknown
+from enforcer.policy.readers.process import read_process
 from enforcer.policy.readers.rules import read_rule
 from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe
 from enforcer.policy.text.problems import suggest

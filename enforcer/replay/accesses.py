@@ -22,7 +22,7 @@ from enforcer.replay.journal import BlockKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from enforcer.replay.heads import Who
+    from enforcer.replay.heads import Credentials
     from enforcer.replay.journal import Journal
 
 __all__ = ["Accesses", "RecordedAccess"]
@@ -46,7 +46,7 @@ class RecordedAccess:
     line: int
     op: int
     code: int
-    who: Who
+    who: Credentials
 
 
 @attrs.define

@@ -12,7 +12,7 @@ from enforcer.policy.language.vocabulary import SubjectFlag
 if TYPE_CHECKING:
     import struct
 
-__all__ = ["ACCESS", "CGROUP", "LINE", "HeadReader", "Who"]
+__all__ = ["ACCESS", "CGROUP", "LINE", "Credentials", "HeadReader"]
 
 _KINDS: Final = abi.enumeration("enf_event_kind", "ENF_EVENT_")
 ACCESS, LINE, CGROUP = (_KINDS[name] for name in ("ACCESS", "LINE", "CGROUP"))
@@ -20,7 +20,7 @@ _FOLDED: Final = 0xFFF00000  # where names of the executable are folded: ENF_FOL
 _KEPT_FLAGS: Final = sum(SubjectFlag) | _FOLDED
 
 
-class Who(NamedTuple):
+class Credentials(NamedTuple):
     """Who acted: identity as policies look at it, with the number of its cgroup."""
 
     uid: int
@@ -74,12 +74,12 @@ class HeadReader:
         tail = head[self._path] + head[self._exe] + head[self._name]
         return head if size + tail <= head[self._size] <= len(raw) else None
 
-    def who(self, head: tuple[Any, ...], raw: bytes) -> Who:
+    def who(self, head: tuple[Any, ...], raw: bytes) -> Credentials:
         """Tell who acted."""
         uid, euid, gid, egid, caps, flags, cgroup = (head[at] for at in self._who)
         begin = self._form.size + head[self._path]
         exe = raw[begin : begin + head[self._exe]]
-        return Who(uid, euid, gid, egid, caps, flags & _KEPT_FLAGS, cgroup, exe)
+        return Credentials(uid, euid, gid, egid, caps, flags & _KEPT_FLAGS, cgroup, exe)
 
     def path(self, head: tuple[Any, ...], raw: bytes) -> bytes:
         """Return the path behind the head."""

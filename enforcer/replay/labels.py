@@ -12,7 +12,7 @@ from enforcer.replay.lines import How
 
 if TYPE_CHECKING:
     from enforcer.libbpf.replaying import Label, ReplayCore
-    from enforcer.replay.heads import Who
+    from enforcer.replay.heads import Credentials
     from enforcer.replay.lines import Line, Lines
 
 __all__ = ["Labels"]
@@ -34,9 +34,9 @@ class Labels:
     lines: Lines
     lost: set[int] = attrs.field(factory=set)
     _begun: Cache[int, Label] = attrs.field(factory=lambda: Cache(_KEPT))
-    _acting: Cache[tuple[int, Who], Label] = attrs.field(factory=lambda: Cache(_KEPT))
+    _acting: Cache[tuple[int, Credentials], Label] = attrs.field(factory=lambda: Cache(_KEPT))
 
-    def acting(self, line: int, who: Who) -> Label:
+    def acting(self, line: int, who: Credentials) -> Label:
         """Return the label of the program *line* while it is *who*."""
         known = self._acting.get((line, who))
         if known is None:
@@ -44,7 +44,7 @@ class Labels:
             self._acting.put((line, who), known)
         return known
 
-    def _become(self, label: Label, who: Who) -> Label:
+    def _become(self, label: Label, who: Credentials) -> Label:
         return self.core.become(label, who.identity(self.lines.cgroups.get(who.cgroup, b"")))
 
     def _beginning(self, number: int) -> Label:

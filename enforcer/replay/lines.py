@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.replay.heads import CGROUP, LINE, HeadReader, Who
+from enforcer.replay.heads import CGROUP, LINE, Credentials, HeadReader
 from enforcer.replay.journal import BlockKind
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Line:
 
     how: How
     origin: int
-    who: Who
+    who: Credentials
     pid: int
     tid: int
     start_ns: int
@@ -82,7 +82,7 @@ class Lines:
         lines = cls()
         reader = HeadReader()
         at = reader.at
-        kept: dict[Who, Who] = {}  # many processes are alike
+        kept: dict[Credentials, Credentials] = {}  # many processes are alike
         for raw in journal.records(BlockKind.LINES):
             head = reader.read(raw)
             kind = head[at["kind"]] if head is not None else None

@@ -14,7 +14,7 @@ from reference.semantics import CONTAINER, UNKNOWN, Access, Actor, Identity, fir
 
 from enforcer.compiler import BareHost
 from enforcer.explain.changes import changes
-from enforcer.explain.facts import Facts, Who
+from enforcer.explain.facts import Facts, ProcessFacts
 from enforcer.explain.judge import Judge, Kind
 from enforcer.explain.truth import Gap
 from enforcer.policy.language.vocabulary import Dim, Op
@@ -27,8 +27,8 @@ def known(value):
     return Gap.UNKNOWN if value is UNKNOWN else value
 
 
-def who(identity: Identity) -> Who:
-    return Who(
+def who(identity: Identity) -> ProcessFacts:
+    return ProcessFacts(
         exe=known(identity.exe),
         cgroup=known(identity.cgroup),
         uid=identity.uid,

@@ -11,8 +11,8 @@ from enforcer.policy.language.vocabulary import FieldSpec
 from enforcer.policy.model.policy import Condition, Text, TextKind
 from enforcer.policy.model.workloads import CONTAINER, POD
 from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.labels import read_label_selector
 from enforcer.policy.readers.metadata import Metadata
-from enforcer.policy.readers.selectors import read_label_selector
 from enforcer.policy.readers.values import text_form
 from enforcer.policy.text.nodes import Entry, Map, Scalar, describe
 from enforcer.span import Span

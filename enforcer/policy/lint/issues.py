@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from enforcer.policy.lint.file_systems import folded_by
-from enforcer.policy.lint.lockout_needs import Own, own_programs
+from enforcer.policy.lint.lockout_needs import EnforcerPrograms, own_programs
 from enforcer.policy.model.policy import Policy, Rule
 from enforcer.span import Span
 
@@ -64,7 +64,7 @@ class Host:
     """What the checks may ask about this machine."""
 
     exists: Callable[[bytes], bool] = os.path.lexists
-    own: Own = attrs.field(factory=own_programs)
+    own: EnforcerPrograms = attrs.field(factory=own_programs)
     folded_by: Callable[[bytes], str | None] = folded_by
 
 

@@ -15,7 +15,7 @@ import attrs
 
 from enforcer.policy.language.vocabulary import EVENTS, Dim, Op
 from enforcer.policy.lint.issues import Host, Issue, check, is_for_everybody, warning
-from enforcer.policy.lint.lockout_needs import Actor, Need, Own, Thing, vital_needs
+from enforcer.policy.lint.lockout_needs import Actor, EnforcerPrograms, Need, Target, vital_needs
 from enforcer.policy.model.coverage import kernel_operations
 from enforcer.policy.model.glob_match import accepts, literal_directory
 from enforcer.policy.model.policy import (
@@ -91,7 +91,7 @@ def _sentence(policy: Policy, rule: Rule | str, refused: list[Need]) -> str:
         said, is_wide, is_meant = f"the default for {rule}", not policy.selector, False
     else:
         said, is_wide = f"rule {rule.name!r}", is_for_everybody(policy, rule)
-        is_meant = all(_is_named(rule, need.thing) for need in refused)
+        is_meant = all(_is_named(rule, need.target) for need in refused)
     who = "everybody" if is_wide else _listed(need.actor.name for need in refused)
     what: dict[str, dict[str, None]] = {}
     for need in refused:
@@ -115,10 +115,10 @@ def _event(op: Op) -> str:
     return next((e.name for e in EVENTS.values() if op in e.everything), "")
 
 
-def _is_named(rule: Rule, thing: Thing) -> bool:
+def _is_named(rule: Rule, target: Target) -> bool:
     """Tell whether the author wrote this very file down."""
     return any(
-        isinstance(value, Text) and value.kind is TextKind.EXACT and _accepts(value, thing)
+        isinstance(value, Text) and value.kind is TextKind.EXACT and _accepts(value, target)
         for condition in rule.conditions
         if not condition.negate
         for value in condition.values
@@ -139,18 +139,18 @@ class _Vital:
         names: of all things, sorted.
     """
 
-    needs: dict[Op, dict[Thing, tuple[Need, ...]]]
+    needs: dict[Op, dict[Target, tuple[Need, ...]]]
     actors: tuple[Actor, ...]
     names: list[bytes]
 
 
 @functools.lru_cache(maxsize=4)
-def _vital(own: Own, exists: Callable[[bytes], bool]) -> _Vital:
+def _vital(own: EnforcerPrograms, exists: Callable[[bytes], bool]) -> _Vital:
     needs = vital_needs(own, exists)
-    sorted_in: dict[Op, dict[Thing, tuple[Need, ...]]] = {}
+    sorted_in: dict[Op, dict[Target, tuple[Need, ...]]] = {}
     for need in needs:
         things = sorted_in.setdefault(need.op, {})
-        things[need.thing] = (*things.get(need.thing, ()), need)
+        things[need.target] = (*things.get(need.target, ()), need)
     return _Vital(
         needs=sorted_in,
         actors=tuple(dict.fromkeys(need.actor for need in needs)),
@@ -165,13 +165,13 @@ def _refused(policy: Policy, vital: _Vital) -> dict[Rule | str, list[Need]]:
     Rule by rule, each asked about a thing once: a large policy has many rules, and few are near.
     """
     concerned = {actor for actor in vital.actors if _is(policy.selector, actor)}
-    undecided: dict[Op, dict[Thing, list[Need]]] = {}
+    undecided: dict[Op, dict[Target, list[Need]]] = {}
 
-    def still_open(op: Op) -> dict[Thing, list[Need]]:
+    def still_open(op: Op) -> dict[Target, list[Need]]:
         if op not in undecided:
             undecided[op] = {
-                thing: [need for need in needs if need.actor in concerned]
-                for thing, needs in vital.needs.get(op, {}).items()
+                target: [need for need in needs if need.actor in concerned]
+                for target, needs in vital.needs.get(op, {}).items()
             }
         return undecided[op]
 
@@ -181,8 +181,8 @@ def _refused(policy: Policy, vital: _Vital) -> dict[Rule | str, list[Need]]:
             continue
         found = _Findings(rule)
         for op in kernel_operations(rule):
-            for thing, open_needs in still_open(op).items():
-                if not open_needs or not found.holds(thing):
+            for target, open_needs in still_open(op).items():
+                if not open_needs or not found.holds(target):
                     continue
                 decided = [need for need in open_needs if found.acts(need.actor)]
                 open_needs[:] = [need for need in open_needs if not found.acts(need.actor)]
@@ -204,16 +204,16 @@ class _Findings:
     """What one rule says of each thing and each actor, asked once."""
 
     rule: Rule
-    _things: dict[Thing, bool] = attrs.field(factory=dict)
+    _things: dict[Target, bool] = attrs.field(factory=dict)
     _actors: dict[Actor, bool] = attrs.field(factory=dict)
 
-    def holds(self, thing: Thing) -> bool:
+    def holds(self, target: Target) -> bool:
         """Tell whether *thing* is what the rule is about."""
-        if thing not in self._things:
-            self._things[thing] = all(
-                (f.field.name in thing.flags) is f.wanted for f in self.rule.flags
-            ) and all(_holds(c, thing) for c in self.rule.conditions)
-        return self._things[thing]
+        if target not in self._things:
+            self._things[target] = all(
+                (f.field.name in target.flags) is f.wanted for f in self.rule.flags
+            ) and all(_holds(c, target) for c in self.rule.conditions)
+        return self._things[target]
 
     def acts(self, actor: Actor) -> bool:
         """Tell whether *actor* is whom the rule is about."""
@@ -286,23 +286,23 @@ def _has_capabilities(value: Value) -> bool:
     return isinstance(value, CapabilityMask) and (value.how != "none" or not value.mask)
 
 
-def _holds(condition: Condition, thing: Thing) -> bool:
+def _holds(condition: Condition, target: Target) -> bool:
     """Tell whether *condition* surely holds; about what the operation has not, none does."""
     dim = condition.field.dim
     if dim is Dim.PATH:
-        if thing.path is None:
+        if target.path is None:
             return False
-        return any(_accepts(v, thing) for v in condition.values) is not condition.negate
+        return any(_accepts(v, target) for v in condition.values) is not condition.negate
     if dim is Dim.ADDR:
-        return thing.address is not None and _holds_address(condition, *thing.address)
+        return target.address is not None and _holds_address(condition, *target.address)
     number = {
-        Dim.PORT: thing.port,
-        Dim.FAMILY: thing.family,
-        Dim.TYPE: thing.type,
-        Dim.PROTOCOL: thing.protocol,
-        Dim.CODE: thing.code,
-        Dim.TO_UID: thing.to,
-        Dim.TO_GID: thing.to,
+        Dim.PORT: target.port,
+        Dim.FAMILY: target.family,
+        Dim.TYPE: target.type,
+        Dim.PROTOCOL: target.protocol,
+        Dim.CODE: target.code,
+        Dim.TO_UID: target.to,
+        Dim.TO_GID: target.to,
     }.get(dim or Dim.PATH)
     if number is None:
         return False
@@ -328,20 +328,20 @@ def _has_number(value: Value, number: int) -> bool:
     return False
 
 
-def _accepts(value: Value, thing: Thing) -> bool:
+def _accepts(value: Value, target: Target) -> bool:
     """Ask for every name of *thing*; those of single links count only where they are spelt out."""
     return isinstance(value, Text) and any(
         accepts(value, name)
-        for name in _names(thing)
-        if value.kind is TextKind.EXACT or name not in thing.also
+        for name in _names(target)
+        if value.kind is TextKind.EXACT or name not in target.also
     )
 
 
 @functools.lru_cache(maxsize=1024)
-def _names(thing: Thing) -> tuple[bytes, ...]:
+def _names(target: Target) -> tuple[bytes, ...]:
     """Return the names of the file, as the kernel and as links of every machine have it."""
     names: list[bytes] = []
-    for path in () if thing.path is None else (thing.path, *thing.also):
+    for path in () if target.path is None else (target.path, *target.also):
         names.append(path)
         if path.startswith((b"/usr/bin/", b"/usr/sbin/", b"/usr/lib")):
             names.append(path.removeprefix(b"/usr"))

@@ -23,14 +23,14 @@ from enforcer.policy.language.sockets import BY_DEFAULT, PROTOCOLS
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.vocabulary import FIELDS, Op
 
-__all__ = ["Actor", "Need", "Own", "Thing", "own_programs", "vital_needs"]
+__all__ = ["Actor", "EnforcerPrograms", "Need", "Target", "own_programs", "vital_needs"]
 
 ANY_IPV4: Final = (0xFFFF_0000_0000, 0xFFFF_FFFF_FFFF)
 ANY_IPV6: Final = (0, 2**128 - 1)
 
 
 @attrs.frozen
-class Own:
+class EnforcerPrograms:
     """The programs of enforcer: *interpreter* as the kernel names it, then by its other names."""
 
     interpreter: tuple[bytes, ...]
@@ -38,11 +38,11 @@ class Own:
     code: bytes
 
 
-def own_programs() -> Own:
+def own_programs() -> EnforcerPrograms:
     """Find out what this enforcer is run by."""
     given = Path(sys.executable)
     script = given.with_name("enforcer")
-    return Own(
+    return EnforcerPrograms(
         interpreter=tuple(
             dict.fromkeys((bytes(given.resolve()), bytes(given), b"/usr/bin/python3"))
         ),
@@ -52,7 +52,7 @@ def own_programs() -> Own:
 
 
 @attrs.frozen(cache_hash=True)
-class Thing:
+class Target:
     """
     What an operation is about, as far as it is known; None: the operation has no such thing.
 
@@ -77,7 +77,7 @@ class Actor:
     """A process of root: *above* are its parent and the further ancestors, nearest first."""
 
     name: str
-    program: Thing
+    program: Target
     cgroup: bytes
     above: tuple[Actor, ...] = ()
     is_script: bool = False
@@ -89,7 +89,7 @@ class Need:
 
     actor: Actor
     op: Op
-    thing: Thing
+    target: Target
     verb: str
     what: str
 
@@ -100,13 +100,13 @@ _MANAGER: Final = "the service manager"
 _SSHD: Final = "sshd"
 _SHELL: Final = "the shell"
 _SELF: Final = "enforcer itself"
-_SYSTEMD: Final = Thing(b"/usr/lib/systemd/systemd", also=(b"/sbin/init", b"/usr/sbin/init"))
-_EXECUTOR: Final = Thing(b"/usr/lib/systemd/systemd-executor")
-_SERVER: Final = Thing(b"/usr/sbin/sshd")
+_SYSTEMD: Final = Target(b"/usr/lib/systemd/systemd", also=(b"/sbin/init", b"/usr/sbin/init"))
+_EXECUTOR: Final = Target(b"/usr/lib/systemd/systemd-executor")
+_SERVER: Final = Target(b"/usr/sbin/sshd")
 _SERVER_PARTS: Final = (b"/usr/lib/openssh/sshd-session", b"/usr/libexec/openssh/sshd-session")
 _SHELLS: Final = (
-    Thing(b"/usr/bin/bash"),
-    Thing(b"/usr/bin/dash", also=(b"/usr/bin/sh", b"/bin/sh")),
+    Target(b"/usr/bin/bash"),
+    Target(b"/usr/bin/dash", also=(b"/usr/bin/sh", b"/bin/sh")),
 )
 _SSH_UNITS: Final = (b"/system.slice/ssh.service", b"/system.slice/sshd.service")
 _LOGIN: Final = b"/user.slice/user-0.slice/session-1.scope"
@@ -121,7 +121,7 @@ _STARTERS: Final = tuple(
 )
 
 
-def _sessions(parts: tuple[Thing, ...]) -> tuple[Actor, ...]:
+def _sessions(parts: tuple[Target, ...]) -> tuple[Actor, ...]:
     """Serve one login, before and after it has a cgroup of its own; *parts* are newer programs."""
     return tuple(
         Actor(_SSHD, program, cgroup, (server, _INIT))
@@ -161,14 +161,14 @@ _POLICY_FILE: Final = bytes(places.POLICIES / "policy.yaml")
 
 
 @functools.lru_cache(maxsize=4)
-def vital_needs(own: Own, exists: Callable[[bytes], bool]) -> tuple[Need, ...]:
+def vital_needs(own: EnforcerPrograms, exists: Callable[[bytes], bool]) -> tuple[Need, ...]:
     """
     List what must stay possible on a machine where enforcer is *own*.
 
     Of files that lie elsewhere on other systems those count that are here, else the first.
     """
     libraries = {what: _here(paths, exists) for what, paths in _LIBRARIES.items()}
-    parts = tuple(map(Thing, _here(_SERVER_PARTS, exists)))
+    parts = tuple(map(Target, _here(_SERVER_PARTS, exists)))
     sessions = _sessions(parts)
     needs = [*_of_the_manager(own), *_of_sshd(sessions, parts), *_of_enforcer(own)]
     needs += [need for shell in _shells(sessions) for need in _of_a_shell(shell, own)]
@@ -181,7 +181,7 @@ def _here(paths: tuple[bytes, ...], exists: Callable[[bytes], bool]) -> tuple[by
     return tuple(filter(exists, paths)) or paths[:1]
 
 
-def _of_the_manager(own: Own) -> Iterator[Need]:
+def _of_the_manager(own: EnforcerPrograms) -> Iterator[Need]:
     for program in (_SYSTEMD, _EXECUTOR):
         yield from _runs(_INIT, program, _MANAGER)
     for actor in (_INIT, *_STARTERS):
@@ -196,20 +196,20 @@ def _of_the_manager(own: Own) -> Iterator[Need]:
     yield from _does(_INIT, _TREES, b"/sys/fs/cgroup/system.slice/ssh.service", "cgroups")
     yield from _serves_unix(_INIT, b"/run/systemd/notify", "the sockets of systemd")
     for number in (signal.SIGTERM, signal.SIGKILL):
-        yield Need(_INIT, Op.SIGNAL, Thing(code=number), "end", "services")
+        yield Need(_INIT, Op.SIGNAL, Target(code=number), "end", "services")
     yield from _changes_identity(_INIT, "start", "services")
-    yield Need(_INIT, Op.CAPSET, Thing(), "start", "services")
-    yield Need(_INIT, Op.CAPABLE, Thing(code=CAPABILITIES["CAP_SYS_ADMIN"]), "start", "services")
-    yield Need(_INIT, Op.BPF, Thing(code=_BPF_PROG_LOAD), "start", "services")
+    yield Need(_INIT, Op.CAPSET, Target(), "start", "services")
+    yield Need(_INIT, Op.CAPABLE, Target(code=CAPABILITIES["CAP_SYS_ADMIN"]), "start", "services")
+    yield Need(_INIT, Op.BPF, Target(code=_BPF_PROG_LOAD), "start", "services")
 
 
 def _changes_identity(actor: Actor, verb: str, what: str) -> Iterator[Need]:
     for op, capability in ((Op.SETUID, "CAP_SETUID"), (Op.SETGID, "CAP_SETGID")):
-        yield Need(actor, op, Thing(to=_SOMEBODY), verb, what)
-        yield Need(actor, Op.CAPABLE, Thing(code=CAPABILITIES[capability]), verb, what)
+        yield Need(actor, op, Target(to=_SOMEBODY), verb, what)
+        yield Need(actor, Op.CAPABLE, Target(code=CAPABILITIES[capability]), verb, what)
 
 
-def _of_sshd(sessions: tuple[Actor, ...], parts: tuple[Thing, ...]) -> Iterator[Need]:
+def _of_sshd(sessions: tuple[Actor, ...], parts: tuple[Target, ...]) -> Iterator[Need]:
     for server in _SERVERS:
         yield from _runs(server, _SERVER, _SSHD)
         for part in parts:
@@ -222,7 +222,7 @@ def _of_sshd(sessions: tuple[Actor, ...], parts: tuple[Thing, ...]) -> Iterator[
             (2, (0xFFFF_0000_0000, 0xFFFF_0000_0000), ANY_IPV4),
             (10, (0, 0), ANY_IPV6),
         ):
-            kind = Thing(family=family, type=1, protocol=_TCP)
+            kind = Target(family=family, type=1, protocol=_TCP)
             made = attrs.evolve(kind, protocol=BY_DEFAULT | _TCP)
             yield Need(server, Op.SOCKET, made, "use", "TCP")
             local = attrs.evolve(kind, port=22, address=address)
@@ -238,14 +238,14 @@ def _of_sshd(sessions: tuple[Actor, ...], parts: tuple[Thing, ...]) -> Iterator[
             yield from _runs(session, shell, _SHELL)
 
 
-def _of_a_shell(actor: Actor, own: Own) -> Iterator[Need]:
+def _of_a_shell(actor: Actor, own: EnforcerPrograms) -> Iterator[Need]:
     yield from _logs_in(actor)
     for shell in _SHELLS:
         yield from _runs(actor, shell, _SHELL)
     yield from _runs_enforcer(actor, own)
     yield from _does(actor, _CHANGES, _POLICY_FILE, "the policies of enforcer")
     command = Actor(_SELF, _interpreter(own), _LOGIN, (actor, *actor.above), is_script=True)
-    unix = Thing(family=1, type=1, protocol=0)
+    unix = Target(family=1, type=1, protocol=0)
     yield Need(command, Op.SOCKET, unix, "use", "unix sockets")
     there = attrs.evolve(unix, path=_SOCKET_FILE)
     yield Need(command, Op.CONNECT, there, "connect to", "the control socket of enforcer")
@@ -255,10 +255,10 @@ def _of_a_shell(actor: Actor, own: Own) -> Iterator[Need]:
 
 def _loads(actor: Actor) -> Iterator[Need]:
     for command in (_BPF_MAP_UPDATE, _BPF_PROG_LOAD):
-        yield Need(actor, Op.BPF, Thing(code=command), "change", "what is in force")
+        yield Need(actor, Op.BPF, Target(code=command), "change", "what is in force")
 
 
-def _of_enforcer(own: Own) -> Iterator[Need]:
+def _of_enforcer(own: EnforcerPrograms) -> Iterator[Need]:
     unit = b"/system.slice/enforcer.service"
     daemon = Actor(_SELF, _interpreter(own), unit, (_INIT,), is_script=True)
     for path in (_POLICY_FILE, bytes(places.CONFIG)):
@@ -284,20 +284,20 @@ def _logs_in(actor: Actor) -> Iterator[Need]:
         yield from _does(actor, (Op.READ, Op.WRITE), path, "terminals")
 
 
-def _runs(actor: Actor, program: Thing, what: str) -> Iterator[Need]:
+def _runs(actor: Actor, program: Target, what: str) -> Iterator[Need]:
     """Run a program, which also reads and maps its file."""
     yield Need(actor, Op.EXEC, program, "run", what)
     for op in (Op.READ, Op.MMAP_EXEC):
         yield Need(actor, op, program, "read", what)
 
 
-def _interpreter(own: Own) -> Thing:
-    return Thing(own.interpreter[0], also=own.interpreter[1:])
+def _interpreter(own: EnforcerPrograms) -> Target:
+    return Target(own.interpreter[0], also=own.interpreter[1:])
 
 
-def _runs_enforcer(actor: Actor, own: Own) -> Iterator[Need]:
+def _runs_enforcer(actor: Actor, own: EnforcerPrograms) -> Iterator[Need]:
     yield from _runs(actor, _interpreter(own), _SELF)
-    script = Thing(own.script, flags=frozenset({"script"}))
+    script = Target(own.script, flags=frozenset({"script"}))
     yield Need(actor, Op.EXEC, script, "run", _SELF)
     yield from _does(actor, (Op.READ,), own.script, _SELF)
 
@@ -306,11 +306,11 @@ def _does(actor: Actor, ops: tuple[Op, ...], path: bytes, what: str) -> Iterator
     for op in ops:
         flags = frozenset({"directory"}) if op in _TREES else frozenset[str]()
         verb = "read" if op in {Op.READ, Op.MMAP_EXEC} else "change"
-        yield Need(actor, op, Thing(path, flags=flags), verb, what)
+        yield Need(actor, op, Target(path, flags=flags), verb, what)
 
 
 def _serves_unix(actor: Actor, path: bytes, what: str) -> Iterator[Need]:
-    unix = Thing(family=1, type=1, protocol=0)
+    unix = Target(family=1, type=1, protocol=0)
     yield Need(actor, Op.SOCKET, unix, "use", "unix sockets")
     yield Need(actor, Op.BIND, attrs.evolve(unix, path=path), "listen on", what)
     for op in (Op.LISTEN, Op.ACCEPT):

@@ -5,25 +5,20 @@ One field with what is written behind it, to conditions and flags of the model.
 
 from __future__ import annotations
 
-from enforcer.policy.language.unsupported import SUBJECT_WORDS
-from enforcer.policy.language.vocabulary import OPERATORS, PROCESS_FIELDS, FieldSpec, Kind
-from enforcer.policy.model.policy import Condition, Flag, Process, Value
-from enforcer.policy.model.workloads import LABELS, WORKLOAD_FIELDS
+from enforcer.policy.language.vocabulary import OPERATORS, FieldSpec, Kind
+from enforcer.policy.model.policy import Condition, Flag, Value
 from enforcer.policy.readers import numbers
 from enforcer.policy.readers.context import Context
-from enforcer.policy.readers.selectors import read_labels
 from enforcer.policy.readers.values import values
 from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, describe
 from enforcer.policy.text.problems import suggest
 
-__all__ = ["ABOVE", "LISTS", "NEGATIVE", "SINGLE", "read_conditions", "read_flag", "read_process"]
+__all__ = ["LISTS", "NEGATIVE", "SINGLE", "read_conditions", "read_flag"]
 
 NEGATIVE = frozenset({"notEqual", "notIn", "notPrefix", "notSuffix", "notContains", "notGlob"})
 SINGLE = frozenset({"equal", "notEqual"})
 LISTS = frozenset({"in", "notIn"})
 _BITS = frozenset({Kind.CAPABILITY, Kind.FLAGS})
-ABOVE = frozenset({"parent", "ancestors", "notParent", "notAncestors"})
-"""Parts that cannot be asked for their containers."""
 
 
 def read_conditions(
@@ -58,59 +53,6 @@ def read_flag(field: FieldSpec, entry: Entry, context: Context) -> tuple[Flag, .
         return (Flag(field, node.value, entry.span),)
     context.add(f"{field.name} is true or false, not {describe(node)}", node.span)
     return ()
-
-
-def read_process(entry: Entry, context: Context) -> Process:
-    """Read the fields of one process, under ``process``, ``selector`` and their like."""
-    node = entry.value
-    if not isinstance(node, Map) or not node.entries:
-        context.add(f"{entry.key} takes fields such as binary or uid, not {_what(node)}", node.span)
-        return Process()
-    conditions: tuple[Condition, ...] = ()
-    flags: tuple[Flag, ...] = ()
-    for part in node:
-        if part.key in WORKLOAD_FIELDS:
-            conditions += _workload(part, entry.key, context)
-            continue
-        field = PROCESS_FIELDS.get(part.key)
-        if field is None:
-            known = (*PROCESS_FIELDS, *WORKLOAD_FIELDS)
-            context.unknown(part, f"field of {entry.key}", known, SUBJECT_WORDS)
-        elif field.kind is Kind.FLAG:
-            flags += read_flag(field, part, context)
-        else:
-            conditions += read_conditions(field, part, context)
-    return Process(conditions, flags)
-
-
-def _workload(entry: Entry, whose: str, context: Context) -> tuple[Condition, ...]:
-    """Read the fields under ``container`` or ``pod``."""
-    if whose in ABOVE:
-        # Labels of what was forked before its container was known would stay unknown.
-        context.add(
-            f"{entry.key} is asked of the process itself: put it under selector, process or notProcess",
-            entry.span,
-        )
-        return ()
-    fields = WORKLOAD_FIELDS[entry.key]
-    node = entry.value
-    if not isinstance(node, Map) or not node.entries:
-        context.add(f"{entry.key} takes {', '.join(fields)}, not {_what(node)}", node.span)
-        return ()
-    conditions: tuple[Condition, ...] = ()
-    for part in node:
-        field = fields.get(part.key)
-        if field is None:
-            context.unknown(part, f"field of {entry.key}", fields, {})
-        elif field is LABELS:
-            conditions += read_labels(part, context)
-        else:
-            conditions += read_conditions(field, part, context)
-    return conditions
-
-
-def _what(node: Node) -> str:
-    return "an empty mapping" if isinstance(node, Map) else describe(node)
 
 
 def _known(field: FieldSpec) -> str:

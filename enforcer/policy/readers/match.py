@@ -12,11 +12,12 @@ from enforcer.policy.language.unsupported import MATCH_WORDS
 from enforcer.policy.language.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec, Kind
 from enforcer.policy.model.policy import Condition, Flag, Interval, Process, Subject, Within
 from enforcer.policy.readers.arguments import read_arguments
-from enforcer.policy.readers.conditions import read_conditions, read_flag, read_process
+from enforcer.policy.readers.conditions import read_conditions, read_flag
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.events import Event
 from enforcer.policy.readers.marks import MAX_ASKED, WITHIN_KEYS, read_within
 from enforcer.policy.readers.point_arguments import at_point, read_point_arguments, read_returns
+from enforcer.policy.readers.process import read_process
 from enforcer.policy.readers.syscalls import named
 from enforcer.policy.text.nodes import Entry, Map, Node
 

@@ -29,12 +29,13 @@ from enforcer.policy.model.workloads import LABELS, WORKLOAD_FIELDS
 from enforcer.policy.readers.actions import ACTIONS_KEYS
 from enforcer.policy.readers.arguments import ARGUMENT_OPERATORS, MAX_INDEX, TYPES
 from enforcer.policy.readers.attempts import MAX_ERRORS
-from enforcer.policy.readers.conditions import ABOVE, LISTS, SINGLE
+from enforcer.policy.readers.conditions import LISTS, SINGLE
+from enforcer.policy.readers.labels import EXPRESSION_OPERATORS
 from enforcer.policy.readers.marks import WITHIN_KEYS
 from enforcer.policy.readers.match import SUBJECT_PARTS
 from enforcer.policy.readers.point_arguments import SOCKET_KEYS
+from enforcer.policy.readers.process import ABOVE
 from enforcer.policy.readers.rules import IN_DOUBT, MAX_TAGS, ON_ERROR, SEVERITIES
-from enforcer.policy.readers.selectors import EXPRESSION_OPERATORS
 from enforcer.policy.readers.syscalls import NUMBER_OPERATORS
 from enforcer.policy.schema.marks import limit_schema, mark_schema, within_schema
 from enforcer.policy.schema.parts import Schema, list_of, object_of

@@ -29,7 +29,7 @@ from enforcer.policy.model.policy import (
     Value,
 )
 from enforcer.policy.model.workloads import LABELS
-from enforcer.policy.readers.selectors import spell_labels
+from enforcer.policy.readers.labels import spell_labels
 from enforcer.policy.readers.texts import quote
 
 __all__ = [

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from enforcer.runtime.sessions.counts import Ledger
     from enforcer.runtime.sessions.sessions import Sessions
 
-__all__ = ["Done", "Proposal", "put_in_force"]
+__all__ = ["Commit", "Proposal", "put_in_force"]
 
 
 @attrs.frozen
@@ -51,7 +51,7 @@ class Proposal:
 
 
 @attrs.frozen
-class Done:
+class Commit:
     """
     A commit.
 
@@ -64,7 +64,7 @@ class Done:
     warnings: tuple[str, ...] = ()
 
 
-def put_in_force(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> Done:
+def put_in_force(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> Commit:
     """
     Commit *proposal*.
 
@@ -78,7 +78,7 @@ def put_in_force(sessions: Sessions, store: PinStore | None, proposal: Proposal)
     return _succeed(sessions, store, proposal)
 
 
-def _swap(sessions: Sessions, proposal: Proposal) -> Done:
+def _swap(sessions: Sessions, proposal: Proposal) -> Commit:
     ledger = sessions.ledger.copy()
     retired = sessions.current.retired_hits()
     if retired is not None:
@@ -93,10 +93,10 @@ def _swap(sessions: Sessions, proposal: Proposal) -> Done:
         generation, hits = committed.settled
         sessions.ledger.add(sessions.origins.table(generation), hits)
     _forget(sessions, proposal)
-    return Done(is_successor=False, warnings=committed.warnings)
+    return Commit(is_successor=False, warnings=committed.warnings)
 
 
-def _succeed(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> Done:
+def _succeed(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> Commit:
     old = sessions.current
     sessions.current = Session.open(
         proposal.image,
@@ -115,7 +115,7 @@ def _succeed(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> 
         # Both are in force: nothing is let through, and the reader must know.
         warnings = (f"the programs of before are still in force as well: {error}",)
     sessions.outgoing.append(Outgoing.of_session(old, sessions.origins))
-    return Done(is_successor=True, warnings=warnings)
+    return Commit(is_successor=True, warnings=warnings)
 
 
 def _learn(sessions: Sessions, proposal: Proposal) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from enforcer.compiler import CompiledImage
-    from enforcer.kernel.lsm import Problem
+    from enforcer.kernel.lsm_support import Problem
     from enforcer.policy.model.workloads import Workload
     from enforcer.policy.store import Trust
 

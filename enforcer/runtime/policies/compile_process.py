@@ -24,22 +24,22 @@ from enforcer.errors import ControlError, EnforcerError, PolicyErrors
 from enforcer.runtime.policies.compilation import prepare
 from enforcer.runtime.policies.difference import Change, difference
 from enforcer.runtime.policies.in_force import InForce
-from enforcer.runtime.policies.late import why_late
 from enforcer.runtime.policies.packed import Packed
+from enforcer.runtime.policies.too_late import why_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
 
     from enforcer.compiler import LabelNumbers
-    from enforcer.kernel.lsm import Problem
+    from enforcer.kernel.lsm_support import Problem
     from enforcer.policy.model.policy import PolicySet
     from enforcer.policy.model.workloads import Workload
     from enforcer.runtime.policies.compilation import Sources
     from enforcer.runtime.policies.difference import Digests
     from enforcer.runtime.policies.runtime_changes import Overlay
 
-__all__ = ["Made", "Order", "make", "make_apart"]
+__all__ = ["CompiledChange", "Order", "make", "make_apart"]
 
 _IDLE = 0.1  # seconds between two looks at what else there is to do
 
@@ -79,7 +79,7 @@ class Order:
 
 
 @attrs.frozen
-class Made:
+class CompiledChange:
     """
     What came of it.
 
@@ -98,7 +98,7 @@ class Made:
     dropped: str | None = None
 
 
-def make(order: Order) -> Made:
+def make(order: Order) -> CompiledChange:
     """
     Read, check and compile.
 
@@ -119,7 +119,7 @@ def make(order: Order) -> Made:
     )
     packed = order.files if order.files is not None else Packed.of(files)
     since = order.since.unpack() if order.since is not None else prepared.digests
-    return Made(
+    return CompiledChange(
         now=InForce.of(prepared, packed, overlay, everything, order.workloads),
         data=prepared.data,
         warnings=prepared.warnings,
@@ -138,7 +138,7 @@ def _laid_over(order: Order, files: PolicySet) -> tuple[Overlay, PolicySet, str 
         return overlay, overlay.policies(files), str(error)
 
 
-def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Made:
+def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> CompiledChange:
     """
     Do :meth:`make` in a process of its own; *idle* is called now and then meanwhile.
 
@@ -170,7 +170,7 @@ def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Made:
         child.join()
     if isinstance(answer, EnforcerError):
         raise answer
-    made: Made = answer
+    made: CompiledChange = answer
     return made
 
 
@@ -186,7 +186,7 @@ def _serve(order: Order, there: Connection) -> None:
     # A model of ten thousand rules is millions of objects in no cycle, looked through again and again
     # while it grows: a fifth of the time. The process ends before that could be missed.
     gc.disable()
-    answer: Made | EnforcerError
+    answer: CompiledChange | EnforcerError
     try:
         answer = make(order)
     except EnforcerError as error:

@@ -22,12 +22,12 @@ from enforcer.libbpf import heap
 from enforcer.policy.model.policy import Mode, PolicySet
 from enforcer.runtime.policies.commit import Proposal, put_in_force
 from enforcer.runtime.policies.compilation import Sources, prepare
-from enforcer.runtime.policies.compile_process import Made, Order, make_apart
+from enforcer.runtime.policies.compile_process import CompiledChange, Order, make_apart
 from enforcer.runtime.policies.container_changes import Following
 from enforcer.runtime.policies.difference import describe
 from enforcer.runtime.policies.in_force import InForce, Pending
-from enforcer.runtime.policies.late import find_gap
 from enforcer.runtime.policies.packed import Packed
+from enforcer.runtime.policies.too_late import find_gap
 from enforcer.runtime.policies.unasked import nothing_to_confirm, try_to
 from enforcer.runtime.sessions.counts import Counts
 
@@ -315,7 +315,7 @@ class Enforcement:
             "confirmWithin": confirm_within,
         }
 
-    def _is_in_force(self, made: Made) -> bool:
+    def _is_in_force(self, made: CompiledChange) -> bool:
         """Whether what was made decides, counts and says what is in force already."""
         new, old = made.now, self.now
         return (new.origins, new.overlay, new.facts) == (
@@ -324,7 +324,7 @@ class Enforcement:
             old.facts,
         ) and is_same(made.data, self.sessions.current.image())
 
-    def _unchanged(self, made: Made, confirm_within: float | None) -> dict[str, Any]:
+    def _unchanged(self, made: CompiledChange, confirm_within: float | None) -> dict[str, Any]:
         warnings = list(made.warnings)
         if confirm_within is not None:
             acts = self._watch is not None and self._watch_confirm_within is None

@@ -9,7 +9,7 @@ import attrs
 
 from enforcer.kernel.image_map import boot_time
 from enforcer.runtime.control.report import PolicyFacts, facts_of
-from enforcer.runtime.policies.handover import State
+from enforcer.runtime.policies.kept_state import State
 from enforcer.runtime.policies.packed import Packed
 
 if TYPE_CHECKING:

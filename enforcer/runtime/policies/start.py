@@ -22,10 +22,10 @@ from enforcer.kernel.session import Session
 from enforcer.libbpf import heap
 from enforcer.runtime.policies.compile_process import Order, make_apart
 from enforcer.runtime.policies.enforcement import Enforcement
-from enforcer.runtime.policies.handover import State
 from enforcer.runtime.policies.in_force import InForce
-from enforcer.runtime.policies.late import find_gap
+from enforcer.runtime.policies.kept_state import State
 from enforcer.runtime.policies.runtime_changes import Overlay
+from enforcer.runtime.policies.too_late import find_gap
 from enforcer.runtime.reactor import Reactor
 from enforcer.runtime.sessions.counts import Ledger
 from enforcer.runtime.sessions.outgoing import Outgoing
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     from enforcer.kernel.pins import PinDirectory, PinStore
     from enforcer.kernel.verifier import Verifier
     from enforcer.runtime.policies.compilation import Sources
-    from enforcer.runtime.policies.compile_process import Made
+    from enforcer.runtime.policies.compile_process import CompiledChange
 
-__all__ = ["Begun", "begin"]
+__all__ = ["Start", "begin"]
 
 
 @attrs.frozen
-class Begun:
+class Start:
     """
     Enforcement that has begun.
 
@@ -93,7 +93,7 @@ def begin(
     verifier: Verifier | None = None,
     reactor: Reactor | None = None,
     workloads: Workloads | None = None,
-) -> Begun:
+) -> Start:
     """
     Put the policies of *sources* in force.
 
@@ -164,7 +164,7 @@ def begin(
     reported = _take_over(enforcement, before, store)
     if confirm_within is not None:
         enforcement.wait_to_confirm(confirm_within, session.expires_ns, returning)
-    return Begun(enforcement, made.warnings, reported)
+    return Start(enforcement, made.warnings, reported)
 
 
 def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before:
@@ -189,7 +189,7 @@ def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before
 
 
 def _open(
-    made: Made,
+    made: CompiledChange,
     before: _Before,
     store: PinStore | None,
     confirm_within: float | None,

@@ -3,7 +3,7 @@
 
 import pytest
 
-from enforcer.dryrun.findings import Doer, Doing
+from enforcer.dryrun.findings import Doing, Subject
 from enforcer.dryrun.ordinary import Looks, guess
 from enforcer.dryrun.programs import Programs
 from enforcer.policy.language.vocabulary import SubjectFlag
@@ -39,7 +39,7 @@ class Machine(Programs):
 
 
 def doer(exe="/usr/bin/tee", *, above=(), unit="", user="root", container="", flags=0):
-    return Doer(exe, above[0] if above else "", user, unit, container, flags, tuple(above))
+    return Subject(exe, above[0] if above else "", user, unit, container, flags, tuple(above))
 
 
 def looks(who, programs, *, at=(1,)):

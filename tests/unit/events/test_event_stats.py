@@ -3,7 +3,8 @@
 
 from fakes import denied, record
 
-from enforcer.events.stats import LostMeter, Stats
+from enforcer.events.lost import LostMeter
+from enforcer.events.stats import Stats
 
 
 def test_outcomes_are_counted_apart():

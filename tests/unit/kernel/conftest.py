@@ -8,7 +8,7 @@ import pytest
 
 from enforcer.errors import KernelError, UnsupportedError
 from enforcer.kernel import host
-from enforcer.kernel.lsm import find_problem
+from enforcer.kernel.lsm_support import find_problem
 from enforcer.libbpf import calls
 from enforcer.libbpf.handles import BpfObject
 

@@ -6,9 +6,9 @@ import errno
 import pytest
 
 from enforcer.errors import KernelError, UnsupportedError
-from enforcer.kernel import host, lsm, placement, probe
+from enforcer.kernel import host, lsm_support, placement, probe
 from enforcer.kernel.entries import can_override
-from enforcer.kernel.lsm import Problem
+from enforcer.kernel.lsm_support import Problem
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import HOOKS
 from enforcer.libbpf import abi
@@ -94,17 +94,17 @@ def test_a_machine_without_lsm_gives_nothing(monkeypatch):
 
 def test_programs_that_are_never_called_are_a_problem(monkeypatch):
     """Loading and attaching is not enough; the remedy names the whole list."""
-    monkeypatch.setattr(lsm.host, "require_privileges", lambda: None)
-    monkeypatch.setattr(lsm.calls, "has_helper_loop", lambda: True)
-    monkeypatch.setattr(lsm, "_count_calls", lambda at: 0)
-    monkeypatch.setattr(lsm.host, "active_lsms", lambda: ("lockdown", "yama"))
+    monkeypatch.setattr(lsm_support.host, "require_privileges", lambda: None)
+    monkeypatch.setattr(lsm_support.calls, "has_helper_loop", lambda: True)
+    monkeypatch.setattr(lsm_support, "_count_calls", lambda at: 0)
+    monkeypatch.setattr(lsm_support.host, "active_lsms", lambda: ("lockdown", "yama"))
 
-    problem = lsm.find_problem()
+    problem = lsm_support.find_problem()
 
     assert problem is not None
     assert "boot with lsm=lockdown,yama,bpf on the kernel command line" == problem.remedy
     with pytest.raises(UnsupportedError, match="never calls them"):
-        lsm.check_lsm()
+        lsm_support.check_lsm()
 
 
 @pytest.fixture
@@ -117,10 +117,10 @@ def machine(monkeypatch):
             raise counts[at]
         return counts[at]
 
-    monkeypatch.setattr(lsm.host, "require_privileges", lambda: None)
-    monkeypatch.setattr(lsm.calls, "has_helper_loop", lambda: True)
-    monkeypatch.setattr(lsm.host, "active_lsms", lambda: ("yama",))
-    monkeypatch.setattr(lsm, "_count_calls", count)
+    monkeypatch.setattr(lsm_support.host, "require_privileges", lambda: None)
+    monkeypatch.setattr(lsm_support.calls, "has_helper_loop", lambda: True)
+    monkeypatch.setattr(lsm_support.host, "active_lsms", lambda: ("yama",))
+    monkeypatch.setattr(lsm_support, "_count_calls", count)
     return counts
 
 
@@ -145,10 +145,10 @@ def test_hooks_are_preferred_to_functions(machine, hooks, around, chosen):
     machine.update({Placement.HOOKS: hooks, Placement.AROUND: around})
 
     if isinstance(chosen, Placement):
-        assert chosen is lsm.check_lsm()
+        assert chosen is lsm_support.check_lsm()
     else:
         with pytest.raises(UnsupportedError, match=chosen):
-            lsm.check_lsm()
+            lsm_support.check_lsm()
 
 
 def test_around_functions_capabilities_of_files_come_late(refused, monkeypatch):
@@ -176,11 +176,11 @@ def test_around_functions_without_preemption_is_no_problem(refused, monkeypatch)
 
 def test_an_old_kernel_is_refused_in_one_sentence(monkeypatch):
     """A missing helper, not a version number, tells an old kernel."""
-    monkeypatch.setattr(lsm.host, "require_privileges", lambda: None)
-    monkeypatch.setattr(lsm.calls, "has_helper_loop", lambda: False)
+    monkeypatch.setattr(lsm_support.host, "require_privileges", lambda: None)
+    monkeypatch.setattr(lsm_support.calls, "has_helper_loop", lambda: False)
 
     with pytest.raises(UnsupportedError, match=r"lacks the BPF helper bpf_loop: use Linux 6\.1"):
-        lsm.check_lsm()
+        lsm_support.check_lsm()
 
 
 def test_a_user_without_rights_is_told_so(monkeypatch, tmp_path):
@@ -190,4 +190,4 @@ def test_a_user_without_rights_is_told_so(monkeypatch, tmp_path):
     monkeypatch.setattr(host, "_STATUS", status)
 
     with pytest.raises(UnsupportedError, match="sudo"):
-        lsm.check_lsm()
+        lsm_support.check_lsm()

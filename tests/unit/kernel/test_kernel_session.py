@@ -13,7 +13,7 @@ from kernel_images import image_for_everybody
 
 from enforcer.errors import KernelError, UnsupportedError
 from enforcer.kernel import entries, probe
-from enforcer.kernel.lsm import find_problem
+from enforcer.kernel.lsm_support import find_problem
 from enforcer.kernel.session import Session
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject, Program

@@ -9,12 +9,12 @@ import pytest
 from policy_text import FILE, HEAD, USERS
 
 from enforcer.policy.language.vocabulary import LIFTED_SYSCALLS
-from enforcer.policy.lint.lockout_needs import Own
+from enforcer.policy.lint.lockout_needs import EnforcerPrograms
 from enforcer.policy.lint.run import CHECKS, Host, Severity, lint
 from enforcer.policy.lint.shadowed import MAX_WIDE
 from enforcer.policy.store import load_policies, load_text
 
-OWN = Own(
+OWN = EnforcerPrograms(
     (b"/usr/bin/python3.11", b"/usr/bin/python3"), b"/usr/bin/enforcer", b"/usr/lib/enforcer.py"
 )
 ELSEWHERE = (b"/nope", b"/usr/libexec/", b"/usr/lib64/")

@@ -12,10 +12,10 @@ from policy_text import FILE, HEAD, USERS
 
 from enforcer.policy.lint.issues import Host
 from enforcer.policy.lint.lockout import breaks_the_machine
-from enforcer.policy.lint.lockout_needs import Own, own_programs, vital_needs
+from enforcer.policy.lint.lockout_needs import EnforcerPrograms, own_programs, vital_needs
 from enforcer.policy.store import load_policies, load_text
 
-OWN = Own(
+OWN = EnforcerPrograms(
     (b"/opt/python/bin/python3.12", b"/opt/enforcer/bin/python", b"/usr/bin/python3"),
     b"/opt/enforcer/bin/enforcer",
     b"/opt/enforcer/lib/enforcer/__init__.py",

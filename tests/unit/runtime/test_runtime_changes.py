@@ -17,7 +17,7 @@ from enforcer.policy.language.vocabulary import OPS
 from enforcer.policy.model.policy import Mode
 from enforcer.policy.store import load_text
 from enforcer.runtime.control.report import facts_of
-from enforcer.runtime.policies.handover import State
+from enforcer.runtime.policies.kept_state import State
 from enforcer.runtime.policies.packed import Packed
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.sessions.counts import Ledger

@@ -18,7 +18,7 @@ from enforcer.errors import (
     PolicyErrors,
     VerifierError,
 )
-from enforcer.kernel.lsm import Problem
+from enforcer.kernel.lsm_support import Problem
 from enforcer.runtime.policies import compilation, compile_process
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import Order, make, make_apart

@@ -13,7 +13,7 @@ import attrs
 from enforcer.policy.foreign.kubearmor.drafts import Draft, Item
 from enforcer.policy.foreign.kubearmor.sections import read_section
 from enforcer.policy.foreign.kubearmor.settings import Settings
-from enforcer.policy.foreign.kubearmor.whom import Whom, cluster_whom, pod_whom
+from enforcer.policy.foreign.kubearmor.whom import PolicyScope, cluster_whom, pod_whom
 from enforcer.policy.foreign.kubearmor.words import (
     HOST_SPEC_KEYS,
     METADATA_KEYS,
@@ -63,7 +63,7 @@ def read_host_policy(top: Map, context: Context) -> Policy | None:
     return Policy(
         name=metadata.name,
         mode=Mode.ENFORCE,
-        rules=tuple(_rules(spec, postures, context, Whom())),
+        rules=tuple(_rules(spec, postures, context, PolicyScope())),
         span=top.span,
         description=f"A KubeArmorHostPolicy{nodes}.",
     )
@@ -93,7 +93,9 @@ def read_cluster_policy(top: Map, context: Context) -> Policy | None:
     return _of_pods("A KubeArmorClusterPolicy.", top, metadata, rules, whom)
 
 
-def _of_pods(what: str, top: Map, metadata: Metadata, rules: list[Rule], whom: Whom) -> Policy:
+def _of_pods(
+    what: str, top: Map, metadata: Metadata, rules: list[Rule], whom: PolicyScope
+) -> Policy:
     return Policy(
         name=metadata.name,
         mode=Mode.ENFORCE,
@@ -135,7 +137,7 @@ def _spec(top: Map, known: tuple[str, ...], context: Context) -> Map | None:
     return spec
 
 
-def _rules(spec: Map, postures: dict[str, Verb], context: Context, whom: Whom) -> list[Rule]:
+def _rules(spec: Map, postures: dict[str, Verb], context: Context, whom: PolicyScope) -> list[Rule]:
     """Read all sections of a policy for *whom*."""
     settings = Settings().refine(spec, context)
     drafts: list[Draft] = []
@@ -178,7 +180,7 @@ def _rest(section: Entry, allowing: list[Draft], settings: Settings, context: Co
     return Draft(item, event, operations, conditions)
 
 
-def _refuse_second_list(section: Entry, first: Draft, context: Context, whom: Whom) -> None:
+def _refuse_second_list(section: Entry, first: Draft, context: Context, whom: PolicyScope) -> None:
     """What any policy allows is allowed there; here the posture of each would refuse it."""
     other = whom.meeting(section.key, context.allow_lists)
     context.allow_lists.setdefault(whom.place(section.key), first.item.span)

@@ -13,8 +13,8 @@ import attrs
 from enforcer.policy.foreign.pods import any_pod, in_namespace, listed_names, texts
 from enforcer.policy.model.policy import Condition, Process, Text, TextKind
 from enforcer.policy.model.workloads import CONTAINER, LABELS, POD
+from enforcer.policy.readers.labels import read_label_selector
 from enforcer.policy.readers.metadata import refuse_unknown
-from enforcer.policy.readers.selectors import read_label_selector
 from enforcer.policy.text.nodes import Entry, List, Map, Scalar
 from enforcer.span import Span
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from enforcer.policy.readers.context import Context
     from enforcer.policy.readers.metadata import Metadata
 
-__all__ = ["Whom", "cluster_whom", "pod_whom"]
+__all__ = ["PolicyScope", "cluster_whom", "pod_whom"]
 
 _CONTAINER_NAME = "kubearmor.io/container.name"
 _EXPRESSION_KEYS = ("key", "operator", "values")
 
 
 @attrs.frozen
-class Whom:
+class PolicyScope:
     """
     Whom a policy is for.
 
@@ -61,7 +61,7 @@ def _may_meet(one: str, other: str) -> bool:
     return all(set(first[key]) & set(second[key]) for key in first.keys() & second.keys())
 
 
-def _whom(conditions: tuple[Condition, ...]) -> Whom:
+def _whom(conditions: tuple[Condition, ...]) -> PolicyScope:
     known: dict[str, list[str]] = {}
     for condition in conditions:
         values = [v for v in condition.values if isinstance(v, Text) and v.kind is TextKind.EXACT]
@@ -71,10 +71,10 @@ def _whom(conditions: tuple[Condition, ...]) -> Whom:
         if condition.field == LABELS:
             key += " " + values[0].value.partition(b"=")[0].decode()
         known[key] = [value.value.decode() for value in values]
-    return Whom(Process(conditions), json.dumps(known, sort_keys=True))
+    return PolicyScope(Process(conditions), json.dumps(known, sort_keys=True))
 
 
-def pod_whom(top: Map, metadata: Metadata, spec: Map, context: Context) -> Whom:
+def pod_whom(top: Map, metadata: Metadata, spec: Map, context: Context) -> PolicyScope:
     """Read the namespace and the selector of a KubeArmorPolicy."""
     found: tuple[Condition, ...] = (in_namespace(metadata, top.span, context),)
     entry = spec.get("selector")
@@ -103,7 +103,7 @@ def _labels(selector: Map, context: Context) -> tuple[Condition, ...]:
     return found + read_label_selector(whole, "selector", context, is_glob=False)
 
 
-def cluster_whom(top: Map, spec: Map, context: Context) -> Whom:
+def cluster_whom(top: Map, spec: Map, context: Context) -> PolicyScope:
     """Read the selector of a KubeArmorClusterPolicy: expressions on namespaces and labels."""
     entry = spec.get("selector")
     selector = context.map(entry.value, "selector") if entry else None

@@ -86,7 +86,7 @@ class Targets:
 
 
 @attrs.frozen
-class _Said:
+class _SyscallKey:
     """``syscall`` as it was written, if it was."""
 
     entry: Entry | None
@@ -176,7 +176,7 @@ def _name(node: Map, key: str, context: Context) -> tuple[str, Entry] | None:
 
 def _function(node: Map, lists: Lists, context: Context) -> Targets | None:
     given = node.get("syscall")
-    flag = _Said(given, context.boolean(given.value, "syscall") if given else None)
+    flag = _SyscallKey(given, context.boolean(given.value, "syscall") if given else None)
     named = _name(node, "call", context)
     if named is None:
         return None
@@ -206,7 +206,7 @@ def _function(node: Map, lists: Lists, context: Context) -> Targets | None:
     return Targets((target,)) if target else None
 
 
-def _check_flag(said: _Said, context: Context, *, is_call_: bool) -> None:
+def _check_flag(said: _SyscallKey, context: Context, *, is_call_: bool) -> None:
     if said.entry is not None and said.value is not None and said.value is not is_call_:
         what = "a system call" if is_call_ else "a function of the kernel"
         context.add(f"this is {what}: write syscall: {str(is_call_).lower()}", said.entry.span)

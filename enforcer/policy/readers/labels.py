@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-``container`` and ``pod`` under a selector, and selectors by labels as Kubernetes writes them: read, and
-written again.
-"""
+"""Labels of pods and selectors by labels, as Kubernetes writes them: read, and written again."""
 
 from __future__ import annotations
 

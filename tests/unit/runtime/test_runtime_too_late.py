@@ -15,7 +15,7 @@ from enforcer.policy.lint.degrade import degrade, require_certainty
 from enforcer.policy.model.points import Point, PointKind
 from enforcer.policy.model.policy import Action, Flag, Mode, Policy, PolicySet, Rule, Verb
 from enforcer.policy.readers.points import POINT
-from enforcer.runtime.policies import late
+from enforcer.runtime.policies import too_late
 from enforcer.span import Span
 
 SPAN = Span("p.yaml", 3, 5)
@@ -32,9 +32,9 @@ class Kernel(NoTypes):
 
 @pytest.fixture(autouse=True)
 def _kernel(monkeypatch):
-    monkeypatch.setattr(late, "local_types", Kernel)
-    monkeypatch.setattr(late.points, "can_override", lambda name: name == "replaceable")
-    monkeypatch.setattr(late.entries, "can_override", lambda: True)
+    monkeypatch.setattr(too_late, "local_types", Kernel)
+    monkeypatch.setattr(too_late.points, "can_override", lambda name: name == "replaceable")
+    monkeypatch.setattr(too_late.entries, "can_override", lambda: True)
 
 
 def rule(verb=Verb.DENY, **fields):
@@ -62,7 +62,7 @@ def at(kind, name):
 )
 def test_why_a_rule_comes_too_late(asked, why):
     """The beginning of a sentence, or nothing."""
-    found = late.why_late("no calls", asked)
+    found = too_late.why_late("no calls", asked)
 
     assert (why is None) is (found is None)
     assert why is None or why in found
@@ -70,9 +70,9 @@ def test_why_a_rule_comes_too_late(asked, why):
 
 def test_a_kernel_that_replaces_no_result_says_so(monkeypatch):
     """Another sentence than for a function that is not among those it would."""
-    monkeypatch.setattr(late.entries, "can_override", lambda: False)
+    monkeypatch.setattr(too_late.entries, "can_override", lambda: False)
 
-    assert "CONFIG_BPF_KPROBE_OVERRIDE" in late.why_late(None, at("KPROBE", "fixed"))
+    assert "CONFIG_BPF_KPROBE_OVERRIDE" in too_late.why_late(None, at("KPROBE", "fixed"))
 
 
 def test_capabilities_of_files_are_late_around_functions(monkeypatch):
@@ -82,13 +82,13 @@ def test_capabilities_of_files_are_late_around_functions(monkeypatch):
     def nowhere():
         raise UnsupportedError("no kernel")
 
-    monkeypatch.setattr(late.lsm, "is_around", lambda: True)
-    assert "what capabilities a file gives" in late.why_late(None, asked)
-    assert late.why_late(None, rule()) is None
-    monkeypatch.setattr(late.lsm, "is_around", lambda: False)
-    assert late.why_late(None, asked) is None
-    monkeypatch.setattr(late.lsm, "is_around", nowhere)
-    assert late.why_late(None, asked) is None
+    monkeypatch.setattr(too_late.lsm_support, "is_around", lambda: True)
+    assert "what capabilities a file gives" in too_late.why_late(None, asked)
+    assert too_late.why_late(None, rule()) is None
+    monkeypatch.setattr(too_late.lsm_support, "is_around", lambda: False)
+    assert too_late.why_late(None, asked) is None
+    monkeypatch.setattr(too_late.lsm_support, "is_around", nowhere)
+    assert too_late.why_late(None, asked) is None
 
 
 def test_late_rules_are_refused_or_kill_after():
@@ -101,11 +101,11 @@ def test_late_rules_are_refused_or_kill_after():
     policy = Policy("p", None, rules, SPAN)
 
     with pytest.raises(PolicyErrors) as refused:
-        degrade(PolicySet((policy,)), lambda r: late.why_late(None, r))
+        degrade(PolicySet((policy,)), lambda r: too_late.why_late(None, r))
     assert ["p.yaml:3:5"] == [str(error.span) for error in refused.value.errors]
 
     allowed = PolicySet((attrs.evolve(policy, allow_degraded=True),))
-    (after,) = degrade(allowed, lambda r: late.why_late(None, r)).policies
+    (after,) = degrade(allowed, lambda r: too_late.why_late(None, r)).policies
     assert [Verb.KILL, Verb.LOG, Verb.DENY] == [r.action.verb for r in after.rules]
 
 
@@ -116,9 +116,9 @@ def test_late_rules_are_refused_or_kill_after():
 def test_what_passes_hooks_undecided(monkeypatch, preempts, is_around, expected):
     """Only around functions, and only where a task can lose its processor inside of one."""
     monkeypatch.setattr(host, "preempts", lambda: preempts)
-    monkeypatch.setattr(late.lsm, "is_around", lambda: is_around)
+    monkeypatch.setattr(too_late.lsm_support, "is_around", lambda: is_around)
 
-    gap = late.find_gap()
+    gap = too_late.find_gap()
 
     assert expected is (gap is not None)
     assert gap is None or "preempt=voluntary" in str(gap)

@@ -6,14 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from enforcer.errors import UnsupportedError
-from enforcer.kernel import entries, host, lsm, placement, points
+from enforcer.kernel import entries, host, lsm_support, placement, points
 from enforcer.kernel.placement import Placement
 from enforcer.policy.kernel_types.operand_path import PointError, local_types
 from enforcer.policy.language.kinds import ObjectFlag
 from enforcer.policy.model.points import Point, PointKind
 
 if TYPE_CHECKING:
-    from enforcer.kernel.lsm import Problem
+    from enforcer.kernel.lsm_support import Problem
     from enforcer.policy.model.policy import Rule
 
 __all__ = ["find_gap", "why_late"]
@@ -38,12 +38,12 @@ def find_gap() -> Problem | None:
     """Return what lets operations pass this kernel's hooks undecided; None: nothing does."""
     if not host.preempts():
         return None  # where programs sit is found by trying, which takes time and is not asked for here
-    return lsm.find_gap(Placement.AROUND if _is_around() else Placement.HOOKS)
+    return lsm_support.find_gap(Placement.AROUND if _is_around() else Placement.HOOKS)
 
 
 def _is_around() -> bool:
     try:
-        return lsm.is_around()
+        return lsm_support.is_around()
     except UnsupportedError:
         return False  # the start says why nothing can be enforced here
 
