@@ -2,7 +2,7 @@
 """
 What holds for every test: no verdict by the clock, and which tests cannot run beside each other.
 
-Machines are busy, and a slow example is no bug.
+Machines are busy, and a slow example is not a bug.
 """
 
 from typing import Any

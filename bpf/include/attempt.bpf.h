@@ -219,7 +219,7 @@ __attribute__((noinline)) int enf_failed_view(struct enf_scratch *s, struct enf_
 	if (rc == ENF_PATH_ABSENT)
 		return rc;
 	o->unknown &= ~ENF_BIT(ENF_DIM_PATH);
-	/* What was cut off of where it begins is no beginning. */
+	/* What was cut off of where it begins is not a beginning. */
 	if (o->flags & ENF_OF_CUT)
 		rc = ENF_PATH_UNKNOWN;
 	o->flags = facts;

@@ -23,7 +23,7 @@ static __always_inline void enf_keep_caller(const struct enf_task *task)
 
 /*
  * As enf_current, with the label that whoever called exec for this loader had; with that of the current
- * task if it is no loader. A loader without (no memory; a child that it forked; a daemon that took over
+ * task if it is not a loader. A loader without (no memory; a child that it forked; a daemon that took over
  * in this very moment) cannot be told apart: not 0.
  */
 static __always_inline int enf_caller(struct enf_ctx *c)

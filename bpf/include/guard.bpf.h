@@ -103,7 +103,7 @@ static __always_inline int enf_is_stranger(const struct enf_guard *g)
 	return !enf_is_owner(g);
 }
 
-/* The same for what ends the daemon and not enforcement, where the service manager is no stranger. */
+/* The same for what ends the daemon and not enforcement, where the service manager is not a stranger. */
 static __always_inline int enf_is_meddler(const struct enf_guard *g)
 {
 	return bpf_get_current_pid_tgid() >> 32 != 1 && enf_is_stranger(g);

@@ -22,7 +22,7 @@ struct {
 	__type(value, struct enf_marks);
 } marks __weak SEC(".maps");
 
-/* By the id of the cgroup that holds a container; the host's by 0, which is no id. */
+/* By the id of the cgroup that holds a container; the host's by 0, which is not an id. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
@@ -373,7 +373,7 @@ __attribute__((noinline)) int enf_mark_alone(struct enf_scratch *s, __u64 genera
 
 /*
  * A new process *child* has the marks of its tree. Returns: 0, or -errno: as with its label, a child that
- * would have shed them is no child.
+ * would have shed them is not a child.
  */
 static __always_inline int enf_fork_marks(const struct enf_image *image, struct task_struct *child)
 {

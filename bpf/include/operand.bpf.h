@@ -344,7 +344,7 @@ __attribute__((noinline)) int enf_take_skb(struct enf_scratch *s, __u64 skb, int
 
 /*
  * Strings lie as arguments of a program would; s->pos is where the next begins, s->comp how many there
- * are. One that is an array need not end in it: what lies behind is no part of it.
+ * are. One that is an array need not end in it: what lies behind is not a part of it.
  */
 static __always_inline int enf_take_text(struct enf_scratch *s, const struct enf_operand *operand,
 					 __u64 from)

@@ -607,7 +607,7 @@ static long enf_argscan_one(__u32 i, void *arg)
 }
 
 /*
- * No program around a function of the kernel may sleep. That is no loss as a rule: the exec has just
+ * No program around a function of the kernel may sleep. That is not a loss as a rule: the exec has just
  * written the strings there, and what has been swapped out since is unknown.
  */
 static __always_inline long enf_copy_argv(void *to, __u32 n, __u64 start)

@@ -280,7 +280,7 @@ static __always_inline int enf_new_name(const struct path *dir, struct dentry *d
 	return enf_act(&a);
 }
 
-/* What is no file of its own takes the name: a link, a pipe, a device. */
+/* What is not a file of its own takes the name: a link, a pipe, a device. */
 static __always_inline int enf_put_name(const struct path *dir, struct dentry *dentry, __u8 op,
 					__u32 mode)
 {

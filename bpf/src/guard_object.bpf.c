@@ -172,7 +172,7 @@ int BPF_PROG(enf_guard_bpf, int cmd, union bpf_attr *attr, unsigned int size)
 	if (cmd == ENF_KNOCK) {
 		struct enf_knock knock = {};
 
-		/* What cannot be read is no key. */
+		/* What cannot be read is not a key. */
 		bpf_probe_read_kernel(&knock, sizeof(knock), attr);
 		return enf_answer_knock(g, &knock);
 	}

@@ -68,7 +68,7 @@ int enf_guard_rename(unsigned long long *ctx)
 	return ret ? ret : enf_guard_pin(new_dentry);
 }
 
-/* What is no pin of the engine's must not look like one. */
+/* What is not a pin of the engine's must not look like one. */
 SEC("lsm/inode_link")
 int BPF_PROG(enf_guard_hardlink, struct dentry *old_dentry, struct inode *dir,
 	     struct dentry *new_dentry, int ret)

@@ -164,7 +164,7 @@ def _links(top: Map, context: Context) -> dict[bytes, bytes]:
     for each in given or ():
         target = context.text(each.value, f"links.{each.key}")
         if not each.key.startswith("/") or each.key.endswith("/"):
-            context.add(f"{each.key!r} is no absolute path of a link", each.span)
+            context.add(f"{each.key!r} is not an absolute path of a link", each.span)
         elif target is not None:
             found[each.key.encode()] = target.encode()
     return found

@@ -115,7 +115,7 @@ def duration(text: str) -> float:
     """Read ``500ms``, ``60s``, ``5m``, ``1h`` or a number of seconds."""
     found = _DURATION.fullmatch(text.strip())
     if found is None or not float(found[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 60s, 5m or 1h")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration: write 60s, 5m or 1h")
     return float(found[1]) * _SECONDS[found[2]]
 
 
@@ -124,7 +124,7 @@ def confirmation_time(text: str) -> float:
     seconds = duration(text)
     if not CONFIRM_LEAST <= seconds <= CONFIRM_MOST:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time to confirm in: "
+            f"{text!r} is not a time to confirm in: "
             f"it is {CONFIRM_LEAST:g} s to {CONFIRM_MOST / 60:g} minutes"
         )
     return seconds

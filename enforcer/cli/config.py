@@ -140,7 +140,7 @@ def _flag(node: Node, what: str, context: Context) -> bool | None:
 
 
 def _duration(node: Node, what: str, context: Context) -> float | None:
-    # A bare number is no duration here: whoever reads the file later should see the unit.
+    # A bare number is not a duration here: whoever reads the file later should see the unit.
     if isinstance(node, Scalar) and isinstance(node.value, str):
         try:
             return duration(node.text)

@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _size(text: str) -> tuple[int, int]:
     found = _SIZE.fullmatch(text)
     if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 160x50")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size: write 160x50")
     return int(found[1]), int(found[2])
 
 

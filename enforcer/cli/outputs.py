@@ -201,7 +201,7 @@ def _fields(node: Node, what: str, context: Context) -> dict[str, str]:
         text = context.text(entry.value, f"{what}.{entry.key}")
         if not _FIELD.fullmatch(entry.key):
             context.add(
-                f"{entry.key!r} is no name of a field: small letters, digits and _, at most 32",
+                f"{entry.key!r} is not a name of a field: small letters, digits and _, at most 32",
                 entry.span,
             )
         elif entry.key in LOGFMT_KEYS:

@@ -157,7 +157,7 @@ def _read(path: Path) -> bytes:
     Read *path*, which must be the file itself, up to just above the limit.
 
     Raises:
-        UsageError: it is no regular file.
+        UsageError: it is not a regular file.
         OSError: it cannot be read.
     """
     from enforcer.policy.text.loader import MAX_BYTES

@@ -43,7 +43,7 @@ def verifier_of(settings: Settings) -> Verifier | None:
     try:
         return Verifier.read(content.decode("ascii"))
     except ValueError as error:
-        raise UsageError(f"{settings.key} is no verifier of a key: {error}") from None
+        raise UsageError(f"{settings.key} is not a verifier of a key: {error}") from None
 
 
 def gate_for(enforcement: Enforcement, report: Callable[[str], None]) -> Gate | None:

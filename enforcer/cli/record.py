@@ -88,7 +88,7 @@ def _events(text: str) -> tuple[str, ...]:
     for name in names:
         if name not in RECORDED:
             raise argparse.ArgumentTypeError(
-                f"{name!r} is no event; these are: {', '.join(RECORDED)}"
+                f"{name!r} is not an event; these are: {', '.join(RECORDED)}"
             )
     return names
 
@@ -99,14 +99,14 @@ def _calls(text: str) -> tuple[Syscall, ...]:
     names = [part.strip() for part in text.split(",")]
     for name in names:
         if name not in SYSCALLS:
-            raise argparse.ArgumentTypeError(f"{name!r} is no system call of x86-64")
+            raise argparse.ArgumentTypeError(f"{name!r} is not a system call of x86-64")
     return tuple(SYSCALLS[name] for name in names)
 
 
 def _size(text: str) -> int:
     found = re.fullmatch(r"(\d+)([KMG]?)", text.strip().upper())
     if found is None or int(found[1]) * _UNITS[found[2]] < _LEAST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size of 1M or more: write 64M or 2G")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size of 1M or more: write 64M or 2G")
     return int(found[1]) * _UNITS[found[2]]
 
 

@@ -100,7 +100,7 @@ class _Check:
 
     def _check_head(self) -> None:
         head = self._head
-        self._require(head["magic"] == LIMITS["ENF_IMAGE_MAGIC"], "it is no image")
+        self._require(head["magic"] == LIMITS["ENF_IMAGE_MAGIC"], "it is not an image")
         self._require(head["version"] == LIMITS["ENF_IMAGE_VERSION"], "its version is another")
         self._require(head["size"] == len(self._image), "its size is not what its head says")
         self._require(head["size"] <= LIMITS["ENF_IMAGE_MAX"], "it is too large")

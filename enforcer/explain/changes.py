@@ -392,4 +392,4 @@ def _value_of(condition: Condition) -> bytes | int:
             return text
         case Interval(low, _) | Address(low, _):
             return low
-    raise TypeError(f"{value!r} is no single value")
+    raise TypeError(f"{value!r} is not a single value")

@@ -79,7 +79,7 @@ def explain(
         host: whose links and mounts names are looked up on; default this machine.
 
     Raises:
-        RecordError: it is no record of a verdict.
+        RecordError: it is not a record of a verdict.
     """
     facts = facts_of(document)
     if document["event"] == PROTECTION:

@@ -70,7 +70,7 @@ Operand = bytes | int | Gap
 
 
 class RecordError(EnforcerError):
-    """What was given is no record that could be explained."""
+    """What was given is not a record that could be explained."""
 
 
 @attrs.frozen
@@ -127,7 +127,7 @@ class Facts:
         marks: how many nanoseconds ago a mark was set, by POLICY/NAME; None: never.
         lineage: what is left to know of parents and ancestors beside those that are listed.
 
-    Of a system call *args* has its arguments by their places; what is no text there is empty.
+    Of a system call *args* has its arguments by their places; what is not a text there is empty.
     """
 
     ops: frozenset[Op]
@@ -145,7 +145,7 @@ class Facts:
     marks: Mapping[str, int | None] = attrs.field(factory=dict)
 
     def operand(self, condition: Condition) -> Operand | None:
-        """Return what *condition* looks at, if it is no text argument; None: there is no such thing."""
+        """Return what *condition* looks at, if it is not a text argument; None: there is no such thing."""
         dim = condition.field.dim
         if dim is None:
             return None
@@ -160,11 +160,11 @@ def facts_of(document: Mapping[str, Any]) -> Facts:
     Read a record, as JSON has it.
 
     Raises:
-        RecordError: it is no record of a verdict, or not one of this version.
+        RecordError: it is not a record of a verdict, or not one of this version.
     """
     if document.get("kind") != "match" or document.get("version") != VERSION:
         raise RecordError(
-            'this is no record of a verdict: give one JSON object with "kind": "match" and '
+            'this is not a record of a verdict: give one JSON object with "kind": "match" and '
             f'"version": {VERSION}, as enforcer events --follow --json prints them'
         )
     missing = [key for key in _NEEDED if not isinstance(document.get(key), str | bool)]

@@ -387,7 +387,7 @@ def _argument(index: int | None) -> str:
 
 
 def _of_name(name: Name, forms: Iterable[Form]) -> Truth:
-    """Tell whether *name* is one of *forms*; what is none is no form."""
+    """Tell whether *name* is one of *forms*; what is none is not a form."""
     return Truth.FALSE if name.text == NO_NAME else name.meets(forms)
 
 

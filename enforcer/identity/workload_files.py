@@ -101,7 +101,7 @@ def _text(value: Any, form: re.Pattern[str] = _TEXT) -> str | None:
 
 
 def _labels(value: Any) -> dict[str, str] | None:
-    """Return labels; None if there are none, or if any of them is no label: then none is believed."""
+    """Return labels; None if there are none, or if any of them is not a label: then none is believed."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

@@ -194,7 +194,7 @@ class Guard:
         """
         Let nobody write the files that this process has mapped; return how many could not be sealed.
 
-        Those are what is no file: made in memory, or of the kernel. A file whose name has gone to another is
+        Those are what is not a file: made in memory, or of the kernel. A file whose name has gone to another is
         sealed by what is mapped.
 
         Raises:
@@ -289,7 +289,7 @@ def identity(fd: int, key: str) -> int:
         name, _, value = line.partition(":")
         if name == key:
             return int(value)
-    raise KernelError(f"descriptor {fd} has no {key}: it is no object of BPF")
+    raise KernelError(f"descriptor {fd} has no {key}: it is not an object of BPF")
 
 
 def lives_alone(

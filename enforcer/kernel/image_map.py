@@ -219,7 +219,7 @@ def restamp(data: bytes, *, generation: int | None = None, expires_ns: int = 0) 
     Return the image *data* with another generation and time of expiry, CLOCK_BOOTTIME; 0 is never.
 
     Raises:
-        EnforcerBug: if it is no image.
+        EnforcerBug: if it is not an image.
     """
     head = ImageHead.of(data)
     held = bytearray(data)
@@ -237,7 +237,7 @@ def is_same(data: bytes, other: bytes) -> bool:
     Tell whether two images decide alike: all but generation, time of expiry and what is new is equal.
 
     Raises:
-        EnforcerBug: if one is no image.
+        EnforcerBug: if one is not an image.
     """
     return _timeless(data) == _timeless(other)
 

@@ -37,7 +37,7 @@ class RingBuffer:
         Read the ring buffer maps of these two descriptors.
 
         Raises:
-            KernelError: if one is no ring buffer.
+            KernelError: if one is not a ring buffer.
         """
         return cls(Ring.open([decisions, activity], batch=BATCH_BYTES))
 
@@ -66,7 +66,7 @@ def ring_use(fd: int) -> tuple[int, int]:
     The two pages before its data are the positions of reader and writers, which only ever grow.
 
     Raises:
-        KernelError: if it is no map.
+        KernelError: if it is not a map.
         OSError: if it cannot be mapped.
     """
     size = calls.map_facts(fd).max_entries

@@ -60,7 +60,7 @@ class Trial:
 
         Raises:
             KernelError: if the kernel refuses.
-            EnforcerBug: if it is no image or does not fit.
+            EnforcerBug: if it is not an image or does not fit.
         """
         ImageHead.of(image.data)
         with contextlib.closing(ImageMap.create(self._capacity)) as idle:

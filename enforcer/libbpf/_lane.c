@@ -21,7 +21,7 @@
 #define LANE_BUCKETS (2 * ENF_LANE_TEMPLATES)
 #define LANE_WAYS 8 /* shapes that are remembered beside each other in one row of those seen */
 #define LANE_NOBODY 0xffffffffU
-#define LANE_NUMBER 48		      /* longest text of a field that is no string */
+#define LANE_NUMBER 48		      /* longest text of a field that is not a string */
 #define LANE_ESCAPED 6		      /* most characters that a byte becomes in JSON: \u0000 */
 #define LANE_LAST_SECOND 253402300799 /* 9999-12-31T23:59:59Z */
 #define LANE_SECONDS 16		      /* moments whose date is remembered */

@@ -176,7 +176,7 @@ def decoder(name: str) -> tuple[struct.Struct, tuple[str, ...]]:
         if kind.kind == "array":
             kind, count = kind.item, kind.length
         if kind.kind != "primitive":
-            raise EnforcerBug(f"struct {name}: field {field} is no plain number")
+            raise EnforcerBug(f"struct {name}: field {field} is not a plain number")
         form.append(f"{place.offset - end}x")
         if kind.cname == "char":
             form.append(f"{count}s")

@@ -31,7 +31,7 @@ class Ring:
         Read the maps *fds*, about *batch* bytes at a time.
 
         Raises:
-            KernelError: if one is no ring buffer, or memory is missing.
+            KernelError: if one is not a ring buffer, or memory is missing.
         """
         pointer = lib.enf_ring_new(ffi.new("int[]", fds), len(fds), batch)
         return cls(ffi.gc(check_pointer(pointer, "read the ring buffers"), lib.enf_ring_free))

@@ -38,7 +38,7 @@ _MAX_RECORD: Final = 1 << 16
 
 
 class JournalError(EnforcerError):
-    """What was given is no journal that can be read here."""
+    """What was given is not a journal that can be read here."""
 
 
 class BlockKind(enum.IntEnum):
@@ -176,7 +176,7 @@ class Journal:
         Open the file at *path*.
 
         Raises:
-            JournalError: it is no journal, or one of another format.
+            JournalError: it is not a journal, or one of another format.
             OSError: it cannot be read.
         """
         file = path.open("rb")
@@ -189,7 +189,7 @@ class Journal:
     @classmethod
     def _begin(cls, file: IO[bytes], path: Path) -> Self:
         if file.read(len(MAGIC)) != MAGIC:
-            raise JournalError(f"{path} is no journal of a recording")
+            raise JournalError(f"{path} is not a journal of a recording")
         found, torn = _scan(file, os.fstat(file.fileno()).st_size)
         journal = cls(file, {}, tuple(found[1:]), torn)
         head = journal.document(found[0]) if found else None

@@ -61,7 +61,7 @@ def read_address(text: str) -> Address:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return Address(text, family, _INET[kind], (host, port))
     raise ValueError(
-        f"{text!r} is no address: write unix:/dev/log, udp:192.0.2.1:514 or tcp:[2001:db8::1]:601"
+        f"{text!r} is not an address: write unix:/dev/log, udp:192.0.2.1:514 or tcp:[2001:db8::1]:601"
     )
 
 

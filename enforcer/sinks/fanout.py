@@ -114,7 +114,7 @@ class Fanout:
         try:
             outlet.sink.flush()
         except BlockingIOError as error:
-            # A slow reader is no failure; what it costs is counted as dropped.
+            # A slow reader is not a failure; what it costs is counted as dropped.
             outlet.is_slow = True
             self._await_reader(outlet, error, now)
         except OSError as error:

@@ -235,7 +235,7 @@ class Selection:
                 tuple(sorted({int(n) for n in given.rules.split(",")})) if given.rules else RULES
             )
         except ValueError:
-            parser.error(f"{given.rules!r} is no list of numbers")
+            parser.error(f"{given.rules!r} is not a list of numbers")
         return cls(only, rules, given.plain)
 
     @property

@@ -212,7 +212,7 @@ def map_zero(_: str) -> None:
 
 @_attempt
 def map_memfd(_: str) -> None:
-    """A file without a name is no file."""
+    """A file without a name is not a file."""
     memory = os.memfd_create("x")
     os.truncate(memory, _PAGE)
     _map(_R | _X, _SHARED, memory)

@@ -237,7 +237,7 @@ NOBODYS = {
 
 
 def test_calls_on_no_file(engine):
-    """Who, which call, which error; and what is no refusal, or what nobody asks about, leaves no record."""
+    """Who, which call, which error; and what is not a refusal, or what nobody asks about, leaves no record."""
     made = [tried("-u", STRANGER, *words) for *_, words in OTHERS.values()]
     none = [tried("-u", STRANGER, *words) for _, words in NOBODYS.values()]
 

@@ -171,7 +171,7 @@ def test_the_first_touch_of_a_forbidden_file_is_refused(engine, place, below):
 
 
 def test_a_forbidden_file_is_refused_by_its_other_name(engine, place):
-    """A file with several names is no file like others."""
+    """A file with several names is not a file like others."""
     (place / "users" / "f").rename(place / "open" / "g")
     os.link(place / "open" / "g", place / "open" / "h")
     warm(place / "open" / "h")

@@ -414,4 +414,4 @@ def test_wrong_settings_are_told_and_not_tried_again(installed: None) -> None:
 
     assert started.returncode != 0
     assert ("failed", "2") == state
-    assert f"{config}:{line}:1: 'audti' is no setting; did you mean 'audit'?" in journal()
+    assert f"{config}:{line}:1: 'audti' is not a setting; did you mean 'audit'?" in journal()

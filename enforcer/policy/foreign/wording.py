@@ -45,7 +45,7 @@ def read_tags(entry: Entry, context: Context) -> tuple[str, ...]:
 
 
 def plain_message(entry: Entry, context: Context) -> str | None:
-    """Read a message that is no template: braces are themselves, and lines are joined."""
+    """Read a message that is not a template: braces are themselves, and lines are joined."""
     text = context.text(entry.value, "message")
     if text is None:
         return None

@@ -223,7 +223,9 @@ class _Walk:
         steps = list(start)
         for name in members:
             if self.field is not None:
-                raise PointError(f"{name} is no member on the way from {self.what}: there are bits")
+                raise PointError(
+                    f"{name} is not a member on the way from {self.what}: there are bits"
+                )
             number, steps = self._into(number, steps, name)
         if self.field is not None:
             return self._bits(self.field, tuple(steps))
@@ -257,7 +259,7 @@ class _Walk:
             return element, [*steps[:-1], steps[-1] + at]
         if plain.kind not in {TypeKind.STRUCT, TypeKind.UNION} or not steps:
             raise PointError(
-                f"{name} is no member on the way from {self.what}: there is no structure"
+                f"{name} is not a member on the way from {self.what}: there is no structure"
             )
         for member in self.btf.members(plain):
             if member.name != name:

@@ -40,7 +40,7 @@ def read_conditions(
             found += _condition(field, operator.key, operator.value, context, index)
         else:
             hint = suggest(operator.key, OPERATORS[field.kind]) or f": {_known(field)}"
-            context.add(f"{operator.key!r} is no operator of {field.name}{hint}", operator.span)
+            context.add(f"{operator.key!r} is not an operator of {field.name}{hint}", operator.span)
     return found
 
 

@@ -50,7 +50,8 @@ class Context:
             self.add(f"{entry.key!r} is not supported by this version: {advice}", entry.span)
             return
         hint = suggest(entry.key, known) or f" (known: {', '.join(known)})"
-        self.add(f"{entry.key!r} is no {what}{hint}", entry.span)
+        article = "an" if what[0] in "aeio" else "a"
+        self.add(f"{entry.key!r} is not {article} {what}{hint}", entry.span)
 
     def map(self, node: Node, what: str) -> Map | None:
         """Return *node* if it is a mapping, else record an error."""

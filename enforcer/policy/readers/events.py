@@ -140,7 +140,7 @@ def _operation_list(event: EventSpec, node: Node, context: Context) -> list[OpSp
             context.add(message, item.span)
         else:
             hint = suggest(word, event.operations) or f" (known: {', '.join(event.operations)})"
-            context.add(f"{describe(item)} is no operation of {event.name}{hint}", item.span)
+            context.add(f"{describe(item)} is not an operation of {event.name}{hint}", item.span)
     return list(found.values())
 
 

@@ -73,7 +73,7 @@ def _labels(
         if not _is_key(label, context) or text is None:
             continue
         if not is_glob and not _VALUE.fullmatch(text):
-            context.add(f"{shorten(text)!r} is no value of a label", label.value.span)
+            context.add(f"{shorten(text)!r} is not a value of a label", label.value.span)
             continue
         with context.problems.catching():
             span = label.value.span
@@ -85,7 +85,7 @@ def _labels(
 def _is_key(label: Entry, context: Context) -> bool:
     if _KEY.fullmatch(label.key):
         return True
-    context.add(f"{shorten(label.key)!r} is no name of a label", label.span)
+    context.add(f"{shorten(label.key)!r} is not a name of a label", label.span)
     return False
 
 
@@ -126,7 +126,7 @@ def _expression(node: Map, context: Context) -> tuple[Condition, ...]:
     texts = [(item, _value(item, "values", context)) for item in items]
     for item, text in texts:
         if text is not None and not _VALUE.fullmatch(text):
-            context.add(f"{shorten(text)!r} is no value of a label", item.span)
+            context.add(f"{shorten(text)!r} is not a value of a label", item.span)
     found = tuple(
         Text(TextKind.EXACT, f"{name}={text}".encode(), item.span)
         for item, text in texts

@@ -101,7 +101,7 @@ def _name(node: Node, what: str, context: Context) -> str | None:
     text = context.text(node, what)
     if text is not None and not _NAME.fullmatch(text):
         context.add(
-            f"{shorten(text)!r} is no name for a mark: up to 63 letters, digits, '-', '_' and '.', "
+            f"{shorten(text)!r} is not a name for a mark: up to 63 letters, digits, '-', '_' and '.', "
             "letters or digits at the ends",
             node.span,
         )

@@ -105,7 +105,7 @@ def at_point(point: Point, span: Span) -> Condition:
 
 
 def field_of(operand: Operand) -> FieldSpec:
-    """Return what an operand that is no socket is compared as."""
+    """Return what an operand that is not a socket is compared as."""
     if operand.type is OperandType.NUMBER:
         return PASSED
     if operand.type is OperandType.TEXT:

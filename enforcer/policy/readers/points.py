@@ -117,7 +117,7 @@ def _names(node: Node, key: str, entry: Entry, context: Context) -> list[str]:
         if _NAME.fullmatch(text):
             found.append(text)
         else:
-            context.add(f"{describe(item)} is no name of the kernel's for a {key}", item.span)
+            context.add(f"{describe(item)} is not a name of the kernel's for a {key}", item.span)
     return found
 
 

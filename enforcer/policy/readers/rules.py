@@ -193,7 +193,7 @@ def _name(rule: Map, number: int, context: Context) -> str:
     text = context.text(entry.value, "the name of a rule")
     if text is not None and not _NAME.fullmatch(text):
         context.add(
-            f"{shorten(text)!r} is no name for a rule: up to 63 letters, digits, '-', '_' and '.', "
+            f"{shorten(text)!r} is not a name for a rule: up to 63 letters, digits, '-', '_' and '.', "
             "letters or digits at the ends",
             entry.value.span,
         )

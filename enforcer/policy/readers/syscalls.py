@@ -101,7 +101,9 @@ def _listed(node: Node, context: Context) -> tuple[str, ...]:
         elif text in SYSCALLS:
             found[text] = None
         else:
-            context.add(f"{describe(item)} is no system call{suggest(text, SYSCALLS)}", item.span)
+            context.add(
+                f"{describe(item)} is not a system call{suggest(text, SYSCALLS)}", item.span
+            )
     return tuple(found)
 
 
@@ -157,7 +159,7 @@ def _value(item: Node, operator: str, kind: Number) -> list[Value]:
     if parts is not None:
         low, high = parts[1].strip(), parts[2].strip()
     elif operator == "range":
-        raise PolicyError(f"{describe(item)} is no range: write it as low-high", item.span)
+        raise PolicyError(f"{describe(item)} is not a range: write it as low-high", item.span)
     return list(_between(_number(low, kind, item), _number(high, kind, item), item))
 
 
@@ -178,7 +180,7 @@ def _number(text: str, kind: Number, item: Node) -> int:
     most = (1 << bits) - 1
     if not least <= value <= most:
         raise PolicyError(
-            f"{shorten(text)} is no number of {bits} bits, which is what is looked at",
+            f"{shorten(text)} is not a number of {bits} bits, which is what is looked at",
             item.span,
         )
     if kind.signed and value > most >> 1 and (bits < 64 or text.startswith("0x")):
@@ -196,5 +198,5 @@ def _pattern(text: str, kind: Number, item: Node) -> int:
 
 def _plain(text: str, item: Node) -> int:
     if not _NUMBER.fullmatch(text):
-        raise PolicyError(f"{describe(item)} is no number", item.span)
+        raise PolicyError(f"{describe(item)} is not a number", item.span)
     return int(text, 0)

@@ -142,7 +142,7 @@ def parse_request(line: bytes | bytearray) -> Request:
     except (ValueError, RecursionError):
         raise ControlError("the request is no JSON") from None
     if not isinstance(message, dict):
-        raise ControlError('the request is no command: write {"command": …}')
+        raise ControlError('the request is not a command: write {"command": …}')
     name = message.pop("command", None)
     command = COMMANDS.get(name) if isinstance(name, str) else None
     if command is None:

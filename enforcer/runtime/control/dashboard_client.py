@@ -129,7 +129,7 @@ class Conversation:
         for line in lines:
             message = json.loads(line)
             if not isinstance(message, dict):
-                raise ControlError("the daemon sent something that is no message")
+                raise ControlError("the daemon sent something that is not a message")
             if self._is_closed:
                 return
             self.hear(message)

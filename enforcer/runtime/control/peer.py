@@ -94,7 +94,7 @@ def _refusal(pid: int, uid: int) -> str:
     try:
         theirs = Path(f"/proc/{pid}/ns/user").readlink()
     except OSError as error:
-        # Not knowing is no permission.
+        # Not knowing is not a permission.
         return (
             f"only the host's root may ask, and your user namespace is not shown: {error.strerror}"
         )

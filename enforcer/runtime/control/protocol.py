@@ -161,7 +161,7 @@ class Client:
         line, _, self._rest = self._rest.partition(b"\n")
         message = json.loads(line)
         if not isinstance(message, dict):
-            raise ControlError("the daemon sent something that is no message")
+            raise ControlError("the daemon sent something that is not a message")
         return message
 
     def close(self) -> None:

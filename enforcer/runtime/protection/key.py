@@ -4,7 +4,7 @@ The key to a protected engine: made of a passphrase, and proven to the daemon wi
 
 As in SCRAM (RFC 5802): the daemon keeps SHA-256 of the key, and asks for the key under a mask that it can
 make and lift, and that is made of this, a number that is used once, and the request. So what was said
-before is worth nothing again or for another request, and what the daemon keeps is no key.
+before is worth nothing again or for another request, and what the daemon keeps is not a key.
 """
 
 from __future__ import annotations

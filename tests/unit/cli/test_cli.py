@@ -220,7 +220,7 @@ def test_a_bug_is_a_sentence_too(capsys):
 
 
 def test_ctrl_c_is_silent(capsys):
-    """Interrupting is no error worth a word."""
+    """Interrupting is not an error worth a word."""
 
     def interrupted():
         raise KeyboardInterrupt

@@ -101,7 +101,7 @@ def test_an_empty_file_says_nothing(write, text):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("audti: true\n", "1:1: 'audti' is no setting; did you mean 'audit'?"),
+        ("audti: true\n", "1:1: 'audti' is not a setting; did you mean 'audit'?"),
         ("audit: true\naudit: false\n", "2:1: 'audit' is given twice, first in line 1"),
         ("audit: yes\n", "1:8: audit is true or false, not the text 'yes'"),
         ("- audit\n", "1:1: the configuration must be a mapping, not a list"),
@@ -225,7 +225,7 @@ def test_outputs_have_options_of_their_own(write, capsys):
         metrics_file=Path("/m.prom"),
     )
     for wrong, said in (
-        ("--syslog=log:514", "is no address"),
+        ("--syslog=log:514", "is not an address"),
         ("--metrics=192.0.2.1:9753", "can be reached by others"),
         ("--metrics-file=/m.txt", "must end with .prom"),
     ):

@@ -106,7 +106,7 @@ def test_a_record_that_is_kept_no_more(served, tmp_path, capsys):
         ("", "no JSON object"),
         ("[1]", "no JSON object"),
         ("[" * 100_000, "no JSON object"),
-        ("{}", "no record of a verdict"),
+        ("{}", "not a record of a verdict"),
         ("x" * ((1 << 20) + 1), "more than 1048576 bytes"),
         (json.dumps({**as_document(RECORD), "message": 3}), "it has no message"),
         (json.dumps({**as_document(RECORD), "time": "noon"}), "the record is damaged"),

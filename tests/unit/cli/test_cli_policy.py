@@ -298,5 +298,5 @@ def test_without_a_daemon(words, tmp_path, capsys):
 
 
 def test_an_empty_table_has_its_heads():
-    """No policy is no error."""
+    """No policy is not an error."""
     assert list(columns(("a", "bc"), [])) == ["a  bc"]

@@ -152,7 +152,7 @@ def test_what_a_lost_daemon_left_is_removed_by_force(stop, pins):
 
 
 def test_force_without_anything_to_end(stop, pins):
-    """That is no error: what was asked for holds."""
+    """That is not an error: what was asked for holds."""
     assert stop("--force") == (
         Exit.OK, "enforcer: no daemon is running, and nothing is left in force\n", "",
     )  # fmt: skip

@@ -216,13 +216,16 @@ def test_another_verdict_is_told_with_its_place(write, capsys, case, said):
         ("{do: file.read, expect: deny}", "6:5: file.read needs 'path'"),
         ("{do: file.read, path: a, expect: deny}", "6:27: path is an absolute path"),
         ("{do: file.read, path: /a/../b, expect: deny}", "6:27: path is resolved"),
-        ("{do: file.read, path: /a, port: 1, expect: deny}", "'port' is no operand of file.read"),
+        (
+            "{do: file.read, path: /a, port: 1, expect: deny}",
+            "'port' is not an operand of file.read",
+        ),
         ("{do: file.rename, path: /a, expect: deny}", "6:5: file.rename needs 'to'"),
         ("{do: [file.read, exec], path: /a, expect: deny}", "6:6: what is done together is of"),
         ("{do: file.read, path: /a, expect: block}", "expect is one of allow, log, deny"),
         ("{do: file.read, path: /a, expect: deny, by: web}", "by names a policy and a rule"),
         ("{do: file.read, path: /a, expect: nothing, by: a/b}", "'by' asks about a rule"),
-        ("{do: file.read, path: /a, as: {user: 1}, expect: deny}", "'user' is no field of as"),
+        ("{do: file.read, path: /a, as: {user: 1}, expect: deny}", "'user' is not a field of as"),
         ("{do: file.read, path: /a, as: {uid: nobodyelse}, expect: deny}", "'nobodyelse'"),
         ("{do: file.read, path: /a, as: {unit: x}, expect: deny}", "unit is the name of a unit"),
         ("{do: file.read, path: /a, unknown: [port], expect: deny}", "'port' cannot be unknown"),
@@ -259,10 +262,13 @@ def test_what_is_wrong_in_a_case_is_told_with_its_place(write, capsys, case, err
     [
         ("kind: EnforcerCases\ncases:\n", "1:1: apiVersion of a file of cases is enforcer/v1"),
         (HEAD.replace("Cases", "Policy"), "2:1: kind of a file of cases is EnforcerCases"),
-        (HEAD.replace("users", "user"), "'user' is no key of a file of cases"),
+        (HEAD.replace("users", "user"), "'user' is not a key of a file of cases"),
         (HEAD.replace("33", "www"), "users.www is a number"),
         (HEAD.replace("web.yaml", "none.yaml"), "cannot read the file: No such file"),
-        (HEAD.replace("users: {www: 33}", "links: {bin: usr/bin}"), "'bin' is no absolute path"),
+        (
+            HEAD.replace("users: {www: 33}", "links: {bin: usr/bin}"),
+            "'bin' is not an absolute path",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_file_is_told(write, capsys, head, error):

@@ -19,7 +19,7 @@ def test_outcomes_are_counted_apart():
 
 
 def test_a_loss_is_reported_once():
-    """Totals become differences, and no difference is no record."""
+    """Totals become differences, and no difference is not a record."""
     meter = LostMeter()
 
     first = meter.advance(1, decisions=2, activity=5, malformed=0, reason=None)

@@ -190,7 +190,7 @@ def test_where_it_cannot_be_told_it_does_not_live_alone(tmp_path):
 
 
 def test_what_is_mapped_is_sealed(tmp_path):
-    """Every file once, by its name and by what is mapped; what is no file is left and counted."""
+    """Every file once, by its name and by what is mapped; what is not a file is left and counted."""
     mapped = tmp_path / "lib.so"
     mapped.write_bytes(b"")
     maps = tmp_path / "maps"
@@ -211,7 +211,7 @@ def test_what_is_mapped_is_sealed(tmp_path):
 
 
 def test_a_table_that_is_full_is_told(tmp_path):
-    """Protection that cannot be had is no protection."""
+    """Protection that cannot be had is not a protection."""
     maps = tmp_path / "maps"
     maps.write_text(f"7f00-7f01 r--p 00000000 fe:00 12   {maps}\n")
 

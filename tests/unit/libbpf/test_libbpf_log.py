@@ -73,7 +73,7 @@ def test_an_error_of_libbpf_has_its_text(said):
 
 @pytest.mark.parametrize("code", [0, 7])
 def test_success_is_passed_on(code):
-    """A result that is no error is the result."""
+    """A result that is not an error is the result."""
     assert code == _check.check(code, "do it")
 
 

@@ -471,7 +471,7 @@ def test_printed_rules_are_read_again(kernel, rule):
     ],
 )
 def test_check_says_where_a_rule_is_decided(kernel, rule, words):
-    """The point and why it is no better, what can be raced, and what would lock everybody out."""
+    """The point and why it is not a better, what can be raced, and what would lock everybody out."""
     policies = load_text(f"{HEAD}  - {{{rule}}}\n", "p")
 
     found = " ".join(str(issue) for issue in lint(policies, Host()))

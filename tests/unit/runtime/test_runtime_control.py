@@ -130,7 +130,7 @@ def test_a_slow_follower_is_told_what_it_missed(served, path, monkeypatch):
         (b"\xff\xfe\n", "no JSON"),
         (b'{"command": "explode"}\n', "unknown command 'explode'"),
         (b"{}\n", "unknown command None"),
-        (b"[1, 2]\n", "no command"),
+        (b"[1, 2]\n", "not a command"),
         (b'{"command": ["reload"]}\n', "unknown command ['reload']"),
         (b'{"command": "reload", "wait": 1}\n', "no field 'wait'"),
         (b"x" * (REQUEST_LIMIT + 1), "too long"),

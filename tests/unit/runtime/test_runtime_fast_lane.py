@@ -460,7 +460,7 @@ def test_a_value_with_words_of_its_own_is_left_to_python(make):
 
 
 def test_parts_of_names_make_no_template():
-    """What is cut from a name is no field: both marks would have to look alike."""
+    """What is cut from a name is not a field: both marks would have to look alike."""
     event = DECODER.decode(raw_event(path=b"/a/b", op=Op.READ))
 
     made = Templates().find(event, lambda shown, _: b"%b;%d" % (shown.path[:6], shown.ino))

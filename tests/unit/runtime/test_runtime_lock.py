@@ -22,7 +22,7 @@ def test_a_second_daemon_is_refused(tmp_path):
 
 
 def test_the_lock_is_free_afterwards(tmp_path):
-    """Releasing twice is no error, and the next one gets it."""
+    """Releasing twice is not an error, and the next one gets it."""
     path = tmp_path / "enforcer.lock"
     first = InstanceLock.take(path)
     first.release()

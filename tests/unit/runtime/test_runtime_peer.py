@@ -113,7 +113,7 @@ def test_who_has_ended_is_refused(listener, monkeypatch, is_old):
 
 
 def test_a_namespace_that_is_not_shown_is_refused(listener, monkeypatch):
-    """Not knowing is no permission."""
+    """Not knowing is not a permission."""
 
     def refused(_):
         raise PermissionError(errno.EPERM, "Operation not permitted")

@@ -116,7 +116,7 @@ def test_colours_are_for_terminals_that_want_them(environment, wanted):
 
 
 def test_pipes_get_no_colours():
-    """Output that is no terminal is plain."""
+    """Output that is not a terminal is plain."""
     reader, writer = os.pipe()
     sink = Terminal.on(writer, {"TERM": "xterm"})
     sink.write(denied())

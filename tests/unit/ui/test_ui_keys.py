@@ -79,7 +79,7 @@ def test_keys_that_come_in_pieces(data):
 
 
 def test_a_lone_escape_is_the_key_when_nothing_follows():
-    """It may begin a sequence, so it waits; half a sequence is no key."""
+    """It may begin a sequence, so it waits; half a sequence is not a key."""
     keyboard = Keyboard()
 
     assert [] == list(keyboard.keys(b"\x1b"))

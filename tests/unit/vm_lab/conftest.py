@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Make the laboratory importable: it is no part of the installed package."""
+"""Make the laboratory importable: it is not a part of the installed package."""
 
 import sys
 from pathlib import Path

@@ -38,7 +38,7 @@ def test_what_failed_is_counted_in_both_forms(told, counts) -> None:
 
 
 def test_tests_that_ended_alike_once_do_not_differ() -> None:
-    """Who does not always end alike is no witness."""
+    """Who does not always end alike is not a witness."""
     fine, broken, slow = Result(0, ()), Result(2, (("broken", 1),)), Result(None, ())
     found = Comparison(
         without={"same": {fine}, "unsteady": {fine, slow}, "other": {fine}},

@@ -158,7 +158,7 @@ def test_tests_that_passed_without_a_ledger_fail_the_run(lab: _Run) -> None:
 
 
 def test_what_ran_somewhere_is_not_skipped(lab: _Run, tmp_path: Path) -> None:
-    """A case of one kernel is no gap on the other; one whose machine is missing is excused."""
+    """A case of one kernel is not a gap on the other; one whose machine is missing is excused."""
     _, made = lab.run(_boot("cloud", "test_a.py", "test_b.py"))
     passed = Claims(tmp_path / "build/test/cloud.queue").result(Entry("test_b.py"))
     assert passed is not None
@@ -206,7 +206,7 @@ def _set_budget(clone: Path, starts: int = 2, instructions: int = 2000, skips: i
 def test_a_missing_kernel_is_said_at_the_end_and_fails_nothing(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What only it can show is no skip too many; all figures are at their bounds."""
+    """What only it can show is not a skip too many; all figures are at their bounds."""
     assert 0 == suite.main(["test"])
 
     *_, unproven, last = capsys.readouterr().out.splitlines()

@@ -97,7 +97,7 @@ def test_its_end_is_seen_as_of_any_child(waiting):
 
 
 def test_who_does_not_end_in_time_is_killed(tmp_path):
-    """And is no child any more."""
+    """And is not a child any more."""
     with closing(socket.socket(socket.AF_UNIX)) as daemon:
         daemon.bind(str(tmp_path / "socket"))
         daemon.listen()

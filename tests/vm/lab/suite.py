@@ -68,7 +68,7 @@ class Suite:
         """Run everything, or until the first failure where that was asked for; False when one failed."""
         Pool(self._options.machines).run(self._following, self._ended)
         if self.failed and self._options.fail_early:
-            return False  # what did not run then is no finding
+            return False  # what did not run then is not a finding
         for boot in self._boots:
             self.summary.problems += self._queues[boot.name].problems()
         return not self.failed and not self.summary.problems

@@ -159,7 +159,7 @@ def _protocol(reading: Reading, node: Map) -> Iterator[Draft]:
             yield Draft(item, "network", ("any",), _numbers(form, entry), suffix=suffix)
         elif entry:
             hint = suggest(word, PROTOCOLS) or f": known are {', '.join(PROTOCOLS)}"
-            reading.context.add(f"{shorten(word)!r} is no protocol{hint}", entry.value.span)
+            reading.context.add(f"{shorten(word)!r} is not a protocol{hint}", entry.value.span)
 
 
 def _numbers(form: dict[str, tuple[int, ...]], entry: Entry | None) -> tuple[Condition, ...]:
@@ -181,7 +181,7 @@ def _capability(reading: Reading, node: Map) -> Iterator[Draft]:
         number = _CAPABILITY.names.get(name)
         if number is None:
             hint = suggest(name, _CAPABILITY.names)
-            reading.context.add(f"{shorten(word)!r} is no capability{hint}", entry.value.span)
+            reading.context.add(f"{shorten(word)!r} is not a capability{hint}", entry.value.span)
             continue
         used = Condition(_CAPABILITY, (Interval(number, number),), span=entry.value.span)
         suffix = f".{name}" if len(words) > 1 else ""
@@ -221,7 +221,7 @@ def _calls(
         word = name.text if isinstance(name, Scalar) else ""
         if word not in SYSCALLS:
             reading.context.add(
-                f"{describe(name)} is no system call{suggest(word, SYSCALLS)}", name.span
+                f"{describe(name)} is not a system call{suggest(word, SYSCALLS)}", name.span
             )
         elif word in seen:
             reading.context.add(f"system call {word} is given twice", name.span)

@@ -144,7 +144,7 @@ def _mode(entry: Entry | None, context: Context) -> Mode:
             hint = suggest(word, _OPTIONS) or f" (known: {', '.join(_OPTIONS)})"
             what = describe(name.value) if name else "an option without a name"
             span = name.value.span if name else node.span
-            context.add(f"{what} is no option{hint}", span)
+            context.add(f"{what} is not an option{hint}", span)
             continue
         if word in seen:
             context.add(f"option {word} is given twice", node.span)

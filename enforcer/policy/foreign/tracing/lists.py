@@ -58,7 +58,7 @@ def call_names(nodes: list[Node], context: Context) -> tuple[tuple[str, Span], .
             hint = suggest(text, [f"sys_{call}" for call in SYSCALLS])
             if _FOREIGN.match(text):
                 hint = ": write sys_NAME, whatever the machine is"
-            context.add(f"{describe(node)} is no system call{hint}", node.span)
+            context.add(f"{describe(node)} is not a system call{hint}", node.span)
         elif native:
             found.setdefault(name, node.span)
         else:

@@ -64,7 +64,7 @@ def number(item: Node, names: Callable[[str, Node], int | None] | None = None) -
     if found is None:
         named = names(text, item) if names and text else None
         if named is None:
-            raise PolicyError(f"{describe(item)} is no number", item.span)
+            raise PolicyError(f"{describe(item)} is not a number", item.span)
         return named
     sign, hexadecimal, octal, decimal = found.groups()
     value = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(decimal)
@@ -92,7 +92,7 @@ def _range(
             raise PolicyError("the range is backwards", item.span)
         return ends[0], ends[1]
     if operator in ("InRange", "NotInRange"):
-        raise PolicyError(f"{describe(item)} is no range: it is written min:max", item.span)
+        raise PolicyError(f"{describe(item)} is not a range: it is written min:max", item.span)
     value = number(item, names)
     if operator in _ABOVE:
         return value + 1, None

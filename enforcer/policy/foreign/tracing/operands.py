@@ -187,7 +187,7 @@ def _condition(filter_: Filter, operand: Operand, name: str, context: Context) -
         msg = f"operator {operator} is not supported by this version: {why}"
         raise PolicyError(msg, filter_.span)
     if operator not in _KNOWN:
-        msg = f"{operator!r} is no operator{suggest(operator, _KNOWN)}"
+        msg = f"{operator!r} is not an operator{suggest(operator, _KNOWN)}"
         raise PolicyError(msg, filter_.span)
     what = _what(operand)
     if argument.type not in _TYPES[what]:
@@ -263,7 +263,7 @@ def _of_field(filter_: Filter, field: FieldSpec, context: Context) -> Condition:
         return Condition(field, (_flags(filter_, field),), span=filter_.span)
     if filter_.operator == "Mask":
         if field.kind not in (Kind.NUMBER, Kind.MODE):
-            msg = f"{field.name} is no set of bits"
+            msg = f"{field.name} is not a set of bits"
             raise PolicyError(msg, filter_.span)
         most = native.largest(field)
         masks = tuple(Mask(mask) for mask, _ in bits(filter_, most.bit_length()))

@@ -77,7 +77,7 @@ def _address(node: Node) -> Address:
     except ValueError:
         net = None
     if net is None:
-        msg = f"{describe(node)} is no address: names are not looked up"
+        msg = f"{describe(node)} is not an address: names are not looked up"
         raise PolicyError(msg, node.span)
     low, high = int(net.network_address), int(net.broadcast_address)
     return Address(low | _MAPPED, high | _MAPPED) if net.version == 4 else Address(low, high)
@@ -89,6 +89,6 @@ def _port(node: Node) -> Interval:
     parts = (low, high) if colon else (text, text)
     first, last = (number(Scalar(part, plain=False, span=node.span)) for part in parts)
     if not 0 <= first <= last <= 0xFFFF:
-        msg = f"{describe(node)} is no port, nor a range of them as low:high"
+        msg = f"{describe(node)} is not a port, nor a range of them as low:high"
         raise PolicyError(msg, node.span)
     return Interval(first, last)

@@ -209,7 +209,7 @@ def _capabilities(node: Map, context: Context) -> list[Condition]:
             mask |= 1 << CAPABILITIES[name]
         else:
             hint = suggest(name, CAPABILITIES)
-            context.add(f"{describe(item)} is no capability{hint}", item.span)
+            context.add(f"{describe(item)} is not a capability{hint}", item.span)
     if word is None or not mask:
         return []
     how = "any" if word == "In" else "none"

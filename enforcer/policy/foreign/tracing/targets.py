@@ -158,7 +158,7 @@ def calls_of(
         elif text.isdecimal() and call_name(int(text)) in SYSCALLS:
             found[call_name(int(text))] = None
         else:
-            context.add(f"{describe(value)} is no system call of x86-64", value.span)
+            context.add(f"{describe(value)} is not a system call of x86-64", value.span)
     return list(found), rest
 
 
@@ -218,7 +218,7 @@ def _function_target(text: str, span: Span, context: Context) -> Target | None:
     if hook is not None:
         return Target(text, hook, (text,), point)
     if not _NAME.fullmatch(text):
-        context.add(f"{shorten(text)!r} is no name of a function", span)
+        context.add(f"{shorten(text)!r} is not a name of a function", span)
         return None
     return Target(text, at(point), (text,), point)
 

@@ -56,7 +56,7 @@ fi
 
 [[ $vm_systemd ]] || exec "$control/run"
 
-# What the host's systemd would do at boot is no concern of the guest: no file systems of its
+# What the host's systemd would do at boot is not a concern of the guest: no file systems of its
 # fstab, no units that its administrator enabled, no first boot, nothing after an update.  tmp.mount
 # would hide the host's /tmp; the other masked ones have no work here and take ten seconds.
 : >/etc/fstab
