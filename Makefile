@@ -115,7 +115,8 @@ soak: build
 	tests/vm/run --timeout $(SOAK_TIMEOUT) --scratch 256 \
 		--out build/soak -- "ENFORCER_SOAK=$(ENFORCER_SOAK) \
 		$(VENV)/bin/pytest -p no:cacheprovider -v -s \
-		tests/vm/test_reload.py tests/vm/test_survival.py tests/vm/test_race.py tests/vm/test_growth.py \
+		tests/vm/test_reload.py tests/vm/test_survival.py tests/vm/test_race.py \
+		tests/vm/test_fast.py tests/vm/test_growth.py \
 		tests/soak/test_soak.py && \
 		$(VENV)/bin/python tests/soak/timing.py" 2>&1 | tee build/soak/soak.log
 

@@ -99,7 +99,13 @@ OVERRIDING = (
 
 _SCRATCH = ("--scratch", "256")
 SOAK = "soak"
-_SOAKED = ("test_reload.py", "test_survival.py", "test_race.py", "test_growth.py")
+_SOAKED = (
+    "test_reload.py",
+    "test_survival.py",
+    "test_race.py",
+    "test_fast.py",
+    "test_growth.py",
+)
 _SOAK_FILE = Path("tests/soak/test_soak.py")
 
 
