@@ -115,7 +115,8 @@ struct enf_scratch {
 	__u32 touched[ENF_MAX_TOUCHED];
 	__u32 best[ENF_MAX_POLICIES]; /* first matching row + 1; ENF_BEST_UNKNOWN */
 	__u16 policies[ENF_MAX_POLICIES];
-	__u8 capitals[ENF_PATH_MAX / 8]; /* which of them were not */
+	/* Of a folded path: a bit for each byte that was a capital letter. */
+	__u8 capitals[ENF_PATH_MAX / 8];
 	char text[ENF_TEXT_SIZE];
 };
 

@@ -609,7 +609,7 @@ ENF_INLINE __u32 enf_may_touch(const struct enf_scratch *s, __u32 atom)
 
 /*
  * Was the mark set in the last *ns*? A mark that is set on another CPU while this is decided may have a
- * later time than the decision: that is not an age at all.
+ * later time than the decision: then it has no age.
  */
 ENF_INLINE __u32 enf_within(const struct enf_scratch *s, __u32 mark, __u64 ns)
 {

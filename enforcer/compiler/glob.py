@@ -277,8 +277,9 @@ class _Subsets:
             if node in source.otherwise:
                 others.append(source.otherwise[node])
         base = self._base(tuple(loops))
-        row = base.row[:]
-        if others:
+        if not others:
+            row = base.row[:]
+        else:
             # What most classes lead to is worked out once, for one that no step is about.
             beside = tuple(target for target, _ in others)
             row = array("H", [self._following(base, _NO_CLASS, beside)]) * source.n_classes

@@ -127,7 +127,7 @@ class Facts:
         marks: how many nanoseconds ago a mark was set, by POLICY/NAME; None: never.
         lineage: what is left to know of parents and ancestors beside those that are listed.
 
-    Of a system call *args* has its arguments by their places; what is not a text there is empty.
+    Of a system call *args* has its arguments by their places; one that is not a text is empty.
     """
 
     ops: frozenset[Op]

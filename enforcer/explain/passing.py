@@ -69,7 +69,7 @@ def passing_of(thing: Mapping[str, Any]) -> Passing:
 
 
 def operands_at(thing: Mapping[str, Any]) -> dict[int, bytes | int | Gap]:
-    """Return what of the object is not a number and no text: a file, a socket, a piece of memory."""
+    """Return what of the object is neither a number nor a text: a file, a socket, a piece of memory."""
     found: dict[int, bytes | int | Gap] = {}
     for key, dim in (("path", Dim.PATH), ("name", Dim.NAME)):
         if key in thing:

@@ -73,7 +73,7 @@ def shown(name: str) -> str:
 
 
 def processes() -> set[str]:
-    """Those of the unit. To ask the manager takes a program, which starts slower than an enforcer decides."""
+    """Those of the unit. To ask the manager starts a program, which holds up the daemon that begins."""
     try:
         return set((_CGROUP / "cgroup.procs").read_text().split())
     except FileNotFoundError:
@@ -82,14 +82,17 @@ def processes() -> set[str]:
 
 def has_follower(pid: str) -> bool:
     """Whether the manager has started another daemon than *pid*, which need not be ready."""
-    return bool(processes() - {pid}) and pid not in processes()
+    found = processes()
+    return bool(found) and pid not in found
 
 
-def wait_for_follower(pid: str) -> None:
-    """Wait until another daemon than *pid* is ready."""
-    until(lambda: has_follower(pid), "not replaced")
-    # Whose start goes on already: the manager answers when it has ended.
-    assert 0 == systemctl("start", _UNIT).returncode, journal()
+def wait_for_follower(pid: str, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Wait until another daemon than *pid* is ready; call *meanwhile* before each look."""
+    until(lambda: (meanwhile(), has_follower(pid))[1], "not replaced")
+    # Its start goes on already: the manager answers when it has ended.
+    with subprocess.Popen(["systemctl", "start", _UNIT]) as start:
+        until(lambda: (meanwhile(), start.poll() is not None)[1], "not ready")
+    assert 0 == start.returncode, journal()
     assert shown("MainPID") not in {"0", pid}
 
 
@@ -303,15 +306,8 @@ def test_no_read_succeeds_between_death_and_return(service: None) -> None:
     tried = [is_denied("/srv/vault/secret")]
 
     _kill()
-    until(lambda: tried.append(is_denied("/srv/vault/secret")) or has_follower(pid), "not replaced")
-    with subprocess.Popen(["systemctl", "start", _UNIT]) as start:  # it goes on already
-        until(
-            lambda: tried.append(is_denied("/srv/vault/secret")) or start.poll() is not None,
-            "not ready",
-        )
+    wait_for_follower(pid, lambda: tried.append(is_denied("/srv/vault/secret")))
 
-    assert 0 == start.returncode, journal()
-    assert shown("MainPID") not in {"0", pid}
     assert set(tried) == {True}
     assert "cannot be read" not in journal()
 

@@ -211,7 +211,7 @@ def test_what_is_mapped_is_sealed(tmp_path):
 
 
 def test_a_table_that_is_full_is_told(tmp_path):
-    """Protection that cannot be had is not a protection."""
+    """What cannot be sealed is an error."""
     maps = tmp_path / "maps"
     maps.write_text(f"7f00-7f01 r--p 00000000 fe:00 12   {maps}\n")
 

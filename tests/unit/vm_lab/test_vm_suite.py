@@ -206,7 +206,7 @@ def _set_budget(clone: Path, starts: int = 2, instructions: int = 2000, skips: i
 def test_a_missing_kernel_is_said_at_the_end_and_fails_nothing(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What only it can show is not a skip too many; all figures are at their bounds."""
+    """What only it can show does not count as skipped; all figures are at their bounds."""
     assert 0 == suite.main(["test"])
 
     *_, unproven, last = capsys.readouterr().out.splitlines()
