@@ -60,7 +60,7 @@ def add_confirm_within(parser: argparse.ArgumentParser) -> None:
         "--confirm-within",
         metavar="TIME",
         type=confirmation_time,
-        help="put the previous set back in force unless `enforcer confirm` comes in time: 60s, 5m",
+        help="activate the previous policies again unless `enforcer confirm` comes in time: 60s, 5m",
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ask the daemon for a change of what is in force, and show what it changed."""
+"""Ask the daemon for a change of the active policies, and show what it changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ask(socket: Path, command: str, key_fd: int | None = None, **fields: Any) ->
     Ask for *command* and return the answer; *key_fd* is where a passphrase is read, if one is needed.
 
     Raises:
-        PolicyErrors: policies are wrong, with every place; what was in force stays.
+        PolicyErrors: policies are wrong, with every place; the previous policies stay active.
         ControlError: the daemon cannot do it, or is not there.
     """
     with Client.connect(socket, timeout=_PATIENCE) as client:
@@ -48,14 +48,14 @@ def show_change(answer: dict[str, Any]) -> None:
         complain(neutral(warning))
     print(f"enforcer: {_summary(answer)}")
     if within := answer.get("confirmWithin"):
-        print(f"enforcer: in force for {within:g} s unless confirmed: enforcer confirm")
+        print(f"enforcer: active for {within:g} s unless confirmed: enforcer confirm")
 
 
 def _summary(answer: dict[str, Any]) -> str:
     generation = answer["generation"]
     if answer.get("unchanged"):
-        return f"nothing differs, generation {generation} stays in force"
-    said = [f"generation {generation} in force"]
+        return f"nothing differs, generation {generation} stays active"
+    said = [f"generation {generation} active"]
     if "rules" in answer:
         said.append(plural(answer["rules"], "rule"))
     if seconds := answer.get("seconds"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Keep what was put in force with --confirm-within; otherwise the set before it comes back."""
+"""Keep what was activated with --confirm-within; otherwise the set before it comes back."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def run(args: argparse.Namespace) -> int:
     if answer.get("unchanged"):
         print(f"enforcer: nothing awaits confirmation: generation {answer['generation']} stays")
     else:
-        print(f"enforcer: confirmed, generation {answer['generation']} stays in force")
+        print(f"enforcer: confirmed, generation {answer['generation']} stays active")
     return Exit.OK

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="POLICY",
         nargs="*",
         type=Path,
-        help="policy file or folder (default: what the daemon has in force)",
+        help="policy file or folder (default: the daemon's active policies)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_socket(parser)
@@ -116,5 +116,5 @@ def _policies(args: argparse.Namespace) -> PolicySet:
             return read_back(client.ask("sources")["sources"])
     except NoDaemonError as error:
         raise UsageError(
-            f"{error}; or name the policies that were in force: enforcer explain - POLICY…"
+            f"{error}; or name the policies that were active: enforcer explain - POLICY…"
         ) from error

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _COMMANDS = {
-    "start": "put policies in force and record what happens",
+    "start": "activate policies and record what happens",
     "dry-run": "permit everything and report what policies would refuse",
     "record": "record what the system does, for dry runs later",
     "check": "read policies and report what is wrong with them; needs no root",
@@ -28,9 +28,9 @@ _COMMANDS = {
     "dashboard": "see what the running daemon decides, as it happens",
     "events": "show records of the running daemon as they come",
     "explain": "say why a record says what it says, and what would allow it",
-    "reload": "read the policy files again and put them in force",
-    "confirm": "keep what was put in force with --confirm-within",
-    "policy": "show and change the policies in force, one by one",
+    "reload": "read the policy files again and activate them",
+    "confirm": "keep what was activated with --confirm-within",
+    "policy": "show and change the active policies, one by one",
     "stop": "end enforcement",
     "key": "choose a passphrase without which nobody ends protected enforcement",
     "unlock": "let the next start take over what a lost daemon left protected by a key",
@@ -47,7 +47,7 @@ a first session, as root:
   enforcer check my-policy.yaml           is the policy right?
   enforcer dry-run my-policy.yaml --for 60s
                                           what would it refuse? nothing is refused yet
-  enforcer start my-policy.yaml           put it in force; Ctrl-C ends it
+  enforcer start my-policy.yaml           activate it; Ctrl-C ends it
 
 exit codes:
   0  all went well

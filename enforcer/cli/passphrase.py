@@ -105,7 +105,7 @@ def ask_with_key(
     Ask for *command*, with a proof if the daemon wants one; return the answer.
 
     Raises:
-        PolicyErrors: policies are wrong, with every place; what was in force stays.
+        PolicyErrors: policies are wrong, with every place; the previous policies stay active.
         ControlError: the daemon cannot do it, is not there, or the passphrase is wrong.
         UsageError: it wants a passphrase, and there is none.
     """
@@ -134,7 +134,7 @@ def let_in(pins: Path, passphrase: Passphrase) -> None:
     answer = ask()
     if answer is Answer.CLOSED:
         raise UsageError(
-            "what is in force is protected, and no key was chosen: only the service manager may end it "
+            "enforcement is protected, and no key was chosen: only the service manager may end it "
             "(systemctl stop enforcer, or start first where the daemon was lost), or a reboot"
         )
     if answer is Answer.LOCKED and claim(_key(pins, passphrase)) is not Answer.OPEN:
@@ -157,7 +157,7 @@ def let_go(pins: Path, passphrase: Passphrase) -> bool:
         return False
     if answer is Answer.CLOSED:
         raise UsageError(
-            "what is in force is protected, and no key was chosen: systemctl start enforcer takes it over"
+            "enforcement is protected, and no key was chosen: systemctl start enforcer takes it over"
         )
     answer = release(_key(pins, passphrase))
     if answer is Answer.BUSY:
@@ -173,6 +173,6 @@ def _key(pins: Path, passphrase: Passphrase) -> bytes:
     kept = Verifier.kept(pins)
     if kept is None:
         raise UsageError(
-            f"what is in force is protected by a key, and nothing of it is pinned in {pins}: name --pins"
+            f"enforcement is protected by a key, and nothing of it is pinned in {pins}: name --pins"
         )
     return passphrase.key(kept.salt)

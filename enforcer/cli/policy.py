@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Show and change the policies in force, one by one.
+Show and change the active policies, one by one.
 
-Each change is put in force at once, as a reload is. Changes stay over reloads of the files and over a
+Each change is activated at once, as a reload is. Changes stay over reloads of the files and over a
 crash of the daemon; they end with its orderly end.
 """
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     listed = action("list", _list, "list all policies, those that are disabled included")
     shown = action("show", _show, "show one policy and how often its rules decided")
-    added = action("add", _add, "put the policies of files in force")
+    added = action("add", _add, "activate the policies of files")
     removed = action("remove", _change, "remove a policy that was added")
     enabled = action("enable", _change, "switch a policy on again")
     disabled = action("disable", _change, "switch a policy off and keep it listed")

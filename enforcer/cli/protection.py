@@ -99,7 +99,7 @@ def _know_names() -> None:
 def files_differ(*, has_key: bool) -> str:
     """Say that changed policy files wait."""
     how = "enforcer reload" if has_key else "systemctl reload enforcer"
-    return f"policy files have changed, and enforcement is protected: what is in force stays until: {how}"
+    return f"policy files have changed, and enforcement is protected: the active policies do not change until: {how}"
 
 
 def no_reload() -> str:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Read the policy files again and put them in force, all at once, without a gap.
+Read the policy files again and activate them, all at once, without a gap.
 
-What was added, removed and changed is printed. If anything is wrong, what was in force stays.
+What was added, removed and changed is printed. If anything is wrong, the previous policies stay active.
 """
 
 from __future__ import annotations

@@ -38,12 +38,12 @@ class Settings:
         audit: put every policy in audit mode.
         quiet: print no records.
         allow_degraded: accept rules that can only be enforced after the fact, or not every time.
-        watch: put changes of the policy files in force by themselves.
+        watch: activate changes of the policy files by themselves.
         protect: keep other processes, root's too, from the engine.
         key: verifier of the key without which nobody ends that; None: the service manager does.
-        persist: leave enforcement in force at an orderly end.
+        persist: leave enforcement active at an orderly end.
         confirm_within: seconds after which what was started is taken back unless confirmed.
-        watch_confirm_within: likewise for what the watch puts in force later.
+        watch_confirm_within: likewise for what the watch activates later.
         socket: where the daemon is asked.
         pins: the folder on bpffs by which enforcement outlives the daemon; None: it does not.
     """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Put policies in force, in the foreground, and record what happens.
+Activate policies, in the foreground, and record what happens.
 
-One line says when enforcement is in force. Ctrl-C, SIGTERM or `enforcer stop` end it in order; it
+One line says when enforcement is active. Ctrl-C, SIGTERM or `enforcer stop` end it in order; it
 outlives a crash.
 """
 
@@ -57,7 +57,7 @@ examples:
   enforcer start --dashboard my-policy.yaml
 
 enforcement ends with Ctrl-C, SIGTERM or `enforcer stop`; if this process is killed or crashes it
-stays in force, and the next start takes it over. SIGHUP opens logs anew and reads policies again.
+stays active, and the next start takes it over. SIGHUP opens logs anew and reads policies again.
 """
 
 _IN_PLACE = ("enforcer.ui", "enforcer.cli")
@@ -119,22 +119,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch",
         action=_FLAG,
-        help="put changes of the policy files in force by themselves (default: yes)",
+        help="activate changes of the policy files by themselves (default: yes)",
     )
     parser.add_argument(
         "--confirm-within",
         metavar="TIME",
         type=confirmation_time,
-        help="go back to what was in force before unless `enforcer confirm` comes in time",
+        help="go back to the previous policies unless `enforcer confirm` comes in time",
     )
     parser.add_argument(
         "--watch-confirm-within",
         metavar="TIME",
         type=confirmation_time,
-        help="take back what the watch has put in force unless `enforcer confirm` comes in time",
+        help="take back what the watch has activated unless `enforcer confirm` comes in time",
     )
     parser.add_argument(
-        "--persist", action=_FLAG, help="leave enforcement in force at an orderly end, too"
+        "--persist", action=_FLAG, help="leave enforcement active at an orderly end, too"
     )
     parser.add_argument(
         "--protect",
@@ -178,7 +178,7 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.runtime.instance.lock import InstanceLock
     from enforcer.runtime.notify import Notifier
     from enforcer.runtime.policies.compilation import Sources
-    from enforcer.runtime.policies.inquiry import in_force
+    from enforcer.runtime.policies.inquiry import describe_sources
     from enforcer.runtime.policies.start import begin
     from enforcer.runtime.policies.unasked import try_to
     from enforcer.runtime.policies.watch import PolicyWatch
@@ -212,7 +212,7 @@ def run(args: argparse.Namespace) -> int:
             store = undo.enter_context(contextlib.closing(PinStore.open(settings.pins)))
             if store.sessions():
                 let_in(store.base, Passphrase(args.key_fd))
-        # What cannot be opened is told before anything is put in force.
+        # What cannot be opened is told before anything is activated.
         sinks = list(_sinks(settings, is_quiet=settings.quiet or args.dashboard))
         for sink in sinks:
             undo.callback(sink.close)
@@ -270,7 +270,7 @@ def run(args: argparse.Namespace) -> int:
                 workloads=enforcement.workloads,
             )
             pipeline.lost.decisions, pipeline.lost.activity = begun.reported
-            daemon.sources = lambda: in_force(enforcement)
+            daemon.sources = lambda: describe_sources(enforcement)
             daemon.listen(settings.socket)
             if metrics:
                 from enforcer.runtime.metrics.values import metrics_of
@@ -279,7 +279,7 @@ def run(args: argparse.Namespace) -> int:
                     part.serve(lambda: metrics_of(daemon.status()))
             if settings.watch:
                 enforcement.watch(watch, settings.watch_confirm_within, tell)
-            line = _in_force(begun, settings, time.monotonic() - began)
+            line = _active(begun, settings, time.monotonic() - began)
             notifier.status(line)
             if settings.protect:
                 protection.settle(enforcement, _IN_PLACE if args.dashboard else ())
@@ -293,7 +293,7 @@ def run(args: argparse.Namespace) -> int:
             else:
                 enforcement.sessions.leave()
                 complain(
-                    "enforcement stays in force without a daemon: "
+                    "enforcement stays active without a daemon: "
                     "enforcer start takes it over, enforcer stop --force ends it"
                 )
             raise
@@ -350,11 +350,11 @@ def _make_way(store: PinStore | None, lock: InstanceLock) -> None:
     lock.release()
 
 
-def _in_force(begun: Start, settings: Settings, seconds: float) -> str:
+def _active(begun: Start, settings: Settings, seconds: float) -> str:
     enforcement = begun.enforcement
     programs = {name for names in enforcement.sessions.operations.values() for name in names}
     line = (
-        f"in force: {plural(len(enforcement.now.facts), 'policy')}, "
+        f"active: {plural(len(enforcement.now.facts), 'policy')}, "
         f"{plural(enforcement.now.n_rules, 'rule')}, {plural(len(programs), 'program')}, "
         f"started in {seconds:.1f} s"
     )
@@ -370,5 +370,5 @@ def _ended(ending: Ending, *, stays: bool) -> str:
     would = sorted(name for name in ending.outcomes if name not in order)
     counts = [f"{ending.outcomes[n]:,} {n}" for n in (*order, *would) if ending.outcomes.get(n)]
     said = ", ".join(counts) or "no records"
-    word = "ended, enforcement stays in force," if stays else "stopped"
+    word = "ended, enforcement stays active," if stays else "stopped"
     return f"{word} after {span(ending.seconds)}: {said}, {ending.lost:,} lost"

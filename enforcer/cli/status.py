@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Show what the running daemon has in force, what it did, and what it costs."""
+"""Show the daemon's active policies, what they did, and what they cost."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _show(state: dict[str, Any]) -> None:
 def _head(state: dict[str, Any]) -> Iterator[str]:
     records, memory = state["records"], state["memory"]
     lost = records["lostDecisions"] + records["lostActivity"] + records["malformed"]
-    yield f"in force for {span(state['uptimeSeconds'])} (pid {state['pid']})"
+    yield f"active for {span(state['uptimeSeconds'])} (pid {state['pid']})"
     yield (
         f"{plural(len(state['policies']), 'policy')}, {plural(state['programs'], 'program')}, "
         f"generation {state['generation']}"
@@ -85,10 +85,10 @@ def _table(policies: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _beside(state: dict[str, Any]) -> Iterator[str]:
-    """Say what else holds of the set in force: for how long, what it outlives, who may end it."""
+    """Say what else holds of the active set: for how long, what it outlives, who may end it."""
     if pending := state.get("pending"):
         yield (
-            f"not confirmed: in {span(pending['left'])} the set before is back in force, "
+            f"not confirmed: in {span(pending['left'])} the set before is active again, "
             "unless: enforcer confirm"
         )
     if pinned := state.get("pinned"):

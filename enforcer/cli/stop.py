@@ -2,7 +2,7 @@
 """
 End enforcement: ask the daemon to detach its hooks, and wait until it has.
 
-With --force also where no daemon answers: one that hangs is killed, and what a lost one left in force
+With --force also where no daemon answers: one that hangs is killed, and what a lost one left active
 is removed.
 """
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="kill a daemon that does not answer, remove what a lost one left in force",
+        help="kill a daemon that does not answer, remove what a lost one left active",
     )
     parser.add_argument(
         "--pins",
@@ -69,12 +69,12 @@ def run(args: argparse.Namespace) -> int:
             ) from None
         if _is_left(args.pins):
             raise UsageError(
-                "enforcement of a lost daemon is still in force: "
+                "enforcement of a lost daemon is still active: "
                 "enforcer start takes it over, enforcer stop --force ends it"
             ) from None
         raise
     if _is_left(args.pins):
-        print("enforcer: stopped, what was pinned stays in force: enforcer stop --force ends it")
+        print("enforcer: stopped, what was pinned stays active: enforcer stop --force ends it")
     else:
         print("enforcer: stopped, nothing is enforced any more")
     return Exit.OK
@@ -86,7 +86,7 @@ def _ask(socket: Path, passphrase: Passphrase) -> None:
         if not client.wait_closed(_PATIENCE):
             raise ControlError(
                 f"the daemon (pid {pid}) was asked to stop and has not after {_PATIENCE:.0f} s: "
-                "enforcement may still be in force; enforcer stop --force ends it"
+                "enforcement may still be active; enforcer stop --force ends it"
             )
 
 
@@ -130,7 +130,7 @@ def _ask_if_there(socket: Path, lock: Path, passphrase: Passphrase) -> bool:
 
 def _ended(killed: int | None, removed: int, *, had_daemon: bool) -> str:
     if not (had_daemon or removed):
-        return "no daemon is running, and nothing is left in force"
+        return "no daemon is running, and nothing is left active"
     said = ["stopped"]
     if killed is not None:
         said.append(f"by killing the daemon (pid {killed}), which did not answer")

@@ -3,7 +3,7 @@
 Try cases on policies, and say where a verdict is not the one that was expected.
 
 The verdicts are those of the very code that the kernel runs, built for this process: no privileges are
-needed, and nothing is loaded or put in force.
+needed, and nothing is loaded or activated.
 """
 
 from __future__ import annotations

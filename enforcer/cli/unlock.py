@@ -2,7 +2,7 @@
 """
 Let the next start take over what a lost daemon left, protected by a key: for a service, which cannot ask.
 
-It stays in force. From this command on until that start it is protected no longer.
+It stays active. From this command on until that start it is protected no longer.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Show the key to the kernel."""
     require_root("unlock")
     if let_go(args.pins, Passphrase(args.key_fd)):
-        print("enforcer: unlocked, enforcement stays in force: start the daemon now")
+        print("enforcer: unlocked, enforcement stays active: start the daemon now")
     else:
         print("enforcer: nothing is locked")
     return Exit.OK

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
 Where each rule is decided and why there, and which operands could be changed under its eyes: for people
-who want to know before it is in force.
+who want to know before it is active.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class CompiledImage:
     All policies as the kernel side reads them.
 
     Attributes:
-        image: the bytes; ``verify.verify`` checks them again before they are put in force.
+        image: the bytes; ``verify.verify`` checks them again before they are activated.
         generation: of the image, as in its head; 0 is never one.
         rows: what each row id is from.
         ops, dims: what any row decides and looks at.
@@ -108,7 +108,7 @@ def compile_policies(
         host: whose links and mounts names are looked up on; default this machine.
         generation: number of the image; must differ from that of every image in use.
         seed: of the string hash; default random.
-        previous: labels of the image in force, whose numbers are kept.
+        previous: labels of the active image, whose numbers are kept.
         keep: policies that may come back into force: conditions on processes in them are kept
             current, so that what is forked meanwhile is known to them.
         now_ns: CLOCK_BOOTTIME, the birth of marks that are new; default the clock's.

@@ -4,7 +4,7 @@ Marks by number, and limits of records.
 
 A mark keeps its number from one image to the next as long as some rule sets it: tasks carry its time. A
 number that is given to another mark says since when: times from before are not its own. The numbers of
-the image in force are given to no other, as its programs may set them until the very change.
+the active image are given to no other, as its programs may set them until the very change.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Marks:
     """
     All marks and limits of one image.
 
-    *before*: numbers of the image in force, with their births. *now_ns*: CLOCK_BOOTTIME. *favouring*: marks
+    *before*: numbers of the active image, with their births. *now_ns*: CLOCK_BOOTTIME. *favouring*: marks
     on which a permission or the end of a refusal hangs, or another mark, as a mask.
     """
 
@@ -103,7 +103,7 @@ class Marks:
         if info is None:
             msg = (
                 f"rule {rule.name!r} of policy {policy.name!r} asks about the mark "
-                f"{asked.policy}/{asked.mark}, which no rule in force sets: add the policy "
+                f"{asked.policy}/{asked.mark}, which no active rule sets: add the policy "
                 f"{asked.policy!r}, or a rule with this mark to it"
             )
             raise PolicyError(msg, asked.span or rule.span)

@@ -76,8 +76,8 @@ class LabelNumbers:
 
     Attributes:
         known: by digest of the condition, every number given since the labels were made.
-        used: the numbers that the image in force keeps current.
-        marks: number and birth (CLOCK_BOOTTIME, ns) of each mark of the image in force.
+        used: the numbers that the active image keeps current.
+        marks: number and birth (CLOCK_BOOTTIME, ns) of each mark of the active image.
     """
 
     known: Mapping[str, int] = attrs.field(factory=dict)
@@ -90,7 +90,7 @@ class Subjects:
     """
     All labels and subjects of one image.
 
-    *before*: the numbers of the image in force.
+    *before*: the numbers of the active image.
     """
 
     atoms: Atoms

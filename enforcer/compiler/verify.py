@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The last check of an image before it is put in force.
+The last check of an image before it is activated.
 
 Reads the bytes alone and knows nothing of how they were made: every offset, index and bound that the
 kernel side follows must lead to a place that exists.
@@ -45,7 +45,7 @@ def verify(image: bytes) -> None:
     Check *image* from its first byte to its last.
 
     Raises:
-        EnforcerBug: it must not be put in force; says the first thing found wrong.
+        EnforcerBug: it must not be activated; says the first thing found wrong.
     """
     if len(image) < layout.HEAD.size:
         raise EnforcerBug(f"the image has {len(image)} bytes, less than its head")

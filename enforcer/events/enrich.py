@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Enricher", "Origins", "WallClock", "message_of"]
 
 MAX_ROWS = 1 << 17
-"""Rows of images that are no longer in force to remember: less than a MB."""
+"""How many rows of images that are no longer active to remember: less than a MB."""
 
 _UNKNOWN_ROW = Origin(policy="-", rule="-", place="-")
 _PROTECTION = Origin(policy="enforcer", rule="self-protection", place="-", severity="critical")
@@ -76,7 +76,7 @@ class WallClock:
 @attrs.define(eq=False, repr=False)
 class Origins:
     """
-    Row tables of the images in force and of late, by generation: records come after the fact.
+    Row tables of the active images and of late, by generation: records come after the fact.
 
     In a flood a record waits while policies change many times, so many tables are kept.
     """

@@ -33,7 +33,7 @@ class RecordId:
         boot: first eight digits of the kernel's id of this boot.
         time_ns: of the verdict, CLOCK_BOOTTIME.
         tid: the thread that acted.
-        row: the row that decided, of the image in force then.
+        row: the row that decided, of the active image then.
     """
 
     boot: str

@@ -71,11 +71,11 @@ def explain(
     document: Mapping[str, Any], policies: PolicySet, host: Host | None = None
 ) -> Explanation:
     """
-    Explain the record *document* by *policies*, those that were in force.
+    Explain the record *document* by *policies*, those that were active.
 
     Args:
         document: a record as JSON has it.
-        policies: what was in force; if they have changed since, the explanation says so.
+        policies: what was active; if they have changed since, the explanation says so.
         host: whose links and mounts names are looked up on; default this machine.
 
     Raises:

@@ -163,7 +163,7 @@ class Engine:
 
     def close(self) -> None:
         """
-        Detach and free everything; what is pinned stays in force. Idempotent.
+        Detach and free everything; what is pinned stays active. Idempotent.
 
         Raises:
             KernelError: if the kernel refuses to detach; the rest is freed all the same.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Self-protection of the engine: what to load for it, and the orders that put it in force.
+Self-protection of the engine: what to load for it, and the orders that activate it.
 
 The state lies in maps of the session and is changed by one program of the object, which refuses
 everybody but the process that armed it. ``docs/protection.md`` says what is protected against whom.
@@ -125,7 +125,7 @@ class Guard:
 
     def protect(self, session: Path | None, verifier: Verifier | None) -> None:
         """
-        Put protection in force for what is pinned at *session*, last of all, with the key of *verifier*.
+        Activate protection for what is pinned at *session*, last of all, with the key of *verifier*.
 
         Raises:
             UnsupportedError, KernelError: as :meth:`arm`.
@@ -140,7 +140,7 @@ class Guard:
         self, directory: Path | None, *, own_cgroup: bool, verifier: Verifier | None = None
     ) -> None:
         """
-        Put protection in force, for this process; again, to make other things of it.
+        Activate protection, for this process; again, to make other things of it.
 
         Args:
             directory: holds all pins, of every session; None where nothing is pinned.

@@ -2,7 +2,7 @@
 """
 The policy image on its way into the kernel: idle map, write, verify, freeze, commit.
 
-A failure anywhere before the commit leaves what is in force untouched; the commit is one update of
+A failure anywhere before the commit leaves what is active untouched; the commit is one update of
 one entry.
 """
 
@@ -354,12 +354,12 @@ class ImageMap:
 
     def commit(self, images: int, slot: Slot = Slot.CURRENT) -> None:
         """
-        Put this image into *slot* of the map of maps *images*: in force, if it is the current one.
+        Put this image into *slot* of the map of maps *images*: it is active if that is the current one.
 
         When this returns no program decides by the old image any more, except those that may sleep.
 
         Raises:
-            KernelError: if the kernel refuses; the old image stays in force.
+            KernelError: if the kernel refuses; the old image stays active.
         """
         calls.update(images, slot, self._fd.to_bytes(4, "little"))
 

@@ -2,7 +2,7 @@
 """
 One image after another in the map of images: what counts, what it falls back to, what it counted.
 
-A failure before the swap leaves what is in force untouched; the swap is one update of one entry.
+A failure before the swap leaves what is active untouched; the swap is one update of one entry.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Committed:
 
     Attributes:
         settled: generation and final counts of the image whose place for counting was taken.
-        warnings: sentences on what could not be done after the swap, when the image was in force.
+        warnings: sentences on what could not be done after the swap, when the image was active.
     """
 
     settled: tuple[int, tuple[RowHits, ...]] | None = None
@@ -78,7 +78,7 @@ class Succession:
         Args:
             maps: descriptors of the engine's maps, by name.
             capacity: bytes of the largest image to come.
-            image: what is to be in force.
+            image: what is to be active.
             fallback: what counts when its time is over, if it has one.
             confirm_within: as :meth:`expire_within` will be told once everything is attached.
 
@@ -134,7 +134,7 @@ class Succession:
         slot = Slot.FALLBACK if self.head.is_expired else Slot.CURRENT
         data = image_map.read(self._images, slot)
         if data is None:
-            raise KernelError("no policy is in force: the time to confirm it is over")
+            raise KernelError("no policy is active: the time to confirm it is over")
         return data
 
     def replace(
@@ -146,7 +146,7 @@ class Succession:
         confirm_within: float | None = None,
     ) -> Committed:
         """
-        Put *image* in force, at once for all operations.
+        Activate *image*, at once for all operations.
 
         Args:
             image: with the next generation.
@@ -173,7 +173,7 @@ class Succession:
             raise
         settled, self._settled = self._settled, None
         self._retired, self.head, self.fallback = self.head, head, fallback
-        # From here on it is in force, so nothing may be told as a failure of the change.
+        # From here on it is active, so nothing may be told as a failure of the change.
         try:
             self.expire_within(confirm_within)
         except KernelError as error:
@@ -253,7 +253,7 @@ class Succession:
 
     def _swap(self, image: Image, head: ImageHead, label: Callable[[], None]) -> list[str]:
         """
-        Commit; returns sentences on what could not be done once it was in force.
+        Commit; returns sentences on what could not be done once it was active.
 
         Labels that are new are made before, so that no process is met without, and again after, for
         those that were forked in between.
@@ -280,7 +280,7 @@ class Succession:
         try:
             image_map.clear(self._images, Slot.STAGED)
         except KernelError as error:
-            # It is the image in force: whoever labels by it labels rightly until the next change.
+            # It is the active image: whoever labels by it labels rightly until the next change.
             warnings.append(f"the place where images wait is still taken: {error}")
         return warnings
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-A session that a daemon left: still in force, until its successor releases it.
+A session that a daemon left: still active, until its successor releases it.
 
 What its kernel side counted and recorded since is read here; its programs are never adopted.
 """
@@ -165,6 +165,6 @@ class Leftover:
         self.pins.remove()
 
     def close(self) -> None:
-        """Let go of it; it stays in force. Idempotent."""
+        """Let go of it; it stays active. Idempotent."""
         self._undo.close()
         self._ring = None

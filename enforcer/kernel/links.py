@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs in force: attached in order, all or none; detached in the opposite order."""
+"""Attached programs: attached in order, all or none; detached in the opposite order."""
 
 from __future__ import annotations
 

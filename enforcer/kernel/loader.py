@@ -284,7 +284,7 @@ def configure(engine: BpfObject, sizes: Sizes) -> None:
     engine.maps["hits"].set_max_entries(2 * max(1, sizes.rows))
     if sizes.carry is not None:
         engine.maps["tasks_before"].reuse(sizes.carry["tasks"])
-        for name in MARK_MAPS:  # both engines set them while both are in force
+        for name in MARK_MAPS:  # both engines set them while both are active
             engine.maps[name].reuse(sizes.carry[name])
         if sizes.keeps_code:  # else mappings would go unseen from now on
             engine.maps[CODE_MAP].reuse(sizes.carry[CODE_MAP])
@@ -328,7 +328,7 @@ def explain(error: KernelError) -> KernelError:
         )
     if error.errno in {errno.EPERM, errno.EACCES} and pins.left():
         return UnsupportedError(
-            "another enforcer daemon is in force, and if it protects itself no other may load LSM "
+            "another enforcer daemon is active, and if it protects itself no other may load LSM "
             "programs: ask it with enforcer status, or end it with enforcer stop",
             error.errno,
         )

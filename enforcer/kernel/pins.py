@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Names under the BPF file system: what keeps enforcement in force when its daemon is gone.
+Names under the BPF file system: what keeps enforcement active when its daemon is gone.
 
 Each session has a directory, named by a number that grows: links by their order of attachment, maps,
-and one state for each image that may be in force. A directory is complete, and its session can be
+and one state for each image that may be active. A directory is complete, and its session can be
 taken over, once a state is in it; what an interrupted start left is not. Pins end with the boot, as
 enforcement does.
 """

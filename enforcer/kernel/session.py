@@ -4,8 +4,8 @@ Enforcement from start to stop: the context manager that owns everything in the 
 
 The order of the start is part of its meaning: load; put the core in its places; write the image; attach
 what labels processes; commit; label the processes that are there already; attach the hooks; pin. When :meth:`Session.open`
-returns, the image is in force for every process; when it raises, nothing of it is left. Another
-session, in this process or left by another, stays in force meanwhile: the stricter verdict counts.
+returns, the image is active for every process; when it raises, nothing of it is left. Another
+session, in this process or left by another, stays active meanwhile: the stricter verdict counts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["Committed", "Image", "Session"]
 
 @attrs.define(eq=False)
 class Session:
-    """The engine in force. Made by :meth:`open`."""
+    """The active engine. Made by :meth:`open`."""
 
     _engine: Engine
     _images: Succession
@@ -63,7 +63,7 @@ class Session:
         rings: tuple[int, int] | None = None,
     ) -> Self:
         """
-        Put *image* in force.
+        Activate *image*.
 
         Args:
             image: what the compiler made.
@@ -213,13 +213,13 @@ class Session:
         states: Mapping[int, bytes] | None = None,
     ) -> Committed:
         """
-        Replace the image in force by *image*, at once for all operations.
+        Replace the active image by *image*, at once for all operations.
 
         Programs that it needs and that are not there yet are loaded and attached first; the others stay.
 
         Args:
             image: with the next generation.
-            fallback: the image in force with the generation after that, if *image* expires.
+            fallback: the active image with the generation after that, if *image* expires.
             confirm_within: as in :meth:`open`.
             states: likewise.
 
@@ -247,13 +247,13 @@ class Session:
         try:
             self._forget_states()
         except OSError as error:
-            # In force all the same: a successor reads the state of the image that counts.
+            # Active all the same: a successor reads the state of the image that counts.
             return committed.but(f"what a successor needs not know any more stays: {error}")
         return committed
 
     def confirm(self) -> None:
         """
-        Let the image in force stay when its time is over.
+        Let the active image stay when its time is over.
 
         Raises:
             KernelError: if its time is over already, or the kernel refuses.
@@ -263,7 +263,7 @@ class Session:
 
     def fall_back(self) -> None:
         """
-        After the time of the image in force: make the fallback, which counts already, current.
+        After the time of the active image: make the fallback, which counts already, current.
 
         Raises:
             KernelError: if the kernel refuses; the fallback counts all the same.
@@ -303,9 +303,9 @@ class Session:
             self._engine.detach()
 
     def leave(self) -> None:
-        """Let go of everything without detaching: what is pinned stays in force."""
+        """Let go of everything without detaching: what is pinned stays active."""
         if self._pins is None:
-            raise EnforcerBug("nothing would stay in force: the session is not pinned")
+            raise EnforcerBug("nothing would stay active: the session is not pinned")
         self._undo.pop_all()
         self._ring.close()
         self._engine.close()
@@ -326,7 +326,7 @@ class Session:
         return self._ring.drain()
 
     def hits(self) -> tuple[RowHits, ...]:
-        """Return how often each row of the image in force has decided, exactly; raises KernelError."""
+        """Return how often each row of the active image has decided, exactly; raises KernelError."""
         return self._images.hits()
 
     def retired_hits(self) -> tuple[int, tuple[RowHits, ...]] | None:

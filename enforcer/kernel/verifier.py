@@ -141,7 +141,7 @@ def claim(key: bytes, knock: Callable[[bytes], int] = calls.knock) -> Answer:
 
 def release(key: bytes, knock: Callable[[bytes], int] = calls.knock) -> Answer:
     """
-    Show *key*, so that what a lost daemon left is protected no longer; it stays in force.
+    Show *key*, so that what a lost daemon left is protected no longer; it stays active.
 
     Raises:
         KernelError: the kernel answers something else.

@@ -44,7 +44,7 @@ def _text(pointer: CData) -> str:
 
 @attrs.define(eq=False)
 class Link:
-    """A program in force at its hook, until it is closed."""
+    """A program that is attached to its hook until it is closed."""
 
     program: str
     _pointer: Any
@@ -176,7 +176,7 @@ class Program:
 
     def attach(self) -> Link:
         """
-        Put the program in force at the hook that its section names.
+        Attach the program to the hook that its section names.
 
         Raises:
             KernelError: if the kernel refuses.
@@ -186,10 +186,10 @@ class Program:
 
     def attach_to(self, entries: Sequence[tuple[str, int]], *, at_end: bool = False) -> Link:
         """
-        Put the program in force at the entry of kernel functions, or *at_end*, each given with its cookie.
+        Attach the program to the entry of kernel functions, or *at_end*, each given with its cookie.
 
         Raises:
-            KernelError: if the kernel refuses one; then it is in force at none.
+            KernelError: if the kernel refuses one; then it is attached to none.
         """
         held = [ffi.new("char[]", name.encode()) for name, _ in entries]
         names = ffi.new("char *[]", held)
@@ -201,7 +201,7 @@ class Program:
 
     def attach_to_end(self, function: str, cookie: int) -> Link:
         """
-        Put the program in force at the end of one kernel function.
+        Attach the program to the end of one kernel function.
 
         Raises:
             KernelError: if the kernel refuses.
@@ -211,7 +211,7 @@ class Program:
 
     def attach_tracepoint(self, category: str, event: str, cookie: int) -> Link:
         """
-        Put the program in force at a tracepoint.
+        Attach the program to a tracepoint.
 
         Raises:
             KernelError: if the kernel refuses.
@@ -223,7 +223,7 @@ class Program:
 
     def attach_raw(self, event: str) -> Link:
         """
-        Put the program in force at a raw tracepoint.
+        Attach the program to a raw tracepoint.
 
         Raises:
             KernelError: if the kernel refuses.

@@ -42,7 +42,7 @@ def load_policies(
     Args:
         paths: where they are; what several of them lead to is read once.
         resolver: where names of users and groups are looked up; else this system.
-        trust: who must own the files for them to be put in force; None: anybody may, as for checking.
+        trust: who must own the files for them to be activated; None: anybody may, as for checking.
 
     Raises:
         PolicyErrors: every error of every file; nothing is loaded then.

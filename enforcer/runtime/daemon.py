@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The daemon: a session in force, a loop around it, an orderly end.
+The daemon: an active session, a loop around it, an orderly end.
 
 The kernel decides with or without this loop. Whatever fails here costs records, never a verdict.
 """
@@ -59,12 +59,12 @@ class Daemon:
         policies: carries out changes that are asked for; None if there can be none.
         notifier: tells the service manager how things are.
         hangup: what SIGHUP asks for besides opening the logs anew.
-        persists: leave enforcement in force at the end.
+        persists: leave enforcement active at the end.
         overview: what dashboards are shown.
-        sources: says what the policies in force were made of; None if nobody may ask.
+        sources: says what the active policies were made of; None if nobody may ask.
         on_ended: called when another daemon may take this one's place.
-        gate: judges who may change what is in force; None: whoever may ask.
-        outlives_signals: leave enforcement in force at SIGINT and SIGTERM: who has the key ends it.
+        gate: judges who may change the active policies; None: whoever may ask.
+        outlives_signals: leave enforcement active at SIGINT and SIGTERM: who has the key ends it.
     """
 
     session: KernelSession
@@ -274,7 +274,7 @@ class Daemon:
         )
 
     def status(self) -> dict[str, Any]:
-        """Describe what is in force and what it did; raises KernelError."""
+        """Describe the active policies and what they did; raises KernelError."""
         return status(self.session, self._running(), self.policies, self._uptime())
 
     def _uptime(self) -> float:

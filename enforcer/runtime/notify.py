@@ -57,7 +57,7 @@ class Notifier:
         return cls(address, int(watchdog) / 2e6, report)
 
     def ready(self, status: str | None = None) -> None:
-        """Enforcement is in force, for the first time or again after :meth:`reloading`."""
+        """Enforcement is active, for the first time or again after :meth:`reloading`."""
         self._tell("READY=1", status)
 
     def reloading(self) -> None:

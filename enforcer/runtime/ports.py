@@ -26,11 +26,11 @@ class Hits(Protocol):
 
 
 class KernelSession(Protocol):
-    """Enforcement in force; ``enforcer.kernel.session.Session`` is the real one."""
+    """Active enforcement; ``enforcer.kernel.session.Session`` is the real one."""
 
     @property
     def generation(self) -> int:
-        """Of the image in force."""
+        """Of the active image."""
 
     @property
     def operations(self) -> dict[str, tuple[str, ...]]:
@@ -76,7 +76,7 @@ class KernelSession(Protocol):
         """End enforcement, and free everything. Idempotent."""
 
     def leave(self) -> None:
-        """End, and leave enforcement in force."""
+        """End, and leave enforcement active."""
 
 
 class Audience(Protocol):
@@ -98,9 +98,9 @@ class Audience(Protocol):
 
 class PolicyControl(Protocol):
     """
-    Changes of what is in force; every one is the same atomic commit.
+    Changes of the active policies; every one is the same atomic commit.
 
-    A change that fails raises an ``EnforcerError`` and leaves the old set in force. With
+    A change that fails raises an ``EnforcerError`` and leaves the old set active. With
     *confirm_within*, the old set is back after so many seconds unless :meth:`confirm` came. What a
     change returns is described in ``docs/commands.md``.
     """
@@ -109,7 +109,7 @@ class PolicyControl(Protocol):
         """Read the policy files again."""
 
     def confirm(self) -> dict[str, Any]:
-        """Keep what is in force; ``unchanged`` if nothing waited for it."""
+        """Keep what is active; ``unchanged`` if nothing waited for it."""
 
     def describe(self) -> dict[str, Any]:
         """Say what ``status`` shows of policies."""

@@ -40,7 +40,7 @@ _TROUBLES = {
 
 
 def head(model: Model, width: int, glyphs: Glyphs, now: float) -> Row:
-    """Draw the first line: where, what is in force, how things stand with the daemon."""
+    """Draw the first line: where, what is active, how things stand with the daemon."""
     health = model.picture.health
     said = [clean(model.host)]
     if health:

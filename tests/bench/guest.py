@@ -2,7 +2,7 @@
 """
 The part that runs in the guest: load, measure, write down, for each case that is selected.
 
-The engine is put in force as the daemon does it, but without the daemon, whose own work would be
+The engine is activated as the daemon does it, but without the daemon, whose own work would be
 measured with it. Images come from the host, since compiling takes long in an emulated machine.
 """
 
@@ -138,7 +138,7 @@ class Bench:
                 self.add(op, plain(op), User.IN_SCOPE, engine="enforcer", scope="", rules=0)
 
     def _measure_rules(self, family: Family, rules: int) -> None:
-        """Put one variant in force after the other, in one session as long as they fit into it."""
+        """Activate one variant after the other, in one session as long as they fit into it."""
         sizes = {scope: image_path(family, rules, scope).stat().st_size for scope in VARIANTS}
         with contextlib.ExitStack() as stack:
             session: Session | None = None
@@ -152,7 +152,7 @@ class Bench:
                     stack.close()
                     start = time.monotonic()
                     session = stack.enter_context(Session.open(image))
-                    say(f"in force after {time.monotonic() - start:.1f} s")
+                    say(f"active after {time.monotonic() - start:.1f} s")
                     self.maps[f"{family} {rules}"] = sum(session.map_bytes().values())
                 self._measure_scope(session, family, rules, scope)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-How long a saved policy file takes until it is in force on this machine, and where the time goes.
+How long a saved policy file takes until it is active on this machine, and where the time goes.
 
     tests/bench/reload.py [--rules 10000] [--times 5] [--calls]
 
@@ -99,7 +99,7 @@ _PARTS: Final = {
     "cleared": "clear counters",
     "swap": "the swap: one update of one entry",
     "commit": "the rest of the commit",
-    "total": "from the save until it is in force",
+    "total": "from the save until it is active",
 }
 _PLACES: Final = (*_MAKING, *_COMMITTING)
 _SECONDS: Final = struct.Struct(f"={len(_PLACES)}d")
@@ -244,7 +244,7 @@ class Bench:
 
     def _expect(self, number: int) -> None:
         if len(self.found) == number:
-            raise SystemExit("\n".join(["reload: the change is not in force:", *self.said]))
+            raise SystemExit("\n".join(["reload: the change is not active:", *self.said]))
 
 
 def _come_first() -> None:

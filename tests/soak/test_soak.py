@@ -62,7 +62,7 @@ def attacked(rounds: Rounds) -> Iterator[Churn]:
         with Churn.at(rounds.place, seconds=SECONDS) as churn:
             yield churn
     except AssertionError as error:
-        if rounds.daemon.is_in_force:
+        if rounds.daemon.is_active:
             error.add_note(f"counters: {rounds.daemon.status()['kernel']}")
         for line in rounds.daemon.log.read_text(errors="replace").splitlines():
             if "-else" in line or '"onError":true' in line:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
 Policies in audit mode in the kernel, each file in a session of its own: what each decides on the very
-same operations. Says "ready" when all are in force; on SIGTERM writes what was decided.
+same operations. Says "ready" when all are active; on SIGTERM writes what was decided.
 
     audit_sessions.py OUTPUT POLICY...
 """

@@ -138,10 +138,10 @@ class Daemon:
         return self.directory / f"output-{self.starts}"
 
     @property
-    def is_in_force(self) -> bool:
+    def is_active(self) -> bool:
         """Whether the newest start came so far, and runs."""
         is_running = self.process is not None and self.process.poll() is None
-        return is_running and "in force" in self.output
+        return is_running and "enforcer: active: " in self.output
 
     @property
     def pid(self) -> int:
@@ -157,12 +157,12 @@ class Daemon:
             self.process = launch(argv, sink, is_executed=self.is_executed)
 
     def start(self, *options: str) -> None:
-        """Start, and wait until it is in force."""
+        """Start, and wait until it is active."""
         began = time.monotonic()
         self.launch(*options)
         assert self.process is not None
         end = time.monotonic() + scaled(_LIMIT)
-        while "in force" not in self.output:
+        while "enforcer: active: " not in self.output:
             assert self.process.poll() is None, self.output
             assert time.monotonic() < end, self.output
             time.sleep(0.05)
@@ -205,7 +205,7 @@ class Daemon:
         until(rests, 300)
 
     def generation(self) -> int:
-        """The generation in force."""
+        """The active generation."""
         return int(self.status()["generation"])
 
 

@@ -106,7 +106,7 @@ def engine(
         process = launch(argv, sink, is_executed=is_executed)
     until = time.monotonic() + scaled(START_LIMIT)
     try:
-        while "enforcer: in force: " not in output.read_text():
+        while "enforcer: active: " not in output.read_text():
             assert process.poll() is None, output.read_text()
             assert time.monotonic() < until, output.read_text()
             time.sleep(0.1)

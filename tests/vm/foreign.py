@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Policies of a foreign dialect, in force in groups, and what the cases of each must come to."""
+"""Policies of a foreign dialect, active in groups, and what the cases of each must come to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KINDS = ("attacks", "recorded", "ordinary")
 
 @attrs.frozen
 class Dialect:
-    """Where the policies are, the cases of each, and which are in force together."""
+    """Where the policies are, the cases of each, and which are active together."""
 
     policies: Path
     files: dict[str, dict[str, Any]]

@@ -5,7 +5,7 @@ The system call tests of the Linux Test Project, without the engine and with it,
 
 Runs in the guest: ``tests/vm/run --scratch 1024 -- .venv/bin/python tests/vm/ltp.py /opt/ltp``, where the
 directory has a build of LTP: ``runtest/syscalls``, and the programs anywhere below ``testcases``. Every test
-is run without the engine, then with all of ``policies/`` in force. A result is the exit status and how many
+is run without the engine, then with all of ``policies/`` active. A result is the exit status and how many
 checks failed, broke or were skipped. Where results differ, both are tried twice more: tests that do not always
 end alike are told apart. What is left is a difference; it is one of ours unless a policy refused something in that
 time, and said so in a record. Exits with 1 if there is such a difference, or if hardly a test could be run.

@@ -3,7 +3,7 @@
 A daemon for the tests of self-protection: one session, its pins, and the guard if it is asked for.
 
 Run with the policy, the file for records, the directory for pins and ``protect`` or ``plain``. Prints
-one line when everything is in force, obeys SIGTERM, and answers SIGHUP by doing nothing.
+one line when everything is active, obeys SIGTERM, and answers SIGHUP by doing nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ KEY = bytes(range(32))
 
 @attrs.define
 class Protected:
-    """What is in force, held for as long as the process lives."""
+    """What is active, held for as long as the process lives."""
 
     session: Session
     store: PinStore
@@ -46,7 +46,7 @@ class Protected:
 
     @classmethod
     def open(cls, policy: Path, pins: Path, *, protect: bool) -> Protected:
-        """Put *policy* in force, pinned, and protected if asked for."""
+        """Activate *policy*, pinned, and protected if asked for."""
         prepared = prepare(load_policies([policy]))
         store = PinStore.open(pins)
         states = {prepared.image.generation: b"{}"}

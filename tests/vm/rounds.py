@@ -89,7 +89,7 @@ class Folder:
 
 @attrs.define
 class Rounds:
-    """What happens to one daemon; *variants* says what was in force under which generation."""
+    """What happens to one daemon; *variants* says what was active under which generation."""
 
     place: Place
     folder: Folder
@@ -114,7 +114,7 @@ class Rounds:
         self._note(self.daemon.generation())
 
     def start_afresh(self) -> None:
-        """Start where nothing may be in force, so that generations may begin anew."""
+        """Start where nothing may be active, so that generations may begin anew."""
         self.daemon.start()
         self.newest, self.seen = 0, []
         self.started()
@@ -127,7 +127,7 @@ class Rounds:
         return self.place.variant(letter, size or _SIZES[number % len(_SIZES)], *self.extra)
 
     def reload(self, variant: Variant, way: str) -> None:
-        """Put *variant* in force by one of the :data:`WAYS`."""
+        """Activate *variant* by one of the :data:`WAYS`."""
         before, printed = self.newest, self.daemon.output_size
         self.variant = variant
         {"write": self.folder.write, "link": self.folder.link}.get(way, self.folder.rename)(
@@ -159,7 +159,7 @@ class Rounds:
         self.newest = generation
 
     def check_records(self) -> None:
-        """Each record has its reason in the text that was in force under its generation."""
+        """Each record has its reason in the text that was active under its generation."""
         for record in self.tail.records():
             if record["kind"] != "match":
                 continue
@@ -197,7 +197,7 @@ class Rounds:
 
     @contextmanager
     def broken(self, name: str) -> Iterator[None]:
-        """Break the policies within the block; afterwards they are what is in force."""
+        """Break the policies within the block; afterwards they are what is active."""
         with BROKEN[name](self):
             yield
         mended = self.daemon.request("reload")

@@ -93,7 +93,7 @@ class Daemon:
 
 
 def enforces() -> bool:
-    """Whether the policy is in force."""
+    """Whether the policy is active."""
     result = attempt("cat", str(VAULT))
     return result.returncode != 0 and b"not permitted" in result.stderr
 

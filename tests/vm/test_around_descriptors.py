@@ -246,7 +246,7 @@ def _policy(root: Path) -> str:
 
 @pytest.fixture(scope="module")
 def controls(root) -> dict[tuple[str, str], Observed]:
-    """What every attempt does while no policy is in force; then everything is made anew."""
+    """What every attempt does while no policy is active; then everything is made anew."""
     found = {}
     for case in CASES:
         for name in (case.direct, *case.ways, *case.blunt, *case.permitted):
@@ -261,7 +261,7 @@ def controls(root) -> dict[tuple[str, str], Observed]:
 
 @pytest.fixture(scope="module")
 def memory_control() -> subprocess.CompletedProcess[bytes]:
-    """What becomes of memory while no policy is in force."""
+    """What becomes of memory while no policy is active."""
     return attempter.make(_SCRIPT, "chmod_memory", "-")
 
 

@@ -3,7 +3,7 @@
 Root that knows everything, and a protected daemon: by its socket, its files, its signals, its death.
 
 With a key, only who has the passphrase ends or changes enforcement; without one, only the service
-manager. What is in force is seen by a file that it refuses, never by what the daemon says.
+manager. What is active is seen by a file that it refuses, never by what the daemon says.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def is_refused(path: Path = VAULT) -> bool:
     return True
 
 
-def is_in_force() -> bool:
+def is_active() -> bool:
     """The secret is refused, and its neighbour is not."""
     assert not is_refused(OPEN)
     return is_refused()
@@ -149,11 +149,11 @@ def test_without_protection_root_does_as_it_likes(place):
     policy = place / "policies/vault.yaml"
     with managed(place / "plain", policy.parent) as daemon:
         daemon.start()
-        assert is_in_force()
+        assert is_active()
         assert daemon.request("policy-disable", name="vault")["generation"]
         assert not is_refused()
         daemon.request("policy-enable", name="vault")
-        assert is_in_force()
+        assert is_active()
 
         write(policy, NOTHING)
         until(lambda: not is_refused())
@@ -163,7 +163,7 @@ def test_without_protection_root_does_as_it_likes(place):
 
         assert all(can_write(path) for path in mapped(daemon.pid))
         starve(daemon)
-        assert is_in_force()
+        assert is_active()
         assert ask("stop", "--force").returncode == 0
         assert not is_refused()
     assert leftovers() == NOBODY
@@ -209,7 +209,7 @@ def test_root_is_asked_for_the_key(keyed, command, fields):
     with Caller() as caller:
         caller.nonce(command, **fields)
 
-    assert is_in_force()
+    assert is_active()
     assert keyed.generation() == 1
 
 
@@ -251,7 +251,7 @@ def test_a_proof_is_good_once_and_for_one_request(keyed, key):
         with pytest.raises(ControlError, match="wrong"):
             caller.client.ask("stop", proof=proof)
 
-    assert is_in_force()
+    assert is_active()
 
 
 def test_a_guesser_keeps_nobody_out(keyed, key):
@@ -266,7 +266,7 @@ def test_a_guesser_keeps_nobody_out(keyed, key):
     for guesser in guessers:
         guesser.client.close()
 
-    assert is_in_force()
+    assert is_active()
 
 
 def test_files_wait_for_the_key(keyed, place, key):
@@ -275,12 +275,12 @@ def test_files_wait_for_the_key(keyed, place, key):
     write(policy, NOTHING)
 
     until(lambda: "policy files have changed" in keyed.output)
-    assert is_in_force()
+    assert is_active()
     with pytest.raises(PermissionError):
         os.kill(keyed.pid, signal.SIGHUP)
     assert 0 == by_manager(keyed.pid, signal.SIGHUP)
     until(lambda: "SIGHUP opened the logs anew" in keyed.output)
-    assert is_in_force()
+    assert is_active()
 
     with Caller() as caller:
         caller.prove(key, "reload")
@@ -288,7 +288,7 @@ def test_files_wait_for_the_key(keyed, place, key):
     write(policy, POLICY)
     with Caller() as caller:
         caller.prove(key, "reload")
-    assert is_in_force()
+    assert is_active()
 
 
 def test_the_compiler_is_the_daemons(keyed, key):
@@ -373,7 +373,7 @@ def test_mapped_files_are_not_written(keyed):
         assert can_write(copy)
         copy.unlink()
     assert can_write(OPEN)
-    assert is_in_force()
+    assert is_active()
 
 
 def test_a_name_service_does_not_get_in(keyed, key):
@@ -405,7 +405,7 @@ def test_a_name_service_does_not_get_in(keyed, key):
         names.unlink()
         if kept.exists():
             kept.rename(names)
-    assert is_in_force()
+    assert is_active()
 
 
 def test_files_of_python_do_not_get_in(keyed, key):
@@ -427,7 +427,7 @@ def test_files_of_python_do_not_get_in(keyed, key):
     finally:
         (planted / "planted.pth").unlink()
         module.unlink()
-    assert is_in_force()
+    assert is_active()
 
 
 def test_commands_say_what_to_do(keyed):
@@ -445,10 +445,10 @@ def test_commands_say_what_to_do(keyed):
         assert ended.returncode == 2, (argv, ended.stdout, ended.stderr)
         assert sentence in ended.stderr
         assert 1 == len(ended.stderr.splitlines())
-    assert is_in_force()
+    assert is_active()
 
 
-def test_who_has_the_key_changes_what_is_in_force(keyed):
+def test_who_has_the_key_changes_the_active_policies(keyed):
     """By the commands, too."""
     off = ask("policy", "disable", "vault", "--key-fd", "0", said=PASSPHRASE)
     refused = is_refused()
@@ -456,14 +456,14 @@ def test_who_has_the_key_changes_what_is_in_force(keyed):
 
     assert (0, 0) == (off.returncode, on.returncode), off.stderr + on.stderr
     assert not refused
-    assert is_in_force()
+    assert is_active()
 
 
 def test_its_death_ends_nothing(keyed, verifier):
     """No memory for the daemon: enforcement stays, and root neither ends nor replaces it."""
     starve(keyed)
 
-    assert is_in_force()
+    assert is_active()
     assert Answer.LOCKED is knock()
     kept = sorted(PINS.rglob("*"))
     for argv, said, sentence in (
@@ -487,22 +487,22 @@ def test_its_death_ends_nothing(keyed, verifier):
     with pytest.raises(PermissionError):
         Path("/proc/sys/kernel/ftrace_enabled").write_text("0")
     assert kept == sorted(PINS.rglob("*"))
-    assert is_in_force()
+    assert is_active()
 
 
 def test_who_has_the_key_takes_over(keyed, verifier):
     """Without a gap; and the service manager's SIGTERM then ends the daemon alone."""
     successor = ask_start(keyed, verifier)
-    assert is_in_force()
+    assert is_active()
 
     assert 0 == by_manager(successor.pid, signal.SIGTERM)
     assert 0 == successor.wait(scaled(120))
-    assert is_in_force()
+    assert is_active()
     assert Answer.LOCKED is knock()
 
 
 def ask_start(daemon: Daemon, verifier: Path) -> subprocess.Popen[bytes]:
-    """Start a successor that is given the passphrase; returns when it is in force."""
+    """Start a successor that is given the passphrase; returns when it is active."""
     from engine import EXECUTED
 
     output = daemon.directory / "successor"
@@ -514,7 +514,7 @@ def ask_start(daemon: Daemon, verifier: Path) -> subprocess.Popen[bytes]:
     assert process.stdin is not None
     process.stdin.write(PASSPHRASE)
     process.stdin.close()
-    until(lambda: "in force" in output.read_text() or process.poll() is not None, 600)
+    until(lambda: "enforcer: active: " in output.read_text() or process.poll() is not None, 600)
     assert process.poll() is None, output.read_text()
     return process
 
@@ -522,7 +522,7 @@ def ask_start(daemon: Daemon, verifier: Path) -> subprocess.Popen[bytes]:
 def test_who_has_the_key_ends_it(keyed):
     """What was left, with nobody alive; and unlocking first is for a start that cannot ask."""
     unlocked = ask("unlock", "--key-fd", "0", said=PASSPHRASE)
-    assert (0, True) == (unlocked.returncode, is_in_force()), unlocked.stderr
+    assert (0, True) == (unlocked.returncode, is_active()), unlocked.stderr
     assert Answer.OPEN is knock()
 
     assert 0 == ask("stop", "--force").returncode
@@ -570,7 +570,7 @@ def attack_without_a_key(place: Path, daemon: Daemon) -> None:
     with pytest.raises(PermissionError):
         os.kill(daemon.pid, signal.SIGHUP)
     assert assail("memory", daemon.pid) in {errno.EPERM, errno.EACCES}
-    assert is_in_force()
+    assert is_active()
     assert Answer.CLOSED is knock()
 
     # The manager's SIGHUP takes the files, its SIGTERM ends enforcement.

@@ -85,7 +85,7 @@ def test_asked_for_later(place, tmp_path):
     """
     Without the option the kernel's refusals leave no record; a reload that asks for them needs no new start.
 
-    Stands before the tests of the engine that is in force for all of them.
+    Stands before the tests of the engine that is active for all of them.
     """
     with running(PLAIN_POLICY, tmp_path) as engine:
         before = tried("-u", STRANGER, "open", WATCHED / "secret", 0)

@@ -82,9 +82,9 @@ def shared(files, tmp_path_factory) -> Iterator[Daemon]:
 
 @pytest.fixture
 def daemon(shared: Daemon, policy: Path) -> Daemon:
-    """That daemon with what is in force before, and nothing that awaits anything."""
+    """That daemon with what is active before, and nothing that awaits anything."""
     replace(policy, BEFORE)
-    if not shared.is_in_force:
+    if not shared.is_active:
         shared.start("--no-watch")
     until(lambda: not shared.status()["pending"], 120)
     shared.request("reload")
@@ -211,7 +211,7 @@ def test_commands_take_it_back(daemon: Daemon, policy: Path, change):
 
 
 def test_nothing_new_is_no_change(daemon: Daemon, policy: Path):
-    """A reload of what is in force leaves the generation alone, and says so."""
+    """A reload of what is active leaves the generation alone, and says so."""
     first = daemon.generation()
 
     assert f"nothing differs, generation {first} stays" in told("reload")

@@ -170,7 +170,7 @@ def test_starts_changes_and_stops_refuse_nothing_else(tmp_path):
 
 
 def holder(compiled: CompiledImage) -> int:
-    """Fork a process that has *compiled* in force, and nothing of it pinned."""
+    """Fork a process that has activated *compiled*, and nothing of it pinned."""
     reading, writing = os.pipe()
     process = os.fork()
     if not process:

@@ -53,7 +53,7 @@ def bases(program) -> dict[str, int]:
 
 
 @contextmanager
-def in_force(*rules: str) -> Iterator[None]:
+def active(*rules: str) -> Iterator[None]:
     ledger.keep()
     text = HEAD + "".join(f"    - {{{rule}, action: log}}\n" for rule in rules)
     image = compile_policies(load_text(text, "cost.yaml")).image
@@ -66,7 +66,7 @@ def test_a_call_that_no_rule_names_costs_nothing(program, bases, count):
     """However many others rules name, and though one point is watched as well."""
     calls = [f"syscall: {name}, {NOBODY}" for name in OTHERS[:count]]
 
-    with in_force(*calls, f"lsm: task_prctl, {NOBODY}"):
+    with active(*calls, f"lsm: task_prctl, {NOBODY}"):
         added = cost(program, "getppid") - bases["getppid"]
     print(f"getppid, {count} rules on other calls: {added:+}")
 
@@ -78,7 +78,7 @@ def test_a_hook_that_no_rule_names_costs_nothing(program, bases):
     calls = [f"syscall: {name}, {NOBODY}" for name in OTHERS]
     points = [f"lsm: {hook}, {NOBODY}" for hook in ("task_prctl", "inode_mkdir", "socket_listen")]
 
-    with in_force(*calls, *points):
+    with active(*calls, *points):
         added = cost(program, "open") - bases["open"]
     print(f"open and close, 200 rules on calls and 3 on points: {added:+}")
 
@@ -90,7 +90,7 @@ def test_a_call_that_rules_name_costs_little_more_with_many(program, bases):
     found = []
     for count in (1, 200):
         rules = [f"syscall: {name}, {NOBODY}" for name in ["getppid", *OTHERS[: count - 1]]]
-        with in_force(*rules):
+        with active(*rules):
             found.append(cost(program, "getppid") - bases["getppid"])
     print(f"getppid, named by a rule for another user, 1 and 200 rules: {found}")
 
@@ -106,7 +106,7 @@ def test_a_point_that_rules_name_costs_little(program, bases):
         "another inode": "match: {args: [{index: 0, resolve: f_inode.i_ino, equal: 1}]}",
         "another path": "match: {args: [{index: 0, equal: /nothing/of/this/name}]}",
     }.items():
-        with in_force(f"lsm: file_open, {match}"):
+        with active(f"lsm: file_open, {match}"):
             found[what] = cost(program, "open") - bases["open"]
     print(f"open and close, with a point on file_open: {found}")
 

@@ -177,7 +177,7 @@ _Observed = tuple[int, bytes, bool, bytes]
 
 @pytest.fixture(scope="module")
 def controls() -> dict[str, _Observed]:
-    """What each attempt does while no policy is in force."""
+    """What each attempt does while no policy is active."""
     for case in CASES:
         for verb in ("deny", "kill", "control"):
             _prepare(_place(verb, case), case)

@@ -3,7 +3,7 @@
 Every policy of ``tests/data/kubearmor`` as it is: attacks that succeed without it and fail with it,
 what it only records, and ordinary uses that go on.
 
-The cases are ``kubearmor_cases/<policy>.yaml``. Policies are in force together, except for lists of what
+The cases are ``kubearmor_cases/<policy>.yaml``. Policies are active together, except for lists of what
 is allowed: these refuse the rest of the host, so each has an engine of its own.
 """
 

@@ -174,7 +174,7 @@ def _keep(name: str) -> Path:
 
 @pytest.fixture(scope="module")
 def controls() -> dict[str, tuple[int, bool]]:
-    """What each attempt does where no policy is in force."""
+    """What each attempt does where no policy is active."""
     mount_attempts.mount(None, "/", None, _PRIVATE | 0x4000)
     found = {}
     for case in CASES:

@@ -107,7 +107,7 @@ def _read_relative(directory: int) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.fixture(scope="module")
 def controls(tmp_path_factory) -> dict[object, subprocess.CompletedProcess[bytes]]:
-    """What each way reads while no policy is in force."""
+    """What each way reads while no policy is active."""
     _TMPFS.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", _TMPFS], check=True)
     for base in (_TMPFS, _OVERLAY):

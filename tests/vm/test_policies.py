@@ -4,7 +4,7 @@ Every policy of ``policies/``: attacks that succeed without it and fail with it,
 that go on.
 
 The cases are ``policy_cases/<policy>.yaml``. An attack that exits with 0 has succeeded. All policies
-are in force together, so one engine serves all cases; the record tells which of them acted.
+are active together, so one engine serves all cases; the record tells which of them acted.
 """
 
 from __future__ import annotations

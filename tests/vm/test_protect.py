@@ -344,7 +344,7 @@ def test_refusals_are_counted(protected):
     counted = protected.records()[-1]
 
     assert 0 < len(refused) <= counted["GUARD_REFUSED"]
-    # The daemon has gone with protection in force, as when it is killed: the engine enforces on, and
+    # The daemon has gone with protection active, as when it is killed: the engine enforces on, and
     # root is kept out, in the daemon's cgroup and as the service manager, too.
     assert enforces()
     assert 1 == attempt("rm", str(pin("enf_file_open"))).returncode

@@ -2,7 +2,7 @@
 """
 A recording of real work, decided again by candidate policies, says what the kernel decided.
 
-The recorder and three sets of policies in audit mode are in force at once, so all of them see the very
+The recorder and three sets of policies in audit mode are active at once, so all of them see the very
 same operations: apt-get installs a package, somebody logs in at a real sshd and by ``su``, a program is
 compiled with make. A fourth set asks what happened before and in which container.
 """
@@ -395,14 +395,14 @@ def seen(prepared, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     script = str(HERE / "audit_sessions.py")
     sessions = _launch(heard, sys.executable, script, str(result), *map(str, policies.values()))
 
-    def is_in_force(process: subprocess.Popen[bytes], output: Path, word: str) -> bool:
+    def is_active(process: subprocess.Popen[bytes], output: Path, word: str) -> bool:
         text = output.read_text()
         assert process.poll() is None, text
         return word in text
 
     try:
-        until(lambda: is_in_force(recorder, said, "recording until"), 900)
-        until(lambda: is_in_force(sessions, heard, "ready"), 900)
+        until(lambda: is_active(recorder, said, "recording until"), 900)
+        until(lambda: is_active(sessions, heard, "ready"), 900)
         _work(root)
         _work_in(containers)
         until(_has_ended)  # what ended on its own may still decide something

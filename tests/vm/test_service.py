@@ -179,13 +179,13 @@ def test_the_unit_is_sound(installed: None) -> None:
     assert 0 == judged.returncode, judged.stdout.decode()[-200:]
 
 
-def test_enforcement_is_in_force_when_start_returns(service: None) -> None:
+def test_enforcement_is_active_when_start_returns(service: None) -> None:
     """Ready means that the first read after it is refused, and only that one."""
     assert is_denied("/srv/vault/secret")
     assert not is_denied("/srv/vault/other")
     assert "active" == shown("ActiveState")
-    assert shown("StatusText").startswith("in force: 1 policy, 1 rule, ")
-    assert "enforcer: in force: 1 policy, 1 rule, " in journal()
+    assert shown("StatusText").startswith("active: 1 policy, 1 rule, ")
+    assert "enforcer: active: 1 policy, 1 rule, " in journal()
 
 
 def test_names_are_the_hosts(service: None) -> None:
@@ -224,7 +224,7 @@ def test_records_are_in_the_log(service: None) -> None:
     assert record["parent"]["exe"] == os.path.realpath(sys.executable)
 
 
-def test_a_reload_is_in_force_when_it_returns(service: None) -> None:
+def test_a_reload_is_active_when_it_returns(service: None) -> None:
     """The daemon stays, the new rule holds; a broken set fails the reload and changes nothing."""
     pid, policy = shown("MainPID"), Path("/etc/enforcer/policies/vault.yaml")
     assert not is_denied("/srv/vault/other")
@@ -286,7 +286,7 @@ def _kill() -> None:
 
 
 def test_a_killed_daemon_is_started_again(service: None) -> None:
-    """Without anybody's doing, and enforcement is in force afterwards."""
+    """Without anybody's doing, and enforcement is active afterwards."""
     pid, restarts = shown("MainPID"), int(shown("NRestarts"))
 
     _kill()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The daemon is killed, crashes and starts again: what is in force stays in force.
+The daemon is killed, crashes and starts again: what is active stays active.
 
 Behind ``make soak`` it crashes more often.
 """
@@ -50,7 +50,7 @@ def stage(place: Place, tmp_path_factory) -> Iterator[Rounds]:
 def rounds(stage: Rounds) -> Rounds:
     """The daemon, running."""
     daemon = stage.daemon
-    if not daemon.is_in_force:
+    if not daemon.is_active:
         if daemon.process is not None and daemon.process.poll() is None:
             daemon.kill()  # a test failed while it began
         stage.start_afresh()
@@ -185,7 +185,7 @@ def test_lost_engine_can_be_cleared(rounds: Rounds):
 
 def test_persisting_outlives_an_orderly_end(stage: Rounds):
     daemon = stage.daemon
-    if daemon.is_in_force:
+    if daemon.is_active:
         daemon.stop()
     assert NOTHING == leftovers()
     daemon.start("--persist")
@@ -204,10 +204,10 @@ def test_persisting_outlives_an_orderly_end(stage: Rounds):
 
 @pytest.mark.parametrize("old", [True, False], ids=["over another set", "over nothing"])
 def test_crash_in_the_middle_of_a_start(stage: Rounds, old):
-    """Whenever it happens, all of a set is in force, or none if there was none."""
+    """Whenever it happens, all of a set is active, or none if there was none."""
     daemon, chance = stage.daemon, random.Random(os.environ.get("ENFORCER_SEED", "3"))
     if old:
-        if not daemon.is_in_force:
+        if not daemon.is_active:
             stage.start_afresh()
         daemon.kill()
     ends = []

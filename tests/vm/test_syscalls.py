@@ -124,7 +124,7 @@ spec:
 def test_lifted_rules_prevent_on_every_kernel(programs, tmp_path):
     """The rest of the same policy is refused with the option that is missing, or prevents as well.
 
-    Stands before the tests of the engine that is in force for all of them.
+    Stands before the tests of the engine that is active for all of them.
     """
     kept, spared, policy = ROOT / "kept", ROOT / "spared", tmp_path / "policy.yaml"
     for each in (kept, spared):

@@ -274,7 +274,7 @@ def _rule(verb: str, case: Case) -> str:
 
 @pytest.fixture(scope="module")
 def controls() -> dict[str, Outcome]:
-    """What each attempt does where no policy is in force."""
+    """What each attempt does where no policy is active."""
     for verb in ("deny", "kill"):
         (_ROOT / verb).mkdir(parents=True)
     python = Path(sys.executable).resolve()

@@ -3,7 +3,7 @@
 Every policy of ``tests/data/tracing`` as it is: attacks that succeed without it and fail with it,
 what it only records, and ordinary uses that go on.
 
-The cases are ``tracing_cases/<policy>.yaml``. Policies are in force together, those that decide where
+The cases are ``tracing_cases/<policy>.yaml``. Policies are active together, those that decide where
 system calls are entered only on a kernel that lets their results be replaced.
 """
 

@@ -204,7 +204,7 @@ class Bench:
     before: dict[tuple[str, str], tuple[bool, int]]
 
     def put(self, text: str) -> None:
-        """Change what is in force."""
+        """Change what is active."""
         self.file.write_text(text)
         told("reload")
 
@@ -304,7 +304,7 @@ def test_a_reload_changes_what_is_refused(bench: Bench):
 
 
 def test_it_outlives_its_daemon(bench: Bench):
-    """What is in force stays when the daemon is killed; the next one takes over, protected."""
+    """The active policies stay when the daemon is killed; the next one takes over, protected."""
     daemon = bench.daemon
     daemon.kill()
 
@@ -333,7 +333,7 @@ def test_protection_keeps_root_away(bench: Bench):
     assert b"PermissionError" in moved.stderr
     assert other.returncode != 0
     assert (2, 2) == (keyless.returncode, wrong.returncode)
-    assert bench.daemon.is_in_force
+    assert bench.daemon.is_active
     assert not bench.stage.try_("read", "deny")[0]
 
 

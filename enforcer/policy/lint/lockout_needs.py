@@ -255,7 +255,7 @@ def _of_a_shell(actor: Actor, own: EnforcerPrograms) -> Iterator[Need]:
 
 def _loads(actor: Actor) -> Iterator[Need]:
     for command in (_BPF_MAP_UPDATE, _BPF_PROG_LOAD):
-        yield Need(actor, Op.BPF, Target(code=command), "change", "what is in force")
+        yield Need(actor, Op.BPF, Target(code=command), "change", "the active policies")
 
 
 def _of_enforcer(own: EnforcerPrograms) -> Iterator[Need]:

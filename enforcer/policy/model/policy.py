@@ -316,6 +316,6 @@ class Policy:
 
 @attrs.frozen
 class PolicySet:
-    """All policies in force together, in the order of loading; names are unique."""
+    """All active policies together, in the order of loading; names are unique."""
 
     policies: tuple[Policy, ...]

@@ -43,7 +43,7 @@ class Desk:
     Whom the commands ask.
 
     Without *policies* nothing can be changed, without *overview* nothing watched; without *sources*
-    nobody learns what the policies in force were made of.
+    nobody learns what the active policies were made of.
     """
 
     status: Callable[[], dict[str, Any]]
@@ -101,7 +101,7 @@ class Request:
         Do what is asked and return the answer.
 
         Raises:
-            EnforcerError: it cannot be done; what was in force stays.
+            EnforcerError: it cannot be done; the previous policies stay active.
         """
         return self.command.serve(desk, self.fields)
 
@@ -173,7 +173,7 @@ def refusal(error: EnforcerError) -> dict[str, Any]:
         many = len(error.errors)
         return {
             "ok": False,
-            "error": f"{many} error{'s' if many != 1 else ''} in policies: what is in force stays",
+            "error": f"{many} error{'s' if many != 1 else ''} in policies: the active policies do not change",
             "errors": [str(each) for each in error.errors],
         }
     return {"ok": False, "error": "; ".join([str(error), *getattr(error, "__notes__", ())])}

@@ -28,7 +28,7 @@ class PolicyFacts:
 
     Attributes:
         origin: "file", or "added" at run time.
-        is_enabled: whether it is in force.
+        is_enabled: whether it is active.
         is_mode_set: whether its mode was set at run time.
         degraded: names of rules that can be recorded but not prevented.
     """
@@ -87,7 +87,7 @@ def _is_degraded(rule: Rule) -> bool:
 def status(
     session: KernelSession, pipeline: Pipeline, policies: PolicyControl | None, uptime: float
 ) -> dict[str, Any]:
-    """Describe what is in force and what it did."""
+    """Describe the active policies and what they did."""
     map_bytes = session.map_bytes()
     return {
         **health(session, pipeline, uptime),

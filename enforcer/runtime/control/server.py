@@ -84,7 +84,7 @@ class ControlServer:
         policies: carries out changes; None if nothing can be changed.
         report: gets a sentence for every change, and for what went wrong.
         overview: what watchers are shown; None if nothing can be watched.
-        sources: says what the policies in force were made of.
+        sources: says what the active policies were made of.
         gate: judges who may change them; None: whoever may ask.
     """
 
@@ -272,7 +272,7 @@ class ControlServer:
             self.failures += 1
             why = f"internal error: {type(error).__name__}: {error}: this is a bug"
             self._tell_failure(request, peer, [why])
-            return encode({"ok": False, "error": f"{why}; enforcer status shows what is in force"})
+            return encode({"ok": False, "error": f"{why}; enforcer status shows what is active"})
         if request.deed:
             self.report(f"{request.deed} by {peer}{_outcome(answer)}")
         return line

@@ -55,19 +55,17 @@ def families(status: Mapping[str, Any]) -> Iterator[Family]:
 
 
 def _policies(status: Mapping[str, Any]) -> Iterator[Family]:
-    yield _gauge(
-        "generation", "Number of the policy image in force.", [Sample(status["generation"])]
-    )
+    yield _gauge("generation", "Number of the active policy image.", [Sample(status["generation"])])
     if "pending" in status:
         yield _gauge(
             "confirmation_pending",
-            "1 while what is in force awaits its confirmation.",
+            "1 while what is active awaits its confirmation.",
             [Sample(int(status["pending"] is not None))],
         )
     policies = status.get("policies", ())
     yield _gauge(
         "policy_enabled",
-        "1 if the policy is in force, by its mode.",
+        "1 if the policy is active, by its mode.",
         [
             Sample(int(each["enabled"]), {"policy": each["name"], "mode": each["mode"]})
             for each in policies

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Which policies are in force: read, compiled and committed, changed at run time, followed by what changes outside."""
+"""Which policies are active: read, compiled and committed, changed at run time, followed by what changes outside."""

@@ -2,7 +2,7 @@
 """
 A set of policies on its way into force: by one map update, or by a session of its own.
 
-In either case what was in force stays until the new set is.
+In either case the previous policies stay active until the new set is.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from enforcer.runtime.sessions.outgoing import Outgoing
 if TYPE_CHECKING:
     from enforcer.kernel.image_map import PlainImage
     from enforcer.kernel.pins import PinStore
-    from enforcer.runtime.policies.in_force import InForce
+    from enforcer.runtime.policies.active import ActiveSet
     from enforcer.runtime.sessions.counts import Ledger
     from enforcer.runtime.sessions.sessions import Sessions
 
-__all__ = ["Commit", "Proposal", "put_in_force"]
+__all__ = ["Commit", "Proposal", "activate"]
 
 
 @attrs.frozen
 class Proposal:
     """
-    What is to be in force.
+    What is to be active.
 
     Attributes:
         new: what the daemon remembers of it.
         image: what the kernel decides by.
-        fallback: the image in force, with the generation of *before*, if *image* expires.
+        fallback: the active image, with the generation of *before*, if *image* expires.
         before: what counts then.
         confirm_within: seconds until it expires; None: it does not.
     """
 
-    new: InForce
+    new: ActiveSet
     image: PlainImage
     fallback: PlainImage | None
-    before: InForce | None
+    before: ActiveSet | None
     confirm_within: float | None
 
     def states(self, ledger: Ledger) -> dict[int, bytes]:
@@ -57,19 +57,19 @@ class Commit:
 
     Attributes:
         is_successor: whether it took a session of its own.
-        warnings: sentences on what could not be done once the set was in force.
+        warnings: sentences on what could not be done once the set was active.
     """
 
     is_successor: bool
     warnings: tuple[str, ...] = ()
 
 
-def put_in_force(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> Commit:
+def activate(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> Commit:
     """
     Commit *proposal*.
 
     Raises:
-        KernelError: the kernel refuses; what was in force stays.
+        KernelError: the kernel refuses; the previous policies stay active.
     """
     current = sessions.current
     _learn(sessions, proposal)
@@ -112,8 +112,8 @@ def _succeed(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> 
     try:
         old.detach()
     except KernelError as error:
-        # Both are in force: nothing is let through, and the reader must know.
-        warnings = (f"the programs of before are still in force as well: {error}",)
+        # Both are active: nothing is let through, and the reader must know.
+        warnings = (f"the programs of before are still active as well: {error}",)
     sessions.outgoing.append(Outgoing.of_session(old, sessions.origins))
     return Commit(is_successor=True, warnings=warnings)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Policy files to an image that can be put in force, with what the daemon must remember of it."""
+"""Policy files to an image that can be activated, with what the daemon must remember of it."""
 
 from __future__ import annotations
 
@@ -109,9 +109,9 @@ def prepare(
     Check and compile *policies*.
 
     Args:
-        policies: what is to be in force.
+        policies: what is to be active.
         generation: number of the image.
-        previous: label numbers of the image in force.
+        previous: label numbers of the active image.
         keep: policies that may come back into force.
         is_thorough: run the checks that take time, too.
         late: why this kernel comes too late for a rule; None: it does for none.

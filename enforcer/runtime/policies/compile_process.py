@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import ControlError, EnforcerError, PolicyErrors
+from enforcer.runtime.policies.active import ActiveSet
 from enforcer.runtime.policies.compilation import prepare
 from enforcer.runtime.policies.difference import Change, difference
-from enforcer.runtime.policies.in_force import InForce
 from enforcer.runtime.policies.packed import Packed
 from enforcer.runtime.policies.too_late import why_late
 
@@ -53,14 +53,14 @@ class Order:
         sources: where policies are read, unless *files* has them.
         overlay: changes at run time.
         generation: number of the image.
-        previous: label numbers of the image in force.
+        previous: label numbers of the active image.
         files: what the policy files said, if they are not to be read again.
         keep: what may come back into force.
-        since: digests of what is in force, for the comparison.
+        since: digests of what is active, for the comparison.
         may_drop: leave out what was added at run time rather than fail because of it.
         late: why this kernel cannot refuse system calls at their entry; None: it can.
         gap: what lets operations pass this kernel's hooks undecided; None: nothing does.
-        seed: of the string hash of the image in force, so that the same policies make the same image.
+        seed: of the string hash of the active image, so that the same policies make the same image.
         workloads: containers and pods that are known.
     """
 
@@ -69,7 +69,7 @@ class Order:
     generation: int
     previous: LabelNumbers | None = None
     files: Packed[PolicySet] | None = None
-    keep: InForce | None = None
+    keep: ActiveSet | None = None
     since: Packed[Digests] | None = None
     may_drop: bool = False
     late: str | None = None
@@ -84,14 +84,14 @@ class CompiledChange:
     What came of it.
 
     Attributes:
-        now: what is to be in force.
+        now: what is to be active.
         data: the image.
         warnings: sentences for whoever asked.
-        change: what differs from what was in force.
+        change: what differs from what was active.
         dropped: why policies that were added at run time do not go on, if so.
     """
 
-    now: InForce
+    now: ActiveSet
     data: bytes
     warnings: tuple[str, ...]
     change: Change
@@ -108,7 +108,7 @@ def make(order: Order) -> CompiledChange:
     files = order.files.unpack() if order.files is not None else order.sources.load()
     overlay, everything, dropped = _laid_over(order, files)
     prepared = prepare(
-        overlay.in_force(everything),
+        overlay.enabled(everything),
         generation=order.generation,
         previous=order.previous,
         keep=order.keep.wanted() if order.keep is not None else None,
@@ -120,7 +120,7 @@ def make(order: Order) -> CompiledChange:
     packed = order.files if order.files is not None else Packed.of(files)
     since = order.since.unpack() if order.since is not None else prepared.digests
     return CompiledChange(
-        now=InForce.of(prepared, packed, overlay, everything, order.workloads),
+        now=ActiveSet.of(prepared, packed, overlay, everything, order.workloads),
         data=prepared.data,
         warnings=prepared.warnings,
         change=difference(since, prepared.digests),

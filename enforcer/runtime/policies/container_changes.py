@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Keeping the policies in force true of the containers that there are.
+Keeping the active policies true of the containers that there are.
 
 Conditions on containers and pods are sets of cgroups in the image. When a container begins, or more
 becomes known of one, the same policies are compiled with the new sets. Until then the kernel side knows
@@ -41,8 +41,8 @@ class Following:
     Looks, and has the sets renewed when that is needed.
 
     Attributes:
-        told: the workloads that the image in force was compiled for; None: it asks for none.
-        renew: compiles and commits; the set in force stays where it fails.
+        told: the workloads that the active image was compiled for; None: it asks for none.
+        renew: compiles and commits; the active set stays where it fails.
         is_settled: whether a change can be made now.
     """
 
@@ -81,7 +81,7 @@ class Following:
             self.renew(found)
         except EnforcerError as error:
             self.report(
-                f"the containers that there are now cannot be put in force, trying again: {error}"
+                f"the containers that there are now cannot be activated, trying again: {error}"
             )
             return _AGAIN
         # A burst of containers must not keep the daemon from everything else.

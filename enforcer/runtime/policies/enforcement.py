@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-What is in force, and its changes: every one prepared whole, then committed at once.
+The active policies and their changes: every one prepared whole, then committed at once.
 
-A change that fails anywhere leaves the old set in force. One that fits is one map update; one that
-does not is a session of its own, which is in force before the old one is released.
+A change that fails anywhere leaves the old set active. One that fits is one map update; one that
+does not is a session of its own, which is active before the old one is released.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from enforcer.kernel import entries
 from enforcer.kernel.image_map import PlainImage, is_same, restamp
 from enforcer.libbpf import heap
 from enforcer.policy.model.policy import Mode, PolicySet
-from enforcer.runtime.policies.commit import Proposal, put_in_force
+from enforcer.runtime.policies.active import ActiveSet, Pending
+from enforcer.runtime.policies.commit import Proposal, activate
 from enforcer.runtime.policies.compilation import Sources, prepare
 from enforcer.runtime.policies.compile_process import CompiledChange, Order, make_apart
 from enforcer.runtime.policies.container_changes import Following
 from enforcer.runtime.policies.difference import describe
-from enforcer.runtime.policies.in_force import InForce, Pending
 from enforcer.runtime.policies.packed import Packed
 from enforcer.runtime.policies.too_late import find_gap
 from enforcer.runtime.policies.unasked import nothing_to_confirm, try_to
@@ -52,7 +52,7 @@ _LOOK = 0.3  # seconds between two looks at the policy files
 @attrs.define(eq=False, repr=False)
 class Enforcement:
     """
-    The policies in force.
+    The active policies.
 
     Attributes:
         sources: where policies are read.
@@ -63,7 +63,7 @@ class Enforcement:
         pending: that it waits to be confirmed.
         on_change: called when records may wait in another place.
         on_idle: called now and then while a change is made.
-        on_end: called when nothing is in force any more, nobody having confirmed it.
+        on_end: called when nothing is active any more, nobody having confirmed it.
         workloads: which containers and pods there are.
     """
 
@@ -72,7 +72,7 @@ class Enforcement:
     reactor: Reactor
     report: Callable[[str], None]
     sessions: Sessions
-    now: InForce
+    now: ActiveSet
     pending: Pending | None = None
     on_change: Callable[[], None] = lambda: None
     on_end: Callable[[], None] = lambda: None
@@ -87,7 +87,7 @@ class Enforcement:
 
     def reload(self, *, confirm_within: float | None = None) -> dict[str, Any]:
         """
-        Read the policy files again and put what they say in force.
+        Read the policy files again and activate what they say.
 
         Raises:
             EnforcerError: something is wrong; the old set stays.
@@ -99,7 +99,7 @@ class Enforcement:
 
     def confirm(self) -> dict[str, Any]:
         """
-        Keep what is in force.
+        Keep what is active.
 
         Raises:
             KernelError: it is too late, or the kernel refuses.
@@ -201,9 +201,9 @@ class Enforcement:
         tell: Callable[[], None] | None = None,
     ) -> None:
         """
-        From now on, put in force what *watch* sees, unless a change waits to be confirmed, or only *tell*.
+        From now on, activate what *watch* sees, unless a change waits to be confirmed, or only *tell*.
 
-        What it puts in force is taken back after *confirm_within* seconds unless it is confirmed.
+        What it activates is taken back after *confirm_within* seconds unless it is confirmed.
         """
         self._watch, self._watch_confirm_within, self._tell = watch, confirm_within, tell
         self.reactor.every(_LOOK, self._look)
@@ -288,13 +288,13 @@ class Enforcement:
         )
         new = made.now
         compiled = time.monotonic()
-        if self._is_in_force(made):
+        if self._is_active(made):
             return self._unchanged(made, confirm_within)
         image, before, fallback = PlainImage(made.data), None, None
         if confirm_within is not None:
             before = attrs.evolve(old, generation=new.generation + 1)
             fallback = restamp(self.sessions.current.image(), generation=before.generation)
-        done = put_in_force(
+        done = activate(
             self.sessions, self.store, Proposal(new, image, fallback, before, confirm_within)
         )
         self.now = new
@@ -315,8 +315,8 @@ class Enforcement:
             "confirmWithin": confirm_within,
         }
 
-    def _is_in_force(self, made: CompiledChange) -> bool:
-        """Whether what was made decides, counts and says what is in force already."""
+    def _is_active(self, made: CompiledChange) -> bool:
+        """Whether what was made decides, counts and says what is active already."""
         new, old = made.now, self.now
         return (new.origins, new.overlay, new.facts) == (
             old.origins,
@@ -345,7 +345,7 @@ class Enforcement:
         self.pending = pending
         self.reactor.after(max(0.0, pending.left) + _GRACE, lambda: self._expire(pending))
 
-    def wait_to_confirm(self, seconds: float, expires_ns: int, before: InForce | None) -> None:
+    def wait_to_confirm(self, seconds: float, expires_ns: int, before: ActiveSet | None) -> None:
         """Let what was begun be taken back at *expires_ns* unless it is confirmed."""
         self._wait(Pending(seconds, expires_ns, before))
 
@@ -358,7 +358,7 @@ class Enforcement:
             return
         before = pending.before
         if before is None:
-            self.report(f"not confirmed within {pending.seconds:g} s: nothing is in force any more")
+            self.report(f"not confirmed within {pending.seconds:g} s: nothing is active any more")
             self.pending = None
             self.on_end()
             return
@@ -369,12 +369,12 @@ class Enforcement:
             self.report(f"what counts again cannot be made current, trying again: {error}")
             self.reactor.after(_AGAIN, lambda: self._expire(pending))
             return
-        # What the files say now was not confirmed: only another change of them is put in force.
+        # What the files say now was not confirmed: only another change of them is activated.
         self.now, self.pending, self._is_dirty = before, None, False
         if self._watch is not None:
             self._watch.renew()
         self.report(
-            f"not confirmed within {pending.seconds:g} s: the policies of before are in force again "
+            f"not confirmed within {pending.seconds:g} s: the policies of before are active again "
             f"(generation {before.generation}); correct the policy files before the next reload"
         )
         self.on_change()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Which policies are in force, for whoever asks the daemon about one of its records.
+Which policies are active, for whoever asks the daemon about one of its records.
 
 The daemon tells where it reads them and what was changed at run time; whoever asks reads them, so
 that nothing of that keeps the daemon's loop. Files may have changed since: then they explain nothing
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from enforcer.policy.model.policy import PolicySet
     from enforcer.runtime.policies.enforcement import Enforcement
 
-__all__ = ["in_force", "read_back"]
+__all__ = ["describe_sources", "read_back"]
 
 
-def in_force(enforcement: Enforcement) -> dict[str, Any]:
-    """Describe what the policies in force were made of."""
+def describe_sources(enforcement: Enforcement) -> dict[str, Any]:
+    """Describe what the active policies were made of."""
     return {
         "paths": [str(path.absolute()) for path in enforcement.sources.paths],
         "audit": enforcement.sources.audit,
@@ -34,7 +34,7 @@ def in_force(enforcement: Enforcement) -> dict[str, Any]:
 
 def read_back(described: dict[str, Any]) -> PolicySet:
     """
-    Read what :func:`in_force` described.
+    Read what :func:`describe_sources` described.
 
     Raises:
         PolicyErrors: what the files say by now is wrong.
@@ -42,4 +42,4 @@ def read_back(described: dict[str, Any]) -> PolicySet:
     """
     files = Sources(tuple(Path(path) for path in described["paths"]), described["audit"]).load()
     overlay = Overlay.from_dict(described["overlay"])
-    return overlay.in_force(overlay.policies(files))
+    return overlay.enabled(overlay.policies(files))

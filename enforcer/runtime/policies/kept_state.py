@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a later daemon must know of an image in force: kept beside it in the kernel, as JSON."""
+"""What a later daemon must know of an active image: kept beside it in the kernel, as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORMAT = 2
 @attrs.frozen
 class State:
     """
-    One image in force.
+    One active image.
 
     Attributes:
         origins: of its rows.

@@ -55,7 +55,7 @@ class Overlay:
             )
         )
 
-    def in_force(self, policies: PolicySet) -> PolicySet:
+    def enabled(self, policies: PolicySet) -> PolicySet:
         """Leave out what is disabled."""
         return PolicySet(tuple(p for p in policies.policies if p.name not in self.disabled))
 

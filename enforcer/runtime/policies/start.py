@@ -2,7 +2,7 @@
 """
 The start of enforcement, from nothing or from what a lost daemon left.
 
-What was left is read, never adopted: it stays in force until the new session is, and is then released.
+What was left is read, never adopted: it stays active until the new session is, and is then released.
 Labels of processes, counts, unread records and changes at run time go on.
 """
 
@@ -20,9 +20,9 @@ from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.leftover import Leftover
 from enforcer.kernel.session import Session
 from enforcer.libbpf import heap
+from enforcer.runtime.policies.active import ActiveSet
 from enforcer.runtime.policies.compile_process import Order, make_apart
 from enforcer.runtime.policies.enforcement import Enforcement
-from enforcer.runtime.policies.in_force import InForce
 from enforcer.runtime.policies.kept_state import State
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.policies.too_late import find_gap
@@ -49,7 +49,7 @@ class Start:
     Enforcement that has begun.
 
     Attributes:
-        enforcement: what is in force.
+        enforcement: what is active.
         warnings: sentences on what was compiled for it.
         reported: losses of decisions and of activity that were reported before this start.
     """
@@ -95,20 +95,20 @@ def begin(
     workloads: Workloads | None = None,
 ) -> Start:
     """
-    Put the policies of *sources* in force.
+    Activate the policies of *sources*.
 
     Args:
         sources: where policies are read.
         store: where enforcement is kept beyond this process; None: it ends with it.
         report: gets sentences on what was found.
-        confirm_within: seconds after which what was in force before, if anything, counts again.
+        confirm_within: seconds after which what was active before, if anything, counts again.
         protect: keep other processes from it.
         verifier: with *protect*, of the key that lets others end that.
         reactor: the loop that will run.
         workloads: which containers and pods there are; default: those of this host.
 
     Raises:
-        EnforcerError: it cannot be; what a lost daemon left stays in force.
+        EnforcerError: it cannot be; what a lost daemon left stays active.
     """
     workloads = workloads if workloads is not None else Workloads()
     before = _look_back(store, report)
@@ -177,7 +177,7 @@ def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before
     left = Leftover.open(newest)
     if left.problem is not None:
         report(
-            f"what a daemon before left stays in force until it is replaced, and cannot be read: "
+            f"what a daemon before left stays active until it is replaced, and cannot be read: "
             f"{left.problem}; what is known of running processes and counts begins anew"
         )
         return _Before(left, None, last)
@@ -196,7 +196,7 @@ def _open(
     *,
     protect: bool,
     verifier: Verifier | None,
-) -> tuple[Session, Origins, InForce | None]:
+) -> tuple[Session, Origins, ActiveSet | None]:
     """Open the session; also returns what comes back if nobody confirms."""
     left, now = before.left, made.now
     generation = now.generation
@@ -204,7 +204,7 @@ def _open(
     origins = Origins({generation: now.origins})
     states = {generation: now.state(ledger)}
     fallback: PlainImage | None = None
-    returning: InForce | None = None
+    returning: ActiveSet | None = None
     is_passing = confirm_within is not None
     if is_passing and left is not None and left.image is not None and before.state is not None:
         fallback = restamp(left.image, generation=generation + 1)
@@ -227,8 +227,8 @@ def _open(
     return session, origins, returning
 
 
-def _returning(now: InForce, state: State, generation: int) -> InForce:
-    """What the daemon before had in force: its rows and labels; its policies are not known."""
+def _returning(now: ActiveSet, state: State, generation: int) -> ActiveSet:
+    """What was active under the daemon before: its rows and labels; its policies are not known."""
     return attrs.evolve(
         now,
         generation=generation,
@@ -249,7 +249,7 @@ def _take_over(
         try:
             left.detach()
         except KernelError as error:
-            enforcement.report(f"what a daemon before left is in force as well: {error}")
+            enforcement.report(f"what a daemon before left is active as well: {error}")
         enforcement.sessions.outgoing.append(Outgoing.of_leftover(left, before.tables()))
     kept = {enforcement.sessions.current.pinned_at, left.pins.path if left is not None else None}
     for session in store.sessions() if store is not None else ():

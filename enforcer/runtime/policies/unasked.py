@@ -20,24 +20,24 @@ def try_to(change: Callable[[], dict[str, Any]], report: Callable[[str], None]) 
     except EnforcerError as error:
         for each in getattr(error, "errors", (error,)):
             report(f"{each}")
-        report("policies were not put in force: what is in force stays")
+        report("policies were not activated: the active policies do not change")
         return
     for line in (*answer["lines"], *answer["warnings"]):
         report(line)
     if answer["unchanged"]:
-        report(f"nothing differs, generation {answer['generation']} stays in force")
+        report(f"nothing differs, generation {answer['generation']} stays active")
         return
     within = answer["confirmWithin"]
     unless = f"; for {within:g} s unless confirmed: enforcer confirm" if within else ""
-    report(f"generation {answer['generation']} in force{unless}")
+    report(f"generation {answer['generation']} active{unless}")
 
 
 def nothing_to_confirm(*, watch_acts: bool) -> str:
     """Say that a change that should be confirmed changed nothing, and whether the watch may be why."""
-    said = "there is nothing to confirm: what the files say is in force"
+    said = "there is nothing to confirm: what the files say is active"
     if not watch_acts:
         return said
     return (
         f"{said} (the watch may have seen to that: --watch-confirm-within TIME lets what it "
-        "puts in force be taken back)"
+        "activates be taken back)"
     )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Who may change what is in force, where that is protected: being root is not enough.
+Who may change the active policies, where that is protected: being root is not enough.
 
 With a key: who proves it, request by request. Without: what the service manager has started in the
 daemon's own unit. Whoever only asks is answered as ever.
@@ -35,7 +35,7 @@ _CHANGE = (
 _LOCKED = (
     "enforcement is protected by a key: its passphrase is needed at a terminal, or with --key-fd"
 )
-_WRONG = "the passphrase is wrong: what is in force stays"
+_WRONG = "the passphrase is wrong: the active policies do not change"
 
 
 @attrs.define

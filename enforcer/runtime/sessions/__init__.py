@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The sessions of one daemon in the kernel: the one in force, those on their way out, and counts that outlive them."""
+"""The sessions of one daemon in the kernel: the active one, those on their way out, and counts that outlive them."""

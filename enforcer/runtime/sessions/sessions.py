@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The sessions of one daemon as its loop sees them: the one in force, and those on their way out.
+The sessions of one daemon as its loop sees them: the active one, and those on their way out.
 
 Records and counts go on from one to the next.
 """
@@ -31,10 +31,10 @@ class Sessions:
     The kernel side of enforcement.
 
     Attributes:
-        current: the session in force.
+        current: the active session.
         report: gets sentences on what was found.
         ledger: counts that are final.
-        origins: rows of the images in force and of late.
+        origins: rows of the active images and of late.
         outgoing: sessions that were detached and are still read.
         settled: counters of those that are gone.
         on_settled: called when the ledger has grown.
@@ -176,7 +176,7 @@ class Sessions:
 
     def leave(self) -> None:
         """
-        End, and leave enforcement in force.
+        End, and leave enforcement active.
 
         Raises:
             EnforcerError: it is not pinned, or waits to be confirmed.

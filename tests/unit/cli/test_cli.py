@@ -103,7 +103,7 @@ spec:
 """
 
 
-def test_convert_prints_what_can_be_put_in_force(tmp_path, capsys):
+def test_convert_prints_what_can_be_activated(tmp_path, capsys):
     """A foreign policy becomes one of ours, for any host, with its places."""
     foreign, ours = tmp_path / "hsp.yaml", tmp_path / "ours.yaml"
     foreign.write_text(FOREIGN)

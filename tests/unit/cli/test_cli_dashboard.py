@@ -241,7 +241,7 @@ def test_an_ascii_terminal(daemon, terminal):
 
 
 def test_in_place_needs_a_terminal(monkeypatch, capsys, tmp_path):
-    """It is said before anything is put in force."""
+    """It is said before anything is activated."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     policy = tmp_path / "vault.yaml"
     policy.write_text(VAULT)

@@ -125,7 +125,7 @@ def test_no_policies_and_no_daemon(stdin, tmp_path, capsys):
     stdin(json.dumps(as_document(RECORD)))
 
     assert Exit.USAGE == main(["explain", "-", "--socket", str(tmp_path / "none")])
-    assert "name the policies that were in force" in capsys.readouterr().err
+    assert "name the policies that were active" in capsys.readouterr().err
 
 
 def test_policies_that_are_wrong(tmp_path, stdin, capsys):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The commands that change what is in force, against a socket with nothing behind it."""
+"""The commands that change the active policies, against a socket with nothing behind it."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def write(tmp_path):
 
 
 def test_reload_shows_what_changed(served, run):
-    """The lines of the daemon, then what is in force; warnings stand beside."""
+    """The lines of the daemon, then what is active; warnings stand beside."""
     served.policies.answer = {**CHANGE, "warnings": ["web.yaml:7:5: warning: hits sshd"]}
 
     code, out, err = run("reload")
@@ -67,7 +67,7 @@ def test_reload_shows_what_changed(served, run):
     assert code == Exit.OK
     assert out == (
         "policy web: mode audit\n"
-        "enforcer: generation 7 in force, 12 rules, compiled in 0.10 s, swapped in 1.2 ms\n"
+        "enforcer: generation 7 active, 12 rules, compiled in 0.10 s, swapped in 1.2 ms\n"
     )
     assert err == "enforcer: web.yaml:7:5: warning: hits sshd\n"
     assert served.policies.asked == [("reload", None)]
@@ -77,7 +77,7 @@ def test_reload_that_changes_nothing(served, run):
     """The generation stays."""
     served.policies.answer = {**CHANGE, "lines": [], "generation": 6, "unchanged": True}
 
-    assert run("reload")[1] == "enforcer: nothing differs, generation 6 stays in force\n"
+    assert run("reload")[1] == "enforcer: nothing differs, generation 6 stays active\n"
 
 
 def test_reload_with_a_time_to_confirm(served, run):
@@ -87,9 +87,9 @@ def test_reload_with_a_time_to_confirm(served, run):
     code, out, _ = run("reload", "--confirm-within", "1m")
 
     assert code == Exit.OK
-    _, in_force, pending = out.splitlines()
-    assert in_force.endswith("swapped in 1.2 ms, in tables of another size")
-    assert pending == "enforcer: in force for 60 s unless confirmed: enforcer confirm"
+    _, active, pending = out.splitlines()
+    assert active.endswith("swapped in 1.2 ms, in tables of another size")
+    assert pending == "enforcer: active for 60 s unless confirmed: enforcer confirm"
     assert served.policies.asked == [("reload", 60)]
 
 
@@ -122,7 +122,7 @@ def test_times_to_confirm_in(text, seconds, run, served):
 def test_confirm(served, run):
     """Both answers are sentences."""
     assert run("confirm") == (
-        Exit.OK, "enforcer: confirmed, generation 7 stays in force\n", "",
+        Exit.OK, "enforcer: confirmed, generation 7 stays active\n", "",
     )  # fmt: skip
     served.policies.answer = {"generation": 7, "unchanged": True}
     assert run("confirm")[1] == "enforcer: nothing awaits confirmation: generation 7 stays\n"
@@ -164,7 +164,7 @@ def test_changes_of_one_policy(served, run, words, call):
     code, out, _ = run("policy", *words)
 
     assert code == Exit.OK
-    assert out.startswith("policy web: mode audit\nenforcer: generation 7 in force")
+    assert out.startswith("policy web: mode audit\nenforcer: generation 7 active")
     assert served.policies.asked == [call]
 
 

@@ -35,10 +35,10 @@ def shown(tmp_path, capsys):
     return show
 
 
-def test_what_is_in_force(shown):
+def test_what_is_active(shown):
     """Generation and policies, and nothing of what does not hold."""
     assert shown() == [
-        "in force for 12.5 s (pid 812)",
+        "active for 12.5 s (pid 812)",
         "2 policies, 18 programs, generation 7",
         "memory: 2.0 KiB resident, 1.0 KiB of maps",
         "records: 5, lost: 0",
@@ -69,7 +69,7 @@ def test_what_else_holds(shown):
     )
 
     assert lines[2:5] == [
-        "not confirmed: in 42.0 s the set before is back in force, unless: enforcer confirm",
+        "not confirmed: in 42.0 s the set before is active again, unless: enforcer confirm",
         "pinned in /sys/fs/bpf/enforcer: enforcement outlives a daemon that is lost",
         "protected: other processes may not change or end it, the service manager excepted",
     ]

@@ -106,11 +106,11 @@ def test_a_daemon_is_asked(served, stop, pins, force):
 
 
 def test_what_outlives_its_daemon_is_told(served, stop, pins):
-    """An end that leaves enforcement in force does not claim the opposite."""
+    """An end that leaves enforcement active does not claim the opposite."""
     pins.sessions = 1
 
     assert stop()[1] == (
-        "enforcer: stopped, what was pinned stays in force: enforcer stop --force ends it\n"
+        "enforcer: stopped, what was pinned stays active: enforcer stop --force ends it\n"
     )
     assert pins.sessions == 1
 
@@ -133,7 +133,7 @@ def test_what_a_lost_daemon_left_is_told(stop, pins):
 
     assert (code, out) == (Exit.USAGE, "")
     assert err == (
-        "enforcer: enforcement of a lost daemon is still in force: "
+        "enforcer: enforcement of a lost daemon is still active: "
         "enforcer start takes it over, enforcer stop --force ends it\n"
     )
     assert pins.sessions == 2
@@ -154,7 +154,7 @@ def test_what_a_lost_daemon_left_is_removed_by_force(stop, pins):
 def test_force_without_anything_to_end(stop, pins):
     """That is not an error: what was asked for holds."""
     assert stop("--force") == (
-        Exit.OK, "enforcer: no daemon is running, and nothing is left in force\n", "",
+        Exit.OK, "enforcer: no daemon is running, and nothing is left active\n", "",
     )  # fmt: skip
 
 
@@ -231,7 +231,7 @@ def test_pins_of_another_place(stop, tmp_path):
 
     (pins / "1").mkdir()
 
-    assert "of a lost daemon is still in force" in stop("--pins", str(pins))[2]
+    assert "of a lost daemon is still active" in stop("--pins", str(pins))[2]
 
 
 def test_force_is_for_root(stop, monkeypatch):

@@ -166,7 +166,7 @@ def test_a_cut_image_is_found() -> None:
 
 
 def test_a_damaged_image_never_leads_the_core_outside() -> None:
-    """Were one ever in force, the core would stay within it, and come to an end."""
+    """Were one ever active, the core would stay within it, and come to an end."""
     random = Random(3)  # the same damage every time
     good = compiled(*RULES, seed=1).image
     # Counts of what is looked at one by one: the kernel bounds its loops, the native build does not.

@@ -176,7 +176,7 @@ def test_a_mark_of_a_policy_that_is_not_there_is_refused():
     """Else the rule would never hold, and nobody would know."""
     asks = "{file: read, match: {within: {mark: q/seen, last: 1s}}, action: deny}"
 
-    with pytest.raises(PolicyError, match="which no rule in force sets: add the policy 'q'"):
+    with pytest.raises(PolicyError, match="which no active rule sets: add the policy 'q'"):
         compiled(asks)
     assert compile_policies(both(load(asks), named("q", SEEN)), host=BareHost()).rows
 
@@ -202,7 +202,7 @@ def damaged(**changes: int) -> bytes:
         ({"n_limits": 1, "off_limits": 8}, "start at 8"),
     ],
 )
-def test_an_image_that_contradicts_itself_is_never_put_in_force(changes, problem):
+def test_an_image_that_contradicts_itself_is_never_activated(changes, problem):
     with pytest.raises(EnforcerBug, match=problem):
         verify(damaged(**changes))
 

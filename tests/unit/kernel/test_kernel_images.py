@@ -116,7 +116,7 @@ def test_commit_replaces_the_image(bpf, image):
 
 
 @pytest.mark.kernel
-def test_a_bad_image_leaves_the_old_one_in_force(bpf, image):
+def test_a_bad_image_leaves_the_old_one_active(bpf, image):
     """A failure before the commit changes nothing."""
     bad = HandMadeImage(sealed(image.data)[:-1] + b"\xff")
     with Trial.open(image) as trial:

@@ -53,7 +53,7 @@ def store(lsm):
             session.remove()
 
 
-def test_a_session_that_was_left_stays_in_force_and_can_be_taken_over(store, tmp_path):
+def test_a_session_that_was_left_stays_active_and_can_be_taken_over(store, tmp_path):
     """There is no moment without enforcement, and nothing stays behind in the end."""
     first = Session.open(denying(7), pins=store.create(), states={7: b"what was"})
     is_refused(tmp_path / "a")
@@ -185,7 +185,7 @@ def test_an_image_expires_without_anybody(lsm, tmp_path):
         assert is_refused(tmp_path / "a")
 
 
-def test_without_a_fallback_nothing_is_in_force_after_the_time(lsm, tmp_path):
+def test_without_a_fallback_nothing_is_active_after_the_time(lsm, tmp_path):
     """A first start that nobody confirms."""
     with Session.open(denying(3)) as session:
         session.commit(restamp(denying(4).data, expires_ns=in_seconds(3)))

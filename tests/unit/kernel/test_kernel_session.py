@@ -74,7 +74,7 @@ def decoded(record):
 
 
 def test_a_session_says_what_it_holds(denying):
-    """Operations, counters and sizes are readable while in force."""
+    """Operations, counters and sizes are readable while active."""
     assert {"MKNOD": ("enf_path_mknod", "enf_layer_mknod")} == denying.operations
     assert 5 == denying.generation
     assert {*abi.STATS, "PASSED_BY"} == denying.stats().keys()
@@ -113,7 +113,7 @@ def loaded():
 
 
 def test_an_image_for_operations_that_cannot_be_loaded_changes_nothing(denying, monkeypatch):
-    """A refusal by the kernel in the middle leaves what was in force, and nothing half attached."""
+    """A refusal by the kernel in the middle leaves what was active, and nothing half attached."""
     before, links = denying.operations, links_of_this_process()
     monkeypatch.setattr(Program, "attach", refuse)
 
@@ -134,7 +134,7 @@ def links_of_this_process():
     return sum("\nlink_id:" in entry.read_text() for entry in held if entry.exists())
 
 
-def test_commit_replaces_what_is_in_force_and_close_ends_it(lsm, tmp_path):
+def test_commit_replaces_the_active_image_and_close_ends_it(lsm, tmp_path):
     """A new image decides from the next operation on; after the end nothing does."""
     with Session.open(image_for_everybody("RMDIR", DENY, error=errno.EROFS)) as session:
         (tmp_path / "kept").mkdir()

@@ -134,7 +134,7 @@ def test_an_iterator_that_prints_no_count_is_an_error(printed):
 
 
 def test_table_and_object_have_the_same_programs():
-    """A program that is in one of them only would never be in force."""
+    """A program that is in one of them only would never be active."""
     with loader.open_object(loader.ENGINE) as engine:
         built = {
             name: program.section

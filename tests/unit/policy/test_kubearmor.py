@@ -243,7 +243,7 @@ def test_policies_for_this_host(labels):
     ],
 )
 def test_policies_for_other_hosts(labels, words):
-    """A policy for another host is not put in force on this one."""
+    """A policy for another host is not activated on this one."""
     text = f"{HEAD}spec: {{nodeSelector: {{matchLabels: {labels}}}, process: {{matchPaths: [{{path: /a}}]}}}}\n"
     with pytest.raises(PolicyErrors) as found:
         load_text(text, FILE, HERE)

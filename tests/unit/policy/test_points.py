@@ -298,7 +298,7 @@ def test_what_the_kernel_has_not_is_refused(kernel, rule, what):
 
 
 def test_without_a_kernel_types_are_needed(nobody):
-    """Then the rule is read; that it is not checked is for whoever puts it in force."""
+    """Then the rule is read; that it is not checked is for whoever activates it."""
     assert "give its type" in said("{lsm: x, match: {args: [{index: 0, equal: 1}]}, action: deny}")
     rule = load_rule("{lsm: x, match: {args: [{index: 0, type: Int, equal: 1}]}, action: deny}")
 

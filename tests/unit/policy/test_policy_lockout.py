@@ -77,7 +77,7 @@ def _warning(*rules, head=""):
         ("process: setuid, match: {newUid: {notEqual: 0}}", "to start services and to log in users,"),
         ("process: capability, match: {capability: SETGID}", "to start services and to log in users,"),
         ("process: capability, match: {capability: SYS_ADMIN}", "everybody to start services,"),
-        ("kernel: bpf, match: {command: prog_load}", "to start services and to change what is in force,"),
+        ("kernel: bpf, match: {command: prog_load}", "to start services and to change the active policies,"),
         # what a login needs, asked by whom it comes from
         ("exec: {}, match: {path: /bin/*sh, ancestors: {binary: /usr/sbin/sshd}}",
          "sshd, the shell to run the shell,"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Policies that somebody else than root could have written are not put in force."""
+"""Policies that somebody else than root could have written are not activated."""
 
 from __future__ import annotations
 

@@ -43,18 +43,18 @@ def names(policies):
 
 def test_nothing_changed_is_what_the_files_say():
     assert FILES == Overlay().policies(FILES)
-    assert FILES == Overlay().in_force(FILES)
+    assert FILES == Overlay().enabled(FILES)
     assert Overlay().is_empty
 
 
-def test_disabled_policies_are_known_and_not_in_force():
+def test_disabled_policies_are_known_and_not_active():
     overlay = Overlay().enable("web", enabled=False)
 
     everything = overlay.policies(FILES)
 
     assert ["web", "db"] == names(everything)
-    assert ["db"] == names(overlay.in_force(everything))
-    assert FILES == overlay.enable("web", enabled=True).in_force(FILES)
+    assert ["db"] == names(overlay.enabled(everything))
+    assert FILES == overlay.enable("web", enabled=True).enabled(FILES)
     assert [("web", False), ("db", True)] == [
         (facts.name, facts.is_enabled) for facts in facts_of(everything, overlay)
     ]

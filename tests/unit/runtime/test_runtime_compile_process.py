@@ -145,7 +145,7 @@ def test_digests_that_were_put_away_come_back_equal(sources):
 
 
 def test_an_image_that_the_kernel_could_not_follow_is_not_handed_out(sources, monkeypatch):
-    """Whatever the compiler did wrong ends here, before anything is put in force."""
+    """Whatever the compiler did wrong ends here, before anything is activated."""
     compiled = compilation.compile_policies
 
     def damaged(*args, **options):

@@ -69,7 +69,7 @@ def test_nothing_is_looked_at_for_policies_that_ask_for_none():
     assert 0 == world.host.looks
 
 
-def test_what_begins_is_put_in_force_at_once():
+def test_what_begins_is_activated_at_once():
     """Within 0.3 seconds, and once."""
     world = World(host=Host((ONE,)))
     following = world.following()
@@ -79,7 +79,7 @@ def test_what_begins_is_put_in_force_at_once():
     assert [(ONE,)] == world.renewed
 
 
-def test_what_becomes_known_of_it_is_put_in_force():
+def test_what_becomes_known_of_it_is_activated():
     """The same cgroup, with other facts."""
     world = World(told=(ONE,), host=Host((attrs.evolve(ONE, facts={}),)))
 
@@ -117,7 +117,7 @@ def test_a_burst_leaves_time_for_everything_else():
 
 
 def test_a_failure_is_said_and_tried_again():
-    """What is in force stays."""
+    """The active policies stay."""
     world = World(host=Host((ONE,)), fails=True)
     following = world.following()
 

@@ -241,7 +241,7 @@ def test_errors_of_policies_keep_their_places(served, path):
 
     (said,) = served.said
     assert said.startswith(f"reload, asked for by {ME}, failed: 2 errors in policies")
-    assert said.endswith("what is in force stays; a.yaml:3:5: bad")
+    assert said.endswith("the active policies do not change; a.yaml:3:5: bad")
 
 
 def test_errors_of_the_kernel_are_sentences(served, path):
@@ -282,7 +282,7 @@ def test_a_status_that_fails_is_a_sentence(served, path):
 
 
 def test_without_policies_nothing_can_be_changed(served, path):
-    """A daemon that cannot change what is in force says so."""
+    """A daemon that cannot change the active policies says so."""
     served.server.policies = None
     with (
         Client.connect(path) as client,

@@ -291,11 +291,11 @@ def test_the_service_manager_hears_how_things_are(bench, tmp_path):
 
         thread = threading.Thread(target=listen)
         thread.start()
-        bench.daemon.run(bench.pipeline, ready=lambda: bench.daemon.notifier.status("in force"))
+        bench.daemon.run(bench.pipeline, ready=lambda: bench.daemon.notifier.status("active"))
         thread.join()
 
     assert [message for message in heard if message != b"WATCHDOG=1"] == [
-        b"STATUS=in force",
+        b"STATUS=active",
         b"READY=1",
         b"RELOADING=1\nMONOTONIC_USEC=5",
         b"READY=1",

@@ -282,7 +282,7 @@ def test_a_folder_that_goes_is_told_once(written):
 
 
 def test_a_folder_that_is_missing_is_told_at_the_start(tmp_path):
-    """Nothing is put in force with half of what was asked for."""
+    """Nothing is activated with half of what was asked for."""
     made = Textfile(tmp_path / "none" / "enforcer.prom", Reactor(), print)
 
     with pytest.raises(FileNotFoundError):

@@ -29,7 +29,7 @@ def test_each_state_is_one_datagram(manager):
     listener, name = manager
     notifier = Notifier(name, clock_us=lambda: 1234567)
 
-    notifier.ready("in force: 1 policy")
+    notifier.ready("active: 1 policy")
     notifier.reloading()
     notifier.ready()
     notifier.status("1 policy")
@@ -37,7 +37,7 @@ def test_each_state_is_one_datagram(manager):
     notifier.stopping()
 
     assert [listener.recv(4096) for _ in range(6)] == [
-        b"READY=1\nSTATUS=in force: 1 policy",
+        b"READY=1\nSTATUS=active: 1 policy",
         b"RELOADING=1\nMONOTONIC_USEC=1234567",
         b"READY=1",
         b"STATUS=1 policy",
@@ -84,7 +84,7 @@ def test_nobody_listens():
     """Outside of a service telling does nothing."""
     notifier = Notifier()
 
-    notifier.ready("in force")
+    notifier.ready("active")
     notifier.alive()
 
     assert notifier.failures == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One set of policies in force: what its daemon remembers of it, and what a later one must know."""
+"""One set of active policies: what its daemon remembers of it, and what a later one must know."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.sessions.counts import Ledger
 
-__all__ = ["InForce", "Pending"]
+__all__ = ["ActiveSet", "Pending"]
 
 
 @attrs.frozen
-class InForce:
+class ActiveSet:
     """
-    One set of policies in force.
+    One set of active policies.
 
     Attributes:
         generation: of its image.
@@ -36,7 +36,7 @@ class InForce:
         labels: numbers of conditions on processes.
         continues: whether labels of tasks stay true under it.
         digests: for the comparison with the next set.
-        n_rules: rules that are in force.
+        n_rules: rules that are active.
         files: what the policy files said.
         overlay: what was changed at run time.
         facts: every policy, those that are out of force included.
@@ -62,7 +62,7 @@ class InForce:
         overlay: Overlay,
         everything: PolicySet,
         workloads: tuple[Workload, ...] = (),
-    ) -> InForce:
+    ) -> ActiveSet:
         """Remember what *prepared* was made of; *everything* includes what is disabled."""
         return cls(
             generation=prepared.image.generation,
@@ -79,7 +79,7 @@ class InForce:
 
     def wanted(self) -> PolicySet:
         """The policies themselves."""
-        return self.overlay.in_force(self.overlay.policies(self.files.unpack()))
+        return self.overlay.enabled(self.overlay.policies(self.files.unpack()))
 
     def state(self, ledger: Ledger) -> bytes:
         """What a later daemon must know; *ledger*: counts that were final before."""
@@ -92,7 +92,7 @@ class Pending:
 
     seconds: float
     expires_ns: int
-    before: InForce | None
+    before: ActiveSet | None
 
     @property
     def left(self) -> float:
