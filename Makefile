@@ -9,7 +9,7 @@
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
 # make bench-records   how many records a second one core takes into a log, on this machine
 # make bench-compile   what it takes to read and compile policies, in seconds, on this machine
-# make bench-reload   how long a saved file takes until it is in force, by part, on this machine, as root
+# make bench-reload   how long a saved file takes until it is active, by part, on this machine, as root
 # make soak    an hour or more in one kernel: a thousand reloads and fifty crashes under attack
 # make ltp     the Linux Test Project's tests of system calls, without the engine and with it: LTP=DIR, a build
 # make clean   remove everything that was made here

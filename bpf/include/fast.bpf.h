@@ -4,7 +4,7 @@
  * files that no rule on paths is about.
  *
  * Both only leave early where the long way would find nothing to do; whatever is not certain goes the
- * long way. User space stores the generation in force in enf_live once it is committed, and
+ * long way. User space stores the active generation in enf_live once it is committed, and
  * ENF_NOT_LIVE before it commits another: a task or a file that was found uninteresting under another
  * generation, or while an image waits to be confirmed, is asked again.
  */

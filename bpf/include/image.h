@@ -103,7 +103,7 @@ struct enf_scratch {
 	struct enf_verdict first; /* of the first of two views */
 	struct enf_matches matches;
 	struct enf_object object;
-	struct enf_task other; /* a label that is not in force */
+	struct enf_task other; /* a label that is not active */
 	__u64 now;	       /* of the decision, and the marks of its task */
 	__u64 mark_at[ENF_MAX_MARKS];
 	__u64 recalled; /* the generation that they were taken by */

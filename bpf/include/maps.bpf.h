@@ -29,7 +29,7 @@ extern const volatile __u32 enf_around; /* not 0: around security_* functions, s
  */
 extern volatile __u8 enf_nothing;
 
-/* The policy in force. User space writes an idle image, then replaces the current entry: that is the
+/* The active policy. User space writes an idle image, then replaces the current entry: that is the
  * commit.
  */
 struct enf_image_map {

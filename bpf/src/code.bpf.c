@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What becomes executable in a process whose code is trusted so far. Decides nothing: whoever is not trusted any
- * more is another subject. Attached where some policy asks for trusted code, before its image is in force.
+ * more is another subject. Attached where some policy asks for trusted code, before its image is active.
  */
 #include "around.bpf.h"
 #include "code.bpf.h"

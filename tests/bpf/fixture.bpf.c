@@ -41,7 +41,7 @@ const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
 char LICENSE[] SEC("license") = "GPL";
 
 struct fixture_io {
-	__u64 value;	/* in; out: bias + first 8 bytes of the image in force */
+	__u64 value;	/* in; out: bias + first 8 bytes of the active image */
 	__u32 to_first; /* records to write */
 	__u32 to_second;
 	__u32 length;

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-How long a changed policy file takes until it is in force, how long the swap takes, and how much memory
+How long a changed policy file takes until it is active, how long the swap takes, and how much memory
 the daemon and the maps have then.
 
 Run as root where the kernel enforces: ``tests/soak/timing.py [--rules 10,10000] [--times 5]``.
-In force means that the kernel refuses what only the new text forbids; that is tried all the time.
+Active means that the kernel refuses what only the new text forbids; that is tried all the time.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def main() -> None:
     finally:
         shutil.rmtree(root)
     print(
-        "medians           save to force, by itself   save to force, asked    compile       swap"
+        "medians           save to active, by itself  save to active, asked   compile       swap"
         "   daemon       maps"
     )
     for rules, found in rows.items():
