@@ -125,7 +125,7 @@ def _path(entry: Entry, context: Context) -> bytes | None:
     text = context.text(entry.value, entry.key)
     if text is not None and not (text.startswith("/") and len(text.encode()) <= _MAX_CGROUP):
         context.add(
-            f"{entry.key} is an absolute path, not {describe(entry.value)}", entry.value.span
+            f"{entry.key} must be an absolute path, not {describe(entry.value)}", entry.value.span
         )
         return None
     return text.encode() if text is not None else None
@@ -135,7 +135,7 @@ def _unit(entry: Entry, context: Context) -> bytes | None:
     text = context.text(entry.value, entry.key)
     if text is not None and ("/" in text or not text.endswith((".service", ".scope", ".slice"))):
         context.add(
-            f"unit is the name of a unit, nginx.service, not {describe(entry.value)}",
+            f"unit must be the name of a unit such as nginx.service, not {describe(entry.value)}",
             entry.value.span,
         )
         return None

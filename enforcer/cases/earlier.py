@@ -25,7 +25,7 @@ def read_marks(entry: Entry | None, context: Context) -> dict[str, int]:
     found: dict[str, int] = {}
     for each in given or ():
         if each.key.count("/") != 1:
-            context.add(f"{each.key!r} names no policy and a mark, policy/mark", each.span)
+            context.add(f"{each.key!r} must name a policy and a mark, policy/mark", each.span)
         elif (ago := _ago(each.value, each.key, context)) is not None:
             found[each.key] = ago
     return found
@@ -47,7 +47,7 @@ def _deed(node: Node, context: Context) -> Earlier | None:
         return None
     ago = given.get("ago")
     if ago is None:
-        context.add("each of after needs 'ago', how long ago it was done, such as 3s", given.span)
+        context.add("each of after needs 'ago': how long ago it was done, such as 3s", given.span)
         return None
     length = _ago(ago.value, "ago", context)
     deed = Map({e.key: e for e in given if e.key != "ago"}, given.span)
@@ -58,5 +58,7 @@ def _deed(node: Node, context: Context) -> Earlier | None:
 def _ago(node: Node, what: str, context: Context) -> int | None:
     found = duration(node.text) if isinstance(node, Scalar) else None
     if found is None:
-        context.add(f"{what} is a time such as 500ms, 3s or 2m, not {describe(node)}", node.span)
+        context.add(
+            (f"{what} must be a time such as 500ms, 3s or 2m, not {describe(node)}"), node.span
+        )
     return found

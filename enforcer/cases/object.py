@@ -136,13 +136,13 @@ def read_deed(deed: Map, unknown: frozenset[str], context: Context) -> tuple[Acc
 def _ops(deed: Map, context: Context) -> tuple[Op, ...]:
     entry = deed.get("do")
     if entry is None:
-        context.add("a case needs 'do': what is done, such as exec or file.write", deed.span)
+        context.add("a case needs 'do': the operation, such as exec or file.write", deed.span)
         return ()
     items = entry.value.items if isinstance(entry.value, List) else (entry.value,)
     words = [context.word(item, "do", DEEDS) for item in items]
     found = tuple(dict.fromkeys(DEEDS[word] for word in words if word is not None))
     if len({_word(op).partition(".")[0] for op in found}) > 1:
-        context.add("what is done together is of one event", entry.span)
+        context.add("operations that are done together must be of one event", entry.span)
         return ()
     return found if len(found) == len(items) else ()
 
@@ -227,13 +227,16 @@ def _path(entry: Entry, context: Context) -> bytes | None:
     raw = text.encode()
     if not raw.startswith(b"/") or (len(raw) > 1 and raw.endswith(b"/")) or len(raw) > _MAX_PATH:
         context.add(
-            f"{entry.key} is an absolute path as the kernel has it, not {describe(entry.value)}",
+            (
+                f"{entry.key} must be an absolute path as the kernel has it, not "
+                f"{describe(entry.value)}"
+            ),
             entry.value.span,
         )
         return None
     if any(part in {b"", b".", b".."} for part in raw.split(b"/")[1:]) and raw != b"/":
         context.add(
-            f"{entry.key} is resolved: without //, . and .., not {describe(entry.value)}",
+            f"{entry.key} must be resolved (without //, . and ..), not {describe(entry.value)}",
             entry.value.span,
         )
         return None
@@ -258,7 +261,7 @@ def _args(entry: Entry, context: Context) -> tuple[bytes, ...] | None:
     found: list[bytes] = []
     for item in items:
         if not isinstance(item, Scalar):
-            context.add(f"each of args is a text, not {describe(item)}", item.span)
+            context.add(f"each of args must be text, not {describe(item)}", item.span)
         else:
             found.append(item.text.encode())
     return tuple(found)

@@ -91,7 +91,7 @@ def read_cases(path: Path, system: Resolver | None = None) -> CaseFile:
     documents = [d for d in source.documents if not (isinstance(d, Scalar) and d.is_null)]
     found = None
     if len(documents) != 1 and not source.errors:
-        context.add(f"a file of cases is one document, this has {len(documents)}", start)
+        context.add(f"a file of cases must be one document, this one has {len(documents)}", start)
     elif documents:
         found = _file(documents[0], path, context, system or SystemResolver())
     context.problems.check()
@@ -116,7 +116,7 @@ def _file(node: Node, path: Path, context: Context, system: Resolver) -> CaseFil
     if entry is None:
         context.add("a file of cases needs 'cases'", top.span)
     elif items is not None and not items.items:
-        context.add("cases is empty: a test of nothing proves nothing", entry.span)
+        context.add("cases is empty: add a case", entry.span)
     cases = [_case(item, number, context) for number, item in enumerate(items or (), start=1)]
     return CaseFile(
         path=path,
@@ -151,7 +151,7 @@ def _numbers(top: Map, key: str, context: Context) -> dict[str, int]:
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 0xFFFFFFFF:
             found[each.key] = value
         else:
-            context.add(f"{key}.{each.key} is a number, not {describe(each.value)}", each.span)
+            context.add(f"{key}.{each.key} must be a number, not {describe(each.value)}", each.span)
     return found
 
 

@@ -54,5 +54,5 @@ def _labels(entry: Entry, context: Context) -> tuple[bytes, ...]:
         if isinstance(label.value, Scalar) and not label.value.is_null:
             found.append(f"{label.key}={label.value.text}".encode())
         else:
-            context.add(f"{label.key} takes text, not {describe(label.value)}", label.value.span)
+            context.add(f"{label.key} must be text, not {describe(label.value)}", label.value.span)
     return tuple(found)

@@ -124,7 +124,7 @@ def confirmation_time(text: str) -> float:
     seconds = duration(text)
     if not CONFIRM_LEAST <= seconds <= CONFIRM_MOST:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time to confirm in: "
-            f"it is {CONFIRM_LEAST:g} s to {CONFIRM_MOST / 60:g} minutes"
+            f"{text!r} is not a time to confirm in: write {CONFIRM_LEAST:g} s to "
+            f"{CONFIRM_MOST / 60:g} minutes"
         )
     return seconds

@@ -26,7 +26,7 @@ EXAMPLES = """\
 examples:
   enforcer check policies/                every policy of a folder
   enforcer check a.yaml b.yaml            these together, as `start a.yaml b.yaml` would
-  enforcer check --explain a.yaml         and at which hook each rule is decided, and why there
+  enforcer check --explain a.yaml         and which hook decides each rule, and why
 
 exit code 1 if there is an error; warnings alone do not change it.
 """
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="say of every rule where it is decided, and why there",
+        help="say which hook decides each rule, and why",
     )
 
 
@@ -76,6 +76,6 @@ def _explain(policies: PolicySet) -> None:
     for line in decided(policies, late if may_try else nobody_knows):
         print(line)
     if may_try and (gap := find_gap()) is not None:
-        print(f"not every time: {gap}")
+        print(f"rules do not decide every time: {gap}")
     if not may_try:
-        print("what this kernel can refuse is found by trying, which takes root: not said here")
+        print("not checked: what this kernel can refuse, which needs root")

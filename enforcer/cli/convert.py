@@ -25,8 +25,8 @@ examples:
   enforcer convert tracing.yaml           say what a TracingPolicy means
   enforcer convert policies/secrets.yaml  print a policy of enforcer in its canonical form
 
-Users and groups are printed by number, as they are on this host. Hosts that a policy is for are not
-compared with this one; they are named in its description.
+Users and groups are printed as the numbers that they have on this host. The hosts of a policy are
+not compared with this one; the description names them.
 """
 
 

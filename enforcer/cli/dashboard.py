@@ -44,10 +44,11 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 EXAMPLES = """\
 examples:
   enforcer dashboard
-  enforcer dashboard --once                 print one frame and end
+  enforcer dashboard --once                 print one frame and exit
   enforcer dashboard --svg frame.svg --size 160x50
 
-keys: ? shows them all; q leaves, enforcement goes on. NO_COLOR and dumb terminals are respected.
+Press ? for the keys. q closes the dashboard; enforcement goes on.
+NO_COLOR and dumb terminals are respected.
 """
 
 _SIZE = re.compile(r"(\d{2,4})x(\d{2,4})")
@@ -60,13 +61,13 @@ _PLAIN_SIZE = (80, 24)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("--once", action="store_true", help="print one frame and end")
-    parser.add_argument("--svg", metavar="FILE", type=Path, help="save one frame and end")
+    parser.add_argument("--once", action="store_true", help="print one frame and exit")
+    parser.add_argument("--svg", metavar="FILE", type=Path, help="save one frame as SVG and exit")
     parser.add_argument(
         "--size",
         metavar="COLUMNSxLINES",
         type=_size,
-        help="size of that frame (default: that of the terminal, else 80x24)",
+        help="size of that frame (default: the terminal's, else 80x24)",
     )
     add_socket(parser)
 
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         _show_once(args)
         return Exit.OK
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("the dashboard needs a terminal: use --once or --svg FILE without one")
+        raise UsageError("the dashboard needs a terminal: without one, use --once or --svg FILE")
     _live(args.socket)
     return Exit.OK
 
@@ -103,7 +104,7 @@ def _show_once(args: argparse.Namespace) -> None:
         model.open(client.ask("watch"), now)
         beat = client.next_message()
         if beat is None:
-            raise ControlError("the daemon ended before it said anything")
+            raise ControlError("the daemon ended before it answered")
         model.beat(beat, now)
     columns, lines = args.size or _size_here()
     if args.svg is not None:
@@ -301,7 +302,7 @@ class _Dashboard:
         try:
             self.model.beat(beat, time.monotonic())
         except (KeyError, TypeError, ValueError) as error:
-            self.model.lose(f"the daemon speaks another language: {error!r}", time.monotonic())
+            self.model.lose(f"the daemon uses another protocol: {error!r}", time.monotonic())
         self._draw_by_itself()
 
     def _gone(self, why: str) -> None:

@@ -77,7 +77,7 @@ def _who(report: Report) -> Table:
         "looks",
         "why",
         "for example",
-        title="Who, and whether it looks like the ordinary work of the system (a guess)",
+        title="By whom, and whether it looks like ordinary work of the system (a guess)",
         title_justify="left",
     )
     for finding in report.findings:

@@ -52,13 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="seconds",
         metavar="TIME",
         type=duration,
-        help="end by itself after this time: 60s, 5m, 1h",
+        help="end after this time: 60s, 5m, 1h",
     )
     parser.add_argument(
         "--replay",
         metavar="JOURNAL",
         type=Path,
-        help="decide what `enforcer record` wrote instead of what happens now; needs no root",
+        help="use a recording of `enforcer record` instead of what happens now; needs no root",
     )
     parser.add_argument(
         "--against",
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         default=[],
-        help="with --replay: show the difference to these policies; may be given several times",
+        help="with --replay: compare with these policies; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="report as one JSON object")
     parser.add_argument(
@@ -80,9 +80,9 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.dryrun.report import as_document
 
     if args.against and args.replay is None:
-        raise UsageError("--against compares two sets on a recording: give --replay JOURNAL, too")
+        raise UsageError("--against needs a recording: give --replay JOURNAL, too")
     if args.replay is not None and args.seconds is not None:
-        raise UsageError("--for is about what happens now, --replay about what was recorded")
+        raise UsageError("--for does not go with --replay: a recording has its own length")
     paths = policy_paths(args.policies)
     if args.html is not None:
         # A report of an hour must not fail for where it was to go.
@@ -136,7 +136,7 @@ def _live(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
         source="observed on this machine",
         seconds=ending.seconds,
         lost=missed,
-        notes=[f"{plural(missed, 'record')} could not be kept up with"] if missed else [],
+        notes=[f"{plural(missed, 'record')} were lost"] if missed else [],
     )
 
 
@@ -176,8 +176,8 @@ def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
         notes = list(_notes(losses, candidates, replay.coverage))
         if not is_here:
             notes.append(
-                f"it was recorded on another machine, {head.get('host')}: symbolic links, users and "
-                "files are those of this one, and programs are not looked at"
+                f"it was recorded on another machine, {head.get('host')}: symbolic links, users "
+                "and files are read on this one, and programs are not"
             )
         return make_report(
             dry_run,
@@ -217,26 +217,27 @@ def _notes(losses: Losses, candidates: Sequence[Candidate], coverage: Coverage) 
     said = []
     if missing:
         said.append(
-            f"rules are about operations that were not recorded: {', '.join(missing)}; "
-            "enforcer record can (--events, --descriptors, --syscalls)"
+            f"some rules are about operations that were not recorded: {', '.join(missing)}; "
+            "record them with enforcer record (--events, --descriptors, --syscalls)"
         )
     if any(candidate.asks_containers for candidate in candidates):
         said += _notes_on_containers(coverage)
     are_marked = any(candidate.marks is not None for candidate in candidates)
     if losses.accesses:
-        marks = "; marks that they would have set are not there" if are_marked else ""
-        said.append(f"{plural(losses.accesses, 'operation')} found no room while recording{marks}")
+        marks = "; the marks that they would have set are missing" if are_marked else ""
+        said.append(f"{plural(losses.accesses, 'operation')} were lost while recording{marks}")
     if losses.lines:
-        said.append(f"{plural(losses.lines, 'start')} of processes found no room while recording")
+        said.append(f"{plural(losses.lines, 'start')} of processes were lost while recording")
     if losses.unknown_lines:
         said.append(
-            f"how {plural(losses.unknown_lines, 'program')} came to be is not known: rules on their "
-            f"parents and ancestors fell to onError{', and they have no earlier marks' if are_marked else ''}"
+            f"the parents of {plural(losses.unknown_lines, 'program')} are not known: onError "
+            "decided for rules on parents and "
+            f"ancestors{', and earlier marks are missing' if are_marked else ''}"
         )
     if losses.torn:
-        said.append(f"the journal is torn: {losses.torn:,} bytes at its end were left out")
+        said.append(f"the journal is incomplete: {losses.torn:,} bytes at its end were left out")
     elif not losses.is_ended:
-        said.append("the recording was not ended in order: its last second may be missing")
+        said.append("the recording did not end properly: its last second may be missing")
     if losses.damaged or losses.malformed:
         said.append(
             f"{plural(losses.damaged, 'block')} and {plural(losses.malformed, 'record')} are damaged "
@@ -249,12 +250,14 @@ def _notes_on_containers(coverage: Coverage) -> list[str]:
     said = []
     if coverage.strangers:
         said.append(
-            f"rules ask which container or pod acted, and of {plural(len(coverage.strangers), 'container')} "
-            "nobody said what it is: there they fell to onError"
+            "some rules ask for the container or pod, and "
+            f"{plural(len(coverage.strangers), 'container')} could not be identified: onError "
+            "decided there"
         )
     if coverage.changed:
         said.append(
-            f"rules ask which container or pod acted, and {plural(len(coverage.changed), 'workload')} became "
-            "something else while it was recorded: rules on what changed fell to onError there"
+            "some rules ask for the container or pod, and "
+            f"{plural(len(coverage.changed), 'workload')} changed during the recording: onError "
+            "decided for what changed"
         )
     return said

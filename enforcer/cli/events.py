@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-f",
         action="store_true",
         required=True,
-        help="print records as they come (those of the past are in the logs of `start`)",
+        help="print records as they come (older ones are in the logs of `start`)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, one object per line")
     add_socket(parser)

@@ -37,7 +37,9 @@ _MOST = 1 << 20  # bytes of a record
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     parser.add_argument(
-        "record", metavar="EVENT-ID|-", help="id of a record; -: one as JSON on stdin"
+        "record",
+        metavar="EVENT-ID|-",
+        help="id of a record, or - to read one as JSON from standard input",
     )
     parser.add_argument(
         "policies",
@@ -66,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # Whatever the record lacks for its own line; explanations need less than that.
-        raise UsageError(f"the record is damaged: {error!r}: give it whole") from error
+        raise UsageError(f"the record is damaged: {error!r}: give the whole record") from error
     if args.json:
         print(json.dumps(as_dict(explanation), indent=2))
         return Exit.OK
@@ -91,15 +93,17 @@ def _document(args: argparse.Namespace) -> dict[str, Any]:
         return found
     text = sys.stdin.buffer.read(_MOST + 1)
     if len(text) > _MOST:
-        raise UsageError(f"more than {_MOST} bytes on standard input are no record: give one")
+        raise UsageError(f"standard input has more than {_MOST} bytes: give one record")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"standard input is no JSON object: {error}: give one record, a line of a JSON log"
+            f"standard input is not a JSON object: {error}: give one record, a line of a JSON log"
         ) from error
     if not isinstance(document, dict):
-        raise UsageError("standard input is no JSON object: give one record, a line of a JSON log")
+        raise UsageError(
+            "standard input is not a JSON object: give one record, a line of a JSON log"
+        )
     return document
 
 

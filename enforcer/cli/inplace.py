@@ -42,7 +42,10 @@ def require_terminal() -> None:
         UsageError: there is none.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("--dashboard needs a terminal: start without it, and attach from one")
+        raise UsageError(
+            "--dashboard needs a terminal: start without it, then run enforcer dashboard in a "
+            "terminal"
+        )
 
 
 @attrs.define(eq=False)

@@ -32,11 +32,11 @@ _GENERATED = 20  # bytes of a passphrase that nobody can guess
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("file", metavar="FILE", type=Path, help="where the verifier is written")
+    parser.add_argument("file", metavar="FILE", type=Path, help="file to write the verifier to")
     parser.add_argument(
         "--generate",
         action="store_true",
-        help="make a passphrase, and print it: it is kept nowhere",
+        help="make a passphrase and print it; it is not stored",
     )
     add_key_fd(parser)
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     _write(args.file, Verifier(salt, stored_of(key_of(said, salt))).text)
     if args.generate:
         print(said)
-    print(f"enforcer: {args.file} tells this passphrase from others; keep it elsewhere")
+    print(f"enforcer: {args.file} verifies this passphrase; keep the passphrase elsewhere")
     return Exit.OK
 
 
@@ -61,9 +61,9 @@ def _chosen(key_fd: int | None) -> str:
     said = read_passphrase(key_fd, f"passphrase, at least {LEAST} characters")
     if len(said) < LEAST:
         raise UsageError(
-            f"the passphrase has {len(said)} characters: take {LEAST} or more, or --generate"
+            f"the passphrase has {len(said)} characters: use {LEAST} or more, or --generate"
         )
-    if key_fd is None and read_passphrase(None, "the same again") != said:
+    if key_fd is None and read_passphrase(None, "the same passphrase again") != said:
         raise UsageError("the passphrases differ: nothing was written")
     return said
 
@@ -79,8 +79,6 @@ def _write(path: Path, text: str) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise UsageError(
-            f"{path} exists: whoever holds its passphrase may still need it; name another file"
-        ) from None
+        raise UsageError(f"{path} exists and may still be needed: name another file") from None
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(f"{text}\n")

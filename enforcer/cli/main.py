@@ -21,24 +21,24 @@ _COMMANDS = {
     "dry-run": "permit everything and report what policies would refuse",
     "record": "record what the system does, for dry runs later",
     "check": "read policies and report what is wrong with them; needs no root",
-    "convert": "print what policies of other engines mean here; needs no root",
-    "test": "try cases on policies; needs no root",
+    "convert": "print policies of other engines as policies of enforcer; needs no root",
+    "test": "run test cases against policies; needs no root",
     "doctor": "show what this kernel can prevent",
     "status": "show what the running daemon does",
-    "dashboard": "see what the running daemon decides, as it happens",
+    "dashboard": "watch what the running daemon decides",
     "events": "show records of the running daemon as they come",
-    "explain": "say why a record says what it says, and what would allow it",
+    "explain": "explain a record: which rule decided, and what would allow it",
     "reload": "read the policy files again and activate them",
     "confirm": "keep what was activated with --confirm-within",
     "policy": "show and change the active policies, one by one",
     "stop": "end enforcement",
-    "key": "choose a passphrase without which nobody ends protected enforcement",
+    "key": "make a key, without whose passphrase nobody ends protected enforcement",
     "unlock": "let the next start take over what a lost daemon left protected by a key",
 }
 
 _DESCRIPTION = """\
-Enforce policies inside the Linux kernel: programs, files and sockets are allowed, logged, denied,
-or the process is killed, before the operation happens.
+Enforce policies inside the Linux kernel. Before an operation happens, the kernel allows it, logs it,
+denies it, or kills the process.
 """
 
 _EPILOG = """\

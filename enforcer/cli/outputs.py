@@ -52,7 +52,7 @@ def read_outputs(node: Node, what: str, context: Context) -> tuple[OutputSpec, .
             continue
         if made.place in places:
             context.add(
-                f"two outputs lead to {made.place}: one was named at {places[made.place].span}",
+                f"two outputs write to {made.place}: the other one is at {places[made.place].span}",
                 item.span,
             )
         places.setdefault(made.place, item)
@@ -162,8 +162,8 @@ def _policies(node: Node, what: str, context: Context) -> tuple[str, ...]:
             continue
         if not _POLICY.fullmatch(text):
             context.add(
-                f"each of {what} is the name of a policy, or a pattern with * and ?, "
-                f"not {describe(item)}",
+                f"each of {what} must be the name of a policy, or a pattern with * and ?, not "
+                f"{describe(item)}",
                 item.span,
             )
             continue
@@ -182,9 +182,9 @@ def read_patterns(node: Node, what: str, context: Context) -> tuple[str, ...]:
         words = text.split(" ")
         if len(words) > 2 or not all(words):
             context.add(
-                f"each of {what} is a pattern of one argument, or of two with one blank between "
-                f"('--password=*', '--token *'), not {describe(item)}: write ? for a blank within "
-                "an argument",
+                f"each of {what} must be a pattern of one argument, or of two with one blank "
+                f"between ('--password=*', '--token *'), not {describe(item)}: write ? for a "
+                "blank within an argument",
                 item.span,
             )
             continue
@@ -221,7 +221,7 @@ def _size(least: int, most: int) -> Callable[[Node, str, Context], int | None]:
         if least <= number <= most:
             return number
         context.add(
-            f"{what} is a size like 512 KiB, 4 MiB or 1 GiB, from {least >> 10} KiB to "
+            f"{what} must be a size like 512 KiB, 4 MiB or 1 GiB, from {least >> 10} KiB to "
             f"{most >> 20} MiB, not {describe(node)}",
             node.span,
         )
@@ -234,7 +234,7 @@ def _kept(node: Node, what: str, context: Context) -> int | None:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_KEPT:
         return value
-    context.add(f"{what} is a number from 1 to {_MOST_KEPT}, not {describe(node)}", node.span)
+    context.add(f"{what} must be a number from 1 to {_MOST_KEPT}, not {describe(node)}", node.span)
     return None
 
 

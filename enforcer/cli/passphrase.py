@@ -49,7 +49,8 @@ def read_passphrase(key_fd: int | None, question: str) -> str:
         found = getpass(f"{question}: ")
     else:
         raise UsageError(
-            "a passphrase is needed and there is no terminal to ask at: give it with --key-fd 0"
+            "a passphrase is needed, and there is no terminal to ask for it: give it with "
+            "--key-fd 0"
         )
     if not found:
         raise UsageError("no passphrase was given: nothing was changed")
@@ -134,8 +135,9 @@ def let_in(pins: Path, passphrase: Passphrase) -> None:
     answer = ask()
     if answer is Answer.CLOSED:
         raise UsageError(
-            "enforcement is protected, and no key was chosen: only the service manager may end it "
-            "(systemctl stop enforcer, or start first where the daemon was lost), or a reboot"
+            "enforcement is protected without a key: only a reboot or the service manager can end "
+            "it (systemctl stop enforcer; if the daemon was lost, systemctl start enforcer before "
+            "that)"
         )
     if answer is Answer.LOCKED and claim(_key(pins, passphrase)) is not Answer.OPEN:
         raise ControlError(_WRONG)
@@ -157,11 +159,11 @@ def let_go(pins: Path, passphrase: Passphrase) -> bool:
         return False
     if answer is Answer.CLOSED:
         raise UsageError(
-            "enforcement is protected, and no key was chosen: systemctl start enforcer takes it over"
+            "enforcement is protected without a key: systemctl start enforcer takes it over"
         )
     answer = release(_key(pins, passphrase))
     if answer is Answer.BUSY:
-        raise UsageError("its daemon lives and protects it: end it with enforcer stop")
+        raise UsageError("its daemon is running and protects it: end it with enforcer stop")
     if answer is not Answer.OPEN:
         raise ControlError(_WRONG)
     return True
@@ -173,6 +175,7 @@ def _key(pins: Path, passphrase: Passphrase) -> bytes:
     kept = Verifier.kept(pins)
     if kept is None:
         raise UsageError(
-            f"enforcement is protected by a key, and nothing of it is pinned in {pins}: name --pins"
+            f"enforcement is protected by a key, but nothing is pinned in {pins}: name the "
+            "right --pins"
         )
     return passphrase.key(kept.salt)

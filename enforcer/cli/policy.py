@@ -65,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for each in (listed, shown):
         each.add_argument("--json", action="store_true", help="print one JSON object")
     added.add_argument("files", metavar="FILE", nargs="+", type=Path, help="policy file")
-    moded.add_argument("mode", choices=_MODES, help="enforce, or audit: decide, permit, record")
+    moded.add_argument(
+        "mode", choices=_MODES, help="enforce, or audit (decide and record, refuse nothing)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

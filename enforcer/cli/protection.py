@@ -33,9 +33,9 @@ def verifier_of(settings: Settings) -> Verifier | None:
     if settings.key is None:
         return None
     if not settings.protect:
-        raise UsageError("--key is about --protect: give both")
+        raise UsageError("--key needs --protect: give both")
     if settings.pins is None:
-        raise UsageError("--key keeps enforcement by its pins: leave --no-pins out")
+        raise UsageError("--key needs pins: leave --no-pins out")
     from enforcer.cli.config import trusted_content
     from enforcer.kernel.verifier import Verifier
 
@@ -86,7 +86,7 @@ def settle(enforcement: Enforcement, also: Iterable[str] = ()) -> None:
     guard.seal()
     own_code.close()
     if not code.close():
-        enforcement.report("this machine cannot be asked to keep other code out of the daemon")
+        enforcement.report("this machine cannot keep other code out of the daemon")
 
 
 def _know_names() -> None:
@@ -99,12 +99,12 @@ def _know_names() -> None:
 def files_differ(*, has_key: bool) -> str:
     """Say that changed policy files wait."""
     how = "enforcer reload" if has_key else "systemctl reload enforcer"
-    return f"policy files have changed, and enforcement is protected: the active policies do not change until: {how}"
+    return f"policy files have changed, but enforcement is protected: to activate them, use: {how}"
 
 
 def no_reload() -> str:
     """Say what a signal does not do."""
-    return "SIGHUP opened the logs anew; policies are read again by: enforcer reload"
+    return "SIGHUP reopened the logs; to read policies again, use: enforcer reload"
 
 
 def _unit(process: str) -> str:

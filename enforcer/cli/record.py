@@ -39,13 +39,13 @@ _LEAST, _MOST_BUFFER = 1 << 20, 1 << 30
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("journal", metavar="JOURNAL", type=Path, help="file to make")
+    parser.add_argument("journal", metavar="JOURNAL", type=Path, help="journal file to create")
     parser.add_argument(
         "--for",
         dest="seconds",
         metavar="TIME",
         type=duration,
-        help="end by itself after this time: 60s, 5m, 1h",
+        help="end after this time: 60s, 5m, 1h",
     )
     parser.add_argument(
         "--events",
@@ -56,14 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--descriptors",
         action="store_true",
-        help="also every read and write of an open file, for rules with strict: true; costs a lot",
+        help=(
+            "also record every read and write of an open file, for rules with strict: true; costly"
+        ),
     )
     parser.add_argument(
         "--syscalls",
         metavar="LIST",
         type=_calls,
         default=(),
-        help="also these system calls at their entry, for rules on syscall: keyctl,personality",
+        help=(
+            "also record these system calls at their entry, for rules on syscall: "
+            "keyctl,personality"
+        ),
     )
     parser.add_argument(
         "--max-size",
@@ -77,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         type=_size,
         default=1 << 25,
-        help="kernel memory for what is not yet in the journal (default: 32M); more loses less",
+        help="kernel memory for records on their way to the journal (default: 32M)",
     )
 
 
@@ -156,5 +161,5 @@ def _tell(done: Recorded) -> None:
     if done.lost_accesses or done.lost_lines:
         print(
             f"{plural(done.lost_accesses, 'operation')} and {plural(done.lost_lines, 'start')} of "
-            "processes found no room and are not in it: give a larger --buffer, or fewer --events"
+            "processes were lost for want of room: use a larger --buffer or fewer --events"
         )

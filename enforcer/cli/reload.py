@@ -23,7 +23,7 @@ EXAMPLES = """\
 examples:
   enforcer reload
   enforcer reload --confirm-within 60s && enforcer confirm
-                                          if the second cannot run any more, the old set comes back
+                                          if you cannot confirm, the previous policies come back
 """
 
 

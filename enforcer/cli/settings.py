@@ -105,7 +105,8 @@ class Settings:
             other = places.setdefault(output.place, output)
             if other is not output:
                 raise UsageError(
-                    f"{other.name} and {output.name} would be one place: name another for one of them"
+                    f"{other.name} and {output.name} write to the same place: name another "
+                    "place for one of them"
                 )
         return tuple(found)
 

@@ -56,8 +56,8 @@ examples:
   enforcer start --quiet --json-log /var/log/enforcer.json
   enforcer start --dashboard my-policy.yaml
 
-enforcement ends with Ctrl-C, SIGTERM or `enforcer stop`; if this process is killed or crashes it
-stays active, and the next start takes it over. SIGHUP opens logs anew and reads policies again.
+Ctrl-C, SIGTERM and `enforcer stop` end enforcement. If this process is killed or crashes, enforcement
+stays active, and the next start takes it over. SIGHUP reopens logs and reads policies again.
 """
 
 _IN_PLACE = ("enforcer.ui", "enforcer.cli")
@@ -71,8 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         metavar="FILE",
         type=Path,
-        help=f"settings for what is not given here (default: {places.CONFIG} if it exists and no "
-        "POLICY is given)",
+        help=f"configuration file; options given here take precedence (default: {places.CONFIG} "
+        "if it exists and no POLICY is given)",
     )
     parser.add_argument(
         "--json-log", metavar="FILE", type=Path, help="append records as JSON, one object per line"
@@ -94,13 +94,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metrics",
         metavar="ADDRESS:PORT",
         type=loopback_port,
-        help="let Prometheus read metrics there: 127.0.0.1:9753",
+        help="address where Prometheus reads metrics: 127.0.0.1:9753",
     )
     parser.add_argument(
         "--metrics-file",
         metavar="FILE",
         type=metrics_file,
-        help="write metrics for the textfile collector of its node exporter",
+        help="file of metrics for the textfile collector of the node exporter",
     )
     parser.add_argument(
         "--audit", action=_FLAG, help="put every policy in audit mode: permit and record"
@@ -108,9 +108,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dashboard",
         action="store_true",
-        help="open a dashboard here instead of printing records; leaving it ends no enforcement",
+        help="show a dashboard instead of records; enforcement goes on when you close it",
     )
-    parser.add_argument("--quiet", "-q", action=_FLAG, help="print no records, only start and end")
+    parser.add_argument("--quiet", "-q", action=_FLAG, help="print only start and end, no records")
     parser.add_argument(
         "--allow-degraded",
         action=_FLAG,
@@ -119,7 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch",
         action=_FLAG,
-        help="activate changes of the policy files by themselves (default: yes)",
+        help="activate policy files when they change (default: yes)",
     )
     parser.add_argument(
         "--confirm-within",
@@ -134,19 +134,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="take back what the watch has activated unless `enforcer confirm` comes in time",
     )
     parser.add_argument(
-        "--persist", action=_FLAG, help="leave enforcement active at an orderly end, too"
+        "--persist",
+        action=_FLAG,
+        help="leave enforcement active when this process ends normally, too",
     )
     parser.add_argument(
         "--protect",
         action=_FLAG,
-        help="keep other processes, root's too, from the engine and this process",
+        help="keep other processes, also root's, away from the engine and this process",
     )
     parser.add_argument(
         "--key",
         metavar="FILE",
         type=Path,
-        help="with --protect: let nobody end or change it without the passphrase that `enforcer key FILE` "
-        "asked for, the service manager neither",
+        help="with --protect: ending or changing enforcement takes the passphrase of this key, "
+        "also for the service manager; make it with `enforcer key FILE`",
     )
     add_key_fd(parser)
     pins = parser.add_mutually_exclusive_group()
@@ -154,7 +156,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pins",
         metavar="FOLDER",
         type=Path,
-        help=f"where enforcement is kept beyond this process (default: {places.PINS})",
+        help=(
+            "where enforcement is pinned, so that it outlives this process (default: "
+            f"{places.PINS})"
+        ),
     )
     pins.add_argument(
         "--no-pins",
@@ -190,13 +195,13 @@ def run(args: argparse.Namespace) -> int:
     paths = policy_paths(list(settings.policies))
     require_root("enforcement")
     if settings.watch_confirm_within is not None and not settings.watch:
-        raise UsageError("--watch-confirm-within is about the watch: leave --no-watch out")
+        raise UsageError("--watch-confirm-within needs the watch: leave --no-watch out")
     if args.dashboard:
         from enforcer.cli.inplace import require_terminal
 
         require_terminal()
     if settings.persist and settings.pins is None:
-        raise UsageError("--persist keeps enforcement by its pins: leave --no-pins out")
+        raise UsageError("--persist needs pins: leave --no-pins out")
     verifier = None
     if settings.key is not None:
         from enforcer.cli.protection import verifier_of

@@ -88,15 +88,18 @@ def _beside(state: dict[str, Any]) -> Iterator[str]:
     """Say what else holds of the active set: for how long, what it outlives, who may end it."""
     if pending := state.get("pending"):
         yield (
-            f"not confirmed: in {span(pending['left'])} the set before is active again, "
+            f"not confirmed: in {span(pending['left'])} the previous policies are active again, "
             "unless: enforcer confirm"
         )
     if pinned := state.get("pinned"):
-        yield f"pinned in {pinned}: enforcement outlives a daemon that is lost"
+        yield f"pinned in {pinned}: enforcement outlives the daemon"
     if (at := state.get("enforcesAt", "LSM hooks")) != "LSM hooks":
         yield f"at {at}, since bpf is not among the active LSMs"
     if passed := state["kernel"].get("passed_by"):
-        yield f"{passed:,} times a program had no turn, since it was running on that processor"
+        yield (
+            f"{passed:,} operations passed undecided: the program was already running on that "
+            "processor"
+        )
     if state.get("protected"):
         how = ", without the key" if state.get("keyed") else ", the service manager excepted"
         yield f"protected: other processes may not change or end it{how}"

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="kill a daemon that does not answer, remove what a lost one left active",
+        help="kill a daemon that does not answer; remove what a lost daemon left active",
     )
     parser.add_argument(
         "--pins",
@@ -85,8 +85,9 @@ def _ask(socket: Path, passphrase: Passphrase) -> None:
         pid = ask_with_key(client, passphrase, "stop")["pid"]
         if not client.wait_closed(_PATIENCE):
             raise ControlError(
-                f"the daemon (pid {pid}) was asked to stop and has not after {_PATIENCE:.0f} s: "
-                "enforcement may still be active; enforcer stop --force ends it"
+                f"the daemon (pid {pid}) was asked to stop and has not stopped after "
+                f"{_PATIENCE:.0f} s: enforcement may still be active; enforcer stop --force ends "
+                "it"
             )
 
 

@@ -51,10 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=Path,
         default=[],
-        help="policy file or folder, instead of those that the cases name; may be repeated",
+        help="policy file or folder to use instead of those that the cases name; may be repeated",
     )
     parser.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit file, too")
-    parser.add_argument("--quiet", "-q", action="store_true", help="print what differs only")
+    parser.add_argument("--quiet", "-q", action="store_true", help="print only cases that differ")
     parser.add_argument("--verbose", "-v", action="store_true", help="print every case")
 
 
@@ -91,7 +91,7 @@ def _files(given: Path) -> list[Path]:
         return [given]
     found = sorted(path for path in given.rglob("*") if path.name.endswith(CASES))
     if not found:
-        raise UsageError(f"{given} has no files of cases, *.cases.yaml: name one, or add one")
+        raise UsageError(f"{given} has no file of cases (*.cases.yaml): name one, or add one")
     return found
 
 

@@ -35,8 +35,8 @@ _PLACES = {
     PointKind.LSM: "at LSM hook {}, before the effect",
     PointKind.KPROBE: "where function {} is entered",
     PointKind.KRETPROBE: "where function {} ends, after the effect",
-    PointKind.TRACEPOINT: "at tracepoint {}, where nobody is asked",
-    PointKind.RAW: "at raw tracepoint {}, where nobody is asked",
+    PointKind.TRACEPOINT: "at tracepoint {}, which cannot refuse",
+    PointKind.RAW: "at raw tracepoint {}, which cannot refuse",
 }
 
 
@@ -78,7 +78,10 @@ def _attempts(rule: Rule) -> Iterator[str]:
 def _place(rule: Rule, ops: Iterable[Op]) -> str:
     if rule.calls:
         names = ", ".join(call.name for call in rule.calls)
-        return f"syscall {names}, not lifted: decided where the call is entered, as no LSM hook means it"
+        return (
+            f"syscall {names}, not lifted: decided where the call is entered, since no LSM hook "
+            "stands for it"
+        )
     if rule.point is not None:
         where = _PLACES[rule.point.kind].format(rule.point.name)
         if rule.lifted_from:
@@ -90,8 +93,8 @@ def _place(rule: Rule, ops: Iterable[Op]) -> str:
     if not written:
         return f"{_meaning(rule)}: {at}"
     return (
-        f"{written}, lifted to {_meaning(rule)}: {at}, on the kernel's own objects, by whichever call "
-        "they are reached"
+        f"{written}, lifted to {_meaning(rule)}: {at}, on the kernel's own objects, whichever "
+        "system call reaches them"
     )
 
 

@@ -194,7 +194,7 @@ def _warnings(infos: tuple[RowInfo, ...], rows_ops: list[int]) -> list[str]:
     for info, ops in zip(infos, rows_ops, strict=True):
         if info.kind is RowKind.RULE and ops >> Op.EXEC_ARGV & 1 and info.verb is Verb.DENY:
             out.append(
-                f"{info.span}: rule {info.rule!r} denies by arguments, which are known only when "
-                "the new program is in place: it can be recorded but not prevented; use kill"
+                f"{info.span}: rule {info.rule!r} denies by arguments, which are known too late "
+                "to prevent the exec: use kill"
             )
     return list(dict.fromkeys(out))

@@ -130,8 +130,8 @@ def _compile_group(
                 for dfa in _compile_group(part, patterns, spans, is_cut=is_cut)
             ]
         raise LimitError(
-            f"a pattern needs more than {MAX_STATES} states to recognise: write it with fewer "
-            "wildcards between literals, or as several rules",
+            f"a pattern needs more than {MAX_STATES} states: write it with fewer wildcards "
+            "between literals, or as several rules",
             spans.get(group[0]),
         ) from None
 

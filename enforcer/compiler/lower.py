@@ -369,10 +369,7 @@ def rule_ops(rule: Rule) -> frozenset[Op]:
     has_args = any(c.field.dim == Dim.ARG_ANY for c in rule.conditions)
     asks_caps = any(flag.field.flag == ObjectFlag.FILECAPS for flag in rule.flags)
     if has_args and asks_caps:
-        msg = (
-            "args and fileCapabilities are known at different moments of an exec: "
-            "write them as two rules"
-        )
+        msg = "args and fileCapabilities are known at different times of an exec: write two rules"
         raise PolicyError(msg, rule.span)
     if has_args:
         return frozenset((Op.EXEC_ARGV,))

@@ -69,8 +69,8 @@ class Placed:
             if len(same) >= most:
                 what = _LIKE.get(_like(operand), "paths")
                 raise PolicyError(
-                    f"the rules on {self.point} compare more than {most} different {what}: the kernel "
-                    "side reads no more at one point",
+                    f"the rules on {self.point} compare more than {most} different {what}: that "
+                    "is the limit at one point",
                     span,
                 )
             self.operands[operand] = len(same)
@@ -210,7 +210,9 @@ def _is_plain(operand: Operand) -> bool:
 def _check(way: Way, operand: Operand, point: Point) -> None:
     """Refuse what is not what the rule takes it for."""
     if isinstance(way.arg, int) and point.kind is PointKind.KPROBE and way.arg >= _REGISTERS:
-        raise PointError(f"argument {way.arg} of {point.name} is on the stack: only six are seen")
+        raise PointError(
+            f"argument {way.arg} of {point.name} is on the stack: only the first six can be read"
+        )
     wanted, found = operand.type, way.type
     if wanted is OperandType.NUMBER:
         fits = found is wanted or way.is_pointer

@@ -104,16 +104,16 @@ def guess(doer: Subject, doing: Doing, programs: Programs) -> Guess:
         return Guess(Looks.UNUSUAL, tuple(against))
     if strong or len(weak) > 1:
         return Guess(Looks.ORDINARY, (*strong, *weak))
-    return Guess(Looks.UNCLEAR, tuple(weak) or ("nothing is known that speaks for or against it",))
+    return Guess(Looks.UNCLEAR, tuple(weak) or ("nothing is known for or against it",))
 
 
 def _against(doer: Subject, programs: Programs) -> Sequence[str]:
     if doer.flags & SubjectFlag.FILELESS:
-        return ["its program has no name: it was removed, or only ever in memory"]
+        return ["its program has no name: it was removed, or was only in memory"]
     if doer.container:
         return []  # the file of that name here is another one
     if doer.exe.startswith(_LOOSE):
-        return [f"{doer.exe} lies where users write"]
+        return [f"{doer.exe} is in a directory where users write"]
     return programs.objections(doer.exe)
 
 
@@ -126,9 +126,9 @@ def _strong(doer: Subject, programs: Programs) -> Sequence[str]:
         found.append(f"{_who(managed, doer)} is a package manager")
     scheduler = _first(doer.above, SCHEDULERS)
     if scheduler is not None:
-        found.append(f"it was started by the scheduler {scheduler}")
+        found.append(f"the scheduler {scheduler} started it")
     if doer.exe in LOGINS:
-        found.append(f"{doer.exe} logs people in, or changes who they are")
+        found.append(f"{doer.exe} logs users in, or changes user ids")
     is_service = doer.unit.endswith(".service") and not doer.unit.startswith("user@")
     if is_service and doer.parent in MANAGERS and programs.package(doer.exe) is not None:
         found.append(f"{doer.exe} is the main program of {doer.unit}")
@@ -139,12 +139,10 @@ def _weak(doer: Subject, doing: Doing, programs: Programs) -> Sequence[str]:
     found = []
     package = None if doer.container else programs.package(doer.exe)
     if package is not None:
-        found.append(
-            f"{doer.exe} is installed by the package {package}, and only root can change it"
-        )
+        found.append(f"the package {package} installed {doer.exe}, and only root can change it")
     gap = _steady_gap(doing.moments)
     if gap is not None:
-        found.append(f"it comes back every {gap:.0f} s")
+        found.append(f"it repeats every {gap:.0f} s")
     return found
 
 
@@ -153,7 +151,7 @@ def _first(exes: Sequence[str], table: frozenset[str]) -> str | None:
 
 
 def _who(manager: str, doer: Subject) -> str:
-    return manager if manager == doer.exe else f"{manager}, which it was started by,"
+    return manager if manager == doer.exe else f"{manager}, which started it,"
 
 
 def _steady_gap(moments: Sequence[int]) -> float | None:

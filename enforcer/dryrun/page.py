@@ -67,7 +67,7 @@ def _page(report: Report) -> Iterator[str]:
     yield "<h1>What these policies would have refused</h1>"
     yield f"<p>{_text(report.source)}, {report.seconds:,.1f} s. {_sums(report)}</p>"
     if report.notes:
-        yield '<div class="card"><strong>What this does not rest on</strong><ul>'
+        yield '<div class="card"><strong>Limits of this report</strong><ul>'
         yield from (f"<li>{_text(note)}</li>" for note in report.notes)
         yield "</ul></div>"
     if report.findings:

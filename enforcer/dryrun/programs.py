@@ -35,11 +35,11 @@ class Programs:
         try:
             found = (self.root / exe[1:]).stat()
         except (OSError, ValueError):
-            return [f"there is no file {exe} any more"]
+            return [f"{exe} does not exist any more"]
         if found.st_uid != 0:
             return [f"{exe} belongs to user {found.st_uid}, not to root"]
         if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            return [f"others than root may write {exe}"]
+            return [f"users other than root may write {exe}"]
         return []
 
     def package(self, exe: str) -> str | None:

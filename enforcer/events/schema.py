@@ -106,7 +106,7 @@ _MAYBE_NAME: Final[Schema] = {"type": ["string", "null"], "pattern": _NAME["patt
 _FOLDED: Final[Schema] = {"type": "string", "pattern": r"^(case|short|other) \d+$"}
 
 _ACTOR: Final = (
-    Key("id", _NAME, "Names the process for good: boot, number and start in hexadecimal."),
+    Key("id", _NAME, "Identifies the process for ever: boot, number and start in hexadecimal."),
     Key("pid", _COUNT, "Process, in the initial pid namespace."),
     Key("name", _TEXT, "Short name that the process gives itself."),
     Key("exe", _MAYBE_TEXT, "Executable."),
@@ -117,7 +117,7 @@ _START: Final = Key("startNs", _COUNT, "Start of the process, nanoseconds since 
 _PROCESS: Final = (
     *_ACTOR,
     _START,
-    Key("programId", _MAYBE_NAME, "Names the program that it ran, from its exec to the next."),
+    Key("programId", _MAYBE_NAME, "Identifies the program that it ran, from its exec to the next."),
     Key("started", _TIME, "Start of the process, wall clock."),
     Key("cwd", _MAYBE_TEXT, "Working directory."),
     Key("user", _MAYBE_TEXT, "Name of the real user on the host."),
@@ -158,7 +158,7 @@ _OBJECT: Final = (
     Key(
         "folded",
         _FOLDED,
-        "Directories on the way find names by several spellings: how, and from which byte on.",
+        "Directories on its path find names by several spellings: how, and from which byte on.",
         is_always=False,
     ),
     Key("asked", _TEXT, "Name by which a file was opened or made, as written.", is_always=False),
@@ -216,10 +216,8 @@ MATCH: Final = (
     Key("action", _one_of(verb.name.lower() for verb in Verb), "The verdict."),
     Key("enforced", _YES_NO, "Carried out; false: audit, only recorded."),
     Key("prevented", _YES_NO, "The operation did not happen."),
-    Key(
-        "errno", _MAYBE_TEXT, "What the caller got; null in audit mode, where nobody got anything."
-    ),
-    Key("signal", _MAYBE_TEXT, "That the process got; null in audit mode."),
+    Key("errno", _MAYBE_TEXT, "The error that the caller got; null in audit mode."),
+    Key("signal", _MAYBE_TEXT, "The signal that the process got; null in audit mode."),
     Key("signalFailed", _YES_NO, "The signal could not be delivered."),
     Key("onError", _YES_NO, "An operand was unknown; the rule's onError decided."),
     Key("default", _YES_NO, "No rule matched; the policy's default decided."),
@@ -262,10 +260,10 @@ MATCH: Final = (
             Key(
                 "operations",
                 {"type": "array", "items": _one_of(n.full for n in OPERATIONS.values())},
-                "All that the call would have been.",
+                "All operations that the call would have been.",
             ),
         ),
-        "The kernel itself refused it, whatever policies say; absent of all else.",
+        "The kernel itself refused it, whatever policies say; absent otherwise.",
         is_always=False,
     ),
     Key(
@@ -301,16 +299,20 @@ MATCH: Final = (
             Key("onError", _YES_NO, "An operand was unknown; the rule's onError said it."),
             Key("default", _YES_NO, "The policy's default."),
             Key("guard", _YES_NO, "The guard of the rule."),
-            Key("operation", _one_of(n.word for n in OPERATIONS.values()), "Of what it said it."),
+            Key(
+                "operation",
+                _one_of(n.word for n in OPERATIONS.values()),
+                ("The operation that it decided."),
+            ),
         ),
-        "What each policy said, who decided among them; absent if only one said something.",
+        "What each policy said, the deciding one included; absent if only one said something.",
         is_always=False,
         is_list=True,
     ),
     Key(
         "matchesLeftOut",
         _COUNT,
-        "Policies that said something, too, and found no room.",
+        "How many more policies matched and had no room here.",
         is_always=False,
     ),
     _FIELDS,
@@ -325,7 +327,7 @@ LOST: Final = (
     Key("activity", _COUNT, "Other records that found no room."),
     Key("malformed", _COUNT, "Records that could not be read."),
     Key("dropped", _COUNT, "Records that this output could not take."),
-    Key("reason", _MAYBE_TEXT, "Why the last of what could not be read could not."),
+    Key("reason", _MAYBE_TEXT, "Why the last of these records could not be read."),
     _FIELDS,
 )
 """Records that are missing."""

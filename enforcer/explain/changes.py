@@ -119,23 +119,22 @@ def _candidates(judge: Judge, policy: Policy, answer: Answer, facts: Facts) -> I
         changed = _replaced(policy, rule, attrs.evolve(rule, on_error=OnError.SKIP))
         yield Change(
             rule.span,
-            f"give rule {rule.name} onError: allow; then it refuses nobody when it cannot read "
-            "what it asks about",
+            f"set onError: allow in rule {rule.name}; it then refuses nothing if an operand "
+            "cannot be read",
             changed,
         )
     if rule is not None and answer.entry.kind is Kind.RULE and Op.EXEC_LOADED in facts.ops:
         changed = _replaced(policy, rule, attrs.evolve(rule, loader=False))
         yield Change(
             rule.span,
-            f"give rule {rule.name} loader: false; then whoever may run a loader may run by it what "
-            "the rule refuses",
+            f"set loader: false in rule {rule.name}; a loader may then run what the rule refuses",
             changed,
         )
     if rule is not None and answer.entry.kind is Kind.GUARD:
         changed = _replaced(policy, rule, attrs.evolve(rule, guard=False))
         yield Change(
             rule.span,
-            f"give rule {rule.name} guard: false; then its names may be renamed away by anybody",
+            f"set guard: false in rule {rule.name}; anybody may then rename what the rule names",
             changed,
         )
 
@@ -276,11 +275,11 @@ def _new_rule(policy: Policy, answer: Answer, facts: Facts) -> Iterator[Change]:
     )
     place = policy.rules.index(old) if old is not None else len(policy.rules)
     rules = (*policy.rules[:place], rule, *policy.rules[place:])
-    where = f"in front of rule {old.name}" if old is not None else "behind the last rule"
+    where = f"before rule {old.name}" if old is not None else "after the last rule"
     whom = "" if process else ", for everybody: the record does not say which executable it was"
     yield Change(
         answer.entry.span,
-        f"put a rule {where}{whom}:",
+        f"add a rule {where}{whom}:",
         attrs.evolve(policy, rules=rules),
         tuple(_yaml(rule)),
     )

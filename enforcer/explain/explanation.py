@@ -88,14 +88,14 @@ def explain(
     mode = Mode.ENFORCE if document["enforced"] else Mode.AUDIT
     policy = next((p for p in policies.policies if p.name == document["policy"]), None)
     if policy is None:
-        doubt = f"the policies have none that is called {document['policy']}"
+        doubt = f"there is no policy {document['policy']}"
         return Explanation(document, facts, doubt=doubt)
     if facts.attempt is not None:
         mode = policy.mode  # nothing of it was enforced, whatever the mode
     answers = judge.answers(policy, facts)
     decided = next((a for a in answers if _is_of(a, document)), None)
     if decided is None:
-        doubt = f"policy {policy.name} has no rule {document['rule']} on this operation any more"
+        doubt = f"policy {policy.name} no longer has a rule {document['rule']} on this operation"
         return Explanation(document, facts, doubt=doubt)
     place = answers.index(decided)
     others = _others(judge, policies, policy, facts, mode)
@@ -148,13 +148,13 @@ def _doubt(
 ) -> str:
     """Say why the policies that were given cannot be those that decided, if they cannot."""
     if policy.mode is not mode:
-        return f"policy {policy.name} is in mode {policy.mode.value} now, and was not then"
+        return f"policy {policy.name} is in mode {policy.mode.value} now; it was not then"
     earlier = next((answer for answer in before if answer.matches), None)
     if earlier is not None:
-        return f"rule {earlier.entry.name} in front of it would have decided"
+        return f"rule {earlier.entry.name} before it would have decided"
     if decided.holds is Truth.FALSE:
         where = ", ".join(part.where for part in decided.failing)
-        return f"rule {decided.entry.name} does not match by now: {where}"
+        return f"rule {decided.entry.name} no longer matches: {where}"
     is_late = document["event"] in {SYSCALL, POINT} and not document["prevented"]
     if is_late and (decided.verb, document["action"]) == (Verb.DENY, "kill"):
         return ""  # what a kernel cannot refuse there it kills for, where that is allowed

@@ -169,11 +169,11 @@ def facts_of(document: Mapping[str, Any]) -> Facts:
         )
     missing = [key for key in _NEEDED if not isinstance(document.get(key), str | bool)]
     if missing:
-        raise RecordError(f"the record is damaged: it has no {missing[0]}: give it whole")
+        raise RecordError(f"the record is damaged: it has no {missing[0]}: give the whole record")
     try:
         return _facts(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RecordError(f"the record is damaged: {error!r}: give it whole") from error
+        raise RecordError(f"the record is damaged: {error!r}: give the whole record") from error
 
 
 def _facts(document: Mapping[str, Any]) -> Facts:

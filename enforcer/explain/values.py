@@ -55,9 +55,9 @@ def shown(
         case None:
             return "none"
         case Gap.UNKNOWN:
-            return "something that could not be read"
+            return "a value that could not be read"
         case Gap.UNRECORDED:
-            return "something that the record does not say"
+            return "a value that the record does not have"
         case bytes():
             return neutral(readable(operand))
         case tuple():

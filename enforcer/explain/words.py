@@ -41,7 +41,7 @@ def lines(explanation: Explanation) -> Iterator[Line]:
     yield from _decided(explanation)
     if explanation.before:
         yield ("", "")
-        yield ("Asked before it, and did not match", "title")
+        yield ("Rules before it, which did not match", "title")
         for answer in explanation.before:
             yield from _brief(answer)
     near = [a for a in explanation.close if a not in explanation.before]
@@ -52,7 +52,7 @@ def lines(explanation: Explanation) -> Iterator[Line]:
             yield from _brief(answer)
     if explanation.others:
         yield ("", "")
-        yield ("Other policies on the same access", "title")
+        yield ("Other policies on the same operation", "title")
         for answer in explanation.others:
             mode = answer.entry.policy.mode.value
             yield (f"  {_named(answer)}: {answer.verb.name.lower()}, {mode}", "")
@@ -69,14 +69,14 @@ def _decided(explanation: Explanation) -> Iterator[Line]:
         return
     yield (f"  {neutral(document['place'])}: {rule}: {outcome}", "name")
     if document["onError"]:
-        yield ("  an operand could not be read, and the rule's onError decided", "warn")
+        yield ("  an operand could not be read: the rule's onError decided", "warn")
     if explanation.doubt:
-        yield (f"  the policies given do not explain it: {neutral(explanation.doubt)}", "bad")
+        yield (f"  the given policies do not explain it: {neutral(explanation.doubt)}", "bad")
     if explanation.decided is not None:
         for part in explanation.decided.parts:
             yield _part(part)
         if not explanation.decided.parts:
-            yield ("  yes  it has no condition", "good")
+            yield ("  yes  the rule has no condition", "good")
     for setter in explanation.setters:
         text = f"{setter.rule.span}: policy {setter.policy}, rule {setter.rule.name} sets {setter.mark}"
         yield (f"       {neutral(text)}", "")
@@ -86,7 +86,7 @@ def _kind(document: Any) -> str:
     if "attempt" in document:
         return "attempts of rule"
     if document["guard"]:
-        return "which keeps the names in place of rule"
+        return "guard of rule"
     return "default" if document["default"] else "rule"
 
 
@@ -94,7 +94,7 @@ def _named(answer: Answer) -> str:
     entry = answer.entry
     word = {
         Kind.RULE: "rule",
-        Kind.GUARD: "names kept by rule",
+        Kind.GUARD: "guard of rule",
         Kind.DEFAULT: "default",
         Kind.ATTEMPT: "attempts of rule",
     }
@@ -136,14 +136,14 @@ def _sentence(part: Part) -> str:
     more = f" and {len(values) - _VALUES} more" if len(values) > _VALUES else ""
     asked = f"{' or '.join(values[:_VALUES])}{more}"
     if found is None or isinstance(found, Gap):
-        return f"{where}: asked for {asked}, there is {had}"
+        return f"{where}: wanted {asked}, found {had}"
     return f"{where}: {had} is not {asked}"
 
 
 def _within(part: Part, asked: Within) -> str:
     last = spell_duration(asked.last_ns)
     if isinstance(part.found, Gap):
-        return f"{part.where}: the record does not say when it was set, the time is {last}"
+        return f"{part.where}: the record does not say when it was set; the rule allows {last}"
     if not isinstance(part.found, int):
         return f"{part.where}: it was never set"
     side = "in" if part.found <= asked.last_ns else "longer ago than"
@@ -154,8 +154,8 @@ def _kept(part: Part) -> str:
     """Write the part of a guard, or of a lineage that nothing is known of."""
     if not isinstance(part.found, bytes):
         return f"{part.where}: the record does not say"
-    kept = "a name that is kept" if part.holds is Truth.TRUE else "none of the names that are kept"
-    return f"{part.where}: {neutral(readable(part.found))} is {kept} in place"
+    kept = "a guarded name" if part.holds is Truth.TRUE else "not a guarded name"
+    return f"{part.where}: {neutral(readable(part.found))} is {kept}"
 
 
 def _remedies(explanation: Explanation) -> Iterator[Line]:
@@ -165,17 +165,17 @@ def _remedies(explanation: Explanation) -> Iterator[Line]:
         yield ("  a daemon that was started without --protect", "")
         return
     if not explanation.refusals:
-        yield ("  nothing is needed: no policy that was given refuses it", "good")
+        yield ("  no change is needed: none of the given policies refuses it", "good")
         return
     for refusal in explanation.refusals:
         if len(explanation.refusals) > 1:
             yield (f"  for policy {neutral(refusal.answer.entry.policy.name)}:", "name")
         if not refusal.changes:
-            yield ("  no single change that was tried; the record may say too little", "warn")
+            yield ("  no single change was found; the record may say too little", "warn")
         for number, change in enumerate(refusal.changes):
             yield from _change(change, is_first=number == 0)
     if len(explanation.refusals) > 1:
-        yield ("  all of these policies must be changed: the strictest verdict counts", "warn")
+        yield ("  change all of these policies: the strictest verdict counts", "warn")
 
 
 def _change(change: Change, *, is_first: bool) -> Iterator[Line]:

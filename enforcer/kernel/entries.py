@@ -164,8 +164,8 @@ def entries(calls: Iterable[Call]) -> tuple[Entry, ...]:
     known = _symbols()
     if "__x64_sys_getpid" not in known:
         raise UnsupportedError(
-            "system calls can be decided on by name on x86-64 only, where this kernel shows its "
-            "symbols in /proc/kallsyms: use rules on what the calls do"
+            "rules on system calls need x86-64 and the kernel's symbols in /proc/kallsyms: use "
+            "rules on what the calls do"
         )
     found = (entry for call in calls for entry in _entries(call))
     return tuple(entry for entry in found if entry.function in known)

@@ -171,8 +171,8 @@ class Guard:
         except KernelError as error:
             if error.errno == errno.ENOENT:
                 raise UnsupportedError(
-                    f"cannot protect {directory}: its file system is not mounted in the mount "
-                    "namespace of the host: mount it there",
+                    f"cannot protect {directory}: the host's mount namespace does not have its "
+                    "file system: mount it there",
                     errno.ENOENT,
                 ) from error
             raise
@@ -289,7 +289,7 @@ def identity(fd: int, key: str) -> int:
         name, _, value = line.partition(":")
         if name == key:
             return int(value)
-    raise KernelError(f"descriptor {fd} has no {key}: it is not an object of BPF")
+    raise KernelError(f"descriptor {fd} has no {key}: it is not a BPF object")
 
 
 def lives_alone(

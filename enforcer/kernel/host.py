@@ -45,7 +45,7 @@ def host_mount_namespace() -> int:
         except OSError as error:
             reason = error
     raise UnsupportedError(
-        f"cannot tell the host's mount namespace ({reason}): mount /proc", reason.errno or 0
+        f"cannot find the host's mount namespace ({reason}): mount /proc", reason.errno or 0
     )
 
 
@@ -61,7 +61,7 @@ def require_privileges() -> None:
     if not (effective >> _CAP_SYS_ADMIN & 1 or effective & both == both):
         raise UnsupportedError(
             "enforcement needs root (CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN), which this "
-            "process has not: run it with sudo, or in a privileged container"
+            "process does not have: run it with sudo, or in a privileged container"
         )
 
 
@@ -70,7 +70,9 @@ def _effective_capabilities() -> int:
         name, _, value = line.partition(":")
         if name == "CapEff":
             return int(value, 16)
-    raise UnsupportedError(f"cannot tell this process's capabilities: {_STATUS} has no CapEff line")
+    raise UnsupportedError(
+        f"cannot read the capabilities of this process: {_STATUS} has no CapEff line"
+    )
 
 
 def shows_symbols(kallsyms: Path = Path("/proc/kallsyms")) -> bool:

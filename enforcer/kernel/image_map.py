@@ -129,7 +129,7 @@ class ImageHead:
         if (head["magic"], head["version"]) != (abi.IMAGE_MAGIC, abi.IMAGE_VERSION):
             raise EnforcerBug("the image was made for another version of the ABI")
         if head["size"] != len(data):
-            raise EnforcerBug(f"an image of {len(data)} bytes says that it has {head['size']}")
+            raise EnforcerBug(f"the image has {len(data)} bytes, but its head says {head['size']}")
         if head["crc"] != checksum(data):
             raise EnforcerBug("the checksum of the image is wrong")
         at, words = abi.offsetof("enf_image", "new_labels"), abi.constant("ENF_LABEL_WORDS")
@@ -309,8 +309,8 @@ class ImageMap:
         except KernelError as error:
             if error.errno == errno.E2BIG:
                 raise UnsupportedError(
-                    f"the policies need an image of {capacity} bytes, more than this kernel holds "
-                    "in one map value: use fewer rules, or a newer kernel",
+                    f"the policies need an image of {capacity} bytes, and this kernel does not "
+                    "hold that much in one map value: use fewer rules, or a newer kernel",
                     error.errno,
                 ) from error
             raise
@@ -333,7 +333,9 @@ class ImageMap:
         value = data.ljust(self.capacity, b"\0")
         calls.update(self._fd, 0, value)
         if calls.lookup(self._fd, 0, self.capacity) != value:
-            raise EnforcerBug("the kernel holds another image than was written: not committed")
+            raise EnforcerBug(
+                "the image in the kernel is not the one that was written: not committed"
+            )
         calls.freeze(self._fd)
 
     @classmethod

@@ -177,11 +177,13 @@ class Succession:
         try:
             self.expire_within(confirm_within)
         except KernelError as error:
-            warnings.append(f"it lasts longer than asked unless it is confirmed: {error}")
+            warnings.append(
+                f"the time to confirm could not be set, so the change lasts longer: {error}"
+            )
         try:
             self._go_live()
         except KernelError as error:
-            warnings.append(f"hooks take the long way: {error}")
+            warnings.append(f"hooks decide without their fast paths: {error}")
         return Committed(settled, tuple(warnings))
 
     def expire_within(self, seconds: float | None) -> None:
@@ -281,7 +283,7 @@ class Succession:
             image_map.clear(self._images, Slot.STAGED)
         except KernelError as error:
             # It is the active image: whoever labels by it labels rightly until the next change.
-            warnings.append(f"the place where images wait is still taken: {error}")
+            warnings.append(f"the slot for the next image could not be cleared: {error}")
         return warnings
 
     def _make_room(self, generation: int) -> None:

@@ -328,14 +328,15 @@ def explain(error: KernelError) -> KernelError:
         )
     if error.errno in {errno.EPERM, errno.EACCES} and pins.left():
         return UnsupportedError(
-            "another enforcer daemon is active, and if it protects itself no other may load LSM "
-            "programs: ask it with enforcer status, or end it with enforcer stop",
+            "another enforcer daemon is running, and if it is protected, no other process may "
+            "load LSM programs: see enforcer status, or end it with enforcer stop",
             error.errno,
         )
     if error.errno in {errno.EPERM, errno.EACCES}:
         return UnsupportedError(
-            "this kernel refuses LSM programs even to root, as some containers, hosted machines "
-            "and locked-down kernels do: run enforcer on the host itself or in a virtual machine",
+            "this kernel refuses LSM programs even from root, as some containers, hosted "
+            "machines and locked-down kernels do: run enforcer on the host itself or in a "
+            "virtual machine",
             error.errno,
         )
     return error

@@ -78,9 +78,9 @@ def find_gap(at: Placement) -> Problem | None:
     if at is Placement.HOOKS or not host.preempts():
         return None
     return Problem(
-        "bpf is not among the active LSMs, and this kernel lets tasks lose their processor inside of its "
-        "functions (preempt=full or lazy): what others do on it until such a task is back is passed by "
-        "undecided, and counted",
+        "bpf is not among the active LSMs, and this kernel can preempt tasks inside its "
+        "functions (preempt=full or lazy): until such a task continues, operations of other "
+        "tasks on its processor pass undecided, and are counted",
         "boot with bpf in the lsm= list of the kernel command line, or with preempt=voluntary",
     )
 
@@ -134,7 +134,7 @@ def _count_calls(at: Placement) -> int:
 
 def _not_called() -> Problem:
     active = host.active_lsms()
-    what = "the kernel accepts LSM programs and never calls them"
+    what = "the kernel accepts LSM programs, but never calls them"
     if active is None or "bpf" in active:
         return Problem(what, "boot with bpf in the lsm= list of the kernel command line")
     return Problem(

@@ -52,8 +52,8 @@ _AT_THE_END: Final = frozenset({"bprm_creds_from_file"})
 """What is to be decided is made by other LSMs in the function: the program comes too late to refuse."""
 
 CAPABILITIES_LATE: Final = (
-    "bpf is not among the active LSMs, so this kernel tells what capabilities a file gives only when its "
-    "exec can no longer be refused"
+    "bpf is not among the active LSMs, so this kernel tells the capabilities of a file too late "
+    "to refuse its exec"
 )
 
 
@@ -105,8 +105,8 @@ def place_at(program: Program, hook: str, placement: Placement, *, is_void: bool
     function = function_of(hook)
     if not calls.has_function(function) or not calls.are_alike(f"bpf_lsm_{hook}", function):
         raise UnsupportedError(
-            f"bpf is not among this kernel's active LSMs, and its function {function} is none "
-            f"that could stand for the LSM hook {hook}: boot with bpf in the lsm= list"
+            f"bpf is not among this kernel's active LSMs, and its function {function} cannot "
+            f"stand for the LSM hook {hook}: boot with bpf in the lsm= list"
         )
     _put(program, hook, How.BEGINNING if is_void else How.BEFORE_RESULT)
 

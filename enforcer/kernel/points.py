@@ -83,15 +83,15 @@ def plan(points: Iterable[Point], at: Placement = Placement.HOOKS) -> Plan:
         kind = point.kind
         if not point.is_bound:
             raise UnsupportedError(
-                f"nothing is known of {_WORDS[kind]} {point.name} on this machine: it needs the "
+                f"{_WORDS[kind]} {point.name} is not known on this machine: that needs the "
                 "kernel's BTF (/sys/kernel/btf/vmlinux), and for tracepoints /sys/kernel/tracing"
             )
         if kind in PLACES:
             word, most = PLACES[kind]
             if taken[kind] >= most:
                 raise UnsupportedError(
-                    f"rules name {_WORDS[kind]} {point.name} and {most} others of the kind, which is "
-                    "as many as can be loaded at a time"
+                    f"rules name {_WORDS[kind]} {point.name} and {most} others of the kind: the "
+                    f"limit is {most}"
                 )
             if kind is LSM and at is Placement.AROUND and point.is_void:
                 word = _VOID
@@ -136,7 +136,7 @@ def prepare(engine: BpfObject, wanted: Plan, at: Placement = Placement.HOOKS) ->
             raise
         except KernelError as error:
             raise UnsupportedError(
-                f"this kernel lets no program at {_WORDS[point.kind]} {point.name}",
+                f"this kernel accepts no program at {_WORDS[point.kind]} {point.name}",
                 error.errno or 0,
             ) from error
 
@@ -184,7 +184,7 @@ class _At:
         except KernelError as error:
             refused = self._refused() if len(self.points) > 1 else first.name
             raise UnsupportedError(
-                f"this kernel lets no program at {_WORDS[kind]} {refused}", error.errno or 0
+                f"this kernel accepts no program at {_WORDS[kind]} {refused}", error.errno or 0
             ) from error
 
     def _refused(self) -> str:

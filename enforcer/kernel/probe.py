@@ -44,7 +44,7 @@ _SIZES: Final = loader.Sizes(image=4096, rows=1)
 
 
 _HIDDEN: Final = Problem(
-    "the kernel hides where its symbols lie, so names that move during a decision go unseen",
+    "the kernel hides the addresses of its symbols, so a rename during a decision is not noticed",
     "set kernel.kptr_restrict to 0 or 1, and give the process CAP_SYSLOG",
 )
 

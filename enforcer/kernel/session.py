@@ -248,7 +248,7 @@ class Session:
             self._forget_states()
         except OSError as error:
             # Active all the same: a successor reads the state of the image that counts.
-            return committed.but(f"what a successor needs not know any more stays: {error}")
+            return committed.but(f"old state for a successor could not be removed: {error}")
         return committed
 
     def confirm(self) -> None:

@@ -65,7 +65,7 @@ class Verifier:
             raise ValueError("it was not made by: enforcer key")
         salt, stored = map(bytes.fromhex, fields[2:])
         if len(salt) != _SALT or len(stored) != _KEY:
-            raise ValueError("it is not whole")
+            raise ValueError("it is incomplete")
         return cls(salt, stored)
 
     def keep(self, session: Path) -> None:
@@ -154,4 +154,4 @@ def _knock(order: str, key: bytes, knock: Callable[[bytes], int]) -> Answer:
     try:
         return Answer(code)
     except ValueError:
-        raise KernelError("the kernel refuses the question who guards the engine", code) from None
+        raise KernelError("the kernel refuses to say who guards the engine", code) from None

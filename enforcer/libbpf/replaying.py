@@ -135,7 +135,7 @@ class ReplayCore:
             verdict,
         )
         if code == -_EINVAL:
-            raise RecordedAccessError(f"{len(record)} bytes are no record of an access")
+            raise RecordedAccessError(f"{len(record)} bytes are not a record of an operation")
         self._check(code)
         self.marked = int(verdict.marks)
         if verdict.audit_row == _NONE:

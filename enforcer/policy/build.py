@@ -93,7 +93,8 @@ def _kind(top: Map, context: Context) -> str | None:
         context.add(f"the policy has no apiVersion: write apiVersion: {wanted}", top.span)
     elif not isinstance(version.value, Scalar) or version.value.text != wanted:
         context.add(
-            f"apiVersion of a {word} is {wanted}, not {describe(version.value)}", version.value.span
+            (f"apiVersion of a {word} must be {wanted}, not {describe(version.value)}"),
+            version.value.span,
         )
     return word
 
@@ -109,7 +110,7 @@ def _spec(spec: Map, top: Map, metadata: Metadata, context: Context) -> Policy:
     defaults = _defaults(spec, rules, context)
     check_marks(metadata.name, rules, context)
     if spec.get("rules") is None and not defaults and spec.get("default") is None:
-        context.add("the policy has neither rules nor a default, so it would do nothing", spec.span)
+        context.add("the policy has neither rules nor a default: add one", spec.span)
     return Policy(
         name=metadata.name,
         mode=Mode(word) if word else Mode.ENFORCE,
@@ -128,9 +129,7 @@ def _spec(spec: Map, top: Map, metadata: Metadata, context: Context) -> Policy:
 def _listed_actions(spec: Map, context: Context) -> list[ListedAction]:
     lists = [entry for entry in spec if entry.key in ACTIONS_KEYS]
     if len(lists) > 1:
-        context.add(
-            f"{lists[1].key} and {lists[0].key} are the same list: leave one", lists[1].span
-        )
+        context.add(f"{lists[1].key} and {lists[0].key} are the same list: keep one", lists[1].span)
     return read_actions(lists[0], context) if lists else []
 
 
@@ -169,8 +168,8 @@ def _defaults(spec: Map, rules: list[Rule], context: Context) -> dict[str, Actio
         events = dict.fromkeys(rule.event for rule in rules if rule.event in EVENTS)
         if action is not None and not events and rules:
             context.add(
-                "a default is about every operation of an event: system calls that no rule names are not "
-                "decided on",
+                "a default is for all operations of an event: system calls that no rule names "
+                "are not decided",
                 entry.span,
             )
         if action is not None and not events and spec.get("rules") is None:

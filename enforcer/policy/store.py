@@ -158,7 +158,7 @@ def _policies(content: str | bytes, file: str, context: Context) -> list[Policy]
     context.problems.errors.extend(source.errors)
     documents = [d for d in source.documents if not (isinstance(d, Scalar) and d.is_null)]
     if not documents and not source.errors:
-        context.add("the file has no policy in it", Span(file, 1, 1))
+        context.add("the file has no policy", Span(file, 1, 1))
     built = (build(document, context) for document in documents)
     return [policy for policy in built if policy is not None]
 

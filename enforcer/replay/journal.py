@@ -194,7 +194,7 @@ class Journal:
         journal = cls(file, {}, tuple(found[1:]), torn)
         head = journal.document(found[0]) if found else None
         if head is None or found[0].kind is not BlockKind.HEAD:
-            raise JournalError(f"{path} ends before it has begun: nothing was recorded")
+            raise JournalError(f"{path} is empty: nothing was recorded")
         if head.get("format") != FORMAT:
             raise JournalError(
                 f"{path} has format {head.get('format')!r}, this version of enforcer reads {FORMAT}"

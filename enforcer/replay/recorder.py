@@ -128,7 +128,7 @@ class Recorder:
             self._look()
             self.reactor.every(_LOOK, self._look)
             if seconds is not None:
-                self.reactor.after(seconds, lambda: self._end("its time was over"))
+                self.reactor.after(seconds, lambda: self._end("its time is over"))
             ready()
             self.reactor.run()
         return self._finish(time.monotonic() - began)
@@ -152,7 +152,7 @@ class Recorder:
         if buffer.add(raw):
             buffer.flush(self.writer)
             if self.writer.size >= self.most:
-                self._end("it has the size that was allowed")
+                self._end("it has reached its maximum size")
 
     def _tick(self) -> None:
         self._flush()

@@ -83,8 +83,8 @@ class Replay:
         if made_for != f"{abi.ABI_HASH:016x}":
             journal.close()
             raise JournalError(
-                f"{path} was recorded by another version of enforcer, whose records this one cannot "
-                "read: replay it with that version, or record again"
+                f"{path} was recorded by another version of enforcer, and this version cannot "
+                "read it: replay it with that version, or record again"
             )
         lines = Lines.of(journal)
         people = People(lines)

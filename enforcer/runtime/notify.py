@@ -87,7 +87,7 @@ class Notifier:
             # The manager restarts us if it misses signs of life, and the kernel enforces meanwhile.
             if not self.failures:
                 self.report(
-                    f"the service manager cannot be told how things are, which changes nothing else: "
+                    "the service manager cannot be notified; enforcement is not affected: "
                     f"{self.address}: {error.strerror or error}"
                 )
             self.failures += 1

@@ -54,7 +54,7 @@ def read_address(text: str) -> Address:
     kind, _, rest = text.partition(":")
     if kind in _UNIX:
         if not rest.startswith("/") or len(rest.encode()) > _UNIX_MAX:
-            raise ValueError(f"{text!r}: after {kind}: comes an absolute path, at most 107 bytes")
+            raise ValueError(f"{text!r}: write an absolute path of at most 107 bytes after {kind}:")
         return Address(text, socket.AF_UNIX, _UNIX[kind], rest)
     if kind in _INET:
         host, port = host_and_port(rest)
@@ -78,13 +78,13 @@ def host_and_port(text: str) -> tuple[str, int]:
         number = ipaddress.ip_address(bare)
     except ValueError:
         raise ValueError(
-            f"{text!r} is no IP address with a port, 192.0.2.1:514 or [2001:db8::1]:514: "
+            f"{text!r} is not an IP address with a port, 192.0.2.1:514 or [2001:db8::1]:514: "
             "names are not looked up"
         ) from None
     if (number.version == 6) != (bare != host):
-        raise ValueError(f"{text!r}: an IPv6 address stands in brackets, an IPv4 address does not")
+        raise ValueError(f"{text!r}: write an IPv6 address in brackets, an IPv4 address without")
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
-        raise ValueError(f"{text!r}: the port is a number from 1 to 65535")
+        raise ValueError(f"{text!r}: the port must be a number from 1 to 65535")
     return bare, int(port)
 
 
@@ -98,6 +98,6 @@ def loopback(text: str) -> tuple[str, int]:
     host, port = host_and_port(text)
     if not ipaddress.ip_address(host).is_loopback:
         raise ValueError(
-            f"{text!r} can be reached by others: metrics are for this machine, on 127.0.0.1 or [::1]"
+            f"others can reach {text!r}: metrics are for this machine only, use 127.0.0.1 or [::1]"
         )
     return host, port

@@ -124,8 +124,8 @@ class Fanout:
             if not outlet.is_reported:
                 outlet.is_reported = True
                 self.report(
-                    f"{outlet.sink.name}: {error.strerror or error}: records are kept in memory, "
-                    "the oldest dropped when there are too many, and writing is tried again"
+                    f"{outlet.sink.name}: {error.strerror or error}: trying again; records wait "
+                    "in memory, and the oldest are dropped if there are too many"
                 )
         else:
             if outlet.is_reported:
@@ -155,8 +155,8 @@ class Fanout:
         if dropped > outlet.told_dropped and now >= outlet.tell_at:
             outlet.tell_at = now + _TELL_DROPS_EVERY
             self.report(
-                f"{outlet.sink.name}: takes fewer records than there are: "
-                f"{dropped - outlet.told_dropped} more were dropped, {dropped} in all"
+                f"{outlet.sink.name}: too slow: {dropped - outlet.told_dropped} more were "
+                f"dropped, {dropped} in all"
             )
             outlet.told_dropped = dropped
 
@@ -173,7 +173,7 @@ class Fanout:
                 outlet.sink.reopen()
             except OSError as error:
                 self.report(
-                    f"{outlet.sink.name}: cannot be opened anew, records still go to the old file: "
+                    f"{outlet.sink.name}: cannot be reopened, records still go to the old file: "
                     f"{error.strerror or error}"
                 )
             else:

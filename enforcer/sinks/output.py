@@ -71,7 +71,7 @@ class Output:
     def write_lines(self, text: bytes, lines: int) -> None:
         """Accept so many records that were written down already; only if :attr:`is_plain`."""
         if not isinstance(self.transport, LineWriter):
-            raise TypeError(f"{self.name} takes no lines")
+            raise TypeError(f"{self.name} does not take lines")
         self.transport.append(text, lines)
 
     def miss(self, number: int) -> None:

@@ -160,7 +160,7 @@ class Board:
         model = self.model
         policy = model.selected_policy()
         if policy is None:
-            model.say("no policy is selected: move to one, or to an event of one", badly=True)
+            model.say("no policy is selected: select one, or an event of one", badly=True)
         elif not policy["enabled"]:
             model.say(f"policy {policy['name']} is disabled: enforcer policy enable", badly=True)
         else:

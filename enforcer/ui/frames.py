@@ -25,25 +25,25 @@ _UPPER_FROM = 16  # lines of a screen that has room for them
 _TOPS_FROM = 20
 
 _HELP = (
-    ("up down, k j", "move; PgUp PgDn Home End, too"),
-    ("Enter", "everything about the selected event and what would allow it"),
-    ("Tab", "move in the policies instead of the events, and back"),
-    ("/", "filter the events: words that must occur, -word that must not,"),
+    ("up down, k j", "move; also PgUp PgDn Home End"),
+    ("Enter", "all about the selected event, and what would allow it"),
+    ("Tab", "switch between events and policies"),
+    ("/", "filter the events: word must occur, -word must not,"),
     ("", "key:word in one place only. Enter keeps it, Esc drops it. Keys:"),
     ("", " ".join(KEYS)),
-    ("Space, p", "pause: what is shown stays; again: go on"),
-    ("m", "let the selected policy audit, or enforce again; asks first"),
+    ("Space, p", "pause the display; again: go on"),
+    ("m", "switch the selected policy to audit, or back to enforce; asks first"),
     ("Esc", "back; in the list: no filter, newest event"),
-    ("Ctrl-L", "draw everything anew"),
+    ("Ctrl-L", "redraw the screen"),
     ("?, h", "this help"),
-    ("q, Ctrl-C", "leave; enforcement goes on"),
+    ("q, Ctrl-C", "quit; enforcement goes on"),
 )
 
 
 def draw(model: Model, width: int, height: int, glyphs: Glyphs, now: float) -> Frame:
     """Draw *model* as it is at *now* (monotonic seconds) on *width* by *height* cells."""
     if width < LEAST[0] or height < LEAST[1]:
-        rows: list[Row] = [[(f"too small: {LEAST[0]}x{LEAST[1]} at least", "")]]
+        rows: list[Row] = [[(f"too small: needs {LEAST[0]}x{LEAST[1]}", "")]]
     else:
         body = height - 2
         match model.view:
@@ -121,17 +121,20 @@ def _help(width: int, glyphs: Glyphs) -> list[Row]:
         [],
         [
             (
-                "  Rates and what is most frequent are of records; counts of policies are the kernel's",
+                (
+                    "  Rates and most frequent values count records. The kernel counts policies "
+                    "exactly."
+                ),
                 "dim",
             )
         ],
         [
             (
-                "  own and exact. Of many denials in a second the newest of each rule are shown.",
+                "  Of many denials in one second, the newest of each rule are shown.",
                 "dim",
             )
         ],
-        [("  In policies, * is a mode that was set at run time.", "dim")],
+        [("  In policies, * marks a mode that was set at run time.", "dim")],
     ]
     return rows
 

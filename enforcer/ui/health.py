@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["head", "health_rows", "rates_panel"]
 
 _TROUBLES = {
-    "passed_by": "passed by undecided",
+    "passed_by": "passed undecided",
     "no_scratch": "decided without working memory",
-    "no_core": "refused for want of the core",
-    "no_task": "decided without knowing who",
+    "no_core": "refused without the core",
+    "no_task": "decided, subject unknown",
     "path_unknown": "paths unknown",
     "argv_unknown": "arguments unknown",
     "name_unknown": "names unknown",
     "exe_unknown": "executables unknown",
     "on_error": "decided by onError",
     "signal_failed": "signals not delivered",
-    "fork_refused": "forks refused for want of memory",
-    "bind_refused": "binds refused for want of memory",
+    "fork_refused": "forks refused, out of memory",
+    "bind_refused": "binds refused, out of memory",
     "bad_image": "bad image",
     "overflow": "too many conditions met",
     "guard_refused": "attempts on the engine refused",
@@ -92,11 +92,11 @@ def health_rows(model: Model, glyphs: Glyphs) -> list[Row]:
     picture = model.picture
     health = picture.health
     if model.link is Link.GONE:
-        return [[(f" {clean(model.why)}", "bad")], [(" what is shown is of before", "dim")]]
+        return [[(f" {clean(model.why)}", "bad")], [(" shown: the state before", "dim")]]
     if picture.problem:
         return [[(f" health unknown: {clean(picture.problem)}", "bad")], _second(picture, glyphs)]
     if not health:
-        return [[(" no word of the daemon yet", "dim")], []]
+        return [[(" waiting for the daemon", "dim")], []]
     parts = [
         _rings(health),
         _lost(health),

@@ -279,7 +279,7 @@ def test_files_wait_for_the_key(keyed, place, key):
     with pytest.raises(PermissionError):
         os.kill(keyed.pid, signal.SIGHUP)
     assert 0 == by_manager(keyed.pid, signal.SIGHUP)
-    until(lambda: "SIGHUP opened the logs anew" in keyed.output)
+    until(lambda: "SIGHUP reopened the logs" in keyed.output)
     assert is_active()
 
     with Caller() as caller:
@@ -433,12 +433,12 @@ def test_files_of_python_do_not_get_in(keyed, key):
 def test_commands_say_what_to_do(keyed):
     """One sentence, whether there is no passphrase, no terminal, or a wrong one."""
     for argv, said, sentence in (
-        (("stop",), b"", "there is no terminal to ask at"),
+        (("stop",), b"", "there is no terminal to ask for it"),
         (("stop", "--key-fd", "0"), b"", "no passphrase was given"),
         (("stop", "--key-fd", "0"), b"something else\n", "the passphrase is wrong"),
         (("stop", "--force", "--key-fd", "0"), b"something else\n", "the passphrase is wrong"),
         (("policy", "disable", "vault", "--key-fd", "0"), b"something else\n", "is wrong"),
-        (("unlock", "--key-fd", "0"), PASSPHRASE, "its daemon lives"),
+        (("unlock", "--key-fd", "0"), PASSPHRASE, "its daemon is running"),
     ):
         ended = ask(*argv, said=said)
 
@@ -469,7 +469,7 @@ def test_its_death_ends_nothing(keyed, verifier):
     for argv, said, sentence in (
         (("stop", "--force", *_NO_KEY), b"", "no passphrase was given"),
         (("stop", "--force", *_NO_KEY), b"something else\n", "the passphrase is wrong"),
-        (("start", "--no-watch", str(keyed.paths[0])), b"", "no terminal to ask at"),
+        (("start", "--no-watch", str(keyed.paths[0])), b"", "no terminal to ask for it"),
         (("start", str(keyed.paths[0]), *_NO_KEY), b"something else\n", "is wrong"),
     ):
         ended = ask(*argv, said=said)
@@ -559,7 +559,7 @@ def test_without_a_key_root_is_not_enough(place):
 def attack_without_a_key(place: Path, daemon: Daemon) -> None:
     """What root does in vain, and what the first process of the machine does."""
     for command, fields in CHANGES:
-        with pytest.raises(ControlError, match="no key was chosen"):
+        with pytest.raises(ControlError, match="protected without a key"):
             daemon.request(command, **fields)
     for argv in (("stop",), ("stop", "--force"), ("reload",), ("policy", "disable", "vault")):
         ended = ask(*argv)

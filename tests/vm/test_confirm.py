@@ -215,7 +215,7 @@ def test_nothing_new_is_no_change(daemon: Daemon, policy: Path):
     first = daemon.generation()
 
     assert f"nothing differs, generation {first} stays" in told("reload")
-    assert "nothing to confirm" in ask("reload", "--confirm-within", "5s").stderr
+    assert "nothing awaits confirmation" in ask("reload", "--confirm-within", "5s").stderr
     assert first == daemon.generation()
     assert is_refused(OLD)
     replace(policy, BEFORE.replace(str(OLD), str(NEW)))

@@ -207,10 +207,10 @@ def test_functions_of_a_module_are_refused_where_the_kernel_does(module, tmp_pat
     ended = ask("start", str(tmp_path / "policy.yaml"))
 
     assert 0 < ended.returncode
-    assert "lets no program at the function dummy_dev_init" in ended.stderr
+    assert "accepts no program at the function dummy_dev_init" in ended.stderr
 
 
-@pytest.mark.skipif(is_too_old(), reason="this kernel lets no program at functions of modules")
+@pytest.mark.skipif(is_too_old(), reason="this kernel accepts no program at functions of modules")
 def test_functions_of_a_module(module, tmp_path):
     """Typed from the module's own BTF; where it is not loaded, there is no such function."""
     names = ("bad0", "good0")

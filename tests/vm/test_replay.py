@@ -415,7 +415,7 @@ def seen(prepared, tmp_path_factory: pytest.TempPathFactory) -> Seen:
             if process.poll() is None:
                 process.kill()
     print(said.read_text())
-    assert "found no room" not in said.read_text()
+    assert "were lost" not in said.read_text()
     return Seen(journal, json.loads(result.read_text()), policies)
 
 

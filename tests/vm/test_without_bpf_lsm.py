@@ -266,7 +266,7 @@ def test_file_capabilities_are_late(bench: Bench):
     refused = ask("reload")
     said = refused.stdout + refused.stderr
     assert refused.returncode != 0
-    assert "what capabilities a file gives" in said
+    assert "the capabilities of a file too late" in said
     bench.put(POLICY.replace("spec:\n", "spec:\n  allowDegraded: true\n") + CAPABILITIES)
     ROOT.chmod(0o777)
     # Who is root, or was and keeps what root may, gains nothing.

@@ -67,7 +67,7 @@ def read_nodes(spec: Map, context: Context) -> str:
         text = context.text(label.value, label.key)
         if label.key not in _LABELS:
             context.add(
-                f"label {shorten(label.key)!r} is not supported by this version, which knows of the host "
+                f"label {shorten(label.key)!r} is not supported by this version, which knows these: "
                 f"{', '.join(_LABELS)}: put the policy on the hosts that it is for, without the label",
                 label.span,
             )

@@ -101,8 +101,9 @@ def read_containers(entry: Entry, context: Context) -> tuple[Condition, ...]:
         key = first.value.partition(b"=")[0] if isinstance(first, Text) else b""
         if key != b"name" or (isinstance(first, Text) and first.kind is not TextKind.EXACT):
             context.add(
-                f"of containers only the name is compared, with In, NotIn or matchLabels, not "
-                f"{key.decode()}: write container: {{image: …}} as a selector of kind EnforcerPolicy",
+                "only the name of a container is compared, with In, NotIn or matchLabels, not "
+                f"{key.decode()}: write container: {{image: …}} as a selector of kind "
+                "EnforcerPolicy",
                 condition.span or entry.span,
             )
             continue

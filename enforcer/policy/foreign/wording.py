@@ -36,7 +36,10 @@ def read_tags(entry: Entry, context: Context) -> tuple[str, ...]:
         tag = tag_of(text)
         if tag is None:
             context.add(
-                f"a tag is a text with up to {_MAX_TAG} letters and digits, not {describe(item)}",
+                (
+                    f"a tag must be a text with up to {_MAX_TAG} letters and digits, not "
+                    f"{describe(item)}"
+                ),
                 item.span,
             )
         else:

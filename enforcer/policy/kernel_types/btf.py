@@ -121,7 +121,7 @@ class Btf:
             raise BtfError("the kernel's BTF is shorter than its head")
         magic, _, _, head, type_at, type_size, text_at, text_size = _HEAD.unpack_from(data)
         if magic != _MAGIC or head + text_at + text_size > len(data):
-            raise BtfError("the kernel's BTF has another form than this reader knows")
+            raise BtfError("the kernel's BTF has a format that is not supported")
         self._base = base
         self._first = 1 if base is None else base.end
         self._text_at = 0 if base is None else base.text_end
@@ -191,7 +191,7 @@ class Btf:
             if found.kind not in _THROUGH:
                 return found
             found = self.type(found.size)
-        raise BtfError(f"the kernel's BTF goes round at type {number}")
+        raise BtfError(f"the kernel's BTF has a cycle at type {number}")
 
     def names(self, number: int) -> Iterator[str]:
         """Yield the names of the typedefs that lead from the type to what it is."""
@@ -269,9 +269,7 @@ def _walk(data: bytes, at: int, end: int) -> _Places:
         name, info, _ = unpack(data, at)
         kind = info >> 24 & 0x1F
         if kind > last:
-            raise BtfError(
-                f"the kernel's BTF has a kind of type that this reader knows not: {kind}"
-            )
+            raise BtfError(f"the kernel's BTF has an unknown kind of type: {kind}")
         put_at(at)
         put_name(name)
         put_kind(kind)

@@ -174,7 +174,7 @@ class KernelTypes:
             plain = proto.btf.plain(number)
             if plain.kind in {TypeKind.STRUCT, TypeKind.UNION} and plain.size > _REGISTER:
                 raise PointError(
-                    f"argument {index} of {point.name} comes behind {name}, which is passed in parts"
+                    f"argument {index} of {point.name} comes after {name}, which is passed in parts"
                 )
         return index, found[index][1]
 
@@ -224,7 +224,7 @@ class _Walk:
         for name in members:
             if self.field is not None:
                 raise PointError(
-                    f"{name} is not a member on the way from {self.what}: there are bits"
+                    f"{name} is not a member on the path from {self.what}: there are bits"
                 )
             number, steps = self._into(number, steps, name)
         if self.field is not None:
@@ -241,7 +241,7 @@ class _Walk:
             (only,) = self.btf.members(plain)
             number = only.type
         if len(steps) > _MAX_STEPS:
-            raise PointError(f"the way from {self.what} has more than {_MAX_STEPS} pointers")
+            raise PointError(f"the path from {self.what} has more than {_MAX_STEPS} pointers")
         return self._end(number, tuple(steps))
 
     def _into(self, number: int, steps: list[int], name: str) -> tuple[int, list[int]]:
@@ -253,13 +253,13 @@ class _Walk:
             element, count = self.btf.element(plain)
             if int(name) >= count:
                 raise PointError(
-                    f"{name} is behind the end of an array on the way from {self.what}"
+                    f"{name} is beyond the end of an array on the path from {self.what}"
                 )
             at = int(name) * self._size(element)
             return element, [*steps[:-1], steps[-1] + at]
         if plain.kind not in {TypeKind.STRUCT, TypeKind.UNION} or not steps:
             raise PointError(
-                f"{name} is not a member on the way from {self.what}: there is no structure"
+                f"{name} is not a member on the path from {self.what}: that is not a structure"
             )
         for member in self.btf.members(plain):
             if member.name != name:
@@ -282,7 +282,7 @@ class _Walk:
             whole = next((w for w in (8, 16, 32, 64) if field.offset - at + field.bits <= w), 0)
         if not whole or len(steps) > _MAX_STEPS:
             raise PointError(
-                f"{field.name} on the way from {self.what} cannot be read in one piece"
+                f"{field.name} on the path from {self.what} cannot be read in one piece"
             )
         signed = plain.kind is TypeKind.INT and self.btf.encoding(plain)[0]
         return Way(

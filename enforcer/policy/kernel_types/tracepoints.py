@@ -53,7 +53,7 @@ def fields_of(tracing: Iterable[Path], point: Point) -> list[Field] | None:
 def _field(declared: str, offset: str, size: str, signed: str) -> Field:
     parts = _DECLARED.fullmatch(declared.strip())
     if parts is None:
-        raise PointError(f"the kernel describes a field in a way that is not known: {declared}")
+        raise PointError(f"the kernel describes a field in an unknown way: {declared}")
     kind, name, many = parts[1], parts[2], parts[3] or ""
     return Field(name, f"{kind}{many}".strip(), int(offset), int(size), signed == "1")
 

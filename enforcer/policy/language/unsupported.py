@@ -24,7 +24,7 @@ _PODS = (
     "write container: {id, name, image, runtime} or pod: {name, namespace, labels}, or select by unit, "
     "cgroup, binary or user"
 )
-_MARKS = "a mark is set by mark of a rule, and asked about by within or notWithin under match"
+_MARKS = "mark in a rule sets a mark; within or notWithin under match asks for it"
 
 EVENT_WORDS = {
     "lsmhooks": "write lsm: HOOK",
@@ -64,7 +64,9 @@ SUBJECT_WORDS = {
 }
 MATCH_WORDS = {
     **SUBJECT_WORDS,
-    "returns": "results are known at the end of a function: write kprobe: {function: NAME, at: return}",
+    "returns": (
+        "a result is known at the end of a function: write kprobe: {function: NAME, at: return}"
+    ),
 }
 SPEC_WORDS = {
     **dict.fromkeys(SUBJECT_WORDS, f"under selector, {_PODS}"),
@@ -75,7 +77,7 @@ SPEC_WORDS = {
     "rateLimit": "rateLimit is of one rule: write it there",
 }
 METADATA_WORDS = {
-    "namespace": "policies apply to the host; restrict them with spec.selector: {pod: {namespace: …}}",
+    "namespace": "a policy is for the host; restrict it with spec.selector: {pod: {namespace: …}}",
     "annotations": "use labels or description",
 }
 OPERATION_WORDS = {

@@ -117,8 +117,8 @@ def point_of_rule(policy: Policy, host: Host) -> Iterator[Issue]:
         operands = [c.operand for c in rule.conditions if c.operand is not None]
         if any(o.type in {OperandType.TEXT, OperandType.BYTES} for o in operands):
             said += (
-                "; a string whose address is the caller's can be changed by another thread between the "
-                "decision and its use"
+                "; another thread can change a string in the caller's memory between the decision "
+                "and its use"
             )
         if not _is_known(rule.point):
             said += "; whether this kernel has it could not be checked here"
@@ -127,8 +127,8 @@ def point_of_rule(policy: Policy, host: Host) -> Iterator[Issue]:
         if rule.action.verb >= Verb.DENY and not operands and is_for_all:
             yield warning(
                 rule.span,
-                f"rule {rule.name!r} refuses whatever passes {rule.point}, to every process of the host, "
-                "also to the service manager, login and enforcer itself",
+                f"rule {rule.name!r} refuses everything at {rule.point} to every process of the "
+                "host, including the service manager, login and enforcer itself",
             )
 
 
@@ -142,7 +142,7 @@ def _is_known(point: Point) -> bool:
 def _at_entry(rule: Rule) -> str:
     names = ", ".join(call.name for call in rule.calls)
     texts = any(c.field.kind is Kind.ARGS for c in rule.conditions)
-    said = f"syscall {names} is decided where the call is entered, as no LSM hook means it"
+    said = f"syscall {names} is decided where the call is entered, since no LSM hook stands for it"
     if texts:
         said += (
             "; its strings lie in the caller's memory, where another thread can change them between "
@@ -189,8 +189,8 @@ def soft_signal(policy: Policy, host: Host) -> Iterator[Issue]:
             name = signal.Signals(number).name
             yield warning(
                 rule.span,
-                f"rule {rule.name!r} kills with {name}, which a process can ignore; the operation is "
-                "refused all the same",
+                f"rule {rule.name!r} kills with {name}, which a process can ignore; the "
+                "operation is still refused",
             )
 
 
@@ -246,8 +246,8 @@ def printed_abstract_name(policy: Policy, host: Host) -> Iterator[Issue]:
                 if isinstance(value, Text) and value.value.startswith(b"@") and value.span:
                     yield warning(
                         value.span,
-                        "tools print @ in front of abstract names, where the name has a NUL: leave @ "
-                        "out unless the name really has one",
+                        "tools print @ for the NUL in front of an abstract name: leave @ out "
+                        "unless the name itself begins with one",
                     )
 
 
@@ -261,8 +261,8 @@ def path_of_fileless(policy: Policy, host: Host) -> Iterator[Issue]:
             if nameless and condition.field.dim is Dim.PATH and condition.span:
                 yield info(
                     condition.span,
-                    "a file without a name has no path but what the kernel shows for it, such as "
-                    "/memfd:NAME: the rule matches only that",
+                    "a file without a name has only the path that the kernel shows for it, such "
+                    "as /memfd:NAME: the rule matches only that",
                 )
 
 

@@ -40,8 +40,8 @@ def degrade(policies: PolicySet, why: Callable[[Rule], str | None]) -> PolicySet
     }
     refused = [
         PolicyError(
-            f"{late[id(rule)]}, so rule {rule.name!r} could only kill after the call has taken effect: "
-            "match what the call does instead, or allow that with allowDegraded: true",
+            f"{late[id(rule)]}, so rule {rule.name!r} could only kill after the call has taken "
+            "effect: match what the call does instead, or accept that with allowDegraded: true",
             rule.span,
         )
         for policy in policies.policies
@@ -69,8 +69,8 @@ def require_certainty(policies: PolicySet, why: str, remedy: str) -> None:
     """
     refused = [
         PolicyError(
-            f"{why}, so policy {policy.name!r} would not prevent every time: {remedy}, only record "
-            "(mode: audit), or allow that with allowDegraded: true",
+            f"{why}, so policy {policy.name!r} would not prevent every time: {remedy}, only "
+            "record (mode: audit), or accept that with allowDegraded: true",
             span,
         )
         for policy in policies.policies

@@ -49,8 +49,8 @@ def run_without_the_kernel(policy: Policy, host: Host) -> Iterator[Issue]:
         if _refuses_by_path(rule) and _values(rule) - mapped:
             yield info(
                 rule.span,
-                f"rule {rule.name!r} does not keep a copied loader, or a program that maps code by "
-                "itself, from running the file: file mmapExec on the same path does",
+                f"rule {rule.name!r} does not stop a copied loader, or a program that maps code "
+                "itself, from running the file: add file mmapExec on the same path",
                 folds=True,
             )
 
@@ -65,8 +65,8 @@ def trusted_by_name(policy: Policy, host: Host) -> Iterator[Issue]:
         if (is_exempt or is_let) and not rule.only_marks:
             yield info(
                 rule.span,
-                f"rule {rule.name!r} trusts a program by its binary, also when whoever starts it has it "
-                "load other code (LD_PRELOAD): trustedCode: true beside binary asks for its own",
+                f"rule {rule.name!r} trusts a program by its binary, even if its caller makes it "
+                "load other code (LD_PRELOAD): add trustedCode: true beside binary",
                 folds=True,
             )
 
@@ -82,8 +82,9 @@ def arguments_by_loader(policy: Policy, host: Host) -> Iterator[Issue]:
         if rule.loader and not could_be_met(rule):
             yield info(
                 rule.span,
-                f"rule {rule.name!r} compares arguments and no path: of a program that a loader runs "
-                "(ld.so PROGRAM) it sees the arguments of the loader, with the program's behind them",
+                f"rule {rule.name!r} compares arguments but no path: when a loader runs a "
+                "program (ld.so PROGRAM), it sees the loader's arguments, followed by the "
+                "program's",
             )
 
 
@@ -99,9 +100,10 @@ def ended_by_cgroup(policy: Policy, host: Host) -> Iterator[Issue]:
         if rule.action.verb >= Verb.DENY and keeps and named:
             yield info(
                 rule.span,
-                f"rule {rule.name!r} keeps signals from its target; what is written to cgroup.kill or "
-                "cgroup.freeze of its cgroup is none: refuse file write on /sys/fs/cgroup/**/cgroup.kill, "
-                "too; what the kernel sends for a descriptor (F_SETOWN, F_SETSIG) is not met either",
+                f"rule {rule.name!r} keeps signals from its target, but a write to cgroup.kill "
+                "or cgroup.freeze of its cgroup is not a signal: refuse file write on "
+                "/sys/fs/cgroup/**/cgroup.kill, too; signals that the kernel sends for a "
+                "descriptor (F_SETOWN, F_SETSIG) are not matched either",
             )
 
 
@@ -155,8 +157,8 @@ def mapped_before(policy: Policy, host: Host) -> Iterator[Issue]:
         if rule.strict and rule.action.verb >= Verb.DENY:
             yield info(
                 rule.span,
-                f"rule {rule.name!r} is strict, but memory that was mapped before it came stays mapped: "
-                "start processes anew that may have it",
+                f"rule {rule.name!r} is strict, but memory that was mapped before stays mapped: "
+                "restart the processes that may have it",
             )
 
 
@@ -169,8 +171,9 @@ def made_by_source(policy: Policy, host: Host) -> Iterator[Issue]:
         if rule.action.verb >= Verb.DENY and asked and Op.MOUNT in kernel_operations(rule):
             yield info(
                 rule.span,
-                f"rule {rule.name!r} does not meet a file system that is used by the descriptor of fsmount and "
-                f"never attached, since {' and '.join(sorted(asked))} are not known then: name its fsType",
+                f"rule {rule.name!r} does not match a file system that is used through the "
+                f"descriptor of fsmount and never attached, since {' and '.join(sorted(asked))} "
+                "are not known then: name its fsType",
             )
 
 
@@ -196,18 +199,19 @@ def _of_spellings(rule: Rule, span: Span, kind: str) -> Issue:
     if not is_seen(kind):
         return warning(
             span,
-            f"rule {rule.name!r} is about names on {kind}, where a file may be found by other spellings, "
-            "too (of another case, or a short name), which the rule does not meet: refuse by the "
+            f"rule {rule.name!r} is about names on {kind}, where other spellings (another case, "
+            "a short name) find the same file, and the rule does not match them: refuse the "
             "directory where it is mounted",
         )
     if rule.on_error is not OnError.DENY:
         return warning(
             span,
-            f"rule {rule.name!r} is about names on {kind}: by a short name, or one of other letters than "
-            "A to Z, its files are found, too, and its onError lets that be",
+            f"rule {rule.name!r} is about names on {kind}: a short name, or one with letters "
+            "other than A to Z, finds its files, too, and its onError allows that",
         )
     return info(
         span,
-        f"rule {rule.name!r} is about names on {kind}: which files short names (NAME~1) and names of other "
-        "letters than A to Z stand for is not known, so it refuses them all where its path could lie",
+        f"rule {rule.name!r} is about names on {kind}, where it is not known which file a short "
+        "name (NAME~1) or a name with letters other than A to Z stands for: the rule refuses all "
+        "such names that its path could mean",
     )

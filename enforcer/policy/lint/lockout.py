@@ -97,13 +97,13 @@ def _sentence(policy: Policy, rule: Rule | str, refused: list[Need]) -> str:
     for need in refused:
         what.setdefault(need.verb, {})[need.what] = None
     deeds = " and to ".join(f"{verb} {_listed(things)}" for verb, things in what.items())
-    remedy = "start it with --confirm-within, so that it does not stay unless you confirm"
+    remedy = "start it with --confirm-within, so that it ends unless you confirm"
     if is_wide and not is_meant:
         remedy = (
-            "say who is meant under process or selector, put an allow rule for them above, or "
-            + remedy
-        )
-    return f"{said} refuses {who} to {deeds}, without which you may be locked out: {remedy}"
+            "name the processes under process or selector, put an allow rule for those above "
+            "it, or "
+        ) + remedy
+    return f"{said} forbids {who} to {deeds}, and you may be locked out: {remedy}"
 
 
 def _listed(words: Iterable[str]) -> str:

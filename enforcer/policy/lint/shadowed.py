@@ -67,7 +67,7 @@ def shadowed_rule(policy: Policy, host: Host) -> Iterator[Issue]:
                 yield warning(
                     rule.span,
                     f"rule {rule.name!r} never decides: rule {other.name!r} in line "
-                    f"{other.span.line} stands above it and matches all that it matches",
+                    f"{other.span.line} comes first and matches all that it matches",
                 )
                 break
         earlier.add(rule)

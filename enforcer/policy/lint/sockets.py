@@ -31,8 +31,8 @@ def family_of_one_version(policy: Policy, host: Host) -> Iterator[Issue]:
         if _has(condition, FAMILIES["inet"]) and not _has(condition, FAMILIES["inet6"]):
             yield info(
                 condition.span or rule.span,
-                "family is that of the socket: one of inet6 sends to addresses of IPv4 as well; write "
-                "[inet, inet6], or name the addresses instead",
+                "family is that of the socket, and an inet6 socket also sends to IPv4 addresses: "
+                "write [inet, inet6], or name the addresses instead",
             )
 
 
@@ -49,8 +49,8 @@ def port_that_the_kernel_picks(policy: Policy, host: Host) -> Iterator[Issue]:
         ):
             yield info(
                 condition.span or rule.span,
-                "a bind to port 0 gets a port that the kernel picks behind this rule: add 0 to the ports, "
-                "or refuse listen, where the port is known",
+                "for a bind to port 0 the kernel picks the port after this rule has decided: add "
+                "0 to the ports, or refuse listen, where the port is known",
             )
 
 
@@ -65,8 +65,8 @@ def local_address_of_many(policy: Policy, host: Host) -> Iterator[Issue]:
         if not any(v.low <= number <= v.high for v in values for number in _ANY):
             yield info(
                 condition.span or rule.span,
-                'who binds to 0.0.0.0 or "::" has this address as well, and is another address here: add '
-                "these, or name the port alone",
+                'a socket that is bound to 0.0.0.0 or "::" has this address, too, but the rule '
+                "does not match it: add these addresses, or name only the port",
             )
 
 

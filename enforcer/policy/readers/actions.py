@@ -62,7 +62,7 @@ def read_action(node: Node, what: str, context: Context) -> Action | None:
         return None if verb is None else Action(verb)
     if len(node.entries) != 1:
         form = "a verb, or a mapping with one verb such as {deny: {errno: EACCES}}"
-        context.add(f"{what} is {form}", node.span)
+        context.add(f"{what} must be {form}", node.span)
         return None
     (entry,) = node
     verb = _verb(Scalar(entry.key, plain=True, span=entry.span), what, context)
@@ -75,7 +75,7 @@ def _verb(node: Node, what: str, context: Context) -> Verb | None:
     if verb is None:
         known = _HINTS.get(word.lower())
         hint = f"; did you mean {known!r}?" if known else suggest(word, VERBS)
-        said = f"{what} is one of {', '.join(VERBS)}, not {describe(node)}{hint}"
+        said = f"{what} must be one of {', '.join(VERBS)}, not {describe(node)}{hint}"
         context.add(said, node.span)
     return verb
 
@@ -84,7 +84,7 @@ def _with_options(verb: Verb, entry: Entry, context: Context) -> Action | None:
     node = entry.value
     if isinstance(node, Scalar) and node.is_null:
         return Action(verb)
-    options = context.map(node, f"what follows {entry.key}")
+    options = context.map(node, f"the value of {entry.key}")
     if options is None:
         return None
     numbers: dict[str, int] = {}
@@ -119,7 +119,9 @@ def read_errno(node: Node, context: Context) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and value in errno.errorcode:
         return value
     hint = suggest(value, ERRNOS) if isinstance(value, str) else ""
-    context.add(f"errno is an error's name like EACCES, not {describe(node)}{hint}", node.span)
+    context.add(
+        (f"errno must be the name of an error like EACCES, not {describe(node)}{hint}"), node.span
+    )
     return None
 
 
@@ -135,7 +137,7 @@ def _signal(node: Node, context: Context) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and value in SIGNALS.values():
         return value
     hint = suggest(value, SIGNALS) if isinstance(value, str) else ""
-    said = f"signal is a name like SIGKILL that ends a process, not {describe(node)}{hint}"
+    said = f"signal must be a name like SIGKILL that ends a process, not {describe(node)}{hint}"
     context.add(said, node.span)
     return None
 
@@ -201,7 +203,9 @@ def _listed(item: Node, context: Context) -> ListedAction | None:
             context.unknown(part, "key of actions", (*EVENT_KEYS, "action"), EVENT_WORDS)
     keys = [part for part in node if part.key in EVENT_KEYS]
     if len(keys) != 1:
-        context.add(f"an item of actions has one of {', '.join(EVENT_KEYS)}", node.span)
+        context.add(
+            (f"an item of actions must have exactly one of {', '.join(EVENT_KEYS)}"), node.span
+        )
         return None
     (key,) = keys
     given = node.get("action")
@@ -212,13 +216,13 @@ def _listed(item: Node, context: Context) -> ListedAction | None:
     if key.key == "syscall":
         names = read_names(key, context)
         if len(names) > 1:
-            context.add("an item of actions is about one system call", key.span)
+            context.add("an item of actions must name one system call", key.span)
         return ListedAction("syscall", names[0], action, key) if len(names) == 1 else None
     whole = isinstance(key.value, Map) and not key.value.entries
     if not whole and not (isinstance(key.value, Scalar) and key.value.value in {None, True}):
         context.add(
-            f"{key.key} takes nothing here ({{}}): the action is for every {key.key} rule without one"
-            f" (found {shorten(describe(key.value))})",
+            f"{key.key} must be empty here ({{}}): the action is for every {key.key} rule "
+            f"without one (found {shorten(describe(key.value))})",
             key.value.span,
         )
     return ListedAction(key.key, None, action, key)

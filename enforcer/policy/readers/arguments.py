@@ -147,7 +147,10 @@ def _check_type(field: FieldSpec, given: Scalar | None, context: Context) -> Non
     if given is not None and given.text.casefold() not in {t.casefold() for t in known}:
         shown = " or ".join(known[:2])
         context.add(
-            f"the argument is compared as {field.name}: its type is {shown}, not {given.text!r}",
+            (
+                f"the argument is compared as {field.name} and must have the type {shown}, not "
+                f"{given.text!r}"
+            ),
             given.span,
         )
 
@@ -202,7 +205,7 @@ def read_item(
             context.unknown(part, "key of args", (*_LONG_FORM, *also, "match", *_OWN), {})
     _long_form(node, operators, context)
     if kind is not None and not isinstance(kind.value, Scalar):
-        context.add(f"type is a word, not {describe(kind.value)}", kind.value.span)
+        context.add(f"type must be a word, not {describe(kind.value)}", kind.value.span)
     word = kind.value if kind and isinstance(kind.value, Scalar) else None
     return word, Entry("args", Map(operators, node.span), node.span) if operators else None
 
@@ -219,7 +222,7 @@ def _index(node: Map, context: Context) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INDEX:
         return value
     context.add(
-        f"index is a number from 0 to {MAX_INDEX}, or any; not {describe(given.value)}",
+        f"index must be a number from 0 to {MAX_INDEX}, or any, not {describe(given.value)}",
         given.value.span,
     )
     return None

@@ -87,27 +87,29 @@ def check_attempts(rule: Rule, context: Context) -> None:
     span = rule.attempts.span or rule.span
     if rule.event not in _KNOWN:
         context.add(
-            f"attempts is for rules on {', '.join(_KNOWN)}: of other calls that the kernel refuses this "
-            "version does not find out what they would have been",
+            f"attempts is for rules on {', '.join(_KNOWN)}: this version does not find out what "
+            "other refused calls would have been",
             span,
         )
         return
     fields = [part.field.name for part in rule.conditions]
     fields += [flag.field.name for flag in rule.flags]
     known = (
-        "only the path that the caller gave" if rule.event in _NAMED else "nothing but who made it"
+        "only the path that the caller gave"
+        if rule.event in _NAMED
+        else ("only the process that made it")
     )
     if others := [name for name in fields if name != "path" or rule.event not in _NAMED]:
         context.add(
-            f"attempts: of the object of a call that the kernel refuses {known} is known, so {others[0]} "
-            "cannot be compared: write attempts on a rule without it",
+            f"attempts: when the kernel refuses a call, {known} is known, so {others[0]} cannot "
+            "be compared: write attempts on a rule without it",
             span,
         )
     elif not ended_calls(rule):
         words = ", ".join(operation.name for operation in rule.operations)
         context.add(
-            f"attempts: no system call of the table means {rule.event} {words}, so there is none to "
-            "look at when it fails",
+            f"attempts: no known system call stands for {rule.event} {words}, so none can be "
+            "watched",
             span,
         )
 

@@ -51,7 +51,7 @@ def read_flag(field: FieldSpec, entry: Entry, context: Context) -> tuple[Flag, .
         node = node.entries["equal"].value
     if isinstance(node, Scalar) and isinstance(node.value, bool):
         return (Flag(field, node.value, entry.span),)
-    context.add(f"{field.name} is true or false, not {describe(node)}", node.span)
+    context.add(f"{field.name} must be true or false, not {describe(node)}", node.span)
     return ()
 
 

@@ -80,12 +80,12 @@ class Context:
         if isinstance(node, Scalar) and node.text in known:
             return node.text
         hint = suggest(node.text, known) if isinstance(node, Scalar) else ""
-        self.add(f"{what} is one of {', '.join(known)}, not {describe(node)}{hint}", node.span)
+        self.add(f"{what} must be one of {', '.join(known)}, not {describe(node)}{hint}", node.span)
         return None
 
     def boolean(self, node: Node, what: str) -> bool | None:
         """Return true or false, else record an error."""
         if isinstance(node, Scalar) and isinstance(node.value, bool):
             return node.value
-        self.add(f"{what} is true or false, not {describe(node)}", node.span)
+        self.add(f"{what} must be true or false, not {describe(node)}", node.span)
         return None

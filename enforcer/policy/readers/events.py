@@ -99,7 +99,7 @@ def _exec(event: EventSpec, entry: Entry, context: Context) -> Event | None:
     empty = not node.entries if isinstance(node, Map) else False
     if empty or (isinstance(node, Scalar) and node.value in {None, True}):
         return Event(event.name, tuple(event.operations.values()), entry.span)
-    context.add("exec takes nothing ({}): what is run goes under match, as path", node.span)
+    context.add("exec must be empty ({}): name the program under match, as path", node.span)
     return None
 
 

@@ -93,7 +93,7 @@ def _value(node: Any, what: str, context: Context) -> str | None:
     """Return the text of *node*, which may be empty; numbers and booleans are as they are written."""
     if isinstance(node, Scalar) and not node.is_null:
         return node.text
-    context.add(f"{shorten(what)} takes text, not {describe(node)}", node.span)
+    context.add(f"{shorten(what)} must be text, not {describe(node)}", node.span)
     return None
 
 

@@ -71,7 +71,7 @@ def _duration(node: Node, what: str, context: Context) -> int | None:
     found = duration(node.text) if isinstance(node, Scalar) else None
     if found is None:
         form = "a time such as 500ms, 5s, 2m or 1h, of 30d at most"
-        context.add(f"{what} is {form}, not {describe(node)}", node.span)
+        context.add(f"{what} must be {form}, not {describe(node)}", node.span)
     return found
 
 
@@ -101,7 +101,7 @@ def _name(node: Node, what: str, context: Context) -> str | None:
     text = context.text(node, what)
     if text is not None and not _NAME.fullmatch(text):
         context.add(
-            f"{shorten(text)!r} is not a name for a mark: up to 63 letters, digits, '-', '_' and '.', "
+            f"{shorten(text)!r} is not a name for a mark: use up to 63 letters, digits, '-', '_' and '.', "
             "letters or digits at the ends",
             node.span,
         )
@@ -186,7 +186,7 @@ def read_limit(entry: Entry, context: Context) -> Limit | None:
         found = _RATE.fullmatch(node.text) if isinstance(node, Scalar) else None
         if found is None or int(found[1]) > MAX_RECORDS:
             form = "records in a time, such as 10/m, or {records: 10, per: 1m, by: process}"
-            context.add(f"rateLimit is {form}, not {describe(node)}", node.span)
+            context.add(f"rateLimit must be {form}, not {describe(node)}", node.span)
             return None
         return Limit(int(found[1]), _UNITS[found[2]])
     for part in node:
@@ -200,6 +200,6 @@ def read_limit(entry: Entry, context: Context) -> Limit | None:
     length = _duration(per.value, "per", context)
     word = context.word(by.value, "by", BY) if by else "rule"
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= MAX_RECORDS:
-        context.add(f"records is a number from 1 to {MAX_RECORDS}", records.span)
+        context.add(f"records must be a number from 1 to {MAX_RECORDS}", records.span)
         return None
     return Limit(number, length, BY[word]) if length and word else None

@@ -98,7 +98,7 @@ def _is_known_here(field: FieldSpec, entry: Entry, event: Event, context: Contex
     what = "exec" if event.name == "exec" else f"{event.name} {' and '.join(without)}"
     message = f"{field.name} does not exist for {what}, so the rule would never match"
     if field.name in PROCESS_FIELDS:
-        message += f": put {field.name} under process if it is about who acts"
+        message += f": put {field.name} under process if it is about the acting process"
     elif len(without) < len(event.operations):
         message += ": write a rule of its own for the other operations"
     context.add(message, entry.span)
@@ -107,7 +107,9 @@ def _is_known_here(field: FieldSpec, entry: Entry, event: Event, context: Contex
 
 def _unknown(entry: Entry, event: Event, context: Context) -> None:
     if entry.key in PROCESS_FIELDS:
-        message = f"{entry.key} is about who acts: put it under process, parent or ancestors"
+        message = (
+            f"{entry.key} is about the acting process: put it under process, parent or ancestors"
+        )
         context.add(message, entry.span)
         return
     here = {f for o in event.operations for f in o.fields}
@@ -136,8 +138,8 @@ def check_capability(match: Match, event: Event, context: Context) -> None:
         return
     if not any(c.field.name == "capability" and not c.negate for c in match.conditions):
         context.add(
-            "process capability needs the capabilities by name, as match: {capability: SYS_ADMIN}: "
-            "every use of any is too many to look at",
+            "process capability needs the capabilities by name, as match: {capability: "
+            "SYS_ADMIN}: checking all of them would cost too much",
             event.span,
         )
 

@@ -78,7 +78,7 @@ def mask(node: Node, field: FieldSpec, resolver: Resolver) -> Mask:
         raise PolicyError(msg, node.span)
     bits = _number(found[1].strip(), field, resolver, node.span)
     if bits == 0:
-        msg = f"{field.name} mask {shorten(text)!r} has no bits, so it would never differ"
+        msg = f"{field.name} mask {shorten(text)!r} has no bits"
         raise PolicyError(msg, node.span)
     if found[2] is None:
         return Mask(bits)
@@ -139,7 +139,7 @@ def bits(field: FieldSpec, how: str, nodes: list[Node]) -> CapabilityMask:
         word = node.text.lower() if isinstance(node, Scalar) else ""
         if word not in field.names:
             hint = suggest(word, field.names) or f": known are {', '.join(field.names)}"
-            raise PolicyError(f"{describe(node)} is none of {field.name}{hint}", node.span)
+            raise PolicyError(f"{describe(node)} is not a value of {field.name}{hint}", node.span)
         found |= field.names[word]
     return CapabilityMask(how, found)
 
@@ -161,7 +161,7 @@ def _capabilities(how: str, nodes: list[Node]) -> CapabilityMask:
 def _text(node: Node, field: FieldSpec) -> str:
     if isinstance(node, Scalar) and not isinstance(node.value, bool) and not node.is_null:
         return node.text
-    msg = f"{field.name} takes {_form(field)}, not {describe(node)}"
+    msg = f"{field.name} must be {_form(field)}, not {describe(node)}"
     raise PolicyError(msg, node.span)
 
 

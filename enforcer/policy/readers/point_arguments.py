@@ -157,7 +157,7 @@ def _item(node: Node, fixed: int | None, point: Point, context: Context) -> tupl
         return _of_socket(operand, sockets, plain, given, context)
     if sockets:
         context.add(
-            f"{sockets[0].key} is of a Sockaddr, a Sock or a Socket, which this is not",
+            f"{sockets[0].key} needs an argument of type Sockaddr, Sock or Socket",
             sockets[0].span,
         )
         return ()
@@ -213,8 +213,8 @@ def _index(item: Map, context: Context) -> int | str | None:
         return value
     what = "nothing" if entry is None else describe(entry.value)
     context.add(
-        f"index is a number from 0 to {MAX_POINT_INDEX}, or the kernel's name of the argument or field; not "
-        f"{what}",
+        f"index must be a number from 0 to {MAX_POINT_INDEX}, or the kernel's name of the "
+        f"argument or field, not {what}",
         entry.span if entry else item.span,
     )
     return None
@@ -227,7 +227,7 @@ def _members(entry: Entry | None, context: Context) -> tuple[str, ...]:
     names = tuple(text.split("."))
     if not all(_MEMBER.fullmatch(name) for name in names) or len(names) > _MAX_MEMBERS:
         context.add(
-            f"resolve is a way over members like f_inode.i_ino, at most {_MAX_MEMBERS}; not "
+            f"resolve must be a path of members like f_inode.i_ino, at most {_MAX_MEMBERS}, not "
             f"{describe(entry.value)}",
             entry.span,
         )
@@ -241,7 +241,7 @@ def _size(entry: Entry | None, context: Context) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_POINT_INDEX:
         return value
     context.add(
-        f"size is the index of the argument that says how long it is, not {value}", entry.span
+        f"size must be the index of the argument that gives the length, not {value}", entry.span
     )
     return None
 
@@ -279,7 +279,7 @@ def _operand(wanted: _Wanted, point: Point, context: Context) -> Operand | None:
         kind = OTHER_TYPES[name]
     elif way is None:
         context.add(
-            f"what {point} has there is not known on this machine: give its type, one of "
+            f"the type there of {point} is not known on this machine: give it, one of "
             f"{', '.join(POINT_TYPES)}",
             wanted.span,
         )
@@ -289,7 +289,7 @@ def _operand(wanted: _Wanted, point: Point, context: Context) -> Operand | None:
     else:
         kind = way.type
     if kind is OperandType.BYTES and size is None and not _has_size(way):
-        context.add("Bytes need size: the index of the argument that says how many", wanted.span)
+        context.add("Bytes need size: the index of the argument that gives the length", wanted.span)
     if kind is not OperandType.BYTES and size is not None:
         context.add("size is for the type Bytes: leave it out", wanted.span)
     return Operand(index, kind, members, size=size if kind is OperandType.BYTES else None)

@@ -74,7 +74,7 @@ def _tracepoint(entry: Entry, context: Context) -> list[Point]:
         text = node.text if isinstance(node, Scalar) else ""
         both = _BOTH.fullmatch(text)
         if both is None:
-            context.add(f"a tracepoint is CATEGORY/EVENT, not {describe(node)}", node.span)
+            context.add(f"a tracepoint must be CATEGORY/EVENT, not {describe(node)}", node.span)
             return []
         return [Point(PointKind.TRACEPOINT, f"{both[1]}/{both[2]}")]
     raw = node.get("raw")

@@ -46,7 +46,10 @@ def _workload(entry: Entry, whose: str, context: Context) -> tuple[Condition, ..
     if whose in ABOVE:
         # Labels of what was forked before its container was known would stay unknown.
         context.add(
-            f"{entry.key} is asked of the process itself: put it under selector, process or notProcess",
+            (
+                f"{entry.key} is about the process itself: put it under selector, process or "
+                "notProcess"
+            ),
             entry.span,
         )
         return ()

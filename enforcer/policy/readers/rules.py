@@ -154,7 +154,10 @@ def _check_only_marks(rule: Map, context: Context) -> None:
     for key in _NOT_OF_MARKS:
         if entry := rule.get(key):
             context.add(
-                f"{key} is for rules with an action: one with mark alone decides and records nothing",
+                (
+                    f"{key} is for rules with an action: a rule with only mark decides and "
+                    "records nothing"
+                ),
                 entry.span,
             )
 
@@ -177,7 +180,7 @@ def _action(
             action = read_action(given.value, "action", context)
         elif event is not None and rule.get("mark") is None:
             context.add(
-                "a rule needs an action: allow, log, deny or kill; or mark, which alone only marks",
+                "a rule needs an action (allow, log, deny or kill) or a mark",
                 rule.span,
             )
     entry = rule.get("message")
@@ -193,8 +196,8 @@ def _name(rule: Map, number: int, context: Context) -> str:
     text = context.text(entry.value, "the name of a rule")
     if text is not None and not _NAME.fullmatch(text):
         context.add(
-            f"{shorten(text)!r} is not a name for a rule: up to 63 letters, digits, '-', '_' and '.', "
-            "letters or digits at the ends",
+            f"{shorten(text)!r} is not a name for a rule: use up to 63 letters, digits, '-', '_' "
+            "and '.', with letters or digits at the ends",
             entry.value.span,
         )
     return text or default
@@ -213,7 +216,7 @@ def _tags(rule: Map, context: Context) -> tuple[str, ...]:
         text = item.text if isinstance(item, Scalar) and not item.is_null else ""
         if not _TAG.fullmatch(text):
             context.add(
-                "a tag is up to 63 letters, digits and any of . _ : / -, such as T1059.004",
+                "a tag must be up to 63 letters, digits and any of . _ : / -, such as T1059.004",
                 item.span,
             )
         found[text] = None
@@ -287,7 +290,7 @@ def _check_deny(match: Match, event: Event, action: Action, context: Context) ->
     arguments = [c for c in match.conditions if c.field.name == "args"]
     if arguments and arguments[0].span and action.verb is Verb.DENY:
         context.add(
-            "args are known only when the old program is already gone, too late to deny: use kill, "
+            "args are known only after the old program is gone, too late to deny: use kill, "
             "which ends the process before the new program runs",
             arguments[0].span,
         )

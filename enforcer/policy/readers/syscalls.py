@@ -147,7 +147,7 @@ def _value(item: Node, operator: str, kind: Number) -> list[Value]:
         bits, _, wanted = text.partition("=")
         mask = _pattern(bits.strip(), kind, item)
         if not mask:
-            raise PolicyError("a mask without bits never differs", item.span)
+            raise PolicyError("the mask has no bits", item.span)
         if not wanted:
             return [Mask(mask)]
         value = _pattern(wanted.strip(), kind, item)
@@ -180,7 +180,7 @@ def _number(text: str, kind: Number, item: Node) -> int:
     most = (1 << bits) - 1
     if not least <= value <= most:
         raise PolicyError(
-            f"{shorten(text)} is not a number of {bits} bits, which is what is looked at",
+            f"{shorten(text)} is not a number of {bits} bits, as the argument is",
             item.span,
         )
     if kind.signed and value > most >> 1 and (bits < 64 or text.startswith("0x")):
@@ -192,7 +192,7 @@ def _pattern(text: str, kind: Number, item: Node) -> int:
     """Read bits: as written, not widened by a sign."""
     value = _plain(text, item)
     if not 0 <= value < 1 << kind.bits:
-        raise PolicyError(f"{shorten(text)} has bits that are not looked at", item.span)
+        raise PolicyError(f"{shorten(text)} has bits that are not compared", item.span)
     return value
 
 

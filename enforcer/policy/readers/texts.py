@@ -99,7 +99,10 @@ def _unquoted(text: str, form: TextForm, span: Span) -> str | None:
         if char == "\\":
             at += 1
             if at == len(text):
-                msg = f"the glob {shorten(text)!r} ends in a backslash that quotes nothing"
+                msg = (
+                    f"the glob {shorten(text)!r} ends in a backslash: leave it out, or write \\\\ "
+                    "for a literal one"
+                )
                 raise PolicyError(msg, span)
             if form.is_path and text[at] == "/":
                 msg = f"the backslash before / in the glob {shorten(text)!r} quotes nothing: leave it out"
@@ -141,7 +144,7 @@ def _class_end(text: str, start: int, form: TextForm, span: Span) -> int:
             msg = f"{where} has a character of several bytes: list one glob for each instead"
             raise PolicyError(msg, span)
         if form.is_path and "/" in {low, high}:
-            msg = f"{where} has a '/', which a class never matches"
+            msg = f"{where} has a '/', which a class cannot match"
             raise PolicyError(msg, span)
         if low > high:
             msg = f"{where} has the range {low}-{high} backwards"

@@ -112,7 +112,7 @@ def _word(field: FieldSpec, node: Node) -> str:
     """Return a text; numbers and booleans without quotes are text as written."""
     if isinstance(node, Scalar) and not node.is_null:
         return node.text
-    msg = f"{field.name} takes text, not {describe(node)}"
+    msg = f"{field.name} must be text, not {describe(node)}"
     raise PolicyError(msg, node.span)
 
 

@@ -117,7 +117,7 @@ def _decode(content: str | bytes, file: str) -> str:
 def _refuse_unreadable(text: str, file: str) -> None:
     if found := UNREADABLE.search(text):
         msg = (
-            f"the character U+{ord(found[0]):04X} cannot be seen or moves the text around it: "
+            f"the character U+{ord(found[0]):04X} is invisible or moves the text around it: "
             "remove it, or write it as an escape in double quotes"
         )
         raise PolicyError(msg, _place(text, found.start(), file))
@@ -173,7 +173,9 @@ class _Composer:
         elif isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
             self._complete(_finished(self._stack.pop()))
         elif isinstance(event, yaml.AliasEvent):
-            msg = f"aliases are not read: write the value of *{shorten(event.anchor or '')} out"
+            msg = (
+                f"aliases are not supported: write out the value of *{shorten(event.anchor or '')}"
+            )
             self.problems.add(msg, span)
             self._complete(Scalar("", plain=True, span=span))
         elif isinstance(event, yaml.DocumentStartEvent):
@@ -185,13 +187,13 @@ class _Composer:
             msg = f"the file has more than {MAX_NODES} values: split it into several"
             raise PolicyError(msg, span)
         if event.anchor:
-            self.problems.add(f"anchors are not read: remove &{shorten(event.anchor)}", span)
+            self.problems.add(f"anchors are not supported: remove &{shorten(event.anchor)}", span)
         if tag := getattr(event, "tag", None):
-            self.problems.add(f"tags are not read: remove {shorten(tag)}", span)
+            self.problems.add(f"tags are not supported: remove {shorten(tag)}", span)
 
     def _directives(self, event: yaml.DocumentStartEvent, span: Span) -> None:
         if event.tags:
-            self.problems.add("%TAG directives are not read: remove it", span)
+            self.problems.add("%TAG directives are not supported: remove it", span)
         if event.version and tuple(event.version) != (1, 2):
             self.problems.add("policies are YAML 1.2: remove the %YAML directive", span)
 
@@ -224,7 +226,7 @@ class _Composer:
             self.problems.add("a key must be a word", node.span)
             return None
         if node.plain and node.text == "<<":
-            self.problems.add("merge keys (<<) are not read: write the keys out", node.span)
+            self.problems.add("merge keys (<<) are not supported: write out the keys", node.span)
             return None
         return node
 

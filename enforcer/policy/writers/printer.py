@@ -282,7 +282,7 @@ class _Dumper(yaml.SafeDumper):
     """Writes text so that :mod:`enforcer.policy.text.loader` reads it as text."""
 
     def ignore_aliases(self, data: object) -> bool:
-        """Write everything out: aliases are not read."""
+        """Write everything out: aliases are not supported."""
         del data
         return True
 

@@ -140,7 +140,7 @@ def parse_request(line: bytes | bytearray) -> Request:
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
-        raise ControlError("the request is no JSON") from None
+        raise ControlError("the request is not JSON") from None
     if not isinstance(message, dict):
         raise ControlError('the request is not a command: write {"command": …}')
     name = message.pop("command", None)
@@ -149,7 +149,9 @@ def parse_request(line: bytes | bytearray) -> Request:
         raise ControlError(f"unknown command {_shown(name)}: known are {', '.join(COMMANDS)}")
     proof = message.pop("proof", None) if command.deed else None
     if proof is not None and not (isinstance(proof, str) and len(proof) <= _PROOF_LIMIT):
-        raise ControlError(f"{name} does not take this 'proof': it is {_PROOF_LIMIT} hex digits")
+        raise ControlError(
+            f"{name} does not take this 'proof': it must be {_PROOF_LIMIT} hex digits"
+        )
     unknown = sorted(message.keys() - command.fields.keys())
     if unknown:
         takes = ", ".join(command.fields) or "nothing else"
@@ -161,7 +163,7 @@ def parse_request(line: bytes | bytearray) -> Request:
         if key not in message:
             raise ControlError(f"{name} needs the field {key!r}: {field.meaning}")
         if not field.accepts(fields[key]):
-            raise ControlError(f"{name} does not take this {key!r}: it is {field.meaning}")
+            raise ControlError(f"{name} does not take this {key!r}: it must be {field.meaning}")
     return Request(name, command, fields, proof)
 
 
@@ -205,7 +207,7 @@ def _is_time(value: Any) -> bool:
 _NAME = _text(_NAME_LIMIT, "the name of a policy")
 _TEXTS = Field(
     _are_texts,
-    f"texts of policy files, up to {MAX_BYTES} bytes each, by the names that places in them begin with",
+    f"texts of policy files by file name, up to {MAX_BYTES} bytes each",
 )
 _ID = _text(_NAME_LIMIT, "the id of a record")
 _MODES = tuple(mode.value for mode in Mode)
@@ -215,7 +217,7 @@ _WITHIN = Field(_is_time, f"{CONFIRM_LEAST:g} to {CONFIRM_MOST:g} seconds", is_o
 
 def _control(desk: Desk) -> PolicyControl:
     if desk.policies is None:
-        raise ControlError("policies cannot be changed here: this daemon was started without that")
+        raise ControlError("this daemon cannot change its policies")
     return desk.policies
 
 
@@ -229,7 +231,7 @@ def _events(_desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
 
 def _overview(desk: Desk) -> Overview:
     if desk.overview is None:
-        raise ControlError("this daemon keeps no records that could be shown")
+        raise ControlError("this daemon keeps no records to show")
     return desk.overview
 
 
@@ -241,14 +243,15 @@ def _record(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
     found = _overview(desk).document(asked["id"])
     if found is None:
         raise ControlError(
-            f"no record {_shown(asked['id'])} is kept any more: the newest are, all are in the logs"
+            f"no record {_shown(asked['id'])} is in memory any more: the daemon keeps the "
+            "newest, the logs have all"
         )
     return {"record": found}
 
 
 def _sources(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
     if desk.sources is None:
-        raise ControlError("this daemon does not tell what its policies were made of")
+        raise ControlError("this daemon does not show the sources of its policies")
     return {"sources": desk.sources()}
 
 

@@ -123,7 +123,7 @@ class Conversation:
             return
         self._incoming += more
         if len(self._incoming) > LINE_LIMIT:
-            raise ControlError("the daemon sent a line without an end")
+            raise ControlError("the daemon sent an unfinished line")
         *lines, rest = self._incoming.split(b"\n")
         self._incoming = rest
         for line in lines:

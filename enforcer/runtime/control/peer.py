@@ -47,14 +47,16 @@ def peer_of(connection: socket.socket) -> Peer:
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, _ = _CREDENTIALS.unpack(raw)
     if pid == 0:
-        return Peer(pid, uid, "unknown", "only the host's root may ask, and you cannot be seen")
+        return Peer(
+            pid, uid, "unknown", "only the host's root may ask, and this process cannot see you"
+        )
     try:
         with _held(connection, pid) as handle:
             executable = _executable(pid)
             refusal = _refusal(pid, uid)
             # As long as the process lives its id is nobody else's, so that what was read is its own.
             if has_ended(handle):
-                refusal = "only root may ask, and whoever connected has ended"
+                refusal = "only root may ask, and the process that connected has ended"
     except OSError as error:
         return Peer(pid, uid, "unknown", f"cannot tell who you are: {error.strerror}")
     return Peer(pid, uid, executable, refusal)
@@ -96,7 +98,8 @@ def _refusal(pid: int, uid: int) -> str:
     except OSError as error:
         # Not knowing is not a permission.
         return (
-            f"only the host's root may ask, and your user namespace is not shown: {error.strerror}"
+            "only the host's root may ask, and your user namespace cannot be read: "
+            f"{error.strerror}"
         )
     if theirs != Path("/proc/self/ns/user").readlink():
         return "only the host's root may ask, and you are in another user namespace"

@@ -157,7 +157,7 @@ class Client:
                 return None
             self._rest += more
             if len(self._rest) > LINE_LIMIT:
-                raise ControlError("the daemon sent a line without an end")
+                raise ControlError("the daemon sent an unfinished line")
         line, _, self._rest = self._rest.partition(b"\n")
         message = json.loads(line)
         if not isinstance(message, dict):

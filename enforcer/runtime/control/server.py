@@ -222,7 +222,7 @@ class ControlServer:
 
     def _finish_late(self, connection: _Connection) -> None:
         if self._is_open(connection):
-            self._finish(connection, f"the request did not end within {_REQUEST_SECONDS:g} s")
+            self._finish(connection, f"the request was not complete after {_REQUEST_SECONDS:g} s")
 
     def _handle(self, connection: _Connection, line: bytearray) -> None:
         try:

@@ -63,8 +63,8 @@ def kill_holder(lock: Path) -> int | None:
     finally:
         os.close(fd)
     raise ControlError(
-        f"{lock} is held, but not by pid {pid} that stands in it: "
-        f"find the holder (fuser {lock}) and end it"
+        f"pid {pid}, which {lock} names, does not hold it: find the holder (fuser {lock}) and end "
+        "it"
     )
 
 
@@ -72,7 +72,8 @@ def _written(fd: int, lock: Path) -> int:
     text = os.pread(fd, 32, 0).strip()
     if not text.isdigit() or int(text) <= 1:
         raise ControlError(
-            f"{lock} is held, but does not say by whom: find the holder (fuser {lock}) and end it"
+            f"{lock} is held, but does not name its holder: find the holder (fuser {lock}) "
+            "and end it"
         )
     return int(text)
 
@@ -102,7 +103,7 @@ def _has_open(pid: int, fd: int) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise ControlError(f"cannot see what pid {pid} holds: {error.strerror}") from error
+        raise ControlError(f"cannot list the files of pid {pid}: {error.strerror}") from error
     return False
 
 
@@ -115,5 +116,5 @@ def _kill(handle: int, pid: int) -> None:
         raise ControlError(f"the daemon (pid {pid}) cannot be killed: {error.strerror}") from error
     if not has_ended(handle, timeout=_DYING):
         raise ControlError(
-            f"the daemon (pid {pid}) was killed and has not ended after {_DYING:g} s"
+            f"the daemon (pid {pid}) was killed, but has not ended after {_DYING:g} s"
         )

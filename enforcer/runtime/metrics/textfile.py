@@ -71,8 +71,8 @@ class Textfile:
         except (OSError, EnforcerError) as error:
             if not self.is_failing:
                 self.report(
-                    f"metrics {self.path}: {getattr(error, 'strerror', None) or error}: "
-                    "tried again; what is there ages meanwhile"
+                    f"metrics {self.path}: {getattr(error, 'strerror', None) or error}: trying "
+                    "again; until then the file is out of date"
                 )
             self.is_failing = True
         else:

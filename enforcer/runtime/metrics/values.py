@@ -59,7 +59,7 @@ def _policies(status: Mapping[str, Any]) -> Iterator[Family]:
     if "pending" in status:
         yield _gauge(
             "confirmation_pending",
-            "1 while what is active awaits its confirmation.",
+            "1 while the active policies await confirmation.",
             [Sample(int(status["pending"] is not None))],
         )
     policies = status.get("policies", ())

@@ -113,7 +113,7 @@ def _succeed(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> 
         old.detach()
     except KernelError as error:
         # Both are active: nothing is let through, and the reader must know.
-        warnings = (f"the programs of before are still active as well: {error}",)
+        warnings = (f"the previous programs are still attached, too: {error}",)
     sessions.outgoing.append(Outgoing.of_session(old, sessions.origins))
     return Commit(is_successor=True, warnings=warnings)
 

@@ -81,7 +81,8 @@ class Following:
             self.renew(found)
         except EnforcerError as error:
             self.report(
-                f"the containers that there are now cannot be activated, trying again: {error}"
+                "the policies cannot be updated for the containers that run now, trying "
+                f"again: {error}"
             )
             return _AGAIN
         # A burst of containers must not keep the daemon from everything else.
@@ -103,7 +104,8 @@ class Following:
         if self.workloads.overflown and not self._told_of_limit:
             self._told_of_limit = True
             self.report(
-                f"more than {MAX_WORKLOADS} containers and pods: rules on them decide by onError in the rest"
+                f"there are more than {MAX_WORKLOADS} containers and pods: onError decides in "
+                "the others"
             )
         unknown = self.workloads.unknown
         self._strange = {path: self._strange.get(path, now) for path in unknown}
@@ -112,6 +114,6 @@ class Following:
             if now - since >= _STRANGE and path not in self._said:
                 self._said.add(path)
                 self.report(
-                    f"no runtime says what the container in {ascii(path)[1:-1]} is: rules on containers and "
-                    "pods decide there by onError"
+                    f"no runtime describes the container in {ascii(path)[1:-1]}: onError decides "
+                    "there for rules on containers and pods"
                 )

@@ -253,8 +253,8 @@ class Enforcement:
     def _require_settled(self) -> None:
         if self.pending is not None:
             raise ControlError(
-                f"a change waits to be confirmed for another {max(0.0, self.pending.left):.0f} s: "
-                "confirm it with: enforcer confirm, or let the time pass"
+                f"another change waits for confirmation for {max(0.0, self.pending.left):.0f} s: "
+                "confirm it with: enforcer confirm, or wait"
             )
 
     def _alter(self, overlay: Overlay, confirm_within: float | None) -> dict[str, Any]:
@@ -366,7 +366,9 @@ class Enforcement:
             self.sessions.current.fall_back()
         except KernelError as error:
             # The fallback counts all the same; only the next change must wait.
-            self.report(f"what counts again cannot be made current, trying again: {error}")
+            self.report(
+                f"the daemon cannot go back to the previous policies, trying again: {error}"
+            )
             self.reactor.after(_AGAIN, lambda: self._expire(pending))
             return
         # What the files say now was not confirmed: only another change of them is activated.
@@ -374,7 +376,7 @@ class Enforcement:
         if self._watch is not None:
             self._watch.renew()
         self.report(
-            f"not confirmed within {pending.seconds:g} s: the policies of before are active again "
+            f"not confirmed within {pending.seconds:g} s: the previous policies are active again "
             f"(generation {before.generation}); correct the policy files before the next reload"
         )
         self.on_change()

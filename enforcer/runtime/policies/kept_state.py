@@ -61,7 +61,7 @@ class State:
             found = json.loads(data)
             if found["format"] != _FORMAT:
                 raise KernelError(
-                    f"what the daemon before left is in format {found['format']}, not {_FORMAT}"
+                    f"what an earlier daemon left has format {found['format']}, not {_FORMAT}"
                 )
             return cls(
                 origins=RowTable.from_dict(found["origins"]),
@@ -74,4 +74,4 @@ class State:
                 overlay=Overlay.from_dict(found["overlay"]),
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise KernelError(f"what the daemon before left cannot be read: {error}") from error
+            raise KernelError(f"what an earlier daemon left cannot be read: {error}") from error

@@ -82,7 +82,7 @@ class Overlay:
                 if len(names) > 1:
                     others = ", ".join(other for other in names if other != name)
                     raise ControlError(
-                        f"policy {name!r} came in one text with {others}: disable it, or add the "
+                        f"policy {name!r} was added in one text with {others}: disable it, or add the "
                         f"text without it under the name {file}"
                     )
                 rest = {key: value for key, value in self.added.items() if key != file}
@@ -90,7 +90,7 @@ class Overlay:
                 return Overlay(rest, self.disabled - {name}, modes)
         raise ControlError(
             f"policy {name!r} was not added at run time: remove it from its file and reload, or "
-            f"take it out of force with: enforcer policy disable {name}"
+            f"disable it with: enforcer policy disable {name}"
         )
 
     def enable(self, name: str, *, enabled: bool) -> Overlay:
@@ -149,6 +149,6 @@ def _check_names(policies: list[Policy]) -> None:
         other = first.setdefault(policy.name, policy)
         if other is not policy:
             raise ControlError(
-                f"there is a policy {policy.name!r} already ({other.span}): name this one "
-                f"({policy.span}) otherwise"
+                f"policy {policy.name!r} exists already ({other.span}): give this one "
+                f"({policy.span}) another name"
             )

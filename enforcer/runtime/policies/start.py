@@ -126,19 +126,20 @@ def begin(
     )
     if made.dropped is not None:
         # The files are what is asked for now; a start must not fail for what lay over them once.
-        report(f"policies that were added at run time do not go on: {made.dropped}")
+        report(f"policies that were added at run time are dropped: {made.dropped}")
     if not host.shows_symbols():
         report(
-            "the kernel hides where its symbols lie (kernel.kptr_restrict, CAP_SYSLOG): what a rename or a "
-            "mount does in the very moment of an access goes unseen"
+            "the kernel hides the addresses of its symbols (kernel.kptr_restrict, CAP_SYSLOG): a "
+            "rename or a mount during an access is not noticed"
         )
     session, origins, returning = _open(
         made, before, store, confirm_within, protect=protect, verifier=verifier
     )
     if session.is_blind:
         report(
-            "this kernel hides its symbols (kernel.kptr_restrict): observing BPF programs of others are "
-            "refused while protection is on, as those that could act cannot be told from them"
+            "this kernel hides its symbols (kernel.kptr_restrict): while protection is on, all "
+            "BPF programs of others are refused, since those that only observe cannot be told "
+            "from those that could act"
         )
     enforcement = Enforcement(
         sources=sources,
@@ -156,8 +157,8 @@ def begin(
     )
     if made.now.workloads is not None and not workloads.has_tree:
         report(
-            "cgroups are not in one tree (version 2), so no container can be told from the host: rules on "
-            "containers and pods meet nobody"
+            "cgroups are not in one tree (version 2), so no container can be told from the host: "
+            "rules on containers and pods match nothing"
         )
     enforcement.follow_containers()
     enforcement.reactor.after(0, heap.trim)
@@ -177,14 +178,14 @@ def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before
     left = Leftover.open(newest)
     if left.problem is not None:
         report(
-            f"what a daemon before left stays active until it is replaced, and cannot be read: "
-            f"{left.problem}; what is known of running processes and counts begins anew"
+            f"what an earlier daemon left cannot be read: {left.problem}; it stays active until "
+            "it is replaced; labels of running processes and counts start again"
         )
         return _Before(left, None, last)
     try:
         return _Before(left, State.decode(left.state) if left.state else None, last)
     except KernelError as error:
-        report(f"{error}; counts and changes at run time begin anew")
+        report(f"{error}; counts start again, and changes at run time are lost")
         return _Before(left, None, last)
 
 
@@ -249,7 +250,7 @@ def _take_over(
         try:
             left.detach()
         except KernelError as error:
-            enforcement.report(f"what a daemon before left is active as well: {error}")
+            enforcement.report(f"what an earlier daemon left is still active, too: {error}")
         enforcement.sessions.outgoing.append(Outgoing.of_leftover(left, before.tables()))
     kept = {enforcement.sessions.current.pinned_at, left.pins.path if left is not None else None}
     for session in store.sessions() if store is not None else ():
@@ -263,4 +264,4 @@ def _remove(session: PinDirectory, report: Callable[[str], None]) -> None:
     try:
         session.remove()
     except EnforcerError as error:
-        report(f"what an interrupted start left stays: {error}")
+        report(f"what an interrupted start left cannot be removed: {error}")

@@ -51,12 +51,12 @@ def _is_around() -> bool:
 def _at_point(point: Point) -> str | None:
     match point.kind:
         case PointKind.LSM:
-            return f"the kernel asks nobody at {point}, it only tells" if _is_void(point) else None
+            return f"{point} cannot refuse, it only observes" if _is_void(point) else None
         case PointKind.KPROBE:
             return _at_entry(point.name)
         case PointKind.KRETPROBE:
-            return f"at its end {point.name} has taken effect"
-    return f"at {point} nobody is asked"
+            return f"{point.name} has taken effect at its end"
+    return f"{point} cannot refuse, it only observes"
 
 
 def _is_void(point: Point) -> bool:

@@ -34,10 +34,10 @@ def try_to(change: Callable[[], dict[str, Any]], report: Callable[[str], None]) 
 
 def nothing_to_confirm(*, watch_acts: bool) -> str:
     """Say that a change that should be confirmed changed nothing, and whether the watch may be why."""
-    said = "there is nothing to confirm: what the files say is active"
+    said = "nothing awaits confirmation: what the files say is active already"
     if not watch_acts:
         return said
     return (
-        f"{said} (the watch may have seen to that: --watch-confirm-within TIME lets what it "
-        "activates be taken back)"
+        f"{said} (the watch may have activated them: with --watch-confirm-within TIME, such "
+        "changes await confirmation, too)"
     )

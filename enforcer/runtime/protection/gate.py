@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Gate", "Visit"]
 
 _NONCE_BYTES = 32
-_CLOSED = "enforcement is protected, and no key was chosen"
+_CLOSED = "enforcement is protected without a key"
 _STOP = (
     f"{_CLOSED}: end it by the service manager (systemctl stop enforcer), or with Ctrl-C where it was "
     "started"

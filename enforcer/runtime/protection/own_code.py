@@ -48,7 +48,10 @@ class _Closed:
         """Find nothing, in words; *path* and *target* do not matter."""
         del path, target
         raise ModuleNotFoundError(
-            f"{name} is not imported any more: this daemon is protected, and its files may have changed",
+            (
+                f"{name} cannot be imported any more: this daemon is protected, and the files "
+                "may have changed"
+            ),
             name=name,
         )
 

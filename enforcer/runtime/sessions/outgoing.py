@@ -120,8 +120,8 @@ class Outgoing:
         lost = counted.get("LOST_DECISIONS", 0) + counted.get("LOST_ACTIVITY", 0) - self.reported
         away = (boot_time() - self.since_ns) / 1e9
         return (
-            f"took over from a daemon that last looked {away:.0f} s ago; enforcement went on: "
-            f"{self.taken:,} records were waiting, {max(0, lost):,} were lost"
+            f"took over from a daemon that last read records {away:.0f} s ago; enforcement went "
+            f"on: {self.taken:,} records were waiting, {max(0, lost):,} were lost"
         )
 
 

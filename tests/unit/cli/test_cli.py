@@ -73,7 +73,7 @@ def test_check_explains_where_rules_are_decided(good, monkeypatch, capsys):
 
     first, second, last = capsys.readouterr().out.splitlines()
     assert first.endswith("rule no-cat: exec: decided at LSM hooks bprm_check_security, mmap_file")
-    assert "takes root" in second
+    assert "needs root" in second
     assert last.startswith("ok: ")
 
 

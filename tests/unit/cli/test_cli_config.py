@@ -103,7 +103,7 @@ def test_an_empty_file_says_nothing(write, text):
     [
         ("audti: true\n", "1:1: 'audti' is not a setting; did you mean 'audit'?"),
         ("audit: true\naudit: false\n", "2:1: 'audit' is given twice, first in line 1"),
-        ("audit: yes\n", "1:8: audit is true or false, not the text 'yes'"),
+        ("audit: yes\n", "1:8: audit must be true or false, not the text 'yes'"),
         ("- audit\n", "1:1: the configuration must be a mapping, not a list"),
         ("policies: /etc/p\n", "1:11: policies must be a list, not the text '/etc/p'"),
         ("policies: []\n", "1:11: policies is empty: name a policy file or folder"),
@@ -124,8 +124,8 @@ def test_an_empty_file_says_nothing(write, text):
         (
             "metrics: 0.0.0.0:9753\n",
             (
-                "1:10: metrics: '0.0.0.0:9753' can be reached by others: metrics are for this "
-                "machine, on 127.0.0.1 or [::1]"
+                "1:10: metrics: others can reach '0.0.0.0:9753': metrics are for this "
+                "machine only, use 127.0.0.1 or [::1]"
             ),
         ),
         (
@@ -135,11 +135,11 @@ def test_an_empty_file_says_nothing(write, text):
         (
             "syslog: udp:log.example.org:514\n",
             (
-                "1:9: syslog: 'log.example.org:514' is no IP address with a port, 192.0.2.1:514 or "
+                "1:9: syslog: 'log.example.org:514' is not an IP address with a port, 192.0.2.1:514 or "
                 "[2001:db8::1]:514: names are not looked up"
             ),
         ),
-        ("audit: &a true\n", "1:8: anchors are not read: remove &a"),
+        ("audit: &a true\n", "1:8: anchors are not supported: remove &a"),
         (
             "audit: true\n---\nquiet: true\n",
             "3:1: a configuration is one document: remove the line ---",
@@ -226,7 +226,7 @@ def test_outputs_have_options_of_their_own(write, capsys):
     )
     for wrong, said in (
         ("--syslog=log:514", "is not an address"),
-        ("--metrics=192.0.2.1:9753", "can be reached by others"),
+        ("--metrics=192.0.2.1:9753", "others can reach"),
         ("--metrics-file=/m.txt", "must end with .prom"),
     ):
         with pytest.raises(SystemExit):

@@ -177,7 +177,7 @@ def test_keys_on_a_terminal(daemon, terminal):
     shown.until("policy vault: mode audit, generation 8")
     assert "audit" == daemon.daemon.policies.listed[0]["mode"]
     shown.type(b"?")
-    shown.until("leave; enforcement goes on")
+    shown.until("quit; enforcement goes on")
     shown.forget()
     shown.type(b"\x1b")
     shown.resize(60, 20)
@@ -224,7 +224,7 @@ def test_a_dumb_terminal(daemon, terminal, terminal_type):
     shown = terminal("dashboard", "--socket", daemon.socket, TERM=terminal_type)
     shown.until("vault/only-the-va")
     shown.type(b"?")
-    shown.until("leave; enforcement goes on")
+    shown.until("quit; enforcement goes on")
     assert b"\x1b" not in shown.raw
     shown.type(b"q")
     assert 0 == shown.ends()

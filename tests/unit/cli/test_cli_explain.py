@@ -68,7 +68,7 @@ def test_from_files_without_a_daemon(policy, stdin, capsys):
 
     out = capsys.readouterr().out
     assert out.startswith(("20:48:01 denied", "2"))
-    assert f"{policy}:6:7: put a rule in front of rule secrets" in out
+    assert f"{policy}:6:7: add a rule before rule secrets" in out
     assert "process: {binary: /usr/bin/tee}" in out
 
 
@@ -91,21 +91,21 @@ def test_changes_at_run_time_count(served, tmp_path, capsys):
 
     main(["explain", str(RecordId.of(RECORD.event)), "--socket", str(tmp_path / "s")])
 
-    assert "is in mode audit now, and was not then" in capsys.readouterr().out
+    assert "is in mode audit now; it was not then" in capsys.readouterr().out
 
 
 def test_a_record_that_is_kept_no_more(served, tmp_path, capsys):
     """It is in the logs."""
     assert Exit.USAGE == main(["explain", "00000000-1-1-1", "--socket", str(tmp_path / "s")])
-    assert "all are in the logs" in capsys.readouterr().err
+    assert "the logs have all" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "no JSON object"),
-        ("[1]", "no JSON object"),
-        ("[" * 100_000, "no JSON object"),
+        ("", "not a JSON object"),
+        ("[1]", "not a JSON object"),
+        ("[" * 100_000, "not a JSON object"),
         ("{}", "not a record of a verdict"),
         ("x" * ((1 << 20) + 1), "more than 1048576 bytes"),
         (json.dumps({**as_document(RECORD), "message": 3}), "it has no message"),

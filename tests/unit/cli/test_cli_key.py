@@ -82,7 +82,7 @@ def test_short_passphrases_are_not_taken(tmp_path, capsys):
     with descriptor(b"elevenchars\n") as fd:
         assert 2 == main(["key", "--key-fd", str(fd), str(tmp_path / "key")])
 
-    assert "has 11 characters: take 12 or more" in capsys.readouterr().err
+    assert "has 11 characters: use 12 or more" in capsys.readouterr().err
     assert not (tmp_path / "key").exists()
 
 
@@ -191,7 +191,7 @@ def test_who_may_not_is_told_why(guarded, deed):
     pins = guarded(Answer.LOCKED, Answer.WRONG)
     with pytest.raises(ControlError, match="the passphrase is wrong"):
         deed(pins, Passphrase(None))
-    with pytest.raises(UsageError, match="name --pins"):
+    with pytest.raises(UsageError, match="name the right --pins"):
         deed(pins / "1", Passphrase(None))
 
 

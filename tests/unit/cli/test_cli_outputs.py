@@ -79,34 +79,46 @@ def test_everything_an_output_can_say(read):
     ("item", "expected"),
     [
         ("{path: /a}", "2:5: an output needs a type: file"),
-        ("{type: fiel, path: /a}", "2:12: the type of an output is one of file"),
+        ("{type: fiel, path: /a}", "2:12: the type of an output must be one of file"),
         ("{type: file}", "2:5: an output of type file needs 'path'"),
         ("{type: file, path: a}", "2:24: path must be an absolute path, not the text 'a'"),
         ("{type: syslog}", "2:5: an output of type syslog needs 'address'"),
         ("{type: syslog, address: log}", "'log' is not an address: write unix:/dev/log"),
-        ("{type: syslog, address: unix:log}", "after unix: comes an absolute path"),
-        ("{type: syslog, address: 'udp:::1:514'}", "an IPv6 address stands in brackets"),
-        ("{type: syslog, address: 'tcp:10.0.0.1:0'}", "the port is a number from 1 to 65535"),
-        ("{type: syslog, address: unix:/a, facility: own}", "facility is one of kern, user"),
+        ("{type: syslog, address: unix:log}", "absolute path of at most 107 bytes after unix:"),
+        ("{type: syslog, address: 'udp:::1:514'}", "write an IPv6 address in brackets"),
+        ("{type: syslog, address: 'tcp:10.0.0.1:0'}", "the port must be a number from 1 to 65535"),
+        ("{type: syslog, address: unix:/a, facility: own}", "facility must be one of kern, user"),
         ("{type: journald, path: /a}", "'path' is not a key of an output of type journald"),
         ("{type: file, path: /a, colour: red}", "'colour' is not a key of an output of type file"),
-        ("{type: file, path: /a, format: xml}", "format is one of json, logfmt"),
-        ("{type: file, path: /a, actions: [block]}", "each of actions is one of allow, log, deny"),
+        ("{type: file, path: /a, format: xml}", "format must be one of json, logfmt"),
+        (
+            "{type: file, path: /a, actions: [block]}",
+            "each of actions must be one of allow, log, deny",
+        ),
         ("{type: file, path: /a, actions: []}", "actions is empty: leave it out to take all"),
-        ("{type: file, path: /a, policies: [A B]}", "each of policies is the name of a policy"),
+        (
+            "{type: file, path: /a, policies: [A B]}",
+            "each of policies must be the name of a policy",
+        ),
         (
             "{type: file, path: /a, operations: [write]}",
-            "each of operations is one of exec, exec.loaded, file",
+            "each of operations must be one of exec, exec.loaded, file",
         ),
-        ("{type: file, path: /a, minSeverity: low!}", "minSeverity is one of low, medium"),
-        ("{type: file, path: /a, redact: [a b c]}", "each of redact is a pattern of one argument"),
+        ("{type: file, path: /a, minSeverity: low!}", "minSeverity must be one of low, medium"),
+        (
+            "{type: file, path: /a, redact: [a b c]}",
+            "each of redact must be a pattern of one argument",
+        ),
         ("{type: file, path: /a, fields: {Site: x}}", "'Site' is not a name of a field"),
         ("{type: file, path: /a, fields: {policy: x}}", "'policy' is a field of every record"),
         ("{type: file, path: /a, fields: {site: 1}}", "fields.site must be text, not the number 1"),
-        ("{type: file, path: /a, queue: 4}", "queue is a size like 512 KiB"),
+        ("{type: file, path: /a, queue: 4}", "queue must be a size like 512 KiB"),
         ("{type: file, path: /a, queue: 2 GiB}", "from 64 KiB to 1024 MiB"),
         ("{type: file, path: /a, rotate: {keep: 2}}", "rotate needs 'size'"),
-        ("{type: file, path: /a, rotate: {size: 1 MiB, keep: 0}}", "keep is a number from 1 to"),
+        (
+            "{type: file, path: /a, rotate: {size: 1 MiB, keep: 0}}",
+            "keep must be a number from 1 to",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(read, item, expected):
@@ -121,11 +133,11 @@ def test_what_is_wrong_is_told_with_its_place(read, item, expected):
 
 def test_two_outputs_in_one_place_are_refused(read):
     """They would tear each other's lines when one rotates."""
-    with pytest.raises(ConfigErrors, match=r"two outputs lead to /a: one was named at .*:2:5"):
+    with pytest.raises(ConfigErrors, match=r"two outputs write to /a: the other one is at .*:2:5"):
         read("outputs:\n  - {type: file, path: /a}\n  - {type: file, path: /a, format: logfmt}\n")
     settings = Settings(json_log=Path("/a"), outputs=(FileOutput(path=Path("/a")),))
 
-    with pytest.raises(UsageError, match="would be one place"):
+    with pytest.raises(UsageError, match="write to the same place"):
         settings.all_outputs()
 
 

@@ -55,7 +55,7 @@ def test_where_bpf_is_not_among_the_lsms(shown):
 
     assert lines[2:4] == [
         "at the security_* functions, since bpf is not among the active LSMs",
-        "1,234 times a program had no turn, since it was running on that processor",
+        "1,234 operations passed undecided: the program was already running on that processor",
     ]
 
 
@@ -69,8 +69,8 @@ def test_what_else_holds(shown):
     )
 
     assert lines[2:5] == [
-        "not confirmed: in 42.0 s the set before is active again, unless: enforcer confirm",
-        "pinned in /sys/fs/bpf/enforcer: enforcement outlives a daemon that is lost",
+        "not confirmed: in 42.0 s the previous policies are active again, unless: enforcer confirm",
+        "pinned in /sys/fs/bpf/enforcer: enforcement outlives the daemon",
         "protected: other processes may not change or end it, the service manager excepted",
     ]
     assert "changed at run time: web: mode \\x1b[2Jaudit" in lines

@@ -66,7 +66,7 @@ def test_a_package_manager_is_ordinary_and_so_is_what_it_starts(programs):
     ("who", "says"),
     [
         (doer(above=("/bin/sh", "/usr/sbin/cron", INIT)), "the scheduler /usr/sbin/cron"),
-        (doer("/usr/bin/su"), "logs people in"),
+        (doer("/usr/bin/su"), "logs users in"),
         (doer("/usr/bin/postgres", above=(INIT,), unit="postgresql.service"), "main program of"),
     ],
 )
@@ -105,8 +105,8 @@ def test_weak_signs_count_together(programs):
     [
         ("/tmp/tool", 0, "where users write"),
         ("/home/x/tool", 0, "where users write"),
-        ("/usr/bin/loose", 0, "others than root may write"),
-        ("/usr/bin/gone", 0, "no file"),
+        ("/usr/bin/loose", 0, "users other than root may write"),
+        ("/usr/bin/gone", 0, "does not exist"),
         ("memfd:x", SubjectFlag.FILELESS, "has no name"),
     ],
 )

@@ -253,7 +253,7 @@ def test_what_a_replay_cannot_decide_is_refused(journal, tmp_path, capsys):
     ("arguments", "says"),
     [
         (["--against", "x.yaml", "y.yaml"], "give --replay"),
-        (["--replay", "x", "--for", "5s", "y.yaml"], "what was recorded"),
+        (["--replay", "x", "--for", "5s", "y.yaml"], "a recording has its own length"),
         (["--replay", "/nonexistent", "POLICY"], "No such file"),
     ],
 )

@@ -91,14 +91,14 @@ def test_a_rule_with_an_exception():
         "  yes  path: /srv/vault/secret is /srv/vault/**  (vault.yaml:14:15)",
         "  yes  notProcess.binary: /usr/bin/cat is not /usr/bin/vault  (vault.yaml:15:30)",
         "",
-        "Asked before it, and did not match",
+        "Rules before it, which did not match",
         "  vault.yaml:6:7: policy vault, rule public (allow)",
         "    no   path: /srv/vault/secret is not /srv/vault/public/**  (vault.yaml:9:15)",
         "",
         "What would allow it",
         "  vault.yaml:15:30: add /usr/bin/cat to notProcess.binary of rule secrets",
         "  or: vault.yaml:9:15: add /srv/vault/secret to path of rule public, which allows",
-        "  or: vault.yaml:11:7: put a rule in front of rule secrets:",
+        "  or: vault.yaml:11:7: add a rule before rule secrets:",
         "      - name: allow-cat",
         "        file: read",
         "        match:",
@@ -124,9 +124,7 @@ def test_names_are_those_of_the_host():
     text = said(item, VAULT)
 
     assert "  yes  path: /usr/bin/sh is /bin/sh  (vault.yaml:20:15)" in text
-    assert text[3].startswith(
-        "  ?    ancestors.binary: asked for /usr/bin/vault, there is something"
-    )
+    assert text[3].startswith("  ?    ancestors.binary: wanted /usr/bin/vault, found a value")
     assert "          path: /usr/bin/sh" in text
 
 
@@ -204,8 +202,8 @@ def test_a_name_that_is_kept():
     """A rename that would take a protected name away."""
     text = said(read(op=Op.GUARD, row_flags=8, path=b"/srv/vault"), VAULT)
 
-    assert "policy vault, which keeps the names in place of rule secrets: denied" in text[1]
-    assert "  yes  path: /srv/vault is a name that is kept in place  (vault.yaml:14:15)" in text
+    assert "policy vault, guard of rule secrets: denied" in text[1]
+    assert "  yes  path: /srv/vault is a guarded name  (vault.yaml:14:15)" in text
     assert "        file: any" in text
     assert any("guard: false" in line for line in text)
 
@@ -243,7 +241,7 @@ def test_every_policy_that_refuses_must_change():
     assert "  for policy vault:" in text
     assert "  for policy other:" in text
     assert any("policy other, rule secrets: deny, enforce" in line for line in text)
-    assert text[-1] == "  all of these policies must be changed: the strictest verdict counts"
+    assert text[-1] == "  change all of these policies: the strictest verdict counts"
 
 
 def test_a_policy_in_audit_mode():
@@ -262,9 +260,9 @@ def test_what_could_not_be_read():
 
     text = said(item, VAULT)
 
-    assert "  an operand could not be read, and the rule's onError decided" in text
-    assert any(line.startswith("  ?    path: asked for /srv/vault/**, there is") for line in text)
-    assert any("give rule secrets onError: allow" in line for line in text)
+    assert "  an operand could not be read: the rule's onError decided" in text
+    assert any(line.startswith("  ?    path: wanted /srv/vault/**, found") for line in text)
+    assert any("set onError: allow in rule secrets" in line for line in text)
 
 
 def test_exceptions_among_the_objects():
@@ -369,10 +367,13 @@ def test_self_protection():
 @pytest.mark.parametrize(
     ("text", "doubt"),
     [
-        (VAULT.replace("{name: vault}", "{name: x}"), "none that is called vault"),
-        (VAULT.replace("name: secrets", "name: renamed"), "has no rule secrets on this operation"),
-        (VAULT.replace("/srv/vault/**", "/srv/other/**"), "does not match by now: path"),
-        (VAULT.replace("/srv/vault/public/**", "/srv/vault/*"), "rule public in front of it"),
+        (VAULT.replace("{name: vault}", "{name: x}"), "there is no policy vault"),
+        (
+            VAULT.replace("name: secrets", "name: renamed"),
+            "no longer has a rule secrets on this operation",
+        ),
+        (VAULT.replace("/srv/vault/**", "/srv/other/**"), "no longer matches: path"),
+        (VAULT.replace("/srv/vault/public/**", "/srv/vault/*"), "rule public before it"),
         (VAULT.replace("action: deny", "action: log"), "says log now"),
         (VAULT.replace("spec:\n", "spec:\n  mode: audit\n"), "is in mode audit now"),
     ],
@@ -382,7 +383,7 @@ def test_policies_that_have_changed_since(text, doubt):
     found = explained(read(), text)
 
     assert doubt in found.doubt
-    assert any("the policies given do not explain it" in line for line, _ in lines(found))
+    assert any("the given policies do not explain it" in line for line, _ in lines(found))
 
 
 def test_text_of_processes_is_harmless():
@@ -455,11 +456,10 @@ def test_the_pod_is_compared_as_far_as_the_record_names_it():
 
     assert any("selector.pod.namespace: prod is prod" in line for line in inside)
     assert any(
-        "selector.pod.labels: asked for app=web, there is something that the record does not say"
-        in line
+        "selector.pod.labels: wanted app=web, found a value that the record does not have" in line
         for line in inside
     )
-    assert any("selector.pod.namespace: asked for prod, there is none" in line for line in outside)
+    assert any("selector.pod.namespace: wanted prod, found none" in line for line in outside)
 
 
 MARKED = """

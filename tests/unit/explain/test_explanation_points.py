@@ -84,7 +84,7 @@ def test_numbers_texts_and_who():
     assert "    no   count: 5 is not 7  (p.yaml:6:66)" in found
     assert not any("elsewhere" in line for line in found)  # nobody asked it
     assert found[-9:] == [
-        "  or: p.yaml:7:7: put a rule in front of rule mine:",
+        "  or: p.yaml:7:7: add a rule before rule mine:",
         "      - name: allow-cat",
         "        kprobe: takes",
         "        match:",
@@ -160,9 +160,7 @@ def test_what_could_not_be_read():
 
     found = engine.said("mine", texts=[b""], unknown=1 << Dim.ARG0 | 1 << Dim.ARG_ANY)
 
-    assert any(
-        line.startswith("  ?    arg8: asked for a, there is something that") for line in found
-    )
+    assert any(line.startswith("  ?    arg8: wanted a, found a value that") for line in found)
 
 
 def test_a_late_kill_is_no_doubt():

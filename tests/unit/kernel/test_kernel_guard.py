@@ -141,7 +141,9 @@ def test_a_directory_that_is_not_there(tmp_path):
 
 def test_a_file_system_that_the_host_does_not_mount(tmp_path):
     """The kernel side finds no mount of it on the host."""
-    with pytest.raises(UnsupportedError, match="not mounted in the mount namespace of the host"):
+    with pytest.raises(
+        UnsupportedError, match="host's mount namespace does not have its file system"
+    ):
         made(FakeKernel(code=errno.ENOENT)).arm(tmp_path, own_cgroup=False)
 
 

@@ -61,7 +61,7 @@ def test_image_of_another_version_is_refused(image):
 
 def test_truncated_image_is_refused(image):
     """An image that lost its end says so."""
-    with pytest.raises(EnforcerBug, match="says that it has"):
+    with pytest.raises(EnforcerBug, match="but its head says"):
         ImageHead.of(image.data[:-8])
 
 

@@ -291,9 +291,9 @@ def test_system_calls():
 REFUSED = [
     ("", 1, "the policy has no spec"),
     ("spec: []", 7, "spec must be a mapping"),
-    ("spec: {}", 7, "the policy says nothing"),
+    ("spec: {}", 7, "the policy is empty"),
     ("spec: {proces: {}}", 8, "'proces' is not a key of spec; did you mean 'process'?"),
-    ("spec: {process: {}}", 17, "process says nothing: give it matchPaths or"),
+    ("spec: {process: {}}", 17, "process is empty: give it matchPaths or"),
     ("spec: {process: []}", 17, "process must be a mapping"),
     ("spec: {process: {matchPaths: {}}}", 30, "matchPaths must be a list"),
     ("spec: {process: {matchPaths: []}}", 30, "matchPaths is an empty list"),
@@ -307,7 +307,7 @@ REFUSED = [
     ("spec: {process: {matchPaths: [{execname: ..}]}}", 42, "has a component '..'"),
     ("spec: {process: {matchPaths: [{path: /x, readOnly: true}]}}", 42, "'readOnly' is not a key of process"),
     ("spec: {process: {matchPaths: [{path: /x, ownerOnly: true}]}}", 42, "'ownerOnly' is not supported"),
-    ("spec: {process: {matchPaths: [{path: /x, ownerOnly: yes}]}}", 53, "ownerOnly is true or false"),
+    ("spec: {process: {matchPaths: [{path: /x, ownerOnly: yes}]}}", 53, "ownerOnly must be true or false"),
     ("spec: {process: {matchPaths: [{path: /x, pts: false}]}}", 42, "'pts' is not supported"),
     ("spec: {process: {matchPaths: [{path: /x, allowedArgs: [-c]}]}}", 42, "'allowedArgs' is not supported"),
     ("spec: {process: {matchPaths: [{path: /x, fromSource: []}]}}", 54, "fromSource is an empty list"),
@@ -315,7 +315,7 @@ REFUSED = [
     ("spec: {process: {matchPaths: [{path: /x, fromSource: [{dir: /a/}]}]}}", 56, "'dir' is not a key of fromSource"),
     ("spec: {process: {matchDirectories: [{dir: /x}]}}", 43, "must end in /"),
     ("spec: {process: {matchDirectories: [{recursive: true}]}}", 37, "needs dir"),
-    ("spec: {process: {matchDirectories: [{dir: /x/, recursive: 1}]}}", 59, "recursive is true or false"),
+    ("spec: {process: {matchDirectories: [{dir: /x/, recursive: 1}]}}", 59, "recursive must be true or false"),
     ("spec: {process: {matchDirectories: [{dir: /a//b/}]}}", 43, "has an empty component"),
     ("spec: {process: {matchPatterns: [{pattern: '/a/(b|c)'}]}}", 44, "looks like a regular expression"),
     ("spec: {process: {matchPatterns: [{pattern: '/a\\d'}]}}", 44, "looks like a regular expression"),
@@ -350,12 +350,12 @@ REFUSED = [
     ("spec: {presets: [{name: filelessExec}]}", 8, "'presets' is not supported"),
     ("spec: {selector: {matchLabels: {a: b}}}", 8, "'selector' is not supported"),
     ("spec: {nodeSelector: {matchExpressions: []}}", 23, "'matchExpressions' is not a key of nodeSelector"),
-    ("spec: {action: Deny}", 16, "action is one of Allow, Audit, Block"),
+    ("spec: {action: Deny}", 16, "action must be one of Allow, Audit, Block"),
     ("spec: {action: [Block]}", 16, "not a list"),
     ("spec: {severity: 11}", 18, "a number from 1 to 10"),
     ("spec: {severity: high}", 18, "a number from 1 to 10"),
     ("spec: {tags: x}", 14, "tags must be a list"),
-    ("spec: {tags: ['()']}", 15, "a tag is a text"),
+    ("spec: {tags: ['()']}", 15, "a tag must be a text"),
     ("spec: {message: [x]}", 17, "message must be text"),
     ('spec: {message: "a\\u202eb"}', 17, "must be printable"),
     ("spec: {process: {matchPaths: [{path: /a}, {path: /b, message: x}], action: Allow}}", 43, "has one message"),
@@ -377,8 +377,8 @@ def test_what_is_refused(text, column, words):
     [
         ("{name: x, namespace: y}", "'namespace' is not supported"),
         ("{name: x, uid: y}", "'uid' is not supported by this version: the API server writes it"),
-        ("{name: x, annotations: {a: b}}", "annotation 'a' is not read"),
-        ("{name: x, annotations: {kubearmor-file-posture: deny}}", "is one of audit, block"),
+        ("{name: x, annotations: {a: b}}", "annotation 'a' is not supported"),
+        ("{name: x, annotations: {kubearmor-file-posture: deny}}", "must be one of audit, block"),
         ("{name: X}", "name must be up to 63 lower-case letters"),
         ("{labels: {a: b}}", "metadata has no name"),
     ],
@@ -456,7 +456,12 @@ def test_pods(head, selector, spelled):
         (PODS, "{matchLabels: {kubearmor.io/container.name: '[]'}}", 62, "a name, or"),
         (PODS, "{matchLabels: {kubearmor.io/container.name: [a]}}", 62, "must be text"),
         (CLUSTER, "{matchLabels: {a: b}}", 19, "not a key of selector"),
-        (CLUSTER, "{matchExpressions: [{key: x, operator: In, values: [a]}]}", 44, "key is one of"),
+        (
+            CLUSTER,
+            "{matchExpressions: [{key: x, operator: In, values: [a]}]}",
+            44,
+            "key must be one of",
+        ),
         (CLUSTER, "{matchExpressions: [{key: label, operator: In, values: [a]}]}", 65, "KEY=VALUE"),
         (
             CLUSTER,
@@ -520,7 +525,7 @@ def test_two_lists_of_what_is_allowed():
     found = errors(f"{one}---\n{other}---\n{third}")
 
     assert [f"{FILE}:9:31"] == [e.partition(": ")[0] for e in found]
-    assert f"the policy of {FILE}:4:31 allows something under process, too" in found[0]
+    assert f"the policy of {FILE}:4:31 also allows something under process" in found[0]
 
 
 def test_audit_beside_a_list_that_blocks_the_rest():
@@ -539,7 +544,8 @@ def test_the_apiversion_is_that_of_the_kind():
     """A kind of KubeArmor is not read under another name."""
     found = errors(f"{HEAD.replace('security.kubearmor.com/v1', 'enforcer/v1')}spec: {{}}\n")
     assert (
-        f"{FILE}:1:13: apiVersion of a KubeArmorHostPolicy is security.kubearmor.com/v1" in found[0]
+        f"{FILE}:1:13: apiVersion of a KubeArmorHostPolicy must be security.kubearmor.com/v1"
+        in found[0]
     )
 
 

@@ -41,14 +41,14 @@ def test_it_is_everything_or_some_errors(said, wanted):
             rule("file: mkdir", "[]"),
             "attempts has an empty list: name errors, or write true for any",
         ),
-        (rule("file: mkdir", "EBLUB"), "errno is an error's name like EACCES"),
+        (rule("file: mkdir", "EBLUB"), "errno must be the name of an error like EACCES"),
         (
             rule("network: connect", match="port: 80"),
-            "nothing but who made it is known, so port cannot",
+            "only the process that made it is known, so port cannot",
         ),
         (
             rule("process: signal", match="signal: KILL"),
-            "nothing but who made it is known, so signal",
+            "only the process that made it is known, so signal",
         ),
         (
             rule("mount: mount", match="fsType: tmpfs"),
@@ -56,11 +56,11 @@ def test_it_is_everything_or_some_errors(said, wanted):
         ),
         (rule("memory: mapExec", match=""), "attempts is for rules on exec, file, mount, network,"),
         (rule("syscall: keyctl", match=""), "attempts is for rules on exec, file, mount, network,"),
-        (rule("process: userns", match=""), "no system call of the table means process userns"),
+        (rule("process: userns", match=""), "no known system call stands for process userns"),
         (rule("exec: {}", match="args: [{index: 1, equal: -c}]"), "so args cannot be compared"),
         (rule("file: chmod", match="mode: {mask: 06000}"), "so mode cannot be compared"),
         (rule("file: read", match="offHost: true"), "so offHost cannot be compared"),
-        (rule("file: mmapExec"), "no system call of the table means file mmapExec"),
+        (rule("file: mmapExec"), "no known system call stands for file mmapExec"),
         ("{file: read, mark: m, attempts: true}", "attempts is for rules with an action"),
     ],
 )

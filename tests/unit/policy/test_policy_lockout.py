@@ -120,7 +120,7 @@ def test_what_would_be_refused_is_said(rule, said):
     """Whoever is refused, and whatever it is."""
     for action in ("deny", "kill"):
         found = _warning(f"{{{rule}, action: {action}}}")
-        assert found.startswith(f"{FILE}:6:5: warning: rule 'rule-1' refuses ")
+        assert found.startswith(f"{FILE}:6:5: warning: rule 'rule-1' forbids ")
         assert said in found
         assert "--confirm-within" in found
 
@@ -167,9 +167,8 @@ def test_naming_the_file_is_warned_of_plainly():
     """What the author wrote down needs no advice on how to write it, but a way back."""
     (warning,) = _warnings("{exec: {}, match: {path: /bin/bash}, action: deny}")
     assert warning == (
-        f"{FILE}:6:5: warning: rule 'rule-1' refuses everybody to run the shell, without which you "
-        "may be locked out: start it with --confirm-within, so that it does not stay unless you "
-        "confirm"
+        f"{FILE}:6:5: warning: rule 'rule-1' forbids everybody to run the shell, and you may be "
+        "locked out: start it with --confirm-within, so that it ends unless you confirm"
     )
     assert "put an allow rule" in _warning("{exec: {}, match: {path: /bin/b*}, action: deny}")
 
@@ -202,8 +201,8 @@ def test_defaults_are_warned_of_by_event():
     """At the policy, as they have no place of their own."""
     found = _warnings(head="  default: {exec: deny, network: deny}\n")
     assert [f"{FILE}:1:1"] * 2 == [warning.split(": ")[0] for warning in found]
-    assert "the default for exec refuses everybody to run" in found[0]
-    assert "the default for network refuses everybody to use" in found[1]
+    assert "the default for exec forbids everybody to run" in found[0]
+    assert "the default for network forbids everybody to use" in found[1]
 
 
 def test_a_selector_narrows_everything():
@@ -211,7 +210,7 @@ def test_a_selector_narrows_everything():
     head = "  selector: {{unit: {}}}\n  default: {{exec: deny}}\n"
     assert [] == _warnings(head=head.format("nginx.service"))
     found = _warning(head=head.format("ssh.service"))
-    assert "the default for exec refuses the service manager, sshd to run sshd, the shell" in found
+    assert "the default for exec forbids the service manager, sshd to run sshd, the shell" in found
 
 
 def test_audit_refuses_nothing():

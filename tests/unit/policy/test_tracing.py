@@ -109,12 +109,12 @@ def test_actions(actions, verb, errno, signal):
     ("actions", "message"),
     [
         ("Override", "Override needs argError"),
-        ("Override, argError: 0", "has not succeeded"),
+        ("Override, argError: 0", "cannot succeed"),
         ("Override, argError: 1", "did you mean -1?"),
-        ("Override, argError: -4095", "argError is the negative number of an error"),
+        ("Override, argError: -4095", "argError must be the negative number of an error"),
         ("Override, argError: x", "the text 'x' is not a number"),
         ("Signal", "Signal needs argSig"),
-        ("Signal, argSig: 17", "argSig is the number of a signal"),
+        ("Signal, argSig: 17", "argSig must be the number of a signal"),
         ("Sigkill}, {action: Signal, argSig: 15", "one signal"),
         ("Post}, {action: NoPost", "contradict"),
         ("Post}, {action: Post", "action Post is given twice"),
@@ -126,7 +126,7 @@ def test_actions(actions, verb, errno, signal):
         ("TrackSock, argSock: 0", "action TrackSock is not supported"),
         ("CopyFD", "action CopyFD is not supported"),
         ("Set, argIndex: 0", "action Set is not supported"),
-        ("Block", "action is one of Post,"),
+        ("Block", "action must be one of Post,"),
         ("NotifyEnforcer, argError: -1", "NotifyEnforcer needs enforcers"),
         ("NotifyEnforcer", "does nothing without argError or argSig"),
     ],
@@ -218,12 +218,12 @@ def test_operators_of_numbers(item, hooked, printed):
         ("{index: 0, operator: Prefix, values: [.bashrc]}", {}, "must be absolute"),
         ("{index: 0, operator: Equal, values: []}", {}, "an empty list"),
         ("{index: 0, operator: Equal}", {}, "Equal needs values"),
-        ("{index: 0, operator: Equal, values: [{}]}", {}, "a value is a text or a number"),
+        ("{index: 0, operator: Equal, values: [{}]}", {}, "a value must be a text or a number"),
         ("{index: 0, values: [/a]}", {}, "needs an operator"),
         ("{index: 0, operator: equal, values: [/a]}", {}, "did you mean 'Equal'?"),
         ("{index: 0, operator: GT, values: [1]}", {}, "argument 0 is a text"),
         ("{index: 0, operator: CelExpr, values: [a]}", {}, "operator CelExpr is not supported"),
-        ("{index: 0, operator: FileType, values: [reg]}", {}, "known of directories"),
+        ("{index: 0, operator: FileType, values: [reg]}", {}, "is for directories"),
         ("{index: 0, operator: State, values: [1]}", TCP, "operator State is not supported"),
         ("{index: 3, operator: Equal, values: [/a]}", {}, "argument 3 is not declared"),
         ("{args: [4], operator: Equal, values: [/a]}", {}, "args has 1 arguments"),
@@ -245,7 +245,7 @@ def test_operators_of_numbers(item, hooked, printed):
         ("{index: 0, operator: Mask, values: [0]}", PRCTL, "a mask has bits"),
         ("{index: 1, operator: LT, values: [0]}", PRCTL, "no number is LT"),
         ("{index: 0, operator: Prefix, values: [1]}", PRCTL, "argument 0 is a number"),
-        ("{index: 2, operator: Equal, values: [-1]}", SIGNAL, "never holds"),
+        ("{index: 2, operator: Equal, values: [-1]}", SIGNAL, "never"),
         ("{index: 2, operator: Equal, values: [SIGFOO]}", SIGNAL, "is not a name or number"),
     ],
 )
@@ -351,7 +351,10 @@ def test_filters_on_processes_that_are_refused(filters, message):
 
 @pytest.mark.parametrize(
     ("resolve", "message"),
-    [("pid", "but for ids of who acts"), ("comm", "but for ids of who acts")],
+    [
+        ("pid", "except for ids of the acting process"),
+        ("comm", "except for ids of the acting process"),
+    ],
 )
 def test_data_that_is_refused(resolve, message):
     """Ids of users and groups are known of the current task, nothing else."""
@@ -419,7 +422,7 @@ def test_what_is_hooked(text, events):
         ("{kprobes: [{call: 'list:l'}]}", "there is no list 'l'"),
         ("{kprobes: [{}]}", "a hook needs call"),
         ("{kprobes: [{call: sys_dup, returnArgAction: TrackSock}]}", "'returnArgAction' is not"),
-        ("{kprobes: [{call: sys_dup, return: 1}]}", "return is true or false"),
+        ("{kprobes: [{call: sys_dup, return: 1}]}", "return must be true or false"),
         (
             "{kprobes: [{call: sys_dup, ignore: {callFound: true}}]}",
             "'callFound' is not a key of ignore",
@@ -439,7 +442,7 @@ def test_what_is_hooked(text, events):
                 "{tracepoints: [{subsystem: syscalls, event: sys_enter_dup, selectors: "
                 "[{matchActions: [{action: Override, argError: -1}]}]}]}"
             ),
-            "Override is not of tracepoints",
+            "Override does not work at tracepoints",
         ),
         ("{lists: [{name: l, type: generated_syscalls}]}", "lists of all system calls"),
         ("{lists: [{name: l, type: generated_ftrace, pattern: x}]}", "by a pattern"),
@@ -455,18 +458,21 @@ def test_what_is_hooked(text, events):
         ("{podSelector: {matchNames: {}}}", "not a key of podSelector"),
         ("{podSelector: {matchLabels: {a: 'b*'}}}", "not a value of a label"),
         ("{podSelector: {matchExpressions: [{key: a, operator: In}]}}", "In takes values"),
-        ("{podSelector: {matchExpressions: [{key: a, operator: Gt}]}}", "operator is one of"),
-        ("{containerSelector: {matchLabels: {repo: x}}}", "only the name is compared"),
+        ("{podSelector: {matchExpressions: [{key: a, operator: Gt}]}}", "operator must be one of"),
+        (
+            "{containerSelector: {matchLabels: {repo: x}}}",
+            "only the name of a container is compared",
+        ),
         (
             "{containerSelector: {matchExpressions: [{key: name, operator: Exists}]}}",
-            "only the name is compared",
+            "only the name of a container is compared",
         ),
         ("{hostSelector: {}}", "'hostSelector' is not supported"),
         ("{options: [{name: policy-mod, value: x}]}", "did you mean 'policy-mode'?"),
         ("{options: [{name: policy-mode, value: x}]}", "one of monitor, enforce"),
         ("{options: [{name: policy-mode}]}", "needs a value"),
-        ("{}", "the policy says nothing"),
-        ("{kprobes: [], lists: []}", "the policy says nothing"),
+        ("{}", "the policy is empty"),
+        ("{kprobes: [], lists: []}", "the policy is empty"),
     ],
 )
 def test_hooks_that_are_refused(text, message):
@@ -487,7 +493,7 @@ def test_hooks_that_are_refused(text, message):
             "4 (read), 2 (write)",
         ),
         ("{index: 0, operator: Equal, values: [/a]}", "security_mmap_file", "needs argument 1"),
-        ("{index: 2, operator: NotEqual, values: [5]}", "cap_capable", "too many to look at"),
+        ("{index: 2, operator: NotEqual, values: [5]}", "cap_capable", "would cost too much"),
     ],
 )
 def test_arguments_that_are_not_compared(item, hooked, message):

@@ -138,7 +138,7 @@ def test_a_length_that_is_not_true_is_damage(tmp_path):
     [
         (b"", "not a journal"),
         (b"some text that is long enough to be a head", "not a journal"),
-        (b"ENFJRNL\n", "ends before it has begun"),
+        (b"ENFJRNL\n", "is empty: nothing was recorded"),
     ],
 )
 def test_what_is_no_journal_is_refused(tmp_path, content, says):

@@ -97,7 +97,7 @@ def test_everything_that_comes_is_written(tape, tmp_path):
 
     assert session.is_detached
     assert (100, len(tape.lines), 0) == (done.accesses, done.lines, done.lost_accesses)
-    assert "its time was over" == done.reason
+    assert "its time is over" == done.reason
     with contextlib.closing(Replay.open(tmp_path / "journal")) as replay:
         assert tape.accesses == list(replay.journal.records(BlockKind.ACCESSES))
         replay.run([], lambda *_: None)

@@ -94,7 +94,7 @@ def test_times_to_confirm_are_bounded(value):
 @pytest.mark.parametrize("mode", ["off", "Audit", "enforce "])
 def test_modes_are_two(mode):
     """No other word is a mode."""
-    with pytest.raises(ControlError, match="it is enforce or audit"):
+    with pytest.raises(ControlError, match="it must be enforce or audit"):
         parsed("policy-set-mode", {"name": "web", "mode": mode})
 
 

@@ -74,7 +74,7 @@ def test_a_verifier_is_a_line():
     assert VERIFIER == Verifier.read(f"{VERIFIER.text}\n")
     assert VERIFIER.stored == hashlib.sha256(KEY).digest()
     for text in ("", "enforcer-key:2:00:00", "enforcer-key:1:00:00", VERIFIER.text + "0", "x" * 99):
-        with pytest.raises(ValueError, match=r"enforcer key|whole|hexadecimal"):
+        with pytest.raises(ValueError, match=r"enforcer key|incomplete|hexadecimal"):
             Verifier.read(text)
 
 

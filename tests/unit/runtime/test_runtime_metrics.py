@@ -276,7 +276,7 @@ def test_a_folder_that_goes_is_told_once(written):
     made.write()
 
     assert said == [
-        f"metrics {made.path}: No such file or directory: tried again; what is there ages meanwhile",
+        f"metrics {made.path}: No such file or directory: trying again; until then the file is out of date",
         f"metrics {made.path}: works again",
     ]
 

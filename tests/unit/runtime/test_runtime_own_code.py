@@ -53,7 +53,7 @@ for name in ("planted", "this", "enforcer.cli.convert"):
     try:
         __import__(name)
     except ModuleNotFoundError as error:
-        assert "is not imported any more" in str(error), error
+        assert "cannot be imported any more" in str(error), error
     else:
         raise AssertionError(name)
 """)

@@ -94,7 +94,7 @@ def test_who_cannot_be_seen_is_refused(listener, monkeypatch):
 
     _, found = seen(listener)
 
-    assert "cannot be seen" in found.refusal
+    assert "this process cannot see you" in found.refusal
 
 
 @pytest.mark.parametrize("is_old", [False, True])
@@ -122,7 +122,7 @@ def test_a_namespace_that_is_not_shown_is_refused(listener, monkeypatch):
 
     _, found = seen(listener)
 
-    assert "is not shown: Operation not permitted" in found.refusal
+    assert "cannot be read: Operation not permitted" in found.refusal
     assert "unknown" == found.executable
 
 

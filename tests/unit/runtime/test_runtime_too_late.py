@@ -50,12 +50,12 @@ def at(kind, name):
     [
         (at("LSM", "asks"), None),
         (at("LSM", "missing"), None),  # the compiler says so, with its place
-        (at("LSM", "tells"), "asks nobody"),
+        (at("LSM", "tells"), "cannot refuse"),
         (at("KPROBE", "replaceable"), None),
         (at("KPROBE", "fixed"), "error_injection/list"),
         (at("KRETPROBE", "replaceable"), "has taken effect"),
-        (at("TRACEPOINT", "a/b"), "nobody is asked"),
-        (at("RAW", "b"), "nobody is asked"),
+        (at("TRACEPOINT", "a/b"), "cannot refuse"),
+        (at("RAW", "b"), "cannot refuse"),
         (rule(calls=(SYSCALLS["keyctl"],)), "no calls"),
         (rule(), None),
     ],
@@ -83,7 +83,7 @@ def test_capabilities_of_files_are_late_around_functions(monkeypatch):
         raise UnsupportedError("no kernel")
 
     monkeypatch.setattr(too_late.lsm_support, "is_around", lambda: True)
-    assert "what capabilities a file gives" in too_late.why_late(None, asked)
+    assert "the capabilities of a file too late" in too_late.why_late(None, asked)
     assert too_late.why_late(None, rule()) is None
     monkeypatch.setattr(too_late.lsm_support, "is_around", lambda: False)
     assert too_late.why_late(None, asked) is None

@@ -100,7 +100,7 @@ def test_reopening_is_for_every_sink_and_one_failure_is_told():
 
     assert (1, 1) == (bad.reopens, good.reopens)
     assert said[0] == (
-        "bad: cannot be opened anew, records still go to the old file: No space left on device"
+        "bad: cannot be reopened, records still go to the old file: No space left on device"
     )
 
 

@@ -146,7 +146,7 @@ def test_nothing_known_yet():
     text = shown(Model(host="guard"))
 
     assert "connecting" in text
-    assert "no word of the daemon yet" in text
+    assert "waiting for the daemon" in text
 
 
 def test_a_mode_is_asked_for():
@@ -178,7 +178,7 @@ def test_rules_of_messages_are_the_policy_s():
 
 def test_too_small():
     """A screen on which nothing can be shown says so."""
-    assert "too small: 40x10 at least" in shown(model(), width=39, height=10)
+    assert "too small: needs 40x10" in shown(model(), width=39, height=10)
 
 
 @pytest.mark.parametrize("width", [80, 160])

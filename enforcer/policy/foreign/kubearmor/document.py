@@ -83,7 +83,7 @@ def read_pod_policy(top: Map, context: Context) -> Policy | None:
 
 def read_cluster_policy(top: Map, context: Context) -> Policy | None:
     """Read a KubeArmorClusterPolicy, for pods of any namespace; None as for the host's."""
-    refused = {**METADATA_REFUSED, "namespace": "a KubeArmorClusterPolicy is in no namespace"}
+    refused = {**METADATA_REFUSED, "namespace": "a KubeArmorClusterPolicy has no namespace"}
     metadata, postures = _head(top, refused, context)
     spec = _spec(top, POD_SPEC_KEYS, context)
     if spec is None:
@@ -117,7 +117,7 @@ def _head(
     for entry in (context.map(given.value, "annotations") if given else None) or ():
         if entry.key not in _ANNOTATIONS:
             hint = f"known are {', '.join(_ANNOTATIONS)}"
-            context.add(f"annotation {entry.key!r} is not read: {hint}", entry.span)
+            context.add(f"annotation {entry.key!r} is not supported: {hint}", entry.span)
         elif word := context.word(entry.value, entry.key, POSTURES):
             postures[_ANNOTATIONS[entry.key]] = POSTURES[word]
     return metadata, postures
@@ -133,7 +133,7 @@ def _spec(top: Map, known: tuple[str, ...], context: Context) -> Map | None:
         return None
     refuse_unknown(spec, "key of spec", known, REFUSED, context)
     if not any(key in SECTION_KEYS for key in spec.entries):
-        context.add(f"the policy says nothing: give it one of {', '.join(SECTION_KEYS)}", spec.span)
+        context.add(f"the policy is empty: give it one of {', '.join(SECTION_KEYS)}", spec.span)
     return spec
 
 
@@ -164,7 +164,7 @@ def _rest(section: Entry, allowing: list[Draft], settings: Settings, context: Co
     for draft in allowing:
         if draft.item.settings.message != first.settings.message:
             context.add(
-                f"what no rule allows has one message, that of line {first.span.line}: give "
+                f"all that no rule allows has one message, that of line {first.span.line}: give "
                 f"{section.key} a message instead",
                 draft.item.span,
             )
@@ -186,8 +186,8 @@ def _refuse_second_list(section: Entry, first: Draft, context: Context, whom: Po
     context.allow_lists.setdefault(whom.place(section.key), first.item.span)
     if other is not None:
         context.add(
-            f"the policy of {other} allows something under {section.key}, too, and each would refuse "
-            "or record what only the other allows: put both into one policy",
+            f"the policy of {other} also allows something under {section.key}, and each policy "
+            "would refuse or record what only the other one allows: put both into one policy",
             first.item.span,
         )
 

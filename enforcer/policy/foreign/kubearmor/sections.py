@@ -50,7 +50,7 @@ def read_section(
     lists = SECTION_KEYS[entry.key]
     refuse_unknown(section, f"key of {entry.key}", (*lists, *inherited), REFUSED, context)
     if not any(key in lists for key in section.entries):
-        context.add(f"{entry.key} says nothing: give it {' or '.join(lists)}", section.span)
+        context.add(f"{entry.key} is empty: give it {' or '.join(lists)}", section.span)
     settings = settings.refine(section, context)
     drafts: list[Draft] = []
     for key in lists:

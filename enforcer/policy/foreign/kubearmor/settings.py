@@ -49,7 +49,8 @@ def _verb(entry: Entry, context: Context) -> Verb | None:
         known = [name.capitalize() for name in ACTIONS]
         hint = suggest(word, known)
         context.add(
-            f"action is one of {', '.join(known)}, not {describe(node)}{hint}", entry.value.span
+            (f"action must be one of {', '.join(known)}, not {describe(node)}{hint}"),
+            entry.value.span,
         )
     return found
 
@@ -59,5 +60,5 @@ def _severity(entry: Entry, context: Context) -> str | None:
     number = node.value if isinstance(node, Scalar) else None
     if isinstance(number, int) and not isinstance(number, bool) and number in LEVELS:
         return LEVELS[number]
-    context.add(f"severity is a number from 1 to 10, not {describe(node)}", node.span)
+    context.add(f"severity must be a number from 1 to 10, not {describe(node)}", node.span)
     return None

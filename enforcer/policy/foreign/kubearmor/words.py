@@ -83,7 +83,7 @@ _NATIVE = "as a rule of kind EnforcerPolicy"
 
 METADATA_KEYS = ("name", "labels", "annotations")
 METADATA_REFUSED = {
-    "namespace": "a KubeArmorHostPolicy is for hosts, which are in no namespace",
+    "namespace": "a KubeArmorHostPolicy is for hosts, which have no namespace",
     **SERVER_METADATA,
 }
 
@@ -94,8 +94,8 @@ REFUSED = {
     ),
     "pts": "the terminal of a process is not compared",
     "allowedArgs": (
-        f"arguments are known when the program has begun, too late to block: write {_NATIVE}, with "
-        "match: {args: …} and action: kill"
+        "arguments are known only after the program has begun, too late to block: write "
+        f"{_NATIVE}, with match: {{args: …}} and action: kill"
     ),
     "matchDNSQueries": (
         f"names are not looked up: write {_NATIVE}, with the operation egress and match: {{address: …}}"

@@ -159,8 +159,8 @@ def _errno(entry: Entry, context: Context) -> int | None:
         return -found[0]
     meant = f"; did you mean -{found[0]}?" if found[0] in errno.errorcode else ""
     context.add(
-        f"argError is the negative number of an error, such as -1 for EPERM, not "
-        f"{describe(entry.value)}, since a call that is left out has not succeeded{meant}",
+        "argError must be the negative number of an error, such as -1 for EPERM, not "
+        f"{describe(entry.value)} (a call that is overridden cannot succeed){meant}",
         entry.value.span,
     )
     return None
@@ -175,7 +175,7 @@ def _signal(entry: Entry, context: Context) -> int | None:
     if found[0] in SIGNALS.values():
         return found[0]
     context.add(
-        f"argSig is the number of a signal that ends or stops a process, such as 9, not "
+        "argSig must be the number of a signal that ends or stops a process, such as 9, not "
         f"{describe(entry.value)}",
         entry.value.span,
     )

@@ -46,7 +46,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 
 def read_cluster_policy(top: Map, context: Context) -> Policy | None:
     """Read a TracingPolicy; None after an error that leaves nothing to look at."""
-    refused = {**SERVER_METADATA, "namespace": "a TracingPolicy is in no namespace"}
+    refused = {**SERVER_METADATA, "namespace": "a TracingPolicy has no namespace"}
     metadata, description = _head(top, METADATA_KEYS, refused, context)
     return _policy(top, metadata, description, context, kind="TracingPolicy")
 
@@ -109,7 +109,7 @@ def _policy(
         for number, node in enumerate(items(given, context), start=1)
     ]
     if not blocks and not any(key in spec.entries for key in SPEC_REFUSED):
-        context.add(f"the policy says nothing: give it one of {', '.join(HOOK_KEYS)}", spec.span)
+        context.add(f"the policy is empty: give it one of {', '.join(HOOK_KEYS)}", spec.span)
     if enforcers and not any(block.notifies for block in blocks):
         context.add("no selector has NotifyEnforcer, so enforcers do nothing", enforcers.span)
     return Policy(
@@ -189,8 +189,8 @@ def _ordered(blocks: Sequence[Block], context: Context) -> list[Rule]:
         for other in found[number + 1 :]:
             if _least(one) < _most(other) and (place := _meeting(one, other)):
                 context.add(
-                    f"this and the hook of line {place.span.line} decide on the same operation, and "
-                    "no order of their selectors says that the stricter of both counts: put the hooks "
+                    f"this hook and that of line {place.span.line} decide on the same operation, "
+                    "and no order of their selectors makes the stricter one count: put the hooks "
                     "into two policies",
                     other.rules[0].span,
                 )

@@ -83,7 +83,7 @@ def index_of(node: Map, what: str, context: Context) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_INDEX:
         return value
     context.add(
-        f"index of {what} is a number from 0 to {_MAX_INDEX}, not {describe(entry.value)}",
+        f"index of {what} must be a number from 0 to {_MAX_INDEX}, not {describe(entry.value)}",
         entry.value.span,
     )
     return None
@@ -128,7 +128,7 @@ def _resolve(node: Map, context: Context) -> tuple[str, ...]:
     names = tuple(text.split("."))
     if not all(_MEMBER.fullmatch(name) for name in names):
         context.add(
-            f"resolve is a way over members like mm.owner.pid, not {describe(entry.value)}",
+            f"resolve must be a path of members like mm.owner.pid, not {describe(entry.value)}",
             entry.span,
         )
     return names
@@ -153,7 +153,7 @@ def values_of(node: Map, operator: str, context: Context) -> tuple[Node, ...]:
         if isinstance(item, Scalar) and not item.is_null and item.text:
             found.append(item)
         else:
-            context.add(f"a value is a text or a number, not {describe(item)}", item.span)
+            context.add(f"a value must be a text or a number, not {describe(item)}", item.span)
     return tuple(found)
 
 

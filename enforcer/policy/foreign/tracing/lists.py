@@ -66,8 +66,8 @@ def call_names(nodes: list[Node], context: Context) -> tuple[tuple[str, Span], .
     for name, node in others.items():
         if name not in found:
             context.add(
-                f"{describe(node)} is for 32-bit programs only, which are not told apart: write "
-                f"sys_{name} for all programs",
+                f"{describe(node)} is for 32-bit programs only, which are not distinguished: "
+                f"write sys_{name} for all programs",
                 node.span,
             )
     return tuple(found.items())
@@ -108,8 +108,8 @@ def _list(node: Map, context: Context) -> Listed | None:
             message = "a list needs values: name the system calls"
             if word == "generated_syscalls":
                 message = (
-                    "lists of all system calls are not supported by this version, as every one would "
-                    "become slower: give it values"
+                    "lists of all system calls are not supported by this version, since every "
+                    "system call would become slower: give it values"
                 )
             context.add(message, node.span)
         elif listed is not None:
@@ -124,7 +124,7 @@ def _list(node: Map, context: Context) -> Listed | None:
     for item in nodes:
         text = item.text if isinstance(item, Scalar) else ""
         if not text:
-            context.add(f"a function is a text, not {describe(item)}", item.span)
+            context.add(f"a function must be a text, not {describe(item)}", item.span)
         elif is_call(text):
             context.add(
                 f"{shorten(text)} is a system call: give the list type: syscalls", item.span

@@ -105,9 +105,7 @@ def read_object(
         return None
     kept = _having(operations, hook, [*conditions, *flags])
     if not kept:
-        context.add(
-            f"nothing that {name} means has all of these, so the rule would never match", span
-        )
+        context.add(f"no operation of {name} has all of these, so the rule would never match", span)
         return None
     return Object(kept, tuple(map(_untagged, conditions)), tuple(flags))
 
@@ -130,7 +128,7 @@ def _having(
 
 def _not_compared(filter_: Filter, hook: Hook, name: str) -> str:
     if filter_.argument.index < 0:
-        return f"only the arguments of the call are compared of {name}, not the fields in front of them"
+        return f"of {name}, only the arguments of the call are compared, not the fields before them"
     known = ", ".join(f"{index} ({_called(operand)})" for index, operand in hook.args.items())
     return (
         f"argument {filter_.argument.index} of {name} is not supported by this version, which compares "
@@ -160,9 +158,9 @@ def _check_needed(
     if positive:
         return
     if hook.operations == ("capability",):
-        why = "every use of any capability is too many to look at: name those that are meant"
+        why = "checking every capability would cost too much: name those that are meant"
     else:
-        why = "only some of its values are decided on: say which, such as the bit 4, executable"
+        why = "only some of its values are decided: name them, such as the bit 4, executable"
     context.add(f"{name} needs argument {index} under matchArgs: {why}", span)
 
 
@@ -192,7 +190,7 @@ def _condition(filter_: Filter, operand: Operand, name: str, context: Context) -
     what = _what(operand)
     if argument.type not in _TYPES[what]:
         msg = (
-            f"argument {argument.index} of {name} is {what} here: its type is "
+            f"argument {argument.index} of {name} is {what} here: its type must be "
             f"{' or '.join(_TYPES[what][:2])}, not {argument.type}"
         )
         raise PolicyError(msg, argument.span)
@@ -284,7 +282,7 @@ def _within(found: Ranges, field: FieldSpec, filter_: Filter) -> tuple[Interval,
     for (low, high), item in zip(found.of, filter_.values, strict=True):
         first, last = max(low or 0, 0), most if high is None else min(high, most)
         if first > last or (low is not None and low == high and low != first):
-            msg = f"{field.name} is a number from 0 to {most}: {describe(item)} never holds"
+            msg = f"{field.name} is a number from 0 to {most}, never {describe(item)}"
             raise PolicyError(msg, item.span)
         values.append(Interval(first, last))
     return tuple(dict.fromkeys(values))
@@ -300,7 +298,9 @@ def _flags(filter_: Filter, field: FieldSpec) -> CapabilityMask:
     wanted = 0
     for mask, item in bits(filter_, known.bit_length()):
         if mask & ~known:
-            raise PolicyError(f"{describe(item)} has bits that are none of {field.name}", item.span)
+            raise PolicyError(
+                (f"{describe(item)} has bits that {field.name} does not have"), item.span
+            )
         wanted |= mask
     return CapabilityMask("any", wanted)
 

@@ -130,9 +130,7 @@ def _operand(argument: Argument, point: Point, context: Context) -> Operand:
             and size is None
             and not (way and (way.is_inline or way.is_located))
         ):
-            raise PolicyError(
-                f"{word} needs sizeArgIndex, which says how long it is", argument.span
-            )
+            raise PolicyError(f"{word} needs sizeArgIndex, which gives the length", argument.span)
         return Operand(argument.index, kind, members, size=size)
     if word in _NUMBERS:
         bits_, signed = _NUMBERS[word]
@@ -143,7 +141,10 @@ def _operand(argument: Argument, point: Point, context: Context) -> Operand:
         if word in _MEMBERS:
             return Operand(argument.index, OperandType.NUMBER, members, 32)
         raise PolicyError(
-            f"what {point} has as argument {argument.index} is not known on this machine: give its type",
+            (
+                f"the type of argument {argument.index} of {point} is not known on this machine: "
+                "give it"
+            ),
             argument.span,
         )
     if way.type is OperandType.NUMBER:

@@ -148,7 +148,7 @@ def read_hook(key: str, node: Map, number: int, spec: Spec, context: Context) ->
             notifies = notifies or decided.notified is not None
             if item.is_tracepoint and decided.overrides and decided.notified is None:
                 context.add(
-                    "Override is not of tracepoints: hook the system call with kprobes",
+                    "Override does not work at tracepoints: hook the system call with kprobes",
                     decided.overrides,
                 )
         rules += _rules(selector, decided, item)
@@ -195,7 +195,7 @@ def _selector(name: str, node: Map, item: _Item) -> _Selector:
             if part.key in parts:
                 context.add(
                     f"{part.key} is given twice, here and in macro {shorten(text)!r} of line "
-                    f"{part.span.line}: put everything into one",
+                    f"{part.span.line}: put both into one",
                     word.span,
                 )
             elif part.key in (*FILTERS, "matchActions"):
@@ -281,8 +281,8 @@ def _targets(
         calls, filters = calls_of(filters, item.spec.lists, selector.span, item.context)
         if filters:
             item.context.add(
-                "only the number of the call is known of raw_syscalls: hook the call itself to compare "
-                "its arguments",
+                "at raw_syscalls only the number of the call is known: hook the call itself to "
+                "compare its arguments",
                 filters[0].span,
             )
         return targets_of_calls(calls, (), compared=False), []

@@ -64,8 +64,8 @@ def socket_condition(filter_: Filter, socket: Socket, resolver: Resolver) -> Con
 
 def _unknown_end(operator: str, socket: Socket) -> str:
     if socket is Socket.PLAIN:
-        return f"{operator} is known of the address, argument 1, not of the socket"
-    other = "the other end is" if socket is Socket.LOCAL else "the own address is"
+        return f"{operator} is for the address, argument 1, not for the socket"
+    other = "the other end is" if socket is Socket.LOCAL else "its own address is"
     return f"{operator} is not supported by this version: {other} not known yet when it is decided"
 
 

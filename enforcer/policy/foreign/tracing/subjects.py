@@ -84,8 +84,8 @@ def read_data(entry: Entry | None, context: Context) -> tuple[Datum, ...]:
         from_task = isinstance(source.value, Scalar) and source.value.text == "current_task"
         if not from_task or word not in _IDS:
             context.add(
-                "data is not supported by this version but for ids of who acts, source current_task "
-                f"and resolve {', '.join(_IDS)}: match binaries and arguments",
+                "data is not supported by this version, except for ids of the acting process, "
+                f"source current_task and resolve {', '.join(_IDS)}: match binaries and arguments",
                 resolve.value.span if from_task else source.value.span,
             )
         elif argument is not None:
@@ -188,14 +188,14 @@ def _capabilities(node: Map, context: Context) -> list[Condition]:
     which = context.word(kind.value, "type of capabilities", _SETS) if kind else "Effective"
     if which not in (None, "Effective") and kind:
         context.add(
-            f"type {which} is not supported by this version: effective capabilities are compared, which "
-            "are what a process may do",
+            f"type {which} is not supported by this version: only effective capabilities are "
+            "compared",
             kind.value.span,
         )
     if inside and context.boolean(inside.value, "isNamespaceCapability"):
         context.add(
-            "'isNamespaceCapability' is not supported by this version: user namespaces are not told "
-            "apart, leave it out",
+            "'isNamespaceCapability' is not supported by this version: user namespaces are not "
+            "distinguished, leave it out",
             inside.span,
         )
     word = context.word(operator.value, "operator", ("In", "NotIn")) if operator else None
@@ -228,6 +228,6 @@ def _id(filter_: Filter, data: Sequence[Datum]) -> Condition:
     for (low, high), item in zip(ranges(filter_).of, filter_.values, strict=True):
         first, last = max(low or 0, 0), _MAX_ID if high is None else min(high, _MAX_ID)
         if first > last:
-            raise PolicyError(f"{describe(item)} never holds for an id", item.span)
+            raise PolicyError(f"{describe(item)} is not an id", item.span)
         values.append(Interval(first, last))
     return Condition(_IDS[resolve], tuple(values), negate, span=filter_.span)

@@ -75,7 +75,7 @@ def file_type(filter_: Filter) -> Flag:
     if words == ["dir"]:
         return Flag(FIELDS["directory"], filter_.operator == "FileType", filter_.span)
     msg = (
-        f"{filter_.operator} is known of directories (dir), not {describe(filter_.values[0])}: what "
-        "kind of file it is otherwise is not compared"
+        f"{filter_.operator} is for directories (dir), not {describe(filter_.values[0])}: other "
+        "types of files are not compared"
     )
     raise PolicyError(msg, filter_.span)

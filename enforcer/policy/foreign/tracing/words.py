@@ -25,10 +25,10 @@ _NATIVE = "as a rule of kind EnforcerPolicy"
 _RESULTS = "write a selector with matchReturnArgs and matchActions"
 _RECORDS = "records always have the same content"
 _LIMITS = (
-    "it limits records of the same arguments; the rateLimit of an EnforcerPolicy limits those of a rule, "
-    "whatever the arguments"
+    "it limits records with the same arguments; the rateLimit of an EnforcerPolicy limits those "
+    "of a rule, with any arguments"
 )
-_USER_SPACE = "functions of programs are not decided on, only what programs ask of the kernel"
+_USER_SPACE = "functions in user space are not decided on, only what programs ask of the kernel"
 
 SPEC_KEYS = (
     "kprobes",
@@ -66,7 +66,7 @@ HOOK_KEYS = {
 """Lists of hooks under ``spec`` with the keys of their items."""
 
 HOOK_REFUSED = {
-    "returnArgAction": "sockets are not tracked: rules on network operations know who acts",
+    "returnArgAction": "sockets are not tracked: rules on network operations know the acting process",
 }
 
 ARG_KEYS = (
@@ -91,12 +91,12 @@ FILTERS = (
 SELECTOR_KEYS = (*FILTERS, "matchActions", "macros", "label")
 SELECTOR_REFUSED = {
     "matchPIDs": (
-        "process ids are given again to others, so they are not compared: say who is meant with "
+        "process ids are used again, so they are not compared: name the process with "
         "matchBinaries, with followChildren for what it starts"
     ),
     "matchNamespaces": (
-        "the namespaces of a process are not compared: convert the policy and say who is meant with a "
-        "unit, cgroup or user under process"
+        "the namespaces of a process are not compared: convert the policy and name a unit, cgroup "
+        "or user under process"
     ),
     "matchNamespaceChanges": (
         "namespaces are not compared with those at the exec: write a rule on setns, unshare and "
@@ -121,7 +121,7 @@ ACTION_KEYS = {
 }
 """Actions with what they take."""
 
-_TRACK = "sockets are not tracked: rules on network operations know who acts"
+_TRACK = "sockets are not tracked: rules on network operations know the acting process"
 _DESCRIPTORS = "descriptors are not followed: rules on files know the path of each"
 ACTION_REFUSED = {
     "GetUrl": "nothing is fetched: let what reads the records do that",
