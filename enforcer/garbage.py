@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Python's collector of cyclic garbage, while a great many values are made that are all kept.
+Pause Python's collector of cyclic garbage while many values are made that are all kept.
 
-It looks through them again and again as they grow more, a fifth of the time of reading and compiling
-ten thousand rules, and there are no cycles to be found.
+Otherwise it scans them again and again, which is a fifth of the time of reading and compiling ten
+thousand rules, and there are no cycles to find.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The table of mounts as the kernel prints it: ``/proc/PID/mountinfo``, see proc_pid_mountinfo(5)."""
+"""The kernel's table of mounts: ``/proc/PID/mountinfo``, see proc_pid_mountinfo(5)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where things are on a machine, unless somebody says otherwise."""
+"""Default paths on a machine."""
 
 from __future__ import annotations
 

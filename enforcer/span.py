@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-A place in a file that somebody wrote: policies, cases and the configuration have them.
+A place in a file: in policies, cases and the configuration.
 """
 
 from __future__ import annotations

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Cases of ``enforcer test``: who does what and what is expected of it, read, judged and told to pipelines."""
+"""Cases of ``enforcer test``: read, judged, and reported to pipelines."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-What a process does, as the kernel side asks about it: one table.
+What a process does, as the hooks of the kernel side ask about it: one table.
 
-A deed is one or more accesses, each with the operations that one hook decides at once, in the order of
-the hooks. ``bpf/src`` is the truth; a rename, say, asks about the old name and then about the new.
+A deed is one or more accesses in the order of the hooks. An access has the operations that one hook
+decides at once. For instance, a rename asks about the old name and then about the new one. ``bpf/src`` is
+the source.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What came before a case: marks that are there, and deeds whose marks are."""
+"""What came before a case: marks that are set, and deeds that set marks."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is done in a case, and on what: the operands of a deed, in the words of policies."""
+"""The deed of a case and its operands, in the words of policies."""
 
 from __future__ import annotations
 

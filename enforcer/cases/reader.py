@@ -2,7 +2,7 @@
 """
 A file of cases for ``enforcer test`` to values; ``docs/testing-policies.md`` is the description.
 
-Read as strictly as policies are: what is unknown, missing or has no use for the deed is an error with
+Cases are read as strictly as policies: anything unknown, missing or useless for the deed is an error with
 its place, since a case that does not say what its author meant proves nothing.
 """
 

@@ -2,8 +2,8 @@
 """
 The configuration file of the daemon: YAML, read as strictly as policies are.
 
-Whoever writes it decides what is enforced, so it must be root's alone; that is checked on the open
-file. Every error is reported at once, with its place.
+Its author decides what is enforced, so only root may own and write it. This is checked on the open
+file. All errors are reported at once, each with its place.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Keep what was activated with --confirm-within; otherwise the set before it comes back."""
+"""Keep what was activated with --confirm-within. Without this the previous policies come back."""
 
 from __future__ import annotations
 

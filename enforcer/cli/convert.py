@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Read policies, also those written for KubeArmor or Tetragon, and print what they mean as policies of enforcer.
+Read policies, also those for KubeArmor or Tetragon, and print them as policies of enforcer.
 
-Each rule is printed with the place that it comes from, as a comment. What cannot be carried over is an
-error with file:line:column, and nothing is printed then.
+A comment before each rule gives its original place. Anything that cannot be converted is an error
+with file:line:column, and then nothing is printed.
 """
 
 from __future__ import annotations

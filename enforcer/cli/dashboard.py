@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-See what the running daemon decides, as it happens.
+Watch what the running daemon decides.
 
-Attaches to the daemon through its control socket; any number may. The daemon sends one summary a
-second, whatever happens, and never waits for a dashboard.
+The dashboard attaches to the daemon's control socket. There may be any number of dashboards. The
+daemon sends one summary a second and never waits for a dashboard.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ class _Dashboard:
         self.reactor.stop()
 
     def redraw(self) -> None:
-        """Draw everything anew, in the size that the terminal has now."""
+        """Redraw everything in the present size of the terminal."""
         self.painter.console = _console(self.screen.size()[0])
         self.screen.write(self.painter.forget())
         self._draw()

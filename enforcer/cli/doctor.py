@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Show for each operation what this kernel gives: prevent it, kill after it, observe it, or nothing.
+Show for each operation what this kernel can do: prevent it, kill after it, observe it, or nothing.
 
 The answer comes from loading and attaching small programs, not from versions or configuration files.
 """

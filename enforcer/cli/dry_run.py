@@ -2,9 +2,9 @@
 """
 Permit everything and report what the policies would have refused.
 
-The same programs and tables as `start`, with every policy in audit mode. Runs until Ctrl-C, or as
-long as --for says; may run beside an enforcing daemon. With --replay nothing runs: a recording
-(`enforcer record`) is decided again by the same code, without root and on any machine.
+Loads the same programs and tables as `start`, with every policy in audit mode. Ends with Ctrl-C or
+after --for. May run beside an enforcing daemon. With --replay nothing is loaded: the same code
+decides on a recording of `enforcer record`, without root and on any machine.
 """
 
 from __future__ import annotations

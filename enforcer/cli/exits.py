@@ -24,7 +24,7 @@ __all__ = ["ConfigErrors", "Exit", "UsageError", "complain", "discard", "guarded
 
 
 class Exit(enum.IntEnum):
-    """What ``enforcer`` ends with."""
+    """Exit codes of ``enforcer``."""
 
     OK = 0
     POLICY = 1

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-Say why a record says what it says, and what would have to change.
+Explain a record: why it was decided so, and what would allow it.
 
-Which policy, rule, file and line decided; which parts matched on what; which rules came close; and the
-smallest change that would allow it. With a record and policies as files it needs neither root nor a
-daemon; by the id of a record it asks the daemon for both.
+Shows which policy, rule, file and line decided, which conditions matched, which rules came close, and
+the smallest change that would allow the operation. Given an id, it asks the daemon for the record and
+the policies. Given both as files, it needs neither root nor a daemon.
 """
 
 from __future__ import annotations

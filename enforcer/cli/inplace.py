@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-A dashboard on the terminal of `start`: a process of its own, attached like any other.
+A dashboard on the terminal of `start`, in a separate process that attaches like any other.
 
-Drawing takes milliseconds, and a terminal may not take what is drawn for minutes; the daemon's loop
-must wait for neither. So the daemon only starts the process and sees to it that the terminal is given
-back, however that ends. What it has to say meanwhile is shown by the dashboard, and printed later.
+Drawing takes milliseconds, and a terminal may block for minutes. The daemon's loop must wait for
+neither. So the daemon only starts the process, and restores the terminal however that process ends.
+The dashboard shows the daemon's messages; they are printed afterwards.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class InPlace:
         self._reap()
 
     def _closed(self) -> None:
-        """Whoever looked has enough, or it failed; neither is a reason to stop enforcing."""
+        """The dashboard was closed or has failed; enforcement goes on."""
         self._reap()
         self.reports(
             "the dashboard is closed, enforcement goes on: Ctrl-C ends it, "

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Choose the key to a protected engine: a passphrase, of which only a verifier is written to a file.
+Make the key to a protected engine: a passphrase. Only a verifier of it is written to a file.
 
-`enforcer start --protect --key FILE` then lets nobody end or change enforcement without it.
+After `enforcer start --protect --key FILE`, ending or changing enforcement takes the passphrase.
 """
 
 from __future__ import annotations

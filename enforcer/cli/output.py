@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How commands print: a rich console that is plain where nobody looks, and words for numbers."""
+"""How commands print: a rich console, plain if the output is not a terminal, and words for numbers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The list ``outputs`` of the configuration file: where records go, which, and in which form."""
+"""The list ``outputs`` of the configuration file: which records go where, and in which form."""
 
 from __future__ import annotations
 

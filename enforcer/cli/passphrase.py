@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ask for the passphrase of a key, and prove with it what is asked of a daemon or of the kernel."""
+"""Ask for the passphrase of a key, and prove to a daemon or the kernel that the caller has it."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def ask_with_key(
     Raises:
         PolicyErrors: policies are wrong, with every place; the previous policies stay active.
         ControlError: the daemon cannot do it, is not there, or the passphrase is wrong.
-        UsageError: it wants a passphrase, and there is none.
+        UsageError: a passphrase is needed, and there is none.
     """
     try:
         return client.ask(command, **fields)

@@ -2,8 +2,8 @@
 """
 Show and change the active policies, one by one.
 
-Each change is activated at once, as a reload is. Changes stay over reloads of the files and over a
-crash of the daemon; they end with its orderly end.
+Each change becomes active at once, like a reload. Changes survive reloads of the files and a crash of
+the daemon. They end when the daemon ends normally.
 """
 
 from __future__ import annotations

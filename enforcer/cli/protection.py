@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `enforcer start --protect` sets up beside the engine: the key, and who may ask for changes."""
+"""Set up `enforcer start --protect` beside the engine: the key, and who may ask for changes."""
 
 from __future__ import annotations
 

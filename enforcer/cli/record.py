@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-Record what the system does, so that any policies can be asked about it later.
+Record what the system does, so that policies can be tried on it later.
 
-Every program that is run, file that is opened, socket that connects and so on goes into the journal with
-all that a decision needs, until Ctrl-C, or as long as --for says. Nothing is refused. The journal holds
-the arguments of programs; only its owner may read it. `enforcer dry-run --replay` reads it.
+The journal gets every operation (programs, files, sockets and so on) with all that a decision needs.
+Recording ends with Ctrl-C or after --for. Nothing is refused. The journal holds the arguments of
+programs, so only its owner may read it. `enforcer dry-run --replay` reads it.
 """
 
 from __future__ import annotations

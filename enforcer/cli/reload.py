@@ -2,7 +2,7 @@
 """
 Read the policy files again and activate them, all at once, without a gap.
 
-What was added, removed and changed is printed. If anything is wrong, the previous policies stay active.
+Prints what was added, removed and changed. If anything is wrong, the previous policies stay active.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a daemon has to say to whoever started it: at once, or later while a dashboard has the terminal."""
+"""Messages of a daemon: printed at once, or later if a dashboard has the terminal."""
 
 from __future__ import annotations
 

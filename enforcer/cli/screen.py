@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-A terminal while a dashboard has it: keys one by one, a screen of its own, and all of it given back.
+A terminal while a dashboard has it: single keys, the alternate screen, and its state restored.
 
-Nothing here waits: what the terminal does not take at once is held, and meanwhile no frame is drawn.
+Nothing here waits. Output that the terminal does not take at once is kept; until it is written, no
+frame is drawn.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ``enforcer start`` is told, from wherever: its command line, the configuration file, defaults."""
+"""The settings of ``enforcer start``: from its command line, the configuration file, and defaults."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Settings:
         quiet: print no records.
         allow_degraded: accept rules that can only be enforced after the fact, or not every time.
         watch: activate changes of the policy files by themselves.
-        protect: keep other processes, root's too, from the engine.
-        key: verifier of the key without which nobody ends that; None: the service manager does.
+        protect: keep other processes, also root's, away from the engine.
+        key: verifier of the key that ends that; None: the service manager ends it.
         persist: leave enforcement active at an orderly end.
         confirm_within: seconds after which what was started is taken back unless confirmed.
         watch_confirm_within: likewise for what the watch activates later.

@@ -2,8 +2,8 @@
 """
 Activate policies, in the foreground, and record what happens.
 
-One line says when enforcement is active. Ctrl-C, SIGTERM or `enforcer stop` end it in order; it
-outlives a crash.
+One line says when enforcement is active. Ctrl-C, SIGTERM and `enforcer stop` end it. A crash of the
+daemon does not.
 """
 
 from __future__ import annotations
@@ -341,7 +341,7 @@ def _ready(line: str, dashboard: InPlace | None) -> None:
 
 
 def _announce(line: str) -> None:
-    """Print *line*; that nobody reads it any more is no reason to stop enforcing."""
+    """Print *line*; enforcement goes on if its reader is gone."""
     try:
         print(f"enforcer: {line}", flush=True)
     except OSError:

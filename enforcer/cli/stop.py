@@ -2,8 +2,7 @@
 """
 End enforcement: ask the daemon to detach its hooks, and wait until it has.
 
-With --force also where no daemon answers: one that hangs is killed, and what a lost one left active
-is removed.
+With --force, a daemon that does not answer is killed, and what a lost daemon left active is removed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Try cases on policies, and say where a verdict is not the one that was expected.
+Run test cases against policies, and say where a verdict is not the expected one.
 
-The verdicts are those of the very code that the kernel runs, built for this process: no privileges are
+The verdicts come from the same code that the kernel runs, built for this process. No privileges are
 needed, and nothing is loaded or activated.
 """
 

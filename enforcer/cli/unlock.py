@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Let the next start take over what a lost daemon left, protected by a key: for a service, which cannot ask.
+Unlock what a lost daemon left protected by a key, so that the next start can take it over.
 
-It stays active. From this command on until that start it is protected no longer.
+This is for a service, which cannot ask for a passphrase. Enforcement stays active, but it is not
+protected from this command until that start.
 """
 
 from __future__ import annotations

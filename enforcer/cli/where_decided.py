@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Where each rule is decided and why there, and which operands could be changed under its eyes: for people
-who want to know before it is active.
+Which hook decides each rule and why, and which operands another thread could change meanwhile.
 """
 
 from __future__ import annotations

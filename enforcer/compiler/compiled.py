@@ -109,7 +109,7 @@ def compile_policies(
         generation: number of the image; must differ from that of every image in use.
         seed: of the string hash; default random.
         previous: labels of the active image, whose numbers are kept.
-        keep: policies that may come back into force: conditions on processes in them are kept
+        keep: policies that may become active again: conditions on processes in them are kept
             current, so that what is forked meanwhile is known to them.
         now_ns: CLOCK_BOOTTIME, the birth of marks that are new; default the clock's.
         types: what is known of the kernel's functions; default what this machine says.

@@ -2,8 +2,8 @@
 """
 Workloads to sets of cgroups, and the forms by which a cgroup is known to be a container's.
 
-Owns which way a condition falls for a container that is not known: by its form it is one, no set has
-it, so the condition is unknown there.
+A container that is not known has the form of a container but is in no set, so a condition on it is
+unknown.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Which rows are in favour of who acts.
+Which rows are in favour of the acting process.
 
-Such a row must hold in every view of its names (``enf_of_views`` in ``match.h``): what a process says that
-a file is called may be held against it, and never for it.
+Such a row must hold in every view of its names (``enf_of_views`` in ``match.h``): a claimed name can be
+used against a process, never for it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["favouring"]
 
 def favouring(rows: Iterable[Row], marks: int) -> list[Row]:
     """
-    Return *rows* with ``FAVOURS`` set where a match is in favour of who acts.
+    Return *rows* with ``FAVOURS`` set where a match is in favour of the subject.
 
     An allowing row is. One that logs is, if a row behind it in its policy refuses: it would take that
     refusal back. One that only marks is, if a permission or the end of a refusal hangs on its mark.

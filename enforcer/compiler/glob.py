@@ -46,7 +46,7 @@ class Dfa:
         trans: following state by state * n_classes + class.
         accepts: entries of the atom list that each state yields at the end of the text.
         mays: what each state yields where the text goes on: entries that are yielded whatever follows, and
-            with :data:`MAYBE` those that something that follows could yield. Empty where nobody asks.
+            with :data:`MAYBE` those that something that follows could yield. Empty if not needed.
     """
 
     classes: bytes

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-What must not be renamed, linked, moved or unmounted away so that a rule on paths keeps meaning the
-same files.
+Guards: what must not be renamed, linked, moved or unmounted, so that a path rule keeps naming the same
+files.
 """
 
 from __future__ import annotations

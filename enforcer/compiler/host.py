@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-What the compiler asks the host about names: symbolic links, hard links and mounts.
+What the compiler reads about names on the host: symbolic links, hard links and mounts.
 
-Nothing here needs privileges; a name that may not be looked at is taken as written.
+Nothing here needs privileges. A name that this process may not look up is taken as written.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What a rule implies besides what it says: the names that it keeps in place, and what it permits in advance.
+What a rule implies: the names that it guards, and what it permits in advance.
 """
 
 from __future__ import annotations

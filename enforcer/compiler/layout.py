@@ -2,8 +2,8 @@
 """
 How the structures of the image lie in memory: the one table of their fields.
 
-The truth is ``bpf/include/enforcer_abi.h``; a unit test holds every offset and size of this table
-equal to what the C compiler says. Nothing else in Python knows an offset of the image.
+The source is ``bpf/include/enforcer_abi.h``. A unit test compares every offset and size of this table
+with the C compiler's. No other Python module knows an offset of the image.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Rules to rows: the flat list that the kernel side walks, in policy order, and what each row is from.
+Rules to rows: the flat list that the kernel side walks, in policy order, with the origin of each row.
 
-Defaults become the last rows of their policy; guards and the like follow the rule that implies them.
+Defaults become the last rows of their policy. Guards follow the rule that implies them.
 """
 
 from __future__ import annotations

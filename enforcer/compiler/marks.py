@@ -2,9 +2,9 @@
 """
 Marks by number, and limits of records.
 
-A mark keeps its number from one image to the next as long as some rule sets it: tasks carry its time. A
-number that is given to another mark says since when: times from before are not its own. The numbers of
-the active image are given to no other, as its programs may set them until the very change.
+A mark keeps its number from one image to the next as long as some rule sets it, since tasks carry its
+time. A number that is given to another mark carries the time of that; older times do not count. Numbers
+of the active image are not given to other marks, since its programs may set them until the commit.
 """
 
 from __future__ import annotations

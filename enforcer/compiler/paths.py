@@ -2,9 +2,9 @@
 """
 Which names the kernel will give to what a policy names.
 
-The kernel side names an object by its place below the oldest mount on the host that shows it; symbolic
-links and later mounts leave no trace in that name. Patterns are therefore compiled as written and, beside it, in every
-spelling that follows from the host's links and mounts now.
+The kernel side names an object by its place below the oldest mount on the host that shows it. Symbolic
+links and later mounts do not appear in that name. Therefore patterns are compiled as written, and also
+in every spelling that follows from the host's present links and mounts.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Points of the kernel that rules name: a place for each operand that any rule compares there, and the way
+Points of the kernel that rules name: a place for each operand that a rule compares there, and the path
 to it in this kernel.
 
-Places belong to a point, whatever the policies: rules of several policies look at the same operands,
-which are read once.
+Places belong to a point, not to a policy: rules of several policies share operands, which are read once.
 """
 
 from __future__ import annotations

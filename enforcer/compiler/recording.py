@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The image of a recording session: one row, which lets everything pass in silence, on what is asked."""
+"""The image of a recording session: one row that permits everything, on the requested operations."""
 
 from __future__ import annotations
 

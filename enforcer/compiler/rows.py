@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rows: what the image has of a rule, and what is known of where each is from."""
+"""Rows: what the image holds of a rule, and where each row comes from."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Patterns as they are where capital and small letters are the same: the other half of ``enf_match_folded`` in ``match.h``.
+Patterns for directories that fold case: the other half of ``enf_match_folded`` in ``match.h``.
 
-There the kernel side takes the letters of a path as small ones, from the first name on that lies in a directory
-which folds names. Which that is nobody knows before, so a pattern has a twin for each place.
+In such a directory the kernel side turns the letters of a path into small ones, from the first folded name
+on. It is not known in advance which name that is, so a pattern has a twin for each place.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 """
 Who acts: conditions on one process as labels, and conjunctions of labels as subjects.
 
-Labels keep their numbers from one image to the next: tasks carry them as what their parents and
-ancestors were. A number is never given to another condition while tasks may carry it, also after
-the last rule with the condition has gone.
+Labels keep their numbers from one image to the next, since tasks carry them for their parents and
+ancestors. A number is not given to another condition while tasks may carry it, even after the last rule
+with the condition is gone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-What texts mean, by atom: strings for the table of slots, and automata for globs.
+Text patterns by atom: strings for the table of slots, and automata for globs.
 
-Owns in which of them a form is found, and where letters are taken as small ones besides.
+Decides which of them holds a form, and where it is also needed in small letters.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """
 The last check of an image before it is activated.
 
-Reads the bytes alone and knows nothing of how they were made: every offset, index and bound that the
-kernel side follows must lead to a place that exists.
+Reads only the bytes and does not know how they were made: every offset, index and bound that the kernel
+side follows must lead to a place that exists.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What policies would have refused, for people who must decide whether to activate them.
+What policies would have refused, for users who decide whether to activate them.
 
-Sums, who did it, and which of it looks like the ordinary work of the system.
+Counts, the processes, and which refusals look like ordinary work of the system.
 """

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-Does it look like the ordinary work of the system? A guess with reasons, for people to check.
+Guess whether a refusal looks like ordinary work of the system, with reasons for users to check.
 
 ``docs/replay.md`` describes it. Signs for it are strong (a package manager, a service of the system, a
-scheduler, a program that logs people in) or weak (an installed program, something that comes back).
-Signs against it outweigh all: nothing that anybody may write to is ordinary.
+scheduler, a program that logs users in) or weak (an installed program, something that repeats).
+Signs against it outweigh all others: a program that anybody may write to is not ordinary.
 
 - *ordinary*: a strong sign or two weak ones, and none against.
 - *unusual*: a sign against.

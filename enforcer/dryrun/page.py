@@ -2,8 +2,8 @@
 """
 The report as one HTML file that needs nothing else.
 
-Processes choose their names and arguments: every text is escaped, and the page forbids scripts and
-anything from elsewhere, should one ever get through.
+Processes choose their names and arguments. So every text is escaped, and the page also forbids scripts
+and content from elsewhere.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What this machine knows about a program's file: whose it is, who can change it, which package it is from."""
+"""What this machine knows about a program's file: its owner, who can change it, and its package."""
 
 from __future__ import annotations
 

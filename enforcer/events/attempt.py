@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A system call that the kernel itself refused, in records: which one, and what it would have been."""
+"""An attempt in records: the system call that the kernel refused, and what it would have been."""
 
 from __future__ import annotations
 

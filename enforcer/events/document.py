@@ -2,8 +2,8 @@
 """
 A record as a JSON object: the versioned form that files and followers get.
 
-``docs/records.md`` is the description for readers. Keys are added without a new version; a key that
-changes its meaning, or goes, makes one.
+``docs/records.md`` describes it for readers. Adding a key does not make a new version. Removing one, or
+changing its meaning, does.
 """
 
 from __future__ import annotations
@@ -346,13 +346,13 @@ def _guarded(event: Event) -> str:
 
 
 def errno_name(event: Event) -> str | None:
-    """Name the error that the caller got; an audit has none, nobody got one of it."""
+    """Name the error that the caller got; there is none in audit mode."""
     error = event.error if event.action >= Verb.DENY else attempt_errno(event)
     return errno.errorcode.get(error, str(error)) if error else None
 
 
 def signal_name(event: Event) -> str | None:
-    """Name the signal of a kill; an audit has none, nobody got one."""
+    """Name the signal of a kill; there is none in audit mode."""
     return signal_word(event.signal) if event.action is Verb.KILL and event.signal else None
 
 

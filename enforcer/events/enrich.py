@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Events to records: which rule, who, and in the policy's own words.
+Events to records: add the rule, the process, and the policy's message.
 
-Runs after the kernel has decided; whatever it cannot learn is left open and stops nothing.
+Runs after the kernel has decided. What it cannot find out is left open and stops nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-How the names of one path are folded: what the kernel side says of it in the flags of an object or a process.
+How the names of one path are folded, from the flags of an object or a process.
 
-What an ordinary name is there, and of which nobody knows what else it means, is the other half of
+Which names are ordinary, and which may have an unknown other meaning, is the other half of
 ``enf_settle_one`` in ``bpf/include/match.h``.
 """
 

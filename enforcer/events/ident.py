@@ -2,9 +2,8 @@
 """
 The name of a record: the same in every sink, at every reader, and for every daemon of one boot.
 
-It says which boot, when, which thread and which row of the policies, as numbers in hexadecimal, so
-that nothing has to be counted or kept: a record that waited in the kernel for the next daemon has the
-name that it would have had.
+It holds the boot, the time, the thread and the row, as hexadecimal numbers. So nothing has to be counted
+or kept: a record that waited in the kernel for the next daemon has the same name as it would have had.
 """
 
 from __future__ import annotations

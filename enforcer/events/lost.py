@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Records that were lost, on record: what was lost since the last look becomes a record itself."""
+"""Records about lost records: what was lost since the last look becomes a record itself."""
 
 from __future__ import annotations
 

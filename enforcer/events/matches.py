@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What each policy said of one operation, as the part of a record that says it."""
+"""The part of a record with the verdict of each policy."""
 
 from __future__ import annotations
 

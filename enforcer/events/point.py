@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The passing of a point of the kernel, in records: which one, and what was compared there."""
+"""The passing of a point of the kernel, in records: the point, and the operands that were compared."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Where the rows of an image are from, in little room.
+Compact tables of the origins of an image's rows.
 
 Ten thousand rules become twice as many rows, and the tables of several images are kept at a time. So
-what rows share is there once, the rest is text, and an :class:`Origin` is made when one is asked for.
+what rows share is stored once, the rest is text, and an :class:`Origin` is made on request.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Counts of records by outcome, and of bytes that made none: the daemon's own, not the kernel's."""
+"""Counts of records by outcome, and of malformed ones: the daemon's own, not the kernel's."""
 
 from __future__ import annotations
 

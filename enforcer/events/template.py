@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """
-Templates of lines: which parts of the line of a record are what the record holds in some field.
+Templates of lines: which parts of a record's line hold which field.
 
-Nothing here knows the keys of a record. An event is shown twice more, each time with numbers and names
-in its varying fields that nobody can have chosen; wherever one of them turns up in the line, and in
-whatever form, that field stands there. Both must give the same template. A field whose value readers
-are shown in other words (the name of a signal, the permission bits) may not be in :func:`varying`.
+Nothing here knows the keys of a record. An event is written twice more, each time with values in its
+varying fields that nobody can have chosen. Where such a value appears in the line, in any form, the field
+belongs. Both must give the same template. A field whose value is shown in other words (the name of a
+signal, the permission bits) may not be in :func:`varying`.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class GuardAct(enum.Enum):
 @attrs.frozen
 class Match:
     """
-    What one policy said of an access, whoever decided.
+    The verdict of one policy on an access, whether or not it decided.
 
     *op* is the part of the access that it said it of.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Why a record says what it says: policies asked again about one access, part by part.
+Explanations of records: policies are evaluated again on one access, part by part.
 
-No privileges, no kernel, and no say in any verdict: what is found here is words for people.
+Needs no privileges and no kernel, and takes no part in verdicts.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A rule on a point of the kernel that allows what was passed there, and how the language writes it."""
+"""An allow rule for a passing of a point of the kernel, and how the language writes it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Changes of a policy that would let an access through: the smallest that were tried and do.
+The smallest changes of a policy that would allow an access.
 
-Each is made on the model and judged again; what does not allow the access is not proposed. Nothing is
-written: a person decides.
+Each change is made on the model and judged again. One that does not allow the access is not proposed. No
+file is written: the user decides.
 """
 
 from __future__ import annotations

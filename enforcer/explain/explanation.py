@@ -53,7 +53,7 @@ class Explanation:
         close: other entries that fail in little, the closest first.
         others: what else decided about the same access, of other policies.
         refusals: every policy that refuses it, with what would allow it.
-        setters: what sets the marks that decided, whoever did that.
+        setters: the rules that set the marks which decided.
     """
 
     document: Mapping[str, Any]

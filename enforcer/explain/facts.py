@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a record says about an access: its operands, and what is known of who acted."""
+"""What a record says about an access: its operands, and the acting process."""
 
 from __future__ import annotations
 

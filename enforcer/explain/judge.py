@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Policies asked about one access: what each of them says, and which says the strictest.
+The verdicts of policies on one access, and the strictest of them.
 
-The order is that of the language: within a policy the first that matches, over policies the strictest.
+The order is that of the language: in a policy the first match decides, over all policies the strictest.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _parts(parts: Parts, entry: Entry, *, favours: bool) -> tuple[Part, ...]:
 
 
 def _favours(entry: Entry, behind: list[Entry]) -> bool:
-    """Tell whether a match is in favour of who acts, as ``compiler/favours.py`` has it."""
+    """Tell whether a match is in favour of the subject, as ``compiler/favours.py`` does."""
     if entry.action.verb is Verb.LOG:
         return any(e.action.verb >= Verb.DENY and entry.ops & e.ops for e in behind)
     return entry.action.verb is Verb.ALLOW

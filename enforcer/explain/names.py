@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether the name of a file is what patterns mean, by what is known of it and how it may be spelled."""
+"""Whether patterns match the name of a file, by what is known of it and how it may be spelled."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Part:
         where: the words of the policy that lead to it, ``process.binary``.
         condition: what is asked for; a condition, a fact, or the names that a guard keeps.
         found: the operand; None: there is none.
-        value: the value that was met, if one was.
+        value: the value that matched, if any.
         is_turned: it stands below a ``not…`` and must not hold as a whole.
     """
 

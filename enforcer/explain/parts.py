@@ -56,7 +56,7 @@ class Parts:
     # ---- Rules -------------------------------------------------------------------------------
 
     def of_rule(self, policy: Policy, rule: Rule, *, favours: bool) -> list[Part]:
-        """Return the parts of *rule*, which holds if all of them do; *favours*: who acts gains by it."""
+        """Return the parts of *rule*, which holds if all of them do; *favours*: the rule is in favour of the subject."""
         return [
             *self._in_views(lambda view: view._objects(rule), favours=favours),  # noqa: SLF001 — another of these
             *together(self._subject(policy, rule)),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a record says of the passing of a point of the kernel: which one, and what was compared there."""
+"""What a record says about the passing of a point of the kernel: the point, and the operands."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether a text is what a pattern means, in the spellings that the compiler gives it."""
+"""Whether a pattern matches a text, in the spellings that the compiler gives it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-The values that a condition can have for somebody who only has the record.
+The values that a condition can have for a reader who has only the record.
 
-Four of them the kernel side knows as well. The fifth is ours: the record does not say.
+The kernel side knows four of them. The fifth exists only here: the record does not say.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ def of_views(claimed: Truth, bare: Truth, *, favours: bool) -> Truth:
     """
     Return what holds of the truths with a claimed name and without one.
 
-    In favour of who acts only what holds in both, against it what holds in one, as ``enf_of_views``.
+    In favour of the subject counts only what holds in both, against it what holds in one, as ``enf_of_views``.
     """
     return every((claimed, bare)) if favours else some((claimed, bare))
 
 
 def seen_by(value: Truth, *, favours: bool) -> Truth:
-    """Return what *value* is worth for a rule that is in favour of who acts, or is not."""
+    """Return what *value* is worth for a rule that is in favour of the subject, or is not."""
     return truth(not favours) if value is Truth.CLAIMED else value

@@ -2,6 +2,6 @@
 """
 Who a process is, for records: names, command lines, cgroups, containers. Never for verdicts.
 
-Only which containers and pods there are (:mod:`.workloads`) the compiler asks, too, for the sets of cgroups
-that the kernel decides by.
+The one exception is the list of containers and pods (:mod:`.workloads`): the compiler makes the sets of
+cgroups from it by which the kernel decides.
 """

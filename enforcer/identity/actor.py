@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-A process as records show it: who acted, and who was above.
+A process as records show it, with its ancestors.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-The ancestors of a process: who started it, who started that one, up to the first process.
+The ancestors of a process, up to the first process.
 
-Read from ``/proc`` when a record is made, and remembered: an ancestor that was seen once is still known
-when it has gone. One that was never seen ends the line, and so does one that is beyond the bound.
+They are read from ``/proc`` when a record is made, and remembered: an ancestor that was seen once is still
+known after it has exited. The list ends at one that was never seen, or at the bound.
 """
 
 from __future__ import annotations

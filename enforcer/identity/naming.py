@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Names for processes that stay: over exec, over daemons, and never given to another one of this boot.
+Permanent names for processes: the same over exec and over daemons, and unique in one boot.
 
-A process is told by its number and the moment it started. That moment is known to the kernel side in
-nanoseconds and to ``/proc`` in ticks of the clock; the name has ticks, so that both ways lead to it.
+A process is identified by its number and its start time. The kernel side knows that time in nanoseconds,
+``/proc`` in clock ticks. The name uses ticks, so that both give the same name.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 """
 What ``/proc`` says about a process when its event is read.
 
-The process may be gone (a killed one mostly is), and its number may be another's by then: an answer
-is used only if the start time is the one that the kernel side recorded. All of this is for readers of
-records; no verdict depends on it.
+The process may have exited (a killed one mostly has), and its number may belong to another one by then.
+So an answer is used only if the start time is the one that the kernel side recorded. All of this is for
+readers of records; no verdict depends on it.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Processes:
         return found
 
     def stat(self, pid: int) -> Stat | None:
-        """Read who has the number *pid* now; None if nobody has."""
+        """Read the process that has the number *pid* now; None if there is none."""
         raw = read_some(self.proc / str(pid) / "stat")
         if raw is None:
             return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Everything that is known about who caused an event, from one call."""
+"""Everything that is known about the process that caused an event, from one call."""
 
 from __future__ import annotations
 

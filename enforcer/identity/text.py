@@ -2,8 +2,8 @@
 """
 Text that processes chose, made safe to show.
 
-File names, arguments and process names may hold any byte. A terminal must not obey them, a log line
-must stay one line, and no reader may be shown text in another order than it has.
+File names, arguments and process names may hold any byte. They must not control a terminal, split a log
+line, or change the order in which text is shown.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-What container runtimes and kubelets leave in files, read with care.
+Files of container runtimes and kubelets, read defensively.
 
-The files are root's, but much of what is in them others have chosen: images their labels, users the
-names of pods. Sizes are bounded, and what is not of the form that it must have is not known.
+The files belong to root, but others choose much of their content: images choose labels, users choose names
+of pods. Sizes are bounded, and anything malformed counts as not known.
 """
 
 from __future__ import annotations

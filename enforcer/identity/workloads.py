@@ -2,9 +2,9 @@
 """
 The containers and pods of this host, by their cgroups, and what is known of each.
 
-Found by looking: at the tree of cgroups for which there are, and at the files of runtimes and of the
-kubelet for what they are. A container whose files are not there yet is looked at again. Nothing is asked
-of any daemon, so that none can hold ours up.
+The tree of cgroups shows which containers exist. The files of runtimes and of the kubelet describe them. A
+container whose files do not exist yet is looked at again. No other daemon is asked, so none can hold this
+one up.
 """
 
 from __future__ import annotations

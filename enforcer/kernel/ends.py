@@ -2,8 +2,8 @@
 """
 Where system calls leave the kernel: the ends of the functions by which they enter it.
 
-At all of them at once where the kernel can do that, else at each by itself, which takes longer to attach
-and to detach.
+One program is attached to all of them at once if the kernel can do that. Otherwise it is attached to each
+of them, which takes longer, also to detach.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 """
 The programs of one session: loaded, with the core in its places, attached in order; and more of them later.
 
-Whatever is loaded later is the same object file once more, with the same maps. Nothing here knows what is in
-force: a program without an image, or whose operations the image does not name, permits everything.
+Programs that are loaded later come from the same object file, with the same maps. Nothing here knows which
+policies are active: without an image, or for operations that the image does not name, a program permits
+everything.
 """
 
 from __future__ import annotations

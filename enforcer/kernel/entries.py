@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Where system calls enter the kernel: the functions that a program must be attached to, and what it is
-told there.
+Where system calls enter the kernel: the functions to attach programs to, and what programs learn there.
 
 One call has several entries: that of 64-bit programs, that of 32-bit ones, that of x32, and for some
 calls 32-bit ones of another name, or one that stands for many. A rule on a call holds at all of them.

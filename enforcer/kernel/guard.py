@@ -192,7 +192,7 @@ class Guard:
 
     def seal(self, mappings: Path = Path("/proc/self/maps")) -> int:
         """
-        Let nobody write the files that this process has mapped; return how many could not be sealed.
+        Forbid writing to the files that this process has mapped; return how many could not be sealed.
 
         Those are what is not a file: made in memory, or of the kernel. A file whose name has gone to another is
         sealed by what is mapped.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the kernel side must know of this machine and of this process's rights on it."""
+"""Facts about this machine that the kernel side needs, and the rights of this process."""
 
 from __future__ import annotations
 

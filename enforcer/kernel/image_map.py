@@ -2,8 +2,7 @@
 """
 The policy image on its way into the kernel: idle map, write, verify, freeze, commit.
 
-A failure anywhere before the commit leaves what is active untouched; the commit is one update of
-one entry.
+The commit is one update of one entry. A failure before it leaves the active image untouched.
 """
 
 from __future__ import annotations
@@ -121,7 +120,7 @@ class ImageHead:
         Read and check the head of *data*.
 
         Raises:
-            EnforcerBug: if these bytes are no image of this ABI.
+            EnforcerBug: if these bytes are not an image of this ABI.
         """
         if len(data) < abi.sizeof("enf_image"):
             raise EnforcerBug(f"an image of {len(data)} bytes is shorter than its head")
@@ -256,7 +255,7 @@ def read(images: int, slot: Slot) -> bytes | None:
 
     Raises:
         KernelError: if the kernel refuses.
-        EnforcerBug: if what is there is no image of this ABI.
+        EnforcerBug: if what is there is not an image of this ABI.
     """
     try:
         inner = calls.map_by_id(int.from_bytes(calls.lookup(images, slot, 4), "little"))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-One image after another in the map of images: what counts, what it falls back to, what it counted.
+The images of a session: the active one, its fallback, and their counts.
 
-A failure before the swap leaves what is active untouched; the swap is one update of one entry.
+The swap is one update of one entry. A failure before it leaves the active image untouched.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Labels for the processes that were there before the engine: the iterator, until it settles."""
+"""Labels for processes that are older than the engine: run the iterator until nothing changes."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 """
 A session that a daemon left: still active, until its successor releases it.
 
-What its kernel side counted and recorded since is read here; its programs are never adopted.
+Its counts and records are read here. Its programs are never adopted.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Leftover:
 
     def drain(self) -> Sequence[bytes]:
         """
-        Take a batch of records that nobody took; empty when none waits.
+        Take a batch of unread records; empty if none waits.
 
         Raises:
             KernelError: if they cannot be read.

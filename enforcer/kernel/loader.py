@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-From the package's object files to loaded programs: constants, map sizes, what to load, why it failed.
+Load the package's object files: constants, map sizes, which programs, and why loading failed.
 
-Owns the sentences about kernels that cannot: everything it raises says what would help.
+Every error says what this kernel lacks and what would help.
 """
 
 from __future__ import annotations

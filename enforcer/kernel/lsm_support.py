@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Whether and where this kernel runs LSM programs, found by doing: load one, attach it, see it called.
+Find out whether and where this kernel runs LSM programs: load one, attach it, see it called.
 
 Every answer is a :class:`Problem` with a remedy; nothing is inferred from versions or configuration.
 """

@@ -2,10 +2,10 @@
 """
 Names under the BPF file system: what keeps enforcement active when its daemon is gone.
 
-Each session has a directory, named by a number that grows: links by their order of attachment, maps,
-and one state for each image that may be active. A directory is complete, and its session can be
-taken over, once a state is in it; what an interrupted start left is not. Pins end with the boot, as
-enforcement does.
+Each session has a directory, named by a number that grows. It holds the links in their order of
+attachment, the maps, and one state for each image that may be active. Once a state is in it, the
+directory is complete and its session can be taken over. An interrupted start leaves an incomplete one.
+Pins do not survive a reboot, nor does enforcement.
 """
 
 from __future__ import annotations
@@ -315,7 +315,7 @@ def left(directory: Path = places.PINS) -> bool:
 
 
 def held(directory: Path = places.PINS) -> bool:
-    """Whether a daemon holds *directory*; False to whoever may not look."""
+    """Whether a daemon holds *directory*; False if this process may not look."""
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

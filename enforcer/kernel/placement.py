@@ -2,9 +2,9 @@
 """
 Where the programs of LSM hooks are put: at the hooks, or around the kernel's functions that call them.
 
-The kernel calls programs at hooks only if bpf is among its active LSMs. It lets programs around functions
-whose name begins with ``security_`` in any case: one that returns an error is the function's result, and
-neither it nor the hooks of other LSMs are called; one that returns 0 lets it go on.
+The kernel calls programs at hooks only if bpf is among its active LSMs. It always accepts programs around
+functions whose names begin with ``security_``. If such a program returns an error, that is the function's
+result, and neither the function nor the hooks of other LSMs are called. If it returns 0, the function runs.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-Points of the kernel that rules name: which programs decide there, bound to what, and attached how.
+Points of the kernel that rules name: which programs decide there, and how they are bound and attached.
 
-Functions at their entry and tracepoints share one program each, told by a cookie which point it is. A
-hook, the end of a function and a raw tracepoint need a program of their own: the object has some of each.
+All entries of functions share one program, and so do all tracepoints; a cookie tells the program which
+point it is at. Each hook, end of a function and raw tracepoint needs its own program: the object has
+some of each.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-What this kernel gives for each operation, found by loading and attaching the engine's own programs.
+What this kernel can do for each operation, found by loading and attaching the engine's own programs.
 
-Nothing is committed while it looks: programs without an image permit everything.
+Nothing is committed: programs without an image permit everything.
 """
 
 from __future__ import annotations

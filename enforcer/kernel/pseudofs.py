@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-File systems that show what the kernel has once, and where they are by custom.
+File systems that show the kernel's own objects, and where they are usually mounted.
 
-Whoever mounts another instance somewhere else reaches the same things there. So the kernel side decides such
-files by their usual name, too.
+Every instance of such a file system shows the same objects, wherever it is mounted. So the kernel side
+also decides such files by their usual name.
 """
 
 from __future__ import annotations

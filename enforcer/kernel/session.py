@@ -2,9 +2,9 @@
 """
 Enforcement from start to stop: the context manager that owns everything in the kernel.
 
-The order of the start is part of its meaning: load; put the core in its places; write the image; attach
-what labels processes; commit; label the processes that are there already; attach the hooks; pin. When :meth:`Session.open`
-returns, the image is active for every process; when it raises, nothing of it is left. Another
+The order of a start matters: load; put the core in its places; write the image; attach the programs that
+label processes; commit; label the processes that exist; attach the hooks; pin. When :meth:`Session.open`
+returns, the image is active for every process. When it raises, nothing of the session is left. Another
 session, in this process or left by another, stays active meanwhile: the stricter verdict counts.
 """
 
@@ -253,7 +253,7 @@ class Session:
 
     def confirm(self) -> None:
         """
-        Let the active image stay when its time is over.
+        Keep the active image when its time is over.
 
         Raises:
             KernelError: if its time is over already, or the kernel refuses.

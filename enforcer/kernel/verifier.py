@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-What the kernel and the daemon keep of the key to a protected engine, and how it is shown to the kernel.
+The verifier of the key to a protected engine, and how the key is shown to the kernel.
 
-The key itself is 32 bytes that are made of a passphrase, see ``enforcer.runtime.protection.key``. Kept is its
-SHA-256, of which nobody can make the key; so whoever reads it has nothing but a way to try passphrases.
+The key is 32 bytes that are derived from a passphrase, see ``enforcer.runtime.protection.key``. The kernel
+and the daemon keep only its SHA-256. A reader of that cannot compute the key; it can only try passphrases.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Verifier:
 
     def keep(self, session: Path) -> None:
         """
-        Keep it with the pins of a session, where everybody finds and nobody changes it.
+        Keep it with the pins of a session, where everybody can find it and nobody can change it.
 
         Raises:
             KernelError: if the kernel refuses.

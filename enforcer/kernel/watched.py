@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a session watches besides LSM hooks of its own table: system calls at their entry and end, and points that rules name."""
+"""Attachments besides the table of LSM hooks: entries and ends of system calls, and points that rules name."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Records of a ring buffer as they lie in memory: many in one piece, taken out when looked at."""
+"""Records of a ring buffer as they lie in memory: many in one piece, unpacked when read."""
 
 from __future__ import annotations
 

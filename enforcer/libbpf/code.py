@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What this process may still load into itself."""
+"""Which code this process may still load into itself."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-The decision core in this process: the very source that the kernel runs, on any input, without root.
+The decision core in this process: the source that the kernel runs, on any input, without root.
 
-Numbers are those of the ABI header; what they mean is known above.
+Numbers are those of the ABI header; callers know what they mean.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class Core:
         )
 
     def _become(self, given: CData, task: CData, who: Identity) -> None:
-        """Give *task* the identity *who*, and find out which conditions it meets."""
+        """Give *task* the identity *who*, and find out which conditions hold for it."""
         identify(task, who)
         given.cgroup_len = _put(given.cgroup, who.cgroup)
         given.task = task[0]
@@ -171,7 +171,7 @@ class Core:
 
 
 def identify(task: CData, who: Identity) -> None:
-    """Write who acts into a label."""
+    """Write a process into a label."""
     task.flags = who.flags
     task.exe_len = 0
     if who.exe is not None:

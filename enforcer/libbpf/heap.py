@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The memory of this process, so far as C sees to it: that a long life does not make it grow."""
+"""Settings of C's allocator, so that the memory of a long-lived process does not grow."""
 
 from __future__ import annotations
 

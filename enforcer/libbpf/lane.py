@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-The fast lane of the extension: records to lines by templates, without Python in between.
+The fast lane of the extension: it turns records into lines by templates, without Python.
 
-``_lane.h`` says what it promises. Which shapes there are, and what their lines are made of, is for
-:mod:`enforcer.events.template` to say.
+``_lane.h`` says what it guarantees. :mod:`enforcer.events.template` makes the templates.
 """
 
 from __future__ import annotations

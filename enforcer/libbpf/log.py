@@ -2,8 +2,8 @@
 """
 What libbpf says, kept until someone asks.
 
-libbpf prints warnings through a C callback; the extension collects the last of them. After a failure
-they belong to the error, otherwise to the debug log.
+libbpf prints warnings through a C callback, and the extension keeps the last of them. After a failure
+they are added to the error, otherwise they go to the debug log.
 """
 
 from __future__ import annotations

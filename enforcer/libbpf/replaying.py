@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-The decision core on what was recorded: labels that live through a recorded history, and the verdicts
-on recorded accesses.
+The decision core on a recording: labels that follow the recorded history, and verdicts on recorded
+operations.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EINVAL: Final = 22
 
 
 class RecordedAccessError(EnforcerError):
-    """A record of an access does not fit together."""
+    """A record of an access contradicts itself."""
 
 
 @attrs.frozen(eq=False)
@@ -84,7 +84,7 @@ class ReplayCore:
 
     def become(self, label: Label, who: Identity) -> Label:
         """
-        Give a copy of *label* the identity *who*, and find out which conditions it meets.
+        Give a copy of *label* the identity *who*, and find out which conditions hold for it.
 
         An empty cgroup path is one that is not known.
         """

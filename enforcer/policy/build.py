@@ -73,7 +73,7 @@ def build(document: Node, context: Context) -> Policy | None:
 
 
 def _kind(top: Map, context: Context) -> str | None:
-    """Return the kind of the document, its apiVersion checked; None if nobody reads it."""
+    """Return the kind of the document, its apiVersion checked; None if it is not supported."""
     versions = API_VERSIONS | {kind: dialect.api_version for kind, dialect in DIALECTS.items()}
     kind = top.get("kind")
     if kind is None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Files and directories of policies to one PolicySet: all of it, or every error in any of it.
+Read files and directories of policies into one PolicySet: all of it, or every error in any of it.
 """
 
 from __future__ import annotations

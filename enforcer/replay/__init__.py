@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-What a running system did, kept so that any policies can be asked about it later.
+Recordings of a running system, on which policies can be tried later.
 
-A recording session writes every access and how processes came to be; a journal keeps that; the native
-build of the decision core decides it again, without root and without a kernel.
+A recording session writes every access and the origin of every process to a journal. The native build of
+the decision core decides on it again, without root and without a kernel.
 """

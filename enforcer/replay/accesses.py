@@ -2,10 +2,10 @@
 """
 The accesses of a recording, in order.
 
-An object that is reached through another mount namespace has two names; the kernel side decides both and
-takes the stricter verdict. Both views are recorded, one after the other by the same thread and with the
-same time, and here they are one access. What others did meanwhile waits for it: what counts as before
-is the order of the journal.
+An object that is reached through another mount namespace has two names. The kernel side decides on both
+and takes the stricter verdict. Both are recorded, one after the other, by the same thread and with the
+same time. Here they become one access again. Accesses of others in between come after it: the order of
+the journal counts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Policies that are asked about a recording: compiled in audit mode, decided by the native build of the
-core, with counts by row as the kernel keeps them.
+Policies on a recording: compiled in audit mode, decided by the native build of the core, with counts by
+row as the kernel keeps them.
 """
 
 from __future__ import annotations

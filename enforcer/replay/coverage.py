@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-What a recording tells of: operations, system calls, and which containers and pods there were.
+What a recording covers: operations, system calls, and containers and pods.
 
-A rule on what was not recorded stays silent, which the report says. A rule that asks what happened
-before would be wrong instead of silent: policies with such rules are refused.
+A rule on operations that were not recorded stays silent, and the report says so. A rule that asks for a
+mark set by such operations would decide wrongly, so policies with such rules are refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Who acted in a recording, in words: what :class:`enforcer.identity.resolver.Resolver` learns of living
-processes, learned from the journal.
+The acting processes of a recording: what :class:`enforcer.identity.resolver.Resolver` reads of living
+processes, read from the journal.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """
 The file of a recording: blocks one after the other, each with its length, its checksum and its kind.
 
-A block is written at once and never changed. A file whose end is torn (the machine stopped, the disk was
-full) is read up to there, and the reader is told; so it is of a block whose bytes are damaged.
+A block is written at once and never changed. If the end of a file is torn (the machine stopped, the disk
+was full), the file is read up to there, and the reader is told. Damaged blocks are reported, too.
 Numbers are little endian; records within a block are as the kernel side wrote them.
 """
 
@@ -161,7 +161,7 @@ class Journal:
         head: what it is of.
         blocks: all others, in order.
         torn: bytes at the end that make no block.
-        damaged: blocks that were met and could not be read.
+        damaged: blocks that could not be read.
     """
 
     _file: IO[bytes]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Labels of recorded processes under one image: what the kernel side would have kept of each."""
+"""Labels of recorded processes under one image, as the kernel side would have kept them."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 """
 How the programs of a recording came to be.
 
-A *line* is one program of one process, from its fork or exec to the next; a record of it says what it
-came from and what that was at the moment. From this follow the parent and the ancestors that conditions
-ask about, as the kernel side would have kept them, and the words about them for people.
+A *line* is one program of one process, from its fork or exec to the next. Its record says which line it
+came from, and the state of that at the moment. From this follow the parent and the ancestors that
+conditions ask for, as the kernel side would have kept them, and their descriptions for users.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-Marks of a recording under one image: what was done before, by whom it counts for.
+Marks of a recording under one image.
 
-The decision is that of the core; here is only where marks lie, what a fork hands on, and whose cgroup
-is whose container, as ``marks.bpf.h`` has it. Nothing was marked when the recording began. An exec keeps
-them: they are those of the process, not of the program.
+The core decides. This module stores the marks, passes them on at a fork, and maps cgroups to containers, as
+``marks.bpf.h`` does. No mark is set when the recording begins. An exec keeps marks: they belong to the
+process, not to the program.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Marks:
         )
 
     def acting(self, access: RecordedAccess) -> dict[int, int]:
-        """Return the marks of who does *access*, whoever they are of."""
+        """Return the marks that count for the process of *access*, of every scope."""
         self._fork_until(access.time_ns)
         return {
             **self._processes.get(self.lines.process(access.line), _NONE),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From a recording session to a journal, until time, room or the operator ends it."""
+"""Write a recording session to a journal until the time, the size or the operator ends it."""
 
 from __future__ import annotations
 

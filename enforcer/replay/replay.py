@@ -75,7 +75,7 @@ class Replay:
         Open the recording at *path*.
 
         Raises:
-            JournalError: it is none, or was made by another version.
+            JournalError: the file is not a journal, or another version made it.
             OSError: it cannot be read.
         """
         journal = Journal.open(path)

@@ -2,7 +2,7 @@
 """
 The daemon: an active session, a loop around it, an orderly end.
 
-The kernel decides with or without this loop. Whatever fails here costs records, never a verdict.
+The kernel decides with or without this loop. A failure here can cost records, never a verdict.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ class Daemon:
     Attributes:
         policies: carries out changes that are asked for; None if there can be none.
         notifier: tells the service manager how things are.
-        hangup: what SIGHUP asks for besides opening the logs anew.
+        hangup: called at SIGHUP after the logs were reopened.
         persists: leave enforcement active at the end.
         overview: what dashboards are shown.
-        sources: says what the active policies were made of; None if nobody may ask.
+        sources: describes the sources of the active policies; None if nobody may ask.
         on_ended: called when another daemon may take this one's place.
-        gate: judges who may change the active policies; None: whoever may ask.
-        outlives_signals: leave enforcement active at SIGINT and SIGTERM: who has the key ends it.
+        gate: decides who may change the active policies; None: everybody who may ask.
+        outlives_signals: leave enforcement active at SIGINT and SIGTERM: only the key ends it.
     """
 
     session: KernelSession
@@ -121,7 +121,7 @@ class Daemon:
         return self.control is not None and self.control.has_followers
 
     def publish(self, record: Record | Lost) -> None:
-        """Send *record* to whoever follows."""
+        """Send *record* to all followers."""
         if self.control is not None and self.control.has_followers:
             self.control.publish(json_line(record))
 
@@ -155,7 +155,7 @@ class Daemon:
             return self._end(pipeline)
 
     def _hang_up(self) -> None:
-        """Open the logs anew, then do what else was asked for."""
+        """Reopen the logs, then call :attr:`hangup`."""
         self.notifier.reloading()
         self._running().fanout.reopen()
         if self.hangup is not None:

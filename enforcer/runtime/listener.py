@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A socket that listens, in the loop: whoever calls is let in, and a shortage is waited out."""
+"""A listening socket in the loop: accepts connections, and pauses while descriptors are short."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-What a service manager is told: ready, reloading, stopping, and that the loop still turns.
+Notifications for a service manager: ready, reloading, stopping, and the watchdog.
 
 The protocol is sd_notify(3): one datagram of ``NAME=value`` lines to the socket that ``NOTIFY_SOCKET``
-names. Where nobody asked for it, telling does nothing. A manager that cannot be told costs nothing
-but its knowledge: enforcement never depends on it.
+names. Without it, nothing is sent. Enforcement never depends on the manager.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the daemon and its socket need of others, so that tests can stand in for them."""
+"""Protocols of what the daemon and its socket need from others, so that tests can use fakes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class KernelSession(Protocol):
 
 
 class Audience(Protocol):
-    """Who is told of records besides the sinks; ``enforcer.runtime.daemon.Daemon`` is the real one."""
+    """Receivers of records besides the sinks; ``enforcer.runtime.daemon.Daemon`` is the real one."""
 
     @property
     def is_following(self) -> bool:
@@ -93,7 +93,7 @@ class Audience(Protocol):
         """Keep in mind that *number* others came that are like *record*."""
 
     def publish(self, record: Record | Lost) -> None:
-        """Send *record* to whoever follows."""
+        """Send *record* to all followers."""
 
 
 class PolicyControl(Protocol):
@@ -109,7 +109,7 @@ class PolicyControl(Protocol):
         """Read the policy files again."""
 
     def confirm(self) -> dict[str, Any]:
-        """Keep what is active; ``unchanged`` if nothing waited for it."""
+        """Keep the active policies; ``unchanged`` if nothing waited for it."""
 
     def describe(self) -> dict[str, Any]:
         """Say what ``status`` shows of policies."""

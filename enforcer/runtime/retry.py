@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is worth trying again, and for how long: each policy once."""
+"""Which failures are tried again, and for how long."""
 
 from __future__ import annotations
 

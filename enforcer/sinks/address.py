@@ -4,7 +4,7 @@ Addresses of sockets as settings write them: ``unix:/dev/log``, ``udp:192.0.2.1:
 
 ``unix-stream:`` is a unix socket that takes connections, as few log daemons have.
 
-Hosts are numbers: looking up a name can take as long as it likes, and the loop waits for nothing.
+Hosts are numbers: looking up a name can take long, and the loop must not wait.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def read_address(text: str) -> Address:
     Read an address.
 
     Raises:
-        ValueError: it is none; the message says what one looks like.
+        ValueError: the text is not an address; the message says what one looks like.
     """
     kind, _, rest = text.partition(":")
     if kind in _UNIX:
@@ -70,7 +70,7 @@ def host_and_port(text: str) -> tuple[str, int]:
     Read ``192.0.2.1:514`` or ``[2001:db8::1]:514``.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not an address.
     """
     host, _, port = text.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
@@ -93,7 +93,7 @@ def loopback(text: str) -> tuple[str, int]:
     Read an address that only this machine can reach.
 
     Raises:
-        ValueError: it is none, or others could reach it.
+        ValueError: the text is not an address, or others could reach it.
     """
     host, port = host_and_port(text)
     if not ipaddress.ip_address(host).is_loopback:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-What was accepted and not yet handed over, up to a bound.
+Items that were accepted but not yet handed over, up to a bound.
 
-Beyond the bound whole items are dropped, the oldest first, and counted: what happens now is worth more
-to a reader than what happened long ago. An item that is half handed over is finished. Lines may come
-many in one piece; they are dropped one by one all the same.
+Beyond the bound, whole items are dropped, the oldest first, and counted: new records are worth more to a
+reader than old ones. An item that is partly handed over is finished. Lines may arrive many in one piece;
+they are still dropped one by one.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Backlog:
         self.dropped += 1
 
     def rewind(self) -> None:
-        """Whoever had the beginning of the first item is gone: it begins anew."""
+        """Start the first item again: its reader is gone."""
         self.sent = 0
 
     def abandon(self) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-Every record to every sink, each failing for itself.
+Hand every record to every sink; a failure affects only its own sink.
 
-A sink that fails is left alone for a growing while and then tried again; one whose reader is slow is
-left alone until its descriptor is ready. The operator reads one sentence when it starts failing and
-one when it works again, never one per record.
+A sink that fails is tried again after a growing delay. One whose reader is slow waits until its descriptor
+is ready. The operator gets one sentence when a sink starts to fail and one when it works again, never one
+per record.
 """
 
 from __future__ import annotations

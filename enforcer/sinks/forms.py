@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The forms in which records are written down, by the names that settings know them by."""
+"""The formats of records, by their names in settings."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 """
 Lines to a file descriptor, whole or not at all.
 
-A disk that is full, a reader that sleeps and a terminal that was stopped must neither block the loop
-nor tear a line in two: what does not fit stays in memory, and writing goes on at the very byte where
-it ended. Beyond the bound whole lines are dropped, the oldest first, and counted.
+A full disk, a slow reader or a stopped terminal must neither block the loop nor split a line. What does
+not fit stays in memory, and writing continues at the byte where it stopped. Beyond the bound, whole lines
+are dropped, the oldest first, and counted.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class LineWriter:
         return self.backlog.chunk(1)[:_CHUNK]
 
     def _follow_rotation(self, path: Path) -> None:
-        """Open the file anew when its name was given to another one, between two lines only."""
+        """Reopen the file if its name now belongs to another one; only between two lines."""
         now = self.clock()
         if self.backlog.sent or not self._is_file or now < self._looked + _LOOK_EVERY:
             return

@@ -3,8 +3,8 @@
 logfmt lines, ``key=value`` in a fixed order.
 
 A match begins ``time="…" level=… msg="…" pid=… proc_name="…" syscall=… parent_pid=…
-parent_proc_name="…"``; further keys follow. Text from outside is always in quotes; numbers and our
-own words never are.
+parent_proc_name="…"``; further keys follow. Text from outside is always quoted; numbers and fixed words
+never are.
 """
 
 from __future__ import annotations

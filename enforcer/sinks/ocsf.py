@@ -2,9 +2,9 @@
 """
 Records as OCSF events, one JSON object per line (https://schema.ocsf.io).
 
-A verdict is an event of its operation's class with the profile ``security_control``: what was tried is
-the activity, what became of it the action and disposition. What has no place in OCSF is in
-``unmapped``, with the names that records have. ``docs/records.md`` shows the mapping.
+A verdict is an event of its operation's class with the profile ``security_control``. The operation is the
+activity; the verdict is the action and the disposition. What has no place in OCSF is in ``unmapped``, with
+the keys of records. ``docs/records.md`` shows the mapping.
 """
 
 from __future__ import annotations

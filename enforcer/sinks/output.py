@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-An output: which records, what is hidden in them, in which form, and the way they go.
+An output: which records it takes, what is hidden in them, their format, and where they go.
 
-Each has a bounded backlog of its own, so what one cannot take is no other's loss; it is told in the
-output itself, by a record, as soon as the rest has arrived.
+Each output has its own bounded backlog, so one that cannot keep up does not affect others. Its losses are
+reported in the output itself, by a record, as soon as the rest has arrived.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Secrets in arguments, hidden before they are written down.
 
 A pattern is one word, or two with a blank between. One word is compared with each argument: what its
 first wildcard begins to match is hidden, so ``--password=*`` leaves ``--password=***``. Of two words the
-first is compared with an argument, the second with the one that follows: ``--token *``. A record whose
-arguments are changed gets its message anew, since that may quote them.
+first is compared with an argument, the second with the one that follows: ``--token *``. If arguments of a
+record are changed, its message is made again, since it may quote them.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rotation by size, for whoever has no logrotate: ``log`` becomes ``log.1``, that ``log.2``."""
+"""Rotation by size, for systems without logrotate: ``log`` becomes ``log.1``, and that ``log.2``."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Messages over sockets that are never waited for.
+Messages over non-blocking sockets.
 
-A collector may be absent, slow, or go away at any time: what it did not take stays in memory up to a
-bound, and the connection is made anew. What its kernel had taken when it went is not known to have
+A collector may be absent or slow, or disappear at any time. What it did not take stays in memory up to a
+bound, and the connection is made again. It is not known whether data that its kernel had already taken
 arrived.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an output is to be, before it is opened: one value for each thing that settings can say."""
+"""The settings of an output before it is opened."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What keys do: they change the model, and ask for what only others can do."""
+"""What keys do: they change the model, or ask others to act."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LONGEST_FILTER = 200
 
 
 class Errands(Protocol):
-    """What a board asks of whoever runs it. None of it waits."""
+    """What a board asks of its owner. Nothing here waits."""
 
     def look_up(self, event: dict[str, Any]) -> None:
         """Learn everything about *event*, and put it into the model's detail."""
@@ -41,7 +41,7 @@ class Errands(Protocol):
         """Let *policy* audit or enforce, and say how that went."""
 
     def redraw(self) -> None:
-        """Draw everything anew, whatever is on the screen."""
+        """Redraw the whole screen."""
 
     def leave(self) -> None:
         """End the dashboard."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sums over time, and the rates between them."""
+"""Counts over time, and the rates between them."""
 
 from __future__ import annotations
 

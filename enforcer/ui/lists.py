@@ -116,7 +116,7 @@ def _event(
 
 
 def tops_panel(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Row]:
-    """Draw rules, binaries, containers and paths by how often they were met of late."""
+    """Draw the most frequent rules, binaries, containers and paths of late."""
     tops = model.picture.tops
     kinds = [("rules", "Rules"), ("binaries", "Binaries"), ("paths", "Paths")]
     if tops.get("containers"):

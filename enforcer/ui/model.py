@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-What a dashboard knows and what its user has chosen: everything that a frame is drawn from.
+The state of a dashboard: what the daemon sent and what its user has chosen. Frames are drawn from it.
 
-It takes what the daemon sends as it comes; nothing here draws, waits or asks.
+Nothing here draws, waits or asks.
 """
 
 from __future__ import annotations

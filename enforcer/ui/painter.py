@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Frames to the bytes that a terminal needs to show them: only of lines that have changed.
+Frames to bytes for a terminal: only the lines that have changed.
 
-A terminal that cannot move its cursor gets every frame below the one before.
+A terminal that cannot move its cursor gets each frame below the previous one.
 """
 
 from __future__ import annotations
@@ -55,6 +55,6 @@ class Painter:
         return text.encode(self.console.encoding, "backslashreplace")
 
     def forget(self) -> bytes:
-        """Begin anew; returns what clears the screen."""
+        """Start over; returns the bytes that clear the screen."""
         self._lines = []
         return b"\x1b[0m\x1b[2J" if self.can_move else b""

@@ -2,8 +2,8 @@
 """
 Rows of a frame: pieces of text with a style, fitted to cells.
 
-Everything that processes or policies chose goes through :func:`clean` on its way into a row. A row is
-never parsed for markup, so that nothing in it can be taken for any.
+All text that processes or policies chose goes through :func:`clean` before it gets into a row. A row is
+never parsed for markup, so its text cannot act as markup.
 """
 
 from __future__ import annotations

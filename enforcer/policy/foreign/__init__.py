@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Policies written for others: one package for each dialect, and the table of who reads which kind.
+Policies of other engines: one package for each dialect, and the table of kinds and their readers.
 
-A reader makes the same typed model as the language itself, with places of the foreign file. What it
-cannot carry over it refuses with its place: it never leaves anything out. A package is imported when a
+A reader makes the same typed model as the language itself, with places of the foreign file. It refuses,
+with its place, what it cannot carry over; it never leaves anything out. A package is imported when a
 document of its kind is read.
 """
 

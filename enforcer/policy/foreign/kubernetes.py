@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-What Kubernetes puts around any policy: ``nodeSelector``, and what its API server writes.
+What Kubernetes adds to any policy: ``nodeSelector``, and what its API server writes.
 
-Whether a policy is for this host is told as far as labels of nodes can be compared.
+Whether a policy is for this host is decided by the node labels that can be compared.
 """
 
 from __future__ import annotations

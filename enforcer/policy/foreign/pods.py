@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Selectors of pods and containers, as policies of Kubernetes write them, to conditions on who acts.
+Selectors of pods and containers, as policies of Kubernetes write them, to conditions on the subject.
 """
 
 from __future__ import annotations

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What this machine's kernel says of its functions and types, for rules on points of the kernel."""
+"""The functions and types of this machine's kernel, for rules on points of the kernel."""

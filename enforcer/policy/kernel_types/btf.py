@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-The kernel's description of its types (BTF), as far as rules on points of the kernel need it: what a
-function takes and returns, and where members lie.
+The kernel's description of its types (BTF), as far as rules on points of the kernel need it: parameters
+and results of functions, and places of members.
 
-Reads bytes; asks nobody and needs no privileges.
+Reads bytes and needs no privileges.
 """
 
 from __future__ import annotations

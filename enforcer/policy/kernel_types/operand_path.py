@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What may be known of a point of the kernel: what its function takes, and the way to an operand.
+The arguments of a point of the kernel, and the path to an operand.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Way:
     Attributes:
         arg: number of the argument; :data:`RECORD` or ``returns`` for these.
         steps: offsets; where another one follows, a pointer is followed.
-        type: what it is compared as if nobody says otherwise.
+        type: what it is compared as by default.
         width: bytes of the number, 8 for a pointer.
         signed: of a number.
         is_inline: it lies there itself, not a pointer to it.

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-What is found at a point of the kernel: its arguments, and the way from one of them to a member.
+The arguments of a point of the kernel, and the path from one of them to a member.
 
-Functions and hooks are described by the kernel's BTF, tracepoints by their ``format`` file. Where a
-machine has neither, nothing is known, and whoever asks says so.
+The kernel's BTF describes functions and hooks; the ``format`` file describes a tracepoint. On a machine
+that has neither, nothing is known, and callers report that.
 """
 
 from __future__ import annotations

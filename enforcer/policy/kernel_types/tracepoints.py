@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What the record of a tracepoint has, as the kernel's ``format`` file says.
+The fields of a tracepoint, from the kernel's ``format`` file.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-What the tables of :mod:`.vocabulary` are made of: operations, dimensions, flags, kinds of values.
+The types of the tables of :mod:`.vocabulary`: operations, dimensions, flags, kinds of values.
 
-Numbers that the kernel side shares carry the names of ``bpf/include/enforcer_abi.h``; the unit tests
-hold both equal.
+Numbers that the kernel side shares have the names of ``bpf/include/enforcer_abi.h``; unit tests compare
+both.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-System calls that rules may name, and what each means in the words of :mod:`.vocabulary`.
+System calls that rules may name, and the operation that each stands for.
 """
 
 from __future__ import annotations

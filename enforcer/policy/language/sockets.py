@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Families, types and protocols of sockets: their words, and which of them are another one in disguise.
+Families, types and protocols of sockets: their words, and which of them count as another one.
 
-The kernel reaches TCP by more than one protocol and IP by more than one family. A rule on the one
-that people know is about all of them: what *counts as* what is said here and nowhere else.
+The kernel has TCP under more than one protocol number, and IP under more than one family. A rule on the
+well-known one is about all of them. Only this module says which *counts as* which.
 """
 
 from __future__ import annotations

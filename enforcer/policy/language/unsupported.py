@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Words of the language's design, and of its neighbours, that this version does not carry out.
+Words of the language's design, and of other languages, that this version does not support.
 
-Each is refused by name with what to do instead, so that nobody searches for a misspelling.
+Each is refused by name, with what to write instead, so that it is not mistaken for a misspelling.
 """
 
 from __future__ import annotations

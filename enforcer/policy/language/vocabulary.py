@@ -2,9 +2,8 @@
 """
 The words of the policy language, one table each.
 
-Operations, fields, flags and lifted system calls are described here and nowhere else; the builder,
-the compiler, the JSON Schema and the language reference are derived from these tables. What they are
-made of is in :mod:`.kinds`.
+Operations, fields, flags and lifted system calls are described only here. The builder, the compiler, the
+JSON Schema and the language reference are derived from these tables. Their types are in :mod:`.kinds`.
 """
 
 from __future__ import annotations

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Remarks on policies that are valid but may not be meant: the checks, and what they ask."""
+"""Remarks on policies that are valid but probably not intended: the checks and their inputs."""

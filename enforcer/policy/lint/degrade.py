@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Rules that a kernel cannot enforce before the effect, or not every time: refused, unless somebody asked for less.
+Refuse rules that this kernel cannot enforce before the effect, or not every time, unless the policy
+accepts that.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Where the file system takes several spellings for one name: of another case, or a short one.
+File systems that accept several spellings of one name: in another case, or a short one.
 
-The kernel side sees that at the superblock and decides by all of them (``bpf/include/fold.bpf.h``), but for those
-that user space makes, which only look names up.
+The kernel side recognises them by the superblock and decides by all spellings (``bpf/include/fold.bpf.h``).
+It cannot do that for file systems that user space implements.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _kind_at(folder: bytes) -> bytes:
 
 @functools.cache
 def _kinds() -> dict[bytes, bytes]:
-    """Return the type of the file system that is mounted at each place; none where nobody says."""
+    """Return the type of the file system that is mounted at each place; none if that is not known."""
     with contextlib.suppress(OSError):
         mounts = parse_mountinfo(Path("/proc/self/mountinfo").read_bytes())
         return {mount.point: mount.type for mount in mounts}

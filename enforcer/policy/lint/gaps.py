@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Remarks on what a rule leaves open: another way to the effect, another name, or what came before it.
+Remarks on gaps of a rule: another way to the effect, another name, or what happened before it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def run_without_the_kernel(policy: Policy, host: Host) -> Iterator[Issue]:
 
 @check
 def trusted_by_name(policy: Policy, host: Host) -> Iterator[Issue]:
-    """A program that is trusted with whatever is loaded into it."""
+    """A program that is trusted with all code that is loaded into it."""
     del host
     for rule in policy.rules:
         is_exempt = rule.action.verb >= Verb.DENY and _is_by_name(rule.subject.not_process)
@@ -73,7 +73,7 @@ def trusted_by_name(policy: Policy, host: Host) -> Iterator[Issue]:
 
 @check
 def arguments_by_loader(policy: Policy, host: Host) -> Iterator[Issue]:
-    """A rule on arguments that a loader's own arguments must meet."""
+    """A rule on arguments that sees a loader's own arguments."""
     del host
     for rule in policy.rules:
         has_args = any(c.field.dim is Dim.ARG_ANY for c in rule.conditions)
@@ -90,7 +90,7 @@ def arguments_by_loader(policy: Policy, host: Host) -> Iterator[Issue]:
 
 @check
 def ended_by_cgroup(policy: Policy, host: Host) -> Iterator[Issue]:
-    """Processes that are kept from signals, and not from what ends all of a cgroup."""
+    """Processes that are protected from signals, but not from the end of their whole cgroup."""
     del host
     if any(_keeps_cgroups(rule) for rule in policy.rules):
         return
@@ -108,7 +108,7 @@ def ended_by_cgroup(policy: Policy, host: Host) -> Iterator[Issue]:
 
 
 def _is_by_name(process: Process) -> bool:
-    """Tell whether nothing but its binary says which process it is."""
+    """Tell whether only the binary identifies the process."""
     return bool(process.conditions) and all(
         c.field.dim is Dim.EXE and not c.negate for c in process.conditions
     ) and not process.flags  # fmt: skip

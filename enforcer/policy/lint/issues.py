@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What a check may find and ask, and the registry of checks. The checks themselves are elsewhere.
+The findings and inputs of checks, and the registry of checks.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Issue:
     One remark, with its place.
 
     Attributes:
-        check: names what found it.
-        folds: however many rules it is about, it is said once, of the first of them.
-        others: of how many more it could be said, then.
+        check: its name.
+        folds: it is reported once, for the first of all rules that it is about.
+        others: how many more rules it is about, then.
     """
 
     severity: Severity
@@ -91,5 +91,5 @@ def info(span: Span, message: str, *, folds: bool = False) -> Issue:
 
 
 def is_for_everybody(policy: Policy, rule: Rule) -> bool:
-    """Tell whether neither the policy nor the rule says who acts."""
+    """Tell whether neither the policy nor the rule restricts the subject."""
     return not policy.selector and not any(attrs.astuple(rule.subject, recurse=False))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-The check for policies that would lock the administrator out: no shell, no service manager, no sshd,
-no enforcer to take the policy back with. Each thing that these must be able to do is decided as the
-kernel would, for the process that does it.
+The check for policies that would lock the administrator out of the shell, the service manager, sshd or
+enforcer itself. It decides on everything that these must be able to do, as the kernel would, for the
+process that does it.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _is_named(rule: Rule, target: Target) -> bool:
 @attrs.frozen
 class _Vital:
     """
-    What a machine lives by, in the order in which policies are asked about it.
+    What a machine needs, in the order in which policies are asked about it.
 
     Attributes:
         needs: by operation and thing.

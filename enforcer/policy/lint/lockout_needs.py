@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-What a machine lives by: which programs keep it within reach, and what they must be able to do.
+The vital programs of a machine, and what they must be able to do.
 
-Named by what Debian, Fedora and their kin have; a machine that has something else loses a warning,
-nothing more. Paths are the kernel's names, so merged and without links.
+They have the names that Debian, Fedora and their derivatives use. On a machine with other names only the
+warning is missing. Paths are the kernel's names: merged directories, no links.
 """
 
 from __future__ import annotations

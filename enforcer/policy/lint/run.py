@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Remarks on policies that are valid but may not be meant.
+Run all checks on policies.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Checks for rules on sockets that mean less than they seem to say.
+Checks for rules on sockets that cover less than they seem to.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def family_of_one_version(policy: Policy, host: Host) -> Iterator[Issue]:
 
 @check
 def port_that_the_kernel_picks(policy: Policy, host: Host) -> Iterator[Issue]:
-    """A refusal to bind to ports among those that the kernel gives to who asks for port 0."""
+    """A refusal to bind to ports that the kernel may pick for port 0."""
     del host
     low, high = _PICKED
     for rule, condition in _refusing(policy, Dim.PORT):

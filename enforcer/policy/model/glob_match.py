@@ -2,7 +2,7 @@
 """
 Whether one text value accepts one text, for the checks of policies against names that matter.
 
-The kernel side has its own automata; this is the same meaning in a form that is easy to read.
+The kernel side has its own automata with the same meaning; this form is easy to read.
 """
 
 from __future__ import annotations

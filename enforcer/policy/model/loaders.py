@@ -2,8 +2,8 @@
 """
 Which rules also decide on the program that a loader is told to run.
 
-``ld.so /bin/sh`` is an exec of ``ld.so`` to the kernel. A policy that refuses programs is asked again when
-the loader maps the first file; all of its rules on exec are, so that the same one is the first to match.
+For the kernel, ``ld.so /bin/sh`` is an exec of ``ld.so``. A policy that refuses programs decides again when
+the loader maps the first file. All of its rules on exec take part, so that the same rule matches first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NEVER: Final = (
     | ObjectFlag.SETGID
     | ObjectFlag.FILECAPS
 )
-"""Facts of an exec that are none of a file that is mapped."""
+"""Facts of an exec that a mapped file does not have."""
 
 _LOADED: Final = frozenset((Op.EXEC_LOADED,))
 _NOTHING: Final[frozenset[Op]] = frozenset()
@@ -52,7 +52,7 @@ def loaded_ops(rule: Rule, *, asked: bool) -> frozenset[Op]:
 
 def could_be_met(rule: Rule) -> bool:
     """
-    Tell whether a file that a loader maps could meet *rule*.
+    Tell whether a file that a loader maps could match *rule*.
 
     What its arguments are is unknown then: a rule that compares them and no path would be about every
     program, and is left to the exec of the loader, which has the same arguments behind its own.

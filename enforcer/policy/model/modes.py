@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The modes of a policy: by themselves, for commands that need nothing else of the model."""
+"""The modes of a policy, in their own module for commands that need nothing else of the model."""
 
 from __future__ import annotations
 

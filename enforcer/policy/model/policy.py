@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-A policy as typed values: what the builder makes of the text and the compiler reads.
+A policy as typed values, made by the builder and read by the compiler.
 
-Everything here is already checked. Values are resolved as far as text goes (user names to numbers,
-octal to integers, ``/bin`` symlinks not yet: that is the compiler's, since it depends on the host).
+Everything here is already checked. User names are resolved to numbers and octal texts to integers. The
+compiler resolves symbolic links such as ``/bin``, since they depend on the host.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Verb(enum.IntEnum):
 
 
 class OnError(enum.IntEnum):
-    """``enum enf_on_error``: what an operand that cannot be read means for the rule."""
+    """``enum enf_on_error``: what the rule does if an operand cannot be read."""
 
     SKIP = 0
     DENY = 1
@@ -125,7 +125,7 @@ Value = Text | Interval | Mask | Address | CapabilityMask
 @attrs.frozen
 class Condition:
     """
-    One field compared with values: holds if any value does; *negate* turns that round.
+    One field compared with values: holds if any value matches; *negate* inverts that.
 
     *index* is the argument number for ``args`` (None: any argument). At a point of the kernel *operand*
     says what is compared, and *index* is its place there, once all policies are known.
@@ -163,7 +163,7 @@ class Process:
 @attrs.frozen
 class Subject:
     """
-    Who acts. Each part, if given, must hold; lists hold if all of their members do.
+    Conditions on the subject. Each part, if given, must hold; a list holds if all of its members do.
 
     ``not_process`` etc. are conditions that must *not* hold as a whole
     (written ``notProcess``, ``notParent``, ``notAncestors``).

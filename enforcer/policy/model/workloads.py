@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Containers and pods as policies speak of them: the fields, the facts, and whether conditions hold.
+Containers and pods in policies: the fields, the facts, and whether conditions hold.
 
-A workload is a cgroup, with everything below it, of which something is known. Conditions on workloads
-are decided here, when policies are compiled, and become sets of cgroups; the kernel side only asks in
-which of these a task is.
+A workload is a known cgroup with everything below it. Conditions on workloads are decided here, when
+policies are compiled, and become sets of cgroups. The kernel side only looks up in which of them a task is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What a match means: ``action`` of a rule, ``default`` of a policy, and the list ``actions``.
+Actions: ``action`` of a rule, ``default`` of a policy, and the list ``actions``.
 """
 
 from __future__ import annotations

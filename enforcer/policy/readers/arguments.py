@@ -3,7 +3,7 @@
 Arguments under ``match``: of the program that exec runs, or of the system call that a rule names.
 
 One item is ``{index, <operator>: values}``, ``{index, match: {type, literal}}`` or
-``{index, type, operator, values}``; all three are brought to the first.
+``{index, type, operator, values}``; all three become the first form.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-What the kernel itself refuses: ``attempts`` of a rule, and the system calls that are looked at for it.
+Attempts that the kernel itself refuses: ``attempts`` of a rule, and the system calls that it watches.
 
-Which calls these are follows from the table of lifted ones: what means an operation when it succeeds was an
+The calls follow from the table of lifted ones: a call that stands for an operation when it succeeds is an
 attempt at it when it fails.
 """
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-One field with what is written behind it, to conditions and flags of the model.
+One field and its value to conditions and flags of the model.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-The event of a rule: one by meaning (``exec``, ``file``, …), a ``syscall``, lifted to one if it can be, or
-a point of the kernel.
+The event of a rule: one by meaning (``exec``, ``file``, …), a ``syscall``, lifted if possible, or a point
+of the kernel.
 """
 
 from __future__ import annotations

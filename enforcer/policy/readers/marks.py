@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What joins rules in time: ``mark`` of a rule, ``within`` of a match; and ``rateLimit``, of its records.
+Rules over time: ``mark`` of a rule, ``within`` of a match, and ``rateLimit`` for records.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _RATE = re.compile(RATE)
 
 
 def duration(text: str) -> int | None:
-    """Return the nanoseconds that *text*, such as 500ms or 5s, stands for; None: it is none."""
+    """Return the nanoseconds that *text*, such as 500ms or 5s, stands for; None if it is not a time."""
     found = _DURATION.fullmatch(text)
     length = int(found[1]) * _UNITS[found[2]] if found else 0
     return length if 0 < length <= _LONGEST else None

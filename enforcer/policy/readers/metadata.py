@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The head of a document, which all kinds of policies share: its name and what describes it.
+The metadata of a document, which all kinds of policies share: its name and its description.
 """
 
 from __future__ import annotations

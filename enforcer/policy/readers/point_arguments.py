@@ -2,8 +2,8 @@
 """
 Arguments under ``match`` of a rule on a point of the kernel: which one, as what, compared how.
 
-One item is ``{index, type, resolve, size, <operator>: values}``, or for what is a socket or the address
-of one ``{index, address, port, family, …}``; ``returns`` is the item of what a function returned.
+One item is ``{index, type, resolve, size, <operator>: values}``, or, for a socket or its address,
+``{index, address, port, family, …}``; ``returns`` is the item for the result of a function.
 """
 
 from __future__ import annotations

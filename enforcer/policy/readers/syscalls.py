@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-System calls that no LSM hook means: which ones a rule names, and their arguments compared as passed.
+System calls without an LSM hook: which ones a rule names, and their arguments, compared as passed.
 """
 
 from __future__ import annotations

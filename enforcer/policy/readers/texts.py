@@ -2,8 +2,8 @@
 """
 Text values: literal and glob, paths and plain strings.
 
-The syntax of globs is checked here so that the compiler only meets well-formed ones. A glob that
-quotes everything special in it is turned into the exact text it means.
+The syntax of globs is checked here, so the compiler gets only well-formed ones. A glob in which all special
+characters are quoted becomes an exact text.
 """
 
 from __future__ import annotations

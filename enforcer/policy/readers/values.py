@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-The values of a field, by its kind and the operator in front of them.
+The values of a field, by its kind and operator.
 
-A value without an operator is read as people write them: globs for text, networks for addresses,
-ranges for numbers. Behind an operator it is what the operator says.
+Without an operator, a value is read in its usual form: globs for text, networks for addresses, ranges for
+numbers. With an operator, the operator says how it is read.
 """
 
 from __future__ import annotations

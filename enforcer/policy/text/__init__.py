@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What a policy file is before it means anything: opened with care, parsed, with a place for every word."""
+"""Policy files as text: opened safely, parsed, with a place for every word."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-YAML text to nodes with places, and nothing that YAML would convert or expand behind one's back.
+YAML text to nodes with places, without YAML's silent conversions and expansions.
 
 Refused: duplicate keys (a parser that lets the last one win loses the first silently), anchors, aliases
 and merge keys, tags and directives, keys that are not text, characters that a reader cannot see or

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 """
-Opening policies that nobody but root can have changed.
+Open policies that only root can have changed.
 
-A path is walked from directory to directory, each held open while the next name is looked up in it,
-and links are read and walked by us, not by the kernel: so what was checked is what is opened, and
-links as Kubernetes mounts them (``policy.yaml -> ..data/policy.yaml``) lead on safely. Everything
-passed must belong to root and be closed to others' writing; what is read is checked on its own
-descriptor.
+A path is walked from directory to directory, and each is held open while the next name is looked up in
+it. Links are followed here, not by the kernel. So what was checked is what is opened, and links as
+Kubernetes mounts them (``policy.yaml -> ..data/policy.yaml``) are followed safely. Every directory, link
+and file must belong to root, and others may not write to it. A file is checked on its own descriptor.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """
 Conditions and flags of the model as the language writes them: the inverse of :mod:`enforcer.policy.readers.conditions`.
 
-What is read again is equal to what was written. A value goes without an operator where the language
-reads it so; else behind the operator that means it.
+Reading the text gives an equal condition. A value has no operator if the language reads it the same
+without one.
 """
 
 from __future__ import annotations

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The control socket: what callers may ask and whether, what the daemon says of itself, and the side of those who ask."""
+"""The control socket: commands, who may use them, what the daemon says about itself, and clients."""

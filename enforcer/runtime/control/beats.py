@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-The line that dashboards get, once a second and the same for all.
+The line that all dashboards get once a second.
 
-What it costs to make is bounded, too: counts of policies, which take longer the more rules there are,
-are looked at the less often the longer that takes.
+Its cost is bounded. Reading the counts of policies takes longer with more rules, so they are read less
+often the longer that takes.
 """
 
 from __future__ import annotations

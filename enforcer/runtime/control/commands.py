@@ -2,8 +2,8 @@
 """
 The commands of the control socket: one table, from the words of a request to the call that serves it.
 
-A request is checked against the table before anything is done. What it may say, which of its words
-the audit trail repeats and who serves it stand side by side.
+A request is checked against the table before anything is done. A row of the table holds the fields of
+the request, its sentence in the audit trail, and the function that serves it.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _PROOF_LIMIT = 64
 @attrs.frozen
 class Desk:
     """
-    Whom the commands ask.
+    The parts of the daemon that the commands use.
 
-    Without *policies* nothing can be changed, without *overview* nothing watched; without *sources*
-    nobody learns what the active policies were made of.
+    Without *policies* nothing can be changed. Without *overview* nothing can be watched. Without *sources*
+    the sources of the active policies are not shown.
     """
 
     status: Callable[[], dict[str, Any]]
@@ -88,7 +88,7 @@ class Request:
     A request that the table allows. Optional fields that were not given are None.
 
     Attributes:
-        proof: that who asks knows the key, if that was given.
+        proof: that the client knows the key, if it was given.
     """
 
     name: str

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-A dashboard's side of the control socket: never blocking, and back again when the daemon is.
+A dashboard's side of the control socket: it never blocks, and reconnects when the daemon is back.
 
-One connection takes the beats for as long as it lasts; every question has a connection of its own, so
-that no answer waits behind a beat.
+One connection receives the beats. Every question has its own connection, so that no answer waits
+behind a beat.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-What the daemon keeps of its records for whoever looks: sums, the newest, and the most frequent.
+What the daemon keeps of its records for dashboards: sums, the newest, and the most frequent.
 
-Everything is bounded and costs a few steps per record, whether anybody looks or not, so that an
-incident of a minute ago can still be seen and asked about. What is made for readers is made when one
-asks: at most once a second, however many records came.
+Everything is bounded and costs a few steps per record, also while no dashboard is attached, so that an
+incident of a minute ago can still be seen and explained. Answers are made on request, at most once a
+second.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Who is at the other end of the control socket, and whether it may ask.
+The process at the other end of the control socket, and whether it may ask.
 
 Only the kernel's word counts. Root of a container is not the host's root: a peer that this process
 cannot see, or that lives in another user namespace, is refused whatever its user id.

@@ -44,7 +44,7 @@ _PATIENCE = 5.0  # seconds, with a daemon that has too many callers
 
 
 class NoDaemonError(ControlError):
-    """Nobody listens."""
+    """No daemon listens on the control socket."""
 
 
 class KeyNeededError(ControlError):
@@ -79,7 +79,7 @@ class Client:
         Connect to the daemon that listens at *path*.
 
         Raises:
-            NoDaemonError: nobody listens.
+            NoDaemonError: no daemon listens.
             ControlError: the caller may not ask.
         """
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -2,9 +2,9 @@
 """
 The daemon's side of the control socket: root only, never in the way of the loop.
 
-Everything is non-blocking, and bounded: a follower that reads too slowly loses records, is told how
-many, and costs nobody else anything; requests are held up to a limit, and not for long; whoever does
-not take an answer is not heard until it does. Every change that was asked for is told, with who asked.
+Everything is non-blocking and bounded. A follower that reads too slowly loses records and is told how
+many; others are not affected. Requests are limited in size and time. A client that does not read its
+answer is not served until it does. Every change is reported, with the process that asked for it.
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ class ControlServer:
 
     Args:
         status: makes the answer to ``status``.
-        stop: called when somebody asked for the end.
+        stop: called at the command ``stop``.
         policies: carries out changes; None if nothing can be changed.
         report: gets a sentence for every change, and for what went wrong.
-        overview: what watchers are shown; None if nothing can be watched.
-        sources: says what the active policies were made of.
-        gate: judges who may change them; None: whoever may ask.
+        overview: shown to dashboards; None if nothing can be watched.
+        sources: describes the sources of the active policies.
+        gate: decides who may change them; None: everybody who may ask.
     """
 
     path: Path

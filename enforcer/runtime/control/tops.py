@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-What is met most often of late, in bounded memory and at a fixed price per record.
+The most frequent values of late, in bounded memory and at a fixed cost per record.
 
 Processes choose names, and can choose a new one each time. A table that has grown to twice its bound
-is cut back to the most frequent; whoever is frequent has a high count by then and stays.
+is cut back to the most frequent values, which have high counts by then.
 """
 
 from __future__ import annotations

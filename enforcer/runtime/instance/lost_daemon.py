@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A daemon that holds the instance lock and does not answer: find it, make sure, kill it."""
+"""A daemon that holds the instance lock and does not answer: find it, verify it, kill it."""
 
 from __future__ import annotations
 

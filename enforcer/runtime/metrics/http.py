@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Metrics for whoever asks on a loopback port, by HTTP.
+Metrics by HTTP on a loopback port.
 
 The smallest server that Prometheus can read from: one request, one answer, end. Everything is bounded
-and nothing blocks: a caller that is slow, talks too much or comes in crowds costs itself only.
+and nothing blocks: slow, large or many requests affect only their own clients.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Metrics in a file for the textfile collector of Prometheus' node exporter: whole or not at all."""
+"""Metrics in a file for the textfile collector of Prometheus' node exporter, written atomically."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 """
 The daemon's state as metrics: the numbers of ``status``, by few labels.
 
-Labels are policies, outputs and words of ours. Nothing that a process chooses is one: paths, names and
-users would make a series each.
+Labels are policies, outputs and fixed words. Values that a process chooses are never labels: each path,
+name or user would make a series.
 """
 
 from __future__ import annotations

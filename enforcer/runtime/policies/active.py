@@ -39,8 +39,8 @@ class ActiveSet:
         n_rules: rules that are active.
         files: what the policy files said.
         overlay: what was changed at run time.
-        facts: every policy, those that are out of force included.
-        workloads: the containers and pods that its image was made for; None: it asks for none.
+        facts: every policy, disabled ones included.
+        workloads: the containers and pods that its image was made for; None: it does not ask for them.
     """
 
     generation: int
@@ -88,7 +88,7 @@ class ActiveSet:
 
 @attrs.frozen
 class Pending:
-    """A change that waits to be confirmed; *before* counts again, with its generation, if it is not."""
+    """A change that waits for confirmation; without it, *before* is active again, with its generation."""
 
     seconds: float
     expires_ns: int

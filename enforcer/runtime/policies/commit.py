@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-A set of policies on its way into force: by one map update, or by a session of its own.
+Activate a set of policies: by one map update, or by a session of its own.
 
-In either case the previous policies stay active until the new set is.
+In either case the previous policies stay active until the new ones are.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Proposal:
         new: what the daemon remembers of it.
         image: what the kernel decides by.
         fallback: the active image, with the generation of *before*, if *image* expires.
-        before: what counts then.
+        before: what is active then.
         confirm_within: seconds until it expires; None: it does not.
     """
 
@@ -45,7 +45,7 @@ class Proposal:
     confirm_within: float | None
 
     def states(self, ledger: Ledger) -> dict[int, bytes]:
-        """What a later daemon must know, of each image that may count."""
+        """What a later daemon must know about each image that may be active."""
         kept = (self.new, self.before) if self.before is not None else (self.new,)
         return {each.generation: each.state(ledger) for each in kept}
 

@@ -112,7 +112,7 @@ def prepare(
         policies: what is to be active.
         generation: number of the image.
         previous: label numbers of the active image.
-        keep: policies that may come back into force.
+        keep: policies that may become active again.
         is_thorough: run the checks that take time, too.
         late: why this kernel comes too late for a rule; None: it does for none.
         gap: what lets operations pass this kernel's hooks undecided; None: nothing does.

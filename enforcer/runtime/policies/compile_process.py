@@ -55,7 +55,7 @@ class Order:
         generation: number of the image.
         previous: label numbers of the active image.
         files: what the policy files said, if they are not to be read again.
-        keep: what may come back into force.
+        keep: policies that may become active again.
         since: digests of what is active, for the comparison.
         may_drop: leave out what was added at run time rather than fail because of it.
         late: why this kernel cannot refuse system calls at their entry; None: it can.
@@ -86,9 +86,9 @@ class CompiledChange:
     Attributes:
         now: what is to be active.
         data: the image.
-        warnings: sentences for whoever asked.
+        warnings: sentences for the caller.
         change: what differs from what was active.
-        dropped: why policies that were added at run time do not go on, if so.
+        dropped: why policies that were added at run time are dropped, if so.
     """
 
     now: ActiveSet

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-Keeping the active policies true of the containers that there are.
+Keep the active policies up to date with the containers that run.
 
-Conditions on containers and pods are sets of cgroups in the image. When a container begins, or more
-becomes known of one, the same policies are compiled with the new sets. Until then the kernel side knows
-that it is a container, and not which: what asks for it falls to ``onError``.
+Conditions on containers and pods are sets of cgroups in the image. When a container starts, or more
+becomes known about one, the same policies are compiled with the new sets. Until then the kernel side
+knows that it is a container, but not which one: conditions on it are unknown, so ``onError`` decides.
 """
 
 from __future__ import annotations

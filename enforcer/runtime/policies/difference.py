@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-What has changed between two sets of policies, by the names of policies and rules.
+Compare two sets of policies by the names of policies and rules.
 
-Sets are compared by digests, which are small enough to keep, and which know nothing of places: a rule
-that only moved down some lines has not changed. Its order among the rules counts, since the first
-that matches decides. The order of policies does not: over policies the strictest verdict wins.
+The comparison uses digests. They are small enough to keep, and they do not contain places: a rule that
+only moved down some lines has not changed. The order of rules counts, since the first match decides.
+The order of policies does not count, since the strictest verdict wins.
 """
 
 from __future__ import annotations

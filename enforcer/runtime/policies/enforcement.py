@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-The active policies and their changes: every one prepared whole, then committed at once.
+The active policies and their changes. Each change is prepared completely, then committed at once.
 
-A change that fails anywhere leaves the old set active. One that fits is one map update; one that
-does not is a session of its own, which is active before the old one is released.
+A change that fails leaves the old set active. A change that fits into the session is one map update.
+One that does not fit gets its own session, which is active before the old one is released.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ class Enforcement:
         store: where sessions are pinned; None if they are not.
         report: gets sentences on what happens by itself.
         sessions: what the kernel has.
-        now: what was asked for last.
-        pending: that it waits to be confirmed.
+        now: the set that was committed last.
+        pending: set while it waits for confirmation.
         on_change: called when records may wait in another place.
         on_idle: called now and then while a change is made.
-        on_end: called when nothing is active any more, nobody having confirmed it.
+        on_end: called when a change was not confirmed and nothing is active any more.
         workloads: which containers and pods there are.
     """
 
@@ -99,7 +99,7 @@ class Enforcement:
 
     def confirm(self) -> dict[str, Any]:
         """
-        Keep what is active.
+        Keep the active policies.
 
         Raises:
             KernelError: it is too late, or the kernel refuses.
@@ -316,7 +316,7 @@ class Enforcement:
         }
 
     def _is_active(self, made: CompiledChange) -> bool:
-        """Whether what was made decides, counts and says what is active already."""
+        """Whether *made* is the same as what is active already."""
         new, old = made.now, self.now
         return (new.origins, new.overlay, new.facts) == (
             old.origins,
@@ -366,9 +366,7 @@ class Enforcement:
             self.sessions.current.fall_back()
         except KernelError as error:
             # The fallback counts all the same; only the next change must wait.
-            self.report(
-                f"the daemon cannot go back to the previous policies, trying again: {error}"
-            )
+            self.report(f"cannot go back to the previous policies, trying again: {error}")
             self.reactor.after(_AGAIN, lambda: self._expire(pending))
             return
         # What the files say now was not confirmed: only another change of them is activated.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-Which policies are active, for whoever asks the daemon about one of its records.
+The sources of the active policies, for explanations of the daemon's records.
 
-The daemon tells where it reads them and what was changed at run time; whoever asks reads them, so
-that nothing of that keeps the daemon's loop. Files may have changed since: then they explain nothing
-of before, which shows when they are asked for the verdict again.
+The daemon says where it reads policies and what was changed at run time. The client reads them, so
+that this does not hold up the daemon's loop. The files may have changed since; this shows when they
+give another verdict.
 """
 
 from __future__ import annotations

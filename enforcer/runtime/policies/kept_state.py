@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a later daemon must know of an active image: kept beside it in the kernel, as JSON."""
+"""What a later daemon must know about an active image: JSON, kept beside the image in the kernel."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Values put away: policies and digests of ten thousand rules, kept for the next change in little room.
+Compact copies of policies and digests, kept in memory for the next change.
 
-As pickle does it by itself, each object of a policy becomes a dictionary first; here only its values are
-written, which is half of the time and of the bytes.
+By default, pickle turns each object into a dictionary first. Here only the values are written, which
+takes half of the time and of the bytes.
 """
 
 from __future__ import annotations

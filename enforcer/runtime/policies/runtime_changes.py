@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Changes of policies at run time: what is laid over what the policy files say.
+Changes of policies at run time, laid over the policy files.
 
-They last until an orderly end; a crash of the daemon does not undo them, a reload of files neither.
+They last until the daemon ends normally. Neither a crash of the daemon nor a reload undoes them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Overlay:
 
     Attributes:
         added: texts of policies by the name that places in them begin with.
-        disabled: names of policies that are out of force.
+        disabled: names of policies that are not active.
         modes: by name, modes that are set whatever the policy says.
     """
 

@@ -2,8 +2,8 @@
 """
 The start of enforcement, from nothing or from what a lost daemon left.
 
-What was left is read, never adopted: it stays active until the new session is, and is then released.
-Labels of processes, counts, unread records and changes at run time go on.
+The old session is read, but not adopted. It stays active until the new session is active, and is then
+released. Labels of processes, counts, unread records and changes at run time are carried over.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def _open(
     protect: bool,
     verifier: Verifier | None,
 ) -> tuple[Session, Origins, ActiveSet | None]:
-    """Open the session; also returns what comes back if nobody confirms."""
+    """Open the session; also returns the policies that come back without a confirmation."""
     left, now = before.left, made.now
     generation = now.generation
     ledger = before.state.ledger if before.state is not None else Ledger()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where this kernel comes too late to refuse what a rule is about, or does not always come."""
+"""Find rules that this kernel can only enforce too late, or not every time."""
 
 from __future__ import annotations
 

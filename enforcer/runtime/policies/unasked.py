@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Changes that nobody waits for: by the watch, by a signal, by containers that come and go."""
+"""Changes without a caller: from the watch, a signal, or containers that come and go."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["nothing_to_confirm", "try_to"]
 
 
 def try_to(change: Callable[[], dict[str, Any]], report: Callable[[str], None]) -> None:
-    """Make a change that nobody waits for; what it does, or what is wrong, is reported."""
+    """Make a change without a caller; report what it does, or what is wrong."""
     try:
         answer = change()
     except EnforcerError as error:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-Whether the policy files have changed, found by looking.
+Find changes of the policy files by polling.
 
-Looking works on every file system (overlay, NFS, bind mounts), needs no watches that run out, and
-misses no swap of a link or directory above the files. What is compared is the set of policy files
-and what each name leads to, so files that are no policies may come and go beside them.
+Polling works on every file system (overlay, NFS, bind mounts), needs no inotify watches, which may run
+out, and notices when a link or directory above the files is replaced. It compares the set of policy
+files and the target of each name, so other files may come and go beside them.
 """
 
 from __future__ import annotations

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What a protected daemon does about itself: who may change the active policies, and what code it still takes in."""
+"""A protected daemon: who may change the active policies, and which code it may still load."""

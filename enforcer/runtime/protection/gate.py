@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Who may change the active policies, where that is protected: being root is not enough.
+Who may change protected policies: being root is not enough.
 
-With a key: who proves it, request by request. Without: what the service manager has started in the
-daemon's own unit. Whoever only asks is answered as ever.
+With a key, each request must prove it. Without a key, the caller must be a process that the service
+manager has started in the daemon's own unit. Requests that change nothing are always answered.
 """
 
 from __future__ import annotations

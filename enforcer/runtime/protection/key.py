@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-The key to a protected engine: made of a passphrase, and proven to the daemon without being shown to it.
+The key to a protected engine: derived from a passphrase, and proven to the daemon without showing it.
 
-As in SCRAM (RFC 5802): the daemon keeps SHA-256 of the key, and asks for the key under a mask that it can
-make and lift, and that is made of this, a number that is used once, and the request. So what was said
-before is worth nothing again or for another request, and what the daemon keeps is not a key.
+This follows SCRAM (RFC 5802). The daemon keeps SHA-256 of the key. The client sends the key under a
+mask, which is made of this hash, a nonce and the request, so the daemon can remove it. A proof cannot
+be used again or for another request, and what the daemon keeps is not a key.
 """
 
 from __future__ import annotations

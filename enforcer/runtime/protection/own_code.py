@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-What a protected daemon consists of, settled before others can change it on disk.
+The code of a protected daemon, loaded before others can change it on disk.
 
-Python imports modules when they are first needed, so who may write its files could have a running daemon
-load theirs. Therefore a protected one imports everything that it may need, and then nothing any more.
+Python imports a module when it is first needed. So a user who may write its files could make a running
+daemon load other code. Therefore a protected daemon imports everything that it may need at its start,
+and nothing after that.
 """
 
 from __future__ import annotations

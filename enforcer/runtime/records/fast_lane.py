@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """
-The fast lane: lines of JSON that the extension puts together for outputs that take all records as they are.
+The fast lane: the extension makes lines of JSON for outputs that take all records unchanged.
 
-A record of a shape that has come before is written without Python. Of each shape Python makes the first
-records itself, then a template, which counts only if it writes the very bytes that Python wrote; and it
-makes one again whenever what is known of processes is no longer fresh. So lines say the same on both
-ways, and at most as long after the fact as the caches of identities do.
+A record whose shape is known is written without Python. For each new shape, Python makes the first
+records itself, then a template. The template is used only if it writes exactly the bytes that Python
+wrote. Python makes it again whenever what is known of processes is no longer fresh. So both lanes write
+the same lines, and no line is older than the caches of identities.
 """
 
 from __future__ import annotations

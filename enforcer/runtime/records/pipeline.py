@@ -2,8 +2,8 @@
 """
 From the kernel's ring buffers to the sinks: drain, decode, enrich, count, hand over.
 
-Outputs that take every record as a line of JSON are on the fast lane (:mod:`enforcer.runtime.records.fast_lane`);
-where there is one, all others are served behind it (:mod:`enforcer.runtime.records.slow_lane`).
+Outputs that take every record as a line of JSON use the fast lane (:mod:`enforcer.runtime.records.fast_lane`).
+If there is one, all other outputs use the slow lane (:mod:`enforcer.runtime.records.slow_lane`).
 """
 
 from __future__ import annotations

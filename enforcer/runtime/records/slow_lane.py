@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Records for everybody whom the fast lane does not serve: other outputs, and followers.
+The slow lane: records for followers and for outputs that the fast lane does not serve.
 
-They get all records in order, each made in full, in the time that the fast lane leaves. What waits is
-bounded; what the bound costs is counted and told to each of them.
+They get all records in order, each made in full, in the time that the fast lane leaves. The queue is
+bounded. Records that do not fit are counted, and each reader is told how many.
 """
 
 from __future__ import annotations

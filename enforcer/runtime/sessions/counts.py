@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How often rules have decided, over reloads and restarts: by policy and rule, not by row."""
+"""How often rules have decided, across reloads and restarts: by policy and rule, not by row."""
 
 from __future__ import annotations
 

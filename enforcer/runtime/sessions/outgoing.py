@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A session that decides no more, or no longer alone: its last records and counts."""
+"""A session that was replaced: its last records and counts."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Outgoing:
 
     def drain(self) -> Sequence[bytes]:
         """
-        Take a batch of its records; empty when there is none any more.
+        Take a batch of its records; empty when there are no more.
 
         Raises:
             KernelError: they cannot be read.
@@ -113,7 +113,7 @@ class Outgoing:
             ledger.add(origins, hits)
 
     def farewell(self) -> str | None:
-        """Say what happened while nobody looked, if so."""
+        """Report what happened while no daemon ran, if anything."""
         if not self.since_ns:
             return None
         counted = self.source.stats()

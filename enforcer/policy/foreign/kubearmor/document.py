@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-A document to a Policy of the model: whom it is for, its rules in their order, and the posture.
+A document to a Policy of the model: its selector, its rules in order, and the posture.
 
-Rules that refuse come first, then those that record, those that allow, and what becomes of the rest:
-whatever the order in the file, what any rule refuses is refused.
+Rules that refuse come first, then those that record, those that allow, and the default for the rest. So
+what any rule refuses is refused, in any order of the file.
 """
 
 from __future__ import annotations

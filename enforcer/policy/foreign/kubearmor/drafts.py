@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What an item means before it is known what else its policy says, and how it becomes a rule.
+Drafts of rules: what an item means by itself, and how it becomes a rule of its policy.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Item:
 
     Attributes:
         name: section, list and number: where a reader finds it.
-        source: conditions on who acts, from ``fromSource``.
+        source: conditions on the subject, from ``fromSource``.
     """
 
     name: str

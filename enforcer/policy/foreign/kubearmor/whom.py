@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Whom a policy for pods is for: its namespace and its selector, and whether two may meet in one pod.
+The pods of a policy: its namespace and its selector, and whether two policies may share a pod.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-``matchActions`` to what a match means.
+``matchActions`` to the action of a rule.
 """
 
 from __future__ import annotations

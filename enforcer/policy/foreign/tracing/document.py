@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-A document to a Policy of the model: whom it is for, its hooks, and the order of their rules.
+A document to a Policy of the model: its selector, its hooks, and the order of their rules.
 
-Hooks are independent of each other there: of all that match, the strictest counts. Here the first
-rule counts, so hooks that are about the same operation stand in the order of their strictness.
+In Tetragon, hooks are independent: the strictest of all that match counts. Here the first matching rule
+counts, so hooks on the same operation are ordered by strictness.
 """
 
 from __future__ import annotations

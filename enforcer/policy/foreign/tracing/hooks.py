@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Functions of the kernel, its LSM hooks and system calls, by what they mean in the words of the language.
+Functions of the kernel, LSM hooks and system calls, and what they mean in the words of the language.
 
-One table: a function, or the hook that it calls, to event and operations; the index of an argument to
-what it is compared as. What the table has not is refused: no hook means it.
+One table: from a function, or the hook that it calls, to the event and its operations, and from the index
+of an argument to a field. A function that is not in the table is refused.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-``lists``, ``enforcers`` and what a policy calls functions by.
+``lists``, ``enforcers``, and the names of functions in a policy.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Hooks that no hook of the language means: points of the kernel, and what of them is compared.
+Hooks without an event of the language: points of the kernel, and the operands that are compared.
 """
 
 from __future__ import annotations

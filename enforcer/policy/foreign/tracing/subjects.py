@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-``matchBinaries``, ``matchParentBinaries``, ``matchCapabilities`` and ``matchData``: who acts.
+``matchBinaries``, ``matchParentBinaries``, ``matchCapabilities`` and ``matchData``: the subject.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _MAX_ID = 0xFFFFFFFE
 
 @attrs.frozen
 class Datum:
-    """An item of ``data`` that can be compared: an id of who acts."""
+    """An item of ``data`` that can be compared: an id of the subject."""
 
     argument: Argument
     resolve: str
@@ -97,7 +97,7 @@ def read_subjects(
     filters: dict[str, Entry], data: Sequence[Datum], context: Context
 ) -> tuple[Subject, ...]:
     """
-    Read the filters on who acts; nothing after an error.
+    Read the filters on the subject; nothing after an error.
 
     It is one subject unless children are followed: then it is a process, or else one above it.
     """
