@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-A place in a file: in policies, cases and the configuration.
-"""
+"""A place in a file: in policies, cases and the configuration."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.runtime.policies.compilation import Sources
     from enforcer.runtime.policies.inquiry import describe_sources
     from enforcer.runtime.policies.start import begin
-    from enforcer.runtime.policies.unasked import try_to
+    from enforcer.runtime.policies.unattended import try_to
     from enforcer.runtime.policies.watch import PolicyWatch
     from enforcer.runtime.reactor import Reactor
 

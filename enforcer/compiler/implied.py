@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-What a rule implies: the names that it guards, and what it permits in advance.
-"""
+"""What a rule implies: the names that it guards, and what it permits in advance."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-A process as records show it, with its ancestors.
-"""
+"""A process as records show it, with its ancestors."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ def test_the_checks_see_a_violation_between_parts():
     source = "from enforcer.policy.readers.context import Context\n"
 
     assert ["enforcer.policy.readers.context.Context"] == upwards(
-        "enforcer.policy.lint.run", source
+        "enforcer.policy.lint.linter", source
     )
     assert [] == upwards("enforcer.policy.readers.rules", source)
     assert [] == upwards("enforcer.policy.store", source)

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-The arguments of a point of the kernel, and the path to an operand.
-"""
+"""The arguments of a point of the kernel, and the path to an operand."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-The fields of a tracepoint, from the kernel's ``format`` file.
-"""
+"""The fields of a tracepoint, from the kernel's ``format`` file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-System calls that rules may name, and the operation that each stands for.
-"""
+"""System calls that rules may name, and the operation that each stands for."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-The findings and inputs of checks, and the registry of checks.
-"""
+"""The findings and inputs of checks, and the registry of checks."""
 
 from __future__ import annotations
 

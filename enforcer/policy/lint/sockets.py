@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-Checks for rules on sockets that cover less than they seem to.
-"""
+"""Checks for rules on sockets that cover less than they seem to."""
 
 from __future__ import annotations
 

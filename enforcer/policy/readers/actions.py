@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-Actions: ``action`` of a rule, ``default`` of a policy, and the list ``actions``.
-"""
+"""Actions: ``action`` of a rule, ``default`` of a policy, and the list ``actions``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-One field and its value to conditions and flags of the model.
-"""
+"""One field and its value to conditions and flags of the model."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-Rules over time: ``mark`` of a rule, ``within`` of a match, and ``rateLimit`` for records.
-"""
+"""Rules over time: ``mark`` of a rule, ``within`` of a match, and ``rateLimit`` for records."""
 
 from __future__ import annotations
 

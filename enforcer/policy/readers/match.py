@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-The ``match`` of a rule: conditions on the object and on the subject. All parts must hold.
-"""
+"""The ``match`` of a rule: conditions on the object and on the subject. All parts must hold."""
 
 from __future__ import annotations
 

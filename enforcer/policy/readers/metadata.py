@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-The metadata of a document, which all kinds of policies share: its name and its description.
-"""
+"""The metadata of a document, which all kinds of policies share: its name and its description."""
 
 from __future__ import annotations
 

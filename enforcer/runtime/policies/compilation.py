@@ -10,8 +10,8 @@ import attrs
 from enforcer.compiler import LabelNumbers, LocalHost, compile_policies, verify
 from enforcer.events.rows import RowTable
 from enforcer.events.types import Origin
-from enforcer.policy.lint.degrade import degrade, require_certainty
-from enforcer.policy.lint.run import Severity, lint
+from enforcer.policy.lint.degradation import degrade, require_certainty
+from enforcer.policy.lint.linter import Severity, lint
 from enforcer.policy.model.policy import Mode, PolicySet, Rule
 from enforcer.policy.store import load_policies
 from enforcer.runtime.policies.difference import Digests, digest_policies

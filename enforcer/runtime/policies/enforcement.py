@@ -28,7 +28,7 @@ from enforcer.runtime.policies.container_changes import Following
 from enforcer.runtime.policies.difference import describe
 from enforcer.runtime.policies.packed import Packed
 from enforcer.runtime.policies.too_late import find_gap
-from enforcer.runtime.policies.unasked import nothing_to_confirm, try_to
+from enforcer.runtime.policies.unattended import nothing_to_confirm, try_to
 from enforcer.runtime.sessions.counts import Counts
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from policy_text import FILE, USERS
 
 from enforcer.errors import PolicyErrors
-from enforcer.policy.lint.run import Host, lint
+from enforcer.policy.lint.linter import Host, lint
 from enforcer.policy.store import load_text
 from enforcer.policy.writers.printer import print_policies
 

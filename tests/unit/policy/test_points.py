@@ -16,7 +16,7 @@ from enforcer.kernel.image_map import ImageHead, checksum
 from enforcer.libbpf import abi
 from enforcer.policy.kernel_types.btf import Btf, BtfError
 from enforcer.policy.kernel_types.operand_path import NoTypes, PointError
-from enforcer.policy.lint.run import Host, lint
+from enforcer.policy.lint.linter import Host, lint
 from enforcer.policy.model.points import RETURNS, Operand, OperandType, Point, PointKind
 from enforcer.policy.model.policy import Interval, PolicySet, Verb
 from enforcer.policy.store import load_text

@@ -9,8 +9,8 @@ import pytest
 from policy_text import FILE, HEAD, USERS
 
 from enforcer.policy.language.vocabulary import LIFTED_SYSCALLS
+from enforcer.policy.lint.linter import CHECKS, Host, Severity, lint
 from enforcer.policy.lint.lockout_needs import EnforcerPrograms
-from enforcer.policy.lint.run import CHECKS, Host, Severity, lint
 from enforcer.policy.lint.shadowed import MAX_WIDE
 from enforcer.policy.store import load_policies, load_text
 

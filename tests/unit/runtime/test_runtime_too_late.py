@@ -11,7 +11,7 @@ from enforcer.kernel import host
 from enforcer.policy.kernel_types.operand_path import NoTypes, PointError, Signature
 from enforcer.policy.language.syscall_table import SYSCALLS
 from enforcer.policy.language.vocabulary import FIELDS
-from enforcer.policy.lint.degrade import degrade, require_certainty
+from enforcer.policy.lint.degradation import degrade, require_certainty
 from enforcer.policy.model.points import Point, PointKind
 from enforcer.policy.model.policy import Action, Flag, Mode, Policy, PolicySet, Rule, Verb
 from enforcer.policy.readers.points import POINT

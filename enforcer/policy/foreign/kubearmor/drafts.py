@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-Drafts of rules: what an item means by itself, and how it becomes a rule of its policy.
-"""
+"""Drafts of rules: what an item means by itself, and how it becomes a rule of its policy."""
 
 from __future__ import annotations
 

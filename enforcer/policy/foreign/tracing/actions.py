@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-``matchActions`` to the action of a rule.
-"""
+"""``matchActions`` to the action of a rule."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-``lists``, ``enforcers``, and the names of functions in a policy.
-"""
+"""``lists``, ``enforcers``, and the names of functions in a policy."""
 
 from __future__ import annotations
 

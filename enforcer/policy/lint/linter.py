@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""
-Run all checks on policies.
-"""
+"""Run all checks on policies."""
 
 from __future__ import annotations
 
