@@ -64,7 +64,7 @@ class GroupVerdict:
     def __str__(self) -> str:
         if self.verb is None:
             return "nothing"
-        guard = ", as the guard of its names" if self.is_guard else ""
+        guard = ", by its guard" if self.is_guard else ""
         unknown = ", by onError" if self.on_error else ""
         return f"{self.verdict} by {self.rule}{guard}{unknown} ({self.place})"
 

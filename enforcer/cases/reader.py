@@ -164,7 +164,7 @@ def _links(top: Map, context: Context) -> dict[bytes, bytes]:
     for each in given or ():
         target = context.text(each.value, f"links.{each.key}")
         if not each.key.startswith("/") or each.key.endswith("/"):
-            context.add(f"{each.key!r} is not an absolute path of a link", each.span)
+            context.add(f"{each.key!r} must be the absolute path of a link", each.span)
         elif target is not None:
             found[each.key.encode()] = target.encode()
     return found
@@ -211,7 +211,7 @@ def _expected(item: Map, context: Context) -> Expected | None:
     values: dict[str, Any] = {"verdict": verdict}
     for key in ("by", "guard", "onError", "errno", "killedBy") if verdict == "nothing" else ():
         if extra := item.get(key):
-            context.add(f"{key!r} asks about a rule, and none is expected", extra.span)
+            context.add(f"{key!r} needs a verdict by a rule: leave it out", extra.span)
     values["rule"] = _rule(item.get("by"), "by", context)
     for key, name in (("guard", "is_guard"), ("onError", "on_error")):
         if flag := item.get(key):

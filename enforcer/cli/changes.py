@@ -62,5 +62,5 @@ def _summary(answer: dict[str, Any]) -> str:
         said.append(f"compiled in {seconds['compile']:.2f} s")
         said.append(f"swapped in {seconds['swap'] * 1000:.1f} ms")
     if answer.get("successor"):
-        said.append("in tables of another size")
+        said.append("in a new session")
     return ", ".join(said)

@@ -139,9 +139,10 @@ def _show_contrast(contrast: Contrast) -> None:
     sums = contrast.sums()
     ours, theirs = sums["onlyHere"], sums["onlyThere"]
     out.print(
-        f"only these would deny {ours['wouldDeny']:,}, kill {ours['wouldKill']:,}, log "
+        f"only these policies would deny {ours['wouldDeny']:,}, kill {ours['wouldKill']:,}, log "
         f"{ours['wouldLog']:,}; only the others would deny {theirs['wouldDeny']:,}, kill "
-        f"{theirs['wouldKill']:,}, log {theirs['wouldLog']:,}; alike on {contrast.alike:,}"
+        f"{theirs['wouldKill']:,}, log {theirs['wouldLog']:,}; both decide the same on "
+        f"{contrast.alike:,}"
     )
 
 

@@ -19,21 +19,21 @@ __all__ = ["main"]
 _COMMANDS = {
     "start": "activate policies and record what happens",
     "dry-run": "permit everything and report what policies would refuse",
-    "record": "record what the system does, for dry runs later",
+    "record": "record what the system does, for later dry runs",
     "check": "read policies and report what is wrong with them; needs no root",
     "convert": "print policies of other engines as policies of enforcer; needs no root",
     "test": "run test cases against policies; needs no root",
     "doctor": "show what this kernel can prevent",
     "status": "show what the running daemon does",
     "dashboard": "watch what the running daemon decides",
-    "events": "show records of the running daemon as they come",
+    "events": "show records of the running daemon live",
     "explain": "explain a record: which rule decided, and what would allow it",
     "reload": "read the policy files again and activate them",
     "confirm": "keep what was activated with --confirm-within",
     "policy": "show and change the active policies, one by one",
     "stop": "end enforcement",
-    "key": "make a key, without whose passphrase nobody ends protected enforcement",
-    "unlock": "let the next start take over what a lost daemon left protected by a key",
+    "key": "make the key that is needed to end protected enforcement",
+    "unlock": "unlock what a lost daemon left protected by a key, for the next start",
 }
 
 _DESCRIPTION = """\

@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--descriptors",
         action="store_true",
         help=(
-            "also record every read and write of an open file, for rules with strict: true; costly"
+            "also record every read and write of an open file, for rules with strict: true (costly)"
         ),
     )
     parser.add_argument(
@@ -161,5 +161,5 @@ def _tell(done: Recorded) -> None:
     if done.lost_accesses or done.lost_lines:
         print(
             f"{plural(done.lost_accesses, 'operation')} and {plural(done.lost_lines, 'start')} of "
-            "processes were lost for want of room: use a larger --buffer or fewer --events"
+            "processes were lost: use a larger --buffer or fewer --events"
         )

@@ -65,7 +65,10 @@ def _attempts(rule: Rule) -> Iterator[str]:
     if not calls:
         return
     names = ", ".join(call.name for call in calls)
-    yield f"    attempts: recorded where {names} end with an error of the kernel's own; nothing is refused"
+    yield (
+        f"    attempts: recorded when {names} fail with an error of the kernel itself; nothing is "
+        "refused"
+    )
     if all(call.is_nameless for call in calls):
         return
     yield (
@@ -84,7 +87,10 @@ def _place(rule: Rule, ops: Iterable[Op]) -> str:
     if rule.point is not None:
         where = _PLACES[rule.point.kind].format(rule.point.name)
         if rule.lifted_from:
-            return f"{rule.lifted_from}, lifted: decided {where}; it calls that with the same arguments"
+            return (
+                f"{rule.lifted_from}, lifted: decided {where}, which it calls with the same "
+                "arguments"
+            )
         return f"{rule.point}: decided {where}, as the rule names it"
     hooks = _hooks(ops)
     at = f"decided at LSM hook{'s' if len(hooks) > 1 else ''} {', '.join(hooks)}"

@@ -22,7 +22,7 @@ def explain(row: RowInfo) -> str:
     if row.kind is RowKind.DEFAULT:
         return f"{where}, default for {row.event}: {verdict}"
     if row.kind is RowKind.ATTEMPT:
-        return f"{where}, rule {row.rule!r}, of what the kernel refuses: {verdict}"
+        return f"{where}, rule {row.rule!r}, attempts: {verdict}"
     if row.kind is RowKind.GUARD:
-        return f"{where}, rule {row.rule!r}, whose names stay in place: {verdict}"
+        return f"{where}, rule {row.rule!r}, guard: {verdict}"
     return f"{where}, rule {row.rule!r}: {verdict}"

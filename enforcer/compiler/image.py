@@ -214,7 +214,7 @@ class _Assembly:
         if len(met) > limits.LIMITS["ENF_MAX_TOUCHED"]:
             span = self.atoms.all[items[-1] & 0xFFFFFF].span
             limits.check(
-                "ENF_MAX_TOUCHED", len(met), "different conditions that one value meets", span
+                "ENF_MAX_TOUCHED", len(met), "different conditions that match one value", span
             )
         return self._atom_list.put(items)
 

@@ -198,14 +198,14 @@ _OBJECT: Final = (
 _FIELDS: Final = Key(
     "fields",
     {"type": "object", "additionalProperties": _TEXT},
-    "What the output was told to add to each record.",
+    "Fields that the output adds to each record.",
     is_always=False,
 )
 
 MATCH: Final = (
     Key("version", {"const": VERSION}, "Of this form."),
     Key("kind", {"const": "match"}, "A verdict."),
-    Key("id", _RECORD, "Names the record; `enforcer explain` takes it."),
+    Key("id", _RECORD, "Id of the record, for `enforcer explain`."),
     Key("time", _TIME, "Wall clock, RFC 3339, UTC, microseconds."),
     Key("policy", _TEXT, "Policy that decided."),
     Key("rule", _TEXT, "Rule that decided."),
@@ -221,13 +221,11 @@ MATCH: Final = (
     Key("signalFailed", _YES_NO, "The signal could not be delivered."),
     Key("onError", _YES_NO, "An operand was unknown; the rule's onError decided."),
     Key("default", _YES_NO, "No rule matched; the policy's default decided."),
-    Key(
-        "guard", _YES_NO, "A protected name was to be renamed or linked away, removed or replaced."
-    ),
+    Key("guard", _YES_NO, "A guarded name was to be renamed, linked, removed or replaced."),
     Key("event", _one_of(n.event for n in OPERATIONS.values()), "Class of the operation."),
     Key("operation", _one_of(n.word for n in OPERATIONS.values()), "Operation."),
     Key("syscall", _TEXT, "System call of the rule, else the usual one."),
-    Key("object", _OBJECT, "What it was on."),
+    Key("object", _OBJECT, "The object of the operation."),
     Key("process", _PROCESS, "Who acted."),
     Key("parent", (*_ACTOR, _START), "Its parent."),
     Key("ancestors", _ACTOR, "Its parent, that one's parent, and so on.", is_list=True),
@@ -235,7 +233,7 @@ MATCH: Final = (
     Key(
         "container",
         (
-            Key("runtime", _MAYBE_TEXT, "Who runs the container; null outside."),
+            Key("runtime", _MAYBE_TEXT, "Runtime of the container; null outside."),
             Key("id", _MAYBE_TEXT, "Its id; null outside."),
             Key("name", _MAYBE_TEXT, "Its name, in its pod if it is in one; null if not known."),
             Key("image", _MAYBE_TEXT, "Its image as it was asked for; null if not known."),

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 NO_OVERRIDE: Final = (
-    "this kernel does not let the result of a system call be replaced (CONFIG_BPF_KPROBE_OVERRIDE)"
+    "this kernel cannot replace the result of a system call (CONFIG_BPF_KPROBE_OVERRIDE)"
 )
 
 _KINDS_AT: Final = abi.constant("ENF_SYS_KINDS_AT")

@@ -155,7 +155,10 @@ def _rules(spec: Map, listed: list[ListedAction], context: Context) -> list[Rule
     for action in listed:
         if not action.used:
             what = f"syscall {action.syscall}" if action.syscall else action.event
-            context.add(f"no rule without an action of its own is on {what}", action.entry.span)
+            context.add(
+                (f"every rule on {what} has an action of its own: leave this out"),
+                action.entry.span,
+            )
     return rules
 
 

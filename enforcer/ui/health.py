@@ -33,7 +33,7 @@ _TROUBLES = {
     "bad_image": "bad image",
     "overflow": "too many conditions met",
     "guard_refused": "attempts on the engine refused",
-    "mark_lost": "marks that found no room",
+    "mark_lost": "marks lost, no room",
     "attempt_lost": "attempts not decided while policies changed",
 }
 """What counters of the kernel side say if they are not 0."""
@@ -167,7 +167,7 @@ def _second(picture: Picture, glyphs: Glyphs) -> Row:
     elif len(row) > 1:
         row.pop()
     else:
-        row.append(("everything was read", "dim"))
+        row.append(("no problems", "dim"))
     return row
 
 

@@ -409,7 +409,7 @@ class TestLate:
 def test_a_function_refuses_where_its_result_can_be_replaced(tmp_path):
     """No page of that file comes in; another's does. Needs a disk (--scratch) and the lab's kernel."""
     if not can_override("__filemap_add_folio") or not Path("/mnt/scratch").is_mount():
-        pytest.skip("this kernel does not let the result of __filemap_add_folio be replaced")
+        pytest.skip("this kernel cannot replace the result of __filemap_add_folio")
     hidden, shown = Path("/mnt/scratch/hidden"), Path("/mnt/scratch/shown")
     for each in (hidden, shown):
         each.write_text("content")

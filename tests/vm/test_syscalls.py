@@ -159,7 +159,7 @@ def test_lifted_rules_prevent_on_every_kernel(programs, tmp_path):
 @pytest.fixture(scope="module")
 def engine(programs, tmp_path_factory) -> Iterator[Engine]:
     if not can_override():
-        pytest.skip("this kernel does not let the result of a system call be replaced")
+        pytest.skip("this kernel cannot replace the result of a system call")
     with running(_policy(), tmp_path_factory.mktemp("calls")) as it:
         yield it
 
@@ -244,7 +244,7 @@ def test_records_tell_what_was_passed(engine):
 def test_a_kernel_that_cannot_says_so(programs, tmp_path):
     """Every rule is refused with its place; or it kills after the call, where that is allowed."""
     if can_override():
-        pytest.skip("this kernel lets the result of a system call be replaced")
+        pytest.skip("this kernel can replace the result of a system call")
     file = tmp_path / "policy.yaml"
     file.write_text(_policy())
     ended = ask("start", str(file), "--socket", str(tmp_path / "s"))

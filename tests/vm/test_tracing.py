@@ -44,14 +44,14 @@ def test_every_policy_has_cases() -> None:
 def test_case(group: str, kind: str, case: Case, engines: Engines) -> None:
     """Each succeeds without the policies; with them attacks fail, and the rest goes on."""
     if group == "entries" and not can_override():
-        pytest.skip("this kernel does not let the result of a system call be replaced")
+        pytest.skip("this kernel cannot replace the result of a system call")
     engines.check(group, kind, case)
 
 
 @pytest.fixture
 def cannot_override(engines: Engines) -> None:
     if can_override():
-        pytest.skip("this kernel lets the result of a system call be replaced")
+        pytest.skip("this kernel can replace the result of a system call")
     engines.close()  # of two daemons one would be refused
 
 

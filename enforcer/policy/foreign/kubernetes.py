@@ -85,8 +85,8 @@ def _compare(label: Entry, text: str, context: Context) -> None:
     here = _values(label.key, machine)
     if label.key not in _HOSTNAMES or not any(word in here for word in wanted):
         context.add(
-            f"the policy is for nodes with {label.key} {shorten(text)}, and this is {here[0]}: leave it "
-            "out on this host, or the label out of it",
+            f"the policy is for nodes with {label.key} {shorten(text)}, and this is {here[0]}: "
+            "do not use it on this host, or remove the label",
             label.value.span,
         )
 

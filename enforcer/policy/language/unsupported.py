@@ -84,12 +84,12 @@ OPERATION_WORDS = {
     "umount": "write unmount, of the event mount",
     "ioctl": "ioctl is not decided on yet",
     "lock": "file locks are not decided on",
-    "getattr": "looking at a file's metadata is not decided on",
-    "stat": "looking at a file's metadata is not decided on",
+    "getattr": "reading a file's metadata is not decided on",
+    "stat": "reading a file's metadata is not decided on",
     "exec": "running a program is the event exec",
     "execute": "running a program is the event exec",
-    "receive": "receiving is decided on as accept, or by the sender's send",
-    "recv": "receiving is decided on as accept, or by the sender's send",
+    "receive": "rules on receiving do not exist: use accept, or send on the side of the sender",
+    "recv": "rules on receiving do not exist: use accept, or send on the side of the sender",
     "shutdown": "closing a connection is not decided on",
 }
 KINDS = {

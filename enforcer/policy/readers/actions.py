@@ -130,7 +130,7 @@ def _signal(node: Node, context: Context) -> int | None:
         if word in SIGNALS:
             return SIGNALS[word]
         if word in signal.Signals.__members__:
-            context.add(f"{word} ends no process: use SIGKILL or SIGTERM", node.span)
+            context.add(f"{word} does not end a process: use SIGKILL or SIGTERM", node.span)
             return None
     if isinstance(value, int) and not isinstance(value, bool) and value in SIGNALS.values():
         return value

@@ -179,7 +179,7 @@ def _argument(item: Node, context: Context) -> _Argument | None:
     if len(context.problems.errors) > before or index is None:
         return None
     if operators is None:
-        context.add("an item of args compares with nothing: give it an operator", node.span)
+        context.add("an item of args has no operator: give it one", node.span)
         return None
     return _Argument(index, operators, word)
 

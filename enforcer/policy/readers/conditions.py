@@ -95,6 +95,6 @@ def _items(
         context.add(f"{where} takes a single value: use {many} for a list", node.span)
         return None
     if not node.items:
-        context.add(f"{where} is an empty list, which nothing could satisfy", node.span)
+        context.add(f"{where} is an empty list, which nothing can match", node.span)
         return None
     return list(node.items)

@@ -162,7 +162,7 @@ def _item(node: Node, fixed: int | None, point: Point, context: Context) -> tupl
         )
         return ()
     if plain is None:
-        context.add("an item of args compares with nothing: give it an operator", given.span)
+        context.add("an item of args has no operator: give it one", given.span)
         return ()
     names = _NAMES.get(word.text.casefold(), {}) if word is not None else {}
     return _compared(operand, plain, names, context)
@@ -184,7 +184,7 @@ def _of_socket(
 ) -> tuple[Condition, ...]:
     if plain is not None or not parts:
         known = ", ".join(SOCKET_KEYS)
-        context.add(f"a socket is compared by {known}: write {{index, address: …}}", item.span)
+        context.add(f"a socket is compared with {known}: write {{index, address: …}}", item.span)
         return ()
     found: tuple[Condition, ...] = ()
     for part in parts:

@@ -76,7 +76,7 @@ def read_names(entry: Entry, context: Context) -> tuple[str, ...]:
             context.unknown(part, "key of syscall", _KEYS, {})
     given = [part for part in node if part.key in _KEYS]
     if len(given) != 1:
-        context.add("syscall has one of name, list and class", node.span)
+        context.add("syscall must have exactly one of name, list and class", node.span)
         return ()
     (key,) = given
     if key.key == "class":
@@ -127,7 +127,10 @@ def read_numbers(entry: Entry, what: str, kind: Number, context: Context) -> tup
     for part in entry.value:
         if part.key not in NUMBER_OPERATORS:
             context.add(
-                f"{what} is a number: it is compared by {', '.join(NUMBER_OPERATORS)}, not by {part.key}",
+                (
+                    f"{what} is a number: compare it with {', '.join(NUMBER_OPERATORS)}, not with "
+                    f"{part.key}"
+                ),
                 part.span,
             )
             continue

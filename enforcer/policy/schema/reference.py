@@ -46,7 +46,7 @@ _OPERATOR_TEXT = {
     "notContains": "has none of them in it, literally",
     "notGlob": "none of the globs",
     "range": "from low to high, both included: `low-high`",
-    "mask": "`MASK`: any of these bits; `MASK=VALUE`: these bits are so",
+    "mask": "`MASK`: any of these bits; `MASK=VALUE`: these bits have this value",
     "cidr": "an address or network",
     "any": "at least one of these",
     "all": "all of these",

@@ -72,10 +72,10 @@ def _at_entry(function: str) -> str | None:
         return None
     if not entries.can_override():
         return (
-            f"this kernel ({host.release()}) does not let the result of {function} be replaced "
+            f"this kernel ({host.release()}) cannot replace the result of {function} "
             "(CONFIG_BPF_KPROBE_OVERRIDE)"
         )
     return (
-        f"this kernel does not let the result of {function} be replaced: it is not among the functions "
-        "of /sys/kernel/debug/error_injection/list"
+        f"this kernel cannot replace the result of {function}: it is not among the functions of "
+        "/sys/kernel/debug/error_injection/list"
     )

@@ -32,9 +32,7 @@ _STOP = (
 _CHANGE = (
     f"{_CLOSED}: change it by the policy files and the service manager (systemctl reload enforcer)"
 )
-_LOCKED = (
-    "enforcement is protected by a key: its passphrase is needed at a terminal, or with --key-fd"
-)
+_LOCKED = "enforcement is protected by a key: give its passphrase at a terminal, or with --key-fd"
 _WRONG = "the passphrase is wrong: the active policies do not change"
 
 

@@ -88,7 +88,7 @@ def test_reload_with_a_time_to_confirm(served, run):
 
     assert code == Exit.OK
     _, active, pending = out.splitlines()
-    assert active.endswith("swapped in 1.2 ms, in tables of another size")
+    assert active.endswith("swapped in 1.2 ms, in a new session")
     assert pending == "enforcer: active for 60 s unless confirmed: enforcer confirm"
     assert served.policies.asked == [("reload", 60)]
 

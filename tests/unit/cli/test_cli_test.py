@@ -276,7 +276,7 @@ def test_what_is_wrong_in_a_case_is_told_with_its_place(write, capsys, case, err
         (HEAD.replace("web.yaml", "none.yaml"), "cannot read the file: No such file"),
         (
             HEAD.replace("users: {www: 33}", "links: {bin: usr/bin}"),
-            "'bin' is not an absolute path",
+            "'bin' must be the absolute path",
         ),
     ],
 )

@@ -149,7 +149,7 @@ def test_attempts_are_told_with_what_they_are_worth():
     """Where they are seen, that nothing is refused there, and that a path can be changed before it is read."""
     _, where, doubt = of_rule("file: mkdir, match: {path: /x}, attempts: true")
 
-    assert "recorded where mkdir, mkdirat end with an error of the kernel's own" in where
+    assert "recorded when mkdir, mkdirat fail with an error of the kernel itself" in where
     assert "nothing is refused" in where
     assert "in the caller's memory, which another thread can change" in doubt
     assert 2 == len(of_rule("network: connect, attempts: true"))  # no path, nothing to change

@@ -79,7 +79,7 @@ def test_a_row_says_where_it_is_from() -> None:
     found = compiled("{name: x, file: read, match: {path: /a/b}, action: deny}")
 
     assert "p.yaml:6:7: policy 'p', rule 'x': deny" == found.explain(0)
-    assert found.explain(1).endswith("rule 'x', whose names stay in place: deny")
+    assert found.explain(1).endswith("rule 'x', guard: deny")
 
 
 @settings(max_examples=60, deadline=None)

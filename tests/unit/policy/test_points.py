@@ -273,7 +273,7 @@ def test_one_end_of_a_packet_at_a_point(kernel):
             "{kprobe: takes, match: {args: [{index: any, equal: 0}]}, action: log}",
             "index must be a",
         ),
-        ("{kprobe: takes, match: {args: [{index: 5}]}, action: log}", "compares with nothing"),
+        ("{kprobe: takes, match: {args: [{index: 5}]}, action: log}", "has no operator"),
         ("{kprobe: takes, match: {args: [{index: 5, prefix: a}]}, action: log}", "is a number"),
         (
             "{kprobe: takes, match: {args: [{index: 5, port: 1}]}, action: log}",
@@ -281,7 +281,7 @@ def test_one_end_of_a_packet_at_a_point(kernel):
         ),
         (
             "{kprobe: takes, match: {args: [{index: 3, equal: 1}]}, action: log}",
-            "compared by address",
+            "compared with address",
         ),
         (
             "{kprobe: takes, match: {args: [{index: 2, protocol: tcp}]}, action: log}",

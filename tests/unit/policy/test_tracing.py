@@ -980,7 +980,7 @@ def test_ends_of_a_packet(operator, values, kind, field):
         ("char_buf", "Equal", "[a]", "needs sizeArgIndex"),
         ("iov_iter", "Equal", "[1]", "arguments of type iov_iter are not compared"),
         ("int", "Prefix", "[a]", "is a number"),
-        ("file", "GT", "[3]", "is compared by"),
+        ("file", "GT", "[3]", "is compared with"),
         ("sock", "SAddr", "[10.0.0.1]", "SAddr is not supported by this version"),
     ],
 )

@@ -111,7 +111,10 @@ def _policy(
     if not blocks and not any(key in spec.entries for key in SPEC_REFUSED):
         context.add(f"the policy is empty: give it one of {', '.join(HOOK_KEYS)}", spec.span)
     if enforcers and not any(block.notifies for block in blocks):
-        context.add("no selector has NotifyEnforcer, so enforcers do nothing", enforcers.span)
+        context.add(
+            ("no selector has NotifyEnforcer, so enforcers do nothing: add it, or leave them out"),
+            enforcers.span,
+        )
     return Policy(
         name=metadata.name,
         mode=mode,

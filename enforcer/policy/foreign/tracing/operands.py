@@ -232,8 +232,8 @@ def _negates(filter_: Filter) -> bool:
     negates = NUMBER_OPERATORS.get(filter_.operator)
     if negates is None:
         msg = (
-            f"argument {filter_.argument.index} is a number: it is compared by "
-            f"{', '.join(NUMBER_OPERATORS)}, not by {filter_.operator}"
+            f"argument {filter_.argument.index} is a number: compare it with "
+            f"{', '.join(NUMBER_OPERATORS)}, not with {filter_.operator}"
         )
         raise PolicyError(msg, filter_.span)
     return negates
@@ -290,7 +290,7 @@ def _within(found: Ranges, field: FieldSpec, filter_: Filter) -> tuple[Interval,
 
 def _flags(filter_: Filter, field: FieldSpec) -> CapabilityMask:
     if filter_.operator != "Mask":
-        msg = f"{field.name} are bits: they are compared by Mask"
+        msg = f"{field.name} are bits: compare them with Mask"
         raise PolicyError(msg, filter_.span)
     known = 0
     for bit in field.names.values():

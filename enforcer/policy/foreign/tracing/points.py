@@ -160,7 +160,7 @@ def _condition(filter_: Filter, operand: Operand, context: Context) -> Condition
         return socket_condition(filter_, socket, context.resolver)
     if filter_.operator not in TEXT_OPERATORS:
         raise PolicyError(
-            f"{operand} is compared by {', '.join(TEXT_OPERATORS)}, not by {filter_.operator}",
+            f"{operand} is compared with {', '.join(TEXT_OPERATORS)}, not with {filter_.operator}",
             filter_.span,
         )
     return text_condition(filter_, field_of(operand))
@@ -170,7 +170,7 @@ def _number(filter_: Filter, operand: Operand) -> Condition:
     negate = NUMBER_OPERATORS.get(filter_.operator)
     if negate is None:
         raise PolicyError(
-            f"{operand} is a number: it is compared by {', '.join(NUMBER_OPERATORS)}, not by "
+            f"{operand} is a number: compare it with {', '.join(NUMBER_OPERATORS)}, not with "
             f"{filter_.operator}",
             filter_.span,
         )

@@ -46,8 +46,8 @@ def socket_condition(filter_: Filter, socket: Socket, resolver: Resolver) -> Con
     end, what = plain[:1], plain[1:]
     if end not in ("S", "D") or what not in ("Addr", "Port", "PortPriv"):
         msg = (
-            f"argument {filter_.argument.index} is a socket: it is compared by SAddr, DAddr, SPort, "
-            f"DPort, Family, Protocol and their like, not by {operator}"
+            f"argument {filter_.argument.index} is a socket: compare it with SAddr, DAddr, SPort, "
+            f"DPort, Family, Protocol and their like, not with {operator}"
         )
         raise PolicyError(msg, filter_.span)
     if end not in _ENDS[socket]:

@@ -221,7 +221,7 @@ def _id(filter_: Filter, data: Sequence[Datum]) -> Condition:
     negate = NUMBER_OPERATORS.get(filter_.operator)
     if negate is None or filter_.operator == "Mask":
         known = ", ".join(o for o in NUMBER_OPERATORS if o != "Mask")
-        msg = f"an id is compared by {known}, not by {filter_.operator}"
+        msg = f"an id is compared with {known}, not with {filter_.operator}"
         raise PolicyError(msg, filter_.span)
     (resolve,) = {datum.resolve for datum in data if datum.argument is filter_.argument}
     values: list[Value] = []

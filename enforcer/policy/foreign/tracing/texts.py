@@ -41,8 +41,8 @@ def text_condition(filter_: Filter, field: FieldSpec) -> Condition:
     found = TEXT_OPERATORS.get(filter_.operator)
     if found is None:
         msg = (
-            f"argument {filter_.argument.index} is a text: it is compared by "
-            f"{', '.join(TEXT_OPERATORS)}, not by {filter_.operator}"
+            f"argument {filter_.argument.index} is a text: compare it with "
+            f"{', '.join(TEXT_OPERATORS)}, not with {filter_.operator}"
         )
         raise PolicyError(msg, filter_.span)
     kind, negate = found

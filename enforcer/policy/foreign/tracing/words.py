@@ -77,7 +77,7 @@ _CASTS = "the type is taken from the kernel's own description of the function"
 ARG_REFUSED = {
     "btfType": _CASTS,
     "btfTypeModule": _CASTS,
-    "source": "it is for data, of which the user and group ids of current_task are known",
+    "source": "it is for data, and only the user and group ids of current_task are known",
 }
 
 FILTERS = (
@@ -124,15 +124,15 @@ ACTION_KEYS = {
 _TRACK = "sockets are not tracked: rules on network operations know the acting process"
 _DESCRIPTORS = "descriptors are not followed: rules on files know the path of each"
 ACTION_REFUSED = {
-    "GetUrl": "nothing is fetched: let what reads the records do that",
-    "DnsLookup": "nothing is looked up: let what reads the records do that",
+    "GetUrl": "enforcer fetches nothing: let the reader of the records do that",
+    "DnsLookup": "enforcer looks nothing up: let the reader of the records do that",
     "TrackSock": _TRACK,
     "UntrackSock": _TRACK,
     "FollowFD": _DESCRIPTORS,
     "UnfollowFD": _DESCRIPTORS,
     "CopyFD": _DESCRIPTORS,
     "Set": _USER_SPACE,
-    "CleanupEnforcerNotification": "there is nothing to be cleaned up: leave it out",
+    "CleanupEnforcerNotification": "nothing needs to be cleaned up: leave it out",
     "rateLimit": _LIMITS,
     "rateLimitScope": _LIMITS,
     "kernelStackTrace": _RECORDS,
@@ -142,8 +142,8 @@ ACTION_REFUSED = {
     "argNewSymbol": _USER_SPACE,
     "argNewAddr": _USER_SPACE,
     "argNewOffset": _USER_SPACE,
-    "argUrl": "nothing is fetched: let what reads the records do that",
-    "argFqdn": "nothing is looked up: let what reads the records do that",
+    "argUrl": "enforcer fetches nothing: let the reader of the records do that",
+    "argFqdn": "enforcer looks nothing up: let the reader of the records do that",
     "argSock": _TRACK,
 }
 """Actions, and keys of them."""
