@@ -201,7 +201,10 @@ def _fields(node: Node, what: str, context: Context) -> dict[str, str]:
         text = context.text(entry.value, f"{what}.{entry.key}")
         if not _FIELD.fullmatch(entry.key):
             context.add(
-                f"{entry.key!r} is not a name of a field: small letters, digits and _, at most 32",
+                (
+                    f"{entry.key!r} is not a name of a field: use at most 32 small letters, "
+                    "digits and _"
+                ),
                 entry.span,
             )
         elif entry.key in LOGFMT_KEYS:

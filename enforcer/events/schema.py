@@ -203,7 +203,7 @@ _FIELDS: Final = Key(
 )
 
 MATCH: Final = (
-    Key("version", {"const": VERSION}, "Of this form."),
+    Key("version", {"const": VERSION}, "Version of this format."),
     Key("kind", {"const": "match"}, "A verdict."),
     Key("id", _RECORD, "Id of the record, for `enforcer explain`."),
     Key("time", _TIME, "Wall clock, RFC 3339, UTC, microseconds."),
@@ -238,7 +238,7 @@ MATCH: Final = (
             Key("name", _MAYBE_TEXT, "Its name, in its pod if it is in one; null if not known."),
             Key("image", _MAYBE_TEXT, "Its image as it was asked for; null if not known."),
         ),
-        "Where it acted.",
+        "Container in which it acted.",
     ),
     Key(
         "pod",
@@ -247,7 +247,7 @@ MATCH: Final = (
             Key("namespace", _MAYBE_TEXT, "Its namespace; null outside, or if not known."),
             Key("uid", _MAYBE_TEXT, "Of the pod; null outside."),
         ),
-        "Where it acted.",
+        "Pod in which it acted.",
     ),
     Key("generation", _COUNT, "Of the policy image that decided."),
     Key(
@@ -318,7 +318,7 @@ MATCH: Final = (
 """A verdict."""
 
 LOST: Final = (
-    Key("version", {"const": VERSION}, "Of this form."),
+    Key("version", {"const": VERSION}, "Version of this format."),
     Key("kind", {"const": "lost"}, "Records that never came."),
     Key("time", _TIME, "Wall clock, RFC 3339, UTC, microseconds."),
     Key("decisions", _COUNT, "Denials and kills that found no room."),

@@ -264,7 +264,7 @@ class PinStore:
             fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             raise KernelError(
-                f"cannot make {base}, where enforcement is kept: {error.strerror}"
+                f"cannot create {base}, where enforcement is pinned: {error.strerror}"
             ) from error
         end = time.monotonic() + patience
         while not _lock(fd):
@@ -295,7 +295,7 @@ class PinStore:
         try:
             path.mkdir(mode=0o700)
         except OSError as error:
-            raise KernelError(f"cannot make {path}: {error.strerror}") from error
+            raise KernelError(f"cannot create {path}: {error.strerror}") from error
         return PinDirectory(path)
 
     def close(self) -> None:
@@ -381,7 +381,7 @@ def _require_bpf(directory: Path) -> None:
             error.errno or 0,
         ) from error
     if not _is_bpf(directory):
-        raise EnforcerBug(f"a BPF file system was mounted on {directory} and is not there")
+        raise EnforcerBug(f"a BPF file system was mounted on {directory}, but is not there")
 
 
 def _is_bpf(directory: Path) -> bool:

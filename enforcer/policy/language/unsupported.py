@@ -77,7 +77,9 @@ SPEC_WORDS = {
     "rateLimit": "rateLimit is of one rule: write it there",
 }
 METADATA_WORDS = {
-    "namespace": "a policy is for the host; restrict it with spec.selector: {pod: {namespace: …}}",
+    "namespace": (
+        "policies apply to the whole host: restrict them with spec.selector: {pod: {namespace: …}}"
+    ),
     "annotations": "use labels or description",
 }
 OPERATION_WORDS = {

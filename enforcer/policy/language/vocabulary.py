@@ -192,7 +192,7 @@ _FILE_OPS = {
             "open",
             (Op.READ, Op.WRITE, Op.APPEND, Op.CREATE),
             _FILE,
-            "Open in any way, or make by opening.",
+            "Open in any way, or create by opening.",
         ),
         _op("append", (Op.APPEND,), _FILE, "Open for writing at the end only."),
         _op(

@@ -273,4 +273,4 @@ def repeated_value(policy: Policy, host: Host) -> Iterator[Issue]:
     for rule in policy.rules:
         for condition in rule.conditions:
             if condition.span and len(set(condition.values)) < len(condition.values):
-                yield info(condition.span, f"{condition.field.name} has a value twice")
+                yield info(condition.span, f"{condition.field.name} names a value twice")

@@ -108,7 +108,9 @@ def _expression(node: Map, context: Context) -> tuple[Condition, ...]:
             context.unknown(entry, "key of an expression", _EXPRESSION_KEYS, {})
     key, operator, values = (node.get(word) for word in _EXPRESSION_KEYS)
     if key is None or operator is None:
-        context.add("an expression has a key, an operator and, for In and NotIn, values", node.span)
+        context.add(
+            ("an expression needs a key, an operator and, for In and NotIn, values"), node.span
+        )
         return ()
     name = context.text(key.value, "key")
     word = context.word(operator.value, "operator", EXPRESSION_OPERATORS)
@@ -121,7 +123,7 @@ def _expression(node: Map, context: Context) -> tuple[Condition, ...]:
         return (Condition(LABELS, (value,), word == "DoesNotExist", span=node.span),)
     items = context.list(values.value, "values") if values is not None else None
     if items is None or not items.items:
-        context.add(f"{word} takes values, a list that is not empty", node.span)
+        context.add(f"{word} needs values, a list that is not empty", node.span)
         return ()
     texts = [(item, _value(item, "values", context)) for item in items]
     for item, text in texts:

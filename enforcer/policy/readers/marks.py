@@ -99,8 +99,8 @@ def _name(node: Node, what: str, context: Context) -> str | None:
     text = context.text(node, what)
     if text is not None and not _NAME.fullmatch(text):
         context.add(
-            f"{shorten(text)!r} is not a name for a mark: use up to 63 letters, digits, '-', '_' and '.', "
-            "letters or digits at the ends",
+            f"{shorten(text)!r} is not a name for a mark: use up to 63 letters, digits, '-', '_' "
+            "and '.', with letters or digits at the ends",
             node.span,
         )
         return None

@@ -57,8 +57,8 @@ def read_metadata(
     name = given.value.text if isinstance(given.value, Scalar) else ""
     if not POLICY_NAME.fullmatch(name):
         context.add(
-            f"name must be up to 63 lower-case letters, digits, '-' and '.', letters or digits at the "
-            f"ends; not {describe(given.value)}",
+            "name must be up to 63 lower-case letters, digits, '-' and '.', with letters or "
+            f"digits at the ends, not {describe(given.value)}",
             given.value.span,
         )
     return Metadata(name, (description or "").strip(), node)

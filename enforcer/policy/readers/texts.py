@@ -115,7 +115,7 @@ def _unquoted(text: str, form: TextForm, span: Span) -> str | None:
             many = True
         elif char in "{}":
             msg = (
-                f"{char} in the glob {shorten(text)!r}: alternatives are written as a list of globs, "
+                f"{char} in the glob {shorten(text)!r}: write alternatives as a list of globs, "
                 f"and a literal one as \\{char}"
             )
             raise PolicyError(msg, span)

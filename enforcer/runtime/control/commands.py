@@ -243,8 +243,8 @@ def _record(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
     found = _overview(desk).document(asked["id"])
     if found is None:
         raise ControlError(
-            f"no record {_shown(asked['id'])} is in memory any more: the daemon keeps the "
-            "newest, the logs have all"
+            f"record {_shown(asked['id'])} is no longer in memory: the daemon keeps the newest, "
+            "the logs have all"
         )
     return {"record": found}
 

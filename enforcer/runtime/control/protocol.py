@@ -195,5 +195,5 @@ def refused(path: Path, error: OSError) -> ControlError:
     if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED}:
         return NoDaemonError("no daemon is running: start it with: enforcer start")
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return ControlError(f"{path} is for root only: run this as root")
+        return ControlError(f"{path} can be used only by root: run this as root")
     return ControlError(f"cannot connect to {path}: {error.strerror or error}")

@@ -101,7 +101,7 @@ def _records(records: Mapping[str, Any]) -> Iterator[Family]:
     )
     yield _counter(
         "records_lost_total",
-        "Records that never came: no room for denials and kills, or for others, or unreadable.",
+        "Lost records: denials and kills, others, or unreadable ones.",
         [
             Sample(records["lostDecisions"], {"kind": "decisions"}),
             Sample(records["lostActivity"], {"kind": "activity"}),

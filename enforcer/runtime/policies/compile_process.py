@@ -158,7 +158,7 @@ def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Compile
     except EOFError:
         child.join()
         raise EnforcerError(
-            f"the process that reads and compiles policies ended before it had an answer "
+            "the process that compiles policies ended without an answer "
             f"({_ending(child.exitcode)}): is memory short?"
         ) from None
     finally:

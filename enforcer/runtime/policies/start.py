@@ -157,8 +157,8 @@ def begin(
     )
     if made.now.workloads is not None and not workloads.has_tree:
         report(
-            "cgroups are not in one tree (version 2), so no container can be told from the host: "
-            "rules on containers and pods match nothing"
+            "cgroups do not form one tree (version 2), so containers cannot be told from the "
+            "host: rules on containers and pods match nothing"
         )
     enforcement.follow_containers()
     enforcement.reactor.after(0, heap.trim)

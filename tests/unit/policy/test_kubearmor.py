@@ -475,7 +475,12 @@ def test_pods(head, selector, spelled):
             69,
             "empty list",
         ),
-        (CLUSTER, "{matchExpressions: [{key: namespace, operator: In}]}", 38, "an expression has"),
+        (
+            CLUSTER,
+            "{matchExpressions: [{key: namespace, operator: In}]}",
+            38,
+            "an expression needs",
+        ),
     ],
 )
 def test_selectors_that_are_refused(head, selector, column, words):

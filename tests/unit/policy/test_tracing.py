@@ -242,7 +242,7 @@ def test_operators_of_numbers(item, hooked, printed):
         ("{index: 0, operator: Equal, values: [0x100000000]}", PRCTL, "more than 32 bits"),
         ("{index: 0, operator: InRange, values: ['5:1']}", PRCTL, "the range is backwards"),
         ("{index: 0, operator: InRange, values: ['5']}", PRCTL, "is not a range"),
-        ("{index: 0, operator: Mask, values: [0]}", PRCTL, "a mask has bits"),
+        ("{index: 0, operator: Mask, values: [0]}", PRCTL, "a mask must have bits"),
         ("{index: 1, operator: LT, values: [0]}", PRCTL, "no number is LT"),
         ("{index: 0, operator: Prefix, values: [1]}", PRCTL, "argument 0 is a number"),
         ("{index: 2, operator: Equal, values: [-1]}", SIGNAL, "never"),

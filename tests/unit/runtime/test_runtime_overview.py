@@ -273,7 +273,7 @@ def test_one_record_and_what_policies_are_made_of(served, path):
         found = client.ask("record", id=str(RecordId.of(kept.event)))["record"]
         assert "/srv/vault/secret" == found["object"]["path"]
         assert {"paths": ["/etc/enforcer"]} == client.ask("sources")["sources"]
-        with pytest.raises(ControlError, match="no record '00000000-1-1-1' is in memory any more"):
+        with pytest.raises(ControlError, match="record '00000000-1-1-1' is no longer in memory"):
             client.ask("record", id="00000000-1-1-1")
 
 

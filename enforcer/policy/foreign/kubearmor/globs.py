@@ -65,7 +65,10 @@ def _alternatives(pieces: list[str], text: str, span: Span) -> list[str]:
         else:
             stack[-1][-1] = [a + piece for a in stack[-1][-1]]
         if sum(len(alternative) for alternative in stack[-1]) > MAX_ALTERNATIVES:
-            msg = f"{shorten(text)!r} has more than {MAX_ALTERNATIVES} alternatives: write several"
+            msg = (
+                f"{shorten(text)!r} has more than {MAX_ALTERNATIVES} alternatives: write several "
+                "patterns"
+            )
             raise LimitError(msg, span)
     if len(stack) > 1:
         msg = f"{{ in {shorten(text)!r} is not closed: a literal one is \\{{"

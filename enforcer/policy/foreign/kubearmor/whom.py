@@ -123,7 +123,7 @@ def _expression(node: Map, context: Context) -> tuple[Condition, ...]:
     refuse_unknown(node, "key of an expression", _EXPRESSION_KEYS, {}, context)
     key, operator, values = (node.get(word) for word in _EXPRESSION_KEYS)
     if key is None or operator is None or values is None:
-        context.add("an expression has a key, an operator and values", node.span)
+        context.add("an expression needs a key, an operator and values", node.span)
         return ()
     about = context.word(key.value, "key", ("namespace", "label"))
     word = context.word(operator.value, "operator", ("In", "NotIn"))

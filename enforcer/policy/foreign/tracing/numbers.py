@@ -111,7 +111,7 @@ def bits(filter_: Filter, width: int) -> Iterator[tuple[int, Node]]:
     for item in filter_.values:
         mask = number(item)
         if not 0 < mask < 1 << width:
-            raise PolicyError(f"a mask has bits among the lowest {width}", item.span)
+            raise PolicyError(f"a mask must have bits among the lowest {width}", item.span)
         yield mask, item
 
 
