@@ -36,10 +36,10 @@ _NOT_ITS_OWN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
 
 def require_terminal() -> None:
     """
-    Refuse at once what a dashboard needs a terminal for.
+    Require a terminal for the dashboard.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no terminal.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(

@@ -123,7 +123,7 @@ def ask_with_key(
 
 def let_in(pins: Path, passphrase: Passphrase) -> None:
     """
-    Have the kernel let this process at what is protected, if anything keeps it out.
+    Show the key to the kernel, so that this process may change enforcement that is protected.
 
     Raises:
         UsageError: only the service manager may, or there is no passphrase.
@@ -145,7 +145,7 @@ def let_in(pins: Path, passphrase: Passphrase) -> None:
 
 def let_go(pins: Path, passphrase: Passphrase) -> bool:
     """
-    Have the kernel protect no longer what a lost daemon left; False if nothing was protected.
+    Show the key to the kernel, so that it stops protecting what a lost daemon left; False if it did not.
 
     Raises:
         UsageError: there is no key, no passphrase, or the daemon lives.

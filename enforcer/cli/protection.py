@@ -47,7 +47,7 @@ def verifier_of(settings: Settings) -> Verifier | None:
 
 
 def gate_for(enforcement: Enforcement, report: Callable[[str], None]) -> Gate | None:
-    """Make what judges requests for changes; None where nothing is protected."""
+    """Make the gate that decides on requests for changes; None if nothing is protected."""
     sessions = enforcement.sessions
     guard = sessions.current.guard
     if guard is None:
@@ -64,7 +64,7 @@ def gate_for(enforcement: Enforcement, report: Callable[[str], None]) -> Gate | 
 
 def settle(enforcement: Enforcement, also: Iterable[str] = ()) -> None:
     """
-    Let this process consist of what it is for good: what others write to its files does not get into it.
+    Load all code that this process needs, and none after that: later changes of its files have no effect.
 
     Args:
         enforcement: protected, or nothing is done.

@@ -116,7 +116,7 @@ class Screen:
 
 def give_back(fd_in: int, fd_out: int, modes: list[Any], *, says: bytes) -> None:
     """
-    Put the *modes* of a terminal back, after it was told *says*, as far as it is still there.
+    Write *says* to a terminal and restore its *modes*, if it still exists.
 
     Nothing is waited for: a terminal that was stopped is let go on, and what it has not taken by then
     is dropped, as it was for a screen that ends now.

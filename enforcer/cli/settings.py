@@ -115,8 +115,8 @@ def settings_from(args: argparse.Namespace) -> Settings:
     """
     Put together what the file and the command line say; the command line wins.
 
-    The file is ``--config``, else the default one if it exists; whoever names policies means these,
-    and then only a file named as well is read.
+    The file is ``--config``, else the default one if it exists. If policies are named, only ``--config``
+    is read.
 
     Raises:
         UsageError: the file cannot be read or is not trusted.

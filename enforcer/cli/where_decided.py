@@ -41,10 +41,9 @@ _PLACES = {
 
 def decided(policies: PolicySet, late: Callable[[Rule], str | None]) -> Iterator[str]:
     """
-    Yield, of every rule, a line that says where it is decided, and further ones that say what of that
-    does not hold.
+    Yield a line for every rule that says where it is decided, and further lines for its limits.
 
-    *late* says why this kernel comes too late for a rule, None: it does not, or nobody can tell here.
+    *late* says why this kernel comes too late for a rule; None if it does not, or if that is not known.
     """
     for policy in policies.policies:
         by_loader = is_asked(policy)

@@ -236,7 +236,7 @@ MATCH: Final = (
             Key("runtime", _MAYBE_TEXT, "Runtime of the container; null outside."),
             Key("id", _MAYBE_TEXT, "Its id; null outside."),
             Key("name", _MAYBE_TEXT, "Its name, in its pod if it is in one; null if not known."),
-            Key("image", _MAYBE_TEXT, "Its image as it was asked for; null if not known."),
+            Key("image", _MAYBE_TEXT, "Its image as requested; null if not known."),
         ),
         "Container in which it acted.",
     ),

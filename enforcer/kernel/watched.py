@@ -26,7 +26,7 @@ class Watched:
 
     @classmethod
     def nothing(cls) -> Self:
-        """Return what rules on LSM hooks of the table alone need."""
+        """Return an empty set: rules on LSM hooks of the table need nothing else."""
         return cls(frozenset(), points.Plan())
 
     @classmethod

@@ -163,7 +163,7 @@ class Daemon:
         self.notifier.ready()
 
     def follow(self) -> None:
-        """The session may have another place for records than before, and left some in the old one."""
+        """Watch the ring buffers of the session: a change may have replaced them, with records left in the old ones."""
         if self._pipeline is not None:
             self._watch_records()
             self._pump(selectors.EVENT_READ)

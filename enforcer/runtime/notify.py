@@ -56,15 +56,15 @@ class Notifier:
         return cls(address, int(watchdog) / 2e6, report)
 
     def ready(self, status: str | None = None) -> None:
-        """Enforcement is active, for the first time or again after :meth:`reloading`."""
+        """Tell that enforcement is active, at first or after :meth:`reloading`."""
         self._tell("READY=1", status)
 
     def reloading(self) -> None:
-        """The configuration is read again; :meth:`ready` says when that is over."""
+        """Tell that the configuration is read again; call :meth:`ready` after that."""
         self._tell("RELOADING=1", None, f"MONOTONIC_USEC={self.clock_us()}")
 
     def stopping(self) -> None:
-        """Enforcement is about to end in order."""
+        """Tell that enforcement is about to end."""
         self._tell("STOPPING=1")
 
     def status(self, status: str) -> None:

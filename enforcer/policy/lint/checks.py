@@ -99,8 +99,8 @@ _MECHANISMS = {
     PointKind.LSM: "at the LSM hook {}, before the effect",
     PointKind.KPROBE: "where the function {} is entered",
     PointKind.KRETPROBE: "where the function {} ends, after the effect",
-    PointKind.TRACEPOINT: "at the tracepoint {}, which refuses nothing",
-    PointKind.RAW: "at the raw tracepoint {}, which refuses nothing",
+    PointKind.TRACEPOINT: "at the tracepoint {}, which cannot refuse",
+    PointKind.RAW: "at the raw tracepoint {}, which cannot refuse",
 }
 
 

@@ -40,7 +40,7 @@ def _field(name: str, doc: str) -> FieldSpec:
 CONTAINER: dict[str, FieldSpec] = {
     "id": _field("container.id", "Its id, 64 hexadecimal digits."),
     "name": _field("container.name", "Its name in the pod, or the one that the runtime gave it."),
-    "image": _field("container.image", "The image as it was asked for, with its tag."),
+    "image": _field("container.image", "The image as requested, with its tag."),
     "runtime": _field("container.runtime", "docker, containerd, cri-o, podman, lxc, …"),
 }
 """Fields under ``container``."""

@@ -98,7 +98,7 @@ def _is_known_here(field: FieldSpec, entry: Entry, event: Event, context: Contex
     if field.name in PROCESS_FIELDS:
         message += f": put {field.name} under process if it is about the acting process"
     elif len(without) < len(event.operations):
-        message += ": write a rule of its own for the other operations"
+        message += ": write another rule for the other operations"
     context.add(message, entry.span)
     return False
 

@@ -84,7 +84,7 @@ class Conversation:
         return self._is_closed
 
     def close(self) -> None:
-        """Hear no more. Idempotent."""
+        """Stop receiving. Idempotent."""
         if not self._is_closed:
             self._is_closed = True
             self.reactor.forget(self._socket)
@@ -156,7 +156,7 @@ class Feed:
     _again: Timer | None = None
 
     def start(self) -> None:
-        """Reach for the daemon, now and until it is there."""
+        """Connect to the daemon; try again until it is there."""
         self._again = None
         try:
             self._watch = Conversation.begin(

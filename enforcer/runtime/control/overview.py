@@ -129,7 +129,7 @@ class Overview:
         return None if found is None else as_document(found)
 
     def opening(self) -> dict[str, Any]:
-        """What somebody who begins to look must know of the time before."""
+        """Return what a new dashboard must know about the time before."""
         newest = list(self._strict)[-_AT_FIRST:]
         self._sent.extend(newest)
         return {
@@ -140,7 +140,7 @@ class Overview:
 
     def beat(self) -> dict[str, Any]:
         """
-        What is new since the last call: one for all who look.
+        Return what is new since the last call: the same for all dashboards.
 
         Of denials and kills the newest of each rule come first, so that a flood of one rule hides no
         other; the sums are exact.

@@ -209,7 +209,7 @@ class Enforcement:
         self.reactor.every(_LOOK, self._look)
 
     def follow_containers(self) -> None:
-        """From now on, keep what is asked of containers and pods true of those that there are."""
+        """From now on, update conditions on containers and pods when these change."""
         Following(
             self.workloads,
             self.reactor,

@@ -54,7 +54,7 @@ class PolicyWatch:
         self.renew()
 
     def look(self) -> bool:
-        """Look, and tell whether there is a change that has not been told of and has come to rest."""
+        """Look once; tell whether there is a new change that has settled."""
         now, found = self.clock(), _fingerprint(self.paths)
         if found != self._seen:
             self._seen, self._since = found, now
@@ -65,7 +65,7 @@ class PolicyWatch:
         return True
 
     def renew(self) -> None:
-        """Take everything as told of that there is now."""
+        """Treat the present state as already reported."""
         self._told = self._seen = _fingerprint(self.paths)
         self._since = self.clock()
 

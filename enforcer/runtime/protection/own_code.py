@@ -46,7 +46,7 @@ class _Closed:
     def find_spec(
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find nothing, in words; *path* and *target* do not matter."""
+        """Refuse the import with a sentence; *path* and *target* are not used."""
         del path, target
         raise ModuleNotFoundError(
             (

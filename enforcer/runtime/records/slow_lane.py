@@ -75,7 +75,7 @@ class Behind:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether there is anybody."""
+        """Whether there is a reader."""
         return bool(self.outlets) or self.audience.is_following
 
     def hold(self, batch: Batch, start: int, end: int, number: int) -> None:

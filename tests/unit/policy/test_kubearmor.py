@@ -358,7 +358,7 @@ REFUSED = [
     ("spec: {tags: ['()']}", 15, "a tag must be a text"),
     ("spec: {message: [x]}", 17, "message must be text"),
     ('spec: {message: "a\\u202eb"}', 17, "must be printable"),
-    ("spec: {process: {matchPaths: [{path: /a}, {path: /b, message: x}], action: Allow}}", 43, "has one message"),
+    ("spec: {process: {matchPaths: [{path: /a}, {path: /b, message: x}], action: Allow}}", 43, "has the message of line"),
     ("status: {}", 1, "'status' is not supported"),
 ]  # fmt: skip
 

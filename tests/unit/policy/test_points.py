@@ -469,7 +469,7 @@ def test_printed_rules_are_read_again(kernel, rule):
             ["at the LSM hook"],
         ),
         ("kprobe: {function: do_unlinkat, at: return}, action: log", ["ends, after the effect"]),
-        ("tracepoint: sched/sched_process_exec, action: log", ["which refuses nothing"]),
+        ("tracepoint: sched/sched_process_exec, action: log", ["which cannot refuse"]),
         (
             "kprobe: do_unlinkat, match: {args: [{index: 1, resolve: name, equal: a}]}, action: log",
             ["is entered", "another thread can change"],

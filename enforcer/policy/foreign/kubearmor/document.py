@@ -164,8 +164,8 @@ def _rest(section: Entry, allowing: list[Draft], settings: Settings, context: Co
     for draft in allowing:
         if draft.item.settings.message != first.settings.message:
             context.add(
-                f"all that no rule allows has one message, that of line {first.span.line}: give "
-                f"{section.key} a message instead",
+                f"the default for what no rule allows has the message of line {first.span.line}: "
+                f"give {section.key} a message instead",
                 draft.item.span,
             )
             break

@@ -58,7 +58,7 @@ def _alternatives(pieces: list[str], text: str, span: Span) -> list[str]:
             inner = [one for alternative in stack.pop() for one in alternative]
             stack[-1][-1] = [a + b for a in stack[-1][-1] for b in inner]
         elif piece == "}":
-            msg = f"}} in {shorten(text)!r} closes nothing: a literal one is \\}}"
+            msg = f"}} in {shorten(text)!r} closes nothing: write a literal one as \\}}"
             raise PolicyError(msg, span)
         elif piece == "," and len(stack) > 1:
             stack[-1].append([""])
@@ -71,7 +71,7 @@ def _alternatives(pieces: list[str], text: str, span: Span) -> list[str]:
             )
             raise LimitError(msg, span)
     if len(stack) > 1:
-        msg = f"{{ in {shorten(text)!r} is not closed: a literal one is \\{{"
+        msg = f"{{ in {shorten(text)!r} is not closed: write a literal one as \\{{"
         raise PolicyError(msg, span)
     return stack[0][0]
 

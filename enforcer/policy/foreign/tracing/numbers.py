@@ -92,7 +92,7 @@ def _range(
             raise PolicyError("the range is backwards", item.span)
         return ends[0], ends[1]
     if operator in ("InRange", "NotInRange"):
-        raise PolicyError(f"{describe(item)} is not a range: it is written min:max", item.span)
+        raise PolicyError(f"{describe(item)} is not a range: write it as min:max", item.span)
     value = number(item, names)
     if operator in _ABOVE:
         return value + 1, None

@@ -51,7 +51,7 @@ _REFUSED = {
     "SubStringIgnCase": "texts are compared with their case: list the spellings",
     "SubStringIgnoreCase": "texts are compared with their case: list the spellings",
     "CapabilitiesGained": (
-        "write a rule on process capset with match: {gained: …} as a rule of kind EnforcerPolicy"
+        "write a rule of kind EnforcerPolicy on process capset, with match: {gained: …}"
     ),
     "State": "the state of a connection is not compared: rules decide when it is made",
 }
