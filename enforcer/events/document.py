@@ -233,7 +233,7 @@ def _guarded_object(event: Event) -> dict[str, Any]:
 
 
 def operands(event: Event) -> dict[str, Any]:
-    """Name what operations other than on files and sockets have, with the words of policies."""
+    """Name the operands of operations that are not on files or sockets, in the words of policies."""
     if event.attempt is not None:
         return {}
     word = OPERATIONS[event.op]
@@ -304,7 +304,7 @@ def endpoint(event: Event) -> str | None:
 
 
 def target(event: Event) -> str:
-    """Say in one word what the operation was on."""
+    """Name the object of the operation in one word."""
     if isinstance(event.op, GuardAct):
         return _guarded(event)
     if event.op is Op.SYSCALL:

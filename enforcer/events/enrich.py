@@ -89,7 +89,7 @@ class Origins:
         self._tables[generation] = origins
 
     def keep(self, generations: Collection[int]) -> None:
-        """Put the others away, and forget the oldest of them that are beyond :data:`MAX_ROWS` in all."""
+        """Pack the other tables, and forget the oldest of them beyond :data:`MAX_ROWS` rows in all."""
         kept: dict[int, Sequence[Origin] | OldRows] = {}
         rows = 0
         for generation in sorted(self._tables, reverse=True):
@@ -254,14 +254,14 @@ def _actor(
 
 
 def message_of(record: Record) -> str:
-    """Make the message of *record*: its rule's, filled in, or a sentence of our own."""
+    """Make the message of *record*: that of its rule, filled in, or the default one."""
     if record.origin.message is not None:
         return render(record.origin.message, Placeholders(record))
     return default_message(record)
 
 
 def default_message(record: Record) -> str:
-    """Say what happened when the policy has no words of its own."""
+    """Make the default message."""
     event = record.event
     who = record.process.exe or record.process.name
     if isinstance(event.op, GuardAct):

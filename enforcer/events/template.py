@@ -172,7 +172,7 @@ class Templates:
 
     def find(self, event: Event, line: Callable[[Event, WallClock], bytes]) -> list[Piece] | None:
         """
-        Find out what lines like that of *event* are made of.
+        Make the template of lines like that of *event*.
 
         Args:
             event: one of them.

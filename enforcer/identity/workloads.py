@@ -111,7 +111,7 @@ class Workloads:
     _last: tuple[Workload, ...] = attrs.field(default=(), init=False)
 
     def look(self) -> tuple[Workload, ...]:
-        """Look at everything, and return what is known now, in the order of cgroups."""
+        """Read everything, and return the known workloads in the order of cgroups."""
         now = self.clock()
         self._find(now)
         self._read_pods()
@@ -125,7 +125,7 @@ class Workloads:
 
     @property
     def has_tree(self) -> bool:
-        """Whether there is the one tree of cgroups (version 2) that all of this is about."""
+        """Whether there is one tree of cgroups (version 2), which all of this needs."""
         return (self.places.cgroups / "cgroup.controllers").exists()
 
     @property

@@ -55,7 +55,7 @@ def programs(at: Placement = Placement.HOOKS) -> tuple[ProgramSpec, ...]:
 
 def prepare(engine: BpfObject) -> None:
     """
-    Have loading the opened object *engine* load the guard's programs that are no LSM programs.
+    Switch on those programs of the guard in the opened object *engine* that are not LSM programs.
 
     Raises:
         KernelError: if libbpf refuses.
@@ -116,7 +116,7 @@ class Guard:
 
     def forget(self, kind: int, number: int) -> None:
         """
-        Protect the object *number* of *kind* no longer.
+        Stop protecting the object *number* of *kind*.
 
         Raises:
             KernelError: if the guard is another process's.
@@ -140,7 +140,7 @@ class Guard:
         self, directory: Path | None, *, own_cgroup: bool, verifier: Verifier | None = None
     ) -> None:
         """
-        Activate protection, for this process; again, to make other things of it.
+        Activate protection for this process. May be called again to change its arguments.
 
         Args:
             directory: holds all pins, of every session; None where nothing is pinned.
@@ -228,7 +228,7 @@ class Guard:
         """
         Tell whether the first process of the machine, the service manager, has forked *pid*.
 
-        Where it cannot be told the answer is no: then nothing is changed.
+        If that is not known the answer is no: then nothing is changed.
         """
         try:
             handle = os.pidfd_open(pid)
@@ -302,7 +302,7 @@ def lives_alone(
     """
     Tell whether this process and its children are alone in their cgroup, as those of a service are.
 
-    In a login session others live in the same cgroup, and its manager must be able to end it. Where
+    In a login session others live in the same cgroup, and its manager must be able to end it. If
     it cannot be told the answer is no: then the cgroup is not protected, and nothing else changes.
     """
     ours = os.getpid() if pid is None else pid

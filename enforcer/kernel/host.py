@@ -29,7 +29,7 @@ possible_cpus = calls.possible_cpus
 
 
 def release() -> str:
-    """Return the kernel's name for itself; for people, never for decisions."""
+    """Return the kernel's release, for messages only."""
     return os.uname().release
 
 
@@ -37,7 +37,7 @@ def host_mount_namespace() -> int:
     """
     Return the inode number of the host's mount namespace: that of the first process.
 
-    Where that cannot be read, this process's own is taken: enforcer names paths as it sees them.
+    If that cannot be read, that of this process is used: enforcer then names paths as it sees them.
     """
     for process in ("1", "self"):
         try:
@@ -77,7 +77,7 @@ def _effective_capabilities() -> int:
 
 def shows_symbols(kallsyms: Path = Path("/proc/kallsyms")) -> bool:
     """
-    Tell whether the kernel shows this process where its symbols lie.
+    Tell whether the kernel shows this process the addresses of its symbols.
 
     Without that nobody finds the locks on names and mounts, whose counters tell whether a name
     moved during a decision; everything else works. All addresses are shown, or all as zero; those of
@@ -94,7 +94,7 @@ def shows_symbols(kallsyms: Path = Path("/proc/kallsyms")) -> bool:
 def preempts(
     mode: Path = Path("/sys/kernel/debug/sched/preempt"), cmdline: Path = Path("/proc/cmdline")
 ) -> bool | None:
-    """Tell whether tasks may lose their processor inside of the kernel's functions; None: not known."""
+    """Tell whether tasks can be preempted inside kernel functions; None if that is not known."""
     try:
         words = mode.read_text(encoding="ascii").split()
     except OSError:

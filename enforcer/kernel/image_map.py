@@ -233,7 +233,7 @@ def restamp(data: bytes, *, generation: int | None = None, expires_ns: int = 0) 
 
 def is_same(data: bytes, other: bytes) -> bool:
     """
-    Tell whether two images decide alike: all but generation, time of expiry and what is new is equal.
+    Tell whether two images decide the same: equal but for generation, time of expiry and new facts.
 
     Raises:
         EnforcerBug: if one is not an image.

@@ -96,7 +96,7 @@ class Succession:
 
     def end(self) -> None:
         """
-        Let no image count any more, whether its time is over or not.
+        Deactivate all images, whether their time is over or not.
 
         Raises:
             KernelError: if the kernel refuses.
@@ -188,7 +188,7 @@ class Succession:
 
     def expire_within(self, seconds: float | None) -> None:
         """
-        Let the current image expire *seconds* from now; None: leave it as it is.
+        Let the current image expire in *seconds*; None: leave it as it is.
 
         Raises:
             KernelError: if the kernel refuses.
@@ -201,7 +201,7 @@ class Succession:
 
     def confirm(self) -> None:
         """
-        Let the current image stay when its time is over.
+        Keep the current image when its time is over.
 
         Raises:
             KernelError: if its time is over already, or the kernel refuses.

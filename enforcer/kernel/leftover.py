@@ -54,7 +54,7 @@ class Leftover:
     @classmethod
     def open(cls, pins: PinDirectory) -> Self:
         """
-        Read what *pins* keep. Whatever cannot be read is a problem of the result, not an error.
+        Read what *pins* keep. What cannot be read is reported as the problem of the result, not as an error.
 
         Raises:
             KernelError: if the kernel does not even list them.
@@ -165,6 +165,6 @@ class Leftover:
         self.pins.remove()
 
     def close(self) -> None:
-        """Let go of it; it stays active. Idempotent."""
+        """Close its descriptors; it stays active. Idempotent."""
         self._undo.close()
         self._ring = None

@@ -37,7 +37,7 @@ class LinkSet:
 
     def attach(self, programs: Iterable[Attachable]) -> None:
         """
-        Attach *programs* in order. If one is refused, none of this call stays.
+        Attach *programs* in order. If the kernel refuses one, detach all of this call.
 
         Raises:
             KernelError: if the kernel refuses one.

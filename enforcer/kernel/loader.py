@@ -110,7 +110,7 @@ _held: Final[dict[str, bytes]] = {}
 
 def hold(name: str) -> None:
     """
-    Keep the object file *name* in memory: from now on others of its name on disk do not matter.
+    Keep the object file *name* in memory: later changes of the file have no effect.
 
     Raises:
         EnforcerBug: if it is missing.
@@ -153,7 +153,7 @@ def present(
     """
     Leave out what is for another placement, and optional programs for whose hooks this kernel calls others.
 
-    A hook that is missing and not optional stays in, so that loading it says so.
+    A hook that is missing and not optional is kept, so that loading it reports that.
     """
     return tuple(
         p

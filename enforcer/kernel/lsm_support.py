@@ -54,7 +54,7 @@ def check_lsm() -> Placement:
 @functools.cache
 def is_around() -> bool:
     """
-    Tell whether programs must sit around functions; what it is once it stays until the next boot.
+    Tell whether programs must sit around functions; the answer does not change until the next boot.
 
     Raises:
         UnsupportedError: as :func:`check_lsm`.

@@ -81,7 +81,7 @@ def memory(maps: Collection[ObjectMap], image: int) -> dict[str, int]:
     Return the memory that the kernel accounts to each of *maps*, in bytes.
 
     The image itself is an inner map: its capacity stands under ``image``. For a ring buffer, which
-    some kernels account as nothing, at least the bytes of its records are counted.
+    some kernels account as 0, at least the bytes of its records are counted.
 
     Raises:
         KernelError: if the kernel does not say.

@@ -253,7 +253,7 @@ class PinStore:
     @classmethod
     def open(cls, base: Path = places.PINS, *, patience: float = _PATIENCE) -> Self:
         """
-        Make *base* if need be, mounting a BPF file system where none is, and hold it.
+        Create *base* if needed, mount a BPF file system if there is none, and hold *base*.
 
         Raises:
             KernelError: if there can be none, or another daemon holds it.
@@ -299,7 +299,7 @@ class PinStore:
         return PinDirectory(path)
 
     def close(self) -> None:
-        """Let go; an empty directory is removed. Idempotent."""
+        """Release the directory, and remove it if it is empty. Idempotent."""
         fd, self._fd = self._fd, -1
         if fd < 0:
             return

@@ -63,12 +63,12 @@ def function_of(hook: str) -> str:
 
 
 def where(hook: str, placement: Placement) -> str:
-    """Return what a program for *hook* sits on."""
+    """Return the place of a program for *hook*."""
     return hook if placement is Placement.HOOKS else function_of(hook)
 
 
 def has(hook: str, placement: Placement) -> bool:
-    """Tell whether this kernel has what a program for *hook* would sit on."""
+    """Tell whether this kernel has the place of a program for *hook*."""
     if placement is Placement.HOOKS:
         return calls.has_lsm_hook(hook)
     return calls.has_function(function_of(hook))
@@ -113,7 +113,7 @@ def place_at(program: Program, hook: str, placement: Placement, *, is_void: bool
 
 def passed_by(programs: Iterable[Program]) -> int:
     """
-    Count the turns that *programs* did not get, since they were running on that processor already.
+    Count how often *programs* did not run, since they were already running on that processor.
 
     Raises:
         KernelError: if the kernel does not say.

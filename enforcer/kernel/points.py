@@ -62,7 +62,7 @@ class Plan:
 
     @property
     def points(self) -> frozenset[Point]:
-        """What it is for."""
+        """The points."""
         return frozenset(point for point, _ in self.programs)
 
     @property
@@ -205,8 +205,8 @@ def can_override(function: str) -> bool:
     """
     Tell whether the result of *function* can be replaced before it begins.
 
-    Where the kernel's list of such functions cannot be read, not: then a rule that must refuse is not
-    accepted, which is seen, rather than accepted and not carried out.
+    If the kernel's list of such functions cannot be read, the answer is no: then a rule that must refuse
+    is rejected visibly, instead of accepted and not carried out.
     """
     return entries.can_override() and function in _injectable()
 

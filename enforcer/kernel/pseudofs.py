@@ -56,8 +56,8 @@ def packed(mountinfo: Path = Path("/proc/1/mountinfo")) -> bytes:
     """
     Return the table for the kernel side, ``struct enf_place[ENF_PLACES]``.
 
-    *mountinfo*: of the host's first process. Where it cannot be read nothing is taken to be in its place: then
-    each of these files is decided by two names.
+    *mountinfo*: of the host's first process. If it cannot be read, no file system counts as in its usual
+    place: then each of these files is decided by two names.
     """
     room = abi.constant("ENF_PLACES")
     there = _there(mountinfo)

@@ -42,7 +42,7 @@ def texts(
 
 
 def any_pod(span: Span) -> Condition:
-    """Return what holds in pods and nowhere else."""
+    """Return a condition that holds only in pods."""
     return Condition(POD["name"], (Text(TextKind.GLOB, b"*", span),), span=span)
 
 

@@ -133,7 +133,7 @@ class Btf:
     def read(
         cls, path: Path = Path("/sys/kernel/btf/vmlinux"), base: Btf | None = None
     ) -> Btf | None:
-        """Read what the running kernel says, of itself or of a module; None if it says nothing."""
+        """Read the BTF of the running kernel or of a module; None if there is none."""
         try:
             return cls(path.read_bytes(), base)
         except OSError:

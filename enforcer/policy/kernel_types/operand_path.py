@@ -90,10 +90,10 @@ class Types(Protocol):
     """The questions. Each raises PointError where the kernel has nothing of the kind."""
 
     def signature(self, point: Point) -> Signature | None:
-        """Return what the function takes; None if nothing is known of it."""
+        """Return the parameters of the function; None if they are not known."""
 
     def are_alike(self, one: Point, other: Point) -> bool:
-        """Tell whether two functions surely take the same; raises nothing."""
+        """Tell whether two functions certainly have the same parameters; raises nothing."""
         ...
 
     def way(
@@ -114,7 +114,7 @@ class NoTypes:
         return None
 
     def are_alike(self, one: Point, other: Point) -> bool:  # noqa: ARG002 - as above
-        """Be sure of nothing."""
+        """Return false: nothing is known."""
         return False
 
     def way(
@@ -131,7 +131,7 @@ class NoTypes:
 
 @functools.cache
 def local_types() -> Types:
-    """Return what this machine says of its kernel; read once."""
+    """Return the types of this machine's kernel; read once."""
     from enforcer.policy.kernel_types.signatures import read_types  # noqa: PLC0415 (only for rules on points)
 
     return read_types()

@@ -43,7 +43,7 @@ _BIG_ENDIAN: Final = frozenset(("__be16", "__be32", "__be64"))
 
 
 def read_types() -> Types:
-    """Read what this machine says of its kernel."""
+    """Read the types of this machine's kernel."""
     btf = Btf.read()
     return NoTypes() if btf is None else KernelTypes(btf, _TRACING)
 

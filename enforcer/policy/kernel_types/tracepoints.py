@@ -33,7 +33,7 @@ class Field:
 
 
 def fields_of(tracing: Iterable[Path], point: Point) -> list[Field] | None:
-    """Return what its record has; None if this process may not see it, or nobody here can."""
+    """Return the fields of its record; None if this process cannot read them."""
     category, _, event = point.name.partition("/")
     for root in tracing:
         try:

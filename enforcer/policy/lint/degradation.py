@@ -21,7 +21,7 @@ __all__ = ["degrade", "require_certainty"]
 
 def degrade(policies: PolicySet, why: Callable[[Rule], str | None]) -> PolicySet:
     """
-    Return *policies* for a kernel that cannot refuse everything that they would have refused.
+    Return *policies* for a kernel that cannot refuse everything that they refuse.
 
     Rules that come too late kill after the fact instead, where that is allowed: by the policy, or by
     the operator for all.
@@ -58,7 +58,7 @@ def require_certainty(policies: PolicySet, why: str, remedy: str) -> None:
     """
     Refuse policies that would have to prevent what passes this kernel's hooks undecided at times.
 
-    What only records misses a record at worst; that is counted, and no reason to refuse.
+    A policy that only records may miss a record; that is counted, so the policy is accepted.
 
     Args:
         policies: as they were read.

@@ -37,7 +37,7 @@ _KNOWN_LATER = frozenset({"source", "mountFlags"})
 
 @check
 def run_without_the_kernel(policy: Policy, host: Host) -> Iterator[Issue]:
-    """A program may bring its own way to run what a policy refuses to run."""
+    """A program that can run what a policy refuses to run, without the kernel."""
     del host
     mapped = {
         value
@@ -164,7 +164,7 @@ def mapped_before(policy: Policy, host: Host) -> Iterator[Issue]:
 
 @check
 def made_by_source(policy: Policy, host: Host) -> Iterator[Issue]:
-    """A rule on what is not known of a file system that is made and never attached."""
+    """A rule on facts that are not known of a file system that is made and never attached."""
     del host
     for rule in policy.rules:
         asked = {c.field.name for c in rule.conditions} & _KNOWN_LATER

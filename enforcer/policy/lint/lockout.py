@@ -41,7 +41,7 @@ __all__ = ["breaks_the_machine", "hits_everything"]
 
 @check
 def breaks_the_machine(policy: Policy, host: Host) -> Iterator[Issue]:
-    """A deny or kill that the machine's own programs run into."""
+    """A deny or kill that hits the machine's own programs."""
     actions = [*policy.defaults.values(), *(rule.action for rule in policy.rules)]
     if policy.mode is Mode.AUDIT or all(action.verb < Verb.DENY for action in actions):
         return  # refuses nothing
@@ -52,7 +52,7 @@ def breaks_the_machine(policy: Policy, host: Host) -> Iterator[Issue]:
 
 @check
 def hits_everything(policy: Policy, host: Host) -> Iterator[Issue]:
-    """A deny or kill that says neither who nor what, and that no rule above allows any of."""
+    """A deny or kill without conditions, and without an allow rule above it."""
     del host
     allowed: set[Op] = set()
     for rule in policy.rules:
@@ -208,7 +208,7 @@ class _Findings:
     _actors: dict[Actor, bool] = attrs.field(factory=dict)
 
     def holds(self, target: Target) -> bool:
-        """Tell whether *thing* is what the rule is about."""
+        """Tell whether the rule is about *thing*."""
         if target not in self._things:
             self._things[target] = all(
                 (f.field.name in target.flags) is f.wanted for f in self.rule.flags
@@ -216,7 +216,7 @@ class _Findings:
         return self._things[target]
 
     def acts(self, actor: Actor) -> bool:
-        """Tell whether *actor* is whom the rule is about."""
+        """Tell whether the rule is about *actor*."""
         if actor not in self._actors:
             self._actors[actor] = _acts(self.rule.subject, actor)
         return self._actors[actor]

@@ -39,7 +39,7 @@ class EnforcerPrograms:
 
 
 def own_programs() -> EnforcerPrograms:
-    """Find out what this enforcer is run by."""
+    """Find the programs that run this enforcer."""
     given = Path(sys.executable)
     script = given.with_name("enforcer")
     return EnforcerPrograms(

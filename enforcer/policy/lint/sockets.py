@@ -54,7 +54,7 @@ def port_that_the_kernel_picks(policy: Policy, host: Host) -> Iterator[Issue]:
 
 @check
 def local_address_of_many(policy: Policy, host: Host) -> Iterator[Issue]:
-    """A refusal of one local address: who takes all addresses has it as well."""
+    """A refusal of one local address: a socket that binds to all addresses has it, too."""
     del host
     for rule, condition in _refusing(policy, Dim.ADDR):
         if condition.negate or not _LOCAL & kernel_operations(rule):

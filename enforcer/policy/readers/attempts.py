@@ -81,7 +81,7 @@ def read_attempts(entry: Entry, context: Context) -> Attempts | None:
 
 
 def check_attempts(rule: Rule, context: Context) -> None:
-    """Refuse ``attempts`` where nothing could be said of them."""
+    """Refuse ``attempts`` where nothing could be recorded."""
     if rule.attempts is None:
         return
     span = rule.attempts.span or rule.span

@@ -68,7 +68,7 @@ class Filter:
 
 
 def items(entry: Entry, context: Context) -> list[Map]:
-    """Return the mappings of the list under *entry*; an empty list says as much as none."""
+    """Return the mappings of the list under *entry*; an empty list is the same as none."""
     nodes = context.list(entry.value, entry.key)
     found = [context.map(node, f"an item of {entry.key}") for node in nodes or ()]
     return [node for node in found if node is not None]
