@@ -38,7 +38,7 @@ def read_actor(
     Read ``as``, ``parent`` and ``ancestors``.
 
     Returns:
-        Who acts, and what of *deed* cannot be read.
+        The subject, and the operands that cannot be read.
     """
     unknown = _unknown(deed.get("unknown"), context)
     entry = parts["as"]

@@ -111,7 +111,7 @@ class Table:
 
     def decide(self, case: Case) -> tuple[GroupVerdict, GroupVerdict]:
         """
-        Say what the policies make of *case*: those that enforce, and those in audit mode.
+        Return the verdicts on *case*: of the policies that enforce, and of those in audit mode.
 
         The kernel asks about one access after the other and stops at the first that is refused; of
         what is permitted the strictest counts.

@@ -103,7 +103,7 @@ def read_deed(deed: Map, unknown: frozenset[str], context: Context) -> tuple[Acc
     Read ``do`` and its operands.
 
     Args:
-        deed: the keys of the case that are about what is done.
+        deed: the keys of the case that are about the operation.
         unknown: operands that cannot be read, as the case says.
         context: gets what is wrong.
     """

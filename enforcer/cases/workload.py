@@ -29,7 +29,7 @@ _DEFAULTS: Final = {
 
 
 def read_facts(groups: Iterable[Entry], context: Context) -> Facts:
-    """Read ``container`` and ``pod``. One that is in no pod has nothing of one."""
+    """Read ``container`` and ``pod``. Outside a pod there are no fields of one."""
     facts: dict[str, tuple[bytes, ...]] = {}
     named = {entry.key: entry for entry in groups}
     for group, fields in WORKLOAD_FIELDS.items():

@@ -208,16 +208,16 @@ class DryRun:
         self.dropped += number
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """There is nothing to hand over."""
 
     def reopen(self) -> None:
-        """There is no file."""
+        """There is no file to reopen."""
 
     def close(self) -> None:
-        """Nothing is owned."""
+        """There is nothing to close."""
 
     def findings(self, hits: Sequence[Hits]) -> list[Finding]:
-        """List the rules in the order of the policies; *hits* tells what records cannot."""
+        """List the rules in the order of the policies; *hits* are exact counts, also without records."""
         for row, finding in self._findings.items():
             finding.unrecorded = max(0, hits[row].audited - finding.total) if row < len(hits) else 0
         return [self._findings[row] for row in sorted(self._findings)]

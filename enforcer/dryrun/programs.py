@@ -29,7 +29,7 @@ class Programs:
     _packages: dict[str, str] | None = attrs.field(default=None, init=False)
 
     def objections(self, exe: str) -> list[str]:
-        """Say what about the file *exe* speaks against it being the system's."""
+        """Return the signs that the file *exe* is not part of the system."""
         if not self.is_here or not exe.startswith("/"):
             return []
         try:

@@ -15,7 +15,7 @@ __all__ = ["attempt_document", "attempt_errno"]
 
 
 def attempt_document(event: Event) -> dict[str, Any]:
-    """Return the value of ``attempt`` in JSON records."""
+    """Return the key ``attempt`` of JSON records, or nothing."""
     tried = event.attempt
     if tried is None:
         return {}

@@ -24,7 +24,7 @@ _ONE_LINE = 1 << 16
 
 
 def compared_at(rule: Rule, facts: Facts) -> Iterator[Condition]:
-    """Yield conditions that everything that *rule* compares was what it was, as far as that is known."""
+    """Yield conditions on everything that *rule* compares, with the recorded values, as far as known."""
     seen = set()
     for condition in rule.conditions:
         operand = condition.operand

@@ -89,7 +89,7 @@ class Change:
 
 
 def changes(judge: Judge, policy: Policy, answer: Answer, facts: Facts) -> list[Change]:
-    """Return what would make *policy*, by whose *answer* the access is refused, let it through."""
+    """Return the changes that make *policy*, which refuses by *answer*, allow the access."""
     candidates = _candidates(judge, policy, answer, facts)
     return [c for c in candidates if not _refuses(judge, c.policy, answer, facts)]
 

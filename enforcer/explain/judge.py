@@ -92,7 +92,7 @@ class Answer:
 
     @property
     def may_match(self) -> bool:
-        """Whether it decides, or would if what the record leaves out were so."""
+        """Whether it decides, or could decide given what the record leaves out."""
         return self.matches or self.holds is Truth.UNRECORDED
 
     @property
@@ -120,7 +120,7 @@ class Judge:
         return cls(Atoms(Names(host if host is not None else LocalHost.read())))
 
     def answers(self, policy: Policy, facts: Facts) -> list[Answer]:
-        """Return what every entry of *policy* on the operation says, in the order of asking."""
+        """Return the answer of every entry of *policy* on the operation, in order."""
         parts = Parts(facts, self._atoms)
         found = []
         entries = list(_entries(policy))

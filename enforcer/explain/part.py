@@ -44,7 +44,7 @@ class Part:
 
 
 def as_one(word: str, parts: list[Part], holds: Truth, *, is_turned: bool = True) -> Part:
-    """Sum up *parts* that stand or fall together, by the one that is most worth showing."""
+    """Combine *parts* that hold or fail together into the most telling one."""
     shown = next((p for p in parts if p.holds is not Truth.TRUE), parts[0] if parts else None)
     if shown is None:
         return Part(word, None, Gap.UNRECORDED, holds, is_turned=is_turned)
@@ -52,7 +52,7 @@ def as_one(word: str, parts: list[Part], holds: Truth, *, is_turned: bool = True
 
 
 def together(parts: Iterable[Part]) -> list[Part]:
-    """Let what is claimed of who acts outweigh what is not known of it, as the kernel side has it."""
+    """Let claimed facts of the subject outweigh unknown ones, as the kernel side does."""
     found = list(parts)
     if every(part.holds for part in found) is not Truth.CLAIMED:
         return found

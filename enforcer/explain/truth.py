@@ -39,7 +39,7 @@ def truth(value: object) -> Truth:
 
 
 def negated(value: Truth) -> Truth:
-    """Turn *value* round; what is not known stays so."""
+    """Negate *value*; unknown stays unknown."""
     return {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE}.get(value, value)
 
 

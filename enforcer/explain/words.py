@@ -37,7 +37,7 @@ _VALUES = 4  # of a list of values that are named
 
 
 def lines(explanation: Explanation) -> Iterator[Line]:
-    """Yield the lines of *explanation*; all text of others in it is harmless."""
+    """Yield the lines of *explanation*; text from outside is neutralised."""
     yield from _decided(explanation)
     if explanation.before:
         yield ("", "")

@@ -123,7 +123,7 @@ class Candidate:
         return said
 
     def unrecorded(self, coverage: Coverage) -> list[str]:
-        """Name the operations and calls that rules are about and of which nothing was recorded."""
+        """Name the operations and calls of rules that were not recorded."""
         head = ImageHead.of(self.image)
         entered = (call for call in calls_of([head]) if not call.is_at_end)
         calls = {call_name(call.number) for call in entered} - coverage.calls

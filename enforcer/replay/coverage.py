@@ -82,7 +82,7 @@ class Coverage:
 
     def require_marks(self, policies: PolicySet, image: CompiledImage) -> None:
         """
-        See that all is recorded that sets the marks which rules of *policies*, made *image*, ask about.
+        Check that everything was recorded that sets the marks of *policies*, compiled to *image*.
 
         Raises:
             UndecidableError: it is not.

@@ -54,7 +54,7 @@ class People:
     _arguments: dict[int, tuple[bytes, ...]] = attrs.field(factory=dict)
 
     def learn(self, documents: Iterable[Mapping[str, Any]]) -> None:
-        """Take in what was there at the start; a part that is no such thing teaches nothing."""
+        """Learn the processes that existed at the start; malformed parts are ignored."""
         for document in documents:
             with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
                 for each in document.get("processes", ()):

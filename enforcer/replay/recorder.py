@@ -56,7 +56,7 @@ class Recording(Protocol):
         """Return the counters."""
 
     def detach(self) -> None:
-        """End it; what waits can still be read."""
+        """End the recording; waiting records can still be read."""
 
 
 @attrs.frozen

@@ -93,7 +93,7 @@ class Backlog:
         return bytes(chunk)
 
     def advance(self, handed: int) -> None:
-        """So many bytes of what came next were handed over."""
+        """Note that so many bytes were handed over."""
         self.sent += handed
         while self._pieces and self.sent >= len(self._pieces[0]):
             self.sent -= len(self._pieces[0])
@@ -101,11 +101,11 @@ class Backlog:
             self._counts.popleft()
 
     def pop(self) -> None:
-        """The first item was handed over."""
+        """Remove the first item: it was handed over."""
         self.advance(len(self._pieces[0]) - self.sent)
 
     def discard(self) -> None:
-        """The first item can never be handed over."""
+        """Drop the first item: it can never be handed over."""
         self.pop()
         self.dropped += 1
 
@@ -114,7 +114,7 @@ class Backlog:
         self.sent = 0
 
     def abandon(self) -> None:
-        """Nothing can be handed over any more."""
+        """Drop everything: nothing can be handed over any more."""
         self.dropped += sum(self._counts)
         if self._counts and self._counts[0] > 1:
             self.dropped -= self._pieces[0].count(b"\n", 0, self.sent)

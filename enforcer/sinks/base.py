@@ -42,7 +42,7 @@ class Sink(Protocol):
 
     @property
     def name(self) -> str:
-        """What the operator knows it by, ``json log /var/log/enforcer.json``."""
+        """Its name for the operator, ``json log /var/log/enforcer.json``."""
 
     @property
     def dropped(self) -> int:
@@ -66,7 +66,7 @@ class Sink(Protocol):
         """
 
     def close(self) -> None:
-        """Hand over what can be, and let go. Idempotent, never raises."""
+        """Hand over what is possible, then close. Idempotent; never raises."""
 
 
 class Transport(Protocol):
@@ -83,7 +83,7 @@ class Transport(Protocol):
         """Hand over what was accepted; raises OSError, or NotReadyError if the reader is slow."""
 
     def reopen(self) -> None:
-        """Go on in the file that has our name now; raises OSError."""
+        """Reopen the file by its name; raises OSError."""
 
     def close(self) -> None:
-        """Hand over what can be, and let go. Idempotent, never raises."""
+        """Hand over what is possible, then close. Idempotent; never raises."""

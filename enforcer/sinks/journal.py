@@ -111,12 +111,12 @@ class JournalOutput:
 
     @property
     def name(self) -> str:
-        """What the operator knows it by."""
+        """Its name for the operator."""
         return "journald"
 
     @property
     def place(self) -> str:
-        """Where it leads."""
+        """Its destination."""
         return f"unix:{self.path}"
 
     def open(self) -> Output:

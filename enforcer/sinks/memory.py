@@ -30,10 +30,10 @@ class Memory:
         self.dropped += number
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """There is nothing to hand over."""
 
     def reopen(self) -> None:
-        """There is no file."""
+        """There is no file to reopen."""
 
     def close(self) -> None:
-        """Nothing is owned."""
+        """There is nothing to close."""

@@ -101,11 +101,11 @@ class Output:
             self.transport.flush()
 
     def reopen(self) -> None:
-        """Go on in the file that has our name now; raises OSError and keeps the one it has."""
+        """Reopen the file by its name; raises OSError and then keeps the old one."""
         self.transport.reopen()
 
     def close(self) -> None:
-        """Hand over what can be, and let go."""
+        """Hand over what is possible, then close."""
         self.transport.close()
 
 

@@ -59,7 +59,7 @@ class _Writer(abc.ABC):
         """
 
     def reopen(self) -> None:  # noqa: B027 - nothing is to be done, by either
-        """There is no file."""
+        """There is no file to reopen."""
 
     def close(self) -> None:
         """Send what can be sent now, count the rest as dropped, close. Idempotent."""

@@ -33,11 +33,11 @@ class OutputSpec(Protocol):
 
     @property
     def name(self) -> str:
-        """What the operator knows it by."""
+        """Its name for the operator."""
 
     @property
     def place(self) -> str:
-        """Where it leads: two outputs of one place would be in each other's way."""
+        """Its destination: two outputs must not have the same one."""
 
     def open(self) -> Output:
         """
@@ -89,12 +89,12 @@ class FileOutput:
 
     @property
     def name(self) -> str:
-        """What the operator knows it by."""
+        """Its name for the operator."""
         return f"{self.form} log {self.path}"
 
     @property
     def place(self) -> str:
-        """Where it leads."""
+        """Its destination."""
         return str(self.path)
 
     def open(self) -> Output:

@@ -85,12 +85,12 @@ class SyslogOutput:
 
     @property
     def name(self) -> str:
-        """What the operator knows it by."""
+        """Its name for the operator."""
         return f"syslog {self.address.text}"
 
     @property
     def place(self) -> str:
-        """Where it leads."""
+        """Its destination."""
         return self.address.text
 
     def open(self) -> Output:

@@ -39,7 +39,7 @@ class History:
     )
 
     def begin(self, points: Iterable[tuple[float, Mapping[str, int]]]) -> None:
-        """Forget what was and know *points*, oldest first."""
+        """Start over with *points*, oldest first."""
         self.points.clear()
         for at, totals in points:
             self.add(at, totals)
@@ -49,7 +49,7 @@ class History:
         self.points.append((at, outcomes_of(totals)))
 
     def copy(self) -> History:
-        """Return one that goes its own way."""
+        """Return an independent copy."""
         return History(self.points.copy())
 
     @property

@@ -127,7 +127,7 @@ class Model:
     # ---- What the daemon sends -----------------------------------------------------------------
 
     def open(self, answer: dict[str, Any], now: float) -> None:
-        """The daemon was reached: take what it knows of the time before."""
+        """The daemon was reached: take over its history."""
         self.link, self.why, self.heard = Link.LIVE, "", now
         self.live.history.begin((float(at), totals) for at, totals in answer.get("history", ()))
         known = {event["id"] for event in self.live.events}

@@ -38,7 +38,7 @@ class Painter:
     _lines: list[str] = attrs.field(factory=list, init=False)
 
     def paint(self, frame: Frame) -> bytes:
-        """Return what turns the screen into *frame*; empty if it is that already."""
+        """Return the bytes that turn the screen into *frame*; empty if nothing changed."""
         with self.console.capture() as captured:
             self.console.print(frame, end="", crop=False, soft_wrap=True)
         lines = captured.get().split("\n")[: len(frame.rows)]
