@@ -59,7 +59,7 @@ class Sink(Protocol):
 
     def reopen(self) -> None:
         """
-        Go on in the file that has our name now, if this is a file.
+        Reopen the file by its name, if this is a file.
 
         Raises:
             OSError: it cannot be opened; records still go where they went.

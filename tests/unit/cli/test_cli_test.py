@@ -227,7 +227,7 @@ def test_another_verdict_is_told_with_its_place(write, capsys, case, said):
         ),
         ("{do: file.read, path: /a, expect: block}", "expect must be one of allow, log, deny"),
         ("{do: file.read, path: /a, expect: deny, by: web}", "by names a policy and a rule"),
-        ("{do: file.read, path: /a, expect: nothing, by: a/b}", "'by' asks about a rule"),
+        ("{do: file.read, path: /a, expect: nothing, by: a/b}", "'by' needs a verdict by a rule"),
         ("{do: file.read, path: /a, as: {user: 1}, expect: deny}", "'user' is not a field of as"),
         ("{do: file.read, path: /a, as: {uid: nobodyelse}, expect: deny}", "'nobodyelse'"),
         (

@@ -457,7 +457,7 @@ def test_what_is_hooked(text, events):
         ("{podSelector: []}", "podSelector must be a mapping"),
         ("{podSelector: {matchNames: {}}}", "not a key of podSelector"),
         ("{podSelector: {matchLabels: {a: 'b*'}}}", "not a value of a label"),
-        ("{podSelector: {matchExpressions: [{key: a, operator: In}]}}", "In takes values"),
+        ("{podSelector: {matchExpressions: [{key: a, operator: In}]}}", "In needs values"),
         ("{podSelector: {matchExpressions: [{key: a, operator: Gt}]}}", "operator must be one of"),
         (
             "{containerSelector: {matchLabels: {repo: x}}}",
