@@ -2,8 +2,8 @@
 """
 Activate policies, in the foreground, and record what happens.
 
-One line says when enforcement is active. Ctrl-C, SIGTERM and `enforcer stop` end it. A crash of the
-daemon does not.
+One line says when enforcement is active. Ctrl-C, SIGTERM and `enforcer stop` end enforcement; a crash
+of the daemon does not.
 """
 
 from __future__ import annotations
