@@ -107,7 +107,7 @@ install -m 644 "$policies"/*.yaml "$work/policies"
 	--json-log "$work/records.json" --logfmt-log "$log" >"$work/daemon" 2>&1 &
 daemon=$!
 for ((tries = 0; tries < 3000; tries++)); do
-	grep -q '^enforcer: in force' "$work/daemon" && break
+	grep -q '^enforcer: active: ' "$work/daemon" && break
 	if ! kill -0 "$daemon" 2>/dev/null; then
 		code=0
 		wait "$daemon" || code=$?
@@ -118,11 +118,11 @@ for ((tries = 0; tries < 3000; tries++)); do
 	fi
 	sleep 0.1
 done
-grep -q '^enforcer: in force' "$work/daemon" || {
+grep -q '^enforcer: active: ' "$work/daemon" || {
 	echo "demo: enforcer is not in force after five minutes" >&2
 	exit 4
 }
-line happened "$(grep -m 1 '^enforcer: in force' "$work/daemon")"
+line happened "$(grep -m 1 '^enforcer: active: ' "$work/daemon")"
 
 # ---- The four ------------------------------------------------------------------------------------
 
