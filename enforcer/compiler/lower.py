@@ -24,8 +24,8 @@ from enforcer.compiler.patterns import Exact, Form
 from enforcer.compiler.rows import Row, RowFlag, RowInfo, RowKind
 from enforcer.compiler.subjects import Subjects, flag_masks
 from enforcer.errors import PolicyError
+from enforcer.policy.language.operations import BY_DESCRIPTOR
 from enforcer.policy.language.vocabulary import EVENTS, Dim, ObjectFlag, Op, OpSpec
-from enforcer.policy.model.decided import BY_DESCRIPTOR
 from enforcer.policy.model.loaders import is_asked, loaded_ops
 from enforcer.policy.model.policy import (
     Action,

@@ -25,6 +25,7 @@ from enforcer.events.point import point_document
 from enforcer.events.types import Event, EventFlag, GuardAct, Lost, Record, RowFlag
 from enforcer.identity.actor import Actor
 from enforcer.identity.text import readable
+from enforcer.policy.language.operations import with_operand
 from enforcer.policy.language.sockets import WITH_ADDRESS
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.syscall_table import call_name
@@ -59,7 +60,7 @@ __all__ = [
 
 VERSION = 1
 
-_ADDRESS_OPS = frozenset({Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND, Op.POINT})
+_ADDRESS_OPS = frozenset({*with_operand("address"), Op.POINT})
 
 
 def _words(field: FieldSpec) -> dict[int, str]:
@@ -74,7 +75,7 @@ OPERAND_DIMS = frozenset({Dim.NAME, Dim.FSTYPE, Dim.BITS, Dim.CODE, Dim.TO_UID, 
 _SUBJECT_FLAGS = tuple((flag.value, (flag.name or "").lower()) for flag in SubjectFlag)
 _OBJECT_FLAGS = tuple((flag.value, (flag.name or "").lower()) for flag in ObjectFlag)
 _DIMENSIONS = tuple((1 << dim, dim.name.lower()) for dim in Dim)
-_MODE_OPS = frozenset({Op.CREATE, Op.MKDIR, Op.MKNOD, Op.CHMOD})
+_MODE_OPS = with_operand("mode")
 
 
 def as_document(record: Record | Lost) -> dict[str, Any]:

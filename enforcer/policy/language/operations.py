@@ -16,7 +16,15 @@ import attrs
 
 from enforcer.policy.language.kinds import Op
 
-__all__ = ["OPERATION_TABLE", "Hook", "Operation", "full_name", "hooks_of"]
+__all__ = [
+    "BY_DESCRIPTOR",
+    "OPERATION_TABLE",
+    "Hook",
+    "Operation",
+    "full_name",
+    "hooks_of",
+    "with_operand",
+]
 
 
 @attrs.frozen
@@ -280,6 +288,16 @@ _ROWS: Final = (
 
 OPERATION_TABLE: Final[dict[Op, Operation]] = {row.op: row for row in _ROWS}
 """Every operation, by its number in the ABI."""
+
+BY_DESCRIPTOR: Final[dict[Op, Op]] = {
+    row.op: row.by_descriptor for row in _ROWS if row.by_descriptor is not None
+}
+"""Of each way to open a file, what asks about it again when the descriptor is used."""
+
+
+def with_operand(field: str) -> frozenset[Op]:
+    """Return the operations on which a rule can compare *field*."""
+    return frozenset(op for op, row in OPERATION_TABLE.items() if field in row.operands)
 
 
 def hooks_of(ops: Iterable[Op]) -> tuple[str, ...]:

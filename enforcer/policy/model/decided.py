@@ -6,17 +6,12 @@ At which operations the kernel side asks about a rule.
 from __future__ import annotations
 
 from enforcer.policy.language.kinds import Op
-from enforcer.policy.language.operations import OPERATION_TABLE
+from enforcer.policy.language.operations import BY_DESCRIPTOR
 from enforcer.policy.model.coverage import kernel_operations
 from enforcer.policy.model.loaders import loaded_ops
 from enforcer.policy.model.policy import Rule
 
-__all__ = ["BY_DESCRIPTOR", "decided_operations"]
-
-BY_DESCRIPTOR: dict[Op, Op] = {
-    op: row.by_descriptor for op, row in OPERATION_TABLE.items() if row.by_descriptor is not None
-}
-"""Of each way to open a file, what asks about it again when the descriptor is used."""
+__all__ = ["decided_operations"]
 
 
 def decided_operations(rule: Rule, *, by_loader: bool) -> frozenset[Op]:
