@@ -11,6 +11,7 @@
 #define ENFORCER_OWN_MOUNT_BPF_H
 
 #include "act.h"
+#include "climb.bpf.h"
 #include "path.bpf.h"
 
 #define ENF_OWN_MOUNTS_MAX 16384

@@ -45,32 +45,6 @@ int enf_resolve(struct enf_scratch *s, __u64 dentry, __u64 mnt, __u32 view);
 /* Does the host show this object? Where that cannot be told now: yes, then its two views count. */
 int enf_is_shown(struct enf_scratch *s, __u64 dentry);
 
-/* ---- Where dentries and mounts lie -------------------------------------------------------- */
-
-#define ENF_ANCESTORS_MAX 4096
-
-struct enf_climb {
-	__u64 dentry, root;
-	__u32 found;
-};
-
-static long enf_climb_one(__u32 i, void *arg)
-{
-	struct enf_climb *c = arg;
-	__u64 parent = 0;
-
-	(void)i;
-	if (c->dentry == c->root) {
-		c->found = 1;
-		return 1;
-	}
-	enf_read(parent, c->dentry + enf_offset(struct dentry, d_parent));
-	if (parent == c->dentry)
-		return 1;
-	c->dentry = parent;
-	return 0;
-}
-
 static __always_inline int enf_on_host(__u64 mount)
 {
 	__u64 ns = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The search for the host's mount of a superblock, and both views of a name. */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___path
+#include "climb.bpf.h"
 #include "fold.bpf.h"
 #include "path.bpf.h"
 
