@@ -33,12 +33,4 @@ static __always_inline __u64 enf_this_call(void)
 	return enf_mixed(print, regs->r10) | 1;
 }
 
-/* Global, so that it is proven once and not on each way to a refusal. */
-__attribute__((noinline)) int enf_note_refusal(struct enf_task *task)
-{
-	if (task)
-		task->refused = enf_this_call();
-	return 0;
-}
-
 #endif

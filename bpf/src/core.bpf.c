@@ -40,51 +40,6 @@ volatile __u8 enf_nothing = 0;
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* ---- What follows from a verdict ---------------------------------------------------------- */
-
-/* *how*: when the error and the signal come, ENF_AFTER to ENF_BY_KILL. By kill, only a SIGKILL that was
- * delivered prevents anything; other signals the program may have inherited as ignored.
- */
-ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int how)
-{
-	struct enf_verdict *v = &s->verdict;
-	__u32 flags = ENF_EF_ENFORCED;
-	int error = 0;
-
-	if (v->audit_row != ENF_NONE) {
-		enf_hit(v->audit_row, task->generation, 0);
-		if (v->audit_action >= ENF_ACT_LOG || (v->audit_row_flags & ENF_RF_RECORD) ||
-		    enf_wants_record(s, task, v->audit_row, ENF_MATCH_AUDIT))
-			enf_emit(s, task, v->audit_row, v->audit_action,
-				 v->audit_flags & ENF_VF_ON_ERROR ? ENF_EF_ON_ERROR : 0);
-	}
-	if (v->row == ENF_NONE)
-		return 0;
-	enf_hit(v->row, task->generation, 1);
-	if (v->flags & ENF_VF_ON_ERROR) {
-		flags |= ENF_EF_ON_ERROR;
-		enf_count(ENF_STAT_ON_ERROR);
-	}
-	if (v->action >= ENF_ACT_DENY) {
-		/* an error of 0 or out of range would let the operation through */
-		error = v->error > 0 && v->error < 4096 ? -v->error : -ENF_EPERM;
-		if (how == ENF_BEFORE) /* else the call's error is not ours */
-			enf_note_refusal(task);
-		if (how == ENF_BEFORE || (how == ENF_BY_KILL && v->signal == 9))
-			flags |= ENF_EF_PREVENTED;
-	}
-	if (v->action == ENF_ACT_KILL && bpf_send_signal(v->signal)) {
-		flags |= ENF_EF_SIGNAL_FAILED;
-		if (how != ENF_BEFORE)
-			flags &= ~ENF_EF_PREVENTED;
-		enf_count(ENF_STAT_SIGNAL_FAILED);
-	}
-	if (v->action >= ENF_ACT_LOG || (v->row_flags & ENF_RF_RECORD) ||
-	    enf_wants_record(s, task, v->row, 0))
-		enf_emit(s, task, v->row, v->action, flags);
-	return error;
-}
-
 /* ---- The object --------------------------------------------------------------------------- */
 
 /* By which a device is used, whatever node leads to it. */
