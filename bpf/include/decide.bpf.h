@@ -11,4 +11,12 @@
  */
 int enf_evaluate(struct enf_scratch *s, struct enf_task *task, __u64 t, __u32 staged);
 
+/*
+ * Decide the object in *s* for *task*: the answer is s->verdict.
+ *
+ * Returns: 0, or 1 if the policy was replaced meanwhile: the label speaks of another generation, and
+ * everything must be asked again.
+ */
+int enf_decide_now(struct enf_scratch *s, struct enf_task *task);
+
 #endif

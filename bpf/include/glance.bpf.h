@@ -15,7 +15,7 @@
 #define ENFORCER_GLANCE_BPF_H
 
 #include "fast.bpf.h"
-#include "match.h"
+#include "hash.h"
 #include "path.bpf.h"
 #include "task.bpf.h"
 

@@ -9,6 +9,7 @@
 
 #include "_native.h"
 #include "decide.h"
+#include "lineage.h"
 
 static struct enf_scratch native_scratch;
 
