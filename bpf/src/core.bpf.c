@@ -14,11 +14,13 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___core
 #include "act.h"
 #include "caller.bpf.h"
-#include "own_mount.bpf.h"
-#include "lineage.h"
+#include "decide.bpf.h"
 #include "emit.bpf.h"
 #include "glance.bpf.h"
+#include "lineage.h"
 #include "marks.bpf.h"
+#include "own_mount.bpf.h"
+#include "path.bpf.h"
 #include "record.bpf.h"
 #include "refused.bpf.h"
 
