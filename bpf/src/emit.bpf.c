@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What follows from a verdict: its counts, its record within limits, its error and its signal. */
-#define ENF_RDONLY_CAST bpf_rdonly_cast___emit
 #include "act.h"
 #include "actor.bpf.h"
 #include "emit.bpf.h"
