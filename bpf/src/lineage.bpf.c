@@ -339,7 +339,7 @@ int enf_label_tasks(struct bpf_iter__task *ctx)
 	if (all)
 		enf_record_line(&s->other, task->line, enf_address(real_parent), ENF_LINE_FOUND,
 				enf_address(t));
-	if (changed) /* it may have drawn its conclusions without, under the image in force */
+	if (changed) /* it may have drawn its conclusions without, under the active image */
 		__sync_fetch_and_or(&task->watches, ENF_WATCH_LINEAGE);
 	enf_labels_changed += changed;
 	enf_release(s);
