@@ -18,14 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from enforcer import __version__
 from enforcer.events import document
-from enforcer.events.document import (
-    as_document,
-    errno_name,
-    inet_address,
-    numbers,
-    rfc3339,
-    target,
-)
+from enforcer.events.document import as_document, errno_name, rfc3339
+from enforcer.events.object import inet_address, numbers, target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import Lost
 from enforcer.identity.text import readable

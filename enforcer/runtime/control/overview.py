@@ -29,6 +29,8 @@ from enforcer.runtime.control.tops import Tops
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from enforcer.events.document_types import MatchDocument
+
 __all__ = ["Overview"]
 
 _POINTS = 300  # seconds of history
@@ -123,7 +125,7 @@ class Overview:
                 return record
         return None
 
-    def document(self, number: str) -> dict[str, Any] | None:
+    def document(self, number: str) -> MatchDocument | None:
         """Return the record with that id as a JSON object."""
         found = self.find(number)
         return None if found is None else as_document(found)
