@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from enforcer.events.document_types import MatchDocument
+    from enforcer.runtime.control.watch_answers import Opening, Sums
 
 __all__ = ["Overview"]
 
@@ -130,7 +131,7 @@ class Overview:
         found = self.find(number)
         return None if found is None else as_document(found)
 
-    def opening(self) -> dict[str, Any]:
+    def opening(self) -> Opening:
         """What somebody who begins to look must know of the time before."""
         newest = list(self._strict)[-_AT_FIRST:]
         self._sent.extend(newest)
@@ -140,7 +141,7 @@ class Overview:
             "newest": [brief(record) for record in newest],
         }
 
-    def beat(self) -> dict[str, Any]:
+    def beat(self) -> Sums:
         """
         What is new since the last call: one for all who look.
 
