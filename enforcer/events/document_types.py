@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The types of records as JSON objects, for type checkers: nothing imports this module at run time.
+The types of records as JSON objects, for type checkers only.
 
 ``enforcer.events.schema`` says what each key means; a test holds the two equal. The key ``fields`` is not
 here: an output adds it to what it writes.

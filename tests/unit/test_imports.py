@@ -64,12 +64,12 @@ LEVELS = {
         "protection": 1,
         "records": 1,
         "sessions": 1,
-        "assembly": 2,
         "control": 2,
         "metrics": 2,
         "instance": 3,
         "policies": 3,
         "daemon": 4,
+        "assembly": 5,
     },
 }
 """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The answers of the control socket, for type checkers: nothing imports this module at run time.
+The answers of the control socket, for type checkers only.
 
 The daemon builds an answer and a command reads it by the same type, so that both spell its keys alike.
 ``enforcer.runtime.control.protocol`` says which command has which answer, ``docs/commands.md`` what the

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What dashboards get after ``watch``, for type checkers: nothing imports this module at run time."""
+"""What dashboards get after ``watch``, for type checkers only."""
 
 from __future__ import annotations
 
