@@ -65,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=(),
         help="also these system calls at their entry, for rules on syscall: keyctl,personality",
     )
+    _add_sizes(parser)
+
+
+def _add_sizes(parser: argparse.ArgumentParser) -> None:
+    """Add how much room there is, in the journal and in the kernel."""
     parser.add_argument(
         "--max-size",
         metavar="SIZE",

@@ -16,7 +16,7 @@ import attrs
 from enforcer.errors import ControlError, KernelError
 from enforcer.identity.workloads import Workloads
 from enforcer.kernel import entries
-from enforcer.kernel.image_map import PlainImage, is_same, restamp
+from enforcer.kernel.image_map import is_same
 from enforcer.libbpf import heap
 from enforcer.policy.model.policy import Mode
 from enforcer.runtime.policies.commit import Proposal, put_in_force
@@ -261,37 +261,19 @@ class Enforcement:
     ) -> ChangeAnswer:
         began, old = time.monotonic(), self.now
         self.reactor.after(0, heap.trim)  # whatever comes of it, megabytes are free by then
-        made = make_apart(
-            Order(
-                self.sources,
-                overlay,
-                generation=old.generation + 1,
-                previous=old.labels,
-                files=files,
-                keep=old if confirm_within is not None else None,
-                since=old.digests,
-                late=entries.problem(),
-                gap=find_gap(),
-                seed=self.sessions.current.seed,
-                workloads=self.workloads.look() if workloads is None else workloads,
-            ),
-            self.on_idle,
-        )
+        order = self._order(overlay, files, confirm_within, workloads)
+        made = make_apart(order, self.on_idle)
         new = made.now
         compiled = time.monotonic()
         if self._is_in_force(made):
             return self._unchanged(made, confirm_within)
-        image, before, fallback = PlainImage(made.data), None, None
-        if confirm_within is not None:
-            before = attrs.evolve(old, generation=new.generation + 1)
-            fallback = restamp(self.sessions.current.image(), generation=before.generation)
-        done = put_in_force(
-            self.sessions, self.store, Proposal(new, image, fallback, before, confirm_within)
-        )
+        proposal = Proposal.of(made, old, self.sessions, confirm_within)
+        done = put_in_force(self.sessions, self.store, proposal)
         self.now = new
         swapped = time.monotonic()
         if confirm_within is not None:
-            self._wait(Pending(confirm_within, self.sessions.current.expires_ns, before))
+            expires_ns = self.sessions.current.expires_ns
+            self._wait(Pending(confirm_within, expires_ns, proposal.before))
         self.on_change()
         return {
             "generation": new.generation,
@@ -305,6 +287,28 @@ class Enforcement:
             "successor": done.is_successor,
             "confirmWithin": confirm_within,
         }
+
+    def _order(
+        self,
+        overlay: Overlay,
+        files: Packed[PolicySet] | None,
+        confirm_within: float | None,
+        workloads: tuple[Workload, ...] | None,
+    ) -> Order:
+        old = self.now
+        return Order(
+            self.sources,
+            overlay,
+            generation=old.generation + 1,
+            previous=old.labels,
+            files=files,
+            keep=old if confirm_within is not None else None,
+            since=old.digests,
+            late=entries.problem(),
+            gap=find_gap(),
+            seed=self.sessions.current.seed,
+            workloads=self.workloads.look() if workloads is None else workloads,
+        )
 
     def _is_in_force(self, made: CompiledChange) -> bool:
         """Whether what was made decides, counts and says what is in force already."""

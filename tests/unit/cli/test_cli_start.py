@@ -16,8 +16,9 @@ from enforcer.errors import ControlError
 from enforcer.kernel.session import Session
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
-from enforcer.runtime.control.protocol import Client
+from enforcer.runtime.control.protocol import Client, NoDaemonError
 from enforcer.runtime.daemon import Daemon
+from enforcer.runtime.policies.compile_process import make
 
 POLICY = """\
 apiVersion: enforcer/v1
@@ -52,6 +53,9 @@ class StartedSession(FakeSession):
     warnings: tuple[str, ...] = ()
     settled: None = None
     opened: object = None
+    fallback: object = None
+    expires_ns: int = 1 << 62
+    is_confirmed: bool = False
 
     def image(self):
         return self.opened.data
@@ -59,9 +63,12 @@ class StartedSession(FakeSession):
     def fits(self, _image):
         return True
 
-    def commit(self, image, **_):
-        self.opened = image
+    def commit(self, image, *, fallback, **_):
+        self.opened, self.fallback = image, fallback
         return self
+
+    def confirm(self):
+        self.is_confirmed = True
 
     def retired_hits(self):
         return None
@@ -92,6 +99,10 @@ def session(monkeypatch):
     monkeypatch.setattr(Session, "open", opened)
     for module in ("start", "enforcement"):
         monkeypatch.setattr(f"enforcer.runtime.policies.{module}.find_gap", lambda: None)
+        # Here: whoever asks is a thread of this process, and a process of threads does not fork.
+        monkeypatch.setattr(
+            f"enforcer.runtime.policies.{module}.make_apart", lambda order, *_: make(order)
+        )
     monkeypatch.setattr("enforcer.kernel.entries.problem", lambda: None)
     yield made
     made.close()
@@ -114,16 +125,23 @@ class Asking(threading.Thread):
     def __init__(self, path, asks):
         super().__init__()
         self.path, self.asks, self.error = path, asks, None
+        self.limit = time.monotonic() + scaled(120)
         self.start()
 
     def ask(self, command, **fields):
-        with Client.connect(self.path, timeout=scaled(30)) as client:
+        with self.connect() as client:
             return client.ask(command, **fields)
 
-    def run(self):
-        limit = time.monotonic() + scaled(60)
-        while not self.path.exists() and time.monotonic() < limit:
+    def connect(self):
+        while True:
+            try:
+                return Client.connect(self.path, timeout=scaled(60))
+            except NoDaemonError:
+                if time.monotonic() > self.limit:
+                    raise
             time.sleep(0.01)
+
+    def run(self):
         try:
             self.asks(self.ask)
         except (ControlError, OSError) as error:
@@ -150,6 +168,8 @@ def test_a_daemon_is_put_together(session, words, tmp_path, capfd, more):
             got[command] = ask(command)
         got["show"] = ask("policy-show", name="vault")
         got["mode"] = ask("policy-set-mode", name="vault", mode="audit")
+        got["disable"] = ask("policy-disable", name="vault", confirmWithin=60)
+        got["confirm"] = ask("confirm")
         session.happen(raw_event(**DENIAL))
         got["log"] = content(tmp_path / "log")
         got["metrics"] = content(tmp_path / "enforcer.prom")
@@ -170,7 +190,11 @@ def test_a_daemon_is_put_together(session, words, tmp_path, capfd, more):
         key: value for key, value in got["show"]["policy"].items() if key != "rows"
     }
     assert ["no-reads"] == [row["rule"] for row in got["show"]["policy"]["rows"]]
-    assert [2, 3] == [got["reload"]["generation"], got["mode"]["generation"]]
+    changes = [got[command] for command in ("reload", "mode", "disable", "confirm")]
+    assert [2, 3, 4, 4] == [change["generation"] for change in changes]
+    assert 60 == got["disable"]["confirmWithin"]
+    assert session.fallback is not None
+    assert session.is_confirmed
     record = json.loads(got["log"])
     assert ("deny", "/srv/vault") == (record["action"], record["object"]["path"])
     assert "enforcer_policy_enabled" in got["metrics"]
