@@ -15,7 +15,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import attrs
 
@@ -242,9 +242,9 @@ class Guard:
             os.close(handle)
         return True
 
-    def _order(self, order: str, what: str, **values: int | bytes) -> dict[str, Any]:
-        call: dict[str, Any] = dict.fromkeys(_NAMES, 0) | {"order": _ORDERS[order]}
-        call |= {"directory": -1, "verifier": bytes(32)} | values
+    def _order(self, order: str, what: str, **values: int | bytes) -> dict[str, int | bytes]:
+        call: dict[str, int | bytes] = {**dict.fromkeys(_NAMES, 0), "order": _ORDERS[order]}
+        call |= {"directory": -1, "verifier": bytes(32), **values}
         fd = self._engine.first.programs[table.GUARD_CONTROL].fd
         code, after = self._run(fd, _FORM.pack(*call.values()))
         if code:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from enforcer.compiler import CompiledImage
     from enforcer.policy.model.policy import PolicySet, Rule
     from enforcer.policy.model.workloads import Facts
+    from enforcer.replay.document_types import WorkloadsDocument
     from enforcer.replay.journal import Journal
     from enforcer.replay.lines import Lines
 
@@ -138,7 +139,7 @@ def _ops_of_rows(image: bytes) -> Iterator[int]:
 # ---- Containers and pods --------------------------------------------------------------------------
 
 
-def describe(workloads: Iterable[Workload]) -> dict[str, Any]:
+def describe(workloads: Iterable[Workload]) -> WorkloadsDocument:
     """Describe *workloads* for a journal."""
     return {
         "workloads": [

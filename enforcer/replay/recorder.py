@@ -8,7 +8,7 @@ import selectors
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from enforcer.policy.language.syscall_table import Syscall
     from enforcer.policy.language.vocabulary import Op
     from enforcer.policy.model.workloads import Workload
+    from enforcer.replay.document_types import FoundProcess, JournalHead, PeopleDocument
 
 __all__ = ["Recorded", "Recorder", "Recording", "head_of", "people"]
 
@@ -220,7 +221,7 @@ class Recorder:
 # ---- What the recording is of ---------------------------------------------------------------------
 
 
-def head_of(ops: Iterable[Op], calls: Iterable[Syscall]) -> dict[str, Any]:
+def head_of(ops: Iterable[Op], calls: Iterable[Syscall]) -> JournalHead:
     """Describe a recording that begins now, on this machine, of *ops* and *calls*."""
     boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     return {
@@ -246,12 +247,12 @@ def _machine() -> str | None:
 
 def people(
     processes: Processes | None = None, users: Users | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[PeopleDocument]:
     """Describe the processes that there are, and name the users: for readers, not for verdicts."""
     known = processes if processes is not None else Processes()
     names = (users if users is not None else Users()).names()
     yield {"users": {str(uid): name for uid, name in names.items()}}
-    found: list[dict[str, Any]] = []
+    found: list[FoundProcess] = []
     for number in sorted(int(each.name) for each in known.proc.iterdir() if each.name.isdigit()):
         stat = known.stat(number)
         if stat is None:
@@ -274,7 +275,7 @@ def people(
     yield {"processes": found}
 
 
-def is_same_machine(head: dict[str, Any]) -> bool:
+def is_same_machine(head: JournalHead) -> bool:
     """Tell whether a recording with *head* was made on this machine."""
     return head.get("boot") == boot() or (
         head.get("machine") is not None and head.get("machine") == _machine()

@@ -12,7 +12,7 @@ import contextlib
 import json
 import selectors
 import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
@@ -46,7 +46,7 @@ class Conversation:
     """
 
     reactor: Reactor
-    hear: Callable[[dict[str, Any]], None]
+    hear: Callable[[dict[str, object]], None]
     ended: Callable[[str], None]
     _socket: socket.socket
     _outgoing: bytes
@@ -60,7 +60,7 @@ class Conversation:
         reactor: Reactor,
         request: Mapping[str, object],
         *,
-        hear: Callable[[dict[str, Any]], None],
+        hear: Callable[[dict[str, object]], None],
         ended: Callable[[str], None],
     ) -> Conversation:
         """
@@ -180,7 +180,7 @@ class Feed:
         held: list[Conversation] = []
         timers: list[Timer] = []
 
-        def over(answer: dict[str, Any]) -> None:
+        def over(answer: dict[str, object]) -> None:
             for timer in timers:
                 timer.cancel()
             for conversation in held:
@@ -214,7 +214,7 @@ class Feed:
             conversation.close()
         self._asking.clear()
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _hear(self, message: dict[str, object]) -> None:
         if message.get("kind") == "beat":
             self.beat(cast("Beat", message))
         elif message.get("ok"):

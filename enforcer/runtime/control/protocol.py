@@ -14,7 +14,7 @@ import errno
 import json
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 from enforcer.errors import ControlError, PolicyError, PolicyErrors
 
@@ -195,7 +195,7 @@ class Client:
             return True
         return True
 
-    def next_message(self) -> dict[str, Any] | None:
+    def next_message(self) -> dict[str, object] | None:
         """
         Wait for the next message; None if the daemon closed the connection.
 
