@@ -9,11 +9,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "enforcer"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+BUILT = {PACKAGE / "_abi.py"}
+"""What build.py writes: as long as the header is."""
 KERNEL_SOURCES = sorted((ROOT / "bpf").rglob("*.[ch]"))
 MAX_LINES = 400
 
 LEVELS = {
     "enforcer": {
+        "_abi": 0,
         "errors": 0,
         "garbage": 0,
         "mountinfo": 0,
@@ -214,7 +217,7 @@ def test_only_libbpf_touches_the_extension(path):
     assert package_of(path) == "libbpf" or [] == touching
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", [path for path in MODULES if path not in BUILT], ids=name_of)
 def test_modules_are_short(path):
     """A module that grows past the limit has a second noun in it."""
     assert len(path.read_text().splitlines()) < MAX_LINES
