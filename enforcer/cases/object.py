@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.cases.deeds import DEEDS, Operands, accesses
 from enforcer.policy.language.operations import OPERATION_TABLE, with_operand
 from enforcer.policy.language.vocabulary import FIELDS, Dim, Kind, ObjectFlag, Op
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["read_deed"]
 
 _MAX_PATH: Final = 4095
-_MAX_NAME: Final = 255
-_MAX_FSTYPE: Final = 31
+_MAX_NAME: Final = _abi.ENF_NAME_MAX
+_MAX_FSTYPE: Final = _abi.ENF_FSTYPE_MAX
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _PROTOCOLS: Final = {1: 6, 2: 17}  # of inet sockets: TCP for streams, UDP for datagrams
 _FLAGS: Final = {name: f.flag or 0 for name, f in FIELDS.items() if f.kind is Kind.FLAG}

@@ -13,6 +13,7 @@ from typing import Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.errors import EnforcerBug
 from enforcer.kernel.placement import Placement
 from enforcer.libbpf import abi
@@ -141,7 +142,7 @@ IDENTITY: Final = (
     ProgramSpec("enf_committed", "bprm_committed_creds", role=Role.IDENTITY),
 )
 
-_TRUSTED_CODE: Final = abi.constant("ENF_SF_TRUSTED_CODE")
+_TRUSTED_CODE: Final = _abi.ENF_SF_TRUSTED_CODE
 
 CODE: Final = (
     ProgramSpec("enf_mmap_code", "mmap_file", role=Role.IDENTITY, facts=_TRUSTED_CODE),

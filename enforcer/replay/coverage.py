@@ -130,10 +130,10 @@ def _names(value: object) -> frozenset[str]:
 
 def _ops_of_rows(image: bytes) -> Iterator[int]:
     head = abi.scalars("enf_image", image)
-    size, at = abi.sizeof("enf_row"), abi.offsetof("enf_row", "ops")
+    (at, size), step = abi.place("enf_row", "ops"), abi.sizeof("enf_row")
     for row in range(head["n_rows"]):
-        begin = head["off_rows"] + row * size + at
-        yield int.from_bytes(image[begin : begin + 8], "little")
+        begin = head["off_rows"] + row * step + at
+        yield int.from_bytes(image[begin : begin + size], "little")
 
 
 # ---- Containers and pods --------------------------------------------------------------------------

@@ -41,7 +41,8 @@ _TURN: Final = 0.1  # seconds per readiness, so that a flood cannot keep signals
 _LOOK: Final = 0.15  # seconds between two looks at which containers there are
 _LAST: Final = 10.0  # seconds for the last records, after the session has ended
 _KIND: Final = abi.offsetof("enf_event", "kind")
-_TIME: Final = slice(abi.offsetof("enf_event", "time_ns"), abi.offsetof("enf_event", "time_ns") + 8)
+_TIME_AT, _TIME_SIZE = abi.place("enf_event", "time_ns")
+_TIME: Final = slice(_TIME_AT, _TIME_AT + _TIME_SIZE)
 
 
 class Recording(Protocol):
