@@ -26,7 +26,6 @@ from enforcer.policy.model.policy import OnError, Verb
 
 __all__ = ["verify"]
 
-_CRC_AT: Final = layout.HEAD.offset("crc")
 _MAX_DIM: Final = max(Dim) + 1
 _ATOM: Final = _abi.ENF_TERM_ATOM
 _MAX_TERM_KIND: Final = max(_abi.TermKind)
@@ -114,9 +113,9 @@ class _Check:
         self._require(head["size"] == len(self._image), "its size is not what its head says")
         self._require(head["size"] <= LIMITS["ENF_IMAGE_MAX"], "it is too large")
         self._require(head["generation"], "its generation is 0")
-        blank = bytearray(self._image)
-        blank[_CRC_AT : _CRC_AT + 4] = bytes(4)
-        self._require(zlib.crc32(blank) == head["crc"], "its checksum is wrong")
+        blank = layout.HEAD.pack(*(head | {"crc": 0}).values())
+        crc = zlib.crc32(self._image[layout.HEAD.size :], zlib.crc32(blank))
+        self._require(crc == head["crc"], "its checksum is wrong")
         for count, limit in {
             "n_policies": "ENF_MAX_POLICIES",
             "n_rows": "ENF_MAX_ROWS",
