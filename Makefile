@@ -134,5 +134,5 @@ ltp: build
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info
-	rm -f enforcer/libbpf/*.so enforcer/libbpf/objects/*.o
+	rm -f enforcer/_abi.py enforcer/libbpf/*.so enforcer/libbpf/objects/*.o
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Build what cannot be written in Python: the BPF objects and the cffi extension.
+Build what is not written in Python: the numbers of the ABI header, the BPF objects and the cffi extension.
 
-A script (``python build.py [--force] [objects|extension|bytecode]``) and hatchling's build hook at once.
+A script (``python build.py [--force] [abi|objects|extension|bytecode]``) and hatchling's build hook at once.
 Every product records a hash of all its inputs, command lines included, and is made again only when that
 changes. The hash of ``enforcer_abi.h`` goes into every product, so that products of different headers
 refuse to meet. In a clone the package's bytecode is made, too, as pip does for a wheel.
@@ -36,7 +36,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 ROOT: Final = Path(__file__).resolve().parent
 BPF: Final = ROOT / "bpf"
 ABI_HEADER: Final = BPF / "include" / "enforcer_abi.h"
+ABI_SCRIPT: Final = ROOT / "scripts" / "abi-module.py"
 PYTHON: Final = ROOT / "enforcer"
+ABI_MODULE: Final = PYTHON / "_abi.py"
 PACKAGE: Final = PYTHON / "libbpf"
 OBJECTS: Final = PACKAGE / "objects"
 EXTENSION: Final = PACKAGE / "_ffi.abi3.so"
@@ -102,8 +104,8 @@ def write_stamp(product: Path, stamp: str) -> None:
 
 
 def abi_hash() -> str:
-    """Return the first 8 bytes of the header's SHA-256 as a C constant."""
-    return f"0x{hashlib.sha256(ABI_HEADER.read_bytes()).hexdigest()[:16]}ULL"
+    """Return the first 8 bytes of the header's SHA-256 as a number."""
+    return f"0x{hashlib.sha256(ABI_HEADER.read_bytes()).hexdigest()[:16]}"
 
 
 @contextlib.contextmanager
@@ -163,7 +165,7 @@ def bpf_flags(clang: str) -> list[str]:
     return [
         *("-g", "-O2", "-mcpu=v3", "-Wall", "-Werror", "-target", "bpf"),
         "-D__TARGET_ARCH_x86",
-        f"-DENF_ABI_HASH={abi_hash()}",
+        f"-DENF_ABI_HASH={abi_hash()}ULL",
         f"-ffile-prefix-map={ROOT}=.",
         *(f"-I{path}" for path in dict.fromkeys(includes) if path.is_dir()),
         f"-I{BPF / 'include'}",
@@ -209,23 +211,50 @@ def build_objects(*, force: bool = False) -> None:
         build_object(OBJECTS / "enforcer.bpf.o", linked, force=force)
 
 
-# ---- The extension ----------------------------------------------------------------------------
+# ---- The ABI header ---------------------------------------------------------------------------
+
+KERNEL_TYPES: Final = (
+    *("-D_LINUX_TYPES_H", "-D__u8=unsigned char", "-D__u16=unsigned short", "-D__s32=int"),
+    *("-D__u32=unsigned int", "-D__u64=unsigned long long"),
+)
 
 
 def header_cdef(header: Path) -> str:
     """
     Turn a C header of ours into declarations that cffi reads.
 
-    The preprocessor removes comments and includes; constants become ``#define NAME ...``, so that the
-    C compiler supplies their values.
+    The preprocessor removes comments and includes. Constants keep their values, which the extension
+    compares with those of the C compiler.
     """
     text = run(
-        *(os.environ.get("CC", "cc"), "-E", "-P", "-D_LINUX_TYPES_H", "-DENFORCER_CDEF"),
+        *(os.environ.get("CC", "cc"), "-E", "-P", "-DENFORCER_CDEF", *KERNEL_TYPES),
         *("-D_Static_assert(...)=", f"-I{BPF / 'include'}", f"-I{PACKAGE}", header),
     )
     declarations = re.sub(r"^\s*;\s*$", "", text, flags=re.MULTILINE)
-    constants = re.findall(r"^#define (ENF_\w+) +[0-9]", header.read_text(), flags=re.MULTILINE)
-    return declarations + "".join(f"#define {name} ...\n" for name in constants)
+    constants = re.findall(r"^#define (ENF_\w+)[\s\\]+(\S+)", header.read_text(), re.MULTILINE)
+    return declarations + "".join(f"#define {name} {value}\n" for name, value in constants)
+
+
+def build_abi(*, force: bool = False) -> None:
+    """
+    Write the module of the header's numbers and layouts.
+
+    Raises:
+        BuildError: the C compiler is missing, or the header is not as the module needs it.
+    """
+    stamp = fingerprint([ABI_HEADER, ABI_SCRIPT], os.environ.get("CC", "cc"))
+    if not force and is_current(ABI_MODULE, stamp):
+        return
+    log(f"{ABI_MODULE.relative_to(ROOT)}")
+    declarations = WORK / "enforcer_abi.cdef.h"
+    declarations.write_text(header_cdef(ABI_HEADER))
+    fresh = ABI_MODULE.with_suffix(".new")
+    fresh.write_text(run(sys.executable, ABI_SCRIPT, declarations, abi_hash()))
+    fresh.replace(ABI_MODULE)
+    write_stamp(ABI_MODULE, stamp)
+
+
+# ---- The extension ----------------------------------------------------------------------------
 
 
 def libbpf_flags() -> tuple[list[str], list[str]]:
@@ -260,17 +289,7 @@ def extension_source() -> tuple[str, str]:
     for part in ("_native", "_lane"):
         cdef += header_cdef(PACKAGE / f"{part}.h")
         source += f'\n#include "{part}.c"\n'
-    typedefs = "".join(
-        f"typedef {c} {kernel};\n"
-        for kernel, c in {
-            "__u8": "unsigned char",
-            "__u16": "unsigned short",
-            "__u32": "unsigned int",
-            "__s32": "int",
-            "__u64": "unsigned long long",
-        }.items()
-    )
-    return typedefs + cdef, source
+    return cdef, source
 
 
 def build_extension(*, force: bool = False) -> None:
@@ -290,7 +309,7 @@ def build_extension(*, force: bool = False) -> None:
     flags = [
         *("-std=gnu11", "-O2", "-g", "-Wall", "-Werror", "-fPIC", "-shared"),
         *("-fvisibility=hidden", "-Wno-unused-function", f"-ffile-prefix-map={ROOT}=."),
-        f"-DENF_ABI_HASH={abi_hash()}",
+        f"-DENF_ABI_HASH={abi_hash()}ULL",
         *(f"-I{path}" for path in (include, BPF / "include", PACKAGE)),
         *cflags,
     ]
@@ -341,6 +360,7 @@ class EnforcerBuildHook(BuildHookInterface[Any]):
             return
         try:
             with work_folder():
+                build_abi()
                 build_objects()
                 build_extension()
         except BuildError as error:
@@ -352,8 +372,11 @@ class EnforcerBuildHook(BuildHookInterface[Any]):
 
 def main() -> int:
     """Build what the command line asks for; return the exit code."""
-    parser = argparse.ArgumentParser(description="Build the objects, the extension and bytecode.")
-    kinds = {"objects": build_objects, "extension": build_extension, "bytecode": build_bytecode}
+    parser = argparse.ArgumentParser(
+        description="Build what is not written in Python, and bytecode."
+    )
+    kinds = {"abi": build_abi, "objects": build_objects, "extension": build_extension}
+    kinds["bytecode"] = build_bytecode
     parser.add_argument("what", nargs="?", choices=("all", *kinds), default="all")
     parser.add_argument("--force", action="store_true", help="also what is up to date")
     arguments = parser.parse_args()

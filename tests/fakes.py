@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import header
 
 from enforcer.events.decode import Decoder, Layout
 from enforcer.events.enrich import Enricher, Origins, WallClock
@@ -27,8 +28,8 @@ WALL_NS = 1_764_017_281_123_456_789  # 2025-11-24T20:48:01.123456789Z
 LAYOUT = Layout(*abi.decoder("enf_event"))
 DECODER = Decoder(LAYOUT)
 
-ENFORCED = abi.constant("ENF_EF_ENFORCED")
-PREVENTED = abi.constant("ENF_EF_PREVENTED")
+ENFORCED = header.constant("ENF_EF_ENFORCED")
+PREVENTED = header.constant("ENF_EF_PREVENTED")
 
 BASH = Origin(
     policy="detect-bash-exec",
@@ -45,7 +46,7 @@ def raw_event(
     head = dict.fromkeys(LAYOUT.names, 0)
     head |= {
         "size": LAYOUT.head.size + len(path) + len(exe) + len(name),
-        "kind": abi.constant("ENF_EVENT_VERDICT"),
+        "kind": header.constant("ENF_EVENT_VERDICT"),
         "op": Op.EXEC,
         "action": Verb.ALLOW,
         "flags": ENFORCED,

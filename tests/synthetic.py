@@ -7,6 +7,7 @@ import errno
 import random
 from typing import TYPE_CHECKING
 
+import header
 from fakes import WALL_NS, enricher, event, match
 
 from enforcer.events.operations import OPERATIONS
@@ -18,7 +19,6 @@ from enforcer.identity.naming import process_id
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
 from enforcer.identity.text import readable
-from enforcer.libbpf import abi
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.readers.rules import SEVERITIES
@@ -106,7 +106,7 @@ def _matches(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:
 def _outcome(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:
     action = Verb.DENY if isinstance(op, GuardAct) else dice.choice(list(Verb))
     return {
-        "kind": abi.constant(
+        "kind": header.constant(
             "ENF_EVENT_GUARD" if isinstance(op, GuardAct) else "ENF_EVENT_VERDICT"
         ),
         "op": op.value,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import header
 from fakes import raw_event
 from reference.semantics import UNKNOWN, Access, Actor, Identity, Unknown
 
@@ -17,8 +18,8 @@ from enforcer.replay.lines import How
 
 __all__ = ["Tape", "access_event", "head"]
 
-KINDS = abi.enumeration("enf_event_kind", "ENF_EVENT_")
-NO_OP = abi.constant("ENF_NO_OP")
+KINDS = header.enumeration("enf_event_kind", "ENF_EVENT_")
+NO_OP = header.constant("ENF_NO_OP")
 _NUMBERS = {
     Dim.PORT: "port",
     Dim.FAMILY: "family",

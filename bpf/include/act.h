@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What hooks say to the core: one access, with the operands they gathered. Implemented in
- * core.bpf.c; the fields are addresses and numbers so that any hook can fill them.
+ * What hooks say to the core: one access, with the operands they gathered. Implemented in core.bpf.c,
+ * argv.bpf.c, call.bpf.c and failed_call.bpf.c; the fields are addresses and numbers so that any hook can
+ * fill them.
  */
 #ifndef ENFORCER_ACT_H
 #define ENFORCER_ACT_H

@@ -454,7 +454,7 @@ struct enf_point {
 };
 
 #define ENF_PF_VOID 0x01    /* the function returns nothing */
-#define ENF_PF_UNBOUND 0x02 /* compiled without a kernel to ask: must not be put in force */
+#define ENF_PF_UNBOUND 0x02 /* compiled without a kernel to ask: must not be made active */
 
 /* A condition on one process. */
 struct enf_label {

@@ -13,8 +13,9 @@
 
 /*
  * Real functions, verified in the context of their callers. Hidden, not static: of a static function
- * whose result nobody uses clang drops the result, and the verifier then meets whatever R0 held. One
- * translation unit of an object includes these headers.
+ * whose result nobody uses clang drops the result, and the verifier then meets whatever R0 held. Each
+ * has its body in one translation unit: in enforcer.bpf.o, decide.bpf.c alone includes match.h and what
+ * includes that.
  */
 #define ENF_FN __hidden __attribute__((noinline))
 #define ENF_INLINE static __always_inline

@@ -6,6 +6,7 @@
 #ifndef ENFORCER_MAPS_H
 #define ENFORCER_MAPS_H
 
+#include "kernel.h"
 #include "image.h"
 
 /* Set before load. */

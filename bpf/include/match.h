@@ -10,7 +10,7 @@
 #ifndef ENFORCER_MATCH_H
 #define ENFORCER_MATCH_H
 
-#include "image.h"
+#include "hash.h"
 
 enum enf_truth {
 	ENF_FALSE = 0,
@@ -140,18 +140,6 @@ ENF_INLINE __u32 enf_unfollowed(struct enf_scratch *s, __u32 value)
 }
 
 /* ---- Strings by hash --------------------------------------------------------------------- */
-/*
- * The hash is seeded with a secret per image so that slots cannot be crowded from outside; a hit is
- * confirmed byte by byte, so it need not be strong. Eight bytes a step, zero padded. A path hashes
- * component by component: after each, one more step with the component's length. A plain string is
- * one component that may contain anything. compiler/strings.py is the other half of this.
- */
-ENF_INLINE __u64 enf_mix(__u64 h, __u64 w)
-{
-	h ^= w;
-	h *= 0x9e3779b97f4a7c15ULL;
-	return h ^ (h >> 32);
-}
 
 ENF_INLINE __u64 enf_text8(const struct enf_scratch *s, __u32 off)
 {
@@ -159,12 +147,6 @@ ENF_INLINE __u64 enf_text8(const struct enf_scratch *s, __u32 off)
 	if (off > ENF_TEXT_SIZE - 8)
 		return 0;
 	return enf_load8(s->text + off);
-}
-
-/* The first n bytes of a little-endian word; n in 0..8. */
-ENF_INLINE __u64 enf_first(__u64 w, __u32 n)
-{
-	return n >= 8 ? w : w & (ENF_BIT((n & 7) * 8) - 1);
 }
 
 static long enf_compare_one(__u32 i, void *arg)

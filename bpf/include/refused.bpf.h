@@ -2,7 +2,7 @@
 /*
  * Which system call the engine has refused, so that what looks at the end of calls does not take its error
  * for the kernel's own. Written down where a refusal is recorded, which is dear anyway; read, and forgotten,
- * at the end of a call that failed and that some rule wants to know of (attempt.bpf.h).
+ * at the end of a call that failed and that some rule wants to know of (failed_call.bpf.c).
  *
  * A call is known by its number, its arguments and the place in the program: the registers that its entry
  * saved. Another call that has all of these in common takes a refusal for its own only if that of the first
@@ -31,14 +31,6 @@ static __always_inline __u64 enf_this_call(void)
 	print = enf_mixed(print, regs->si);
 	print = enf_mixed(print, regs->dx);
 	return enf_mixed(print, regs->r10) | 1;
-}
-
-/* Global, so that it is proven once and not on each way to a refusal. */
-__attribute__((noinline)) int enf_note_refusal(struct enf_task *task)
-{
-	if (task)
-		task->refused = enf_this_call();
-	return 0;
 }
 
 #endif

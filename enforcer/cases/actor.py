@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.cases.model import Actor
 from enforcer.cases.workload import read_facts
 from enforcer.libbpf.decision import Identity
@@ -27,7 +28,7 @@ __all__ = ["read_actor"]
 _BINARY: Final = b"/usr/bin/program"
 _EVERY_CAPABILITY: Final = (1 << len(CAPABILITIES)) - 1
 _IDS: Final = ("uid", "euid", "gid", "egid")
-_MAX_CGROUP: Final = 4096
+_MAX_CGROUP: Final = _abi.ENF_PATH_MAX
 _MAX_ANCESTORS: Final = 64
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What a process does, as the hooks of the kernel side ask about it: one table.
+What a process does, as the kernel side asks about it.
 
 A deed is one or more accesses in the order of the hooks. An access has the operations that one hook
 decides at once. For instance, a rename asks about the old name and then about the new one. ``bpf/src`` is
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.events.operations import OPERATIONS
 from enforcer.libbpf.decision import Access
+from enforcer.policy.language.operations import OPERATION_TABLE
 from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op
 
 if TYPE_CHECKING:
@@ -126,17 +126,8 @@ _MADE_OF_SEVERAL: Final = {
 _GUARDED_MOUNTS: Final = frozenset({Op.MOUNT, Op.BIND_MOUNT, Op.UNMOUNT, Op.PIVOT_ROOT})
 _REPLACES: Final = frozenset({Op.UNLINK, Op.SYMLINK, Op.MKNOD})
 _OPENS: Final = frozenset({Op.READ, Op.WRITE, Op.APPEND})
-_NOT_DONE: Final = frozenset(
-    {
-        *(Op.EXEC_CREDS, Op.EXEC_ARGV, Op.GUARD, Op.MOUNT_GUARD, Op.NAME_GUARD, Op.OVERWRITE),
-        *(Op.SYSCALL, Op.POINT),
-    }
-)
-"""What no process does as such, but with something else; and system calls, whose arguments have no words here."""
 
-DEEDS: Final[dict[str, Op]] = {
-    names.full: op for op, names in OPERATIONS.items() if isinstance(op, Op) and op not in _NOT_DONE
-}
+DEEDS: Final[dict[str, Op]] = {row.full: op for op, row in OPERATION_TABLE.items() if row.is_deed}
 """Words for what is done, as records have them."""
 
 

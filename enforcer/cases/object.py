@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.cases.deeds import DEEDS, Operands, accesses
-from enforcer.events.operations import OPERATIONS
-from enforcer.policy.language.vocabulary import EVENTS, FIELDS, Dim, Kind, ObjectFlag, Op
+from enforcer.policy.language.operations import OPERATION_TABLE, with_operand
+from enforcer.policy.language.vocabulary import FIELDS, Dim, Kind, ObjectFlag, Op
 from enforcer.policy.readers import numbers
 from enforcer.policy.text.nodes import List, Map, Scalar, describe
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["read_deed"]
 
 _MAX_PATH: Final = 4095
-_MAX_NAME: Final = 255
-_MAX_FSTYPE: Final = 31
+_MAX_NAME: Final = _abi.ENF_NAME_MAX
+_MAX_FSTYPE: Final = _abi.ENF_FSTYPE_MAX
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _PROTOCOLS: Final = {1: 6, 2: 17}  # of inet sockets: TCP for streams, UDP for datagrams
 _FLAGS: Final = {name: f.flag or 0 for name, f in FIELDS.items() if f.kind is Kind.FLAG}
@@ -41,9 +42,9 @@ _MODES: Final = {
     Op.BIND: 0o755,
 }
 _TWO_NAMES: Final = frozenset({Op.RENAME, Op.LINK, Op.MOVE_MOUNT})
-_ADDRESSED: Final = frozenset({Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND})
+_ADDRESSED: Final = with_operand("address")
 _GOING: Final = frozenset({Op.CONNECT, Op.SEND})
-_BY_NAME: Final = frozenset({Op.BIND, Op.CONNECT, Op.SEND})
+_BY_NAME: Final = with_operand("abstract")
 _ENDED: Final = frozenset({Op.UNMOUNT})
 
 
@@ -66,10 +67,9 @@ def _shape(op: Op) -> _Shape:
     if op in _ADDRESSED:
         named = {"path", "abstract"} if op in _BY_NAME else set()
         return _Shape(frozenset({"address", "port", *_SOCKET_NUMBERS, *named}), frozenset())
-    names = OPERATIONS[op]
-    if names.event not in {"file", "mount"}:
-        fields = EVENTS[names.event].operations[names.word].fields
-        return _Shape(fields, frozenset(name for name in fields if name not in _FLAGS))
+    row = OPERATION_TABLE[op]
+    if row.event not in {"file", "mount"}:
+        return _Shape(row.operands, row.operands - _FLAGS.keys())
     may, must = {"path", "fileless", "memfd", "offHost", "directory"}, {"path"}
     if op in _TWO_NAMES:
         may |= {"to", "replaces"} - ({"replaces"} if op is not Op.RENAME else set())

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enforcer.cli.exits import complain
 from enforcer.cli.output import plural
@@ -12,14 +12,20 @@ from enforcer.cli.passphrase import Passphrase, ask_with_key
 from enforcer.runtime.control.protocol import Client
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from enforcer.runtime.control.answers import ChangeAnswer
+    from enforcer.runtime.control.protocol import AnswerT, Word
 
 __all__ = ["ask", "document", "show_change"]
 
 _PATIENCE = 300.0  # seconds: large sets are compiled while we wait, on a machine that may be busy
 
 
-def ask(socket: Path, command: str, key_fd: int | None = None, **fields: Any) -> dict[str, Any]:
+def ask(
+    socket: Path, command: Word[AnswerT], key_fd: int | None = None, **fields: object
+) -> AnswerT:
     """
     Ask for *command* and return the answer; *key_fd* is where a passphrase is read, if one is needed.
 
@@ -28,17 +34,16 @@ def ask(socket: Path, command: str, key_fd: int | None = None, **fields: Any) ->
         ControlError: the daemon cannot do it, or is not there.
     """
     with Client.connect(socket, timeout=_PATIENCE) as client:
-        answer = ask_with_key(client, Passphrase(key_fd), command, **fields)
-    del answer["ok"]
-    return answer
+        return ask_with_key(client, Passphrase(key_fd), command, **fields)
 
 
-def document(answer: dict[str, Any]) -> str:
+def document(answer: Mapping[str, object]) -> str:
     """Write *answer* as the one object of ``--json``."""
-    return json.dumps({"version": 1, **answer}, indent=2)
+    said = {key: value for key, value in answer.items() if key != "ok"}
+    return json.dumps({"version": 1, **said}, indent=2)
 
 
-def show_change(answer: dict[str, Any]) -> None:
+def show_change(answer: ChangeAnswer) -> None:
     """Print what a change did, and warnings to standard error."""
     from enforcer.identity.text import neutral
 
@@ -51,7 +56,7 @@ def show_change(answer: dict[str, Any]) -> None:
         print(f"enforcer: active for {within:g} s unless confirmed: enforcer confirm")
 
 
-def _summary(answer: dict[str, Any]) -> str:
+def _summary(answer: ChangeAnswer) -> str:
     generation = answer["generation"]
     if answer.get("unchanged"):
         return f"nothing differs, generation {generation} stays active"

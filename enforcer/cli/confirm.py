@@ -9,6 +9,7 @@ from enforcer.cli.arguments import add_socket
 from enforcer.cli.changes import ask
 from enforcer.cli.exits import Exit
 from enforcer.cli.passphrase import add_key_fd
+from enforcer.runtime.control.protocol import CONFIRM
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon."""
-    answer = ask(args.socket, "confirm", args.key_fd)
+    answer = ask(args.socket, CONFIRM, args.key_fd)
     if answer.get("unchanged"):
         print(f"enforcer: nothing awaits confirmation: generation {answer['generation']} stays")
     else:

@@ -18,7 +18,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from enforcer.cli.screen import Screen
+    from enforcer.events.document_types import BriefDocument, MatchDocument
+    from enforcer.runtime.control.answers import (
+        ChangeAnswer,
+        RecordAnswer,
+        Refusal,
+        SourcesAnswer,
+    )
     from enforcer.runtime.control.dashboard_client import Feed
+    from enforcer.runtime.control.watch_answers import Beat, Opening
     from enforcer.runtime.reactor import Reactor
     from enforcer.ui.board import Board
     from enforcer.ui.keys import Keyboard
@@ -95,17 +103,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _show_once(args: argparse.Namespace) -> None:
     from enforcer.errors import ControlError
-    from enforcer.runtime.control.protocol import Client
+    from enforcer.runtime.control.protocol import WATCH, Client
     from enforcer.ui.painter import Painter
 
     model = _model()
     with Client.connect(args.socket, timeout=_FIRST) as client:
         now = time.monotonic()
-        model.open(client.ask("watch"), now)
+        model.open(client.ask(WATCH), now)
         beat = client.next_message()
         if beat is None:
             raise ControlError("the daemon ended before it answered")
-        model.beat(beat, now)
+        model.beat(cast("Beat", beat), now)
     columns, lines = args.size or _size_here()
     if args.svg is not None:
         console = _console(columns, is_recording=True)
@@ -243,8 +251,9 @@ class _Dashboard:
         self.screen.write(self.painter.forget())
         self._draw()
 
-    def look_up(self, event: dict[str, Any]) -> None:
+    def look_up(self, event: BriefDocument) -> None:
         """Ask the daemon for the whole record and for its policies, and explain the one by the other."""
+        from enforcer.runtime.control.protocol import RECORD, SOURCES
         from enforcer.ui.detail import lines_of, lines_of_brief
 
         def show(lines: Iterable[tuple[str, str]]) -> None:
@@ -253,30 +262,31 @@ class _Dashboard:
                 detail.lines, detail.is_waiting = list(lines), False
                 self._draw()
 
-        def found(answer: dict[str, Any]) -> None:
-            if not answer.get("ok"):
-                show([(str(answer.get("error")), "bad"), ("", ""), *lines_of_brief(event)])
+        def found(answer: RecordAnswer | Refusal) -> None:
+            if "error" in answer:
+                show([(str(answer["error"]), "bad"), ("", ""), *lines_of_brief(event)])
                 return
             record = answer["record"]
             show(lines_of(record, [("", ""), ("  reading the policies", "dim")]))
-            self._feed.ask("sources", lambda sources: explained(record, sources))
+            self._feed.ask(SOURCES, lambda sources: explained(record, sources))
 
-        def explained(record: dict[str, Any], answer: dict[str, Any]) -> None:
+        def explained(record: MatchDocument, answer: SourcesAnswer | Refusal) -> None:
             show(lines_of(record, [("", ""), *_explanation(record, answer)]))
 
-        self._feed.ask("record", found, id=event["id"])
+        self._feed.ask(RECORD, found, id=event["id"])
 
     def set_mode(self, policy: str, mode: str) -> None:
         """Ask the daemon for the change."""
+        from enforcer.runtime.control.protocol import POLICY_SET_MODE
 
-        def answered(answer: dict[str, Any]) -> None:
-            if answer.get("ok"):
-                self.model.say(f"policy {policy}: mode {mode}, generation {answer['generation']}")
+        def answered(answer: ChangeAnswer | Refusal) -> None:
+            if "error" in answer:
+                self.model.say(str(answer["error"]), badly=True)
             else:
-                self.model.say(str(answer.get("error")), badly=True)
+                self.model.say(f"policy {policy}: mode {mode}, generation {answer['generation']}")
             self._draw()
 
-        self._feed.ask("policy-set-mode", answered, name=policy, mode=mode)
+        self._feed.ask(POLICY_SET_MODE, answered, name=policy, mode=mode)
 
     # ---- What comes ------------------------------------------------------------------------------
 
@@ -295,10 +305,10 @@ class _Dashboard:
             self._board.press(key)
             self._draw()
 
-    def _opened(self, answer: dict[str, Any]) -> None:
+    def _opened(self, answer: Opening) -> None:
         self.model.open(answer, time.monotonic())
 
-    def _beat(self, beat: dict[str, Any]) -> None:
+    def _beat(self, beat: Beat) -> None:
         try:
             self.model.beat(beat, time.monotonic())
         except (KeyError, TypeError, ValueError) as error:
@@ -337,15 +347,15 @@ class _Dashboard:
         self.screen.write(self.painter.paint(_draw(self.model, columns, lines, self._glyphs)))
 
 
-def _explanation(record: dict[str, Any], answer: dict[str, Any]) -> list[tuple[str, str]]:
+def _explanation(record: MatchDocument, answer: SourcesAnswer | Refusal) -> list[tuple[str, str]]:
     """Explain *record* by what the daemon answered on its policies; an error is a line, too."""
     from enforcer.errors import EnforcerError
     from enforcer.explain.explanation import explain
     from enforcer.explain.words import lines
     from enforcer.runtime.policies.inquiry import read_back
 
-    if not answer.get("ok"):
-        return [(f"no explanation: {answer.get('error')}", "bad")]
+    if "error" in answer:
+        return [(f"no explanation: {answer['error']}", "bad")]
     try:
         return list(lines(explain(record, read_back(answer["sources"]))))
     except EnforcerError as error:

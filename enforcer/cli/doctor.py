@@ -68,7 +68,7 @@ def _show(report: Report) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from enforcer.events.operations import OPERATIONS
+    from enforcer.policy.language.operations import OPERATION_TABLE
     from enforcer.policy.language.vocabulary import Op
 
     out = console()
@@ -76,7 +76,7 @@ def _show(report: Report) -> None:
     table = Table("operation", "this kernel can", "on hook", "note", box=None, pad_edge=False)
     for each in report.operations:
         table.add_row(
-            OPERATIONS[Op[each.op]].full,
+            OPERATION_TABLE[Op[each.op]].full,
             Text(each.gives, style=_STYLES.get(each.gives, "")),
             ", ".join(each.hooks),
             each.reason if each.reason and each.reason not in known else "",

@@ -148,8 +148,6 @@ def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
     from enforcer.dryrun.findings import DryRun
     from enforcer.dryrun.programs import Programs
     from enforcer.dryrun.report import make_report
-    from enforcer.replay.candidate import Candidate
-    from enforcer.replay.coverage import UndecidableError
     from enforcer.replay.journal import JournalError
     from enforcer.replay.recorder import is_same_machine
     from enforcer.replay.replay import Replay
@@ -159,15 +157,8 @@ def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
     except JournalError as error:
         raise UsageError(str(error)) from error
     with contextlib.closing(replay):
-        sets = [paths, args.against] if args.against else [paths]
-        try:
-            candidates = [Candidate.load(each, replay.lines, replay.coverage) for each in sets]
-        except UndecidableError as error:
-            raise UsageError(str(error)) from error
+        candidates = _candidates([paths, args.against] if args.against else [paths], replay)
         contrast = Contrast() if args.against else None
-        for candidate in candidates:
-            for warning in candidate.warnings:
-                complain(warning)
         dry_run = DryRun()
         _decide(replay, candidates, dry_run, contrast)
         losses = replay.losses(candidates)
@@ -190,6 +181,27 @@ def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
             contrast=contrast,
             operations=replay.count,
         )
+
+
+def _candidates(sets: Sequence[Sequence[Path]], replay: Replay) -> list[Candidate]:
+    """
+    Read each set of policies, for the system that *replay* is a recording of.
+
+    Raises:
+        UsageError: a set cannot be decided by what was recorded.
+        PolicyErrors: a set is wrong.
+    """
+    from enforcer.replay.candidate import Candidate
+    from enforcer.replay.coverage import UndecidableError
+
+    try:
+        candidates = [Candidate.load(each, replay.lines, replay.coverage) for each in sets]
+    except UndecidableError as error:
+        raise UsageError(str(error)) from error
+    for candidate in candidates:
+        for warning in candidate.warnings:
+            complain(warning)
+    return candidates
 
 
 def _decide(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_socket
 from enforcer.cli.exits import Exit, discard
-from enforcer.runtime.control.protocol import Client
+from enforcer.runtime.control.protocol import EVENTS, Client
 
 if TYPE_CHECKING:
     import argparse
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     colour = wants_colour(1, os.environ)
     with Client.connect(args.socket) as client:
-        client.ask("events")
+        client.ask(EVENTS)
         try:
             for message in client.follow():
                 line = json.dumps(message) if args.json else terminal_line(message, colour=colour)

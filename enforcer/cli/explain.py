@@ -12,14 +12,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from enforcer.cli.arguments import add_socket
 from enforcer.cli.exits import Exit, UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
+    from enforcer.events.document_types import MatchDocument
     from enforcer.policy.model.policy import PolicySet
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     policies = _policies(args)
     try:
         explanation = explain(document, policies)
-        head = terminal_line(document)
+        head = terminal_line(cast("MatchDocument", document))  # or it fails, as below
     except RecordError as error:
         raise UsageError(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -84,13 +86,12 @@ def run(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _document(args: argparse.Namespace) -> dict[str, Any]:
+def _document(args: argparse.Namespace) -> Mapping[str, Any]:
     if args.record != "-":
-        from enforcer.runtime.control.protocol import Client
+        from enforcer.runtime.control.protocol import RECORD, Client
 
         with Client.connect(args.socket) as client:
-            found: dict[str, Any] = client.ask("record", id=args.record)["record"]
-        return found
+            return client.ask(RECORD, id=args.record)["record"]
     text = sys.stdin.buffer.read(_MOST + 1)
     if len(text) > _MOST:
         raise UsageError(f"standard input has more than {_MOST} bytes: give one record")
@@ -112,12 +113,12 @@ def _policies(args: argparse.Namespace) -> PolicySet:
         from enforcer.runtime.policies.compilation import Sources
 
         return Sources(tuple(args.policies)).load()
-    from enforcer.runtime.control.protocol import Client, NoDaemonError
+    from enforcer.runtime.control.protocol import SOURCES, Client, NoDaemonError
     from enforcer.runtime.policies.inquiry import read_back
 
     try:
         with Client.connect(args.socket) as client:
-            return read_back(client.ask("sources")["sources"])
+            return read_back(client.ask(SOURCES)["sources"])
     except NoDaemonError as error:
         raise UsageError(
             f"{error}; or name the policies that were active: enforcer explain - POLICY…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enforcer.cli.exits import UsageError
 from enforcer.errors import ControlError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from enforcer.runtime.control.protocol import Client
+    from enforcer.runtime.control.protocol import AnswerT, Client, Word
 
 __all__ = ["Passphrase", "add_key_fd", "ask_with_key", "let_go", "let_in", "read_passphrase"]
 
@@ -100,8 +100,8 @@ class Passphrase:
 
 
 def ask_with_key(
-    client: Client, passphrase: Passphrase, command: str, **fields: Any
-) -> dict[str, Any]:
+    client: Client, passphrase: Passphrase, command: Word[AnswerT], **fields: object
+) -> AnswerT:
     """
     Ask for *command*, with a proof if the daemon wants one; return the answer.
 

@@ -21,10 +21,21 @@ from enforcer.cli.exits import Exit, UsageError
 from enforcer.cli.passphrase import add_key_fd
 from enforcer.errors import PolicyError, PolicyErrors
 from enforcer.policy.model.modes import Mode
+from enforcer.runtime.control.protocol import (
+    POLICY_ADD,
+    POLICY_DISABLE,
+    POLICY_ENABLE,
+    POLICY_LIST,
+    POLICY_REMOVE,
+    POLICY_SET_MODE,
+    POLICY_SHOW,
+)
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+
+    from enforcer.runtime.control.answers import PolicyState
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -38,6 +49,12 @@ examples:
 """
 
 _MODES = [mode.value for mode in Mode]
+_CHANGES = {
+    "remove": POLICY_REMOVE,
+    "enable": POLICY_ENABLE,
+    "disable": POLICY_DISABLE,
+    "set-mode": POLICY_SET_MODE,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> None:
-    answer = ask(args.socket, "policy-list")
+    answer = ask(args.socket, POLICY_LIST)
     if args.json:
         print(document(answer))
         return
@@ -101,7 +118,7 @@ def _list(args: argparse.Namespace) -> None:
 def _show(args: argparse.Namespace) -> None:
     from enforcer.identity.text import neutral
 
-    answer = ask(args.socket, "policy-show", name=args.name)
+    answer = ask(args.socket, POLICY_SHOW, name=args.name)
     policy = answer["policy"]
     if args.json:
         print(document(policy))
@@ -123,14 +140,14 @@ def _add(args: argparse.Namespace) -> None:
     # They are UTF-8, or the check had refused them.
     texts = {file: content.decode("utf-8") for file, content in contents.items()}
     within = args.confirm_within
-    show_change(ask(args.socket, "policy-add", args.key_fd, texts=texts, confirmWithin=within))
+    show_change(ask(args.socket, POLICY_ADD, args.key_fd, texts=texts, confirmWithin=within))
 
 
 def _change(args: argparse.Namespace) -> None:
     show_change(
         ask(
             args.socket,
-            f"policy-{args.action}",
+            _CHANGES[args.action],
             args.key_fd,
             name=args.name,
             mode=getattr(args, "mode", None),
@@ -139,11 +156,11 @@ def _change(args: argparse.Namespace) -> None:
     )
 
 
-def _mode(policy: dict[str, Any]) -> str:
-    return f"{policy['mode']} (set)" if policy["modeSet"] else str(policy["mode"])
+def _mode(policy: PolicyState) -> str:
+    return f"{policy['mode']} (set)" if policy["modeSet"] else policy["mode"]
 
 
-def _state(policy: dict[str, Any]) -> str:
+def _state(policy: PolicyState) -> str:
     return "enabled" if policy["enabled"] else "disabled"
 
 

@@ -70,6 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "keyctl,personality"
         ),
     )
+    _add_sizes(parser)
+
+
+def _add_sizes(parser: argparse.ArgumentParser) -> None:
+    """Add how much room there is, in the journal and in the kernel."""
     parser.add_argument(
         "--max-size",
         metavar="SIZE",

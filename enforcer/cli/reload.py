@@ -13,6 +13,7 @@ from enforcer.cli.arguments import add_confirm_within, add_socket
 from enforcer.cli.changes import ask, document, show_change
 from enforcer.cli.exits import Exit
 from enforcer.cli.passphrase import add_key_fd
+from enforcer.runtime.control.protocol import RELOAD
 
 if TYPE_CHECKING:
     import argparse
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon."""
-    answer = ask(args.socket, "reload", args.key_fd, confirmWithin=args.confirm_within)
+    answer = ask(args.socket, RELOAD, args.key_fd, confirmWithin=args.confirm_within)
     if args.json:
         print(document(answer))
     else:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from enforcer.kernel.verifier import Verifier
     from enforcer.sinks.address import Address
     from enforcer.sinks.spec import OutputSpec
 
-__all__ = ["Settings", "settings_from"]
+__all__ = ["Settings", "settings_from", "verifier_of"]
 
 
 @attrs.frozen
@@ -130,3 +131,27 @@ def settings_from(args: argparse.Namespace) -> Settings:
     from enforcer.cli.config import read_config
 
     return read_config(file).with_arguments(args)
+
+
+def verifier_of(settings: Settings) -> Verifier | None:
+    """
+    Read the verifier that *settings* name; None if they name none.
+
+    Raises:
+        UsageError: it cannot be read, is not root's alone, or would protect nothing.
+    """
+    if settings.key is None:
+        return None
+    from enforcer.cli.config import trusted_content
+    from enforcer.cli.exits import UsageError
+    from enforcer.kernel.verifier import Verifier
+
+    if not settings.protect:
+        raise UsageError("--key needs --protect: give both")
+    if settings.pins is None:
+        raise UsageError("--key needs pins: leave --no-pins out")
+    content = trusted_content(settings.key, "the key's verifier")
+    try:
+        return Verifier.read(content.decode("ascii"))
+    except ValueError as error:
+        raise UsageError(f"{settings.key} is not a verifier of a key: {error}") from None

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,19 +30,13 @@ from enforcer.cli.output import plural, span
 from enforcer.cli.passphrase import Passphrase, add_key_fd, let_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from enforcer.cli.inplace import InPlace
     from enforcer.cli.reports import Reports
     from enforcer.cli.settings import Settings
-    from enforcer.kernel.pins import PinStore
+    from enforcer.runtime.assembly import Parts, Plan
     from enforcer.runtime.daemon import Ending
-    from enforcer.runtime.instance.lock import InstanceLock
-    from enforcer.runtime.metrics.http import ScrapeServer
-    from enforcer.runtime.metrics.textfile import Textfile
     from enforcer.runtime.policies.start import Start
     from enforcer.runtime.reactor import Reactor
-    from enforcer.sinks.base import Sink
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -74,6 +67,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"configuration file; options given here take precedence (default: {places.CONFIG} "
         "if it exists and no POLICY is given)",
     )
+    _add_outputs(parser)
+    _add_modes(parser)
+    _add_changes(parser)
+    _add_protection(parser)
+    _add_pins(parser)
+    add_socket(parser)
+    parser.set_defaults(socket=None)
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add where records and metrics go."""
     parser.add_argument(
         "--json-log", metavar="FILE", type=Path, help="append records as JSON, one object per line"
     )
@@ -102,6 +106,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=metrics_file,
         help="file of metrics for the textfile collector of the node exporter",
     )
+
+
+def _add_modes(parser: argparse.ArgumentParser) -> None:
+    """Add what is refused, and what is shown here."""
     parser.add_argument(
         "--audit", action=_FLAG, help="put every policy in audit mode: permit and record"
     )
@@ -116,6 +124,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=_FLAG,
         help="accept rules that this kernel can only enforce after the fact, or not every time",
     )
+
+
+def _add_changes(parser: argparse.ArgumentParser) -> None:
+    """Add how policies change, and what stays at the end."""
     parser.add_argument(
         "--watch",
         action=_FLAG,
@@ -138,6 +150,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=_FLAG,
         help="leave enforcement active when this process ends normally, too",
     )
+
+
+def _add_protection(parser: argparse.ArgumentParser) -> None:
+    """Add what keeps others from the engine."""
     parser.add_argument(
         "--protect",
         action=_FLAG,
@@ -151,6 +167,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "also for the service manager; make it with `enforcer key FILE`",
     )
     add_key_fd(parser)
+
+
+def _add_pins(parser: argparse.ArgumentParser) -> None:
+    """Add where enforcement is kept."""
     pins = parser.add_mutually_exclusive_group()
     pins.add_argument(
         "--pins",
@@ -167,31 +187,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let enforcement end with this process, however it ends",
     )
-    add_socket(parser)
-    parser.set_defaults(socket=None)
 
 
 def run(args: argparse.Namespace) -> int:
     """Enforce until told to stop."""
     from enforcer.cli.reports import Reports
     from enforcer.cli.settings import settings_from
-    from enforcer.kernel.pins import PinStore
     from enforcer.libbpf import heap
-    from enforcer.policy.store import Trust
-    from enforcer.runtime.assembly import pipeline_for
-    from enforcer.runtime.daemon import Daemon
-    from enforcer.runtime.instance.lock import InstanceLock
-    from enforcer.runtime.notify import Notifier
-    from enforcer.runtime.policies.compilation import Sources
-    from enforcer.runtime.policies.inquiry import describe_sources
-    from enforcer.runtime.policies.start import begin
-    from enforcer.runtime.policies.unattended import try_to
-    from enforcer.runtime.policies.watch import PolicyWatch
-    from enforcer.runtime.reactor import Reactor
+    from enforcer.runtime import assembly
 
     heap.settle()
     began = time.monotonic()
     settings = settings_from(args)
+    plan = _plan(args, settings)
+    reports = Reports(complain)
+    passphrase = Passphrase(args.key_fd)
+    with contextlib.ExitStack() as undo:
+        parts = assembly.open_parts(plan, reports, undo, lambda pins: let_in(pins, passphrase))
+        begun = assembly.begin_enforcement(plan, parts, reports)
+        dashboard = _dashboard(settings, parts.reactor, reports) if args.dashboard else None
+        if dashboard is not None:
+            undo.callback(dashboard.end)
+        try:
+            for warning in begun.warnings:
+                reports(warning)
+            reports.heed = parts.overview.note
+            service = assembly.connect(plan, parts, begun, reports)
+            line = _active(begun, settings, time.monotonic() - began)
+            parts.notifier.status(line)
+            also = _IN_PLACE if args.dashboard else ()
+            ending = assembly.serve(plan, service, also, ready=lambda: _ready(line, dashboard))
+        except BaseException:
+            _abandon(parts, begun, dashboard)
+            raise
+    _announce(_ended(ending, stays=service.daemon.persists))
+    return Exit.OK
+
+
+def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
+    """
+    Make the plan of *settings*.
+
+    Raises:
+        UsageError: they contradict each other, or this user or terminal cannot do it.
+    """
+    from enforcer.cli.settings import verifier_of
+    from enforcer.policy.store import Trust
+    from enforcer.runtime.assembly import Plan
+    from enforcer.runtime.policies.compilation import Sources
+
     paths = policy_paths(list(settings.policies))
     require_root("enforcement")
     if settings.watch_confirm_within is not None and not settings.watch:
@@ -202,130 +246,35 @@ def run(args: argparse.Namespace) -> int:
         require_terminal()
     if settings.persist and settings.pins is None:
         raise UsageError("--persist needs pins: leave --no-pins out")
-    verifier = None
-    if settings.key is not None:
-        from enforcer.cli.protection import verifier_of
+    return Plan(
+        sources=Sources(tuple(paths), settings.audit, settings.allow_degraded, Trust()),
+        socket=settings.socket,
+        pins=settings.pins,
+        verifier=verifier_of(settings),
+        outputs=settings.all_outputs(),
+        is_shown=not (settings.quiet or args.dashboard),
+        redact=settings.redact,
+        metrics=settings.metrics,
+        metrics_file=settings.metrics_file,
+        watch=settings.watch,
+        watch_confirm_within=settings.watch_confirm_within,
+        confirm_within=settings.confirm_within,
+        protect=settings.protect,
+        persists=settings.persist,
+    )
 
-        verifier = verifier_of(settings)
-    reports = Reports(complain)
-    notifier = Notifier.from_environment(os.environ, reports)
-    sources = Sources(tuple(paths), settings.audit, settings.allow_degraded, Trust())
-    with contextlib.ExitStack() as undo:
-        lock = undo.enter_context(InstanceLock.take(settings.socket.with_suffix(".lock")))
-        store = None
-        if settings.pins is not None:
-            store = undo.enter_context(contextlib.closing(PinStore.open(settings.pins)))
-            if store.sessions():
-                let_in(store.base, Passphrase(args.key_fd))
-        # What cannot be opened is told before anything is activated.
-        sinks = list(_sinks(settings, is_quiet=settings.quiet or args.dashboard))
-        for sink in sinks:
-            undo.callback(sink.close)
-        reactor = Reactor()
-        metrics = list(_metrics(settings, reactor, reports))
-        for part in metrics:
-            part.open()
-            undo.callback(part.close)
-        watch = PolicyWatch(sources.paths)
-        begun = begin(
-            sources,
-            store=store,
-            report=reports,
-            confirm_within=settings.confirm_within,
-            protect=settings.protect,
-            verifier=verifier,
-            reactor=reactor,
+
+def _abandon(parts: Parts, begun: Start, dashboard: InPlace | None) -> None:
+    """Let go after a failure: what fails is the keeping of records, enforcement goes on wherever it can."""
+    from enforcer.runtime.assembly import abandon
+
+    if dashboard is not None:
+        dashboard.end()
+    if abandon(parts, begun.enforcement):
+        complain(
+            "enforcement stays active without a daemon: "
+            "enforcer start takes it over, enforcer stop --force ends it"
         )
-        enforcement = begun.enforcement
-        dashboard = None
-        if args.dashboard:
-            dashboard = _dashboard(settings, enforcement.reactor, reports)
-            undo.callback(dashboard.end)
-        try:
-            for warning in begun.warnings:
-                reports(warning)
-            daemon = Daemon(
-                enforcement.sessions,
-                enforcement,
-                notifier,
-                hangup=lambda: try_to(enforcement.reload, reports),
-                persists=settings.persist,
-                reactor=enforcement.reactor,
-                outlives_signals=verifier is not None,
-            )
-            tell = None
-            if settings.protect:
-                from enforcer.cli import protection
-
-                daemon.gate = protection.gate_for(enforcement, reports)
-                sentence = protection.files_differ(has_key=verifier is not None)
-                tell = lambda: reports(sentence)  # noqa: E731
-            if verifier is not None:
-                daemon.hangup = lambda: reports(protection.no_reload())
-            reports.heed = daemon.overview.note
-            enforcement.on_change, enforcement.on_end = daemon.follow, daemon.stop
-            enforcement.on_idle = daemon.idle
-            daemon.on_ended = lambda: _make_way(store, lock)
-            pipeline = pipeline_for(
-                daemon,
-                enforcement.sessions.origins,
-                sinks,
-                reports,
-                redact=settings.redact,
-                workloads=enforcement.workloads,
-            )
-            pipeline.lost.decisions, pipeline.lost.activity = begun.reported
-            daemon.sources = lambda: describe_sources(enforcement)
-            daemon.listen(settings.socket)
-            if metrics:
-                from enforcer.runtime.metrics.values import metrics_of
-
-                for part in metrics:
-                    part.serve(lambda: metrics_of(daemon.status()))
-            if settings.watch:
-                enforcement.watch(watch, settings.watch_confirm_within, tell)
-            line = _active(begun, settings, time.monotonic() - began)
-            notifier.status(line)
-            if settings.protect:
-                protection.settle(enforcement, _IN_PLACE if args.dashboard else ())
-            ending = daemon.run(pipeline, ready=lambda: _ready(line, dashboard))
-        except BaseException:
-            if dashboard is not None:
-                dashboard.end()
-            # What fails here is the keeping of records: enforcement goes on wherever it can.
-            if store is None:
-                enforcement.sessions.close()
-            else:
-                enforcement.sessions.leave()
-                complain(
-                    "enforcement stays active without a daemon: "
-                    "enforcer start takes it over, enforcer stop --force ends it"
-                )
-            raise
-    _announce(_ended(ending, stays=daemon.persists))
-    return Exit.OK
-
-
-def _sinks(settings: Settings, *, is_quiet: bool) -> Iterator[Sink]:
-    for output in settings.all_outputs():
-        yield output.open()
-    if not is_quiet:
-        from enforcer.sinks.terminal import Terminal
-
-        yield Terminal.on(1, os.environ)
-
-
-def _metrics(
-    settings: Settings, reactor: Reactor, report: Reports
-) -> Iterator[ScrapeServer | Textfile]:
-    if settings.metrics is not None:
-        from enforcer.runtime.metrics.http import ScrapeServer
-
-        yield ScrapeServer(settings.metrics, reactor)
-    if settings.metrics_file is not None:
-        from enforcer.runtime.metrics.textfile import Textfile
-
-        yield Textfile(settings.metrics_file, reactor, report)
 
 
 def _dashboard(settings: Settings, reactor: Reactor, reports: Reports) -> InPlace:
@@ -346,13 +295,6 @@ def _announce(line: str) -> None:
         print(f"enforcer: {line}", flush=True)
     except OSError:
         discard(1)
-
-
-def _make_way(store: PinStore | None, lock: InstanceLock) -> None:
-    """Let another daemon begin."""
-    if store is not None:
-        store.close()
-    lock.release()
 
 
 def _active(begun: Start, settings: Settings, seconds: float) -> str:

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_socket
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit
 from enforcer.cli.output import plural, size, span
-from enforcer.runtime.control.protocol import Client
+from enforcer.runtime.control.protocol import STATUS, Client
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+
+    from enforcer.runtime.control.answers import PolicyState, Status
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon."""
     with Client.connect(args.socket) as client:
-        state = client.ask("status")["status"]
+        state = client.ask(STATUS)["status"]
     if args.json:
         print(json.dumps({"version": 1, **state}, indent=2))
     else:
@@ -42,14 +44,14 @@ def run(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _show(state: dict[str, Any]) -> None:
+def _show(state: Status) -> None:
     from enforcer.identity.text import neutral
 
     for line in (*_head(state), "", *_table(state["policies"])):
         print(neutral(line))
 
 
-def _head(state: dict[str, Any]) -> Iterator[str]:
+def _head(state: Status) -> Iterator[str]:
     records, memory = state["records"], state["memory"]
     lost = records["lostDecisions"] + records["lostActivity"] + records["malformed"]
     yield f"active for {span(state['uptimeSeconds'])} (pid {state['pid']})"
@@ -67,7 +69,7 @@ def _head(state: dict[str, Any]) -> Iterator[str]:
         yield f"changed at run time: {change['policy']}: {change['change']}"
 
 
-def _table(policies: list[dict[str, Any]]) -> Iterator[str]:
+def _table(policies: list[PolicyState]) -> Iterator[str]:
     return columns(
         ("policy", "mode", "rules", "acted", "would act", "file"),
         [
@@ -84,7 +86,7 @@ def _table(policies: list[dict[str, Any]]) -> Iterator[str]:
     )
 
 
-def _beside(state: dict[str, Any]) -> Iterator[str]:
+def _beside(state: Status) -> Iterator[str]:
     """Say what else holds of the active set: for how long, what it outlives, who may end it."""
     if pending := state.get("pending"):
         yield (

@@ -18,7 +18,7 @@ from enforcer.cli.exits import Exit, UsageError
 from enforcer.cli.output import plural
 from enforcer.cli.passphrase import Passphrase, add_key_fd, ask_with_key, let_in
 from enforcer.errors import ControlError
-from enforcer.runtime.control.protocol import Client, NoDaemonError
+from enforcer.runtime.control.protocol import STOP, Client, NoDaemonError
 
 if TYPE_CHECKING:
     import argparse
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _ask(socket: Path, passphrase: Passphrase) -> None:
     with Client.connect(socket, timeout=_SHORT) as client:
-        pid = ask_with_key(client, passphrase, "stop")["pid"]
+        pid = ask_with_key(client, passphrase, STOP)["pid"]
         if not client.wait_closed(_PATIENCE):
             raise ControlError(
                 f"the daemon (pid {pid}) was asked to stop and has not stopped after "

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from enforcer.compiler.lower import rule_ops
-from enforcer.kernel.programs import HOOKS
-from enforcer.libbpf import abi
 from enforcer.policy.kernel_types.operand_path import PointError, local_types
+from enforcer.policy.language.operations import hooks_of
 from enforcer.policy.language.vocabulary import Kind
-from enforcer.policy.model.loaders import is_asked, loaded_ops
+from enforcer.policy.model.decided import decided_operations
+from enforcer.policy.model.loaders import is_asked
 from enforcer.policy.model.points import OperandType, PointKind
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.readers.attempts import ended_calls
@@ -48,7 +47,7 @@ def decided(policies: PolicySet, late: Callable[[Rule], str | None]) -> Iterator
     for policy in policies.policies:
         by_loader = is_asked(policy)
         for rule in policy.rules:
-            ops = rule_ops(rule) | loaded_ops(rule, asked=by_loader)
+            ops = decided_operations(rule, by_loader=by_loader)
             yield f"{rule.span}: policy {policy.name}, rule {rule.name}: {_place(rule, ops)}"
             yield from (f"    {doubt}" for doubt in _doubts(rule))
             yield from _attempts(rule)
@@ -91,7 +90,7 @@ def _place(rule: Rule, ops: Iterable[Op]) -> str:
                 "arguments"
             )
         return f"{rule.point}: decided {where}, as the rule names it"
-    hooks = _hooks(ops)
+    hooks = hooks_of(ops)
     at = f"decided at LSM hook{'s' if len(hooks) > 1 else ''} {', '.join(hooks)}"
     written = f"syscall {rule.syscall}" if rule.syscall else rule.lifted_from
     if not written:
@@ -106,12 +105,6 @@ def _meaning(rule: Rule) -> str:
     if rule.event == "exec":
         return "exec"
     return f"{rule.event} {', '.join(operation.name for operation in rule.operations)}"
-
-
-def _hooks(ops: Iterable[Op]) -> list[str]:
-    """Return the hooks of the programs that decide on *ops*, as they are attached."""
-    wanted = sum({1 << abi.OPS[op.name] for op in ops})
-    return list(dict.fromkeys(spec.hook for spec in HOOKS if spec.ops & wanted))
 
 
 # ---- What could be changed ----------------------------------------------------------------------

@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 
 import attrs
 
+from enforcer import _abi
+from enforcer._abi import TermKind
 from enforcer.compiler import limits
 from enforcer.compiler.containers import CONTAINER_FORMS, inside, within
 from enforcer.compiler.paths import Names
@@ -58,21 +60,11 @@ _LONGEST: Final = {
     Dim.NAME: "ENF_NAME_MAX",
     Dim.FSTYPE: "ENF_FSTYPE_MAX",
 }
-_DIM_SHIFT: Final = 24
-_DIM_MASK: Final = 0x3F
-FOLDED: Final = 1 << 30
+_DIM_SHIFT: Final = _abi.ENF_ATOM_DIM_SHIFT
+_DIM_MASK: Final = _abi.ENF_ATOM_DIM_MASK
+FOLDED: Final = _abi.ENF_ATOM_FOLDED
 """In an entry of the atom list: only where letters are taken as small ones."""
 _PIVOTS: Final = (Dim.PATH, Dim.ARG_ANY, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.CODE)
-
-
-class TermKind:
-    """``enum enf_term_kind``."""
-
-    ATOM: Final = 0
-    MASK_ANY: Final = 1
-    MASK_EQ: Final = 2
-    WITHIN: Final = 3
-    INSIDE: Final = 4
 
 
 class Term(NamedTuple):

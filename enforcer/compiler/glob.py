@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.compiler import nfa
 from enforcer.compiler.patterns import Glob
 from enforcer.errors import LimitError
@@ -27,8 +28,8 @@ _SPARE_STATES: Final = 4_096
 _GROWTH: Final = 4
 _DEAD: Final = 0
 _NO_CLASS: Final = -1
-MAYBE: Final = 1 << 31
-FOLDED_AT: Final = 60
+MAYBE: Final = _abi.ENF_ATOM_MAYBE
+FOLDED_AT: Final = _abi.ENF_DFA_FOLDED_AT
 """Where an automaton has the bits of dimensions whose letters it takes as small ones."""
 _START: Final = 1
 

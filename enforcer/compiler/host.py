@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from enforcer import _abi
 from enforcer.mountinfo import Mount, parse_mountinfo
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BareHost", "Host", "LocalHost", "Mount"]
 
-_NODE = 1 << 32  # ENF_NODE, in the place of the device that a file lies on
+_NODE = _abi.ENF_NODE  # in the place of the device that a file lies on
 
 
 class Host(Protocol):

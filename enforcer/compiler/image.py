@@ -10,6 +10,7 @@ from typing import Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.compiler import glob, layout, limits, numbers, strings, texts
 from enforcer.compiler.atoms import (
     ARG_DIMS,
@@ -31,8 +32,8 @@ from enforcer.span import Span
 
 __all__ = ["Counts", "Tables", "assemble"]
 
-_FIRST_NUM: Final = int(Dim.ADDR)
-_NONE: Final = 0xFFFFFFFF
+_FIRST_NUM: Final = _abi.ENF_DIM_FIRST_NUM
+_NONE: Final = _abi.ENF_NONE
 _WIDE: Final = (Dim.ADDR, Dim.INODE)
 _WIDE_BITS: Final = 128
 _BITS: Final = 64
@@ -142,8 +143,8 @@ class _Assembly:
         size = out.size
         limits.check("ENF_IMAGE_MAX", size, "bytes of the compiled policies", self._last_span())
         head |= {
-            "magic": limits.LIMITS["ENF_IMAGE_MAGIC"],
-            "version": limits.LIMITS["ENF_IMAGE_VERSION"],
+            "magic": _abi.ENF_IMAGE_MAGIC,
+            "version": _abi.ENF_IMAGE_VERSION,
             "size": size,
             "generation": self.generation,
             "seed": slots.seed,
@@ -212,7 +213,7 @@ class _Assembly:
         # What only may be met finds room in any number.
         met = [n for n in items if not n & glob.MAYBE] if items[-1:] > (glob.MAYBE,) else items
         if len(met) > limits.LIMITS["ENF_MAX_TOUCHED"]:
-            span = self.atoms.all[items[-1] & 0xFFFFFF].span
+            span = self.atoms.all[items[-1] & _abi.ENF_ATOM_MASK].span
             limits.check(
                 "ENF_MAX_TOUCHED", len(met), "different conditions that match one value", span
             )

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""
-The limits of the image, by their names in ``bpf/include/enforcer_abi.h``, and how one is refused.
-
-A unit test reads the header and holds every number equal.
-"""
+"""The limits of the image, by their names in ``bpf/include/enforcer_abi.h``, and how one is refused."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from enforcer import _abi
 from enforcer.errors import LimitError
 
 if TYPE_CHECKING:
@@ -17,34 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["LIMITS", "check"]
 
 LIMITS: Final[dict[str, int]] = {
-    "ENF_IMAGE_MAGIC": 0x31494645,
-    "ENF_IMAGE_VERSION": 5,
-    "ENF_IMAGE_MAX": 0x2000000,
-    "ENF_MAX_POLICIES": 512,
-    "ENF_MAX_ROWS": 65536,
-    "ENF_MAX_ATOMS": 32768,
-    "ENF_MAX_LABELS": 512,
-    "ENF_MAX_SUBJECTS": 1024,
-    "ENF_MAX_TERMS": 64,
-    "ENF_MAX_TOUCHED": 512,
-    "ENF_MAX_PROBES": 8,
-    "ENF_MAX_DFAS": 64,
-    "ENF_PATH_MAX": 4096,
-    "ENF_NAME_MAX": 255,
-    "ENF_EXE_MAX": 256,
-    "ENF_FSTYPE_MAX": 31,
-    "ENF_ARGV_MAX": 16384,
-    "ENF_MAX_ARG_INDEX": 16,
-    "ENF_SYS_NAME": 32,
-    "ENF_MAX_MARKS": 64,
-    "ENF_ROW_MARKS": 4,
-    "ENF_MAX_LIMITS": 255,
-    "ENF_MAX_POINTS": 256,
-    "ENF_POINT_ARGS": 12,
-    "ENF_POINT_OPERANDS": 12,
-    "ENF_POINT_STEPS": 6,
-    "ENF_POINT_NAME": 80,
-    "ENF_POINT_TEXTS": 4,
+    name: number for name, number in vars(_abi).items() if name.startswith("ENF_")
 }
 
 

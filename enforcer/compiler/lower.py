@@ -24,6 +24,7 @@ from enforcer.compiler.patterns import Exact, Form
 from enforcer.compiler.rows import Row, RowFlag, RowInfo, RowKind
 from enforcer.compiler.subjects import Subjects, flag_masks
 from enforcer.errors import PolicyError
+from enforcer.policy.language.operations import BY_DESCRIPTOR
 from enforcer.policy.language.vocabulary import EVENTS, Dim, ObjectFlag, Op, OpSpec
 from enforcer.policy.model.loaders import is_asked, loaded_ops
 from enforcer.policy.model.policy import (
@@ -49,9 +50,6 @@ __all__ = [
     "rule_ops",
     "strict_behind",
 ]
-
-_FD_OPS: Final = {Op.READ: Op.FD_READ, Op.WRITE: Op.FD_WRITE, Op.APPEND: Op.FD_WRITE}
-
 
 _NO_FLAGS: Final = RowFlag(0)
 
@@ -353,7 +351,7 @@ def descriptor_ops(rule: Rule) -> frozenset[Op]:
 
 @functools.lru_cache(maxsize=1024)
 def _descriptors(operations: tuple[OpSpec, ...]) -> frozenset[Op]:
-    return frozenset(_FD_OPS[op] for op in named(operations) if op in _FD_OPS)
+    return frozenset(BY_DESCRIPTOR[op] for op in named(operations) if op in BY_DESCRIPTOR)
 
 
 def rule_ops(rule: Rule) -> frozenset[Op]:

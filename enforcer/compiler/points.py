@@ -13,27 +13,19 @@ from typing import Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.compiler import layout, limits
 from enforcer.errors import PolicyError
 from enforcer.policy.kernel_types.operand_path import RECORD, PointError, Signature, Types, Way
+from enforcer.policy.language.vocabulary import Dim
 from enforcer.policy.model.points import RETURNS, Operand, OperandType, Point, PointKind
 from enforcer.policy.model.policy import Condition, PolicySet, Rule
 from enforcer.span import Span
 
 __all__ = ["Placed", "Placement", "pack", "place"]
 
-_MAX_NUMBERS: Final = 6
-_ARG_RETURN: Final = 0xFF
-_ARG_RECORD: Final = 0xFE
-_ARG_NONE: Final = 0xFD
-_SIGNED: Final = 0x01
-_INLINE: Final = 0x02
-_SWAPPED: Final = 0x04
-_DATA_LOC: Final = 0x08
-_BITS: Final = 0x10
-_VOID: Final = 0x01
-_UNBOUND: Final = 0x02
-_MOST: Final = {OperandType.NUMBER: _MAX_NUMBERS, OperandType.TEXT: 4}
+_MAX_NUMBERS: Final = Dim.N5 - Dim.N0 + 1
+_MOST: Final = {OperandType.NUMBER: _MAX_NUMBERS, OperandType.TEXT: _abi.ENF_POINT_TEXTS}
 _REGISTERS: Final = 6
 
 
@@ -167,7 +159,7 @@ def pack(points: tuple[Placed, ...], types: Types) -> Iterator[tuple[int | bytes
 
 
 def _packed(placed: Placed, signature: Signature | None, types: Types) -> tuple[int | bytes, ...]:
-    flags = _VOID if signature is not None and signature.is_void else 0
+    flags = _abi.ENF_PF_VOID if signature is not None and signature.is_void else 0
     # A function that BTF does not describe can be stopped at all the same; a tracepoint or a hook that
     # nothing is known of cannot.
     is_known = signature is not None or placed.point.kind is PointKind.KPROBE
@@ -192,7 +184,7 @@ def _packed(placed: Placed, signature: Signature | None, types: Types) -> tuple[
         flat += _operand(way, operand, slot)
     flat += [0] * (layout.POINT_OPERANDS * len(layout.OPERAND.fields) - len(flat))
     if not is_known:
-        flags |= _UNBOUND
+        flags |= _abi.ENF_PF_UNBOUND
     head = (placed.point.number, placed.point.kind, n_args, len(placed.operands), flags)
     return (*head, placed.point.name.encode(), *flat)
 
@@ -243,16 +235,16 @@ def _operand(way: Way, operand: Operand, slot: int) -> list[int]:
     if operand.type is OperandType.NUMBER:
         # Not more than there is, and not more than the rule speaks of.
         width = min(way.width, operand.bits // 8)
-        flags |= _SIGNED if operand.signed else 0
-    flags |= _INLINE if way.is_inline else 0
-    flags |= _SWAPPED if way.is_swapped else 0
-    flags |= _DATA_LOC if way.is_located else 0
-    arg = {RECORD: _ARG_RECORD, "returns": _ARG_RETURN}.get(str(way.arg))
+        flags |= _abi.ENF_OPERAND_SIGNED if operand.signed else 0
+    flags |= _abi.ENF_OPERAND_INLINE if way.is_inline else 0
+    flags |= _abi.ENF_OPERAND_SWAPPED if way.is_swapped else 0
+    flags |= _abi.ENF_OPERAND_DATA_LOC if way.is_located else 0
+    arg = {RECORD: _abi.ENF_ARG_RECORD, "returns": _abi.ENF_ARG_RETURN}.get(str(way.arg))
     if arg is None:
-        arg = int(way.arg) if way.arg != RETURNS else _ARG_RETURN
-    size = operand.size if operand.size is not None else _ARG_NONE
+        arg = int(way.arg) if way.arg != RETURNS else _abi.ENF_ARG_RETURN
+    size = operand.size if operand.size is not None else _abi.ENF_ARG_NONE
     if way.bits:
         width, size = way.width, min(way.bits, operand.bits)
-        flags |= _BITS
+        flags |= _abi.ENF_OPERAND_BITS
     steps = [*way.steps, *[0] * (layout.POINT_STEPS - len(way.steps))]
     return [arg, operand.type, slot, len(way.steps), width, flags, size, way.shift, *steps]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
+from enforcer._abi import RowFlag
+
 if TYPE_CHECKING:
     from enforcer.compiler.atoms import Term
     from enforcer.policy.model.points import Point
@@ -15,17 +17,6 @@ if TYPE_CHECKING:
     from enforcer.span import Span
 
 __all__ = ["Row", "RowFlag", "RowInfo", "RowKind"]
-
-
-class RowFlag(enum.IntFlag):
-    """``ENF_RF_*``."""
-
-    AUDIT = 1
-    RECORD = 2
-    DEFAULT = 4
-    GUARD = 8
-    WITHIN = 16
-    FAVOURS = 32
 
 
 class RowKind(enum.Enum):

@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.compiler import layout
 from enforcer.compiler.limits import LIMITS
 from enforcer.errors import EnforcerBug
@@ -32,9 +33,9 @@ __all__ = [
     "place",
 ]
 
-PATH: Final = 1
-STRING: Final = 2
-HEAD: Final = 3
+PATH: Final = _abi.ENF_SLOT_PATH
+STRING: Final = _abi.ENF_SLOT_STRING
+HEAD: Final = _abi.ENF_SLOT_HEAD
 """A directory: what could lie below it, for paths of which no more than that is known."""
 
 _MASK: Final = (1 << 64) - 1
@@ -44,9 +45,9 @@ _TRIES_PER_SIZE: Final = 4
 _MAX_GROWTH: Final = 8
 _AMPLE: Final = 1 << 15  # slots, a megabyte of them: from there on memory counts, too
 
-AT: Final = 1
-BELOW: Final = 2
-"""What the path of a file could meet by being a string, and by lying below it: ``ENF_PATHS_*``."""
+AT: Final = _abi.ENF_PATHS_AT
+BELOW: Final = _abi.ENF_PATHS_BELOW
+"""What the path of a file could meet by being a string, and by lying below it."""
 
 Key = tuple[int, bytes]
 """Kind of slot and text."""

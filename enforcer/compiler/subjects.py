@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.compiler import layout, limits
 from enforcer.compiler.atoms import Atoms, Term
 from enforcer.errors import LimitError
@@ -39,11 +40,11 @@ EVERYBODY: Final = 0
 
 
 class Relation:
-    """``ENF_WHO_*``."""
+    """Whose condition it is."""
 
-    PROCESS: Final = 1
-    PARENT: Final = 2
-    ANCESTOR: Final = 3
+    PROCESS: Final = _abi.ENF_WHO_PROCESS
+    PARENT: Final = _abi.ENF_WHO_PARENT
+    ANCESTOR: Final = _abi.ENF_WHO_ANCESTOR
 
 
 @attrs.frozen
@@ -59,7 +60,7 @@ NOBODY: Final = Label((), 0xFFFFFFFF, 0)
 """Holds the number of a label that this image has no more."""
 
 SubjectTerm = tuple[int, int, int]
-"""Label, ENF_WHO_*, negate."""
+"""Label, relation, negate."""
 
 ProcessKey = tuple[frozenset[object], frozenset[object]]
 """What a process must be, whatever the order of writing."""

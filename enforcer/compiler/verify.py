@@ -13,30 +13,38 @@ from array import array
 from collections.abc import Iterable
 from typing import Final
 
+from enforcer import _abi
 from enforcer.compiler import layout
 from enforcer.compiler.atoms import FOLDED, FOLDED_DIMS, dim_of
 from enforcer.compiler.glob import FOLDED_AT, MAYBE
 from enforcer.compiler.limits import LIMITS
-from enforcer.compiler.strings import AT, BELOW, HEAD
+from enforcer.compiler.strings import AT, BELOW, HEAD, PATH
 from enforcer.errors import EnforcerBug
 from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.points import OperandType, PointKind
+from enforcer.policy.model.policy import OnError, Verb
 
 __all__ = ["verify"]
 
-_CRC_AT: Final = layout.HEAD.offset("crc")
 _MAX_DIM: Final = max(Dim) + 1
-_MAX_TERM_KIND: Final = 4
-_WITHIN: Final = 3  # kinds of terms
-_INSIDE: Final = 4
-_ASKS: Final = 0x10  # ENF_RF_WITHIN
-_FAVOURS: Final = 0x20  # ENF_RF_FAVOURS
-_MAX_WHO: Final = 3
+_ATOM: Final = _abi.ENF_TERM_ATOM
+_MAX_TERM_KIND: Final = max(_abi.TermKind)
+_WITHIN: Final = _abi.ENF_TERM_WITHIN
+_INSIDE: Final = _abi.ENF_TERM_INSIDE
+_ASKS: Final = _abi.ENF_RF_WITHIN
+_FAVOURS: Final = _abi.ENF_RF_FAVOURS
+_ALLOW: Final = _abi.ENF_ACT_ALLOW
+_MAX_ACTION: Final = max(Verb)
+_MAX_ON_ERROR: Final = max(OnError)
+_ATOM_MASK: Final = _abi.ENF_ATOM_MASK
+_DIM_SHIFT: Final = _abi.ENF_ATOM_DIM_SHIFT
+_MAX_WHO: Final = _abi.ENF_WHO_ANCESTOR
 _NOBODY: Final = 0xFFFFFFFF  # flags that no process has: the number of a label that is no more
-_FIRST_NUM: Final = int(Dim.ADDR)
-_MAX_POINT_KIND: Final = 5
-_MAX_OPERAND: Final = 12
-_BITS: Final = 0x10
-_MAX_SLOT: Final = 6
+_FIRST_NUM: Final = _abi.ENF_DIM_FIRST_NUM
+_MAX_POINT_KIND: Final = max(PointKind)
+_MAX_OPERAND: Final = max(OperandType)
+_BITS: Final = _abi.ENF_OPERAND_BITS
+_MAX_SLOT: Final = Dim.N5 - Dim.N0 + 1
 _REGISTER: Final = 8
 
 
@@ -105,9 +113,9 @@ class _Check:
         self._require(head["size"] == len(self._image), "its size is not what its head says")
         self._require(head["size"] <= LIMITS["ENF_IMAGE_MAX"], "it is too large")
         self._require(head["generation"], "its generation is 0")
-        blank = bytearray(self._image)
-        blank[_CRC_AT : _CRC_AT + 4] = bytes(4)
-        self._require(zlib.crc32(blank) == head["crc"], "its checksum is wrong")
+        blank = layout.HEAD.pack(*(head | {"crc": 0}).values())
+        crc = zlib.crc32(self._image[layout.HEAD.size :], zlib.crc32(blank))
+        self._require(crc == head["crc"], "its checksum is wrong")
         for count, limit in {
             "n_policies": "ENF_MAX_POLICIES",
             "n_rows": "ENF_MAX_ROWS",
@@ -127,7 +135,7 @@ class _Check:
     def _check_lists(self) -> None:
         head = self._head
         for item in self._words(head["off_atom_list"], head["n_atom_list"], "atom list"):
-            self._require(item & 0xFFFFFF < head["n_atoms"], "an atom list names no atom")
+            self._require(item & _ATOM_MASK < head["n_atoms"], "an atom list names no atom")
             dim = dim_of(item)
             self._require(dim < _MAX_DIM, "an atom list names no dimension")
             is_name = dim in FOLDED_DIMS
@@ -155,7 +163,7 @@ class _Check:
                 self._require(atom < head["n_marks"], "a term names no mark")
                 continue
             self._require(dim < _MAX_DIM and head["dims"] >> dim & 1, "a term has no dimension")
-            is_mask = kind not in (0, _INSIDE)
+            is_mask = kind not in (_ATOM, _INSIDE)
             self._require(is_mask or atom < head["n_atoms"], "a term names no atom")
             self._require(kind != _INSIDE or a < head["n_atoms"], "a term names no second atom")
             self._require(not is_mask or dim > _FIRST_NUM + 1, "a mask is not on a number")
@@ -175,9 +183,11 @@ class _Check:
             self._require(subject < head["n_subjects"], "a row has no subject")
             self._require(mark <= head["n_marks"], "a row sets no mark")
             self._require(limit <= head["n_limits"], "a row has no limit")
-            self._require(action <= 4 and on_error <= 2, "a row has no action")
+            self._require(
+                action <= _MAX_ACTION and on_error <= _MAX_ON_ERROR, "a row has no action"
+            )
             self._require(action or mark, "a row does nothing")
-            self._require(action != 1 or flags & _FAVOURS, "a row hides in whose favour it is")
+            self._require(action != _ALLOW or flags & _FAVOURS, "a row hides in whose favour it is")
             asks = [term[2] == _WITHIN for term in terms[first : first + count]]
             self._require(asks == sorted(asks, reverse=True), "a row asks about marks too late")
             self._require(sum(asks) <= LIMITS["ENF_ROW_MARKS"], "a row asks about too many marks")
@@ -236,7 +246,7 @@ class _Check:
             self._require(text + (length + 7) // 8 * 8 <= head["text_size"], "a string is cut off")
             self._ranges([tuple(ranges[:2]), tuple(ranges[2:])], head["n_atom_list"], "atoms")
             for way, (first, count) in ((AT, ranges[:2]), (BELOW, ranges[2:])):
-                has_path = any(n >> 24 == Dim.PATH for n in items[first : first + count])
+                has_path = any(n >> _DIM_SHIFT == Dim.PATH for n in items[first : first + count])
                 self._require(paths & way or not has_path, "a path is passed over")
             if paths & BELOW:
                 start = head["off_text"] + text
@@ -245,7 +255,9 @@ class _Check:
             self._require(distance < LIMITS["ENF_MAX_PROBES"], "a string is too far from home")
             between = ((hashed + i) % size for i in range(distance))
             self._require(all(slots[i][3] for i in between), "a string cannot be reached")
-            self._require(kind != 1 or length <= head["max_path_slot"], "a path is never walked to")
+            self._require(
+                kind != PATH or length <= head["max_path_slot"], "a path is never walked to"
+            )
 
     def _check_dfas(self) -> None:
         head = self._head

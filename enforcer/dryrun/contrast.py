@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -102,7 +102,7 @@ class Contrast:
         keys = ("wouldDeny", "wouldKill", "wouldLog", "killsWhereOtherDenies")
         return {key: {name: counts[name] for name in keys} for key, counts in only.items()}
 
-    def as_document(self) -> dict[str, Any]:
+    def as_document(self) -> dict[str, object]:
         """Make the JSON object of it."""
         return {
             "alike": self.alike,
@@ -111,7 +111,7 @@ class Contrast:
             "pairs": list(self._as_documents()),
         }
 
-    def _as_documents(self) -> Iterator[dict[str, Any]]:
+    def _as_documents(self) -> Iterator[dict[str, object]]:
         for (here, there), count, deeds in self.differences():
             yield {
                 "here": {"rule": here.rule, "verdict": here.verb},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.events.document import target
+from enforcer.events.object import target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import EventFlag, Lost, Origin, Record
 from enforcer.identity.cgroup import unit_of

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -105,9 +105,9 @@ def make_report(
     )
 
 
-def as_document(report: Report) -> dict[str, Any]:
+def as_document(report: Report) -> dict[str, object]:
     """Make the JSON object that ``dry-run --json`` prints."""
-    document: dict[str, Any] = {
+    document: dict[str, object] = {
         "version": 1,
         "source": report.source,
         "seconds": round(report.seconds, 1),
@@ -125,7 +125,7 @@ def as_document(report: Report) -> dict[str, Any]:
     return document
 
 
-def _rule(report: Report, finding: Finding) -> dict[str, Any]:
+def _rule(report: Report, finding: Finding) -> dict[str, object]:
     return {
         "policy": finding.origin.policy,
         "rule": finding.origin.rule,
@@ -143,7 +143,7 @@ def _rule(report: Report, finding: Finding) -> dict[str, Any]:
     }
 
 
-def _who(each: SubjectReport) -> dict[str, Any]:
+def _who(each: SubjectReport) -> dict[str, object]:
     doer, doing = each.doer, each.doing
     return {
         "exe": doer.exe,

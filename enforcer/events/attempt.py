@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enforcer.events.operations import OPERATIONS
 from enforcer.policy.language.syscall_table import call_name
 
 if TYPE_CHECKING:
+    from enforcer.events.document_types import AttemptKeys
     from enforcer.events.types import Event
 
 __all__ = ["attempt_document", "attempt_errno"]
 
 
-def attempt_document(event: Event) -> dict[str, Any]:
+def attempt_document(event: Event) -> AttemptKeys:
     """Return the key ``attempt`` of JSON records, or nothing."""
     tried = event.attempt
     if tried is None:

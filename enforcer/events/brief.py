@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from enforcer.events.document import errno_name, rfc3339, signal_name, target
+from enforcer.events.document import errno_name, rfc3339, signal_name
 from enforcer.events.ident import RecordId
+from enforcer.events.object import target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.stats import outcome
 
 if TYPE_CHECKING:
+    from enforcer.events.document_types import BriefActor, BriefDocument
     from enforcer.events.types import Event, Record
     from enforcer.identity.actor import Actor
 
@@ -20,7 +22,7 @@ _LEVELS = 8  # of those above a process
 _MOST = 256  # characters of each text; the whole record is asked for by its id
 
 
-def brief(record: Record) -> dict[str, Any]:
+def brief(record: Record) -> BriefDocument:
     """Make the JSON object; keys are those of the whole record where they mean the same."""
     event = record.event
     return {
@@ -47,5 +49,5 @@ def _effect(event: Event) -> list[str]:
     return [word for word in words if word]
 
 
-def _actor(actor: Actor) -> dict[str, Any]:
+def _actor(actor: Actor) -> BriefActor:
     return {"pid": actor.pid, "name": actor.name, "exe": (actor.exe or "")[:_MOST] or None}

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enforcer.identity.text import readable
 from enforcer.policy.language.syscall_table import SYSCALLS, ArgKind, call_name
 
 if TYPE_CHECKING:
+    from enforcer.events.document_types import CallKeys
     from enforcer.events.types import Event
 
 __all__ = ["call_document", "call_line"]
@@ -16,7 +17,7 @@ __all__ = ["call_document", "call_line"]
 _SIGNED = {ArgKind.S32, ArgKind.LONG}
 
 
-def call_document(event: Event) -> dict[str, Any]:
+def call_document(event: Event) -> CallKeys:
     """
     Return the words of ``object`` in JSON records.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from enforcer import _abi
 from enforcer.errors import EnforcerError
 from enforcer.events.types import Attempt, Event, EventFlag, GuardAct, Match, MatchBits, RowFlag
 from enforcer.policy.language.vocabulary import Op
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Decoder", "Layout", "MalformedEventError"]
 
 KINDS: dict[int, type[Op | GuardAct]] = {
-    1: Op,  # ENF_EVENT_VERDICT
-    2: GuardAct,  # ENF_EVENT_GUARD
-    3: Op,  # ENF_EVENT_ACCESS
+    _abi.ENF_EVENT_VERDICT: Op,
+    _abi.ENF_EVENT_GUARD: GuardAct,
+    _abi.ENF_EVENT_ACCESS: Op,
 }
 """What *op* counts, by the kind of the event."""
 _MADE = frozenset({"path", "exe", "name", "args", "asked", "mark_at", "matches", "attempt"})
@@ -124,8 +125,8 @@ class Decoder:
         )
 
 
-_POINT_NUMBERS = 6
-_ROOM = 8
+_POINT_NUMBERS = _abi.ENF_SYS_ARGS
+_ROOM = _abi.ENF_MATCHES
 
 
 def _attempted(bits: int) -> tuple[Op, ...]:

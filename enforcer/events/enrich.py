@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.events.document import signal_word, target
+from enforcer.events.object import signal_word, target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.placeholders import Placeholders
 from enforcer.events.rows import OldRows, RowTable

@@ -14,18 +14,22 @@ from typing import Final
 
 import attrs
 
+from enforcer import _abi
+
 __all__ = ["Fold", "Folded"]
 
-_HOW_AT: Final = 30
+_HOW_AT: Final = _abi.ENF_FOLD_AT
+_FROM_AT: Final = _abi.ENF_FOLD_FROM_AT
+_EXE_AT: Final = _abi.ENF_FOLD_EXE_AT
 _UNSETTLED: Final = re.compile(rb":|[. ]\Z|~[0-9]+(?:\.|\Z)")
 
 
 class Fold(enum.IntEnum):
     """``enum enf_fold``."""
 
-    CASE = 1
-    SHORT = 2
-    OTHER = 3
+    CASE = _abi.ENF_FOLD_CASE
+    SHORT = _abi.ENF_FOLD_SHORT
+    OTHER = _abi.ENF_FOLD_OTHER
 
 
 @attrs.frozen
@@ -38,12 +42,14 @@ class Folded:
     @classmethod
     def of_object(cls, flags: int) -> Folded | None:
         """Return what the flags of an object say; None: nothing is folded."""
-        return cls(Fold(flags >> _HOW_AT), flags >> 16 & 0x3FFF) if flags >> _HOW_AT else None
+        how, start = flags >> _HOW_AT, flags >> _FROM_AT & _abi.ENF_FOLD_FROM_MASK
+        return cls(Fold(how), start) if how else None
 
     @classmethod
     def of_process(cls, flags: int) -> Folded | None:
         """Return what the flags of a process say of its executable."""
-        return cls(Fold(flags >> _HOW_AT), flags >> 20 & 0x1FF) if flags >> _HOW_AT else None
+        how, start = flags >> _HOW_AT, flags >> _EXE_AT & _abi.ENF_FOLD_EXE_MASK
+        return cls(Fold(how), start) if how else None
 
     @classmethod
     def read(cls, word: str) -> Folded:
@@ -54,12 +60,12 @@ class Folded:
     @property
     def object_flags(self) -> int:
         """The same as flags of an object."""
-        return self.how << _HOW_AT | self.start << 16
+        return self.how << _HOW_AT | self.start << _FROM_AT
 
     @property
     def process_flags(self) -> int:
         """The same as flags of a process."""
-        return self.how << _HOW_AT | self.start << 20
+        return self.how << _HOW_AT | self.start << _EXE_AT
 
     def __str__(self) -> str:
         return f"{self.how.name.lower()} {self.start}"

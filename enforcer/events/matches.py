@@ -3,25 +3,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from enforcer.events.operations import OPERATIONS
-from enforcer.events.types import PolicyMatch, Record
+
+if TYPE_CHECKING:
+    from enforcer.events.document_types import MatchesKeys, PolicyMatchDocument
+    from enforcer.events.types import PolicyMatch, Record
 
 __all__ = ["matches_document"]
 
 
-def matches_document(record: Record) -> dict[str, Any]:
+def matches_document(record: Record) -> MatchesKeys:
     """Tell what each policy said, where more than one said something."""
     if not record.said:
         return {}
-    found: dict[str, Any] = {"matches": [_said(said) for said in record.said]}
+    found: MatchesKeys = {"matches": [_said(said) for said in record.said]}
     if left_out := max(0, record.event.n_matches - len(record.said)):
         found["matchesLeftOut"] = left_out
     return found
 
 
-def _said(said: PolicyMatch) -> dict[str, Any]:
+def _said(said: PolicyMatch) -> PolicyMatchDocument:
     match, origin = said.match, said.origin
     return {
         "policy": origin.policy,

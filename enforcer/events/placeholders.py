@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.events.document import (
-    described,
-    errno_name,
-    inet_address,
-    numbers,
-    operands,
-    signal_name,
-)
+from enforcer.events.document import errno_name, signal_name
+from enforcer.events.object import described, inet_address, numbers, operands
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import GuardAct
 from enforcer.identity.cgroup import unit_of

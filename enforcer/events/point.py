@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enforcer.identity.text import readable
 
 if TYPE_CHECKING:
+    from enforcer.events.document_types import PointTargetKeys
     from enforcer.events.types import Event, Origin
 
 __all__ = ["point_document"]
@@ -15,7 +16,7 @@ __all__ = ["point_document"]
 _WIDE = 1 << 64
 
 
-def point_document(event: Event, origin: Origin) -> dict[str, Any]:
+def point_document(event: Event, origin: Origin) -> PointTargetKeys:
     """
     Return the words of ``object`` in JSON records.
 
@@ -24,7 +25,7 @@ def point_document(event: Event, origin: Origin) -> dict[str, Any]:
     """
     point = origin.point or "point"
     values = [(name, _value(event, slot, kind)) for name, slot, kind in origin.operands]
-    shown: dict[str, Any] = {
+    shown: PointTargetKeys = {
         "point": point,
         "operands": [{"name": name, "value": value} for name, value in values],
     }

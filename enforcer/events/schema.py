@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import attrs
 
-from enforcer.events.document import OPERAND_DIMS, OPERAND_EVENTS, VERSION
+from enforcer.events.document import VERSION
+from enforcer.events.object import OPERAND_DIMS, OPERAND_EVENTS
 from enforcer.events.operations import OPERATIONS
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.vocabulary import (

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
+from enforcer import _abi
 from enforcer.events.decode import KINDS
 from enforcer.events.document import rfc3339
 from enforcer.events.enrich import WallClock
@@ -33,7 +34,7 @@ __all__ = ["Templates", "plans", "varying"]
 _NUMBERS: Final = ("time_ns", "tid", "ino", "port")
 _ADDRESS: Final = "addr_hi"  # and addr_lo, which follows it
 _STARTED: Final = "start_ns"
-_ARGUMENTS: Final = tuple(f"arg[{i}]" for i in range(6))
+_ARGUMENTS: Final = tuple(f"arg[{i}]" for i in range(_abi.ENF_SYS_ARGS))
 _WITH_ARGUMENTS: Final = (Op.SYSCALL, Op.POINT)
 _TOP: Final = 1 << 63
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz"
@@ -62,9 +63,10 @@ def _field(name: str) -> Field:
     base, _, index = name.rstrip("]").partition("[")
     offset, width = abi.place("enf_event", base)
     if index:
-        offset, width = offset + 8 * int(index), 8
+        width //= len(_ARGUMENTS)
+        offset += width * int(index)
     if name == _ADDRESS:
-        width = 16
+        width *= 2
     return Field(offset, width, fixed=name == _STARTED)
 
 

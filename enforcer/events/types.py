@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer import _abi
+from enforcer._abi import EventFlag, RowFlag
+
 if TYPE_CHECKING:
     from enforcer.identity.actor import Actor
     from enforcer.policy.language.vocabulary import Op
@@ -34,36 +37,16 @@ __all__ = [
 ]
 
 
-class EventFlag(enum.IntFlag):
-    """What became of a verdict (``ENF_EF_*``)."""
-
-    ENFORCED = 0x01
-    PREVENTED = 0x02
-    ON_ERROR = 0x04
-    SIGNAL_FAILED = 0x08
-
-
-class RowFlag(enum.IntFlag):
-    """What kind of row decided (``ENF_RF_*``)."""
-
-    AUDIT = 0x01
-    RECORD = 0x02
-    DEFAULT = 0x04
-    GUARD = 0x08
-    WITHIN = 0x10
-    FAVOURS = 0x20
-
-
 class MatchBits(enum.IntEnum):
     """Where things stand in the number that tells one match (``ENF_MATCH_*``)."""
 
-    ROW = 0xFFFF
-    OP_AT = 16
-    ACTION_AT = 22
-    AUDIT = 0x04000000
-    ON_ERROR = 0x08000000
-    DEFAULT = 0x10000000
-    GUARD = 0x20000000
+    ROW = _abi.ENF_MATCH_ROW
+    OP_AT = _abi.ENF_MATCH_OP_AT
+    ACTION_AT = _abi.ENF_MATCH_ACTION_AT
+    AUDIT = _abi.ENF_MATCH_AUDIT
+    ON_ERROR = _abi.ENF_MATCH_ON_ERROR
+    DEFAULT = _abi.ENF_MATCH_DEFAULT
+    GUARD = _abi.ENF_MATCH_GUARD
 
 
 class GuardAct(enum.Enum):
@@ -73,19 +56,19 @@ class GuardAct(enum.Enum):
     No integers: they would be equal to operations.
     """
 
-    LINK = 0
-    MAP = 1
-    PROGRAM = 2
-    LOAD = 3
-    SIGNAL = 4
-    PTRACE = 5
-    PIN = 6
-    MOUNT = 7
-    CGROUP = 8
-    SYSTEM = 9
-    LIMIT = 10
-    KEY = 11
-    FILE = 12
+    LINK = _abi.ENF_GUARD_LINK
+    MAP = _abi.ENF_GUARD_MAP
+    PROGRAM = _abi.ENF_GUARD_PROGRAM
+    LOAD = _abi.ENF_GUARD_LOAD
+    SIGNAL = _abi.ENF_GUARD_SIGNAL
+    PTRACE = _abi.ENF_GUARD_PTRACE
+    PIN = _abi.ENF_GUARD_PIN
+    MOUNT = _abi.ENF_GUARD_MOUNT
+    CGROUP = _abi.ENF_GUARD_CGROUP
+    SYSTEM = _abi.ENF_GUARD_SYSTEM
+    LIMIT = _abi.ENF_GUARD_LIMIT
+    KEY = _abi.ENF_GUARD_KEY
+    FILE = _abi.ENF_GUARD_FILE
 
 
 @attrs.frozen

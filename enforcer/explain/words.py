@@ -189,7 +189,7 @@ def _change(change: Change, *, is_first: bool) -> Iterator[Line]:
 # ---- JSON -----------------------------------------------------------------------------------------
 
 
-def as_dict(explanation: Explanation) -> dict[str, Any]:
+def as_dict(explanation: Explanation) -> dict[str, object]:
     """Return *explanation* as a JSON object."""
     document = explanation.document
     return {
@@ -230,7 +230,7 @@ def as_dict(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
+def _answer(answer: Answer) -> dict[str, object]:
     return {
         "policy": answer.entry.policy.name,
         "rule": answer.entry.name,
@@ -242,7 +242,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _parts(parts: Iterable[Part]) -> list[dict[str, Any]]:
+def _parts(parts: Iterable[Part]) -> list[dict[str, object]]:
     return [
         {
             "where": part.where,

@@ -16,12 +16,12 @@ from typing import Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.errors import KernelError, UnsupportedError
 from enforcer.kernel import loader
 from enforcer.kernel.image_map import Call
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.programs import CALL_OVERRIDE, CALL_SIGNAL
-from enforcer.libbpf import abi
 from enforcer.libbpf.handles import Link, Program
 
 __all__ = [
@@ -41,11 +41,11 @@ NO_OVERRIDE: Final = (
     "this kernel cannot replace the result of a system call (CONFIG_BPF_KPROBE_OVERRIDE)"
 )
 
-_KINDS_AT: Final = abi.constant("ENF_SYS_KINDS_AT")
-_COMPAT: Final = abi.constant("ENF_SYS_COMPAT")
-_SOCKETCALL: Final = abi.constant("ENF_SYS_SOCKETCALL")
-_IPC: Final = abi.constant("ENF_SYS_IPC")
-_CALL_AT: Final = abi.constant("ENF_SYS_CALL_AT")
+_KINDS_AT: Final = _abi.ENF_SYS_KINDS_AT
+_COMPAT: Final = _abi.ENF_SYS_COMPAT
+_SOCKETCALL: Final = _abi.ENF_SYS_SOCKETCALL
+_IPC: Final = _abi.ENF_SYS_IPC
+_CALL_AT: Final = _abi.ENF_SYS_CALL_AT
 # Not the weak ones (W): these stand for calls that the kernel was built without.
 _SYMBOL: Final = re.compile(rb" [Tt] (__(?:x64|ia32)_(?:compat_)?sys_\w+)$", re.MULTILINE)
 _KALLSYMS: Final = Path("/proc/kallsyms")

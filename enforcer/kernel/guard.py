@@ -15,10 +15,11 @@ import errno
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import attrs
 
+from enforcer import _abi
 from enforcer.errors import KernelError, UnsupportedError
 from enforcer.kernel import loader
 from enforcer.kernel import programs as table
@@ -32,8 +33,6 @@ from enforcer.libbpf.handles import BpfObject
 
 __all__ = ["Guard", "Kind", "attach", "lives_alone", "prepare", "programs"]
 
-_KINDS: Final = abi.enumeration("enf_guard_act", "ENF_GUARD_")
-_ORDERS: Final = abi.enumeration("enf_guard_order", "ENF_GUARD_")
 _FORM, _NAMES = abi.decoder("enf_guard_call")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _MAPPED: Final = 6  # fields of a mapping that has a name
@@ -43,9 +42,9 @@ _OFFSPRING: Final = 4  # bytes of a value of that map
 class Kind:
     """The kinds of objects that :meth:`Guard.register` knows."""
 
-    LINK: Final = _KINDS["LINK"]
-    MAP: Final = _KINDS["MAP"]
-    PROGRAM: Final = _KINDS["PROGRAM"]
+    LINK: Final = _abi.ENF_GUARD_LINK
+    MAP: Final = _abi.ENF_GUARD_MAP
+    PROGRAM: Final = _abi.ENF_GUARD_PROGRAM
 
 
 def programs(at: Placement = Placement.HOOKS) -> tuple[ProgramSpec, ...]:
@@ -112,7 +111,7 @@ class Guard:
         Raises:
             KernelError: if there is no room for more, or the guard is another process's.
         """
-        self._order("ADD", "protect an object of the engine", kind=kind, id=number)
+        self._order(_abi.ENF_GUARD_ADD, "protect an object of the engine", kind=kind, id=number)
 
     def forget(self, kind: int, number: int) -> None:
         """
@@ -121,7 +120,7 @@ class Guard:
         Raises:
             KernelError: if the guard is another process's.
         """
-        self._order("DROP", "release an object of the engine", kind=kind, id=number)
+        self._order(_abi.ENF_GUARD_DROP, "release an object of the engine", kind=kind, id=number)
 
     def protect(self, session: Path | None, verifier: Verifier | None) -> None:
         """
@@ -161,12 +160,12 @@ class Guard:
                 ) from error
         try:
             after = self._order(
-                "ARM",
+                _abi.ENF_GUARD_ARM,
                 "arm the protection",
                 directory=fd,
                 cgroup=int(own_cgroup),
                 keyed=int(verifier is not None),
-                verifier=verifier.stored if verifier is not None else bytes(32),
+                verifier=verifier.stored if verifier is not None else b"",
             )
         except KernelError as error:
             if error.errno == errno.ENOENT:
@@ -188,7 +187,7 @@ class Guard:
         Raises:
             KernelError: if the guard is another process's.
         """
-        self._order("DISARM", "end the protection")
+        self._order(_abi.ENF_GUARD_DISARM, "end the protection")
 
     def seal(self, mappings: Path = Path("/proc/self/maps")) -> int:
         """
@@ -219,7 +218,7 @@ class Guard:
         except OSError:
             return False
         try:
-            self._order("SEAL", f"seal {path}", directory=fd)
+            self._order(_abi.ENF_GUARD_SEAL, f"seal {path}", directory=fd)
         finally:
             os.close(fd)
         return True
@@ -242,9 +241,9 @@ class Guard:
             os.close(handle)
         return True
 
-    def _order(self, order: str, what: str, **values: int | bytes) -> dict[str, Any]:
-        call: dict[str, Any] = dict.fromkeys(_NAMES, 0) | {"order": _ORDERS[order]}
-        call |= {"directory": -1, "verifier": bytes(32)} | values
+    def _order(self, order: int, what: str, **values: int | bytes) -> dict[str, int | bytes]:
+        call: dict[str, int | bytes] = {**dict.fromkeys(_NAMES, 0), "order": order}
+        call |= {"directory": -1, "verifier": b"", **values}
         fd = self._engine.first.programs[table.GUARD_CONTROL].fd
         code, after = self._run(fd, _FORM.pack(*call.values()))
         if code:

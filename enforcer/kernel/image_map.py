@@ -17,6 +17,7 @@ from typing import Protocol, Self
 
 import attrs
 
+from enforcer import _abi
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError
 from enforcer.libbpf import abi, calls
 
@@ -39,8 +40,8 @@ __all__ = [
     "restamp",
 ]
 
-_CRC_SIZE = 4
-_AT_END = abi.constant("ENF_SYS_AT_END")
+_CRC_AT, _CRC_SIZE = abi.place("enf_image", "crc")
+_AT_END = _abi.ENF_SYS_AT_END
 
 
 def boot_time() -> int:
@@ -51,9 +52,9 @@ def boot_time() -> int:
 class Slot(enum.IntEnum):
     """Entries of the map of images."""
 
-    CURRENT = abi.constant("ENF_IMAGE_CURRENT")
-    FALLBACK = abi.constant("ENF_IMAGE_FALLBACK")
-    STAGED = abi.constant("ENF_IMAGE_STAGED")
+    CURRENT = _abi.ENF_IMAGE_CURRENT
+    FALLBACK = _abi.ENF_IMAGE_FALLBACK
+    STAGED = _abi.ENF_IMAGE_STAGED
 
 
 class Image(Protocol):
@@ -125,20 +126,20 @@ class ImageHead:
         if len(data) < abi.sizeof("enf_image"):
             raise EnforcerBug(f"an image of {len(data)} bytes is shorter than its head")
         head = abi.scalars("enf_image", data)
-        if (head["magic"], head["version"]) != (abi.IMAGE_MAGIC, abi.IMAGE_VERSION):
+        if (head["magic"], head["version"]) != (_abi.ENF_IMAGE_MAGIC, _abi.ENF_IMAGE_VERSION):
             raise EnforcerBug("the image was made for another version of the ABI")
         if head["size"] != len(data):
             raise EnforcerBug(f"the image has {len(data)} bytes, but its head says {head['size']}")
         if head["crc"] != checksum(data):
             raise EnforcerBug("the checksum of the image is wrong")
-        at, words = abi.offsetof("enf_image", "new_labels"), abi.constant("ENF_LABEL_WORDS")
+        at, room = abi.place("enf_image", "new_labels")
         return cls(
             generation=head["generation"],
             ops=head["ops"],
             n_rows=head["n_rows"],
             size=head["size"],
             expires_ns=head["expires_ns"],
-            has_new_labels=any(data[at : at + 8 * words]),
+            has_new_labels=any(data[at : at + room]),
             calls=tuple(_calls(data, head)),
             points=tuple(_points(data, head)),
             facts=head["asked_flags"],
@@ -156,19 +157,17 @@ def _calls(data: bytes, head: Mapping[str, int]) -> Iterator[Call]:
 
 
 def _points(data: bytes, head: Mapping[str, int]) -> Iterator[Point]:
-    size, void = abi.sizeof("enf_point"), abi.constant("ENF_PF_VOID")
-    unbound = abi.constant("ENF_PF_UNBOUND")
-    at_name, room = abi.offsetof("enf_point", "name"), abi.constant("ENF_POINT_NAME")
-    at_flags, at_args = abi.offsetof("enf_point", "flags"), abi.offsetof("enf_point", "n_args")
-    for at in range(head["off_points"], head["off_points"] + head["n_points"] * size, size):
-        flags = data[at + at_flags]
+    form, names = abi.decoder("enf_point")
+    for at in range(head["n_points"]):
+        found = form.unpack_from(data, head["off_points"] + at * form.size)
+        values = dict(zip(names, found, strict=True))
         yield Point(
-            int.from_bytes(data[at : at + 4], "little"),
-            data[at + abi.offsetof("enf_point", "kind")],
-            data[at + at_name : at + at_name + room].split(b"\0", 1)[0].decode("ascii"),
-            data[at + at_args],
-            is_void=bool(flags & void),
-            is_bound=not flags & unbound,
+            values["number"],
+            values["kind"],
+            values["name"].split(b"\0", 1)[0].decode("ascii"),
+            values["n_args"],
+            is_void=bool(values["flags"] & _abi.ENF_PF_VOID),
+            is_bound=not values["flags"] & _abi.ENF_PF_UNBOUND,
         )
 
 
@@ -200,10 +199,9 @@ def points_of(heads: Iterable[ImageHead]) -> frozenset[Point]:
 
 def checksum(data: bytes) -> int:
     """Return the CRC-32 of an image, its own field counted as zero."""
-    at = abi.offsetof("enf_image", "crc")
-    crc = zlib.crc32(data[:at])
+    crc = zlib.crc32(data[:_CRC_AT])
     crc = zlib.crc32(bytes(_CRC_SIZE), crc)
-    return zlib.crc32(data[at + _CRC_SIZE :], crc)
+    return zlib.crc32(data[_CRC_AT + _CRC_SIZE :], crc)
 
 
 @attrs.frozen
@@ -224,10 +222,9 @@ def restamp(data: bytes, *, generation: int | None = None, expires_ns: int = 0) 
     held = bytearray(data)
     number = head.generation if generation is None else generation
     for field, value in (("generation", number), ("expires_ns", expires_ns)):
-        at = abi.offsetof("enf_image", field)
-        held[at : at + 8] = value.to_bytes(8, "little")
-    at = abi.offsetof("enf_image", "crc")
-    held[at : at + _CRC_SIZE] = checksum(bytes(held)).to_bytes(_CRC_SIZE, "little")
+        at, size = abi.place("enf_image", field)
+        held[at : at + size] = value.to_bytes(size, "little")
+    held[_CRC_AT : _CRC_AT + _CRC_SIZE] = checksum(bytes(held)).to_bytes(_CRC_SIZE, "little")
     return PlainImage(bytes(held))
 
 
@@ -243,8 +240,8 @@ def is_same(data: bytes, other: bytes) -> bool:
 
 def _timeless(data: bytes) -> bytes:
     held = bytearray(restamp(data, generation=0).data)
-    for field, size in (("new_labels", 8 * abi.constant("ENF_LABEL_WORDS")), ("crc", _CRC_SIZE)):
-        at = abi.offsetof("enf_image", field)
+    for field in ("new_labels", "crc"):
+        at, size = abi.place("enf_image", field)
         held[at : at + size] = bytes(size)
     return bytes(held)
 
@@ -267,8 +264,7 @@ def read(images: int, slot: Slot) -> bytes | None:
         value = calls.lookup(inner, 0, calls.map_facts(inner).value_size)
     finally:
         os.close(inner)
-    at = abi.offsetof("enf_image", "size")
-    data = value[: int.from_bytes(value[at : at + 4], "little")]
+    data = value[: abi.scalars("enf_image", value)["size"]]
     ImageHead.of(data)
     return data
 

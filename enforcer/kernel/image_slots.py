@@ -13,17 +13,18 @@ from typing import Final, Self
 
 import attrs
 
+from enforcer import _abi
 from enforcer.errors import EnforcerBug, KernelError
 from enforcer.kernel import image_map
 from enforcer.kernel.image_map import Image, ImageHead, ImageMap, Slot, boot_time, restamp
 from enforcer.kernel.maps import HitCounters, RowHits
-from enforcer.libbpf import abi, calls
+from enforcer.libbpf import calls
 
 __all__ = ["Committed", "Succession"]
 
 _LIVE: Final = ".data.live"
 _START: Final = 600.0  # seconds that attaching, labelling and pinning may take
-_NOT_LIVE: Final = abi.constant("ENF_NOT_LIVE")
+_NOT_LIVE: Final = _abi.ENF_NOT_LIVE
 
 
 @attrs.frozen

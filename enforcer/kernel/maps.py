@@ -140,5 +140,5 @@ class Notes:
         Raises:
             KernelError: if the kernel refuses.
         """
-        words = (self.alive_ns, self.lost_decisions, self.lost_activity, 0)
-        calls.update(fd, 0, b"".join(word.to_bytes(8, "little") for word in words))
+        form, _ = abi.decoder("enf_notes")
+        calls.update(fd, 0, form.pack(self.alive_ns, self.lost_decisions, self.lost_activity, 0))

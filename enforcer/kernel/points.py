@@ -17,12 +17,12 @@ from typing import Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError
 from enforcer.kernel import entries, placement
 from enforcer.kernel.image_map import Point
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.placement import Placement
-from enforcer.libbpf import abi
 from enforcer.libbpf.handles import BpfObject, Link, Program
 
 __all__ = ["Plan", "attach", "can_override", "plan", "prepare"]
@@ -31,11 +31,11 @@ OVERRIDE: Final = "enf_point_override"
 ENTRY: Final = "enf_point_entry"
 TRACE: Final = "enf_point_trace"
 
-LSM: Final = abi.constant("ENF_POINT_LSM")
-KPROBE: Final = abi.constant("ENF_POINT_KPROBE")
-KRETPROBE: Final = abi.constant("ENF_POINT_KRETPROBE")
-TRACEPOINT: Final = abi.constant("ENF_POINT_TRACEPOINT")
-RAW: Final = abi.constant("ENF_POINT_RAW")
+LSM: Final = _abi.ENF_POINT_LSM
+KPROBE: Final = _abi.ENF_POINT_KPROBE
+KRETPROBE: Final = _abi.ENF_POINT_KRETPROBE
+TRACEPOINT: Final = _abi.ENF_POINT_TRACEPOINT
+RAW: Final = _abi.ENF_POINT_RAW
 _WORDS: Final = {
     LSM: "the LSM hook",
     KPROBE: "the function",

@@ -2,7 +2,7 @@
 """
 The table of the engine's programs: what each is for, and in which order they are attached.
 
-The only place where Python names a program of the object.
+What the programs of hooks decide, and where, is read from the table of operations.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from typing import Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.errors import EnforcerBug
 from enforcer.kernel.placement import Placement
 from enforcer.libbpf import abi
+from enforcer.policy.language.kinds import Op
+from enforcer.policy.language.operations import OPERATION_TABLE, Operation
 
 __all__ = [
     "ATTEMPTS",
@@ -94,10 +97,41 @@ def names(ops: int) -> tuple[str, ...]:
     return tuple(name for name, bit in abi.OPS.items() if ops >> bit & 1)
 
 
-def _hook(
-    name: str, hook: str, ops: str, *, optional: bool = False, only: Placement | None = None
-) -> ProgramSpec:
-    return ProgramSpec(name, hook, mask(ops), Role.HOOK, optional, only)
+def _by_program() -> dict[str, list[tuple[str, Operation]]]:
+    """Return, for every program, the hook and the row of each operation that it decides."""
+    found: dict[str, list[tuple[str, Operation]]] = {}
+    for row in OPERATION_TABLE.values():
+        for hook in dict.fromkeys((*row.hooks, *row.without_bpf)):
+            found.setdefault(hook.program, []).append((hook.name, row))
+    return found
+
+
+_DECIDED: Final = _by_program()
+
+
+def _hook(program: str, *, optional: bool = False) -> ProgramSpec:
+    """
+    Describe *program* by what the table of operations says of it.
+
+    Raises:
+        EnforcerBug: if that has it at no hook, or at several.
+    """
+    found = _DECIDED.get(program, [])
+    if len({hook for hook, _ in found}) != 1:
+        raise EnforcerBug(f"the table of operations does not have {program} at one hook")
+    (hook, _), *_ = found
+    rows = [row for _, row in found]
+    ops = mask(" ".join(row.op.name for row in rows))
+    return ProgramSpec(program, hook, ops, optional=optional, only=_placement(program, rows))
+
+
+def _placement(program: str, rows: Iterable[Operation]) -> Placement | None:
+    """Return the only placement that *program* decides some of *rows* in, or None: it does in both."""
+    found: set[Placement] = set()
+    for row in rows:
+        ways = ((Placement.HOOKS, row.hooks), (Placement.AROUND, row.without_bpf or row.hooks))
+        found |= {at for at, hooks in ways if any(hook.program == program for hook in hooks)}
+    return None if len(found) > 1 else found.pop()
 
 
 IDENTITY: Final = (
@@ -108,7 +142,7 @@ IDENTITY: Final = (
     ProgramSpec("enf_committed", "bprm_committed_creds", role=Role.IDENTITY),
 )
 
-_TRUSTED_CODE: Final = abi.constant("ENF_SF_TRUSTED_CODE")
+_TRUSTED_CODE: Final = _abi.ENF_SF_TRUSTED_CODE
 
 CODE: Final = (
     ProgramSpec("enf_mmap_code", "mmap_file", role=Role.IDENTITY, facts=_TRUSTED_CODE),
@@ -116,100 +150,92 @@ CODE: Final = (
 )
 
 HOOKS: Final = (
-    _hook("enf_exec", "bprm_check_security", "EXEC"),
-    _hook("enf_exec_creds", "bprm_creds_from_file", "EXEC_CREDS", only=Placement.HOOKS),
-    _hook("enf_exec_creds_end", "bprm_creds_from_file", "EXEC_CREDS", only=Placement.AROUND),
+    _hook("enf_exec"),
+    _hook("enf_exec_creds"),
+    _hook("enf_exec_creds_end"),
     # Of two programs on one hook the kernel runs the one attached later first: this one must still
     # see who called exec, so it comes after enf_committed.
-    _hook("enf_exec_argv", "bprm_committed_creds", "EXEC_ARGV"),
-    _hook("enf_mmap_loaded", "mmap_file", "EXEC_LOADED"),
-    _hook("enf_file_open", "file_open", "READ WRITE APPEND"),
-    _hook("enf_file_permission", "file_permission", "FD_READ FD_WRITE"),
-    _hook("enf_file_fcntl", "file_fcntl", "WRITE"),
-    _hook("enf_mmap_file", "mmap_file", "MMAP_EXEC"),
-    _hook("enf_file_mprotect", "file_mprotect", "MMAP_EXEC"),
-    _hook("enf_append_permission", "file_permission", "OVERWRITE"),
-    _hook("enf_append_mmap", "mmap_file", "OVERWRITE"),
-    _hook("enf_append_mprotect", "file_mprotect", "OVERWRITE"),
-    _hook("enf_mmap_strict", "mmap_file", "FD_READ FD_WRITE"),
-    _hook("enf_mprotect_strict", "file_mprotect", "FD_READ FD_WRITE"),
-    _hook("enf_append_ioctl", "file_ioctl", "OVERWRITE"),
-    _hook("enf_path_truncate", "path_truncate", "TRUNCATE"),
+    _hook("enf_exec_argv"),
+    _hook("enf_mmap_loaded"),
+    _hook("enf_file_open"),
+    _hook("enf_file_permission"),
+    _hook("enf_file_fcntl"),
+    _hook("enf_mmap_file"),
+    _hook("enf_file_mprotect"),
+    _hook("enf_append_permission"),
+    _hook("enf_append_mmap"),
+    _hook("enf_append_mprotect"),
+    _hook("enf_mmap_strict"),
+    _hook("enf_mprotect_strict"),
+    _hook("enf_append_ioctl"),
+    _hook("enf_path_truncate"),
     # Before Linux 6.2 path_truncate and inode_setxattr are called where these are since.
-    _hook("enf_file_truncate", "file_truncate", "TRUNCATE", optional=True),
-    _hook("enf_path_mknod", "path_mknod", "CREATE MKNOD BIND NAME_GUARD"),
-    _hook("enf_path_unlink", "path_unlink", "UNLINK NAME_GUARD MOUNT_GUARD"),
-    _hook(
-        "enf_path_rename",
-        "path_rename",
-        "RENAME CREATE WRITE UNLINK GUARD NAME_GUARD MOUNT_GUARD",
-    ),
-    _hook("enf_path_link", "path_link", "LINK CREATE GUARD NAME_GUARD"),
-    _hook("enf_path_symlink", "path_symlink", "SYMLINK NAME_GUARD"),
+    _hook("enf_file_truncate", optional=True),
+    _hook("enf_path_mknod"),
+    _hook("enf_path_unlink"),
+    _hook("enf_path_rename"),
+    _hook("enf_path_link"),
+    _hook("enf_path_symlink"),
     # Message queues, whose names pass no hook of paths.
-    _hook("enf_queue_create", "inode_create", "CREATE"),
-    _hook("enf_queue_unlink", "inode_unlink", "UNLINK"),
-    _hook("enf_path_mkdir", "path_mkdir", "MKDIR"),
-    _hook("enf_path_rmdir", "path_rmdir", "RMDIR MOUNT_GUARD"),
-    _hook("enf_path_chmod", "path_chmod", "CHMOD"),
-    _hook("enf_path_chown", "path_chown", "CHOWN"),
-    _hook("enf_inode_setxattr", "inode_setxattr", "SETXATTR"),
-    _hook("enf_inode_removexattr", "inode_removexattr", "SETXATTR"),
-    _hook("enf_inode_set_acl", "inode_set_acl", "SETXATTR", optional=True),
-    _hook("enf_inode_remove_acl", "inode_remove_acl", "SETXATTR", optional=True),
-    _hook("enf_inode_setattr", "inode_setattr", "ATTRIBUTES"),
-    _hook("enf_file_ioctl", "file_ioctl", "ATTRIBUTES"),
+    _hook("enf_queue_create"),
+    _hook("enf_queue_unlink"),
+    _hook("enf_path_mkdir"),
+    _hook("enf_path_rmdir"),
+    _hook("enf_path_chmod"),
+    _hook("enf_path_chown"),
+    _hook("enf_inode_setxattr"),
+    _hook("enf_inode_removexattr"),
+    _hook("enf_inode_set_acl", optional=True),
+    _hook("enf_inode_remove_acl", optional=True),
+    _hook("enf_inode_setattr"),
+    _hook("enf_file_ioctl"),
     # Before Linux 6.8 the one above is called for both, and before 6.17 in place of the last.
-    _hook("enf_file_ioctl_compat", "file_ioctl_compat", "ATTRIBUTES", optional=True),
-    _hook("enf_inode_file_setattr", "inode_file_setattr", "ATTRIBUTES", optional=True),
+    _hook("enf_file_ioctl_compat", optional=True),
+    _hook("enf_inode_file_setattr", optional=True),
     # What an overlay does to its layers passes no hook on paths; see layer.bpf.c.
-    _hook("enf_layer_create", "inode_create", "CREATE"),
-    _hook("enf_layer_mkdir", "inode_mkdir", "MKDIR"),
-    _hook("enf_layer_mknod", "inode_mknod", "CREATE MKNOD NAME_GUARD"),
-    _hook("enf_layer_symlink", "inode_symlink", "SYMLINK NAME_GUARD"),
-    _hook("enf_layer_link", "inode_link", "LINK CREATE GUARD NAME_GUARD"),
-    _hook("enf_layer_unlink", "inode_unlink", "UNLINK NAME_GUARD MOUNT_GUARD"),
-    _hook("enf_layer_rmdir", "inode_rmdir", "RMDIR MOUNT_GUARD"),
-    _hook(
-        "enf_layer_rename",
-        "inode_rename",
-        "RENAME CREATE WRITE UNLINK GUARD NAME_GUARD MOUNT_GUARD",
-    ),
-    _hook("enf_layer_setattr", "inode_setattr", "CHMOD CHOWN TRUNCATE"),
-    _hook("enf_socket_create", "socket_create", "SOCKET"),
-    _hook("enf_socket_bind", "socket_bind", "BIND"),
-    _hook("enf_socket_listen", "socket_listen", "LISTEN"),
-    _hook("enf_socket_connect", "socket_connect", "CONNECT"),
-    _hook("enf_socket_accept", "socket_accept", "ACCEPT"),
-    _hook("enf_socket_sendmsg", "socket_sendmsg", "SEND CONNECT"),
-    _hook("enf_socket_setsockopt", "socket_setsockopt", "SEND CONNECT"),
-    _hook("enf_sctp_bind_connect", "sctp_bind_connect", "BIND CONNECT"),
-    _hook("enf_unix_stream_connect", "unix_stream_connect", "CONNECT"),
-    _hook("enf_unix_may_send", "unix_may_send", "SEND CONNECT"),
-    _hook("enf_sb_mount", "sb_mount", "MOUNT BIND_MOUNT REMOUNT PROPAGATE MOVE_MOUNT MOUNT_GUARD"),
-    _hook("enf_sb_kern_mount", "sb_kern_mount", "MOUNT"),
-    _hook("enf_sb_remount", "sb_remount", "REMOUNT"),
-    _hook("enf_move_mount", "move_mount", "MOUNT BIND_MOUNT MOVE_MOUNT MOUNT_GUARD"),
-    _hook("enf_sb_umount", "sb_umount", "UNMOUNT MOUNT_GUARD"),
-    _hook("enf_sb_pivotroot", "sb_pivotroot", "PIVOT_ROOT MOUNT_GUARD"),
-    _hook("enf_task_kill", "task_kill", "SIGNAL"),
-    _hook("enf_task_setrlimit", "task_setrlimit", "SIGNAL"),
-    _hook("enf_ptrace_access_check", "ptrace_access_check", "PTRACE"),
-    _hook("enf_ptrace_traceme", "ptrace_traceme", "TRACEME"),
-    _hook("enf_task_fix_setuid", "task_fix_setuid", "SETUID"),
-    _hook("enf_task_fix_setgid", "task_fix_setgid", "SETGID"),
-    _hook("enf_task_fix_setgroups", "task_fix_setgroups", "SETGID"),
-    _hook("enf_capset", "capset", "CAPSET"),
-    _hook("enf_capable", "capable", "CAPABLE"),
-    _hook("enf_userns_create", "userns_create", "USERNS"),
-    _hook("enf_mmap_memory", "mmap_file", "MAP_EXEC"),
-    _hook("enf_mprotect_memory", "file_mprotect", "PROTECT_EXEC"),
-    _hook("enf_kernel_read_file", "kernel_read_file", "MODULE KEXEC FIRMWARE"),
-    _hook("enf_kernel_load_data", "kernel_load_data", "MODULE KEXEC FIRMWARE"),
-    _hook("enf_kernel_module_request", "kernel_module_request", "MODULE_REQUEST"),
-    _hook("enf_bpf", "bpf", "BPF"),
-    _hook("enf_perf_event_open", "perf_event_open", "PERF"),
-    _hook("enf_inode_init_security_anon", "inode_init_security_anon", "IO_URING"),
+    _hook("enf_layer_create"),
+    _hook("enf_layer_mkdir"),
+    _hook("enf_layer_mknod"),
+    _hook("enf_layer_symlink"),
+    _hook("enf_layer_link"),
+    _hook("enf_layer_unlink"),
+    _hook("enf_layer_rmdir"),
+    _hook("enf_layer_rename"),
+    _hook("enf_layer_setattr"),
+    _hook("enf_socket_create"),
+    _hook("enf_socket_bind"),
+    _hook("enf_socket_listen"),
+    _hook("enf_socket_connect"),
+    _hook("enf_socket_accept"),
+    _hook("enf_socket_sendmsg"),
+    _hook("enf_socket_setsockopt"),
+    _hook("enf_sctp_bind_connect"),
+    _hook("enf_unix_stream_connect"),
+    _hook("enf_unix_may_send"),
+    _hook("enf_sb_mount"),
+    _hook("enf_sb_kern_mount"),
+    _hook("enf_sb_remount"),
+    _hook("enf_move_mount"),
+    _hook("enf_sb_umount"),
+    _hook("enf_sb_pivotroot"),
+    _hook("enf_task_kill"),
+    _hook("enf_task_setrlimit"),
+    _hook("enf_ptrace_access_check"),
+    _hook("enf_ptrace_traceme"),
+    _hook("enf_task_fix_setuid"),
+    _hook("enf_task_fix_setgid"),
+    _hook("enf_task_fix_setgroups"),
+    _hook("enf_capset"),
+    _hook("enf_capable"),
+    _hook("enf_userns_create"),
+    _hook("enf_mmap_memory"),
+    _hook("enf_mprotect_memory"),
+    _hook("enf_kernel_read_file"),
+    _hook("enf_kernel_load_data"),
+    _hook("enf_kernel_module_request"),
+    _hook("enf_bpf"),
+    _hook("enf_perf_event_open"),
+    _hook("enf_inode_init_security_anon"),
 )
 
 
@@ -269,7 +295,7 @@ CALLS: Final = 1 << abi.OPS["SYSCALL"]
 POINTS: Final = 1 << abi.OPS["POINT"]
 """The operation that is decided at the points of the kernel that rules name."""
 
-AT_POINT: Final = "enf_point_"
+AT_POINT: Final = OPERATION_TABLE[Op.POINT].prefix
 """How the names of the programs at such points begin."""
 
 ATTEMPTS: Final = 1 << abi.OPS["ATTEMPT"]

@@ -8,18 +8,18 @@ also decides such files by their usual name.
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 from typing import Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.libbpf import abi
 from enforcer.mountinfo import parse_mountinfo
 
 __all__ = ["PSEUDO_FILE_SYSTEMS", "PseudoFileSystem", "packed"]
 
-_PLACE: Final = struct.Struct("=III28s")
+_PLACE: Final = abi.decoder("enf_place")[0]
 
 
 @attrs.frozen
@@ -59,13 +59,12 @@ def packed(mountinfo: Path = Path("/proc/1/mountinfo")) -> bytes:
     *mountinfo*: of the host's first process. If it cannot be read, no file system counts as in its usual
     place: then each of these files is decided by two names.
     """
-    room = abi.constant("ENF_PLACES")
     there = _there(mountinfo)
     parts = [
         _PLACE.pack(fs.magic, there.get((fs.type, fs.place), 0), len(fs.place), fs.place)
         for fs in PSEUDO_FILE_SYSTEMS
     ]
-    return b"".join(parts).ljust(room * _PLACE.size, b"\0")
+    return b"".join(parts).ljust(_abi.ENF_PLACES * _PLACE.size, b"\0")
 
 
 def _there(mountinfo: Path) -> dict[tuple[bytes, bytes], int]:

@@ -22,16 +22,15 @@ from enforcer.errors import EnforcerBug, KernelError
 from enforcer.kernel import guard, loader, placement, programs
 from enforcer.kernel.engine import Engine
 from enforcer.kernel.guard import Guard
-from enforcer.kernel.image_map import Image, ImageHead, ImageMap, facts_of, ops_of
+from enforcer.kernel.image_map import Image, ImageHead, ImageMap
 from enforcer.kernel.image_slots import Committed, Succession
 from enforcer.kernel.labels import label_all
-from enforcer.kernel.lsm_support import check_lsm
 from enforcer.kernel.maps import RINGS, Notes, RowHits, StatCounters, memory
+from enforcer.kernel.needs import Needs
 from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role
 from enforcer.kernel.ringbuf import RingBuffer, ring_use
 from enforcer.kernel.verifier import Verifier
-from enforcer.kernel.watched import Watched
 
 __all__ = ["Committed", "Image", "Session"]
 
@@ -82,44 +81,24 @@ class Session:
             VerifierError: if the verifier refuses a program.
             KernelError: if the kernel refuses otherwise.
         """
-        at = check_lsm()
-        heads = [ImageHead.of(one.data) for one in (image, fallback) if one is not None]
-        specs = loader.present(programs.needed(ops_of(heads), facts_of(heads)), at)
-        guards = guard.programs(at) if protect else ()
-        sizes = loader.Sizes.with_room(
-            image=max(head.size for head in heads),
-            rows=max(head.n_rows for head in heads),
-            carry=carry,
-            records=records,
-            rings=rings,
-            keeps_code=any(spec in programs.CODE for spec in specs),
-        )
+        given = [one for one in (image, fallback) if one is not None]
+        needs = Needs.of(given, carry=carry, protect=protect, records=records, rings=rings)
+        size = needs.sizes.image
         with contextlib.ExitStack() as undo:
             if pins is not None:
                 undo.callback(pins.remove)
-            idle = undo.enter_context(contextlib.closing(ImageMap.holding(image.data, sizes.image)))
-            engine = undo.enter_context(
-                contextlib.closing(
-                    Engine.load(
-                        *(specs, sizes),
-                        at=at,
-                        model=idle.fd,
-                        watched=Watched.of(heads, at),
-                        guards=guards,
-                        prepare=guard.prepare if protect else None,
-                    )
-                )
-            )
+            idle = undo.enter_context(contextlib.closing(ImageMap.holding(image.data, size)))
+            engine = undo.enter_context(contextlib.closing(needs.load(idle.fd)))
             fds = {name: entry.fd for name, entry in engine.first.maps.items()}
             ring = undo.enter_context(
                 contextlib.closing(RingBuffer.open(fds["decisions"], fds["activity"]))
             )
             engine.attach(Role.IDENTITY)
-            images = Succession.begin(fds, sizes.image, image, fallback, confirm_within)
+            images = Succession.begin(fds, size, image, fallback, confirm_within)
             idle.close()
             label_all(engine.first)
             engine.attach(Role.HOOK)
-            protection = guard.attach(engine, guards) if protect else None
+            protection = guard.attach(engine, needs.guards) if protect else None
             if pins is not None:
                 maps = ((name, fd) for name, fd in fds.items() if "." not in name)
                 pins.keep(engine.links.each(), maps, states or {})

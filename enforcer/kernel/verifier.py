@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import enum
 import errno
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
+from enforcer import _abi
 from enforcer.errors import KernelError
 from enforcer.libbpf import abi, calls
 
@@ -29,9 +29,8 @@ _TITLE: Final = "enforcer-key"
 _VERSION: Final = "1"
 _FIELDS: Final = 4
 _SALT: Final = 16
-_KEY: Final = 32
-_ORDERS: Final = abi.enumeration("enf_knock_order", "ENF_KNOCK_")
-_FORM: Final = struct.Struct("=II32s")
+_STORED: Final = abi.place("enf_guard_call", "verifier")[1]
+_FORM: Final = abi.decoder("enf_knock")[0]
 
 
 @attrs.frozen
@@ -64,7 +63,7 @@ class Verifier:
         if len(fields) != _FIELDS or fields[:2] != [_TITLE, _VERSION]:
             raise ValueError("it was not made by: enforcer key")
         salt, stored = map(bytes.fromhex, fields[2:])
-        if len(salt) != _SALT or len(stored) != _KEY:
+        if len(salt) != _SALT or len(stored) != _STORED:
             raise ValueError("it is incomplete")
         return cls(salt, stored)
 
@@ -126,7 +125,7 @@ def ask(knock: Callable[[bytes], int] = calls.knock) -> Answer:
     Raises:
         KernelError: the kernel answers something else.
     """
-    return _knock("ASK", b"", knock)
+    return _knock(_abi.ENF_KNOCK_ASK, b"", knock)
 
 
 def claim(key: bytes, knock: Callable[[bytes], int] = calls.knock) -> Answer:
@@ -136,7 +135,7 @@ def claim(key: bytes, knock: Callable[[bytes], int] = calls.knock) -> Answer:
     Raises:
         KernelError: the kernel answers something else.
     """
-    return _knock("CLAIM", key, knock)
+    return _knock(_abi.ENF_KNOCK_CLAIM, key, knock)
 
 
 def release(key: bytes, knock: Callable[[bytes], int] = calls.knock) -> Answer:
@@ -146,11 +145,11 @@ def release(key: bytes, knock: Callable[[bytes], int] = calls.knock) -> Answer:
     Raises:
         KernelError: the kernel answers something else.
     """
-    return _knock("RELEASE", key, knock)
+    return _knock(_abi.ENF_KNOCK_RELEASE, key, knock)
 
 
-def _knock(order: str, key: bytes, knock: Callable[[bytes], int]) -> Answer:
-    code = knock(_FORM.pack(_ORDERS[order], 0, key))
+def _knock(order: int, key: bytes, knock: Callable[[bytes], int]) -> Answer:
+    code = knock(_FORM.pack(order, 0, key))
     try:
         return Answer(code)
     except ValueError:

@@ -1,23 +1,10 @@
 # SPDX-License-Identifier: MIT
 # The extension as a type checker sees it; _ffi.cdef.h and the ABI header say what is in it.
 
-from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 CData: TypeAlias = Any
 """A C pointer, structure or array. Python has no type for it; this package is where it stays."""
-
-class CType:
-    kind: str
-    cname: str
-    length: int
-    item: CType
-    fields: Sequence[tuple[str, CField]]
-    relements: dict[str, int]
-
-class CField:
-    offset: int
-    type: CType
 
 class _Ffi:
     NULL: CData
@@ -31,9 +18,7 @@ class _Ffi:
     def from_buffer(
         self, cdecl: str, python_buffer: object, require_writable: bool = ...
     ) -> CData: ...
-    def typeof(self, cdecl: str) -> CType: ...
-    def sizeof(self, cdecl: str | CType) -> int: ...
-    def offsetof(self, cdecl: str, field: str) -> int: ...
+    def sizeof(self, cdecl: str) -> int: ...
     def memmove(self, dest: CData, src: object, n: int) -> None: ...
 
 class _Lib:
@@ -46,9 +31,6 @@ class _Lib:
     BPF_TRACE_FENTRY: int
     BPF_TRACE_FEXIT: int
     ENF_ABI_HASH: int
-    ENF_IMAGE_MAGIC: int
-    ENF_IMAGE_MAX: int
-    ENF_IMAGE_VERSION: int
     ENF_LOG_SIZE: int
     LIBBPF_MAJOR_VERSION: int
     LIBBPF_MINOR_VERSION: int

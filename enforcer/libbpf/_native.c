@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The native build of the decision core. Not thread safe: one working memory, as the engine has one
- * thread. What the programs do around the core (core.bpf.c) is done here with memory copies.
+ * thread. What the programs do around the core (object.bpf.c, task.bpf.c) is done here with memory copies.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 
 #include "_native.h"
 #include "decide.h"
+#include "lineage.h"
 
 static struct enf_scratch native_scratch;
 

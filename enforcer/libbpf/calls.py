@@ -12,6 +12,7 @@ import os
 
 import attrs
 
+from enforcer import _abi
 from enforcer.errors import KernelError
 from enforcer.libbpf._check import check
 from enforcer.libbpf._ffi import ffi, lib
@@ -215,7 +216,7 @@ def knock(request: bytes) -> int:
     """
     held = ffi.new("char[]", len(request))
     ffi.memmove(held, request, len(request))
-    return -int(lib.enf_bpf(lib.ENF_KNOCK, held, len(request)))
+    return -int(lib.enf_bpf(_abi.ENF_KNOCK, held, len(request)))
 
 
 def memory(fd: int) -> int:

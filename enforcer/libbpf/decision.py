@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.errors import EnforcerBug
 from enforcer.libbpf import abi
 from enforcer.libbpf._ffi import ffi, lib
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Access", "Core", "Identity", "Subject", "Verdict", "identify"]
 
-_NONE: Final = abi.constant("ENF_NONE")
-_EXE_UNKNOWN: Final = abi.constant("ENF_SF_EXE_UNKNOWN")
-_ON_ERROR: Final = abi.constant("ENF_VF_ON_ERROR")
-_MAX_ARGS: Final = abi.constant("ENF_MAX_ARGS")
-_ARGV_MAX: Final = abi.constant("ENF_ARGV_MAX")
-_MAX_ARG_INDEX: Final = abi.constant("ENF_MAX_ARG_INDEX")
+_NONE: Final = _abi.ENF_NONE
+_EXE_UNKNOWN: Final = _abi.ENF_SF_EXE_UNKNOWN
+_ON_ERROR: Final = _abi.ENF_VF_ON_ERROR
+_MAX_ARGS: Final = _abi.ENF_MAX_ARGS
+_ARGV_MAX: Final = _abi.ENF_ARGV_MAX
+_MAX_ARG_INDEX: Final = _abi.ENF_MAX_ARG_INDEX
 _PATH, _NAME, _FSTYPE = (abi.DIMS[name] for name in ("PATH", "NAME", "FSTYPE"))
 _ADDR, _ARG_ANY, _ARG0 = (abi.DIMS[name] for name in ("ADDR", "ARG_ANY", "ARG0"))
 _TEXTS: Final = {_PATH: "path", _NAME: "name", _FSTYPE: "fstype"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.errors import EnforcerBug, EnforcerError
 from enforcer.libbpf import abi
 from enforcer.libbpf._ffi import ffi, lib
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Label", "RecordedAccessError", "ReplayCore", "Spoken"]
 
-_NONE: Final = abi.constant("ENF_NONE")
-_ON_ERROR: Final = abi.constant("ENF_VF_ON_ERROR")
-_LINEAGE_UNKNOWN: Final = abi.constant("ENF_SF_LINEAGE_UNKNOWN")
-_WITHIN: Final = abi.constant("ENF_RF_WITHIN")
-_ROW_MARKS: Final = abi.constant("ENF_ROW_MARKS")
-_NO_MARKS: Final = bytes(8 * abi.constant("ENF_MAX_MARKS"))
+_NONE: Final = _abi.ENF_NONE
+_ON_ERROR: Final = _abi.ENF_VF_ON_ERROR
+_LINEAGE_UNKNOWN: Final = _abi.ENF_SF_LINEAGE_UNKNOWN
+_WITHIN: Final = _abi.ENF_RF_WITHIN
+_ROW_MARKS: Final = _abi.ENF_ROW_MARKS
+_NO_MARKS: Final = bytes(abi.place("enf_marks", "at")[1])
 _EINVAL: Final = 22
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.compiler import verify
 from enforcer.kernel.image_map import ImageHead, calls_of
 from enforcer.kernel.maps import RowHits
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidate", "is_told"]
 
-_RECORD: Final = 2  # ENF_RF_RECORD
+_RECORD: Final = _abi.ENF_RF_RECORD
 
 
 @attrs.define

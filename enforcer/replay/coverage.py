@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from enforcer.compiler import CompiledImage
     from enforcer.policy.model.policy import PolicySet, Rule
     from enforcer.policy.model.workloads import Facts
+    from enforcer.replay.document_types import WorkloadsDocument
     from enforcer.replay.journal import Journal
     from enforcer.replay.lines import Lines
 
@@ -129,16 +130,16 @@ def _names(value: object) -> frozenset[str]:
 
 def _ops_of_rows(image: bytes) -> Iterator[int]:
     head = abi.scalars("enf_image", image)
-    size, at = abi.sizeof("enf_row"), abi.offsetof("enf_row", "ops")
+    (at, size), step = abi.place("enf_row", "ops"), abi.sizeof("enf_row")
     for row in range(head["n_rows"]):
-        begin = head["off_rows"] + row * size + at
-        yield int.from_bytes(image[begin : begin + 8], "little")
+        begin = head["off_rows"] + row * step + at
+        yield int.from_bytes(image[begin : begin + size], "little")
 
 
 # ---- Containers and pods --------------------------------------------------------------------------
 
 
-def describe(workloads: Iterable[Workload]) -> dict[str, Any]:
+def describe(workloads: Iterable[Workload]) -> WorkloadsDocument:
     """Describe *workloads* for a journal."""
     return {
         "workloads": [

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from enforcer import _abi
 from enforcer.libbpf import abi
 from enforcer.libbpf.decision import Identity
 from enforcer.policy.language.vocabulary import SubjectFlag
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ACCESS", "CGROUP", "LINE", "Credentials", "HeadReader"]
 
-_KINDS: Final = abi.enumeration("enf_event_kind", "ENF_EVENT_")
-ACCESS, LINE, CGROUP = (_KINDS[name] for name in ("ACCESS", "LINE", "CGROUP"))
-_FOLDED: Final = 0xFFF00000  # where names of the executable are folded: ENF_FOLD_*
+ACCESS: Final = _abi.ENF_EVENT_ACCESS
+LINE: Final = _abi.ENF_EVENT_LINE
+CGROUP: Final = _abi.ENF_EVENT_CGROUP
+_EXE_AT: Final = _abi.ENF_FOLD_EXE_AT
+_FOLDED: Final = _abi.ENF_FOLD_BITS >> _EXE_AT << _EXE_AT
+"""Where names of the executable are folded."""
 _KEPT_FLAGS: Final = sum(SubjectFlag) | _FOLDED
 
 

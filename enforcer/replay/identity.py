@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from enforcer.policy.language.kinds import FieldSpec
     from enforcer.policy.model.workloads import Facts, Workload
+    from enforcer.replay.document_types import FoundProcess
     from enforcer.replay.lines import Line, Lines
 
 __all__ = ["People"]
@@ -49,7 +50,7 @@ class People:
     line: int = 0
     exe: bytes | None = None
     _users: dict[int, str] = attrs.field(factory=dict)
-    _found: dict[int, dict[str, Any]] = attrs.field(factory=dict)
+    _found: dict[int, FoundProcess] = attrs.field(factory=dict)
     _workloads: dict[str, Facts] = attrs.field(factory=dict)
     _arguments: dict[int, tuple[bytes, ...]] = attrs.field(factory=dict)
 
@@ -58,7 +59,7 @@ class People:
         for document in documents:
             with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
                 for each in document.get("processes", ()):
-                    self._found[int(each["pid"])] = dict(each)
+                    self._found[int(each["pid"])] = cast("FoundProcess", dict(each))
                 for uid, name in document.get("users", {}).items():
                     self._users[int(uid)] = str(name)
 
@@ -114,7 +115,8 @@ class People:
         pid = line.pid
         words = self._cmdline(line.origin)
         if line.how is How.FOUND:
-            pid = int(self._found.get(line.pid, {}).get("parent", 0))
+            known = self._found.get(line.pid)
+            pid = int(known.get("parent", 0)) if known is not None else 0
         return Actor(
             pid=pid,
             name=PurePosixPath(exe).name if exe else "",
@@ -135,11 +137,12 @@ class People:
 
     def _of_found(self, line: Line) -> tuple[bytes, ...] | None:
         known = self._found.get(line.pid)
-        if known is None or not known.get("cmdline"):
+        words = known.get("cmdline") if known is not None else None
+        if known is None or not words:
             return None
         if abs(int(known["ticks"]) - ticks_of(line.start_ns)) > 1:
             return None  # another process had the number by then
-        return tuple(str(word).encode() for word in known["cmdline"])
+        return tuple(str(word).encode() for word in words)
 
 
 def _one(facts: Facts, field: FieldSpec) -> str | None:

@@ -14,7 +14,7 @@ import json
 import os
 import struct
 import zlib
-from typing import IO, TYPE_CHECKING, Any, Final, Self
+from typing import IO, TYPE_CHECKING, Any, Final, Self, cast
 
 import attrs
 
@@ -23,6 +23,8 @@ from enforcer.errors import EnforcerError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from enforcer.replay.document_types import JournalHead
 
 __all__ = ["FORMAT", "Block", "BlockKind", "Journal", "JournalError", "Writer"]
 
@@ -165,7 +167,7 @@ class Journal:
     """
 
     _file: IO[bytes]
-    head: dict[str, Any]
+    head: JournalHead
     blocks: tuple[Block, ...]
     torn: int = 0
     damaged: int = 0
@@ -199,7 +201,7 @@ class Journal:
             raise JournalError(
                 f"{path} has format {head.get('format')!r}, this version of enforcer reads {FORMAT}"
             )
-        journal.head = head
+        journal.head = cast("JournalHead", head)
         return journal
 
     @property

@@ -9,11 +9,11 @@ conditions ask for, as the kernel side would have kept them, and their descripti
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from enforcer._abi import LineHow as How
 from enforcer.replay.heads import CGROUP, LINE, Credentials, HeadReader
 from enforcer.replay.journal import BlockKind
 
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["How", "Line", "Lines"]
 
 _MAX_DEPTH: Final = 100_000  # programs that one came from, one after the other; more are a ring
-
-
-class How(enum.IntEnum):
-    """``enum enf_line_how``."""
-
-    FORK = 0
-    SIBLING = 1
-    EXEC = 2
-    FOUND = 3
 
 
 @attrs.frozen

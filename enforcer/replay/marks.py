@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.libbpf import abi
 from enforcer.replay.lines import How
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Marks"]
 
 _NONE: Final[Mapping[int, int]] = {}
-_MAX_MARKS: Final = abi.constant("ENF_MAX_MARKS")
+_MAX_MARKS: Final = _abi.ENF_MAX_MARKS
 
 
 @attrs.define

@@ -8,7 +8,7 @@ import selectors
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from enforcer.policy.language.syscall_table import Syscall
     from enforcer.policy.language.vocabulary import Op
     from enforcer.policy.model.workloads import Workload
+    from enforcer.replay.document_types import FoundProcess, JournalHead, PeopleDocument
 
 __all__ = ["Recorded", "Recorder", "Recording", "head_of", "people"]
 
@@ -40,7 +41,8 @@ _TURN: Final = 0.1  # seconds per readiness, so that a flood cannot keep signals
 _LOOK: Final = 0.15  # seconds between two looks at which containers there are
 _LAST: Final = 10.0  # seconds for the last records, after the session has ended
 _KIND: Final = abi.offsetof("enf_event", "kind")
-_TIME: Final = slice(abi.offsetof("enf_event", "time_ns"), abi.offsetof("enf_event", "time_ns") + 8)
+_TIME_AT, _TIME_SIZE = abi.place("enf_event", "time_ns")
+_TIME: Final = slice(_TIME_AT, _TIME_AT + _TIME_SIZE)
 
 
 class Recording(Protocol):
@@ -220,7 +222,7 @@ class Recorder:
 # ---- What the recording is of ---------------------------------------------------------------------
 
 
-def head_of(ops: Iterable[Op], calls: Iterable[Syscall]) -> dict[str, Any]:
+def head_of(ops: Iterable[Op], calls: Iterable[Syscall]) -> JournalHead:
     """Describe a recording that begins now, on this machine, of *ops* and *calls*."""
     boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     return {
@@ -246,12 +248,12 @@ def _machine() -> str | None:
 
 def people(
     processes: Processes | None = None, users: Users | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[PeopleDocument]:
     """Describe the processes that there are, and name the users: for readers, not for verdicts."""
     known = processes if processes is not None else Processes()
     names = (users if users is not None else Users()).names()
     yield {"users": {str(uid): name for uid, name in names.items()}}
-    found: list[dict[str, Any]] = []
+    found: list[FoundProcess] = []
     for number in sorted(int(each.name) for each in known.proc.iterdir() if each.name.isdigit()):
         stat = known.stat(number)
         if stat is None:
@@ -274,7 +276,7 @@ def people(
     yield {"processes": found}
 
 
-def is_same_machine(head: dict[str, Any]) -> bool:
+def is_same_machine(head: JournalHead) -> bool:
     """Tell whether a recording with *head* was made on this machine."""
     return head.get("boot") == boot() or (
         head.get("machine") is not None and head.get("machine") == _machine()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import selectors
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from enforcer.events.types import Lost, Record
+    from enforcer.runtime.control.answers import DaemonState, SourcesDocument
     from enforcer.runtime.ports import Hits, KernelSession, PolicyControl
     from enforcer.runtime.protection.gate import Gate
     from enforcer.runtime.records.pipeline import Pipeline
@@ -74,7 +75,7 @@ class Daemon:
     persists: bool = False
     reactor: Reactor = attrs.field(factory=Reactor)
     overview: Overview = attrs.field(factory=Overview)
-    sources: Callable[[], dict[str, Any]] | None = None
+    sources: Callable[[], SourcesDocument] | None = None
     on_ended: Callable[[], None] = lambda: None
     gate: Gate | None = None
     outlives_signals: bool = False
@@ -273,7 +274,7 @@ class Daemon:
             hits=hits,
         )
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> DaemonState:
         """Describe the active policies and what they did; raises KernelError."""
         return status(self.session, self._running(), self.policies, self._uptime())
 

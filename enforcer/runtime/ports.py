@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from enforcer.events.types import Lost, Record
+    from enforcer.runtime.control.answers import (
+        ChangeAnswer,
+        Confirmation,
+        PoliciesState,
+        PolicyDetail,
+        PolicyState,
+    )
 
 __all__ = ["Audience", "Hits", "KernelSession", "PolicyControl"]
 
@@ -105,35 +112,33 @@ class PolicyControl(Protocol):
     change returns is described in ``docs/commands.md``.
     """
 
-    def reload(self, *, confirm_within: float | None = None) -> dict[str, Any]:
+    def reload(self, *, confirm_within: float | None = None) -> ChangeAnswer:
         """Read the policy files again."""
 
-    def confirm(self) -> dict[str, Any]:
+    def confirm(self) -> Confirmation:
         """Keep the active policies; ``unchanged`` if nothing waited for it."""
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> PoliciesState:
         """Say what ``status`` shows of policies."""
 
-    def policies(self) -> list[dict[str, Any]]:
+    def policies(self) -> list[PolicyState]:
         """Describe every policy, those that are disabled included."""
 
-    def show(self, name: str) -> dict[str, Any]:
+    def show(self, name: str) -> PolicyDetail:
         """Describe one policy and its rules."""
 
-    def add(
-        self, texts: Mapping[str, str], *, confirm_within: float | None = None
-    ) -> dict[str, Any]:
+    def add(self, texts: Mapping[str, str], *, confirm_within: float | None = None) -> ChangeAnswer:
         """Add the policies of *texts*, at once; they stand by the names in places."""
 
-    def remove(self, name: str, *, confirm_within: float | None = None) -> dict[str, Any]:
+    def remove(self, name: str, *, confirm_within: float | None = None) -> ChangeAnswer:
         """Remove a policy that was added at run time."""
 
     def set_enabled(
         self, name: str, *, enabled: bool, confirm_within: float | None = None
-    ) -> dict[str, Any]:
+    ) -> ChangeAnswer:
         """Switch a policy on or off."""
 
     def set_mode(
         self, name: str, mode: str, *, confirm_within: float | None = None
-    ) -> dict[str, Any]:
+    ) -> ChangeAnswer:
         """Let a policy ``enforce`` or ``audit``, whatever its file says."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.events.document import errno_name, signal_name, target
+from enforcer.events.document import errno_name, signal_name
+from enforcer.events.object import target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import Lost
 from enforcer.identity.text import neutral

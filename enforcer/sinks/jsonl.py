@@ -26,7 +26,7 @@ def json_line(record: Record | Lost, fields: Mapping[str, str] = _NO_FIELDS) -> 
 
     *fields* are added to it, if there are any.
     """
-    document = as_document(record)
+    document: Mapping[str, object] = as_document(record)
     if fields:
-        document["fields"] = dict(fields)
+        document = {**document, "fields": dict(fields)}
     return _ENCODER.encode(document).encode("ascii") + b"\n"

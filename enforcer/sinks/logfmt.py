@@ -12,7 +12,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from enforcer.events.document import endpoint, errno_name, rfc3339, signal_name
+from enforcer.events.document import errno_name, rfc3339, signal_name
+from enforcer.events.object import endpoint
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import EventFlag, Lost, Record, RowFlag
 from enforcer.identity.text import neutral, readable

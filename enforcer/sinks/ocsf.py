@@ -14,18 +14,12 @@ import json
 import platform
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from enforcer import __version__
 from enforcer.events import document
-from enforcer.events.document import (
-    as_document,
-    errno_name,
-    inet_address,
-    numbers,
-    rfc3339,
-    target,
-)
+from enforcer.events.document import as_document, errno_name, rfc3339
+from enforcer.events.object import inet_address, numbers, target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import Lost
 from enforcer.identity.text import readable
@@ -80,7 +74,7 @@ def ocsf_line(record: Record | Lost, fields: Mapping[str, str]) -> bytes:
     return json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-def ocsf_event(record: Record | Lost, fields: Mapping[str, str]) -> dict[str, Any]:
+def ocsf_event(record: Record | Lost, fields: Mapping[str, str]) -> dict[str, object]:
     """Make the event of *record*; *fields* become tags of it."""
     if isinstance(record, Lost):
         return _lost(record, fields)
@@ -105,7 +99,7 @@ def ocsf_event(record: Record | Lost, fields: Mapping[str, str]) -> dict[str, An
     }
 
 
-def _lost(record: Lost, fields: Mapping[str, str]) -> dict[str, Any]:
+def _lost(record: Lost, fields: Mapping[str, str]) -> dict[str, object]:
     return {
         **_head(BASE, OTHER, "lost", record.time_ns),
         "message": "records are missing",
@@ -116,7 +110,7 @@ def _lost(record: Lost, fields: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _head(found: EventClass, activity: int, name: str, time_ns: int) -> dict[str, Any]:
+def _head(found: EventClass, activity: int, name: str, time_ns: int) -> dict[str, object]:
     return {
         "activity_id": activity,
         "activity_name": name,
@@ -130,7 +124,7 @@ def _head(found: EventClass, activity: int, name: str, time_ns: int) -> dict[str
     }
 
 
-def _metadata(time_ns: int, fields: Mapping[str, str]) -> dict[str, Any]:
+def _metadata(time_ns: int, fields: Mapping[str, str]) -> dict[str, object]:
     return {
         "version": VERSION,
         "product": {"name": "enforcer", "vendor_name": "enforcer", "version": __version__},
@@ -141,13 +135,13 @@ def _metadata(time_ns: int, fields: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _severity(record: Record) -> dict[str, Any]:
+def _severity(record: Record) -> dict[str, object]:
     refused = record.event.action >= Verb.DENY
     number = _SEVERITIES[record.origin.severity] if refused else 1
     return {"severity_id": number, "severity": _SEVERITY_NAMES[number]}
 
 
-def _status(event: Event) -> dict[str, Any]:
+def _status(event: Event) -> dict[str, object]:
     """Say whether the activity happened."""
     failed = event.is_prevented or event.attempt is not None
     shown = (
@@ -157,7 +151,7 @@ def _status(event: Event) -> dict[str, Any]:
     return shown | ({"status_code": error} if error else {})
 
 
-def _control(record: Record) -> dict[str, Any]:
+def _control(record: Record) -> dict[str, object]:
     """Fill in the profile ``security_control``: what the policy did about it."""
     event, origin = record.event, record.origin
     refused = event.action >= Verb.DENY
@@ -187,7 +181,7 @@ def _control(record: Record) -> dict[str, Any]:
 
 
 @functools.cache
-def _device() -> dict[str, Any]:
+def _device() -> dict[str, object]:
     name = socket.gethostname() or "localhost"
     return {
         "hostname": name,
@@ -211,17 +205,17 @@ def _number(key: str, file: Path) -> dict[str, str]:
         return {}  # a container without a machine id; nothing depends on it
 
 
-def _actor(record: Record) -> dict[str, Any]:
+def _actor(record: Record) -> dict[str, object]:
     user = _user(record.event.uid, record.user)
     return {"process": _process(record) | {"user": user}, "user": user}
 
 
-def _user(uid: int, name: str | None) -> dict[str, Any]:
+def _user(uid: int, name: str | None) -> dict[str, object]:
     kind = {"type_id": 2, "type": "Admin"} if uid == 0 else {"type_id": 1, "type": "User"}
     return {"uid": str(uid), **kind, **({"name": name} if name is not None else {})}
 
 
-def _process(record: Record) -> dict[str, Any]:
+def _process(record: Record) -> dict[str, object]:
     event = record.event
     shown = _known(record.process, record, event.start_ns) | {
         "tid": event.tid,
@@ -244,8 +238,8 @@ def _signed(number: int) -> int:
     return number - (1 << 32) if number >= 1 << 31 else number
 
 
-def _entity(actor: Actor) -> dict[str, Any]:
-    shown: dict[str, Any] = {"uid": actor.id, "pid": actor.pid, "name": actor.name}
+def _entity(actor: Actor) -> dict[str, object]:
+    shown: dict[str, object] = {"uid": actor.id, "pid": actor.pid, "name": actor.name}
     if actor.exe is not None:
         shown["path"] = actor.exe
     if actor.cmdline is not None:
@@ -253,8 +247,8 @@ def _entity(actor: Actor) -> dict[str, Any]:
     return shown
 
 
-def _known(actor: Actor, record: Record, start_ns: int) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+def _known(actor: Actor, record: Record, start_ns: int) -> dict[str, object]:
+    shown: dict[str, object] = {
         "uid": actor.id,
         "pid": actor.pid,
         "name": actor.name,
@@ -267,8 +261,11 @@ def _known(actor: Actor, record: Record, start_ns: int) -> dict[str, Any]:
     return shown
 
 
-def _container(record: Record) -> dict[str, Any]:
-    shown = {"uid": record.container_id, "runtime": record.container_runtime}
+def _container(record: Record) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "uid": record.container_id,
+        "runtime": record.container_runtime,
+    }
     if record.container_name is not None:
         shown["name"] = record.container_name
     return shown | ({"pod_uuid": record.pod_uid} if record.pod_uid else {})
@@ -277,7 +274,7 @@ def _container(record: Record) -> dict[str, Any]:
 # ---- What it was on ---------------------------------------------------------------------------
 
 
-def _object(record: Record, found: EventClass) -> dict[str, Any]:
+def _object(record: Record, found: EventClass) -> dict[str, object]:
     event = record.event
     if found is PROCESS:
         return {"process": _launched(event)}
@@ -289,9 +286,9 @@ def _object(record: Record, found: EventClass) -> dict[str, Any]:
     return {"kernel": {"name": target(event), **call}}
 
 
-def _launched(event: Event) -> dict[str, Any]:
+def _launched(event: Event) -> dict[str, object]:
     """Describe the program that was to be run: it would have kept the process."""
-    shown: dict[str, Any] = {"pid": event.pid}
+    shown: dict[str, object] = {"pid": event.pid}
     if event.path:
         path = readable(event.path)
         shown |= {"path": path, "name": _last(path), "file": _file(path, _REGULAR)}
@@ -300,13 +297,13 @@ def _launched(event: Event) -> dict[str, Any]:
     return shown
 
 
-def _opened(event: Event) -> dict[str, Any]:
+def _opened(event: Event) -> dict[str, object]:
     is_folder = event.op in {Op.MKDIR, Op.RMDIR} or bool(event.obj_flags & ObjectFlag.DIR)
     shown = _file(target(event), _FOLDER if is_folder else _UNKNOWN)
     return shown | ({"uid": str(event.ino)} if event.ino else {})
 
 
-def _file(path: str, kind: int) -> dict[str, Any]:
+def _file(path: str, kind: int) -> dict[str, object]:
     return {
         "name": _last(path),
         "path": path,
@@ -319,10 +316,10 @@ def _last(path: str) -> str:
     return path.rpartition("/")[2] or path
 
 
-def _connection(event: Event) -> dict[str, Any]:
+def _connection(event: Event) -> dict[str, object]:
     words = numbers(event) or {"protocol": "unknown"}
     direction = _DIRECTIONS.get(event.op, _NO_DIRECTION)
-    info: dict[str, Any] = {
+    info: dict[str, object] = {
         "direction_id": direction,
         "direction": {0: "Unknown", 1: "Inbound", 2: "Outbound"}[direction],
         "protocol_name": words["protocol"],
@@ -331,7 +328,7 @@ def _connection(event: Event) -> dict[str, Any]:
     }
     address = inet_address(event)
     if address is None:
-        there: dict[str, Any] = {"name": target(event)}
+        there: dict[str, object] = {"name": target(event)}
     else:
         there = {"ip": address, "port": event.port}
     return {"connection_info": info, "dst_endpoint": there}

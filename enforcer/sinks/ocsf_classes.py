@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Which class and activity of OCSF an operation is: one table.
+What the classes and activities of OCSF are called.
 
-The numbers are those of the Open Cybersecurity Schema Framework; names follow them, except of the
-activity 99, which has our own word.
+The names are those of the Open Cybersecurity Schema Framework. The table of operations says which class
+and activity an operation is.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import attrs
 
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import GuardAct
+from enforcer.policy.language.operations import OPERATION_TABLE
 from enforcer.policy.language.vocabulary import Op
 
 __all__ = ["BASE", "FILE", "KERNEL", "NETWORK", "OTHER", "PROCESS", "EventClass", "activity_of"]
@@ -37,62 +38,24 @@ PROCESS: Final = EventClass(1007, "Process Activity", 1, "System Activity")
 NETWORK: Final = EventClass(4001, "Network Activity", 4, "Network Activity")
 BASE: Final = EventClass(0, "Base Event", 0, "Uncategorized")
 
-_CLASSES: Final = {"exec": PROCESS, "file": FILE, "mount": FILE, "network": NETWORK}
-"""By event; all others are of the kernel itself."""
-
-_CREATE, _READ, _UPDATE, _DELETE, _RENAME = range(1, 6)
-_SET_ATTRIBUTES, _MOUNT, _UNMOUNT = 6, 12, 13
+_INVOKE: Final = 4
 _NAMES: Final = {
     FILE: {
-        _CREATE: "Create", _READ: "Read", _UPDATE: "Update", _DELETE: "Delete",
-        _RENAME: "Rename", _SET_ATTRIBUTES: "Set Attributes", _MOUNT: "Mount",
-        _UNMOUNT: "Unmount",
+        1: "Create", 2: "Read", 3: "Update", 4: "Delete", 5: "Rename", 6: "Set Attributes",
+        12: "Mount", 13: "Unmount",
     },
     PROCESS: {1: "Launch"},
     NETWORK: {1: "Open", 6: "Traffic", 7: "Listen"},
-    KERNEL: {4: "Invoke"},
+    KERNEL: {_INVOKE: "Invoke"},
 }  # fmt: skip
+"""What activities are called; one that is not here is called by our own word."""
 
-_ACTIVITIES: Final[dict[Op | GuardAct, int]] = {
-    Op.EXEC: 1,
-    Op.EXEC_CREDS: 1,
-    Op.EXEC_ARGV: 1,
-    Op.EXEC_LOADED: 1,
-    Op.READ: _READ,
-    Op.FD_READ: _READ,
-    Op.WRITE: _UPDATE,
-    Op.APPEND: _UPDATE,
-    Op.TRUNCATE: _UPDATE,
-    Op.FD_WRITE: _UPDATE,
-    Op.OVERWRITE: _UPDATE,
-    Op.CREATE: _CREATE,
-    Op.LINK: _CREATE,
-    Op.SYMLINK: _CREATE,
-    Op.MKDIR: _CREATE,
-    Op.MKNOD: _CREATE,
-    Op.UNLINK: _DELETE,
-    Op.NAME_GUARD: _DELETE,
-    Op.RMDIR: _DELETE,
-    Op.RENAME: _RENAME,
-    Op.GUARD: _RENAME,
-    Op.CHMOD: _SET_ATTRIBUTES,
-    Op.CHOWN: _SET_ATTRIBUTES,
-    Op.SETXATTR: _SET_ATTRIBUTES,
-    Op.ATTRIBUTES: _SET_ATTRIBUTES,
-    Op.MOUNT: _MOUNT,
-    Op.BIND_MOUNT: _MOUNT,
-    Op.UNMOUNT: _UNMOUNT,
-    Op.CONNECT: 1,
-    Op.ACCEPT: 1,
-    Op.LISTEN: 7,
-    Op.SEND: 6,
-}
-"""What is not here is the activity Other of its class, and Invoke of the kernel's."""
+_BY_NUMBER: Final = {found.uid: found for found in _NAMES}
+_OF_PROTECTION: Final = (KERNEL.uid, _INVOKE)
 
 
 def activity_of(op: Op | GuardAct) -> tuple[EventClass, int, str]:
     """Return class, number and name of what *op* is."""
-    names = OPERATIONS[op]
-    found = _CLASSES.get(names.event, KERNEL)
-    number = _ACTIVITIES.get(op, 4 if found is KERNEL else OTHER)
-    return found, number, _NAMES[found].get(number, names.word)
+    uid, number = OPERATION_TABLE[op].ocsf if isinstance(op, Op) else _OF_PROTECTION
+    found = _BY_NUMBER[uid]
+    return found, number, _NAMES[found].get(number, OPERATIONS[op].word)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -17,6 +17,12 @@ from enforcer.sinks.lines import LineWriter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from enforcer.events.document_types import (
+        LostDocument,
+        MatchDocument,
+        RecordDocument,
+        SkippedDocument,
+    )
     from enforcer.events.types import Lost, Record
 
 __all__ = ["Terminal", "terminal_line", "wants_colour"]
@@ -41,17 +47,16 @@ def wants_colour(fd: int, environment: Mapping[str, str]) -> bool:
     )
 
 
-def terminal_line(document: Mapping[str, Any], *, colour: bool = False) -> str:
+def terminal_line(document: RecordDocument | SkippedDocument, *, colour: bool = False) -> str:
     """
     Say in one line what happened: time, outcome, who, what, the message, by which rule.
 
     *document* is a record as ``as_document`` makes it, or as the daemon sends it.
     """
-    kind = document["kind"]
-    if kind == "skipped":
+    if document["kind"] == "skipped":
         return f"({document['records']:,} records were skipped: this reader was too slow)"
     clock = _paint(_local(document["time"]), _DIM, colour=colour)
-    if kind == "lost":
+    if document["kind"] == "lost":
         return f"{clock} {_paint('lost', _COLOURS['lost'], colour=colour)} {_losses(document)}"
     verdict = f"{outcome_of(document):<11}"
     process = document["process"]
@@ -67,12 +72,12 @@ def _local(time: str) -> str:
     return f"{datetime.fromisoformat(time).astimezone():%H:%M:%S}"
 
 
-def _deed(document: Mapping[str, Any]) -> str:
+def _deed(document: MatchDocument) -> str:
     return f"{document['operation']} {neutral(document['object']['target'])}"
 
 
-def _effect(document: Mapping[str, Any]) -> str:
-    parts = [document[key] for key in ("errno", "signal") if document[key]]
+def _effect(document: MatchDocument) -> str:
+    parts = [word for word in (document["errno"], document["signal"]) if word]
     if document["signalFailed"]:
         parts.append("signal not delivered")
     if document["enforced"] and document["errno"] and not document["prevented"]:
@@ -82,13 +87,13 @@ def _effect(document: Mapping[str, Any]) -> str:
     return f" [{', '.join(parts)}]" if parts else ""
 
 
-def _also(document: Mapping[str, Any]) -> str:
+def _also(document: MatchDocument) -> str:
     """Say how many other policies said something, too."""
     others = len(document.get("matches", ())) - 1 + document.get("matchesLeftOut", 0)
     return f" and {others} more" if others > 0 else ""
 
 
-def _losses(document: Mapping[str, Any]) -> str:
+def _losses(document: LostDocument) -> str:
     text = (
         f"records are missing: {document['decisions']:,} of denials and kills, "
         f"{document['activity']:,} others"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
@@ -11,6 +11,7 @@ from enforcer.ui.model import Detail, Focus, Question, View
 from enforcer.ui.search import Search
 
 if TYPE_CHECKING:
+    from enforcer.events.document_types import BriefDocument
     from enforcer.ui.model import Model
 
 __all__ = ["Board", "Errands"]
@@ -34,7 +35,7 @@ _LONGEST_FILTER = 200
 class Errands(Protocol):
     """What a board asks of its owner. Nothing here waits."""
 
-    def look_up(self, event: dict[str, Any]) -> None:
+    def look_up(self, event: BriefDocument) -> None:
         """Learn everything about *event*, and put it into the model's detail."""
 
     def set_mode(self, policy: str, mode: str) -> None:

@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enforcer.ui.rows import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from enforcer.events.document_types import (
+        ActorDocument,
+        BriefActor,
+        BriefDocument,
+        MatchDocument,
+        PolicyMatchDocument,
+    )
 
 __all__ = ["lines_of", "lines_of_brief"]
 
@@ -31,41 +39,43 @@ _APART = frozenset(
 _NAMES = 16  # cells of the names of fields
 
 
-def lines_of(record: Mapping[str, Any], explanation: Iterable[Line] = ()) -> Iterator[Line]:
+def lines_of(record: MatchDocument, explanation: Iterable[Line] = ()) -> Iterator[Line]:
     """
     Yield the lines of *record*, a whole one as JSON has it, each with its style.
 
     *explanation* is put where it belongs.
     """
+    every: Mapping[str, object] = record
     yield ("Verdict", "title")
-    verdict = {key: record.get(key) for key in _VERDICT}
-    if not record.get("enforced"):
+    verdict = {key: every.get(key) for key in _VERDICT}
+    if not record["enforced"]:
         del verdict["errno"], verdict["signal"]  # nobody got them
     yield from _fields(verdict)
     yield from explanation
-    yield from _said(record.get("matches") or ())
+    yield from _said(record.get("matches", ()))
     yield ("", "")
-    yield from _lineage(record)
+    yield from _lineage(record["ancestors"] or [record["parent"]], record["process"])
     for title in ("object", "process", "parent", "container", "pod"):
-        part = record.get(title)
-        if part and any(value not in (None, [], "") for value in part.values()):
+        part = every.get(title)
+        if isinstance(part, dict) and any(v not in (None, [], "") for v in part.values()):
             yield ("", "")
             yield (title.capitalize(), "title")
             yield from _fields(part)
     yield ("", "")
     yield ("Record", "title")
-    yield from _fields({key: value for key, value in record.items() if key not in _APART})
+    yield from _fields({key: value for key, value in every.items() if key not in _APART})
 
 
-def lines_of_brief(event: Mapping[str, Any]) -> Iterator[Line]:
+def lines_of_brief(event: BriefDocument) -> Iterator[Line]:
     """Yield the lines of an *event* of which only the short form is left."""
+    every: Mapping[str, object] = event
     yield ("Verdict", "title")
-    yield from _fields({key: event.get(key) for key in (*_VERDICT, "effect", "id")})
+    yield from _fields({key: every.get(key) for key in (*_VERDICT, "effect", "id")})
     yield ("", "")
-    yield from _lineage({**event, "parent": None})
+    yield from _lineage(event["ancestors"], event["process"])
 
 
-def _said(matches: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
+def _said(matches: Iterable[PolicyMatchDocument]) -> Iterator[Line]:
     """Yield what each policy said, if more than one said something."""
     for number, match in enumerate(matches):
         if not number:
@@ -75,25 +85,27 @@ def _said(matches: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
         yield (f"  {verdict:<{_NAMES}} {clean(match['policy'])}/{clean(match['rule'])}", "")
 
 
-def _lineage(record: Mapping[str, Any]) -> Iterator[Line]:
+def _lineage(
+    ancestors: Sequence[ActorDocument | BriefActor], process: ActorDocument | BriefActor
+) -> Iterator[Line]:
     """Yield who did it, below whom."""
-    ancestors = record.get("ancestors") or [record["parent"]]
     yield ("Who", "title")
-    for depth, actor in enumerate([*reversed(ancestors), record["process"]]):
-        command = " ".join(clean(word) for word in actor.get("cmdline") or ())
-        exe = clean(actor.get("exe") or actor.get("name") or "?")
+    for depth, actor in enumerate([*reversed(ancestors), process]):
+        words = actor.get("cmdline")
+        command = " ".join(clean(word) for word in words) if isinstance(words, list) else ""
+        exe = clean(actor["exe"] or actor["name"] or "?")
         said = f"{'  ' * depth}  {exe}[{actor['pid']}]"
         yield (f"{said}  {command}" if command else said, "")
 
 
-def _fields(values: Mapping[str, Any]) -> Iterator[Line]:
+def _fields(values: Mapping[str, object]) -> Iterator[Line]:
     for key, value in values.items():
         if value is None or value in ([], ""):
             continue
         yield (f"  {clean(key):<{_NAMES}} {_shown(value)}", "")
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enforcer.ui.history import ROWS, SPAN, spark
 from enforcer.ui.lists import heading, short
@@ -12,6 +12,7 @@ from enforcer.ui.model import Link
 from enforcer.ui.rows import clean, fit
 
 if TYPE_CHECKING:
+    from enforcer.runtime.control.watch_answers import BeatHealth
     from enforcer.ui.model import Model, Picture
     from enforcer.ui.rows import Glyphs, Piece, Row
 
@@ -111,7 +112,7 @@ def health_rows(model: Model, glyphs: Glyphs) -> list[Row]:
     return [row, _second(picture, glyphs)]
 
 
-def _rings(health: dict[str, Any]) -> Piece:
+def _rings(health: BeatHealth) -> Piece:
     shares = [
         100 * used / size if size else 0.0
         for used, size in (health["rings"][name] for name in ("decisions", "activity"))
@@ -120,13 +121,13 @@ def _rings(health: dict[str, Any]) -> Piece:
     return (text, "bad" if max(shares) > 80 else "warn" if max(shares) > 40 else "")
 
 
-def _lost(health: dict[str, Any]) -> Piece:
+def _lost(health: BeatHealth) -> Piece:
     records = health["records"]
     lost = records["lostDecisions"] + records["lostActivity"] + records["malformed"]
     return (f"lost {short(lost)}", "bad" if lost else "good")
 
 
-def _hooks(health: dict[str, Any]) -> Piece:
+def _hooks(health: BeatHealth) -> Piece:
     there, missing = health["programs"], len(health["missing"])
     text = f"hooks {there}/{there + missing}"
     return (text, "warn" if missing else "good")
@@ -144,7 +145,7 @@ def _degraded(picture: Picture) -> Piece:
     return (f"degraded {clean(names[0])}{more}", "warn")
 
 
-def _outputs(health: dict[str, Any]) -> Piece:
+def _outputs(health: BeatHealth) -> Piece:
     bad = [sink["name"] for sink in health["sinks"] if sink["failing"] or sink["dropped"]]
     return (f"outputs failing: {clean(', '.join(bad))}", "bad") if bad else ("outputs ok", "good")
 
@@ -152,11 +153,12 @@ def _outputs(health: dict[str, Any]) -> Piece:
 def _second(picture: Picture, glyphs: Glyphs) -> Row:
     """Draw what needs a word more: what awaits confirmation, what went unread, what was said last."""
     row: Row = [(" ", "")]
-    pending = picture.health.get("pending")
+    health = picture.health
+    pending = health.get("pending") if health is not None else None
     if pending:
         row.append((f"not confirmed, {pending['left']:.0f} s left: enforcer confirm", "warn"))
         row.append((f" {glyphs.dot} ", "dim"))
-    counters = picture.health.get("kernel", {})
+    counters = health["kernel"] if health is not None else {}
     for name, words in _TROUBLES.items():
         if counters.get(name):
             row.append((f"{short(counters[name])} {words}", "warn"))

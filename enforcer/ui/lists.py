@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enforcer.ui.model import Focus
 from enforcer.ui.rows import clean, fit, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from enforcer.events.document_types import BriefDocument
+    from enforcer.runtime.control.answers import PolicyState
     from enforcer.ui.model import Model
     from enforcer.ui.rows import Glyphs, Row
 
@@ -48,7 +48,7 @@ def style_of(outcome: str) -> str:
     return _STYLES.get(outcome, "audited")
 
 
-def tree(event: dict[str, Any], glyphs: Glyphs) -> str:
+def tree(event: BriefDocument, glyphs: Glyphs) -> str:
     """Write who did it, the oldest known ancestor first."""
     actors = [*reversed(event["ancestors"]), event["process"]]
     return f" {glyphs.below} ".join(
@@ -80,7 +80,7 @@ def events_panel(model: Model, width: int, height: int, glyphs: Glyphs) -> list[
 
 
 def _event(
-    event: dict[str, Any], width: int, glyphs: Glyphs, *, is_chosen: bool, lines: int
+    event: BriefDocument, width: int, glyphs: Glyphs, *, is_chosen: bool, lines: int
 ) -> list[Row]:
     chosen = "chosen" if is_chosen else ""
     outcome = event["outcome"]
@@ -155,10 +155,11 @@ def short(count: float) -> str:
 
 def policies_panel(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Row]:
     """Draw the policies with mode and counts."""
-    policies: Sequence[dict[str, Any]] = model.picture.policies
+    policies = model.picture.policies
     health = model.picture.health
-    count = health.get("policyCount", len(policies))
-    note = f"generation {health['generation']}" if "generation" in health else ""
+    count, note = len(policies), ""
+    if health is not None:
+        count, note = health.get("policyCount", count), f"generation {health['generation']}"
     title = f"Policies ({count})" if count else "Policies"
     rows = [heading(title, width, glyphs, note)]
     selected = model.selected_policy()
@@ -186,7 +187,7 @@ def policies_panel(model: Model, width: int, height: int, glyphs: Glyphs) -> lis
     return rows
 
 
-def _mode_style(policy: dict[str, Any]) -> str:
+def _mode_style(policy: PolicyState) -> str:
     if not policy["enabled"]:
         return "dim"
     return "good" if policy["mode"] == "enforce" else "audited"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -18,6 +18,10 @@ from enforcer.ui.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from enforcer.events.document_types import BriefDocument
+    from enforcer.runtime.control.answers import PolicyState
+    from enforcer.runtime.control.watch_answers import Beat, BeatHealth, Opening
 
 __all__ = ["Detail", "Focus", "Link", "Model", "Picture", "Question", "View"]
 
@@ -53,9 +57,9 @@ class Picture:
     """What the daemon said, up to one moment."""
 
     history: History = attrs.field(factory=History)
-    events: deque[dict[str, Any]] = attrs.field(factory=lambda: deque(maxlen=_EVENTS))
+    events: deque[BriefDocument] = attrs.field(factory=lambda: deque(maxlen=_EVENTS))
     tops: dict[str, list[tuple[str, int]]] = attrs.field(factory=dict)
-    health: dict[str, Any] = attrs.field(factory=dict)
+    health: BeatHealth | None = None
     notices: list[tuple[float, str]] = attrs.field(factory=list)
     problem: str = ""
 
@@ -64,17 +68,16 @@ class Picture:
         return attrs.evolve(self, history=self.history.copy(), events=self.events.copy())
 
     @property
-    def policies(self) -> list[dict[str, Any]]:
+    def policies(self) -> list[PolicyState]:
         """Every policy, as ``enforcer policy list --json`` has it."""
-        found: list[dict[str, Any]] = self.health.get("policies", [])
-        return found
+        return self.health.get("policies", []) if self.health is not None else []
 
 
 @attrs.define
 class Detail:
     """One event that is looked at; *lines* are what is known of it, with their styles."""
 
-    brief: dict[str, Any]
+    brief: BriefDocument
     lines: list[tuple[str, str]] = attrs.field(factory=list)
     is_waiting: bool = True
     scroll: int = 0
@@ -126,21 +129,27 @@ class Model:
 
     # ---- What the daemon sends -----------------------------------------------------------------
 
-    def open(self, answer: dict[str, Any], now: float) -> None:
+    def open(self, answer: Opening, now: float) -> None:
         """The daemon was reached: take over its history."""
         self.link, self.why, self.heard = Link.LIVE, "", now
         self.live.history.begin((float(at), totals) for at, totals in answer.get("history", ()))
         known = {event["id"] for event in self.live.events}
         self._take(event for event in answer.get("newest", ()) if event["id"] not in known)
 
-    def beat(self, beat: dict[str, Any], now: float) -> None:
+    def beat(self, beat: Beat, now: float) -> None:
         """Take one beat."""
         live = self.live
         self.link, self.why, self.heard = Link.LIVE, "", now
         live.history.add(float(beat["at"]), beat["totals"])
+        tops = {
+            "rules": beat["rules"],
+            "binaries": beat["binaries"],
+            "containers": beat["containers"],
+            "paths": beat["paths"],
+        }
         live.tops = {
-            kind: [(str(name), int(count)) for name, count in beat[kind]]
-            for kind in ("rules", "binaries", "containers", "paths")
+            kind: [(str(name), int(count)) for name, count in counted]
+            for kind, counted in tops.items()
         }
         live.notices = [(float(at), str(text)) for at, text in beat["notices"]]
         live.health = beat.get("health") or live.health
@@ -158,24 +167,24 @@ class Model:
         quiet = now - self.heard
         return quiet if self.link is Link.LIVE and quiet > _STALE else 0.0
 
-    def _take(self, events: Iterable[dict[str, Any]]) -> None:
+    def _take(self, events: Iterable[BriefDocument]) -> None:
         for event in events:
             self.live.events.append(event)
             self.missed += self.frozen is not None
 
     # ---- What the user chose -------------------------------------------------------------------
 
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[BriefDocument]:
         """Return the events that pass the filter, the newest first."""
         return [event for event in reversed(self.picture.events) if self.search.finds(event)]
 
-    def place(self, events: list[dict[str, Any]]) -> int:
+    def place(self, events: list[BriefDocument]) -> int:
         """Return where the selected one is in *events*; the first if it is not."""
         if self.chosen is None:
             return 0
         return next((n for n, event in enumerate(events) if event["id"] == self.chosen), 0)
 
-    def selected_policy(self) -> dict[str, Any] | None:
+    def selected_policy(self) -> PolicyState | None:
         """Return the policy that the selection is on, or that the selected event is of."""
         policies = self.picture.policies
         name = self.policy

@@ -3,22 +3,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from enforcer.events.document_types import BriefDocument
+
 __all__ = ["KEYS", "Search"]
 
 
-def _process(event: dict[str, Any]) -> str:
+def _process(event: BriefDocument) -> str:
     actors = (event["process"], *event["ancestors"])
     return " ".join(f"{actor['name']}[{actor['pid']}] {actor['exe'] or ''}" for actor in actors)
 
 
-KEYS: dict[str, Callable[[dict[str, Any]], str]] = {
+KEYS: dict[str, Callable[[BriefDocument], str]] = {
     "policy": lambda event: event["policy"],
     "rule": lambda event: event["rule"],
     "action": lambda event: f"{event['action']} {event['outcome']}",
@@ -42,12 +44,12 @@ class Search:
 
     text: str = ""
 
-    def finds(self, event: dict[str, Any]) -> bool:
+    def finds(self, event: BriefDocument) -> bool:
         """Tell whether *event* has all of the words; upper and lower case are the same."""
         return all(_has(event, word) for word in self.text.casefold().split())
 
 
-def _has(event: dict[str, Any], word: str) -> bool:
+def _has(event: BriefDocument, word: str) -> bool:
     if word.startswith("-") and len(word) > 1:
         return not _has(event, word[1:])
     key, colon, rest = word.partition(":")

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+import header
 from builds import BORN, GENERATION, checked, decide_by, decide_by_reference
 from reference.semantics import ROOM, Access, Actor, Decision
 
 from enforcer.compiler import BareHost, compile_policies
-from enforcer.libbpf import abi
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.store import load_text
@@ -62,7 +62,7 @@ def test_those_that_find_no_room_are_counted_once(builds) -> None:
     assert 130 == said(builds, rules, both)
     assert {by(i, Verb.LOG) for i in range(ROOM)} == said(builds, rules[:ROOM], both)
     assert ROOM + 1 == said(builds, rules[: ROOM + 1], both)
-    assert abi.constant("ENF_MATCHES") == ROOM
+    assert header.constant("ENF_MATCHES") == ROOM
 
 
 def test_nothing_is_told_of_what_nobody_spoke_of(builds) -> None:

@@ -9,22 +9,26 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "enforcer"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+BUILT = {PACKAGE / "_abi.py"}
+"""What build.py writes: as long as the header is."""
 KERNEL_SOURCES = sorted((ROOT / "bpf").rglob("*.[ch]"))
 MAX_LINES = 400
 
 LEVELS = {
     "enforcer": {
+        "_abi": 0,
         "errors": 0,
         "garbage": 0,
         "mountinfo": 0,
         "places": 0,
         "span": 0,
-        "libbpf": 1,
         "policy": 1,
+        "structure": 1,
         "compiler": 2,
         "identity": 2,
-        "kernel": 2,
+        "libbpf": 2,
         "events": 3,
+        "kernel": 3,
         "ui": 3,
         "cases": 4,
         "explain": 4,
@@ -64,12 +68,12 @@ LEVELS = {
         "protection": 1,
         "records": 1,
         "sessions": 1,
-        "assembly": 2,
         "control": 2,
         "metrics": 2,
         "instance": 3,
         "policies": 3,
         "daemon": 4,
+        "assembly": 5,
     },
 }
 """
@@ -214,7 +218,7 @@ def test_only_libbpf_touches_the_extension(path):
     assert package_of(path) == "libbpf" or [] == touching
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", [path for path in MODULES if path not in BUILT], ids=name_of)
 def test_modules_are_short(path):
     """A module that grows past the limit has a second noun in it."""
     assert len(path.read_text().splitlines()) < MAX_LINES

@@ -58,6 +58,8 @@ NOT_AT_A_START = {
     *("enforcer.replay", "enforcer.runtime.metrics", "enforcer.sinks.journal"),
     *("enforcer.sinks.logfmt", "enforcer.sinks.ocsf", "enforcer.sinks.sockets"),
     *("enforcer.sinks.terminal", "enforcer.ui"),
+    *("enforcer.events.document_types", "enforcer.runtime.control.answers"),
+    "enforcer.runtime.control.watch_answers",
 }
 """Of a start that is asked for nothing more than policies and a log as JSON."""
 

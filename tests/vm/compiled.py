@@ -85,6 +85,7 @@ _RECIPES = {
     "mini-loader": Recipe("mini_loader.c", ("-O1", "-static")),
     "mm-map": Recipe("mm_map.c", ("-O1", "-static")),
     "net": Recipe("net.c"),
+    "parent": Recipe("parent.c", ("-O1",)),
     "planted-library": Recipe("planted_library.c", _LIBRARY),
     "race": Recipe("race.c", ("-static", "-O1", "-pthread")),
     "stand-in": Recipe("stand_in.c", ("-O1", "-static")),

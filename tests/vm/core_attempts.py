@@ -4,8 +4,8 @@ Somebody who does what no rule forbids, and what one does, again and again, and 
 
     core_attempts.py DIRECTORY
 
-In DIRECTORY: reads ``plain``, makes and unlinks ``made``, reads ``secret``. Says "begun"; on SIGTERM prints
-how often each was done and refused, as JSON.
+In DIRECTORY: reads ``plain``, makes and unlinks ``made``, reads ``secret``. Says "begun" when each was tried
+once; on SIGTERM prints how often each was done and refused, as JSON.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))
     plain, made, secret = (str(directory / name) for name in ("plain", "made", "secret"))
     counts = {name: [0, 0] for name in ("plain", "made", "secret")}
-    print("begun", flush=True)
+    has_begun = False
     while not ended:
         for name, path in (("plain", plain), ("secret", secret)):
             try:
@@ -40,6 +40,9 @@ def main() -> None:
             counts["made"][1] += 1
         else:
             counts["made"][0] += 1
+        if not has_begun:
+            print("begun", flush=True)
+            has_begun = True
     sys.stdout.write(
         json.dumps({name: {"done": d, "refused": r} for name, (d, r) in counts.items()})
     )

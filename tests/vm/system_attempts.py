@@ -13,10 +13,13 @@ import ctypes
 import errno
 import mmap
 import os
-import signal
 import struct
 import sys
-from collections.abc import Callable
+
+# These two take an emulated machine longer to import than all the rest.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.mmap.restype = ctypes.c_void_p
@@ -26,6 +29,7 @@ _LIBC.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 _PAGE = mmap.PAGESIZE
 _R, _W, _X = 1, 2, 4
+_SIGKILL, _SIGSTOP = 9, 19
 _PRIVATE, _SHARED, _ANONYMOUS = 2, 1, 0x20
 _TRACEME, _ATTACH, _DETACH, _SEIZE = 0, 16, 17, 0x4206
 _SYS = {
@@ -66,17 +70,17 @@ def _call(name: str, *arguments: object) -> int:
 
 @_attempt
 def kill(pid: str) -> None:
-    os.kill(int(pid), signal.SIGKILL)
+    os.kill(int(pid), _SIGKILL)
 
 
 @_attempt
 def kill_by_descriptor(pid: str) -> None:
-    _call("pidfd_send_signal", os.pidfd_open(int(pid)), signal.SIGKILL, None, 0)
+    _call("pidfd_send_signal", os.pidfd_open(int(pid)), _SIGKILL, None, 0)
 
 
 @_attempt
 def stop(pid: str) -> None:
-    os.kill(int(pid), signal.SIGSTOP)
+    os.kill(int(pid), _SIGSTOP)
 
 
 @_attempt

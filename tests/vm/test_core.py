@@ -14,6 +14,7 @@ import os
 import platform
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -164,6 +165,7 @@ def test_starts_changes_and_stops_refuse_nothing_else(tmp_path):
         wider = policy(tmp_path, READ, f"file: mkdir, match: {{path: {ROOT}/x}}, action: deny")
         session.commit(image(wider, generation=2))
         assert is_refused()
+        time.sleep(0.2)  # somebody is nice, and tries while everybody else rests
     assert it.counts["secret"]["refused"] > 0
     assert it.counts["secret"]["done"] > 0
     assert NOTHING == leftovers()
@@ -194,6 +196,7 @@ def test_a_crash_without_pins_refuses_nothing_else(tmp_path):
         for _ in range(2):
             process = holder(compiled)
             assert is_refused()
+            time.sleep(0.2)  # somebody is nice, and tries while everybody else rests
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
             until(lambda: not is_refused())

@@ -2,7 +2,8 @@
 """
 Operations on processes, memory and the kernel, refused and killed, each beside one that is not named.
 
-Every verb has an interpreter of its own, which the rules name, and one more has no rule: the control.
+An interpreter does them. For each attempt and verb it has a parent of its own, which the rule names; without
+one it is the control.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+import compiled
 import pytest
 import system_attempts
 from attempter import scripted
@@ -31,6 +33,7 @@ from patience import scaled
 _ROOT = Path("/srv/system")
 _ERROR = errno.EDOM  # none of these operations returns it by itself
 _SCRIPT = system_attempts.__file__
+_PYTHON = str(Path(sys.executable).resolve())
 _VICTIM, _OTHER, _DATA = _ROOT / "victim", _ROOT / "other", _ROOT / "data"
 _MODULE = _ROOT / "dummy.ko"
 _KERNEL = _ROOT / "kernel"
@@ -182,7 +185,7 @@ _EACH = [
 ]
 
 
-def _interpreter(verb: str, case: Case) -> Path:
+def _parent(verb: str, case: Case) -> Path:
     return _ROOT / verb / case.name
 
 
@@ -196,16 +199,14 @@ class Outcome:
     brought: frozenset[str] = frozenset()
 
 
-def _run(interpreter: Path, name: str, given: str) -> Outcome:
+def _run(parent: Path | None, name: str, given: str) -> Outcome:
     victim = None
     if given in {str(_VICTIM), str(_OTHER)}:
         victim = subprocess.Popen([given], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         given = str(victim.pid)
     try:
-        done = attempt(
-            *scripted(_SCRIPT, name, given, interpreter=str(interpreter)),
-            env={"PYTHONHOME": sys.base_prefix, "PATH": os.environ["PATH"]},
-        )
+        argv = scripted(_SCRIPT, name, given, interpreter=_PYTHON)
+        done = attempt(*([str(parent)] if parent else []), *argv)
         is_well = victim is None or _is_well(victim)
         return Outcome(done.returncode, done.stdout.decode(), is_well, _brought())
     finally:
@@ -267,7 +268,7 @@ def _rule(verb: str, case: Case) -> str:
     extra = f", {case.extra}" if case.extra else ""
     return (
         f"  - name: {verb}-{case.name}\n    {case.rule}\n"
-        f"    match: {{process: {{binary: {_interpreter(verb, case)}}}{extra}}}\n"
+        f"    match: {{parent: {{binary: {_parent(verb, case)}}}{extra}}}\n"
         f"    action: {{{verb}: {{errno: EDOM}}}}\n"
     )
 
@@ -277,10 +278,9 @@ def controls() -> dict[str, Outcome]:
     """What each attempt does where no policy is active."""
     for verb in ("deny", "kill"):
         (_ROOT / verb).mkdir(parents=True)
-    python = Path(sys.executable).resolve()
     for case in CASES:
         for verb in ("deny", "kill"):
-            shutil.copy(python, _interpreter(verb, case))
+            compiled.place("parent", _parent(verb, case))
     for name in (_VICTIM, _OTHER):
         shutil.copy("/usr/bin/cat", name)
     _DATA.write_bytes(b"\x90" * 4096)
@@ -294,7 +294,7 @@ def controls() -> dict[str, Outcome]:
     raw = packed.read_bytes()
     _MODULE.write_bytes(lzma.decompress(raw) if packed.suffix == ".xz" else raw)
     shutil.copy(_MODULE, f"{_MODULE}.other")
-    return {case.name: _run(python, case.attempt, case.given) for case in CASES}
+    return {case.name: _run(None, case.attempt, case.given) for case in CASES}
 
 
 @pytest.fixture(scope="module")
@@ -322,7 +322,7 @@ def test_denied(name, daemon) -> None:
     """The attempt fails with the rule's errno; ids, victim and kernel are as they were."""
     case = _BY_NAME[name]
 
-    assert Outcome(case.error) == _run(_interpreter("deny", case), case.attempt, case.given)
+    assert Outcome(case.error) == _run(_parent("deny", case), case.attempt, case.given)
 
 
 @pytest.mark.parametrize("name", _EACH)
@@ -330,7 +330,7 @@ def test_killed(name, daemon) -> None:
     """The process dies of SIGKILL before it gets any further."""
     case = _BY_NAME[name]
 
-    assert Outcome(-9, "") == _run(_interpreter("kill", case), case.attempt, case.given)
+    assert Outcome(-9, "") == _run(_parent("kill", case), case.attempt, case.given)
 
 
 @pytest.mark.parametrize("name", _EACH)
@@ -338,20 +338,15 @@ def test_neighbour_is_left_alone(name, daemon) -> None:
     """What the rule does not name takes place, by the same program."""
     case = _BY_NAME[name]
 
-    found = _run(_interpreter("deny", case), case.other or case.attempt, case.neighbour)
+    found = _run(_parent("deny", case), case.other or case.attempt, case.neighbour)
 
     assert 0 == found.code
 
 
 def test_a_process_may_signal_itself(daemon) -> None:
     """It could end without a signal."""
-    done = attempt(
-        str(_interpreter("deny", _BY_NAME["kill-signal"])),
-        "-S",
-        "-c",
-        "import os; os.kill(os.getpid(), 15)",
-        env={"PYTHONHOME": sys.base_prefix},
-    )
+    parent = str(_parent("deny", _BY_NAME["kill-signal"]))
+    done = attempt(parent, _PYTHON, "-ISc", "import os; os.kill(os.getpid(), 15)")
 
     assert -15 == done.returncode
 
@@ -371,7 +366,7 @@ def test_a_process_may_signal_itself(daemon) -> None:
 def test_records_tell_the_operands(name, shown, daemon) -> None:
     """With the words of policies."""
     case = _BY_NAME[name]
-    _run(_interpreter("deny", case), case.attempt, case.given)
+    _run(_parent("deny", case), case.attempt, case.given)
 
     record = daemon.wait_for(lambda event: event.get("rule") == f"deny-{name}")
 

@@ -3,27 +3,11 @@
 
 from __future__ import annotations
 
-import enum
-
 import attrs
 
+from enforcer._abi import EndHow as How
+
 __all__ = ["LIFTED_SYSCALLS", "How", "LiftSpec"]
-
-
-class How(enum.IntEnum):
-    """``enum enf_end_how``: how the operations of a call that failed follow from its arguments."""
-
-    PLAIN = 0
-    OPEN = 1
-    OPEN_HOW = 2
-    CREAT = 3
-    NODE = 4
-    RENAME = 5
-    LINK = 6
-    SIGNAL = 7
-    PTRACE = 8
-    MOUNT = 9
-    MOVE = 10
 
 
 @attrs.frozen

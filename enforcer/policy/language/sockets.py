@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from enforcer import _abi
+
 __all__ = [
     "BY_DEFAULT",
     "FAMILIES",
@@ -21,10 +23,10 @@ __all__ = [
     "WITH_ADDRESS",
 ]
 
-OF_VERSION_6: Final = 0x100
+OF_VERSION_6: Final = _abi.ENF_FAMILY_V6
 """Added by the kernel side to a family that carries IPv4 or IPv6, where it is IPv6."""
 
-BY_DEFAULT: Final = 0x4000
+BY_DEFAULT: Final = _abi.ENF_PROTOCOL_DEFAULT
 """Added by the kernel side to the protocol that a socket gets which is made with protocol 0."""
 
 FAMILIES: Final = {

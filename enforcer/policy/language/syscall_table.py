@@ -13,17 +13,19 @@ from typing import Final
 
 import attrs
 
+from enforcer import _abi
+
 __all__ = ["CLASSES", "SYSCALLS", "ArgKind", "Syscall", "call_name"]
 
 
 class ArgKind(enum.IntEnum):
     """``enum enf_sys_kind``: how much of a register counts, and as what."""
 
-    S32 = 1
-    U32 = 2
-    U16 = 3
-    LONG = 4
-    TEXT = 5
+    S32 = _abi.ENF_SYS_S32
+    U32 = _abi.ENF_SYS_U32
+    U16 = _abi.ENF_SYS_U16
+    LONG = _abi.ENF_SYS_LONG
+    TEXT = _abi.ENF_SYS_TEXT
 
 
 @attrs.frozen

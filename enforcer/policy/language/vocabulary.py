@@ -2,13 +2,15 @@
 """
 The words of the policy language, one table each.
 
-Operations, fields, flags and lifted system calls are described only here. The builder, the compiler, the
-JSON Schema and the language reference are derived from these tables. Their types are in :mod:`.kinds`.
+Operations, fields, flags and lifted system calls are described only here and, one by one, in :mod:`.operations`.
+The builder, the compiler, the JSON Schema and the language reference are derived from these tables. Their types
+are in :mod:`.kinds`.
 """
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
 
 from enforcer.policy.language import sockets
 from enforcer.policy.language.kinds import (
@@ -23,6 +25,7 @@ from enforcer.policy.language.kinds import (
     SubjectFlag,
 )
 from enforcer.policy.language.lifted import LIFTED_SYSCALLS, LiftSpec
+from enforcer.policy.language.operations import OPERATION_TABLE
 from enforcer.policy.language.symbols import BPF_COMMANDS, CAPABILITIES
 
 __all__ = [
@@ -162,95 +165,63 @@ PROCESS_FIELDS: dict[str, FieldSpec] = {
 """Subject fields, under ``process``, ``parent``, ``ancestors`` and ``selector``."""
 
 
-def _op(name: str, ops: tuple[Op, ...], fields: str, doc: str, *, can_deny: bool = True) -> OpSpec:
-    return OpSpec(name, ops, frozenset(fields.split()), doc, can_deny)
+def _several(name: str, ops: tuple[Op, ...], fields: Iterable[str], doc: str) -> OpSpec:
+    return OpSpec(name, ops, frozenset(fields), doc)
 
 
-_FILE = "path fileless memfd offHost directory"
+def _words(*words: Op | OpSpec) -> dict[str, OpSpec]:
+    """Return *words* by name: those of one operation as its row has them, those of several as given."""
+    found = (_single(word) if isinstance(word, Op) else word for word in words)
+    return {word.name: word for word in found}
+
+
+def _single(op: Op) -> OpSpec:
+    row = OPERATION_TABLE[op]
+    return OpSpec(row.word, (op,), row.operands, row.phrase)
+
+
+_FILE = OPERATION_TABLE[Op.READ].operands
 _WRITE = (Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE)
 _NAMES = (Op.UNLINK, Op.RENAME, Op.LINK, Op.SYMLINK, Op.MKDIR, Op.RMDIR, Op.MKNOD)
 _META = (Op.CHMOD, Op.CHOWN, Op.SETXATTR, Op.ATTRIBUTES)
-_INET = "address port family type protocol"
+_SOCKET = OPERATION_TABLE[Op.SOCKET].operands
+_ADDRESS = OPERATION_TABLE[Op.CONNECT].operands
 
-_EXEC_OPS = {
-    o.name: o
-    for o in (
-        _op(
-            "exec",
-            (Op.EXEC,),
-            "path script interpreter fileless memfd offHost setuid setgid fileCapabilities args",
-            "Run a program.",
-        ),
-    )
-}
-_FILE_OPS = {
-    o.name: o
-    for o in (
-        _op("read", (Op.READ,), _FILE, "Open for reading."),
-        _op("write", _WRITE, _FILE + " mode", "Open for writing, append, create, truncate."),
-        _op(
-            "open",
-            (Op.READ, Op.WRITE, Op.APPEND, Op.CREATE),
-            _FILE,
-            "Open in any way, or create by opening.",
-        ),
-        _op("append", (Op.APPEND,), _FILE, "Open for writing at the end only."),
-        _op(
-            "create",
-            (Op.CREATE,),
-            _FILE + " mode",
-            "Make a regular file, a unix socket, or a name for one.",
-        ),
-        _op("truncate", (Op.TRUNCATE,), _FILE, "Shorten or lengthen."),
-        _op("mmapExec", (Op.MMAP_EXEC,), _FILE, "Map executable."),
-        _op("unlink", (Op.UNLINK,), _FILE, "Remove a name, or replace it by rename."),
-        _op("rename", (Op.RENAME,), _FILE, "Rename from or to this name."),
-        _op("link", (Op.LINK,), _FILE, "Hard link from or to this name."),
-        _op("symlink", (Op.SYMLINK,), _FILE, "Make a symbolic link here."),
-        _op("mkdir", (Op.MKDIR,), _FILE + " mode", "Make a directory."),
-        _op("rmdir", (Op.RMDIR,), _FILE, "Remove a directory."),
-        _op("mknod", (Op.MKNOD,), _FILE + " mode", "Make a device node or FIFO."),
-        _op("chmod", (Op.CHMOD,), _FILE + " mode", "Change permission bits."),
-        _op("chown", (Op.CHOWN,), _FILE, "Change owner or group."),
-        _op("setxattr", (Op.SETXATTR,), _FILE + " xattr", "Change extended attributes or ACLs."),
-        _op("setattr", (Op.ATTRIBUTES,), _FILE, "Set times, or the flags of chattr."),
-        _op(
-            "modify",
-            (*_WRITE, *_NAMES, *_META),
-            _FILE,
-            "Everything that changes a file, its names or its metadata.",
-        ),
-        _op(
-            "any",
-            (Op.READ, Op.MMAP_EXEC, *_WRITE, *_NAMES, *_META),
-            _FILE,
-            "Every file operation.",
-        ),
-    )
-}
-_NETWORK_OPS = {
-    o.name: o
-    for o in (
-        _op("socket", (Op.SOCKET,), "family type protocol", "Make a socket."),
-        _op("bind", (Op.BIND,), _INET + " path abstract", "Take a local address."),
-        _op("listen", (Op.LISTEN,), _INET, "Wait for connections."),
-        _op("connect", (Op.CONNECT,), _INET + " path abstract", "Connect to an address."),
-        _op("accept", (Op.ACCEPT,), _INET, "Accept, by local address and port."),
-        _op("send", (Op.SEND,), _INET + " path abstract", "Send to an address, unconnected."),
-        _op(
-            "egress",
-            (Op.CONNECT, Op.SEND),
-            _INET + " path abstract",
-            "Connect, or send to an address.",
-        ),
-        _op(
-            "any",
-            (Op.SOCKET, Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND),
-            "family type protocol",
-            "Every socket operation.",
-        ),
-    )
-}
+_EXEC_OPS = _words(Op.EXEC)
+_FILE_OPS = _words(
+    Op.READ,
+    _several("write", _WRITE, {*_FILE, "mode"}, "Open for writing, append, create, truncate."),
+    _several(
+        "open",
+        (Op.READ, Op.WRITE, Op.APPEND, Op.CREATE),
+        _FILE,
+        "Open in any way, or create by opening.",
+    ),
+    Op.APPEND,
+    Op.CREATE,
+    Op.TRUNCATE,
+    Op.MMAP_EXEC,
+    *_NAMES,
+    *_META,
+    _several(
+        "modify",
+        (*_WRITE, *_NAMES, *_META),
+        _FILE,
+        "Everything that changes a file, its names or its metadata.",
+    ),
+    _several(
+        "any",
+        (Op.READ, Op.MMAP_EXEC, *_WRITE, *_NAMES, *_META),
+        _FILE,
+        "Every file operation.",
+    ),
+)
+_SOCKETS = (Op.SOCKET, Op.BIND, Op.LISTEN, Op.CONNECT, Op.ACCEPT, Op.SEND)
+_NETWORK_OPS = _words(
+    *_SOCKETS,
+    _several("egress", (Op.CONNECT, Op.SEND), _ADDRESS, "Connect, or send to an address."),
+    _several("any", _SOCKETS, _SOCKET, "Every socket operation."),
+)
 _MOUNTS = (
     Op.MOUNT,
     Op.BIND_MOUNT,
@@ -260,29 +231,7 @@ _MOUNTS = (
     Op.UNMOUNT,
     Op.PIVOT_ROOT,
 )
-_MOUNT_OPS = {
-    o.name: o
-    for o in (
-        _op(
-            "mount",
-            (Op.MOUNT,),
-            "path source fsType mountFlags",
-            "Mount a file system here.",
-        ),
-        _op("bind", (Op.BIND_MOUNT,), "path source", "Show here what is mounted elsewhere."),
-        _op("remount", (Op.REMOUNT,), "path fsType", "Change the options of what is mounted here."),
-        _op(
-            "propagation",
-            (Op.PROPAGATE,),
-            "path mountFlags",
-            "Change the propagation of mounts below.",
-        ),
-        _op("move", (Op.MOVE_MOUNT,), "path", "Move a mount from or to here."),
-        _op("unmount", (Op.UNMOUNT,), "path fsType unmountFlags", "Unmount what is mounted here."),
-        _op("pivotRoot", (Op.PIVOT_ROOT,), "path", "Make the mount that is here the root."),
-        _op("any", _MOUNTS, "path", "Every mount operation."),
-    )
-}
+_MOUNT_OPS = _words(*_MOUNTS, _several("any", _MOUNTS, {"path"}, "Every mount operation."))
 _PROCESSES = (
     Op.SIGNAL,
     Op.PTRACE,
@@ -292,44 +241,14 @@ _PROCESSES = (
     Op.CAPSET,
     Op.USERNS,
 )
-_PROCESS_OPS = {
-    o.name: o
-    for o in (
-        _op("signal", (Op.SIGNAL,), "signal target targetUid", "Send a signal to another process."),
-        _op(
-            "ptrace",
-            (Op.PTRACE,),
-            "target targetUid",
-            "Trace another process, or read or write its memory.",
-        ),
-        _op("traceme", (Op.TRACEME,), "target targetUid", "Be traced by the parent, the target."),
-        _op("setuid", (Op.SETUID,), "newUid", "Change a user id."),
-        _op("setgid", (Op.SETGID,), "newGid", "Change a group id, or gain a group."),
-        _op("capset", (Op.CAPSET,), "gained", "Change its capabilities."),
-        _op("capability", (Op.CAPABLE,), "capability", "Use a capability that it has."),
-        _op("userns", (Op.USERNS,), "", "Make a user namespace."),
-        _op("any", _PROCESSES, "", "All of these but capability."),
-    )
-}
-_MEMORY_OPS = {
-    o.name: o
-    for o in (
-        _op(
-            "mapExec",
-            (Op.MAP_EXEC,),
-            "",
-            "Map memory executable that is anonymous, or writable as well.",
-        ),
-        _op(
-            "protectExec",
-            (Op.PROTECT_EXEC,),
-            "",
-            "Make memory executable that is anonymous, was written, or is writable as well.",
-        ),
-        _op("any", (Op.MAP_EXEC, Op.PROTECT_EXEC), "", "Both."),
-    )
-}
-_LOADED = "path fileless memfd offHost"
+_PROCESS_OPS = _words(
+    *_PROCESSES[:-1],
+    Op.CAPABLE,
+    Op.USERNS,
+    _several("any", _PROCESSES, (), "All of these but capability."),
+)
+_MEMORY = (Op.MAP_EXEC, Op.PROTECT_EXEC)
+_MEMORY_OPS = _words(*_MEMORY, _several("any", _MEMORY, (), "Both."))
 _KERNELS = (
     Op.MODULE,
     Op.MODULE_REQUEST,
@@ -339,19 +258,7 @@ _KERNELS = (
     Op.PERF,
     Op.IO_URING,
 )
-_KERNEL_OPS = {
-    o.name: o
-    for o in (
-        _op("module", (Op.MODULE,), _LOADED, "Load a module, from a file or from memory."),
-        _op("moduleRequest", (Op.MODULE_REQUEST,), "module", "Make the kernel ask for a module."),
-        _op("kexec", (Op.KEXEC,), _LOADED, "Load another kernel to boot."),
-        _op("firmware", (Op.FIRMWARE,), _LOADED, "Load firmware of a device."),
-        _op("bpf", (Op.BPF,), "command", "Call bpf(2)."),
-        _op("perf", (Op.PERF,), "", "Open a performance event."),
-        _op("ioUring", (Op.IO_URING,), "", "Set up an io_uring."),
-        _op("any", _KERNELS, "", "All of these."),
-    )
-}
+_KERNEL_OPS = _words(*_KERNELS, _several("any", _KERNELS, (), "All of these."))
 
 EVENTS: dict[str, EventSpec] = {
     e.name: e

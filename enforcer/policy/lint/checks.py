@@ -9,10 +9,13 @@ import signal
 from collections.abc import Iterator
 
 from enforcer.policy.kernel_types.operand_path import PointError, local_types
+from enforcer.policy.language.operations import hooks_of
 from enforcer.policy.language.vocabulary import Dim, Kind, Op
 from enforcer.policy.lint.issues import Host, Issue, check, info, warning
 from enforcer.policy.model.coverage import kernel_operations
+from enforcer.policy.model.decided import decided_operations
 from enforcer.policy.model.glob_match import literal_directory
+from enforcer.policy.model.loaders import is_asked
 from enforcer.policy.model.points import OperandType, Point, PointKind
 from enforcer.policy.model.policy import (
     Condition,
@@ -25,53 +28,7 @@ from enforcer.policy.model.policy import (
     Verb,
 )
 
-__all__ = ["HOOKS"]
-
-HOOKS: dict[Op, str] = {
-    Op.EXEC: "bprm_check_security",
-    Op.READ: "file_open",
-    Op.WRITE: "file_open",
-    Op.APPEND: "file_open",
-    Op.CREATE: "path_mknod",
-    Op.TRUNCATE: "path_truncate",
-    Op.MMAP_EXEC: "mmap_file",
-    Op.UNLINK: "path_unlink",
-    Op.RENAME: "path_rename",
-    Op.LINK: "path_link",
-    Op.SYMLINK: "path_symlink",
-    Op.MKDIR: "path_mkdir",
-    Op.RMDIR: "path_rmdir",
-    Op.MKNOD: "path_mknod",
-    Op.CHMOD: "path_chmod",
-    Op.CHOWN: "path_chown",
-    Op.SETXATTR: "inode_setxattr",
-    Op.ATTRIBUTES: "inode_setattr",
-    Op.SOCKET: "socket_create",
-    Op.BIND: "socket_bind",
-    Op.LISTEN: "socket_listen",
-    Op.CONNECT: "socket_connect",
-    Op.ACCEPT: "socket_accept",
-    Op.SEND: "socket_sendmsg",
-    Op.MOUNT: "sb_mount",
-    Op.BIND_MOUNT: "sb_mount",
-    Op.REMOUNT: "sb_remount",
-    Op.PROPAGATE: "sb_mount",
-    Op.MOVE_MOUNT: "move_mount",
-    Op.UNMOUNT: "sb_umount",
-    Op.PIVOT_ROOT: "sb_pivotroot",
-    Op.SIGNAL: "task_kill",
-    Op.PTRACE: "ptrace_access_check",
-    Op.TRACEME: "ptrace_traceme",
-    Op.SETUID: "task_fix_setuid",
-    Op.SETGID: "task_fix_setgid",
-    Op.CAPSET: "capset",
-    Op.MODULE: "kernel_read_file",
-    Op.KEXEC: "kernel_read_file",
-    Op.BPF: "bpf",
-    Op.PERF: "perf_event_open",
-    Op.IO_URING: "inode_init_security_anon",
-}
-"""The LSM hook that an operation is decided at."""
+__all__: list[str] = []
 
 _MAKES = frozenset({Op.CREATE, Op.MKDIR, Op.MKNOD, Op.SYMLINK, Op.LINK, Op.RENAME, Op.BIND})
 _DATAGRAM_FREE = {Dim.TYPE: {1, 5}, Dim.PROTOCOL: {6, 256, 262}}
@@ -81,12 +38,13 @@ _DATAGRAM_FREE = {Dim.TYPE: {1, 5}, Dim.PROTOCOL: {6, 256, 262}}
 def lifted_syscall(policy: Policy, host: Host) -> Iterator[Issue]:
     """Say where a rule on a system call is decided."""
     del host
+    by_loader = is_asked(policy)
     for rule in policy.rules:
         if rule.calls:
             yield info(rule.span, _at_entry(rule))
         if rule.syscall is None or rule.calls:
             continue
-        hooks = dict.fromkeys(HOOKS[op] for op in sorted(kernel_operations(rule)) if op in HOOKS)
+        hooks = hooks_of(decided_operations(rule, by_loader=by_loader))
         word = "exec" if rule.event == "exec" else f"{rule.event} {rule.operations[0].name}"
         yield info(
             rule.span,

@@ -10,6 +10,9 @@ import zlib
 
 import attrs
 
+from enforcer import _abi
+from enforcer._abi import PointKind
+
 __all__ = [
     "AT",
     "RETURNS",
@@ -21,16 +24,6 @@ __all__ = [
 
 RETURNS = -2
 """The index of what a function returns."""
-
-
-class PointKind(enum.IntEnum):
-    """``enum enf_point_kind``."""
-
-    LSM = 1
-    KPROBE = 2
-    KRETPROBE = 3
-    TRACEPOINT = 4
-    RAW = 5
 
 
 AT = {
@@ -46,19 +39,19 @@ AT = {
 class OperandType(enum.IntEnum):
     """``enum enf_operand_type``: what an operand is compared as."""
 
-    NUMBER = 0
-    TEXT = 1
-    BYTES = 2
-    FILE = 3
-    PATH = 4
-    DENTRY = 5
-    BINPRM = 6
-    FD = 7
-    SOCKADDR = 8
-    SOCK = 9
-    SOCKET = 10
-    SKB = 11
-    SKB_SOURCE = 12
+    NUMBER = _abi.ENF_OPERAND_NUMBER
+    TEXT = _abi.ENF_OPERAND_TEXT
+    BYTES = _abi.ENF_OPERAND_BYTES
+    FILE = _abi.ENF_OPERAND_FILE
+    PATH = _abi.ENF_OPERAND_PATH
+    DENTRY = _abi.ENF_OPERAND_DENTRY
+    BINPRM = _abi.ENF_OPERAND_BINPRM
+    FD = _abi.ENF_OPERAND_FD
+    SOCKADDR = _abi.ENF_OPERAND_SOCKADDR
+    SOCK = _abi.ENF_OPERAND_SOCK
+    SOCKET = _abi.ENF_OPERAND_SOCKET
+    SKB = _abi.ENF_OPERAND_SKB
+    SKB_SOURCE = _abi.ENF_OPERAND_SKB_SOURCE
 
     @property
     def is_path(self) -> bool:

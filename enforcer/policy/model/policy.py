@@ -12,6 +12,8 @@ import enum
 
 import attrs
 
+from enforcer import _abi
+from enforcer._abi import OnError
 from enforcer.policy.language.syscall_table import Syscall
 from enforcer.policy.language.vocabulary import FieldSpec, OpSpec
 from enforcer.policy.model.modes import Mode
@@ -48,18 +50,10 @@ __all__ = [
 class Verb(enum.IntEnum):
     """``enum enf_action``; larger is stricter."""
 
-    ALLOW = 1
-    LOG = 2
-    DENY = 3
-    KILL = 4
-
-
-class OnError(enum.IntEnum):
-    """``enum enf_on_error``: what the rule does if an operand cannot be read."""
-
-    SKIP = 0
-    DENY = 1
-    LOG = 2
+    ALLOW = _abi.ENF_ACT_ALLOW
+    LOG = _abi.ENF_ACT_LOG
+    DENY = _abi.ENF_ACT_DENY
+    KILL = _abi.ENF_ACT_KILL
 
 
 class TextKind(enum.Enum):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import attrs
 
+from enforcer import _abi
 from enforcer.policy.language.syscall_table import SYSCALLS, ArgKind
 from enforcer.policy.language.vocabulary import FIELDS, OPERATORS, FieldSpec, Kind
 from enforcer.policy.model.policy import Condition
@@ -21,7 +22,7 @@ from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, describe
 
 __all__ = ["ARGUMENT_OPERATORS", "MAX_INDEX", "TYPES", "read_arguments", "read_item"]
 
-MAX_INDEX = 15
+MAX_INDEX = _abi.ENF_MAX_ARG_INDEX - 1
 ANY = -1
 
 _INTEGERS = [

@@ -15,6 +15,7 @@ from typing import Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.policy.language.lifted import LIFTED_SYSCALLS, How, LiftSpec
 from enforcer.policy.language.syscall_table import SYSCALLS
 from enforcer.policy.language.vocabulary import EVENTS, Op
@@ -42,10 +43,7 @@ _KNOWN: Final = (*_NAMED, "network", "process", "kernel")
 
 _GOES_ON: Final = (errno.EINTR, errno.EAGAIN, errno.EINPROGRESS)
 
-_AT_END: Final = 0x8000  # ENF_SYS_AT_END
-_NAME_BITS: Final = 6  # ENF_END_NAME_BITS
-_HOW_AT: Final = 12  # ENF_END_HOW_AT
-_OP_AT: Final = 16  # ENF_END_OP_AT
+_DIRECTORY_AT: Final = _abi.ENF_END_NAME_BITS // 2
 
 
 @attrs.frozen
@@ -147,10 +145,10 @@ def _ops(lift: LiftSpec) -> frozenset[Op]:
 def _ended(name: str) -> Ended:
     lift = LIFTED_SYSCALLS[name]
     first, *_ = EVENTS[lift.event].operations[lift.operations.split()[0]].ops
-    packed = lift.how << _HOW_AT | first << _OP_AT
+    packed = lift.how << _abi.ENF_END_HOW_AT | first << _abi.ENF_END_OP_AT
     for at, place in enumerate(_places(name, lift)):
-        packed |= place << at * _NAME_BITS
-    return Ended(name, SYSCALLS[name].number | _AT_END, packed)
+        packed |= place << at * _abi.ENF_END_NAME_BITS
+    return Ended(name, SYSCALLS[name].number | _abi.ENF_SYS_AT_END, packed)
 
 
 def _places(name: str, lift: LiftSpec) -> Iterator[int]:
@@ -167,6 +165,6 @@ def _places(name: str, lift: LiftSpec) -> Iterator[int]:
     for index in indexes:
         # A number in front of a name is the descriptor of the directory that it begins at.
         has_directory = index > 0 and kinds[index - 1].name in {"S32", "U32"}
-        yield index + 1 | (index << 3 if has_directory else 0)
+        yield index + 1 | (index << _DIRECTORY_AT if has_directory else 0)
     if not indexes:
-        yield 1 << 3  # a descriptor of the object itself
+        yield 1 << _DIRECTORY_AT  # a descriptor of the object itself

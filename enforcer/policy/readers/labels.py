@@ -140,10 +140,10 @@ def _expression(node: Map, context: Context) -> tuple[Condition, ...]:
 # ---- Written again ----------------------------------------------------------------------------
 
 
-def spell_labels(conditions: Iterable[Condition]) -> dict[str, Any]:
+def spell_labels(conditions: Iterable[Condition]) -> dict[str, object]:
     """Return what stands behind ``labels``."""
-    plain: dict[str, str] = {}
-    expressions: list[dict[str, Any]] = []
+    plain: dict[str, object] = {}
+    expressions: list[dict[str, object]] = []
     for condition in conditions:
         texts = [value for value in condition.values if isinstance(value, Text)]
         key, _, first = texts[0].value.decode().partition("=")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from enforcer import _abi
 from enforcer.policy.model.policy import Limit, Mark, Rule, Scope, Within
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.metadata import POLICY_NAME
@@ -30,8 +31,7 @@ __all__ = [
 
 NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 SCOPES = {scope.value: scope for scope in Scope}
-MAX_ASKED = 4
-"""``ENF_ROW_MARKS``."""
+MAX_ASKED = _abi.ENF_ROW_MARKS
 
 WITHIN_KEYS = {"within": False, "notWithin": True}
 """Words of a match, and whether they say that the mark was *not* set."""

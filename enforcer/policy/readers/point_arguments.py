@@ -13,6 +13,7 @@ from typing import Final
 
 import attrs
 
+from enforcer import _abi
 from enforcer.policy.kernel_types.operand_path import PointError, Way
 from enforcer.policy.language.kinds import Dim, FieldSpec, Kind
 from enforcer.policy.language.symbols import CAPABILITIES
@@ -95,7 +96,7 @@ _ADDRESS_ONLY: Final = ("address", "port", "family")
 _KEYS: Final = ("resolve", "size", *SOCKET_KEYS)
 _MEMBER: Final = re.compile(r"[A-Za-z_0-9]{1,63}")
 _MAX_MEMBERS: Final = 12
-MAX_POINT_INDEX: Final = 11
+MAX_POINT_INDEX: Final = _abi.ENF_POINT_ARGS - 1
 _WORDS: Final = {word.casefold(): word for word in POINT_TYPES}
 
 

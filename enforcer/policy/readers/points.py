@@ -11,13 +11,16 @@ from typing import Final
 
 from enforcer.policy.kernel_types.operand_path import PointError
 from enforcer.policy.language.kinds import Op, OpSpec
+from enforcer.policy.language.operations import OPERATION_TABLE
 from enforcer.policy.model.points import Point, PointKind
 from enforcer.policy.readers.context import Context
 from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, describe
 
 __all__ = ["POINT", "POINT_KEYS", "read_points"]
 
-POINT = OpSpec("point", (Op.POINT,), frozenset(("args",)), "A point of the kernel is passed.")
+_ROW: Final = OPERATION_TABLE[Op.POINT]
+
+POINT = OpSpec(_ROW.word, (_ROW.op,), _ROW.operands, _ROW.phrase)
 """The only operation of the events by mechanism."""
 
 POINT_KEYS = ("lsm", "kprobe", "tracepoint")

@@ -9,8 +9,9 @@ import re
 
 import attrs
 
+from enforcer.policy.language.operations import BY_DESCRIPTOR
 from enforcer.policy.language.unsupported import RULE_WORDS
-from enforcer.policy.language.vocabulary import EVENTS, Op
+from enforcer.policy.language.vocabulary import EVENTS
 from enforcer.policy.model.policy import Action, Attempts, Limit, Mark, OnError, Rule, Verb
 from enforcer.policy.readers.actions import ListedAction, read_action, read_message
 from enforcer.policy.readers.attempts import check_attempts, read_attempts
@@ -48,7 +49,6 @@ MAX_TAGS = 16
 _NOT_OF_MARKS = ("message", "severity", "tags", "rateLimit", "guard", "loader", "attempts")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}")
-_DESCRIPTORS = frozenset({Op.READ, Op.WRITE, Op.APPEND})
 _EVERY_OPERATION = tuple(frozenset(EVENTS[name].everything) for name in ("file", "mount"))
 
 
@@ -266,7 +266,7 @@ def _strict(rule: Map, event: Event, context: Context) -> bool:
         context.add("strict is given twice: leave one out", entry.span)
     wanted = bool(event.strict or value)
     span = entry.span if entry else event.span
-    if wanted and not _DESCRIPTORS & {op for o in event.operations for op in o.ops}:
+    if wanted and not BY_DESCRIPTOR.keys() & {op for o in event.operations for op in o.ops}:
         context.add(
             "strict is about descriptors that are already open: it is for file rules that read or "
             "write, leave it out here",

@@ -12,6 +12,7 @@ import attrs
 
 from enforcer.errors import PolicyError
 from enforcer.policy.language.kinds import Dim, FieldSpec, Kind, Op, OpSpec
+from enforcer.policy.language.operations import OPERATION_TABLE
 from enforcer.policy.language.syscall_table import CLASSES, SYSCALLS, ArgKind, Syscall
 from enforcer.policy.model.policy import Condition, Interval, Mask, Value
 from enforcer.policy.readers.context import Context
@@ -32,7 +33,9 @@ __all__ = [
     "read_numbers",
 ]
 
-CALL = OpSpec("call", (Op.SYSCALL,), frozenset(("args",)), "A system call is entered.")
+_ROW = OPERATION_TABLE[Op.SYSCALL]
+
+CALL = OpSpec("call", (_ROW.op,), _ROW.operands, _ROW.phrase)
 """The only operation of the event ``syscall``, where it stays one."""
 
 NUMBER_OPERATORS = ("equal", "notEqual", "in", "notIn", "range", "mask")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from enforcer import _abi
 from enforcer.errors import EnforcerBug, PolicyError
 from enforcer.policy.language.symbols import Resolver
 from enforcer.policy.language.vocabulary import FieldSpec, Kind
@@ -21,14 +22,14 @@ from enforcer.span import Span
 
 __all__ = ["text_form", "values"]
 
-# Limits of the image (bpf/include/enforcer_abi.h), without the NUL.
-MAX_PATH = 4096
-MAX_BINARY = 256
+# Bytes without the NUL.
+MAX_PATH = _abi.ENF_PATH_MAX
+MAX_BINARY = _abi.ENF_EXE_MAX
 MAX_ABSTRACT = 107
-MAX_XATTR = 255
-MAX_SOURCE = 255
-MAX_NAME_BYTES = 255
-MAX_FSTYPE = 31
+MAX_XATTR = _abi.ENF_NAME_MAX
+MAX_SOURCE = _abi.ENF_NAME_MAX
+MAX_NAME_BYTES = _abi.ENF_NAME_MAX
+MAX_FSTYPE = _abi.ENF_FSTYPE_MAX
 MAX_ARGUMENT = 4096
 MAX_WORKLOAD = 512
 

@@ -55,7 +55,7 @@ _UNIT_FORMS = 4
 _V4 = range(0xFFFF << 32, 0x10000 << 32)
 
 
-def spell_process(process: Process) -> dict[str, Any]:
+def spell_process(process: Process) -> dict[str, object]:
     """Return the mapping under ``process``, ``selector`` and their like."""
     fields, rest = spell_fields(process.conditions, process.flags)
     if rest:
@@ -63,24 +63,31 @@ def spell_process(process: Process) -> dict[str, Any]:
     return _grouped(fields, process)
 
 
-def _grouped(fields: dict[str, Any], process: Process) -> dict[str, Any]:
+def _grouped(fields: dict[str, object], process: Process) -> dict[str, object]:
     """Put ``pod.name`` and its like under ``pod``."""
-    written: dict[str, Any] = {}
+    written: dict[str, object] = {}
+    groups: dict[str, dict[str, object]] = {}
+
+    def put(group: str, word: str, value: object) -> None:
+        if group not in groups:
+            written[group] = groups[group] = {}
+        groups[group][word] = value
+
     for name, value in fields.items():
         group, _, word = name.partition(".")
-        if not word:
+        if word:
+            put(group, word, value)
+        else:
             written[name] = value
-            continue
-        written.setdefault(group, {})[word] = value
     labels = [c for c in process.conditions if c.field == LABELS]
     if labels:
-        written.setdefault("pod", {})["labels"] = spell_labels(labels)
+        put("pod", "labels", spell_labels(labels))
     return written
 
 
 def spell_fields(
     conditions: Iterable[Condition], flags: Iterable[Flag]
-) -> tuple[dict[str, Any], list[Condition]]:
+) -> tuple[dict[str, object], list[Condition]]:
     """
     Return fields by name with what is written behind them.
 
@@ -91,14 +98,14 @@ def spell_fields(
     for condition in conditions:
         if condition.field != LABELS:
             by_field.setdefault(condition.field.name, []).append(condition)
-    written: dict[str, Any] = {}
+    written: dict[str, object] = {}
     rest: list[Condition] = []
     for name, several in by_field.items():
         bare = _bare(several[0]) if len(several) == 1 else None
         if bare is not None:
             written[name] = bare
             continue
-        operators: dict[str, Any] = {}
+        operators: dict[str, object] = {}
         placed: list[list[_Operation]] = []
         for condition in several:
             together = _assign([*placed, _operations(condition)])
@@ -112,24 +119,24 @@ def spell_fields(
     return written, rest
 
 
-def spell_argument(condition: Condition, index: int | None) -> dict[str, Any]:
+def spell_argument(condition: Condition, index: int | None) -> dict[str, object]:
     """Return an item of ``args``; *index* None is any."""
     operator, operand = _operations(condition)[0]
     return {"index": "any" if index is None else index, operator: operand}
 
 
-def spell_values(condition: Condition) -> dict[str, Any]:
+def spell_values(condition: Condition) -> dict[str, object]:
     """Return ``{operator: values}`` of a condition on text."""
     operator, operand = _operations(condition)[0]
     return {operator: operand}
 
 
-def spell_passed(condition: Condition, kind: ArgKind) -> dict[str, Any]:
+def spell_passed(condition: Condition, kind: ArgKind) -> dict[str, object]:
     """Return an item of ``args`` about what a system call is passed: a number of *kind*."""
     return {"index": condition.index} | spell_numbers(condition, signed=kind is ArgKind.S32)
 
 
-def spell_numbers(condition: Condition, *, signed: bool) -> dict[str, Any]:
+def spell_numbers(condition: Condition, *, signed: bool) -> dict[str, object]:
     """Return ``{operator: values}`` of a condition on a number as it lies in the kernel."""
 
     def number(value: int) -> int:
@@ -154,7 +161,7 @@ def spell_numbers(condition: Condition, *, signed: bool) -> dict[str, Any]:
     return {"range": _one_or_list([between(i) for i in intervals])}
 
 
-def _assign(several: list[list[_Operation]]) -> dict[str, Any] | None:
+def _assign(several: list[list[_Operation]]) -> dict[str, object] | None:
     """Choose one way to say each condition so that no operator is needed twice; None: impossible."""
     if not several:
         return {}
@@ -327,7 +334,7 @@ def _bits(mask: CapabilityMask, field: FieldSpec) -> list[str]:
     return [name for name, bits in field.names.items() if mask.mask & bits]
 
 
-def _one_or_list(items: list[T]) -> T | list[T]:
+def _one_or_list(items: Sequence[T]) -> T | Sequence[T]:
     return items[0] if len(items) == 1 else items
 
 

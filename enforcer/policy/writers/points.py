@@ -29,9 +29,9 @@ def spell_point(point: Point) -> tuple[str, Any]:
     return "tracepoint", point.name
 
 
-def spell_operand(condition: Condition, operand: Operand) -> dict[str, Any]:
+def spell_operand(condition: Condition, operand: Operand) -> dict[str, object]:
     """Return an item of ``args``; of what is returned, what stands under ``returns``."""
-    item: dict[str, Any] = {} if operand.index == RETURNS else {"index": operand.index}
+    item: dict[str, object] = {} if operand.index == RETURNS else {"index": operand.index}
     if operand.type is OperandType.NUMBER:
         item["type"] = f"{'Int' if operand.signed else 'UInt'}{operand.bits}"
     else:

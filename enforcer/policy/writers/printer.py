@@ -81,7 +81,7 @@ def print_policy(policy: Policy) -> str:
     return text
 
 
-def _spec(policy: Policy) -> dict[str, Any]:
+def _spec(policy: Policy) -> dict[str, object]:
     """Return what stands under spec beside the rules."""
     spec = _Block()
     if policy.mode is not Mode.ENFORCE:
@@ -139,7 +139,7 @@ def _calls(rule: Rule) -> list[str]:
     return [rule.syscall] if rule.syscall is not None else []
 
 
-def _rule(rule: Rule, name: str, calls: list[str], match: dict[str, Any]) -> _Block:
+def _rule(rule: Rule, name: str, calls: list[str], match: dict[str, object]) -> _Block:
     written = _Block(name=name)
     if rule.point is not None:
         key, named = spell_point(rule.point)
@@ -186,11 +186,11 @@ def _rule(rule: Rule, name: str, calls: list[str], match: dict[str, Any]) -> _Bl
     return written
 
 
-def _match(rule: Rule, *, all_args: bool = False) -> dict[str, Any]:
+def _match(rule: Rule, *, all_args: bool = False) -> dict[str, object]:
     """Return what stands under match; *all_args*: as arguments of the call, not as fields."""
     fields: list[Condition] = []
-    arguments: list[dict[str, Any]] = []
-    match_returned: dict[str, Any] = {}
+    arguments: list[dict[str, object]] = []
+    match_returned: dict[str, object] = {}
     for condition in rule.conditions:
         if condition.operand is not None:
             item = spell_operand(condition, condition.operand)
@@ -239,7 +239,7 @@ def _index(rule: Rule, condition: Condition) -> int:
     raise EnforcerBug(msg)
 
 
-def _action(action: Action) -> str | dict[str, Any]:
+def _action(action: Action) -> str | dict[str, object]:
     plain = Action(action.verb)
     options: dict[str, str] = {}
     if action.errno != plain.errno:
@@ -274,7 +274,7 @@ def _comment(span: Span) -> str:
     return "".join(c if c.isprintable() else _NO_COMMENT for c in str(span))
 
 
-class _Block(dict[str, Any]):
+class _Block(dict[str, object]):
     """A mapping with a line for each key."""
 
 

@@ -9,7 +9,7 @@ often the longer that takes.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from enforcer.runtime.control.overview import Overview
+    from enforcer.runtime.control.watch_answers import (
+        Beat,
+        BeatHealth,
+        BeatPolicies,
+        HealthKeys,
+    )
     from enforcer.runtime.ports import KernelSession, PolicyControl
     from enforcer.runtime.records.pipeline import Pipeline
 
@@ -40,31 +46,43 @@ class Beats:
     overview: Overview
     uptime: Callable[[], float]
     clock: Callable[[], float] = time.monotonic
-    _described: dict[str, Any] = attrs.field(factory=dict, init=False)
+    _described: BeatPolicies = attrs.field(init=False)
     _due: float = attrs.field(default=0.0, init=False)
     _generation: int = attrs.field(default=-1, init=False)
 
+    @_described.default
+    def _nothing(self) -> BeatPolicies:
+        return {}
+
     def line(self) -> bytes:
         """Make the next one."""
-        return encode({"kind": "beat", "version": 1, **self.overview.beat(), **self._health()})
+        beat: Beat = {"kind": "beat", "version": 1, **self.overview.beat(), **self._health()}
+        return encode(beat)
 
-    def _health(self) -> dict[str, Any]:
+    def _health(self) -> HealthKeys:
         try:
-            found = health(self.session, self.pipeline, self.uptime())
-            found["rings"] = self.session.ring_use()
-            found |= self._describe(found["generation"])
+            running = health(self.session, self.pipeline, self.uptime())
+            found: BeatHealth = {
+                **running,
+                "rings": self.session.ring_use(),
+                **self._describe(running["generation"]),
+            }
         except (KernelError, OSError) as error:
             # What cannot be read is told in its place; the records are still worth showing.
             return {"problem": str(error)}
         return {"health": found}
 
-    def _describe(self, generation: int) -> dict[str, Any]:
+    def _describe(self, generation: int) -> BeatPolicies:
         began = self.clock()
         if self.policies is not None and (began >= self._due or generation != self._generation):
             said = self.policies.describe()
-            said["policyCount"] = len(said["policies"])
-            said["policies"] = said["policies"][:_POLICIES]
-            self._described, self._generation = said, generation
+            policies = said["policies"]
+            self._described = {
+                **said,
+                "policyCount": len(policies),
+                "policies": policies[:_POLICIES],
+            }
+            self._generation = generation
             now = self.clock()
             self._due = now + (now - began) * _SHARE
         return self._described

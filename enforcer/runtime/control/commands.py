@@ -18,14 +18,51 @@ from enforcer.errors import ControlError, EnforcerError, PolicyError, PolicyErro
 from enforcer.identity.text import neutral
 from enforcer.policy.model.policy import Mode
 from enforcer.policy.text.loader import MAX_BYTES
-from enforcer.runtime.control.protocol import CONFIRM_LEAST, CONFIRM_MOST
+from enforcer.runtime.control.protocol import (
+    CONFIRM,
+    CONFIRM_LEAST,
+    CONFIRM_MOST,
+    EVENTS,
+    POLICY_ADD,
+    POLICY_DISABLE,
+    POLICY_ENABLE,
+    POLICY_LIST,
+    POLICY_REMOVE,
+    POLICY_SET_MODE,
+    POLICY_SHOW,
+    RECORD,
+    RELOAD,
+    SOURCES,
+    STATUS,
+    STOP,
+    WATCH,
+)
 from enforcer.runtime.protection.key import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from enforcer.runtime.control.answers import (
+        ChangeAnswer,
+        Confirmation,
+        EventsAnswer,
+        PolicyAnswer,
+        PolicyListAnswer,
+        RecordAnswer,
+        Refusal,
+        SourcesAnswer,
+        SourcesDocument,
+        Status,
+        StatusAnswer,
+        StopAnswer,
+    )
     from enforcer.runtime.control.overview import Overview
+    from enforcer.runtime.control.protocol import AnswerT, Word
+    from enforcer.runtime.control.watch_answers import Opening
     from enforcer.runtime.ports import PolicyControl
+
+    Fields = Mapping[str, Any]
+    """The fields of a request that the table has allowed; what was not given is None."""
 
 __all__ = ["COMMANDS", "REQUEST_LIMIT", "Desk", "Request", "parse_request", "refusal"]
 
@@ -46,11 +83,11 @@ class Desk:
     the sources of the active policies are not shown.
     """
 
-    status: Callable[[], dict[str, Any]]
+    status: Callable[[], Status]
     stop: Callable[[], None]
     policies: PolicyControl | None
     overview: Overview | None = None
-    sources: Callable[[], dict[str, Any]] | None = None
+    sources: Callable[[], SourcesDocument] | None = None
 
 
 @attrs.frozen
@@ -75,7 +112,7 @@ class Command:
         watches: whether beats are.
     """
 
-    serve: Callable[[Desk, dict[str, Any]], dict[str, Any]]
+    serve: Callable[[Desk, Fields], Mapping[str, object]]
     fields: dict[str, Field] = attrs.field(factory=dict)
     deed: str = ""
     follows: bool = False
@@ -93,10 +130,10 @@ class Request:
 
     name: str
     command: Command
-    fields: dict[str, Any]
+    fields: Fields
     proof: str | None = None
 
-    def serve(self, desk: Desk) -> dict[str, Any]:
+    def serve(self, desk: Desk) -> Mapping[str, object]:
         """
         Do what is asked and return the answer.
 
@@ -122,7 +159,7 @@ class Request:
         return neutral(self.command.deed.format_map(self._names))
 
     @property
-    def _names(self) -> dict[str, Any]:
+    def _names(self) -> Fields:
         """The fields, of texts only their names."""
         return {
             key: ", ".join(value) if isinstance(value, dict) else value
@@ -167,7 +204,7 @@ def parse_request(line: bytes | bytearray) -> Request:
     return Request(name, command, fields, proof)
 
 
-def refusal(error: EnforcerError) -> dict[str, Any]:
+def refusal(error: EnforcerError) -> Refusal:
     """Make the answer out of *error*; of policies, every error with its place."""
     if isinstance(error, PolicyError):
         error = PolicyErrors([error])
@@ -221,11 +258,11 @@ def _control(desk: Desk) -> PolicyControl:
     return desk.policies
 
 
-def _status(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+def _status(desk: Desk, _: Fields) -> StatusAnswer:
     return {"status": desk.status()}
 
 
-def _events(_desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+def _events(_desk: Desk, _: Fields) -> EventsAnswer:
     return {}
 
 
@@ -235,11 +272,11 @@ def _overview(desk: Desk) -> Overview:
     return desk.overview
 
 
-def _watch(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+def _watch(desk: Desk, _: Fields) -> Opening:
     return _overview(desk).opening()
 
 
-def _record(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+def _record(desk: Desk, asked: Fields) -> RecordAnswer:
     found = _overview(desk).document(asked["id"])
     if found is None:
         raise ControlError(
@@ -249,52 +286,52 @@ def _record(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
     return {"record": found}
 
 
-def _sources(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+def _sources(desk: Desk, _: Fields) -> SourcesAnswer:
     if desk.sources is None:
         raise ControlError("this daemon does not show the sources of its policies")
     return {"sources": desk.sources()}
 
 
-def _stop(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+def _stop(desk: Desk, _: Fields) -> StopAnswer:
     desk.stop()  # after this round of the loop, so that the answer is sent before the end
     return {"pid": os.getpid()}
 
 
-def _reload(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+def _reload(desk: Desk, asked: Fields) -> ChangeAnswer:
     return _control(desk).reload(confirm_within=asked["confirmWithin"])
 
 
-def _confirm(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+def _confirm(desk: Desk, _: Fields) -> Confirmation:
     return _control(desk).confirm()
 
 
-def _list(desk: Desk, _: dict[str, Any]) -> dict[str, Any]:
+def _list(desk: Desk, _: Fields) -> PolicyListAnswer:
     return {"policies": _control(desk).policies()}
 
 
-def _show(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+def _show(desk: Desk, asked: Fields) -> PolicyAnswer:
     return {"policy": _control(desk).show(asked["name"])}
 
 
-def _add(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+def _add(desk: Desk, asked: Fields) -> ChangeAnswer:
     return _control(desk).add(asked["texts"], confirm_within=asked["confirmWithin"])
 
 
-def _remove(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+def _remove(desk: Desk, asked: Fields) -> ChangeAnswer:
     return _control(desk).remove(asked["name"], confirm_within=asked["confirmWithin"])
 
 
-def _enable(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+def _enable(desk: Desk, asked: Fields) -> ChangeAnswer:
     within = asked["confirmWithin"]
     return _control(desk).set_enabled(asked["name"], enabled=True, confirm_within=within)
 
 
-def _disable(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+def _disable(desk: Desk, asked: Fields) -> ChangeAnswer:
     within = asked["confirmWithin"]
     return _control(desk).set_enabled(asked["name"], enabled=False, confirm_within=within)
 
 
-def _set_mode(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
+def _set_mode(desk: Desk, asked: Fields) -> ChangeAnswer:
     within = asked["confirmWithin"]
     return _control(desk).set_mode(asked["name"], asked["mode"], confirm_within=within)
 
@@ -302,23 +339,42 @@ def _set_mode(desk: Desk, asked: dict[str, Any]) -> dict[str, Any]:
 _ONE = {"name": _NAME}
 _SOON = {"confirmWithin": _WITHIN}
 
-COMMANDS: dict[str, Command] = {
-    "status": Command(_status),
-    "events": Command(_events, follows=True),
-    "watch": Command(_watch, watches=True),
-    "record": Command(_record, {"id": _ID}),
-    "sources": Command(_sources),
-    "stop": Command(_stop, deed="stop asked for"),
-    "reload": Command(_reload, _SOON, deed="policies reloaded"),
-    "confirm": Command(_confirm, deed="policies confirmed"),
-    "policy-list": Command(_list),
-    "policy-show": Command(_show, _ONE),
-    "policy-add": Command(_add, {"texts": _TEXTS} | _SOON, deed="policies of {texts} added"),
-    "policy-remove": Command(_remove, _ONE | _SOON, deed="policy {name}: removed"),
-    "policy-enable": Command(_enable, _ONE | _SOON, deed="policy {name}: enabled"),
-    "policy-disable": Command(_disable, _ONE | _SOON, deed="policy {name}: disabled"),
-    "policy-set-mode": Command(
-        _set_mode, _ONE | {"mode": _MODE} | _SOON, deed="policy {name}: mode {mode}, set"
-    ),
-}
+
+def _row(
+    word: Word[AnswerT],
+    serve: Callable[[Desk, Fields], AnswerT],
+    fields: dict[str, Field] | None = None,
+    *,
+    deed: str = "",
+    follows: bool = False,
+    watches: bool = False,
+) -> tuple[str, Command]:
+    """Make one row; *serve* answers as *word* promises."""
+    return word, Command(serve, fields or {}, deed, follows, watches)
+
+
+COMMANDS: dict[str, Command] = dict(
+    (
+        _row(STATUS, _status),
+        _row(EVENTS, _events, follows=True),
+        _row(WATCH, _watch, watches=True),
+        _row(RECORD, _record, {"id": _ID}),
+        _row(SOURCES, _sources),
+        _row(STOP, _stop, deed="stop asked for"),
+        _row(RELOAD, _reload, _SOON, deed="policies reloaded"),
+        _row(CONFIRM, _confirm, deed="policies confirmed"),
+        _row(POLICY_LIST, _list),
+        _row(POLICY_SHOW, _show, _ONE),
+        _row(POLICY_ADD, _add, {"texts": _TEXTS} | _SOON, deed="policies of {texts} added"),
+        _row(POLICY_REMOVE, _remove, _ONE | _SOON, deed="policy {name}: removed"),
+        _row(POLICY_ENABLE, _enable, _ONE | _SOON, deed="policy {name}: enabled"),
+        _row(POLICY_DISABLE, _disable, _ONE | _SOON, deed="policy {name}: disabled"),
+        _row(
+            POLICY_SET_MODE,
+            _set_mode,
+            _ONE | {"mode": _MODE} | _SOON,
+            deed="policy {name}: mode {mode}, set",
+        ),
+    )
+)
 """Every command by name."""

@@ -12,17 +12,20 @@ import contextlib
 import json
 import selectors
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
 from enforcer.errors import ControlError
-from enforcer.runtime.control.protocol import LINE_LIMIT, encode, refused
+from enforcer.runtime.control.protocol import LINE_LIMIT, WATCH, encode, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from enforcer.runtime.control.answers import Refusal
+    from enforcer.runtime.control.protocol import AnswerT, Word
+    from enforcer.runtime.control.watch_answers import Beat, Opening
     from enforcer.runtime.reactor import Reactor, Timer
 
 __all__ = ["Conversation", "Feed"]
@@ -43,7 +46,7 @@ class Conversation:
     """
 
     reactor: Reactor
-    hear: Callable[[dict[str, Any]], None]
+    hear: Callable[[dict[str, object]], None]
     ended: Callable[[str], None]
     _socket: socket.socket
     _outgoing: bytes
@@ -55,9 +58,9 @@ class Conversation:
         cls,
         path: Path,
         reactor: Reactor,
-        request: dict[str, Any],
+        request: Mapping[str, object],
         *,
-        hear: Callable[[dict[str, Any]], None],
+        hear: Callable[[dict[str, object]], None],
         ended: Callable[[str], None],
     ) -> Conversation:
         """
@@ -148,8 +151,8 @@ class Feed:
 
     path: Path
     reactor: Reactor
-    opened: Callable[[dict[str, Any]], None]
-    beat: Callable[[dict[str, Any]], None]
+    opened: Callable[[Opening], None]
+    beat: Callable[[Beat], None]
     gone: Callable[[str], None]
     _watch: Conversation | None = None
     _asking: set[Conversation] = attrs.field(factory=set)
@@ -160,25 +163,30 @@ class Feed:
         self._again = None
         try:
             self._watch = Conversation.begin(
-                self.path, self.reactor, {"command": "watch"}, hear=self._hear, ended=self._lost
+                self.path, self.reactor, {"command": WATCH}, hear=self._hear, ended=self._lost
             )
         except ControlError as error:
             self._lost(str(error))
 
-    def ask(self, command: str, answered: Callable[[dict[str, Any]], None], **fields: Any) -> None:
+    def ask(
+        self,
+        command: Word[AnswerT],
+        answered: Callable[[AnswerT | Refusal], None],
+        **fields: object,
+    ) -> None:
         """
         Send *command* with *fields*; *answered* is called once, with ``ok`` false if it failed.
         """
         held: list[Conversation] = []
         timers: list[Timer] = []
 
-        def over(answer: dict[str, Any]) -> None:
+        def over(answer: dict[str, object]) -> None:
             for timer in timers:
                 timer.cancel()
             for conversation in held:
                 self._asking.discard(conversation)
                 conversation.close()
-            answered(answer)
+            answered(cast("AnswerT | Refusal", answer))
 
         def failed(why: str) -> None:
             over({"ok": False, "error": why})
@@ -206,11 +214,11 @@ class Feed:
             conversation.close()
         self._asking.clear()
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _hear(self, message: dict[str, object]) -> None:
         if message.get("kind") == "beat":
-            self.beat(message)
+            self.beat(cast("Beat", message))
         elif message.get("ok"):
-            self.opened(message)
+            self.opened(cast("Opening", message))
         elif self._watch is not None:
             self._watch.close()
             self._lost(str(message.get("error", "the daemon refused without a reason")))

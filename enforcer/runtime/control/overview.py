@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -28,6 +28,9 @@ from enforcer.runtime.control.tops import Tops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from enforcer.events.document_types import MatchDocument
+    from enforcer.runtime.control.watch_answers import Opening, Sums
 
 __all__ = ["Overview"]
 
@@ -123,12 +126,12 @@ class Overview:
                 return record
         return None
 
-    def document(self, number: str) -> dict[str, Any] | None:
+    def document(self, number: str) -> MatchDocument | None:
         """Return the record with that id as a JSON object."""
         found = self.find(number)
         return None if found is None else as_document(found)
 
-    def opening(self) -> dict[str, Any]:
+    def opening(self) -> Opening:
         """Return what a new dashboard must know about the time before."""
         newest = list(self._strict)[-_AT_FIRST:]
         self._sent.extend(newest)
@@ -138,7 +141,7 @@ class Overview:
             "newest": [brief(record) for record in newest],
         }
 
-    def beat(self) -> dict[str, Any]:
+    def beat(self) -> Sums:
         """
         Return what is new since the last call: the same for all dashboards.
 

@@ -14,22 +14,54 @@ import errno
 import json
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 from enforcer.errors import ControlError, PolicyError, PolicyErrors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
+    from enforcer.events.document_types import RecordDocument, SkippedDocument
+    from enforcer.runtime.control.answers import (
+        ChangeAnswer,
+        Confirmation,
+        EventsAnswer,
+        PolicyAnswer,
+        PolicyListAnswer,
+        RecordAnswer,
+        Refusal,
+        SourcesAnswer,
+        StatusAnswer,
+        StopAnswer,
+    )
+    from enforcer.runtime.control.watch_answers import Opening
+
 __all__ = [
+    "CONFIRM",
     "CONFIRM_LEAST",
     "CONFIRM_MOST",
+    "EVENTS",
     "LINE_LIMIT",
+    "POLICY_ADD",
+    "POLICY_DISABLE",
+    "POLICY_ENABLE",
+    "POLICY_LIST",
+    "POLICY_REMOVE",
+    "POLICY_SET_MODE",
+    "POLICY_SHOW",
+    "RECORD",
+    "RELOAD",
+    "SOURCES",
+    "STATUS",
+    "STOP",
+    "WATCH",
+    "AnswerT",
     "Client",
     "KeyNeededError",
     "NoDaemonError",
+    "Word",
     "encode",
     "refused",
 ]
@@ -41,6 +73,31 @@ LINE_LIMIT = 16 << 20
 """Bytes of the longest answer that is taken."""
 
 _PATIENCE = 5.0  # seconds, with a daemon that has too many callers
+
+AnswerT = TypeVar("AnswerT", bound="Mapping[str, object]")
+
+
+class Word(str, Generic[AnswerT]):
+    """The name of a command, and the type of its answer."""
+
+    __slots__ = ()
+
+
+STATUS: Final[Word[StatusAnswer]] = Word("status")
+EVENTS: Final[Word[EventsAnswer]] = Word("events")
+WATCH: Final[Word[Opening]] = Word("watch")
+RECORD: Final[Word[RecordAnswer]] = Word("record")
+SOURCES: Final[Word[SourcesAnswer]] = Word("sources")
+STOP: Final[Word[StopAnswer]] = Word("stop")
+RELOAD: Final[Word[ChangeAnswer]] = Word("reload")
+CONFIRM: Final[Word[Confirmation]] = Word("confirm")
+POLICY_LIST: Final[Word[PolicyListAnswer]] = Word("policy-list")
+POLICY_SHOW: Final[Word[PolicyAnswer]] = Word("policy-show")
+POLICY_ADD: Final[Word[ChangeAnswer]] = Word("policy-add")
+POLICY_REMOVE: Final[Word[ChangeAnswer]] = Word("policy-remove")
+POLICY_ENABLE: Final[Word[ChangeAnswer]] = Word("policy-enable")
+POLICY_DISABLE: Final[Word[ChangeAnswer]] = Word("policy-disable")
+POLICY_SET_MODE: Final[Word[ChangeAnswer]] = Word("policy-set-mode")
 
 
 class NoDaemonError(ControlError):
@@ -55,7 +112,7 @@ class KeyNeededError(ControlError):
         self.nonce, self.salt = nonce, salt
 
 
-def encode(message: dict[str, Any]) -> bytes:
+def encode(message: Mapping[str, object]) -> bytes:
     """Write *message* as one line."""
     return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
 
@@ -91,7 +148,7 @@ class Client:
             raise refused(path, error) from error
         return cls(connection)
 
-    def ask(self, command: str, **fields: Any) -> dict[str, Any]:
+    def ask(self, command: Word[AnswerT], **fields: object) -> AnswerT:
         """
         Send *command* with those *fields* that are not None; return the answer.
 
@@ -112,18 +169,19 @@ class Client:
         if answer is None:
             raise ControlError("the daemon closed the connection without an answer")
         if answer.get("ok"):
-            return answer
-        if errors := answer.get("errors"):
+            return cast("AnswerT", answer)
+        refusal = cast("Refusal", answer)
+        if errors := refusal.get("errors"):
             raise PolicyErrors([PolicyError(str(each)) for each in errors])
-        if challenge := answer.get("challenge"):
-            raise KeyNeededError(str(answer["error"]), **challenge)
-        raise ControlError(str(answer.get("error", "the daemon refused without a reason")))
+        if challenge := refusal.get("challenge"):
+            raise KeyNeededError(str(refusal["error"]), **challenge)
+        raise ControlError(str(refusal.get("error", "the daemon refused without a reason")))
 
-    def follow(self) -> Iterator[dict[str, Any]]:
-        """Yield every further message until the daemon closes the connection."""
+    def follow(self) -> Iterator[RecordDocument | SkippedDocument]:
+        """Yield the records that come after ``events`` until the daemon closes the connection."""
         self._socket.settimeout(None)
         while (message := self.next_message()) is not None:
-            yield message
+            yield cast("RecordDocument | SkippedDocument", message)
 
     def wait_closed(self, timeout: float) -> bool:
         """Wait until the daemon closes the connection; False if it did not in time."""
@@ -137,7 +195,7 @@ class Client:
             return True
         return True
 
-    def next_message(self) -> dict[str, Any] | None:
+    def next_message(self) -> dict[str, object] | None:
         """
         Wait for the next message; None if the daemon closed the connection.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -14,6 +14,7 @@ from enforcer.policy.model.policy import Verb
 
 if TYPE_CHECKING:
     from enforcer.policy.model.policy import PolicySet, Rule
+    from enforcer.runtime.control.answers import DaemonState, Health, PoliciesState, PolicyState
     from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.ports import Hits, KernelSession, PolicyControl
     from enforcer.runtime.records.pipeline import Pipeline
@@ -43,7 +44,7 @@ class PolicyFacts:
     is_mode_set: bool = False
     degraded: tuple[str, ...] = ()
 
-    def as_dict(self, counts: Hits) -> dict[str, Any]:
+    def as_dict(self, counts: Hits) -> PolicyState:
         """Describe it in JSON, with how often it decided."""
         return {
             "name": self.name,
@@ -86,12 +87,14 @@ def _is_degraded(rule: Rule) -> bool:
 
 def status(
     session: KernelSession, pipeline: Pipeline, policies: PolicyControl | None, uptime: float
-) -> dict[str, Any]:
+) -> DaemonState:
     """Describe the active policies and what they did."""
     map_bytes = session.map_bytes()
+    found = health(session, pipeline, uptime)
+    known: PoliciesState = policies.describe() if policies is not None else {}
     return {
-        **health(session, pipeline, uptime),
-        **(policies.describe() if policies is not None else {}),
+        **found,
+        **known,
         "memory": {
             "residentBytes": resident_bytes(),
             "mapBytes": sum(map_bytes.values()),
@@ -100,7 +103,7 @@ def status(
     }
 
 
-def health(session: KernelSession, pipeline: Pipeline, uptime: float) -> dict[str, Any]:
+def health(session: KernelSession, pipeline: Pipeline, uptime: float) -> Health:
     """Describe what runs and what it lost: what costs little, and changes all the time."""
     counted = session.stats()
     return {

@@ -14,7 +14,7 @@ import os
 import selectors
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
@@ -27,9 +27,16 @@ from enforcer.runtime.listener import Listener
 from enforcer.runtime.protection.gate import Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from enforcer.runtime.control.answers import (
+        DaemonState,
+        Outcome,
+        Refusal,
+        SourcesDocument,
+        Status,
+    )
     from enforcer.runtime.control.overview import Overview
     from enforcer.runtime.ports import PolicyControl
     from enforcer.runtime.protection.gate import Gate
@@ -90,12 +97,12 @@ class ControlServer:
 
     path: Path
     reactor: Reactor
-    status: Callable[[], dict[str, Any]]
+    status: Callable[[], DaemonState]
     stop: Callable[[], None]
     policies: PolicyControl | None
     report: Callable[[str], None] = attrs.field(kw_only=True)
     overview: Overview | None = attrs.field(default=None, kw_only=True)
-    sources: Callable[[], dict[str, Any]] | None = attrs.field(default=None, kw_only=True)
+    sources: Callable[[], SourcesDocument] | None = attrs.field(default=None, kw_only=True)
     gate: Gate | None = attrs.field(default=None, kw_only=True)
     refused: int = attrs.field(default=0, init=False)
     failures: int = attrs.field(default=0, init=False)
@@ -240,7 +247,7 @@ class ControlServer:
             connection.is_watcher = request.command.watches and self.overview is not None
             connection.request.clear()
 
-    def _refused(self, connection: _Connection, request: Request) -> dict[str, Any] | None:
+    def _refused(self, connection: _Connection, request: Request) -> Refusal | None:
         """Ask the gate; after a wrong proof this connection, and no other, is not heard for a while."""
         if self.gate is None or not request.command.deed:
             return None
@@ -280,7 +287,7 @@ class ControlServer:
     def _tell_failure(self, request: Request, peer: Peer, why: list[str]) -> None:
         self.report(f"{request.words}, asked for by {peer}, failed: {neutral('; '.join(why))}")
 
-    def _status(self) -> dict[str, Any]:
+    def _status(self) -> Status:
         return {
             **self.status(),
             "control": {
@@ -351,11 +358,12 @@ class ControlServer:
         connection.socket.close()
 
 
-def _outcome(answer: dict[str, Any]) -> str:
-    if answer.get("unchanged"):
+def _outcome(answer: Mapping[str, object]) -> str:
+    found = cast("Outcome", answer)
+    if found.get("unchanged"):
         return ": nothing differs"
-    if "generation" not in answer:
+    if "generation" not in found:
         return ""
-    within = answer.get("confirmWithin")
+    within = found.get("confirmWithin")
     pending = f", for {within:g} s unless confirmed" if within else ""
-    return f": generation {answer['generation']}{pending}"
+    return f": generation {found['generation']}{pending}"

@@ -9,24 +9,26 @@ name or user would make a series.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enforcer import __version__
 from enforcer.events.stats import OUTCOMES
 from enforcer.sinks.prometheus import Family, Sample, exposition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from enforcer.runtime.control.answers import DaemonState, OutputState, RecordCounts
 
 __all__ = ["families", "metrics_of"]
 
 
-def metrics_of(status: Mapping[str, Any]) -> bytes:
+def metrics_of(status: DaemonState) -> bytes:
     """Write what *status* says in the text format."""
     return exposition(families(status))
 
 
-def families(status: Mapping[str, Any]) -> Iterator[Family]:
+def families(status: DaemonState) -> Iterator[Family]:
     """List what *status* says: the answer to the command of that name."""
     yield _gauge("build_info", "Version of enforcer.", [Sample(1, {"version": __version__})])
     yield _gauge(
@@ -54,7 +56,7 @@ def families(status: Mapping[str, Any]) -> Iterator[Family]:
     )
 
 
-def _policies(status: Mapping[str, Any]) -> Iterator[Family]:
+def _policies(status: DaemonState) -> Iterator[Family]:
     yield _gauge("generation", "Number of the active policy image.", [Sample(status["generation"])])
     if "pending" in status:
         yield _gauge(
@@ -80,14 +82,14 @@ def _policies(status: Mapping[str, Any]) -> Iterator[Family]:
         "verdicts_total",
         "Verdicts of the policy's rules, exact even where records were lost; enforced: carried out.",
         [
-            Sample(each[key], {"policy": each["name"], "enforced": enforced})
+            Sample(count, {"policy": each["name"], "enforced": enforced})
             for each in policies
-            for key, enforced in (("enforced", "true"), ("audited", "false"))
+            for count, enforced in ((each["enforced"], "true"), (each["audited"], "false"))
         ],
     )
 
 
-def _records(records: Mapping[str, Any]) -> Iterator[Family]:
+def _records(records: RecordCounts) -> Iterator[Family]:
     by_outcome = records["byOutcome"]
     yield _counter(
         "records_total",
@@ -110,15 +112,22 @@ def _records(records: Mapping[str, Any]) -> Iterator[Family]:
     )
 
 
-def _outputs(sinks: Iterable[Mapping[str, Any]]) -> Iterator[Family]:
-    for name, key, help_text, make in (
-        ("output_dropped_total", "dropped", "Records that an output could not take.", _counter),
-        ("output_failures_total", "failures", "Attempts to write that failed.", _counter),
-        ("output_failing", "failing", "1 while an output fails or its reader is slow.", _gauge),
-    ):
-        yield make(
-            name, help_text, [Sample(int(each[key]), {"output": each["name"]}) for each in sinks]
-        )
+def _outputs(sinks: Sequence[OutputState]) -> Iterator[Family]:
+    yield _counter(
+        "output_dropped_total",
+        "Records that an output could not take.",
+        [Sample(each["dropped"], {"output": each["name"]}) for each in sinks],
+    )
+    yield _counter(
+        "output_failures_total",
+        "Attempts to write that failed.",
+        [Sample(each["failures"], {"output": each["name"]}) for each in sinks],
+    )
+    yield _gauge(
+        "output_failing",
+        "1 while an output fails or its reader is slow.",
+        [Sample(int(each["failing"]), {"output": each["name"]}) for each in sinks],
+    )
 
 
 def _counter(name: str, help_text: str, samples: Iterable[Sample]) -> Family:

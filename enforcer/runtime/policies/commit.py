@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.errors import KernelError
+from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.session import Session
 from enforcer.runtime.sessions.outgoing import Outgoing
 
 if TYPE_CHECKING:
-    from enforcer.kernel.image_map import PlainImage
     from enforcer.kernel.pins import PinStore
     from enforcer.runtime.policies.active import ActiveSet
+    from enforcer.runtime.policies.compile_process import CompiledChange
     from enforcer.runtime.sessions.counts import Ledger
     from enforcer.runtime.sessions.sessions import Sessions
 
@@ -43,6 +44,23 @@ class Proposal:
     fallback: PlainImage | None
     before: ActiveSet | None
     confirm_within: float | None
+
+    @classmethod
+    def of(
+        cls, made: CompiledChange, old: ActiveSet, sessions: Sessions, confirm_within: float | None
+    ) -> Proposal:
+        """
+        Propose what was *made*; *old* comes back after *confirm_within* seconds, if there is a limit.
+
+        Raises:
+            KernelError: the active image cannot be read.
+        """
+        new, image = made.now, PlainImage(made.data)
+        if confirm_within is None:
+            return cls(new, image, None, None, None)
+        before = attrs.evolve(old, generation=new.generation + 1)
+        fallback = restamp(sessions.current.image(), generation=before.generation)
+        return cls(new, image, fallback, before, confirm_within)
 
     def states(self, ledger: Ledger) -> dict[int, bytes]:
         """What a later daemon must know about each image that may be active."""

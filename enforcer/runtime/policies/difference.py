@@ -14,13 +14,16 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from operator import attrgetter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from enforcer.policy.language.vocabulary import FieldSpec, OpSpec
 from enforcer.policy.model.policy import Policy, PolicySet, Rule
 from enforcer.span import Span
+
+if TYPE_CHECKING:
+    from enforcer.runtime.control.answers import ChangedPolicy, Difference, NamedPolicy, NamedRule
 
 __all__ = [
     "Change",
@@ -231,31 +234,36 @@ class Change:
         """Both sets say the same, though perhaps in other places."""
         return not (self.added or self.removed or self.changed)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Difference:
         """Return what the control socket says of it."""
         return {
-            "added": _as_dicts("policy", self.added),
-            "removed": _as_dicts("policy", self.removed),
-            "changed": [
-                {
-                    "policy": policy.name,
-                    "place": policy.place,
-                    "mode": list(policy.mode) if policy.mode else None,
-                    "head": policy.head,
-                    "rules": {
-                        "added": _as_dicts("rule", policy.rules.added),
-                        "removed": _as_dicts("rule", policy.rules.removed),
-                        "changed": _as_dicts("rule", policy.rules.changed),
-                        "reordered": policy.rules.reordered,
-                    },
-                }
-                for policy in self.changed
-            ],
+            "added": _policies(self.added),
+            "removed": _policies(self.removed),
+            "changed": [_changed(policy) for policy in self.changed],
         }
 
 
-def _as_dicts(word: str, named: Iterable[Named]) -> list[dict[str, str]]:
-    return [{word: one.name, "place": one.place} for one in named]
+def _changed(policy: PolicyChange) -> ChangedPolicy:
+    return {
+        "policy": policy.name,
+        "place": policy.place,
+        "mode": list(policy.mode) if policy.mode else None,
+        "head": policy.head,
+        "rules": {
+            "added": _rules(policy.rules.added),
+            "removed": _rules(policy.rules.removed),
+            "changed": _rules(policy.rules.changed),
+            "reordered": policy.rules.reordered,
+        },
+    }
+
+
+def _policies(named: Iterable[Named]) -> list[NamedPolicy]:
+    return [{"policy": one.name, "place": one.place} for one in named]
+
+
+def _rules(named: Iterable[Named]) -> list[NamedRule]:
+    return [{"rule": one.name, "place": one.place} for one in named]
 
 
 def difference(old: Digests, new: Digests) -> Change:

@@ -9,24 +9,23 @@ One that does not fit gets its own session, which is active before the old one i
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.compiler import RowKind
 from enforcer.errors import ControlError, KernelError
 from enforcer.identity.workloads import Workloads
 from enforcer.kernel import entries
-from enforcer.kernel.image_map import PlainImage, is_same, restamp
+from enforcer.kernel.image_map import is_same
 from enforcer.libbpf import heap
-from enforcer.policy.model.policy import Mode, PolicySet
+from enforcer.policy.model.policy import Mode
 from enforcer.runtime.policies.active import ActiveSet, Pending
 from enforcer.runtime.policies.commit import Proposal, activate
-from enforcer.runtime.policies.compilation import Sources, prepare
+from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import CompiledChange, Order, make_apart
 from enforcer.runtime.policies.container_changes import Following
 from enforcer.runtime.policies.difference import describe
-from enforcer.runtime.policies.packed import Packed
+from enforcer.runtime.policies.rule_states import rule_states
 from enforcer.runtime.policies.too_late import find_gap
 from enforcer.runtime.policies.unattended import nothing_to_confirm, try_to
 from enforcer.runtime.sessions.counts import Counts
@@ -35,8 +34,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from enforcer.kernel.pins import PinStore
+    from enforcer.policy.model.policy import PolicySet
     from enforcer.policy.model.workloads import Workload
+    from enforcer.runtime.control.answers import (
+        ChangeAnswer,
+        Confirmation,
+        PoliciesState,
+        PolicyDetail,
+        PolicyState,
+    )
     from enforcer.runtime.control.report import PolicyFacts
+    from enforcer.runtime.policies.packed import Packed
     from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.policies.watch import PolicyWatch
     from enforcer.runtime.reactor import Reactor
@@ -85,7 +93,7 @@ class Enforcement:
 
     # ---- Changes -------------------------------------------------------------------------------
 
-    def reload(self, *, confirm_within: float | None = None) -> dict[str, Any]:
+    def reload(self, *, confirm_within: float | None = None) -> ChangeAnswer:
         """
         Read the policy files again and activate what they say.
 
@@ -97,7 +105,7 @@ class Enforcement:
             self._watch.renew()
         return self._change(self.now.overlay, None, confirm_within)
 
-    def confirm(self) -> dict[str, Any]:
+    def confirm(self) -> Confirmation:
         """
         Keep the active policies.
 
@@ -110,9 +118,7 @@ class Enforcement:
         self.pending = None
         return {"generation": self.now.generation}
 
-    def add(
-        self, texts: Mapping[str, str], *, confirm_within: float | None = None
-    ) -> dict[str, Any]:
+    def add(self, texts: Mapping[str, str], *, confirm_within: float | None = None) -> ChangeAnswer:
         """
         Add the policies of *texts*, by the names in their places, until the daemon ends; all or none.
 
@@ -124,7 +130,7 @@ class Enforcement:
             overlay = overlay.add(text, file)
         return self._alter(overlay, confirm_within)
 
-    def remove(self, name: str, *, confirm_within: float | None = None) -> dict[str, Any]:
+    def remove(self, name: str, *, confirm_within: float | None = None) -> ChangeAnswer:
         """
         Remove what was added.
 
@@ -136,7 +142,7 @@ class Enforcement:
 
     def set_enabled(
         self, name: str, *, enabled: bool, confirm_within: float | None = None
-    ) -> dict[str, Any]:
+    ) -> ChangeAnswer:
         """
         Switch a policy on or off.
 
@@ -148,7 +154,7 @@ class Enforcement:
 
     def set_mode(
         self, name: str, mode: str, *, confirm_within: float | None = None
-    ) -> dict[str, Any]:
+    ) -> ChangeAnswer:
         """
         Let a policy enforce or audit, whatever its file says.
 
@@ -158,12 +164,12 @@ class Enforcement:
         self._facts(name)
         return self._alter(self.now.overlay.set_mode(name, Mode(mode)), confirm_within)
 
-    def policies(self) -> list[dict[str, Any]]:
+    def policies(self) -> list[PolicyState]:
         """Describe every policy."""
         counts = self.sessions.counts().by_policy()
         return [facts.as_dict(counts.get(facts.name, Counts())) for facts in self.now.facts]
 
-    def show(self, name: str) -> dict[str, Any]:
+    def show(self, name: str) -> PolicyDetail:
         """
         Describe one policy and its rules.
 
@@ -173,26 +179,11 @@ class Enforcement:
         facts, counts = self._facts(name), self.sessions.counts()
         policies = self.now.overlay.policies(self.now.files.unpack()).policies
         (policy,) = (policy for policy in policies if policy.name == name)
-        # Alone: marks of other policies are not known, and nothing that is told of a row is about them.
-        alone = attrs.evolve(
-            policy, rules=tuple(attrs.evolve(rule, within=()) for rule in policy.rules)
-        )
-        image = prepare(PolicySet((alone,))).image
-        rows = []
-        for number, row in enumerate(image.rows):
-            if row.kind is RowKind.GUARD:
-                continue  # counted with its rule
-            of_rule = counts.of_rule(name, row.rule)
-            rows.append(
-                {
-                    "rule": row.rule,
-                    "place": str(row.span),
-                    "says": image.explain(number),
-                    "enforced": of_rule.enforced,
-                    "audited": of_rule.audited,
-                }
-            )
-        return {**facts.as_dict(counts.of_policy(name)), "message": policy.message, "rows": rows}
+        return {
+            **facts.as_dict(counts.of_policy(name)),
+            "message": policy.message,
+            "rows": list(rule_states(policy, counts)),
+        }
 
     def watch(
         self,
@@ -257,7 +248,7 @@ class Enforcement:
                 "confirm it with: enforcer confirm, or wait"
             )
 
-    def _alter(self, overlay: Overlay, confirm_within: float | None) -> dict[str, Any]:
+    def _alter(self, overlay: Overlay, confirm_within: float | None) -> ChangeAnswer:
         self._require_settled()
         return self._change(overlay, self.now.files, confirm_within)
 
@@ -267,40 +258,22 @@ class Enforcement:
         files: Packed[PolicySet] | None,
         confirm_within: float | None,
         workloads: tuple[Workload, ...] | None = None,
-    ) -> dict[str, Any]:
+    ) -> ChangeAnswer:
         began, old = time.monotonic(), self.now
         self.reactor.after(0, heap.trim)  # whatever comes of it, megabytes are free by then
-        made = make_apart(
-            Order(
-                self.sources,
-                overlay,
-                generation=old.generation + 1,
-                previous=old.labels,
-                files=files,
-                keep=old if confirm_within is not None else None,
-                since=old.digests,
-                late=entries.problem(),
-                gap=find_gap(),
-                seed=self.sessions.current.seed,
-                workloads=self.workloads.look() if workloads is None else workloads,
-            ),
-            self.on_idle,
-        )
+        order = self._order(overlay, files, confirm_within, workloads)
+        made = make_apart(order, self.on_idle)
         new = made.now
         compiled = time.monotonic()
         if self._is_active(made):
             return self._unchanged(made, confirm_within)
-        image, before, fallback = PlainImage(made.data), None, None
-        if confirm_within is not None:
-            before = attrs.evolve(old, generation=new.generation + 1)
-            fallback = restamp(self.sessions.current.image(), generation=before.generation)
-        done = activate(
-            self.sessions, self.store, Proposal(new, image, fallback, before, confirm_within)
-        )
+        proposal = Proposal.of(made, old, self.sessions, confirm_within)
+        done = activate(self.sessions, self.store, proposal)
         self.now = new
         swapped = time.monotonic()
         if confirm_within is not None:
-            self._wait(Pending(confirm_within, self.sessions.current.expires_ns, before))
+            expires_ns = self.sessions.current.expires_ns
+            self._wait(Pending(confirm_within, expires_ns, proposal.before))
         self.on_change()
         return {
             "generation": new.generation,
@@ -315,6 +288,28 @@ class Enforcement:
             "confirmWithin": confirm_within,
         }
 
+    def _order(
+        self,
+        overlay: Overlay,
+        files: Packed[PolicySet] | None,
+        confirm_within: float | None,
+        workloads: tuple[Workload, ...] | None,
+    ) -> Order:
+        old = self.now
+        return Order(
+            self.sources,
+            overlay,
+            generation=old.generation + 1,
+            previous=old.labels,
+            files=files,
+            keep=old if confirm_within is not None else None,
+            since=old.digests,
+            late=entries.problem(),
+            gap=find_gap(),
+            seed=self.sessions.current.seed,
+            workloads=self.workloads.look() if workloads is None else workloads,
+        )
+
     def _is_active(self, made: CompiledChange) -> bool:
         """Whether *made* is the same as what is active already."""
         new, old = made.now, self.now
@@ -324,7 +319,7 @@ class Enforcement:
             old.facts,
         ) and is_same(made.data, self.sessions.current.image())
 
-    def _unchanged(self, made: CompiledChange, confirm_within: float | None) -> dict[str, Any]:
+    def _unchanged(self, made: CompiledChange, confirm_within: float | None) -> ChangeAnswer:
         warnings = list(made.warnings)
         if confirm_within is not None:
             acts = self._watch is not None and self._watch_confirm_within is None
@@ -379,7 +374,7 @@ class Enforcement:
         )
         self.on_change()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> PoliciesState:
         """What ``status`` says beside the session's own numbers."""
         pending = self.pending
         return {

@@ -10,19 +10,20 @@ give another verdict.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.runtime_changes import Overlay
 
 if TYPE_CHECKING:
     from enforcer.policy.model.policy import PolicySet
+    from enforcer.runtime.control.answers import SourcesDocument
     from enforcer.runtime.policies.enforcement import Enforcement
 
 __all__ = ["describe_sources", "read_back"]
 
 
-def describe_sources(enforcement: Enforcement) -> dict[str, Any]:
+def describe_sources(enforcement: Enforcement) -> SourcesDocument:
     """Describe what the active policies were made of."""
     return {
         "paths": [str(path.absolute()) for path in enforcement.sources.paths],
@@ -32,7 +33,7 @@ def describe_sources(enforcement: Enforcement) -> dict[str, Any]:
     }
 
 
-def read_back(described: dict[str, Any]) -> PolicySet:
+def read_back(described: SourcesDocument) -> PolicySet:
     """
     Read what :func:`describe_sources` described.
 

@@ -7,7 +7,7 @@ They last until the daemon ends normally. Neither a crash of the daemon nor a re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from enforcer.policy.model.policy import Policy
+    from enforcer.runtime.control.answers import OverlayDocument, RuntimeChange
 
 __all__ = ["Overlay"]
 
@@ -107,7 +108,7 @@ class Overlay:
         """Whether nothing was changed."""
         return not (self.added or self.disabled or self.modes)
 
-    def describe(self) -> Iterator[dict[str, str]]:
+    def describe(self) -> Iterator[RuntimeChange]:
         """Yield what was changed, by policy."""
         for policy in self._added():
             yield {"policy": policy.name, "change": f"added ({policy.span})"}
@@ -116,7 +117,7 @@ class Overlay:
         for name in sorted(self.disabled):
             yield {"policy": name, "change": "disabled"}
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> OverlayDocument:
         """Describe it in JSON."""
         return {
             "added": self.added,
@@ -125,7 +126,7 @@ class Overlay:
         }
 
     @classmethod
-    def from_dict(cls, found: dict[str, Any]) -> Overlay:
+    def from_dict(cls, found: OverlayDocument) -> Overlay:
         """
         Read what :meth:`as_dict` made.
 

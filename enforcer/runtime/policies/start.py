@@ -71,6 +71,10 @@ class _Before:
     def overlay(self) -> Overlay:
         return self.state.overlay if self.state is not None else Overlay()
 
+    @property
+    def ledger(self) -> Ledger:
+        return self.state.ledger if self.state is not None else Ledger()
+
     def tables(self) -> dict[int, Sequence[Origin]]:
         """Rows of the image that counted, and of the one before if that is known."""
         if self.left is None or self.state is None:
@@ -112,26 +116,8 @@ def begin(
     """
     workloads = workloads if workloads is not None else Workloads()
     before = _look_back(store, report)
-    made = make_apart(
-        Order(
-            sources,
-            before.overlay,
-            generation=before.last_generation + 1,
-            previous=before.state.labels if before.state is not None else None,
-            may_drop=True,
-            late=entries.problem(),
-            gap=find_gap(),
-            workloads=workloads.look(),
-        )
-    )
-    if made.dropped is not None:
-        # The files are what is asked for now; a start must not fail for what lay over them once.
-        report(f"policies that were added at run time are dropped: {made.dropped}")
-    if not host.shows_symbols():
-        report(
-            "the kernel hides the addresses of its symbols (kernel.kptr_restrict, CAP_SYSLOG): a "
-            "rename or a mount during an access is not noticed"
-        )
+    made = make_apart(_order(sources, before, workloads))
+    _tell(made, report)
     session, origins, returning = _open(
         made, before, store, confirm_within, protect=protect, verifier=verifier
     )
@@ -146,26 +132,50 @@ def begin(
         store=store,
         reactor=reactor if reactor is not None else Reactor(),
         report=report,
-        sessions=Sessions(
-            session,
-            report,
-            ledger=before.state.ledger.copy() if before.state is not None else Ledger(),
-            origins=origins,
-        ),
+        sessions=Sessions(session, report, ledger=before.ledger.copy(), origins=origins),
         now=made.now,
         workloads=workloads,
     )
-    if made.now.workloads is not None and not workloads.has_tree:
-        report(
-            "cgroups do not form one tree (version 2), so containers cannot be told from the "
-            "host: rules on containers and pods match nothing"
-        )
-    enforcement.follow_containers()
+    _follow_containers(enforcement)
     enforcement.reactor.after(0, heap.trim)
     reported = _take_over(enforcement, before, store)
     if confirm_within is not None:
         enforcement.wait_to_confirm(confirm_within, session.expires_ns, returning)
     return Start(enforcement, made.warnings, reported)
+
+
+def _order(sources: Sources, before: _Before, workloads: Workloads) -> Order:
+    return Order(
+        sources,
+        before.overlay,
+        generation=before.last_generation + 1,
+        previous=before.state.labels if before.state is not None else None,
+        may_drop=True,
+        late=entries.problem(),
+        gap=find_gap(),
+        workloads=workloads.look(),
+    )
+
+
+def _tell(made: CompiledChange, report: Callable[[str], None]) -> None:
+    """Say what does not go on, and what this kernel keeps from being seen."""
+    if made.dropped is not None:
+        # The files are what is asked for now; a start must not fail for what lay over them once.
+        report(f"policies that were added at run time are dropped: {made.dropped}")
+    if not host.shows_symbols():
+        report(
+            "the kernel hides the addresses of its symbols (kernel.kptr_restrict, CAP_SYSLOG): a "
+            "rename or a mount during an access is not noticed"
+        )
+
+
+def _follow_containers(enforcement: Enforcement) -> None:
+    if enforcement.now.workloads is not None and not enforcement.workloads.has_tree:
+        enforcement.report(
+            "cgroups do not form one tree (version 2), so containers cannot be told from the "
+            "host: rules on containers and pods match nothing"
+        )
+    enforcement.follow_containers()
 
 
 def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before:
@@ -201,7 +211,7 @@ def _open(
     """Open the session; also returns the policies that come back without a confirmation."""
     left, now = before.left, made.now
     generation = now.generation
-    ledger = before.state.ledger if before.state is not None else Ledger()
+    ledger = before.ledger
     origins = Origins({generation: now.origins})
     states = {generation: now.state(ledger)}
     fallback: PlainImage | None = None

@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from enforcer.errors import EnforcerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from enforcer.runtime.control.answers import ChangeAnswer
+
 __all__ = ["nothing_to_confirm", "try_to"]
 
 
-def try_to(change: Callable[[], dict[str, Any]], report: Callable[[str], None]) -> None:
+def try_to(change: Callable[[], ChangeAnswer], report: Callable[[str], None]) -> None:
     """Make a change without a caller; report what it does, or what is wrong."""
     try:
         answer = change()

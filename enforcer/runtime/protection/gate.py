@@ -9,7 +9,7 @@ manager has started in the daemon's own unit. Requests that change nothing are a
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from enforcer.kernel.verifier import Verifier
+    from enforcer.runtime.control.answers import Refusal
     from enforcer.runtime.control.peer import Peer
 
 __all__ = ["Gate", "Visit"]
@@ -62,7 +63,7 @@ class Gate:
 
     def refusal(
         self, visit: Visit, peer: Peer, command: str, request: bytes, proof: str | None
-    ) -> dict[str, Any] | None:
+    ) -> Refusal | None:
         """
         Judge a request for a change; *request* is what a proof is made for.
 
@@ -91,9 +92,12 @@ class Gate:
             )
 
 
-def _challenge(nonce: bytes, salt: bytes) -> dict[str, Any]:
-    made_of = {"nonce": nonce.hex(), "salt": salt.hex()}
-    return {"ok": False, "error": _LOCKED, "challenge": made_of}
+def _challenge(nonce: bytes, salt: bytes) -> Refusal:
+    return {
+        "ok": False,
+        "error": _LOCKED,
+        "challenge": {"nonce": nonce.hex(), "salt": salt.hex()},
+    }
 
 
 def _is_hex(text: str) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -50,7 +50,7 @@ def plain_outlets(outlets: Sequence[Outlet]) -> list[Outlet]:
     return [outlet for outlet in plain if _fields(outlet) == _fields(plain[0])]
 
 
-def _fields(outlet: Outlet) -> dict[str, Any] | None:
+def _fields(outlet: Outlet) -> dict[str, str] | None:
     """Return what *outlet* adds to the line of a record; None if it is something else."""
     sink = outlet.sink
     if not isinstance(sink, Output) or not sink.is_plain:

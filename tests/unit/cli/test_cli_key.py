@@ -13,8 +13,7 @@ from enforcer.cli import passphrase as module
 from enforcer.cli.exits import UsageError
 from enforcer.cli.main import main
 from enforcer.cli.passphrase import Passphrase, let_go, let_in, read_passphrase
-from enforcer.cli.protection import verifier_of
-from enforcer.cli.settings import Settings
+from enforcer.cli.settings import Settings, verifier_of
 from enforcer.errors import ControlError
 from enforcer.kernel import verifier as kernel
 from enforcer.kernel.verifier import Answer, Verifier

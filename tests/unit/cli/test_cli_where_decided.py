@@ -3,10 +3,20 @@
 
 from __future__ import annotations
 
+import re
+
+import attrs
 import pytest
+from enforcer.policy.lint.run import lint
 from kernel_types import small_kernel
 
 from enforcer.cli import where_decided
+from enforcer.compiler.lower import rule_ops
+from enforcer.policy.language.operations import hooks_of
+from enforcer.policy.language.vocabulary import EVENTS, LIFTED_SYSCALLS
+from enforcer.policy.lint.issues import Host
+from enforcer.policy.model.loaders import is_asked, loaded_ops
+from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import load_text
 
 HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: x}\nspec:\n"
@@ -153,3 +163,43 @@ def test_attempts_are_told_with_what_they_are_worth():
     assert "nothing is refused" in where
     assert "in the caller's memory, which another thread can change" in doubt
     assert 2 == len(of_rule("network: connect, attempts: true"))  # no path, nothing to change
+
+
+# ---- With and without --explain -------------------------------------------------------------------
+
+OPERATIONS = [
+    f"{event.name}: {word if event.name != 'exec' else '{}'}"
+    for event in EVENTS.values()
+    for word in event.operations
+    if word != "capability"
+]
+RULES = [
+    *OPERATIONS,
+    *(f"syscall: {name}" for name in LIFTED_SYSCALLS),
+    *(f"file: {word}, strict: true" for word in ("read", "append", "[read, write]")),
+    "process: capability, match: {capability: net_raw}",
+    "exec: {}, match: {path: /x}, loader: false",
+    "exec: {}, match: {args: [{index: 1, equal: x}]}",
+    "exec: {}, match: {path: /x, args: [{index: 1, equal: x}]}",
+    "exec: {}, match: {fileCapabilities: true}",
+]
+_HOOKS = re.compile(r"\bat (?:LSM hooks? )?([a-z0-9_, ]+), on the kernel's own")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_check_names_the_same_hooks_as_its_explanation(rule):
+    """Both are what the compiler makes of the rule."""
+    (policy,) = load_text(
+        f"{HEAD}  rules:\n    - {{name: r, action: kill, {rule}}}\n", "p.yaml"
+    ).policies
+    # Where a rule on an operation is decided, check says if a system call was named.
+    (one,) = policy.rules
+    one = attrs.evolve(one, syscall=one.syscall or "openat")
+    policies = PolicySet((attrs.evolve(policy, rules=(one,)),))
+
+    (remark,) = [str(issue) for issue in lint(policies, Host()) if " is decided as " in str(issue)]
+    explanation, *_ = where_decided.decided(policies, lambda _: None)
+    compiled = rule_ops(one) | loaded_ops(one, asked=is_asked(policy))
+
+    (checked,), (explained,) = _HOOKS.findall(remark), _HOOKS.findall(explanation)
+    assert checked == explained == ", ".join(hooks_of(compiled))

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+import header
 import pytest
 
 from enforcer.compiler.glob import MAYBE, Dfa, compile_globs
 from enforcer.compiler.patterns import Glob, forms
-from enforcer.libbpf import abi
 from enforcer.policy.model.policy import TextKind
 
 PATTERNS = {
@@ -63,7 +63,7 @@ def test_a_head_decides_what_it_can(automata, head, sure, maybe) -> None:
 
 def test_the_mark_of_doubt_is_the_header_s() -> None:
     """Both sides of the image mean the same bit."""
-    assert abi.constant("ENF_ATOM_MAYBE") == MAYBE
+    assert header.constant("ENF_ATOM_MAYBE") == MAYBE
 
 
 def test_nobody_asks_what_goes_on_elsewhere() -> None:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import header
 import pytest
 
 from enforcer.compiler import layout, limits
 from enforcer.compiler.atoms import TermKind
 from enforcer.compiler.lower import RowFlag
 from enforcer.compiler.subjects import Relation
-from enforcer.libbpf import abi
 from enforcer.libbpf._ffi import ffi
 from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
 
@@ -37,7 +37,7 @@ def test_structures_lie_as_the_c_compiler_has_them(struct) -> None:
 @pytest.mark.parametrize("name", limits.LIMITS)
 def test_limits_are_those_of_the_header(name) -> None:
     """Each number carries the header's name and value."""
-    assert abi.constant(name) == limits.LIMITS[name]
+    assert header.constant(name) == limits.LIMITS[name]
 
 
 @pytest.mark.parametrize(

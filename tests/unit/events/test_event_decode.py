@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Bytes to events."""
 
+import header
 import pytest
 from fakes import DECODER, ENFORCED, LAYOUT, PREVENTED, event, raw_event
 from hypothesis import given
@@ -8,7 +9,6 @@ from hypothesis import strategies as st
 
 from enforcer.events.decode import MalformedEventError
 from enforcer.events.types import EventFlag, RowFlag
-from enforcer.libbpf import abi
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 
@@ -109,7 +109,7 @@ def test_no_bytes_crash_the_decoder(raw):
 def test_flags_are_those_of_the_abi(flags, prefix):
     """Flag values are written twice, and held equal here."""
     assert {f.name: f.value for f in flags} == {
-        f.name: abi.constant(prefix + f.name) for f in flags
+        f.name: header.constant(prefix + f.name) for f in flags
     }
 
 

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: MIT
 """What the flags of objects and processes say of how names are folded."""
 
+import header
 import pytest
 
 from enforcer.events.folded import Fold, Folded
-from enforcer.libbpf import abi
 
 
 def test_ways_to_fold_are_those_of_the_header():
     """Their numbers, and where the flags have them."""
     ways = {fold.name: fold.value for fold in Fold}
 
-    assert {"NONE": 0, **ways} == abi.enumeration("enf_fold", "ENF_FOLD_")
-    how = abi.constant("ENF_FOLD_AT")
-    assert 2 << how | 7 << abi.constant("ENF_FOLD_FROM_AT") == Folded(Fold.SHORT, 7).object_flags
-    assert 2 << how | 7 << abi.constant("ENF_FOLD_EXE_AT") == Folded(Fold.SHORT, 7).process_flags
+    assert {"NONE": 0, **ways} == header.enumeration("enf_fold", "ENF_FOLD_")
+    how = header.constant("ENF_FOLD_AT")
+    assert 2 << how | 7 << header.constant("ENF_FOLD_FROM_AT") == Folded(Fold.SHORT, 7).object_flags
+    assert 2 << how | 7 << header.constant("ENF_FOLD_EXE_AT") == Folded(Fold.SHORT, 7).process_flags
 
 
 def test_they_are_written_and_read():

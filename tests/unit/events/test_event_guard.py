@@ -1,32 +1,37 @@
 # SPDX-License-Identifier: MIT
 """Refusals of self-protection: bytes to records."""
 
+import header
 import pytest
 from fakes import ENFORCED, PREVENTED, enricher, event
 
 from enforcer.events.decode import MalformedEventError
 from enforcer.events.document import as_document
 from enforcer.events.types import GuardAct
-from enforcer.libbpf import abi
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.sinks.logfmt import logfmt_line
 from enforcer.sinks.terminal import terminal_line
 
-_KIND = abi.constant("ENF_EVENT_GUARD")
+_KIND = header.constant("ENF_EVENT_GUARD")
 
 
 def refusal(act, **values):
     """Make the event of one refused attempt by ``/usr/bin/kill``."""
     head = {"kind": _KIND, "op": act.value, "action": Verb.DENY, "flags": ENFORCED | PREVENTED}
     return event(
-        **head, error=1, row=abi.constant("ENF_NONE"), exe=b"/usr/bin/kill", comm=b"kill", **values
+        **head,
+        error=1,
+        row=header.constant("ENF_NONE"),
+        exe=b"/usr/bin/kill",
+        comm=b"kill",
+        **values,
     )
 
 
 def test_acts_are_those_of_the_header():
     """An act means the same on both sides."""
-    acts = abi.enumeration("enf_guard_act", "ENF_GUARD_")
+    acts = header.enumeration("enf_guard_act", "ENF_GUARD_")
 
     assert acts == {act.name: act.value for act in GuardAct}
 

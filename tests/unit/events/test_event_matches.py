@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+import header
 import pytest
 from fakes import ENFORCED, PREVENTED, enricher, event, match
 
 from enforcer.events.decode import MalformedEventError
 from enforcer.events.document import as_document
 from enforcer.events.types import MatchBits, Origin, Record
-from enforcer.libbpf import abi
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.sinks.logfmt import logfmt_line
@@ -47,8 +47,8 @@ def record(*told: int, number: int | None = None) -> Record:
 def test_the_parts_of_a_match_lie_where_the_header_says() -> None:
     """One number of the kernel side, taken apart by the header's constants."""
     for bit in MatchBits:
-        assert abi.constant(f"ENF_MATCH_{bit.name}") == bit
-    assert abi.constant("ENF_MAX_ROWS") - 1 == MatchBits.ROW
+        assert header.constant(f"ENF_MATCH_{bit.name}") == bit
+    assert header.constant("ENF_MAX_ROWS") - 1 == MatchBits.ROW
 
 
 def test_a_record_tells_what_each_policy_said() -> None:

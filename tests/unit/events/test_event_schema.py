@@ -4,6 +4,7 @@
 import json
 import re
 from pathlib import Path
+from typing import NotRequired, get_args, get_origin, get_type_hints
 
 import jsonschema
 import pytest
@@ -11,6 +12,7 @@ from fakes import denied
 from synthetic import records
 
 from enforcer.events.document import as_document
+from enforcer.events.document_types import LostDocument, MatchDocument
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.schema import LOST, MATCH, Key, schema
 from enforcer.events.types import Lost
@@ -25,6 +27,35 @@ def all_keys(keys: tuple[Key, ...]):
         yield key
         if isinstance(key.form, tuple):
             yield from all_keys(key.form)
+
+
+def typed_keys(kind):
+    """The keys of a TypedDict: what its value is, and whether it is always there."""
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        is_optional = get_origin(hint) is NotRequired
+        value = get_args(hint)[0] if is_optional else hint
+        yield name, value, not is_optional and name in kind.__required_keys__
+
+
+def assert_alike(keys, kind):
+    """The table of *keys* and the TypedDict *kind* say the same, and so do the objects in them."""
+    typed = {name: (value, is_always) for name, value, is_always in typed_keys(kind)}
+    table = {key.name: key for key in keys if key.name != "fields"}
+
+    assert {name: key.is_always for name, key in table.items()} == {
+        name: is_always for name, (_, is_always) in typed.items()
+    }
+    for name, key in table.items():
+        value, _ = typed[name]
+        assert key.is_list == (isinstance(key.form, tuple) and get_origin(value) is list)
+        if isinstance(key.form, tuple):
+            assert_alike(key.form, get_args(value)[0] if key.is_list else value)
+
+
+@pytest.mark.parametrize(("keys", "kind"), [(MATCH, MatchDocument), (LOST, LostDocument)])
+def test_types_have_the_keys_of_the_table(keys, kind):
+    """What type checkers know of a record is what the table says of it."""
+    assert_alike(keys, kind)
 
 
 def test_the_published_schema_is_current():

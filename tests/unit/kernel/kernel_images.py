@@ -2,6 +2,7 @@
 """Images made by hand: one rule for everybody on one operation, so that no compiler is needed."""
 
 import attrs
+import header
 
 from enforcer.kernel.image_map import checksum
 from enforcer.libbpf import abi
@@ -58,7 +59,7 @@ def image_for_everybody(op: str, action: int, *, error: int = 1, signal: int = 0
         setattr(head, field, at + len(body))
         body += part.ljust(-(-len(part) // 8) * 8, b"\0")
     # Tables that this image has not are empty, somewhere inside.
-    for field, _ in abi.ctype("enf_image").fields:
+    for field in header.structure("enf_image")[1]:
         if field.startswith("off_") and field not in parts:
             setattr(head, field, at)
     return HandMadeImage(sealed(bytes(ffi.buffer(head)) + body))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import header
 import pytest
 
 from enforcer.errors import KernelError, UnsupportedError
@@ -17,7 +18,7 @@ from enforcer.kernel.guard import Guard, Kind
 from enforcer.libbpf import abi
 
 FORM, NAMES = abi.decoder("enf_guard_call")
-ORDERS = abi.enumeration("enf_guard_order", "ENF_GUARD_")
+ORDERS = header.enumeration("enf_guard_order", "ENF_GUARD_")
 
 
 @attrs.define

@@ -3,6 +3,7 @@
 
 import errno
 
+import header
 import pytest
 from kernel_images import HandMadeImage, image_for_everybody, sealed
 
@@ -12,9 +13,9 @@ from enforcer.kernel.trial import Trial
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf._ffi import ffi
 
-DENY = abi.enumeration("enf_action", "ENF_ACT_")["DENY"]
-LOG = abi.enumeration("enf_action", "ENF_ACT_")["LOG"]
-NOBODY = abi.constant("ENF_NONE")
+DENY = header.enumeration("enf_action", "ENF_ACT_")["DENY"]
+LOG = header.enumeration("enf_action", "ENF_ACT_")["LOG"]
+NOBODY = header.constant("ENF_NONE")
 
 
 @pytest.fixture
@@ -130,6 +131,6 @@ def test_a_bad_image_leaves_the_old_one_active(bpf, image):
 def test_operands_out_of_bounds_are_refused(bpf, image):
     """A length that leads outside its text is an error, not a verdict."""
     operands = ffi.new("struct enf_test_input *")
-    operands.object.path_len = abi.constant("ENF_PATH_MAX") + 1
+    operands.object.path_len = header.constant("ENF_PATH_MAX") + 1
     with Trial.open(image) as trial, pytest.raises(KernelError, match="refused its operands"):
         trial.run(bytes(ffi.buffer(operands)))

@@ -6,6 +6,7 @@ import errno
 import os
 import time
 
+import header
 import pytest
 from kernel_images import image_for_everybody
 
@@ -20,7 +21,7 @@ from enforcer.libbpf import abi
 
 pytestmark = pytest.mark.kernel
 
-ACTIONS = abi.enumeration("enf_action", "ENF_ACT_")
+ACTIONS = header.enumeration("enf_action", "ENF_ACT_")
 DENY, LOG = ACTIONS["DENY"], ACTIONS["LOG"]
 
 

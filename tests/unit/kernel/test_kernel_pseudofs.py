@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import struct
 
+import header
+
 from enforcer.kernel.pseudofs import PSEUDO_FILE_SYSTEMS, packed
-from enforcer.libbpf import abi
 from enforcer.libbpf._ffi import ffi
 
 LINES = """\
@@ -20,7 +21,7 @@ LINES = """\
 
 def rows(data: bytes) -> dict[bytes, tuple[int, int]]:
     size = ffi.sizeof("struct enf_place")
-    assert len(data) == size * abi.constant("ENF_PLACES")
+    assert len(data) == size * header.constant("ENF_PLACES")
     unpacked = struct.iter_unpack("=III28s", data)
     return {path[:length]: (magic, dev) for magic, dev, length, path in unpacked if length}
 

@@ -8,6 +8,7 @@ import select
 import subprocess
 from pathlib import Path
 
+import header
 import pytest
 from kernel_images import image_for_everybody
 
@@ -20,7 +21,7 @@ from enforcer.libbpf.handles import BpfObject, Program
 
 pytestmark = pytest.mark.kernel
 
-ACTIONS = abi.enumeration("enf_action", "ENF_ACT_")
+ACTIONS = header.enumeration("enf_action", "ENF_ACT_")
 DENY, LOG, KILL = ACTIONS["DENY"], ACTIONS["LOG"], ACTIONS["KILL"]
 
 

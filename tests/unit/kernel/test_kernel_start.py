@@ -4,6 +4,7 @@
 import errno
 
 import attrs
+import header
 import pytest
 
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
@@ -166,7 +167,7 @@ def test_identity_is_always_needed_and_first():
 
 def test_what_looks_at_code_is_attached_with_identity_where_some_policy_asks():
     """Before the image that asks is committed: what it maps until then would go unseen."""
-    found = programs.needed(programs.mask("MMAP_EXEC"), abi.constant("ENF_SF_TRUSTED_CODE"))
+    found = programs.needed(programs.mask("MMAP_EXEC"), header.constant("ENF_SF_TRUSTED_CODE"))
 
     assert (*programs.IDENTITY, *programs.CODE) == found[: -len(programs.CODE)]
     assert {programs.Role.IDENTITY} == {spec.role for spec in programs.CODE}

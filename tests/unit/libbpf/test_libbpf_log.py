@@ -3,7 +3,7 @@
 
 import pytest
 
-from enforcer.errors import KernelError, VerifierError
+from enforcer.errors import EnforcerBug, KernelError, VerifierError
 from enforcer.libbpf import _check, abi, calls, log
 
 BEGIN = "libbpf: prog 'p': -- BEGIN PROG LOAD LOG --\n"
@@ -84,5 +84,5 @@ def test_the_loaded_libbpf_is_new_enough():
 
 def test_scalars_of_a_short_structure_are_refused():
     """Bytes that end too early are never read past."""
-    with pytest.raises(abi.EnforcerBug, match="enf_image"):
+    with pytest.raises(EnforcerBug, match="enf_image"):
         abi.scalars("enf_image", bytes(10))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import attrs
+import header
 import pytest
 from kernel_types import small_kernel
 from policy_text import errors, load_rule, load_spec
@@ -13,7 +14,6 @@ from enforcer.compiler.points import place
 from enforcer.compiler.verify import verify
 from enforcer.errors import EnforcerBug, PolicyError
 from enforcer.kernel.image_map import ImageHead, checksum
-from enforcer.libbpf import abi
 from enforcer.policy.kernel_types.btf import Btf, BtfError
 from enforcer.policy.kernel_types.operand_path import NoTypes, PointError
 from enforcer.policy.lint.linter import Host, lint
@@ -515,8 +515,8 @@ def test_a_function_of_nothing_returns_nothing(kernel):
 
 def test_kinds_and_types_are_those_of_the_header():
     """Both sides number them alike."""
-    kinds = abi.enumeration("enf_point_kind", "ENF_POINT_")
-    types = abi.enumeration("enf_operand_type", "ENF_OPERAND_")
+    kinds = header.enumeration("enf_point_kind", "ENF_POINT_")
+    types = header.enumeration("enf_operand_type", "ENF_OPERAND_")
 
     assert kinds == {kind.name: kind.value for kind in PointKind}
     assert types == {kind.name: kind.value for kind in OperandType}

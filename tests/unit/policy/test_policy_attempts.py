@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import errno
 
+import header
 import pytest
 from policy_text import HEAD, errors, load_rule
 
-from enforcer.libbpf import abi
 from enforcer.policy.language.lifted import LIFTED_SYSCALLS, How
 from enforcer.policy.language.syscall_table import SYSCALLS
 from enforcer.policy.language.vocabulary import EVENTS, Op
 from enforcer.policy.model.policy import Attempts
-from enforcer.policy.readers import attempts
 from enforcer.policy.readers.attempts import Ended, ended_calls
 
 
@@ -138,7 +137,7 @@ def test_where_names_stand(name):
         for place in places
         if place
     ]
-    assert SYSCALLS[name].number == found.number & ~abi.constant("ENF_SYS_AT_END")
+    assert SYSCALLS[name].number == found.number & ~header.constant("ENF_SYS_AT_END")
     assert found.packed < 1 << 24  # the cookie of an entry has no more room
 
 
@@ -155,14 +154,9 @@ def test_a_call_that_is_one_operation_says_which():
 
 def test_numbers_are_those_of_the_abi():
     for how in How:
-        assert how == abi.constant(f"ENF_END_{how.name}")
-    assert len(How) == abi.constant("_ENF_END_HOW_MAX")
-    for name, value in {
-        "ENF_SYS_AT_END": attempts._AT_END,
-        "ENF_END_NAME_BITS": attempts._NAME_BITS,
-        "ENF_END_HOW_AT": attempts._HOW_AT,
-        "ENF_END_OP_AT": attempts._OP_AT,
-    }.items():
-        assert value == abi.constant(name)
-    assert max(call.number for call in SYSCALLS.values()) < attempts._AT_END
+        assert how == header.constant(f"ENF_END_{how.name}")
+    assert len(How) == header.constant("_ENF_END_HOW_MAX")
+    written = {"ENF_END_NAME_BITS": 6, "ENF_END_HOW_AT": 12, "ENF_END_OP_AT": 16}  # above
+    assert written == {name: header.constant(name) for name in written}
+    assert max(call.number for call in SYSCALLS.values()) < header.constant("ENF_SYS_AT_END")
     assert isinstance(ended_calls(load_rule(rule("exec: {}")))[0], Ended)

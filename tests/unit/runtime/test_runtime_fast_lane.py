@@ -7,6 +7,7 @@ import random
 from ipaddress import IPv6Address
 
 import attrs
+import header
 import pytest
 from fakes import DECODER, ENFORCED, PREVENTED, FakeSession, FakeSink, Nobody, enricher, raw_event
 from hypothesis import HealthCheck, given, settings
@@ -133,7 +134,7 @@ def assert_same(bench, raws):
 
 
 def kind_of(op):
-    return abi.constant("ENF_EVENT_GUARD" if isinstance(op, GuardAct) else "ENF_EVENT_VERDICT")
+    return header.constant("ENF_EVENT_GUARD" if isinstance(op, GuardAct) else "ENF_EVENT_VERDICT")
 
 
 # ---- The same bytes ---------------------------------------------------------------------------

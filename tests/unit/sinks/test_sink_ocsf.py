@@ -3,6 +3,7 @@
 
 import json
 
+import header
 import jsonschema
 import pytest
 from fakes import WALL_NS, denied, parent, record
@@ -14,7 +15,6 @@ from enforcer.events.types import GuardAct, Lost, Origin
 from enforcer.identity.container import Container
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
-from enforcer.libbpf import abi
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.sinks.ocsf import ocsf_event, ocsf_line
@@ -148,7 +148,7 @@ def test_a_connection_is_a_network_activity():
 def test_an_attempt_on_the_engine_is_a_kernel_activity():
     """Self-protection is in the same stream."""
     given = record(
-        kind=abi.constant("ENF_EVENT_GUARD"), op=GuardAct.PTRACE.value, action=Verb.DENY, ino=812
+        kind=header.constant("ENF_EVENT_GUARD"), op=GuardAct.PTRACE.value, action=Verb.DENY, ino=812
     )
 
     event = event_of(given)

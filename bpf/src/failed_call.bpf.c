@@ -1,7 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * From the end of a system call that the kernel itself refused to its record. Included once, by the unit that
- * has the decision in it.
+ * From the end of a system call that the kernel itself refused to its record.
  *
  * It is too late to decide anything: rows on attempts only log. What the call was about is what the caller's
  * memory says now, put together with the directory that it begins at; the kernel has ended before it followed
@@ -11,13 +10,17 @@
  * row asks holds (on_error of these rows), which PATH_UNKNOWN counts. Without label or working memory, and where
  * policies change faster than it is decided, there is no record: NO_TASK, NO_SCRATCH, ATTEMPT_LOST.
  */
-#ifndef ENFORCER_ATTEMPT_BPF_H
-#define ENFORCER_ATTEMPT_BPF_H
-
+#define ENF_RDONLY_CAST bpf_rdonly_cast___failed_call
+#include "admit.bpf.h"
 #include "call.h"
+#include "decide.bpf.h"
+#include "emit.bpf.h"
 #include "given.bpf.h"
+#include "marks.bpf.h"
+#include "object.bpf.h"
 #include "operand.bpf.h"
 #include "refused.bpf.h"
+#include "view.bpf.h"
 
 /* ---- What the call was --------------------------------------------------------------------- */
 
@@ -299,5 +302,3 @@ out:
 	enf_release(c.s);
 	return error;
 }
-
-#endif

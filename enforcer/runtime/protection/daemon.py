@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Set up `enforcer start --protect` beside the engine: the key, and who may ask for changes."""
+"""What protection adds to a daemon beside the engine: who may ask for changes, and code that stays as it is."""
 
 from __future__ import annotations
 
@@ -9,41 +9,18 @@ import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enforcer.cli.exits import UsageError
+from enforcer.kernel import loader
+from enforcer.libbpf import code
+from enforcer.runtime.protection import own_code
 from enforcer.runtime.protection.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from enforcer.cli.settings import Settings
-    from enforcer.kernel.verifier import Verifier
     from enforcer.runtime.control.peer import Peer
     from enforcer.runtime.policies.enforcement import Enforcement
 
-__all__ = ["files_differ", "gate_for", "no_reload", "settle", "verifier_of"]
-
-
-def verifier_of(settings: Settings) -> Verifier | None:
-    """
-    Read the verifier that the settings name.
-
-    Raises:
-        UsageError: it cannot be read, is not root's alone, or would protect nothing.
-    """
-    if settings.key is None:
-        return None
-    if not settings.protect:
-        raise UsageError("--key needs --protect: give both")
-    if settings.pins is None:
-        raise UsageError("--key needs pins: leave --no-pins out")
-    from enforcer.cli.config import trusted_content
-    from enforcer.kernel.verifier import Verifier
-
-    content = trusted_content(settings.key, "the key's verifier")
-    try:
-        return Verifier.read(content.decode("ascii"))
-    except ValueError as error:
-        raise UsageError(f"{settings.key} is not a verifier of a key: {error}") from None
+__all__ = ["files_differ", "gate_for", "no_reload", "settle"]
 
 
 def gate_for(enforcement: Enforcement, report: Callable[[str], None]) -> Gate | None:
@@ -76,10 +53,6 @@ def settle(enforcement: Enforcement, also: Iterable[str] = ()) -> None:
     guard = enforcement.sessions.current.guard
     if guard is None:
         return
-    from enforcer.kernel import loader
-    from enforcer.libbpf import code
-    from enforcer.runtime.protection import own_code
-
     own_code.load(also)
     _know_names()
     loader.hold(loader.ENGINE)

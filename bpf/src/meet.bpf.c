@@ -1,12 +1,15 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
- * From the passing of a point that rules name to its verdict. Included once, by the unit that has the
- * decision in it; which point it is the image says, by the number that the program was given.
+ * From the passing of a point that rules name to its verdict. The image says which point it is, by the number
+ * that the program was given.
  */
-#ifndef ENFORCER_MEET_BPF_H
-#define ENFORCER_MEET_BPF_H
-
+#define ENF_RDONLY_CAST bpf_rdonly_cast___meet
+#include "admit.bpf.h"
+#include "emit.bpf.h"
+#include "meet.h"
+#include "object.bpf.h"
 #include "operand.bpf.h"
+#include "view.bpf.h"
 
 struct enf_seek {
 	struct enf_ctx *c;
@@ -107,5 +110,3 @@ __attribute__((noinline)) int enf_meet_once(struct enf_meet *meet, int how)
 	enf_release(c.s);
 	return error;
 }
-
-#endif

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What follows from a verdict: its counts, its record within limits, its error and its signal. */
+#include "act.h"
+#include "actor.bpf.h"
+#include "emit.bpf.h"
+#include "images.bpf.h"
+#include "marks.h"
+#include "refused.bpf.h"
+
+struct enf_record_long {
+	struct enf_event event;
+	char tail[ENF_TAIL_LONG];
+};
+
+static __always_inline void enf_fill_matches(struct enf_event *e, const struct enf_matches *m)
+{
+	__u32 n = m->n;
+
+	e->n_matches = n < 2 ? 0 : n;
+	for (__u32 i = 0; i < ENF_MATCHES; i++)
+		e->match[i] = n > 1 && i < n ? m->at[i] : 0;
+	e->_pad = 0;
+}
+
+/* Global, so that it is proven once and not on each way to a record. */
+__attribute__((noinline)) int enf_fill(struct enf_event *e, struct enf_scratch *s,
+				       struct enf_task *task)
+{
+	struct enf_object *o;
+
+	if (!e || !s || !task)
+		return 0;
+	o = &s->object;
+	e->kind = ENF_EVENT_VERDICT;
+	enf_fill_actor(e);
+	e->generation = task->generation;
+	e->exec_ns = task->exec_ns;
+	e->dev = o->dev;
+	e->ino = o->ino;
+	e->addr_hi = o->addr_hi;
+	e->addr_lo = o->addr_lo;
+	e->caps = task->caps;
+	e->unknown = o->unknown;
+	e->obj_flags = o->flags;
+	e->subj_flags = task->flags;
+	e->mode = o->num[ENF_DIM_MODE - ENF_DIM_FIRST_NUM];
+	e->code = o->num[ENF_DIM_CODE - ENF_DIM_FIRST_NUM];
+	e->bits = o->num[ENF_DIM_BITS - ENF_DIM_FIRST_NUM];
+	e->to_uid = o->num[ENF_DIM_TO_UID - ENF_DIM_FIRST_NUM];
+	e->to_gid = o->num[ENF_DIM_TO_GID - ENF_DIM_FIRST_NUM];
+	/* Behind the last one ENF_NO_OP. */
+	*(__u32 *)e->ops = *(__u32 *)o->op | (__u32)(~0ULL << (8 * (o->n_ops & 7)));
+	e->present = o->present;
+	e->line = task->line;
+	for (int i = 0; i < ENF_SYS_ARGS; i++)
+		e->arg[i] = o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM + i];
+	__builtin_memset(e->fstype, 0, sizeof(e->fstype));
+	if (o->fstype_len)
+		bpf_probe_read_kernel_str(e->fstype, sizeof(e->fstype), &s->text[ENF_TEXT_FSTYPE]);
+	e->family = o->num[ENF_DIM_FAMILY - ENF_DIM_FIRST_NUM];
+	e->type = o->num[ENF_DIM_TYPE - ENF_DIM_FIRST_NUM];
+	e->protocol = o->num[ENF_DIM_PROTOCOL - ENF_DIM_FIRST_NUM];
+	e->port = o->num[ENF_DIM_PORT - ENF_DIM_FIRST_NUM];
+	e->argc = o->argc > 0xffff ? 0xffff : o->argc;
+	e->suppressed = 0;
+	enf_fill_matches(e, &s->matches);
+	return 0;
+}
+
+/* ---- Limits ------------------------------------------------------------------------------- */
+
+struct enf_limit_key {
+	__u64 generation;
+	__u32 row;
+	__u32 tgid; /* 0: of all processes */
+};
+
+struct enf_limit_state {
+	__u64 since; /* when the time in which records are counted has begun */
+	__u64 asked; /* records since, made or not */
+	__u64 suppressed;
+};
+
+/* What is pushed out by others begins anew: more records, never fewer than were allowed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct enf_limit_key);
+	__type(value, struct enf_limit_state);
+} limits __weak SEC(".maps");
+
+static const volatile struct enf_limit_state enf_no_records = {};
+
+/*
+ * The state of the limit *number* of *row*. NULL if the record is to be made whatever was made before: no
+ * limit, no room, or the policy was replaced meanwhile. *full*: the record is one too many.
+ */
+static __noinline struct enf_limit_state *enf_limit_of(struct enf_task *task, __u32 row,
+						       __u32 number, __u32 *full)
+{
+	struct enf_limit_key key = { .generation = task->generation, .row = row };
+	const struct enf_image *image = enf_current_image();
+	struct enf_limit_state *state;
+	const struct enf_limit *limit;
+	__u64 now, since;
+	__u32 at;
+
+	if (!image || image->generation != task->generation)
+		return NULL;
+	at = image->off_limits + (number - 1) * sizeof(*limit);
+	enf_barrier(at);
+	if (at > enf_image_bytes - sizeof(*limit))
+		return NULL;
+	limit = (const void *)image + at;
+	if (limit->by_process)
+		key.tgid = bpf_get_current_pid_tgid() >> 32;
+	state = bpf_map_lookup_elem(&limits, &key);
+	if (!state) {
+		bpf_map_update_elem(&limits, &key, (const void *)&enf_no_records, BPF_NOEXIST);
+		state = bpf_map_lookup_elem(&limits, &key);
+		if (!state)
+			return NULL;
+	}
+	now = bpf_ktime_get_boot_ns();
+	since = state->since;
+	if (now - since >= limit->per_ns &&
+	    __sync_val_compare_and_swap(&state->since, since, now) == since)
+		__sync_lock_test_and_set(&state->asked, 0);
+	*full = __sync_fetch_and_add(&state->asked, 1) >= limit->records;
+	return state;
+}
+
+/* Would the limit of *row* leave its record out? Counts it then. */
+__attribute__((noinline)) int enf_is_limited(struct enf_task *task, __u32 row)
+{
+	struct enf_ctx c = { .image = (const void *)enf_current_image() };
+	struct enf_limit_state *state;
+	__u32 at, limit, full = 0;
+
+	if (!task || !c.image || enf_head(&c)->generation != task->generation)
+		return 0; /* the policy was replaced meanwhile: its record is made */
+	at = enf_head(&c)->off_rows + row * sizeof(struct enf_row);
+	enf_barrier(at);
+	if (at > enf_image_bytes - sizeof(struct enf_row))
+		return 0;
+	limit = ((const struct enf_row *)(c.image + at))->limit;
+	if (!limit)
+		return 0;
+	state = enf_limit_of(task, row, limit, &full);
+	if (!state || !full)
+		return 0;
+	__sync_fetch_and_add(&state->suppressed, 1);
+	return 1;
+}
+
+/*
+ * Does another policy than that of *row* want a record which *row* would not make: it is silent, or its limit
+ * leaves it out? *audit*: ENF_MATCH_AUDIT or 0, of those that are audited or those that are enforced.
+ */
+static __noinline int enf_wants_record(struct enf_scratch *s, struct enf_task *task, __u32 row,
+				       __u32 audit)
+{
+	__u32 n = s->matches.n;
+
+	if (n < 2)
+		return 0;
+	for (__u32 i = 0; i < ENF_MATCHES && i < n; i++) {
+		__u32 match = s->matches.at[i];
+
+		if (!(match & ENF_MATCH_RECORD) || (match & ENF_MATCH_AUDIT) != audit ||
+		    (match & ENF_MATCH_ROW) == row)
+			continue;
+		if (!enf_is_limited(task, match & ENF_MATCH_ROW))
+			return 1;
+	}
+	/* Whether limits leave it out of those that found no room is not known: rather one too many. */
+	return n > ENF_MATCHES &&
+	       (s->matches.wanted & (audit ? ENF_WANTED_AUDIT : ENF_WANTED_ENFORCED));
+}
+
+/* ---- Records ------------------------------------------------------------------------------ */
+
+static __noinline int enf_fill_marks(struct enf_event *e, struct enf_scratch *s,
+				     struct enf_task *task, __u32 id)
+{
+	struct enf_ctx c = { .image = (const void *)enf_current_image(), .s = s };
+
+	if (c.image && enf_head(&c)->generation == task->generation)
+		enf_marks_asked(&c, id, e->mark_at);
+	return 0;
+}
+
+/* Record one verdict. *row*, *action*: what decided; *flags*: ENF_EF_*. */
+__attribute__((noinline)) int enf_emit(struct enf_scratch *s, struct enf_task *task, __u32 row,
+				       __u32 action, __u32 flags)
+{
+	struct enf_verdict *v;
+	__u32 path, exe, name, enforced = flags & ENF_EF_ENFORCED;
+	void *ring = action >= ENF_ACT_DENY && enforced ? (void *)&decisions : (void *)&activity;
+	struct enf_limit_state *limited = NULL;
+	__u64 suppressed = 0;
+	struct enf_event *e;
+	__u32 tail, limit, full = 0;
+
+	if (!s || !task)
+		return 0;
+	v = &s->verdict;
+	limit = enforced ? v->limit : v->audit_limit;
+	if (limit)
+		limited = enf_limit_of(task, row, limit, &full);
+	/* It may be left out only if no other policy wants it. */
+	if (limited && full && enf_wants_record(s, task, row, enforced ? 0 : ENF_MATCH_AUDIT))
+		limited = NULL;
+	if (limited && full) {
+		__sync_fetch_and_add(&limited->suppressed, 1);
+		enf_count(ENF_STAT_SUPPRESSED);
+		return 0;
+	}
+	if (limited)
+		suppressed = __sync_lock_test_and_set(&limited->suppressed, 0);
+	path = s->object.path_len;
+	exe = task->exe_len;
+	name = s->object.name_len;
+	if (!(s->present & ENF_BIT(ENF_DIM_PATH)) || path > ENF_PATH_MAX)
+		path = 0;
+	if (s->object.argv_len)
+		name = s->object.argv_len;
+	if (name > ENF_TAIL_NAME)
+		name = ENF_TAIL_NAME;
+	if (path <= ENF_TAIL_SHORT - ENF_EXE_MAX && path + exe <= ENF_TAIL_SHORT / 2 &&
+	    name <= ENF_TAIL_SHORT / 2) {
+		struct enf_record_short *r = bpf_ringbuf_reserve(ring, sizeof(*r), 0);
+
+		if (!r)
+			goto lost;
+		e = &r->event;
+		enf_fill(e, s, task);
+		tail = enf_fill_tail(e, r->tail, ENF_TAIL_SHORT, ENF_TAIL_SHORT / 2, s, task, path,
+				     exe, name);
+	} else {
+		struct enf_record_long *r = bpf_ringbuf_reserve(ring, sizeof(*r), 0);
+
+		if (!r)
+			goto lost;
+		e = &r->event;
+		enf_fill(e, s, task);
+		tail = enf_fill_tail(e, r->tail, ENF_TAIL_LONG, ENF_TAIL_NAME, s, task, path, exe,
+				     name);
+	}
+	e->size = sizeof(*e) + tail;
+	e->row = row;
+	e->action = action;
+	e->flags = flags;
+	e->op = enforced ? v->op : v->audit_op;
+	e->row_flags = enforced ? v->row_flags : v->audit_row_flags;
+	e->error = enforced ? v->error : 0;
+	e->signal = enforced && action == ENF_ACT_KILL ? v->signal : 0;
+	e->suppressed = suppressed;
+	for (int i = 0; i < ENF_ROW_MARKS; i++)
+		e->mark_at[i] = 0;
+	if ((enforced ? v->row_flags : v->audit_row_flags) & ENF_RF_WITHIN)
+		enf_fill_marks(e, s, task, row);
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+lost:
+	if (limited)
+		__sync_fetch_and_add(&limited->suppressed, suppressed);
+	/* The verdict stands and is counted by rule; only its record is lost, which is counted too. */
+	enf_count(action >= ENF_ACT_DENY && enforced ? ENF_STAT_LOST_DECISIONS
+						     : ENF_STAT_LOST_ACTIVITY);
+	return 0;
+}
+
+/* ---- What follows from a verdict ---------------------------------------------------------- */
+
+/* Two halves, by turns: counts of an image stay whole while the next one counts. Atomic as enf_count() is. */
+static __always_inline void enf_hit(__u32 row, __u64 generation, __u32 enforced)
+{
+	__u32 at = row + (generation & 1) * enf_rows;
+	struct enf_hits *h = bpf_map_lookup_elem(&hits, &at);
+
+	if (!h)
+		return;
+	if (enforced)
+		__sync_fetch_and_add(&h->enforced, 1);
+	else
+		__sync_fetch_and_add(&h->audited, 1);
+}
+
+/* Global, so that it is proven once and not on each way to a refusal. */
+__attribute__((noinline)) int enf_note_refusal(struct enf_task *task)
+{
+	if (task)
+		task->refused = enf_this_call();
+	return 0;
+}
+
+ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int how)
+{
+	struct enf_verdict *v = &s->verdict;
+	__u32 flags = ENF_EF_ENFORCED;
+	int error = 0;
+
+	if (v->audit_row != ENF_NONE) {
+		enf_hit(v->audit_row, task->generation, 0);
+		if (v->audit_action >= ENF_ACT_LOG || (v->audit_row_flags & ENF_RF_RECORD) ||
+		    enf_wants_record(s, task, v->audit_row, ENF_MATCH_AUDIT))
+			enf_emit(s, task, v->audit_row, v->audit_action,
+				 v->audit_flags & ENF_VF_ON_ERROR ? ENF_EF_ON_ERROR : 0);
+	}
+	if (v->row == ENF_NONE)
+		return 0;
+	enf_hit(v->row, task->generation, 1);
+	if (v->flags & ENF_VF_ON_ERROR) {
+		flags |= ENF_EF_ON_ERROR;
+		enf_count(ENF_STAT_ON_ERROR);
+	}
+	if (v->action >= ENF_ACT_DENY) {
+		/* an error of 0 or out of range would let the operation through */
+		error = v->error > 0 && v->error < 4096 ? -v->error : -ENF_EPERM;
+		if (how == ENF_BEFORE) /* else the call's error is not ours */
+			enf_note_refusal(task);
+		if (how == ENF_BEFORE || (how == ENF_BY_KILL && v->signal == 9))
+			flags |= ENF_EF_PREVENTED;
+	}
+	if (v->action == ENF_ACT_KILL && bpf_send_signal(v->signal)) {
+		flags |= ENF_EF_SIGNAL_FAILED;
+		if (how != ENF_BEFORE)
+			flags &= ~ENF_EF_PREVENTED;
+		enf_count(ENF_STAT_SIGNAL_FAILED);
+	}
+	if (v->action >= ENF_ACT_LOG || (v->row_flags & ENF_RF_RECORD) ||
+	    enf_wants_record(s, task, v->row, 0))
+		enf_emit(s, task, v->row, v->action, flags);
+	return error;
+}

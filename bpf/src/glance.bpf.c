@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The glance of glance.bpf.h: the way above a mount, and the name below it. */
+#define ENF_RDONLY_CAST bpf_rdonly_cast___glance
+#include "glance.bpf.h"
+#include "hash.h"
+#include "images.bpf.h"
+#include "path.bpf.h"
+
+#define ENF_GLANCE_DEPTH                                                                           \
+	16 /* components below a mount, and above it; their dentries lie on the stack */
+#define ENF_GLANCE_STEPS 32 /* components and mounts above a mount */
+#define ENF_GLANCE_WORDS 8  /* of eight bytes in one component */
+
+/*
+ * The small numbers do not begin words: there the verifier does not follow their values, and need not
+ * go through the loops once for each.
+ */
+struct enf_glance {
+	const struct enf_image *image;
+	__u64 dentry, root, mount; /* the way up */
+	__u64 hash;		   /* the way down */
+	__u32 _word;
+	__u32 len;
+	__u8 _bytes[5];
+	__u8 n;
+	__u8 state; /* ENF_WAY_*: the way has come to its end */
+	__u8 _end;
+	__u64 up[ENF_GLANCE_DEPTH];
+};
+
+static __always_inline const void *enf_glance_at(const struct enf_image *image, __u32 off,
+						 __u32 size)
+{
+	enf_barrier(off);
+	if (off > enf_image_bytes - size)
+		return NULL;
+	return (const unsigned char *)image + off;
+}
+
+/* Returns: 0 if no pattern is the path that has this hash, or is about what lies below; *what* says
+ * which of them is asked, ENF_PATHS_AT or ENF_PATHS_BELOW.
+ */
+static __always_inline int enf_glance_met(const struct enf_image *image, __u64 hash, __u32 len,
+					  __u32 what)
+{
+	/* There is always a slot, if an empty one: no question for each component. */
+	for (__u32 i = 0; i < ENF_MAX_PROBES; i++) {
+		__u32 n = ((__u32)hash + i) & (image->n_slots - 1);
+		const struct enf_slot *slot = enf_glance_at(image, image->off_slots + n * 32, 32);
+
+		if (!slot)
+			return 1;
+		if (slot->kind == ENF_SLOT_EMPTY)
+			return 0;
+		if (slot->hash == hash && slot->kind == ENF_SLOT_PATH && slot->len == len)
+			return slot->paths & what;
+	}
+	return 0;
+}
+
+/* The hash of a path by its next component. Returns: bytes of the component, or 0 if it is too long. */
+static __always_inline __u32 enf_glance_hash(__u64 *hash, __u64 dentry)
+{
+	volatile struct {
+		__u32 _word; /* the verifier follows numbers that begin words */
+		__u32 len;
+	} kept;
+	__u64 hash_len = 0, name = 0, word;
+	__u32 len;
+
+	enf_read(hash_len, dentry + enf_offset(struct dentry, d_name.hash_len));
+	enf_read(name, dentry + enf_offset(struct dentry, d_name.name));
+	len = hash_len >> 32;
+	if (!len || len > ENF_GLANCE_WORDS * 8)
+		return 0;
+	for (__u32 at = 0; at < ENF_GLANCE_WORDS * 8; at += 8) {
+		if (at >= len)
+			break;
+		word = 0;
+		enf_read(word, name + at);
+		*hash = enf_mix(*hash, enf_first(word, len - at));
+	}
+	/* However many words there were: what follows is the same for the verifier. */
+	kept.len = len;
+	len = kept.len;
+	*hash = enf_mix(*hash, ((__u64)len << 8) | 0x2f);
+	return len;
+}
+
+/* ---- Above a mount ------------------------------------------------------------------------ */
+
+static long enf_glance_up(__u32 i, void *arg)
+{
+	struct enf_glance *g = arg;
+	__u64 parent = 0;
+	__u32 n = g->n;
+
+	(void)i;
+	if (g->dentry == g->root) {
+		enf_read(parent, g->mount + enf_offset(struct mount, mnt_parent));
+		if (parent == g->mount || !parent) {
+			g->state = ENF_WAY_OPEN;
+			return 1;
+		}
+		enf_read(g->dentry, g->mount + enf_offset(struct mount, mnt_mountpoint));
+		enf_read(g->root, parent + enf_offset(struct mount, mnt.mnt_root));
+		g->mount = parent;
+		return 0;
+	}
+	enf_read(parent, g->dentry + enf_offset(struct dentry, d_parent));
+	enf_barrier(n);
+	if (n >= ENF_GLANCE_DEPTH || !parent || parent == g->dentry)
+		return 1;
+	g->up[n] = g->dentry;
+	g->n = n + 1;
+	g->dentry = parent;
+	return 0;
+}
+
+static long enf_glance_down(__u32 i, void *arg)
+{
+	struct enf_glance *g = arg;
+	__u32 n = g->n, len;
+	__u64 hash = g->hash;
+
+	(void)i;
+	if (!n) {
+		g->state = ENF_WAY_OPEN;
+		return 1;
+	}
+	n -= 1;
+	enf_barrier(n);
+	if (n >= ENF_GLANCE_DEPTH)
+		return 1;
+	len = enf_glance_hash(&hash, g->up[n]);
+	if (!len)
+		return 1;
+	g->len += len + 1;
+	if (g->len > g->image->max_path_slot) {
+		g->state = ENF_WAY_NOBODYS;
+		return 1;
+	}
+	if (enf_glance_met(g->image, hash, g->len, ENF_PATHS_BELOW))
+		return 1;
+	g->hash = hash;
+	g->n = n;
+	return 0;
+}
+
+/* By address: a superblock has two kilobytes or so. */
+static __always_inline struct enf_way *enf_way_of(__u64 sb)
+{
+	__u32 at = (sb >> 11 ^ sb >> 17) & (ENF_WAYS - 1);
+
+	return bpf_map_lookup_elem(&ways, &at);
+}
+
+__attribute__((noinline)) int enf_glance_way(const struct enf_key *key)
+{
+	const struct enf_image *image = enf_current_image();
+	struct enf_glance g = {};
+	struct enf_sb_mount *known;
+	__u32 renames, mounts, version;
+	struct enf_way *way;
+	__u64 sb = 0, root = 0;
+
+	if (!key || !image)
+		return 1;
+	renames = enf_seq(enf_rename_lock);
+	mounts = enf_seq(enf_mount_lock);
+	enf_read(sb, key->dentry + enf_offset(struct dentry, d_sb));
+	way = enf_way_of(sb);
+	known = bpf_map_lookup_elem(&superblocks, &sb);
+	/* not known: who goes the long way looks for it */
+	if (!way || !known || known->seq != mounts || !renames || !mounts ||
+	    ((renames | mounts) & 1))
+		return 1;
+	g.image = image;
+	g.n = enf_nothing;
+	g.state = enf_nothing;
+	g.mount = known->mount;
+	enf_read(root, g.mount + enf_offset(struct mount, mnt.mnt_root));
+	g.root = root;
+	g.dentry = root;
+	bpf_loop(ENF_GLANCE_STEPS, enf_glance_up, &g, 0);
+	g.hash = image->seed;
+	if (g.state == ENF_WAY_OPEN) {
+		g.state = ENF_WAY_LONG;
+		if (known->place ||
+		    known->folds) /* its files have another name, or several spellings */
+			goto keep;
+		if (!enf_glance_met(image, enf_mix(image->seed, 0x2f), 1, ENF_PATHS_BELOW))
+			bpf_loop(ENF_GLANCE_DEPTH + 1, enf_glance_down, &g, 0);
+	}
+keep:
+	/* What is found while names move is of no use: no counter will have this value again. */
+	if (enf_seq(enf_rename_lock) != renames || enf_seq(enf_mount_lock) != mounts)
+		return 1;
+	version = way->version;
+	if ((version & 1) ||
+	    __sync_val_compare_and_swap(&way->version, version, version + 1) != version)
+		return 1; /* somebody else writes it */
+	way->generation = image->generation;
+	way->sb = sb;
+	way->mnt = known->mount + enf_offset(struct mount, mnt);
+	way->root = root;
+	way->hash = g.hash;
+	way->len = g.len;
+	way->state = g.state;
+	way->renames = renames;
+	way->mounts = mounts;
+	__sync_lock_test_and_set(&way->version, version + 2);
+	return 0;
+}
+
+/* ---- Below it ----------------------------------------------------------------------------- */
+
+/* Is there a row on *op* that asks for no path? */
+static __always_inline int enf_glance_asked(const struct enf_image *image, __u32 op)
+{
+	const struct enf_range *rows;
+
+	if (op == ENF_NO_OP)
+		return 0;
+	rows = enf_glance_at(image, image->off_op_rows + op * 8, 8);
+	return !rows || rows->count;
+}
+
+/* What is known of the way to a superblock's root, as one reading. */
+struct enf_way_seen {
+	__u64 mnt;
+	__u64 root;
+	__u64 hash;
+	__u32 len;
+	__u32 state;
+};
+
+static __always_inline int enf_way_find(struct enf_way_seen *to, const struct enf_image *image,
+					__u64 sb, __u32 renames, __u32 mounts)
+{
+	struct enf_way *way = enf_way_of(sb);
+	__u32 version;
+
+	if (!way)
+		return 0;
+	version = enf_in_order(&way->version);
+	if ((version & 1) || way->sb != sb || way->generation != image->generation ||
+	    way->renames != renames || way->mounts != mounts)
+		return 0;
+	to->mnt = way->mnt;
+	to->root = way->root;
+	to->hash = way->hash;
+	to->len = way->len;
+	to->state = way->state;
+	return enf_in_order(&way->version) == version;
+}
+
+/* The part of a name below the root of its superblock. Returns: not 0 if no pattern can be about it. */
+static __always_inline int enf_glance_below(const struct enf_image *image,
+					    const struct enf_way_seen *way, __u64 dentry)
+{
+	__u64 up[ENF_GLANCE_DEPTH], parent, hash = way->hash;
+	__u32 len = way->len, n = ENF_GLANCE_DEPTH, more, at;
+
+	for (at = ENF_GLANCE_DEPTH; at > 0 && dentry != way->root; at--) {
+		up[at - 1] = dentry;
+		n = at - 1;
+		parent = 0;
+		enf_read(parent, dentry + enf_offset(struct dentry, d_parent));
+		if (!parent || parent == dentry)
+			return 0; /* torn off, or of a superblock that nobody mounts */
+		dentry = parent;
+	}
+	if (dentry != way->root)
+		return 0;
+	for (at = n; at < ENF_GLANCE_DEPTH; at++) {
+		more = enf_glance_hash(&hash, up[at]);
+		if (!more)
+			return 0;
+		len += more + 1;
+		if (len > image->max_path_slot)
+			return 1;
+		if (enf_glance_met(image, hash, len,
+				   at == ENF_GLANCE_DEPTH - 1 ? ENF_PATHS_AT : ENF_PATHS_BELOW))
+			return 0;
+	}
+	return n < ENF_GLANCE_DEPTH; /* else it is the root itself */
+}
+
+__attribute__((noinline)) int enf_glance_once(const struct enf_key *key)
+{
+	const struct enf_image *image = enf_current_image();
+	struct enf_way_seen way = {};
+	__u32 renames, mounts;
+	__u64 sb = 0;
+
+	/* directories and files with other names have flags and inodes of their own */
+	if (!key || !image || image->generation != enf_live || ENF_KEY_NAMES(key) != 1 || !key->ino)
+		return 0;
+	/* A device may be met by its number. */
+	if (key->ino >> 32 && image->intervals[ENF_DIM_INODE - ENF_DIM_FIRST_NUM].count)
+		return 0;
+	if (enf_glance_asked(image, key->pair & 0xff) || enf_glance_asked(image, key->pair >> 8))
+		return 0;
+	renames = enf_seq(enf_rename_lock);
+	mounts = enf_seq(enf_mount_lock);
+	if (!renames || !mounts || ((renames | mounts) & 1))
+		return 0;
+	enf_read(sb, key->dentry + enf_offset(struct dentry, d_sb));
+	if (!enf_way_find(&way, image, sb, renames, mounts))
+		return -1;
+	/* The mount that names the superblock is the host's. */
+	if (way.state == ENF_WAY_LONG || (key->mnt != way.mnt && enf_foreign(key->mnt)))
+		return 0;
+	if (way.state != ENF_WAY_NOBODYS && !enf_glance_below(image, &way, key->dentry))
+		return 0;
+	if (enf_seq(enf_rename_lock) != renames || enf_seq(enf_mount_lock) != mounts)
+		return 0;
+	enf_keep(key, image->generation, enf_pair_ops(key->pair), renames, mounts);
+	return 1;
+}

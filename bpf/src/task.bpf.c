@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a label says of a task, read from the kernel. */
+#define ENF_RDONLY_CAST bpf_rdonly_cast___task
+#include "path.bpf.h"
+#include "task.bpf.h"
+
+struct enf_kernfs {
+	struct enf_scratch *s;
+	__u64 kn;
+	__u32 at;
+	__u32 state;
+};
+
+static long enf_kernfs_one(__u32 i, void *arg)
+{
+	struct enf_kernfs *k = arg;
+	__u64 parent = 0, name = 0;
+	__u32 at = k->at;
+	long len;
+
+	(void)i;
+	if (bpf_core_field_exists(((struct kernfs_node___rcu *)0)->__parent))
+		enf_read(parent, k->kn + enf_offset(struct kernfs_node___rcu, __parent));
+	else
+		enf_read(parent, k->kn + enf_offset(struct kernfs_node, parent));
+	if (!parent) {
+		k->state = ENF_WALKED;
+		return 1;
+	}
+	enf_read(name, k->kn + enf_offset(struct kernfs_node, name));
+	/* the name goes behind the path's place first, to learn its length */
+	len = bpf_probe_read_kernel_str(&k->s->text[ENF_TEXT_NAME], ENF_NAME_MAX + 1,
+					(const void *)name);
+	if (len <= 1 || len > at) {
+		k->state = ENF_LOST;
+		return 1;
+	}
+	len -= 1;
+	at -= (__u32)len + 1;
+	enf_barrier(at);
+	enf_barrier(len);
+	if (at > ENF_PATH_MAX - 1 || len < 0 || len > ENF_NAME_MAX) {
+		k->state = ENF_LOST;
+		return 1;
+	}
+	bpf_probe_read_kernel(&k->s->text[at + 1], len, (const void *)name);
+	k->s->text[at] = '/';
+	k->at = at;
+	k->kn = parent;
+	return 0;
+}
+
+__attribute__((noinline)) int enf_cgroup_path(struct enf_scratch *s, __u64 kn)
+{
+	struct enf_kernfs k = { .s = s, .kn = kn, .at = ENF_PATH_MAX };
+
+	if (!s || !kn)
+		return 0;
+	bpf_loop(256, enf_kernfs_one, &k, 0);
+	if (k.state != ENF_WALKED)
+		return 0;
+	if (k.at == ENF_PATH_MAX) {
+		k.at -= 1;
+		s->text[ENF_PATH_MAX - 1] = '/';
+	}
+	s->low = k.at;
+	return ENF_PATH_MAX - k.at;
+}
+
+__attribute__((noinline)) int enf_read_cred(struct enf_task *task, __u64 t)
+{
+	__u64 cred;
+
+	if (!task)
+		return 0;
+	cred = enf_cred_of(t);
+	enf_read(task->uid, cred + enf_offset(struct cred, uid));
+	enf_read(task->euid, cred + enf_offset(struct cred, euid));
+	enf_read(task->gid, cred + enf_offset(struct cred, gid));
+	enf_read(task->egid, cred + enf_offset(struct cred, egid));
+	enf_read(task->caps, cred + enf_offset(struct cred, cap_effective));
+	return 0;
+}
+
+__attribute__((noinline)) int enf_read_exe(struct enf_scratch *s, struct enf_task *task, __u64 file)
+{
+	__u64 dentry = 0, mnt = 0, inode = 0;
+	__u32 at, len, nlink = 1;
+	int rc;
+
+	if (!s || !task)
+		return 0;
+
+	task->exe_len = 0;
+	enf_read(dentry, file + enf_offset(struct file, f_path.dentry));
+	enf_read(mnt, file + enf_offset(struct file, f_path.mnt));
+	enf_read(inode, file + enf_offset(struct file, f_inode));
+	enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
+	if (!nlink)
+		task->flags |= ENF_SF_FILELESS;
+	rc = enf_resolve(s, dentry, mnt, ENF_VIEW_HOST);
+	if (rc == ENF_PATH_ABSENT) {
+		task->flags |= ENF_SF_OFFHOST;
+		rc = enf_resolve(s, dentry, mnt, ENF_VIEW_NAMESPACE);
+	}
+	at = s->object.path_at;
+	len = s->object.path_len;
+	if (!len)
+		rc = ENF_PATH_UNKNOWN;
+	enf_barrier(at);
+	enf_barrier(
+		len); /* or the test for 0 and the bound become one that the verifier cannot read */
+	if (rc != ENF_PATH_OK || len > ENF_EXE_MAX || at > ENF_PATH_MAX) {
+		task->flags |= ENF_SF_EXE_UNKNOWN;
+		enf_count(ENF_STAT_EXE_UNKNOWN);
+		return 0;
+	}
+	bpf_probe_read_kernel(task->exe, len, &s->text[at]);
+	task->exe_len = len;
+	if (s->object.flags & ENF_FOLD_BITS)
+		task->flags |= (s->object.flags >> ENF_FOLD_AT << ENF_FOLD_AT) |
+			       (s->object.flags >> ENF_FOLD_FROM_AT & ENF_FOLD_EXE_MASK)
+				       << ENF_FOLD_EXE_AT;
+	return 0;
+}
+
+/* ---- Labels ------------------------------------------------------------------------------- */
+
+__u64 enf_lines = 0;
+
+/*
+ * Was the file opened to be executed? The owner of a process may put another in the place of mm->exe_file
+ * (PR_SET_MM_MAP, in a user namespace of its own), but only one that it opened itself: open(2) leaves this
+ * flag out (VALID_OPEN_FLAGS in fs/open.c), do_open_execat() in fs/exec.c sets it.
+ */
+static __always_inline int enf_is_executed(__u64 file)
+{
+	__u32 flags = 0;
+
+	enf_read(flags, file + enf_offset(struct file, f_flags));
+	return flags & ENF_FMODE_EXEC;
+}
+
+__attribute__((noinline)) int enf_label(struct enf_scratch *s, struct enf_task *task, __u64 t)
+{
+	struct task_struct *ts = (struct task_struct *)t;
+	__u64 exe;
+
+	if (!s || !task)
+		return 0;
+	exe = (__u64)BPF_CORE_READ(ts, mm, exe_file);
+	task->flags = 0;
+	task->line = enf_new_line();
+	if (!exe)
+		task->flags |= ENF_SF_KTHREAD;
+	else if (enf_is_executed(exe))
+		enf_read_exe(s, task, exe);
+	else
+		task->flags |= ENF_SF_EXE_UNKNOWN;
+	task->exec_ns = BPF_CORE_READ(ts, start_boottime);
+	if (!task->exec_ns)
+		task->exec_ns = 1; /* the idle task, and a label that says "seen" */
+	task->generation = 0;
+	return 0;
+}

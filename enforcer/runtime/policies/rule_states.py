@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""The rules of one policy, as ``policy show`` lists them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.compiler import RowKind
+from enforcer.policy.model.policy import Policy, PolicySet
+from enforcer.runtime.policies.compilation import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from enforcer.runtime.control.answers import RuleState
+    from enforcer.runtime.sessions.counts import Ledger
+
+__all__ = ["rule_states"]
+
+
+def rule_states(policy: Policy, counts: Ledger) -> Iterator[RuleState]:
+    """
+    Describe each rule of *policy*, with how often it decided by *counts*.
+
+    Raises:
+        EnforcerError: the policy cannot be compiled.
+    """
+    # Alone: marks of other policies are not known, and nothing that is told of a row is about them.
+    alone = attrs.evolve(
+        policy, rules=tuple(attrs.evolve(rule, within=()) for rule in policy.rules)
+    )
+    image = prepare(PolicySet((alone,))).image
+    for number, row in enumerate(image.rows):
+        if row.kind is RowKind.GUARD:
+            continue  # counted with its rule
+        of_rule = counts.of_rule(policy.name, row.rule)
+        yield {
+            "rule": row.rule,
+            "place": str(row.span),
+            "says": image.explain(number),
+            "enforced": of_rule.enforced,
+            "audited": of_rule.audited,
+        }

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+"""``enforcer start`` around a fake kernel: what is put together serves, and ends in order."""
+
+import json
+import signal
+import threading
+import time
+
+import attrs
+import pytest
+from fakes import ENFORCED, PREVENTED, FakeHits, FakeSession, raw_event
+from patience import scaled
+
+from enforcer.cli.main import main
+from enforcer.errors import ControlError
+from enforcer.kernel.session import Session
+from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.model.policy import Verb
+from enforcer.runtime.control.protocol import Client, NoDaemonError
+from enforcer.runtime.daemon import Daemon
+from enforcer.runtime.policies.compile_process import make
+
+POLICY = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: vault}
+spec:
+  rules:
+    - name: no-reads
+      file: read
+      match: {path: /srv/vault}
+      action: deny
+"""
+DENIAL = {
+    "op": Op.READ,
+    "action": Verb.DENY,
+    "flags": ENFORCED | PREVENTED,
+    "error": 1,
+    "path": b"/srv/vault",
+}
+
+
+@attrs.define
+class StartedSession(FakeSession):
+    """What enforcement asks of a session besides; a commit takes any image."""
+
+    counted: tuple[FakeHits, ...] = ()
+    is_blind: bool = False
+    is_protected: bool = False
+    guard: None = None
+    pinned_at: None = None
+    seed: int = 1
+    warnings: tuple[str, ...] = ()
+    settled: None = None
+    opened: object = None
+    fallback: object = None
+    expires_ns: int = 1 << 62
+    is_confirmed: bool = False
+
+    def image(self):
+        return self.opened.data
+
+    def fits(self, _image):
+        return True
+
+    def commit(self, image, *, fallback, **_):
+        self.opened, self.fallback = image, fallback
+        return self
+
+    def confirm(self):
+        self.is_confirmed = True
+
+    def retired_hits(self):
+        return None
+
+    def note(self, _notes):
+        self.heartbeats += 1
+
+
+@pytest.fixture(autouse=True)
+def heard():
+    """Let every signal be heard, whatever this process was started with."""
+    before = {n: signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def session(monkeypatch):
+    """The session that the start opens, in a kernel that has all."""
+    made = StartedSession()
+
+    def opened(image, **_):
+        made.opened = image
+        return made
+
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(Session, "open", opened)
+    for module in ("start", "enforcement"):
+        monkeypatch.setattr(f"enforcer.runtime.policies.{module}.find_gap", lambda: None)
+        # Here: whoever asks is a thread of this process, and a process of threads does not fork.
+        monkeypatch.setattr(
+            f"enforcer.runtime.policies.{module}.make_apart", lambda order, *_: make(order)
+        )
+    monkeypatch.setattr("enforcer.kernel.entries.problem", lambda: None)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def words(tmp_path):
+    """The command, with every output that needs nobody else."""
+    policy = tmp_path / "vault.yaml"
+    policy.write_text(POLICY)
+    policy.chmod(0o600)
+    places = {"--socket": "s.sock", "--json-log": "log", "--metrics-file": "enforcer.prom"}
+    options = [str(word) for key, name in places.items() for word in (key, tmp_path / name)]
+    return ["start", "--quiet", "--no-pins", *options, str(policy)]
+
+
+class Asking(threading.Thread):
+    """Waits for the daemon at *path*, asks what *asks* wants, and ends the daemon."""
+
+    def __init__(self, path, asks):
+        super().__init__()
+        self.path, self.asks, self.error = path, asks, None
+        self.limit = time.monotonic() + scaled(120)
+        self.start()
+
+    def ask(self, command, **fields):
+        with self.connect() as client:
+            return client.ask(command, **fields)
+
+    def connect(self):
+        while True:
+            try:
+                return Client.connect(self.path, timeout=scaled(60))
+            except NoDaemonError:
+                if time.monotonic() > self.limit:
+                    raise
+            time.sleep(0.01)
+
+    def run(self):
+        try:
+            self.asks(self.ask)
+        except (ControlError, OSError) as error:
+            self.error = error
+        finally:
+            self.ask("stop")
+
+
+def content(path):
+    """Wait until something is in the file."""
+    limit = time.monotonic() + scaled(30)
+    while not (path.exists() and path.read_text()) and time.monotonic() < limit:
+        time.sleep(0.01)
+    return path.read_text()
+
+
+@pytest.mark.parametrize("more", [[], ["--protect", "--no-watch"]])
+def test_a_daemon_is_put_together(session, words, tmp_path, capfd, more):
+    """Commands, changes, records, metrics and the end work on what the start has made."""
+    got = {}
+
+    def asks(ask):
+        for command in ("status", "sources", "policy-list", "reload"):
+            got[command] = ask(command)
+        got["show"] = ask("policy-show", name="vault")
+        got["mode"] = ask("policy-set-mode", name="vault", mode="audit")
+        got["disable"] = ask("policy-disable", name="vault", confirmWithin=60)
+        got["confirm"] = ask("confirm")
+        session.happen(raw_event(**DENIAL))
+        got["log"] = content(tmp_path / "log")
+        got["metrics"] = content(tmp_path / "enforcer.prom")
+
+    asking = Asking(tmp_path / "s.sock", asks)
+    code = main([*words, *more])
+    asking.join()
+
+    out, err = capfd.readouterr()
+    assert (0, None) == (code, asking.error), err
+    assert "policies reloaded by pid" in err
+    assert "1 policy, 1 rule, 3 programs, started in" in out
+    assert "enforcer: stopped after" in out
+    (policy,) = got["policy-list"]["policies"]
+    assert [policy] == got["status"]["status"]["policies"]
+    assert [words[-1]] == got["sources"]["sources"]["paths"]
+    assert {**policy, "message": None} == {
+        key: value for key, value in got["show"]["policy"].items() if key != "rows"
+    }
+    assert ["no-reads"] == [row["rule"] for row in got["show"]["policy"]["rows"]]
+    changes = [got[command] for command in ("reload", "mode", "disable", "confirm")]
+    assert [2, 3, 4, 4] == [change["generation"] for change in changes]
+    assert 60 == got["disable"]["confirmWithin"]
+    assert session.fallback is not None
+    assert session.is_confirmed
+    record = json.loads(got["log"])
+    assert ("deny", "/srv/vault") == (record["action"], record["object"]["path"])
+    assert "enforcer_policy_enabled" in got["metrics"]
+    assert session.is_ended
+    assert session.is_closed
+
+
+def test_what_cannot_be_opened_is_told_before_anything_begins(session, words, tmp_path, capfd):
+    """A log in a folder that is not there."""
+    words[words.index("--json-log") + 1] = str(tmp_path / "missing" / "log")
+
+    assert 2 == main(words)
+
+    assert "No such file" in capfd.readouterr().err
+    assert session.opened is None
+
+
+def test_a_daemon_that_fails_lets_go(session, words, monkeypatch, capfd):
+    """Without pins enforcement ends with it, and the lock is free."""
+
+    def fail(daemon, *_, **__):
+        daemon.control.close()  # as the end of the process would
+        raise ControlError("no loop")
+
+    monkeypatch.setattr(Daemon, "run", fail)
+
+    assert 2 == main(words)
+    assert session.is_closed
+    assert "enforcer: no loop\n" == capfd.readouterr().err
