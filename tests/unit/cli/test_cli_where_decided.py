@@ -7,7 +7,7 @@ import re
 
 import attrs
 import pytest
-from enforcer.policy.lint.run import lint
+from enforcer.policy.lint.linter import lint
 from kernel_types import small_kernel
 
 from enforcer.cli import where_decided
