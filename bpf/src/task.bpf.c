@@ -82,22 +82,31 @@ __attribute__((noinline)) int enf_read_cred(struct enf_task *task, __u64 t)
 	return 0;
 }
 
+/* Has no directory a name for it? Its variables share the stack with later ones: 512 bytes are for eight frames. */
+static __always_inline int enf_is_nameless(__u64 file)
+{
+	__u64 inode = 0;
+	__u32 nlink = 1;
+
+	enf_read(inode, file + enf_offset(struct file, f_inode));
+	enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
+	return !nlink;
+}
+
 __attribute__((noinline)) int enf_read_exe(struct enf_scratch *s, struct enf_task *task, __u64 file)
 {
-	__u64 dentry = 0, mnt = 0, inode = 0;
-	__u32 at, len, nlink = 1;
+	__u64 dentry = 0, mnt = 0;
+	__u32 at, len;
 	int rc;
 
 	if (!s || !task)
 		return 0;
 
 	task->exe_len = 0;
+	if (enf_is_nameless(file))
+		task->flags |= ENF_SF_FILELESS;
 	enf_read(dentry, file + enf_offset(struct file, f_path.dentry));
 	enf_read(mnt, file + enf_offset(struct file, f_path.mnt));
-	enf_read(inode, file + enf_offset(struct file, f_inode));
-	enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
-	if (!nlink)
-		task->flags |= ENF_SF_FILELESS;
 	rc = enf_resolve(s, dentry, mnt, ENF_VIEW_HOST);
 	if (rc == ENF_PATH_ABSENT) {
 		task->flags |= ENF_SF_OFFHOST;
