@@ -7,7 +7,6 @@ import re
 
 import attrs
 import pytest
-from enforcer.policy.lint.linter import lint
 from kernel_types import small_kernel
 
 from enforcer.cli import where_decided
@@ -15,6 +14,7 @@ from enforcer.compiler.lower import rule_ops
 from enforcer.policy.language.operations import hooks_of
 from enforcer.policy.language.vocabulary import EVENTS, LIFTED_SYSCALLS
 from enforcer.policy.lint.issues import Host
+from enforcer.policy.lint.linter import lint
 from enforcer.policy.model.loaders import is_asked, loaded_ops
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import load_text
