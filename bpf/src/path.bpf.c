@@ -243,6 +243,15 @@ static __always_inline int enf_put_place(struct enf_scratch *s)
 	return ENF_PATH_OK;
 }
 
+/* What lies at *address*; 0 if that cannot be read. As a value it takes no stack from what follows. */
+static __always_inline __u64 enf_pointer_at(__u64 address)
+{
+	__u64 found = 0;
+
+	enf_read(found, address);
+	return found;
+}
+
 /*
  * Global, as are the other large pieces of the core: the verifier proves a global function once for a
  * program, from unknown arguments, instead of again on every way that leads to it.
@@ -250,12 +259,12 @@ static __always_inline int enf_put_place(struct enf_scratch *s)
 __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dentry, __u64 mnt,
 					       __u32 view)
 {
-	__u64 sb = 0, root = 0, mount = 0, print = !!(view & ENF_VIEW_PRINTED);
+	__u64 sb, root, mount = 0, print = !!(view & ENF_VIEW_PRINTED);
 	int rc, host;
 
 	if (!s)
 		return ENF_PATH_UNKNOWN;
-	enf_read(sb, dentry + enf_offset(struct dentry, d_sb));
+	sb = enf_pointer_at(dentry + enf_offset(struct dentry, d_sb));
 	if (!sb)
 		return ENF_PATH_UNKNOWN;
 	view &= ~ENF_VIEW_PRINTED;
@@ -279,19 +288,17 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 	} else if (view == ENF_VIEW_NAMESPACE && mnt == ENF_MNT_UNKNOWN) {
 		return ENF_PATH_UNKNOWN;
 	} else if (view == ENF_VIEW_NAMESPACE && mnt) {
-		__u64 ns = 0;
+		__u64 ns;
 
 		mount = mnt - enf_offset(struct mount, mnt);
-		enf_read(ns, mount + enf_offset(struct mount, mnt_ns));
+		ns = enf_pointer_at(mount + enf_offset(struct mount, mnt_ns));
 		if (!ns || ns >= (__u64)-4095) /* no namespace: memfd, pipe; detached mount */
 			mount = 0;
 	}
 	if (!host)
 		s->folds = enf_may_fold(sb, mount);
-	if (mount)
-		enf_read(root, mount + enf_offset(struct mount, mnt.mnt_root));
-	else
-		enf_read(root, sb + enf_offset(struct super_block, s_root));
+	root = mount ? enf_pointer_at(mount + enf_offset(struct mount, mnt.mnt_root))
+		     : enf_pointer_at(sb + enf_offset(struct super_block, s_root));
 	if (enf_walk_up(s, dentry, mount, root, print))
 		return ENF_PATH_UNKNOWN;
 	s->print = enf_walk_of(s)->print;
