@@ -43,10 +43,14 @@ class Placement(enum.Enum):
 
 _OTHER_NAMES: Final = {"userns_create": "security_create_user_ns"}
 
-_RETURNS_NOTHING: Final = frozenset(
-    {"bprm_committed_creds", "bpf_map_free", "bpf_map_free_security"}
-    | {"bpf_prog_free", "bpf_prog_free_security"}
+_RENAMED: Final = frozenset(
+    {"bpf_map_free", "bpf_prog_free"} | {"bpf_map_free_security", "bpf_prog_free_security"}
 )
+"""Old and new hooks that one function calls: Linux 6.9 renamed them, and gave one of them another argument."""
+
+_RETURNS_NOTHING: Final = _RENAMED | {"bprm_committed_creds"}
+
+_ANY_HOOK: Final = "file_open"
 
 _AT_THE_END: Final = frozenset({"bprm_creds_from_file"})
 """What is to be decided is made by other LSMs in the function: the program comes too late to refuse."""
@@ -70,6 +74,8 @@ def where(hook: str, placement: Placement) -> str:
 def has(hook: str, placement: Placement) -> bool:
     """Tell whether this kernel has the place of a program for *hook*."""
     if placement is Placement.HOOKS:
+        return calls.has_lsm_hook(hook)
+    if hook in _RENAMED and calls.has_lsm_hook(_ANY_HOOK):  # else nothing says which of them it is
         return calls.has_lsm_hook(hook)
     return calls.has_function(function_of(hook))
 

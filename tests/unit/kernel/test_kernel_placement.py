@@ -150,3 +150,24 @@ def test_preemption_is_also_in_the_version(tmp_path, monkeypatch, version, cmdli
     monkeypatch.setattr(host.os, "uname", lambda: attrs.make_class("U", ["version"])(version))
 
     assert expected is host.preempts(tmp_path / "missing", tmp_path / "cmdline")
+
+
+@pytest.mark.parametrize("kernels", ["bpf_prog_free_security", "bpf_prog_free"])
+def test_a_hook_that_was_renamed_is_the_one_that_the_kernel_has(monkeypatch, kernels):
+    """One function calls either, with another argument: a program for the other would not be verified."""
+    monkeypatch.setattr(placement.calls, "has_function", lambda name: True)
+    monkeypatch.setattr(
+        placement.calls, "has_lsm_hook", lambda hook: hook in {kernels, "file_open"}
+    )
+
+    found = {
+        hook: placement.has(hook, Placement.AROUND)
+        for hook in ("bpf_prog_free_security", "bpf_prog_free", "file_open", "path_unlink")
+    }
+
+    assert found == {
+        "bpf_prog_free_security": kernels == "bpf_prog_free_security",
+        "bpf_prog_free": kernels == "bpf_prog_free",
+        "file_open": True,
+        "path_unlink": True,
+    }
