@@ -351,7 +351,7 @@ def _explanation(record: MatchDocument, answer: SourcesAnswer | Refusal) -> list
     """Explain *record* by what the daemon answered on its policies; an error is a line, too."""
     from enforcer.errors import EnforcerError
     from enforcer.explain.explanation import explain
-    from enforcer.explain.words import lines
+    from enforcer.explain.rendering import lines
     from enforcer.runtime.policies.inquiry import read_back
 
     if "error" in answer:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from enforcer.dryrun.contrast import Contrast
+    from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.findings import Finding
     from enforcer.dryrun.report import Report, SubjectReport
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from enforcer.dryrun.contrast import Contrast
+    from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.findings import DryRun
     from enforcer.dryrun.report import Report
     from enforcer.events.types import Record
@@ -144,7 +144,7 @@ def _live(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
 
 
 def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
-    from enforcer.dryrun.contrast import Contrast
+    from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.findings import DryRun
     from enforcer.dryrun.programs import Programs
     from enforcer.dryrun.report import make_report

@@ -56,9 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Explain."""
+    from enforcer.explain.access import RecordError
     from enforcer.explain.explanation import explain
-    from enforcer.explain.facts import RecordError
-    from enforcer.explain.words import as_dict, lines
+    from enforcer.explain.rendering import as_dict, lines
     from enforcer.sinks.terminal import terminal_line
 
     document = _document(args)

@@ -18,7 +18,7 @@ from enforcer.identity.text import neutral
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from enforcer.dryrun.contrast import Contrast
+    from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.findings import Deed, Finding
     from enforcer.dryrun.report import Report, SubjectReport
 

@@ -13,7 +13,7 @@ from enforcer.events.document import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from enforcer.dryrun.contrast import Contrast
+    from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.findings import Doing, DryRun, Finding, Subject
     from enforcer.dryrun.programs import Programs
 

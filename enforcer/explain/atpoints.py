@@ -15,7 +15,7 @@ from enforcer.policy.writers.points import spell_operand, spell_point
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from enforcer.explain.facts import Facts
+    from enforcer.explain.access import Facts
     from enforcer.policy.model.policy import Condition, Rule
 
 __all__ = ["args_at", "compared_at", "event_at", "returns_at"]

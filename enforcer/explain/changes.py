@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.explain.access import SYSCALL
 from enforcer.explain.atpoints import args_at, compared_at, event_at, returns_at
-from enforcer.explain.facts import SYSCALL
 from enforcer.explain.judge import Answer, Judge, Kind
-from enforcer.explain.truth import Truth
+from enforcer.explain.logic import Truth
 from enforcer.explain.values import exact, written
 from enforcer.identity.text import readable
 from enforcer.policy.language.syscall_table import SYSCALLS, Syscall, call_name
@@ -53,8 +53,8 @@ from enforcer.span import Span
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from enforcer.explain.facts import Facts
-    from enforcer.explain.parts import Part
+    from enforcer.explain.access import Facts
+    from enforcer.explain.conditions import Part
 
 __all__ = ["Change", "changes"]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from enforcer.explain.access import POINT, PROTECTION, SYSCALL, Facts, facts_of
 from enforcer.explain.changes import Change, changes
-from enforcer.explain.facts import POINT, PROTECTION, SYSCALL, Facts, facts_of
 from enforcer.explain.judge import Answer, Judge, Kind
-from enforcer.explain.truth import Truth
+from enforcer.explain.logic import Truth
 from enforcer.policy.model.policy import Mode, Policy, PolicySet, Rule, Verb
 
 if TYPE_CHECKING:

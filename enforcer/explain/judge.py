@@ -17,8 +17,8 @@ from enforcer.compiler.atoms import Atoms
 from enforcer.compiler.implied import freed_when_detached, guard_ops, linked_guard_ops
 from enforcer.compiler.lower import default_ops, descriptor_ops, rule_ops, strict_behind
 from enforcer.compiler.paths import Names
-from enforcer.explain.parts import Part, Parts
-from enforcer.explain.truth import Gap, Truth, every, seen_by
+from enforcer.explain.conditions import Part, Parts
+from enforcer.explain.logic import Gap, Truth, every, seen_by
 from enforcer.policy.language.vocabulary import ObjectFlag, Op
 from enforcer.policy.model.loaders import is_asked, loaded_ops
 from enforcer.policy.model.policy import Action, Mode, OnError, Policy, PolicySet, Rule, Verb
@@ -27,7 +27,7 @@ from enforcer.policy.readers.attempts import attempted, left_out
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from enforcer.explain.facts import Facts
+    from enforcer.explain.access import Facts
     from enforcer.span import Span
 
 __all__ = ["Answer", "Entry", "Judge", "Kind"]

@@ -9,8 +9,8 @@ import attrs
 
 from enforcer.compiler.patterns import Below, Exact
 from enforcer.compiler.spellings import forms_of, heads
+from enforcer.explain.logic import Truth, some, truth
 from enforcer.explain.texts import accepts, of_head
-from enforcer.explain.truth import Truth, some, truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.explain.truth import Gap, Truth, every
+from enforcer.explain.logic import Gap, Truth, every
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from enforcer.explain.facts import Operand
+    from enforcer.explain.access import Operand
     from enforcer.policy.model.policy import Condition, Flag, Value, Within
     from enforcer.span import Span
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from enforcer.compiler import nfa
 from enforcer.compiler.patterns import Below, Exact, Form, Wild
-from enforcer.explain.truth import Truth, truth
+from enforcer.explain.logic import Truth, truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from enforcer.explain.truth import Gap
+from enforcer.explain.logic import Gap
 from enforcer.identity.text import neutral, readable
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.syscall_table import call_name

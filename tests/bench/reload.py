@@ -50,10 +50,10 @@ from enforcer.libbpf import heap
 from enforcer.policy.store import Trust
 from enforcer.runtime.control.report import resident_bytes
 from enforcer.runtime.policies import commit, compilation, enforcement
+from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import Order, make_apart
 from enforcer.runtime.policies.enforcement import Enforcement
-from enforcer.runtime.policies.packed import Packed
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.policies.watch import PolicyWatch
 from enforcer.runtime.reactor import Reactor
@@ -72,7 +72,7 @@ _MAKING: Final = {
     "dangers": (compilation, "lint"),
     "digests": (compilation, "digest_policies"),
     "rows": (compilation, "_origins"),
-    "kept": (Packed, "of"),
+    "kept": (CompactCopy, "of"),
 }
 """What the process that compiles does, by its part; trust is a part of reading."""
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from reference.semantics import CONTAINER, UNKNOWN, Access, Actor, Identity, first, serving_marks
 
 from enforcer.compiler import BareHost
+from enforcer.explain.access import Facts, ProcessFacts
 from enforcer.explain.changes import changes
-from enforcer.explain.facts import Facts, ProcessFacts
 from enforcer.explain.judge import Judge, Kind
-from enforcer.explain.truth import Gap
+from enforcer.explain.logic import Gap
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import Policy, Verb
 from enforcer.policy.model.workloads import WORKLOAD_FIELDS

@@ -23,7 +23,7 @@ EXEMPT = {
     # What a policy of Tetragon means that names a hook, by the arguments of the hook.
     "enforcer/policy/foreign/tracing/hooks.py",
     # Sentences that advise which hook to name instead.
-    "enforcer/policy/foreign/tracing/words.py",
+    "enforcer/policy/foreign/tracing/keys.py",
 }
 """Modules that list hooks for another reason than an operation."""
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from enforcer.policy.readers.marks import BY, DURATION, MAX_ASKED, MAX_RECORDS, NAME, RATE, SCOPES
-from enforcer.policy.schema.parts import Schema, list_of, object_of
+from enforcer.policy.schema.fragments import Schema, list_of, object_of
 
 __all__ = ["limit_schema", "mark_schema", "within_schema"]
 

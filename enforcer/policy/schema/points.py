@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from enforcer.policy.readers.point_arguments import MAX_POINT_INDEX, POINT_TYPES
-from enforcer.policy.schema.parts import Schema, object_of
+from enforcer.policy.schema.fragments import Schema, object_of
 
 __all__ = ["POINT_EVENTS", "POINT_ITEM"]
 

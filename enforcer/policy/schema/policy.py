@@ -37,8 +37,8 @@ from enforcer.policy.readers.point_arguments import SOCKET_KEYS
 from enforcer.policy.readers.process import ABOVE
 from enforcer.policy.readers.rules import IN_DOUBT, MAX_TAGS, ON_ERROR, SEVERITIES
 from enforcer.policy.readers.syscalls import NUMBER_OPERATORS
+from enforcer.policy.schema.fragments import Schema, list_of, object_of
 from enforcer.policy.schema.marks import limit_schema, mark_schema, within_schema
-from enforcer.policy.schema.parts import Schema, list_of, object_of
 from enforcer.policy.schema.points import POINT_EVENTS, POINT_ITEM
 
 __all__ = ["schema"]

@@ -9,8 +9,8 @@ import attrs
 
 from enforcer.kernel.image_map import boot_time
 from enforcer.runtime.control.report import PolicyFacts, facts_of
+from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.kept_state import State
-from enforcer.runtime.policies.packed import Packed
 
 if TYPE_CHECKING:
     from enforcer.compiler import LabelNumbers
@@ -47,9 +47,9 @@ class ActiveSet:
     origins: RowTable = attrs.field(repr=False)
     labels: LabelNumbers = attrs.field(repr=False)
     continues: bool
-    digests: Packed[Digests]
+    digests: CompactCopy[Digests]
     n_rules: int
-    files: Packed[PolicySet]
+    files: CompactCopy[PolicySet]
     overlay: Overlay
     facts: tuple[PolicyFacts, ...]
     workloads: tuple[Workload, ...] | None = attrs.field(default=None, repr=False)
@@ -58,7 +58,7 @@ class ActiveSet:
     def of(
         cls,
         prepared: Prepared,
-        files: Packed[PolicySet],
+        files: CompactCopy[PolicySet],
         overlay: Overlay,
         everything: PolicySet,
         workloads: tuple[Workload, ...] = (),
@@ -69,7 +69,7 @@ class ActiveSet:
             origins=prepared.origins,
             labels=prepared.image.labels,
             continues=prepared.image.continues,
-            digests=Packed.of(prepared.digests),
+            digests=CompactCopy.of(prepared.digests),
             n_rules=prepared.n_rules,
             files=files,
             overlay=overlay,

@@ -22,9 +22,9 @@ import attrs
 
 from enforcer.errors import ControlError, EnforcerError, PolicyErrors
 from enforcer.runtime.policies.active import ActiveSet
+from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import prepare
 from enforcer.runtime.policies.difference import Change, difference
-from enforcer.runtime.policies.packed import Packed
 from enforcer.runtime.policies.too_late import why_late
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class Order:
     overlay: Overlay
     generation: int
     previous: LabelNumbers | None = None
-    files: Packed[PolicySet] | None = None
+    files: CompactCopy[PolicySet] | None = None
     keep: ActiveSet | None = None
-    since: Packed[Digests] | None = None
+    since: CompactCopy[Digests] | None = None
     may_drop: bool = False
     late: str | None = None
     gap: Problem | None = None
@@ -117,7 +117,7 @@ def make(order: Order) -> CompiledChange:
         seed=order.seed,
         workloads=order.workloads,
     )
-    packed = order.files if order.files is not None else Packed.of(files)
+    packed = order.files if order.files is not None else CompactCopy.of(files)
     since = order.since.unpack() if order.since is not None else prepared.digests
     return CompiledChange(
         now=ActiveSet.of(prepared, packed, overlay, everything, order.workloads),

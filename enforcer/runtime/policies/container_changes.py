@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from enforcer.policy.model.workloads import Workload
     from enforcer.runtime.reactor import Reactor
 
-__all__ = ["Following"]
+__all__ = ["ContainerWatch"]
 
 _LOOK: Final = 0.15  # seconds between two looks while some policy asks for containers
 _REST: Final = 1.0  # while none does
@@ -36,7 +36,7 @@ _STRANGE: Final = 10.0  # seconds after which it is said that a container is not
 
 
 @attrs.define(eq=False, repr=False)
-class Following:
+class ContainerWatch:
     """
     Looks, and has the sets renewed when that is needed.
 

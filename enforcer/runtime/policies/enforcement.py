@@ -23,7 +23,7 @@ from enforcer.runtime.policies.active import ActiveSet, Pending
 from enforcer.runtime.policies.commit import Proposal, activate
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import CompiledChange, Order, make_apart
-from enforcer.runtime.policies.container_changes import Following
+from enforcer.runtime.policies.container_changes import ContainerWatch
 from enforcer.runtime.policies.difference import describe
 from enforcer.runtime.policies.rule_states import rule_states
 from enforcer.runtime.policies.too_late import find_gap
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         PolicyState,
     )
     from enforcer.runtime.control.report import PolicyFacts
-    from enforcer.runtime.policies.packed import Packed
+    from enforcer.runtime.policies.compact import CompactCopy
     from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.policies.watch import PolicyWatch
     from enforcer.runtime.reactor import Reactor
@@ -201,7 +201,7 @@ class Enforcement:
 
     def follow_containers(self) -> None:
         """From now on, update conditions on containers and pods when these change."""
-        Following(
+        ContainerWatch(
             self.workloads,
             self.reactor,
             self.report,
@@ -255,7 +255,7 @@ class Enforcement:
     def _change(
         self,
         overlay: Overlay,
-        files: Packed[PolicySet] | None,
+        files: CompactCopy[PolicySet] | None,
         confirm_within: float | None,
         workloads: tuple[Workload, ...] | None = None,
     ) -> ChangeAnswer:
@@ -291,7 +291,7 @@ class Enforcement:
     def _order(
         self,
         overlay: Overlay,
-        files: Packed[PolicySet] | None,
+        files: CompactCopy[PolicySet] | None,
         confirm_within: float | None,
         workloads: tuple[Workload, ...] | None,
     ) -> Order:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.events.decode import Decoder, MalformedEventError
-from enforcer.events.lost import LostMeter
+from enforcer.events.losses import LostMeter
 from enforcer.events.stats import Stats
 from enforcer.libbpf.batch import Batch
 from enforcer.libbpf.lane import End

@@ -11,7 +11,7 @@ from reference.semantics import Access, Identity
 from tapes import Tape
 
 from enforcer.cli.main import main
-from enforcer.dryrun.contrast import Contrast
+from enforcer.dryrun.comparison import Contrast
 from enforcer.dryrun.findings import DryRun, Timeline
 from enforcer.dryrun.page import page
 from enforcer.dryrun.programs import Programs

@@ -3,7 +3,7 @@
 
 from fakes import denied, record
 
-from enforcer.events.lost import LostMeter
+from enforcer.events.losses import LostMeter
 from enforcer.events.stats import Stats
 
 

@@ -11,9 +11,9 @@ from enforcer.compiler import BareHost
 from enforcer.compiler.host import Mount
 from enforcer.events.document import as_document
 from enforcer.events.types import Origin, RowFlag
+from enforcer.explain.access import RecordError, facts_of
 from enforcer.explain.explanation import explain
-from enforcer.explain.facts import RecordError, facts_of
-from enforcer.explain.words import as_dict, lines
+from enforcer.explain.rendering import as_dict, lines
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.store import load_text

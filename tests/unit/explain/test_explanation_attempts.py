@@ -12,7 +12,7 @@ from enforcer.compiler import BareHost
 from enforcer.events.document import as_document
 from enforcer.events.types import Origin
 from enforcer.explain.explanation import explain
-from enforcer.explain.words import lines
+from enforcer.explain.rendering import lines
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.store import load_text

@@ -13,7 +13,7 @@ from enforcer.compiler.points import Placed, place
 from enforcer.events.document import as_document
 from enforcer.events.types import Origin
 from enforcer.explain.explanation import explain
-from enforcer.explain.words import lines
+from enforcer.explain.rendering import lines
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import PolicySet, Verb
 from enforcer.policy.store import load_text

@@ -17,8 +17,8 @@ from enforcer.policy.language.vocabulary import OPS
 from enforcer.policy.model.policy import Mode
 from enforcer.policy.store import load_text
 from enforcer.runtime.control.report import facts_of
+from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.kept_state import State
-from enforcer.runtime.policies.packed import Packed
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.sessions.counts import Ledger
 
@@ -108,9 +108,9 @@ def test_one_of_a_text_with_several_cannot_be_removed_alone():
 
 
 def test_policies_that_were_put_away_come_back_equal():
-    assert FILES == Packed.of(FILES).unpack()
+    assert FILES == CompactCopy.of(FILES).unpack()
     assert [hash(op) for op in OPS.values()] == [
-        hash(op) for op in Packed.of(OPS).unpack().values()
+        hash(op) for op in CompactCopy.of(OPS).unpack().values()
     ]
 
 

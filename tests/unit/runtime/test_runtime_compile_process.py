@@ -20,9 +20,9 @@ from enforcer.errors import (
 )
 from enforcer.kernel.lsm_support import Problem
 from enforcer.runtime.policies import compilation, compile_process
+from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import Order, make, make_apart
-from enforcer.runtime.policies.packed import Packed
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.span import Span
 
@@ -141,7 +141,7 @@ def test_errors_cross_to_another_process(error):
 def test_digests_that_were_put_away_come_back_equal(sources):
     digests = make(Order(sources, Overlay(), generation=1)).now.digests
 
-    assert Packed.of(digests.unpack()).unpack() == digests.unpack()
+    assert CompactCopy.of(digests.unpack()).unpack() == digests.unpack()
 
 
 def test_an_image_that_the_kernel_could_not_follow_is_not_handed_out(sources, monkeypatch):

@@ -9,7 +9,7 @@ import attrs
 
 from enforcer.errors import EnforcerError
 from enforcer.policy.model.workloads import Workload
-from enforcer.runtime.policies.container_changes import Following
+from enforcer.runtime.policies.container_changes import ContainerWatch
 
 ONE = Workload(b"/docker/a", {"container.name": (b"one",)})
 TWO = Workload(b"/docker/b", {"container.name": (b"two",)})
@@ -47,10 +47,10 @@ class World:
         self.renewed.append(found)
         self.told = found
 
-    def following(self) -> Following:
+    def following(self) -> ContainerWatch:
         reactor: Any = None
         host: Any = self.host
-        return Following(
+        return ContainerWatch(
             host,
             reactor,
             self.said.append,

@@ -11,10 +11,7 @@ from __future__ import annotations
 import attrs
 
 from enforcer.policy.foreign.kubearmor.drafts import Draft, Item
-from enforcer.policy.foreign.kubearmor.sections import read_section
-from enforcer.policy.foreign.kubearmor.settings import Settings
-from enforcer.policy.foreign.kubearmor.whom import PolicyScope, cluster_whom, pod_whom
-from enforcer.policy.foreign.kubearmor.words import (
+from enforcer.policy.foreign.kubearmor.keys import (
     HOST_SPEC_KEYS,
     METADATA_KEYS,
     METADATA_REFUSED,
@@ -23,6 +20,9 @@ from enforcer.policy.foreign.kubearmor.words import (
     REFUSED,
     SECTION_KEYS,
 )
+from enforcer.policy.foreign.kubearmor.sections import read_section
+from enforcer.policy.foreign.kubearmor.settings import Settings
+from enforcer.policy.foreign.kubearmor.whom import PolicyScope, cluster_whom, pod_whom
 from enforcer.policy.foreign.kubernetes import TOP_REFUSED, read_nodes
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.vocabulary import FIELDS

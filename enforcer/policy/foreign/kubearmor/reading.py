@@ -11,8 +11,8 @@ import attrs
 
 from enforcer.policy.foreign.kubearmor.drafts import Item
 from enforcer.policy.foreign.kubearmor.globs import read_pattern
+from enforcer.policy.foreign.kubearmor.keys import REFUSED, SETTINGS_KEYS
 from enforcer.policy.foreign.kubearmor.settings import Settings
-from enforcer.policy.foreign.kubearmor.words import REFUSED, SETTINGS_KEYS
 from enforcer.policy.language.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec
 from enforcer.policy.model.policy import Condition, Text, TextKind
 from enforcer.policy.readers.context import Context

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from enforcer.policy.foreign.kubearmor.drafts import Draft, Item
-from enforcer.policy.foreign.kubearmor.reading import PATH, Reading, items
-from enforcer.policy.foreign.kubearmor.settings import Settings
-from enforcer.policy.foreign.kubearmor.words import (
+from enforcer.policy.foreign.kubearmor.keys import (
     PROTOCOLS,
     REFUSED,
     SECTION_KEYS,
     SETTINGS_KEYS,
 )
+from enforcer.policy.foreign.kubearmor.reading import PATH, Reading, items
+from enforcer.policy.foreign.kubearmor.settings import Settings
 from enforcer.policy.language.syscall_table import SYSCALLS
 from enforcer.policy.language.vocabulary import EVENTS, FIELDS, LIFTED_SYSCALLS
 from enforcer.policy.model.policy import Condition, Interval, Text, Verb

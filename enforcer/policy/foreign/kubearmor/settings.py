@@ -9,7 +9,7 @@ from typing import Self
 
 import attrs
 
-from enforcer.policy.foreign.kubearmor.words import ACTIONS, LEVELS
+from enforcer.policy.foreign.kubearmor.keys import ACTIONS, LEVELS
 from enforcer.policy.foreign.wording import plain_message, read_tags
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.readers.context import Context

@@ -9,8 +9,8 @@ import signal
 import attrs
 
 from enforcer.policy.foreign.tracing.filters import items
+from enforcer.policy.foreign.tracing.keys import ACTION_KEYS, ACTION_REFUSED, ACTIONS
 from enforcer.policy.foreign.tracing.numbers import number
-from enforcer.policy.foreign.tracing.words import ACTION_KEYS, ACTION_REFUSED, ACTIONS
 from enforcer.policy.language.symbols import SIGNALS
 from enforcer.policy.model.policy import Action, Verb
 from enforcer.policy.readers.context import Context

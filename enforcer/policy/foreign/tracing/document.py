@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from enforcer.policy.foreign.kubernetes import SERVER_METADATA, TOP_REFUSED, read_nodes
 from enforcer.policy.foreign.pods import any_pod, in_namespace, read_containers, read_pods
 from enforcer.policy.foreign.tracing.filters import items
-from enforcer.policy.foreign.tracing.lists import read_enforcers, read_lists
-from enforcer.policy.foreign.tracing.selectors import Block, Spec, read_hook, read_macros
-from enforcer.policy.foreign.tracing.words import (
+from enforcer.policy.foreign.tracing.keys import (
     HOOK_KEYS,
     METADATA_KEYS,
     SPEC_KEYS,
     SPEC_REFUSED,
 )
+from enforcer.policy.foreign.tracing.lists import read_enforcers, read_lists
+from enforcer.policy.foreign.tracing.selectors import Block, Spec, read_hook, read_macros
 from enforcer.policy.model.coverage import kernel_operations
 from enforcer.policy.model.points import PointKind
 from enforcer.policy.model.policy import Condition, Mode, Policy, Process, Rule, Verb

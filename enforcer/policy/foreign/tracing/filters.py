@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from enforcer.policy.foreign.tracing.words import ARG_KEYS, ARG_REFUSED
+from enforcer.policy.foreign.tracing.keys import ARG_KEYS, ARG_REFUSED
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.metadata import refuse_unknown
 from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, describe

@@ -19,6 +19,13 @@ from enforcer.policy.foreign.tracing.filters import (
     read_filter,
 )
 from enforcer.policy.foreign.tracing.hooks import at
+from enforcer.policy.foreign.tracing.keys import (
+    FILTERS,
+    HOOK_KEYS,
+    HOOK_REFUSED,
+    SELECTOR_KEYS,
+    SELECTOR_REFUSED,
+)
 from enforcer.policy.foreign.tracing.lists import Lists
 from enforcer.policy.foreign.tracing.operands import Object, is_compared, read_object
 from enforcer.policy.foreign.tracing.points import best_point, returned
@@ -29,13 +36,6 @@ from enforcer.policy.foreign.tracing.targets import (
     calls_of,
     read_targets,
     targets_of_calls,
-)
-from enforcer.policy.foreign.tracing.words import (
-    FILTERS,
-    HOOK_KEYS,
-    HOOK_REFUSED,
-    SELECTOR_KEYS,
-    SELECTOR_REFUSED,
 )
 from enforcer.policy.foreign.wording import plain_message, read_tags, tag_of
 from enforcer.policy.language.vocabulary import EVENTS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from enforcer.explain.truth import Gap
+from enforcer.explain.logic import Gap
 from enforcer.policy.language.vocabulary import FIELDS, Dim
 from enforcer.policy.model.points import AT, OperandType, Point
 

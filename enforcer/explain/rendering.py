@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from enforcer.events.stats import outcome_of
-from enforcer.explain.facts import PROTECTION
+from enforcer.explain.access import PROTECTION
 from enforcer.explain.judge import Kind
-from enforcer.explain.truth import Gap, Truth
+from enforcer.explain.logic import Gap, Truth
 from enforcer.explain.values import said, shown
 from enforcer.identity.text import neutral, readable
 from enforcer.policy.model.policy import Flag, Within
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from enforcer.explain.changes import Change
+    from enforcer.explain.conditions import Part
     from enforcer.explain.explanation import Explanation
     from enforcer.explain.judge import Answer
-    from enforcer.explain.parts import Part
 
 __all__ = ["as_dict", "lines"]
 

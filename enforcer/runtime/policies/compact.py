@@ -19,19 +19,19 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Packed"]
+__all__ = ["CompactCopy"]
 
 _T = TypeVar("_T")
 
 
 @attrs.frozen
-class Packed(Generic[_T]):
+class CompactCopy(Generic[_T]):
     """A value put away: what is kept for the next change takes little room."""
 
     data: bytes = attrs.field(repr=False)
 
     @classmethod
-    def of(cls, value: _T) -> Packed[_T]:
+    def of(cls, value: _T) -> CompactCopy[_T]:
         """Put *value* away."""
         stream = io.BytesIO()
         pickler = pickle.Pickler(stream)

@@ -10,11 +10,11 @@ import attrs
 from enforcer.compiler import guards
 from enforcer.compiler.patterns import Exact
 from enforcer.events.folded import Folded
+from enforcer.explain.logic import Gap, Truth, every, negated, of_views, some, truth
 from enforcer.explain.names import Name
 from enforcer.explain.numbers import accepts_any
 from enforcer.explain.part import GAPS, Part, as_one, together
 from enforcer.explain.texts import accepts
-from enforcer.explain.truth import Gap, Truth, every, negated, of_views, some, truth
 from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
 from enforcer.policy.model import glob_match
 from enforcer.policy.model.policy import Subject, Text, Verb
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from enforcer.compiler.atoms import Atoms
     from enforcer.compiler.patterns import Form
-    from enforcer.explain.facts import Facts, Operand, ProcessFacts
+    from enforcer.explain.access import Facts, Operand, ProcessFacts
     from enforcer.policy.model.points import Operand as OperandAtPoint
     from enforcer.policy.model.policy import Condition, Flag, Policy, Process, Rule, Value, Within
 

@@ -12,8 +12,8 @@ from enforcer.errors import EnforcerError
 from enforcer.events.document import VERSION
 from enforcer.events.folded import Folded
 from enforcer.events.operations import OPERATIONS
-from enforcer.explain.passing import Passing, operands_at, passing_of
-from enforcer.explain.truth import Gap
+from enforcer.explain.logic import Gap
+from enforcer.explain.point import Passing, operands_at, passing_of
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.vocabulary import (
     EVENTS,
