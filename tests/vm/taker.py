@@ -13,6 +13,7 @@ import os
 import time
 from pathlib import Path
 
+import ledger
 import pytest
 from lab.claims import Claims, Entry, Result
 
@@ -40,6 +41,7 @@ class Taker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Take and run until the queue has nothing for this machine."""
+        ledger.keep()  # here, or what this process loads is on record behind some files and not behind others
         cpus = len(os.sched_getaffinity(0))
         gc.freeze()  # what has been imported stays: no collection need look at it
         while (entry := self._claims.take(self._machine, cpus=cpus)) is not None:
