@@ -36,6 +36,8 @@ _SYSTEMD = Path("/usr/lib/systemd/systemd")
 _EARLY_MODULES = ("virtio_pci", "virtio_console", "virtio_rng", "overlay")
 _OVERLAY_SIZE = "75%"
 _RELAY_SECONDS = 10.0
+# The kernel measures how fast the processor counts. Emulated on a busy host, it was once wrong by 37 times.
+_BOOTS = 3
 
 _KERNEL_ARGUMENTS = (
     "console=ttyS0 loglevel=5 panic=-1 rdinit=/init no_timer_check tsc=reliable "
@@ -77,6 +79,8 @@ class Outcome:
     boot_seconds: float | None
     total_seconds: float
     console_tail: str
+    is_clock_wrong: bool = False
+    """The guest found so as it booted, and has run nothing."""
 
 
 def run(machine: Machine, *, cache: Path) -> Outcome:
@@ -87,10 +91,18 @@ def run(machine: Machine, *, cache: Path) -> Outcome:
     exception, such as one raised by a signal handler, interrupts the wait.
 
     Raises:
-        LabError: when the machine cannot be started.
+        LabError: when the machine cannot be started, or its clock is wrong at every boot.
     """
     if machine.systemd and not _SYSTEMD.exists():
         raise LabError("systemd is not installed: run scripts/setup.sh as root")
+    for _ in range(_BOOTS):
+        outcome = _run_once(machine, cache)
+        if not outcome.is_clock_wrong:
+            return outcome
+    raise LabError(f"the guest's clock was wrong at each of {_BOOTS} boots")
+
+
+def _run_once(machine: Machine, cache: Path) -> Outcome:
     with ExitStack() as stack:
         state = stack.enter_context(State())
         tree = ModuleTree(machine.kernel.modules, cache=cache) if machine.kernel.modules else None
@@ -130,6 +142,8 @@ def _write_control(machine: Machine, tree: ModuleTree | None, control: Path) -> 
         "vm_scratch": SCRATCH_DIRECTORY if machine.scratch_mib else "",
         "vm_one_output": "1" if _one_output() else "",
         "vm_systemd": "1" if machine.systemd else "",
+        # Where instructions are the clock, it has nothing to do with the host's.
+        "vm_clock": "" if machine.icount else "1",
     }
     lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
     (control / "settings").write_text(lines, encoding="utf-8")
@@ -246,4 +260,5 @@ def _execute(machine: Machine, arguments: list[str], state: State, stack: ExitSt
         boot_seconds=started - began if (started := state.started()) else None,
         total_seconds=time.time() - began,
         console_tail=state.console_tail(),
+        is_clock_wrong=state.is_clock_wrong(),
     )

@@ -65,6 +65,10 @@ class State:
         except FileNotFoundError:
             return None
 
+    def is_clock_wrong(self) -> bool:
+        """Tell whether the guest found that its clock and the machine's differ."""
+        return (self.control / "wrong-clock").exists()
+
     def console_tail(self) -> str:
         """Return the last lines that the kernel and the guest's scripts printed."""
         try:

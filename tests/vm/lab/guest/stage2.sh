@@ -43,8 +43,20 @@ ln -sf fd/2 /dev/stderr
 "$busybox" ip link set lo up 2>/dev/null
 echo vm >/proc/sys/kernel/hostname
 
-# vm_modules, vm_scratch and vm_systemd may be empty
+# vm_modules, vm_scratch, vm_systemd and vm_clock may be empty
 . "$control/settings"
+
+# The clock was set by the machine's a moment ago. It differs only if the kernel measured its speed wrongly.
+rtc=/sys/class/rtc/rtc0/since_epoch
+if [[ $vm_clock && -r $rtc ]]; then
+	ahead=$(($(date +%s) - $(<"$rtc")))
+	if ((ahead > 5 || ahead < -5)); then
+		echo "vm: guest: the clock is wrong by $ahead s" >/dev/console
+		: >"$control/wrong-clock"
+		sync -f "$control/wrong-clock" 2>/dev/null
+		"$busybox" poweroff -f
+	fi
+fi
 if [[ $vm_modules ]]; then
 	install_modules "$vm_modules" "/usr/lib/modules/${vm_modules##*/}" ||
 		echo "vm: guest: no modules" >/dev/console
