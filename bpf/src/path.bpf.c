@@ -243,15 +243,6 @@ static __always_inline int enf_put_place(struct enf_scratch *s)
 	return ENF_PATH_OK;
 }
 
-/* What lies at *address*; 0 if that cannot be read. As a value it takes no stack from what follows. */
-static __always_inline __u64 enf_pointer_at(__u64 address)
-{
-	__u64 found = 0;
-
-	enf_read(found, address);
-	return found;
-}
-
 /*
  * Global, as are the other large pieces of the core: the verifier proves a global function once for a
  * program, from unknown arguments, instead of again on every way that leads to it.

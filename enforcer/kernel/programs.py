@@ -121,7 +121,7 @@ def _hook(program: str, *, optional: bool = False) -> ProgramSpec:
         raise EnforcerBug(f"the table of operations does not have {program} at one hook")
     (hook, _), *_ = found
     rows = [row for _, row in found]
-    ops = mask(" ".join(row.op.name for row in rows))
+    ops = sum(1 << row.op for row in rows)
     return ProgramSpec(program, hook, ops, optional=optional, only=_placement(program, rows))
 
 

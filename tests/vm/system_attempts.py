@@ -16,7 +16,7 @@ import os
 import struct
 import sys
 
-# These two take an emulated machine longer to import than all the rest.
+# Without importing signal and collections.abc: an emulated machine takes longer for these than for the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable

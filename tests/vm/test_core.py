@@ -93,7 +93,7 @@ def somebody() -> Iterator[Somebody]:
             it.counts.update(json.loads(process.stdout.read()))
     assert 0 == it.counts["plain"]["refused"]
     assert 0 == it.counts["made"]["refused"]
-    assert it.counts["plain"]["done"] > 1  # it goes on trying; a busy machine gives it few turns
+    assert it.counts["plain"]["done"] > 20
 
 
 def is_refused() -> bool:

@@ -14,7 +14,6 @@ import functools
 import re
 import shutil
 import subprocess
-from collections import defaultdict
 from pathlib import Path
 
 import attrs
@@ -41,7 +40,7 @@ def disassembled() -> tuple[dict[str, Function], frozenset[str]]:
     assert tool, "llvm-objdump is missing: run scripts/setup.sh"
     command = [tool, "-d", "-r", "--no-show-raw-insn", str(OBJECT)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    functions: dict[str, Function] = defaultdict(Function)
+    functions: dict[str, Function] = {}
     programs: set[str] = set()
     places: list[tuple[int, str]] = []  # in the shared section, in bytes
     unnamed: list[tuple[str, int]] = []
@@ -51,32 +50,29 @@ def disassembled() -> tuple[dict[str, Function], frozenset[str]]:
             section = found[1]
         elif found := re.match(r"([0-9a-f]+) <(\w+)>:", line):
             name = found[2]
-            functions[name].calls |= set()
+            functions.setdefault(name, Function())
             if section == SHARED:
                 places.append((int(found[1], 16), name))
             else:
                 programs.add(name)
         elif found := re.search(r"R_BPF_64_(32|64)\s+(\S+)", line):
             if found[2] != SHARED:
-                if found[1] == "32" or found[2] in functions:
-                    functions[name].calls.add(found[2])
+                functions[name].calls.add(found[2])  # or data: no function is called like it
             elif found[1] == "32":  # counted in instructions from the next
                 unnamed.append((name, (int(before.rsplit(maxsplit=1)[-1], 0) + 1) * 8))
             else:
                 unnamed.append((name, int(before.split()[-2], 0)))
         else:
             before = line
-            for offset in re.findall(r"r10 (?:\+ )?-(?: )?(0x[0-9a-f]+|\d+)", line):
-                functions[name].depth = max(functions[name].depth, int(offset, 0))
-            if found := re.search(r"r\d+ \+= -(0x[0-9a-f]+|\d+)$", line):
-                at = int(found[1], 0)
-                if at <= STACK:  # of the copy of r10 that every address on the stack begins with
-                    functions[name].depth = max(functions[name].depth, at)
+            # By r10, or by a copy of it, which every other address on the stack begins with.
+            for offset in re.findall(r"(?:r10 (?:\+ )?|r\d+ \+= )- ?(0x[0-9a-f]+|\d+)", line):
+                if int(offset, 0) <= STACK:
+                    functions[name].depth = max(functions[name].depth, int(offset, 0))
     places.sort()
     starts = [at for at, _ in places]
     for caller, at in unnamed:
         functions[caller].calls.add(places[bisect.bisect_right(starts, at) - 1][1])
-    return dict(functions), frozenset(programs)
+    return functions, frozenset(programs)
 
 
 def deepest(name: str, above: tuple[str, ...] = ()) -> tuple[int, tuple[str, ...]]:
