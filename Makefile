@@ -120,17 +120,18 @@ soak: build
 		tests/soak/test_soak.py && \
 		$(VENV)/bin/python tests/soak/timing.py" 2>&1 | tee build/soak/soak.log
 
-# Seconds for each side; names of tests, with * and ?, and of those to leave out.
+# Seconds after which no more are begun, and that one may take; names of tests, with * and ?, and of those to leave out.
 LTP_SECONDS ?= 5400
+LTP_LONGEST ?= 60
 LTP_ONLY ?=
 LTP_LEAVE_OUT ?=
 
 ltp: build
 	@test -d "$(LTP)/runtest" || { echo "make ltp LTP=DIRECTORY, with a build of the Linux Test Project" >&2; exit 2; }
 	@mkdir -p build/ltp; \
-	tests/vm/run --timeout $$((4 * $(LTP_SECONDS) + 600)) --scratch 1024 -- \
+	tests/vm/run --timeout $$((2 * $(LTP_SECONDS) + 2400)) --scratch 1024 -- \
 		"$(VENV)/bin/python tests/vm/ltp.py '$(abspath $(LTP))' --seconds $(LTP_SECONDS) \
-		$(LTP_ONLY:%=--only '%') $(LTP_LEAVE_OUT:%=--leave-out '%')" 2>&1 | tee build/ltp/ltp.log
+		--longest $(LTP_LONGEST) $(LTP_ONLY:%=--only '%') $(LTP_LEAVE_OUT:%=--leave-out '%')" 2>&1 | tee build/ltp/ltp.log
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info

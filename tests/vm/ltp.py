@@ -5,7 +5,7 @@ The system call tests of the Linux Test Project, without the engine and with it,
 
 Runs in the guest: ``tests/vm/run --scratch 1024 -- .venv/bin/python tests/vm/ltp.py /opt/ltp``, where the
 directory has a build of LTP: ``runtest/syscalls``, and the programs anywhere below ``testcases``. Every test
-is run without the engine, then with all of ``policies/`` active. A result is the exit status and how many
+is run without the engine, then with all of ``policies/`` active, a hundred tests at a time. A result is the exit status and how many
 checks failed, broke or were skipped. Where results differ, both are tried twice more: tests that do not always
 end alike are told apart. What is left is a difference; it is one of ours unless a policy refused something in that
 time, and said so in a record. Exits with 1 if there is such a difference, or if hardly a test could be run.
@@ -37,8 +37,8 @@ from patience import scaled  # noqa: E402 - above this directory
 
 POLICIES = ROOT / "policies"
 SCRATCH = Path("/mnt/scratch")
-TIMEOUT = 60.0  # seconds that one test may take on a quiet machine
 TRIES = 2  # more of each, where results differ
+AT_A_TIME = 100  # tests on one side, then the other has its turn: ended early, some are compared
 _SUMMED = re.compile(r"^(failed|broken|skipped)\s+([0-9]+)", re.MULTILINE)
 _OLD = re.compile(r"\b(TFAIL|TBROK|TCONF)\b")
 _WORDS = {"TFAIL": "failed", "TBROK": "broken", "TCONF": "skipped"}
@@ -71,14 +71,16 @@ class Suite:
 
     home: Path
     programs: dict[str, str]
+    longest: float
+    """Seconds that one test may take on a quiet machine."""
 
     @classmethod
-    def at(cls, home: Path) -> Suite:
+    def at(cls, home: Path, longest: float) -> Suite:
         """Find the programs: in one directory of an installation, in hundreds of a build."""
         found = {}
         for directory, _, names in os.walk(home / "testcases"):
             found |= {n: directory for n in names if os.access(f"{directory}/{n}", os.X_OK)}
-        return cls(home, found)
+        return cls(home, found, longest)
 
     def tests(self, wanted: list[str], unwanted: list[str]) -> Iterator[Test]:
         """Yield the tests that are built, of those with a name like one of *wanted*."""
@@ -122,7 +124,7 @@ class Suite:
                 start_new_session=True,
             )
             try:
-                told, _ = process.communicate(timeout=scaled(TIMEOUT))
+                told, _ = process.communicate(timeout=scaled(self.longest))
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
@@ -169,37 +171,41 @@ class Comparison:
 
 
 def compare(suite: Suite, tests: list[Test], limit: float) -> Comparison:
-    """Run *tests* on both sides, each side for *limit* seconds at most."""
+    """Run *tests*, some at a time on both sides, and begin no more after *limit* seconds."""
     found = Comparison()
-    began = time.monotonic()
-    for number, test in enumerate(tests):
-        if time.monotonic() - began > limit:
-            break
-        _tell("without the engine", number, len(tests))
-        found.without[test.name] = {suite.run(test)}
-    chosen = [test for test in tests if test.name in found.without]
+    ends = time.monotonic() + limit
     files = [str(path) for path in sorted(POLICIES.glob("*.yaml"))]
-    with tempfile.TemporaryDirectory() as place, engines.engine(files, Path(place)) as running:
-        at = 0
-        for number, test in enumerate(chosen):
-            _tell("with it", number, len(chosen))
-            _, at = refusals(running.log, at)
-            found.with_it[test.name] = {suite.run(test)}
-            if found.with_it[test.name] & found.without[test.name]:
-                continue
-            for _ in range(TRIES):
-                found.with_it[test.name].add(suite.run(test))
-            found.refused[test.name], at = refusals(running.log, at)
-    for test in chosen:
-        if test.name in found.differing():
-            for _ in range(TRIES):
-                found.without[test.name].add(suite.run(test))
+    for first in range(0, len(tests), AT_A_TIME):
+        if time.monotonic() > ends:
+            break
+        some = tests[first : first + AT_A_TIME]
+        _tell("without the engine", first, len(tests))
+        for test in some:
+            found.without[test.name] = {suite.run(test)}
+        _tell("with it", first, len(tests))
+        with tempfile.TemporaryDirectory() as place, engines.engine(files, Path(place)) as running:
+            _beside(suite, some, found, running.log)
+        for test in some:
+            if not found.with_it[test.name] & found.without[test.name]:
+                for _ in range(TRIES):
+                    found.without[test.name].add(suite.run(test))
     return found
 
 
+def _beside(suite: Suite, some: list[Test], found: Comparison, log: Path) -> None:
+    at = 0
+    for test in some:
+        _, at = refusals(log, at)
+        found.with_it[test.name] = {suite.run(test)}
+        if found.with_it[test.name] & found.without[test.name]:
+            continue
+        for _ in range(TRIES):
+            found.with_it[test.name].add(suite.run(test))
+        found.refused[test.name], at = refusals(log, at)
+
+
 def _tell(side: str, number: int, of: int) -> None:
-    if number % 25 == 0:
-        print(f"{side}: {number} of {of}", file=sys.stderr, flush=True)
+    print(f"{side}: from {number} of {of}", file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -208,9 +214,14 @@ def main() -> int:
     parser.add_argument("ltp", type=Path, help="directory with a build of LTP")
     parser.add_argument("--only", action="append", default=[], help="a name, with * and ?")
     parser.add_argument("--leave-out", action="append", default=[], help="likewise")
-    parser.add_argument("--seconds", type=float, default=1800.0, help="for each side")
+    parser.add_argument(
+        "--seconds", type=float, default=3600.0, help="after which no more tests are begun"
+    )
+    parser.add_argument(
+        "--longest", type=float, default=60.0, help="seconds for one test, on a quiet machine"
+    )
     given = parser.parse_args()
-    suite = Suite.at(given.ltp)
+    suite = Suite.at(given.ltp, given.longest)
     tests = list(suite.tests(given.only, given.leave_out))
     found = compare(suite, tests, given.seconds)
     differing = found.differing()
