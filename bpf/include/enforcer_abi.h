@@ -252,7 +252,7 @@ struct enf_slot {
 	__u32 text; /* byte offset into the text section, multiple of 8, zero padded to 8 */
 	__u16 len;
 	__u8 kind;		/* ENF_SLOT_* */
-	__u8 paths;		/* ENF_PATHS_*: the path of a file could meet a pattern here */
+	__u8 paths;		/* ENF_PATHS_*: the path of a file could match a pattern here */
 	struct enf_range exact; /* of the atom list: the value is this string */
 	struct enf_range under; /* of the atom list: the value lies below this directory */
 };

@@ -107,7 +107,7 @@ static __always_inline void enf_key_of(struct enf_key *key, struct file *file)
 }
 
 /*
- * Has a decision on this very file, by this very name and way, found that no row on *ops* could meet
+ * Has a decision on this very file, by this very name and way, found that no row on *ops* can match
  * it, whoever asks? The kernel's own counters say whether any name or mount may have changed since.
  */
 static __always_inline int enf_is_plain(const struct enf_key *key, __u64 ops)
@@ -127,16 +127,16 @@ static __always_inline int enf_is_plain(const struct enf_key *key, __u64 ops)
 	return enf_in_order(&e->version) == version;
 }
 
-/* The same of a file that nobody has asked about, if it is quickly found; see glance.bpf.h. */
-int enf_glance(const struct enf_key *key);
+/* The same of a file that nobody has asked about, if it is quickly found; see prefilter.bpf.h. */
+int enf_prefilter(const struct enf_key *key);
 
 /* By one or the other: no row on the operations of *pair* is about *file*, whoever asks. */
-static __always_inline int enf_is_nobodys(struct enf_key *key, struct file *file, __u32 pair)
+static __always_inline int enf_is_unmatched(struct enf_key *key, struct file *file, __u32 pair)
 {
 	enf_key_of(key, file);
 	key->pair = pair;
 	asm volatile("" : : "r"(key) : "memory"); /* it shall lie there */
-	return enf_is_plain(key, enf_pair_ops(key->pair)) || enf_glance(key);
+	return enf_is_plain(key, enf_pair_ops(key->pair)) || enf_prefilter(key);
 }
 
 #endif

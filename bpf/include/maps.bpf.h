@@ -135,14 +135,14 @@ struct {
 } superblocks __weak SEC(".maps");
 
 /*
- * The way to a superblock's root, for the glance: what the components above it come to. Direct mapped, and
+ * The way to a superblock's root, for the prefilter: what the components above it come to. Direct mapped, and
  * written and read like what follows. It holds for one generation and one value of both counters.
  */
 #define ENF_WAYS 256
 
-#define ENF_WAY_LONG 0	  /* something above is what a pattern is about: the long way must decide */
-#define ENF_WAY_OPEN 1	  /* nothing is; what lies below may be */
-#define ENF_WAY_NOBODYS 2 /* no pattern is as long: nothing is about what lies below */
+#define ENF_WAY_LONG 0 /* something above is what a pattern is about: the long way must decide */
+#define ENF_WAY_OPEN 1 /* nothing is; what lies below may be */
+#define ENF_WAY_EXCLUDED 2 /* no pattern is as long: nothing is about what lies below */
 
 struct enf_way {
 	__u32 version;

@@ -10,7 +10,7 @@
 #define ENFORCER_OPERAND_BPF_H
 
 #include "image.h"
-#include "meet.h"
+#include "point_call.h"
 
 #define ENF_FOUND 0
 #define ENF_ABSENT 1
@@ -54,7 +54,7 @@ static __always_inline int enf_take_path(struct enf_access *a, __u32 type, __u64
 }
 
 /* Read one operand into the object; a path is left in *a*, to be resolved. */
-int enf_take(struct enf_scratch *s, const struct enf_meet *meet, const struct enf_operand *operand,
-	     struct enf_access *a);
+int enf_take(struct enf_scratch *s, const struct enf_point_call *call,
+	     const struct enf_operand *operand, struct enf_access *a);
 
 #endif

@@ -15,9 +15,9 @@
 #include "act.h"
 #include "admit.bpf.h"
 #include "emit.bpf.h"
-#include "glance.bpf.h"
+#include "prefilter.bpf.h"
 #include "marks.bpf.h"
-#include "meet.h"
+#include "point_call.h"
 #include "object.bpf.h"
 #include "own_mount.bpf.h"
 #include "view.bpf.h"
@@ -171,22 +171,22 @@ int enf_core(struct enf_access *access)
 	return enf_act_once(access);
 }
 
-/* Not 0 if no row on the operations of *key* could meet its file, whoever asks. */
-SEC("?freplace/enf_glance")
-int enf_core_glance(const struct enf_key *key)
+/* Not 0 if no row on the operations of *key* can match its file, whoever asks. */
+SEC("?freplace/enf_prefilter")
+int enf_core_prefilter(const struct enf_key *key)
 {
-	int nobodys;
+	int excluded;
 
 	if (!key)
 		return 0;
-	nobodys = enf_glance_once(key);
-	if (nobodys < 0 && !enf_glance_way(key))
-		nobodys = enf_glance_once(key);
-	return nobodys > 0;
+	excluded = enf_prefilter_once(key);
+	if (excluded < 0 && !enf_prefilter_way(key))
+		excluded = enf_prefilter_once(key);
+	return excluded > 0;
 }
 
-SEC("?freplace/enf_ask_meet")
-int enf_core_meet(struct enf_meet *meet, int how)
+SEC("?freplace/enf_ask_point")
+int enf_core_point(struct enf_point_call *call, int how)
 {
-	return enf_meet_once(meet, how);
+	return enf_point_once(call, how);
 }

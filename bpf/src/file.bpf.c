@@ -48,7 +48,7 @@ __attribute__((noinline)) int enf_layer_file(__u64 inode, __u32 pair, int is_set
 		enf_read(key.parent, a.dentry + enf_offset(struct dentry, d_parent));
 		enf_read(key.hash_len, a.dentry + enf_offset(struct dentry, d_name.hash_len));
 		enf_read(alias, alias + enf_offset(struct hlist_node, next));
-		if (is_settled && (enf_is_plain(&key, enf_pair_ops(pair)) || enf_glance(&key)))
+		if (is_settled && (enf_is_plain(&key, enf_pair_ops(pair)) || enf_prefilter(&key)))
 			continue;
 		error = enf_act(&a);
 		if (error)
@@ -77,7 +77,7 @@ static __always_inline int enf_file_access(const struct enf_task *task, struct f
 	if (enf_is_behind(file))
 		return enf_result(enf_layer_file(enf_address(file->f_inode), pair, task != NULL));
 	if (task) {
-		if (enf_is_nobodys(&room.key, file, pair))
+		if (enf_is_unmatched(&room.key, file, pair))
 			return 0;
 		pair = room.key.pair;
 	}

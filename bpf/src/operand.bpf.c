@@ -56,28 +56,28 @@ static __always_inline __u64 enf_bits(__u64 value, __u32 shift, __u32 bits, __u3
 	return flags & ENF_OPERAND_SIGNED ? (__u64)((__s64)value >> unused) : value >> unused;
 }
 
-static __always_inline __u64 enf_given(const struct enf_meet *meet, __u32 arg)
+static __always_inline __u64 enf_given(const struct enf_point_call *call, __u32 arg)
 {
 	if (arg == ENF_ARG_RETURN)
-		return meet->result;
+		return call->result;
 	if (arg == ENF_ARG_RECORD)
-		return meet->record;
+		return call->record;
 	enf_barrier(arg);
-	return arg < ENF_POINT_ARGS ? meet->arg[arg] : 0;
+	return arg < ENF_POINT_ARGS ? call->arg[arg] : 0;
 }
 
 /* Follow the steps. Numbers come out shaped, everything else as an address. */
-__attribute__((noinline)) int enf_follow(const struct enf_meet *meet,
+__attribute__((noinline)) int enf_follow(const struct enf_point_call *call,
 					 const struct enf_operand *operand, __u64 *out)
 {
 	__u32 n, width;
 	__u64 at;
 
-	if (!meet || !operand || !out)
+	if (!call || !operand || !out)
 		return ENF_UNREADABLE;
 	n = operand->n_steps;
 	width = operand->width;
-	at = enf_given(meet, operand->arg);
+	at = enf_given(call, operand->arg);
 	if (!n) {
 		*out = operand->type == ENF_OPERAND_NUMBER ? enf_shaped(at, width, operand->flags)
 							   : at;
@@ -102,7 +102,7 @@ __attribute__((noinline)) int enf_follow(const struct enf_meet *meet,
 
 		if (enf_fetch(&where, sizeof(where), at))
 			return ENF_UNREADABLE;
-		*out = meet->record + (where & 0xffff);
+		*out = call->record + (where & 0xffff);
 		return ENF_FOUND;
 	}
 	if (operand->type != ENF_OPERAND_NUMBER) {
@@ -266,19 +266,19 @@ static __always_inline __u64 enf_dims_of(__u32 type, __u32 slot)
 	return ENF_BIT(ENF_DIM_PATH);
 }
 
-__attribute__((noinline)) int enf_take(struct enf_scratch *s, const struct enf_meet *meet,
+__attribute__((noinline)) int enf_take(struct enf_scratch *s, const struct enf_point_call *call,
 				       const struct enf_operand *operand, struct enf_access *a)
 {
 	__u32 type, slot, how, n;
 	struct enf_object *o;
 	__u64 value = 0;
 
-	if (!s || !meet || !operand || !a)
+	if (!s || !call || !operand || !a)
 		return 0;
 	o = &s->object;
 	type = operand->type;
 	slot = operand->slot;
-	how = enf_follow(meet, operand, &value);
+	how = enf_follow(call, operand, &value);
 	if (how == ENF_FOUND) {
 		switch (type) {
 		case ENF_OPERAND_NUMBER:
@@ -295,7 +295,7 @@ __attribute__((noinline)) int enf_take(struct enf_scratch *s, const struct enf_m
 			how = enf_take_bytes(s,
 					     operand->size_arg == ENF_ARG_NONE
 						     ? operand->width
-						     : enf_given(meet, operand->size_arg),
+						     : enf_given(call, operand->size_arg),
 					     value);
 			break;
 		case ENF_OPERAND_SOCKADDR:

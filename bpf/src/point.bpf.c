@@ -4,7 +4,7 @@
  * tracepoints. Not one program for each, but one by mechanism; where the kernel binds a program to one
  * function when it loads it, one of several alike, which user space gives its place before the load.
  */
-#include "meet.h"
+#include "point_call.h"
 #include "around.bpf.h"
 
 /*
@@ -43,38 +43,38 @@ static __always_inline int enf_earlier(void *ctx, __u32 args)
 }
 
 /* The kernel says itself how many there are; further ones stay 0. */
-static __always_inline void enf_arguments(struct enf_meet *meet, void *ctx)
+static __always_inline void enf_arguments(struct enf_point_call *call, void *ctx)
 {
 	for (int i = 0; i < ENF_POINT_ARGS; i++)
-		bpf_get_func_arg(ctx, i, &meet->arg[i]);
+		bpf_get_func_arg(ctx, i, &call->arg[i]);
 }
 
 /* ---- LSM hooks ------------------------------------------------------------------------------ */
 
 static __always_inline int enf_at_hook(void *ctx, __u32 number, __u32 args, __u32 is_void)
 {
-	struct enf_meet meet = { .number = number };
+	struct enf_point_call call = { .number = number };
 	int ret;
 
 	if (is_void) {
-		enf_arguments(&meet, ctx);
-		enf_act_meet(&meet, ENF_AFTER); /* nobody asks: too late to refuse */
+		enf_arguments(&call, ctx);
+		enf_act_point(&call, ENF_AFTER); /* nobody asks: too late to refuse */
 		return 0;
 	}
 	ret = enf_earlier(ctx, args);
 	if (ret)
 		return ret;
-	enf_arguments(&meet, ctx);
-	return enf_act_meet(&meet, ENF_BEFORE);
+	enf_arguments(&call, ctx);
+	return enf_act_point(&call, ENF_BEFORE);
 }
 
 /* Around a function that returns nothing, which is a program that the kernel lets nobody extend. */
 static __always_inline int enf_at_void(void *ctx, __u32 number)
 {
-	struct enf_meet meet = { .number = number };
+	struct enf_point_call call = { .number = number };
 
-	enf_arguments(&meet, ctx);
-	enf_act_meet_inside(&meet, ENF_AFTER);
+	enf_arguments(&call, ctx);
+	enf_act_point_inside(&call, ENF_AFTER);
 	return 0;
 }
 
@@ -114,12 +114,12 @@ ENF_AT_HOOK(15)
 /* x86-64: the first six arguments are in registers. */
 static __always_inline int enf_at_entry(struct pt_regs *ctx, int how)
 {
-	struct enf_meet meet = {
+	struct enf_point_call call = {
 		.arg = { ctx->di, ctx->si, ctx->dx, ctx->cx, ctx->r8, ctx->r9 },
 		.number = bpf_get_attach_cookie(ctx),
 	};
 
-	return enf_act_meet_inside(&meet, how);
+	return enf_act_point_inside(&call, how);
 }
 
 SEC("?kprobe.multi/enf_point")
@@ -143,11 +143,11 @@ int enf_point_entry(struct pt_regs *ctx)
 
 static __always_inline int enf_at_end(void *ctx, __u32 number)
 {
-	struct enf_meet meet = { .number = number };
+	struct enf_point_call call = { .number = number };
 
-	enf_arguments(&meet, ctx);
-	bpf_get_func_ret(ctx, &meet.result);
-	enf_act_meet_inside(&meet, ENF_AFTER);
+	enf_arguments(&call, ctx);
+	bpf_get_func_ret(ctx, &call.result);
+	enf_act_point_inside(&call, ENF_AFTER);
 	return 0;
 }
 
@@ -173,37 +173,37 @@ ENF_AT_END(7)
 SEC("?tracepoint")
 int enf_point_trace(void *ctx)
 {
-	struct enf_meet meet = { .number = bpf_get_attach_cookie(ctx) };
+	struct enf_point_call call = { .number = bpf_get_attach_cookie(ctx) };
 	void *record = ctx;
 
 	/* enf_address(), in place: eight bytes more are a frame too large for Linux 6.1. */
-	bpf_probe_read_kernel(&meet.record, sizeof(meet.record), &record);
-	enf_act_meet_inside(&meet, ENF_AFTER);
+	bpf_probe_read_kernel(&call.record, sizeof(call.record), &record);
+	enf_act_point_inside(&call, ENF_AFTER);
 	return 0;
 }
 
 /* Before v6.10 a raw tracepoint has no cookie: one of several, like hooks. */
 static __always_inline int enf_at_raw(void *ctx, __u32 number, __u32 args)
 {
-	struct enf_meet meet = { .number = number };
+	struct enf_point_call call = { .number = number };
 
 	if (args > 0)
-		ENF_LOAD(meet.arg[0], ctx, 0);
+		ENF_LOAD(call.arg[0], ctx, 0);
 	if (args > 1)
-		ENF_LOAD(meet.arg[1], ctx, 8);
+		ENF_LOAD(call.arg[1], ctx, 8);
 	if (args > 2)
-		ENF_LOAD(meet.arg[2], ctx, 16);
+		ENF_LOAD(call.arg[2], ctx, 16);
 	if (args > 3)
-		ENF_LOAD(meet.arg[3], ctx, 24);
+		ENF_LOAD(call.arg[3], ctx, 24);
 	if (args > 4)
-		ENF_LOAD(meet.arg[4], ctx, 32);
+		ENF_LOAD(call.arg[4], ctx, 32);
 	if (args > 5)
-		ENF_LOAD(meet.arg[5], ctx, 40);
+		ENF_LOAD(call.arg[5], ctx, 40);
 	if (args > 6)
-		ENF_LOAD(meet.arg[6], ctx, 48);
+		ENF_LOAD(call.arg[6], ctx, 48);
 	if (args > 7)
-		ENF_LOAD(meet.arg[7], ctx, 56);
-	enf_act_meet_inside(&meet, ENF_AFTER);
+		ENF_LOAD(call.arg[7], ctx, 56);
+	enf_act_point_inside(&call, ENF_AFTER);
 	return 0;
 }
 

@@ -7,7 +7,7 @@
  *
  * It is there before a program is attached to its hook, and until after it is detached. Fail direction
  * where it is not all the same, because somebody took it away: the access is refused and counted, whatever
- * the policies say, since nobody is there to read them; a file that is only glanced at must be asked.
+ * the policies say, since nobody is there to read them; the prefilter excludes no file.
  *
  * With one exception. When nobody holds the engine any more (no daemon, and the names that kept it are gone,
  * by umount or rm), the kernel releases all that it is made of in any order, in workers that wait for each
@@ -19,7 +19,7 @@
  */
 #include "act.h"
 #include "fast.bpf.h"
-#include "meet.h"
+#include "point_call.h"
 
 /* The result is not what the compiler could see here. */
 #define ENF_STUB(argument, result)                                                                 \
@@ -54,13 +54,13 @@ __attribute__((noinline)) int enf_ask(struct enf_access *access)
 	return ENF_STUB(access, enf_without_core());
 }
 
-__attribute__((noinline)) int enf_ask_meet(struct enf_meet *meet, int how)
+__attribute__((noinline)) int enf_ask_point(struct enf_point_call *call, int how)
 {
 	asm volatile("" : : "r"(how));
-	return ENF_STUB(meet, enf_without_core());
+	return ENF_STUB(call, enf_without_core());
 }
 
-__attribute__((noinline)) int enf_glance(const struct enf_key *key)
+__attribute__((noinline)) int enf_prefilter(const struct enf_key *key)
 {
 	return ENF_STUB(key, 0);
 }

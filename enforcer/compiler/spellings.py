@@ -43,7 +43,7 @@ def glob_twins(form: Glob) -> tuple[Glob, ...]:
 
 
 def heads(form: Exact | Below) -> Iterator[bytes]:
-    """Yield the directories that a path may go on from to meet *form*; of a glob its automaton knows that."""
+    """Yield the directories that a path may go on from to match *form*; of a glob its automaton knows that."""
     text = form.value
     while text not in {b"", b"/"}:
         text = text.rpartition(b"/")[0]

@@ -47,7 +47,7 @@ _AMPLE: Final = 1 << 15  # slots, a megabyte of them: from there on memory count
 
 AT: Final = _abi.ENF_PATHS_AT
 BELOW: Final = _abi.ENF_PATHS_BELOW
-"""What the path of a file could meet by being a string, and by lying below it."""
+"""What the path of a file could match by being a string, and by lying below it."""
 
 Key = tuple[int, bytes]
 """Kind of slot and text."""

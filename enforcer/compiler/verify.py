@@ -66,7 +66,7 @@ class _Check:
     def __init__(self, image: bytes) -> None:
         self._image = image
         self._head = layout.HEAD.named(image)
-        self._below: set[bytes] = set()  # directories below which a file may meet a pattern
+        self._below: set[bytes] = set()  # directories below which a file may match a pattern
 
     def run(self) -> None:
         """Check everything, what others rely on first."""

@@ -22,8 +22,8 @@ __all__ = ["STUBS", "Core"]
 
 STUBS: Final = {
     "enf_ask": "enf_core",
-    "enf_ask_meet": "enf_core_meet",
-    "enf_glance": "enf_core_glance",
+    "enf_ask_point": "enf_core_point",
+    "enf_prefilter": "enf_core_prefilter",
 }
 """By the function that hooks call, the extension that is put in its place."""
 

@@ -117,7 +117,7 @@ def test_it_is_verified_once(tmp_path):
         }
     hooks = {n: t for n, t in taken.items() if n.startswith(("enf_path_", "enf_file_"))}
 
-    assert {"enf_core", "enf_core_glance"} <= taken.keys()
+    assert {"enf_core", "enf_core_prefilter"} <= taken.keys()
     assert len(hooks) >= len(names)
     assert all(count < 8_000 for count in hooks.values()), hooks  # the core is a hundred thousand
     assert sum(taken.values()) < (350_000 if RELEASE < (7, 0) else 400_000), taken

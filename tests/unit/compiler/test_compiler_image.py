@@ -113,8 +113,8 @@ def test_a_head_that_leads_astray_is_found_behind_a_right_checksum(field) -> Non
         verify(sealed(image))
 
 
-def test_a_string_that_hides_what_paths_could_meet_is_found() -> None:
-    """Files would be passed over at a glance that a row is about."""
+def test_a_string_that_hides_what_paths_could_match_is_found() -> None:
+    """Else the prefilter would exclude files that a row is about."""
     image = compiled(
         "{file: read, match: {path: [/a/b, '/c/*/d', '/c/e*', /f/**]}, guard: false, action: deny}"
     ).image

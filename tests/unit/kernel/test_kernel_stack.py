@@ -101,7 +101,7 @@ def test_frames_and_calls_are_found():
 
     assert [each.partition(":")[0] for each in way[:5]] == [
         "enf_point_entry",
-        "enf_meet_once",
+        "enf_point_once",
         "enf_label",
         "enf_read_exe",
         "enf_resolve",

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From the passing of a point that rules name to its verdict. The image says which point it is, by the number
+ * From the call of a point that rules name to its verdict. The image says which point it is, by the number
  * that the program was given.
  */
-#define ENF_RDONLY_CAST bpf_rdonly_cast___meet
+#define ENF_RDONLY_CAST bpf_rdonly_cast___point_call
 #include "admit.bpf.h"
 #include "emit.bpf.h"
-#include "meet.h"
+#include "point_call.h"
 #include "object.bpf.h"
 #include "operand.bpf.h"
 #include "view.bpf.h"
@@ -49,22 +49,22 @@ static __always_inline const struct enf_point *enf_find_point(struct enf_ctx *c,
 	return p && p->number == number ? p : NULL;
 }
 
-#define ENF_MET 0
+#define ENF_DESCRIBED 0
 #define ENF_NO_POINT 1
 #define ENF_STALE 2
 
-/* Fill the object with what rows on the point compare. Returns: ENF_MET, ENF_NO_POINT or ENF_STALE. */
-__attribute__((noinline)) int enf_describe_meet(struct enf_scratch *s, struct enf_task *task,
-						struct enf_meet *meet, struct enf_access *a)
+/* Fill the object with what rows on the point compare. Returns: ENF_DESCRIBED, ENF_NO_POINT or ENF_STALE. */
+__attribute__((noinline)) int enf_describe_point(struct enf_scratch *s, struct enf_task *task,
+						 struct enf_point_call *call, struct enf_access *a)
 {
 	struct enf_ctx c = { .image = (const void *)enf_current_image() };
 	const struct enf_point *p;
 	struct enf_object *o;
 
-	if (!s || !task || !meet || !a || !c.image || enf_head(&c)->generation != task->generation)
+	if (!s || !task || !call || !a || !c.image || enf_head(&c)->generation != task->generation)
 		return ENF_STALE;
 	c.s = s;
-	p = enf_find_point(&c, meet->number);
+	p = enf_find_point(&c, call->number);
 	if (!p)
 		return ENF_NO_POINT;
 	enf_describe(s, a);
@@ -72,25 +72,25 @@ __attribute__((noinline)) int enf_describe_meet(struct enf_scratch *s, struct en
 	s->pos = ENF_TEXT_ARGV;
 	s->comp = 0;
 	for (__u32 i = 0; i < ENF_POINT_OPERANDS && i < p->n_operands; i++)
-		enf_take(s, meet, &p->operand[i], a);
+		enf_take(s, call, &p->operand[i], a);
 	o->argc = s->comp;
 	if (s->comp)
 		o->argv_len = s->pos - ENF_TEXT_ARGV;
 	if (a->dentry)
 		enf_describe_inode(o, a->dentry);
-	return ENF_MET;
+	return ENF_DESCRIBED;
 }
 
 /* The access of one passing lies in the working memory: stacks are small. */
 _Static_assert(sizeof(struct enf_access) <= sizeof(((struct enf_scratch *)0)->access), "access");
 
-__attribute__((noinline)) int enf_meet_once(struct enf_meet *meet, int how)
+__attribute__((noinline)) int enf_point_once(struct enf_point_call *call, int how)
 {
 	struct enf_ctx c = {};
 	struct enf_access *a;
-	int error, met;
+	int error, described;
 
-	if (!meet)
+	if (!call)
 		return 0;
 	if (!enf_admit(&c, enf_current_image(), ENF_BIT(ENF_OP_POINT), &error))
 		return error;
@@ -99,11 +99,11 @@ __attribute__((noinline)) int enf_meet_once(struct enf_meet *meet, int how)
 	a->op[0] = ENF_OP_POINT;
 	a->n_ops = 1;
 	a->present = ENF_BIT(ENF_DIM_CODE);
-	a->code = meet->number;
-	met = enf_describe_meet(c.s, c.task, meet, a);
-	if (met == ENF_NO_POINT)
+	a->code = call->number;
+	described = enf_describe_point(c.s, c.task, call, a);
+	if (described == ENF_NO_POINT)
 		error = 0; /* the rules on it went with an earlier policy */
-	else if (met != ENF_MET || enf_decide_access(c.s, c.task, a) < 0)
+	else if (described != ENF_DESCRIBED || enf_decide_access(c.s, c.task, a) < 0)
 		error = ENF_AGAIN;
 	else
 		error = enf_conclude(c.s, c.task, how);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-A file that is nobody's at a glance is one that no row would have decided about.
+No row decides about a file that the prefilter excludes.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import attrs
 import pytest
 from builds import GENERATION, actor_input, checked, decide_access, run_native
 from generate import Maker
-from glance import ASKED, Glance
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prefilter import ASKED, Prefilter
 from reference.semantics import Access, Actor, Identity, Outcome
 
 from enforcer.compiler import BareHost, CompiledImage, compile_policies
@@ -36,7 +36,7 @@ def compiled(policies: PolicySet) -> CompiledImage:
 
 @settings(max_examples=POLICY_SETS, deadline=None, derandomize=not SOAK, database=None)
 @given(st.integers(0, 2**64 - 1))
-def test_what_is_nobodys_at_a_glance_has_no_verdict(seed) -> None:
+def test_what_the_prefilter_excludes_has_no_verdict(seed) -> None:
     """Whoever asks, and with whatever history; 400 random policy sets, 4,000 paths, all operations."""
     make = Maker(Random(seed))
     # Defaults are rows on every path; without them there is more to see.
@@ -44,9 +44,9 @@ def test_what_is_nobodys_at_a_glance_has_no_verdict(seed) -> None:
         tuple(attrs.evolve(policy, defaults={}) for policy in make.policies().policies)
     )
     image = compiled(policies)
-    glance = Glance.at(image.image)
+    prefilter = Prefilter.at(image.image)
     paths = [make.path() + make.pick([b"", b"/new", b"/x/y"]) for _ in range(PATHS)]
-    asked = [(path, op) for path in paths for op in ASKED if glance.is_nobodys(path, op)]
+    asked = [(path, op) for path in paths for op in ASKED if prefilter.excludes(path, op)]
     for _ in range(ACTORS if asked else 0):
         given_input = actor_input(run_native, image.image, make.actor())
         for path, op in asked:
@@ -55,7 +55,7 @@ def test_what_is_nobodys_at_a_glance_has_no_verdict(seed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "nobodys", "somebodys"),
+    ("pattern", "excluded", "others"),
     [
         ("/srv/vault/**", ["/srv/other/f", "/srv/vault", "/etc/x"], ["/srv/vault/f"]),
         ("/srv/vault/f", ["/srv/vault/g", "/srv/vault/f/g"], ["/srv/vault/f"]),
@@ -67,7 +67,7 @@ def test_what_is_nobodys_at_a_glance_has_no_verdict(seed) -> None:
     ],
 )
 def test_a_glob_concerns_what_lies_below_its_first_components(
-    pattern: str, nobodys: list[str], somebodys: list[str]
+    pattern: str, excluded: list[str], others: list[str]
 ) -> None:
     """One glob in a policy does not send every file the long way."""
     policies = load_text(
@@ -75,10 +75,10 @@ def test_a_glob_concerns_what_lies_below_its_first_components(
         f"spec: {{rules: [{{file: read, guard: false, match: {{path: '{pattern}'}}, action: deny}}]}}",
         "p.yaml",
     )
-    glance = Glance.at(compiled(policies).image)
+    prefilter = Prefilter.at(compiled(policies).image)
 
-    assert [] == [path for path in nobodys if not glance.is_nobodys(path.encode(), Op.READ)]
-    assert [] == [path for path in somebodys if glance.is_nobodys(path.encode(), Op.READ)]
+    assert [] == [path for path in excluded if not prefilter.excludes(path.encode(), Op.READ)]
+    assert [] == [path for path in others if prefilter.excludes(path.encode(), Op.READ)]
 
 
 def test_programs_of_processes_are_no_files_that_are_opened() -> None:
@@ -90,8 +90,8 @@ def test_programs_of_processes_are_no_files_that_are_opened() -> None:
     )
     image = compiled(policies)
 
-    assert Glance.at(image.image).is_nobodys(b"/usr/bin/less", Op.READ)
-    assert not Glance.at(image.image).is_nobodys(b"/etc/shadow", Op.READ)
+    assert Prefilter.at(image.image).excludes(b"/usr/bin/less", Op.READ)
+    assert not Prefilter.at(image.image).excludes(b"/etc/shadow", Op.READ)
     reader = actor_input(run_native, image.image, Actor(Identity(exe=b"/usr/bin/less")))
     found = decide_access(run_native, image, reader, Access((Op.READ,), {Dim.PATH: b"/etc/shadow"}))
     assert Verb.DENY == found.enforced.verb

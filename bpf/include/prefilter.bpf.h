@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A file that nobody has asked about yet: is there a row at all that its name could meet?
+ * The prefilter of files that nobody has asked about yet: can any row at all match the name?
  *
  * Hashes the components of the host's name straight from the dentries and looks them up as match.h
  * does, without building the path, without working memory, and without a comparison: a hit only means
@@ -11,24 +11,24 @@
  * What lies above the root of a superblock is the same for all of its files: that part of the way is
  * kept in a table, for as long as nothing is renamed or mounted.
  */
-#ifndef ENFORCER_GLANCE_BPF_H
-#define ENFORCER_GLANCE_BPF_H
+#ifndef ENFORCER_PREFILTER_BPF_H
+#define ENFORCER_PREFILTER_BPF_H
 
 #include "fast.bpf.h"
 
-/* Returns: 1 if no row on the operations of *key* could meet its file, whoever asks; 0 if it must be
+/* Returns: 1 if no row on the operations of *key* can match its file, whoever asks; 0 if it must be
  * asked; -1 if the way to its superblock must be found first.
  */
-int enf_glance_once(const struct enf_key *key);
+int enf_prefilter_once(const struct enf_key *key);
 
 /*
  * Go the way to the root of the superblock of *key*, and keep what is found. Returns: 0 if it was
  * found; what to do about it stands in the table.
  */
-int enf_glance_way(const struct enf_key *key);
+int enf_prefilter_way(const struct enf_key *key);
 
 /*
- * Remember that no row on *ops* could meet the file of *key*, as found under these counters. Called
+ * Remember that no row on *ops* can match the file of *key*, as found under these counters. Called
  * while they still are what they were.
  */
 static __always_inline void enf_keep(const struct enf_key *key, __u64 generation, __u64 ops,

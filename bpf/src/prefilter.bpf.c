@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The glance of glance.bpf.h: the way above a mount, and the name below it. */
-#define ENF_RDONLY_CAST bpf_rdonly_cast___glance
-#include "glance.bpf.h"
+/* The prefilter: the way above a mount, and the name below it. */
+#define ENF_RDONLY_CAST bpf_rdonly_cast___prefilter
+#include "prefilter.bpf.h"
 #include "hash.h"
 #include "images.bpf.h"
 #include "path.bpf.h"
 
-#define ENF_GLANCE_DEPTH                                                                           \
+#define ENF_PREFILTER_DEPTH                                                                        \
 	16 /* components below a mount, and above it; their dentries lie on the stack */
-#define ENF_GLANCE_STEPS 32 /* components and mounts above a mount */
-#define ENF_GLANCE_WORDS 8  /* of eight bytes in one component */
+#define ENF_PREFILTER_STEPS 32 /* components and mounts above a mount */
+#define ENF_PREFILTER_WORDS 8  /* of eight bytes in one component */
 
 /*
  * The small numbers do not begin words: there the verifier does not follow their values, and need not
  * go through the loops once for each.
  */
-struct enf_glance {
+struct enf_prefilter_path {
 	const struct enf_image *image;
 	__u64 dentry, root, mount; /* the way up */
 	__u64 hash;		   /* the way down */
@@ -25,11 +25,11 @@ struct enf_glance {
 	__u8 n;
 	__u8 state; /* ENF_WAY_*: the way has come to its end */
 	__u8 _end;
-	__u64 up[ENF_GLANCE_DEPTH];
+	__u64 up[ENF_PREFILTER_DEPTH];
 };
 
-static __always_inline const void *enf_glance_at(const struct enf_image *image, __u32 off,
-						 __u32 size)
+static __always_inline const void *enf_prefilter_at(const struct enf_image *image, __u32 off,
+						    __u32 size)
 {
 	enf_barrier(off);
 	if (off > enf_image_bytes - size)
@@ -40,13 +40,14 @@ static __always_inline const void *enf_glance_at(const struct enf_image *image, 
 /* Returns: 0 if no pattern is the path that has this hash, or is about what lies below; *what* says
  * which of them is asked, ENF_PATHS_AT or ENF_PATHS_BELOW.
  */
-static __always_inline int enf_glance_met(const struct enf_image *image, __u64 hash, __u32 len,
-					  __u32 what)
+static __always_inline int enf_prefilter_met(const struct enf_image *image, __u64 hash, __u32 len,
+					     __u32 what)
 {
 	/* There is always a slot, if an empty one: no question for each component. */
 	for (__u32 i = 0; i < ENF_MAX_PROBES; i++) {
 		__u32 n = ((__u32)hash + i) & (image->n_slots - 1);
-		const struct enf_slot *slot = enf_glance_at(image, image->off_slots + n * 32, 32);
+		const struct enf_slot *slot =
+			enf_prefilter_at(image, image->off_slots + n * 32, 32);
 
 		if (!slot)
 			return 1;
@@ -59,7 +60,7 @@ static __always_inline int enf_glance_met(const struct enf_image *image, __u64 h
 }
 
 /* The hash of a path by its next component. Returns: bytes of the component, or 0 if it is too long. */
-static __always_inline __u32 enf_glance_hash(__u64 *hash, __u64 dentry)
+static __always_inline __u32 enf_prefilter_hash(__u64 *hash, __u64 dentry)
 {
 	volatile struct {
 		__u32 _word; /* the verifier follows numbers that begin words */
@@ -71,9 +72,9 @@ static __always_inline __u32 enf_glance_hash(__u64 *hash, __u64 dentry)
 	enf_read(hash_len, dentry + enf_offset(struct dentry, d_name.hash_len));
 	enf_read(name, dentry + enf_offset(struct dentry, d_name.name));
 	len = hash_len >> 32;
-	if (!len || len > ENF_GLANCE_WORDS * 8)
+	if (!len || len > ENF_PREFILTER_WORDS * 8)
 		return 0;
-	for (__u32 at = 0; at < ENF_GLANCE_WORDS * 8; at += 8) {
+	for (__u32 at = 0; at < ENF_PREFILTER_WORDS * 8; at += 8) {
 		if (at >= len)
 			break;
 		word = 0;
@@ -89,9 +90,9 @@ static __always_inline __u32 enf_glance_hash(__u64 *hash, __u64 dentry)
 
 /* ---- Above a mount ------------------------------------------------------------------------ */
 
-static long enf_glance_up(__u32 i, void *arg)
+static long enf_prefilter_up(__u32 i, void *arg)
 {
-	struct enf_glance *g = arg;
+	struct enf_prefilter_path *g = arg;
 	__u64 parent = 0;
 	__u32 n = g->n;
 
@@ -109,7 +110,7 @@ static long enf_glance_up(__u32 i, void *arg)
 	}
 	enf_read(parent, g->dentry + enf_offset(struct dentry, d_parent));
 	enf_barrier(n);
-	if (n >= ENF_GLANCE_DEPTH || !parent || parent == g->dentry)
+	if (n >= ENF_PREFILTER_DEPTH || !parent || parent == g->dentry)
 		return 1;
 	g->up[n] = g->dentry;
 	g->n = n + 1;
@@ -117,9 +118,9 @@ static long enf_glance_up(__u32 i, void *arg)
 	return 0;
 }
 
-static long enf_glance_down(__u32 i, void *arg)
+static long enf_prefilter_down(__u32 i, void *arg)
 {
-	struct enf_glance *g = arg;
+	struct enf_prefilter_path *g = arg;
 	__u32 n = g->n, len;
 	__u64 hash = g->hash;
 
@@ -130,17 +131,17 @@ static long enf_glance_down(__u32 i, void *arg)
 	}
 	n -= 1;
 	enf_barrier(n);
-	if (n >= ENF_GLANCE_DEPTH)
+	if (n >= ENF_PREFILTER_DEPTH)
 		return 1;
-	len = enf_glance_hash(&hash, g->up[n]);
+	len = enf_prefilter_hash(&hash, g->up[n]);
 	if (!len)
 		return 1;
 	g->len += len + 1;
 	if (g->len > g->image->max_path_slot) {
-		g->state = ENF_WAY_NOBODYS;
+		g->state = ENF_WAY_EXCLUDED;
 		return 1;
 	}
-	if (enf_glance_met(g->image, hash, g->len, ENF_PATHS_BELOW))
+	if (enf_prefilter_met(g->image, hash, g->len, ENF_PATHS_BELOW))
 		return 1;
 	g->hash = hash;
 	g->n = n;
@@ -155,10 +156,10 @@ static __always_inline struct enf_way *enf_way_of(__u64 sb)
 	return bpf_map_lookup_elem(&ways, &at);
 }
 
-__attribute__((noinline)) int enf_glance_way(const struct enf_key *key)
+__attribute__((noinline)) int enf_prefilter_way(const struct enf_key *key)
 {
 	const struct enf_image *image = enf_current_image();
-	struct enf_glance g = {};
+	struct enf_prefilter_path g = {};
 	struct enf_sb_mount *known;
 	__u32 renames, mounts, version;
 	struct enf_way *way;
@@ -182,15 +183,15 @@ __attribute__((noinline)) int enf_glance_way(const struct enf_key *key)
 	enf_read(root, g.mount + enf_offset(struct mount, mnt.mnt_root));
 	g.root = root;
 	g.dentry = root;
-	bpf_loop(ENF_GLANCE_STEPS, enf_glance_up, &g, 0);
+	bpf_loop(ENF_PREFILTER_STEPS, enf_prefilter_up, &g, 0);
 	g.hash = image->seed;
 	if (g.state == ENF_WAY_OPEN) {
 		g.state = ENF_WAY_LONG;
 		if (known->place ||
 		    known->folds) /* its files have another name, or several spellings */
 			goto keep;
-		if (!enf_glance_met(image, enf_mix(image->seed, 0x2f), 1, ENF_PATHS_BELOW))
-			bpf_loop(ENF_GLANCE_DEPTH + 1, enf_glance_down, &g, 0);
+		if (!enf_prefilter_met(image, enf_mix(image->seed, 0x2f), 1, ENF_PATHS_BELOW))
+			bpf_loop(ENF_PREFILTER_DEPTH + 1, enf_prefilter_down, &g, 0);
 	}
 keep:
 	/* What is found while names move is of no use: no counter will have this value again. */
@@ -216,13 +217,13 @@ keep:
 /* ---- Below it ----------------------------------------------------------------------------- */
 
 /* Is there a row on *op* that asks for no path? */
-static __always_inline int enf_glance_asked(const struct enf_image *image, __u32 op)
+static __always_inline int enf_prefilter_asked(const struct enf_image *image, __u32 op)
 {
 	const struct enf_range *rows;
 
 	if (op == ENF_NO_OP)
 		return 0;
-	rows = enf_glance_at(image, image->off_op_rows + op * 8, 8);
+	rows = enf_prefilter_at(image, image->off_op_rows + op * 8, 8);
 	return !rows || rows->count;
 }
 
@@ -256,13 +257,13 @@ static __always_inline int enf_way_find(struct enf_way_seen *to, const struct en
 }
 
 /* The part of a name below the root of its superblock. Returns: not 0 if no pattern can be about it. */
-static __always_inline int enf_glance_below(const struct enf_image *image,
-					    const struct enf_way_seen *way, __u64 dentry)
+static __always_inline int enf_prefilter_below(const struct enf_image *image,
+					       const struct enf_way_seen *way, __u64 dentry)
 {
-	__u64 up[ENF_GLANCE_DEPTH], parent, hash = way->hash;
-	__u32 len = way->len, n = ENF_GLANCE_DEPTH, more, at;
+	__u64 up[ENF_PREFILTER_DEPTH], parent, hash = way->hash;
+	__u32 len = way->len, n = ENF_PREFILTER_DEPTH, more, at;
 
-	for (at = ENF_GLANCE_DEPTH; at > 0 && dentry != way->root; at--) {
+	for (at = ENF_PREFILTER_DEPTH; at > 0 && dentry != way->root; at--) {
 		up[at - 1] = dentry;
 		n = at - 1;
 		parent = 0;
@@ -273,21 +274,22 @@ static __always_inline int enf_glance_below(const struct enf_image *image,
 	}
 	if (dentry != way->root)
 		return 0;
-	for (at = n; at < ENF_GLANCE_DEPTH; at++) {
-		more = enf_glance_hash(&hash, up[at]);
+	for (at = n; at < ENF_PREFILTER_DEPTH; at++) {
+		more = enf_prefilter_hash(&hash, up[at]);
 		if (!more)
 			return 0;
 		len += more + 1;
 		if (len > image->max_path_slot)
 			return 1;
-		if (enf_glance_met(image, hash, len,
-				   at == ENF_GLANCE_DEPTH - 1 ? ENF_PATHS_AT : ENF_PATHS_BELOW))
+		if (enf_prefilter_met(image, hash, len,
+				      at == ENF_PREFILTER_DEPTH - 1 ? ENF_PATHS_AT
+								    : ENF_PATHS_BELOW))
 			return 0;
 	}
-	return n < ENF_GLANCE_DEPTH; /* else it is the root itself */
+	return n < ENF_PREFILTER_DEPTH; /* else it is the root itself */
 }
 
-__attribute__((noinline)) int enf_glance_once(const struct enf_key *key)
+__attribute__((noinline)) int enf_prefilter_once(const struct enf_key *key)
 {
 	const struct enf_image *image = enf_current_image();
 	struct enf_way_seen way = {};
@@ -300,7 +302,8 @@ __attribute__((noinline)) int enf_glance_once(const struct enf_key *key)
 	/* A device may be met by its number. */
 	if (key->ino >> 32 && image->intervals[ENF_DIM_INODE - ENF_DIM_FIRST_NUM].count)
 		return 0;
-	if (enf_glance_asked(image, key->pair & 0xff) || enf_glance_asked(image, key->pair >> 8))
+	if (enf_prefilter_asked(image, key->pair & 0xff) ||
+	    enf_prefilter_asked(image, key->pair >> 8))
 		return 0;
 	renames = enf_seq(enf_rename_lock);
 	mounts = enf_seq(enf_mount_lock);
@@ -312,7 +315,7 @@ __attribute__((noinline)) int enf_glance_once(const struct enf_key *key)
 	/* The mount that names the superblock is the host's. */
 	if (way.state == ENF_WAY_LONG || (key->mnt != way.mnt && enf_foreign(key->mnt)))
 		return 0;
-	if (way.state != ENF_WAY_NOBODYS && !enf_glance_below(image, &way, key->dentry))
+	if (way.state != ENF_WAY_EXCLUDED && !enf_prefilter_below(image, &way, key->dentry))
 		return 0;
 	if (enf_seq(enf_rename_lock) != renames || enf_seq(enf_mount_lock) != mounts)
 		return 0;

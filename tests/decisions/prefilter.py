@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What ``bpf/include/glance.bpf.h`` makes of an image and a path, read from the image's bytes.
+What ``bpf/include/prefilter.bpf.h`` makes of an image and a path, read from the image's bytes.
 
 The kernel side walks dentries, which only a kernel has; what it concludes from the components is this.
 """
@@ -13,28 +13,28 @@ from enforcer.compiler import layout
 from enforcer.compiler.strings import AT, BELOW, PATH, hash_path
 from enforcer.policy.language.vocabulary import Op
 
-__all__ = ["ASKED", "Glance"]
+__all__ = ["ASKED", "Prefilter"]
 
 ASKED = (Op.READ, Op.WRITE, Op.APPEND, Op.FD_READ, Op.FD_WRITE, Op.MMAP_EXEC, Op.EXEC)
-"""Operations whose hooks have a glance."""
+"""Operations whose hooks have the prefilter."""
 
 _MAX_PROBES = 8
 
 
 @attrs.frozen
-class Glance:
-    """One image, as the glance looks at it."""
+class Prefilter:
+    """One image, as the prefilter reads it."""
 
     image: bytes
     head: dict[str, int]
 
     @classmethod
-    def at(cls, image: bytes) -> Glance:
-        """Look at *image*."""
+    def at(cls, image: bytes) -> Prefilter:
+        """Read *image*."""
         return cls(image, layout.HEAD.named(image))
 
-    def is_nobodys(self, path: bytes, op: Op) -> bool:
-        """Tell whether it concludes that no row on *op* can be about the file at *path*."""
+    def excludes(self, path: bytes, op: Op) -> bool:
+        """Tell whether no row on *op* can match the file at *path*."""
         at = self.head["off_op_rows"] + op * layout.RANGE.size
         if layout.RANGE.named(self.image, at)["count"]:
             return False
