@@ -55,7 +55,9 @@ class Taker:
             self._add(report, "error")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what became of each test."""
+        """Keep what became of each test, and how long it took."""
+        if self._result is not None:
+            self._result.spend(report.nodeid, report.duration)
         if self._result is not None and (report.when == "call" or not report.passed):
             self._add(report, "failed" if report.when == "call" else "error")
 

@@ -38,7 +38,7 @@ class Result:
     What became of an entry.
 
     *outcomes* has one of OUTCOMES for the name of each test, *reasons* why a test was skipped, *seconds*
-    the time it took in the guest. An entry that was left in the middle is not *complete*.
+    the time it took in the guest, and *spent* how much of that each test took, with what was set up for it. An entry that was left in the middle is not *complete*.
     """
 
     machine: str
@@ -46,6 +46,11 @@ class Result:
     complete: bool = False
     outcomes: dict[str, str] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    spent: dict[str, float] = field(default_factory=dict)
+
+    def spend(self, test: str, seconds: float) -> None:
+        """Add *seconds* to what *test* took."""
+        self.spent[test] = round(self.spent.get(test, 0.0) + seconds, 3)
 
     def add(self, test: str, outcome: str, reason: str = "") -> None:
         """Note the *outcome* of *test*; the worst of several stays."""

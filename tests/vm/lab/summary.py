@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .claims import Result
 
 HOST = "host"
+SLOWEST = 20  # tests that a run names at its end
 
 
 @dataclass
@@ -123,7 +124,13 @@ class Summary:
 
     def text(self) -> str:
         """Return the closing lines; the very last one is the total, alone."""
-        parts = [self._by_job(), self._by_kernel(), self._by_reason(), self._by_file()]
+        parts = [
+            self._by_job(),
+            self._by_kernel(),
+            self._by_reason(),
+            self._by_file(),
+            self._slowest(),
+        ]
         parts.append([f"not proven: {each}" for each in self.unproven])
         parts.append([f"failed: {each}" for each in self.problems])
         parts.append([str(self.total())])
@@ -157,6 +164,13 @@ class Summary:
             f"skipped in every machine: {len(skips)} of {len(tests)} tests",
             *(f"{count:6}  {reason}" for reason, count in reasons),
         ]
+
+    def _slowest(self) -> list[str]:
+        spent = [
+            (seconds, test) for result in self.results for test, seconds in result.spent.items()
+        ]
+        found = sorted(spent, reverse=True)[:SLOWEST]
+        return [f"{seconds:6.0f} s  {test}" for seconds, test in found]
 
     def _by_file(self) -> list[str]:
         ledger = self.ledger()
