@@ -81,6 +81,6 @@ def test_only_tests_that_were_built_are_run(tmp_path: Path) -> None:
         program.write_text("#!/bin/sh\n")
         program.chmod(0o755)
 
-    found = Suite.at(tmp_path).tests(["open*", "never"], ["open01"])
+    found = Suite.at(tmp_path, 1.0).tests(["open*", "never"], ["open01"])
 
     assert [("open02", "open02 -x")] == [(test.name, test.line) for test in found]
