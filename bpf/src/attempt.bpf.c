@@ -12,7 +12,8 @@
 #define ENF_RESTART_FIRST 512
 #define ENF_RESTART_LAST 516
 
-static __always_inline int enf_ended(struct pt_regs *ctx)
+SEC("?kretprobe.multi/enf_attempt")
+int enf_attempt(struct pt_regs *ctx)
 {
 	struct enf_failed call = {};
 	long result = ctx->ax;
@@ -36,17 +37,4 @@ static __always_inline int enf_ended(struct pt_regs *ctx)
 			enf_count(ENF_STAT_ATTEMPT_LOST);
 	}
 	return 0;
-}
-
-SEC("?kretprobe.multi/enf_attempt")
-int enf_attempt(struct pt_regs *ctx)
-{
-	return enf_ended(ctx);
-}
-
-/* The same for kernels that take no program at many functions (CONFIG_FPROBE): at each by itself. */
-SEC("?kretprobe")
-int enf_attempt_each(struct pt_regs *ctx)
-{
-	return enf_ended(ctx);
 }

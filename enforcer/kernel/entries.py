@@ -17,16 +17,15 @@ from typing import Final
 import attrs
 
 from enforcer import _abi
-from enforcer.errors import KernelError, UnsupportedError
-from enforcer.kernel import loader
+from enforcer.errors import UnsupportedError
+from enforcer.kernel import functions
 from enforcer.kernel.image_map import Call
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.programs import CALL_OVERRIDE, CALL_SIGNAL
-from enforcer.libbpf.handles import Link, Program
+from enforcer.libbpf.handles import Program
 
 __all__ = [
     "NO_OVERRIDE",
-    "At",
     "Entry",
     "attach",
     "can_override",
@@ -34,7 +33,6 @@ __all__ = [
     "grouped",
     "problem",
     "program",
-    "takes",
 ]
 
 NO_OVERRIDE: Final = (
@@ -207,15 +205,17 @@ def program() -> str:
     return CALL_OVERRIDE if can_override() else CALL_SIGNAL
 
 
-def attach(loaded: Program, calls: Iterable[Call], links: LinkSet) -> None:
+def attach(loaded: Program, calls: Iterable[Call], links: LinkSet, *, at_end: bool = False) -> None:
     """
-    Attach the *loaded* program to every entry of *calls*, all or none.
+    Attach the *loaded* program to every entry of *calls*, or to their ends, all or none.
 
     Raises:
-        UnsupportedError: if entries are not called as those of x86-64 are.
-        KernelError: if the kernel refuses one.
+        UnsupportedError: if entries are not called as those of x86-64 are, or the kernel refuses one.
     """
-    links.attach(At(loaded, group) for group in grouped(calls))
+    groups = grouped(calls)
+    links.attach(
+        at for group in groups for at in functions.attachments(loaded, group, at_end=at_end)
+    )
 
 
 def grouped(calls: Iterable[Call]) -> list[list[tuple[str, int]]]:
@@ -231,37 +231,6 @@ def grouped(calls: Iterable[Call]) -> list[list[tuple[str, int]]]:
     return [own, *([each] for each in shared)] if own else []
 
 
-@attrs.frozen
-class At:
-    """A program with the functions that it is for, at their entry or at their end."""
-
-    program: Program
-    functions: list[tuple[str, int]]
-    at_end: bool = False
-
-    def attach(self) -> Link:
-        """
-        Attach it.
-
-        Raises:
-            KernelError: if the kernel refuses one; its notes name the function.
-        """
-        try:
-            return self._attach(self.functions)
-        except KernelError as error:
-            if len(self.functions) == 1:
-                raise
-            for each in self.functions:  # the kernel does not say which one it refuses
-                try:
-                    self._attach([each]).close()
-                except KernelError:
-                    error.add_note(f"because of the function {each[0]}")
-            raise
-
-    def _attach(self, functions: list[tuple[str, int]]) -> Link:
-        return self.program.attach_to(functions, at_end=self.at_end)
-
-
 @functools.cache
 def can_override() -> bool:
     """
@@ -269,17 +238,4 @@ def can_override() -> bool:
 
     Found by loading a program that does; no other answer is trusted.
     """
-    return takes("enf_probe_override")
-
-
-def takes(program: str, *, at_end: bool = False) -> bool:
-    """Tell whether this kernel takes *program*, of the probe, at a system call; found by doing it."""
-    try:
-        with loader.open_object("probe") as probe:
-            probe.programs["enf_probe_called"].set_autoload(enabled=False)
-            probe.programs[program].set_autoload(enabled=True)
-            probe.load()
-            At(probe.programs[program], [("__x64_sys_getpid", 0)], at_end).attach().close()
-    except KernelError:
-        return False
-    return True
+    return functions.takes("enf_probe_override")

@@ -19,7 +19,7 @@ import attrs
 
 from enforcer import _abi
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError
-from enforcer.kernel import entries, placement
+from enforcer.kernel import entries, functions, placement
 from enforcer.kernel.image_map import Point
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.placement import Placement
@@ -116,8 +116,11 @@ def prepare(engine: BpfObject, wanted: Plan, at: Placement = Placement.HOOKS) ->
         program = engine.programs.get(name)
         if program is None:
             raise EnforcerBug(f"the BPF object {engine.name} lacks {name}")
+        if point.kind is KPROBE:
+            functions.prepare(program)
+            continue
         program.set_autoload(enabled=True)
-        if point.kind not in PLACES:
+        if point.kind is TRACEPOINT:
             continue
         word, place = PLACES[point.kind][0], name.rpartition("_")[2]
         for what, value in (
@@ -152,50 +155,37 @@ def attach(engine: BpfObject, wanted: Plan, links: LinkSet) -> None:
     links.attach(_each(engine, wanted))
 
 
-def _each(engine: BpfObject, wanted: Plan) -> Iterator[_At]:
-    at_entry: dict[str, list[Point]] = {}
+def _each(engine: BpfObject, wanted: Plan) -> Iterator[_At | functions.At]:
     for point, name in wanted.programs:
-        if point.kind is KPROBE:
-            at_entry.setdefault(name, []).append(point)
-        else:
-            yield _At(engine.programs[name], (point,))
-    for name, points in at_entry.items():
-        yield _At(engine.programs[name], tuple(points))
+        if point.kind is not KPROBE:
+            yield _At(engine.programs[name], point)
+    for name in (OVERRIDE, ENTRY):
+        at = [(point.name, point.number) for point, program in wanted.programs if program == name]
+        if at:
+            yield from functions.attachments(engine.programs[name], at)
 
 
 @attrs.frozen
 class _At:
-    """A program with the points that it is for."""
+    """A program with the point that it is for, which is no function's entry."""
 
     program: Program
-    points: tuple[Point, ...]
+    point: Point
 
     def attach(self) -> Link:
-        first, *_ = self.points
-        kind = first.kind
+        point = self.point
         try:
-            if kind is KPROBE:
-                return self.program.attach_to([(p.name, p.number) for p in self.points])
-            if kind is TRACEPOINT:
-                category, _, event = first.name.partition("/")
-                return self.program.attach_tracepoint(category, event, first.number)
-            if kind is RAW:
-                return self.program.attach_raw(first.name)
+            if point.kind is TRACEPOINT:
+                category, _, event = point.name.partition("/")
+                return self.program.attach_tracepoint(category, event, point.number)
+            if point.kind is RAW:
+                return self.program.attach_raw(point.name)
             return self.program.attach()
         except KernelError as error:
-            refused = self._refused() if len(self.points) > 1 else first.name
             raise UnsupportedError(
-                f"this kernel accepts no program at {_WORDS[kind]} {refused}", error.errno or 0
+                f"this kernel accepts no program at {_WORDS[point.kind]} {point.name}",
+                error.errno or 0,
             ) from error
-
-    def _refused(self) -> str:
-        """Name the function that is refused: the kernel does not say."""
-        for point in self.points:
-            try:
-                self.program.attach_to([(point.name, point.number)]).close()
-            except KernelError:
-                return point.name
-        return ", ".join(point.name for point in self.points)
 
 
 # ---- What comes of it ---------------------------------------------------------------------------

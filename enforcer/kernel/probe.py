@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from enforcer.errors import KernelError
-from enforcer.kernel import entries, host, loader, placement
+from enforcer.kernel import entries, functions, host, loader, placement
 from enforcer.kernel.engine import Engine
 from enforcer.kernel.image_map import ImageMap
 from enforcer.kernel.lsm_support import Problem, find_gap, find_placement
@@ -157,9 +157,10 @@ def _of_calls(op: str, refusals: dict[str, str]) -> OperationSupport:
             return OperationSupport(op, NOTHING, (), refusals[spec.name])
     if refusals.keys() >= {spec.name for spec in HOOKS}:
         return OperationSupport(op, NOTHING, (), next(iter(refusals.values())))
+    hooks = ("kprobe.multi" if functions.takes_many() else "kprobe",)
     if entries.can_override():
-        return OperationSupport(op, PREVENTS, ("kprobe.multi",))
-    return OperationSupport(op, KILLS_AFTER, ("kprobe.multi",), entries.NO_OVERRIDE)
+        return OperationSupport(op, PREVENTS, hooks)
+    return OperationSupport(op, KILLS_AFTER, hooks, entries.NO_OVERRIDE)
 
 
 def _besides(op: str, bit: int, refusals: dict[str, str]) -> OperationSupport:

@@ -25,7 +25,6 @@ __all__ = [
     "AT_POINT",
     "CALLS",
     "CALL_ENDED",
-    "CALL_ENDED_EACH",
     "CALL_OVERRIDE",
     "CALL_SIGNAL",
     "CODE",
@@ -302,8 +301,7 @@ ATTEMPTS: Final = 1 << abi.OPS["ATTEMPT"]
 """The operation that is decided at the end of system calls that the kernel refused."""
 
 CALL_ENDED: Final = "enf_attempt"
-CALL_ENDED_EACH: Final = "enf_attempt_each"
-"""The program at the end of system calls: at all of them at once, and at each by itself."""
+"""The program at the end of system calls."""
 
 CALL_OVERRIDE: Final = "enf_syscall_override"
 CALL_SIGNAL: Final = "enf_syscall_signal"

@@ -8,10 +8,11 @@ from typing import Self
 
 import attrs
 
-from enforcer.kernel import ends, entries, points
+from enforcer.kernel import entries, functions, points
 from enforcer.kernel.image_map import Call, ImageHead, calls_of, points_of
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.placement import Placement
+from enforcer.kernel.programs import CALL_ENDED
 from enforcer.libbpf.handles import BpfObject
 
 __all__ = ["Watched"]
@@ -77,9 +78,9 @@ class Watched:
             UnsupportedError: if the kernel has no such hook or function.
         """
         if self.entered:
-            engine.programs[entries.program()].set_autoload(enabled=True)
+            functions.prepare(engine.programs[entries.program()])
         if self.ended:
-            engine.programs[ends.program()].set_autoload(enabled=True)
+            functions.prepare(engine.programs[CALL_ENDED])
         points.prepare(engine, self.plan, at)
 
     def attach(self, engine: BpfObject, links: LinkSet) -> None:
@@ -92,7 +93,7 @@ class Watched:
         if self.entered:
             entries.attach(engine.programs[entries.program()], self.entered, links)
         if self.ended:
-            ends.attach(engine.programs[ends.program()], self.ended, links)
+            entries.attach(engine.programs[CALL_ENDED], self.ended, links, at_end=True)
         points.attach(engine, self.plan, links)
 
     def named(self, found: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -100,7 +101,7 @@ class Watched:
         if "SYSCALL" in found:
             found["SYSCALL"] = (entries.program(),)
         if "ATTEMPT" in found:
-            found["ATTEMPT"] = (ends.program(),)
+            found["ATTEMPT"] = (CALL_ENDED,)
         if "POINT" in found:
             found["POINT"] = tuple(sorted(self.plan.names))
         return found

@@ -88,8 +88,9 @@ int enf_are_alike(const char *one, const char *other);
 int enf_function_id(const struct bpf_object *obj, const char *name);
 int enf_has_function(int prog_fd, unsigned int id);
 int enf_extend(int extension_fd, int target_fd, unsigned int id);
-struct bpf_link *enf_attach_end(const struct bpf_program *prog, const char *function,
-				unsigned long long cookie);
+int enf_put_alone(struct bpf_program *prog);
+struct bpf_link *enf_attach_function(const struct bpf_program *prog, const char *function,
+				     unsigned long long cookie, int at_end);
 struct bpf_link *enf_attach_functions(const struct bpf_program *prog, const char **names,
 				      const unsigned long long *cookies, unsigned int n, int at_end);
 struct bpf_link *enf_attach_tracepoint(const struct bpf_program *prog, const char *category,

@@ -256,11 +256,20 @@ static struct bpf_link *enf_attach_functions(const struct bpf_program *prog, con
 	return bpf_program__attach_kprobe_multi_opts(prog, NULL, &opts);
 }
 
-/* Attach a program to the end of one function, with a cookie. */
-static struct bpf_link *enf_attach_end(const struct bpf_program *prog, const char *function,
-				       unsigned long long cookie)
+/*
+ * Have a program for many functions loaded as one for a single function: the kernel tells them apart by the
+ * type of attachment alone, which is 0 for the latter.
+ */
+static int enf_put_alone(struct bpf_program *prog)
 {
-	LIBBPF_OPTS(bpf_kprobe_opts, opts, .retprobe = true, .bpf_cookie = cookie);
+	return bpf_program__set_expected_attach_type(prog, 0);
+}
+
+/* Attach a program that was loaded for it to one function, with a cookie. */
+static struct bpf_link *enf_attach_function(const struct bpf_program *prog, const char *function,
+					    unsigned long long cookie, int at_end)
+{
+	LIBBPF_OPTS(bpf_kprobe_opts, opts, .retprobe = at_end, .bpf_cookie = cookie);
 
 	return bpf_program__attach_kprobe_opts(prog, function, &opts);
 }

@@ -199,14 +199,23 @@ class Program:
         )
         return Link(self.name, check_pointer(pointer, f"attach {self.name}"))
 
-    def attach_to_end(self, function: str, cookie: int) -> Link:
+    def set_for_one_function(self) -> None:
         """
-        Attach the program to the end of one kernel function.
+        Have a program for many kernel functions loaded as one that is attached to each by itself.
+
+        Raises:
+            KernelError: if the object is loaded.
+        """
+        check(lib.enf_put_alone(self._pointer), f"configure {self.name}")
+
+    def attach_to_one(self, function: str, cookie: int, *, at_end: bool = False) -> Link:
+        """
+        Attach a program that was loaded for that to the entry of one kernel function, or *at_end*.
 
         Raises:
             KernelError: if the kernel refuses.
         """
-        pointer = lib.enf_attach_end(self._pointer, function.encode(), cookie)
+        pointer = lib.enf_attach_function(self._pointer, function.encode(), cookie, at_end)
         return Link(self.name, check_pointer(pointer, f"attach {self.name} to {function}"))
 
     def attach_tracepoint(self, category: str, event: str, cookie: int) -> Link:

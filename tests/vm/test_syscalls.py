@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,12 @@ import pytest
 from daemon import ask
 from engine import Engine, attempt, python, running
 
+from enforcer.compiler import compile_policies
+from enforcer.kernel import entries, functions
 from enforcer.kernel.entries import can_override
+from enforcer.kernel.image_map import PlainImage
+from enforcer.kernel.session import Session
+from enforcer.policy.store import load_text
 
 ROOT = Path("/opt/enforcer-test-calls")
 DENIED, KILLED, FREE = ROOT / "denied", ROOT / "killed", ROOT / "free"
@@ -88,13 +94,17 @@ def _policy(*, degraded: bool = False) -> str:
         for name, error in ERRORS.items()
     )
     return f"""\
-apiVersion: enforcer/v1
-kind: EnforcerPolicy
-metadata: {{name: calls}}
-spec:
+{HEAD}
   allowDegraded: {str(degraded).lower()}
   rules:
 {rules}"""
+
+
+HEAD = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: calls}
+spec:"""
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +273,34 @@ def test_a_kernel_that_cannot_says_so(programs, tmp_path):
         assert ("kill", False) == (event["action"], event["prevented"])
         result, changed = call(FREE, "64", "eventfd2")
         assert (True, True) == (result >= 0, changed)
+
+
+def test_each_entry_by_itself(programs, monkeypatch):
+    """Where one program cannot be put at many functions: loaded and attached for one each, in this process."""
+    monkeypatch.setattr(functions, "takes_many", lambda: False)
+    entries.can_override.cache_clear()
+    rules = f"""\
+    - {{name: names, syscall: [sethostname, dup3], match: {{process: {{binary: {FREE}}}}}, action: kill}}
+    - {{kprobe: __x64_sys_alarm, match: {{process: {{binary: {FREE}}}}}, action: kill}}
+"""
+    policies = load_text(f"{HEAD}\n  allowDegraded: true\n  rules:\n{rules}", "alone.yaml")
+    before = call(FREE, "64", "dup3"), call(FREE, "64", "alarm")
+
+    try:
+        with Session.open(PlainImage(compile_policies(policies).image)):
+            links = json.loads(subprocess.check_output(["bpftool", "link", "list", "-j"]))
+            ended = [
+                attempt(str(FREE), *each).returncode
+                for each in (("64", "dup3"), ("32", "dup3"), ("64", "alarm"), ("64", "eventfd2"))
+            ]
+    finally:
+        entries.can_override.cache_clear()
+
+    kinds = {link["type"] for link in links}
+    assert ("perf_event" in kinds, "kprobe_multi" in kinds) == (True, False)
+    killed = -signal.SIGKILL
+    assert [killed, killed, killed, 0] == ended
+    assert [(True, True)] * 2 == [(result >= 0, changed) for result, changed in before]
 
 
 def forget_ipc() -> None:

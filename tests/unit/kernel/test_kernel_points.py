@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from enforcer.errors import KernelError, UnsupportedError
-from enforcer.kernel import loader, points, programs
+from enforcer.kernel import functions, loader, points, programs
 from enforcer.kernel.image_map import ImageHead, Point
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.watched import Watched
@@ -101,8 +101,11 @@ class Fake:
     def attach_tracepoint(self, category, event, cookie):
         return self._to((category, event, cookie))
 
-    def attach_to(self, entries):
+    def attach_to(self, entries, *, at_end):
         return self._to(*entries)
+
+    def attach_to_one(self, function, cookie, *, at_end):
+        return self._to((function, cookie, at_end))
 
     def _to(self, *what):
         if self.refuses and self.refuses in str(what):
@@ -116,7 +119,18 @@ class FakeObject:
     programs: dict
 
 
-def test_points_are_attached_with_their_numbers():
+@pytest.fixture
+def takes_many(monkeypatch):
+    """Say of the kernel whether it takes one program at many functions."""
+
+    def say(*, answer: bool) -> None:
+        monkeypatch.setattr(functions, "takes_many", lambda: answer)
+
+    say(answer=True)
+    return say
+
+
+def test_points_are_attached_with_their_numbers(takes_many):
     """Entries together, the others each."""
     wanted = points.plan(
         [point(1, KPROBE, "f1"), point(2, KPROBE, "f2"), point(3, TRACE, "a/b"), point(4, RAW, "r")]
@@ -130,7 +144,24 @@ def test_points_are_attached_with_their_numbers():
     assert ["r"] == engine.programs["enf_point_raw_0"].attached
 
 
-def test_the_function_that_is_refused_is_named():
+def test_functions_are_attached_each_by_itself_where_the_kernel_takes_no_more(takes_many):
+    """A kernel without CONFIG_FPROBE; one that is refused leaves none attached."""
+    takes_many(answer=False)
+    wanted = points.plan([point(1, KPROBE, "f1"), point(2, KPROBE, "f2")])
+    entry = Fake("enf_point_entry")
+    links = LinkSet()
+
+    points.attach(FakeObject({entry.name: entry}), wanted, links)
+
+    assert [("f1", 1, False), ("f2", 2, False)] == entry.attached
+    assert 2 == len(links)
+    entry.refuses = "f2"
+    with pytest.raises(UnsupportedError, match="at the function f2"):
+        points.attach(FakeObject({entry.name: entry}), wanted, links := LinkSet())
+    assert 0 == len(links)
+
+
+def test_the_function_that_is_refused_is_named(takes_many):
     """The kernel does not say which one of many it was; nothing stays attached."""
     wanted = points.plan([point(1, KPROBE, "good"), point(2, KPROBE, "bad")])
     engine = FakeObject({name: Fake(name, refuses="bad") for name in wanted.names})

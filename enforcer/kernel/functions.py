@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""
+Programs at functions of the kernel, at their entry or at their end.
+
+One program is attached to many functions at once if the kernel can do that (``kprobe.multi``, CONFIG_FPROBE).
+Otherwise it is attached to each by itself, which takes longer, also to detach.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from enforcer.errors import KernelError, UnsupportedError
+from enforcer.kernel import loader
+from enforcer.libbpf.handles import Link, Program
+
+__all__ = ["At", "attachments", "prepare", "takes", "takes_many"]
+
+Functions = Sequence[tuple[str, int]]
+"""Names of functions, with the cookie that tells the program which one it is at."""
+
+_SAMPLE = "__x64_sys_getpid"
+
+
+def prepare(program: Program) -> None:
+    """
+    Switch on *program*, of an opened object, and say how it will be attached.
+
+    Raises:
+        KernelError: if libbpf refuses.
+    """
+    program.set_autoload(enabled=True)
+    if not takes_many():
+        program.set_for_one_function()
+
+
+def attachments(program: Program, of: Functions, *, at_end: bool = False) -> Iterator[At]:
+    """Yield what is to be attached so that the loaded *program* is at every function *of* them."""
+    if takes_many():
+        yield At(program, of, at_end=at_end)
+        return
+    for each in of:
+        yield At(program, [each], at_end=at_end)
+
+
+@attrs.frozen
+class At:
+    """A loaded program with the functions that it is for: several only if the kernel takes that."""
+
+    program: Program
+    functions: Functions
+    at_end: bool = False
+
+    def attach(self) -> Link:
+        """
+        Attach it.
+
+        Raises:
+            UnsupportedError: if the kernel refuses one.
+        """
+        try:
+            return self._attach(self.functions)
+        except KernelError as error:
+            raise UnsupportedError(
+                f"this kernel accepts no program at the function {self._refused()}",
+                error.errno or 0,
+            ) from error
+
+    def _refused(self) -> str:
+        """Name the functions that are refused: the kernel does not say."""
+        if len(self.functions) == 1:
+            return self.functions[0][0]
+        found = []
+        for each in self.functions:
+            try:
+                self._attach([each]).close()
+            except KernelError:
+                found.append(each[0])
+        return ", ".join(found or (name for name, _ in self.functions))
+
+    def _attach(self, functions: Functions) -> Link:
+        if takes_many():
+            return self.program.attach_to(functions, at_end=self.at_end)
+        ((name, cookie),) = functions
+        return self.program.attach_to_one(name, cookie, at_end=self.at_end)
+
+
+@functools.cache
+def takes_many() -> bool:
+    """Tell whether this kernel takes one program at many functions; found by attaching one."""
+    return _takes("enf_probe_many", many=True)
+
+
+def takes(program: str) -> bool:
+    """Tell whether this kernel takes *program*, of the probe, at a system call; found by attaching it."""
+    return _takes(program, many=takes_many())
+
+
+def _takes(name: str, *, many: bool) -> bool:
+    try:
+        with loader.open_object("probe") as probe:
+            probe.programs["enf_probe_called"].set_autoload(enabled=False)
+            program = probe.programs[name]
+            program.set_autoload(enabled=True)
+            if not many:
+                program.set_for_one_function()
+            probe.load()
+            if many:
+                program.attach_to([(_SAMPLE, 0)], at_end=False).close()
+            else:
+                program.attach_to_one(_SAMPLE, 0, at_end=False).close()
+    except KernelError:
+        return False
+    return True
