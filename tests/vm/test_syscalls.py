@@ -281,17 +281,22 @@ def test_each_entry_by_itself(programs, monkeypatch):
     entries.can_override.cache_clear()
     rules = f"""\
     - {{name: names, syscall: [sethostname, dup3], match: {{process: {{binary: {FREE}}}}}, action: kill}}
-    - {{kprobe: __x64_sys_alarm, match: {{process: {{binary: {FREE}}}}}, action: kill}}
+    - {{kprobe: __sys_socketpair, match: {{process: {{binary: {FREE}}}}}, action: kill}}
 """
     policies = load_text(f"{HEAD}\n  allowDegraded: true\n  rules:\n{rules}", "alone.yaml")
-    before = call(FREE, "64", "dup3"), call(FREE, "64", "alarm")
+    before = call(FREE, "64", "dup3"), call(FREE, "64", "socketpair")
 
     try:
         with Session.open(PlainImage(compile_policies(policies).image)):
             links = json.loads(subprocess.check_output(["bpftool", "link", "list", "-j"]))
             ended = [
                 attempt(str(FREE), *each).returncode
-                for each in (("64", "dup3"), ("32", "dup3"), ("64", "alarm"), ("64", "eventfd2"))
+                for each in (
+                    ("64", "dup3"),
+                    ("32", "dup3"),
+                    ("64", "socketpair"),
+                    ("64", "eventfd2"),
+                )
             ]
     finally:
         entries.can_override.cache_clear()
