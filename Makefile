@@ -4,6 +4,8 @@
 # make run     show what enforcer does, here or in a virtual machine
 # make check   style, types, formatting
 # make test    what a change must pass: the tests on this host, then those in a real kernel; FAIL_EARLY=1
+# make deb     a package for Debian, in dist/
+# make test-package   that package under a real dpkg and systemd: install, upgrade, remove, purge
 # make test-all   every test on every kernel, on a plain processor, and the soak at a tenth
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
@@ -45,7 +47,7 @@ SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) 
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check ready-for-guests test test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
+.PHONY: help setup build run check ready-for-guests packages test deb test-package test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -84,7 +86,16 @@ check: build
 test: ready-for-guests
 	@$(SUITE) test
 
-test-all: ready-for-guests
+deb: build
+	@$(VENV)/bin/python scripts/make-deb.py
+
+packages: ready-for-guests
+	@$(VENV)/bin/python tests/vm/packaged.py
+
+test-package: packages
+	@$(SUITE) test test_package.py
+
+test-all: packages
 	@$(SUITE) all
 
 # What an emulated machine would take minutes for: programs in C, and Python as bytecode.

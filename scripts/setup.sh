@@ -83,6 +83,7 @@ look_for_what_is_missing() {
 	# to test
 	have ip; need iproute2
 	have logrotate; need logrotate
+	have dpkg-shlibdeps; need dpkg-dev
 	have setcap; need libcap2-bin
 	have setfattr; need attr
 	have nc; need netcat-openbsd

@@ -61,11 +61,15 @@ class Suite:
         """Download *packages* and unpack their files under *into* without installing them."""
         archives = into / "archives"
         archives.mkdir(parents=True)
-        self._apt("apt-get", "download", "-qq", *packages, cwd=archives)
+        self.download(packages, archives)
         for archive in sorted(archives.glob("*.deb")):
             subprocess.run([tool("dpkg-deb"), "-x", archive, into], check=True)
             archive.unlink()
         archives.rmdir()
+
+    def download(self, packages: list[str], into: Path) -> None:
+        """Download *packages*, as they are, to the directory *into*."""
+        self._apt("apt-get", "download", "-qq", *packages, cwd=into)
 
     @property
     def _source_list(self) -> Path:
@@ -101,6 +105,15 @@ class Suite:
                 "see its messages above"
             )
         return done.stdout
+
+
+def own_suite() -> str:
+    """Return the name of the suite that this system was installed from."""
+    words = Path("/etc/os-release").read_text(encoding="utf-8")
+    found = re.search(r"^VERSION_CODENAME=\"?(\w+)", words, re.MULTILINE)
+    if found is None:
+        raise LabError("/etc/os-release does not say which suite of Debian this is")
+    return found[1]
 
 
 def version_key(name: str) -> list[int]:

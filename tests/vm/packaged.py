@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""
+The Debian packages that ``test_package.py`` installs in the guest, made and fetched on the host beforehand.
+
+Run as a program, on the host: two versions of ours, which differ by the revision, and of what they depend on
+whatever this machine, whose files the guest sees, has not installed.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+_ROOT = _HERE.parents[1]
+_PLACE = _ROOT / "build/vm/packages"
+_NEEDED = _PLACE / "needed"
+
+# What enforcer's package depends on beside Python, and what that depends on.
+_DEPENDENCIES = (
+    *("libbpf1", "libyaml-0-2", "python3-attr", "python3-cffi-backend", "python3-markdown-it"),
+    *("python3-mdurl", "python3-pygments", "python3-rich", "python3-tenacity", "python3-yaml"),
+)
+
+
+def number(revision: int) -> str:
+    """Return the version of our package of this *revision*."""
+    text = (_ROOT / "enforcer/__init__.py").read_text(encoding="utf-8")
+    (found,) = re.findall(r'__version__ = "(.+)"', text)
+    return f"{found}-{revision}"
+
+
+def version(revision: int) -> Path:
+    """Return our package of this *revision*."""
+    return _PLACE / f"enforcer_{number(revision)}.deb"
+
+
+def dependencies() -> list[Path]:
+    """Return the packages that it needs and that this machine has not."""
+    return sorted(_NEEDED.glob("*.deb"))
+
+
+def made() -> bool:
+    """Tell whether they are there."""
+    return version(1).exists() and version(2).exists()
+
+
+def _is_installed(package: str) -> bool:
+    asked = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Status}", package],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return asked.stdout == "install ok installed"
+
+
+def main() -> int:
+    """Make and fetch what is missing; return the exit code."""
+    sys.path[:0] = [str(_HERE)]
+    from lab.kernel import cache_directory
+    from lab.packages import Suite, own_suite
+
+    _NEEDED.mkdir(parents=True, exist_ok=True)
+    there = {path.name.partition("_")[0] for path in dependencies()}
+    wanted = [name for name in _DEPENDENCIES if name not in there and not _is_installed(name)]
+    if wanted:
+        name = own_suite()
+        suite = Suite(name, cache_directory() / "packages" / f"apt-{name}")
+        suite.update()
+        suite.download(wanted, _NEEDED)
+    for revision in (1, 2):
+        command = [sys.executable, str(_ROOT / "scripts/make-deb.py"), "--into", str(_PLACE)]
+        subprocess.run([*command, "--revision", str(revision)], check=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
