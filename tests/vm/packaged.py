@@ -13,16 +13,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lab.kernel import cache_directory
+from lab.packages import Suite, own_suite
+
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parents[1]
 _PLACE = _ROOT / "build/vm/packages"
 _NEEDED = _PLACE / "needed"
-
-# What enforcer's package depends on beside Python, and what that depends on.
-_DEPENDENCIES = (
-    *("libbpf1", "libyaml-0-2", "python3-attr", "python3-cffi-backend", "python3-markdown-it"),
-    *("python3-mdurl", "python3-pygments", "python3-rich", "python3-tenacity", "python3-yaml"),
-)
 
 
 def number(revision: int) -> str:
@@ -47,33 +44,17 @@ def made() -> bool:
     return version(1).exists() and version(2).exists()
 
 
-def _is_installed(package: str) -> bool:
-    asked = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Status}", package],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    return asked.stdout == "install ok installed"
-
-
 def main() -> int:
     """Make and fetch what is missing; return the exit code."""
-    sys.path[:0] = [str(_HERE)]
-    from lab.kernel import cache_directory
-    from lab.packages import Suite, own_suite
-
     _NEEDED.mkdir(parents=True, exist_ok=True)
-    there = {path.name.partition("_")[0] for path in dependencies()}
-    wanted = [name for name in _DEPENDENCIES if name not in there and not _is_installed(name)]
-    if wanted:
-        name = own_suite()
-        suite = Suite(name, cache_directory() / "packages" / f"apt-{name}")
-        suite.update()
-        suite.download(wanted, _NEEDED)
     for revision in (1, 2):
         command = [sys.executable, str(_ROOT / "scripts/make-deb.py"), "--into", str(_PLACE)]
         subprocess.run([*command, "--revision", str(revision)], check=True)
+    if not dependencies():
+        name = own_suite()
+        suite = Suite(name, cache_directory() / "packages" / f"apt-{name}")
+        suite.update()
+        suite.download_for(version(1), _NEEDED)
     return 0
 
 

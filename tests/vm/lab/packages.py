@@ -61,15 +61,24 @@ class Suite:
         """Download *packages* and unpack their files under *into* without installing them."""
         archives = into / "archives"
         archives.mkdir(parents=True)
-        self.download(packages, archives)
+        self._apt("apt-get", "download", "-qq", *packages, cwd=archives)
         for archive in sorted(archives.glob("*.deb")):
             subprocess.run([tool("dpkg-deb"), "-x", archive, into], check=True)
             archive.unlink()
         archives.rmdir()
 
-    def download(self, packages: list[str], into: Path) -> None:
-        """Download *packages*, as they are, to the directory *into*."""
-        self._apt("apt-get", "download", "-qq", *packages, cwd=into)
+    def download_for(self, package: Path, into: Path) -> None:
+        """Download to *into* whatever the file *package* needs and this system has not installed."""
+        options = {
+            "Dir::State::status": "/var/lib/dpkg/status",
+            "Dir::Cache::archives": into,
+            "Debug::NoLocking": "true",
+        }
+        words = [f"-o{name}={value}" for name, value in options.items()]
+        words += ["-qq", "-y", "--no-install-recommends", "--download-only"]
+        (into / "partial").mkdir(parents=True, exist_ok=True)
+        self._apt("apt-get", "install", *words, str(package.absolute()))
+        (into / package.name).unlink(missing_ok=True)
 
     @property
     def _source_list(self) -> Path:
