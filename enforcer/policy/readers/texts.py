@@ -8,18 +8,21 @@ characters are quoted becomes an exact text.
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import attrs
 
 from enforcer.errors import LimitError, PolicyError
 from enforcer.policy.model.policy import Text, TextKind
+from enforcer.policy.readers.double_stars import has_double_star_beside, with_whole_double_stars
 from enforcer.policy.text.nodes import shorten
 from enforcer.span import Span
 
 __all__ = ["TextForm", "glob_text", "literal_text", "quote"]
 
 MAX_COMPONENT = 255
+MAX_SHOWN_GLOBS = 2
 # Tuples: compared by identity, where a set would hash enum members at every look-up.
 _FROM_START = (TextKind.EXACT, TextKind.PREFIX)
 _TO_END = (TextKind.EXACT, TextKind.SUFFIX)
@@ -182,10 +185,27 @@ def _check_components(text: str, plain: str | None, span: Span) -> None:
         raise PolicyError(msg, span)
     if plain is not None:
         return  # checked as the literal that it is
-    for part in text.split("/")[1:]:
+    parts = text.split("/")[1:]
+    if any(map(has_double_star_beside, parts)):
+        msg = (
+            f"** in the glob {shorten(text)!r} has other characters beside it, but it stands for whole "
+            f"components: {_instead(text)}"
+        )
+        raise PolicyError(msg, span)
+    for part in parts:
         _check_component(_QUOTED.sub(r"\1", part), text, span)
         if not _ANY_SPECIAL.search(part):
             _check_length(part, text, span)
+
+
+def _instead(text: str) -> str:
+    """Say what to write for a glob with ``**`` inside components."""
+    globs = list(itertools.islice(with_whole_double_stars(text), MAX_SHOWN_GLOBS + 1))
+    if len(globs) > MAX_SHOWN_GLOBS:
+        return "write it between slashes or at the end, as in /a/**/*.b"
+    if len(globs) == 1:
+        return f"write {globs[0]}"
+    return f"write [{', '.join(globs)}]"
 
 
 def _check_component(part: str, text: str, span: Span) -> None:

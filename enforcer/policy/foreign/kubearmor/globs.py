@@ -3,15 +3,18 @@
 Patterns as AppArmor has them, which KubeArmor's documentation refers to, as globs of the language.
 
 ``{a,b}`` is written out. ``**`` between two slashes is one directory or more there, none or more here.
+Beside other characters it stands for any there; here it is written as a component of its own.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from enforcer.errors import LimitError, PolicyError
 from enforcer.policy.model.policy import Text
+from enforcer.policy.readers.double_stars import with_whole_double_stars
 from enforcer.policy.readers.texts import TextForm, glob_text
 from enforcer.policy.text.nodes import shorten
 from enforcer.span import Span
@@ -19,6 +22,7 @@ from enforcer.span import Span
 __all__ = ["read_pattern"]
 
 MAX_ALTERNATIVES = 64
+_TOO_MANY = f"{{!r}} has more than {MAX_ALTERNATIVES} alternatives: write several patterns"
 
 _PIECE = re.compile(r"\\.|\[(?:[!^]?\]?)(?:\\.|[^\]\\])*\]|[{},]|.", re.DOTALL)
 _REGULAR = re.compile(r"[()|]|\$$|\\[A-Za-z0-9]")
@@ -45,7 +49,16 @@ def read_pattern(text: str, form: TextForm, span: Span) -> tuple[Text, ...]:
     if any(glob.endswith("/") for glob in found):
         msg = f"{shorten(text)!r} ends in /, which no file does: add * or ** for what lies there"
         raise PolicyError(msg, span)
-    return tuple(glob_text(_as_here(glob), form, span) for glob in found)
+    return tuple(glob_text(glob, form, span) for glob in _whole(found, text, span))
+
+
+def _whole(globs: Iterable[str], text: str, span: Span) -> list[str]:
+    """Return *globs*, all of *text*, in the language's form."""
+    every = (whole for glob in globs for whole in with_whole_double_stars(_as_here(glob)))
+    found = list(itertools.islice(every, MAX_ALTERNATIVES + 1))
+    if len(found) > MAX_ALTERNATIVES:
+        raise LimitError(_TOO_MANY.format(shorten(text)), span)
+    return found
 
 
 def _alternatives(pieces: list[str], text: str, span: Span) -> list[str]:
@@ -65,11 +78,7 @@ def _alternatives(pieces: list[str], text: str, span: Span) -> list[str]:
         else:
             stack[-1][-1] = [a + piece for a in stack[-1][-1]]
         if sum(len(alternative) for alternative in stack[-1]) > MAX_ALTERNATIVES:
-            msg = (
-                f"{shorten(text)!r} has more than {MAX_ALTERNATIVES} alternatives: write several "
-                "patterns"
-            )
-            raise LimitError(msg, span)
+            raise LimitError(_TOO_MANY.format(shorten(text)), span)
     if len(stack) > 1:
         msg = f"{{ in {shorten(text)!r} is not closed: write a literal one as \\{{"
         raise PolicyError(msg, span)
