@@ -87,5 +87,6 @@ class Context:
         """Return true or false, else record an error."""
         if isinstance(node, Scalar) and isinstance(node.value, bool):
             return node.value
-        self.add(f"{what} must be true or false, not {describe(node)}", node.span)
+        hint = suggest(node.text, ("true", "false")) if isinstance(node, Scalar) else ""
+        self.add(f"{what} must be true or false, not {describe(node)}{hint}", node.span)
         return None

@@ -12,6 +12,7 @@ from enforcer.errors import PolicyError
 from enforcer.policy.language.symbols import CAPABILITIES, Resolver
 from enforcer.policy.language.vocabulary import Dim, FieldSpec, Kind
 from enforcer.policy.model.policy import Address, CapabilityMask, Interval, Mask
+from enforcer.policy.text.look_alikes import look_alike
 from enforcer.policy.text.nodes import Node, Scalar, describe, shorten
 from enforcer.policy.text.problems import suggest
 from enforcer.span import Span
@@ -136,9 +137,9 @@ def bits(field: FieldSpec, how: str, nodes: list[Node]) -> CapabilityMask:
         return _capabilities(how, nodes)
     found = 0
     for node in nodes:
-        word = node.text.lower() if isinstance(node, Scalar) else ""
+        word = _written(node).lower()
         if word not in field.names:
-            hint = suggest(word, field.names) or f": known are {', '.join(field.names)}"
+            hint = suggest(_written(node), field.names) or f": known are {', '.join(field.names)}"
             raise PolicyError(f"{describe(node)} is not a value of {field.name}{hint}", node.span)
         found |= field.names[word]
     return CapabilityMask(how, found)
@@ -148,14 +149,17 @@ def _capabilities(how: str, nodes: list[Node]) -> CapabilityMask:
     """Read capability names, with or without ``CAP_``, in any case."""
     bits = 0
     for node in nodes:
-        value = node.text if isinstance(node, Scalar) else ""
-        word = value.upper()
-        name = word if word.startswith("CAP_") else f"CAP_{word}"
-        if name not in CAPABILITIES:
+        value = _written(node)
+        name = value if value.upper().startswith("CAP_") else f"CAP_{value}"
+        if name.upper() not in CAPABILITIES:
             msg = f"{describe(node)} is not a capability{suggest(name, CAPABILITIES)}"
             raise PolicyError(msg, node.span)
-        bits |= 1 << CAPABILITIES[name]
+        bits |= 1 << CAPABILITIES[name.upper()]
     return CapabilityMask(how, bits)
+
+
+def _written(node: Node) -> str:
+    return node.text if isinstance(node, Scalar) else ""
 
 
 def _text(node: Node, field: FieldSpec) -> str:
@@ -208,7 +212,9 @@ def _identity(text: str, field: FieldSpec, resolver: Resolver, span: Span) -> in
     what = "user" if field.kind is Kind.USER else "group"
     found = resolver.user(text) if field.kind is Kind.USER else resolver.group(text)
     if found is None:
-        msg = f"there is no {what} {shorten(text)!r} on this host: create it, or write its number"
+        other = look_alike(text)
+        seems = f" ({other})" if other else ""
+        msg = f"there is no {what} {shorten(text)!r} on this host{seems}: create it, or write its number"
         raise PolicyError(msg, span)
     return found
 
@@ -218,9 +224,9 @@ def _plain_number(text: str, field: FieldSpec, span: Span) -> int:
         return int(text)
     if re.fullmatch(r"0x[0-9a-fA-F]{1,8}", text) or re.fullmatch(r"0o[0-7]{1,11}", text):
         return int(text, 0)
-    word = _PREFIXES.sub("", text, count=1).lower()
-    if word in field.names:
-        return field.names[word]
+    word = _PREFIXES.sub("", text, count=1)
+    if word.lower() in field.names:
+        return field.names[word.lower()]
     hint = suggest(word, field.names)
     if field.names and not hint:
         hint = f": one of {', '.join(field.names)}, or a number"

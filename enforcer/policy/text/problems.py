@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import attrs
 
 from enforcer.errors import PolicyError, PolicyErrors
+from enforcer.policy.text.look_alikes import look_alike, plain
 from enforcer.span import Span
 
 __all__ = ["Problems", "suggest"]
@@ -66,7 +67,14 @@ def _ordered(errors: Iterable[PolicyError]) -> list[PolicyError]:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` for a misspelt *word*, or nothing."""
+    """
+    Return ``; did you mean 'x'?`` for a misspelt *word*, or nothing.
+
+    A letter that only looks like the right one is named: nobody would find it.
+    """
     folded = {k.casefold(): k for k in known}
-    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    seen = plain(word)
+    if seen != word and (meant := folded.get(seen.casefold())) and (other := look_alike(word)):
+        return f"; {other}: did you mean {meant!r}?"
+    close = difflib.get_close_matches(seen.casefold(), folded, n=1, cutoff=0.6)
     return f"; did you mean {folded[close[0]]!r}?" if close else ""
