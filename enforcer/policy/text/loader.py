@@ -19,6 +19,7 @@ import yaml
 from enforcer.errors import PolicyError
 from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, shorten
 from enforcer.policy.text.problems import Problems
+from enforcer.policy.text.yaml_errors import BREAK, explained
 from enforcer.span import Span
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "UNREADABLE", "Source", "load", "read"]
@@ -35,7 +36,7 @@ UNREADABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
-_BREAK = re.compile("\r\n|\r|\n")
+_QUOTES = ("'", '"')
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 # What the parsers are known or feared to raise on hostile text beside their own error: escapes out
@@ -86,12 +87,12 @@ def read(content: str | bytes, file: str) -> Source:
     except PolicyError as error:
         problems.errors.append(error)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = ", ".join(filter(None, (error.context, error.problem)))
-        span = Span(file, mark.line + 1, mark.column + 1) if mark else Span(file, 1, 1)
-        problems.add(f"not valid YAML: {what}", span)
+        problems.errors.append(explained(error, text, file, composer.quoted))
     except (yaml.YAMLError, *_PARSER_ERRORS) as error:
-        problems.add(f"not valid YAML: {shorten(str(error))}", composer.place)
+        problems.add(
+            f"not valid YAML: nothing behind this can be read ({shorten(str(error))})",
+            composer.place,
+        )
     return Source(tuple(composer.documents), tuple(problems.errors))
 
 
@@ -125,7 +126,7 @@ def _refuse_unreadable(text: str, file: str) -> None:
 
 def _place(text: str, index: int, file: str) -> Span:
     line, start = 1, 0
-    for found in _BREAK.finditer(text, 0, index):
+    for found in BREAK.finditer(text, 0, index):
         line, start = line + 1, found.end()
     return Span(file, line, index - start + 1)
 
@@ -143,12 +144,17 @@ class _Frame:
 
 @attrs.define(eq=False, repr=False)
 class _Composer:
-    """Builds nodes from parser events on a stack of its own: depth costs no recursion."""
+    """
+    Builds nodes from parser events on a stack of its own: depth costs no recursion.
+
+    *place*: where the last event is; *quoted*: the last value in quotes.
+    """
 
     file: str
     problems: Problems
     documents: list[Node] = attrs.field(factory=list)
     place: Span = attrs.field(init=False)
+    quoted: yaml.ScalarEvent | None = None
     _stack: list[_Frame] = attrs.field(factory=list)
     _count: int = 0
 
@@ -163,6 +169,8 @@ class _Composer:
         if isinstance(event, yaml.ScalarEvent):
             self._enter(event, span)
             plain = not event.style
+            if event.style in _QUOTES:
+                self.quoted = event
             self._complete(Scalar(self._readable(event.value, span), plain, span))
         elif isinstance(event, yaml.SequenceStartEvent):
             self._enter(event, span)
