@@ -19,7 +19,7 @@ from enforcer.policy.readers.process import read_process
 from enforcer.policy.readers.syscalls import named
 from enforcer.policy.text.nodes import Entry, Map, Node
 
-__all__ = ["SUBJECT_PARTS", "Match", "check_capability", "read_match"]
+__all__ = ["SUBJECT_PARTS", "Match", "check_capability", "check_match", "read_match"]
 
 SUBJECT_PARTS = {
     "process": "process",
@@ -89,6 +89,25 @@ def read_match(node: Node | None, event: Event, context: Context) -> Match:
     return match
 
 
+def check_match(node: Node, context: Context) -> None:
+    """Record what is wrong with the mapping under ``match`` of a rule whose event is not known."""
+    known = (*FIELDS, *SUBJECT_PARTS, *WITHIN_KEYS, *_AT_POINTS)
+    for entry in context.map(node, "match") or ():
+        field = FIELDS.get(entry.key)
+        if entry.key in SUBJECT_PARTS:
+            read_process(entry, context)
+        elif entry.key in WITHIN_KEYS:
+            read_within(entry, context)
+        elif field is None and entry.key in PROCESS_FIELDS:
+            _of_process(entry, context)
+        elif field is None and entry.key not in _AT_POINTS:
+            context.unknown(entry, "field of a rule", known, MATCH_WORDS)
+        elif field is not None and field.kind is Kind.FLAG:
+            read_flag(field, entry, context)
+        elif field is not None and field.kind is not Kind.ARGS:  # those mean what the event says
+            read_conditions(field, entry, context)
+
+
 def _is_known_here(field: FieldSpec, entry: Entry, event: Event, context: Context) -> bool:
     without = [o.name for o in event.operations if field.name not in o.fields]
     if not without:
@@ -105,16 +124,18 @@ def _is_known_here(field: FieldSpec, entry: Entry, event: Event, context: Contex
 
 def _unknown(entry: Entry, event: Event, context: Context) -> None:
     if entry.key in PROCESS_FIELDS:
-        message = (
-            f"{entry.key} is about the acting process: put it under process, parent or ancestors"
-        )
-        context.add(message, entry.span)
+        _of_process(entry, context)
         return
     here = {f for o in event.operations for f in o.fields}
     known = (*(f for f in FIELDS if f in here), *SUBJECT_PARTS, *WITHIN_KEYS)
     if event.point is not None:
         known = (*_AT_POINTS, *SUBJECT_PARTS, *WITHIN_KEYS)
     context.unknown(entry, f"field of {event}", known, MATCH_WORDS)
+
+
+def _of_process(entry: Entry, context: Context) -> None:
+    message = f"{entry.key} is about the acting process: put it under process, parent or ancestors"
+    context.add(message, entry.span)
 
 
 def _check_together(match: Match, event: Event, context: Context) -> None:

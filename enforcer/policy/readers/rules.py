@@ -18,7 +18,7 @@ from enforcer.policy.readers.attempts import check_attempts, read_attempts
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.events import EVENT_KEYS, Event, read_events
 from enforcer.policy.readers.marks import read_limit, read_mark
-from enforcer.policy.readers.match import Match, check_capability, read_match
+from enforcer.policy.readers.match import Match, check_capability, check_match, read_match
 from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, shorten
 
 __all__ = ["ON_ERROR", "RULE_KEYS", "SEVERITIES", "read_rule"]
@@ -82,6 +82,8 @@ def read_rule(
     name = _name(rule, number, context)
     tags = _tags(rule, context)
     parts: list[Rule] = []
+    if not events:
+        _check_without_event(rule, context)
     for event in events:
         match_entry = rule.get("match")
         match = read_match(match_entry.value if match_entry else None, event, context)
@@ -107,6 +109,16 @@ def read_rule(
         )
         check_attempts(parts[-1], context)
     return tuple(parts)
+
+
+def _check_without_event(rule: Map, context: Context) -> None:
+    """Record what is wrong with a rule whatever its event was meant to be: one mistake hides no other."""
+    if entry := rule.get("match"):
+        check_match(entry.value, context)
+    for key in ("guard", "strict", "loader"):
+        _boolean(rule, key, context)
+    if entry := rule.get("onError"):
+        context.word(entry.value, "onError", (*ON_ERROR, IN_DOUBT))
 
 
 def _rule(

@@ -353,6 +353,25 @@ def test_all_errors_of_a_policy_come_together_in_order():
     assert [5, 7, 8, 9, 10, 11] == [int(e.split(":")[1]) for e in found]
 
 
+@pytest.mark.parametrize(
+    "event",
+    ["fil: read", "file: raed", "lsm: {hok: x}", "syscall: opennat", "uprobe: x", "exec: /x", ""],
+)
+def test_errors_below_an_unknown_event_come_with_it(event):
+    """Whatever event is meant, the rest of the rule is read: nobody has to correct and ask again."""
+    found = errors(
+        f"{HEAD}spec:\n  rules:\n  - name: x\n    {event}\n    match:\n      paht: /x\n"
+        "      path: relative\n      script: maybe\n      uid: 5\n      port: 99999\n"
+        "      args: x\n      process: {binry: /x}\n      within: {mark: m}\n"
+        "    onError: never\n    guard: 1\n    action: dney\n"
+    )
+    lines = {int(e.split(":")[1]) for e in found}
+
+    assert {9, 10, 11, 12, 13, 15, 16, 17, 18, 19} <= lines
+    assert 14 not in lines, "what args are depends on the event"
+    assert lines & {6, 7}
+
+
 def test_endless_errors_are_cut_with_a_count():
     """A broken list of thousands does not scroll everything away, and says how many there are."""
     found = errors(f"{HEAD}spec: {{rules: [{'1, ' * 1000}]}}\n")
