@@ -64,6 +64,7 @@ class Host:
     exists: Callable[[bytes], bool] = os.path.lexists
     own: EnforcerPrograms = attrs.field(factory=own_programs)
     folded_by: Callable[[bytes], str | None] = folded_by
+    resolve: Callable[[bytes], bytes] = os.path.realpath
 
 
 Check = Callable[[Policy, Host], Iterator[Issue]]

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 
 import attrs
 
-from enforcer.policy.lint import checks, gaps, lockout, shadowed, sockets
+from enforcer.policy.lint import checks, contradictions, gaps, lockout, shadowed, sockets
 from enforcer.policy.lint.issues import CHECKS, Check, Host, Issue, Severity
 from enforcer.policy.model.policy import PolicySet
 
 __all__ = ["CHECKS", "Host", "Issue", "Severity", "lint"]
 
 # Importing them has filled the registry; remarks at one place come in this order.
-_SOURCES = tuple(module.__name__ for module in (checks, lockout, gaps, sockets, shadowed))
+_SOURCES = tuple(
+    module.__name__ for module in (checks, lockout, gaps, sockets, contradictions, shadowed)
+)
 
 
 def lint(

@@ -5,6 +5,8 @@ Whether everything that one rule matches is matched by another: conservative, "n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from enforcer.policy.language.vocabulary import Dim, Kind, Op
 from enforcer.policy.model.glob_match import accepts
 from enforcer.policy.model.policy import (
@@ -20,7 +22,7 @@ from enforcer.policy.model.policy import (
     Value,
 )
 
-__all__ = ["covers", "kernel_operations"]
+__all__ = ["accepts_all", "covers", "describes_all", "kernel_operations"]
 
 _POSITIVE = ("process", "parent", "ancestors")
 _NEGATIVE = ("not_process", "not_parent", "not_ancestors")
@@ -63,7 +65,12 @@ def _implied(wide: Condition, narrow: Condition) -> bool:
     is_path = wide.field.kind in (Kind.PATH, Kind.CGROUP, Kind.UNIT)
     if wide.negate:  # outside a larger set is inside the complement of a smaller one
         wide, narrow = narrow, wide
-    return all(any(_accepts(w, n, is_path=is_path) for w in wide.values) for n in narrow.values)
+    return all(accepts_all(wide.values, value, is_path=is_path) for value in narrow.values)
+
+
+def accepts_all(wide: Iterable[Value], narrow: Value, *, is_path: bool) -> bool:
+    """Tell whether one of *wide* surely accepts all that *narrow* accepts."""
+    return any(_accepts(value, narrow, is_path=is_path) for value in wide)
 
 
 def _accepts(wide: Value, narrow: Value, *, is_path: bool) -> bool:
@@ -91,6 +98,11 @@ def _text(wide: Text, narrow: Text, *, is_path: bool) -> bool:
     return not special and narrow.value.startswith(head) and narrow.value != head
 
 
+def describes_all(wide: Process, narrow: Process) -> bool:
+    """Tell whether *wide* surely describes every process that *narrow* describes."""
+    return _conditions(wide.conditions, narrow.conditions) and _flags(wide.flags, narrow.flags)
+
+
 def _flags(wide: tuple[Flag, ...], narrow: tuple[Flag, ...]) -> bool:
     return set(wide) <= set(narrow)
 
@@ -99,9 +111,7 @@ def _subject(wide: Subject, narrow: Subject) -> bool:
     for part in _POSITIVE:
         outer: Process = getattr(wide, part)
         inner: Process = getattr(narrow, part)
-        if outer and not (
-            _conditions(outer.conditions, inner.conditions) and _flags(outer.flags, inner.flags)
-        ):
+        if outer and not describes_all(outer, inner):
             return False
     for part in _NEGATIVE:
         outer, inner = getattr(wide, part), getattr(narrow, part)

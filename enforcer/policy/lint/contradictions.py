@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""The check for rules whose conditions can never hold together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from enforcer.policy.lint.issues import Host, Issue, check, warning
+from enforcer.policy.model.coverage import describes_all
+from enforcer.policy.model.exclusion import excluding
+from enforcer.policy.model.policy import Condition, Flag, Policy, Process, Rule, Subject
+from enforcer.span import Span
+
+__all__ = ["never_matches"]
+
+_PARTS = (
+    ("process", "notProcess", "process", "not_process"),
+    ("parent", "notParent", "parent", "not_parent"),
+    ("ancestors", "notAncestors", "ancestors", "not_ancestors"),
+)
+"""What a subject must be and must not be: words of the language, attributes of the model."""
+
+
+@check
+def never_matches(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A rule of which some conditions exclude each other."""
+    for said in _contradictions(policy.selector, host):
+        yield warning(said[0] or policy.span, f"no rule of the policy ever matches: {said[1]}")
+        return
+    for rule in policy.rules:
+        for span, why in _of_rule(rule, policy.selector, host):
+            yield warning(span or rule.span, f"rule {rule.name!r} never matches: {why}")
+            break
+
+
+_Said = tuple[Span | None, str]
+
+
+def _of_rule(rule: Rule, selector: Process, host: Host) -> Iterator[_Said]:
+    yield from _excluding(rule.conditions, host)
+    yield from _marks(rule)
+    for word, not_word, name, not_name in _PARTS:
+        wanted = _part(rule.subject, name)
+        if name == "process":
+            wanted = _both(selector, wanted)
+        yield from _contradictions(wanted, host)
+        refused = _part(rule.subject, not_name)
+        if refused and wanted and describes_all(refused, wanted):
+            yield _place(refused), f"{not_word} excludes every process that {word} describes"
+
+
+def _part(subject: Subject, name: str) -> Process:
+    part: Process = getattr(subject, name)
+    return part
+
+
+def _both(one: Process, other: Process) -> Process:
+    return Process(one.conditions + other.conditions, one.flags + other.flags)
+
+
+def _contradictions(process: Process, host: Host) -> Iterator[_Said]:
+    yield from _excluding(process.conditions, host)
+    seen: dict[str, Flag] = {}
+    for flag in process.flags:
+        if seen.setdefault(flag.field.name, flag).wanted is not flag.wanted:
+            yield flag.span, f"{flag.field.name} must be true and false"
+
+
+def _excluding(conditions: tuple[Condition, ...], host: Host) -> Iterator[_Said]:
+    for condition in excluding(conditions, host.resolve):
+        yield (
+            condition.span,
+            f"all of its conditions must hold, and those on {condition.field.name} exclude each other",
+        )
+
+
+def _marks(rule: Rule) -> Iterator[_Said]:
+    for asked in rule.within:
+        for other in rule.within:
+            same = (asked.mark, asked.policy) == (other.mark, other.policy)
+            if same and not asked.negate and other.negate and other.last_ns >= asked.last_ns:
+                yield other.span, f"within and notWithin on mark {asked.mark} exclude each other"
+
+
+def _place(process: Process) -> Span | None:
+    first = next(iter(process.conditions), None)
+    return first.span if first is not None else process.flags[0].span
