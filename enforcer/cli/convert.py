@@ -3,7 +3,7 @@
 Read policies, also those for KubeArmor or Tetragon, and print them as policies of enforcer.
 
 A comment before each rule gives its original place. Anything that cannot be converted is an error
-with file:line:column, and then nothing is printed.
+with file:line:column, and then nothing is printed. What means something else here is a remark.
 """
 
 from __future__ import annotations
@@ -38,9 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Convert."""
     from enforcer.policy.language.symbols import SystemResolver
+    from enforcer.policy.lint.checks import carried_over
+    from enforcer.policy.lint.issues import Host
     from enforcer.policy.store import load_policies
     from enforcer.policy.writers.printer import print_policies
 
     policies = load_policies(args.policies, SystemResolver(machine=None))
+    for policy in policies.policies:
+        for remark in carried_over(policy, Host()):
+            print(remark, file=sys.stderr)
     sys.stdout.write(print_policies(policies.policies))
     return Exit.OK

@@ -28,7 +28,7 @@ from enforcer.policy.model.policy import (
     Verb,
 )
 
-__all__: list[str] = []
+__all__ = ["carried_over"]
 
 _MAKES = frozenset({Op.CREATE, Op.MKDIR, Op.MKNOD, Op.SYMLINK, Op.LINK, Op.RENAME, Op.BIND})
 _DATAGRAM_FREE = {Dim.TYPE: {1, 5}, Dim.PROTOCOL: {6, 256, 262}}
@@ -222,6 +222,14 @@ def path_of_fileless(policy: Policy, host: Host) -> Iterator[Issue]:
                     "a file without a name has only the path that the kernel shows for it, such "
                     "as /memfd:NAME: the rule matches only that",
                 )
+
+
+@check
+def carried_over(policy: Policy, host: Host) -> Iterator[Issue]:
+    """What a policy written for others means otherwise here."""
+    del host
+    for note in policy.notes:
+        yield (warning if note.matters else info)(note.span, note.text)
 
 
 @check

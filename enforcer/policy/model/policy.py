@@ -32,6 +32,7 @@ __all__ = [
     "Mark",
     "Mask",
     "Mode",
+    "Note",
     "OnError",
     "Policy",
     "PolicySet",
@@ -288,6 +289,19 @@ class Rule:
 
 
 @attrs.frozen
+class Note:
+    """
+    What a reader has to say of a policy that it carried over: what differs from what its author meant.
+
+    *matters*: the difference may refuse more than was meant, or less.
+    """
+
+    text: str
+    span: Span
+    matters: bool = False
+
+
+@attrs.frozen
 class Policy:
     """
     One document.
@@ -295,6 +309,7 @@ class Policy:
     *defaults* maps an event name to the verdict when no rule of this policy on that event matched;
     *selector* restricts every rule and default to some processes.
     *allow_degraded*: what this kernel cannot prevent, or not every time, may be enforced so.
+    *notes*: of a policy written for others.
     """
 
     name: str
@@ -306,6 +321,7 @@ class Policy:
     message: str | None = None
     description: str = ""
     allow_degraded: bool = False
+    notes: tuple[Note, ...] = attrs.field(default=(), eq=False)
 
 
 @attrs.frozen

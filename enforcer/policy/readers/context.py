@@ -12,6 +12,7 @@ import attrs
 
 from enforcer.policy.kernel_types.operand_path import Types, local_types
 from enforcer.policy.language.symbols import Resolver, SystemResolver
+from enforcer.policy.model.policy import Note
 from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, describe
 from enforcer.policy.text.problems import Problems, suggest
 from enforcer.span import Span
@@ -25,13 +26,16 @@ class Context:
     The surroundings of one load.
 
     *allow_lists*: where lists are that a foreign dialect keeps over all of its policies, by what they
-    are about.
+    are about. *earlier*: what a dialect keeps of the documents that were read. *notes*: of the one that
+    is being read, taken by :meth:`take_notes`.
     """
 
     problems: Problems = attrs.field(factory=Problems)
     resolver: Resolver = attrs.field(factory=SystemResolver)
     allow_lists: dict[str, Span] = attrs.field(factory=dict)
     known_types: Types | None = None
+    earlier: list[object] = attrs.field(factory=list)
+    notes: list[Note] = attrs.field(factory=list)
 
     @property
     def types(self) -> Types:
@@ -41,6 +45,16 @@ class Context:
     def add(self, message: str, span: Span) -> None:
         """Record an error."""
         self.problems.add(message, span)
+
+    def note(self, text: str, span: Span, *, matters: bool = False) -> None:
+        """Record what differs from what the author of a foreign policy meant."""
+        self.notes.append(Note(text, span, matters))
+
+    def take_notes(self) -> tuple[Note, ...]:
+        """Return what was noted since the last time, each once."""
+        taken = tuple(dict.fromkeys(self.notes))
+        self.notes.clear()
+        return taken
 
     def unknown(
         self, entry: Entry, what: str, known: Iterable[str], refused: Mapping[str, str]

@@ -147,7 +147,7 @@ def _form(kind: type) -> Callable[[Any], Hashable]:
 
 
 def _fields_of(kind: type, *without: str) -> Callable[[Any], Hashable]:
-    left_out = {"span", "lifted_from", *without}  # what was written, not what it means
+    left_out = {"span", "lifted_from", "notes", *without}  # what was written, not what it means
     names = [field.name for field in attrs.fields(kind) if field.name not in left_out]
 
     def form(value: object) -> Hashable:

@@ -167,6 +167,100 @@ def test_rules_that_refuse_come_first():
     ] == [rule.name for rule in found.rules]
 
 
+SOURCE = "fromSource: [{path: /s}]"
+
+
+def test_what_a_source_is_allowed_comes_before_what_everybody_is_refused():
+    """There, rules for the program that acts are looked up first: it keeps its own data."""
+    found = spec(
+        "{file: {matchDirectories: ["
+        "{dir: /d/, recursive: true, action: Block}, "
+        f"{{dir: /d/, recursive: true, action: Allow, {SOURCE}}}], "
+        f"matchPaths: [{{path: /d/x, action: Block, {SOURCE}}}, {{path: /e, action: Allow}}, "
+        "{path: /d/y, action: Audit}]}}"
+    )
+
+    assert [
+        "file.matchPaths.1",
+        "file.matchDirectories.2",
+        "file.matchDirectories.1",
+        "file.matchPaths.3",
+        "file.matchPaths.2",
+        "posture.file",
+    ] == [rule.name for rule in found.rules]
+
+
+def test_what_a_source_may_read_comes_before_what_everybody_is_refused():
+    """Read-only permits reading, also what others may not read."""
+    found = spec(
+        "{file: {matchPaths: [{path: /d, action: Block}, "
+        f"{{path: /d, readOnly: true, action: Block, {SOURCE}}}]}}}}"
+    )
+
+    assert [
+        ("file.matchPaths.2", Verb.DENY),
+        ("file.matchPaths.2.read", Verb.ALLOW),
+        ("file.matchPaths.1", Verb.DENY),
+    ] == [(rule.name, rule.action.verb) for rule in found.rules]
+
+
+@pytest.mark.parametrize("flags", ["", "readOnly: true, "])
+def test_what_is_only_audited_of_a_source_lifts_nothing(flags):
+    """Audit decides nothing there, so what everybody is refused stays refused."""
+    found = spec(
+        "{file: {matchPaths: [{path: /d, action: Block}, {path: /e, action: Allow}, "
+        f"{{path: /d, {flags}action: Audit, {SOURCE}}}]}}}}"
+    )
+
+    assert "file.matchPaths.1" == found.rules[0].name
+
+
+def test_what_a_source_is_allowed_is_recorded_where_nothing_is_refused():
+    """Without a rule that refuses the order of the actions stays, and with it the records."""
+    found = spec(
+        f"{{file: {{matchPaths: [{{path: /d, action: Allow, {SOURCE}}}, {{path: /d, action: Audit}}]}}, "
+        "process: {matchPaths: [{path: /d, action: Block}]}}"
+    )
+
+    assert ["process.matchPaths.1", "file.matchPaths.2", "file.matchPaths.1", "posture.file"] == [
+        rule.name for rule in found.rules
+    ]
+    assert not found.notes
+
+
+def test_what_is_not_recorded_of_a_source_is_said():
+    """A rule that permits comes first there, and a rule that records below it is not asked."""
+    found = spec(
+        f"{{file: {{matchPaths: [{{path: /d, action: Allow, {SOURCE}}}, {{path: /d, action: Block}}, "
+        "{path: /d, action: Audit}]}}"
+    )
+
+    (note,) = found.notes
+    assert "is not recorded where line 4 allows it" in note.text
+
+
+@pytest.mark.parametrize("blocking_first", [True, False])
+def test_what_another_policy_refuses_is_said(blocking_first):
+    """There all policies are one list; here the strictest of several policies counts."""
+    allow = f"file: {{matchPaths: [{{path: /d, action: Allow, {SOURCE}}}]}}"
+    block = "file: {matchPaths: [{path: %s, action: Block}]}"
+    texts = [
+        f"{HEAD.replace('name: x', 'name: allow')}spec: {{{allow}}}\n",
+        f"{HEAD.replace('name: x', 'name: near')}spec: {{{block % '/d'}}}\n",
+        f"{HEAD.replace('name: x', 'name: far')}spec: {{{block % '/e'}}}\n",
+        f"{PODS.replace('name: x', 'name: pods')}spec: {{{block % '/d'}}}\n",
+    ]
+    if blocking_first:
+        texts.reverse()
+
+    policies = load_text("---\n".join(texts), FILE, USERS).policies
+
+    (note,) = [note for policy in policies for note in policy.notes]
+    assert note.matters
+    assert "put both into one policy" in note.text
+    assert note.text.startswith(f"the rule of {FILE}:{14 if blocking_first else 9}:")
+
+
 def test_posture():
     """Where a rule allows, the rest is recorded, or blocked if an annotation says so."""
     allow = "{message: m, severity: 9, process: {matchPaths: [{path: /a}]}, action: Allow}"

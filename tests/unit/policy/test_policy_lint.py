@@ -266,6 +266,7 @@ def test_every_check_is_tested():
     assert {
         "arguments-by-loader",
         "breaks-the-machine",
+        "carried-over",
         "connect-without-send",
         "ended-by-cgroup",
         "family-of-one-version",

@@ -256,7 +256,7 @@ VALUES = {
 
 NO_CONTENT = {
     Rule: {"name", "span", "lifted_from"},
-    Policy: {"name", "span", "mode", "rules"},
+    Policy: {"name", "span", "mode", "rules", "notes"},
     Condition: {"span"},
     Flag: {"span"},
     Text: {"span"},

@@ -3,7 +3,8 @@
 A document to a Policy of the model: its selector, its rules in order, and the posture.
 
 Rules that refuse come first, then those that record, those that allow, and the default for the rest. So
-what any rule refuses is refused, in any order of the file.
+what any rule refuses is refused, in any order of the file. One exception: a rule for some programs
+(``fromSource``) that allows comes before those that refuse for everybody.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from enforcer.policy.foreign.kubearmor.keys import (
     REFUSED,
     SECTION_KEYS,
 )
+from enforcer.policy.foreign.kubearmor.order import note_other_policies, ordered
 from enforcer.policy.foreign.kubearmor.sections import read_section
 from enforcer.policy.foreign.kubearmor.settings import Settings
 from enforcer.policy.foreign.kubearmor.whom import PolicyScope, cluster_whom, pod_whom
@@ -66,6 +68,7 @@ def read_host_policy(top: Map, context: Context) -> Policy | None:
         rules=tuple(_rules(spec, postures, context, PolicyScope())),
         span=top.span,
         description=f"A KubeArmorHostPolicy{nodes}.",
+        notes=context.take_notes(),
     )
 
 
@@ -78,7 +81,8 @@ def read_pod_policy(top: Map, context: Context) -> Policy | None:
         return None
     whom = pod_whom(top, metadata, spec, context)
     rules = _rules(spec, postures, context, whom)
-    return _of_pods("A KubeArmorPolicy.", top, metadata, rules, whom)
+    policy = _of_pods("A KubeArmorPolicy.", top, metadata, rules, whom)
+    return attrs.evolve(policy, notes=context.take_notes())
 
 
 def read_cluster_policy(top: Map, context: Context) -> Policy | None:
@@ -90,7 +94,8 @@ def read_cluster_policy(top: Map, context: Context) -> Policy | None:
         return None
     whom = cluster_whom(top, spec, context)
     rules = _rules(spec, postures, context, whom)
-    return _of_pods("A KubeArmorClusterPolicy.", top, metadata, rules, whom)
+    policy = _of_pods("A KubeArmorClusterPolicy.", top, metadata, rules, whom)
+    return attrs.evolve(policy, notes=context.take_notes())
 
 
 def _of_pods(
@@ -151,11 +156,11 @@ def _rules(spec: Map, postures: dict[str, Verb], context: Context, whom: PolicyS
             posture = postures.get(_POSTURE_OF[entry.key], Verb.LOG)
             rest.append(_rest(entry, allowing, attrs.evolve(own, verb=posture), context))
             _refuse_second_list(entry, allowing[0], context, whom)
-        drafts += found if allowing else [d for d in found if not d.beside_allow]
+        is_refused = any(draft.refuses_everybody for draft in found)
+        drafts += [d for d in found if not d.beside_allow or allowing or (d.lifts and is_refused)]
     _refuse_records(drafts, rest, context)
-    order = {Verb.DENY: 0, Verb.LOG: 1, Verb.ALLOW: 2}
-    drafts.sort(key=lambda draft: order[draft.decided])
-    return [draft.rule() for draft in (*drafts, *rest)]
+    note_other_policies(drafts, whom, context)
+    return [draft.rule() for draft in (*ordered(drafts, context), *rest)]
 
 
 def _rest(section: Entry, allowing: list[Draft], settings: Settings, context: Context) -> Draft:

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import attrs
 
 from enforcer.policy.foreign.kubearmor.settings import Settings
 from enforcer.policy.language.syscall_table import Syscall
 from enforcer.policy.language.vocabulary import EVENTS
+from enforcer.policy.model.exclusion import excluding
 from enforcer.policy.model.policy import Action, Condition, OnError, Process, Rule, Subject, Verb
 from enforcer.policy.readers.syscalls import CALL
 from enforcer.span import Span
@@ -37,7 +40,7 @@ class Draft:
     """
     One rule to be.
 
-    *beside_allow*: only where its section has rules that allow, since else nothing is missing.
+    *beside_allow*: only where its section has rules that allow or that it lifts, since else nothing is missing.
     """
 
     item: Item
@@ -54,6 +57,29 @@ class Draft:
     def decided(self) -> Verb:
         """What a match means: the item's action unless the draft has its own."""
         return self.item.settings.verb if self.verb is None else self.verb
+
+    @property
+    def is_of_source(self) -> bool:
+        """It is about what some programs do: there, such rules are looked up before those for everybody."""
+        return bool(self.item.source)
+
+    @property
+    def refuses_everybody(self) -> bool:
+        """It refuses, whichever program acts."""
+        return self.decided is Verb.DENY and not self.is_of_source
+
+    @property
+    def lifts(self) -> bool:
+        """It lifts what is refused to everybody; what is only audited lifts nothing there."""
+        is_audited = self.item.settings.verb is Verb.LOG
+        return self.is_of_source and self.decided is Verb.ALLOW and not is_audited
+
+    def may_meet(self, other: Self) -> bool:
+        """Tell whether both may match one operation."""
+        if self.event != other.event:
+            return False
+        together = (self.conditions + other.conditions, self.item.source + other.item.source)
+        return not any(condition for each in together for condition in excluding(each))
 
     def rule(self) -> Rule:
         """Return the rule."""

@@ -6,7 +6,7 @@ The pods of a policy: its namespace and its selector, and whether two policies m
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
@@ -39,6 +39,12 @@ class PolicyScope:
 
     selector: Process = attrs.field(factory=Process)
     known: str | None = None
+
+    def may_meet(self, other: Self) -> bool:
+        """Tell whether both may be for one process."""
+        if self.known is None or other.known is None:
+            return self.known is None and other.known is None
+        return _may_meet(self.known, other.known)
 
     def place(self, section: str) -> str:
         """Name what the policy has a list of."""
