@@ -118,6 +118,29 @@ def test_convert_prints_what_can_be_activated(tmp_path, capsys):
     assert "this is" in capsys.readouterr().err
 
 
+SEEING = """\
+apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: seeing}
+spec:
+  kprobes:
+  - call: security_bpf
+    args: [{index: 0, type: int}, {index: 1, type: auto}]
+"""
+
+
+def test_convert_says_what_is_carried_over_and_differs(tmp_path, capsys):
+    """As a remark beside the policy, which is printed all the same."""
+    foreign = tmp_path / "tracing.yaml"
+    foreign.write_text(SEEING)
+
+    assert Exit.OK == main(["convert", str(foreign)])
+    found = capsys.readouterr()
+
+    assert f"{foreign}:7:35: info: argument 1 is in no record" in found.err
+    assert "kernel: bpf" in found.out
+
+
 def test_convert_of_what_cannot_be_carried_over(good, tmp_path, capsys):
     """Every error is told, and nothing is printed, not even what could be."""
     foreign = tmp_path / "ksp.yaml"

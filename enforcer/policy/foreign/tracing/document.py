@@ -123,6 +123,7 @@ def _policy(
         selector=Process(whom),
         description=description or f"A {kind}{nodes}.",
         allow_degraded=_may_kill_late(blocks),
+        notes=context.take_notes(),
     )
 
 

@@ -47,6 +47,7 @@ class Hook:
         syscall: a rule may be written with the name of this call.
         calls: decided where these are entered.
         needs: the argument that must be matched, as only some of its values are decided on.
+        opened: operations that are decided when the file is opened, and not at the hook itself.
         point: decided there, whatever it means.
     """
 
@@ -59,6 +60,7 @@ class Hook:
     syscall: str | None = None
     calls: tuple[Syscall, ...] = ()
     needs: int | None = None
+    opened: tuple[str, ...] = ()
     point: Point | None = None
 
 
@@ -80,6 +82,7 @@ def _numbers(field: str, *numbers: int) -> Condition:
 _FROM_MEMORY = (Flag(FIELDS["fileless"], wanted=True),)
 _TCP = (_numbers("protocol", PROTOCOLS["tcp"]),)
 _MAPPED: dict[int, str] = {1: "read", 2: "write", 4: "mmapExec"}
+_OPENED = ("read", "write")
 _SHARING: dict[int, str] = {1: "read write mmapExec", 2: "read mmapExec"}
 _READ_ID: dict[int, str] = {1: "firmware", 2: "module", 3: "kexec", 4: "kexec"}
 _EXEC = _hook("exec exec", {0: "path"})
@@ -101,7 +104,9 @@ _LSM: dict[str, Hook] = {
     ),
     "file_truncate": _hook("file truncate", {0: "path"}),
     "file_mprotect": _hook("memory protectExec", {2: {4: "protectExec"}}, needs=2),
-    "mmap_file": _hook("file read write mmapExec", {0: "path", 2: _MAPPED, 3: _SHARING}, needs=2),
+    "mmap_file": _hook(
+        "file read write mmapExec", {0: "path", 2: _MAPPED, 3: _SHARING}, needs=2, opened=_OPENED
+    ),
     "path_truncate": _hook("file truncate", {0: "path"}),
     "path_unlink": _hook("file unlink", {1: "path"}),
     "path_mkdir": _hook("file mkdir", {1: "path", 2: "mode"}),
@@ -158,7 +163,7 @@ _LSM: dict[str, Hook] = {
 # As functions, these have one argument less before the protection, or another name.
 _DIFFERENT = {
     "security_mmap_file": _hook(
-        "file read write mmapExec", {0: "path", 1: _MAPPED, 2: _SHARING}, needs=1
+        "file read write mmapExec", {0: "path", 1: _MAPPED, 2: _SHARING}, needs=1, opened=_OPENED
     ),
     "security_bprm_check": _EXEC,
 }

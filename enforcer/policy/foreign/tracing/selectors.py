@@ -37,6 +37,12 @@ from enforcer.policy.foreign.tracing.targets import (
     read_targets,
     targets_of_calls,
 )
+from enforcer.policy.foreign.tracing.unseen import (
+    Compared,
+    note_opened,
+    note_result,
+    note_unseen,
+)
 from enforcer.policy.foreign.wording import plain_message, read_tags, tag_of
 from enforcer.policy.language.vocabulary import EVENTS
 from enforcer.policy.model.points import RETURNS, PointKind
@@ -92,6 +98,7 @@ class _Item:
     spec: Spec
     context: Context
     is_tracepoint: bool
+    compared: Compared = attrs.field(factory=Compared)
 
 
 @attrs.frozen
@@ -152,6 +159,9 @@ def read_hook(key: str, node: Map, number: int, spec: Spec, context: Context) ->
                     decided.overrides,
                 )
         rules += _rules(selector, decided, item)
+    note_unseen(declared, item.compared, item.targets.shift, context)
+    if result is not None:
+        note_result(item.returned, item.compared, result.span, context)
     return Block(tuple(_without_repeated(rules)), overrides, notifies)
 
 
@@ -208,29 +218,37 @@ def _selector(name: str, node: Map, item: _Item) -> _Selector:
     return _Selector(name, node.span, parts, parts.pop("matchActions", None), tag)
 
 
+def _filters(selector: _Selector, item: _Item) -> tuple[list[Filter], bool]:
+    """Read the filters on arguments and on the result; and whether all could be read."""
+    context = item.context
+    entry, results = selector.filters.get("matchArgs"), selector.filters.get("matchReturnArgs")
+    by_position = item.targets.by_position
+    found = [
+        read_filter(node, item.declared, context, by_position=by_position)
+        for node in (items(entry, context) if entry else ())
+    ]
+    returned_ = [
+        read_filter(node, (), context, by_position=False, fixed=item.returned)
+        for node in (items(results, context) if results else ())
+    ]
+    item.compared.arguments += [f.argument for f in (*found, *returned_) if f is not None]
+    shifted = [_shifted(f, item.targets) for f in found if f is not None]
+    return [*shifted, *(f for f in returned_ if f is not None)], None not in (*found, *returned_)
+
+
 def _rules(selector: _Selector, decided: Decided | None, item: _Item) -> Iterator[Rule]:
     context = item.context
-    filters: list[Filter] = []
-    complete = True
-    entry = selector.filters.get("matchArgs")
-    for node in items(entry, context) if entry else ():
-        by_position = item.targets.by_position
-        filter_ = read_filter(node, item.declared, context, by_position=by_position)
-        complete = complete and filter_ is not None
-        filters += [_shifted(filter_, item.targets)] if filter_ is not None else []
-    results = selector.filters.get("matchReturnArgs")
-    for node in items(results, context) if results else ():
-        filter_ = read_filter(node, (), context, by_position=False, fixed=item.returned)
-        complete = complete and filter_ is not None
-        filters += [filter_] if filter_ is not None else []
+    filters, complete = _filters(selector, item)
     subjects = read_subjects(selector.filters, item.data, context)
     targets, filters = _targets(selector, filters, item)
     for whole in targets:
         target = _decided_at(whole, filters, context)
+        item.compared.targets.append(target)
         object_ = read_object(filters, target.hook, target.name, selector.span, context)
         if decided is None or object_ is None or not complete:
             continue
         _check_enforcers(target, decided, item)
+        note_opened(target, object_.operations, decided.action.verb, selector.span, context)
         for number, subject in enumerate(subjects):
             suffix = target.suffix if len(targets) > 1 else ""
             suffix += ".children" if number else ""
