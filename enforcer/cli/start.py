@@ -247,7 +247,14 @@ def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
     if settings.persist and settings.pins is None:
         raise UsageError("--persist needs pins: leave --no-pins out")
     return Plan(
-        sources=Sources(tuple(paths), settings.audit, settings.allow_degraded, Trust()),
+        sources=Sources(
+            tuple(paths),
+            settings.audit,
+            settings.allow_degraded,
+            Trust(),
+            # A service may be there before its policies. Who names a folder has one in mind.
+            may_be_empty=not args.policies,
+        ),
         socket=settings.socket,
         pins=settings.pins,
         verifier=verifier_of(settings),
@@ -300,11 +307,13 @@ def _announce(line: str) -> None:
 def _active(begun: Start, settings: Settings, seconds: float) -> str:
     enforcement = begun.enforcement
     programs = {name for names in enforcement.sessions.operations.values() for name in names}
-    line = (
-        f"active: {plural(len(enforcement.now.facts), 'policy')}, "
-        f"{plural(enforcement.now.n_rules, 'rule')}, {plural(len(programs), 'program')}, "
-        f"started in {seconds:.1f} s"
-    )
+    what = "no policies, so nothing is enforced"
+    if enforcement.now.facts:
+        what = (
+            f"{plural(len(enforcement.now.facts), 'policy')}, "
+            f"{plural(enforcement.now.n_rules, 'rule')}, {plural(len(programs), 'program')}"
+        )
+    line = f"active: {what}, started in {seconds:.1f} s"
     if settings.audit:
         line += " (audit: nothing is refused)"
     if settings.confirm_within is not None:

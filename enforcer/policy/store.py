@@ -34,7 +34,11 @@ _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 @uncollected()
 def load_policies(
-    paths: Sequence[str | Path], resolver: Resolver | None = None, *, trust: Trust | None = None
+    paths: Sequence[str | Path],
+    resolver: Resolver | None = None,
+    *,
+    trust: Trust | None = None,
+    may_be_empty: bool = False,
 ) -> PolicySet:
     """
     Load all policies of *paths*: files, and directories with what :func:`policy_files` finds there.
@@ -43,12 +47,13 @@ def load_policies(
         paths: where they are; what several of them lead to is read once.
         resolver: where names of users and groups are looked up; else this system.
         trust: who must own the files for them to be activated; None: anybody may, as for checking.
+        may_be_empty: a directory without policies is no error.
 
     Raises:
         PolicyErrors: every error of every file; nothing is loaded then.
     """
     context = Context(resolver=resolver or SystemResolver())
-    reader = _Reader(context, trust)
+    reader = _Reader(context, trust, may_be_empty=may_be_empty)
     for path in paths:
         reader.read(Path(path))
     _check_names(reader.policies, context)
@@ -77,6 +82,7 @@ class _Reader:
 
     context: Context
     trust: Trust | None
+    may_be_empty: bool
     policies: list[Policy] = attrs.field(factory=list)
     _seen: set[tuple[int, int]] = attrs.field(factory=set)
 
@@ -104,7 +110,11 @@ class _Reader:
                     pending += [(path / name, below) for name, below in reversed(found)]
                 else:
                     self._file(fd, path)
-        if is_empty and len(self.context.problems.errors) == errors_before:
+        if (
+            is_empty
+            and not self.may_be_empty
+            and len(self.context.problems.errors) == errors_before
+        ):
             self.context.add(
                 "the directory has no policy: put *.yaml files there", _start(top.path)
             )

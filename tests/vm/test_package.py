@@ -112,8 +112,8 @@ def first() -> str:
 def test_it_starts_and_enforces_nothing(first: str) -> None:
     """The folder of policies is empty; the service says so."""
     assert "active" == shown("ActiveState")
-    assert shown("StatusText").startswith("active: 0 policies, 0 rules")
-    assert "0 policies" in done("enforcer", "status")
+    assert shown("StatusText").startswith("active: no policies, so nothing is enforced")
+    assert 0 == run("systemctl", "reload", _UNIT).returncode
     assert not is_denied()
     assert "enabled" == done("systemctl", "is-enabled", _UNIT).strip()
     assert 0o600 == _CONFIG.stat().st_mode & 0o777
@@ -137,6 +137,26 @@ def test_an_upgrade_leaves_no_gap(first: str) -> None:
     assert "active" == shown("ActiveState"), told
     assert before != shown("MainPID")
     assert is_denied()
+
+
+def test_an_emptied_folder_lifts_nothing(first: str) -> None:
+    """Neither a reload nor the next daemon takes it for an order."""
+    away = _POLICY.with_suffix(".away")
+    _POLICY.rename(away)
+    try:
+        reloaded = run("systemctl", "reload", _UNIT)
+        after_reload = is_denied()
+        done("systemctl", "kill", "--signal=KILL", "--kill-whom=main", _UNIT)
+        started = run("systemctl", "start", _UNIT)
+        after_death = is_denied()
+    finally:
+        away.rename(_POLICY)
+    done("systemctl", "start", _UNIT)
+
+    assert 0 != reloaded.returncode
+    assert 0 != started.returncode
+    assert "the directory has no policy" in done("journalctl", "-u", _UNIT)
+    assert (True, True, True) == (after_reload, after_death, is_denied())
 
 
 def test_what_outlives_the_daemon_keeps_the_package(first: str) -> None:

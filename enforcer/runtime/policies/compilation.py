@@ -38,12 +38,14 @@ class Sources:
         audit: put every policy in audit mode, whatever it says.
         allow_degraded: accept rules that can only be enforced after the fact, or not every time.
         trust: who must own the files; None: anybody may.
+        may_be_empty: a folder without policies is no error.
     """
 
     paths: tuple[Path, ...]
     audit: bool = False
     allow_degraded: bool = False
     trust: Trust | None = None
+    may_be_empty: bool = False
 
     def load(self) -> PolicySet:
         """
@@ -52,7 +54,7 @@ class Sources:
         Raises:
             PolicyErrors: everything that is wrong with them.
         """
-        policies = load_policies(self.paths, trust=self.trust)
+        policies = load_policies(self.paths, trust=self.trust, may_be_empty=self.may_be_empty)
         return PolicySet(
             tuple(
                 attrs.evolve(

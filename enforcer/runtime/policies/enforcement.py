@@ -296,8 +296,10 @@ class Enforcement:
         workloads: tuple[Workload, ...] | None,
     ) -> Order:
         old = self.now
+        # Fails closed: a folder without policies, where there were some, is a mistake and not an order.
+        may_be_empty = self.sources.may_be_empty and not old.facts
         return Order(
-            self.sources,
+            attrs.evolve(self.sources, may_be_empty=may_be_empty),
             overlay,
             generation=old.generation + 1,
             previous=old.labels,

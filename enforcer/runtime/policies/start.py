@@ -75,6 +75,11 @@ class _Before:
     def ledger(self) -> Ledger:
         return self.state.ledger if self.state is not None else Ledger()
 
+    @property
+    def is_without_rules(self) -> bool:
+        """Whether nothing was enforced, for certain."""
+        return self.left is None or (self.state is not None and not self.state.origins)
+
     def tables(self) -> dict[int, Sequence[Origin]]:
         """Rows of the image that counted, and of the one before if that is known."""
         if self.left is None or self.state is None:
@@ -145,8 +150,10 @@ def begin(
 
 
 def _order(sources: Sources, before: _Before, workloads: Workloads) -> Order:
+    # Fails closed: a folder that was emptied under a lost daemon does not lift what that one left.
+    may_be_empty = sources.may_be_empty and before.is_without_rules
     return Order(
-        sources,
+        attrs.evolve(sources, may_be_empty=may_be_empty),
         before.overlay,
         generation=before.last_generation + 1,
         previous=before.state.labels if before.state is not None else None,

@@ -103,6 +103,15 @@ def test_an_empty_directory_is_an_error(tmp_path):
     assert "has no policy" in error
 
 
+def test_a_service_may_be_there_before_its_policies(tmp_path):
+    """Where that is said, and of directories only."""
+    assert () == load_policies([tmp_path], may_be_empty=True).policies
+
+    (tmp_path / "a.yaml").touch()
+    with pytest.raises(PolicyErrors, match="the file has no policy"):
+        load_policies([tmp_path], may_be_empty=True)
+
+
 def test_impossible_names_are_errors():
     """Not a traceback."""
     (error,) = _errors("a\0b")

@@ -61,6 +61,18 @@ def test_files_are_read_again_only_if_asked_for(sources, tmp_path):
     assert ["db"] == [added.name for added in read.change.added]
 
 
+def test_an_empty_folder_makes_an_image_that_decides_nothing(tmp_path):
+    """Where a service may be there before its policies; else it is an error."""
+    empty = Sources((tmp_path,), may_be_empty=True)
+
+    made = make_apart(Order(empty, Overlay(), generation=1))
+
+    verify(made.data)
+    assert (0, ()) == (made.now.n_rules, made.now.facts)
+    with pytest.raises(PolicyErrors, match="has no policy"):
+        make_apart(Order(attrs.evolve(empty, may_be_empty=False), Overlay(), generation=1))
+
+
 def test_errors_of_policies_arrive_whole(sources, tmp_path):
     (tmp_path / "bad.yaml").write_text("kind: Nothing\n")
     (tmp_path / "worse.yaml").write_text("{")
