@@ -38,6 +38,7 @@ from patience import scaled  # noqa: E402 - above this directory
 POLICIES = ROOT / "policies"
 SCRATCH = Path("/mnt/scratch")
 TRIES = 2  # more of each, where results differ
+LONG = 10.0  # seconds of a test that are worth a line
 AT_A_TIME = 100  # tests on one side, then the other has its turn: ended early, some are compared
 _SUMMED = re.compile(r"^(failed|broken|skipped)\s+([0-9]+)", re.MULTILINE)
 _OLD = re.compile(r"\b(TFAIL|TBROK|TCONF)\b")
@@ -103,7 +104,14 @@ class Suite:
         return os.pathsep.join([*mine, str(self.home / "testcases/lib"), os.environ["PATH"]])
 
     def run(self, test: Test) -> Result:
-        """Run *test* in a directory of its own."""
+        """Run *test* in a directory of its own; say so if it takes long."""
+        began = time.monotonic()
+        result = self._run(test)
+        if (took := time.monotonic() - began) > LONG:
+            print(f"  {took:.0f} s: {test.name}", file=sys.stderr, flush=True)
+        return result
+
+    def _run(self, test: Test) -> Result:
         with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="ltp-") as place:
             Path(place).chmod(0o777)
             surroundings = os.environ | {
