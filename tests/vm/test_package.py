@@ -75,9 +75,10 @@ def is_denied() -> bool:
 
 
 def installed() -> str:
-    """The version that dpkg has installed, if any."""
-    asked = run("dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}", "enforcer")
-    return asked.stdout.removeprefix("ii ") if asked.stdout.startswith("ii ") else ""
+    """The version that dpkg has installed, if any, whatever is wanted of it."""
+    asked = run("dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", "enforcer")
+    status, _, version = asked.stdout.partition(" ")
+    return version if status == "installed" else ""
 
 
 @contextmanager
@@ -167,13 +168,13 @@ def test_what_outlives_the_daemon_keeps_the_package(first: str) -> None:
     done("systemctl", "restart", _UNIT)
 
     refused = run("dpkg", "-r", "enforcer")
-    kept = installed(), is_denied()
+    kept = installed(), is_denied(), shown("ActiveState")
     _CONFIG.write_text(text)
-    done("systemctl", "start", _UNIT)
+    done("systemctl", "restart", _UNIT)
 
     assert 0 != refused.returncode
     assert "enforcement is still active, so the package is not removed" in refused.stderr
-    assert (packaged.number(2), True) == kept
+    assert (packaged.number(2), True, "active") == kept
     assert is_denied()
 
 
