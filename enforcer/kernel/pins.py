@@ -11,7 +11,6 @@ Pins do not survive a reboot, nor does enforcement.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import struct
@@ -24,9 +23,9 @@ from typing import Final, Self
 import attrs
 
 from enforcer import places
-from enforcer.errors import EnforcerBug, KernelError
+from enforcer.errors import KernelError
+from enforcer.kernel import bpffs
 from enforcer.libbpf import abi, calls
-from enforcer.mountinfo import parse_mountinfo
 
 __all__ = ["PinDirectory", "PinStore", "clear", "held", "left"]
 
@@ -55,6 +54,14 @@ class PinDirectory:
     def number(self) -> int:
         """The session's number."""
         return int(self.path.name)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is pinned in it: a start made it, and came no further."""
+        try:
+            return next(self.path.iterdir(), None) is None
+        except FileNotFoundError:  # who made it has removed it meanwhile
+            return True
 
     def keep(
         self,
@@ -258,7 +265,7 @@ class PinStore:
         Raises:
             KernelError: if there can be none, or another daemon holds it.
         """
-        _require_bpf(base.parent)
+        bpffs.require(base.parent)
         try:
             base.mkdir(mode=0o700, exist_ok=True)
             fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -310,8 +317,8 @@ class PinStore:
 
 
 def left(directory: Path = places.PINS) -> bool:
-    """Whether a session is pinned below *directory*."""
-    return bool(_sessions(directory))
+    """Whether anything of a session is pinned below *directory*."""
+    return not all(session.is_empty for session in _sessions(directory))
 
 
 def held(directory: Path = places.PINS) -> bool:
@@ -330,16 +337,19 @@ def clear(directory: Path = places.PINS) -> int:
     """
     End the enforcement that a lost daemon left; return how many sessions that were.
 
+    Directories that a start has left empty enforce nothing: they are removed, and not counted.
+
     Raises:
         KernelError: if a daemon holds it, or something cannot be removed.
     """
-    if not left(directory):
+    if not _sessions(directory):
         return 0
     with contextlib.closing(PinStore.open(directory)) as store:
         sessions = store.sessions()
+        ended = sum(not session.is_empty for session in sessions)
         for session in sessions:
             session.remove()
-        return len(sessions)
+        return ended
 
 
 def _sessions(base: Path) -> list[PinDirectory]:
@@ -362,33 +372,3 @@ def _lock(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _require_bpf(directory: Path) -> None:
-    """Mount a BPF file system on *directory* if there is none there or above."""
-    if _is_bpf(directory):
-        return
-    if not directory.is_dir():
-        raise KernelError(f"there is no directory {directory} for a BPF file system: mount sysfs")
-    try:
-        calls.mount_bpf(bytes(directory))
-    except KernelError as error:
-        if error.errno == errno.EBUSY and _is_bpf(directory):
-            return
-        raise KernelError(
-            f"there is no BPF file system on {directory} and none can be mounted "
-            f"({os.strerror(error.errno or 0)}): mount one, or start with --no-pins",
-            error.errno or 0,
-        ) from error
-    if not _is_bpf(directory):
-        raise EnforcerBug(f"a BPF file system was mounted on {directory}, but is not there")
-
-
-def _is_bpf(directory: Path) -> bool:
-    """Tell whether the file system that shows *directory* is a BPF file system, by mountinfo."""
-    if not directory.exists():
-        return False
-    number = directory.stat().st_dev
-    device = os.major(number) << 20 | os.minor(number)
-    mounts = parse_mountinfo(Path("/proc/self/mountinfo").read_bytes())
-    return any((mount.device, mount.type) == (device, b"bpf") for mount in mounts)

@@ -82,11 +82,13 @@ class Session:
             KernelError: if the kernel refuses otherwise.
         """
         given = [one for one in (image, fallback) if one is not None]
-        needs = Needs.of(given, carry=carry, protect=protect, records=records, rings=rings)
-        size = needs.sizes.image
         with contextlib.ExitStack() as undo:
-            if pins is not None:
+            if (
+                pins is not None
+            ):  # before anything can fail: an empty directory is not to stay, either
                 undo.callback(pins.remove)
+            needs = Needs.of(given, carry=carry, protect=protect, records=records, rings=rings)
+            size = needs.sizes.image
             idle = undo.enter_context(contextlib.closing(ImageMap.holding(image.data, size)))
             engine = undo.enter_context(contextlib.closing(needs.load(idle.fd)))
             fds = {name: entry.fd for name, entry in engine.first.maps.items()}

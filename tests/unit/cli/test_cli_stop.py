@@ -223,13 +223,15 @@ def test_no_daemon_starts_while_things_are_removed(stop, pins, path, monkeypatch
 
 
 def test_pins_of_another_place(stop, tmp_path):
-    """Really looked for where they are said to be; a folder without sessions has none."""
+    """Really looked for where they are said to be; a folder without sessions, or with an empty one, has none."""
     pins = tmp_path / "pins"
     pins.mkdir()
     (pins / "other").mkdir()
     assert "no daemon is running" in stop("--pins", str(pins))[2]
 
     (pins / "1").mkdir()
+    assert "no daemon is running" in stop("--pins", str(pins))[2]
+    (pins / "1/link-000-enf_exec").touch()
 
     assert "of a lost daemon is still active" in stop("--pins", str(pins))[2]
 

@@ -8,9 +8,12 @@ import header
 import pytest
 
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
-from enforcer.kernel import host, loader, programs
+from enforcer.kernel import host, loader, needs, pins, programs
+from enforcer.kernel.image_map import PlainImage
 from enforcer.kernel.labels import MAX_ROUNDS, label_tasks
 from enforcer.kernel.links import LinkSet
+from enforcer.kernel.pins import PinDirectory
+from enforcer.kernel.session import Session
 from enforcer.libbpf import abi
 
 
@@ -213,12 +216,51 @@ def test_missing_hook_means_an_old_kernel():
     assert "path_chmod" in str(explained)
 
 
-def test_refusal_to_root_is_explained():
-    """EPERM although root is not the user's mistake."""
+@pytest.mark.parametrize(
+    ("pinned", "reason"),
+    [
+        ([], "virtual machine"),
+        (["1"], "virtual machine"),  # as the start that is refused has just made it
+        (["1", "2"], "virtual machine"),
+        (["1", "1/link-000-enf_exec"], "another enforcer daemon"),
+        (["1", "2", "2/map-images"], "another enforcer daemon"),
+    ],
+)
+def test_refusal_to_root_is_explained(tmp_path, monkeypatch, pinned, reason):
+    """EPERM although root is not the user's mistake; only what is pinned can be another daemon's."""
+    for name in pinned:
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(pins.left, "__defaults__", (tmp_path,))
+
     explained = loader.explain(KernelError("cannot load", errno.EPERM))
 
     assert isinstance(explained, UnsupportedError)
-    assert "virtual machine" in str(explained)
+    assert reason in str(explained)
+
+
+def test_a_start_that_the_machine_refuses_leaves_no_directory(tmp_path, monkeypatch):
+    """Nothing is loaded by then, and `enforcer stop` would take an empty directory for enforcement."""
+
+    def refuse():
+        raise UnsupportedError("this kernel cannot")
+
+    monkeypatch.setattr(needs, "check_lsm", refuse)
+    (tmp_path / "1").mkdir()
+
+    with pytest.raises(UnsupportedError):
+        Session.open(PlainImage(b""), pins=PinDirectory(tmp_path / "1"))
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_an_empty_directory_is_removed_and_is_no_session(tmp_path, monkeypatch):
+    """As an interrupted start leaves it: nothing is left active, and a forced stop clears it away."""
+    monkeypatch.setattr(pins.bpffs, "require", lambda directory: None)
+    (tmp_path / "pins/1").mkdir(parents=True)
+
+    assert not pins.left(tmp_path / "pins")
+    assert 0 == pins.clear(tmp_path / "pins")
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_other_errors_stay_what_they_are():
