@@ -14,12 +14,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild, merge
+from enforcer.policy.text.characters import IGNORABLE
 
-_IGNORED: Final = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0]"
-)
-"""What names of Unicode have besides what counts: Default_Ignorable_Code_Point, of the first plane."""
+_IGNORED: Final = re.compile(f"[{IGNORABLE}]")
+"""What names of Unicode have besides what counts."""
 
 __all__ = ["forms_of", "glob_twins", "heads", "twins"]
 

@@ -17,12 +17,13 @@ import attrs
 import yaml
 
 from enforcer.errors import PolicyError
+from enforcer.policy.text.characters import describe_character, find_unreadable
 from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, shorten
 from enforcer.policy.text.problems import Problems
 from enforcer.policy.text.yaml_errors import BREAK, explained
 from enforcer.span import Span
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "UNREADABLE", "Source", "load", "read"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Source", "load", "read"]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -30,11 +31,6 @@ MAX_NODES = 400_000
 
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-# What the two YAML parsers choke on differently, what they count as a line break while editors do
-# not, and what makes text look other than it is (bidirectional controls).
-UNREADABLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
-)
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _QUOTES = ("'", '"')
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -116,12 +112,13 @@ def _decode(content: str | bytes, file: str) -> str:
 
 
 def _refuse_unreadable(text: str, file: str) -> None:
-    if found := UNREADABLE.search(text):
+    at = find_unreadable(text)
+    if at >= 0:
         msg = (
-            f"the character U+{ord(found[0]):04X} is invisible or moves the text around it: "
-            "remove it, or write it as an escape in double quotes"
+            f"the character {describe_character(text[at])} is invisible or moves the text around "
+            "it: remove it, or write it as an escape in double quotes"
         )
-        raise PolicyError(msg, _place(text, found.start(), file))
+        raise PolicyError(msg, _place(text, at, file))
 
 
 def _place(text: str, index: int, file: str) -> Span:

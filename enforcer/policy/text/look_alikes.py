@@ -11,6 +11,8 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
+from enforcer.policy.text.characters import find_unreadable
+
 __all__ = ["look_alike", "plain"]
 
 # By code points, since nobody could check the letters themselves.
@@ -54,6 +56,6 @@ def look_alike(text: str) -> str:
 def _seen(char: str) -> str:
     if char.isascii():
         return char
-    if unicodedata.category(char) == "Cf":
+    if find_unreadable(char) >= 0:
         return ""
     return unicodedata.normalize("NFKC", char).translate(_LATIN)

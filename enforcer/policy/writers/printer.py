@@ -37,7 +37,8 @@ from enforcer.policy.readers.marks import WITHIN_KEYS, spell_duration
 from enforcer.policy.readers.match import SUBJECT_PARTS
 from enforcer.policy.readers.rules import ON_ERROR, read_rule
 from enforcer.policy.readers.syscalls import NAMED, PASSED
-from enforcer.policy.text.loader import UNREADABLE, load
+from enforcer.policy.text.characters import find_unreadable
+from enforcer.policy.text.loader import load
 from enforcer.policy.text.nodes import Scalar
 from enforcer.policy.writers.conditions import (
     spell_argument,
@@ -271,7 +272,8 @@ def _place(word: str, span: Span | None, whole: Span) -> Iterator[str]:
 
 def _comment(span: Span) -> str:
     """Return a place on one line, whatever the name of the file is."""
-    return "".join(c if c.isprintable() else _NO_COMMENT for c in str(span))
+    shown = (c if c.isprintable() and find_unreadable(c) < 0 else _NO_COMMENT for c in str(span))
+    return "".join(shown)
 
 
 class _Block(dict[str, object]):
@@ -303,7 +305,7 @@ _Dumper.add_representer(_Block, _block)
 
 def _dump(value: Any) -> str:
     # Where a character may not be seen as itself, all beyond ASCII are escaped.
-    is_readable = not any(UNREADABLE.search(text) for text in _texts(value))
+    is_readable = all(find_unreadable(text) < 0 for text in _texts(value))
     return yaml.dump(
         value,
         Dumper=_Dumper,

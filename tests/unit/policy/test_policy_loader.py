@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 import yaml
 
 from enforcer.errors import PolicyErrors
-from enforcer.policy.text import loader
+from enforcer.policy.text import characters, loader
 from enforcer.policy.text.loader import MAX_BYTES, MAX_DEPTH, MAX_NODES, load, read
 from enforcer.policy.text.nodes import List, Map, Scalar
 
@@ -144,6 +146,59 @@ def test_keys_are_composed():
 def test_traps_are_refused_in_their_place(text, expected):
     """What YAML would merge, expand, convert or hide is an error with a place."""
     assert any(expected in error for error in _errors(text)), _errors(text)
+
+
+HIDDEN = [
+    *("\u200b", "\u200c", "\u200d", "\u200e", "\u2060", "\u00ad", "\u034f", "\u3164", "\u180e"),
+    *("\ufe0f", "\uffa0", "\u115f", "\u17b4", "\u061c", "\ufff9", "\U000e0041", "\U000e0100"),
+    *("\U0001d173", "\u2066", "\ufeff"),
+]
+
+
+@pytest.mark.parametrize("character", HIDDEN, ids=lambda c: f"U+{ord(c):04X}")
+@pytest.mark.parametrize("text", ["a: /etc/pass{}wd\n", "a: '{}'\n", "a{}: b\n", "a: b # {}\n"])
+def test_what_cannot_be_seen_is_refused(character, text):
+    """In paths, names, keys and comments, by its code point; a path with it would look like another."""
+    (error,) = _errors(text.format(character))
+
+    column = text.index("{}") + 1
+    assert error.startswith(f"f.yaml:1:{column}: the character U+{ord(character):04X}")
+
+
+def test_every_format_character_is_refused_and_no_letter():
+    """By the property, not by a list."""
+    every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    by_category = {c: unicodedata.category(c) for c in every}
+
+    hidden = {c for c in every if characters.find_unreadable(c) == 0}
+
+    assert {c for c, category in by_category.items() if category == "Cf"} <= hidden
+    # Letters that show nothing: fillers of Hangul.
+    assert {"\u115f", "\u1160", "\u3164", "\uffa0"} == {
+        c for c in hidden if by_category[c].startswith(("L", "N", "P"))
+    }
+
+
+def test_what_cannot_be_seen_can_be_escaped():
+    """A file may really be called so, and then everybody sees that it is."""
+    assert "/srv/a\u200bb" == _value('"/srv/a\\u200bb"')
+    assert "\U000e0041" == _value('"\\U000E0041"')
+
+
+@pytest.mark.parametrize("text", ["naïve/ß", "日本語", "🎉", "நிரல்", "a\u00a0b"])
+def test_what_can_be_seen_is_read(text):
+    """Letters, marks and pictures of any script."""
+    assert text == _value(f"'{text}'")
+
+
+def test_the_first_hidden_character_is_named():
+    """With its place in a file of several lines, and with its name."""
+    assert [
+        (
+            "f.yaml:2:5: the character U+200B (ZERO WIDTH SPACE) is invisible or moves the text around it: "
+            "remove it, or write it as an escape in double quotes"
+        )
+    ] == _errors("a: 1\nb: x\u200b\nc: \u00ad\n")
 
 
 def test_surrogates_are_refused():

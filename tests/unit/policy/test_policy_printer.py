@@ -145,13 +145,25 @@ def test_places_are_comments():
 
 def test_the_name_of_a_file_stays_a_comment():
     """A file's name cannot break out of the comment that it stands in."""
-    policies = load_text(GOOD, "x\nmode: audit\r\u2028.yaml", USERS)
+    policies = load_text(GOOD, "x\nmode: audit\r\u2028\u034f.yaml", USERS)
 
     assert placeless(policies) == placeless(load_text(print_policies(policies.policies), "", USERS))
 
 
 @pytest.mark.parametrize(
-    "text", ["é ü 語", "a\u202eb", "\ufeffx", "0o17", "on", "1:20", "# x", "'\"", "it's: {} - [x]"]
+    "text",
+    [
+        "é ü 語",
+        "a\u202eb",
+        "\ufeffx",
+        "a\u3164\u034fb",
+        "0o17",
+        "on",
+        "1:20",
+        "# x",
+        "'\"",
+        "it's: {} - [x]",
+    ],
 )
 def test_text_that_yaml_would_turn_into_something_else(text):
     """Text comes back as it was, whatever it looks like."""

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""
+Characters that a reader of a file cannot see, or that move what stands beside them.
+
+A path with one of them looks like another path, and the two YAML parsers take some of them differently. What they
+are is a property of Unicode: control and format characters, line breaks that editors do not show, and what programs
+may ignore.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+__all__ = ["IGNORABLE", "describe_character", "find_unreadable"]
+
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories: control, format, surrogate, and separators of lines and paragraphs."""
+
+_LAYOUT: Final = "\t\n\r"
+
+IGNORABLE: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0"
+)
+"""Default_Ignorable_Code_Point of Unicode, of the first plane, as ranges of a regular expression."""
+
+_NOTHING_TO_SEE: Final = re.compile(
+    f"[{IGNORABLE}\ufff0-\ufff8\ufffe\uffff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""The same of all planes, those included that are kept for later, and what is no character."""
+
+
+def find_unreadable(text: str) -> int:
+    """Return where in *text* the first such character stands, or -1."""
+    # There are far fewer characters than places.
+    found = [each for each in set(text) if _is_unreadable(each)]
+    return min(map(text.index, found), default=-1)
+
+
+def describe_character(character: str) -> str:
+    """Return the code point of *character*, with its name if it has one."""
+    name = unicodedata.name(character, "")
+    return f"U+{ord(character):04X}{f' ({name})' if name else ''}"
+
+
+def _is_unreadable(character: str) -> bool:
+    if character in _LAYOUT:
+        return False
+    return (
+        unicodedata.category(character) in _HIDDEN
+        or _NOTHING_TO_SEE.fullmatch(character) is not None
+    )
