@@ -35,7 +35,16 @@ exit code 1 if there is an error; warnings alone do not change it.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     add_policies(parser, optional=False)
-    parser.add_argument("--quiet", "-q", action="store_true", help="print errors and warnings only")
+    how_much = parser.add_mutually_exclusive_group()
+    how_much.add_argument(
+        "--quiet", "-q", action="store_true", help="print errors and warnings only"
+    )
+    how_much.add_argument(
+        "--verbose",
+        "-v",
+        action="store_true",
+        help="print a remark for every rule that it is about, not only for the first",
+    )
     parser.add_argument(
         "--explain",
         action="store_true",
@@ -48,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.runtime.policies.compilation import Sources, prepare
 
     policies = Sources(tuple(args.policies)).load()
-    prepared = prepare(policies, is_thorough=True)
-    for line in (*prepared.warnings, *prepared.remarks):
+    prepared = prepare(policies, is_thorough=True, is_verbose=args.verbose)
+    for line in (*prepared.warnings, *(() if args.quiet else prepared.remarks)):
         print(line, file=sys.stderr)
     if args.explain:
         _explain(policies)

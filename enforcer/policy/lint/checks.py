@@ -134,7 +134,8 @@ def _missing(condition: Condition, host: Host, *, parent_only: bool) -> Iterator
         if value.kind is not TextKind.EXACT or parent_only:
             path = literal_directory(value)
         if path is not None and not host.exists(path):
-            yield info(value.span, f"{path.decode()} does not exist on this machine")
+            said = f"{path.decode()} does not exist on this machine"
+            yield info(value.span, said, folds=True)
 
 
 @check

@@ -53,7 +53,7 @@ class Issue:
     others: int = 0
 
     def __str__(self) -> str:
-        more = f" (and {self.others} more like it)" if self.others else ""
+        more = f" (and {self.others} more like it: -v lists them)" if self.others else ""
         return f"{self.span}: {self.severity.value}: {self.message}{more}"
 
 

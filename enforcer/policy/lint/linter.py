@@ -21,7 +21,11 @@ _SOURCES = tuple(
 
 
 def lint(
-    policies: PolicySet, host: Host | None = None, *, dangers_only: bool = False
+    policies: PolicySet,
+    host: Host | None = None,
+    *,
+    dangers_only: bool = False,
+    is_folded: bool = True,
 ) -> tuple[Issue, ...]:
     """
     Run every check over every policy; remarks come by place, each once.
@@ -30,6 +34,7 @@ def lint(
         policies: what to look at.
         host: what the checks may ask; default this machine.
         dangers_only: only the checks for what would lock everybody out, which take little time.
+        is_folded: of a remark that is the same for many rules, leave the first, with their number.
     """
     host = host or Host()
     found = {
@@ -39,7 +44,8 @@ def lint(
         if not dangers_only or function.__module__ == lockout.__name__
         for issue in function(policy, host)
     }
-    return tuple(_folded(sorted(found, key=lambda i: (i.span.file, i.span.line, i.span.column))))
+    by_place = sorted(found, key=lambda i: (i.span.file, i.span.line, i.span.column))
+    return tuple(_folded(by_place) if is_folded else by_place)
 
 
 def _rank(named: tuple[str, Check]) -> int:

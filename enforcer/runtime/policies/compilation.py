@@ -101,6 +101,7 @@ def prepare(
     previous: LabelNumbers | None = None,
     keep: PolicySet | None = None,
     is_thorough: bool = False,
+    is_verbose: bool = False,
     late: Callable[[Rule], str | None] | None = None,
     gap: Problem | None = None,
     seed: int | None = None,
@@ -116,6 +117,7 @@ def prepare(
         previous: label numbers of the active image.
         keep: policies that may become active again.
         is_thorough: run the checks that take time, too.
+        is_verbose: say of every rule what is the same for many.
         late: why this kernel comes too late for a rule; None: it does for none.
         gap: what lets operations pass this kernel's hooks undecided; None: nothing does.
         seed: of the string hash; default random.
@@ -140,7 +142,7 @@ def prepare(
         now_ns=now_ns,
     )
     verify(image.image)
-    issues = lint(policies, dangers_only=not is_thorough)
+    issues = lint(policies, dangers_only=not is_thorough, is_folded=not is_verbose)
     return Prepared(
         image=image,
         origins=_origins(image),

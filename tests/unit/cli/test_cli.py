@@ -65,6 +65,47 @@ def test_check_of_a_good_policy(good, capsys):
     assert capsys.readouterr().out.startswith("ok: 1 policy, 1 rule, an image of ")
 
 
+REMARKED = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata:
+  name: tools
+spec:
+  rules:
+    - {name: a, file: read, match: {path: /nowhere/a}, action: deny}
+    - {name: b, file: read, match: {path: /nowhere/b}, action: log}
+    - {name: c, file: read, match: {path: /nowhere/c}, action: {kill: {signal: TERM}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "paths", "warnings"),
+    [([], ["a"], 1), (["-v"], ["a", "b", "c"], 1), (["--quiet"], [], 1), (["-q"], [], 1)],
+)
+def test_check_says_once_what_is_the_same_for_many_rules(tmp_path, capsys, words, paths, warnings):
+    """All of them if asked to, and no remarks if asked to be quiet; warnings always."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(REMARKED)
+
+    assert Exit.OK == main(["check", *words, str(policy)])
+
+    said = capsys.readouterr().err.splitlines()
+    missing = [line for line in said if "does not exist on this machine" in line]
+    assert [f"/nowhere/{name}" in line for name, line in zip(paths, missing, strict=True)] == [
+        True for _ in paths
+    ]
+    assert ("(and 2 more like it: -v lists them)" in "".join(missing)) is (words == [])
+    assert warnings == sum(": warning: " in line for line in said)
+    assert ("info" in "".join(said)) is bool(paths)
+
+
+def test_check_is_not_quiet_and_verbose_at_once(good):
+    """One of them."""
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "-q", "-v", str(good)])
+    assert Exit.USAGE == ended.value.code
+
+
 def test_check_explains_where_rules_are_decided(good, monkeypatch, capsys):
     """Before the summary; who may not try what the kernel can is told so."""
     monkeypatch.setattr("os.geteuid", lambda: 1000)

@@ -258,7 +258,7 @@ def test_what_may_map_code_by_itself_is_said_once():
 
     (said,) = [issue for issue in found if issue.check == "run-without-the-kernel"]
     assert (2, 4) == (said.span.line, said.others)
-    assert str(said).endswith("on the same path (and 4 more like it)")
+    assert str(said).endswith("on the same path (and 4 more like it: -v lists them)")
 
 
 def test_every_check_is_tested():
