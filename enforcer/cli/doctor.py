@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Show for each operation what this kernel can do: prevent it, kill after it, observe it, or nothing.
+Show for each word by which a rule can ask what this kernel can do: prevent it, kill after it, observe
+it, or nothing.
 
 The answer comes from loading and attaching small programs, not from versions or configuration files.
 """
@@ -8,7 +9,7 @@ The answer comes from loading and attaching small programs, not from versions or
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from enforcer.cli.arguments import require_root
 from enforcer.cli.exits import Exit
@@ -16,8 +17,9 @@ from enforcer.cli.output import console
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
-    from enforcer.kernel.probe import Report
+    from enforcer.kernel.probe import OperationSupport, Report
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -57,26 +59,60 @@ def _document(report: Report) -> dict[str, object]:
         "canPrevent": report.can_prevent,
         "enforcesAt": report.at.value if report.at is not None else None,
         "operations": [
-            {"operation": o.op, "gives": o.gives, "hooks": list(o.hooks), "reason": o.reason}
-            for o in report.operations
+            {"operation": a.word, "gives": a.gives, "hooks": list(a.hooks), "reason": a.reason}
+            for a in _answers(report)
         ],
         "problems": [{"what": p.what, "remedy": p.remedy} for p in report.problems],
     }
+
+
+class _Answer(NamedTuple):
+    """What this kernel can do about what policies call *word*."""
+
+    word: str
+    gives: str
+    hooks: tuple[str, ...]
+    reason: str | None
+
+
+def _answers(report: Report) -> list[_Answer]:
+    """Gather the operations that policies ask about by one word, in the order of the first ones."""
+    parts: dict[str, list[OperationSupport]] = {}
+    for each in report.operations:
+        for word in each.words:
+            parts.setdefault(word, []).append(each)
+    return [_answer(word, of_word) for word, of_word in parts.items()]
+
+
+def _answer(word: str, parts: Sequence[OperationSupport]) -> _Answer:
+    from enforcer.kernel.probe import NOTHING
+    from enforcer.policy.language.kinds import Op
+    from enforcer.policy.language.operations import OPERATION_TABLE
+
+    fields = [OPERATION_TABLE[Op[part.op]].by_field for part in parts]
+    ordinary = next(part for part, field in zip(parts, fields, strict=True) if not field)
+    # What has a gap cannot be prevented.
+    worst = next((part for part in parts if part.gives == NOTHING), ordinary)
+    said = [worst.reason] if worst.reason else []
+    said += [
+        f"with {field}: {part.gives}, {part.reason}"
+        for part, field in zip(parts, fields, strict=True)
+        if field and part.gives not in {NOTHING, worst.gives}
+    ]
+    hooks = dict.fromkeys(hook for part in parts for hook in part.hooks)
+    return _Answer(word, worst.gives, tuple(hooks), "; ".join(said) or None)
 
 
 def _show(report: Report) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from enforcer.policy.language.operations import OPERATION_TABLE
-    from enforcer.policy.language.vocabulary import Op
-
     out = console()
     known = {problem.what for problem in report.problems}
-    table = Table("operation", "this kernel can", "on hook", "note", box=None, pad_edge=False)
-    for each in report.operations:
+    table = Table("a rule with", "this kernel can", "on hook", "note", box=None, pad_edge=False)
+    for each in _answers(report):
         table.add_row(
-            OPERATION_TABLE[Op[each.op]].full,
+            each.word,
             Text(each.gives, style=_STYLES.get(each.gives, "")),
             ", ".join(each.hooks),
             each.reason if each.reason and each.reason not in known else "",

@@ -8,7 +8,7 @@ Nothing is committed: programs without an image permit everything.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -21,6 +21,8 @@ from enforcer.kernel.lsm_support import Problem, find_gap, find_placement
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import ATTEMPTS, CALLS, HOOKS, IDENTITY, POINTS, ProgramSpec, Role
 from enforcer.libbpf import abi
+from enforcer.policy.language.kinds import Op
+from enforcer.policy.language.operations import OPERATION_TABLE
 
 __all__ = [
     "KILLS_AFTER",
@@ -39,7 +41,11 @@ NOTHING: Final = "nothing"
 
 _LATE: Final = {"EXEC_ARGV": "decided after the exec, before the program's first instruction"}
 _REFUSED: Final = "the kernel has refused it already"
-_BY_POINT: Final = "at LSM hooks; at functions only where their result can be replaced"
+_BY_FUNCTION: Final = "only at functions whose result the kernel lets programs replace"
+_NO_OVERRIDE: Final = (
+    "this kernel cannot replace the result of a function (CONFIG_BPF_KPROBE_OVERRIDE)"
+)
+_BY_TRACEPOINT: Final = "a tracepoint cannot refuse"
 _SIZES: Final = loader.Sizes(image=4096, rows=1)
 
 
@@ -59,12 +65,18 @@ class OperationSupport:
         gives: :data:`PREVENTS`, :data:`KILLS_AFTER`, :data:`OBSERVES` or :data:`NOTHING`.
         hooks: the LSM hooks that decide it here.
         reason: why it gives less than prevent, or None.
+        words: how policies ask about it.
     """
 
     op: str
     gives: str
     hooks: tuple[str, ...]
     reason: str | None = None
+    words: tuple[str, ...] = attrs.field(kw_only=True)
+
+    @words.default
+    def _of_the_table(self) -> tuple[str, ...]:
+        return OPERATION_TABLE[Op[self.op]].words
 
 
 @attrs.frozen
@@ -147,40 +159,54 @@ def _try(specs: Sequence[ProgramSpec], at: Placement) -> str | None:
 
 
 def _operations(refusals: dict[str, str], at: Placement) -> tuple[OperationSupport, ...]:
-    return tuple(_support(op, bit, refusals, at) for op, bit in abi.OPS.items())
+    found: list[OperationSupport] = []
+    for op, bit in abi.OPS.items():
+        of_rules = {CALLS: _of_calls, POINTS: _of_points, ATTEMPTS: _of_attempts}.get(1 << bit)
+        if of_rules is None:
+            found.append(_support(op, bit, refusals, at))
+        elif (lack := _lack_of_labels(refusals)) is not None:
+            found.append(OperationSupport(op, NOTHING, (), lack))
+        else:
+            found += of_rules(op)
+    return tuple(found)
 
 
-def _of_calls(op: str, refusals: dict[str, str]) -> OperationSupport:
-    """What is decided at the entry of system calls; labels must be kept for it, too."""
+def _lack_of_labels(refusals: dict[str, str]) -> str | None:
+    """Return why nothing is decided where rules name the place; labels must be kept for it, too."""
     for spec in IDENTITY:
         if spec.name in refusals:
-            return OperationSupport(op, NOTHING, (), refusals[spec.name])
+            return refusals[spec.name]
     if refusals.keys() >= {spec.name for spec in HOOKS}:
-        return OperationSupport(op, NOTHING, (), next(iter(refusals.values())))
+        return next(iter(refusals.values()))
+    return None
+
+
+def _of_calls(op: str) -> Iterator[OperationSupport]:
+    """What is decided at the entry of system calls."""
     hooks = ("kprobe.multi" if functions.takes_many() else "kprobe",)
     if entries.can_override():
-        return OperationSupport(op, PREVENTS, hooks)
-    return OperationSupport(op, KILLS_AFTER, hooks, entries.NO_OVERRIDE)
+        yield OperationSupport(op, PREVENTS, hooks)
+    else:
+        yield OperationSupport(op, KILLS_AFTER, hooks, entries.NO_OVERRIDE)
 
 
-def _besides(op: str, bit: int, refusals: dict[str, str]) -> OperationSupport:
-    """
-    What is decided elsewhere: at points that rules name, of which hooks are the best, and at the end of calls
-    that the kernel refused.
-    """
-    refused = next((refusals[spec.name] for spec in IDENTITY if spec.name in refusals), None)
-    if refused is not None or refusals.keys() >= {spec.name for spec in HOOKS}:
-        return OperationSupport(op, NOTHING, (), refused or next(iter(refusals.values())))
-    if 1 << bit == ATTEMPTS:
-        return OperationSupport(op, OBSERVES, ("kretprobe",), _REFUSED)
-    return OperationSupport(op, PREVENTS, ("lsm", "kprobe", "tracepoint"), _BY_POINT)
+def _of_points(op: str) -> Iterator[OperationSupport]:
+    """What is decided at points: each kind of them can do something else."""
+    lsm, function, tracepoint = OPERATION_TABLE[Op[op]].words
+    yield OperationSupport(op, PREVENTS, ("lsm",), words=(lsm,))
+    if entries.can_override():
+        yield OperationSupport(op, PREVENTS, ("kprobe",), _BY_FUNCTION, words=(function,))
+    else:
+        yield OperationSupport(op, KILLS_AFTER, ("kprobe",), _NO_OVERRIDE, words=(function,))
+    yield OperationSupport(op, KILLS_AFTER, ("tracepoint",), _BY_TRACEPOINT, words=(tracepoint,))
+
+
+def _of_attempts(op: str) -> Iterator[OperationSupport]:
+    """What is seen at the end of calls that the kernel refused."""
+    yield OperationSupport(op, OBSERVES, ("kretprobe",), _REFUSED)
 
 
 def _support(op: str, bit: int, refusals: dict[str, str], at: Placement) -> OperationSupport:
-    if 1 << bit == CALLS:
-        return _of_calls(op, refusals)
-    if 1 << bit in {POINTS, ATTEMPTS}:
-        return _besides(op, bit, refusals)
     specs = [spec for spec in HOOKS if spec.ops >> bit & 1]
     refused = [spec for spec in specs if spec.name in refusals]
     if refused:

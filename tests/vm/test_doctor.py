@@ -7,11 +7,8 @@ import json
 
 from daemon import leftovers, told
 
-LATE = {"EXEC_ARGV"}
-CALLS = {
-    "prevent",
-    "kill after",
-}  # whether results of system calls can be replaced is the kernel's choice
+# Whether results of functions can be replaced is the kernel's choice.
+BY_KERNEL = {"prevent", "kill after"}
 
 
 def test_nothing_is_refused_here():
@@ -19,9 +16,11 @@ def test_nothing_is_refused_here():
     found = json.loads(told("doctor", "--json"))
 
     assert [] == found["problems"]
-    gives = {each["operation"]: each["gives"] for each in found["operations"]}
-    assert gives.pop("SYSCALL") in CALLS
-    assert "observe" == gives.pop("ATTEMPT")
-    assert dict.fromkeys(LATE, "kill after") == {op: gives.pop(op) for op in LATE}
+    by_word = {each["operation"]: each for each in found["operations"]}
+    assert len(found["operations"]) == len(by_word)
+    assert by_word["exec"]["reason"].startswith("with args: kill after, ")
+    gives = {word: each["gives"] for word, each in by_word.items()}
+    assert {gives.pop("syscall"), gives.pop("kprobe")} <= BY_KERNEL
+    assert ("observe", "kill after") == (gives.pop("attempts"), gives.pop("tracepoint"))
     assert {"prevent"} == set(gives.values())
     assert {"programs": [], "links": [], "pins": []} == leftovers()

@@ -350,12 +350,13 @@ def test_doctor_says_how(bench: Bench):
     assert found["canPrevent"]
     assert "security_* functions" == found["enforcesAt"]
     gives = {each["operation"]: each["gives"] for each in found["operations"]}
-    late = {"EXEC_CREDS", "EXEC_ARGV"}
-    assert {"prevent"} == {
-        what for op, what in gives.items() if op not in {*late, "SYSCALL", "ATTEMPT"}
-    }
-    assert {"kill after"} == {gives[op] for op in late}
-    assert "security_bprm_check" in found["operations"][0]["hooks"]
+    less = {"syscall", "kprobe", "tracepoint", "attempts"}
+    assert {"prevent"} == {what for word, what in gives.items() if word not in less}
+    programs = found["operations"][0]
+    assert "exec" == programs["operation"]
+    assert "security_bprm_check" in programs["hooks"]
+    for field in ("fileCapabilities", "args"):
+        assert f"with {field}: kill after, " in programs["reason"]
 
 
 def test_who_may_be_passed_by_does_not_prevent(bench: Bench, preemption: None):

@@ -45,6 +45,10 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def _ordered(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 def _hooks(text: str) -> tuple[Hook, ...]:
     """Read hooks: each with its program behind a slash, if that is not called after the hook."""
     parted = (word.partition("/") for word in text.split())
@@ -71,6 +75,9 @@ class Operation:
         prefix: how the names of its programs begin, where rules name the place; else empty.
         by_descriptor: what asks about it again when a descriptor is used that is open already.
         is_deed: a process does it as such. The kernel side asks about the others with something else.
+        by_field: the field that a rule must compare to be asked here, where another operation of the
+            same name has the rules that do not; else empty.
+        asked_by: events or keys by which rules ask about it, where they do not by its own name.
     """
 
     op: Op
@@ -85,11 +92,18 @@ class Operation:
     prefix: str = attrs.field(default="", kw_only=True)
     by_descriptor: Op | None = attrs.field(default=None, kw_only=True)
     is_deed: bool = attrs.field(default=True, kw_only=True)
+    by_field: str = attrs.field(default="", kw_only=True)
+    asked_by: tuple[str, ...] = attrs.field(default="", converter=_ordered, kw_only=True)
 
     @property
     def full(self) -> str:
-        """The operation as policies speak of it: ``exec``, ``file.write``."""
+        """The operation as records speak of it: ``exec``, ``file.write``."""
         return full_name(self.event, self.word)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """How a policy asks about it: by its name, or by other events or keys."""
+        return self.asked_by or (self.full,)
 
 
 def full_name(event: str, word: str) -> str:
@@ -125,11 +139,12 @@ _ROWS: Final = (
               "Run a program, asked when the capabilities that it gets are known.",
               f"{_PROGRAM} fileCapabilities", _LAUNCH,
               hooks="bprm_creds_from_file/enf_exec_creds",
-              without_bpf="bprm_creds_from_file/enf_exec_creds_end", is_deed=False),
+              without_bpf="bprm_creds_from_file/enf_exec_creds_end", is_deed=False,
+              by_field="fileCapabilities"),
     Operation(Op.EXEC_ARGV, "exec", "exec", "execve",
               "Run a program, asked when its arguments are known.",
               f"{_PROGRAM} args", _LAUNCH,
-              hooks="bprm_committed_creds/enf_exec_argv", is_deed=False),
+              hooks="bprm_committed_creds/enf_exec_argv", is_deed=False, by_field="args"),
     Operation(Op.EXEC_LOADED, "exec", "loaded", "mmap", "Have a loader run a program.",
               _LOADED, _LAUNCH, hooks="mmap_file/enf_mmap_loaded"),
     # ---- Files
@@ -183,19 +198,19 @@ _ROWS: Final = (
                     " file_mprotect/enf_append_mprotect file_ioctl/enf_append_ioctl"),
     Operation(Op.GUARD, "file", "guard", "renameat2",
               "Rename or link what a path of a rule names, or rename a directory above it.",
-              _FILE, _RENAME, is_deed=False,
+              _FILE, _RENAME, is_deed=False, asked_by="guard",
               hooks="path_rename path_link inode_link/enf_layer_link inode_rename/enf_layer_rename"),
     Operation(Op.NAME_GUARD, "file", "nameGuard", "unlinkat",
               "Remove a name that a rule keeps from being written, or put something else there.",
-              _FILE, _DELETE, is_deed=False,
+              _FILE, _DELETE, is_deed=False, asked_by="guard",
               hooks="path_mknod path_unlink path_rename path_link path_symlink"
                     " inode_mknod/enf_layer_mknod inode_symlink/enf_layer_symlink"
                     " inode_link/enf_layer_link inode_unlink/enf_layer_unlink"
                     " inode_rename/enf_layer_rename"),
     Operation(Op.FD_READ, "file", "fdRead", "read", "Read by a descriptor that is open already.",
-              _FILE, _READ, hooks=_STRICT),
+              _FILE, _READ, hooks=_STRICT, asked_by="strict"),
     Operation(Op.FD_WRITE, "file", "fdWrite", "write", "Write by a descriptor that is open already.",
-              _FILE, _UPDATE, hooks=_STRICT),
+              _FILE, _UPDATE, hooks=_STRICT, asked_by="strict"),
     # ---- Sockets
     Operation(Op.SOCKET, "network", "socket", "socket", "Make a socket.",
               _SOCKET, _NETWORK_OTHER, hooks="socket_create"),
@@ -231,7 +246,7 @@ _ROWS: Final = (
               "Make the mount that is here the root.", "path", _FILE_OTHER, hooks="sb_pivotroot"),
     Operation(Op.MOUNT_GUARD, "mount", "guard", "umount2",
               "Move, cover or unmount a mount that the path of a rule goes through.",
-              "path", _FILE_OTHER, is_deed=False,
+              "path", _FILE_OTHER, is_deed=False, asked_by="guard",
               hooks="path_unlink path_rename path_rmdir inode_unlink/enf_layer_unlink"
                     " inode_rmdir/enf_layer_rmdir inode_rename/enf_layer_rename"
                     " sb_mount move_mount sb_umount sb_pivotroot"),
@@ -280,9 +295,11 @@ _ROWS: Final = (
     Operation(Op.SYSCALL, "syscall", "syscall", "-", "A system call is entered.",
               "args", _INVOKE, prefix="enf_syscall_", is_deed=False),
     Operation(Op.POINT, "point", "point", "-", "A point of the kernel is passed.",
-              "args", _INVOKE, prefix="enf_point_", is_deed=False),
+              "args", _INVOKE, prefix="enf_point_", is_deed=False,
+              asked_by="lsm kprobe tracepoint"),
     Operation(Op.ATTEMPT, "attempt", "attempt", "-", "The kernel itself refuses a system call.",
-              "path", _INVOKE, prefix="enf_attempt", is_deed=False),
+              "path", _INVOKE, prefix="enf_attempt", is_deed=False,
+              asked_by="attempts"),
 )
 # fmt: on
 

@@ -23,7 +23,7 @@ _ROW: Final = OPERATION_TABLE[Op.POINT]
 POINT = OpSpec(_ROW.word, (_ROW.op,), _ROW.operands, _ROW.phrase)
 """The only operation of the events by mechanism."""
 
-POINT_KEYS = ("lsm", "kprobe", "tracepoint")
+POINT_KEYS = _ROW.asked_by
 _SYSCALL: Final = re.compile(r"__(?:x64|ia32)_(?:compat_)?sys_(\w+)")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,62}")
 _BOTH: Final = re.compile(r"([A-Za-z0-9_-]{1,39})[/:]([A-Za-z0-9_]{1,39})")

@@ -41,15 +41,28 @@ def test_everything_is_prevented_where_everything_loads(refused):
 
     assert report.can_prevent
     assert () == report.problems
-    late = {} if can_override() else {"SYSCALL": probe.KILLS_AFTER}
-    assert {"EXEC_ARGV": probe.KILLS_AFTER, "ATTEMPT": probe.OBSERVES, **late} == {
-        op: what for op, what in gives(report).items() if what != probe.PREVENTS
+    less = {"exec": probe.KILLS_AFTER, "tracepoint": probe.KILLS_AFTER, "attempts": probe.OBSERVES}
+    if not can_override():
+        less |= {"syscall": probe.KILLS_AFTER, "kprobe": probe.KILLS_AFTER}
+    assert less == {
+        word: each.gives
+        for each in report.operations
+        for word in each.words
+        if each.gives != probe.PREVENTS
     }
 
 
 def test_every_operation_is_in_the_table(refused):
     """No operation is passed over."""
-    assert list(abi.OPS) == [each.op for each in probe.examine().operations]
+    assert list(abi.OPS) == list(dict.fromkeys(each.op for each in probe.examine().operations))
+
+
+def test_each_kind_of_point_has_its_own_answer(refused):
+    """A hook can refuse, and a tracepoint cannot."""
+    found = {each.words: each.gives for each in probe.examine().operations if each.op == "POINT"}
+
+    assert [("lsm",), ("kprobe",), ("tracepoint",)] == list(found)
+    assert (probe.PREVENTS, probe.KILLS_AFTER) == (found["lsm",], found["tracepoint",])
 
 
 def test_an_operation_with_one_refused_program_is_not_prevented(refused):
