@@ -61,6 +61,9 @@ def guarded(call: Callable[[], int]) -> int:
     try:
         code = call()
         sys.stdout.flush()
+    except SystemExit:
+        _flush_quietly()  # the reader of a help text may have gone, too
+        raise
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:

@@ -64,8 +64,12 @@ exit codes:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``enforcer`` with *arguments*, by default those of the process; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
+    return guarded(lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
     args = _parser(next((word for word in words if word in _COMMANDS), None)).parse_args(words)
-    return guarded(lambda: int(args.run(args)))
+    return int(args.run(args))
 
 
 def _parser(named: str | None) -> argparse.ArgumentParser:

@@ -18,8 +18,15 @@ def console() -> Console:
     """Make a console on standard output; into pipes it writes wide lines, so that none is folded."""
     from rich.console import Console
 
+    class Plain(Console):
+        """As what is printed otherwise: that its reader has gone is for ``guarded`` to see."""
+
+        def on_broken_pipe(self) -> None:
+            """Do not end this process here, nor with the code of another mistake."""
+            raise BrokenPipeError
+
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
-    return Console(highlight=False, markup=False, emoji=False, width=width)
+    return Plain(highlight=False, markup=False, emoji=False, width=width)
 
 
 def plural(number: int, noun: str) -> str:

@@ -28,7 +28,7 @@ from enforcer.runtime.policies.difference import Change, difference
 from enforcer.runtime.policies.too_late import why_late
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
 
     from enforcer.compiler import LabelNumbers
@@ -149,7 +149,8 @@ def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Compile
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
     child = context.Process(target=_serve, args=(order, there), name="enforcer-compile")
-    child.start()
+    with _interrupts_wait():
+        child.start()
     there.close()
     try:
         while not here.poll(_IDLE):
@@ -174,6 +175,16 @@ def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Compile
     return made
 
 
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Let Ctrl-C wait: it must not meet the new process before :func:`_serve` ignores it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _ending(code: int | None) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
@@ -183,6 +194,7 @@ def _serve(order: Order, there: Connection) -> None:
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     # A model of ten thousand rules is millions of objects in no cycle, looked through again and again
     # while it grows: a fifth of the time. The process ends before that could be missed.
     gc.disable()

@@ -6,6 +6,8 @@ import errno
 import os
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,8 @@ from enforcer.errors import (
     VerifierError,
 )
 from enforcer.span import Span
+
+ROOT = Path(__file__).parents[3]
 
 GOOD = """\
 apiVersion: enforcer/v1
@@ -293,6 +297,51 @@ def test_ctrl_c_is_silent(capsys):
     assert capsys.readouterr().err == ""
 
 
+INTERRUPTED = """
+import sys
+where = sys.argv.pop(1)
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == where:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+from enforcer.__main__ import main
+sys.exit(main())
+"""
+"""The command, with a Ctrl-C while one module is imported."""
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "argparse",
+        "enforcer.cli.main",
+        "enforcer.cli.exits",
+        "enforcer.cli.check",
+        "enforcer.runtime.policies.compilation",
+        "yaml",
+    ],
+)
+def test_ctrl_c_is_silent_while_modules_are_read(where, good):
+    """Which is most of what a short command does."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, where, "check", str(good)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (Exit.INTERRUPTED, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_the_installed_script_begins_where_ctrl_c_is_silent():
+    """What it calls imports the command line inside."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+    assert {"enforcer": "enforcer.__main__:main"} == project["project"]["scripts"]
+
+
 def test_notes_of_kernel_errors_are_told(capsys):
     """What libbpf said last is part of the sentence."""
     error = KernelError("cannot load", errno.EINVAL)
@@ -320,6 +369,42 @@ def test_a_reader_that_leaves_is_no_traceback(good):
     os.close(writer)
 
     assert (done.returncode, done.stderr) == (Exit.BROKEN_PIPE, b"")
+
+
+@pytest.mark.parametrize("call", ["console().print('a table')", "print('a line')"])
+def test_whoever_prints_a_reader_that_leaves_is_the_same(call):
+    """Tables are printed by a library that would end the process as if a policy were wrong."""
+    said = f"""
+import sys
+from enforcer.cli.exits import guarded
+from enforcer.cli.output import console
+sys.exit(guarded(lambda: {call} or 0))
+"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", said], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False
+    )
+    os.close(writer)
+
+    assert (Exit.BROKEN_PIPE, b"") == (done.returncode, done.stderr)
+
+
+def test_a_help_text_that_nobody_reads_is_no_error():
+    """`enforcer --help | head -1` says nothing more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "enforcer", "--help"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+
+    assert (Exit.OK, b"") == (done.returncode, done.stderr)
 
 
 def test_version_and_help():

@@ -48,6 +48,22 @@ def test_what_is_made_apart_is_what_would_be_made_here(sources):
     assert ["web"] == [policy.name for policy in made.now.wanted().policies]
 
 
+def test_ctrl_c_does_not_meet_a_process_that_does_not_ignore_it_yet(sources, monkeypatch):
+    """The terminal sends it to both; the new one would print a traceback."""
+    waits = []
+    fork = os.fork
+
+    def watched():
+        waits.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        return fork()
+
+    monkeypatch.setattr(os, "fork", watched)
+    make_apart(Order(sources, Overlay(), generation=1))
+
+    assert [True] == waits
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def test_files_are_read_again_only_if_asked_for(sources, tmp_path):
     first = make_apart(Order(sources, Overlay(), generation=1)).now
     (tmp_path / "db.yaml").write_text(TEXT.replace("NAME", "db"))
