@@ -20,6 +20,7 @@ __all__ = [
     "ControlError",
     "EnforcerBug",
     "EnforcerError",
+    "FileError",
     "KernelError",
     "LimitError",
     "PolicyError",
@@ -43,6 +44,10 @@ class PolicyError(EnforcerError):
 
     def __str__(self) -> str:
         return f"{self.span}: {self.message}" if self.span else self.message
+
+
+class FileError(PolicyError):
+    """A file or directory of policies cannot be opened or read; nothing is known of what is in it."""
 
 
 class LimitError(PolicyError):

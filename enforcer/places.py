@@ -6,9 +6,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CONFIG", "PINS", "POLICIES", "SOCKET"]
+__all__ = ["CONFIG", "PINS", "POLICIES", "SOCKET", "STDIN", "STDIN_NAME"]
 
 CONFIG: Final = Path("/etc/enforcer/enforcer.yaml")
 POLICIES: Final = Path("/etc/enforcer/policies")
 SOCKET: Final = Path("/run/enforcer/enforcer.sock")
 PINS: Final = Path("/sys/fs/bpf/enforcer")
+
+STDIN: Final = Path("/dev/stdin")
+"""What ``-`` stands for where a file can be standard input. A file called ``-`` is ``./-`` and no other path."""
+
+STDIN_NAME: Final = "<stdin>"
+"""What places in it are called."""

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer import places
 from enforcer.cases.actor import read_actor
 from enforcer.cases.earlier import read_earlier, read_marks
 from enforcer.cases.model import Case, CaseFile, Expected, ExpectedAudit
 from enforcer.cases.object import read_deed
-from enforcer.errors import PolicyError
+from enforcer.errors import FileError, PolicyError
 from enforcer.policy.language.symbols import ERRNOS, SIGNALS, Machine, SystemResolver, TableResolver
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.readers.context import Context
-from enforcer.policy.text.loader import MAX_BYTES, read
+from enforcer.policy.text.loader import MAX_BYTES, read, standard_input
 from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe
 from enforcer.span import Span
 
@@ -73,19 +74,15 @@ class _Resolver:
 
 def read_cases(path: Path, system: Resolver | None = None) -> CaseFile:
     """
-    Read the file.
+    Read the file, which may be ``places.STDIN``: its policies then lie in the working directory.
 
     Raises:
-        PolicyErrors: everything that is wrong in it, or why it cannot be read.
+        FileError: it cannot be read.
+        PolicyErrors: everything that is wrong in it.
     """
     context = Context()
+    content, path = _content(path)
     start = Span(str(path), 1, 1)
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        context.add(f"cannot read the file: {error.strerror}", start)
-        context.problems.check()
     source = read(content, str(path))
     context.problems.errors.extend(source.errors)
     documents = [d for d in source.documents if not (isinstance(d, Scalar) and d.is_null)]
@@ -98,6 +95,18 @@ def read_cases(path: Path, system: Resolver | None = None) -> CaseFile:
     if found is None:
         raise PolicyError("no cases", start)
     return found
+
+
+def _content(path: Path) -> tuple[bytes, Path]:
+    """Return what *path* holds, and what places in it are called."""
+    try:
+        if path == places.STDIN:
+            return standard_input(), Path(places.STDIN_NAME)
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1), path
+    except OSError as error:
+        reason = f"cannot read the file: {error.strerror}"
+        raise FileError(reason, Span(str(path), 1, 1)) from error
 
 
 def _file(node: Node, path: Path, context: Context, system: Resolver) -> CaseFile | None:

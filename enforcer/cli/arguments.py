@@ -22,6 +22,9 @@ __all__ = [
     "add_socket",
     "confirmation_time",
     "duration",
+    "file_or_stdin",
+    "file_path",
+    "kept_file",
     "loopback_port",
     "metrics_file",
     "policy_paths",
@@ -34,12 +37,15 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def add_policies(parser: argparse.ArgumentParser, *, optional: bool) -> None:
-    """Add the list of policy files and folders."""
+    """Add the list of policy files and folders: *optional* for a command that may read them again."""
     help_text = "policy file, or folder whose *.yaml files are read"
-    if optional:
-        help_text += f" (default: {places.POLICIES})"
+    help_text += f" (default: {places.POLICIES})" if optional else "; - is standard input"
     parser.add_argument(
-        "policies", metavar="POLICY", nargs="*" if optional else "+", type=Path, help=help_text
+        "policies",
+        metavar="POLICY",
+        nargs="*" if optional else "+",
+        type=kept_file if optional else file_or_stdin,
+        help=help_text,
     )
 
 
@@ -48,7 +54,7 @@ def add_socket(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--socket",
         metavar="PATH",
-        type=Path,
+        type=file_path,
         default=places.SOCKET,
         help=f"control socket of the daemon (default: {places.SOCKET})",
     )
@@ -82,6 +88,27 @@ def require_root(doing: str) -> None:
         raise UsageError(f"{doing} needs root: run it with sudo, or as root")
 
 
+def file_path(text: str) -> Path:
+    """Read the name of a file or folder. An empty one would be the working directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of a file is empty: name one")
+    return Path(text)
+
+
+def file_or_stdin(text: str) -> Path:
+    """Read the name of a file or folder, or ``-`` for standard input."""
+    return places.STDIN if text == "-" else file_path(text)
+
+
+def kept_file(text: str) -> Path:
+    """Read the name of a file or folder that is read more than once, or by another process."""
+    if text == "-":
+        raise argparse.ArgumentTypeError(
+            "standard input can be read only once: write the policy to a file"
+        )
+    return file_path(text)
+
+
 def loopback_port(text: str) -> tuple[str, int]:
     """Read an address with a port that only this machine can reach."""
     from enforcer.sinks.address import loopback
@@ -108,7 +135,7 @@ def metrics_file(text: str) -> Path:
         raise argparse.ArgumentTypeError(
             f"{text!r} must end with .prom: the node exporter reads no other file"
         )
-    return Path(text)
+    return file_path(text)
 
 
 def duration(text: str) -> float:

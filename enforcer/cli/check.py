@@ -27,8 +27,9 @@ examples:
   enforcer check policies/                every policy of a folder
   enforcer check a.yaml b.yaml            these together, as `start a.yaml b.yaml` would
   enforcer check --explain a.yaml         and which hook decides each rule, and why
+  generate-policy | enforcer check -      what comes on standard input
 
-exit code 1 if there is an error; warnings alone do not change it.
+exit code 1 if there is an error, 2 if a file cannot be opened; warnings alone do not change it.
 """
 
 

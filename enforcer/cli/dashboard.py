@@ -17,16 +17,16 @@ import selectors
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import attrs
 
-from enforcer.cli.arguments import add_socket
+from enforcer.cli.arguments import add_socket, file_path
 from enforcer.cli.exits import Exit, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -70,7 +70,9 @@ _PLAIN_SIZE = (80, 24)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     parser.add_argument("--once", action="store_true", help="print one frame and exit")
-    parser.add_argument("--svg", metavar="FILE", type=Path, help="save one frame as SVG and exit")
+    parser.add_argument(
+        "--svg", metavar="FILE", type=file_path, help="save one frame as SVG and exit"
+    )
     parser.add_argument(
         "--size",
         metavar="COLUMNSxLINES",

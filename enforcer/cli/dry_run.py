@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enforcer.cli.arguments import add_policies, duration, policy_paths, require_root
+from enforcer.cli.arguments import add_policies, duration, file_path, policy_paths, require_root
 from enforcer.cli.dry_report import show
 from enforcer.cli.exits import Exit, UsageError, complain
 from enforcer.cli.output import plural
@@ -22,6 +21,7 @@ from enforcer.cli.output import plural
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from pathlib import Path
 
     from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.findings import DryRun
@@ -57,20 +57,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replay",
         metavar="JOURNAL",
-        type=Path,
+        type=file_path,
         help="use a recording of `enforcer record` instead of what happens now; needs no root",
     )
     parser.add_argument(
         "--against",
         metavar="POLICY",
-        type=Path,
+        type=file_path,
         action="append",
         default=[],
         help="with --replay: compare with these policies; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="report as one JSON object")
     parser.add_argument(
-        "--html", metavar="FILE", type=Path, help="also write the report as one web page"
+        "--html", metavar="FILE", type=file_path, help="also write the report as one web page"
     )
 
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 from enforcer.errors import (
     ControlError,
     EnforcerError,
+    FileError,
     KernelError,
     PolicyError,
     PolicyErrors,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["ConfigErrors", "Exit", "UsageError", "complain", "discard", "guarded"]
+__all__ = ["ConfigErrors", "Exit", "UsageError", "code_of", "complain", "discard", "guarded"]
 
 
 class Exit(enum.IntEnum):
@@ -46,6 +47,11 @@ class ConfigErrors(UsageError):
     def __init__(self, errors: Sequence[PolicyError]) -> None:
         self.errors = tuple(errors)
         super().__init__("\n".join(str(each) for each in self.errors))
+
+
+def code_of(errors: Iterable[PolicyError]) -> Exit:
+    """Return the code for *errors*; if files could not be opened and nothing else was wrong, no policy is."""
+    return Exit.USAGE if all(isinstance(each, FileError) for each in errors) else Exit.POLICY
 
 
 def complain(sentence: str) -> None:
@@ -86,13 +92,13 @@ def _explain(error: Exception) -> int:
     match error:
         case PolicyErrors():
             _list(error.errors, "in policies: nothing was loaded")
-            return Exit.POLICY
+            return code_of(error.errors)
         case ConfigErrors():
             _list(error.errors, "in the configuration: nothing was started")
             return Exit.USAGE
         case PolicyError():
             complain(str(error))
-            return Exit.POLICY
+            return code_of([error])
         case ControlError() | UsageError():
             complain(str(error))
             return Exit.USAGE

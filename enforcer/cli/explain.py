@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from enforcer.cli.arguments import add_socket
+from enforcer.cli.arguments import add_socket, file_path
 from enforcer.cli.exits import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "policies",
         metavar="POLICY",
         nargs="*",
-        type=Path,
+        type=file_path,
         help="policy file or folder (default: the daemon's active policies)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from enforcer.cli.arguments import file_path
 from enforcer.cli.exits import Exit, UsageError
 from enforcer.cli.passphrase import add_key_fd, read_passphrase
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -32,7 +33,9 @@ _GENERATED = 20  # bytes of a passphrase that nobody can guess
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("file", metavar="FILE", type=Path, help="file to write the verifier to")
+    parser.add_argument(
+        "file", metavar="FILE", type=file_path, help="file to write the verifier to"
+    )
     parser.add_argument(
         "--generate",
         action="store_true",

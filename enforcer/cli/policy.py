@@ -11,10 +11,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from enforcer.cli.arguments import add_confirm_within, add_socket
+from enforcer.cli.arguments import add_confirm_within, add_socket, file_path
 from enforcer.cli.changes import ask, document, show_change
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit, UsageError
@@ -34,6 +33,7 @@ from enforcer.runtime.control.protocol import (
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from enforcer.runtime.control.answers import PolicyState
 
@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_key_fd(each)
     for each in (listed, shown):
         each.add_argument("--json", action="store_true", help="print one JSON object")
-    added.add_argument("files", metavar="FILE", nargs="+", type=Path, help="policy file")
+    added.add_argument("files", metavar="FILE", nargs="+", type=file_path, help="policy file")
     moded.add_argument(
         "mode", choices=_MODES, help="enforce, or audit (decide and record, refuse nothing)"
     )

@@ -12,10 +12,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enforcer.cli.arguments import duration, require_root
+from enforcer.cli.arguments import duration, file_path, require_root
 from enforcer.cli.exits import Exit, complain
 from enforcer.cli.output import plural, size, span
 
@@ -39,7 +38,7 @@ _LEAST, _MOST_BUFFER = 1 << 20, 1 << 30
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("journal", metavar="JOURNAL", type=Path, help="journal file to create")
+    parser.add_argument("journal", metavar="JOURNAL", type=file_path, help="journal file to create")
     parser.add_argument(
         "--for",
         dest="seconds",

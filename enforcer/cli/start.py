@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enforcer import places
@@ -19,6 +18,7 @@ from enforcer.cli.arguments import (
     add_policies,
     add_socket,
     confirmation_time,
+    file_path,
     loopback_port,
     metrics_file,
     policy_paths,
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        type=Path,
+        type=file_path,
         help=f"configuration file; options given here take precedence (default: {places.CONFIG} "
         "if it exists and no POLICY is given)",
     )
@@ -79,11 +79,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     """Add where records and metrics go."""
     parser.add_argument(
-        "--json-log", metavar="FILE", type=Path, help="append records as JSON, one object per line"
+        "--json-log",
+        metavar="FILE",
+        type=file_path,
+        help="append records as JSON, one object per line",
     )
-    parser.add_argument("--logfmt-log", metavar="FILE", type=Path, help="append records as logfmt")
     parser.add_argument(
-        "--ocsf-log", metavar="FILE", type=Path, help="append records as OCSF events, one per line"
+        "--logfmt-log", metavar="FILE", type=file_path, help="append records as logfmt"
+    )
+    parser.add_argument(
+        "--ocsf-log",
+        metavar="FILE",
+        type=file_path,
+        help="append records as OCSF events, one per line",
     )
     parser.add_argument(
         "--syslog",
@@ -162,7 +170,7 @@ def _add_protection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key",
         metavar="FILE",
-        type=Path,
+        type=file_path,
         help="with --protect: ending or changing enforcement takes the passphrase of this key, "
         "also for the service manager; make it with `enforcer key FILE`",
     )
@@ -175,7 +183,7 @@ def _add_pins(parser: argparse.ArgumentParser) -> None:
     pins.add_argument(
         "--pins",
         metavar="FOLDER",
-        type=Path,
+        type=file_path,
         help=(
             "where enforcement is pinned, so that it outlives this process (default: "
             f"{places.PINS})"

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enforcer import places
-from enforcer.cli.arguments import add_socket, require_root
+from enforcer.cli.arguments import add_socket, file_path, require_root
 from enforcer.cli.exits import Exit, UsageError
 from enforcer.cli.output import plural
 from enforcer.cli.passphrase import Passphrase, add_key_fd, ask_with_key, let_in
@@ -22,6 +21,7 @@ from enforcer.runtime.control.protocol import STOP, Client, NoDaemonError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pins",
         metavar="PATH",
-        type=Path,
+        type=file_path,
         default=places.PINS,
         help=f"where enforcement is pinned (default: {places.PINS})",
     )

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enforcer.cli.exits import Exit, UsageError
+from enforcer.cli.arguments import file_or_stdin, file_path
+from enforcer.cli.exits import Exit, UsageError, code_of
 from enforcer.cli.output import plural
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
+    from pathlib import Path
 
     from enforcer.cases.junit import Suite
 
@@ -31,7 +32,7 @@ examples:
   enforcer test --policy candidate.yaml web.cases.yaml
                                           the same cases, other policies than the file names
 
-exit code 5 if a verdict is not the expected one, 1 if a file is wrong.
+exit code 5 if a verdict is not the expected one, 1 if a file is wrong, 2 if one cannot be opened.
 """
 
 
@@ -41,19 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "cases",
         metavar="CASES",
         nargs="+",
-        type=Path,
-        help="file of cases, or folder with *.cases.yaml",
+        type=file_or_stdin,
+        help="file of cases, or folder with *.cases.yaml; - is standard input",
     )
     parser.add_argument(
         "--policy",
         dest="policies",
         metavar="POLICY",
         action="append",
-        type=Path,
+        type=file_path,
         default=[],
         help="policy file or folder to use instead of those that the cases name; may be repeated",
     )
-    parser.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit file, too")
+    parser.add_argument("--junit", metavar="FILE", type=file_path, help="write a JUnit file, too")
     parser.add_argument("--quiet", "-q", action="store_true", help="print only cases that differ")
     parser.add_argument("--verbose", "-v", action="store_true", help="print every case")
 
@@ -71,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
             args.junit.write_bytes(junit(suites))
         except OSError as error:
             raise UsageError(f"cannot write {args.junit}: {error.strerror}") from error
-    wrong = sum(len(suite.errors) for suite in suites)
+    errors = [error for suite in suites for error in suite.errors]
+    wrong = len(errors)
     outcomes = [outcome for suite in suites for outcome in suite.outcomes]
     failed = sum(not outcome.is_as_expected for outcome in outcomes)
     if not args.quiet or wrong or failed:
@@ -79,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         said += f", {plural(wrong, 'error')}" if wrong else ""
         print(f"{'failed' if wrong or failed else 'ok'}: {said}")
     if wrong:
-        return Exit.POLICY
+        return code_of(errors)
     return Exit.DIFFERS if failed else Exit.OK
 
 

@@ -8,11 +8,10 @@ protected from this command until that start.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enforcer import places
-from enforcer.cli.arguments import require_root
+from enforcer.cli.arguments import file_path, require_root
 from enforcer.cli.exits import Exit
 from enforcer.cli.passphrase import Passphrase, add_key_fd, let_go
 
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pins",
         metavar="PATH",
-        type=Path,
+        type=file_path,
         default=places.PINS,
         help=f"where enforcement is pinned (default: {places.PINS})",
     )

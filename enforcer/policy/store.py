@@ -14,14 +14,15 @@ from typing import Final
 
 import attrs
 
-from enforcer.errors import PolicyError
+from enforcer import places
+from enforcer.errors import FileError, PolicyError
 from enforcer.garbage import uncollected
 from enforcer.policy.build import build
 from enforcer.policy.language.symbols import Resolver, SystemResolver
 from enforcer.policy.model.policy import Policy, PolicySet
 from enforcer.policy.readers.context import Context
 from enforcer.policy.text.folders import entries, policy_files
-from enforcer.policy.text.loader import MAX_BYTES, read
+from enforcer.policy.text.loader import MAX_BYTES, read, standard_input
 from enforcer.policy.text.nodes import Scalar
 from enforcer.policy.text.trust import Place, Trust
 from enforcer.span import Span
@@ -44,7 +45,7 @@ def load_policies(
     Load all policies of *paths*: files, and directories with what :func:`policy_files` finds there.
 
     Args:
-        paths: where they are; what several of them lead to is read once.
+        paths: where they are; what several of them lead to is read once. One may be ``places.STDIN``.
         resolver: where names of users and groups are looked up; else this system.
         trust: who must own the files for them to be activated; None: anybody may, as for checking.
         may_be_empty: a directory without policies is no error.
@@ -88,11 +89,20 @@ class _Reader:
 
     def read(self, path: Path) -> None:
         """Read what *path* leads to, a file or a directory."""
+        if path == places.STDIN and self.trust is None:
+            self._standard_input()
+            return
         with self.context.problems.catching(), self._open(path) as fd:
             if stat.S_ISDIR(os.fstat(fd).st_mode):
                 self._directory(Place(fd, path))
             else:
                 self._file(fd, path)
+
+    def _standard_input(self) -> None:
+        with self.context.problems.catching():
+            with _telling(Path(places.STDIN_NAME)):
+                content = standard_input()
+            self.policies += _policies(content, places.STDIN_NAME, self.context)
 
     def _directory(self, top: Place) -> None:
         """Read everything below *top*, from its descriptor: it stays the tree that was opened."""
@@ -157,10 +167,10 @@ def _telling(path: Path) -> Iterator[None]:
         is_directory = os.path.isdir(path)  # noqa: PTH112
         what = "list the directory" if is_directory else "read the file"
         msg = f"cannot {what}: {error.strerror}"
-        raise PolicyError(msg, _start(path)) from error
+        raise FileError(msg, _start(path)) from error
     except ValueError as error:
         msg = f"not the name of a file: {error}"
-        raise PolicyError(msg, _start(path)) from error
+        raise FileError(msg, _start(path)) from error
 
 
 def _policies(content: str | bytes, file: str, context: Context) -> list[Policy]:

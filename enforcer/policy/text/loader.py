@@ -23,7 +23,7 @@ from enforcer.policy.text.problems import Problems
 from enforcer.policy.text.yaml_errors import BREAK, explained
 from enforcer.span import Span
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Source", "load", "read"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Source", "load", "read", "standard_input"]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -54,6 +54,17 @@ class Source:
 
     documents: tuple[Node, ...]
     errors: tuple[PolicyError, ...]
+
+
+def standard_input() -> bytes:
+    """
+    Read standard input, up to just above the limit.
+
+    Raises:
+        OSError: there is none.
+    """
+    with open(0, "rb", closefd=False) as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def load(content: str | bytes, file: str) -> tuple[Node, ...]:

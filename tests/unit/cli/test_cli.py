@@ -204,15 +204,98 @@ def test_convert_of_our_own(good, capsys):
     assert "match: {path: /usr/bin/cat}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["missing.yaml", ".", "binary.yaml"])
-def test_check_of_what_is_no_policy(name, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("missing.yaml", Exit.USAGE),
+        ("missing/policy.yaml", Exit.USAGE),
+        (".", Exit.POLICY),
+        ("binary.yaml", Exit.POLICY),
+    ],
+)
+def test_check_of_what_is_no_policy(name, code, tmp_path, capsys):
     """A file that is missing, an empty folder and binary rubbish are errors with a place."""
     (tmp_path / "binary.yaml.txt").write_bytes(b"")
     if name == "binary.yaml":
         (tmp_path / name).write_bytes(bytes(range(256)))
 
-    assert main(["check", str(tmp_path / name)]) == Exit.POLICY
+    assert code == main(["check", str(tmp_path / name)])
     assert f"{tmp_path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["check", "convert", "test"])
+def test_a_file_that_cannot_be_opened_is_no_invalid_policy(command, tmp_path):
+    """But a policy that is invalid is one, whatever else cannot be opened."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("a: b")
+
+    assert Exit.USAGE == main([command, str(tmp_path / "missing.yaml")])
+    assert Exit.POLICY == main([command, str(bad), str(tmp_path / "missing.yaml")])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check"],
+        ["convert"],
+        ["test"],
+        ["start"],
+        ["dry-run"],
+        ["policy", "add"],
+        ["test", "--junit"],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_name_is_no_file(words, capsys):
+    """It would be the working directory: a variable that is not set would name all of that."""
+    with pytest.raises(SystemExit) as ended:
+        main([*words, ""])
+
+    assert Exit.USAGE == ended.value.code
+    assert "the name of a file is empty: name one" in capsys.readouterr().err
+
+
+def test_standard_input_is_checked():
+    """As a file would be, with places in it."""
+    good = enforcer("check", "-", input=GOOD)
+    bad = enforcer("check", "-", input=GOOD.replace("action: deny", "action: dney"))
+
+    assert (Exit.OK, "ok: 1 policy, 1 rule") == (good.returncode, good.stdout[:20])
+    assert Exit.POLICY == bad.returncode
+    assert bad.stderr.startswith("<stdin>:11:15: ")
+
+
+def test_standard_input_beside_a_file(good):
+    """They are checked together: names must differ."""
+    done = enforcer("check", "-", good, input=GOOD)
+
+    assert Exit.POLICY == done.returncode
+    assert "has its name from <stdin>:" in done.stderr
+
+
+def test_standard_input_is_converted():
+    """Into our own language, with places in it."""
+    done = enforcer("convert", "-", input=FOREIGN)
+
+    assert Exit.OK == done.returncode
+    assert "    # <stdin>:7:18\n" in done.stdout
+
+
+def test_no_standard_input_is_said(good):
+    """A closed one is a file that cannot be read."""
+    done = enforcer("check", "-", preexec_fn=lambda: os.close(0))
+
+    assert Exit.USAGE == done.returncode
+    assert "<stdin>:1:1: cannot read the file: Bad file descriptor" in done.stderr
+
+
+def test_what_is_read_again_is_no_standard_input(capsys):
+    """A daemon reads its policies at every reload."""
+    with pytest.raises(SystemExit) as ended:
+        main(["start", "-"])
+
+    assert Exit.USAGE == ended.value.code
+    assert "standard input can be read only once" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["status", "stop", "events"])

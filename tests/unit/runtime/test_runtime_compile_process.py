@@ -13,6 +13,7 @@ from enforcer.errors import (
     ControlError,
     EnforcerBug,
     EnforcerError,
+    FileError,
     KernelError,
     PolicyError,
     PolicyErrors,
@@ -164,6 +165,14 @@ def test_errors_cross_to_another_process(error):
     assert (type(error), str(error)) == (type(back), str(back))
     assert vars(error).keys() == vars(back).keys()
     assert getattr(error, "errno", None) == getattr(back, "errno", None)
+
+
+def test_a_file_that_cannot_be_opened_is_told_as_such(tmp_path):
+    """So that a start ends with the exit code for that, and not with that for an invalid policy."""
+    with pytest.raises(PolicyErrors) as caught:
+        make_apart(Order(Sources((tmp_path / "none.yaml",)), Overlay(), generation=1))
+
+    assert [FileError] == [type(error) for error in caught.value.errors]
 
 
 def test_digests_that_were_put_away_come_back_equal(sources):
