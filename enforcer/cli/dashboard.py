@@ -107,6 +107,7 @@ def _show_once(args: argparse.Namespace) -> None:
     from enforcer.errors import ControlError
     from enforcer.runtime.control.protocol import WATCH, Client
     from enforcer.ui.painter import Painter
+    from enforcer.ui.picture import SVG
 
     model = _model()
     with Client.connect(args.socket, timeout=_FIRST) as client:
@@ -120,7 +121,7 @@ def _show_once(args: argparse.Namespace) -> None:
     if args.svg is not None:
         console = _console(columns, is_recording=True)
         console.print(_draw(model, columns, lines, _glyphs(console)), crop=False, soft_wrap=True)
-        console.save_svg(str(args.svg), title="enforcer dashboard")
+        console.save_svg(str(args.svg), title="enforcer dashboard", code_format=SVG)
     if args.once:
         console = _console(columns)
         frame = _draw(model, columns, lines, _glyphs(console))

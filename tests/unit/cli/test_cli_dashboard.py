@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from busy_daemon import VAULT, busy
@@ -96,6 +97,19 @@ def test_a_picture(daemon, tmp_path):
     assert Exit.OK == code
     assert text.startswith("<svg")
     assert "only-the-vault" in text
+    assert ET.fromstring(text) is not None
+
+
+def test_a_picture_loads_nothing(daemon, tmp_path):
+    """Whoever looks at it tells no server so: all that it refers to is in it."""
+    file = tmp_path / "frame.svg"
+    main(["dashboard", "--svg", str(file), "--socket", str(daemon.socket)])
+
+    text = file.read_text().replace('xmlns="http://www.w3.org/2000/svg"', "", 1)
+    assert "//" not in text
+    assert "@font-face" not in text
+    assert "@import" not in text
+    assert {"#"} == set(re.findall(r"url\([\"']?(.)", text))
 
 
 @pytest.mark.parametrize("words", [["--once"], ["--svg", "f.svg"], []])
