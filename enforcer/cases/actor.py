@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from enforcer.policy.readers.context import Context
     from enforcer.policy.text.nodes import Entry, Node
 
-__all__ = ["read_actor"]
+__all__ = ["MAX_ANCESTORS", "read_actor"]
 
 _BINARY: Final = b"/usr/bin/program"
 _EVERY_CAPABILITY: Final = (1 << len(CAPABILITIES)) - 1
 _IDS: Final = ("uid", "euid", "gid", "egid")
 _MAX_CGROUP: Final = _abi.ENF_PATH_MAX
-_MAX_ANCESTORS: Final = 64
+MAX_ANCESTORS: Final = 64
 
 
 def read_actor(
@@ -53,8 +53,8 @@ def read_actor(
     parent = parts["parent"]
     ancestors = parts["ancestors"]
     above = context.list(ancestors.value, "ancestors") if ancestors else None
-    if above is not None and len(above.items) > _MAX_ANCESTORS:
-        context.add(f"ancestors has {len(above.items)} items, the limit is {_MAX_ANCESTORS}",
+    if above is not None and len(above.items) > MAX_ANCESTORS:
+        context.add(f"ancestors has {len(above.items)} items, the limit is {MAX_ANCESTORS}",
                     above.span)  # fmt: skip
     actor = Actor(
         now=now,

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from enforcer.policy.readers.context import Context
     from enforcer.policy.text.nodes import Entry, Node
 
-__all__ = ["read_earlier", "read_marks"]
+__all__ = ["MAX_EARLIER", "read_earlier", "read_marks"]
 
-_MAX_EARLIER: Final = 64
+MAX_EARLIER: Final = 64
 
 
 def read_marks(entry: Entry | None, context: Context) -> dict[str, int]:
@@ -34,8 +34,8 @@ def read_marks(entry: Entry | None, context: Context) -> dict[str, int]:
 def read_earlier(entry: Entry | None, context: Context) -> tuple[Earlier, ...]:
     """Read ``after``: deeds of the same process, each with the time since."""
     items = context.list(entry.value, "after") if entry else None
-    if items is not None and len(items.items) > _MAX_EARLIER:
-        context.add(f"after has {len(items.items)} items, the limit is {_MAX_EARLIER}", items.span)
+    if items is not None and len(items.items) > MAX_EARLIER:
+        context.add(f"after has {len(items.items)} items, the limit is {MAX_EARLIER}", items.span)
     found = [_deed(item, context) for item in items or ()]
     kept = [each for each in found if each is not None]
     return tuple(sorted(kept, key=lambda each: -each.ago_ns))

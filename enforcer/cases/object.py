@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from enforcer.policy.readers.context import Context
     from enforcer.policy.text.nodes import Entry, Node
 
-__all__ = ["read_deed"]
+__all__ = ["OPERANDS", "Shape", "read_deed", "shape_of"]
 
 _MAX_PATH: Final = 4095
 _MAX_NAME: Final = _abi.ENF_NAME_MAX
@@ -49,27 +49,28 @@ _ENDED: Final = frozenset({Op.UNMOUNT})
 
 
 @attrs.frozen
-class _Shape:
+class Shape:
     """Which operands a deed may and must have."""
 
     may: frozenset[str]
     must: frozenset[str]
 
 
-def _shape(op: Op) -> _Shape:
+def shape_of(op: Op) -> Shape:
+    """Return which operands *op* may and must have."""
     if op is Op.EXEC:
         flags = {"setuid", "setgid", "fileCapabilities", "script", "fileless", "memfd", "offHost"}
-        return _Shape(frozenset({"path", "args", "interpreter", *flags}), frozenset({"path"}))
+        return Shape(frozenset({"path", "args", "interpreter", *flags}), frozenset({"path"}))
     if op is Op.EXEC_LOADED:
-        return _Shape(frozenset({"path", "fileless", "memfd"}), frozenset({"path"}))
+        return Shape(frozenset({"path", "fileless", "memfd"}), frozenset({"path"}))
     if op is Op.SOCKET:
-        return _Shape(frozenset(_SOCKET_NUMBERS), frozenset({"family"}))
+        return Shape(frozenset(_SOCKET_NUMBERS), frozenset({"family"}))
     if op in _ADDRESSED:
         named = {"path", "abstract"} if op in _BY_NAME else set()
-        return _Shape(frozenset({"address", "port", *_SOCKET_NUMBERS, *named}), frozenset())
+        return Shape(frozenset({"address", "port", *_SOCKET_NUMBERS, *named}), frozenset())
     row = OPERATION_TABLE[op]
     if row.event not in {"file", "mount"}:
-        return _Shape(row.operands, row.operands - _FLAGS.keys())
+        return Shape(row.operands, row.operands - _FLAGS.keys())
     may, must = {"path", "fileless", "memfd", "offHost", "directory"}, {"path"}
     if op in _TWO_NAMES:
         may |= {"to", "replaces"} - ({"replaces"} if op is not Op.RENAME else set())
@@ -84,7 +85,7 @@ def _shape(op: Op) -> _Shape:
     if (words := _MOUNT_WORDS.get(op)) is not None:
         may = {"path", *words} | (may & {"to"})
         must |= words & {"fsType"} if op is Op.MOUNT else set()
-    return _Shape(frozenset(may), frozenset(must))
+    return Shape(frozenset(may), frozenset(must))
 
 
 _MOUNT_WORDS: Final[dict[Op, set[str]]] = {
@@ -110,7 +111,7 @@ def read_deed(deed: Map, unknown: frozenset[str], context: Context) -> tuple[Acc
     ops = _ops(deed, context)
     if not ops:
         return ()
-    shapes = [_shape(op) for op in ops]
+    shapes = [shape_of(op) for op in ops]
     may = frozenset().union(*(shape.may for shape in shapes))
     must = frozenset().union(*(shape.must for shape in shapes))
     words = ", ".join(_word(op) for op in ops)
@@ -300,3 +301,6 @@ _READERS: Final[dict[str, Callable[[Entry, Context], Any]]] = {
     "interpreter": _path,
     "replaces": _flag,
 }
+
+OPERANDS: Final = tuple(_READERS)
+"""Every operand that some deed has."""

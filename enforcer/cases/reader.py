@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from enforcer.policy.language.symbols import Resolver
 
-__all__ = ["KIND", "VERDICTS", "read_cases"]
+__all__ = ["API_VERSION", "AUDIT", "CASE_KEYS", "KIND", "TOP", "VERDICTS", "read_cases"]
 
 API_VERSION: Final = "enforcer/v1"
 KIND: Final = "EnforcerCases"
@@ -46,10 +46,14 @@ _LINKS: Final = {
 }
 """Merged /usr, as every current distribution has it; a case file may say otherwise."""
 
-_TOP: Final = ("apiVersion", "kind", "policies", "users", "groups", "links", "cases")
+TOP: Final = ("apiVersion", "kind", "policies", "users", "groups", "links", "cases")
 _CASE_ACTOR: Final = ("as", "parent", "ancestors")
 _CASE_EARLIER: Final = ("marks", "after")
 _CASE_EXPECTED: Final = ("expect", "by", "guard", "onError", "errno", "killedBy", "audit")
+CASE_KEYS: Final = ("name", *_CASE_ACTOR, *_CASE_EARLIER, *_CASE_EXPECTED)
+"""Keys of a case that are not about the deed."""
+
+AUDIT: Final = ("expect", "by")
 
 
 @attrs.frozen
@@ -113,7 +117,7 @@ def _file(node: Node, path: Path, context: Context, system: Resolver) -> CaseFil
     top = context.map(node, "a file of cases")
     if top is None:
         return None
-    _refuse_unknown(top, "key of a file of cases", _TOP, context)
+    _refuse_unknown(top, "key of a file of cases", TOP, context)
     for key, wanted in (("apiVersion", API_VERSION), ("kind", KIND)):
         entry = top.get(key)
         if entry is None or not isinstance(entry.value, Scalar) or entry.value.text != wanted:
@@ -189,8 +193,7 @@ def _case(node: Node, number: int, context: Context) -> Case | None:
     before = len(context.problems.errors)
     entry = item.get("name")
     name = context.text(entry.value, "name") if entry else None
-    own = {"name", *_CASE_ACTOR, *_CASE_EARLIER, *_CASE_EXPECTED}
-    deed = Map({e.key: e for e in item if e.key not in own}, item.span)
+    deed = Map({e.key: e for e in item if e.key not in CASE_KEYS}, item.span)
     actor, unknown = read_actor({key: item.get(key) for key in _CASE_ACTOR}, deed, context)
     accesses = read_deed(deed, unknown, context)
     marks = read_marks(item.get("marks"), context)
@@ -251,7 +254,7 @@ def _audit(entry: Entry, context: Context) -> ExpectedAudit | None:
     given = context.map(entry.value, "audit")
     if given is None:
         return None
-    _refuse_unknown(given, "key of audit", ("expect", "by"), context)
+    _refuse_unknown(given, "key of audit", AUDIT, context)
     expect = given.get("expect")
     if expect is None:
         context.add("audit needs 'expect'", given.span)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from enforcer.sinks.address import Address
 
 __all__ = [
+    "DURATION",
     "add_confirm_within",
     "add_policies",
     "add_socket",
@@ -32,7 +33,10 @@ __all__ = [
     "socket_address",
 ]
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
+DURATION = r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|)"
+"""A pattern for times."""
+
+_DURATION = re.compile(DURATION)
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 
 

@@ -12,20 +12,26 @@ import argparse
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from enforcer.cli.arguments import duration
+from enforcer.cli.arguments import DURATION, duration
+from enforcer.cli.config_table import FLAG, PATH, Setting
 from enforcer.cli.exits import ConfigErrors, UsageError
-from enforcer.cli.outputs import read_outputs, read_patterns, read_socket
+from enforcer.cli.outputs import (
+    PATTERNS,
+    SOCKET,
+    outputs_form,
+    read_outputs,
+    read_patterns,
+    read_socket,
+)
 from enforcer.cli.settings import Settings
 from enforcer.errors import PolicyErrors
 from enforcer.policy.readers.context import Context
+from enforcer.policy.schema.fragments import Schema, list_of
 from enforcer.policy.text.loader import MAX_BYTES, load
 from enforcer.policy.text.nodes import Node, Scalar, describe
 from enforcer.sinks.address import loopback
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["KEYS", "read_config", "trusted_content"]
 
@@ -93,8 +99,7 @@ def _values(documents: tuple[Node, ...], context: Context) -> dict[str, Any]:
         if key is None:
             context.unknown(entry, "setting", KEYS, {})
             continue
-        name, read = key
-        values[name] = read(entry.value, entry.key, context)
+        values[key.field] = key.read(entry.value, entry.key, context)
     return values
 
 
@@ -150,27 +155,34 @@ def _duration(node: Node, what: str, context: Context) -> float | None:
     return None
 
 
-KEYS: Final[dict[str, tuple[str, Callable[[Node, str, Context], Any]]]] = {
-    "policies": ("policies", _paths),
-    "jsonLog": ("json_log", _path),
-    "logfmtLog": ("logfmt_log", _path),
-    "ocsfLog": ("ocsf_log", _path),
-    "syslog": ("syslog", read_socket),
-    "journald": ("journald", _flag),
-    "outputs": ("outputs", read_outputs),
-    "metrics": ("metrics", _loopback),
-    "metricsFile": ("metrics_file", _metrics_file),
-    "redact": ("redact", read_patterns),
-    "audit": ("audit", _flag),
-    "quiet": ("quiet", _flag),
-    "allowDegraded": ("allow_degraded", _flag),
-    "watch": ("watch", _flag),
-    "protect": ("protect", _flag),
-    "key": ("key", _path),
-    "persist": ("persist", _flag),
-    "confirmWithin": ("confirm_within", _duration),
-    "watchConfirmWithin": ("watch_confirm_within", _duration),
-    "socket": ("socket", _path),
-    "pins": ("pins", _path),
+_LOOPBACK: Final[Schema] = {
+    "type": "string",
+    "pattern": r"^(127\.[0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$",
 }
-"""Every key of the file: the field of :class:`Settings` that it sets, and who reads its value."""
+_PROM: Final[Schema] = {"type": "string", "pattern": r"^/.*\.prom$"}
+_TIME: Final[Schema] = {"type": "string", "pattern": f"^{DURATION}$"}
+
+KEYS: Final[dict[str, Setting]] = {
+    "policies": Setting("policies", _paths, list_of(PATH)),
+    "jsonLog": Setting("json_log", _path, PATH),
+    "logfmtLog": Setting("logfmt_log", _path, PATH),
+    "ocsfLog": Setting("ocsf_log", _path, PATH),
+    "syslog": Setting("syslog", read_socket, SOCKET),
+    "journald": Setting("journald", _flag, FLAG),
+    "outputs": Setting("outputs", read_outputs, outputs_form()),
+    "metrics": Setting("metrics", _loopback, _LOOPBACK),
+    "metricsFile": Setting("metrics_file", _metrics_file, _PROM),
+    "redact": Setting("redact", read_patterns, PATTERNS),
+    "audit": Setting("audit", _flag, FLAG),
+    "quiet": Setting("quiet", _flag, FLAG),
+    "allowDegraded": Setting("allow_degraded", _flag, FLAG),
+    "watch": Setting("watch", _flag, FLAG),
+    "protect": Setting("protect", _flag, FLAG),
+    "key": Setting("key", _path, PATH),
+    "persist": Setting("persist", _flag, FLAG),
+    "confirmWithin": Setting("confirm_within", _duration, _TIME),
+    "watchConfirmWithin": Setting("watch_confirm_within", _duration, _TIME),
+    "socket": Setting("socket", _path, PATH),
+    "pins": Setting("pins", _path, PATH),
+}
+"""Every key of the file: the field of :class:`Settings` that it sets, who reads its value, and its form."""

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer.cli.config_table import PATH, Setting
 from enforcer.policy.readers.rules import SEVERITIES
+from enforcer.policy.schema.fragments import TEXT, Schema, list_of, object_of
 from enforcer.policy.text.nodes import Map, Node, Scalar, describe
-from enforcer.sinks.address import Address, read_address
+from enforcer.sinks.address import PREFIXES, Address, read_address
 from enforcer.sinks.forms import FORMS
 from enforcer.sinks.journal import JournalOutput
 from enforcer.sinks.logfmt import KEYS as LOGFMT_KEYS
@@ -21,13 +23,11 @@ from enforcer.sinks.spec import Common, FileOutput, OutputSpec
 from enforcer.sinks.syslog import FACILITIES, SyslogOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from enforcer.policy.readers.context import Context
 
-    Read = Callable[[Node, str, Context], Any]
-
-__all__ = ["read_outputs", "read_patterns", "read_socket"]
+__all__ = ["PATTERNS", "SOCKET", "outputs_form", "read_outputs", "read_patterns", "read_socket"]
 
 _MAX_OUTPUTS = 16
 _MAX_PATTERNS = 100
@@ -78,7 +78,7 @@ def _output(node: Node, context: Context) -> OutputSpec | None:
     for name in needed:
         if name not in item.entries:
             context.add(f"an output of type {word} needs {name!r}", item.span)
-    if any(values.get(own[name][0]) is None for name in needed):
+    if any(values.get(own[name].field) is None for name in needed):
         return None
     selection = Selection(**_taken(values, Selection))
     return make(common=Common(selection=selection, **_taken(values, Common)), **values)
@@ -86,7 +86,7 @@ def _output(node: Node, context: Context) -> OutputSpec | None:
 
 def _values(
     item: Map,
-    keys: dict[str, tuple[str, Read]],
+    keys: Mapping[str, Setting],
     what: str,
     context: Context,
 ) -> dict[str, Any]:
@@ -98,10 +98,9 @@ def _values(
         if key is None:
             context.unknown(entry, what, ("type", *keys), {})
             continue
-        name, read = key
-        value = read(entry.value, entry.key, context)
+        value = key.read(entry.value, entry.key, context)
         if value is not None:
-            values[name] = value
+            values[key.field] = value
     return values
 
 
@@ -245,50 +244,97 @@ def _rotation(node: Node, what: str, context: Context) -> Rotation | None:
     given = context.map(node, what)
     if given is None:
         return None
-    keys = {"size": ("size", _size(_LEAST, _MOST)), "keep": ("keep", _kept)}
-    values = _values(given, keys, f"key of {what}", context)
+    values = _values(given, _ROTATION, f"key of {what}", context)
     if "size" not in given.entries:
         context.add(f"{what} needs 'size'", given.span)
     return Rotation(**values) if "size" in values else None
 
 
-_COMMON: Final[dict[str, tuple[str, Read]]] = {
-    "actions": ("actions", _words_of(ACTIONS)),
-    "policies": ("policies", _policies),
-    "operations": ("operations", _words_of(OPERATION_WORDS)),
-    "minSeverity": ("severity", _word_of(SEVERITIES)),
-    "redact": ("redact", read_patterns),
-    "fields": ("fields", _fields),
-    "queue": ("limit", _size(_LEAST, _MOST_QUEUED)),
+_TIMES: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": _MOST_KEPT}
+_BYTES: Final[Schema] = {"type": "string", "pattern": f"^{_SIZE.pattern}$"}
+_ROTATION: Final = {
+    "size": Setting("size", _size(_LEAST, _MOST), _BYTES),
+    "keep": Setting("keep", _kept, _TIMES),
 }
-"""Keys of every output: the field of Selection or Common, and who reads its value."""
 
-_FORM: Final = ("form", _word_of(FORMS))
+SOCKET: Final[Schema] = {"type": "string", "pattern": f"^({'|'.join(PREFIXES)}):"}
+PATTERNS: Final[Schema] = {
+    "type": "array",
+    "maxItems": _MAX_PATTERNS,
+    "items": {"type": "string", "pattern": "^[^ ]+( [^ ]+)?$"},
+}
+_NAMES: Final[Schema] = list_of({"type": "string", "pattern": f"^{_POLICY.pattern}$"})
+_ADDED: Final[Schema] = {
+    "type": "object",
+    "maxProperties": _MAX_FIELDS,
+    "propertyNames": {"pattern": f"^{_FIELD.pattern}$", "not": {"enum": sorted(LOGFMT_KEYS)}},
+    "additionalProperties": TEXT,
+}
 
-_KINDS: Final[
-    dict[
-        str,
-        tuple[
-            Callable[..., OutputSpec],
-            tuple[str, ...],
-            dict[str, tuple[str, Read]],
-        ],
-    ]
-] = {
+
+def _one_of(field: str, known: Iterable[str]) -> Setting:
+    words = tuple(known)
+    return Setting(field, _word_of(words), {"enum": list(words)})
+
+
+def _some_of(field: str, known: Iterable[str]) -> Setting:
+    words = tuple(known)
+    return Setting(field, _words_of(words), list_of({"enum": list(words)}))
+
+
+_COMMON: Final = {
+    "actions": _some_of("actions", ACTIONS),
+    "policies": Setting("policies", _policies, _NAMES),
+    "operations": _some_of("operations", OPERATION_WORDS),
+    "minSeverity": _one_of("severity", SEVERITIES),
+    "redact": Setting("redact", read_patterns, PATTERNS),
+    "fields": Setting("fields", _fields, _ADDED),
+    "queue": Setting("limit", _size(_LEAST, _MOST_QUEUED), _BYTES),
+}
+"""Keys of every output, which set what Selection or Common has."""
+
+_FORM: Final = _one_of("form", FORMS)
+
+_KINDS: Final[dict[str, tuple[Callable[..., OutputSpec], tuple[str, ...], dict[str, Setting]]]] = {
     "file": (
         FileOutput,
         ("path",),
-        {"path": ("path", _path), "format": _FORM, "rotate": ("rotation", _rotation)},
+        {
+            "path": Setting("path", _path, PATH),
+            "format": _FORM,
+            "rotate": Setting(
+                "rotation",
+                _rotation,
+                object_of(
+                    {key: setting.form for key, setting in _ROTATION.items()}, required=("size",)
+                ),
+            ),
+        },
     ),
     "syslog": (
         SyslogOutput,
         ("address",),
         {
-            "address": ("address", read_socket),
+            "address": Setting("address", read_socket, SOCKET),
             "format": _FORM,
-            "facility": ("facility", _word_of(FACILITIES)),
+            "facility": _one_of("facility", FACILITIES),
         },
     ),
     "journald": (JournalOutput, (), {}),
 }
 """Types: what is made, keys that must be there, and keys that only this type has."""
+
+
+def outputs_form() -> Schema:
+    """Return the JSON Schema of the list."""
+    kinds = [
+        object_of(
+            {
+                "type": {"const": kind},
+                **{key: setting.form for key, setting in {**_COMMON, **own}.items()},
+            },
+            required=("type", *needed),
+        )
+        for kind, (_, needed, own) in _KINDS.items()
+    ]
+    return {"type": "array", "maxItems": _MAX_OUTPUTS, "items": {"oneOf": kinds}}

@@ -15,11 +15,13 @@ from typing import Final
 
 import attrs
 
-__all__ = ["Address", "host_and_port", "loopback", "read_address"]
+__all__ = ["PREFIXES", "Address", "host_and_port", "loopback", "read_address"]
 
 _UNIX_MAX: Final = 107  # of sun_path, without its NUL
 _UNIX: Final = {"unix": socket.SOCK_DGRAM, "unix-stream": socket.SOCK_STREAM}
 _INET: Final = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
+PREFIXES: Final = (*_UNIX, *_INET)
+"""How an address begins."""
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ import json
 import sys
 
 from enforcer.policy.build import API_VERSIONS, MODES
-from enforcer.policy.language.symbols import CAPABILITIES, ERRNOS, SIGNALS
+from enforcer.policy.language.symbols import ERRNOS, SIGNALS
 from enforcer.policy.language.syscall_table import CLASSES, SYSCALLS
 from enforcer.policy.language.templates import MAX_LENGTH
 from enforcer.policy.language.vocabulary import (
@@ -29,7 +29,6 @@ from enforcer.policy.model.workloads import LABELS, WORKLOAD_FIELDS
 from enforcer.policy.readers.actions import ACTIONS_KEYS
 from enforcer.policy.readers.arguments import ARGUMENT_OPERATORS, MAX_INDEX, TYPES
 from enforcer.policy.readers.attempts import MAX_ERRORS
-from enforcer.policy.readers.conditions import LISTS, SINGLE
 from enforcer.policy.readers.labels import EXPRESSION_OPERATORS
 from enforcer.policy.readers.marks import WITHIN_KEYS
 from enforcer.policy.readers.match import SUBJECT_PARTS
@@ -37,14 +36,14 @@ from enforcer.policy.readers.point_arguments import SOCKET_KEYS
 from enforcer.policy.readers.process import ABOVE
 from enforcer.policy.readers.rules import IN_DOUBT, MAX_TAGS, ON_ERROR, SEVERITIES
 from enforcer.policy.readers.syscalls import NUMBER_OPERATORS
-from enforcer.policy.schema.fragments import Schema, list_of, object_of
+from enforcer.policy.schema.fragments import DIALECT, Schema, list_of, object_of, one_or_list
 from enforcer.policy.schema.marks import limit_schema, mark_schema, within_schema
 from enforcer.policy.schema.points import POINT_EVENTS, POINT_ITEM
+from enforcer.policy.schema.values import SCALAR, any_case, operand, values
 
 __all__ = ["schema"]
 
 
-_SCALAR: Schema = {"type": ["string", "integer"]}
 _NOTHING: Schema = {
     "anyOf": [{"type": "null"}, {"const": True}, {"type": "object", "maxProperties": 0}]
 }
@@ -53,7 +52,7 @@ _NOTHING: Schema = {
 def schema() -> Schema:
     """Return the schema of one document."""
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DIALECT,
         "title": "enforcer policy",
         "oneOf": [
             object_of(
@@ -71,6 +70,7 @@ def schema() -> Schema:
             "metadata": _metadata(),
             "spec": _spec(),
             "rule": _rule(),
+            "ownAction": {"anyOf": [{"required": ["action"]}, {"required": ["mark"]}]},
             "match": _match(),
             "process": _process(within=True),
             "relative": _process(within=False),
@@ -79,7 +79,7 @@ def schema() -> Schema:
             "action": _action(),
             "errno": {"anyOf": [{"enum": list(ERRNOS)}, {"type": "integer"}]},
             "signal": _signal(),
-            **{_definition(f): _values(f) for f in _valued()},
+            **{_definition(f): values(f) for f in _valued()},
             "message": {"type": "string", "maxLength": MAX_LENGTH},
             **{f"{e.name}Event": _event(e) for e in EVENTS.values() if e.name != "exec"},
             "syscall": _syscall(),
@@ -99,7 +99,7 @@ def _workloads() -> Schema:
         {
             "key": {"type": "string"},
             "operator": {"enum": list(EXPRESSION_OPERATORS)},
-            "values": {"type": "array", "items": _SCALAR},
+            "values": {"type": "array", "items": SCALAR},
         },
         required=("key", "operator"),
     )
@@ -117,10 +117,6 @@ def _workloads() -> Schema:
             minimum=1,
         )
     return out
-
-
-def _one_or_list(items: Schema) -> Schema:
-    return {"anyOf": [items, list_of(items)]}
 
 
 def _metadata() -> Schema:
@@ -151,7 +147,7 @@ def _spec() -> Schema:
         )
     )
     defaults = object_of(dict.fromkeys(EVENTS, ref), minimum=1)
-    return object_of(
+    spec = object_of(
         {
             "mode": {"enum": list(MODES)},
             "message": {"$ref": "#/$defs/message"},
@@ -162,6 +158,10 @@ def _spec() -> Schema:
             "allowDegraded": {"type": "boolean"},
         }
     )
+    # A list of actions may have that of any rule.
+    spec["if"] = {"not": {"anyOf": [{"required": [key]} for key in ACTIONS_KEYS]}}
+    spec["then"] = {"properties": {"rules": {"items": {"$ref": "#/$defs/ownAction"}}}}
+    return spec
 
 
 def _rule() -> Schema:
@@ -179,7 +179,7 @@ def _rule() -> Schema:
             "action": {"$ref": "#/$defs/action"},
             "message": {"$ref": "#/$defs/message"},
             "severity": {"enum": list(SEVERITIES)},
-            "tags": {**_one_or_list(_SCALAR), "maxItems": MAX_TAGS},
+            "tags": {**one_or_list(SCALAR), "maxItems": MAX_TAGS},
             "onError": {"enum": [*ON_ERROR, IN_DOUBT]},
             "guard": {"type": "boolean"},
             "strict": {"type": "boolean"},
@@ -202,7 +202,7 @@ def _event(event: EventSpec) -> Schema:
     words: Schema = {
         "oneOf": [{"const": o.name, "description": o.doc} for o in event.operations.values()]
     }
-    operations = _one_or_list(words)
+    operations = one_or_list(words)
     properties: Schema = {"operations": operations}
     if event.name == "file":
         properties["strict"] = {"type": "boolean"}
@@ -214,7 +214,7 @@ def _event(event: EventSpec) -> Schema:
 
 def _syscall() -> Schema:
     name: Schema = {"enum": list(SYSCALLS)}
-    words = _one_or_list({"enum": list(CLASSES)})
+    words = one_or_list({"enum": list(CLASSES)})
     return {
         "anyOf": [
             name,
@@ -258,33 +258,10 @@ def _field(field: FieldSpec) -> Schema:
     return {"description": field.doc, "$ref": f"#/$defs/{_definition(field)}"}
 
 
-def _values(field: FieldSpec) -> Schema:
-    value = _value(field)
-    operators = {o: _operand(o, value) for o in OPERATORS[field.kind]}
-    return {"anyOf": [value, list_of(value), object_of(operators, minimum=1)]}
-
-
-def _operand(operator: str, value: Schema) -> Schema:
-    if operator in SINGLE:
-        return value
-    return list_of(value) if operator in LISTS else _one_or_list(value)
-
-
-def _value(field: FieldSpec) -> Schema:
-    if field.kind is Kind.CAPABILITY:
-        names = "|".join(_any_case(name.removeprefix("CAP_")) for name in CAPABILITIES)
-        return {"type": "string", "pattern": f"^({_any_case('CAP_')})?({names})$"}
-    if field.kind is Kind.FLAGS:
-        return {"type": "string", "pattern": f"^({'|'.join(map(_any_case, field.names))})$"}
-    if field.names:
-        return {"anyOf": [{"enum": list(field.names)}, _SCALAR]}
-    return _SCALAR
-
-
 def _arguments() -> Schema:
-    value = _one_or_list(_SCALAR)
+    value = one_or_list(SCALAR)
     kinds = {o for kind in TYPES for o in OPERATORS[kind]} | {*NUMBER_OPERATORS}
-    operators = {o: _operand(o, _SCALAR) for o in sorted(kinds)}
+    operators = {o: operand(o, SCALAR) for o in sorted(kinds)}
     types = {"type": "string", "examples": sorted({t for names in TYPES.values() for t in names})}
     return list_of(
         object_of(
@@ -307,7 +284,7 @@ def _arguments() -> Schema:
 
 
 def _point_item(*, is_return: bool = False) -> Schema:
-    value = _one_or_list(_SCALAR)
+    value = one_or_list(SCALAR)
     kinds = {o for kind in TYPES for o in OPERATORS[kind]} | {*NUMBER_OPERATORS}
     keys = {key: form for key, form in POINT_ITEM.items() if key != "index" or not is_return}
     sockets = {key: FIELDS["type" if key == "socketType" else key] for key in SOCKET_KEYS}
@@ -317,7 +294,7 @@ def _point_item(*, is_return: bool = False) -> Schema:
             "match": object_of({"type": keys["type"], "literal": value}, minimum=1),
             "operator": {"enum": list(ARGUMENT_OPERATORS)},
             "values": value,
-            **{o: _operand(o, _SCALAR) for o in sorted(kinds)},
+            **{o: operand(o, SCALAR) for o in sorted(kinds)},
             **{key: _field(field) for key, field in sockets.items()},
         },
         required=() if is_return else ("index",),
@@ -340,7 +317,7 @@ def _action() -> Schema:
     }
     return {
         "anyOf": [
-            {"type": "string", "pattern": f"^({'|'.join(_any_case(v.name) for v in Verb)})$"},
+            {"type": "string", "pattern": f"^({'|'.join(any_case(v.name) for v in Verb)})$"},
             *(
                 object_of(
                     {verb.name.lower(): {"anyOf": [{"type": "null"}, object_of(options[verb])]}},
@@ -350,11 +327,6 @@ def _action() -> Schema:
             ),
         ]
     }
-
-
-def _any_case(word: str) -> str:
-    """Return a pattern: the dialect of JSON Schema has no flag for it."""
-    return "".join(f"[{c.upper()}{c.lower()}]" if c.isalpha() else c for c in word)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,18 @@
 """The configuration file, and how it goes together with the command line."""
 
 import argparse
+import json
 import os
 from pathlib import Path
 
 import attrs
+import jsonschema
 import pytest
+from plain import documents
 
 from enforcer.cli import start
 from enforcer.cli.config import KEYS, read_config
+from enforcer.cli.config_schema import schema
 from enforcer.cli.exits import ConfigErrors, Exit, UsageError
 from enforcer.cli.main import main
 from enforcer.cli.settings import Settings, settings_from
@@ -89,7 +93,29 @@ def test_every_key_is_read(write):
         socket=Path("/run/other.sock"),
         pins=Path("/sys/fs/bpf/other"),
     )
-    assert {name for name, _ in KEYS.values()} == {f.name for f in attrs.fields(Settings)}
+    assert {setting.field for setting in KEYS.values()} == {f.name for f in attrs.fields(Settings)}
+
+
+SCHEMA = schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def is_valid(text):
+    return all(VALIDATOR.is_valid(document) for document in documents(text))
+
+
+def test_the_schema_is_current():
+    """packaging/enforcer.schema.json is the output of the generator, and obeys its own dialect."""
+    stored = SAMPLE.with_name("enforcer.schema.json").read_text("utf-8")
+
+    assert SCHEMA == json.loads(stored)
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("text", [EVERYTHING, "", "# nothing\n", "---\n", SAMPLE.read_text()])
+def test_the_schema_takes_what_is_read(text):
+    """No setting is marked as wrong."""
+    assert is_valid(text)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])

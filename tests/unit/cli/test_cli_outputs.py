@@ -4,9 +4,12 @@
 import socket
 from pathlib import Path
 
+import jsonschema
 import pytest
+from plain import documents
 
 from enforcer.cli.config import read_config
+from enforcer.cli.config_schema import schema
 from enforcer.cli.exits import ConfigErrors, UsageError
 from enforcer.cli.settings import Settings
 from enforcer.sinks.address import Address, read_address
@@ -32,6 +35,14 @@ outputs:
   - {type: syslog, address: "tcp:[2001:db8::1]:601", format: logfmt, facility: local3}
   - {type: journald, actions: [kill]}
 """
+
+
+VALIDATOR = jsonschema.Draft202012Validator(schema())
+
+ONLY_THE_READER = (
+    *("at most 107 bytes", "an IPv6 address in brackets", "from 1 to 65535", "from 64 KiB"),
+)
+"""What the schema does not say: where an address leads, and how large sizes are."""
 
 
 @pytest.fixture
@@ -129,6 +140,14 @@ def test_what_is_wrong_is_told_with_its_place(read, item, expected):
     (error,) = caught.value.errors
     assert expected in str(error)
     assert error.span.line == 2
+    (document,) = documents(f"outputs:\n  - {item}\n")
+    assert VALIDATOR.is_valid(document) is any(word in expected for word in ONLY_THE_READER)
+
+
+def test_the_schema_takes_every_output():
+    """Whatever it can say."""
+    (document,) = documents(EVERYTHING)
+    VALIDATOR.validate(document)
 
 
 def test_two_outputs_in_one_place_are_refused(read):

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
 """`enforcer test`: cases on policies."""
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import jsonschema
 import pytest
+from plain import documents
 
 from enforcer.cases.deeds import DEEDS, Operands, accesses
+from enforcer.cases.reader import CASE_KEYS, TOP
+from enforcer.cases.schema import schema
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
 from enforcer.policy.language.vocabulary import Op
@@ -157,6 +162,44 @@ def write(tmp_path):
     return write
 
 
+SCHEMA = schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def is_valid(case, head=HEAD):
+    (document,) = documents(f"{head}  - {case}\n")
+    return VALIDATOR.is_valid(document)
+
+
+def test_the_schema_is_current():
+    """policies/cases.schema.json is the output of the generator, and obeys its own dialect."""
+    assert SCHEMA == json.loads((ROOT / "policies/cases.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_the_schema_takes_what_the_reader_takes(case):
+    """No form of a case is marked as wrong."""
+    assert is_valid(case)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("policies/**/*.cases.yaml")), ids=lambda p: p.name
+)
+def test_the_schema_takes_the_samples(path):
+    """An editor marks nothing in them."""
+    (document,) = documents(path.read_bytes())
+    VALIDATOR.validate(document)
+
+
+def test_the_schema_has_the_keys_of_the_reader():
+    """All of them."""
+    case = SCHEMA["$defs"]["case"]["properties"]
+
+    assert set(TOP) == SCHEMA["properties"].keys()
+    assert {*CASE_KEYS, "do", "unknown"} <= case.keys()
+
+
 @pytest.mark.parametrize("case", GOOD)
 def test_the_verdict_is_the_expected_one(write, capsys, case):
     """Subjects, operations and operands in the words of policies."""
@@ -205,6 +248,14 @@ def test_another_verdict_is_told_with_its_place(write, capsys, case, said):
     assert code == Exit.DIFFERS
     assert out[0].startswith(f"{path}:6:5: {said}")
     assert out[1] == "failed: 1 case, 1 not as expected"
+
+
+ONLY_THE_READER = (
+    *("must be resolved", "operations that are done together", "'by' needs a verdict"),
+    *("'nobodyelse'", "cannot be unknown", "an address needs", "a socket needs"),
+    "is not an address",
+)
+"""What a schema cannot say, or would say at great length."""
 
 
 @pytest.mark.parametrize(
@@ -264,6 +315,7 @@ def test_what_is_wrong_in_a_case_is_told_with_its_place(write, capsys, case, err
     assert error in captured.err
     assert captured.err.startswith(f"{path}:6:")
     assert captured.out == "failed: 0 cases, 0 not as expected, 1 error\n"
+    assert is_valid(case) is any(word in error for word in ONLY_THE_READER)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from textwrap import indent
 
 import jsonschema
 import pytest
+from plain import documents
 from policy_text import FILE, HEAD, USERS
 from test_policy_broken import RULES
 from test_policy_conditions import OBJECTS, PROCESSES
@@ -29,11 +30,10 @@ from enforcer.policy.language.vocabulary import (
 from enforcer.policy.model.policy import OnError, Verb
 from enforcer.policy.readers import values
 from enforcer.policy.readers.arguments import MAX_INDEX
+from enforcer.policy.schema.fragments import up_to
 from enforcer.policy.schema.policy import schema
 from enforcer.policy.schema.reference import renew
 from enforcer.policy.store import load_text, policy_files
-from enforcer.policy.text.loader import read
-from enforcer.policy.text.nodes import List, Map
 
 ROOT = Path(__file__).parents[3]
 HEADER = (ROOT / "bpf/include/enforcer_abi.h").read_text("utf-8")
@@ -153,19 +153,6 @@ def test_the_schema_is_current():
     assert SCHEMA == stored
 
 
-def _plain(node):
-    if isinstance(node, Map):
-        return {entry.key: _plain(entry.value) for entry in node}
-    if isinstance(node, List):
-        return [_plain(item) for item in node]
-    return node.value
-
-
-def _documents(text):
-    source = read(text, FILE)
-    return [_plain(document) for document in source.documents]
-
-
 def test_the_schema_is_one():
     """It obeys its own dialect."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
@@ -174,7 +161,7 @@ def test_the_schema_is_one():
 @pytest.mark.parametrize("path", list(policy_files(ROOT / "policies")), ids=lambda path: path.name)
 def test_shipped_policies_obey_the_schema(path):
     """An editor marks nothing in them."""
-    for document in _documents(path.read_bytes()):
+    for document in documents(path.read_bytes()):
         VALIDATOR.validate(document)
 
 
@@ -192,7 +179,7 @@ GOOD += [
 @pytest.mark.parametrize("rule", GOOD)
 def test_the_schema_takes_what_the_builder_takes(rule):
     """No form of the language is marked as wrong."""
-    (document,) = _documents(f"{HEAD}spec:\n  rules:\n  - {rule}\n")
+    (document,) = documents(f"{HEAD}spec:\n  rules:\n  - {rule}\n")
     VALIDATOR.validate(document)
 
 
@@ -201,8 +188,67 @@ def test_the_schema_refuses_wrong_words():
     marked = [
         rule
         for rule, *_ in RULES
-        if not VALIDATOR.is_valid(_documents(f"{HEAD}spec:\n  rules:\n  - {rule}\n")[0])
+        if not VALIDATOR.is_valid(documents(f"{HEAD}spec:\n  rules:\n  - {rule}\n")[0])
     ]
     assert "{exec: {}, aktion: deny, action: deny}" in marked
     assert "{file: raed, action: deny}" in marked
+    assert "{exec: {}}" in marked
     assert len(RULES) * 2 / 5 < len(marked)
+
+
+def is_valid(spec):
+    (document,) = documents(f"{HEAD}spec: {spec}\n")
+    return VALIDATOR.is_valid(document)
+
+
+@pytest.mark.parametrize(
+    ("event", "condition", "good", "bad"),
+    [
+        ("network: connect", "port", ["0", "443", "65535", "1-1023", "'80'", "0x50"], ["65536", "70000", "-1", "70000-80000", "'99999'", "a"]),
+        ("file: chmod", "mode", ["0644", "644", "7777", "'04755'"], ["8888", "10000"]),
+        ("process: signal", "signal", ["term", "9", "SIGKILL"], ["70000", "-9"]),
+        ("exec: {}", "process: {uid", ["0", "root", "4294967294"], ["4294967295", "-1"]),
+    ],
+)  # fmt: skip
+def test_the_schema_knows_how_large_numbers_are(event, condition, good, bad):
+    """As the builder does: by the largest of the field."""
+    end = "}" if "{" in condition else ""
+
+    def rule(value):
+        return f"{{rules: [{{{event}, match: {{{condition}: {value}{end}}}, action: deny}}]}}"
+
+    assert good == [value for value in good if is_valid(rule(value))]
+    assert [] == [value for value in bad if is_valid(rule(value))]
+    for value in (*good, *bad):
+        text = f"{HEAD}spec: {rule(value)}\n"
+        if value in good:
+            assert load_text(text, FILE, USERS).policies
+        else:
+            with pytest.raises(PolicyErrors):
+                load_text(text, FILE, USERS)
+
+
+@pytest.mark.parametrize(
+    ("spec", "good"),
+    [
+        ("{rules: [{exec: {}}]}", False),
+        ("{rules: [{exec: {}, action: deny}]}", True),
+        ("{rules: [{exec: {}, mark: online}]}", True),
+        ("{actions: [{exec: {}, action: deny}], rules: [{exec: {}}]}", True),
+        ("{default: deny, rules: [{exec: {}}]}", False),
+    ],
+)
+def test_the_schema_asks_for_an_action(spec, good):
+    """Unless the rule marks, or a list of actions may have one for it."""
+    assert good is is_valid(spec)
+
+
+@pytest.mark.parametrize("most", [0, 7, 9, 10, 65535, 7777, 100])
+def test_numbers_in_texts_are_bounded(most):
+    """Every number up to it and none above."""
+    pattern = re.compile(up_to(most))
+
+    assert all(pattern.fullmatch(str(number)) for number in range(most + 1))
+    assert not any(
+        pattern.fullmatch(str(n)) for n in (*range(most + 1, most + 2000), 10 * most + 70001)
+    )
