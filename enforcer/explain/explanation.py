@@ -52,7 +52,8 @@ class Explanation:
         before: what the same policy was asked for before that, and that did not match.
         close: other entries that fail in little, the closest first.
         others: what else decided about the same access, of other policies.
-        refusals: every policy that refuses it, with what would allow it.
+        refusals: every policy that refuses it, with what would allow it. Of an access that was only
+            audited, also those that would refuse it if they were enforced.
         setters: the rules that set the marks which decided.
     """
 
@@ -65,6 +66,11 @@ class Explanation:
     others: tuple[Answer, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     setters: tuple[Setter, ...] = ()
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether the verdict was only recorded: in audit mode, or in a dry run."""
+        return _is_audited(self.document)
 
 
 def explain(
@@ -85,13 +91,13 @@ def explain(
     if document["event"] == PROTECTION:
         return Explanation(document, facts)
     judge = Judge.on(host)
-    mode = Mode.ENFORCE if document["enforced"] else Mode.AUDIT
     policy = next((p for p in policies.policies if p.name == document["policy"]), None)
     if policy is None:
         doubt = f"there is no policy {document['policy']}"
         return Explanation(document, facts, doubt=doubt)
-    if facts.attempt is not None:
-        mode = policy.mode  # nothing of it was enforced, whatever the mode
+    # What was only audited is explained as if enforced. The files may even say that mode: a daemon can
+    # audit all policies, and a dry run does.
+    mode = Mode.ENFORCE if document["enforced"] else policy.mode
     answers = judge.answers(policy, facts)
     decided = next((a for a in answers if _is_of(a, document)), None)
     if decided is None:
@@ -110,10 +116,16 @@ def explain(
         refusals=tuple(
             Refusal(answer, tuple(changes(judge, answer.entry.policy, answer, facts)))
             for answer in (decided, *others)
-            if answer.verb >= Verb.DENY and answer.entry.policy.mode is mode
+            if answer.verb >= Verb.DENY
+            and (_is_audited(document) or answer.entry.policy.mode is mode)
         ),
         setters=tuple(_setters(policies, decided)),
     )
+
+
+def _is_audited(document: Mapping[str, Any]) -> bool:
+    """Tell whether a policy decided and was not obeyed; what the kernel itself refuses is no such thing."""
+    return not document["enforced"] and "attempt" not in document
 
 
 def _setters(policies: PolicySet, decided: Answer) -> Iterator[Setter]:

@@ -33,6 +33,9 @@ _MARKS = {
     Truth.UNKNOWN: ("?", "warn"),
     Truth.UNRECORDED: ("?", "dim"),
 }
+_AUDITED = (
+    "audit mode or dry run: nothing was refused; this is what the policy does when it is enforced"
+)
 _VALUES = 4  # of a list of values that are named
 
 
@@ -68,6 +71,8 @@ def _decided(explanation: Explanation) -> Iterator[Line]:
         yield ("  self-protection, which no policy can change", "name")
         return
     yield (f"  {neutral(document['place'])}: {rule}: {outcome}", "name")
+    if explanation.is_audited:
+        yield (f"  {_AUDITED}", "warn")
     if document["onError"]:
         yield ("  an operand could not be read: the rule's onError decided", "warn")
     if explanation.doubt:
@@ -160,9 +165,14 @@ def _kept(part: Part) -> str:
 
 def _remedies(explanation: Explanation) -> Iterator[Line]:
     yield ("", "")
-    yield ("What would allow it", "title")
+    title = "What would allow it"
+    more = " when the policy is enforced" if explanation.is_audited else ""
+    yield (f"{title}{more}", "title")
     if explanation.document["event"] == PROTECTION:
         yield ("  a daemon that was started without --protect", "")
+        return
+    if explanation.decided is None:
+        yield ("  nothing can be proposed: the given policies do not have what decided", "warn")
         return
     if not explanation.refusals:
         yield ("  no change is needed: none of the given policies refuses it", "good")
@@ -198,6 +208,7 @@ def as_dict(explanation: Explanation) -> dict[str, object]:
         "policy": document["policy"],
         "rule": document["rule"],
         "place": document["place"],
+        "audited": explanation.is_audited,
         "doubt": explanation.doubt or None,
         "parts": _parts(explanation.decided.parts) if explanation.decided is not None else [],
         "marks": [

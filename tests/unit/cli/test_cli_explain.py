@@ -72,6 +72,20 @@ def test_from_files_without_a_daemon(policy, stdin, capsys):
     assert "process: {binary: /usr/bin/tee}" in out
 
 
+def test_a_record_of_a_dry_run_by_the_policies_as_they_are_written(policy, stdin, capsys):
+    """They say enforce, and what they would refuse is explained."""
+    audited = denied(origin=Origin("vault", "secrets", "vault.yaml:6:7"), flags=0, error=0)
+    stdin(json.dumps(as_document(audited)))
+
+    assert Exit.OK == main(["explain", "-", str(policy)])
+
+    out = capsys.readouterr().out
+    assert "rule secrets: would deny" in out
+    assert "What would allow it when the policy is enforced" in out
+    assert f"{policy}:6:7: add a rule before rule secrets" in out
+    assert "the given policies do not explain it" not in out
+
+
 def test_by_id_from_the_daemon(served, tmp_path, capsys):
     """The daemon knows the record and where its policies are."""
     number = str(RecordId.of(RECORD.event))

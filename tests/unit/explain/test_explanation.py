@@ -251,7 +251,50 @@ def test_a_policy_in_audit_mode():
     text = said(read(flags=0, error=0), audit)
 
     assert "rule secrets: would deny" in text[1]
-    assert "add /usr/bin/cat to notProcess.binary" in text[text.index("What would allow it") + 1]
+    assert text[2].startswith("  audit mode or dry run: nothing was refused")
+    first = text.index("What would allow it when the policy is enforced") + 1
+    assert "add /usr/bin/cat to notProcess.binary" in text[first]
+
+
+def test_what_was_audited_is_explained_as_if_enforced():
+    """Files that say enforce differ in nothing: a daemon audits them with --audit, and a dry run does."""
+    audit = VAULT.replace("spec:\n", "spec:\n  mode: audit\n")
+    item = read(flags=0, error=0)
+
+    by_files = explained(item, VAULT)
+    by_mode = explained(item, audit)
+    enforced = explained(read(), VAULT)
+
+    assert by_files.is_audited
+    assert not enforced.is_audited
+    assert "" == by_files.doubt == by_mode.doubt
+    assert (
+        [change.says for change in enforced.refusals[0].changes]
+        == [change.says for change in by_files.refusals[0].changes]
+        == [change.says for change in by_mode.refusals[0].changes]
+    )
+    assert not any("no change is needed" in line for line, _ in lines(by_files))
+    assert as_dict(by_files)["audited"]
+    assert not as_dict(enforced)["audited"]
+
+
+def test_what_was_audited_names_every_policy_that_would_refuse():
+    """Whatever their modes are: once enforced, each of them refuses."""
+    other = VAULT.replace("{name: vault}", "{name: other}").replace("spec:", "spec:\n  mode: audit")
+
+    found = explained(read(flags=0, error=0), VAULT, other)
+
+    assert ["vault", "other"] == [r.answer.entry.policy.name for r in found.refusals]
+
+
+def test_what_was_audited_and_only_logs_needs_no_change():
+    """A rule that would log refuses nothing when it is enforced either."""
+    logs = VAULT.replace("action: deny", "action: log")
+
+    text = said(read(action=Verb.LOG, flags=0, error=0), logs)
+
+    assert "rule secrets: would log" in text[1]
+    assert "no change is needed" in text[-1]
 
 
 def test_what_could_not_be_read():
@@ -384,6 +427,14 @@ def test_policies_that_have_changed_since(text, doubt):
 
     assert doubt in found.doubt
     assert any("the given policies do not explain it" in line for line, _ in lines(found))
+
+
+@pytest.mark.parametrize("flags", [ENFORCED | PREVENTED, 0])
+def test_policies_without_the_rule_promise_nothing(flags):
+    """What did not decide cannot say what would be allowed."""
+    text = said(read(flags=flags), VAULT.replace("name: secrets", "name: renamed"))
+
+    assert "  nothing can be proposed: the given policies do not have what decided" == text[-1]
 
 
 def test_text_of_processes_is_harmless():
