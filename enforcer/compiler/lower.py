@@ -21,7 +21,7 @@ from enforcer.compiler.favours import favouring
 from enforcer.compiler.implied import freed_when_detached, guard_ops, linked_guard_ops, named
 from enforcer.compiler.marks import Marks, asked_by
 from enforcer.compiler.patterns import Exact, Form
-from enforcer.compiler.rows import Row, RowFlag, RowInfo, RowKind
+from enforcer.compiler.rows import Row, RowFlag, RowInfo, RowKind, each_of, in_doubt
 from enforcer.compiler.subjects import Subjects, flag_masks
 from enforcer.errors import PolicyError
 from enforcer.policy.language.operations import BY_DESCRIPTOR
@@ -141,8 +141,7 @@ class _Lowering:
             mark=self.marks.number_of(self.policy, rule),
             limit=self.marks.limit_of(rule),
         )
-        for subject, terms in itertools.product(subjects, conjunctions):
-            yield plain._replace(subject=subject, terms=terms)
+        yield from each_of(plain, subjects, conjunctions)
         through = descriptor_ops(rule) & behind
         plain = plain._replace(mark=0)  # it is the rule that marks, not what it implies
         is_open = rule.action.verb in {Verb.ALLOW, Verb.LOG} and not rule.only_marks
@@ -154,8 +153,7 @@ class _Lowering:
                 on_error=OnError.SKIP,
                 flags=self._flags(None) | asks,
             )
-            for subject, terms in itertools.product(subjects, conjunctions):
-                yield silent._replace(subject=subject, terms=terms)
+            yield from each_of(silent, subjects, conjunctions)
         if (free := freed_when_detached(rule)) is not None:
             silent = plain._replace(
                 ops=_bits(frozenset((Op.MOUNT,))),
@@ -164,8 +162,7 @@ class _Lowering:
                 on_error=OnError.SKIP,
                 flags=self._flags(None),
             )
-            for subject, terms in itertools.product(subjects, self._conjunctions(free)):
-                yield silent._replace(subject=subject, terms=terms)
+            yield from each_of(silent, subjects, list(self._conjunctions(free)))
         if rule.attempts is not None:
             yield from self._attempts(rule, subjects, plain)
         yield from self._guard(rule, subjects, plain)
@@ -180,8 +177,7 @@ class _Lowering:
             flags=self._flags(None) | asks,
             info=attrs.evolve(plain.info, kind=RowKind.ATTEMPT, verb=Verb.LOG, mark=None),
         )
-        for subject, terms in itertools.product(subjects, self._conjunctions(asking(rule))):
-            yield row._replace(subject=subject, terms=terms)
+        yield from each_of(row, subjects, list(self._conjunctions(asking(rule))))
 
     def _conjunctions(self, rule: Rule) -> Iterator[tuple[Term, ...]]:
         asked = self.marks.terms(self.policy, rule)  # first: that is where a record looks for them
@@ -208,22 +204,22 @@ class _Lowering:
             flags=self._flags(None) | RowFlag.GUARD,
             info=attrs.evolve(plain.info, kind=RowKind.GUARD, verb=action),
         )
-        for subject in subjects:
-            parts = [self._own(rule, paths)] if not is_strict else self._kept(rule, paths, subject)
+        for subject, on_error in in_doubt(subjects, rule.on_error):
+            row = guard._replace(subject=subject, on_error=on_error)
+            parts = [self._own(rule, paths)] if not is_strict else self._kept(rule, paths, row)
             for terms in parts:
-                yield guard._replace(subject=subject, terms=tuple(sorted(set(terms))))
+                yield row._replace(terms=tuple(sorted(set(terms))))
         if not (linked_ops := linked_guard_ops(rule)):
             return
         guard = guard._replace(ops=_bits(linked_ops))
         if own := self._own(rule, paths, is_linked=True):
-            for subject in subjects:
-                yield guard._replace(subject=subject, terms=tuple(sorted(set(own))))
+            yield from each_of(guard, subjects, [tuple(sorted(set(own)))])
 
-    def _kept(self, rule: Rule, paths: list[Condition], subject: int) -> Iterator[list[Term]]:
+    def _kept(self, rule: Rule, paths: list[Condition], row: Row) -> Iterator[list[Term]]:
         """
         Yield what keeps the names of a strict rule in place: its own and the directories above.
 
-        Directories that an earlier rule keeps for the same subject are left to it: of a thousand
+        Directories that an earlier rule keeps for the subject of *row* are left to it: of a thousand
         rules below /srv one keeps /srv.
         """
         above = {
@@ -234,7 +230,7 @@ class _Lowering:
             for form in spelled
             for directory in guards.directories(form)
         }
-        known = self._guarded.setdefault((subject, rule.on_error, guard_ops(rule)), set())
+        known = self._guarded.setdefault((row.subject, row.on_error, guard_ops(rule)), set())
         fresh = {directory for directory in above if directory not in known}
         known |= fresh
         own = self._own(rule, paths)

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
-from enforcer._abi import RowFlag
+from enforcer._abi import OnError, RowFlag
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from enforcer.compiler.atoms import Term
     from enforcer.policy.model.points import Point
-    from enforcer.policy.model.policy import Mode, OnError, Verb
+    from enforcer.policy.model.policy import Mode, Verb
     from enforcer.span import Span
 
-__all__ = ["Row", "RowFlag", "RowInfo", "RowKind"]
+__all__ = ["Row", "RowFlag", "RowInfo", "RowKind", "each_of", "in_doubt"]
 
 
 class RowKind(enum.Enum):
@@ -75,3 +77,27 @@ class Row(NamedTuple):
     info: RowInfo
     mark: int = 0
     limit: int = 0
+
+
+def each_of(
+    plain: Row, subjects: Sequence[int], conjunctions: Sequence[tuple[Term, ...]]
+) -> Iterator[Row]:
+    """Yield *plain* for each of *subjects* and *conjunctions*: it matches if one of them does."""
+    for subject, on_error in in_doubt(subjects, plain.on_error):
+        for terms in conjunctions:
+            yield plain._replace(subject=subject, on_error=on_error, terms=terms)
+
+
+def in_doubt(subjects: Sequence[int], on_error: OnError) -> Iterator[tuple[int, OnError]]:
+    """
+    Yield *subjects*, which are alternatives, each with what is done where it is unknown.
+
+    What one certainly is counts more than what another may be. So all but the last come twice: first
+    where only certainty counts, then in doubt, too.
+    """
+    if on_error is OnError.SKIP:
+        yield from ((subject, on_error) for subject in subjects)
+        return
+    *others, last = subjects
+    yield from ((subject, OnError.SKIP) for subject in others)
+    yield from ((subject, on_error) for subject in (last, *others))

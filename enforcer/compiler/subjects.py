@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import attrs
 
-from enforcer import _abi
 from enforcer.compiler import layout, limits
 from enforcer.compiler.atoms import Atoms, Term
 from enforcer.errors import LimitError
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS, Whose
 from enforcer.policy.language.vocabulary import Dim
 from enforcer.policy.model.policy import Flag, Policy, Process, Rule, Subject
 from enforcer.policy.model.workloads import seen_inside
@@ -31,20 +31,12 @@ __all__ = [
     "LabelNumbers",
     "LabelsExhaustedError",
     "ProcessKey",
-    "Relation",
     "Subjects",
     "flag_masks",
 ]
 
 EVERYBODY: Final = 0
-
-
-class Relation:
-    """Whose condition it is."""
-
-    PROCESS: Final = _abi.ENF_WHO_PROCESS
-    PARENT: Final = _abi.ENF_WHO_PARENT
-    ANCESTOR: Final = _abi.ENF_WHO_ANCESTOR
+_SELF: Final = int(Whose.PROCESS)
 
 
 @attrs.frozen
@@ -60,7 +52,7 @@ NOBODY: Final = Label((), 0xFFFFFFFF, 0)
 """Holds the number of a label that this image has no more."""
 
 SubjectTerm = tuple[int, int, int]
-"""Label, relation, negate."""
+"""Label, whose it must be, negate."""
 
 ProcessKey = tuple[frozenset[object], frozenset[object]]
 """What a process must be, whatever the order of writing."""
@@ -131,15 +123,8 @@ class Subjects:
 
     def _of(self, selector: Process, subject: Subject, span: Span) -> tuple[int, ...]:
         selector, subject = seen_inside(selector, subject)
-        parts = (
-            selector,
-            subject.process,
-            subject.parent,
-            subject.ancestors,
-            subject.not_process,
-            subject.not_parent,
-            subject.not_ancestors,
-        )
+        described = (getattr(subject, part.attribute) for part in SUBJECT_PARTS.values())
+        parts = (selector, *described)
         if not any(parts):
             return (EVERYBODY,)
         key = tuple(_key(part) for part in parts)
@@ -150,34 +135,29 @@ class Subjects:
     def _conjunctions(
         self, selector: Process, subject: Subject, span: Span
     ) -> Iterator[tuple[SubjectTerm, ...]]:
-        wanted = (
-            (selector, Relation.PROCESS),
-            (subject.process, Relation.PROCESS),
-            (subject.parent, Relation.PARENT),
-            (subject.ancestors, Relation.ANCESTOR),
-        )
-        unwanted = (
-            (subject.not_process, Relation.PROCESS),
-            (subject.not_parent, Relation.PARENT),
-            (subject.not_ancestors, Relation.ANCESTOR),
-        )
-        for part, who in (*wanted, *unwanted):
-            self.needs_lineage |= bool(part) and who != Relation.PROCESS
-        fixed = {
-            (label, who, 1) for part, who in unwanted if part for label in self._label(part, span)
-        }
-        choices = [
-            [(label, who, 0) for label in self._label(part, span)] for part, who in wanted if part
-        ]
+        fixed: set[SubjectTerm] = set()
+        choices = [[(label, _SELF, 0) for label in self._label(selector, span)]] if selector else []
+        for part in SUBJECT_PARTS.values():
+            wanted: Process = getattr(subject, part.attribute)
+            if not wanted:
+                continue
+            self.needs_lineage |= part.is_above
+            labels = self._label(wanted, span)
+            terms = [(n, int(who), int(part.negate)) for who in part.whose for n in labels]
+            if part.negate:
+                fixed.update(terms)
+            else:
+                choices.append(terms)
         for chosen in itertools.product(*choices):
-            terms = tuple(sorted(fixed.union(chosen)))
-            if len(terms) > layout.SUBJECT_TERMS:
+            together = tuple(sorted(fixed.union(chosen)))
+            if len(together) > layout.SUBJECT_TERMS:
                 msg = (
-                    f"the conditions on process, parent and ancestors come to {len(terms)} terms, "
-                    f"the limit is {layout.SUBJECT_TERMS} (ENF_SUBJECT_TERMS)"
+                    "the conditions on process, parent and ancestors come to "
+                    f"{len(together)} terms, the limit is {layout.SUBJECT_TERMS} "
+                    "(ENF_SUBJECT_TERMS)"
                 )
                 raise LimitError(msg, span)
-            yield terms
+            yield together
 
     def _number(self, terms: tuple[SubjectTerm, ...], span: Span) -> int:
         number = self._numbers.setdefault(terms, len(self._numbers))

@@ -13,13 +13,13 @@ from enforcer.events.folded import Folded
 from enforcer.explain.logic import Gap, Truth, every, negated, of_views, some, truth
 from enforcer.explain.names import Name
 from enforcer.explain.numbers import accepts_any
-from enforcer.explain.part import GAPS, Part, as_one, together
+from enforcer.explain.part import GAPS, Part, as_one, nearest, together
+from enforcer.explain.processes import of_code, of_gap, of_workload
 from enforcer.explain.texts import accepts
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS, Whose
 from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
-from enforcer.policy.model import glob_match
-from enforcer.policy.model.policy import Subject, Text, Verb
+from enforcer.policy.model.policy import Subject, Verb
 from enforcer.policy.model.workloads import seen_inside
-from enforcer.policy.readers.match import SUBJECT_PARTS
 from enforcer.policy.readers.syscalls import NAMED
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Parts:
         """Return the parts of *rule*, which holds if all of them do; *favours*: the rule is in favour of the subject."""
         return [
             *self._in_views(lambda view: view._objects(rule), favours=favours),  # noqa: SLF001 — another of these
-            *together(self._subject(policy, rule)),
+            *self._subject(policy, rule, favours=favours),
             *(self._within(policy, asked) for asked in rule.within),
         ]
 
@@ -69,7 +69,7 @@ class Parts:
             lambda view: list(view._names(rule, is_linked=is_linked)),  # noqa: SLF001 — another of these
             favours=favours,
         )
-        return [*names, *together(self._subject(policy, rule))]
+        return [*names, *self._subject(policy, rule, favours=favours)]
 
     def _in_views(self, parts: Callable[[Parts], list[Part]], *, favours: bool) -> list[Part]:
         """Return the parts by the view of the object that counts."""
@@ -90,14 +90,14 @@ class Parts:
     def of_default(self, policy: Policy) -> list[Part]:
         """Return the parts of a default: only to whom the policy applies."""
         selector, _ = seen_inside(policy.selector, Subject())
-        return together(self._process("selector", selector, (self.facts.process,)))
+        return together(self._process("selector", selector))
 
     # ---- The object --------------------------------------------------------------------------
 
     def _flag(self, flag: Flag, known: int | Gap, where: str) -> Part:
         mask = flag.field.flag or 0
         if isinstance(known, Gap):
-            return Part(where, flag, known, _of_gap(known), span=flag.span)
+            return Part(where, flag, known, of_gap(known), span=flag.span)
         is_so = bool(known & mask)
         return Part(where, flag, int(is_so), truth(is_so == flag.wanted), span=flag.span)
 
@@ -144,7 +144,7 @@ class Parts:
         if operand is None:
             return Part(where, condition, None, Truth.FALSE, span=condition.span)
         if isinstance(operand, Gap):
-            return Part(where, condition, operand, _of_gap(operand), span=condition.span)
+            return Part(where, condition, operand, of_gap(operand), span=condition.span)
         value = self._met(condition, operand)
         holds = truth((value is not None) != condition.negate)
         return Part(where, condition, operand, holds, value, span=condition.span)
@@ -239,7 +239,7 @@ class Parts:
                 operand = NO_NAME
                 holds = truth(is_itself_kept and all(no for no, _ in own))
             else:
-                holds = _of_gap(operand)
+                holds = of_gap(operand)
         else:
             holds = Truth.FALSE
         yield Part("path", None, operand, holds, span=paths[0].span)
@@ -268,31 +268,37 @@ class Parts:
 
     # ---- Who acts ----------------------------------------------------------------------------
 
-    def _subject(self, policy: Policy, rule: Rule) -> Iterator[Part]:
-        facts = self.facts
+    def _subject(self, policy: Policy, rule: Rule, *, favours: bool) -> list[Part]:
+        """Return the parts about who acts; what is asked of a lineage is asked of it part by part."""
         selector, subject = seen_inside(policy.selector, rule.subject)
-        yield from self._process("selector", selector, (facts.process,))
-        for word, name in SUBJECT_PARTS.items():
-            wanted: Process = getattr(subject, name)
-            kind = name.removeprefix("not_")
-            if kind == "process":
-                yield from self._process(word, wanted, (facts.process,), turned=name != kind)
-            else:
-                whom = facts.parents if kind == "parent" else facts.ancestors
-                yield from self._lineage(word, wanted, whom, turned=name != kind)
+        own = list(self._process("selector", selector))
+        of_lineage = SUBJECT_PARTS["lineage"].whose if subject.lineage else (Whose.PROCESS,)
+        ways = [together([*own, *self._acts(subject, way)]) for way in of_lineage]
+        return nearest(ways, favours=favours)
 
-    def _process(
-        self, word: str, wanted: Process, whom: tuple[ProcessFacts, ...], *, turned: bool = False
-    ) -> Iterator[Part]:
+    def _acts(self, subject: Subject, way: Whose) -> Iterator[Part]:
+        """Yield the parts of *subject*; *way*: whom of several a description is to fit."""
+        for word, part in SUBJECT_PARTS.items():
+            wanted: Process = getattr(subject, part.attribute)
+            is_choice = len(part.whose) > 1 and not part.negate
+            for whose in (way,) if is_choice else part.whose:
+                if whose is Whose.PROCESS:
+                    yield from self._process(word, wanted, turned=part.negate)
+                else:
+                    is_parent = whose is Whose.PARENT
+                    whom = self.facts.parents if is_parent else self.facts.ancestors
+                    yield from self._above(word, wanted, whom, turned=part.negate)
+
+    def _process(self, word: str, wanted: Process, *, turned: bool = False) -> Iterator[Part]:
         if not wanted:
             return
-        parts = [part for who in whom for part in self._one(word, wanted, who)]
+        parts = self._one(word, wanted, self.facts.process)
         if not turned:
             yield from parts
             return
         yield as_one(word, parts, negated(every(part.holds for part in parts)))
 
-    def _lineage(
+    def _above(
         self, word: str, wanted: Process, whom: tuple[ProcessFacts, ...], *, turned: bool
     ) -> Iterator[Part]:
         if not wanted:
@@ -300,7 +306,7 @@ class Parts:
         each = [self._one(word, wanted, who) for who in whom]
         found = some(every(part.holds for part in parts) for parts in each)
         if found is Truth.FALSE and self.facts.lineage is not None:
-            found = _of_gap(self.facts.lineage)
+            found = of_gap(self.facts.lineage)
         met = next((p for p in each if every(part.holds for part in p) is found), None)
         parts = met or (each[0] if each else [])
         yield as_one(word, parts, negated(found) if turned else found, is_turned=turned)
@@ -332,11 +338,11 @@ class Parts:
             flags |= SubjectFlag.EXE_UNKNOWN
         return [
             *(
-                self._flag(flag, _of_code(flag, flags), f"{word}.{flag.field.name}")
+                self._flag(flag, of_code(flag, flags), f"{word}.{flag.field.name}")
                 for flag in wanted.flags
             ),
             *(
-                _of_workload(f"{word}.{c.field.name}", c, who)
+                of_workload(f"{word}.{c.field.name}", c, who)
                 if c.field.dim == Dim.CONTAINER
                 else self._of_process(f"{word}.{c.field.name}", c, who, is_bare=is_bare)
                 for c in wanted.conditions
@@ -354,34 +360,6 @@ class Parts:
         return self._named(where, condition, Name(who.exe, folded=folded, is_bare=is_bare))
 
 
-def _of_code(flag: Flag, known: int | Gap) -> int | Gap:
-    """Whether the code of a process is trusted may be unknown where all other facts are known."""
-    is_asked = (flag.field.flag or 0) & SubjectFlag.TRUSTED_CODE
-    if isinstance(known, Gap) or not is_asked or not known & SubjectFlag.CODE_UNKNOWN:
-        return known
-    return Gap.UNKNOWN
-
-
-def _of_workload(where: str, condition: Condition, who: ProcessFacts) -> Part:
-    """Compare what is known of the container or the pod: of several labels one has to do."""
-    known = who.of_workload(condition.field.name)
-    if known is None:
-        return Part(where, condition, None, Truth.FALSE, span=condition.span)
-    if isinstance(known, Gap):
-        return Part(where, condition, known, _of_gap(known), span=condition.span)
-    met = next(
-        (
-            value
-            for value in condition.values
-            if isinstance(value, Text)
-            and any(glob_match.accepts(value, text, is_path=False) for text in known)
-        ),
-        None,
-    )
-    found = truth((met is not None) != condition.negate)
-    return Part(where, condition, known, found, met, span=condition.span)
-
-
 def _argument(index: int | None) -> str:
     return "args" if index is None else f"args[{index}]"
 
@@ -389,7 +367,3 @@ def _argument(index: int | None) -> str:
 def _of_name(name: Name, forms: Iterable[Form]) -> Truth:
     """Tell whether *name* is one of *forms*; what is none is not a form."""
     return Truth.FALSE if name.text == NO_NAME else name.meets(forms)
-
-
-def _of_gap(gap: Gap) -> Truth:
-    return Truth.UNKNOWN if gap is Gap.UNKNOWN else Truth.UNRECORDED

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.explain.logic import Gap, Truth, every
+from enforcer.explain.logic import Gap, Truth, every, seen_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from enforcer.policy.model.policy import Condition, Flag, Value, Within
     from enforcer.span import Span
 
-__all__ = ["GAPS", "Part", "as_one", "together"]
+__all__ = ["GAPS", "Part", "as_one", "nearest", "together"]
 
 GAPS: Final = frozenset((Truth.UNKNOWN, Truth.UNRECORDED))
 
@@ -59,3 +59,12 @@ def together(parts: Iterable[Part]) -> list[Part]:
     return [
         attrs.evolve(part, holds=Truth.CLAIMED) if part.holds in GAPS else part for part in found
     ]
+
+
+def nearest(ways: Iterable[list[Part]], *, favours: bool) -> list[Part]:
+    """Return the parts of that one of *ways* to match which does, or which comes closest; the first of equals."""
+    order = (Truth.TRUE, Truth.UNRECORDED, Truth.UNKNOWN, Truth.FALSE)
+    return min(
+        ways,
+        key=lambda parts: order.index(seen_by(every(p.holds for p in parts), favours=favours)),
+    )

@@ -352,7 +352,12 @@ class Maker:
     def subject(self) -> Subject:
         if self.chance(0.5):
             return Subject()
-        found = Subject(*(self.rarely(0.3) for _ in range(6)))
+        words = ["process", "parent", "not_process"]
+        # An image has room for eight conditions on who acts, of which notLineage takes two.
+        words += self.pick(
+            [["ancestors", "not_parent", "not_ancestors"], ["lineage", "not_lineage"]]
+        )
+        found = Subject(**{word: self.rarely(0.3) for word in words})
         return attrs.evolve(
             found,
             process=self.contained(found.process),

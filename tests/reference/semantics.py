@@ -548,7 +548,12 @@ def lineage(wanted: Process, identities: tuple[Identity, ...], actor: Actor) -> 
     return Truth.UNKNOWN if found is Truth.FALSE and actor.lineage_unknown else found
 
 
-def acts(policy: Policy, subject: Subject, actor: Actor) -> Truth:
+def acts(policy: Policy, subject: Subject, actor: Actor, *, favours: bool) -> Truth:
+    """A lineage is the process, or else those above it: what is certain of the one outweighs doubts of the other."""
+    return some(*(seen_by(each, favours=favours) for each in alternatives(policy, subject, actor)))
+
+
+def alternatives(policy: Policy, subject: Subject, actor: Actor) -> list[Truth]:
     is_inside = any(
         condition.field.dim == Dim.CONTAINER
         for process in (policy.selector, subject.process)
@@ -576,7 +581,7 @@ def inside(who: Identity) -> Identity:
     return attrs.evolve(who, other_exe=who.exe[found.end() :] if found else None)
 
 
-def acts_as(policy: Policy, subject: Subject, actor: Actor) -> Truth:
+def acts_as(policy: Policy, subject: Subject, actor: Actor) -> list[Truth]:
     parents = (actor.parent,) if actor.parent else ()
 
     def holds(wanted: Process, found: Truth, *, negate: bool = False) -> Truth:
@@ -585,7 +590,7 @@ def acts_as(policy: Policy, subject: Subject, actor: Actor) -> Truth:
         return negated(found) if negate else found
 
     s = subject
-    return every(
+    apart_from_lineage = every(
         holds(policy.selector, is_process(policy.selector, actor.now)),
         holds(s.process, is_process(s.process, actor.now)),
         holds(s.parent, lineage(s.parent, parents, actor)),
@@ -593,7 +598,14 @@ def acts_as(policy: Policy, subject: Subject, actor: Actor) -> Truth:
         holds(s.not_process, is_process(s.not_process, actor.now), negate=True),
         holds(s.not_parent, lineage(s.not_parent, parents, actor), negate=True),
         holds(s.not_ancestors, lineage(s.not_ancestors, actor.ancestors, actor), negate=True),
+        holds(s.not_lineage, is_process(s.not_lineage, actor.now), negate=True),
+        holds(s.not_lineage, lineage(s.not_lineage, actor.ancestors, actor), negate=True),
     )
+    if not s.lineage:
+        return [apart_from_lineage]
+    itself = is_process(s.lineage, actor.now)
+    above = lineage(s.lineage, actor.ancestors, actor)
+    return [every(apart_from_lineage, itself), every(apart_from_lineage, above)]
 
 
 # ---- Marks ------------------------------------------------------------------------------------
@@ -719,13 +731,13 @@ class Entry:
 
     def matches(self, actor: Actor, access: Access, *, favours: bool) -> Truth:
         if self.kind == "default":
-            return seen_by(acts(self.policy, Subject(), actor), favours=favours)
+            return acts(self.policy, Subject(), actor, favours=favours)
         rule = self.policy.rules[self.rule]
         if self.kind == "attempt" and not attempted(rule, access):
             return Truth.FALSE
         if self.is_detached and not access.flags & ObjectFlag.DETACHED:
             return Truth.FALSE
-        who = seen_by(acts(self.policy, rule.subject, actor), favours=favours)
+        who = acts(self.policy, rule.subject, actor, favours=favours)
         claimed = self.object_matches(access, is_bare=False)
         if access.flags & ObjectFlag.OFFHOST or spelling.of_flags(access.flags)[0]:
             without = self.object_matches(access, is_bare=True)

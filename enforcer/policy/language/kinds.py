@@ -90,7 +90,7 @@ OPERATORS: dict[Kind, tuple[str, ...]] = {
 @attrs.frozen
 class FieldSpec:
     """
-    A word under ``match`` (object) or under ``process``/``parent``/``ancestors`` (subject).
+    A word under ``match`` (object), or under ``process``, ``lineage`` and their like (subject).
 
     Exactly one of *dim* and *flag* is set. *names* maps symbolic values to numbers, or to bits.
     *counts_as* maps a number that an operand may have to others that it is as well: a condition

@@ -3,6 +3,7 @@
 The words of the policy language, one table each.
 
 Operations, fields, flags and lifted system calls are described only here and, one by one, in :mod:`.operations`.
+The words for the processes that a rule describes are in :mod:`.subject_parts`.
 The builder, the compiler, the JSON Schema and the language reference are derived from these tables. Their types
 are in :mod:`.kinds`.
 """
@@ -162,7 +163,7 @@ PROCESS_FIELDS: dict[str, FieldSpec] = {
         ),
     )
 }
-"""Subject fields, under ``process``, ``parent``, ``ancestors`` and ``selector``."""
+"""Subject fields, under ``selector`` and the words of :mod:`.subject_parts`."""
 
 
 def _several(name: str, ops: tuple[Op, ...], fields: Iterable[str], doc: str) -> OpSpec:

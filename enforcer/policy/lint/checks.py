@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from enforcer.policy.kernel_types.operand_path import PointError, local_types
 from enforcer.policy.language.operations import hooks_of
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.vocabulary import Dim, Kind, Op
 from enforcer.policy.lint.issues import Host, Issue, check, info, warning
 from enforcer.policy.model.coverage import kernel_operations
@@ -21,6 +22,7 @@ from enforcer.policy.model.policy import (
     Condition,
     Interval,
     Policy,
+    Process,
     Rule,
     Subject,
     Text,
@@ -117,8 +119,9 @@ def missing_path(policy: Policy, host: Host) -> Iterator[Issue]:
         for condition in rule.conditions:
             if condition.field.dim is Dim.PATH:
                 yield from _missing(condition, host, parent_only=makes)
-        for process in (rule.subject.process, rule.subject.parent, rule.subject.ancestors):
-            for condition in process.conditions:
+        for part in SUBJECT_PARTS.values():
+            wanted: Process = getattr(rule.subject, part.attribute)
+            for condition in () if part.negate else wanted.conditions:
                 if condition.field.dim is Dim.EXE:
                     yield from _missing(condition, host, parent_only=False)
     for condition in policy.selector.conditions:

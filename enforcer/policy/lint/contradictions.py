@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS, PartSpec
 from enforcer.policy.lint.issues import Host, Issue, check, warning
 from enforcer.policy.model.coverage import describes_all
 from enforcer.policy.model.exclusion import excluding
@@ -13,12 +14,13 @@ from enforcer.span import Span
 
 __all__ = ["never_matches"]
 
-_PARTS = (
-    ("process", "notProcess", "process", "not_process"),
-    ("parent", "notParent", "parent", "not_parent"),
-    ("ancestors", "notAncestors", "ancestors", "not_ancestors"),
-)
-"""What a subject must be and must not be: words of the language, attributes of the model."""
+_PARTS = SUBJECT_PARTS.values()
+_REFUSED_BY = {
+    part.name: [other for other in _PARTS if other.negate and set(part.whose) <= set(other.whose)]
+    for part in _PARTS
+    if not part.negate
+}
+"""By the words for what a subject must be, the parts that exclude all whom they can describe."""
 
 
 @check
@@ -39,19 +41,20 @@ _Said = tuple[Span | None, str]
 def _of_rule(rule: Rule, selector: Process, host: Host) -> Iterator[_Said]:
     yield from _excluding(rule.conditions, host)
     yield from _marks(rule)
-    for word, not_word, name, not_name in _PARTS:
-        wanted = _part(rule.subject, name)
-        if name == "process":
+    for word, excluding_it in _REFUSED_BY.items():
+        wanted = _part(rule.subject, SUBJECT_PARTS[word])
+        if word == "process":
             wanted = _both(selector, wanted)
         yield from _contradictions(wanted, host)
-        refused = _part(rule.subject, not_name)
-        if refused and wanted and describes_all(refused, wanted):
-            yield _place(refused), f"{not_word} excludes every process that {word} describes"
+        for part in excluding_it:
+            refused = _part(rule.subject, part)
+            if refused and wanted and describes_all(refused, wanted):
+                yield _place(refused), f"{part.name} excludes every process that {word} describes"
 
 
-def _part(subject: Subject, name: str) -> Process:
-    part: Process = getattr(subject, name)
-    return part
+def _part(subject: Subject, part: PartSpec) -> Process:
+    process: Process = getattr(subject, part.attribute)
+    return process
 
 
 def _both(one: Process, other: Process) -> Process:

@@ -60,8 +60,10 @@ def trusted_by_name(policy: Policy, host: Host) -> Iterator[Issue]:
     """A program that is trusted with all code that is loaded into it."""
     del host
     for rule in policy.rules:
-        is_exempt = rule.action.verb >= Verb.DENY and _is_by_name(rule.subject.not_process)
-        is_let = rule.action.verb is Verb.ALLOW and _is_by_name(rule.subject.process)
+        subject = rule.subject
+        exempt, let = (subject.not_process, subject.not_lineage), (subject.process, subject.lineage)
+        is_exempt = rule.action.verb >= Verb.DENY and any(map(_is_by_name, exempt))
+        is_let = rule.action.verb is Verb.ALLOW and any(map(_is_by_name, let))
         if (is_exempt or is_let) and not rule.only_marks:
             yield info(
                 rule.span,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS, Whose
 from enforcer.policy.language.vocabulary import EVENTS, Dim, Op
 from enforcer.policy.lint.issues import Host, Issue, check, is_for_everybody, warning
 from enforcer.policy.lint.lockout_needs import Actor, EnforcerPrograms, Need, Target, vital_needs
@@ -245,15 +246,18 @@ def _begins_like(condition: Condition, names: list[bytes]) -> bool:
 
 
 def _acts(subject: Subject, actor: Actor) -> bool:
-    parents = actor.above[:1]
-    return (
-        _is(subject.process, actor)
-        and (not subject.parent or any(_is(subject.parent, a) for a in parents))
-        and (not subject.ancestors or any(_is(subject.ancestors, a) for a in actor.above))
-        and not (subject.not_process and _is(subject.not_process, actor))
-        and not (subject.not_parent and any(_is(subject.not_parent, a) for a in parents))
-        and not (subject.not_ancestors and any(_is(subject.not_ancestors, a) for a in actor.above))
-    )
+    whom = {
+        Whose.PROCESS: (actor,),
+        Whose.PARENT: actor.above[:1],
+        Whose.ANCESTOR: actor.above,
+    }
+    for part in SUBJECT_PARTS.values():
+        wanted: Process = getattr(subject, part.attribute)
+        if wanted:
+            is_met = any(_is(wanted, each) for who in part.whose for each in whom[who])
+            if is_met is part.negate:
+                return False
+    return True
 
 
 def _is(process: Process, actor: Actor) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.vocabulary import Dim, Kind, Op
 from enforcer.policy.model.glob_match import accepts
 from enforcer.policy.model.policy import (
@@ -24,8 +25,12 @@ from enforcer.policy.model.policy import (
 
 __all__ = ["accepts_all", "covers", "describes_all", "kernel_operations"]
 
-_POSITIVE = ("process", "parent", "ancestors")
-_NEGATIVE = ("not_process", "not_parent", "not_ancestors")
+_PARTS = SUBJECT_PARTS.values()
+_FOLLOWS_FROM = {
+    part.attribute: tuple(other.attribute for other in _PARTS if part.follows_from(other))
+    for part in _PARTS
+}
+"""Of each part of a subject those that it follows from, if they describe the same."""
 
 
 def kernel_operations(rule: Rule) -> frozenset[Op]:
@@ -108,13 +113,10 @@ def _flags(wide: tuple[Flag, ...], narrow: tuple[Flag, ...]) -> bool:
 
 
 def _subject(wide: Subject, narrow: Subject) -> bool:
-    for part in _POSITIVE:
-        outer: Process = getattr(wide, part)
-        inner: Process = getattr(narrow, part)
-        if outer and not describes_all(outer, inner):
-            return False
-    for part in _NEGATIVE:
-        outer, inner = getattr(wide, part), getattr(narrow, part)
-        if outer and outer != inner:
+    for part in _PARTS:
+        outer: Process = getattr(wide, part.attribute)
+        inner: list[Process] = [getattr(narrow, name) for name in _FOLLOWS_FROM[part.attribute]]
+        follows = outer in inner if part.negate else any(describes_all(outer, one) for one in inner)
+        if outer and not follows:
             return False
     return True

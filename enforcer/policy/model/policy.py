@@ -160,18 +160,20 @@ class Subject:
     """
     Conditions on the subject. Each part, if given, must hold; a list holds if all of its members do.
 
-    ``not_process`` etc. are conditions that must *not* hold as a whole
-    (written ``notProcess``, ``notParent``, ``notAncestors``).
+    ``not_process`` etc. are conditions that must *not* hold as a whole (written ``notProcess`` etc.).
     ``ancestors`` holds if one ancestor, alive or not, satisfied all of its conditions when it forked
-    or execed.
+    or execed. ``lineage`` holds if the process itself satisfies all of them, or one ancestor did.
+    ``language/subject_parts.py`` has the words.
     """
 
     process: Process = Process()
     parent: Process = Process()
     ancestors: Process = Process()
+    lineage: Process = Process()
     not_process: Process = Process()
     not_parent: Process = Process()
     not_ancestors: Process = Process()
+    not_lineage: Process = Process()
 
 
 @attrs.frozen

@@ -6,6 +6,7 @@ from __future__ import annotations
 import attrs
 
 from enforcer.policy.language.sockets import WITH_ADDRESS
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.unsupported import MATCH_WORDS
 from enforcer.policy.language.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec, Kind
 from enforcer.policy.model.policy import Condition, Flag, Interval, Process, Subject, Within
@@ -19,17 +20,7 @@ from enforcer.policy.readers.process import read_process
 from enforcer.policy.readers.syscalls import named
 from enforcer.policy.text.nodes import Entry, Map, Node
 
-__all__ = ["SUBJECT_PARTS", "Match", "check_capability", "check_match", "read_match"]
-
-SUBJECT_PARTS = {
-    "process": "process",
-    "parent": "parent",
-    "ancestors": "ancestors",
-    "notProcess": "not_process",
-    "notParent": "not_parent",
-    "notAncestors": "not_ancestors",
-}
-"""Words of the language to attributes of the model's Subject."""
+__all__ = ["Match", "check_capability", "check_match", "read_match"]
 
 _AT_POINTS = ("args", "returns")
 _INET = ("address", "port")
@@ -58,7 +49,7 @@ def read_match(node: Node | None, event: Event, context: Context) -> Match:
     asked: tuple[Within, ...] = ()
     for entry in entries:
         if entry.key in SUBJECT_PARTS:
-            parts[SUBJECT_PARTS[entry.key]] = read_process(entry, context)
+            parts[SUBJECT_PARTS[entry.key].attribute] = read_process(entry, context)
         elif entry.key in WITHIN_KEYS:
             asked += read_within(entry, context)
         elif event.point is not None and entry.key in _AT_POINTS:
@@ -134,8 +125,9 @@ def _unknown(entry: Entry, event: Event, context: Context) -> None:
 
 
 def _of_process(entry: Entry, context: Context) -> None:
-    message = f"{entry.key} is about the acting process: put it under process, parent or ancestors"
-    context.add(message, entry.span)
+    *others, last = (part.name for part in SUBJECT_PARTS.values() if not part.negate)
+    where = f"{', '.join(others)} or {last}"
+    context.add(f"{entry.key} is about the acting process: put it under {where}", entry.span)
 
 
 def _check_together(match: Match, event: Event, context: Context) -> None:

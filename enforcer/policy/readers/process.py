@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.unsupported import SUBJECT_WORDS
 from enforcer.policy.language.vocabulary import PROCESS_FIELDS, Kind
 from enforcer.policy.model.policy import Condition, Flag, Process
@@ -12,10 +13,7 @@ from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.labels import read_labels
 from enforcer.policy.text.nodes import Entry, Map, Node, describe
 
-__all__ = ["ABOVE", "read_process"]
-
-ABOVE = frozenset({"parent", "ancestors", "notParent", "notAncestors"})
-"""Parts that cannot be asked for their containers."""
+__all__ = ["read_process"]
 
 
 def read_process(entry: Entry, context: Context) -> Process:
@@ -43,7 +41,7 @@ def read_process(entry: Entry, context: Context) -> Process:
 
 def _workload(entry: Entry, whose: str, context: Context) -> tuple[Condition, ...]:
     """Read the fields under ``container`` or ``pod``."""
-    if whose in ABOVE:
+    if whose in SUBJECT_PARTS and SUBJECT_PARTS[whose].is_above:
         # Labels of what was forked before its container was known would stay unknown.
         context.add(
             (

@@ -12,6 +12,7 @@ import json
 import sys
 
 from enforcer.policy.build import API_VERSIONS, MODES
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.symbols import ERRNOS, SIGNALS
 from enforcer.policy.language.syscall_table import CLASSES, SYSCALLS
 from enforcer.policy.language.templates import MAX_LENGTH
@@ -31,9 +32,7 @@ from enforcer.policy.readers.arguments import ARGUMENT_OPERATORS, MAX_INDEX, TYP
 from enforcer.policy.readers.attempts import MAX_ERRORS
 from enforcer.policy.readers.labels import EXPRESSION_OPERATORS
 from enforcer.policy.readers.marks import WITHIN_KEYS
-from enforcer.policy.readers.match import SUBJECT_PARTS
 from enforcer.policy.readers.point_arguments import SOCKET_KEYS
-from enforcer.policy.readers.process import ABOVE
 from enforcer.policy.readers.rules import IN_DOUBT, MAX_TAGS, ON_ERROR, SEVERITIES
 from enforcer.policy.readers.syscalls import NUMBER_OPERATORS
 from enforcer.policy.schema.fragments import DIALECT, Schema, list_of, object_of, one_or_list
@@ -234,8 +233,11 @@ def _match() -> Schema:
             "args": {"$ref": "#/$defs/arguments"},
             "returns": _point_item(is_return=True),
             **{
-                key: {"$ref": f"#/$defs/{'relative' if key in ABOVE else 'process'}"}
-                for key in SUBJECT_PARTS
+                part.name: {
+                    "description": part.doc,
+                    "$ref": f"#/$defs/{'relative' if part.is_above else 'process'}",
+                }
+                for part in SUBJECT_PARTS.values()
             },
             **{key: within_schema() for key in WITHIN_KEYS},
         }

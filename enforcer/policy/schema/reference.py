@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.templates import PLACEHOLDERS
 from enforcer.policy.language.vocabulary import (
     EVENTS,
@@ -70,6 +71,13 @@ def _lines() -> Iterator[str]:
     for event in EVENTS.values():
         yield from _event(event)
     yield from _section("Fields of the object", _fields(FIELDS.values()))
+    yield from _section(
+        "Processes that a rule can describe",
+        _table(
+            ("under `match`", "the description fits"),
+            ((f"`{p.name}`", p.doc) for p in SUBJECT_PARTS.values()),
+        ),
+    )
     yield from _section("Fields of a process", _fields(PROCESS_FIELDS.values()))
     for group, fields in WORKLOAD_FIELDS.items():
         yield from _section(

@@ -18,6 +18,7 @@ import attrs
 import yaml
 
 from enforcer.errors import EnforcerBug
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.symbols import TableResolver
 from enforcer.policy.language.vocabulary import LIFTED_SYSCALLS, Kind
 from enforcer.policy.model.points import RETURNS
@@ -34,7 +35,6 @@ from enforcer.policy.model.policy import (
 )
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.marks import WITHIN_KEYS, spell_duration
-from enforcer.policy.readers.match import SUBJECT_PARTS
 from enforcer.policy.readers.rules import ON_ERROR, read_rule
 from enforcer.policy.readers.syscalls import NAMED, PASSED
 from enforcer.policy.text.characters import find_unreadable
@@ -217,7 +217,7 @@ def _match(rule: Rule, *, all_args: bool = False) -> dict[str, object]:
     if match_returned:
         match["returns"] = match_returned
     for word, part in SUBJECT_PARTS.items():
-        if process := getattr(rule.subject, part):
+        if process := getattr(rule.subject, part.attribute):
             match[word] = spell_process(process)
     for word, negate in WITHIN_KEYS.items():
         if asked := [_asked(each) for each in rule.within if each.negate is negate]:
@@ -260,7 +260,7 @@ def _places(rule: Rule) -> Iterator[str]:
     for condition in rule.conditions:
         yield from _place(condition.field.name, condition.span, rule.span)
     for word, part in SUBJECT_PARTS.items():
-        conditions = getattr(rule.subject, part).conditions
+        conditions = getattr(rule.subject, part.attribute).conditions
         for condition in conditions[:1]:
             yield from _place(word, condition.span, rule.span)
 

@@ -32,9 +32,11 @@ def rule_states(policy: Policy, counts: Ledger) -> Iterator[RuleState]:
         policy, rules=tuple(attrs.evolve(rule, within=()) for rule in policy.rules)
     )
     image = prepare(PolicySet((alone,))).image
+    before = None
     for number, row in enumerate(image.rows):
-        if row.kind is RowKind.GUARD:
-            continue  # counted with its rule
+        if row.kind is RowKind.GUARD or row == before:
+            continue  # counted with its rule; a rule with alternatives has a row for each
+        before = row
         of_rule = counts.of_rule(policy.name, row.rule)
         yield {
             "rule": row.rule,

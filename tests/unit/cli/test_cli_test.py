@@ -33,7 +33,7 @@ spec:
     - {name: others, file: any, match: {path: /etc/web/**}, action: {deny: {errno: EACCES}}}
     - name: shells
       exec: {}
-      match: {path: /bin/sh, ancestors: {binary: /usr/sbin/nginx}}
+      match: {path: /bin/sh, lineage: {binary: /usr/sbin/nginx}}
       action: {kill: {signal: SIGTERM}}
     - {name: curl, exec: {}, match: {args: [{index: any, prefix: http}], path: /usr/bin/curl}, action: kill}
     - {name: port, network: connect, match: {port: 1-1023, address: 10.0.0.0/8}, action: deny}
@@ -86,6 +86,9 @@ GOOD = [
     "{do: file.create, path: /tmp/a, expect: permitted}",
     "{do: file.setxattr, path: /tmp/a, xattr: user.a, expect: nothing}",
     "{do: exec, path: /usr/bin/sh, as: {binary: /usr/bin/perl}, parent: {binary: /usr/sbin/nginx}, expect: kill, by: web/shells, killedBy: SIGTERM}",
+    "{do: exec, path: /usr/bin/sh, as: {binary: /usr/sbin/nginx}, expect: kill, by: web/shells}",
+    "{do: exec, path: /usr/bin/sh, unknown: [binary], parent: {binary: /usr/sbin/nginx}, expect: kill}",
+    "{do: exec, path: /usr/bin/sh, unknown: [binary], expect: deny, by: web/shells, onError: true}",
     "{do: exec, path: /usr/bin/sh, ancestors: [{binary: /usr/sbin/nginx}, {binary: /usr/bin/perl}], expect: kill}",
     "{do: exec, path: /usr/bin/sh, parent: {binary: /usr/bin/perl}, expect: nothing}",
     "{do: exec, path: /srv/x.py, interpreter: /usr/bin/python3, parent: {binary: /usr/sbin/nginx}, expect: nothing}",

@@ -12,8 +12,8 @@ import pytest
 from enforcer.compiler import layout, limits
 from enforcer.compiler.atoms import TermKind
 from enforcer.compiler.lower import RowFlag
-from enforcer.compiler.subjects import Relation
 from enforcer.libbpf._ffi import ffi
+from enforcer.policy.language.subject_parts import Whose
 from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
 
 HEADER = (Path(__file__).parents[3] / "bpf" / "include" / "enforcer_abi.h").read_text()
@@ -68,7 +68,7 @@ def test_flags_of_processes_are_those_of_the_header() -> None:
 
 def test_kinds_of_terms_and_relatives_are_those_of_the_header() -> None:
     """Terms and subject terms carry the header's numbers."""
-    for kinds, prefix in ((TermKind, "ENF_TERM_"), (Relation, "ENF_WHO_")):
+    for kinds, prefix in ((TermKind, "ENF_TERM_"), (Whose, "ENF_WHO_")):
         for name, value in vars(kinds).items():
             if name.isupper():
                 assert re.search(rf"\b{prefix}{name}\b[ =]+{value}\b", HEADER), name

@@ -14,6 +14,7 @@ from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.subjects import LabelNumbers, Subjects
 from enforcer.errors import LimitError, PolicyError
+from enforcer.policy.language.subject_parts import Whose
 from enforcer.policy.language.vocabulary import PROCESS_FIELDS, Dim, Op
 from enforcer.policy.model.policy import (
     CapabilityMask,
@@ -258,7 +259,7 @@ def test_numbers_run_out_only_after_all_were_given() -> None:
 
 
 def test_a_condition_of_several_masks_is_several_labels() -> None:
-    """Of a process it is an alternative, of its negation a conjunction."""
+    """Of a process they are alternatives, asked for certainty first; of its negation a conjunction."""
     field = PROCESS_FIELDS["capabilities"]
     masks = (CapabilityMask("all", 3), CapabilityMask("all", 12))
     process = Process((Condition(field, masks),))
@@ -271,7 +272,76 @@ def test_a_condition_of_several_masks_is_several_labels() -> None:
 
     rows = rows_of(PolicySet((attrs.evolve(policy, rules=rules),)))
 
-    assert [0, 0, 1] == [row.info.rule_index for row in rows]
+    assert [0, 0, 0, 1] == [row.info.rule_index for row in rows]
+    assert [OnError.SKIP, OnError.DENY, OnError.DENY] == [row.on_error for row in rows[:3]]
+
+
+# ---- Lineages ---------------------------------------------------------------------------------
+
+
+def terms_of(rows, found):
+    return [[(who, negate) for _, who, negate in found.all[row.subject]] for row in rows]
+
+
+def lineage_rows(*rules):
+    atoms = Atoms(Names(BareHost()))
+    subjects = Subjects(atoms)
+    return lower(load(*rules), atoms, subjects, Marks({}, 1)), subjects
+
+
+def test_a_lineage_is_the_process_or_an_ancestor() -> None:
+    """Each is a row of the rule. Where doubt refuses, certainty is asked for first."""
+    rows, subjects = lineage_rows(
+        "{exec: {}, match: {lineage: {uid: 7}}, action: kill}",
+        "{exec: {}, match: {lineage: {uid: 7}}, action: allow}",
+    )
+
+    itself, above = [(Whose.PROCESS, 0)], [(Whose.ANCESTOR, 0)]
+    assert [itself, above, itself, itself, above] == terms_of(rows, subjects)
+    assert [0, 0, 0, 1, 1] == [row.info.rule_index for row in rows]
+    assert [
+        *(OnError.SKIP, OnError.DENY, OnError.DENY),
+        *(OnError.SKIP, OnError.SKIP),
+    ] == [row.on_error for row in rows]
+    assert subjects.needs_lineage
+
+
+def test_no_lineage_is_neither() -> None:
+    """One row, in which both must not be."""
+    rows, subjects = lineage_rows("{exec: {}, match: {notLineage: {uid: 7}}, action: kill}")
+
+    assert [[(Whose.PROCESS, 1), (Whose.ANCESTOR, 1)]] == terms_of(rows, subjects)
+    assert [OnError.DENY] == [row.on_error for row in rows]
+
+
+def test_guards_and_attempts_ask_for_certainty_first() -> None:
+    """What a rule keeps in place and what it records of attempts follows the same order."""
+    rows, _ = lineage_rows(
+        "{name: r, file: write, match: {path: /x/y, lineage: {uid: 7}}, action: deny, "
+        "onError: log, attempts: true}",
+    )
+
+    def doubts(kind):
+        return [row.on_error for row in rows if row.info.kind is kind]
+
+    expected = [OnError.SKIP, OnError.LOG, OnError.LOG]
+    assert expected == doubts(RowKind.RULE)
+    assert expected == doubts(RowKind.GUARD)
+    assert expected == doubts(RowKind.ATTEMPT)
+
+
+def test_lineages_share_limits_and_marks() -> None:
+    """Records of a rule are limited together, and its rows set one mark."""
+    rows, _ = lineage_rows(
+        "{exec: {}, match: {lineage: {uid: 7}}, action: kill, rateLimit: 1/m, mark: m}",
+        "{exec: {}, match: {within: {mark: m, last: 1s}}, action: log}",
+    )
+
+    of_rule = [row for row in rows if row.info.rule_index == 0]
+    assert 3 == len(of_rule)
+    assert 1 == len({(row.limit, row.mark) for row in of_rule})
+    assert of_rule[0].limit
+    assert of_rule[0].mark
 
 
 # ---- Limits -----------------------------------------------------------------------------------

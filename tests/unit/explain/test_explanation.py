@@ -148,6 +148,73 @@ def test_ancestors_that_are_recorded():
     ]
 
 
+LINEAGE = (
+    HEAD % "vault"
+    + """\
+  rules:
+    - name: shells
+      exec: {}
+      match:
+        path: /bin/sh
+        lineage: {binary: /usr/bin/vault}
+      action: kill
+    - name: heirs
+      file: read
+      match:
+        path: /srv/vault/**
+        notLineage: {binary: /usr/bin/vault}
+      action: deny
+"""
+)
+
+
+def of_lineage(exe, *above, **values):
+    """The parts that a record of a process that runs *exe* leads to."""
+    item = record(action=Verb.KILL, error=1, flags=ENFORCED | PREVENTED, exe=exe, **values)
+    actors = [{"pid": 1, "name": "x", "exe": each, "cmdline": None} for each in above]
+    document = {**as_document(item), "ancestors": actors}
+    found = explain(document, load_text(LINEAGE, "vault.yaml"), Host())
+    return [text for text, _ in lines(found) if "ineage" in text]
+
+
+def test_a_lineage_by_the_process_itself():
+    """The process counts, whatever is known of those above it."""
+    shells = Origin("vault", "shells", "vault.yaml:6:7")
+
+    (part,) = of_lineage(b"/usr/bin/vault", "/bin/bash", op=Op.EXEC, path=b"/bin/sh", origin=shells)
+
+    assert "  yes  lineage.binary: /usr/bin/vault is /usr/bin/vault  (vault.yaml:10:27)" == part
+
+
+def test_a_lineage_by_an_ancestor():
+    """It is enough if one of them fits; if none is known to, the record does not say."""
+    shells = Origin("vault", "shells", "vault.yaml:6:7")
+    asked = {"op": Op.EXEC, "path": b"/bin/sh", "origin": shells}
+
+    (met,) = of_lineage(b"/bin/env", "/bin/bash", "/usr/bin/vault", **asked)
+    (open_,) = of_lineage(b"/bin/env", "/bin/bash", **asked)
+
+    assert "  yes  lineage.binary: /usr/bin/vault is /usr/bin/vault  (vault.yaml:10:27)" == met
+    assert open_.startswith("  ?    lineage.binary")
+
+
+def test_no_lineage_has_a_part_for_the_process_and_one_for_the_rest():
+    """Neither may fit."""
+    heirs = Origin("vault", "heirs", "vault.yaml:12:7")
+
+    found = of_lineage(
+        b"/bin/cat", "/usr/bin/vault", op=Op.READ, path=b"/srv/vault/x", origin=heirs
+    )
+
+    own, above = (
+        line
+        for line in found
+        if "notLineage" in line and "add" not in line and "no longer" not in line
+    )
+    assert own.startswith("  yes  notLineage.binary: /bin/cat is not /usr/bin/vault")
+    assert above.startswith("  no   notLineage.binary: /usr/bin/vault is /usr/bin/vault")
+
+
 LOADED = {
     "op": Op.EXEC_LOADED,
     "path": b"/usr/bin/python3",

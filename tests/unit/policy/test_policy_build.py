@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from policy_text import HEAD, load, load_rule, load_spec
 
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.vocabulary import EVENTS, LIFTED_SYSCALLS, Op
 from enforcer.policy.model.policy import Action, Mode, OnError, Process, Text, TextKind, Verb
 from enforcer.policy.store import load_policies
@@ -245,7 +246,9 @@ def test_listed_actions_are_for_rules_without():
 
 def test_subject_parts():
     """Each word fills its part, and only that."""
-    parts = ["process", "parent", "ancestors", "notProcess", "notParent", "notAncestors"]
+    parts = ["process", "parent", "ancestors", "lineage"]
+    parts += [f"not{word.capitalize()}" for word in parts]
+    assert parts == list(SUBJECT_PARTS)
     for word in parts:
         subject = load_rule(f"{{exec: {{}}, action: log, match: {{{word}: {{uid: 0}}}}}}").subject
         snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in word)

@@ -204,7 +204,7 @@ PROCESSES = [
 
 
 @pytest.mark.parametrize(("match", "values", "negate"), PROCESSES)
-@pytest.mark.parametrize("part", ["process", "parent", "ancestors"])
+@pytest.mark.parametrize("part", ["process", "parent", "ancestors", "lineage"])
 def test_process_fields(part, match, values, negate):
     """Subject fields read alike wherever a process is described."""
     rule = load_rule(f"{{exec: , match: {{{part}: {{{match}}}}}, action: deny}}")

@@ -49,6 +49,10 @@ def _exec(match):
         "process: {binary: /a}, notProcess: {binary: [/a, /b]}",
         "process: {binary: /a, uid: 0}, notProcess: {binary: /a}",
         "ancestors: {binary: /a}, notAncestors: {binary: /a}",
+        "lineage: {binary: /a}, notLineage: {binary: /a}",
+        "process: {binary: /a}, notLineage: {binary: [/a, /b]}",
+        "ancestors: {binary: /a}, notLineage: {binary: /a}",
+        "lineage: {uid: {in: [5, 7], notIn: [5, 7]}}",
         (
             "process: {pod: {labels: {matchExpressions: [{key: a, operator: In, values: [b]},"
             " {key: a, operator: NotIn, values: [b, c]}]}}}"
@@ -77,6 +81,9 @@ def test_conditions_that_exclude_each_other(match):
         "process: {uid: {range: 0-9, notIn: [5]}}",
         "process: {uid: 5}, notProcess: {uid: 5, gid: 1}",
         "process: {uid: 5}, notParent: {uid: 5}",
+        "lineage: {uid: 5}, notProcess: {uid: 5}",
+        "lineage: {uid: 5}, notAncestors: {uid: 5}",
+        "parent: {uid: 5}, notLineage: {uid: 5, gid: 1}",
         "process: {capabilities: {any: [BPF, NET_RAW], none: [BPF]}}",
         (
             "process: {pod: {labels: {matchExpressions: [{key: a, operator: In, values: [b]},"

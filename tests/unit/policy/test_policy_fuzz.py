@@ -24,6 +24,7 @@ FULL = f"""{HEAD.replace("{name: x}", "{name: full, labels: {a: b}, description:
       args: [{{index: 1, equal: -c}}, {{index: any, operator: Prefix, values: [x]}}]
       process: {{binary: {{notIn: [/a, /b]}}, capabilities: {{any: [CAP_BPF]}}}}
       notAncestors: {{cgroup: /system.slice}}
+      lineage: {{uid: 33}}
     action: {{kill: {{signal: TERM, errno: 13}}}}
     tags: [T1059.004]
     severity: high
@@ -116,6 +117,7 @@ _WORDS = st.sampled_from(
         "process",
         "parent",
         "ancestors",
+        "lineage",
         "notProcess",
         "binary",
         "uid",

@@ -58,6 +58,14 @@ SHADOWED = [
      "{exec: {}, match: {script: true, fileless: true}, action: log}"),
     ("{exec: {}, match: {notParent: {uid: 0}}, action: log}",
      "{exec: {}, match: {notParent: {uid: 0}, path: /a}, action: log}"),
+    ("{exec: {}, match: {lineage: {uid: 0-9}}, action: log}",
+     "{exec: {}, match: {process: {uid: 5}}, action: log}"),
+    ("{exec: {}, match: {lineage: {uid: 0-9}}, action: log}",
+     "{exec: {}, match: {ancestors: {uid: 5}}, action: log}"),
+    ("{exec: {}, match: {notProcess: {uid: 0}}, action: log}",
+     "{exec: {}, match: {notLineage: {uid: 0}}, action: log}"),
+    ("{exec: {}, match: {notAncestors: {uid: 0}}, action: log}",
+     "{exec: {}, match: {notLineage: {uid: 0}}, action: log}"),
 ]  # fmt: skip
 
 
@@ -182,6 +190,15 @@ def test_a_default_can_stop_the_machine_too():
             "{file: read, match: {path: /a, process: {binary: /b}}, action: allow}",
             "trusted-by-name",
         ),
+        (
+            "{file: read, match: {path: /a, lineage: {binary: /b}}, action: allow}",
+            "trusted-by-name",
+        ),
+        (
+            "{file: read, match: {path: /a, notLineage: {binary: /b}}, action: deny}",
+            "trusted-by-name",
+        ),
+        ("{exec: {}, match: {path: /a, lineage: {binary: /nope}}, action: log}", "missing-path"),
     ],
 )
 def test_remarks(rule, check):

@@ -15,6 +15,7 @@ from test_policy_conditions import OBJECTS, PROCESSES
 from test_policy_fuzz import GOOD
 
 from enforcer.errors import EnforcerBug, PolicyErrors
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.symbols import CAPABILITIES, ERRNOS, SIGNALS
 from enforcer.policy.language.vocabulary import (
     EVENTS,
@@ -352,8 +353,7 @@ def _rule(draw):
     if "syscall" in rule:
         here.pop("args", None)
     match = draw(_fields(here)) if here else {}
-    parts = ("process", "parent", "ancestors", "notProcess", "notParent", "notAncestors")
-    for part in draw(st.lists(st.sampled_from(parts), max_size=2, unique=True)):
+    for part in draw(st.lists(st.sampled_from(sorted(SUBJECT_PARTS)), max_size=2, unique=True)):
         if process := draw(_fields(PROCESS_FIELDS, most=2)):
             match[part] = process
     optional = {
