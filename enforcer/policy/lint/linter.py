@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from enforcer.policy.lint import checks, contradictions, gaps, lockout, shadowed, sockets
+from enforcer.policy.lint import checks, contradictions, gaps, lineages, lockout, shadowed, sockets
 from enforcer.policy.lint.issues import CHECKS, Check, Host, Issue, Severity
 from enforcer.policy.model.policy import PolicySet
 
@@ -16,7 +16,8 @@ __all__ = ["CHECKS", "Host", "Issue", "Severity", "lint"]
 
 # Importing them has filled the registry; remarks at one place come in this order.
 _SOURCES = tuple(
-    module.__name__ for module in (checks, lockout, gaps, sockets, contradictions, shadowed)
+    module.__name__
+    for module in (checks, lockout, lineages, gaps, sockets, contradictions, shadowed)
 )
 
 

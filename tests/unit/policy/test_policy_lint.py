@@ -199,6 +199,19 @@ def test_a_default_can_stop_the_machine_too():
             "trusted-by-name",
         ),
         ("{exec: {}, match: {path: /a, lineage: {binary: /nope}}, action: log}", "missing-path"),
+        ("{exec: {}, match: {path: /a, ancestors: {binary: /b}}, action: kill}", "ancestors-alone"),
+        (
+            "{file: read, match: {ancestors: {binary: /**/b, uid: 9}}, action: deny}",
+            "ancestors-alone",
+        ),
+        (
+            "{file: read, match: {lineage: {binary: {notIn: [/b]}}}, action: log}",
+            "any-other-program",
+        ),
+        (
+            "{file: read, match: {ancestors: {binary: {notEqual: /b}}}, action: log}",
+            "any-other-program",
+        ),
     ],
 )
 def test_remarks(rule, check):
@@ -225,6 +238,22 @@ def test_remarks(rule, check):
         ],
         ["{file: read, match: {path: /a, process: {binary: /b}}, action: deny}"],
         ["{file: create, match: {path: /nope}, action: deny}"],
+        ["{file: read, match: {lineage: {binary: /b}}, action: deny}"],
+        ["{file: read, match: {ancestors: {binary: /b}}, action: log}"],
+        ["{file: read, match: {ancestors: {binary: /b}}, action: allow}"],
+        ["{file: read, match: {ancestors: {uid: 33}}, action: deny}"],
+        ["{file: read, match: {path: /a, ancestors: {binary: {notPrefix: /b/}}}, action: deny}"],
+        ["{file: read, match: {ancestors: {binary: {notIn: [/b]}, uid: 33}}, action: deny}"],
+        ["{file: read, match: {process: {uid: 33}, ancestors: {binary: /b}}, action: deny}"],
+        ["{file: read, match: {path: /a, notAncestors: {binary: /b}}, action: deny}"],
+        [
+            "{file: read, match: {ancestors: {binary: /b}}, action: deny}",
+            "{file: [read, write], match: {process: {binary: /b}}, action: deny}",
+        ],
+        [
+            "{file: read, match: {process: {binary: /b, trustedCode: true}}, action: allow}",
+            "{file: read, match: {ancestors: {binary: /b, trustedCode: true}}, action: deny}",
+        ],
         ["{exec: {}, match: {path: {suffix: nope}}, action: log}"],
         ["{network: egress, match: {port: 80}, action: deny}"],
         ["{network: connect, match: {port: 80, type: stream}, action: deny}"],
@@ -278,9 +307,40 @@ def test_what_may_map_code_by_itself_is_said_once():
     assert str(said).endswith("on the same path (and 4 more like it: -v lists them)")
 
 
+def test_a_rule_about_other_operations_says_nothing_of_the_programs_themselves():
+    """Only what is decided about the programs at the same operations shows that they were thought of."""
+    above = "{file: read, match: {path: /a, ancestors: {binary: /b}}, action: deny}"
+    others = (
+        "{exec: {}, match: {path: /a, process: {binary: /b}}, action: allow}",
+        "{file: read, match: {path: /a, process: {binary: /c}}, action: deny}",
+    )
+
+    assert ("ancestors-alone", 3) in _found(*others, above)
+
+
+def test_the_remark_on_ancestors_says_what_to_write():
+    """One sentence, with the word that was probably meant."""
+    (issue,) = _issues(
+        "  rules:\n  - {file: read, match: {ancestors: {binary: /b}}, action: deny}\n"
+    )
+
+    assert Severity.INFO is issue.severity
+    assert issue.message.endswith("write lineage instead of ancestors to match both")
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in POLICIES.glob("*.yaml")))
+def test_shipped_policies_say_whether_they_are_about_the_programs_themselves(name):
+    """None of them is remarked on."""
+    found = {issue.check for issue in lint(load_policies([POLICIES / name]), HERE)}
+
+    assert not found & {"ancestors-alone", "any-other-program"}
+
+
 def test_every_check_is_tested():
     """The registry holds no check that the tables above do not reach."""
     assert {
+        "ancestors-alone",
+        "any-other-program",
         "arguments-by-loader",
         "breaks-the-machine",
         "carried-over",
