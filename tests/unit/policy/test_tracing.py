@@ -286,16 +286,19 @@ def test_who_acts(filters, process):
     assert process in printed
 
 
-def test_children_are_followed_by_two_rules():
-    """A process or one above it: either rule may match."""
-    own, above = spec(
-        hook("{matchBinaries: [{operator: In, values: [/a], followChildren: true}]}")
+def test_children_that_are_followed_are_a_lineage():
+    """A process or one above it, in one rule; what else is asked is asked of the process."""
+    (rule,) = spec(
+        hook(
+            "{matchBinaries: [{operator: In, values: [/a], followChildren: true}], "
+            "matchCapabilities: [{operator: In, values: [CAP_BPF]}]}"
+        )
     ).rules
 
-    assert ("kprobes.1.selectors.1", "kprobes.1.selectors.1.children") == (own.name, above.name)
-    assert own.subject.process.conditions == above.subject.ancestors.conditions
-    assert not above.subject.process
-    assert own.action == above.action
+    assert "kprobes.1.selectors.1" == rule.name
+    assert ["binary"] == [c.field.name for c in rule.subject.lineage.conditions]
+    assert ["capabilities"] == [c.field.name for c in rule.subject.process.conditions]
+    assert not rule.subject.ancestors
 
 
 def test_neither_a_process_nor_any_above_it():

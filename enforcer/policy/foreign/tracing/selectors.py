@@ -29,7 +29,7 @@ from enforcer.policy.foreign.tracing.keys import (
 from enforcer.policy.foreign.tracing.lists import Lists
 from enforcer.policy.foreign.tracing.operands import Object, is_compared, read_object
 from enforcer.policy.foreign.tracing.points import best_point, returned
-from enforcer.policy.foreign.tracing.subjects import Datum, read_data, read_subjects
+from enforcer.policy.foreign.tracing.subjects import Datum, read_data, read_subject
 from enforcer.policy.foreign.tracing.targets import (
     Target,
     Targets,
@@ -239,7 +239,7 @@ def _filters(selector: _Selector, item: _Item) -> tuple[list[Filter], bool]:
 def _rules(selector: _Selector, decided: Decided | None, item: _Item) -> Iterator[Rule]:
     context = item.context
     filters, complete = _filters(selector, item)
-    subjects = read_subjects(selector.filters, item.data, context)
+    subject = read_subject(selector.filters, item.data, context)
     targets, filters = _targets(selector, filters, item)
     for whole in targets:
         target = _decided_at(whole, filters, context)
@@ -249,14 +249,12 @@ def _rules(selector: _Selector, decided: Decided | None, item: _Item) -> Iterato
             continue
         _check_enforcers(target, decided, item)
         note_opened(target, object_.operations, decided.action.verb, selector.span, context)
-        for number, subject in enumerate(subjects):
-            suffix = target.suffix if len(targets) > 1 else ""
-            suffix += ".children" if number else ""
+        if subject is not None:
             yield _rule(
                 selector,
                 target,
                 item,
-                suffix=suffix,
+                suffix=target.suffix if len(targets) > 1 else "",
                 object_=object_,
                 subject=subject,
                 decided=decided,

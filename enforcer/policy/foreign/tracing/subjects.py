@@ -36,7 +36,7 @@ from enforcer.policy.readers.metadata import refuse_unknown
 from enforcer.policy.text.nodes import Entry, Map, Scalar, describe
 from enforcer.policy.text.problems import suggest
 
-__all__ = ["Datum", "read_data", "read_subjects"]
+__all__ = ["Datum", "read_data", "read_subject"]
 
 _BINARY = PROCESS_FIELDS["binary"]
 _OPERATORS = {
@@ -62,13 +62,13 @@ class Datum:
 
 @attrs.define
 class _Parts:
-    """What the filters say so far. *either*: binaries of the process or of one above it."""
+    """What the filters say so far."""
 
     process: list[Condition] = attrs.field(factory=list)
     parent: list[Condition] = attrs.field(factory=list)
     ancestors: list[Condition] = attrs.field(factory=list)
+    lineage: list[Condition] = attrs.field(factory=list)
     not_ancestors: list[Condition] = attrs.field(factory=list)
-    either: list[Condition] = attrs.field(factory=list)
 
 
 def read_data(entry: Entry | None, context: Context) -> tuple[Datum, ...]:
@@ -93,14 +93,10 @@ def read_data(entry: Entry | None, context: Context) -> tuple[Datum, ...]:
     return tuple(found)
 
 
-def read_subjects(
+def read_subject(
     filters: dict[str, Entry], data: Sequence[Datum], context: Context
-) -> tuple[Subject, ...]:
-    """
-    Read the filters on the subject; nothing after an error.
-
-    It is one subject unless children are followed: then it is a process, or else one above it.
-    """
+) -> Subject | None:
+    """Read the filters on the subject; None after an error."""
     before = len(context.problems.errors)
     parts = _Parts()
     for key, field in (("matchBinaries", parts.process), ("matchParentBinaries", parts.parent)):
@@ -117,22 +113,14 @@ def read_subjects(
                 with context.problems.catching():
                     parts.process.append(_id(filter_, data))
     if len(context.problems.errors) > before:
-        return ()
-    return tuple(_subjects(parts))
-
-
-def _subjects(parts: _Parts) -> list[Subject]:
-    def subject(*, process: Sequence[Condition] = (), above: Sequence[Condition] = ()) -> Subject:
-        return Subject(
-            process=Process((*parts.process, *process)),
-            parent=Process(tuple(parts.parent)),
-            ancestors=Process((*parts.ancestors, *above)),
-            not_ancestors=Process(tuple(parts.not_ancestors)),
-        )
-
-    if not parts.either:
-        return [subject()]
-    return [subject(process=parts.either), subject(above=parts.either)]
+        return None
+    return Subject(
+        process=Process(tuple(parts.process)),
+        parent=Process(tuple(parts.parent)),
+        ancestors=Process(tuple(parts.ancestors)),
+        lineage=Process(tuple(parts.lineage)),
+        not_ancestors=Process(tuple(parts.not_ancestors)),
+    )
 
 
 def _binaries(key: str, node: Map, own: list[Condition], parts: _Parts, context: Context) -> None:
@@ -161,12 +149,12 @@ def _binaries(key: str, node: Map, own: list[Condition], parts: _Parts, context:
         elif negate:
             # Neither the process nor any above it.
             _follow_none(key, condition, parts, context)
-        elif parts.either or parts.ancestors:
+        elif parts.lineage or parts.ancestors:
             context.add(
                 "only one list of binaries can be followed: leave the others out", node.span
             )
         else:
-            (parts.ancestors if key == "matchParentBinaries" else parts.either).append(condition)
+            (parts.ancestors if key == "matchParentBinaries" else parts.lineage).append(condition)
 
 
 def _follow_none(key: str, condition: Condition, parts: _Parts, context: Context) -> None:
