@@ -33,11 +33,27 @@ _NOTHING_TO_SEE: Final = re.compile(
 """The same of all planes, those included that are kept for later, and what is no character."""
 
 
+_PRESENTATION: Final = ("\ufe0e", "\ufe0f")
+"""Whether the character before is drawn as text or as a picture, as in most warning signs."""
+
+_COMMENT: Final = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
+
+
 def find_unreadable(text: str) -> int:
-    """Return where in *text* the first such character stands, or -1."""
+    """
+    Return where in *text* the first such character stands, or -1.
+
+    Lines of comment may say how a sign is drawn.
+    """
+    if any(each in text for each in _PRESENTATION):
+        text = _COMMENT.sub(_as_drawn, text)
     # There are far fewer characters than places.
     found = [each for each in set(text) if _is_unreadable(each)]
     return min(map(text.index, found), default=-1)
+
+
+def _as_drawn(comment: re.Match[str]) -> str:
+    return re.sub(f"[{''.join(_PRESENTATION)}]", " ", comment[0])
 
 
 def describe_character(character: str) -> str:

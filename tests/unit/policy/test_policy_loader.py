@@ -165,6 +165,15 @@ def test_what_cannot_be_seen_is_refused(character, text):
     assert error.startswith(f"f.yaml:1:{column}: the character U+{ord(character):04X}")
 
 
+def test_a_comment_may_say_how_a_sign_is_drawn():
+    """In lines of comment only, with the places of the rest unchanged."""
+    assert "x" == _value("x\n  # \u26a0\ufe0f take care")
+    (error,) = _errors("# \u26a0\ufe0f take care\na: \u26a0\ufe0f\n")
+    assert error.startswith("f.yaml:2:5: the character U+FE0F")
+    (error,) = _errors("# \u26a0\ufe0f \u200b\na: b\n")
+    assert error.startswith("f.yaml:1:6: the character U+200B")
+
+
 def test_every_format_character_is_refused_and_no_letter():
     """By the property, not by a list."""
     every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
