@@ -206,9 +206,13 @@ class _Lowering:
         )
         for subject, on_error in in_doubt(subjects, rule.on_error):
             row = guard._replace(subject=subject, on_error=on_error)
-            parts = [self._own(rule, paths)] if not is_strict else self._kept(rule, paths, row)
+            kept_names = self._kept(rule, paths, row) if is_strict else [self._own(rule, paths)]
+            parts = [tuple(sorted(set(terms))) for terms in kept_names]
+            if on_error is not OnError.SKIP:  # as in in_doubt(): certainty first
+                for terms in parts[1:]:
+                    yield row._replace(terms=terms, on_error=OnError.SKIP)
             for terms in parts:
-                yield row._replace(terms=tuple(sorted(set(terms))))
+                yield row._replace(terms=terms)
         if not (linked_ops := linked_guard_ops(rule)):
             return
         guard = guard._replace(ops=_bits(linked_ops))

@@ -330,6 +330,19 @@ def test_guards_and_attempts_ask_for_certainty_first() -> None:
     assert expected == doubts(RowKind.ATTEMPT)
 
 
+def test_names_of_a_guard_are_certain_before_they_are_in_doubt() -> None:
+    """A directory that a cut path leaves in doubt does not hide the rule's own name, which is certain."""
+    both = "{path: {prefix: /x/, glob: '/x/**/y'}}"
+    for match, expected in (
+        ("{path: /x/y}", [OnError.LOG]),
+        (both, [OnError.SKIP, OnError.LOG, OnError.LOG]),
+    ):
+        rows = rows_of(
+            load(f"{{name: r, file: write, match: {match}, action: deny, onError: log}}")
+        )
+        assert expected == [row.on_error for row in rows if row.info.kind is RowKind.GUARD]
+
+
 def test_lineages_share_limits_and_marks() -> None:
     """Records of a rule are limited together, and its rows set one mark."""
     rows, _ = lineage_rows(
