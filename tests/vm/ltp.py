@@ -176,6 +176,18 @@ class Comparison:
     with_it: dict[str, set[Result]] = attrs.field(factory=dict)
     refused: dict[str, list[str]] = attrs.field(factory=dict)
 
+    def unexplained(self) -> list[str]:
+        """Name those of the tests that differ while no policy refused anything."""
+        return [name for name in self.differing() if not self.refused.get(name)]
+
+    def text(self) -> str:
+        """Say in a line how many differ."""
+        ours = self.unexplained()
+        return (
+            f"{len(self.with_it)} on both sides, {len(self.differing())} differ, {len(ours)} of them "
+            f"without a record of a refusal {' '.join(ours)}"
+        ).rstrip()
+
     def differing(self) -> list[str]:
         """Name the tests that never ended alike on both sides."""
         return [n for n, found in self.with_it.items() if not found & self.without[n]]
@@ -200,6 +212,7 @@ def compare(suite: Suite, tests: list[Test], limit: float) -> Comparison:
             if not found.with_it[test.name] & found.without[test.name]:
                 for _ in range(TRIES):
                     found.without[test.name].add(suite.run(test))
+        print(f"so far: {found.text()}", file=sys.stderr, flush=True)
     return found
 
 
@@ -235,12 +248,10 @@ def main() -> int:
     suite = Suite.at(given.ltp, given.longest)
     tests = list(suite.tests(given.only, given.leave_out))
     found = compare(suite, tests, given.seconds)
-    differing = found.differing()
-    ours = [name for name in differing if not found.refused.get(name)]
+    differing, ours = found.differing(), found.unexplained()
     kinds = [min(results, key=str).status for results in found.without.values()]
-    print(f"{len(found.with_it)} of {len(tests)} tests on both sides")
+    print(f"of {len(tests)} tests {found.text()}")
     print(f"  without the engine {kinds.count(0)} passed, {kinds.count(32)} not for this machine")
-    print(f"  {len(differing)} differ, {len(ours)} of them without a record of a refusal")
     for name in differing:
         why = ", ".join(found.refused.get(name) or ["no record"])
         print(f"{name}: {why}")
