@@ -7,7 +7,7 @@ import enum
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from enforcer.errors import (
     ControlError,
@@ -21,7 +21,16 @@ from enforcer.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["ConfigErrors", "Exit", "UsageError", "code_of", "complain", "discard", "guarded"]
+__all__ = [
+    "MEANINGS",
+    "ConfigErrors",
+    "Exit",
+    "UsageError",
+    "code_of",
+    "complain",
+    "discard",
+    "guarded",
+]
 
 
 class Exit(enum.IntEnum):
@@ -35,6 +44,19 @@ class Exit(enum.IntEnum):
     DIFFERS = 5
     INTERRUPTED = 130
     BROKEN_PIPE = 141
+
+
+MEANINGS: Final = {
+    Exit.OK: "all went well",
+    Exit.POLICY: "a policy is invalid",
+    Exit.USAGE: "wrong usage, not root, already or not running, a file cannot be opened",
+    Exit.KERNEL: "this kernel cannot enforce",
+    Exit.INTERNAL: "internal error",
+    Exit.DIFFERS: "a policy test found another verdict than expected",
+    Exit.INTERRUPTED: "interrupted, by Ctrl-C",
+    Exit.BROKEN_PIPE: "the reader of the output is gone",
+}
+"""Of every exit code, for help and manual."""
 
 
 class UsageError(EnforcerError):

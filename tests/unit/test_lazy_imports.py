@@ -16,6 +16,7 @@ CLIENT = {
     "enforcer",
     "enforcer.cli",
     "enforcer.cli.arguments",
+    "enforcer.cli.commands",
     "enforcer.cli.exits",
     "enforcer.cli.main",
     "enforcer.errors",
@@ -156,6 +157,24 @@ def test_help_imports_the_list_of_commands(imported):
     assert 0 == code
     assert CLIENT - {"enforcer.cli.arguments", "enforcer.places"} >= ours(modules)
     assert set() == foreign(modules) | below(modules, HEAVY)
+
+
+def test_help_on_a_command_imports_that_command(imported):
+    """And nothing that only running it needs."""
+    code, modules = imported("help", "status")
+
+    assert 0 == code
+    assert CLIENT | STATUS | {"enforcer.cli.help"} >= ours(modules)
+    assert set() == foreign(modules) | below(modules, HEAVY)
+
+
+def test_the_version_imports_the_extension(imported):
+    """It asks libbpf, and neither the model of policies nor the engine."""
+    code, modules = imported("--version")
+
+    assert 0 == code
+    assert "enforcer.libbpf.calls" in modules
+    assert set() == below(modules, {"enforcer.policy", "enforcer.kernel", "rich", "yaml"})
 
 
 @pytest.mark.parametrize(

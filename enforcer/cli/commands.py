@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""The list of commands, and the parser of their arguments."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from typing import TYPE_CHECKING, Final
+
+from enforcer.cli.exits import MEANINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+__all__ = ["COMMANDS", "parser"]
+
+COMMANDS: Final = {
+    "start": "activate policies and record what happens",
+    "dry-run": "permit everything and report what policies would refuse",
+    "record": "record what the system does, for later dry runs",
+    "check": "read policies and report what is wrong with them; needs no root",
+    "convert": "print policies of other engines as policies of enforcer; needs no root",
+    "test": "run test cases against policies; needs no root",
+    "doctor": "show what this kernel can prevent",
+    "status": "show what the running daemon does",
+    "dashboard": "watch what the running daemon decides",
+    "events": "show records of the running daemon live",
+    "explain": "explain a record: which rule decided, and what would allow it",
+    "reload": "read the policy files again and activate them",
+    "confirm": "keep what was activated with --confirm-within",
+    "policy": "show and change the active policies, one by one",
+    "stop": "end enforcement",
+    "key": "make the key that is needed to end protected enforcement",
+    "unlock": "unlock what a lost daemon left protected by a key, for the next start",
+    "version": "show the versions of enforcer and of what it works with",
+    "help": "show the help of a command",
+}
+"""Every command with its purpose, in the order of the help."""
+
+_DESCRIPTION: Final = """\
+Enforce policies inside the Linux kernel. Before an operation happens, the kernel allows it, logs it,
+denies it, or kills the process.
+"""
+
+_EPILOG: Final = """\
+a first session, as root:
+  enforcer doctor                         what can this kernel prevent?
+  enforcer check my-policy.yaml           is the policy right?
+  enforcer dry-run my-policy.yaml --for 60s
+                                          what would it refuse? nothing is refused yet
+  enforcer start my-policy.yaml           activate it; Ctrl-C ends it
+
+exit codes:
+{codes}
+
+`enforcer help COMMAND` says more about a command.
+"""
+
+
+class _Version(argparse.Action):
+    """Print what `enforcer version` prints, which nobody else should have to import."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,  # noqa: ARG002 - argparse passes it by position
+        values: str | Sequence[object] | None,  # noqa: ARG002
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Print, and end the process."""
+        from enforcer.cli.version import lines
+
+        print(*lines(), sep="\n")
+        parser.exit()
+
+
+def parser(named: Collection[str]) -> argparse.ArgumentParser:
+    """Make a parser of all commands. Of those *named* it has the arguments; only their modules are imported."""
+    made = argparse.ArgumentParser(
+        prog="enforcer",
+        description=_DESCRIPTION,
+        epilog=_EPILOG.format(codes=_codes()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "--version", action=_Version, nargs=0, help=f"{COMMANDS['version']}, and exit"
+    )
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        if name not in named:
+            commands.add_parser(name, help=summary)
+            continue
+        module = importlib.import_module(f"enforcer.cli.{name.replace('-', '_')}")
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=module.__doc__.strip() if module.__doc__ else summary,
+            epilog=module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return made
+
+
+def _codes() -> str:
+    """List the exit codes of enforcer itself; from 128 on a signal is meant, as everywhere."""
+    return "\n".join(f"  {code:d}  {means}" for code, means in MEANINGS.items() if code < 128)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""What `enforcer` says of itself: help, versions and exit codes."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from enforcer import _abi
+from enforcer.cli.exits import MEANINGS, Exit
+from enforcer.cli.main import main
+
+ROOT = Path(__file__).parents[3]
+
+
+def enforcer(*words):
+    """Run the command as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "enforcer", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_version_names_what_enforcer_works_with():
+    """A report of a mistake needs all of them, by the option and by the command."""
+    said = enforcer("version").stdout
+
+    assert enforcer("--version").stdout == said
+    assert ["enforcer", "libbpf", "ABI", "kernel"] == [
+        line.split()[0] for line in said.splitlines()
+    ]
+    assert re.search(r"^libbpf \d+\.\d+$", said, re.MULTILINE)
+    assert f"ABI {_abi.ABI_HASH:016x}".startswith(re.search("^ABI .{8}$", said, re.MULTILINE)[0])
+    assert f"kernel {os.uname().release}\n" in said
+
+
+def test_the_version_without_the_extension_says_why(capsys, monkeypatch):
+    """Who asks for it may ask because something is not installed."""
+    monkeypatch.setitem(sys.modules, "enforcer.libbpf._ffi", None)
+    for name in ("enforcer.libbpf", "enforcer.libbpf.abi", "enforcer.libbpf.calls"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    assert Exit.OK == main(["version"])
+
+    said = capsys.readouterr().out.splitlines()
+    assert said[1].startswith("libbpf: the extension cannot be loaded")
+    assert ["enforcer", "kernel"] == [said[0].split()[0], said[2].split()[0]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "same"),
+    [
+        (["help"], ["--help"]),
+        (["help", "dry-run"], ["dry-run", "--help"]),
+        (["help", "policy", "add"], ["policy", "add", "--help"]),
+        (["help", "help"], ["help", "--help"]),
+    ],
+)
+def test_help_is_a_command(asked, same):
+    """What a command says of itself, by a word that is easier to guess."""
+    done = enforcer(*asked)
+
+    assert (Exit.OK, "") == (done.returncode, done.stderr)
+    assert enforcer(*same).stdout == done.stdout
+
+
+def test_help_on_what_does_not_exist(capsys):
+    """The commands are listed."""
+    with pytest.raises(SystemExit) as ended:
+        main(["help", "explode"])
+
+    assert Exit.USAGE == ended.value.code
+    assert "choose from start" in re.sub("['\"]", "", capsys.readouterr().err)
+
+
+def test_every_exit_code_has_a_meaning(capsys):
+    """The help lists those of enforcer, the documentation all."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    page = (ROOT / "docs/commands.md").read_text("utf-8")
+    listed = re.findall(r"^\| ([\d, ]+) \|", page, re.MULTILINE)
+
+    assert list(Exit) == list(MEANINGS)
+    assert [code for code in Exit if f"  {code:d}  {MEANINGS[code]}" in said] == list(Exit)[:6]
+    assert [int(code) for codes in listed for code in codes.split(",")] == list(Exit)
