@@ -14,7 +14,13 @@ from enforcer.cli.exits import UsageError
 from enforcer.runtime.control.protocol import CONFIRM_LEAST, CONFIRM_MOST
 
 if TYPE_CHECKING:
+    from argparse import _ActionsContainer
+    from typing import TypeAlias
+
     from enforcer.sinks.address import Address
+
+    Arguments: TypeAlias = _ActionsContainer
+    """A parser, or a group of its options: argparse has no public name for what both are."""
 
 __all__ = [
     "DURATION",
@@ -40,7 +46,7 @@ _DURATION = re.compile(DURATION)
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def add_policies(parser: argparse.ArgumentParser, *, optional: bool) -> None:
+def add_policies(parser: Arguments, *, optional: bool) -> None:
     """Add the list of policy files and folders: *optional* for a command that may read them again."""
     help_text = "policy file, or folder whose *.yaml files are read"
     help_text += f" (default: {places.POLICIES})" if optional else "; - is standard input"
@@ -53,7 +59,7 @@ def add_policies(parser: argparse.ArgumentParser, *, optional: bool) -> None:
     )
 
 
-def add_socket(parser: argparse.ArgumentParser) -> None:
+def add_socket(parser: Arguments) -> None:
     """Add the path of the control socket."""
     parser.add_argument(
         "--socket",
@@ -64,7 +70,7 @@ def add_socket(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_confirm_within(parser: argparse.ArgumentParser) -> None:
+def add_confirm_within(parser: Arguments) -> None:
     """Add the time in which a change must be confirmed."""
     parser.add_argument(
         "--confirm-within",

@@ -12,9 +12,9 @@ from enforcer.errors import ControlError
 from enforcer.runtime.control.protocol import KeyNeededError
 
 if TYPE_CHECKING:
-    import argparse
     from pathlib import Path
 
+    from enforcer.cli.arguments import Arguments
     from enforcer.runtime.control.protocol import AnswerT, Client, Word
 
 __all__ = ["Passphrase", "add_key_fd", "ask_with_key", "let_go", "let_in", "read_passphrase"]
@@ -23,7 +23,7 @@ _MOST = 4096  # bytes of a passphrase
 _WRONG = "the passphrase is wrong: nothing was changed"
 
 
-def add_key_fd(parser: argparse.ArgumentParser) -> None:
+def add_key_fd(parser: Arguments) -> None:
     """Add the descriptor that the passphrase is read from."""
     parser.add_argument(
         "--key-fd",

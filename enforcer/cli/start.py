@@ -30,6 +30,7 @@ from enforcer.cli.output import plural, span
 from enforcer.cli.passphrase import Passphrase, add_key_fd, let_in
 
 if TYPE_CHECKING:
+    from enforcer.cli.arguments import Arguments
     from enforcer.cli.inplace import InPlace
     from enforcer.cli.reports import Reports
     from enforcer.cli.settings import Settings
@@ -59,56 +60,57 @@ _FLAG = argparse.BooleanOptionalAction
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments. Their default is None, which leaves the word to the configuration."""
-    add_policies(parser, optional=True)
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        type=file_path,
-        help=f"configuration file; options given here take precedence (default: {places.CONFIG} "
-        "if it exists and no POLICY is given)",
-    )
-    _add_outputs(parser)
-    _add_modes(parser)
-    _add_changes(parser)
-    _add_protection(parser)
-    _add_pins(parser)
-    add_socket(parser)
+    _add_policies(parser.add_argument_group("policies"))
+    _add_outputs(parser.add_argument_group("records and metrics"))
+    _add_safety(parser.add_argument_group("safety"))
+    _add_terminal(parser.add_argument_group("terminal"))
+    _add_service(parser.add_argument_group("service"))
     parser.set_defaults(socket=None)
 
 
-def _add_outputs(parser: argparse.ArgumentParser) -> None:
+def _add_policies(group: Arguments) -> None:
+    """Add what is activated."""
+    add_policies(group, optional=True)
+    group.add_argument(
+        "--watch",
+        action=_FLAG,
+        help="activate policy files when they change (default: yes)",
+    )
+
+
+def _add_outputs(group: Arguments) -> None:
     """Add where records and metrics go."""
-    parser.add_argument(
+    group.add_argument(
         "--json-log",
         metavar="FILE",
         type=file_path,
         help="append records as JSON, one object per line",
     )
-    parser.add_argument(
+    group.add_argument(
         "--logfmt-log", metavar="FILE", type=file_path, help="append records as logfmt"
     )
-    parser.add_argument(
+    group.add_argument(
         "--ocsf-log",
         metavar="FILE",
         type=file_path,
         help="append records as OCSF events, one per line",
     )
-    parser.add_argument(
+    group.add_argument(
         "--syslog",
         metavar="ADDRESS",
         type=socket_address,
         help="send records to syslog: unix:/dev/log, udp:192.0.2.1:514, tcp:192.0.2.1:601",
     )
-    parser.add_argument(
+    group.add_argument(
         "--journald", action=_FLAG, help="send records to the journal of systemd, with their fields"
     )
-    parser.add_argument(
+    group.add_argument(
         "--metrics",
         metavar="ADDRESS:PORT",
         type=loopback_port,
         help="address where Prometheus reads metrics: 127.0.0.1:9753",
     )
-    parser.add_argument(
+    group.add_argument(
         "--metrics-file",
         metavar="FILE",
         type=metrics_file,
@@ -116,70 +118,73 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_modes(parser: argparse.ArgumentParser) -> None:
-    """Add what is refused, and what is shown here."""
-    parser.add_argument(
+def _add_safety(group: Arguments) -> None:
+    """Add what guards the system against policies, and the engine against others."""
+    group.add_argument(
         "--audit", action=_FLAG, help="put every policy in audit mode: permit and record"
     )
-    parser.add_argument(
-        "--dashboard",
-        action="store_true",
-        help="show a dashboard instead of records; enforcement goes on when you close it",
-    )
-    parser.add_argument("--quiet", "-q", action=_FLAG, help="print only start and end, no records")
-    parser.add_argument(
+    group.add_argument(
         "--allow-degraded",
         action=_FLAG,
         help="accept rules that this kernel can only enforce after the fact, or not every time",
     )
-
-
-def _add_changes(parser: argparse.ArgumentParser) -> None:
-    """Add how policies change, and what stays at the end."""
-    parser.add_argument(
-        "--watch",
-        action=_FLAG,
-        help="activate policy files when they change (default: yes)",
-    )
-    parser.add_argument(
+    group.add_argument(
         "--confirm-within",
         metavar="TIME",
         type=confirmation_time,
         help="go back to the previous policies unless `enforcer confirm` comes in time",
     )
-    parser.add_argument(
+    group.add_argument(
         "--watch-confirm-within",
         metavar="TIME",
         type=confirmation_time,
         help="take back what the watch has activated unless `enforcer confirm` comes in time",
     )
-    parser.add_argument(
-        "--persist",
-        action=_FLAG,
-        help="leave enforcement active when this process ends normally, too",
-    )
+    _add_protection(group)
 
 
-def _add_protection(parser: argparse.ArgumentParser) -> None:
+def _add_protection(group: Arguments) -> None:
     """Add what keeps others from the engine."""
-    parser.add_argument(
+    group.add_argument(
         "--protect",
         action=_FLAG,
         help="keep other processes, also root's, away from the engine and this process",
     )
-    parser.add_argument(
+    group.add_argument(
         "--key",
         metavar="FILE",
         type=file_path,
         help="with --protect: ending or changing enforcement takes the passphrase of this key, "
         "also for the service manager; make it with `enforcer key FILE`",
     )
-    add_key_fd(parser)
+    add_key_fd(group)
 
 
-def _add_pins(parser: argparse.ArgumentParser) -> None:
-    """Add where enforcement is kept."""
-    pins = parser.add_mutually_exclusive_group()
+def _add_terminal(group: Arguments) -> None:
+    """Add what is shown here."""
+    group.add_argument(
+        "--dashboard",
+        action="store_true",
+        help="show a dashboard instead of records; enforcement goes on when you close it",
+    )
+    group.add_argument("--quiet", "-q", action=_FLAG, help="print only start and end, no records")
+
+
+def _add_service(group: Arguments) -> None:
+    """Add the settings of a daemon: its file, what stays at its end, and where it is found."""
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        type=file_path,
+        help=f"configuration file; options given here take precedence (default: {places.CONFIG} "
+        "if it exists and no POLICY is given)",
+    )
+    group.add_argument(
+        "--persist",
+        action=_FLAG,
+        help="leave enforcement active when this process ends normally, too",
+    )
+    pins = group.add_mutually_exclusive_group()
     pins.add_argument(
         "--pins",
         metavar="FOLDER",
@@ -195,6 +200,7 @@ def _add_pins(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let enforcement end with this process, however it ends",
     )
+    add_socket(group)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What `enforcer` says of itself: help, versions and exit codes."""
 
+import argparse
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from enforcer import _abi
+from enforcer.cli.commands import COMMANDS, parser
 from enforcer.cli.exits import MEANINGS, Exit
 from enforcer.cli.main import main
 
@@ -90,3 +92,33 @@ def test_every_exit_code_has_a_meaning(capsys):
     assert list(Exit) == list(MEANINGS)
     assert [code for code in Exit if f"  {code:d}  {MEANINGS[code]}" in said] == list(Exit)[:6]
     assert [int(code) for codes in listed for code in codes.split(",")] == list(Exit)
+
+
+def test_the_options_of_start_are_in_groups(capsys):
+    """Only the help itself is in none."""
+    with pytest.raises(SystemExit):
+        main(["start", "--help"])
+    sections = re.findall(r"^([a-z ]+):\n((?:  .*\n)+)", capsys.readouterr().out, re.MULTILINE)
+    options = {
+        title: re.findall(r"^  (?:--)?([\w-]+)", body, re.MULTILINE) for title, body in sections
+    }
+
+    assert ["-h"] == options["options"]
+    assert {"audit", "allow-degraded", "confirm-within", "protect", "key"} <= {*options["safety"]}
+    assert ["POLICY", "watch"] == options["policies"]
+    assert ["dashboard", "quiet"] == options["terminal"]
+    assert {"config", "persist", "pins", "socket"} <= {*options["service"]}
+    assert {"json-log", "journald", "metrics"} <= {*options["records and metrics"]}
+
+
+def test_a_command_with_many_options_has_groups():
+    """More than eight are not found in a list."""
+    root = parser(COMMANDS)
+    commands = next(a for a in root._actions if isinstance(a, argparse._SubParsersAction)).choices
+    plain = {
+        name: [action.dest for action in command._optionals._group_actions]
+        for name, command in commands.items()
+    }
+
+    assert COMMANDS.keys() == plain.keys()
+    assert [] == [name for name, options in plain.items() if len(options) > 8]
