@@ -146,5 +146,6 @@ ltp: build
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf enforcer/cli/completions
 	rm -f enforcer/_abi.py enforcer/libbpf/*.so enforcer/libbpf/objects/*.o
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

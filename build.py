@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-Build what is not written in Python: the numbers of the ABI header, the BPF objects and the cffi extension.
+Build what is not written by hand: the numbers of the ABI header, the BPF objects, the cffi extension and
+the completions of shells.
 
-A script (``python build.py [--force] [abi|objects|extension|bytecode]``) and hatchling's build hook at once.
+A script (``python build.py [--force] [abi|objects|extension|completions|bytecode]``) and hatchling's build
+hook at once.
 Every product records a hash of all its inputs, command lines included, and is made again only when that
 changes. The hash of ``enforcer_abi.h`` goes into every product, so that products of different headers
 refuse to meet. In a clone the package's bytecode is made, too, as pip does for a wheel.
@@ -20,6 +22,7 @@ import compileall
 import contextlib
 import fcntl
 import hashlib
+import importlib.metadata
 import os
 import re
 import shlex
@@ -37,11 +40,13 @@ ROOT: Final = Path(__file__).resolve().parent
 BPF: Final = ROOT / "bpf"
 ABI_HEADER: Final = BPF / "include" / "enforcer_abi.h"
 ABI_SCRIPT: Final = ROOT / "scripts" / "abi-module.py"
+COMPLETIONS_SCRIPT: Final = ROOT / "scripts" / "completions.py"
 PYTHON: Final = ROOT / "enforcer"
 ABI_MODULE: Final = PYTHON / "_abi.py"
 PACKAGE: Final = PYTHON / "libbpf"
 OBJECTS: Final = PACKAGE / "objects"
 EXTENSION: Final = PACKAGE / "_ffi.abi3.so"
+COMPLETIONS: Final = PYTHON / "cli" / "completions"
 WORK: Final = ROOT / "build"
 
 ALONE: Final = ("abi", "decide_test", "probe")
@@ -331,6 +336,40 @@ def build_extension(*, force: bool = False) -> None:
     write_stamp(EXTENSION, stamp)
 
 
+# ---- What the parsers of commands say ---------------------------------------------------------
+
+
+def build_folder(
+    product: Path, script: Path, inputs: Iterable[Path], *words: str, force: bool
+) -> None:
+    """Let *script* fill the folder *product* from the parsers, from *inputs* and what *words* stand for."""
+    stamp = fingerprint([script, *PYTHON.rglob("*.py"), *inputs], *words, sys.version)
+    if not force and is_current(product, stamp):
+        return
+    log(f"{product.relative_to(ROOT)}")
+    fresh = WORK / f"{product.name}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    run(sys.executable, script, fresh)
+    shutil.rmtree(product, ignore_errors=True)
+    fresh.rename(product)
+    write_stamp(product, stamp)
+
+
+def build_completions(*, force: bool = False) -> None:
+    """
+    Write the scripts by which shells complete; the numbers of the ABI header are there already.
+
+    Raises:
+        BuildError: shtab is missing, or a command cannot be imported.
+    """
+    try:
+        version = importlib.metadata.version("shtab")
+    except importlib.metadata.PackageNotFoundError:
+        raise BuildError("completions are made with shtab, which is not installed") from None
+    build_folder(COMPLETIONS, COMPLETIONS_SCRIPT, (), version, force=force)
+
+
 # ---- Bytecode ---------------------------------------------------------------------------------
 
 
@@ -363,6 +402,7 @@ class EnforcerBuildHook(BuildHookInterface[Any]):
                 build_abi()
                 build_objects()
                 build_extension()
+                build_completions()
         except BuildError as error:
             self.app.abort(f"enforcer: {error}")
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
@@ -372,11 +412,9 @@ class EnforcerBuildHook(BuildHookInterface[Any]):
 
 def main() -> int:
     """Build what the command line asks for; return the exit code."""
-    parser = argparse.ArgumentParser(
-        description="Build what is not written in Python, and bytecode."
-    )
+    parser = argparse.ArgumentParser(description="Build what is not written by hand, and bytecode.")
     kinds = {"abi": build_abi, "objects": build_objects, "extension": build_extension}
-    kinds["bytecode"] = build_bytecode
+    kinds |= {"completions": build_completions, "bytecode": build_bytecode}
     parser.add_argument("what", nargs="?", choices=("all", *kinds), default="all")
     parser.add_argument("--force", action="store_true", help="also what is up to date")
     arguments = parser.parse_args()

@@ -90,6 +90,8 @@ look_for_what_is_missing() {
 	have mkfs.vfat; need dosfstools
 	have ssh; need openssh-client
 	[[ -x /usr/sbin/sshd ]]; need openssh-server
+	have zsh; need zsh
+	have fish; need fish
 	set -e
 }
 
