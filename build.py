@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-Build what is not written by hand: the numbers of the ABI header, the BPF objects, the cffi extension and
-the completions of shells.
+Build what is not written by hand: the numbers of the ABI header, the BPF objects, the cffi extension,
+the completions of shells and the pages of the manual.
 
-A script (``python build.py [--force] [abi|objects|extension|completions|bytecode]``) and hatchling's build
-hook at once.
+A script (``python build.py [--force] [abi|objects|extension|completions|manual|bytecode]``) and hatchling's
+build hook at once.
 Every product records a hash of all its inputs, command lines included, and is made again only when that
 changes. The hash of ``enforcer_abi.h`` goes into every product, so that products of different headers
 refuse to meet. In a clone the package's bytecode is made, too, as pip does for a wheel.
@@ -41,6 +41,7 @@ BPF: Final = ROOT / "bpf"
 ABI_HEADER: Final = BPF / "include" / "enforcer_abi.h"
 ABI_SCRIPT: Final = ROOT / "scripts" / "abi-module.py"
 COMPLETIONS_SCRIPT: Final = ROOT / "scripts" / "completions.py"
+MANUAL_SCRIPT: Final = ROOT / "scripts" / "manual.py"
 PYTHON: Final = ROOT / "enforcer"
 ABI_MODULE: Final = PYTHON / "_abi.py"
 PACKAGE: Final = PYTHON / "libbpf"
@@ -48,6 +49,7 @@ OBJECTS: Final = PACKAGE / "objects"
 EXTENSION: Final = PACKAGE / "_ffi.abi3.so"
 COMPLETIONS: Final = PYTHON / "cli" / "completions"
 WORK: Final = ROOT / "build"
+MANUAL: Final = WORK / "man"
 
 ALONE: Final = ("abi", "decide_test", "probe")
 """Sources that become an object of their own; all others are linked into enforcer.bpf.o."""
@@ -370,6 +372,18 @@ def build_completions(*, force: bool = False) -> None:
     build_folder(COMPLETIONS, COMPLETIONS_SCRIPT, (), version, force=force)
 
 
+def build_manual(*, force: bool = False) -> None:
+    """
+    Write the pages of the manual, of which `docs/` has a part.
+
+    Raises:
+        BuildError: a command cannot be imported, or a page is not as the script needs it.
+    """
+    inputs = [MANUAL_SCRIPT.with_name("roff.py"), ROOT / "packaging" / "enforcer.yaml"]
+    inputs += [ROOT / "docs" / name for name in ("commands.md", "service.md")]
+    build_folder(MANUAL, MANUAL_SCRIPT, inputs, force=force)
+
+
 # ---- Bytecode ---------------------------------------------------------------------------------
 
 
@@ -403,6 +417,7 @@ class EnforcerBuildHook(BuildHookInterface[Any]):
                 build_objects()
                 build_extension()
                 build_completions()
+                build_manual()
         except BuildError as error:
             self.app.abort(f"enforcer: {error}")
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
@@ -414,7 +429,8 @@ def main() -> int:
     """Build what the command line asks for; return the exit code."""
     parser = argparse.ArgumentParser(description="Build what is not written by hand, and bytecode.")
     kinds = {"abi": build_abi, "objects": build_objects, "extension": build_extension}
-    kinds |= {"completions": build_completions, "bytecode": build_bytecode}
+    kinds |= {"completions": build_completions, "manual": build_manual}
+    kinds["bytecode"] = build_bytecode
     parser.add_argument("what", nargs="?", choices=("all", *kinds), default="all")
     parser.add_argument("--force", action="store_true", help="also what is up to date")
     arguments = parser.parse_args()
