@@ -73,6 +73,16 @@ def unpack(wheel: Path, tree: Path) -> tuple[str, str]:
     return version, entry
 
 
+def fit_to_debian(tree: Path) -> None:
+    """Put what the wheel has for zsh where Debian's looks, and compress the manual as Debian asks."""
+    zsh = tree / "usr/share/zsh"
+    (zsh / "site-functions").rename(zsh / "vendor-completions")
+    for page in (tree / "usr/share/man").glob("man?/*"):
+        packed = page.with_name(f"{page.name}.gz")
+        packed.write_bytes(gzip.compress(page.read_bytes(), mtime=0))
+        page.unlink()
+
+
 def write_program(tree: Path, entry: str) -> None:
     module, _, function = entry.partition(":")
     path = tree / "usr/bin/enforcer"
@@ -150,6 +160,7 @@ def make(revision: str, into: Path) -> Path:
         tree = Path(place, "tree")
         tree.mkdir()
         version, entry = unpack(make_wheel(Path(place)), tree)
+        fit_to_debian(tree)
         write_program(tree, entry)
         add_system_files(tree)
         add_documents(tree)

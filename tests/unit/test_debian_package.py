@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
 import subprocess
@@ -96,6 +97,19 @@ def test_the_unit_finds_its_page_and_its_settings(tree: Path) -> None:
     unit = (tree / "usr/lib/systemd/system/enforcer.service").read_text()
     for path in re.findall(r"(?:file://|--config )(/\S+)", unit):
         assert (tree / path.lstrip("/")).is_file(), path
+
+
+def test_man_and_the_shells_find_what_is_theirs(tree: Path) -> None:
+    """Where those of Debian look, the pages compressed."""
+    share = tree / "usr/share"
+    start = gzip.decompress((share / "man/man1/enforcer-start.1.gz").read_bytes())
+
+    assert b'.TH "ENFORCER\\-START" 1' in start
+    assert (share / "man/man5/enforcer.yaml.5.gz").is_file()
+    assert [] == [path for path in (share / "man").glob("man?/*") if path.suffix != ".gz"]
+    assert (share / "bash-completion/completions/enforcer").is_file()
+    assert (share / "fish/vendor_completions.d/enforcer.fish").is_file()
+    assert "#compdef enforcer" in (share / "zsh/vendor-completions/_enforcer").read_text()
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
