@@ -7,10 +7,11 @@ import argparse
 import importlib
 from typing import TYPE_CHECKING, Final
 
+from enforcer import __version__
 from enforcer.cli.exits import MEANINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
 __all__ = ["COMMANDS", "parser"]
 
@@ -58,23 +59,6 @@ exit codes:
 """
 
 
-class _Version(argparse.Action):
-    """Print what `enforcer version` prints, which nobody else should have to import."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,  # noqa: ARG002 - argparse passes it by position
-        values: str | Sequence[object] | None,  # noqa: ARG002
-        option_string: str | None = None,  # noqa: ARG002
-    ) -> None:
-        """Print, and end the process."""
-        from enforcer.cli.version import lines
-
-        print(*lines(), sep="\n")
-        parser.exit()
-
-
 def parser(named: Collection[str]) -> argparse.ArgumentParser:
     """Make a parser of all commands. Of those *named* it has the arguments; only their modules are imported."""
     made = argparse.ArgumentParser(
@@ -84,7 +68,10 @@ def parser(named: Collection[str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument(
-        "--version", action=_Version, nargs=0, help=f"{COMMANDS['version']}, and exit"
+        "--version",
+        action="version",
+        version=f"enforcer {__version__}",
+        help="show the version of enforcer, and exit",
     )
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Show the versions of enforcer and of what it works with, as `enforcer --version` does.
+Show the versions of enforcer and of what it works with. `enforcer --version` shows the first.
 
 libbpf is the library that this process has loaded. The ABI is a number for all that enforcer and its
 programs in the kernel exchange: it differs if anything of that differs. The kernel is the one that runs.

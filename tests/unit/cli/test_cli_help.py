@@ -30,10 +30,10 @@ def enforcer(*words):
 
 
 def test_the_version_names_what_enforcer_works_with():
-    """A report of a mistake needs all of them, by the option and by the command."""
+    """A report of a mistake needs all of them; the option gives one line, as scripts expect."""
     said = enforcer("version").stdout
 
-    assert enforcer("--version").stdout == said
+    assert [enforcer("--version").stdout] == said.splitlines(keepends=True)[:1]
     assert ["enforcer", "libbpf", "ABI", "kernel"] == [
         line.split()[0] for line in said.splitlines()
     ]
