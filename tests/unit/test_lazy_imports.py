@@ -170,7 +170,7 @@ def test_help_on_a_command_imports_that_command(imported):
 
 def test_the_version_imports_the_extension(imported):
     """It asks libbpf, and neither the model of policies nor the engine."""
-    code, modules = imported("--version")
+    code, modules = imported("version")
 
     assert 0 == code
     assert "enforcer.libbpf.calls" in modules
