@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from enforcer.identity.login import login_of
+from enforcer.runtime.control.overview import Overview
+from enforcer.runtime.control.peer import Peer
 from enforcer.runtime.control.server import ControlServer
 from enforcer.runtime.reactor import Reactor
+
+ME = str(Peer(os.getpid(), os.getuid(), login_of(os.getpid())))
+"""What the audit trail calls this process."""
 
 CHANGE = {
     "generation": 7,
@@ -36,6 +43,23 @@ WEB = {
     "enforced": 3,
     "audited": 1200,
 }
+
+WEB_YAML = """\
+# /etc/enforcer/policies/web.yaml:4:3
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata:
+  name: web
+spec:
+  mode: audit
+  message: ask me
+  rules:
+    # web.yaml:7:5
+    - name: one
+      exec: {}
+      match: {path: /bin/bash}
+      action: deny
+"""
 
 
 @attrs.define
@@ -69,7 +93,7 @@ class FakePolicyControl:
         self._take("show", name)
         says = "web.yaml:7:5: policy 'web', rule 'one': deny"
         row = {"rule": "one", "place": "web.yaml:7:5", "says": says, "enforced": 3, "audited": 0}
-        return {**WEB, "message": "ask \x1b[31mme", "rows": [row]}
+        return {**WEB, "message": "ask me", "yaml": WEB_YAML, "rows": [row]}
 
     def add(self, texts: dict[str, str], *, confirm_within: float | None = None) -> dict[str, Any]:
         return self._take("add", texts, confirm_within)
@@ -91,7 +115,9 @@ class FakePolicyControl:
 class Served:
     """A server whose loop runs in a thread of its own."""
 
-    def __init__(self, path: Path, status: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, path: Path, status: dict[str, Any] | None = None, overview: Overview | None = None
+    ) -> None:
         self.reactor = Reactor()
         self.stops = 0
         self.said: list[str] = []
@@ -105,6 +131,7 @@ class Served:
             self.stop,
             self.policies,
             report=self.said.append,
+            overview=overview,
         )
         self.server.open()
         self.reactor.every(0.01, lambda: None)

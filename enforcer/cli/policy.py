@@ -32,10 +32,10 @@ from enforcer.runtime.control.protocol import (
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from enforcer.runtime.control.answers import PolicyState
+    from enforcer.runtime.control.answers import PolicyDetail, PolicyState
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         return made
 
     listed = action("list", _list, "list all policies, those that are disabled included")
-    shown = action("show", _show, "show one policy and how often its rules decided")
+    shown = action("show", _show, "print one policy as YAML, and how often its rules decided")
     added = action("add", _add, "activate the policies of files")
     removed = action("remove", _change, "remove a policy that was added")
     enabled = action("enable", _change, "switch a policy on again")
@@ -116,22 +116,29 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    from enforcer.identity.text import neutral
-
     answer = ask(args.socket, POLICY_SHOW, name=args.name)
     policy = answer["policy"]
     if args.json:
         print(document(policy))
         return
+    for line in _comments(policy):
+        print(f"# {line}".rstrip())
+    # The printer escapes what a terminal would obey; its first line is the place, which is told above.
+    print(policy["yaml"].partition("\n")[2], end="")
+
+
+def _comments(policy: PolicyDetail) -> Iterator[str]:
+    """Say what the text of *policy* does not."""
+    from enforcer.identity.text import neutral
+
     origin = "added at run time" if policy["origin"] == "added" else "from its file"
-    print(f"{neutral(policy['place'])}: {policy['name']}, {origin}")
-    print(f"mode {_mode(policy)}, {_state(policy)}")
-    if policy["message"]:
-        print(f"message: {neutral(policy['message'])}")
-    print()
-    heads = ("rule", "acted", "would act", "says")
-    rows = [(row["rule"], row["enforced"], row["audited"], row["says"]) for row in policy["rows"]]
-    _print_table(heads, rows)
+    yield neutral(f"{policy['place']}: {policy['name']}, {origin}")
+    yield f"mode {_mode(policy)}, {_state(policy)}"
+    yield ""
+    heads = ("rule", "acted", "would act")
+    rows = [(row["rule"], row["enforced"], row["audited"]) for row in policy["rows"]]
+    yield from map(neutral, columns(heads, rows))
+    yield ""
 
 
 def _add(args: argparse.Namespace) -> None:

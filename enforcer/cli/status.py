@@ -26,6 +26,8 @@ examples:
   enforcer status --json | jq .memory
 """
 
+_CHANGES = 5  # newest; --json has all that are kept
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
@@ -67,6 +69,14 @@ def _head(state: Status) -> Iterator[str]:
             yield f"{sink['name']}: {'failing, ' * sink['failing']}{sink['dropped']:,} dropped"
     for change in state.get("runtimeChanges", ()):
         yield f"changed at run time: {change['policy']}: {change['change']}"
+    for done in state["control"].get("changes", ())[-_CHANGES:]:
+        yield f"{_local(done['time'])} {done['what']}, by {done['by']}"
+
+
+def _local(time: str) -> str:
+    from datetime import datetime
+
+    return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _table(policies: list[PolicyState]) -> Iterator[str]:

@@ -21,7 +21,6 @@ from enforcer.runtime.control.report import status
 from enforcer.runtime.control.server import ControlServer
 from enforcer.runtime.notify import Notifier
 from enforcer.runtime.reactor import Reactor
-from enforcer.sinks.jsonl import json_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,8 +122,8 @@ class Daemon:
 
     def publish(self, record: Record | Lost) -> None:
         """Send *record* to all followers."""
-        if self.control is not None and self.control.has_followers:
-            self.control.publish(json_line(record))
+        if self.control is not None:
+            self.control.publish(record)
 
     def stop(self) -> None:
         """Leave the loop after this round."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict, final
 
-from enforcer.events.document_types import MatchDocument
+from enforcer.events.document_types import MatchDocument, RecordDocument
 
 __all__ = [
     "Challenge",
@@ -23,8 +23,10 @@ __all__ = [
     "ControlState",
     "DaemonState",
     "Difference",
+    "DoneChange",
     "EventsAnswer",
     "Health",
+    "KeptSince",
     "MemoryState",
     "NamedPolicy",
     "NamedRule",
@@ -36,6 +38,7 @@ __all__ = [
     "PolicyDetail",
     "PolicyListAnswer",
     "PolicyState",
+    "RecentAnswer",
     "RecordAnswer",
     "RecordCounts",
     "Refusal",
@@ -82,6 +85,7 @@ class PolicyDetail(PolicyState):
     """One policy and its rules."""
 
     message: str | None
+    yaml: str
     rows: list[RuleState]
 
 
@@ -173,6 +177,14 @@ class DaemonState(Health, PoliciesState):
     memory: MemoryState
 
 
+class DoneChange(TypedDict):
+    """One item of ``control.changes``: when, what, and who asked for it."""
+
+    time: str
+    what: str
+    by: str
+
+
 class ControlState(TypedDict):
     """``control``: of the control socket."""
 
@@ -181,6 +193,7 @@ class ControlState(TypedDict):
     watchers: int
     refused: int
     failures: int
+    changes: list[DoneChange]
 
 
 class Status(DaemonState):
@@ -317,6 +330,26 @@ class RecordAnswer(TypedDict):
     """The answer to ``record``."""
 
     record: MatchDocument
+
+
+class KeptSince(TypedDict):
+    """``since`` of records that are kept: of denials and kills, and of others."""
+
+    strict: str
+    other: str
+
+
+@final
+class RecentAnswer(TypedDict):
+    """
+    The answer to ``recent``.
+
+    *found* is how many of the records that are kept are wanted: *records* are the newest of these.
+    """
+
+    records: list[RecordDocument]
+    found: int
+    since: KeptSince
 
 
 class EventsAnswer(TypedDict):

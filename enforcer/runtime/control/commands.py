@@ -30,6 +30,8 @@ from enforcer.runtime.control.protocol import (
     POLICY_REMOVE,
     POLICY_SET_MODE,
     POLICY_SHOW,
+    RECENT,
+    RECENT_MOST,
     RECORD,
     RELOAD,
     SOURCES,
@@ -37,6 +39,8 @@ from enforcer.runtime.control.protocol import (
     STOP,
     WATCH,
 )
+from enforcer.runtime.control.recent import recent_answer
+from enforcer.runtime.control.record_filter import FILTER_MEANING, RecordFilter, is_filter
 from enforcer.runtime.protection.key import canonical
 
 if TYPE_CHECKING:
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
         EventsAnswer,
         PolicyAnswer,
         PolicyListAnswer,
+        RecentAnswer,
         RecordAnswer,
         Refusal,
         SourcesAnswer,
@@ -241,11 +246,17 @@ def _is_time(value: Any) -> bool:
     return is_number and CONFIRM_LEAST <= value <= CONFIRM_MOST
 
 
+def _is_number(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= RECENT_MOST
+
+
 _NAME = _text(_NAME_LIMIT, "the name of a policy")
 _TEXTS = Field(
     _are_texts,
     f"texts of policy files by file name, up to {MAX_BYTES} bytes each",
 )
+_FILTER = Field(is_filter, FILTER_MEANING, is_optional=True)
+_LAST = Field(_is_number, f"a number from 1 to {RECENT_MOST}")
 _ID = _text(_NAME_LIMIT, "the id of a record")
 _MODES = tuple(mode.value for mode in Mode)
 _MODE = Field(lambda value: isinstance(value, str) and value in _MODES, " or ".join(_MODES))
@@ -270,6 +281,10 @@ def _overview(desk: Desk) -> Overview:
     if desk.overview is None:
         raise ControlError("this daemon keeps no records to show")
     return desk.overview
+
+
+def _recent(desk: Desk, asked: Fields) -> RecentAnswer:
+    return recent_answer(_overview(desk), RecordFilter.of(asked["filter"]), asked["last"])
 
 
 def _watch(desk: Desk, _: Fields) -> Opening:
@@ -356,7 +371,8 @@ def _row(
 COMMANDS: dict[str, Command] = dict(
     (
         _row(STATUS, _status),
-        _row(EVENTS, _events, follows=True),
+        _row(EVENTS, _events, {"filter": _FILTER}, follows=True),
+        _row(RECENT, _recent, {"last": _LAST, "filter": _FILTER}),
         _row(WATCH, _watch, watches=True),
         _row(RECORD, _record, {"id": _ID}),
         _row(SOURCES, _sources),

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from enforcer.events.document_types import MatchDocument
+    from enforcer.runtime.control.record_filter import RecordFilter
     from enforcer.runtime.control.watch_answers import Opening, Sums
 
 __all__ = ["Overview"]
 
 _POINTS = 300  # seconds of history
 _KEPT = 1000  # denials and kills, as many others, and as many that dashboards were told of
+_LOSSES = 100
 _FRESH = 4  # newest of each rule since the last beat
 _FRESH_RULES = 128
 _IN_BEAT = 40
@@ -60,6 +62,8 @@ class Overview:
     _strict: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
     _other: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
     _sent: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
+    _losses: deque[Lost] = attrs.field(factory=lambda: deque(maxlen=_LOSSES), init=False)
+    _began_ns: int = attrs.field(factory=time.time_ns, init=False)
     _fresh: dict[tuple[str, str], deque[Record]] = attrs.field(factory=dict, init=False)
     _rules: Tops[tuple[str, str]] = attrs.field(factory=Tops, init=False)
     _binaries: Tops[str] = attrs.field(factory=Tops, init=False)
@@ -74,7 +78,8 @@ class Overview:
     def observe(self, record: Record | Lost) -> None:
         """Take *record* into account."""
         if isinstance(record, Lost):
-            return  # the kernel's own counters tell of losses
+            self._losses.append(record)  # not counted: the kernel's own counters tell of losses
+            return
         self.count(record, 1)
         if record.event.action < Verb.DENY:
             self._other.append(record)
@@ -125,6 +130,19 @@ class Overview:
             if record.event.time_ns == wanted.time_ns and RecordId.of(record.event) == wanted:
                 return record
         return None
+
+    def recent(self, wanted: RecordFilter) -> list[Record | Lost]:
+        """Return the records that are kept and *wanted*, the oldest first."""
+        kept: list[Record | Lost] = [*self._strict, *self._other, *self._losses]
+        return sorted(filter(wanted.wants, kept), key=lambda each: each.time_ns)
+
+    @property
+    def kept_since(self) -> tuple[int, int]:
+        """From when on denials and kills are kept, and from when on other records, by wall clock."""
+        return self._kept_since(self._strict), self._kept_since(self._other)
+
+    def _kept_since(self, kept: deque[Record]) -> int:
+        return kept[0].time_ns if len(kept) == kept.maxlen else self._began_ns
 
     def document(self, number: str) -> MatchDocument | None:
         """Return the record with that id as a JSON object."""

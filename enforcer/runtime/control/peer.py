@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.identity.login import NOBODY, Login, login_of
 from enforcer.identity.text import neutral
+from enforcer.identity.users import Users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,19 +29,37 @@ __all__ = ["Peer", "has_ended", "peer_of"]
 
 _SO_PEERPIDFD = 77  # Linux 6.5; Python has no name for it
 _CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid
+_USERS = Users()
 
 
 @attrs.frozen
 class Peer:
-    """The process that connected, as it is seen from here; *refusal* is empty if it may ask."""
+    """
+    The process that connected, as it is seen from here.
+
+    Attributes:
+        login: who is behind it: a person where there is one, since each of them acts as root here.
+        refusal: empty if it may ask.
+    """
 
     pid: int
     uid: int
-    executable: str
+    login: Login = NOBODY
     refusal: str = ""
 
     def __str__(self) -> str:
-        return f"pid {self.pid} ({neutral(self.executable)}, uid {self.uid})"
+        login, user = self.login, _name(self.uid)
+        if login.uid is None:
+            who = f"{user} without a login"
+        elif self.uid in {0, login.uid}:
+            who = _name(login.uid)
+        else:
+            who = f"{_name(login.uid)} as {user}"
+        if login.terminal:
+            who += f" on {login.terminal}"
+        elif login.unit:
+            who += f" in {login.unit}"
+        return neutral(f"{who} (pid {self.pid})")
 
 
 def peer_of(connection: socket.socket) -> Peer:
@@ -48,18 +68,20 @@ def peer_of(connection: socket.socket) -> Peer:
     pid, uid, _ = _CREDENTIALS.unpack(raw)
     if pid == 0:
         return Peer(
-            pid, uid, "unknown", "only the host's root may ask, and this process cannot see you"
+            pid,
+            uid,
+            refusal="only the host's root may ask, and this process cannot see you",
         )
     try:
         with _held(connection, pid) as handle:
-            executable = _executable(pid)
+            login = login_of(pid)
             refusal = _refusal(pid, uid)
             # As long as the process lives its id is nobody else's, so that what was read is its own.
             if has_ended(handle):
                 refusal = "only root may ask, and the process that connected has ended"
     except OSError as error:
-        return Peer(pid, uid, "unknown", f"cannot tell who you are: {error.strerror}")
-    return Peer(pid, uid, executable, refusal)
+        return Peer(pid, uid, refusal=f"cannot tell who you are: {error.strerror}")
+    return Peer(pid, uid, login, refusal)
 
 
 def has_ended(pidfd: int, *, timeout: float = 0.0) -> bool:
@@ -83,11 +105,8 @@ def _held(connection: socket.socket, pid: int) -> Iterator[int]:
         os.close(handle)
 
 
-def _executable(pid: int) -> str:
-    try:
-        return str(Path(f"/proc/{pid}/exe").readlink())
-    except OSError:
-        return "unknown"  # only told, never decided upon
+def _name(uid: int) -> str:
+    return _USERS.name(uid) or f"uid {uid}"
 
 
 def _refusal(pid: int, uid: int) -> str:

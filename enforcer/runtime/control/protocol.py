@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         EventsAnswer,
         PolicyAnswer,
         PolicyListAnswer,
+        RecentAnswer,
         RecordAnswer,
         Refusal,
         SourcesAnswer,
@@ -51,6 +52,8 @@ __all__ = [
     "POLICY_REMOVE",
     "POLICY_SET_MODE",
     "POLICY_SHOW",
+    "RECENT",
+    "RECENT_MOST",
     "RECORD",
     "RELOAD",
     "SOURCES",
@@ -69,6 +72,8 @@ __all__ = [
 CONFIRM_LEAST = 1.0  # seconds; nobody types a confirmation faster
 CONFIRM_MOST = 3600.0  # seconds; longer is not waiting but forgetting
 
+RECENT_MOST = 500  # records; the daemon's loop is busy for as long as it takes to write them
+
 LINE_LIMIT = 16 << 20
 """Bytes of the longest answer that is taken."""
 
@@ -86,6 +91,7 @@ class Word(str, Generic[AnswerT]):
 STATUS: Final[Word[StatusAnswer]] = Word("status")
 EVENTS: Final[Word[EventsAnswer]] = Word("events")
 WATCH: Final[Word[Opening]] = Word("watch")
+RECENT: Final[Word[RecentAnswer]] = Word("recent")
 RECORD: Final[Word[RecordAnswer]] = Word("record")
 SOURCES: Final[Word[SourcesAnswer]] = Word("sources")
 STOP: Final[Word[StopAnswer]] = Word("stop")

@@ -13,25 +13,31 @@ import contextlib
 import os
 import selectors
 import socket
+import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
 import attrs
 
 from enforcer.errors import ControlError, EnforcerError
+from enforcer.events.document import rfc3339
 from enforcer.identity.text import neutral
 from enforcer.runtime.control.commands import REQUEST_LIMIT, Desk, Request, parse_request, refusal
 from enforcer.runtime.control.peer import Peer, peer_of
 from enforcer.runtime.control.protocol import encode
+from enforcer.runtime.control.record_filter import RecordFilter
 from enforcer.runtime.listener import Listener
 from enforcer.runtime.protection.gate import Visit
+from enforcer.sinks.jsonl import json_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from enforcer.events.types import Lost, Record
     from enforcer.runtime.control.answers import (
         DaemonState,
+        DoneChange,
         Outcome,
         Refusal,
         SourcesDocument,
@@ -49,6 +55,7 @@ _REQUEST_SECONDS = 10.0
 _BACKLOG_LIMIT = 4 << 20
 _MAX_CONNECTIONS = 64
 _WRONG_SECONDS = 1.0
+_REMEMBERED = 20  # changes that status shows
 
 
 @attrs.define(eq=False, repr=False)
@@ -62,7 +69,7 @@ class _Connection:
     held: int = 0
     sent: int = 0  # bytes of the first outgoing line
     lost: int = 0
-    is_follower: bool = False
+    wanted: RecordFilter | None = None  # what a follower wants
     is_watcher: bool = False
     is_ending: bool = False
     is_held_back: bool = False  # a wrong proof: the next is heard a little later
@@ -106,6 +113,7 @@ class ControlServer:
     gate: Gate | None = attrs.field(default=None, kw_only=True)
     refused: int = attrs.field(default=0, init=False)
     failures: int = attrs.field(default=0, init=False)
+    _done: deque[DoneChange] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED), init=False)
     _listener: Listener | None = attrs.field(default=None, init=False)
     _connections: set[_Connection] = attrs.field(factory=set, init=False)
 
@@ -136,14 +144,18 @@ class ControlServer:
     @property
     def has_followers(self) -> bool:
         """Whether anybody wants records."""
-        return any(c.is_follower for c in self._connections)
+        return any(c.wanted is not None for c in self._connections)
 
-    def publish(self, line: bytes) -> None:
-        """Send one record to every follower."""
-        for connection in [c for c in self._connections if c.is_follower]:
+    def publish(self, record: Record | Lost) -> None:
+        """Send *record* to every follower that wants it."""
+        line = b""
+        for connection in list(self._connections):
+            if connection.wanted is None or not connection.wanted.wants(record):
+                continue
             if connection.held > _BACKLOG_LIMIT:
                 connection.lost += 1
             else:
+                line = line or json_line(record)
                 self._send(connection, line)
 
     @property
@@ -203,7 +215,7 @@ class ControlServer:
             raw = b""
         if not raw:
             self._drop(connection)
-        elif not (connection.is_ending or connection.is_follower or connection.is_watcher):
+        elif not (connection.is_ending or connection.wanted or connection.is_watcher):
             connection.request += raw  # else a refusal is on its way, or records: nothing is heard
 
     def _heed(self, connection: _Connection) -> None:
@@ -243,7 +255,8 @@ class ControlServer:
         self._send(connection, self._answer(request, connection.peer))
         # After ``stop`` the connection stays open: its end tells that enforcement has ended.
         if request.command.follows or request.command.watches:
-            connection.is_follower = request.command.follows
+            if request.command.follows:
+                connection.wanted = RecordFilter.of(request.fields["filter"])
             connection.is_watcher = request.command.watches and self.overview is not None
             connection.request.clear()
 
@@ -281,8 +294,13 @@ class ControlServer:
             self._tell_failure(request, peer, [why])
             return encode({"ok": False, "error": f"{why}; enforcer status shows what is active"})
         if request.deed:
-            self.report(f"{request.deed} by {peer}{_outcome(answer)}")
+            self._tell(request.deed, peer, _outcome(answer))
         return line
+
+    def _tell(self, deed: str, peer: Peer, outcome: str) -> None:
+        now = rfc3339(time.time_ns())
+        self._done.append({"time": now, "what": f"{deed}{outcome}", "by": str(peer)})
+        self.report(f"{deed} by {peer}{outcome}")
 
     def _tell_failure(self, request: Request, peer: Peer, why: list[str]) -> None:
         self.report(f"{request.words}, asked for by {peer}, failed: {neutral('; '.join(why))}")
@@ -292,10 +310,11 @@ class ControlServer:
             **self.status(),
             "control": {
                 "connections": len(self._connections),
-                "followers": sum(c.is_follower for c in self._connections),
+                "followers": sum(c.wanted is not None for c in self._connections),
                 "watchers": sum(c.is_watcher for c in self._connections),
                 "refused": self.refused,
                 "failures": self.failures,
+                "changes": list(self._done),
             },
         }
 

@@ -16,7 +16,7 @@ import multiprocessing
 import os
 import pickle
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -33,14 +33,15 @@ if TYPE_CHECKING:
 
     from enforcer.compiler import LabelNumbers
     from enforcer.kernel.lsm_support import Problem
-    from enforcer.policy.model.policy import PolicySet
+    from enforcer.policy.model.policy import Policy, PolicySet
     from enforcer.policy.model.workloads import Workload
     from enforcer.runtime.policies.compilation import Sources
     from enforcer.runtime.policies.difference import Digests
     from enforcer.runtime.policies.runtime_changes import Overlay
 
-__all__ = ["CompiledChange", "Order", "make", "make_apart"]
+__all__ = ["CompiledChange", "Order", "make", "make_apart", "print_apart"]
 
+_T = TypeVar("_T")
 _IDLE = 0.1  # seconds between two looks at what else there is to do
 
 
@@ -145,10 +146,30 @@ def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Compile
     Raises:
         EnforcerError: something is wrong with the policies, or the process came to an end.
     """
+    return _apart(lambda: make(order), idle)
+
+
+def print_apart(policy: Policy, idle: Callable[[], None] = lambda: None) -> str:
+    """
+    Print *policy* in a process of its own: ten thousand rules take some seconds.
+
+    Raises:
+        EnforcerError: the process came to an end.
+    """
+
+    def work() -> str:
+        from enforcer.policy.writers.printer import print_policy  # noqa: PLC0415 (for who asks)
+
+        return print_policy(policy)
+
+    return _apart(work, idle)
+
+
+def _apart(work: Callable[[], _T], idle: Callable[[], None]) -> _T:
     # fork: what is read is what this process would read, and nothing is imported again.
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
-    child = context.Process(target=_serve, args=(order, there), name="enforcer-compile")
+    child = context.Process(target=_serve, args=(work, there), name="enforcer-compile")
     with _interrupts_wait():
         child.start()
     there.close()
@@ -159,7 +180,7 @@ def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Compile
     except EOFError:
         child.join()
         raise EnforcerError(
-            "the process that compiles policies ended without an answer "
+            "the process that works on policies ended without an answer "
             f"({_ending(child.exitcode)}): is memory short?"
         ) from None
     finally:
@@ -171,7 +192,7 @@ def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Compile
         child.join()
     if isinstance(answer, EnforcerError):
         raise answer
-    made: CompiledChange = answer
+    made: _T = answer
     return made
 
 
@@ -189,7 +210,7 @@ def _ending(code: int | None) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
-def _serve(order: Order, there: Connection) -> None:
+def _serve(work: Callable[[], object], there: Connection) -> None:
     # The parent's wake-up socket is shared: a signal to this process must not look like one to it.
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -198,9 +219,9 @@ def _serve(order: Order, there: Connection) -> None:
     # A model of ten thousand rules is millions of objects in no cycle, looked through again and again
     # while it grows: a fifth of the time. The process ends before that could be missed.
     gc.disable()
-    answer: CompiledChange | EnforcerError
+    answer: object
     try:
-        answer = make(order)
+        answer = work()
     except EnforcerError as error:
         answer = error
     with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more

@@ -22,7 +22,7 @@ from enforcer.policy.model.policy import Mode
 from enforcer.runtime.policies.active import ActiveSet, Pending
 from enforcer.runtime.policies.commit import Proposal, activate
 from enforcer.runtime.policies.compilation import Sources
-from enforcer.runtime.policies.compile_process import CompiledChange, Order, make_apart
+from enforcer.runtime.policies.compile_process import CompiledChange, Order, make_apart, print_apart
 from enforcer.runtime.policies.container_changes import ContainerWatch
 from enforcer.runtime.policies.difference import describe
 from enforcer.runtime.policies.rule_states import rule_states
@@ -182,6 +182,7 @@ class Enforcement:
         return {
             **facts.as_dict(counts.of_policy(name)),
             "message": policy.message,
+            "yaml": print_apart(policy, self.on_idle),
             "rows": list(rule_states(policy, counts)),
         }
 

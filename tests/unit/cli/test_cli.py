@@ -302,9 +302,8 @@ def test_what_is_read_again_is_no_standard_input(capsys):
 def test_commands_for_a_daemon_that_does_not_run(command, tmp_path, capsys, monkeypatch):
     """One sentence that says how to start it."""
     monkeypatch.setattr("enforcer.cli.stop._is_left", lambda _: False)
-    follow = ["--follow"] if command == "events" else []
 
-    code = main([command, *follow, "--socket", str(tmp_path / "none.sock")])
+    code = main([command, "--socket", str(tmp_path / "none.sock")])
 
     assert code == Exit.USAGE
     assert capsys.readouterr().err == (
@@ -509,7 +508,7 @@ def test_every_command_has_help(command, capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["explode"], ["check"], ["events"], ["dry-run", "--for", "x"]]
+    "words", [[], ["explode"], ["check"], ["events", "--last", "0"], ["dry-run", "--for", "x"]]
 )
 def test_wrong_usage(words):
     """argparse explains, exit code 2."""

@@ -5,12 +5,14 @@ import json
 import os
 
 import pytest
-from control_fakes import CHANGE, WEB, Served
+from control_fakes import CHANGE, WEB, WEB_YAML, Served
 
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
 from enforcer.errors import ControlError, KernelError, PolicyError, PolicyErrors
+from enforcer.policy.model.modes import Mode
+from enforcer.policy.store import load_text
 from enforcer.policy.text.loader import MAX_BYTES
 from enforcer.span import Span
 
@@ -191,18 +193,21 @@ def test_list_and_show_as_json(run):
 
 
 def test_show(served, run):
-    """A policy with its rules; what a policy says does not reach the terminal as commands."""
+    """YAML that can be read again; what it does not say stands in comments."""
     code, out, _ = run("policy", "show", "web")
 
     assert code == Exit.OK
-    assert out == (
-        "/etc/enforcer/policies/web.yaml:4:3: web, from its file\n"
-        "mode audit (set), enabled\n"
-        "message: ask \\x1b[31mme\n"
-        "\n"
-        "rule  acted  would act  says\n"
-        "one       3          0  web.yaml:7:5: policy 'web', rule 'one': deny\n"
-    )
+    assert [
+        "# /etc/enforcer/policies/web.yaml:4:3: web, from its file",
+        "# mode audit (set), enabled",
+        "#",
+        "# rule  acted  would act",
+        "# one       3          0",
+        "#",
+        *WEB_YAML.splitlines()[1:],
+    ] == out.splitlines()
+    (shown,) = load_text(out.encode(), "shown.yaml").policies
+    assert ("web", Mode.AUDIT, 1) == (shown.name, shown.mode, len(shown.rules))
     assert served.policies.asked == [("show", "web")]
 
 

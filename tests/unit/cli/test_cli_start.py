@@ -8,6 +8,7 @@ import time
 
 import attrs
 import pytest
+from control_fakes import ME
 from fakes import ENFORCED, PREVENTED, FakeHits, FakeSession, raw_event
 from patience import scaled
 
@@ -16,6 +17,7 @@ from enforcer.errors import ControlError
 from enforcer.kernel.session import Session
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
+from enforcer.policy.store import load_text
 from enforcer.runtime.control.protocol import Client, NoDaemonError
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.policies.compile_process import make
@@ -180,15 +182,18 @@ def test_a_daemon_is_put_together(session, words, tmp_path, capfd, more):
 
     out, err = capfd.readouterr()
     assert (0, None) == (code, asking.error), err
-    assert "policies reloaded by pid" in err
+    assert f"policies reloaded by {ME}" in err
     assert "1 policy, 1 rule, 3 programs, started in" in out
     assert "enforcer: stopped after" in out
     (policy,) = got["policy-list"]["policies"]
     assert [policy] == got["status"]["status"]["policies"]
     assert [words[-1]] == got["sources"]["sources"]["paths"]
+    shown = got["show"]["policy"]
     assert {**policy, "message": None} == {
-        key: value for key, value in got["show"]["policy"].items() if key != "rows"
+        key: value for key, value in shown.items() if key not in {"rows", "yaml"}
     }
+    (printed,) = load_text(shown["yaml"].encode(), "shown.yaml").policies
+    assert ("vault", ["no-reads"]) == (printed.name, [rule.name for rule in printed.rules])
     assert ["no-reads"] == [row["rule"] for row in got["show"]["policy"]["rows"]]
     changes = [got[command] for command in ("reload", "mode", "disable", "confirm")]
     assert [2, 3, 4, 4] == [change["generation"] for change in changes]

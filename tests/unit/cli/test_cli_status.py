@@ -2,10 +2,11 @@
 """What `status` shows."""
 
 import pytest
-from control_fakes import WEB, Served
+from control_fakes import ME, WEB, Served
 
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
+from enforcer.runtime.control.protocol import Client
 
 STATE = {
     "pid": 812,
@@ -74,6 +75,25 @@ def test_what_else_holds(shown):
         "protected: other processes may not change or end it, the service manager excepted",
     ]
     assert "changed at run time: web: mode \\x1b[2Jaudit" in lines
+
+
+def test_who_changed_what(tmp_path, capsys):
+    """The newest changes, each with who asked for it; requests that change nothing are none."""
+    served = Served(tmp_path / "s.sock", STATE)
+    try:
+        with Client.connect(tmp_path / "s.sock") as client:
+            for _ in range(8):
+                client.ask("policy-set-mode", name="w\x1beb", mode="audit")
+            client.ask("policy-list")
+            changes = client.ask("status")["status"]["control"]["changes"]
+        assert main(["status", "--socket", str(tmp_path / "s.sock")]) == Exit.OK
+    finally:
+        served.close()
+
+    said = [line for line in capsys.readouterr().out.splitlines() if ", by " in line]
+    assert 8 == len(changes)
+    assert 5 == len(said)
+    assert said[0][20:] == f"policy w\\x1beb: mode audit, set: generation 7, by {ME}"
 
 
 def test_nothing_pinned_nothing_protected(shown):

@@ -10,7 +10,8 @@ from enforcer.runtime.control.commands import COMMANDS, parse_request
 
 GOOD = {
     "status": {},
-    "events": {},
+    "events": {"filter": {"policy": ["web-*"], "action": ["deny", "kill"], "since": 1.5}},
+    "recent": {"last": 20, "filter": {"process": ["/usr/bin/cat"]}},
     "watch": {},
     "record": {"id": "3f9c0a1b-1f-2-0"},
     "sources": {},
@@ -25,6 +26,8 @@ GOOD = {
     "policy-disable": {"name": "web", "confirmWithin": 2.5},
     "policy-set-mode": {"name": "web", "mode": "enforce", "confirmWithin": 60},
 }
+
+OPTIONAL = {"confirmWithin", "filter"}
 
 
 def parsed(command, fields):
@@ -51,7 +54,7 @@ def test_fields_that_nobody_knows_are_refused(command):
 
 @pytest.mark.parametrize(
     ("command", "field"),
-    [(c, f) for c, fields in GOOD.items() for f in fields if f != "confirmWithin"],
+    [(c, f) for c, fields in GOOD.items() for f in fields if f not in OPTIONAL],
 )
 def test_fields_that_are_needed(command, field):
     """Without one of them nothing is done, and the sentence says what it is."""
@@ -64,7 +67,7 @@ def test_fields_that_are_needed(command, field):
 @pytest.mark.parametrize("value", [None, "", 7, True, [], {}, ["web"], "x" * 2_000_000])
 @pytest.mark.parametrize(
     ("command", "field"),
-    [(c, f) for c, fields in GOOD.items() for f in fields if f != "confirmWithin"],
+    [(c, f) for c, fields in GOOD.items() for f in fields if f not in OPTIONAL | {"last"}],
 )
 def test_fields_of_another_type_are_refused(command, field, value):
     """Neither another type nor nothing nor too much is taken for text."""
@@ -89,6 +92,28 @@ def test_times_to_confirm_are_bounded(value):
     """One second to one hour."""
     with pytest.raises(ControlError, match="1 to 3600 seconds"):
         parsed("reload", {"confirmWithin": value})
+
+
+@pytest.mark.parametrize("value", [0, -1, 501, 2.0, True, "20", None, [20]])
+def test_how_many_records_is_bounded(value):
+    """The loop is busy with them."""
+    with pytest.raises(ControlError, match="a number from 1 to 500"):
+        parsed("recent", {"last": value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *([], "web", {"polices": ["web"]}, {"policy": "web"}, {"policy": [""]}, {"policy": [7]}),
+        *({"policy": ["web"] * 17}, {"policy": ["x" * 4097]}, {"action": ["refuse"]}),
+        *({"since": "10m"}, {"since": -1}, {"since": 1e300}, {"since": True}, {"since": None}),
+    ],
+)
+@pytest.mark.parametrize("command", ["events", "recent"])
+def test_filters_that_nobody_understands(command, value):
+    """What would be ignored, or would match nothing by mistake, is refused."""
+    with pytest.raises(ControlError, match="does not take this 'filter': it must be lists of"):
+        parsed(command, {**GOOD[command], "filter": value})
 
 
 @pytest.mark.parametrize("mode", ["off", "Audit", "enforce "])

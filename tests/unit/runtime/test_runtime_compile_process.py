@@ -20,10 +20,11 @@ from enforcer.errors import (
     VerifierError,
 )
 from enforcer.kernel.lsm_support import Problem
+from enforcer.policy.writers.printer import print_policy
 from enforcer.runtime.policies import compilation, compile_process
 from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import Sources
-from enforcer.runtime.policies.compile_process import Order, make, make_apart
+from enforcer.runtime.policies.compile_process import Order, make, make_apart, print_apart
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.span import Span
 
@@ -63,6 +64,13 @@ def test_ctrl_c_does_not_meet_a_process_that_does_not_ignore_it_yet(sources, mon
 
     assert [True] == waits
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_policy_is_printed_apart(sources):
+    """The text is the same."""
+    (policy,) = sources.load().policies
+
+    assert print_policy(policy) == print_apart(policy)
 
 
 def test_files_are_read_again_only_if_asked_for(sources, tmp_path):

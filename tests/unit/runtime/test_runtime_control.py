@@ -3,14 +3,13 @@
 
 import errno
 import json
-import os
 import socket
 import stat
-import sys
 import threading
 
 import pytest
-from control_fakes import CHANGE, Served
+from control_fakes import CHANGE, ME, Served
+from fakes import denied
 
 from enforcer.errors import ControlError, KernelError, PolicyError, PolicyErrors
 from enforcer.policy.text.loader import MAX_BYTES
@@ -19,8 +18,6 @@ from enforcer.runtime.control.commands import REQUEST_LIMIT
 from enforcer.runtime.control.peer import Peer
 from enforcer.runtime.control.protocol import Client, NoDaemonError, encode
 from enforcer.span import Span
-
-ME = f"pid {os.getpid()} ({os.path.realpath(sys.executable)}, uid {os.getuid()})"
 
 
 @pytest.fixture
@@ -47,6 +44,7 @@ def test_status(served, path):
         "watchers": 0,
         "refused": 0,
         "failures": 0,
+        "changes": [],
     }
 
 
@@ -64,7 +62,7 @@ def test_the_socket_is_for_its_owner(served, path):
 
 def test_others_are_refused(served, path, monkeypatch):
     """A peer that may not ask gets a sentence and nothing else; the log tells, and is not flooded."""
-    monkeypatch.setattr(module, "peer_of", lambda _: Peer(9, 1234, "/bin/sh", "only root may ask"))
+    monkeypatch.setattr(module, "peer_of", lambda _: Peer(9, 1234, refusal="only root may ask"))
 
     for _ in range(5):
         with Client.connect(path) as client, pytest.raises(ControlError, match="only root"):
@@ -72,9 +70,9 @@ def test_others_are_refused(served, path, monkeypatch):
 
     assert served.stops == 0
     assert served.said == [
-        "the control socket refused pid 9 (/bin/sh, uid 1234): only root may ask",
-        "the control socket refused pid 9 (/bin/sh, uid 1234) (2 so far): only root may ask",
-        "the control socket refused pid 9 (/bin/sh, uid 1234) (4 so far): only root may ask",
+        "the control socket refused uid 1234 without a login (pid 9): only root may ask",
+        "the control socket refused uid 1234 without a login (pid 9) (2 so far): only root may ask",
+        "the control socket refused uid 1234 without a login (pid 9) (4 so far): only root may ask",
     ]
 
 
@@ -95,21 +93,21 @@ def test_followers_get_records(served, path):
     with Client.connect(path) as follower, Client.connect(path) as other:
         follower.ask("events")
         other.ask("status")
-        served.call(lambda: served.server.publish(b'{"kind":"match"}\n'))
-        assert next(follower.follow()) == {"kind": "match"}
+        served.call(lambda: served.server.publish(denied()))
+        assert next(follower.follow())["rule"] == "no-writes"
         assert "ok" in other.ask("status")
 
 
 def test_a_slow_follower_is_told_what_it_missed(served, path, monkeypatch):
     """A follower that does not read costs no memory beyond the bound, and learns of its loss."""
     monkeypatch.setattr(module, "_BACKLOG_LIMIT", 100_000)
-    line = encode({"kind": "match", "filler": "x" * 10_000})
+    large = denied(path=b"/" + b"x" * 10_000)
     with Client.connect(path) as follower:
         follower.ask("events")
 
         def flood():
             for _ in range(1000):
-                served.server.publish(line)
+                served.server.publish(large)
 
         served.call(flood)
         got = 0
@@ -296,7 +294,7 @@ def test_what_was_chosen_by_others_cannot_forge_a_line(served, path):
     with Client.connect(path) as client:
         client.ask("policy-add", texts={"/a\nenforcer: stopped\x1b[2J": "x"})
 
-    assert served.said[0].startswith("policies of /a\\nenforcer: stopped\\x1b[2J added by pid")
+    assert served.said[0].startswith(f"policies of /a\\nenforcer: stopped\\x1b[2J added by {ME}")
 
 
 def test_the_largest_policy_file_fits(served, path):

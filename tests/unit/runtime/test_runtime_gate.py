@@ -20,7 +20,7 @@ from enforcer.runtime.protection.key import canonical, is_proof, key_of, proof_o
 SALT, NONCE = bytes(range(16)), b"n" * 32
 KEY = bytes(range(32))
 VERIFIER = Verifier(SALT, stored_of(KEY))
-ROOT = Peer(9, 0, "/bin/sh")
+ROOT = Peer(9, 0)
 STOP = {"command": "stop"}
 
 
@@ -173,7 +173,7 @@ def test_wrong_proofs_are_told_and_do_not_flood(said):
 
     assert 5 == it.failures
     assert 3 == len(said)
-    assert "pid 9 (/bin/sh, uid 0)" in said[0]
+    assert "root without a login (pid 9)" in said[0]
 
 
 # ---- At the socket -----------------------------------------------------------------------------

@@ -243,7 +243,7 @@ def test_watchers_get_beats(served, path):
     """Who watches gets the past first, then what is new; records go to followers only."""
     with Client.connect(path) as watcher:
         assert {"ok", "at", "history", "newest"} == watcher.ask("watch").keys()
-        served.call(lambda: served.server.publish(b'{"kind":"match"}\n'))
+        served.call(lambda: served.server.publish(denied()))
         served.call(lambda: served.server.beat(b'{"kind":"beat"}\n'))
         assert {"kind": "beat"} == watcher.next_message()
         assert served.server.has_watchers

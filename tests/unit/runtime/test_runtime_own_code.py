@@ -59,8 +59,8 @@ for name in ("planted", "this", "enforcer.cli.convert"):
 """)
 
 
-def test_policies_are_compiled_after_it(tmp_path):
-    """In a process of its own, and every dialect."""
+def test_policies_are_compiled_and_printed_after_it(tmp_path):
+    """In processes of their own, and every dialect."""
     (tmp_path / "own.yaml").write_text(
         "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: own}\n"
         "spec: {rules: [{file: read, match: {path: /x, process: {uid: root}}, action: deny}]}\n"
@@ -77,7 +77,7 @@ def test_policies_are_compiled_after_it(tmp_path):
     )
     run(f"""
 from enforcer.policy.store import Trust
-from enforcer.runtime.policies.compile_process import Order, make_apart
+from enforcer.runtime.policies.compile_process import Order, make_apart, print_apart
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.policies.compilation import Sources
 own_code.load()
@@ -86,6 +86,8 @@ import pathlib
 for path in sorted(pathlib.Path({str(tmp_path)!r}).glob("*.yaml")):
     made = make_apart(Order(Sources((path,), False, True, None), Overlay(), generation=1))
     assert made.now.n_rules == 1, path
+    (policy,) = made.now.wanted().policies
+    assert "kind: EnforcerPolicy" in print_apart(policy), path
 """)
 
 

@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from enforcer.identity.login import Login, login_of
+from enforcer.identity.users import Users
 from enforcer.runtime.control import peer as module
 from enforcer.runtime.control.peer import Peer, has_ended, peer_of
 
@@ -53,15 +55,33 @@ def without_peer_pidfd(monkeypatch):
 
 @pytest.mark.parametrize("is_old", [False, True])
 def test_our_own_user_may_ask(listener, monkeypatch, is_old):
-    """Process id, user and executable are the kernel's words."""
+    """Process id, user and login are the kernel's words."""
     if is_old:
         without_peer_pidfd(monkeypatch)
 
     process, found = seen(listener)
 
-    executable = os.path.realpath(sys.executable)
-    assert Peer(process.pid, os.getuid(), executable, "") == found
-    assert f"pid {process.pid} ({executable}, uid {os.getuid()})" == str(found)
+    assert Peer(process.pid, os.getuid(), login_of(os.getpid())) == found
+
+
+@pytest.mark.parametrize(
+    ("uid", "login", "words"),
+    [
+        (0, Login(1000, "pts/2"), "alice on pts/2 (pid 9)"),
+        (1000, Login(1000, "tty1", "session-3.scope"), "alice on tty1 (pid 9)"),
+        (1001, Login(1000, "pts/2"), "alice as uid 1001 on pts/2 (pid 9)"),
+        (0, Login(2000), "uid 2000 (pid 9)"),
+        (0, Login(unit="cron.service"), "root without a login in cron.service (pid 9)"),
+        (0, Login(terminal="pts/0"), "root without a login on pts/0 (pid 9)"),
+        (0, Login(unit="a\n\u202e.service"), "root without a login in a\\n\\u202e.service (pid 9)"),
+    ],
+)
+def test_who_did_it_is_who_logged_in(monkeypatch, tmp_path, uid, login, words):
+    """A person before an interpreter; what is not known is not made up."""
+    (tmp_path / "passwd").write_text("root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/:/bin/sh\n")
+    monkeypatch.setattr(module, "_USERS", Users(tmp_path / "passwd"))
+
+    assert words == str(Peer(9, uid, login))
 
 
 @pytest.mark.parametrize("is_old", [False, True])
@@ -123,7 +143,7 @@ def test_a_namespace_that_is_not_shown_is_refused(listener, monkeypatch):
     _, found = seen(listener)
 
     assert "cannot be read: Operation not permitted" in found.refusal
-    assert "unknown" == found.executable
+    assert f"(pid {found.pid})" in str(found)
 
 
 def credentials(monkeypatch, pid, uid):

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""What `events` shows: what the daemon keeps, what comes, and how far back it goes."""
+
+import argparse
+import json
+import threading
+import time
+from datetime import datetime
+
+import pytest
+from control_fakes import Served
+from fakes import WALL_NS, denied, record
+
+from enforcer.cli.events import _moment
+from enforcer.cli.exits import Exit
+from enforcer.cli.main import main
+from enforcer.policy.model.policy import Verb
+from enforcer.runtime.control.overview import Overview
+
+
+@pytest.fixture
+def served(tmp_path):
+    overview = Overview()
+    for number in range(30):
+        overview.observe(denied(time_ns=1000 + number, tid=number, pid=number + 1))
+    overview.observe(record(time_ns=2000, action=Verb.LOG, comm=b"ev\x1bil"))
+    made = Served(tmp_path / "s.sock", overview=overview)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def run(served, capsys):
+    """Run `events`; returns the lines of the output and of the errors."""
+
+    def call(*words):
+        assert main(["events", *words, "--socket", str(served.server.path)]) == Exit.OK
+        said = capsys.readouterr()
+        return said.out.splitlines(), said.err
+
+    return call
+
+
+def test_the_newest_by_default(run):
+    """The oldest first, and a word on how far back the daemon remembers."""
+    lines, said = run()
+
+    assert 20 == len(lines)
+    assert " denied      tee[12] write /srv/vault/secret" in lines[0]
+    assert "ev\\x1bil[12345]" in lines[-1]
+    assert said.startswith("enforcer: the newest 20 of 31; the daemon keeps everything since ")
+    assert said.endswith("; logs have all\n")
+
+
+def test_as_many_as_asked_for(run):
+    """All in the order of their times."""
+    assert ["tee[30]", "ev\\x1bil[12345]"] == [line.split()[2] for line in run("-n", "2")[0]]
+
+
+def test_filters(run):
+    """What the daemon is asked for; several names of one option are any of them."""
+    assert 1 == len(run("--action", "log")[0])
+    assert 2 == len(run("--process", "3", "--process", "4")[0])
+    assert "enforcer: no such record; the daemon keeps " in run("--policy", "nothing")[1]
+    assert 30 == len(run("--policy", "vault", "--rule", "no-*", "-n", "500")[0])
+
+
+def test_since_prints_all_that_are_later(run):
+    """Not only the last few."""
+    moment = datetime.fromtimestamp(WALL_NS / 1e9).astimezone()
+
+    assert 31 == len(run("--since", moment.isoformat(timespec="seconds"))[0])
+    assert 0 == len(run("--since", "10m")[0])
+
+
+def test_as_json(run):
+    """One object for each line."""
+    lines, _ = run("--json", "-n", "3")
+
+    assert ["deny", "deny", "log"] == [json.loads(line)["action"] for line in lines]
+
+
+def test_following_after_the_last_ones(served, run):
+    """What is kept, then what comes; what comes twice is shown once."""
+    again = denied(time_ns=1029, tid=29, pid=30)
+    new = denied(time_ns=3000, tid=99, pid=99)
+
+    def come():
+        while not served.server.has_followers:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        for each in (again, new, record(time_ns=3001, action=Verb.LOG)):
+            served.call(lambda each=each: served.server.publish(each))
+        served.call(served.server.close)
+
+    thread = threading.Thread(target=come)
+    thread.start()
+    lines, said = run("--follow", "--last", "2", "--action", "deny")
+    thread.join()
+
+    assert ["tee[29]", "tee[30]", "tee[99]"] == [line.split()[2] for line in lines]
+    assert "" == said
+
+
+@pytest.mark.parametrize("words", [["-n", "0"], ["-n", "501"], ["-n", "x"], ["--action", "no"]])
+def test_wrong_usage(words):
+    """argparse explains, exit code 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(["events", *words])
+    assert ended.value.code == Exit.USAGE
+
+
+def test_times():
+    """Ago, at a clock that has passed, on a day."""
+    now = time.time()
+
+    assert _moment("10m") == pytest.approx(now - 600, abs=60)
+    assert now - 86400 - 60 <= _moment("9:05") <= time.time()
+    assert _moment("23:59:59") <= time.time()
+    assert _moment("2026-01-31 14:00") == datetime(2026, 1, 31, 14).timestamp()  # noqa: DTZ001
+    assert _moment("2026-01-31T14:00:00Z") == 1769868000
+
+
+@pytest.mark.parametrize("text", ["soon", "25:00", "2026-13-01", ""])
+def test_what_is_no_time(text):
+    """A sentence with examples."""
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a time: write 10m, 14:00 or"):
+        _moment(text)
