@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.events.object import signal_word, target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.placeholders import Placeholders
 from enforcer.events.rows import OldRows, RowTable
-from enforcer.events.stats import outcome
+from enforcer.events.sentence import default_message
 from enforcer.events.types import (
     Event,
     EventFlag,
@@ -258,34 +257,3 @@ def message_of(record: Record) -> str:
     if record.origin.message is not None:
         return render(record.origin.message, Placeholders(record))
     return default_message(record)
-
-
-def default_message(record: Record) -> str:
-    """Make the default message."""
-    event = record.event
-    who = record.process.exe or record.process.name
-    if isinstance(event.op, GuardAct):
-        return f"Denied: {_attempt(event)} by {who}"
-    return f"{outcome(event)}: {OPERATIONS[event.op].full} {target(event)} by {who}"
-
-
-_ATTEMPTS: dict[Op | GuardAct, str] = {
-    GuardAct.LINK: "detaching or replacing the engine's link {}",
-    GuardAct.MAP: "opening the engine's map {}",
-    GuardAct.PROGRAM: "opening the engine's program {}",
-    GuardAct.LOAD: "loading a program that could act on the daemon or before the engine",
-    GuardAct.PTRACE: "taking control of the daemon {}",
-    GuardAct.PIN: "changing the engine's pin {}",
-    GuardAct.MOUNT: "mounting or unmounting {} over the engine's pins",
-    GuardAct.CGROUP: "writing {} of the daemon's cgroup",
-    GuardAct.SYSTEM: "writing {}, which acts on the daemon or on the engine",
-    GuardAct.LIMIT: "limiting the daemon {}",
-    GuardAct.KEY: "showing the engine a wrong key",
-    GuardAct.FILE: "writing {}, which the daemon has mapped",
-}
-
-
-def _attempt(event: Event) -> str:
-    if event.op is GuardAct.SIGNAL:
-        return f"{signal_word(event.signal)} to the daemon"
-    return _ATTEMPTS[event.op].format(target(event))

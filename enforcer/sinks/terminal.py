@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.events.document import as_document
+from enforcer.events.sentence import deed, remainder
 from enforcer.events.stats import outcome_of
 from enforcer.identity.text import neutral
 from enforcer.sinks.lines import LineWriter
@@ -49,7 +50,7 @@ def wants_colour(fd: int, environment: Mapping[str, str]) -> bool:
 
 def terminal_line(document: RecordDocument | SkippedDocument, *, colour: bool = False) -> str:
     """
-    Say in one line what happened: time, outcome, who, what, the message, by which rule.
+    Say in one line what happened: time, outcome, who, what, the message if it says more, by which rule.
 
     *document* is a record as ``as_document`` makes it, or as the daemon sends it.
     """
@@ -63,17 +64,13 @@ def terminal_line(document: RecordDocument | SkippedDocument, *, colour: bool = 
     rule = f"({document['policy']}/{document['rule']}{_also(document)})"
     return (
         f"{clock} {_paint(verdict, _COLOURS[document['action']], colour=colour)} "
-        f"{neutral(process['name'])}[{process['pid']}] {_deed(document)}{_effect(document)}: "
-        f"{neutral(document['message'])} {_paint(neutral(rule), _DIM, colour=colour)}"
+        f"{neutral(process['name'])}[{process['pid']}] {neutral(deed(document))}{_effect(document)}"
+        f"{neutral(remainder(document))} {_paint(neutral(rule), _DIM, colour=colour)}"
     )
 
 
 def _local(time: str) -> str:
     return f"{datetime.fromisoformat(time).astimezone():%H:%M:%S}"
-
-
-def _deed(document: MatchDocument) -> str:
-    return f"{document['operation']} {neutral(document['object']['target'])}"
 
 
 def _effect(document: MatchDocument) -> str:

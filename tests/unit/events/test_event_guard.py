@@ -64,8 +64,9 @@ def test_a_signal_is_told_in_every_form():
         "target": "SIGKILL to 77", "flags": [], "unknown": [], "number": 77, "signal": "SIGKILL"
     } == document["object"]  # fmt: skip
     assert document["signal"] is None
-    assert "denied      kill[12345] signal SIGKILL to 77 [EPERM]: " + message in terminal_line(
-        document
+    assert terminal_line(document)[9:] == (
+        "denied      kill[12345] SIGKILL to the daemon [EPERM] by /usr/bin/kill "
+        "(enforcer/self-protection)"
     )
     assert b"op=protection.signal" in logfmt_line(record)
 

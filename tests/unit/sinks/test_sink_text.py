@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enforcer.events.document import as_document
-from enforcer.events.types import Lost
+from enforcer.events.types import Lost, Origin
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.sinks.jsonl import json_line
@@ -45,13 +45,21 @@ def test_json_log_is_appended_to(tmp_path):
 
 
 def test_terminal_line_of_a_denial():
-    """Outcome, who, what, why and by which rule are on one line."""
+    """Outcome, who, what and by which rule are on one line, once."""
     line = terminal_line(as_document(denied()))
 
     assert line[8:] == (
-        " denied      tee[12345] write /srv/vault/secret [EPERM]: "
-        "denied: file.write /srv/vault/secret by /usr/bin/tee (vault/no-writes)"
+        " denied      tee[12345] write /srv/vault/secret [EPERM] by /usr/bin/tee (vault/no-writes)"
     )
+
+
+def test_terminal_line_with_a_message():
+    """What the policy has to say stands in it."""
+    origin = Origin("vault", "no-writes", "vault.yaml:9:3", message="ask us: {path}")
+
+    line = terminal_line(as_document(denied(origin=origin)))
+
+    assert " [EPERM]: ask us: /srv/vault/secret (vault/no-writes)" in line
 
 
 @pytest.mark.parametrize(
