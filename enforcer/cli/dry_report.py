@@ -1,144 +1,134 @@
 # SPDX-License-Identifier: MIT
-"""The report of a dry run on the terminal."""
+"""The report of a dry run on the terminal: the verdict first, then each finding with what would allow it."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
-from enforcer.cli.output import console, plural, span
+from enforcer.cli.output import plural, span
+from enforcer.identity.text import neutral
 
 if TYPE_CHECKING:
-    from collections import Counter
-
-    from rich.table import Table
+    from collections.abc import Iterator
 
     from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.findings import Finding
+    from enforcer.dryrun.fixes import Fix, Fixes
     from enforcer.dryrun.report import Report, SubjectReport
 
 __all__ = ["show"]
 
-_SHOWN = 3  # processes and objects by rule; --json has all
+_WIDTH = 80
+_SHOWN = 3  # programs by rule; --json has all
+_OBJECTS = 2  # samples of each
+_FIXES = 2
 _PAIRS = 20
+_LONGEST = 200  # characters of a command line
 
 
-def show(report: Report) -> None:
-    """Print *report*."""
-    out = console()
-    if report.findings:
-        out.print(_table(report))
-        out.print(_who(report))
+def show(report: Report, fixes: Fixes) -> None:
+    """Print *report* with *fixes*."""
+    for line in _lines(report, fixes):
+        print(line)
+
+
+def _lines(report: Report, fixes: Fixes) -> Iterator[str]:
+    from enforcer.dryrun.verdict import verdict
+
+    yield from _wrapped(f"{verdict(report)}.")
+    for finding in report.findings:
+        yield ""
+        yield from _finding(report, finding, fixes)
     if report.contrast is not None:
-        _show_contrast(report.contrast)
+        yield ""
+        yield from _contrast(report.contrast)
+    yield ""
     looked = f", of {report.operations:,} recorded" if report.operations is not None else ""
-    out.print(
-        f"in {span(report.seconds)}: {plural(report.would_deny, 'operation')} would have been denied, "
-        f"{plural(report.would_kill, 'process')} killed{looked}; "
+    yield from _wrapped(
+        f"in {span(report.seconds)}: {plural(report.would_deny, 'operation')} would have been "
+        f"denied, {plural(report.would_kill, 'process')} killed{looked}; "
         f"{plural(report.permitted, 'record')} of permitted operations"
     )
-    for note in report.notes:
-        out.print(f"note: {_plain(note)}")
+    for note in (*report.notes, *_limits(fixes)):
+        yield from _wrapped(f"note: {note}", after="  ")
 
 
-def _table(report: Report) -> Table:
-    from rich.table import Table
-
-    table = Table(
-        "rule",
-        "would deny",
-        "would kill",
-        "by",
-        "on",
-        "first",
-        "last",
-        title="What these policies would have refused",
-        title_justify="left",
-    )
-    for each in report.findings:
-        table.add_row(
-            f"{each.origin.policy}/{each.origin.rule}\n{each.origin.place}",
-            f"{each.would_deny:,}",
-            f"{each.would_kill:,}",
-            _most(each.processes),
-            _most(each.objects),
-            _clock(each.first_ns),
-            _clock(each.last_ns),
+def _limits(fixes: Fixes) -> Iterator[str]:
+    if fixes.left_out:
+        yield (
+            f"for {plural(fixes.left_out, 'operation')} nothing was proposed, since that would take "
+            "too long: make the changes so far, and run it again"
         )
-    return table
 
 
-def _who(report: Report) -> Table:
-    from rich.table import Table
-
-    table = Table(
-        "rule",
-        "by",
-        "times",
-        "looks",
-        "why",
-        "for example",
-        title="By whom, and whether it looks like ordinary work of the system (a guess)",
-        title_justify="left",
-    )
-    for finding in report.findings:
-        shown = report.who[finding.row]
-        for each in shown[:_SHOWN]:
-            table.add_row(
-                finding.origin.rule,
-                _doer(each),
-                f"{each.doing.count:,}",
-                each.guess.looks.value,
-                "\n".join(map(_plain, each.guess.why)),
-                _sample(each),
-            )
-        _add_rest(table, finding, len(shown) - _SHOWN)
-    return table
+# ---- One rule -----------------------------------------------------------------------------------
 
 
-def _add_rest(table: Table, finding: Finding, rest: int) -> None:
-    if rest > 0:
-        table.add_row(finding.origin.rule, f"and {rest:,} more", "", "", "", "")
+def _finding(report: Report, finding: Finding, fixes: Fixes) -> Iterator[str]:
+    counts = [
+        f"{number:,} {word}"
+        for number, word in ((finding.would_deny, "denied"), (finding.would_kill, "killed"))
+        if number
+    ]
+    moments = f"{_clock(finding.first_ns)} to {_clock(finding.last_ns)}"
+    name = f"{finding.origin.policy}/{finding.origin.rule}"
+    yield from _wrapped(f"{name}: {', '.join(counts)}, {moments}")
+    yield from _wrapped(finding.origin.place, "  ")
+    if finding.on_error:
+        yield from _wrapped(f"{finding.on_error:,} by onError: something could not be read", "  ")
+    if finding.unrecorded:
+        yield from _wrapped(f"{finding.unrecorded:,} more without a record", "  ")
+    who = report.who[finding.row]
+    for place, each in enumerate(who[:_SHOWN]):
+        yield from _doer(each, fixes.by_doer.get((finding.row, place), []))
+    if len(who) > _SHOWN:
+        yield f"  and {len(who) - _SHOWN:,} more programs, which --json lists"
 
 
-def _doer(each: SubjectReport) -> str:
-    doer = each.doer
-    lines = [_plain(doer.exe), f"user {_plain(doer.user)}"]
-    lines += [f"from {_plain(doer.parent)}"] if doer.parent else []
-    lines += [_plain(doer.unit)] if doer.unit else []
-    return "\n".join(lines)
+def _doer(each: SubjectReport, fixes: list[Fix]) -> Iterator[str]:
+    doer, doing = each.doer, each.doing
+    yield from _wrapped(f"{doing.count:,} by {doer.exe}: {each.guess.looks.value}", "  ", "    ")
+    for why in each.guess.why:
+        yield from _wrapped(f"- {why}", "    ", "      ")
+    facts = [f"user {doer.user}"]
+    facts += [f"from {doer.parent}"] if doer.parent else []
+    facts += [doer.unit] if doer.unit else []
+    facts += [f"container {doer.container[:12]}"] if doer.container else []
+    yield from _wrapped(", ".join(facts), "    ")
+    for deed in doing.samples[:_OBJECTS]:
+        yield from _wrapped(f"{deed.operation} {deed.on[:_LONGEST]}", "    ", "      ")
+    for deed in doing.samples[:1]:
+        yield from _wrapped(f"by the command {deed.command[:_LONGEST]}", "    ", "      ")
+    for fix in fixes[:_FIXES]:
+        yield from _fix(fix)
+    if len(fixes) > _FIXES:
+        yield f"    and {len(fixes) - _FIXES:,} more changes, which --write-fixes makes"
 
 
-def _sample(each: SubjectReport) -> str:
-    for deed in each.doing.samples:
-        return f"{_plain(deed.command[:200])}\n{deed.operation} {_plain(deed.on[:200])}"
-    return ""
+def _fix(fix: Fix) -> Iterator[str]:
+    yield from _wrapped(f"to allow it, at {fix.place}: {fix.says}", "    ", "      ")
+    for line in fix.snippet:
+        yield f"      {neutral(line)}"  # never folded: it is to be copied
 
 
-def _show_contrast(contrast: Contrast) -> None:
-    from rich.table import Table
+# ---- Two sets -----------------------------------------------------------------------------------
 
-    out = console()
+
+def _contrast(contrast: Contrast) -> Iterator[str]:
     found = contrast.differences()
     if found:
-        table = Table(
-            "these",
-            "the others",
-            "times",
-            "for example",
-            title="Where the two sets of policies differ",
-            title_justify="left",
-        )
-        for (here, there), count, deeds in found[:_PAIRS]:
-            example = (
-                f"{_plain(deeds[0].command[:200])}\n{_plain(deeds[0].on[:200])}" if deeds else ""
-            )
-            table.add_row(str(here), str(there), f"{count:,}", example)
-        out.print(table)
-        if len(found) > _PAIRS:
-            out.print(f"and {len(found) - _PAIRS:,} more, which --json lists")
+        yield "Where the two sets of policies differ:"
+    for (here, there), count, deeds in found[:_PAIRS]:
+        yield from _wrapped(f"{count:,}: these {here}, the others {there}", "  ", "    ")
+        for deed in deeds[:1]:
+            example = f"{deed.operation} {deed.on[:_LONGEST]} by {deed.command[:_LONGEST]}"
+            yield from _wrapped(example, "    ", "      ")
+    if len(found) > _PAIRS:
+        yield f"  and {len(found) - _PAIRS:,} more, which --json lists"
     sums = contrast.sums()
     ours, theirs = sums["onlyHere"], sums["onlyThere"]
-    out.print(
+    yield from _wrapped(
         f"only these policies would deny {ours['wouldDeny']:,}, kill {ours['wouldKill']:,}, log "
         f"{ours['wouldLog']:,}; only the others would deny {theirs['wouldDeny']:,}, kill "
         f"{theirs['wouldKill']:,}, log {theirs['wouldLog']:,}; both decide the same on "
@@ -146,17 +136,19 @@ def _show_contrast(contrast: Contrast) -> None:
     )
 
 
-def _most(counter: Counter[str]) -> str:
-    shown = [f"{_plain(key)} ({count:,})" for key, count in counter.most_common(_SHOWN)]
-    if len(counter) > _SHOWN:
-        shown.append(f"and {len(counter) - _SHOWN:,} more")
-    return "\n".join(shown)
+# ---- Words --------------------------------------------------------------------------------------
 
 
-def _plain(text: str) -> str:
-    from enforcer.identity.text import neutral
-
-    return neutral(text)
+def _wrapped(text: str, before: str = "", after: str | None = None) -> list[str]:
+    """Fold *text* to the width of a terminal, but not within a word, such as a path."""
+    return textwrap.wrap(
+        neutral(text),
+        _WIDTH,
+        initial_indent=before,
+        subsequent_indent=before if after is None else after,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _clock(time_ns: int) -> str:

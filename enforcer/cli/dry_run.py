@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_policies, duration, file_path, policy_paths, require_root
@@ -20,11 +21,12 @@ from enforcer.cli.output import plural
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.findings import DryRun
+    from enforcer.dryrun.fixes import Fixes
     from enforcer.dryrun.report import Report
     from enforcer.events.types import Record
     from enforcer.libbpf.replaying import Spoken
@@ -40,6 +42,7 @@ examples:
   enforcer dry-run my-policy.yaml         until Ctrl-C, then the report
   enforcer dry-run --for 10m policies/ --html report.html
   enforcer dry-run --for 60s --json policies/ | jq .rules
+  enforcer dry-run --for 10m policies/ --write-fixes fixed.yaml
   enforcer dry-run --replay monday.journal new.yaml --against old.yaml
 """
 
@@ -72,12 +75,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--html", metavar="FILE", type=file_path, help="also write the report as one web page"
     )
+    parser.add_argument(
+        "--write-fixes",
+        metavar="FILE",
+        type=file_path,
+        help="write the policies with rules that allow what was found, except what looks unusual",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Observe, then report."""
+    from enforcer.dryrun.fixes import Fixes
     from enforcer.dryrun.page import page
     from enforcer.dryrun.report import as_document
+    from enforcer.policy.store import load_policies
 
     if args.against and args.replay is None:
         raise UsageError("--against needs a recording: give --replay JOURNAL, too")
@@ -87,14 +98,51 @@ def run(args: argparse.Namespace) -> int:
     if args.html is not None:
         # A report of an hour must not fail for where it was to go.
         args.html.touch(mode=0o600)
-    report = _replay(args, paths) if args.replay is not None else _live(args, paths)
+    policies = load_policies(paths)  # as they were tried: the files may change meanwhile
+    with _fixes_file(args.write_fixes) as write_fixes:
+        report = _replay(args, paths) if args.replay is not None else _live(args, paths)
+        fixes = Fixes.of(policies, report)
+        write_fixes(fixes)
     if args.html is not None:
         args.html.write_text(page(report), encoding="utf-8")
     if args.json:
-        print(json.dumps(as_document(report), indent=2))
+        print(json.dumps(as_document(report, fixes), indent=2))
     else:
-        show(report)
+        show(report, fixes)
+    if args.write_fixes is not None:
+        complain(_written(args.write_fixes, fixes))
     return Exit.OK
+
+
+@contextlib.contextmanager
+def _fixes_file(path: Path | None) -> Iterator[Callable[[Fixes], None]]:
+    """Make the file *path* now, so that a long run does not fail for it; nothing is overwritten."""
+    if path is None:
+        yield lambda _: None
+        return
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists: name a new file for the fixes") from error
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+
+        def write(fixes: Fixes) -> None:
+            file.write(fixes.text)
+
+        try:
+            yield write
+        except BaseException:
+            path.unlink()
+            raise
+
+
+def _written(path: Path, fixes: Fixes) -> str:
+    if not fixes.number:
+        return f"{path} has the policies as they are: there is nothing to propose"
+    return (
+        f"{path} has the policies with {plural(fixes.number, 'change')}: review it before you use it "
+        "in their place"
+    )
 
 
 # ---- What happens now -----------------------------------------------------------------------------

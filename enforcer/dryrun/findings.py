@@ -57,12 +57,13 @@ class Timeline:
 
 @attrs.frozen
 class Deed:
-    """One operation, as a sample."""
+    """One operation, as a sample, with its record."""
 
     time_ns: int
     operation: str
     on: str
     command: str
+    record: Record | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @attrs.frozen
@@ -106,6 +107,7 @@ class Doing:
     """What one doer did."""
 
     count: int = 0
+    kills: int = 0
     first_ns: int = 0
     last_ns: int = 0
     moments: list[int] = attrs.field(factory=list)
@@ -114,6 +116,7 @@ class Doing:
     def observe(self, record: Record) -> None:
         """Add *record*."""
         self.count += 1
+        self.kills += record.event.action is Verb.KILL
         self.first_ns = min(self.first_ns or record.time_ns, record.time_ns)
         self.last_ns = max(self.last_ns, record.time_ns)
         if len(self.moments) < _MOMENTS:
@@ -125,6 +128,7 @@ class Doing:
             OPERATIONS[record.event.op].full,
             target(record.event),
             " ".join(words) if words else record.process.exe or record.process.name,
+            record,
         )
         if len(self.samples) < _SAMPLES and not any(
             (each.on, each.command) == (deed.on, deed.command) for each in self.samples

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from enforcer.dryrun.ordinary import Looks
 from enforcer.dryrun.plot import bars, clock, timeline
+from enforcer.dryrun.verdict import verdict
 from enforcer.identity.text import neutral
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def _page(report: Report) -> Iterator[str]:
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f"<title>enforcer dry run</title><style>{_STYLE}</style></head><body>"
     yield "<h1>What these policies would have refused</h1>"
+    yield f"<p><strong>{_text(verdict(report))}.</strong></p>"
     yield f"<p>{_text(report.source)}, {report.seconds:,.1f} s. {_sums(report)}</p>"
     if report.notes:
         yield '<div class="card"><strong>Limits of this report</strong><ul>'

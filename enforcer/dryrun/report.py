@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.dryrun.ordinary import Guess, Looks, guess
+from enforcer.dryrun.verdict import broken, verdict
 from enforcer.events.document import rfc3339
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.findings import Doing, DryRun, Finding, Subject
+    from enforcer.dryrun.fixes import Fix, Fixes
     from enforcer.dryrun.programs import Programs
 
 __all__ = ["Report", "SubjectReport", "as_document", "make_report"]
@@ -105,10 +107,15 @@ def make_report(
     )
 
 
-def as_document(report: Report) -> dict[str, object]:
+def as_document(report: Report, fixes: Fixes) -> dict[str, object]:
     """Make the JSON object that ``dry-run --json`` prints."""
     document: dict[str, object] = {
         "version": 1,
+        "verdict": verdict(report),
+        "wouldBreak": [
+            {"name": each.name, "denials": each.denials, "kills": each.kills}
+            for each in broken(report)
+        ],
         "source": report.source,
         "seconds": round(report.seconds, 1),
         "wouldDeny": report.would_deny,
@@ -116,7 +123,8 @@ def as_document(report: Report) -> dict[str, object]:
         "permitted": report.permitted,
         "lostRecords": report.lost,
         "notes": list(report.notes),
-        "rules": [_rule(report, finding) for finding in report.findings],
+        "fixesLeftOut": fixes.left_out,
+        "rules": [_rule(report, finding, fixes) for finding in report.findings],
     }
     if report.operations is not None:
         document["operations"] = report.operations
@@ -125,7 +133,7 @@ def as_document(report: Report) -> dict[str, object]:
     return document
 
 
-def _rule(report: Report, finding: Finding) -> dict[str, object]:
+def _rule(report: Report, finding: Finding, fixes: Fixes) -> dict[str, object]:
     return {
         "policy": finding.origin.policy,
         "rule": finding.origin.rule,
@@ -139,11 +147,14 @@ def _rule(report: Report, finding: Finding) -> dict[str, object]:
         "first": rfc3339(finding.first_ns),
         "last": rfc3339(finding.last_ns),
         "looks": {looks.value: count for looks, count in report.looking(finding).items()},
-        "by": [_who(each) for each in report.who[finding.row]],
+        "by": [
+            _who(each, fixes.by_doer.get((finding.row, place), ()))
+            for place, each in enumerate(report.who[finding.row])
+        ],
     }
 
 
-def _who(each: SubjectReport) -> dict[str, object]:
+def _who(each: SubjectReport, fixes: Sequence[Fix]) -> dict[str, object]:
     doer, doing = each.doer, each.doing
     return {
         "exe": doer.exe,
@@ -164,5 +175,14 @@ def _who(each: SubjectReport) -> dict[str, object]:
                 "command": deed.command,
             }
             for deed in doing.samples
+        ],
+        "fixes": [
+            {
+                "policy": fix.policy,
+                "place": fix.place,
+                "says": fix.says,
+                "snippet": list(fix.snippet),
+            }
+            for fix in fixes
         ],
     }

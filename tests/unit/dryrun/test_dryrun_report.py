@@ -5,21 +5,26 @@ import html.parser
 import json
 import re
 
+import attrs
 import pytest
 from fakes import DECODER, enricher, raw_event
 from reference.semantics import Access, Identity
 from tapes import Tape
 
+from enforcer.cli.dry_report import show
 from enforcer.cli.main import main
 from enforcer.dryrun.comparison import Contrast
 from enforcer.dryrun.findings import DryRun, Timeline
+from enforcer.dryrun.fixes import Fixes
 from enforcer.dryrun.page import page
 from enforcer.dryrun.programs import Programs
 from enforcer.dryrun.report import as_document, make_report
+from enforcer.dryrun.verdict import verdict
 from enforcer.errors import UnsupportedError
 from enforcer.events.types import Origin
 from enforcer.policy.language.vocabulary import Dim, Op
-from enforcer.policy.model.policy import Verb
+from enforcer.policy.model.policy import Mode, PolicySet, Verb
+from enforcer.policy.store import load_policies, load_text
 from enforcer.replay.lines import How
 
 SECOND = 1_000_000_000
@@ -92,9 +97,10 @@ def test_the_page_has_no_more_than_there_is():
 
 def test_json_says_who_how_often_and_why():
     """By rule, and by who did it."""
-    found = as_document(
-        report(denial(at=5), denial(b"/b", at=2), denial(exe=b"/tmp/evil", at=9), notes=["careful"])
+    made = report(
+        denial(at=5), denial(b"/b", at=2), denial(exe=b"/tmp/evil", at=9), notes=["careful"]
     )
+    found = as_document(made, Fixes.of(PolicySet(()), made))
 
     (rule,) = found["rules"]
     first, second = rule["by"]
@@ -212,9 +218,117 @@ def test_the_terminal_shows_who_and_why(journal, tmp_path, capsys):
     assert 0 == main(["dry-run", "--replay", str(journal), policy(tmp_path, "new", "one")])
 
     shown = capsys.readouterr().out
-    assert "2 operations would have been denied, 1 process killed, of 4 recorded" in shown
-    assert "/bin/cat" in shown
-    assert "unclear" in shown
+    assert "2 operations would have been denied, 1 process killed, of 4" in shown
+    assert shown.startswith("Would break nothing that looks ordinary; unclear: 3.\n\nnew/first: ")
+    assert "  2 by /bin/cat: unclear\n" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines() if str(tmp_path) not in line)
+
+
+def test_each_finding_has_the_rule_that_would_allow_it(journal, tmp_path, capsys):
+    """Every sample once, as `explain` proposes it."""
+    assert 0 == main(["dry-run", "--replay", str(journal), policy(tmp_path, "new", "one")])
+
+    shown = capsys.readouterr().out
+    assert 3 == shown.count("action: allow")
+    assert "      - name: allow-cat\n        file: read\n        match:\n" in shown
+    assert "          path: /secret/b\n" in shown
+
+
+def test_the_fixed_policies_refuse_nothing_more(journal, tmp_path, capsys):
+    """What is written is the policies in place of those that were tried, and stands the same trial."""
+    tried, fixed = policy(tmp_path, "new", "one"), tmp_path / "fixed.yaml"
+
+    assert 0 == main(["dry-run", "--replay", str(journal), tried, "--write-fixes", str(fixed)])
+    assert f"{fixed} has the policies with 3 changes: review it" in capsys.readouterr().err
+    assert 0 == main(["dry-run", "--replay", str(journal), str(fixed)])
+
+    assert capsys.readouterr().out.startswith("Would refuse nothing of what happened.\n")
+    (written,) = load_policies([fixed]).policies
+    assert (Mode.ENFORCE, 5) == (written.mode, len(written.rules))
+    assert 0o600 == fixed.stat().st_mode & 0o777
+
+
+def test_no_file_is_overwritten_with_fixes(journal, tmp_path, capsys):
+    """Least of all the policy itself; and nothing is left of a run that failed."""
+    tried, fixed = policy(tmp_path, "new", "one"), tmp_path / "fixed.yaml"
+
+    assert 2 == main(["dry-run", "--replay", str(journal), tried, "--write-fixes", tried])
+    assert "exists: name a new file" in capsys.readouterr().err
+    assert 2 == main(["dry-run", "--replay", tried, tried, "--write-fixes", str(fixed)])
+    assert not fixed.exists()
+
+
+def test_what_looks_unusual_is_not_allowed_by_itself():
+    """Somebody must look first."""
+    text = POLICY.replace("NAME", "p").replace("first", "no-writes").replace("read", "write")
+    policies = load_text(text.replace("/secret/**", "/a"), "p.yaml")
+    fine, evil = denial(), denial(exe=b"/tmp/evil")
+
+    made = report(fine, evil)
+    fixes = Fixes.of(policies, made)
+
+    ((_, place),) = fixes.by_doer
+    assert "/usr/bin/tee" == made.who[0][place].doer.exe
+    assert "evil" not in fixes.text
+    assert 1 == fixes.number
+
+
+def test_proposing_ends(capsys):
+    """With many rules each operation takes long: the frequent come first, what is left out is said."""
+    text = POLICY.replace("NAME", "p").replace("first", "no-writes").replace("read", "write")
+    policies = load_text(text.replace("/secret/**", "/a/**"), "p.yaml")
+    made = report(denial(b"/a/x", exe=b"/usr/bin/cp"), denial(b"/a/y"), denial(b"/a/z"))
+
+    fixes = Fixes.of(policies, made, work=1)
+    show(made, fixes)
+
+    assert (1, 2) == (fixes.number, fixes.left_out)
+    assert "allow-tee" in fixes.text
+    assert "note: for 2 operations nothing was proposed" in capsys.readouterr().out
+    assert 2 == as_document(made, fixes)["fixesLeftOut"]
+
+
+@pytest.mark.parametrize(
+    ("units", "says"),
+    [
+        ([], "Would refuse nothing of what happened"),
+        (["a"], "Would break a.service: 1 denial; nothing else ordinary"),
+        (
+            ["a", "a", "b"],
+            "Would break a.service: 2 denials; b.service: 1 denial; nothing else ordinary",
+        ),
+        (
+            list("abcddee"),
+            (
+                "Would break d.service: 2 denials; e.service: 2 denials; a.service: 1 denial; "
+                "2 more: 2 refusals; nothing else ordinary"
+            ),
+        ),
+        (
+            ["a", ""],
+            "Would break a.service: 1 denial; nothing else ordinary; unclear: 1",
+        ),
+        (["", ""], "Would break nothing that looks ordinary; unclear: 2"),
+    ],
+)
+def test_the_verdict(units, says):
+    """What breaks, by unit, the most frequent first; what else there is, as a number."""
+    records = [
+        attrs.evolve(
+            denial(exe=b"/usr/bin/passwd" if unit else b"/usr/bin/tee"),
+            cgroup=f"/system.slice/{unit}.service" if unit else None,
+        )
+        for unit in units
+    ]
+
+    assert says == verdict(report(*records))
+
+
+def test_the_verdict_names_what_has_no_unit():
+    """Kills are counted apart."""
+    made = report(denial(exe=b"/usr/bin/passwd", action=Verb.KILL), denial(exe=b"/usr/bin/passwd"))
+
+    assert verdict(made).startswith("Would break /usr/bin/passwd: 1 denial and 1 kill; ")
 
 
 def test_rules_on_what_was_not_recorded_are_named(journal, tmp_path, capsys):

@@ -14,12 +14,13 @@ from control_fakes import WEB, FakePolicyControl
 from fakes import BASH, DECODER, ENFORCED, PREVENTED, FakeSession, FakeSink, enricher, raw_event
 
 from enforcer.dryrun.findings import DryRun
+from enforcer.dryrun.fixes import Fixes
 from enforcer.dryrun.programs import Programs
 from enforcer.dryrun.report import as_document, make_report
 from enforcer.errors import KernelError
 from enforcer.events.types import Lost, Origin, Record
 from enforcer.policy.language.vocabulary import Op
-from enforcer.policy.model.policy import Verb
+from enforcer.policy.model.policy import PolicySet, Verb
 from enforcer.runtime import daemon as module
 from enforcer.runtime.control.protocol import Client
 from enforcer.runtime.daemon import Daemon
@@ -404,7 +405,8 @@ def test_a_dry_run_sums_up():
     assert [(f.origin.rule, f.would_deny, f.would_kill, f.unrecorded) for f in found] == [
         ("no-writes", 2, 1, 2)
     ]
-    shown = as_document(make_report(dry, found, Programs(), source="here", seconds=60.0))
+    made = make_report(dry, found, Programs(), source="here", seconds=60.0)
+    shown = as_document(made, Fixes.of(PolicySet(()), made))
     assert (shown["wouldDeny"], shown["wouldKill"], shown["permitted"]) == (2, 1, 1)
     assert shown["rules"][0]["processes"] == {"/usr/bin/tee": 2, "/usr/bin/cp": 1}
     assert shown["rules"][0]["objects"] == {"file.write /a": 2, "file.write /b": 1}
