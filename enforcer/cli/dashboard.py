@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from enforcer.cli.explaining import Explainer
     from enforcer.cli.screen import Screen
     from enforcer.events.document_types import BriefDocument, MatchDocument
     from enforcer.runtime.control.answers import (
         ChangeAnswer,
+        PolicyAnswer,
         RecordAnswer,
         Refusal,
         SourcesAnswer,
@@ -209,12 +211,15 @@ class _Dashboard:
     _feed: Feed = attrs.field(init=False)
     _board: Board = attrs.field(init=False)
     _glyphs: Glyphs = attrs.field(init=False)
+    _explainer: Explainer = attrs.field(init=False)
     _drawn: float = 0.0
 
     def __attrs_post_init__(self) -> None:
+        from enforcer.cli.explaining import Explainer
         from enforcer.runtime.control.dashboard_client import Feed
         from enforcer.ui.board import Board
 
+        self._explainer = Explainer(self.reactor)
         self._feed = Feed(self.socket, self.reactor, self._opened, self._beat, self._gone)
         self._board = Board(self.model, self)
         self._glyphs = _glyphs(self.painter.console)
@@ -259,24 +264,48 @@ class _Dashboard:
         from enforcer.runtime.control.protocol import RECORD, SOURCES
         from enforcer.ui.detail import lines_of, lines_of_brief
 
-        def show(lines: Iterable[tuple[str, str]]) -> None:
-            detail = self.model.detail
-            if detail is not None and detail.brief is event:  # else another one is looked at by now
-                detail.lines, detail.is_waiting = list(lines), False
-                self._draw()
+        def show(lines: Iterable[tuple[str, str]], *, is_all: bool = True) -> None:
+            self._show_detail(event, lines, is_all=is_all)
 
         def found(answer: RecordAnswer | Refusal) -> None:
             if "error" in answer:
                 show([(str(answer["error"]), "bad"), ("", ""), *lines_of_brief(event)])
                 return
             record = answer["record"]
-            show(lines_of(record, [("", ""), ("  reading the policies", "dim")]))
-            self._feed.ask(SOURCES, lambda sources: explained(record, sources))
+            show(lines_of(record, [("", ""), ("  explaining it", "dim")]), is_all=False)
+            self._feed.ask(SOURCES, lambda sources: policies(record, sources))
 
-        def explained(record: MatchDocument, answer: SourcesAnswer | Refusal) -> None:
-            show(lines_of(record, [("", ""), *_explanation(record, answer)]))
+        def policies(record: MatchDocument, answer: SourcesAnswer | Refusal) -> None:
+            def explained(lines: list[tuple[str, str]]) -> None:
+                show(lines_of(record, [("", ""), *lines]))
+
+            if "error" in answer:
+                explained([(f"no explanation: {answer['error']}", "bad")])
+            else:
+                self._explainer.explain(record, answer["sources"], explained)
 
         self._feed.ask(RECORD, found, id=event["id"])
+
+    def look_up_policy(self, name: str) -> None:
+        """Ask the daemon for the rules of policy *name*."""
+        from enforcer.runtime.control.protocol import POLICY_SHOW
+        from enforcer.ui.detail import lines_of_policy
+
+        def answered(answer: PolicyAnswer | Refusal) -> None:
+            if "error" in answer:
+                self._show_detail(name, [(str(answer["error"]), "bad")])
+            else:
+                self._show_detail(name, lines_of_policy(answer["policy"]))
+
+        self._feed.ask(POLICY_SHOW, answered, name=name)
+
+    def _show_detail(
+        self, of: BriefDocument | str, lines: Iterable[tuple[str, str]], *, is_all: bool = True
+    ) -> None:
+        detail = self.model.detail
+        if detail is not None and detail.of is of:  # else another one is looked at by now
+            detail.lines, detail.is_waiting = list(lines), not is_all
+            self._draw()
 
     def set_mode(self, policy: str, mode: str) -> None:
         """Ask the daemon for the change."""
@@ -348,18 +377,3 @@ class _Dashboard:
         columns, lines = self.screen.size()
         self._drawn = time.monotonic()
         self.screen.write(self.painter.paint(_draw(self.model, columns, lines, self._glyphs)))
-
-
-def _explanation(record: MatchDocument, answer: SourcesAnswer | Refusal) -> list[tuple[str, str]]:
-    """Explain *record* by what the daemon answered on its policies; an error is a line, too."""
-    from enforcer.errors import EnforcerError
-    from enforcer.explain.explanation import explain
-    from enforcer.explain.rendering import lines
-    from enforcer.runtime.policies.inquiry import read_back
-
-    if "error" in answer:
-        return [(f"no explanation: {answer['error']}", "bad")]
-    try:
-        return list(lines(explain(record, read_back(answer["sources"]))))
-    except EnforcerError as error:
-        return [(f"no explanation: {line}", "bad") for line in str(error).splitlines()]

@@ -9,6 +9,7 @@ from enforcer.events.document import errno_name, rfc3339, signal_name
 from enforcer.events.ident import RecordId
 from enforcer.events.object import target
 from enforcer.events.operations import OPERATIONS
+from enforcer.events.sentence import own_words
 from enforcer.events.stats import outcome
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ _MOST = 256  # characters of each text; the whole record is asked for by its id
 
 
 def brief(record: Record) -> BriefDocument:
-    """Make the JSON object; keys are those of the whole record where they mean the same."""
+    """
+    Make the JSON object; keys are those of the whole record where they mean the same.
+
+    The message is left empty where it would only repeat the other keys.
+    """
     event = record.event
     return {
         "id": str(RecordId.of(event)),
@@ -36,7 +41,7 @@ def brief(record: Record) -> BriefDocument:
         "operation": OPERATIONS[event.op].full,
         "target": target(event)[:_MOST],
         "effect": _effect(event),
-        "message": record.message[:_MOST],
+        "message": own_words(record)[:_MOST],
         "process": _actor(record.process),
         "ancestors": [_actor(one) for one in (record.ancestors or (record.parent,))[:_LEVELS]],
         "container": record.container_id,

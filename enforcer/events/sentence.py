@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from enforcer.events.document_types import MatchDocument
     from enforcer.events.types import Event, Record
 
-__all__ = ["deed", "default_message", "default_message_of", "is_by_guard", "remainder"]
+__all__ = ["deed", "default_message", "default_message_of", "is_by_guard", "own_words", "remainder"]
 
 _GUARDED: Final = {
     OPERATIONS[Op.GUARD].full: "rename or link of",
@@ -43,6 +43,17 @@ def default_message(record: Record) -> str:
         by = f"{record.origin.policy}/{record.origin.rule}"
         return _bypass(operation, target(event), who, by, is_enforced=event.is_enforced)
     return f"{outcome(event)}: {operation} {target(event)} by {who}"
+
+
+def own_words(record: Record) -> str:
+    """Return what the message says besides outcome, operation, object and process; often nothing."""
+    if record.message != default_message(record):
+        return record.message
+    if isinstance(record.event.op, GuardAct):
+        return _attempt(record.event)
+    if record.event.row_flags & RowFlag.GUARD and OPERATIONS[record.event.op].full in _GUARDED:
+        return f"{_GUARDED[OPERATIONS[record.event.op].full]} it would bypass the rule"
+    return ""
 
 
 def default_message_of(document: MatchDocument) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from enforcer.ui.model import Detail, Focus, Question, View
-from enforcer.ui.search import Search
+from enforcer.ui.search import Search, unknown_keys
 
 if TYPE_CHECKING:
     from enforcer.events.document_types import BriefDocument
@@ -37,6 +37,9 @@ class Errands(Protocol):
 
     def look_up(self, event: BriefDocument) -> None:
         """Learn everything about *event*, and put it into the model's detail."""
+
+    def look_up_policy(self, name: str) -> None:
+        """Learn the rules of policy *name*, and put them into the model's detail."""
 
     def set_mode(self, policy: str, mode: str) -> None:
         """Let *policy* audit or enforce, and say how that went."""
@@ -75,6 +78,8 @@ class Board:
                 self.errands.leave()
             case "redraw":
                 self.errands.redraw()
+            case "?" | "h" if model.view is View.HELP:
+                self._back()
             case "?" | "h":
                 model.view = View.HELP
             case "escape" | "left" | "backspace":
@@ -91,6 +96,7 @@ class Board:
         match key:
             case "/":
                 model.typing = model.search.text
+                model.hold(still=True)
             case " " | "p":
                 self._pause()
             case "tab":
@@ -107,7 +113,12 @@ class Board:
     def _look(self) -> None:
         model = self.model
         events = model.events()
-        if model.focus is Focus.EVENTS and events:
+        policy = model.selected_policy()
+        if model.focus is Focus.POLICIES and policy is not None:
+            model.policy = policy["name"]
+            model.detail, model.view = Detail(policy["name"]), View.DETAIL
+            self.errands.look_up_policy(policy["name"])
+        elif model.focus is Focus.EVENTS and events:
             event = events[model.place(events)]
             model.chosen = event["id"]
             model.detail, model.view = Detail(event), View.DETAIL
@@ -154,6 +165,10 @@ class Board:
             case _ if len(key) == 1 and len(text) < _LONGEST_FILTER:
                 model.typing = text = text + key
         model.search = Search(text.strip())
+        if model.typing is None:
+            model.hold(still=False)
+            if unknown := model.search.unknown:
+                model.say(f"{unknown_keys(unknown)}: it is looked for as it stands", badly=True)
 
     # ---- Modes -------------------------------------------------------------------------------
 
@@ -167,10 +182,12 @@ class Board:
         else:
             other = "audit" if policy["mode"] == "enforce" else "enforce"
             model.question = Question(policy["name"], other)
+            model.hold(still=True)
 
     def _answer(self, question: Question, key: str) -> None:
         model = self.model
         model.question = None
+        model.hold(still=False)
         if key in {"y", "Y"}:
             model.say(f"policy {question.policy}: asking for mode {question.mode}")
             self.errands.set_mode(question.policy, question.mode)

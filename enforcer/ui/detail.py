@@ -17,8 +17,9 @@ if TYPE_CHECKING:
         MatchDocument,
         PolicyMatchDocument,
     )
+    from enforcer.runtime.control.answers import PolicyDetail
 
-__all__ = ["lines_of", "lines_of_brief"]
+__all__ = ["lines_of", "lines_of_brief", "lines_of_policy"]
 
 Line = tuple[str, str]
 
@@ -73,6 +74,27 @@ def lines_of_brief(event: BriefDocument) -> Iterator[Line]:
     yield from _fields({key: every.get(key) for key in (*_VERDICT, "effect", "id")})
     yield ("", "")
     yield from _lineage(event["ancestors"], event["process"])
+
+
+def lines_of_policy(policy: PolicyDetail) -> Iterator[Line]:
+    """Yield the rules of *policy* with their counts, then the policy as it is active."""
+    yield ("Rules", "title")
+    yield (f"  {'acted':>9}  {'would act':>9}  rule", "dim")
+    for row in policy["rows"]:
+        yield (f"  {row['enforced']:>9,}  {row['audited']:>9,}  {clean(row['rule'])}", "")
+    yield ("", "")
+    yield ("Policy", "title")
+    mode = f"{policy['mode']}{', set at run time' if policy['modeSet'] else ''}"
+    yield from _fields(
+        {
+            "mode": mode if policy["enabled"] else f"{mode}; disabled",
+            "place": policy["place"],
+            "added": "at run time" if policy["origin"] == "added" else None,
+        }
+    )
+    yield ("", "")
+    for line in policy["yaml"].splitlines()[1:]:  # the first is the place
+        yield (f"  {clean(line)}", "")
 
 
 def _said(matches: Iterable[PolicyMatchDocument]) -> Iterator[Line]:

@@ -6,12 +6,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from enforcer.ui.health import head, health_rows, rates_panel
-from enforcer.ui.lists import clock, events_panel, policies_panel, style_of, tops_panel
+from enforcer.ui.lists import (
+    clock,
+    events_panel,
+    policies_panel,
+    policies_width,
+    style_of,
+    tops_panel,
+)
 from enforcer.ui.model import Focus, View
 from enforcer.ui.rows import Frame, Glyphs, clean, fit, fitted, fold, side_by_side
-from enforcer.ui.search import KEYS
+from enforcer.ui.search import KEYS, unknown_keys
 
 if TYPE_CHECKING:
+    from enforcer.events.document_types import BriefDocument
     from enforcer.ui.model import Model
     from enforcer.ui.rows import Row
 
@@ -26,7 +34,8 @@ _TOPS_FROM = 20
 
 _HELP = (
     ("up down, k j", "move; also PgUp PgDn Home End"),
-    ("Enter", "all about the selected event, and what would allow it"),
+    ("Enter", "all about the selected event, and what would allow it;"),
+    ("", "of the selected policy its rules, with counts"),
     ("Tab", "switch between events and policies"),
     ("/", "filter the events: word must occur, -word must not,"),
     ("", "key:word in that field only. Enter keeps it, Esc drops it. Keys:"),
@@ -35,7 +44,7 @@ _HELP = (
     ("m", "switch the selected policy to audit, or back to enforce; asks first"),
     ("Esc", "back; in the list: clear the filter, show the newest event"),
     ("Ctrl-L", "redraw the screen"),
-    ("?, h", "this help"),
+    ("?, h", "this help; again: back"),
     ("q, Ctrl-C", "quit; enforcement goes on"),
 )
 
@@ -65,7 +74,8 @@ def _lists(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Row]:
     if height >= _TOPS_FROM:
         tops = 4 + min(7, max(0, (height - 22) // 3))
     if height >= _UPPER_FROM:
-        left = width * 55 // 100
+        wanted = max(policies_width(model), width * 30 // 100)
+        left = width - 1 - min(wanted, width * 45 // 100)
         rows += side_by_side(
             [
                 (rates_panel(model, left, glyphs), left),
@@ -90,17 +100,7 @@ def _detail(model: Model, width: int, height: int) -> list[Row]:
     detail = model.detail
     if detail is None:
         return []
-    event = detail.brief
-    rows: list[Row] = [
-        [
-            (f" {clock(event['time'])} ", "dim"),
-            (f"{event['outcome']} ", style_of(event["outcome"])),
-            (f"{event['operation']} {clean(event['target'])} ", "title"),
-            (f"by {clean(event['process']['name'])}[{event['process']['pid']}]", ""),
-        ],
-        [(f" {event['id']}", "dim")],
-        [],
-    ]
+    rows = _of_policy(detail.of) if isinstance(detail.of, str) else _of_event(detail.of)
     lines: list[Row] = []
     for text, style in detail.lines:
         indent = len(text) - len(text.lstrip(" "))
@@ -111,6 +111,23 @@ def _detail(model: Model, width: int, height: int) -> list[Row]:
     room = height - len(rows)
     detail.scroll = max(0, min(detail.scroll, len(lines) - room))
     return rows + lines[detail.scroll : detail.scroll + room]
+
+
+def _of_event(event: BriefDocument) -> list[Row]:
+    return [
+        [
+            (f" {clock(event['time'])} ", "dim"),
+            (f"{event['outcome']} ", style_of(event["outcome"])),
+            (f"{event['operation']} {clean(event['target'])} ", "title"),
+            (f"by {clean(event['process']['name'])}[{event['process']['pid']}]", ""),
+        ],
+        [(f" {event['id']}", "dim")],
+        [],
+    ]
+
+
+def _of_policy(name: str) -> list[Row]:
+    return [[(f" policy {clean(name)}", "title")], []]
 
 
 def _help(width: int, glyphs: Glyphs) -> list[Row]:
@@ -149,25 +166,28 @@ def _foot(model: Model, width: int) -> Row:
             (" yes, any other key: no", ""),
         ]
     if model.typing is not None:
-        return [(" filter: ", "key"), (f"{clean(model.typing)}_", "")]
+        row: Row = [(" filter: ", "key"), (f"{clean(model.typing)}_", "")]
+        if unknown := model.search.unknown:
+            row.append((f"  {unknown_keys(unknown)}", "bad"))
+        return row
     if model.said:
         return [(f" {clean(model.said)}", "bad" if model.is_said_badly else "good")]
     keys: tuple[tuple[str, str], ...]
     if model.view is View.DETAIL:
         keys = (("Esc", "back"), ("up down", "scroll"), ("m", "mode of its policy"), ("q", "quit"))
     elif model.view is View.HELP:
-        keys = (("Esc", "back"), ("q", "quit"))
+        keys = (("Esc, ?", "back"), ("q", "quit"))
     else:
         keys = (
             ("/", "filter"),
             ("Space", "pause"),
-            ("Enter", "details"),
+            ("Enter", "details" if model.focus is Focus.EVENTS else "rules"),
             ("Tab", "policies" if model.focus is Focus.EVENTS else "events"),
             ("m", "mode"),
             ("?", "help"),
             ("q", "quit"),
         )
-    row: Row = [(" ", "")]
+    row = [(" ", "")]
     for key, what in keys:
         row += [(key, "key"), (f" {what}   " if width >= 100 else f" {what}  ", "dim")]
     return row

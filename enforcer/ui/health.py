@@ -64,6 +64,8 @@ def _badge(model: Model, now: float) -> Piece:
     quiet = model.silence(now)
     if model.frozen is not None:
         return (f"PAUSED, {model.missed:,} newer", "warn")
+    if model.held is not None:
+        return ("still while you answer", "warn")
     if quiet:
         return (f"daemon silent for {quiet:.0f} s", "bad")
     return ("live", "good")
@@ -72,7 +74,8 @@ def _badge(model: Model, now: float) -> Piece:
 def rates_panel(model: Model, width: int, glyphs: Glyphs) -> list[Row]:
     """Draw how many verdicts of each kind there are, now and over the last minutes."""
     history = model.picture.history
-    rows = [heading("Verdicts per second", width, glyphs, f"{SPAN / 60:.0f} min {glyphs.dot} all")]
+    note = f"now {glyphs.dot} {SPAN / 60:.0f} min {glyphs.dot} all"
+    rows = [heading("Verdicts per second", width, glyphs, note)]
     room = width - 9 - 8 - 8 - 1
     for name in ROWS:
         rate = history.rate(name)

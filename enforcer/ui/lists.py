@@ -10,15 +10,35 @@ from enforcer.ui.model import Focus
 from enforcer.ui.rows import clean, fit, side_by_side
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from enforcer.events.document_types import BriefDocument
     from enforcer.runtime.control.answers import PolicyState
     from enforcer.ui.model import Model
     from enforcer.ui.rows import Glyphs, Row
 
-__all__ = ["clock", "events_panel", "heading", "policies_panel", "style_of", "tops_panel", "tree"]
+__all__ = [
+    "clock",
+    "events_panel",
+    "heading",
+    "policies_panel",
+    "policies_width",
+    "shares",
+    "style_of",
+    "tops_panel",
+    "tree",
+]
 
 _WIDE = 120  # cells from which an event takes one line
 _OUTCOME = 11  # "would allow"
+_HEAD = 2 + 9 + _OUTCOME + 1  # mark, time and outcome
+_SECOND = 11  # where the second line of an event begins
+_COLUMNS = 4  # of an event on one line
+_STEP = 4
+_REASON = 16  # cells that the last column of an event is left at least, if it wants them
+_POLICIES = 35  # cells of the heading of the policies
+_TITLE = 22  # cells that a heading takes besides its title
+_COUNTS = 13  # how often a policy acted, and how often it would have
 _STYLES = {
     **{name: name for name in ("killed", "denied", "logged", "allowed")},
     "attempted": "logged",
@@ -65,23 +85,48 @@ def events_panel(model: Model, width: int, height: int, glyphs: Glyphs) -> list[
     total = len(model.picture.events)
     note = f"{len(events)} of {total}" if model.search.text else f"{total} kept"
     if model.search.text:
-        note = f"filter: {clean(model.search.text)} {glyphs.dot} {note}"
+        unknown = model.search.unknown
+        text = clean(model.search.text) + (f" (no key {', '.join(unknown)})" if unknown else "")
+        note = f"filter: {text} {glyphs.dot} {note}"
     rows = [heading("Denials and kills, newest first", width, glyphs, note)]
     lines = 1 if width >= _WIDE else 2
     room = max(1, (height - 1) // lines)
     place = model.place(events)
     first = max(0, min(place - room // 2, len(events) - room))
-    for number, event in enumerate(events[first : first + room], start=first):
+    seen = events[first : first + room]
+    cells = _event_cells([_texts(event, glyphs, lines) for event in seen], width, lines)
+    for number, event in enumerate(seen, start=first):
         is_chosen = number == place and model.focus is Focus.EVENTS
-        rows += _event(event, width, glyphs, is_chosen=is_chosen, lines=lines)
+        rows += _event(event, width, cells, glyphs, is_chosen=is_chosen)
     if not events:
         rows.append([("   none match the filter" if model.search.text else "   none yet", "dim")])
     return rows[:height]
 
 
+def _texts(event: BriefDocument, glyphs: Glyphs, lines: int) -> tuple[str, ...]:
+    """Return what has a column of its own: on one line also who did it, and what the caller got."""
+    deed = f"{event['operation']} {clean(event['target'])}"
+    rule = clean(f"{event['policy']}/{event['rule']}")
+    reason = clean(event["message"])
+    if lines > 1:
+        return deed, rule, reason
+    effect = " ".join(event["effect"])
+    return tree(event, glyphs), deed, rule, ": ".join(filter(None, (effect, reason)))
+
+
+def _event_cells(texts: Sequence[Sequence[str]], width: int, lines: int) -> list[int]:
+    room = width - (_HEAD if lines == 1 else _SECOND)
+    *wanted, last = [max(map(len, column)) + 1 for column in zip(*texts, strict=True)] or [0]
+    # One long message among many short ones must not cost what all events have.
+    cells = shares(wanted, room - min(last, _REASON))
+    spare = room - min(last, _REASON) - sum(cells)
+    return [*cells, min(last, _REASON) + spare]
+
+
 def _event(
-    event: BriefDocument, width: int, glyphs: Glyphs, *, is_chosen: bool, lines: int
+    event: BriefDocument, width: int, cells: list[int], glyphs: Glyphs, *, is_chosen: bool
 ) -> list[Row]:
+    """Draw one event: on one line, or if there are only three columns on two."""
     chosen = "chosen" if is_chosen else ""
     outcome = event["outcome"]
     head: Row = [
@@ -89,27 +134,34 @@ def _event(
         (f"{clock(event['time'])} ", chosen or "dim"),
         (f"{outcome:<{_OUTCOME}} ", chosen or style_of(outcome)),
     ]
-    room = width - 2 - 9 - _OUTCOME - 1
-    who, deed = tree(event, glyphs), f"{event['operation']} {clean(event['target'])}"
-    rule = clean(f"{event['policy']}/{event['rule']}")
-    effect = " ".join(event["effect"])
-    reason = clean(event["message"])
+    lines = 1 if len(cells) == _COLUMNS else 2
+    texts = _texts(event, glyphs, lines)
     if lines == 1:
-        cells = [room * share // 100 for share in (24, 30, 20)]
-        cells.append(room - sum(cells))
-        parts = (who, deed, rule, f"{effect}: {reason}" if effect else reason)
-        for number, (part, cell) in enumerate(zip(parts, cells, strict=True)):
-            text = fit(part, cell - 1, glyphs, keep_end=number == 0)
-            head.append((f"{text} ", chosen))
+        for number, (text, cell) in enumerate(zip(texts, cells, strict=True)):
+            head.append((f"{fit(text, cell - 1, glyphs, keep_end=number == 0)} ", chosen))
         return [head]
-    head.append((f"{effect:<13} {fit(who, room - 14, glyphs, keep_end=True)}", chosen))
-    room = width - 11
-    cells = [room * share // 100 for share in (40, 28)]
-    cells.append(room - sum(cells))
-    second: Row = [(" " * 11, "")]
-    for part, cell, style in zip((deed, rule, reason), cells, ("", "name", "dim"), strict=True):
-        second.append((f"{fit(part, cell - 1, glyphs)} ", style))
+    effect, room = " ".join(event["effect"]), width - _HEAD - 14
+    head.append((f"{effect:<13} {fit(tree(event, glyphs), room, glyphs, keep_end=True)}", chosen))
+    second: Row = [(" " * _SECOND, "")]
+    for text, cell, style in zip(texts, cells, ("", "name", "dim"), strict=True):
+        second.append((f"{fit(text, cell - 1, glyphs)} ", style))
     return [head, second]
+
+
+def shares(wanted: Sequence[int], room: int) -> list[int]:
+    """
+    Divide *room* among columns that want so many cells.
+
+    If it is too little, those that want least get it, and the others as much as each other. Wishes
+    count in steps, so that the columns do not move with every new event.
+    """
+    wanted = [-(-cells // _STEP) * _STEP for cells in wanted]
+    cells = [0] * len(wanted)
+    left = room
+    for place, column in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
+        cells[column] = min(wanted[column], left // (len(wanted) - place))
+        left -= cells[column]
+    return cells
 
 
 # ---- The most frequent ------------------------------------------------------------------------
@@ -121,12 +173,17 @@ def tops_panel(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Ro
     kinds = [("rules", "Rules"), ("binaries", "Binaries"), ("paths", "Paths")]
     if tops.get("containers"):
         kinds.insert(2, ("containers", "Containers"))
-    share = (width - len(kinds) + 1) // len(kinds)
-    widths = [share] * (len(kinds) - 1)
-    widths.append(width - len(kinds) + 1 - sum(widths))
+    wanted = [
+        max([len(title) + _TITLE, *(len(clean(name)) + 8 for name, _ in tops.get(kind, ()))])
+        for kind, title in kinds
+    ]
+    room = width - len(kinds) + 1
+    widths = shares(wanted, room)
+    widths[-1] += room - sum(widths)
     blocks = []
     for (kind, title), cells in zip(kinds, widths, strict=True):
-        rows = [heading(f"{title}, 5 min" if cells > 24 else title, cells, glyphs)]
+        notes = [n for n in ("times, 5 min", "times", "n") if cells >= len(title) + len(n) + 8]
+        rows = [heading(title, cells, glyphs, notes[0] if notes else "")]
         for name, count in tops.get(kind, ())[: height - 1]:
             number = short(count)
             shown = clean(name)[:12] if kind == "containers" and cells < 40 else clean(name)
@@ -153,6 +210,12 @@ def short(count: float) -> str:
 # ---- Policies ---------------------------------------------------------------------------------
 
 
+def policies_width(model: Model) -> int:
+    """Return how many cells the longest name of a policy takes with what stands beside it."""
+    longest = max((len(clean(policy["name"])) for policy in model.picture.policies), default=0)
+    return max(2 + longest + 1 + 10 + _COUNTS, _POLICIES)
+
+
 def policies_panel(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Row]:
     """Draw the policies with mode and counts."""
     policies = model.picture.policies
@@ -165,17 +228,17 @@ def policies_panel(model: Model, width: int, height: int, glyphs: Glyphs) -> lis
     selected = model.selected_policy()
     name = selected["name"] if selected is not None else None
     place = next((n for n, policy in enumerate(policies) if policy["name"] == name), 0)
-    room = height - 1
+    room = height - 2
     first = max(0, min(place - room // 2, len(policies) - room))
-    numbers = width >= 60
+    cells = width - 2 - 10 - _COUNTS - 1
+    rows.append([(f"  {fit('name', cells, glyphs)} {'mode':<10}{'acted':>6} {'would':>6}", "dim")])
     for policy in policies[first : first + room]:
         is_chosen = policy["name"] == name and model.focus is Focus.POLICIES
         style = "chosen" if is_chosen else ""
         mode = policy["mode"] if policy["enabled"] else "disabled"
         mode += "*" if policy["modeSet"] else ""
         acted, would = short(policy["enforced"]), short(policy["audited"])
-        end = f"{acted:>6} acted {would:>6} would" if numbers else f"{acted:>6} {would:>6}"
-        cells = width - 2 - 10 - len(end) - 1
+        end = f"{acted:>6} {would:>6}"
         rows.append(
             [
                 (f"{glyphs.marker if is_chosen else ' '} ", ""),

@@ -75,9 +75,13 @@ class Picture:
 
 @attrs.define
 class Detail:
-    """One event that is looked at; *lines* are what is known of it, with their styles."""
+    """
+    One event, or the policy of that name, that is looked at.
 
-    brief: BriefDocument
+    *lines* are what is known of it, with their styles.
+    """
+
+    of: BriefDocument | str
     lines: list[tuple[str, str]] = attrs.field(factory=list)
     is_waiting: bool = True
     scroll: int = 0
@@ -101,11 +105,13 @@ class Model:
         chosen: id of the selected event; None: the newest, whichever that is.
         typing: what is being typed as a filter; None: nothing is.
         frozen: what is shown while paused.
+        held: what is shown while something is asked or typed: nothing moves under a prompt.
     """
 
     host: str
     live: Picture = attrs.field(factory=Picture)
     frozen: Picture | None = None
+    held: Picture | None = None
     link: Link = Link.WAITING
     why: str = ""
     since: float = 0.0
@@ -125,7 +131,11 @@ class Model:
     @property
     def picture(self) -> Picture:
         """What is shown."""
-        return self.frozen if self.frozen is not None else self.live
+        return self.frozen or self.held or self.live
+
+    def hold(self, *, still: bool) -> None:
+        """Keep what is shown *still*, or let it go on."""
+        self.held = self.live.still() if still else None
 
     # ---- What the daemon sends -----------------------------------------------------------------
 

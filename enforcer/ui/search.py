@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from enforcer.events.document_types import BriefDocument
 
-__all__ = ["KEYS", "Search"]
+__all__ = ["KEYS", "Search", "unknown_keys"]
 
 
 def _process(event: BriefDocument) -> str:
@@ -32,6 +33,8 @@ KEYS: dict[str, Callable[[BriefDocument], str]] = {
 }
 """Where a word is looked for if the key stands before it, ``path:/srv``; else it is looked for in all."""
 
+_KEYED = re.compile(r"([a-z]+):(?!//)")  # 7:00, 2001:db8::1 and http://x have no keys
+
 
 @attrs.frozen
 class Search:
@@ -44,9 +47,21 @@ class Search:
 
     text: str = ""
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Return the keys that were typed and that there are not; such a word is looked for as it is."""
+        words = [word.removeprefix("-") for word in self.text.casefold().split()]
+        found = [_KEYED.match(word) for word in words]
+        return tuple(dict.fromkeys(m[1] for m in found if m is not None and m[1] not in KEYS))
+
     def finds(self, event: BriefDocument) -> bool:
         """Tell whether *event* has all of the words; upper and lower case are the same."""
         return all(_has(event, word) for word in self.text.casefold().split())
+
+
+def unknown_keys(names: Sequence[str]) -> str:
+    """Say that there are no such keys, and which there are."""
+    return f"no key {', '.join(names)} (there are {' '.join(KEYS)})"
 
 
 def _has(event: BriefDocument, word: str) -> bool:

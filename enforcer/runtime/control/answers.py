@@ -95,6 +95,7 @@ class PolicyListAnswer(TypedDict):
     policies: list[PolicyState]
 
 
+@final
 class PolicyAnswer(TypedDict):
     """The answer to ``policy-show``."""
 

@@ -4,10 +4,14 @@
 import re
 
 import pytest
+from control_fakes import WEB, WEB_YAML
 from fakes import BASH
 from rich.cells import cell_len
 from ui_model import EVIL, HEALTH, NOW, beat, denial, killing, lines, model, shown
 
+from enforcer.events.types import Origin
+from enforcer.ui.detail import lines_of_policy
+from enforcer.ui.lists import shares
 from enforcer.ui.model import Detail, Focus, Question, View
 from enforcer.ui.rows import Glyphs
 from enforcer.ui.search import Search
@@ -36,7 +40,7 @@ def test_what_is_to_be_seen_at_80x24():
     assert re.search(r"denied +2 ", text)
     assert re.search(r"audited +0\.6 ", text)
     assert "EPERM SIGKILL kubectl[6789] » sh[12345]" in text
-    assert "file.write /srv/vault/sec…" in text
+    assert "file.write /srv/vault/secret" in text
     assert "vault/no-writes" in text
     assert "1.2M" in text
     assert "/usr/bin/tee" in text
@@ -46,13 +50,77 @@ def test_what_is_to_be_seen_at_80x24():
 
 
 def test_wide_screens_have_an_event_on_one_line():
-    """Where there is room, who, what, rule and reason stand side by side."""
-    (line,) = [li for li in lines(model(denial()), width=200, height=50) if "tee[100]" in li]
+    """Where there is room, who, what, rule, error and message stand side by side, and nothing twice."""
+    own = Origin("vault", "no-writes", "vault.yaml:9:3", message="ask us first")
+    (plain,) = [li for li in lines(model(denial()), width=200, height=50) if "tee[100]" in li]
+    (said,) = [li for li in lines(model(denial(origin=own)), width=200) if "tee[100]" in li]
 
-    assert "denied" in line
-    assert "file.write /srv/vault/secret" in line
-    assert "vault/no-writes" in line
-    assert "EPERM: denied: file.write /srv/vault/secret b…" in line
+    words = [
+        "denied",
+        "kubectl[6789] » tee[100]",
+        "file.write /srv/vault/secret",
+        "vault/no-writes",
+    ]
+    assert " ".join([*words, "EPERM"]) == " ".join(plain[11:].split())
+    assert " ".join([*words, "EPERM: ask us first"]) == " ".join(said[11:].split())
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (80, "           file.write /srv/vault/deep/down/secret  vault/no-writes"),
+        (
+            120,
+            "kubectl[6789] » tee[100]    file.write /srv/vault/deep/down/secret  vault/no-writes",
+        ),
+        (
+            160,
+            "kubectl[6789] » tee[100]    file.write /srv/vault/deep/down/secret  vault/no-writes",
+        ),
+    ],
+)
+def test_columns_are_as_wide_as_what_is_in_them(width, expected):
+    """Nothing is cut beside room that nobody needs, at the usual sizes of terminals."""
+    text = shown(model(denial(path=b"/srv/vault/deep/down/secret")), width=width)
+
+    assert expected in text
+
+
+def test_one_long_message_costs_the_other_columns_little():
+    """It is cut, and they are not."""
+    long = Origin("vault", "no-writes", "vault.yaml:9:3", message="wait " * 40)
+    made = model(denial(0, origin=long), denial(1))
+
+    text = shown(made, width=120)
+
+    assert "file.write /srv/vault/secret" in text
+    assert "kubectl[6789] » tee[101]" in text
+    assert "EPERM: wait" in text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "room", "cells"),
+    [
+        ([], 10, []),
+        ([3, 9], 40, [4, 12]),
+        ([100, 4, 100], 40, [18, 4, 18]),
+        ([100, 8], 10, [5, 5]),
+        ([4, 4], 0, [0, 0]),
+    ],
+)
+def test_shares(wanted, room, cells):
+    """Small wishes are met before large ones are."""
+    assert cells == shares(wanted, room)
+
+
+def test_the_policies_leave_the_rates_what_they_do_not_need():
+    """A short list of short names is a narrow panel; a long name is seen whole."""
+    short, long = model(), model()
+    long.live.health = {**HEALTH, "policies": [{**WEB, "name": "a-policy-with-a-long-name"}]}
+
+    assert lines(short, width=160)[1].index("── Policies") > 105
+    assert "a-policy-with-a-long-name" not in lines(long, width=60)[3]
+    assert "a-policy-with-a-long-name" in lines(long, width=120)[3]
 
 
 def test_what_fails_is_said():
@@ -156,6 +224,48 @@ def test_a_mode_is_asked_for():
     assert "Let policy vault audit: nothing is refused?" in lines(made)[-1]
     made.question = Question("web", "enforce")
     assert "Let policy web enforce: its rules refuse?" in lines(made)[-1]
+
+
+def test_a_policy_with_its_rules():
+    """Counts stand under their headings, and the policy as it is active below."""
+    made = model()
+    rows = [{"rule": "no-\x1breads", "place": "w:1:1", "says": "", "enforced": 3, "audited": 1200}]
+    detail = {**WEB, "message": None, "yaml": WEB_YAML, "rows": rows}
+    made.view = View.DETAIL
+    made.detail = Detail("web", list(lines_of_policy(detail)), is_waiting=False)
+
+    found = [line.rstrip() for line in lines(made, height=40)]
+
+    assert " policy web" == found[1]
+    assert found[4:6] == [
+        "       acted  would act  rule",
+        "           3      1,200  no-\\x1breads",
+    ]
+    assert "   mode             audit, set at run time" in found
+    assert "       - name: one" in found
+
+
+@pytest.mark.parametrize("width", [80, 120, 160])
+def test_counts_have_headings(width):
+    """Of rates, of policies, of what is most frequent."""
+    found = lines(model(denial()), width=width)
+    (heads,) = [line for line in found if "acted  would" in line]
+    (web,) = [line for line in found if "  web " in line]
+
+    assert any("now · 5 min · all" in line for line in found)
+    assert heads.index("acted") + len("acted") == web.index(" 3 ") + 2
+    assert heads.index("would") + len("would") == web.index("1,200") + len("1,200")
+    assert 3 == sum(line.count(" times") for line in found)
+
+
+def test_counts_of_narrow_columns_have_headings():
+    """There is room for a letter, if not for a word."""
+    made = model(denial())
+    made.beat(beat(6.0, containers=[["0123456789ab", 7]]), NOW)
+
+    (heads,) = [line for line in lines(made) if "── Containers" in line]
+
+    assert ["times", "n", "n", "times"] == re.findall(r" (n|times) ──", heads)
 
 
 def test_details_scroll_no_further_than_they_go():

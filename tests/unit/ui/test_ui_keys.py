@@ -24,6 +24,9 @@ class FakeErrands:
     def look_up(self, event: dict[str, Any]) -> None:
         self.asked.append(("look_up", event["process"]["pid"]))
 
+    def look_up_policy(self, name: str) -> None:
+        self.asked.append(("look_up_policy", name))
+
     def set_mode(self, policy: str, mode: str) -> None:
         self.asked.append(("set_mode", policy, mode))
 
@@ -179,6 +182,62 @@ def test_help_and_back(board):
     assert View.HELP is board.model.view
     press(board, "escape", "enter", "h", "left")
     assert View.DETAIL is board.model.view
+
+
+@pytest.mark.parametrize("key", ["?", "h"])
+def test_the_key_of_the_help_closes_it(board, key):
+    """In the list, and in details, where it leads back to them."""
+    press(board, key, key)
+    assert View.LIST is board.model.view
+    press(board, "enter", key, key)
+    assert View.DETAIL is board.model.view
+
+
+def test_rules_of_a_policy(board):
+    """Enter on a policy asks for them; Escape goes back to the same one."""
+    press(board, "tab", "down", "enter")
+    assert [("look_up_policy", "vault")] == board.errands.asked
+    assert (View.DETAIL, "vault") == (board.model.view, board.model.detail.of)
+    press(board, "escape")
+    assert (View.LIST, Focus.POLICIES, "vault") == (
+        board.model.view,
+        board.model.focus,
+        board.model.policy,
+    )
+
+
+@pytest.mark.parametrize("keys", [["m"], ["/"], ["/", "t", "e"]])
+@pytest.mark.parametrize("answer", ["y", "enter", "escape"])
+def test_nothing_moves_under_a_prompt(board, keys, answer):
+    """What came meanwhile is there after the answer."""
+    press(board, *keys)
+    before = lines(board.model)
+    board.model.beat(beat(6.0, newest=[denial(3)], totals={"denied": 99}), NOW)
+
+    assert before == lines(board.model)
+    assert "still while you answer" in before[0]
+    press(board, answer, "escape", "escape")
+    assert 103 == selected(board)
+    assert "live" in lines(board.model)[0]
+
+
+def test_a_filter_key_that_there_is_not_is_said(board):
+    """While it is typed, after it, and as long as the filter holds."""
+    press(board, "/", *"polcy:web -pth:/srv pid:7")
+    assert "no key polcy, pth, pid (there are policy rule" in lines(board.model, width=120)[-1]
+    press(board, "enter")
+    assert "no key polcy, pth, pid" in board.model.said
+    assert board.model.is_said_badly
+    press(board, "down")
+    assert "no key polcy, pth, pid" in "\n".join(lines(board.model, width=160))
+
+
+@pytest.mark.parametrize(
+    "text", ["policy:web", "-action:kill", "2001:db8::1", "http://x", "7:00", ":", "PATH:/srv"]
+)
+def test_words_without_an_unknown_key(text):
+    """Addresses, times and keys that there are."""
+    assert () == Search(text).unknown
 
 
 @pytest.mark.parametrize(
