@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "doctor": "show what this kernel can prevent",
     "status": "show what the running daemon does",
     "dashboard": "watch what the running daemon decides",
-    "events": "show records of the running daemon live",
+    "events": "show records of the running daemon: the newest, and those to come",
     "explain": "explain a record: which rule decided, and what would allow it",
     "reload": "read the policy files again and activate them",
     "confirm": "keep what was activated with --confirm-within",
