@@ -191,4 +191,8 @@ def test_probe_finds_that_everything_is_prevented(lsm):
 
     late = {"EXEC_ARGV"} if entries.can_override() else {"EXEC_ARGV", "SYSCALL"}
     assert () == report.problems
-    assert late | {"ATTEMPT"} == {o.op for o in report.operations if o.gives != probe.PREVENTS}
+    # Of the points that rules name, hooks can refuse, and tracepoints cannot.
+    points = {o.words: o.gives for o in report.operations if o.op == "POINT"}
+    assert (probe.PREVENTS, probe.KILLS_AFTER) == (points[("lsm",)], points[("tracepoint",)])
+    others = {o.op for o in report.operations if o.gives != probe.PREVENTS and o.op != "POINT"}
+    assert late | {"ATTEMPT"} == others
