@@ -12,8 +12,7 @@
 #define ENF_RESTART_FIRST 512
 #define ENF_RESTART_LAST 516
 
-SEC("?kretprobe.multi/enf_attempt")
-int enf_attempt(struct pt_regs *ctx)
+static __always_inline void enf_ended(struct pt_regs *ctx)
 {
 	struct enf_failed call = {};
 	long result = ctx->ax;
@@ -21,7 +20,7 @@ int enf_attempt(struct pt_regs *ctx)
 
 	if (result >= 0 || result < -ENF_MAX_ERRNO ||
 	    (result <= -ENF_RESTART_FIRST && result >= -ENF_RESTART_LAST))
-		return 0;
+		return;
 	call.told = bpf_get_attach_cookie(ctx);
 	call.error = -result;
 	for (__u32 which = 0; which < ENF_END_NAMES; which++) {
@@ -36,5 +35,11 @@ int enf_attempt(struct pt_regs *ctx)
 		if (rc == ENF_AGAIN) /* nothing hangs on it: no record, which is counted */
 			enf_count(ENF_STAT_ATTEMPT_LOST);
 	}
+}
+
+SEC("?kretprobe.multi/enf_attempt")
+int enf_attempt(struct pt_regs *ctx)
+{
+	enf_ended(ctx);
 	return 0;
 }

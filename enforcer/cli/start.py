@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from enforcer.cli.settings import Settings
     from enforcer.runtime.assembly import Parts, Plan
     from enforcer.runtime.daemon import Ending
+    from enforcer.runtime.policies.compilation import Sources
     from enforcer.runtime.policies.start import Start
     from enforcer.runtime.reactor import Reactor
 
@@ -238,6 +239,20 @@ def run(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
+def _sources(args: argparse.Namespace, settings: Settings) -> Sources:
+    from enforcer.policy.store import Trust
+    from enforcer.runtime.policies.compilation import Sources
+
+    return Sources(
+        tuple(policy_paths(list(settings.policies))),
+        settings.audit,
+        settings.allow_degraded,
+        Trust(),
+        # A service may be there before its policies. Who names a folder has one in mind.
+        may_be_empty=not args.policies,
+    )
+
+
 def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
     """
     Make the plan of *settings*.
@@ -246,11 +261,9 @@ def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
         UsageError: they contradict each other, or this user or terminal cannot do it.
     """
     from enforcer.cli.settings import verifier_of
-    from enforcer.policy.store import Trust
     from enforcer.runtime.assembly import Plan
-    from enforcer.runtime.policies.compilation import Sources
 
-    paths = policy_paths(list(settings.policies))
+    sources = _sources(args, settings)
     require_root("enforcement")
     if settings.watch_confirm_within is not None and not settings.watch:
         raise UsageError("--watch-confirm-within needs the watch: leave --no-watch out")
@@ -261,14 +274,7 @@ def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
     if settings.persist and settings.pins is None:
         raise UsageError("--persist needs pins: leave --no-pins out")
     return Plan(
-        sources=Sources(
-            tuple(paths),
-            settings.audit,
-            settings.allow_degraded,
-            Trust(),
-            # A service may be there before its policies. Who names a folder has one in mind.
-            may_be_empty=not args.policies,
-        ),
+        sources=sources,
         socket=settings.socket,
         pins=settings.pins,
         verifier=verifier_of(settings),
