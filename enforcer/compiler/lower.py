@@ -206,13 +206,9 @@ class _Lowering:
         )
         for subject, on_error in in_doubt(subjects, rule.on_error):
             row = guard._replace(subject=subject, on_error=on_error)
-            kept_names = self._kept(rule, paths, row) if is_strict else [self._own(rule, paths)]
-            parts = [tuple(sorted(set(terms))) for terms in kept_names]
-            if on_error is not OnError.SKIP:  # as in in_doubt(): certainty first
-                for terms in parts[1:]:
-                    yield row._replace(terms=terms, on_error=OnError.SKIP)
-            for terms in parts:
-                yield row._replace(terms=terms)
+            names = self._kept(rule, paths, row) if is_strict else [self._own(rule, paths)]
+            for terms, doubt in in_doubt(list(names), on_error):
+                yield row._replace(terms=tuple(sorted(set(terms))), on_error=doubt)
         if not (linked_ops := linked_guard_ops(rule)):
             return
         guard = guard._replace(ops=_bits(linked_ops))

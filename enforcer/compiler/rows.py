@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import attrs
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from enforcer.span import Span
 
 __all__ = ["Row", "RowFlag", "RowInfo", "RowKind", "each_of", "in_doubt"]
+
+_T = TypeVar("_T")
 
 
 class RowKind(enum.Enum):
@@ -88,16 +90,15 @@ def each_of(
             yield plain._replace(subject=subject, on_error=on_error, terms=terms)
 
 
-def in_doubt(subjects: Sequence[int], on_error: OnError) -> Iterator[tuple[int, OnError]]:
+def in_doubt(alternatives: Sequence[_T], on_error: OnError) -> Iterator[tuple[_T, OnError]]:
     """
-    Yield *subjects*, which are alternatives, each with what is done where it is unknown.
+    Yield *alternatives*, each with what is done where it is unknown.
 
     What one certainly is counts more than what another may be. So all but the last come twice: first
     where only certainty counts, then in doubt, too.
     """
-    if on_error is OnError.SKIP:
-        yield from ((subject, on_error) for subject in subjects)
-        return
-    *others, last = subjects
-    yield from ((subject, OnError.SKIP) for subject in others)
-    yield from ((subject, on_error) for subject in (last, *others))
+    others, last = alternatives[:-1], alternatives[-1:]
+    yield from ((each, OnError.SKIP) for each in others)
+    yield from ((each, on_error) for each in last)
+    if on_error is not OnError.SKIP:
+        yield from ((each, on_error) for each in others)

@@ -32,9 +32,7 @@ def prepare(program: Program) -> None:
     Raises:
         KernelError: if libbpf refuses.
     """
-    program.set_autoload(enabled=True)
-    if not takes_many():
-        program.set_for_one_function()
+    _prepare(program, many=takes_many())
 
 
 def attachments(program: Program, of: Functions, *, at_end: bool = False) -> Iterator[At]:
@@ -82,10 +80,7 @@ class At:
         return ", ".join(found or (name for name, _ in self.functions))
 
     def _attach(self, functions: Functions) -> Link:
-        if takes_many():
-            return self.program.attach_to(functions, at_end=self.at_end)
-        ((name, cookie),) = functions
-        return self.program.attach_to_one(name, cookie, at_end=self.at_end)
+        return _attach(self.program, functions, many=takes_many(), at_end=self.at_end)
 
 
 @functools.cache
@@ -104,14 +99,22 @@ def _takes(name: str, *, many: bool) -> bool:
         with loader.open_object("probe") as probe:
             probe.programs["enf_probe_called"].set_autoload(enabled=False)
             program = probe.programs[name]
-            program.set_autoload(enabled=True)
-            if not many:
-                program.set_for_one_function()
+            _prepare(program, many=many)
             probe.load()
-            if many:
-                program.attach_to([(_SAMPLE, 0)], at_end=False).close()
-            else:
-                program.attach_to_one(_SAMPLE, 0, at_end=False).close()
+            _attach(program, [(_SAMPLE, 0)], many=many, at_end=False).close()
     except KernelError:
         return False
     return True
+
+
+def _prepare(program: Program, *, many: bool) -> None:
+    program.set_autoload(enabled=True)
+    if not many:
+        program.set_for_one_function()
+
+
+def _attach(program: Program, functions: Functions, *, many: bool, at_end: bool) -> Link:
+    if many:
+        return program.attach_to(functions, at_end=at_end)
+    ((name, cookie),) = functions
+    return program.attach_to_one(name, cookie, at_end=at_end)
