@@ -83,7 +83,13 @@ class FakePolicyControl:
         return self._take("confirm")
 
     def describe(self) -> dict[str, Any]:
-        return {"policies": [WEB], "pending": None, "pinned": None, "runtimeChanges": []}
+        return {
+            "policies": [WEB],
+            "generationSeconds": 40.0,
+            "pending": None,
+            "pinned": None,
+            "runtimeChanges": [],
+        }
 
     def policies(self) -> list[dict[str, Any]]:
         self._take("policies")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Counts of records by outcome, and of malformed ones: the daemon's own, not the kernel's."""
+"""Counts of records by outcome and rule, and of malformed ones: the daemon's own, not the kernel's."""
 
 from __future__ import annotations
 
@@ -18,17 +18,25 @@ __all__ = ["OUTCOMES", "Stats", "outcome", "outcome_of"]
 
 @attrs.define
 class Stats:
-    """Records by outcome since the start."""
+    """
+    Records since the start.
+
+    Attributes:
+        by_rule: by policy, rule and outcome; of rules that have any.
+    """
 
     records: int = 0
     malformed: int = 0
     last_malformed: str | None = None
     by_outcome: Counter[str] = attrs.field(factory=Counter)
+    by_rule: Counter[tuple[str, str, str]] = attrs.field(factory=Counter)
 
     def observe(self, record: Record, number: int = 1) -> None:
         """Count *record*, or so many like it."""
         self.records += number
-        self.by_outcome[outcome(record.event)] += number
+        word = outcome(record.event)
+        self.by_outcome[word] += number
+        self.by_rule[record.origin.policy, record.origin.rule, word] += number
 
     def observe_malformed(self, reason: str) -> None:
         """Count bytes that made no event."""

@@ -244,7 +244,7 @@ def connect(plan: Plan, parts: Parts, begun: Start, report: Report) -> Service:
     )
     pipeline.lost.decisions, pipeline.lost.activity = begun.reported
     daemon.listen(plan.socket)
-    _serve_metrics(parts, daemon)
+    _serve_metrics(parts, daemon, pipeline)
     if plan.watch:
         enforcement.watch(parts.watch, plan.watch_confirm_within, tell)
     return Service(daemon, pipeline, enforcement)
@@ -285,12 +285,12 @@ def _protect(
     return lambda: report(sentence)
 
 
-def _serve_metrics(parts: Parts, daemon: Daemon) -> None:
+def _serve_metrics(parts: Parts, daemon: Daemon, pipeline: Pipeline) -> None:
     if parts.metrics:
         from enforcer.runtime.metrics.values import metrics_of  # noqa: PLC0415 (for who asks)
 
         for part in parts.metrics:
-            part.serve(lambda: metrics_of(daemon.status()))
+            part.serve(lambda: metrics_of(daemon.status(), pipeline.stats))
 
 
 def _make_way(parts: Parts) -> None:

@@ -9,6 +9,7 @@ keys mean. What dashboards get is in ``watch_answers``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal, NotRequired, TypedDict, final
 
 from enforcer.events.document_types import MatchDocument, RecordDocument
@@ -125,7 +126,7 @@ class OutputState(TypedDict):
 
 
 class Health(TypedDict):
-    """What runs and what it lost."""
+    """What runs and what it lost; *rings*: bytes that wait and bytes that there is room for."""
 
     pid: int
     uptimeSeconds: float
@@ -133,6 +134,7 @@ class Health(TypedDict):
     programs: int
     missing: list[str]
     enforcesAt: str
+    rings: Mapping[str, Sequence[int]]
     records: RecordCounts
     sinks: list[OutputState]
     kernel: dict[str, int]
@@ -157,6 +159,7 @@ class PoliciesState(TypedDict, total=False):
 
     policies: list[PolicyState]
     pending: WaitingChange | None
+    generationSeconds: float
     unknownContainers: list[str]
     protected: bool
     keyed: bool

@@ -64,7 +64,6 @@ class Beats:
             running = health(self.session, self.pipeline, self.uptime())
             found: BeatHealth = {
                 **running,
-                "rings": self.session.ring_use(),
                 **self._describe(running["generation"]),
             }
         except (KernelError, OSError) as error:

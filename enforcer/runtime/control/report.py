@@ -113,6 +113,7 @@ def health(session: KernelSession, pipeline: Pipeline, uptime: float) -> Health:
         "programs": len({p for programs in session.operations.values() for p in programs}),
         "missing": list(session.missing),
         "enforcesAt": session.enforces_at,
+        "rings": session.ring_use(),
         "records": {
             "total": pipeline.stats.records,
             "byOutcome": dict(pipeline.stats.by_outcome),

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 from enforcer.events.document_types import BriefDocument
@@ -40,9 +39,7 @@ class BeatPolicies(PoliciesState, total=False):
 
 
 class BeatHealth(Health, BeatPolicies):
-    """``health`` of a beat; *rings*: bytes that wait and bytes that there is room for."""
-
-    rings: Mapping[str, Sequence[int]]
+    """``health`` of a beat."""
 
 
 class HealthKeys(TypedDict, total=False):

@@ -2,7 +2,7 @@
 """
 The daemon's state as metrics: the numbers of ``status``, by few labels.
 
-Labels are policies, outputs and fixed words. Values that a process chooses are never labels: each path,
+Labels are policies, their rules, outputs and fixed words. Values that a process chooses are never labels: each path,
 name or user would make a series.
 """
 
@@ -16,20 +16,23 @@ from enforcer.events.stats import OUTCOMES
 from enforcer.sinks.prometheus import Family, Sample, exposition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from enforcer.events.stats import Stats
     from enforcer.runtime.control.answers import DaemonState, OutputState, RecordCounts
 
 __all__ = ["families", "metrics_of"]
 
-
-def metrics_of(status: DaemonState) -> bytes:
-    """Write what *status* says in the text format."""
-    return exposition(families(status))
+_VERDICTS = {outcome: verdict for verdict, outcome in OUTCOMES.items()}
 
 
-def families(status: DaemonState) -> Iterator[Family]:
-    """List what *status* says: the answer to the command of that name."""
+def metrics_of(status: DaemonState, stats: Stats) -> bytes:
+    """Write what *status* and *stats* say in the text format."""
+    return exposition(families(status, stats))
+
+
+def families(status: DaemonState, stats: Stats) -> Iterator[Family]:
+    """List what *status* says, the answer to the command of that name, and *stats* of each rule."""
     yield _gauge("build_info", "Version of enforcer.", [Sample(1, {"version": __version__})])
     yield _gauge(
         "start_time_seconds",
@@ -38,6 +41,8 @@ def families(status: DaemonState) -> Iterator[Family]:
     )
     yield from _policies(status)
     yield from _records(status["records"])
+    yield _rules(stats)
+    yield from _rings(status["rings"])
     yield from _outputs(status["sinks"])
     yield _counter(
         "kernel_events_total",
@@ -54,10 +59,21 @@ def families(status: DaemonState) -> Iterator[Family]:
             Sample(memory["mapBytes"], {"of": "maps"}),
         ],
     )
+    yield _counter(
+        "cpu_seconds_total",
+        "Time that processors spent on the daemon.",
+        [Sample(round(time.process_time(), 3))],
+    )
 
 
 def _policies(status: DaemonState) -> Iterator[Family]:
     yield _gauge("generation", "Number of the active policy image.", [Sample(status["generation"])])
+    if "generationSeconds" in status:
+        yield _gauge(
+            "generation_start_time_seconds",
+            "When the active policy image became active, seconds since 1970.",
+            [Sample(round(time.time() - status["generationSeconds"], 1))],
+        )
     if "pending" in status:
         yield _gauge(
             "confirmation_pending",
@@ -94,12 +110,7 @@ def _records(records: RecordCounts) -> Iterator[Family]:
     yield _counter(
         "records_total",
         "Records made since the daemon started, by verdict; enforced: carried out.",
-        [
-            Sample(
-                by_outcome.get(outcome, 0), {"action": action, "enforced": str(enforced).lower()}
-            )
-            for (action, enforced), outcome in OUTCOMES.items()
-        ],
+        [Sample(by_outcome.get(outcome, 0), _verdict(outcome)) for outcome in OUTCOMES.values()],
     )
     yield _counter(
         "records_lost_total",
@@ -109,6 +120,33 @@ def _records(records: RecordCounts) -> Iterator[Family]:
             Sample(records["lostActivity"], {"kind": "activity"}),
             Sample(records["malformed"], {"kind": "malformed"}),
         ],
+    )
+
+
+def _rules(stats: Stats) -> Family:
+    return _counter(
+        "rule_records_total",
+        "Records of a rule since the daemon started, by verdict; only of rules that have any.",
+        [
+            Sample(
+                stats.by_rule[policy, rule, outcome],
+                {"policy": policy, "rule": rule, **_verdict(outcome)},
+            )
+            for policy, rule, outcome in sorted(stats.by_rule)
+        ],
+    )
+
+
+def _rings(rings: Mapping[str, Sequence[int]]) -> Iterator[Family]:
+    yield _gauge(
+        "ring_used_bytes",
+        "Records that wait in a ring buffer: those of denials and kills, and others.",
+        [Sample(used, {"ring": ring}) for ring, (used, _) in rings.items()],
+    )
+    yield _gauge(
+        "ring_size_bytes",
+        "Room in a ring buffer.",
+        [Sample(size, {"ring": ring}) for ring, (_, size) in rings.items()],
     )
 
 
@@ -128,6 +166,12 @@ def _outputs(sinks: Sequence[OutputState]) -> Iterator[Family]:
         "1 while an output fails or its reader is slow.",
         [Sample(int(each["failing"]), {"output": each["name"]}) for each in sinks],
     )
+
+
+def _verdict(outcome: str) -> dict[str, str]:
+    """Return the labels of *outcome*."""
+    action, enforced = _VERDICTS[outcome]
+    return {"action": action, "enforced": str(enforced).lower()}
 
 
 def _counter(name: str, help_text: str, samples: Iterable[Sample]) -> Family:

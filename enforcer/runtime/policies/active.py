@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import attrs
@@ -41,6 +42,7 @@ class ActiveSet:
         overlay: what was changed at run time.
         facts: every policy, disabled ones included.
         workloads: the containers and pods that its image was made for; None: it does not ask for them.
+        since: when its generation began, by a clock that only goes forward.
     """
 
     generation: int
@@ -53,6 +55,7 @@ class ActiveSet:
     overlay: Overlay
     facts: tuple[PolicyFacts, ...]
     workloads: tuple[Workload, ...] | None = attrs.field(default=None, repr=False)
+    since: float = attrs.field(factory=time.monotonic, eq=False)
 
     @classmethod
     def of(
@@ -76,6 +79,11 @@ class ActiveSet:
             facts=facts_of(everything, overlay),
             workloads=workloads if prepared.image.needs.containers else None,
         )
+
+    @property
+    def age(self) -> float:
+        """Seconds since its generation began."""
+        return time.monotonic() - self.since
 
     def wanted(self) -> PolicySet:
         """The policies themselves."""

@@ -368,7 +368,8 @@ class Enforcement:
             self.reactor.after(_AGAIN, lambda: self._expire(pending))
             return
         # What the files say now was not confirmed: only another change of them is activated.
-        self.now, self.pending, self._is_dirty = before, None, False
+        self.now = attrs.evolve(before, since=time.monotonic())
+        self.pending, self._is_dirty = None, False
         if self._watch is not None:
             self._watch.renew()
         self.report(
@@ -382,6 +383,7 @@ class Enforcement:
         pending = self.pending
         return {
             "policies": self.policies(),
+            "generationSeconds": round(self.now.age, 1),
             "pending": None
             if pending is None
             else {"confirmWithin": pending.seconds, "left": round(max(0.0, pending.left), 1)},

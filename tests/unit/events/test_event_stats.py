@@ -18,6 +18,21 @@ def test_outcomes_are_counted_apart():
     assert stats.records == 4
 
 
+def test_records_are_counted_by_rule():
+    """Also where many come that are like one."""
+    stats = Stats()
+
+    stats.observe(denied(), 5)
+    stats.observe(denied(flags=0))
+    stats.observe(record())
+
+    assert {
+        ("vault", "no-writes", "denied"): 5,
+        ("vault", "no-writes", "would deny"): 1,
+        ("detect-bash-exec", "rule-1", "allowed"): 1,
+    } == stats.by_rule
+
+
 def test_a_loss_is_reported_once():
     """Totals become differences, and no difference is not a record."""
     meter = LostMeter()

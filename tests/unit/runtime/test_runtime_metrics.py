@@ -4,11 +4,12 @@
 import errno
 import socket
 import threading
+import time
 import urllib.request
 
 import attrs
 import pytest
-from control_fakes import WEB, FakePolicyControl
+from control_fakes import FakePolicyControl
 from fakes import DECODER, FakeSession, FakeSink, Nobody, denied, enricher
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -31,12 +32,7 @@ def state():
     sinks = [FakeSink("json log /a", dropped=7), FakeSink('odd "name"\\\n')]
     pipeline = Pipeline(session, DECODER, enricher(), Fanout.to(sinks, print), Nobody())
     pipeline.stats.observe(denied())
-
-    class Policies(FakePolicyControl):
-        def describe(self):
-            return {"policies": [WEB], "pending": None}
-
-    yield status(session, pipeline, Policies(), 12.5)
+    yield status(session, pipeline, FakePolicyControl(), 12.5), pipeline.stats
     session.close()
 
 
@@ -56,7 +52,7 @@ def value(families, name, **labels):
 
 def test_prometheus_reads_what_is_written(state):
     """The official parser takes it, and every number is where it belongs."""
-    found = parsed(metrics_of(state).decode())
+    found = parsed(metrics_of(*state).decode())
 
     assert value(found, "enforcer_records_total", action="deny", enforced="true") == 1
     assert value(found, "enforcer_records_total", action="kill", enforced="false") == 0
@@ -66,29 +62,41 @@ def test_prometheus_reads_what_is_written(state):
     assert value(found, "enforcer_output_failing", output='odd "name"\\\n') == 0
     assert value(found, "enforcer_kernel_events_total", event="decisions") == 5
     assert value(found, "enforcer_confirmation_pending") == 0
+    assert value(found, "enforcer_ring_used_bytes", ring="decisions") == 512
+    assert value(found, "enforcer_ring_size_bytes", ring="activity") == 1 << 18
+    assert value(found, "enforcer_cpu_seconds_total") > 0
+    assert 39 < time.time() - value(found, "enforcer_generation_start_time_seconds") < 100
+    (by_rule,) = found["enforcer_rule_records"].samples
+    assert by_rule.value == 1
+    assert by_rule.labels == {
+        "policy": "vault",
+        "rule": "no-writes",
+        "action": "deny",
+        "enforced": "true",
+    }
     assert found["enforcer_generation"].samples[0].value == 1
 
 
 def test_names_tell_what_grows(state):
     """Counters end with _total and nothing else does; every family has a sentence."""
-    for line in metrics_of(state).decode().splitlines():
+    for line in metrics_of(*state).decode().splitlines():
         if line.startswith("# TYPE"):
             _, _, name, kind = line.split()
             assert name.startswith("enforcer_")
             assert (kind == "counter") == name.endswith("_total")
-    assert all(f.documentation.endswith(".") for f in parsed(metrics_of(state).decode()).values())
+    assert all(f.documentation.endswith(".") for f in parsed(metrics_of(*state).decode()).values())
 
 
 def test_labels_are_few(state):
     """Nothing that a process chooses is a label."""
     labels = {
         label
-        for family in parsed(metrics_of(state).decode()).values()
+        for family in parsed(metrics_of(*state).decode()).values()
         for sample in family.samples
         for label in sample.labels
     }
 
-    assert labels == {"version", "policy", "mode", "enforced", "action", "kind", "output", "event", "of"}  # fmt: skip
+    assert labels == {"version", "policy", "rule", "mode", "enforced", "action", "kind", "output", "event", "of", "ring"}  # fmt: skip
 
 
 def test_a_family_without_samples_is_left_out():
@@ -296,7 +304,9 @@ def test_the_daemon_tells_its_own_state():
     daemon = Daemon(session)
     pipeline = Pipeline(session, DECODER, enricher(), Fanout.to([], print), daemon)
     seen = []
-    daemon.reactor.after(0.0, lambda: (seen.append(metrics_of(daemon.status())), daemon.stop()))
+    daemon.reactor.after(
+        0.0, lambda: (seen.append(metrics_of(daemon.status(), pipeline.stats)), daemon.stop())
+    )
 
     daemon.run(pipeline, ready=lambda: None)
 
