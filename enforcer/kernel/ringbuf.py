@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
+from enforcer.errors import KernelError
 from enforcer.libbpf import calls
 from enforcer.libbpf.ring import Ring
 
@@ -66,8 +67,7 @@ def ring_use(fd: int) -> tuple[int, int]:
     The two pages before its data are the positions of reader and writers, which only ever grow.
 
     Raises:
-        KernelError: if it is not a map.
-        OSError: if it cannot be mapped.
+        KernelError: if it is not a map, or cannot be mapped.
     """
     size = calls.map_facts(fd).max_entries
     read, written = (_position(fd, page) for page in (0, 1))
@@ -76,5 +76,8 @@ def ring_use(fd: int) -> tuple[int, int]:
 
 def _position(fd: int, page: int) -> int:
     length = mmap.PAGESIZE
-    with mmap.mmap(fd, length, prot=mmap.PROT_READ, offset=page * length) as shared:
-        return int(struct.unpack_from("=Q", shared)[0])
+    try:
+        with mmap.mmap(fd, length, prot=mmap.PROT_READ, offset=page * length) as shared:
+            return int(struct.unpack_from("=Q", shared)[0])
+    except OSError as error:
+        raise KernelError("a ring buffer cannot be looked into", error.errno or 0) from error

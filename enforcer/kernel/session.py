@@ -168,7 +168,7 @@ class Session:
         return tuple(s.name for s in wanted if s.optional and s not in self._engine.specs)
 
     def ring_use(self) -> dict[str, tuple[int, int]]:
-        """Return, by ring, how many bytes of records wait and how many it holds; raises OSError."""
+        """Return, by ring, how many bytes of records wait and how many it holds; raises KernelError."""
         return {name: ring_use(self._map(name)) for name in RINGS}
 
     def fits(self, image: Image) -> bool:

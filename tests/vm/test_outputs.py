@@ -19,6 +19,7 @@ from daemon import Daemon, managed, until
 from engine import whole_lines
 from patience import scaled
 from prometheus_client.parser import text_string_to_metric_families
+from promql import questions, unanswered
 
 from enforcer.events.schema import schema
 
@@ -220,6 +221,20 @@ def test_metrics_are_offered(daemon):
         }
         assert verdicts["true"] > 0
     assert 'enforcer_output_failing{output="logfmt log /dev/full"} 1' in text
+
+
+def test_board_and_alerts_find_what_they_ask_for(daemon):
+    """In a scrape of a daemon that has denied something, by a real kernel's counters."""
+    subprocess.run(["sh", "-c", f": >> {VAULT}/kept"], check=False)
+
+    def scrape():
+        text = (daemon.directory / "enforcer.prom").read_text()
+        return text if 'enforcer_rule_records_total{policy="vault",rule="kept"' in text else None
+
+    text = until(scrape, 60)
+    wrong = {each.where: unanswered(each, text, has_all_values=False) for each in questions()}
+
+    assert {} == {where: said for where, said in wrong.items() if said}
 
 
 @pytest.mark.skipif(

@@ -179,6 +179,13 @@ def test_how_full_a_ring_is(loaded):
 
 
 @pytest.mark.kernel
+def test_what_is_no_ring_has_no_room(loaded):
+    """The kernel does not let it be looked into."""
+    with pytest.raises(KernelError, match="a ring buffer cannot be looked into"):
+        ring_use(loaded.maps["counts"].fd)
+
+
+@pytest.mark.kernel
 def test_first_ring_is_emptied_first(loaded):
     """Denials do not wait behind noise."""
     ring = RingBuffer.open(loaded.maps["first"].fd, loaded.maps["second"].fd)
