@@ -5,6 +5,7 @@
 # make check   style, types, formatting
 # make test    what a change must pass: the tests on this host, then those in a real kernel; FAIL_EARLY=1
 # make deb     a package for Debian, in dist/
+# make wheel   a wheel for every Linux with glibc 2.34 and Python 3.11, with its sources, in dist/
 # make test-package   that package under a real dpkg and systemd: install, upgrade, remove, purge
 # make test-all   every test on every kernel, on a plain processor, and the soak at a tenth
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
@@ -47,7 +48,7 @@ SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) 
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check ready-for-guests packages test deb test-package test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
+.PHONY: help setup build run check ready-for-guests packages test deb wheel test-package test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -88,6 +89,14 @@ test: ready-for-guests
 
 deb: build
 	@$(VENV)/bin/python scripts/make-deb.py
+
+WHEEL_TOOLS := $(VENV)/.wheel-tools
+$(WHEEL_TOOLS): $(VENV)/bin/python
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'auditwheel>=6.5' 'wheel>=0.45'
+	@touch $@
+
+wheel: build $(WHEEL_TOOLS)
+	@$(VENV)/bin/python scripts/make-wheel.py
 
 packages: ready-for-guests
 	@$(VENV)/bin/python tests/vm/packaged.py

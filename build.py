@@ -10,8 +10,9 @@ changes. The hash of ``enforcer_abi.h`` goes into every product, so that product
 refuse to meet. In a clone the package's bytecode is made, too, as pip does for a wheel.
 
 Environment:
-    ENFORCER_LIBBPF: ``system`` (default; dynamic, found by pkg-config) or the path of a ``libbpf.a``
-        that was compiled with -fPIC.
+    ENFORCER_SYSROOT: a directory that scripts/sysroot.py made. The wheel's extension is then built against
+        the C library there, and contains libbpf and what that needs. Without it, the extension links the
+        system's libbpf, which pkg-config finds.
     CC, CLANG, BPFTOOL: which tools to use.
 """
 
@@ -35,6 +36,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 ROOT: Final = Path(__file__).resolve().parent
 BPF: Final = ROOT / "bpf"
@@ -53,6 +55,9 @@ MANUAL: Final = WORK / "man"
 
 ALONE: Final = ("abi", "decide_test", "probe")
 """Sources that become an object of their own; all others are linked into enforcer.bpf.o."""
+
+STATIC_EXTENSION: Final = WORK / "_ffi.static.so"
+"""The extension of a wheel for everybody; the tree keeps its own, which tests may be using."""
 
 MIN_CLANG: Final = 15
 MIN_LIBBPF: Final = "1.3"
@@ -264,19 +269,54 @@ def build_abi(*, force: bool = False) -> None:
 # ---- The extension ----------------------------------------------------------------------------
 
 
-def libbpf_flags() -> tuple[list[str], list[str]]:
+def sysroot() -> Path | None:
     """
-    Return the compiler's and the linker's flags for libbpf.
+    Return the directory of C library and static libraries that a wheel for everybody is built against.
 
     Raises:
-        BuildError: if libbpf is missing or too old.
+        BuildError: the environment names one that scripts/sysroot.py did not make, or not to its end.
     """
-    choice = os.environ.get("ENFORCER_LIBBPF", "system")
-    if choice != "system":
-        archive = Path(choice)
-        if not archive.is_file():
-            raise BuildError(f"ENFORCER_LIBBPF={choice}: neither 'system' nor a libbpf.a")
-        return [], [str(archive), "-lelf", "-lz", "-Wl,--exclude-libs,ALL"]
+    named = os.environ.get("ENFORCER_SYSROOT")
+    if not named:
+        return None
+    root = Path(named).absolute()
+    if not (root / "notices").is_dir():
+        raise BuildError(
+            f"ENFORCER_SYSROOT={named} is not complete: make it with scripts/sysroot.py"
+        )
+    return root
+
+
+def static_flags(root: Path) -> tuple[list[str], list[str]]:
+    """Return the compiler's and the linker's flags for libraries and Python's headers in *root*."""
+    libraries = root / "usr" / "lib"
+    places = [libraries / multiarch(), libraries]
+    (include,) = (root / "usr" / "include").glob("python3.*")
+    # The compiler looks in its own host's directories, too, unless these come first.
+    paths = [f"--sysroot={root}", f"-B{places[0]}", *(f"-L{path}" for path in places)]
+    linked = [f"-l:{archive.name}" for archive in static_libraries(root)]
+    return (
+        [f"--sysroot={root}", f"-I{include}", "-D_FORTIFY_SOURCE=2", "-fstack-protector-strong"],
+        # -s: the libraries' symbols are of no use to anybody, and four fifths of the file.
+        [*paths, *linked, "-Wl,--exclude-libs,ALL,--gc-sections,-z,relro,-z,now,-s"],
+    )
+
+
+def static_libraries(root: Path) -> list[Path]:
+    """Return the archives in *root*, each before those that it needs."""
+    return [root / "usr" / "lib" / f"lib{name}.a" for name in ("bpf", "elf", "eu", "z")]
+
+
+def system_flags() -> tuple[list[str], list[str]]:
+    """
+    Return the compiler's and the linker's flags for the system's libbpf and Python's headers.
+
+    Raises:
+        BuildError: if the headers are missing, or libbpf is missing or too old.
+    """
+    include = sysconfig.get_path("include")
+    if not (Path(include) / "Python.h").exists():
+        raise BuildError(f"Python.h is not in {include}: install python3-dev")
     try:
         run("pkg-config", f"--atleast-version={MIN_LIBBPF}", "libbpf")
     except BuildError as error:
@@ -286,7 +326,7 @@ def libbpf_flags() -> tuple[list[str], list[str]]:
         ) from None
     cflags = run("pkg-config", "--cflags", "libbpf")
     libs = run("pkg-config", "--libs", "libbpf")
-    return shlex.split(cflags), shlex.split(libs)
+    return [f"-I{include}", *shlex.split(cflags)], shlex.split(libs)
 
 
 def extension_source() -> tuple[str, str]:
@@ -301,30 +341,49 @@ def extension_source() -> tuple[str, str]:
 
 def build_extension(*, force: bool = False) -> None:
     """
-    Build the cffi extension in place.
+    Build the cffi extension in place, linked with the system's libbpf.
 
     Raises:
         BuildError: if the compiler, Python's headers or libbpf are missing.
     """
+    compile_extension(EXTENSION, *system_flags(), force=force)
+
+
+def build_static_extension(root: Path) -> None:
+    """
+    Build the cffi extension of a wheel for everybody, with the libraries in *root* inside it.
+
+    Raises:
+        BuildError: if the compiler is missing, or refuses.
+    """
+    inputs = [*static_libraries(root), *(root / "notices").iterdir()]
+    compile_extension(STATIC_EXTENSION, *static_flags(root), inputs=inputs)
+
+
+def compile_extension(
+    product: Path,
+    cflags: Sequence[str],
+    libs: Sequence[str],
+    *,
+    inputs: Sequence[Path] = (),
+    force: bool = False,
+) -> None:
+    """Compile and link the cffi extension *product*, which is made of *inputs*, too."""
     from cffi import FFI  # noqa: PLC0415 -- the objects alone need no cffi
 
     compiler = os.environ.get("CC", "cc")
-    cflags, libs = libbpf_flags()
-    include = sysconfig.get_path("include")
-    if not (Path(include) / "Python.h").exists():
-        raise BuildError(f"Python.h is not in {include}: install python3-dev")
     flags = [
         *("-std=gnu11", "-O2", "-g", "-Wall", "-Werror", "-fPIC", "-shared"),
         *("-fvisibility=hidden", "-Wno-unused-function", f"-ffile-prefix-map={ROOT}=."),
         f"-DENF_ABI_HASH={abi_hash()}ULL",
-        *(f"-I{path}" for path in (include, BPF / "include", PACKAGE)),
+        *(f"-I{path}" for path in (BPF / "include", PACKAGE)),
         *cflags,
     ]
-    inputs = [*(BPF / "include").glob("*.h"), *PACKAGE.glob("_*.[ch]")]
-    stamp = fingerprint(inputs, compiler, *flags, *libs, sys.version)
-    if not force and is_current(EXTENSION, stamp):
+    sources = [*(BPF / "include").glob("*.h"), *PACKAGE.glob("_*.[ch]"), *inputs]
+    stamp = fingerprint(sources, compiler, *flags, *libs, sys.version)
+    if not force and is_current(product, stamp):
         return
-    log(f"{EXTENSION.relative_to(ROOT)}")
+    log(f"{product.relative_to(ROOT)}")
     cdef, source = extension_source()
     ffi = FFI()
     ffi.cdef(cdef)
@@ -332,10 +391,10 @@ def build_extension(*, force: bool = False) -> None:
     generated = WORK / "_ffi.c"
     ffi.emit_c_code(str(generated))
     # A module in use keeps its old file: write beside it and rename.
-    fresh = EXTENSION.with_suffix(".new")
+    fresh = product.with_suffix(".new")
     run(compiler, *flags, generated, "-o", fresh, *libs)
-    fresh.replace(EXTENSION)
-    write_stamp(EXTENSION, stamp)
+    fresh.replace(product)
+    write_stamp(product, stamp)
 
 
 # ---- What the parsers of commands say ---------------------------------------------------------
@@ -415,7 +474,13 @@ class EnforcerBuildHook(BuildHookInterface[Any]):
             with work_folder():
                 build_abi()
                 build_objects()
-                build_extension()
+                name = str(EXTENSION.relative_to(ROOT))
+                if root := sysroot():
+                    build_static_extension(root)
+                    build_data["force_include"][str(STATIC_EXTENSION)] = name
+                else:
+                    build_extension()
+                    build_data["artifacts"].append(name)
                 build_completions()
                 build_manual()
         except BuildError as error:
@@ -423,6 +488,19 @@ class EnforcerBuildHook(BuildHookInterface[Any]):
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["pure_python"] = False
         build_data["tag"] = f"cp311-abi3-{platform}"
+
+
+class EnforcerMetadataHook(MetadataHookInterface):
+    """hatchling's hook: the licences of what a wheel contains, which are more where libraries are linked in."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Say under which licences it may be distributed, and where their texts are."""
+        licences, texts = ["MIT", "GPL-2.0-only"], ["LICENSE", "LICENSES/*"]
+        if root := sysroot():
+            licences += ["BSD-2-Clause", "GPL-2.0-or-later", "Zlib"]
+            texts.append(f"{(root / 'notices').relative_to(ROOT)}/*")
+        metadata["license"] = " AND ".join(licences)
+        metadata["license-files"] = texts
 
 
 def main() -> int:

@@ -1,35 +1,42 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-make-deb.py [--revision N] [--into DIRECTORY]    make a Debian package of this tree, print its path.
+make-deb.py [--revision N …] [--wheel FILE] [--into DIRECTORY]    make Debian packages of this tree, print their paths.
 
-Takes the wheel, for Debian's own Python and its packages of the libraries, and adds the unit, the settings,
-the documentation and the scripts of packaging/debian. Needs no root.
+Takes the wheel, for Debian's own Python and its packages of the libraries, libbpf included, and adds the
+settings and the scripts of packaging/debian. The wheel is made unless it is given. Needs no root.
 """
 
 import argparse
-import email
 import gzip
 import os
-import re
-import shutil
-import subprocess
-import sys
 import tempfile
-import tomllib
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from package_tree import (
+    CONFFILES,
+    ROOT,
+    Release,
+    add_settings,
+    fill,
+    make_wheel,
+    open_folders,
+    requirements,
+    run,
+    scriptlet,
+    unpack,
+    write_program,
+)
+
 TEMPLATES = ROOT / "packaging/debian"
 SCRIPTS = ("postinst", "prerm", "postrm")
-CONFFILES = ("etc/enforcer/enforcer.yaml", "etc/logrotate.d/enforcer")
 MODULES = "usr/lib/python3/dist-packages"
 DOCUMENTS = "usr/share/doc/enforcer"
 
-# Debian's packages of the libraries in pyproject.toml.
+# Debian's packages of what pyproject.toml names.
 PACKAGES = {
+    "python3": "python3",
     "attrs": "python3-attr",
     "cffi": "python3-cffi-backend",
     "pyyaml": "python3-yaml",
@@ -38,94 +45,27 @@ PACKAGES = {
 }
 
 
-def run(*command, cwd=ROOT) -> str:
-    done = subprocess.run(
-        [*map(str, command)], cwd=cwd, check=False, capture_output=True, text=True
-    )
-    if done.returncode:
-        sys.exit(f"make-deb: {command[0]} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def make_wheel(into: Path) -> Path:
-    options = ("--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check")
-    run(sys.executable, "-m", "pip", "wheel", *options, "-w", into, ".")
-    (wheel,) = into.glob("*.whl")
-    return wheel
-
-
-def unpack(wheel: Path, tree: Path) -> tuple[str, str]:
-    """Lay out the *wheel*; return the version and what the program calls."""
-    with tempfile.TemporaryDirectory() as place:
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(place)
-        (data,) = Path(place).glob("*.data/data")
-        shutil.copytree(data, tree / "usr", dirs_exist_ok=True)
-        shutil.rmtree(data.parent)
-        (info,) = Path(place).glob("*.dist-info")
-        for name in ("RECORD", "WHEEL"):  # of the wheel, which is not installed
-            (info / name).unlink()
-        shutil.copytree(place, tree / MODULES, dirs_exist_ok=True)
-        version = email.message_from_string((info / "METADATA").read_text())["Version"]
-        entry = re.search(
-            r"^enforcer = (\S+)$", (info / "entry_points.txt").read_text(), re.MULTILINE
-        )[1]
-    return version, entry
+def compress(path: Path, name: str) -> None:
+    path.with_name(name).write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+    path.unlink()
 
 
 def fit_to_debian(tree: Path) -> None:
-    """Put what the wheel has for zsh where Debian's looks, and compress the manual as Debian asks."""
+    """Put what the wheel has for zsh where Debian's looks, and name and compress documents as Debian asks."""
     zsh = tree / "usr/share/zsh"
     (zsh / "site-functions").rename(zsh / "vendor-completions")
-    for page in (tree / "usr/share/man").glob("man?/*"):
-        packed = page.with_name(f"{page.name}.gz")
-        packed.write_bytes(gzip.compress(page.read_bytes(), mtime=0))
-        page.unlink()
-
-
-def write_program(tree: Path, entry: str) -> None:
-    module, _, function = entry.partition(":")
-    path = tree / "usr/bin/enforcer"
-    path.parent.mkdir(parents=True)
-    # -I: neither PYTHONPATH nor root's own packages have a say in what runs as root.
-    path.write_text(
-        f"#!/usr/bin/python3 -I\nimport sys\n\nfrom {module} import {function}\n\nsys.exit({function}())\n"
-    )
-    path.chmod(0o755)
-
-
-def copy(source: Path, tree: Path, to: str, mode: int = 0o644) -> None:
-    path = tree / to
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(source, path)
-    path.chmod(mode)
-
-
-def add_system_files(tree: Path) -> None:
-    copy(ROOT / "packaging/enforcer.service", tree, "usr/lib/systemd/system/enforcer.service")
-    copy(ROOT / "packaging/enforcer.yaml", tree, CONFFILES[0], 0o600)
-    copy(ROOT / "packaging/logrotate/enforcer", tree, CONFFILES[1])
-    (tree / "etc/enforcer/policies").mkdir()
-
-
-def add_documents(tree: Path) -> None:
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").iterdir())):
-        copy(path, tree, f"{DOCUMENTS}/{path.name}")
-    text = (ROOT / "CHANGELOG.md").read_bytes()
-    (tree / DOCUMENTS / "changelog.gz").write_bytes(gzip.compress(text, mtime=0))
+    for page in [*(tree / "usr/share/man").glob("man?/*")]:
+        compress(page, f"{page.name}.gz")
+    compress(tree / DOCUMENTS / "CHANGELOG.md", "changelog.gz")
     lines = (ROOT / "LICENSE").read_text().split("\n\n", 2)[2].splitlines()
     indented = "\n".join(f" {line}" if line.strip() else " ." for line in lines)
-    copyright_ = (TEMPLATES / "copyright").read_text().replace("@LICENSE@", indented)
-    (tree / DOCUMENTS / "copyright").write_text(copyright_)
+    (tree / DOCUMENTS / "copyright").write_text(fill(TEMPLATES / "copyright", LICENSE=indented))
 
 
 def depends(tree: Path) -> Iterator[str]:
     """Yield what it needs: Python, the libraries of pyproject.toml, and those that the extension links."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    yield f"python3 ({project['requires-python'].replace('>=', '>= ')}~)"
-    for requirement in project["dependencies"]:
-        name, _, version = requirement.partition(">=")
-        yield f"{PACKAGES[name]} (>= {version})"
+    for name, version in requirements():
+        yield f"{PACKAGES[name]} (>= {version}{'~' * (name == 'python3')})"
     with tempfile.TemporaryDirectory() as place:
         control = Path(place, "debian/control")
         control.parent.mkdir()
@@ -137,49 +77,52 @@ def depends(tree: Path) -> Iterator[str]:
 
 def write_control(tree: Path, version: str) -> None:
     folder = tree / "DEBIAN"
-    size = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file())
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
+    files = [path for path in tree.rglob("*") if path.is_file() and folder not in path.parents]
     values = {
         "VERSION": version,
         "ARCHITECTURE": run("dpkg", "--print-architecture").strip(),
-        "SIZE": str(size // 1024),
+        "SIZE": str(sum(path.stat().st_size for path in files) // 1024),
         "DEPENDS": ", ".join(depends(tree)),
     }
-    text = (TEMPLATES / "control").read_text()
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", value)
-    (folder / "control").write_text(text)
+    (folder / "control").write_text(fill(TEMPLATES / "control", **values))
     (folder / "conffiles").write_text("".join(f"/{name}\n" for name in CONFFILES))
     for name in SCRIPTS:
-        copy(TEMPLATES / name, tree, f"DEBIAN/{name}", 0o755)
+        (folder / name).write_text(scriptlet(TEMPLATES / name))
+        (folder / name).chmod(0o755)
 
 
-def make(revision: str, into: Path) -> Path:
+def lay_out(wheel: Path, tree: Path) -> Release:
+    release = unpack(wheel, tree, MODULES)
+    fit_to_debian(tree)
+    write_program(tree, release.entry)
+    add_settings(tree)
+    open_folders(tree)
+    return release
+
+
+def make(revisions: list[str], wheel: Path | None, into: Path) -> Iterator[Path]:
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         tree = Path(place, "tree")
         tree.mkdir()
-        version, entry = unpack(make_wheel(Path(place)), tree)
-        fit_to_debian(tree)
-        write_program(tree, entry)
-        add_system_files(tree)
-        add_documents(tree)
-        write_control(tree, f"{version}-{revision}")
-        for path in tree.rglob("*"):
-            if path.is_dir():
-                path.chmod(0o755)
-        product = into / f"enforcer_{version}-{revision}.deb"
-        run("dpkg-deb", "--build", "--root-owner-group", "-Zxz", tree, product)
-    return product
+        release = lay_out(wheel or make_wheel(Path(place)), tree)
+        for revision in revisions:
+            write_control(tree, f"{release.version}-{revision}")
+            product = into / f"enforcer_{release.version}-{revision}.deb"
+            run("dpkg-deb", "--build", "--root-owner-group", "-Zxz", tree, product)
+            yield product
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument("--revision", default="1", help="of the package (1)")
+    parser.add_argument("--revision", nargs="+", default=["1"], help="of each package (1)")
+    parser.add_argument("--wheel", type=Path, help="what to make them of, instead of this tree's")
     parser.add_argument("--into", type=Path, default=ROOT / "dist", metavar="DIRECTORY")
     options = parser.parse_args()
     os.umask(0o022)
-    print(make(options.revision, options.into))
+    for product in make(options.revision, options.wheel, options.into):
+        print(product)
 
 
 if __name__ == "__main__":

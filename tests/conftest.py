@@ -18,7 +18,8 @@ settings.load_profile("enforcer")
 
 # Tests of one of these directories are run by one process, one after another.
 _ALONE = {
-    "tests/unit/kernel": "they load into the one kernel, pin at one place, build objects in one folder"
+    "tests/unit/kernel": "they load into the one kernel, pin at one place, build objects in one folder",
+    "tests/unit/packages": "they look at one wheel, which takes seconds to make",
 }
 
 

@@ -3,6 +3,7 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -78,17 +79,29 @@ def test_links_lead_to_files(path):
     assert [] == [file for file in files if file and not (path.parent / file).exists()]
 
 
+def installed_by_the_wheel(pattern):
+    """Yield the files below its prefix that match the *pattern*."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    for source, place in settings["targets"]["wheel"]["shared-data"].items():
+        inner = [path.relative_to(ROOT / source) for path in (ROOT / source).rglob("*")]
+        for path in (Path(place) / part for part in inner or [Path()]):
+            if path.match(pattern):
+                yield path
+
+
 def test_the_unit_names_documentation_that_is_installed():
     """By the commands of the page on the service, which install the unit, too."""
     (place,) = re.findall(r"^Documentation=file://(\S+)$", UNIT.read_text(), re.MULTILINE)
     page = (ROOT / "docs/service.md").read_text("utf-8")
     commands = [shlex.split(line) for line in re.findall(r"^# (install .+)$", page, re.MULTILINE)]
 
+    sources = [word for words in commands for word in words if word.startswith(("lib/", "share/"))]
+    assert [] == [source for source in sources if not list(installed_by_the_wheel(source))]
     installed = {
         Path(words[words.index("-t") + 1]) / source.name
         for words in commands
         if "-t" in words
-        for source in ROOT.glob(words[-1])
+        for source in installed_by_the_wheel(words[-1])
     }
-    assert any("packaging/enforcer.service" in words for words in commands)
+    assert "lib/systemd/system/enforcer.service" in sources
     assert Path(place) in installed

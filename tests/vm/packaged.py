@@ -47,9 +47,8 @@ def made() -> bool:
 def main() -> int:
     """Make and fetch what is missing; return the exit code."""
     _NEEDED.mkdir(parents=True, exist_ok=True)
-    for revision in (1, 2):
-        command = [sys.executable, str(_ROOT / "scripts/make-deb.py"), "--into", str(_PLACE)]
-        subprocess.run([*command, "--revision", str(revision)], check=True)
+    command = [sys.executable, str(_ROOT / "scripts/make-deb.py"), "--into", str(_PLACE)]
+    subprocess.run([*command, "--revision", "1", "2"], check=True)
     if not dependencies():
         name = own_suite()
         suite = Suite(name, cache_directory() / "packages" / f"apt-{name}")

@@ -26,18 +26,20 @@ _MIRROR_VARIABLE = "ENFORCER_DEBIAN_MIRROR"
 
 
 class Suite:
-    """One Debian suite with a private apt state under *state*."""
+    """One Debian suite, of packages (``deb``) or their sources (``deb-src``), with a private apt state under *state*."""
 
-    def __init__(self, name: str, state: Path) -> None:
+    def __init__(self, name: str, state: Path, *, kind: str = "deb") -> None:
         self.name = name
         self._state = state
+        self._kind = kind
 
     def update(self) -> None:
         """Write the source list and fetch the package lists."""
         for directory in ("lists/partial", "cache/archives/partial"):
             (self._state / directory).mkdir(parents=True, exist_ok=True)
         self._source_list.write_text(
-            f"deb [signed-by={_keyring()}] {_mirror()} {self.name} main\n", encoding="utf-8"
+            f"{self._kind} [signed-by={_keyring()}] {mirror()} {self.name} main\n",
+            encoding="utf-8",
         )
         self._apt("apt-get", "update", "-qq", "-o", "APT::Update::Error-Mode=any")
 
@@ -66,6 +68,13 @@ class Suite:
             subprocess.run([tool("dpkg-deb"), "-x", archive, into], check=True)
             archive.unlink()
         archives.rmdir()
+
+    def download_source(self, package: str, into: Path) -> Path:
+        """Download the sources of *package* to *into*; return the file that describes them."""
+        into.mkdir(parents=True)
+        self._apt("apt-get", "source", "-qq", "--download-only", package, cwd=into)
+        (described,) = into.glob("*.dsc")
+        return described
 
     def download_for(self, package: Path, into: Path) -> None:
         """Download to *into* whatever the file *package* needs and this system has not installed."""
@@ -139,7 +148,7 @@ def _keyring() -> Path:
     )
 
 
-def _mirror() -> str:
+def mirror() -> str:
     """Return the address of a Debian mirror: the named one, else the system's own."""
     if named := os.environ.get(_MIRROR_VARIABLE):
         return named

@@ -13,8 +13,12 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ("postinst", "prerm", "postrm")
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPTS = {
+    "postinst": {"has_systemd", "replace"},
+    "prerm": {"has_systemd", "end_enforcement"},
+    "postrm": set(),
+}
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("dpkg-deb") and shutil.which("dpkg-shlibdeps")),
@@ -23,10 +27,11 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     into = tmp_path_factory.mktemp("deb")
+    command = [sys.executable, ROOT / "scripts/make-deb.py", "--wheel", wheel, "--into", into]
     made = subprocess.run(
-        [sys.executable, ROOT / "scripts/make-deb.py", "--revision", "7", "--into", into],
+        [*command, "--revision", "7"],
         check=False,
         capture_output=True,
         text=True,
@@ -112,9 +117,14 @@ def test_man_and_the_shells_find_what_is_theirs(tree: Path) -> None:
     assert "#compdef enforcer" in (share / "zsh/vendor-completions/_enforcer").read_text()
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_scripts_are_sound(name: str) -> None:
-    """As the shell reads them, with an end at the first error."""
-    script = ROOT / "packaging/debian" / name
+@pytest.mark.parametrize(("name", "needed"), SCRIPTS.items())
+def test_scripts_are_sound(name: str, needed: set[str], package: Path, tmp_path: Path) -> None:
+    """As the shell reads them, with an end at the first error, and with the functions that they call."""
+    subprocess.run(["dpkg-deb", "-e", package, tmp_path / "control"], check=True)
+    script = tmp_path / "control" / name
     subprocess.run(["sh", "-n", script], check=True)
-    assert "\nset -e\n" in script.read_text()
+
+    text = script.read_text()
+    assert "\nset -e\n" in text
+    assert needed <= set(re.findall(r"^(\w+)\(\) ", text, re.MULTILINE))
+    assert "@FUNCTIONS@" not in text
