@@ -4,6 +4,7 @@
 # make run     show what enforcer does, here or in a virtual machine
 # make check   style, types, formatting
 # make test    what a change must pass: the tests on this host, then those in a real kernel; FAIL_EARLY=1
+# make docs    the documentation as a site, in build/site
 # make deb     a package for Debian, in dist/
 # make wheel   a wheel for every Linux with glibc 2.34 and Python 3.11, with its sources, in dist/
 # make test-package   that package under a real dpkg and systemd: install, upgrade, remove, purge
@@ -48,7 +49,7 @@ SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) 
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check ready-for-guests packages test deb wheel test-package test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
+.PHONY: help setup build run check ready-for-guests packages test docs deb wheel test-package test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -82,10 +83,17 @@ check: build
 	$(VENV)/bin/mypy --strict enforcer
 	$(VENV)/bin/mypy --strict tests/vm/lab
 	$(CLANG_FORMAT) --dry-run -Werror $(BPF_C)
-	$(VENV)/bin/pytest -q tests/unit/test_imports.py tests/unit/events/test_event_schema.py
+	$(VENV)/bin/pytest -q tests/unit/test_imports.py tests/unit/test_documents.py tests/unit/events/test_event_schema.py
 
 test: ready-for-guests
 	@$(SUITE) test
+
+docs: build $(VENV)/.documenting
+	@$(VENV)/bin/python scripts/docs/make.py
+
+$(VENV)/.documenting: $(INSTALLED)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
 
 deb: build
 	@$(VENV)/bin/python scripts/make-deb.py

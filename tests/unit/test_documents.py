@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""The form of the documentation: tables are tables, and links lead somewhere."""
+"""The form of the documentation: tables are tables, and links and anchors lead somewhere."""
 
+import functools
 import re
+import runpy
 import shlex
 import tomllib
 from pathlib import Path
+from urllib.parse import unquote
 
+import attrs
 import pytest
+from markdown_it import MarkdownIt
+from mdit_py_plugins.anchors import anchors_plugin
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -16,7 +22,7 @@ DOCUMENTS = sorted(
 )
 UNIT = ROOT / "packaging/enforcer.service"
 
-_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_READER = MarkdownIt("commonmark").enable("table").use(anchors_plugin, max_level=6)
 _CELL = re.compile(r"(?<!\\)\|")
 
 
@@ -70,13 +76,105 @@ def test_the_check_sees_broken_tables(text, broken):
     assert broken == list(broken_tables(text))
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_links_lead_to_files(path):
-    """Of the repository; where they lead elsewhere is not looked up."""
-    links = _LINK.findall("\n".join(lines_of(path.read_text("utf-8"))))
-    files = [link.partition("#")[0] for link in links if "://" not in link]
+@attrs.frozen
+class Document:
+    """What a text points to, links and pictures, and what can be pointed to in it."""
 
-    assert [] == [file for file in files if file and not (path.parent / file).exists()]
+    links: tuple[str, ...]
+    anchors: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str) -> "Document":
+        links, anchors = [], []
+        for token in _parts(_READER.parse(text)):
+            links += [str(token.attrs[key]) for key in ("href", "src") if key in token.attrs]
+            if token.type == "heading_open":
+                anchors.append(str(token.attrs["id"]))
+        return cls(tuple(map(unquote, links)), frozenset(anchors))
+
+
+def _parts(tokens):
+    for token in tokens:
+        yield token
+        yield from _parts(token.children or ())
+
+
+@functools.cache
+def document(path):
+    return Document.of(path.read_text("utf-8"))
+
+
+def broken_links(path, links):
+    """Yield those of *links* in the document at *path* that lead nowhere in this repository."""
+    for link in links:
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        is_there = target.exists() and target.is_relative_to(ROOT)
+        if "://" in link or (is_there and not anchor):
+            continue
+        if not is_there or target.suffix != ".md" or anchor not in document(target).anchors:
+            yield link
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_links_lead_somewhere(path):
+    """To a file of the repository, and to a heading in it; where they lead elsewhere is not looked up."""
+    assert [] == list(broken_links(path, document(path).links))
+
+
+@pytest.mark.parametrize(
+    ("link", "is_broken"),
+    [
+        ("docs/records.md#metrics", False),
+        ("docs/records.md#nothing", True),
+        ("docs/nothing.md", True),
+        ("#read-on", False),
+        ("#nothing", True),
+        ("LICENSE", False),
+        ("LICENSE#mit", True),
+        ("../outside.md", True),
+        ("/etc/passwd", True),
+        ("https://example.org/#nothing", False),
+    ],
+)
+def test_the_check_sees_broken_links(link, is_broken):
+    """Files and headings that are not there, and what only this machine has."""
+    assert ([link] if is_broken else []) == list(broken_links(ROOT / "README.md", [link]))
+
+
+def test_links_and_headings_are_found():
+    """Not in code; those of pictures, too; equal headings are told apart as code hosting does."""
+    found = Document.of(
+        "# `a`, b\n[x](y.md) `[no](no.md)` [![z](p.svg)](q.md)\n\n    [no](no.md)\n\n"
+        "|a|\n|-|\n|[c](d.md)|\n\n# `a`, b\n"
+    )
+
+    assert ("y.md", "q.md", "p.svg", "d.md") == found.links
+    assert {"a-b", "a-b-1"} == found.anchors
+
+
+def test_every_document_can_be_reached():
+    """From the README, over any number of links."""
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        path = waiting.pop()
+        if path not in reached:
+            reached.add(path)
+            files = {
+                (path.parent / link.partition("#")[0]).resolve() for link in document(path).links
+            }
+            waiting += [file for file in files if file.suffix == ".md" and file.is_file()]
+
+    assert set(DOCUMENTS) <= reached
+
+
+def test_the_site_leads_to_every_document():
+    """In the order of the README, by which whoever reads the site finds them."""
+    settings = runpy.run_path(str(ROOT / "scripts/docs/conf.py"))
+    named = settings["read_on"]((ROOT / "README.md").read_text("utf-8"))
+    beside = {"README", settings["LABORATORY"]}
+
+    assert {name_of(path.with_suffix("")) for path in DOCUMENTS} - beside == set(named)
 
 
 def installed_by_the_wheel(pattern):
