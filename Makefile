@@ -7,8 +7,13 @@
 # make docs    the documentation as a site, in build/site
 # make deb     a package for Debian, in dist/
 # make wheel   a wheel for every Linux with glibc 2.34 and Python 3.11, with its sources, in dist/
+# make rpm     a package for Fedora and its relatives, in dist/; needs rpmbuild
+# make image   a container image, in dist/; needs mmdebstrap and umoci
 # make test-package   that package under a real dpkg and systemd: install, upgrade, remove, purge
-# make test-all   every test on every kernel, on a plain processor, and the soak at a tenth
+# make test-wheel   the wheel in clean systems of Debian, on Python 3.11 and later; PYTHONS, more interpreters; needs mmdebstrap
+# make test-rpm     the rpm in a clean system: install, upgrade, remove; needs rpmbuild and mmdebstrap
+# make test-image   the program in the root of the image; needs mmdebstrap and umoci
+# make test-all   every test on every kernel, on a plain processor, the soak at a tenth, and the last three
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
 # make bench-records   how many records a second one core takes into a log, on this machine
@@ -49,7 +54,7 @@ SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) 
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check ready-for-guests packages test docs deb wheel test-package test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
+.PHONY: help setup build run check ready-for-guests packages test docs deb wheel rpm image test-package test-wheel test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -106,14 +111,35 @@ $(WHEEL_TOOLS): $(VENV)/bin/python
 wheel: build $(WHEEL_TOOLS)
 	@$(VENV)/bin/python scripts/make-wheel.py
 
+newest = $$(ls -t dist/$(1) | head -n 1)
+
+rpm: wheel
+	@$(VENV)/bin/python scripts/make-rpm.py "$(call newest,*-manylinux_*.whl)"
+
+image: deb
+	@$(VENV)/bin/python scripts/make-image.py "$(call newest,enforcer_*.deb)"
+
 packages: ready-for-guests
 	@$(VENV)/bin/python tests/vm/packaged.py
 
 test-package: packages
 	@$(SUITE) test test_package.py
 
+# Interpreters of this machine, besides those of Debian.
+PYTHONS ?=
+
+test-wheel: wheel
+	@$(VENV)/bin/python scripts/try-wheel.py "$(call newest,*-manylinux_*.whl)" --python $(PYTHONS)
+
+test-rpm: wheel
+	@$(VENV)/bin/python scripts/try-rpm.py "$(call newest,*-manylinux_*.whl)"
+
+test-image: image
+	@$(VENV)/bin/python scripts/try-image.py "$(call newest,*.oci.tar)"
+
 test-all: packages
 	@$(SUITE) all
+	@$(MAKE) test-wheel test-rpm test-image
 
 # What an emulated machine would take minutes for: programs in C, and Python as bytecode.
 BYTECODE = env -u PYTHONDONTWRITEBYTECODE -u PYTHONPYCACHEPREFIX

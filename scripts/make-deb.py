@@ -8,7 +8,6 @@ settings and the scripts of packaging/debian. The wheel is made unless it is giv
 """
 
 import argparse
-import gzip
 import os
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from package_tree import (
     ROOT,
     Release,
     add_settings,
+    compress,
     fill,
     make_wheel,
     open_folders,
@@ -43,11 +43,6 @@ PACKAGES = {
     "rich": "python3-rich",
     "tenacity": "python3-tenacity",
 }
-
-
-def compress(path: Path, name: str) -> None:
-    path.with_name(name).write_bytes(gzip.compress(path.read_bytes(), mtime=0))
-    path.unlink()
 
 
 def fit_to_debian(tree: Path) -> None:

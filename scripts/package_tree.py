@@ -2,6 +2,7 @@
 """The tree of files that a package for a distribution installs, made of the wheel."""
 
 import email
+import gzip
 import re
 import shutil
 import subprocess
@@ -18,9 +19,10 @@ CONFFILES = ("etc/enforcer/enforcer.yaml", "etc/logrotate.d/enforcer")
 
 
 class Release(NamedTuple):
-    """What a wheel says of itself: its version, and what the program calls (``module:function``)."""
+    """What a wheel says of itself: its version, its licence, and what the program calls (``module:function``)."""
 
     version: str
+    licence: str
     entry: str
 
 
@@ -54,11 +56,11 @@ def unpack(wheel: Path, tree: Path, modules: str) -> Release:
         for name in ("RECORD", "WHEEL"):  # of the wheel, which is not installed
             (info / name).unlink()
         shutil.copytree(place, tree / modules, dirs_exist_ok=True)
-        version = email.message_from_string((info / "METADATA").read_text())["Version"]
+        told = email.message_from_string((info / "METADATA").read_text())
         entry = re.search(
             r"^enforcer = (\S+)$", (info / "entry_points.txt").read_text(), re.MULTILINE
         )[1]
-    return Release(version, entry)
+    return Release(told["Version"], told["License-Expression"], entry)
 
 
 def write_program(tree: Path, entry: str, *, modules: str | None = None) -> None:
@@ -79,6 +81,12 @@ def copy(source: Path, tree: Path, to: str, mode: int = 0o644) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(source, path)
     path.chmod(mode)
+
+
+def compress(path: Path, name: str) -> None:
+    """Replace the file by a compressed one of this *name*."""
+    path.with_name(name).write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+    path.unlink()
 
 
 def add_settings(tree: Path) -> None:
