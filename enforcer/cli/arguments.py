@@ -152,7 +152,7 @@ def duration(text: str) -> float:
     """Read ``500ms``, ``60s``, ``5m``, ``1h`` or a number of seconds."""
     found = _DURATION.fullmatch(text.strip())
     if found is None or not float(found[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration: write 60s, 5m or 1h")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time: write 60s, 5m or 1h")
     return float(found[1]) * _SECONDS[found[2]]
 
 
@@ -161,7 +161,7 @@ def confirmation_time(text: str) -> float:
     seconds = duration(text)
     if not CONFIRM_LEAST <= seconds <= CONFIRM_MOST:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time to confirm in: write {CONFIRM_LEAST:g} s to "
-            f"{CONFIRM_MOST / 60:g} minutes"
+            f"{text!r} is not a time to confirm in: write {CONFIRM_LEAST:g}s to "
+            f"{CONFIRM_MOST / 60:g}m"
         )
     return seconds

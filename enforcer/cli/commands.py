@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from enforcer import __version__
 from enforcer.cli.exits import MEANINGS
+from enforcer.cli.usage import Parser
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -61,7 +62,7 @@ exit codes:
 
 def parser(named: Collection[str]) -> argparse.ArgumentParser:
     """Make a parser of all commands. Of those *named* it has the arguments; only their modules are imported."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="enforcer",
         description=_DESCRIPTION,
         epilog=_EPILOG.format(codes=_codes()),

@@ -67,6 +67,7 @@ _DUMB_EVERY = 5.0  # seconds between frames where every frame is printed below t
 _ESCAPE = 0.05  # seconds in which the rest of a key's sequence must have come
 _FIRST = 10.0  # seconds for the first beat of a daemon that is there
 _PLAIN_SIZE = (80, 24)
+_LARGEST = (1000, 500)  # every character costs, and no terminal has more
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +89,18 @@ def _size(text: str) -> tuple[int, int]:
     found = _SIZE.fullmatch(text)
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size: write 160x50")
-    return int(found[1]), int(found[2])
+    from enforcer.ui.frames import LEAST
+
+    columns, lines = int(found[1]), int(found[2])
+    if columns < LEAST[0] or lines < LEAST[1]:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is too small: write {LEAST[0]}x{LEAST[1]} or more"
+        )
+    if columns > _LARGEST[0] or lines > _LARGEST[1]:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is too large: write {_LARGEST[0]}x{_LARGEST[1]} or less"
+        )
+    return columns, lines
 
 
 def run(args: argparse.Namespace) -> int:

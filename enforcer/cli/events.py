@@ -36,6 +36,7 @@ _LAST = 20
 _ACTIONS = ("allow", "log", "deny", "kill")
 _CLOCK = re.compile(r"\d\d?:\d\d(:\d\d)?")
 _DAY = 86400
+_HOW = "write 10m, 14:00 or '2026-01-31 14:00'"
 _FILTERS = {
     "policy": "of this policy",
     "rule": "of this rule",
@@ -70,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{name}",
             metavar=None if name == "action" else "NAME",
             action="append",
+            type=_name,
             choices=_ACTIONS if name == "action" else None,
             help=f"only {meaning}",
         )
@@ -161,6 +163,12 @@ def _number(text: str) -> int:
     return int(text)
 
 
+def _name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty: name one")
+    return text
+
+
 def _moment(text: str) -> float:
     """Read ``10m`` (ago), a time of the last 24 hours, or a date, in local time; in seconds."""
     import time
@@ -173,7 +181,10 @@ def _moment(text: str) -> float:
     try:
         return time.time() - duration(text)
     except argparse.ArgumentTypeError:
-        return _moment_of(text, text)
+        moment = _moment_of(text, text)
+    if moment > time.time():
+        raise argparse.ArgumentTypeError(f"{text!r} is still to come: {_HOW}")
+    return moment
 
 
 def _moment_of(text: str, given: str) -> float:
@@ -182,6 +193,4 @@ def _moment_of(text: str, given: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{given!r} is not a time: write 10m, 14:00 or '2026-01-31 14:00'"
-        ) from None
+        raise argparse.ArgumentTypeError(f"{given!r} is not a time: {_HOW}") from None

@@ -85,6 +85,9 @@ def run(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
+_GIVE = "give one record, a line of a JSON log"
+
+
 def _document(args: argparse.Namespace) -> Mapping[str, Any]:
     if args.record != "-":
         from enforcer.runtime.control.protocol import RECORD, Client
@@ -94,16 +97,16 @@ def _document(args: argparse.Namespace) -> Mapping[str, Any]:
     text = sys.stdin.buffer.read(_MOST + 1)
     if len(text) > _MOST:
         raise UsageError(f"standard input has more than {_MOST} bytes: give one record")
+    if not text.strip():
+        raise UsageError(f"standard input is empty: {_GIVE}")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(
-            f"standard input is not a JSON object: {error}: give one record, a line of a JSON log"
-        ) from error
+        if "Extra data" in str(error) and text.lstrip().startswith(b"{"):
+            raise UsageError(f"standard input has more than one record: {_GIVE}") from error
+        raise UsageError(f"standard input is not a JSON object: {_GIVE}") from error
     if not isinstance(document, dict):
-        raise UsageError(
-            "standard input is not a JSON object: give one record, a line of a JSON log"
-        )
+        raise UsageError(f"standard input is not a JSON object: {_GIVE}")
     return document
 
 

@@ -83,7 +83,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         each.add_argument("--json", action="store_true", help="print one JSON object")
     added.add_argument("files", metavar="FILE", nargs="+", type=file_path, help="policy file")
     moded.add_argument(
-        "mode", choices=_MODES, help="enforce, or audit (decide and record, refuse nothing)"
+        "mode",
+        metavar="MODE",
+        choices=_MODES,
+        help="enforce, or audit (decide and record, refuse nothing)",
     )
 
 

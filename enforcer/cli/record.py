@@ -92,23 +92,25 @@ def _add_sizes(parser: argparse.ArgumentParser) -> None:
 
 def _events(text: str) -> tuple[str, ...]:
     from enforcer.compiler.recording import RECORDED
+    from enforcer.policy.text.problems import suggest
 
     names = tuple(part.strip() for part in text.split(","))
     for name in names:
         if name not in RECORDED:
-            raise argparse.ArgumentTypeError(
-                f"{name!r} is not an event; these are: {', '.join(RECORDED)}"
-            )
+            hint = suggest(name, RECORDED) or f": write {', '.join(RECORDED)}"
+            raise argparse.ArgumentTypeError(f"{name!r} is not an event{hint}")
     return names
 
 
 def _calls(text: str) -> tuple[Syscall, ...]:
     from enforcer.policy.language.syscall_table import SYSCALLS
+    from enforcer.policy.text.problems import suggest
 
     names = [part.strip() for part in text.split(",")]
     for name in names:
         if name not in SYSCALLS:
-            raise argparse.ArgumentTypeError(f"{name!r} is not a system call of x86-64")
+            hint = suggest(name, SYSCALLS)
+            raise argparse.ArgumentTypeError(f"{name!r} is not a system call of x86-64{hint}")
     return tuple(SYSCALLS[name] for name in names)
 
 

@@ -17,6 +17,7 @@ CLIENT = {
     "enforcer.cli",
     "enforcer.cli.arguments",
     "enforcer.cli.commands",
+    "enforcer.cli.usage",
     "enforcer.cli.exits",
     "enforcer.cli.main",
     "enforcer.errors",

@@ -117,7 +117,7 @@ def test_a_record_that_is_kept_no_more(served, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "not a JSON object"),
+        ("", "standard input is empty"),
         ("[1]", "not a JSON object"),
         ("[" * 100_000, "not a JSON object"),
         ("{}", "not a record of a verdict"),
