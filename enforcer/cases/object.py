@@ -13,6 +13,7 @@ from enforcer.policy.language.operations import OPERATION_TABLE, with_operand
 from enforcer.policy.language.vocabulary import FIELDS, Dim, Kind, ObjectFlag, Op
 from enforcer.policy.readers import numbers
 from enforcer.policy.text.nodes import List, Map, Scalar, describe
+from enforcer.policy.text.problems import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -140,12 +141,21 @@ def _ops(deed: Map, context: Context) -> tuple[Op, ...]:
         context.add("a case needs 'do': the operation, such as exec or file.write", deed.span)
         return ()
     items = entry.value.items if isinstance(entry.value, List) else (entry.value,)
-    words = [context.word(item, "do", DEEDS) for item in items]
-    found = tuple(dict.fromkeys(DEEDS[word] for word in words if word is not None))
+    found = tuple(dict.fromkeys(op for item in items if (op := _op(item, context)) is not None))
     if len({_word(op).partition(".")[0] for op in found}) > 1:
         context.add("operations that are done together must be of one event", entry.span)
         return ()
     return found if len(found) == len(items) else ()
+
+
+def _op(node: Node, context: Context) -> Op | None:
+    word = node.text if isinstance(node, Scalar) else ""
+    if word not in DEEDS:
+        inner = next((deed for deed in DEEDS if deed.partition(".")[2] == word), None)
+        hint = f"; did you mean {inner!r}?" if inner else suggest(word, DEEDS)
+        hint = hint or ": write one such as exec, file.read or network.connect"
+        context.add(f"{describe(node)} is not an operation{hint}", node.span)
+    return DEEDS.get(word)
 
 
 def _word(op: Op) -> str:

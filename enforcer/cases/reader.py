@@ -24,6 +24,7 @@ from enforcer.policy.model.policy import Verb
 from enforcer.policy.readers.context import Context
 from enforcer.policy.text.loader import MAX_BYTES, read, standard_input
 from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe
+from enforcer.policy.text.regular_files import open_regular, why_unreadable
 from enforcer.span import Span
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def read_cases(path: Path, system: Resolver | None = None) -> CaseFile:
     start = Span(str(path), 1, 1)
     source = read(content, str(path))
     context.problems.errors.extend(source.errors)
+    context.problems.broken |= source.broken
     documents = [d for d in source.documents if not (isinstance(d, Scalar) and d.is_null)]
     found = None
     if len(documents) != 1 and not source.errors:
@@ -106,16 +108,20 @@ def _content(path: Path) -> tuple[bytes, Path]:
     try:
         if path == places.STDIN:
             return standard_input(), Path(places.STDIN_NAME)
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(MAX_BYTES + 1), path
     except OSError as error:
-        reason = f"cannot read the file: {error.strerror}"
+        reason = f"cannot read the file: {why_unreadable(path, error)}"
         raise FileError(reason, Span(str(path), 1, 1)) from error
 
 
 def _file(node: Node, path: Path, context: Context, system: Resolver) -> CaseFile | None:
     top = context.map(node, "a file of cases")
     if top is None:
+        return None
+    if (kind := top.get("kind")) and isinstance(kind.value, Scalar) and kind.value.text != KIND:
+        said = f"kind of a file of cases is {KIND}, not {describe(kind.value)}"
+        context.add(said, kind.value.span)
         return None
     _refuse_unknown(top, "key of a file of cases", TOP, context)
     for key, wanted in (("apiVersion", API_VERSION), ("kind", KIND)):

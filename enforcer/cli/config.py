@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 from typing import Any, Final
 
-from enforcer.cli.arguments import DURATION, duration
+from enforcer.cli.arguments import DURATION, confirmation_time
 from enforcer.cli.config_table import FLAG, PATH, Setting
 from enforcer.cli.exits import ConfigErrors, UsageError
 from enforcer.cli.outputs import (
@@ -31,6 +31,7 @@ from enforcer.policy.readers.context import Context
 from enforcer.policy.schema.fragments import Schema, list_of
 from enforcer.policy.text.loader import MAX_BYTES, load
 from enforcer.policy.text.nodes import Node, Scalar, describe
+from enforcer.runtime.control.protocol import CONFIRM_LEAST, CONFIRM_MOST
 from enforcer.sinks.address import loopback
 
 __all__ = ["KEYS", "read_config", "trusted_content"]
@@ -94,6 +95,9 @@ def _values(documents: tuple[Node, ...], context: Context) -> dict[str, Any]:
     if not documents or (isinstance(documents[0], Scalar) and documents[0].is_null):
         return values  # everything is commented out
     settings = context.map(documents[0], "the configuration")
+    if settings is not None and (kind := settings.get("kind")):
+        context.add("this is a policy, not a configuration: name it under policies", kind.span)
+        return values
     for entry in settings or ():
         key = KEYS.get(entry.key)
         if key is None:
@@ -114,7 +118,8 @@ def _path(node: Node, what: str, context: Context) -> Path | None:
 
 
 def _paths(node: Node, what: str, context: Context) -> tuple[Path, ...]:
-    items = context.list(node, what)
+    how = f"write [{node.text}]" if isinstance(node, Scalar) and not node.is_null else ""
+    items = context.list(node, what, how)
     if items is not None and not items.items:
         context.add(f"{what} is empty: name a policy file or folder", node.span)
     found = [_path(item, f"each of {what}", context) for item in items or ()]
@@ -144,14 +149,18 @@ def _flag(node: Node, what: str, context: Context) -> bool | None:
     return context.boolean(node, what)
 
 
-def _duration(node: Node, what: str, context: Context) -> float | None:
-    # A bare number is not a duration here: whoever reads the file later should see the unit.
+def _confirmation(node: Node, what: str, context: Context) -> float | None:
+    # A bare number is not a time here: whoever reads the file later should see the unit.
     if isinstance(node, Scalar) and isinstance(node.value, str):
         try:
-            return duration(node.text)
+            return confirmation_time(node.text)
         except argparse.ArgumentTypeError:
             pass
-    context.add(f"{what} must be a duration like 60s, 5m or 1h, not {describe(node)}", node.span)
+    context.add(
+        f"{what} must be a time like 60s or 5m, from {CONFIRM_LEAST:g}s to {CONFIRM_MOST / 60:g}m, "
+        f"not {describe(node)}",
+        node.span,
+    )
     return None
 
 
@@ -180,8 +189,8 @@ KEYS: Final[dict[str, Setting]] = {
     "protect": Setting("protect", _flag, FLAG),
     "key": Setting("key", _path, PATH),
     "persist": Setting("persist", _flag, FLAG),
-    "confirmWithin": Setting("confirm_within", _duration, _TIME),
-    "watchConfirmWithin": Setting("watch_confirm_within", _duration, _TIME),
+    "confirmWithin": Setting("confirm_within", _confirmation, _TIME),
+    "watchConfirmWithin": Setting("watch_confirm_within", _confirmation, _TIME),
     "socket": Setting("socket", _path, PATH),
     "pins": Setting("pins", _path, PATH),
 }

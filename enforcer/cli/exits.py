@@ -88,9 +88,10 @@ def guarded(call: Callable[[], int]) -> int:
     """Run *call*; whatever it raises becomes one sentence and an exit code."""
     try:
         code = call()
-        sys.stdout.flush()
-    except SystemExit:
-        _flush_quietly()  # the reader of a help text may have gone, too
+        return code if _is_written() else Exit.USAGE
+    except SystemExit as ended:
+        if not _is_written(quietly=True):
+            raise SystemExit(ended.code or Exit.USAGE) from None
         raise
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
@@ -98,16 +99,30 @@ def guarded(call: Callable[[], int]) -> int:
         discard(1)
         return Exit.BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 (the only broad handler: no traceback for users)
-        _flush_quietly()
+        _is_written(quietly=True)
         return _explain(error)
-    return code
 
 
-def _flush_quietly() -> None:
+def _is_written(*, quietly: bool = False) -> bool:
+    """
+    Write what is still to be written; False if there is no room for it, which is said.
+
+    *quietly*: that the reader has gone is no error, as of a help text.
+
+    Raises:
+        BrokenPipeError: the reader has gone.
+    """
     try:
         sys.stdout.flush()
-    except OSError:
+    except BrokenPipeError:
         discard(1)
+        if not quietly:
+            raise
+    except OSError as error:
+        discard(1)
+        complain(f"cannot write the output: {error.strerror}")
+        return False
+    return True
 
 
 def _explain(error: Exception) -> int:
@@ -119,7 +134,7 @@ def _explain(error: Exception) -> int:
             _list(error.errors, "in the configuration: nothing was started")
             return Exit.USAGE
         case PolicyError():
-            complain(str(error))
+            _list([error], "in policies: nothing was loaded")
             return code_of([error])
         case ControlError() | UsageError():
             complain(str(error))

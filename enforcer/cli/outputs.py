@@ -223,8 +223,8 @@ def _size(least: int, most: int) -> Callable[[Node, str, Context], int | None]:
         if least <= number <= most:
             return number
         context.add(
-            f"{what} must be a size like 512 KiB, 4 MiB or 1 GiB, from {least >> 10} KiB to "
-            f"{most >> 20} MiB, not {describe(node)}",
+            f"{what} must be like 512 KiB, 4 MiB or 1 GiB, from {least >> 10} KiB to "
+            f"{most >> 30} GiB, not {describe(node)}",
             node.span,
         )
         return None

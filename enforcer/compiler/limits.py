@@ -25,7 +25,7 @@ def check(name: str, number: int, what: str, span: Span | None = None) -> None:
     Args:
         name: a key of :data:`LIMITS`.
         number: how many there are.
-        what: what is counted, as the subject of a sentence ("the policies need … rule rows").
+        what: what is counted, as behind "too many": "distinct marks".
         span: the place that went over.
 
     Raises:
@@ -33,4 +33,4 @@ def check(name: str, number: int, what: str, span: Span | None = None) -> None:
     """
     limit = LIMITS[name]
     if number > limit:
-        raise LimitError(f"{what}: {number}, the limit is {limit} ({name})", span)
+        raise LimitError(f"too many {what}: {number}, the limit is {limit}", span)

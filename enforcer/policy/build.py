@@ -6,7 +6,13 @@ A document to a Policy of the model, collecting every error.
 from __future__ import annotations
 
 from enforcer.policy.foreign import DIALECTS
-from enforcer.policy.language.unsupported import EVENT_WORDS, KINDS, METADATA_WORDS, SPEC_WORDS
+from enforcer.policy.language.unsupported import (
+    EVENT_WORDS,
+    KINDS,
+    METADATA_WORDS,
+    OTHER_KINDS,
+    SPEC_WORDS,
+)
 from enforcer.policy.language.vocabulary import EVENTS
 from enforcer.policy.model.policy import Action, Mode, Policy, Process, Rule
 from enforcer.policy.readers.actions import (
@@ -23,7 +29,7 @@ from enforcer.policy.readers.metadata import Metadata, read_metadata, refuse_unk
 from enforcer.policy.readers.process import read_process
 from enforcer.policy.readers.rules import read_rule
 from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe
-from enforcer.policy.text.problems import suggest
+from enforcer.policy.text.problems import closest, suggest
 
 __all__ = ["API_VERSIONS", "SPEC_KEYS", "build"]
 
@@ -42,6 +48,14 @@ SPEC_KEYS = (
     "allowDegraded",
 )
 MODES = tuple(mode.value for mode in Mode)
+_OF_SPEC = {key: "is a key of spec: indent it below spec" for key in SPEC_KEYS if key.isascii()}
+_OPERATIONS = {
+    f"{event}.{operation}": f"is an operation, and a default is for a whole event: write {event}, or a rule"
+    for event, spec in EVENTS.items()
+    for operation in spec.operations
+}
+_ALIKE = 0.8
+"""How alike words must be that name whole documents: ``NetworkPolicy`` is no misspelt ``TetragonPolicy``."""
 
 
 def build(document: Node, context: Context) -> Policy | None:
@@ -60,9 +74,12 @@ def build(document: Node, context: Context) -> Policy | None:
         return None
     if kind in DIALECTS:
         return DIALECTS[kind].read(top, context)
-    refuse_unknown(top, "key of a policy", TOP_KEYS, {}, context)
+    refuse_unknown(top, "key of a policy", TOP_KEYS, {}, context, elsewhere=_OF_SPEC)
     metadata = read_metadata(top, METADATA_KEYS, METADATA_WORDS, context)
     entry = top.get("spec")
+    is_empty = entry is None or (isinstance(entry.value, Scalar) and entry.value.is_null)
+    if is_empty and any(each.key in _OF_SPEC for each in top):
+        return None  # what belongs there stands beside it, which was said
     if entry is None:
         context.add("the policy has no spec", top.span)
         return None
@@ -77,14 +94,21 @@ def _kind(top: Map, context: Context) -> str | None:
     versions = API_VERSIONS | {kind: dialect.api_version for kind, dialect in DIALECTS.items()}
     kind = top.get("kind")
     if kind is None:
-        context.add("the document has no kind: write kind: EnforcerPolicy", top.span)
+        misspelt = [entry for entry in top if closest(entry.key, ("kind",))]
+        for entry in misspelt[:1]:
+            context.unknown(entry, "key of a policy", ("kind",), {})
+        if not misspelt:
+            context.add("the document has no kind: write kind: EnforcerPolicy", top.span)
         return None
     word = kind.value.text if isinstance(kind.value, Scalar) else ""
+    if word in OTHER_KINDS:
+        context.add(f"kind {word} is no policy: {OTHER_KINDS[word]}", kind.value.span)
+        return None
     if word in KINDS:
         context.add(f"kind {word} is not supported by this version: {KINDS[word]}", kind.value.span)
         return None
     if word not in versions:
-        hint = suggest(word, versions) or ": write kind: EnforcerPolicy"
+        hint = suggest(word, versions, cutoff=_ALIKE) or ": write kind: EnforcerPolicy"
         context.add(f"kind is not {describe(kind.value)}{hint}", kind.value.span)
         return None
     version = top.get("apiVersion")
@@ -93,7 +117,7 @@ def _kind(top: Map, context: Context) -> str | None:
         context.add(f"the policy has no apiVersion: write apiVersion: {wanted}", top.span)
     elif not isinstance(version.value, Scalar) or version.value.text != wanted:
         context.add(
-            (f"apiVersion of a {word} must be {wanted}, not {describe(version.value)}"),
+            f"apiVersion of kind {word} must be {wanted}, not {describe(version.value)}",
             version.value.span,
         )
     return word
@@ -109,7 +133,8 @@ def _spec(spec: Map, top: Map, metadata: Metadata, context: Context) -> Policy:
     rules = _rules(spec, _listed_actions(spec, context), context)
     defaults = _defaults(spec, rules, context)
     check_marks(metadata.name, rules, context)
-    if spec.get("rules") is None and not defaults and spec.get("default") is None:
+    is_known = all(part.key in SPEC_KEYS for part in spec)
+    if is_known and spec.get("rules") is None and not defaults and spec.get("default") is None:
         context.add("the policy has neither rules nor a default: add one", spec.span)
     return Policy(
         name=metadata.name,
@@ -135,7 +160,7 @@ def _listed_actions(spec: Map, context: Context) -> list[ListedAction]:
 
 def _rules(spec: Map, listed: list[ListedAction], context: Context) -> list[Rule]:
     entry = spec.get("rules")
-    items = context.list(entry.value, "rules") if entry else None
+    items = context.list(entry.value, "rules", "begin each rule with '- '") if entry else None
     if items is not None and not items.items:
         context.add("rules is an empty list: add rules, or leave it out", items.span)
     rules: list[Rule] = []
@@ -155,10 +180,13 @@ def _rules(spec: Map, listed: list[ListedAction], context: Context) -> list[Rule
     for action in listed:
         if not action.used:
             what = f"syscall {action.syscall}" if action.syscall else action.event
-            context.add(
-                (f"every rule on {what} has an action of its own: leave this out"),
-                action.entry.span,
+            is_there = any(action.is_for(rule) for rule in rules)
+            said = (
+                f"every rule on {what} has an action of its own"
+                if is_there
+                else f"no rule is on {what}"
             )
+            context.add(f"{said}: leave this out", action.entry.span)
     return rules
 
 
@@ -183,7 +211,7 @@ def _defaults(spec: Map, rules: list[Rule], context: Context) -> dict[str, Actio
     found: dict[str, Action] = {}
     for part in context.map(entry.value, "default") or ():
         if part.key not in EVENTS:
-            context.unknown(part, "event", EVENTS, EVENT_WORDS)
+            context.unknown(part, "event", EVENTS, EVENT_WORDS, _OPERATIONS)
         elif action := read_action(part.value, f"default of {part.key}", context):
             found[part.key] = action
     if isinstance(entry.value, Map) and not entry.value.entries:

@@ -24,6 +24,7 @@ from enforcer.policy.readers.context import Context
 from enforcer.policy.text.folders import entries, policy_files
 from enforcer.policy.text.loader import MAX_BYTES, read, standard_input
 from enforcer.policy.text.nodes import Scalar
+from enforcer.policy.text.regular_files import irregular, why_unreadable
 from enforcer.policy.text.trust import Place, Trust
 from enforcer.span import Span
 
@@ -132,8 +133,7 @@ class _Reader:
     def _file(self, fd: int, path: Path) -> None:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
-            msg = "not a regular file"
-            raise PolicyError(msg, _start(path))
+            raise PolicyError(irregular(found.st_mode), _start(path))
         if (found.st_dev, found.st_ino) in self._seen:
             return
         self._seen.add((found.st_dev, found.st_ino))
@@ -166,7 +166,7 @@ def _telling(path: Path) -> Iterator[None]:
         # Unlike Path.is_dir it never raises, whatever was wrong with the path.
         is_directory = os.path.isdir(path)  # noqa: PTH112
         what = "list the directory" if is_directory else "read the file"
-        msg = f"cannot {what}: {error.strerror}"
+        msg = f"cannot {what}: {why_unreadable(path, error)}"
         raise FileError(msg, _start(path)) from error
     except ValueError as error:
         msg = f"not the name of a file: {error}"
@@ -176,6 +176,7 @@ def _telling(path: Path) -> Iterator[None]:
 def _policies(content: str | bytes, file: str, context: Context) -> list[Policy]:
     source = read(content, file)
     context.problems.errors.extend(source.errors)
+    context.problems.broken |= source.broken
     documents = [d for d in source.documents if not (isinstance(d, Scalar) and d.is_null)]
     if not documents and not source.errors:
         context.add("the file has no policy", Span(file, 1, 1))

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Self, cast
 import attrs
 
 from enforcer.errors import EnforcerError
+from enforcer.policy.text.regular_files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -181,7 +182,7 @@ class Journal:
             JournalError: it is not a journal, or one of another format.
             OSError: it cannot be read.
         """
-        file = path.open("rb")
+        file = open_regular(path)
         try:
             return cls._begin(file, path)
         except BaseException:
@@ -191,7 +192,7 @@ class Journal:
     @classmethod
     def _begin(cls, file: IO[bytes], path: Path) -> Self:
         if file.read(len(MAGIC)) != MAGIC:
-            raise JournalError(f"{path} is not a journal of a recording")
+            raise JournalError(f"{path} is not a recording: make one with enforcer record")
         found, torn = _scan(file, os.fstat(file.fileno()).st_size)
         journal = cls(file, {}, tuple(found[1:]), torn)
         head = journal.document(found[0]) if found else None

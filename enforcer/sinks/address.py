@@ -74,7 +74,9 @@ def host_and_port(text: str) -> tuple[str, int]:
     Raises:
         ValueError: the text is not an address.
     """
-    host, _, port = text.rpartition(":")
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        raise ValueError(f"{text!r} has no port: write {text}:PORT")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         number = ipaddress.ip_address(bare)

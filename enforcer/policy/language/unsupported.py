@@ -13,6 +13,7 @@ __all__ = [
     "MATCH_WORDS",
     "METADATA_WORDS",
     "OPERATION_WORDS",
+    "OTHER_KINDS",
     "RULE_WORDS",
     "SPEC_WORDS",
     "SUBJECT_WORDS",
@@ -93,6 +94,10 @@ OPERATION_WORDS = {
     "receive": "rules on receiving do not exist: use accept, or send on the side of the sender",
     "recv": "rules on receiving do not exist: use accept, or send on the side of the sender",
     "shutdown": "closing a connection is not decided on",
+}
+OTHER_KINDS = {
+    "List": "write each of its items as a document, with --- between them",
+    "EnforcerCases": "it has cases for enforcer test, name it *.cases.yaml",
 }
 KINDS = {
     "KubeArmorNetworkPolicy": (

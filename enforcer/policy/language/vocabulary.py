@@ -33,6 +33,7 @@ __all__ = [
     "EVENTS",
     "FIELDS",
     "LIFTED_SYSCALLS",
+    "OPERATION_EVENTS",
     "OPERATORS",
     "OPS",
     "PROCESS_FIELDS",
@@ -284,3 +285,11 @@ EVENTS: dict[str, EventSpec] = {
 OPS: dict[str, OpSpec] = {
     f"{event.name}.{op.name}": op for event in EVENTS.values() for op in event.operations.values()
 }
+
+OPERATION_EVENTS: dict[str, str] = {
+    op.name: event.name
+    for event in reversed(EVENTS.values())
+    for op in event.operations.values()
+    if op.name != "any" and op.name not in EVENTS
+}
+"""The event of which each operation is; of ``bind`` the first one."""

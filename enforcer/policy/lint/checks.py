@@ -29,6 +29,7 @@ from enforcer.policy.model.policy import (
     TextKind,
     Verb,
 )
+from enforcer.span import Span
 
 __all__ = ["carried_over"]
 
@@ -243,4 +244,13 @@ def repeated_value(policy: Policy, host: Host) -> Iterator[Issue]:
     for rule in policy.rules:
         for condition in rule.conditions:
             if condition.span and len(set(condition.values)) < len(condition.values):
-                yield info(condition.span, f"{condition.field.name} names a value twice")
+                yield _repeated(condition, condition.span)
+
+
+def _repeated(condition: Condition, span: Span) -> Issue:
+    """Name the value that stands in *condition* twice, if it has a place of its own."""
+    for number, value in enumerate(condition.values):
+        if isinstance(value, Text) and value.span and value in condition.values[:number]:
+            text = value.value.decode(errors="replace")
+            return info(value.span, f"{condition.field.name} names {text} twice: leave it out here")
+    return info(span, f"{condition.field.name} names a value twice: leave one out")

@@ -6,15 +6,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS, PartSpec
+from enforcer.policy.language.vocabulary import Dim
 from enforcer.policy.lint.issues import Host, Issue, check, warning
 from enforcer.policy.model.coverage import describes_all
 from enforcer.policy.model.exclusion import excluding
-from enforcer.policy.model.policy import Condition, Flag, Policy, Process, Rule, Subject
+from enforcer.policy.model.policy import (
+    Condition,
+    Flag,
+    Interval,
+    Policy,
+    Process,
+    Rule,
+    Subject,
+)
 from enforcer.span import Span
 
 __all__ = ["never_matches"]
 
 _PARTS = SUBJECT_PARTS.values()
+_PORTLESS = (1, 58)  # icmp, icmpv6
 _REFUSED_BY = {
     part.name: [other for other in _PARTS if other.negate and set(part.whose) <= set(other.whose)]
     for part in _PARTS
@@ -40,6 +50,7 @@ _Said = tuple[Span | None, str]
 
 def _of_rule(rule: Rule, selector: Process, host: Host) -> Iterator[_Said]:
     yield from _excluding(rule.conditions, host)
+    yield from _ports(rule)
     yield from _marks(rule)
     for word, excluding_it in _REFUSED_BY.items():
         wanted = _part(rule.subject, SUBJECT_PARTS[word])
@@ -75,6 +86,16 @@ def _excluding(conditions: tuple[Condition, ...], host: Host) -> Iterator[_Said]
             condition.span,
             f"all of its conditions must hold, and those on {condition.field.name} exclude each other",
         )
+
+
+def _ports(rule: Rule) -> Iterator[_Said]:
+    """Find a port that is asked of a protocol that has none."""
+    given = {c.field.dim: c for c in rule.conditions if not c.negate}
+    protocol, port = given.get(Dim.PROTOCOL), given.get(Dim.PORT)
+    if protocol is None or port is None or rule.event != "network":
+        return
+    if all(isinstance(v, Interval) and v.low == v.high in _PORTLESS for v in protocol.values):
+        yield port.span, "sockets of this protocol have no port"
 
 
 def _marks(rule: Rule) -> Iterator[_Said]:

@@ -65,6 +65,7 @@ class Host:
     own: EnforcerPrograms = attrs.field(factory=own_programs)
     folded_by: Callable[[bytes], str | None] = folded_by
     resolve: Callable[[bytes], bytes] = os.path.realpath
+    is_file: Callable[[bytes], bool] = os.path.isfile
 
 
 Check = Callable[[Policy, Host], Iterator[Issue]]

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 
 import attrs
 
-from enforcer.policy.lint import checks, contradictions, gaps, lineages, lockout, shadowed, sockets
+from enforcer.policy.lint import (
+    checks,
+    contradictions,
+    gaps,
+    lineages,
+    lockout,
+    odd_paths,
+    shadowed,
+    sockets,
+)
 from enforcer.policy.lint.issues import CHECKS, Check, Host, Issue, Severity
 from enforcer.policy.model.policy import PolicySet
 
@@ -17,7 +26,16 @@ __all__ = ["CHECKS", "Host", "Issue", "Severity", "lint"]
 # Importing them has filled the registry; remarks at one place come in this order.
 _SOURCES = tuple(
     module.__name__
-    for module in (checks, lockout, lineages, gaps, sockets, contradictions, shadowed)
+    for module in (
+        checks,
+        lockout,
+        lineages,
+        gaps,
+        sockets,
+        contradictions,
+        shadowed,
+        odd_paths,
+    )
 )
 
 

@@ -11,7 +11,7 @@ import attrs
 from enforcer.policy.language import templates
 from enforcer.policy.language.symbols import ERRNOS, SIGNALS
 from enforcer.policy.language.unsupported import EVENT_WORDS
-from enforcer.policy.model.policy import Action, Verb
+from enforcer.policy.model.policy import Action, Rule, Verb
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.events import EVENT_KEYS
 from enforcer.policy.readers.syscalls import read_names
@@ -89,9 +89,12 @@ def _with_options(verb: Verb, entry: Entry, context: Context) -> Action | None:
     complete = True
     for option in options:
         number = None
-        if option.key not in _OPTIONS[verb]:
-            known = _OPTIONS[verb] or ("nothing",)
-            context.unknown(option, f"option of {verb.name.lower()}", known, {})
+        if not _OPTIONS[verb]:
+            context.add(
+                f"{verb.name.lower()} has no options: leave {shorten(option.key)} out", option.span
+            )
+        elif option.key not in _OPTIONS[verb]:
+            context.unknown(option, f"option of {verb.name.lower()}", _OPTIONS[verb], {})
         else:
             read = read_errno if option.key == "errno" else _signal
             number = read(option.value, context)
@@ -109,8 +112,8 @@ def _with_options(verb: Verb, entry: Entry, context: Context) -> Action | None:
     )
 
 
-def read_errno(node: Node, context: Context) -> int | None:
-    """Read an error, by name or number; None after an error of the text."""
+def read_errno(node: Node, context: Context, what: str = "errno") -> int | None:
+    """Read an error, by name or number; None after an error of the text. *what* it is, for a message."""
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, str) and value.upper() in ERRNOS:
         return ERRNOS[value.upper()]
@@ -118,7 +121,7 @@ def read_errno(node: Node, context: Context) -> int | None:
         return value
     hint = suggest(value, ERRNOS) if isinstance(value, str) else ""
     context.add(
-        (f"errno must be the name of an error like EACCES, not {describe(node)}{hint}"), node.span
+        f"{what} must be the name of an error like EACCES, not {describe(node)}{hint}", node.span
     )
     return None
 
@@ -170,6 +173,12 @@ class ListedAction:
     action: Action | None
     entry: Entry
     used: bool = False
+
+    def is_for(self, rule: Rule) -> bool:
+        """Tell whether *rule* is on its event, or on its system call."""
+        if self.syscall is None:
+            return rule.event == self.event
+        return rule.syscall == self.syscall or self.syscall in {call.name for call in rule.calls}
 
 
 def read_actions(entry: Entry, context: Context) -> list[ListedAction]:

@@ -85,7 +85,7 @@ class _Argument:
 
 def read_arguments(entry: Entry, event: Event, context: Context) -> tuple[Condition, ...]:
     """Read the list under ``args``."""
-    items = context.list(entry.value, "args")
+    items = context.list(entry.value, "args", "write [{index: 1, equal: TEXT}]")
     if items is None:
         return ()
     if not items.items:
@@ -114,6 +114,13 @@ def _conditions(argument: _Argument, event: Event, context: Context) -> tuple[Co
     return read_conditions(field, argument.operators, context, index=number)
 
 
+def _has(number: int) -> str:
+    """Say which arguments there are; they count from 0."""
+    if number == 0:
+        return "it has none"
+    return "it has only argument 0" if number == 1 else f"its arguments are 0 to {number - 1}"
+
+
 def _of_calls(argument: _Argument, event: Event, context: Context) -> tuple[Condition, ...]:
     """Read what is compared as it is passed: the kinds of the argument must agree."""
     span, index = argument.operators.span, argument.index
@@ -121,7 +128,7 @@ def _of_calls(argument: _Argument, event: Event, context: Context) -> tuple[Cond
     if short:
         which = "index any: its arguments are compared one by one"
         if index != ANY:
-            which = f"argument {index}: it has {len(SYSCALLS[short[0]].kinds)}"
+            which = f"argument {index}: {_has(len(SYSCALLS[short[0]].kinds))}"
         context.add(f"{short[0]} has no {which}", span)
         return ()
     kinds = {call.kinds[index] for call in event.calls}

@@ -74,7 +74,8 @@ def read_attempts(entry: Entry, context: Context) -> Attempts | None:
         context.add("attempts has an empty list: name errors, or write true for any", node.span)
     if len(items) > MAX_ERRORS:
         context.add(f"{len(items)} errors, the limit is {MAX_ERRORS}", node.span)
-    found = [number for item in items if (number := read_errno(item, context)) is not None]
+    read = (read_errno(item, context, "each of attempts") for item in items)
+    found = [number for number in read if number is not None]
     return Attempts(tuple(dict.fromkeys(found)), span=entry.span)
 
 

@@ -19,6 +19,12 @@ from enforcer.span import Span
 
 __all__ = ["Context"]
 
+_BOOLEANS = {
+    **dict.fromkeys(("yes", "on", "1", "enabled"), "true"),
+    **dict.fromkeys(("no", "off", "0", "disabled"), "false"),
+}
+"""What other programs take for true and false."""
+
 
 @attrs.frozen
 class Context:
@@ -57,9 +63,21 @@ class Context:
         return taken
 
     def unknown(
-        self, entry: Entry, what: str, known: Iterable[str], refused: Mapping[str, str]
+        self,
+        entry: Entry,
+        what: str,
+        known: Iterable[str],
+        refused: Mapping[str, str],
+        elsewhere: Mapping[str, str] | None = None,
     ) -> None:
-        """Record that *entry* is not a *what*: by name if it is a word of a later version."""
+        """
+        Record that *entry* is not a *what*: by name if it is a word of a later version.
+
+        *elsewhere*: of words that belong to another place, what to do with them.
+        """
+        if elsewhere and (advice := elsewhere.get(entry.key)):
+            self.add(f"{entry.key!r} {advice}", entry.span)
+            return
         if advice := refused.get(entry.key):
             self.add(f"{entry.key!r} is not supported by this version: {advice}", entry.span)
             return
@@ -74,11 +92,12 @@ class Context:
         self.add(f"{what} must be a mapping, not {describe(node)}", node.span)
         return None
 
-    def list(self, node: Node, what: str) -> List | None:
-        """Return *node* if it is a list, else record an error."""
+    def list(self, node: Node, what: str, how: str = "") -> List | None:
+        """Return *node* if it is a list, else record an error; *how*: what to write."""
         if isinstance(node, List):
             return node
-        self.add(f"{what} must be a list, not {describe(node)}", node.span)
+        hint = f": {how}" if how else ""
+        self.add(f"{what} must be a list, not {describe(node)}{hint}", node.span)
         return None
 
     def text(self, node: Node, what: str) -> str | None:
@@ -102,5 +121,7 @@ class Context:
         if isinstance(node, Scalar) and isinstance(node.value, bool):
             return node.value
         hint = suggest(node.text, ("true", "false")) if isinstance(node, Scalar) else ""
+        if isinstance(node, Scalar) and (meant := _BOOLEANS.get(node.text.lower())):
+            hint = f": write {meant}"
         self.add(f"{what} must be true or false, not {describe(node)}{hint}", node.span)
         return None

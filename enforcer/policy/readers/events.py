@@ -15,6 +15,7 @@ from enforcer.policy.language.unsupported import EVENT_WORDS, OPERATION_WORDS
 from enforcer.policy.language.vocabulary import (
     EVENTS,
     LIFTED_SYSCALLS,
+    OPERATION_EVENTS,
     EventSpec,
     LiftSpec,
     OpSpec,
@@ -24,12 +25,13 @@ from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.points import POINT, POINT_KEYS, read_points
 from enforcer.policy.readers.syscalls import CALL, read_names
 from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, describe
-from enforcer.policy.text.problems import suggest
+from enforcer.policy.text.problems import closest, suggest
 from enforcer.span import Span
 
 __all__ = ["EVENT_KEYS", "Event", "read_events"]
 
 EVENT_KEYS = (*EVENTS, "syscall", *POINT_KEYS)
+_RULE_WORDS = (*EVENT_KEYS, "name", "match", "action", "message", "mark")
 
 
 @attrs.frozen
@@ -74,10 +76,15 @@ def read_events(rule: Map, what: str, context: Context) -> tuple[Event, ...]:
         return _events(keys[0], context)
     if keys:
         words = " and ".join(entry.key for entry in keys)
-        context.add(f"{what} has {words}: write one {what} for each", keys[1].span)
-    elif not any(entry.key in EVENT_WORDS for entry in rule):
+        context.add(f"{what} has {words}: write one for each", keys[1].span)
+    elif not any(_may_be_event(entry.key) for entry in rule):
         context.add(f"{what} has no event: give it one of {', '.join(EVENT_KEYS)}", rule.span)
     return ()
+
+
+def _may_be_event(key: str) -> bool:
+    """Tell whether *key*, which is reported as unknown, was meant to be the event."""
+    return key in {*EVENT_WORDS, *OPERATION_EVENTS} or closest(key, _RULE_WORDS) in EVENT_KEYS
 
 
 def _events(entry: Entry, context: Context) -> tuple[Event, ...]:
@@ -139,9 +146,21 @@ def _operation_list(event: EventSpec, node: Node, context: Context) -> list[OpSp
             )
             context.add(message, item.span)
         else:
-            hint = suggest(word, event.operations) or f" (known: {', '.join(event.operations)})"
+            hint = _hint(event, word)
             context.add(f"{describe(item)} is not an operation of {event.name}{hint}", item.span)
     return list(found.values())
+
+
+def _hint(event: EventSpec, word: str) -> str:
+    """Say what to write instead of *word*, which is no operation of *event*."""
+    several = [part.strip() for part in word.split(",")]
+    if len(several) > 1 and event.operations.keys() >= {*several}:
+        return f": write a list, [{', '.join(several)}]"
+    if word.startswith("/"):
+        return ": write the path under match, and here an operation, or any"
+    if other := OPERATION_EVENTS.get(word):
+        return f", but of {other}: write {other}: {word}"
+    return suggest(word, event.operations) or f" (known: {', '.join(event.operations)})"
 
 
 def _calls(entry: Entry, context: Context) -> Iterator[Event]:

@@ -11,6 +11,7 @@ from enforcer.policy.model.policy import Limit, Mark, Rule, Scope, Within
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.metadata import POLICY_NAME
 from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, describe, shorten
+from enforcer.policy.text.problems import suggest
 
 __all__ = [
     "BY",
@@ -166,10 +167,10 @@ def check_marks(policy: str, rules: Iterable[Rule], context: Context) -> None:
         for asked in rule.within:
             own = asked.policy in {None, policy}
             if own and asked.mark not in known:
-                has = f"known are {', '.join(known)}" if known else "no rule has mark"
+                hint = suggest(asked.mark, known) or ": add mark to a rule"
                 context.add(
-                    f"no rule of this policy sets the mark {asked.mark!r}, so it would never be set "
-                    f"({has}); that of another policy is written POLICY/{asked.mark}",
+                    f"no rule of this policy sets the mark {asked.mark!r}{hint}; a mark of another "
+                    f"policy is written POLICY/{asked.mark}",
                     asked.span or rule.span,
                 )
 

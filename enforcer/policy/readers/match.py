@@ -23,6 +23,20 @@ from enforcer.policy.text.nodes import Entry, Map, Node
 __all__ = ["Match", "check_capability", "check_match", "read_match"]
 
 _AT_POINTS = ("args", "returns")
+_OF_RULES = dict.fromkeys(
+    (
+        "action",
+        "severity",
+        "message",
+        "tags",
+        "onError",
+        "guard",
+        "strict",
+        "attempts",
+        "rateLimit",
+    ),
+    "is a key of the rule: write it beside match",
+)
 _INET = ("address", "port")
 _UNIX = ("path", "abstract")
 _FAMILY_OF = {"path": {1}, "abstract": {1}, "address": WITH_ADDRESS, "port": WITH_ADDRESS}
@@ -92,7 +106,7 @@ def check_match(node: Node, context: Context) -> None:
         elif field is None and entry.key in PROCESS_FIELDS:
             _of_process(entry, context)
         elif field is None and entry.key not in _AT_POINTS:
-            context.unknown(entry, "field of a rule", known, MATCH_WORDS)
+            context.unknown(entry, "field of a rule", known, MATCH_WORDS, _OF_RULES)
         elif field is not None and field.kind is Kind.FLAG:
             read_flag(field, entry, context)
         elif field is not None and field.kind is not Kind.ARGS:  # those mean what the event says
@@ -121,7 +135,7 @@ def _unknown(entry: Entry, event: Event, context: Context) -> None:
     known = (*(f for f in FIELDS if f in here), *SUBJECT_PARTS, *WITHIN_KEYS)
     if event.point is not None:
         known = (*_AT_POINTS, *SUBJECT_PARTS, *WITHIN_KEYS)
-    context.unknown(entry, f"field of {event}", known, MATCH_WORDS)
+    context.unknown(entry, f"field of {event}", known, MATCH_WORDS, _OF_RULES)
 
 
 def _of_process(entry: Entry, context: Context) -> None:

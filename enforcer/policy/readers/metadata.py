@@ -26,13 +26,19 @@ class Metadata:
 
 
 def refuse_unknown(
-    node: Map, what: str, known: Iterable[str], refused: Mapping[str, str], context: Context
+    node: Map,
+    what: str,
+    known: Iterable[str],
+    refused: Mapping[str, str],
+    context: Context,
+    *,
+    elsewhere: Mapping[str, str] | None = None,
 ) -> None:
-    """Record every key of *node* that is not *known*, by name if it is one of *refused*."""
+    """Record every key of *node* that is not *known*, by name if it is one of *refused* or belongs *elsewhere*."""
     known = tuple(known)
     for entry in node:
         if entry.key not in known:
-            context.unknown(entry, what, known, refused)
+            context.unknown(entry, what, known, refused, elsewhere)
 
 
 def read_metadata(
@@ -52,7 +58,7 @@ def read_metadata(
     description = context.text(described.value, "description") if described else ""
     given = node.get("name")
     if given is None:
-        context.add("metadata has no name", node.span)
+        context.add("metadata has no name: give it one", node.span)
         return Metadata(node=node)
     name = given.value.text if isinstance(given.value, Scalar) else ""
     if not POLICY_NAME.fullmatch(name):
@@ -70,4 +76,5 @@ def _check_labels(metadata: Map, context: Context) -> None:
     labels = context.map(entry.value, "labels") if entry else None
     for label in labels or ():
         if not isinstance(label.value, Scalar) or label.value.is_null:
-            context.add(f"label {shorten(label.key)!r} must be text", label.value.span)
+            said = f"label {shorten(label.key)!r} must be text, not {describe(label.value)}"
+            context.add(said, label.value.span)

@@ -30,6 +30,8 @@ _LIMITS: dict[Dim | None, int] = {
 _MAX_ID = 0xFFFFFFFE  # 2^32 - 1 means "no id"
 _MAPPED = 0xFFFF << 32
 _V4_BITS = 96
+_WITH_PORT = re.compile(r"(?:([0-9.]+)(?=:)|\[([0-9a-fA-F:.]+)\])(?::([0-9]{1,5}))?")
+_NETWORK = re.compile(r"([0-9a-fA-F:.]+)/([0-9]{1,6})")
 _RANGE = re.compile(r"([^-]+)-([^-]+)")
 _DIGIT_RANGE = re.compile(r"[0-9]+ *- *[0-9]+")
 _MASK = re.compile(r"([^=]+)(?:=([^=]+))?")
@@ -105,15 +107,27 @@ def network(node: Node, field: FieldSpec) -> Address:
     try:
         first, last = _address_range(text, node.span)
     except ValueError as error:
-        msg = (
-            f"{shorten(text)!r} is not an address: write one like 192.0.2.7, 2001:db8::1, "
-            "192.0.2.0/24 or 192.0.2.7-192.0.2.9 (names are not looked up)"
-        )
+        msg = f"{shorten(text)!r} is not an address: {_how_to_write(text)}"
         raise PolicyError(msg, node.span) from error
     if first > last:
         msg = f"the range {shorten(text)!r} of {field.name} is backwards"
         raise PolicyError(msg, node.span)
     return Address(first, last)
+
+
+def _how_to_write(text: str) -> str:
+    """Say what to write instead of *text*, which is no address."""
+    if found := _WITH_PORT.fullmatch(text):
+        address, port = found[1] or found[2], found[3]
+        return f"write {address}, and port: {port} beside it" if port else f"write {address}"
+    if found := _NETWORK.fullmatch(text):
+        most = 128 if ":" in found[1] else 32
+        if int(found[2]) > most:
+            return f"the number behind / is {most} at most"
+    return (
+        "write one like 192.0.2.7, 2001:db8::1, 192.0.2.0/24 or 192.0.2.7-192.0.2.9 "
+        "(names are not looked up)"
+    )
 
 
 def _address_range(text: str, span: Span) -> tuple[int, int]:
@@ -230,8 +244,19 @@ def _plain_number(text: str, field: FieldSpec, span: Span) -> int:
     hint = suggest(word, field.names)
     if field.names and not hint:
         hint = f": one of {', '.join(field.names)}, or a number"
-    msg = f"{field.name} {shorten(text)!r} is not {_form(field)}{hint}"
+    if field.kind is Kind.PORT:
+        hint = _how_to_write_ports(text)
+    fault = "is not known" if field.names else f"is not {_form(field)}"
+    msg = f"{field.name} {shorten(text)!r} {fault}{hint}"
     raise PolicyError(msg, span)
+
+
+def _how_to_write_ports(text: str) -> str:
+    if found := re.fullmatch(r"([0-9]+)[:.]+([0-9]+)", text):
+        return f": write {found[1]}-{found[2]} for a range"
+    if re.fullmatch(r"[0-9]+(?:[, ]+[0-9]+)+", text):
+        return f": write a list, [{', '.join(re.findall('[0-9]+', text))}]"
+    return ": names of services are not looked up" if text.isalpha() else ""
 
 
 def _bits(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:

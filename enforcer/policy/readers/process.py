@@ -15,6 +15,23 @@ from enforcer.policy.text.nodes import Entry, Map, Node, describe
 
 __all__ = ["read_process"]
 
+_OTHER_WORDS = {
+    **dict.fromkeys(
+        ("path", "exe", "executable", "program", "command", "comm", "name"),
+        "is not a field of a process: its executable is binary",
+    ),
+    **dict.fromkeys(
+        ("user", "username", "userId"),
+        "is not a field of a process: write uid, or euid for the effective user",
+    ),
+    **dict.fromkeys(
+        ("group", "groupId"),
+        "is not a field of a process: write gid, or egid for the effective group",
+    ),
+    "service": "is not a field of a process: write unit",
+    "capability": "is not a field of a process: write capabilities",
+}
+
 
 def read_process(entry: Entry, context: Context) -> Process:
     """Read the fields of one process, under ``process``, ``selector`` and their like."""
@@ -31,7 +48,7 @@ def read_process(entry: Entry, context: Context) -> Process:
         field = PROCESS_FIELDS.get(part.key)
         if field is None:
             known = (*PROCESS_FIELDS, *WORKLOAD_FIELDS)
-            context.unknown(part, f"field of {entry.key}", known, SUBJECT_WORDS)
+            context.unknown(part, f"field of {entry.key}", known, SUBJECT_WORDS, _OTHER_WORDS)
         elif field.kind is Kind.FLAG:
             flags += read_flag(field, part, context)
         else:

@@ -10,8 +10,9 @@ import re
 import attrs
 
 from enforcer.policy.language.operations import BY_DESCRIPTOR
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.unsupported import RULE_WORDS
-from enforcer.policy.language.vocabulary import EVENTS
+from enforcer.policy.language.vocabulary import EVENTS, FIELDS, OPERATION_EVENTS, PROCESS_FIELDS
 from enforcer.policy.model.policy import Action, Attempts, Limit, Mark, OnError, Rule, Verb
 from enforcer.policy.readers.actions import ListedAction, read_action, read_message
 from enforcer.policy.readers.attempts import check_attempts, read_attempts
@@ -49,6 +50,15 @@ MAX_TAGS = 16
 _NOT_OF_MARKS = ("message", "severity", "tags", "rateLimit", "guard", "loader", "attempts")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}")
+_UNDER_MATCH = {
+    **dict.fromkeys(PROCESS_FIELDS, "is about a process: write it under match, below process"),
+    **dict.fromkeys((*FIELDS, *SUBJECT_PARTS), "is a condition: write it under match"),
+}
+_ELSEWHERE = _UNDER_MATCH | {
+    word: f"is an operation of {event}: write {event}: {word}"
+    for word, event in OPERATION_EVENTS.items()
+    if word not in _UNDER_MATCH
+}
 _EVERY_OPERATION = tuple(frozenset(EVENTS[name].everything) for name in ("file", "mount"))
 
 
@@ -65,7 +75,7 @@ def read_rule(
         return ()
     for entry in rule:
         if entry.key not in RULE_KEYS:
-            context.unknown(entry, "key of a rule", RULE_KEYS, RULE_WORDS)
+            context.unknown(entry, "key of a rule", RULE_KEYS, RULE_WORDS, _ELSEWHERE)
     events = read_events(rule, "a rule", context)
     mark = read_mark(rule.entries["mark"], context) if "mark" in rule.entries else None
     limit = read_limit(rule.entries["rateLimit"], context) if "rateLimit" in rule.entries else None
@@ -190,7 +200,7 @@ def _action(
     else:
         if given := rule.get("action"):
             action = read_action(given.value, "action", context)
-        elif event is not None and rule.get("mark") is None:
+        elif event is not None and rule.get("mark") is None and not _is_below_match(rule):
             context.add(
                 "a rule needs an action (allow, log, deny or kill) or a mark",
                 rule.span,
@@ -198,6 +208,12 @@ def _action(
     entry = rule.get("message")
     text = read_message(entry, context) if entry else None
     return action and attrs.evolve(action, message=text)
+
+
+def _is_below_match(rule: Map) -> bool:
+    """Tell whether the action stands under ``match``, which is said there."""
+    match = rule.get("match")
+    return match is not None and isinstance(match.value, Map) and "action" in match.value.entries
 
 
 def _name(rule: Map, number: int, context: Context) -> str:

@@ -16,6 +16,7 @@ import attrs
 from enforcer.errors import LimitError, PolicyError
 from enforcer.policy.model.policy import Text, TextKind
 from enforcer.policy.readers.double_stars import has_double_star_beside, with_whole_double_stars
+from enforcer.policy.readers.relative_paths import how_to_write
 from enforcer.policy.text.nodes import shorten
 from enforcer.span import Span
 
@@ -164,7 +165,7 @@ def _member(text: str, at: int) -> tuple[str, int]:
 def _check_literal_path(text: str, kind: TextKind, span: Span) -> None:
     starts_whole, ends_whole = kind in _FROM_START, kind in _TO_END
     if starts_whole and not text.startswith("/"):
-        msg = f"the path {shorten(text)!r} must be absolute: start it with /"
+        msg = f"the path {shorten(text)!r} must be absolute: {how_to_write(text, is_glob=False)}"
         raise PolicyError(msg, span)
     if kind is TextKind.EXACT and text == "/":
         return
@@ -181,7 +182,7 @@ def _check_literal_path(text: str, kind: TextKind, span: Span) -> None:
 
 def _check_components(text: str, plain: str | None, span: Span) -> None:
     if not text.startswith("/"):
-        msg = f"the path {shorten(text)!r} must be absolute: start it with /, or with /**/"
+        msg = f"the path {shorten(text)!r} must be absolute: {how_to_write(text, is_glob=True)}"
         raise PolicyError(msg, span)
     if plain is not None:
         return  # checked as the literal that it is

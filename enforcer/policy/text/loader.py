@@ -18,6 +18,11 @@ import yaml
 
 from enforcer.errors import PolicyError
 from enforcer.policy.text.characters import describe_character, find_unreadable
+from enforcer.policy.text.foreign_files import (
+    find_odd_indentation,
+    foreign_bytes,
+    foreign_text,
+)
 from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, shorten
 from enforcer.policy.text.problems import Problems
 from enforcer.policy.text.yaml_errors import BREAK, explained
@@ -33,7 +38,9 @@ _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _QUOTES = ("'", '"')
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_STANDARD_TAGS = "tag:yaml.org,2002:"
+_HEADS = ("apiVersion", "kind")
+"""Keys with which a document begins, mostly."""
 
 # What the parsers are known or feared to raise on hostile text beside their own error: escapes out
 # of range, directives with endless numbers. Any of it means: not a policy.
@@ -50,10 +57,15 @@ _PARSER_ERRORS = (
 
 @attrs.frozen
 class Source:
-    """What was read from one file: its documents, and what is wrong with its text."""
+    """
+    What was read from one file: its documents, and what is wrong with its text.
+
+    *broken*: where nodes are of which a part could not be read. What else is said of them is of no use.
+    """
 
     documents: tuple[Node, ...]
     errors: tuple[PolicyError, ...]
+    broken: frozenset[Span] = frozenset()
 
 
 def standard_input() -> bytes:
@@ -85,6 +97,7 @@ def read(content: str | bytes, file: str) -> Source:
     try:
         text = _decode(content, file)
         _refuse_unreadable(text, file)
+        _refuse_foreign(text, file)
     except PolicyError as error:
         return Source((), (error,))
     composer = _Composer(file, problems)
@@ -100,20 +113,19 @@ def read(content: str | bytes, file: str) -> Source:
             f"not valid YAML: nothing behind this can be read ({shorten(str(error))})",
             composer.place,
         )
-    return Source(tuple(composer.documents), tuple(problems.errors))
+    return Source(tuple(composer.documents), tuple(problems.errors), frozenset(composer.broken))
 
 
 def _decode(content: str | bytes, file: str) -> str:
     start = Span(file, 1, 1)
     size = len(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
-        msg = f"the file has {size} bytes, the limit is {MAX_BYTES}: split it into several"
+        msg = f"the file is too large, the limit is {MAX_BYTES} bytes: split it into several"
         raise PolicyError(msg, start)
     if isinstance(content, str):
         return content.removeprefix("\ufeff")
-    if content.startswith(_UTF16_MARKS):
-        msg = "the file is UTF-16: save it as UTF-8"
-        raise PolicyError(msg, start)
+    if (foreign := foreign_bytes(content)) is not None:
+        raise PolicyError(foreign, start)
     try:
         return content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -132,6 +144,19 @@ def _refuse_unreadable(text: str, file: str) -> None:
         raise PolicyError(msg, _place(text, at, file))
 
 
+def _refuse_foreign(text: str, file: str) -> None:
+    """Refuse what would only give errors that lead nowhere."""
+    if (foreign := foreign_text(text)) is not None:
+        raise PolicyError(foreign, Span(file, 1, 1))
+    at = find_odd_indentation(text)
+    if at >= 0:
+        raise PolicyError(_only_looks_like_space(text[at]), _place(text, at, file))
+
+
+def _only_looks_like_space(character: str) -> str:
+    return f"the character {describe_character(character)} only looks like a space: write a space"
+
+
 def _place(text: str, index: int, file: str) -> Span:
     line, start = 1, 0
     for found in BREAK.finditer(text, 0, index):
@@ -148,6 +173,7 @@ class _Frame:
     entries: dict[str, Entry] | None = None
     key: Scalar | None = None
     awaits_value: bool = False
+    begins_again: bool = False
 
 
 @attrs.define(eq=False, repr=False)
@@ -155,7 +181,7 @@ class _Composer:
     """
     Builds nodes from parser events on a stack of its own: depth costs no recursion.
 
-    *place*: where the last event is; *quoted*: the last value in quotes.
+    *place*: where the last event is; *quoted*: the last value in quotes; *broken*: nodes that are not whole.
     """
 
     file: str
@@ -163,6 +189,7 @@ class _Composer:
     documents: list[Node] = attrs.field(factory=list)
     place: Span = attrs.field(init=False)
     quoted: yaml.ScalarEvent | None = None
+    broken: set[Span] = attrs.field(factory=set)
     _stack: list[_Frame] = attrs.field(factory=list)
     _count: int = 0
 
@@ -177,6 +204,8 @@ class _Composer:
         if isinstance(event, yaml.ScalarEvent):
             self._enter(event, span)
             plain = not event.style
+            if plain:
+                self._check_end(event.value, span)
             if event.style in _QUOTES:
                 self.quoted = event
             self._complete(Scalar(self._readable(event.value, span), plain, span))
@@ -193,6 +222,7 @@ class _Composer:
                 f"aliases are not supported: write out the value of *{shorten(event.anchor or '')}"
             )
             self.problems.add(msg, span)
+            self.broken.add(span)
             self._complete(Scalar("", plain=True, span=span))
         elif isinstance(event, yaml.DocumentStartEvent):
             self._directives(event, span)
@@ -205,13 +235,21 @@ class _Composer:
         if event.anchor:
             self.problems.add(f"anchors are not supported: remove &{shorten(event.anchor)}", span)
         if tag := getattr(event, "tag", None):
-            self.problems.add(f"tags are not supported: remove {shorten(tag)}", span)
+            short = tag.replace(_STANDARD_TAGS, "!!")
+            self.problems.add(f"tags are not supported: remove {shorten(short)}", span)
 
     def _directives(self, event: yaml.DocumentStartEvent, span: Span) -> None:
         if event.tags:
             self.problems.add("%TAG directives are not supported: remove it", span)
         if event.version and tuple(event.version) != (1, 2):
             self.problems.add("policies are YAML 1.2: remove the %YAML directive", span)
+
+    def _check_end(self, text: str, span: Span) -> None:
+        """Refuse a space at the end of a text without quotes that is no blank: YAML takes it for a letter."""
+        if text[-1:].isspace():
+            end = Span(span.file, span.line, span.column + len(text) - 1)
+            msg = f"{_only_looks_like_space(text[-1])}, or put the value in quotes"
+            self.problems.add(msg, end)
 
     def _push(self, frame: _Frame) -> None:
         self._stack.append(frame)
@@ -234,10 +272,18 @@ class _Composer:
             frame.items.append(node)
         elif not frame.awaits_value:
             frame.key, frame.awaits_value = self._key(node), True
+            if frame.key is None:
+                self.broken.add(frame.span)
         else:
             self._entry(frame, node)
 
     def _key(self, node: Node) -> Scalar | None:
+        if isinstance(node, Map):
+            self.problems.add(
+                "a key must be a word: put a value with braces in quotes, and render templates first",
+                node.span,
+            )
+            return None
         if not isinstance(node, Scalar) or node.is_null:
             self.problems.add("a key must be a word", node.span)
             return None
@@ -252,10 +298,19 @@ class _Composer:
             return
         word = unicodedata.normalize("NFC", key.text)
         if first := frame.entries.get(word):
-            msg = f"{shorten(word)!r} is given twice, first in line {first.span.line}"
-            self.problems.add(msg, key.span)
+            self._given_twice(frame, word, first, key)
             return
         frame.entries[word] = Entry(word, node, key.span)
+
+    def _given_twice(self, frame: _Frame, word: str, first: Entry, key: Scalar) -> None:
+        if frame.begins_again:
+            return
+        msg = f"{shorten(word)!r} is given twice, first in line {first.span.line}"
+        if len(self._stack) == 1 and word in _HEADS:
+            # Once is enough: all keys of a second document are given twice.
+            frame.begins_again = True
+            msg += ": put --- in front if another document begins here"
+        self.problems.add(msg, key.span)
 
 
 def _finished(frame: _Frame) -> Node:

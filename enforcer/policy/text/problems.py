@@ -15,20 +15,29 @@ from enforcer.errors import PolicyError, PolicyErrors
 from enforcer.policy.text.look_alikes import look_alike, plain
 from enforcer.span import Span
 
-__all__ = ["Problems", "suggest"]
+__all__ = ["Problems", "closest", "suggest"]
 
 MAX_SHOWN = 100
 
 
 @attrs.define(eq=False, repr=False)
 class Problems:
-    """Errors found so far, in the order of finding."""
+    """
+    Errors found so far, in the order of finding.
+
+    *broken*: where nodes are of which a part could not be read, which has been said.
+    """
 
     errors: list[PolicyError] = attrs.field(factory=list)
+    broken: set[Span] = attrs.field(factory=set)
 
     def add(self, message: str, span: Span) -> None:
-        """Record one error at *span*."""
-        self.errors.append(PolicyError(message, span))
+        """Record one error at *span*, unless what stands there is broken."""
+        self._take(PolicyError(message, span))
+
+    def _take(self, error: PolicyError) -> None:
+        if error.span not in self.broken:
+            self.errors.append(error)
 
     @contextmanager
     def catching(self) -> Iterator[None]:
@@ -36,9 +45,10 @@ class Problems:
         try:
             yield
         except PolicyError as error:
-            self.errors.append(error)
+            self._take(error)
         except PolicyErrors as several:
-            self.errors.extend(several.errors)
+            for each in several.errors:
+                self._take(each)
 
     def check(self) -> None:
         """
@@ -66,15 +76,24 @@ def _ordered(errors: Iterable[PolicyError]) -> list[PolicyError]:
     return shown
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
+def suggest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """
     Return ``; did you mean 'x'?`` for a misspelt *word*, or nothing.
 
-    A letter that only looks like the right one is named: nobody would find it.
+    A letter that only looks like the right one is named: nobody would find it. *cutoff*: how alike they must be.
     """
-    folded = {k.casefold(): k for k in known}
+    known = tuple(known)
     seen = plain(word)
-    if seen != word and (meant := folded.get(seen.casefold())) and (other := look_alike(word)):
+    meant = closest(word, known, cutoff=cutoff)
+    if meant is None:
+        return ""
+    if seen != word and seen.casefold() == meant.casefold() and (other := look_alike(word)):
         return f"; {other}: did you mean {meant!r}?"
-    close = difflib.get_close_matches(seen.casefold(), folded, n=1, cutoff=0.6)
-    return f"; did you mean {folded[close[0]]!r}?" if close else ""
+    return f"; did you mean {meant!r}?"
+
+
+def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return which of *known* was probably meant by *word*."""
+    folded = {k.casefold(): k for k in known}
+    found = difflib.get_close_matches(plain(word).casefold(), folded, n=1, cutoff=cutoff)
+    return folded[found[0]] if found else None

@@ -21,6 +21,7 @@ from typing import Final, Self
 import attrs
 
 from enforcer.errors import PolicyError
+from enforcer.policy.text.regular_files import irregular
 from enforcer.span import Span
 
 __all__ = ["Place", "Trust"]
@@ -161,7 +162,7 @@ class _Walk:
         mode, shown = found.st_mode, shlex.quote(str(path))
         is_directory, is_link = stat.S_ISDIR(mode), stat.S_ISLNK(mode)
         if not (is_directory or is_link or stat.S_ISREG(mode)):
-            self._refuse("not a regular file")
+            self._refuse(irregular(mode))
         what = "the directory" if is_directory else "the link" if is_link else "the file"
         if found.st_uid not in {0, self.trust.uid}:
             option = "-h " if is_link else ""

@@ -15,6 +15,7 @@ import attrs
 import yaml
 
 from enforcer.errors import PolicyError
+from enforcer.policy.text.characters import describe_character
 from enforcer.policy.text.look_alikes import look_alike, plain
 from enforcer.policy.text.nodes import shorten
 from enforcer.span import Span
@@ -29,6 +30,9 @@ _KEY_WITHOUT_SPACE = re.compile(r"(?:- +)*[A-Za-z_][\w.-]*:\S")
 _DIRECTIVE = "a line that begins with % is a directive of YAML: remove it"
 _ITEM = re.compile(r"(?:- +)+")
 _AT_LINE_START = "- "
+_CONFLICT = ("<<<<<<<", "=======", ">>>>>>>")
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2022\u2212"
+"""Dashes and dots that word processors make of the sign of an item."""
 
 Place = tuple[int, int]
 """Line and column, from 0."""
@@ -130,6 +134,18 @@ def _quote(failure: _Failure) -> _Said | None:
     return f"the quote {quote} that opens here is not closed", failure.context
 
 
+def _dash(failure: _Failure) -> _Said | None:
+    """Read a line that begins an item with another dash; the line below is where the parser gives up."""
+    above = failure.line_above(failure.problem[0])
+    here = failure.problem[0], len(failure.line) - len(failure.line.lstrip())
+    for place in filter(None, (here, above)):
+        sign = failure.at(place)[:2]
+        if len(sign) == 2 and sign[0] in _DASHES and sign[1] == " ":
+            message = f"the character {describe_character(sign[0])} begins no item: write -"
+            return message, place
+    return None
+
+
 def _escape(failure: _Failure) -> _Said | None:
     if "quoted scalar" not in failure.said or not re.search("escape|hexdecimal", failure.said):
         return None
@@ -153,7 +169,8 @@ def _first_character(failure: _Failure) -> _Said | None:
     front = failure.lines[line][:column].rstrip()
     if front.endswith(("]", "}", '"', "'")):
         return _behind(front[-1]), place
-    value = re.split(r"[\s,\]}]", failure.at(place), maxsplit=1)[0]
+    ends = r"[\s,\]}]" if re.search(r"[\[{]", front) else r"\s+#|$"
+    value = re.split(ends, failure.at(place), maxsplit=1)[0].rstrip()
     return (
         f"a value that begins with {value[:1]} needs quotes: write '{shorten(value)}'",
         place,
@@ -187,6 +204,8 @@ def _without_colon(failure: _Failure, place: Place) -> _Said:
     if _KEY_WITHOUT_SPACE.match(text):
         key, _, value = text.partition(":")
         return f"a space is missing behind the colon: write {key}: {shorten(value)}", place
+    if text.startswith(_CONFLICT):
+        return "git left a conflict here: resolve it, and remove its marks", place
     word = _ITEM.sub("", text).split(" ")[0]
     hint = f"; {look_alike(word)}" if plain(word).endswith(":") else ""
     return f"a colon is missing behind {shorten(word)!r}, where a key must stand{hint}", place
@@ -311,6 +330,7 @@ def _document(failure: _Failure) -> _Said | None:
 
 _READINGS: tuple[Callable[[_Failure], _Said | None], ...] = (
     _tab,
+    _dash,
     _quote,
     _escape,
     _first_character,

@@ -223,9 +223,12 @@ class Client:
             if len(self._rest) > LINE_LIMIT:
                 raise ControlError("the daemon sent an unfinished line")
         line, _, self._rest = self._rest.partition(b"\n")
-        message = json.loads(line)
+        try:
+            message = json.loads(line)
+        except ValueError:
+            message = None
         if not isinstance(message, dict):
-            raise ControlError("the daemon sent something that is not a message")
+            raise ControlError("what answers there is not a daemon of enforcer: check the --socket")
         return message
 
     def close(self) -> None:
@@ -256,6 +259,12 @@ def _connect(connection: socket.socket, path: str) -> None:
 
 def refused(path: Path, error: OSError) -> ControlError:
     """Say why there is no connection to *path*."""
+    if error.errno is None:  # of Python itself, which finds no room for the name
+        return ControlError(
+            f"the name of the socket has {len(str(path))} characters: 107 are the limit"
+        )
+    if error.errno == errno.ECONNREFUSED and path.exists() and not path.is_socket():
+        return ControlError(f"{path} is not a socket: name the control socket of a daemon")
     if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED}:
         return NoDaemonError("no daemon is running: start it with: enforcer start")
     if error.errno in {errno.EACCES, errno.EPERM}:

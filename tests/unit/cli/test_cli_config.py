@@ -129,9 +129,12 @@ def test_an_empty_file_says_nothing(write, text):
     [
         ("audti: true\n", "1:1: 'audti' is not a setting; did you mean 'audit'?"),
         ("audit: true\naudit: false\n", "2:1: 'audit' is given twice, first in line 1"),
-        ("audit: yes\n", "1:8: audit must be true or false, not the text 'yes'"),
+        ("audit: yes\n", "1:8: audit must be true or false, not the text 'yes': write true"),
         ("- audit\n", "1:1: the configuration must be a mapping, not a list"),
-        ("policies: /etc/p\n", "1:11: policies must be a list, not the text '/etc/p'"),
+        (
+            "policies: /etc/p\n",
+            "1:11: policies must be a list, not the text '/etc/p': write [/etc/p]",
+        ),
         ("policies: []\n", "1:11: policies is empty: name a policy file or folder"),
         (
             "policies:\n  - p.yaml\n",
@@ -141,11 +144,11 @@ def test_an_empty_file_says_nothing(write, text):
         ("jsonLog: log\n", "1:10: jsonLog must be an absolute path, not the text 'log'"),
         (
             "confirmWithin: 60\n",
-            "1:16: confirmWithin must be a duration like 60s, 5m or 1h, not the number 60",
+            "1:16: confirmWithin must be a time like 60s or 5m, from 1s to 60m, not the number 60",
         ),
         (
             "confirmWithin: soon\n",
-            "1:16: confirmWithin must be a duration like 60s, 5m or 1h, not the text 'soon'",
+            "1:16: confirmWithin must be a time like 60s or 5m, from 1s to 60m, not the text 'soon'",
         ),
         (
             "metrics: 0.0.0.0:9753\n",

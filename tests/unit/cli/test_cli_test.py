@@ -266,7 +266,7 @@ ONLY_THE_READER = (
     [
         ("{path: /a, expect: deny}", "6:5: a case needs 'do'"),
         ("{do: file.read, path: /a}", "6:5: a case needs 'expect'"),
-        ("{do: file.raed, path: /a, expect: deny}", "6:10: do must be one of "),
+        ("{do: file.raed, path: /a, expect: deny}", "did you mean 'file.read'?"),
         ("{do: file.read, expect: deny}", "6:5: file.read needs 'path'"),
         ("{do: file.read, path: a, expect: deny}", "6:27: path must be an absolute path"),
         ("{do: file.read, path: /a/../b, expect: deny}", "6:27: path must be resolved"),
@@ -297,7 +297,7 @@ ONLY_THE_READER = (
             "{do: process.signal, signal: term, targetUid: 0, expect: deny}",
             "process.signal needs 'target'",
         ),
-        ("{do: syscall, expect: deny}", "6:10: do must be one of "),
+        ("{do: syscall, expect: deny}", "6:10: the text 'syscall' is not an operation"),
         (
             "{do: exec, path: /a, marks: {online: 1s}, expect: deny}",
             "must name a policy and a mark",
@@ -325,7 +325,7 @@ def test_what_is_wrong_in_a_case_is_told_with_its_place(write, capsys, case, err
     ("head", "error"),
     [
         ("kind: EnforcerCases\ncases:\n", "1:1: apiVersion of a file of cases is enforcer/v1"),
-        (HEAD.replace("Cases", "Policy"), "2:1: kind of a file of cases is EnforcerCases"),
+        (HEAD.replace("Cases", "Policy"), "2:7: kind of a file of cases is EnforcerCases"),
         (HEAD.replace("users", "user"), "'user' is not a key of a file of cases"),
         (HEAD.replace("33", "www"), "users.www must be a number"),
         (HEAD.replace("web.yaml", "none.yaml"), "cannot read the file: No such file"),

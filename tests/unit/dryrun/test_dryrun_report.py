@@ -360,7 +360,7 @@ def test_what_a_replay_cannot_decide_is_refused(journal, tmp_path, capsys):
     assert "asks about the mark marks/seen" in said
     assert "at operations that were not recorded (CONNECT)" in said
     assert 2 == main(["dry-run", "--replay", str(file), policy(tmp_path, "p", "x")])
-    assert "not a journal of a recording" in capsys.readouterr().err
+    assert "is not a recording" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

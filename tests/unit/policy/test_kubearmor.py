@@ -647,7 +647,7 @@ def test_the_apiversion_is_that_of_the_kind():
     """A kind of KubeArmor is not read under another name."""
     found = errors(f"{HEAD.replace('security.kubearmor.com/v1', 'enforcer/v1')}spec: {{}}\n")
     assert (
-        f"{FILE}:1:13: apiVersion of a KubeArmorHostPolicy must be security.kubearmor.com/v1"
+        f"{FILE}:1:13: apiVersion of kind KubeArmorHostPolicy must be security.kubearmor.com/v1"
         in found[0]
     )
 

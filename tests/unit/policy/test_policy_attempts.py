@@ -40,7 +40,7 @@ def test_it_is_everything_or_some_errors(said, wanted):
             rule("file: mkdir", "[]"),
             "attempts has an empty list: name errors, or write true for any",
         ),
-        (rule("file: mkdir", "EBLUB"), "errno must be the name of an error like EACCES"),
+        (rule("file: mkdir", "EBLUB"), "each of attempts must be the name of an error like EACCES"),
         (
             rule("network: connect", match="port: 80"),
             "only the process that made it is known, so port cannot",

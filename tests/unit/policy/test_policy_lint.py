@@ -342,6 +342,7 @@ def test_every_check_is_tested():
         "ancestors-alone",
         "any-other-program",
         "arguments-by-loader",
+        "blank-in-path",
         "breaks-the-machine",
         "carried-over",
         "connect-without-send",
@@ -354,6 +355,7 @@ def test_every_check_is_tested():
         "mapped-before",
         "missing-path",
         "never-matches",
+        "path-below-file",
         "path-of-fileless",
         "point-of-rule",
         "port-that-the-kernel-picks",
@@ -364,6 +366,7 @@ def test_every_check_is_tested():
         "shadowed-rule",
         "trusted-by-name",
         "soft-signal",
+        "variable-in-path",
     } == set(CHECKS)
 
 

@@ -84,9 +84,9 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     (tmp_path / "c.yaml").symlink_to("nowhere")
     found = _errors(tmp_path)
     assert [
-        "not a regular file",
-        "not a regular file",
-        "cannot read the file: No such file or directory",
+        "not a regular file, but a FIFO",
+        "not a regular file, but a device",
+        "cannot read the file: No such file or directory: it is a link to nowhere",
     ] == [error.split(": ", 1)[1] for error in found]
 
 

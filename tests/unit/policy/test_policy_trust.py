@@ -223,10 +223,10 @@ def test_links_end_somewhere(tmp_path):
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("missing", "cannot read the file: No such file or directory"),
+        ("missing", "cannot read the file: No such file or directory: it is a link to missing"),
         ("file.yaml/x", "cannot read the file: Not a directory"),
-        ("fifo", "not a regular file"),
-        ("/dev/zero", "not a regular file"),
+        ("fifo", "not a regular file, but a FIFO"),
+        ("/dev/zero", "not a regular file, but a device"),
     ],
 )
 def test_what_is_no_policy_is_an_error(tmp_path, target, message):

@@ -246,7 +246,7 @@ def test_operators_of_numbers(item, hooked, printed):
         ("{index: 1, operator: LT, values: [0]}", PRCTL, "no number is LT"),
         ("{index: 0, operator: Prefix, values: [1]}", PRCTL, "argument 0 is a number"),
         ("{index: 2, operator: Equal, values: [-1]}", SIGNAL, "never"),
-        ("{index: 2, operator: Equal, values: [SIGFOO]}", SIGNAL, "is not a name or number"),
+        ("{index: 2, operator: Equal, values: [SIGFOO]}", SIGNAL, "is not known"),
     ],
 )
 def test_filters_that_are_refused(item, hooked, message):

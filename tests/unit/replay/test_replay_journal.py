@@ -136,8 +136,8 @@ def test_a_length_that_is_not_true_is_damage(tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "not a journal"),
-        (b"some text that is long enough to be a head", "not a journal"),
+        (b"", "not a recording"),
+        (b"some text that is long enough to be a head", "not a recording"),
         (b"ENFJRNL\n", "is empty: nothing was recorded"),
     ],
 )

@@ -137,7 +137,8 @@ def _spec(top: Map, known: tuple[str, ...], context: Context) -> Map | None:
     if spec is None:
         return None
     refuse_unknown(spec, "key of spec", known, REFUSED, context)
-    if not any(key in SECTION_KEYS for key in spec.entries):
+    is_known = all(key in known for key in spec.entries)
+    if is_known and not any(key in SECTION_KEYS for key in spec.entries):
         context.add(f"the policy is empty: give it one of {', '.join(SECTION_KEYS)}", spec.span)
     return spec
 

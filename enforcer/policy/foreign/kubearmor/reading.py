@@ -114,7 +114,7 @@ class Reading:
             return ()
         span = entry.value.span
         if not text.endswith("/"):
-            self.context.add(f"{shorten(text)!r} must end in /, as directories do there", span)
+            self.context.add(f"{shorten(text)!r} must end in /: write {shorten(text)}/", span)
             return ()
         return self._glob(quote(text) + ("**" if recursive else "*"), field, span)
 

@@ -108,7 +108,7 @@ def _policy(
         if (given := spec.get(key))
         for number, node in enumerate(items(given, context), start=1)
     ]
-    if not blocks and not any(key in spec.entries for key in SPEC_REFUSED):
+    if not blocks and all(key in SPEC_KEYS for key in spec.entries):
         context.add(f"the policy is empty: give it one of {', '.join(HOOK_KEYS)}", spec.span)
     if enforcers and not any(block.notifies for block in blocks):
         context.add(
