@@ -15,6 +15,7 @@ from enforcer.policy.model.policy import Verb
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from enforcer.dryrun.document_types import DifferenceDocument, PairDocument, SumsDocument
     from enforcer.events.types import Record
 
 __all__ = ["Contrast", "Pair", "Side"]
@@ -88,7 +89,7 @@ class Contrast:
         ]
         return sorted(found, key=lambda each: (-_weight(each[0]), -each[1], str(each[0])))
 
-    def sums(self) -> dict[str, dict[str, int]]:
+    def sums(self) -> dict[str, SumsDocument]:
         """Count what only one of them would deny, kill or log."""
         only: dict[str, Counter[str]] = {"onlyHere": Counter(), "onlyThere": Counter()}
         for (here, there), count, _ in self.differences():
@@ -99,19 +100,28 @@ class Contrast:
                     only[key]["wouldLog"] += count
                 elif mine.verb == "kill" and other.verb == "deny":
                     only[key]["killsWhereOtherDenies"] += count
-        keys = ("wouldDeny", "wouldKill", "wouldLog", "killsWhereOtherDenies")
-        return {key: {name: counts[name] for name in keys} for key, counts in only.items()}
+        return {
+            key: {
+                "wouldDeny": counts["wouldDeny"],
+                "wouldKill": counts["wouldKill"],
+                "wouldLog": counts["wouldLog"],
+                "killsWhereOtherDenies": counts["killsWhereOtherDenies"],
+            }
+            for key, counts in only.items()
+        }
 
-    def as_document(self) -> dict[str, object]:
+    def as_document(self) -> DifferenceDocument:
         """Make the JSON object of it."""
+        sums = self.sums()
         return {
             "alike": self.alike,
             "others": self.others,
-            **self.sums(),
+            "onlyHere": sums["onlyHere"],
+            "onlyThere": sums["onlyThere"],
             "pairs": list(self._as_documents()),
         }
 
-    def _as_documents(self) -> Iterator[dict[str, object]]:
+    def _as_documents(self) -> Iterator[PairDocument]:
         for (here, there), count, deeds in self.differences():
             yield {
                 "here": {"rule": here.rule, "verdict": here.verb},

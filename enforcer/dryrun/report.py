@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from enforcer.dryrun.comparison import Contrast
+    from enforcer.dryrun.document_types import DoerDocument, FindingDocument, ReportDocument
     from enforcer.dryrun.findings import Doing, DryRun, Finding, Subject
     from enforcer.dryrun.fixes import Fix, Fixes
     from enforcer.dryrun.programs import Programs
@@ -107,9 +108,9 @@ def make_report(
     )
 
 
-def as_document(report: Report, fixes: Fixes) -> dict[str, object]:
+def as_document(report: Report, fixes: Fixes) -> ReportDocument:
     """Make the JSON object that ``dry-run --json`` prints."""
-    document: dict[str, object] = {
+    document: ReportDocument = {
         "version": 1,
         "verdict": verdict(report),
         "wouldBreak": [
@@ -133,7 +134,7 @@ def as_document(report: Report, fixes: Fixes) -> dict[str, object]:
     return document
 
 
-def _rule(report: Report, finding: Finding, fixes: Fixes) -> dict[str, object]:
+def _rule(report: Report, finding: Finding, fixes: Fixes) -> FindingDocument:
     return {
         "policy": finding.origin.policy,
         "rule": finding.origin.rule,
@@ -154,7 +155,7 @@ def _rule(report: Report, finding: Finding, fixes: Fixes) -> dict[str, object]:
     }
 
 
-def _who(each: SubjectReport, fixes: Sequence[Fix]) -> dict[str, object]:
+def _who(each: SubjectReport, fixes: Sequence[Fix]) -> DoerDocument:
     doer, doing = each.doer, each.doing
     return {
         "exe": doer.exe,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The types of records as JSON objects, for type checkers only.
+The types of records as JSON objects, for type checkers and for ``enforcer schema``.
 
 ``enforcer.events.schema`` says what each key means; a test holds the two equal. The key ``fields`` is not
 here: an output adds it to what it writes.
@@ -8,7 +8,7 @@ here: an output adds it to what it writes.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 __all__ = [
     "ActorDocument",
@@ -295,8 +295,8 @@ class LostDocument(TypedDict):
 class SkippedDocument(TypedDict):
     """What a follower gets that was too slow for some records."""
 
-    kind: Literal["skipped"]
-    records: int
+    kind: Annotated[Literal["skipped"], "Records that this follower did not get."]
+    records: Annotated[int, "How many."]
 
 
 RecordDocument = MatchDocument | LostDocument

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     from enforcer.explain.changes import Change
     from enforcer.explain.conditions import Part
+    from enforcer.explain.document_types import (
+        AnswerDocument,
+        ExplanationDocument,
+        PartDocument,
+    )
     from enforcer.explain.explanation import Explanation
     from enforcer.explain.judge import Answer
 
@@ -199,7 +204,7 @@ def _change(change: Change, *, is_first: bool) -> Iterator[Line]:
 # ---- JSON -----------------------------------------------------------------------------------------
 
 
-def as_dict(explanation: Explanation) -> dict[str, object]:
+def as_dict(explanation: Explanation) -> ExplanationDocument:
     """Return *explanation* as a JSON object."""
     document = explanation.document
     return {
@@ -241,7 +246,7 @@ def as_dict(explanation: Explanation) -> dict[str, object]:
     }
 
 
-def _answer(answer: Answer) -> dict[str, object]:
+def _answer(answer: Answer) -> AnswerDocument:
     return {
         "policy": answer.entry.policy.name,
         "rule": answer.entry.name,
@@ -253,7 +258,7 @@ def _answer(answer: Answer) -> dict[str, object]:
     }
 
 
-def _parts(parts: Iterable[Part]) -> list[dict[str, object]]:
+def _parts(parts: Iterable[Part]) -> list[PartDocument]:
     return [
         {
             "where": part.where,

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
 """
-The answers of the control socket, for type checkers only.
+The answers of the control socket, for type checkers and for ``enforcer schema``.
 
 The daemon builds an answer and a command reads it by the same type, so that both spell its keys alike.
-``enforcer.runtime.control.protocol`` says which command has which answer, ``docs/commands.md`` what the
-keys mean. What dashboards get is in ``watch_answers``.
+``enforcer.runtime.control.protocol`` says which command has which answer. What dashboards get is in
+``watch_answers``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NotRequired, TypedDict, final
+from typing import Annotated, Literal, NotRequired, TypedDict, final
 
 from enforcer.events.document_types import MatchDocument, RecordDocument
 
@@ -59,41 +59,41 @@ __all__ = [
 class PolicyState(TypedDict):
     """One policy, with how often it decided."""
 
-    name: str
-    mode: str
-    file: str
-    place: str
-    rules: int
-    enabled: bool
-    origin: str
-    modeSet: bool
-    degraded: list[str]
-    enforced: int
-    audited: int
+    name: Annotated[str, "Its name."]
+    mode: Annotated[str, "enforce or audit."]
+    file: Annotated[str, "File that it is from."]
+    place: Annotated[str, "file:line:column of the policy."]
+    rules: Annotated[int, "Number of its rules."]
+    enabled: Annotated[bool, "It is not switched off."]
+    origin: Annotated[str, "file, or added at run time."]
+    modeSet: Annotated[bool, "Its mode was set at run time."]
+    degraded: Annotated[list[str], "Rules that can be recorded but not prevented."]
+    enforced: Annotated[int, "How often it decided."]
+    audited: Annotated[int, "How often it would have, in audit mode."]
 
 
 class RuleState(TypedDict):
     """One rule, with how often it decided."""
 
-    rule: str
-    place: str
-    says: str
-    enforced: int
-    audited: int
+    rule: Annotated[str, "Its name."]
+    place: Annotated[str, "file:line:column of the rule."]
+    says: Annotated[str, "What it does, in a sentence."]
+    enforced: Annotated[int, "How often it decided."]
+    audited: Annotated[int, "How often it would have, in audit mode."]
 
 
 class PolicyDetail(PolicyState):
     """One policy and its rules."""
 
-    message: str | None
-    yaml: str
-    rows: list[RuleState]
+    message: Annotated[str | None, "Of the policy; null if it has none."]
+    yaml: Annotated[str, "The policy in YAML."]
+    rows: Annotated[list[RuleState], "Its rules, guards and defaults."]
 
 
 class PolicyListAnswer(TypedDict):
     """The answer to ``policy-list``."""
 
-    policies: list[PolicyState]
+    policies: Annotated[list[PolicyState], "All policies, those that are switched off included."]
 
 
 @final
@@ -109,101 +109,101 @@ class PolicyAnswer(TypedDict):
 class RecordCounts(TypedDict):
     """``records``."""
 
-    total: int
-    byOutcome: dict[str, int]
-    lostDecisions: int
-    lostActivity: int
-    malformed: int
+    total: Annotated[int, "Records since the start."]
+    byOutcome: Annotated[dict[str, int], "The same by outcome."]
+    lostDecisions: Annotated[int, "Denials and kills that found no room."]
+    lostActivity: Annotated[int, "Other records that found no room."]
+    malformed: Annotated[int, "Records that could not be read."]
 
 
 class OutputState(TypedDict):
     """One item of ``sinks``."""
 
-    name: str
-    failing: bool
-    failures: int
-    dropped: int
+    name: Annotated[str, "Its name."]
+    failing: Annotated[bool, "It cannot be written to now."]
+    failures: Annotated[int, "How often it failed."]
+    dropped: Annotated[int, "Records that it could not take."]
 
 
 class Health(TypedDict):
-    """What runs and what it lost; *rings*: bytes that wait and bytes that there is room for."""
+    """What runs and what it lost."""
 
-    pid: int
-    uptimeSeconds: float
-    generation: int
-    programs: int
-    missing: list[str]
-    enforcesAt: str
-    rings: Mapping[str, Sequence[int]]
-    records: RecordCounts
-    sinks: list[OutputState]
-    kernel: dict[str, int]
+    pid: Annotated[int, "Process id of the daemon."]
+    uptimeSeconds: Annotated[float, "How long it has run."]
+    generation: Annotated[int, "Of the active policy image."]
+    programs: Annotated[int, "Number of attached programs."]
+    missing: Annotated[list[str], "Optional programs for which this kernel has no hook."]
+    enforcesAt: Annotated[str, "LSM hooks, or security_* functions."]
+    rings: Annotated[Mapping[str, Sequence[int]], "Bytes that wait in each ring, and its size."]
+    records: Annotated[RecordCounts, "What was recorded."]
+    sinks: Annotated[list[OutputState], "Where records go."]
+    kernel: Annotated[dict[str, int], "Counters of the kernel side."]
 
 
 class WaitingChange(TypedDict):
     """``pending``: a change that is not confirmed yet; times are in seconds."""
 
-    confirmWithin: float
-    left: float
+    confirmWithin: Annotated[float, "How long it waits, in seconds."]
+    left: Annotated[float, "How much of that is left."]
 
 
 class RuntimeChange(TypedDict):
     """One item of ``runtimeChanges``."""
 
-    policy: str
-    change: str
+    policy: Annotated[str, "Name of the policy."]
+    change: Annotated[str, "What was changed, in words."]
 
 
 class PoliciesState(TypedDict, total=False):
     """What ``status`` says of policies; nothing where they cannot be changed."""
 
-    policies: list[PolicyState]
-    pending: WaitingChange | None
-    generationSeconds: float
-    unknownContainers: list[str]
-    protected: bool
-    keyed: bool
-    pinned: str | None
-    runtimeChanges: list[RuntimeChange]
+    policies: Annotated[list[PolicyState], "All policies, with how often they decided."]
+    pending: Annotated[WaitingChange | None, "Change that is not confirmed yet, or null."]
+    generationSeconds: Annotated[float, "For how long these have been active."]
+    unknownContainers: Annotated[list[str], "Cgroups of containers nobody has identified."]
+    protected: Annotated[bool, "--protect is on."]
+    keyed: Annotated[bool, "Ending it takes a passphrase."]
+    pinned: Annotated[str | None, "Folder of what outlives the daemon, or null."]
+    runtimeChanges: Annotated[list[RuntimeChange], "Changes made by `enforcer policy`."]
 
 
 class MemoryState(TypedDict):
     """``memory``, in bytes."""
 
-    residentBytes: int
-    mapBytes: int
-    maps: dict[str, int]
+    residentBytes: Annotated[int, "Of the daemon."]
+    mapBytes: Annotated[int, "Of all maps in the kernel."]
+    maps: Annotated[dict[str, int], "The same by name."]
 
 
 class DaemonState(Health, PoliciesState):
     """What the daemon says of itself."""
 
-    memory: MemoryState
+    memory: Annotated[MemoryState, "What it costs, in bytes."]
 
 
 class DoneChange(TypedDict):
     """One item of ``control.changes``: when, what, and who asked for it."""
 
-    time: str
-    what: str
-    by: str
+    time: Annotated[str, "When, RFC 3339, UTC."]
+    what: Annotated[str, "What was done, or refused."]
+    by: Annotated[str, "Who asked for it."]
 
 
 class ControlState(TypedDict):
     """``control``: of the control socket."""
 
-    connections: int
-    followers: int
-    watchers: int
-    refused: int
-    failures: int
-    changes: list[DoneChange]
+    connections: Annotated[int, "Callers now."]
+    followers: Annotated[int, "Those that follow events."]
+    watchers: Annotated[int, "Dashboards."]
+    refused: Annotated[int, "Callers that were refused."]
+    failures: Annotated[int, "Answers that failed."]
+    changes: Annotated[list[DoneChange], "The newest twenty changes that were asked for."]
 
 
 class Status(DaemonState):
     """The state of the daemon and of its control socket."""
 
-    control: ControlState
+    control: Annotated[ControlState, "Of the control socket."]
 
 
 class StatusAnswer(TypedDict):
@@ -218,70 +218,72 @@ class StatusAnswer(TypedDict):
 class NamedPolicy(TypedDict):
     """A policy and its place."""
 
-    policy: str
-    place: str
+    policy: Annotated[str, "Name of the policy."]
+    place: Annotated[str, "file:line:column of the policy."]
 
 
 class NamedRule(TypedDict):
     """A rule and its place."""
 
-    rule: str
-    place: str
+    rule: Annotated[str, "Name of the rule."]
+    place: Annotated[str, "file:line:column of the rule."]
 
 
 class ChangedRules(TypedDict):
     """``rules`` of a policy that changed."""
 
-    added: list[NamedRule]
-    removed: list[NamedRule]
-    changed: list[NamedRule]
-    reordered: bool
+    added: Annotated[list[NamedRule], "New rules."]
+    removed: Annotated[list[NamedRule], "Rules that are gone."]
+    changed: Annotated[list[NamedRule], "Rules that say something else."]
+    reordered: Annotated[bool, "Others stand in another order."]
 
 
 class ChangedPolicy(NamedPolicy):
     """A policy that changed; *mode* is the old and the new one."""
 
-    mode: list[str] | None
-    head: bool
-    rules: ChangedRules
+    mode: Annotated[list[str] | None, "The old and the new mode, or null."]
+    head: Annotated[bool, "Something beside its rules differs."]
+    rules: Annotated[ChangedRules, "What differs in its rules."]
 
 
 class Difference(TypedDict):
     """``change``: what differs from the policies before."""
 
-    added: list[NamedPolicy]
-    removed: list[NamedPolicy]
-    changed: list[ChangedPolicy]
+    added: Annotated[list[NamedPolicy], "New policies."]
+    removed: Annotated[list[NamedPolicy], "Policies that are gone."]
+    changed: Annotated[list[ChangedPolicy], "Policies that differ."]
 
 
 class ChangeSeconds(TypedDict):
     """``seconds``: what a change took."""
 
-    compile: float
-    swap: float
+    compile: Annotated[float, "To read and compile."]
+    swap: Annotated[float, "To make it active."]
 
 
 @final
 class ChangeAnswer(TypedDict):
     """The answer to ``reload`` and to the changes of one policy."""
 
-    generation: int
-    previous: int
-    unchanged: bool
-    change: Difference
-    lines: list[str]
-    warnings: list[str]
-    rules: int
-    seconds: NotRequired[ChangeSeconds]
-    successor: NotRequired[bool]
-    confirmWithin: NotRequired[float | None]
+    generation: Annotated[int, "Generation that is active now."]
+    previous: Annotated[int, "The one before."]
+    unchanged: Annotated[bool, "Nothing differs; the generation is the old one."]
+    change: Annotated[Difference, "What differs."]
+    lines: Annotated[list[str], "The same as text."]
+    warnings: Annotated[list[str], "What should be known of it, each with its place."]
+    rules: Annotated[int, "Number of active rules."]
+    seconds: NotRequired[Annotated[ChangeSeconds, "What it took."]]
+    successor: NotRequired[Annotated[bool, "Tables of another size had to replace the old ones."]]
+    confirmWithin: NotRequired[
+        Annotated[float | None, "Seconds until the previous policies are active again, or null."]
+    ]
 
 
 class Confirmation(TypedDict):
     """The answer to ``confirm``."""
 
-    generation: int
-    unchanged: NotRequired[bool]
+    generation: Annotated[int, "Generation that is active."]
+    unchanged: NotRequired[Annotated[bool, "No change waited."]]
 
 
 class StopAnswer(TypedDict):
