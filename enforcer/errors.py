@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from enforcer.span import Span
@@ -25,6 +25,8 @@ __all__ = [
     "LimitError",
     "PolicyError",
     "PolicyErrors",
+    "TextError",
+    "TrustError",
     "UnsupportedError",
     "VerifierError",
 ]
@@ -36,6 +38,12 @@ class EnforcerError(Exception):
 
 class PolicyError(EnforcerError):
     """Something in a policy file is wrong; *span* is where, if it has a place."""
+
+    kind: ClassVar = "invalid-policy"
+    """What tools call errors of this class. It stays."""
+
+    is_of_text: ClassVar = True
+    """It is about what stands at its place, and not about the whole file."""
 
     def __init__(self, message: str, span: Span | None = None) -> None:
         super().__init__(message)
@@ -49,9 +57,27 @@ class PolicyError(EnforcerError):
 class FileError(PolicyError):
     """A file or directory of policies cannot be opened or read; nothing is known of what is in it."""
 
+    kind = "unreadable-file"
+    is_of_text = False
+
 
 class LimitError(PolicyError):
     """A policy exceeds a limit of the image; the message names the limit."""
+
+    kind = "exceeded-limit"
+
+
+class TextError(PolicyError):
+    """A file is not the text that it should be: not UTF-8, not YAML, or YAML that policies do without."""
+
+    kind = "invalid-text"
+
+
+class TrustError(PolicyError):
+    """A file or directory could have been written by somebody other than root."""
+
+    kind = "untrusted-file"
+    is_of_text = False
 
 
 class PolicyErrors(EnforcerError):

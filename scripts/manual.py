@@ -35,6 +35,7 @@ FILES = {
 }
 ENVIRONMENT = {
     "NO_COLOR": "if it is set, nothing is printed in colours",
+    "FORCE_COLOR": "if it is set and not 0, output that is no terminal has colours, too; and so CLICOLOR_FORCE",
     "ENFORCER_DEBUG": "if it is set, an internal error shows where it happened",
 }
 _PLACEHOLDER = re.compile(r"(?<![\w-])(--?[a-z][\w-]*)|(?<![\w-])([A-Z][A-Z:|x-]*)(?![\w-])")

@@ -22,6 +22,7 @@ ME = str(Peer(os.getpid(), os.getuid(), login_of(os.getpid())))
 CHANGE = {
     "generation": 7,
     "previous": 6,
+    "unchanged": False,
     "change": {"added": [], "removed": [], "changed": []},
     "lines": ["policy web: mode audit"],
     "warnings": [],
@@ -40,6 +41,7 @@ WEB = {
     "enabled": True,
     "origin": "file",
     "modeSet": True,
+    "degraded": [],
     "enforced": 3,
     "audited": 1200,
 }

@@ -46,14 +46,18 @@ _DURATION = re.compile(DURATION)
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def add_policies(parser: Arguments, *, optional: bool) -> None:
-    """Add the list of policy files and folders: *optional* for a command that may read them again."""
+def add_policies(parser: Arguments, *, optional: bool, is_needed: bool = True) -> None:
+    """
+    Add the list of policy files and folders: *optional* for a command that may read them again.
+
+    *is_needed*: whether the parser itself refuses to do without, where they are not optional.
+    """
     help_text = "policy file, or folder whose *.yaml files are read"
     help_text += f" (default: {places.POLICIES})" if optional else "; - is standard input"
     parser.add_argument(
         "policies",
         metavar="POLICY",
-        nargs="*" if optional else "+",
+        nargs="*" if optional or not is_needed else "+",
         type=kept_file if optional else file_or_stdin,
         help=help_text,
     )

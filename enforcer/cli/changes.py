@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from enforcer.cli.exits import complain
+from enforcer.cli.formats import JSON, print_document
 from enforcer.cli.output import plural
 from enforcer.cli.passphrase import Passphrase, ask_with_key
 from enforcer.runtime.control.protocol import Client
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from enforcer.runtime.control.answers import ChangeAnswer
     from enforcer.runtime.control.protocol import AnswerT, Word
 
-__all__ = ["ask", "document", "show_change"]
+__all__ = ["ask", "print_answer", "show_change"]
 
 _PATIENCE = 300.0  # seconds: large sets are compiled while we wait, on a machine that may be busy
 
@@ -37,16 +37,19 @@ def ask(
         return ask_with_key(client, Passphrase(key_fd), command, **fields)
 
 
-def document(answer: Mapping[str, object]) -> str:
-    """Write *answer* as the one object of ``--json``."""
+def print_answer(answer: Mapping[str, object]) -> None:
+    """Print *answer* as one JSON object."""
     said = {key: value for key, value in answer.items() if key != "ok"}
-    return json.dumps({"version": 1, **said}, indent=2)
+    print_document({"version": 1, **said})
 
 
-def show_change(answer: ChangeAnswer) -> None:
-    """Print what a change did, and warnings to standard error."""
+def show_change(form: str, answer: ChangeAnswer) -> None:
+    """Print what a change did in *form*; as text, warnings go to standard error."""
     from enforcer.identity.text import neutral
 
+    if form == JSON:
+        print_answer(answer)
+        return
     for line in answer.get("lines", ()):
         print(neutral(line))
     for warning in answer.get("warnings", ()):

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "key": "make the key that is needed to end protected enforcement",
     "unlock": "unlock what a lost daemon left protected by a key, for the next start",
     "completion": "print the script by which a shell completes commands and options",
+    "schema": "print the JSON Schema of what enforcer prints or reads",
     "version": "show the versions of enforcer and of what it works with",
     "help": "show the help of a command",
 }

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_socket
-from enforcer.cli.changes import ask
+from enforcer.cli.changes import ask, print_answer
 from enforcer.cli.exits import Exit
+from enforcer.cli.formats import JSON, add_output
 from enforcer.cli.passphrase import add_key_fd
 from enforcer.runtime.control.protocol import CONFIRM
 
@@ -24,6 +25,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
+    add_output(parser)
     add_socket(parser)
     add_key_fd(parser)
 
@@ -31,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon."""
     answer = ask(args.socket, CONFIRM, args.key_fd)
-    if answer.get("unchanged"):
+    if args.form == JSON:
+        print_answer(answer)
+    elif answer.get("unchanged"):
         print(f"enforcer: nothing awaits confirmation: generation {answer['generation']} stays")
     else:
         print(f"enforcer: confirmed, generation {answer['generation']} stays active")

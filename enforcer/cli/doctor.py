@@ -8,17 +8,19 @@ The answer comes from loading and attaching small programs, not from versions or
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from enforcer.cli.arguments import require_root
+from enforcer.cli.colours import add_color
 from enforcer.cli.exits import Exit
+from enforcer.cli.formats import JSON, add_output, print_document
 from enforcer.cli.output import console
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from enforcer.cli.document_types import DoctorDocument
     from enforcer.kernel.probe import OperationSupport, Report
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -36,7 +38,7 @@ _STYLES = {"prevent": "green", "kill after": "yellow", "observe": "cyan", "nothi
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_color(add_output(parser))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,14 +47,14 @@ def run(args: argparse.Namespace) -> int:
 
     require_root("examining the kernel")
     report = examine()
-    if args.json:
-        print(json.dumps(_document(report), indent=2))
+    if args.form == JSON:
+        print_document(_document(report))
     else:
         _show(report)
     return Exit.OK if report.can_prevent else Exit.KERNEL
 
 
-def _document(report: Report) -> dict[str, object]:
+def _document(report: Report) -> DoctorDocument:
     return {
         "version": 1,
         "kernel": report.kernel,

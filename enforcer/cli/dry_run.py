@@ -10,13 +10,14 @@ decides on a recording of `enforcer record`, without root and on any machine.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_policies, duration, file_path, policy_paths, require_root
+from enforcer.cli.colours import add_color
 from enforcer.cli.dry_report import show
 from enforcer.cli.exits import Exit, UsageError, complain
+from enforcer.cli.formats import JSON, add_output, print_document
 from enforcer.cli.output import plural
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="with --replay: compare with these policies; may be repeated",
     )
-    parser.add_argument("--json", action="store_true", help="report as one JSON object")
+    add_color(add_output(parser))
     parser.add_argument(
         "--html", metavar="FILE", type=file_path, help="also write the report as one web page"
     )
@@ -105,8 +106,8 @@ def run(args: argparse.Namespace) -> int:
         write_fixes(fixes)
     if args.html is not None:
         args.html.write_text(page(report), encoding="utf-8")
-    if args.json:
-        print(json.dumps(as_document(report, fixes), indent=2))
+    if args.form == JSON:
+        print_document(as_document(report, fixes))
     else:
         show(report, fixes)
     if args.write_fixes is not None:

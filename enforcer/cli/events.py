@@ -15,7 +15,9 @@ import re
 from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_socket, duration
+from enforcer.cli.colours import add_color
 from enforcer.cli.exits import Exit, complain, discard
+from enforcer.cli.formats import JSON, add_output
 from enforcer.runtime.control.protocol import EVENTS, RECENT, RECENT_MOST, Client
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             choices=_ACTIONS if name == "action" else None,
             help=f"only {meaning}",
         )
-    parser.add_argument("--json", action="store_true", help="print JSON, one object per line")
+    add_color(add_output(parser, what="JSON, one object per line"))
     add_socket(parser)
 
 
@@ -130,7 +132,7 @@ def _follow(args: argparse.Namespace, client: Client, shown: set[str]) -> None:
 def _print(args: argparse.Namespace, record: RecordDocument | SkippedDocument) -> None:
     from enforcer.sinks.terminal import terminal_line, wants_colour
 
-    if args.json:
+    if args.form == JSON:
         print(json.dumps(record), flush=True)
     else:
         print(terminal_line(record, colour=wants_colour(1, os.environ)), flush=True)

@@ -159,17 +159,11 @@ def _explain(error: Exception) -> int:
 
 
 def _list(errors: Sequence[PolicyError], summary: str) -> None:
-    for each in errors:
-        _plain(str(each))
+    from enforcer.cli.messages import tell_errors
+
+    tell_errors(errors)
     many = len(errors)
     complain(f"{many} error{'s' if many != 1 else ''} {summary}")
-
-
-def _plain(line: str) -> None:
-    try:
-        print(line, file=sys.stderr)
-    except OSError:
-        discard(2)
 
 
 def discard(fd: int) -> None:

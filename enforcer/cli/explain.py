@@ -14,7 +14,9 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from enforcer.cli.arguments import add_socket, file_path
+from enforcer.cli.colours import add_color
 from enforcer.cli.exits import Exit, UsageError
+from enforcer.cli.formats import JSON, add_output, print_document
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=file_path,
         help="policy file or folder (default: the daemon's active policies)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_color(add_output(parser))
     add_socket(parser)
 
 
@@ -70,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # Whatever the record lacks for its own line; explanations need less than that.
         raise UsageError(f"the record is damaged: {error!r}: give the whole record") from error
-    if args.json:
-        print(json.dumps(as_dict(explanation), indent=2))
+    if args.form == JSON:
+        print_document(as_dict(explanation))
         return Exit.OK
     from rich.text import Text
 

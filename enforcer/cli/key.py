@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import file_path
 from enforcer.cli.exits import Exit, UsageError
+from enforcer.cli.formats import JSON, add_output, print_document
 from enforcer.cli.passphrase import add_key_fd, read_passphrase
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+
+    from enforcer.cli.document_types import KeyDocument
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -41,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make a passphrase and print it; it is not stored",
     )
+    add_output(parser)
     add_key_fd(parser)
 
 
@@ -52,6 +56,14 @@ def run(args: argparse.Namespace) -> int:
     said = _generated() if args.generate else _chosen(args.key_fd)
     salt = secrets.token_bytes(SALT_BYTES)
     _write(args.file, Verifier(salt, stored_of(key_of(said, salt))).text)
+    if args.form == JSON:
+        made: KeyDocument = {
+            "version": 1,
+            "file": str(args.file),
+            "passphrase": said if args.generate else None,
+        }
+        print_document(made)
+        return Exit.OK
     if args.generate:
         print(said)
     print(f"enforcer: {args.file} verifies this passphrase; keep the passphrase elsewhere")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from enforcer.cli.colours import heed
 from enforcer.cli.commands import COMMANDS, parser
 from enforcer.cli.exits import guarded
 
@@ -24,4 +25,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str]) -> int:
     named = next((word for word in words if word in COMMANDS), None)
     args = parser({named} if named else ()).parse_args(words)
+    heed(getattr(args, "color", "auto"))
     return int(args.run(args))

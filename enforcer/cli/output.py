@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
+
+from enforcer.colours import are_unwanted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +29,13 @@ def console() -> Console:
             raise BrokenPipeError
 
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
-    return Plain(highlight=False, markup=False, emoji=False, width=width)
+    return Plain(
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=width,
+        color_system=None if are_unwanted(os.environ) else "auto",
+    )
 
 
 def plural(number: int, noun: str) -> str:

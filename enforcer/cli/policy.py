@@ -14,9 +14,11 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from enforcer.cli.arguments import add_confirm_within, add_socket, file_path
-from enforcer.cli.changes import ask, document, show_change
+from enforcer.cli.changes import ask, print_answer, show_change
+from enforcer.cli.colours import add_color
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit, UsageError
+from enforcer.cli.formats import JSON, YAML, add_output
 from enforcer.cli.passphrase import add_key_fd
 from enforcer.errors import PolicyError, PolicyErrors
 from enforcer.policy.model.modes import Mode
@@ -62,7 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     def action(name: str, act: Callable[[argparse.Namespace], None], summary: str) -> Any:
-        made = actions.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+        made = actions.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+        )
         made.set_defaults(act=act, action=name)
         add_socket(made)
         return made
@@ -79,8 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for each in (added, removed, enabled, disabled, moded):
         add_confirm_within(each)
         add_key_fd(each)
-    for each in (listed, shown):
-        each.add_argument("--json", action="store_true", help="print one JSON object")
+    for each in (listed, added, removed, enabled, disabled, moded):
+        add_color(add_output(each))
+    add_color(add_output(shown, YAML))
     added.add_argument("files", metavar="FILE", nargs="+", type=file_path, help="policy file")
     moded.add_argument(
         "mode",
@@ -98,8 +103,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> None:
     answer = ask(args.socket, POLICY_LIST)
-    if args.json:
-        print(document(answer))
+    if args.form == JSON:
+        print_answer(answer)
         return
     heads = ("policy", "mode", "state", "rules", "acted", "would act", "origin", "file")
     rows = [
@@ -121,11 +126,12 @@ def _list(args: argparse.Namespace) -> None:
 def _show(args: argparse.Namespace) -> None:
     answer = ask(args.socket, POLICY_SHOW, name=args.name)
     policy = answer["policy"]
-    if args.json:
-        print(document(policy))
+    if args.form == JSON:
+        print_answer(policy)
         return
-    for line in _comments(policy):
-        print(f"# {line}".rstrip())
+    if args.form != YAML:
+        for line in _comments(policy):
+            print(f"# {line}".rstrip())
     # The printer escapes what a terminal would obey; its first line is the place, which is told above.
     print(policy["yaml"].partition("\n")[2], end="")
 
@@ -150,20 +156,20 @@ def _add(args: argparse.Namespace) -> None:
     # They are UTF-8, or the check had refused them.
     texts = {file: content.decode("utf-8") for file, content in contents.items()}
     within = args.confirm_within
-    show_change(ask(args.socket, POLICY_ADD, args.key_fd, texts=texts, confirmWithin=within))
+    answer = ask(args.socket, POLICY_ADD, args.key_fd, texts=texts, confirmWithin=within)
+    show_change(args.form, answer)
 
 
 def _change(args: argparse.Namespace) -> None:
-    show_change(
-        ask(
-            args.socket,
-            _CHANGES[args.action],
-            args.key_fd,
-            name=args.name,
-            mode=getattr(args, "mode", None),
-            confirmWithin=args.confirm_within,
-        )
+    answer = ask(
+        args.socket,
+        _CHANGES[args.action],
+        args.key_fd,
+        name=args.name,
+        mode=getattr(args, "mode", None),
+        confirmWithin=args.confirm_within,
     )
+    show_change(args.form, answer)
 
 
 def _mode(policy: PolicyState) -> str:

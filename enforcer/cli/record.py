@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import duration, file_path, require_root
 from enforcer.cli.exits import Exit, complain
+from enforcer.cli.formats import JSON, add_output, print_document
 from enforcer.cli.output import plural, size, span
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from enforcer.cli.document_types import RecordingDocument
     from enforcer.policy.language.syscall_table import Syscall
     from enforcer.policy.language.vocabulary import Op
     from enforcer.replay.recorder import Recorded
@@ -70,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ),
     )
     _add_sizes(parser)
+    add_output(parser)
 
 
 def _add_sizes(parser: argparse.ArgumentParser) -> None:
@@ -155,8 +160,24 @@ def run(args: argparse.Namespace) -> int:
             until = f"for {args.seconds:g} s" if args.seconds is not None else "until Ctrl-C"
             line = f"recording {until} to {args.journal}; nothing is refused"
             done = recorder.run(args.seconds, ready=lambda: complain(line))
-    _tell(done)
+    if args.form == JSON:
+        print_document(_document(args.journal, done))
+    else:
+        _tell(done)
     return Exit.OK
+
+
+def _document(journal: Path, done: Recorded) -> RecordingDocument:
+    return {
+        "version": 1,
+        "journal": str(journal),
+        "operations": done.accesses,
+        "seconds": round(done.seconds, 1),
+        "bytes": done.size,
+        "reason": done.reason,
+        "lostOperations": done.lost_accesses,
+        "lostStarts": done.lost_lines,
+    }
 
 
 def _tell(done: Recorded) -> None:

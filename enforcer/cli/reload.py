@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_confirm_within, add_socket
-from enforcer.cli.changes import ask, document, show_change
+from enforcer.cli.changes import ask, show_change
+from enforcer.cli.colours import add_color
 from enforcer.cli.exits import Exit
+from enforcer.cli.formats import add_output
 from enforcer.cli.passphrase import add_key_fd
 from enforcer.runtime.control.protocol import RELOAD
 
@@ -31,7 +33,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     add_confirm_within(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_color(add_output(parser))
     add_socket(parser)
     add_key_fd(parser)
 
@@ -39,8 +41,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon."""
     answer = ask(args.socket, RELOAD, args.key_fd, confirmWithin=args.confirm_within)
-    if args.json:
-        print(document(answer))
-    else:
-        show_change(answer)
+    show_change(args.form, answer)
     return Exit.OK

@@ -78,6 +78,20 @@ class Settings:
         settings = attrs.evolve(self, **{name: v for name, v in given.items() if v is not None})
         return attrs.evolve(settings, pins=None) if args.is_unpinned else settings
 
+    def require_sense(self) -> None:
+        """
+        Refuse what contradicts itself.
+
+        Raises:
+            UsageError: what does.
+        """
+        from enforcer.cli.exits import UsageError
+
+        if self.watch_confirm_within is not None and not self.watch:
+            raise UsageError("--watch-confirm-within needs the watch: leave --no-watch out")
+        if self.persist and self.pins is None:
+            raise UsageError("--persist needs pins: leave --no-pins out")
+
     def all_outputs(self) -> tuple[OutputSpec, ...]:
         """
         List every output: those that have an option of their own, then the others.

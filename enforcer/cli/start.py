@@ -25,7 +25,8 @@ from enforcer.cli.arguments import (
     require_root,
     socket_address,
 )
-from enforcer.cli.exits import Exit, UsageError, complain, discard
+from enforcer.cli.colours import add_color
+from enforcer.cli.exits import Exit, complain, discard
 from enforcer.cli.output import plural, span
 from enforcer.cli.passphrase import Passphrase, add_key_fd, let_in
 
@@ -169,6 +170,7 @@ def _add_terminal(group: Arguments) -> None:
         help="show a dashboard instead of records; enforcement goes on when you close it",
     )
     group.add_argument("--quiet", "-q", action=_FLAG, help="print only start and end, no records")
+    add_color(group)
 
 
 def _add_service(group: Arguments) -> None:
@@ -265,14 +267,11 @@ def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
 
     sources = _sources(args, settings)
     require_root("enforcement")
-    if settings.watch_confirm_within is not None and not settings.watch:
-        raise UsageError("--watch-confirm-within needs the watch: leave --no-watch out")
+    settings.require_sense()
     if args.dashboard:
         from enforcer.cli.inplace import require_terminal
 
         require_terminal()
-    if settings.persist and settings.pins is None:
-        raise UsageError("--persist needs pins: leave --no-pins out")
     return Plan(
         sources=sources,
         socket=settings.socket,

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_socket
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit
+from enforcer.cli.formats import JSON, add_output, print_document
 from enforcer.cli.output import plural, size, span
 from enforcer.runtime.control.protocol import STATUS, Client
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from enforcer.cli.document_types import StatusDocument
     from enforcer.runtime.control.answers import PolicyState, Status
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -31,7 +32,7 @@ _CHANGES = 5  # newest; --json has all that are kept
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_output(parser)
     add_socket(parser)
 
 
@@ -39,8 +40,9 @@ def run(args: argparse.Namespace) -> int:
     """Ask the daemon."""
     with Client.connect(args.socket) as client:
         state = client.ask(STATUS)["status"]
-    if args.json:
-        print(json.dumps({"version": 1, **state}, indent=2))
+    if args.form == JSON:
+        document: StatusDocument = {"version": 1, **state}
+        print_document(document)
     else:
         _show(state)
     return Exit.OK

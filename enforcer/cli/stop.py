@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from enforcer import places
 from enforcer.cli.arguments import add_socket, file_path, require_root
 from enforcer.cli.exits import Exit, UsageError
+from enforcer.cli.formats import JSON, add_output, print_document
 from enforcer.cli.output import plural
 from enforcer.cli.passphrase import Passphrase, add_key_fd, ask_with_key, let_in
 from enforcer.errors import ControlError
@@ -22,6 +23,8 @@ from enforcer.runtime.control.protocol import STOP, Client, NoDaemonError
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+
+    from enforcer.cli.document_types import StopDocument
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -49,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=places.PINS,
         help=f"where enforcement is pinned (default: {places.PINS})",
     )
+    add_output(parser)
     add_socket(parser)
     add_key_fd(parser)
 
@@ -57,26 +61,30 @@ def run(args: argparse.Namespace) -> int:
     """Ask, and wait for the end."""
     if args.force:
         require_root("stop --force")
-        _force(args.socket, args.pins, Passphrase(args.key_fd))
-        return Exit.OK
+    stop = _force if args.force else _stop
+    done = stop(args.socket, args.pins, Passphrase(args.key_fd))
+    if args.form == JSON:
+        print_document(done)
+    else:
+        print(f"enforcer: {_said(done)}")
+    return Exit.OK
+
+
+def _stop(socket: Path, pins: Path, passphrase: Passphrase) -> StopDocument:
     try:
-        _ask(args.socket, Passphrase(args.key_fd))
+        _ask(socket, passphrase)
     except NoDaemonError:
-        if _is_held(args.pins):
+        if _is_held(pins):
             raise UsageError(
-                f"no daemon answers at {args.socket}, but one holds {args.pins}: name its --socket"
+                f"no daemon answers at {socket}, but one holds {pins}: name its --socket"
             ) from None
-        if _is_left(args.pins):
+        if _is_left(pins):
             raise UsageError(
                 "enforcement of a lost daemon is still active: "
                 "enforcer start takes it over, enforcer stop --force ends it"
             ) from None
         raise
-    if _is_left(args.pins):
-        print("enforcer: stopped, what was pinned stays active: enforcer stop --force ends it")
-    else:
-        print("enforcer: stopped, nothing is enforced any more")
-    return Exit.OK
+    return {"version": 1, "daemon": True, "killed": None, "removed": 0, "pinned": _is_left(pins)}
 
 
 def _ask(socket: Path, passphrase: Passphrase) -> None:
@@ -90,7 +98,7 @@ def _ask(socket: Path, passphrase: Passphrase) -> None:
             )
 
 
-def _force(socket: Path, pins: Path, passphrase: Passphrase) -> None:
+def _force(socket: Path, pins: Path, passphrase: Passphrase) -> StopDocument:
     from enforcer.runtime.instance.lock import InstanceLock
     from enforcer.runtime.instance.lost_daemon import kill_holder
     from enforcer.runtime.retry import while_busy
@@ -107,7 +115,13 @@ def _force(socket: Path, pins: Path, passphrase: Passphrase) -> None:
     with InstanceLock.take(lock, patience=_SHORT):
         _enter(pins, passphrase)
         removed = _clear(pins)
-    print(f"enforcer: {_ended(killed, removed, had_daemon=had_daemon)}")
+    return {
+        "version": 1,
+        "daemon": had_daemon,
+        "killed": killed,
+        "removed": removed,
+        "pinned": False,
+    }
 
 
 def _enter(pins: Path, passphrase: Passphrase) -> None:
@@ -128,14 +142,16 @@ def _ask_if_there(socket: Path, lock: Path, passphrase: Passphrase) -> bool:
     return True
 
 
-def _ended(killed: int | None, removed: int, *, had_daemon: bool) -> str:
-    if not (had_daemon or removed):
+def _said(done: StopDocument) -> str:
+    if done["pinned"]:
+        return "stopped, what was pinned stays active: enforcer stop --force ends it"
+    if not (done["daemon"] or done["removed"]):
         return "no daemon is running, and nothing is left active"
     said = ["stopped"]
-    if killed is not None:
-        said.append(f"by killing the daemon (pid {killed}), which did not answer")
-    if removed:
-        said.append(f"what {plural(removed, 'session')} left was removed")
+    if done["killed"] is not None:
+        said.append(f"by killing the daemon (pid {done['killed']}), which did not answer")
+    if done["removed"]:
+        said.append(f"what {plural(done['removed'], 'session')} left was removed")
     return ", ".join([*said, "nothing is enforced any more"])
 
 

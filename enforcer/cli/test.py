@@ -8,20 +8,23 @@ needed, and nothing is loaded or activated.
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import file_or_stdin, file_path
+from enforcer.cli.colours import add_color
 from enforcer.cli.exits import Exit, UsageError, code_of
+from enforcer.cli.formats import JSON, TEXT, add_output, print_document
+from enforcer.cli.messages import tell_errors
 from enforcer.cli.output import plural
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from enforcer.cases.junit import Suite
+    from enforcer.cli.document_types import SuiteDocument, TestDocument
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -57,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--junit", metavar="FILE", type=file_path, help="write a JUnit file, too")
     parser.add_argument("--quiet", "-q", action="store_true", help="print only cases that differ")
     parser.add_argument("--verbose", "-v", action="store_true", help="print every case")
+    add_color(add_output(parser))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,8 +69,9 @@ def run(args: argparse.Namespace) -> int:
 
     paths = [path for given in args.cases for path in _files(given)]
     suites = [_try(path, args.policies) for path in paths]
-    for suite in suites:
-        _tell(suite, is_verbose=args.verbose)
+    if args.form == TEXT:
+        for suite in suites:
+            _tell(suite, is_verbose=args.verbose)
     if args.junit is not None:
         try:
             args.junit.write_bytes(junit(suites))
@@ -76,7 +81,9 @@ def run(args: argparse.Namespace) -> int:
     wrong = len(errors)
     outcomes = [outcome for suite in suites for outcome in suite.outcomes]
     failed = sum(not outcome.is_as_expected for outcome in outcomes)
-    if not args.quiet or wrong or failed:
+    if args.form == JSON:
+        print_document(_document(suites, failed))
+    elif not args.quiet or wrong or failed:
         said = f"{plural(len(outcomes), 'case')}, {failed} not as expected"
         said += f", {plural(wrong, 'error')}" if wrong else ""
         print(f"{'failed' if wrong or failed else 'ok'}: {said}")
@@ -117,9 +124,40 @@ def _try(path: Path, policies: list[Path]) -> Suite:
     return Suite(path, outcomes, seconds=time.monotonic() - began)
 
 
+def _document(suites: Sequence[Suite], failed: int) -> TestDocument:
+    errors = sum(len(suite.errors) for suite in suites)
+    return {
+        "version": 1,
+        "ok": not errors and not failed,
+        "cases": sum(len(suite.outcomes) for suite in suites),
+        "failed": failed,
+        "errors": errors,
+        "suites": [_suite(suite) for suite in suites],
+    }
+
+
+def _suite(suite: Suite) -> SuiteDocument:
+    from enforcer.cli.findings import of_errors
+
+    return {
+        "file": str(suite.path),
+        "seconds": round(suite.seconds, 3),
+        "cases": [
+            {
+                "name": outcome.case.name,
+                "place": str(outcome.case.span),
+                "ok": outcome.is_as_expected,
+                "verdict": outcome.enforced.verdict,
+                "problems": list(outcome.problems),
+            }
+            for outcome in suite.outcomes
+        ],
+        "findings": [each.document for each in of_errors(suite.errors)],
+    }
+
+
 def _tell(suite: Suite, *, is_verbose: bool) -> None:
-    for error in suite.errors:
-        print(error, file=sys.stderr)
+    tell_errors(suite.errors)
     for line in _lines(suite, is_verbose=is_verbose):
         print(line)
 

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 from enforcer import places
 from enforcer.cli.arguments import file_path, require_root
 from enforcer.cli.exits import Exit
+from enforcer.cli.formats import JSON, add_output, print_document
 from enforcer.cli.passphrase import Passphrase, add_key_fd, let_go
 
 if TYPE_CHECKING:
     import argparse
+
+    from enforcer.cli.document_types import UnlockDocument
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -35,13 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=places.PINS,
         help=f"where enforcement is pinned (default: {places.PINS})",
     )
+    add_output(parser)
     add_key_fd(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the key to the kernel."""
     require_root("unlock")
-    if let_go(args.pins, Passphrase(args.key_fd)):
+    unlocked = let_go(args.pins, Passphrase(args.key_fd))
+    if args.form == JSON:
+        document: UnlockDocument = {"version": 1, "unlocked": unlocked}
+        print_document(document)
+    elif unlocked:
         print("enforcer: unlocked, enforcement stays active: start the daemon now")
     else:
         print("enforcer: nothing is locked")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from enforcer.policy.kernel_types.operand_path import PointError, local_types
 from enforcer.policy.language.operations import hooks_of
 from enforcer.policy.language.vocabulary import Kind
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
 
     from enforcer.policy.language.vocabulary import Op
     from enforcer.policy.model.points import Operand, Point
-    from enforcer.policy.model.policy import PolicySet, Rule
+    from enforcer.policy.model.policy import Policy, PolicySet, Rule
 
-__all__ = ["decided"]
+__all__ = ["Decided", "decided"]
 
 _RACED = "can be raced: another thread can change it between the decision and its use"
 _OUTRIGHT = frozenset((OperandType.TEXT, OperandType.BYTES, OperandType.SOCKADDR))
@@ -38,23 +40,37 @@ _PLACES = {
 }
 
 
-def decided(policies: PolicySet, late: Callable[[Rule], str | None]) -> Iterator[str]:
+@attrs.frozen
+class Decided:
+    """Where one rule is decided, and further sentences on its limits."""
+
+    policy: Policy
+    rule: Rule
+    says: str
+    notes: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Yield it as text."""
+        yield f"{self.rule.span}: policy {self.policy.name}, rule {self.rule.name}: {self.says}"
+        yield from (f"    {note}" for note in self.notes)
+
+
+def decided(policies: PolicySet, late: Callable[[Rule], str | None]) -> Iterator[Decided]:
     """
-    Yield a line for every rule that says where it is decided, and further lines for its limits.
+    Yield where every rule is decided.
 
     *late* says why this kernel comes too late for a rule; None if it does not, or if that is not known.
     """
     for policy in policies.policies:
         by_loader = is_asked(policy)
         for rule in policy.rules:
-            ops = decided_operations(rule, by_loader=by_loader)
-            yield f"{rule.span}: policy {policy.name}, rule {rule.name}: {_place(rule, ops)}"
-            yield from (f"    {doubt}" for doubt in _doubts(rule))
-            yield from _attempts(rule)
+            says = _place(rule, decided_operations(rule, by_loader=by_loader))
+            notes = [*_doubts(rule), *_attempts(rule)]
             why = late(rule) if rule.action.verb >= Verb.DENY else None
             if why is not None:
                 then = "kills after it" if policy.allow_degraded else "is refused"
-                yield f"    {why}, so the rule {then} here"
+                notes.append(f"{why}, so the rule {then} here")
+            yield Decided(policy, rule, says, tuple(notes))
 
 
 def _attempts(rule: Rule) -> Iterator[str]:
@@ -64,13 +80,13 @@ def _attempts(rule: Rule) -> Iterator[str]:
         return
     names = ", ".join(call.name for call in calls)
     yield (
-        f"    attempts: recorded when {names} fail with an error of the kernel itself; nothing is "
+        f"attempts: recorded when {names} fail with an error of the kernel itself; nothing is "
         "refused"
     )
     if all(call.is_nameless for call in calls):
         return
     yield (
-        "    attempts: the path is a string in the caller's memory, which another thread can change before "
+        "attempts: the path is a string in the caller's memory, which another thread can change before "
         "it is recorded; symbolic links in it are not followed"
     )
 

@@ -22,7 +22,7 @@ from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subje
 from enforcer.garbage import uncollected
 from enforcer.policy.kernel_types.operand_path import Types, local_types
 from enforcer.policy.language.vocabulary import Dim, Op
-from enforcer.policy.model.policy import PolicySet, Verb
+from enforcer.policy.model.policy import Note, PolicySet, Verb
 from enforcer.policy.readers.attempts import ended_calls
 
 __all__ = ["CompiledImage", "Needs", "compile_policies"]
@@ -64,7 +64,7 @@ class CompiledImage:
         generation: of the image, as in its head; 0 is never one.
         rows: what each row id is from.
         ops, dims: what any row decides and looks at.
-        warnings: what the author should know, one sentence with a place each.
+        warnings: what the author should know.
         labels: numbers of process conditions, to be kept by the next image.
         continues: whether the labels of tasks stay true: false after a renumbering, when every
             label has to be made anew.
@@ -78,7 +78,7 @@ class CompiledImage:
     dims: frozenset[int]
     counts: Counts
     needs: Needs
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Note, ...] = ()
     labels: LabelNumbers = attrs.field(factory=LabelNumbers, repr=False)
     continues: bool = True
     points: tuple[Placed, ...] = ()
@@ -189,12 +189,13 @@ def _lowered(
     return atoms, subjects, marks, rows
 
 
-def _warnings(infos: tuple[RowInfo, ...], rows_ops: list[int]) -> list[str]:
+def _warnings(infos: tuple[RowInfo, ...], rows_ops: list[int]) -> list[Note]:
     out = []
     for info, ops in zip(infos, rows_ops, strict=True):
         if info.kind is RowKind.RULE and ops >> Op.EXEC_ARGV & 1 and info.verb is Verb.DENY:
-            out.append(
-                f"{info.span}: rule {info.rule!r} denies by arguments, which are known too late "
-                "to prevent the exec: use kill"
+            said = (
+                f"rule {info.rule!r} denies by arguments, which are known too late to prevent the "
+                "exec: use kill"
             )
+            out.append(Note(said, info.span, matters=True))
     return list(dict.fromkeys(out))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.colours import are_forced, are_unwanted
 from enforcer.events.document import as_document
 from enforcer.events.sentence import deed, remainder
 from enforcer.events.stats import outcome_of
@@ -40,12 +41,12 @@ _COLOURS = {
 
 
 def wants_colour(fd: int, environment: Mapping[str, str]) -> bool:
-    """Whether colours are understood and wanted (https://no-color.org)."""
-    return (
-        not environment.get("NO_COLOR")
-        and environment.get("TERM", "dumb") != "dumb"
-        and os.isatty(fd)
-    )
+    """Whether colours are understood and wanted, or forced."""
+    if are_unwanted(environment):
+        return False
+    if are_forced(environment):
+        return True
+    return environment.get("TERM", "dumb") != "dumb" and os.isatty(fd)
 
 
 def terminal_line(document: RecordDocument | SkippedDocument, *, colour: bool = False) -> str:

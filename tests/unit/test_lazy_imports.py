@@ -16,10 +16,13 @@ CLIENT = {
     "enforcer",
     "enforcer.cli",
     "enforcer.cli.arguments",
+    "enforcer.cli.colours",
     "enforcer.cli.commands",
     "enforcer.cli.usage",
     "enforcer.cli.exits",
+    "enforcer.cli.formats",
     "enforcer.cli.main",
+    "enforcer.colours",
     "enforcer.errors",
     "enforcer.places",
     "enforcer.runtime",
@@ -156,7 +159,9 @@ def test_help_imports_the_list_of_commands(imported):
     code, modules = imported("--help")
 
     assert 0 == code
-    assert CLIENT - {"enforcer.cli.arguments", "enforcer.places"} >= ours(modules)
+    assert CLIENT - {"enforcer.cli.arguments", "enforcer.cli.formats", "enforcer.places"} >= ours(
+        modules
+    )
     assert set() == foreign(modules) | below(modules, HEAVY)
 
 

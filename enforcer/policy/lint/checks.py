@@ -39,7 +39,7 @@ _DATAGRAM_FREE = {Dim.TYPE: {1, 5}, Dim.PROTOCOL: {6, 256, 262}}
 
 @check
 def lifted_syscall(policy: Policy, host: Host) -> Iterator[Issue]:
-    """Say where a rule on a system call is decided."""
+    """Where a rule on a system call is decided."""
     del host
     by_loader = is_asked(policy)
     for rule in policy.rules:
@@ -67,7 +67,7 @@ _MECHANISMS = {
 
 @check
 def point_of_rule(policy: Policy, host: Host) -> Iterator[Issue]:
-    """Say where a rule on a point of the kernel is decided, and what cannot be told here."""
+    """Where a rule on a point of the kernel is decided, and what cannot be told here."""
     del host
     for rule in policy.rules:
         if rule.point is None:
@@ -114,7 +114,7 @@ def _at_entry(rule: Rule) -> str:
 
 @check
 def missing_path(policy: Policy, host: Host) -> Iterator[Issue]:
-    """Point out paths that this machine does not have."""
+    """A path that this machine does not have."""
     for rule in policy.rules:
         makes = bool(_MAKES & kernel_operations(rule))
         for condition in rule.conditions:

@@ -153,7 +153,7 @@ def _keeps_cgroups(rule: Rule) -> bool:
 
 @check
 def mapped_before(policy: Policy, host: Host) -> Iterator[Issue]:
-    """A strict rule, and memory."""
+    """A strict rule, which does not undo what was mapped into memory before."""
     del host
     for rule in policy.rules:
         if rule.strict and rule.action.verb >= Verb.DENY:

@@ -293,9 +293,9 @@ class Rule:
 @attrs.frozen
 class Note:
     """
-    What a reader has to say of a policy that it carried over: what differs from what its author meant.
+    What there is to say to the author of a policy: what a reader carried over, and what it cannot do.
 
-    *matters*: the difference may refuse more than was meant, or less.
+    *matters*: it may refuse more than was meant, or less.
     """
 
     text: str

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["IGNORABLE", "describe_character", "find_unreadable"]
+__all__ = ["IGNORABLE", "describe_character", "find_unreadable", "is_unreadable"]
 
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Categories: control, format, surrogate, and separators of lines and paragraphs."""
@@ -48,7 +48,7 @@ def find_unreadable(text: str) -> int:
     if any(each in text for each in _PRESENTATION):
         text = _COMMENT.sub(_as_drawn, text)
     # There are far fewer characters than places.
-    found = [each for each in set(text) if _is_unreadable(each)]
+    found = [each for each in set(text) if is_unreadable(each)]
     return min(map(text.index, found), default=-1)
 
 
@@ -62,7 +62,8 @@ def describe_character(character: str) -> str:
     return f"U+{ord(character):04X}{f' ({name})' if name else ''}"
 
 
-def _is_unreadable(character: str) -> bool:
+def is_unreadable(character: str) -> bool:
+    """Tell whether *character* cannot be seen, or moves what stands beside it."""
     if character in _LAYOUT:
         return False
     return (

@@ -16,7 +16,7 @@ import unicodedata
 import attrs
 import yaml
 
-from enforcer.errors import PolicyError
+from enforcer.errors import PolicyError, TextError
 from enforcer.policy.text.characters import describe_character, find_unreadable
 from enforcer.policy.text.foreign_files import (
     find_odd_indentation,
@@ -28,7 +28,16 @@ from enforcer.policy.text.problems import Problems
 from enforcer.policy.text.yaml_errors import BREAK, explained
 from enforcer.span import Span
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Source", "load", "read", "standard_input"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "MAX_NODES",
+    "Source",
+    "kept_input",
+    "load",
+    "read",
+    "standard_input",
+]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -36,6 +45,7 @@ MAX_NODES = 400_000
 
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_INPUT: list[bytes] = []
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _QUOTES = ("'", '"')
 _STANDARD_TAGS = "tag:yaml.org,2002:"
@@ -76,7 +86,15 @@ def standard_input() -> bytes:
         OSError: there is none.
     """
     with open(0, "rb", closefd=False) as file:
-        return file.read(MAX_BYTES + 1)
+        content = file.read(MAX_BYTES + 1)
+    if content:
+        _INPUT[:] = [content]
+    return content
+
+
+def kept_input() -> bytes | None:
+    """Return what standard input had, for messages about it: it cannot be read again."""
+    return _INPUT[0] if _INPUT else None
 
 
 def load(content: str | bytes, file: str) -> tuple[Node, ...]:
@@ -93,7 +111,7 @@ def load(content: str | bytes, file: str) -> tuple[Node, ...]:
 
 def read(content: str | bytes, file: str) -> Source:
     """Read as many documents as possible; never raises."""
-    problems = Problems()
+    problems = Problems(made=TextError)
     try:
         text = _decode(content, file)
         _refuse_unreadable(text, file)
@@ -121,17 +139,17 @@ def _decode(content: str | bytes, file: str) -> str:
     size = len(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         msg = f"the file is too large, the limit is {MAX_BYTES} bytes: split it into several"
-        raise PolicyError(msg, start)
+        raise TextError(msg, start)
     if isinstance(content, str):
         return content.removeprefix("\ufeff")
     if (foreign := foreign_bytes(content)) is not None:
-        raise PolicyError(foreign, start)
+        raise TextError(foreign, start)
     try:
         return content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8").removeprefix("\ufeff")
         msg = f"not UTF-8 here (byte 0x{content[error.start]:02x}): save the file as UTF-8"
-        raise PolicyError(msg, _place(before, len(before), file)) from error
+        raise TextError(msg, _place(before, len(before), file)) from error
 
 
 def _refuse_unreadable(text: str, file: str) -> None:
@@ -141,16 +159,16 @@ def _refuse_unreadable(text: str, file: str) -> None:
             f"the character {describe_character(text[at])} is invisible or moves the text around "
             "it: remove it, or write it as an escape in double quotes"
         )
-        raise PolicyError(msg, _place(text, at, file))
+        raise TextError(msg, _place(text, at, file))
 
 
 def _refuse_foreign(text: str, file: str) -> None:
     """Refuse what would only give errors that lead nowhere."""
     if (foreign := foreign_text(text)) is not None:
-        raise PolicyError(foreign, Span(file, 1, 1))
+        raise TextError(foreign, Span(file, 1, 1))
     at = find_odd_indentation(text)
     if at >= 0:
-        raise PolicyError(_only_looks_like_space(text[at]), _place(text, at, file))
+        raise TextError(_only_looks_like_space(text[at]), _place(text, at, file))
 
 
 def _only_looks_like_space(character: str) -> str:
@@ -231,7 +249,7 @@ class _Composer:
         self._count += 1
         if self._count > MAX_NODES:
             msg = f"the file has more than {MAX_NODES} values: split it into several"
-            raise PolicyError(msg, span)
+            raise TextError(msg, span)
         if event.anchor:
             self.problems.add(f"anchors are not supported: remove &{shorten(event.anchor)}", span)
         if tag := getattr(event, "tag", None):
@@ -255,7 +273,7 @@ class _Composer:
         self._stack.append(frame)
         if len(self._stack) > MAX_DEPTH:
             msg = f"nested deeper than {MAX_DEPTH} levels"
-            raise PolicyError(msg, frame.span)
+            raise TextError(msg, frame.span)
 
     def _readable(self, text: str, span: Span) -> str:
         if _NO_TEXT.search(text):

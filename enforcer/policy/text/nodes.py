@@ -13,7 +13,7 @@ import attrs
 
 from enforcer.span import Span
 
-__all__ = ["Entry", "List", "Map", "Node", "Scalar", "describe", "shorten"]
+__all__ = ["Entry", "List", "Map", "Node", "Scalar", "describe", "shorten", "value_of"]
 
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,19})")
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,16}")
@@ -92,6 +92,15 @@ class Map:
 
 
 Node = Scalar | List | Map
+
+
+def value_of(node: Node) -> object:
+    """Return what *node* stands for, as JSON has it."""
+    if isinstance(node, List):
+        return [value_of(item) for item in node]
+    if isinstance(node, Map):
+        return {entry.key: value_of(entry.value) for entry in node}
+    return node.value
 
 
 def describe(node: Node) -> str:

@@ -25,15 +25,17 @@ class Problems:
     """
     Errors found so far, in the order of finding.
 
-    *broken*: where nodes are of which a part could not be read, which has been said.
+    *made* is what they are unless somebody else made them; *broken*: where nodes are of which a part could
+    not be read, which has been said.
     """
 
     errors: list[PolicyError] = attrs.field(factory=list)
+    made: type[PolicyError] = PolicyError
     broken: set[Span] = attrs.field(factory=set)
 
     def add(self, message: str, span: Span) -> None:
         """Record one error at *span*, unless what stands there is broken."""
-        self._take(PolicyError(message, span))
+        self._take(self.made(message, span))
 
     def _take(self, error: PolicyError) -> None:
         if error.span not in self.broken:
@@ -72,7 +74,7 @@ def _ordered(errors: Iterable[PolicyError]) -> list[PolicyError]:
         shown += of_file[:MAX_SHOWN]
         if (more := len(of_file) - MAX_SHOWN) and more > 0:
             last = of_file[MAX_SHOWN]
-            shown.append(PolicyError(f"{more} more errors from here on are not shown", last.span))
+            shown.append(type(last)(f"{more} more errors from here on are not shown", last.span))
     return shown
 
 

@@ -20,7 +20,7 @@ from typing import Final, Self
 
 import attrs
 
-from enforcer.errors import PolicyError
+from enforcer.errors import TrustError
 from enforcer.policy.text.regular_files import irregular
 from enforcer.span import Span
 
@@ -65,7 +65,7 @@ class Trust:
                 directory.
 
         Raises:
-            PolicyError: somebody else could have changed it, or it is neither file nor directory.
+            TrustError: somebody else could have changed it, or it is neither file nor directory.
             OSError: there is no such file, or it cannot be opened.
         """
         with _Walk(self, path, start) as walk:
@@ -183,4 +183,4 @@ class _Walk:
         )
 
     def _refuse(self, message: str) -> None:
-        raise PolicyError(message, Span(str(self.target), 1, 1))
+        raise TrustError(message, Span(str(self.target), 1, 1))

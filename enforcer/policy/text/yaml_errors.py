@@ -14,7 +14,7 @@ from collections.abc import Callable
 import attrs
 import yaml
 
-from enforcer.errors import PolicyError
+from enforcer.errors import TextError
 from enforcer.policy.text.characters import describe_character
 from enforcer.policy.text.look_alikes import look_alike, plain
 from enforcer.policy.text.nodes import shorten
@@ -90,7 +90,7 @@ _Said = tuple[str, Place]
 
 def explained(
     error: yaml.MarkedYAMLError, text: str, file: str, quoted: yaml.ScalarEvent | None
-) -> PolicyError:
+) -> TextError:
     """Return *error* in our words; *quoted* is the last value in quotes that was read before it."""
     mark = error.problem_mark or error.context_mark
     problem = (mark.line, mark.column) if mark else (0, 0)
@@ -104,7 +104,7 @@ def explained(
     )
     said = next((said for read in _READINGS if (said := read(failure))), None)
     message, (line, column) = said or (_unknown(error), problem)
-    return PolicyError(f"not valid YAML: {message}", Span(file, line + 1, column + 1))
+    return TextError(f"not valid YAML: {message}", Span(file, line + 1, column + 1))
 
 
 def _ends(event: yaml.ScalarEvent | None) -> tuple[Place, Place] | None:

@@ -11,7 +11,7 @@ from enforcer.compiler import LabelNumbers, LocalHost, compile_policies, verify
 from enforcer.events.rows import RowTable
 from enforcer.events.types import Origin
 from enforcer.policy.lint.degradation import degrade, require_certainty
-from enforcer.policy.lint.linter import Severity, lint
+from enforcer.policy.lint.linter import Issue, Severity, lint
 from enforcer.policy.model.policy import Mode, PolicySet, Rule
 from enforcer.policy.store import load_policies
 from enforcer.runtime.policies.difference import Digests, digest_policies
@@ -77,16 +77,20 @@ class Prepared:
         origins: where each row is from.
         digests: for the comparison with the next set.
         n_rules: rules that were written, without guards and defaults.
-        warnings: worth knowing at every start.
-        remarks: worth knowing while writing.
+        issues: what was found in them.
     """
 
     image: CompiledImage
     origins: RowTable
     digests: Digests
     n_rules: int
-    warnings: tuple[str, ...]
-    remarks: tuple[str, ...]
+    issues: tuple[Issue, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is worth knowing at every start."""
+        found = (str(issue) for issue in self.issues if issue.severity is Severity.WARNING)
+        return (*found, *(f"{note.span}: {note.text}" for note in self.image.warnings))
 
     @property
     def data(self) -> bytes:
@@ -148,11 +152,7 @@ def prepare(
         origins=_origins(image),
         digests=digest_policies(policies),
         n_rules=sum(len(policy.rules) for policy in policies.policies),
-        warnings=(
-            *(str(issue) for issue in issues if issue.severity is Severity.WARNING),
-            *image.warnings,
-        ),
-        remarks=tuple(str(issue) for issue in issues if issue.severity is Severity.INFO),
+        issues=issues,
     )
 
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What `enforcer doctor` says of a kernel that gives everything."""
 
-import json
-
+import printed
 import pytest
 
 from enforcer.cli.exits import Exit
@@ -43,7 +42,7 @@ def words_of(said):
 
 def document(capsys):
     main(["doctor", "--json"])
-    return json.loads(capsys.readouterr().out)["operations"]
+    return printed.document("doctor", capsys.readouterr().out)["operations"]
 
 
 def test_the_table_has_what_rules_say_each_once(capsys):

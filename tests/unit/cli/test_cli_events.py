@@ -10,6 +10,7 @@ from datetime import datetime
 import pytest
 from control_fakes import Served
 from fakes import WALL_NS, denied, record
+from printed import document, validator
 
 from enforcer.cli.events import _moment
 from enforcer.cli.exits import Exit
@@ -77,7 +78,22 @@ def test_as_json(run):
     """One object for each line."""
     lines, _ = run("--json", "-n", "3")
 
-    assert ["deny", "deny", "log"] == [json.loads(line)["action"] for line in lines]
+    assert ["deny", "deny", "log"] == [document("events", line)["action"] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_right"),
+    [
+        ('{"kind": "skipped", "records": 3}', True),
+        ('{"kind": "skipped", "records": 3, "more": 1}', False),
+        ('{"kind": "skipped"}', False),
+        ('{"kind": "match", "version": 1}', False),
+    ],
+)
+def test_what_a_slow_reader_missed_is_a_line_of_its_own(line, is_right):
+    """Which no log has."""
+    assert is_right is validator("events").is_valid(json.loads(line))
+    assert not validator("record").is_valid(json.loads(line))
 
 
 def test_following_after_the_last_ones(served, run):

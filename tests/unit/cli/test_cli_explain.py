@@ -8,6 +8,7 @@ import sys
 import pytest
 from control_fakes import Served
 from fakes import denied
+from printed import document
 
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
@@ -92,7 +93,7 @@ def test_by_id_from_the_daemon(served, tmp_path, capsys):
 
     assert Exit.OK == main(["explain", number, "--json", "--socket", str(tmp_path / "s")])
 
-    found = json.loads(capsys.readouterr().out)
+    found = document("explain", capsys.readouterr().out)
     assert number == found["id"]
     assert ["path"] == [part["where"] for part in found["parts"]]
 

@@ -106,7 +106,7 @@ def test_the_options_of_start_are_in_groups(capsys):
     assert ["-h"] == options["options"]
     assert {"audit", "allow-degraded", "confirm-within", "protect", "key"} <= {*options["safety"]}
     assert ["POLICY", "watch"] == options["policies"]
-    assert ["dashboard", "quiet"] == options["terminal"]
+    assert ["dashboard", "quiet", "color"] == options["terminal"]
     assert {"config", "persist", "pins", "socket"} <= {*options["service"]}
     assert {"json-log", "journald", "metrics"} <= {*options["records and metrics"]}
 

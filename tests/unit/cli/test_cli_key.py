@@ -8,6 +8,7 @@ import stat
 from contextlib import contextmanager
 
 import pytest
+from printed import document
 
 from enforcer.cli import passphrase as module
 from enforcer.cli.exits import UsageError
@@ -93,6 +94,31 @@ def test_one_that_is_generated_is_printed_once(tmp_path, capsys):
     found = Verifier.read((tmp_path / "key").read_text())
     assert found.stored == stored_of(key_of(said, found.salt))
     assert len(said) > 30
+
+
+def test_a_key_as_a_document(tmp_path, capsys):
+    """Only a passphrase that was generated is in it."""
+    with descriptor(f"{SAID}\n".encode()) as fd:
+        assert 0 == main(["key", "--json", "--key-fd", str(fd), str(tmp_path / "a")])
+    told = document("key", capsys.readouterr().out)
+    assert 0 == main(["key", "--json", "--generate", str(tmp_path / "b")])
+    made = document("key", capsys.readouterr().out)
+
+    assert (str(tmp_path / "a"), None) == (told["file"], told["passphrase"])
+    found = Verifier.read((tmp_path / "b").read_text())
+    assert found.stored == stored_of(key_of(made["passphrase"], found.salt))
+
+
+@pytest.mark.parametrize("unlocked", [True, False])
+def test_unlocked_or_not_as_a_document(monkeypatch, capsys, unlocked):
+    """And as the sentence."""
+    monkeypatch.setattr("enforcer.cli.unlock.require_root", lambda _: None)
+    monkeypatch.setattr("enforcer.cli.unlock.let_go", lambda *_: unlocked)
+
+    assert 0 == main(["unlock", "--json"])
+    assert {"version": 1, "unlocked": unlocked} == document("unlock", capsys.readouterr().out)
+    assert 0 == main(["unlock"])
+    assert ("nothing is locked" in capsys.readouterr().out) is not unlocked
 
 
 def test_a_typing_error_is_found(tmp_path, monkeypatch, capsys):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The commands that change the active policies, against a socket with nothing behind it."""
 
-import json
 import os
 
 import pytest
 from control_fakes import CHANGE, WEB, WEB_YAML, Served
+from printed import document
 
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit
@@ -100,7 +100,7 @@ def test_reload_as_json(served, run):
     code, out, _ = run("reload", "--json")
 
     assert code == Exit.OK
-    assert json.loads(out) == {"version": 1, **CHANGE}
+    assert document("change", out) == {"version": 1, **CHANGE}
 
 
 @pytest.mark.parametrize("text", ["0.5s", "500ms", "61m", "2h", "-5", "soon"])
@@ -128,6 +128,9 @@ def test_confirm(served, run):
     )  # fmt: skip
     served.policies.answer = {"generation": 7, "unchanged": True}
     assert run("confirm")[1] == "enforcer: nothing awaits confirmation: generation 7 stays\n"
+    assert document("confirm", run("confirm", "--json")[1]) == {
+        "version": 1, "generation": 7, "unchanged": True,
+    }  # fmt: skip
 
 
 def test_errors_of_policies_are_all_told(served, run):
@@ -186,8 +189,8 @@ def test_list(run):
 
 def test_list_and_show_as_json(run):
     """What the daemon answers, under a version."""
-    assert json.loads(run("policy", "list", "--json")[1])["policies"][0] == WEB
-    shown = json.loads(run("policy", "show", "web", "--json")[1])
+    assert document("policy-list", run("policy", "list", "--json")[1])["policies"][0] == WEB
+    shown = document("policy-show", run("policy", "show", "web", "-o", "json")[1])
     assert (shown["version"], shown["name"]) == (1, "web")
     assert shown["rows"][0]["place"] == "web.yaml:7:5"
 
@@ -209,6 +212,21 @@ def test_show(served, run):
     (shown,) = load_text(out.encode(), "shown.yaml").policies
     assert ("web", Mode.AUDIT, 1) == (shown.name, shown.mode, len(shown.rules))
     assert served.policies.asked == [("show", "web")]
+
+
+def test_show_as_yaml_alone(run):
+    """Without comments on top."""
+    assert run("policy", "show", "web", "-o", "yaml")[1] == WEB_YAML.partition("\n")[2]
+
+
+def test_changes_of_one_policy_as_json(run, write):
+    """The same document as of a reload."""
+    words = [["add", str(write("new"))], ["remove", "new"], ["disable", "web"], ["enable", "web"]]
+    for each in (*words, ["set-mode", "web", "audit"]):
+        code, out, err = run("policy", *each, "-o", "json")
+
+        assert (code, err) == (Exit.OK, "")
+        assert document("change", out)["lines"] == ["policy web: mode audit"]
 
 
 def test_add_sends_the_texts_as_one_change(served, run, write):

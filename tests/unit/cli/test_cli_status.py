@@ -3,6 +3,7 @@
 
 import pytest
 from control_fakes import ME, WEB, Served
+from printed import document
 
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
@@ -94,6 +95,31 @@ def test_who_changed_what(tmp_path, capsys):
     assert 8 == len(changes)
     assert 5 == len(said)
     assert said[0][20:] == f"policy w\\x1beb: mode audit, set: generation 7, by {ME}"
+
+
+def test_the_state_as_a_document(tmp_path, capsys):
+    """Everything that the daemon answers, under a version."""
+    state = {
+        **STATE,
+        "missing": [],
+        "generationSeconds": 40.0,
+        "rings": {"decisions": [512, 4096]},
+        "enforcesAt": "LSM hooks",
+        "records": {**STATE["records"], "byOutcome": {"denied": 5}},
+        "sinks": [{"name": "json log /a", "failing": False, "failures": 0, "dropped": 0}],
+        "memory": {**STATE["memory"], "maps": {"image": 1024}},
+        "pending": {"confirmWithin": 60.0, "left": 2.5},
+        "pinned": None,
+        "runtimeChanges": [{"policy": "web", "change": "mode audit"}],
+    }
+    served = Served(tmp_path / "s.sock", state)
+    try:
+        assert main(["status", "-o", "json", "--socket", str(tmp_path / "s.sock")]) == Exit.OK
+    finally:
+        served.close()
+
+    found = document("status", capsys.readouterr().out)
+    assert {"version": 1, **state, "control": found["control"]} == found
 
 
 def test_nothing_pinned_nothing_protected(shown):

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from control_fakes import Served
+from printed import document
 
 from enforcer import places
 from enforcer.cli import stop as module
@@ -103,6 +104,18 @@ def test_a_daemon_is_asked(served, stop, pins, force):
 
     assert (code, out, err) == (Exit.OK, "enforcer: stopped, nothing is enforced any more\n", "")
     assert served.stops == 1
+
+
+def test_the_end_as_a_document(served, stop, pins):
+    """Who was there, and what is left."""
+    pins.sessions = 1
+
+    assert {"version": 1, "daemon": True, "killed": None, "removed": 0, "pinned": True} == document(
+        "stop", stop("--json")[1]
+    )
+    assert {"version": 1, "daemon": False, "killed": None, "removed": 1, "pinned": False} == (
+        document("stop", stop("--json", "--force")[1])
+    )
 
 
 def test_what_outlives_its_daemon_is_told(served, stop, pins):

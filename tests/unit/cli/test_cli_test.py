@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 from plain import documents
+from printed import document
 
 from enforcer.cases.deeds import DEEDS, Operands, accesses
 from enforcer.cases.reader import CASE_KEYS, TOP
@@ -341,6 +342,41 @@ def test_what_is_wrong_in_a_file_is_told(write, capsys, head, error):
 
     assert code == (Exit.USAGE if "cannot read" in error else Exit.POLICY)
     assert error in capsys.readouterr().err
+
+
+def test_the_outcome_as_a_document(write, capsys):
+    """Of every case, also of files that are wrong; nothing else is printed."""
+    path = write(
+        "{name: a, do: file.read, path: /etc/web/a, expect: deny}\n"
+        "  - {name: b, do: file.read, path: /etc/web/a, expect: allow}"
+    )
+
+    assert Exit.DIFFERS == main(["test", "--json", str(path)])
+
+    found = document("test", capsys.readouterr().out)
+    assert (False, 2, 1, 0) == tuple(found[key] for key in ("ok", "cases", "failed", "errors"))
+    (suite,) = found["suites"]
+    assert [("a", True), ("b", False)] == [(case["name"], case["ok"]) for case in suite["cases"]]
+    assert (["deny", "deny"], []) == (
+        [case["verdict"] for case in suite["cases"]],
+        suite["cases"][0]["problems"],
+    )
+    assert suite["cases"][1]["problems"][0].startswith("expected allow, got deny by web/others (")
+    assert f"{path}:7:5" == suite["cases"][1]["place"]
+
+
+def test_files_that_are_wrong_are_findings_of_the_document(write, tmp_path, capsys):
+    """Each with its place; what cannot be opened, too."""
+    assert Exit.POLICY == main(
+        ["test", "-o", "json", str(write("{do: nothing}")), str(tmp_path / "none.cases.yaml")]
+    )
+
+    said = capsys.readouterr()
+    found = document("test", said.out)
+    wrong, missing = (suite["findings"] for suite in found["suites"])
+    assert ("", False, len(wrong) + 1) == (said.err, found["ok"], found["errors"])
+    assert {"invalid-policy"} == {each["kind"] for each in wrong}
+    assert ["unreadable-file"] == [each["kind"] for each in missing]
 
 
 def test_other_policies_can_be_tried(write, tmp_path, capsys):

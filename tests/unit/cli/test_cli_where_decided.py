@@ -36,7 +36,8 @@ def _kernel(tmp_path, monkeypatch):
 
 
 def said(text, late=lambda _: None):
-    return list(where_decided.decided(load_text(text, "p.yaml"), late))
+    found = where_decided.decided(load_text(text, "p.yaml"), late)
+    return [line for rule in found for line in rule.lines()]
 
 
 def of_rule(rule, **options):
@@ -198,7 +199,7 @@ def test_check_names_the_same_hooks_as_its_explanation(rule):
     policies = PolicySet((attrs.evolve(policy, rules=(one,)),))
 
     (remark,) = [str(issue) for issue in lint(policies, Host()) if " is decided as " in str(issue)]
-    explanation, *_ = where_decided.decided(policies, lambda _: None)
+    explanation = next(where_decided.decided(policies, lambda _: None)).says
     compiled = rule_ops(one) | loaded_ops(one, asked=is_asked(policy))
 
     (checked,), (explained,) = _HOOKS.findall(remark), _HOOKS.findall(explanation)

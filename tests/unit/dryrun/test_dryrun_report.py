@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The report of a dry run: sums, the page, the difference of two sets, the command."""
 
+import contextlib
 import html.parser
-import json
 import re
+from types import SimpleNamespace
 
 import attrs
 import pytest
 from fakes import DECODER, enricher, raw_event
+from printed import document
 from reference.semantics import Access, Identity
 from tapes import Tape
 
@@ -26,6 +28,7 @@ from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import Mode, PolicySet, Verb
 from enforcer.policy.store import load_policies, load_text
 from enforcer.replay.lines import How
+from enforcer.replay.recorder import Recorded
 
 SECOND = 1_000_000_000
 HOSTILE = b"/x/<script>alert(1)</script>\"'&\x1b[2J\xe2\x80\xae<img src=x onerror=a()>"
@@ -203,7 +206,7 @@ def test_a_journal_is_decided_without_root(journal, tmp_path, capsys):
     )
 
     assert 0 == code
-    found = json.loads(capsys.readouterr().out)
+    found = document("dry-run", capsys.readouterr().out)
     assert (4, 2, 1) == (found["operations"], found["wouldDeny"], found["wouldKill"])
     assert 2 == found["difference"]["alike"]
     assert 1 == found["difference"]["onlyHere"]["wouldKill"]
@@ -394,6 +397,37 @@ def test_a_recording_that_cannot_begin_leaves_nothing(tmp_path, capsys, monkeypa
     assert not target.exists()
     assert 2 == main(["record", str(there)])
     assert "precious" == there.read_text()
+
+
+@pytest.mark.parametrize("lost", [0, 3])
+def test_a_recording_is_told_in_words_and_as_a_document(lost, tmp_path, capsys, monkeypatch):
+    """With the same numbers."""
+    done = Recorded(61.0, 1200, 7, lost, lost, 4096, "it was told to")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(
+        "enforcer.kernel.session.Session.open", lambda *_, **__: contextlib.nullcontext()
+    )
+    monkeypatch.setattr(
+        "enforcer.replay.recorder.Recorder", lambda *_: SimpleNamespace(run=lambda *_, **__: done)
+    )
+
+    assert 0 == main(["record", "--json", str(tmp_path / "a")])
+    found = document("recording", capsys.readouterr().out)
+    assert 0 == main(["record", str(tmp_path / "b")])
+    said = capsys.readouterr().out
+
+    assert (str(tmp_path / "a"), 1200, 4096) == (
+        found["journal"],
+        found["operations"],
+        found["bytes"],
+    )
+    assert (lost, lost, "it was told to") == (
+        found["lostOperations"],
+        found["lostStarts"],
+        found["reason"],
+    )
+    assert said.startswith("1,200 records of operations in 1 m 01 s, 4.0 KiB; ended because it was")
+    assert ("were lost" in said) is bool(lost)
 
 
 def test_recording_needs_root_and_says_what_it_takes(tmp_path, capsys, monkeypatch):

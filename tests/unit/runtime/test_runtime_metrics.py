@@ -2,18 +2,22 @@
 """Metrics: what they say, by a port and by a file."""
 
 import errno
+import json
 import socket
 import threading
 import time
 import urllib.request
 
 import attrs
+import jsonschema
 import pytest
 from control_fakes import FakePolicyControl
 from fakes import DECODER, FakeSession, FakeSink, Nobody, denied, enricher
 from prometheus_client.parser import text_string_to_metric_families
 
+from enforcer.cli.typed_schema import schema_of
 from enforcer.errors import KernelError
+from enforcer.runtime.control.answers import DaemonState
 from enforcer.runtime.control.report import status
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.metrics.http import ScrapeServer
@@ -48,6 +52,12 @@ def value(families, name, **labels):
         if sample.name == name and sample.labels == labels
     ]
     return found
+
+
+def test_what_a_daemon_says_of_itself_has_its_form(state):
+    """That of `status`, without what the control socket adds."""
+    said = json.loads(json.dumps(state[0]))
+    jsonschema.validate(said, schema_of(DaemonState, is_strict=True))
 
 
 def test_prometheus_reads_what_is_written(state):
