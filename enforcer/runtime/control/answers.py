@@ -283,7 +283,7 @@ class Confirmation(TypedDict):
     """The answer to ``confirm``."""
 
     generation: Annotated[int, "Generation that is active."]
-    unchanged: NotRequired[Annotated[bool, "No change waited."]]
+    unchanged: Annotated[bool, "No change waited."]
 
 
 class StopAnswer(TypedDict):

@@ -116,7 +116,7 @@ class Enforcement:
             return {"generation": self.now.generation, "unchanged": True}
         self.sessions.current.confirm()
         self.pending = None
-        return {"generation": self.now.generation}
+        return {"generation": self.now.generation, "unchanged": False}
 
     def add(self, texts: Mapping[str, str], *, confirm_within: float | None = None) -> ChangeAnswer:
         """

@@ -123,9 +123,11 @@ def test_times_to_confirm_in(text, seconds, run, served):
 
 def test_confirm(served, run):
     """Both answers are sentences."""
+    served.policies.answer = {"generation": 7, "unchanged": False}
     assert run("confirm") == (
         Exit.OK, "enforcer: confirmed, generation 7 stays active\n", "",
     )  # fmt: skip
+    assert not document("confirm", run("confirm", "-o", "json")[1])["unchanged"]
     served.policies.answer = {"generation": 7, "unchanged": True}
     assert run("confirm")[1] == "enforcer: nothing awaits confirmation: generation 7 stays\n"
     assert document("confirm", run("confirm", "--json")[1]) == {
