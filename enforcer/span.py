@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import attrs
 
 __all__ = ["Span"]
+
+_PLACED: Final = re.compile(r"(.+?):([1-9]\d*):([1-9]\d*): ")
 
 
 @attrs.frozen
@@ -18,3 +23,9 @@ class Span:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+    @classmethod
+    def before(cls, text: str) -> Span | None:
+        """Return the place with which *text* begins, as messages do; None if it begins otherwise."""
+        found = _PLACED.match(text)
+        return cls(found[1], int(found[2]), int(found[3])) if found else None

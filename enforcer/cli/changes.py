@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from enforcer.cli.exits import complain
 from enforcer.cli.formats import JSON, print_document
+from enforcer.cli.messages import tell_warnings
 from enforcer.cli.output import plural
 from enforcer.cli.passphrase import Passphrase, ask_with_key
 from enforcer.runtime.control.protocol import Client
@@ -52,8 +52,7 @@ def show_change(form: str, answer: ChangeAnswer) -> None:
         return
     for line in answer.get("lines", ()):
         print(neutral(line))
-    for warning in answer.get("warnings", ()):
-        complain(neutral(warning))
+    tell_warnings(map(neutral, answer.get("warnings", ())), of_daemon=True)
     print(f"enforcer: {_summary(answer)}")
     if within := answer.get("confirmWithin"):
         print(f"enforcer: active for {within:g} s unless confirmed: enforcer confirm")

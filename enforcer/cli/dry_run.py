@@ -18,6 +18,7 @@ from enforcer.cli.colours import add_color
 from enforcer.cli.dry_report import show
 from enforcer.cli.exits import Exit, UsageError, complain
 from enforcer.cli.formats import JSON, add_output, print_document
+from enforcer.cli.messages import tell_warnings
 from enforcer.cli.output import plural
 
 if TYPE_CHECKING:
@@ -161,8 +162,7 @@ def _live(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
     require_root("a dry run (the kernel decides there, too)")
     begun = begin(Sources(tuple(paths), audit=True), store=None, report=complain)
     dry_run = DryRun()
-    for warning in begun.warnings:
-        complain(warning)
+    tell_warnings(begun.warnings)
     enforcement = begun.enforcement
     with contextlib.closing(enforcement.sessions) as sessions:
         daemon = Daemon(sessions, reactor=enforcement.reactor)
@@ -248,8 +248,7 @@ def _candidates(sets: Sequence[Sequence[Path]], replay: Replay) -> list[Candidat
     except UndecidableError as error:
         raise UsageError(str(error)) from error
     for candidate in candidates:
-        for warning in candidate.warnings:
-            complain(warning)
+        tell_warnings(candidate.warnings)
     return candidates
 
 

@@ -71,10 +71,11 @@ class Excerpts:
         return written.get()
 
     def _message(self, line: str, span: Span | None, severity: str) -> None:
-        place = str(span) if span is not None and line.startswith(f"{span}: ") else ""
-        word = f": {severity}" if line.startswith(f": {severity}: ", len(place)) else ""
-        rest = line[len(place) + len(word) :]
-        self._print((place, "bold"), (word, _STYLES[severity]), (rest, ""))
+        place = str(span) if span is not None else ""
+        before, found, after = line.partition(place) if place else ("", "", line)
+        word = f": {severity}" if after.startswith(f": {severity}: ") else ""
+        rest = after.removeprefix(word)
+        self._print((before, ""), (found, "bold"), (word, _STYLES[severity]), (rest, ""))
 
     def _print(self, *parts: tuple[str, str]) -> None:
         # Whatever is in a message is for its reader to see, and no line of it is folded.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Message = tuple[str, Span | None, str]
 
-__all__ = ["tell", "tell_errors"]
+__all__ = ["tell", "tell_errors", "tell_warnings"]
 
 
 def tell(messages: Iterable[Message]) -> None:
@@ -40,6 +40,19 @@ def tell(messages: Iterable[Message]) -> None:
 def tell_errors(errors: Iterable[PolicyError]) -> None:
     """Print *errors*."""
     tell((str(each), each.span if each.is_of_text else None, "error") for each in errors)
+
+
+def tell_warnings(lines: Iterable[str], *, of_daemon: bool = False) -> None:
+    """Print *lines*, which begin with a place; what the *daemon* says of relative files is not looked up here."""
+
+    def message(line: str) -> Message:
+        from enforcer.span import Span  # not before there is a line: it is slow to import
+
+        span = Span.before(line)
+        is_here = span is not None and (not of_daemon or span.file.startswith("/"))
+        return f"enforcer: {line}", span if is_here else None, "warning"
+
+    tell(map(message, lines))
 
 
 def _excerpts() -> Excerpts | None:

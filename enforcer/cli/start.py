@@ -27,6 +27,7 @@ from enforcer.cli.arguments import (
 )
 from enforcer.cli.colours import add_color
 from enforcer.cli.exits import Exit, complain, discard
+from enforcer.cli.messages import tell_warnings
 from enforcer.cli.output import plural, span
 from enforcer.cli.passphrase import Passphrase, add_key_fd, let_in
 
@@ -226,8 +227,7 @@ def run(args: argparse.Namespace) -> int:
         if dashboard is not None:
             undo.callback(dashboard.end)
         try:
-            for warning in begun.warnings:
-                reports(warning)
+            tell_warnings(begun.warnings)
             reports.heed = parts.overview.note
             service = assembly.connect(plan, parts, begun, reports)
             line = _active(begun, settings, time.monotonic() - began)

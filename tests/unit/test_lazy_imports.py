@@ -30,7 +30,7 @@ CLIENT = {
     "enforcer.runtime.control.protocol",
 }
 PRINTING = {"enforcer.cli.output", "enforcer.identity", "enforcer.identity.text"}
-CHANGING = PRINTING | {"enforcer.cli.changes", "enforcer.cli.passphrase"}
+CHANGING = PRINTING | {"enforcer.cli.changes", "enforcer.cli.messages", "enforcer.cli.passphrase"}
 STATUS = PRINTING | {"enforcer.cli.status", "enforcer.cli.columns"}
 POLICY = CHANGING | {
     "enforcer.cli.columns",

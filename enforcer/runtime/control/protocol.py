@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import json
-import re
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
@@ -77,9 +76,6 @@ RECENT_MOST = 500  # records; the daemon's loop is busy for as long as it takes 
 
 LINE_LIMIT = 16 << 20
 """Bytes of the longest answer that is taken."""
-
-_PLACED: Final = re.compile(r"(/.*?):([1-9]\d*):([1-9]\d*): ")
-"""The place of an error: only a whole path leads the caller to the file that the daemon has read."""
 
 _PATIENCE = 5.0  # seconds, with a daemon that has too many callers
 
@@ -253,13 +249,13 @@ class Client:
 
 def _error(text: str) -> PolicyError:
     """Return what the daemon found, with its place again if something stands there that can be shown."""
-    found = _PLACED.match(text)
-    # At the start of a file, the error mostly is about the file.
-    if found is None or (line_and_column := (int(found[2]), int(found[3]))) == (1, 1):
-        return PolicyError(text)
     from enforcer.span import Span  # noqa: PLC0415 (slow to import, rarely needed)
 
-    return PolicyError(text[found.end() :], Span(found[1], *line_and_column))
+    # Only a whole path leads to the same file here. At the start of a file, an error mostly is about the file.
+    span = Span.before(text)
+    if span is None or not span.file.startswith("/") or (span.line, span.column) == (1, 1):
+        return PolicyError(text)
+    return PolicyError(text.removeprefix(f"{span}: "), span)
 
 
 def _connect(connection: socket.socket, path: str) -> None:

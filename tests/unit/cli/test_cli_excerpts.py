@@ -7,13 +7,14 @@ import re
 import sys
 
 import pytest
-from control_fakes import Served
+from control_fakes import CHANGE, Served
 from rich.cells import cell_len
 from terminals import Terminal
 
 from enforcer.cli.excerpts import Excerpts, cut
 from enforcer.cli.exits import Exit, guarded
 from enforcer.cli.main import main
+from enforcer.cli.messages import tell_warnings
 from enforcer.errors import LimitError, PolicyError, PolicyErrors
 from enforcer.policy.text.loader import read
 from enforcer.span import Span
@@ -288,6 +289,56 @@ def test_errors_that_the_daemon_tells_have_lines_too(write, tmp_path, capsys):
     ] == plain.splitlines()
     assert plain.splitlines() == [line for line in said if " | " not in line]
     assert ["    6 | ", "      | "] == [line[:8] for line in said if " | " in line]
+
+
+def test_warnings_of_a_change_have_lines_too(write, tmp_path, capsys):
+    """As of a start. What the daemon calls by a name of its own is not looked for here."""
+    path = write(WARNED)
+    served = Served(tmp_path / "s.sock")
+    warnings = [f"{path}:6:43: warning: hits sshd", "policy.yaml:6:43: warning: hits sshd", "late"]
+    served.policies.answer = {**CHANGE, "warnings": warnings}
+    try:
+        main(["reload", "--color", "always", "--socket", str(tmp_path / "s.sock")])
+    finally:
+        served.close()
+
+    first, line, caret, *rest = _STYLE.sub("", capsys.readouterr().err).splitlines()
+    assert f"enforcer: {warnings[0]}" == first
+    assert column_of(caret, line).startswith("/nowhere")
+    assert [f"enforcer: {warning}" for warning in warnings[1:]] == rest
+
+
+def test_warnings_of_a_start_are_of_files_here(write, capsys, monkeypatch, tmp_path):
+    """By whatever name; into a pipe they are one line each."""
+    write(WARNED)
+    monkeypatch.chdir(tmp_path)
+
+    tell_warnings(["policy.yaml:6:43: warning: hits sshd"])
+    assert "enforcer: policy.yaml:6:43: warning: hits sshd\n" == capsys.readouterr().err
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    tell_warnings(["policy.yaml:6:43: warning: hits sshd"])
+
+    said = capsys.readouterr().err
+    assert "\x1b[1mpolicy.yaml:6:43\x1b[0m\x1b[1;33m: warning\x1b[0m: hits sshd\n" in said
+    assert "    6 | " in _STYLE.sub("", said)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a.yaml:3:4: x", Span("a.yaml", 3, 4)),
+        ("/a b:c.yaml:3:14: x: y:1:2: z", Span("/a b:c.yaml", 3, 14)),
+        ("<stdin>:1:1: x", Span("<stdin>", 1, 1)),
+        ("a.yaml:0:4: x", None),
+        ("a.yaml:3: x", None),
+        ("3:4: x", None),
+        ("x", None),
+        ("", None),
+    ],
+)
+def test_the_place_of_a_message(text, place):
+    """It is what stands in front."""
+    assert place == Span.before(text)
 
 
 # ---- When --------------------------------------------------------------------------------------
