@@ -38,8 +38,10 @@ def make_layer(package: Path, layer: Path) -> None:
         'chroot "$1" dpkg --install /tmp/enforcer.deb',
         'rm "$1"/tmp/enforcer.deb',
         f"upload {SETTINGS} /etc/enforcer/enforcer.yaml",
-        # Made by the service manager elsewhere.
-        'install -d -m 0700 "$1"/run/enforcer "$1"/var/log/enforcer',
+        # For logs; the service manager makes it elsewhere.
+        'install -d -m 0700 "$1"/var/log/enforcer',
+        # How this system's apt reaches its mirror says nothing about the container's.
+        'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap',
     )
     options = [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
     options += [f"--dpkgopt=path-include={path}" for path in KEPT]

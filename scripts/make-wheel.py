@@ -20,6 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SYSROOT = ROOT / "build/sysroot"
 
+# The date of all files of the wheel, as hatchling has it: who makes it again gets the same bytes.
+MADE = "1580601600"
+
 
 def run(*command, **environment) -> str:
     done = subprocess.run(
@@ -27,11 +30,12 @@ def run(*command, **environment) -> str:
         cwd=ROOT,
         env=os.environ | environment,
         check=False,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
     )
     if done.returncode:
-        sys.exit(f"make-wheel: {' '.join(map(str, command))} failed ({done.returncode})")
+        words = " ".join(map(str, command))
+        sys.exit(f"make-wheel: {words} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
@@ -54,19 +58,27 @@ def tag(wheel: Path) -> Path:
     if not platform.startswith("manylinux_"):
         sys.exit(f"make-wheel: auditwheel finds the tag {platform}, which package indexes refuse")
     command = (sys.executable, "-m", "wheel", "tags", "--remove", "--platform-tag", platform, wheel)
-    return wheel.with_name(run(*command).splitlines()[-1])
+    return wheel.with_name(run(*command, SOURCE_DATE_EPOCH=MADE).splitlines()[-1])
+
+
+def undated(file: tarfile.TarInfo) -> tarfile.TarInfo:
+    file.mtime = int(MADE)
+    file.uid = file.gid = 0
+    file.uname = file.gname = "root"
+    return file
 
 
 def pack_sources(into: Path) -> Path:
     product = into / "enforcer-libraries.tar"
     with tarfile.open(product, "w") as archive:
-        archive.add(SYSROOT / "sources", "enforcer-libraries")
+        archive.add(SYSROOT / "sources", "enforcer-libraries", filter=undated)
     return product
 
 
 def make(into: Path) -> Path:
     into.mkdir(parents=True, exist_ok=True)
-    run(sys.executable, ROOT / "scripts/sysroot.py", SYSROOT)
+    # Not by run(): it says what it does, which takes half a minute.
+    subprocess.run([sys.executable, ROOT / "scripts/sysroot.py", SYSROOT], check=True)
     with tempfile.TemporaryDirectory(dir=into) as place:
         wheel = tag(build("wheel", Path(place), ENFORCER_SYSROOT=str(SYSROOT)))
         made = [wheel, build("sdist", Path(place)), pack_sources(Path(place))]

@@ -40,6 +40,10 @@ INSTALLED = (
     ),
 )
 
+# Of the libraries inside: their licences, which must be there.
+NOTICES = "opt/enforcer/lib/python3.*/site-packages/enforcer-*.dist-info/licenses/**/notices"
+LIBRARIES = ("elfutils", "libbpf", "zlib")
+
 # What the process that has loaded the extension maps, by the names of files.
 MAPPED = """
 import enforcer.libbpf
@@ -89,7 +93,8 @@ def try_system(system: Path, wheel: Path) -> None:
     mapped = run("/opt/enforcer/bin/python", "-Ic", MAPPED)
     if "/_ffi.abi3.so" not in mapped or re.search(r"/lib(bpf|elf)[.-]", mapped):
         raise Refused(f"the extension's process maps\n{mapped}")
-    if missing := [name for name in INSTALLED if not (system / name).is_file()]:
+    wanted = [*INSTALLED, *(f"{NOTICES}/{name}.copyright" for name in LIBRARIES)]
+    if missing := [name for name in wanted if not any(system.glob(name))]:
         raise Refused(f"not installed: {missing}")
 
 
