@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from enforcer import __version__
 from enforcer.cli.exits import MEANINGS
+from enforcer.cli.help_formatter import HelpFormatter
 from enforcer.cli.usage import Parser
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def parser(named: Collection[str]) -> argparse.ArgumentParser:
         prog="enforcer",
         description=_DESCRIPTION,
         epilog=_EPILOG.format(codes=_codes()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     made.add_argument(
         "--version",
@@ -86,7 +87,7 @@ def parser(named: Collection[str]) -> argparse.ArgumentParser:
             help=summary,
             description=module.__doc__.strip() if module.__doc__ else summary,
             epilog=module.EXAMPLES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=HelpFormatter,
         )
         module.add_arguments(command)
         command.set_defaults(run=module.run)

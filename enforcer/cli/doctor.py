@@ -8,17 +8,21 @@ The answer comes from loading and attaching small programs, not from versions or
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from enforcer.cli.arguments import require_root
 from enforcer.cli.colours import add_color
 from enforcer.cli.exits import Exit
+from enforcer.cli.folding import folded, width_of
 from enforcer.cli.formats import JSON, add_output, print_document
 from enforcer.cli.output import console
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
+
+    from rich.table import Table
 
     from enforcer.cli.document_types import DoctorDocument
     from enforcer.kernel.probe import OperationSupport, Report
@@ -83,7 +87,14 @@ def _answers(report: Report) -> list[_Answer]:
     for each in report.operations:
         for word in each.words:
             parts.setdefault(word, []).append(each)
-    return [_answer(word, of_word) for word, of_word in parts.items()]
+    answers = [_answer(word, of_word) for word, of_word in parts.items()]
+    # Operations have their numbers as they came; who looks for one looks among those of its event.
+    events = list(dict.fromkeys(_event(each.word) for each in answers))
+    return sorted(answers, key=lambda each: events.index(_event(each.word)))
+
+
+def _event(word: str) -> str:
+    return word.partition(".")[0]
 
 
 def _answer(word: str, parts: Sequence[OperationSupport]) -> _Answer:
@@ -106,24 +117,36 @@ def _answer(word: str, parts: Sequence[OperationSupport]) -> _Answer:
 
 
 def _show(report: Report) -> None:
+    from enforcer.kernel.probe import NOTHING
+
+    out = console()
+    width = width_of(sys.stdout)
+    known = {problem.what for problem in report.problems}
+    out.print(f"Linux {report.kernel}\n", soft_wrap=True)
+    answers = _answers(report)
+    if any(each.gives != NOTHING for each in answers):
+        out.print(_table(answers, known))
+        out.print()
+    said = [f"problem: {problem.what}: {problem.remedy}" for problem in report.problems]
+    if report.way is not None:
+        said.append(f"Enforced at: {report.way}.")
+    can = "enforce policies" if report.can_prevent else "prevent nothing"
+    for line in (*said, f"This kernel can {can}."):
+        for part in folded(line, width):
+            out.print(part, soft_wrap=True)
+
+
+def _table(answers: Iterable[_Answer], known: Collection[str]) -> Table:
+    """Make the table; reasons that are *known* are not said again."""
     from rich.table import Table
     from rich.text import Text
 
-    out = console()
-    known = {problem.what for problem in report.problems}
     table = Table("a rule with", "this kernel can", "on hook", "note", box=None, pad_edge=False)
-    for each in _answers(report):
+    for each in answers:
         table.add_row(
             each.word,
             Text(each.gives, style=_STYLES.get(each.gives, "")),
             ", ".join(each.hooks),
             each.reason if each.reason and each.reason not in known else "",
         )
-    out.print(f"Linux {report.kernel}\n", soft_wrap=True)
-    out.print(table)
-    out.print()
-    for problem in report.problems:
-        out.print(f"problem: {problem.what}: {problem.remedy}", soft_wrap=True)
-    if report.way is not None:
-        out.print(f"Enforced at: {report.way}.", soft_wrap=True)
-    out.print(f"This kernel can {'enforce policies' if report.can_prevent else 'prevent nothing'}.")
+    return table

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from enforcer import places
+from enforcer.cli.folding import folded, width_of
 from enforcer.colours import are_forced, are_unwanted
 from enforcer.identity.text import neutral
 from enforcer.policy.text.characters import is_unreadable
@@ -72,13 +74,16 @@ class Excerpts:
 
     def _message(self, line: str, span: Span | None, severity: str) -> None:
         place = str(span) if span is not None else ""
-        before, found, after = line.partition(place) if place else ("", "", line)
+        first, *more = folded(neutral(line), width_of(sys.stderr), deeper=_TAB)
+        before, found, after = first.partition(place) if place else ("", "", first)
         word = f": {severity}" if after.startswith(f": {severity}: ") else ""
         rest = after.removeprefix(word)
         self._print((before, ""), (found, "bold"), (word, _STYLES[severity]), (rest, ""))
+        for part in more:
+            self._print((part, ""))
 
     def _print(self, *parts: tuple[str, str]) -> None:
-        # Whatever is in a message is for its reader to see, and no line of it is folded.
+        # Whatever is in a message is for its reader to see.
         text = Text.assemble(*((neutral(part), style) for part, style in parts))
         self.console.print(text, soft_wrap=True)
 

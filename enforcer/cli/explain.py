@@ -77,16 +77,21 @@ def run(args: argparse.Namespace) -> int:
         return Exit.OK
     from rich.text import Text
 
+    from enforcer.cli.folding import folded, width_of
     from enforcer.cli.output import console
     from enforcer.ui.rows import STYLES
 
-    out = console()
-    out.print(Text(head, STYLES["title"]), soft_wrap=True)
-    for text, style in lines(explanation):
-        out.print(Text(text, STYLES[style]), soft_wrap=True)
+    out, width = console(), width_of(sys.stdout)
+    for text, style in ((head, "title"), *lines(explanation)):
+        # What is to be copied into a policy stays as it is.
+        parts = [text] if text.startswith(_SNIPPET) else folded(text, width, deeper=_DEEPER)
+        for part in parts:
+            out.print(Text(part, STYLES[style]), soft_wrap=True)
     return Exit.OK
 
 
+_SNIPPET = " " * 6
+_DEEPER = " " * 5  # as far as what stands behind a mark
 _GIVE = "give one record, a line of a JSON log"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from typing import TYPE_CHECKING, Any
 
 from enforcer.cli.arguments import add_confirm_within, add_socket, file_path
@@ -18,7 +19,9 @@ from enforcer.cli.changes import ask, print_answer, show_change
 from enforcer.cli.colours import add_color
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit, UsageError
+from enforcer.cli.folding import width_of
 from enforcer.cli.formats import JSON, YAML, add_output
+from enforcer.cli.help_formatter import HelpFormatter
 from enforcer.cli.passphrase import add_key_fd
 from enforcer.errors import PolicyError, PolicyErrors
 from enforcer.policy.model.modes import Mode
@@ -65,7 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     def action(name: str, act: Callable[[argparse.Namespace], None], summary: str) -> Any:
         made = actions.add_parser(
-            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            formatter_class=HelpFormatter,
         )
         made.set_defaults(act=act, action=name)
         add_socket(made)
@@ -183,7 +189,7 @@ def _state(policy: PolicyState) -> str:
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
     from enforcer.identity.text import neutral
 
-    for line in columns(heads, rows):
+    for line in columns(heads, rows, width_of(sys.stdout)):
         print(neutral(line))
 
 

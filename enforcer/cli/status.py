@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_socket
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit
+from enforcer.cli.folding import folded, width_of
 from enforcer.cli.formats import JSON, add_output, print_document
 from enforcer.cli.output import plural, size, span
 from enforcer.runtime.control.protocol import STATUS, Client
@@ -51,7 +53,12 @@ def run(args: argparse.Namespace) -> int:
 def _show(state: Status) -> None:
     from enforcer.identity.text import neutral
 
-    for line in (*_head(state), "", *_table(state["policies"])):
+    width = width_of(sys.stdout)
+    for line in _head(state):
+        for part in folded(neutral(line), width):
+            print(part)
+    print()
+    for line in _table(state["policies"], width):
         print(neutral(line))
 
 
@@ -81,20 +88,21 @@ def _local(time: str) -> str:
     return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def _table(policies: list[PolicyState]) -> Iterator[str]:
+def _table(policies: list[PolicyState], width: int | None) -> Iterator[str]:
     return columns(
         ("policy", "mode", "rules", "acted", "would act", "file"),
         [
             (
                 policy["name"],
                 policy["mode"] if policy["enabled"] else "disabled",
-                f"{policy['rules']:,}",
-                f"{policy['enforced']:,}",
-                f"{policy['audited']:,}",
+                policy["rules"],
+                policy["enforced"],
+                policy["audited"],
                 policy["file"],
             )
             for policy in policies
         ],
+        width,
     )
 
 

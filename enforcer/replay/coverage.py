@@ -16,6 +16,7 @@ import attrs
 from enforcer.errors import EnforcerError
 from enforcer.identity.container import container_of
 from enforcer.libbpf import abi
+from enforcer.policy.language.operations import OPERATION_TABLE
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.workloads import Workload
 from enforcer.replay.journal import BlockKind
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Coverage", "UndecidableError", "describe", "name_of"]
 
 _WORDS: Final = {
-    Op.POINT: "POINT (lsm, kprobe, tracepoint: no recording has them)",
-    Op.ATTEMPT: "ATTEMPT (what the kernel itself refused: no recording has it)",
+    Op.POINT: "lsm, kprobe, tracepoint (no recording has them)",
+    Op.ATTEMPT: "attempts (no recording has what the kernel itself refused)",
 }
 
 
@@ -109,7 +110,7 @@ class Coverage:
 
     def missing(self, ops: int, rule: Rule | None = None) -> list[str]:
         """Name what was not recorded of *ops*, bits by number, and of the calls of *rule*."""
-        return [
+        names = [
             *(
                 name_of(op)
                 for op in Op
@@ -117,11 +118,12 @@ class Coverage:
             ),
             *(call.name for call in (rule.calls if rule else ()) if call.name not in self.calls),
         ]
+        return list(dict.fromkeys(names))
 
 
 def name_of(op: Op) -> str:
-    """Name *op* for people."""
-    return _WORDS.get(op, op.name)
+    """Name *op* as policies ask about it."""
+    return _WORDS.get(op) or ", ".join(OPERATION_TABLE[op].words)
 
 
 def _names(value: object) -> frozenset[str]:

@@ -143,8 +143,7 @@ class Model:
         """The daemon was reached: take over its history."""
         self.link, self.why, self.heard = Link.LIVE, "", now
         self.live.history.begin((float(at), totals) for at, totals in answer.get("history", ()))
-        known = {event["id"] for event in self.live.events}
-        self._take(event for event in answer.get("newest", ()) if event["id"] not in known)
+        self._take(answer.get("newest", ()))
 
     def beat(self, beat: Beat, now: float) -> None:
         """Take one beat."""
@@ -178,9 +177,17 @@ class Model:
         return quiet if self.link is Link.LIVE and quiet > _STALE else 0.0
 
     def _take(self, events: Iterable[BriefDocument]) -> None:
-        for event in events:
-            self.live.events.append(event)
-            self.missed += self.frozen is not None
+        """Add *events* where their time puts them. The first beat may have some that the opening had."""
+        kept = self.live.events
+        known = {event["id"] for event in kept}
+        new = [event for event in events if event["id"] not in known]
+        is_late = bool(new and kept and new[0]["time"] < kept[-1]["time"])
+        kept.extend(new)
+        if is_late:
+            in_order = sorted(kept, key=lambda event: event["time"])
+            kept.clear()
+            kept.extend(in_order)
+        self.missed += len(new) if self.frozen is not None else 0
 
     # ---- What the user chose -------------------------------------------------------------------
 

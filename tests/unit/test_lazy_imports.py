@@ -18,6 +18,7 @@ CLIENT = {
     "enforcer.cli.arguments",
     "enforcer.cli.colours",
     "enforcer.cli.commands",
+    "enforcer.cli.help_formatter",
     "enforcer.cli.usage",
     "enforcer.cli.exits",
     "enforcer.cli.formats",
@@ -31,14 +32,18 @@ CLIENT = {
 }
 PRINTING = {"enforcer.cli.output", "enforcer.identity", "enforcer.identity.text"}
 CHANGING = PRINTING | {"enforcer.cli.changes", "enforcer.cli.messages", "enforcer.cli.passphrase"}
-STATUS = PRINTING | {"enforcer.cli.status", "enforcer.cli.columns"}
-POLICY = CHANGING | {
-    "enforcer.cli.columns",
-    "enforcer.cli.policy",
-    "enforcer.policy",
-    "enforcer.policy.model",
-    "enforcer.policy.model.modes",
-}
+TABLES = {"enforcer.cli.columns", "enforcer.cli.folding"}
+STATUS = PRINTING | TABLES | {"enforcer.cli.status"}
+POLICY = (
+    CHANGING
+    | TABLES
+    | {
+        "enforcer.cli.policy",
+        "enforcer.policy",
+        "enforcer.policy.model",
+        "enforcer.policy.model.modes",
+    }
+)
 
 HEAVY = {
     *("asyncio", "concurrent.futures", "dataclasses", "email", "http", "importlib.metadata"),

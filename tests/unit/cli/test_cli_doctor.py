@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What `enforcer doctor` says of a kernel that gives everything."""
 
+import itertools
+
 import printed
 import pytest
 
@@ -52,7 +54,10 @@ def test_the_table_has_what_rules_say_each_once(capsys):
     said = capsys.readouterr().out
     words = words_of(said)
     rows = sorted(OPERATION_TABLE.values(), key=lambda row: row.op)
-    assert list(dict.fromkeys(word for row in rows for word in row.words)) == words
+    assert {word for row in rows for word in row.words} == set(words)
+    assert len(set(words)) == len(words)
+    events = [word.partition(".")[0] for word in words]
+    assert len(set(events)) == len([event for event, _ in itertools.groupby(events)])
     assert {"exec", "file.write", "strict", "guard", "attempts", "lsm", "kprobe"} <= set(words)
     assert not {"file.fdRead", "file.nameGuard", "mount.guard", "point", "attempt"} & set(words)
     assert "Enforced at: LSM hooks." in said

@@ -46,8 +46,8 @@ def test_what_is_active(shown):
         "records: 5, lost: 0",
         "",
         "policy  mode      rules  acted  would act  file",
-        "web     audit     2      3      1,200      /etc/enforcer/policies/web.yaml",
-        "off     disabled  2      3      1,200      /etc/enforcer/policies/web.yaml",
+        "web     audit         2      3      1,200  /etc/enforcer/policies/web.yaml",
+        "off     disabled      2      3      1,200  /etc/enforcer/policies/web.yaml",
     ]
 
 

@@ -344,7 +344,7 @@ def test_rules_on_what_was_not_recorded_are_named(journal, tmp_path, capsys):
 
     assert 0 == main(["dry-run", "--replay", str(journal), str(file)])
     shown = re.sub(r"\s+", " ", capsys.readouterr().out)
-    assert "operations that were not recorded: CONNECT" in shown
+    assert "operations that were not recorded: network.connect" in shown
 
 
 WITHIN = """\
@@ -361,7 +361,7 @@ def test_what_a_replay_cannot_decide_is_refused(journal, tmp_path, capsys):
     assert 2 == main(["dry-run", "--replay", str(journal), str(file)])
     said = capsys.readouterr().err
     assert "asks about the mark marks/seen" in said
-    assert "at operations that were not recorded (CONNECT)" in said
+    assert "at operations that were not recorded (network.connect)" in said
     assert 2 == main(["dry-run", "--replay", str(file), policy(tmp_path, "p", "x")])
     assert "is not a recording" in capsys.readouterr().err
 

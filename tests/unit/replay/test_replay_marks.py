@@ -151,7 +151,7 @@ def test_marks_by_what_was_not_recorded_are_refused(tape, tmp_path):
     assert "rule 'asks' at " in said
     assert "p.yaml:8:" in said
     assert "the mark p/m, which rule 'sets' at " in said
-    assert "(CONNECT)" in said
+    assert "(network.connect)" in said
 
 
 def test_marks_by_calls_that_were_not_recorded_are_refused(tape, tmp_path):

@@ -12,7 +12,7 @@ from ui_model import EVIL, HEALTH, NOW, beat, denial, killing, lines, model, sho
 from enforcer.events.types import Origin
 from enforcer.ui.detail import lines_of_policy
 from enforcer.ui.lists import shares
-from enforcer.ui.model import Detail, Focus, Question, View
+from enforcer.ui.model import Detail, Focus, Model, Question, View
 from enforcer.ui.rows import Glyphs
 from enforcer.ui.search import Search
 
@@ -47,6 +47,16 @@ def test_what_is_to_be_seen_at_80x24():
     assert "rings 50% + 0% · lost 42 · hooks 18/19 · degraded web/by-argument" in text
     assert "3 paths unknown" in text
     assert "generation 7" in text
+
+
+def test_the_newest_is_first_and_none_is_there_twice():
+    """What the first beat has of the time before stands where its time puts it."""
+    events = [denial(number * 1_000_000) for number in range(4)]
+    made = Model(host="guard")
+    made.open({"at": 0.0, "history": [], "newest": events[1:]}, NOW)
+    made.beat(beat(newest=[events[0], events[2]]), NOW)
+
+    assert [event["id"] for event in reversed(events)] == [e["id"] for e in made.events()]
 
 
 def test_wide_screens_have_an_event_on_one_line():
