@@ -9,6 +9,7 @@ the service is read instead.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from enforcer import places
 from enforcer.cli.arguments import add_policies, file_path
 from enforcer.cli.colours import add_color
 from enforcer.cli.exits import ConfigErrors, Exit, UsageError, code_of
+from enforcer.cli.folding import folded, width_of
 from enforcer.cli.formats import JSON, SARIF, TEXT, add_output, print_document
 from enforcer.cli.messages import tell
 from enforcer.cli.output import plural, size
@@ -47,6 +49,9 @@ examples:
 exit code 1 if there is an error, 2 if a file cannot be opened or the configuration is wrong; warnings
 alone do not change it.
 """
+
+
+_DEEPER = "    "
 
 
 @attrs.frozen
@@ -180,8 +185,10 @@ def _print(args: argparse.Namespace, checked: _Checked) -> None:
     tell((each.line, each.span, each.severity) for each in checked.findings)
     if checked.decided is not None:
         rules, limits = checked.decided
+        width = width_of(sys.stdout)
         for line in (*(line for rule in rules for line in rule.lines()), *limits):
-            print(line)
+            for part in folded(line, width, deeper=_DEEPER):
+                print(part)
     if args.quiet:
         return
     if checked.counts is None:

@@ -102,6 +102,19 @@ def test_what_the_daemon_says_fits(screen, words, tmp_path):
     assert any(line.endswith("web.yaml") for line in lines)
 
 
+@pytest.mark.parametrize("words", [["-v"], ["--explain"]], ids=" ".join)
+@pytest.mark.parametrize("action", ["deny", "dney"])
+def test_check_fits(screen, words, action, tmp_path, monkeypatch):
+    """Messages and the lines that they are about, and where rules are decided."""
+    (tmp_path / "vault.yaml").write_text(VAULT.replace("deny", action))
+    monkeypatch.chdir(tmp_path)
+
+    lines = screen("check", *words, "vault.yaml")
+
+    assert [] == too_wide(screen, lines)
+    assert any(line.startswith("vault.yaml:") for line in lines)
+
+
 def test_explain_fits(screen, tmp_path, monkeypatch):
     """What matched and what would allow it; a rule to be copied stays as it is."""
     origin = Origin("vault", "secrets", "vault.yaml:6:7")
