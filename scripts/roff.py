@@ -15,6 +15,7 @@ _SIGNS = {
     "^": r"\(ha",
     "~": r"\(ti",
 }
+_COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 _INLINE = re.compile(
     r"`(?P<code>[^`]+)`|\*\*(?P<bold>.+?)\*\*|\[(?P<link>(?:`[^`]*`|[^\]`])+)\]\([^)]+\)"
     r"|(?<![\w*])\*(?P<italic>[^*\s][^*]*)\*(?![\w*])"
@@ -99,7 +100,7 @@ def blocks(markdown: str) -> Iterator[str]:
 def divided(markdown: str) -> Iterator[list[str]]:
     """Yield the lines of each block of *markdown*."""
     block: list[str] = []
-    for text in markdown.splitlines():
+    for text in _COMMENT.sub("", markdown).splitlines():
         is_code = bool(block) and _kind(block[0]) == "code" and "```" not in block[1:]
         if not is_code and block and (not text.strip() or _begins(text, block)):
             yield block

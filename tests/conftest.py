@@ -34,3 +34,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return next((alone for alone in _ALONE if file.startswith(f"{alone}/")), file)
 
     return Scheduling(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many blocks of the documentation are run where, once their tests have run."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    if any("unit/test_printed.py" in getattr(report, "nodeid", "") for report in reports):
+        from pages.sessions import tally
+
+        terminalreporter.write_line(f"documentation: {tally()}")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-The Debian packages that ``test_package.py`` installs in the guest, made and fetched on the host beforehand.
+The Debian packages that tests install in the guest, made and fetched on the host beforehand.
 
 Run as a program, on the host: two versions of ours, which differ by the revision, and of what they depend on
-whatever this machine, whose files the guest sees, has not installed.
+whatever this machine, whose files the guest sees, has not installed; and others that pages of the
+documentation install.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parents[1]
 _PLACE = _ROOT / "build/vm/packages"
 _NEEDED = _PLACE / "needed"
+_OTHERS = ("nginx",)
 
 
 def number(revision: int) -> str:
@@ -49,11 +51,14 @@ def main() -> int:
     _NEEDED.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, str(_ROOT / "scripts/make-deb.py"), "--into", str(_PLACE)]
     subprocess.run([*command, "--revision", "1", "2"], check=True)
-    if not dependencies():
+    missing = [name for name in _OTHERS if not list((_PLACE / name).glob("*.deb"))]
+    if missing or not dependencies():
         name = own_suite()
         suite = Suite(name, cache_directory() / "packages" / f"apt-{name}")
         suite.update()
         suite.download_for(version(1), _NEEDED)
+        for other in missing:
+            suite.download_for(other, _PLACE / other)
     return 0
 
 

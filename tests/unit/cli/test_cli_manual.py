@@ -194,6 +194,10 @@ def test_a_line_of_markdown(scripts, markdown, expected):
     ("markdown", "expected"),
     [
         ("one\ntwo\n\nthree\n", [".PP", "one", "two", ".PP", "three"]),
+        (
+            "one\n\n<!-- first: a\nb -->\n```sh\nc\n```\n",
+            [".PP", "one", ".PP", ".RS 4", ".EX", "c", ".EE", ".RE"],
+        ),
         ("- a\n  b\n- c\n", [".IP \\(bu 2", "a", "b", ".IP \\(bu 2", "c"]),
         ("so:\n- a\n1. b\n", [".PP", "so:", ".IP \\(bu 2", "a", ".IP 1. 4", "b"]),
         (

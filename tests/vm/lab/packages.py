@@ -76,8 +76,12 @@ class Suite:
         (described,) = into.glob("*.dsc")
         return described
 
-    def download_for(self, package: Path, into: Path) -> None:
-        """Download to *into* whatever the file *package* needs and this system has not installed."""
+    def download_for(self, package: Path | str, into: Path) -> None:
+        """
+        Download to *into* what *package* needs and this system has not installed.
+
+        A file is left out itself, and a package of the suite, which is named, is not.
+        """
         options = {
             "Dir::State::status": "/var/lib/dpkg/status",
             "Dir::Cache::archives": into,
@@ -86,8 +90,11 @@ class Suite:
         words = [f"-o{name}={value}" for name, value in options.items()]
         words += ["-qq", "-y", "--no-install-recommends", "--download-only"]
         (into / "partial").mkdir(parents=True, exist_ok=True)
-        self._apt("apt-get", "install", *words, str(package.absolute()))
-        (into / package.name).unlink(missing_ok=True)
+        if isinstance(package, str):
+            self._apt("apt-get", "install", *words, package)
+        else:
+            self._apt("apt-get", "install", *words, str(package.absolute()))
+            (into / package.name).unlink(missing_ok=True)
 
     @property
     def _source_list(self) -> Path:

@@ -59,6 +59,7 @@ WEIGHTS = {
     "test_points.py": 10,
     "test_policies.py": 15,
     "test_preempt.py": 4,
+    "test_printed.py": 5,
     "test_protect.py": 7,
     "test_race.py": 3,
     "test_reload.py": 11,
@@ -84,11 +85,15 @@ APART = {
     "test_service.py": ("systemd", ("--systemd",)),
     "test_package.py": ("package", ("--systemd",)),
     "test_cost.py": ("icount", ("--icount",)),
+    "test_printed_pages.py": ("printed", ("--systemd",)),
+    "test_printed_without_bpf.py": ("printed-lsms", ("--append", _LSMS)),
 }
 
 # Files that only the outer circle runs, on one kernel, and why.
 OUTER = {
     "test_package.py": "dpkg compiles a package when it installs it, which takes minutes when emulated",
+    "test_printed_pages.py": "each command of the pages is a program, and some run for a minute",
+    "test_printed_without_bpf.py": "a boot of its own for the few commands of one page",
 }
 
 # Tests of other files that such a boot can do as well, by its name.
