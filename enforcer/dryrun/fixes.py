@@ -17,6 +17,7 @@ from enforcer.dryrun.ordinary import Looks
 from enforcer.events.document import as_document
 from enforcer.explain.access import RecordError
 from enforcer.explain.explanation import explain
+from enforcer.explain.logic import Truth
 from enforcer.policy.model.policy import Mode, PolicySet
 from enforcer.policy.writers.printer import print_policies
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from enforcer.dryrun.report import Report, SubjectReport
     from enforcer.events.types import Record
     from enforcer.explain.changes import Change
+    from enforcer.explain.explanation import Explanation
     from enforcer.policy.model.policy import Policy
 
 __all__ = ["DOERS", "Fix", "Fixes"]
@@ -106,6 +108,8 @@ class Fixes:
         except RecordError:
             return  # the record says too little of this operation: nothing can be proposed
         for refusal in found.refusals:
+            if refusal.answer is found.decided and _is_let_go(found):
+                continue
             change = _best(refusal.changes)
             if change is not None:
                 name = refusal.answer.entry.policy.name
@@ -120,6 +124,12 @@ def _by_frequency(report: Report) -> Iterator[tuple[int, int, SubjectReport]]:
             for each in report.who[finding.row][place : place + 1]:
                 if each.guess.looks is not Looks.UNUSUAL:
                     yield finding.row, place, each
+
+
+def _is_let_go(found: Explanation) -> bool:
+    """Tell whether the changes so far let go on what the rule of the record has refused."""
+    is_changed = found.decided is not None and found.decided.holds is Truth.FALSE
+    return is_changed or any(answer.matches for answer in found.before)
 
 
 def _best(changes: Sequence[Change]) -> Change | None:

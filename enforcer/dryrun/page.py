@@ -42,6 +42,7 @@ code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}
 padding:.8rem 1rem;margin:1rem 0}
 table{border-collapse:collapse;width:100%;font-size:14px}
 td,th{border-bottom:1px solid var(--line);padding:.3rem .5rem;text-align:left;vertical-align:top}
+td:first-child{width:28%}td:last-child{width:36%}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 svg{width:100%;height:auto;display:block;margin:.4rem 0}svg text{font-size:11px;fill:var(--dim)}
 .axis{stroke:var(--line)}rect.bar{fill:var(--bar)}
@@ -67,7 +68,7 @@ def _page(report: Report) -> Iterator[str]:
     yield f"<title>enforcer dry run</title><style>{_STYLE}</style></head><body>"
     yield "<h1>What these policies would have refused</h1>"
     yield f"<p><strong>{_text(verdict(report))}.</strong></p>"
-    yield f"<p>{_text(report.source)}, {report.seconds:,.1f} s. {_sums(report)}</p>"
+    yield f"<p>Source: {_text(report.source)}, {report.seconds:,.1f} s. {_sums(report)}</p>"
     if report.notes:
         yield '<div class="card"><strong>Limits of this report</strong><ul>'
         yield from (f"<li>{_text(note)}</li>" for note in report.notes)
@@ -112,8 +113,7 @@ def _rule(report: Report, finding: Finding, first: int, last: int) -> Iterator[s
     name = f"{finding.origin.policy}/{finding.origin.rule}"
     yield f"<h2>{_text(name)}</h2>"
     yield (
-        f'<div class="dim"><code>{_text(finding.origin.place)}</code> · would deny '
-        f"{finding.would_deny:,}, would kill {finding.would_kill:,} · first "
+        f'<div class="dim"><code>{_text(finding.origin.place)}</code> · {_counts(finding)} · first '
         f"{clock(finding.first_ns, with_day=True)}, last {clock(finding.last_ns, with_day=True)}"
         f"{_doubts(finding)}</div>"
     )
@@ -129,6 +129,11 @@ def _rule(report: Report, finding: Finding, first: int, last: int) -> Iterator[s
     yield "</table>"
     if len(who) > _WHO:
         yield f'<p class="dim">and {len(who) - _WHO:,} more, which --json lists</p>'
+
+
+def _counts(finding: Finding) -> str:
+    words = (("deny", finding.would_deny), ("kill", finding.would_kill))
+    return ", ".join(f"would {word} {count:,}" for word, count in words if count)
 
 
 def _doubts(finding: Finding) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bars", "clock", "timeline"]
 
-_WIDTH, _HEIGHT, _FOOT = 720, 84, 16
+_WIDTH, _HEAD, _HEIGHT, _FOOT = 720, 16, 96, 16
 _BAR: Final = 18
 _LABEL: Final = 300
 
@@ -32,7 +32,7 @@ def timeline(line: Timeline, first_ns: int, last_ns: int, title: str) -> str:
     begin = min([first_ns, *(time for time, _ in points)])
     span = max(last_ns - begin, line.step_ns, 1)
     width = max(2.0, _WIDTH * line.step_ns / (span + line.step_ns) - 1)
-    room = _HEIGHT - _FOOT - 4
+    room = _HEIGHT - _HEAD - _FOOT
     parts = [
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title, quote=True)}">',
         f'<line class="axis" x1="0" y1="{_HEIGHT - _FOOT}" x2="{_WIDTH}" y2="{_HEIGHT - _FOOT}"/>',

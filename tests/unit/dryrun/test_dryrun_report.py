@@ -276,6 +276,19 @@ def test_what_looks_unusual_is_not_allowed_by_itself():
     assert 1 == fixes.number
 
 
+def test_nothing_is_proposed_twice():
+    """What one change lets go on needs no other, whoever else does it."""
+    text = POLICY.replace("NAME", "p").replace("first", "no-writes").replace("read", "write")
+    policies = load_text(text.replace("/secret/**", "/a"), "p.yaml")
+    made = report(denial(uid=0), denial(uid=7), denial(exe=b"/usr/bin/cp"))
+
+    fixes = Fixes.of(policies, made)
+
+    assert 3 == len(fixes.by_doer)
+    assert 2 == fixes.number
+    assert "allow-tee-2" not in fixes.text
+
+
 def test_proposing_ends(capsys):
     """With many rules each operation takes long: the frequent come first, what is left out is said."""
     text = POLICY.replace("NAME", "p").replace("first", "no-writes").replace("read", "write")
