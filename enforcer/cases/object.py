@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from enforcer.policy.readers.context import Context
     from enforcer.policy.text.nodes import Entry, Node
 
-__all__ = ["OPERANDS", "Shape", "read_deed", "shape_of"]
+__all__ = ["DEED_KEYS", "OPERANDS", "Shape", "read_deed", "shape_of"]
 
 _MAX_PATH: Final = 4095
 _MAX_NAME: Final = _abi.ENF_NAME_MAX
@@ -138,7 +138,7 @@ def read_deed(deed: Map, unknown: frozenset[str], context: Context) -> tuple[Acc
 def _ops(deed: Map, context: Context) -> tuple[Op, ...]:
     entry = deed.get("do")
     if entry is None:
-        context.add("a case needs 'do': the operation, such as exec or file.write", deed.span)
+        context.missing(deed, "do", "a case needs 'do': the operation, such as exec or file.write")
         return ()
     items = entry.value.items if isinstance(entry.value, List) else (entry.value,)
     found = tuple(dict.fromkeys(op for item in items if (op := _op(item, context)) is not None))
@@ -314,3 +314,6 @@ _READERS: Final[dict[str, Callable[[Entry, Context], Any]]] = {
 
 OPERANDS: Final = tuple(_READERS)
 """Every operand that some deed has."""
+
+DEED_KEYS: Final = frozenset({"do", "unknown", *OPERANDS})
+"""Keys of a case that are about the deed."""

@@ -17,13 +17,14 @@ from enforcer import places
 from enforcer.cases.actor import read_actor
 from enforcer.cases.earlier import read_earlier, read_marks
 from enforcer.cases.model import Case, CaseFile, Expected, ExpectedAudit
-from enforcer.cases.object import read_deed
+from enforcer.cases.object import DEED_KEYS, read_deed
 from enforcer.errors import FileError, PolicyError
 from enforcer.policy.language.symbols import ERRNOS, SIGNALS, Machine, SystemResolver, TableResolver
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.readers.context import Context
 from enforcer.policy.text.loader import MAX_BYTES, read, standard_input
 from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe
+from enforcer.policy.text.problems import closest
 from enforcer.policy.text.regular_files import open_regular, why_unreadable
 from enforcer.span import Span
 
@@ -55,6 +56,8 @@ CASE_KEYS: Final = ("name", *_CASE_ACTOR, *_CASE_EARLIER, *_CASE_EXPECTED)
 """Keys of a case that are not about the deed."""
 
 AUDIT: Final = ("expect", "by")
+
+_ALIKE: Final = 0.8
 
 
 @attrs.frozen
@@ -133,7 +136,7 @@ def _file(node: Node, path: Path, context: Context, system: Resolver) -> CaseFil
     entry = top.get("cases")
     items = context.list(entry.value, "cases") if entry else None
     if entry is None:
-        context.add("a file of cases needs 'cases'", top.span)
+        context.missing(top, "cases", "a file of cases needs 'cases'")
     elif items is not None and not items.items:
         context.add("cases is empty: add a case", entry.span)
     cases = [_case(item, number, context) for number, item in enumerate(items or (), start=1)]
@@ -199,7 +202,7 @@ def _case(node: Node, number: int, context: Context) -> Case | None:
     before = len(context.problems.errors)
     entry = item.get("name")
     name = context.text(entry.value, "name") if entry else None
-    deed = Map({e.key: e for e in item if e.key not in CASE_KEYS}, item.span)
+    deed = Map({e.key: e for e in item if _is_of_deed(e, context)}, item.span)
     actor, unknown = read_actor({key: item.get(key) for key in _CASE_ACTOR}, deed, context)
     accesses = read_deed(deed, unknown, context)
     marks = read_marks(item.get("marks"), context)
@@ -218,10 +221,20 @@ def _case(node: Node, number: int, context: Context) -> Case | None:
     )
 
 
+def _is_of_deed(entry: Entry, context: Context) -> bool:
+    """Tell whether *entry* is about the deed. A misspelt key of the case is not, and is recorded."""
+    if entry.key in CASE_KEYS or entry.key in DEED_KEYS:
+        return entry.key in DEED_KEYS
+    if closest(entry.key, CASE_KEYS, cutoff=_ALIKE) is None:
+        return True
+    context.unknown(entry, "key of a case", CASE_KEYS, {})
+    return False
+
+
 def _expected(item: Map, context: Context) -> Expected | None:
     entry = item.get("expect")
     if entry is None:
-        context.add(f"a case needs 'expect': {', '.join(VERDICTS)}", item.span)
+        context.missing(item, "expect", f"a case needs 'expect': {', '.join(VERDICTS)}")
         return None
     verdict = context.word(entry.value, "expect", VERDICTS)
     if verdict is None:

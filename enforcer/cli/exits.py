@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from enforcer.cli.folding import folded, width_of
 from enforcer.errors import (
     ControlError,
     EnforcerError,
@@ -28,6 +29,7 @@ __all__ = [
     "UsageError",
     "code_of",
     "complain",
+    "conclude",
     "discard",
     "guarded",
 ]
@@ -78,8 +80,20 @@ def code_of(errors: Iterable[PolicyError]) -> Exit:
 
 def complain(sentence: str) -> None:
     """Print *sentence* to standard error; if even that is gone there is nobody left to tell."""
+    _plain(f"enforcer: {sentence}")
+
+
+def conclude(sentence: str) -> None:
+    """Print *sentence*, with which a command ends, folded if standard error is a terminal."""
+    stream = sys.stderr  # None if it was closed before the start
+    width = width_of(stream) if stream is not None else None
+    for part in folded(f"enforcer: {sentence}", width if "\n" not in sentence else None):
+        _plain(part)
+
+
+def _plain(line: str) -> None:
     try:
-        print(f"enforcer: {sentence}", file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
     except OSError:
         discard(2)
 
@@ -137,21 +151,21 @@ def _explain(error: Exception) -> int:
             _list([error], "in policies: nothing was loaded")
             return code_of([error])
         case ControlError() | UsageError():
-            complain(str(error))
+            conclude(str(error))
             return Exit.USAGE
         case KernelError():
-            complain("; ".join([str(error), *getattr(error, "__notes__", ())]))
+            conclude("; ".join([str(error), *getattr(error, "__notes__", ())]))
             return Exit.KERNEL
         case OSError():
             where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-            complain(f"{where}{error.strerror or error}")
+            conclude(f"{where}{error.strerror or error}")
             return Exit.KERNEL if error.errno == errno.ENOSYS else Exit.USAGE
         case _:
             if os.environ.get("ENFORCER_DEBUG"):
                 import traceback
 
                 traceback.print_exception(error)
-            complain(
+            conclude(
                 f"internal error: {type(error).__name__}: {error}: "
                 "this is a bug; ENFORCER_DEBUG=1 shows where it happened"
             )
@@ -163,7 +177,7 @@ def _list(errors: Sequence[PolicyError], summary: str) -> None:
 
     tell_errors(errors)
     many = len(errors)
-    complain(f"{many} error{'s' if many != 1 else ''} {summary}")
+    conclude(f"{many} error{'s' if many != 1 else ''} {summary}")
 
 
 def discard(fd: int) -> None:

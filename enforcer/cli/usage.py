@@ -12,7 +12,7 @@ import argparse
 import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from enforcer.cli.exits import Exit, complain
+from enforcer.cli.exits import Exit, conclude
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where the help is; end with the code of wrong usage."""
         command = self.prog.removeprefix("enforcer").removesuffix(" help").strip()
-        complain(f"{_sentence(message)} ({f'enforcer help {command}'.strip()})")
+        conclude(f"{_sentence(message)} ({f'enforcer help {command}'.strip()})")
         raise SystemExit(Exit.USAGE)
 
     def _left_over(self, rest: Sequence[str]) -> str:

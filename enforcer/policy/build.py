@@ -81,7 +81,7 @@ def build(document: Node, context: Context) -> Policy | None:
     if is_empty and any(each.key in _OF_SPEC for each in top):
         return None  # what belongs there stands beside it, which was said
     if entry is None:
-        context.add("the policy has no spec", top.span)
+        context.missing(top, "spec", "the policy has no spec")
         return None
     spec = context.map(entry.value, "spec")
     if spec is None:
@@ -114,7 +114,9 @@ def _kind(top: Map, context: Context) -> str | None:
     version = top.get("apiVersion")
     wanted = versions[word]
     if version is None:
-        context.add(f"the policy has no apiVersion: write apiVersion: {wanted}", top.span)
+        context.missing(
+            top, "apiVersion", f"the policy has no apiVersion: write apiVersion: {wanted}"
+        )
     elif not isinstance(version.value, Scalar) or version.value.text != wanted:
         context.add(
             f"apiVersion of kind {word} must be {wanted}, not {describe(version.value)}",

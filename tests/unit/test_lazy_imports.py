@@ -21,6 +21,7 @@ CLIENT = {
     "enforcer.cli.help_formatter",
     "enforcer.cli.usage",
     "enforcer.cli.exits",
+    "enforcer.cli.folding",
     "enforcer.cli.formats",
     "enforcer.cli.main",
     "enforcer.colours",
@@ -32,7 +33,7 @@ CLIENT = {
 }
 PRINTING = {"enforcer.cli.output", "enforcer.identity", "enforcer.identity.text"}
 CHANGING = PRINTING | {"enforcer.cli.changes", "enforcer.cli.messages", "enforcer.cli.passphrase"}
-TABLES = {"enforcer.cli.columns", "enforcer.cli.folding"}
+TABLES = {"enforcer.cli.columns"}
 STATUS = PRINTING | TABLES | {"enforcer.cli.status"}
 POLICY = (
     CHANGING

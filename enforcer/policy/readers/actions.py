@@ -217,7 +217,7 @@ def _listed(item: Node, context: Context) -> ListedAction | None:
     (key,) = keys
     given = node.get("action")
     if given is None:
-        context.add("an item of actions needs an action", node.span)
+        context.missing(node, "action", "an item of actions needs an action")
         return None
     action = read_action(given.value, "action", context)
     if key.key == "syscall":

@@ -222,7 +222,7 @@ def _index(node: Map, context: Context) -> int | None:
     """Read ``index``; ANY for any, None after an error."""
     given = node.get("index")
     if given is None:
-        context.add("an item of args needs an index: a number, or any", node.span)
+        context.missing(node, "index", "an item of args needs an index: a number, or any")
         return None
     value = given.value.value if isinstance(given.value, Scalar) else None
     if value == "any":

@@ -14,10 +14,13 @@ from enforcer.policy.kernel_types.operand_path import Types, local_types
 from enforcer.policy.language.symbols import Resolver, SystemResolver
 from enforcer.policy.model.policy import Note
 from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, describe
-from enforcer.policy.text.problems import Problems, suggest
+from enforcer.policy.text.problems import Problems, closest, suggest
 from enforcer.span import Span
 
 __all__ = ["Context"]
+
+_ALIKE = 0.7
+"""How alike a key must be to one that is missing: ``namespace`` is no misspelt ``name``."""
 
 _BOOLEANS = {
     **dict.fromkeys(("yes", "on", "1", "enabled"), "true"),
@@ -61,6 +64,12 @@ class Context:
         taken = tuple(dict.fromkeys(self.notes))
         self.notes.clear()
         return taken
+
+    def missing(self, node: Map, key: str, message: str) -> None:
+        """Record that *node* has no *key*: as a consequence if it has a misspelt one, which is unknown."""
+        is_misspelt = any(closest(entry.key, (key,), cutoff=_ALIKE) for entry in node)
+        add = self.problems.add_consequence if is_misspelt else self.add
+        add(message, node.span)
 
     def unknown(
         self,

@@ -77,13 +77,15 @@ def read_events(rule: Map, what: str, context: Context) -> tuple[Event, ...]:
     if keys:
         words = " and ".join(entry.key for entry in keys)
         context.add(f"{what} has {words}: write one for each", keys[1].span)
-    elif not any(_may_be_event(entry.key) for entry in rule):
-        context.add(f"{what} has no event: give it one of {', '.join(EVENT_KEYS)}", rule.span)
+    else:
+        is_unknown = any(_may_be_event(entry.key) for entry in rule)
+        add = context.problems.add_consequence if is_unknown else context.add
+        add(f"{what} has no event: give it one of {', '.join(EVENT_KEYS)}", rule.span)
     return ()
 
 
 def _may_be_event(key: str) -> bool:
-    """Tell whether *key*, which is reported as unknown, was meant to be the event."""
+    """Tell whether *key*, which is reported if it is unknown, was meant to be the event."""
     return key in {*EVENT_WORDS, *OPERATION_EVENTS} or closest(key, _RULE_WORDS) in EVENT_KEYS
 
 

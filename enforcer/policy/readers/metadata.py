@@ -47,7 +47,7 @@ def read_metadata(
     """Read ``metadata`` of the document *top*; of its keys those are *known*."""
     entry = top.get("metadata")
     if entry is None:
-        context.add("the policy has no metadata with a name", top.span)
+        context.missing(top, "metadata", "the policy has no metadata with a name")
         return Metadata()
     node = context.map(entry.value, "metadata")
     if node is None:
@@ -58,7 +58,7 @@ def read_metadata(
     description = context.text(described.value, "description") if described else ""
     given = node.get("name")
     if given is None:
-        context.add("metadata has no name: give it one", node.span)
+        context.missing(node, "name", "metadata has no name: give it one")
         return Metadata(node=node)
     name = given.value.text if isinstance(given.value, Scalar) else ""
     if not POLICY_NAME.fullmatch(name):

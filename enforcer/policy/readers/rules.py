@@ -201,9 +201,8 @@ def _action(
         if given := rule.get("action"):
             action = read_action(given.value, "action", context)
         elif event is not None and rule.get("mark") is None and not _is_below_match(rule):
-            context.add(
-                "a rule needs an action (allow, log, deny or kill) or a mark",
-                rule.span,
+            context.missing(
+                rule, "action", "a rule needs an action (allow, log, deny or kill) or a mark"
             )
     entry = rule.get("message")
     text = read_message(entry, context) if entry else None

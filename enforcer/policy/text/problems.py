@@ -32,10 +32,15 @@ class Problems:
     errors: list[PolicyError] = attrs.field(factory=list)
     made: type[PolicyError] = PolicyError
     broken: set[Span] = attrs.field(factory=set)
+    consequences: list[PolicyError] = attrs.field(factory=list)
 
     def add(self, message: str, span: Span) -> None:
         """Record one error at *span*, unless what stands there is broken."""
         self._take(self.made(message, span))
+
+    def add_consequence(self, message: str, span: Span) -> None:
+        """Record what follows from another error, and is told only if there is no other."""
+        self.consequences.append(self.made(message, span))
 
     def _take(self, error: PolicyError) -> None:
         if error.span not in self.broken:
@@ -59,8 +64,8 @@ class Problems:
         Raises:
             PolicyErrors: something was; by place, a very long list cut with a note of how many more.
         """
-        if self.errors:
-            raise PolicyErrors(_ordered(self.errors))
+        if found := self.errors or self.consequences:
+            raise PolicyErrors(_ordered(found))
 
 
 def _ordered(errors: Iterable[PolicyError]) -> list[PolicyError]:

@@ -102,6 +102,23 @@ def test_what_the_daemon_says_fits(screen, words, tmp_path):
     assert any(line.endswith("web.yaml") for line in lines)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["start", "--syslog", "/dev/log"],
+        ["status", "--socket", "/run/" + "a-long-name/" * 8 + "e.sock"],
+        ["dashboard", "--size", "1x1"],
+    ],
+    ids=" ".join,
+)
+def test_a_last_sentence_fits(screen, words):
+    """What is wrong, and what to do, is not broken within a word."""
+    lines = screen(*words)
+
+    assert [] == [line for line in lines if cell_len(line) > screen.width and " " in line.strip()]
+    assert lines[0].startswith("enforcer: ")
+
+
 @pytest.mark.parametrize("words", [["-v"], ["--explain"]], ids=" ".join)
 @pytest.mark.parametrize("action", ["deny", "dney"])
 def test_check_fits(screen, words, action, tmp_path, monkeypatch):

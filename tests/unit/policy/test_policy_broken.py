@@ -6,6 +6,10 @@ from __future__ import annotations
 import pytest
 from policy_text import FILE, HEAD, errors
 
+from enforcer.errors import PolicyErrors
+from enforcer.policy.text.problems import Problems
+from enforcer.span import Span
+
 # Rules stand in line 6 from column 5: after HEAD (lines 1 to 3), "spec:" and "  rules:".
 # (rule, column of the error, words of its message)
 RULES = [
@@ -380,3 +384,17 @@ def test_endless_errors_are_cut_with_a_count():
     found = errors(f"{HEAD}spec: {{rules: [{'1, ' * 1000}]}}\n")
     assert 101 == len(found)
     assert "900 more errors" in found[-1]
+
+
+def test_what_follows_from_an_error_is_told_if_nothing_else_is():
+    """So that no policy is accepted because something was only thought to be reported elsewhere."""
+    problems = Problems()
+    problems.add_consequence("there is no rule", Span(FILE, 1, 1))
+    with pytest.raises(PolicyErrors, match="there is no rule"):
+        problems.check()
+
+    problems.add("'ruel' is not a key", Span(FILE, 2, 1))
+    with pytest.raises(PolicyErrors) as caught:
+        problems.check()
+
+    assert [f"{FILE}:2:1: 'ruel' is not a key"] == [str(error) for error in caught.value.errors]

@@ -89,7 +89,7 @@ def _policy(
 ) -> Policy | None:
     entry = top.get("spec")
     if entry is None:
-        context.add("the policy has no spec", top.span)
+        context.missing(top, "spec", "the policy has no spec")
         return None
     spec = context.map(entry.value, "spec")
     if spec is None:
