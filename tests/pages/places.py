@@ -13,7 +13,7 @@ from pathlib import Path
 from pages.blocks import HOST, ROOT
 from pages.sessions import Outcome, Session, runs_at
 
-__all__ = ["OPTIONS", "needs", "run", "session"]
+__all__ = ["ENFORCER", "OPTIONS", "needs", "run", "session"]
 
 # Of tests/vm/run, for each place that is a machine.
 OPTIONS = {
@@ -28,6 +28,8 @@ _PROGRAMS = Path("/opt/printed")
 # What pages install, from tests/vm/packaged.py.
 _FETCHED = ROOT / "build/vm/packages"
 _PACKAGES = {"adopting.md": ("nginx",)}
+# That of the tree, whose starts keep the ledger.
+ENFORCER = Path(sys.executable).with_name("enforcer")
 _LEDGER = ROOT / "tests/vm/ledger.py"
 
 
@@ -38,24 +40,24 @@ def needs(page: Path) -> str | None:
     return f"no package of {', '.join(missing)}: make packages" if missing else None
 
 
-def run(page: Path, place: str) -> Iterator[Outcome]:
-    """Run what *page* has for *place*, where this process is."""
+def run(page: Path, place: str, enforcer: Path = ENFORCER) -> Iterator[Outcome]:
+    """Run what *page* has for *place*, where this process is, with this *enforcer*."""
     if place == HOST:
         with tempfile.TemporaryDirectory(prefix="printed-") as folder:
-            yield from session(page, place, Path(folder)).run()
+            yield from session(page, place, Path(folder), enforcer).run()
     else:
         name = str(page.relative_to(ROOT)).removeprefix("docs/")
         folder = (_GUEST_FOLDER / name).with_suffix("")
-        yield from session(page, place, folder).run()
+        yield from session(page, place, folder, enforcer).run()
 
 
-def session(page: Path, place: str, folder: Path) -> Session:
+def session(page: Path, place: str, folder: Path, enforcer: Path = ENFORCER) -> Session:
+    """Return the session of *page* at *place*, in *folder*."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(ROOT / "policies", folder / "policies", dirs_exist_ok=True)
-    first = Path(sys.executable).parent
-    path = f"{first}:{os.environ['PATH']}"
+    path = f"{enforcer.parent}:{os.environ['PATH']}"
     if place != HOST:
-        path = f"{_programs(first / 'enforcer')}:{path}"
+        path = f"{_programs(enforcer)}:{path}"
     return Session(
         runs_at(page, place),
         folder,
@@ -67,14 +69,15 @@ def _programs(enforcer: Path) -> Path:
     """
     Return a folder with programs for a machine.
 
-    ``enforcer`` keeps the ledger of loads, as every start of a test has to. ``in-background`` is
-    ``enforcer start`` that returns when enforcement is active.
+    ``enforcer`` of the tree keeps the ledger of loads, as every start of a test has to. ``in-background``
+    is ``enforcer start`` that returns when enforcement is active.
     """
     _PROGRAMS.mkdir(exist_ok=True)
+    started = f"{sys.executable} {_LEDGER}" if enforcer == ENFORCER else enforcer
     texts = {
         "enforcer": f"""\
 case $1 in
-start|dry-run|record|doctor) exec {sys.executable} {_LEDGER} "$@" ;;
+start|dry-run|record|doctor) exec {started} "$@" ;;
 *) exec {enforcer} "$@" ;;
 esac
 """,
