@@ -10,6 +10,9 @@ from pages.blocks import HOST, PAGES, PLACES, ROOT, blocks, commands
 from pages.likeness import differ, is_alike, merged
 from pages.sessions import left_out, problems, runs_at
 
+from enforcer.cli.exits import Exit
+from enforcer.cli.main import main
+
 # Blocks with commands that are not run. What brings the number down takes this along.
 NOT_RUN = 10
 
@@ -46,6 +49,23 @@ def test_what_is_typed_is_in_blocks_that_are_run(page):
     ]
 
     assert [] == [str(block) for block in typed]
+
+
+WHOLE = [
+    pytest.param("\n".join(block.lines), id=str(block))
+    for page in PAGES
+    for block in blocks(page)
+    if block.language == "yaml" and "kind: EnforcerPolicy" in block.lines
+]
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_a_policy_that_a_page_shows_is_one(text, tmp_path):
+    """Parts of policies are not looked at, since much could stand around them."""
+    file = tmp_path / "policy.yaml"
+    file.write_text(text)
+
+    assert Exit.OK == main(["check", "--quiet", str(file)])
 
 
 def test_every_place_that_is_a_machine_can_be_booted():
