@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS, PartSpec
 from enforcer.policy.language.vocabulary import Dim
@@ -25,6 +25,9 @@ __all__ = ["never_matches"]
 
 _PARTS = SUBJECT_PARTS.values()
 _PORTLESS = (1, 58)  # icmp, icmpv6
+_TYPES = {6: (2, 3), 17: (1, 3)}
+"""Types of sockets that tcp and udp do not have: dgram, stream, raw."""
+
 _REFUSED_BY = {
     part.name: [other for other in _PARTS if other.negate and set(part.whose) <= set(other.whose)]
     for part in _PARTS
@@ -50,7 +53,7 @@ _Said = tuple[Span | None, str]
 
 def _of_rule(rule: Rule, selector: Process, host: Host) -> Iterator[_Said]:
     yield from _excluding(rule.conditions, host)
-    yield from _ports(rule)
+    yield from _numbers(rule)
     yield from _marks(rule)
     for word, excluding_it in _REFUSED_BY.items():
         wanted = _part(rule.subject, SUBJECT_PARTS[word])
@@ -88,14 +91,27 @@ def _excluding(conditions: tuple[Condition, ...], host: Host) -> Iterator[_Said]
         )
 
 
-def _ports(rule: Rule) -> Iterator[_Said]:
-    """Find a port that is asked of a protocol that has none."""
+def _numbers(rule: Rule) -> Iterator[_Said]:
+    """Find numbers that no socket has together, and a signal that is none."""
     given = {c.field.dim: c for c in rule.conditions if not c.negate}
     protocol, port = given.get(Dim.PROTOCOL), given.get(Dim.PORT)
-    if protocol is None or port is None or rule.event != "network":
+    kind = given.get(Dim.TYPE)
+    if rule.event == "process" and "signal" in {operation.name for operation in rule.operations}:
+        code = given.get(Dim.CODE)
+        if code is not None and _all_of(code, {0}):
+            yield code.span, "asking whether a process exists (signal 0) is not a signal"
+    if rule.event != "network" or protocol is None:
         return
-    if all(isinstance(v, Interval) and v.low == v.high in _PORTLESS for v in protocol.values):
+    if port is not None and _all_of(protocol, _PORTLESS):
         yield port.span, "sockets of this protocol have no port"
+    for name, types in _TYPES.items():
+        if kind is not None and _all_of(protocol, {name}) and _all_of(kind, types):
+            yield protocol.span, "no socket of this type has this protocol"
+
+
+def _all_of(condition: Condition, numbers: Collection[int]) -> bool:
+    """Tell whether *condition* holds for no numbers but these."""
+    return all(isinstance(v, Interval) and v.low == v.high in numbers for v in condition.values)
 
 
 def _marks(rule: Rule) -> Iterator[_Said]:

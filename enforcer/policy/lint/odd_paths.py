@@ -8,16 +8,35 @@ from collections.abc import Iterator
 from typing import Final
 
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
-from enforcer.policy.language.vocabulary import Dim
+from enforcer.policy.language.vocabulary import Dim, Kind
 from enforcer.policy.lint.issues import Host, Issue, check, warning
 from enforcer.policy.model.glob_match import literal_directory
-from enforcer.policy.model.policy import Policy, Process, Text, TextKind
+from enforcer.policy.model.policy import Condition, Policy, Process, Text, TextKind
 from enforcer.policy.text.characters import describe_character
 
-__all__ = ["blank_in_path", "path_below_file", "variable_in_path"]
+__all__ = [
+    "blank_in_path",
+    "glob_that_is_literal",
+    "name_of_no_cgroup",
+    "path_below_file",
+    "path_of_each_process",
+    "several_paths_in_one",
+    "variable_in_path",
+]
 
 _VARIABLE: Final = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
 _OTHER_SPACE: Final = re.compile(r"[^\S ]")
+_BETWEEN: Final = re.compile(r", *(?=/)")
+_CGROUPS: Final = "/sys/fs/cgroup"
+_ID: Final = re.compile("[0-9a-f]{64}")
+_OPEN: Final = re.compile(r"/dev/(?:fd/.+|stdin|stdout|stderr)")
+_OF_EACH: Final = {
+    "/proc/self": ("directory", "/proc/*"),
+    "/proc/thread-self": ("directory", "/proc/*/task/*"),
+    "/proc/mounts": ("file", "/proc/*/mounts"),
+    "/proc/net": ("directory", "/proc/*/net"),
+}
+"""Links of procfs: what they lead each process to, and how all of these are named."""
 
 
 @check
@@ -45,6 +64,10 @@ def blank_in_path(policy: Policy, host: Host) -> Iterator[Issue]:
             yield warning(
                 value.span, "the path ends with a blank: remove it, unless the name does so"
             )
+        elif "\n" in text:
+            yield warning(
+                value.span, "the path has a line break: write it on one line, without | or >"
+            )
         elif found := _OTHER_SPACE.search(text):
             yield warning(
                 value.span,
@@ -68,19 +91,87 @@ def path_below_file(policy: Policy, host: Host) -> Iterator[Issue]:
             )
 
 
+@check
+def path_of_each_process(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A name that is another file for each process: it would be looked up for the one that reads the policy."""
+    del host
+    for value in _paths(policy):
+        text = _shown(value)
+        for name, (what, instead) in _OF_EACH.items():
+            if value.span and (text == name or text.startswith(f"{name}/")):
+                yield warning(
+                    value.span,
+                    f"{name} leads each process to a {what} of its own: write {instead}{text[len(name) :]}",
+                )
+        if value.span and _OPEN.fullmatch(text):
+            yield warning(
+                value.span, f"{text} leads to what the process has open there: name that file"
+            )
+
+
+@check
+def glob_that_is_literal(policy: Policy, host: Host) -> Iterator[Issue]:
+    """An asterisk behind an operator that compares literally."""
+    for value in _paths(policy):
+        is_name = value.kind is TextKind.EXACT and host.exists(value.value)
+        if value.span and value.kind is not TextKind.GLOB and b"*" in value.value and not is_name:
+            yield warning(
+                value.span,
+                f"* in {_shown(value)} stands for itself here: leave the operator out, or write glob",
+            )
+
+
+@check
+def several_paths_in_one(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A list that is a text."""
+    for value in _paths(policy):
+        several = _BETWEEN.split(_shown(value))
+        if value.span and len(several) > 1 and not host.exists(value.value):
+            yield warning(
+                value.span,
+                f"this is one path with a comma in it: write a list, [{', '.join(several)}]",
+            )
+
+
+@check
+def name_of_no_cgroup(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A cgroup by its directory, or the beginning of a container's id."""
+    del host
+    for condition in _of_processes(policy):
+        for value in _texts(condition.values):
+            text = _shown(value)
+            if value.span is None or value.kind is not TextKind.EXACT:
+                continue
+            if condition.field.kind is Kind.CGROUP and text.startswith(_CGROUPS):
+                yield warning(
+                    value.span,
+                    f"a cgroup is named by its path below {_CGROUPS}: write {text[len(_CGROUPS) :] or '/'}",
+                )
+            if condition.field.name == "container.id" and not _ID.fullmatch(text):
+                yield warning(
+                    value.span,
+                    f"the id of a container has 64 hexadecimal digits: write {text}* for one that begins so",
+                )
+
+
 def _paths(policy: Policy) -> Iterator[Text]:
     """Yield every path in *policy*, of objects and of executables."""
-    described = [policy.selector]
     for rule in policy.rules:
         for condition in rule.conditions:
             if condition.field.dim is Dim.PATH:
                 yield from _texts(condition.values)
-        parts: list[Process] = [getattr(rule.subject, p.attribute) for p in SUBJECT_PARTS.values()]
-        described += parts
-    for process in described:
-        for condition in process.conditions:
-            if condition.field.dim is Dim.EXE:
-                yield from _texts(condition.values)
+    for condition in _of_processes(policy):
+        if condition.field.dim is Dim.EXE:
+            yield from _texts(condition.values)
+
+
+def _of_processes(policy: Policy) -> Iterator[Condition]:
+    """Yield the conditions on processes, of the selector and of rules."""
+    yield from policy.selector.conditions
+    for rule in policy.rules:
+        for part in SUBJECT_PARTS.values():
+            process: Process = getattr(rule.subject, part.attribute)
+            yield from process.conditions
 
 
 def _texts(values: tuple[object, ...]) -> Iterator[Text]:

@@ -8,7 +8,7 @@ from enforcer.policy.model.policy import Condition, Flag, Value
 from enforcer.policy.readers import numbers
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.values import values
-from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, describe
+from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar
 from enforcer.policy.text.problems import suggest
 
 __all__ = ["LISTS", "NEGATIVE", "SINGLE", "read_conditions", "read_flag"]
@@ -49,7 +49,7 @@ def read_flag(field: FieldSpec, entry: Entry, context: Context) -> tuple[Flag, .
         node = node.entries["equal"].value
     if isinstance(node, Scalar) and isinstance(node.value, bool):
         return (Flag(field, node.value, entry.span),)
-    context.add(f"{field.name} must be true or false, not {describe(node)}", node.span)
+    context.boolean(node, field.name)  # which it is not
     return ()
 
 

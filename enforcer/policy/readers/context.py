@@ -23,8 +23,8 @@ _ALIKE = 0.7
 """How alike a key must be to one that is missing: ``namespace`` is no misspelt ``name``."""
 
 _BOOLEANS = {
-    **dict.fromkeys(("yes", "on", "1", "enabled"), "true"),
-    **dict.fromkeys(("no", "off", "0", "disabled"), "false"),
+    **dict.fromkeys(("true", "yes", "on", "1", "enabled"), "true"),
+    **dict.fromkeys(("false", "no", "off", "0", "disabled"), "false"),
 }
 """What other programs take for true and false."""
 
@@ -131,6 +131,6 @@ class Context:
             return node.value
         hint = suggest(node.text, ("true", "false")) if isinstance(node, Scalar) else ""
         if isinstance(node, Scalar) and (meant := _BOOLEANS.get(node.text.lower())):
-            hint = f": write {meant}"
+            hint = ": write it without quotes" if node.text == meant else f": write {meant}"
         self.add(f"{what} must be true or false, not {describe(node)}{hint}", node.span)
         return None
