@@ -5,6 +5,7 @@
 # make check   style, types, formatting
 # make test    what a change must pass: the tests on this host, then those in a real kernel; FAIL_EARLY=1
 # make docs    the documentation as a site, in build/site
+# make pictures   those of the README, by a run in a virtual machine
 # make deb     a package for Debian, in dist/
 # make wheel   a wheel for every Linux with glibc 2.34 and Python 3.11, with its sources, in dist/
 # make rpm     a package for Fedora and its relatives, in dist/; needs rpmbuild
@@ -54,7 +55,7 @@ SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) 
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check ready-for-guests packages test docs deb wheel rpm image test-package test-wheel test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
+.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-wheel test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -95,6 +96,9 @@ test: ready-for-guests
 
 docs: build $(VENV)/.documenting
 	@$(VENV)/bin/python scripts/docs/make.py
+
+pictures: ready-for-guests $(VENV)/.documenting
+	@$(VENV)/bin/python scripts/pictures/make.py
 
 $(VENV)/.documenting: $(INSTALLED)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[docs]'

@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from enforcer.cli.commands import COMMANDS, parser
+from enforcer.cli.schemas import SCHEMAS, schema
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "build/pages"
 SITE = ROOT / "build/site"
-SCHEMAS = ("docs/*.schema.json", "packaging/*.schema.json", "policies/*schema.json")
 
 _FOREIGN = re.compile(
     r"""<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=["'](?:https?:)?//[^>]*>"""
@@ -46,12 +46,19 @@ def _help(name: str) -> str:
 
 
 def schemas_page() -> Iterator[str]:
-    """Yield the lines of the page of schemas."""
-    yield from ("# JSON Schemas", "", "For editors and pipelines.", "")
-    yield from ("| file | describes |", "|---|---|")
-    for path in sorted(each for pattern in SCHEMAS for each in ROOT.glob(pattern)):
-        place, title = path.relative_to(ROOT), json.loads(path.read_text("utf-8"))["title"]
-        yield f"| [{place}](../../{place}) | {title.removeprefix('enforcer ')} |"
+    """Yield the lines of the page of schemas, and write these beside it."""
+    folder = PAGES / "schemas"
+    folder.mkdir()
+    yield from (
+        "# JSON Schemas",
+        "",
+        "What `enforcer schema NAME` prints. [JSON](../../docs/json.md)",
+    )
+    yield from ("says what the keys mean.", "", "| schema | of |", "|---|---|")
+    for name, each in SCHEMAS.items():
+        file = f"{name}.schema.json"
+        (folder / file).write_text(json.dumps(schema(name), indent=1) + "\n", encoding="utf-8")
+        yield f"| [{name}](schemas/{file}) | {each.of.replace('|', chr(92) + '|')} |"
 
 
 def made_pages() -> None:

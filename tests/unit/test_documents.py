@@ -8,6 +8,7 @@ import shlex
 import tomllib
 from pathlib import Path
 from urllib.parse import unquote
+from xml.etree import ElementTree as ET
 
 import attrs
 import pytest
@@ -20,6 +21,7 @@ DOCUMENTS = sorted(
     for path in ROOT.rglob("*.md")
     if not {"build", ".venv", ".pytest_cache"} & set(path.relative_to(ROOT).parts)
 )
+PICTURES = sorted((ROOT / "docs/pictures").iterdir())
 UNIT = ROOT / "packaging/enforcer.service"
 
 _READER = MarkdownIt("commonmark").enable("table").use(anchors_plugin, max_level=6)
@@ -185,6 +187,19 @@ def installed_by_the_wheel(pattern):
         for path in (Path(place) / part for part in inner or [Path()]):
             if path.match(pattern):
                 yield path
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=name_of)
+def test_pictures_are_small_and_whole(path):
+    """They load nothing, run nothing, and have a form that every browser shows."""
+    assert path.stat().st_size < 150 << 10
+    if path.suffix == ".svg":
+        text = path.read_text("utf-8")
+        root = ET.fromstring(text)
+        tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+        assert {"script", "image", "foreignObject", "use"}.isdisjoint(tags)
+        assert "viewBox" in root.attrib
+        assert not re.search(r"@import|url\((?!#)", text)
 
 
 def test_the_unit_names_documentation_that_is_installed():

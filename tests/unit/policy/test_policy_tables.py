@@ -158,7 +158,10 @@ def test_the_schema_is_one():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("path", list(policy_files(ROOT / "policies")), ids=lambda path: path.name)
+FILES = [*policy_files(ROOT / "policies"), *policy_files(ROOT / "scripts/pictures")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_shipped_policies_obey_the_schema(path):
     """An editor marks nothing in them."""
     for document in documents(path.read_bytes()):
