@@ -133,11 +133,11 @@ def _show_once(args: argparse.Namespace) -> None:
         model.beat(cast("Beat", beat), now)
     columns, lines = args.size or _size_here()
     if args.svg is not None:
-        console = _console(columns, is_recording=True)
+        console = _console(columns, lines, is_recording=True)
         console.print(_draw(model, columns, lines, _glyphs(console)), crop=False, soft_wrap=True)
         console.save_svg(str(args.svg), title="enforcer dashboard", code_format=SVG)
     if args.once:
-        console = _console(columns)
+        console = _console(columns, lines)
         frame = _draw(model, columns, lines, _glyphs(console))
         sys.stdout.flush()
         sys.stdout.buffer.write(Painter(console, can_move=False).paint(frame).rstrip() + b"\n")
@@ -157,7 +157,8 @@ def _model() -> Model:
     return Model(host=os.uname().nodename)
 
 
-def _console(columns: int, *, is_recording: bool = False) -> Console:
+def _console(columns: int, lines: int, *, is_recording: bool = False) -> Console:
+    """Make a console of that size: without *lines* rich takes a dumb terminal for one of 80 columns."""
     from rich.console import Console
 
     if is_recording:
@@ -165,13 +166,14 @@ def _console(columns: int, *, is_recording: bool = False) -> Console:
         return Console(
             file=io.StringIO(),
             width=columns,
+            height=lines,
             record=True,
             force_terminal=True,
             color_system="truecolor",
             no_color=False,
             highlight=False,
         )
-    return Console(width=columns, highlight=False)
+    return Console(width=columns, height=lines, highlight=False)
 
 
 def _glyphs(console: Console) -> Glyphs:
@@ -202,7 +204,7 @@ def _live(socket: Path) -> None:
     reactor = Reactor()
     is_dumb = os.environ.get("TERM", "dumb") in {"dumb", "unknown"}
     screen = Screen(sys.stdin.fileno(), sys.stdout.fileno(), reactor, is_dumb)
-    painter = Painter(_console(screen.size()[0]), can_move=not is_dumb)
+    painter = Painter(_console(*screen.size()), can_move=not is_dumb)
     dashboard = _Dashboard(reactor, screen, painter, Keyboard(), _model(), socket)
     try:
         dashboard.run()
@@ -267,7 +269,7 @@ class _Dashboard:
 
     def redraw(self) -> None:
         """Redraw everything in the present size of the terminal."""
-        self.painter.console = _console(self.screen.size()[0])
+        self.painter.console = _console(*self.screen.size())
         self.screen.write(self.painter.forget())
         self._draw()
 

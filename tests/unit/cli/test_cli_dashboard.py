@@ -100,6 +100,19 @@ def test_a_picture(daemon, tmp_path):
     assert ET.fromstring(text) is not None
 
 
+def test_a_picture_is_as_wide_as_was_asked_for(daemon, tmp_path, monkeypatch):
+    """On a dumb terminal, too, as a service has one."""
+    monkeypatch.setenv("TERM", "dumb")
+    widths = []
+    for columns in (80, 160):
+        file = tmp_path / f"{columns}.svg"
+        size = f"{columns}x30"
+        main(["dashboard", "--svg", str(file), "--size", size, "--socket", str(daemon.socket)])
+        widths.append(float(ET.fromstring(file.read_text()).attrib["viewBox"].split()[2]))
+
+    assert widths[1] > 1.9 * widths[0]
+
+
 def test_a_picture_loads_nothing(daemon, tmp_path):
     """Whoever looks at it tells no server so: all that it refers to is in it."""
     file = tmp_path / "frame.svg"
