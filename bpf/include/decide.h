@@ -415,8 +415,10 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 	}
 	if ((s->unknown & image->dims) || s->overflow || s->bad_image || (s->n_maybe & ENF_MAY_BE))
 		s->everything = 1;
-	if (s->everything || s->n_touched)
-		s->met = 1;
+	if (s->n_touched)
+		s->met |= ENF_MET_ATOM;
+	if (s->everything)
+		s->met |= ENF_MET_DOUBT;
 	if (o->n_ops)
 		enf_decide_op(c, o->op[0]);
 	if (o->n_ops > 1) /* seldom, and a loop that is not unrolled is proven once */

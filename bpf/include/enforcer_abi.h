@@ -606,6 +606,8 @@ struct enf_task {
 	__u32 uid, euid, gid, egid;
 	__u32 flags; /* ENF_SF_* */
 	__u32 exe_len;
+	__u32 set; /* number of what the two sets of subjects have in them; 0: not asked for yet, or none */
+	__u32 _pad;
 	__u64 exec_ns; /* time of the exec (or start of the engine): a stable id with the pid */
 	__u64 line;    /* how it came to be, by number; 0 where nothing is recorded */
 	__u64 refused; /* the call that was last refused by us: see refused.bpf.h; 0: none */
@@ -816,7 +818,8 @@ enum enf_stat {				     /* per CPU array of __u64 */
 			19,	       /* no memory for what a bind to a path is: it was refused */
 		ENF_STAT_NO_CORE = 20, /* somebody took the core away: the access was refused */
 		ENF_STAT_ATTEMPT_LOST = 21, /* policies changed faster than it could be decided */
-		_ENF_STAT_MAX = 22,
+		ENF_STAT_NO_SET = 22, /* no number for a set of subjects: decided anew each time */
+		_ENF_STAT_MAX = 23,
 };
 
 /* ---- What a daemon leaves for its successor ------------------------------------------------ */
@@ -928,7 +931,7 @@ _Static_assert(sizeof(struct enf_marks) == 528, "enf_marks");
 _Static_assert(sizeof(struct enf_operand) == 32, "enf_operand");
 _Static_assert(sizeof(struct enf_point) == 472, "enf_point");
 _Static_assert(sizeof(struct enf_image) == 1016, "enf_image");
-_Static_assert(sizeof(struct enf_task) == 1048, "enf_task");
+_Static_assert(sizeof(struct enf_task) == 1056, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 264, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");
 _Static_assert(sizeof(struct enf_matches) == 120, "enf_matches");

@@ -69,7 +69,9 @@ struct enf_key {
 	__u64 hash_len;
 	__u64 ino;   /* and the number of a device above it */
 	__u32 nlink; /* and the type of the file above it: an inode's number may be given once more */
-	__u32 pair; /* the operations that it is asked for */
+	__u32 pair;  /* the operations that it is asked for */
+	__u32 set;   /* of who asks; 0: of anybody */
+	__u32 flags; /* of the access */
 };
 
 #define ENF_KEY_INO(ino, rdev) ((ino) ^ (__u64)(rdev) << 32)
@@ -106,6 +108,15 @@ static __always_inline void enf_key_of(struct enf_key *key, struct file *file)
 	key->nlink = ENF_KEY_NLINK(inode->i_nlink, inode->i_mode);
 }
 
+/* Is *e* of this very file, by this very name and way, and has nothing changed that it depends on? */
+static __always_inline int enf_is_same(const struct enf_seen *e, const struct enf_key *key)
+{
+	return e->generation == enf_live && e->dentry == key->dentry && e->mnt == key->mnt &&
+	       e->parent == key->parent && e->hash_len == key->hash_len && e->ino == key->ino &&
+	       e->nlink == key->nlink && e->renames == enf_seq(enf_rename_lock) &&
+	       e->mounts == enf_seq(enf_mount_lock);
+}
+
 /*
  * Has a decision on this very file, by this very name and way, found that no row on *ops* can match
  * it, whoever asks? The kernel's own counters say whether any name or mount may have changed since.
@@ -118,23 +129,25 @@ static __always_inline int enf_is_plain(const struct enf_key *key, __u64 ops)
 	if (!e)
 		return 0;
 	version = enf_in_order(&e->version);
-	if ((version & 1) || e->generation != enf_live || e->dentry != key->dentry ||
-	    e->mnt != key->mnt || e->parent != key->parent || e->hash_len != key->hash_len ||
-	    e->ino != key->ino || e->nlink != key->nlink || (ops & ~e->ops))
-		return 0;
-	if (e->renames != enf_seq(enf_rename_lock) || e->mounts != enf_seq(enf_mount_lock))
+	if ((version & 1) || (ops & ~e->ops) || !enf_is_same(e, key))
 		return 0;
 	return enf_in_order(&e->version) == version;
 }
 
-/* The same of a file that nobody has asked about, if it is quickly found; see prefilter.bpf.h. */
+/* The same of a file that nobody has asked about, if it is quickly found; see prefilter.bpf.h. A permit, too. */
 int enf_prefilter(const struct enf_key *key);
 
-/* By one or the other: no row on the operations of *pair* is about *file*, whoever asks. */
-static __always_inline int enf_is_unmatched(struct enf_key *key, struct file *file, __u32 pair)
+/*
+ * By one or the other: no row on the operations of *pair* is about *file*, whoever asks; or who has the *set* may, and
+ * that has been counted.
+ */
+static __always_inline int enf_is_unmatched(struct enf_key *key, struct file *file, __u32 pair,
+					    __u32 set)
 {
 	enf_key_of(key, file);
 	key->pair = pair;
+	key->set = set;
+	key->flags = 0;
 	asm volatile("" : : "r"(key) : "memory"); /* it shall lie there */
 	return enf_is_plain(key, enf_pair_ops(key->pair)) || enf_prefilter(key);
 }

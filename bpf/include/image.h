@@ -66,8 +66,8 @@ struct enf_scratch {
 	__u32 overflow;	  /* more atoms than room: every string and number counts as unknown */
 	__u32 bad_image;  /* an offset led outside */
 	__u32 everything; /* look at every row, not at pivots */
-	__u32 met;     /* some value met an atom, or was unknown: rows may depend on the object */
-	__u32 renames; /* the kernel's counters when the path was resolved */
+	__u32 met;	  /* ENF_MET_* */
+	__u32 renames;	  /* the kernel's counters when the path was resolved */
 	__u32 mounts;
 	__u32 resolved; /* under these counters, in another view */
 	__u32 place; /* the object has another name, at the usual place: number in enf_places, and 1 */
@@ -122,6 +122,10 @@ struct enf_scratch {
 };
 
 #define ENF_BEST_UNKNOWN 0x80000000u
+
+#define ENF_MET_ATOM 1 /* a value met an atom: rows depend on the object */
+#define ENF_MET_DOUBT                                                                              \
+	2 /* some value was unknown, or not all were of one moment: found of this access only */
 
 struct enf_ctx {
 	const unsigned char *image;

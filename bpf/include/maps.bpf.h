@@ -166,8 +166,9 @@ struct {
 } ways __weak SEC(".maps");
 
 /*
- * Files that no row on paths is about, each as it was when that was found: direct mapped, so that its size is
- * bounded. An entry is written by who gets its version odd, and read between two looks at an even one.
+ * What was found of files, each as it was when that was found: that no row on paths is about it, whoever asks; or
+ * that a set of subjects may use it, and nothing else comes of that. Direct mapped, so that its size is bounded.
+ * An entry is written by who gets its version odd, and read between two looks at an even one.
  */
 #define ENF_SEEN 16384
 
@@ -175,7 +176,7 @@ struct enf_seen {
 	__u32 version;
 	__u32 nlink;
 	__u64 generation;
-	__u64 ops; /* that it was found for */
+	__u64 ops; /* whoever asks for these; of a permit: none */
 	__u64 dentry;
 	__u64 mnt;
 	__u64 parent;
@@ -183,6 +184,11 @@ struct enf_seen {
 	__u64 ino;
 	__u32 renames;
 	__u32 mounts;
+	/* of a permit */
+	__u32 set; /* 0: it is none */
+	__u32 pair;
+	__u32 flags; /* of the access */
+	__u32 row;   /* that decided: its hits are counted; ENF_NONE */
 };
 
 struct {
@@ -191,6 +197,26 @@ struct {
 	__type(key, __u32);
 	__type(value, struct enf_seen);
 } seen __weak SEC(".maps");
+
+/*
+ * The sets of subjects that permits speak of, by number. Within one generation a number is given once, to a later
+ * one again: nobody gives it back to an earlier one. So generation and number together are one set for good.
+ */
+#define ENF_SETS 256
+
+struct enf_set {
+	__u64 generation;
+	__u32 version; /* as in enf_seen */
+	__u32 _pad;
+	__u64 word[2 * ENF_SUBJECT_WORDS]; /* of the label: subject, subject_unknown */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENF_SETS);
+	__type(key, __u32);
+	__type(value, struct enf_set);
+} sets __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

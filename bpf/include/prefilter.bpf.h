@@ -27,37 +27,4 @@ int enf_prefilter_once(const struct enf_key *key);
  */
 int enf_prefilter_way(const struct enf_key *key);
 
-/*
- * Remember that no row on *ops* can match the file of *key*, as found under these counters. Called
- * while they still are what they were.
- */
-static __always_inline void enf_keep(const struct enf_key *key, __u64 generation, __u64 ops,
-				     __u32 renames, __u32 mounts)
-{
-	struct enf_seen *e = enf_seen_of(key->hash_len, key->ino);
-	__u32 version;
-
-	if (!e)
-		return;
-	version = e->version;
-	if ((version & 1) ||
-	    __sync_val_compare_and_swap(&e->version, version, version + 1) != version)
-		return; /* somebody else writes it */
-	if (e->generation == generation && e->dentry == key->dentry && e->mnt == key->mnt &&
-	    e->parent == key->parent && e->hash_len == key->hash_len && e->ino == key->ino &&
-	    e->nlink == key->nlink && e->renames == renames && e->mounts == mounts)
-		ops |= e->ops;
-	e->generation = generation;
-	e->ops = ops;
-	e->dentry = key->dentry;
-	e->mnt = key->mnt;
-	e->parent = key->parent;
-	e->hash_len = key->hash_len;
-	e->ino = key->ino;
-	e->nlink = key->nlink;
-	e->renames = renames;
-	e->mounts = mounts;
-	__sync_lock_test_and_set(&e->version, version + 2);
-}
-
 #endif

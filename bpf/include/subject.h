@@ -160,6 +160,7 @@ ENF_INLINE int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup
 		task->subject_unknown[i] = 0;
 	}
 	task->ops = 0;
+	task->set = 0;
 	task->flags &= ~ENF_SF_KIN;
 
 	if (!cgroup_len)

@@ -20,6 +20,7 @@
 #include "point_call.h"
 #include "object.bpf.h"
 #include "own_mount.bpf.h"
+#include "seen.bpf.h"
 #include "view.bpf.h"
 
 const volatile __u32 enf_image_bytes = 4096;
@@ -47,42 +48,6 @@ static __always_inline __u64 enf_op_bits(const struct enf_access *a)
 		if (i < a->n_ops)
 			bits |= ENF_BIT(a->op[i] & 63);
 	return bits;
-}
-
-/*
- * Remember that no row on the access's operations depends on its object. What is remembered is what
- * the next access must find again: read after the path was resolved, under the same counters.
- */
-__attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_task *task,
-					   struct enf_access *a, __u64 ops)
-{
-	struct enf_link link = {};
-	struct enf_ctx c = { .image = (const void *)enf_current_image() };
-	struct enf_key key = {};
-	__u64 inode = 0, ino;
-
-	if (!s || s->met || !task || !a || !c.image || enf_head(&c)->generation != task->generation)
-		return 0;
-	c.s = s;
-	for (__u32 i = 0; i < 4 && i < a->n_ops; i++) {
-		const struct enf_range *range =
-			enf_at(&c, enf_head(&c)->off_op_rows + a->op[i] * 8, 8);
-
-		if (!range || range->count)
-			return 0; /* rows that look at no path of their own */
-	}
-	enf_read_name(a->dentry, &link);
-	enf_read(inode, a->dentry + enf_offset(struct dentry, d_inode));
-	ino = enf_key_inode(&key, inode);
-	if (!ino || enf_seq(enf_rename_lock) != s->renames ||
-	    enf_seq(enf_mount_lock) != s->mounts || !s->renames || !s->mounts)
-		return 0;
-	key.dentry = a->dentry;
-	key.mnt = a->mnt;
-	key.parent = link.parent;
-	key.hash_len = link.hash_len;
-	enf_keep(&key, task->generation, ops, s->renames, s->mounts);
-	return 0;
 }
 
 int enf_names_capability(__u32 capability)
@@ -137,6 +102,10 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 	ops = enf_op_bits(a);
 	if (!enf_admit(&c, enf_current_image(), ops, &error))
 		return error;
+	if (a->is_file && enf_recalled(c.task, a)) {
+		enf_release(c.s);
+		return 0;
+	}
 	enf_describe(c.s, a);
 	if (a->present & ENF_BIT(ENF_DIM_FSTYPE))
 		enf_describe_fstype(c.s, a->fstype);
@@ -157,7 +126,7 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 		if (c.s->verdict.marks && enf_mark(c.s, c.task->generation))
 			error = error ? error : -ENF_EPERM;
 		if (a->is_file)
-			enf_remember(c.s, c.task, a, ops);
+			enf_remember(c.s, c.task, a);
 	}
 	enf_release(c.s);
 	return error;
@@ -171,7 +140,7 @@ int enf_core(struct enf_access *access)
 	return enf_act_once(access);
 }
 
-/* Not 0 if no row on the operations of *key* can match its file, whoever asks. */
+/* Not 0 if no row on the operations of *key* can match its file, whoever asks; or if its set may use it. */
 SEC("?freplace/enf_prefilter")
 int enf_core_prefilter(const struct enf_key *key)
 {
@@ -179,6 +148,8 @@ int enf_core_prefilter(const struct enf_key *key)
 
 	if (!key)
 		return 0;
+	if (enf_permitted(key))
+		return 1;
 	excluded = enf_prefilter_once(key);
 	if (excluded < 0 && !enf_prefilter_way(key))
 		excluded = enf_prefilter_once(key);

@@ -273,20 +273,6 @@ lost:
 
 /* ---- What follows from a verdict ---------------------------------------------------------- */
 
-/* Two halves, by turns: counts of an image stay whole while the next one counts. Atomic as enf_count() is. */
-static __always_inline void enf_hit(__u32 row, __u64 generation, __u32 enforced)
-{
-	__u32 at = row + (generation & 1) * enf_rows;
-	struct enf_hits *h = bpf_map_lookup_elem(&hits, &at);
-
-	if (!h)
-		return;
-	if (enforced)
-		__sync_fetch_and_add(&h->enforced, 1);
-	else
-		__sync_fetch_and_add(&h->audited, 1);
-}
-
 /* Global, so that it is proven once and not on each way to a refusal. */
 __attribute__((noinline)) int enf_note_refusal(struct enf_task *task)
 {

@@ -77,7 +77,7 @@ static __always_inline int enf_file_access(const struct enf_task *task, struct f
 	if (enf_is_behind(file))
 		return enf_result(enf_layer_file(enf_address(file->f_inode), pair, task != NULL));
 	if (task) {
-		if (enf_is_unmatched(&room.key, file, pair))
+		if (enf_is_unmatched(&room.key, file, pair, task->set))
 			return 0;
 		pair = room.key.pair;
 	}

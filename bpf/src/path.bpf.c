@@ -338,7 +338,7 @@ __attribute__((noinline)) int enf_resolve(struct enf_scratch *s, __u64 dentry, _
 		continue;
 found:
 		if (s->resolved && (s->renames != renames || s->mounts != mounts))
-			s->met = 1; /* the two views are not of one moment */
+			s->met |= ENF_MET_DOUBT; /* the two views are not of one moment */
 		s->resolved = 1;
 		s->renames = renames;
 		s->mounts = mounts;

@@ -5,6 +5,7 @@
 #include "hash.h"
 #include "images.bpf.h"
 #include "path.bpf.h"
+#include "seen.bpf.h"
 
 #define ENF_PREFILTER_DEPTH                                                                        \
 	16 /* components below a mount, and above it; their dentries lie on the stack */

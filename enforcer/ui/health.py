@@ -36,6 +36,7 @@ _TROUBLES = {
     "guard_refused": "attempts on the engine refused",
     "mark_lost": "marks lost, no room",
     "attempt_lost": "attempts not decided while policies changed",
+    "no_set": "decided anew, no number for the subjects",
 }
 """What counters of the kernel side say if they are not 0."""
 
