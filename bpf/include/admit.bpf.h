@@ -10,11 +10,11 @@
 #include "task.bpf.h"
 
 /*
- * Could some row on *ops* be about the current task? Then *c* has its label and working memory, which
- * whoever asked must release. Returns: not 0 if so; else *error* is what comes of the operation.
+ * Could some row on *ops* be about the current task? Then *c* has its label, and working memory if that was needed,
+ * which whoever asked must release. Returns: not 0 if so; else *error* is what comes of the operation.
  */
-static __always_inline int enf_admit(struct enf_ctx *c, const struct enf_image *image, __u64 ops,
-				     int *error)
+static __always_inline int enf_meet(struct enf_ctx *c, const struct enf_image *image, __u64 ops,
+				    int *error)
 {
 	*error = 0;
 	if (!image || !(image->ops & ops))
@@ -25,8 +25,18 @@ static __always_inline int enf_admit(struct enf_ctx *c, const struct enf_image *
 		*error = image->refuse_ops & ops ? -ENF_EPERM : 0;
 		goto out;
 	}
-	if (!(c->task->ops & ops))
-		goto out;
+	if (c->task->ops & ops)
+		return 1;
+out:
+	if (c->s)
+		enf_release(c->s);
+	return 0;
+}
+
+/* Working memory for the decision. Returns: not 0 if there is some; else *error* is what comes of the operation. */
+static __always_inline int enf_make_room(struct enf_ctx *c, const struct enf_image *image,
+					 __u64 ops, int *error)
+{
 	if (!c->s)
 		c->s = enf_acquire();
 	if (!c->s) {
@@ -36,10 +46,13 @@ static __always_inline int enf_admit(struct enf_ctx *c, const struct enf_image *
 	}
 	enf_count(ENF_STAT_DECISIONS);
 	return 1;
-out:
-	if (c->s)
-		enf_release(c->s);
-	return 0;
+}
+
+/* Both: then *c* has label and working memory. */
+static __always_inline int enf_admit(struct enf_ctx *c, const struct enf_image *image, __u64 ops,
+				     int *error)
+{
+	return enf_meet(c, image, ops, error) && enf_make_room(c, image, ops, error);
 }
 
 #endif

@@ -218,6 +218,34 @@ struct {
 	__type(value, struct enf_set);
 } sets __weak SEC(".maps");
 
+/* Permits of sockets: as enf_seen, by what the access says. */
+#define ENF_PEERS 1024
+
+struct enf_peer_key {
+	__u64 generation;
+	__u64 addr_hi;
+	__u64 addr_lo;
+	__u64 present;
+	__u16 family, type, protocol, port;
+	__u8 op[4];
+	__u32 n_ops;
+	__u32 flags;
+	__u32 set;
+};
+
+struct enf_peer {
+	__u32 version;
+	__u32 row; /* that decided; ENF_NONE */
+	struct enf_peer_key key;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENF_PEERS);
+	__type(key, __u32);
+	__type(value, struct enf_peer);
+} peers __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -3,10 +3,8 @@
  * What was found of a file, remembered for the next access: that no row is about it, or that a set of subjects may use
  * it. Looked up by fast.bpf.h.
  *
- * A permit is a verdict that is the same each time: some row allows, or none says anything, and nothing follows from
- * it but a count. It depends on the image (by its generation), on the sets of subjects that the task is in (by their
- * number), on the operations and flags of the access, on whether the file has other names and which device it is (by
- * link count, inode and device), and on its names in each view. These stand as long as dentry, mount, parent and name
+ * A permit (permit.bpf.h) depends on the operations and flags of the access, on whether the file has other names and
+ * which device it is (by link count, inode and device), and on its names in each view. These stand as long as dentry, mount, parent and name
  * are the same and the kernel's two counters have not moved. Marks, arguments and the clock are none of an open
  * file's operands, or the verdict is not remembered.
  */
@@ -15,6 +13,7 @@
 
 #include "act.h"
 #include "fast.bpf.h"
+#include "permit.bpf.h"
 
 /*
  * Remember what was decided on the access, if it will be the same the next time: for anybody, or for the task's set.

@@ -20,6 +20,7 @@
 #include "point_call.h"
 #include "object.bpf.h"
 #include "own_mount.bpf.h"
+#include "peer.bpf.h"
 #include "seen.bpf.h"
 #include "view.bpf.h"
 
@@ -91,6 +92,7 @@ static __always_inline int enf_renew(const struct enf_image *image)
 
 __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 {
+	const struct enf_image *image = enf_current_image();
 	struct enf_ctx c = {};
 	int error, unmounted;
 	__u64 ops;
@@ -98,14 +100,19 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 	if (!a)
 		return 0;
 	if (!a->n_ops)
-		return enf_renew(enf_current_image());
+		return enf_renew(image);
 	ops = enf_op_bits(a);
-	if (!enf_admit(&c, enf_current_image(), ops, &error))
+	if (!enf_meet(&c, image, ops, &error))
 		return error;
-	if (a->is_file && enf_recalled(c.task, a)) {
-		enf_release(c.s);
+	if (a->is_file	     ? enf_recalled(c.task, a)
+	    : enf_is_peer(a) ? enf_peer_permitted(c.task, a)
+			     : 0) {
+		if (c.s)
+			enf_release(c.s);
 		return 0;
 	}
+	if (!enf_make_room(&c, image, ops, &error))
+		return error;
 	enf_describe(c.s, a);
 	if (a->present & ENF_BIT(ENF_DIM_FSTYPE))
 		enf_describe_fstype(c.s, a->fstype);
@@ -127,6 +134,8 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 			error = error ? error : -ENF_EPERM;
 		if (a->is_file)
 			enf_remember(c.s, c.task, a);
+		else if (enf_is_peer(a))
+			enf_peer_remember(c.s, c.task, a);
 	}
 	enf_release(c.s);
 	return error;

@@ -6,73 +6,6 @@
 #include "images.bpf.h"
 #include "path.bpf.h"
 
-/* ---- Sets of subjects --------------------------------------------------------------------- */
-
-#define ENF_SET_TRIES 4 /* places for one set */
-#define ENF_SET_HALF ENF_SUBJECT_WORDS
-
-static __always_inline __u64 enf_set_word(const struct enf_task *task, __u32 i)
-{
-	return i < ENF_SET_HALF ? task->subject[i] : task->subject_unknown[i - ENF_SET_HALF];
-}
-
-/* Is the set at *e* that of the label? Returns: 1; 0 if it is another, or is being written. */
-static __always_inline int enf_is_set(const struct enf_set *e, const struct enf_task *task)
-{
-	__u32 version = enf_in_order(&e->version);
-	__u64 differs = e->generation ^ task->generation;
-
-	for (__u32 i = 0; i < 2 * ENF_SET_HALF; i++)
-		differs |= e->word[i] ^ enf_set_word(task, i);
-	return !differs && !(version & 1) && enf_in_order(&e->version) == version;
-}
-
-/* Put the label's set at *e*, if what stands there is of an earlier generation. Returns: whether it was. */
-static __always_inline int enf_take_set(struct enf_set *e, const struct enf_task *task)
-{
-	__u32 version = e->version;
-	int is_free;
-
-	if ((version & 1) || e->generation >= task->generation ||
-	    __sync_val_compare_and_swap(&e->version, version, version + 1) != version)
-		return 0;
-	is_free = e->generation < task->generation; /* asked again: nobody else writes it now */
-	if (is_free) {
-		for (__u32 i = 0; i < 2 * ENF_SET_HALF; i++)
-			e->word[i] = enf_set_word(task, i);
-		e->generation = task->generation;
-	}
-	__sync_lock_test_and_set(&e->version, version + 2);
-	return is_free;
-}
-
-/*
- * The number of the set that the label's subjects are. 0: there is no room for it, and every access of such a task
- * is decided anew; so is one that meets a writer.
- */
-static __always_inline __u32 enf_set_of(struct enf_task *task)
-{
-	__u64 hash = task->generation;
-	__u32 at;
-
-	if (task->set)
-		return task->set;
-	for (__u32 i = 0; i < 2 * ENF_SET_HALF; i++)
-		hash = (hash ^ enf_set_word(task, i)) * 0x9e3779b97f4a7c15ULL;
-	for (__u32 i = 0; i < ENF_SET_TRIES; i++) {
-		struct enf_set *e;
-
-		at = ((hash >> 32) + i) & (ENF_SETS - 1);
-		e = bpf_map_lookup_elem(&sets, &at);
-		if (e && (enf_is_set(e, task) || enf_take_set(e, task))) {
-			task->set = at + 1;
-			return task->set;
-		}
-	}
-	enf_count(ENF_STAT_NO_SET);
-	return 0;
-}
-
 /* ---- Permits ------------------------------------------------------------------------------ */
 
 static __always_inline struct enf_seen *enf_permit_of(const struct enf_key *key)
@@ -100,22 +33,6 @@ __attribute__((noinline)) int enf_permitted(const struct enf_key *key)
 		return 0;
 	if (row != ENF_NONE)
 		enf_hit(row, enf_live, 1);
-	return 1;
-}
-
-/* Does nothing follow from the verdict, but that the row is counted? */
-static __always_inline int enf_is_silent(const struct enf_scratch *s)
-{
-	const struct enf_verdict *v = &s->verdict;
-
-	if (v->audit_row != ENF_NONE || v->marks || (v->flags & ENF_VF_ON_ERROR) ||
-	    (v->row_flags & ENF_RF_RECORD) || s->matches.n > ENF_MATCHES)
-		return 0;
-	if (v->row != ENF_NONE && v->action != ENF_ACT_ALLOW)
-		return 0;
-	for (__u32 i = 0; i < ENF_MATCHES; i++)
-		if (i < s->matches.n && (s->matches.at[i] & ENF_MATCH_RECORD))
-			return 0;
 	return 1;
 }
 
