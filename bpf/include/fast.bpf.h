@@ -16,6 +16,7 @@
 #include "read.bpf.h"
 
 extern volatile __u64 enf_live;
+extern volatile __u32 enf_dirs_gone; /* directories whose inodes the kernel has freed */
 
 /* ---- Tasks -------------------------------------------------------------------------------- */
 
@@ -65,33 +66,25 @@ static __always_inline struct enf_seen *enf_seen_of(__u64 hash_len, __u64 ino)
 struct enf_key {
 	__u64 dentry;
 	__u64 mnt;
-	__u64 parent;
+	__u64 dir; /* the inode of the directory: it has one place, while no directory is moved or freed */
 	__u64 hash_len;
-	__u64 ino;   /* and the number of a device above it */
-	__u32 nlink; /* and the type of the file above it: an inode's number may be given once more */
-	__u32 pair;  /* the operations that it is asked for */
-	__u32 set;   /* of who asks; 0: of anybody */
-	__u32 flags; /* of the access */
+	__u64 ino;
+	__u32 born; /* i_generation: an inode's number is given once more; see enf_bear() where it is 0 */
+	__u32 nlink;
+	__u32 pair; /* the operations that it is asked for */
+	__u32 set;  /* of who asks; 0: of anybody */
 };
-
-#define ENF_KEY_INO(ino, rdev) ((ino) ^ (__u64)(rdev) << 32)
-#define ENF_KEY_NLINK(nlink, mode) ((nlink) ^ ((__u32)(mode) & ENF_S_IFMT) << 16)
-#define ENF_KEY_NAMES(key) ((key)->nlink & 0xfffffff)
 
 /* The same from the address of an inode. Returns: its number. */
 static __always_inline __u64 enf_key_inode(struct enf_key *key, __u64 inode)
 {
-	__u32 nlink = 0, rdev = 0;
-	__u16 mode = 0;
-	__u64 ino = 0;
-
-	enf_read(ino, inode + enf_offset(struct inode, i_ino));
-	enf_read(nlink, inode + enf_offset(struct inode, i_nlink));
-	enf_read(mode, inode + enf_offset(struct inode, i_mode));
-	enf_read(rdev, inode + enf_offset(struct inode, i_rdev));
-	key->ino = ENF_KEY_INO(ino, rdev);
-	key->nlink = ENF_KEY_NLINK(nlink, mode);
-	return ino;
+	key->ino = 0;
+	key->born = 0;
+	key->nlink = 0;
+	enf_read(key->ino, inode + enf_offset(struct inode, i_ino));
+	enf_read(key->born, inode + enf_offset(struct inode, i_generation));
+	enf_read(key->nlink, inode + enf_offset(struct inode, i_nlink));
+	return key->ino;
 }
 
 static __always_inline void enf_key_of(struct enf_key *key, struct file *file)
@@ -101,20 +94,34 @@ static __always_inline void enf_key_of(struct enf_key *key, struct file *file)
 
 	key->dentry = (__u64)dentry;
 	key->mnt = (__u64)file->f_path.mnt;
-	key->parent = (__u64)dentry->d_parent;
+	key->dir = (__u64)dentry->d_parent->d_inode;
 	/* two halves: before 6.2 the verifier looks into the first member of a union only */
 	key->hash_len = (__u64)dentry->d_name.len << 32 | dentry->d_name.hash;
-	key->ino = ENF_KEY_INO(inode->i_ino, inode->i_rdev);
-	key->nlink = ENF_KEY_NLINK(inode->i_nlink, inode->i_mode);
+	key->ino = inode->i_ino;
+	key->nlink = inode->i_nlink;
+	key->born = inode->i_generation;
 }
 
-/* Is *e* of this very file, by this very name and way, and has nothing changed that it depends on? */
+/*
+ * What stands only for some minutes: the kernel's counters have 32 bits, and nobody shall wait until they have gone
+ * round.
+ */
+static __always_inline __u32 enf_epoch(void)
+{
+	return bpf_jiffies64() >> 16;
+}
+
+/*
+ * Is *e* of this very file, by this very name and way, and has nothing changed that it depends on? No entry has 0 for
+ * born.
+ */
 static __always_inline int enf_is_same(const struct enf_seen *e, const struct enf_key *key)
 {
 	return e->generation == enf_live && e->dentry == key->dentry && e->mnt == key->mnt &&
-	       e->parent == key->parent && e->hash_len == key->hash_len && e->ino == key->ino &&
-	       e->nlink == key->nlink && e->renames == enf_seq(enf_rename_lock) &&
-	       e->mounts == enf_seq(enf_mount_lock);
+	       e->dir == key->dir && e->hash_len == key->hash_len && e->ino == key->ino &&
+	       e->nlink == key->nlink && e->born == key->born &&
+	       e->renames == enf_seq(enf_rename_lock) && e->mounts == enf_seq(enf_mount_lock) &&
+	       e->dirs == enf_dirs_gone && e->epoch == enf_epoch();
 }
 
 /*
@@ -138,18 +145,17 @@ static __always_inline int enf_is_plain(const struct enf_key *key, __u64 ops)
 int enf_prefilter(const struct enf_key *key);
 
 /*
- * By one or the other: no row on the operations of *pair* is about *file*, whoever asks; or who has the *set* may, and
+ * By one or the other: no row on the operations of *pair*, which *ops* has as a mask, is about *file*, whoever asks; or who has the *set* may, and
  * that has been counted.
  */
 static __always_inline int enf_is_unmatched(struct enf_key *key, struct file *file, __u32 pair,
-					    __u32 set)
+					    __u64 ops, __u32 set)
 {
 	enf_key_of(key, file);
 	key->pair = pair;
 	key->set = set;
-	key->flags = 0;
 	asm volatile("" : : "r"(key) : "memory"); /* it shall lie there */
-	return enf_is_plain(key, enf_pair_ops(key->pair)) || enf_prefilter(key);
+	return enf_is_plain(key, ops) || enf_prefilter(key);
 }
 
 #endif

@@ -179,14 +179,17 @@ struct enf_seen {
 	__u64 ops; /* whoever asks for these; of a permit: none */
 	__u64 dentry;
 	__u64 mnt;
-	__u64 parent;
+	__u64 dir;
 	__u64 hash_len;
 	__u64 ino;
 	__u32 renames;
 	__u32 mounts;
+	__u32 dirs; /* enf_dirs_gone */
+	__u32 epoch;
+	__u32 born;
 	/* of a permit */
-	__u32 set; /* 0: it is none */
-	__u32 pair;
+	__u16 set; /* 0: it is none */
+	__u16 pair;
 	__u32 flags; /* of the access */
 	__u32 row;   /* that decided: its hits are counted; ENF_NONE */
 };

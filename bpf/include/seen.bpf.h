@@ -4,16 +4,27 @@
  * it. Looked up by fast.bpf.h.
  *
  * A permit (permit.bpf.h) depends on the operations and flags of the access, on whether the file has other names and
- * which device it is (by link count, inode and device), and on its names in each view. These stand as long as dentry, mount, parent and name
- * are the same and the kernel's two counters have not moved. Marks, arguments and the clock are none of an open
- * file's operands, or the verdict is not remembered.
+ * which device it is (by link count, inode and device), and on its names in each view. Marks, arguments and the clock
+ * are none of an open file's operands, or the verdict is not remembered.
+ *
+ * A name is the place of a directory, and a name in it. What has the inode of a directory has one place, until
+ * something is moved (rename_lock) or mounted (mount_lock). The address is that inode's until it is freed, which
+ * enf_dirs_gone counts: addresses and inode numbers are given again. The name in the directory is told by dentry,
+ * length and the kernel's hash, for which another can be made up; but that is another file, of another i_generation.
  */
 #ifndef ENFORCER_SEEN_BPF_H
 #define ENFORCER_SEEN_BPF_H
 
 #include "act.h"
+#include "emit.bpf.h"
 #include "fast.bpf.h"
 #include "permit.bpf.h"
+
+/*
+ * File systems that do not tell inodes by generation (overlays, some of the kernel's) give numbers again as others do:
+ * there the name itself tells, by a hash that nobody can make up, and what kind of file it is. Returns: 0 if it is too long for that.
+ */
+int enf_bear(struct enf_key *key);
 
 /*
  * Remember what was decided on the access, if it will be the same the next time: for anybody, or for the task's set.
@@ -27,9 +38,6 @@ int enf_remember(struct enf_scratch *s, struct enf_task *task, struct enf_access
  * cannot know that, and for what a hook knows only when it has looked closer.
  */
 int enf_recalled(struct enf_task *task, struct enf_access *a);
-
-/* Was what *key* asks for permitted to its set? Counts that it was, as the decision would. */
-int enf_permitted(const struct enf_key *key);
 
 /*
  * The entry at *e*, if nobody else writes it, with what *key* says and was found under these counters. Returns: not 0
@@ -53,12 +61,15 @@ static __always_inline void enf_seen_fill(struct enf_seen *e, const struct enf_k
 	e->generation = generation;
 	e->dentry = key->dentry;
 	e->mnt = key->mnt;
-	e->parent = key->parent;
+	e->dir = key->dir;
 	e->hash_len = key->hash_len;
 	e->ino = key->ino;
 	e->nlink = key->nlink;
+	e->born = key->born;
 	e->renames = renames;
 	e->mounts = mounts;
+	e->dirs = enf_dirs_gone; /* who asks holds the file, and so its directory */
+	e->epoch = enf_epoch();
 }
 
 /*
@@ -71,16 +82,44 @@ static __always_inline void enf_keep(const struct enf_key *key, __u64 generation
 	struct enf_seen *e = enf_seen_of(key->hash_len, key->ino);
 	__u32 version;
 
-	if (!e || !enf_seen_open(e, &version))
+	if (!key->born || !e || !enf_seen_open(e, &version))
 		return;
-	if (e->generation == generation && e->dentry == key->dentry && e->mnt == key->mnt &&
-	    e->parent == key->parent && e->hash_len == key->hash_len && e->ino == key->ino &&
-	    e->nlink == key->nlink && e->renames == renames && e->mounts == mounts)
+	if (e->renames == renames && e->mounts == mounts && e->generation == generation &&
+	    enf_is_same(e, key))
 		ops |= e->ops;
 	enf_seen_fill(e, key, generation, renames, mounts);
 	e->ops = ops;
 	e->set = 0;
 	enf_seen_close(e, version);
+}
+
+static __always_inline struct enf_seen *enf_permit_of(const struct enf_key *key)
+{
+	__u32 at = (__u32)key->hash_len ^ (__u32)key->ino;
+
+	at = (at ^ key->set * 0x9e3779b1 ^ key->pair * 0x85ebca6b) & (ENF_SEEN - 1);
+	return bpf_map_lookup_elem(&seen, &at);
+}
+
+/* Was what *key* asks for permitted to its set, by an access with these flags? Counts that it was, as the decision would. */
+static __always_inline int enf_permitted(const struct enf_key *key, __u32 flags)
+{
+	const struct enf_seen *e;
+	__u32 version, row;
+
+	if (!key->set)
+		return 0;
+	e = enf_permit_of(key);
+	if (!e)
+		return 0;
+	version = enf_in_order(&e->version);
+	row = e->row;
+	if ((version & 1) || e->set != key->set || e->pair != key->pair || e->flags != flags ||
+	    !enf_is_same(e, key) || enf_in_order(&e->version) != version)
+		return 0;
+	if (row != ENF_NONE)
+		enf_hit(row, enf_live, 1);
+	return 1;
 }
 
 #endif

@@ -36,6 +36,7 @@ const volatile struct enf_place enf_places[ENF_PLACES] = {};
 const volatile __u64 enf_rename_lock = 0;
 const volatile __u64 enf_mount_lock = 0;
 volatile __u64 enf_live SEC(".data.live") = ENF_NOT_LIVE;
+volatile __u32 enf_dirs_gone SEC(".data.dirs") = 1;
 const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
 volatile __u8 enf_nothing = 0;
 
@@ -153,11 +154,20 @@ int enf_core(struct enf_access *access)
 SEC("?freplace/enf_prefilter")
 int enf_core_prefilter(const struct enf_key *key)
 {
+	struct enf_key own;
 	int excluded;
 
 	if (!key)
 		return 0;
-	if (enf_permitted(key))
+	if (!key->born) {
+		own = *key;
+		if (!enf_bear(&own))
+			return 0;
+		key = &own;
+		if (enf_is_plain(key, enf_pair_ops(key->pair)))
+			return 1;
+	}
+	if (enf_permitted(key, 0))
 		return 1;
 	excluded = enf_prefilter_once(key);
 	if (excluded < 0 && !enf_prefilter_way(key))

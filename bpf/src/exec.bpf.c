@@ -39,7 +39,8 @@ int BPF_PROG(enf_exec, struct linux_binprm *bprm, int ret)
 	if (task && !(task->ops & ENF_BIT(ENF_OP_EXEC)))
 		return 0;
 	/* What a permit depends on is not known yet: whether it is a script, and more. */
-	if (task && enf_is_unmatched(&room.key, bprm->file, ENF_PAIR(ENF_OP_EXEC, ENF_NO_OP), 0))
+	if (task && enf_is_unmatched(&room.key, bprm->file, ENF_PAIR(ENF_OP_EXEC, ENF_NO_OP),
+				     ENF_BIT(ENF_OP_EXEC), 0))
 		return 0;
 	room.a = (struct enf_access){ .is_file = 1 };
 	enf_bprm_access(&room.a, bprm, bprm->file, ENF_OP_EXEC);

@@ -36,7 +36,7 @@ __attribute__((noinline)) int enf_layer_file(__u64 inode, __u32 pair, int is_set
 {
 	struct enf_access a = { .is_layer = 1, .is_file = 1 };
 	struct enf_key key = { .pair = pair };
-	__u64 alias = 0;
+	__u64 alias = 0, parent;
 	int error;
 
 	enf_fill_pair(&a, pair);
@@ -45,7 +45,9 @@ __attribute__((noinline)) int enf_layer_file(__u64 inode, __u32 pair, int is_set
 	for (int i = 0; i < ENF_ALIASES_MAX && alias; i++) {
 		a.dentry = alias - enf_offset(struct dentry, d_u.d_alias);
 		key.dentry = a.dentry;
-		enf_read(key.parent, a.dentry + enf_offset(struct dentry, d_parent));
+		parent = 0;
+		enf_read(parent, a.dentry + enf_offset(struct dentry, d_parent));
+		enf_read(key.dir, parent + enf_offset(struct dentry, d_inode));
 		enf_read(key.hash_len, a.dentry + enf_offset(struct dentry, d_name.hash_len));
 		enf_read(alias, alias + enf_offset(struct hlist_node, next));
 		if (is_settled && (enf_is_plain(&key, enf_pair_ops(pair)) || enf_prefilter(&key)))
@@ -71,13 +73,15 @@ static __always_inline int enf_file_access(const struct enf_task *task, struct f
 		struct enf_key key;
 		struct enf_access a;
 	} room;
+	__u64 ops;
 
-	if (!enf_pair_ops(pair) || (task && !(task->ops & enf_pair_ops(pair))))
+	ops = enf_pair_ops(pair);
+	if (!ops || (task && !(task->ops & ops)))
 		return 0;
 	if (enf_is_behind(file))
 		return enf_result(enf_layer_file(enf_address(file->f_inode), pair, task != NULL));
 	if (task) {
-		if (enf_is_unmatched(&room.key, file, pair, task->set))
+		if (enf_is_unmatched(&room.key, file, pair, ops, task->set))
 			return 0;
 		pair = room.key.pair;
 	}

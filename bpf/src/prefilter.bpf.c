@@ -294,15 +294,19 @@ __attribute__((noinline)) int enf_prefilter_once(const struct enf_key *key)
 {
 	const struct enf_image *image = enf_current_image();
 	struct enf_way_seen way = {};
-	__u32 renames, mounts;
-	__u64 sb = 0;
+	__u32 renames, mounts, rdev = 0;
+	__u64 sb = 0, inode = 0;
 
 	/* directories and files with other names have flags and inodes of their own */
-	if (!key || !image || image->generation != enf_live || ENF_KEY_NAMES(key) != 1 || !key->ino)
+	if (!key || !image || image->generation != enf_live || key->nlink != 1 || !key->ino)
 		return 0;
 	/* A device may be met by its number. */
-	if (key->ino >> 32 && image->intervals[ENF_DIM_INODE - ENF_DIM_FIRST_NUM].count)
-		return 0;
+	if (image->intervals[ENF_DIM_INODE - ENF_DIM_FIRST_NUM].count) {
+		enf_read(inode, key->dentry + enf_offset(struct dentry, d_inode));
+		enf_read(rdev, inode + enf_offset(struct inode, i_rdev));
+		if (rdev)
+			return 0;
+	}
 	if (enf_prefilter_asked(image, key->pair & 0xff) ||
 	    enf_prefilter_asked(image, key->pair >> 8))
 		return 0;

@@ -3,41 +3,14 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___seen
 #include "seen.bpf.h"
 #include "emit.bpf.h"
+#include "hash.h"
 #include "images.bpf.h"
 #include "path.bpf.h"
 
 /* ---- Permits ------------------------------------------------------------------------------ */
 
-static __always_inline struct enf_seen *enf_permit_of(const struct enf_key *key)
-{
-	__u32 at = (__u32)key->hash_len ^ (__u32)key->ino;
-
-	at = (at ^ key->set * 0x9e3779b1 ^ key->pair * 0x85ebca6b) & (ENF_SEEN - 1);
-	return bpf_map_lookup_elem(&seen, &at);
-}
-
-__attribute__((noinline)) int enf_permitted(const struct enf_key *key)
-{
-	const struct enf_seen *e;
-	__u32 version, row;
-
-	if (!key || !key->set)
-		return 0;
-	e = enf_permit_of(key);
-	if (!e)
-		return 0;
-	version = enf_in_order(&e->version);
-	row = e->row;
-	if ((version & 1) || e->set != key->set || e->pair != key->pair || e->flags != key->flags ||
-	    !enf_is_same(e, key) || enf_in_order(&e->version) != version)
-		return 0;
-	if (row != ENF_NONE)
-		enf_hit(row, enf_live, 1);
-	return 1;
-}
-
 static __always_inline void enf_permit(struct enf_scratch *s, struct enf_task *task,
-				       const struct enf_key *key)
+				       const struct enf_key *key, __u32 flags)
 {
 	struct enf_seen *e = enf_permit_of(key);
 	__u32 version;
@@ -48,7 +21,7 @@ static __always_inline void enf_permit(struct enf_scratch *s, struct enf_task *t
 	e->ops = 0; /* not for anybody */
 	e->set = key->set;
 	e->pair = key->pair;
-	e->flags = key->flags;
+	e->flags = flags;
 	e->row = s->verdict.row;
 	enf_seen_close(e, version);
 }
@@ -83,6 +56,38 @@ static __always_inline int enf_asks_all(const struct enf_image *image, const str
 	return 0;
 }
 
+#define ENF_BORN_WORDS 8 /* of eight bytes, in a name */
+
+__attribute__((noinline)) int enf_bear(struct enf_key *key)
+{
+	const struct enf_image *image = enf_current_image();
+	__u64 name = 0, inode = 0, word, hash;
+	__u32 len, rdev = 0;
+	__u16 mode = 0;
+
+	if (!key || !image)
+		return 0;
+	if (key->born)
+		return 1;
+	len = key->hash_len >> 32;
+	if (len > ENF_BORN_WORDS * 8)
+		return 0;
+	enf_read(inode, key->dentry + enf_offset(struct dentry, d_inode));
+	enf_read(rdev, inode + enf_offset(struct inode, i_rdev));
+	enf_read(mode, inode + enf_offset(struct inode, i_mode));
+	hash = enf_mix(image->seed, (__u64)rdev << 32 | (mode & ENF_S_IFMT));
+	enf_read(name, key->dentry + enf_offset(struct dentry, d_name.name));
+	for (__u32 at = 0; at < ENF_BORN_WORDS * 8; at += 8) {
+		if (at >= len)
+			break;
+		word = 0;
+		enf_read(word, name + at);
+		hash = enf_mix(hash, enf_first(word, len - at));
+	}
+	key->born = hash >> 32 | 1;
+	return 1;
+}
+
 /* Returns: whether the file has a number; without it there is nothing to tell it by. */
 static __always_inline int enf_key_access(struct enf_key *key, const struct enf_access *a)
 {
@@ -90,14 +95,13 @@ static __always_inline int enf_key_access(struct enf_key *key, const struct enf_
 	__u64 inode = 0;
 
 	enf_read_name(a->dentry, &link);
+	enf_read(key->dir, link.parent + enf_offset(struct dentry, d_inode));
 	enf_read(inode, a->dentry + enf_offset(struct dentry, d_inode));
 	key->dentry = a->dentry;
 	key->mnt = a->mnt;
-	key->parent = link.parent;
 	key->hash_len = link.hash_len;
 	key->pair = enf_pair_of(a);
-	key->flags = a->flags;
-	return enf_key_inode(key, inode) != 0;
+	return enf_key_inode(key, inode) && enf_bear(key);
 }
 
 __attribute__((noinline)) int enf_recalled(struct enf_task *task, struct enf_access *a)
@@ -110,7 +114,7 @@ __attribute__((noinline)) int enf_recalled(struct enf_task *task, struct enf_acc
 	if (enf_is_plain(&key, enf_ops_of(a)))
 		return 1;
 	key.set = enf_set_of(task);
-	return enf_permitted(&key);
+	return enf_permitted(&key, a->flags);
 }
 
 __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_task *task,
@@ -138,6 +142,6 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 	}
 	key.set = enf_set_of(task);
 	if (key.set)
-		enf_permit(s, task, &key);
+		enf_permit(s, task, &key, a->flags);
 	return 0;
 }

@@ -48,7 +48,7 @@ _RENAMED: Final = frozenset(
 )
 """Old and new hooks that one function calls: Linux 6.9 renamed them, and gave one of them another argument."""
 
-_RETURNS_NOTHING: Final = _RENAMED | {"bprm_committed_creds"}
+_RETURNS_NOTHING: Final = _RENAMED | {"bprm_committed_creds", "inode_free_security"}
 
 _ANY_HOOK: Final = "file_open"
 

@@ -34,6 +34,7 @@ __all__ = [
     "HOOKS",
     "IDENTITY",
     "LABEL_TASKS",
+    "NAMES",
     "POINTS",
     "PROGRAMS",
     "ProgramSpec",
@@ -67,6 +68,7 @@ class ProgramSpec:
         optional: kernels without this hook call another one of the table in its place.
         only: where programs must be put for it to be the one for its hook; None: wherever that is.
         facts: mask of what it keeps of processes, of ``ENF_SF_*``: needed where some policy asks for that.
+        voids: mask of the operations for which it voids what is remembered of files.
     """
 
     name: str
@@ -76,6 +78,7 @@ class ProgramSpec:
     optional: bool = False
     only: Placement | None = None
     facts: int = 0
+    voids: int = 0
 
 
 def mask(words: str) -> int:
@@ -147,6 +150,16 @@ CODE: Final = (
     ProgramSpec("enf_mmap_code", "mmap_file", role=Role.IDENTITY, facts=_TRUSTED_CODE),
     ProgramSpec("enf_mprotect_code", "file_mprotect", role=Role.IDENTITY, facts=_TRUSTED_CODE),
 )
+
+NAMES: Final = (
+    ProgramSpec(
+        "enf_inode_free",
+        "inode_free_security",
+        role=Role.IDENTITY,
+        voids=mask("EXEC READ WRITE APPEND MMAP_EXEC FD_READ FD_WRITE"),
+    ),
+)
+"""What must be seen before a program of :data:`HOOKS` may remember what it found of a file."""
 
 HOOKS: Final = (
     _hook("enf_exec"),
@@ -307,7 +320,7 @@ CALL_OVERRIDE: Final = "enf_syscall_override"
 CALL_SIGNAL: Final = "enf_syscall_signal"
 """The programs at the entry of system calls: that which refuses them, and that which only signals."""
 
-PROGRAMS: Final = (*IDENTITY, *CODE, *HOOKS, *GUARD)
+PROGRAMS: Final = (*IDENTITY, *CODE, *NAMES, *HOOKS, *GUARD)
 """Every LSM program of the object, in the order of attachment."""
 
 LABEL_TASKS: Final = "enf_label_tasks"
@@ -322,7 +335,10 @@ def needed(ops: int, facts: int = 0) -> tuple[ProgramSpec, ...]:
         ops: what it has rows for.
         facts: what its conditions on processes ask for, of ``ENF_SF_*``.
     """
-    wanted = (*IDENTITY, *(p for p in PROGRAMS if p.ops & ops or p.facts & facts))
+    wanted = (
+        *IDENTITY,
+        *(p for p in PROGRAMS if p.ops & ops or p.facts & facts or p.voids & ops),
+    )
     return tuple(p for p in PROGRAMS if p in wanted)
 
 
