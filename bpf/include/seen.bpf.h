@@ -106,6 +106,7 @@ static __always_inline int enf_permitted(const struct enf_key *key, __u32 flags)
 {
 	const struct enf_seen *e;
 	__u32 version, row;
+	__u64 generation;
 
 	if (!key->set)
 		return 0;
@@ -114,11 +115,12 @@ static __always_inline int enf_permitted(const struct enf_key *key, __u32 flags)
 		return 0;
 	version = enf_in_order(&e->version);
 	row = e->row;
+	generation = e->generation;
 	if ((version & 1) || e->set != key->set || e->pair != key->pair || e->flags != flags ||
 	    !enf_is_same(e, key) || enf_in_order(&e->version) != version)
 		return 0;
 	if (row != ENF_NONE)
-		enf_hit(row, enf_live, 1);
+		enf_hit(row, generation, 1);
 	return 1;
 }
 

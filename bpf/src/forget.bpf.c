@@ -6,13 +6,30 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___forget
 #include "fast.bpf.h"
 
+/*
+ * There directories come and go with processes and cgroups, hundreds a second. Every inode of theirs has a number of
+ * its own (get_next_ino, kernfs_node.id), which is not given again in the time that anything is remembered, and no
+ * second name.
+ */
+static __always_inline int enf_counts_inodes(unsigned long magic)
+{
+	return magic == 0x9fa0 /* PROC_SUPER_MAGIC */ || magic == 0x62656572 /* SYSFS_MAGIC */ ||
+	       magic == 0x63677270 /* CGROUP2_SUPER_MAGIC */;
+}
+
 SEC("lsm/inode_free_security")
 int BPF_PROG(enf_inode_free, struct inode *inode)
 {
+	unsigned long magic = 0;
+	__u64 sb = 0;
 	__u16 mode = 0;
 
 	enf_read(mode, enf_address(inode) + enf_offset(struct inode, i_mode));
-	if ((mode & ENF_S_IFMT) == ENF_S_IFDIR)
+	if ((mode & ENF_S_IFMT) != ENF_S_IFDIR)
+		return 0;
+	enf_read(sb, enf_address(inode) + enf_offset(struct inode, i_sb));
+	enf_read(magic, sb + enf_offset(struct super_block, s_magic));
+	if (!enf_counts_inodes(magic))
 		__sync_fetch_and_add(&enf_dirs_gone, 1);
 	return 0;
 }

@@ -28,10 +28,16 @@ static __always_inline void enf_permit(struct enf_scratch *s, struct enf_task *t
 
 /* ---- After a decision --------------------------------------------------------------------- */
 
-/* The same number for the same operations, whoever puts them together. */
+#define ENF_SECOND_OPS (ENF_BIT(ENF_OP_WRITE) | ENF_BIT(ENF_OP_APPEND) | ENF_BIT(ENF_OP_FD_WRITE))
+
+/* The pair as the hook had it: what writes is the second, also where it is alone. */
 static __always_inline __u32 enf_pair_of(const struct enf_access *a)
 {
-	return ENF_PAIR(a->op[0], a->n_ops > 1 ? a->op[1] : ENF_NO_OP);
+	if (a->n_ops > 1)
+		return ENF_PAIR(a->op[0], a->op[1]);
+	if (ENF_BIT(a->op[0] & 63) & ENF_SECOND_OPS)
+		return ENF_PAIR(ENF_NO_OP, a->op[0]);
+	return ENF_PAIR(a->op[0], ENF_NO_OP);
 }
 
 static __always_inline __u64 enf_ops_of(const struct enf_access *a)
@@ -117,6 +123,18 @@ __attribute__((noinline)) int enf_recalled(struct enf_task *task, struct enf_acc
 	return enf_permitted(&key, a->flags);
 }
 
+/* Was it decided by that many links? A link may have come or gone meanwhile, which no counter tells. */
+static __always_inline int enf_is_linked_so(const struct enf_object *o, __u32 nlink)
+{
+	int by_inode = !!(o->present & ENF_BIT(ENF_DIM_INODE));
+
+	if (!!(o->flags & ENF_OF_FILELESS) == !!nlink)
+		return 0;
+	if ((o->flags & ENF_OF_DIR) || o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM]) /* or a device */
+		return 1;
+	return by_inode == (nlink > 1);
+}
+
 __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_task *task,
 					   struct enf_access *a)
 {
@@ -133,8 +151,9 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 			  (s->object.present & ~(ENF_BIT(ENF_DIM_PATH) | ENF_BIT(ENF_DIM_INODE))) ||
 			  !enf_is_silent(s)))
 		return 0;
-	if (!enf_key_access(&key, a) || enf_seq(enf_rename_lock) != s->renames ||
-	    enf_seq(enf_mount_lock) != s->mounts || !s->renames || !s->mounts)
+	if (!enf_key_access(&key, a) || !enf_is_linked_so(&s->object, key.nlink) ||
+	    enf_seq(enf_rename_lock) != s->renames || enf_seq(enf_mount_lock) != s->mounts ||
+	    !s->renames || !s->mounts)
 		return 0;
 	if (is_plain) {
 		enf_keep(&key, task->generation, enf_ops_of(a), s->renames, s->mounts);
