@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from enforcer.events.operations import OPERATIONS
-from enforcer.kernel.programs import GUARD, HOOKS, IDENTITY, names
+from enforcer.kernel.programs import GUARD, HOOKS, IDENTITY, NAMES, names
 from enforcer.policy.language.vocabulary import Op
 
 BEGIN = "<!-- hooks: begin (python scripts/hooks-page.py --write docs/hooks.md) -->"
@@ -40,11 +40,12 @@ def renew(document: str) -> str:
 
 
 def _lines() -> Iterator[str]:
-    decided = {spec.hook: 0 for spec in (*HOOKS, *IDENTITY, *GUARD)}
+    decided = {spec.hook: 0 for spec in (*HOOKS, *IDENTITY, *NAMES, *GUARD)}
     for spec in HOOKS:
         decided[spec.hook] |= spec.ops
     uses = (
         ("labels", {spec.hook for spec in IDENTITY}),
+        ("what is remembered of files", {spec.hook for spec in NAMES}),
         ("self-protection", {spec.hook for spec in GUARD}),
     )
     yield "| hook | operations | also for |"

@@ -19,7 +19,16 @@ from enforcer.kernel.engine import Engine
 from enforcer.kernel.image_map import ImageMap
 from enforcer.kernel.lsm_support import Problem, find_gap, find_placement
 from enforcer.kernel.placement import Placement
-from enforcer.kernel.programs import ATTEMPTS, CALLS, HOOKS, IDENTITY, POINTS, ProgramSpec, Role
+from enforcer.kernel.programs import (
+    ATTEMPTS,
+    CALLS,
+    HOOKS,
+    IDENTITY,
+    NAMES,
+    POINTS,
+    ProgramSpec,
+    Role,
+)
 from enforcer.libbpf import abi
 from enforcer.policy.language.kinds import Op
 from enforcer.policy.language.operations import OPERATION_TABLE
@@ -145,7 +154,7 @@ def _search(specs: Sequence[ProgramSpec], at: Placement) -> dict[str, str]:
 
 def _try(specs: Sequence[ProgramSpec], at: Placement) -> str | None:
     """Load and attach *specs* beside the identity programs; return why the kernel refused."""
-    programs = (*IDENTITY, *specs)
+    programs = (*IDENTITY, *NAMES, *specs)
     try:
         with (
             contextlib.closing(ImageMap.create(_SIZES.image)) as model,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from enforcer.kernel.programs import GUARD, HOOKS, IDENTITY
+from enforcer.kernel.programs import GUARD, HOOKS, IDENTITY, NAMES
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/hooks.md").read_text("utf-8")
@@ -52,7 +52,9 @@ def without(script) -> list[str]:
 def test_the_table_is_current(script) -> None:
     """docs/hooks.md carries the table as the programs have it."""
     assert PAGE == script.renew(PAGE)
-    assert set(with_a_program(script)) == {spec.hook for spec in (*HOOKS, *IDENTITY, *GUARD)}
+    assert set(with_a_program(script)) == {
+        spec.hook for spec in (*HOOKS, *IDENTITY, *NAMES, *GUARD)
+    }
 
 
 def test_a_hook_stands_with_the_operations_that_it_decides(script) -> None:

@@ -23,6 +23,8 @@ DECIDED_BY = {hook.program: hook.name for row in ROWS for hook in (*row.hooks, *
 UNDECIDING = {
     # They keep what is known of processes.
     **{spec.name: spec.hook for spec in (*programs.IDENTITY, *programs.CODE)},
+    # They void what is remembered of files.
+    **{spec.name: spec.hook for spec in programs.NAMES},
     # They protect the engine, whatever the policies say.
     **{spec.name: spec.hook for spec in programs.GUARD},
 }

@@ -172,9 +172,20 @@ def test_what_looks_at_code_is_attached_with_identity_where_some_policy_asks():
     """Before the image that asks is committed: what it maps until then would go unseen."""
     found = programs.needed(programs.mask("MMAP_EXEC"), header.constant("ENF_SF_TRUSTED_CODE"))
 
-    assert (*programs.IDENTITY, *programs.CODE) == found[: -len(programs.CODE)]
+    assert (*programs.IDENTITY, *programs.CODE, *programs.NAMES) == found[: -len(programs.CODE)]
     assert {programs.Role.IDENTITY} == {spec.role for spec in programs.CODE}
     assert not set(programs.CODE) & set(programs.needed((1 << 64) - 1))
+
+
+def test_what_voids_is_attached_before_anything_is_remembered_of_files():
+    """Every program that decides what is remembered has it, and no other asks for it."""
+    for spec in programs.HOOKS:
+        found = programs.needed(spec.ops)
+        uses = bool(spec.ops & programs.NAMES[0].voids)
+
+        assert uses == (programs.NAMES[0] in found), spec
+        assert not uses or found.index(programs.NAMES[0]) < found.index(spec)
+    assert {programs.Role.IDENTITY} == {spec.role for spec in programs.NAMES}
 
 
 def test_argv_is_attached_after_identity():
