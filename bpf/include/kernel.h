@@ -696,6 +696,7 @@ enum dentry_flags {
 #define ENF_CAP_BPF 39
 #define ENF_CGROUP2_MAGIC 0x63677270
 #define ENF_PROC_MAGIC 0x9fa0
+#define ENF_SYSFS_MAGIC 0x62656572
 #define ENF_BTF_KIND_FUNC 12
 
 /* Any structure of the kernel that begins with a number of 64 bits. */

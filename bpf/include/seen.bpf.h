@@ -22,7 +22,8 @@
 
 /*
  * File systems that do not tell inodes by generation (overlays, some of the kernel's) give numbers again as others do:
- * there the name itself tells, by a hash that nobody can make up, and what kind of file it is. Returns: 0 if it is too long for that.
+ * there the name itself tells, by a hash that nobody can make up, and what kind of file it is. Returns: 0 if it is too long for that,
+ * or is on procfs, where files of different processes have name and number in common.
  */
 int enf_bear(struct enf_key *key);
 

@@ -161,10 +161,8 @@ int enf_core_prefilter(const struct enf_key *key)
 		return 0;
 	if (!key->born) {
 		own = *key;
-		if (!enf_bear(&own))
-			return 0;
 		key = &own;
-		if (enf_is_plain(key, enf_pair_ops(key->pair)))
+		if (enf_bear(&own) && enf_is_plain(key, enf_pair_ops(key->pair)))
 			return 1;
 	}
 	if (enf_permitted(key, 0))

@@ -7,14 +7,12 @@
 #include "fast.bpf.h"
 
 /*
- * There directories come and go with processes and cgroups, hundreds a second. Every inode of theirs has a number of
- * its own (get_next_ino, kernfs_node.id), which is not given again in the time that anything is remembered, and no
- * second name.
+ * There directories come and go with processes and cgroups, hundreds a second. Of procfs nothing is remembered
+ * (enf_bear). Inodes of sysfs and cgroups have a number that is never given again (kernfs_node.id), and no second name.
  */
-static __always_inline int enf_counts_inodes(unsigned long magic)
+static __always_inline int enf_needs_no_count(unsigned long magic)
 {
-	return magic == 0x9fa0 /* PROC_SUPER_MAGIC */ || magic == 0x62656572 /* SYSFS_MAGIC */ ||
-	       magic == 0x63677270 /* CGROUP2_SUPER_MAGIC */;
+	return magic == ENF_PROC_MAGIC || magic == ENF_SYSFS_MAGIC || magic == ENF_CGROUP2_MAGIC;
 }
 
 SEC("lsm/inode_free_security")
@@ -29,7 +27,7 @@ int BPF_PROG(enf_inode_free, struct inode *inode)
 		return 0;
 	enf_read(sb, enf_address(inode) + enf_offset(struct inode, i_sb));
 	enf_read(magic, sb + enf_offset(struct super_block, s_magic));
-	if (!enf_counts_inodes(magic))
+	if (!enf_needs_no_count(magic))
 		__sync_fetch_and_add(&enf_dirs_gone, 1);
 	return 0;
 }

@@ -67,7 +67,8 @@ static __always_inline int enf_asks_all(const struct enf_image *image, const str
 __attribute__((noinline)) int enf_bear(struct enf_key *key)
 {
 	const struct enf_image *image = enf_current_image();
-	__u64 name = 0, inode = 0, word, hash;
+	__u64 name = 0, inode = 0, sb = 0, word, hash;
+	unsigned long magic = 0;
 	__u32 len, rdev = 0;
 	__u16 mode = 0;
 
@@ -81,6 +82,10 @@ __attribute__((noinline)) int enf_bear(struct enf_key *key)
 	enf_read(inode, key->dentry + enf_offset(struct dentry, d_inode));
 	enf_read(rdev, inode + enf_offset(struct inode, i_rdev));
 	enf_read(mode, inode + enf_offset(struct inode, i_mode));
+	enf_read(sb, inode + enf_offset(struct inode, i_sb));
+	enf_read(magic, sb + enf_offset(struct super_block, s_magic));
+	if (magic == ENF_PROC_MAGIC)
+		return 0;
 	hash = enf_mix(image->seed, (__u64)rdev << 32 | (mode & ENF_S_IFMT));
 	enf_read(name, key->dentry + enf_offset(struct dentry, d_name.name));
 	for (__u32 at = 0; at < ENF_BORN_WORDS * 8; at += 8) {
