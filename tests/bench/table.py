@@ -94,6 +94,11 @@ _BARS: Final = (
     _Bar("open", Scope.OUT, 10000, "330", lambda _one, _it: 330),
     _Bar("open", Scope.IN, 1, "550", lambda _one, _it: 550),
     _Bar("open", Scope.IN, 10000, "one rule + 3 %", lambda one, _it: one.added * 1.03 + NOISE),
+    _Bar("open", Scope.ALLOW, 10000, "700", lambda _one, _it: 700),
+    _Bar("open", Scope.LISTED, 10000, "700", lambda _one, _it: 700),
+    _Bar("read-strict", Scope.ALLOW, 10000, "700", lambda _one, _it: 700),
+    _Bar("connect", Scope.IN, 10000, "900", lambda _one, _it: 900),
+    _Bar("connect", Scope.ALLOW, 10000, "1,000", lambda _one, _it: 1000),
     _Bar("open-first", Scope.IN, 1, "1,405", lambda _one, _it: 1405),
     _Bar(
         "open-first", Scope.IN, 10000, "one rule + 3 %", lambda one, _it: one.added * 1.03 + NOISE
