@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -39,13 +41,17 @@ class LinkSet:
         """
         Attach *programs* in order. If the kernel refuses one, detach all of this call.
 
+        The descriptors are in that order, too, and above all that are open: of a process that is killed the kernel
+        closes the last first (``task_work_run`` in kernel/task_work.c), and hooks must go before what they call.
+
         Raises:
             KernelError: if the kernel refuses one.
         """
         before = len(self._links)
         try:
-            for program in programs:
-                self._links.append(program.attach())
+            with _no_gaps():
+                for program in programs:
+                    self._links.append(program.attach())
         except KernelError as error:
             try:
                 self.close_down_to(before)
@@ -85,3 +91,14 @@ class LinkSet:
 
     def __len__(self) -> int:
         return len(self._links)
+
+
+@contextlib.contextmanager
+def _no_gaps() -> Iterator[None]:
+    """Take all free descriptors below the last that is open."""
+    last = max(int(name) for name in os.listdir("/proc/self/fd"))
+    with contextlib.ExitStack() as taken:
+        taken.callback(os.close, fd := os.open(os.devnull, os.O_RDONLY))
+        while fd < last:
+            taken.callback(os.close, fd := os.dup(fd))
+        yield
