@@ -88,6 +88,7 @@ _RECIPES = {
     "parent": Recipe("parent.c", ("-O1",)),
     "planted-library": Recipe("planted_library.c", _LIBRARY),
     "race": Recipe("race.c", ("-static", "-O1", "-pthread")),
+    "storm": Recipe("storm.c", ("-static", "-O1", "-pthread")),
     "stand-in": Recipe("stand_in.c", ("-O1", "-static")),
     **{
         f"assail-{what}": Recipe("assail.bpf.c", (f"-DWHAT={what}",), "clang")

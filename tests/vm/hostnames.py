@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""
+What files are called: a model of directories and mounts, which knows no more of the kernel than its manual does.
+
+The host's name of a file is the way to it from the host's root by the mount that shows it. A bind mount gives no
+name. What somebody has mounted for himself has none; his own name for it is a claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+__all__ = ["Found", "Node", "View"]
+
+_LINKS = 8
+
+
+@attrs.define(eq=False)
+class Node:
+    """
+    A name of a file, directory (with *children*) or symbolic link (with *target*).
+
+    The root of what is mounted has no parent; *place* is the mount point by which the host knows it.
+    """
+
+    name: str = ""
+    parent: Node | None = None
+    children: dict[str, Node] | None = None
+    target: str | None = None
+    place: Node | None = None
+    is_root: bool = False
+
+    def add(self, name: str, *, is_directory: bool = False, target: str | None = None) -> Node:
+        """Make a name in this directory."""
+        assert self.children is not None
+        assert name not in self.children
+        made = Node(name, self, {} if is_directory else None, target)
+        self.children[name] = made
+        return made
+
+    def remove(self) -> None:
+        """Take the name away."""
+        assert self.parent is not None
+        assert self.parent.children is not None
+        del self.parent.children[self.name]
+        self.parent = None
+
+    def put(self, parent: Node, name: str) -> None:
+        """Give it another name, instead of what has that now."""
+        assert parent.children is not None
+        if name in parent.children:
+            parent.children[name].remove()
+        self.remove()
+        self.parent, self.name = parent, name
+        parent.children[name] = self
+
+    def exchange(self, other: Node) -> None:
+        """Give each the name of the other."""
+        mine, its = (self.parent, self.name), (other.parent, other.name)
+        for node, (parent, name) in ((self, its), (other, mine)):
+            assert parent is not None
+            assert parent.children is not None
+            node.parent, node.name = parent, name
+            parent.children[name] = node
+
+    def host_name(self) -> str | None:
+        """The host's name; None if it has none."""
+        names: list[str] = []
+        node: Node | None = self
+        while node is not None and not node.is_root:
+            if node.parent is not None:
+                names.append(node.name)
+            node = node.parent if node.parent is not None else node.place
+        return None if node is None else "/" + "/".join(reversed(names))
+
+    def is_within(self, other: Node) -> bool:
+        """Whether it is *other*, or lies below it, in one file system."""
+        node: Node | None = self
+        while node is not None and node is not other:
+            node = node.parent
+        return node is not None
+
+    def below(self) -> Iterator[Node]:
+        """Each name below this directory."""
+        for child in list((self.children or {}).values()):
+            yield child
+            yield from child.below()
+
+
+@attrs.frozen
+class Found:
+    """What a path leads to: *node* in *parent* (None: nothing is there), and the path without links."""
+
+    parent: Node
+    node: Node | None
+    path: str
+
+
+@attrs.define(eq=False)
+class View:
+    """A mount namespace, from one root: what covers which directory, the newest last."""
+
+    root: Node
+    covers: dict[Node, list[Node]] = attrs.field(factory=dict)
+    is_host: bool = False
+
+    def copy(self) -> View:
+        """The same mounts in a namespace of its own."""
+        return View(self.root, {node: list(over) for node, over in self.covers.items()})
+
+    def cover(self, point: Node, shown: Node) -> None:
+        """Mount *shown* on *point*."""
+        self.covers.setdefault(point, []).append(shown)
+
+    def uncover(self, point: Node) -> Node:
+        """Take away what is on *point*."""
+        gone = self.covers[point].pop()
+        if not self.covers[point]:
+            del self.covers[point]
+        return gone
+
+    def top(self, node: Node) -> Node:
+        """What is seen in the place of *node*."""
+        while self.covers.get(node):
+            node = self.covers[node][-1]
+        return node
+
+    def find(self, path: str) -> Found | None:
+        """Follow *path*, absolute; None if a directory on the way is missing."""
+        for _ in range(_LINKS):
+            found = self._walk(path)
+            if not isinstance(found, str):
+                return found
+            path = found
+        return None
+
+    def _walk(self, path: str) -> Found | str | None:
+        """The same up to the first symbolic link: then the path that it makes of this one."""
+        node, names = self.top(self.root), path.strip("/").split("/")
+        for i, name in enumerate(names):
+            if node.children is None:
+                return None
+            child = node.children.get(name)
+            rest = names[i + 1 :]
+            if child is None:
+                return None if rest else Found(node, None, path)
+            if child.target is not None:
+                return "/".join([child.target, *rest])
+            if not rest:
+                return Found(node, self.top(child), path)
+            node = self.top(child)
+        return None
