@@ -7,13 +7,15 @@
  * storm again TRIES DIRECTORY: make DIRECTORY/a/f and use it, remove it, and make DIRECTORY/b/f, which gets what
  * the kernel has just given back: often the inode's number, sometimes the addresses. Prints how often b/f could be
  * read, and how often the number was the same.
- * storm swap TRIES DIRECTORY FREE FORBIDDEN: several threads rename FREE to FORBIDDEN and back, and each opens what
- * it has renamed. Prints how often the forbidden name was opened, and the free one.
+ * storm swap TRIES FREE FORBIDDEN BELOW: threads rename FREE to FORBIDDEN and back, and open what they have renamed,
+ * with BELOW behind it; others open both all the time. Prints how often the forbidden was opened after the rename, and
+ * the free one.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/membarrier.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -104,6 +106,24 @@ static int do_symlink(char **a)
 	return failed(symlink(a[0], a[1]));
 }
 
+static int held = -1;
+
+/* hold PATH: a descriptor to use later, by who has it then. */
+static int do_hold(char **a)
+{
+	close(held);
+	held = open(a[0], O_RDONLY);
+	return failed(held);
+}
+
+static int do_use(char **a)
+{
+	char byte;
+
+	(void)a;
+	return failed(pread(held, &byte, 1, 0));
+}
+
 /* ---- Mounts -------------------------------------------------------------------------------- */
 
 static int do_bind(char **a)
@@ -149,6 +169,52 @@ static int do_ids(char **a)
 	if (syscall(SYS_setresgid, number(a[1]), number(a[1]), 0))
 		return errno;
 	return failed(syscall(SYS_setresuid, number(a[0]), number(a[0]), 0));
+}
+
+/* drop NUMBER, gain NUMBER: an effective capability. */
+static int set_capability(int number, int is_on)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		return errno;
+	if (is_on)
+		data[number / 32].effective |= 1u << number % 32;
+	else
+		data[number / 32].effective &= ~(1u << number % 32);
+	return failed(syscall(SYS_capset, &header, data));
+}
+
+static int do_drop(char **a)
+{
+	return set_capability(number(a[0]), 0);
+}
+
+static int do_gain(char **a)
+{
+	return set_capability(number(a[0]), 1);
+}
+
+static void *open_as(void *arguments)
+{
+	char **a = arguments;
+
+	if (syscall(SYS_setresuid, number(a[0]), number(a[0]), 0))
+		return (void *)(long)errno;
+	return (void *)(long)do_open(a + 1);
+}
+
+/* thread UID FLAGS PATH: open in a thread that alone is that user. */
+static int do_thread(char **a)
+{
+	pthread_t thread;
+	void *error;
+
+	if (pthread_create(&thread, NULL, open_as, a))
+		return 255;
+	pthread_join(thread, &error);
+	return (int)(long)error;
 }
 
 /* who: the answer's error is the number of this process. */
@@ -251,7 +317,9 @@ static const struct {
 	{ "unshare", do_unshare },   { "chroot", do_chroot }, { "ids", do_ids },
 	{ "who", do_who },	     { "run", do_run },	      { "become", do_become },
 	{ "fork", do_fork },	     { "quit", do_quit },     { "connect", do_connect },
-	{ "send", do_send },	     { "listen", do_listen },
+	{ "send", do_send },	     { "listen", do_listen }, { "hold", do_hold },
+	{ "use", do_use },	     { "drop", do_drop },     { "gain", do_gain },
+	{ "thread", do_thread },
 };
 
 static void answer(int done, int error)
@@ -376,7 +444,8 @@ static int again(char **argv)
 
 /* ---- Names that move -------------------------------------------------------------------------- */
 
-static char free_name[512], forbidden_name[512];
+static char free_name[512], forbidden_name[512]; /* of what is renamed */
+static char free_file[600], forbidden_file[600];
 static long swaps, opened[2];
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static int is_over;
@@ -385,8 +454,8 @@ static int is_over;
 static void *use(void *unused)
 {
 	while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED)) {
-		close(open(free_name, O_RDONLY));
-		close(open(forbidden_name, O_RDONLY));
+		close(open(free_file, O_RDONLY));
+		close(open(forbidden_file, O_RDONLY));
 		sched_yield();
 	}
 	return unused;
@@ -398,9 +467,9 @@ static void *swap(void *unused)
 	for (long n = 0; n < swaps; n++) {
 		pthread_mutex_lock(&turn);
 		must(rename(free_name, forbidden_name), "rename");
-		opened[1] += !close(open(forbidden_name, O_RDONLY));
+		opened[1] += !close(open(forbidden_file, O_RDONLY));
 		must(rename(forbidden_name, free_name), "rename back");
-		opened[0] += !close(open(free_name, O_RDONLY));
+		opened[0] += !close(open(free_file, O_RDONLY));
 		pthread_mutex_unlock(&turn);
 	}
 	return unused;
@@ -413,6 +482,8 @@ static int swap_all(char **argv)
 	swaps = atol(argv[2]);
 	snprintf(free_name, sizeof(free_name), "%s", argv[3]);
 	snprintf(forbidden_name, sizeof(forbidden_name), "%s", argv[4]);
+	snprintf(free_file, sizeof(free_file), "%s%s", argv[3], argv[5]);
+	snprintf(forbidden_file, sizeof(forbidden_file), "%s%s", argv[4], argv[5]);
 	for (int i = 0; i < 2; i++)
 		must(-pthread_create(&users[i], NULL, use, NULL), "thread");
 	for (int i = 0; i < 2; i++)
@@ -434,7 +505,7 @@ int main(int argc, char **argv)
 		return 0;
 	if (argc == 4 && !strcmp(argv[1], "again"))
 		return again(argv);
-	if (argc == 5 && !strcmp(argv[1], "swap"))
+	if (argc == 6 && !strcmp(argv[1], "swap"))
 		return swap_all(argv);
 	return 6;
 }

@@ -272,8 +272,10 @@ class Storm:
         """The host mounts something, moves it or takes it away."""
         point = self.random.choice(self.points)
         path = point.host_name()
+        # A pattern on a mount point counts for what is mounted when the policy is loaded: file systems only, there.
+        alike = self.points[:2] if point in self.points[:2] else self.points[2:]
         if point not in self.host.covers:
-            if self.random.random() < 0.5:
+            if alike == self.points[2:]:
                 shown = self.random.choice(self.directories())
                 self.mover.must("bind", shown.host_name(), path)
             else:
@@ -283,7 +285,7 @@ class Storm:
                 shown.add("f1")
             self.host.cover(point, shown)
             return
-        free = [p for p in self.points if p not in self.host.covers]
+        free = [p for p in alike if p not in self.host.covers]
         if free and self.random.random() < 0.5:
             to = self.random.choice(free)
             self.mover.must("move", path, to.host_name())
@@ -430,7 +432,7 @@ class Storm:
             self.reach(agent, what, *where, 3)
         else:
             self.access(agent, path, word, 3)
-        if may_reload and random.random() < 0.3:
+        if may_reload:
             change: Callable[[], None] = self.change_policy
         else:
             change = random.choices(self._changes(), _WEIGHTS)[0]
