@@ -41,7 +41,7 @@ def policy(root: Path, *, without: str = "", is_watched: bool = False) -> str:
             f"file: append, match: {{path: {files}/marked, within: {{mark: used, last: {MARKED}s}}}}"
         ),
         "free": f"file: read, match: {{path: {files}/free/**}}",
-        "moved": f'file: read, match: {{path: "{files}/moved-*"}}',
+        "moved": f'file: read, match: {{path: ["{files}/moved-*", "{files}/moved-*/f"]}}',
         "moves": f'file: [create, write], match: {{path: ["{files}/moved-*", {files}/kept]}}',
         "port": "network: [connect, send], match: {port: 7511}",
         "socket": "network: socket",

@@ -7,6 +7,8 @@
  * storm again TRIES DIRECTORY: make DIRECTORY/a/f and use it, remove it, and make DIRECTORY/b/f, which gets what
  * the kernel has just given back: often the inode's number, sometimes the addresses. Prints how often b/f could be
  * read, and how often the number was the same.
+ * storm process TRIES: use /proc/N/net/dev of a process whose number ends with 1 until that process has ended, and then
+ * of one whose number ends with 2. Prints how often the second could be read.
  * storm swap TRIES FREE FORBIDDEN BELOW: threads rename FREE to FORBIDDEN and back, and open what they have renamed,
  * with BELOW behind it; others open both all the time. Prints how often the forbidden was opened after the rename, and
  * the free one.
@@ -20,6 +22,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARGUMENTS = 8, ROOM = 4096, PAUSE = 3000 };
+enum { ARGUMENTS = 8, ROOM = 4096, PAUSE = 10000 };
 
 static int number(const char *text)
 {
@@ -442,6 +445,51 @@ static int again(char **argv)
 	return 0;
 }
 
+static void forget(pid_t child)
+{
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+/* A child that waits, whose number ends with *digit*. */
+static pid_t child_with(int digit)
+{
+	for (;;) {
+		pid_t child = fork();
+
+		must(child, "fork");
+		if (!child) {
+			pause();
+			_exit(0);
+		}
+		if (child % 10 == digit)
+			return child;
+		forget(child);
+	}
+}
+
+static int process(char **argv)
+{
+	long tries = atol(argv[2]), through = 0;
+	char first[64], second[64];
+
+	for (long n = 0; n < tries; n++) {
+		pid_t one = child_with(1), other = child_with(2);
+
+		snprintf(first, sizeof(first), "/proc/%d/net/dev", one);
+		snprintf(second, sizeof(second), "/proc/%d/net/dev", other);
+		for (int i = 0; i < 4; i++)
+			must(close(open(first, O_RDONLY)), first);
+		forget(one);
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+		usleep(PAUSE);
+		through += !close(open(second, O_RDONLY));
+		forget(other);
+	}
+	printf("%ld\n", through);
+	return 0;
+}
+
 /* ---- Names that move -------------------------------------------------------------------------- */
 
 static char free_name[512], forbidden_name[512]; /* of what is renamed */
@@ -505,6 +553,8 @@ int main(int argc, char **argv)
 		return 0;
 	if (argc == 4 && !strcmp(argv[1], "again"))
 		return again(argv);
+	if (argc == 3 && !strcmp(argv[1], "process"))
+		return process(argv);
 	if (argc == 6 && !strcmp(argv[1], "swap"))
 		return swap_all(argv);
 	return 6;

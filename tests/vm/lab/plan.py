@@ -63,6 +63,7 @@ WEIGHTS = {
     "test_protect.py": 7,
     "test_race.py": 3,
     "test_reload.py": 11,
+    "test_remembered.py": 12,
     "test_replay.py": 13,
     "test_sctp.py": 3,
     "test_subjects.py": 3,
@@ -76,7 +77,12 @@ WEIGHTS = {
 BESIDE = ("tests/unit/kernel/test_kernel_pins.py", "tests/unit/kernel/test_kernel_session.py")
 
 # Files that show nothing on one processor.
-PROCESSORS = {"test_fast.py": 2, "test_preempt.py": 2, "test_race.py": 2}
+PROCESSORS = {
+    "test_fast.py": 2,
+    "test_preempt.py": 2,
+    "test_race.py": 2,
+    "test_remembered.py": 2,
+}
 
 _LSMS = "lsm=landlock,lockdown,yama,apparmor"
 # Files with a boot of their own: its name, and the options of tests/vm/run.
@@ -116,6 +122,7 @@ _SOAKED = (
     "test_race.py",
     "test_fast.py",
     "test_growth.py",
+    "test_remembered.py",
 )
 _SOAK_FILE = Path("tests/soak/test_soak.py")
 
