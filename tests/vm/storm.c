@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/io_uring.h>
 #include <linux/membarrier.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -125,6 +126,54 @@ static int do_use(char **a)
 
 	(void)a;
 	return failed(pread(held, &byte, 1, 0));
+}
+
+/* ---- Rings --------------------------------------------------------------------------------- */
+
+static struct io_uring_params ring;
+static struct io_uring_sqe *entries;
+static char *queues;
+static int ring_fd = -1;
+
+static int set_up_ring(void)
+{
+	size_t size;
+
+	ring_fd = syscall(SYS_io_uring_setup, 2, &ring);
+	if (ring_fd < 0)
+		return errno;
+	size = ring.cq_off.cqes + ring.cq_entries * sizeof(struct io_uring_cqe);
+	queues = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring_fd, IORING_OFF_SQ_RING);
+	entries = mmap(NULL, ring.sq_entries * sizeof(*entries), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       ring_fd, IORING_OFF_SQES);
+	return queues == MAP_FAILED || (void *)entries == MAP_FAILED ? ENOMEM : 0;
+}
+
+/* ring FLAGS PATH: open by a worker of io_uring, which lives on. */
+static int do_ring(char **a)
+{
+	unsigned int *tail, *head;
+	struct io_uring_cqe *done;
+	int error = ring_fd < 0 ? set_up_ring() : 0;
+
+	if (error)
+		return error;
+	tail = (unsigned int *)(queues + ring.sq_off.tail);
+	head = (unsigned int *)(queues + ring.cq_off.head);
+	memset(entries, 0, sizeof(*entries));
+	entries->opcode = IORING_OP_OPENAT;
+	entries->flags = IOSQE_ASYNC;
+	entries->fd = AT_FDCWD;
+	entries->addr = (unsigned long)a[1];
+	entries->open_flags = number(a[0]);
+	((unsigned int *)(queues + ring.sq_off.array))[*tail & (ring.sq_entries - 1)] = 0;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+	if (syscall(SYS_io_uring_enter, ring_fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+		return errno;
+	done = (struct io_uring_cqe *)(queues + ring.cq_off.cqes) + (*head & (ring.cq_entries - 1));
+	error = done->res < 0 ? -done->res : failed(close(done->res));
+	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+	return error;
 }
 
 /* ---- Mounts -------------------------------------------------------------------------------- */
@@ -322,7 +371,7 @@ static const struct {
 	{ "fork", do_fork },	     { "quit", do_quit },     { "connect", do_connect },
 	{ "send", do_send },	     { "listen", do_listen }, { "hold", do_hold },
 	{ "use", do_use },	     { "drop", do_drop },     { "gain", do_gain },
-	{ "thread", do_thread },
+	{ "thread", do_thread },     { "ring", do_ring },
 };
 
 static void answer(int done, int error)

@@ -49,7 +49,7 @@ class Storm:
 
     root: Path
     random: Random
-    reload: Callable[[str], None]
+    reload: Callable[[str], object]
     host: View = attrs.field(init=False)
     top: Node = attrs.field(init=False)
     points: list[Node] = attrs.field(init=False)

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random, randrange
+from typing import Any
 
 import compiled
 import pytest
@@ -78,10 +79,10 @@ def agent(daemon) -> Iterator[Agent]:
     it.end()
 
 
-def activate(daemon: Daemon, text: str, **how: object) -> None:
-    """Make *text* the active policies."""
+def activate(daemon: Daemon, text: str, **how: object) -> dict[str, Any]:
+    """Make *text* the active policies; returns what the daemon says of it."""
     (ROOT / "policy.yaml").write_text(text)
-    daemon.request("reload", **how)
+    return daemon.request("reload", **how)
 
 
 @pytest.fixture
@@ -199,6 +200,18 @@ def test_a_thread_that_is_another_user_is_seen(agent) -> None:
     assert (1, 0) == agent.do("thread", 1001, READ, FILES / "user")
 
 
+def test_a_worker_of_io_uring_has_the_ids_that_its_process_has_now(agent) -> None:
+    """It was made by another user, and for him it has opened the file."""
+    agent.must("ids", 1001, 0)
+    assert (TIMES, 0) == agent.do("ring", READ, FILES / "user", times=TIMES)
+    agent.must("ids", 1002, 0)
+
+    assert REFUSED == agent.do("ring", READ, FILES / "user")
+
+    agent.must("ids", 1001, 0)
+    assert (TIMES, 0) == agent.do("ring", READ, FILES / "user", times=TIMES)
+
+
 def test_another_program_is_seen(agent) -> None:
     warm(agent, "program")
 
@@ -267,6 +280,22 @@ def test_a_policy_that_permits_no_longer_is_seen(daemon, agent) -> None:
         assert REFUSED == opened(agent, "plain")
         assert REFUSED == agent.do("connect", "127.0.0.1", 7511)
         activate(daemon, single(ROOT))
+    warm(agent, "plain")
+
+
+def test_another_session_begins_with_nothing(daemon, agent) -> None:
+    """So many rules have no room in the tables that are loaded."""
+    fillers = "".join(
+        f"    - {{file: read, guard: false, match: {{path: {ROOT}/none-{n}}}, action: deny}}\n"
+        for n in range(2200)
+    )
+    warm(agent, "plain")
+    text = single(ROOT, without="plain").replace("  rules:\n", f"  rules:\n{fillers}", 1)
+
+    assert activate(daemon, text)["successor"]
+
+    assert REFUSED == opened(agent, "plain")
+    activate(daemon, single(ROOT))
     warm(agent, "plain")
 
 
