@@ -6,13 +6,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
 from hostnames import View
 from reference.semantics import Actor, Identity
 
-__all__ = ["Agent", "State", "intern"]
+__all__ = ["Agent", "State", "forget", "intern"]
 
 
 @attrs.frozen
@@ -86,3 +87,13 @@ def intern(actor: Actor) -> Actor:
     """The same actor for equal ones, without ancestors that are there twice: no rule counts them."""
     actor = attrs.evolve(actor, ancestors=tuple(dict.fromkeys(actor.ancestors)))
     return _actors.setdefault(actor, actor)
+
+
+def forget(agents: Iterable[Agent]) -> None:
+    """Know no actors but those that *agents* are, or go back to."""
+    _actors.clear()
+    for agent in agents:
+        states = (agent.state, *agent.waiting)
+        agent.state, *agent.waiting = (
+            attrs.evolve(state, actor=intern(state.actor)) for state in states
+        )

@@ -41,6 +41,16 @@ class Judge:
         verify(compiled.image)
         return cls(policies, Core(compiled.image))
 
+    @property
+    def size(self) -> int:
+        """How many answers it knows."""
+        return len(self._known)
+
+    def forget(self) -> None:
+        """Ask anew."""
+        self._known.clear()
+        self._subjects.clear()
+
     def refuses(
         self, actor: semantics.Actor, ops: tuple[Op, ...], flags: int = 0, **operands: Any
     ) -> bool:

@@ -13,13 +13,14 @@ import functools
 import operator
 import os
 import socket
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import attrs
-from agent import Agent, intern
+from agent import Agent, forget, intern
 from hostnames import Found, Node, View
 from judge import Judge
 from storm_policy import ADDRESSES, GROUP, IDS, PORTS, PROGRAMS, TOPS, policy
@@ -29,6 +30,8 @@ from enforcer.policy.language.vocabulary import ObjectFlag, Op
 __all__ = ["Storm"]
 
 POINTS = 4
+MOST_DIRECTORIES = 60
+MOST_ANSWERS = 20_000
 OPENS = {
     "read": (os.O_RDONLY, (Op.READ,)),
     "write": (os.O_WRONLY, (Op.WRITE,)),
@@ -58,7 +61,7 @@ class Storm:
     judges: dict[str, Judge] = attrs.field(factory=dict, init=False)
     variant: str = attrs.field(default="a", init=False)
     seen: dict[str, int] = attrs.field(factory=dict, init=False)
-    _last: list[object] = attrs.field(factory=list, init=False)
+    _last: deque[object] = attrs.field(factory=lambda: deque(maxlen=16), init=False)
 
     def __attrs_post_init__(self) -> None:
         self.judges = {v: Judge.of(policy(self.root, v)) for v in "abc"}
@@ -141,7 +144,7 @@ class Storm:
         )
         message = (
             f"{agent.name} as {agent.state.actor.now} (parent {agent.state.actor.parent}) did {words} "
-            f"under {self.variant!r}: {found}, not {wanted}; last: {self._last[-12:]}"
+            f"under {self.variant!r}: {found}, not {wanted}; last: {list(self._last)}"
         )
         assert wanted == found, message
 
@@ -249,6 +252,8 @@ class Storm:
         name = self.random.choice(("e0", "e1"))
         path, there = f"{where.host_name()}/{name}", (where.children or {}).get(name)
         if there is None:
+            if len(self.directories()) > MOST_DIRECTORIES:
+                return
             self.mover.must("mkdir", path)
             made = where.add(name, is_directory=True)
             self.mover.must("open", os.O_CREAT | os.O_WRONLY, f"{path}/f1")
@@ -421,6 +426,10 @@ class Storm:
     def step(self, *, may_reload: bool) -> None:
         """Access, change, access."""
         random = self.random
+        if sum(judge.size for judge in self.judges.values()) > MOST_ANSWERS:
+            for judge in self.judges.values():
+                judge.forget()
+            forget(self.agents)
         agent, word = random.choice(self.agents), random.choice((*OPENS, "map"))
         mounted = [n for over in self.host.covers.values() for n in over[-1].below()]
         node = random.choice([*self.files(), *(n for n in mounted if n.children is None)])

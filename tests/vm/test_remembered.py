@@ -283,6 +283,7 @@ def test_a_policy_that_permits_no_longer_is_seen(daemon, agent) -> None:
     warm(agent, "plain")
 
 
+@pytest.mark.long
 def test_another_session_begins_with_nothing(daemon, agent) -> None:
     """So many rules have no room in the tables that are loaded."""
     fillers = "".join(
