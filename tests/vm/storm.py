@@ -9,28 +9,24 @@ every reason to remember.
 from __future__ import annotations
 
 import errno
-import functools
-import operator
 import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import attrs
 from agent import Agent, forget, intern
 from hostnames import Found, Node, View
 from judge import Judge
-from storm_policy import ADDRESSES, GROUP, IDS, PORTS, PROGRAMS, TOPS, policy
+from storm_policy import ADDRESSES, GROUP, IDS, PORTS, PROGRAMS, policy
+from world import World
 
 from enforcer.policy.language.vocabulary import ObjectFlag, Op
 
 __all__ = ["Storm"]
 
-POINTS = 4
-MOST_DIRECTORIES = 60
 MOST_ANSWERS = 20_000
 OPENS = {
     "read": (os.O_RDONLY, (Op.READ,)),
@@ -43,66 +39,22 @@ _DEPTH = 4
 
 
 @attrs.define(eq=False)
-class Storm:
+class Storm(World):
     """
     One world, and what is done in it. *reload* makes a variant of the policies the active one.
 
     *seen*: how often what has happened, so that a test can tell that it did.
     """
 
-    root: Path
-    random: Random
-    reload: Callable[[str], object]
-    host: View = attrs.field(init=False)
-    top: Node = attrs.field(init=False)
-    points: list[Node] = attrs.field(init=False)
-    agents: list[Agent] = attrs.field(factory=list, init=False)
-    mover: Agent = attrs.field(init=False)
-    judges: dict[str, Judge] = attrs.field(factory=dict, init=False)
+    reload: Callable[[str], object] = attrs.field(kw_only=True)
+    judges: dict[str, Judge] = attrs.field(init=False)
     variant: str = attrs.field(default="a", init=False)
     seen: dict[str, int] = attrs.field(factory=dict, init=False)
     _last: deque[object] = attrs.field(factory=lambda: deque(maxlen=16), init=False)
 
-    def __attrs_post_init__(self) -> None:
-        self.judges = {v: Judge.of(policy(self.root, v)) for v in "abc"}
-        self.host = View(Node(children={}, is_root=True), is_host=True)
-        node = self.host.root
-        for name in self.root.parts[1:]:
-            node = node.add(name, is_directory=True)
-        self._populate(node)
-        programs = self.root / "bin"
-        self.mover = Agent.start(self.root / "mover", "mover", self.host)
-        for number, program in enumerate((*PROGRAMS, "other", "trusted")):
-            self.agents.append(Agent.start(programs / program, f"{program}-{number}", self.host))
-
-    def _populate(self, base: Node) -> None:
-        before = os.umask(0)
-        self.top = base.add("t", is_directory=True)
-        (self.root / "t").mkdir()
-        for top in TOPS:
-            for folder in (top, f"{top}/d0", f"{top}/d1"):
-                self._file_in(folder)
-        mounts = base.add("m", is_directory=True)
-        for n in range(POINTS):
-            (self.root / "m" / f"x{n}").mkdir(parents=True)
-            mounts.add(f"x{n}", is_directory=True)
-        self.points = list((mounts.children or {}).values())
-        programs = base.add("bin", is_directory=True)
-        for name in PROGRAMS:
-            programs.add(name)
-        os.umask(before)
-
-    def _file_in(self, folder: str) -> None:
-        place = self.root / "t" / folder
-        place.mkdir()
-        node = self.top
-        *above, last = folder.split("/")
-        for name in above:
-            node = (node.children or {})[name]
-        node = node.add(last, is_directory=True)
-        for n in range(3):
-            (place / f"f{n}").write_text("content")
-            node.add(f"f{n}")
+    @judges.default
+    def _of_each_variant(self) -> dict[str, Judge]:
+        return {v: Judge.of(policy(self.root, v)) for v in "abc"}
 
     # ---- Accesses ----
 
@@ -179,50 +131,6 @@ class Storm:
 
     # ---- Changes ----
 
-    def files(self) -> list[Node]:
-        """Each file that the host has below the directories."""
-        return [n for n in self.top.below() if n.children is None and n.target is None]
-
-    def directories(self) -> list[Node]:
-        """Each directory there."""
-        return [n for n in self.top.below() if n.children is not None]
-
-    def rename(self) -> None:
-        """A file gets another name, and it may be another's."""
-        node, to = self.random.choice(self.files()), self.random.choice(self.directories())
-        name = f"f{self.random.randrange(4)}"
-        there = (to.children or {}).get(name)
-        if there is node or (there is not None and there.children is not None):
-            return
-        if there is not None and there.target is not None:
-            return
-        self.mover.must("rename", 0, node.host_name(), f"{to.host_name()}/{name}")
-        node.put(to, name)
-
-    def rename_directory(self) -> None:
-        """A directory gets a name that is free."""
-        node, to = self.random.choice(self.directories()), self.random.choice(self.directories())
-        name = self.random.choice(("d0", "d1", "d2"))
-        if to.is_within(node) or node.parent is self.top or name in (to.children or {}):
-            return
-        self.mover.must("rename", 0, node.host_name(), f"{to.host_name()}/{name}")
-        node.put(to, name)
-
-    def exchange(self) -> None:
-        """Two names are each the other's."""
-        kind = self.random.choice((self.files, self.directories))
-        one, other = self.random.sample(kind(), 2)
-        if one.is_within(other) or other.is_within(one):
-            return
-        self.mover.must("rename", 2, one.host_name(), other.host_name())
-        one.exchange(other)
-
-    def remake(self) -> None:
-        """A file goes, and another of the same name comes."""
-        path = self.random.choice(self.files()).host_name()
-        self.mover.must("unlink", path)
-        self.mover.must("open", os.O_CREAT | os.O_EXCL | os.O_WRONLY, path)
-
     def link(self) -> None:
         """A file has a second name for a while."""
         path = self.random.choice(self.files()).host_name()
@@ -232,75 +140,6 @@ class Storm:
         if found is not None and found.node is not None and found.node.host_name() == path:
             self.access(agent, str(path), word, 2)
         self.mover.must("unlink", f"{path}-link")
-
-    def symlink(self) -> None:
-        """A link comes or goes."""
-        where = self.random.choice(self.directories())
-        there = (where.children or {}).get("link")
-        path = f"{where.host_name()}/link"
-        if there is not None:
-            self.mover.must("unlink", path)
-            there.remove()
-        else:
-            target = str(self.random.choice(self.directories()).host_name())
-            self.mover.must("symlink", target, path)
-            where.add("link", target=target)
-
-    def directory(self) -> None:
-        """A directory with a file comes, or one that is empty goes, and its numbers are free."""
-        where = self.random.choice(self.directories())
-        name = self.random.choice(("e0", "e1"))
-        path, there = f"{where.host_name()}/{name}", (where.children or {}).get(name)
-        if there is None:
-            if len(self.directories()) > MOST_DIRECTORIES:
-                return
-            self.mover.must("mkdir", path)
-            made = where.add(name, is_directory=True)
-            self.mover.must("open", os.O_CREAT | os.O_WRONLY, f"{path}/f1")
-            made.add("f1")
-        elif there.children is not None and not any(n.children is not None for n in there.below()):
-            if any(
-                there in (*v.covers, *functools.reduce(operator.iadd, v.covers.values(), []))
-                for v in self._views()
-            ):
-                return
-            for node in list(there.below()):
-                self.mover.must("unlink", f"{path}/{node.name}")
-            self.mover.must("rmdir", path)
-            there.remove()
-
-    def _views(self) -> list[View]:
-        states = [s for agent in self.agents for s in (agent.state, *agent.waiting)]
-        return [self.host, *(state.view for state in states)]
-
-    def mount(self) -> None:
-        """The host mounts something, moves it or takes it away."""
-        point = self.random.choice(self.points)
-        path = point.host_name()
-        # A pattern on a mount point counts for what is mounted when the policy is loaded: file systems only, there.
-        alike = self.points[:2] if point in self.points[:2] else self.points[2:]
-        if point not in self.host.covers:
-            if alike == self.points[2:]:
-                shown = self.random.choice(self.directories())
-                self.mover.must("bind", shown.host_name(), path)
-            else:
-                shown = Node(children={}, place=point)
-                self.mover.must("tmpfs", path)
-                self.mover.must("open", os.O_CREAT | os.O_WRONLY, f"{path}/f1")
-                shown.add("f1")
-            self.host.cover(point, shown)
-            return
-        free = [p for p in alike if p not in self.host.covers]
-        if free and self.random.random() < 0.5:
-            to = self.random.choice(free)
-            self.mover.must("move", path, to.host_name())
-            shown = self.host.uncover(point)
-            self.host.cover(to, shown)
-        else:
-            self.mover.must("umount", path)
-            shown, to = self.host.uncover(point), None
-        if shown.parent is None:
-            shown.place = to
 
     def identity(self) -> None:
         """An agent has other ids."""

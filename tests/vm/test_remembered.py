@@ -37,8 +37,8 @@ FILES = ROOT / "files"
 STEPS = 1_000_000 // int(os.environ["ENFORCER_SOAK"]) if IS_SOAK else 900
 SEED = int(os.environ.get("ENFORCER_SEED", randrange(1 << 32)))
 RELOADS = 2000 if IS_SOAK else 200  # steps between two
-AGAIN = 400 if IS_SOAK else 40
-SWAPS = 100_000 if IS_SOAK else 1000
+AGAIN = 400 if IS_SOAK else 20
+SWAPS = 100_000 if IS_SOAK else 300
 TIMES = 20
 FEW = 15  # decisions while a hundred accesses are remembered
 READ, WRITE, BOTH, APPEND = os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_APPEND
@@ -412,7 +412,9 @@ def test_a_storm_finds_nothing_that_the_reference_does_not_say(daemon, place) ->
     """``ENFORCER_SEED`` makes the same steps again."""
     print(f"seed {SEED}, {STEPS} steps")
     activate(daemon, policy(place, "a"))
-    storm = Storm(place, Random(SEED), lambda variant: activate(daemon, policy(place, variant)))
+    storm = Storm(
+        place, Random(SEED), reload=lambda variant: activate(daemon, policy(place, variant))
+    )
     began, before, done = time.monotonic(), decisions(daemon), 0
     try:
         for done in range(1, STEPS + 1):
