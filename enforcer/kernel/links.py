@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Protocol
 
 import attrs
@@ -96,7 +97,7 @@ class LinkSet:
 @contextlib.contextmanager
 def _no_gaps() -> Iterator[None]:
     """Take all free descriptors below the last that is open."""
-    last = max(int(name) for name in os.listdir("/proc/self/fd"))
+    last = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
     with contextlib.ExitStack() as taken:
         taken.callback(os.close, fd := os.open(os.devnull, os.O_RDONLY))
         while fd < last:

@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import attrs
 import pytest
@@ -37,6 +38,11 @@ class Program:
         return Link(self.name)
 
 
+def descriptors() -> set[str]:
+    """Return the names of all that are open, with that of the question."""
+    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
+
+
 @pytest.fixture
 def gaps() -> Iterator[tuple[int, ...]]:
     """Free descriptors with others that are open above them."""
@@ -52,7 +58,7 @@ def gaps() -> Iterator[tuple[int, ...]]:
 def test_what_is_attached_later_has_a_larger_descriptor(gaps):
     """The kernel closes the largest first, of a process that was killed."""
     links = LinkSet()
-    open_before = set(os.listdir("/proc/self/fd"))
+    open_before = descriptors()
     links.attach([Program("core"), Program("hook")])
     links.attach([Program("later")])
     found = [fd for _, fd in links.each()]
@@ -60,15 +66,15 @@ def test_what_is_attached_later_has_a_larger_descriptor(gaps):
     assert sorted(found) == found
     assert found[0] > max(gaps)
     links.close()
-    assert open_before == set(os.listdir("/proc/self/fd"))
+    assert open_before == descriptors()
 
 
 def test_a_refusal_leaves_no_descriptor(gaps):
     """All or none, and nothing is left of what was taken meanwhile."""
     links = LinkSet()
-    open_before = set(os.listdir("/proc/self/fd"))
+    open_before = descriptors()
     with pytest.raises(KernelError, match="hook is refused"):
         links.attach([Program("core"), Program("hook", is_refused=True)])
 
-    assert open_before == set(os.listdir("/proc/self/fd"))
+    assert open_before == descriptors()
     assert 0 == len(links)
