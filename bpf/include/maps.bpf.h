@@ -129,7 +129,7 @@ struct enf_sb_mount {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 2048);
 	__type(key, __u64);
 	__type(value, struct enf_sb_mount);
 } superblocks __weak SEC(".maps");

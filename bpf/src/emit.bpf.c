@@ -84,7 +84,7 @@ struct enf_limit_state {
 /* What is pushed out by others begins anew: more records, never fewer than were allowed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 2048);
 	__type(key, struct enf_limit_key);
 	__type(value, struct enf_limit_state);
 } limits __weak SEC(".maps");
