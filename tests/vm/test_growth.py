@@ -205,7 +205,7 @@ def test_ten_thousand_rules_leave_the_daemon_and_the_maps_small(daemon: Daemon, 
     The daemon stays below 60 MB with all that it has mapped, and the maps below 16 MB.
 
     Counted are all maps that there are, with the image, the rings and what a successor must know; on up
-    to four processors: of these only the counters of rows have a copy for each. Rules are of four kinds,
+    to two processors: of these only the counters of rows have a copy for each. Rules are of four kinds,
     with their guards, in equal parts; after a change and not only after the start.
     """
     for first in range(0, VERY_MANY, PER_FILE):
@@ -227,7 +227,7 @@ def test_ten_thousand_rules_leave_the_daemon_and_the_maps_small(daemon: Daemon, 
     maps = every_map()
     size = sum(each["bytes_memlock"] for each in maps)
     (hits,) = (each["max_entries"] for each in maps if each["name"] == "hits")
-    more = max(0, 4 - possible_cpus()) * hits * abi.sizeof("enf_hits")
+    more = max(0, 2 - possible_cpus()) * hits * abi.sizeof("enf_hits")
     print(f"{daemon.resident():,} bytes resident, {size:,} in maps on {possible_cpus()} processors")
     assert LEAST_MAPS < size
     assert size + more < MOST_MAPS
