@@ -60,6 +60,22 @@ static __always_inline struct enf_seen *enf_seen_of(__u64 hash_len, __u64 ino)
 #define enf_in_order(p) __sync_fetch_and_add(p, 0)
 #endif
 
+/*
+ * An entry that many read and write has a version. Who gets it odd writes, and makes it even again; nobody waits.
+ * Returns: not 0 if so.
+ */
+static __always_inline int enf_begin_write(__u32 *at, __u32 *version)
+{
+	*version = *at;
+	return !(*version & 1) &&
+	       __sync_val_compare_and_swap(at, *version, *version + 1) == *version;
+}
+
+static __always_inline void enf_end_write(__u32 *at, __u32 version)
+{
+	__sync_lock_test_and_set(at, version + 2);
+}
+
 /* What an entry must be found with. In memory, not in registers: it shares the room of the access that
  * a hook sets up when it does not leave.
  */
@@ -145,8 +161,8 @@ static __always_inline int enf_is_plain(const struct enf_key *key, __u64 ops)
 int enf_prefilter(const struct enf_key *key);
 
 /*
- * By one or the other: no row on the operations of *pair*, which *ops* has as a mask, is about *file*, whoever asks; or who has the *set* may, and
- * that has been counted.
+ * By one or the other: no row on the operations of *pair*, which *ops* has as a mask, is about *file*, whoever asks;
+ * or who has the *set* may, and that has been counted.
  */
 static __always_inline int enf_is_unmatched(struct enf_key *key, struct file *file, __u32 pair,
 					    __u64 ops, __u32 set)

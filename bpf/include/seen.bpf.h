@@ -40,22 +40,7 @@ int enf_remember(struct enf_scratch *s, struct enf_task *task, struct enf_access
  */
 int enf_recalled(struct enf_task *task, struct enf_access *a);
 
-/*
- * The entry at *e*, if nobody else writes it, with what *key* says and was found under these counters. Returns: not 0
- * if so. The writer adds the rest, and closes.
- */
-static __always_inline int enf_seen_open(struct enf_seen *e, __u32 *version)
-{
-	*version = e->version;
-	return !(*version & 1) &&
-	       __sync_val_compare_and_swap(&e->version, *version, *version + 1) == *version;
-}
-
-static __always_inline void enf_seen_close(struct enf_seen *e, __u32 version)
-{
-	__sync_lock_test_and_set(&e->version, version + 2);
-}
-
+/* What an entry is found by, as it was under these counters. */
 static __always_inline void enf_seen_fill(struct enf_seen *e, const struct enf_key *key,
 					  __u64 generation, __u32 renames, __u32 mounts)
 {
@@ -83,7 +68,7 @@ static __always_inline void enf_keep(const struct enf_key *key, __u64 generation
 	struct enf_seen *e = enf_seen_of(key->hash_len, key->ino);
 	__u32 version;
 
-	if (!key->born || !e || !enf_seen_open(e, &version))
+	if (!key->born || !e || !enf_begin_write(&e->version, &version))
 		return;
 	if (e->renames == renames && e->mounts == mounts && e->generation == generation &&
 	    enf_is_same(e, key))
@@ -91,7 +76,7 @@ static __always_inline void enf_keep(const struct enf_key *key, __u64 generation
 	enf_seen_fill(e, key, generation, renames, mounts);
 	e->ops = ops;
 	e->set = 0;
-	enf_seen_close(e, version);
+	enf_end_write(&e->version, version);
 }
 
 static __always_inline struct enf_seen *enf_permit_of(const struct enf_key *key)

@@ -32,6 +32,18 @@ static __always_inline struct enf_peer *enf_peer_of(const struct enf_peer_key *k
 	return bpf_map_lookup_elem(&peers, &at);
 }
 
+/* Where a permit of the access is, or goes. NULL: the task's set has no number. */
+static __always_inline struct enf_peer *
+enf_peer_find(struct enf_peer_key *key, struct enf_task *task, const struct enf_access *a)
+{
+	__u32 set = enf_set_of(task);
+
+	if (!set)
+		return NULL;
+	enf_peer_fill(key, task, a, set);
+	return enf_peer_of(key);
+}
+
 static __always_inline int enf_is_peer_key(const struct enf_peer_key *a,
 					   const struct enf_peer_key *b)
 {
@@ -46,15 +58,11 @@ __attribute__((noinline)) int enf_peer_permitted(struct enf_task *task, struct e
 {
 	struct enf_peer_key key = {};
 	const struct enf_peer *e;
-	__u32 version, row, set;
+	__u32 version, row;
 
 	if (!task || !a || enf_records || task->generation != enf_live)
 		return 0;
-	set = enf_set_of(task);
-	if (!set)
-		return 0;
-	enf_peer_fill(&key, task, a, set);
-	e = enf_peer_of(&key);
+	e = enf_peer_find(&key, task, a);
 	if (!e)
 		return 0;
 	version = enf_in_order(&e->version);
@@ -73,25 +81,19 @@ __attribute__((noinline)) int enf_peer_remember(struct enf_scratch *s, struct en
 	const struct enf_image *image = enf_current_image();
 	struct enf_peer_key key = {};
 	struct enf_peer *e;
-	__u32 version, set;
+	__u32 version;
 
 	if (!s || (s->met & ENF_MET_DOUBT) || !task || !a || !image || enf_records ||
 	    image->generation != task->generation || a->n_ops != 1 ||
 	    (image->within_ops & ENF_BIT(a->op[0] & 63)) || !enf_is_silent(s))
 		return 0;
-	set = enf_set_of(task);
-	if (!set)
-		return 0;
-	enf_peer_fill(&key, task, a, set);
-	e = enf_peer_of(&key);
+	e = enf_peer_find(&key, task, a);
 	if (!e)
 		return 0;
-	version = e->version;
-	if ((version & 1) ||
-	    __sync_val_compare_and_swap(&e->version, version, version + 1) != version)
-		return 0; /* somebody else writes it */
+	if (!enf_begin_write(&e->version, &version))
+		return 0;
 	e->key = key;
 	e->row = s->verdict.row;
-	__sync_lock_test_and_set(&e->version, version + 2);
+	enf_end_write(&e->version, version);
 	return 0;
 }

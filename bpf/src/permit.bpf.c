@@ -25,11 +25,10 @@ static __always_inline int enf_is_set(const struct enf_set *e, const struct enf_
 /* Put the label's set at *e*, if what stands there is of an earlier generation. Returns: whether it was. */
 static __always_inline int enf_take_set(struct enf_set *e, const struct enf_task *task)
 {
-	__u32 version = e->version;
+	__u32 version;
 	int is_free;
 
-	if ((version & 1) || e->generation >= task->generation ||
-	    __sync_val_compare_and_swap(&e->version, version, version + 1) != version)
+	if (e->generation >= task->generation || !enf_begin_write(&e->version, &version))
 		return 0;
 	is_free = e->generation < task->generation; /* asked again: nobody else writes it now */
 	if (is_free) {
@@ -37,7 +36,7 @@ static __always_inline int enf_take_set(struct enf_set *e, const struct enf_task
 			e->word[i] = enf_set_word(task, i);
 		e->generation = task->generation;
 	}
-	__sync_lock_test_and_set(&e->version, version + 2);
+	enf_end_write(&e->version, version);
 	return is_free;
 }
 

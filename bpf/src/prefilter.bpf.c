@@ -198,9 +198,7 @@ keep:
 	/* What is found while names move is of no use: no counter will have this value again. */
 	if (enf_seq(enf_rename_lock) != renames || enf_seq(enf_mount_lock) != mounts)
 		return 1;
-	version = way->version;
-	if ((version & 1) ||
-	    __sync_val_compare_and_swap(&way->version, version, version + 1) != version)
+	if (!enf_begin_write(&way->version, &version))
 		return 1; /* somebody else writes it */
 	way->generation = image->generation;
 	way->sb = sb;
@@ -211,7 +209,7 @@ keep:
 	way->state = g.state;
 	way->renames = renames;
 	way->mounts = mounts;
-	__sync_lock_test_and_set(&way->version, version + 2);
+	enf_end_write(&way->version, version);
 	return 0;
 }
 

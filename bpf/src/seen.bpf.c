@@ -15,7 +15,7 @@ static __always_inline void enf_permit(struct enf_scratch *s, struct enf_task *t
 	struct enf_seen *e = enf_permit_of(key);
 	__u32 version;
 
-	if (!e || !enf_seen_open(e, &version))
+	if (!e || !enf_begin_write(&e->version, &version))
 		return;
 	enf_seen_fill(e, key, task->generation, s->renames, s->mounts);
 	e->ops = 0; /* not for anybody */
@@ -23,7 +23,7 @@ static __always_inline void enf_permit(struct enf_scratch *s, struct enf_task *t
 	e->pair = key->pair;
 	e->flags = flags;
 	e->row = s->verdict.row;
-	enf_seen_close(e, version);
+	enf_end_write(&e->version, version);
 }
 
 /* ---- After a decision --------------------------------------------------------------------- */
