@@ -15,6 +15,7 @@ from pathlib import Path
 from enforcer.events.operations import OPERATIONS
 from enforcer.kernel.programs import GUARD, HOOKS, IDENTITY, NAMES, names
 from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.schema.pages import renewed
 
 BEGIN = "<!-- hooks: begin (python scripts/hooks-page.py --write docs/hooks.md) -->"
 END = "<!-- hooks: end -->"
@@ -34,9 +35,7 @@ def table() -> str:
 
 def renew(document: str) -> str:
     """Return *document* with the table between its marks replaced."""
-    before, _, rest = document.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{table()}\n{END}{after}"
+    return renewed(document, BEGIN, END, table())
 
 
 def _lines() -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from enforcer.cli.schemas import DOCUMENTS, SCHEMAS, schema
 from enforcer.policy.lint.kinds import KINDS
+from enforcer.policy.schema.pages import renewed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,9 +43,7 @@ def tables() -> str:
 
 def renew(document: str) -> str:
     """Return *document* with the tables between its marks replaced."""
-    before, _, rest = document.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables()}\n{END}{after}"
+    return renewed(document, BEGIN, END, tables())
 
 
 def _lines() -> Iterator[str]:

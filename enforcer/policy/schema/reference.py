@@ -27,6 +27,7 @@ from enforcer.policy.language.vocabulary import (
 )
 from enforcer.policy.model.workloads import WORKLOAD_FIELDS
 from enforcer.policy.readers.arguments import ARGUMENT_OPERATORS
+from enforcer.policy.schema.pages import renewed
 
 __all__ = ["BEGIN", "END", "renew", "tables"]
 
@@ -62,9 +63,7 @@ def tables() -> str:
 
 def renew(document: str) -> str:
     """Return *document* with the tables between its marks replaced."""
-    before, _, rest = document.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables()}\n{END}{after}"
+    return renewed(document, BEGIN, END, tables())
 
 
 def _lines() -> Iterator[str]:
