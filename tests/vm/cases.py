@@ -71,9 +71,10 @@ def compile_stand_in() -> None:
 
 
 def prepare(files: Iterable[dict[str, Any]]) -> None:
-    for file in files:
-        done = attempt("/bin/bash", "-c", _PRELUDE + file["prepare"])
-        assert 0 == done.returncode, done.stderr.decode()
+    """Do what each says, apart from the others, in one program: an emulated machine begins some slowly."""
+    apart = [f"(\n{file['prepare']}\n)\n" for file in files]
+    done = attempt("/bin/bash", "-c", _PRELUDE + "".join(apart))
+    assert 0 == done.returncode, done.stderr.decode()
 
 
 @contextmanager

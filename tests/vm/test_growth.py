@@ -184,14 +184,20 @@ def test_policies_that_outgrow_the_maps_replace_them_without_a_gap(daemon: Daemo
 
 def test_within_their_room_the_maps_stay(daemon: Daemon, place: Path):
     """A change that fits is one update: programs and maps are those of before."""
-    until(
-        lambda: leftovers()["programs"].count("enf_file_open") == 1
-    )  # the old ones go when they can
+    for name in ("many", "late"):
+        (place / "policies" / f"{name}.yaml").unlink(missing_ok=True)
+    daemon.request("reload")
+    # The old ones go when they can.
+    until(lambda: leftovers()["programs"].count("enf_file_open") == 1)
     room = daemon.status()["memory"]["maps"]
     programs = leftovers()["programs"]
 
     with attacked(place / "secret"):
-        (place / "policies" / "many.yaml").unlink()
+        late = f"file: read, guard: false, match: {{path: {place}/late}}, action: deny"
+        write(place / "policies", "late", [late])
+        daemon.request("reload")
+        assert refuses_read(place / "late")
+        (place / "policies" / "late.yaml").unlink()
         daemon.request("reload")
         assert not refuses_read(place / "late")
 

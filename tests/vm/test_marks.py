@@ -356,42 +356,68 @@ def test_the_hosts_mark_is_everybodys(daemon: Daemon) -> None:
     assert ["EACCES"] == deeds(*reads("host"))
 
 
-def test_marks_outlive_changes_and_daemons(daemon: Daemon) -> None:
-    """Another hook, a successor, a crash; gone with their rule, and not back with its return."""
-    file = ROOT / "policies" / "marks.yaml"
-    go = [ROOT / f"go-{n}" for n in range(4)]
-    words: list[object] = [*CONNECT["process"], "mark", ROOT / "connected"]
-    for flag in go:
-        words += ["await", flag, *reads("process"), "mark", f"{flag}-done"]
-    task = subprocess.Popen([str(w) for w in (ROOT / "deeds", *words)], stdout=subprocess.PIPE)
-    until((ROOT / "connected").exists)
+class _Marked:
+    """A process with marks, which reads what they forbid each time that it is told to."""
 
-    def step(number: int) -> None:
-        go[number].touch()
-        until(Path(f"{go[number]}-done").exists)
+    def __init__(self, name: str, reads_: int) -> None:
+        self._flags = [ROOT / f"{name}-{n}" for n in range(reads_)]
+        connected = ROOT / f"{name}-connected"
+        words: list[object] = [*CONNECT["process"], "mark", connected]
+        for flag in self._flags:
+            words += ["await", flag, *reads("process"), "mark", f"{flag}-done"]
+        self._task = subprocess.Popen(
+            [str(word) for word in (ROOT / "deeds", *words)], stdout=subprocess.PIPE
+        )
+        until(connected.exists)
+
+    def read(self) -> None:
+        """Let it read once more."""
+        flag = self._flags.pop(0)
+        flag.touch()
+        until(Path(f"{flag}-done").exists)
+
+    def end(self) -> list[str]:
+        """Return what came of each, when there is none left."""
+        assert not self._flags
+        return self._task.communicate()[0].decode().split()
+
+
+def test_marks_outlive_changes_and_daemons(daemon: Daemon) -> None:
+    """Another hook and a crash; gone with their rule, and not back with its return."""
+    file = ROOT / "policies" / "marks.yaml"
+    marked = _Marked("outlive", 3)
 
     assert "enf_socket_bind" not in leftovers()["links"]
     more = "    - {network: bind, match: {port: 4999}, action: deny}\n"
     file.write_text(policy(more))
     assert not daemon.request("reload")["successor"]
     assert "enf_socket_bind" in leftovers()["links"]
-    step(0)
-    none = f"file: read, guard: false, match: {{path: {ROOT}/none-NUMBER}}, action: deny"
-    many = "".join(f"    - {{{none}}}\n".replace("NUMBER", str(n)) for n in range(2200))
-    file.write_text(policy(more + many))
-    assert daemon.request("reload")["successor"]
-    step(1)
+    marked.read()
     daemon.kill()
     daemon.start()
-    step(2)
+    marked.read()
     assert ["EACCES"] == deeds(*reads("host"))
     text = policy()
     file.write_text("".join(line for line in text.splitlines(True) if "process" not in line))
     told("reload")
     file.write_text(text)
     told("reload")
-    step(3)
+    marked.read()
 
-    said = task.communicate()[0].decode().split()
-    assert ["EACCES", "EACCES", "EACCES", "ok"] == said
+    assert ["EACCES", "EACCES", "ok"] == marked.end()
     assert ["EACCES"] == deeds(*CONNECT["process"], *reads("process"))
+
+
+def test_marks_outlive_a_successor(daemon: Daemon) -> None:
+    """More rules than the maps have room for."""
+    file = ROOT / "policies" / "marks.yaml"
+    marked = _Marked("succeed", 1)
+    none = f"file: read, guard: false, match: {{path: {ROOT}/none-NUMBER}}, action: deny"
+    many = "".join(f"    - {{{none}}}\n".replace("NUMBER", str(n)) for n in range(2200))
+
+    file.write_text(policy(many))
+    assert daemon.request("reload")["successor"]
+    marked.read()
+
+    assert ["EACCES"] == marked.end()
+    assert ["EACCES"] == deeds(*reads("host"))

@@ -12,11 +12,13 @@ from lab.plan import (
     BESIDE,
     DEFAULT_KERNEL,
     OUTER,
+    OUTER_TESTS,
     OVERRIDING,
     PROCESSORS,
     WEIGHTS,
     Boot,
     inner,
+    node_id,
     outer,
 )
 
@@ -53,6 +55,21 @@ def test_tables_name_files_that_are_there(name: str) -> None:
     beside = {Path(path).name: _VM.parents[1] / path for path in BESIDE}
     assert beside.get(file, _VM / file).is_file()
     assert not test or f"def {test.partition('[')[0]}(" in (_VM / file).read_text()
+
+
+@pytest.mark.parametrize("name", OUTER_TESTS)
+def test_what_is_left_to_the_outer_circle_is_there(name: str) -> None:
+    """With a case of that beginning, where one is named."""
+    file, _, test = node_id(name).partition("::")
+    text = (_VM.parents[1] / file).read_text()
+    function, _, case = test.partition("[")
+    assert not test or f"def {function}(" in text
+    words = case.rstrip("]").partition("-")
+    kinds = {"attacks", "recorded", "ordinary"}
+    if words[0] in kinds:
+        assert list(_VM.glob(f"*_cases/{words[2]}*.yaml"))
+    else:
+        assert not case or f'"{case.rstrip("]")}"' in text
 
 
 def test_every_file_runs_once_on_the_kernel_of_the_inner_circle() -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from lab import suite
 from lab.claims import Claims, Entry
-from lab.plan import OUTER, Boot
+from lab.plan import OUTER, OUTER_TESTS, Boot
 from lab.pool import Job
 from lab.suite import Suite
 
 # Does with each test what its name says, as the guest would.
 _MACHINE = f"""
-import sys
+import os, sys
 sys.path.insert(0, {str(Path(__file__).resolve().parents[2] / "vm")!r})
 from pathlib import Path
 from lab.claims import Claims, Result
@@ -25,6 +25,9 @@ def after(name): return sys.argv[sys.argv.index(name) + 1]
 machine, out = after("--machine"), Path(after("--out"))
 print("hello from", machine, after("--cpus"), flush=True)
 out.mkdir(parents=True)
+if "SAID" in os.environ:
+    with open(os.environ["SAID"], "a") as said:
+        print(*sys.argv, file=said)
 claims = Claims(Path(after("--queue")))
 if "late" in machine:
     sys.exit(125)
@@ -158,6 +161,24 @@ def test_tests_that_passed_without_a_ledger_fail_the_run(lab: _Run) -> None:
     assert ["cloud: its tests passed and left no ledger of loads"] == made.summary.problems
 
 
+def test_what_is_left_to_the_outer_circle_is_deselected(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In every machine, unless files are named."""
+    said = clone / "said"
+    monkeypatch.setenv("SAID", str(said))
+    (clone / "tests/vm/test_marks.py").touch()
+    _set_budget(clone, starts=3, instructions=3000, skips=2)
+
+    assert 0 == suite.main(["test"])
+    inner = said.read_text()
+    said.unlink()
+    assert 0 == suite.main(["test", "test_marks.py"])
+
+    assert "--deselect=tests/vm/test_marks.py::test_marks_outlive_a_successor" in inner
+    assert "--deselect=" not in said.read_text()
+
+
 def test_what_ran_somewhere_is_not_skipped(lab: _Run, tmp_path: Path) -> None:
     """A case of one kernel is not a gap on the other; one whose machine is missing is excused."""
     _, made = lab.run(_boot("cloud", "test_a.py", "test_b.py"))
@@ -225,8 +246,8 @@ def test_a_kernel_that_is_there_boots(clone: Path, capsys: pytest.CaptureFixture
 
     out = capsys.readouterr().out
     assert "kernel lab: 1 passed, 1 skipped, " in out
-    assert sorted(OUTER) == sorted(
-        re.findall(r"^not proven: (\S+): .+: make test-all$", out, re.MULTILINE)
+    assert sorted([*OUTER, *OUTER_TESTS]) == sorted(
+        re.findall(r"^not proven: (.+?): .+: make test-all$", out, re.MULTILINE)
     )
     assert "engine: 3 starts, 3,000 instructions processed" in out
 

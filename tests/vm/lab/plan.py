@@ -102,6 +102,74 @@ OUTER = {
     "test_printed_without_bpf.py": "a boot of its own for the few commands of one page",
 }
 
+_POSTURE = "an engine of its own: test_kubearmor.py has other lists of what is allowed"
+
+# Others that only the outer circle runs, on every kernel: a file, a test, or a beginning of cases. Why, and what of the
+# inner circle comes nearest.
+OUTER_TESTS = {
+    "test_replay_work.py": "a day's work is emulated for minutes: test_replay.py has a part of it",
+    "test_service.py::test_a_loop_that_hangs_is_replaced": (
+        "the manager waits for its watchdog: test_a_killed_daemon_is_started_again"
+    ),
+    "test_service.py::test_what_it_leaves_is_the_managers": (
+        "two more starts by the manager: test_root_does_not_end_it_by_itself"
+    ),
+    "test_without_bpf_lsm.py::test_who_may_be_passed_by_does_not_prevent": (
+        "an engine, every program once more, and races on a preemptible kernel"
+    ),
+    "test_without_bpf_lsm.py::test_doctor_says_how": "loads every program: test_doctor.py",
+    "test_memory.py": "a minute in a cgroup without memory: test_around_views.py has who takes all memory",
+    "test_preempt.py": "400 loops on a preemptible kernel: test_around_views.py has who takes all memory",
+    "test_marks.py::test_marks_outlive_a_successor": (
+        "thousands of rules are compiled: test_marks_outlive_changes_and_daemons"
+    ),
+    "test_growth.py::test_policies_that_outgrow_the_maps_replace_them_without_a_gap": (
+        "thousands of rules are compiled: test_within_their_room_the_maps_stay, test_reloads_leave_no_gap"
+    ),
+    "test_around_protection.py::test_without_a_key_root_is_not_enough": (
+        "two more protected starts: test_root_is_asked_for_the_key"
+    ),
+    "test_around_protection.py::test_who_has_the_key_takes_over": (
+        "a protected start: test_its_death_ends_nothing, test_survival.py"
+    ),
+    "test_confirm.py::test_reload_that_locks_out[room]": "a start: the case that is named hook",
+    "test_confirm.py::test_start_after_an_unconfirmed_change": "a start: test_what_the_watch_did_goes_back",
+    "test_core.py::test_a_crash_without_pins_refuses_nothing_else": (
+        "three engines: test_pins_that_are_removed_by_hand_refuse_nothing_else"
+    ),
+    "test_core.py::test_what_a_lost_daemon_left_ends_without_a_refusal": (
+        "an engine: test_starts_changes_and_stops_refuse_nothing_else"
+    ),
+    "test_survival.py::test_crash_in_the_middle_of_a_start[over another set]": (
+        "several starts: the case that is named over nothing"
+    ),
+    "test_survival.py::test_run_time_change_outlives_a_crash_and_no_orderly_end": (
+        "two starts: test_reload.py has a change that outlives reloads"
+    ),
+    "test_survival.py::test_persisting_outlives_an_orderly_end": (
+        "two starts: test_counts_and_records_go_on"
+    ),
+    "test_fast.py::test_renames_elsewhere_refuse_nobody": "test_mounts_elsewhere_refuse_nobody",
+    "tests/unit/kernel/test_kernel_pins.py": (
+        "ten sessions without a daemon: test_confirm.py and test_survival.py have them with one"
+    ),
+    "tests/unit/kernel/test_kernel_session.py::test_probe_finds_that_everything_is_prevented": (
+        "loads every program: test_doctor.py"
+    ),
+    "test_point_arguments.py::test_functions_of_a_module": "a module is loaded: TestTogether",
+    "test_points.py::test_a_tracing_policy_at_points": "a start: test_tracing.py",
+    "test_points.py::test_a_point_that_comes_with_a_reload": (
+        "a start: test_growth.py has a program that comes with a reload"
+    ),
+    "test_kubearmor.py::test_case[attacks-file-posture": _POSTURE,
+    "test_kubearmor.py::test_case[recorded-file-posture": _POSTURE,
+    "test_kubearmor.py::test_case[ordinary-file-posture": _POSTURE,
+    "test_outputs.py::test_board_and_alerts_find_what_they_ask_for": (
+        "a start: tests/unit/test_grafana_board.py has the same queries"
+    ),
+    "test_tracing.py::test_a_kill_comes_late_where_this_kernel_cannot_refuse": "a start: test_points.py",
+}
+
 # Tests of other files that such a boot can do as well, by its name.
 ALSO = {"systemd": ("test_outputs.py::test_the_journal_has_fields",)}
 
@@ -125,6 +193,11 @@ _SOAKED = (
     "test_remembered.py",
 )
 _SOAK_FILE = Path("tests/soak/test_soak.py")
+
+
+def node_id(name: str) -> str:
+    """Return how pytest calls what a table of this module calls *name*."""
+    return name if "/" in name.partition("::")[0] else str(TESTS / name)
 
 
 @dataclass(frozen=True)
@@ -228,4 +301,4 @@ def _apart(kernel: str, files: Sequence[str], options: Sequence[str] = ()) -> li
 
 
 def _entries(tests: Sequence[str]) -> list[Entry]:
-    return [Entry(str(TESTS / test), PROCESSORS.get(test.partition("::")[0], 1)) for test in tests]
+    return [Entry(node_id(test), PROCESSORS.get(test.partition("::")[0], 1)) for test in tests]

@@ -38,7 +38,7 @@ class Suite:
     The jobs of a run, and what they found out.
 
     *boots* are in the order in which they begin; a boot with several machines comes last, so that its
-    queue keeps every slot busy until the end.
+    queue keeps every slot busy until the end. The tests *left* are run in none.
     """
 
     def __init__(
@@ -47,11 +47,13 @@ class Suite:
         jobs: Sequence[Job],
         boots: Sequence[Boot],
         options: argparse.Namespace,
+        left: Sequence[str] = (),
     ) -> None:
         self.summary = Summary()
         self.failed: list[Path] = []
         self._directory = directory
         self._options = options
+        self._left = list(left)
         self._host_jobs = list(jobs)
         self._boots = list(boots)
         self._waiting = [
@@ -92,6 +94,7 @@ class Suite:
         command = ["env", *(f"{key}={value}" for key, value in boot.environment.items())]
         command += [_PYTEST, "-p", "no:cacheprovider", "-p", "no:xdist", str(plan.TESTS)]
         command += ["--claims", QUEUE_DIRECTORY, "--machine", name]
+        command += [f"--deselect={test}" for test in self._left]
         command += ["-x"] * self._options.fail_early
         run = [sys.executable, str(plan.TESTS / "run"), *options, "--", *command]
         return Job(name, run, self._directory / f"{name}.log")
@@ -174,17 +177,20 @@ def _run(options: argparse.Namespace) -> int:
     directory.mkdir(parents=True)
     has_lab = find_lab(cache_directory()) is not None
     budget = loads.Budget.read(BUDGET)
-    left = plan.OUTER if options.circle == "test" and not options.files else {}
+    is_inner = options.circle == "test" and not options.files
+    left = plan.OUTER | plan.OUTER_TESTS if is_inner else {}
     files = options.files or sorted(
         path.name for path in plan.TESTS.glob("test_*.py") if path.name not in left
     )
     circle = plan.outer if options.circle == "all" else plan.inner
-    beside = () if options.files else [p for p in plan.BESIDE if Path(p).is_file()]
+    beside = [path for path in plan.BESIDE if Path(path).is_file() and path not in left]
+    if options.files:
+        beside = []
     boots = circle(files, beside, machines=options.machines, cpus=options.cpus, has_lab=has_lab)
     if options.files:
         boots = [boot for boot in boots if boot.name != plan.SOAK]
     jobs = [] if options.files else _host_jobs(options, directory)
-    suite = Suite(directory, jobs, boots, options)
+    suite = Suite(directory, jobs, boots, options, [plan.node_id(name) for name in left])
 
     good = suite.run()
     summary = suite.summary
