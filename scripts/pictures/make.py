@@ -18,6 +18,7 @@ from PIL import Image, ImageChops
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs/pictures"
+UNTRUSTED = ("/tmp", "/var/tmp")  # noqa: S108 (what policies/trusted-exec.yaml calls so)
 TIMEOUT = 1800  # seconds of the machine
 MOST = 150 << 10  # bytes of a picture
 WIDTH, HEIGHT = 900, 3000  # of the page; what is empty is cut off
@@ -65,6 +66,10 @@ def photograph(page: Path, picture: Path) -> None:
 def main() -> None:
     if shutil.which("chromium") is None:
         sys.exit("pictures: chromium is not installed, which looks at the page of the dry run")
+    if any(ROOT.is_relative_to(folder) for folder in UNTRUSTED):
+        sys.exit(
+            f"pictures: {ROOT} is a place from which a policy of the scene lets nobody run enforcer"
+        )
     with tempfile.TemporaryDirectory() as folder:
         into = Path(folder)
         act(into)
