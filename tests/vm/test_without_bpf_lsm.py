@@ -337,12 +337,16 @@ def test_protection_keeps_root_away(bench: Bench):
     assert not bench.stage.try_("read", "deny")[0]
 
 
-def test_doctor_says_how(bench: Bench):
-    """When no daemon is in the way, so this comes last."""
-    # No signal reaches it.
+def test_who_has_the_key_ends_it(bench: Bench):
+    """No signal reaches it, so this comes behind what needs a daemon."""
     assert ask("stop", "--key-fd", "0", said=PASSPHRASE).returncode == 0
     assert bench.daemon.process is not None
     assert 0 == bench.daemon.process.wait(120)
+    assert NOTHING == leftovers()
+
+
+def test_doctor_says_how(bench: Bench):
+    """When no daemon is in the way."""
     assert NOTHING == leftovers()
 
     found = json.loads(told("doctor", "--json"))
