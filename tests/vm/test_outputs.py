@@ -247,7 +247,7 @@ def test_the_journal_has_fields(daemon):
 
     def look():
         said = subprocess.run(
-            ["journalctl", "-t", "enforcer", "ENFORCER_RULE=kept", "-o", "json", "--no-pager"],
+            ["journalctl", "-t", "enforcer", "ENFORCER_RULE=kept", "-o", "json", "--all"],
             capture_output=True,
             text=True,
             check=False,
