@@ -1,27 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Records of verdicts, and their exact counts. A full ring loses records, never counts. */
+/* Records of verdicts. A full ring loses records, never counts. */
 #ifndef ENFORCER_EMIT_BPF_H
 #define ENFORCER_EMIT_BPF_H
 
 #include "kernel.h"
+#include "hits.bpf.h"
 #include "image.h"
 #include "maps.bpf.h"
-
-/* ---- Counts ------------------------------------------------------------------------------- */
-
-/* Two halves, by turns: counts of an image stay whole while the next one counts. Atomic as enf_count() is. */
-static __always_inline void enf_hit(__u32 row, __u64 generation, __u32 enforced)
-{
-	__u32 at = row + (generation & 1) * enf_rows;
-	struct enf_hits *h = bpf_map_lookup_elem(&hits, &at);
-
-	if (!h)
-		return;
-	if (enforced)
-		__sync_fetch_and_add(&h->enforced, 1);
-	else
-		__sync_fetch_and_add(&h->audited, 1);
-}
 
 /* ---- Records ------------------------------------------------------------------------------ */
 

@@ -787,10 +787,19 @@ struct enf_event {
 
 /* ---- Counters ----------------------------------------------------------------------------- */
 
-struct enf_hits { /* per CPU; of row r under generation g: entry r + (g & 1) * rows */
+struct enf_hits { /* of row r under generation g: entry r + (g & 1) * rows */
 	__u64 enforced;
 	__u64 audited;
 };
+
+/*
+ * What a processor has counted and not added to enf_hits yet: in each of so many slots the count of one row, as
+ * a __u64 of generation, row, whether it was audited, and count, from the highest bits to the lowest.
+ */
+#define ENF_HIT_SLOTS 64
+#define ENF_HIT_COUNT_BITS 24
+#define ENF_HIT_ROW_BITS 16 /* those of ENF_MAX_ROWS */
+#define ENF_HIT_GENERATION_BITS 23
 
 enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_DECISIONS = 0,	     /* decisions taken past the fast path */
@@ -819,7 +828,8 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_NO_CORE = 20, /* somebody took the core away: the access was refused */
 		ENF_STAT_ATTEMPT_LOST = 21, /* policies changed faster than it could be decided */
 		ENF_STAT_NO_SET = 22, /* no number for a set of subjects: decided anew each time */
-		_ENF_STAT_MAX = 23,
+		ENF_STAT_HITS_ADDED = 23, /* counts of rows added to what all processors write */
+		_ENF_STAT_MAX = 24,
 };
 
 /* ---- What a daemon leaves for its successor ------------------------------------------------ */

@@ -250,11 +250,19 @@ struct {
 } peers __weak SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct enf_hits);
 } hits __weak SEC(".maps");
+
+/* What stands before it: see hits.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ENF_HIT_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} hit_slots __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -37,6 +37,7 @@ const volatile __u64 enf_rename_lock = 0;
 const volatile __u64 enf_mount_lock = 0;
 volatile __u64 enf_live SEC(".data.live") = ENF_NOT_LIVE;
 volatile __u32 enf_dirs_gone SEC(".data.dirs") = 1;
+volatile __u64 enf_settled SEC(".data.settled") = 0;
 const volatile __u64 enf_abi_hash = ENF_ABI_HASH;
 volatile __u8 enf_nothing = 0;
 

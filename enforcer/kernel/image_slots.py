@@ -87,7 +87,7 @@ class Succession:
             KernelError: if the kernel refuses.
         """
         image = _lasting(image, confirm_within)
-        hits, head = HitCounters.of(maps["hits"]), ImageHead.of(image.data)
+        hits, head = HitCounters.of(maps), ImageHead.of(image.data)
         made = cls(maps["images"], maps[_LIVE], hits, capacity, head, fallback)
         if fallback is not None:
             made._put(fallback, Slot.FALLBACK)

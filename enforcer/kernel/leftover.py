@@ -75,7 +75,16 @@ class Leftover:
         if not is_ours:
             self.problem = "it was made by another version"
             return
-        for name in ("images", "hits", "stats", "notes", "decisions", "activity", *CARRIED):
+        for name in (
+            "images",
+            "hits",
+            "hit_slots",
+            "stats",
+            "notes",
+            "decisions",
+            "activity",
+            *CARRIED,
+        ):
             self._fds[name] = self._open(name)
         self._ring = RingBuffer.open(self._fds["decisions"], self._fds["activity"])
         self._undo.callback(self._ring.close)
@@ -123,7 +132,7 @@ class Leftover:
         """
         if self.image is None or self.problem:
             return ()
-        counters = HitCounters.of(self._fds["hits"])
+        counters = HitCounters.of(self._fds)
         return counters.read(self.generation, ImageHead.of(self.image).n_rows)
 
     def retired_hits(self, generation: int, n_rows: int) -> tuple[RowHits, ...]:
@@ -133,7 +142,7 @@ class Leftover:
         Raises:
             KernelError: if they cannot be read.
         """
-        counters = HitCounters.of(self._fds["hits"])
+        counters = HitCounters.of(self._fds)
         return counters.read(generation, min(n_rows, counters.rows))
 
     def stats(self) -> dict[str, int]:

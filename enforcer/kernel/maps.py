@@ -1,20 +1,34 @@
 # SPDX-License-Identifier: MIT
-"""Counters that programs keep per CPU, added up."""
+"""Counters that programs keep, added up over CPUs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Mapping
 from typing import Final, Self
 
 import attrs
 
+from enforcer import _abi
+from enforcer.errors import EnforcerBug
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import ObjectMap
 
 __all__ = ["RINGS", "HitCounters", "Notes", "RowHits", "StatCounters", "memory"]
 
 RINGS: Final = ("decisions", "activity")
+_SETTLED: Final = ".data.settled"
 _HIT_WORDS: Final = abi.sizeof("enf_hits") // 8
+_ROW_AT: Final = _abi.ENF_HIT_COUNT_BITS + 1
+_GENERATION_AT: Final = _ROW_AT + _abi.ENF_HIT_ROW_BITS
+_COUNTS, _ROWS, _GENERATIONS = (
+    (1 << bits) - 1
+    for bits in (
+        _abi.ENF_HIT_COUNT_BITS,
+        _abi.ENF_HIT_ROW_BITS,
+        _abi.ENF_HIT_GENERATION_BITS,
+    )
+)
 
 
 @attrs.frozen
@@ -27,41 +41,65 @@ class RowHits:
     def __add__(self, other: Self) -> RowHits:
         return RowHits(self.enforced + other.enforced, self.audited + other.audited)
 
+    def at_least(self, other: Self) -> RowHits:
+        """Return the greater of each."""
+        return RowHits(max(self.enforced, other.enforced), max(self.audited, other.audited))
+
 
 _NEVER: Final = RowHits(0, 0)  # most rows, of tens of thousands: one is enough
 
 
-@attrs.frozen
+@attrs.define
 class HitCounters:
     """
-    The map ``hits``: two halves of *rows* entries, by turns of the generation.
+    The maps ``hits``, two halves of *rows* entries by turns of the generation, and ``hit_slots``.
 
-    So the counts of an image stay whole while those of the next begin.
+    The counts of an image stay whole while those of the next begin. What a processor has counted last
+    stands in its slots: see ``hits.bpf.h``.
     """
 
-    fd: int
+    common: int
+    slots: int
     rows: int
+    settled: int | None = None
+    _seen: dict[int, tuple[int, tuple[RowHits, ...]]] = attrs.field(factory=dict, init=False)
 
     @classmethod
-    def of(cls, fd: int) -> Self:
+    def of(cls, maps: Mapping[str, int]) -> Self:
         """
-        Know the map of *fd* by its size.
+        Know the maps among these descriptors by name.
 
         Raises:
-            KernelError: if the kernel does not describe it.
+            KernelError: if the kernel does not describe them.
         """
-        return cls(fd, calls.map_facts(fd).max_entries // 2)
+        common = maps["hits"]
+        rows = calls.map_facts(common).max_entries // 2
+        return cls(common, maps["hit_slots"], rows, maps.get(_SETTLED))
 
     def read(self, generation: int, n_rows: int) -> tuple[RowHits, ...]:
         """
-        Return the counts of the first *n_rows* rows of the image *generation*.
+        Return the counts of the first *n_rows* rows of the image *generation*; none is less than before.
 
         Raises:
             KernelError: if the kernel refuses.
         """
-        first = self._first(generation)
-        sums = calls.percpu_sum(self.fd, first, n_rows, words=_HIT_WORDS)
-        return tuple(RowHits(*one) if any(one) else _NEVER for one in sums)
+        # In this order: a count that is added to the common one in between is missing, and never there twice.
+        counts = calls.array_read(self.common, self._first(generation), n_rows, words=_HIT_WORDS)
+        for slot in calls.percpu_read(self.slots, _abi.ENF_HIT_SLOTS):
+            if slot and (slot >> _GENERATION_AT) == generation & _GENERATIONS:
+                at = (slot >> _ROW_AT & _ROWS) * _HIT_WORDS + (slot >> _abi.ENF_HIT_COUNT_BITS & 1)
+                if at < len(counts):
+                    counts[at] += slot & _COUNTS
+        pairs = zip(*[iter(counts)] * _HIT_WORDS, strict=True)
+        found = tuple(RowHits(*pair) if any(pair) else _NEVER for pair in pairs)
+        before, known = self._seen.get(generation & 1, (0, ()))
+        if before == generation:
+            found = tuple(
+                a if a is b else a.at_least(b)
+                for a, b in itertools.zip_longest(found, known[: len(found)], fillvalue=_NEVER)
+            )
+        self._seen[generation & 1] = generation, found
+        return found
 
     def clear(self, generation: int) -> None:
         """
@@ -69,8 +107,13 @@ class HitCounters:
 
         Raises:
             KernelError: if the kernel refuses.
+            EnforcerBug: if these are the maps of a daemon that has ended, whose pins lack what is told here.
         """
-        calls.percpu_clear(self.fd, self._first(generation), self.rows, words=_HIT_WORDS)
+        if self.settled is None:
+            raise EnforcerBug("counts that were left are only read")
+        # What slots still have of the half's last generation has been read. Eight bytes: one store.
+        calls.update(self.settled, 0, max(0, generation - 2).to_bytes(8, "little"))
+        calls.array_clear(self.common, self._first(generation), self.rows, words=_HIT_WORDS)
 
     def _first(self, generation: int) -> int:
         return (generation & 1) * self.rows

@@ -104,7 +104,10 @@ struct enf_map_facts {
 
 int enf_map_facts(int fd, struct enf_map_facts *facts);
 int enf_mount_bpf(const char *directory);
-int enf_percpu_clear(int fd, unsigned int first, unsigned int count, unsigned int words);
+int enf_array_clear(int fd, unsigned int first, unsigned int count, unsigned int words);
+int enf_array_read(int fd, unsigned int first, unsigned int count, unsigned int words,
+		   unsigned long long *values);
+int enf_percpu_read(int fd, unsigned int count, unsigned long long *values);
 int enf_percpu_sum(int fd, unsigned int first, unsigned int count, unsigned int words,
 		   unsigned long long *sums);
 int enf_bpf(int command, void *attributes, unsigned int size);

@@ -316,24 +316,50 @@ static int enf_mount_bpf(const char *directory)
 	return 0;
 }
 
-/* Set the entries [first, first + count) of a per-CPU array of *words* numbers each to zero. */
-static int enf_percpu_clear(int fd, unsigned int first, unsigned int count, unsigned int words)
+/* Set the entries [first, first + count) of an array of *words* numbers each to zero. */
+static int enf_array_clear(int fd, unsigned int first, unsigned int count, unsigned int words)
 {
-	int cpus = libbpf_num_possible_cpus();
-	unsigned long long *zero;
-	int err = 0;
+	unsigned long long *zero = calloc((size_t)count * words + 1, sizeof(*zero));
+	__u32 *keys = calloc((size_t)count + 1, sizeof(*keys)), n = count;
+	int err = zero && keys ? 0 : -ENOMEM;
+
+	for (unsigned int i = 0; i < count && !err; i++)
+		keys[i] = first + i;
+	if (!err && count)
+		err = bpf_map_update_batch(fd, keys, zero, &n, NULL);
+	free(keys);
+	free(zero);
+	return err;
+}
+
+/* Read the entries [first, first + count) of an array of *words* numbers each into values[count * words]. */
+static int enf_array_read(int fd, unsigned int first, unsigned int count, unsigned int words,
+			  unsigned long long *values)
+{
+	__u32 before = first - 1, last = 0, n = count;
+	__u32 *keys = calloc((size_t)count + 1, sizeof(*keys));
+	int err = keys ? 0 : -ENOMEM;
+
+	memset(values, 0, (size_t)count * words * sizeof(*values));
+	/* A batch begins behind a key. It ends with ENOENT where the map does. */
+	if (!err && count)
+		err = bpf_map_lookup_batch(fd, first ? &before : NULL, &last, keys, values, &n, NULL);
+	free(keys);
+	return err == -ENOENT && n == count ? 0 : err;
+}
+
+/*
+ * Read the entries [0, count) of a per-CPU array of one number each, of all possible CPUs, into values[cpus * count]:
+ * entry after entry.
+ */
+static int enf_percpu_read(int fd, unsigned int count, unsigned long long *values)
+{
+	int cpus = libbpf_num_possible_cpus(), err = 0;
 
 	if (cpus < 0)
 		return cpus;
-	zero = calloc((size_t)cpus * words, sizeof(*zero));
-	if (!zero)
-		return -ENOMEM;
-	for (unsigned int i = 0; i < count && !err; i++) {
-		__u32 key = first + i;
-
-		err = bpf_map_update_elem(fd, &key, zero, BPF_ANY);
-	}
-	free(zero);
+	for (__u32 key = 0; key < count && !err; key++)
+		err = bpf_map_lookup_elem(fd, &key, values + (size_t)key * cpus);
 	return err;
 }
 

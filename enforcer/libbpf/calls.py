@@ -20,6 +20,8 @@ from enforcer.libbpf._ffi import ffi, lib
 __all__ = [
     "MapFacts",
     "are_alike",
+    "array_clear",
+    "array_read",
     "create_array",
     "delete",
     "freeze",
@@ -34,7 +36,7 @@ __all__ = [
     "map_facts",
     "memory",
     "mount_bpf",
-    "percpu_clear",
+    "percpu_read",
     "percpu_sum",
     "pin",
     "possible_cpus",
@@ -172,14 +174,38 @@ def mount_bpf(directory: bytes) -> None:
     check(lib.enf_mount_bpf(directory), f"mount a BPF file system on {directory.decode()}")
 
 
-def percpu_clear(fd: int, first: int, count: int, *, words: int) -> None:
+def array_clear(fd: int, first: int, count: int, *, words: int) -> None:
     """
-    Set *count* entries of *words* numbers each, from *first* on, to zero on all CPUs.
+    Set *count* entries of *words* numbers each, from *first* on, to zero.
 
     Raises:
         KernelError: if the kernel refuses.
     """
-    check(lib.enf_percpu_clear(fd, first, count, words), "clear the counters")
+    check(lib.enf_array_clear(fd, first, count, words), "clear the counters")
+
+
+def array_read(fd: int, first: int, count: int, *, words: int) -> list[int]:
+    """
+    Return the *words* numbers of each of *count* entries from *first* on, entry after entry.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    values = ffi.new("unsigned long long[]", max(1, count * words))
+    check(lib.enf_array_read(fd, first, count, words, values), "read the counters")
+    return list(values[0 : count * words])
+
+
+def percpu_read(fd: int, count: int) -> list[int]:
+    """
+    Return the number that each possible CPU has in each of the first *count* entries, entry after entry.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    values = ffi.new("unsigned long long[]", count * possible_cpus())
+    check(lib.enf_percpu_read(fd, count, values), "read the counters")
+    return list(values[0 : count * possible_cpus()])
 
 
 def percpu_sum(fd: int, first: int, count: int, *, words: int) -> tuple[tuple[int, ...], ...]:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from daemon import Daemon, every_map, leftovers, managed, until
 
+from enforcer import _abi
 from enforcer.kernel.host import possible_cpus
 from enforcer.libbpf import abi
 
@@ -210,9 +211,9 @@ def test_ten_thousand_rules_leave_the_daemon_and_the_maps_small(daemon: Daemon, 
     """
     The daemon stays below 60 MB with all that it has mapped, and the maps below 16 MB.
 
-    Counted are all maps that there are, with the image, the rings and what a successor must know; on up
-    to two processors: of these only the counters of rows have a copy for each. Rules are of four kinds,
-    with their guards, in equal parts; after a change and not only after the start.
+    Counted are all maps that there are, with the image, the rings and what a successor must know, on up
+    to twelve processors: each adds some slots for counts and counters. Rules are of four kinds, with
+    their guards, in equal parts; after a change and not only after the start.
     """
     for first in range(0, VERY_MANY, PER_FILE):
         rules = [
@@ -232,8 +233,10 @@ def test_ten_thousand_rules_leave_the_daemon_and_the_maps_small(daemon: Daemon, 
 
     maps = every_map()
     size = sum(each["bytes_memlock"] for each in maps)
-    (hits,) = (each["max_entries"] for each in maps if each["name"] == "hits")
-    more = max(0, 2 - possible_cpus()) * hits * abi.sizeof("enf_hits")
+    each = 8 * (_abi.ENF_HIT_SLOTS + len(abi.STATS))
+    more = max(0, 12 - possible_cpus()) * each
     print(f"{daemon.resident():,} bytes resident, {size:,} in maps on {possible_cpus()} processors")
     assert LEAST_MAPS < size
     assert size + more < MOST_MAPS
+    by_kind = {each["name"]: each["type"] for each in maps}
+    assert ("array", "percpu_array") == (by_kind["hits"], by_kind["hit_slots"])

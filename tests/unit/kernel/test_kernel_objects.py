@@ -32,7 +32,7 @@ def test_open_lists_programs_and_maps(opened):
 
 def test_test_objects_compile(compiled):
     """The sources of tests/bpf build, also those that only another kernel runs."""
-    assert all(compiled(name).startswith(b"\x7fELF") for name in ("fixture", "order"))
+    assert all(compiled(name).startswith(b"\x7fELF") for name in ("fixture", "hits", "order"))
 
 
 def test_open_of_rubbish_says_what_libbpf_says():
