@@ -92,6 +92,7 @@ APART = {
     "test_package.py": ("package", ("--systemd",)),
     "test_cost.py": ("icount", ("--icount",)),
     "test_printed_pages.py": ("printed", ("--systemd",)),
+    "test_printed_package.py": ("printed-package", ("--systemd",)),
     "test_printed_without_bpf.py": ("printed-lsms", ("--append", _LSMS)),
 }
 
@@ -99,6 +100,7 @@ APART = {
 OUTER = {
     "test_package.py": "dpkg compiles a package when it installs it, which takes minutes when emulated",
     "test_printed_pages.py": "each command of the pages is a program, and some run for a minute",
+    "test_printed_package.py": "the same commands once more, with the package",
     "test_printed_without_bpf.py": "a boot of its own for the few commands of one page",
 }
 
