@@ -67,7 +67,7 @@ class Taker:
             session.exitstatus = pytest.ExitCode.OK
 
     def _run(self, session: pytest.Session, entry: Entry) -> None:
-        began = time.monotonic()
+        began, busy = time.monotonic(), _busy()
         self._result = result = Result(self._machine)
         try:
             items = self._collect(session, entry)
@@ -77,7 +77,7 @@ class Taker:
             result.complete = True
         finally:
             self._result = None
-            result.seconds = time.monotonic() - began
+            result.seconds, result.busy = time.monotonic() - began, _busy() - busy
             self._claims.finish(entry, result)
 
     def _collect(self, session: pytest.Session, entry: Entry) -> list[pytest.Item]:
@@ -104,6 +104,14 @@ class Taker:
         else:
             outcome = "passed" if report.passed else bad
         self._result.add(report.nodeid, outcome, reason)
+
+
+def _busy() -> float:
+    """Seconds that the processors of this machine have worked, all together."""
+    words = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0].split()
+    ticks = list(map(int, words[1:9]))
+    idle, waiting = ticks[3:5]
+    return (sum(ticks) - idle - waiting) / os.sysconf("SC_CLK_TCK")
 
 
 def _file(entry: Entry) -> str:

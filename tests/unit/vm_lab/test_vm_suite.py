@@ -39,7 +39,7 @@ while entry := claims.take(machine, cpus=int(after("--cpus"))):
             print(name, "start", 3, 1000, file=ledger)
     if "dies" in name:
         sys.exit(250)
-    result = Result(machine, seconds=7.0, complete=True)
+    result = Result(machine, seconds=7.0, busy=3.0, complete=True)
     result.add(f"{{entry.test}}::test_it", "failed" if "bad" in name else "passed")
     result.add(f"{{entry.test}}::test_more", "skipped", "no disk")
     claims.finish(entry, result)
@@ -100,7 +100,7 @@ def test_all_boots_run_and_the_last_line_is_the_total(
     assert "skipped in every machine: 4 of 8 tests" in lines
     assert "     4  no disk" in lines
     assert "engine: 4 starts, 4,000 instructions processed" in lines
-    assert "     7 s  test_a.py: 1 starts, 1,000 instructions processed" in lines
+    assert "     7 s, 3 s busy  test_a.py: 1 starts, 1,000 instructions processed" in lines
     assert "test: lsms: done after" in capsys.readouterr().out
     assert "hello from cloud-1 2\n" == (tmp_path / "build/test/cloud-1.log").read_text()
 

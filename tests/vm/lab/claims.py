@@ -38,11 +38,13 @@ class Result:
     What became of an entry.
 
     *outcomes* has one of OUTCOMES for the name of each test, *reasons* why a test was skipped, *seconds*
-    the time it took in the guest, and *spent* how much of that each test took, with what was set up for it. An entry that was left in the middle is not *complete*.
+    the time it took in the guest, *busy* the processors' part of it, and *spent* how much of that time each test took, with
+    what was set up for it. An entry that was left in the middle is not *complete*.
     """
 
     machine: str
     seconds: float = 0.0
+    busy: float = 0.0
     complete: bool = False
     outcomes: dict[str, str] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)

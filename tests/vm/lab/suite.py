@@ -29,6 +29,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 BUDGET = plan.TESTS / "budget.toml"
 
 _PYTEST = ".venv/bin/pytest"
+_TEMPORARY = "/tmp/tests"  # noqa: S108 (in a guest that is nobody else's)
 _NO_MACHINE_LEFT = {EXIT_TIMEOUT, EXIT_LAB, EXIT_GUEST_DIED}
 _SOAKED_ON_HOST = "tests/soak/test_records.py"
 
@@ -94,6 +95,8 @@ class Suite:
         command = ["env", *(f"{key}={value}" for key, value in boot.environment.items())]
         command += [_PYTEST, "-p", "no:cacheprovider", "-p", "no:xdist", str(plan.TESTS)]
         command += ["--claims", QUEUE_DIRECTORY, "--machine", name]
+        # Else pytest first removes what runs on the host have left in theirs, file by file.
+        command += ["--basetemp", _TEMPORARY]
         command += [f"--deselect={test}" for test in self._left]
         command += ["-x"] * self._options.fail_early
         run = [sys.executable, str(plan.TESTS / "run"), *options, "--", *command]
@@ -124,7 +127,9 @@ class Suite:
             result = claims.result(entry)
             if result and result.machine == end.job.name:
                 results.append(result)
-                self.summary.seconds[Path(entry.test.partition("::")[0]).name] += result.seconds
+                file = Path(entry.test.partition("::")[0]).name
+                self.summary.seconds[file] += result.seconds
+                self.summary.busy[file] += result.busy
         self.summary.results += results
         passed = {
             test for result in results for test, how in result.outcomes.items() if how == "passed"

@@ -87,6 +87,9 @@ class Summary:
     seconds: dict[str, float] = field(
         default_factory=lambda: defaultdict(float)
     )  # of guests, by file of tests
+    busy: dict[str, float] = field(
+        default_factory=lambda: defaultdict(float)
+    )  # likewise, of processors
     problems: list[str] = field(default_factory=list)
     unproven: list[str] = field(default_factory=list)
 
@@ -179,7 +182,8 @@ class Summary:
         return [
             f"engine: {ledger.total()}",
             *(
-                f"{self.seconds.get(file, 0.0):6.0f} s  {file}: {ledger.files.get(file, Loads())}"
+                f"{self.seconds.get(file, 0.0):6.0f} s, {self.busy.get(file, 0.0):.0f} s busy  {file}: "
+                f"{ledger.files.get(file, Loads())}"
                 for file in longest
             ),
         ]
