@@ -29,7 +29,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 BUDGET = plan.TESTS / "budget.toml"
 
 _PYTEST = ".venv/bin/pytest"
-_TEMPORARY = "/tmp/tests"  # noqa: S108 (in a guest that is nobody else's)
+_TEMPORARY = "/tmp/tests"
 _NO_MACHINE_LEFT = {EXIT_TIMEOUT, EXIT_LAB, EXIT_GUEST_DIED}
 _SOAKED_ON_HOST = "tests/soak/test_records.py"
 
