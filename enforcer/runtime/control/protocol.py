@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 from enforcer.errors import ControlError, PolicyError, PolicyErrors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -64,6 +64,7 @@ __all__ = [
     "Client",
     "KeyNeededError",
     "NoDaemonError",
+    "UnsaidError",
     "Word",
     "encode",
     "refused",
@@ -118,6 +119,23 @@ class KeyNeededError(ControlError):
         self.nonce, self.salt = nonce, salt
 
 
+class UnsaidError(ControlError, KeyError):
+    """An answer lacks what this program knows of: the daemon is of another version."""
+
+    def __str__(self) -> str:
+        return (
+            f"the daemon does not say {self.args[0]!r}: if it is of another version than this "
+            "command, restart it: systemctl restart enforcer"
+        )
+
+
+class _Answer(dict[str, object]):
+    """A part of an answer."""
+
+    def __missing__(self, key: str) -> object:
+        raise UnsaidError(key)
+
+
 def encode(message: Mapping[str, object]) -> bytes:
     """Write *message* as one line."""
     return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
@@ -161,7 +179,8 @@ class Client:
         Raises:
             PolicyErrors: policies are wrong; every error with its place.
             KeyNeededError: ask again on this connection, with the field *proof*.
-            ControlError: the answer is another error, or none came.
+            ControlError: the answer is another error, or none came. The answer itself raises
+                UnsaidError where it lacks something.
         """
         given = {key: value for key, value in fields.items() if value is not None}
         try:
@@ -171,7 +190,7 @@ class Client:
         except OSError as error:
             why = error.strerror or "it does not read"
             raise ControlError(f"the daemon does not take the command: {why}") from error
-        answer = self.next_message()
+        answer = self._next(_Answer)
         if answer is None:
             raise ControlError("the daemon closed the connection without an answer")
         if answer.get("ok"):
@@ -208,6 +227,11 @@ class Client:
         Raises:
             ControlError: nothing came in time, or no message.
         """
+        return self._next(None)
+
+    def _next(
+        self, kind: Callable[[dict[str, object]], dict[str, object]] | None
+    ) -> dict[str, object] | None:
         while b"\n" not in self._rest:
             try:
                 more = self._socket.recv(65536)
@@ -224,7 +248,7 @@ class Client:
                 raise ControlError("the daemon sent an unfinished line")
         line, _, self._rest = self._rest.partition(b"\n")
         try:
-            message = json.loads(line)
+            message = json.loads(line, object_hook=kind)
         except ValueError:
             message = None
         if not isinstance(message, dict):

@@ -11,6 +11,7 @@ import pytest
 from control_fakes import CHANGE, ME, Served
 from fakes import denied
 
+from enforcer.cli.main import main
 from enforcer.errors import ControlError, KernelError, PolicyError, PolicyErrors
 from enforcer.policy.text.loader import MAX_BYTES
 from enforcer.runtime.control import server as module
@@ -436,3 +437,56 @@ def test_a_daemon_that_does_not_answer(tmp_path):
     ):
         client.ask("status")
     listener.close()
+
+
+class OfAnotherVersion:
+    """A daemon that takes each command and says nothing of what it did."""
+
+    def __init__(self, path):
+        path.parent.mkdir(parents=True)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        threading.Thread(target=self._answer, daemon=True).start()
+
+    def _answer(self):
+        while True:
+            try:
+                caller = self._listener.accept()[0]
+            except OSError:
+                return
+            with caller:
+                while caller.recv(1 << 16):
+                    caller.sendall(encode({"ok": True, "policies": [{"name": "web"}]}))
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["status"],
+        ["status", "--json"],
+        ["reload"],
+        ["confirm"],
+        ["policy", "list"],
+        ["policy", "show", "web"],
+        ["policy", "disable", "web"],
+        ["explain", "1"],
+    ],
+    ids=" ".join,
+)
+def test_a_daemon_of_another_version_is_a_sentence(path, argv, capsys):
+    """It answers with less, or with other words, until it is restarted."""
+    other = OfAnotherVersion(path)
+    try:
+        code = main([*argv, "--socket", str(path)])
+    finally:
+        other.close()
+
+    said = capsys.readouterr().err
+    assert 1 <= code <= 2
+    assert "of another version than this command" in said
+    assert 1 == said.count("\n")
