@@ -48,6 +48,10 @@ static __always_inline void enf_hit_add(__u64 slot)
 	enf_count(ENF_STAT_HITS_ADDED);
 }
 
+/*
+ * Two rows that decide by turns and have one slot would add each time. So a row has two slots; it takes the second if
+ * the first is one of another row of its generation.
+ */
 static __always_inline void enf_hit(__u32 row, __u64 generation, __u32 enforced)
 {
 	__u64 tag = generation << ENF_HIT_GENERATION_AT | (__u64)row << ENF_HIT_ROW_AT |
@@ -59,6 +63,13 @@ static __always_inline void enf_hit(__u32 row, __u64 generation, __u32 enforced)
 	if (!slot)
 		return;
 	before = *(volatile __u64 *)slot;
+	if ((before ^ tag) >> ENF_HIT_COUNT_BITS && !((before ^ tag) >> ENF_HIT_GENERATION_AT)) {
+		at = (row + 11 * (row / ENF_HIT_SLOTS) + 7) & (ENF_HIT_SLOTS - 1);
+		slot = bpf_map_lookup_elem(&hit_slots, &at);
+		if (!slot)
+			return;
+		before = *(volatile __u64 *)slot;
+	}
 	if ((before & ~ENF_HIT_COUNT) == tag && (before & ENF_HIT_COUNT) != ENF_HIT_COUNT) {
 		if (__sync_val_compare_and_swap(slot, before, before + 1) == before)
 			return;

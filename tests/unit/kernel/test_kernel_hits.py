@@ -87,11 +87,21 @@ def test_one_row_writes_nothing_that_others_share(rows, one_processor):
     assert {row: RowHits(1000, 0) for row in range(SLOTS)} == rows.read(1)
 
 
-def test_rows_that_share_a_slot_are_both_exact(rows, one_processor):
+def test_rows_that_share_a_slot_have_another(rows, one_processor):
+    """By turns they write nothing that is shared."""
     rows.hit(1, 1, times=999, step=SLOTS)
 
     assert {1 + n * SLOTS: RowHits(250 - (n == 3), 0) for n in range(4)} == rows.read(1)
-    assert 998 == rows.added()
+    assert 0 == rows.added()
+
+
+def test_more_rows_than_slots_are_all_exact(rows, one_processor):
+    """Then counts are added, and none is lost."""
+    rows.hit(0, 1, times=10 * ROWS, step=1)
+    rows.hit(0, 1, times=5 * ROWS, step=1, enforced=False)
+
+    assert dict.fromkeys(range(ROWS), RowHits(10, 5)) == rows.read(1)
+    assert rows.added()
 
 
 def test_a_full_slot_goes_on_from_the_beginning(rows, one_processor):

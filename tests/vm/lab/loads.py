@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 NAME = "ledger"
 
-# The laboratory's own tests load nothing; the daemons of the service are systemd's, as they are shipped,
-# and keep no ledger.
-_WITHOUT_LEDGER = frozenset({"test_lab.py", "test_service.py"})
+# The laboratory's own tests load nothing; the daemons of the service and of the package are systemd's, as they are
+# shipped, and keep no ledger.
+_WITHOUT_LEDGER = frozenset(
+    {"test_lab.py", "test_service.py", "test_package.py", "test_printed_package.py"}
+)
 
 
 @dataclass
