@@ -12,9 +12,10 @@
 # make image   a container image, in dist/; needs mmdebstrap and umoci
 # make test-package   that package under a real dpkg and systemd: install, upgrade, remove, purge
 # make test-wheel   the wheel in clean systems of Debian, on Python 3.11 and later; PYTHONS, more interpreters; needs mmdebstrap
+# make test-wheel-pages   the commands of README and docs with the wheel, here and in virtual machines
 # make test-rpm     the rpm in a clean system: install, upgrade, remove; needs rpmbuild and mmdebstrap
 # make test-image   the program in the root of the image; needs mmdebstrap and umoci
-# make test-all   every test on every kernel, on a plain processor, the soak at a tenth, and the last three
+# make test-all   every test on every kernel, on a plain processor, the soak at a tenth, and the last four
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
 # make bench-records   how many records a second one core takes into a log, on this machine
@@ -55,7 +56,7 @@ SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) 
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-wheel test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
+.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-wheel test-wheel-pages test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -135,6 +136,13 @@ PYTHONS ?=
 test-wheel: wheel
 	@$(VENV)/bin/python scripts/try-wheel.py "$(call newest,*-manylinux_*.whl)" --python $(PYTHONS)
 
+WHEEL_VENV := build/wheel-venv
+test-wheel-pages: wheel packages
+	@rm -rf $(WHEEL_VENV)
+	@"$$(scripts/setup.sh --python)" -m venv $(WHEEL_VENV)
+	@$(WHEEL_VENV)/bin/pip install --quiet --disable-pip-version-check "$(call newest,*-manylinux_*.whl)"
+	@$(VENV)/bin/python scripts/printed-pages.py --check --with $(WHEEL_VENV)/bin
+
 test-rpm: wheel
 	@$(VENV)/bin/python scripts/try-rpm.py "$(call newest,*-manylinux_*.whl)"
 
@@ -143,7 +151,7 @@ test-image: image
 
 test-all: packages
 	@$(SUITE) all
-	@$(MAKE) test-wheel test-rpm test-image
+	@$(MAKE) test-wheel test-wheel-pages test-rpm test-image
 
 # What an emulated machine would take minutes for: programs in C, and Python as bytecode.
 BYTECODE = env -u PYTHONDONTWRITEBYTECODE -u PYTHONPYCACHEPREFIX
