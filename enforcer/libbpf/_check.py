@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # names of the stub, not of the extension
 
 _LIBBPF_ERRORS = 4000
 _NOTE_LINES = 8
+_TOLD = re.compile(r"^Verification failed: (.+)$(?:.|\n)*?^Reason:\n((?: +\S.*\n)+)", re.MULTILINE)
 _PROGRAM = re.compile(r"prog '(\w+)': failed to load")
 
 
@@ -58,7 +59,7 @@ def _error(code: int, what: str) -> KernelError:
     if verifier is not None:
         program = _PROGRAM.findall(said)
         of = f" of {program[-1]}" if program else ""
-        message = f"cannot {what}: the verifier said{of}: {_last(verifier)}"
+        message = f"cannot {what}: the verifier said{of}: {_why(verifier)}"
         return VerifierError(message, code, verifier)
     if code >= _LIBBPF_ERRORS:
         error = KernelError(f"cannot {what}: {_strerror(code)}")
@@ -69,8 +70,15 @@ def _error(code: int, what: str) -> KernelError:
     return error
 
 
-def _last(verifier: str) -> str:
-    """Return the line of a verifier log that names the reason: the last one before the totals."""
+def _why(verifier: str) -> str:
+    """
+    Return what a verifier log names as the reason, in one line.
+
+    Newer kernels (seen on 7.3) write a title, and paragraphs of which one is the reason. Others end with it, before the
+    totals.
+    """
+    if told := _TOLD.search(verifier):
+        return f"{told[1]}: {' '.join(told[2].split()).rstrip('.')}"
     lines = [
         line
         for line in verifier.splitlines()

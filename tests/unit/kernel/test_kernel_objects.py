@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Objects, maps, counters and records, with a program that needs no hook."""
 
+import re
 import select
 import struct
 
@@ -88,7 +89,10 @@ def test_verifier_error_has_one_line_and_the_whole_log(bpf, fixture_bytes):
     with BpfObject.open(fixture_bytes, "fixture") as opened, pytest.raises(VerifierError) as caught:
         opened.load()
 
-    assert "of refused: R1 invalid mem access 'scalar'" in str(caught.value)
+    assert re.search(
+        "of refused: R1 invalid mem access 'scalar'|of refused: .+: R1 is an integer scalar here,",
+        str(caught.value),
+    )
     assert "\n" not in str(caught.value)
     assert "LOAD LOG" not in caught.value.log
     assert "processed " in caught.value.log

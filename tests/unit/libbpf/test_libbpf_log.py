@@ -40,6 +40,37 @@ def test_other_messages_are_no_log(text):
     assert log.verifier_log(text) is None
 
 
+def test_a_reason_in_paragraphs_is_found(said):
+    """As Linux 7.3 writes it: the last line is a suggestion, and no reason."""
+    paragraphs = """\
+0: R1=ctx()
+Verification failed: Register Type Safety: Invalid dereference
+
+Reason:
+  R1 is an integer scalar here, not
+  a pointer to memory.
+
+At:
+  p @ p.bpf.c:90:9
+
+Suggestion:
+  Preserve a pointer-valued register where needed, or reload
+  and revalidate the pointer.
+
+processed 2 insns
+"""
+    said[0] = BEGIN + paragraphs + END
+
+    with pytest.raises(VerifierError) as caught:
+        calls.check(-13, "load the object")
+
+    assert (
+        "cannot load the object: the verifier said of p: Register Type Safety: Invalid dereference: "
+        "R1 is an integer scalar here, not a pointer to memory" in str(caught.value)
+    )
+    assert paragraphs == caught.value.log
+
+
 def test_a_verifier_error_names_program_and_reason(said):
     """One line says which program, and the line before the totals."""
     said[0] = BEGIN + LOG + END
