@@ -359,8 +359,8 @@ def test_the_hosts_mark_is_everybodys(daemon: Daemon) -> None:
 class _Marked:
     """A process with marks, which reads what they forbid each time that it is told to."""
 
-    def __init__(self, name: str, reads_: int) -> None:
-        self._flags = [ROOT / f"{name}-{n}" for n in range(reads_)]
+    def __init__(self, name: str, times: int) -> None:
+        self._flags = [ROOT / f"{name}-{n}" for n in range(times)]
         connected = ROOT / f"{name}-connected"
         words: list[object] = [*CONNECT["process"], "mark", connected]
         for flag in self._flags:

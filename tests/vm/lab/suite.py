@@ -188,9 +188,8 @@ def _run(options: argparse.Namespace) -> int:
         path.name for path in plan.TESTS.glob("test_*.py") if path.name not in left
     )
     circle = plan.outer if options.circle == "all" else plan.inner
-    beside = [path for path in plan.BESIDE if Path(path).is_file() and path not in left]
-    if options.files:
-        beside = []
+    all_beside = () if options.files else plan.BESIDE
+    beside = [path for path in all_beside if Path(path).is_file() and path not in left]
     boots = circle(files, beside, machines=options.machines, cpus=options.cpus, has_lab=has_lab)
     if options.files:
         boots = [boot for boot in boots if boot.name != plan.SOAK]
