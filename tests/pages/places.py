@@ -7,13 +7,13 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pages.blocks import HOST, ROOT
-from pages.sessions import Outcome, Session, runs_at
+from pages.sessions import Outcome, Session, problems, runs_at
 
-__all__ = ["ENFORCER", "OPTIONS", "needs", "run", "session"]
+__all__ = ["ENFORCER", "OPTIONS", "needs", "run", "session", "visits", "wrong"]
 
 # Of tests/vm/run, for each place that is a machine.
 OPTIONS = {
@@ -38,6 +38,21 @@ def needs(page: Path) -> str | None:
     packages = _PACKAGES.get(page.name, ())
     missing = [name for name in packages if not list((_FETCHED / name).glob("*.deb"))]
     return f"no package of {', '.join(missing)}: make packages" if missing else None
+
+
+def visits(pages: Sequence[Path], at: Sequence[str]) -> dict[str, tuple[Path, str]]:
+    """Return each of *pages* with each place of *at* where it has something to run, by what to call the two."""
+    return {
+        f"{page.relative_to(ROOT)}, {place}": (page, place)
+        for page in pages
+        for place in at
+        if runs_at(page, place)
+    }
+
+
+def wrong(page: Path, place: str, enforcer: Path = ENFORCER) -> list[str]:
+    """Return, as lines, what did not come out as *page* prints it."""
+    return [line for outcome in run(page, place, enforcer) for line in problems(outcome)]
 
 
 def run(page: Path, place: str, enforcer: Path = ENFORCER) -> Iterator[Outcome]:

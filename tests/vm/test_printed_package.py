@@ -14,8 +14,7 @@ from pathlib import Path
 import packaged
 import pytest
 from pages import places
-from pages.blocks import PAGES, ROOT
-from pages.sessions import problems, runs_at
+from pages.blocks import PAGES
 from patience import scaled
 
 _LIMIT = 900.0  # a package is compiled when it is configured
@@ -29,12 +28,7 @@ pytestmark = [
     pytest.mark.skipif(not packaged.made(), reason="no packages: make test-package"),
 ]
 
-_PAGES = [
-    pytest.param(page, place, id=f"{page.relative_to(ROOT)}, {place}")
-    for page in PAGES
-    for place in ("machine", "systemd")
-    if runs_at(page, place)
-]
+_VISITS = places.visits(PAGES, ("machine", "systemd"))
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +43,11 @@ def installed() -> Iterator[Path]:
     subprocess.run(["dpkg", "--purge", "enforcer"], check=True, timeout=scaled(_LIMIT))
 
 
-@pytest.mark.parametrize(("page", "place"), _PAGES)
+@pytest.mark.parametrize(("page", "place"), _VISITS.values(), ids=_VISITS)
 def test_the_page_prints_what_comes_out(installed: Path, page: Path, place: str) -> None:
     """All of its blocks that this machine is for, in their order."""
     if need := places.needs(page):
         pytest.skip(need)
-    found = [line for outcome in places.run(page, place, installed) for line in problems(outcome)]
+    found = places.wrong(page, place, installed)
 
     assert [] == found, "\n".join(found)

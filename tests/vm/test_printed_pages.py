@@ -9,27 +9,21 @@ from pathlib import Path
 
 import pytest
 from pages import places
-from pages.blocks import PAGES, ROOT
-from pages.sessions import problems, runs_at
+from pages.blocks import PAGES
 
 pytestmark = pytest.mark.skipif(
     not Path("/run/systemd/system").is_dir(),
     reason="systemd is not process 1: start the guest with --systemd",
 )
 
-_PAGES = [
-    pytest.param(page, place, id=f"{page.relative_to(ROOT)}, {place}")
-    for page in PAGES[1:]
-    for place in ("machine", "systemd")
-    if runs_at(page, place)
-]
+_VISITS = places.visits(PAGES[1:], ("machine", "systemd"))
 
 
-@pytest.mark.parametrize(("page", "place"), _PAGES)
+@pytest.mark.parametrize(("page", "place"), _VISITS.values(), ids=_VISITS)
 def test_the_page_prints_what_comes_out(page: Path, place: str) -> None:
     """All of its blocks that this machine is for, in their order."""
     if need := places.needs(page):
         pytest.skip(need)
-    found = [line for outcome in places.run(page, place) for line in problems(outcome)]
+    found = places.wrong(page, place)
 
     assert [] == found, "\n".join(found)
