@@ -60,16 +60,18 @@ static __always_inline int enf_prefilter_met(const struct enf_image *image, __u6
 	return 0;
 }
 
-/* The hash of a path by its next component. Returns: bytes of the component, or 0 if it is too long. */
-static __always_inline __u32 enf_prefilter_hash(__u64 *hash, __u64 dentry)
+/*
+ * The hash of a path by its next component. Returns: bytes of the component, or 0 if it is too long. Global: the
+ * verifier goes through it once, not once for each component of each depth.
+ */
+__attribute__((noinline)) int enf_prefilter_hash(__u64 *to, __u64 dentry)
 {
-	volatile struct {
-		__u32 _word; /* the verifier follows numbers that begin words */
-		__u32 len;
-	} kept;
-	__u64 hash_len = 0, name = 0, word;
+	__u64 hash_len = 0, name = 0, word, hash;
 	__u32 len;
 
+	if (!to)
+		return 0;
+	hash = *to;
 	enf_read(hash_len, dentry + enf_offset(struct dentry, d_name.hash_len));
 	enf_read(name, dentry + enf_offset(struct dentry, d_name.name));
 	len = hash_len >> 32;
@@ -80,12 +82,9 @@ static __always_inline __u32 enf_prefilter_hash(__u64 *hash, __u64 dentry)
 			break;
 		word = 0;
 		enf_read(word, name + at);
-		*hash = enf_mix(*hash, enf_first(word, len - at));
+		hash = enf_mix(hash, enf_first(word, len - at));
 	}
-	/* However many words there were: what follows is the same for the verifier. */
-	kept.len = len;
-	len = kept.len;
-	*hash = enf_mix(*hash, ((__u64)len << 8) | 0x2f);
+	*to = enf_mix(hash, ((__u64)len << 8) | 0x2f);
 	return len;
 }
 
