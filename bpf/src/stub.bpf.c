@@ -31,14 +31,22 @@
 
 /*
  * Does a descriptor or a name still hold the engine? By two maps, since names go one after the other: that of
- * the first was made before those of the core, that of the last after them (kernel/pins.py).
+ * the first was made before those of the core, that of the last after them (kernel/pins.py). Who lists all maps
+ * of the kernel holds each for a moment, one after the other; so both must be held at each of several looks.
  */
+#define ENF_LOOKS_AT_HOLDERS 4
+
 static __always_inline int enf_is_held(void)
 {
 	const struct bpf_map *first = (const struct bpf_map *)&images;
 	const struct bpf_map *last = (const struct bpf_map *)&held;
 
-	return first->usercnt.counter > 0 && last->usercnt.counter > 0;
+	for (int i = 0; i < ENF_LOOKS_AT_HOLDERS; i++) {
+		if (first->usercnt.counter <= 0 || last->usercnt.counter <= 0)
+			return 0;
+		asm volatile("" : : : "memory");
+	}
+	return 1;
 }
 
 static __always_inline int enf_without_core(void)
