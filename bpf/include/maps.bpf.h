@@ -166,6 +166,19 @@ struct {
 } ways __weak SEC(".maps");
 
 /*
+ * Directories in which a pattern met a name that was made or taken away, of late: the prefilter is not asked about the
+ * next one. What stands there decides nothing, and may be of another.
+ */
+#define ENF_MET_DIRS 256
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENF_MET_DIRS);
+	__type(key, __u32);
+	__type(value, __u64);
+} met_dirs __weak SEC(".maps");
+
+/*
  * What was found of files, each as it was when that was found: that no row on paths is about it, whoever asks; or
  * that a set of subjects may use it, and nothing else comes of that. Direct mapped, so that its size is bounded.
  * An entry is written by who gets its version odd, and read between two looks at an even one.

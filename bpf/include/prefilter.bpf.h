@@ -27,4 +27,14 @@ int enf_prefilter_once(const struct enf_key *key);
  */
 int enf_prefilter_way(const struct enf_key *key);
 
+#define ENF_NAME_OPS                                                                               \
+	(ENF_BIT(ENF_OP_CREATE) | ENF_BIT(ENF_OP_UNLINK) | ENF_BIT(ENF_OP_SYMLINK) |               \
+	 ENF_BIT(ENF_OP_MKDIR) | ENF_BIT(ENF_OP_RMDIR) | ENF_BIT(ENF_OP_MKNOD))
+
+/*
+ * The same of a name that is made or taken away. If patterns have met one in its directory for the same operations, it
+ * is not asked about the next ones, for a minute or so: most of them would go the long way as well.
+ */
+int enf_prefilter_name(const struct enf_key *key);
+
 #endif

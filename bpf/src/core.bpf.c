@@ -160,6 +160,8 @@ int enf_core_prefilter(const struct enf_key *key)
 
 	if (!key)
 		return 0;
+	if (!key->set && (enf_pair_ops(key->pair) & ENF_NAME_OPS))
+		return enf_prefilter_name(key);
 	if (!key->born) {
 		own = *key;
 		key = &own;

@@ -233,6 +233,32 @@ int BPF_PROG(enf_file_truncate, struct file *file, int ret)
 
 /* ---- Names -------------------------------------------------------------------------------- */
 
+/*
+ * Can no row on the operations of *pair* be about a name that is made or taken away: none is about who does it, or,
+ * by the prefilter, about the name?
+ */
+static __always_inline int enf_is_unmatched_name(const struct path *dir, struct dentry *dentry,
+						 __u32 pair)
+{
+	const struct enf_task *task = enf_settled_task();
+	struct enf_key key = { .nlink = 1, .pair = pair };
+	__u64 inode = 0, ops = enf_pair_ops(pair);
+
+	if (!task)
+		return 0;
+	if (!(task->ops & ops))
+		return 1;
+	key.dentry = (__u64)dentry;
+	key.mnt = (__u64)dir->mnt;
+	enf_read(key.dir, (__u64)dir->dentry + enf_offset(struct dentry, d_inode));
+	/* As a number: see enf_rename(). Without an inode nothing is remembered. */
+	bpf_core_read(&inode, sizeof(inode), &dentry->d_inode);
+	if (!inode)
+		return enf_prefilter(&key);
+	enf_read(key.hash_len, (__u64)dentry + enf_offset(struct dentry, d_name.hash_len));
+	return enf_key_inode(&key, inode) && (enf_is_plain(&key, ops) || enf_prefilter(&key));
+}
+
 /* *op*, and *other* if it is one; what is mounted there goes as well. */
 static __always_inline int enf_unname(const struct path *dir, struct dentry *dentry, __u8 op,
 				      __u8 other)
@@ -245,6 +271,8 @@ static __always_inline int enf_unname(const struct path *dir, struct dentry *den
 	};
 
 	if (!enf_is_mounted(dentry)) {
+		if (enf_is_unmatched_name(dir, dentry, ENF_PAIR(op, other)))
+			return 0;
 		a.op[1] = other;
 		a.n_ops = 2;
 	}
@@ -281,6 +309,8 @@ static __always_inline int enf_new_name(const struct path *dir, struct dentry *d
 		.n_ops = 1,
 	};
 
+	if (enf_is_unmatched_name(dir, dentry, ENF_PAIR(op, ENF_NO_OP)))
+		return 0;
 	return enf_act(&a);
 }
 
@@ -295,6 +325,8 @@ static __always_inline int enf_put_name(const struct path *dir, struct dentry *d
 		.n_ops = 2,
 	};
 
+	if (enf_is_unmatched_name(dir, dentry, ENF_PAIR(op, ENF_OP_NAME_GUARD)))
+		return 0;
 	if (op == ENF_OP_MKNOD) {
 		a.present = ENF_BIT64(ENF_DIM_MODE);
 		a.mode = mode & 07777;

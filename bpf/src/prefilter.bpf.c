@@ -61,30 +61,34 @@ static __always_inline int enf_prefilter_met(const struct enf_image *image, __u6
 }
 
 /*
- * The hash of a path by its next component. Returns: bytes of the component, or 0 if it is too long. Global: the
- * verifier goes through it once, not once for each component of each depth.
+ * The hash of a path by its next component. Global: the verifier goes through it once, not once for each component
+ * of each depth.
  */
-__attribute__((noinline)) int enf_prefilter_hash(__u64 *to, __u64 dentry)
+__attribute__((noinline)) __u64 enf_prefilter_hash(__u64 hash, __u64 name, __u32 len)
 {
-	__u64 hash_len = 0, name = 0, word, hash;
+	for (__u32 at = 0; at < ENF_PREFILTER_WORDS * 8; at += 8) {
+		__u64 word = 0;
+
+		if (at >= len)
+			break;
+		enf_read(word, name + at);
+		hash = enf_mix(hash, enf_first(word, len - at));
+	}
+	return enf_mix(hash, ((__u64)len << 8) | 0x2f);
+}
+
+/* The same by its dentry. Returns: bytes of the component, or 0 if it is too long. */
+static __always_inline __u32 enf_prefilter_add(__u64 *hash, __u64 dentry)
+{
+	__u64 hash_len = 0, name = 0;
 	__u32 len;
 
-	if (!to)
-		return 0;
-	hash = *to;
 	enf_read(hash_len, dentry + enf_offset(struct dentry, d_name.hash_len));
 	enf_read(name, dentry + enf_offset(struct dentry, d_name.name));
 	len = hash_len >> 32;
 	if (!len || len > ENF_PREFILTER_WORDS * 8)
 		return 0;
-	for (__u32 at = 0; at < ENF_PREFILTER_WORDS * 8; at += 8) {
-		if (at >= len)
-			break;
-		word = 0;
-		enf_read(word, name + at);
-		hash = enf_mix(hash, enf_first(word, len - at));
-	}
-	*to = enf_mix(hash, ((__u64)len << 8) | 0x2f);
+	*hash = enf_prefilter_hash(*hash, name, len);
 	return len;
 }
 
@@ -133,7 +137,7 @@ static long enf_prefilter_down(__u32 i, void *arg)
 	enf_barrier(n);
 	if (n >= ENF_PREFILTER_DEPTH)
 		return 1;
-	len = enf_prefilter_hash(&hash, g->up[n]);
+	len = enf_prefilter_add(&hash, g->up[n]);
 	if (!len)
 		return 1;
 	g->len += len + 1;
@@ -273,7 +277,7 @@ static __always_inline int enf_prefilter_below(const struct enf_image *image,
 	if (dentry != way->root)
 		return 0;
 	for (at = n; at < ENF_PREFILTER_DEPTH; at++) {
-		more = enf_prefilter_hash(&hash, up[at]);
+		more = enf_prefilter_add(&hash, up[at]);
 		if (!more)
 			return 0;
 		len += more + 1;
@@ -295,8 +299,15 @@ __attribute__((noinline)) int enf_prefilter_once(const struct enf_key *key)
 	__u64 sb = 0, inode = 0;
 
 	/* directories and files with other names have flags and inodes of their own */
-	if (!key || !image || image->generation != enf_live || key->nlink != 1 || !key->ino)
+	if (!key || !image || image->generation != enf_live || key->nlink != 1)
 		return 0;
+	if (!key->ino) {
+		__u64 its = 0;
+
+		enf_read(its, key->dentry + enf_offset(struct dentry, d_inode));
+		if (its) /* a file without a number, and no name that is to be made */
+			return 0;
+	}
 	/* A device may be met by its number. */
 	if (image->intervals[ENF_DIM_INODE - ENF_DIM_FIRST_NUM].count) {
 		enf_read(inode, key->dentry + enf_offset(struct dentry, d_inode));
@@ -323,4 +334,30 @@ __attribute__((noinline)) int enf_prefilter_once(const struct enf_key *key)
 		return 0;
 	enf_keep(key, image->generation, enf_pair_ops(key->pair), renames, mounts);
 	return 1;
+}
+
+/* ---- Names -------------------------------------------------------------------------------- */
+
+__attribute__((noinline)) int enf_prefilter_name(const struct enf_key *key)
+{
+	__u64 *met, its;
+	__u32 at;
+	int excluded;
+
+	if (!key)
+		return 0;
+	at = (key->dir >> 6 ^ key->dir >> 14 ^ key->pair) & (ENF_MET_DIRS - 1);
+	met = bpf_map_lookup_elem(&met_dirs, &at);
+	if (!met)
+		return 0;
+	its = enf_mix(key->dir ^ enf_live, (__u64)enf_epoch() << 32 | key->pair);
+	if (*met == its)
+		return 0;
+	excluded = enf_prefilter_once(key);
+	if (excluded < 0 && !enf_prefilter_way(key))
+		excluded = enf_prefilter_once(key);
+	if (excluded > 0)
+		return 1;
+	*met = its;
+	return 0;
 }

@@ -28,6 +28,11 @@ spec:
     - {name: kept, file: write, guard: false, match: {path: /srv/fast/kept/f}, action: deny}
     - {name: programs, exec: {}, guard: false, match: {path: /srv/fast/bin/**}, action: deny}
     - {name: nobody, file: read, match: {path: /srv/fast/users/f, process: {uid: 65534}}, action: deny}
+    - name: names
+      file: [create, unlink, mkdir, symlink]
+      guard: false
+      match: {path: [/srv/fast/names/taken, /srv/fast/names/deep/**]}
+      action: deny
 """
 PLACE = Path("/srv/fast")
 TIMES = 50
@@ -188,6 +193,67 @@ def test_a_forbidden_file_is_refused_by_its_other_name(engine, place):
 
     assert is_refused(place / "vault" / "h")
     assert not is_refused(place / "open" / "g")
+
+
+def make_and_remove(path: Path) -> None:
+    """Give every reason to leave early: make and take away a name, again and again."""
+    for _ in range(TIMES):
+        path.touch()
+        path.unlink()
+
+
+def decisions() -> int:
+    """How many the kernel has taken, past all that is quicker."""
+    return int(json.loads(told("status", "--json"))["kernel"]["decisions"])
+
+
+def test_names_that_no_pattern_meets_are_not_decided(engine, place):
+    (place / "names").mkdir()
+    make_and_remove(place / "names" / "free")
+    decided = decisions()
+
+    for n in range(TIMES):
+        make_and_remove(place / "names" / f"free-{n % 2}")
+
+    assert decisions() - decided < TIMES  # of some thousand accesses
+
+
+def test_a_forbidden_name_is_refused_among_others_in_its_directory(engine, place):
+    """Also after it was, when the others are no longer asked about by the quick way."""
+    names = place / "names"
+    (place / "before").mkdir()
+    (place / "before" / "taken").touch()
+    for made in (Path.touch, Path.mkdir, lambda path: path.symlink_to("target")):
+        names.mkdir()
+        for _ in range(3):
+            make_and_remove(names / "free")
+            with pytest.raises(PermissionError):
+                made(names / "taken")
+        assert not os.path.lexists(names / "taken")
+        names.rmdir()
+    (place / "before").rename(names)
+
+    make_and_remove(names / "free")
+    with pytest.raises(PermissionError):
+        (names / "taken").unlink()
+
+    assert (names / "taken").exists()
+    names.rename(place / "before")
+    (place / "before" / "taken").unlink()
+
+
+def test_a_directory_in_which_names_were_free_is_moved(engine, place):
+    (place / "names").mkdir()
+    (place / "open" / "new").mkdir()
+    make_and_remove(place / "open" / "new" / "f")
+
+    (place / "open" / "new").rename(place / "names" / "deep")
+
+    with pytest.raises(PermissionError):
+        (place / "names" / "deep" / "f").touch()
+    assert not (place / "names" / "deep" / "f").exists()
+    (place / "names" / "deep").rename(place / "open" / "new")
+    make_and_remove(place / "open" / "new" / "f")
 
 
 def test_a_program_that_was_moved_is_seen(engine, place):
