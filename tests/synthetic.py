@@ -119,6 +119,8 @@ def _outcome(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:
         "signal": dice.choice(_SIGNALS),
         "error": dice.choice(_ERRNOS),
         "time_ns": dice.randrange(1 << 50),
+        "repeats": dice.choice((0, 0, 1, 41_233)),
+        "last_ns": dice.randrange(1 << 50),
         "generation": 0,
         "row": 0,
     }

@@ -729,6 +729,7 @@ enum enf_line_how {
 #define ENF_EF_PREVENTED 0x02 /* the operation did not happen */
 #define ENF_EF_ON_ERROR 0x04
 #define ENF_EF_SIGNAL_FAILED 0x08 /* the kill could not be delivered; the denial stands */
+#define ENF_EF_OTHERS 0x10	  /* its repeats are of several processes of its cgroup */
 
 struct enf_event {
 	__u16 size; /* of head and tail */
@@ -783,6 +784,48 @@ struct enf_event {
 	__u32 match[8];	  /* as in enf_matches; filled where more than one policy said something */
 	__u32 n_matches;  /* policies that said something, also those that found no room; 0: one */
 	__u32 _pad;
+	__u64 repeats; /* more records of its kind, which are told by this one: see struct enf_repeats */
+	__u64 last_ns; /* when the last of them came; 0: there are none */
+};
+
+/*
+ * What stands for the records of one kind while a ring is crowded: the first of them, and how many more came.
+ * A kind is a process, the program that it runs, a row, an operation, and what became of it. The first entries
+ * are of the ring of decisions, the others of that of activity: see repeats.bpf.h.
+ */
+#define ENF_REPEATS_DECISIONS 256
+#define ENF_REPEATS_ACTIVITY 128
+#define ENF_REPEATS 384	  /* of both */
+#define ENF_TAIL_KEPT 768 /* as much of path, executable and name */
+
+/* The state of an entry: how many more came, whether it is somebody's, whether its record is whole, its turn. */
+#define ENF_REPEATS_COUNT 0xffffffffff
+#define ENF_REPEATS_TAKEN 0x10000000000
+#define ENF_REPEATS_WHOLE 0x20000000000
+#define ENF_REPEATS_TURN_AT 42
+
+struct enf_repeats {
+	__u64 state;
+	__u64 last_ns;
+	__u64 cgroup;  /* whose it is */
+	__u32 account; /* likewise: see enf_account() */
+	__u32 pid;     /* of the kind, as what follows; 0: any of the cgroup's */
+	__u64 start_ns;
+	__u64 exec_ns;
+	__u64 generation;
+	__u32 row;
+	__u8 kind;
+	__u8 op;
+	__u8 action;
+	__u8 flags;
+	struct enf_event event;
+	char tail[768];
+};
+
+/* Context of the program enf_tell_repeats, which moves what is whole into the rings. */
+struct enf_telling {
+	__u32 told; /* out: records that were written */
+	__u32 left; /* out: what found no room, or is not whole yet */
 };
 
 /* ---- Counters ----------------------------------------------------------------------------- */
@@ -829,7 +872,9 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_ATTEMPT_LOST = 21, /* policies changed faster than it could be decided */
 		ENF_STAT_NO_SET = 22, /* no number for a set of subjects: decided anew each time */
 		ENF_STAT_HITS_ADDED = 23, /* counts of rows added to what all processors write */
-		_ENF_STAT_MAX = 24,
+		ENF_STAT_REPEATED = 24,	  /* records that were counted with one of their kind */
+		ENF_STAT_NO_KIND = 25,	  /* kinds beyond a share: they take the rest of a ring */
+		_ENF_STAT_MAX = 26,
 };
 
 /* ---- What a daemon leaves for its successor ------------------------------------------------ */
@@ -945,6 +990,8 @@ _Static_assert(sizeof(struct enf_task) == 1056, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 264, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");
 _Static_assert(sizeof(struct enf_matches) == 120, "enf_matches");
-_Static_assert(sizeof(struct enf_event) == 400, "enf_event");
+_Static_assert(sizeof(struct enf_event) == 416, "enf_event");
+_Static_assert(sizeof(struct enf_repeats) == 1248, "enf_repeats");
+_Static_assert(ENF_REPEATS == ENF_REPEATS_DECISIONS + ENF_REPEATS_ACTIVITY, "both parts");
 
 #endif

@@ -20,6 +20,9 @@ extern const volatile __u32 enf_records;       /* not 0: this session records, s
 extern const volatile __u64 enf_rename_lock;   /* address of the kernel's lock; 0: it is hidden */
 extern const volatile __u64 enf_mount_lock;    /* likewise */
 extern const volatile struct enf_place enf_places[ENF_PLACES];
+/* Bytes that wait in a ring from which on it is crowded: see repeats.bpf.h. */
+extern const volatile __u32 enf_crowded_decisions;
+extern const volatile __u32 enf_crowded_activity;
 extern const volatile __u32 enf_around; /* not 0: around security_* functions, see around.bpf.h */
 
 /*
@@ -303,6 +306,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20); /* 5,000 short records: what a flood writes in 30 ms */
 } activity __weak SEC(".maps");
+
+/* Kinds of records that are counted outside of the rings: see repeats.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENF_REPEATS);
+	__type(key, __u32);
+	__type(value, struct enf_repeats);
+} repeats __weak SEC(".maps");
 
 /*
  * The state of self-protection. Addresses are numbers here: they are compared, and read only through

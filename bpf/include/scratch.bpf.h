@@ -14,6 +14,9 @@
 
 #include "image.h"
 
+/* Whose the current task is: see scratch.bpf.c. */
+__u32 enf_account(void);
+
 /* Returns: working memory of the caller's own until enf_release(), or NULL. */
 ENF_FN struct enf_scratch *enf_acquire(void);
 

@@ -25,6 +25,8 @@ struct enf_task task;
 struct enf_object object;
 struct enf_verdict verdict;
 struct enf_event event;
+struct enf_repeats repeats;
+struct enf_telling telling;
 struct enf_hits hits;
 struct enf_notes notes;
 struct enf_test_input test_input;

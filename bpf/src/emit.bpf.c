@@ -6,6 +6,7 @@
 #include "images.bpf.h"
 #include "marks.h"
 #include "refused.bpf.h"
+#include "repeats.bpf.h"
 
 struct enf_record_long {
 	struct enf_event event;
@@ -63,6 +64,8 @@ __attribute__((noinline)) int enf_fill(struct enf_event *e, struct enf_scratch *
 	e->port = o->num[ENF_DIM_PORT - ENF_DIM_FIRST_NUM];
 	e->argc = o->argc > 0xffff ? 0xffff : o->argc;
 	e->suppressed = 0;
+	e->repeats = 0;
+	e->last_ns = 0;
 	enf_fill_matches(e, &s->matches);
 	return 0;
 }
@@ -190,34 +193,127 @@ static __noinline int enf_fill_marks(struct enf_event *e, struct enf_scratch *s,
 	return 0;
 }
 
-/* Record one verdict. *row*, *action*: what decided; *flags*: ENF_EF_*. */
-__attribute__((noinline)) int enf_emit(struct enf_scratch *s, struct enf_task *task, __u32 row,
-				       __u32 action, __u32 flags)
+/* What a record says of the verdict itself. */
+struct enf_decided {
+	__u64 suppressed;
+	__u32 row;
+	__u32 action;
+	__u32 flags; /* ENF_EF_* */
+	__u16 tail;  /* bytes */
+	__u16 is_decision;
+};
+
+/* Global, so that it is proven once and not for each room that a record may have. */
+__attribute__((noinline)) int enf_fill_verdict(struct enf_event *e, struct enf_scratch *s,
+					       struct enf_task *task, struct enf_decided *d)
 {
 	struct enf_verdict *v;
-	__u32 path, exe, name, enforced = flags & ENF_EF_ENFORCED;
-	void *ring = action >= ENF_ACT_DENY && enforced ? (void *)&decisions : (void *)&activity;
-	struct enf_limit_state *limited = NULL;
-	__u64 suppressed = 0;
-	struct enf_event *e;
-	__u32 tail, limit, full = 0;
+	__u32 enforced;
 
-	if (!s || !task)
+	if (!e || !s || !task || !d)
 		return 0;
 	v = &s->verdict;
-	limit = enforced ? v->limit : v->audit_limit;
-	if (limit)
-		limited = enf_limit_of(task, row, limit, &full);
-	/* It may be left out only if no other policy wants it. */
-	if (limited && full && enf_wants_record(s, task, row, enforced ? 0 : ENF_MATCH_AUDIT))
-		limited = NULL;
-	if (limited && full) {
-		__sync_fetch_and_add(&limited->suppressed, 1);
-		enf_count(ENF_STAT_SUPPRESSED);
+	enforced = d->flags & ENF_EF_ENFORCED;
+	e->size = sizeof(*e) + d->tail;
+	e->row = d->row;
+	e->action = d->action;
+	e->flags = d->flags;
+	e->op = enforced ? v->op : v->audit_op;
+	e->row_flags = enforced ? v->row_flags : v->audit_row_flags;
+	e->error = enforced ? v->error : 0;
+	e->signal = enforced && d->action == ENF_ACT_KILL ? v->signal : 0;
+	e->suppressed = d->suppressed;
+	for (int i = 0; i < ENF_ROW_MARKS; i++)
+		e->mark_at[i] = 0;
+	if ((enforced ? v->row_flags : v->audit_row_flags) & ENF_RF_WITHIN)
+		enf_fill_marks(e, s, task, d->row);
+	return 0;
+}
+
+/* ---- Records outside of the rings ---------------------------------------------------------- */
+
+struct enf_cut {
+	struct enf_scratch *s;
+	__u32 at;  /* of the path in the text */
+	__u32 len; /* what is left of it */
+};
+
+static long enf_cut_one(__u32 i, struct enf_cut *cut)
+{
+	__u32 at = cut->at + cut->len;
+
+	(void)i;
+	enf_barrier(at);
+	if (cut->len <= 1 || at >= ENF_TEXT_SIZE || cut->s->text[at] == '/')
+		return 1;
+	cut->len -= 1;
+	return 0;
+}
+
+/* Put a record into the entry *at* of the table, with the head of a path that has no room there. */
+__attribute__((noinline)) int enf_emit_kept(__u32 at, struct enf_scratch *s, struct enf_task *task,
+					    struct enf_decided *d)
+{
+	struct enf_repeats *r = bpf_map_lookup_elem(&repeats, &at);
+	struct enf_cut cut = { .s = s };
+	__u32 name, is_cut = 0;
+
+	if (!r || !s || !task || !d)
 		return 0;
+	cut.at = s->object.path_at;
+	cut.len = s->object.path_len;
+	name = s->object.name_len;
+	if (!(s->present & ENF_BIT(ENF_DIM_PATH)) || cut.len > ENF_PATH_MAX)
+		cut.len = 0;
+	if (cut.len > ENF_TAIL_KEPT / 3) {
+		is_cut = ENF_OF_CUT;
+		cut.len = ENF_TAIL_KEPT / 3;
+		bpf_loop(ENF_TAIL_KEPT / 3, enf_cut_one, &cut, 0);
 	}
-	if (limited)
-		suppressed = __sync_lock_test_and_set(&limited->suppressed, 0);
+	if (s->object.argv_len)
+		name = s->object.argv_len < ENF_TAIL_KEPT / 3 ? s->object.argv_len
+							      : ENF_TAIL_KEPT / 3;
+	else if (name > ENF_TAIL_KEPT / 3)
+		name = 0; /* a part of it would be another name */
+	enf_fill(&r->event, s, task);
+	r->event.obj_flags |= is_cut;
+	d->tail = enf_fill_tail(&r->event, r->tail, ENF_TAIL_KEPT, ENF_TAIL_KEPT / 3, s, task,
+				cut.len, task->exe_len, name);
+	enf_fill_verdict(&r->event, s, task, d);
+	enf_keep(r);
+	return 0;
+}
+
+/* What was decided is to be recorded while the ring is crowded. Returns: as enf_repeat(). */
+static __noinline int enf_emit_crowded(struct enf_scratch *s, struct enf_task *task,
+				       struct enf_decided *d)
+{
+	struct enf_kind kind = {
+		.exec_ns = task->exec_ns,
+		.generation = task->generation,
+		.row = d->row,
+		.kind = ENF_EVENT_VERDICT,
+		.op = d->flags & ENF_EF_ENFORCED ? s->verdict.op : s->verdict.audit_op,
+		.action = d->action,
+		.flags = d->flags,
+	};
+
+	return enf_repeat(&kind, d->is_decision);
+}
+
+/* ---- Records in the rings ------------------------------------------------------------------ */
+
+/* Returns: 0 if there is no room. Global, for its stack: the table is looked through without it. */
+__attribute__((noinline)) int enf_emit_now(struct enf_scratch *s, struct enf_task *task,
+					   struct enf_decided *d)
+{
+	struct enf_event *e;
+	__u32 path, exe, name;
+	void *ring;
+
+	if (!s || !task || !d)
+		return 0;
+	ring = d->is_decision ? (void *)&decisions : (void *)&activity;
 	path = s->object.path_len;
 	exe = task->exe_len;
 	name = s->object.name_len;
@@ -232,42 +328,63 @@ __attribute__((noinline)) int enf_emit(struct enf_scratch *s, struct enf_task *t
 		struct enf_record_short *r = bpf_ringbuf_reserve(ring, sizeof(*r), 0);
 
 		if (!r)
-			goto lost;
+			return 0;
 		e = &r->event;
 		enf_fill(e, s, task);
-		tail = enf_fill_tail(e, r->tail, ENF_TAIL_SHORT, ENF_TAIL_SHORT / 2, s, task, path,
-				     exe, name);
+		d->tail = enf_fill_tail(e, r->tail, ENF_TAIL_SHORT, ENF_TAIL_SHORT / 2, s, task,
+					path, exe, name);
 	} else {
 		struct enf_record_long *r = bpf_ringbuf_reserve(ring, sizeof(*r), 0);
 
 		if (!r)
-			goto lost;
+			return 0;
 		e = &r->event;
 		enf_fill(e, s, task);
-		tail = enf_fill_tail(e, r->tail, ENF_TAIL_LONG, ENF_TAIL_NAME, s, task, path, exe,
-				     name);
+		d->tail = enf_fill_tail(e, r->tail, ENF_TAIL_LONG, ENF_TAIL_NAME, s, task, path,
+					exe, name);
 	}
-	e->size = sizeof(*e) + tail;
-	e->row = row;
-	e->action = action;
-	e->flags = flags;
-	e->op = enforced ? v->op : v->audit_op;
-	e->row_flags = enforced ? v->row_flags : v->audit_row_flags;
-	e->error = enforced ? v->error : 0;
-	e->signal = enforced && action == ENF_ACT_KILL ? v->signal : 0;
-	e->suppressed = suppressed;
-	for (int i = 0; i < ENF_ROW_MARKS; i++)
-		e->mark_at[i] = 0;
-	if ((enforced ? v->row_flags : v->audit_row_flags) & ENF_RF_WITHIN)
-		enf_fill_marks(e, s, task, row);
+	enf_fill_verdict(e, s, task, d);
 	bpf_ringbuf_submit(e, 0);
-	return 0;
-lost:
+	return 1;
+}
+
+/* Record one verdict. *row*, *action*: what decided; *flags*: ENF_EF_*. */
+__attribute__((noinline)) int enf_emit(struct enf_scratch *s, struct enf_task *task, __u32 row,
+				       __u32 action, __u32 flags)
+{
+	struct enf_decided d = { .row = row, .action = action, .flags = flags };
+	__u32 limit, full = 0, enforced = flags & ENF_EF_ENFORCED;
+	struct enf_limit_state *limited = NULL;
+	int entry = 0;
+
+	if (!s || !task)
+		return 0;
+	d.is_decision = action >= ENF_ACT_DENY && enforced;
+	limit = enforced ? s->verdict.limit : s->verdict.audit_limit;
+	if (limit)
+		limited = enf_limit_of(task, row, limit, &full);
+	/* It may be left out only if no other policy wants it. */
+	if (limited && full && enf_wants_record(s, task, row, enforced ? 0 : ENF_MATCH_AUDIT))
+		limited = NULL;
+	if (limited && full) {
+		__sync_fetch_and_add(&limited->suppressed, 1);
+		enf_count(ENF_STAT_SUPPRESSED);
+		return 0;
+	}
 	if (limited)
-		__sync_fetch_and_add(&limited->suppressed, suppressed);
+		d.suppressed = __sync_lock_test_and_set(&limited->suppressed, 0);
+	if (enf_is_crowded(d.is_decision))
+		entry = enf_emit_crowded(s, task, &d);
+	if (entry > 0)
+		return enf_emit_kept(entry - 1, s, task, &d);
+	if (!entry && enf_emit_now(s, task, &d))
+		return 0;
+	asm volatile("" : "+r"(limited)); /* the pointer itself, which the verifier knows */
+	if (limited)
+		__sync_fetch_and_add(&limited->suppressed, d.suppressed);
 	/* The verdict stands and is counted by rule; only its record is lost, which is counted too. */
-	enf_count(action >= ENF_ACT_DENY && enforced ? ENF_STAT_LOST_DECISIONS
-						     : ENF_STAT_LOST_ACTIVITY);
+	if (!entry)
+		enf_count(d.is_decision ? ENF_STAT_LOST_DECISIONS : ENF_STAT_LOST_ACTIVITY);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
  */
 #include "actor.bpf.h"
 #include "guard.bpf.h"
+#include "repeats.bpf.h"
 
 #define ENF_NAME_SHOWN 64 /* bytes of a target's name in a record */
 
@@ -40,37 +41,24 @@ static __always_inline void enf_guard_fill(struct enf_event *e, struct task_stru
 	bpf_probe_read_kernel(&e->caps, sizeof(e->caps), &t->real_cred->cap_effective);
 }
 
-__attribute__((noinline)) int enf_guard_refuse(struct enf_attempt *a)
+_Static_assert(ENF_TAIL_KEPT >= ENF_EXE_MAX + ENF_NAME_SHOWN, "room outside of the ring");
+
+/* Global, so that it is proven once and not for each room that a record may have. */
+__attribute__((noinline)) int enf_guard_tell(struct enf_guard_record *r, struct enf_attempt *a)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
-	struct enf_guard *g = enf_guard_state();
-	struct enf_guard_record *r;
 	struct enf_task *task;
 	__u32 exe = 0;
 	long len;
 
-	if (!a)
+	if (!r || !a)
 		return 0;
-	enf_count(ENF_STAT_GUARD_REFUSED);
-	if (a->quiet && g) {
-		__u64 who = t->group_leader->start_boottime;
-
-		if (g->reported == who)
-			return 0;
-		g->reported = who;
-	}
-	r = bpf_ringbuf_reserve(&decisions, sizeof(*r), 0);
-	if (!r) {
-		enf_count(ENF_STAT_LOST_DECISIONS);
-		return 0;
-	}
 	enf_guard_fill(&r->event, t);
 	r->event.op = a->act;
 	r->event.signal = a->signal;
 	r->event.ino = a->target;
 	task = bpf_task_storage_get(&tasks, t, NULL, 0);
 	if (task) {
-		enf_note_refusal(task);
 		exe = task->exe_len;
 		r->event.generation = task->generation;
 		r->event.exec_ns = task->exec_ns;
@@ -92,6 +80,57 @@ __attribute__((noinline)) int enf_guard_refuse(struct enf_attempt *a)
 		}
 	}
 	r->event.size = sizeof(r->event) + r->event.exe_len + r->event.name_len;
+	return 0;
+}
+
+__attribute__((noinline)) int enf_guard_refuse(struct enf_attempt *a)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct enf_task *task = bpf_task_storage_get(&tasks, t, NULL, 0);
+	struct enf_guard *g = enf_guard_state();
+	struct enf_guard_record *r;
+
+	if (!a)
+		return 0;
+	enf_count(ENF_STAT_GUARD_REFUSED);
+	if (a->quiet && g) {
+		__u64 who = t->group_leader->start_boottime;
+
+		if (g->reported == who)
+			return 0;
+		g->reported = who;
+	}
+	if (task)
+		enf_note_refusal(task);
+	if (enf_is_crowded(1)) {
+		struct enf_kind kind = {
+			.exec_ns = task ? task->exec_ns : 0,
+			.generation = task ? task->generation : 0,
+			.row = ENF_NONE,
+			.kind = ENF_EVENT_GUARD,
+			.op = a->act,
+			.action = ENF_ACT_DENY,
+		};
+		int entry = enf_repeat(&kind, 1);
+
+		if (entry > 0) {
+			__u32 at = entry - 1;
+			struct enf_repeats *kept = bpf_map_lookup_elem(&repeats, &at);
+
+			if (kept) {
+				enf_guard_tell((struct enf_guard_record *)&kept->event, a);
+				enf_keep(kept);
+			}
+		}
+		if (entry)
+			return 0;
+	}
+	r = bpf_ringbuf_reserve(&decisions, sizeof(*r), 0);
+	if (!r) {
+		enf_count(ENF_STAT_LOST_DECISIONS);
+		return 0;
+	}
+	enf_guard_tell(r, a);
 	bpf_ringbuf_submit(r, 0);
 	return 0;
 }

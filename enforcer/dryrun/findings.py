@@ -10,6 +10,7 @@ import attrs
 
 from enforcer.events.object import target
 from enforcer.events.operations import OPERATIONS
+from enforcer.events.repeats import until_ns
 from enforcer.events.types import EventFlag, Lost, Origin, Record
 from enforcer.identity.cgroup import unit_of
 from enforcer.identity.text import readable
@@ -40,9 +41,9 @@ class Timeline:
     step_ns: int = _SECOND
     counts: Counter[int] = attrs.field(factory=Counter)
 
-    def add(self, time_ns: int) -> None:
-        """Count one at *time_ns*."""
-        self.counts[time_ns // self.step_ns] += 1
+    def add(self, time_ns: int, number: int = 1) -> None:
+        """Count one at *time_ns*, or more."""
+        self.counts[time_ns // self.step_ns] += number
         while max(self.counts) - min(self.counts) >= self.SLOTS:
             self.step_ns *= 2
             wider: Counter[int] = Counter()
@@ -115,10 +116,11 @@ class Doing:
 
     def observe(self, record: Record) -> None:
         """Add *record*."""
-        self.count += 1
-        self.kills += record.event.action is Verb.KILL
+        times = record.event.times
+        self.count += times
+        self.kills += times if record.event.action is Verb.KILL else 0
         self.first_ns = min(self.first_ns or record.time_ns, record.time_ns)
-        self.last_ns = max(self.last_ns, record.time_ns)
+        self.last_ns = max(self.last_ns, until_ns(record))
         if len(self.moments) < _MOMENTS:
             self.moments.append(record.time_ns)
         # What is run, where that is known; else what runs.
@@ -155,16 +157,17 @@ class Finding:
 
     def observe(self, record: Record) -> None:
         """Add *record*."""
+        times = record.event.times
         if record.event.action is Verb.KILL:
-            self.would_kill += 1
+            self.would_kill += times
         else:
-            self.would_deny += 1
-        self.on_error += bool(record.event.flags & EventFlag.ON_ERROR)
+            self.would_deny += times
+        self.on_error += times if record.event.flags & EventFlag.ON_ERROR else 0
         self.first_ns = min(self.first_ns, record.time_ns)
-        self.last_ns = max(self.last_ns, record.time_ns)
-        self.timeline.add(record.time_ns)
-        _count(self.processes, record.process.exe or record.process.name)
-        _count(self.objects, f"{OPERATIONS[record.event.op].full} {target(record.event)}")
+        self.last_ns = max(self.last_ns, until_ns(record))
+        self.timeline.add(record.time_ns, times)
+        _count(self.processes, record.process.exe or record.process.name, times)
+        _count(self.objects, f"{OPERATIONS[record.event.op].full} {target(record.event)}", times)
         doer = Subject.of(record)
         if doer not in self.doers and len(self.doers) >= _DOERS:
             doer = _NOBODY
@@ -176,8 +179,8 @@ class Finding:
         return self.would_deny + self.would_kill
 
 
-def _count(counter: Counter[str], key: str) -> None:
-    counter[key if key in counter or len(counter) < _DISTINCT else _OTHERS] += 1
+def _count(counter: Counter[str], key: str, number: int) -> None:
+    counter[key if key in counter or len(counter) < _DISTINCT else _OTHERS] += number
 
 
 @attrs.define
@@ -197,7 +200,7 @@ class DryRun:
         elif record.event.attempt is not None:
             return  # the kernel refused it, whatever policies would have said
         elif record.event.action < Verb.DENY:
-            self.permitted += 1
+            self.permitted += record.event.times
         else:
             self._finding(record).observe(record)
 

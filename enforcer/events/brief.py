@@ -49,9 +49,10 @@ def brief(record: Record) -> BriefDocument:
 
 
 def _effect(event: Event) -> list[str]:
-    """Name what the caller got; nothing if it was an audit."""
+    """Name what the caller got, nothing if it was an audit; and how often, if more than once."""
     words = (errno_name(event), signal_name(event)) if event.is_enforced or event.attempt else ()
-    return [word for word in words if word]
+    times = f"{event.times:,} times" if event.repeats else None
+    return [word for word in (*words, times) if word]
 
 
 def _actor(actor: Actor) -> BriefActor:

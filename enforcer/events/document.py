@@ -19,6 +19,7 @@ from enforcer.events.ident import RecordId
 from enforcer.events.matches import matches_document
 from enforcer.events.object import object_document, signal_word
 from enforcer.events.operations import OPERATIONS
+from enforcer.events.repeats import repeated_by, until_ns
 from enforcer.events.types import Event, EventFlag, Lost, Record, RowFlag
 from enforcer.identity.actor import Actor
 from enforcer.policy.language.vocabulary import SubjectFlag
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         MatchDocument,
         ProcessDocument,
         RecordDocument,
+        RepeatsKeys,
         VerdictKeys,
     )
 
@@ -85,6 +87,7 @@ def _match(record: Record) -> MatchDocument:
         "generation": event.generation,
         **attempt_document(event),
         **_asked(record),
+        **_repeats(record),
         **matches_document(record),
     }
 
@@ -152,6 +155,15 @@ def _asked(record: Record) -> LimitKeys:
     if event.suppressed:
         found["suppressed"] = event.suppressed
     return found
+
+
+def _repeats(record: Record) -> RepeatsKeys:
+    """Tell how many more there were of its kind, if it stands for them."""
+    event = record.event
+    if not event.repeats:
+        return {}
+    last = rfc3339(until_ns(record))
+    return {"repeats": {"count": event.repeats, "last": last, "by": repeated_by(event)}}
 
 
 def _lost(record: Lost) -> LostDocument:

@@ -243,6 +243,20 @@ class LimitKeys(TypedDict, total=False):
     suppressed: int
 
 
+class RepeatsDocument(TypedDict):
+    """``repeats``; *by* is ``process`` or ``cgroup``."""
+
+    count: int
+    last: str
+    by: str
+
+
+class RepeatsKeys(TypedDict, total=False):
+    """The key of a record that stands for more than itself."""
+
+    repeats: RepeatsDocument
+
+
 class PolicyMatchDocument(TypedDict):
     """One item of ``matches``."""
 
@@ -266,7 +280,7 @@ class MatchesKeys(TypedDict, total=False):
     matchesLeftOut: int
 
 
-class MatchDocument(VerdictKeys, AttemptKeys, LimitKeys, MatchesKeys):
+class MatchDocument(VerdictKeys, AttemptKeys, LimitKeys, RepeatsKeys, MatchesKeys):
     """A record of a verdict."""
 
     object: ObjectDocument

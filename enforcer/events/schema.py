@@ -286,6 +286,18 @@ MATCH: Final = (
         is_always=False,
     ),
     Key(
+        "repeats",
+        (
+            Key("count", _COUNT, "How many."),
+            Key("last", _TIME, "When the last of them came."),
+            Key(
+                "by", _one_of(("process", "cgroup")), "Whose they are: this process, or its cgroup."
+            ),
+        ),
+        "More of its kind, which the kernel counted while the ring was crowded.",
+        is_always=False,
+    ),
+    Key(
         "matches",
         (
             Key("policy", _TEXT, "Policy."),

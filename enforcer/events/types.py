@@ -112,6 +112,7 @@ class Event:
     *matches* are what the policies said, where more than one said something, and *n_matches* how many these
     were, also those that found no room;
     *attempt* is set for what the kernel itself refused; *op* is then what the call would have been first of all;
+    *repeats* are more records of its kind, which this one stands for, and *last_ns* says when the last of them came;
     *line* says, in a recording, how the program came to be.
     """
 
@@ -163,6 +164,8 @@ class Event:
     passed: tuple[int, ...] = ()
     asked: bytes = b""
     suppressed: int = 0
+    repeats: int = 0
+    last_ns: int = 0
     mark_at: tuple[int, ...] = ()
     matches: tuple[Match, ...] = ()
     n_matches: int = 0
@@ -178,6 +181,11 @@ class Event:
     def is_prevented(self) -> bool:
         """Whether the operation did not happen."""
         return bool(self.flags & EventFlag.PREVENTED)
+
+    @property
+    def times(self) -> int:
+        """How many verdicts it stands for."""
+        return 1 + self.repeats
 
 
 @attrs.frozen

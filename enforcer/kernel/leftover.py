@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import attrs
 
 from enforcer.errors import EnforcerError, KernelError
-from enforcer.kernel import image_map
+from enforcer.kernel import image_map, repeats
 from enforcer.kernel.image_map import ImageHead, Slot
 from enforcer.kernel.loader import CARRIED
 from enforcer.kernel.maps import HitCounters, Notes, RowHits, StatCounters
@@ -83,6 +83,7 @@ class Leftover:
             "notes",
             "decisions",
             "activity",
+            repeats.MAP,
             *CARRIED,
         ):
             self._fds[name] = self._open(name)
@@ -122,6 +123,15 @@ class Leftover:
             KernelError: if they cannot be read.
         """
         return self._ring.drain() if self._ring is not None else []
+
+    def last_records(self) -> Sequence[bytes]:
+        """
+        Return the records that wait outside of its rings, once none of its programs runs any more.
+
+        Raises:
+            KernelError: if they cannot be read.
+        """
+        return [] if self.problem else list(repeats.left_records(self._fds[repeats.MAP]))
 
     def hits(self) -> tuple[RowHits, ...]:
         """

@@ -19,9 +19,10 @@ from typing import Any, Final, Self
 import attrs
 
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
-from enforcer.kernel import host, pins, placement, pseudofs
+from enforcer.kernel import host, pins, placement, pseudofs, repeats
+from enforcer.kernel.maps import RINGS
 from enforcer.kernel.placement import Placement
-from enforcer.kernel.programs import AT_POINT, PROGRAMS, ProgramSpec
+from enforcer.kernel.programs import AT_POINT, PROGRAMS, TELL_REPEATS, ProgramSpec
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject
 
@@ -186,6 +187,7 @@ def load(
         KernelError: otherwise.
     """
     _choose(engine, programs, at)
+    engine.programs[TELL_REPEATS].set_autoload(enabled=True)
     configure(engine, sizes)
     load_with_image(engine, sizes.image, model=model)
 
@@ -290,7 +292,7 @@ def configure(engine: BpfObject, sizes: Sizes) -> None:
             engine.maps[CODE_MAP].reuse(sizes.carry[CODE_MAP])
     if sizes.records:
         engine.maps["cgroups_told"].set_max_entries(_CGROUPS)
-    for name, size in zip(("decisions", "activity"), sizes.rings or (), strict=False):
+    for name, size in zip(RINGS, sizes.rings or (), strict=False):
         engine.maps[name].set_max_entries(size)
 
 
@@ -308,6 +310,9 @@ def set_constants(engine: BpfObject, sizes: Sizes) -> None:
     engine.set_constant("enf_places", int.from_bytes(places, "little"), size=len(places))
     engine.set_constant("enf_carries", int(sizes.carry is not None))
     engine.set_constant("enf_records", int(sizes.records))
+    rings = sizes.rings or tuple(engine.maps[name].max_entries for name in RINGS)
+    for name, size in zip(RINGS, rings, strict=True):
+        engine.set_constant(f"enf_crowded_{name}", int(size * repeats.CROWDED))
 
 
 def explain(error: KernelError) -> KernelError:

@@ -37,6 +37,7 @@ __all__ = [
     "NAMES",
     "POINTS",
     "PROGRAMS",
+    "TELL_REPEATS",
     "ProgramSpec",
     "Role",
     "names",
@@ -300,6 +301,9 @@ GUARD_EXIT: Final = "enf_guard_exit"
 
 GUARD_CONTROL: Final = "enf_guard_control"
 """The program by which user space gives orders to the guard; run, not attached."""
+
+TELL_REPEATS: Final = "enf_tell_repeats"
+"""The program that moves records of kinds that were counted into the rings; run, not attached."""
 
 CALLS: Final = 1 << abi.OPS["SYSCALL"]
 """The operation that is decided at the entry of system calls, by a program of its own."""

@@ -29,6 +29,7 @@ from enforcer.kernel.maps import RINGS, Notes, RowHits, StatCounters, memory
 from enforcer.kernel.needs import Needs
 from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role
+from enforcer.kernel.repeats import Repeats
 from enforcer.kernel.ringbuf import RingBuffer, ring_use
 from enforcer.kernel.verifier import Verifier
 
@@ -42,6 +43,7 @@ class Session:
     _engine: Engine
     _images: Succession
     _ring: RingBuffer
+    _repeats: Repeats
     _pins: PinDirectory | None
     guard: Guard | None
     _undo: contextlib.ExitStack
@@ -108,7 +110,8 @@ class Session:
                 protection.protect(pins.path if pins is not None else None, verifier)
                 undo.callback(protection.disarm)
             images.expire_within(confirm_within)
-            return cls(engine, images, ring, pins, protection, undo.pop_all())
+            outside = Repeats(engine.first.programs[programs.TELL_REPEATS].fd)
+            return cls(engine, images, ring, outside, pins, protection, undo.pop_all())
         raise AssertionError("unreachable")
 
     @property
@@ -299,12 +302,16 @@ class Session:
         """
         Take a batch of records, denials and kills first; empty when none waits.
 
-        Each is a ``struct enf_event`` with its tail.
+        Each is a ``struct enf_event`` with its tail. Those that wait outside of the rings come when the
+        rings are empty, and in a flood, in which they never are, several times a second.
 
         Raises:
             KernelError: if they cannot be read.
         """
-        return self._ring.drain()
+        batch = self._ring.drain()
+        if batch and not self._repeats.is_due:
+            return batch
+        return batch if not self._repeats.tell() or batch else self._ring.drain()
 
     def hits(self) -> tuple[RowHits, ...]:
         """Return how often each row of the active image has decided, exactly; raises KernelError."""

@@ -205,12 +205,13 @@ class Daemon:
     def _tick(self) -> None:
         try:
             pipeline = self._running()
+            pipeline.pump()  # what waits outside of the rings makes no descriptor readable
             pipeline.check_losses()
             self.session.heartbeat(
                 lost_decisions=pipeline.lost.decisions, lost_activity=pipeline.lost.activity
             )
         except KernelError as error:
-            self._running().fanout.report(f"the kernel's counters cannot be read: {error}")
+            self._running().fanout.report(f"records and counters cannot be read: {error}")
         self._beat()
         self._arm_retry()
 

@@ -68,6 +68,7 @@ def _match(record: Record) -> Iterator[tuple[str, str]]:
     optional = {
         "ENFORCER_ERRNO": errno_name(event),
         "ENFORCER_SIGNAL": signal_name(event),
+        "ENFORCER_REPEATS": str(event.repeats) if event.repeats else None,
         "ENFORCER_EXE": record.process.exe,
         "ENFORCER_CGROUP": record.cgroup,
         "ENFORCER_CONTAINER_ID": record.container_id,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from enforcer.events.document import errno_name, rfc3339, signal_name
 from enforcer.events.object import endpoint
 from enforcer.events.operations import OPERATIONS
+from enforcer.events.repeats import repeated_by, until_ns
 from enforcer.events.types import EventFlag, Lost, Record, RowFlag
 from enforcer.identity.text import neutral, readable
 from enforcer.policy.model.policy import Verb
@@ -31,7 +32,7 @@ KEYS: Final = frozenset(
         *("prevented", "errno", "signal", "signal_failed", "on_error", "default", "guard", "exe"),
         *("uid", "euid", "container_id", "container_name", "pod_name", "pod_namespace", "place"),
         *("lost_decisions", "lost_activity", "malformed"),
-        *("dropped", "reason", "also"),
+        *("dropped", "reason", "also", "repeats", "last_repeat", "repeated_by"),
     )
 )
 """Keys that have a meaning already, and that no added field may take."""
@@ -89,6 +90,10 @@ def _match(record: Record) -> Iterator[tuple[str, str]]:
     yield "place", quoted(record.origin.place)
     if record.said:
         yield "also", quoted(", ".join(also(record)))
+    if event.repeats:
+        yield "repeats", str(event.repeats)
+        yield "last_repeat", quoted(rfc3339(until_ns(record)))
+        yield "repeated_by", repeated_by(event)
 
 
 def also(record: Record) -> Iterator[str]:

@@ -21,6 +21,7 @@ from enforcer.events import document
 from enforcer.events.document import as_document, errno_name, rfc3339
 from enforcer.events.object import inet_address, numbers, target
 from enforcer.events.operations import OPERATIONS
+from enforcer.events.repeats import until_ns
 from enforcer.events.types import Lost
 from enforcer.identity.text import readable
 from enforcer.policy.language.sockets import BY_DEFAULT, FAMILIES, WITH_ADDRESS
@@ -89,6 +90,7 @@ def ocsf_event(record: Record | Lost, fields: Mapping[str, str]) -> dict[str, ob
             "profiles": _PROFILES,
         },
         **_severity(record),
+        **_count(record),
         **_status(record.event),
         **_control(record),
         "device": dict(_device()),
@@ -139,6 +141,14 @@ def _severity(record: Record) -> dict[str, object]:
     refused = record.event.action >= Verb.DENY
     number = _SEVERITIES[record.origin.severity] if refused else 1
     return {"severity_id": number, "severity": _SEVERITY_NAMES[number]}
+
+
+def _count(record: Record) -> dict[str, object]:
+    """Say for how many it stands, and from when to when, if for more than one."""
+    if not record.event.repeats:
+        return {}
+    start, end = record.time_ns // 1_000_000, until_ns(record) // 1_000_000
+    return {"count": record.event.times, "start_time": start, "end_time": end}
 
 
 def _status(event: Event) -> dict[str, object]:

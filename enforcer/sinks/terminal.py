@@ -66,6 +66,7 @@ def terminal_line(document: RecordDocument | SkippedDocument, *, colour: bool = 
     return (
         f"{clock} {_paint(verdict, _COLOURS[document['action']], colour=colour)} "
         f"{neutral(process['name'])}[{process['pid']}] {neutral(deed(document))}{_effect(document)}"
+        f"{_repeats(document)}"
         f"{neutral(remainder(document))} {_paint(neutral(rule), _DIM, colour=colour)}"
     )
 
@@ -83,6 +84,16 @@ def _effect(document: MatchDocument) -> str:
     if document["onError"]:
         parts.append("operand unknown")
     return f" [{', '.join(parts)}]" if parts else ""
+
+
+def _repeats(document: MatchDocument) -> str:
+    """Say how many more there were, if the record stands for them."""
+    if "repeats" not in document:
+        return ""
+    more = document["repeats"]
+    by = " by its cgroup" if more["by"] == "cgroup" else ""
+    times = "once more" if more["count"] == 1 else f"{more['count']:,} times more"
+    return f" and {times}{by} until {_local(more['last'])}"
 
 
 def _also(document: MatchDocument) -> str:

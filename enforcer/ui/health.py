@@ -122,7 +122,7 @@ def _rings(health: BeatHealth) -> Piece:
         for used, size in (health["rings"][name] for name in ("decisions", "activity"))
     ]
     text = "rings " + " + ".join(f"{share:.0f}%" for share in shares)
-    return (text, "bad" if max(shares) > 80 else "warn" if max(shares) > 40 else "")
+    return (text, "bad" if max(shares) > 70 else "warn" if max(shares) > 40 else "")
 
 
 def _lost(health: BeatHealth) -> Piece:

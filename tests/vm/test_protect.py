@@ -37,6 +37,7 @@ from siege import (
 
 from enforcer.kernel.verifier import Answer, ask, claim, release
 
+STORM = 1500  # a ring has room for a thousand
 _OTHER = BPFFS / "other" / "map"
 
 
@@ -197,6 +198,21 @@ def test_signals_do_not_reach_the_daemon(protected, name):
     record = check(protected, "signal")
     assert name == record["object"]["signal"]
     assert f"{name} to the daemon" in record["message"]
+
+
+def test_a_storm_of_signals_is_told_to_the_last(protected):
+    """Faster than the daemon reads: the kernel counts what is alike, and loses nothing."""
+    for _ in range(STORM):
+        with pytest.raises(PermissionError):
+            os.kill(protected.pid, signal.SIGUSR2)
+
+    told = 0
+    while told < STORM:
+        for record in protected.refusals("signal"):
+            assert "SIGUSR2" == record["object"]["signal"]
+            told += 1 + record.get("repeats", {"count": 0})["count"]
+    assert STORM == told
+    assert protected.is_well()
 
 
 def test_some_signals_reach_the_daemon(protected):

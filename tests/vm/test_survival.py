@@ -7,13 +7,16 @@ Behind ``make soak`` it crashes more often.
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from attempter import scripted
 from churn import KINDS, Churn, Place, unharmed, verdicts
 from daemon import PINS, Daemon, Tail, ask, leftovers, managed, told, until
 from engine import attempt
@@ -24,6 +27,7 @@ ROOT = Path("/opt/enforcer-test-survival")
 RESTARTS, CRASHES = (3, 10) if "ENFORCER_SOAK" in os.environ else (1, 4)
 PLAIN = ROOT / "plain"
 EVERYBODY = f"file: read, match: {{path: {PLAIN}}}, action: deny"
+FLOOD = 2000  # a ring has room for a thousand
 NOTHING = {"programs": [], "links": [], "pins": []}
 REFUSED, DONE = dict.fromkeys(KINDS, "refused"), dict.fromkeys(KINDS, "done")
 
@@ -77,6 +81,24 @@ def enforced(daemon: Daemon, policy: str) -> int:
     return sum(p["enforced"] for p in daemon.status()["policies"] if p["name"] == policy)
 
 
+def refused_again_and_again(count: int) -> int:
+    """Let one process be refused so often that the ring is full; returns its number."""
+    argv = scripted(str(Path(__file__).with_name("flooder.py")), "loop", f"{count}", "1")
+    done = subprocess.run([*argv, f"read {PLAIN}"], stdout=subprocess.PIPE, check=True)
+    answer = json.loads(done.stdout)
+    assert {f"read {PLAIN}": count} == answer["refused"]
+    return int(answer["pid"])
+
+
+def times(records: Iterable[dict]) -> int:
+    """How many verdicts they stand for."""
+    return sum(1 + record.get("repeats", {"count": 0})["count"] for record in records)
+
+
+def all_of(records: list[dict], wanted: int) -> list[dict] | None:
+    return records if times(records) >= wanted else None
+
+
 def test_daemon_is_killed_again_and_again(rounds: Rounds):
     with Churn.at(rounds.place, seconds=3000) as churn:
         rounds.run_restarts(RESTARTS, churn)
@@ -93,6 +115,7 @@ def test_counts_and_records_go_on(rounds: Rounds):
         assert is_refused()
     daemon.catch_up()  # what it has in hand when it is killed is lost, and only counted
     daemon.kill()
+    loud = refused_again_and_again(FLOOD)
     for _ in range(4):
         assert b"not permitted" in attempt("/bin/cat", str(PLAIN)).stderr
     rounds.variant = rounds.place.variant(letter, 300, EVERYBODY)  # the same rules, and others
@@ -102,10 +125,13 @@ def test_counts_and_records_go_on(rounds: Rounds):
     for _ in range(5):
         assert is_refused()
 
-    assert counted + 12 == enforced(daemon, policy)
-    records = until(
-        lambda: found if len(found := records_of(daemon)[len(before) :]) >= 12 else None
-    )
+    assert counted + 12 + FLOOD == enforced(daemon, policy)
+    found = until(lambda: all_of(records_of(daemon)[len(before) :], 12 + FLOOD))
+    # What waited outside of the full ring comes last.
+    found.sort(key=lambda record: record["time"])
+    assert FLOOD == times(record for record in found if record["process"]["pid"] == loud)
+    assert any("repeats" in record for record in found)
+    records = [record for record in found if record["process"]["pid"] != loud]
     assert [generation] * 7 + [rounds.newest] * 5 == [r["generation"] for r in records]
     assert {(policy, f"{letter}-extra-0")} == {(r["policy"], r["rule"]) for r in records}
     assert {"/usr/bin/cat"} == {r["process"]["exe"] for r in records[3:7]}

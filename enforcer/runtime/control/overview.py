@@ -80,7 +80,7 @@ class Overview:
         if isinstance(record, Lost):
             self._losses.append(record)  # not counted: the kernel's own counters tell of losses
             return
-        self.count(record, 1)
+        self.count(record, record.event.times)
         if record.event.action < Verb.DENY:
             self._other.append(record)
             return

@@ -150,7 +150,7 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001
             self._stats.observe_malformed(f"{type(error).__name__}: {error}")
         else:
-            self._stats.observe(record)
+            self._stats.observe(record, record.event.times)
 
     def _make(self, raw: bytes) -> Record:
         return self.redactor.apply(self.enricher.enrich(self.decoder.decode(raw)))

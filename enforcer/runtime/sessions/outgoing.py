@@ -11,7 +11,7 @@ import attrs
 from enforcer.kernel.image_map import boot_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from enforcer.events.enrich import Origins
     from enforcer.events.types import Origin
@@ -46,6 +46,7 @@ class Outgoing:
         since_ns: when its daemon looked last, CLOCK_BOOTTIME; 0 if it is this process.
         reported: losses that its daemon had reported.
         taken: records that were taken from it.
+        rest: returns records that are there besides, once its programs have ended.
     """
 
     source: _Source
@@ -53,6 +54,8 @@ class Outgoing:
     since_ns: int = 0
     reported: int = 0
     taken: int = 0
+    rest: Callable[[], Sequence[bytes]] = tuple
+    _has_rest: bool = attrs.field(default=True, init=False)
     _quiet_at: float = attrs.field(factory=lambda: time.monotonic() + _IN_FLIGHT)
 
     @property
@@ -89,7 +92,8 @@ class Outgoing:
                 else:
                     yield origins, left.retired_hits(generation, len(origins))
 
-        return cls(_Removed(left), hits, notes.alive_ns, notes.lost_decisions + notes.lost_activity)
+        reported = notes.lost_decisions + notes.lost_activity
+        return cls(_Removed(left), hits, notes.alive_ns, reported, rest=left.last_records)
 
     def drain(self) -> Sequence[bytes]:
         """
@@ -99,6 +103,9 @@ class Outgoing:
             KernelError: they cannot be read.
         """
         batch = self.source.drain()
+        if not batch and self._has_rest and self.is_done:
+            self._has_rest = False
+            batch = self.rest()
         self.taken += len(batch)
         return batch
 

@@ -31,7 +31,7 @@ UNDECIDING = {
 """LSM programs that decide no operation, by name."""
 
 OF_NO_HOOK = {
-    *(programs.LABEL_TASKS, programs.GUARD_EXIT, programs.GUARD_CONTROL),
+    *(programs.LABEL_TASKS, programs.GUARD_EXIT, programs.GUARD_CONTROL, programs.TELL_REPEATS),
     *core.STUBS.values(),  # what the programs of hooks call to decide
 }
 """Programs that are at no LSM hook and decide no operation by themselves."""

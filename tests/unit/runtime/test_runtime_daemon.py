@@ -416,3 +416,13 @@ def test_a_dry_run_sums_up():
 class FakeHitsOf:
     audited: int
     enforced: int = 0
+
+
+def test_each_second_it_looks_for_records_that_wake_nobody(bench):
+    """Those that wait outside of the rings make no descriptor readable."""
+    bench.daemon._pipeline = bench.pipeline
+    bench.session.happen(raw_event(**DENIAL, repeats=4, last_ns=2_000))
+
+    bench.daemon._tick()
+
+    assert [4] == [each.event.repeats for each in records(bench)]

@@ -391,6 +391,21 @@ def test_denials_are_kept_one_by_one_until_they_are_many(make):
     assert bench.pipeline.stats.by_outcome == {"denied": 1105}
 
 
+def test_what_stands_for_others_is_left_to_python(make):
+    """No other record has its number, so that it is no template; those around it are written fast."""
+    bench = make()
+    plain = [raw_event(time_ns=n) for n in range(1, 9)]
+    many = [raw_event(time_ns=n, repeats=n, last_ns=n + 10**9) for n in range(20, 26)]
+    raws = [*plain[:4], *many, *plain[4:]]
+
+    bench.send(*raws)
+
+    assert_same(bench, raws)
+    assert bench.made[0] == 2 + len(many)
+    assert bench.pipeline._express.unlearnt == 0
+    assert bench.pipeline.stats.records == len(plain) + sum(range(20, 26)) + len(many)
+
+
 def test_steps_of_the_clock_are_followed(make):
     """A template holds no moments, not even that of the start of the process."""
     bench = make()

@@ -66,6 +66,7 @@ WEIGHTS = {
     "test_remembered.py": 12,
     "test_replay.py": 13,
     "test_sctp.py": 3,
+    "test_shares.py": 7,
     "test_subjects.py": 3,
     "test_survival.py": 17,
     "test_syscalls.py": 4,
@@ -168,6 +169,9 @@ OUTER_TESTS = {
     "test_kubearmor.py::test_case[ordinary-file-posture": _POSTURE,
     "test_outputs.py::test_board_and_alerts_find_what_they_ask_for": (
         "queries are parsed, which is slow when emulated: tests/unit/test_grafana_board.py has the same"
+    ),
+    "test_shares.py::test_without_shares_the_other_denial_is_lost": (
+        "an engine that does without: the other tests of the file are what it does otherwise"
     ),
     "test_tracing.py::test_a_kill_comes_late_where_this_kernel_cannot_refuse": "a start: test_points.py",
 }
