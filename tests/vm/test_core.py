@@ -127,18 +127,19 @@ def test_without_it_a_hook_refuses(tmp_path):
     """It cannot decide, and nobody knows what the policies say: fails closed, counted, and says so."""
     (ROOT / "kept").write_text("")
     with Session.open(
-        image(policy(tmp_path, READ, f"file: unlink, match: {{path: {ROOT}/x}}, action: deny"))
+        image(policy(tmp_path, READ, f"file: rename, match: {{path: {ROOT}/x}}, action: deny"))
     ) as it:
         (ROOT / "other").write_text("")
-        (ROOT / "other").unlink()
+        (ROOT / "other").rename(ROOT / "another")
+        (ROOT / "another").unlink()
         assert 0 == it.stats()["NO_CORE"]
         links = it._engine.links._links
-        (taken,) = (one for one in links if "enf_core-enf_path_unlink" == one.program)
+        (taken,) = (one for one in links if "enf_core-enf_path_rename" == one.program)
 
         taken.close()
 
         with pytest.raises(PermissionError):
-            (ROOT / "kept").unlink()
+            (ROOT / "kept").rename(ROOT / "moved")
         assert (ROOT / "kept").exists()
         assert it.stats()["NO_CORE"] >= 1
         assert is_refused()  # other hooks have it

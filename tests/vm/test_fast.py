@@ -31,7 +31,7 @@ spec:
     - name: names
       file: [create, unlink, mkdir, symlink]
       guard: false
-      match: {path: [/srv/fast/names/taken, /srv/fast/names/deep/**]}
+      match: {path: [/srv/fast/names/taken, /srv/fast/names/deep/**, /run/fast/taken]}
       action: deny
 """
 PLACE = Path("/srv/fast")
@@ -207,15 +207,20 @@ def decisions() -> int:
     return int(json.loads(told("status", "--json"))["kernel"]["decisions"])
 
 
-def test_names_that_no_pattern_meets_are_not_decided(engine, place):
-    (place / "names").mkdir()
-    make_and_remove(place / "names" / "free")
+def test_names_that_no_pattern_meets_are_not_decided(engine):
+    """Where no layer of an overlay is asked about as well."""
+    names = Path("/run/fast")
+    names.mkdir()
+    make_and_remove(names / "free")
     decided = decisions()
 
     for n in range(TIMES):
-        make_and_remove(place / "names" / f"free-{n % 2}")
+        make_and_remove(names / f"free-{n % 2}")
 
     assert decisions() - decided < TIMES  # of some thousand accesses
+    with pytest.raises(PermissionError):
+        (names / "taken").touch()
+    names.rmdir()
 
 
 def test_a_forbidden_name_is_refused_among_others_in_its_directory(engine, place):
