@@ -115,6 +115,20 @@ def test_results_are_copied_out(lab: _Lab, tmp_path: Path) -> None:
     assert ["console.log", "result"] == sorted(path.name for path in out.iterdir())
 
 
+@pytest.mark.parametrize(("possible", "remappers"), [(64, 0), (256, 1)])
+def test_processors_that_are_only_possible(lab: _Lab, possible: int, remappers: int) -> None:
+    """The machine has them, its kernel starts those that are asked for, and over 255 interrupts must find them."""
+    body = 'printf "%s\\n" "$@" >$out; echo 0 >$control/code'
+    process = lab.start(body, "--cpus", "1", "--possible", str(possible))
+
+    out, _ = process.communicate(timeout=20)
+
+    arguments = out.decode().splitlines()
+    assert str(possible) == arguments[arguments.index("-smp") + 1]
+    assert "maxcpus=1" in arguments[arguments.index("-append") + 1].split()
+    assert remappers == sum(each.startswith("intel-iommu") for each in arguments)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_cleans_up(lab: _Lab, number: signal.Signals) -> None:
     """An interrupted run leaves neither a process nor a file."""

@@ -53,6 +53,7 @@ def main(arguments: Sequence[str]) -> int:
             command=script(command),
             directory=Path.cwd(),
             cpus=options.cpus,
+            possible=options.possible,
             cpu=options.cpu,
             memory=options.mem,
             timeout=options.timeout or None,
@@ -89,6 +90,7 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         help=f"{', '.join((*NAMES, LAB))}, or an image",
     )
     add("--cpus", type=_count, default=2, metavar="N", help="processors (2)")
+    add("--possible", type=_count, metavar="N", help="processors that there could be (as --cpus)")
     add("--cpu", metavar="MODEL", help="QEMU's model of a processor (the fastest to emulate)")
     add("--icount", action="store_true", help="one processor; guest time counts instructions")
     add("--timeout", type=float, default=600, metavar="S", help="seconds, 0 for none (600)")

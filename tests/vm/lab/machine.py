@@ -38,6 +38,7 @@ _OVERLAY_SIZE = "75%"
 _RELAY_SECONDS = 10.0
 # The kernel measures how fast the processor counts. Emulated on a busy host, it was once wrong by 37 times.
 _BOOTS = 3
+_XAPIC = 255  # processors that are numbered in eight bits; with more, interrupts must be remapped
 
 _KERNEL_ARGUMENTS = (
     "console=ttyS0 loglevel=5 panic=-1 rdinit=/init no_timer_check tsc=reliable "
@@ -59,6 +60,9 @@ class Machine:
     command: str
     directory: Path
     cpus: int = 2
+    possible: int | None = (
+        None  # processors with those that the kernel does not start; cpus when None
+    )
     cpu: str | None = None  # QEMU's model, the fastest to emulate when None
     memory: str = "2G"
     timeout: float | None = None
@@ -163,7 +167,10 @@ def _qemu(machine: Machine, state: State) -> list[str]:
         # One instruction is one nanosecond of guest time: time then counts instructions.
         speed = ["-accel", "tcg", "-icount", "shift=0", "-smp", "1"]
     else:
-        speed = ["-accel", "tcg,thread=multi", "-smp", str(machine.cpus)]
+        count = max(machine.cpus, machine.possible or 0)
+        speed = ["-accel", "tcg,thread=multi", "-smp", str(count)]
+        if count > _XAPIC:
+            speed += ["-device", "intel-iommu,intremap=on,eim=on"]
     return [
         tool("qemu-system-x86_64"),
         "-machine",
@@ -203,6 +210,8 @@ def _boot(machine: Machine, tree: ModuleTree | None, state: State, *, use_9p: bo
         )
     )
     append = [_KERNEL_ARGUMENTS, *([] if use_9p else [_VIRTIOFS_ARGUMENT]), *machine.append]
+    if machine.possible:
+        append.append(f"maxcpus={machine.cpus}")
     return [
         "-kernel",
         str(machine.kernel.image),
