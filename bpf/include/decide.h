@@ -311,22 +311,24 @@ static long enf_arg_one(__u32 i, void *arg)
 {
 	struct enf_ctx *c = arg;
 	struct enf_scratch *s = c->s;
-	__u32 start = s->argn, len = 0, end = ENF_TEXT_ARGV + s->object.argv_len;
+	/* Looked up for each byte: in the stack of who decides it would be another state for all that follows. */
+	const struct enf_arguments *arguments = enf_arguments_of(s);
+	__u32 start = s->argn, len = 0, at = s->low;
 
 	/* s->low is the scan position; strings are NUL-terminated */
 	(void)i;
-	if (s->low >= end || s->low >= ENF_TEXT_SIZE)
+	enf_barrier(at);
+	if (!arguments || at >= s->object.argv_len || at >= ENF_ARGUMENTS_SIZE)
 		return 1;
-	if (s->text[s->low] != 0) {
-		s->low += 1;
+	s->low = at + 1;
+	if (arguments->text[at])
 		return 0;
-	}
-	len = s->low - s->high;
-	enf_match_text(c, s->high, len, ENF_DIM_ARG_ANY);
+	len = at - s->high;
+	at = ENF_TEXT_ARGV + s->high;
+	enf_match_argument(c, at, len, ENF_DIM_ARG_ANY);
 	if (start < ENF_MAX_ARG_INDEX)
-		enf_match_text(c, s->high, len, ENF_DIM_ARG0 + start);
+		enf_match_argument(c, at, len, ENF_DIM_ARG0 + start);
 	s->argn = start + 1;
-	s->low += 1;
 	s->high = s->low;
 	return 0;
 }
@@ -409,9 +411,12 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 	/* What was read of a long argv counts even when the rest is unknown. */
 	if ((o->present & image->dims & ENF_BIT(ENF_DIM_ARG_ANY)) && o->argv_len) {
 		s->argn = 0;
-		s->low = ENF_TEXT_ARGV;
-		s->high = ENF_TEXT_ARGV;
+		s->low = 0;
+		s->high = 0;
 		enf_loop(ENF_ARGV_MAX, enf_arg_one, c);
+		/* Whoever describes some has a piece; else nobody can say what they are. */
+		if (!s->low)
+			s->unknown |= o->present & ENF_ARGUMENT_DIMS;
 	}
 	if ((s->unknown & image->dims) || s->overflow || s->bad_image || (s->n_maybe & ENF_MAY_BE))
 		s->everything = 1;

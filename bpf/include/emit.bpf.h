@@ -4,6 +4,7 @@
 #define ENFORCER_EMIT_BPF_H
 
 #include "kernel.h"
+#include "arguments.h"
 #include "hits.bpf.h"
 #include "image.h"
 #include "maps.bpf.h"
@@ -48,7 +49,9 @@ static __always_inline __u32 enf_fill_tail(struct enf_event *e, char *tail, __u3
 					   struct enf_scratch *s, struct enf_task *task, __u32 path,
 					   __u32 exe, __u32 name)
 {
-	__u32 at = s->object.path_at, from = ENF_TEXT_NAME, n = 0;
+	const struct enf_arguments *arguments;
+	const char *from = s->text + ENF_TEXT_NAME;
+	__u32 at = s->object.path_at, n = 0;
 
 	e->path_len = path;
 	e->exe_len = exe;
@@ -67,13 +70,15 @@ static __always_inline __u32 enf_fill_tail(struct enf_event *e, char *tail, __u3
 			bpf_probe_read_kernel(tail + n, exe, task->exe);
 	}
 	n += exe;
-	if (s->object.argv_len)
-		from = ENF_TEXT_ARGV;
+	if (s->object.argv_len) {
+		arguments = enf_arguments_of(s);
+		from = arguments ? arguments->text : NULL;
+	}
 	if (name) {
 		enf_barrier(n);
 		enf_barrier(name);
 		if (name <= most && n <= room - most)
-			bpf_probe_read_kernel(tail + n, name, &s->text[from]);
+			bpf_probe_read_kernel(tail + n, name, from);
 		else
 			e->name_len = 0;
 	} else if (e->kind == ENF_EVENT_VERDICT && s->object.op[0] >= ENF_OP_READ &&

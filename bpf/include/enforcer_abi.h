@@ -653,8 +653,17 @@ struct enf_object {
 #define ENF_TEXT_PATH 0
 #define ENF_TEXT_NAME 4608   /* ENF_PATH_MAX + room for one name read at its last byte */
 #define ENF_TEXT_FSTYPE 4880 /* ENF_TEXT_NAME + 272: behind the longest name */
-#define ENF_TEXT_ARGV 5120   /* ENF_TEXT_NAME + 512 */
-#define ENF_TEXT_SIZE 22016  /* ENF_TEXT_ARGV + ENF_ARGV_MAX + 512 */
+#define ENF_TEXT_SIZE 5120   /* ENF_TEXT_NAME + 512 */
+#define ENF_TEXT_ARGV 5120   /* behind it: in a piece of memory of their own, see arguments.h */
+
+#define ENF_ARGUMENTS_SIZE 16896 /* of such a piece: ENF_ARGV_MAX + 512 */
+
+/*
+ * How many pieces there are of working memory, and of memory for arguments: powers of two, for any number of
+ * processors. See scratch.bpf.h.
+ */
+#define ENF_SCRATCHES 64
+#define ENF_ARGUMENTS 32
 
 struct enf_verdict {
 	__u32 row;	 /* of the enforcing policies; ENF_NONE */

@@ -57,10 +57,15 @@ ENF_INLINE void enf_store8(void *p, __u64 v)
 
 #define ENF_BIT(n) (1ULL << (n))
 
-/* Working memory of one decision. All zero between uses, but for text, capitals, matches and other. */
-struct enf_scratch {
+/* Who has a piece of memory: each begins with it. */
+struct enf_claim {
 	__u32 busy;
 	__u32 account; /* whose task has it */
+};
+
+/* Working memory of one decision. All zero between uses, but for text, capitals, matches and other. */
+struct enf_scratch {
+	struct enf_claim claim;
 	__u32 n_touched;
 	__u32 n_policies;
 	__u32 overflow;	  /* more atoms than room: every string and number counts as unknown */
@@ -78,6 +83,7 @@ struct enf_scratch {
 	__u32 fold_from; /* place in the text */
 	__u32 heads;	 /* what could lie below is still to be looked up */
 	__u32 n_maybe;	 /* ENF_MAY_*: what the bits of maybe stand for */
+	__u32 arguments; /* number of the piece with the strings of arguments, see arguments.h; or 0 */
 	__u64 since;	 /* when the access began, where it is recorded */
 	__u64 present;
 	__u64 unknown;

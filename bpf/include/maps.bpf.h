@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every map of the engine. Weak: the linker makes one of the copies in each translation unit.
+ * Every map of the engine but arguments.h's. Weak: the linker makes one of the copies in each translation unit.
  * Sizes given here are placeholders where the loader sets them from the policy and the machine.
  */
 #ifndef ENFORCER_MAPS_H
@@ -10,15 +10,13 @@
 #include "image.h"
 
 /* Set before load. */
-extern const volatile __u32 enf_image_bytes;   /* value size of the image map */
-extern const volatile __u32 enf_scratch_slots; /* entries of scratches */
-extern const volatile __u32 enf_slots_per_cpu; /* of them, which a processor tries first */
-extern const volatile __u32 enf_host_mnt_ns;   /* inode number of the host's mount namespace */
-extern const volatile __u32 enf_rows;	       /* half the entries of hits */
-extern const volatile __u32 enf_carries;       /* not 0: tasks_before holds labels */
-extern const volatile __u32 enf_records;       /* not 0: this session records, see record.bpf.h */
-extern const volatile __u64 enf_rename_lock;   /* address of the kernel's lock; 0: it is hidden */
-extern const volatile __u64 enf_mount_lock;    /* likewise */
+extern const volatile __u32 enf_image_bytes; /* value size of the image map */
+extern const volatile __u32 enf_host_mnt_ns; /* inode number of the host's mount namespace */
+extern const volatile __u32 enf_rows;	     /* half the entries of hits */
+extern const volatile __u32 enf_carries;     /* not 0: tasks_before holds labels */
+extern const volatile __u32 enf_records;     /* not 0: this session records, see record.bpf.h */
+extern const volatile __u64 enf_rename_lock; /* address of the kernel's lock; 0: it is hidden */
+extern const volatile __u64 enf_mount_lock;  /* likewise */
 extern const volatile struct enf_place enf_places[ENF_PLACES];
 /* Bytes that wait in a ring from which on it is crowded: see repeats.bpf.h. */
 extern const volatile __u32 enf_crowded_decisions;
@@ -58,12 +56,12 @@ struct {
 	__type(value, __u32);
 } held __weak SEC(".maps");
 
-/* Working memory. Not per CPU: a value would exceed what a per-CPU allocation may have, and programs
- * may be preempted by others on the same CPU; slots are taken by their busy flag.
+/* Working memory. Not per CPU: programs may be preempted by others on the same CPU, and the memory would grow with
+ * processors; a piece is who has claimed it. See scratch.bpf.h.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 8);
+	__uint(max_entries, ENF_SCRATCHES);
 	__type(key, __u32);
 	__type(value, struct enf_scratch);
 } scratches __weak SEC(".maps");

@@ -10,6 +10,7 @@
 #ifndef ENFORCER_MATCH_H
 #define ENFORCER_MATCH_H
 
+#include "arguments.h"
 #include "hash.h"
 
 enum enf_truth {
@@ -149,18 +150,37 @@ ENF_INLINE __u64 enf_text8(const struct enf_scratch *s, __u32 off)
 	return enf_load8(s->text + off);
 }
 
-static long enf_compare_one(__u32 i, void *arg)
+/*
+ * What reads a string is there twice, for the text and for arguments, which lie elsewhere: a function for both would
+ * be verified with each for either. *in_arguments* is a constant.
+ */
+ENF_INLINE __u64 enf_string8(const struct enf_scratch *s, __u32 off, int in_arguments)
+{
+	return in_arguments ? enf_argument8(s, off) : enf_text8(s, off);
+}
+
+ENF_INLINE long enf_compare_step(__u32 i, void *arg, int in_arguments)
 {
 	struct enf_ctx *c = arg;
 	struct enf_scratch *s = c->s;
 	const __u64 *want = enf_at(c, s->text_at + i * 8, 8);
 	__u32 left = s->text_len - i * 8;
 
-	if (!want || enf_first(enf_text8(s, s->at + i * 8), left) != *want) {
+	if (!want || enf_first(enf_string8(s, s->at + i * 8, in_arguments), left) != *want) {
 		s->differs = 1;
 		return 1;
 	}
 	return 0;
+}
+
+static long enf_compare_one(__u32 i, void *arg)
+{
+	return enf_compare_step(i, arg, 0);
+}
+
+static long enf_compare_argument(__u32 i, void *arg)
+{
+	return enf_compare_step(i, arg, 1);
 }
 
 /*
@@ -168,7 +188,7 @@ static long enf_compare_one(__u32 i, void *arg)
  * hash, kind and length in common, so the comparison stands behind the search, where the verifier meets
  * it once and not at every probe.
  */
-ENF_INLINE int enf_lookup(struct enf_ctx *c, __u64 hash, __u32 len, __u32 kind)
+ENF_INLINE int enf_lookup(struct enf_ctx *c, __u64 hash, __u32 len, __u32 kind, int in_arguments)
 {
 	const struct enf_image *image = enf_head(c);
 	const struct enf_slot *slot = NULL;
@@ -191,7 +211,10 @@ ENF_INLINE int enf_lookup(struct enf_ctx *c, __u64 hash, __u32 len, __u32 kind)
 	s->text_at = image->off_text + slot->text;
 	s->text_len = len;
 	s->differs = 0;
-	enf_loop((len + 7) / 8, enf_compare_one, c);
+	if (in_arguments)
+		enf_loop((len + 7) / 8, enf_compare_argument, c);
+	else
+		enf_loop((len + 7) / 8, enf_compare_one, c);
 	if (s->differs)
 		return 0;
 	if ((s->at + len == s->end && !s->cut) || kind == ENF_SLOT_HEAD)
@@ -260,20 +283,31 @@ last:
 	s->heads = s->cut &&
 		   s->folding; /* it may be longer than the head; a longer path is not looked at */
 found:
-	enf_lookup(c, x, enf_unfollowed(s, len), enf_unfollowed(s, kind));
+	enf_lookup(c, x, enf_unfollowed(s, len), enf_unfollowed(s, kind), 0);
 	return s->pos > s->end && !s->heads;
 }
 
-static long enf_hash_one(__u32 i, void *arg)
+ENF_INLINE long enf_hash_step(__u32 i, void *arg, int in_arguments)
 {
 	struct enf_ctx *c = arg;
 	struct enf_scratch *s = c->s;
 	__u32 left = s->end - s->pos;
 
 	(void)i;
-	s->hash = enf_mix(s->hash, enf_first(enf_text8(s, s->pos), left < 8 ? left : 8));
+	s->hash = enf_mix(s->hash,
+			  enf_first(enf_string8(s, s->pos, in_arguments), left < 8 ? left : 8));
 	s->pos += 8;
 	return 0;
+}
+
+static long enf_hash_one(__u32 i, void *arg)
+{
+	return enf_hash_step(i, arg, 0);
+}
+
+static long enf_hash_argument(__u32 i, void *arg)
+{
+	return enf_hash_step(i, arg, 1);
 }
 
 /* ---- Strings by automaton ---------------------------------------------------------------- */
@@ -284,7 +318,7 @@ struct enf_run {
 	__u32 state;
 };
 
-static long enf_run_one(__u32 i, void *arg)
+ENF_INLINE long enf_run_step(__u32 i, void *arg, int in_arguments)
 {
 	struct enf_run *r = arg;
 	struct enf_scratch *s = r->c->s;
@@ -292,11 +326,19 @@ static long enf_run_one(__u32 i, void *arg)
 	const unsigned char *class;
 	unsigned char byte;
 	const __u16 *next;
+	int argument;
 
 	enf_barrier(off);
-	if (off >= ENF_TEXT_SIZE)
-		return 1;
-	byte = s->text[off];
+	if (in_arguments) {
+		argument = enf_argument(s, off);
+		if (argument < 0)
+			return 1;
+		byte = argument;
+	} else {
+		if (off >= ENF_TEXT_SIZE)
+			return 1;
+		byte = s->text[off];
+	}
 	class = enf_at(r->c, r->classes + byte, 1);
 	if (!class)
 		return 1;
@@ -307,7 +349,17 @@ static long enf_run_one(__u32 i, void *arg)
 	return r->state == 0;
 }
 
-static long enf_dfa_one(__u32 i, void *arg)
+static long enf_run_one(__u32 i, void *arg)
+{
+	return enf_run_step(i, arg, 0);
+}
+
+static long enf_run_argument(__u32 i, void *arg)
+{
+	return enf_run_step(i, arg, 1);
+}
+
+ENF_INLINE long enf_dfa_step(__u32 i, void *arg, int in_arguments)
 {
 	struct enf_ctx *c = arg;
 	struct enf_scratch *s = c->s;
@@ -325,14 +377,28 @@ static long enf_dfa_one(__u32 i, void *arg)
 	r.classes = dfa->classes;
 	r.trans = dfa->trans;
 	r.n_classes = dfa->n_classes;
-	if (s->end > s->at)
-		enf_loop(s->end - s->at, enf_run_one, &r);
+	if (s->end > s->at) {
+		if (in_arguments)
+			enf_loop(s->end - s->at, enf_run_argument, &r);
+		else
+			enf_loop(s->end - s->at, enf_run_one, &r);
+	}
 	if (!r.state)
 		return 0;
 	accept = enf_at(c, (s->cut && dfa->may ? dfa->may : dfa->accept) + r.state * 8, 8);
 	if (accept)
 		enf_touch(c, accept->first, accept->count, s->dim);
 	return 0;
+}
+
+static long enf_dfa_one(__u32 i, void *arg)
+{
+	return enf_dfa_step(i, arg, 0);
+}
+
+static long enf_dfa_argument(__u32 i, void *arg)
+{
+	return enf_dfa_step(i, arg, 1);
 }
 
 ENF_INLINE void enf_begin_string(struct enf_scratch *s, const struct enf_image *image, __u32 at,
@@ -521,9 +587,27 @@ ENF_FN int enf_match_text(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
 	s->pos = at;
 	if (len)
 		enf_loop((len + 7) / 8, enf_hash_one, c);
-	enf_lookup(c, enf_mix(s->hash, ((__u64)len << 8) | 1), len, ENF_SLOT_STRING);
+	enf_lookup(c, enf_mix(s->hash, ((__u64)len << 8) | 1), len, ENF_SLOT_STRING, 0);
 	if (image->n_dfas)
 		enf_loop(image->n_dfas, enf_dfa_one, c);
+	return 0;
+}
+
+/* The same of an argument. */
+ENF_FN int enf_match_argument(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
+{
+	const struct enf_image *image = enf_head(c);
+	struct enf_scratch *s = c->s;
+
+	if (!(image->dims & ENF_BIT(dim & 63)))
+		return 0;
+	enf_begin_string(s, image, at, len, dim);
+	s->pos = at;
+	if (len)
+		enf_loop((len + 7) / 8, enf_hash_argument, c);
+	enf_lookup(c, enf_mix(s->hash, ((__u64)len << 8) | 1), len, ENF_SLOT_STRING, 1);
+	if (image->n_dfas)
+		enf_loop(image->n_dfas, enf_dfa_argument, c);
 	return 0;
 }
 

@@ -9,20 +9,21 @@
 #include "view.bpf.h"
 
 struct enf_argscan {
-	struct enf_scratch *s;
+	const struct enf_arguments *arguments;
 	__u32 len, count, last, argc;
 };
 
 static long enf_argscan_one(__u32 i, void *arg)
 {
 	struct enf_argscan *a = arg;
-	__u32 at = ENF_TEXT_ARGV + i;
+	__u32 at = i;
 
 	enf_barrier(at);
 	/* Behind the last argument lies the environment: no operand, and nobody's to record. */
-	if (i >= a->len || at >= ENF_TEXT_SIZE || a->count >= ENF_MAX_ARGS || a->count >= a->argc)
+	if (!a->arguments || at >= a->len || at >= ENF_ARGUMENTS_SIZE || a->count >= ENF_MAX_ARGS ||
+	    a->count >= a->argc)
 		return 1;
-	if (!a->s->text[at]) {
+	if (!a->arguments->text[at]) {
 		a->count += 1;
 		a->last = i + 1;
 	}
@@ -40,36 +41,50 @@ static __always_inline long enf_copy_argv(void *to, __u32 n, __u64 start)
 	return bpf_copy_from_user(to, n, (const void *)start);
 }
 
-/* Copy the arguments and describe what is known of them. */
-__attribute__((noinline)) int enf_describe_argv(struct enf_scratch *s, __u64 start, __u64 len,
-						__u32 argc)
+/*
+ * Copy the arguments into the piece with this *number*, before there is working memory: the copy may sleep, and who
+ * sleeps holds what only other such copies want. Returns: how many bytes there are, or -1.
+ */
+__attribute__((noinline)) long enf_read_argv(__u32 number, __u64 start, __u64 len)
+{
+	struct enf_arguments *a = enf_arguments_at(number);
+	__u32 n = len > ENF_ARGV_MAX ? ENF_ARGV_MAX : len;
+
+	enf_barrier(n);
+	if (!a || n > ENF_ARGV_MAX || enf_copy_argv(a->text, n, start))
+		return -1;
+	return n;
+}
+
+/* The dimensions of the first *n* arguments. */
+static __always_inline __u64 enf_first_arguments(__u32 n)
+{
+	if (n > ENF_MAX_ARG_INDEX)
+		n = ENF_MAX_ARG_INDEX;
+	return (ENF_BIT(n) - 1) << ENF_DIM_ARG0;
+}
+
+/* Describe what is known of the arguments, of which there are *len* bytes; less than 0: nothing. */
+__attribute__((noinline)) int enf_describe_argv(struct enf_scratch *s, long len, __u32 argc)
 {
 	struct enf_argscan scan = {};
-	__u32 n = len > ENF_ARGV_MAX ? ENF_ARGV_MAX : len;
 	struct enf_object *o;
 
 	if (!s)
 		return 0;
 	o = &s->object;
 	o->present |= ENF_BIT(ENF_DIM_ARG_ANY);
-	enf_barrier(n);
-	if (n > ENF_ARGV_MAX || enf_copy_argv(&s->text[ENF_TEXT_ARGV], n, start)) {
+	if (len < 0)
 		o->unknown |= ENF_BIT(ENF_DIM_ARG_ANY);
-		n = 0;
-	}
-	scan.s = s;
-	scan.len = n;
+	scan.arguments = enf_arguments_of(s);
+	scan.len = len < 0 ? 0 : len;
 	scan.argc = argc;
 	scan.count = enf_nothing;
 	bpf_loop(ENF_ARGV_MAX, enf_argscan_one, &scan, 0);
 	o->argv_len = scan.last; /* whole arguments only */
 	o->argc = scan.count;
-	for (__u32 i = 0; i < ENF_MAX_ARG_INDEX; i++) {
-		if (i < argc)
-			o->present |= ENF_BIT(ENF_DIM_ARG0 + i);
-		if (i < argc && i >= scan.count)
-			o->unknown |= ENF_BIT(ENF_DIM_ARG0 + i);
-	}
+	o->present |= enf_first_arguments(argc);
+	o->unknown |= enf_first_arguments(argc) & ~enf_first_arguments(scan.count);
 	if (scan.count < argc)
 		o->unknown |= ENF_BIT(ENF_DIM_ARG_ANY);
 	if (o->unknown)
@@ -83,6 +98,8 @@ int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct enf_task *task;
 	struct enf_scratch *s;
+	__u32 number;
+	long n;
 
 	if (!a || !image)
 		return 0;
@@ -94,14 +111,20 @@ int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 	}
 	if (!(task->ops & ENF_BIT(ENF_OP_EXEC_ARGV)))
 		return 0;
+	number = enf_acquire_arguments();
+	if (!number) /* what they are is unknown: onError */
+		enf_count(ENF_STAT_NO_SCRATCH);
+	n = enf_read_argv(number, start, len);
 	s = enf_acquire();
 	if (!s) {
+		enf_give_back(number);
 		enf_count(ENF_STAT_NO_SCRATCH);
 		return 0; /* as above */
 	}
+	s->arguments = number;
 	enf_count(ENF_STAT_DECISIONS);
 	enf_describe(s, a);
-	enf_describe_argv(s, start, len, argc);
+	enf_describe_argv(s, n, argc);
 	if (image->within_ops & ENF_BIT(ENF_OP_EXEC_ARGV))
 		enf_recall_alone(s);
 	/* A reload in the middle of an exec: the label is of the old policy, and so is the image
@@ -119,6 +142,7 @@ int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 	} else {
 		enf_count(ENF_STAT_ARGV_UNKNOWN);
 	}
+	enf_release_arguments(s);
 	enf_release(s);
 	return 0;
 }

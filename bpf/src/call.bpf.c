@@ -29,7 +29,8 @@ static __always_inline __u64 enf_narrow(__u64 value, __u32 kind)
  */
 __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct enf_call *call)
 {
-	__u32 kinds, at = ENF_TEXT_ARGV, texts = 0;
+	struct enf_arguments *arguments = NULL;
+	__u32 kinds, at = 0, texts = 0;
 	struct enf_object *o;
 
 	if (!s || !call)
@@ -57,10 +58,15 @@ __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct en
 			o->unknown |= ENF_BIT(ENF_DIM_N0 + i);
 		if (kind == ENF_SYS_TEXT && value) { /* without an address there is no string */
 			o->present |= ENF_BIT(ENF_DIM_ARG_ANY) | ENF_BIT(ENF_DIM_ARG0 + i);
+			if (!arguments) {
+				arguments = enf_lend_arguments(s);
+				if (arguments) /* those before are empty */
+					*(__u64 *)arguments->text = 0;
+			}
 			enf_barrier(at);
-			if (texts < ENF_SYS_TEXTS && at <= ENF_TEXT_SIZE - ENF_PATH_MAX &&
-			    !(call->told & ENF_SYS_IPC))
-				n = bpf_probe_read_user_str(&s->text[at], ENF_PATH_MAX,
+			if (arguments && texts < ENF_SYS_TEXTS &&
+			    at <= ENF_ARGUMENTS_SIZE - ENF_PATH_MAX && !(call->told & ENF_SYS_IPC))
+				n = bpf_probe_read_user_str(&arguments->text[at], ENF_PATH_MAX,
 							    (const void *)value);
 			/* What fills the room may be longer than it. */
 			if (n <= 0 || n >= ENF_PATH_MAX) {
@@ -73,13 +79,13 @@ __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct en
 		}
 		if (!n) {
 			enf_barrier(at);
-			if (at < ENF_TEXT_SIZE)
-				s->text[at] = 0;
+			if (arguments && at < ENF_ARGUMENTS_SIZE)
+				arguments->text[at] = 0;
 			at += 1;
 		}
 	}
 	if (texts)
-		o->argv_len = at - ENF_TEXT_ARGV;
+		o->argv_len = at;
 	if (o->unknown)
 		enf_count(ENF_STAT_ARGV_UNKNOWN);
 	return 0;
@@ -104,6 +110,7 @@ int enf_act_call(struct enf_call *call, int how)
 		if (c.s->verdict.marks && enf_mark(c.s, c.task->generation))
 			error = error ? error : -ENF_EPERM;
 	}
+	enf_release_arguments(c.s);
 	enf_release(c.s);
 	return error;
 }

@@ -25,8 +25,6 @@
 #include "view.bpf.h"
 
 const volatile __u32 enf_image_bytes = 4096;
-const volatile __u32 enf_scratch_slots = 8;
-const volatile __u32 enf_slots_per_cpu = 4;
 const volatile __u32 enf_host_mnt_ns = 0;
 const volatile __u32 enf_rows = 1;
 const volatile __u32 enf_carries = 0;

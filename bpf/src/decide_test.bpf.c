@@ -4,8 +4,6 @@
  * operands of one operation and takes the verdict. Attaches to nothing; an object of its own, loaded
  * by tests and measurements only.
  */
-#include <linux/bpf.h>
-
 #include "decide.h"
 
 const volatile __u32 enf_image_bytes = 4096;
@@ -65,9 +63,10 @@ int enf_decide_test(struct enf_test_input *in)
 	struct enf_ctx c = {};
 	void *inner = bpf_map_lookup_elem(&images, &zero);
 	struct enf_marks *marks = bpf_map_lookup_elem(&actors_marks, &zero);
+	struct enf_arguments *arguments = enf_arguments_at(1);
 	struct enf_scratch *s;
 
-	if (!inner || !marks)
+	if (!inner || !marks || !arguments)
 		return 1;
 	c.image = bpf_map_lookup_elem(inner, &zero);
 	c.s = s = bpf_map_lookup_elem(&scratches, &zero);
@@ -90,8 +89,9 @@ int enf_decide_test(struct enf_test_input *in)
 	if (enf_take(s->text + ENF_TEXT_PATH, s->object.path_len, ENF_PATH_MAX, in->path) ||
 	    enf_take(s->text + ENF_TEXT_NAME, s->object.name_len, ENF_NAME_MAX, in->name) ||
 	    enf_take(s->text + ENF_TEXT_FSTYPE, s->object.fstype_len, ENF_FSTYPE_MAX, in->fstype) ||
-	    enf_take(s->text + ENF_TEXT_ARGV, s->object.argv_len, ENF_ARGV_MAX, in->argv))
+	    enf_take(arguments->text, s->object.argv_len, ENF_ARGV_MAX, in->argv))
 		return 2;
+	s->arguments = 1;
 	enf_begin_marks(s, enf_head(&c), in->now);
 	bpf_probe_read_kernel(marks, sizeof(*marks), &in->marks);
 	enf_take_marks(s, enf_head(&c), marks, ~0ULL);

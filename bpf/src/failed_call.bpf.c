@@ -137,6 +137,7 @@ __attribute__((noinline)) int enf_describe_failed(struct enf_scratch *s, struct 
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	__u32 places, name, dir;
+	struct enf_arguments *arguments = NULL;
 	struct enf_access *a;
 	struct enf_object *o;
 	__u64 from;
@@ -170,10 +171,13 @@ __attribute__((noinline)) int enf_describe_failed(struct enf_scratch *s, struct 
 		if (call->told & ENF_SYS_COMPAT)
 			from = (__u32)from;
 		o->present |= ENF_BIT(ENF_DIM_PATH);
-		n = bpf_probe_read_user_str(&s->text[ENF_GIVEN_AT], ENF_PATH_MAX + 1,
-					    (const void *)from);
+		arguments = enf_lend_arguments(s);
+		n = -1;
+		if (arguments)
+			n = bpf_probe_read_user_str(&arguments->text[ENF_GIVEN_AT],
+						    ENF_PATH_MAX + 1, (const void *)from);
 		/* What fills the room may be longer than it. */
-		if (n < 0 || n > ENF_PATH_MAX) {
+		if (!arguments || n < 0 || n > ENF_PATH_MAX) {
 			o->unknown |= ENF_BIT(ENF_DIM_PATH);
 			enf_count(ENF_STAT_PATH_UNKNOWN);
 			return 0;
@@ -188,7 +192,7 @@ __attribute__((noinline)) int enf_describe_failed(struct enf_scratch *s, struct 
 			o->argv_len = n;
 	}
 	a->name_len = n;
-	a->bits = n && s->text[ENF_GIVEN_AT] == '/';
+	a->bits = n && arguments && arguments->text[ENF_GIVEN_AT] == '/';
 	if (a->bits) {
 		a->dentry = (__u64)BPF_CORE_READ(t, fs, root.dentry);
 		a->mnt = (__u64)BPF_CORE_READ(t, fs, root.mnt);
@@ -299,6 +303,7 @@ __attribute__((noinline)) int enf_act_failed(struct enf_failed *call)
 		enf_conclude(c.s, c.task, ENF_AFTER);
 	}
 out:
+	enf_release_arguments(c.s);
 	enf_release(c.s);
 	return error;
 }

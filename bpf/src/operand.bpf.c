@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Following the steps of an operand, and what each type of it becomes. */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___operand
+#include "arguments.h"
 #include "maps.bpf.h"
 #include "operand.bpf.h"
 #include "packet.bpf.h"
@@ -212,6 +213,7 @@ static __always_inline int enf_take_text(struct enf_scratch *s, const struct enf
 					 __u64 from)
 {
 	__u32 at = s->pos, slot = operand->slot, room = ENF_PATH_MAX;
+	struct enf_arguments *arguments = enf_arguments_of(s);
 	struct enf_object *o = &s->object;
 	long n;
 
@@ -220,9 +222,9 @@ static __always_inline int enf_take_text(struct enf_scratch *s, const struct enf
 		room = operand->width + 1;
 	enf_barrier(at);
 	enf_barrier(room);
-	if (at > ENF_TEXT_SIZE - ENF_PATH_MAX || room > ENF_PATH_MAX)
+	if (!arguments || at > ENF_ARGUMENTS_SIZE - ENF_PATH_MAX || room > ENF_PATH_MAX)
 		return ENF_UNREADABLE;
-	n = enf_fetch_text(&s->text[at], room, from);
+	n = enf_fetch_text(&arguments->text[at], room, from);
 	if (n <= 0 || n >= room) /* what fills the room may be longer than it */
 		return ENF_UNREADABLE;
 	s->pos = at + n;
@@ -320,11 +322,12 @@ __attribute__((noinline)) int enf_take(struct enf_scratch *s, const struct enf_p
 	}
 	if (type == ENF_OPERAND_TEXT &&
 	    how != ENF_FOUND) { /* the next string has its place all the same */
+		struct enf_arguments *arguments = enf_arguments_of(s);
 		__u32 at = s->pos;
 
 		enf_barrier(at);
-		if (at < ENF_TEXT_SIZE)
-			s->text[at] = 0;
+		if (arguments && at < ENF_ARGUMENTS_SIZE)
+			arguments->text[at] = 0;
 		s->pos = at + 1;
 	}
 	return 0;

@@ -60,6 +60,7 @@ __attribute__((noinline)) int enf_describe_point(struct enf_scratch *s, struct e
 	struct enf_ctx c = { .image = (const void *)enf_current_image() };
 	const struct enf_point *p;
 	struct enf_object *o;
+	__u32 texts = 0;
 
 	if (!s || !task || !call || !a || !c.image || enf_head(&c)->generation != task->generation)
 		return ENF_STALE;
@@ -69,13 +70,17 @@ __attribute__((noinline)) int enf_describe_point(struct enf_scratch *s, struct e
 		return ENF_NO_POINT;
 	enf_describe(s, a);
 	o = &s->object;
-	s->pos = ENF_TEXT_ARGV;
+	for (__u32 i = 0; i < ENF_POINT_OPERANDS && i < p->n_operands; i++)
+		texts += p->operand[i].type == ENF_OPERAND_TEXT;
+	if (texts) /* without memory for them they are unreadable */
+		enf_lend_arguments(s);
+	s->pos = 0;
 	s->comp = 0;
 	for (__u32 i = 0; i < ENF_POINT_OPERANDS && i < p->n_operands; i++)
 		enf_take(s, call, &p->operand[i], a);
 	o->argc = s->comp;
 	if (s->comp)
-		o->argv_len = s->pos - ENF_TEXT_ARGV;
+		o->argv_len = s->pos;
 	if (a->dentry)
 		enf_describe_inode(o, a->dentry);
 	return ENF_DESCRIBED;
@@ -107,6 +112,7 @@ __attribute__((noinline)) int enf_point_once(struct enf_point_call *call, int ho
 		error = ENF_AGAIN;
 	else
 		error = enf_conclude(c.s, c.task, how);
+	enf_release_arguments(c.s);
 	enf_release(c.s);
 	return error;
 }

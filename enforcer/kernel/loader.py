@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import functools
 import importlib.resources
-import math
 import re
 import struct
 from collections.abc import Iterable, Mapping
@@ -26,18 +25,12 @@ from enforcer.kernel.programs import AT_POINT, PROGRAMS, TELL_REPEATS, ProgramSp
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject
 
-__all__ = ["CARRIED", "Sizes", "configure", "load", "open_object", "present", "scratch_slots"]
+__all__ = ["CARRIED", "Sizes", "configure", "load", "open_object", "present"]
 
 ENGINE: Final = "enforcer"
 MARK_MAPS: Final = ("marks", "shared_marks", "passed_marks")
 CODE_MAP: Final = "code"
 CARRIED: Final = ("tasks", *MARK_MAPS, CODE_MAP)
-_SLOTS_PER_CPU: Final = 4
-_LEAST_SLOTS: Final = 48
-"""
-Pieces of working memory. Whoever finds none is refused what some rule refuses (``no_scratch``), so there
-are enough for tasks that lose their processor in the middle of a decision, on one processor, too.
-"""
 
 _UNKNOWN_HELPER = re.compile(r"(?:unknown|invalid) func (\S+)")
 _TOO_OLD = "enforcer needs Linux 6.1 or later"
@@ -273,16 +266,9 @@ def name_locks() -> tuple[int, int]:
     return renames, mounts
 
 
-def scratch_slots(cpus: int) -> tuple[int, int]:
-    """Return how many pieces of working memory a processor tries first, and how many there are."""
-    per_cpu = max(_SLOTS_PER_CPU, math.ceil(_LEAST_SLOTS / cpus))
-    return per_cpu, per_cpu * cpus
-
-
 def configure(engine: BpfObject, sizes: Sizes) -> None:
     """Size the maps of the opened object *engine*, and tell its programs."""
     set_constants(engine, sizes)
-    engine.maps["scratches"].set_max_entries(scratch_slots(host.possible_cpus())[1])
     engine.maps["hits"].set_max_entries(2 * max(1, sizes.rows))
     if sizes.carry is not None:
         engine.maps["tasks_before"].reuse(sizes.carry["tasks"])
@@ -298,10 +284,7 @@ def configure(engine: BpfObject, sizes: Sizes) -> None:
 
 def set_constants(engine: BpfObject, sizes: Sizes) -> None:
     """Tell the programs of the opened object *engine* what they are loaded for."""
-    per_cpu, slots = scratch_slots(host.possible_cpus())
     renames, mounts = name_locks()
-    engine.set_constant("enf_scratch_slots", slots)
-    engine.set_constant("enf_slots_per_cpu", per_cpu)
     engine.set_constant("enf_rows", max(1, sizes.rows))
     engine.set_constant("enf_host_mnt_ns", host.host_mount_namespace())
     engine.set_constant("enf_rename_lock", renames, size=8)

@@ -47,6 +47,9 @@ struct bpf_link *bpf_program__attach_raw_tracepoint(const struct bpf_program *pr
 
 const char *bpf_map__name(const struct bpf_map *map);
 int bpf_map__fd(const struct bpf_map *map);
+unsigned int bpf_map__type(const struct bpf_map *map);
+unsigned int bpf_map__map_flags(const struct bpf_map *map);
+unsigned int bpf_map__key_size(const struct bpf_map *map);
 unsigned int bpf_map__value_size(const struct bpf_map *map);
 unsigned int bpf_map__max_entries(const struct bpf_map *map);
 int bpf_map__set_max_entries(struct bpf_map *map, unsigned int max_entries);

@@ -49,7 +49,8 @@ static int enf_native_decide(const void *image, unsigned int size, struct enf_te
 	memcpy(s->text + ENF_TEXT_PATH, in->path, o->path_len);
 	memcpy(s->text + ENF_TEXT_NAME, in->name, o->name_len);
 	memcpy(s->text + ENF_TEXT_FSTYPE, in->fstype, o->fstype_len);
-	memcpy(s->text + ENF_TEXT_ARGV, in->argv, o->argv_len);
+	s->arguments = 1;
+	memcpy(enf_arguments_of(s)->text, in->argv, o->argv_len);
 	enf_begin_marks(s, enf_head(&c), in->now);
 	enf_take_marks(s, enf_head(&c), &in->marks, ~0ULL);
 	s->matches.n = 0;
@@ -170,7 +171,8 @@ static int native_take(struct enf_scratch *s, const struct enf_event *e, const c
 			return -EINVAL;
 		o->argv_len = e->name_len;
 		o->argc = e->argc;
-		memcpy(s->text + ENF_TEXT_ARGV, tail + name, e->name_len);
+		s->arguments = 1;
+		memcpy(enf_arguments_of(s)->text, tail + name, e->name_len);
 	} else if (o->present & ENF_BIT(ENF_DIM_NAME)) {
 		if (e->name_len > ENF_NAME_MAX)
 			return -EINVAL;

@@ -264,6 +264,12 @@ class ObjectMap:
         """Bytes of one value."""
         return lib.bpf_map__value_size(self._pointer)
 
+    def definition(self) -> tuple[int, int, int, int, int]:
+        """Return its type, the bytes of a key and of a value, how many there are, and flags, as the kernel has them."""
+        at = self._pointer
+        kind, flags = lib.bpf_map__type(at), lib.bpf_map__map_flags(at)
+        return kind, lib.bpf_map__key_size(at), self.value_size, self.max_entries, flags
+
     def set_max_entries(self, count: int) -> None:
         """Size the map; only before the object is loaded."""
         check(lib.bpf_map__set_max_entries(self._pointer, count), f"size the map {self.name}")

@@ -95,6 +95,7 @@ APART = {
     "test_printed_pages.py": ("printed", ("--systemd",)),
     "test_printed_package.py": ("printed-package", ("--systemd",)),
     "test_printed_without_bpf.py": ("printed-lsms", ("--append", _LSMS)),
+    "test_many_processors.py": ("processors", ("--possible", "256")),
 }
 
 # Files that only the outer circle runs, on one kernel, and why.
@@ -103,6 +104,7 @@ OUTER = {
     "test_printed_pages.py": "each command of the pages is a program, and some run for a minute",
     "test_printed_package.py": "the same commands once more, with the package",
     "test_printed_without_bpf.py": "a boot of its own for the few commands of one page",
+    "test_many_processors.py": "a boot with 256 processors takes minutes: test_kernel_memory.py computes the same",
 }
 
 _POSTURE = "an engine of its own: test_kubearmor.py has other lists of what is allowed"
