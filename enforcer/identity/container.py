@@ -23,6 +23,8 @@ class Container:
 
 _HEX = r"(?P<id>[0-9a-f]{64})"
 _NAME = r"(?P<id>[A-Za-z0-9][A-Za-z0-9_.-]*)"
+_DASH = r"\x2d"  # as systemd writes it in the name of a unit
+_ESCAPED = rf"(?P<id>[A-Za-z0-9](?:[A-Za-z0-9_.-]|{re.escape(_DASH)})*)"
 
 PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (runtime, re.compile(pattern))
@@ -37,8 +39,8 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("kubernetes", rf"/kubepods[^ ]*/pod[0-9a-fA-F_-]{{32,36}}/{_HEX}(?=/|$)"),
         ("lxc", rf"/lxc\.payload\.{_NAME}(?=/|$)"),
         ("lxc", rf"/lxc/{_NAME}(?=/|$)"),
-        ("nspawn", rf"/machine\.slice/systemd-nspawn@{_NAME}\.service(?=/|$)"),
-        ("machine", rf"/machine\.slice/machine-{_NAME}\.scope(?=/|$)"),
+        ("nspawn", rf"/machine\.slice/systemd-nspawn@{_ESCAPED}\.service(?=/|$)"),
+        ("machine", rf"/machine\.slice/machine-{_ESCAPED}\.scope(?=/|$)"),
     )
 )
 """The outermost that fits counts: what a container makes below its own cgroup is its own."""
@@ -68,7 +70,7 @@ def container_of(cgroup: str) -> Container | None:
     if _UNIT.search(cgroup, 0, end):
         return None
     pod = pod_of(cgroup[:end])
-    return Container(runtime, name, pod[1] if pod else None, cgroup[:end])
+    return Container(runtime, name.replace(_DASH, "-"), pod[1] if pod else None, cgroup[:end])
 
 
 def pod_of(cgroup: str) -> tuple[str, str] | None:

@@ -148,6 +148,7 @@ def test_unit_of_a_cgroup(path, unit):
         ("/lxc.payload.web/system.slice/x.service", Container("lxc", "web")),
         ("/lxc/web", Container("lxc", "web")),
         ("/machine.slice/systemd-nspawn@web.service/payload", Container("nspawn", "web")),
+        ("/machine.slice/machine-web\\x2d1.scope/payload", Container("machine", "web-1")),
         ("/system.slice/docker.service", None),
         ("/user.slice/user-1000.slice/session-3.scope", None),
         (f"/system.slice/docker-{ID[:63]}.scope", None),
