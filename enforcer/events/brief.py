@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from enforcer.events.document import errno_name, rfc3339, signal_name
 from enforcer.events.ident import RecordId
+from enforcer.events.inside import inside, somewhere
 from enforcer.events.object import target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.sentence import own_words
@@ -27,9 +28,12 @@ def brief(record: Record) -> BriefDocument:
     """
     Make the JSON object; keys are those of the whole record where they mean the same.
 
+    What lies in the container is called as there, with the container's name.
+
     The message is left empty where it would only repeat the other keys.
     """
     event = record.event
+    place = record.container_root, record.container_name, record.container_id
     return {
         "id": str(RecordId.of(event)),
         "time": rfc3339(record.time_ns),
@@ -39,10 +43,10 @@ def brief(record: Record) -> BriefDocument:
         "rule": record.origin.rule,
         "place": record.origin.place[:_MOST],
         "operation": OPERATIONS[event.op].full,
-        "target": target(event)[:_MOST],
+        "target": somewhere(target(event), *place)[:_MOST],
         "effect": _effect(event),
         "message": own_words(record)[:_MOST],
-        "process": _actor(record.process),
+        "process": _actor(record.process, record.container_root),
         "ancestors": [_actor(one) for one in (record.ancestors or (record.parent,))[:_LEVELS]],
         "container": record.container_id,
     }
@@ -55,5 +59,6 @@ def _effect(event: Event) -> list[str]:
     return [word for word in (*words, times) if word]
 
 
-def _actor(actor: Actor) -> BriefActor:
-    return {"pid": actor.pid, "name": actor.name, "exe": (actor.exe or "")[:_MOST] or None}
+def _actor(actor: Actor, root: str | None = None) -> BriefActor:
+    exe = inside(actor.exe or "", root)
+    return {"pid": actor.pid, "name": actor.name, "exe": exe[:_MOST] or None}

@@ -78,6 +78,7 @@ def _match(record: Record) -> MatchDocument:
             "id": record.container_id,
             "name": record.container_name,
             "image": record.container_image,
+            "root": record.container_root,
         },
         "pod": {
             "name": record.pod_name,

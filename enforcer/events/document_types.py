@@ -92,6 +92,7 @@ class ContainerDocument(TypedDict):
     id: str | None
     name: str | None
     image: str | None
+    root: str | None
 
 
 class PodDocument(TypedDict):

@@ -148,6 +148,7 @@ class Enricher:
             container_id=container.id if container else None,
             container_name=identity.bundle.name if identity.bundle else None,
             container_image=identity.bundle.image if identity.bundle else None,
+            container_root=identity.bundle.root if identity.bundle else None,
             pod_uid=container.pod_uid if container else None,
             pod_name=identity.pod.name,
             pod_namespace=identity.pod.namespace,

@@ -238,6 +238,7 @@ MATCH: Final = (
             Key("id", _MAYBE_TEXT, "Its id; null outside."),
             Key("name", _MAYBE_TEXT, "Its name, in its pod if it is in one; null if not known."),
             Key("image", _MAYBE_TEXT, "Its image as requested; null if not known."),
+            Key("root", _MAYBE_TEXT, "Where the host has its root; null if not known."),
         ),
         "Container in which it acted.",
     ),

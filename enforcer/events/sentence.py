@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from enforcer.events.inside import inside, somewhere
 from enforcer.events.object import signal_word, target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.stats import outcome, outcome_of
@@ -80,7 +81,9 @@ def deed(document: MatchDocument) -> str:
     word = document["operation"]
     if is_by_guard(document):
         word = _GUARDED[_operation(document)]
-    return f"{word} {document['object']['target']}"
+    where = document["container"]
+    place = where.get("root"), where["name"], where["id"]  # records of earlier versions say no root
+    return f"{word} {somewhere(document['object']['target'], *place)}"
 
 
 def remainder(document: MatchDocument) -> str:
@@ -91,7 +94,7 @@ def remainder(document: MatchDocument) -> str:
         return why if is_default else f"{why}: {document['message']}"
     if is_default or document["event"] == _PROTECTED:
         exe = document["process"]["exe"]
-        return f" by {exe}" if exe else ""
+        return f" by {inside(exe, document['container'].get('root'))}" if exe else ""
     return f": {document['message']}"
 
 

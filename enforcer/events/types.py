@@ -253,6 +253,7 @@ class Record:
     container_id: str | None = None
     container_name: str | None = None
     container_image: str | None = None
+    container_root: str | None = None
     pod_uid: str | None = None
     pod_name: str | None = None
     pod_namespace: str | None = None

@@ -35,6 +35,7 @@ _MAX_FILE: Final = 8 << 20
 _MAX_LABELS: Final = 256
 _MAX_PODS: Final = 4096
 _TEXT: Final = re.compile(r"[!-~]{1,512}")
+_FOLDER: Final = re.compile(r"/?[!-.0-~]{1,255}(?:/[!-.0-~]{1,255}){0,15}")
 _POD_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _UID: Final = re.compile(r"[0-9a-f-]{32,36}")
 _LABEL_KEY: Final = re.compile(r"[A-Za-z0-9./_-]{1,317}")
@@ -62,6 +63,7 @@ class Bundle:
     Attributes:
         is_sandbox: it only holds the namespaces of its pod.
         pod_uid: of the pod that it says it is in.
+        root: where the host has its root, if need be from the folder of the file on.
     """
 
     name: str | None = None
@@ -69,6 +71,7 @@ class Bundle:
     is_sandbox: bool = False
     pod_uid: str | None = None
     pod: PodFacts = attrs.field(factory=PodFacts)
+    root: str | None = None
 
 
 # ---- Files ------------------------------------------------------------------------------------
@@ -125,8 +128,9 @@ def _labels(value: Any) -> dict[str, str] | None:
 def oci(config: Any) -> Bundle:
     """Read the ``config.json`` of a bundle, with the annotations of containerd, CRI-O or nerdctl."""
     notes = _map(_map(config).get("annotations"))
+    root = _text(_map(_map(config).get("root")).get("path"), _FOLDER)
     if any(key.startswith(f"{_CRIO}.") for key in notes):
-        return _crio(notes)
+        return attrs.evolve(_crio(notes), root=root)
     is_sandbox = notes.get(f"{_CRI}.container-type") == "sandbox"
     return Bundle(
         name=_text(notes.get(f"{_CRI}.container-name")) or _text(notes.get("nerdctl/name")),
@@ -137,6 +141,7 @@ def oci(config: Any) -> Bundle:
             _text(notes.get(f"{_CRI}.sandbox-name"), _POD_NAME),
             _text(notes.get(f"{_CRI}.sandbox-namespace"), _POD_NAME),
         ),
+        root=root,
     )
 
 

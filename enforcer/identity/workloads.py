@@ -203,6 +203,8 @@ class Workloads:
             if content is not None:
                 self._is_stale = True
                 bundle = read(content)
+                if bundle.root is not None:
+                    bundle = attrs.evolve(bundle, root=str(path.parent / bundle.root))
                 bundle = seen.bundle = self._listed_too(bundle, seen.container.id)
                 seen.is_settled = bundle.is_sandbox or bool(bundle.name and bundle.image) or is_old
                 seen.runtime = _runtime(runtime, seen.container, content)

@@ -116,6 +116,7 @@ def test_container_is_recorded():
         "id": "ab" * 32,
         "name": None,
         "image": None,
+        "root": None,
     }
 
 

@@ -6,9 +6,13 @@ from fakes import ENFORCED, denied, record
 from hypothesis import given
 from hypothesis import strategies as st
 
+from enforcer.events.brief import brief
 from enforcer.events.document import as_document
 from enforcer.events.sentence import default_message_of
 from enforcer.events.types import Origin, RowFlag
+from enforcer.identity.container import Container
+from enforcer.identity.resolver import Identity
+from enforcer.identity.workload_files import Bundle
 from enforcer.policy.language.operations import OPERATION_TABLE
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
@@ -52,6 +56,46 @@ def test_a_guard_says_what_it_is(op):
     assert terminal_line(as_document(guarded(op)))[9:] == (
         f"denied      tee[12345] {words} [EPERM]: it would bypass the rule (vault/reads)"
     )
+
+
+ROOT = "/var/lib/containers/storage/overlay/x/merged"
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "shown"),
+    [
+        (f"{ROOT}/data/secret", "web", "/data/secret in web"),
+        (f"{ROOT}/data/secret", None, "/data/secret in abababababab"),
+        (ROOT, "web", "/ in web"),
+        (f"{ROOT}-2/data", "web", f"{ROOT}-2/data"),
+        ("/srv/volume", "web", "/srv/volume"),
+    ],
+)
+def test_people_read_names_as_the_container_has_them(path, name, shown):
+    """With the container's own name; what does not lie in its root keeps the host's name, as all has in the record."""
+    bundle = Bundle(name=name, root=ROOT)
+    identity = Identity(container=Container("podman", "ab" * 32), bundle=bundle)
+    exe = f"{ROOT}/bin/cat".encode()
+
+    found = denied(path=path.encode(), exe=exe, origin=READS, identity=identity)
+
+    document = as_document(found)
+    assert path == document["object"]["path"]
+    assert terminal_line(document)[9:] == (
+        f"denied      tee[12345] write {shown} [EPERM] by /bin/cat (vault/reads)"
+    )
+    assert shown == brief(found)["target"]
+    assert "/bin/cat" == brief(found)["process"]["exe"]
+
+
+def test_records_of_earlier_versions_are_read():
+    """They do not say where the root of a container is."""
+    bundle = Bundle(name="web", root=ROOT)
+    identity = Identity(container=Container("podman", "ab" * 32), bundle=bundle)
+    document = as_document(denied(path=f"{ROOT}/x".encode(), origin=READS, identity=identity))
+    del document["container"]["root"]
+
+    assert f"write {ROOT}/x " in terminal_line(document)
 
 
 def test_a_guard_in_audit_mode_claims_no_refusal():

@@ -179,6 +179,39 @@ def test_podman(machine):
     assert "pod.name" not in found
 
 
+@pytest.mark.parametrize(
+    ("runtime", "file", "said", "root"),
+    [
+        (
+            "cri-containerd",
+            f"{TASKS}/k8s.io/{A}/config.json",
+            "rootfs",
+            f"{TASKS}/k8s.io/{A}/rootfs",
+        ),
+        (
+            "libpod",
+            f"var/lib/containers/storage/overlay-containers/{A}/userdata/config.json",
+            "/var/lib/containers/storage/overlay/x/merged",
+            "/var/lib/containers/storage/overlay/x/merged",
+        ),
+        ("cri-containerd", f"{TASKS}/k8s.io/{A}/config.json", "/", None),
+        ("cri-containerd", f"{TASKS}/k8s.io/{A}/config.json", "a\nb", None),
+        ("cri-containerd", f"{TASKS}/k8s.io/{A}/config.json", 7, None),
+    ],
+)
+def test_where_the_host_has_the_root_of_a_container(machine, runtime, file, said, root):
+    """The bundle says it, from its own folder on if it does not begin at the top; nonsense is not believed."""
+    machine.write(file, {"root": {"path": said}})
+    found = container_of(f"/machine.slice/{runtime}-{A}.scope")
+    assert found is not None
+
+    _, bundle, _ = machine.workloads().of(found)
+
+    assert bundle is not None
+    wanted = root if root is None or root.startswith("/") else str(machine.root / root)
+    assert wanted == bundle.root
+
+
 def test_machines_are_known_by_their_cgroups(machine):
     """lxc and nspawn have a name there, and no image."""
     machine.cgroup("lxc.payload.web")
