@@ -75,6 +75,11 @@ def _add_policies(group: Arguments) -> None:
     """Add what is activated."""
     add_policies(group, optional=True)
     group.add_argument(
+        "--allow-empty",
+        action="store_true",
+        help="start without a policy if there is none yet in the folders, and enforce nothing",
+    )
+    group.add_argument(
         "--watch",
         action=_FLAG,
         help="activate policy files when they change (default: yes)",
@@ -250,8 +255,8 @@ def _sources(args: argparse.Namespace, settings: Settings) -> Sources:
         settings.audit,
         settings.allow_degraded,
         Trust(),
-        # A service may be there before its policies. Who names a folder has one in mind.
-        may_be_empty=not args.policies,
+        # A service may be there before its policies. Who names a folder has one in mind, or says so.
+        may_be_empty=not args.policies or args.allow_empty,
     )
 
 

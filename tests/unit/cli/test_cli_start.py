@@ -13,7 +13,7 @@ from fakes import ENFORCED, PREVENTED, FakeHits, FakeSession, raw_event
 from patience import scaled
 
 from enforcer.cli.main import main
-from enforcer.errors import ControlError
+from enforcer.errors import ControlError, PolicyErrors
 from enforcer.kernel.session import Session
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
@@ -205,6 +205,40 @@ def test_a_daemon_is_put_together(session, words, tmp_path, capfd, more):
     assert "enforcer_policy_enabled" in got["metrics"]
     assert session.is_ended
     assert session.is_closed
+
+
+def test_a_folder_may_be_empty_where_that_is_said(session, words, tmp_path, capfd):
+    """It starts, says that nothing is enforced, and takes the policies that come; without the word it does not start."""
+    folder = tmp_path / "policies"
+    folder.mkdir(mode=0o700)
+    policy = folder / "vault.yaml"
+    words[-1] = str(folder)
+    assert 1 == main(words)
+    assert "the directory has no policy" in capfd.readouterr().err
+    got = {}
+
+    def asks(ask):
+        got["before"] = ask("policy-list")["policies"]
+        policy.write_text(POLICY)
+        policy.chmod(0o600)
+        ask("reload")
+        got["after"] = [each["name"] for each in ask("policy-list")["policies"]]
+        policy.unlink()
+        try:
+            ask("reload")
+        except PolicyErrors as errors:
+            got["emptied"] = str(errors)
+        got["still"] = [each["name"] for each in ask("policy-list")["policies"]]
+
+    asking = Asking(tmp_path / "s.sock", asks)
+    code = main([*words, "--no-watch", "--allow-empty"])
+    asking.join()
+
+    out, err = capfd.readouterr()
+    assert (0, None) == (code, asking.error), err
+    assert "enforcer: active: no policies, so nothing is enforced" in out
+    assert ([], ["vault"], ["vault"]) == (got["before"], got["after"], got["still"])
+    assert "the directory has no policy" in got["emptied"]
 
 
 def test_what_cannot_be_opened_is_told_before_anything_begins(session, words, tmp_path, capfd):
