@@ -11,11 +11,12 @@
 # make rpm     a package for Fedora and its relatives, in dist/; needs rpmbuild
 # make image   a container image, in dist/; needs mmdebstrap and umoci
 # make test-package   that package under a real dpkg and systemd: install, upgrade, remove, purge
+# make test-containers   policies for containers under podman, containerd and systemd-nspawn, from Debian's packages
 # make test-wheel   the wheel in clean systems of Debian, on Python 3.11 and later; PYTHONS, more interpreters; needs mmdebstrap
 # make test-wheel-pages   the commands of README and docs with the wheel, here and in virtual machines
 # make test-rpm     the rpm in a clean system: install, upgrade, remove; needs rpmbuild and mmdebstrap
 # make test-image   the program in the root of the image; needs mmdebstrap and umoci
-# make test-all   every test on every kernel, on a plain processor, the soak at a tenth, and the last four
+# make test-all   every test on every kernel, on a plain processor, the soak at a tenth, and the last five
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
 # make bench-records   how many records a second one core takes into a log, on this machine
@@ -56,7 +57,7 @@ SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) 
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-wheel test-wheel-pages test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
+.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-containers test-wheel test-wheel-pages test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -130,6 +131,13 @@ packages: ready-for-guests
 test-package: packages
 	@$(SUITE) test test_package.py
 
+# Two processors, as runtimes are programs in Go, and room for what they write. The folder for temporary files is
+# a new one: else pytest first visits what runs on the host have left in theirs.
+test-containers: ready-for-guests
+	@$(VENV)/bin/python tests/vm/runtime_packages.py
+	@tests/vm/run --systemd --cpus 2 --mem 3G --timeout $(VM_TIMEOUT) --out build/containers -- \
+		"$(VENV)/bin/pytest -p no:cacheprovider --basetemp /tmp/tests -q tests/vm/containers"
+
 # Interpreters of this machine, besides those of Debian.
 PYTHONS ?=
 
@@ -151,7 +159,7 @@ test-image: image
 
 test-all: packages
 	@$(SUITE) all
-	@$(MAKE) test-wheel test-wheel-pages test-rpm test-image
+	@$(MAKE) test-containers test-wheel test-wheel-pages test-rpm test-image
 
 # What an emulated machine would take minutes for: programs in C, and Python as bytecode.
 BYTECODE = env -u PYTHONDONTWRITEBYTECODE -u PYTHONPYCACHEPREFIX

@@ -4,4 +4,5 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "vm"))
+_VM = Path(__file__).resolve().parents[2] / "vm"
+sys.path[:0] = [str(_VM), str(_VM / "containers")]

@@ -70,13 +70,14 @@ fi
 
 # What the host's systemd would do at boot is not a concern of the guest: no file systems of its
 # fstab, no units that its administrator enabled, no first boot, nothing after an update.  tmp.mount
-# would hide the host's /tmp; the other masked ones have no work here and take ten seconds.
+# would hide the host's /tmp, and the clean-up after 15 minutes would visit all of it, for which
+# virtiofsd opens more files than it may; the other masked ones have no work here and take ten seconds.
 : >/etc/fstab
 touch /etc/.updated /var/.updated
 [[ -s /etc/machine-id ]] || tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
 rm -rf /etc/systemd/system
 mkdir -p /etc/systemd/system /run/systemd/system
-for unit in tmp.mount dev-hugepages.mount sys-kernel-config.mount sys-fs-fuse-connections.mount \
+for unit in tmp.mount systemd-tmpfiles-clean.timer dev-hugepages.mount sys-kernel-config.mount sys-fs-fuse-connections.mount \
 	systemd-{binfmt,modules-load,sysctl,random-seed,remount-fs}.service kmod-static-nodes.service \
 	systemd-tmpfiles-setup-dev{,-early}.service proc-sys-fs-binfmt_misc.automount; do
 	ln -s /dev/null "/etc/systemd/system/$unit"

@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: MIT
+"""Real container runtimes, each with the same few verbs, and the containers that they run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+import images
+from cri import Client, CriError, Fields
+from patience import scaled
+
+__all__ = ["ALL", "IMAGE", "OTHER_IMAGE", "Cri", "Nspawn", "Podman", "Running", "Runtime", "until"]
+
+IMAGE = "localhost/meant:1"
+OTHER_IMAGE = "localhost/other:1"
+_PAUSE = "registry.k8s.io/pause:3.8"
+_ARCHIVES = {IMAGE: Path("/tmp/meant.tar"), OTHER_IMAGE: Path("/tmp/other.tar")}
+_SOCKET = Path("/run/containerd/containerd.sock")
+_CONTAINERD = """
+version = 2
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  default_runtime_name = "cgroupfs"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.cgroupfs]
+  runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.systemd]
+  runtime_type = "io.containerd.runc.v2"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.systemd.options]
+    SystemdCgroup = true
+"""
+
+
+def until(holds: Callable[[], bool], what: str, limit: float = 60.0) -> None:
+    """Wait until *holds*; *what* says what did not come."""
+    end = time.monotonic() + scaled(limit)
+    while not holds():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+def _ran(*argv: str, check: bool = True) -> str:
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 or not check, f"{' '.join(argv)}: {done.stderr}{done.stdout}"
+    return done.stdout
+
+
+@attrs.define
+class Running:
+    """A container; *process* is the first of its own, as the host numbers it."""
+
+    runtime: Runtime
+    name: str
+    id: str
+    process: int
+    is_meant: bool = True
+    pod: str | None = None
+    _asked: int = attrs.field(default=0, init=False)
+
+    @cached_property
+    def root(self) -> Path:
+        """Where the host sees its files."""
+        return Path(f"/proc/{self.process}/root")
+
+    @property
+    def cgroup(self) -> str:
+        return Path(f"/proc/{self.process}/cgroup").read_text().strip().removeprefix("0::")
+
+    def run(self, line: str) -> tuple[int, str]:
+        """Let the container's own process run *line* of a shell; return how it ended and what it said."""
+        self._asked += 1
+        code = self.root / f"ctl/code.{self._asked}"
+        with (self.root / "ctl/ask").open("r+b", buffering=0) as ask:  # never waits for a reader
+            ask.write(line.encode() + b"\n")
+        until(lambda: code.exists() and code.read_text() != "", f"{self.name}: no end of {line}")
+        return int(code.read_text()), (self.root / f"ctl/said.{self._asked}").read_text()
+
+    def reads(self, path: str) -> bool:
+        """Tell whether it can read *path*."""
+        return self.run(f"read x <{path}")[0] == 0
+
+    def enter(self, *argv: str) -> int:
+        """Run *argv* in it by the runtime's own command, and return how that ended."""
+        return self.runtime.enter(self, argv)
+
+    def remove(self) -> None:
+        self.runtime.remove(self)
+
+
+class Runtime(Protocol):
+    """What tests ask of a runtime."""
+
+    name: str
+    packages: tuple[str, ...]
+    said: str  # the word that records have for it
+
+    def prepare(self) -> None:
+        """Load the images, once."""
+
+    def start(
+        self, name: str, *, is_meant: bool = True, command: Sequence[str] = images.SERVE
+    ) -> Running:
+        """Start a container of this name; the meant ones have the image and the namespace that policies name."""
+
+    def enter(self, running: Running, argv: Sequence[str]) -> int:
+        """Run *argv* in the container."""
+
+    def remove(self, running: Running) -> None:
+        """End it."""
+
+
+@attrs.frozen
+class Podman:
+    """podman with one of the programs that make containers, and one way to make cgroups."""
+
+    runtime: str
+    manager: str
+    said: str = "podman"
+
+    @property
+    def name(self) -> str:
+        return f"{self.runtime}-{self.manager}"
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return "podman", "conmon", self.runtime, "busybox-static"
+
+    def podman(self, *argv: str, check: bool = True) -> str:
+        options = ("--runtime", self.runtime, "--cgroup-manager", self.manager)
+        return _ran("podman", *options, *argv, check=check)
+
+    def prepare(self) -> None:
+        there = self.podman("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        for name, archive in _ARCHIVES.items():
+            if name not in there:
+                self.podman("load", "--input", str(archive))
+
+    def begin(self, name: str, image: str, *command: str) -> str:
+        """Start it and return its id, though it may have ended."""
+        said = self.podman("run", "-d", "--name", name, "--network", "none", image, *command)
+        return said.strip()
+
+    def start(
+        self, name: str, *, is_meant: bool = True, command: Sequence[str] = images.SERVE
+    ) -> Running:
+        number = self.begin(name, IMAGE if is_meant else OTHER_IMAGE, *command)
+        (state,) = json.loads(self.podman("inspect", name))
+        return Running(self, name, number, state["State"]["Pid"], is_meant)
+
+    def enter(self, running: Running, argv: Sequence[str]) -> int:
+        command = ["podman", "--runtime", self.runtime, "exec", running.name, *argv]
+        return subprocess.run(command, capture_output=True, check=False).returncode
+
+    def remove(self, running: Running) -> None:
+        self.podman("rm", "--force", "--time", "0", running.name)
+
+
+@attrs.frozen
+class Cri:
+    """containerd, asked as a kubelet asks it; *driver* says who makes cgroups."""
+
+    driver: str
+    said: str = "containerd"
+    packages: tuple[str, ...] = ("containerd", "runc", "curl", "busybox-static")
+    _client: Client = attrs.field(factory=lambda: Client(_SOCKET))
+
+    @property
+    def name(self) -> str:
+        return f"cri-{self.driver}"
+
+    def prepare(self) -> None:
+        if _SOCKET.exists():
+            return
+        place = Path("/etc/containerd/config.toml")
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(_CONTAINERD)
+        _ran("systemctl", "daemon-reload")
+        _ran("systemctl", "start", "containerd")
+        until(self._answers, "containerd does not answer")
+        for archive in _ARCHIVES.values():
+            _ran("ctr", "-n", "k8s.io", "image", "import", str(archive))
+        _ran("ctr", "-n", "k8s.io", "image", "tag", "--force", IMAGE, _PAUSE)
+
+    def _answers(self) -> bool:
+        try:
+            self._client.call("Version", {})
+        except CriError:
+            return False
+        return True
+
+    def start(
+        self, name: str, *, is_meant: bool = True, command: Sequence[str] = images.SERVE
+    ) -> Running:
+        sandbox = self.sandbox(name, "prod" if is_meant else "dev")
+        number = self.begin(sandbox, name, IMAGE if is_meant else OTHER_IMAGE, command)
+        return Running(self, name, number, _first_process(number), is_meant, sandbox[1])
+
+    def sandbox(self, name: str, namespace: str) -> tuple[Fields, str]:
+        """Make a pod with the uid that *name* gives it; return how it was asked for and its id."""
+        number = uid(name)
+        logs = f"/var/log/pods/{namespace}_{name}_{number}"
+        Path(logs).mkdir(parents=True)  # as a kubelet does first
+        parent = f"/kubepods/besteffort/pod{number}"
+        if self.driver == "systemd":
+            parent = f"kubepods-besteffort-pod{number.replace('-', '_')}.slice"
+        asked: Fields = {
+            1: {1: name, 2: number, 3: namespace},
+            3: logs,
+            8: {1: parent, 2: {1: _NAMESPACES}},
+        }
+        answer = self._client.call("RunPodSandbox", {1: asked, 2: self.driver})
+        return asked, answer[1].decode()
+
+    def begin(
+        self, sandbox: tuple[Fields, str], name: str, image: str, command: Sequence[str]
+    ) -> str:
+        """Start a container in the pod and return its id, though it may have ended."""
+        asked, pod = sandbox
+        config: Fields = {
+            1: {1: name},
+            2: {1: image},
+            3: list(command),
+            11: f"{name}.log",
+            15: {2: {3: _NAMESPACES}},
+        }
+        answer = self._client.call("CreateContainer", {1: pod, 2: config, 3: asked})
+        number = answer[1].decode()
+        self._client.call("StartContainer", {1: number})
+        return number
+
+    def enter(self, running: Running, argv: Sequence[str]) -> int:
+        try:
+            answer = self._client.call("ExecSync", {1: running.id, 2: list(argv), 3: 60})
+        except CriError:
+            return 126  # the runtime could not run it
+        return int(answer.get(3, b"0"))
+
+    def remove(self, running: Running) -> None:
+        assert running.pod is not None
+        self._client.call("StopPodSandbox", {1: running.pod})
+        self._client.call("RemovePodSandbox", {1: running.pod})
+        for logs in Path("/var/log/pods").glob(f"*_{uid(running.name)}"):
+            shutil.rmtree(logs)
+
+
+_NAMESPACES: Fields = {1: 2, 2: 1}  # the host's network, and processes of its own
+
+
+def uid(name: str) -> str:
+    """Return the uid of the pod of this name."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
+
+
+def _first_process(number: str) -> int:
+    """Find the first process of the container of this id, by its cgroup."""
+    for folder in Path("/sys/fs/cgroup/").glob("kubepods*/**/"):
+        if number in folder.name:
+            members = (folder / "cgroup.procs").read_text().split()
+            assert members, f"{folder} is empty"
+            return int(members[0])
+    message = f"no cgroup of {number}"
+    raise AssertionError(message)
+
+
+@attrs.frozen
+class Nspawn:
+    """systemd-nspawn, whose containers are folders and have no images."""
+
+    name: str = "nspawn"
+    said: str = "machine"
+    packages: tuple[str, ...] = ("systemd-container", "busybox-static")
+
+    def prepare(self) -> None:
+        _ran("systemctl", "start", "systemd-machined")
+
+    def start(
+        self, name: str, *, is_meant: bool = True, command: Sequence[str] = images.SERVE
+    ) -> Running:
+        folder = Path("/var/lib/machines") / name
+        images.unpacked(folder)
+        spawn = ("systemd-nspawn", "--quiet", "--machine", name, "--directory", str(folder))
+        _ran("systemd-run", "--quiet", "--collect", "--unit", name, *spawn, "--as-pid2", *command)
+        until(lambda: self._leader(name) != 0, f"no machine {name}")
+        leader = self._leader(name)
+        until(lambda: len(_tree(leader)) > 1, f"{name} runs nothing")
+        return Running(self, name, name, _tree(leader)[-1], is_meant)
+
+    def _leader(self, name: str) -> int:
+        said = _ran("machinectl", "show", name, "--property", "Leader", "--value", check=False)
+        return int(said or 0)
+
+    def enter(self, running: Running, argv: Sequence[str]) -> int:
+        """What it has needs a manager in the container: this enters its namespaces, as root of the host can."""
+        command = ["nsenter", "--target", str(running.process), "--all", *argv]
+        return subprocess.run(command, capture_output=True, check=False).returncode
+
+    def remove(self, running: Running) -> None:
+        _ran("systemctl", "stop", running.name)
+
+
+def _tree(process: int) -> list[int]:
+    """Return *process* and the first child of each, downwards."""
+    found = [process]
+    while children := Path(f"/proc/{found[-1]}/task/{found[-1]}/children").read_text().split():
+        found.append(int(children[0]))
+    return found
+
+
+ALL: tuple[Runtime, ...] = (
+    *(
+        Podman(program, manager)
+        for program in ("crun", "runc")
+        for manager in ("systemd", "cgroupfs")
+    ),
+    *(Cri(driver) for driver in ("systemd", "cgroupfs")),
+    Nspawn(),
+)
+
+
+def make_ready() -> None:
+    """Make what all of them need: modules of the kernel, places that are no overlay, the image."""
+    _ran("modprobe", "--all", "overlay")
+    for place in ("/var/lib/containers", "/var/lib/containerd", "/var/lib/machines"):
+        Path(place).mkdir(parents=True, exist_ok=True)
+        if not os.path.ismount(place):
+            _ran("mount", "-t", "tmpfs", "tmpfs", place)
+    _ran("systemctl", "start", "dbus")
+    for name, archive in _ARCHIVES.items():
+        if not archive.exists():
+            images.archive(archive, name)

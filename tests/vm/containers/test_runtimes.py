@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""On each runtime: whom a policy for containers meets, what it refuses there, and what records say."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import runtimes
+from engine import Engine, attempt, running
+from runtimes import Running
+
+from enforcer.identity.container import container_of
+from enforcer.sinks.terminal import terminal_line
+
+POLICY = """
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: names}
+spec:
+  selector: {container: {name: meant-*}}
+  rules:
+    - {name: secret, file: read, match: {path: /data/secret}, action: deny}
+    - {name: kept, file: write, match: {path: /data/kept}, action: deny}
+    - {name: no-touch, exec: {}, match: {path: /bin/touch}, action: deny}
+    - {name: deadly, exec: {}, match: {path: /bin/printf}, action: kill}
+    - {name: seen, file: read, match: {path: /data/seen}, action: log}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: images}
+spec:
+  selector: {container: {image: "localhost/meant:*"}}
+  rules:
+    - {file: read, match: {path: /data/image}, action: deny}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: pods}
+spec:
+  selector: {pod: {namespace: prod}}
+  rules:
+    - {file: read, match: {path: /data/pod}, action: deny}
+"""
+LINES = {
+    "secret": "read x </data/secret",
+    "kept": "echo changed >>/data/kept",
+    "touch": "/bin/touch /data/made",
+    "deadly": "/bin/printf ran >/data/printed",
+    "seen": "read x </data/seen",
+    "image": "read x </data/image",
+    "pod": "read x </data/pod",
+    "free": "read x </data/free",
+}
+REFUSED = {"secret", "kept", "touch", "deadly"}
+
+Pair = tuple[Running, Running]
+pytestmark = pytest.mark.parametrize("runtime", runtimes.ALL, ids=lambda each: each.name)
+
+
+@pytest.fixture(scope="module")
+def pairs(ready, request) -> Iterator[dict[str, Pair]]:
+    """The containers of each runtime that is asked for; all are there before the engine."""
+    found: dict[str, Pair] = {}
+    asked = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    with contextlib.ExitStack() as stack:
+        for runtime in runtimes.ALL:
+            if runtime not in [params.get("runtime") for params in asked]:
+                continue
+            with contextlib.suppress(pytest.skip.Exception):
+                ready(runtime)
+                meant = runtime.start(f"meant-{runtime.name}")
+                stack.callback(meant.remove)
+                other = runtime.start(f"other-{runtime.name}", is_meant=False)
+                stack.callback(other.remove)
+                found[runtime.name] = meant, other
+        yield found
+
+
+@pytest.fixture(scope="module")
+def without(pairs: dict[str, Pair]) -> dict[str, dict[str, int]]:
+    """How everything ends in the meant containers without a policy."""
+    ends = {}
+    for name, (meant, _) in pairs.items():
+        ends[name] = {what: meant.run(line)[0] for what, line in LINES.items()}
+        assert "changed" in (meant.root / "data/kept").read_text()
+        (meant.root / "data/kept").write_text("kept\n")
+        for made in ("made", "printed"):
+            (meant.root / "data" / made).unlink()
+    return ends
+
+
+@pytest.fixture(scope="module")
+def on(pairs, without, tmp_path_factory) -> Iterator[Engine]:
+    """The engine with all policies."""
+    with running(POLICY, tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
+
+
+@pytest.fixture
+def pair(ready, runtime, on, pairs) -> Pair:
+    """The container that the policies mean and the one that they do not; skips as ready does."""
+    ready(runtime)
+    return pairs[runtime.name]
+
+
+def _met(runtime) -> set[str]:
+    """What is refused in the meant container: a machine has no image, only a kubelet's has a pod."""
+    found = set(REFUSED)
+    if runtime.name != "nspawn":
+        found.add("image")
+    if runtime.name.startswith("cri-"):
+        found.add("pod")
+    return found
+
+
+def test_without_a_policy_everything_succeeds(pair, without, runtime):
+    """Each deed of the table is possible."""
+    assert dict.fromkeys(LINES, 0) == without[runtime.name]
+
+
+@pytest.mark.parametrize("what", LINES)
+def test_in_the_container_that_is_meant(pair, runtime, what):
+    """What a rule refuses does not happen, and nothing else is refused."""
+    code, _ = pair[0].run(LINES[what])
+
+    assert (what in _met(runtime)) == (code != 0)
+
+
+def test_what_is_refused_leaves_no_trace(pair):
+    """The file has its content, and the programs never ran."""
+    meant = pair[0]
+    for what in REFUSED:
+        meant.run(LINES[what])
+
+    assert (meant.root / "data/kept").read_text() == "kept\n"
+    assert not (meant.root / "data/made").exists()
+    assert (meant.root / "data/printed").read_text() == ""  # the shell makes it, before it runs
+
+
+def test_in_another_container(pair):
+    """The same deeds in a container of the same runtime that no policy is about."""
+    assert dict.fromkeys(LINES, 0) == {what: pair[1].run(line)[0] for what, line in LINES.items()}
+
+
+def test_the_host_is_free(pair):
+    """The container's files, for a process of the host."""
+    for name in ("secret", "pod", "image"):
+        assert 0 == attempt("/usr/bin/cat", str(pair[0].root / "data" / name)).returncode
+
+
+def test_who_is_sent_in_by_the_runtime(pair, runtime):
+    """A command that the runtime runs in a container is the container's; who only enters its namespaces is the host's."""
+    code = pair[0].enter("/bin/cat", "/data/secret")
+    assert (0 if runtime.name == "nspawn" else 1) == code
+    assert 0 == pair[0].enter("/bin/cat", "/data/free")
+    assert 0 == pair[1].enter("/bin/cat", "/data/secret")
+
+
+def test_who_watches_over_it_is_outside(pair, runtime):
+    """conmon and containerd-shim are the host's; the first process of a machine is a part of it."""
+    status = Path(f"/proc/{pair[0].process}/status").read_text()
+    (parent,) = re.findall(r"^PPid:\s+(\d+)", status, re.MULTILINE)
+    cgroup = Path(f"/proc/{parent}/cgroup").read_text().strip().removeprefix("0::")
+
+    assert (runtime.name == "nspawn") == (container_of(cgroup) is not None)
+
+
+def test_records_say_where(on, pair, runtime):
+    """Runtime, id, name, image and pod are in the record."""
+    meant = pair[0]
+    meant.run(LINES["secret"])
+
+    event = on.wait_for(lambda e: e.get("rule") == "secret" and e["container"]["id"] == meant.id)
+
+    is_pod, is_machine = runtime.name.startswith("cri-"), runtime.name == "nspawn"
+    assert {
+        "runtime": runtime.said,
+        "id": meant.id,
+        "name": meant.name,
+        "image": None if is_machine else runtimes.IMAGE,
+        "root": event["object"]["path"].removesuffix("/data/secret") if not is_machine else None,
+    } == event["container"]
+    assert is_machine or f"read /data/secret in {meant.name} " in terminal_line(event)
+    assert {
+        "name": meant.name if is_pod else None,
+        "namespace": "prod" if is_pod else None,
+        "uid": runtimes.uid(meant.name) if is_pod else None,
+    } == event["pod"]
+    assert event["onError"] is False
+    assert event["prevented"] is True
