@@ -206,6 +206,7 @@ def test_records_name_the_pod(on, before):
         "id": "a" * 64,
         "name": "main",
         "image": "registry.example/app:1",
+        "root": None,  # no bundle of a runtime is there
     } == event["container"]
     assert "deny in main (registry.example/app:1) of pod web-1 (namespace prod)" == event["message"]
     assert event["onError"] is False
