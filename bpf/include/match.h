@@ -575,8 +575,7 @@ ENF_INLINE void enf_match_spelled(const struct enf_spelled *p, __u32 i)
 	s->cut = 0;
 }
 
-/* Mark the atoms of *dim* that the string text[at, at + len) satisfies, as a whole. */
-ENF_FN int enf_match_text(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
+ENF_INLINE int enf_match_string(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim, int in_arguments)
 {
 	const struct enf_image *image = enf_head(c);
 	struct enf_scratch *s = c->s;
@@ -585,30 +584,28 @@ ENF_FN int enf_match_text(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
 		return 0;
 	enf_begin_string(s, image, at, len, dim);
 	s->pos = at;
-	if (len)
+	if (len && in_arguments)
+		enf_loop((len + 7) / 8, enf_hash_argument, c);
+	else if (len)
 		enf_loop((len + 7) / 8, enf_hash_one, c);
-	enf_lookup(c, enf_mix(s->hash, ((__u64)len << 8) | 1), len, ENF_SLOT_STRING, 0);
-	if (image->n_dfas)
+	enf_lookup(c, enf_mix(s->hash, ((__u64)len << 8) | 1), len, ENF_SLOT_STRING, in_arguments);
+	if (image->n_dfas && in_arguments)
+		enf_loop(image->n_dfas, enf_dfa_argument, c);
+	else if (image->n_dfas)
 		enf_loop(image->n_dfas, enf_dfa_one, c);
 	return 0;
+}
+
+/* Mark the atoms of *dim* that the string text[at, at + len) satisfies, as a whole. */
+ENF_FN int enf_match_text(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
+{
+	return enf_match_string(c, at, len, dim, 0);
 }
 
 /* The same of an argument. */
 ENF_FN int enf_match_argument(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
 {
-	const struct enf_image *image = enf_head(c);
-	struct enf_scratch *s = c->s;
-
-	if (!(image->dims & ENF_BIT(dim & 63)))
-		return 0;
-	enf_begin_string(s, image, at, len, dim);
-	s->pos = at;
-	if (len)
-		enf_loop((len + 7) / 8, enf_hash_argument, c);
-	enf_lookup(c, enf_mix(s->hash, ((__u64)len << 8) | 1), len, ENF_SLOT_STRING, 1);
-	if (image->n_dfas)
-		enf_loop(image->n_dfas, enf_dfa_argument, c);
-	return 0;
+	return enf_match_string(c, at, len, dim, 1);
 }
 
 /* ---- Numbers ----------------------------------------------------------------------------- */

@@ -27,6 +27,16 @@ int enf_prefilter_once(const struct enf_key *key);
  */
 int enf_prefilter_way(const struct enf_key *key);
 
+/* Both, the way only where it must be found. Returns: not 0 if no row can match, whoever asks. */
+static __always_inline int enf_is_excluded(const struct enf_key *key)
+{
+	int excluded = enf_prefilter_once(key);
+
+	if (excluded < 0 && !enf_prefilter_way(key))
+		excluded = enf_prefilter_once(key);
+	return excluded > 0;
+}
+
 #define ENF_NAME_OPS                                                                               \
 	(ENF_BIT(ENF_OP_CREATE) | ENF_BIT(ENF_OP_UNLINK) | ENF_BIT(ENF_OP_SYMLINK) |               \
 	 ENF_BIT(ENF_OP_MKDIR) | ENF_BIT(ENF_OP_RMDIR) | ENF_BIT(ENF_OP_MKNOD))

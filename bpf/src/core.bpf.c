@@ -154,7 +154,6 @@ SEC("?freplace/enf_prefilter")
 int enf_core_prefilter(const struct enf_key *key)
 {
 	struct enf_key own;
-	int excluded;
 
 	if (!key)
 		return 0;
@@ -166,12 +165,7 @@ int enf_core_prefilter(const struct enf_key *key)
 		if (enf_bear(&own) && enf_is_plain(key, enf_pair_ops(key->pair)))
 			return 1;
 	}
-	if (enf_permitted(key, 0))
-		return 1;
-	excluded = enf_prefilter_once(key);
-	if (excluded < 0 && !enf_prefilter_way(key))
-		excluded = enf_prefilter_once(key);
-	return excluded > 0;
+	return enf_permitted(key, 0) || enf_is_excluded(key);
 }
 
 SEC("?freplace/enf_ask_point")

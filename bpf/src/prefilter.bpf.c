@@ -342,7 +342,6 @@ __attribute__((noinline)) int enf_prefilter_name(const struct enf_key *key)
 {
 	__u64 *met, its;
 	__u32 at;
-	int excluded;
 
 	if (!key)
 		return 0;
@@ -353,10 +352,7 @@ __attribute__((noinline)) int enf_prefilter_name(const struct enf_key *key)
 	its = enf_mix(key->dir ^ enf_live, (__u64)enf_epoch() << 32 | key->pair);
 	if (*met == its)
 		return 0;
-	excluded = enf_prefilter_once(key);
-	if (excluded < 0 && !enf_prefilter_way(key))
-		excluded = enf_prefilter_once(key);
-	if (excluded > 0)
+	if (enf_is_excluded(key))
 		return 1;
 	*met = its;
 	return 0;

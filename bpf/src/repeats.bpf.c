@@ -17,6 +17,15 @@ struct enf_search_for {
 	struct enf_kind *kind;
 };
 
+/* Is *r*, an entry of the same process, whole and of the kind *k*? */
+static __always_inline int enf_is_kind(const struct enf_repeats *r, __u64 state,
+				       const struct enf_kind *k)
+{
+	return (state & ENF_REPEATS_WHOLE) && r->exec_ns == k->exec_ns &&
+	       r->generation == k->generation && r->row == k->row &&
+	       *(__u32 *)&r->kind == *(__u32 *)&k->kind;
+}
+
 static long enf_repeat_one(__u32 i, struct enf_search_for *search)
 {
 	struct enf_kind *k = search->kind;
@@ -40,9 +49,7 @@ static long enf_repeat_one(__u32 i, struct enf_search_for *search)
 	if (r->pid != k->pid || r->start_ns != k->start_ns)
 		return 0;
 	k->of_process += 1;
-	if (!(state & ENF_REPEATS_WHOLE) || r->exec_ns != k->exec_ns ||
-	    r->generation != k->generation || r->row != k->row ||
-	    *(__u32 *)&r->kind != *(__u32 *)&k->kind)
+	if (!enf_is_kind(r, state, k))
 		return 0;
 	k->found = at + 1;
 	return 1;
@@ -63,10 +70,8 @@ static long enf_count_one(__u32 i, struct enf_search_for *search)
 	if (!r)
 		return 1;
 	state = *(volatile __u64 *)&r->state;
-	if (!(state & ENF_REPEATS_WHOLE) || r->exec_ns != k->exec_ns ||
-	    r->generation != k->generation || r->row != k->row ||
-	    *(__u32 *)&r->kind != *(__u32 *)&k->kind || r->pid != k->pid ||
-	    r->start_ns != k->start_ns || r->cgroup != k->cgroup)
+	if (!enf_is_kind(r, state, k) || r->pid != k->pid || r->start_ns != k->start_ns ||
+	    r->cgroup != k->cgroup)
 		return 1;
 	if ((state & ENF_REPEATS_COUNT) == ENF_REPEATS_COUNT)
 		return 1; /* nobody has read for weeks: another entry goes on */
