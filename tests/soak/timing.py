@@ -23,48 +23,36 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "vm"))
 
 from daemon import Daemon, managed
+from many_rules import PER_FILE, write
 
-_PER_FILE = 2000
 _LIMIT = 600.0
 _TIMES = ("watched", "asked", "compile", "swap")
 _SIZES = ("resident", "map")
-_HEAD = """\
-apiVersion: enforcer/v1
-kind: EnforcerPolicy
-metadata: {{name: {name}}}
-spec:
-  rules:
-"""
 
 
-def policy(name: str, first: int, number: int) -> str:
-    """A policy of ordinary rules about things that are not there."""
+def ordinary(first: int, number: int) -> list[str]:
+    """Rules about things that are not there."""
     shapes = (
         "file: read, match: {{path: /opt/enforcer-timing/none/{n}}}",
         "exec: {{}}, match: {{path: /opt/enforcer-timing/none/{n}}}",
         "network: connect, match: {{address: 10.{high}.{low}.0/24, type: stream}}",
         "file: [write, unlink], match: {{path: /opt/enforcer-timing/none/{n}/**}}",
     )
-    rules = (
-        shapes[n % len(shapes)].format(n=n, high=n >> 8 & 255, low=n & 255)
+    return [
+        f"{shapes[n % len(shapes)].format(n=n, high=n >> 8 & 255, low=n & 255)}, action: deny"
         for n in range(first, first + number)
-    )
-    return _HEAD.format(name=name) + "".join(f"    - {{{r}, action: deny}}\n" for r in rules)
+    ]
 
 
 def fill(folder: Path, rules: int) -> None:
     """Write so many rules, but for the one that :func:`save` changes."""
-    for first in range(0, rules - 1, _PER_FILE):
-        number = min(_PER_FILE, rules - 1 - first)
-        (folder / f"rest-{first}.yaml").write_text(policy(f"rest-{first}", first, number))
+    for first in range(0, rules - 1, PER_FILE):
+        write(folder, f"rest-{first}", ordinary(first, min(PER_FILE, rules - 1 - first)))
 
 
 def save(folder: Path, forbidden: Path) -> float:
     """Let one rule forbid *forbidden*; returns when it was saved."""
-    beside = folder / ".one"
-    rule = f"    - {{file: read, match: {{path: {forbidden}}}, action: deny}}\n"
-    beside.write_text(_HEAD.format(name="one") + rule)
-    beside.replace(folder / "one.yaml")
+    write(folder, "one", [f"file: read, match: {{path: {forbidden}}}, action: deny"])
     return time.monotonic()
 
 

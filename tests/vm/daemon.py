@@ -51,6 +51,12 @@ def told(*argv: str) -> str:
     return ended.stdout
 
 
+def kernel_counts() -> dict[str, int]:
+    """What the kernel side of the running daemon has counted, by the names in ``enforcer status``."""
+    counts: dict[str, int] = json.loads(told("status", "--json"))["kernel"]
+    return counts
+
+
 def until(holds: Callable[[], Any], limit: float = 180.0, pause: float = 0.15) -> Any:
     """
     Wait until *holds* returns something true, and return it; ask each *pause* seconds.

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import shutil
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from daemon import every_map, told
+from daemon import every_map, kernel_counts
 from engine import Engine, running
 from programs import RAN, Ended, Workshop, unprivileged
 
@@ -336,10 +335,6 @@ def test_arguments_for_which_there_is_no_memory_are_unknown(shop, controls, engi
     assert now["no_scratch"] - before["no_scratch"] >= 2
     assert now["argv_unknown"] - before["argv_unknown"] >= 2
     assert shop.launch("path", ROOT / "args" / good[0], *good[1:]) == RAN
-
-
-def kernel_counts() -> dict[str, int]:
-    return json.loads(told("status", "--json"))["kernel"]
 
 
 @pytest.mark.parametrize("name", ["first", "anywhere"])

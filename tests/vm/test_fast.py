@@ -5,7 +5,6 @@ What was found once and is not asked again: everything that may change it makes 
 Each file is opened often before, so that the hooks have every reason to leave early.
 """
 
-import json
 import os
 import shutil
 import signal
@@ -15,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from daemon import told
+from daemon import kernel_counts, told
 from engine import attempt, python, running
 
 POLICY = """
@@ -202,22 +201,17 @@ def make_and_remove(path: Path) -> None:
         path.unlink()
 
 
-def decisions() -> int:
-    """How many the kernel has taken, past all that is quicker."""
-    return int(json.loads(told("status", "--json"))["kernel"]["decisions"])
-
-
 def test_names_that_no_pattern_meets_are_not_decided(engine):
     """Where no layer of an overlay is asked about as well."""
     names = Path("/run/fast")
     names.mkdir()
     make_and_remove(names / "free")
-    decided = decisions()
+    decided = kernel_counts()["decisions"]
 
     for n in range(TIMES):
         make_and_remove(names / f"free-{n % 2}")
 
-    assert decisions() - decided < TIMES  # of some thousand accesses
+    assert kernel_counts()["decisions"] - decided < TIMES  # of some thousand accesses
     with pytest.raises(PermissionError):
         (names / "taken").touch()
     names.rmdir()
@@ -344,7 +338,7 @@ def test_renames_elsewhere_refuse_nobody(engine, place):
     """
     (place / "vault").mkdir(mode=0o755)
     (place / "vault" / "f").write_text("secret")
-    before = _kernel()
+    before = kernel_counts()
     movers = []
     for n in range(2):
         (place / f"moved-{n}").touch()
@@ -358,7 +352,7 @@ def test_renames_elsewhere_refuse_nobody(engine, place):
             mover.kill()
             mover.wait(60)
 
-    now = _kernel()
+    now = kernel_counts()
     assert now["path_among"] > before["path_among"]
     assert (before["path_unknown"], before["on_error"]) == (now["path_unknown"], now["on_error"])
 
@@ -379,7 +373,7 @@ def access_among_changes(
             assert is_refused(place / "vault" / "f")
         for changer in changers:
             changer.send_signal(signal.SIGSTOP)
-        if _kernel()["path_among"] > before["path_among"]:
+        if kernel_counts()["path_among"] > before["path_among"]:
             return
         for changer in changers:
             changer.send_signal(signal.SIGCONT)
@@ -400,7 +394,7 @@ def test_mounts_elsewhere_refuse_nobody(engine, place):
     """Two processors do nothing but mount and unmount, as a user without privileges."""
     (place / "vault").mkdir(mode=0o755)
     (place / "vault" / "f").write_text("secret")
-    before = _kernel()
+    before = kernel_counts()
     who = {"user": 2001, "group": 2001, "extra_groups": []}
     mounters = [subprocess.Popen(["perl", "-e", MOUNTER], **who) for _ in range(2)]
     try:
@@ -411,10 +405,6 @@ def test_mounts_elsewhere_refuse_nobody(engine, place):
             mounter.kill()
             mounter.wait(60)
 
-    now = _kernel()
+    now = kernel_counts()
     assert now["path_among"] > before["path_among"]
     assert (before["path_unknown"], before["on_error"]) == (now["path_unknown"], now["on_error"])
-
-
-def _kernel() -> dict[str, int]:
-    return json.loads(told("status", "--json"))["kernel"]

@@ -5,13 +5,12 @@ A kernel that preempts tasks in the middle of a hook, and tasks that then wait l
 What such a task holds of the engine's working memory must not be missing for others: whoever found none would be refused.
 """
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from daemon import told
+from daemon import kernel_counts
 from engine import running
 from patience import scaled
 
@@ -55,17 +54,13 @@ while time.monotonic() < end:
 """
 
 
-def kernel() -> dict[str, int]:
-    return json.loads(told("status", "--json"))["kernel"]
-
-
 def test_nobody_is_refused_for_want_of_memory(preemption, tmp_path):
     for folder in ("open", "vault"):
         (PLACE / folder).mkdir(parents=True)
     (PLACE / "vault" / "f").write_text("secret")
     one = str(min(os.sched_getaffinity(0)))
     with running(POLICY, tmp_path):
-        before = kernel()
+        before = kernel_counts()
         nice = ("taskset", "-c", one, "nice", "-n", "19")
         readers = [
             subprocess.Popen(
@@ -79,7 +74,7 @@ def test_nobody_is_refused_for_want_of_memory(preemption, tmp_path):
         ]
         ended = [reader.communicate(timeout=scaled(600))[0].split() for reader in readers]
         assert [0] * 4 == [waker.wait(scaled(600)) for waker in wakers]
-        now = kernel()
+        now = kernel_counts()
     subprocess.run(["rm", "-rf", PLACE], check=True)
 
     tried, wrong, read = (sum(int(words[i]) for words in ended) for i in range(3))

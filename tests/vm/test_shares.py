@@ -18,6 +18,7 @@ import attrs
 import ledger
 import pytest
 from attempter import scripted
+from many_rules import write
 
 from enforcer.compiler import CompiledImage
 from enforcer.events.decode import Decoder, Layout
@@ -51,11 +52,9 @@ def image(directory: Path) -> CompiledImage:
         f"file: unlink, match: {{path: {LOGGED}/**}}, action: log",
         *(f"file: read, match: {{path: {ROOT}/{n}}}, action: deny" for n in range(RULES)),
     ]
-    head = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: shares}\nspec:\n"
-    file = directory / "policy.yaml"
-    file.write_text(head + "  rules:\n" + "".join(f"    - {{{rule}}}\n" for rule in rules))
+    write(directory, "shares", rules)
     ledger.keep()
-    return prepare(load_policies([file]), generation=1)
+    return prepare(load_policies([directory / "shares.yaml"]), generation=1)
 
 
 @pytest.fixture(scope="module", autouse=True)
