@@ -6,9 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CONFIG", "PINS", "POLICIES", "SOCKET", "STDIN", "STDIN_NAME"]
+__all__ = ["CONFIG", "LAST_GOOD", "PINS", "POLICIES", "SOCKET", "STDIN", "STDIN_NAME"]
 
 CONFIG: Final = Path("/etc/enforcer/enforcer.yaml")
+LAST_GOOD: Final = Path("/var/lib/enforcer/last-good.json")
 POLICIES: Final = Path("/etc/enforcer/policies")
 SOCKET: Final = Path("/run/enforcer/enforcer.sock")
 PINS: Final = Path("/sys/fs/bpf/enforcer")

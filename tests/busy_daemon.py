@@ -113,6 +113,7 @@ class Policies(FakePolicyControl):
             "protected": True,
             "pinned": "/sys/fs/bpf/enforcer",
             "runtimeChanges": [],
+            "refusedFiles": [],
         }
 
     def set_mode(
@@ -187,7 +188,13 @@ spec:
 def sources_at(path: Path) -> dict[str, Any]:
     """What the daemon tells of its policies, if they are at *path*."""
     overlay = {"added": {}, "disabled": [], "modes": {}}
-    return {"paths": [str(path)], "audit": False, "overlay": overlay, "generation": 7}
+    return {
+        "paths": [str(path)],
+        "audit": False,
+        "overlay": overlay,
+        "generation": 7,
+        "instead": {},
+    }
 
 
 def busy(socket: Path, rate: float) -> tuple[Daemon, Pipeline, Load]:

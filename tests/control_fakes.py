@@ -26,6 +26,7 @@ CHANGE = {
     "change": {"added": [], "removed": [], "changed": []},
     "lines": ["policy web: mode audit"],
     "warnings": [],
+    "refused": [],
     "rules": 12,
     "seconds": {"compile": 0.1, "swap": 0.0012},
     "successor": False,
@@ -41,6 +42,7 @@ WEB = {
     "enabled": True,
     "origin": "file",
     "modeSet": True,
+    "older": False,
     "degraded": [],
     "enforced": 3,
     "audited": 1200,
@@ -91,6 +93,7 @@ class FakePolicyControl:
             "pending": None,
             "pinned": None,
             "runtimeChanges": [],
+            "refusedFiles": [],
         }
 
     def policies(self) -> list[dict[str, Any]]:

@@ -185,6 +185,7 @@ KEYS: Final[dict[str, Setting]] = {
     "audit": Setting("audit", _flag, FLAG),
     "quiet": Setting("quiet", _flag, FLAG),
     "allowDegraded": Setting("allow_degraded", _flag, FLAG),
+    "tolerant": Setting("tolerant", _flag, FLAG),
     "watch": Setting("watch", _flag, FLAG),
     "protect": Setting("protect", _flag, FLAG),
     "key": Setting("key", _path, PATH),

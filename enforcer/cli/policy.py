@@ -183,7 +183,9 @@ def _mode(policy: PolicyState) -> str:
 
 
 def _state(policy: PolicyState) -> str:
-    return "enabled" if policy["enabled"] else "disabled"
+    if not policy["enabled"]:
+        return "disabled"
+    return "older" if policy["older"] else "enabled"
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:

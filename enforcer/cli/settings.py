@@ -39,6 +39,7 @@ class Settings:
         audit: put every policy in audit mode.
         quiet: print no records.
         allow_degraded: accept rules that can only be enforced after the fact, or not every time.
+        tolerant: give each policy file a verdict of its own, and keep what it said last.
         watch: activate changes of the policy files by themselves.
         protect: keep other processes, also root's, away from the engine.
         key: verifier of the key that ends that; None: the service manager ends it.
@@ -62,6 +63,7 @@ class Settings:
     audit: bool = False
     quiet: bool = False
     allow_degraded: bool = False
+    tolerant: bool = False
     watch: bool = True
     protect: bool = False
     key: Path | None = None

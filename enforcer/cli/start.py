@@ -80,6 +80,12 @@ def _add_policies(group: Arguments) -> None:
         help="start without a policy if there is none yet in the folders, and enforce nothing",
     )
     group.add_argument(
+        "--tolerant",
+        action=_FLAG,
+        help="for folders that a machine fills: what is wrong with one file keeps no other out, and "
+        "what that file said before stays active",
+    )
+    group.add_argument(
         "--watch",
         action=_FLAG,
         help="activate policy files when they change (default: yes)",
@@ -250,13 +256,16 @@ def _sources(args: argparse.Namespace, settings: Settings) -> Sources:
     from enforcer.policy.store import Trust
     from enforcer.runtime.policies.compilation import Sources
 
+    paths = policy_paths(list(settings.policies))
     return Sources(
-        tuple(policy_paths(list(settings.policies))),
+        # What files said is kept by their names, for whoever starts next, from wherever.
+        tuple(path.absolute() if settings.tolerant else path for path in paths),
         settings.audit,
         settings.allow_degraded,
         Trust(),
         # A service may be there before its policies. Who names a folder has one in mind, or says so.
         may_be_empty=not args.policies or args.allow_empty,
+        is_tolerant=settings.tolerant,
     )
 
 
@@ -292,6 +301,7 @@ def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
         confirm_within=settings.confirm_within,
         protect=settings.protect,
         persists=settings.persist,
+        last_good=places.LAST_GOOD if settings.tolerant else None,
     )
 
 
@@ -337,6 +347,8 @@ def _active(begun: Start, settings: Settings, seconds: float) -> str:
             f"{plural(len(enforcement.now.facts), 'policy')}, "
             f"{plural(enforcement.now.n_rules, 'rule')}, {plural(len(programs), 'program')}"
         )
+    if refused := enforcement.now.refused:
+        what += f", {plural(len(refused), 'file')} refused"
     line = f"active: {what}, started in {seconds:.1f} s"
     if settings.audit:
         line += " (audit: nothing is refused)"

@@ -76,6 +76,9 @@ def _head(state: Status) -> Iterator[str]:
     for sink in state["sinks"]:
         if sink["failing"] or sink["dropped"]:
             yield f"{sink['name']}: {'failing, ' * sink['failing']}{sink['dropped']:,} dropped"
+    for refused in state.get("refusedFiles", ()):
+        what = "what it said before is active" if refused["kept"] else "nothing of it is active"
+        yield f"refused: {refused['file']}: {what}: {refused['errors'][0]}"
     for change in state.get("runtimeChanges", ()):
         yield f"changed at run time: {change['policy']}: {change['change']}"
     for done in state["control"].get("changes", ())[-_CHANGES:]:
@@ -94,7 +97,7 @@ def _table(policies: list[PolicyState], width: int | None) -> Iterator[str]:
         [
             (
                 policy["name"],
-                policy["mode"] if policy["enabled"] else "disabled",
+                _mode(policy),
                 policy["rules"],
                 policy["enforced"],
                 policy["audited"],
@@ -104,6 +107,12 @@ def _table(policies: list[PolicyState], width: int | None) -> Iterator[str]:
         ],
         width,
     )
+
+
+def _mode(policy: PolicyState) -> str:
+    if not policy["enabled"]:
+        return "disabled"
+    return f"{policy['mode']} (older)" if policy["older"] else policy["mode"]
 
 
 def _beside(state: Status) -> Iterator[str]:

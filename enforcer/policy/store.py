@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """
-Read files and directories of policies into one PolicySet: all of it, or every error in any of it.
+Read files and directories of policies: into one PolicySet or every error in any of them, or each by itself.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 import attrs
 
 from enforcer import places
-from enforcer.errors import FileError, PolicyError
+from enforcer.errors import FileError, PolicyError, PolicyErrors
 from enforcer.garbage import uncollected
 from enforcer.policy.build import build
 from enforcer.policy.language.symbols import Resolver, SystemResolver
@@ -24,14 +24,56 @@ from enforcer.policy.readers.context import Context
 from enforcer.policy.text.folders import entries, policy_files
 from enforcer.policy.text.loader import MAX_BYTES, read, standard_input
 from enforcer.policy.text.nodes import Scalar
+from enforcer.policy.text.problems import Problems
 from enforcer.policy.text.regular_files import irregular, why_unreadable
 from enforcer.policy.text.trust import Place, Trust
 from enforcer.span import Span
 
-__all__ = ["Trust", "load_policies", "load_text", "policy_files"]
+__all__ = [
+    "FileText",
+    "PolicyFile",
+    "Trust",
+    "find_texts",
+    "load_policies",
+    "load_text",
+    "policy_files",
+    "read_texts",
+]
 
 # A FIFO or device in place of a file is not waited for.
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@attrs.frozen
+class FileText:
+    """
+    A file that was found.
+
+    Attributes:
+        path: of the file, or of a directory that cannot be listed.
+        content: what it says; None if it cannot be read.
+        errors: why it cannot be.
+    """
+
+    path: str
+    content: bytes | None
+    errors: tuple[PolicyError, ...] = ()
+
+
+@attrs.frozen
+class PolicyFile:
+    """
+    A text that was read by itself.
+
+    Attributes:
+        path: of its file.
+        policies: what it asks for; none if anything is wrong with it.
+        errors: everything that is wrong with it.
+    """
+
+    path: str
+    policies: tuple[Policy, ...]
+    errors: tuple[PolicyError, ...]
 
 
 @uncollected()
@@ -41,6 +83,7 @@ def load_policies(
     *,
     trust: Trust | None = None,
     may_be_empty: bool = False,
+    instead: Mapping[str, str | None] | None = None,
 ) -> PolicySet:
     """
     Load all policies of *paths*: files, and directories with what :func:`policy_files` finds there.
@@ -50,17 +93,75 @@ def load_policies(
         resolver: where names of users and groups are looked up; else this system.
         trust: who must own the files for them to be activated; None: anybody may, as for checking.
         may_be_empty: a directory without policies is no error.
+        instead: texts that count in place of what the files of these paths say; None: nothing does.
 
     Raises:
         PolicyErrors: every error of every file; nothing is loaded then.
     """
     context = Context(resolver=resolver or SystemResolver())
-    reader = _Reader(context, trust, may_be_empty=may_be_empty)
+    policies: list[Policy] = []
+
+    def take(content: bytes, file: str) -> None:
+        found = content if instead is None else instead.get(file, content)
+        if found is not None:
+            policies.extend(_policies(found, file, context))
+
+    reader = _Reader(context.problems, trust, take, may_be_empty=may_be_empty)
     for path in paths:
         reader.read(Path(path))
-    _check_names(reader.policies, context)
+    _check_names(policies, context)
     context.problems.check()
-    return PolicySet(tuple(reader.policies))
+    return PolicySet(tuple(policies))
+
+
+def find_texts(paths: Sequence[str | Path], *, trust: Trust | None = None) -> list[FileText]:
+    """
+    Read what the files of *paths* say, each by itself: what is wrong with one is nothing to the others.
+
+    Args:
+        paths: where they are, as for :func:`load_policies`.
+        trust: who must own them; None: anybody may.
+
+    Returns:
+        Every file, and every file or directory that could not be opened.
+    """
+    found: list[FileText] = []
+
+    def take(content: bytes, file: str) -> None:
+        found.append(FileText(file, content))
+
+    problems = Problems()
+    reader = _Reader(problems, trust, take, may_be_empty=True)
+    for path in paths:
+        reader.read(Path(path))
+        for error in problems.errors:
+            file = error.span.file if error.span is not None else str(path)
+            found.append(FileText(file, None, (error,)))
+        problems.errors.clear()
+    return found
+
+
+@uncollected()
+def read_texts(
+    texts: Iterable[tuple[str, bytes]], resolver: Resolver | None = None
+) -> list[PolicyFile]:
+    """
+    Read several texts, each under the name that places in it get, by itself but for what foreign
+    dialects keep over all of their policies: there the earlier text has precedence. Never raises.
+    """
+    shared = Context(resolver=resolver or SystemResolver())
+    return [_by_itself(content, file, shared) for file, content in texts]
+
+
+def _by_itself(content: bytes, file: str, shared: Context) -> PolicyFile:
+    context = attrs.evolve(shared, problems=Problems(), notes=[])
+    policies = _policies(content, file, context)
+    _check_names(policies, context)
+    try:
+        context.problems.check()
+    except PolicyErrors as found:
+        return PolicyFile(file, (), found.errors)
+    return PolicyFile(file, tuple(policies), ())
 
 
 @uncollected()
@@ -80,12 +181,12 @@ def load_text(text: str | bytes, file: str, resolver: Resolver | None = None) ->
 
 @attrs.define(eq=False, repr=False)
 class _Reader:
-    """Reads files and directories, each file once, and collects their policies."""
+    """Reads files and directories, each file once, and gives what they say to *take*."""
 
-    context: Context
+    problems: Problems
     trust: Trust | None
+    take: Callable[[bytes, str], None]
     may_be_empty: bool
-    policies: list[Policy] = attrs.field(factory=list)
     _seen: set[tuple[int, int]] = attrs.field(factory=set)
 
     def read(self, path: Path) -> None:
@@ -93,40 +194,36 @@ class _Reader:
         if path == places.STDIN and self.trust is None:
             self._standard_input()
             return
-        with self.context.problems.catching(), self._open(path) as fd:
+        with self.problems.catching(), self._open(path) as fd:
             if stat.S_ISDIR(os.fstat(fd).st_mode):
                 self._directory(Place(fd, path))
             else:
                 self._file(fd, path)
 
     def _standard_input(self) -> None:
-        with self.context.problems.catching():
+        with self.problems.catching():
             with _telling(Path(places.STDIN_NAME)):
                 content = standard_input()
-            self.policies += _policies(content, places.STDIN_NAME, self.context)
+            self.take(content, places.STDIN_NAME)
 
     def _directory(self, top: Place) -> None:
         """Read everything below *top*, from its descriptor: it stays the tree that was opened."""
-        errors_before = len(self.context.problems.errors)
+        errors_before = len(self.problems.errors)
         is_empty = True
         pending = [(top.path, True)]
         while pending:
             path, is_directory = pending.pop()
             is_empty = is_empty and is_directory
             # What cannot be read hides nothing that is wrong with the rest.
-            with self.context.problems.catching(), self._open(path, top) as fd:
+            with self.problems.catching(), self._open(path, top) as fd:
                 if is_directory:
                     with _telling(path):
                         found = entries(fd)
                     pending += [(path / name, below) for name, below in reversed(found)]
                 else:
                     self._file(fd, path)
-        if (
-            is_empty
-            and not self.may_be_empty
-            and len(self.context.problems.errors) == errors_before
-        ):
-            self.context.add(
+        if is_empty and not self.may_be_empty and len(self.problems.errors) == errors_before:
+            self.problems.add(
                 "the directory has no policy: put *.yaml files there", _start(top.path)
             )
 
@@ -139,7 +236,7 @@ class _Reader:
         self._seen.add((found.st_dev, found.st_ino))
         with _telling(path), open(fd, "rb", closefd=False) as file:
             content = file.read(MAX_BYTES + 1)
-        self.policies += _policies(content, str(path), self.context)
+        self.take(content, str(path))
 
     @contextmanager
     def _open(self, path: Path, top: Place | None = None) -> Iterator[int]:

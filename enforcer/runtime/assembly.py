@@ -25,6 +25,7 @@ from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.instance.lock import InstanceLock
 from enforcer.runtime.notify import Notifier
 from enforcer.runtime.policies.inquiry import describe_sources
+from enforcer.runtime.policies.last_good import LastGood
 from enforcer.runtime.policies.start import begin
 from enforcer.runtime.policies.unattended import try_to
 from enforcer.runtime.policies.watch import PolicyWatch
@@ -86,6 +87,7 @@ class Plan:
         protect: keep other processes, root's too, from the engine.
         verifier: with *protect*, of the key without which nobody ends that.
         persists: leave enforcement behind at an orderly end.
+        last_good: where it is kept what files of a tolerant source say that is active; None: nowhere.
     """
 
     sources: Sources
@@ -102,6 +104,7 @@ class Plan:
     protect: bool = False
     verifier: Verifier | None = None
     persists: bool = False
+    last_good: Path | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -218,7 +221,12 @@ def begin_enforcement(plan: Plan, parts: Parts, report: Report) -> Start:
         protect=plan.protect,
         verifier=plan.verifier,
         reactor=parts.reactor,
+        last_good=_last_good(plan),
     )
+
+
+def _last_good(plan: Plan) -> LastGood | None:
+    return LastGood(plan.last_good, plan.sources.paths) if plan.last_good is not None else None
 
 
 # ---- The daemon -------------------------------------------------------------------------------

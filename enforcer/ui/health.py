@@ -162,6 +162,10 @@ def _second(picture: Picture, glyphs: Glyphs) -> Row:
     if pending:
         row.append((f"not confirmed, {pending['left']:.0f} s left: enforcer confirm", "warn"))
         row.append((f" {glyphs.dot} ", "dim"))
+    if refused := health.get("refusedCount") if health is not None else 0:
+        files = "1 file" if refused == 1 else f"{refused} files"
+        row.append((f"{files} refused: enforcer status", "bad"))
+        row.append((f" {glyphs.dot} ", "dim"))
     counters = health["kernel"] if health is not None else {}
     for name, words in _TROUBLES.items():
         if counters.get(name):

@@ -43,6 +43,7 @@ __all__ = [
     "RecordAnswer",
     "RecordCounts",
     "Refusal",
+    "RefusedFileState",
     "RuleState",
     "RuntimeChange",
     "SourcesAnswer",
@@ -67,6 +68,7 @@ class PolicyState(TypedDict):
     enabled: Annotated[bool, "It is not switched off."]
     origin: Annotated[str, "file, or added at run time."]
     modeSet: Annotated[bool, "Its mode was set at run time."]
+    older: Annotated[bool, "It is as its file said before: what that says now was refused."]
     degraded: Annotated[list[str], "Rules that can be recorded but not prevented."]
     enforced: Annotated[int, "How often it decided."]
     audited: Annotated[int, "How often it would have, in audit mode."]
@@ -154,6 +156,14 @@ class RuntimeChange(TypedDict):
     change: Annotated[str, "What was changed, in words."]
 
 
+class RefusedFileState(TypedDict):
+    """A file of a tolerant source that is not active as it stands."""
+
+    file: Annotated[str, "The file, or the folder that cannot be listed."]
+    kept: Annotated[bool, "What it said before is active; else nothing of it is."]
+    errors: Annotated[list[str], "What is wrong, each with its place; ten at most."]
+
+
 class PoliciesState(TypedDict, total=False):
     """What ``status`` says of policies; nothing where they cannot be changed."""
 
@@ -165,6 +175,9 @@ class PoliciesState(TypedDict, total=False):
     keyed: Annotated[bool, "Ending it takes a passphrase."]
     pinned: Annotated[str | None, "Folder of what outlives the daemon, or null."]
     runtimeChanges: Annotated[list[RuntimeChange], "Changes made by `enforcer policy`."]
+    refusedFiles: Annotated[
+        list[RefusedFileState], "With --tolerant: files not active as they are."
+    ]
 
 
 class MemoryState(TypedDict):
@@ -271,6 +284,7 @@ class ChangeAnswer(TypedDict):
     change: Annotated[Difference, "What differs."]
     lines: Annotated[list[str], "The same as text."]
     warnings: Annotated[list[str], "What should be known of it, each with its place."]
+    refused: Annotated[list[RefusedFileState], "With --tolerant: files not active as they are."]
     rules: Annotated[int, "Number of active rules."]
     seconds: NotRequired[Annotated[ChangeSeconds, "What it took."]]
     successor: NotRequired[Annotated[bool, "Tables of another size had to replace the old ones."]]
@@ -319,6 +333,7 @@ class SourcesDocument(TypedDict):
     audit: bool
     overlay: OverlayDocument
     generation: int
+    instead: dict[str, str | None]
 
 
 @final

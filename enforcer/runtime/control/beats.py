@@ -80,6 +80,8 @@ class Beats:
                 **said,
                 "policyCount": len(policies),
                 "policies": policies[:_POLICIES],
+                "refusedCount": len(said.get("refusedFiles", ())),
+                "refusedFiles": [],
             }
             self._generation = generation
             now = self.clock()

@@ -44,8 +44,8 @@ class PolicyFacts:
     is_mode_set: bool = False
     degraded: tuple[str, ...] = ()
 
-    def as_dict(self, counts: Hits) -> PolicyState:
-        """Describe it in JSON, with how often it decided."""
+    def as_dict(self, counts: Hits, *, is_older: bool = False) -> PolicyState:
+        """Describe it in JSON, with how often it decided; *is_older*: its file says something else by now."""
         return {
             "name": self.name,
             "mode": self.mode,
@@ -55,6 +55,7 @@ class PolicyFacts:
             "enabled": self.is_enabled,
             "origin": self.origin,
             "modeSet": self.is_mode_set,
+            "older": is_older,
             "degraded": list(self.degraded),
             "enforced": counts.enforced,
             "audited": counts.audited,

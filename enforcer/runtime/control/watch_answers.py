@@ -36,6 +36,7 @@ class BeatPolicies(PoliciesState, total=False):
     """What a beat says of policies: *policies* are the first of *policyCount*."""
 
     policyCount: int  # noqa: N815 (a key of JSON)
+    refusedCount: int  # noqa: N815 (a key of JSON)
 
 
 class BeatHealth(Health, BeatPolicies):

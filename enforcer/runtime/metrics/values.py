@@ -89,6 +89,16 @@ def _policies(status: DaemonState) -> Iterator[Family]:
             for each in policies
         ],
     )
+    if "refusedFiles" in status:
+        kept = [each["kept"] for each in status["refusedFiles"]]
+        yield _gauge(
+            "policy_files_refused",
+            "Policy files that are not active as they are; kept: what they said before is.",
+            [
+                Sample(kept.count(True), {"kept": "true"}),
+                Sample(kept.count(False), {"kept": "false"}),
+            ],
+        )
     yield _gauge(
         "policy_rules",
         "Rules of the policy.",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from enforcer.runtime.policies.compilation import Prepared
     from enforcer.runtime.policies.difference import Digests
     from enforcer.runtime.policies.runtime_changes import Overlay
+    from enforcer.runtime.policies.tolerance import RefusedFile
     from enforcer.runtime.sessions.counts import Ledger
 
 __all__ = ["ActiveSet", "Pending"]
@@ -42,6 +43,8 @@ class ActiveSet:
         overlay: what was changed at run time.
         facts: every policy, disabled ones included.
         workloads: the containers and pods that its image was made for; None: it does not ask for them.
+        texts: what files say that are active, if each has a verdict of its own; else None.
+        refused: those of them that are not active as they stand.
         since: when its generation began, by a clock that only goes forward.
     """
 
@@ -55,6 +58,8 @@ class ActiveSet:
     overlay: Overlay
     facts: tuple[PolicyFacts, ...]
     workloads: tuple[Workload, ...] | None = attrs.field(default=None, repr=False)
+    texts: CompactCopy[dict[str, bytes]] | None = None
+    refused: tuple[RefusedFile, ...] = ()
     since: float = attrs.field(factory=time.monotonic, eq=False)
 
     @classmethod
@@ -84,6 +89,10 @@ class ActiveSet:
     def age(self) -> float:
         """Seconds since its generation began."""
         return time.monotonic() - self.since
+
+    def is_older(self, facts: PolicyFacts) -> bool:
+        """Whether the file of a policy says something else by now, which was refused."""
+        return any(each.covers(facts.file) for each in self.refused)
 
     def wanted(self) -> PolicySet:
         """The policies themselves."""

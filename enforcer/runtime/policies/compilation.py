@@ -12,12 +12,12 @@ from enforcer.events.rows import RowTable
 from enforcer.events.types import Origin
 from enforcer.policy.lint.degradation import degrade, require_certainty
 from enforcer.policy.lint.linter import Issue, Severity, lint
-from enforcer.policy.model.policy import Mode, PolicySet, Rule
+from enforcer.policy.model.policy import Mode, Policy, PolicySet, Rule
 from enforcer.policy.store import load_policies
 from enforcer.runtime.policies.difference import Digests, digest_policies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from enforcer.compiler import CompiledImage
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from enforcer.policy.model.workloads import Workload
     from enforcer.policy.store import Trust
 
-__all__ = ["Prepared", "Sources", "prepare"]
+__all__ = ["Prepared", "Sources", "prepare", "without_marks"]
 
 
 @attrs.frozen
@@ -39,6 +39,7 @@ class Sources:
         allow_degraded: accept rules that can only be enforced after the fact, or not every time.
         trust: who must own the files; None: anybody may.
         may_be_empty: a folder without policies is no error.
+        is_tolerant: what is wrong with a file keeps no other out.
     """
 
     paths: tuple[Path, ...]
@@ -46,15 +47,26 @@ class Sources:
     allow_degraded: bool = False
     trust: Trust | None = None
     may_be_empty: bool = False
+    is_tolerant: bool = False
 
-    def load(self) -> PolicySet:
+    def load(self, instead: Mapping[str, str | None] | None = None) -> PolicySet:
         """
         Read the files.
+
+        Args:
+            instead: texts in place of what the files of these paths say; None: nothing of that.
 
         Raises:
             PolicyErrors: everything that is wrong with them.
         """
-        policies = load_policies(self.paths, trust=self.trust, may_be_empty=self.may_be_empty)
+        return self.adapt(
+            load_policies(
+                self.paths, trust=self.trust, may_be_empty=self.may_be_empty, instead=instead
+            )
+        )
+
+    def adapt(self, policies: PolicySet) -> PolicySet:
+        """Return *policies* with what holds for all."""
         return PolicySet(
             tuple(
                 attrs.evolve(
@@ -154,6 +166,12 @@ def prepare(
         n_rules=sum(len(policy.rules) for policy in policies.policies),
         issues=issues,
     )
+
+
+def without_marks(policy: Policy) -> Policy:
+    """Return *policy* without what it asks about marks, which may be of others that are not there."""
+    rules = tuple(attrs.evolve(rule, within=()) for rule in policy.rules)
+    return attrs.evolve(policy, rules=rules)
 
 
 def _origins(image: CompiledImage) -> RowTable:

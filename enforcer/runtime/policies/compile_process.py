@@ -21,10 +21,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from enforcer.errors import ControlError, EnforcerError, PolicyErrors
+from enforcer.policy.model.policy import PolicySet
+from enforcer.policy.store import find_texts
 from enforcer.runtime.policies.active import ActiveSet
 from enforcer.runtime.policies.compact import CompactCopy
-from enforcer.runtime.policies.compilation import prepare
+from enforcer.runtime.policies.compilation import prepare, without_marks
 from enforcer.runtime.policies.difference import Change, difference
+from enforcer.runtime.policies.tolerance import choose, told
 from enforcer.runtime.policies.too_late import why_late
 
 if TYPE_CHECKING:
@@ -33,11 +36,12 @@ if TYPE_CHECKING:
 
     from enforcer.compiler import LabelNumbers
     from enforcer.kernel.lsm_support import Problem
-    from enforcer.policy.model.policy import Policy, PolicySet
+    from enforcer.policy.model.policy import Policy
     from enforcer.policy.model.workloads import Workload
-    from enforcer.runtime.policies.compilation import Sources
+    from enforcer.runtime.policies.compilation import Prepared, Sources
     from enforcer.runtime.policies.difference import Digests
     from enforcer.runtime.policies.runtime_changes import Overlay
+    from enforcer.runtime.policies.tolerance import Chosen, RefusedFile
 
 __all__ = ["CompiledChange", "Order", "make", "make_apart", "print_apart"]
 
@@ -63,6 +67,8 @@ class Order:
         gap: what lets operations pass this kernel's hooks undecided; None: nothing does.
         seed: of the string hash of the active image, so that the same policies make the same image.
         workloads: containers and pods that are known.
+        texts: what files say that are active, if each has a verdict of its own; else None.
+        refused: those of them that are not active as they stand.
     """
 
     sources: Sources
@@ -77,6 +83,8 @@ class Order:
     gap: Problem | None = None
     seed: int | None = attrs.field(default=None, repr=False)
     workloads: tuple[Workload, ...] = attrs.field(default=(), repr=False)
+    texts: CompactCopy[dict[str, bytes]] | None = None
+    refused: tuple[RefusedFile, ...] = ()
 
 
 @attrs.frozen
@@ -106,10 +114,46 @@ def make(order: Order) -> CompiledChange:
     Raises:
         EnforcerError: something is wrong with the policies.
     """
-    files = order.files.unpack() if order.files is not None else order.sources.load()
+    refused, texts = order.refused, order.texts
+    if order.files is not None:
+        files, laid = order.files, _lay(order, order.files.unpack())
+    elif order.sources.is_tolerant:
+        chosen = _choose(order)
+        files, laid = CompactCopy.of(chosen.policies), chosen.made
+        refused, texts = chosen.refused, CompactCopy.of(chosen.texts)
+    else:
+        policies = order.sources.load()
+        files, laid = CompactCopy.of(policies), _lay(order, policies)
+    prepared = laid.prepared
+    since = order.since.unpack() if order.since is not None else prepared.digests
+    now = ActiveSet.of(prepared, files, laid.overlay, laid.everything, order.workloads)
+    return CompiledChange(
+        now=attrs.evolve(now, refused=refused, texts=texts),
+        data=prepared.data,
+        warnings=(*prepared.warnings, *told(refused)),
+        change=difference(since, prepared.digests),
+        dropped=laid.dropped,
+    )
+
+
+@attrs.frozen
+class _Laid:
+    """The policies of files, what was changed at run time laid over them, and what they compile to."""
+
+    prepared: Prepared
+    overlay: Overlay
+    everything: PolicySet
+    dropped: str | None
+
+
+def _lay(order: Order, files: PolicySet) -> _Laid:
     overlay, everything, dropped = _laid_over(order, files)
-    prepared = prepare(
-        overlay.enabled(everything),
+    return _Laid(_prepare(order, overlay.enabled(everything)), overlay, everything, dropped)
+
+
+def _prepare(order: Order, policies: PolicySet) -> Prepared:
+    return prepare(
+        policies,
         generation=order.generation,
         previous=order.previous,
         keep=order.keep.wanted() if order.keep is not None else None,
@@ -118,15 +162,26 @@ def make(order: Order) -> CompiledChange:
         seed=order.seed,
         workloads=order.workloads,
     )
-    packed = order.files if order.files is not None else CompactCopy.of(files)
-    since = order.since.unpack() if order.since is not None else prepared.digests
-    return CompiledChange(
-        now=ActiveSet.of(prepared, packed, overlay, everything, order.workloads),
-        data=prepared.data,
-        warnings=prepared.warnings,
-        change=difference(since, prepared.digests),
-        dropped=dropped,
+
+
+def _choose(order: Order) -> Chosen[_Laid]:
+    sources = order.sources
+
+    def make(policies: PolicySet) -> _Laid:
+        return _lay(order, sources.adapt(policies))
+
+    def check(policies: PolicySet) -> Prepared:
+        alone = PolicySet(tuple(map(without_marks, policies.policies)))
+        return _prepare(order, sources.adapt(alone))
+
+    chosen = choose(
+        find_texts(sources.paths, trust=sources.trust),
+        order.texts.unpack() if order.texts is not None else {},
+        {} if order.may_drop else order.overlay.places(),
+        make,
+        check,
     )
+    return attrs.evolve(chosen, policies=sources.adapt(chosen.policies))
 
 
 def _laid_over(order: Order, files: PolicySet) -> tuple[Overlay, PolicySet, str | None]:

@@ -20,14 +20,14 @@ from enforcer.kernel.image_map import is_same
 from enforcer.libbpf import heap
 from enforcer.policy.model.policy import Mode
 from enforcer.runtime.policies.active import ActiveSet, Pending
+from enforcer.runtime.policies.change_answers import changed, unchanged
 from enforcer.runtime.policies.commit import Proposal, activate
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import CompiledChange, Order, make_apart, print_apart
 from enforcer.runtime.policies.container_changes import ContainerWatch
-from enforcer.runtime.policies.difference import describe
 from enforcer.runtime.policies.rule_states import rule_states
 from enforcer.runtime.policies.too_late import find_gap
-from enforcer.runtime.policies.unattended import nothing_to_confirm, try_to
+from enforcer.runtime.policies.unattended import try_to
 from enforcer.runtime.sessions.counts import Counts
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from enforcer.policy.model.workloads import Workload
     from enforcer.runtime.control.answers import (
         ChangeAnswer,
+        ChangeSeconds,
         Confirmation,
         PoliciesState,
         PolicyDetail,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     )
     from enforcer.runtime.control.report import PolicyFacts
     from enforcer.runtime.policies.compact import CompactCopy
+    from enforcer.runtime.policies.last_good import LastGood
     from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.policies.watch import PolicyWatch
     from enforcer.runtime.reactor import Reactor
@@ -73,6 +75,7 @@ class Enforcement:
         on_idle: called now and then while a change is made.
         on_end: called when a change was not confirmed and nothing is active any more.
         workloads: which containers and pods there are.
+        last_good: where texts of files are kept; None: they are not.
     """
 
     sources: Sources
@@ -86,6 +89,7 @@ class Enforcement:
     on_end: Callable[[], None] = lambda: None
     on_idle: Callable[[], None] = lambda: None
     workloads: Workloads = attrs.field(factory=Workloads)
+    last_good: LastGood | None = None
     _watch: PolicyWatch | None = None
     _watch_confirm_within: float | None = None
     _tell: Callable[[], None] | None = None
@@ -116,6 +120,7 @@ class Enforcement:
             return {"generation": self.now.generation, "unchanged": True}
         self.sessions.current.confirm()
         self.pending = None
+        self.keep_texts()
         return {"generation": self.now.generation, "unchanged": False}
 
     def add(self, texts: Mapping[str, str], *, confirm_within: float | None = None) -> ChangeAnswer:
@@ -167,7 +172,10 @@ class Enforcement:
     def policies(self) -> list[PolicyState]:
         """Describe every policy."""
         counts = self.sessions.counts().by_policy()
-        return [facts.as_dict(counts.get(facts.name, Counts())) for facts in self.now.facts]
+        return [
+            facts.as_dict(counts.get(facts.name, Counts()), is_older=self.now.is_older(facts))
+            for facts in self.now.facts
+        ]
 
     def show(self, name: str) -> PolicyDetail:
         """
@@ -180,7 +188,7 @@ class Enforcement:
         policies = self.now.overlay.policies(self.now.files.unpack()).policies
         (policy,) = (policy for policy in policies if policy.name == name)
         return {
-            **facts.as_dict(counts.of_policy(name)),
+            **facts.as_dict(counts.of_policy(name), is_older=self.now.is_older(facts)),
             "message": policy.message,
             "yaml": print_apart(policy, self.on_idle),
             "rows": list(rule_states(policy, counts)),
@@ -275,19 +283,10 @@ class Enforcement:
         if confirm_within is not None:
             expires_ns = self.sessions.current.expires_ns
             self._wait(Pending(confirm_within, expires_ns, proposal.before))
+        self.keep_texts()
         self.on_change()
-        return {
-            "generation": new.generation,
-            "previous": old.generation,
-            "unchanged": False,
-            "change": made.change.as_dict(),
-            "lines": describe(made.change),
-            "warnings": [*made.warnings, *done.warnings],
-            "rules": new.n_rules,
-            "seconds": {"compile": compiled - began, "swap": swapped - compiled},
-            "successor": done.is_successor,
-            "confirmWithin": confirm_within,
-        }
+        seconds: ChangeSeconds = {"compile": compiled - began, "swap": swapped - compiled}
+        return changed(made, old.generation, done, seconds, confirm_within)
 
     def _order(
         self,
@@ -297,8 +296,8 @@ class Enforcement:
         workloads: tuple[Workload, ...] | None,
     ) -> Order:
         old = self.now
-        # Fails closed: a folder without policies, where there were some, is a mistake and not an order.
-        may_be_empty = self.sources.may_be_empty and not old.facts
+        # Fails closed: unless a machine feeds it, an emptied folder is a mistake and not an order.
+        may_be_empty = self.sources.is_tolerant or (self.sources.may_be_empty and not old.facts)
         return Order(
             attrs.evolve(self.sources, may_be_empty=may_be_empty),
             overlay,
@@ -311,6 +310,8 @@ class Enforcement:
             gap=find_gap(),
             seed=self.sessions.current.seed,
             workloads=self.workloads.look() if workloads is None else workloads,
+            texts=old.texts,
+            refused=old.refused,
         )
 
     def _is_active(self, made: CompiledChange) -> bool:
@@ -323,19 +324,17 @@ class Enforcement:
         ) and is_same(made.data, self.sessions.current.image())
 
     def _unchanged(self, made: CompiledChange, confirm_within: float | None) -> ChangeAnswer:
-        warnings = list(made.warnings)
-        if confirm_within is not None:
-            acts = self._watch is not None and self._watch_confirm_within is None
-            warnings.append(nothing_to_confirm(watch_acts=acts))
-        return {
-            "generation": self.now.generation,
-            "previous": self.now.generation,
-            "unchanged": True,
-            "change": made.change.as_dict(),
-            "lines": [],
-            "warnings": warnings,
-            "rules": self.now.n_rules,
-        }
+        # What differs may be a file of which nothing is active.
+        self.now = attrs.evolve(self.now, texts=made.now.texts, refused=made.now.refused)
+        self.keep_texts()
+        acts = self._watch is not None and self._watch_confirm_within is None
+        is_asked = confirm_within is not None
+        return unchanged(made, self.now, watch_acts=acts if is_asked else None)
+
+    def keep_texts(self) -> None:
+        """Keep for a later start what each file says, once nothing can take it back."""
+        if self.last_good is not None and self.now.texts is not None and self.pending is None:
+            self.last_good.write(self.now.texts.unpack(), self.report)
 
     # ---- Confirmation --------------------------------------------------------------------------
 
@@ -395,4 +394,5 @@ class Enforcement:
             and guard.verifier is not None,
             "pinned": None if self.store is None else str(self.store.base),
             "runtimeChanges": list(self.now.overlay.describe()),
+            "refusedFiles": [each.as_dict() for each in self.now.refused],
         }

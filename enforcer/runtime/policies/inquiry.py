@@ -18,6 +18,7 @@ from enforcer.runtime.policies.runtime_changes import Overlay
 if TYPE_CHECKING:
     from enforcer.policy.model.policy import PolicySet
     from enforcer.runtime.control.answers import SourcesDocument
+    from enforcer.runtime.policies.active import ActiveSet
     from enforcer.runtime.policies.enforcement import Enforcement
 
 __all__ = ["describe_sources", "read_back"]
@@ -30,7 +31,15 @@ def describe_sources(enforcement: Enforcement) -> SourcesDocument:
         "audit": enforcement.sources.audit,
         "overlay": enforcement.now.overlay.as_dict(),
         "generation": enforcement.now.generation,
+        "instead": _instead(enforcement.now),
     }
+
+
+def _instead(now: ActiveSet) -> dict[str, str | None]:
+    """Return what is active of files that say something else: their text, or None for nothing."""
+    texts = now.texts.unpack() if now.texts is not None and now.refused else {}
+    kept = {each.path: texts.get(each.path) for each in now.refused}
+    return {path: None if text is None else text.decode() for path, text in kept.items()}
 
 
 def read_back(described: SourcesDocument) -> PolicySet:
@@ -41,6 +50,8 @@ def read_back(described: SourcesDocument) -> PolicySet:
         PolicyErrors: what the files say by now is wrong.
         ControlError: two policies have one name by now.
     """
-    files = Sources(tuple(Path(path) for path in described["paths"]), described["audit"]).load()
+    paths = tuple(map(Path, described["paths"]))
+    sources = Sources(paths, described["audit"], may_be_empty=True)
+    files = sources.load(described["instead"])
     overlay = Overlay.from_dict(described["overlay"])
     return overlay.enabled(overlay.policies(files))

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from enforcer.compiler import RowKind
 from enforcer.policy.model.policy import Policy, PolicySet
-from enforcer.runtime.policies.compilation import prepare
+from enforcer.runtime.policies.compilation import prepare, without_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +25,8 @@ def rule_states(policy: Policy, counts: Ledger) -> Iterator[RuleState]:
     Raises:
         EnforcerError: the policy cannot be compiled.
     """
-    # Alone: marks of other policies are not known, and nothing that is told of a row is about them.
-    alone = attrs.evolve(
-        policy, rules=tuple(attrs.evolve(rule, within=()) for rule in policy.rules)
-    )
-    image = prepare(PolicySet((alone,))).image
+    # Alone: nothing that is told of a row is about marks of other policies.
+    image = prepare(PolicySet((without_marks(policy),))).image
     before = None
     for number, row in enumerate(image.rows):
         if row.kind is RowKind.GUARD or row == before:

@@ -21,6 +21,7 @@ from enforcer.kernel.leftover import Leftover
 from enforcer.kernel.session import Session
 from enforcer.libbpf import heap
 from enforcer.runtime.policies.active import ActiveSet
+from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compile_process import Order, make_apart
 from enforcer.runtime.policies.enforcement import Enforcement
 from enforcer.runtime.policies.kept_state import State
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from enforcer.kernel.verifier import Verifier
     from enforcer.runtime.policies.compilation import Sources
     from enforcer.runtime.policies.compile_process import CompiledChange
+    from enforcer.runtime.policies.last_good import LastGood
 
 __all__ = ["Start", "begin"]
 
@@ -102,6 +104,7 @@ def begin(
     verifier: Verifier | None = None,
     reactor: Reactor | None = None,
     workloads: Workloads | None = None,
+    last_good: LastGood | None = None,
 ) -> Start:
     """
     Activate the policies of *sources*.
@@ -115,13 +118,15 @@ def begin(
         verifier: with *protect*, of the key that lets others end that.
         reactor: the loop that will run.
         workloads: which containers and pods there are; default: those of this host.
+        last_good: what files of a tolerant source said before.
 
     Raises:
         EnforcerError: it cannot be; what a lost daemon left stays active.
     """
     workloads = workloads if workloads is not None else Workloads()
     before = _look_back(store, report)
-    made = make_apart(_order(sources, before, workloads))
+    texts = CompactCopy.of(last_good.read(report)) if last_good is not None else None
+    made = make_apart(attrs.evolve(_order(sources, before, workloads), texts=texts))
     _tell(made, report)
     session, origins, returning = _open(
         made, before, store, confirm_within, protect=protect, verifier=verifier
@@ -140,18 +145,21 @@ def begin(
         sessions=Sessions(session, report, ledger=before.ledger.copy(), origins=origins),
         now=made.now,
         workloads=workloads,
+        last_good=last_good,
     )
     _follow_containers(enforcement)
     enforcement.reactor.after(0, heap.trim)
     reported = _take_over(enforcement, before, store)
     if confirm_within is not None:
         enforcement.wait_to_confirm(confirm_within, session.expires_ns, returning)
+    enforcement.keep_texts()
     return Start(enforcement, made.warnings, reported)
 
 
 def _order(sources: Sources, before: _Before, workloads: Workloads) -> Order:
-    # Fails closed: a folder that was emptied under a lost daemon does not lift what that one left.
-    may_be_empty = sources.may_be_empty and before.is_without_rules
+    # Fails closed: a folder that was emptied under a lost daemon does not lift what that one left,
+    # unless a machine feeds it.
+    may_be_empty = sources.is_tolerant or (sources.may_be_empty and before.is_without_rules)
     return Order(
         attrs.evolve(sources, may_be_empty=may_be_empty),
         before.overlay,

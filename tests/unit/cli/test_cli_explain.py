@@ -55,6 +55,7 @@ def served(tmp_path, policy):
         "paths": [str(policy)],
         "audit": False,
         "overlay": {"added": {}, "disabled": [], "modes": {}},
+        "instead": {},
         "generation": 1,
     }
     yield made
@@ -107,6 +108,21 @@ def test_changes_at_run_time_count(served, tmp_path, capsys):
     main(["explain", str(RecordId.of(RECORD.event)), "--socket", str(tmp_path / "s")])
 
     assert "is in mode audit now; it was not then" in capsys.readouterr().out
+
+
+def test_what_a_refused_file_said_before_counts(served, policy, tmp_path, capsys):
+    """What it says now is not active; of another one nothing is."""
+    described = served.server.sources()
+    described["paths"] = [str(tmp_path)]
+    other = policy.with_name("other.yaml")
+    described["instead"] = {str(policy): policy.read_text(), str(other): None}
+    served.server.sources = lambda: described
+    policy.write_text("kind: [")
+    other.write_text("also: wrong")
+
+    main(["explain", str(RecordId.of(RECORD.event)), "--socket", str(tmp_path / "s")])
+
+    assert f"{policy}:6:7: add a rule before rule secrets" in capsys.readouterr().out
 
 
 def test_a_record_that_is_kept_no_more(served, tmp_path, capsys):

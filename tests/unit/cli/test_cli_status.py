@@ -78,6 +78,21 @@ def test_what_else_holds(shown):
     assert "changed at run time: web: mode \\x1b[2Jaudit" in lines
 
 
+def test_files_that_are_refused(shown):
+    """Each with what is active of it and why; policies that are as their file said before are marked."""
+    lines = shown(
+        refusedFiles=[
+            {"file": "/p/a.yaml", "kept": True, "errors": ["/p/a.yaml:1:2: no", "more"]},
+            {"file": "/p/\x1bb.yaml", "kept": False, "errors": ["/p/b.yaml:1:1: neither"]},
+        ],
+        policies=[{**WEB, "older": True}],
+    )
+
+    assert "refused: /p/a.yaml: what it said before is active: /p/a.yaml:1:2: no" in lines
+    assert "refused: /p/\\x1bb.yaml: nothing of it is active: /p/b.yaml:1:1: neither" in lines
+    assert lines[-1].startswith("web     audit (older)")
+
+
 def test_who_changed_what(tmp_path, capsys):
     """The newest changes, each with who asked for it; requests that change nothing are none."""
     served = Served(tmp_path / "s.sock", STATE)

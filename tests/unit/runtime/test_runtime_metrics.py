@@ -106,7 +106,7 @@ def test_labels_are_few(state):
         for label in sample.labels
     }
 
-    assert labels == {"version", "policy", "rule", "mode", "enforced", "action", "kind", "output", "event", "of", "ring"}  # fmt: skip
+    assert labels == {"version", "policy", "rule", "mode", "enforced", "action", "kind", "output", "event", "of", "ring", "kept"}  # fmt: skip
 
 
 def test_a_family_without_samples_is_left_out():

@@ -71,6 +71,7 @@ WEIGHTS = {
     "test_survival.py": 17,
     "test_syscalls.py": 4,
     "test_system_events.py": 7,
+    "test_tolerant.py": 5,
     "test_tracing.py": 10,
 }
 

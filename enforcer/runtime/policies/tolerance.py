@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: MIT
+"""
+Policy files, each with a verdict of its own: what cannot be active keeps no other file out.
+
+A file that is wrong, or has no room beside the others, stays as it was when it could be active last. If it
+never could be, nothing of it is. Whatever was active has precedence over what is new: a new file can take
+neither the names nor the room of others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+import attrs
+
+from enforcer.errors import EnforcerBug, EnforcerError, LimitError, PolicyError, PolicyErrors
+from enforcer.policy.model.policy import PolicySet
+from enforcer.policy.store import read_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from enforcer.policy.model.policy import Policy
+    from enforcer.policy.store import FileText
+    from enforcer.runtime.control.answers import RefusedFileState
+
+__all__ = ["Chosen", "RefusedFile", "choose", "is_at", "told"]
+
+_T = TypeVar("_T")
+
+_OF_POLICIES: Final = (PolicyError, PolicyErrors, EnforcerBug)
+"""What a policy can cause. Anything else is about the machine, and no file is to blame."""
+
+MAX_TOLD: Final = 10
+"""Errors of one file that are told."""
+
+MAX_SEARCHES: Final = 4
+"""How often the first file that has no room is looked for; the last time, none behind it is tried."""
+
+
+@attrs.frozen
+class RefusedFile:
+    """
+    A file that is not active as it stands.
+
+    Attributes:
+        path: of the file, or of a directory that cannot be listed.
+        is_kept: whether an earlier version of it is active.
+        errors: what is wrong, each with its place.
+    """
+
+    path: str
+    is_kept: bool
+    errors: tuple[str, ...]
+
+    def as_dict(self) -> RefusedFileState:
+        """Describe it in JSON."""
+        return {"file": self.path, "kept": self.is_kept, "errors": list(self.errors[:MAX_TOLD])}
+
+    def covers(self, path: str) -> bool:
+        """Whether *path* is this file, or lies in this directory."""
+        return is_at(path, self.path)
+
+
+@attrs.frozen
+class Chosen(Generic[_T]):
+    """
+    What is to be active.
+
+    Attributes:
+        policies: of all files.
+        made: what came of them.
+        refused: files that are not active as they stand.
+        texts: what each file says that is active, by path.
+    """
+
+    policies: PolicySet
+    made: _T
+    refused: tuple[RefusedFile, ...]
+    texts: dict[str, bytes]
+
+
+@attrs.define(eq=False)
+class _Unit:
+    """
+    A file with the versions of it that may still be active, the newest first.
+
+    *earlier*: what it said when it was active last, and *before*, the policies of that if it says something
+    else now; *errors*: of the versions that cannot be active; *policies*: of the version that is tried.
+    """
+
+    path: str
+    versions: list[bytes]
+    earlier: bytes | None
+    before: tuple[Policy, ...] = ()
+    errors: list[EnforcerError] = attrs.field(factory=list)
+    policies: tuple[Policy, ...] = ()
+
+    @property
+    def is_as_before(self) -> bool:
+        """Whether what is tried was active before."""
+        return bool(self.versions) and self.versions[0] == self.earlier
+
+    @property
+    def had(self) -> frozenset[str]:
+        """Names of its policies when it was active last."""
+        return frozenset(p.name for p in (self.policies if self.is_as_before else self.before))
+
+    def fall_back(self, errors: Iterable[EnforcerError]) -> None:
+        """Try the version before, since this one has *errors*."""
+        self.errors += errors
+        self.versions.pop(0)
+        self.policies = self.before if self.versions else ()
+
+
+def told(refused: Iterable[RefusedFile]) -> Iterator[str]:
+    """Say in sentences what is wrong with each file of *refused*, and what is active instead."""
+    for each in refused:
+        yield from each.errors[:MAX_TOLD]
+        if (more := len(each.errors) - MAX_TOLD) > 0:
+            yield f"{each.path}: {more} more errors are not shown"
+        what = "what it said before stays active" if each.is_kept else "nothing of it is active"
+        yield f"{each.path} is not activated: {what}"
+
+
+def choose(
+    found: Sequence[FileText],
+    earlier: Mapping[str, bytes],
+    taken: Mapping[str, str],
+    make: Callable[[PolicySet], _T],
+    check: Callable[[PolicySet], object],
+) -> Chosen[_T]:
+    """
+    Find the newest version of each file with which all can be active.
+
+    Args:
+        found: what the files say now.
+        earlier: what those said that were active last, by path.
+        taken: names that no file may give a policy, with where they are from.
+        make: compiles policies; what it returns is in the answer.
+        check: compiles policies that need not be complete.
+
+    Raises:
+        EnforcerError: *make* fails even without a file.
+    """
+    choice = _Choice(_units(found, earlier), taken, make, check)
+    made = choice.run()
+    broken = [
+        RefusedFile(
+            each.path,
+            any(is_at(unit.path, each.path) and unit.versions for unit in choice.units),
+            tuple(map(str, each.errors)),
+        )
+        for each in found
+        if each.content is None
+    ]
+    refused = [
+        RefusedFile(unit.path, bool(unit.versions), tuple(map(str, unit.errors)))
+        for unit in choice.units
+        if unit.errors
+    ]
+    return Chosen(
+        policies=choice.policies(),
+        made=made,
+        refused=tuple(sorted((*broken, *refused), key=lambda each: each.path)),
+        texts={unit.path: unit.versions[0] for unit in choice.units if unit.versions},
+    )
+
+
+def _units(found: Sequence[FileText], earlier: Mapping[str, bytes]) -> list[_Unit]:
+    """Put together what each file says and said; a file that is gone is none, but one that is hidden."""
+    units: dict[str, _Unit] = {}
+    for each in found:
+        if each.content is not None:
+            before = earlier.get(each.path)
+            versions = [each.content]
+            if before is not None and before != each.content:
+                versions.append(before)
+            units[each.path] = _Unit(each.path, versions, before)
+    hidden = [each.path for each in found if each.content is None]
+    for path, text in earlier.items():
+        if path not in units and any(is_at(path, place) for place in hidden):
+            units[path] = _Unit(path, [text], text)
+    changed = {path: earlier[path] for path, unit in units.items() if len(unit.versions) > 1}
+    for read in read_texts(changed.items()):
+        units[read.path].before = read.policies
+    return [units[path] for path in sorted(units)]
+
+
+def is_at(path: str, place: str) -> bool:
+    """Tell whether *path* is the file *place*, or lies in the folder of this name."""
+    return path == place or path.startswith(f"{place.rstrip('/')}/")
+
+
+@attrs.define(eq=False)
+class _Choice(Generic[_T]):
+    """Goes back from version to version until all can be active."""
+
+    units: list[_Unit]
+    taken: Mapping[str, str]
+    make: Callable[[PolicySet], _T]
+    check: Callable[[PolicySet], object]
+    _searches: int = 0
+    _is_checked: bool = False
+
+    def run(self) -> _T:
+        """Compile what can be; each round that does not end it leaves one version less."""
+        while True:
+            if self._is_read() and self._has_own_names():
+                try:
+                    return self.make(self.policies())
+                except EnforcerError as error:
+                    self._blame(error)
+
+    def policies(self) -> PolicySet:
+        """All that is tried, by path: the order of messages does not depend on what is new."""
+        return PolicySet(tuple(p for unit in self.units if unit.versions for p in unit.policies))
+
+    def _tried(self) -> list[_Unit]:
+        """What is tried: what was active before comes first, and has precedence."""
+        tried = [unit for unit in self.units if unit.versions]
+        return sorted(tried, key=lambda unit: not unit.is_as_before)
+
+    def _is_read(self) -> bool:
+        """Read all; what cannot be read falls back, and it is to be done again."""
+        tried = self._tried()
+        texts = ((unit.path, unit.versions[0]) for unit in tried)
+        is_right = True
+        for unit, read in zip(tried, read_texts(texts), strict=True):
+            unit.policies = read.policies
+            if read.errors:
+                unit.fall_back(read.errors)
+                is_right = False
+        return is_right
+
+    def _has_own_names(self) -> bool:
+        """Let each name belong to who had it, else to the first; who has none of its own falls back."""
+        is_right = True
+        while loser := self._first_with_foreign_names():
+            unit, errors = loser
+            unit.fall_back(errors)
+            is_right = False
+        return is_right
+
+    def _first_with_foreign_names(self) -> tuple[_Unit, list[PolicyError]] | None:
+        tried = self._tried()
+        owners: dict[str, tuple[_Unit, Policy]] = {}
+        for unit in tried:
+            for policy in unit.policies:
+                owner, _ = owners.setdefault(policy.name, (unit, policy))
+                if policy.name in unit.had and policy.name not in owner.had:
+                    owners[policy.name] = (unit, policy)
+        for unit in tried:
+            errors = []
+            for policy in unit.policies:
+                owner, owned = owners[policy.name]
+                place = self.taken.get(policy.name) or (owner is not unit and str(owned.span))
+                if place:
+                    text = f"policy {policy.name!r} has its name from {place}"
+                    errors.append(PolicyError(text, policy.span))
+            if errors:
+                return unit, errors
+        return None
+
+    def _blame(self, error: EnforcerError) -> None:
+        """
+        Let what caused *error* fall back.
+
+        Raises:
+            EnforcerError: no file did.
+        """
+        if not isinstance(error, _OF_POLICIES):
+            raise error
+        tried = self._tried()
+        new = [unit for unit in tried if not unit.is_as_before]
+        if new and not self._is_checked:
+            # The compiler stops at its first error; a hundred files that are wrong are no hundred rounds.
+            self._is_checked = True
+            if self._fail_alone(new):
+                return
+        if _fall_back_by_name(new, error):
+            return
+        old = [unit for unit in tried if unit.is_as_before]
+        cause = self._problem(_together(old, new, 0)) if new else error
+        if cause is None:
+            self._fall_back_by_search(old, new, error)
+        elif not _fall_back_by_name(old, cause):
+            # What was active once has no room any more: by path, until it is too much.
+            for unit in old:
+                unit.before = ()
+            self._fall_back_by_search([], old, cause)
+
+    def _fail_alone(self, new: list[_Unit]) -> bool:
+        """Let fall back what cannot be compiled by itself; tell whether any did."""
+        failed = False
+        for unit in new:
+            try:
+                self.check(PolicySet(unit.policies))
+            except _OF_POLICIES as error:
+                unit.fall_back(_parts(error))
+                failed = True
+        return failed
+
+    def _fall_back_by_search(
+        self, old: list[_Unit], new: list[_Unit], error: EnforcerError
+    ) -> None:
+        """Find by halving how many of *new* can be active, and let fall back the first that cannot."""
+        if not new:
+            raise error
+        fits, fails = 0, len(new)
+        while fails - fits > 1:
+            half = (fits + fails) // 2
+            problem = self._problem(_together(old, new, half))
+            if problem is None:
+                fits = half
+            else:
+                fails, error = half, problem
+        self._searches += 1
+        is_last = self._searches == MAX_SEARCHES
+        for unit in new[fits:] if is_last else new[fits:fails]:
+            unit.fall_back([error])
+
+    def _problem(self, policies: PolicySet) -> EnforcerError | None:
+        try:
+            self.make(policies)
+        except _OF_POLICIES as error:
+            return error
+        return None
+
+
+def _together(old: list[_Unit], new: list[_Unit], number: int) -> PolicySet:
+    """Return what is active if only the first *number* of *new* become so, and the others stay as they were."""
+    now = (p for unit in (*old, *new[:number]) for p in unit.policies)
+    before = (p for unit in new[number:] for p in unit.before)
+    # A policy that moves to another file is in both for a moment.
+    first: dict[str, Policy] = {}
+    for policy in (*now, *before):
+        first.setdefault(policy.name, policy)
+    return PolicySet(tuple(first.values()))
+
+
+def _fall_back_by_name(units: list[_Unit], error: EnforcerError) -> bool:
+    """Let fall back those of *units* that *error* names, unless it is about what all have in common."""
+    by_file: dict[str, list[EnforcerError]] = {}
+    for part in _parts(error):
+        if isinstance(part, PolicyError) and not isinstance(part, LimitError) and part.span:
+            by_file.setdefault(part.span.file, []).append(part)
+    named = [unit for unit in units if unit.path in by_file]
+    for unit in named:
+        unit.fall_back(by_file[unit.path])
+    return bool(named)
+
+
+def _parts(error: EnforcerError) -> tuple[EnforcerError, ...]:
+    return error.errors if isinstance(error, PolicyErrors) else (error,)

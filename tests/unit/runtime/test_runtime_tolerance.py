@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: MIT
+"""Policy files with a verdict each: what is wrong with one keeps no other out, and it stays as it was."""
+
+from __future__ import annotations
+
+import os
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enforcer.errors import EnforcerBug, KernelError, LimitError
+from enforcer.policy.store import FileText, find_texts
+from enforcer.runtime.policies import tolerance
+from enforcer.runtime.policies.compact import CompactCopy
+from enforcer.runtime.policies.compilation import Sources
+from enforcer.runtime.policies.compile_process import Order, make
+from enforcer.runtime.policies.runtime_changes import Overlay
+from enforcer.runtime.policies.tolerance import RefusedFile, choose, told
+
+HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {{name: {name}}}\n"
+BROKEN = b"apiVersion: enforcer/v1\nkind: [\n"
+
+
+def _policy(name: str, path: str = "/x", more: str = "") -> bytes:
+    rule = f"{{name: r, exec: {{}}, match: {{path: {path}{more}}}, action: deny}}"
+    return (HEAD.format(name=name) + f"spec: {{rules: [{rule}]}}\n").encode()
+
+
+def _marked(name: str, mark: str) -> bytes:
+    rule = f"{{name: r, exec: {{}}, match: {{path: /{name}}}, mark: {mark}, action: log}}"
+    return (HEAD.format(name=name) + f"spec: {{rules: [{rule}]}}\n").encode()
+
+
+@attrs.define
+class _Room:
+    """Compiles so many policies and no more; counts how often it was asked."""
+
+    most: int = 1000
+    asked: int = 0
+
+    def make(self, policies):
+        self.asked += 1
+        names = [policy.name for policy in policies.policies]
+        assert len(set(names)) == len(names)
+        if len(names) > self.most:
+            raise LimitError(f"too many policies: {len(names)}, the limit is {self.most}")
+        return names
+
+    def check(self, policies):
+        """Each by itself has room."""
+
+
+def _choose(now, earlier=None, room=None, taken=None):
+    found = [FileText(path, content) for path, content in sorted(now.items())]
+    room = room or _Room()
+    return choose(found, earlier or {}, taken or {}, room.make, room.check)
+
+
+def _states(chosen) -> dict[str, bool]:
+    return {each.path: each.is_kept for each in chosen.refused}
+
+
+# ---- One file --------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_wrong_keeps_no_other_out():
+    """Its errors have their places, and nothing of it is active."""
+    chosen = _choose({"/p/a.yaml": _policy("a"), "/p/b.yaml": BROKEN, "/p/c.yaml": _policy("c")})
+
+    assert ["a", "c"] == chosen.made
+    assert {"/p/b.yaml": False} == _states(chosen)
+    assert chosen.refused[0].errors[0].startswith("/p/b.yaml:")
+    assert {"/p/a.yaml", "/p/c.yaml"} == chosen.texts.keys()
+
+
+def test_what_a_file_said_before_stays():
+    """Until it is right again, however often it is wrong meanwhile."""
+    first = _choose({"/p/a.yaml": _policy("a", "/old")})
+    second = _choose({"/p/a.yaml": BROKEN}, first.texts)
+    third = _choose({"/p/a.yaml": b"also: wrong"}, second.texts)
+    fourth = _choose({"/p/a.yaml": _policy("a", "/new")}, third.texts)
+
+    assert {"/p/a.yaml": True} == _states(second) == _states(third)
+    assert first.texts == second.texts == third.texts
+    assert first.policies == second.policies == third.policies
+    assert not fourth.refused
+    assert {"/p/a.yaml": _policy("a", "/new")} == fourth.texts
+
+
+def test_a_file_that_is_gone_is_gone():
+    """To remove it is an order."""
+    assert not _choose({}, {"/p/a.yaml": _policy("a")}).made
+
+
+@pytest.mark.parametrize("hidden", ["/p/a.yaml", "/p", "/"])
+def test_a_file_that_cannot_be_seen_stays(hidden):
+    """Nobody knows what it says: a folder that cannot be listed is not an empty one."""
+    found = [FileText(hidden, None, (KernelError("cannot look"),))]
+    room = _Room()
+
+    chosen = choose(
+        found, {"/p/a.yaml": _policy("a"), "/pp/b.yaml": _policy("b")}, {}, room.make, room.check
+    )
+
+    assert (["a", "b"] if hidden == "/" else ["a"]) == chosen.made
+    assert {hidden: True} == _states(chosen)
+
+
+def test_what_it_said_before_may_be_wrong_by_now_too():
+    chosen = _choose({"/p/a.yaml": BROKEN, "/p/b.yaml": _policy("b")}, {"/p/a.yaml": b"wrong: too"})
+
+    assert ["b"] == chosen.made
+    assert {"/p/a.yaml": False} == _states(chosen)
+
+
+# ---- Names -----------------------------------------------------------------------------------
+
+
+def test_a_new_file_takes_no_name():
+    """Wherever it stands in the order; also if the other one changes with it."""
+    new = {"/p/a.yaml": _policy("mine", "/evil"), "/p/b.yaml": _policy("mine", "/new")}
+
+    chosen = _choose(new, {"/p/b.yaml": _policy("mine", "/old")})
+
+    assert {"/p/a.yaml": False} == _states(chosen)
+    assert {"/p/b.yaml": new["/p/b.yaml"]} == chosen.texts
+    assert "has its name from /p/b.yaml:1:1" in chosen.refused[0].errors[0]
+
+
+def test_of_two_new_files_the_first_has_the_name():
+    chosen = _choose({"/p/b.yaml": _policy("n", "/b"), "/p/a.yaml": _policy("n", "/a")})
+
+    assert {"/p/b.yaml": False} == _states(chosen)
+
+
+def test_a_policy_may_move_to_another_file():
+    before = {"/p/a.yaml": _policy("x") + b"---\n" + _policy("y")}
+    now = {"/p/a.yaml": _policy("x"), "/p/b.yaml": _policy("y")}
+
+    chosen = _choose(now, before)
+
+    assert not chosen.refused
+    assert ["x", "y"] == chosen.made
+
+
+def test_a_name_that_was_given_at_run_time_is_taken():
+    chosen = _choose({"/p/a.yaml": _policy("a")}, taken={"a": "/root/a.yaml:1:1"})
+
+    assert not chosen.made
+    assert "has its name from /root/a.yaml:1:1" in chosen.refused[0].errors[0]
+
+
+# ---- Room ------------------------------------------------------------------------------------
+
+
+def test_new_files_take_no_room_of_others():
+    """Those that still have room become active, and finding out is a few attempts and not one for each."""
+    before = {f"/p/old{n:03}.yaml": _policy(f"old{n}") for n in range(50)}
+    new = {f"/p/a{n:03}.yaml": _policy(f"new{n}") for n in range(200)}
+    room = _Room(most=150)
+
+    chosen = _choose({**before, **new}, before, room)
+
+    assert {f"old{n}" for n in range(50)} <= set(chosen.made)
+    assert 150 == len(chosen.made)
+    assert 100 == len(chosen.refused)
+    assert room.asked < 60
+
+
+def test_if_what_was_active_has_no_room_any_more_something_goes():
+    """A smaller engine, or another kernel: as many as fit, and it is said which do not."""
+    before = {f"/p/{n}.yaml": _policy(f"p{n}") for n in range(6)}
+
+    chosen = _choose(before, before, _Room(most=4))
+
+    assert ["p0", "p1", "p2", "p3"] == chosen.made
+    assert {"/p/4.yaml": False, "/p/5.yaml": False} == _states(chosen)
+
+
+def test_what_is_about_the_machine_is_no_file_s_fault():
+    def fails(policies):
+        raise KernelError("no memory")
+
+    with pytest.raises(KernelError):
+        choose([FileText("/a", _policy("a"))], {}, {}, fails, lambda policies: None)
+
+
+def test_a_compiler_that_fails_for_one_file_fails_for_no_other():
+    """Of two that are wrong in this way, neither is left."""
+
+    def make(policies):
+        names = [policy.name for policy in policies.policies]
+        if "bad" in names or "worse" in names:
+            raise EnforcerBug("the image is damaged")
+        return names
+
+    found = [FileText(f"/{name}", _policy(name)) for name in ("a", "bad", "c", "worse")]
+    chosen = choose(found, {}, {}, make, make)
+
+    assert ["a", "c"] == chosen.made
+    assert {"/bad": False, "/worse": False} == _states(chosen)
+
+
+# ---- Many changes ----------------------------------------------------------------------------
+
+_CONTENTS = st.one_of(
+    st.just(BROKEN),
+    st.builds(
+        lambda names, path: b"---\n".join(_policy(name, path) for name in names),
+        st.lists(st.sampled_from("nmo"), min_size=1, max_size=2, unique=True),
+        st.sampled_from(["/1", "/2"]),
+    ),
+)
+_FOLDERS = st.dictionaries(st.sampled_from(["/p/a", "/p/b", "/p/c"]), _CONTENTS, max_size=3)
+
+
+@given(st.lists(_FOLDERS, max_size=5), st.integers(0, 4))
+def test_whatever_files_say_each_is_now_or_before_or_refused(folders, most):
+    """No file is lost unseen, none that was active and still says the same goes while there is room."""
+    active: dict[str, bytes] = {}
+    for folder in folders:
+        chosen = _choose(folder, active, _Room(most=most))
+
+        refused = _states(chosen)
+        for path, content in folder.items():
+            if path in refused:
+                assert chosen.texts.get(path) == (active[path] if refused[path] else None)
+            else:
+                assert chosen.texts[path] == content
+        unchanged = [path for path in folder if folder[path] == active.get(path)]
+        assert set(unchanged) <= chosen.texts.keys()
+        assert chosen.texts.keys() <= folder.keys()
+        active = chosen.texts
+
+
+# ---- Compiled --------------------------------------------------------------------------------
+
+
+@attrs.define
+class _Folder:
+    """A folder of policies, made active again and again."""
+
+    path: object
+    texts: CompactCopy | None = None
+
+    def make(self, overlay=None):
+        """Compile what is there."""
+        sources = Sources((self.path,), is_tolerant=True, may_be_empty=True)
+        made = make(Order(sources, overlay or Overlay(), generation=1, texts=self.texts))
+        self.texts = made.now.texts
+        return made
+
+    def write(self, name, content):
+        """Write one file."""
+        (self.path / name).write_bytes(content)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return _Folder(tmp_path)
+
+
+def test_one_of_two_hundred(folder):
+    """As many as can be are active; the one that cannot has its place."""
+    for number in range(200):
+        folder.write(f"p{number}.yaml", _policy(f"p{number}", f"/opt/{number}"))
+    folder.write("p100.yaml", _policy("p100", "relative"))
+
+    made = folder.make()
+
+    assert 199 == len(made.now.facts)
+    (refused,) = made.now.refused
+    assert f"{folder.path}/p100.yaml:" in refused.errors[0]
+    assert made.warnings[-1].endswith("p100.yaml is not activated: nothing of it is active")
+
+
+def test_what_only_the_compiler_refuses(folder):
+    """Arguments and capabilities of one exec, which no one hook knows."""
+    folder.write("a.yaml", _policy("a"))
+    both = "path: /x, args: [{index: 1, equal: y}], fileCapabilities: true"
+    folder.write("b.yaml", _policy("b").replace(b"path: /x", both.encode()))
+
+    made = folder.make()
+
+    assert ["a"] == [facts.name for facts in made.now.facts]
+    assert "write two rules" in made.now.refused[0].errors[0]
+
+
+def test_a_change_that_takes_from_others_what_they_need_is_not_made(folder):
+    """A mark that another policy asks about; to remove the file is an order all the same."""
+    folder.write("a.yaml", _marked("a", "seen"))
+    folder.write("b.yaml", _policy("b", more=", within: {mark: a/seen, last: 5s}"))
+    first = folder.make()
+    assert not first.now.refused, first.now.refused
+    folder.write("a.yaml", _marked("a", "other"))
+
+    made = folder.make()
+
+    assert {f"{folder.path}/a.yaml": True} == {r.path: r.is_kept for r in made.now.refused}
+    assert ["a", "b"] == [facts.name for facts in made.now.facts]
+    (folder.path / "a.yaml").unlink()
+    assert {f"{folder.path}/b.yaml": False} == {
+        r.path: r.is_kept for r in folder.make().now.refused
+    }
+
+
+def test_policies_that_are_older_than_their_files_say_so(folder):
+    folder.write("a.yaml", _policy("a"))
+    folder.write("b.yaml", _policy("b"))
+    folder.make()
+    folder.write("a.yaml", BROKEN)
+
+    now = folder.make().now
+
+    assert {"a": True, "b": False} == {facts.name: now.is_older(facts) for facts in now.facts}
+
+
+def test_what_was_added_at_run_time_stays(folder):
+    """A file that comes later does not drop it."""
+    overlay = Overlay().add(_policy("a").decode(), "/root/a.yaml")
+    folder.write("a.yaml", _policy("a", "/other"))
+
+    made = folder.make(overlay)
+
+    assert ["added"] == [facts.origin for facts in made.now.facts]
+    assert "has its name from /root/a.yaml" in made.now.refused[0].errors[0]
+
+
+def test_a_folder_that_vanishes_is_no_order(folder):
+    """It may come back; an empty one is what it is."""
+    folder.write("a.yaml", _policy("a"))
+    folder.make()
+    away = folder.path.with_name("away")
+    folder.path.rename(away)
+
+    assert ["a"] == [facts.name for facts in folder.make().now.facts]
+
+    folder.path.mkdir()
+    made = folder.make()
+    assert not made.now.facts
+    assert not made.now.refused
+
+
+def test_files_are_found_each_by_itself(tmp_path):
+    """Once, though two ways lead to it; what cannot be opened has its error."""
+    (tmp_path / "a.yaml").write_bytes(BROKEN)
+    (tmp_path / "pipe.yaml").write_bytes(b"")
+    (tmp_path / "pipe.yaml").unlink()
+    os.mkfifo(tmp_path / "pipe.yaml")
+
+    found = find_texts([tmp_path / "a.yaml", tmp_path, tmp_path / "none"])
+
+    assert [BROKEN, None, None] == [each.content for each in found]
+    assert [str(tmp_path / n) for n in ("a.yaml", "pipe.yaml", "none")] == [f.path for f in found]
+    assert all(each.errors for each in found[1:])
+
+
+def test_a_long_list_of_errors_is_cut():
+    lines = list(told([RefusedFile("/a", is_kept=True, errors=("e",) * 12)]))
+
+    assert tolerance.MAX_TOLD + 2 == len(lines)
+    assert "/a: 2 more errors are not shown" == lines[-2]
+    assert "/a is not activated: what it said before stays active" == lines[-1]
