@@ -303,7 +303,7 @@ enum enf_term_kind {
 	ENF_TERM_MASK_ANY = 1, /* (number & a) != 0 */
 	ENF_TERM_MASK_EQ = 2,  /* (number & a) == b */
 	ENF_TERM_WITHIN = 3,   /* mark number atom was set in the last a ns; of rows only, no dim */
-	ENF_TERM_INSIDE = 4,   /* the atom: true; else atom a: false; else unknown */
+	ENF_TERM_INSIDE = 4,   /* the atom: true; else atom a: false; else unknown, with b false */
 	_ENF_TERM_MAX = 5,
 };
 

@@ -734,9 +734,12 @@ static long enf_term_one(__u32 i, void *arg)
 			truth = truth ? truth : ENF_UNKNOWN;
 		}
 	} else if (t->kind == ENF_TERM_INSIDE) {
-		/* A container that nobody has identified yet: unknown, each rule's onError decides. */
+		/*
+		 * A container that nobody has identified yet: unknown, each rule's onError decides. But a
+		 * policy of one namespace (b) is never about what may be another's: there it is false.
+		 */
 		truth = enf_touched(s, t->atom);
-		if (!truth && (s->overflow || !enf_touched(s, (__u32)t->a)))
+		if (!truth && !t->b && (s->overflow || !enf_touched(s, (__u32)t->a)))
 			truth = ENF_UNKNOWN;
 	} else {
 		n = t->dim - ENF_DIM_FIRST_NUM;

@@ -14,6 +14,8 @@ import stat
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
+
 from enforcer.cli.arguments import DURATION, confirmation_time
 from enforcer.cli.config_table import FLAG, PATH, Setting
 from enforcer.cli.exits import ConfigErrors, UsageError
@@ -28,10 +30,11 @@ from enforcer.cli.outputs import (
 from enforcer.cli.settings import Settings
 from enforcer.errors import PolicyErrors
 from enforcer.policy.readers.context import Context
-from enforcer.policy.schema.fragments import Schema, list_of
+from enforcer.policy.schema.fragments import Schema, list_of, object_of
 from enforcer.policy.text.loader import MAX_BYTES, load
 from enforcer.policy.text.nodes import Node, Scalar, describe
 from enforcer.runtime.control.protocol import CONFIRM_LEAST, CONFIRM_MOST
+from enforcer.runtime.policies.quotas import Quota
 from enforcer.sinks.address import loopback
 
 __all__ = ["KEYS", "read_config", "trusted_content"]
@@ -164,6 +167,27 @@ def _confirmation(node: Node, what: str, context: Context) -> float | None:
     return None
 
 
+def _quota(node: Node, what: str, context: Context) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for entry in context.map(node, what) or ():
+        if entry.key not in _QUOTAS:
+            context.unknown(entry, f"key of {what}", _QUOTAS, {})
+            continue
+        text = entry.value.text if isinstance(entry.value, Scalar) else ""
+        if text.isdecimal() and text.isascii() and len(text) < _DIGITS:
+            found[entry.key] = int(text)
+        else:
+            context.add(
+                f"{entry.key} must be a whole number, not {describe(entry.value)}", entry.value.span
+            )
+    return found
+
+
+_DIGITS: Final = 9
+_QUOTAS: Final = tuple(field.name for field in attrs.fields(Quota))
+_QUOTA: Final[Schema] = object_of(
+    {key: {"type": "integer", "minimum": 0, "maximum": 10 ** (_DIGITS - 1) - 1} for key in _QUOTAS}
+)
 _LOOPBACK: Final[Schema] = {
     "type": "string",
     "pattern": r"^(127\.[0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$",
@@ -186,6 +210,7 @@ KEYS: Final[dict[str, Setting]] = {
     "quiet": Setting("quiet", _flag, FLAG),
     "allowDegraded": Setting("allow_degraded", _flag, FLAG),
     "tolerant": Setting("tolerant", _flag, FLAG),
+    "tenantQuota": Setting("tenant_quota", _quota, _QUOTA),
     "watch": Setting("watch", _flag, FLAG),
     "protect": Setting("protect", _flag, FLAG),
     "key": Setting("key", _path, PATH),

@@ -40,6 +40,7 @@ class Settings:
         quiet: print no records.
         allow_degraded: accept rules that can only be enforced after the fact, or not every time.
         tolerant: give each policy file a verdict of its own, and keep what it said last.
+        tenant_quota: what the policies of one namespace may use together, where that is not the default.
         watch: activate changes of the policy files by themselves.
         protect: keep other processes, also root's, away from the engine.
         key: verifier of the key that ends that; None: the service manager ends it.
@@ -64,6 +65,7 @@ class Settings:
     quiet: bool = False
     allow_degraded: bool = False
     tolerant: bool = False
+    tenant_quota: dict[str, int] = attrs.field(factory=dict)
     watch: bool = True
     protect: bool = False
     key: Path | None = None

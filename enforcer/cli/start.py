@@ -255,6 +255,7 @@ def run(args: argparse.Namespace) -> int:
 def _sources(args: argparse.Namespace, settings: Settings) -> Sources:
     from enforcer.policy.store import Trust
     from enforcer.runtime.policies.compilation import Sources
+    from enforcer.runtime.policies.quotas import Quota
 
     paths = policy_paths(list(settings.policies))
     return Sources(
@@ -266,6 +267,7 @@ def _sources(args: argparse.Namespace, settings: Settings) -> Sources:
         # A service may be there before its policies. Who names a folder has one in mind, or says so.
         may_be_empty=not args.policies or args.allow_empty,
         is_tolerant=settings.tolerant,
+        quota=Quota(**settings.tenant_quota),
     )
 
 

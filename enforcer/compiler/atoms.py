@@ -29,7 +29,7 @@ from enforcer.policy.model.policy import (
     Text,
     TextKind,
 )
-from enforcer.policy.model.workloads import INSIDE
+from enforcer.policy.model.workloads import CERTAIN, INSIDE
 from enforcer.span import Span
 
 __all__ = [
@@ -154,7 +154,8 @@ class Atoms:
         self.container = self._intern(Dim.CONTAINER, CONTAINER_FORMS, None)
         atom = self._intern(Dim.CONTAINER, true, condition.span)
         decided = self._intern(Dim.CONTAINER, known, condition.span)
-        return Term(atom, Dim.CONTAINER, TermKind.INSIDE, 0, decided, 0)
+        certain = int(condition.index == CERTAIN)
+        return Term(atom, Dim.CONTAINER, TermKind.INSIDE, 0, decided, certain)
 
     def of_paths(self, accepted: Iterable[Form], span: Span | None) -> int:
         """Return the atom of exactly these *accepted* spellings of the object's path."""

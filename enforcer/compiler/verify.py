@@ -155,7 +155,7 @@ class _Check:
 
     def _check_terms(self) -> None:
         head = self._head
-        for atom, dim, kind, negate, _, a, _ in self._records(
+        for atom, dim, kind, negate, _, a, b in self._records(
             layout.TERM, head["off_terms"], head["n_terms"]
         ):
             self._require(kind <= _MAX_TERM_KIND and negate <= 1, "a term has no kind")
@@ -166,6 +166,7 @@ class _Check:
             is_mask = kind not in (_ATOM, _INSIDE)
             self._require(is_mask or atom < head["n_atoms"], "a term names no atom")
             self._require(kind != _INSIDE or a < head["n_atoms"], "a term names no second atom")
+            self._require(kind != _INSIDE or b <= 1, "a term is neither certain nor not")
             self._require(not is_mask or dim > _FIRST_NUM + 1, "a mask is not on a number")
 
     def _check_rows(self) -> None:

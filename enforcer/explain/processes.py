@@ -10,6 +10,7 @@ from enforcer.explain.part import Part
 from enforcer.policy.language.vocabulary import SubjectFlag
 from enforcer.policy.model import glob_match
 from enforcer.policy.model.policy import Text
+from enforcer.policy.model.workloads import CERTAIN
 
 if TYPE_CHECKING:
     from enforcer.explain.access import ProcessFacts
@@ -32,7 +33,9 @@ def of_workload(where: str, condition: Condition, who: ProcessFacts) -> Part:
     if known is None:
         return Part(where, condition, None, Truth.FALSE, span=condition.span)
     if isinstance(known, Gap):
-        return Part(where, condition, known, of_gap(known), span=condition.span)
+        is_certain = condition.index == CERTAIN and known is Gap.UNKNOWN
+        so = Truth.FALSE if is_certain else of_gap(known)
+        return Part(where, condition, known, so, span=condition.span)
     met = next(
         (
             value

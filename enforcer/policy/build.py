@@ -28,6 +28,7 @@ from enforcer.policy.readers.marks import check_marks
 from enforcer.policy.readers.metadata import Metadata, read_metadata, refuse_unknown
 from enforcer.policy.readers.process import read_process
 from enforcer.policy.readers.rules import read_rule
+from enforcer.policy.readers.tenants import confine, read_namespace
 from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe
 from enforcer.policy.text.problems import closest, suggest
 
@@ -37,7 +38,7 @@ API_VERSIONS = {"EnforcerPolicy": "enforcer/v1", "TetragonPolicy": "cilium.io/v1
 """Kinds of the language with the apiVersion that belongs to each; both are the same language."""
 
 TOP_KEYS = ("apiVersion", "kind", "metadata", "spec")
-METADATA_KEYS = ("name", "labels", "description")
+METADATA_KEYS = ("name", "namespace", "labels", "description")
 SPEC_KEYS = (
     "mode",
     "message",
@@ -86,7 +87,11 @@ def build(document: Node, context: Context) -> Policy | None:
     spec = context.map(entry.value, "spec")
     if spec is None:
         return None
-    return _spec(spec, top, metadata, context)
+    policy = _spec(spec, top, metadata, context)
+    given = metadata.node.get("namespace") if metadata.node else None
+    if given is None or not (namespace := read_namespace(given, context)):
+        return policy
+    return confine(policy, namespace, given.value.span, context)
 
 
 def _kind(top: Map, context: Context) -> str | None:

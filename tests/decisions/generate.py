@@ -61,7 +61,13 @@ from enforcer.policy.model.policy import (
     Verb,
     Within,
 )
-from enforcer.policy.model.workloads import CONTAINER, LABELS, WORKLOAD_FIELDS, Workload
+from enforcer.policy.model.workloads import (
+    CONTAINER,
+    LABELS,
+    WORKLOAD_FIELDS,
+    Workload,
+    in_namespace,
+)
 from enforcer.policy.readers.point_arguments import at_point, field_of
 from enforcer.policy.readers.points import POINT
 from enforcer.span import Span
@@ -222,6 +228,8 @@ class Maker:
     def workload_condition(self) -> Condition:
         field = self.pick([f for fields in WORKLOAD_FIELDS.values() for f in fields.values()])
         values = self.several(lambda: self.workload_text(field), 1, 3)
+        if self.chance(0.2):
+            return in_namespace(self.pick(NAMES).decode(errors="replace"), SPAN)
         return Condition(field, tuple(values), self.chance(0.25))
 
     def workload_text(self, field: FieldSpec) -> Text:

@@ -41,7 +41,7 @@ from enforcer.policy.model.policy import (
     Verb,
     Within,
 )
-from enforcer.policy.model.workloads import Facts, Workload
+from enforcer.policy.model.workloads import CERTAIN, Facts, Workload
 
 ROOM = 8
 """Policies whose match a record tells."""
@@ -460,7 +460,13 @@ CONTAINER = re.compile(
 
 
 def about_workload(condition: Condition, who: Identity) -> Truth:
-    """Of a container that is not known, nothing is; outside of containers nothing holds."""
+    """Of a container that is not known, nothing is, and of no other namespace's; outside nothing holds."""
+    found = about_any_workload(condition, who)
+    is_certain = condition.index == CERTAIN
+    return Truth.FALSE if is_certain and found is Truth.UNKNOWN else found
+
+
+def about_any_workload(condition: Condition, who: Identity) -> Truth:
     if isinstance(who.cgroup, Unknown):
         return Truth.UNKNOWN
     if not CONTAINER.search(who.cgroup):

@@ -27,7 +27,7 @@ STORAGE = Path("/var/lib/containers/storage")
 DOCKER = Path("/var/lib/docker")
 LOGS = Path("/var/log/pods")
 OBJECTS = Path("/etc/enforcer/pods.d")
-FILES = ("secret", "label", "main", "own", "lenient", "free", "image")
+FILES = ("secret", "label", "main", "own", "lenient", "free", "image", "tenant")
 
 
 def built(directory: Path) -> Path:

@@ -67,6 +67,19 @@ spec:
 ---
 apiVersion: enforcer/v1
 kind: EnforcerPolicy
+metadata: {name: own, namespace: prod}
+spec:
+  rules: [{name: tenant, file: read, match: {path: /data/tenant}, action: {deny: {errno: EACCES}}}]
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: own, namespace: hostile}
+spec:
+  rules: [{name: everything, file: any, match: {path: /**}, action: {deny: {errno: EACCES}}}]
+  default: {exec: deny, network: deny, process: deny}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
 metadata: {name: everybody}
 spec:
   rules:
@@ -146,6 +159,9 @@ CASES = {
     "prod lenient": NO,
     "dev lenient": "ok",
     "prod free": "ok",
+    "prod tenant": NO,
+    "dev tenant": "ok",
+    "docker tenant": "ok",
 }
 
 
@@ -233,6 +249,9 @@ def test_a_pod_that_begins_is_met_before_its_runtime_says_what_it_is(on, program
         assert NO == late.open("secret")
         assert "ok" == late.open("lenient")
         assert NO == late.open("main")
+        # No policy of a namespace is about it: it may be another's.
+        assert "ok" == late.open("free")
+        assert "ok" == late.open("tenant")
         event = on.wait_for(lambda e: e.get("rule") == "secret" and e["container"]["id"] == late.id)
         assert event["onError"] is True
         assert event["pod"]["name"] is None
@@ -261,3 +280,25 @@ def test_a_pod_that_begins_is_met_when_it_is_known(on, program):
         event = on.wait_for(lambda e: e.get("rule") == "lenient" and e["pod"]["name"] == "web-9")
         assert event["onError"] is False
         assert "ok" == new.open("free")
+
+
+def test_a_hostile_tenant_has_only_its_own_pods(on, before, program):
+    """What it refuses to everybody is refused there, once the pod is known, and nowhere else."""
+    pod = Pod(0xE, "web-1", "hostile")
+    theirs = Container("containerd", "7", program, pod)
+    try:
+        theirs.start()
+        assert "ok" == theirs.open("free")
+
+        pod.announce()
+        assert theirs.becomes(NO, "free")
+
+        event = on.wait_for(lambda e: e.get("rule") == "everything")
+        assert ("hostile/own", "hostile") == (event["policy"], event["pod"]["namespace"])
+        assert "ok" == before["prod"].open("free")
+        assert "ok" == before["prod"].ask("run", "/bin/app")
+        assert "ok" == before["docker"].open("free")
+        assert 0 == attempt("/usr/bin/cat", str(before["prod"].root / "data/tenant")).returncode
+    finally:
+        theirs.remove()
+        pod.remove()

@@ -78,9 +78,6 @@ SPEC_WORDS = {
     "rateLimit": "rateLimit is of one rule: write it there",
 }
 METADATA_WORDS = {
-    "namespace": (
-        "policies apply to the whole host: restrict them with spec.selector: {pod: {namespace: …}}"
-    ),
     "annotations": "use labels or description",
 }
 OPERATION_WORDS = {

@@ -123,7 +123,8 @@ class Condition:
     One field compared with values: holds if any value matches; *negate* inverts that.
 
     *index* is the argument number for ``args`` (None: any argument). At a point of the kernel *operand*
-    says what is compared, and *index* is its place there, once all policies are known.
+    says what is compared, and *index* is its place there, once all policies are known. Of conditions on
+    executables and pods it is one of ``workloads.INSIDE`` and ``workloads.CERTAIN``.
     A condition on something that the operation does not have never holds, negated or not.
     """
 
@@ -311,7 +312,8 @@ class Policy:
     *defaults* maps an event name to the verdict when no rule of this policy on that event matched;
     *selector* restricts every rule and default to some processes.
     *allow_degraded*: what this kernel cannot prevent, or not every time, may be enforced so.
-    *notes*: of a policy written for others.
+    *notes*: of a policy written for others. *namespace*: of the pods that it is for, which is part of its
+    name and selector; empty: it is for the whole host.
     """
 
     name: str
@@ -323,6 +325,7 @@ class Policy:
     message: str | None = None
     description: str = ""
     allow_degraded: bool = False
+    namespace: str = ""
     notes: tuple[Note, ...] = attrs.field(default=(), eq=False)
 
 

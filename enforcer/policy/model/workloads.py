@@ -15,9 +15,11 @@ import attrs
 
 from enforcer.policy.language.kinds import Dim, FieldSpec, Kind
 from enforcer.policy.model.glob_match import accepts
-from enforcer.policy.model.policy import Condition, Process, Subject, Text
+from enforcer.policy.model.policy import Condition, Process, Subject, Text, TextKind
+from enforcer.span import Span
 
 __all__ = [
+    "CERTAIN",
     "CONTAINER",
     "INSIDE",
     "LABELS",
@@ -26,11 +28,16 @@ __all__ = [
     "Facts",
     "Workload",
     "holds",
+    "in_namespace",
     "seen_inside",
 ]
 
 INSIDE: Final = 1
 """``Condition.index`` of an executable that is named as containers see it."""
+
+
+CERTAIN: Final = 1
+"""``Condition.index`` of a condition on a pod that does not hold where it is not known."""
 
 
 def _field(name: str, doc: str) -> FieldSpec:
@@ -71,6 +78,16 @@ class Workload:
 
     cgroup: bytes
     facts: Facts = attrs.field(factory=dict)
+
+
+def in_namespace(name: str, span: Span) -> Condition:
+    """
+    Return what holds in pods that are known to be in the namespace *name*, and nowhere else.
+
+    Where that is not known it does not hold: a policy of one tenant must not be about another's pod.
+    """
+    value = Text(TextKind.EXACT, name.encode(), span)
+    return Condition(POD["namespace"], (value,), index=CERTAIN, span=span)
 
 
 def seen_inside(selector: Process, subject: Subject) -> tuple[Process, Subject]:

@@ -35,6 +35,7 @@ from enforcer.policy.readers.marks import WITHIN_KEYS
 from enforcer.policy.readers.point_arguments import SOCKET_KEYS
 from enforcer.policy.readers.rules import IN_DOUBT, MAX_TAGS, ON_ERROR, SEVERITIES
 from enforcer.policy.readers.syscalls import NUMBER_OPERATORS
+from enforcer.policy.readers.tenants import NAMESPACE
 from enforcer.policy.schema.fragments import DIALECT, Schema, list_of, object_of, one_or_list
 from enforcer.policy.schema.marks import limit_schema, mark_schema, within_schema
 from enforcer.policy.schema.points import POINT_EVENTS, POINT_ITEM
@@ -124,6 +125,10 @@ def _metadata() -> Schema:
             "name": {
                 "type": ["string", "integer"],
                 "pattern": "^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$",
+            },
+            "namespace": {
+                "type": ["string", "integer"],
+                "pattern": f"^{NAMESPACE.replace('(?:', '(')}$",
             },
             "labels": {"type": "object"},
             "description": {"type": "string"},

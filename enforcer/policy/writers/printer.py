@@ -28,6 +28,7 @@ from enforcer.policy.model.policy import (
     Mode,
     OnError,
     Policy,
+    Process,
     Rule,
     Scope,
     Verb,
@@ -67,7 +68,9 @@ def print_policy(policy: Policy) -> str:
     Raises:
         EnforcerBug: the model says something for which the language has no words.
     """
-    metadata = _Block(name=policy.name)
+    metadata = _Block(name=policy.name.removeprefix(f"{policy.namespace}/"))
+    if policy.namespace:
+        metadata["namespace"] = policy.namespace
     if policy.description:
         metadata["description"] = policy.description
     head = _Block(apiVersion="enforcer/v1", kind="EnforcerPolicy", metadata=metadata)
@@ -91,11 +94,19 @@ def _spec(policy: Policy) -> dict[str, object]:
         spec["message"] = policy.message
     if policy.allow_degraded:
         spec["allowDegraded"] = True
-    if policy.selector:
-        spec["selector"] = spell_process(policy.selector)
+    if selector := _selector(policy):
+        spec["selector"] = spell_process(selector)
     if policy.defaults:
         spec["default"] = {event: _action(action) for event, action in policy.defaults.items()}
     return spec
+
+
+def _selector(policy: Policy) -> Process:
+    """Return what the author selects: what follows from the namespace is not written again."""
+    conditions = policy.selector.conditions
+    return attrs.evolve(
+        policy.selector, conditions=conditions[1:] if policy.namespace else conditions
+    )
 
 
 def _rules(parts: tuple[Rule, ...]) -> Iterator[tuple[str, _Block]]:

@@ -15,6 +15,7 @@ from enforcer.policy.lint.linter import Issue, Severity, lint
 from enforcer.policy.model.policy import Mode, Policy, PolicySet, Rule
 from enforcer.policy.store import load_policies
 from enforcer.runtime.policies.difference import Digests, digest_policies
+from enforcer.runtime.policies.quotas import Quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +41,7 @@ class Sources:
         trust: who must own the files; None: anybody may.
         may_be_empty: a folder without policies is no error.
         is_tolerant: what is wrong with a file keeps no other out.
+        quota: what the policies of one namespace may use together.
     """
 
     paths: tuple[Path, ...]
@@ -48,6 +50,7 @@ class Sources:
     trust: Trust | None = None
     may_be_empty: bool = False
     is_tolerant: bool = False
+    quota: Quota = attrs.field(factory=Quota)
 
     def load(self, instead: Mapping[str, str | None] | None = None) -> PolicySet:
         """

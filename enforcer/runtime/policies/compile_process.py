@@ -148,6 +148,8 @@ class _Laid:
 
 def _lay(order: Order, files: PolicySet) -> _Laid:
     overlay, everything, dropped = _laid_over(order, files)
+    if over := list(order.sources.quota.exceeding(everything.policies)):
+        raise PolicyErrors(over)
     return _Laid(_prepare(order, overlay.enabled(everything)), overlay, everything, dropped)
 
 
@@ -177,11 +179,22 @@ def _choose(order: Order) -> Chosen[_Laid]:
     chosen = choose(
         find_texts(sources.paths, trust=sources.trust),
         order.texts.unpack() if order.texts is not None else {},
-        {} if order.may_drop else order.overlay.places(),
-        make,
-        check,
+        {policy.name: str(policy.span) for policy in _added(order)},
+        make=make,
+        check=check,
+        exceeding=lambda policies: sources.quota.exceeding((*_added(order), *policies)),
     )
     return attrs.evolve(chosen, policies=sources.adapt(chosen.policies))
+
+
+def _added(order: Order) -> tuple[Policy, ...]:
+    """Return what was added at run time; nothing if a start is about to drop it."""
+    try:
+        return order.overlay.added_policies()
+    except PolicyErrors:
+        if not order.may_drop:
+            raise
+        return ()
 
 
 def _laid_over(order: Order, files: PolicySet) -> tuple[Overlay, PolicySet, str | None]:

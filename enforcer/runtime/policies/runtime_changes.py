@@ -103,9 +103,14 @@ class Overlay:
         """Give *name* the mode."""
         return attrs.evolve(self, modes={**self.modes, name: mode})
 
-    def places(self) -> dict[str, str]:
-        """Return where each policy is from that was added, by its name."""
-        return {policy.name: str(policy.span) for policy in self._added()}
+    def added_policies(self) -> tuple[Policy, ...]:
+        """
+        Return what was added.
+
+        Raises:
+            PolicyErrors: a text is wrong by now.
+        """
+        return tuple(self._added())
 
     @property
     def is_empty(self) -> bool:

@@ -127,8 +127,10 @@ def choose(
     found: Sequence[FileText],
     earlier: Mapping[str, bytes],
     taken: Mapping[str, str],
+    *,
     make: Callable[[PolicySet], _T],
     check: Callable[[PolicySet], object],
+    exceeding: Callable[[Iterable[Policy]], Iterable[PolicyError]] = lambda _: (),
 ) -> Chosen[_T]:
     """
     Find the newest version of each file with which all can be active.
@@ -139,11 +141,12 @@ def choose(
         taken: names that no file may give a policy, with where they are from.
         make: compiles policies; what it returns is in the answer.
         check: compiles policies that need not be complete.
+        exceeding: says which of these policies have no room beside those in front of them.
 
     Raises:
         EnforcerError: *make* fails even without a file.
     """
-    choice = _Choice(_units(found, earlier), taken, make, check)
+    choice = _Choice(_units(found, earlier), taken, make, check, exceeding)
     made = choice.run()
     broken = [
         RefusedFile(
@@ -200,13 +203,14 @@ class _Choice(Generic[_T]):
     taken: Mapping[str, str]
     make: Callable[[PolicySet], _T]
     check: Callable[[PolicySet], object]
+    exceeding: Callable[[Iterable[Policy]], Iterable[PolicyError]]
     _searches: int = 0
     _is_checked: bool = False
 
     def run(self) -> _T:
         """Compile what can be; each round that does not end it leaves one version less."""
         while True:
-            if self._is_read() and self._has_own_names():
+            if self._is_read() and self._has_own_names() and self._keeps_quotas():
                 try:
                     return self.make(self.policies())
                 except EnforcerError as error:
@@ -261,6 +265,12 @@ class _Choice(Generic[_T]):
             if errors:
                 return unit, errors
         return None
+
+    def _keeps_quotas(self) -> bool:
+        """Let fall back what exceeds a quota: what was active before has its room first."""
+        tried = self._tried()
+        errors = PolicyErrors(self.exceeding(p for unit in tried for p in unit.policies))
+        return not (errors.errors and _fall_back_by_name(tried, errors))
 
     def _blame(self, error: EnforcerError) -> None:
         """

@@ -276,7 +276,7 @@ TEXTS = [
     ("kind: EnforcerPolicy\nmetadata: {name: A}\n", "2:18", "lower-case letters"),
     ("kind: EnforcerPolicy\nmetadata: {name: [a]}\n", "2:18", "not a list"),
     ("kind: EnforcerPolicy\nmetadata: {nam: a}\n", "2:12", "did you mean 'name'?"),
-    ("kind: EnforcerPolicy\nmetadata: {name: a, namespace: b}\n", "2:21", "is not supported by this version"),
+    ("kind: EnforcerPolicy\nmetadata: {name: a, annotations: {b: c}}\n", "2:21", "is not supported by this version"),
     ("kind: EnforcerPolicy\nmetadata: {name: a, labels: [b]}\n", "2:29", "labels must be a mapping"),
     ("kind: EnforcerPolicy\nmetadata: {name: a, labels: {b: [c]}}\n", "2:33", "label 'b' must be text"),
     ("kind: EnforcerPolicy\nmetadata: {name: a, description: 5}\n", "2:34", "description must be text"),

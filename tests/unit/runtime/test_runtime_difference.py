@@ -234,6 +234,7 @@ OTHER = {
         "message": "m",
         "description": "d",
         "allow_degraded": True,
+        "namespace": "shop",
     },
 }
 """By class and field, another value than the one below has."""

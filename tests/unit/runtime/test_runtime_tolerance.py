@@ -55,7 +55,7 @@ class _Room:
 def _choose(now, earlier=None, room=None, taken=None):
     found = [FileText(path, content) for path, content in sorted(now.items())]
     room = room or _Room()
-    return choose(found, earlier or {}, taken or {}, room.make, room.check)
+    return choose(found, earlier or {}, taken or {}, make=room.make, check=room.check)
 
 
 def _states(chosen) -> dict[str, bool]:
@@ -101,7 +101,11 @@ def test_a_file_that_cannot_be_seen_stays(hidden):
     room = _Room()
 
     chosen = choose(
-        found, {"/p/a.yaml": _policy("a"), "/pp/b.yaml": _policy("b")}, {}, room.make, room.check
+        found,
+        {"/p/a.yaml": _policy("a"), "/pp/b.yaml": _policy("b")},
+        {},
+        make=room.make,
+        check=room.check,
     )
 
     assert (["a", "b"] if hidden == "/" else ["a"]) == chosen.made
@@ -184,7 +188,7 @@ def test_what_is_about_the_machine_is_no_file_s_fault():
         raise KernelError("no memory")
 
     with pytest.raises(KernelError):
-        choose([FileText("/a", _policy("a"))], {}, {}, fails, lambda policies: None)
+        choose([FileText("/a", _policy("a"))], {}, {}, make=fails, check=lambda policies: None)
 
 
 def test_a_compiler_that_fails_for_one_file_fails_for_no_other():
@@ -197,7 +201,7 @@ def test_a_compiler_that_fails_for_one_file_fails_for_no_other():
         return names
 
     found = [FileText(f"/{name}", _policy(name)) for name in ("a", "bad", "c", "worse")]
-    chosen = choose(found, {}, {}, make, make)
+    chosen = choose(found, {}, {}, make=make, check=make)
 
     assert ["a", "c"] == chosen.made
     assert {"/bad": False, "/worse": False} == _states(chosen)

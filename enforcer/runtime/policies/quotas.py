@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""
+What the policies of one namespace may use together, so that no tenant uses up what all have in common.
+
+Policies of the whole host have no quota: their author may do anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from enforcer.errors import PolicyError
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from enforcer.policy.model.policy import Policy, Process
+
+__all__ = ["Quota"]
+
+
+@attrs.frozen
+class Quota:
+    """
+    The most that the policies of a namespace may have together.
+
+    Attributes:
+        rules: rules and defaults.
+        values: values of conditions: paths, patterns, addresses, names.
+        processes: different conditions on processes, of which an engine has room for 512.
+        calls: different system calls that rules name; each costs every process a little.
+        marks: different marks.
+    """
+
+    rules: int = 256
+    values: int = 2048
+    processes: int = 32
+    calls: int = 64
+    marks: int = 8
+
+    def exceeding(self, policies: Iterable[Policy]) -> Iterator[PolicyError]:
+        """Yield an error for each of *policies* that has no room beside those in front of it."""
+        used: dict[str, dict[str, set[object]]] = {}
+        for policy in policies:
+            if not policy.namespace:
+                continue
+            so_far = used.get(policy.namespace, {})
+            together = {name: so_far.get(name, set()) | of(policy) for name, of in _USES.items()}
+            over = [name for name in _USES if len(together[name]) > getattr(self, name)]
+            if not over:
+                used[policy.namespace] = together
+                continue
+            what = over[0]
+            yield PolicyError(
+                f"the policies of namespace {policy.namespace} would have "
+                f"{len(together[what])} {_WORDS[what]} together, the quota is {getattr(self, what)}",
+                policy.span,
+            )
+
+
+def _rules(policy: Policy) -> set[object]:
+    return {(policy.name, number) for number in range(len(policy.rules) + len(policy.defaults))}
+
+
+def _values(policy: Policy) -> set[object]:
+    found = sum(
+        len(condition.values)
+        for conditions in (
+            *(process.conditions for process in _asked(policy)),
+            *(rule.conditions for rule in policy.rules),
+        )
+        for condition in conditions
+    )
+    return {(policy.name, number) for number in range(found)}
+
+
+def _processes(policy: Policy) -> set[object]:
+    return set(_asked(policy))
+
+
+def _asked(policy: Policy) -> Iterator[Process]:
+    yield policy.selector
+    for rule in policy.rules:
+        for part in SUBJECT_PARTS.values():
+            wanted: Process = getattr(rule.subject, part.attribute)
+            if wanted:
+                yield wanted
+
+
+def _calls(policy: Policy) -> set[object]:
+    return {call for rule in policy.rules for call in rule.calls}
+
+
+def _marks(policy: Policy) -> set[object]:
+    return {(policy.name, rule.mark.name) for rule in policy.rules if rule.mark is not None}
+
+
+_USES: Mapping[str, Callable[[Policy], set[object]]] = {
+    "rules": _rules,
+    "values": _values,
+    "processes": _processes,
+    "calls": _calls,
+    "marks": _marks,
+}
+_WORDS: Mapping[str, str] = {
+    "rules": "rules and defaults",
+    "values": "values in conditions",
+    "processes": "different conditions on processes",
+    "calls": "different system calls",
+    "marks": "different marks",
+}

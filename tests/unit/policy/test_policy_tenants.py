@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""Policies of one namespace: their names, what they may not ask for, and how they are written again."""
+
+from __future__ import annotations
+
+import pytest
+
+from enforcer.errors import PolicyErrors
+from enforcer.policy.model.workloads import CERTAIN
+from enforcer.policy.store import load_text
+from enforcer.policy.writers.printer import print_policies
+
+TEXT = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: web, namespace: {namespace}}}
+spec:
+  selector: {{uid: 1000}}
+  rules: [{rule}]
+"""
+RULE = "{name: r, file: read, match: {path: /x}, action: deny}"
+
+
+def _text(namespace="shop", rule=RULE):
+    return TEXT.format(namespace=namespace, rule=rule)
+
+
+def _errors(text):
+    with pytest.raises(PolicyErrors) as caught:
+        load_text(text, "p.yaml")
+    return [str(error) for error in caught.value.errors]
+
+
+def test_its_name_is_that_of_its_namespace_too():
+    """Two tenants may give the same name; one may not give it twice."""
+    found = load_text(f"{_text('shop')}---\n{_text('lab')}", "p.yaml").policies
+
+    assert ["shop/web", "lab/web"] == [policy.name for policy in found]
+    assert ["shop", "lab"] == [policy.namespace for policy in found]
+    assert "has its name from p.yaml:1:1" in _errors(f"{_text()}---\n{_text()}")[0]
+
+
+def test_it_is_for_its_pods():
+    """Whatever else it selects."""
+    (policy,) = load_text(_text(), "p.yaml").policies
+
+    first, second = policy.selector.conditions
+    assert ("pod.namespace", CERTAIN, False) == (first.field.name, first.index, first.negate)
+    assert "uid" == second.field.name
+
+
+def test_it_is_written_as_it_was():
+    """And read as the same."""
+    policies = load_text(f"{_text()}---\n{_text('lab')}", "p.yaml").policies
+
+    written = print_policies(policies)
+
+    assert "name: web\n  namespace: shop\n" in written
+    assert "pod" not in written
+    again = load_text(written, "p.yaml").policies
+    assert [(p.name, p.namespace, p.selector) for p in policies] == [
+        (p.name, p.namespace, p.selector) for p in again
+    ]
+
+
+@pytest.mark.parametrize("namespace", ["Shop", "[a]", "a_b", "-a", "a/b", "''", "'*'", "x" * 64])
+def test_names_that_kubernetes_would_refuse(namespace):
+    """A pattern would be about other tenants."""
+    (error,) = _errors(_text(namespace))
+
+    assert error.startswith("p.yaml:3:")
+    assert "namespace must be" in error
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("{name: r, kprobe: {function: do_exit}, action: log}", "no rules at points of the kernel"),
+        ("{name: r, tracepoint: {category: sched, event: sched_switch}, action: log}", "points of the kernel"),
+        ("{name: r, lsm: {hook: file_open}, action: deny}", "points of the kernel"),
+        ("{name: r, file: read, mark: {name: m, of: host}, match: {path: /x}}", "no marks of the host"),
+        (
+            "{name: r, file: read, match: {path: /x, within: {mark: other/m, last: 5s}}, action: deny}",
+            "its own marks only",
+        ),
+    ],
+)  # fmt: skip
+def test_what_reaches_beyond_its_pods_is_refused(rule, why):
+    """Others, the host, and what costs everybody."""
+    assert any(why in error for error in _errors(_text(rule=rule))), _errors(_text(rule=rule))
+
+
+def test_its_own_marks_are_its_own():
+    """Of a container, of processes: these are in its pods."""
+    rules = (
+        "{name: a, exec: {}, match: {path: /a}, mark: {name: m, of: container}, action: log}, "
+        "{name: b, exec: {}, match: {path: /b, within: {mark: m, last: 5s}}, action: deny}"
+    )
+
+    assert 2 == len(load_text(_text(rule=rules), "p.yaml").policies[0].rules)

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""What the policies of one namespace may have together."""
+
+from __future__ import annotations
+
+import pytest
+
+from enforcer.errors import PolicyErrors
+from enforcer.policy.store import FileText, load_text
+from enforcer.runtime.policies.compilation import Sources
+from enforcer.runtime.policies.compile_process import Order, make
+from enforcer.runtime.policies.quotas import Quota
+from enforcer.runtime.policies.runtime_changes import Overlay
+from enforcer.runtime.policies.tolerance import choose
+
+TEXT = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: {name}, {namespace}}}
+spec: {{rules: [{rules}]}}
+"""
+RULE = "{name: r, file: read, match: {path: /x}, action: deny}"
+
+
+def _text(name, namespace="namespace: shop", rules=RULE):
+    return TEXT.format(name=name, namespace=namespace, rules=rules)
+
+
+def _policies(*texts):
+    return load_text("---\n".join(texts), "p.yaml").policies
+
+
+def _rules(number):
+    return ", ".join(
+        f"{{name: r{n}, file: read, match: {{path: /{n}}}, action: deny}}" for n in range(number)
+    )
+
+
+@pytest.mark.parametrize(
+    ("quota", "rules", "what"),
+    [
+        (Quota(rules=2), _rules(3), "3 rules and defaults together, the quota is 2"),
+        (
+            Quota(values=3),
+            "{name: r, exec: {}, match: {path: [/a, /b, /c]}, action: deny}",
+            "4 values in conditions",
+        ),
+        (
+            Quota(processes=1),
+            "{name: r, exec: {}, match: {path: /a, process: {uid: 1}}, action: deny}",
+            "2 different conditions on processes",
+        ),
+        (
+            Quota(calls=1),
+            "{name: r, syscall: [getpid, sched_yield], action: deny}",
+            "2 different system calls",
+        ),
+        (
+            Quota(marks=0),
+            "{name: r, exec: {}, match: {path: /a}, mark: m, action: log}",
+            "1 different marks",
+        ),
+    ],
+)
+def test_what_is_counted(quota, rules, what):
+    """Each with its number; of what is for the whole host, nothing."""
+    (error,) = quota.exceeding(_policies(_text("a", rules=rules)))
+
+    assert what in str(error)
+    assert "namespace shop" in str(error)
+    assert str(error).startswith("p.yaml:1:1")
+    assert not list(quota.exceeding(_policies(_text("a", namespace="", rules=rules))))
+
+
+def test_the_ordinary_quota_has_room():
+    assert not list(Quota().exceeding(_policies(_text("a", rules=_rules(200)))))
+
+
+def test_each_namespace_has_its_own():
+    """What one uses is nothing to others; what has no room takes none of what comes behind it."""
+    texts = [
+        _text("a", rules=_rules(2)),
+        _text("b", "namespace: lab", _rules(3)),
+        _text("c", rules=_rules(2)),
+        _text("d", rules=_rules(1)),
+    ]
+
+    (error,) = Quota(rules=3).exceeding(_policies(*texts))
+
+    assert "shop/c" == next(p.name for p in _policies(*texts) if p.span == error.span)
+
+
+def test_without_tolerance_nothing_is_active(tmp_path):
+    (tmp_path / "a.yaml").write_text(_text("a", rules=_rules(3)))
+    sources = Sources((tmp_path,), quota=Quota(rules=2))
+
+    with pytest.raises(PolicyErrors, match="the quota is 2"):
+        make(Order(sources, Overlay(), generation=1))
+
+
+def test_with_tolerance_only_what_has_no_room_is_refused(tmp_path):
+    """And not another tenant's, nor the own that were active before."""
+    sources = Sources((tmp_path,), quota=Quota(rules=3), is_tolerant=True)
+    (tmp_path / "m.yaml").write_text(_text("m", rules=_rules(2)))
+    texts = make(Order(sources, Overlay(), generation=1)).now.texts
+    for number in range(50):
+        (tmp_path / f"a{number:02}.yaml").write_text(_text(f"a{number}", rules=_rules(2)))
+    (tmp_path / "z.yaml").write_text(_text("z", "namespace: lab"))
+
+    made = make(Order(sources, Overlay(), generation=2, texts=texts))
+
+    assert ["shop/m", "lab/z"] == [facts.name for facts in made.now.facts]
+    assert 50 == len(made.now.refused)
+    assert all("the quota is 3" in each.errors[0] for each in made.now.refused)
+
+
+def test_what_was_added_at_run_time_counts(tmp_path):
+    """It is there already."""
+    sources = Sources((tmp_path,), quota=Quota(rules=3), is_tolerant=True, may_be_empty=True)
+    overlay = Overlay().add(_text("added", rules=_rules(2)), "/root/added.yaml")
+    (tmp_path / "a.yaml").write_text(_text("a", rules=_rules(2)))
+
+    made = make(Order(sources, overlay, generation=1))
+
+    assert ["shop/added"] == [facts.name for facts in made.now.facts]
+    assert 1 == len(made.now.refused)
+
+
+def test_a_quota_never_stops_the_rounds():
+    """Whoever is named falls back; who is not, is compiled."""
+    found = [FileText(f"/{n}", _text(f"p{n}", rules=_rules(2)).encode()) for n in range(5)]
+    quota = Quota(rules=4)
+
+    chosen = choose(
+        found,
+        {},
+        {},
+        make=lambda policies: len(policies.policies),
+        check=lambda policies: None,
+        exceeding=quota.exceeding,
+    )
+
+    assert 2 == chosen.made
+    assert 3 == len(chosen.refused)
