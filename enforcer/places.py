@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CONFIG", "LAST_GOOD", "PINS", "POLICIES", "SOCKET", "STDIN", "STDIN_NAME"]
+__all__ = ["CONFIG", "LAST_GOOD", "PINS", "POLICIES", "SOCKET", "STDIN", "STDIN_NAME", "STDOUT"]
 
 CONFIG: Final = Path("/etc/enforcer/enforcer.yaml")
 LAST_GOOD: Final = Path("/var/lib/enforcer/last-good.json")
@@ -19,3 +19,6 @@ STDIN: Final = Path("/dev/stdin")
 
 STDIN_NAME: Final = "<stdin>"
 """What places in it are called."""
+
+STDOUT: Final = Path("/dev/stdout")
+"""What ``-`` stands for where a log can be standard output."""

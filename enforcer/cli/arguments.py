@@ -114,6 +114,11 @@ def file_or_stdin(text: str) -> Path:
     return places.STDIN if text == "-" else file_path(text)
 
 
+def log_file(text: str) -> Path:
+    """Read the name of a log, or ``-`` for standard output."""
+    return places.STDOUT if text == "-" else file_path(text)
+
+
 def kept_file(text: str) -> Path:
     """Read the name of a file or folder that is read more than once, or by another process."""
     if text == "-":

@@ -19,6 +19,7 @@ from enforcer.cli.arguments import (
     add_socket,
     confirmation_time,
     file_path,
+    log_file,
     loopback_port,
     metrics_file,
     policy_paths,
@@ -26,12 +27,14 @@ from enforcer.cli.arguments import (
     socket_address,
 )
 from enforcer.cli.colours import add_color
-from enforcer.cli.exits import Exit, complain, discard
+from enforcer.cli.exits import Exit, UsageError, complain, discard
 from enforcer.cli.messages import tell_warnings
 from enforcer.cli.output import plural, span
 from enforcer.cli.passphrase import Passphrase, add_key_fd, let_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from enforcer.cli.arguments import Arguments
     from enforcer.cli.inplace import InPlace
     from enforcer.cli.reports import Reports
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from enforcer.runtime.policies.compilation import Sources
     from enforcer.runtime.policies.start import Start
     from enforcer.runtime.reactor import Reactor
+    from enforcer.sinks.spec import OutputSpec
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -97,17 +101,17 @@ def _add_outputs(group: Arguments) -> None:
     group.add_argument(
         "--json-log",
         metavar="FILE",
-        type=file_path,
-        help="append records as JSON, one object per line",
+        type=log_file,
+        help="append records as JSON, one object per line; - is standard output",
     )
     group.add_argument(
-        "--logfmt-log", metavar="FILE", type=file_path, help="append records as logfmt"
+        "--logfmt-log", metavar="FILE", type=log_file, help="append records as logfmt; or -"
     )
     group.add_argument(
         "--ocsf-log",
         metavar="FILE",
-        type=file_path,
-        help="append records as OCSF events, one per line",
+        type=log_file,
+        help="append records as OCSF events, one per line; or -",
     )
     group.add_argument(
         "--syslog",
@@ -242,13 +246,16 @@ def run(args: argparse.Namespace) -> int:
             reports.heed = parts.overview.note
             service = assembly.connect(plan, parts, begun, reports)
             line = _active(begun, settings, time.monotonic() - began)
+            announce = complain if _takes_standard_output(plan.outputs) else _announce
             parts.notifier.status(line)
             also = _IN_PLACE if args.dashboard else ()
-            ending = assembly.serve(plan, service, also, ready=lambda: _ready(line, dashboard))
+            ending = assembly.serve(
+                plan, service, also, ready=lambda: _ready(line, dashboard, announce)
+            )
         except BaseException:
             _abandon(parts, begun, dashboard)
             raise
-    _announce(_ended(ending, stays=service.daemon.persists))
+    announce(_ended(ending, stays=service.daemon.persists))
     return Exit.OK
 
 
@@ -284,7 +291,11 @@ def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
     sources = _sources(args, settings)
     require_root("enforcement")
     settings.require_sense()
+    outputs = settings.all_outputs()
+    is_taken = _takes_standard_output(outputs)
     if args.dashboard:
+        if is_taken:
+            raise UsageError("standard output is for records or for the dashboard: leave one out")
         from enforcer.cli.inplace import require_terminal
 
         require_terminal()
@@ -293,8 +304,8 @@ def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
         socket=settings.socket,
         pins=settings.pins,
         verifier=verifier_of(settings),
-        outputs=settings.all_outputs(),
-        is_shown=not (settings.quiet or args.dashboard),
+        outputs=outputs,
+        is_shown=not (settings.quiet or args.dashboard or is_taken),
         redact=settings.redact,
         metrics=settings.metrics,
         metrics_file=settings.metrics_file,
@@ -305,6 +316,11 @@ def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
         persists=settings.persist,
         last_good=places.LAST_GOOD if settings.tolerant else None,
     )
+
+
+def _takes_standard_output(outputs: Sequence[OutputSpec]) -> bool:
+    """Tell whether one of *outputs* is standard output, where nothing else must go then."""
+    return any(output.place == str(places.STDOUT) for output in outputs)
 
 
 def _abandon(parts: Parts, begun: Start, dashboard: InPlace | None) -> None:
@@ -326,8 +342,8 @@ def _dashboard(settings: Settings, reactor: Reactor, reports: Reports) -> InPlac
     return InPlace(settings.socket, reactor, reports)
 
 
-def _ready(line: str, dashboard: InPlace | None) -> None:
-    _announce(line)
+def _ready(line: str, dashboard: InPlace | None, announce: Callable[[str], None]) -> None:
+    announce(line)
     if dashboard is not None:
         dashboard.begin()
 

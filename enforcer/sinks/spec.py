@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
+from enforcer import places
 from enforcer.sinks.backlog import LIMIT, Backlog
 from enforcer.sinks.forms import form
 from enforcer.sinks.lines import LineWriter, open_log
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Common", "FileOutput", "OutputSpec"]
 
 _NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
+_STDOUT: Final = 1
 
 
 class OutputSpec(Protocol):
@@ -80,7 +82,7 @@ class Common:
 
 @attrs.frozen(kw_only=True)
 class FileOutput:
-    """Lines appended to a file, in one of :data:`~enforcer.sinks.forms.FORMS`."""
+    """Lines appended to a file, or to standard output, in one of :data:`~enforcer.sinks.forms.FORMS`."""
 
     path: Path
     form: str = "json"
@@ -90,7 +92,12 @@ class FileOutput:
     @property
     def name(self) -> str:
         """Its name for the operator."""
-        return f"{self.form} log {self.path}"
+        return f"{self.form} log {'standard output' if self.is_standard else self.path}"
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether lines go to standard output, where nothing else must go then."""
+        return self.path == places.STDOUT
 
     @property
     def place(self) -> str:
@@ -99,11 +106,16 @@ class FileOutput:
 
     def open(self) -> Output:
         """Open the file; raises OSError."""
-        lines = LineWriter(open_log(self.path), self.path, self.common.backlog(), self.rotation)
         return Output(
             name=self.name,
             form=self.common.shape(form(self.form)),
-            transport=lines,
+            transport=self._lines(),
             selection=self.common.selection,
             redactor=self.common.redactor(),
         )
+
+    def _lines(self) -> LineWriter:
+        if self.is_standard:
+            # As it is: a socket, which a service manager may give, cannot be opened by its name.
+            return LineWriter(_STDOUT, backlog=self.common.backlog())
+        return LineWriter(open_log(self.path), self.path, self.common.backlog(), self.rotation)

@@ -118,10 +118,12 @@ def test_it_outlives_the_daemon(tenants: Tenants):
     tenants.daemon.stop()
     assert _reads("t7")
 
-    tenants.daemon.start("--tolerant")
+    tenants.daemon.start("--tolerant", "--logfmt-log", "-")
 
     assert {"a": False, "broken": False, "t7": True} == tenants.refused()
     assert not _reads("t7")
+    # Its records are on standard output, too, where a container's are collected.
+    until(lambda: " policy=t7 " in tenants.daemon.output)
 
 
 def test_to_remove_a_file_is_an_order(tenants: Tenants):

@@ -21,6 +21,7 @@ from enforcer.policy.store import load_text
 from enforcer.runtime.control.protocol import Client, NoDaemonError
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.policies.compile_process import make
+from enforcer.runtime.policies.last_good import LastGood
 
 POLICY = """\
 apiVersion: enforcer/v1
@@ -205,6 +206,76 @@ def test_a_daemon_is_put_together(session, words, tmp_path, capfd, more):
     assert "enforcer_policy_enabled" in got["metrics"]
     assert session.is_ended
     assert session.is_closed
+
+
+@pytest.mark.parametrize("more", [["-"], ["/dev/stdout", "--no-quiet"]])
+def test_records_alone_go_to_standard_output(session, words, tmp_path, capfd, more):
+    """Every line is a record, also if somebody asks for those for people; the rest goes to the other one."""
+    got = {}
+
+    def asks(ask):
+        session.happen(raw_event(**DENIAL))
+        limit = time.monotonic() + scaled(30)
+        while not ask("status")["status"]["records"]["total"] and time.monotonic() < limit:
+            time.sleep(0.01)
+        got["sinks"] = ask("status")["status"]["sinks"]
+
+    words[words.index("--json-log") + 1] = more[0]
+    asking = Asking(tmp_path / "s.sock", asks)
+    code = main([*words[:-1], *more[1:], words[-1]])
+    asking.join()
+
+    out, err = capfd.readouterr()
+    assert (0, None) == (code, asking.error), err
+    (record,) = map(json.loads, out.splitlines())
+    assert "/srv/vault" == record["object"]["path"]
+    assert "enforcer: active: 1 policy" in err
+    assert "enforcer: stopped after" in err
+    assert ["json log standard output"] == [sink["name"] for sink in got["sinks"]]
+
+
+def test_standard_output_is_for_one(session, words, capfd):
+    """Two formats in one stream nobody can read; nor a dashboard with records in it."""
+    for more in (["--logfmt-log", "-"], ["--dashboard"]):
+        words[words.index("--json-log") + 1] = "-"
+        assert 2 == main([*words, *more])
+    err = capfd.readouterr().err
+    assert "json log standard output and logfmt log standard output write to the same place" in err
+    assert "standard output is for records or for the dashboard" in err
+
+
+def test_a_tolerant_start_says_what_is_refused(session, words, tmp_path, capfd, monkeypatch):
+    """What a file said that is wrong now is active, and stays known to the next start."""
+    good = tmp_path / "state" / "last-good.json"
+    monkeypatch.setattr("enforcer.places.LAST_GOOD", good)
+    folder = tmp_path / "policies"
+    folder.mkdir(mode=0o700)
+    words[-1] = str(folder)
+    policy, other = folder / "vault.yaml", folder / "other.yaml"
+    LastGood(good, (folder,)).write({str(policy): POLICY.encode()}, pytest.fail)
+    for path in (policy, other):
+        path.write_text("kind: [")
+        path.chmod(0o600)
+    got = []
+
+    def asks(ask):
+        got.append(ask("reload")["refused"])
+        got.append([each["older"] for each in ask("policy-list")["policies"]])
+        got.append(ask("sources")["sources"]["instead"])
+
+    asking = Asking(tmp_path / "s.sock", asks)
+    code = main([*words, "--no-watch", "--tolerant"])
+    asking.join()
+
+    out, err = capfd.readouterr()
+    assert (0, None) == (code, asking.error), err
+    assert "active: 1 policy, 1 rule, 3 programs, 2 files refused" in out
+    assert f"{other}:1:" in err or f"{other}:2:" in err
+    refused, older, instead = got
+    assert [False, True] == [each["kept"] for each in refused]
+    assert [True] == older
+    assert {str(other): None, str(policy): POLICY} == instead
+    assert {str(policy): POLICY.encode()} == LastGood(good, (folder,)).read(pytest.fail)
 
 
 def test_a_folder_may_be_empty_where_that_is_said(session, words, tmp_path, capfd):
