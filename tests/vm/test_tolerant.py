@@ -123,7 +123,7 @@ def test_it_outlives_the_daemon(tenants: Tenants):
     assert {"a": False, "broken": False, "t7": True} == tenants.refused()
     assert not _reads("t7")
     # Its records are on standard output, too, where a container's are collected.
-    until(lambda: " policy=t7 " in tenants.daemon.output)
+    until(lambda: ' policy="t7" ' in tenants.daemon.output)
 
 
 def test_to_remove_a_file_is_an_order(tenants: Tenants):
