@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Names of users from ``/etc/passwd``, and from nowhere else.
+Names of users from the host's ``/etc/passwd``, and from nowhere else.
 
 The system's name service may ask a directory over the network, and the loop waits for nobody.
 """
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
+
+from enforcer.identity.host_root import host_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,7 @@ _LOOK_EVERY = 5.0
 class Users:
     """Names by number; the file is read again when it has changed."""
 
-    path: Path = Path("/etc/passwd")
+    path: Path = attrs.field(factory=lambda: host_root() / "etc/passwd")
     clock: Callable[[], float] = time.monotonic
     _names: dict[int, str] = attrs.field(factory=dict, init=False)
     _stamp: tuple[int, int, int] | None = attrs.field(default=None, init=False)

@@ -18,6 +18,7 @@ import attrs
 
 from enforcer.identity import workload_files as files
 from enforcer.identity.container import Container, container_of, pod_of
+from enforcer.identity.host_root import host_root
 from enforcer.identity.workload_files import Bundle, PodFacts
 from enforcer.policy.model.workloads import CONTAINER, POD, Workload
 
@@ -40,33 +41,55 @@ _TASKS: Final = ("run/containerd", "run/k3s/containerd")
 
 @attrs.frozen
 class Places:
-    """Where things lie, below *root*."""
+    """
+    Where things lie.
+
+    Attributes:
+        root: of this process: what an administrator gives it, and what is mounted for it.
+        cgroups: the tree.
+        host: the way to the host's root, where runtimes leave their files.
+    """
 
     root: Path = Path("/")
     cgroups: Path = Path("/sys/fs/cgroup")
+    host: Path = attrs.field(default=attrs.Factory(lambda own: own.root, takes_self=True))
+
+    @property
+    def _roots(self) -> tuple[Path, ...]:
+        """Where runtimes may leave files; the own ones count where the host's lead elsewhere by a link."""
+        return tuple(dict.fromkeys((self.host, self.root)))
+
+    def on_host(self, path: Path) -> Path:
+        """Name *path* as the host does."""
+        if self.host != self.root and path.is_relative_to(self.host):
+            return Path("/") / path.relative_to(self.host)
+        return path
 
     def bundles(self, container: str) -> Iterator[tuple[str, Path, Callable[[Any], Bundle]]]:
         """Yield the files that may describe *container*, with its runtime and how they are read."""
-        for tasks in _TASKS:
-            folder = self.root / tasks / "io.containerd.runtime.v2.task"
-            for namespace in _names(folder):
-                yield "containerd", folder / namespace / container / "config.json", files.oci
-        for storage in _STORAGES:
-            folder = self.root / storage / "overlay-containers" / container / "userdata"
-            yield "podman", folder / "config.json", files.oci
-        docker = self.root / "var/lib/docker/containers" / container
-        yield "docker", docker / "config.v2.json", files.docker
+        for root in self._roots:
+            for tasks in _TASKS:
+                folder = root / tasks / "io.containerd.runtime.v2.task"
+                for namespace in _names(folder):
+                    yield "containerd", folder / namespace / container / "config.json", files.oci
+            for storage in _STORAGES:
+                folder = root / storage / "overlay-containers" / container / "userdata"
+                yield "podman", folder / "config.json", files.oci
+            docker = root / "var/lib/docker/containers" / container
+            yield "docker", docker / "config.v2.json", files.docker
 
     @property
     def listings(self) -> Iterator[Path]:
         """Where podman and CRI-O list their containers."""
-        for storage in _STORAGES:
-            yield self.root / storage / "overlay-containers" / "containers.json"
+        for root in self._roots:
+            for storage in _STORAGES:
+                yield root / storage / "overlay-containers" / "containers.json"
 
     @property
     def logs(self) -> Path:
         """Where the kubelet keeps a folder for each pod."""
-        return self.root / "var/log/pods"
+        found = [root / "var/log/pods" for root in self._roots]
+        return next((path for path in found if path.is_dir()), found[0])
 
     @property
     def objects(self) -> Path:
@@ -97,7 +120,7 @@ class _ContainerCgroup:
 class Workloads:
     """What is known, kept as long as the cgroup is there."""
 
-    places: Places = attrs.field(factory=Places)
+    places: Places = attrs.field(factory=lambda: Places(host=host_root()))
     clock: Callable[[], float] = time.monotonic
     overflown: bool = attrs.field(default=False, init=False)
     _containers: dict[str, _ContainerCgroup] = attrs.field(factory=dict, init=False)
@@ -204,7 +227,8 @@ class Workloads:
                 self._is_stale = True
                 bundle = read(content)
                 if bundle.root is not None:
-                    bundle = attrs.evolve(bundle, root=str(path.parent / bundle.root))
+                    place = self.places.on_host(path.parent)
+                    bundle = attrs.evolve(bundle, root=str(place / bundle.root))
                 bundle = seen.bundle = self._listed_too(bundle, seen.container.id)
                 seen.is_settled = bundle.is_sandbox or bool(bundle.name and bundle.image) or is_old
                 seen.runtime = _runtime(runtime, seen.container, content)

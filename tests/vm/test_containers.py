@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -226,6 +227,30 @@ def test_records_name_the_pod(on, before):
     } == event["container"]
     assert "deny in main (registry.example/app:1) of pod web-1 (namespace prod)" == event["message"]
     assert event["onError"] is False
+
+
+LOOK = """
+mount -t tmpfs none /run && mount -t tmpfs none /var/lib && mount -t tmpfs none /var/log &&
+mount --bind /dev/null /etc/passwd && ! ls /run/containerd 2>/dev/null && exec {python} -c '
+from enforcer.identity.users import Users
+from enforcer.identity.workloads import Workloads
+for each in Workloads().look():
+    print(each.facts.get("container.name"), each.facts.get("pod.namespace"))
+print(Users().name(0))'
+"""
+
+
+def test_the_host_s_containers_are_known_among_other_mounts(before):
+    """A daemon in a container sees none of the runtime's files; the first process shows them."""
+    look = LOOK.format(python=sys.executable)
+
+    found = attempt("/usr/bin/unshare", "--mount", "/bin/sh", "-c", look)
+
+    assert 0 == found.returncode, found.stderr
+    *workloads, user = found.stdout.decode().splitlines()
+    assert "(b'main',) (b'prod',)" in workloads
+    assert "(b'side',) (b'dev',)" in workloads
+    assert "root" == user
 
 
 def test_records_outside_of_pods_have_none(on):

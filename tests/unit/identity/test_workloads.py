@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from enforcer.identity.container import container_of, pod_of
+from enforcer.identity.host_root import host_root
 from enforcer.identity.workload_files import PodFacts, docker, oci, pods_of_objects, stored
 from enforcer.identity.workloads import Places, Workloads
 
@@ -422,3 +423,62 @@ def test_beyond_the_limit_nothing_is_known(machine, monkeypatch):
 
     assert 2 == len(workloads.look())
     assert workloads.overflown
+
+
+# ---- Where the host's root is ------------------------------------------------------------------
+
+
+def test_from_inside_a_container_the_host_s_files_count(machine, tmp_path):
+    """And names of places in them are the host's."""
+    machine.cgroup(f"{SLICE}/cri-containerd-{A}.scope")
+    config = cri(container_type="container", container_name="main", image_name="r:1", **POD_NOTES)
+    machine.write(f"{TASKS}/k8s.io/{A}/config.json", {**config, "root": {"path": "rootfs"}})
+    machine.write(f"var/log/pods/prod_web-1_{UID}/log", "")
+    own = tmp_path / "own"
+    own.mkdir()
+
+    inside = Workloads(Places(own, machine.cgroups, host=machine.root))
+
+    assert [[b"main"], [b"prod"]] == [
+        [*(each.facts[name] or ())]
+        for each in inside.look()
+        if each.cgroup.endswith(b".scope")
+        for name in ("container.name", "pod.namespace")
+    ]
+    container = container_of(f"/{SLICE}/cri-containerd-{A}.scope")
+    assert f"/{TASKS}/k8s.io/{A}/rootfs" == inside.of(container)[1].root
+    assert not Workloads(Places(own, machine.cgroups)).look()
+
+
+def test_what_is_mounted_here_counts_where_the_host_has_a_link(machine, tmp_path):
+    """A link to another disk leads elsewhere from here: it is followed from this process's root."""
+    machine.cgroup(f"{SLICE}/cri-containerd-{A}.scope")
+    host = tmp_path / "host"
+    (host / "run").mkdir(parents=True)
+    (host / "run/containerd").symlink_to("/nowhere")
+    config = cri(container_type="container", container_name="main", image_name="r:1", **POD_NOTES)
+    machine.write(f"{TASKS}/k8s.io/{A}/config.json", config)
+
+    found = Workloads(Places(machine.root, machine.cgroups, host=host)).look()
+
+    assert [(b"main",)] == [name for each in found if (name := each.facts["container.name"])]
+
+
+def _process(path: Path, mounts: str) -> Path:
+    (path / "ns").mkdir(parents=True)
+    (path / "ns/mnt").symlink_to(path.parent / mounts)
+    (path / "root").mkdir()
+    return path
+
+
+def test_the_first_process_leads_to_the_host(tmp_path):
+    """If it lives among other mounts, and if it may be looked at."""
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+    first, own, other = (_process(tmp_path / n, m) for n, m in (("1", "a"), ("2", "a"), ("3", "b")))
+
+    assert Path("/") == host_root(first, own)
+    assert first / "root" == host_root(first, other)
+    assert Path("/") == host_root(tmp_path / "gone", other)
+    (first / "root").rmdir()
+    assert Path("/") == host_root(first, other)
