@@ -199,9 +199,16 @@ class Cri:
         return True
 
     def start(
-        self, name: str, *, is_meant: bool = True, command: Sequence[str] = images.SERVE
+        self,
+        name: str,
+        *,
+        is_meant: bool = True,
+        command: Sequence[str] = images.SERVE,
+        between: Callable[[], None] = lambda: None,
     ) -> Running:
+        """Start one; *between* the pod and its container a kubelet looks for the image."""
         sandbox = self.sandbox(name, "prod" if is_meant else "dev")
+        between()
         number = self.begin(sandbox, name, IMAGE if is_meant else OTHER_IMAGE, command)
         return Running(self, name, number, _first_process(number), is_meant, sandbox[1])
 
