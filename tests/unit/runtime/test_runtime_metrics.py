@@ -97,6 +97,16 @@ def test_names_tell_what_grows(state):
     assert all(f.documentation.endswith(".") for f in parsed(metrics_of(*state).decode()).values())
 
 
+def test_files_that_are_refused_are_counted(state):
+    """Those of which something is active, and those of which nothing is."""
+    said, stats = state
+    files = [{"file": f"/{n}", "kept": n < 2, "errors": ["no"]} for n in range(5)]
+    families = parsed(metrics_of({**said, "refusedFiles": files}, stats).decode())
+
+    assert 2 == value(families, "enforcer_policy_files_refused", kept="true")
+    assert 3 == value(families, "enforcer_policy_files_refused", kept="false")
+
+
 def test_labels_are_few(state):
     """Nothing that a process chooses is a label."""
     labels = {

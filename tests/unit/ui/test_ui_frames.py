@@ -147,6 +147,15 @@ def test_what_fails_is_said():
     assert "web.yaml:3:1: \\x1b[31munknown key" in text
 
 
+@pytest.mark.parametrize(("count", "said"), [(1, "1 file refused"), (3, "3 files refused")])
+def test_files_that_are_refused_are_said(count, said):
+    """With what tells more."""
+    made = model(denial())
+    made.beat(beat(6.0, health={**HEALTH, "refusedCount": count}), NOW)
+
+    assert f"{said}: enforcer status" in shown(made, width=160)
+
+
 def test_health_that_cannot_be_read_is_no_good_health():
     """An error takes the place of the numbers."""
     made = model(denial())
