@@ -22,6 +22,7 @@ from enforcer.cli.exits import ConfigErrors, UsageError
 from enforcer.cli.outputs import (
     PATTERNS,
     SOCKET,
+    number_from,
     outputs_form,
     read_outputs,
     read_patterns,
@@ -173,20 +174,17 @@ def _quota(node: Node, what: str, context: Context) -> dict[str, int]:
         if entry.key not in _QUOTAS:
             context.unknown(entry, f"key of {what}", _QUOTAS, {})
             continue
-        text = entry.value.text if isinstance(entry.value, Scalar) else ""
-        if text.isdecimal() and text.isascii() and len(text) < _DIGITS:
-            found[entry.key] = int(text)
-        else:
-            context.add(
-                f"{entry.key} must be a whole number, not {describe(entry.value)}", entry.value.span
-            )
+        number = _NUMBER(entry.value, entry.key, context)
+        if number is not None:
+            found[entry.key] = number
     return found
 
 
-_DIGITS: Final = 9
+_MOST: Final = 99_999_999
+_NUMBER: Final = number_from(0, _MOST)
 _QUOTAS: Final = tuple(field.name for field in attrs.fields(Quota))
 _QUOTA: Final[Schema] = object_of(
-    {key: {"type": "integer", "minimum": 0, "maximum": 10 ** (_DIGITS - 1) - 1} for key in _QUOTAS}
+    {key: {"type": "integer", "minimum": 0, "maximum": _MOST} for key in _QUOTAS}
 )
 _LOOPBACK: Final[Schema] = {
     "type": "string",

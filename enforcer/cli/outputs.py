@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
     from enforcer.policy.readers.context import Context
 
-__all__ = ["PATTERNS", "SOCKET", "outputs_form", "read_outputs", "read_patterns", "read_socket"]
+__all__ = [
+    "PATTERNS",
+    "SOCKET",
+    "number_from",
+    "outputs_form",
+    "read_outputs",
+    "read_patterns",
+    "read_socket",
+]
 
 _MAX_OUTPUTS = 16
 _MAX_PATTERNS = 100
@@ -232,12 +240,18 @@ def _size(least: int, most: int) -> Callable[[Node, str, Context], int | None]:
     return read
 
 
-def _kept(node: Node, what: str, context: Context) -> int | None:
-    value = node.value if isinstance(node, Scalar) else None
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_KEPT:
-        return value
-    context.add(f"{what} must be a number from 1 to {_MOST_KEPT}, not {describe(node)}", node.span)
-    return None
+def number_from(least: int, most: int) -> Callable[[Node, str, Context], int | None]:
+    """Return what reads a number from *least* to *most*."""
+
+    def read(node: Node, what: str, context: Context) -> int | None:
+        value = node.value if isinstance(node, Scalar) else None
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+            return value
+        said = f"{what} must be a number from {least} to {most}, not {describe(node)}"
+        context.add(said, node.span)
+        return None
+
+    return read
 
 
 def _rotation(node: Node, what: str, context: Context) -> Rotation | None:
@@ -254,7 +268,7 @@ _TIMES: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": _MOST_KEPT}
 _BYTES: Final[Schema] = {"type": "string", "pattern": f"^{_SIZE.pattern}$"}
 _ROTATION: Final = {
     "size": Setting("size", _size(_LEAST, _MOST), _BYTES),
-    "keep": Setting("keep", _kept, _TIMES),
+    "keep": Setting("keep", number_from(1, _MOST_KEPT), _TIMES),
 }
 
 SOCKET: Final[Schema] = {"type": "string", "pattern": f"^({'|'.join(PREFIXES)}):"}

@@ -248,8 +248,9 @@ class Workloads:
 
     def _read_pods(self) -> None:
         before = self._logged, self._given
-        if self._has_changed(self.places.logs):
-            self._logged = dict(files.pods_of_logs(self.places.logs))
+        logs = self.places.logs
+        if self._has_changed(logs):
+            self._logged = dict(files.pods_of_logs(logs))
         given = {
             self.places.objects / name
             for name in _names(self.places.objects)

@@ -66,7 +66,7 @@ from enforcer.policy.model.workloads import (
     LABELS,
     WORKLOAD_FIELDS,
     Workload,
-    in_namespace,
+    known_in_namespace,
 )
 from enforcer.policy.readers.point_arguments import at_point, field_of
 from enforcer.policy.readers.points import POINT
@@ -229,7 +229,7 @@ class Maker:
         field = self.pick([f for fields in WORKLOAD_FIELDS.values() for f in fields.values()])
         values = self.several(lambda: self.workload_text(field), 1, 3)
         if self.chance(0.2):
-            return in_namespace(self.pick(NAMES).decode(errors="replace"), SPAN)
+            return known_in_namespace(self.pick(NAMES).decode(errors="replace"), SPAN)
         return Condition(field, tuple(values), self.chance(0.25))
 
     def workload_text(self, field: FieldSpec) -> Text:

@@ -28,7 +28,7 @@ __all__ = [
     "Facts",
     "Workload",
     "holds",
-    "in_namespace",
+    "known_in_namespace",
     "seen_inside",
 ]
 
@@ -80,7 +80,7 @@ class Workload:
     facts: Facts = attrs.field(factory=dict)
 
 
-def in_namespace(name: str, span: Span) -> Condition:
+def known_in_namespace(name: str, span: Span) -> Condition:
     """
     Return what holds in pods that are known to be in the namespace *name*, and nowhere else.
 

@@ -15,7 +15,7 @@ from typing import Final
 import attrs
 
 from enforcer.policy.model.policy import Policy, Rule, Scope
-from enforcer.policy.model.workloads import in_namespace
+from enforcer.policy.model.workloads import known_in_namespace
 from enforcer.policy.readers.context import Context
 from enforcer.policy.text.nodes import Entry, Scalar, describe
 from enforcer.span import Span
@@ -56,7 +56,7 @@ def confine(policy: Policy, namespace: str, span: Span, context: Context) -> Pol
                 place or rule.span,
             )
     selector = policy.selector
-    conditions = (in_namespace(namespace, span), *selector.conditions)
+    conditions = (known_in_namespace(namespace, span), *selector.conditions)
     return attrs.evolve(
         policy,
         name=f"{namespace}/{policy.name}",

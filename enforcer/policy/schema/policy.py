@@ -128,7 +128,7 @@ def _metadata() -> Schema:
             },
             "namespace": {
                 "type": ["string", "integer"],
-                "pattern": f"^{NAMESPACE.replace('(?:', '(')}$",
+                "pattern": f"^{NAMESPACE}$",
             },
             "labels": {"type": "object"},
             "description": {"type": "string"},

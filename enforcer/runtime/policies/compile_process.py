@@ -167,7 +167,7 @@ def _prepare(order: Order, policies: PolicySet) -> Prepared:
 
 
 def _choose(order: Order) -> Chosen[_Laid]:
-    sources = order.sources
+    sources, added = order.sources, _added(order)
 
     def make(policies: PolicySet) -> _Laid:
         return _lay(order, sources.adapt(policies))
@@ -179,10 +179,10 @@ def _choose(order: Order) -> Chosen[_Laid]:
     chosen = choose(
         find_texts(sources.paths, trust=sources.trust),
         order.texts.unpack() if order.texts is not None else {},
-        {policy.name: str(policy.span) for policy in _added(order)},
+        {policy.name: str(policy.span) for policy in added},
         make=make,
         check=check,
-        exceeding=lambda policies: sources.quota.exceeding((*_added(order), *policies)),
+        exceeding=lambda policies: sources.quota.exceeding((*added, *policies)),
     )
     return attrs.evolve(chosen, policies=sources.adapt(chosen.policies))
 

@@ -283,7 +283,8 @@ class Enforcement:
         if confirm_within is not None:
             expires_ns = self.sessions.current.expires_ns
             self._wait(Pending(confirm_within, expires_ns, proposal.before))
-        self.keep_texts()
+        if files is None:  # not for each container that comes and goes
+            self.keep_texts()
         self.on_change()
         seconds: ChangeSeconds = {"compile": compiled - began, "swap": swapped - compiled}
         return changed(made, old.generation, done, seconds, confirm_within)

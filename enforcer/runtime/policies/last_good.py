@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["LastGood"]
 
 _FORMAT: Final = 1
+_UNREADABLE: Final = (OSError, EnforcerError, ValueError, KeyError, TypeError, AttributeError)
+"""What reading raises where the file is not what was written, or not root's alone."""
 
 
 @attrs.frozen
@@ -44,7 +46,7 @@ class LastGood:
         """Return the texts by path; none if they cannot be read, which goes to *report*."""
         try:
             found = self._read()
-        except (OSError, EnforcerError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except _UNREADABLE as error:
             # Towards less: what is wrong now is not active then. To refuse the start would lift everything.
             report(
                 f"what policy files said before cannot be read from {self.path}, so nothing is "
@@ -57,7 +59,7 @@ class LastGood:
         """Keep *texts*; a failure goes to *report*, since it changes nothing of what is active."""
         try:
             before = self._read()
-        except (OSError, EnforcerError, ValueError, KeyError, TypeError, AttributeError):
+        except _UNREADABLE:
             before = {}  # it was told at the start
         files = {path: text for path, text in before.items() if not self._is_ours(path)}
         files |= {path: text.decode() for path, text in texts.items()}
