@@ -19,7 +19,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -37,8 +36,11 @@ from patience import scaled  # noqa: E402 - above this directory
 
 POLICIES = ROOT / "policies"
 SCRATCH = Path("/mnt/scratch")
+CGROUPS = Path("/sys/fs/cgroup")
 TRIES = 2  # more of each, where results differ
 LONG = 10.0  # seconds of a test that are worth a line
+GRACE = 5.0  # seconds that killed processes have to be gone, on a quiet machine
+MOST_TOLD = 1 << 22  # bytes of what a test tells
 AT_A_TIME = 100  # tests on one side, then the other has its turn: ended early, some are compared
 _SUMMED = re.compile(r"^(failed|broken|skipped)\s+([0-9]+)", re.MULTILINE)
 _OLD = re.compile(r"\b(TFAIL|TBROK|TCONF)\b")
@@ -112,7 +114,9 @@ class Suite:
         return result
 
     def _run(self, test: Test) -> Result:
-        with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="ltp-") as place:
+        with tempfile.TemporaryDirectory(
+            dir=SCRATCH, prefix="ltp-", ignore_cleanup_errors=True
+        ) as place:
             Path(place).chmod(0o777)
             surroundings = os.environ | {
                 "PATH": self.path(test),
@@ -125,22 +129,66 @@ class Suite:
                 "LTP_RUNTIME_MUL": "0.1",
                 "KCONFIG_SKIP_CHECK": "1",
             }
-            process = subprocess.Popen(
-                ["bash", "-c", test.line],
-                cwd=place,
-                env=surroundings,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            try:
-                told, _ = process.communicate(timeout=scaled(self.longest))
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                return Result(None, ())
-        return Result(process.returncode, counted(told.decode("utf-8", "replace")))
+            told, status = _ended(test.line, Path(place), surroundings, scaled(self.longest))
+            _unmount_below(place)
+        return Result(status, counted(told) if status is not None else ())
+
+
+def _ended(
+    line: str, place: Path, surroundings: dict[str, str], longest: float
+) -> tuple[str, int | None]:
+    """
+    Run *line* for at most *longest* seconds; return what it told, and its status, None if it was stopped.
+
+    What a test leaves behind ends with it, by a cgroup: a session or a process group can be left. What it tells
+    goes to a file: whoever waits for the end of a pipe waits for all that hold it.
+    """
+    group = Path(tempfile.mkdtemp(dir=CGROUPS, prefix="ltp-"))
+    with tempfile.TemporaryFile() as told:
+        process = subprocess.Popen(
+            ["bash", "-c", 'echo $$ >"$0/cgroup.procs" && exec bash -c "$1"', str(group), line],
+            cwd=place,
+            env=surroundings,
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        status = _wait(process, longest)
+        (group / "cgroup.kill").write_text("1")
+        if status is None and _wait(process, scaled(GRACE)) is None:
+            print(f"  cannot be killed: {line}", file=sys.stderr, flush=True)
+        _remove(group)
+        told.seek(0)
+        return told.read(MOST_TOLD).decode("utf-8", "replace"), status
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _remove(group: Path) -> None:
+    """Remove the cgroup when its last process is gone; one that cannot be killed keeps it."""
+    ends = time.monotonic() + scaled(GRACE)
+    while time.monotonic() < ends:
+        try:
+            group.rmdir()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    print(f"  has processes left: {group}", file=sys.stderr, flush=True)
+
+
+def _unmount_below(place: str) -> None:
+    """Unmount what a test that was stopped has left, the newest first."""
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+        where = line.split()[4]
+        if where.startswith(f"{place}/"):
+            subprocess.run(["umount", "--lazy", where], check=False, stderr=subprocess.DEVNULL)
 
 
 def counted(told: str) -> tuple[tuple[str, int], ...]:
