@@ -53,6 +53,7 @@ TEXT_DIMS: Final = COMPONENT_DIMS | ARG_DIMS | {Dim.NAME, Dim.FSTYPE}
 FOLDED_DIMS: Final = frozenset((Dim.PATH, Dim.EXE))
 """Names of files, which some directories find by several spellings."""
 _ON_HOST: Final = FOLDED_DIMS
+_SEEN_INSIDE: Final = frozenset((Dim.EXE, Dim.PATH))
 _LONGEST: Final = {
     Dim.PATH: "ENF_PATH_MAX",
     Dim.CGROUP: "ENF_PATH_MAX",
@@ -169,7 +170,7 @@ class Atoms:
             for value in condition.values
             if isinstance(value, Text)
         }
-        if dim == Dim.EXE and condition.index == INSIDE:
+        if dim in _SEEN_INSIDE and condition.index == INSIDE:
             return {value: inside(forms) for value, forms in found.items()}
         return found
 

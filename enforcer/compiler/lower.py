@@ -37,6 +37,7 @@ from enforcer.policy.model.policy import (
     Rule,
     Verb,
 )
+from enforcer.policy.model.workloads import named_inside
 from enforcer.span import Span
 
 __all__ = [
@@ -122,7 +123,7 @@ class _Lowering:
     def _rule(self, index: int, rule: Rule, behind: frozenset[Op]) -> Iterator[Row]:
         wanted, unwanted = flag_masks(rule.flags)
         subjects = self.subjects.of_rule(self.policy, rule)
-        conjunctions = list(self._conjunctions(rule))
+        conjunctions = list(self._conjunctions(named_inside(self.policy.selector, rule)))
         info = self._info(rule.action, rule.span, rule.event, RowKind.RULE, rule=rule, index=index)
         asks = RowFlag.WITHIN if rule.within else 0
         plain = Row(

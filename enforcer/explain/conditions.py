@@ -19,7 +19,7 @@ from enforcer.explain.texts import accepts
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS, Whose
 from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
 from enforcer.policy.model.policy import Subject, Verb
-from enforcer.policy.model.workloads import seen_inside
+from enforcer.policy.model.workloads import named_inside, seen_inside
 from enforcer.policy.readers.syscalls import NAMED
 
 if TYPE_CHECKING:
@@ -57,8 +57,9 @@ class Parts:
 
     def of_rule(self, policy: Policy, rule: Rule, *, favours: bool) -> list[Part]:
         """Return the parts of *rule*, which holds if all of them do; *favours*: the rule is in favour of the subject."""
+        named = named_inside(policy.selector, rule)
         return [
-            *self._in_views(lambda view: view._objects(rule), favours=favours),  # noqa: SLF001 — another of these
+            *self._in_views(lambda view: view._objects(named), favours=favours),  # noqa: SLF001 — another of these
             *self._subject(policy, rule, favours=favours),
             *(self._within(policy, asked) for asked in rule.within),
         ]
@@ -107,7 +108,7 @@ class Parts:
         if condition.field.dim == Dim.ARG_ANY:
             return self._arguments(condition)
         where = condition.field.name
-        if condition.index is not None:
+        if condition.index is not None and condition.field.dim != Dim.PATH:
             where = f"{where}[{condition.index}]"
         operand = self.facts.operand(condition)
         if condition.field.dim == Dim.PATH and isinstance(operand, bytes):

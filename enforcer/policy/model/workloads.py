@@ -8,14 +8,14 @@ policies are compiled, and become sets of cgroups. The kernel side only looks up
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import attrs
 
 from enforcer.policy.language.kinds import Dim, FieldSpec, Kind
 from enforcer.policy.model.glob_match import accepts
-from enforcer.policy.model.policy import Condition, Process, Subject, Text, TextKind
+from enforcer.policy.model.policy import Condition, Process, Rule, Subject, Text, TextKind, Verb
 from enforcer.span import Span
 
 __all__ = [
@@ -29,11 +29,12 @@ __all__ = [
     "Workload",
     "holds",
     "known_in_namespace",
+    "named_inside",
     "seen_inside",
 ]
 
 INSIDE: Final = 1
-"""``Condition.index`` of an executable that is named as containers see it."""
+"""``Condition.index`` of an executable or a file that is named as containers see it."""
 
 
 CERTAIN: Final = 1
@@ -97,20 +98,43 @@ def seen_inside(selector: Process, subject: Subject) -> tuple[Process, Subject]:
     Elsewhere only the host's names count: what a mount namespace of one's own shows must not make
     another executable of a program.
     """
-    asked = (*selector.conditions, *subject.process.conditions)
-    if all(condition.field.dim != Dim.CONTAINER for condition in asked):
+    if not _asks_for_containers(selector, subject):
         return selector, subject
     parts = {field.name: getattr(subject, field.name) for field in attrs.fields(Subject)}
     inner = Subject(**{name: _seen_inside(process) for name, process in parts.items()})
     return _seen_inside(selector), inner
 
 
+def _asks_for_containers(selector: Process, subject: Subject) -> bool:
+    asked = (*selector.conditions, *subject.process.conditions)
+    return any(condition.field.dim == Dim.CONTAINER for condition in asked)
+
+
 def _seen_inside(process: Process) -> Process:
-    conditions = tuple(
-        attrs.evolve(condition, index=INSIDE) if condition.field.dim == Dim.EXE else condition
-        for condition in process.conditions
+    return attrs.evolve(process, conditions=tuple(_inside(process.conditions, Dim.EXE)))
+
+
+def _inside(conditions: Iterable[Condition], dim: Dim) -> Iterator[Condition]:
+    for each in conditions:
+        yield attrs.evolve(each, index=INSIDE) if each.field.dim == dim else each
+
+
+def named_inside(selector: Process, rule: Rule) -> Rule:
+    """
+    Return *rule* with paths that are named as containers see them, if it asks for containers.
+
+    What a rule permits, and what one that refuses leaves out, it must find by a name that the host gives. All
+    other names that a container sees are met as the process claims them.
+    """
+    if rule.only_marks or not _asks_for_containers(selector, rule.subject):
+        return rule
+    refuses = rule.action.verb >= Verb.DENY
+    found = tuple(
+        named
+        for each in rule.conditions
+        for named in (_inside((each,), Dim.PATH) if each.negate == refuses else (each,))
     )
-    return attrs.evolve(process, conditions=conditions)
+    return attrs.evolve(rule, conditions=found)
 
 
 def holds(condition: Condition, facts: Facts) -> bool | None:
