@@ -206,9 +206,18 @@ enum enf_fold {
 #define ENF_SF_FOUND 0x0400	      /* labelled by the iterator, not by fork */
 #define ENF_SF_KIN 0x0800	      /* the sets depend on parent or ancestors: a child's differ */
 #define ENF_SF_OFFHOST 0x1000	      /* the host's mounts do not show the executable: see above */
+#define ENF_SF_RUNTIME 0x2000	      /* a runtime, whose cgroup it is in: see below */
 #define ENF_SF_LOADER 0x4000	      /* a loader was run that has mapped no program yet */
 #define ENF_SF_TRUSTED_CODE 0x8000    /* all of its executable mappings are of trusted files */
 #define ENF_SF_CODE_UNKNOWN 0x10000   /* nobody has looked at all of its mappings */
+#define ENF_SF_CONTAINED 0x20000000   /* its cgroup is a container's, or nobody can tell */
+
+/*
+ * A container runtime enters the container's cgroup some steps before it starts the container's first program. Until
+ * then it is the host's: ENF_SF_RUNTIME is set by an exec in the host's mount namespace and outside of all containers,
+ * and taken away by any attempt of an exec that is neither that nor the runtime's copy of itself (lineage.bpf.c). While it
+ * is set, no condition on containers holds. What has no label, or was there before the engine, does not have it.
+ */
 
 /* ---- Verdicts ----------------------------------------------------------------------------- */
 
@@ -593,6 +602,7 @@ struct enf_place {
 
 #define ENF_WATCH_MORE 1    /* capabilities, cgroup: no hook sees all that changes them */
 #define ENF_WATCH_LINEAGE 2 /* more has become known of parent and ancestors since */
+#define ENF_WATCH_ALWAYS 4  /* the sets are computed for each operation */
 #define ENF_NOT_LIVE 0xffffffffffffffff
 
 /* ---- Subject state, one per thread (task storage) ---------------------------------------- */

@@ -43,7 +43,7 @@ ENF_INLINE void enf_task_fork(struct enf_task *child, const struct enf_task *fro
 ENF_INLINE void enf_task_exec(struct enf_task *task, __u32 flags, __u64 now)
 {
 	enf_task_remember(task);
-	task->flags = (task->flags & ENF_SF_LINEAGE_UNKNOWN) | flags;
+	task->flags = (task->flags & (ENF_SF_LINEAGE_UNKNOWN | ENF_SF_RUNTIME)) | flags;
 	task->exec_ns = now;
 	task->generation = 0;
 }

@@ -161,7 +161,7 @@ ENF_INLINE int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup
 	}
 	task->ops = 0;
 	task->set = 0;
-	task->flags &= ~ENF_SF_KIN;
+	task->flags &= ~(ENF_SF_KIN | ENF_SF_CONTAINED);
 
 	if (!cgroup_len)
 		s->unknown |= ENF_BIT(ENF_DIM_CGROUP) | ENF_BIT(ENF_DIM_CONTAINER);
@@ -171,8 +171,11 @@ ENF_INLINE int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup
 		/* kernel threads have no executable: conditions on it cannot hold */
 		s->present &= ~ENF_BIT(ENF_DIM_EXE);
 	enf_loop(ENF_SUBJECT_NAMES, enf_subject_name_one, &names);
+	if (!cgroup_len || s->overflow || enf_touched(s, image->container_atom))
+		task->flags |= ENF_SF_CONTAINED;
 	/* Outside of containers conditions on them cannot hold, nor can their negation. */
-	if (cgroup_len && !s->overflow && !enf_touched(s, image->container_atom))
+	if (cgroup_len && !s->overflow &&
+	    (!(task->flags & ENF_SF_CONTAINED) || (task->flags & ENF_SF_RUNTIME)))
 		s->present &= ~ENF_BIT(ENF_DIM_CONTAINER);
 	enf_match_number(c, ENF_DIM_UID, 0, task->uid);
 	enf_match_number(c, ENF_DIM_EUID, 0, task->euid);

@@ -56,6 +56,33 @@ int enf_read_cred(struct enf_task *task, __u64 t);
  */
 int enf_read_exe(struct enf_scratch *s, struct enf_task *task, __u64 file);
 
+/* The executable of the task at *t*, a struct file; 0: it has no memory of its own. */
+static __always_inline __u64 enf_exe_file(__u64 t)
+{
+	return (__u64)BPF_CORE_READ((struct task_struct *)t, mm, exe_file);
+}
+
+/*
+ * Was the file opened to be executed? The owner of a process may put another in the place of mm->exe_file
+ * (PR_SET_MM_MAP, in a user namespace of its own), but only one that it opened itself: open(2) leaves this
+ * flag out (VALID_OPEN_FLAGS in fs/open.c), do_open_execat() in fs/exec.c sets it.
+ */
+static __always_inline int enf_is_executed(__u64 file)
+{
+	__u32 flags = 0;
+
+	enf_read(flags, file + enf_offset(struct file, f_flags));
+	return flags & ENF_FMODE_EXEC;
+}
+
+/* Does the task at *t* run what an exec has given it? */
+static __always_inline int enf_runs_executed(__u64 t)
+{
+	__u64 exe = enf_exe_file(t);
+
+	return exe && enf_is_executed(exe);
+}
+
 /* ---- Lines -------------------------------------------------------------------------------- */
 
 extern __u64 enf_lines; /* numbers given out */
@@ -94,7 +121,8 @@ static __always_inline int enf_fresh(const struct enf_image *image, const struct
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 
-	if (task->generation != image->generation || (task->watches & ENF_WATCH_LINEAGE))
+	if (task->generation != image->generation ||
+	    (task->watches & (ENF_WATCH_LINEAGE | ENF_WATCH_ALWAYS)))
 		return 0;
 	if ((image->dims & ENF_CRED_DIMS) && (t->flags & ENF_PF_IO_WORKER)) {
 		if (!enf_same_ids(task, enf_cred_of(bpf_get_current_task())))

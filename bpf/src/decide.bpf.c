@@ -42,7 +42,15 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 		__sync_fetch_and_or(&task->watches, ENF_WATCH_MORE);
 	if (enf_head(&c)->dims & ENF_CGROUP_DIMS)
 		len = enf_cgroup_path(s, kn);
-	return enf_subject_eval(&c, s->low, len);
+	if ((task->flags & ENF_SF_RUNTIME) && !enf_runs_executed(t))
+		task->flags &=
+			~ENF_SF_RUNTIME; /* a checkpoint that was restored: it began in a container */
+	enf_subject_eval(&c, s->low, len);
+	/* Nothing tells when it becomes one of those: it is looked at each time. */
+	if ((task->flags & (ENF_SF_RUNTIME | ENF_SF_CONTAINED)) ==
+	    (ENF_SF_RUNTIME | ENF_SF_CONTAINED))
+		__sync_fetch_and_or(&task->watches, ENF_WATCH_ALWAYS);
+	return 0;
 }
 
 static __always_inline __u64 enf_object_ops(const struct enf_object *o)

@@ -12,6 +12,7 @@
 #include "lineage.h"
 #include "loader.bpf.h"
 #include "marks.bpf.h"
+#include "path.bpf.h"
 #include "record.bpf.h"
 #include "task.bpf.h"
 
@@ -96,6 +97,40 @@ int BPF_PROG(enf_setgid, struct cred *new, const struct cred *old, int flags, in
 	return enf_ids_change(ret);
 }
 
+/* A runtime runs a copy of itself (a memfd, a file system that is mounted nowhere), or itself once more. */
+static __always_inline int enf_runs_itself(struct linux_binprm *bprm)
+{
+	__u64 exe = enf_exe_file(bpf_get_current_task()), inode = 0;
+	__u64 mnt = (__u64)bprm->file->f_path.mnt;
+
+	if (!enf_on_host(mnt - enf_offset(struct mount, mnt)))
+		return 1;
+	if (exe)
+		enf_read(inode, exe + enf_offset(struct file, f_inode));
+	return inode && inode == (__u64)bprm->file->f_inode;
+}
+
+/*
+ * Is the current task the host's, whatever cgroup it enters? Where that is in doubt it is the container's, as a rule
+ * that refuses must hold. The attempt counts, not the exec: the verdict on it comes first, and on its interpreter.
+ * Not met: a container in the host's mount namespace whose first program is a file that the host has not mounted.
+ */
+static __always_inline __u32 enf_is_of_host(const struct enf_image *image,
+					    const struct enf_task *own, struct linux_binprm *bprm)
+{
+	__u64 ns = (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), nsproxy, mnt_ns);
+	__u32 inum = 0;
+
+	if (ns)
+		enf_read(inum, ns + enf_offset(struct mnt_namespace, ns.inum));
+	if (inum != enf_host_mnt_ns)
+		return 0;
+	if (own->generation == image->generation && image->container_atom != ENF_NONE &&
+	    !(own->flags & ENF_SF_CONTAINED))
+		return ENF_SF_RUNTIME;
+	return enf_runs_itself(bprm) ? own->flags & ENF_SF_RUNTIME : 0;
+}
+
 /* The start of an exec: the caller's sets must be current before its identity changes. */
 SEC("lsm/bprm_creds_for_exec")
 int BPF_PROG(enf_exec_begin, struct linux_binprm *bprm, int ret)
@@ -108,8 +143,15 @@ int BPF_PROG(enf_exec_begin, struct linux_binprm *bprm, int ret)
 	if (!image)
 		return 0;
 	own = enf_own_label(image);
-	if (own) /* also where no rule looks at credentials: enf_committed compares them */
+	if (own) { /* also where no rule looks at credentials: enf_committed compares them */
+		__u32 runtime = enf_is_of_host(image, own, bprm);
+
 		enf_read_cred(own, bpf_get_current_task());
+		if (runtime != (own->flags & ENF_SF_RUNTIME)) {
+			own->flags ^= ENF_SF_RUNTIME;
+			own->generation = 0;
+		}
+	}
 	return enf_exec_marks(image);
 }
 

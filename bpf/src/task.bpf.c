@@ -137,19 +137,6 @@ __attribute__((noinline)) int enf_read_exe(struct enf_scratch *s, struct enf_tas
 
 __u64 enf_lines = 0;
 
-/*
- * Was the file opened to be executed? The owner of a process may put another in the place of mm->exe_file
- * (PR_SET_MM_MAP, in a user namespace of its own), but only one that it opened itself: open(2) leaves this
- * flag out (VALID_OPEN_FLAGS in fs/open.c), do_open_execat() in fs/exec.c sets it.
- */
-static __always_inline int enf_is_executed(__u64 file)
-{
-	__u32 flags = 0;
-
-	enf_read(flags, file + enf_offset(struct file, f_flags));
-	return flags & ENF_FMODE_EXEC;
-}
-
 __attribute__((noinline)) int enf_label(struct enf_scratch *s, struct enf_task *task, __u64 t)
 {
 	struct task_struct *ts = (struct task_struct *)t;
@@ -157,7 +144,7 @@ __attribute__((noinline)) int enf_label(struct enf_scratch *s, struct enf_task *
 
 	if (!s || !task)
 		return 0;
-	exe = (__u64)BPF_CORE_READ(ts, mm, exe_file);
+	exe = enf_exe_file(t);
 	task->flags = 0;
 	task->line = enf_new_line();
 	if (!exe)

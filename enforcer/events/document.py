@@ -13,6 +13,7 @@ import functools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, overload
 
+from enforcer import _abi
 from enforcer.events.attempt import attempt_document, attempt_errno
 from enforcer.events.folded import Folded
 from enforcer.events.ident import RecordId
@@ -137,7 +138,7 @@ def _process(record: Record) -> ProcessDocument:
         "gid": event.gid,
         "egid": event.egid,
         "capabilities": f"{event.caps:#x}",
-        "flags": [word for bit, word in _SUBJECT_FLAGS if event.subj_flags & bit],
+        "flags": _flags(event.subj_flags),
         **_exe_folded(event),
         "cgroup": record.cgroup,
         "cgroupId": event.cgroup,
@@ -188,6 +189,13 @@ def _actor(actor: Actor) -> ActorDocument:
         "exe": actor.exe,
         "cmdline": None if actor.cmdline is None else list(actor.cmdline),
     }
+
+
+def _flags(facts: int) -> list[str]:
+    """Name what is known of a process. A step of a runtime is one only in a container's cgroup."""
+    if not facts & _abi.ENF_SF_CONTAINED:
+        facts &= ~SubjectFlag.RUNTIME
+    return [word for bit, word in _SUBJECT_FLAGS if facts & bit]
 
 
 def _exe_folded(event: Event) -> ExeFoldedKeys:

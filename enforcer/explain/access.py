@@ -94,6 +94,8 @@ class ProcessFacts:
 
     def of_workload(self, name: str) -> tuple[bytes, ...] | Gap | None:
         """Return what field *name* of its container or pod is; None: there is no such thing."""
+        if not isinstance(self.flags, Gap) and self.flags & SubjectFlag.RUNTIME:
+            return None
         if isinstance(self.workload, Gap):
             return self.workload
         return self.workload.get(name)

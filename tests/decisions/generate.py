@@ -519,7 +519,7 @@ class Maker:
             gid=self.pick(IDS),
             egid=self.pick(IDS),
             caps=self.pick([0, *CAPS, (1 << 41) - 1]),
-            flags=self.pick([0, 0, 1, 2, 4, 3, 0x8000, 0x8004, 0x10000, 0x10001])
+            flags=self.pick([0, 0, 1, 2, 4, 3, 0x2000, 0x8000, 0x8004, 0x10000, 0x12001])
             | self.pick([0, 0, 0, SubjectFlag.OFFHOST])
             | (folding_exe(kind, at) if folds else 0),
             workloads=self.world,
@@ -597,6 +597,8 @@ class Maker:
             operands[Dim.PATH], kind, at = self.spelled(path)
             path = operands[Dim.PATH]
             flags |= folding(kind, at)
+        elif isinstance(path, bytes) and path != b"/" and self.chance(0.15):
+            operands[Dim.PATH] = path = self.pick(ROOTS) + path
         if isinstance(path, bytes) and self.chance(0.08):
             operands[Dim.PATH] = self.deep(path)
             flags |= ObjectFlag.CUT

@@ -14,7 +14,7 @@ import enum
 import errno
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import attrs
 from reference import spelling
@@ -434,12 +434,35 @@ def about_arguments(condition: Condition, access: Access) -> Truth:
     return negated(result) if condition.negate else result
 
 
-def about_object(condition: Condition, access: Access, *, is_bare: bool = False) -> Truth:
-    """*is_bare*: by its own spelling alone."""
+def is_in_favour(rule: Rule, condition: Condition) -> bool:
+    """What a rule permits, and what one that refuses leaves out."""
+    return not rule.only_marks and condition.negate == (rule.action.verb >= Verb.DENY)
+
+
+def names_inside(values: Iterable[Text], path: bytes) -> Iterator[Text]:
+    """Yield *values* as names of the host, in the container that *path* is in."""
+    root = ROOT.match(path)
+    for value in values if root else ():
+        assert root is not None
+        if value.kind in (TextKind.EXACT, TextKind.PREFIX):
+            yield attrs.evolve(value, value=root[0] + value.value)
+        elif value.kind is TextKind.GLOB:
+            yield attrs.evolve(
+                value, value=re.sub(rb"([*?\[\]{}\\])", rb"\\\1", root[0]) + value.value
+            )
+
+
+def about_object(
+    condition: Condition, access: Access, *, is_bare: bool = False, as_inside: bool = False
+) -> Truth:
+    """*is_bare*: by its own spelling alone; *as_inside*: as the container has it, too."""
     assert condition.field.dim is not None
     path = access.operands.get(Dim.PATH)
     if condition.field.dim == Dim.PATH and isinstance(path, bytes):
-        kinds = [of_path(v, path, access.flags, is_bare=is_bare) for v in texts(condition)]
+        values = list(texts(condition))
+        if as_inside:
+            values = [*values, *names_inside(values, path)]
+        kinds = [of_path(v, path, access.flags, is_bare=is_bare) for v in values]
         found = some(Truth.FALSE, *kinds)
         return negated(found) if condition.negate else found
     if condition.field.dim == Dim.ARG_ANY:
@@ -469,7 +492,7 @@ def about_workload(condition: Condition, who: Identity) -> Truth:
 def about_any_workload(condition: Condition, who: Identity) -> Truth:
     if isinstance(who.cgroup, Unknown):
         return Truth.UNKNOWN
-    if not CONTAINER.search(who.cgroup):
+    if not CONTAINER.search(who.cgroup) or who.flags & SubjectFlag.RUNTIME:
         return Truth.FALSE
     found = set()
     for workload in who.workloads:
@@ -559,13 +582,16 @@ def acts(policy: Policy, subject: Subject, actor: Actor, *, favours: bool) -> Tr
     return some(*(seen_by(each, favours=favours) for each in alternatives(policy, subject, actor)))
 
 
-def alternatives(policy: Policy, subject: Subject, actor: Actor) -> list[Truth]:
-    is_inside = any(
+def asks_for_containers(policy: Policy, subject: Subject) -> bool:
+    return any(
         condition.field.dim == Dim.CONTAINER
         for process in (policy.selector, subject.process)
         for condition in process.conditions
     )
-    if is_inside:
+
+
+def alternatives(policy: Policy, subject: Subject, actor: Actor) -> list[Truth]:
+    if asks_for_containers(policy, subject):
         inner = attrs.evolve(
             actor, now=inside(actor.now), parent=actor.parent and inside(actor.parent)
         )
@@ -758,7 +784,10 @@ class Entry:
             has_path = condition.field.dim == Dim.PATH and Dim.PATH in access.operands
             if is_nameless and has_path:
                 return bare(condition)
-            return about_object(condition, access, is_bare=is_bare)
+            as_inside = asks_for_containers(self.policy, rule.subject) and is_in_favour(
+                rule, condition
+            )
+            return about_object(condition, access, is_bare=is_bare, as_inside=as_inside)
 
         if self.kind == "guard":
             about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]

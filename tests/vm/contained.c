@@ -6,6 +6,9 @@
  *
  *	contained ROOT		make the container, then serve
  *	contained		serve as it is
+ *
+ * Some deeds are the steps of a runtime: "cgroup FILE" enters a cgroup by its cgroup.procs, "copy ." runs a copy of
+ * itself from memory, "enter ROOT" makes the container.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,6 +54,38 @@ static void enter(const char *root)
 static void answer(int rc)
 {
 	printf("%s\n", rc >= 0 ? "ok" : strerrorname_np(errno));
+}
+
+static int join_cgroup(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = (int)write(fd, "0", 1);
+	close(fd);
+	return rc;
+}
+
+static void run_copy(void)
+{
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int to = memfd_create("copy", MFD_CLOEXEC);
+	char *const argv[] = { "contained", NULL };
+	off_t size;
+
+	need(from, "exe");
+	need(to, "memfd");
+	size = lseek(from, 0, SEEK_END);
+	lseek(from, 0, SEEK_SET);
+	while (size > 0) {
+		ssize_t n = sendfile(to, from, NULL, (size_t)size);
+
+		need((int)n, "sendfile");
+		size -= n;
+	}
+	fexecve(to, argv, environ);
+	answer(-1);
 }
 
 static void run(const char *path)
@@ -98,6 +135,13 @@ int main(int argc, char **argv)
 		} else if (!strcmp(line, "become")) { /* and serve on */
 			execl(path, path, NULL);
 			answer(-1);
+		} else if (!strcmp(line, "cgroup")) {
+			answer(join_cgroup(path));
+		} else if (!strcmp(line, "copy")) { /* and serve on */
+			run_copy();
+		} else if (!strcmp(line, "enter")) {
+			enter(path);
+			answer(0);
 		} else {
 			return 203;
 		}

@@ -19,7 +19,7 @@ import attrs
 import compiled
 from patience import scaled
 
-__all__ = ["CGROUPS", "Container", "Pod", "built", "give_labels"]
+__all__ = ["CGROUPS", "Container", "Pod", "ask", "built", "give_labels", "runtime_of"]
 
 CGROUPS = Path("/sys/fs/cgroup")
 TASKS = Path("/run/containerd/io.containerd.runtime.v2.task/k8s.io")
@@ -35,6 +35,32 @@ def built(directory: Path) -> Path:
     program = directory / "contained"
     compiled.place("contained", program)
     return program
+
+
+def ask(
+    process: subprocess.Popen[str], deed: str, path: str | Path, expected: str | None = None
+) -> str:
+    """Let *process*, which is ``contained.c``, do something, and return how that ended."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{deed} {path}\n")
+    process.stdin.flush()
+    said = process.stdout.readline().strip()
+    assert expected is None or said == expected, said
+    return said
+
+
+@contextlib.contextmanager
+def runtime_of(program: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start what makes containers, a process of the host."""
+    with subprocess.Popen(
+        [str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.stdin.close()  # it ends
 
 
 @attrs.frozen
@@ -184,15 +210,8 @@ class Container:
 
     def ask(self, deed: str, path: str, expected: str | None = None) -> str:
         """Let the process do something, and return how that ended."""
-        process = self.process
-        assert process is not None
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(f"{deed} {path}\n")
-        process.stdin.flush()
-        said = process.stdout.readline().strip()
-        assert expected is None or said == expected, said
-        return said
+        assert self.process is not None
+        return ask(self.process, deed, path, expected)
 
     def open(self, name: str) -> str:
         """Let it read one of its files."""

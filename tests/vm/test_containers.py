@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import compiled
 import pods
 import pytest
 from engine import Engine, attempt, running
+from patience import scaled
 from pods import Container, Pod, built, give_labels
 
 WORK = Path("/opt/enforcer-test-containers")
@@ -81,6 +85,18 @@ spec:
 ---
 apiVersion: enforcer/v1
 kind: EnforcerPolicy
+metadata: {name: closed, namespace: closed}
+spec:
+  rules:
+    - {name: app, exec: {}, match: {path: /bin/app}, action: allow}
+    - name: free
+      file: read
+      match: {path: [/data/free, /opt/enforcer-test-containers/step]}
+      action: {deny: {errno: EACCES}}
+  default: {exec: deny}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
 metadata: {name: everybody}
 spec:
   rules:
@@ -109,6 +125,7 @@ def program() -> Iterator[Path]:
     """The program that containers run."""
     WORK.mkdir()
     (WORK / "seen").write_text("seen")
+    (WORK / "step").write_text("step")
     yield built(WORK)
     shutil.rmtree(WORK)
 
@@ -327,3 +344,75 @@ def test_a_hostile_tenant_has_only_its_own_pods(on, before, program):
     finally:
         theirs.remove()
         pod.remove()
+
+
+@pytest.fixture(scope="module")
+def closed(on, program) -> Iterator[Container]:
+    """A container of a namespace that may run one program only, and is known."""
+    pod = Pod(0xF, "web-1", "closed")
+    container = Container("containerd", "8", program, pod)
+    with pods.running(container):
+        assert container.becomes(NO, "free")
+        yield container
+
+
+def test_what_a_runtime_does_in_the_cgroup_is_not_the_container_s(on, closed, program):
+    """Until its first program; the control is a process that was executed there."""
+    assert "EPERM" == closed.ask("run", "/bin/other")
+    with pods.runtime_of(program) as runtime:
+        assert "ok" == pods.ask(runtime, "cgroup", closed.cgroup / "cgroup.procs")
+        for _ in range(2):
+            assert "ok" == pods.ask(runtime, "open", WORK / "step")
+            assert "ok" == pods.ask(runtime, "open", WORK / "seen")
+            pods.ask(runtime, "copy", ".", expected="ready")
+        assert "ok" == pods.ask(runtime, "enter", closed.root)
+        assert "ok" == pods.ask(runtime, "open", "/data/free")
+        assert "EPERM" == pods.ask(runtime, "run", "/bin/other")
+        assert "ok" == pods.ask(runtime, "open", "/data/free")
+        pods.ask(runtime, "become", "/bin/app", expected="ready")
+        assert NO == pods.ask(runtime, "open", "/data/free")
+        assert "EPERM" == pods.ask(runtime, "become", "/bin/other")
+
+    event = on.wait_for(lambda e: e.get("rule") == "seen" and "runtime" in e["process"]["flags"])
+    assert event["container"]["id"] == closed.id
+
+
+def test_an_attempt_ends_the_steps_of_a_runtime(on, closed, program):
+    """A program that is refused was the container's, and so is all that follows."""
+    with pods.runtime_of(program) as runtime:
+        assert "ok" == pods.ask(runtime, "cgroup", closed.cgroup / "cgroup.procs")
+        assert "ok" == pods.ask(runtime, "enter", closed.root)
+        assert "ok" == pods.ask(runtime, "open", "/data/free")
+        assert "EPERM" == pods.ask(runtime, "become", "/bin/other")
+        assert NO == pods.ask(runtime, "open", "/data/free")
+
+
+def test_a_program_of_the_host_that_is_run_in_the_cgroup_is_the_container_s(on, closed, program):
+    """A runtime runs itself there, and nothing else."""
+    with pods.runtime_of(program) as runtime:
+        assert "ok" == pods.ask(runtime, "cgroup", closed.cgroup / "cgroup.procs")
+        assert "EPERM" == pods.ask(runtime, "become", "/bin/true")
+        assert NO == pods.ask(runtime, "open", WORK / "step")
+
+
+def test_a_restored_checkpoint_is_the_container_s(on, closed):
+    """Its processes never execute anything in there: they get their program by prctl(2)."""
+    mapped = WORK / "mm-map"
+    compiled.place("mm-map", mapped)
+    ends = {}
+    for where in ("host", "container"):
+        with subprocess.Popen(
+            [mapped, "/bin/true", WORK / "step"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            if where == "container":
+                (closed.cgroup / "cgroup.procs").write_text(str(process.pid))
+            process.stdin.write("\n")
+            process.stdin.close()
+            ends[where] = process.wait(scaled(20))
+    assert {"host": 0, "container": errno.EACCES} == ends

@@ -34,6 +34,7 @@ class SubjectFlag(enum.IntFlag):
     SCRIPT = _abi.ENF_SF_SCRIPT
     SETID = _abi.ENF_SF_SETID
     KTHREAD = _abi.ENF_SF_KTHREAD
+    RUNTIME = _abi.ENF_SF_RUNTIME
     EXE_UNKNOWN = _abi.ENF_SF_EXE_UNKNOWN
     LINEAGE_UNKNOWN = _abi.ENF_SF_LINEAGE_UNKNOWN
     OFFHOST = _abi.ENF_SF_OFFHOST

@@ -19,7 +19,18 @@ import images
 from cri import Client, CriError, Fields
 from patience import scaled
 
-__all__ = ["ALL", "IMAGE", "OTHER_IMAGE", "Cri", "Nspawn", "Podman", "Running", "Runtime", "until"]
+__all__ = [
+    "ALL",
+    "IMAGE",
+    "OTHER_IMAGE",
+    "Cri",
+    "Nspawn",
+    "Podman",
+    "Running",
+    "Runtime",
+    "first_process",
+    "until",
+]
 
 IMAGE = "localhost/meant:1"
 OTHER_IMAGE = "localhost/other:1"
@@ -210,7 +221,7 @@ class Cri:
         sandbox = self.sandbox(name, "prod" if is_meant else "dev")
         between()
         number = self.begin(sandbox, name, IMAGE if is_meant else OTHER_IMAGE, command)
-        return Running(self, name, number, _first_process(number), is_meant, sandbox[1])
+        return Running(self, name, number, first_process(number), is_meant, sandbox[1])
 
     def sandbox(self, name: str, namespace: str) -> tuple[Fields, str]:
         """Make a pod with the uid that *name* gives it; return how it was asked for and its id."""
@@ -268,7 +279,7 @@ def uid(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
 
-def _first_process(number: str) -> int:
+def first_process(number: str) -> int:
     """Find the first process of the container of this id, by its cgroup."""
     for folder in Path("/sys/fs/cgroup/").glob("kubepods*/**/"):
         if number in folder.name:
