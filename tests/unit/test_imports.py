@@ -23,6 +23,7 @@ LEVELS = {
         "mountinfo": 0,
         "places": 0,
         "span": 0,
+        "whole_file": 0,
         "policy": 1,
         "structure": 1,
         "compiler": 2,

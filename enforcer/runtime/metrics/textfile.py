@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.errors import EnforcerError
+from enforcer.whole_file import beside, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ class Textfile:
     @property
     def _beside(self) -> Path:
         # The collector reads what ends with .prom; this does not.
-        return self.path.with_name(f"{self.path.name}.new")
+        return beside(self.path)
 
     def _begin(self) -> None:
         self.write()
@@ -81,10 +82,8 @@ class Textfile:
             self.is_failing = False
 
     def _replace(self, text: bytes) -> None:
-        with self._beside.open("wb") as file:
-            os.fchmod(file.fileno(), 0o644)  # the exporter is another user
-            file.write(text)
-        self._beside.replace(self.path)
+        # The exporter is another user. The numbers are out of date after a crash anyway.
+        replace(self.path, text, 0o644, is_lasting=False)
 
     def close(self) -> None:
         """Write no more, and remove the file. Idempotent."""

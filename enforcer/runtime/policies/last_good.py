@@ -17,6 +17,7 @@ import attrs
 from enforcer.errors import EnforcerError
 from enforcer.policy.store import Trust
 from enforcer.runtime.policies.tolerance import is_at
+from enforcer.whole_file import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,11 +88,4 @@ class LastGood:
 
     def _replace(self, document: bytes) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside = self.path.with_name(f"{self.path.name}.new")
-        beside.unlink(missing_ok=True)
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(document)
-            file.flush()
-            os.fsync(fd)
-        beside.replace(self.path)
+        replace(self.path, document, 0o600, is_lasting=True)

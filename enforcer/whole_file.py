@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Files that are replaced as a whole: whoever reads one has what it said before, or all that it says now."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["beside", "replace"]
+
+
+def beside(path: Path) -> Path:
+    """Return where the next content of *path* is written first: in its folder, under a name that nobody reads."""
+    return path.with_name(f"{path.name}.new")
+
+
+def replace(path: Path, content: bytes, mode: int, *, is_lasting: bool) -> None:
+    """
+    Let *path* have *content*.
+
+    Args:
+        path: a file, or where none is yet; its folder exists.
+        content: all that it says from now on.
+        mode: its permissions, whatever the umask.
+        is_lasting: wait for the disk, so that a crash of the machine leaves one content or the other.
+
+    Raises:
+        OSError: it cannot be written; what it said before stays.
+    """
+    new = beside(path)
+    new.unlink(missing_ok=True)  # of a crash, or a link that somebody has put there
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(fd, "wb") as file:
+        os.fchmod(fd, mode)
+        file.write(content)
+        file.flush()
+        if is_lasting:
+            os.fsync(fd)
+    new.replace(path)
+    if is_lasting:
+        _settle(path.parent)
+
+
+def _settle(folder: Path) -> None:
+    """Let the disk have the new name, too."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
