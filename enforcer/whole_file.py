@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["beside", "replace"]
+__all__ = ["beside", "replace", "settle"]
 
 
 def beside(path: Path) -> Path:
@@ -25,7 +25,8 @@ def replace(path: Path, content: bytes, mode: int, *, is_lasting: bool) -> None:
         path: a file, or where none is yet; its folder exists.
         content: all that it says from now on.
         mode: its permissions, whatever the umask.
-        is_lasting: wait for the disk, so that a crash of the machine leaves one content or the other.
+        is_lasting: wait for the disk, so that a crash of the machine leaves one content or the other; which
+            one, :func:`settle` decides.
 
     Raises:
         OSError: it cannot be written; what it said before stays.
@@ -40,12 +41,15 @@ def replace(path: Path, content: bytes, mode: int, *, is_lasting: bool) -> None:
         if is_lasting:
             os.fsync(fd)
     new.replace(path)
-    if is_lasting:
-        _settle(path.parent)
 
 
-def _settle(folder: Path) -> None:
-    """Let the disk have the new name, too."""
+def settle(folder: Path) -> None:
+    """
+    Wait until the disk has the names in *folder* as they are now.
+
+    Raises:
+        OSError: it cannot be known.
+    """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

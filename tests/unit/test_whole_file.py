@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from enforcer.whole_file import beside, replace
+from enforcer.whole_file import beside, replace, settle
 
 
 @pytest.mark.parametrize("is_lasting", [True, False])
@@ -20,6 +20,7 @@ def test_a_file_has_its_new_content_and_mode(tmp_path, is_lasting):
         replace(path, b"now", 0o644, is_lasting=is_lasting)
     finally:
         os.umask(old)
+    settle(tmp_path)
 
     assert b"now" == path.read_bytes()
     assert 0o644 == stat.S_IMODE(path.stat().st_mode)

@@ -17,7 +17,7 @@ import attrs
 from enforcer.errors import EnforcerError
 from enforcer.policy.store import Trust
 from enforcer.runtime.policies.tolerance import is_at
-from enforcer.whole_file import replace
+from enforcer.whole_file import replace, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,3 +89,4 @@ class LastGood:
     def _replace(self, document: bytes) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace(self.path, document, 0o600, is_lasting=True)
+        settle(self.path.parent)
