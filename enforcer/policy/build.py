@@ -6,6 +6,7 @@ A document to a Policy of the model, collecting every error.
 from __future__ import annotations
 
 from enforcer.policy.foreign import DIALECTS
+from enforcer.policy.language.kube import CLUSTER_POLICY, POLICY, TETRAGON_POLICY
 from enforcer.policy.language.unsupported import (
     EVENT_WORDS,
     KINDS,
@@ -34,8 +35,12 @@ from enforcer.policy.text.problems import closest, suggest
 
 __all__ = ["API_VERSIONS", "SPEC_KEYS", "build"]
 
-API_VERSIONS = {"EnforcerPolicy": "enforcer/v1", "TetragonPolicy": "cilium.io/v1alpha1"}
-"""Kinds of the language with the apiVersion that belongs to each; both are the same language."""
+API_VERSIONS = {
+    POLICY.kind: ("enforcer/v1", POLICY.api_version),
+    CLUSTER_POLICY.kind: (CLUSTER_POLICY.api_version,),
+    TETRAGON_POLICY.kind: (TETRAGON_POLICY.api_version,),
+}
+"""Kinds of the language with what may stand as apiVersion of each; all are the same language."""
 
 TOP_KEYS = ("apiVersion", "kind", "metadata", "spec")
 METADATA_KEYS = ("name", "namespace", "labels", "description")
@@ -89,6 +94,12 @@ def build(document: Node, context: Context) -> Policy | None:
         return None
     policy = _spec(spec, top, metadata, context)
     given = metadata.node.get("namespace") if metadata.node else None
+    if given is not None and kind == CLUSTER_POLICY.kind:
+        context.add(
+            f"a {kind} is for the whole host: leave namespace out, or write kind: {POLICY.kind}",
+            given.span,
+        )
+        return policy
     if given is None or not (namespace := read_namespace(given, context)):
         return policy
     return confine(policy, namespace, given.value.span, context)
@@ -96,7 +107,7 @@ def build(document: Node, context: Context) -> Policy | None:
 
 def _kind(top: Map, context: Context) -> str | None:
     """Return the kind of the document, its apiVersion checked; None if it is not supported."""
-    versions = API_VERSIONS | {kind: dialect.api_version for kind, dialect in DIALECTS.items()}
+    versions = API_VERSIONS | {kind: (dialect.api_version,) for kind, dialect in DIALECTS.items()}
     kind = top.get("kind")
     if kind is None:
         misspelt = [entry for entry in top if closest(entry.key, ("kind",))]
@@ -120,11 +131,11 @@ def _kind(top: Map, context: Context) -> str | None:
     wanted = versions[word]
     if version is None:
         context.missing(
-            top, "apiVersion", f"the policy has no apiVersion: write apiVersion: {wanted}"
+            top, "apiVersion", f"the policy has no apiVersion: write apiVersion: {wanted[0]}"
         )
-    elif not isinstance(version.value, Scalar) or version.value.text != wanted:
+    elif not isinstance(version.value, Scalar) or version.value.text not in wanted:
         context.add(
-            f"apiVersion of kind {word} must be {wanted}, not {describe(version.value)}",
+            f"apiVersion of kind {word} must be {' or '.join(wanted)}, not {describe(version.value)}",
             version.value.span,
         )
     return word

@@ -48,7 +48,8 @@ IN_DOUBT = "mark"
 
 MAX_TAGS = 16
 _NOT_OF_MARKS = ("message", "severity", "tags", "rateLimit", "guard", "loader", "attempts")
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+MAX_RULE_NAME = 63
+RULE_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}")
 _UNDER_MATCH = {
     **dict.fromkeys(PROCESS_FIELDS, "is about a process: write it under match, below process"),
@@ -221,9 +222,9 @@ def _name(rule: Map, number: int, context: Context) -> str:
     if entry is None:
         return default
     text = context.text(entry.value, "the name of a rule")
-    if text is not None and not _NAME.fullmatch(text):
+    if text is not None and not re.fullmatch(RULE_NAME, text):
         context.add(
-            f"{shorten(text)!r} is not a name for a rule: use up to 63 letters, digits, '-', '_' "
+            f"{shorten(text)!r} is not a name for a rule: use up to {MAX_RULE_NAME} letters, digits, '-', '_' "
             "and '.', with letters or digits at the ends",
             entry.value.span,
         )

@@ -12,6 +12,7 @@ import json
 import sys
 
 from enforcer.policy.build import API_VERSIONS, MODES
+from enforcer.policy.language.kube import CLUSTER_POLICY
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.symbols import ERRNOS, SIGNALS
 from enforcer.policy.language.syscall_table import CLASSES, SYSCALLS
@@ -33,15 +34,23 @@ from enforcer.policy.readers.attempts import MAX_ERRORS
 from enforcer.policy.readers.labels import EXPRESSION_OPERATORS
 from enforcer.policy.readers.marks import WITHIN_KEYS
 from enforcer.policy.readers.point_arguments import SOCKET_KEYS
-from enforcer.policy.readers.rules import IN_DOUBT, MAX_TAGS, ON_ERROR, SEVERITIES
+from enforcer.policy.readers.rules import (
+    IN_DOUBT,
+    MAX_RULE_NAME,
+    MAX_TAGS,
+    ON_ERROR,
+    RULE_NAME,
+    SEVERITIES,
+)
 from enforcer.policy.readers.syscalls import NUMBER_OPERATORS
 from enforcer.policy.readers.tenants import NAMESPACE
+from enforcer.policy.schema.descriptions import RULE_TEXTS, SPEC_TEXTS, described
 from enforcer.policy.schema.fragments import DIALECT, Schema, list_of, object_of, one_or_list
 from enforcer.policy.schema.marks import limit_schema, mark_schema, within_schema
 from enforcer.policy.schema.points import POINT_EVENTS, POINT_ITEM
 from enforcer.policy.schema.values import SCALAR, any_case, operand, values
 
-__all__ = ["schema"]
+__all__ = ["definition_of", "schema"]
 
 
 _NOTHING: Schema = {
@@ -57,14 +66,14 @@ def schema() -> Schema:
         "oneOf": [
             object_of(
                 {
-                    "apiVersion": {"const": version},
+                    "apiVersion": {"enum": list(versions)},
                     "kind": {"const": kind},
-                    "metadata": {"$ref": "#/$defs/metadata"},
+                    "metadata": _metadata_of(kind),
                     "spec": {"$ref": "#/$defs/spec"},
                 },
                 required=("apiVersion", "kind", "metadata", "spec"),
             )
-            for kind, version in API_VERSIONS.items()
+            for kind, versions in API_VERSIONS.items()
         ],
         "$defs": {
             "metadata": _metadata(),
@@ -79,7 +88,7 @@ def schema() -> Schema:
             "action": _action(),
             "errno": {"anyOf": [{"enum": list(ERRNOS)}, {"type": "integer"}]},
             "signal": _signal(),
-            **{_definition(f): values(f) for f in _valued()},
+            **{definition_of(f): values(f) for f in _valued()},
             "message": {"type": "string", "maxLength": MAX_LENGTH},
             **{f"{e.name}Event": _event(e) for e in EVENTS.values() if e.name != "exec"},
             "syscall": _syscall(),
@@ -119,6 +128,14 @@ def _workloads() -> Schema:
     return out
 
 
+def _metadata_of(kind: str) -> Schema:
+    if kind != CLUSTER_POLICY.kind:
+        return {"$ref": "#/$defs/metadata"}
+    whole = _metadata()
+    keys = {key: form for key, form in whole["properties"].items() if key != "namespace"}
+    return whole | {"properties": keys}
+
+
 def _metadata() -> Schema:
     return object_of(
         {
@@ -152,15 +169,18 @@ def _spec() -> Schema:
     )
     defaults = object_of(dict.fromkeys(EVENTS, ref), minimum=1)
     spec = object_of(
-        {
-            "mode": {"enum": list(MODES)},
-            "message": {"$ref": "#/$defs/message"},
-            "selector": {"$ref": "#/$defs/process"},
-            "default": {"anyOf": [ref, defaults]},
-            "rules": list_of({"$ref": "#/$defs/rule"}),
-            **dict.fromkeys(ACTIONS_KEYS, listed),
-            "allowDegraded": {"type": "boolean"},
-        }
+        described(
+            {
+                "mode": {"enum": list(MODES)},
+                "message": {"$ref": "#/$defs/message"},
+                "selector": {"$ref": "#/$defs/process"},
+                "default": {"anyOf": [ref, defaults]},
+                "rules": list_of({"$ref": "#/$defs/rule"}),
+                **dict.fromkeys(ACTIONS_KEYS, listed),
+                "allowDegraded": {"type": "boolean"},
+            },
+            SPEC_TEXTS,
+        )
     )
     # A list of actions may have that of any rule.
     spec["if"] = {"not": {"anyOf": [{"required": [key]} for key in ACTIONS_KEYS]}}
@@ -176,22 +196,25 @@ def _rule() -> Schema:
         **POINT_EVENTS,
     }
     rule = object_of(
-        {
-            "name": {"type": "string"},
-            **events,
-            "match": {"$ref": "#/$defs/match"},
-            "action": {"$ref": "#/$defs/action"},
-            "message": {"$ref": "#/$defs/message"},
-            "severity": {"enum": list(SEVERITIES)},
-            "tags": {**one_or_list(SCALAR), "maxItems": MAX_TAGS},
-            "onError": {"enum": [*ON_ERROR, IN_DOUBT]},
-            "guard": {"type": "boolean"},
-            "strict": {"type": "boolean"},
-            "loader": {"type": "boolean"},
-            "mark": mark_schema(),
-            "rateLimit": limit_schema(),
-            "attempts": _attempts(),
-        }
+        described(
+            {
+                "name": {"type": "string", "pattern": f"^{RULE_NAME}$", "maxLength": MAX_RULE_NAME},
+                **events,
+                "match": {"$ref": "#/$defs/match"},
+                "action": {"$ref": "#/$defs/action"},
+                "message": {"$ref": "#/$defs/message"},
+                "severity": {"enum": list(SEVERITIES)},
+                "tags": {**one_or_list(SCALAR), "maxItems": MAX_TAGS},
+                "onError": {"enum": [*ON_ERROR, IN_DOUBT]},
+                "guard": {"type": "boolean"},
+                "strict": {"type": "boolean"},
+                "loader": {"type": "boolean"},
+                "mark": mark_schema(),
+                "rateLimit": limit_schema(),
+                "attempts": _attempts(),
+            },
+            RULE_TEXTS,
+        )
     )
     rule["oneOf"] = [{"required": [event]} for event in events]
     return rule
@@ -254,7 +277,7 @@ def _valued() -> list[FieldSpec]:
     return [f for f in fields if f.kind not in {Kind.FLAG, Kind.ARGS}]
 
 
-def _definition(field: FieldSpec) -> str:
+def definition_of(field: FieldSpec) -> str:
     """Fields of one kind share a definition, except for their own names."""
     return f"{field.name if field.names else field.kind.value}Values"
 
@@ -262,7 +285,7 @@ def _definition(field: FieldSpec) -> str:
 def _field(field: FieldSpec) -> Schema:
     if field.kind is Kind.FLAG:
         return {"description": field.doc, "type": "boolean"}
-    return {"description": field.doc, "$ref": f"#/$defs/{_definition(field)}"}
+    return {"description": field.doc, "$ref": f"#/$defs/{definition_of(field)}"}
 
 
 def _arguments() -> Schema:

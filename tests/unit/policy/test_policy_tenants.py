@@ -98,3 +98,23 @@ def test_its_own_marks_are_its_own():
     )
 
     assert 2 == len(load_text(_text(rule=rules), "p.yaml").policies[0].rules)
+
+
+def test_kinds_of_an_api_server_are_the_same_language():
+    """A policy of the group enforcer.dev is one of its namespace, and a ClusterEnforcerPolicy of the whole host."""
+    (written,) = load_text(_text(), "p.yaml").policies
+    (same,) = load_text(_text().replace("enforcer/v1", "enforcer.dev/v1"), "p.yaml").policies
+    whole = _text().replace("enforcer/v1", "enforcer.dev/v1").replace(", namespace: shop", "")
+    (host,) = load_text(whole.replace("kind: E", "kind: ClusterE"), "p.yaml").policies
+    (plain,) = load_text(_text().replace(", namespace: shop", ""), "p.yaml").policies
+
+    assert _printed(written) == _printed(same)
+    assert _printed(plain) == _printed(host)
+    assert ("web", "") == (host.name, host.namespace)
+    assert _printed(host) == _printed(*load_text(print_policies([host]), "p.yaml").policies)
+
+
+def _printed(policy):
+    """Return what is written of *policy* without places."""
+    lines = print_policies([policy]).splitlines()
+    return [line for line in lines if not line.lstrip().startswith("#")]
