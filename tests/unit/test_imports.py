@@ -31,6 +31,7 @@ LEVELS = {
         "libbpf": 2,
         "events": 3,
         "kernel": 3,
+        "kube": 3,
         "ui": 3,
         "cases": 4,
         "explain": 4,

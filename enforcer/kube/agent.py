@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: MIT
+"""
+The agent: a thread for each resource, and one that writes.
+
+Only the thread of :meth:`Agent.run` touches files, in the order in which the news came. What fails here,
+the engine does not notice: it goes on with the files as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Final, Protocol
+
+import attrs
+
+from enforcer.kube.client import Client
+from enforcer.kube.pod_file import PodFile
+from enforcer.kube.policy_folder import PolicyFolder
+from enforcer.kube.policy_state import PolicyStates
+from enforcer.kube.resource import POLICIES, Listed, pods_of
+from enforcer.kube.troubles import Troubles
+from enforcer.kube.watcher import Pace, Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from enforcer.kube.access import Access
+    from enforcer.kube.resource import News, Resource
+
+__all__ = ["Agent", "Plan", "Reporting"]
+
+_FILES: Final = "files"
+_AGAIN: Final = 5.0  # seconds after which what could not be written is tried again
+_IDLE: Final = 3600.0
+_JOIN: Final = 2.0  # seconds for threads to end; a connect that hangs is left to itself
+
+
+@attrs.frozen
+class Plan:
+    """
+    What the agent does.
+
+    Attributes:
+        access: the way to the API server.
+        node: whose pods are wanted.
+        policies: the folder of policy files.
+        pods: the folder of pods.
+        state: a file of the agent's own.
+        pace: how it spends its time.
+    """
+
+    access: Access
+    node: str
+    policies: Path
+    pods: Path
+    state: Path
+    pace: Pace = attrs.field(factory=Pace)
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """What is listed and watched."""
+        return (*POLICIES, pods_of(self.node))
+
+    def client(self) -> Client:
+        """Make a client, for one thread."""
+        return Client(self.access, silence=self.pace.answer)
+
+
+class Reporting(Protocol):
+    """Tells the API server how this node is, beside everything else."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def close(self) -> None:
+        """End. Idempotent."""
+
+
+@attrs.define(eq=False, repr=False)
+class Agent:
+    """
+    Keeps the files as the API server says.
+
+    Attributes:
+        report: gets sentences.
+        states: which text is of which generation.
+    """
+
+    plan: Plan
+    report: Callable[[str], None]
+    troubles: Troubles = attrs.field()
+    states: PolicyStates = attrs.field()
+    reporting: Reporting | None = None
+    _folder: PolicyFolder = attrs.field(init=False)
+    _pods: PodFile = attrs.field(init=False)
+    _news: SimpleQueue[News | None] = attrs.field(factory=SimpleQueue, init=False)
+    _ending: Event = attrs.field(factory=Event, init=False)
+    _unlisted: set[str] = attrs.field(factory=set, init=False)
+    _bug: BaseException | None = attrs.field(default=None, init=False)
+
+    @troubles.default
+    def _own_troubles(self) -> Troubles:
+        return Troubles(self.report)
+
+    @states.default
+    def _own_states(self) -> PolicyStates:
+        return PolicyStates(self.plan.state)
+
+    def __attrs_post_init__(self) -> None:
+        self._folder = PolicyFolder(self.plan.policies, self.states)
+        self._pods = PodFile(self.plan.pods, self.plan.node)
+        self._unlisted = {each.path for each in self.plan.resources}
+
+    def open(self) -> None:
+        """
+        Make the folders, and read what was kept.
+
+        Raises:
+            OSError: the files cannot be written.
+        """
+        self._folder.open()
+        self._pods.open()
+        self.states.read()
+
+    def once(self) -> None:
+        """
+        List everything, write it, and end.
+
+        Raises:
+            KubeError: something cannot be listed; what could be is written.
+            OSError: it cannot be written.
+        """
+        try:
+            for resource in self.plan.resources:
+                with contextlib.closing(self.plan.client()) as client:
+                    self._watcher(resource, client).list()
+        finally:
+            for news in self._waiting():
+                self._take(news)
+            self._write()
+
+    def stop(self) -> None:
+        """End :meth:`run`; a handler of a signal may call it."""
+        self._ending.set()
+        self._news.put(None)
+
+    def run(self) -> None:
+        """
+        Follow the API server until :meth:`stop`.
+
+        Raises:
+            Exception: a bug of ours ended a thread. Whoever started this begins it again; the files stay.
+        """
+        watchers = [self._watcher(resource, self.plan.client()) for resource in self.plan.resources]
+        threads = [
+            Thread(target=self._guarded, args=(each,), name=each.resource.word, daemon=True)
+            for each in watchers
+        ]
+        for thread in threads:
+            thread.start()
+        if self.reporting is not None:
+            self.reporting.start()
+        try:
+            while not self._ending.is_set():
+                self._turn()
+        finally:
+            self._ending.set()
+            for watcher in watchers:
+                watcher.client.interrupt()
+            if self.reporting is not None:
+                self.reporting.close()
+            end = time.monotonic() + _JOIN
+            for thread in threads:
+                thread.join(max(0.0, end - time.monotonic()))
+        if self._bug is not None:
+            raise self._bug
+
+    def _guarded(self, watcher: Watcher) -> None:
+        """Run *watcher*. Without it, files would age and nobody would know: so whatever ends it ends all."""
+        try:
+            watcher.run()
+        except Exception as bug:  # noqa: BLE001 - it is raised where it can end the process
+            self._bug = bug
+            self.stop()
+
+    # ---- News ----------------------------------------------------------------------------------
+
+    def _watcher(self, resource: Resource, client: Client) -> Watcher:
+        return Watcher(
+            resource,
+            client,
+            tell=self._news.put,
+            failed=lambda error: self.troubles.failed(resource.path, error),
+            works=lambda: self.troubles.works(resource.path),
+            ending=self._ending,
+            pace=self.plan.pace,
+        )
+
+    def _turn(self) -> None:
+        """Wait for news, take all that there is, and write."""
+        is_behind = self._folder.is_behind or self._pods.is_behind
+        try:
+            first = self._news.get(timeout=_AGAIN if is_behind else _IDLE)
+        except Empty:
+            pass
+        else:
+            for news in (first, *self._waiting()):
+                self._take(news)
+        try:
+            self._write()
+        except OSError as error:
+            self.troubles.failed(_FILES, _said(error))
+        else:
+            self.troubles.works(_FILES)
+
+    def _waiting(self) -> Iterator[News | None]:
+        while True:
+            try:
+                yield self._news.get_nowait()
+            except Empty:
+                return
+
+    def _take(self, news: News | None) -> None:
+        if news is None:
+            return
+        if isinstance(news, Listed) and news.resource.path in self._unlisted:
+            self._unlisted.discard(news.resource.path)
+            self.report(f"{news.resource.path}: {len(news.objects)} listed")
+        if news.resource in POLICIES:
+            self._folder.take(news)
+        else:
+            self._pods.take(news)
+
+    def _write(self) -> None:
+        """
+        Write what there is, pods first: policies ask about them.
+
+        Raises:
+            OSError: something cannot be written; the rest was.
+        """
+        failure: OSError | None = None
+        for write in (self._pods.write, self._write_policies):
+            try:
+                write()
+            except OSError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def _write_policies(self) -> None:
+        self.states.write()
+        written, removed = self._folder.write()
+        if written or removed:
+            self.report(f"policies: {written} written, {removed} removed")
+
+
+def _said(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"

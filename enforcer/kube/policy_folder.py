@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""
+The folder that the engine reads: a file for each policy of the API server.
+
+It is the interface and the cache in one: a node boots with what it says. A file goes only by a complete list
+without its object, or by a DELETED event. What cannot be written stays as it was, and is tried again.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from enforcer.kube.policy_text import (
+    SUFFIX,
+    digest_of,
+    file_name,
+    generation_of,
+    is_of,
+    policy_text,
+)
+from enforcer.kube.resource import Deleted, Found, Listed
+from enforcer.whole_file import beside, replace, settle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from enforcer.kube.policy_state import PolicyStates
+    from enforcer.kube.resource import Key, News, Resource
+
+__all__ = ["PolicyFolder"]
+
+_FILE: Final = 0o644
+_FOLDER: Final = 0o755
+
+
+@attrs.define(eq=False, repr=False)
+class PolicyFolder:
+    """
+    The files of policies, and which object each is of.
+
+    Attributes:
+        states: is told which text is of which generation, before the text is there.
+    """
+
+    path: Path
+    states: PolicyStates
+    _wanted: dict[str, bytes | None] = attrs.field(factory=dict, init=False)
+    _files: set[str] = attrs.field(factory=set, init=False)
+
+    def open(self) -> None:
+        """
+        Make the folder if there is none, and clear what a crash has left half written.
+
+        Raises:
+            OSError: it cannot be used.
+        """
+        self.path.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
+        new = beside(self.path / SUFFIX).name  # .yaml.new
+        for name in os.listdir(self.path):  # noqa: PTH208 - names only
+            if name.endswith(new):
+                (self.path / name).unlink(missing_ok=True)
+            else:
+                self._files.add(name)
+
+    def take(self, news: News) -> None:
+        """Remember what *news* makes of the files, for :meth:`write`."""
+        match news:
+            case Listed():
+                wanted = {
+                    file_name(key, news.resource): (key, item) for key, item in news.objects.items()
+                }
+                for name, (key, item) in wanted.items():
+                    self._want(name, key, item, news.resource)
+                for name in {*self._files, *self._wanted} - wanted.keys():
+                    if is_of(name, news.resource):
+                        self._wanted[name] = None
+                self.states.keep(news.resource, wanted)
+            case Found():
+                name = file_name(news.key, news.resource)
+                self._want(name, news.key, news.object, news.resource)
+            case Deleted():
+                name = file_name(news.key, news.resource)
+                self._wanted[name] = None
+                self.states.forget(name)
+
+    def _want(self, name: str, key: Key, item: dict[str, Any], resource: Resource) -> None:
+        text = policy_text(item, key, resource)
+        self._wanted[name] = text
+        self.states.note(name, key, resource, generation_of(item), digest_of(text))
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is still to be written."""
+        return bool(self._wanted)
+
+    def write(self) -> tuple[int, int]:
+        """
+        Let the files say what is wanted; those that say it already are not touched.
+
+        Returns:
+            How many were written, and how many removed.
+
+        Raises:
+            OSError: the first failure; the rest was done, and what failed is tried again.
+        """
+        failure: OSError | None = None
+        written = removed = 0
+        # What is new comes first: a policy under another name replaces the one before without a gap.
+        for name in sorted(self._wanted, key=lambda name: (self._wanted[name] is None, name)):
+            text = self._wanted[name]
+            try:
+                if text is None:
+                    removed += self._remove(self.path / name)
+                else:
+                    written += self._write(self.path / name, text)
+            except OSError as error:
+                failure = failure or error
+            else:
+                del self._wanted[name]
+        if written or removed:
+            settle(self.path)
+        if failure is not None:
+            raise failure
+        return written, removed
+
+    def _write(self, path: Path, text: bytes) -> bool:
+        try:
+            if path.read_bytes() == text:
+                return False
+        except OSError:
+            pass  # there is none, or it can be replaced all the same
+        replace(path, text, _FILE, is_lasting=True)
+        self._files.add(path.name)
+        return True
+
+    def _remove(self, path: Path) -> bool:
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        finally:
+            self._files.discard(path.name)
+        return True

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""
+From an object of the API server to the text of a policy file, and its name.
+
+What the server adds is left out, so that its bookkeeping changes no policy. All else stays as it is: what
+the language does not know is for the engine to refuse, never for the agent to drop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from enforcer.kube.resource import Key, Resource
+
+__all__ = ["SUFFIX", "digest_of", "file_name", "generation_of", "is_of", "policy_text"]
+
+SUFFIX: Final = ".yaml"
+
+_LONGEST: Final = (
+    200  # characters of a name; a file may have 255, and what is written beside it is longer
+)
+_OF_SERVER: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
+_METADATA: Final = ("description",)
+"""What of the metadata the language reads, beside what the object is known by. The server knows no such key today."""
+
+
+def policy_text(item: Mapping[str, Any], key: Key, resource: Resource) -> bytes:
+    """
+    Return what the file of *item* says: JSON, which is YAML, in lines so that errors have a place.
+
+    What the object is comes from where it was asked for, and not from what it says of itself: without its
+    namespace, it would count for the whole host.
+    """
+    namespace, name = key
+    meta: dict[str, Any] = {"name": name}
+    if resource.namespaced:
+        meta["namespace"] = namespace
+    given = item.get("metadata", {})
+    meta |= {word: given[word] for word in _METADATA if word in given}
+    document = {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": meta,
+        **{word: value for word, value in item.items() if word not in _OF_SERVER},
+    }
+    text = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True)
+    # A lone surrogate is no text: it is written so that the engine refuses the file and says why.
+    return text.encode("utf-8", "surrogatepass") + b"\n"
+
+
+def file_name(key: Key, resource: Resource) -> str:
+    """
+    Return the name of the file for the object *key*: ``NAMESPACE.NAME.enforcerpolicy.yaml``.
+
+    A namespace has no dot, and the last word says the kind: so no two objects have one name, and no name
+    is hidden or counts as something else (``*.cases.yaml``), whatever an object is called.
+    """
+    namespace, name = key
+    stem = f"{namespace}.{name}" if resource.namespaced else name
+    if len(stem) > _LONGEST:
+        # No object has a tilde in its name.
+        stem = f"{stem[:_LONGEST]}~{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
+    return f"{stem}.{resource.word}{SUFFIX}"
+
+
+def is_of(name: str, resource: Resource) -> bool:
+    """Whether the file *name* is of an object of *resource*."""
+    return name.endswith(f".{resource.word}{SUFFIX}")
+
+
+def digest_of(text: bytes) -> str:
+    """Return by what the agent and the engine know that they mean the same text."""
+    return hashlib.sha256(text).hexdigest()
+
+
+def generation_of(item: Mapping[str, Any]) -> int:
+    """Return which version of its spec an object has; 0 where the server counts none."""
+    found = item.get("metadata", {}).get("generation")
+    return found if isinstance(found, int) else 0

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""What is asked of an API server: resources, their objects, and what a list or a watch says of them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import attrs
+
+from enforcer.kube.errors import GarbageError, printable
+from enforcer.policy.language.kube import CLUSTER_POLICY, POLICY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from enforcer.policy.language.kube import KubeKind
+
+__all__ = [
+    "POLICIES",
+    "Deleted",
+    "Found",
+    "Key",
+    "Listed",
+    "News",
+    "Resource",
+    "key_of",
+    "pods_of",
+    "version_of",
+]
+
+Key: TypeAlias = tuple[str, str]
+"""Namespace and name of an object; no namespace: of the cluster."""
+
+_MAX_NAME: Final = 253
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_NAMESPACE: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+
+
+@attrs.frozen
+class Resource:
+    """
+    Objects of one kind.
+
+    Attributes:
+        path: of their collection, over all namespaces.
+        kind: of each.
+        namespaced: whether each has a namespace.
+        word: what files of them have in their names.
+        selector: which of them are wanted, by fields; empty: all.
+    """
+
+    path: str
+    kind: str
+    api_version: str
+    namespaced: bool
+    word: str
+    selector: str = ""
+
+    @classmethod
+    def of(cls, kind: KubeKind) -> Resource:
+        """Return the resource of a kind of policies."""
+        return cls(
+            f"/apis/{kind.group}/{kind.version}/{kind.plural}",
+            kind.kind,
+            kind.api_version,
+            kind.namespaced,
+            kind.singular,
+        )
+
+
+POLICIES: Final = tuple(map(Resource.of, (POLICY, CLUSTER_POLICY)))
+"""Policies, each kind of which is a resource."""
+
+
+def pods_of(node: str) -> Resource:
+    """Return the pods that are bound to *node*."""
+    return Resource("/api/v1/pods", "Pod", "v1", True, "pod", f"spec.nodeName={node}")
+
+
+@attrs.frozen
+class Listed:
+    """A complete list: what is not in it is not there."""
+
+    resource: Resource
+    objects: dict[Key, dict[str, Any]]
+
+
+@attrs.frozen
+class Found:
+    """An object is there, new or changed."""
+
+    resource: Resource
+    key: Key
+    object: dict[str, Any]
+
+
+@attrs.frozen
+class Deleted:
+    """An object is gone, by order."""
+
+    resource: Resource
+    key: Key
+
+
+News: TypeAlias = Listed | Found | Deleted
+
+
+def key_of(item: object, resource: Resource) -> Key:
+    """
+    Return by what *item* is known.
+
+    Fails closed: an object without a namespace where each has one would count for the whole host, and a
+    name becomes a part of the name of a file. So anything that no API server says is refused.
+
+    Raises:
+        GarbageError: it is no object of *resource*.
+    """
+    meta = metadata_of(item)
+    name, namespace = meta.get("name"), meta.get("namespace", "")
+    if not _is(name, _NAME):
+        raise GarbageError(f"an object of {resource.path} has no name: {printable(name)!r}")
+    if not (_is(namespace, _NAMESPACE) if resource.namespaced else namespace == ""):
+        raise GarbageError(
+            f"the object {name} of {resource.path} has a wrong namespace: {printable(namespace)!r}"
+        )
+    return str(namespace), str(name)
+
+
+def _is(text: object, form: re.Pattern[str]) -> bool:
+    return isinstance(text, str) and len(text) <= _MAX_NAME and form.fullmatch(text) is not None
+
+
+def metadata_of(item: object) -> Mapping[str, Any]:
+    """
+    Return the metadata of an object or of a list.
+
+    Raises:
+        GarbageError: it has none.
+    """
+    meta = item.get("metadata") if isinstance(item, dict) else None
+    if not isinstance(meta, dict):
+        raise GarbageError("an object without metadata")
+    return meta
+
+
+def version_of(item: object) -> str:
+    """
+    Return the version of an object or of a list.
+
+    Raises:
+        GarbageError: it has none.
+    """
+    version = metadata_of(item).get("resourceVersion")
+    if not isinstance(version, str) or not version:
+        raise GarbageError("an object without resourceVersion")
+    return version

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""Files of policies: names that hide and collide with nothing, and texts that mean what the objects say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kube_fakes import SPEC
+
+from enforcer.compiler import LocalHost, compile_policies
+from enforcer.errors import PolicyErrors
+from enforcer.kube.errors import GarbageError
+from enforcer.kube.policy_folder import PolicyFolder
+from enforcer.kube.policy_state import PolicyStates
+from enforcer.kube.policy_text import digest_of, file_name, is_of, policy_text
+from enforcer.kube.resource import POLICIES, Found, Listed, key_of
+from enforcer.policy.store import Trust, load_policies, load_text, policy_files
+
+NAMESPACED, CLUSTER = POLICIES
+
+_WORD = st.sampled_from(
+    ["web", "shop.web", "x.cases", "enforcerpolicy", "web.clusterenforcerpolicy", "a" * 253]
+)
+KEYS = st.one_of(
+    st.tuples(st.just(NAMESPACED), st.tuples(st.sampled_from(["shop", "web", "x" * 63]), _WORD)),
+    st.tuples(st.just(CLUSTER), st.tuples(st.just(""), _WORD)),
+)
+
+
+def item(key, resource=NAMESPACED, spec=SPEC, **meta):
+    namespace, name = key
+    metadata = {"name": name, "resourceVersion": "7", "generation": 1}
+    if namespace:
+        metadata["namespace"] = namespace
+    metadata |= meta
+    return {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = PolicyFolder(tmp_path / "policies", PolicyStates(tmp_path / "state"))
+    made.open()
+    return made
+
+
+@given(objects=st.lists(KEYS, unique=True, max_size=12))
+def test_each_object_has_a_file_of_its_own(tmp_path_factory, objects):
+    """None is hidden from the engine, whatever it is called, and each is known to be of its kind."""
+    folder = tmp_path_factory.mktemp("names")
+    for resource, key in objects:
+        name = file_name(key, resource)
+        (folder / name).write_bytes(b"")
+        assert [resource] == [each for each in POLICIES if is_of(name, each)]
+
+    assert len(objects) == len(list(policy_files(folder)))
+
+
+def test_what_the_agent_writes_is_read_and_compiled(folder):
+    """From objects to an image: a policy of a namespace stays in it, one of the cluster is for the host."""
+    shop, base = ("shop", "web"), ("", "base")
+    folder.take(Listed(NAMESPACED, {shop: item(shop, uid="u", managedFields=[{"f": 1}])}))
+    folder.take(Listed(CLUSTER, {base: item(base, CLUSTER)}))
+    folder.write()
+
+    policies = load_policies([folder.path], trust=Trust())
+    compile_policies(policies, host=LocalHost.read(), generation=1)
+
+    assert [("base", None), ("shop/web", "shop")] == sorted(
+        (policy.name, policy.namespace or None) for policy in policies.policies
+    )
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {**SPEC, "acton": "kill"},
+        {"rules": [{**SPEC["rules"][0], "action": "dney"}]},
+        {"rules": {"exec": {}}},
+        {"rules": [{**SPEC["rules"][0], "match": {"path": "/bin/\udc00"}}]},
+        {"rules": [{**SPEC["rules"][0], "match": {"path": "/bin/\u200b"}}]},
+        "deny everything",
+        None,
+        [],
+    ],
+    ids=repr,
+)
+def test_what_is_wrong_is_written_for_the_engine_to_refuse(folder, spec):
+    """With its place: nothing is left out until it is right."""
+    key = ("shop", "web")
+    folder.take(Found(NAMESPACED, key, item(key, spec=spec)))
+    folder.write()
+
+    with pytest.raises(PolicyErrors) as caught:
+        load_policies([folder.path])
+
+    assert all(error.span.file.startswith(str(folder.path)) for error in caught.value.errors)
+
+
+def test_an_error_has_the_line_of_the_key(folder):
+    """A text in one line would have its errors anywhere."""
+    key = ("shop", "web")
+    text = policy_text(item(key, spec={**SPEC, "acton": "kill"}), key, NAMESPACED)
+
+    with pytest.raises(PolicyErrors) as caught:
+        load_text(text, "web")
+
+    (line,) = {error.span.line for error in caught.value.errors}
+    assert b'"acton"' in text.splitlines()[line - 1]
+
+
+def test_an_object_cannot_say_that_it_is_another(folder):
+    """Its kind and its namespace come from where it was asked for."""
+    key = ("shop", "web")
+    lying = item(key) | {"kind": "ClusterEnforcerPolicy", "apiVersion": "enforcer/v1"}
+    lying["metadata"] |= {"description": "mine"}
+
+    text = policy_text(lying, key, NAMESPACED)
+
+    (policy,) = load_text(text, "web").policies
+    assert ("shop", "mine") == (policy.namespace, policy.description)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"namespace": ""},
+        {"namespace": None},
+        {"namespace": "../etc"},
+        {"namespace": "shop.web"},
+        {"name": "../../etc/passwd"},
+        {"name": ".hidden"},
+        {"name": ""},
+        {"name": 7},
+        {"name": "x" * 254},
+    ],
+    ids=repr,
+)
+def test_an_object_without_a_proper_name_is_garbage(meta):
+    """Without its namespace it would count for the host; with such a name, it would be another file."""
+    with pytest.raises(GarbageError):
+        key_of(item(("shop", "web"), **meta), NAMESPACED)
+
+
+def test_states_know_which_text_is_of_which_generation(tmp_path, folder):
+    """Also after a start, and for texts that the engine may still have."""
+    key = ("shop", "web")
+    digests = []
+    for generation in (1, 2, 3):
+        one = item(key, spec={"rules": [generation]}, generation=generation)
+        digests.append(digest_of(policy_text(one, key, NAMESPACED)))
+        folder.take(Found(NAMESPACED, key, one))
+    folder.states.write()
+
+    states = PolicyStates(folder.states.path)
+    states.read()
+
+    ((name, known),) = states
+    assert ("shop.web.enforcerpolicy.yaml", "shop/web") == (name, known.label)
+    assert [1, 2, 3] == [known.generations[digest] for digest in digests]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"format": 1, "files": {"x": 7}}', '{"format": 9}']
+)
+def test_states_that_cannot_be_read_are_none(tmp_path, text):
+    """The next list makes them anew."""
+    (tmp_path / "state").write_text(text)
+    states = PolicyStates(tmp_path / "state")
+
+    states.read()
+
+    assert [] == list(states)
