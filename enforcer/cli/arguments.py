@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DURATION",
+    "MAX_USER",
     "add_confirm_within",
     "add_policies",
     "add_socket",
@@ -37,10 +38,14 @@ __all__ = [
     "policy_paths",
     "require_root",
     "socket_address",
+    "user_number",
 ]
 
 DURATION = r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|)"
 """A pattern for times."""
+
+MAX_USER = 0xFFFF_FFFE
+"""The greatest number of a user: the next one means none (setreuid(2))."""
 
 _DURATION = re.compile(DURATION)
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
@@ -163,6 +168,13 @@ def duration(text: str) -> float:
     if found is None or not float(found[1]):
         raise argparse.ArgumentTypeError(f"{text!r} is not a time: write 60s, 5m or 1h")
     return float(found[1]) * _SECONDS[found[2]]
+
+
+def user_number(text: str) -> int:
+    """Read the number of a user. Names are not looked up, since a container has other names than the host."""
+    if text.isascii() and text.isdecimal() and len(text) < 12 and int(text) <= MAX_USER:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not the number of a user: write 9753")
 
 
 def confirmation_time(text: str) -> float:

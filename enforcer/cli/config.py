@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import attrs
 
-from enforcer.cli.arguments import DURATION, confirmation_time
+from enforcer.cli.arguments import DURATION, MAX_USER, confirmation_time
 from enforcer.cli.config_table import FLAG, PATH, Setting
 from enforcer.cli.exits import ConfigErrors, UsageError
 from enforcer.cli.outputs import (
@@ -186,6 +186,7 @@ _QUOTAS: Final = tuple(field.name for field in attrs.fields(Quota))
 _QUOTA: Final[Schema] = object_of(
     {key: {"type": "integer", "minimum": 0, "maximum": _MOST} for key in _QUOTAS}
 )
+_USER: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": MAX_USER}
 _LOOPBACK: Final[Schema] = {
     "type": "string",
     "pattern": r"^(127\.[0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$",
@@ -208,6 +209,8 @@ KEYS: Final[dict[str, Setting]] = {
     "quiet": Setting("quiet", _flag, FLAG),
     "allowDegraded": Setting("allow_degraded", _flag, FLAG),
     "tolerant": Setting("tolerant", _flag, FLAG),
+    "policyOwner": Setting("policy_owner", number_from(0, MAX_USER), _USER),
+    "podsDir": Setting("pods_dir", _path, PATH),
     "tenantQuota": Setting("tenant_quota", _quota, _QUOTA),
     "watch": Setting("watch", _flag, FLAG),
     "protect": Setting("protect", _flag, FLAG),

@@ -40,6 +40,8 @@ class Settings:
         quiet: print no records.
         allow_degraded: accept rules that can only be enforced after the fact, or not every time.
         tolerant: give each policy file a verdict of its own, and keep what it said last.
+        policy_owner: a user who may own policy files and files of pods, besides root.
+        pods_dir: the folder of files of pods; None: the default one.
         tenant_quota: what the policies of one namespace may use together, where that is not the default.
         watch: activate changes of the policy files by themselves.
         protect: keep other processes, also root's, away from the engine.
@@ -65,6 +67,8 @@ class Settings:
     quiet: bool = False
     allow_degraded: bool = False
     tolerant: bool = False
+    policy_owner: int = 0
+    pods_dir: Path | None = None
     tenant_quota: dict[str, int] = attrs.field(factory=dict)
     watch: bool = True
     protect: bool = False

@@ -77,8 +77,8 @@ class Bundle:
 # ---- Files ------------------------------------------------------------------------------------
 
 
-def read_json(path: Path, limit: int = _MAX_FILE) -> Any:
-    """Return what *path* has; None if it is not there, not root's, too long, or no JSON (yet)."""
+def read_json(path: Path, limit: int = _MAX_FILE, *, owner: int = 0) -> Any:
+    """Return what *path* has; None if it is not there, not root's or *owner*'s, too long, or no JSON (yet)."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -86,7 +86,7 @@ def read_json(path: Path, limit: int = _MAX_FILE) -> Any:
     with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
         found = os.fstat(fd)
         others = stat.S_IWOTH | (stat.S_IWGRP if found.st_gid != 0 else 0)
-        is_ours = found.st_uid in {0, os.geteuid()} and not found.st_mode & others
+        is_ours = found.st_uid in {0, owner, os.geteuid()} and not found.st_mode & others
         if not stat.S_ISREG(found.st_mode) or not is_ours or found.st_size > limit:
             return None
         try:

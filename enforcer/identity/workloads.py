@@ -20,12 +20,13 @@ from enforcer.identity import workload_files as files
 from enforcer.identity.container import Container, container_of, pod_of
 from enforcer.identity.host_root import host_root
 from enforcer.identity.workload_files import Bundle, PodFacts
+from enforcer.identity.workload_places import Places
 from enforcer.policy.model.workloads import CONTAINER, POD, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Places", "Workloads"]
+__all__ = ["Workloads"]
 
 MAX_WORKLOADS = 8192
 """Containers and pods together; what lies beyond is not known, so conditions on it are not, either."""
@@ -35,73 +36,6 @@ _AGAIN: Final = 0.1
 _LATER: Final = 5.0
 _TICK: Final = 2_000_000_000  # nanoseconds
 _BY_CGROUP: Final = frozenset({"lxc", "nspawn", "machine"})
-_STORAGES: Final = ("run/containers/storage", "var/lib/containers/storage")
-_TASKS: Final = ("run/containerd", "run/k3s/containerd")
-
-
-@attrs.frozen
-class Places:
-    """
-    Where things lie.
-
-    Attributes:
-        root: of this process: what an administrator gives it, and what is mounted for it.
-        cgroups: the tree.
-        host: the way to the host's root, where runtimes leave their files.
-    """
-
-    root: Path = Path("/")
-    cgroups: Path = Path("/sys/fs/cgroup")
-    host: Path = attrs.field(default=attrs.Factory(lambda own: own.root, takes_self=True))
-
-    @property
-    def _roots(self) -> tuple[Path, ...]:
-        """Where runtimes may leave files; the own ones count where the host's lead elsewhere by a link."""
-        return tuple(dict.fromkeys((self.host, self.root)))
-
-    def on_host(self, path: Path) -> Path:
-        """Name *path* as the host does."""
-        if self.host != self.root and path.is_relative_to(self.host):
-            return Path("/") / path.relative_to(self.host)
-        return path
-
-    def bundles(self, container: str) -> Iterator[tuple[str, Path, Callable[[Any], Bundle]]]:
-        """Yield the files that may describe *container*, with its runtime and how they are read."""
-        for root in self._roots:
-            for tasks in _TASKS:
-                folder = root / tasks / "io.containerd.runtime.v2.task"
-                for namespace in _names(folder):
-                    yield "containerd", folder / namespace / container / "config.json", files.oci
-            for storage in _STORAGES:
-                folder = root / storage / "overlay-containers" / container / "userdata"
-                yield "podman", folder / "config.json", files.oci
-            docker = root / "var/lib/docker/containers" / container
-            yield "docker", docker / "config.v2.json", files.docker
-
-    @property
-    def listings(self) -> Iterator[Path]:
-        """Where podman and CRI-O list their containers."""
-        for root in self._roots:
-            for storage in _STORAGES:
-                yield root / storage / "overlay-containers" / "containers.json"
-
-    @property
-    def logs(self) -> Path:
-        """Where the kubelet keeps a folder for each pod."""
-        found = [root / "var/log/pods" for root in self._roots]
-        return next((path for path in found if path.is_dir()), found[0])
-
-    @property
-    def objects(self) -> Path:
-        """Where an administrator may put pods as Kubernetes describes them."""
-        return self.root / "etc/enforcer/pods.d"
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(entry.name for entry in folder.iterdir())[:64]
-    except OSError:
-        return []
 
 
 @attrs.define(eq=False, repr=False)
@@ -251,15 +185,12 @@ class Workloads:
         logs = self.places.logs
         if self._has_changed(logs):
             self._logged = dict(files.pods_of_logs(logs))
-        given = {
-            self.places.objects / name
-            for name in _names(self.places.objects)
-            if name.endswith(".json")
-        }
+        given = self.places.objects
         self._given = {path: pods for path, pods in self._given.items() if path in given}
-        for path in sorted(given):
+        for path in given:
             if self._has_changed(path) or path not in self._given:
-                self._given[path] = dict(files.pods_of_objects(files.read_json(path)))
+                content = files.read_json(path, owner=self.places.owner)
+                self._given[path] = dict(files.pods_of_objects(content))
         self._is_stale |= before != (self._logged, self._given)
 
     def _has_changed(self, path: Path) -> bool:

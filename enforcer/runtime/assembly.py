@@ -17,7 +17,10 @@ import attrs
 
 from enforcer.events.decode import Decoder, Layout
 from enforcer.events.enrich import Enricher
+from enforcer.identity.host_root import host_root
 from enforcer.identity.resolver import Resolver
+from enforcer.identity.workload_places import Places
+from enforcer.identity.workloads import Workloads
 from enforcer.kernel.pins import PinStore
 from enforcer.libbpf import abi
 from enforcer.runtime.control.overview import Overview
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from enforcer.events.enrich import Origins
-    from enforcer.identity.workloads import Workloads
     from enforcer.kernel.verifier import Verifier
     from enforcer.runtime.daemon import Ending
     from enforcer.runtime.metrics.http import ScrapeServer
@@ -76,6 +78,7 @@ class Plan:
         sources: where policies are read.
         socket: where commands reach it; its lock lies beside it.
         pins: the folder on bpffs by which enforcement outlives it; None: it does not.
+        pods: the folder of files of pods; None: the default one.
         outputs: where records go.
         is_shown: whether they are printed as well.
         redact: patterns of arguments to hide, wherever records go.
@@ -93,6 +96,7 @@ class Plan:
     sources: Sources
     socket: Path
     pins: Path | None
+    pods: Path | None = None
     outputs: Sequence[OutputSpec] = ()
     is_shown: bool = False
     redact: Sequence[str] = ()
@@ -221,8 +225,15 @@ def begin_enforcement(plan: Plan, parts: Parts, report: Report) -> Start:
         protect=plan.protect,
         verifier=plan.verifier,
         reactor=parts.reactor,
+        workloads=_workloads(plan),
         last_good=_last_good(plan),
     )
+
+
+def _workloads(plan: Plan) -> Workloads:
+    trust = plan.sources.trust
+    owner = trust.uid if trust is not None else 0
+    return Workloads(Places(host=host_root(), pods=plan.pods, owner=owner))
 
 
 def _last_good(plan: Plan) -> LastGood | None:

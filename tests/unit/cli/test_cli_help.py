@@ -105,7 +105,9 @@ def test_the_options_of_start_are_in_groups(capsys):
 
     assert ["-h"] == options["options"]
     assert {"audit", "allow-degraded", "confirm-within", "protect", "key"} <= {*options["safety"]}
-    assert ["POLICY", "allow-empty", "tolerant", "watch"] == options["policies"]
+    assert [*("POLICY", "allow-empty", "tolerant", "policy-owner", "pods-dir", "watch")] == options[
+        "policies"
+    ]
     assert ["dashboard", "quiet", "color"] == options["terminal"]
     assert {"config", "persist", "pins", "socket"} <= {*options["service"]}
     assert {"json-log", "journald", "metrics"} <= {*options["records and metrics"]}

@@ -2,9 +2,11 @@
 """``enforcer start`` around a fake kernel: what is put together serves, and ends in order."""
 
 import json
+import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import attrs
 import pytest
@@ -18,6 +20,7 @@ from enforcer.kernel.session import Session
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.store import load_text
+from enforcer.runtime import assembly
 from enforcer.runtime.control.protocol import Client, NoDaemonError
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.policies.compile_process import make
@@ -276,6 +279,44 @@ def test_a_tolerant_start_says_what_is_refused(session, words, tmp_path, capfd, 
     assert [True] == older
     assert {str(other): None, str(policy): POLICY} == instead
     assert {str(policy): POLICY.encode()} == LastGood(good, (folder,)).read(pytest.fail)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving files away needs root")
+@pytest.mark.usefixtures("session")
+@pytest.mark.parametrize("place", ["options", "configuration"])
+def test_the_files_of_one_more_user_count_where_that_is_said(
+    words, tmp_path, capfd, monkeypatch, place
+):
+    """Without that, the start is refused."""
+    os.chown(words[-1], 9753, 9753)
+    assert 1 == main(words)
+    assert "belongs to user 9753" in capfd.readouterr().err
+    config = tmp_path / "enforcer.yaml"
+    config.write_text("policyOwner: 9753\npodsDir: /srv/pods\n")
+    config.chmod(0o600)
+    more = ["--policy-owner", "9753", "--pods-dir", "/srv/pods"]
+    got = []
+    real = assembly.Places
+
+    def note(**named):
+        got.append((named["pods"], named["owner"]))
+        return real(**named)
+
+    monkeypatch.setattr(assembly, "Places", note)
+    asking = Asking(tmp_path / "s.sock", lambda ask: ask("status"))
+    code = main([*words, *(more if place == "options" else ["--config", str(config)])])
+    asking.join()
+
+    assert (0, None) == (code, asking.error), capfd.readouterr().err
+    assert [(Path("/srv/pods"), 9753)] == got
+
+
+@pytest.mark.parametrize("said", ["nobody", "-1", "4294967295", "1.5", ""])
+def test_a_user_is_a_number(words, said, capfd):
+    """A name is another user on another machine."""
+    with pytest.raises(SystemExit):
+        main([*words, f"--policy-owner={said}"])
+    assert "is not the number of a user" in capfd.readouterr().err
 
 
 def test_a_folder_may_be_empty_where_that_is_said(session, words, tmp_path, capfd):

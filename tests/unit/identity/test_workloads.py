@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from enforcer.identity.container import container_of, pod_of
 from enforcer.identity.host_root import host_root
 from enforcer.identity.workload_files import PodFacts, docker, oci, pods_of_objects, stored
-from enforcer.identity.workloads import Places, Workloads
+from enforcer.identity.workload_places import Places
+from enforcer.identity.workloads import Workloads
 
 UID = "0a1b2c3d-1111-2222-3333-444455556666"
 SLICE = (
@@ -254,6 +256,32 @@ def test_objects_give_labels_and_go_before_older_ones(machine):
     assert (b"app=other",) == labels()
     file.unlink()
     assert labels() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving files away needs root")
+def test_the_agent_of_a_cluster_may_give_pods(machine):
+    """In a folder of its own, where nobody else can write; what others own or could write counts for nothing."""
+    machine.cgroup(SLICE)
+    meta = {"name": "web-1", "namespace": "prod", "uid": UID, "labels": {"app": "web"}}
+    file = machine.write("agent/kube.json", {"items": [{"metadata": meta}]})
+    file.chmod(0o644)
+    folder = file.parent
+    folder.chmod(0o755)
+
+    def labels(owner):
+        places = Places(machine.root, machine.cgroups, pods=folder, owner=owner)
+        found = {each.cgroup.decode(): each.facts for each in Workloads(places).look()}
+        return found.get(f"/{SLICE}", {}).get("pod.labels")
+
+    for each in (folder, file):
+        os.chown(each, 9753, 9753)
+    assert ((b"app=web",), None, None) == (labels(9753), labels(0), labels(9754))
+    for mode in (0o775, 0o777):
+        folder.chmod(mode)
+        assert labels(9753) is None
+    folder.chmod(0o755)
+    file.chmod(0o666)
+    assert labels(9753) is None
 
 
 def test_an_object_cannot_speak_for_another_pod(machine):

@@ -350,3 +350,20 @@ def test_a_writable_volume_that_is_mounted_read_only_is_read(tmp_path):
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip(f"mounting is refused: {done.stderr.strip()}")
     assert ("first\n", "") == (done.stdout, done.stderr)
+
+
+def test_one_more_user_may_own_policies(tmp_path):
+    """The agent of a cluster: its files count, not those of others, nor what others can write to."""
+    agent = Trust(NOBODY)
+    folder = tmp_path / "policies"
+    path = _write(folder / "a.yaml")
+    for each in (folder, path):
+        os.chown(each, NOBODY, NOBODY)
+
+    assert ["a"] == _names(folder, trust=agent)
+    assert "belongs to user 65534" in _errors(folder)[0]
+    assert "belongs to user 65534" in _errors(folder, trust=Trust(1234))[0]
+    folder.chmod(0o775)
+    assert "can be changed by group 65534" in _errors(folder, trust=agent)[0]
+    folder.chmod(0o777)
+    assert "can be changed by others" in _errors(folder, trust=agent)[0]

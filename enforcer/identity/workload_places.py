@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Where container runtimes, the kubelet and administrators leave files about containers and pods."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from enforcer.identity import workload_files as files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from enforcer.identity.workload_files import Bundle
+
+__all__ = ["Places", "names"]
+
+_STORAGES: Final = ("run/containers/storage", "var/lib/containers/storage")
+_TASKS: Final = ("run/containerd", "run/k3s/containerd")
+_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+@attrs.frozen
+class Places:
+    """
+    Where things lie.
+
+    Attributes:
+        root: of this process: what an administrator gives it, and what is mounted for it.
+        cgroups: the tree.
+        host: the way to the host's root, where runtimes leave their files.
+        pods: the folder where pods are, as Kubernetes describes them; None: the default one.
+        owner: a user who may own that folder and what is in it, besides root.
+    """
+
+    root: Path = Path("/")
+    cgroups: Path = Path("/sys/fs/cgroup")
+    host: Path = attrs.field(default=attrs.Factory(lambda own: own.root, takes_self=True))
+    pods: Path | None = None
+    owner: int = 0
+
+    @property
+    def _roots(self) -> tuple[Path, ...]:
+        """Where runtimes may leave files; the own ones count where the host's lead elsewhere by a link."""
+        return tuple(dict.fromkeys((self.host, self.root)))
+
+    def on_host(self, path: Path) -> Path:
+        """Name *path* as the host does."""
+        if self.host != self.root and path.is_relative_to(self.host):
+            return Path("/") / path.relative_to(self.host)
+        return path
+
+    def bundles(self, container: str) -> Iterator[tuple[str, Path, Callable[[Any], Bundle]]]:
+        """Yield the files that may describe *container*, with its runtime and how they are read."""
+        for root in self._roots:
+            for tasks in _TASKS:
+                folder = root / tasks / "io.containerd.runtime.v2.task"
+                for namespace in names(folder):
+                    yield "containerd", folder / namespace / container / "config.json", files.oci
+            for storage in _STORAGES:
+                folder = root / storage / "overlay-containers" / container / "userdata"
+                yield "podman", folder / "config.json", files.oci
+            docker = root / "var/lib/docker/containers" / container
+            yield "docker", docker / "config.v2.json", files.docker
+
+    @property
+    def listings(self) -> Iterator[Path]:
+        """Where podman and CRI-O list their containers."""
+        for root in self._roots:
+            for storage in _STORAGES:
+                yield root / storage / "overlay-containers" / "containers.json"
+
+    @property
+    def logs(self) -> Path:
+        """Where the kubelet keeps a folder for each pod."""
+        found = [root / "var/log/pods" for root in self._roots]
+        return next((path for path in found if path.is_dir()), found[0])
+
+    @property
+    def objects(self) -> tuple[Path, ...]:
+        """
+        Files of pods that an administrator, or the agent of a cluster, keeps as Kubernetes describes them.
+
+        Fails closed: in a folder where others can write there are none. What is not known falls to onError.
+        """
+        folder = self.pods or self.root / "etc/enforcer/pods.d"
+        try:
+            found = folder.stat()
+        except OSError:
+            return ()
+        if self.pods is not None and (
+            found.st_uid not in {0, self.owner} or found.st_mode & _OTHERS
+        ):
+            return ()
+        return tuple(folder / name for name in names(folder) if name.endswith(".json"))
+
+
+def names(folder: Path) -> list[str]:
+    """List what is in *folder*; nothing if it cannot be listed, and never very much."""
+    try:
+        return sorted(entry.name for entry in folder.iterdir())[:64]
+    except OSError:
+        return []
