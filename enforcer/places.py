@@ -6,10 +6,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CONFIG", "LAST_GOOD", "PINS", "POLICIES", "SOCKET", "STDIN", "STDIN_NAME", "STDOUT"]
+__all__ = [
+    "CONFIG",
+    "KUBE",
+    "LAST_GOOD",
+    "PINS",
+    "POLICIES",
+    "SOCKET",
+    "STDIN",
+    "STDIN_NAME",
+    "STDOUT",
+]
 
 CONFIG: Final = Path("/etc/enforcer/enforcer.yaml")
 LAST_GOOD: Final = Path("/var/lib/enforcer/last-good.json")
+KUBE: Final = Path("/var/lib/enforcer/kube")
 POLICIES: Final = Path("/etc/enforcer/policies")
 SOCKET: Final = Path("/run/enforcer/enforcer.sock")
 PINS: Final = Path("/sys/fs/bpf/enforcer")

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "confirm": "keep what was activated with --confirm-within",
     "policy": "show and change the active policies, one by one",
     "stop": "end enforcement",
+    "kube": "keep the policies of a Kubernetes cluster in files of this node; needs no root",
     "key": "make the key that is needed to end protected enforcement",
     "unlock": "unlock what a lost daemon left protected by a key, for the next start",
     "completion": "print the script by which a shell completes commands and options",

@@ -47,18 +47,29 @@ class Plan:
     Attributes:
         access: the way to the API server.
         node: whose pods are wanted.
-        policies: the folder of policy files.
-        pods: the folder of pods.
-        state: a file of the agent's own.
+        folder: what is written lies in it.
         pace: how it spends its time.
     """
 
     access: Access
     node: str
-    policies: Path
-    pods: Path
-    state: Path
+    folder: Path
     pace: Pace = attrs.field(factory=Pace)
+
+    @property
+    def policies(self) -> Path:
+        """The folder of policy files."""
+        return self.folder / "policies"
+
+    @property
+    def pods(self) -> Path:
+        """The folder of the file of pods."""
+        return self.folder / "pods"
+
+    @property
+    def state(self) -> Path:
+        """A file of the agent's own."""
+        return self.folder / "agent/state.json"
 
     @property
     def resources(self) -> tuple[Resource, ...]:
@@ -124,6 +135,7 @@ class Agent:
         """
         self._folder.open()
         self._pods.open()
+        self.plan.state.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.states.read()
 
     def once(self) -> None:

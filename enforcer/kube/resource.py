@@ -24,6 +24,7 @@ __all__ = [
     "Listed",
     "News",
     "Resource",
+    "is_name",
     "key_of",
     "pods_of",
     "version_of",
@@ -118,13 +119,18 @@ def key_of(item: object, resource: Resource) -> Key:
     """
     meta = metadata_of(item)
     name, namespace = meta.get("name"), meta.get("namespace", "")
-    if not _is(name, _NAME):
+    if not is_name(name):
         raise GarbageError(f"an object of {resource.path} has no name: {printable(name)!r}")
     if not (_is(namespace, _NAMESPACE) if resource.namespaced else namespace == ""):
         raise GarbageError(
             f"the object {name} of {resource.path} has a wrong namespace: {printable(namespace)!r}"
         )
     return str(namespace), str(name)
+
+
+def is_name(text: object) -> bool:
+    """Whether *text* is the name of an object or of a node."""
+    return _is(text, _NAME)
 
 
 def _is(text: object, form: re.Pattern[str]) -> bool:

@@ -35,9 +35,7 @@ def access(server, certificate, tmp_path):
 
 @pytest.fixture
 def plan(access, tmp_path):
-    return Plan(
-        access, "node-1", tmp_path / "policies", tmp_path / "pods.d", tmp_path / "state", QUICK
-    )
+    return Plan(access, "node-1", tmp_path / "kube", QUICK)
 
 
 @pytest.fixture

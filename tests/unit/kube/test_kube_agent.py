@@ -310,7 +310,7 @@ def test_a_bug_ends_the_agent(server, plan, monkeypatch):
 
 def test_half_written_files_of_a_crash_go(server, plan):
     """They are not policies, and nobody else would clear them."""
-    plan.policies.mkdir()
+    plan.policies.mkdir(parents=True)
     (plan.policies / f"{SHOP}.new").write_text("half")
 
     Agent(plan, lambda _: None).open()

@@ -140,14 +140,7 @@ def live(certificate, place, first, steps, pace):
     (folder / "token").write_text("good")
     server = FakeServer(certificate[1]).start()
     access = Access("127.0.0.1", server.port, folder / "token", certificate[0])
-    plan = Plan(
-        access,
-        "node-1",
-        folder / "policies",
-        folder / "pods.d",
-        folder / "state",
-        attrs.evolve(pace, page=1),
-    )
+    plan = Plan(access, "node-1", folder / "kube", attrs.evolve(pace, page=1))
     history = History(server, plan)
     for path, key in sorted(first):
         history.do("put", (path, key), 0)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""
+Keep the policies of a Kubernetes cluster, and the pods of this node, in files for the engine.
+
+This is the agent of a node: a process without privileges that talks to the API server. The engine has no
+network; it reads the files. What is enforced stays as it is while the API server is away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from enforcer import places
+from enforcer.cli.arguments import file_path
+from enforcer.cli.exits import Exit, UsageError, complain
+
+if TYPE_CHECKING:
+    from enforcer.kube.agent import Agent, Plan
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  enforcer kube                           in a pod whose environment has NODE_NAME
+  enforcer kube --server https://192.0.2.1:6443 --ca-file ca.crt --token-file token --node node-1
+  enforcer kube --once                    list once, write the files, and end
+
+the engine beside it, where the agent is user 9753:
+  enforcer start --tolerant --policy-owner 9753 --pods-dir /var/lib/enforcer/kube/pods \\
+      /var/lib/enforcer/kube/policies
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument(
+        "--node",
+        metavar="NAME",
+        help="name of this node, whose pods are wanted (default: what NODE_NAME says)",
+    )
+    parser.add_argument(
+        "--folder",
+        metavar="FOLDER",
+        type=file_path,
+        default=places.KUBE,
+        help=f"where policies/, pods/ and agent/ are written (default: {places.KUBE})",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="list everything once, write the files, and end"
+    )
+    _add_server(parser)
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    """Add how the API server is reached: by default as a pod is told."""
+    parser.add_argument(
+        "--server",
+        metavar="URL",
+        help="the API server, https://HOST:PORT (default: the one of this pod's cluster)",
+    )
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        type=file_path,
+        help="token that proves who the agent is (default: that of the pod's service account)",
+    )
+    parser.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        type=file_path,
+        help="certificates of who may vouch for the server (default: those of the service account)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Follow the API server until told to stop."""
+    from enforcer.kube.agent import Agent
+    from enforcer.kube.errors import KubeError
+
+    plan = _plan(args)
+    agent = Agent(plan, complain)
+    agent.open()
+    if args.once:
+        try:
+            agent.once()
+        except KubeError as error:
+            raise UsageError(f"not everything could be listed: {error}") from error
+        return Exit.OK
+    _obey_signals(agent)
+    complain(f"following https://{plan.access.host}:{plan.access.port} as node {plan.node}")
+    agent.run()
+    complain("ended; the files stay, and so does what is enforced")
+    return Exit.OK
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    """
+    Make the plan that *args* ask for.
+
+    Raises:
+        UsageError: something is missing, or is no name.
+    """
+    from enforcer.kube.access import Access
+    from enforcer.kube.agent import Plan
+    from enforcer.kube.resource import is_name
+
+    node = args.node or os.environ.get("NODE_NAME")
+    if not node:
+        raise UsageError("the name of this node is not known: give --node, or set NODE_NAME")
+    if not is_name(node):
+        raise UsageError(f"{node!r} is not the name of a node")
+    try:
+        access = Access.of(
+            os.environ, server=args.server, token_file=args.token_file, ca_file=args.ca_file
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return Plan(access, node, args.folder)
+
+
+def _obey_signals(agent: Agent) -> None:
+    """End in order at SIGTERM and SIGINT; what was ignored before stays ignored."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: agent.stop())
