@@ -204,6 +204,7 @@ KEYS: Final[dict[str, Setting]] = {
     "outputs": Setting("outputs", read_outputs, outputs_form()),
     "metrics": Setting("metrics", _loopback, _LOOPBACK),
     "metricsFile": Setting("metrics_file", _metrics_file, _PROM),
+    "results": Setting("results", _path, PATH),
     "redact": Setting("redact", read_patterns, PATTERNS),
     "audit": Setting("audit", _flag, FLAG),
     "quiet": Setting("quiet", _flag, FLAG),

@@ -21,6 +21,7 @@ from enforcer.explain.document_types import ExplanationDocument
 from enforcer.policy.schema.fragments import DIALECT, Schema
 from enforcer.policy.schema.policy import schema as of_policy
 from enforcer.runtime.control.answers import ChangeAnswer, Confirmation
+from enforcer.runtime.policies.results import ResultsDocument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,6 +100,7 @@ SCHEMAS: Final = {
         "a line of a log of records in JSON", lambda is_strict: of_record(is_strict=is_strict)
     ),
     "events": NamedSchema("a line of `events -o json`", _events),
+    "results": NamedSchema("the file of `start --results`", _typed(ResultsDocument)),
     **{name: attrs.evolve(each, of=f"the object of {each.of}") for name, each in DOCUMENTS.items()},
 }
 """Every schema by its name."""

@@ -35,6 +35,7 @@ class Settings:
         outputs: where they go besides.
         metrics: loopback address and port where Prometheus reads metrics, if anywhere.
         metrics_file: where they are written for its node exporter, if anywhere.
+        results: where it is written what became of each policy, if anywhere.
         redact: patterns of arguments to hide, wherever records go.
         audit: put every policy in audit mode.
         quiet: print no records.
@@ -62,6 +63,7 @@ class Settings:
     outputs: tuple[OutputSpec, ...] = ()
     metrics: tuple[str, int] | None = None
     metrics_file: Path | None = None
+    results: Path | None = None
     redact: tuple[str, ...] = ()
     audit: bool = False
     quiet: bool = False

@@ -140,6 +140,7 @@ def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
         redact=settings.redact,
         metrics=settings.metrics,
         metrics_file=settings.metrics_file,
+        results=settings.results,
         watch=settings.watch,
         watch_confirm_within=settings.watch_confirm_within,
         confirm_within=settings.confirm_within,

@@ -110,6 +110,12 @@ def _add_outputs(group: Arguments) -> None:
         type=metrics_file,
         help="file of metrics for the textfile collector of the node exporter",
     )
+    group.add_argument(
+        "--results",
+        metavar="FILE",
+        type=file_path,
+        help="file that says what became of each policy, for the agent of a cluster",
+    )
 
 
 def _add_safety(group: Arguments) -> None:

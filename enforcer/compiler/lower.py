@@ -36,6 +36,7 @@ from enforcer.policy.model.policy import (
     PolicySet,
     Rule,
     Verb,
+    default_name,
 )
 from enforcer.policy.model.workloads import named_inside
 from enforcer.span import Span
@@ -308,7 +309,7 @@ class _Lowering:
     ) -> RowInfo:
         return RowInfo(
             policy=self.policy.name,
-            rule=rule.name if rule else f"default-{event}",
+            rule=rule.name if rule else default_name(event),
             span=span,
             verb=action.verb,
             message=action.message or self.policy.message,

@@ -21,7 +21,16 @@ from enforcer.explain.conditions import Part, Parts
 from enforcer.explain.logic import Gap, Truth, every, seen_by
 from enforcer.policy.language.vocabulary import ObjectFlag, Op
 from enforcer.policy.model.loaders import is_asked, loaded_ops
-from enforcer.policy.model.policy import Action, Mode, OnError, Policy, PolicySet, Rule, Verb
+from enforcer.policy.model.policy import (
+    Action,
+    Mode,
+    OnError,
+    Policy,
+    PolicySet,
+    Rule,
+    Verb,
+    default_name,
+)
 from enforcer.policy.readers.attempts import attempted, left_out
 
 if TYPE_CHECKING:
@@ -67,7 +76,7 @@ class Entry:
     @property
     def name(self) -> str:
         """The rule's, as records have it."""
-        return self.rule.name if self.rule is not None else f"default-{self.event}"
+        return self.rule.name if self.rule is not None else default_name(self.event)
 
     @property
     def span(self) -> Span:

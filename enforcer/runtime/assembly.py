@@ -82,8 +82,8 @@ class Plan:
         outputs: where records go.
         is_shown: whether they are printed as well.
         redact: patterns of arguments to hide, wherever records go.
-        metrics: loopback address and port where metrics are read, if anywhere.
-        metrics_file: where they are written, if anywhere.
+        metrics, metrics_file: loopback address and port where metrics are read, or a file, if anywhere.
+        results: where it is written what became of each policy, if anywhere.
         watch: make changes of the policy files active by themselves.
         watch_confirm_within: seconds after which such a change is taken back unless confirmed.
         confirm_within: seconds after which the start is taken back unless confirmed.
@@ -102,6 +102,7 @@ class Plan:
     redact: Sequence[str] = ()
     metrics: tuple[str, int] | None = None
     metrics_file: Path | None = None
+    results: Path | None = None
     watch: bool = True
     watch_confirm_within: float | None = None
     confirm_within: float | None = None
@@ -121,6 +122,7 @@ class Parts:
         store: where sessions are pinned; None if they are not.
         sinks: where records go.
         metrics: where metrics are read.
+        results: where it is written what became of each policy.
         watch: looks at the policy files from before they are read.
     """
 
@@ -130,6 +132,7 @@ class Parts:
     sinks: Sequence[Sink]
     reactor: Reactor
     metrics: Sequence[ScrapeServer | Textfile]
+    results: Textfile | None
     watch: PolicyWatch
     overview: Overview = attrs.field(factory=Overview)
 
@@ -169,7 +172,8 @@ def open_parts(
         undo.callback(sink.close)
     reactor = Reactor()
     metrics = list(_metrics(plan, reactor, report))
-    for part in metrics:
+    results = _textfile(plan.results, reactor, report, "results")
+    for part in (*metrics, *([results] if results is not None else ())):
         part.open()
         undo.callback(part.close)
     return Parts(
@@ -179,6 +183,7 @@ def open_parts(
         sinks=sinks,
         reactor=reactor,
         metrics=metrics,
+        results=results,
         watch=PolicyWatch(plan.sources.paths),
     )
 
@@ -204,10 +209,16 @@ def _metrics(plan: Plan, reactor: Reactor, report: Report) -> Iterator[ScrapeSer
         from enforcer.runtime.metrics.http import ScrapeServer  # noqa: PLC0415 (for who asks)
 
         yield ScrapeServer(plan.metrics, reactor)
-    if plan.metrics_file is not None:
-        from enforcer.runtime.metrics.textfile import Textfile  # noqa: PLC0415 (for who asks)
+    if textfile := _textfile(plan.metrics_file, reactor, report, "metrics"):
+        yield textfile
 
-        yield Textfile(plan.metrics_file, reactor, report)
+
+def _textfile(path: Path | None, reactor: Reactor, report: Report, what: str) -> Textfile | None:
+    if path is None:
+        return None
+    from enforcer.runtime.metrics.textfile import Textfile  # noqa: PLC0415 (for who asks)
+
+    return Textfile(path, reactor, report, what)
 
 
 def begin_enforcement(plan: Plan, parts: Parts, report: Report) -> Start:
@@ -264,6 +275,10 @@ def connect(plan: Plan, parts: Parts, begun: Start, report: Report) -> Service:
     pipeline.lost.decisions, pipeline.lost.activity = begun.reported
     daemon.listen(plan.socket)
     _serve_metrics(parts, daemon, pipeline)
+    if parts.results is not None:
+        from enforcer.runtime.policies.results import ResultsFile  # noqa: PLC0415 (for who asks)
+
+        ResultsFile(parts.results, enforcement.reactor).serve(enforcement, daemon.status)
     if plan.watch:
         enforcement.watch(parts.watch, plan.watch_confirm_within, tell)
     return Service(daemon, pipeline, enforcement)

@@ -45,6 +45,7 @@ __all__ = [
     "Value",
     "Verb",
     "Within",
+    "default_name",
 ]
 
 
@@ -327,6 +328,22 @@ class Policy:
     allow_degraded: bool = False
     namespace: str = ""
     notes: tuple[Note, ...] = attrs.field(default=(), eq=False)
+
+    @property
+    def permitting(self) -> tuple[str, ...]:
+        """Names of the rules and defaults that refuse nothing, as records and counts have them."""
+        rules = (rule.name for rule in self.rules if rule.action.verb < Verb.DENY)
+        defaults = (
+            default_name(event)
+            for event, action in self.defaults.items()
+            if action.verb < Verb.DENY
+        )
+        return (*rules, *defaults)
+
+
+def default_name(event: str) -> str:
+    """Return what records and counts call the default for *event*."""
+    return f"default-{event}"
 
 
 @attrs.frozen

@@ -32,6 +32,7 @@ class PolicyFacts:
         is_enabled: whether it is active.
         is_mode_set: whether its mode was set at run time.
         degraded: names of rules that can be recorded but not prevented.
+        permitting: names of rules and defaults that refuse nothing.
     """
 
     name: str
@@ -43,6 +44,7 @@ class PolicyFacts:
     is_enabled: bool = True
     is_mode_set: bool = False
     degraded: tuple[str, ...] = ()
+    permitting: tuple[str, ...] = ()
 
     def as_dict(self, counts: Hits, *, is_older: bool = False) -> PolicyState:
         """Describe it in JSON, with how often it decided; *is_older*: its file says something else by now."""
@@ -75,6 +77,7 @@ def facts_of(policies: PolicySet, overlay: Overlay) -> tuple[PolicyFacts, ...]:
             is_enabled=policy.name not in overlay.disabled,
             is_mode_set=policy.name in overlay.modes,
             degraded=tuple(rule.name for rule in policy.rules if _is_degraded(rule)),
+            permitting=policy.permitting,
         )
         for policy in policies.policies
     )

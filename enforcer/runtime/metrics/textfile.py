@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Metrics in a file for the textfile collector of Prometheus' node exporter, written atomically."""
+"""A file that is written again and again, as a whole: for the textfile collector of Prometheus' node exporter, and others."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ class Textfile:
 
     Attributes:
         report: gets a sentence when writing begins to fail, and when it works again.
+        what: it has, for these sentences.
     """
 
     path: Path
     reactor: Reactor
     report: Callable[[str], None]
+    what: str = "metrics"
     _text: Callable[[], bytes] = attrs.field(default=lambda: b"", init=False)
     is_failing: bool = attrs.field(default=False, init=False)
     _is_closed: bool = attrs.field(default=False, init=False)
@@ -72,17 +74,17 @@ class Textfile:
         except (OSError, EnforcerError) as error:
             if not self.is_failing:
                 self.report(
-                    f"metrics {self.path}: {getattr(error, 'strerror', None) or error}: trying "
+                    f"{self.what} {self.path}: {getattr(error, 'strerror', None) or error}: trying "
                     "again; until then the file is out of date"
                 )
             self.is_failing = True
         else:
             if self.is_failing:
-                self.report(f"metrics {self.path}: works again")
+                self.report(f"{self.what} {self.path}: works again")
             self.is_failing = False
 
     def _replace(self, text: bytes) -> None:
-        # The exporter is another user. The numbers are out of date after a crash anyway.
+        # The reader is another user. The numbers are out of date after a crash anyway.
         replace(self.path, text, 0o644, is_lasting=False)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ neither the names nor the room of others.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import attrs
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from enforcer.policy.store import FileText
     from enforcer.runtime.control.answers import RefusedFileState
 
-__all__ = ["Chosen", "RefusedFile", "choose", "is_at", "told"]
+__all__ = ["Chosen", "RefusedFile", "choose", "digest_of", "is_at", "told"]
 
 _T = TypeVar("_T")
 
@@ -47,11 +48,13 @@ class RefusedFile:
         path: of the file, or of a directory that cannot be listed.
         is_kept: whether an earlier version of it is active.
         errors: what is wrong, each with its place.
+        digest: of what it says, in SHA-256; None: that cannot be read.
     """
 
     path: str
     is_kept: bool
     errors: tuple[str, ...]
+    digest: str | None = None
 
     def as_dict(self) -> RefusedFileState:
         """Describe it in JSON."""
@@ -85,12 +88,13 @@ class _Unit:
     """
     A file with the versions of it that may still be active, the newest first.
 
-    *earlier*: what it said when it was active last, and *before*, the policies of that if it says something
+    *found*: what it says, if that can be read; *earlier*: what it said when it was active last, and *before*, the policies of that if it says something
     else now; *errors*: of the versions that cannot be active; *policies*: of the version that is tried.
     """
 
     path: str
     versions: list[bytes]
+    found: bytes | None
     earlier: bytes | None
     before: tuple[Policy, ...] = ()
     errors: list[EnforcerError] = attrs.field(factory=list)
@@ -111,6 +115,11 @@ class _Unit:
         self.errors += errors
         self.versions.pop(0)
         self.policies = self.before if self.versions else ()
+
+
+def digest_of(text: bytes) -> str:
+    """Return by what a reader of results knows that *text* is meant."""
+    return hashlib.sha256(text).hexdigest()
 
 
 def told(refused: Iterable[RefusedFile]) -> Iterator[str]:
@@ -158,7 +167,12 @@ def choose(
         if each.content is None
     ]
     refused = [
-        RefusedFile(unit.path, bool(unit.versions), tuple(map(str, unit.errors)))
+        RefusedFile(
+            unit.path,
+            bool(unit.versions),
+            tuple(map(str, unit.errors)),
+            digest_of(unit.found) if unit.found is not None else None,
+        )
         for unit in choice.units
         if unit.errors
     ]
@@ -179,11 +193,11 @@ def _units(found: Sequence[FileText], earlier: Mapping[str, bytes]) -> list[_Uni
             versions = [each.content]
             if before is not None and before != each.content:
                 versions.append(before)
-            units[each.path] = _Unit(each.path, versions, before)
+            units[each.path] = _Unit(each.path, versions, each.content, before)
     hidden = [each.path for each in found if each.content is None]
     for path, text in earlier.items():
         if path not in units and any(is_at(path, place) for place in hidden):
-            units[path] = _Unit(path, [text], text)
+            units[path] = _Unit(path, [text], None, text)
     changed = {path: earlier[path] for path, unit in units.items() if len(unit.versions) > 1}
     for read in read_texts(changed.items()):
         units[read.path].before = read.policies

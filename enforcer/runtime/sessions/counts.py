@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from enforcer.events.types import Origin
     from enforcer.runtime.ports import Hits
@@ -63,6 +63,14 @@ class Ledger:
         totals: dict[str, Counts] = {}
         for (policy, _), counts in self._totals.items():
             totals[policy] = totals.get(policy, Counts()) + counts
+        return totals
+
+    def enforced_without(self, left_out: Mapping[str, Collection[str]]) -> dict[str, int]:
+        """Return how often each policy decided, without its rules that *left_out* names."""
+        totals: dict[str, int] = {}
+        for (policy, rule), counts in self._totals.items():
+            if rule not in left_out.get(policy, ()):
+                totals[policy] = totals.get(policy, 0) + counts.enforced
         return totals
 
     def as_list(self) -> list[list[Any]]:

@@ -124,7 +124,7 @@ def test_the_page_of_start_has_its_groups_and_details():
 
     groups = re.findall(r"^\.SS (.+)$", text, re.MULTILINE)
     options = ["Policies", "Records and metrics", "Safety", "Terminal", "Service"]
-    assert [*options, "Folders that a machine fills", "Files of another user"] == groups
+    assert [*options, "Folders that a machine fills", "Files of another user", "Results"] == groups
     assert "[--pins FOLDER | --no-pins]" in text
     assert "`" not in text
     assert "If the process is killed or fails, enforcement stays active without it." in text

@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 import attrs
+import jsonschema
 import pytest
 from control_fakes import ME
 from fakes import ENFORCED, PREVENTED, FakeHits, FakeSession, raw_event
 from patience import scaled
 
 from enforcer.cli.main import main
+from enforcer.cli.schemas import schema
 from enforcer.errors import ControlError, PolicyErrors
 from enforcer.kernel.session import Session
 from enforcer.policy.language.vocabulary import Op
@@ -25,6 +27,7 @@ from enforcer.runtime.control.protocol import Client, NoDaemonError
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.policies.compile_process import make
 from enforcer.runtime.policies.last_good import LastGood
+from enforcer.runtime.policies.tolerance import digest_of
 
 POLICY = """\
 apiVersion: enforcer/v1
@@ -279,6 +282,67 @@ def test_a_tolerant_start_says_what_is_refused(session, words, tmp_path, capfd, 
     assert [True] == older
     assert {str(other): None, str(policy): POLICY} == instead
     assert {str(policy): POLICY.encode()} == LastGood(good, (folder,)).read(pytest.fail)
+
+
+def test_results_say_what_became_of_each_file(session, words, tmp_path, capfd, monkeypatch):
+    """By the digest of the text that is meant; when something is refused, and when it is right again."""
+    monkeypatch.setattr("enforcer.places.LAST_GOOD", tmp_path / "last-good.json")
+    folder, results = tmp_path / "policies", tmp_path / "results.json"
+    folder.mkdir(mode=0o700)
+    words[-1] = str(folder)
+    files = {name: folder / f"{name}.yaml" for name in ("vault", "audit", "wrong")}
+    texts = {
+        "vault": POLICY,
+        "audit": POLICY.replace("vault}", "audit}").replace("spec:", "spec:\n  mode: audit"),
+        "wrong": "kind: [",
+    }
+    for name, text in texts.items():
+        files[name].write_text(text)
+        files[name].chmod(0o600)
+    seen = []
+
+    def until(holds):
+        end = time.monotonic() + scaled(60)
+        while True:
+            found = json.loads(results.read_text()) if results.exists() else None
+            if found is not None and holds({p["file"]: p for p in found["policies"]}):
+                seen.append(found)
+                return
+            if time.monotonic() > end:
+                raise ControlError(f"never: {found}")
+            time.sleep(0.02)
+
+    def asks(ask):
+        until(lambda found: len(found) == 3)
+        files["vault"].write_text("kind: [")
+        ask("reload")
+        until(lambda found: found[str(files["vault"])]["state"] == "older")
+        files["vault"].write_text(POLICY)
+        ask("reload")
+        until(lambda found: found[str(files["vault"])]["state"] == "active")
+
+    asking = Asking(tmp_path / "s.sock", asks)
+    code = main([*words, "--no-watch", "--tolerant", "--results", str(results)])
+    asking.join()
+
+    assert (0, None) == (code, asking.error), capfd.readouterr().err
+    assert not results.exists()
+    first, second, third = ({Path(p["file"]).stem: p for p in each["policies"]} for each in seen)
+    validator = jsonschema.Draft202012Validator(schema("results", is_strict=True))
+    for each in seen:
+        validator.validate(each)
+    assert {"vault": "active", "audit": "audit", "wrong": "refused"} == {
+        name: each["state"] for name, each in first.items()
+    }
+    assert {name: digest_of(text.encode()) for name, text in texts.items()} == {
+        name: each["digest"] for name, each in first.items()
+    }
+    assert first["wrong"]["name"] is None
+    assert first["wrong"]["message"].startswith(f"{files['wrong']}:")
+    assert ("vault", "older", "Refused", digest_of(b"kind: [")) == tuple(
+        second["vault"][key] for key in ("name", "state", "reason", "digest")
+    )
+    assert first == third
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="giving files away needs root")

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""
+What became of each policy file, in a file for whoever writes them: the agent of a cluster.
+
+So the agent needs no right on the control socket. Who can read this file learns the names and the errors of
+all policies, and counts; nothing of any record.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
+
+import attrs
+
+from enforcer import __version__
+from enforcer.policy.model.modes import Mode
+from enforcer.runtime.policies.tolerance import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from enforcer.runtime.control.answers import Health
+    from enforcer.runtime.control.report import PolicyFacts
+    from enforcer.runtime.metrics.textfile import Textfile
+    from enforcer.runtime.policies.active import ActiveSet
+    from enforcer.runtime.policies.compact import CompactCopy
+    from enforcer.runtime.policies.enforcement import Enforcement
+    from enforcer.runtime.policies.tolerance import RefusedFile
+    from enforcer.runtime.reactor import Reactor
+
+__all__ = ["PolicyResult", "ResultsDocument", "ResultsFile"]
+
+_LOOK: Final = 1.0  # seconds between two looks whether something else is active
+_MAX_MESSAGE: Final = 4096
+
+
+class PolicyResult(TypedDict):
+    """What became of one policy, or of a file of which nothing is active."""
+
+    name: Annotated[str | None, "Name of the policy; null if nothing of its file is active."]
+    file: Annotated[str, "The file."]
+    state: Annotated[
+        Literal["active", "audit", "degraded", "older", "refused"],
+        "active; audit: only recorded; degraded: some of it after the fact; older: what its file said "
+        "before; refused: not at all.",
+    ]
+    reason: Annotated[str, "Why it is not as written, in one word; empty if it is."]
+    message: Annotated[str, "The same in sentences."]
+    digest: Annotated[
+        str | None, "SHA-256 of the text that this is about; null if it is not known."
+    ]
+    denials: Annotated[int, "Operations that it denied or killed."]
+
+
+class ResultsDocument(TypedDict):
+    """The file of ``start --results``."""
+
+    version: Annotated[int, "1."]
+    enforcer: Annotated[str, "Version of enforcer."]
+    kernel: Annotated[str, "Release of the kernel."]
+    time: Annotated[float, "When it was written, seconds since 1970; each quarter of a minute."]
+    generation: Annotated[int, "Of the active policy image."]
+    mode: Annotated[
+        Literal["enforce", "audit"], "audit: nothing is refused, whatever policies say."
+    ]
+    lost: Annotated[int, "Records that were lost."]
+    policies: Annotated[list[PolicyResult], "What became of each policy."]
+
+
+@attrs.define(eq=False, repr=False)
+class ResultsFile:
+    """
+    A file, written when something else is active, and now and then for counts.
+
+    When the daemon ends in order, the file goes: nothing is active, or nobody knows.
+    """
+
+    file: Textfile
+    reactor: Reactor
+    _told: ActiveSet | None = attrs.field(default=None, init=False)
+    _texts: CompactCopy[dict[str, bytes]] | None = attrs.field(default=None, init=False)
+    _digests: dict[str, str] = attrs.field(factory=dict, init=False)
+
+    def serve(self, enforcement: Enforcement, health: Callable[[], Health]) -> None:
+        """Write from now on what is active by *enforcement*; *health* says what was lost."""
+
+        def text() -> bytes:
+            self._told = enforcement.now
+            return json.dumps(self._document(enforcement, health()), indent=1).encode() + b"\n"
+
+        def look() -> None:
+            if enforcement.now is not self._told:
+                self.file.write()
+
+        self.file.serve(text)
+        self.reactor.every(_LOOK, look)
+
+    def _document(self, enforcement: Enforcement, health: Health) -> ResultsDocument:
+        records = health["records"]
+        return {
+            "version": 1,
+            "enforcer": __version__,
+            "kernel": platform.release(),
+            "time": round(time.time(), 1),
+            "generation": health["generation"],
+            "mode": "audit" if enforcement.sources.audit else "enforce",
+            "lost": records["lostDecisions"] + records["lostActivity"] + records["malformed"],
+            "policies": list(self._policies(enforcement)),
+        }
+
+    def _policies(self, enforcement: Enforcement) -> Iterator[PolicyResult]:
+        now = enforcement.now
+        denials = enforcement.sessions.counts().enforced_without(
+            {facts.name: facts.permitting for facts in now.facts}
+        )
+        digests = self._digests_of(now)
+        for facts in now.facts:
+            refused = next((each for each in now.refused if each.covers(facts.file)), None)
+            digest = digests.get(facts.file) if refused is None else refused.digest
+            yield _result(facts, refused, digest, denials.get(facts.name, 0))
+        known = {facts.file for facts in now.facts}
+        for each in now.refused:
+            if not any(each.covers(file) for file in known):
+                yield _result(None, each, each.digest, 0)
+
+    def _digests_of(self, now: ActiveSet) -> dict[str, str]:
+        """Return the digests of the texts that are active; made anew only when these are others."""
+        if now.texts is not self._texts:
+            self._texts = now.texts
+            texts = now.texts.unpack() if now.texts is not None else {}
+            self._digests = {path: digest_of(text) for path, text in texts.items()}
+        return self._digests
+
+
+def _result(
+    facts: PolicyFacts | None, refused: RefusedFile | None, digest: str | None, denials: int
+) -> PolicyResult:
+    result: PolicyResult = {
+        "name": facts.name if facts is not None else None,
+        "file": facts.file if facts is not None else refused.path if refused is not None else "",
+        "state": "active",
+        "reason": "",
+        "message": "",
+        "digest": digest,
+        "denials": denials,
+    }
+    if refused is not None:
+        result["state"] = "older" if facts is not None else "refused"
+        result["reason"] = "Refused" if refused.digest is not None else "Unreadable"
+        result["message"] = "\n".join(refused.as_dict()["errors"])[:_MAX_MESSAGE]
+    elif facts is None or not facts.is_enabled:
+        result["state"], result["reason"] = "refused", "Disabled"
+        result["message"] = "it was switched off at run time: enforcer policy enable"
+    elif facts.mode == Mode.AUDIT.value:
+        result["state"] = "audit"
+    elif facts.degraded:
+        result["state"], result["reason"] = "degraded", "AfterTheFact"
+        result["message"] = f"recorded, but not prevented: {', '.join(facts.degraded)}"[
+            :_MAX_MESSAGE
+        ]
+    return result
