@@ -12,6 +12,7 @@ __all__ = [
     "LAST_GOOD",
     "PINS",
     "POLICIES",
+    "RESULTS",
     "SOCKET",
     "STDIN",
     "STDIN_NAME",
@@ -22,6 +23,7 @@ CONFIG: Final = Path("/etc/enforcer/enforcer.yaml")
 LAST_GOOD: Final = Path("/var/lib/enforcer/last-good.json")
 KUBE: Final = Path("/var/lib/enforcer/kube")
 POLICIES: Final = Path("/etc/enforcer/policies")
+RESULTS: Final = Path("/var/lib/enforcer/results/results.json")
 SOCKET: Final = Path("/run/enforcer/enforcer.sock")
 PINS: Final = Path("/sys/fs/bpf/enforcer")
 

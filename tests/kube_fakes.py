@@ -441,7 +441,8 @@ def files_of(folder):
     found = {}
     for path in sorted(folder.iterdir()):
         if path.suffix == ".yaml":
-            found[path.name] = path.read_bytes()
+            with contextlib.suppress(FileNotFoundError):  # it went meanwhile
+                found[path.name] = path.read_bytes()
     return found
 
 

@@ -18,7 +18,10 @@ from enforcer.cli.arguments import file_path
 from enforcer.cli.exits import Exit, UsageError, complain
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from enforcer.kube.agent import Agent, Plan
+    from enforcer.kube.reporter import Reporter
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -30,7 +33,7 @@ examples:
 
 the engine beside it, where the agent is user 9753:
   enforcer start --tolerant --policy-owner 9753 --pods-dir /var/lib/enforcer/kube/pods \\
-      /var/lib/enforcer/kube/policies
+      --results /var/lib/enforcer/results/results.json /var/lib/enforcer/kube/policies
 """
 
 
@@ -47,6 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=file_path,
         default=places.KUBE,
         help=f"where policies/, pods/ and agent/ are written (default: {places.KUBE})",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="FILE",
+        type=file_path,
+        default=places.RESULTS,
+        help="what the engine says became of each policy, from its own --results (default: "
+        f"{places.RESULTS})",
     )
     parser.add_argument(
         "--once", action="store_true", help="list everything once, write the files, and end"
@@ -89,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
         except KubeError as error:
             raise UsageError(f"not everything could be listed: {error}") from error
         return Exit.OK
+    agent.reporting = _reporter(agent, args.results)
     _obey_signals(agent)
     complain(f"following https://{plan.access.host}:{plan.access.port} as node {plan.node}")
     agent.run()
@@ -118,7 +130,23 @@ def _plan(args: argparse.Namespace) -> Plan:
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return Plan(access, node, args.folder)
+    return Plan(access, node, args.folder.absolute())
+
+
+def _reporter(agent: Agent, results: Path) -> Reporter:
+    """Make what reports how this node is."""
+    from enforcer.kube.node_status import NodeStatus
+    from enforcer.kube.reporter import Reporter
+
+    plan = agent.plan
+    return Reporter(
+        node=plan.node,
+        client=plan.client(),
+        results=results,
+        states=agent.states,
+        status=NodeStatus(plan.policies),
+        troubles=agent.troubles,
+    )
 
 
 def _obey_signals(agent: Agent) -> None:

@@ -9,6 +9,7 @@ never of the text before. If this is lost, the next list makes it anew; nothing 
 from __future__ import annotations
 
 import json
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -16,7 +17,7 @@ import attrs
 from enforcer.whole_file import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from enforcer.kube.resource import Key, Resource
@@ -57,10 +58,11 @@ class PolicyObject:
 
 @attrs.define(eq=False, repr=False)
 class PolicyStates:
-    """All objects by the names of their files."""
+    """All objects by the names of their files. Another thread may ask for :meth:`all` of them."""
 
     path: Path
     _objects: dict[str, PolicyObject] = attrs.field(factory=dict, init=False)
+    _lock: Lock = attrs.field(factory=Lock, init=False)
     _is_dirty: bool = attrs.field(default=False, init=False)
 
     def read(self) -> None:
@@ -81,7 +83,7 @@ class PolicyStates:
         """
         if not self._is_dirty:
             return
-        files = {name: attrs.asdict(each) for name, each in sorted(self._objects.items())}
+        files = {name: attrs.asdict(each) for name, each in self.all()}
         document = json.dumps({"format": _FORMAT, "files": files}, indent=1)
         replace(self.path, document.encode(), 0o644, is_lasting=False)
         self._is_dirty = False
@@ -92,7 +94,8 @@ class PolicyStates:
         old = self._objects.get(name, new)
         noted = old.noting(digest, generation)
         if noted != self._objects.get(name):
-            self._objects[name] = noted
+            with self._lock:
+                self._objects[name] = noted
             self._is_dirty = True
 
     def keep(self, resource: Resource, names: Collection[str]) -> None:
@@ -103,10 +106,13 @@ class PolicyStates:
 
     def forget(self, name: str) -> None:
         """Forget the object of the file *name*."""
-        self._is_dirty |= self._objects.pop(name, None) is not None
+        with self._lock:
+            self._is_dirty |= self._objects.pop(name, None) is not None
 
-    def __iter__(self) -> Iterator[tuple[str, PolicyObject]]:
-        yield from sorted(self._objects.items())
+    def all(self) -> list[tuple[str, PolicyObject]]:
+        """List every object, with the name of its file."""
+        with self._lock:
+            return sorted(self._objects.items())
 
 
 def _object(found: Any) -> PolicyObject:

@@ -158,7 +158,7 @@ def test_states_know_which_text_is_of_which_generation(tmp_path, folder):
     states = PolicyStates(folder.states.path)
     states.read()
 
-    ((name, known),) = states
+    ((name, known),) = states.all()
     assert ("shop.web.enforcerpolicy.yaml", "shop/web") == (name, known.label)
     assert [1, 2, 3] == [known.generations[digest] for digest in digests]
 
@@ -173,4 +173,4 @@ def test_states_that_cannot_be_read_are_none(tmp_path, text):
 
     states.read()
 
-    assert [] == list(states)
+    assert [] == states.all()

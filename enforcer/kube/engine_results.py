@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""What the engine says became of each policy file: the file of ``enforcer start --results``, read with care."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from enforcer.runtime.policies.results import PolicyResult, ResultsDocument
+
+__all__ = ["FileResult", "Results", "read_results"]
+
+_MAX: Final = 32 << 20
+_STATES: Final = frozenset({"active", "audit", "degraded", "older", "refused"})
+
+
+@attrs.frozen
+class FileResult:
+    """What became of one file."""
+
+    state: str
+    reason: str
+    message: str
+    digest: str | None
+    denials: int
+
+
+@attrs.frozen
+class Results:
+    """
+    What the engine said last.
+
+    Attributes:
+        time: when, seconds since 1970.
+        files: by the names of the files with their folders.
+    """
+
+    version: str
+    kernel: str
+    time: float
+    generation: int
+    mode: str
+    lost: int
+    files: dict[str, FileResult]
+
+
+def read_results(path: Path) -> Results | None:
+    """
+    Return what *path* says; None if there is nothing, or nothing that makes sense.
+
+    Only root may have written it: the agent tells others what is enforced here.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with os.fdopen(fd, "rb") as file:
+            found = os.fstat(fd)
+            is_trusted = found.st_uid in {0, os.geteuid()} and not found.st_mode & 0o022
+            if not stat.S_ISREG(found.st_mode) or not is_trusted or found.st_size > _MAX:
+                return None
+            return _results(json.loads(file.read(_MAX)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None  # towards unknown: what is reported then says so
+
+
+def _results(document: ResultsDocument) -> Results:
+    return Results(
+        version=_text(document["enforcer"]),
+        kernel=_text(document["kernel"]),
+        time=float(document["time"]),
+        generation=int(document["generation"]),
+        mode=_text(document["mode"]),
+        lost=int(document["lost"]),
+        # Of a file with several policies, of which the agent writes none, the last counts.
+        files={each["file"]: _file(each) for each in document["policies"]},
+    )
+
+
+def _file(each: PolicyResult) -> FileResult:
+    if each["state"] not in _STATES:
+        raise ValueError("a state that is not known")
+    digest = each["digest"]
+    return FileResult(
+        state=each["state"],
+        reason=_text(each["reason"]),
+        message=_text(each["message"]),
+        digest=None if digest is None else _text(digest),
+        denials=int(each["denials"]),
+    )
+
+
+def _text(found: Any) -> str:
+    if not isinstance(found, str):
+        raise TypeError("not a text")
+    return found

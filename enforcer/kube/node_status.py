@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""What a node reports to the API server: the status of its ``EnforcerNode``."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from enforcer.kube.errors import printable
+from enforcer.kube.field_path import field_at
+from enforcer.kube.policy_text import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from enforcer.kube.engine_results import FileResult, Results
+    from enforcer.kube.policy_state import PolicyObject
+
+__all__ = ["NodeStatus", "facts_of"]
+
+_OLD: Final = 60.0  # seconds; the engine writes four times as often
+_MAX_POLICIES: Final = 5000
+_MAX_MESSAGES: Final = 100
+"""Policies whose errors are told: an object of the API server has some 1.5 MiB at most."""
+
+
+@attrs.define(eq=False, repr=False)
+class NodeStatus:
+    """
+    Makes the status from what the engine says and from what the agent wrote.
+
+    Attributes:
+        folder: of the policy files, as the engine calls it.
+        clock: seconds since 1970.
+    """
+
+    folder: Path
+    clock: Callable[[], float] = time.time
+    _ready: tuple[str, str] = attrs.field(default=("", ""), init=False)
+
+    def make(
+        self, results: Results | None, objects: Iterable[tuple[str, PolicyObject]]
+    ) -> dict[str, Any]:
+        """
+        Return the status, without the time at which it is sent.
+
+        Args:
+            results: what the engine said last; None: nothing.
+            objects: of each file of a policy, its name and its object.
+        """
+        status: dict[str, Any] = {"policies": [], "conditions": []}
+        if results is not None:
+            status |= {
+                "version": results.version,
+                "kernel": results.kernel,
+                "generation": results.generation,
+                "mode": results.mode,
+                "lost": results.lost,
+                "policies": self._policies(results, objects),
+            }
+        status["conditions"] = [self._condition(results, status["policies"])]
+        return status
+
+    def _policies(
+        self, results: Results, objects: Iterable[tuple[str, PolicyObject]]
+    ) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        told = 0
+        for name, item in objects:
+            path = self.folder / name
+            result = results.files.get(str(path))
+            if result is None or len(found) == _MAX_POLICIES:
+                continue  # the engine has not looked yet
+            entry: dict[str, Any] = {
+                "name": item.label,
+                "state": result.state,
+                "denials": result.denials,
+            }
+            # Of a text that is not known any more, nothing is claimed.
+            if result.digest is not None and result.digest in item.generations:
+                entry["observedGeneration"] = item.generations[result.digest]
+            if result.reason:
+                entry["reason"] = result.reason
+                if told < _MAX_MESSAGES:
+                    told += 1
+                    entry |= _why(path, result)
+            found.append(entry)
+        return found
+
+    def _condition(self, results: Results | None, policies: list[dict[str, Any]]) -> dict[str, Any]:
+        wrong = sum(each["state"] in {"older", "refused"} for each in policies)
+        if results is None:
+            said = (
+                "False",
+                "NoEngine",
+                "the engine says nothing: it does not run, or not with --results",
+            )
+        elif self.clock() - results.time > _OLD:
+            said = (
+                "Unknown",
+                "Old",
+                "the engine said something a while ago: what was active stays so",
+            )
+        elif wrong:
+            said = ("True", "SomeRefused", f"policies that are not active as written: {wrong}")
+        else:
+            said = ("True", "Active", "")
+        state, reason, message = said
+        if self._ready[0] != state:
+            self._ready = state, rfc3339(self.clock())
+        return {
+            "type": "Ready",
+            "status": state,
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": self._ready[1],
+        }
+
+
+def facts_of(status: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return *status* without counts: what is told at once when it changes.
+
+    The generation is one, since it counts containers that come and go, too.
+    """
+    policies = [
+        {key: value for key, value in each.items() if key != "denials"}
+        for each in status["policies"]
+    ]
+    rest = {key: value for key, value in status.items() if key not in {"lost", "generation"}}
+    return {**rest, "policies": policies}
+
+
+def rfc3339(seconds: float) -> str:
+    """Write a time as the API server does."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _why(path: Path, result: FileResult) -> dict[str, str]:
+    """Return the message of *result*, and where its first error is."""
+    first, *rest = result.message.split("\n")
+    place = re.match(rf"{re.escape(str(path))}:(\d+):(\d+): ", first)
+    if place is None:
+        return {"message": printable(result.message)}
+    more = f" (and {len(rest)} more)" if rest else ""
+    found = {"message": printable(first[place.end() :]) + more}
+    field = _field(path, result, int(place[1]))
+    return {**found, "path": field or f"{place[1]}:{place[2]}"}
+
+
+def _field(path: Path, result: FileResult, line: int) -> str:
+    """Return the field on *line* of the text that is meant; nothing if the file says something else by now."""
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return ""
+    if digest_of(text) != result.digest:
+        return ""
+    return printable(field_at(text.decode("utf-8", "replace"), line))

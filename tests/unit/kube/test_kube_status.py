@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: MIT
+"""What a node reports: what the engine says of the text that the agent wrote, and nothing that nobody knows."""
+
+import json
+from threading import Event
+
+import attrs
+import pytest
+from kube_fakes import NODES, POLICIES, SPEC, FakeServer, until
+
+from enforcer.kube.engine_results import read_results
+from enforcer.kube.field_path import field_at
+from enforcer.kube.node_status import NodeStatus
+from enforcer.kube.policy_folder import PolicyFolder
+from enforcer.kube.policy_state import PolicyStates
+from enforcer.kube.policy_text import digest_of, policy_text
+from enforcer.kube.reporter import Reporter, Tempo
+from enforcer.kube.resource import POLICIES as RESOURCES
+from enforcer.kube.resource import Found
+from enforcer.kube.troubles import Troubles
+
+KEY = ("shop", "web")
+QUICK = Tempo(look=0.01, least=0.0, counts=1000.0, alive=(1000.0, 1000.0), failed=(0.01, 0.02))
+
+
+@attrs.define(eq=False)
+class Node:
+    """The files of an agent and of an engine."""
+
+    folder: PolicyFolder
+    results: object
+    now: float = 1_000_000.0
+
+    @property
+    def file(self):
+        return self.folder.path / "shop.web.enforcerpolicy.yaml"
+
+    def agent_writes(self, generation, spec=SPEC):
+        """Return the digest of the text of an object with this generation."""
+        item = {"metadata": {"generation": generation}, "spec": spec}
+        self.folder.take(Found(RESOURCES[0], KEY, item))
+        self.folder.write()
+        return digest_of(policy_text(item, KEY, RESOURCES[0]))
+
+    def engine_says(self, *policies, **more):
+        """Write results, as the engine does."""
+        document = {
+            "version": 1,
+            "enforcer": "1.2.3",
+            "kernel": "6.12.1",
+            "time": self.now,
+            "generation": 7,
+            "mode": "enforce",
+            "lost": 0,
+            "policies": list(policies),
+        } | more
+        self.results.write_text(json.dumps(document))
+        self.results.chmod(0o644)
+
+    def result(self, digest, state="active", reason="", message="", **more):
+        found = {"name": "shop/web", "file": str(self.file), "state": state, "reason": reason}
+        return found | {"message": message, "digest": digest, "denials": 0} | more
+
+    def status(self):
+        made = NodeStatus(self.folder.path, lambda: self.now)
+        return made.make(read_results(self.results), self.folder.states.all())
+
+
+@pytest.fixture
+def node(tmp_path):
+    folder = PolicyFolder(tmp_path / "policies", PolicyStates(tmp_path / "state"))
+    folder.open()
+    return Node(folder, tmp_path / "results.json")
+
+
+def test_a_state_is_of_the_generation_whose_text_is_meant(node):
+    """While the engine has not seen the newest, the one before is reported."""
+    old = node.agent_writes(3)
+    new = node.agent_writes(4, {**SPEC, "mode": "audit"})
+
+    node.engine_says(node.result(old, denials=5))
+    first = node.status()
+    node.engine_says(node.result(new, state="audit"))
+    second = node.status()
+    node.engine_says(node.result("0" * 64))
+    third = node.status()
+
+    expected = {"name": "shop/web", "state": "active", "denials": 5, "observedGeneration": 3}
+    assert [expected] == first["policies"]
+    assert [("audit", 4)] == [(p["state"], p["observedGeneration"]) for p in second["policies"]]
+    assert "observedGeneration" not in third["policies"][0]
+    assert ("1.2.3", "6.12.1", 7, "enforce", 0) == tuple(
+        first[key] for key in ("version", "kernel", "generation", "mode", "lost")
+    )
+
+
+def test_an_error_has_the_path_of_its_field(node):
+    """Nobody but the agent knows the lines of its file."""
+    wrong = {"rules": [*SPEC["rules"], {**SPEC["rules"][0], "action": "dney"}]}
+    digest = node.agent_writes(2, wrong)
+    lines = node.file.read_text().splitlines()
+    line = next(n for n, each in enumerate(lines, 1) if "dney" in each)
+    message = f"{node.file}:{line}:19: action must be one of\n{node.file}:1:1: another"
+    node.engine_says(node.result(digest, "older", "Refused", message))
+
+    (policy,) = node.status()["policies"]
+
+    assert (
+        "older",
+        "Refused",
+        "action must be one of (and 1 more)",
+        "spec.rules[1].action",
+    ) == tuple(policy[key] for key in ("state", "reason", "message", "path"))
+    node.agent_writes(3)
+    assert f"{line}:19" == node.status()["policies"][0]["path"]
+
+
+def test_a_node_is_ready_while_its_engine_says_so(node):
+    """An engine that says nothing, or said it long ago, is not taken for one that is well."""
+    digest = node.agent_writes(1)
+
+    def ready():
+        (condition,) = node.status()["conditions"]
+        return condition["status"], condition["reason"]
+
+    assert ("False", "NoEngine") == ready()
+    node.engine_says(node.result(digest))
+    assert ("True", "Active") == ready()
+    node.engine_says(node.result(digest, "refused", "Refused", "x"))
+    assert ("True", "SomeRefused") == ready()
+    node.now += 61
+    assert ("Unknown", "Old") == ready()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_text("{"),
+        lambda path: path.write_text("[]"),
+        lambda path: path.write_text(path.read_text().replace('"active"', '"perfect"')),
+        lambda path: path.write_text(path.read_text().replace('"1.2.3"', "7")),
+        lambda path: path.chmod(0o666),
+        lambda path: path.unlink(),
+        lambda path: (path.rename(f"{path}.x"), path.symlink_to(f"{path}.x")),
+    ],
+)
+def test_results_that_make_no_sense_are_none(node, spoil):
+    """Or that others could have written."""
+    node.engine_says(node.result(node.agent_writes(1)))
+    assert read_results(node.results) is not None
+
+    spoil(node.results)
+
+    assert read_results(node.results) is None
+
+
+TEXT = json.dumps(
+    {"a": {"b": [1, {"c.d": [[], {}, ["x: y", "{"]]}]}, "e": "f"}, indent=2, sort_keys=True
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "path"),
+    [
+        ('"a"', "a"),
+        ('"b"', "a.b"),
+        ("1", "a.b[0]"),
+        ('"c.d"', "a.b[1].c.d"),
+        ("[],", "a.b[1].c.d[0]"),
+        ("{},", "a.b[1].c.d[1]"),
+        ('"x: y"', "a.b[1].c.d[2][0]"),
+        ('"{"', "a.b[1].c.d[2][1]"),
+        ('"e"', "e"),
+    ],
+)
+def test_fields_by_lines(word, path):
+    """Of maps and lists, in each other."""
+    line = next(
+        number for number, row in enumerate(TEXT.split("\n"), 1) if row.strip().startswith(word)
+    )
+
+    assert path == field_at(TEXT, line)
+
+
+@pytest.mark.parametrize("text", ["", "}", "]\n]", "   x\n y", '  "\n', "{\n      deep"])
+def test_any_text_has_some_path(text):
+    """What is not the agent's has none that means anything, and does no harm."""
+    assert isinstance(field_at(text, 9), str)
+
+
+# ---- Reports -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reporter(node, plan):
+    said = []
+    made = Reporter(
+        "node-1",
+        plan.client(),
+        node.results,
+        node.folder.states,
+        NodeStatus(node.folder.path, lambda: node.now),
+        Troubles(said.append),
+        QUICK,
+    )
+    yield made, said
+    made.close()
+    made.client.close()
+
+
+def test_the_object_is_made_and_its_status_applied(server, node, reporter):
+    """By the field manager of this node; again only when something has changed."""
+    made, said = reporter
+    node.engine_says(node.result(node.agent_writes(1)))
+
+    made.look()
+    made.look()
+
+    status = server.store[NODES]["", "node-1"]["status"]
+    assert [("shop/web", "active", 1)] == [
+        (p["name"], p["state"], p["observedGeneration"]) for p in status["policies"]
+    ]
+    assert "1970-01-12T13:46:40Z" == status["lastSeen"]
+    place = f"{NODES}/node-1"
+    assert [f"{place}/status", place, f"{place}/status"] == [path for _, path, _ in server.requests]
+    assert {"enforcer-node-node-1"} == {query["fieldManager"] for *_, query in server.requests}
+    node.engine_says(node.result(node.agent_writes(2, {"rules": []}), "audit"))
+    made.look()
+    assert 4 == len(server.requests)
+    assert [] == said
+
+
+def test_counts_alone_wait(server, node, reporter):
+    """Thousands of nodes would tell of each denial."""
+    made, _ = reporter
+    digest = node.agent_writes(1)
+    node.engine_says(node.result(digest))
+    made.look()
+    count = len(server.requests)
+
+    node.engine_says(node.result(digest, denials=9), generation=8, lost=3)
+    made.look()
+
+    assert count == len(server.requests)
+    made.tempo = attrs.evolve(QUICK, counts=0.0)
+    made.look()
+    status = server.store[NODES]["", "node-1"]["status"]
+    assert (9, 3, 8) == (status["policies"][0]["denials"], status["lost"], status["generation"])
+
+
+def test_a_node_reports_now_and_then(server, node, reporter):
+    """So that one that does not is noticed."""
+    made, _ = reporter
+    node.engine_says()
+    made.tempo = attrs.evolve(QUICK, alive=(0.0, 0.0))
+    made.look()
+    node.now += 30
+
+    made.look()
+
+    assert "1970-01-12T13:47:10Z" == server.store[NODES]["", "node-1"]["status"]["lastSeen"]
+
+
+def test_a_report_that_fails_touches_nothing_else(server, node, plan, begin, monkeypatch):
+    """Policies are written all the same; the trouble is told once, and it is tried again."""
+    server.put(POLICIES, KEY)
+    agent = begin()
+    assert until(lambda: agent.policies)
+    node.engine_says()
+    made = Reporter(
+        "node-1",
+        plan.client(),
+        node.results,
+        agent.agent.states,
+        NodeStatus(plan.policies, lambda: node.now),
+        agent.agent.troubles,
+        QUICK,
+    )
+    real, is_well = FakeServer.put, Event()
+
+    def put(self, path, *given, **named):
+        if path == NODES and not is_well.is_set():
+            raise ConnectionError
+        return real(self, path, *given, **named)
+
+    monkeypatch.setattr(FakeServer, "put", put)
+    made.start()
+    assert until(lambda: any("status of this node: " in sentence for sentence in agent.said))
+    server.put(POLICIES, ("shop", "other"))
+    assert until(lambda: len(agent.policies) == 2)
+
+    is_well.set()
+
+    assert until(lambda: ("", "node-1") in server.store[NODES])
+    assert until(lambda: any("status of this node: works" in sentence for sentence in agent.said))
+    made.close()
+    assert 1 == sum("status of this node: cannot" in sentence for sentence in agent.said)
