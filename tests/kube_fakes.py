@@ -25,18 +25,22 @@ from enforcer.kube.watcher import Pace
 
 POLICIES = "/apis/enforcer.dev/v1/enforcerpolicies"
 CLUSTER = "/apis/enforcer.dev/v1/clusterenforcerpolicies"
+TETRAGON = "/apis/cilium.io/v1alpha1/tetragonpolicies"
 NODES = "/apis/enforcer.dev/v1/enforcernodes"
 PODS = "/api/v1/pods"
 KINDS = {
     POLICIES: "EnforcerPolicy",
     CLUSTER: "ClusterEnforcerPolicy",
+    TETRAGON: "TetragonPolicy",
     NODES: "EnforcerNode",
     PODS: "Pod",
 }
 
 SPEC = {"rules": [{"exec": {}, "match": {"path": "/bin/sh"}, "action": "deny"}]}
 
-QUICK = Pace(watch=(20.0, 30.0), silence=1.0, answer=0.5, pause=0.01, longest=0.05)
+QUICK = Pace(
+    watch=(20.0, 30.0), silence=1.0, answer=0.5, absent=(0.05, 0.1), pause=0.01, longest=0.05
+)
 
 GONE = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
 

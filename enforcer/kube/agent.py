@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 
 from enforcer.kube.client import Client
+from enforcer.kube.errors import KubeError
 from enforcer.kube.pod_file import PodFile
 from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
@@ -149,11 +150,18 @@ class Agent:
         try:
             for resource in self.plan.resources:
                 with contextlib.closing(self.plan.client()) as client:
-                    self._watcher(resource, client).list()
+                    self._list(self._watcher(resource, client))
         finally:
             for news in self._waiting():
                 self._take(news)
             self._write()
+
+    def _list(self, watcher: Watcher) -> None:
+        try:
+            watcher.list()
+        except KubeError as error:
+            if not watcher.may_lack(error):
+                raise
 
     def stop(self) -> None:
         """End :meth:`run`; a handler of a signal may call it."""

@@ -69,12 +69,15 @@ class NodeStatus:
         self, results: Results, objects: Iterable[tuple[str, PolicyObject]]
     ) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        told = 0
+        told, names = 0, set[str]()
         for name, item in objects:
             path = self.folder / name
             result = results.files.get(str(path))
             if result is None or len(found) == _MAX_POLICIES:
                 continue  # the engine has not looked yet
+            if item.label in names:
+                continue  # of two kinds under one name; a list that has it twice would be refused whole
+            names.add(item.label)
             entry: dict[str, Any] = {
                 "name": item.label,
                 "state": result.state,

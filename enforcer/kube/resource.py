@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from enforcer.kube.errors import GarbageError, printable
-from enforcer.policy.language.kube import CLUSTER_POLICY, POLICY
+from enforcer.policy.language.kube import CLUSTER_POLICY, POLICY, TETRAGON_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +49,7 @@ class Resource:
         namespaced: whether each has a namespace.
         word: what files of them have in their names.
         selector: which of them are wanted, by fields; empty: all.
+        is_optional: a cluster may do without, and without the right to list them.
     """
 
     path: str
@@ -57,9 +58,10 @@ class Resource:
     namespaced: bool
     word: str
     selector: str = ""
+    is_optional: bool = False
 
     @classmethod
-    def of(cls, kind: KubeKind) -> Resource:
+    def of(cls, kind: KubeKind, *, is_optional: bool = False) -> Resource:
         """Return the resource of a kind of policies."""
         return cls(
             f"/apis/{kind.group}/{kind.version}/{kind.plural}",
@@ -67,10 +69,15 @@ class Resource:
             kind.api_version,
             kind.namespaced,
             kind.singular,
+            is_optional=is_optional,
         )
 
 
-POLICIES: Final = tuple(map(Resource.of, (POLICY, CLUSTER_POLICY)))
+POLICIES: Final = (
+    Resource.of(POLICY),
+    Resource.of(CLUSTER_POLICY),
+    Resource.of(TETRAGON_POLICY, is_optional=True),
+)
 """Policies, each kind of which is a resource."""
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Pace", "Watcher"]
 
 _MAX_OBJECTS: Final = 200_000
+_LACKING: Final = frozenset({403, 404})
 _DIGITS: Final = 20  # of a number of 64 bits
 _FAILURES: Final = 3
 """Watches in a row that failed without any news, after which the version itself is in doubt."""
@@ -64,6 +65,7 @@ class Pace:
             was restored from a backup, and has had more changes since than before, shows no other sign.
         silence: after which a watch without a line is given up. A server sends a bookmark each minute.
         answer: after which an answer without another byte is given up.
+        absent: between two looks for a kind that a cluster may do without, and has not, from and to.
         pause: the first pause after a failure, on average half of it; it doubles.
         longest: no pause is longer.
     """
@@ -73,6 +75,7 @@ class Pace:
     anew: tuple[float, float] = (1800.0, 3600.0)
     silence: float = 100.0
     answer: float = 30.0
+    absent: tuple[float, float] = (240.0, 480.0)
     pause: float = 1.0
     longest: float = 30.0
 
@@ -98,6 +101,7 @@ class Watcher:
     pace: Pace = attrs.field(factory=Pace)
     _version: str | None = attrs.field(default=None, init=False)
     _failures: int = attrs.field(default=0, init=False)
+    _is_absent: bool = attrs.field(default=False, init=False)
     _list_at: float = attrs.field(default=0.0, init=False)
     _page: int = attrs.field(init=False)
 
@@ -138,7 +142,7 @@ class Watcher:
             if not rest:
                 break
         self.tell(Listed(self.resource, objects))
-        self._version = version
+        self._version, self._is_absent = version, False
         self._list_at = time.monotonic() + random.uniform(*self.pace.anew)  # noqa: S311 - as below
         self.works()
 
@@ -186,11 +190,26 @@ class Watcher:
                 self._version, self._failures = None, 0
             if self.ending.is_set():
                 return
+            if self.may_lack(error):
+                self._do_without(error)
+                return
             self.failed(error)
             if not had_news:
                 raise
             # It worked for a while, so the pause does not grow; but neither is the server stormed.
             self.ending.wait(random.uniform(0.5, 1.5) * self.pace.pause)  # noqa: S311 - a pause
+
+    def may_lack(self, error: KubeError) -> bool:
+        """Whether *error* only says that there is no such kind here, or no right to it, and that may be."""
+        is_refusal = isinstance(error, AnswerError) and error.status in _LACKING
+        return self.resource.is_optional and is_refusal
+
+    def _do_without(self, error: KubeError) -> None:
+        """Tell once, and look again much later. What was written of the kind stays: nothing was deleted."""
+        if not self._is_absent:
+            self.failed(error)
+        self._is_absent, self._version, self._failures = True, None, 0
+        self.ending.wait(random.uniform(*self.pace.absent))  # noqa: S311 - a pause
 
     def _get(self, rest: str) -> dict[str, Any]:
         query = {"limit": str(self._page)}

@@ -6,7 +6,7 @@ import os
 
 import attrs
 import pytest
-from kube_fakes import CLUSTER, PODS, POLICIES, SPEC, until
+from kube_fakes import CLUSTER, KINDS, PODS, POLICIES, SPEC, TETRAGON, until
 
 from enforcer.kube.agent import Agent
 from enforcer.kube.errors import KubeError
@@ -174,8 +174,41 @@ def test_a_definition_that_is_gone_is_no_empty_list(server, begin, monkeypatch):
     monkeypatch.setattr("kube_fakes.KINDS", {PODS: "Pod"})
     server.start()
 
-    assert until(lambda: any("404" in sentence for sentence in agent.said))
+    assert until(lambda: any(f"{POLICIES}: 404" in sentence for sentence in agent.said))
     assert [SHOP] == list(agent.policies)
+
+
+def test_a_kind_that_a_cluster_may_do_without(server, begin, monkeypatch):
+    """It is looked for now and then, and told once; the others go on meanwhile."""
+    kinds = dict(KINDS)
+    monkeypatch.setattr("kube_fakes.KINDS", {k: v for k, v in kinds.items() if k != TETRAGON})
+    server.put(POLICIES, ("shop", "web"))
+    agent = begin()
+    assert until(lambda: SHOP in agent.policies)
+    count = len(server.requests)
+    assert until(lambda: sum(TETRAGON == path for _, path, _ in server.requests) > 3)
+    assert count < len(server.requests)
+    assert 1 == sum(f"{TETRAGON}: 404" in sentence for sentence in agent.said)
+
+    monkeypatch.setattr("kube_fakes.KINDS", kinds)
+    server.put(TETRAGON, ("shop", "web"))
+
+    assert until(lambda: [SHOP, "shop.web.tetragonpolicy.yaml"] == list(agent.policies))
+
+
+def test_once_does_without_it(server, plan, monkeypatch):
+    """But not without the others."""
+    agent = Agent(plan, lambda _: None)
+    agent.open()
+    for missing, is_well in ((TETRAGON, True), (CLUSTER, False)):
+        kinds = {k: v for k, v in KINDS.items() if k != missing}
+        with monkeypatch.context() as patch:
+            patch.setattr("kube_fakes.KINDS", kinds)
+            if is_well:
+                agent.once()
+            else:
+                with pytest.raises(KubeError):
+                    agent.once()
 
 
 def test_a_token_that_was_renewed_is_read_again(server, begin, plan):

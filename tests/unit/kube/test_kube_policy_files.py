@@ -15,13 +15,22 @@ from enforcer.kube.policy_text import digest_of, file_name, is_of, policy_text
 from enforcer.kube.resource import POLICIES, Found, Listed, key_of
 from enforcer.policy.store import Trust, load_policies, load_text, policy_files
 
-NAMESPACED, CLUSTER = POLICIES
+NAMESPACED, CLUSTER, TETRAGON = POLICIES
 
 _WORD = st.sampled_from(
-    ["web", "shop.web", "x.cases", "enforcerpolicy", "web.clusterenforcerpolicy", "a" * 253]
+    [
+        "web",
+        "shop.web",
+        "x.cases",
+        "enforcerpolicy",
+        "web.clusterenforcerpolicy",
+        "x.tetragonpolicy",
+        "a" * 253,
+    ]
 )
 KEYS = st.one_of(
     st.tuples(st.just(NAMESPACED), st.tuples(st.sampled_from(["shop", "web", "x" * 63]), _WORD)),
+    st.tuples(st.just(TETRAGON), st.tuples(st.sampled_from(["shop", "web"]), _WORD)),
     st.tuples(st.just(CLUSTER), st.tuples(st.just(""), _WORD)),
 )
 
@@ -64,12 +73,14 @@ def test_what_the_agent_writes_is_read_and_compiled(folder):
     shop, base = ("shop", "web"), ("", "base")
     folder.take(Listed(NAMESPACED, {shop: item(shop, uid="u", managedFields=[{"f": 1}])}))
     folder.take(Listed(CLUSTER, {base: item(base, CLUSTER)}))
+    bash = ("shop", "bash")
+    folder.take(Listed(TETRAGON, {bash: item(bash, TETRAGON)}))
     folder.write()
 
     policies = load_policies([folder.path], trust=Trust())
     compile_policies(policies, host=LocalHost.read(), generation=1)
 
-    assert [("base", None), ("shop/web", "shop")] == sorted(
+    assert [("base", None), ("shop/bash", "shop"), ("shop/web", "shop")] == sorted(
         (policy.name, policy.namespace or None) for policy in policies.policies
     )
 

@@ -115,6 +115,19 @@ def test_an_error_has_the_path_of_its_field(node):
     assert f"{line}:19" == node.status()["policies"][0]["path"]
 
 
+def test_a_name_is_in_the_list_once(node):
+    """A server refuses a list that has it twice, whole."""
+    digest = node.agent_writes(1)
+    item = {"metadata": {"generation": 9}, "spec": SPEC}
+    node.folder.take(Found(RESOURCES[2], KEY, item))
+    node.folder.write()
+    other = str(node.folder.path / "shop.web.tetragonpolicy.yaml")
+
+    node.engine_says(node.result(digest), node.result("0" * 64, "refused", file=other))
+
+    assert ["active"] == [each["state"] for each in node.status()["policies"]]
+
+
 def test_a_node_is_ready_while_its_engine_says_so(node):
     """An engine that says nothing, or said it long ago, is not taken for one that is well."""
     digest = node.agent_writes(1)
