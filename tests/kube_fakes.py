@@ -326,9 +326,10 @@ class _Handler(BaseHTTPRequestHandler):
         marked = time.monotonic()
         while time.monotonic() < end and not fake.is_closing:
             with fake.changed:
-                news = [each for each in fake.log if each[0] > seen and each[1] == path]
-                if not news and seen >= fake.version:
+                if seen >= fake.version:
                     fake.changed.wait(0.05)
+                # Both at once: a bookmark must not be newer than what was told.
+                news = [each for each in fake.log if each[0] > seen and each[1] == path]
                 version = fake.version
             for number, _, kind, item in news:
                 if not _is_selected(item, query):
