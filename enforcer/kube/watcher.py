@@ -47,6 +47,7 @@ __all__ = ["Pace", "Watcher"]
 
 _MAX_OBJECTS: Final = 200_000
 _LACKING: Final = frozenset({403, 404})
+_REFUSALS: Final = 6  # in a row, with pauses that grow: some half minute
 _DIGITS: Final = 20  # of a number of 64 bits
 _FAILURES: Final = 3
 """Watches in a row that failed without any news, after which the version itself is in doubt."""
@@ -101,7 +102,7 @@ class Watcher:
     pace: Pace = attrs.field(factory=Pace)
     _version: str | None = attrs.field(default=None, init=False)
     _failures: int = attrs.field(default=0, init=False)
-    _is_absent: bool = attrs.field(default=False, init=False)
+    _refusals: int = attrs.field(default=0, init=False)
     _list_at: float = attrs.field(default=0.0, init=False)
     _page: int = attrs.field(init=False)
 
@@ -142,7 +143,7 @@ class Watcher:
             if not rest:
                 break
         self.tell(Listed(self.resource, objects))
-        self._version, self._is_absent = version, False
+        self._version, self._refusals = version, 0
         self._list_at = time.monotonic() + random.uniform(*self.pace.anew)  # noqa: S311 - as below
         self.works()
 
@@ -190,8 +191,10 @@ class Watcher:
                 self._version, self._failures = None, 0
             if self.ending.is_set():
                 return
-            if self.may_lack(error):
-                self._do_without(error)
+            if self._is_lacking(error):
+                # It was told before. What was written of the kind stays: nothing was deleted.
+                self._version, self._failures = None, 0
+                self.ending.wait(random.uniform(*self.pace.absent))  # noqa: S311 - a pause
                 return
             self.failed(error)
             if not had_news:
@@ -204,12 +207,10 @@ class Watcher:
         is_refusal = isinstance(error, AnswerError) and error.status in _LACKING
         return self.resource.is_optional and is_refusal
 
-    def _do_without(self, error: KubeError) -> None:
-        """Tell once, and look again much later. What was written of the kind stays: nothing was deleted."""
-        if not self._is_absent:
-            self.failed(error)
-        self._is_absent, self._version, self._failures = True, None, 0
-        self.ending.wait(random.uniform(*self.pace.absent))  # noqa: S311 - a pause
+    def _is_lacking(self, error: KubeError) -> bool:
+        """Whether it is certain by now that there is no such kind: a server that starts says so of any, for seconds."""
+        self._refusals = self._refusals + 1 if self.may_lack(error) else 0
+        return self._refusals > _REFUSALS
 
     def _get(self, rest: str) -> dict[str, Any]:
         query = {"limit": str(self._page)}
