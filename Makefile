@@ -12,6 +12,7 @@
 # make image   a container image, in dist/; needs mmdebstrap and umoci
 # make test-package   that package under a real dpkg and systemd: install, upgrade, remove, purge
 # make test-containers   policies for containers under podman, containerd and systemd-nspawn, from Debian's packages
+# make test-kube   definitions and objects of Kubernetes on a real API server, which is built at the first time
 # make test-wheel   the wheel in clean systems of Debian, on Python 3.11 and later; PYTHONS, more interpreters; needs mmdebstrap
 # make test-wheel-pages   the commands of README and docs with the wheel, here and in virtual machines
 # make test-rpm     the rpm in a clean system: install, upgrade, remove; needs rpmbuild and mmdebstrap
@@ -57,7 +58,7 @@ SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) 
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-containers test-wheel test-wheel-pages test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
+.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-containers test-kube test-wheel test-wheel-pages test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -137,6 +138,11 @@ test-containers: ready-for-guests
 	@$(VENV)/bin/python tests/vm/runtime_packages.py
 	@tests/vm/run --systemd --cpus 2 --mem 3G --timeout $(VM_TIMEOUT) --out build/containers -- \
 		"$(VENV)/bin/pytest -p no:cacheprovider --basetemp /tmp/tests -q tests/vm/containers"
+
+# Without a server the tests are skipped, and say why.
+test-kube: build
+	@scripts/kube/build-server.py build/kube || true
+	@$(VENV)/bin/pytest -q tests/kube
 
 # Interpreters of this machine, besides those of Debian.
 PYTHONS ?=

@@ -14,7 +14,17 @@ from plain import documents
 from enforcer.policy.language.kube import API_VERSION, CLUSTER_POLICY, POLICY, KubeKind
 from enforcer.policy.store import policy_files
 
-__all__ = ["BROKEN", "NAMESPACE", "READER", "SERVER", "broken", "for_reader", "shipped"]
+__all__ = [
+    "BROKEN",
+    "FORMS",
+    "NAMESPACE",
+    "READER",
+    "SERVER",
+    "broken",
+    "for_reader",
+    "quoted",
+    "shipped",
+]
 
 ROOT: Final = Path(__file__).parents[1]
 NAMESPACE: Final = "shop"
@@ -48,6 +58,16 @@ def for_reader(found: dict[str, Any]) -> str:
 def broken(text: str) -> dict[str, Any]:
     """Return the object of a text of :data:`BROKEN` as a client sends it, which reads YAML 1.1."""
     return yaml.safe_load(text)
+
+
+def quoted(form: Any, key: str = "") -> Any:
+    """Return *form* as it is with quotes around numbers that the language takes as texts, too."""
+    if isinstance(form, dict):
+        return {word: quoted(value, word) for word, value in form.items()}
+    if isinstance(form, list):
+        return [quoted(value, key) for value in form]
+    is_number = isinstance(form, int) and not isinstance(form, bool)
+    return str(form) if is_number and key not in {"index", "records", "errno", "signal"} else form
 
 
 def _whole(kind: KubeKind, spec: str, name: str = "broken", more: str = "") -> str:
@@ -180,3 +200,21 @@ BROKEN: Final[dict[str, tuple[str, str]]] = {
     "an argument that is a number": (_match("args: [{index: 1, equal: 0755}]"), SERVER),
 }  # fmt: skip
 """By what is wrong: the text of an object, and who refuses it. What the server takes, the reader refuses."""
+
+FORMS: Final = (
+    "{syscall: keyctl, action: log}",
+    "{syscall: [keyctl, kill], match: {args: [{index: 0, in: [1, 0x1d, 7-9]}]}, action: {deny: {errno: ENOSYS}}}",
+    "{syscall: {class: [keyring, clock]}, action: log}",
+    "{lsm: task_prctl, match: {args: [{index: option, equal: 15}]}, action: deny}",
+    "{lsm: {hook: [file_open, file_permission]}, action: log}",
+    "{kprobe: {function: do_unlinkat, at: return}, match: {returns: {range: -5-3}}, action: log}",
+    "{tracepoint: sched/sched_process_exec, action: log}",
+    "{tracepoint: {event: sched_process_exec, raw: true}, action: log}",
+    "{exec: , action: Deny}",
+    "{exec: true, action: {kill: {signal: 15, errno: 13}}}",
+    "{exec: {}, action: {deny: }, attempts: [EACCES, EPERM], tags: T1059.004}",
+    "{file: {operations: [read], strict: true}, action: deny, onError: log, guard: false}",
+    "{network: any, match: {process: {container: {name: web}, pod: {labels: {app: web}}}}, action: log}",
+    "{exec: {}, match: {process: {pod: {labels: {matchExpressions: [{key: a, operator: In, values: [b]}]}}}}, action: log}",
+)
+"""Rules in forms that are easily got wrong."""

@@ -10,15 +10,18 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from kube_objects import BROKEN, READER, SERVER, broken, for_reader, shipped
+from kube_objects import BROKEN, FORMS, READER, SERVER, broken, for_reader, quoted, shipped
+from plain import documents
+from policy_text import HEAD
+from test_policy_tables import GOOD
 
-from enforcer.errors import PolicyErrors
+from enforcer.errors import EnforcerBug, PolicyErrors
 from enforcer.policy.build import API_VERSIONS, SPEC_KEYS
 from enforcer.policy.language.kube import CLUSTER_POLICY, KINDS, NODE, POLICY, TETRAGON_POLICY
 from enforcer.policy.readers.rules import RULE_KEYS
 from enforcer.policy.schema.crd import DEFINITIONS, MAX_TENANT_RULES, definition, files
 from enforcer.policy.schema.kube_status import MAX_FAILURES, STATES
-from enforcer.policy.schema.structural import INT_OR_STRING, PRESERVE
+from enforcer.policy.schema.structural import INT_OR_STRING, PRESERVE, Structural
 from enforcer.policy.store import load_text
 from enforcer.runtime.policies.quotas import Quota
 
@@ -199,6 +202,26 @@ def test_broken_policies_are_refused(what):
         assert says_yes(found)
         with pytest.raises(PolicyErrors):
             load_text(for_reader(found), "p.yaml")
+
+
+@pytest.mark.parametrize("rule", [*GOOD, *FORMS])
+def test_what_the_reader_takes_is_taken(rule):
+    """Numbers among arguments and modes of files need quotes, and nothing else does."""
+    (document,) = documents(f"{HEAD}spec: {{rules: [{rule}]}}\n")
+    found = document | {"apiVersion": CLUSTER_POLICY.api_version, "kind": CLUSTER_POLICY.kind}
+
+    assert says_yes(quoted(found))
+    if "mode:" not in rule and "args:" not in rule:
+        assert says_yes(found)
+
+
+def test_a_form_that_no_structural_schema_has_is_a_bug():
+    """Nothing that a schema says gets lost unnoticed."""
+    writer = Structural({})
+
+    for form in ({"description": "a"}, {"type": "object", "if": {"required": ["a"]}, "then": {}}):
+        with pytest.raises(EnforcerBug):
+            writer.write(form)
 
 
 def test_enough_is_broken():

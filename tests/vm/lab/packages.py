@@ -59,6 +59,11 @@ class Suite:
                 )
         return names
 
+    def closure(self, *packages: str) -> list[str]:
+        """Return the names of all that installing *packages* would bring to a system that has nothing."""
+        words = ("install", "--simulate", "--no-install-recommends", "-qq", *packages)
+        return re.findall(r"^Inst (\S+)", self._apt("apt-get", *words), re.MULTILINE)
+
     def unpack(self, packages: list[str], into: Path) -> None:
         """Download *packages* and unpack their files under *into* without installing them."""
         archives = into / "archives"
