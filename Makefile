@@ -12,7 +12,7 @@
 # make image   a container image, in dist/; needs mmdebstrap and umoci
 # make test-package   that package under a real dpkg and systemd: install, upgrade, remove, purge
 # make test-containers   policies for containers under podman, containerd and systemd-nspawn, from Debian's packages
-# make test-kube   definitions and objects of Kubernetes on a real API server, which is built at the first time
+# make test-kube   definitions, roles and the agent at a real API server of Kubernetes, which is built at the first time; the chart
 # make test-wheel   the wheel in clean systems of Debian, on Python 3.11 and later; PYTHONS, more interpreters; needs mmdebstrap
 # make test-wheel-pages   the commands of README and docs with the wheel, here and in virtual machines
 # make test-rpm     the rpm in a clean system: install, upgrade, remove; needs rpmbuild and mmdebstrap
@@ -141,8 +141,9 @@ test-containers: ready-for-guests
 
 # Without a server the tests are skipped, and say why.
 test-kube: build
-	@scripts/kube/build-server.py build/kube || true
-	@$(VENV)/bin/pytest -q tests/kube
+	@$(VENV)/bin/python scripts/kube/build-server.py build/kube || true
+	@$(VENV)/bin/python scripts/kube/fetch-helm.py build/helm/helm || true
+	@$(VENV)/bin/pytest -q tests/kube tests/unit/test_kube_manifests.py
 
 # Interpreters of this machine, besides those of Debian.
 PYTHONS ?=

@@ -3,6 +3,8 @@
 """
 build-server.py DIRECTORY    make an API server of Kubernetes for tests/kube, with etcd and kubectl beside it.
 
+Beside it is kube-decode, which reads manifests by the types of Kubernetes.
+
 The server is of the newest Kubernetes that Debian has: its libraries are packages of sid, and so is the compiler.
 etcd and kubectl are those of this system's own suite. Nothing is installed, and no root is needed. It downloads
 some 350 MB and takes 5 minutes of two processors. What is there and made of the same sources is kept.
@@ -23,11 +25,12 @@ sys.path.insert(0, str(ROOT / "tests/vm"))
 from lab.packages import Suite, own_suite, version_key  # noqa: E402
 from lab.tools import LabError  # noqa: E402
 
-SOURCE = Path(__file__).parent / "server/main.go"
-NAME = "enforcer.test/kube-apiserver"
+SOURCES = {
+    "kube-apiserver": Path(__file__).parent / "server/main.go",
+    "kube-decode": Path(__file__).parent / "decode/main.go",
+}
 LIBRARIES = "golang-k8s-apiextensions-apiserver-dev"
 PROGRAMS = {"etcd-server": "usr/bin/etcd", "kubectl": "usr/bin/kubectl"}
-SERVER = "kube-apiserver"
 
 
 def build(work: Path, into: Path) -> None:
@@ -38,9 +41,6 @@ def build(work: Path, into: Path) -> None:
     sid.unpack(packages, tree)
     compilers = sorted(tree.glob("usr/lib/go-*"), key=lambda path: version_key(path.name))
     gopath = tree / "usr/share/gocode"
-    place = gopath / "src" / NAME
-    place.mkdir(parents=True)
-    shutil.copy(SOURCE, place)
     environment = {
         "GO111MODULE": "off",
         "GOPATH": gopath,
@@ -50,11 +50,22 @@ def build(work: Path, into: Path) -> None:
         "CGO_ENABLED": "0",
         "GOCACHE": work / "cache",
     }
-    subprocess.run(
-        [compilers[-1] / "bin/go", "build", "-ldflags=-s -w", "-o", into / SERVER, NAME],
-        env=os.environ | {name: str(value) for name, value in environment.items()},
-        check=True,
-    )
+    for name, source in SOURCES.items():
+        place = gopath / "src/enforcer.test" / name
+        place.mkdir(parents=True)
+        shutil.copy(source, place)
+        subprocess.run(
+            [
+                compilers[-1] / "bin/go",
+                "build",
+                "-ldflags=-s -w",
+                "-o",
+                into,
+                f"enforcer.test/{name}",
+            ],
+            env=os.environ | {word: str(value) for word, value in environment.items()},
+            check=True,
+        )
 
 
 def fetch(work: Path, into: Path) -> None:
@@ -70,7 +81,7 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     directory = parser.parse_args().directory.absolute()
     stamp = directory / "made-of"
-    sources = (SOURCE.read_bytes(), Path(__file__).read_bytes())
+    sources = [path.read_bytes() for path in (*SOURCES.values(), Path(__file__))]
     digest = hashlib.sha256(b"\0".join(sources)).hexdigest()
     if stamp.exists() and stamp.read_text("utf-8") == digest:
         return

@@ -22,7 +22,7 @@ from kube_objects import (
 from plain import documents
 
 from enforcer.errors import PolicyErrors
-from enforcer.policy.language.kube import CLUSTER_POLICY, KINDS, NODE, POLICY, TETRAGON_POLICY
+from enforcer.policy.language.kube import CLUSTER_POLICY, NODE, POLICY, TETRAGON_POLICY
 from enforcer.policy.store import load_text
 
 FOLDER = Path(__file__).parents[2] / "packaging/kubernetes"
@@ -38,17 +38,6 @@ EXPLAINED = {
     "ep.status.nodes.active": "Nodes on which it decides",
     "enforcernodes.status.policies.state": "what is active is what it was before",
 }
-
-
-@pytest.fixture(scope="module")
-def cluster(server):
-    """A server with the definitions."""
-    for folder in ("crds", "crds-of-others"):
-        server.do("apply", "--server-side", "-f", str(FOLDER / folder))
-    names = [kind.resource for kind in (*KINDS, TETRAGON_POLICY)]
-    server.do("wait", "--for=condition=Established", "crd", *names)
-    server.do("wait", "--for=condition=NamesAccepted", "crd", *names)
-    return server
 
 
 def apply(cluster, text, *words):

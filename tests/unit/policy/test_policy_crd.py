@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import jsonschema
 import pytest
@@ -24,6 +25,7 @@ from enforcer.policy.schema.kube_status import MAX_FAILURES, STATES
 from enforcer.policy.schema.structural import INT_OR_STRING, PRESERVE, Structural
 from enforcer.policy.store import load_text
 from enforcer.runtime.policies.quotas import Quota
+from enforcer.runtime.policies.results import PolicyResult
 
 FOLDER = Path(__file__).parents[3] / "packaging/kubernetes"
 SCHEMAS = {
@@ -253,6 +255,8 @@ def test_statuses_are_those_of_the_table():
     node = SCHEMAS[NODE]["properties"]["status"]["properties"]
     policy = SCHEMAS[POLICY]["properties"]["status"]["properties"]
 
+    said = get_type_hints(PolicyResult)["state"]
+    assert set(STATES) == set(get_args(said))
     assert list(STATES) == node["policies"]["items"]["properties"]["state"]["enum"]
     assert ["name"] == node["policies"]["x-kubernetes-list-map-keys"]
     assert MAX_FAILURES == policy["failures"]["maxItems"]

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""The agent with the role of the manifests, at a real API server."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from kube_server import ROOT
+from patience import scaled
+
+from enforcer.policy.store import load_text
+
+ARTICLE = ROOT / "policies/examples/detect-bash-exec.yaml"
+OWN_FILES = ("shop.agent.enforcerpolicy", "agent.clusterenforcerpolicy")
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web"}},
+    "spec": {"nodeName": "n1", "containers": [{"name": "main", "image": "x"}]},
+}
+
+
+def policy(kind, name, **metadata):
+    """Return a policy as somebody applies it."""
+    return json.dumps(
+        {
+            "apiVersion": "enforcer.dev/v1",
+            "kind": kind,
+            "metadata": {"name": name, **metadata},
+            "spec": {"rules": [{"exec": {}, "match": {"path": "/bin/sh"}, "action": "deny"}]},
+        }
+    )
+
+
+@pytest.fixture
+def filled(cluster):
+    """A server with two policies of one name, a pod of this node, and one of another."""
+    other = {**POD, "metadata": {"name": "web-2", "namespace": "shop"}, "spec": {"nodeName": "n2"}}
+    texts = [
+        policy("EnforcerPolicy", "agent", namespace="shop", labels={"team": "web"}),
+        policy("ClusterEnforcerPolicy", "agent", annotations={"why": "because"}),
+        json.dumps(POD),
+        json.dumps(other),
+    ]
+    for text in texts:
+        cluster.do("create", "--validate=false", "-f", "-", given=text)
+    cluster.do("apply", "-n", "shop", "-f", str(ARTICLE))
+    yield cluster
+    for text in texts:
+        cluster.do("delete", "-f", "-", given=text)
+
+
+def command(cluster, folder, role, *more):
+    """Return how the agent is started, with the token of *role*."""
+    (folder / "token").write_text(role)
+    words = ["--node=n1", f"--folder={folder}", f"--server=https://localhost:{cluster.port}"]
+    files = [f"--token-file={folder / 'token'}", f"--ca-file={cluster.authority}"]
+    results = f"--results={folder / 'results.json'}"
+    return [sys.executable, "-m", "enforcer", "kube", *words, *files, results, *more]
+
+
+def agent(cluster, folder, role):
+    """Run the agent once."""
+    argv = command(cluster, folder, role, "--once")
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@contextlib.contextmanager
+def following(cluster, folder, role):
+    """Let the agent follow the server."""
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command(cluster, folder, role), cwd=folder, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def until(holds, folder, what):
+    """Wait until *holds* returns something true, and return that."""
+    end = time.monotonic() + scaled(120)
+    while not (found := holds()):
+        assert time.monotonic() < end, f"{what}: {(folder / 'log').read_text()}"
+        time.sleep(0.3)
+    return found
+
+
+def result(path, **parts):
+    """Return what an engine says became of the policy in *path*."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    whole = {"name": "x", "state": "active", "reason": "", "message": "", "denials": 0}
+    return {**whole, "file": str(path), "digest": digest, **parts}
+
+
+def test_the_agent_needs_no_more_than_its_role(filled, tmp_path):
+    """What it writes are policies for the reader, and the pods of this node."""
+    done = agent(filled, tmp_path, "enforcer-agent")
+
+    assert 0 == done.returncode, done.stderr
+    files = list((tmp_path / "policies").glob("*.yaml"))
+    names = {
+        policy.name for path in files for policy in load_text(path.read_text(), path.name).policies
+    }
+    assert {"agent", "shop/agent", "shop/detect-bash-exec"} <= names
+    (pods,) = (tmp_path / "pods").glob("*.json")
+    text = pods.read_text()
+    assert "web-1" in text
+    assert '"app"' in text
+    assert "web-2" not in text
+
+
+@pytest.mark.parametrize(("role", "code"), [("enforcer-namespace-admin", "403"), ("nobody", "401")])
+def test_without_its_role_it_says_so(filled, tmp_path, role, code):
+    """And leaves what was there as it was."""
+    agent(filled, tmp_path, "enforcer-agent")
+    before = {path: path.read_text() for path in (tmp_path / "policies").iterdir()}
+
+    done = agent(filled, tmp_path, role)
+
+    assert done.returncode != 0
+    assert code in done.stderr
+    assert before
+    assert before == {path: path.read_text() for path in (tmp_path / "policies").iterdir()}
+
+
+def test_it_reports_what_the_server_takes(filled, tmp_path):
+    """The status of its node, with the role that the manifests give it."""
+    policies = tmp_path / "policies"
+    with following(filled, tmp_path, "enforcer-agent"):
+        until(lambda: len(list(policies.glob("*.yaml"))) >= 2, tmp_path, "no policies")
+        own, whole = (policies / f"{n}.yaml" for n in OWN_FILES)
+        wrong = {
+            "state": "refused",
+            "reason": "PolicyError",
+            "message": f"{whole}:1:1: no",
+            "name": None,
+        }
+        (tmp_path / "results.json").write_text(
+            json.dumps(
+                {
+                    "version": 1,
+                    "enforcer": "1.0",
+                    "kernel": "6.12.1",
+                    "time": time.time(),
+                    "generation": 3,
+                    "mode": "enforce",
+                    "lost": 0,
+                    "policies": [result(own, denials=2), result(whole, **wrong)],
+                }
+            )
+        )
+
+        def reported():
+            found = filled.run("get", "enforcernode", "n1", "--output=json")
+            status = json.loads(found.stdout).get("status", {}) if found.returncode == 0 else {}
+            return status if status.get("policies") else None
+
+        status = until(reported, tmp_path, "no report")
+
+    states = {each["name"]: each for each in status["policies"]}
+    assert ("active", 2) == (states["shop/agent"]["state"], states["shop/agent"]["denials"])
+    assert "refused" == states["agent"]["state"]
+    assert 1 == states["agent"]["observedGeneration"] == states["shop/agent"]["observedGeneration"]
+    assert ("1.0", "6.12.1", 3) == (status["version"], status["kernel"], status["generation"])
+    assert ["True"] == [each["status"] for each in status["conditions"] if each["type"] == "Ready"]
+    filled.do("delete", "enforcernode", "n1")

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: MIT
+"""The chart and the plain manifests: true to the program, to each other, and to what they promise."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from enforcer import __version__, places
+from enforcer.cli.commands import parser
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "packaging/kubernetes/chart"
+PLAIN = ROOT / "packaging/kubernetes/enforcer.yaml"
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+RENDER = ROOT / "scripts/kube/render-manifests.py"
+OBJECTS = list(yaml.safe_load_all(PLAIN.read_text()))
+
+
+def one(kind, name=None):
+    """Return the object of *kind* in the plain manifests."""
+    (found,) = (
+        each
+        for each in OBJECTS
+        if each["kind"] == kind and name in {None, each["metadata"]["name"]}
+    )
+    return found
+
+
+POD = one("DaemonSet")["spec"]["template"]["spec"]
+ENGINE, AGENT = POD["containers"]
+
+
+def test_the_chart_is_of_this_version():
+    """Both numbers, since the chart comes with the program."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+
+    assert __version__ == chart["version"] == chart["appVersion"]
+
+
+def test_values_obey_their_schema():
+    """And each is in it, at every depth."""
+    jsonschema.Draft7Validator(SCHEMA).validate(VALUES)
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    assert VALUES.keys() == SCHEMA["properties"].keys() - {"global"}
+    for key, value in VALUES.items():
+        known = SCHEMA["properties"][key].get("properties")
+        assert known is None or known.keys() == value.keys()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"agent": {"user": 0}},
+        {"agent": {"usr": 1}},
+        {"engine": {"persist": "yes"}},
+        {"host": {"state": "relative"}},
+        {"networkPolicy": {"ports": []}},
+        {"tolerance": []},
+    ],
+)
+def test_wrong_values_are_refused(wrong):
+    """The agent is never root, and no value is misspelt."""
+    assert not jsonschema.Draft7Validator(SCHEMA).is_valid(VALUES | wrong)
+
+
+@pytest.fixture(scope="module")
+def helm():
+    """The program, or the reason why there is none."""
+    spec = importlib.util.spec_from_file_location("render_manifests", RENDER)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    program = module.helm()
+    if program is None:
+        pytest.skip("there is no helm: scripts/kube/fetch-helm.py build/helm/helm gets it")
+    return module, program
+
+
+def test_the_plain_manifests_are_those_of_the_chart(helm):
+    """To renew them: scripts/kube/render-manifests.py --write packaging/kubernetes/enforcer.yaml."""
+    module, program = helm
+
+    assert PLAIN.read_text() == module.manifests(program)
+
+
+def test_helm_finds_nothing_wrong(helm):
+    """Not even what it would only warn of."""
+    done = subprocess.run([helm[1], "lint", "--strict", CHART], capture_output=True, check=False)
+
+    assert 0 == done.returncode, done.stdout
+
+
+def test_values_reach_the_objects(helm):
+    """Those that people set most."""
+    values = {
+        "podLabels.k8s-app": "tetragon",
+        "engine.containerName": "tetragon",
+        "engine.persist": "false",
+        "engine.audit": "true",
+        "agent.user": "1234",
+        "roles.aggregate": "true",
+        "networkPolicy.enabled": "false",
+        "image.tag": "x",
+    }
+    words = [f"--set={key}={value}" for key, value in values.items()]
+
+    found = [each for each in yaml.safe_load_all(helm[0].render(helm[1], *words)) if each]
+
+    kinds = [each["kind"] for each in found]
+    assert "NetworkPolicy" not in kinds
+    template = found[kinds.index("DaemonSet")]["spec"]["template"]
+    engine, agent = template["spec"]["containers"]
+    assert "tetragon" == template["metadata"]["labels"]["k8s-app"] == engine["name"]
+    assert {"--no-persist", "--audit", "--policy-owner=1234"} <= set(engine["args"])
+    assert 1234 == agent["securityContext"]["runAsUser"]
+    assert engine["image"] == agent["image"] == "localhost/enforcer:x"
+    labels = [each["metadata"]["labels"] for each in found if each["kind"] == "ClusterRole"]
+    assert 3 == len([key for each in labels for key in each if "aggregate-to" in key])
+
+
+def test_a_wrong_value_stops_helm(helm):
+    """Instead of making something else of it."""
+    with pytest.raises(RuntimeError, match="user"):
+        helm[0].render(helm[1], "--set=agent.user=0")
+
+
+def parsed(container):
+    """Return what the program makes of the words with which *container* starts; it ends if it knows one not."""
+    program, command = container["command"]
+    assert "enforcer" == program
+    return parser([command]).parse_args([command, *container["args"]])
+
+
+def test_engine_and_agent_meet_in_the_same_folders():
+    """Each option is one of its program, and what one writes the other reads, as the same user."""
+    agent, engine = parsed(AGENT), parsed(ENGINE)
+
+    assert VALUES["agent"]["user"] == engine.policy_owner
+    assert [places.POLICIES, agent.folder / "policies"] == list(map(Path, engine.policies))
+    assert agent.folder / "pods" == Path(engine.pods_dir)
+    assert agent.results == engine.results
+    assert str(agent.results.parent) in {each["mountPath"] for each in AGENT["volumeMounts"]}
+    assert engine.tolerant
+    assert engine.allow_empty
+    assert engine.persist
+    mounted = {each["mountPath"]: each.get("readOnly", False) for each in ENGINE["volumeMounts"]}
+    assert mounted[str(agent.folder)]
+    assert mounted[str(places.POLICIES)]
+    assert not mounted[str(places.LAST_GOOD.parent)]
+    assert not mounted[str(places.SOCKET.parent)]
+    made = POD["initContainers"][0]["command"]
+    mounts = {
+        mount["name"]: mount["mountPath"] for mount in POD["initContainers"][0]["volumeMounts"]
+    }
+    assert {f"{mounts['kube']}/{name}" for name in ("policies", "pods", "agent")} <= set(made)
+    assert ["NODE_NAME"] == [each["name"] for each in AGENT["env"]]
+
+
+def test_the_agent_has_no_rights():
+    """No user of the host, no capability, no file of its own image that it can change."""
+    security = AGENT["securityContext"]
+
+    assert security["runAsNonRoot"]
+    assert security["readOnlyRootFilesystem"]
+    assert not security["allowPrivilegeEscalation"]
+    assert {"drop": ["ALL"]} == security["capabilities"]
+    assert VALUES["agent"]["user"] == security["runAsUser"] == security["runAsGroup"]
+    assert "privileged" not in security
+
+
+def test_only_the_agent_has_a_token():
+    """Who takes over the engine has the node; who takes over the agent must not have the engine's rights."""
+    assert not POD["automountServiceAccountToken"]
+    assert not one("ServiceAccount")["automountServiceAccountToken"]
+    holders = [
+        each["name"]
+        for each in (*POD["initContainers"], *POD["containers"])
+        if "token" in {mount["name"] for mount in each["volumeMounts"]}
+    ]
+    assert [AGENT["name"]] == holders
+
+
+def test_folders_belong_to_who_writes_them():
+    """The engine does not write where the agent could put a link, nor the agent anywhere else."""
+    writers = {
+        each["name"]: {m["name"] for m in each["volumeMounts"] if not m.get("readOnly")}
+        for each in POD["containers"]
+    }
+
+    assert {"bpf", "run", "state"} == writers[ENGINE["name"]]
+    assert {"kube"} == writers[AGENT["name"]]
+    (folders,) = POD["initContainers"]
+    owner = str(VALUES["agent"]["user"])
+    assert [owner, owner] == [
+        folders["command"][folders["command"].index(o) + 1] for o in ("-o", "-g")
+    ]
+    assert {"drop": ["ALL"], "add": ["CHOWN", "FOWNER"]} == folders["securityContext"][
+        "capabilities"
+    ]
+
+
+def test_the_engine_sees_the_host():
+    """What docs/container.md mounts, and nothing of the host besides but what it shares with the agent."""
+    page = (ROOT / "docs/container.md").read_text()
+    wanted = set(re.findall(r"-v (/sys/\S+?):", page))
+    mounted = {mount["mountPath"] for mount in ENGINE["volumeMounts"]}
+
+    assert wanted
+    assert wanted == {path for path in mounted if path.startswith("/sys/")}
+    assert POD["hostPID"]
+    assert "hostNetwork" not in POD
+    assert ENGINE["securityContext"]["privileged"]
+
+
+def test_nobody_connects_to_a_node():
+    """And the agent only to the ports of API servers."""
+    found = one("NetworkPolicy")["spec"]
+
+    assert one("DaemonSet")["spec"]["selector"] == found["podSelector"]
+    assert [] == found["ingress"]
+    assert [443, 6443] == [each["port"] for rule in found["egress"] for each in rule["ports"]]
