@@ -28,12 +28,15 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 EXAMPLES = """\
 examples:
   enforcer kube                           in a pod whose environment has NODE_NAME
-  enforcer kube --server https://192.0.2.1:6443 --ca-file ca.crt --token-file token --node node-1
+  enforcer kube --server https://192.0.2.1:6443 --node node-1 \\
+      --ca-file ca.crt --token-file token
   enforcer kube --once                    list once, write the files, and end
 
 the engine beside it, where the agent is user 9753:
-  enforcer start --tolerant --policy-owner 9753 --pods-dir /var/lib/enforcer/kube/pods \\
-      --results /var/lib/enforcer/results/results.json /var/lib/enforcer/kube/policies
+  enforcer start --tolerant --policy-owner 9753 \\
+      --pods-dir /var/lib/enforcer/kube/pods \\
+      --results /var/lib/enforcer/results/results.json \\
+      /var/lib/enforcer/kube/policies
 """
 
 
