@@ -19,7 +19,7 @@ from enforcer.identity.naming import process_id
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
 from enforcer.identity.text import readable
-from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.readers.rules import SEVERITIES
 
@@ -142,6 +142,8 @@ def _operands(dice: random.Random, op: Op | GuardAct) -> dict[str, Any]:
         "to_uid": dice.choice((0, 1000, _U32)),
         "to_gid": dice.choice((0, _U32)),
         "unknown": dice.choice((0, 0, 1, 0x3F)),
+        "present": dice.choice((0, 1 << Dim.DRIFT)),
+        "drift": dice.choice((0, 1, 6)),
         "obj_flags": dice.randrange(0x800) | dice.choice((0, 0, 1 << 30 | 5 << 16)),
         "path": dice.choice(_NAMES),
         "fstype": dice.choice((b"", b"tmpfs")),

@@ -30,6 +30,7 @@ _NUMBERS = {
     Dim.BITS: "bits",
     Dim.TO_UID: "to_uid",
     Dim.TO_GID: "to_gid",
+    Dim.DRIFT: "drift",
 }
 
 

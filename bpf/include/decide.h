@@ -407,7 +407,8 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 	if (known & ENF_BIT(ENF_DIM_ADDR))
 		enf_match_number(c, ENF_DIM_ADDR, o->addr_hi, o->addr_lo);
 	enf_match_numbers(c, known, ENF_DIM_PORT, ENF_DIM_MODE);
-	enf_match_numbers(c, known, ENF_DIM_CODE, _ENF_DIM_MAX - 1); /* between: the subject's */
+	enf_match_numbers(c, known, ENF_DIM_CODE, ENF_DIM_N5); /* between: the subject's */
+	s->num[ENF_DIM_DRIFT - ENF_DIM_FIRST_NUM] = o->num[ENF_DIM_DRIFT - ENF_DIM_FIRST_NUM];
 	/* What was read of a long argv counts even when the rest is unknown. */
 	if ((o->present & image->dims & ENF_BIT(ENF_DIM_ARG_ANY)) && o->argv_len) {
 		s->argn = 0;
@@ -418,7 +419,9 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 		if (!s->low)
 			s->unknown |= o->present & ENF_ARGUMENT_DIMS;
 	}
-	if ((s->unknown & image->dims) || s->overflow || s->bad_image || (s->n_maybe & ENF_MAY_BE))
+	/* No row hangs on drift alone: those that ask are found without. */
+	if ((s->unknown & image->dims & ~ENF_BIT(ENF_DIM_DRIFT)) || s->overflow || s->bad_image ||
+	    (s->n_maybe & ENF_MAY_BE))
 		s->everything = 1;
 	if (s->n_touched)
 		s->met |= ENF_MET_ATOM;

@@ -147,13 +147,25 @@ enum enf_dim {
 	ENF_DIM_N3 = 43,
 	ENF_DIM_N4 = 44,
 	ENF_DIM_N5 = 45,
-	_ENF_DIM_MAX = 46,
+	ENF_DIM_DRIFT = 46,	/* object: ENF_DRIFT_*, as bits; of masks only, never of atoms */
+	ENF_DIM_EXE_DRIFT = 47, /* subject: the same of its executable */
+	_ENF_DIM_MAX = 48,
 };
 
 /* INODE of an opened node of a device: this is hi, and lo its type << 32 | its number. */
 #define ENF_NODE 0x100000000
 #define ENF_DIM_FIRST_NUM 24 /* num[] index = dim - ENF_DIM_FIRST_NUM */
-#define ENF_NUM_DIMS 22
+#define ENF_NUM_DIMS 24
+
+/*
+ * Why the content of a file is none that the container's image brought; no bit: it is. What is no file of a
+ * container has no such number.
+ */
+#define ENF_DRIFT_WRITTEN 0x1 /* in the upper layer, with data of its own */
+#define ENF_DRIFT_MEMORY 0x2  /* tmpfs and its like, memfd */
+#define ENF_DRIFT_VOLUME 0x4  /* of another file system than the root of the container */
+#define ENF_DRIFT_FOREIGN 0x8 /* of a file system that a user namespace has mounted */
+#define ENF_DRIFT_ANY 0xf
 
 /* ---- Flags of objects and subjects -------------------------------------------------------- */
 
@@ -197,10 +209,15 @@ enum enf_fold {
 #define ENF_FAMILY_V6 0x100	    /* of a family that carries IPv4 or IPv6: it is IPv6 */
 #define ENF_PROTOCOL_DEFAULT 0x4000 /* the socket is made with 0, and gets this one */
 
-#define ENF_SF_FILELESS 0x0001	      /* subject's executable had no name at exec */
-#define ENF_SF_SCRIPT 0x0002	      /* subject runs as interpreter of a script */
-#define ENF_SF_SETID 0x0004	      /* subject's exec changed its effective uid or gid */
-#define ENF_SF_KTHREAD 0x0008	      /* subject has no user memory */
+#define ENF_SF_FILELESS 0x0001 /* subject's executable had no name at exec */
+#define ENF_SF_SCRIPT 0x0002   /* subject runs as interpreter of a script */
+#define ENF_SF_SETID 0x0004    /* subject's exec changed its effective uid or gid */
+#define ENF_SF_KTHREAD 0x0008  /* subject has no user memory */
+#define ENF_SF_DRIFT_AT 4      /* of its executable: ENF_DRIFT_*, four bits, which are */
+#define ENF_SF_DRIFT_WRITTEN 0x0010
+#define ENF_SF_DRIFT_MEMORY 0x0020
+#define ENF_SF_DRIFT_VOLUME 0x0040
+#define ENF_SF_DRIFT_FOREIGN 0x0080
 #define ENF_SF_EXE_UNKNOWN 0x0100     /* executable path could not be resolved */
 #define ENF_SF_LINEAGE_UNKNOWN 0x0200 /* parent and ancestors not known */
 #define ENF_SF_FOUND 0x0400	      /* labelled by the iterator, not by fork */
@@ -210,6 +227,9 @@ enum enf_fold {
 #define ENF_SF_LOADER 0x4000	      /* a loader was run that has mapped no program yet */
 #define ENF_SF_TRUSTED_CODE 0x8000    /* all of its executable mappings are of trusted files */
 #define ENF_SF_CODE_UNKNOWN 0x10000   /* nobody has looked at all of its mappings */
+#define ENF_SF_IMAGE 0x20000	      /* what its executable is to its container's image is known */
+#define ENF_SF_IMAGE_UNKNOWN 0x40000  /* that could not be told */
+#define ENF_SF_NO_IMAGE 0x80000	      /* there is none: it is in no container */
 #define ENF_SF_CONTAINED 0x20000000   /* its cgroup is a container's, or nobody can tell */
 
 /*
@@ -577,8 +597,9 @@ struct enf_image {
 	__u32 n_limits;
 	__u32 n_points;
 	__u32 off_points;		/* struct enf_point[], by number */
-	struct enf_range intervals[22]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
+	struct enf_range intervals[24]; /* by dim - ENF_DIM_FIRST_NUM; empty range: dim unused */
 	__u64 within_ops;		/* union over the rows that ask about marks */
+	__u64 drift_ops;		/* union over the rows that ask about drift */
 	__u64 tree_marks;		/* handed down by fork */
 	__u64 container_marks;
 	__u64 host_marks;
@@ -620,6 +641,7 @@ struct enf_task {
 	__u32 _pad;
 	__u64 exec_ns; /* time of the exec (or start of the engine): a stable id with the pid */
 	__u64 line;    /* how it came to be, by number; 0 where nothing is recorded */
+	__u64 root;    /* superblock of its container's image, once known: see drift.bpf.h */
 	__u64 refused; /* the call that was last refused by us: see refused.bpf.h; 0: none */
 	__u64 self
 		[8]; /* a bit here: true; in the other: unknown; in both: claimed, see enum enf_truth */
@@ -640,7 +662,7 @@ struct enf_object {
 	/* By dim - ENF_DIM_FIRST_NUM; ADDR and INODE use the fields below. N0, where it is not present: 0, or
 	 * lo of ENF_NODE.
 	 */
-	__u64 num[22];
+	__u64 num[24];
 	__u64 addr_hi;
 	__u64 addr_lo;
 	__u64 dev;
@@ -802,7 +824,7 @@ struct enf_event {
 	__u64 mark_at[4]; /* when the marks were set that the row asks about; 0: never */
 	__u32 match[8];	  /* as in enf_matches; filled where more than one policy said something */
 	__u32 n_matches;  /* policies that said something, also those that found no room; 0: one */
-	__u32 _pad;
+	__u32 drift;	  /* ENF_DRIFT_*, if present and known */
 	__u64 repeats; /* more records of its kind, which are told by this one: see struct enf_repeats */
 	__u64 last_ns; /* when the last of them came; 0: there are none */
 };
@@ -893,7 +915,9 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_HITS_ADDED = 23, /* counts of rows added to what all processors write */
 		ENF_STAT_REPEATED = 24,	  /* records that were counted with one of their kind */
 		ENF_STAT_NO_KIND = 25,	  /* kinds beyond a share: they take the rest of a ring */
-		_ENF_STAT_MAX = 26,
+		ENF_STAT_DRIFT_UNKNOWN =
+			26, /* files of which it cannot be told whether the image brought them */
+		_ENF_STAT_MAX = 27,
 };
 
 /* ---- What a daemon leaves for its successor ------------------------------------------------ */
@@ -990,6 +1014,11 @@ struct enf_knock {
 	char key[32];
 };
 
+_Static_assert(ENF_SF_DRIFT_WRITTEN == ENF_DRIFT_WRITTEN << ENF_SF_DRIFT_AT &&
+		       ENF_SF_DRIFT_MEMORY == ENF_DRIFT_MEMORY << ENF_SF_DRIFT_AT &&
+		       ENF_SF_DRIFT_VOLUME == ENF_DRIFT_VOLUME << ENF_SF_DRIFT_AT &&
+		       ENF_SF_DRIFT_FOREIGN == ENF_DRIFT_FOREIGN << ENF_SF_DRIFT_AT,
+	       "drift");
 _Static_assert(sizeof(struct enf_guard_call) == 64, "enf_guard_call");
 _Static_assert(sizeof(struct enf_knock) == 40, "enf_knock");
 _Static_assert(sizeof(struct enf_slot) == 32, "enf_slot");
@@ -1004,9 +1033,9 @@ _Static_assert(sizeof(struct enf_limit) == 16, "enf_limit");
 _Static_assert(sizeof(struct enf_marks) == 528, "enf_marks");
 _Static_assert(sizeof(struct enf_operand) == 32, "enf_operand");
 _Static_assert(sizeof(struct enf_point) == 472, "enf_point");
-_Static_assert(sizeof(struct enf_image) == 1016, "enf_image");
-_Static_assert(sizeof(struct enf_task) == 1056, "enf_task");
-_Static_assert(sizeof(struct enf_object) == 264, "enf_object");
+_Static_assert(sizeof(struct enf_image) == 1040, "enf_image");
+_Static_assert(sizeof(struct enf_task) == 1064, "enf_task");
+_Static_assert(sizeof(struct enf_object) == 280, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");
 _Static_assert(sizeof(struct enf_matches) == 120, "enf_matches");
 _Static_assert(sizeof(struct enf_event) == 416, "enf_event");

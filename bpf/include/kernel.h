@@ -697,6 +697,10 @@ enum dentry_flags {
 #define ENF_CGROUP2_MAGIC 0x63677270
 #define ENF_PROC_MAGIC 0x9fa0
 #define ENF_SYSFS_MAGIC 0x62656572
+#define ENF_OVERLAY_MAGIC 0x794c7630
+#define ENF_TMPFS_MAGIC 0x01021994
+#define ENF_RAMFS_MAGIC 0x858458f6
+#define ENF_HUGETLBFS_MAGIC 0x958458f6
 #define ENF_BTF_KIND_FUNC 12
 
 /* Any structure of the kernel that begins with a number of 64 bits. */

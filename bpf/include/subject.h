@@ -170,6 +170,11 @@ ENF_INLINE int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup
 	else if (!task->exe_len || task->exe_len > ENF_EXE_MAX)
 		/* kernel threads have no executable: conditions on it cannot hold */
 		s->present &= ~ENF_BIT(ENF_DIM_EXE);
+	/* Without an image there is nothing to have drifted from. */
+	if (task->flags & (ENF_SF_IMAGE | ENF_SF_IMAGE_UNKNOWN))
+		s->present |= ENF_BIT(ENF_DIM_EXE_DRIFT);
+	if (task->flags & ENF_SF_IMAGE_UNKNOWN)
+		s->unknown |= ENF_BIT(ENF_DIM_EXE_DRIFT);
 	enf_loop(ENF_SUBJECT_NAMES, enf_subject_name_one, &names);
 	if (!cgroup_len || s->overflow || enf_touched(s, image->container_atom))
 		task->flags |= ENF_SF_CONTAINED;
@@ -182,6 +187,8 @@ ENF_INLINE int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup
 	enf_match_number(c, ENF_DIM_GID, 0, task->gid);
 	enf_match_number(c, ENF_DIM_EGID, 0, task->egid);
 	s->num[ENF_DIM_CAPS - ENF_DIM_FIRST_NUM] = task->caps;
+	s->num[ENF_DIM_EXE_DRIFT - ENF_DIM_FIRST_NUM] =
+		task->flags >> ENF_SF_DRIFT_AT & ENF_DRIFT_ANY;
 
 	if (image->n_labels)
 		enf_loop(image->n_labels, enf_label_one, c);

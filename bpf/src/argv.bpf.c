@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The arguments of a new program, which are decided when it is too late to refuse the exec, by a kill. */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___argv
+#include "drift.bpf.h"
 #include "emit.bpf.h"
 #include "images.bpf.h"
 #include "marks.bpf.h"
@@ -125,6 +126,8 @@ int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 	enf_count(ENF_STAT_DECISIONS);
 	enf_describe(s, a);
 	enf_describe_argv(s, n, argc);
+	if ((image->drift_ops & ENF_BIT(ENF_OP_EXEC_ARGV)) || enf_records)
+		enf_describe_drift(s, task, a);
 	if (image->within_ops & ENF_BIT(ENF_OP_EXEC_ARGV))
 		enf_recall_alone(s);
 	/* A reload in the middle of an exec: the label is of the old policy, and so is the image

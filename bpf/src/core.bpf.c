@@ -14,6 +14,7 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___core
 #include "act.h"
 #include "admit.bpf.h"
+#include "drift.bpf.h"
 #include "emit.bpf.h"
 #include "prefilter.bpf.h"
 #include "marks.bpf.h"
@@ -118,6 +119,8 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 		enf_describe_fstype(c.s, a->fstype);
 	if (!a->dentry && (a->present & ~a->unknown & ENF_BIT(ENF_DIM_PATH)))
 		enf_describe_exe(c.s, a->exe, a->exe_len);
+	if ((enf_head(&c)->drift_ops & ops) || enf_records)
+		enf_describe_drift(c.s, c.task, a);
 	if (enf_head(&c)->within_ops & ops)
 		enf_recall(c.s);
 	/* Hooks of inodes know no mount: that by which the caller sees it, if it is not on the host. */

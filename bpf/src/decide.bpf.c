@@ -6,6 +6,7 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___decide
 #include "decide.bpf.h"
 #include "decide.h"
+#include "drift.bpf.h"
 #include "images.bpf.h"
 #include "record.bpf.h"
 #include "task.bpf.h"
@@ -40,6 +41,8 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	if ((enf_head(&c)->asked_flags & ENF_SF_TRUSTED_CODE) &&
 	    (task->flags & ENF_SF_TRUSTED_CODE))
 		__sync_fetch_and_or(&task->watches, ENF_WATCH_MORE);
+	if (enf_records || (enf_head(&c)->dims & ENF_BIT(ENF_DIM_EXE_DRIFT)))
+		enf_take_exe_drift(task, t);
 	if (enf_head(&c)->dims & ENF_CGROUP_DIMS)
 		len = enf_cgroup_path(s, kn);
 	if ((task->flags & ENF_SF_RUNTIME) && !enf_runs_executed(t))

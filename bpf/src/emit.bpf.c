@@ -20,7 +20,6 @@ static __always_inline void enf_fill_matches(struct enf_event *e, const struct e
 	e->n_matches = n < 2 ? 0 : n;
 	for (__u32 i = 0; i < ENF_MATCHES; i++)
 		e->match[i] = n > 1 && i < n ? m->at[i] : 0;
-	e->_pad = 0;
 }
 
 /* Global, so that it is proven once and not on each way to a record. */
@@ -52,6 +51,7 @@ __attribute__((noinline)) int enf_fill(struct enf_event *e, struct enf_scratch *
 	/* Behind the last one ENF_NO_OP. */
 	*(__u32 *)e->ops = *(__u32 *)o->op | (__u32)(~0ULL << (8 * (o->n_ops & 7)));
 	e->present = o->present;
+	e->drift = o->num[ENF_DIM_DRIFT - ENF_DIM_FIRST_NUM];
 	e->line = task->line;
 	for (int i = 0; i < ENF_SYS_ARGS; i++)
 		e->arg[i] = o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM + i];

@@ -8,6 +8,7 @@
 #include "caller.bpf.h"
 #include "code.bpf.h"
 #include "decide.bpf.h"
+#include "drift.bpf.h"
 #include "images.bpf.h"
 #include "lineage.h"
 #include "loader.bpf.h"
@@ -199,6 +200,8 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 		c.task->line = line;
 	}
 	enf_task_exec(c.task, flags, bpf_ktime_get_boot_ns());
+	if (enf_asks_drift(enf_head(&c)))
+		enf_take_root(c.task, enf_address(t));
 	enf_exec_code(t, !!(enf_head(&c)->asked_flags & ENF_SF_TRUSTED_CODE));
 	c.s = enf_acquire();
 	if (!c.s) {

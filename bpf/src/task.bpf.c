@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a label says of a task, read from the kernel. */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___task
+#include "drift.bpf.h"
 #include "path.bpf.h"
 #include "task.bpf.h"
 
@@ -139,6 +140,7 @@ __u64 enf_lines = 0;
 
 __attribute__((noinline)) int enf_label(struct enf_scratch *s, struct enf_task *task, __u64 t)
 {
+	const struct enf_image *image = enf_current_image();
 	struct task_struct *ts = (struct task_struct *)t;
 	__u64 exe;
 
@@ -153,6 +155,8 @@ __attribute__((noinline)) int enf_label(struct enf_scratch *s, struct enf_task *
 		enf_read_exe(s, task, exe);
 	else
 		task->flags |= ENF_SF_EXE_UNKNOWN;
+	if (image && enf_asks_drift(image))
+		enf_take_root(task, t);
 	task->exec_ns = BPF_CORE_READ(ts, start_boottime);
 	if (!task->exec_ns)
 		task->exec_ns = 1; /* the idle task, and a label that says "seen" */

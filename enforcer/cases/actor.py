@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer import _abi
+from enforcer.cases.drift import drift_kinds
 from enforcer.cases.model import Actor
 from enforcer.cases.workload import read_facts
 from enforcer.libbpf.decision import Identity
+from enforcer.policy.language.drift import DRIFT
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.vocabulary import PROCESS_FIELDS, Kind, SubjectFlag
 from enforcer.policy.model.workloads import WORKLOAD_FIELDS, Workload
@@ -115,8 +117,13 @@ def _made(values: dict[str, Any], flags: int) -> Identity:
         gid=gid,
         egid=values.get("egid", gid),
         caps=values.get("capabilities", _EVERY_CAPABILITY if euid == 0 else 0),
-        flags=flags,
+        flags=flags | _image_flags(values.get(DRIFT)),
     )
+
+
+def _image_flags(drift: int | None) -> int:
+    """Return what is known of the executable and the image; nothing where a case says nothing."""
+    return 0 if drift is None else SubjectFlag.IMAGE | drift << _abi.ENF_SF_DRIFT_AT
 
 
 # ---- Values -----------------------------------------------------------------------------------
@@ -164,5 +171,6 @@ _READERS: Final = {
     "cgroup": _path,
     "unit": _unit,
     "capabilities": _capabilities,
+    DRIFT: drift_kinds,
     **dict.fromkeys(_IDS, _id),
 }

@@ -70,7 +70,7 @@ def _exec(found: Operands) -> Iterator[Access]:
     else:
         last = found.interpreter
         yield plain.access(Op.EXEC, flags=ObjectFlag.SCRIPT)
-        of_interpreter = attrs.evolve(found, flags=ObjectFlag.INTERPRETER)
+        of_interpreter = attrs.evolve(found, flags=ObjectFlag.INTERPRETER, others=_brought(found))
         yield of_interpreter.access(Op.EXEC, path=last)
         found = of_interpreter
     yield found.access(Op.EXEC_CREDS, path=last)
@@ -81,6 +81,11 @@ def _exec(found: Operands) -> Iterator[Access]:
     else:
         args = found.args if found.args is not None else (found.path or b"",)
         yield attrs.evolve(asked, args=args)
+
+
+def _brought(found: Operands) -> dict[Dim, bytes | int]:
+    """Return the operands of an interpreter: that the script is drift says nothing of it."""
+    return {dim: 0 if dim is Dim.DRIFT else value for dim, value in found.others.items()}
 
 
 def _rename(found: Operands) -> Iterator[Access]:

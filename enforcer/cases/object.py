@@ -9,6 +9,8 @@ import attrs
 
 from enforcer import _abi
 from enforcer.cases.deeds import DEEDS, Operands, accesses
+from enforcer.cases.drift import drift_kinds
+from enforcer.policy.language.drift import DRIFT
 from enforcer.policy.language.operations import OPERATION_TABLE, with_operand
 from enforcer.policy.language.vocabulary import FIELDS, Dim, Kind, ObjectFlag, Op
 from enforcer.policy.readers import numbers
@@ -61,9 +63,9 @@ def shape_of(op: Op) -> Shape:
     """Return which operands *op* may and must have."""
     if op is Op.EXEC:
         flags = {"setuid", "setgid", "fileCapabilities", "script", "fileless", "memfd", "offHost"}
-        return Shape(frozenset({"path", "args", "interpreter", *flags}), frozenset({"path"}))
+        return Shape(frozenset({"path", "args", "interpreter", DRIFT, *flags}), frozenset({"path"}))
     if op is Op.EXEC_LOADED:
-        return Shape(frozenset({"path", "fileless", "memfd"}), frozenset({"path"}))
+        return Shape(frozenset({"path", "fileless", "memfd", DRIFT}), frozenset({"path"}))
     if op is Op.SOCKET:
         return Shape(frozenset(_SOCKET_NUMBERS), frozenset({"family"}))
     if op in _ADDRESSED:
@@ -72,7 +74,7 @@ def shape_of(op: Op) -> Shape:
     row = OPERATION_TABLE[op]
     if row.event not in {"file", "mount"}:
         return Shape(row.operands, row.operands - _FLAGS.keys())
-    may, must = {"path", "fileless", "memfd", "offHost", "directory"}, {"path"}
+    may, must = {"path", "fileless", "memfd", "offHost", DRIFT, "directory"}, {"path"}
     if op in _TWO_NAMES:
         may |= {"to", "replaces"} - ({"replaces"} if op is not Op.RENAME else set())
         must.add("to")
@@ -303,6 +305,7 @@ _BY_KIND: Final[dict[Kind, Callable[[Entry, Context], Any]]] = {
     **dict.fromkeys((Kind.PORT, Kind.NUMBER, Kind.MODE, Kind.USER, Kind.GROUP), _number),
     **dict.fromkeys((Kind.FLAGS, Kind.CAPABILITY), _bits),
     Kind.FLAG: _flag,
+    Kind.DRIFT: drift_kinds,
 }
 _READERS: Final[dict[str, Callable[[Entry, Context], Any]]] = {
     **{field.name: _BY_KIND[field.kind] for field in FIELDS.values()},

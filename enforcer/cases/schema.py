@@ -150,6 +150,9 @@ def _value(field: FieldSpec) -> Schema:
     one = value(field)
     if field.kind is Kind.CAPABILITY and field.name in PROCESS_FIELDS:
         return {"anyOf": [{"enum": ["all", "none"]}, one, {"type": "array", "items": one}]}
+    if field.kind is Kind.DRIFT:
+        kind: Schema = {"enum": list(field.names)}
+        return {"anyOf": [_FLAG, kind, {"type": "array", "items": kind}]}
     if field.kind in {Kind.CAPABILITY, Kind.FLAGS}:
         return {"anyOf": [one, {"type": "array", "items": one}]}
     return one

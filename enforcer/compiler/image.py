@@ -153,6 +153,7 @@ class _Assembly:
             "dims": dims,
             "refuse_ops": self._ops(self._refuses_in_doubt),
             "within_ops": self._ops(lambda row: bool(row.flags & RowFlag.WITHIN)),
+            "drift_ops": self._ops(lambda row: any(t.dim == Dim.DRIFT for t in row.terms)),
             "capabilities": self._capabilities(),
             "asked_flags": self.subjects.facts | self.facts,
             "n_policies": self.n_policies,

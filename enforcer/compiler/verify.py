@@ -41,6 +41,7 @@ _DIM_SHIFT: Final = _abi.ENF_ATOM_DIM_SHIFT
 _MAX_WHO: Final = _abi.ENF_WHO_ANCESTOR
 _NOBODY: Final = 0xFFFFFFFF  # flags that no process has: the number of a label that is no more
 _FIRST_NUM: Final = _abi.ENF_DIM_FIRST_NUM
+_MASKED: Final = (Dim.DRIFT, Dim.EXE_DRIFT)
 _MAX_POINT_KIND: Final = max(PointKind)
 _MAX_OPERAND: Final = max(OperandType)
 _BITS: Final = _abi.ENF_OPERAND_BITS
@@ -168,11 +169,12 @@ class _Check:
             self._require(kind != _INSIDE or a < head["n_atoms"], "a term names no second atom")
             self._require(kind != _INSIDE or b <= 1, "a term is neither certain nor not")
             self._require(not is_mask or dim > _FIRST_NUM + 1, "a mask is not on a number")
+            self._require(is_mask or dim not in _MASKED, "drift is no atom")
 
     def _check_rows(self) -> None:
         head = self._head
         ops = 0
-        within = 0
+        within = drift = 0
         policy = 0
         terms = self._records(layout.TERM, head["off_terms"], head["n_terms"])
         for row in self._records(layout.ROW, head["off_rows"], head["n_rows"]):
@@ -194,6 +196,8 @@ class _Check:
             self._require(sum(asks) <= LIMITS["ENF_ROW_MARKS"], "a row asks about too many marks")
             self._require(bool(flags & _ASKS) or not any(asks), "a row hides that it asks")
             within |= mask if flags & _ASKS else 0
+            if any(term[1] == Dim.DRIFT for term in terms[first : first + count]):
+                drift |= mask
             self._require(0 < error < 4096 and signal <= 64, "a row has no errno or signal")
             ops |= mask
             policy = owner
@@ -201,6 +205,7 @@ class _Check:
         self._require(
             within == head["within_ops"], "rows ask about marks where it says they do not"
         )
+        self._require(drift == head["drift_ops"], "rows ask about drift where it says they do not")
 
     def _check_limits(self) -> None:
         head = self._head

@@ -178,6 +178,7 @@ class ObjectDocument(OperandKeys, SocketKeys, CallKeys, PointKeys):
     path: NotRequired[str]
     folded: NotRequired[str]
     asked: NotRequired[str]
+    drift: NotRequired[list[str]]
     device: NotRequired[str]
     inode: NotRequired[int]
     args: NotRequired[list[str]]

@@ -13,6 +13,7 @@ from enforcer.events.operations import OPERATIONS
 from enforcer.events.point import point_document
 from enforcer.events.types import Event, GuardAct, Origin
 from enforcer.identity.text import readable
+from enforcer.policy.language.drift import KINDS as DRIFT_KINDS
 from enforcer.policy.language.operations import with_operand
 from enforcer.policy.language.sockets import WITH_ADDRESS
 from enforcer.policy.language.symbols import CAPABILITIES
@@ -98,6 +99,8 @@ def _object(event: Event) -> ObjectDocument:
     if event.attempt is not None:
         return shown  # nothing else is known of it
     shown = {**shown, **operands(event)}
+    if (event.present & ~event.unknown) >> Dim.DRIFT & 1:
+        shown["drift"] = [word for word, bit in DRIFT_KINDS.items() if event.drift & bit]
     if event.op in _MODE_OPS:
         shown["mode"] = f"{event.mode:04o}"
     if OPERATIONS[event.op].event == "network" or (event.op is Op.POINT and event.family):

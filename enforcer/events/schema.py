@@ -18,6 +18,7 @@ import attrs
 from enforcer.events.document import VERSION
 from enforcer.events.object import OPERAND_DIMS, OPERAND_EVENTS
 from enforcer.events.operations import OPERATIONS
+from enforcer.policy.language.drift import KINDS as DRIFT_KINDS
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.vocabulary import (
     EVENTS,
@@ -163,6 +164,12 @@ _OBJECT: Final = (
         is_always=False,
     ),
     Key("asked", _TEXT, "Name by which a file was opened or made, as written.", is_always=False),
+    Key(
+        "drift",
+        {"type": "array", "items": _one_of(DRIFT_KINDS)},
+        "Why the container's image did not bring what it has in it; empty: it did.",
+        is_always=False,
+    ),
     Key("device", {"type": "string", "pattern": r"^\d+:\d+$"}, "Device.", is_always=False),
     Key("inode", _COUNT, "Inode number.", is_always=False),
     Key("args", _TEXTS, "Arguments of the new program that found room.", is_always=False),

@@ -171,6 +171,8 @@ class Event:
     n_matches: int = 0
     attempt: Attempt | None = None
     line: int = 0
+    present: int = 0
+    drift: int = 0
 
     @property
     def is_enforced(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from enforcer._abi import ENF_DRIFT_ANY, ENF_SF_DRIFT_AT
 from enforcer.errors import EnforcerError
 from enforcer.events.document import VERSION
 from enforcer.events.folded import Folded
@@ -110,8 +111,19 @@ class ProcessFacts:
             Dim.GID: self.gid,
             Dim.EGID: self.egid,
             Dim.CAPS: self.caps,
+            Dim.EXE_DRIFT: self._drift,
         }
         return found[dim]
+
+    @property
+    def _drift(self) -> Operand | None:
+        """What its executable is to the image of its container; None: there is none."""
+        if isinstance(self.flags, Gap):
+            return self.flags
+        if self.flags & SubjectFlag.IMAGE_UNKNOWN:
+            return Gap.UNKNOWN
+        is_known = self.flags & SubjectFlag.IMAGE
+        return self.flags >> ENF_SF_DRIFT_AT & ENF_DRIFT_ANY if is_known else None
 
 
 @attrs.frozen
@@ -331,7 +343,7 @@ def _value(field: FieldSpec, value: Any) -> bytes | int:
             return int(address) | (_V4 if address.version == 4 else 0)
         case Kind.MODE:
             return int(value, 8)
-        case Kind.FLAGS:
+        case Kind.FLAGS | Kind.DRIFT:
             return sum({field.names[word] for word in value})
         case Kind.CAPABILITY:
             return sum({1 << CAPABILITIES[word] for word in value})

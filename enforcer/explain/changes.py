@@ -22,6 +22,7 @@ from enforcer.explain.values import exact, written
 from enforcer.identity.text import readable
 from enforcer.policy.language.syscall_table import SYSCALLS, Syscall, call_name
 from enforcer.policy.language.vocabulary import (
+    BITS,
     EVENTS,
     FIELDS,
     PROCESS_FIELDS,
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 __all__ = ["Change", "changes"]
 
 _WIDE = frozenset({"any", "modify"})
-_LISTED = frozenset({FieldKind.CAPABILITY, FieldKind.FLAGS, FieldKind.UNIT, FieldKind.CGROUP})
+_LISTED = BITS | {FieldKind.UNIT, FieldKind.CGROUP}
 _OBJECTS = (("path",), ("target",), ("abstract",), ("address", "port"))
 """What names an object; no object has more than one of them."""
 

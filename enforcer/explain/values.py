@@ -97,7 +97,7 @@ def _number(number: int, field: FieldSpec, *, signed: bool = False) -> str:
             return str(_address(number))
         case Kind.MODE:
             return f"{number:04o}"
-        case Kind.CAPABILITY | Kind.FLAGS:
+        case Kind.CAPABILITY | Kind.FLAGS | Kind.DRIFT:
             return _bits(number, field)
     return {value: name for name, value in field.names.items()}.get(number, str(number))
 

@@ -97,7 +97,11 @@ class Point:
 
 @attrs.frozen
 class ImageHead:
-    """What the loader needs of the head of an image; *facts*: what it asks of processes, ``ENF_SF_*``."""
+    """
+    What the loader needs of the head of an image.
+
+    *facts*: what it asks of processes, ``ENF_SF_*``. *asks_drift*: whether the image of a container brought a file.
+    """
 
     generation: int
     ops: int
@@ -108,6 +112,7 @@ class ImageHead:
     calls: tuple[Call, ...] = ()
     points: tuple[Point, ...] = ()
     facts: int = 0
+    asks_drift: bool = False
     seed: int = attrs.field(default=0, eq=False, repr=False)
 
     @property
@@ -143,6 +148,7 @@ class ImageHead:
             calls=tuple(_calls(data, head)),
             points=tuple(_points(data, head)),
             facts=head["asked_flags"],
+            asks_drift=bool(head["drift_ops"] or head["dims"] >> _abi.ENF_DIM_EXE_DRIFT & 1),
             seed=head["seed"],
         )
 

@@ -19,7 +19,7 @@ from typing import Self
 import attrs
 
 from enforcer.errors import EnforcerBug, KernelError
-from enforcer.kernel import guard, loader, placement, programs
+from enforcer.kernel import guard, loader, overlay, placement, programs
 from enforcer.kernel.engine import Engine
 from enforcer.kernel.guard import Guard
 from enforcer.kernel.image_map import Image, ImageHead, ImageMap
@@ -97,6 +97,8 @@ class Session:
             ring = undo.enter_context(
                 contextlib.closing(RingBuffer.open(fds["decisions"], fds["activity"]))
             )
+            if records or any(head.asks_drift for head in needs.heads):
+                overlay.tell(fds[overlay.MAP])
             engine.attach(Role.IDENTITY)
             images = Succession.begin(fds, size, image, fallback, confirm_within)
             idle.close()
@@ -217,6 +219,8 @@ class Session:
         self._engine.widen(
             ImageHead.of(image.data), self._pins.pin_links if self._pins is not None else None
         )
+        if ImageHead.of(image.data).asks_drift:
+            overlay.tell(self._map(overlay.MAP))
         try:
             self.keep_states(states or {})
             committed = self._images.replace(

@@ -316,6 +316,17 @@ static int enf_mount_bpf(const char *directory)
 	return 0;
 }
 
+/* Whether the kernel has this type of file systems; it loads the module of one that it does not have yet. */
+static int enf_load_file_system(const char *type)
+{
+	long fd = syscall(SYS_fsopen, type, 0);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 /* Set the entries [first, first + count) of an array of *words* numbers each to zero. */
 static int enf_array_clear(int fd, unsigned int first, unsigned int count, unsigned int words)
 {

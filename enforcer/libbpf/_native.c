@@ -159,6 +159,7 @@ static int native_take(struct enf_scratch *s, const struct enf_event *e, const c
 	o->num[ENF_DIM_BITS - ENF_DIM_FIRST_NUM] = e->bits;
 	o->num[ENF_DIM_TO_UID - ENF_DIM_FIRST_NUM] = e->to_uid;
 	o->num[ENF_DIM_TO_GID - ENF_DIM_FIRST_NUM] = e->to_gid;
+	o->num[ENF_DIM_DRIFT - ENF_DIM_FIRST_NUM] = e->drift;
 	for (int i = 0; i < ENF_SYS_ARGS; i++)
 		o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM + i] = e->arg[i];
 	if (e->path_len > ENF_PATH_MAX)

@@ -31,6 +31,7 @@ __all__ = [
     "has_lsm_hook",
     "knock",
     "libbpf_version",
+    "load_file_system",
     "lookup",
     "map_by_id",
     "map_facts",
@@ -172,6 +173,16 @@ def mount_bpf(directory: bytes) -> None:
         KernelError: if the kernel refuses.
     """
     check(lib.enf_mount_bpf(directory), f"mount a BPF file system on {directory.decode()}")
+
+
+def load_file_system(name: bytes) -> None:
+    """
+    Let the kernel have the type of file systems *name*, by a module if it needs one.
+
+    Raises:
+        KernelError: if it has no such type, or refuses.
+    """
+    check(lib.enf_load_file_system(name), f"load the file system {name.decode()}")
 
 
 def array_clear(fd: int, first: int, count: int, *, words: int) -> None:

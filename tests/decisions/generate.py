@@ -24,7 +24,9 @@ from reference.semantics import (
 )
 from reference.spelling import CASE, OTHER, SHORT, folding, folding_exe
 
+from enforcer.policy.language.drift import KINDS, VOLUMES
 from enforcer.policy.language.vocabulary import (
+    BITS,
     EVENTS,
     FIELDS,
     PROCESS_FIELDS,
@@ -142,9 +144,17 @@ OPS_OF = {
     "kernel": list(EVENTS["kernel"].everything),
     "lsm": [Op.POINT],
 }
+IMAGES = [
+    0,
+    SubjectFlag.NO_IMAGE,
+    SubjectFlag.IMAGE,
+    SubjectFlag.IMAGE | SubjectFlag.DRIFT_WRITTEN,
+    SubjectFlag.IMAGE | SubjectFlag.DRIFT_VOLUME,
+    SubjectFlag.IMAGE_UNKNOWN,
+]
 DIMS_OF = {
-    "exec": [Dim.PATH],
-    "file": [Dim.PATH, Dim.MODE, Dim.NAME],
+    "exec": [Dim.PATH, Dim.DRIFT],
+    "file": [Dim.PATH, Dim.MODE, Dim.NAME, Dim.DRIFT],
     "network": [Dim.PATH, Dim.NAME, Dim.ADDR, Dim.PORT, Dim.FAMILY, Dim.TYPE, Dim.PROTOCOL],
     "mount": [Dim.PATH, Dim.NAME, Dim.FSTYPE, Dim.BITS],
     "process": [Dim.PATH, Dim.CODE, Dim.BITS, Dim.TO_UID, Dim.TO_GID],
@@ -323,6 +333,8 @@ class Maker:
                 return self.mode()
             case Kind.CAPABILITY | Kind.FLAGS:
                 return CapabilityMask(self.pick(["any", "all", "none"]), self.pick(CAPS))
+            case Kind.DRIFT:
+                return CapabilityMask(self.pick(["any", "none"]), self.pick([*VOLUMES.values()]))
         return self.interval(TOPS[kind])
 
     # ---- Rules -------------------------------------------------------------------------------
@@ -330,7 +342,7 @@ class Maker:
     def condition(self, fields: Sequence[FieldSpec]) -> Condition:
         field = self.pick(fields)
         index = self.pick([None, 0, 1, 2, 15]) if field.kind is Kind.ARGS else None
-        most = 1 if field.kind in {Kind.CAPABILITY, Kind.FLAGS} else 3
+        most = 1 if field.kind in BITS else 3
         values = self.several(lambda: self.value(field.kind), 1, most)
         return Condition(field, tuple(values), self.chance(0.25), index)
 
@@ -521,6 +533,7 @@ class Maker:
             caps=self.pick([0, *CAPS, (1 << 41) - 1]),
             flags=self.pick([0, 0, 1, 2, 4, 3, 0x2000, 0x8000, 0x8004, 0x10000, 0x12001])
             | self.pick([0, 0, 0, SubjectFlag.OFFHOST])
+            | self.pick(IMAGES)
             | (folding_exe(kind, at) if folds else 0),
             workloads=self.world,
         )
@@ -553,6 +566,8 @@ class Maker:
                 return self.pick([0, *CAPS, 1 << 21 | 1, (1 << 41) - 1])
             case Dim.ADDR:
                 return self.pick([*HOSTS, V4 | 0x0A000103, 2, 0])
+            case Dim.DRIFT:
+                return self.pick([0, *KINDS.values(), KINDS["written"] | KINDS["volume"]])
             case Dim.MODE:
                 return self.pick([0, 0o644, 0o755, 0o4755, 0o6755, 0o7777])
         return self.pick([0, 1, 2, 5, 8, 9, 65535])

@@ -34,6 +34,7 @@ NUMBERS = {
     "bits": Dim.BITS,
     "to_uid": Dim.TO_UID,
     "to_gid": Dim.TO_GID,
+    "drift": Dim.DRIFT,
     "n0": Dim.N0,
     "n1": Dim.N1,
 }
@@ -137,6 +138,9 @@ def access(case):
     for word, dim in NUMBERS.items():
         if word in case:
             value = case[word]
+            if value == "unknown":
+                operands[dim] = UNKNOWN
+                continue
             operands[dim] = int(value, 0) if isinstance(value, str) else value
     if "call" in case:
         operands[Dim.CODE] = SYSCALLS[case["call"]].number

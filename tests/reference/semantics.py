@@ -536,8 +536,23 @@ def about_process(condition: Condition, who: Identity, *, is_bare: bool = False)
         Dim.GID: who.gid,
         Dim.EGID: who.egid,
         Dim.CAPS: who.caps,
+        Dim.EXE_DRIFT: drift_of(who.flags),
     }
     return compare(condition, operand[condition.field.dim])
+
+
+def drift_of(facts: int) -> int | Unknown | None:
+    """What the executable is to the image of its container; outside of containers there is none."""
+    if facts & SubjectFlag.IMAGE_UNKNOWN:
+        return UNKNOWN
+    found = {
+        SubjectFlag.DRIFT_WRITTEN: 1,
+        SubjectFlag.DRIFT_MEMORY: 2,
+        SubjectFlag.DRIFT_VOLUME: 4,
+        SubjectFlag.DRIFT_FOREIGN: 8,
+    }
+    kinds = sum(bit for flag, bit in found.items() if facts & flag)
+    return kinds if facts & SubjectFlag.IMAGE else None
 
 
 def flags_hold(flags: tuple[Flag, ...], facts: int) -> Truth:

@@ -25,6 +25,7 @@ _HEAD: Final = struct.Struct("<HBBIIIII")
 _TYPE: Final = struct.Struct("<III")
 _MEMBER: Final = struct.Struct("<III")
 _PARAM: Final = struct.Struct("<II")
+_ENUMERATOR: Final = struct.Struct("<Ii")
 _ARRAY: Final = struct.Struct("<III")
 _MAGIC: Final = 0xEB9F
 _MAX_DEPTH: Final = 64
@@ -221,6 +222,14 @@ class Btf:
                 continue
             for inner in self.members(self.plain(number)):
                 yield attrs.evolve(inner, offset=inner.offset + offset)
+
+    def enumerators(self, owner: Type) -> dict[str, int]:
+        """Return the numbers of an enumeration of 32 bits, by name."""
+        each = (
+            _ENUMERATOR.unpack_from(owner.data, owner.at + i * _ENUMERATOR.size)
+            for i in range(owner.count)
+        )
+        return {self.name_at(name): number for name, number in each}
 
     def encoding(self, integer: Type) -> tuple[bool, int]:
         """Return whether an integer is signed, and its bits."""

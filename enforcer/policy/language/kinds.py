@@ -8,6 +8,7 @@ Numbers that the kernel side shares are those of ``bpf/include/enforcer_abi.h``,
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 import attrs
 
@@ -15,6 +16,7 @@ from enforcer import _abi
 from enforcer._abi import Dim, ObjectFlag, Op
 
 __all__ = [
+    "BITS",
     "OPERATORS",
     "Dim",
     "EventSpec",
@@ -40,6 +42,13 @@ class SubjectFlag(enum.IntFlag):
     OFFHOST = _abi.ENF_SF_OFFHOST
     TRUSTED_CODE = _abi.ENF_SF_TRUSTED_CODE
     CODE_UNKNOWN = _abi.ENF_SF_CODE_UNKNOWN
+    IMAGE = _abi.ENF_SF_IMAGE
+    IMAGE_UNKNOWN = _abi.ENF_SF_IMAGE_UNKNOWN
+    NO_IMAGE = _abi.ENF_SF_NO_IMAGE
+    DRIFT_WRITTEN = _abi.ENF_SF_DRIFT_WRITTEN
+    DRIFT_MEMORY = _abi.ENF_SF_DRIFT_MEMORY
+    DRIFT_VOLUME = _abi.ENF_SF_DRIFT_VOLUME
+    DRIFT_FOREIGN = _abi.ENF_SF_DRIFT_FOREIGN
 
 
 class Kind(enum.Enum):
@@ -57,9 +66,13 @@ class Kind(enum.Enum):
     FLAGS = "flags"
     FLAG = "flag"
     UNIT = "unit"
+    DRIFT = "drift"
     CGROUP = "cgroup"
     ARGS = "args"
 
+
+BITS: Final = frozenset({Kind.CAPABILITY, Kind.FLAGS, Kind.DRIFT})
+"""Kinds whose values are sets of bits."""
 
 _COMMON = ("equal", "notEqual", "in", "notIn")
 _TEXT = (
@@ -81,6 +94,7 @@ OPERATORS: dict[Kind, tuple[str, ...]] = {
     Kind.CAPABILITY: ("any", "all", "none"),
     Kind.FLAGS: ("any", "all", "none"),
     Kind.FLAG: ("equal",),
+    Kind.DRIFT: ("equal",),
     Kind.UNIT: _COMMON,
     Kind.CGROUP: _TEXT,
     Kind.ARGS: _TEXT,

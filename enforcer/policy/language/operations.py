@@ -113,8 +113,8 @@ def full_name(event: str, word: str) -> str:
 
 # ---- What rows share ------------------------------------------------------------------------------
 
-_PROGRAM: Final = "path script interpreter fileless memfd offHost setuid setgid"
-_FILE: Final = "path fileless memfd offHost directory"
+_PROGRAM: Final = "path script interpreter fileless memfd offHost drift setuid setgid"
+_FILE: Final = "path fileless memfd offHost drift directory"
 _LOADED: Final = "path fileless memfd offHost"
 _SOCKET: Final = "family type protocol"
 _INET: Final = f"{_SOCKET} address port"
@@ -146,7 +146,7 @@ _ROWS: Final = (
               f"{_PROGRAM} args", _LAUNCH,
               hooks="bprm_committed_creds/enf_exec_argv", is_deed=False, by_field="args"),
     Operation(Op.EXEC_LOADED, "exec", "loaded", "mmap", "Have a loader run a program.",
-              _LOADED, _LAUNCH, hooks="mmap_file/enf_mmap_loaded"),
+              f"{_LOADED} drift", _LAUNCH, hooks="mmap_file/enf_mmap_loaded"),
     # ---- Files
     Operation(Op.READ, "file", "read", "openat", "Open for reading.", _FILE, _READ,
               hooks="file_open", by_descriptor=Op.FD_READ),

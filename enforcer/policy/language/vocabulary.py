@@ -14,7 +14,9 @@ import signal
 from collections.abc import Iterable
 
 from enforcer.policy.language import sockets
+from enforcer.policy.language.drift import DRIFT, KINDS
 from enforcer.policy.language.kinds import (
+    BITS,
     OPERATORS,
     Dim,
     EventSpec,
@@ -30,6 +32,7 @@ from enforcer.policy.language.operations import OPERATION_TABLE
 from enforcer.policy.language.symbols import BPF_COMMANDS, CAPABILITIES
 
 __all__ = [
+    "BITS",
     "EVENTS",
     "FIELDS",
     "LIFTED_SYSCALLS",
@@ -131,6 +134,13 @@ FIELDS: dict[str, FieldSpec] = {
         ),
         FieldSpec("memfd", Kind.FLAG, "Made by memfd_create.", flag=ObjectFlag.MEMFD),
         FieldSpec("offHost", Kind.FLAG, "No mount of the host shows it.", flag=ObjectFlag.OFFHOST),
+        FieldSpec(
+            DRIFT,
+            Kind.DRIFT,
+            "What it has in it was not brought by the container's image.",
+            Dim.DRIFT,
+            names=KINDS,
+        ),
         FieldSpec("setuid", Kind.FLAG, "Set-user-ID file.", flag=ObjectFlag.SETUID),
         FieldSpec("setgid", Kind.FLAG, "Set-group-ID file.", flag=ObjectFlag.SETGID),
         FieldSpec(
@@ -157,6 +167,7 @@ PROCESS_FIELDS: dict[str, FieldSpec] = {
         FieldSpec("unit", Kind.UNIT, "systemd unit, with its descendants.", Dim.CGROUP),
         FieldSpec("fileless", Kind.FLAG, "Runs a nameless file.", flag=SubjectFlag.FILELESS),
         FieldSpec("offHost", Kind.FLAG, "No host mount shows it.", flag=SubjectFlag.OFFHOST),
+        FieldSpec(DRIFT, Kind.DRIFT, "The image did not bring it.", Dim.EXE_DRIFT, names=KINDS),
         FieldSpec("script", Kind.FLAG, "Interprets a script.", flag=SubjectFlag.SCRIPT),
         FieldSpec("setid", Kind.FLAG, "Its exec changed effective ids.", flag=SubjectFlag.SETID),
         FieldSpec(

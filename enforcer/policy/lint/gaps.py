@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.lint.file_systems import is_seen
-from enforcer.policy.lint.issues import Host, Issue, check, info, warning
+from enforcer.policy.lint.issues import Host, Issue, check, info, is_for_everybody, warning
 from enforcer.policy.model.coverage import kernel_operations
 from enforcer.policy.model.glob_match import accepts, literal_directory
 from enforcer.policy.model.loaders import could_be_met
@@ -29,6 +30,7 @@ __all__: list[str] = []
 
 _EVERYTHING = frozenset({b"/**", b"**", b"/"})
 _KILL_FILE = b"/sys/fs/cgroup/system.slice/example.service/cgroup.kill"
+_DRIFT = frozenset({Dim.DRIFT, Dim.EXE_DRIFT})
 _KNOWN_LATER = frozenset({"source", "mountFlags"})
 
 
@@ -70,6 +72,30 @@ def trusted_by_name(policy: Policy, host: Host) -> Iterator[Issue]:
                 f"rule {rule.name!r} trusts a program by its binary, even if its caller makes it "
                 "load other code (LD_PRELOAD): add trustedCode: true beside binary",
                 folds=True,
+            )
+
+
+@check
+def drift_of_no_overlay(policy: Policy, host: Host) -> Iterator[Issue]:
+    """What images brought, asked where that cannot be told."""
+    del host
+    for rule in policy.rules:
+        described = (getattr(rule.subject, part.attribute) for part in SUBJECT_PARTS.values())
+        asked = (*rule.conditions, *(c for process in described for c in process.conditions))
+        if not any(c.field.dim in _DRIFT for c in asked):
+            continue
+        yield info(
+            rule.span,
+            f"rule {rule.name!r} asks what an image brought, which overlays tell: on other storage "
+            "(native, btrfs, zfs, devmapper, vfs, fuse-overlayfs) it is unknown, and onError "
+            "decides; in rootless containers everything is drift",
+            folds=True,
+        )
+        if is_for_everybody(policy, rule):
+            yield info(
+                rule.span,
+                f"rule {rule.name!r} asks what an image brought, also of services with mounts of "
+                "their own, where it is unknown: select containers",
             )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
-from enforcer.policy.language.vocabulary import Dim, Kind
+from enforcer.policy.language.vocabulary import BITS, Dim, Kind
 from enforcer.policy.model.coverage import accepts_all
 from enforcer.policy.model.glob_match import accepts, literal_directory
 from enforcer.policy.model.policy import (
@@ -57,7 +57,7 @@ def excluding(
 
 def _exclude(together: list[Condition], resolve: Resolve) -> bool:
     """Tell whether one of the conditions has only values that others exclude."""
-    if together[0].field.kind in (Kind.CAPABILITY, Kind.FLAGS):
+    if together[0].field.kind in BITS:
         return _bits_exclude([v for c in together for v in c.values])
     prepared = [_Prepared.of(condition, resolve) for condition in together]
     return any(

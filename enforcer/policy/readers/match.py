@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import attrs
 
+from enforcer.policy.language.drift import VOLUMES_KEY
 from enforcer.policy.language.sockets import WITH_ADDRESS
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.unsupported import MATCH_WORDS
@@ -13,6 +14,7 @@ from enforcer.policy.model.policy import Condition, Flag, Interval, Process, Sub
 from enforcer.policy.readers.arguments import read_arguments
 from enforcer.policy.readers.conditions import read_conditions, read_flag
 from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.drift import check_volumes, read_drift
 from enforcer.policy.readers.events import Event
 from enforcer.policy.readers.marks import MAX_ASKED, WITHIN_KEYS, read_within
 from enforcer.policy.readers.point_arguments import at_point, read_point_arguments, read_returns
@@ -71,6 +73,8 @@ def read_match(node: Node | None, event: Event, context: Context) -> Match:
             conditions += read(entry, event.point, context)
         elif entry.key == "args" and (event.lift is not None or event.calls):
             conditions += read_arguments(entry, event, context)
+        elif entry.key == VOLUMES_KEY:
+            check_volumes(entries, context)
         elif entry.key in FIELDS:
             field = FIELDS[entry.key]
             if not _is_known_here(field, entry, event, context):
@@ -79,6 +83,8 @@ def read_match(node: Node | None, event: Event, context: Context) -> Match:
                 conditions += read_arguments(entry, event, context)
             elif field.kind is Kind.FLAG:
                 flags += read_flag(field, entry, context)
+            elif field.kind is Kind.DRIFT:
+                conditions += read_drift(field, entry, entries, context)
             else:
                 conditions += read_conditions(field, entry, context)
         else:
@@ -97,7 +103,8 @@ def read_match(node: Node | None, event: Event, context: Context) -> Match:
 def check_match(node: Node, context: Context) -> None:
     """Record what is wrong with the mapping under ``match`` of a rule whose event is not known."""
     known = (*FIELDS, *SUBJECT_PARTS, *WITHIN_KEYS, *_AT_POINTS)
-    for entry in context.map(node, "match") or ():
+    entries = context.map(node, "match") or Map({}, node.span)
+    for entry in entries:
         field = FIELDS.get(entry.key)
         if entry.key in SUBJECT_PARTS:
             read_process(entry, context)
@@ -105,10 +112,14 @@ def check_match(node: Node, context: Context) -> None:
             read_within(entry, context)
         elif field is None and entry.key in PROCESS_FIELDS:
             _of_process(entry, context)
+        elif entry.key == VOLUMES_KEY:
+            check_volumes(entries, context)
         elif field is None and entry.key not in _AT_POINTS:
             context.unknown(entry, "field of a rule", known, MATCH_WORDS, _OF_RULES)
         elif field is not None and field.kind is Kind.FLAG:
             read_flag(field, entry, context)
+        elif field is not None and field.kind is Kind.DRIFT:
+            read_drift(field, entry, entries, context)
         elif field is not None and field.kind is not Kind.ARGS:  # those mean what the event says
             read_conditions(field, entry, context)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from enforcer.policy.language.drift import VOLUMES_KEY
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.unsupported import SUBJECT_WORDS
 from enforcer.policy.language.vocabulary import PROCESS_FIELDS, Kind
@@ -10,6 +11,7 @@ from enforcer.policy.model.policy import Condition, Flag, Process
 from enforcer.policy.model.workloads import LABELS, WORKLOAD_FIELDS
 from enforcer.policy.readers.conditions import read_conditions, read_flag
 from enforcer.policy.readers.context import Context
+from enforcer.policy.readers.drift import check_volumes, read_drift
 from enforcer.policy.readers.labels import read_labels
 from enforcer.policy.text.nodes import Entry, Map, Node, describe
 
@@ -45,12 +47,17 @@ def read_process(entry: Entry, context: Context) -> Process:
         if part.key in WORKLOAD_FIELDS:
             conditions += _workload(part, entry.key, context)
             continue
+        if part.key == VOLUMES_KEY:
+            check_volumes(node, context)
+            continue
         field = PROCESS_FIELDS.get(part.key)
         if field is None:
             known = (*PROCESS_FIELDS, *WORKLOAD_FIELDS)
             context.unknown(part, f"field of {entry.key}", known, SUBJECT_WORDS, _OTHER_WORDS)
         elif field.kind is Kind.FLAG:
             flags += read_flag(field, part, context)
+        elif field.kind is Kind.DRIFT:
+            conditions += read_drift(field, part, node, context)
         else:
             conditions += read_conditions(field, part, context)
     return Process(conditions, flags)

@@ -207,7 +207,7 @@ def _values() -> Iterator[tuple[str, Schema]]:
     """Yield shorter definitions of what stands at a field: all operators take the same, so none is listed."""
     workloads = [field for fields in WORKLOAD_FIELDS.values() for field in fields.values()]
     for field in (*FIELDS.values(), *PROCESS_FIELDS.values(), *workloads):
-        if field.kind in {Kind.FLAG, Kind.ARGS}:
+        if field.kind in {Kind.FLAG, Kind.ARGS, Kind.DRIFT}:
             continue
         one = _one(field)
         several = {"anyOf": [one, list_of(one)]}

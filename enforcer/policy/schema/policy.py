@@ -12,6 +12,7 @@ import json
 import sys
 
 from enforcer.policy.build import API_VERSIONS, MODES
+from enforcer.policy.language.drift import DRIFT, VOLUMES, VOLUMES_KEY
 from enforcer.policy.language.kube import CLUSTER_POLICY
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.symbols import ERRNOS, SIGNALS
@@ -99,7 +100,18 @@ def schema() -> Schema:
 def _process(*, within: bool) -> Schema:
     """Return the schema of a process; *within*: it may be asked for its container and pod."""
     groups = {group: {"$ref": f"#/$defs/{group}"} for group in WORKLOAD_FIELDS if within}
-    return object_of({**{f.name: _field(f) for f in PROCESS_FIELDS.values()}, **groups}, minimum=1)
+    fields = {f.name: _field(f) for f in PROCESS_FIELDS.values()}
+    return _with_volumes(object_of({**fields, VOLUMES_KEY: _VOLUMES, **groups}, minimum=1))
+
+
+_VOLUMES: Schema = {
+    "description": "Whether files of other file systems than the image's count as drift.",
+    "enum": list(VOLUMES),
+}
+
+
+def _with_volumes(whole: Schema) -> Schema:
+    return {**whole, "dependentRequired": {VOLUMES_KEY: [DRIFT]}}
 
 
 def _workloads() -> Schema:
@@ -255,9 +267,10 @@ def _syscall() -> Schema:
 
 def _match() -> Schema:
     fields = {f.name: _field(f) for f in FIELDS.values() if f.kind is not Kind.ARGS}
-    return object_of(
+    match = object_of(
         {
             **fields,
+            VOLUMES_KEY: _VOLUMES,
             "args": {"$ref": "#/$defs/arguments"},
             "returns": _point_item(is_return=True),
             **{
@@ -270,11 +283,12 @@ def _match() -> Schema:
             **{key: within_schema() for key in WITHIN_KEYS},
         }
     )
+    return _with_volumes(match)
 
 
 def _valued() -> list[FieldSpec]:
     fields = [*FIELDS.values(), *PROCESS_FIELDS.values()]
-    return [f for f in fields if f.kind not in {Kind.FLAG, Kind.ARGS}]
+    return [f for f in fields if f.kind not in {Kind.FLAG, Kind.ARGS, Kind.DRIFT}]
 
 
 def definition_of(field: FieldSpec) -> str:
@@ -283,7 +297,7 @@ def definition_of(field: FieldSpec) -> str:
 
 
 def _field(field: FieldSpec) -> Schema:
-    if field.kind is Kind.FLAG:
+    if field.kind in {Kind.FLAG, Kind.DRIFT}:
         return {"description": field.doc, "type": "boolean"}
     return {"description": field.doc, "$ref": f"#/$defs/{definition_of(field)}"}
 

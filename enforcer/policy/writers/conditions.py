@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from enforcer.errors import EnforcerBug
+from enforcer.policy.language.drift import DRIFT, VOLUMES_KEY, exclusive
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.syscall_table import ArgKind
 from enforcer.policy.language.vocabulary import FieldSpec, Kind
@@ -101,6 +102,10 @@ def spell_fields(
     written: dict[str, object] = {}
     rest: list[Condition] = []
     for name, several in by_field.items():
+        if name == DRIFT:
+            written |= _drift(several[0])
+            rest += several[1:]
+            continue
         bare = _bare(several[0]) if len(several) == 1 else None
         if bare is not None:
             written[name] = bare
@@ -117,6 +122,12 @@ def spell_fields(
         written[name] = operators
     written |= {flag.field.name: flag.wanted for flag in flags}
     return written, rest
+
+
+def _drift(condition: Condition) -> dict[str, object]:
+    (mask,) = _all(condition.values, CapabilityMask)
+    volumes = exclusive(mask.mask)
+    return {DRIFT: mask.how == "any"} | ({VOLUMES_KEY: volumes} if volumes else {})
 
 
 def spell_argument(condition: Condition, index: int | None) -> dict[str, object]:

@@ -52,6 +52,8 @@ spec:
     - {name: names, file: read, match: {path: /c, process: {container: {name: web-*}}}, action: kill}
     - {name: online, network: connect, match: {port: 8443}, mark: {name: online, of: tree}}
     - {name: late, file: unlink, match: {path: /y, within: {mark: online, last: 5s}}, action: deny}
+    - {name: drift, exec: {}, match: {path: /d/**, drift: true, volumes: trusted}, action: deny}
+    - {name: by-drift, file: read, match: {path: /d, process: {drift: true}}, action: deny}
     - {name: root, file: read, match: {path: /x, process: {capabilities: CAP_SYS_ADMIN}}, action: log}
 ---
 apiVersion: enforcer/v1
@@ -131,6 +133,16 @@ GOOD = [
     "{do: file.read, path: /x, as: {uid: 0, capabilities: none}, expect: nothing}",
     "{do: file.read, path: /x, as: {uid: 7, capabilities: [CAP_SYS_ADMIN]}, expect: log}",
     "{do: file.unlink, path: /y, expect: nothing}",
+    "{do: exec, path: /d/x, drift: true, expect: deny, by: web/drift}",
+    "{do: exec, path: /d/x, drift: [memory, volume], expect: deny, by: web/drift}",
+    "{do: exec, path: /d/x, drift: volume, expect: nothing}",
+    "{do: exec, path: /d/x, drift: false, expect: nothing}",
+    "{do: exec, path: /d/x, expect: nothing}",
+    "{do: exec, path: /d/x, unknown: [drift], expect: deny, by: web/drift, onError: true}",
+    "{do: exec, path: /x, interpreter: /d/x, drift: true, expect: nothing}",
+    "{do: file.read, path: /d, as: {drift: written}, expect: deny, by: web/by-drift}",
+    "{do: file.read, path: /d, as: {drift: false}, expect: nothing}",
+    "{do: file.read, path: /d, expect: nothing}",
     "{do: file.unlink, path: /y, marks: {web/online: 5s}, expect: deny, by: web/late}",
     "{do: file.unlink, path: /y, marks: {web/online: 5001ms}, expect: nothing}",
     "{do: file.unlink, path: /y, after: [{do: network.connect, address: 192.0.2.1, port: 8443, ago: 4s}], expect: deny}",

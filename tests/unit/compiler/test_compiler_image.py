@@ -61,6 +61,20 @@ def test_the_head_says_what_refuses_when_nothing_can_be_decided() -> None:
     assert head["ops"] == head["everybody_ops"]
 
 
+def test_the_head_says_on_what_rows_ask_for_drift() -> None:
+    """So that the kernel side looks there, and nowhere else; and no row is found by it."""
+    asks = ("{exec: {}, match: {drift: true}, action: deny}", "{file: read, action: log}")
+    image = bytearray(compiled(*asks).image)
+    at = layout.HEAD.offset("drift_ops")
+    head = layout.HEAD.named(bytes(image))
+
+    assert 1 << Op.EXEC | 1 << Op.EXEC_LOADED == head["drift_ops"]
+    assert 0 == layout.HEAD.named(compiled(*RULES).image)["drift_ops"]
+    image[at : at + 8] = bytes(8)
+    with pytest.raises(EnforcerBug, match="ask about drift"):
+        verify(sealed(image))
+
+
 def test_the_head_says_what_conditions_on_processes_ask_for() -> None:
     """So that the kernel side keeps it; a label that asks for more is found."""
     asks = "{file: read, match: {notProcess: {binary: /a, trustedCode: true}}, action: deny}"

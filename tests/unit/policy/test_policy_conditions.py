@@ -243,6 +243,7 @@ def test_every_operator_of_every_kind_is_tested():
 
 
 OTHERS = [
+    "drift: {equal: true}",
     "unit: {equal: a.service}",
     "unit: {notEqual: a.service}",
     "unit: {in: [a.service]}",

@@ -281,8 +281,10 @@ def _fields(draw, known, *, most=3):
     written = {}
     for name in draw(st.lists(st.sampled_from(sorted(known)), max_size=most, unique=True)):
         field = known[name]
-        if field.kind is Kind.FLAG:
+        if field.kind in {Kind.FLAG, Kind.DRIFT}:
             written[name] = draw(st.booleans())
+            if field.kind is Kind.DRIFT and draw(st.booleans()):
+                written["volumes"] = draw(st.sampled_from(["trusted", "drift"]))
         elif field.kind is Kind.ARGS:
             operators = st.sampled_from(OPERATORS[Kind.ARGS])
             written[name] = [
