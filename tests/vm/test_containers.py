@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import compiled
+import drifting
 import pods
 import pytest
 from engine import Engine, attempt, running
@@ -104,6 +105,8 @@ spec:
        message: "pod {pod_name} (namespace {pod_namespace})"}
 """
 
+POLICY += drifting.POLICY
+
 PROD = Pod(0xA, "web-1", "prod")
 DEV = Pod(0xB, "web-2", "dev")
 
@@ -153,9 +156,20 @@ def without(before: dict[str, Container]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def on(before: dict[str, Container], without: dict[str, str], tmp_path_factory) -> Iterator[Engine]:
+def unhindered(program: Path) -> Iterator[dict[str, tuple[int, bool, str]]]:
+    """What comes of each attempt to run what no image brought, without a policy."""
+    drifting.prepare()
+    yield drifting.results("control", program)
+    drifting.clear()
+
+
+@pytest.fixture(scope="module")
+def on(
+    before: dict[str, Container], without: dict[str, str], unhindered, tmp_path_factory
+) -> Iterator[Engine]:
     """The engine with all policies."""
     assert {"ok"} == set(without.values())
+    assert {} == {name: end for name, end in unhindered.items() if end[:2] != (0, True)}
     with running(POLICY, tmp_path_factory.mktemp("engine")) as engine:
         yield engine
 
@@ -416,3 +430,76 @@ def test_a_restored_checkpoint_is_the_container_s(on, closed):
             process.stdin.close()
             ends[where] = process.wait(scaled(20))
     assert {"host": 0, "container": errno.EACCES} == ends
+
+
+# ---- What the image did not bring -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def drifted(on, program) -> dict[str, dict[str, tuple[int, bool, str]]]:
+    """What comes of the attempts in containers with an image."""
+    return {
+        kind: drifting.results(kind, program) for kind in ("drift", "drift-metacopy", "volumes")
+    }
+
+
+@pytest.mark.parametrize("name", drifting.BROUGHT)
+def test_what_the_image_brought_runs(drifted, name):
+    """Programs, scripts and libraries, by whatever way, in each container."""
+    assert {(0, True)} == {ends[name][:2] for ends in drifted.values()}
+
+
+@pytest.mark.parametrize("name", drifting.MADE)
+def test_what_was_made_in_a_container_does_not_run(drifted, name):
+    """No mark is left, and the mark is there without the policy."""
+    assert {False} == {ends[name][1] for ends in drifted.values()}
+    assert 0 not in {ends[name][0] for ends in drifted.values()}
+
+
+@pytest.mark.parametrize("name", drifting.METADATA)
+def test_metadata_are_no_content_where_the_overlay_tells_them_apart(drifted, name):
+    """With metacopy the file stays the image's; without, it is copied up whole and counts as written."""
+    assert (0, True) == drifted["drift-metacopy"][name][:2]
+    assert (errno.EDOM, False) == drifted["drift"][name][:2]
+
+
+@pytest.mark.parametrize("name", drifting.OF_VOLUMES)
+def test_volumes_are_a_choice(drifted, name):
+    """They are drift, unless the rule says that they are trusted."""
+    assert {(errno.EDOM, False)} == {
+        drifted[kind][name][:2] for kind in ("drift", "drift-metacopy")
+    }
+    assert (0, True) == drifted["volumes"][name][:2]
+
+
+def test_files_and_processes_are_asked_about_as_well(drifted, on):
+    """Reading what was written, reading what the image brought, and reading by a program of a volume."""
+    ends = drifted["volumes"]
+    assert (errno.EDOM, False) == ends["read_again"][:2]
+    assert (errno.EDOM, False) == ends["read_brought"][:2]
+    assert (errno.ECHILD, False) == ends["read_by_volume"][:2]
+    assert (0, True) == ends["read_by_image"][:2]
+    event = on.wait_for(lambda e: e.get("rule") == "by-volume")
+    assert {"image", "drift_volume"} <= set(event["process"]["flags"])
+
+
+def test_records_say_why(drifted, on):
+    """A file that was written, one in memory, one of a volume, one of a user's own file system."""
+    wanted = {"written", "memory", "volume", "foreign"}
+    for kind in wanted:
+        event = on.wait_for(lambda e, kind=kind: e["object"].get("drift") == [kind])
+        assert (event["onError"], event["object"]["unknown"]) == (False, [])
+
+
+def test_without_an_overlay_it_cannot_be_told(on, program):
+    """A container on a plain folder: unknown, which is what onError decides. It does not even begin."""
+    with drifting.container("drift-native", program) as native:
+        assert native.process.wait(600)
+
+    event = on.wait_for(lambda e: e["container"]["id"] == "3" * 64)
+    assert (event["onError"], event["object"]["unknown"]) == (True, ["drift"])
+
+
+def test_on_the_host_there_is_no_image(drifted):
+    """A program of the host's runs, and so does one that a container has written, run by the host."""
+    assert 0 == attempt("/usr/bin/env", "MARK=/run/mark", f"{drifting.VOLUME}/program").returncode
