@@ -95,7 +95,8 @@ class ProcessFacts:
 
     def of_workload(self, name: str) -> tuple[bytes, ...] | Gap | None:
         """Return what field *name* of its container or pod is; None: there is no such thing."""
-        if not isinstance(self.flags, Gap) and self.flags & SubjectFlag.RUNTIME:
+        is_runtime = not isinstance(self.flags, Gap) and self.flags & SubjectFlag.RUNTIME
+        if is_runtime and self.workload is not Gap.UNKNOWN:  # where its cgroup is known
             return None
         if isinstance(self.workload, Gap):
             return self.workload
@@ -166,7 +167,9 @@ class Facts:
         wanted = condition.operand
         if wanted is not None and self.passing is not None and wanted.type in _NAMED:
             return self.passing.operand(wanted)
-        return self.operands.get(dim + condition.index if condition.index is not None else dim)
+        if condition.index is None or dim is Dim.PATH:  # there it is workloads.INSIDE
+            return self.operands.get(dim)
+        return self.operands.get(dim + condition.index)
 
 
 def facts_of(document: Mapping[str, Any]) -> Facts:
