@@ -28,12 +28,14 @@ CLUSTER = "/apis/enforcer.dev/v1/clusterenforcerpolicies"
 TETRAGON = "/apis/cilium.io/v1alpha1/tetragonpolicies"
 NODES = "/apis/enforcer.dev/v1/enforcernodes"
 PODS = "/api/v1/pods"
+LEASES = "/apis/coordination.k8s.io/v1/leases"
 KINDS = {
     POLICIES: "EnforcerPolicy",
     CLUSTER: "ClusterEnforcerPolicy",
     TETRAGON: "TetragonPolicy",
     NODES: "EnforcerNode",
     PODS: "Pod",
+    LEASES: "Lease",
 }
 
 SPEC = {"rules": [{"exec": {}, "match": {"path": "/bin/sh"}, "action": "deny"}]}
@@ -78,6 +80,8 @@ class FakeServer:
 
     Attributes:
         faults: of the next requests, each taken by one: see :meth:`_Handler.fail`.
+        write_faults: the same, of the next writes of statuses by who sums up.
+        forbidden: collections whose objects nobody may have.
         requests: all that came, as method, path and query.
         tokens: that are valid.
         bookmark: seconds between two bookmarks of a watch.
@@ -88,6 +92,8 @@ class FakeServer:
     both: Path
     tokens: set = attrs.field(factory=lambda: {"good"})
     faults: deque = attrs.field(factory=deque)
+    write_faults: deque = attrs.field(factory=deque)
+    forbidden: set = attrs.field(factory=set)
     requests: list = attrs.field(factory=list)
     bookmark: float = 0.2
     deleted: set = attrs.field(factory=set)
@@ -236,20 +242,32 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PATCH(self):
         self._serve("PATCH")
 
+    def do_POST(self):
+        self._serve("POST")
+
+    def do_PUT(self):
+        self._serve("PUT")
+
     def _serve(self, method):
         parts = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.fake.requests.append((method, parts.path, query))
-        fault = self.fake.faults.popleft() if self.fake.faults else None
+        is_total = query.get("fieldManager") == "enforcer-totals"
+        faults = self.fake.write_faults if is_total else self.fake.faults
+        fault = faults.popleft() if faults else None
         if self.headers.get("Authorization", "").removeprefix("Bearer ") not in self.fake.tokens:
             self._status(401, "Unauthorized")
+        elif _place_of(parts.path)[0] in self.fake.forbidden:
+            self._status(403, "forbidden")
         elif fault is not None and self._is_done(fault):
             pass
         elif method == "PATCH":
             self._apply(parts.path, query, json.loads(body))
+        elif method in {"POST", "PUT"}:
+            self._write(method, parts.path, json.loads(body))
         elif parts.path not in KINDS:
-            self._status(404, "the server could not find the requested resource")
+            self._one(parts.path)
         elif "watch" in query:
             self._watch(parts.path, query, fault)
         else:
@@ -370,22 +388,46 @@ class _Handler(BaseHTTPRequestHandler):
         meta = {"resourceVersion": str(version), "creationTimestamp": None}
         self._line({"type": "BOOKMARK", "object": {"kind": KINDS[path], "metadata": meta}})
 
+    def _one(self, path):
+        place, key = _place_of(path)
+        item = self.fake.store.get(place, {}).get(key)
+        if item is None:
+            self._status(404, "the server could not find the requested resource")
+            return
+        self._answer(200, json.dumps(item).encode())
+
+    def _write(self, method, path, document):
+        """Make an object, or replace the version of it that is named."""
+        given = document["metadata"]
+        key = (given["namespace"], given["name"])
+        place, _ = _place_of(path if method == "PUT" else f"{path}/{given['name']}")
+        with self.fake.changed:
+            known = self.fake.store[place].get(key)
+            version = known and known["metadata"]["resourceVersion"]
+            if version != given.get("resourceVersion"):
+                self._status(409, "the object has been modified")
+                return
+            meta = {"annotations": given.get("annotations", {})}
+            item = self.fake.put(place, key, spec=document["spec"], meta=meta)
+        self._answer(200, json.dumps(item).encode())
+
     def _apply(self, path, query, document):
         is_status = path.endswith("/status")
-        place, _, name = path.removesuffix("/status").rpartition("/")
-        key = ("", name)
+        place, key = _place_of(path.removesuffix("/status"))
         if place not in KINDS:
             self._status(404, "not found")
             return
         if query.get("force") != "true" or not query.get("fieldManager"):
             self._status(422, "a field manager that forces is needed")
             return
-        if is_status and key not in self.fake.store[place]:
-            self._status(404, f"{name} not found")
-            return
         known = self.fake.store[place].get(key, {})
+        if is_status and not known:
+            self._status(404, f"{key[1]} not found")
+            return
+        # A status is no new generation.
+        meta = {"generation": known["metadata"]["generation"]} if is_status else None
         more = {"status": document.get("status") if is_status else known.get("status")}
-        item = self.fake.put(place, key, spec=known.get("spec", {}), **more)
+        item = self.fake.put(place, key, spec=known.get("spec", {}), meta=meta, **more)
         self._answer(200, json.dumps(item).encode())
 
     def _status(self, code, message):
@@ -409,6 +451,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _end(self):
         self.wfile.write(b"0\r\n\r\n")
+
+
+def _place_of(path):
+    """Return the collection that an object is in, over all namespaces, and its key."""
+    place, _, name = path.rpartition("/")
+    group, _, rest = place.partition("/namespaces/")
+    namespace, _, plural = rest.partition("/")
+    return (f"{group}/{plural}", (namespace, name)) if plural else (place, ("", name))
 
 
 def _is_selected(item, query):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from enforcer.kube.agent import Agent, Plan
+    from enforcer.kube.aggregator import Aggregator
     from enforcer.kube.reporter import Reporter
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -65,23 +66,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--once", action="store_true", help="list everything once, write the files, and end"
     )
+    parser.add_argument(
+        "--totals",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="take part in choosing the one agent that sums up on each policy what nodes report "
+        "(default: on)",
+    )
+    parser.add_argument(
+        "--namespace",
+        metavar="NAME",
+        help="where the lease of that agent is (default: what POD_NAMESPACE says, or the service "
+        "account)",
+    )
     _add_server(parser)
 
 
 def _add_server(parser: argparse.ArgumentParser) -> None:
     """Add how the API server is reached: by default as a pod is told."""
-    parser.add_argument(
+    group = parser.add_argument_group("API server")
+    group.add_argument(
         "--server",
         metavar="URL",
         help="the API server, https://HOST:PORT (default: the one of this pod's cluster)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--token-file",
         metavar="FILE",
         type=file_path,
         help="token that proves who the agent is (default: that of the pod's service account)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--ca-file",
         metavar="FILE",
         type=file_path,
@@ -94,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.kube.agent import Agent
     from enforcer.kube.errors import KubeError
 
-    plan = _plan(args)
+    plan, namespace = _plan(args), _namespace(args)
     agent = Agent(plan, complain)
     agent.open()
     if args.once:
@@ -103,9 +118,14 @@ def run(args: argparse.Namespace) -> int:
         except KubeError as error:
             raise UsageError(f"not everything could be listed: {error}") from error
         return Exit.OK
-    agent.reporting = _reporter(agent, args.results)
+    agent.reporting = (_reporter(agent, args.results),)
+    if namespace:
+        agent.reporting += (_aggregator(agent, namespace),)
     _obey_signals(agent)
     complain(f"following https://{plan.access.host}:{plan.access.port} as node {plan.node}")
+    if args.totals and not namespace:
+        # All else goes on: another agent may know where the lease is.
+        complain("no totals: the namespace is not known; give --namespace, or set POD_NAMESPACE")
     agent.run()
     complain("ended; the files stay, and so does what is enforced")
     return Exit.OK
@@ -149,6 +169,39 @@ def _reporter(agent: Agent, results: Path) -> Reporter:
         states=agent.states,
         status=NodeStatus(plan.policies),
         troubles=agent.troubles,
+    )
+
+
+def _namespace(args: argparse.Namespace) -> str:
+    """
+    Return the namespace of the lease; empty if nothing is to be summed up, or none is known.
+
+    Raises:
+        UsageError: it is no name.
+    """
+    from enforcer.kube.access import NAMESPACE
+    from enforcer.kube.resource import is_namespace
+
+    if not args.totals:
+        return ""
+    found = args.namespace or os.environ.get("POD_NAMESPACE")
+    if not found:
+        try:
+            found = NAMESPACE.read_text("ascii").strip()
+        except (OSError, ValueError):
+            return ""
+    if not is_namespace(found):
+        raise UsageError(f"{found!r} is not the name of a namespace")
+    return str(found)
+
+
+def _aggregator(agent: Agent, namespace: str) -> Aggregator:
+    """Make what sums up, should this agent be the one."""
+    from enforcer.kube.aggregator import Aggregator
+
+    plan = agent.plan
+    return Aggregator(
+        plan.access, plan.node, namespace, agent.troubles, agent.report, pace=plan.pace
     )
 
 

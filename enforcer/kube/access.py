@@ -15,10 +15,13 @@ from enforcer.kube.errors import KubeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SERVICE_ACCOUNT", "Access"]
+__all__ = ["NAMESPACE", "SERVICE_ACCOUNT", "Access"]
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds the token and the authority of its cluster."""
+
+NAMESPACE: Final = SERVICE_ACCOUNT / "namespace"
+"""Where a pod finds the namespace that it is in."""
 
 _MAX_TOKEN: Final = 64 << 10
 _HTTPS: Final = 443

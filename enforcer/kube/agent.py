@@ -83,7 +83,7 @@ class Plan:
 
 
 class Reporting(Protocol):
-    """Tells the API server how this node is, beside everything else."""
+    """Tells the API server how something is, beside everything else."""
 
     def start(self) -> None:
         """Begin."""
@@ -100,13 +100,14 @@ class Agent:
     Attributes:
         report: gets sentences.
         states: which text is of which generation.
+        reporting: what tells the API server something, beside that.
     """
 
     plan: Plan
     report: Callable[[str], None]
     troubles: Troubles = attrs.field()
     states: PolicyStates = attrs.field()
-    reporting: Reporting | None = None
+    reporting: tuple[Reporting, ...] = ()
     _folder: PolicyFolder = attrs.field(init=False)
     _pods: PodFile = attrs.field(init=False)
     _news: SimpleQueue[News | None] = attrs.field(factory=SimpleQueue, init=False)
@@ -182,8 +183,8 @@ class Agent:
         ]
         for thread in threads:
             thread.start()
-        if self.reporting is not None:
-            self.reporting.start()
+        for each in self.reporting:
+            each.start()
         try:
             while not self._ending.is_set():
                 self._turn()
@@ -191,8 +192,8 @@ class Agent:
             self._ending.set()
             for watcher in watchers:
                 watcher.client.interrupt()
-            if self.reporting is not None:
-                self.reporting.close()
+            for each in self.reporting:
+                each.close()
             end = time.monotonic() + _JOIN
             for thread in threads:
                 thread.join(max(0.0, end - time.monotonic()))

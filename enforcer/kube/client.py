@@ -44,6 +44,7 @@ _PIECE: Final = 1 << 16
 _MAX_REFUSAL: Final = 1 << 20
 _MAX_PAUSE: Final = 60.0
 _BROKEN: Final = (OSError, http.client.HTTPException)
+_JSON: Final = {"Content-Type": "application/json"}
 _TOO_NEW: Final = "ResourceVersionTooLarge"
 
 
@@ -105,6 +106,24 @@ class Client:
         # JSON is YAML, and every server takes this type; it has no other for an apply before 1.34.
         headers = {"Content-Type": "application/apply-patch+yaml"}
         return self._whole("PATCH", f"{path}?{query}", json.dumps(document).encode(), headers)
+
+    def create(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Make the object *document* in the collection at *path*.
+
+        Raises:
+            KubeError: the server refused, as where there is one (409), or it is not known what it did.
+        """
+        return self._whole("POST", path, json.dumps(document).encode(), _JSON)
+
+    def replace(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Let the object at *path* be *document*, if the version that it names is still the newest.
+
+        Raises:
+            KubeError: the server refused, as where there is a newer one (409), or it is not known what it did.
+        """
+        return self._whole("PUT", path, json.dumps(document).encode(), _JSON)
 
     def lines(
         self, path: str, query: Mapping[str, str], *, silence: float, longest: float

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from enforcer.kube.errors import GarbageError, printable
-from enforcer.policy.language.kube import CLUSTER_POLICY, POLICY, TETRAGON_POLICY
+from enforcer.policy.language.kube import CLUSTER_POLICY, NODE, POLICY, TETRAGON_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from enforcer.policy.language.kube import KubeKind
 
 __all__ = [
+    "NODES",
     "POLICIES",
     "Deleted",
     "Found",
@@ -25,6 +26,7 @@ __all__ = [
     "News",
     "Resource",
     "is_name",
+    "is_namespace",
     "key_of",
     "pods_of",
     "version_of",
@@ -72,6 +74,14 @@ class Resource:
             is_optional=is_optional,
         )
 
+    def path_of(self, key: Key) -> str:
+        """Return the path of the object *key*, which :func:`key_of` has approved of."""
+        namespace, name = key
+        if not self.namespaced:
+            return f"{self.path}/{name}"
+        group, _, plural = self.path.rpartition("/")
+        return f"{group}/namespaces/{namespace}/{plural}/{name}"
+
 
 POLICIES: Final = (
     Resource.of(POLICY),
@@ -79,6 +89,9 @@ POLICIES: Final = (
     Resource.of(TETRAGON_POLICY, is_optional=True),
 )
 """Policies, each kind of which is a resource."""
+
+NODES: Final = Resource.of(NODE)
+"""What each node reports."""
 
 
 def pods_of(node: str) -> Resource:
@@ -128,7 +141,7 @@ def key_of(item: object, resource: Resource) -> Key:
     name, namespace = meta.get("name"), meta.get("namespace", "")
     if not is_name(name):
         raise GarbageError(f"an object of {resource.path} has no name: {printable(name)!r}")
-    if not (_is(namespace, _NAMESPACE) if resource.namespaced else namespace == ""):
+    if not (is_namespace(namespace) if resource.namespaced else namespace == ""):
         raise GarbageError(
             f"the object {name} of {resource.path} has a wrong namespace: {printable(namespace)!r}"
         )
@@ -138,6 +151,11 @@ def key_of(item: object, resource: Resource) -> Key:
 def is_name(text: object) -> bool:
     """Whether *text* is the name of an object or of a node."""
     return _is(text, _NAME)
+
+
+def is_namespace(text: object) -> bool:
+    """Whether *text* is the name of a namespace."""
+    return _is(text, _NAMESPACE)
 
 
 def _is(text: object, form: re.Pattern[str]) -> bool:

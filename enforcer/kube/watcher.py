@@ -91,6 +91,7 @@ class Watcher:
         failed: gets each failure.
         works: called when the server has said something sensible.
         ending: set when it is to end.
+        kept: what is held and told of each object; a list of them all is held at once.
     """
 
     resource: Resource
@@ -100,6 +101,7 @@ class Watcher:
     works: Callable[[], None]
     ending: Event
     pace: Pace = attrs.field(factory=Pace)
+    kept: Callable[[dict[str, Any], Resource], dict[str, Any]] = lambda item, _: item
     _version: str | None = attrs.field(default=None, init=False)
     _failures: int = attrs.field(default=0, init=False)
     _refusals: int = attrs.field(default=0, init=False)
@@ -133,7 +135,7 @@ class Watcher:
         while True:
             page = self._get(rest)
             for item in _items(page):
-                objects[key_of(item, self.resource)] = item
+                objects[key_of(item, self.resource)] = self.kept(item, self.resource)
             if len(objects) > _MAX_OBJECTS:
                 raise TooLargeError(f"there are more than {_MAX_OBJECTS:,} objects")
             version = version or version_of(page)
@@ -257,7 +259,8 @@ class Watcher:
         kind, item = event.get("type"), event.get("object")
         match kind:
             case "ADDED" | "MODIFIED" if isinstance(item, dict):
-                return Found(self.resource, key_of(item, self.resource), item), version_of(item)
+                key, small = key_of(item, self.resource), self.kept(item, self.resource)
+                return Found(self.resource, key, small), version_of(item)
             case "DELETED":
                 return Deleted(self.resource, key_of(item, self.resource)), version_of(item)
             case "BOOKMARK":

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from kube_server import (
+    LEASES,
     MISSING,
     PROGRAMS,
     ROOT,
@@ -62,7 +63,8 @@ def cluster(server: Cluster) -> Cluster:
     """A server with the definitions."""
     for folder in ("crds", "crds-of-others"):
         server.do("apply", "--server-side", "-f", str(ROOT / "packaging/kubernetes" / folder))
-    names = [kind.resource for kind in (*KINDS, TETRAGON_POLICY)]
+    server.do("apply", "--server-side", "-f", "-", given=json.dumps(LEASES))
+    names = [*(kind.resource for kind in (*KINDS, TETRAGON_POLICY)), LEASES["metadata"]["name"]]
     server.do("wait", "--for=condition=Established", "crd", *names)
     server.do("wait", "--for=condition=NamesAccepted", "crd", *names)
     return server

@@ -25,18 +25,76 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(os.environ.get("ENFORCER_KUBE_SERVER") or ROOT / "build/kube")
 MISSING = f"{PROGRAMS} has no API server: scripts/kube/build-server.py build/kube makes one"
 
+MANIFESTS = list(yaml.safe_load_all((ROOT / "packaging/kubernetes/enforcer.yaml").read_text()))
 ROLES = {
-    found["metadata"]["name"]: found["rules"]
-    for found in yaml.safe_load_all((ROOT / "packaging/kubernetes/enforcer.yaml").read_text())
-    if found["kind"] == "ClusterRole"
+    name: [
+        rule
+        for found in MANIFESTS
+        if found["kind"] in {"ClusterRole", "Role"} and found["metadata"]["name"] == name
+        for rule in found["rules"]
+    ]
+    for name in [m["metadata"]["name"] for m in MANIFESTS if m["kind"] == "ClusterRole"]
 }
-"""Rules of each role of the manifests."""
+"""
+Rules of each role of the manifests, with those of the role of that name in their own namespace.
+
+The server does not know where a role holds: in these tests each holds everywhere.
+"""
 
 USERS = [
     {"token": "admin", "user": "admin", "groups": ["system:masters"], "rules": []},
     *({"token": name, "user": name, "rules": rules} for name, rules in ROLES.items()),
 ]
 """Whoever has the name of a role as a token has the role, in all namespaces."""
+
+
+LEASES = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {
+        "name": "leases.coordination.k8s.io",
+        "annotations": {"api-approved.kubernetes.io": "unapproved, for tests"},
+    },
+    "spec": {
+        "group": "coordination.k8s.io",
+        "scope": "Namespaced",
+        "names": {
+            "kind": "Lease",
+            "listKind": "LeaseList",
+            "plural": "leases",
+            "singular": "lease",
+        },
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "spec": {
+                                "type": "object",
+                                "properties": {
+                                    "holderIdentity": {"type": "string", "minLength": 1},
+                                    "leaseDurationSeconds": {"type": "integer", "minimum": 1},
+                                    "acquireTime": {"type": "string", "format": "date-time"},
+                                    "renewTime": {"type": "string", "format": "date-time"},
+                                    "leaseTransitions": {"type": "integer", "minimum": 0},
+                                },
+                            }
+                        },
+                    }
+                },
+            }
+        ],
+    },
+}
+"""
+Leases, which this server has not by itself: their names, fields and limits are those of Kubernetes.
+
+What makes them fit for an election, that only the newest version can be replaced, is the server's own for every kind.
+"""
 
 
 @attrs.frozen

@@ -72,11 +72,12 @@ def agent(cluster, folder, role):
 
 
 @contextlib.contextmanager
-def following(cluster, folder, role):
+def following(cluster, folder, role, *more):
     """Let the agent follow the server."""
+    folder.mkdir(exist_ok=True)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            command(cluster, folder, role), cwd=folder, stdout=log, stderr=log
+            command(cluster, folder, role, *more), cwd=folder, stdout=log, stderr=log
         )
     try:
         yield process
@@ -173,3 +174,51 @@ def test_it_reports_what_the_server_takes(filled, tmp_path):
     assert ("1.0", "6.12.1", 3) == (status["version"], status["kernel"], status["generation"])
     assert ["True"] == [each["status"] for each in status["conditions"] if each["type"] == "Ready"]
     filled.do("delete", "enforcernode", "n1")
+
+
+def says(cluster, node, state, **more):
+    """Let *node* report of the policy agent in shop."""
+    entry = {"name": "shop/agent", "state": state, "observedGeneration": 1, **more}
+    head = {"apiVersion": "enforcer.dev/v1", "kind": "EnforcerNode", "metadata": {"name": node}}
+    status = {"lastSeen": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "policies": [entry]}
+    words = ("apply", "--server-side", "--field-manager=test", "-f", "-")
+    cluster.do(*words, given=json.dumps({**head, "spec": {}}))
+    cluster.do(*words, "--subresource=status", given=json.dumps({**head, "status": status}))
+
+
+def test_one_agent_sums_up_on_the_policy(filled, tmp_path):
+    """What kubectl shows of it; and another agent goes on when the first is killed."""
+    role, place = "enforcer-agent", "--namespace=shop"
+    says(filled, "n2", "refused", reason="PolicyError", message="no", path="spec.rules[0].exec")
+    says(filled, "n3", "active", denials=5)
+
+    def policy_of(*, active):
+        status = filled.get("ep", "agent", "-n", "shop").get("status", {})
+        return status if status.get("nodes", {}).get("active") == active else None
+
+    def holder():
+        return filled.get("lease", "enforcer-totals", "-n", "shop")["spec"].get("holderIdentity")
+
+    with following(filled, tmp_path / "one", role, place, "--node=one") as first:
+        status = until(lambda: policy_of(active=1), tmp_path / "one", "no totals")
+        table = filled.do("get", "ep", "agent", "-n", "shop").splitlines()
+        assert holder().startswith("one_")
+        with following(filled, tmp_path / "two", role, place, "--node=two"):
+            first.kill()
+            first.wait()
+            says(filled, "n2", "active")
+            until(lambda: policy_of(active=2), tmp_path / "two", "nobody goes on")
+            assert holder().startswith("two_")
+
+    # Each agent is a node, too, whose engine says nothing. Whether it has reported yet is not certain.
+    assert status["nodes"]["total"] >= 2
+    assert (1, 5) == (status["nodes"]["refused"], status["denials"])
+    failure = {"node": "n2", "reason": "PolicyError", "message": "no", "path": "spec.rules[0].exec"}
+    assert [failure] == status["failures"]
+    found = {each["type"]: each["status"] for each in status["conditions"]}
+    assert {"Accepted": "False", "Enforced": "False", "Degraded": "True"} == found
+    assert ["NAME", "MODE", "ACTIVE", "NODES", "DENIALS", "AGE"] == table[0].split()
+    _, active, nodes, denials, _ = table[1].split()  # no mode is written there
+    assert ("1", str(status["nodes"]["total"]), "5") == (active, nodes, denials)
+    assert 1 == filled.get("ep", "agent", "-n", "shop")["metadata"]["generation"]
+    filled.do("delete", "enforcernode", "--all")

@@ -29,6 +29,17 @@ def policy(kind, name):
     )
 
 
+def lease(name):
+    return json.dumps(
+        {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"leaseDurationSeconds": 15},
+        }
+    )
+
+
 OWN, WHOLE = policy("EnforcerPolicy", "roles"), policy("ClusterEnforcerPolicy", "roles")
 OTHER = OWN.replace("enforcer.dev/v1", "cilium.io/v1alpha1").replace("Enforcer", "Tetragon")
 NODE = '{"apiVersion": "enforcer.dev/v1", "kind": "EnforcerNode", "metadata": {"name": "n1"}, "spec": {}}'
@@ -53,6 +64,24 @@ DEEDS = {
     "removes a policy": (("delete", "ep", "there", "-n", "shop", "--dry-run=server"), ""),
     "removes a policy of the cluster": (("delete", "cep", "there", "--dry-run=server"), ""),
     "writes the status of a policy": ((*APPLY, "--subresource=status"), OWN_STATUS),
+    "writes the status of a policy of the cluster": (
+        (*APPLY, "--subresource=status"),
+        json.dumps({**json.loads(WHOLE.replace("roles", "there")), "status": {"denials": 0}}),
+    ),
+    "writes the status of a policy of the other kind": (
+        (*APPLY, "--subresource=status"),
+        json.dumps({**json.loads(OTHER), "status": {"denials": 0}}),
+    ),
+    "makes a lease": (("create", "-f", "-", "--dry-run=server"), lease("any")),
+    "reads its lease": (("get", "lease", "enforcer-totals", "-n", "shop"), ""),
+    "renews its lease": (("replace", "-f", "-", "--dry-run=server"), lease("enforcer-totals")),
+    "reads another lease": (("get", "lease", "another", "-n", "shop"), ""),
+    "renews another lease": (("replace", "-f", "-", "--dry-run=server"), lease("another")),
+    "lists leases": (("get", "leases", "-A"), ""),
+    "removes its lease": (
+        ("delete", "lease", "enforcer-totals", "-n", "shop", "--dry-run=server"),
+        "",
+    ),
     "lists what nodes report": (("get", "enforcernodes"), ""),
     "makes a node": (APPLY, NODE.replace("n1", "n2")),
     "reports": ((*APPLY, "--subresource=status"), STATUS),
@@ -72,6 +101,13 @@ MAY = {
         "lists policies",
         "lists policies of the cluster",
         "lists policies of the other kind",
+        "writes the status of a policy",
+        "writes the status of a policy of the cluster",
+        "writes the status of a policy of the other kind",
+        "makes a lease",
+        "reads its lease",
+        "renews its lease",
+        "lists what nodes report",
         "makes a node",
         "reports",
     },
@@ -100,7 +136,8 @@ def filled(cluster):
     """A server with a policy of each kind, and a node."""
     for text in (policy("EnforcerPolicy", "there"), policy("ClusterEnforcerPolicy", "there"), NODE):
         cluster.do("apply", "--server-side", "-f", "-", given=text)
-    cluster.do("apply", "--server-side", "-f", "-", given=OWN)
+    for text in (OWN, OTHER, *map(lease, ("enforcer-totals", "another"))):
+        cluster.do("apply", "--server-side", "-f", "-", given=text)
     return cluster
 
 
@@ -125,7 +162,7 @@ def test_no_role_has_everything():
 
     assert rules
     for rule in rules:
-        assert {"apiGroups", "resources", "verbs"} == rule.keys()
+        assert {"apiGroups", "resources", "verbs"} == rule.keys() - {"resourceNames"}
         assert {"*", "secrets", "nodes", "escalate", "bind"}.isdisjoint(
             chain.from_iterable(rule.values())
         )

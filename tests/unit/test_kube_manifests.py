@@ -15,6 +15,7 @@ import yaml
 
 from enforcer import __version__, places
 from enforcer.cli.commands import parser
+from enforcer.kube import lease
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "packaging/kubernetes/chart"
@@ -161,7 +162,16 @@ def test_engine_and_agent_meet_in_the_same_folders():
         mount["name"]: mount["mountPath"] for mount in POD["initContainers"][0]["volumeMounts"]
     }
     assert {f"{mounts['kube']}/{name}" for name in ("policies", "pods", "agent")} <= set(made)
-    assert ["NODE_NAME"] == [each["name"] for each in AGENT["env"]]
+    assert ["NODE_NAME", "POD_NAMESPACE"] == [each["name"] for each in AGENT["env"]]
+
+
+def test_the_role_names_the_lease_that_the_agent_asks_for():
+    """And no other; what is made has no name that a rule could tell."""
+    create, rest = one("Role")["rules"]
+
+    assert ["create"] == create["verbs"]
+    assert [lease.NAME] == rest["resourceNames"]
+    assert one("Role")["metadata"]["namespace"] == one("DaemonSet")["metadata"]["namespace"]
 
 
 def test_the_agent_has_no_rights():

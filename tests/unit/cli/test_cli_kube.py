@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from kube_fakes import POLICIES, FakeServer, authority
+from kube_fakes import POLICIES, FakeServer, authority, until
 from patience import scaled
 
 from enforcer.cli.main import main
@@ -78,6 +78,35 @@ def test_a_signal_ends_it_in_order(cluster, tmp_path, number):
 
 
 @pytest.mark.parametrize(
+    ("words", "is_asked"),
+    [(["--namespace", "here"], True), (["--namespace", "here", "--no-totals"], False), ([], False)],
+)
+def test_who_sums_up_is_asked_where_it_is_wanted_and_known(cluster, monkeypatch, words, is_asked):
+    """Without a namespace it says so, and does all else."""
+    server, more = cluster
+    monkeypatch.delenv("POD_NAMESPACE", raising=False)
+    lease = "/apis/coordination.k8s.io/v1/namespaces/here/leases/enforcer-totals"
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "enforcer", *more, *words], stderr=subprocess.PIPE, text=True
+    ) as agent:
+        try:
+            asked = until(
+                lambda: [path for _, path, _ in server.requests if path == lease],
+                20 if is_asked else 0,
+            )
+            # Not before it follows, since a signal would end it in no order.
+            lines = [agent.stderr.readline() for _ in range(2)]
+            agent.send_signal(signal.SIGTERM)
+            said = "".join([*lines, agent.communicate(timeout=scaled(60))[1]])
+        finally:
+            agent.kill()
+
+    assert is_asked is bool(asked)
+    assert (words == []) is ("no totals: the namespace is not known" in said)
+    assert 0 == agent.returncode
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--server", "https://192.0.2.1"], "the name of this node is not known"),
@@ -87,11 +116,15 @@ def test_a_signal_ends_it_in_order(cluster, tmp_path, number):
         (["--node", "n", "--server", "https://u:p@192.0.2.1"], "write https://HOST:PORT"),
         (["--node", "n", "--server", "https://192.0.2.1/x"], "write https://HOST:PORT"),
         (["--node", "n", "--server", "https://192.0.2.1:x"], "is no address of a server"),
+        (
+            ["--node", "n", "--server", "https://192.0.2.1", "--namespace", "a/b"],
+            "'a/b' is not the name of a namespace",
+        ),
     ],
 )
 def test_what_it_needs(words, said, capfd, monkeypatch, tmp_path):
     """TLS is not a choice, and nothing is guessed."""
-    for name in ("KUBERNETES_SERVICE_HOST", "NODE_NAME"):
+    for name in ("KUBERNETES_SERVICE_HOST", "NODE_NAME", "POD_NAMESPACE"):
         monkeypatch.delenv(name, raising=False)
 
     assert 2 == main(["kube", "--once", "--folder", str(tmp_path), *words])

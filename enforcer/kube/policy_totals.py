@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""
+The status of one policy, summed up from what the nodes say of it.
+
+Whatever is not known counts against ``Enforced``, and is told as not known: a node that is silent or behind
+may enforce the policy, and nobody has said so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from enforcer.kube.errors import printable
+from enforcer.policy.schema.kube_status import MAX_FAILURES, POLICY_CONDITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["OnNode", "Said", "facts_of", "said_of", "sum_up", "with_times"]
+
+_REFUSED: Final = frozenset({"refused", "older"})
+_DECIDES: Final = frozenset({"active", "audit"})
+_SILENT: Final = "Silent"
+
+
+@attrs.frozen
+class Said:
+    """
+    What a node says of a policy, without counts.
+
+    Attributes:
+        generation: of the object that is meant; None: nobody knows.
+    """
+
+    state: str
+    generation: int | None
+    reason: str = ""
+    message: str = ""
+    path: str = ""
+
+
+@attrs.frozen
+class OnNode:
+    """
+    A policy on a node.
+
+    Attributes:
+        said: None: nothing yet.
+        is_silent: the node has not reported for long.
+    """
+
+    node: str
+    said: Said | None
+    is_silent: bool = False
+
+
+@attrs.define
+class _Sums:
+    total: int = 0
+    active: int = 0
+    audit: int = 0
+    degraded: int = 0
+    refused: int = 0
+    behind: int = 0
+    silent: int = 0
+
+
+def said_of(entry: dict[str, Any]) -> Said:
+    """Return what *entry* of a node's report says."""
+    generation = entry.get("observedGeneration")
+    texts = (printable(entry.get(key, "")) for key in ("reason", "message", "path"))
+    known = generation if isinstance(generation, int) else None
+    return Said(str(entry.get("state")), known, *texts)
+
+
+def sum_up(generation: int, nodes: Iterable[OnNode], denials: int) -> dict[str, Any]:
+    """
+    Return the status of the policy whose newest generation is *generation*, without times.
+
+    Args:
+        generation: what a node says of another one does not count: that node is behind.
+        nodes: all of them, in the order in which failures are to be told.
+        denials: on all of them.
+    """
+    sums = _Sums()
+    refusals: list[dict[str, str]] = []
+    limits: list[dict[str, str]] = []
+    silent: list[dict[str, str]] = []
+    for each in nodes:
+        sums.total += 1
+        said = each.said
+        if each.is_silent:
+            # Not active, and not refused either: what it last said may be true or not.
+            sums.silent += 1
+            if len(silent) < MAX_FAILURES:
+                silent.append({"node": each.node, "reason": _SILENT, "message": "reports no more"})
+        elif said is None or said.generation != generation:
+            sums.behind += 1
+        elif said.state in _REFUSED:
+            sums.refused += 1
+            if len(refusals) < MAX_FAILURES:
+                refusals.append(_failure(each.node, said))
+        elif said.state in _DECIDES:
+            sums.active += 1
+            sums.audit += said.state == "audit"
+        else:
+            # Degraded, or a word of a newer version: towards less is enforced.
+            sums.degraded += 1
+            if len(limits) < MAX_FAILURES:
+                limits.append(_failure(each.node, said))
+    failures = [*refusals, *limits, *silent][:MAX_FAILURES]
+    says = _conditions(sums, failures[0] if failures else {})
+    return {
+        "nodes": {
+            "total": sums.total,
+            "active": sums.active,
+            "degraded": sums.degraded,
+            "refused": sums.refused,
+        },
+        "denials": denials,
+        "failures": failures,
+        "conditions": [
+            {
+                "type": name,
+                "status": says[name][0],
+                "reason": says[name][1],
+                "message": says[name][2],
+                "observedGeneration": generation,
+            }
+            for name in POLICY_CONDITIONS
+        ],
+    }
+
+
+def _failure(node: str, said: Said) -> dict[str, str]:
+    parts = {"reason": said.reason, "message": said.message, "path": said.path}
+    return {"node": node, **{key: text for key, text in parts.items() if text}}
+
+
+def _conditions(sums: _Sums, first: dict[str, str]) -> dict[str, tuple[str, str, str]]:
+    """Return of each condition its status, reason and message."""
+    unknown = _unknown(sums)
+    limited = ("WithLimits", f"nodes on which it decides with limits: {sums.degraded}")
+    if sums.refused:
+        why = (first.get("reason") or "Refused", _place(first))
+        no = ("False", *why)
+        return {"Accepted": no, "Enforced": no, "Degraded": ("True", *why)}
+    known = sums.active + sums.degraded
+    accepted = ("True", "Read", "") if known else ("Unknown", *(unknown or ("NoNodes", "")))
+    if sums.degraded:
+        return {
+            "Accepted": accepted,
+            "Enforced": ("False", *limited),
+            "Degraded": ("True", *limited),
+        }
+    if unknown is not None:
+        rest = ("Unknown", *unknown)
+        return {"Accepted": accepted, "Enforced": rest, "Degraded": rest}
+    audits = f"nodes on which it only records: {sums.audit}" if sums.audit else ""
+    return {
+        "Accepted": accepted,
+        "Enforced": ("True", "Active", audits),
+        "Degraded": ("False", "AsWritten", ""),
+    }
+
+
+def _unknown(sums: _Sums) -> tuple[str, str] | None:
+    """Return why not all is known, and in how many cases; None: all is."""
+    if not sums.total:
+        return "NoNodes", "no node has reported"
+    if sums.behind:
+        return "NodesBehind", f"nodes that have not said anything of this generation: {sums.behind}"
+    if sums.silent:
+        return "NodesSilent", f"nodes that report no more: {sums.silent}"
+    return None
+
+
+def _place(failure: dict[str, str]) -> str:
+    path = f"{failure['path']}: " if "path" in failure else ""
+    return f"{failure['node']}: {path}{failure.get('message', '')}"
+
+
+def with_times(status: dict[str, Any], old: dict[str, Any], now: str) -> dict[str, Any]:
+    """Return *status* with the time at which each condition's status changed: *now*, unless *old* has the same."""
+    known = {each["type"]: each for each in _told(old)}
+    conditions = []
+    for each in status["conditions"]:
+        before = known.get(each["type"], {})
+        is_same = before.get("status") == each["status"]
+        since = before.get("lastTransitionTime") if is_same else None
+        conditions.append({**each, "lastTransitionTime": since or now})
+    return {**status, "conditions": conditions}
+
+
+def facts_of(status: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told at once when it changes: *status* without the count of denials, and without times."""
+    conditions = {
+        each["type"]: {key: value for key, value in each.items() if key != "lastTransitionTime"}
+        for each in _told(status)
+    }
+    facts = {key: status.get(key) for key in ("nodes", "failures")}
+    return {**facts, "conditions": {name: conditions.get(name) for name in POLICY_CONDITIONS}}
+
+
+def _told(status: dict[str, Any]) -> list[dict[str, Any]]:
+    found = status.get("conditions")
+    items = found if isinstance(found, list) else []
+    return [each for each in items if isinstance(each, dict) and isinstance(each.get("type"), str)]
