@@ -93,7 +93,10 @@ class Running:
         code = self.root / f"ctl/code.{self._asked}"
         with (self.root / "ctl/ask").open("r+b", buffering=0) as ask:  # never waits for a reader
             ask.write(line.encode() + b"\n")
-        until(lambda: code.exists() and code.read_text() != "", f"{self.name}: no end of {line}")
+            # Open until then: the line would be lost if nobody had the pipe open.
+            until(
+                lambda: code.exists() and code.read_text() != "", f"{self.name}: no end of {line}"
+            )
         return int(code.read_text()), (self.root / f"ctl/said.{self._asked}").read_text()
 
     def reads(self, path: str) -> bool:
@@ -215,11 +218,8 @@ class Cri:
         *,
         is_meant: bool = True,
         command: Sequence[str] = images.SERVE,
-        between: Callable[[], None] = lambda: None,
     ) -> Running:
-        """Start one; *between* the pod and its container a kubelet looks for the image."""
         sandbox = self.sandbox(name, "prod" if is_meant else "dev")
-        between()
         number = self.begin(sandbox, name, IMAGE if is_meant else OTHER_IMAGE, command)
         return Running(self, name, number, first_process(number), is_meant, sandbox[1])
 
