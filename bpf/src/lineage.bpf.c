@@ -98,17 +98,15 @@ int BPF_PROG(enf_setgid, struct cred *new, const struct cred *old, int flags, in
 	return enf_ids_change(ret);
 }
 
-/* A runtime runs a copy of itself (a memfd, a file system that is mounted nowhere), or itself once more. */
-static __always_inline int enf_runs_itself(struct linux_binprm *bprm)
+/*
+ * A runtime runs a copy of itself: a memfd, or a file system that is mounted nowhere. The same file once more is no
+ * sign of that, since a shell that enters a cgroup runs shells.
+ */
+static __always_inline int enf_runs_copy(struct linux_binprm *bprm)
 {
-	__u64 exe = enf_exe_file(bpf_get_current_task()), inode = 0;
 	__u64 mnt = (__u64)bprm->file->f_path.mnt;
 
-	if (!enf_on_host(mnt - enf_offset(struct mount, mnt)))
-		return 1;
-	if (exe)
-		enf_read(inode, exe + enf_offset(struct file, f_inode));
-	return inode && inode == (__u64)bprm->file->f_inode;
+	return !enf_on_host(mnt - enf_offset(struct mount, mnt));
 }
 
 /*
@@ -129,7 +127,7 @@ static __always_inline __u32 enf_is_of_host(const struct enf_image *image,
 	if (own->generation == image->generation && image->container_atom != ENF_NONE &&
 	    !(own->flags & ENF_SF_CONTAINED))
 		return ENF_SF_RUNTIME;
-	return enf_runs_itself(bprm) ? own->flags & ENF_SF_RUNTIME : 0;
+	return enf_runs_copy(bprm) ? own->flags & ENF_SF_RUNTIME : 0;
 }
 
 /* The start of an exec: the caller's sets must be current before its identity changes. */

@@ -407,6 +407,10 @@ def test_a_program_of_the_host_that_is_run_in_the_cgroup_is_the_container_s(on, 
         assert "ok" == pods.ask(runtime, "cgroup", closed.cgroup / "cgroup.procs")
         assert "EPERM" == pods.ask(runtime, "become", "/bin/true")
         assert NO == pods.ask(runtime, "open", WORK / "step")
+    with pods.runtime_of(program) as runtime:
+        assert "ok" == pods.ask(runtime, "cgroup", closed.cgroup / "cgroup.procs")
+        assert "EPERM" == pods.ask(runtime, "become", program)  # its own file, too
+        assert NO == pods.ask(runtime, "open", WORK / "step")
 
 
 def test_a_restored_checkpoint_is_the_container_s(on, closed):
