@@ -119,10 +119,10 @@ def image_by_loader() -> None:
 def image_in_a_sandbox() -> None:
     """In namespaces of a user's own, as sandboxes are."""
     own_users()
-    mount("none", "/tmp", "tmpfs")
-    os.mkdir("/tmp/bin")
-    mount(IMAGE, "/tmp/bin", "", _BIND)
-    _run("/bin/program", root="/tmp")
+    mount("none", "/srv", "tmpfs")
+    os.mkdir("/srv/bin")
+    mount(IMAGE, "/srv/bin", "", _BIND)
+    _run("/bin/program", root="/srv")
 
 
 @ATTEMPTS.add
@@ -333,16 +333,16 @@ def library_made_executable() -> None:
 
 @ATTEMPTS.add
 def tmpfs() -> None:
-    shutil.copyfile(_of_image("program"), "/tmp/program")
-    os.chmod("/tmp/program", 0o755)
-    _run("/tmp/program")
+    shutil.copyfile(_of_image("program"), "/srv/program")
+    os.chmod("/srv/program", 0o755)
+    _run("/srv/program")
 
 
 @ATTEMPTS.add
 def tmpfs_root() -> None:
-    shutil.copyfile(_of_image("program"), "/tmp/program")
-    os.chmod("/tmp/program", 0o755)
-    _run("/program", root="/tmp")
+    shutil.copyfile(_of_image("program"), "/srv/program")
+    os.chmod("/srv/program", 0o755)
+    _run("/program", root="/srv")
 
 
 @ATTEMPTS.add
@@ -390,11 +390,11 @@ def read_brought() -> None:
 def _overlay(more: str = "") -> str:
     """Show a folder of the container's own as the lower layer of an overlay."""
     # In memory: the machine's root is an overlay, and the kernel stacks no three of them.
-    for name in ("/tmp/lower", "/tmp/none", "/tmp/shown"):
+    for name in ("/srv/lower", "/srv/none", "/srv/shown"):
         os.makedirs(name, exist_ok=True)
-    shutil.copy(_of_image("program"), "/tmp/lower/program")
-    mount("none", "/tmp/shown", "overlay", 0, f"lowerdir=/tmp/lower:/tmp/none{more}")
-    return "/tmp/shown"
+    shutil.copy(_of_image("program"), "/srv/lower/program")
+    mount("none", "/srv/shown", "overlay", 0, f"lowerdir=/srv/lower:/srv/none{more}")
+    return "/srv/shown"
 
 
 @ATTEMPTS.add

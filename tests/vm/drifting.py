@@ -185,7 +185,7 @@ def _enter(cgroup: str, folder: str, options: str) -> None:
     else:
         layers = f"lowerdir=/,upperdir={folder}/upper,workdir={folder}/work"
         mount("none", root, "overlay", 0, layers + options)
-    mount("none", f"{root}/tmp", "tmpfs")
+    mount("none", f"{root}/srv", "tmpfs")
     mount("none", f"{root}/run", "tmpfs")
     mount(VOLUME, root + VOLUME, "", _BIND)
     os.chdir(root)
