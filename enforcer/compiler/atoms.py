@@ -29,7 +29,7 @@ from enforcer.policy.model.policy import (
     Text,
     TextKind,
 )
-from enforcer.policy.model.workloads import CERTAIN, INSIDE
+from enforcer.policy.model.workloads import CERTAIN
 from enforcer.span import Span
 
 __all__ = [
@@ -53,7 +53,6 @@ TEXT_DIMS: Final = COMPONENT_DIMS | ARG_DIMS | {Dim.NAME, Dim.FSTYPE}
 FOLDED_DIMS: Final = frozenset((Dim.PATH, Dim.EXE))
 """Names of files, which some directories find by several spellings."""
 _ON_HOST: Final = FOLDED_DIMS
-_SEEN_INSIDE: Final = frozenset((Dim.EXE, Dim.PATH))
 _LONGEST: Final = {
     Dim.PATH: "ENF_PATH_MAX",
     Dim.CGROUP: "ENF_PATH_MAX",
@@ -170,7 +169,7 @@ class Atoms:
             for value in condition.values
             if isinstance(value, Text)
         }
-        if dim in _SEEN_INSIDE and condition.index == INSIDE:
+        if condition.is_inside:
             return {value: inside(forms) for value, forms in found.items()}
         return found
 

@@ -167,9 +167,7 @@ class Facts:
         wanted = condition.operand
         if wanted is not None and self.passing is not None and wanted.type in _NAMED:
             return self.passing.operand(wanted)
-        if condition.index is None or dim is Dim.PATH:  # there it is workloads.INSIDE
-            return self.operands.get(dim)
-        return self.operands.get(dim + condition.index)
+        return self.operands.get(dim + condition.index if condition.index is not None else dim)
 
 
 def facts_of(document: Mapping[str, Any]) -> Facts:

@@ -108,7 +108,7 @@ class Parts:
         if condition.field.dim == Dim.ARG_ANY:
             return self._arguments(condition)
         where = condition.field.name
-        if condition.index is not None and condition.field.dim != Dim.PATH:
+        if condition.index is not None:
             where = f"{where}[{condition.index}]"
         operand = self.facts.operand(condition)
         if condition.field.dim == Dim.PATH and isinstance(operand, bytes):

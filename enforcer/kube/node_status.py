@@ -11,7 +11,7 @@ import attrs
 
 from enforcer.kube.errors import printable
 from enforcer.kube.field_path import field_at
-from enforcer.kube.policy_text import digest_of
+from enforcer.policy.text.digest import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

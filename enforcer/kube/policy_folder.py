@@ -15,13 +15,13 @@ import attrs
 
 from enforcer.kube.policy_text import (
     SUFFIX,
-    digest_of,
     file_name,
     generation_of,
     is_of,
     policy_text,
 )
 from enforcer.kube.resource import Deleted, Found, Listed
+from enforcer.policy.text.digest import digest_of
 from enforcer.whole_file import beside, replace, settle
 
 if TYPE_CHECKING:

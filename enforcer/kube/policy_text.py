@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from enforcer.kube.resource import Key, Resource
 
-__all__ = ["SUFFIX", "digest_of", "file_name", "generation_of", "is_of", "policy_text"]
+__all__ = ["SUFFIX", "file_name", "generation_of", "is_of", "policy_text"]
 
 SUFFIX: Final = ".yaml"
 
@@ -71,11 +71,6 @@ def file_name(key: Key, resource: Resource) -> str:
 def is_of(name: str, resource: Resource) -> bool:
     """Whether the file *name* is of an object of *resource*."""
     return name.endswith(f".{resource.word}{SUFFIX}")
-
-
-def digest_of(text: bytes) -> str:
-    """Return by what the agent and the engine know that they mean the same text."""
-    return hashlib.sha256(text).hexdigest()
 
 
 def generation_of(item: Mapping[str, Any]) -> int:

@@ -282,6 +282,20 @@ def decide_by_reference(policies: PolicySet, actor: Actor, access: Access) -> Ou
     return attrs.evolve(found, audited=attrs.evolve(found.audited, errno=0))
 
 
+def decide_by_all(
+    builds: dict[str, Run],
+    policies: PolicySet,
+    compiled: CompiledImage,
+    actor: Actor,
+    access: Access,
+) -> Outcome:
+    """Return what the reference says, and every build, too."""
+    found = decide_by_reference(policies, actor, access)
+    for name, run in builds.items():
+        assert found == decide_by(run, compiled, actor, access), name
+    return found
+
+
 def checked(compiled: CompiledImage) -> CompiledImage:
     verify(compiled.image)
     return compiled

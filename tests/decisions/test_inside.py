@@ -7,7 +7,7 @@ refuses leaves out.
 from __future__ import annotations
 
 import pytest
-from builds import GENERATION, checked, decide_by, decide_by_reference
+from builds import GENERATION, checked, decide_by_all
 from test_tables import WORLD, access, live
 
 from enforcer.compiler import BareHost, compile_policies
@@ -41,10 +41,7 @@ def _refused(
         compile_policies(policies, host=BareHost(workloads=WORLD), generation=GENERATION)
     )
     case = {"as": who, "do": "exec", "path": path, **more}
-    actor, wanted = live(case), access(case)
-    outcome = decide_by_reference(policies, actor, wanted)
-    for build, run in builds.items():
-        assert outcome == decide_by(run, image, actor, wanted), build
+    outcome = decide_by_all(builds, policies, image, live(case), access(case))
     return outcome.enforced.verb is Verb.DENY
 
 

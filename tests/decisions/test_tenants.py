@@ -6,7 +6,7 @@ Policies of one namespace: about their own pods and about nothing that may be an
 from __future__ import annotations
 
 import pytest
-from builds import GENERATION, checked, decide_by, decide_by_reference
+from builds import GENERATION, checked, decide_by_all
 from test_tables import WORLD, access, live
 
 from enforcer.compiler import BareHost, compile_policies
@@ -37,10 +37,7 @@ def _load(namespace="namespace: prod", selector=""):
 def _refused(builds, loaded, cgroup, **asked) -> bool:
     policies, image = loaded
     case = {"as": {"cgroup": cgroup}, **(asked or {"do": "read", "path": "/secret"})}
-    actor, wanted = live(case), access(case)
-    outcome = decide_by_reference(policies, actor, wanted)
-    for build, run in builds.items():
-        assert outcome == decide_by(run, image, actor, wanted), build
+    outcome = decide_by_all(builds, policies, image, live(case), access(case))
     return outcome.enforced.verb is Verb.DENY
 
 

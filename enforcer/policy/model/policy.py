@@ -125,7 +125,7 @@ class Condition:
 
     *index* is the argument number for ``args`` (None: any argument). At a point of the kernel *operand*
     says what is compared, and *index* is its place there, once all policies are known. Of conditions on
-    executables and pods it is one of ``workloads.INSIDE`` and ``workloads.CERTAIN``.
+    pods it may be ``workloads.CERTAIN``. *is_inside*: paths are also named as containers see them.
     A condition on something that the operation does not have never holds, negated or not.
     """
 
@@ -135,6 +135,7 @@ class Condition:
     index: int | None = None
     span: Span | None = attrs.field(default=None, eq=False)
     operand: Operand | None = None
+    is_inside: bool = False
 
 
 @attrs.frozen

@@ -21,7 +21,6 @@ from enforcer.span import Span
 __all__ = [
     "CERTAIN",
     "CONTAINER",
-    "INSIDE",
     "LABELS",
     "POD",
     "WORKLOAD_FIELDS",
@@ -32,10 +31,6 @@ __all__ = [
     "named_inside",
     "seen_inside",
 ]
-
-INSIDE: Final = 1
-"""``Condition.index`` of an executable or a file that is named as containers see it."""
-
 
 CERTAIN: Final = 1
 """``Condition.index`` of a condition on a pod that does not hold where it is not known."""
@@ -116,7 +111,7 @@ def _seen_inside(process: Process) -> Process:
 
 def _inside(conditions: Iterable[Condition], dim: Dim) -> Iterator[Condition]:
     for each in conditions:
-        yield attrs.evolve(each, index=INSIDE) if each.field.dim == dim else each
+        yield attrs.evolve(each, is_inside=True) if each.field.dim == dim else each
 
 
 def named_inside(selector: Process, rule: Rule) -> Rule:

@@ -17,7 +17,7 @@ import attrs
 
 from enforcer import __version__
 from enforcer.policy.model.modes import Mode
-from enforcer.runtime.policies.tolerance import digest_of
+from enforcer.policy.text.digest import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,6 @@ neither the names nor the room of others.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import attrs
@@ -17,6 +16,7 @@ import attrs
 from enforcer.errors import EnforcerBug, EnforcerError, LimitError, PolicyError, PolicyErrors
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import read_texts
+from enforcer.policy.text.digest import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from enforcer.policy.store import FileText
     from enforcer.runtime.control.answers import RefusedFileState
 
-__all__ = ["Chosen", "RefusedFile", "choose", "digest_of", "is_at", "told"]
+__all__ = ["Chosen", "RefusedFile", "choose", "is_at", "told"]
 
 _T = TypeVar("_T")
 
@@ -115,11 +115,6 @@ class _Unit:
         self.errors += errors
         self.versions.pop(0)
         self.policies = self.before if self.versions else ()
-
-
-def digest_of(text: bytes) -> str:
-    """Return by what a reader of results knows that *text* is meant."""
-    return hashlib.sha256(text).hexdigest()
 
 
 def told(refused: Iterable[RefusedFile]) -> Iterator[str]:

@@ -22,12 +22,12 @@ from enforcer.kernel.session import Session
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.store import load_text
+from enforcer.policy.text.digest import digest_of
 from enforcer.runtime import assembly
 from enforcer.runtime.control.protocol import Client, NoDaemonError
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.policies.compile_process import make
 from enforcer.runtime.policies.last_good import LastGood
-from enforcer.runtime.policies.tolerance import digest_of
 
 POLICY = """\
 apiVersion: enforcer/v1

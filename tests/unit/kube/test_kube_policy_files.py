@@ -11,9 +11,10 @@ from enforcer.errors import PolicyErrors
 from enforcer.kube.errors import GarbageError
 from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
-from enforcer.kube.policy_text import digest_of, file_name, is_of, policy_text
+from enforcer.kube.policy_text import file_name, is_of, policy_text
 from enforcer.kube.resource import POLICIES, Found, Listed, key_of
 from enforcer.policy.store import Trust, load_policies, load_text, policy_files
+from enforcer.policy.text.digest import digest_of
 
 NAMESPACED, CLUSTER, TETRAGON = POLICIES
 

@@ -13,11 +13,12 @@ from enforcer.kube.field_path import field_at
 from enforcer.kube.node_status import NodeStatus
 from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
-from enforcer.kube.policy_text import digest_of, policy_text
+from enforcer.kube.policy_text import policy_text
 from enforcer.kube.reporter import Reporter, Tempo
 from enforcer.kube.resource import POLICIES as RESOURCES
 from enforcer.kube.resource import Found
 from enforcer.kube.troubles import Troubles
+from enforcer.policy.text.digest import digest_of
 
 KEY = ("shop", "web")
 QUICK = Tempo(look=0.01, least=0.0, counts=1000.0, alive=(1000.0, 1000.0), failed=(0.01, 0.02))

@@ -8,7 +8,7 @@ from policy_text import load
 
 from enforcer.policy.language.vocabulary import PROCESS_FIELDS
 from enforcer.policy.model.policy import Condition, Policy, Subject, Text, TextKind
-from enforcer.policy.model.workloads import CONTAINER, INSIDE, LABELS, POD, holds, seen_inside
+from enforcer.policy.model.workloads import CONTAINER, LABELS, POD, holds, seen_inside
 from enforcer.policy.store import load_text
 from enforcer.policy.writers.conditions import spell_process
 from enforcer.policy.writers.printer import print_policy
@@ -142,4 +142,4 @@ def test_executables_are_named_inside_only_where_containers_are_asked_for():
     assert (plain, subject) == seen_inside(plain, subject)
     pods = selector("{pod: {name: x}}").selector
     found = seen_inside(pods, subject)[1]
-    assert INSIDE == found.not_process.conditions[0].index
+    assert found.not_process.conditions[0].is_inside

@@ -197,6 +197,7 @@ OTHER = {
         "values": (TEXT, Text(TextKind.EXACT, b"/b")),
         "negate": True,
         "index": 1,
+        "is_inside": True,
         "operand": Operand(0, OperandType.TEXT),
     },
     Flag: {"field": FIELDS["memfd"], "wanted": False},
