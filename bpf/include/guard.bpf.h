@@ -8,6 +8,7 @@
 
 #include "act.h"
 #include "maps.bpf.h"
+#include "read.bpf.h"
 
 /* ---- Who ---------------------------------------------------------------------------------- */
 
@@ -203,13 +204,11 @@ static __always_inline __u64 enf_file_of(__u32 fd)
 static __always_inline int enf_on_hosts(__u64 mnt)
 {
 	__u64 ns = 0;
-	__u32 inum = 0;
 
 	enf_read(ns, mnt - enf_offset(struct mount, mnt) + enf_offset(struct mount, mnt_ns));
 	if (!ns || ns >= (__u64)-4095)
 		return 0;
-	enf_read(inum, ns + enf_offset(struct mnt_namespace, ns.inum));
-	return inum == enf_host_mnt_ns;
+	return enf_is_host_ns(ns);
 }
 
 #endif

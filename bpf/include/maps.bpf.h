@@ -11,7 +11,6 @@
 
 /* Set before load. */
 extern const volatile __u32 enf_image_bytes; /* value size of the image map */
-extern const volatile __u32 enf_host_mnt_ns; /* inode number of the host's mount namespace */
 extern const volatile __u32 enf_rows;	     /* half the entries of hits */
 extern const volatile __u32 enf_carries;     /* not 0: tasks_before holds labels */
 extern const volatile __u32 enf_records;     /* not 0: this session records, see record.bpf.h */

@@ -48,13 +48,11 @@ int enf_is_shown(struct enf_scratch *s, __u64 dentry);
 static __always_inline int enf_on_host(__u64 mount)
 {
 	__u64 ns = 0;
-	__u32 inum = 0;
 
 	enf_read(ns, mount + enf_offset(struct mount, mnt_ns));
 	if (!ns || ns >= (__u64)-4095) /* unmounted, or MNT_NS_INTERNAL */
 		return 0;
-	enf_read(inum, ns + enf_offset(struct mnt_namespace, ns.inum));
-	return inum == enf_host_mnt_ns;
+	return enf_is_host_ns(ns);
 }
 
 /* Is this object reached through a mount namespace other than the host's? */

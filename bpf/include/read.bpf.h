@@ -26,6 +26,17 @@ static __always_inline __u32 enf_seq(__u64 lock)
 	return seq;
 }
 
+extern const volatile __u32 enf_host_mnt_ns; /* inode number of the host's mount namespace */
+
+/* Is the mount namespace at *ns* the host's? Nowhere, and what cannot be read, is not. */
+static __always_inline int enf_is_host_ns(__u64 ns)
+{
+	__u32 inum = 0;
+
+	enf_read(inum, ns + enf_offset(struct mnt_namespace, ns.inum));
+	return inum == enf_host_mnt_ns;
+}
+
 /* Objects of this superblock cannot be reached by a path, whoever mounts what. */
 static __always_inline __u64 enf_kernels_own(__u64 sb)
 {

@@ -45,9 +45,9 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 		enf_take_exe_drift(task, t);
 	if (enf_head(&c)->dims & ENF_CGROUP_DIMS)
 		len = enf_cgroup_path(s, kn);
+	/* A checkpoint that was restored: it began in a container. */
 	if ((task->flags & ENF_SF_RUNTIME) && !enf_runs_executed(t))
-		task->flags &=
-			~ENF_SF_RUNTIME; /* a checkpoint that was restored: it began in a container */
+		task->flags &= ~ENF_SF_RUNTIME;
 	enf_subject_eval(&c, s->low, len);
 	/* Nothing tells when it becomes one of those: it is looked at each time. */
 	if ((task->flags & (ENF_SF_RUNTIME | ENF_SF_CONTAINED)) ==

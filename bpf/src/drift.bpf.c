@@ -41,14 +41,13 @@ static __always_inline __u64 enf_magic_of(__u64 sb)
 static __always_inline __u64 enf_root_now(__u64 t)
 {
 	__u64 at = 0, sb = 0;
-	__u32 number = 0, dev = 0;
+	__u32 dev = 0;
 
 	enf_read(at, t + enf_offset(struct task_struct, nsproxy));
 	if (!at) /* a thread of the kernel, or one that ends */
 		return ENF_ROOT_HOST;
 	enf_read(at, at + enf_offset(struct nsproxy, mnt_ns));
-	enf_read(number, at + enf_offset(struct mnt_namespace, ns.inum));
-	if (number == enf_host_mnt_ns)
+	if (enf_is_host_ns(at))
 		return ENF_ROOT_HOST;
 	enf_read(at, t + enf_offset(struct task_struct, fs));
 	if (!at)

@@ -11,8 +11,6 @@
 #include "act.h"
 #include "read.bpf.h"
 
-extern const volatile __u32 enf_host_mnt_ns;
-
 #define ENF_STACKED_MAX 32 /* mounts on one place, one over the other */
 
 /* struct mount of a struct vfsmount, both by their addresses. */
@@ -61,15 +59,13 @@ __attribute__((noinline)) int enf_place(struct enf_access *a, __u64 mnt)
 __attribute__((noinline)) int enf_is_hosts(__u64 mnt)
 {
 	__u64 m = enf_mount(mnt), ns = 0;
-	__u32 inum = 0;
 	int group = 0;
 
 	enf_read(group, m + enf_offset(struct mount, mnt_group_id));
 	if (group) /* shared; perhaps not with the host, but what passes it on is not known here */
 		return 1;
 	enf_read(ns, m + enf_offset(struct mount, mnt_ns));
-	enf_read(inum, ns + enf_offset(struct mnt_namespace, ns.inum));
-	return inum == enf_host_mnt_ns;
+	return enf_is_host_ns(ns);
 }
 
 /* One operation, and the guards where it is about the host's names. */

@@ -133,15 +133,13 @@ __attribute__((noinline)) __u64 enf_own_mount(struct enf_scratch *s, __u64 dentr
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	__u64 ns = 0, before = ENF_MNT_UNKNOWN, event, then;
-	__u32 inum = 0;
 
 	if (!s)
 		return 0;
 	ns = (__u64)BPF_CORE_READ(t, nsproxy, mnt_ns);
 	if (!ns) /* a thread of the kernel, or one that ends */
 		return 0;
-	enf_read(inum, ns + enf_offset(struct mnt_namespace, ns.inum));
-	if (inum == enf_host_mnt_ns)
+	if (enf_is_host_ns(ns))
 		return 0;
 	for (int i = 0; i < ENF_OWN_TRIES; i++) {
 		__u32 mounts = enf_seq(enf_mount_lock);
