@@ -387,7 +387,7 @@ def serve(
         from enforcer.runtime.protection.daemon import settle  # noqa: PLC0415 (for who protects)
 
         settle(service.enforcement, also)
-    return service.daemon.run(service.pipeline, ready=ready)
+    return service.daemon.run(service.pipeline, ready=ready, is_last=True)
 
 
 def abandon(parts: Parts, enforcement: Enforcement) -> bool:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Daemon", "Ending"]
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _TICK = 1.0
 _BACKLOG = 0.05
 _UNREADABLE = 5.0
@@ -134,8 +135,14 @@ class Daemon:
         self.persists |= self.outlives_signals
         self.stop()
 
-    def run(self, pipeline: Pipeline, *, ready: Callable[[], None]) -> Ending:
-        """Serve until stopped, then end enforcement; *ready* is called when the loop is about to."""
+    def run(
+        self, pipeline: Pipeline, *, ready: Callable[[], None], is_last: bool = False
+    ) -> Ending:
+        """
+        Serve until stopped, then end enforcement; *ready* is called when the loop is about to.
+
+        With *is_last* the process ends with it, and nobody changes how by asking twice.
+        """
         self._pipeline = pipeline
         calls: dict[int, Callable[[], None]] = {
             signal.SIGINT: self._obey,
@@ -143,7 +150,7 @@ class Daemon:
             signal.SIGHUP: self._hang_up,
             signal.SIGUSR1: pipeline.fanout.reopen,
         }
-        with self.reactor.signals(calls):
+        with self.reactor.signals(calls, spent=_ENDING if is_last else ()):
             self._watch_records()
             self._follow_backlog()
             self.reactor.every(_TICK, self._tick)

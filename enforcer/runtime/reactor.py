@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 __all__ = ["Reactor", "Timer"]
 
@@ -106,11 +106,14 @@ class Reactor:
                 timer.call()
 
     @contextlib.contextmanager
-    def signals(self, calls: dict[int, Callable[[], None]]) -> Iterator[None]:
+    def signals(
+        self, calls: dict[int, Callable[[], None]], spent: Collection[int] = ()
+    ) -> Iterator[None]:
         """
         Within the block, *calls* say what a signal means.
 
         What was ignored before stays ignored: that is how ``nohup`` and background jobs ask for it.
+        So are those *spent* after the block: what they ask for is done.
         """
         here, there = socket.socketpair()
         here.setblocking(False)
@@ -134,7 +137,7 @@ class Reactor:
         finally:
             self.forget(here)
             for number, handler in previous.items():
-                signal.signal(number, handler)
+                signal.signal(number, signal.SIG_IGN if number in spent else handler)
             signal.set_wakeup_fd(previous_fd)
             here.close()
             there.close()

@@ -52,7 +52,7 @@ class _Nothing:
 @pytest.fixture
 def daemon(tmp_path, monkeypatch):
     # A loop outside of the main thread gets no signals.
-    monkeypatch.setattr(Reactor, "signals", lambda self, calls: _Nothing())
+    monkeypatch.setattr(Reactor, "signals", lambda *_, **__: _Nothing())
     monkeypatch.setattr("enforcer.runtime.daemon._TICK", 0.1)
     made = Running(tmp_path / "s")
     yield made

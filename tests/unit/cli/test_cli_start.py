@@ -89,7 +89,9 @@ class StartedSession(FakeSession):
 @pytest.fixture(autouse=True)
 def heard():
     """Let every signal be heard, whatever this process was started with."""
-    before = {n: signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGINT)}
+    before = {
+        n: signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+    }
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -98,3 +98,16 @@ def test_an_ignored_signal_stays_ignored(loop):
         assert not loop.is_stopping
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_who_asks_twice_changes_nothing(loop):
+    """Between the end of the loop and that of the process a second SIGTERM is none."""
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        with loop.signals({signal.SIGUSR1: loop.stop}, spent=[signal.SIGUSR1]):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            loop.run()
+        os.kill(os.getpid(), signal.SIGUSR1)  # else this process would end
+        assert loop.is_stopping
+    finally:
+        signal.signal(signal.SIGUSR1, before)
