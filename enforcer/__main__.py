@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """
-``python -m enforcer``, and what the installed script calls.
+``python -m enforcer``, and what the installed scripts call.
 
 Everything is imported inside: Ctrl-C while modules are read is no reason for a traceback, either.
 """
 
 import sys
 
-__all__ = ["main"]
+__all__ = ["kubectl", "kubectl_complete", "main"]
 
 _INTERRUPTED = 130  # as enforcer.cli.exits has it, which may not be imported yet
 
@@ -19,6 +19,26 @@ def main() -> int:
 
         return run()
     except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def kubectl() -> int:
+    """Run ``kubectl enforcer``, as whose plug-in this process was started; return the exit code."""
+    try:
+        from enforcer.plugin.main import main as run  # noqa: PLC0415 (as above)
+
+        return run()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def kubectl_complete() -> int:
+    """Complete the words behind ``kubectl enforcer``, for kubectl; return the exit code."""
+    try:
+        from enforcer.plugin.completion import main as run  # noqa: PLC0415 (as above)
+
+        return run()
+    except (KeyboardInterrupt, BrokenPipeError):
         return _INTERRUPTED
 
 

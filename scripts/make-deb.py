@@ -26,7 +26,7 @@ from package_tree import (
     run,
     scriptlet,
     unpack,
-    write_program,
+    write_programs,
 )
 
 TEMPLATES = ROOT / "packaging/debian"
@@ -90,7 +90,7 @@ def write_control(tree: Path, version: str) -> None:
 def lay_out(wheel: Path, tree: Path) -> Release:
     release = unpack(wheel, tree, MODULES)
     fit_to_debian(tree)
-    write_program(tree, release.entry)
+    write_programs(tree, release.entries)
     add_settings(tree)
     open_folders(tree)
     return release

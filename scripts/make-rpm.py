@@ -25,7 +25,7 @@ from package_tree import (
     run,
     scriptlet,
     unpack,
-    write_program,
+    write_programs,
 )
 
 TEMPLATES = ROOT / "packaging/rpm"
@@ -52,7 +52,7 @@ def write_spec(spec: Path, tree: Path, wheel: Path, revision: str) -> None:
     release = unpack(wheel, tree, MODULES)
     for page in [*(tree / "usr/share/man").glob("man?/*")]:
         compress(page, f"{page.name}.gz")
-    write_program(tree, release.entry, modules=MODULES)
+    write_programs(tree, release.entries, modules=MODULES)
     add_settings(tree)
     open_folders(tree)
     values = {name.upper(): scriptlet(TEMPLATES / name).rstrip() for name in SCRIPTS}

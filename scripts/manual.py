@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Write the pages of the manual into a folder: one for each command, one for all, and one for the configuration.
+Write the pages of the manual into a folder: one for each command, one for all, one for the plug-in of kubectl, and
+one for the configuration.
 
 usage: scripts/manual.py FOLDER
 
@@ -24,6 +25,7 @@ import roff
 from enforcer import __version__, places
 from enforcer.cli.commands import COMMANDS, parser
 from enforcer.cli.exits import MEANINGS
+from enforcer.plugin import commands as plugin
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -173,10 +175,12 @@ def linked(text: str) -> list[str]:
 # ---- Pages ------------------------------------------------------------------------------------
 
 
-def command_page(name: str, command: argparse.ArgumentParser) -> Iterator[str]:
-    """Yield the page of one command."""
+def command_page(
+    name: str, command: argparse.ArgumentParser, page: str = "", summary: str = ""
+) -> Iterator[str]:
+    """Yield the page of one command, which is called *page* if it is none of enforcer itself."""
     epilog = command.epilog or ""
-    yield from title(f"enforcer-{name}", 1, COMMANDS[name])
+    yield from title(page or f"enforcer-{name}", 1, summary or COMMANDS[name])
     yield ".SH SYNOPSIS"
     for each in below(command).values() or [command]:
         yield from synopsis(each)
@@ -193,6 +197,12 @@ def command_page(name: str, command: argparse.ArgumentParser) -> Iterator[str]:
     yield from (".SH DETAILS", *details(text))
     see = [_reference("enforcer(1)"), _reference("enforcer.yaml(5)"), *linked(text)]
     yield from ending(epilog, see)
+
+
+def plugin_page() -> Iterator[str]:
+    """Yield the page of the plug-in of kubectl, with all its commands."""
+    summary = "see what the nodes of a Kubernetes cluster enforce, and why"
+    yield from command_page("kubectl", plugin.parser(plugin.COMMANDS), "kubectl-enforcer", summary)
 
 
 def root_page(root: argparse.ArgumentParser) -> Iterator[str]:
@@ -234,6 +244,7 @@ def configuration_page() -> Iterator[str]:
 def main(folder: Path) -> None:
     root = parser(COMMANDS)
     pages = {f"enforcer-{name}.1": command_page(name, each) for name, each in below(root).items()}
+    pages["kubectl-enforcer.1"] = plugin_page()
     pages |= {"enforcer.1": root_page(root), "enforcer.yaml.5": configuration_page()}
     for name, lines in pages.items():
         path = folder / f"man{name[-1]}" / name

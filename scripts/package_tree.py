@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The tree of files that a package for a distribution installs, made of the wheel."""
 
+import configparser
 import email
 import gzip
-import re
 import shutil
 import subprocess
 import sys
@@ -19,11 +19,11 @@ CONFFILES = ("etc/enforcer/enforcer.yaml", "etc/logrotate.d/enforcer")
 
 
 class Release(NamedTuple):
-    """What a wheel says of itself: its version, its licence, and what the program calls (``module:function``)."""
+    """What a wheel says of itself: its version, its licence, and what each program calls (``module:function``)."""
 
     version: str
     licence: str
-    entry: str
+    entries: dict[str, str]
 
 
 def run(*command, cwd=ROOT) -> str:
@@ -57,17 +57,20 @@ def unpack(wheel: Path, tree: Path, modules: str) -> Release:
             (info / name).unlink()
         shutil.copytree(place, tree / modules, dirs_exist_ok=True)
         told = email.message_from_string((info / "METADATA").read_text())
-        entry = re.search(
-            r"^enforcer = (\S+)$", (info / "entry_points.txt").read_text(), re.MULTILINE
-        )[1]
-    return Release(told["Version"], told["License-Expression"], entry)
+        points = configparser.ConfigParser()
+        points.read(info / "entry_points.txt")
+    return Release(told["Version"], told["License-Expression"], {**points["console_scripts"]})
 
 
-def write_program(tree: Path, entry: str, *, modules: str | None = None) -> None:
-    """Write /usr/bin/enforcer; its *modules* are where Python looks anyway, or in a directory of their own."""
+def write_programs(tree: Path, entries: dict[str, str], *, modules: str | None = None) -> None:
+    """Write /usr/bin/*; their *modules* are where Python looks anyway, or in a directory of their own."""
+    for name, entry in entries.items():
+        write_program(tree / "usr/bin" / name, entry, modules=modules)
+
+
+def write_program(path: Path, entry: str, *, modules: str | None = None) -> None:
     module, _, function = entry.partition(":")
-    path = tree / "usr/bin/enforcer"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     place = f'sys.path.insert(0, "/{modules}")\n' if modules else ""
     # -I: neither PYTHONPATH nor root's own packages have a say in what runs as root.
     path.write_text(

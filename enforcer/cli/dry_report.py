@@ -10,7 +10,7 @@ from enforcer.cli.output import plural, span
 from enforcer.identity.text import neutral
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.findings import Finding
@@ -27,10 +27,10 @@ _PAIRS = 20
 _LONGEST = 200  # characters of a command line
 
 
-def show(report: Report, fixes: Fixes) -> None:
-    """Print *report* with *fixes*."""
+def show(report: Report, fixes: Fixes, renamed: Callable[[str], str] = str) -> None:
+    """Print *report* with *fixes*; *renamed* returns a text with other names for places."""
     for line in _lines(report, fixes):
-        print(line)
+        print(renamed(line))
 
 
 def _lines(report: Report, fixes: Fixes) -> Iterator[str]:

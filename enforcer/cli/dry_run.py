@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from enforcer.replay.coverage import Coverage
     from enforcer.replay.replay import Losses, Replay
 
-__all__ = ["EXAMPLES", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "replayed", "run"]
 
 EXAMPLES = """\
 examples:
@@ -102,7 +102,11 @@ def run(args: argparse.Namespace) -> int:
         args.html.touch(mode=0o600)
     policies = load_policies(paths)  # as they were tried: the files may change meanwhile
     with _fixes_file(args.write_fixes) as write_fixes:
-        report = _replay(args, paths) if args.replay is not None else _live(args, paths)
+        report = (
+            replayed(args.replay, paths, args.against)
+            if args.replay is not None
+            else _live(args, paths)
+        )
         fixes = Fixes.of(policies, report)
         write_fixes(fixes)
     if args.html is not None:
@@ -192,7 +196,22 @@ def _live(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
 # ---- What was recorded ----------------------------------------------------------------------------
 
 
-def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
+def replayed(
+    journal: Path, paths: Sequence[Path], against: Sequence[Path] = (), *, name: str = ""
+) -> Report:
+    """
+    Report what the policies of *paths* would have refused in a recording.
+
+    Args:
+        journal: the recording.
+        paths: files and folders of policies.
+        against: other policies to compare with; none: nothing is compared.
+        name: what the recording is called; default its path.
+
+    Raises:
+        UsageError: it is no recording, or does not tell what the policies ask for.
+        PolicyErrors: the policies are wrong.
+    """
     from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.findings import DryRun
     from enforcer.dryrun.programs import Programs
@@ -202,12 +221,13 @@ def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
     from enforcer.replay.replay import Replay
 
     try:
-        replay = Replay.open(args.replay)
+        replay = Replay.open(journal)
     except JournalError as error:
-        raise UsageError(str(error)) from error
+        said = str(error)
+        raise UsageError(said.replace(str(journal), name) if name else said) from error
     with contextlib.closing(replay):
-        candidates = _candidates([paths, args.against] if args.against else [paths], replay)
-        contrast = Contrast() if args.against else None
+        candidates = _candidates([paths, against] if against else [paths], replay)
+        contrast = Contrast() if against else None
         dry_run = DryRun()
         _decide(replay, candidates, dry_run, contrast)
         losses = replay.losses(candidates)
@@ -223,7 +243,7 @@ def _replay(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
             dry_run,
             dry_run.findings(candidates[0].hits),
             Programs(is_here=is_here),
-            source=f"{args.replay}, recorded on {head.get('host')}",
+            source=f"{name or journal}, recorded on {head.get('host')}",
             seconds=replay.seconds,
             lost=losses.accesses,
             notes=notes,

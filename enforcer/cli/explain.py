@@ -20,12 +20,12 @@ from enforcer.cli.formats import JSON, add_output, print_document
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from enforcer.events.document_types import MatchDocument
     from enforcer.policy.model.policy import PolicySet
 
-__all__ = ["EXAMPLES", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "MOST", "add_arguments", "mapped", "parsed", "read_input", "run", "tell"]
 
 EXAMPLES = """\
 examples:
@@ -34,7 +34,8 @@ examples:
   enforcer explain - policies/ < record.json      by these policies instead of the daemon's
 """
 
-_MOST = 1 << 20  # bytes of a record
+MOST = 1 << 20
+"""Bytes of a record."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,13 +58,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Explain."""
+    tell(_document(args), _policies(args), args.form)
+    return Exit.OK
+
+
+def tell(
+    document: Mapping[str, Any],
+    policies: PolicySet,
+    form: str,
+    renamed: Callable[[str], str] = str,
+) -> None:
+    """
+    Print the explanation of a record by *policies*.
+
+    Args:
+        document: the record.
+        policies: those that were active.
+        form: text or JSON.
+        renamed: returns a line, or a text of the JSON object, with other names for places.
+
+    Raises:
+        UsageError: it is no record of a verdict, or not a whole one.
+    """
     from enforcer.explain.access import RecordError
     from enforcer.explain.explanation import explain
     from enforcer.explain.rendering import as_dict, lines
     from enforcer.sinks.terminal import terminal_line
 
-    document = _document(args)
-    policies = _policies(args)
     try:
         explanation = explain(document, policies)
         head = terminal_line(cast("MatchDocument", document))  # or it fails, as below
@@ -72,9 +93,9 @@ def run(args: argparse.Namespace) -> int:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # Whatever the record lacks for its own line; explanations need less than that.
         raise UsageError(f"the record is damaged: {error!r}: give the whole record") from error
-    if args.form == JSON:
-        print_document(as_dict(explanation))
-        return Exit.OK
+    if form == JSON:
+        print_document(mapped(as_dict(explanation), renamed))
+        return
     from rich.text import Text
 
     from enforcer.cli.folding import folded, width_of
@@ -84,10 +105,19 @@ def run(args: argparse.Namespace) -> int:
     out, width = console(), width_of(sys.stdout)
     for text, style in ((head, "title"), *lines(explanation)):
         # What is to be copied into a policy stays as it is.
-        parts = [text] if text.startswith(_SNIPPET) else folded(text, width, deeper=_DEEPER)
+        line = renamed(text)
+        parts = [line] if text.startswith(_SNIPPET) else folded(line, width, deeper=_DEEPER)
         for part in parts:
             out.print(Text(part, STYLES[style]), soft_wrap=True)
-    return Exit.OK
+
+
+def mapped(found: Any, renamed: Callable[[str], str]) -> Any:
+    """Return a document with all its texts *renamed*."""
+    if isinstance(found, str):
+        return renamed(found)
+    if isinstance(found, dict):
+        return {key: mapped(value, renamed) for key, value in found.items()}
+    return [mapped(each, renamed) for each in found] if isinstance(found, list) else found
 
 
 _SNIPPET = " " * 6
@@ -101,19 +131,43 @@ def _document(args: argparse.Namespace) -> Mapping[str, Any]:
 
         with Client.connect(args.socket) as client:
             return client.ask(RECORD, id=args.record)["record"]
-    text = sys.stdin.buffer.read(_MOST + 1)
-    if len(text) > _MOST:
-        raise UsageError(f"standard input has more than {_MOST} bytes: give one record")
+    return parsed(read_input(), "standard input")
+
+
+def read_input() -> bytes:
+    """
+    Read standard input.
+
+    Raises:
+        UsageError: it has more than a record can have.
+    """
+    text = sys.stdin.buffer.read(MOST + 1)
+    if len(text) > MOST:
+        raise UsageError(f"standard input has more than {MOST} bytes: give one record")
+    return text
+
+
+def parsed(text: bytes, what: str) -> Mapping[str, Any]:
+    """
+    Read a record in JSON.
+
+    Args:
+        text: the record.
+        what: where it is from, for messages.
+
+    Raises:
+        UsageError: it is something else.
+    """
     if not text.strip():
-        raise UsageError(f"standard input is empty: {_GIVE}")
+        raise UsageError(f"{what} is empty: {_GIVE}")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         if "Extra data" in str(error) and text.lstrip().startswith(b"{"):
-            raise UsageError(f"standard input has more than one record: {_GIVE}") from error
-        raise UsageError(f"standard input is not a JSON object: {_GIVE}") from error
+            raise UsageError(f"{what} has more than one record: {_GIVE}") from error
+        raise UsageError(f"{what} is not a JSON object: {_GIVE}") from error
     if not isinstance(document, dict):
-        raise UsageError(f"standard input is not a JSON object: {_GIVE}")
+        raise UsageError(f"{what} is not a JSON object: {_GIVE}")
     return document
 
 

@@ -13,6 +13,7 @@ import attrs
 
 from enforcer.cases.schema import schema as of_cases
 from enforcer.cli import document_types as documents
+from enforcer.cli import plugin_documents as of_plugin
 from enforcer.cli.config_schema import schema as of_config
 from enforcer.cli.typed_schema import schema_of
 from enforcer.dryrun.document_types import ReportDocument
@@ -88,6 +89,10 @@ DOCUMENTS: Final = {
     "key": NamedSchema("`key`", _typed(documents.KeyDocument)),
     "unlock": NamedSchema("`unlock`", _typed(documents.UnlockDocument)),
     "version": NamedSchema("`version`", _typed(documents.VersionDocument)),
+    "kubectl-status": NamedSchema("`kubectl enforcer status`", _typed(of_plugin.ClusterDocument)),
+    "kubectl-dry-run": NamedSchema(
+        "`kubectl enforcer dry-run`", _typed(of_plugin.ClusterDryRunDocument)
+    ),
     "schemas": NamedSchema("`schema` without a name", _typed(documents.SchemasDocument)),
 }
 """What commands print with ``-o json``: one object."""
@@ -100,6 +105,9 @@ SCHEMAS: Final = {
         "a line of a log of records in JSON", lambda is_strict: of_record(is_strict=is_strict)
     ),
     "events": NamedSchema("a line of `events -o json`", _events),
+    "kubectl-events": NamedSchema(
+        "a line of `kubectl enforcer events -o json`", _typed(of_plugin.ClusterEventDocument)
+    ),
     "results": NamedSchema("the file of `start --results`", _typed(ResultsDocument)),
     **{name: attrs.evolve(each, of=f"the object of {each.of}") for name, each in DOCUMENTS.items()},
 }

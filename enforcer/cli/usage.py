@@ -17,7 +17,7 @@ from enforcer.cli.exits import Exit, conclude
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Parser"]
+__all__ = ["Parser", "sentence"]
 
 _OPTION: Final = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 _CHOICE: Final = re.compile(
@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where the help is; end with the code of wrong usage."""
         command = self.prog.removeprefix("enforcer").removesuffix(" help").strip()
-        conclude(f"{_sentence(message)} ({f'enforcer help {command}'.strip()})")
+        conclude(f"{sentence(message)} ({f'enforcer help {command}'.strip()})")
         raise SystemExit(Exit.USAGE)
 
     def _left_over(self, rest: Sequence[str]) -> str:
@@ -69,7 +69,8 @@ class Parser(argparse.ArgumentParser):
         return f"{who} has no option {word}{_suggestion(word, known)}"
 
 
-def _sentence(message: str) -> str:
+def sentence(message: str) -> str:
+    """Say in one sentence what argparse calls *message*."""
     if found := _CHOICE.fullmatch(message):
         name, given = found["name"], found["given"]
         known = [word.strip(" '") for word in found["known"].split(",")]

@@ -40,7 +40,8 @@ LEVELS = {
         "dryrun": 6,
         "replay": 6,
         "cli": 7,
-        "__main__": 8,
+        "plugin": 8,
+        "__main__": 9,
     },
     "enforcer.policy": {
         "text": 0,

@@ -420,11 +420,15 @@ def test_ctrl_c_is_silent_while_modules_are_read(where, good):
     assert (Exit.INTERRUPTED, "", "") == (done.returncode, done.stdout, done.stderr)
 
 
-def test_the_installed_script_begins_where_ctrl_c_is_silent():
-    """What it calls imports the command line inside."""
+def test_the_installed_scripts_begin_where_ctrl_c_is_silent():
+    """What they call imports the command line inside."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
-    assert {"enforcer": "enforcer.__main__:main"} == project["project"]["scripts"]
+    assert {
+        "enforcer": "enforcer.__main__:main",
+        "kubectl-enforcer": "enforcer.__main__:kubectl",
+        "kubectl_complete-enforcer": "enforcer.__main__:kubectl_complete",
+    } == project["project"]["scripts"]
 
 
 def test_notes_of_kernel_errors_are_told(capsys):

@@ -15,10 +15,14 @@ from enforcer import __version__
 from enforcer.cli.commands import COMMANDS, parser
 from enforcer.cli.config import KEYS
 from enforcer.cli.exits import Exit
+from enforcer.plugin import commands as plugin
 
 ROOT = Path(__file__).parents[3]
 MANUAL = ROOT / "build/man"
-PAGES = ("enforcer.1", *(f"enforcer-{name}.1" for name in COMMANDS), "enforcer.yaml.5")
+PAGES = (
+    *("enforcer.1", *(f"enforcer-{name}.1" for name in COMMANDS), "kubectl-enforcer.1"),
+    "enforcer.yaml.5",
+)
 
 MACROS = {
     *(".TH", ".SH", ".SS", ".PP", ".TP", ".IP", ".RS", ".RE", ".EX", ".EE", ".SY", ".YS", ".br"),
@@ -139,6 +143,18 @@ def test_the_page_of_a_command_with_actions_has_all_of_them():
     for action in ("list", "show", "add", "remove", "enable", "disable", "set-mode"):
         assert f'.SY "enforcer policy {action}"' in text
         assert f".SS {action}\n" in text
+
+
+def test_the_page_of_the_plugin_of_kubectl():
+    """All of its commands, with their options and the details of the documentation."""
+    text = plain(path_of("kubectl-enforcer.1"))
+
+    assert OF_COMMANDS == re.findall(r"^\.SH (.+)$", text, re.MULTILINE)
+    for command in plugin.COMMANDS:
+        assert f'.SY "kubectl enforcer {command}"' in text
+        assert f".SS {command}\n" in text
+    assert "--recording JOURNAL" in text
+    assert "kubectl enforcer events -f -n shop" in text
 
 
 def test_the_page_of_all_commands():

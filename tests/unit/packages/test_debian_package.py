@@ -97,6 +97,16 @@ def test_the_program_runs_from_where_it_lies(tree: Path) -> None:
     assert (tree / "usr/share/enforcer/policies/secrets.yaml").exists()
 
 
+@pytest.mark.parametrize("name", ["kubectl-enforcer", "kubectl_complete-enforcer"])
+def test_kubectl_finds_its_plugin(name: str, tree: Path) -> None:
+    """Programs on the path, by the names that kubectl looks for."""
+    program = tree / "usr/bin" / name
+
+    assert program.read_text().startswith("#!/usr/bin/python3 -I\n")
+    assert 0o755 == program.stat().st_mode & 0o777
+    assert (tree / "usr/share/man/man1/kubectl-enforcer.1.gz").is_file()
+
+
 def test_the_unit_finds_its_page_and_its_settings(tree: Path) -> None:
     """What the unit names is in the package."""
     unit = (tree / "usr/lib/systemd/system/enforcer.service").read_text()
