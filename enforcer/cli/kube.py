@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from enforcer.kube.agent import Agent, Plan
     from enforcer.kube.aggregator import Aggregator
+    from enforcer.kube.event_poster import EventPoster
+    from enforcer.kube.overview import Wanted
     from enforcer.kube.reporter import Reporter
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
@@ -74,6 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: on)",
     )
     parser.add_argument(
+        "--events",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="write events of Kubernetes: on pods of this node when a policy first refuses something there, "
+        "and with the totals on policies (default: on)",
+    )
+    parser.add_argument(
         "--namespace",
         metavar="NAME",
         help="where the lease of that agent is (default: what POD_NAMESPACE says, or the service "
@@ -118,9 +127,12 @@ def run(args: argparse.Namespace) -> int:
         except KubeError as error:
             raise UsageError(f"not everything could be listed: {error}") from error
         return Exit.OK
-    agent.reporting = (_reporter(agent, args.results),)
+    poster = _poster(agent) if args.events else None
+    agent.reporting = (_reporter(agent, args.results, poster),)
     if namespace:
-        agent.reporting += (_aggregator(agent, namespace),)
+        agent.reporting += (_aggregator(agent, namespace, poster),)
+    if poster is not None:
+        agent.reporting += (poster,)
     _obey_signals(agent)
     complain(f"following https://{plan.access.host}:{plan.access.port} as node {plan.node}")
     if args.totals and not namespace:
@@ -156,8 +168,16 @@ def _plan(args: argparse.Namespace) -> Plan:
     return Plan(access, node, args.folder.absolute())
 
 
-def _reporter(agent: Agent, results: Path) -> Reporter:
+def _poster(agent: Agent) -> EventPoster:
+    """Make what writes events."""
+    from enforcer.kube.event_poster import EventPoster
+
+    return EventPoster(agent.plan.client(), agent.plan.node, agent.troubles)
+
+
+def _reporter(agent: Agent, results: Path, poster: EventPoster | None) -> Reporter:
     """Make what reports how this node is."""
+    from enforcer.kube.denial_events import DenialEvents
     from enforcer.kube.node_status import NodeStatus
     from enforcer.kube.reporter import Reporter
 
@@ -169,6 +189,7 @@ def _reporter(agent: Agent, results: Path) -> Reporter:
         states=agent.states,
         status=NodeStatus(plan.policies),
         troubles=agent.troubles,
+        heard=DenialEvents(poster.post).heard if poster is not None else lambda _: None,
     )
 
 
@@ -195,13 +216,25 @@ def _namespace(args: argparse.Namespace) -> str:
     return str(found)
 
 
-def _aggregator(agent: Agent, namespace: str) -> Aggregator:
+def _aggregator(agent: Agent, namespace: str, poster: EventPoster | None) -> Aggregator:
     """Make what sums up, should this agent be the one."""
     from enforcer.kube.aggregator import Aggregator
+    from enforcer.kube.policy_events import policy_events
+
+    def wrote(wanted: Wanted) -> None:
+        if poster is not None:
+            for event, told in policy_events(wanted):
+                poster.post(event, told)
 
     plan = agent.plan
     return Aggregator(
-        plan.access, plan.node, namespace, agent.troubles, agent.report, pace=plan.pace
+        plan.access,
+        plan.node,
+        namespace,
+        agent.troubles,
+        agent.report,
+        pace=plan.pace,
+        wrote=wrote,
     )
 
 

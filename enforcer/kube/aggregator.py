@@ -79,6 +79,7 @@ class Aggregator:
     Attributes:
         node: of this agent.
         namespace: in which the lease is.
+        wrote: is told of each status that was written; it must not wait.
     """
 
     access: Access
@@ -89,6 +90,7 @@ class Aggregator:
     pace: Pace = attrs.field(factory=Pace)
     term: Term = attrs.field(factory=Term)
     rhythm: Rhythm = attrs.field(factory=Rhythm)
+    wrote: Callable[[Wanted], None] = lambda _: None
     election: Election = attrs.field(init=False)
     _client: Client = attrs.field(init=False)
     _ending: Event = attrs.field(factory=Event, init=False)
@@ -245,6 +247,7 @@ class Aggregator:
             return status != 0
         self.troubles.works(_WHAT)
         self._overview.written(wanted)
+        self.wrote(wanted)
         return True
 
 

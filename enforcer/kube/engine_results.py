@@ -13,9 +13,10 @@ import attrs
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from enforcer.runtime.control.first_denials import FirstDenial
     from enforcer.runtime.policies.results import PolicyResult, ResultsDocument
 
-__all__ = ["FileResult", "Results", "read_results"]
+__all__ = ["Denial", "FileResult", "Results", "read_results"]
 
 _MAX: Final = 32 << 20
 _STATES: Final = frozenset({"active", "audit", "degraded", "older", "refused"})
@@ -33,6 +34,29 @@ class FileResult:
 
 
 @attrs.frozen
+class Denial:
+    """
+    A pod in which a policy refused something.
+
+    Attributes:
+        policy: as the engine calls it.
+        action: deny or kill, and *operation* what that was, of the first time.
+        first: when, seconds since 1970; *last*: when for the last time.
+    """
+
+    policy: str
+    rule: str
+    action: str
+    operation: str
+    uid: str
+    pod: str
+    namespace: str
+    first: float
+    last: float
+    count: int
+
+
+@attrs.frozen
 class Results:
     """
     What the engine said last.
@@ -40,6 +64,7 @@ class Results:
     Attributes:
         time: when, seconds since 1970.
         files: by the names of the files with their folders.
+        denials: the first ones of policies in pods.
     """
 
     version: str
@@ -49,6 +74,7 @@ class Results:
     mode: str
     lost: int
     files: dict[str, FileResult]
+    denials: tuple[Denial, ...] = ()
 
 
 def read_results(path: Path) -> Results | None:
@@ -79,6 +105,8 @@ def _results(document: ResultsDocument) -> Results:
         lost=int(document["lost"]),
         # Of a file with several policies, of which the agent writes none, the last counts.
         files={each["file"]: _file(each) for each in document["policies"]},
+        # An engine of another version may not say it.
+        denials=tuple(map(_denial, document.get("firstDenials", ()))),
     )
 
 
@@ -92,6 +120,21 @@ def _file(each: PolicyResult) -> FileResult:
         message=_text(each["message"]),
         digest=None if digest is None else _text(digest),
         denials=int(each["denials"]),
+    )
+
+
+def _denial(each: FirstDenial) -> Denial:
+    return Denial(
+        policy=_text(each["policy"]),
+        rule=_text(each["rule"]),
+        action=_text(each["action"]),
+        operation=_text(each["operation"]),
+        uid=_text(each["podUid"]),
+        pod=_text(each["podName"]),
+        namespace=_text(each["podNamespace"]),
+        first=float(each["first"]),
+        last=float(each["last"]),
+        count=int(each["count"]),
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Keeper", "Overview", "Wanted"]
 
 _MAX_ALIKE: Final = 10_000
-_KEPT: Final = ("namespace", "name", "generation")
+_KEPT: Final = ("namespace", "name", "generation", "uid")
 _FIRST: Final = POLICY.kind
 _SECOND: Final = TETRAGON_POLICY.kind
 
@@ -39,11 +39,15 @@ class Wanted:
 
     Attributes:
         status: without what others may have written there.
+        before: what it has.
+        uid: of the policy; empty: it is not known.
     """
 
     resource: Resource
     key: Key
     status: dict[str, Any]
+    before: dict[str, Any] = attrs.field(factory=dict)
+    uid: str = ""
 
 
 @attrs.define(eq=False)
@@ -52,6 +56,7 @@ class _Policy:
     key: Key
     generation: int
     status: dict[str, Any]
+    uid: str = ""
 
     @property
     def label(self) -> str:
@@ -160,7 +165,8 @@ class Overview:
         place = (resource.path, key)
         if place not in self._policies:
             self._touch_other(resource, key)
-        self._policies[place] = _Policy(resource, key, generation_of(item), item["status"])
+        uid = str(item["metadata"].get("uid", ""))
+        self._policies[place] = _Policy(resource, key, generation_of(item), item["status"], uid)
         self._touched[place] = True
 
     def _reported(self, name: str, report: dict[str, Any]) -> None:
@@ -236,7 +242,7 @@ class Overview:
             self.settle(place)
             return None
         timed = with_times(status, policy.status, rfc3339(self.wall()))
-        return Wanted(policy.resource, policy.key, timed)
+        return Wanted(policy.resource, policy.key, timed, policy.status, policy.uid)
 
     def settle(self, place: tuple[str, Key]) -> None:
         """Look no more at *place* until something changes."""

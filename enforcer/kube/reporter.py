@@ -20,9 +20,11 @@ from enforcer.kube.node_status import NodeStatus, facts_of, rfc3339
 from enforcer.policy.language.kube import NODE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from enforcer.kube.client import Client
+    from enforcer.kube.engine_results import Results
     from enforcer.kube.policy_state import PolicyStates
     from enforcer.kube.troubles import Troubles
 
@@ -61,6 +63,7 @@ class Reporter:
     Attributes:
         results: the file of the engine.
         states: which text is of which generation.
+        heard: is told, too, what the engine says; it must not wait.
     """
 
     node: str
@@ -70,6 +73,7 @@ class Reporter:
     status: NodeStatus
     troubles: Troubles
     tempo: Tempo = attrs.field(factory=Tempo)
+    heard: Callable[[Results | None], None] = lambda _: None
     _ending: Event = attrs.field(factory=Event, init=False)
     _thread: Thread | None = attrs.field(default=None, init=False)
     _sent: dict[str, Any] | None = attrs.field(default=None, init=False)
@@ -104,7 +108,9 @@ class Reporter:
         now = time.monotonic()
         if now < self._not_before:
             return
-        status = self.status.make(read_results(self.results), self.states.all())
+        results = read_results(self.results)
+        self.heard(results)
+        status = self.status.make(results, self.states.all())
         if not self._is_due(status, now):
             return
         try:

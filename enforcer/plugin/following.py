@@ -135,11 +135,16 @@ class Following:
         """
         found = self._wanted()
         options = [] if self.since is None else [f"--since-time={_written(self.since)}"]
-        options.append(f"--tail={_all(self.tail)}")
-        with self._reading(found, options):
-            yield from self._lines(found, until=lambda: False)
-        if any(reader.process.returncode for reader in self._readers):
-            raise KubectlError(self._said() or "it ended and said nothing")
+        had_lines = False
+        with self._reading(found, [*options, f"--tail={_all(self.tail)}"]):
+            for line in self._lines(found, until=lambda: False):
+                had_lines = True
+                yield line
+        said = self._said()
+        if any(each.process.returncode for each in self._readers) or (said and not had_lines):
+            raise KubectlError(said or "it ended and said nothing")
+        if said:  # of some: a container that does not run yet, a node that is away
+            self.report(said)
 
     def follow(self) -> Generator[Line, None, None]:
         """
@@ -156,7 +161,7 @@ class Following:
         is_first = True
         try:
             while True:
-                with self._reading(found, ["--follow", "--ignore-errors", *options]):
+                with self._reading(found, ["--follow", *options]):
                     had_lines = False
                     for line in self._lines(found, until=lambda f=found: looker.differs(f)):  # type: ignore[misc]
                         had_lines = True
@@ -214,7 +219,7 @@ class Following:
         try:
             for target in self._targets(found):
                 words = ("logs", *target, f"--namespace={self.engines.namespace}")
-                form = ("--prefix", "--timestamps", *options)
+                form = ("--prefix", "--timestamps", "--ignore-errors", *options)
                 self._readers.append(_Reader(self.engines.cluster.kubectl.start(*words, *form)))
             yield
         finally:

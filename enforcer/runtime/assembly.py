@@ -278,7 +278,7 @@ def connect(plan: Plan, parts: Parts, begun: Start, report: Report) -> Service:
     if parts.results is not None:
         from enforcer.runtime.policies.results import ResultsFile  # noqa: PLC0415 (for who asks)
 
-        ResultsFile(parts.results, enforcement.reactor).serve(enforcement, daemon.status)
+        daemon.denials = ResultsFile(parts.results).serve(enforcement, daemon.status)
     if plan.watch:
         enforcement.watch(parts.watch, plan.watch_confirm_within, tell)
     return Service(daemon, pipeline, enforcement)

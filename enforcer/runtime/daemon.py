@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from enforcer.events.types import Lost, Record
     from enforcer.runtime.control.answers import DaemonState, SourcesDocument
+    from enforcer.runtime.control.first_denials import FirstDenials
     from enforcer.runtime.ports import Hits, KernelSession, PolicyControl
     from enforcer.runtime.protection.gate import Gate
     from enforcer.runtime.records.pipeline import Pipeline
@@ -62,6 +63,7 @@ class Daemon:
         hangup: called at SIGHUP after the logs were reopened.
         persists: leave enforcement active at the end.
         overview: what dashboards are shown.
+        denials: what is told of first denials; None: nobody asks.
         sources: describes the sources of the active policies; None if nobody may ask.
         on_ended: called when another daemon may take this one's place.
         gate: decides who may change the active policies; None: everybody who may ask.
@@ -75,6 +77,7 @@ class Daemon:
     persists: bool = False
     reactor: Reactor = attrs.field(factory=Reactor)
     overview: Overview = attrs.field(factory=Overview)
+    denials: FirstDenials | None = None
     sources: Callable[[], SourcesDocument] | None = None
     on_ended: Callable[[], None] = lambda: None
     gate: Gate | None = None
@@ -111,10 +114,14 @@ class Daemon:
     def observe(self, record: Record | Lost) -> None:
         """Keep *record* in mind."""
         self.overview.observe(record)
+        if self.denials is not None:
+            self.denials.observe(record)
 
     def count(self, record: Record, number: int) -> None:
         """Keep in mind that *number* records like *record* came."""
         self.overview.count(record, number)
+        if self.denials is not None:
+            self.denials.count(record, number)
 
     @property
     def is_following(self) -> bool:

@@ -176,6 +176,75 @@ def test_it_reports_what_the_server_takes(filled, tmp_path):
     filled.do("delete", "enforcernode", "n1")
 
 
+def test_it_writes_events_on_pods_and_policies(filled, tmp_path):
+    """With the role that the manifests give it; each is one object, whose count changes."""
+    policies, engine = tmp_path / "policies", tmp_path / "results.json"
+    uid = filled.get("pod", "web-1", "-n", "shop")["metadata"]["uid"]
+    now = time.time()
+    first = {
+        "policy": "shop/agent",
+        "rule": "r",
+        "action": "kill",
+        "operation": "exec",
+        "podUid": uid,
+        "podName": "web-1",
+        "podNamespace": "shop",
+        "first": now,
+        "last": now,
+        "count": 2,
+    }
+
+    def said(what, kind):
+        events = filled.get("events", "-A")["items"]
+        return [
+            each
+            for each in events
+            if (each["reason"], each["involvedObject"]["kind"]) == (what, kind)
+        ]
+
+    with following(filled, tmp_path, "enforcer-agent", "--namespace=shop"):
+        until(lambda: len(list(policies.glob("*.yaml"))) >= 2, tmp_path, "no policies")
+        own, whole = (policies / f"{n}.yaml" for n in OWN_FILES)
+        line = whole.read_text().splitlines().index('        "action": "deny",') + 1
+        wrong = {"state": "refused", "reason": "Refused", "message": f"{whole}:{line}:9: no"}
+        document = {
+            "version": 1,
+            "enforcer": "1.0",
+            "kernel": "6.12.1",
+            "time": now,
+            "generation": 3,
+            "mode": "enforce",
+            "lost": 0,
+            "firstDenials": [first],
+            "policies": [result(own, denials=2), result(whole, name=None, **wrong)],
+        }
+        engine.write_text(json.dumps(document))
+        (killed,) = until(lambda: said("Killed", "Pod"), tmp_path, "no event of the pod")
+        (refused,) = until(
+            lambda: said("Refused", "ClusterEnforcerPolicy"), tmp_path, "no event of a refusal"
+        )
+        (denies,) = until(
+            lambda: said("Denies", "EnforcerPolicy"), tmp_path, "no event of the denials"
+        )
+
+    assert ("shop", "web-1", uid, 2) == (
+        killed["metadata"]["namespace"],
+        killed["involvedObject"]["name"],
+        killed["involvedObject"]["uid"],
+        killed["count"],
+    )
+    assert "policy shop/agent, rule r: exec was denied and the process killed" == killed["message"]
+    assert ("default", "spec.rules[0].action") == (
+        refused["metadata"]["namespace"],
+        refused["involvedObject"]["fieldPath"],
+    )
+    assert "n1: spec.rules[0].action: no" in refused["message"]
+    assert ("agent", 2) == (denies["involvedObject"]["name"], denies["count"])
+    filled.do("delete", "events", "--all", "-n", "shop")
+    filled.do("delete", "events", "--all", "-n", "default")
+    filled.do("delete", "enforcernode", "n1")
+
+
 def says(cluster, node, state, **more):
     """Let *node* report of the policy agent in shop."""
     entry = {"name": "shop/agent", "state": state, "observedGeneration": 1, **more}

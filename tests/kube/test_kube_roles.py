@@ -40,6 +40,18 @@ def lease(name):
     )
 
 
+def event(name, namespace="shop"):
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": {"kind": "Pod", "name": "web", "namespace": namespace},
+            "reason": "Denied",
+        }
+    )
+
+
 OWN, WHOLE = policy("EnforcerPolicy", "roles"), policy("ClusterEnforcerPolicy", "roles")
 OTHER = OWN.replace("enforcer.dev/v1", "cilium.io/v1alpha1").replace("Enforcer", "Tetragon")
 NODE = '{"apiVersion": "enforcer.dev/v1", "kind": "EnforcerNode", "metadata": {"name": "n1"}, "spec": {}}'
@@ -51,6 +63,16 @@ DEEDS = {
     "lists pods": (("get", "--raw=/api/v1/pods?fieldSelector=spec.nodeName%3Dn1"), ""),
     "lists nodes": (("get", "nodes"), ""),
     "lists events": (("get", "events", "-A"), ""),
+    "writes an event": (APPLY, event("roles")),
+    "reads an event": (("get", "event", "roles", "-n", "shop"), ""),
+    "replaces an event": (("replace", "-f", "-", "--dry-run=server"), event("roles")),
+    "removes an event": (("delete", "event", "roles", "-n", "shop", "--dry-run=server"), ""),
+    "writes a pod": (
+        APPLY,
+        json.dumps(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": "shop"}}
+        ),
+    ),
     "reads one pod": (("get", "pod", "web", "-n", "shop"), ""),
     "removes a pod": (("delete", "pod", "web", "-n", "shop"), ""),
     "reads definitions": (("get", "crd"), ""),
@@ -110,6 +132,7 @@ MAY = {
         "lists what nodes report",
         "makes a node",
         "reports",
+        "writes an event",
     },
     CLUSTER: {
         *POLICIES,
@@ -136,9 +159,10 @@ def filled(cluster):
     """A server with a policy of each kind, and a node."""
     for text in (policy("EnforcerPolicy", "there"), policy("ClusterEnforcerPolicy", "there"), NODE):
         cluster.do("apply", "--server-side", "-f", "-", given=text)
-    for text in (OWN, OTHER, *map(lease, ("enforcer-totals", "another"))):
+    for text in (OWN, OTHER, event("roles"), *map(lease, ("enforcer-totals", "another"))):
         cluster.do("apply", "--server-side", "-f", "-", given=text)
-    return cluster
+    yield cluster
+    cluster.do("delete", "-f", "-", given=event("roles"))
 
 
 def test_all_roles_are_tried():

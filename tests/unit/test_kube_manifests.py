@@ -107,6 +107,7 @@ def test_values_reach_the_objects(helm):
         "engine.persist": "false",
         "engine.audit": "true",
         "agent.user": "1234",
+        "agent.events": "false",
         "roles.aggregate": "true",
         "networkPolicy.enabled": "false",
         "image.tag": "x",
@@ -122,6 +123,9 @@ def test_values_reach_the_objects(helm):
     assert "tetragon" == template["metadata"]["labels"]["k8s-app"] == engine["name"]
     assert {"--no-persist", "--audit", "--policy-owner=1234"} <= set(engine["args"])
     assert 1234 == agent["securityContext"]["runAsUser"]
+    assert "--no-events" in agent["args"]
+    rules = [rule for each in found for rule in each.get("rules") or ()]
+    assert not any("events" in rule["resources"] for rule in rules)
     assert engine["image"] == agent["image"] == "localhost/enforcer:x"
     labels = [each["metadata"]["labels"] for each in found if each["kind"] == "ClusterRole"]
     assert 3 == len([key for each in labels for key in each if "aggregate-to" in key])

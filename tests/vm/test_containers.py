@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 import subprocess
 import sys
@@ -14,12 +15,14 @@ import compiled
 import drifting
 import pods
 import pytest
+from daemon import until
 from engine import Engine, attempt, running
 from patience import scaled
 from pods import Container, Pod, built, give_labels
 
 WORK = Path("/opt/enforcer-test-containers")
 NO = "EACCES"
+RESULTS = "results.json"
 
 POLICY = """
 apiVersion: enforcer/v1
@@ -170,7 +173,8 @@ def on(
     """The engine with all policies."""
     assert {"ok"} == set(without.values())
     assert {} == {name: end for name, end in unhindered.items() if end[:2] != (0, True)}
-    with running(POLICY, tmp_path_factory.mktemp("engine")) as engine:
+    folder = tmp_path_factory.mktemp("engine")
+    with running(POLICY, folder, "--results", str(folder / RESULTS)) as engine:
         yield engine
 
 
@@ -258,6 +262,27 @@ def test_records_name_the_pod(on, before):
     } == event["container"]
     assert "deny in main (registry.example/app:1) of pod web-1 (namespace prod)" == event["message"]
     assert event["onError"] is False
+
+
+def test_first_denials_are_told_by_policy_and_pod(on, before):
+    """In the file for the agent of a cluster, which is written soon after."""
+    for _ in range(3):
+        assert NO == before["prod"].open("tenant")
+    path = on.log.with_name(RESULTS)
+
+    def found():
+        denials = json.loads(path.read_text())["firstDenials"]
+        return [each for each in denials if each["policy"] == "prod/own" and each["count"] >= 3]
+
+    (denial,) = until(found)
+
+    assert ("tenant", "deny", "file.read") == tuple(
+        denial[key] for key in ("rule", "action", "operation")
+    )
+    assert (PROD.uid, "web-1", "prod") == tuple(
+        denial[key] for key in ("podUid", "podName", "podNamespace")
+    )
+    assert "/data" not in path.read_text()
 
 
 LOOK = """

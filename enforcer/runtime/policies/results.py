@@ -3,7 +3,7 @@
 What became of each policy file, in a file for whoever writes them: the agent of a cluster.
 
 So the agent needs no right on the control socket. Who can read this file learns the names and the errors of
-all policies, and counts; nothing of any record.
+all policies, and counts; of records only in which pod which policy refused something first, and what kind of operation.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import attrs
 from enforcer import __version__
 from enforcer.policy.model.modes import Mode
 from enforcer.policy.text.digest import digest_of
+from enforcer.runtime.control.first_denials import MAX_DENIALS, FirstDenial, FirstDenials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
     from enforcer.runtime.policies.compact import CompactCopy
     from enforcer.runtime.policies.enforcement import Enforcement
     from enforcer.runtime.policies.tolerance import RefusedFile
-    from enforcer.runtime.reactor import Reactor
 
 __all__ = ["PolicyResult", "ResultsDocument", "ResultsFile"]
 
 _LOOK: Final = 1.0  # seconds between two looks whether something else is active
+_NEWS: Final = 5.0  # seconds between two writings for denials alone
 _MAX_MESSAGE: Final = 4096
 
 
@@ -68,6 +69,9 @@ class ResultsDocument(TypedDict):
     ]
     lost: Annotated[int, "Records that were lost."]
     policies: Annotated[list[PolicyResult], "What became of each policy."]
+    firstDenials: Annotated[
+        list[FirstDenial], f"Of each policy and pod the first denial, {MAX_DENIALS} at most."
+    ]
 
 
 @attrs.define(eq=False, repr=False)
@@ -79,24 +83,33 @@ class ResultsFile:
     """
 
     file: Textfile
-    reactor: Reactor
+    denials: FirstDenials = attrs.field(factory=FirstDenials)
+    _written: float = attrs.field(default=0.0, init=False)
     _told: ActiveSet | None = attrs.field(default=None, init=False)
     _texts: CompactCopy[dict[str, bytes]] | None = attrs.field(default=None, init=False)
     _digests: dict[str, str] = attrs.field(factory=dict, init=False)
 
-    def serve(self, enforcement: Enforcement, health: Callable[[], Health]) -> None:
-        """Write from now on what is active by *enforcement*; *health* says what was lost."""
+    def serve(self, enforcement: Enforcement, health: Callable[[], Health]) -> FirstDenials:
+        """
+        Write from now on what is active by *enforcement*; *health* says what was lost.
+
+        Returns:
+            What is to be told of each record.
+        """
 
         def text() -> bytes:
-            self._told = enforcement.now
+            self._told, self._written = enforcement.now, time.monotonic()
+            self.denials.has_news = False
             return json.dumps(self._document(enforcement, health()), indent=1).encode() + b"\n"
 
         def look() -> None:
-            if enforcement.now is not self._told:
+            is_due = self.denials.has_news and time.monotonic() >= self._written + _NEWS
+            if enforcement.now is not self._told or is_due:
                 self.file.write()
 
         self.file.serve(text)
-        self.reactor.every(_LOOK, look)
+        self.file.reactor.every(_LOOK, look)
+        return self.denials
 
     def _document(self, enforcement: Enforcement, health: Health) -> ResultsDocument:
         records = health["records"]
@@ -109,6 +122,7 @@ class ResultsFile:
             "mode": "audit" if enforcement.sources.audit else "enforce",
             "lost": records["lostDecisions"] + records["lostActivity"] + records["malformed"],
             "policies": list(self._policies(enforcement)),
+            "firstDenials": self.denials.all(),
         }
 
     def _policies(self, enforcement: Enforcement) -> Iterator[PolicyResult]:

@@ -10,6 +10,7 @@ from kube_fakes import POLICIES, FakeServer, authority, until
 from patience import scaled
 
 from enforcer.cli.main import main
+from enforcer.kube.event_poster import EventPoster
 
 
 @pytest.fixture
@@ -39,6 +40,25 @@ def test_once(cluster, tmp_path, capfd):
         path.name for path in (tmp_path / "kube/policies").iterdir()
     ]
     assert "policies: 1 written, 0 removed" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "is_told", "number"),
+    [([], True, 3), (["--no-totals"], True, 2), (["--no-events"], False, 2)],
+)
+def test_what_it_tells_the_server(options, is_told, number, cluster, monkeypatch):
+    """How the node is, totals and events, but for what is switched off."""
+    _, words = cluster
+    agents = []
+    monkeypatch.setattr("enforcer.cli.kube._obey_signals", agents.append)
+    monkeypatch.setattr("enforcer.kube.agent.Agent.run", lambda _: None)
+
+    assert 0 == main([*words, "--namespace", "enforcer", *options])
+
+    found = agents[0].reporting
+    assert number == len(found)
+    assert is_told is any(isinstance(each, EventPoster) for each in found)
+    assert is_told is (getattr(found[0].heard, "__name__", "") == "heard")
 
 
 def test_once_without_a_server(cluster, tmp_path, capfd):

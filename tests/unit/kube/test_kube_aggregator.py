@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Agents that sum up at a server: one of them at a time, and no more than is needed."""
 
+from itertools import pairwise
+
 import attrs
 import pytest
 from kube_fakes import CLUSTER, LEASES, NODES, POLICIES, QUICK, TETRAGON, until
@@ -76,6 +78,23 @@ def test_it_sums_up_what_nodes_report(server, begin):
     assert until(lambda: totals(server) == (2, 2, 0))
     server.put(POLICIES, KEY, status=server.store[POLICIES][KEY]["status"])
     assert until(lambda: totals(server) == (2, 0, 0))
+
+
+def test_what_it_wrote_is_told_with_what_was_there_before(server, begin):
+    """With the uid of the policy: for events of it."""
+    told = []
+    server.put(POLICIES, KEY)
+    report(server, "n1", "refused")
+    made, _ = begin("n1")
+    made.wrote = told.append
+    report(server, "n2", "active", 3)
+
+    assert until(lambda: any(each.status["denials"] == 3 for each in told))
+
+    uid = server.store[POLICIES][KEY]["metadata"]["uid"]
+    assert {uid} == {each.uid for each in told}
+    for one, other in pairwise(told):
+        assert one.status == other.before
 
 
 def test_only_what_changed_is_written(server, begin):

@@ -222,6 +222,20 @@ def reporter(node, plan):
     made.client.close()
 
 
+def test_what_the_engine_says_is_passed_on(node, reporter):
+    """Whether there is anything to report or not."""
+    made, _ = reporter
+    heard = []
+    made.heard = heard.append
+
+    made.look()
+    node.engine_says()
+    made._not_before = 0.0
+    made.look()
+
+    assert [False, True] == [each is not None for each in heard]
+
+
 def test_the_object_is_made_and_its_status_applied(server, node, reporter):
     """By the field manager of this node; again only when something has changed."""
     made, said = reporter

@@ -285,6 +285,20 @@ def test_no_kubectl_is_left_behind(kubectl, monkeypatch):
     assert None not in [each.returncode for each in running]
 
 
+def test_of_one_engine_that_cannot_be_read_the_others_are_shown(kubectl, capsys):
+    """As of one that does not run yet; of none, that is the answer."""
+    kubectl.answer("logs", out="error: \x1bcontainer is waiting\n" + line())
+
+    assert Exit.OK == main(["events"])
+    shown = capsys.readouterr()
+    assert 1 == len(shown.out.splitlines())
+    assert "enforcer: error: \\x1bcontainer is waiting\n" == shown.err
+
+    kubectl.answer("logs", out="error: container is waiting\n")
+
+    assert Exit.USAGE == main(["events"])
+
+
 def test_a_failure_of_one_reading_is_raised(kubectl):
     """Without --follow there is nothing to wait for."""
     kubectl.answer("logs", out=line(), err="error: broken\n", code=1)

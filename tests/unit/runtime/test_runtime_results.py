@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""The file of results: when it is written, and what stands there of denials."""
+
+import json
+from types import SimpleNamespace
+
+import attrs
+import jsonschema
+import pytest
+from fakes import denied
+
+from enforcer.cli.schemas import schema
+from enforcer.identity.container import Container
+from enforcer.identity.resolver import Identity
+from enforcer.identity.workload_files import PodFacts
+from enforcer.runtime.policies import results
+from enforcer.runtime.policies.results import ResultsFile
+
+HEALTH = {
+    "generation": 1,
+    "records": {"lostDecisions": 0, "lostActivity": 0, "malformed": 0},
+}
+
+
+@attrs.define
+class File:
+    """A file that is written, and the loop that asks whether it is time."""
+
+    texts: list = attrs.field(factory=list)
+    text: object = None
+    look: object = None
+
+    @property
+    def reactor(self):
+        return self
+
+    def serve(self, text):
+        self.text = text
+
+    def every(self, _, look):
+        self.look = look
+
+    def write(self):
+        self.texts.append(json.loads(self.text()))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(results.time, "monotonic", lambda: found.now)
+    return found
+
+
+@pytest.fixture
+def served(clock):
+    """A file of an engine without policies, that was written once, and what observes records."""
+    counts = SimpleNamespace(enforced_without=lambda _: {})
+    enforcement = SimpleNamespace(
+        now=SimpleNamespace(facts=(), refused=(), texts=None),
+        sources=SimpleNamespace(audit=False),
+        sessions=SimpleNamespace(counts=lambda: counts),
+    )
+    file = File()
+    denials = ResultsFile(file).serve(enforcement, lambda: HEALTH)
+    file.write()
+    return file, denials, enforcement
+
+
+def record(pod):
+    identity = Identity(
+        container=Container("containerd", "f" * 64, pod_uid=pod),
+        pod=PodFacts(name=pod, namespace="shop"),
+    )
+    return denied(identity=identity)
+
+
+def test_a_first_denial_is_written_soon(served, clock):
+    """And no more often than each five seconds, whatever happens."""
+    file, denials, _ = served
+    for number in range(100):
+        denials.observe(record(f"p{number}"))
+        file.look()
+    assert 1 == len(file.texts)
+
+    clock.now += 5
+    file.look()
+    file.look()
+
+    assert [0, 100] == [len(each["firstDenials"]) for each in file.texts]
+    jsonschema.validate(file.texts[-1], schema("results", is_strict=True))
+
+
+def test_denials_that_are_known_wait_for_the_next_writing(served, clock):
+    """Only their counts have changed."""
+    file, denials, _ = served
+    denials.observe(record("p"))
+    clock.now += 5
+    file.look()
+    denials.observe(record("p"))
+    clock.now += 5
+    file.look()
+
+    assert 2 == len(file.texts)
+
+
+def test_what_is_active_is_written_at_once(served):
+    """As before."""
+    file, _, enforcement = served
+    enforcement.now = SimpleNamespace(facts=(), refused=(), texts=None)
+
+    file.look()
+
+    assert 2 == len(file.texts)
