@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["close", "load"]
 
 _NOT_OURS: Final = (
-    *("enforcer.cases", "enforcer.cli", "enforcer.dryrun", "enforcer.replay", "enforcer.ui"),
+    *("enforcer.cases", "enforcer.cli", "enforcer.dryrun", "enforcer.plugin", "enforcer.replay"),
+    "enforcer.ui",
 )
 """What other commands consist of."""
 
