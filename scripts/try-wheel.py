@@ -34,6 +34,8 @@ INSTALLED = (
     "usr/local/share/bash-completion/completions/enforcer",
     "usr/local/share/fish/vendor_completions.d/enforcer.fish",
     "usr/local/share/zsh/site-functions/_enforcer",
+    "usr/local/share/man/man1/kubectl-enforcer.1",
+    *(f"opt/enforcer/bin/kubectl{name}" for name in ("-enforcer", "_complete-enforcer")),
     *(
         "opt/enforcer/share/enforcer/enforcer.schema.json",
         "opt/enforcer/share/enforcer/policies/secrets.yaml",
