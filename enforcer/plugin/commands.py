@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from enforcer import __version__
 from enforcer.cli.exits import Exit, conclude
@@ -101,8 +101,8 @@ def _add_cluster(parser: argparse.ArgumentParser, *, is_first: bool) -> None:
     """Add which cluster is meant; behind the command an option only counts if it is given."""
     group = parser.add_argument_group("cluster")
 
-    def add(*names: str, default: str | None = None, **options: str) -> None:
-        group.add_argument(*names, default=default if is_first else argparse.SUPPRESS, **options)  # type: ignore[arg-type]
+    def add(*names: str, default: str | None = None, **options: Any) -> None:
+        group.add_argument(*names, default=default if is_first else argparse.SUPPRESS, **options)
 
     add(
         "--namespace",

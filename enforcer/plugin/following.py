@@ -16,6 +16,7 @@ import re
 import selectors
 import time
 from datetime import UTC, datetime
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
@@ -163,7 +164,7 @@ class Following:
             while True:
                 with self._reading(found, ["--follow", *options]):
                     had_lines = False
-                    for line in self._lines(found, until=lambda f=found: looker.differs(f)):  # type: ignore[misc]
+                    for line in self._lines(found, until=partial(looker.differs, found)):
                         had_lines = True
                         yield line
                 gone = time.time()
@@ -246,7 +247,7 @@ class Following:
     # ---- Lines ---------------------------------------------------------------------------------
 
     def _lines(self, found: tuple[Engine, ...], *, until: Callable[[], bool]) -> Iterator[Line]:
-        """Yield what comes, until all have ended, or *until* says so, which is asked each second."""
+        """Yield what comes, until all have ended, or *until* says so, which is asked each second at least."""
         nodes = {each.pod: each.node for each in found}
         due = time.monotonic() + _HOLD
         with selectors.DefaultSelector() as selector:
@@ -257,16 +258,16 @@ class Following:
             while selector.get_map() and not until():
                 if self._held and time.monotonic() > due:
                     self._troubles.failed(_WHAT, self._said())
-                for key, _ in selector.select(1.0):
+                for key, _ in selector.select(min(1.0, self.rhythm.look)):
                     piece = os.read(key.fd, _PIECE)
-                    reader: _Reader = key.data  # type: ignore[no-redef]
+                    source: _Reader = key.data
                     if not piece:
                         selector.unregister(key.fileobj)
-                    elif key.fileobj is reader.process.stderr:
-                        reader.said += piece
-                        del reader.said[:-_PIECE]
+                    elif key.fileobj is source.process.stderr:
+                        source.said += piece
+                        del source.said[:-_PIECE]
                     else:
-                        for raw in reader.lines(piece):
+                        for raw in source.lines(piece):
                             if (line := self._line(raw, nodes)) is not None:
                                 yield line
             for reader in self._readers:

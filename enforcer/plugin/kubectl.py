@@ -9,6 +9,7 @@ it is shown: a cluster has many authors.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -195,7 +196,7 @@ def _pass_on(
         writer = threading.Thread(target=_feed, args=(process.stdin, given), daemon=True)
         writer.start()
     size = 0
-    while piece := process.stdout.read1(_PIECE):  # type: ignore[attr-defined]  # a buffered reader
+    while piece := os.read(process.stdout.fileno(), _PIECE):
         size += len(piece)
         if size > most:
             raise KubectlError(f"it printed more than {most:,} bytes")
@@ -243,7 +244,7 @@ class _Said:
     def _read(self) -> None:
         stream = self.process.stderr
         assert stream is not None  # noqa: S101 - it was started so
-        while piece := stream.read1(_PIECE):  # type: ignore[attr-defined]  # a buffered reader
+        while piece := os.read(stream.fileno(), _PIECE):
             with self._lock:
                 self._kept += piece[: _MAX_SAID - len(self._kept)]
                 self._show()
