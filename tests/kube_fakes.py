@@ -73,6 +73,36 @@ def authority(folder: Path) -> tuple[Path, Path]:
     return certificate, both
 
 
+def old_authority(folder: Path) -> tuple[Path, Path]:
+    """Make the same as clusters have that are older than Kubernetes 1.19: no key has an identifier."""
+    settings = folder / "openssl.cnf"
+    settings.write_text("[req]\ndistinguished_name = dn\n[dn]\n")
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
+    bare = ("-addext", "subjectKeyIdentifier=none", "-addext", "authorityKeyIdentifier=none")
+    top, own = ((folder / f"{name}.key", folder / f"{name}.crt") for name in ("ca", "server"))
+    use = "keyUsage=critical,digitalSignature,keyCertSign"
+    for (key, certificate), words in (
+        (top, ("-subj", "/CN=ca", "-addext", "basicConstraints=critical,CA:TRUE", "-addext", use)),
+        (
+            own,
+            (
+                *("-subj", "/CN=server", "-CA", str(top[1]), "-CAkey", str(top[0])),
+                *("-addext", "basicConstraints=critical,CA:FALSE"),
+                *("-addext", "subjectAltName=IP:127.0.0.1"),
+            ),
+        ),
+    ):
+        made = ("-keyout", str(key), "-out", str(certificate))
+        subprocess.run(
+            ["openssl", "req", "-x509", "-config", str(settings), *kind, *bare, *words, *made],
+            check=True,
+            capture_output=True,
+        )
+    both = folder / "both.pem"
+    both.write_bytes(b"".join(path.read_bytes() for path in own))
+    return top[1], both
+
+
 @attrs.define(eq=False)
 class FakeServer:
     """

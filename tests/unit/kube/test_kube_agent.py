@@ -242,6 +242,25 @@ def test_a_server_that_nobody_vouches_for_is_not_asked(server, begin, plan, tmp_
     assert [] == server.requests
 
 
+def test_an_authority_without_key_identifiers_vouches(certificate, begin, plan, tmp_path):
+    """Clusters keep theirs for ten years, and Python 3.13 refuses such by itself."""
+    from kube_fakes import FakeServer, old_authority
+
+    folder = tmp_path / "old"
+    folder.mkdir()
+    known, shown = old_authority(folder)
+    server = FakeServer(shown).start()
+    access = attrs.evolve(plan.access, port=server.port, ca_file=known)
+    try:
+        server.put(POLICIES, ("shop", "web"))
+        agent = begin(attrs.evolve(plan, access=access))
+
+        assert until(lambda: SHOP in agent.policies)
+        agent.stop()
+    finally:
+        server.stop()
+
+
 def test_an_unchanged_policy_is_not_written_again(server, begin):
     """What the server counts and notes changes no file, so the engine reads nothing again."""
     server.put(POLICIES, ("shop", "web"))
