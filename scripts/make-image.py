@@ -60,9 +60,14 @@ def labels(version: str) -> dict[str, str]:
     return {f"org.opencontainers.image.{name}": value for name, value in names.items()}
 
 
+def name_of(version: str) -> str:
+    """Return the whole name of the image, as manifests write it: with the program's version, not the package's."""
+    return f"localhost/enforcer:{version.rpartition('-')[0] or version}"
+
+
 def make_layout(layer: Path, version: str, layout: Path) -> None:
     """Make the image, in a directory, of the one *layer*."""
-    image = f"{layout}:enforcer:{version}"
+    image = f"{layout}:{name_of(version)}"
     configuration = [
         *("--config.entrypoint=enforcer", "--config.entrypoint=start"),
         "--config.stopsignal=SIGTERM",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import re
@@ -45,6 +46,16 @@ def test_the_chart_is_of_this_version():
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
 
     assert __version__ == chart["version"] == chart["appVersion"]
+
+
+def test_the_image_has_the_name_that_the_manifests_ask_for(monkeypatch):
+    """As runtimes load it, with nothing to add."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    made = importlib.import_module("make-image")
+
+    images = {each["image"] for each in (*POD["initContainers"], ENGINE, AGENT)}
+
+    assert {made.name_of(f"{__version__}-1")} == {made.name_of(__version__)} == images
 
 
 def test_values_obey_their_schema():
