@@ -103,6 +103,14 @@ def old_authority(folder: Path) -> tuple[Path, Path]:
     return top[1], both
 
 
+def _has_empty_text(found) -> bool:
+    if isinstance(found, dict):
+        return any(map(_has_empty_text, found.values()))
+    if isinstance(found, list):
+        return any(map(_has_empty_text, found))
+    return found == ""
+
+
 @attrs.define(eq=False)
 class FakeServer:
     """
@@ -453,6 +461,9 @@ class _Handler(BaseHTTPRequestHandler):
         known = self.fake.store[place].get(key, {})
         if is_status and not known:
             self._status(404, f"{key[1]} not found")
+            return
+        if is_status and _has_empty_text(document):
+            self._status(422, "Kubernetes 1.20 makes null of an empty text where another was")
             return
         # A status is no new generation.
         meta = {"generation": known["metadata"]["generation"]} if is_status else None

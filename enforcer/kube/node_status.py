@@ -111,7 +111,8 @@ class NodeStatus:
         elif wrong:
             said = ("True", "SomeRefused", f"policies that are not active as written: {wrong}")
         else:
-            said = ("True", "Active", "")
+            # No text is empty: Kubernetes 1.20 makes null of one where another was, and refuses the whole.
+            said = ("True", "Active", "policies are active as they are written")
         state, reason, message = said
         if self._ready[0] != state:
             self._ready = state, rfc3339(self.clock())

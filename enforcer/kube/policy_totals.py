@@ -23,6 +23,7 @@ __all__ = ["OnNode", "Said", "facts_of", "said_of", "sum_up", "with_times"]
 _REFUSED: Final = frozenset({"refused", "older"})
 _DECIDES: Final = frozenset({"active", "audit"})
 _SILENT: Final = "Silent"
+_NO_NODES: Final = ("NoNodes", "no node has reported")
 
 
 @attrs.frozen
@@ -148,7 +149,9 @@ def _conditions(sums: _Sums, first: dict[str, str]) -> dict[str, tuple[str, str,
         no = ("False", *why)
         return {"Accepted": no, "Enforced": no, "Degraded": ("True", *why)}
     known = sums.active + sums.degraded
-    accepted = ("True", "Read", "") if known else ("Unknown", *(unknown or ("NoNodes", "")))
+    # No text is empty: see the status of a node.
+    read = ("True", "Read", "nodes have read it")
+    accepted = read if known else ("Unknown", *(unknown or _NO_NODES))
     if sums.degraded:
         return {
             "Accepted": accepted,
@@ -158,18 +161,19 @@ def _conditions(sums: _Sums, first: dict[str, str]) -> dict[str, tuple[str, str,
     if unknown is not None:
         rest = ("Unknown", *unknown)
         return {"Accepted": accepted, "Enforced": rest, "Degraded": rest}
-    audits = f"nodes on which it only records: {sums.audit}" if sums.audit else ""
+    active = "all nodes that reported decide by it"
+    audits = f"nodes on which it only records: {sums.audit}" if sums.audit else active
     return {
         "Accepted": accepted,
         "Enforced": ("True", "Active", audits),
-        "Degraded": ("False", "AsWritten", ""),
+        "Degraded": ("False", "AsWritten", "all nodes that reported decide as it is written"),
     }
 
 
 def _unknown(sums: _Sums) -> tuple[str, str] | None:
     """Return why not all is known, and in how many cases; None: all is."""
     if not sums.total:
-        return "NoNodes", "no node has reported"
+        return _NO_NODES
     if sums.behind:
         return "NodesBehind", f"nodes that have not said anything of this generation: {sums.behind}"
     if sums.silent:
