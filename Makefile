@@ -13,6 +13,7 @@
 # make test-package   that package under a real dpkg and systemd: install, upgrade, remove, purge
 # make test-containers   policies for containers under podman, containerd and systemd-nspawn, from Debian's packages
 # make test-kube   definitions, roles and the agent at a real API server of Kubernetes, which is built at the first time; the chart
+# make test-cluster   a cluster in a virtual machine, with kubelet and containerd, as docs/kubernetes.md types it; needs mmdebstrap and umoci
 # make test-wheel   the wheel in clean systems of Debian, on Python 3.11 and later; PYTHONS, more interpreters; needs mmdebstrap
 # make test-wheel-pages   the commands of README and docs with the wheel, here and in virtual machines
 # make test-rpm     the rpm in a clean system: install, upgrade, remove; needs rpmbuild and mmdebstrap
@@ -58,7 +59,7 @@ SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) 
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-containers test-kube test-wheel test-wheel-pages test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
+.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-containers test-kube test-cluster test-wheel test-wheel-pages test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -145,6 +146,14 @@ test-kube: build
 	@$(VENV)/bin/python scripts/kube/fetch-helm.py build/helm/helm || true
 	@$(VENV)/bin/pytest -q tests/kube tests/unit/test_kube_manifests.py
 
+# Without the programs of the cluster the tests are skipped, and say why.
+test-cluster: ready-for-guests image
+	@$(VENV)/bin/python scripts/kube/build-cluster.py build/cluster || true
+	@$(VENV)/bin/python scripts/kube/fetch-helm.py build/helm/helm || true
+	@$(VENV)/bin/python tests/vm/runtime_packages.py containerd runc containernetworking-plugins busybox-static
+	@tests/vm/run --systemd --cpus 2 --mem 3G --scratch 3072 --timeout $(VM_TIMEOUT) --out build/cluster-run -- \
+		"$(VENV)/bin/pytest -p no:cacheprovider --basetemp /tmp/tests -q tests/vm/cluster"
+
 # Interpreters of this machine, besides those of Debian.
 PYTHONS ?=
 
@@ -166,7 +175,7 @@ test-image: image
 
 test-all: packages
 	@$(SUITE) all
-	@$(MAKE) test-containers test-wheel test-wheel-pages test-rpm test-image
+	@$(MAKE) test-containers test-cluster test-wheel test-wheel-pages test-rpm test-image
 
 # What an emulated machine would take minutes for: programs in C, and Python as bytecode.
 BYTECODE = env -u PYTHONDONTWRITEBYTECODE -u PYTHONPYCACHEPREFIX

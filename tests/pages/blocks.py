@@ -6,7 +6,7 @@ A fenced block with the language ``console`` is what a terminal shows. A line th
 or ``$ `` is typed, by root or by anybody; what follows is printed, up to the next such line. Comments of
 HTML in front of a block, which no reader sees, say what cannot be seen. Nothing is run that does not say where.
 
-- ``<!-- not run: REASON -->``: nothing of the block is run.
+- ``<!-- not run: REASON -->``: nothing of the block is run. If the reason is `IN_CLUSTER`, it is run there.
 - ``<!-- run: PLACE -->``: where the block is run, one of `PLACES`. If it is a machine, this holds for those behind it, too.
 - ``<!-- first: SHELL -->``, ``<!-- last: SHELL -->``: commands for a shell that come before the block, or
   after it.
@@ -28,7 +28,18 @@ from pathlib import Path
 import attrs
 from markdown_it import MarkdownIt
 
-__all__ = ["HOST", "INTERRUPT", "PAGES", "PLACES", "ROOT", "Block", "Command", "blocks", "commands"]
+__all__ = [
+    "HOST",
+    "INTERRUPT",
+    "IN_CLUSTER",
+    "PAGES",
+    "PLACES",
+    "ROOT",
+    "Block",
+    "Command",
+    "blocks",
+    "commands",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
@@ -44,6 +55,7 @@ PLACES = {
     "no bpf": "the virtual machine, without bpf among the LSMs",
 }
 INTERRUPT = "^C"
+IN_CLUSTER = "`make test-cluster` runs it, in a cluster"
 
 _PROMPTS = ("# ", "$ ")
 _LANGUAGES = ("console", "sh", "bash")

@@ -2,8 +2,9 @@
 """
 The Debian packages of container runtimes: fetched and unpacked on the host, put in place in the guest.
 
-Run as a program, on the host: what this machine, whose files the guest sees, has not installed. Nothing is
-installed on the host. What cannot be had is told in a sentence, and the tests that need it say the same.
+Run as a program, on the host, with names of packages or none for :data:`PACKAGES`: what this machine, whose files
+the guest sees, has not installed. Nothing is installed on the host. What cannot be had is told in a sentence, and
+the tests that need it say the same.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.kernel import cache_directory
@@ -34,9 +36,11 @@ def why_missing(*packages: str) -> str | None:
     return None
 
 
-def put_in_place() -> None:
-    """In the guest: copy what was unpacked to where its packages would have it."""
+def put_in_place(*packages: str) -> None:
+    """In the guest: copy what was unpacked of *packages*, else of all, to where they would have it."""
     for tree in sorted(_PLACE.glob("*/")):
+        if packages and tree.name not in packages:
+            continue
         command = [
             "cp",
             "--recursive",
@@ -48,12 +52,12 @@ def put_in_place() -> None:
         subprocess.run(command, check=True)
 
 
-def main() -> int:
+def main(names: Sequence[str]) -> int:
     """Fetch and unpack what is missing; return the exit code."""
     _PLACE.mkdir(parents=True, exist_ok=True)
     wanted = [
         package
-        for package in PACKAGES
+        for package in names or PACKAGES
         if not _is_installed(package) and not (_PLACE / package).is_dir()
     ]
     for why in _PLACE.glob("*.why"):
@@ -100,4 +104,4 @@ def _is_installed(package: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

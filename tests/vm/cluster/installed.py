@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""enforcer in the cluster, from the chart, and what its engine says in the log of its pod."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from node import Api, Kubectl
+
+__all__ = ["Installed"]
+
+_LABELS = "app.kubernetes.io/name=enforcer,app.kubernetes.io/component=node"
+
+
+@attrs.frozen
+class Installed:
+    """A release; *container* is the one of the engine."""
+
+    kubectl: Kubectl
+    api: Api
+    namespace: str = "kube-system"
+    container: str = "tetragon"
+
+    def is_ready(self) -> bool:
+        """Whether the pod of its newest template is."""
+        found = self.api.get(f"/apis/apps/v1/namespaces/{self.namespace}/daemonsets/enforcer")
+        status = {} if found is None else found["status"]
+        return bool(status.get("numberReady")) and status.get("updatedNumberScheduled") == 1
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        """Return the status of each container of its pod; empty while the API server says nothing."""
+        found = self.api.get(f"/api/v1/namespaces/{self.namespace}/pods?labelSelector={_LABELS}")
+        if found is None:
+            return {}
+        (pod,) = found["items"]
+        return {each["name"]: each for each in pod["status"].get("containerStatuses", ())}
+
+    def why(self) -> str:
+        """Say how its pods are, for somebody who waited in vain."""
+        words = ("-n", self.namespace)
+        told = [
+            self.kubectl.run(*words, "describe", "pods", "-l", _LABELS).stdout[-6000:],
+            self.kubectl.run(*words, "describe", "daemonsets").stdout[-3000:],
+            *(
+                self.kubectl.run(*words, "logs", "-l", _LABELS, "-c", each, "--tail=50").stdout
+                for each in ("folders", self.container, "agent")
+            ),
+        ]
+        return "\n".join(told)
+
+    def log(self) -> list[str]:
+        """Return the lines that the engine has written."""
+        words = ("-n", self.namespace, "-l", _LABELS, "-c", self.container, "--tail=-1")
+        return self.kubectl.do("logs", *words).splitlines()
+
+    def node(self) -> dict[str, Any]:
+        """Return the status of the node's report; empty if there is none."""
+        found = self.api.get("/apis/enforcer.dev/v1/enforcernodes/n1")
+        return dict(found.get("status", {})) if found is not None else {}

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""
+What is enforced stays while all that brought it fails, and while somebody tries without a pause.
+
+The attacker is the only process of a pod, and counts in its own files what it has tried, and what has run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from node import until
+from workload import Pod, applied, pods, policy
+
+ROUNDS = int(os.environ.get("ENFORCER_CLUSTER_ROUNDS", "3"))
+"""Times that each is killed."""
+
+# A loop of a shell that is not forbidden. Each try is a line of its own, so none is lost by a rewrite.
+ATTACK = "while :; do /bin/bash -c 'echo >>/tmp/ran'; echo >>/tmp/tried; done 2>/dev/null"
+_TRIES = 3
+"""Tries that must come between two faults, so that each is met by some."""
+
+
+@pytest.fixture(scope="module")
+def attacker(installed) -> Iterator[Pod]:
+    with pods(installed.kubectl, "hostile", "attacker", script=ATTACK) as made:
+        yield made[0]
+
+
+@pytest.fixture(scope="module")
+def files(attacker: Pod) -> Path:
+    """The root of the attacker, as the host sees it: no API server is asked."""
+    uid = attacker.kubectl.get("-n", attacker.namespace, "pod", attacker.name)["metadata"]["uid"]
+    for folder in Path("/sys/fs/cgroup/kubepods").glob(f"**/pod{uid}/*"):
+        for line in (folder / "cgroup.procs").read_text().split() if folder.is_dir() else ():
+            root = Path(f"/proc/{line}/root")
+            if (root / "tmp/tried").exists():
+                return root
+    message = f"no process of {uid}"
+    raise AssertionError(message)
+
+
+def count(path: Path) -> int:
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+@pytest.fixture(scope="module")
+def forbidden(installed, attacker, files) -> Iterator[Callable[[], None]]:
+    """A policy that refuses what the attacker tries; the check that nothing of it has run since, though it tried."""
+    ran = files / "tmp/ran"
+    until(lambda: count(ran) > 0, "the attacker runs nothing, without any policy")
+    with applied(installed.kubectl, policy("no-bash", "hostile", "deny")):
+        tried, before = files / "tmp/tried", None
+
+        def settled() -> bool:
+            """What had begun before the policy was active has ended."""
+            nonlocal before
+            last, before = before, count(ran)
+            begin = count(tried)
+            until(lambda: count(tried) > begin + _TRIES, "the attacker tries nothing")
+            return last == before
+
+        until(settled, "the attacker goes on to run what is forbidden")
+
+        def check() -> None:
+            begin = count(tried)
+            until(lambda: count(tried) > begin + _TRIES, "the attacker tries nothing any more")
+            assert before == count(ran)
+
+        yield check
+    until(lambda: count(ran) > (before or 0), "the policy is gone, and nothing runs")
+
+
+def test_the_api_server_is_killed_and_comes_back(node, installed, forbidden):
+    for _ in range(ROUNDS):
+        node.kill("kube-apiserver")
+        forbidden()
+        node.start_unit("kube-apiserver")
+        forbidden()
+        node.wait_for_server()
+    forbidden()
+    assert installed.node()["policies"]
+
+
+@pytest.mark.parametrize("which", ["tetragon", "agent"])
+def test_a_container_of_the_pod_is_killed(installed, forbidden, which):
+    """A kubelet starts it again, and the engine takes over what its pins have kept in force."""
+    for _ in range(ROUNDS):
+        before = restarts(installed, which)
+        os.kill(process_of(installed, which), signal.SIGKILL)
+        forbidden()
+        until(
+            lambda before=before: restarts(installed, which) > before and installed.is_ready(),
+            installed.why,
+            600,
+        )
+        forbidden()
+
+
+def restarts(installed, which: str) -> int:
+    return int(installed.containers().get(which, {}).get("restartCount", 0))
+
+
+def process_of(installed, which: str) -> int:
+    """Return the first process of a container of enforcer's pod, as the host numbers it."""
+    number = installed.containers()[which]["containerID"].rpartition("/")[2]
+    said = subprocess.check_output(["ctr", "-n", "k8s.io", "tasks", "list"], text=True)
+    (process,) = (line.split()[1] for line in said.splitlines() if line.startswith(number))
+    return int(process)

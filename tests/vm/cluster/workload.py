@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Pods that run what a policy forbids, or try to; whether it ran is asked of their own files."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+from node import IMAGE, Kubectl, until
+
+__all__ = ["FORBIDDEN", "Pod", "applied", "pods", "policy"]
+
+FORBIDDEN = ("/bin/bash", "/usr/bin/bash")
+"""One program by the two names that it has in an image where /bin is /usr/bin."""
+
+_numbers = itertools.count()
+
+
+def policy(name: str, namespace: str, action: str, **spec: Any) -> dict[str, Any]:
+    """Return a policy that does *action* to :data:`FORBIDDEN`."""
+    rule = {"name": "bash", "exec": {}, "match": {"path": list(FORBIDDEN)}, "action": action}
+    return {
+        "apiVersion": "enforcer.dev/v1",
+        "kind": "EnforcerPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"rules": [rule], **spec},
+    }
+
+
+@attrs.frozen
+class Pod:
+    """A pod that is there."""
+
+    kubectl: Kubectl
+    namespace: str
+    name: str
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run *argv* in it, as ``kubectl exec`` does."""
+        return self.kubectl.run("-n", self.namespace, "exec", self.name, "--", *argv)
+
+    def attempt(self, program: str = FORBIDDEN[0]) -> bool:
+        """Try to run *program*, which would leave a file; tell whether it is there."""
+        mark = f"/tmp/ran-{next(_numbers)}"
+        self.run(program, "-c", f"echo ran >{mark}")
+        return self.reads(mark) == "ran\n"
+
+    def reads(self, path: str) -> str | None:
+        """Return what is in the file, None if there is none."""
+        done = self.run("cat", path)
+        if done.returncode == 0:
+            return done.stdout
+        assert "No such file" in done.stderr, done.stderr
+        return None
+
+
+@contextlib.contextmanager
+def pods(
+    kubectl: Kubectl, namespace: str, *names: str, script: str = "sleep infinity"
+) -> Iterator[list[Pod]]:
+    """Make a namespace with pods that run *script* of a shell that is not forbidden; remove all of it."""
+    kubectl.do("create", "namespace", namespace)
+    # Its account is made a moment later, and no pod is accepted before.
+    until(lambda: kubectl.has("-n", namespace, "serviceaccount", "default"), "no service account")
+    container = {"name": "main", "image": IMAGE, "command": ["/bin/sh", "-c", script]}
+    for name in names:
+        made = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
+            "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
+        }
+        kubectl.do("create", "-f", "-", given=json.dumps(made))
+    found = [Pod(kubectl, namespace, name) for name in names]
+    ready = ("wait", "--for=condition=Ready", "--timeout=600s", "pods", "--all")
+    kubectl.do("-n", namespace, *ready)
+    yield found
+    kubectl.do("delete", "namespace", namespace, "--wait=false")
+
+
+@contextlib.contextmanager
+def applied(kubectl: Kubectl, document: dict[str, Any]) -> Iterator[None]:
+    """Apply a policy, wait until all nodes enforce it, and delete it."""
+    meta = document["metadata"]
+    which = (f"{document['kind'].lower()}.enforcer.dev/{meta['name']}", "-n", meta["namespace"])
+    kubectl.do("apply", "-f", "-", given=json.dumps(document))
+    try:
+        kubectl.do("wait", "--for=condition=Enforced", "--timeout=300s", *which)
+        yield
+    finally:
+        kubectl.do("delete", *which)
