@@ -175,7 +175,7 @@ test-image: image
 
 test-all: packages
 	@$(SUITE) all
-	@$(MAKE) test-containers test-cluster test-wheel test-wheel-pages test-rpm test-image
+	@$(MAKE) test-containers test-wheel test-wheel-pages test-rpm test-image
 
 # What an emulated machine would take minutes for: programs in C, and Python as bytecode.
 BYTECODE = env -u PYTHONDONTWRITEBYTECODE -u PYTHONPYCACHEPREFIX
