@@ -28,6 +28,7 @@ CLUSTER = "/apis/enforcer.dev/v1/clusterenforcerpolicies"
 TETRAGON = "/apis/cilium.io/v1alpha1/tetragonpolicies"
 NODES = "/apis/enforcer.dev/v1/enforcernodes"
 PODS = "/api/v1/pods"
+MACHINES = "/api/v1/nodes"
 LEASES = "/apis/coordination.k8s.io/v1/leases"
 KINDS = {
     POLICIES: "EnforcerPolicy",
@@ -35,6 +36,7 @@ KINDS = {
     TETRAGON: "TetragonPolicy",
     NODES: "EnforcerNode",
     PODS: "Pod",
+    MACHINES: "Node",
     LEASES: "Lease",
 }
 
@@ -195,7 +197,7 @@ class FakeServer:
             }
             if namespace:
                 metadata["namespace"] = namespace
-            group = "v1" if path == PODS else "enforcer.dev/v1"
+            group = "v1" if path in {PODS, MACHINES} else "enforcer.dev/v1"
             item = {"apiVersion": group, "kind": KINDS[path], "metadata": metadata, "spec": spec}
             item |= more
             self.store[path][key] = item
@@ -465,8 +467,10 @@ class _Handler(BaseHTTPRequestHandler):
         if is_status and _has_empty_text(document):
             self._status(422, "Kubernetes 1.20 makes null of an empty text where another was")
             return
-        # A status is no new generation.
-        meta = {"generation": known["metadata"]["generation"]} if is_status else None
+        # A status is no new generation, and changes nothing else.
+        kept = ("generation", "annotations")
+        source = known if is_status else document
+        meta = {word: source["metadata"][word] for word in kept if word in source["metadata"]}
         more = {"status": document.get("status") if is_status else known.get("status")}
         item = self.fake.put(place, key, spec=known.get("spec", {}), meta=meta, **more)
         self._answer(200, json.dumps(item).encode())
@@ -504,7 +508,8 @@ def _place_of(path):
 
 def _is_selected(item, query):
     field, _, value = query.get("fieldSelector", "").partition("=")
-    return not field or item["spec"].get("nodeName") == value
+    part, _, word = field.partition(".")
+    return not field or item[part].get(word) == value
 
 
 # ---- Who follows it ------------------------------------------------------------------------------

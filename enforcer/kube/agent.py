@@ -18,10 +18,11 @@ import attrs
 
 from enforcer.kube.client import Client
 from enforcer.kube.errors import KubeError
+from enforcer.kube.node_object import NodeObject
 from enforcer.kube.pod_file import PodFile
 from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
-from enforcer.kube.resource import POLICIES, Listed, pods_of
+from enforcer.kube.resource import POLICIES, Listed, node_of, pods_of
 from enforcer.kube.troubles import Troubles
 from enforcer.kube.watcher import Pace, Watcher
 
@@ -73,13 +74,25 @@ class Plan:
         return self.folder / "agent/state.json"
 
     @property
+    def labels(self) -> Path:
+        """The file of what was last known of the node's labels."""
+        return self.folder / "agent/node.json"
+
+    @property
     def resources(self) -> tuple[Resource, ...]:
         """What is listed and watched."""
-        return (*POLICIES, pods_of(self.node))
+        # The node first: where all is listed once, its labels are known before a policy asks for them.
+        return (self.own_node, *POLICIES, pods_of(self.node))
 
-    def client(self) -> Client:
-        """Make a client, for one thread."""
-        return Client(self.access, silence=self.pace.answer)
+    @property
+    def own_node(self) -> Resource:
+        """The object of this node."""
+        return node_of(self.node)
+
+    def client(self, resource: Resource | None = None) -> Client:
+        """Make a client, for one thread, and for objects as *resource* wants them."""
+        form = "application/json" if resource is None else resource.accept
+        return Client(self.access, silence=self.pace.answer, accept=form)
 
 
 class Reporting(Protocol):
@@ -99,7 +112,8 @@ class Agent:
 
     Attributes:
         report: gets sentences.
-        states: which text is of which generation.
+        states: which text is of which version.
+        node: what is known of this node.
         reporting: what tells the API server something, beside that.
     """
 
@@ -107,6 +121,7 @@ class Agent:
     report: Callable[[str], None]
     troubles: Troubles = attrs.field()
     states: PolicyStates = attrs.field()
+    node: NodeObject = attrs.field()
     reporting: tuple[Reporting, ...] = ()
     _folder: PolicyFolder = attrs.field(init=False)
     _pods: PodFile = attrs.field(init=False)
@@ -123,8 +138,12 @@ class Agent:
     def _own_states(self) -> PolicyStates:
         return PolicyStates(self.plan.state)
 
+    @node.default
+    def _own_node(self) -> NodeObject:
+        return NodeObject(self.plan.labels, self.plan.node)
+
     def __attrs_post_init__(self) -> None:
-        self._folder = PolicyFolder(self.plan.policies, self.states)
+        self._folder = PolicyFolder(self.plan.policies, self.states, self.node)
         self._pods = PodFile(self.plan.pods, self.plan.node)
         self._unlisted = {each.path for each in self.plan.resources}
 
@@ -139,6 +158,7 @@ class Agent:
         self._pods.open()
         self.plan.state.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.states.read()
+        self.node.read()
 
     def once(self) -> None:
         """
@@ -150,7 +170,7 @@ class Agent:
         """
         try:
             for resource in self.plan.resources:
-                with contextlib.closing(self.plan.client()) as client:
+                with contextlib.closing(self.plan.client(resource)) as client:
                     self._list(self._watcher(resource, client))
         finally:
             for news in self._waiting():
@@ -176,7 +196,7 @@ class Agent:
         Raises:
             Exception: a bug of ours ended a thread. Whoever started this begins it again; the files stay.
         """
-        watchers = [self._watcher(resource, self.plan.client()) for resource in self.plan.resources]
+        watchers = [self._watcher(each, self.plan.client(each)) for each in self.plan.resources]
         threads = [
             Thread(target=self._guarded, args=(each,), name=each.resource.word, daemon=True)
             for each in watchers
@@ -223,7 +243,7 @@ class Agent:
 
     def _turn(self) -> None:
         """Wait for news, take all that there is, and write."""
-        is_behind = self._folder.is_behind or self._pods.is_behind
+        is_behind = any(each.is_behind for each in (self._folder, self._pods, self.node))
         try:
             first = self._news.get(timeout=_AGAIN if is_behind else _IDLE)
         except Empty:
@@ -253,6 +273,9 @@ class Agent:
             self.report(f"{news.resource.path}: {len(news.objects)} listed")
         if news.resource in POLICIES:
             self._folder.take(news)
+        elif news.resource == self.plan.own_node:
+            if self.node.take(news):
+                self._folder.relabel()
         else:
             self._pods.take(news)
 
@@ -264,7 +287,7 @@ class Agent:
             OSError: something cannot be written; the rest was.
         """
         failure: OSError | None = None
-        for write in (self._pods.write, self._write_policies):
+        for write in (self._pods.write, self.node.write, self._write_policies):
             try:
                 write()
             except OSError as error:

@@ -76,11 +76,13 @@ class Client:
     Attributes:
         max_answer: bytes that an answer, or a line of a watch, may have.
         silence: seconds after which an answer without another byte is given up.
+        accept: in which form objects are asked for.
     """
 
     access: Access
     max_answer: int = MAX_ANSWER
     silence: float = 30.0
+    accept: str = "application/json"
     _connection: http.client.HTTPSConnection | None = attrs.field(default=None, init=False)
     _socket: socket.socket | None = attrs.field(default=None, init=False)
     _token: str = attrs.field(default="", init=False)
@@ -249,7 +251,7 @@ class Client:
                 body,
                 {
                     "Authorization": f"Bearer {self._token}",
-                    "Accept": "application/json",
+                    "Accept": self.accept,
                     "User-Agent": f"enforcer/{__version__}",
                     **headers,
                 },

@@ -11,6 +11,7 @@ import attrs
 
 from enforcer.kube.errors import printable
 from enforcer.kube.field_path import field_at
+from enforcer.kube.rollout import EVERYWHERE
 from enforcer.policy.text.digest import digest_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from enforcer.kube.engine_results import FileResult, Results
-    from enforcer.kube.policy_state import PolicyObject
+    from enforcer.kube.policy_state import PolicyObject, Refusal, Version
 
 __all__ = ["NodeStatus", "facts_of"]
 
@@ -26,6 +27,9 @@ _OLD: Final = 60.0  # seconds; the engine writes four times as often
 _MAX_POLICIES: Final = 5000
 _MAX_MESSAGES: Final = 100
 """Policies whose errors are told: an object of the API server has some 1.5 MiB at most."""
+
+
+_GUESS: Final = "the labels of the node are not known: the policy stays as it was here, and only records if it is new"
 
 
 @attrs.define(eq=False, repr=False)
@@ -73,24 +77,24 @@ class NodeStatus:
         for name, item in objects:
             path = self.folder / name
             result = results.files.get(str(path))
-            if result is None or len(found) == _MAX_POLICIES:
+            if len(found) == _MAX_POLICIES or (result is None and item.refusal is None):
                 continue  # the engine has not looked yet
             if item.label in names:
                 continue  # of two kinds under one name; a list that has it twice would be refused whole
             names.add(item.label)
-            entry: dict[str, Any] = {
-                "name": item.label,
-                "state": result.state,
-                "denials": result.denials,
-            }
-            # Of a text that is not known any more, nothing is claimed.
-            if result.digest is not None and result.digest in item.generations:
-                entry["observedGeneration"] = item.generations[result.digest]
-            if result.reason:
-                entry["reason"] = result.reason
-                if told < _MAX_MESSAGES:
-                    told += 1
-                    entry |= _why(path, result)
+            entry: dict[str, Any] = {"name": item.label}
+            if item.refusal is not None:
+                entry |= _not_written(item.refusal, result)
+            elif result is not None:
+                entry |= {"state": result.state, "denials": result.denials}
+                # Of a text that is not known any more, nothing is claimed.
+                if (version := item.versions.get(result.digest or "")) is not None:
+                    entry |= _of_version(version)
+                if result.reason:
+                    entry["reason"] = result.reason
+                    if told < _MAX_MESSAGES:
+                        told += 1
+                        entry |= _why(path, result)
             found.append(entry)
         return found
 
@@ -123,6 +127,31 @@ class NodeStatus:
             "message": message,
             "lastTransitionTime": self._ready[1],
         }
+
+
+def _of_version(version: Version) -> dict[str, Any]:
+    """Return of which generation an entry is, and what its rollout makes of it. Most have none, and say nothing."""
+    found: dict[str, Any] = {"observedGeneration": version.generation}
+    if version.rollout != EVERYWHERE:
+        found["rollout"] = version.rollout
+    if version.is_held:
+        found["held"] = True
+    if version.is_guess:
+        found |= {"reason": "LabelsUnknown", "message": _GUESS}
+    return found
+
+
+def _not_written(refusal: Refusal, result: FileResult | None) -> dict[str, Any]:
+    """Return the entry of a policy whose newest version the agent has refused: what was active is so still."""
+    is_active = result is not None and result.state != "refused"
+    return {
+        "state": "older" if is_active else "refused",
+        "denials": 0 if result is None else result.denials,
+        "observedGeneration": refusal.generation,
+        "reason": "Rollout",
+        "message": printable(refusal.message),
+        "path": printable(refusal.path),
+    }
 
 
 def facts_of(status: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from enforcer.kube.node_status import rfc3339
 from enforcer.kube.policy_text import generation_of
 from enforcer.kube.policy_totals import OnNode, Said, facts_of, said_of, sum_up, with_times
 from enforcer.kube.resource import NODES, POLICIES, Deleted, Found, Listed
+from enforcer.kube.rollout import text_of
 from enforcer.policy.language.kube import POLICY, TETRAGON_POLICY
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class _Policy:
     key: Key
     generation: int
     status: dict[str, Any]
+    rollout: str
     uid: str = ""
 
     @property
@@ -83,10 +85,10 @@ class Keeper:
         """Return what an :class:`Overview` needs of *item*."""
         meta, status = item["metadata"], item.get("status")
         told = status if isinstance(status, dict) else {}
-        return {
-            "metadata": {key: meta[key] for key in _KEPT if key in meta},
-            "status": self._report(told) if resource == NODES else told,
-        }
+        kept = {"metadata": {key: meta[key] for key in _KEPT if key in meta}}
+        if resource == NODES:
+            return {**kept, "status": self._report(told)}
+        return {**kept, "status": told, "rollout": text_of(item)}
 
     def _report(self, status: dict[str, Any]) -> dict[str, Any]:
         said, denials = {}, {}
@@ -166,7 +168,9 @@ class Overview:
         if place not in self._policies:
             self._touch_other(resource, key)
         uid = str(item["metadata"].get("uid", ""))
-        self._policies[place] = _Policy(resource, key, generation_of(item), item["status"], uid)
+        self._policies[place] = _Policy(
+            resource, key, generation_of(item), item["status"], item["rollout"], uid
+        )
         self._touched[place] = True
 
     def _reported(self, name: str, report: dict[str, Any]) -> None:
@@ -267,6 +271,7 @@ class Overview:
                 for name, node in nodes
             ),
             0 if is_hidden else sum(node.denials.get(label, 0) for _, node in nodes),
+            policy.rollout,
         )
 
     def _has_first(self, key: Key) -> bool:

@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from enforcer.kube.policy_state import Refusal, Version
 from enforcer.kube.policy_text import (
     SUFFIX,
     file_name,
     generation_of,
+    holding,
     is_of,
+    only_records,
     policy_text,
 )
 from enforcer.kube.resource import Deleted, Found, Listed
+from enforcer.kube.rollout import Rollout, RolloutError
 from enforcer.policy.text.digest import digest_of
 from enforcer.whole_file import beside, replace, settle
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from enforcer.kube.node_object import NodeObject
     from enforcer.kube.policy_state import PolicyStates
     from enforcer.kube.resource import Key, News, Resource
 
@@ -43,13 +48,18 @@ class PolicyFolder:
     The files of policies, and which object each is of.
 
     Attributes:
-        states: is told which text is of which generation, before the text is there.
+        states: is told which text is of which version, before the text is there.
+        node: for which it is decided whether a policy is enforced or only records.
     """
 
     path: Path
     states: PolicyStates
+    node: NodeObject
     _wanted: dict[str, bytes | None] = attrs.field(factory=dict, init=False)
     _files: set[str] = attrs.field(factory=set, init=False)
+    _by_labels: dict[str, tuple[Key, dict[str, Any], Resource]] = attrs.field(
+        factory=dict, init=False
+    )
 
     def open(self) -> None:
         """
@@ -73,6 +83,8 @@ class PolicyFolder:
                 wanted = {
                     file_name(key, news.resource): (key, item) for key, item in news.objects.items()
                 }
+                for name in [n for n in self._by_labels if is_of(n, news.resource)]:
+                    del self._by_labels[name]
                 for name, (key, item) in wanted.items():
                     self._want(name, key, item, news.resource)
                 for name in {*self._files, *self._wanted} - wanted.keys():
@@ -85,12 +97,48 @@ class PolicyFolder:
             case Deleted():
                 name = file_name(news.key, news.resource)
                 self._wanted[name] = None
+                self._by_labels.pop(name, None)
                 self.states.forget(name)
 
+    def relabel(self) -> None:
+        """Decide again what hangs on the labels of the node, for :meth:`write`."""
+        for name, known in list(self._by_labels.items()):
+            self._want(name, *known)
+
     def _want(self, name: str, key: Key, item: dict[str, Any], resource: Resource) -> None:
-        text = policy_text(item, key, resource)
+        self._by_labels.pop(name, None)
+        generation = generation_of(item)
+        try:
+            rollout = Rollout.of(item)
+        except RolloutError as error:
+            # Towards what was: a policy that is active stays as it is, and a new one is not begun.
+            self.states.refuse(name, key, resource, Refusal(generation, error.path, str(error)))
+            return
+        reached = rollout.reaches(item, self.node.name, self.node.labels)
+        is_guess = reached is None
+        if is_guess:
+            reached = self._is_enforced(name)
+        if rollout.needs_labels:
+            self._by_labels[name] = (key, item, resource)
+        written = item if reached else holding(item)
+        text = policy_text(written, key, resource)
         self._wanted[name] = text
-        self.states.note(name, key, resource, generation_of(item), digest_of(text))
+        version = Version(generation, rollout.text, is_held=written != item, is_guess=is_guess)
+        self.states.note(name, key, resource, version, digest_of(text))
+
+    def _is_enforced(self, name: str) -> bool:
+        """Whether the policy of the file *name* is enforced, as far as files say. In doubt it is, and stays so."""
+        text = self._wanted.get(name)
+        if text is None:
+            if name in self._wanted:
+                return False  # it is to go, by order: what comes now is another policy
+            try:
+                text = (self.path / name).read_bytes()
+            except FileNotFoundError:
+                return False  # it was never enforced here
+            except OSError:
+                return True
+        return not only_records(text)
 
     @property
     def is_behind(self) -> bool:

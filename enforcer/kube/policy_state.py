@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Which text of a policy is of which generation of its object, kept beside the folder.
+Which text of a policy is of which version of its object, kept beside the folder.
 
-The engine says which text it means, by its digest. So what is reported of a generation is of that one, and
+The engine says which text it means, by its digest. So what is reported of a version is of that one, and
 never of the text before. If this is lost, the next list makes it anew; nothing that is enforced depends on it.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer.kube.rollout import EVERYWHERE
 from enforcer.whole_file import replace
 
 if TYPE_CHECKING:
@@ -22,11 +23,38 @@ if TYPE_CHECKING:
 
     from enforcer.kube.resource import Key, Resource
 
-__all__ = ["PolicyObject", "PolicyStates"]
+__all__ = ["PolicyObject", "PolicyStates", "Refusal", "Version"]
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _KEPT: Final = 8
 """Texts of one object: the engine may be some changes behind, and still have one from before."""
+
+
+@attrs.frozen
+class Version:
+    """
+    What a text is of.
+
+    Attributes:
+        generation: of the object. An annotation changes none, so there may be two texts of one.
+        rollout: by which it was decided whether the node enforces.
+        is_held: the policy would enforce, and by its rollout only records here.
+        is_guess: the labels of the node were not known, so it stayed as it was.
+    """
+
+    generation: int
+    rollout: str = EVERYWHERE
+    is_held: bool = False
+    is_guess: bool = False
+
+
+@attrs.frozen
+class Refusal:
+    """Why the agent has written no text for the newest version of an object."""
+
+    generation: int
+    path: str
+    message: str
 
 
 @attrs.frozen
@@ -36,24 +64,26 @@ class PolicyObject:
 
     Attributes:
         word: of its kind.
-        generations: by the digests of its texts, the oldest first.
+        versions: by the digests of their texts, the oldest first.
+        refusal: None: the newest version is written.
     """
 
     namespace: str
     name: str
     word: str
-    generations: Mapping[str, int] = attrs.field(factory=dict)
+    versions: Mapping[str, Version] = attrs.field(factory=dict)
+    refusal: Refusal | None = None
 
     @property
     def label(self) -> str:
         """``NAMESPACE/NAME``, or the name alone, as the engine calls the policy."""
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
-    def noting(self, digest: str, generation: int) -> PolicyObject:
+    def noting(self, digest: str, version: Version) -> PolicyObject:
         """Return the object, whose newest text has *digest*."""
-        older = {each: number for each, number in self.generations.items() if each != digest}
-        kept = dict([*older.items(), (digest, generation)][-_KEPT:])
-        return attrs.evolve(self, generations=kept)
+        older = {each: known for each, known in self.versions.items() if each != digest}
+        kept = dict([*older.items(), (digest, version)][-_KEPT:])
+        return attrs.evolve(self, versions=kept, refusal=None)
 
 
 @attrs.define(eq=False, repr=False)
@@ -88,15 +118,13 @@ class PolicyStates:
         replace(self.path, document.encode(), 0o644, is_lasting=False)
         self._is_dirty = False
 
-    def note(self, name: str, key: Key, resource: Resource, generation: int, digest: str) -> None:
+    def note(self, name: str, key: Key, resource: Resource, version: Version, digest: str) -> None:
         """Remember that the file *name* gets the text *digest*."""
-        new = PolicyObject(*key, resource.word)
-        old = self._objects.get(name, new)
-        noted = old.noting(digest, generation)
-        if noted != self._objects.get(name):
-            with self._lock:
-                self._objects[name] = noted
-            self._is_dirty = True
+        self._set(name, self._known(name, key, resource).noting(digest, version))
+
+    def refuse(self, name: str, key: Key, resource: Resource, refusal: Refusal) -> None:
+        """Remember that the file *name* stays as it is, or is not made."""
+        self._set(name, attrs.evolve(self._known(name, key, resource), refusal=refusal))
 
     def keep(self, resource: Resource, names: Collection[str]) -> None:
         """Forget the objects of *resource* that have none of the files *names*."""
@@ -114,9 +142,34 @@ class PolicyStates:
         with self._lock:
             return sorted(self._objects.items())
 
+    def _known(self, name: str, key: Key, resource: Resource) -> PolicyObject:
+        return self._objects.get(name) or PolicyObject(*key, resource.word)
+
+    def _set(self, name: str, new: PolicyObject) -> None:
+        if new != self._objects.get(name):
+            with self._lock:
+                self._objects[name] = new
+            self._is_dirty = True
+
 
 def _object(found: Any) -> PolicyObject:
-    generations = {str(digest): int(number) for digest, number in found["generations"].items()}
+    versions = {str(digest): _version(each) for digest, each in found["versions"].items()}
+    refused = found["refusal"]
     return PolicyObject(
-        str(found["namespace"]), str(found["name"]), str(found["word"]), generations
+        str(found["namespace"]),
+        str(found["name"]),
+        str(found["word"]),
+        versions,
+        None
+        if refused is None
+        else Refusal(int(refused["generation"]), str(refused["path"]), str(refused["message"])),
+    )
+
+
+def _version(found: Any) -> Version:
+    return Version(
+        int(found["generation"]),
+        str(found["rollout"]),
+        is_held=bool(found["is_held"]),
+        is_guess=bool(found["is_guess"]),
     )

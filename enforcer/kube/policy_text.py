@@ -12,12 +12,22 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from enforcer.policy.model.modes import Mode
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from enforcer.kube.resource import Key, Resource
 
-__all__ = ["SUFFIX", "file_name", "generation_of", "is_of", "policy_text"]
+__all__ = [
+    "SUFFIX",
+    "file_name",
+    "generation_of",
+    "holding",
+    "is_of",
+    "only_records",
+    "policy_text",
+]
 
 SUFFIX: Final = ".yaml"
 
@@ -51,6 +61,27 @@ def policy_text(item: Mapping[str, Any], key: Key, resource: Resource) -> bytes:
     text = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True)
     # A lone surrogate is no text: it is written so that the engine refuses the file and says why.
     return text.encode("utf-8", "surrogatepass") + b"\n"
+
+
+def holding(item: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return *item* with a policy that decides the same, and only records.
+
+    A mode that is neither of the two that there are stays, so that the engine refuses it as it would elsewhere.
+    """
+    spec = item.get("spec")
+    if not isinstance(spec, dict) or spec.get("mode", Mode.ENFORCE.value) != Mode.ENFORCE.value:
+        return dict(item)
+    return {**item, "spec": {**spec, "mode": Mode.AUDIT.value}}
+
+
+def only_records(text: bytes) -> bool:
+    """Whether the policy that *text* is, of a file, only records. In doubt it does not: nothing is loosened by that."""
+    try:
+        found = json.loads(text)["spec"]["mode"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return bool(found == Mode.AUDIT.value)
 
 
 def file_name(key: Key, resource: Resource) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer.kube.errors import printable
+from enforcer.kube.rollout import EVERYWHERE
 from enforcer.policy.schema.kube_status import MAX_FAILURES, POLICY_CONDITIONS
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Said:
 
     Attributes:
         generation: of the object that is meant; None: nobody knows.
+        rollout: by which the node decided whether it enforces.
+        is_held: it only records by that.
     """
 
     state: str
@@ -40,6 +43,8 @@ class Said:
     reason: str = ""
     message: str = ""
     path: str = ""
+    rollout: str = EVERYWHERE
+    is_held: bool = False
 
 
 @attrs.frozen
@@ -62,6 +67,8 @@ class _Sums:
     total: int = 0
     active: int = 0
     audit: int = 0
+    held: int = 0
+    elsewhere: int = 0
     degraded: int = 0
     refused: int = 0
     behind: int = 0
@@ -71,12 +78,21 @@ class _Sums:
 def said_of(entry: dict[str, Any]) -> Said:
     """Return what *entry* of a node's report says."""
     generation = entry.get("observedGeneration")
-    texts = (printable(entry.get(key, "")) for key in ("reason", "message", "path"))
-    known = generation if isinstance(generation, int) else None
-    return Said(str(entry.get("state")), known, *texts)
+    reason, message, path = (printable(entry.get(key, "")) for key in ("reason", "message", "path"))
+    return Said(
+        str(entry.get("state")),
+        generation if isinstance(generation, int) else None,
+        reason,
+        message,
+        path,
+        printable(entry.get("rollout") or EVERYWHERE),
+        is_held=entry.get("held") is True,
+    )
 
 
-def sum_up(generation: int, nodes: Iterable[OnNode], denials: int) -> dict[str, Any]:
+def sum_up(
+    generation: int, nodes: Iterable[OnNode], denials: int, rollout: str = EVERYWHERE
+) -> dict[str, Any]:
     """
     Return the status of the policy whose newest generation is *generation*, without times.
 
@@ -84,8 +100,9 @@ def sum_up(generation: int, nodes: Iterable[OnNode], denials: int) -> dict[str, 
         generation: what a node says of another one does not count: that node is behind.
         nodes: all of them, in the order in which failures are to be told.
         denials: on all of them.
+        rollout: of the policy. A node that went by another one decides as it says, and is to say it anew.
     """
-    sums = _Sums()
+    sums, present = _Sums(), printable(rollout)
     refusals: list[dict[str, str]] = []
     limits: list[dict[str, str]] = []
     silent: list[dict[str, str]] = []
@@ -106,6 +123,8 @@ def sum_up(generation: int, nodes: Iterable[OnNode], denials: int) -> dict[str, 
         elif said.state in _DECIDES:
             sums.active += 1
             sums.audit += said.state == "audit"
+            sums.held += said.is_held
+            sums.elsewhere += said.rollout != present
         else:
             # Degraded, or a word of a newer version: towards less is enforced.
             sums.degraded += 1
@@ -117,9 +136,12 @@ def sum_up(generation: int, nodes: Iterable[OnNode], denials: int) -> dict[str, 
         "nodes": {
             "total": sums.total,
             "active": sums.active,
+            "enforcing": sums.active - sums.audit,
+            "held": sums.held,
             "degraded": sums.degraded,
             "refused": sums.refused,
         },
+        "rollout": rollout,
         "denials": denials,
         "failures": failures,
         "conditions": [
@@ -152,6 +174,11 @@ def _conditions(sums: _Sums, first: dict[str, str]) -> dict[str, tuple[str, str,
     # No text is empty: see the status of a node.
     read = ("True", "Read", "nodes have read it")
     accepted = read if known else ("Unknown", *(unknown or _NO_NODES))
+    held = None
+    if sums.held:
+        # It is the writer's own order, and whoever counts on the policy must see it, whatever else is not known.
+        where = f"by its rollout it only records on {sums.held} of {sums.total} nodes"
+        held = ("False", "Rollout", where)
     if sums.degraded:
         return {
             "Accepted": accepted,
@@ -160,12 +187,12 @@ def _conditions(sums: _Sums, first: dict[str, str]) -> dict[str, tuple[str, str,
         }
     if unknown is not None:
         rest = ("Unknown", *unknown)
-        return {"Accepted": accepted, "Enforced": rest, "Degraded": rest}
+        return {"Accepted": accepted, "Enforced": held or rest, "Degraded": rest}
     active = "all nodes that reported decide by it"
     audits = f"nodes on which it only records: {sums.audit}" if sums.audit else active
     return {
         "Accepted": accepted,
-        "Enforced": ("True", "Active", audits),
+        "Enforced": held or ("True", "Active", audits),
         "Degraded": ("False", "AsWritten", "all nodes that reported decide as it is written"),
     }
 
@@ -176,6 +203,8 @@ def _unknown(sums: _Sums) -> tuple[str, str] | None:
         return _NO_NODES
     if sums.behind:
         return "NodesBehind", f"nodes that have not said anything of this generation: {sums.behind}"
+    if sums.elsewhere:
+        return "NodesBehind", f"nodes that have not said anything of this rollout: {sums.elsewhere}"
     if sums.silent:
         return "NodesSilent", f"nodes that report no more: {sums.silent}"
     return None
@@ -204,7 +233,7 @@ def facts_of(status: dict[str, Any]) -> dict[str, Any]:
         each["type"]: {key: value for key, value in each.items() if key != "lastTransitionTime"}
         for each in _told(status)
     }
-    facts = {key: status.get(key) for key in ("nodes", "failures")}
+    facts = {key: status.get(key) for key in ("nodes", "rollout", "failures")}
     return {**facts, "conditions": {name: conditions.get(name) for name in POLICY_CONDITIONS}}
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "is_name",
     "is_namespace",
     "key_of",
+    "node_of",
     "pods_of",
     "version_of",
 ]
@@ -52,6 +53,7 @@ class Resource:
         word: what files of them have in their names.
         selector: which of them are wanted, by fields; empty: all.
         is_optional: a cluster may do without, and without the right to list them.
+        accept: in which form they are asked for.
     """
 
     path: str
@@ -61,6 +63,7 @@ class Resource:
     word: str
     selector: str = ""
     is_optional: bool = False
+    accept: str = "application/json"
 
     @classmethod
     def of(cls, kind: KubeKind, *, is_optional: bool = False) -> Resource:
@@ -97,6 +100,24 @@ NODES: Final = Resource.of(NODE)
 def pods_of(node: str) -> Resource:
     """Return the pods that are bound to *node*."""
     return Resource("/api/v1/pods", "Pod", "v1", True, "pod", f"spec.nodeName={node}")
+
+
+def node_of(node: str) -> Resource:
+    """
+    Return the object of the node *node*, of which only the metadata are wanted: the rest is long, and changes
+    every few minutes. The right to list may be missing, since no role can have it for one node alone.
+    """
+    form = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+    return Resource(
+        "/api/v1/nodes",
+        "Node",
+        "v1",
+        False,
+        "node",
+        f"metadata.name={node}",
+        is_optional=True,
+        accept=f"{form.format('List')},{form.format('')},application/json",
+    )
 
 
 @attrs.frozen

@@ -286,8 +286,9 @@ def test_one_agent_sums_up_on_the_policy(filled, tmp_path):
     assert [failure] == status["failures"]
     found = {each["type"]: each["status"] for each in status["conditions"]}
     assert {"Accepted": "False", "Enforced": "False", "Degraded": "True"} == found
-    assert ["NAME", "MODE", "ACTIVE", "NODES", "DENIALS", "AGE"] == table[0].split()
-    _, active, nodes, denials, _ = table[1].split()  # no mode is written there
-    assert ("1", str(status["nodes"]["total"]), "5") == (active, nodes, denials)
+    columns = ["NAME", "MODE", "ROLLOUT", "ENFORCING", "ACTIVE", "NODES", "DENIALS", "AGE"]
+    assert columns == table[0].split()
+    _, *numbers, _ = table[1].split()  # no mode is written there
+    assert ["all", "1", "1", str(status["nodes"]["total"]), "5"] == numbers
     assert 1 == filled.get("ep", "agent", "-n", "shop")["metadata"]["generation"]
     filled.do("delete", "enforcernode", "--all")

@@ -36,6 +36,7 @@ EXPLAINED = {
     "ep.spec.rules.match.notLineage.binary": "Executable, as resolved at exec.",
     "cep.spec.rules.kprobe.at": "entry return",
     "ep.status.nodes.active": "Nodes on which it decides",
+    "ep.status.rollout": "Where it is enforced, by its annotations",
     "enforcernodes.status.policies.state": "what is active is what it was before",
 }
 
@@ -192,17 +193,18 @@ def test_two_managers_share_a_status(cluster):
 
 
 def test_columns_of_policies(cluster):
-    """Mode, nodes, denials, age."""
+    """Mode, rollout, nodes, denials, age."""
     cluster.do("apply", "-f", "-", given=GOOD)
     found = cluster.get("ep", "good", "-n", NAMESPACE)
-    counts = {"total": 3, "active": 2, "degraded": 0, "refused": 1}
+    counts = {"total": 3, "active": 2, "enforcing": 1, "held": 1, "degraded": 0, "refused": 1}
     words = ("apply", "--server-side", "--subresource=status", "--force-conflicts", "-f", "-")
-    cluster.do(*words, given=status(found, nodes=counts, denials=7))
+    cluster.do(*words, given=status(found, nodes=counts, rollout="25% of pool=canary", denials=7))
 
     head, line = cluster.do("get", "ep", "-n", NAMESPACE, "--no-headers=false").splitlines()
 
-    assert ["NAME", "MODE", "ACTIVE", "NODES", "DENIALS", "AGE"] == head.split()
-    assert re.fullmatch(r"good +audit +2 +3 +7 +\S+", line)
+    columns = ["NAME", "MODE", "ROLLOUT", "ENFORCING", "ACTIVE", "NODES", "DENIALS", "AGE"]
+    assert columns == head.split()
+    assert re.fullmatch(r"good +audit +25% of pool=canary +1 +2 +3 +7 +\S+", line)
 
 
 NODE_OBJECT = {
@@ -225,6 +227,7 @@ def test_nodes_report(cluster):
         "lastSeen": "2026-01-02T03:04:05Z",
         "policies": [
             {"name": "shop/good", "state": "active", "observedGeneration": 1, "denials": 2},
+            {"name": "shop/new", "state": "audit", "rollout": "25% of pool=canary", "held": True},
             {
                 "name": "vault",
                 "state": "refused",

@@ -52,6 +52,14 @@ def event(name, namespace="shop"):
     )
 
 
+def rolled(text):
+    """Return the policy that *text* is, with a rollout."""
+    found = json.loads(text)
+    found["metadata"]["annotations"] = {"enforcer.dev/rollout-mode": "audit"}
+    return json.dumps(found)
+
+
+MACHINE = '{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1", "labels": {"a": "b"}}}'
 OWN, WHOLE = policy("EnforcerPolicy", "roles"), policy("ClusterEnforcerPolicy", "roles")
 OTHER = OWN.replace("enforcer.dev/v1", "cilium.io/v1alpha1").replace("Enforcer", "Tetragon")
 NODE = '{"apiVersion": "enforcer.dev/v1", "kind": "EnforcerNode", "metadata": {"name": "n1"}, "spec": {}}'
@@ -62,6 +70,16 @@ APPLY = ("apply", "--server-side", "--field-manager=test", "--force-conflicts", 
 DEEDS = {
     "lists pods": (("get", "--raw=/api/v1/pods?fieldSelector=spec.nodeName%3Dn1"), ""),
     "lists nodes": (("get", "nodes"), ""),
+    "follows its node": (
+        ("get", "--raw=/api/v1/nodes?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dn1"),
+        "",
+    ),
+    "labels its node": ((*APPLY, "--dry-run=server"), MACHINE),
+    "writes the status of its node": ((*APPLY, "--subresource=status"), MACHINE),
+    "makes a machine": (("create", "-f", "-", "--dry-run=server"), MACHINE.replace("n1", "n2")),
+    "removes its machine": (("delete", "--raw=/api/v1/nodes/n1"), ""),
+    "rolls a policy out": ((*APPLY, "--dry-run=server"), rolled(OWN)),
+    "rolls a policy of the cluster out": ((*APPLY, "--dry-run=server"), rolled(WHOLE)),
     "lists events": (("get", "events", "-A"), ""),
     "writes an event": (APPLY, event("roles")),
     "reads an event": (("get", "event", "roles", "-n", "shop"), ""),
@@ -116,10 +134,13 @@ POLICIES = {
     "writes a policy",
     "writes a policy of the other kind",
     "removes a policy",
+    "rolls a policy out",
 }
 MAY = {
     AGENT: {
         "lists pods",
+        "lists nodes",
+        "follows its node",
         "lists policies",
         "lists policies of the cluster",
         "lists policies of the other kind",
@@ -139,6 +160,7 @@ MAY = {
         "lists policies of the cluster",
         "writes a policy of the cluster",
         "removes a policy of the cluster",
+        "rolls a policy of the cluster out",
         "lists what nodes report",
         "removes a node",
     },
@@ -187,6 +209,6 @@ def test_no_role_has_everything():
     assert rules
     for rule in rules:
         assert {"apiGroups", "resources", "verbs"} == rule.keys() - {"resourceNames"}
-        assert {"*", "secrets", "nodes", "escalate", "bind"}.isdisjoint(
-            chain.from_iterable(rule.values())
-        )
+        assert {"*", "secrets", "escalate", "bind"}.isdisjoint(chain.from_iterable(rule.values()))
+        if "nodes" in rule["resources"]:
+            assert (["nodes"], ["list", "watch"]) == (rule["resources"], rule["verbs"])

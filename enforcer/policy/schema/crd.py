@@ -69,7 +69,9 @@ class Definition:
 _AGE = ("Age", "date", ".metadata.creationTimestamp", "When it was made.")
 _POLICY_COLUMNS = (
     ("Mode", "string", ".spec.mode", "enforce if empty, or audit."),
-    ("Active", "integer", ".status.nodes.active", "Nodes on which it decides."),
+    ("Rollout", "string", ".status.rollout", "Where it is enforced: all, or which nodes."),
+    ("Enforcing", "integer", ".status.nodes.enforcing", "Nodes on which it refuses."),
+    ("Active", "integer", ".status.nodes.active", "Nodes on which it decides, audit included."),
     ("Nodes", "integer", ".status.nodes.total", "Nodes that reported."),
     ("Denials", "integer", ".status.denials", "Operations that it denied or killed."),
     _AGE,

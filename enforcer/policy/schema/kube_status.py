@@ -34,6 +34,7 @@ STATES: Final = {
 """What a policy is on a node."""
 
 MAX_FAILURES: Final = 10
+_MAX_ROLLOUT = 512
 _MAX_POLICIES = 10_000
 _MAX_CONDITIONS = 8
 _MAX_MESSAGE = 32768
@@ -54,6 +55,8 @@ def policy_status() -> Schema:
     nodes = {
         "total": "Nodes that reported.",
         "active": "Nodes on which it decides, audit included.",
+        "enforcing": "Nodes of these on which it refuses what it denies.",
+        "held": "Nodes of these on which it only records by its rollout.",
         "degraded": "Nodes on which it decides with limits.",
         "refused": "Nodes on which it is not active as it is now.",
     }
@@ -64,6 +67,10 @@ def policy_status() -> Schema:
                 **_object({key: _count(text) for key, text in nodes.items()}),
                 "description": "How many nodes the policy has reached.",
             },
+            "rollout": _text(
+                "Where it is enforced, by its annotations: all, audit, or a share and labels of nodes.",
+                _MAX_ROLLOUT,
+            ),
             "denials": _count("Operations that it denied or killed, on all nodes."),
             "failures": {
                 "type": "array",
@@ -89,6 +96,14 @@ def node_status() -> Schema:
             "message": _text("Why it is not as written, in a sentence.", _MAX_MESSAGE),
             "path": _text("Where in the policy: line and column, or a path of fields.", 1024),
             "denials": _count("Operations that it denied or killed on this node."),
+            "rollout": _text(
+                "The rollout by which the node has decided whether it enforces. Empty: on all nodes.",
+                _MAX_ROLLOUT,
+            ),
+            "held": {
+                "type": "boolean",
+                "description": "It would enforce, and only records here by its rollout.",
+            },
         },
         required=("name", "state"),
     )

@@ -163,7 +163,7 @@ def test_a_pod_is_told_where_its_cluster_is(cluster, tmp_path, monkeypatch):
     assert 0 == main(["kube", "--once", *words[3:-2]])
 
     selectors = [query.get("fieldSelector") for *_, query in server.requests]
-    assert [None, None, None, "spec.nodeName=node-7"] == selectors
+    assert ["metadata.name=node-7", None, None, None, "spec.nodeName=node-7"] == selectors
 
 
 @pytest.mark.parametrize("content", [b"", b"two words", b"a\nb", "\u00e9".encode(), b"x" * 70000])

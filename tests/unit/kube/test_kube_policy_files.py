@@ -9,6 +9,7 @@ from kube_fakes import SPEC
 from enforcer.compiler import LocalHost, compile_policies
 from enforcer.errors import PolicyErrors
 from enforcer.kube.errors import GarbageError
+from enforcer.kube.node_object import NodeObject
 from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
 from enforcer.kube.policy_text import file_name, is_of, policy_text
@@ -52,7 +53,11 @@ def item(key, resource=NAMESPACED, spec=SPEC, **meta):
 
 @pytest.fixture
 def folder(tmp_path):
-    made = PolicyFolder(tmp_path / "policies", PolicyStates(tmp_path / "state"))
+    made = PolicyFolder(
+        tmp_path / "policies",
+        PolicyStates(tmp_path / "state"),
+        NodeObject(tmp_path / "node", "node-1"),
+    )
     made.open()
     return made
 
@@ -172,7 +177,7 @@ def test_states_know_which_text_is_of_which_generation(tmp_path, folder):
 
     ((name, known),) = states.all()
     assert ("shop.web.enforcerpolicy.yaml", "shop/web") == (name, known.label)
-    assert [1, 2, 3] == [known.generations[digest] for digest in digests]
+    assert [1, 2, 3] == [known.versions[digest].generation for digest in digests]
 
 
 @pytest.mark.parametrize(

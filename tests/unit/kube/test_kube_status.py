@@ -10,13 +10,15 @@ from kube_fakes import NODES, POLICIES, SPEC, FakeServer, until
 
 from enforcer.kube.engine_results import read_results
 from enforcer.kube.field_path import field_at
+from enforcer.kube.node_object import NodeObject
 from enforcer.kube.node_status import NodeStatus
 from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
-from enforcer.kube.policy_text import policy_text
 from enforcer.kube.reporter import Reporter, Tempo
 from enforcer.kube.resource import POLICIES as RESOURCES
 from enforcer.kube.resource import Found
+from enforcer.kube.rollout import MODE, SHARE
+from enforcer.kube.rollout import NODES as NODE_LABELS
 from enforcer.kube.troubles import Troubles
 from enforcer.policy.text.digest import digest_of
 
@@ -36,12 +38,13 @@ class Node:
     def file(self):
         return self.folder.path / "shop.web.enforcerpolicy.yaml"
 
-    def agent_writes(self, generation, spec=SPEC):
-        """Return the digest of the text of an object with this generation."""
-        item = {"metadata": {"generation": generation}, "spec": spec}
+    def agent_writes(self, generation, spec=SPEC, **annotations):
+        """Return the digest of the text of an object with this generation; empty if there is none."""
+        meta = {"uid": "u", "generation": generation, "annotations": annotations}
+        item = {"metadata": meta, "spec": spec}
         self.folder.take(Found(RESOURCES[0], KEY, item))
         self.folder.write()
-        return digest_of(policy_text(item, KEY, RESOURCES[0]))
+        return digest_of(self.file.read_bytes()) if self.file.exists() else ""
 
     def engine_says(self, *policies, **more):
         """Write results, as the engine does."""
@@ -69,7 +72,11 @@ class Node:
 
 @pytest.fixture
 def node(tmp_path):
-    folder = PolicyFolder(tmp_path / "policies", PolicyStates(tmp_path / "state"))
+    folder = PolicyFolder(
+        tmp_path / "policies",
+        PolicyStates(tmp_path / "state"),
+        NodeObject(tmp_path / "node", "node-1"),
+    )
     folder.open()
     return Node(folder, tmp_path / "results.json")
 
@@ -93,6 +100,56 @@ def test_a_state_is_of_the_generation_whose_text_is_meant(node):
     assert ("1.2.3", "6.12.1", 7, "enforce", 0) == tuple(
         first[key] for key in ("version", "kernel", "generation", "mode", "lost")
     )
+
+
+def test_a_rollout_is_reported_of_the_text_that_is_meant(node):
+    """An annotation changes no generation: so the text says by which rollout it is."""
+    every = node.agent_writes(3)
+    held = node.agent_writes(3, **{MODE: "audit"})
+
+    node.engine_says(node.result(every))
+    (before,) = node.status()["policies"]
+    node.engine_says(node.result(held, "audit"))
+    (after,) = node.status()["policies"]
+    node.agent_writes(3, **{SHARE: "0%"})
+    (last,) = node.status()["policies"]
+
+    assert {"name": "shop/web", "state": "active", "denials": 0, "observedGeneration": 3} == before
+    assert ("audit", 3, "audit", True) == _of_rollout(after)
+    assert ("audit", 3, "0%", True) == _of_rollout(last)  # the same text, by another rollout
+
+
+def _of_rollout(policy):
+    return tuple(policy[key] for key in ("state", "observedGeneration", "rollout", "held"))
+
+
+def test_labels_that_nobody_knows_are_told(node):
+    """On the one node: the counts of the policy say no more than that it is held there."""
+    digest = node.agent_writes(1, **{NODE_LABELS: "pool=canary"})
+    node.engine_says(node.result(digest, "audit"))
+
+    (policy,) = node.status()["policies"]
+
+    assert ("LabelsUnknown", True) == (policy["reason"], policy["held"])
+
+
+def test_a_policy_that_the_agent_refuses_is_reported(node):
+    """With the annotation that is wrong. What was active is so still, and is told as older."""
+    node.agent_writes(1, **{SHARE: "25"})
+    node.engine_says()
+    (new,) = node.status()["policies"]
+    digest = node.agent_writes(1)
+    node.agent_writes(2, **{SHARE: "25"})
+    node.engine_says(node.result(digest, denials=7))
+    (old,) = node.status()["policies"]
+
+    assert ("refused", 1, 0) == tuple(new[k] for k in ("state", "observedGeneration", "denials"))
+    assert ("older", 2, 7) == tuple(old[k] for k in ("state", "observedGeneration", "denials"))
+    assert {("Rollout", f"metadata.annotations[{SHARE}]")} == {
+        (each["reason"], each["path"]) for each in (new, old)
+    }
+    assert "'25' is no share" in old["message"]
+    assert "SomeRefused" == node.status()["conditions"][0]["reason"]
 
 
 def test_an_error_has_the_path_of_its_field(node):

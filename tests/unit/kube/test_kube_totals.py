@@ -8,6 +8,7 @@ from kube_fakes import TETRAGON
 from enforcer.kube.overview import Keeper, Overview
 from enforcer.kube.policy_totals import OnNode, Said, sum_up, with_times
 from enforcer.kube.resource import NODES, POLICIES, Deleted, Found, Listed
+from enforcer.kube.rollout import MODE
 from enforcer.policy.schema.kube_status import MAX_FAILURES, POLICY_CONDITIONS
 
 GENERATION = 4
@@ -92,6 +93,40 @@ def test_a_refusal_is_told_with_its_reason_and_place():
     assert "n1: spec.rules[1].action: no such action" == accepted["message"]
 
 
+HELD = attrs.evolve(AUDIT, rollout="25%", is_held=True)
+REACHED = attrs.evolve(ACTIVE, rollout="25%")
+
+
+@pytest.mark.parametrize(
+    ("said", "counts", "enforced", "degraded"),
+    [
+        ([REACHED, HELD, HELD], (3, 1, 2), ("False", "Rollout"), "False"),
+        ([REACHED, REACHED], (2, 2, 0), ("True", "Active"), "False"),
+        ([AUDIT, REACHED], (2, 1, 0), ("Unknown", "NodesBehind"), "Unknown"),
+        ([ACTIVE, ACTIVE], (2, 2, 0), ("Unknown", "NodesBehind"), "Unknown"),
+        ([attrs.evolve(HELD, rollout="5%"), REACHED], (2, 1, 1), ("False", "Rollout"), "Unknown"),
+        ([HELD, None], (1, 0, 1), ("False", "Rollout"), "Unknown"),
+        ([HELD, SILENT], (1, 0, 1), ("False", "Rollout"), "Unknown"),
+        ([HELD, LIMITED], (1, 0, 1), ("False", "WithLimits"), "True"),
+        ([HELD, REFUSED], (1, 0, 1), ("False", "PolicyError"), "True"),
+        ([attrs.evolve(HELD, generation=GENERATION - 1)], (0, 0, 0), ("Unknown", "NodesBehind"), "Unknown"),
+    ],
+)  # fmt: skip
+def test_what_a_rollout_holds_back_is_not_enforced(said, counts, enforced, degraded):
+    """Whatever else is not known. And a node that went by another rollout is to say what it makes of this one."""
+    nodes = [
+        OnNode(f"n{number}", ACTIVE if each is SILENT else each, each is SILENT)
+        for number, each in enumerate(said)
+    ]
+
+    status = sum_up(GENERATION, nodes, 0, "25%")
+
+    assert counts == tuple(status["nodes"][key] for key in ("active", "enforcing", "held"))
+    assert enforced == conditions(status)["Enforced"]
+    assert degraded == conditions(status)["Degraded"][0]
+    assert "25%" == status["rollout"]
+
+
 def test_times_change_with_the_status_only():
     """Not with the reason, and not with the generation."""
     first = with_times(summed(ACTIVE, None), {}, "then")
@@ -126,8 +161,9 @@ class Watched:
         for resource in (NODES, OWN, WHOLE):
             self.overview.take(Listed(resource, {}))
 
-    def policy(self, generation=1, resource=OWN, key=KEY, status=None):
+    def policy(self, generation=1, resource=OWN, key=KEY, status=None, annotations=None):
         meta = {"name": key[1], "namespace": key[0], "generation": generation}
+        meta |= {"annotations": annotations} if annotations else {}
         item = self.keeper.kept({"metadata": meta, "status": status}, resource)
         self.overview.take(Found(resource, key, item))
 
@@ -233,6 +269,26 @@ def test_a_new_generation_is_not_active_before_a_node_says_so(watched):
     assert 1 == watched.nodes()["active"]
 
 
+def test_an_annotation_is_no_generation_and_is_summed_up_all_the_same(watched):
+    """As soon as it is there, as what it says; and a node that holds the policy back counts as such."""
+    watched.policy()
+    watched.node("n1")
+    watched.write()
+
+    watched.policy(annotations={MODE: "audit"})
+    first = watched.overview.wanted(PLACE).status
+    watched.node("n1", "audit", rollout="audit", held=True)
+    second = watched.overview.wanted(PLACE).status
+    watched.policy(annotations={MODE: "enforced"})
+    third = watched.overview.wanted(PLACE).status
+
+    assert ("audit", 1, 0) == (first["rollout"], *map(first["nodes"].get, ("enforcing", "held")))
+    assert ("Unknown", "NodesBehind") == conditions(first)["Enforced"]
+    assert ("audit", 0, 1) == (second["rollout"], *map(second["nodes"].get, ("enforcing", "held")))
+    assert ("False", "Rollout") == conditions(second)["Enforced"]
+    assert "invalid" == third["rollout"]
+
+
 def test_a_node_that_goes_silent_is_not_active(watched):
     """A quarter of an hour after its last report was seen here, whatever time it names."""
     watched.policy()
@@ -247,7 +303,7 @@ def test_a_node_that_goes_silent_is_not_active(watched):
     watched.overview.look()
 
     assert [] == before
-    assert {"total": 1, "active": 0, "degraded": 0, "refused": 0} == watched.nodes()
+    assert {"total": 1} == {key: count for key, count in watched.nodes().items() if count}
     watched.write()
     watched.node("n1")
     assert 1 == watched.nodes()["active"]
