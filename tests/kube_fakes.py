@@ -126,6 +126,7 @@ class FakeServer:
         tokens: that are valid.
         bookmark: seconds between two bookmarks of a watch.
         deleted: every object that was ever deleted, by path and key.
+        no_owners: nobody may name an owner.
         pages: how many objects a part of a list has at most, whatever is asked for.
     """
 
@@ -137,6 +138,7 @@ class FakeServer:
     requests: list = attrs.field(factory=list)
     bookmark: float = 0.2
     deleted: set = attrs.field(factory=set)
+    no_owners: bool = False
     pages: int = 1000
     store: dict = attrs.field(factory=lambda: {path: {} for path in KINDS})
     version: int = 100
@@ -468,9 +470,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._status(422, "Kubernetes 1.20 makes null of an empty text where another was")
             return
         # A status is no new generation, and changes nothing else.
-        kept = ("generation", "annotations")
+        kept = ("generation", "annotations", "ownerReferences")
         source = known if is_status else document
         meta = {word: source["metadata"][word] for word in kept if word in source["metadata"]}
+        if not is_status and "ownerReferences" in meta and self.fake.no_owners:
+            self._status(403, "cannot set an ownerRef on a resource you can't delete")
+            return
         more = {"status": document.get("status") if is_status else known.get("status")}
         item = self.fake.put(place, key, spec=known.get("spec", {}), meta=meta, **more)
         self._answer(200, json.dumps(item).encode())

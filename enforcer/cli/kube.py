@@ -190,6 +190,7 @@ def _reporter(agent: Agent, results: Path, poster: EventPoster | None) -> Report
         status=NodeStatus(plan.policies),
         troubles=agent.troubles,
         heard=DenialEvents(poster.post).heard if poster is not None else lambda _: None,
+        own=agent.node,
     )
 
 

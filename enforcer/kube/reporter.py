@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from enforcer.kube.client import Client
     from enforcer.kube.engine_results import Results
+    from enforcer.kube.node_object import NodeObject
     from enforcer.kube.policy_state import PolicyStates
     from enforcer.kube.troubles import Troubles
 
@@ -32,7 +33,9 @@ __all__ = ["Reporter", "Tempo"]
 
 _WHAT: Final = "status of this node"
 _JOIN: Final = 2.0
+_OWNER: Final = "owner of the status"
 _MISSING: Final = 404
+_NOT_ALLOWED: Final = frozenset({403, 422})
 
 
 @attrs.frozen
@@ -62,7 +65,8 @@ class Reporter:
 
     Attributes:
         results: the file of the engine.
-        states: which text is of which generation.
+        states: which text is of which version.
+        own: the node's object, which is to be the owner of the report: it goes with the node then.
         heard: is told, too, what the engine says; it must not wait.
     """
 
@@ -72,6 +76,7 @@ class Reporter:
     states: PolicyStates
     status: NodeStatus
     troubles: Troubles
+    own: NodeObject
     tempo: Tempo = attrs.field(factory=Tempo)
     heard: Callable[[Results | None], None] = lambda _: None
     _ending: Event = attrs.field(factory=Event, init=False)
@@ -80,6 +85,9 @@ class Reporter:
     _sent_at: float = attrs.field(default=0.0, init=False)
     _alive_at: float = attrs.field(default=0.0, init=False)
     _not_before: float = attrs.field(default=0.0, init=False)
+    _owner: str = attrs.field(default="", init=False)
+    _owner_tried: str = attrs.field(default="", init=False)
+    _owner_after: float = attrs.field(default=0.0, init=False)
 
     def start(self) -> None:
         """Begin, in a thread."""
@@ -126,7 +134,7 @@ class Reporter:
         self._alive_at = now + random.uniform(*self.tempo.alive)  # noqa: S311 - as above
 
     def _is_due(self, status: dict[str, Any], now: float) -> bool:
-        if self._sent is None or now >= self._alive_at:
+        if self._sent is None or now >= self._alive_at or self._is_owner_due(now):
             return True
         if facts_of(status) != facts_of(self._sent):
             return True
@@ -144,13 +152,57 @@ class Reporter:
             "kind": NODE.kind,
             "metadata": {"name": self.node},
         }
-        path = f"/apis/{NODE.group}/{NODE.version}/{NODE.plural}/{self.node}"
-        manager = f"enforcer-node-{self.node}"[:128]
         document = {**head, "status": {**status, "lastSeen": rfc3339(self.status.clock())}}
+        self._let_own(head)
         try:
-            self.client.apply(f"{path}/status", manager, document)
+            self._apply("/status", document)
         except AnswerError as error:
             if error.status != _MISSING:
                 raise
-            self.client.apply(path, manager, head)
-            self.client.apply(f"{path}/status", manager, document)
+            if self.own.was_deleted:
+                # Made again, it would have no owner, and stay for ever.
+                raise KubeError("the node was deleted, and its status with it") from error
+            self._owner = self._owner_tried = ""
+            self._let_own(head)
+            if not self._owner:
+                self._apply("", head)
+            self._apply("/status", document)
+
+    def _apply(self, part: str, document: dict[str, Any]) -> None:
+        path = f"/apis/{NODE.group}/{NODE.version}/{NODE.plural}/{self.node}{part}"
+        self.client.apply(path, f"enforcer-node-{self.node}"[:128], document)
+
+    # ---- The owner -----------------------------------------------------------------------------
+
+    def _is_owner_due(self, now: float) -> bool:
+        """Whether the node's object is to be made the owner: it is another one, or was not allowed to be."""
+        uid = self.own.uid
+        is_new = uid != self._owner_tried or now >= self._owner_after
+        return uid not in {"", self._owner} and is_new
+
+    def _let_own(self, head: dict[str, Any]) -> None:
+        """
+        Let the node's object own what has *head*, which is made if there is none.
+
+        Some servers let nobody name an owner who may not also delete what is owned. Without an owner, all
+        else goes on, and somebody else removes the reports of nodes that are gone.
+
+        Raises:
+            KubeError: it is not known what the server did.
+        """
+        now, uid = time.monotonic(), self.own.uid
+        if not self._is_owner_due(now):
+            return
+        owner = {"apiVersion": "v1", "kind": "Node", "name": self.node, "uid": uid}
+        meta = {**head["metadata"], "ownerReferences": [owner]}
+        self._owner_tried = uid
+        self._owner_after = now + random.uniform(*self.tempo.alive)  # noqa: S311 - a pause
+        try:
+            self._apply("", {**head, "metadata": meta})
+        except AnswerError as error:
+            if error.status not in _NOT_ALLOWED:
+                raise
+            self.troubles.failed(_OWNER, error)
+        else:
+            self._owner = uid
+            self.troubles.works(_OWNER)

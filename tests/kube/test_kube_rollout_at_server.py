@@ -82,6 +82,9 @@ def test_a_policy_is_rolled_out(filled, tmp_path):
     assert ("n1", f"metadata.annotations[{SHARE}]") == (failure["node"], failure["path"])
     assert {1} == {each["metadata"]["generation"] for each in (held, reached, last, wrong)}
     assert {1} == {each["observedGeneration"] for each in wrong["status"]["conditions"]}
+    uid = filled.get("node", "n1")["metadata"]["uid"]
+    (owner,) = filled.get("enforcernode", "n1")["metadata"]["ownerReferences"]
+    assert ("Node", "n1", uid) == (owner["kind"], owner["name"], owner["uid"])
 
 
 def test_who_writes_a_status_rolls_nothing_out(filled):

@@ -16,7 +16,7 @@ from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
 from enforcer.kube.reporter import Reporter, Tempo
 from enforcer.kube.resource import POLICIES as RESOURCES
-from enforcer.kube.resource import Found
+from enforcer.kube.resource import Deleted, Found, node_of
 from enforcer.kube.rollout import MODE, SHARE
 from enforcer.kube.rollout import NODES as NODE_LABELS
 from enforcer.kube.troubles import Troubles
@@ -272,6 +272,7 @@ def reporter(node, plan):
         node.folder.states,
         NodeStatus(node.folder.path, lambda: node.now),
         Troubles(said.append),
+        node.folder.node,
         QUICK,
     )
     yield made, said
@@ -313,6 +314,89 @@ def test_the_object_is_made_and_its_status_applied(server, node, reporter):
     made.look()
     assert 4 == len(server.requests)
     assert [] == said
+
+
+# ---- The owner of a report -------------------------------------------------------------------------
+
+
+def machine(node, uid, **more):
+    """The server says that the node's object is this one."""
+    item = {"metadata": {"name": "node-1", "uid": uid, **more}}
+    node.folder.node.take(Found(node_of("node-1"), ("", "node-1"), item))
+
+
+def owners(server):
+    found = server.store[NODES]["", "node-1"]["metadata"].get("ownerReferences", [])
+    return [(each["kind"], each["name"], each["uid"]) for each in found]
+
+
+def test_a_report_belongs_to_its_node(server, node, reporter):
+    """So it goes with it. A node that is made anew is another one; the status alone does not change it."""
+    made, said = reporter
+    made.look()
+    before = owners(server)
+    machine(node, "u1")
+    made.look()
+    first = owners(server)
+    node.engine_says(node.result(node.agent_writes(1)))
+    made.look()
+    count = len(server.requests)
+    machine(node, "u2")
+    made.look()
+    made.look()
+
+    assert [] == before
+    assert [("Node", "node-1", "u1")] == first
+    assert [("Node", "node-1", "u2")] == owners(server)
+    assert 2 == len(server.requests) - count
+    assert "policies" in server.store[NODES]["", "node-1"]["status"]
+    assert [] == said
+
+
+def test_a_report_that_somebody_removed_is_made_again(server, node, reporter):
+    """With its owner."""
+    made, _ = reporter
+    machine(node, "u1")
+    made.look()
+    server.delete(NODES, ("", "node-1"))
+    node.engine_says()
+
+    made.look()
+
+    assert [("Node", "node-1", "u1")] == owners(server)
+
+
+def test_a_report_of_a_node_that_was_deleted_is_not_made_again(server, node, reporter):
+    """It would have no owner and stay. It is made when the node is back."""
+    made, said = reporter
+    machine(node, "u1")
+    made.look()
+    node.folder.node.take(Deleted(node_of("node-1"), ("", "node-1")))
+    server.delete(NODES, ("", "node-1"))
+    node.engine_says()
+    made.look()
+    meanwhile = ("", "node-1") in server.store[NODES]
+
+    machine(node, "u2")
+    made._not_before = 0.0
+    made.look()
+
+    assert not meanwhile
+    assert any("the node was deleted" in sentence for sentence in said)
+    assert [("Node", "node-1", "u2")] == owners(server)
+
+
+def test_without_the_right_to_an_owner_reports_go_on(server, node, reporter):
+    """Some servers let nobody name one who may not delete what is owned."""
+    made, said = reporter
+    server.no_owners = True
+    machine(node, "u1")
+
+    made.look()
+
+    assert [] == owners(server)
+    assert "conditions" in server.store[NODES]["", "node-1"]["status"]
+    assert any(sentence.startswith("owner of the status: 403") for sentence in said)
 
 
 def test_counts_alone_wait(server, node, reporter):
@@ -359,6 +443,7 @@ def test_a_report_that_fails_touches_nothing_else(server, node, plan, begin, mon
         agent.agent.states,
         NodeStatus(plan.policies, lambda: node.now),
         agent.agent.troubles,
+        agent.agent.node,
         QUICK,
     )
     real, is_well = FakeServer.put, Event()
