@@ -58,6 +58,8 @@ class Rhythm:
         rate: writes in a second, of all policies together.
         events: in a second, of all agents together. Each write is one for every agent, since all of them
             watch the policies.
+        counting: the same, for writes of which only counts differ. With thousands of nodes some come and go
+            all the time, each of which changes a count of every policy.
         failed: after a failure, from and to.
         silence: after which a node that has not reported does not count as active.
     """
@@ -67,6 +69,7 @@ class Rhythm:
     counts: float = 60.0
     rate: float = 5.0
     events: float = 5000.0
+    counting: float = 500.0
     failed: tuple[float, float] = (15.0, 45.0)
     silence: float = 900.0
 
@@ -98,6 +101,7 @@ class Aggregator:
     _overview: Overview = attrs.field(factory=Overview, init=False)
     _not_before: dict[tuple[str, Key], float] = attrs.field(factory=dict, init=False)
     _written_at: dict[tuple[str, Key], float] = attrs.field(factory=dict, init=False)
+    _counts_after: float = attrs.field(default=0.0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._client = Client(self.access, silence=_ANSWER)
@@ -215,6 +219,12 @@ class Aggregator:
             wanted = self._overview.wanted(place)
             if wanted is None:
                 continue
+            if not wanted.is_verdict:
+                if now < self._counts_after:
+                    if self._counts_after - now > self.rhythm.look:
+                        self._overview.defer(place)
+                    continue
+                self._counts_after = now + self._overview.nodes / self.rhythm.counting
             self._written_at[place] = now
             if not self._send(place, wanted):
                 return
@@ -222,6 +232,8 @@ class Aggregator:
             self._take(news, 0)
 
     def _is_due(self, place: tuple[str, Key], now: float, *, is_urgent: bool) -> bool:
+        if not is_urgent and now < self._counts_after:
+            return False
         since = self.rhythm.least if is_urgent else self.rhythm.counts
         written = self._written_at.get(place)
         return now >= self._not_before.get(place, now) and (

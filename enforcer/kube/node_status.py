@@ -80,7 +80,7 @@ class NodeStatus:
             if len(found) == _MAX_POLICIES or (result is None and item.refusal is None):
                 continue  # the engine has not looked yet
             if item.label in names:
-                continue  # of two kinds under one name; a list that has it twice would be refused whole
+                continue  # of two kinds under one name, which nobody could tell apart
             names.add(item.label)
             entry: dict[str, Any] = {"name": item.label}
             if item.refusal is not None:

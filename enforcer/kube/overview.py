@@ -15,7 +15,15 @@ import attrs
 
 from enforcer.kube.node_status import rfc3339
 from enforcer.kube.policy_text import generation_of
-from enforcer.kube.policy_totals import OnNode, Said, facts_of, said_of, sum_up, with_times
+from enforcer.kube.policy_totals import (
+    OnNode,
+    Said,
+    facts_of,
+    said_of,
+    sum_up,
+    verdict_of,
+    with_times,
+)
 from enforcer.kube.resource import NODES, POLICIES, Deleted, Found, Listed
 from enforcer.kube.rollout import text_of
 from enforcer.policy.language.kube import POLICY, TETRAGON_POLICY
@@ -42,11 +50,13 @@ class Wanted:
         status: without what others may have written there.
         before: what it has.
         uid: of the policy; empty: it is not known.
+        is_verdict: more than counts differ, or the policy itself has changed, or what a node says of it.
     """
 
     resource: Resource
     key: Key
     status: dict[str, Any]
+    is_verdict: bool = True
     before: dict[str, Any] = attrs.field(factory=dict)
     uid: str = ""
 
@@ -130,6 +140,7 @@ class Overview:
     _nodes: dict[str, _Node] = attrs.field(factory=dict, init=False)
     _listed: set[str] = attrs.field(factory=set, init=False)
     _touched: dict[tuple[str, Key], bool] = attrs.field(factory=dict, init=False)
+    _changed: set[tuple[str, Key]] = attrs.field(factory=set, init=False)
 
     @property
     def nodes(self) -> int:
@@ -168,10 +179,13 @@ class Overview:
         if place not in self._policies:
             self._touch_other(resource, key)
         uid = str(item["metadata"].get("uid", ""))
+        generation, old = generation_of(item), self._policies.get(place)
         self._policies[place] = _Policy(
-            resource, key, generation_of(item), item["status"], item["rollout"], uid
+            resource, key, generation, item["status"], item["rollout"], uid
         )
         self._touched[place] = True
+        if old is None or (old.generation, old.rollout) != (generation, item["rollout"]):
+            self._changed.add(place)  # and not if it only has the status that was written
 
     def _reported(self, name: str, report: dict[str, Any]) -> None:
         old = self._nodes.get(name)
@@ -208,6 +222,8 @@ class Overview:
             place = (each.path, (namespace, name))
             if place in self._policies:
                 self._touched[place] = self._touched.get(place, False) or is_urgent
+                if is_urgent:
+                    self._changed.add(place)
 
     def _touch_other(self, resource: Resource, key: Key) -> None:
         """Of two kinds under one name, the second hangs on whether there is the first."""
@@ -246,11 +262,17 @@ class Overview:
             self.settle(place)
             return None
         timed = with_times(status, policy.status, rfc3339(self.wall()))
-        return Wanted(policy.resource, policy.key, timed, policy.status, policy.uid)
+        is_verdict = place in self._changed or verdict_of(status) != verdict_of(policy.status)
+        return Wanted(policy.resource, policy.key, timed, is_verdict, policy.status, policy.uid)
 
     def settle(self, place: tuple[str, Key]) -> None:
         """Look no more at *place* until something changes."""
         self._touched.pop(place, None)
+        self._changed.discard(place)
+
+    def defer(self, place: tuple[str, Key]) -> None:
+        """Only counts differ at *place*: let them wait, until something else changes."""
+        self._touched[place] = False
 
     def written(self, wanted: Wanted) -> None:
         """Remember that the policy has the status *wanted*, which the server may tell much later."""

@@ -19,7 +19,7 @@ from enforcer.policy.schema.kube_status import MAX_FAILURES, POLICY_CONDITIONS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["OnNode", "Said", "facts_of", "said_of", "sum_up", "with_times"]
+__all__ = ["OnNode", "Said", "facts_of", "said_of", "sum_up", "verdict_of", "with_times"]
 
 _REFUSED: Final = frozenset({"refused", "older"})
 _DECIDES: Final = frozenset({"active", "audit"})
@@ -235,6 +235,17 @@ def facts_of(status: dict[str, Any]) -> dict[str, Any]:
     }
     facts = {key: status.get(key) for key in ("nodes", "rollout", "failures")}
     return {**facts, "conditions": {name: conditions.get(name) for name in POLICY_CONDITIONS}}
+
+
+def verdict_of(status: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told without delay in the largest cluster: *status* without counts, and without what has them."""
+    told = ("status", "reason", "observedGeneration")
+    conditions = {
+        each["type"]: [each.get(key) for key in told]
+        for each in _told(status)
+        if each["type"] in POLICY_CONDITIONS
+    }
+    return {**{key: status.get(key) for key in ("rollout", "failures")}, "conditions": conditions}
 
 
 def _told(status: dict[str, Any]) -> list[dict[str, Any]]:

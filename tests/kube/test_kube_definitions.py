@@ -251,7 +251,6 @@ def test_nodes_report(cluster):
     "parts",
     [
         {"policies": [{"name": "a", "state": "well"}]},
-        {"policies": [{"name": "a", "state": "active"}] * 2},
         {"policies": [{"state": "active"}]},
         {"conditions": [condition("Enforced")]},
         {"generation": -1},

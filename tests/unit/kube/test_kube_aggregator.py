@@ -131,6 +131,25 @@ def test_counts_are_written_after_their_minute(server, begin):
     assert until(lambda: server.store[POLICIES][KEY]["status"]["denials"] == 7)
 
 
+def test_counts_of_nodes_wait_where_there_are_many(server, begin):
+    """Some come and go all the time there. What the policy is on a node is told at once, with all counts."""
+    server.put(POLICIES, KEY)
+    report(server, "n1")
+    # As if these few were many: the first of such writes may be made, and the next one in an hour.
+    made, _ = begin("n1", rhythm=attrs.evolve(RHYTHM, counting=0.0005))
+    assert until(lambda: totals(server) == (1, 1, 0))
+    report(server, "n2")
+    assert until(lambda: totals(server) == (2, 2, 0))
+
+    report(server, "n3")
+    assert until(lambda: made._overview.nodes == 3 and not any(made._overview._touched.values()))
+    meanwhile = totals(server)
+    report(server, "n4", "refused")
+
+    assert (2, 2, 0) == meanwhile
+    assert until(lambda: totals(server) == (4, 3, 1))
+
+
 def test_one_policy_is_not_written_again_at_once(server, begin):
     """Others do not wait for it."""
     server.put(POLICIES, KEY)

@@ -174,7 +174,7 @@ def test_an_error_has_the_path_of_its_field(node):
 
 
 def test_a_name_is_in_the_list_once(node):
-    """A server refuses a list that has it twice, whole."""
+    """Nobody could tell two entries of one name apart."""
     digest = node.agent_writes(1)
     item = {"metadata": {"generation": 9}, "spec": SPEC}
     node.folder.take(Found(RESOURCES[2], KEY, item))

@@ -258,7 +258,7 @@ def test_statuses_are_those_of_the_table():
     said = get_type_hints(PolicyResult)["state"]
     assert set(STATES) == set(get_args(said))
     assert list(STATES) == node["policies"]["items"]["properties"]["state"]["enum"]
-    assert ["name"] == node["policies"]["x-kubernetes-list-map-keys"]
+    assert "atomic" == node["policies"]["x-kubernetes-list-type"]
     assert MAX_FAILURES == policy["failures"]["maxItems"]
 
 
