@@ -7,12 +7,14 @@ A real API server on loopback, with etcd, for the tests of what it makes of defi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ import attrs
 import pytest
 import yaml
 from patience import scaled
+
+from enforcer.policy.language.kube import KINDS, TETRAGON_POLICY
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(os.environ.get("ENFORCER_KUBE_SERVER") or ROOT / "build/kube")
@@ -103,6 +107,8 @@ class Cluster:
 
     port: int
     config: Path
+    pids: tuple[int, int]
+    """Of the server, and of its store."""
 
     @property
     def authority(self) -> Path:
@@ -136,6 +142,47 @@ class Cluster:
         done = self.run(*words, "--user=nobody", f"--token={role}", given=given)
         assert 0 == done.returncode or "is forbidden" in done.stderr, done.stderr
         return done.returncode == 0
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[Cluster]:
+    """Run an API server, whose files are in *folder*, with no definitions and the namespace shop."""
+    port, store, peers = free_ports(3)
+    store_at, peers_at = (f"http://127.0.0.1:{each}" for each in (store, peers))
+    (folder / "users.yaml").write_text(json.dumps(USERS))
+    commands = (
+        ["etcd", "--data-dir=etcd", "--unsafe-no-fsync", f"--initial-cluster=default={peers_at}"]
+        + [f"--{word}-client-urls={store_at}" for word in ("listen", "advertise")]
+        + [f"--{word}-peer-urls={peers_at}" for word in ("listen", "initial-advertise")],
+        ["kube-apiserver", f"-etcd={store_at}", f"-port={port}", "-users=users.yaml"],
+    )
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for command in commands:
+            with (folder / f"{command[0]}.log").open("wb") as log:
+                program = [PROGRAMS / command[0], *command[1:]]
+                processes.append(subprocess.Popen(program, cwd=folder, stdout=log, stderr=log))
+            if command[0] == "etcd":
+                wait_for(f"{store_at}/health", processes[-1], folder)
+        cluster = Cluster(port, folder / "config", (processes[1].pid, processes[0].pid))
+        cluster.config.write_text(json.dumps(config_of(port)))
+        wait_ready(cluster, processes[-1], folder)
+        cluster.do("create", "namespace", "shop")
+        yield cluster
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+            process.wait()
+
+
+def define(cluster: Cluster) -> None:
+    """Let the server know our kinds, and leases."""
+    for folder in ("crds", "crds-of-others"):
+        cluster.do("apply", "--server-side", "-f", str(ROOT / "packaging/kubernetes" / folder))
+    cluster.do("apply", "--server-side", "-f", "-", given=json.dumps(LEASES))
+    names = [*(kind.resource for kind in (*KINDS, TETRAGON_POLICY)), LEASES["metadata"]["name"]]
+    cluster.do("wait", "--for=condition=Established", "crd", *names)
+    cluster.do("wait", "--for=condition=NamesAccepted", "crd", *names)
 
 
 def free_ports(number: int) -> list[int]:
