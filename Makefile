@@ -18,7 +18,7 @@
 # make test-wheel-pages   the commands of README and docs with the wheel, here and in virtual machines
 # make test-rpm     the rpm in a clean system: install, upgrade, remove; needs rpmbuild and mmdebstrap
 # make test-image   the program in the root of the image; needs mmdebstrap and umoci
-# make test-all   every test on every kernel, on a plain processor, the soak at a tenth, and the last five
+# make test-all   every test on every kernel, on a plain processor, with three times the random examples, the soak at a tenth, and the last five
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
 # make bench-records   how many records a second one core takes into a log, on this machine

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from random import Random
 
+from amount import examples
 from generate import Maker
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,7 +99,7 @@ def facts(op: Op, actor: Actor, access: Access) -> Facts:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.integers(0, 2**64 - 1))
 def test_the_judge_agrees_with_the_reference(seed):
     """The same entry of every policy decides, with the same verdict, by the same kind of match."""
@@ -145,7 +146,7 @@ def assert_says_what_it_means(snippet: tuple[str, ...], policy: Policy) -> None:
     assert [f.field for f in meant.flags] == [f.field for f in written.flags]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.integers(0, 2**64 - 1))
 def test_changes_allow_what_they_promise(seed):
     """By the reference, every change that is proposed lets the access through."""

@@ -5,9 +5,9 @@ Random policies, random operations: the builds agree on the verdict and on the r
 
 from __future__ import annotations
 
-import os
 from random import Random
 
+from amount import SOAK, examples
 from builds import BORN, GENERATION, actor_input, checked, decide_access, decide_by_reference
 from generate import Maker
 from hypothesis import example, given, settings
@@ -17,8 +17,7 @@ from enforcer.compiler import BareHost, compile_policies
 from enforcer.compiler.points import place
 from enforcer.policy.kernel_types.operand_path import NoTypes
 
-SOAK = os.environ.get("ENFORCER_SOAK") == "1"
-POLICY_SETS = 20_000 if SOAK else 400
+POLICY_SETS = examples(400, soak=20_000)
 ACTORS, OPERATIONS = 5, 10
 
 
@@ -26,7 +25,7 @@ ACTORS, OPERATIONS = 5, 10
 @given(st.integers(0, 2**64 - 1))
 @example(1000002099)  # of a guard with two names, the one in doubt hid the one that is certain
 def test_compiled_builds_agree_with_the_reference(builds, seed) -> None:
-    """400 random policy sets with 20,000 random operations get one answer from every build."""
+    """Random policy sets, with 50 random operations each, get one answer from every build."""
     make = Maker(Random(seed))
     policies = make.policies()
     compiled = checked(

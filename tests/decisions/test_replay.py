@@ -6,12 +6,12 @@ What is decided again from a journal is what is decided at once, and what the re
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from pathlib import Path
 from random import Random
 
 import attrs
+from amount import SOAK, examples
 from builds import GENERATION, actor_input, decide_access, decide_by_reference, decision, run_native
 from generate import Maker
 from hypothesis import given, settings
@@ -28,8 +28,7 @@ from enforcer.policy.model.policy import Mode, PolicySet
 from enforcer.replay.candidate import Candidate
 from enforcer.replay.replay import Replay
 
-SOAK = os.environ.get("ENFORCER_SOAK") == "1"
-POLICY_SETS = 5_000 if SOAK else 120
+POLICY_SETS = examples(120, soak=5_000)
 ACTORS, OPERATIONS = 4, 8
 
 

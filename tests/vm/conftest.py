@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import shared
 from lab.claims import Claims
 from taker import Taker
 
@@ -45,6 +46,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(skip)
             elif not _IS_SOAK and item.get_closest_marker("long"):
                 item.add_marker(long)
+
+
+@pytest.hookimpl(tryfirst=True)  # before fixtures, which start engines
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Take the shared engine from whoever must have one of its own."""
+    if _IN_GUEST:
+        shared.wanted_by(item.path.name)
+
+
+def pytest_sessionfinish() -> None:
+    """End what was shared."""
+    shared.close()
 
 
 @pytest.fixture(scope="session")

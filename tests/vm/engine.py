@@ -22,6 +22,7 @@ from typing import IO, Any
 import attempter
 import attrs
 import ledger
+import shared
 import warm
 from patience import scaled
 
@@ -98,7 +99,17 @@ def running(
 def engine(
     paths: Sequence[str], directory: Path, *options: str, is_executed: bool = False
 ) -> Iterator[Engine]:
-    """Run the daemon with policy files."""
+    """Run the daemon with policy files: the shared one where that will do."""
+    if not options and not is_executed:
+        with shared.lease(ENFORCER, paths) as had:
+            if had is not None:
+                attempter.forget()
+                try:
+                    yield Engine(*had)
+                finally:
+                    attempter.forget()
+                return
+    shared.close()
     directory.mkdir(parents=True, exist_ok=True)
     log, output = directory / "events.json", directory / "output"
     with output.open("wb") as sink:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from amount import examples
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from kube_fakes import CLUSTER, PODS, POLICIES, QUICK, FakeServer, files_of, until
@@ -117,14 +118,14 @@ def place(tmp_path_factory):
     return tmp_path_factory.mktemp("histories")
 
 
-@settings(max_examples=40, **WAITING)
+@settings(max_examples=examples(40), **WAITING)
 @given(first=st.sets(st.sampled_from(KEYS)), steps=st.lists(STEPS, min_size=3, max_size=14))
 def test_the_folder_becomes_the_store(certificate, place, first, steps):
     """At no moment does a file go whose object was not deleted. Nothing is listed but when it must be."""
     live(certificate, place, first, steps, QUICK)
 
 
-@settings(max_examples=20, **WAITING)
+@settings(max_examples=examples(20), **WAITING)
 @given(
     first=st.sets(st.sampled_from(KEYS)),
     steps=st.lists(STEPS | RESTORES, min_size=3, max_size=14),
