@@ -391,7 +391,9 @@ def status(accepted="True", message="", denials=0, generation=1, **more):
 
 
 def events(after, before, uid="u"):
-    return list(policy_events(Wanted(POLICIES[0], ("shop", "vault"), after, before=before, uid=uid)))
+    return list(
+        policy_events(Wanted(POLICIES[0], ("shop", "vault"), after, before=before, uid=uid))
+    )
 
 
 def test_a_refusal_is_told_with_its_reason_and_its_field():
