@@ -52,7 +52,7 @@ def put_in_place(*packages: str) -> None:
         subprocess.run(command, check=True)
 
 
-def main(names: Sequence[str]) -> int:
+def main(names: Sequence[str] = ()) -> int:
     """Fetch and unpack what is missing; return the exit code."""
     _PLACE.mkdir(parents=True, exist_ok=True)
     wanted = [
