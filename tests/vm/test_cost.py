@@ -61,7 +61,7 @@ def active(*rules: str) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("count", [0, 1, 200])
+@pytest.mark.parametrize("count", [0, 1, 200], ids=["none", "one", "many"])
 def test_a_call_that_no_rule_names_costs_nothing(program, bases, count):
     """However many others rules name, and though one point is watched as well."""
     calls = [f"syscall: {name}, {NOBODY}" for name in OTHERS[:count]]

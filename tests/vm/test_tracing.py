@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import shared
 from cases import Case, prepare, read_files
 from daemon import ask
 from engine import attempt, engine
@@ -53,6 +54,7 @@ def cannot_override(engines: Engines) -> None:
     if can_override():
         pytest.skip("this kernel can replace the result of a system call")
     engines.close()  # of two daemons one would be refused
+    shared.close()
 
 
 @pytest.mark.usefixtures("cannot_override")

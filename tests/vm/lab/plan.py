@@ -115,7 +115,7 @@ _POSTURE = "an engine of its own: test_kubearmor.py has other lists of what is a
 OUTER_TESTS = {
     "test_replay_work.py": "a day's work is emulated for minutes: test_replay.py has a part of it",
     "test_service.py::test_a_loop_that_hangs_is_replaced": (
-        "the manager waits for its watchdog: test_a_killed_daemon_is_started_again"
+        "the manager waits for its watchdog: test_no_read_succeeds_between_death_and_return"
     ),
     "test_service.py::test_what_it_leaves_is_the_managers": (
         "a death, and another start by the manager: test_root_does_not_end_it_by_itself"
@@ -139,13 +139,29 @@ OUTER_TESTS = {
         "a protected start: test_its_death_ends_nothing, test_survival.py"
     ),
     "test_confirm.py::test_reload_that_locks_out[room]": "a start: the case that is named hook",
-    "test_confirm.py::test_start_after_an_unconfirmed_change": "a start: test_what_the_watch_did_goes_back",
+    "test_confirm.py::test_start_after_an_unconfirmed_change": "a start: test_kernel_falls_back_without_a_daemon",
     "test_core.py::test_a_crash_without_pins_refuses_nothing_else": (
         "two engines: test_pins_that_are_removed_by_hand_refuse_nothing_else"
     ),
     "test_core.py::test_what_a_lost_daemon_left_ends_without_a_refusal": (
         "an engine: test_starts_changes_and_stops_refuse_nothing_else"
     ),
+    "test_survival.py::test_daemon_is_killed_again_and_again": (
+        "a crash and a start under attack: test_counts_stay_exact_under_attack"
+    ),
+    "test_service.py::test_a_killed_daemon_is_started_again": (
+        "a death, and a start by the manager: test_no_read_succeeds_between_death_and_return"
+    ),
+    "test_without_bpf_lsm.py::test_file_capabilities_are_late": (
+        "what such a kernel cannot do, and says: test_what_succeeds_without_a_policy_is_refused is what it can"
+    ),
+    "test_confirm.py::test_what_the_watch_did_goes_back": (
+        "a start, and a window to wait for: test_commands_take_it_back"
+    ),
+    "test_reload.py::test_broken_policies_change_nothing": (
+        "attackers for a minute: test_broken_policy_is_told_without_a_command, test_failed_reload_says_where"
+    ),
+    "test_cost.py::test_a_call_that_no_rule_names_costs_nothing[one]": "an engine: the cases none and many",
     "test_survival.py::test_crash_in_the_middle_of_a_start[over another set]": (
         "several starts: the case that is named over nothing"
     ),
