@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from typing import TYPE_CHECKING, Final
 
 from enforcer import __version__
 from enforcer.cli.exits import MEANINGS
 from enforcer.cli.help_formatter import HelpFormatter
-from enforcer.cli.usage import Parser
+from enforcer.cli.usage import Parser, add_commands
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -77,21 +76,7 @@ def parser(named: Collection[str]) -> argparse.ArgumentParser:
         version=f"enforcer {__version__}",
         help="show the version of enforcer, and exit",
     )
-    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
-        if name not in named:
-            commands.add_parser(name, help=summary)
-            continue
-        module = importlib.import_module(f"enforcer.cli.{name.replace('-', '_')}")
-        command = commands.add_parser(
-            name,
-            help=summary,
-            description=module.__doc__.strip() if module.__doc__ else summary,
-            epilog=module.EXAMPLES,
-            formatter_class=HelpFormatter,
-        )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+    add_commands(made, "enforcer.cli", COMMANDS, named)
     return made
 
 

@@ -9,15 +9,17 @@ the beginning of an option for the option: what ``--prot`` means would change wi
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from enforcer.cli.exits import Exit, conclude
+from enforcer.cli.help_formatter import HelpFormatter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["Parser", "sentence"]
+__all__ = ["Parser", "add_commands", "sentence"]
 
 _OPTION: Final = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 _CHOICE: Final = re.compile(
@@ -67,6 +69,44 @@ class Parser(argparse.ArgumentParser):
         who = self.prog.removeprefix("enforcer ")
         known = _OPTION.findall(self.format_usage())
         return f"{who} has no option {word}{_suggestion(word, known)}"
+
+
+def add_commands(
+    parser: argparse.ArgumentParser,
+    package: str,
+    summaries: Mapping[str, str],
+    named: Collection[str],
+) -> list[argparse.ArgumentParser]:
+    """
+    Add commands to *parser*. Of those *named* it has the arguments; only their modules are imported.
+
+    Args:
+        parser: gets them, and which one is meant as ``run``.
+        package: has a module for each.
+        summaries: of all, in the order of the help.
+        named: those that may be meant.
+
+    Returns:
+        The parsers of those *named*.
+    """
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    made = []
+    for name, summary in summaries.items():
+        if name not in named:
+            commands.add_parser(name, help=summary)
+            continue
+        module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=module.__doc__.strip() if module.__doc__ else summary,
+            epilog=module.EXAMPLES,
+            formatter_class=HelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+        made.append(command)
+    return made
 
 
 def sentence(message: str) -> str:

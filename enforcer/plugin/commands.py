@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from enforcer import __version__
 from enforcer.cli.exits import Exit, conclude
 from enforcer.cli.help_formatter import HelpFormatter
-from enforcer.cli.usage import Parser, sentence
+from enforcer.cli.usage import Parser, add_commands, sentence
 from enforcer.plugin.engines import NAMESPACE
 
 if TYPE_CHECKING:
@@ -78,22 +77,8 @@ def parser(named: Collection[str]) -> argparse.ArgumentParser:
         help="show the version of enforcer, and exit",
     )
     _add_cluster(made, is_first=True)
-    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
-        if name not in named:
-            commands.add_parser(name, help=summary)
-            continue
-        module = importlib.import_module(f"enforcer.plugin.{name.replace('-', '_')}")
-        command = commands.add_parser(
-            name,
-            help=summary,
-            description=module.__doc__.strip() if module.__doc__ else summary,
-            epilog=module.EXAMPLES,
-            formatter_class=HelpFormatter,
-        )
-        module.add_arguments(command)
+    for command in add_commands(made, "enforcer.plugin", COMMANDS, named):
         _add_cluster(command, is_first=False)
-        command.set_defaults(run=module.run)
     return made
 
 

@@ -25,6 +25,8 @@ sys.path[:0] = [str(ROOT / "tests/vm"), str(Path(__file__).parent)]
 from lab.packages import Suite  # noqa: E402
 from lab.tools import LabError, tool  # noqa: E402
 
+SERVER = Path(__file__).with_name("build-server.py")
+"""Fetches etcd and kubectl, so it is part of the recipe."""
 SUITE = "bookworm"
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 PACKAGE = "k8s.io/kubernetes"
@@ -135,14 +137,15 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     directory = parser.parse_args().directory.absolute()
     stamp = directory / "made-of"
-    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    sources = [path.read_bytes() for path in (SERVER, Path(__file__))]
+    digest = hashlib.sha256(b"\0".join(sources)).hexdigest()
     if stamp.exists() and stamp.read_text("utf-8") == digest:
         return
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     try:
         with tempfile.TemporaryDirectory(dir=directory) as work:
-            importlib.import_module("build-server").fetch(Path(work), directory)
+            importlib.import_module(SERVER.stem).fetch(Path(work), directory)
             build(Path(work), directory)
     except (LabError, OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"build-cluster: there is no cluster: {error}")
