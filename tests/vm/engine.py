@@ -25,11 +25,11 @@ import ledger
 import shared
 import warm
 from patience import scaled
+from shared import Started
 
 ENFORCER = str(Path(sys.executable).with_name("enforcer"))
 EXECUTED = (sys.executable, ledger.__file__)  # the same as a program that keeps the ledger
 START_LIMIT = 600.0
-Started = warm.Process | subprocess.Popen[bytes]
 
 
 def launch(argv: Sequence[str], sink: IO[bytes], *, is_executed: bool = False) -> Started:
@@ -83,6 +83,26 @@ class Engine:
         raise AssertionError(message)
 
 
+def _begin(argv: Sequence[str], output: Path, *, is_executed: bool = False) -> Started:
+    with output.open("wb") as sink:
+        return launch(argv, sink, is_executed=is_executed)
+
+
+def _wait_until_active(process: Started, output: Path) -> None:
+    until = time.monotonic() + scaled(START_LIMIT)
+    while "enforcer: active: " not in output.read_text():
+        assert process.poll() is None, output.read_text()
+        assert time.monotonic() < until, output.read_text()
+        time.sleep(0.1)
+
+
+def _active(argv: Sequence[str], output: Path) -> Started:
+    """Run ``enforcer`` with *argv* until it is active."""
+    process = _begin(argv, output)
+    _wait_until_active(process, output)
+    return process
+
+
 @contextmanager
 def running(
     policy: str, directory: Path, *options: str, is_executed: bool = False
@@ -101,7 +121,7 @@ def engine(
 ) -> Iterator[Engine]:
     """Run the daemon with policy files: the shared one where that will do."""
     if not options and not is_executed:
-        with shared.lease(ENFORCER, paths) as had:
+        with shared.lease(_active, paths) as had:
             if had is not None:
                 attempter.forget()
                 try:
@@ -112,15 +132,10 @@ def engine(
     shared.close()
     directory.mkdir(parents=True, exist_ok=True)
     log, output = directory / "events.json", directory / "output"
-    with output.open("wb") as sink:
-        argv = ("start", *paths, "--json-log", str(log), *options)
-        process = launch(argv, sink, is_executed=is_executed)
-    until = time.monotonic() + scaled(START_LIMIT)
+    argv = ("start", *paths, "--json-log", str(log), *options)
+    process = _begin(argv, output, is_executed=is_executed)
     try:
-        while "enforcer: active: " not in output.read_text():
-            assert process.poll() is None, output.read_text()
-            assert time.monotonic() < until, output.read_text()
-            time.sleep(0.1)
+        _wait_until_active(process, output)
         attempter.forget()
         yield Engine(process, log)
     finally:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
+import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -65,11 +66,15 @@ spec:
 """
 
 
+Started = warm.Process | subprocess.Popen[bytes]
+Begin = Callable[[Sequence[str], Path], Started]
+
+
 @attrs.define
 class _Shared:
     """The engine, if one runs, and whether the file of the test that runs may have it."""
 
-    process: warm.Process | None = None
+    process: Started | None = None
     may_be_had: bool = False
 
 
@@ -94,9 +99,13 @@ def close() -> None:
 
 
 @contextlib.contextmanager
-def lease(enforcer: str, paths: Sequence[str]) -> Iterator[tuple[warm.Process, Path] | None]:
+def lease(begin: Begin, paths: Sequence[str]) -> Iterator[tuple[Started, Path] | None]:
     """
     Make the policies of *paths* the engine's until the block ends.
+
+    Args:
+        begin: runs ``enforcer`` with these arguments, and what it prints into this file, until it is active.
+        paths: of policies.
 
     Yields:
         The engine's process and its log, which has nothing of earlier policies; None where the test that
@@ -106,7 +115,7 @@ def lease(enforcer: str, paths: Sequence[str]) -> Iterator[tuple[warm.Process, P
         yield None
         return
     if _shared.process is None:
-        _shared.process = _start(enforcer)
+        _shared.process = _start(begin)
     process = _shared.process
     try:
         _take(paths)
@@ -121,19 +130,12 @@ def lease(enforcer: str, paths: Sequence[str]) -> Iterator[tuple[warm.Process, P
         close()
 
 
-def _start(enforcer: str) -> warm.Process:
+def _start(begin: Begin) -> Started:
     shutil.rmtree(_PLACE, ignore_errors=True)
     _POLICIES.mkdir(parents=True)
     _fill([])
-    with _OUTPUT.open("wb") as sink:
-        argv = (enforcer, "start", str(_POLICIES), "--no-watch", "--json-log", str(_LOG))
-        process = warm.start(argv, sink)
-    until = time.monotonic() + scaled(_LIMIT)
-    while "enforcer: active: " not in _OUTPUT.read_text():
-        assert process.poll() is None, _OUTPUT.read_text()
-        assert time.monotonic() < until, _OUTPUT.read_text()
-        time.sleep(0.1)
-    return process
+    argv = ("start", str(_POLICIES), "--no-watch", "--json-log", str(_LOG))
+    return begin(argv, _OUTPUT)
 
 
 def _fill(paths: Sequence[str]) -> None:
@@ -151,7 +153,7 @@ def _take(paths: Sequence[str]) -> None:
         client.ask(RELOAD)
 
 
-def _new_log(process: warm.Process) -> None:
+def _new_log(process: Started) -> None:
     _LOG.rename(_LOG.with_suffix(".before"))
     process.send_signal(signal.SIGUSR1)
     until = time.monotonic() + scaled(_LIMIT)
