@@ -19,32 +19,14 @@ from pathlib import Path
 
 import attrs
 import warm
+from lab.plan import ONE_ENGINE
 from patience import scaled
 
 from enforcer import places
 from enforcer.errors import ControlError
 from enforcer.runtime.control.protocol import RELOAD, Client
 
-__all__ = ["FILES", "close", "lease", "wanted_by"]
-
-FILES = frozenset(
-    {
-        "test_around_descriptors.py",
-        "test_around_loader.py",
-        "test_around_network.py",
-        "test_around_overlay.py",
-        "test_around_spelling.py",
-        "test_files.py",
-        "test_kubearmor.py",
-        "test_mount_events.py",
-        "test_network.py",
-        "test_paths.py",
-        "test_sctp.py",
-        "test_system_events.py",
-        "test_tracing.py",
-    }
-)
-"""Others ask what the engine knows of processes from before it, or about its start, or how it ends."""
+__all__ = ["close", "lease", "wanted_by"]
 
 _PLACE = Path("/opt/enforcer-test-shared")
 _POLICIES = _PLACE / "policies"
@@ -82,8 +64,8 @@ _shared = _Shared()
 
 
 def wanted_by(file: str) -> None:
-    """Say of which *file* the next test is; whoever is not of :data:`FILES` finds no engine."""
-    _shared.may_be_had = file in FILES
+    """Say of which *file* the next test is; whoever is not of :data:`lab.plan.ONE_ENGINE` finds no engine."""
+    _shared.may_be_had = file in ONE_ENGINE
     if not _shared.may_be_had:
         close()
 

@@ -11,6 +11,7 @@ from lab.plan import (
     APART,
     BESIDE,
     DEFAULT_KERNEL,
+    ONE_ENGINE,
     OUTER,
     OUTER_TESTS,
     OVERRIDING,
@@ -48,7 +49,7 @@ def _files(boots: list[Boot]) -> list[str]:
 _ALSO = [test for tests in ALSO.values() for test in tests]
 
 
-@pytest.mark.parametrize("name", [*WEIGHTS, *APART, *PROCESSORS, *OVERRIDING, *_ALSO])
+@pytest.mark.parametrize("name", [*WEIGHTS, *ONE_ENGINE, *APART, *PROCESSORS, *OVERRIDING, *_ALSO])
 def test_tables_name_files_that_are_there(name: str) -> None:
     """A file that was renamed would lose its place silently."""
     file, _, test = name.partition("::")
@@ -113,13 +114,21 @@ def test_boots_of_their_own_differ_as_their_files_need() -> None:
 
 
 def test_the_longest_come_first_and_the_shared_queue_last() -> None:
-    """The boots of one machine are over before the queue is empty, so nobody idles at the end."""
+    """
+    The boots of one machine are over before the queue is empty, so nobody idles at the end.
+
+    Files that share an engine are the last of a machine, so that no other comes between two of them.
+    """
     *special, ordinary = inner(_FILES, machines=3, cpus=2, has_lab=True)
 
     assert 3 == ordinary.machines
     assert {1} == {boot.machines for boot in special}
-    weights = [WEIGHTS.get(Path(entry.test).name, 1) for entry in ordinary.entries]
-    assert sorted(weights, reverse=True) == weights
+    names = [Path(entry.test).name for entry in ordinary.entries]
+    engines = [name in ONE_ENGINE for name in names]
+    assert sorted(engines) == engines
+    for shared in (False, True):
+        weights = [WEIGHTS.get(name, 1) for name in names if (name in ONE_ENGINE) == shared]
+        assert sorted(weights, reverse=True) == weights
 
 
 def test_what_needs_two_processors_says_so() -> None:

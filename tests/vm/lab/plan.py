@@ -75,6 +75,26 @@ WEIGHTS = {
     "test_tracing.py": 10,
 }
 
+# Files that want no more of the engine than their policies, and share one in a machine (shared.py). Others ask what it
+# knows of processes from before it, or about its start, or how it ends.
+ONE_ENGINE = frozenset(
+    {
+        "test_around_descriptors.py",
+        "test_around_loader.py",
+        "test_around_network.py",
+        "test_around_overlay.py",
+        "test_around_spelling.py",
+        "test_files.py",
+        "test_kubearmor.py",
+        "test_mount_events.py",
+        "test_network.py",
+        "test_paths.py",
+        "test_sctp.py",
+        "test_system_events.py",
+        "test_tracing.py",
+    }
+)
+
 # Elsewhere: on the host these skip what needs a kernel that enforces.
 BESIDE = ("tests/unit/kernel/test_kernel_pins.py", "tests/unit/kernel/test_kernel_session.py")
 
@@ -306,15 +326,17 @@ def _ordinary(
     return Boot(
         kernel,
         kernel,
-        sorted(entries, key=_longest_first),
+        sorted(entries, key=_order),
         (*_SCRATCH, *options),
         machines=machines,
         cpus=cpus,
     )
 
 
-def _longest_first(entry: Entry) -> tuple[int, str]:
-    return -WEIGHTS.get(Path(entry.test).name, 1), entry.test
+def _order(entry: Entry) -> tuple[bool, int, str]:
+    """Those that share an engine come last: between two of them, another file would end it."""
+    name = Path(entry.test).name
+    return name in ONE_ENGINE, -WEIGHTS.get(name, 1), entry.test
 
 
 def _apart(kernel: str, files: Sequence[str], options: Sequence[str] = ()) -> list[Boot]:
