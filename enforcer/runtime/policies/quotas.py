@@ -13,6 +13,8 @@ import attrs
 
 from enforcer.errors import PolicyError
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
+from enforcer.policy.model.policy import Condition
+from enforcer.runtime.policies.overlap import most_met
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,6 +35,9 @@ class Quota:
         processes: different conditions on processes, of which an engine has room for 512.
         calls: different system calls that rules name; each costs every process a little.
         marks: different marks.
+        policies: of which an engine has room for 512.
+        met: different conditions that one value may meet, of which an engine has room for 512. On a path in a
+            container, a condition takes the room of two.
     """
 
     rules: int = 256
@@ -40,6 +45,8 @@ class Quota:
     processes: int = 32
     calls: int = 64
     marks: int = 8
+    policies: int = 64
+    met: int = 32
 
     def exceeding(self, policies: Iterable[Policy]) -> Iterator[PolicyError]:
         """Yield an error for each of *policies* that has no room beside those in front of it."""
@@ -49,14 +56,15 @@ class Quota:
                 continue
             so_far = used.get(policy.namespace, {})
             together = {name: so_far.get(name, set()) | of(policy) for name, of in _USES.items()}
-            over = [name for name in _USES if len(together[name]) > getattr(self, name)]
+            numbers = {name: _NUMBERS.get(name, len)(together[name]) for name in _USES}
+            over = [name for name, number in numbers.items() if number > getattr(self, name)]
             if not over:
                 used[policy.namespace] = together
                 continue
             what = over[0]
             yield PolicyError(
                 f"the policies of namespace {policy.namespace} would have "
-                f"{len(together[what])} {_WORDS[what]} together, the quota is {getattr(self, what)}",
+                f"{numbers[what]} {_WORDS[what]} together, the quota is {getattr(self, what)}",
                 policy.span,
             )
 
@@ -98,17 +106,35 @@ def _marks(policy: Policy) -> set[object]:
     return {(policy.name, rule.mark.name) for rule in policy.rules if rule.mark is not None}
 
 
+def _policies(policy: Policy) -> set[object]:
+    return {policy.name}
+
+
+def _conditions(policy: Policy) -> set[object]:
+    return {condition for rule in policy.rules for condition in rule.conditions}
+
+
+def _met(conditions: set[object]) -> int:
+    return most_met(each for each in conditions if isinstance(each, Condition))
+
+
 _USES: Mapping[str, Callable[[Policy], set[object]]] = {
     "rules": _rules,
     "values": _values,
     "processes": _processes,
     "calls": _calls,
     "marks": _marks,
+    "policies": _policies,
+    "met": _conditions,
 }
+_NUMBERS: Mapping[str, Callable[[set[object]], int]] = {"met": _met}
+"""What is not simply how many there are."""
 _WORDS: Mapping[str, str] = {
     "rules": "rules and defaults",
     "values": "values in conditions",
     "processes": "different conditions on processes",
     "calls": "different system calls",
     "marks": "different marks",
+    "policies": "policies",
+    "met": "different conditions that one value may meet",
 }

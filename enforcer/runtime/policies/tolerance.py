@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import attrs
 
+from enforcer.compiler import limits
 from enforcer.errors import EnforcerBug, EnforcerError, LimitError, PolicyError, PolicyErrors
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import read_texts
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from enforcer.policy.model.policy import Policy
     from enforcer.policy.store import FileText
     from enforcer.runtime.control.answers import RefusedFileState
+    from enforcer.span import Span
 
 __all__ = ["Chosen", "RefusedFile", "choose", "is_at", "told"]
 
@@ -219,7 +221,12 @@ class _Choice(Generic[_T]):
     def run(self) -> _T:
         """Compile what can be; each round that does not end it leaves one version less."""
         while True:
-            if self._is_read() and self._has_own_names() and self._keeps_quotas():
+            if (
+                self._is_read()
+                and self._has_own_names()
+                and self._keeps_quotas()
+                and self._has_room()
+            ):
                 try:
                     return self.make(self.policies())
                 except EnforcerError as error:
@@ -280,6 +287,20 @@ class _Choice(Generic[_T]):
         tried = self._tried()
         errors = PolicyErrors(self.exceeding(p for unit in tried for p in unit.policies))
         return not (errors.errors and _fall_back_by_name(tried, errors))
+
+    def _has_room(self) -> bool:
+        """Let fall back what is too much whatever it says: to compile thousands one by one takes minutes."""
+        n_policies, is_right = 0, True
+        for unit in self._tried():
+            more = n_policies + len(unit.policies)
+            try:
+                limits.check("ENF_MAX_POLICIES", more, "policies", _place(unit))
+            except LimitError as error:
+                unit.fall_back([error])
+                is_right = False
+            else:
+                n_policies = more
+        return is_right
 
     def _blame(self, error: EnforcerError) -> None:
         """
@@ -345,6 +366,10 @@ class _Choice(Generic[_T]):
         except _OF_POLICIES as error:
             return error
         return None
+
+
+def _place(unit: _Unit) -> Span | None:
+    return unit.policies[0].span if unit.policies else None
 
 
 def _together(old: list[_Unit], new: list[_Unit], number: int) -> PolicySet:

@@ -60,6 +60,12 @@ def _rules(number):
             "{name: r, exec: {}, match: {path: /a}, mark: m, action: log}",
             "1 different marks",
         ),
+        (Quota(policies=0), RULE, "1 policies"),
+        (
+            Quota(met=1),
+            _rules(1) + ", {name: other, file: read, match: {path: [/0, /9]}, action: deny}",
+            "2 different conditions that one value may meet",
+        ),
     ],
 )
 def test_what_is_counted(quota, rules, what):
@@ -74,6 +80,21 @@ def test_what_is_counted(quota, rules, what):
 
 def test_the_ordinary_quota_has_room():
     assert not list(Quota().exceeding(_policies(_text("a", rules=_rules(200)))))
+
+
+def test_one_namespace_leaves_room_on_a_path_for_others(tmp_path):
+    """The kernel side has room for so many conditions that one path meets: who takes all keeps others out."""
+    for number in range(200):
+        rule = RULE.replace("/x", f"[/bin/sh, /opt/{number}]")
+        (tmp_path / f"a{number:03}.yaml").write_text(_text(f"a{number}", "namespace: red", rule))
+    rule = RULE.replace("/x", "[/bin/sh, /opt/mine]")
+    (tmp_path / "z.yaml").write_text(_text("z", "namespace: blue", rule))
+
+    made = make(Order(Sources((tmp_path,), is_tolerant=True), Overlay(), generation=1))
+
+    names = [facts.name for facts in made.now.facts]
+    assert "blue/z" in names
+    assert Quota().met == len(names) - 1
 
 
 def test_each_namespace_has_its_own():

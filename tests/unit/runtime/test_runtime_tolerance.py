@@ -39,6 +39,7 @@ class _Room:
 
     most: int = 1000
     asked: int = 0
+    checked: int = 0
 
     def make(self, policies):
         self.asked += 1
@@ -50,6 +51,7 @@ class _Room:
 
     def check(self, policies):
         """Each by itself has room."""
+        self.checked += 1
 
 
 def _choose(now, earlier=None, room=None, taken=None):
@@ -171,6 +173,19 @@ def test_new_files_take_no_room_of_others():
     assert 150 == len(chosen.made)
     assert 100 == len(chosen.refused)
     assert room.asked < 60
+
+
+def test_of_thousands_no_more_are_compiled_than_there_can_be():
+    """Each by itself would take minutes; what was active before is one of them."""
+    folder = {f"/{number:04}": _policy(f"p{number}") for number in range(2000)}
+    room = _Room(most=500)
+
+    chosen = _choose(folder, {"/1999": folder["/1999"]}, room)
+
+    assert 500 == len(chosen.made)
+    assert "p1999" in chosen.made
+    assert 1500 == len(chosen.refused)
+    assert room.checked < 512
 
 
 def test_if_what_was_active_has_no_room_any_more_something_goes():

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import attrs
-from node import Api, Kubectl
+from node import ROOT, Api, Kubectl, until
 
 __all__ = ["Installed"]
+
+_CHART = ROOT / "packaging/kubernetes/chart"
 
 _LABELS = "app.kubernetes.io/name=enforcer,app.kubernetes.io/component=node"
 
@@ -25,8 +28,24 @@ class Installed:
     def is_ready(self) -> bool:
         """Whether the pod of its newest template is."""
         found = self.api.get(f"/apis/apps/v1/namespaces/{self.namespace}/daemonsets/enforcer")
-        status = {} if found is None else found["status"]
-        return bool(status.get("numberReady")) and status.get("updatedNumberScheduled") == 1
+        if found is None:
+            return False
+        status = found["status"]
+        is_seen = status.get("observedGeneration") == found["metadata"]["generation"]
+        is_new = status.get("updatedNumberScheduled") == 1
+        return is_seen and is_new and bool(status.get("numberReady"))
+
+    def render(self, *values: str) -> str:
+        """Return the manifests of the chart with *values* besides those of the page."""
+        told = (f"engine.containerName={self.container}", "podLabels.k8s-app=tetragon", *values)
+        words = ["template", "enforcer", _CHART, "--namespace", self.namespace]
+        argv = [ROOT / "build/helm/helm", *words, *(f"--set={each}" for each in told)]
+        return subprocess.check_output(argv, text=True)
+
+    def apply(self, *values: str) -> None:
+        """Apply the manifests with *values*, and wait until the pod of the newest template is ready."""
+        self.kubectl.do("apply", "-n", self.namespace, "-f", "-", given=self.render(*values))
+        until(self.is_ready, self.why, 900)
 
     def containers(self) -> dict[str, dict[str, Any]]:
         """Return the status of each container of its pod; empty while the API server says nothing."""

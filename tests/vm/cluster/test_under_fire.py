@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from node import until
+from node import IMAGE, until
 from workload import Pod, applied, pods, policy
 
 ROUNDS = int(os.environ.get("ENFORCER_CLUSTER_ROUNDS", "3"))
@@ -24,6 +24,8 @@ ROUNDS = int(os.environ.get("ENFORCER_CLUSTER_ROUNDS", "3"))
 ATTACK = "while :; do /bin/bash -c 'echo >>/tmp/ran'; echo >>/tmp/tried; done 2>/dev/null"
 _TRIES = 3
 """Tries that must come between two faults, so that each is met by some."""
+_CHECKS = 5
+"""Times that is looked while a pod is replaced."""
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +102,23 @@ def test_a_container_of_the_pod_is_killed(installed, forbidden, which):
             600,
         )
         forbidden()
+
+
+def test_the_image_is_replaced(installed, forbidden):
+    """A DaemonSet ends its pod before it makes the next: what the pins keep is all that there is meanwhile."""
+    next_one = f"{IMAGE.partition(':')[0]}:next"
+    subprocess.check_call(["ctr", "-n", "k8s.io", "images", "tag", IMAGE, next_one])
+    before = installed.containers()[installed.container]["containerID"]
+    manifests = installed.render("image.tag=next")
+    installed.kubectl.do("apply", "-n", installed.namespace, "-f", "-", given=manifests)
+    for _ in range(_CHECKS):
+        forbidden()
+    until(installed.is_ready, installed.why, 900)
+    forbidden()
+
+    status = installed.containers()[installed.container]
+    assert before != status["containerID"]
+    assert next_one == status["image"]
 
 
 def restarts(installed, which: str) -> int:
