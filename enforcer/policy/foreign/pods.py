@@ -8,11 +8,12 @@ from __future__ import annotations
 import attrs
 
 from enforcer.policy.language.vocabulary import FieldSpec
-from enforcer.policy.model.policy import Condition, Text, TextKind
-from enforcer.policy.model.workloads import CONTAINER, POD
+from enforcer.policy.model.policy import Condition, Policy, Text, TextKind
+from enforcer.policy.model.workloads import CONTAINER, POD, known_in_namespace
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.labels import read_label_selector
 from enforcer.policy.readers.metadata import Metadata
+from enforcer.policy.readers.tenants import confine, read_namespace
 from enforcer.policy.readers.values import text_form
 from enforcer.policy.text.nodes import Entry, Map, Scalar, describe
 from enforcer.span import Span
@@ -21,7 +22,7 @@ __all__ = [
     "any_pod",
     "in_namespace",
     "listed_names",
-    "namespace_of",
+    "of_namespace",
     "read_containers",
     "read_pods",
     "texts",
@@ -46,17 +47,29 @@ def any_pod(span: Span) -> Condition:
     return Condition(POD["name"], (Text(TextKind.GLOB, b"*", span),), span=span)
 
 
-def namespace_of(metadata: Metadata, context: Context) -> tuple[str, Span | None]:
-    """Return the namespace of a document; as for Kubernetes it is ``default`` if none is named."""
-    entry = metadata.node.get("namespace") if metadata.node else None
-    text = context.text(entry.value, "namespace") if entry else _DEFAULT
-    return text or _DEFAULT, entry.value.span if entry else None
+def _namespace_of(metadata: Metadata) -> Entry | None:
+    return metadata.node.get("namespace") if metadata.node else None
 
 
 def in_namespace(metadata: Metadata, span: Span, context: Context) -> Condition:
-    """Return what holds in pods of the namespace of the document, which begins at *span*."""
-    name, place = namespace_of(metadata, context)
-    return texts(POD["namespace"], (name,), place or span)
+    """
+    Return what holds in pods of the namespace of the document, which begins at *span*.
+
+    As for Kubernetes the namespace is ``default`` if none is named. Then nobody says who wrote the policy,
+    and it is also about pods of which it is not known. See :func:`of_namespace`.
+    """
+    entry = _namespace_of(metadata)
+    if entry is None:
+        return texts(POD["namespace"], (_DEFAULT,), span)
+    return known_in_namespace(read_namespace(entry, context) or _DEFAULT, entry.value.span)
+
+
+def of_namespace(policy: Policy, metadata: Metadata, context: Context) -> Policy:
+    """Return *policy*, which :func:`in_namespace` selects, as its namespace's if the document names one."""
+    entry = _namespace_of(metadata)
+    if entry is None or not isinstance(entry.value, Scalar):
+        return policy
+    return confine(policy, entry.value.text, entry.value.span, context)
 
 
 def read_pods(entry: Entry, context: Context) -> tuple[Condition, ...]:

@@ -52,11 +52,12 @@ def confine(policy: Policy, namespace: str, span: Span, context: Context) -> Pol
     for rule in policy.rules:
         for what, place in _reaches(rule):
             context.add(
-                f"a policy of a namespace {what}: leave namespace out if it is for the whole host",
+                f"a policy of a namespace {what}: write one for the whole host, which has no namespace",
                 place or rule.span,
             )
     selector = policy.selector
-    conditions = (known_in_namespace(namespace, span), *selector.conditions)
+    own = known_in_namespace(namespace, span)
+    conditions = (own, *(each for each in selector.conditions if each != own))
     return attrs.evolve(
         policy,
         name=f"{namespace}/{policy.name}",

@@ -118,3 +118,65 @@ def _printed(policy):
     """Return what is written of *policy* without places."""
     lines = print_policies([policy]).splitlines()
     return [line for line in lines if not line.lstrip().startswith("#")]
+
+
+KUBEARMOR = """\
+apiVersion: security.kubearmor.com/v1
+kind: KubeArmorPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  process: {matchPaths: [{path: /bin/sh}]}
+  action: Block
+"""
+TRACING = """\
+apiVersion: cilium.io/v1alpha1
+kind: TracingPolicyNamespaced
+metadata: {name: web, namespace: shop}
+spec:
+  kprobes:
+  - call: tcp_connect
+    syscall: false
+    args: [{index: 0, type: sock}]
+    selectors: [{matchActions: [{action: Sigkill}]}]
+"""
+
+
+@pytest.mark.parametrize("text", [KUBEARMOR, TRACING])
+def test_kinds_of_others_are_of_their_namespace(text):
+    """Its author is known, and decides on its pods alone, as the author of an EnforcerPolicy does."""
+    (policy,) = load_text(text, "p.yaml").policies
+
+    assert ("shop/web", "shop") == (policy.name, policy.namespace)
+    asked = [(c.field.name, c.index) for c in policy.selector.conditions]
+    assert ("pod.namespace", CERTAIN) == asked[0]
+    assert 1 == [name for name, _ in asked].count("pod.namespace")
+    (again,) = load_text(print_policies([policy]), "p.yaml").policies
+    assert (policy.name, policy.namespace, policy.selector) == (
+        again.name,
+        again.namespace,
+        again.selector,
+    )
+
+
+@pytest.mark.parametrize("text", [KUBEARMOR, TRACING])
+def test_kinds_of_others_without_a_namespace_are_the_hosts(text):
+    """A file that names none says nothing of an author: it also meets containers in doubt."""
+    (policy,) = load_text(text.replace(", namespace: shop", ""), "p.yaml").policies
+
+    assert ("web", "") == (policy.name, policy.namespace)
+    first = policy.selector.conditions[0]
+    assert ("pod.namespace", None) == (first.field.name, first.index)
+    assert [b"default"] == [value.value for value in first.values]
+
+
+def test_kinds_of_others_reach_no_further():
+    text = TRACING.replace("tcp_connect", "do_sys_openat2").replace("sock", "int")
+
+    assert "a policy of a namespace has no rules at points" in _errors(text)[0]
+    assert load_text(text.replace("Namespaced", "").replace(", namespace: shop", ""), "p.yaml")
+
+
+@pytest.mark.parametrize("text", [KUBEARMOR, TRACING])
+def test_their_namespaces_are_as_kubernetes_names_them(text):
+    assert "namespace must be" in _errors(text.replace("shop", "'*'"))[0]

@@ -26,6 +26,7 @@ from enforcer.policy.foreign.kubearmor.sections import read_section
 from enforcer.policy.foreign.kubearmor.settings import Settings
 from enforcer.policy.foreign.kubearmor.whom import PolicyScope, cluster_whom, pod_whom
 from enforcer.policy.foreign.kubernetes import TOP_REFUSED, read_nodes
+from enforcer.policy.foreign.pods import of_namespace
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.vocabulary import FIELDS
 from enforcer.policy.model.policy import Condition, Interval, Mode, Policy, Rule, Verb
@@ -82,6 +83,7 @@ def read_pod_policy(top: Map, context: Context) -> Policy | None:
     whom = pod_whom(top, metadata, spec, context)
     rules = _rules(spec, postures, context, whom)
     policy = _of_pods("A KubeArmorPolicy.", top, metadata, rules, whom)
+    policy = of_namespace(policy, metadata, context)
     return attrs.evolve(policy, notes=context.take_notes())
 
 

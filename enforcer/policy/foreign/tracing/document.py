@@ -11,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from enforcer.policy.foreign.kubernetes import SERVER_METADATA, TOP_REFUSED, read_nodes
-from enforcer.policy.foreign.pods import any_pod, in_namespace, read_containers, read_pods
+from enforcer.policy.foreign.pods import (
+    any_pod,
+    in_namespace,
+    of_namespace,
+    read_containers,
+    read_pods,
+)
 from enforcer.policy.foreign.tracing.filters import items
 from enforcer.policy.foreign.tracing.keys import (
     HOOK_KEYS,
@@ -56,9 +62,10 @@ def read_namespaced_policy(top: Map, context: Context) -> Policy | None:
     known = (*METADATA_KEYS, "namespace")
     metadata, description = _head(top, known, SERVER_METADATA, context)
     namespace = in_namespace(metadata, top.span, context)
-    return _policy(
+    policy = _policy(
         top, metadata, description, context, kind="TracingPolicyNamespaced", whom=(namespace,)
     )
+    return policy and of_namespace(policy, metadata, context)
 
 
 def _head(
