@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from enforcer import places
 from enforcer.cli.arguments import file_path
 from enforcer.cli.exits import Exit, UsageError, complain
+from enforcer.policy.language.kube import FOREIGN_KINDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,26 +70,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--once", action="store_true", help="list everything once, write the files, and end"
     )
     parser.add_argument(
+        "--also",
+        metavar="KIND",
+        action="append",
+        default=[],
+        choices=[kind.kind for kind in FOREIGN_KINDS],
+        help="follow policies of this kind of KubeArmor or Tetragon, too, where the cluster has it; repeat it for "
+        "more: " + ", ".join(kind.kind for kind in FOREIGN_KINDS),
+    )
+    _add_reports(parser)
+    _add_server(parser)
+
+
+def _add_reports(parser: argparse.ArgumentParser) -> None:
+    """Add what the agents tell the API server beside how their nodes are."""
+    group = parser.add_argument_group("totals and events")
+    group.add_argument(
         "--totals",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="take part in choosing the one agent that sums up on each policy what nodes report "
         "(default: on)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--events",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="write events of Kubernetes: on pods of this node when a policy first refuses something there, "
         "and with the totals on policies (default: on)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--namespace",
         metavar="NAME",
         help="where the lease of that agent is (default: what POD_NAMESPACE says, or the service "
         "account)",
     )
-    _add_server(parser)
 
 
 def _add_server(parser: argparse.ArgumentParser) -> None:
@@ -152,7 +168,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     """
     from enforcer.kube.access import Access
     from enforcer.kube.agent import Plan
-    from enforcer.kube.resource import is_name
+    from enforcer.kube.resource import FOREIGN, is_name
 
     node = args.node or os.environ.get("NODE_NAME")
     if not node:
@@ -165,7 +181,8 @@ def _plan(args: argparse.Namespace) -> Plan:
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return Plan(access, node, args.folder.absolute())
+    foreign = tuple(each for each in FOREIGN if each.kind in args.also)
+    return Plan(access, node, args.folder.absolute(), foreign=foreign)
 
 
 def _poster(agent: Agent) -> EventPoster:

@@ -22,7 +22,7 @@ from enforcer.kube.node_object import NodeObject
 from enforcer.kube.pod_file import PodFile
 from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
-from enforcer.kube.resource import POLICIES, Listed, node_of, pods_of
+from enforcer.kube.resource import FOREIGN, POLICIES, Listed, node_of, pods_of
 from enforcer.kube.troubles import Troubles
 from enforcer.kube.watcher import Pace, Watcher
 
@@ -51,12 +51,14 @@ class Plan:
         node: whose pods are wanted.
         folder: what is written lies in it.
         pace: how it spends its time.
+        foreign: kinds of other engines that are followed, too.
     """
 
     access: Access
     node: str
     folder: Path
     pace: Pace = attrs.field(factory=Pace)
+    foreign: tuple[Resource, ...] = ()
 
     @property
     def policies(self) -> Path:
@@ -82,7 +84,12 @@ class Plan:
     def resources(self) -> tuple[Resource, ...]:
         """What is listed and watched."""
         # The node first: where all is listed once, its labels are known before a policy asks for them.
-        return (self.own_node, *POLICIES, pods_of(self.node))
+        return (self.own_node, *self.kinds, pods_of(self.node))
+
+    @property
+    def kinds(self) -> tuple[Resource, ...]:
+        """Policies that are followed."""
+        return (*POLICIES, *self.foreign)
 
     @property
     def own_node(self) -> Resource:
@@ -159,6 +166,9 @@ class Agent:
         self.plan.state.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.states.read()
         self.node.read()
+        for each in FOREIGN:
+            if each not in self.plan.foreign:
+                self._folder.drop(each)
 
     def once(self) -> None:
         """
@@ -271,7 +281,7 @@ class Agent:
         if isinstance(news, Listed) and news.resource.path in self._unlisted:
             self._unlisted.discard(news.resource.path)
             self.report(f"{news.resource.path}: {len(news.objects)} listed")
-        if news.resource in POLICIES:
+        if news.resource in self.plan.kinds:
             self._folder.take(news)
         elif news.resource == self.plan.own_node:
             if self.node.take(news):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -13,7 +13,7 @@ from enforcer.kube.errors import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAX_SELECTOR", "Selector", "parse_selector"]
+__all__ = ["MAX_SELECTOR", "Selector", "parse_selector", "read_selector"]
 
 MAX_SELECTOR: Final = 256
 """Characters. Every node reports the selector by which it has decided."""
@@ -98,3 +98,42 @@ def _term(part: str) -> _Term:
     if wrong := next((each for each in values if not _VALUE.fullmatch(each)), None):
         raise ValueError(f"{printable(wrong)!r} is no value of a label")
     return _Term(found["key"], frozenset(values), is_negated=found["word"] == "notin")
+
+
+def read_selector(found: Mapping[str, Any]) -> Selector:
+    """
+    Read a selector as objects have it: ``matchLabels`` and ``matchExpressions``. An empty one selects everything.
+
+    KubeArmor writes ``*`` for any value, and several values with commas; no label of Kubernetes has such a value.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if unknown := sorted(found.keys() - {"matchLabels", "matchExpressions"}):
+        raise ValueError(f"{printable(unknown[0])!r} is no part of a selector")
+    terms = []
+    try:
+        for key, value in dict(found.get("matchLabels") or {}).items():
+            values = None if value == "*" else frozenset(map(str.strip, str.split(value, ",")))
+            terms.append(_Term(key, values, is_negated=False))
+        terms += [_expression(**each) for each in found.get("matchExpressions") or ()]
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise ValueError(f"{printable(str(found))!r} is no selector of labels") from None
+    return Selector("", tuple(terms))
+
+
+_OPERATORS: Final = {"In": False, "NotIn": True, "Exists": False, "DoesNotExist": True}
+
+
+def _expression(key: object, operator: str, values: object = None) -> _Term:
+    """Read one of ``matchExpressions``; raises one of the errors that :func:`read_selector` takes for nonsense."""
+    if not isinstance(key, str):
+        raise TypeError
+    found = None
+    if operator in ("In", "NotIn"):
+        if not isinstance(values, list) or not values:
+            raise TypeError
+        found = frozenset(str(value) for value in values)
+    elif values:
+        raise ValueError
+    return _Term(key, found, is_negated=_OPERATORS[operator])

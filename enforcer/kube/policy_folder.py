@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from enforcer.kube.foreign_object import SELECTOR, LabelsUnknownError, for_node
 from enforcer.kube.policy_state import Refusal, Version
 from enforcer.kube.policy_text import (
     SUFFIX,
@@ -76,6 +77,12 @@ class PolicyFolder:
             else:
                 self._files.add(name)
 
+    def drop(self, resource: Resource) -> None:
+        """Remove the files of a kind that nobody asks for any more, with :meth:`write`."""
+        for name in [each for each in self._files if is_of(each, resource)]:
+            self._wanted[name] = None
+            self.states.forget(name)
+
     def take(self, news: News) -> None:
         """Remember what *news* makes of the files, for :meth:`write`."""
         match news:
@@ -107,6 +114,9 @@ class PolicyFolder:
 
     def _want(self, name: str, key: Key, item: dict[str, Any], resource: Resource) -> None:
         self._by_labels.pop(name, None)
+        if resource.is_foreign:
+            self._want_foreign(name, key, item, resource)
+            return
         generation = generation_of(item)
         try:
             rollout = Rollout.of(item)
@@ -125,6 +135,27 @@ class PolicyFolder:
         self._wanted[name] = text
         version = Version(generation, rollout.text, is_held=written != item, is_guess=is_guess)
         self.states.note(name, key, resource, version, digest_of(text))
+
+    def _want_foreign(self, name: str, key: Key, item: dict[str, Any], resource: Resource) -> None:
+        generation = generation_of(item)
+        if isinstance(spec := item.get("spec"), dict) and SELECTOR in spec:
+            self._by_labels[name] = (key, item, resource)
+        try:
+            written = for_node(item, self.node)
+        except RolloutError as error:
+            self.states.refuse(name, key, resource, Refusal(generation, error.path, str(error)))
+        except LabelsUnknownError:
+            # Towards what was, as above: it is decided again once the labels are known.
+            why = "the labels of the node are not known"
+            refusal = Refusal(generation, f"spec.{SELECTOR}", why)
+            self.states.refuse(name, key, resource, refusal)
+        else:
+            if written is None:
+                self._wanted[name] = None
+                self.states.forget(name)
+                return
+            text = self._wanted[name] = policy_text(written, key, resource)
+            self.states.note(name, key, resource, Version(generation), digest_of(text))
 
     def _is_enforced(self, name: str) -> bool:
         """Whether the policy of the file *name* is enforced, as far as files say. In doubt it is, and stays so."""

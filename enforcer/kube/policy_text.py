@@ -35,6 +35,9 @@ _LONGEST: Final = (
     200  # characters of a name; a file may have 255, and what is written beside it is longer
 )
 _OF_SERVER: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
+_POSTURE: Final = "kubearmor-"
+"""How annotations begin that are a part of a policy of KubeArmor."""
+
 _METADATA: Final = ("description",)
 """What of the metadata the language reads, beside what the object is known by. The server knows no such key today."""
 
@@ -52,6 +55,8 @@ def policy_text(item: Mapping[str, Any], key: Key, resource: Resource) -> bytes:
         meta["namespace"] = namespace
     given = item.get("metadata", {})
     meta |= {word: given[word] for word in _METADATA if word in given}
+    if resource.is_foreign and (notes := _postures(given)):
+        meta["annotations"] = notes
     document = {
         "apiVersion": resource.api_version,
         "kind": resource.kind,
@@ -61,6 +66,14 @@ def policy_text(item: Mapping[str, Any], key: Key, resource: Resource) -> bytes:
     text = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True)
     # A lone surrogate is no text: it is written so that the engine refuses the file and says why.
     return text.encode("utf-8", "surrogatepass") + b"\n"
+
+
+def _postures(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the annotations that say something of what a policy decides: without them it would decide less."""
+    notes = meta.get("annotations")
+    if not isinstance(notes, dict):
+        return {}
+    return {word: value for word, value in notes.items() if str(word).startswith(_POSTURE)}
 
 
 def holding(item: Mapping[str, Any]) -> dict[str, Any]:

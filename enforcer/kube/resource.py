@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from enforcer.kube.errors import GarbageError, printable
-from enforcer.policy.language.kube import CLUSTER_POLICY, NODE, POLICY, TETRAGON_POLICY
+from enforcer.policy.language.kube import (
+    CLUSTER_POLICY,
+    FOREIGN_KINDS,
+    NODE,
+    POLICY,
+    TETRAGON_POLICY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +23,7 @@ if TYPE_CHECKING:
     from enforcer.policy.language.kube import KubeKind
 
 __all__ = [
+    "FOREIGN",
     "NODES",
     "POLICIES",
     "Deleted",
@@ -54,6 +61,7 @@ class Resource:
         selector: which of them are wanted, by fields; empty: all.
         is_optional: a cluster may do without, and without the right to list them.
         accept: in which form they are asked for.
+        is_foreign: their kind is another engine's: only their specs are read, and nothing is written to them.
     """
 
     path: str
@@ -64,9 +72,10 @@ class Resource:
     selector: str = ""
     is_optional: bool = False
     accept: str = "application/json"
+    is_foreign: bool = False
 
     @classmethod
-    def of(cls, kind: KubeKind, *, is_optional: bool = False) -> Resource:
+    def of(cls, kind: KubeKind, *, is_optional: bool = False, is_foreign: bool = False) -> Resource:
         """Return the resource of a kind of policies."""
         return cls(
             f"/apis/{kind.group}/{kind.version}/{kind.plural}",
@@ -75,6 +84,7 @@ class Resource:
             kind.namespaced,
             kind.singular,
             is_optional=is_optional,
+            is_foreign=is_foreign,
         )
 
     def path_of(self, key: Key) -> str:
@@ -92,6 +102,11 @@ POLICIES: Final = (
     Resource.of(TETRAGON_POLICY, is_optional=True),
 )
 """Policies, each kind of which is a resource."""
+
+FOREIGN: Final = tuple(
+    Resource.of(kind, is_optional=True, is_foreign=True) for kind in FOREIGN_KINDS
+)
+"""Policies of other engines, which are followed where somebody asks for them."""
 
 NODES: Final = Resource.of(NODE)
 """What each node reports."""

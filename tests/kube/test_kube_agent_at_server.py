@@ -14,10 +14,17 @@ import pytest
 from kube_server import ROOT
 from patience import scaled
 
+from enforcer.policy.language.kube import FOREIGN_KINDS
 from enforcer.policy.store import load_text
 
 ARTICLE = ROOT / "policies/examples/detect-bash-exec.yaml"
 OWN_FILES = ("shop.agent.enforcerpolicy", "agent.clusterenforcerpolicy")
+ARMOR = {
+    "apiVersion": "security.kubearmor.com/v1",
+    "kind": "KubeArmorPolicy",
+    "metadata": {"name": "no-sh", "namespace": "shop"},
+    "spec": {"process": {"matchPaths": [{"path": "/bin/sh"}]}, "action": "Block"},
+}
 POD = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -292,3 +299,54 @@ def test_one_agent_sums_up_on_the_policy(filled, tmp_path):
     assert ["all", "1", "1", str(status["nodes"]["total"]), "5"] == numbers
     assert 1 == filled.get("ep", "agent", "-n", "shop")["metadata"]["generation"]
     filled.do("delete", "enforcernode", "--all")
+
+
+def definition(kind):
+    """Return a definition of a kind of another engine, which says nothing of what objects have."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": kind.resource},
+        "spec": {
+            "group": kind.group,
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
+            "names": {"kind": kind.kind, "plural": kind.plural, "singular": kind.singular},
+            "versions": [
+                {
+                    "name": kind.version,
+                    "served": True,
+                    "storage": True,
+                    "schema": {
+                        "openAPIV3Schema": {
+                            "type": "object",
+                            "x-kubernetes-preserve-unknown-fields": True,
+                        }
+                    },
+                }
+            ],
+        },
+    }
+
+
+def test_kinds_of_other_engines_by_their_names(filled, tmp_path):
+    """What the server calls them is where the agent asks; each object is a file that the language reads."""
+    definitions = json.dumps(
+        {"apiVersion": "v1", "kind": "List", "items": [*map(definition, FOREIGN_KINDS)]}
+    )
+    filled.do("create", "-f", "-", given=definitions)
+    try:
+        for kind in FOREIGN_KINDS:
+            filled.do("wait", "--for=condition=Established", f"crd/{kind.resource}")
+        filled.do("create", "-f", "-", given=json.dumps(ARMOR))
+        also = [f"--also={kind.kind}" for kind in FOREIGN_KINDS]
+        argv = command(filled, tmp_path, "admin", "--once", *also)
+        done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    finally:
+        filled.do("delete", "-f", "-", given=definitions)
+
+    assert 0 == done.returncode, done.stderr
+    for kind in FOREIGN_KINDS:
+        assert f"/{kind.plural}: {int(kind.kind == ARMOR['kind'])} listed" in done.stderr
+    text = (tmp_path / "policies/shop.no-sh.kubearmorpolicy.yaml").read_text()
+    (found,) = load_text(text, "p.yaml").policies
+    assert "shop/no-sh" == found.name

@@ -17,6 +17,7 @@ import yaml
 from enforcer import __version__, places
 from enforcer.cli.commands import parser
 from enforcer.kube import lease
+from enforcer.policy.language.kube import FOREIGN_KINDS
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "packaging/kubernetes/chart"
@@ -140,6 +141,28 @@ def test_values_reach_the_objects(helm):
     assert engine["image"] == agent["image"] == "localhost/enforcer:x"
     labels = [each["metadata"]["labels"] for each in found if each["kind"] == "ClusterRole"]
     assert 3 == len([key for each in labels for key in each if "aggregate-to" in key])
+
+
+def test_kinds_of_others_are_those_of_the_agent(helm):
+    """For each: a value that may say it, the agent's option, and the right to follow it."""
+    kinds = [kind.kind for kind in FOREIGN_KINDS]
+    told = SCHEMA["properties"]["agent"]["properties"]["alsoKinds"]["items"]["enum"]
+    found = list(
+        yaml.safe_load_all(helm[0].render(helm[1], f"--set=agent.alsoKinds={{{','.join(kinds)}}}"))
+    )
+
+    assert kinds == told
+    (template,) = (each["spec"]["template"] for each in found if each["kind"] == "DaemonSet")
+    agent = template["spec"]["containers"][1]
+    assert [f"--also={kind}" for kind in kinds] == [a for a in agent["args"] if "--also" in a]
+    (rules,) = (
+        each["rules"]
+        for each in found
+        if each["kind"] == "ClusterRole" and each["metadata"]["name"] == "enforcer-agent"
+    )
+    for kind in FOREIGN_KINDS:
+        rule = {"apiGroups": [kind.group], "resources": [kind.plural], "verbs": ["list", "watch"]}
+        assert rule in rules
 
 
 def test_a_wrong_value_stops_helm(helm):

@@ -14,6 +14,7 @@ import attrs
 __all__ = [
     "API_VERSION",
     "CLUSTER_POLICY",
+    "FOREIGN_KINDS",
     "GROUP",
     "KINDS",
     "NODE",
@@ -70,3 +71,32 @@ TETRAGON_POLICY: Final = KubeKind(
     "TetragonPolicy", "tetragonpolicies", "", namespaced=True, group="cilium.io", version="v1alpha1"
 )
 """A kind of another group with the same language. Its definition is for clusters that have none."""
+
+_KUBEARMOR: Final = "security.kubearmor.com"
+
+FOREIGN_KINDS: Final = (
+    KubeKind("KubeArmorPolicy", "kubearmorpolicies", "", namespaced=True, group=_KUBEARMOR),
+    KubeKind(
+        "KubeArmorClusterPolicy", "kubearmorclusterpolicies", "", namespaced=False, group=_KUBEARMOR
+    ),
+    KubeKind(
+        "KubeArmorHostPolicy", "kubearmorhostpolicies", "", namespaced=False, group=_KUBEARMOR
+    ),
+    KubeKind(
+        "TracingPolicy",
+        "tracingpolicies",
+        "",
+        namespaced=False,
+        group="cilium.io",
+        version="v1alpha1",
+    ),
+    KubeKind(
+        "TracingPolicyNamespaced",
+        "tracingpoliciesnamespaced",
+        "",
+        namespaced=True,
+        group="cilium.io",
+        version="v1alpha1",
+    ),
+)
+"""Kinds of KubeArmor and Tetragon, whose definitions are theirs: of them only the specs are read."""
