@@ -348,6 +348,11 @@ class _Handler(BaseHTTPRequestHandler):
     # ---- Answers ---------------------------------------------------------------------------------
 
     def _list(self, path, query, fault):
+        if "as=PartialObjectMetadata;" in self.headers["Accept"]:
+            self._status(
+                406, "you requested PartialObjectMetadata, but the requested object is a list"
+            )
+            return
         with self.fake.changed:
             version, start = str(self.fake.version), 0
             if "continue" in query:
@@ -380,6 +385,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if seen < fake.oldest or fault == "expire":
             self._line({"type": "ERROR", "object": GONE})
+            self._end()
+            return
+        if "PartialObjectMetadataList" in self.headers["Accept"]:
+            message = (
+                "you requested PartialObjectMetadataList, but the requested object is not a list"
+            )
+            status = {"kind": "Status", "code": 406, "message": message}
+            self._line({"type": "ERROR", "object": status})
             self._end()
             return
         end = time.monotonic() + float(query.get("timeoutSeconds", 60))

@@ -98,8 +98,10 @@ class Plan:
 
     def client(self, resource: Resource | None = None) -> Client:
         """Make a client, for one thread, and for objects as *resource* wants them."""
-        form = "application/json" if resource is None else resource.accept
-        return Client(self.access, silence=self.pace.answer, accept=form)
+        client = Client(self.access, silence=self.pace.answer)
+        if resource is not None:
+            client.accept, client.accept_events = resource.accept, resource.accept_events
+        return client
 
 
 class Reporting(Protocol):

@@ -76,13 +76,15 @@ class Client:
     Attributes:
         max_answer: bytes that an answer, or a line of a watch, may have.
         silence: seconds after which an answer without another byte is given up.
-        accept: in which form objects are asked for.
+        accept: in which form objects and lists are asked for.
+        accept_events: in which form those are that a watch tells of, none of which is a list.
     """
 
     access: Access
     max_answer: int = MAX_ANSWER
     silence: float = 30.0
     accept: str = "application/json"
+    accept_events: str = "application/json"
     _connection: http.client.HTTPSConnection | None = attrs.field(default=None, init=False)
     _socket: socket.socket | None = attrs.field(default=None, init=False)
     _token: str = attrs.field(default="", init=False)
@@ -142,7 +144,8 @@ class Client:
         Raises:
             KubeError: it was refused, broke, or fell silent.
         """
-        response = self._ask("GET", f"{path}?{urlencode(query)}", None, {})
+        headers = {"Accept": self.accept_events}
+        response = self._ask("GET", f"{path}?{urlencode(query)}", None, headers)
         try:
             yield from self._split(response, silence, time.monotonic() + longest)
         finally:

@@ -60,7 +60,8 @@ class Resource:
         word: what files of them have in their names.
         selector: which of them are wanted, by fields; empty: all.
         is_optional: a cluster may do without, and without the right to list them.
-        accept: in which form they are asked for.
+        accept: in which form a list of them is asked for.
+        accept_events: in which form one is that a watch tells of.
         is_foreign: their kind is another engine's: only their specs are read, and nothing is written to them.
     """
 
@@ -72,6 +73,7 @@ class Resource:
     selector: str = ""
     is_optional: bool = False
     accept: str = "application/json"
+    accept_events: str = "application/json"
     is_foreign: bool = False
 
     @classmethod
@@ -122,7 +124,8 @@ def node_of(node: str) -> Resource:
     Return the object of the node *node*, of which only the metadata are wanted: the rest is long, and changes
     every few minutes. The right to list may be missing, since no role can have it for one node alone.
     """
-    form = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+    # A server makes of one object no list: a watch that asks for the form of lists only fails.
+    form = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1,application/json"
     return Resource(
         "/api/v1/nodes",
         "Node",
@@ -131,7 +134,8 @@ def node_of(node: str) -> Resource:
         "node",
         f"metadata.name={node}",
         is_optional=True,
-        accept=f"{form.format('List')},{form.format('')},application/json",
+        accept=form.format("List"),
+        accept_events=form.format(""),
     )
 
 

@@ -6,7 +6,7 @@ import os
 
 import attrs
 import pytest
-from kube_fakes import CLUSTER, KINDS, PODS, POLICIES, SPEC, TETRAGON, until
+from kube_fakes import CLUSTER, KINDS, MACHINES, PODS, POLICIES, SPEC, TETRAGON, until
 
 from enforcer.kube.agent import Agent
 from enforcer.kube.errors import KubeError
@@ -36,6 +36,20 @@ def test_files_follow_objects(server, begin):
 
     server.delete(POLICIES, ("shop", "web"))
     assert until(lambda: [BASE] == list(agent.policies))
+
+
+def test_labels_of_the_node_are_watched(server, begin):
+    """Only their form is another: a server gives one object in no form of lists, and lists in none of objects."""
+    server.put(MACHINES, ("", "node-1"), meta={"labels": {"pool": "a"}})
+    agent = begin()
+    assert until(lambda: agent.agent.node.labels == {"pool": "a"})
+
+    for pool in ("b", "c"):
+        server.put(MACHINES, ("", "node-1"), meta={"labels": {"pool": pool}})
+        assert until(lambda pool=pool: agent.agent.node.labels == {"pool": pool})
+
+    asked = ["watch" in query for _, path, query in server.requests if path == MACHINES]
+    assert [False, True] == asked
 
 
 def test_a_list_in_parts(server, begin):
