@@ -176,7 +176,7 @@ def _qemu(machine: Machine, state: State) -> list[str]:
         "-machine",
         "q35",
         "-cpu",
-        machine.cpu or fastest(),
+        machine.cpu or fastest(is_counted=machine.icount),
         "-m",
         machine.memory,
         *speed,
