@@ -65,8 +65,6 @@ def pods(
 ) -> Iterator[list[Pod]]:
     """Make a namespace with pods that run *script* of a shell that is not forbidden; remove all of it."""
     kubectl.do("create", "namespace", namespace)
-    # Its account is made a moment later, and no pod is accepted before.
-    until(lambda: kubectl.has("-n", namespace, "serviceaccount", "default"), "no service account")
     container = {"name": "main", "image": IMAGE, "command": ["/bin/sh", "-c", script]}
     for name in names:
         made = {
@@ -75,12 +73,25 @@ def pods(
             "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
             "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
         }
-        kubectl.do("create", "-f", "-", given=json.dumps(made))
+        # No pod is accepted before its account and the token of that are there, which are made a moment later.
+        _create(kubectl, made)
     found = [Pod(kubectl, namespace, name) for name in names]
     ready = ("wait", "--for=condition=Ready", "--timeout=600s", "pods", "--all")
     kubectl.do("-n", namespace, *ready)
     yield found
     kubectl.do("delete", "namespace", namespace, "--wait=false")
+
+
+def _create(kubectl: Kubectl, document: dict[str, Any]) -> None:
+    said = ""
+
+    def is_created() -> bool:
+        nonlocal said
+        done = kubectl.run("create", "-f", "-", given=json.dumps(document))
+        said = done.stderr
+        return done.returncode == 0 or "AlreadyExists" in said
+
+    until(is_created, lambda: said)
 
 
 @contextlib.contextmanager
