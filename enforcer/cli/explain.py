@@ -83,10 +83,11 @@ def tell(
     from enforcer.explain.access import RecordError
     from enforcer.explain.explanation import explain
     from enforcer.explain.rendering import as_dict, lines
+    from enforcer.runtime.policies.followed_links import beside
     from enforcer.sinks.terminal import terminal_line
 
     try:
-        explanation = explain(document, policies)
+        explanation = explain(document, policies, beside(root_of(document), policies))
         head = terminal_line(cast("MatchDocument", document))  # or it fails, as below
     except RecordError as error:
         raise UsageError(str(error)) from error
@@ -109,6 +110,13 @@ def tell(
         parts = [line] if text.startswith(_SNIPPET) else folded(line, width, deeper=_DEEPER)
         for part in parts:
             out.print(Text(part, STYLES[style]), soft_wrap=True)
+
+
+def root_of(document: Mapping[str, Any]) -> str | None:
+    """Return where the host has the root of the container that a record is of; None: that is not known."""
+    container = document.get("container")
+    root = container.get("root") if isinstance(container, dict) else None
+    return root if isinstance(root, str) and root.startswith("/") else None
 
 
 def mapped(found: Any, renamed: Callable[[str], str]) -> Any:

@@ -92,10 +92,13 @@ def _explanation(record: MatchDocument, sources: SourcesDocument) -> list[Line]:
     from enforcer.errors import EnforcerError
     from enforcer.explain.explanation import explain
     from enforcer.explain.rendering import lines
+    from enforcer.runtime.policies.followed_links import beside
     from enforcer.runtime.policies.inquiry import read_back
 
     try:
-        return list(lines(explain(record, read_back(sources))))
+        policies = read_back(sources)
+        host = beside(record["container"]["root"], policies)
+        return list(lines(explain(record, policies, host)))
     except EnforcerError as error:
         return [(f"no explanation: {line}", "bad") for line in str(error).splitlines()]
     except Exception as error:  # noqa: BLE001 (a mistake of ours costs this explanation, not the dashboard)

@@ -5,6 +5,7 @@ from enforcer.compiler.compiled import CompiledImage, Needs, compile_policies
 from enforcer.compiler.explain import explain
 from enforcer.compiler.host import BareHost, Host, LocalHost, Mount
 from enforcer.compiler.image import Counts
+from enforcer.compiler.linked import heads
 from enforcer.compiler.lower import RowInfo, RowKind
 from enforcer.compiler.subjects import LabelNumbers
 from enforcer.compiler.verify import verify
@@ -22,5 +23,6 @@ __all__ = [
     "RowKind",
     "compile_policies",
     "explain",
+    "heads",
     "verify",
 ]

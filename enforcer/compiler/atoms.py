@@ -17,6 +17,7 @@ from enforcer import _abi
 from enforcer._abi import TermKind
 from enforcer.compiler import limits
 from enforcer.compiler.containers import CONTAINER_FORMS, inside, within
+from enforcer.compiler.linked import LinkedNames
 from enforcer.compiler.paths import Names
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, forms, unit
 from enforcer.policy.language.vocabulary import Dim, Kind
@@ -119,10 +120,13 @@ class Atoms:
     """
     All atoms of one image.
 
-    *container*: the number of the one that every container's cgroup satisfies, if some term asks.
+    *linked*: the names that follow from links in containers. *container*: the number of the one that every container's cgroup satisfies, if some term asks.
     """
 
     names: Names
+    linked: LinkedNames = attrs.field(
+        default=attrs.Factory(lambda atoms: LinkedNames(atoms.names), takes_self=True)
+    )
     all: list[Atom] = attrs.field(factory=list)
     container: int | None = None
     _numbers: dict[tuple[int, frozenset[object]], int] = attrs.field(factory=dict)
@@ -170,8 +174,20 @@ class Atoms:
             if isinstance(value, Text)
         }
         if condition.is_inside:
-            return {value: inside(forms) for value, forms in found.items()}
+            found = {value: inside(forms) for value, forms in found.items()}
+        if condition.linked_in is not None:
+            asked, longest = condition.linked_in, limits.LIMITS[_LONGEST[Dim(dim)]]
+            found = {
+                text: (*forms, *self.linked.of(text, asked, longest))
+                for text, forms in found.items()
+            }
         return found
+
+    def has_other_names(self, form: Form) -> bool:
+        """Tell whether *form* is the name of a file that is known to have others."""
+        if not isinstance(form, Exact) or form in self.linked.made:
+            return False
+        return self.names.host.hard_linked(form.value) is not None
 
     def _of_values(self, dim: int, condition: Condition, values: Iterable[object]) -> int:
         if dim in TEXT_DIMS:
@@ -206,7 +222,8 @@ class Atoms:
         inodes: set[tuple[int, int]] = set()
         if dim == Dim.PATH:
             host = self.names.host
-            named = [f.value for f in texts if isinstance(f, Exact)]
+            # What a container puts there must not say at which file of the host is looked.
+            named = [f.value for f in texts if isinstance(f, Exact) and f not in self.linked.made]
             found = [of(name) for name in named for of in (host.hard_linked, host.node)]
             inodes.update(pair for pair in found if pair)
         return Atom(number, dim, span, forms=texts, inodes=frozenset(inodes))

@@ -69,6 +69,7 @@ class CompiledImage:
         continues: whether the labels of tasks stay true: false after a renumbering, when every
             label has to be made anew.
         points: of the kernel that rules name, with what they compare there.
+        unfollowed: containers, by cgroup, with more links than have room.
     """
 
     image: bytes = attrs.field(repr=lambda image: f"<{len(image)} bytes>")
@@ -82,6 +83,7 @@ class CompiledImage:
     labels: LabelNumbers = attrs.field(factory=LabelNumbers, repr=False)
     continues: bool = True
     points: tuple[Placed, ...] = ()
+    unfollowed: frozenset[bytes] = frozenset()
 
     def explain(self, row: int) -> str:
         """Say in one line what row *row* is."""
@@ -171,6 +173,7 @@ def compile_policies(
         labels=labels,
         continues=previous is None or before is previous,
         points=placement.points,
+        unfollowed=frozenset(atoms.linked.left_out),
     )
 
 

@@ -20,7 +20,7 @@ from enforcer.compiler.attempts import asking
 from enforcer.compiler.favours import favouring
 from enforcer.compiler.implied import freed_when_detached, guard_ops, linked_guard_ops, named
 from enforcer.compiler.marks import Marks, asked_by
-from enforcer.compiler.patterns import Exact, Form
+from enforcer.compiler.patterns import Form
 from enforcer.compiler.rows import Row, RowFlag, RowInfo, RowKind, each_of, in_doubt
 from enforcer.compiler.subjects import Subjects, flag_masks
 from enforcer.errors import PolicyError
@@ -124,7 +124,8 @@ class _Lowering:
     def _rule(self, index: int, rule: Rule, behind: frozenset[Op]) -> Iterator[Row]:
         wanted, unwanted = flag_masks(rule.flags)
         subjects = self.subjects.of_rule(self.policy, rule)
-        conjunctions = list(self._conjunctions(named_inside(self.policy.selector, rule)))
+        named = named_inside(self.policy, rule)
+        conjunctions = list(self._conjunctions(named))
         info = self._info(rule.action, rule.span, rule.event, RowKind.RULE, rule=rule, index=index)
         asks = RowFlag.WITHIN if rule.within else 0
         plain = Row(
@@ -167,7 +168,7 @@ class _Lowering:
             yield from each_of(silent, subjects, list(self._conjunctions(free)))
         if rule.attempts is not None:
             yield from self._attempts(rule, subjects, plain)
-        yield from self._guard(rule, subjects, plain)
+        yield from self._guard(named if rule.action.verb >= Verb.DENY else rule, subjects, plain)
 
     def _attempts(self, rule: Rule, subjects: tuple[int, ...], plain: Row) -> Iterator[Row]:
         """Yield what records attempts: it is too late for anything else, and in doubt it records."""
@@ -230,7 +231,7 @@ class _Lowering:
             if not condition.negate
             for spelled in self.atoms.spelled(condition).values()
             for form in spelled
-            for directory in guards.directories(form)
+            for directory in self.atoms.linked.directories(form)
         }
         known = self._guarded.setdefault((row.subject, row.on_error, guard_ops(rule)), set())
         fresh = {directory for directory in above if directory not in known}
@@ -250,7 +251,7 @@ class _Lowering:
 
         *is_linked*: only of those of files that have other names.
         """
-        others = self.atoms.names.host.hard_linked
+        others = self.atoms.has_other_names
         out: list[Term] = []
         for condition in paths:
             if condition.negate:
@@ -261,7 +262,7 @@ class _Lowering:
                 for text, spelled in self.atoms.spelled(condition).items()
                 for form in spelled
                 for kept in guards.itself(form, text.kind, is_exec=rule.event == "exec")
-                if not is_linked or (isinstance(kept, Exact) and others(kept.value))
+                if not is_linked or (others(kept))
             ]
             if not kept:
                 return []

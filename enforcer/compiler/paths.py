@@ -19,7 +19,7 @@ from enforcer.compiler.host import Host, Mount
 from enforcer.compiler.limits import LIMITS
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild, merge
 
-__all__ = ["Names", "derive"]
+__all__ = ["Names", "derive", "rejoined", "split"]
 
 _MAX_LINKS: Final = 40  # as the kernel follows
 _SLASH: Final = 0x2F
@@ -51,16 +51,16 @@ class Names:
 
     def spell(self, form: Form) -> tuple[Form, ...]:
         """Return *form* and its other spellings on this host."""
-        head, tail = _split(form)
+        head, tail = split(form)
         out: dict[Form, None] = {form: None}
         if not head and tail and tail[0] is Wild.DEEP:
             return self._through_mounts(form, b"", out)
         for linked in self._follow(head):
             for name in (linked, *self._canonical(linked)):
-                out[_joined(form, name, tail)] = None
+                out[rejoined(form, name, tail)] = None
         for spelled in tuple(out):
             if not isinstance(spelled, Exact):
-                self._through_mounts(spelled, _split(spelled)[0], out)
+                self._through_mounts(spelled, split(spelled)[0], out)
         return tuple(f for f in out if _fits(f))
 
     # ---- Links -------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def _may_end(tokens: Tokens) -> bool:
     return all(token in {Wild.RUN, Wild.DEEP, Wild.DIRS} for token in tokens)
 
 
-def _split(form: Form) -> tuple[bytes, Tokens]:
+def split(form: Form) -> tuple[bytes, Tokens]:
     """Part *form* into its leading whole components without wildcards, and the rest."""
     if isinstance(form, Exact | Below):
         return form.value, ()
@@ -203,7 +203,8 @@ def _split(form: Form) -> tuple[bytes, Tokens]:
     return head, (b"/" + name, *form.tokens[1:])
 
 
-def _joined(form: Form, head: bytes, tail: Tokens) -> Form:
+def rejoined(form: Form, head: bytes, tail: Tokens) -> Form:
+    """Return *form* with *head* in place of its own, and the rest of it."""
     if isinstance(form, Glob):
         return _glob(head, tail)
     return form if form.value == head else type(form)(head)

@@ -21,7 +21,7 @@ from enforcer.compiler.atoms import Atoms, Term
 from enforcer.errors import LimitError
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS, Whose
 from enforcer.policy.language.vocabulary import Dim
-from enforcer.policy.model.policy import Flag, Policy, Process, Rule, Subject
+from enforcer.policy.model.policy import Condition, Flag, Policy, Process, Rule, Subject
 from enforcer.policy.model.workloads import seen_inside
 from enforcer.span import Span
 
@@ -98,11 +98,11 @@ class Subjects:
 
     def of_rule(self, policy: Policy, rule: Rule) -> tuple[int, ...]:
         """Return the subjects of *rule*; more than one are alternatives."""
-        return self._of(policy.selector, rule.subject, rule.span)
+        return self._of(*seen_inside(policy, rule), rule.span)
 
     def of_policy(self, policy: Policy) -> tuple[int, ...]:
         """Return the subjects that *policy* selects."""
-        return self._of(policy.selector, Subject(), policy.span)
+        return self._of(*seen_inside(policy), policy.span)
 
     @property
     def numbers(self) -> LabelNumbers:
@@ -122,7 +122,6 @@ class Subjects:
         return list(self._numbers)
 
     def _of(self, selector: Process, subject: Subject, span: Span) -> tuple[int, ...]:
-        selector, subject = seen_inside(selector, subject)
         described = (getattr(subject, part.attribute) for part in SUBJECT_PARTS.values())
         parts = (selector, *described)
         if not any(parts):
@@ -213,10 +212,22 @@ class Subjects:
 def _key(process: Process) -> ProcessKey:
     return (
         frozenset(
-            (c.field.name, frozenset(c.values), c.negate, c.index) for c in process.conditions
+            (c.field.name, frozenset(c.values), c.negate, c.index, *_names_of(c))
+            for c in process.conditions
         ),
         frozenset((f.field.name, f.wanted) for f in process.flags),
     )
+
+
+def _names_of(condition: Condition) -> tuple[str, ...]:
+    """
+    Return what tells conditions on the same executable apart by the names that count.
+
+    What is only one in a container must not be one on the host.
+    """
+    if not condition.is_inside:
+        return ()
+    return ("inside",) if condition.linked_in is None else ("inside", "linked")
 
 
 def _digest(key: ProcessKey) -> str:

@@ -57,7 +57,7 @@ class Parts:
 
     def of_rule(self, policy: Policy, rule: Rule, *, favours: bool) -> list[Part]:
         """Return the parts of *rule*, which holds if all of them do; *favours*: the rule is in favour of the subject."""
-        named = named_inside(policy.selector, rule)
+        named = named_inside(policy, rule)
         return [
             *self._in_views(lambda view: view._objects(named), favours=favours),  # noqa: SLF001 — another of these
             *self._subject(policy, rule, favours=favours),
@@ -66,8 +66,9 @@ class Parts:
 
     def of_guard(self, policy: Policy, rule: Rule, *, is_linked: bool, favours: bool) -> list[Part]:
         """Return the parts of what keeps the names of *rule* in place; *is_linked*: of linked files."""
+        kept = named_inside(policy, rule) if rule.action.verb >= Verb.DENY else rule
         names = self._in_views(
-            lambda view: list(view._names(rule, is_linked=is_linked)),  # noqa: SLF001 — another of these
+            lambda view: list(view._names(kept, is_linked=is_linked)),  # noqa: SLF001 — another of these
             favours=favours,
         )
         return [*names, *self._subject(policy, rule, favours=favours)]
@@ -90,7 +91,7 @@ class Parts:
 
     def of_default(self, policy: Policy) -> list[Part]:
         """Return the parts of a default: only to whom the policy applies."""
-        selector, _ = seen_inside(policy.selector, Subject())
+        selector, _ = seen_inside(policy)
         return together(self._process("selector", selector))
 
     # ---- The object --------------------------------------------------------------------------
@@ -251,27 +252,27 @@ class Parts:
             if not condition.negate:
                 for forms in self.atoms.spelled(condition).values():
                     for form in forms:
-                        yield from guards.directories(form)
+                        yield from self.atoms.linked.directories(form)
 
     def _kept(self, condition: Condition, *, is_exec: bool, is_linked: bool) -> list[Form]:
         """Return what of *condition* names files that must keep their own names."""
         spelled = self.atoms.spelled(condition)
         if condition.negate:
             return [form for forms in spelled.values() for form in forms]
-        others = self.atoms.names.host.hard_linked
+        others = self.atoms.has_other_names
         return [
             kept
             for text, forms in spelled.items()
             for form in forms
             for kept in guards.itself(form, text.kind, is_exec=is_exec)
-            if not is_linked or (isinstance(kept, Exact) and others(kept.value))
+            if not is_linked or (others(kept))
         ]
 
     # ---- Who acts ----------------------------------------------------------------------------
 
     def _subject(self, policy: Policy, rule: Rule, *, favours: bool) -> list[Part]:
         """Return the parts about who acts; what is asked of a lineage is asked of it part by part."""
-        selector, subject = seen_inside(policy.selector, rule.subject)
+        selector, subject = seen_inside(policy, rule)
         own = list(self._process("selector", selector))
         of_lineage = SUBJECT_PARTS["lineage"].whose if subject.lineage else (Whose.PROCESS,)
         ways = [together([*own, *self._acts(subject, way)]) for way in of_lineage]

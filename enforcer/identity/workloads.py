@@ -238,7 +238,8 @@ class Workloads:
                 yield Workload(_bytes(path), {**unknown, **_pod_facts(pod)})
         for path, seen in self._containers.items():
             if seen.bundle is not None:
-                yield Workload(_bytes(path), {**_container_facts(seen), **self._facts_of_pod(seen)})
+                facts = {**_container_facts(seen), **self._facts_of_pod(seen)}
+                yield Workload(_bytes(path), facts, root=_bytes(seen.bundle.root or ""))
 
     def _facts_of_pod(self, seen: _ContainerCgroup) -> Mapping[str, tuple[bytes, ...] | None]:
         uid = seen.container.pod_uid

@@ -132,6 +132,14 @@ int main(int argc, char **argv)
 				close(fd);
 		} else if (!strcmp(line, "run")) {
 			run(path);
+		} else if (!strcmp(line, "point")) { /* makes it a link to what lies beside it */
+			unlink(path);
+			answer(symlink("other", path));
+		} else if (!strcmp(line, "move")) {
+			char moved[sizeof(line) + 8];
+
+			snprintf(moved, sizeof(moved), "%s.moved", path);
+			answer(rename(path, moved));
 		} else if (!strcmp(line, "become")) { /* and serve on */
 			execl(path, path, NULL);
 			answer(-1);

@@ -22,9 +22,11 @@ __all__ = ["DATA", "SERVE", "archive", "unpacked"]
 SERVE = ("/bin/sh", "/serve")
 _BUSYBOX = Path("/usr/bin/busybox")
 _LINKS = ("sh", "cat", "sleep", "true", "mkdir", "ln")
-_COPIES = ("touch", "echo", "printf")
+_COPIES = ("touch", "echo", "printf", "head")
 """Files of their own, so that a rule can name one of them and mean no other."""
-DATA = ("secret", "kept", "image", "pod", "id", "seen", "free")
+DATA = ("secret", "kept", "image", "pod", "id", "seen", "free", "linked")
+_POINTING = {"bin/tail": "head", "alias": "/data"}
+"""Links to such a file and to a folder."""
 _TEXTS = {
     "etc/passwd": "root:x:0:0:root:/:/bin/sh\napp:x:1000:1000:app:/:/bin/sh\n",
     "etc/group": "root:x:0:\napp:x:1000:\n",
@@ -60,6 +62,10 @@ def _entries() -> Iterator[tuple[tarfile.TarInfo, bytes]]:
     for name in _LINKS:
         link = _entry(f"bin/{name}", tarfile.SYMTYPE, 0o777)
         link.linkname = "busybox"
+        yield link, b""
+    for name, target in _POINTING.items():
+        link = _entry(name, tarfile.SYMTYPE, 0o777)
+        link.linkname = target
         yield link, b""
     for name, text in _TEXTS.items():
         yield _entry(name, tarfile.REGTYPE, 0o644, len(text)), text.encode()

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import compiled
 import drifting
+import linking
 import pods
 import pytest
 from daemon import until
 from engine import Engine, attempt, running
 from patience import scaled
 from pods import Container, Pod, built, give_labels
+
+from enforcer.sinks.terminal import terminal_line
 
 WORK = Path("/opt/enforcer-test-containers")
 NO = "EACCES"
@@ -108,7 +111,7 @@ spec:
        message: "pod {pod_name} (namespace {pod_namespace})"}
 """
 
-POLICY += drifting.POLICY
+POLICY += drifting.POLICY + linking.POLICY
 
 PROD = Pod(0xA, "web-1", "prod")
 DEV = Pod(0xB, "web-2", "dev")
@@ -167,8 +170,17 @@ def unhindered(program: Path) -> Iterator[dict[str, tuple[int, bool, str]]]:
 
 
 @pytest.fixture(scope="module")
+def linked(program: Path) -> Iterator[dict[str, linking.Linked]]:
+    """Containers with links, which run before the daemon does; without a policy they may do everything."""
+    found = linking.containers(program)
+    with pods.running(*found.values()):
+        assert {"ok"} == set(linking.results(found).values())
+        yield found
+
+
+@pytest.fixture(scope="module")
 def on(
-    before: dict[str, Container], without: dict[str, str], unhindered, tmp_path_factory
+    before: dict[str, Container], without: dict[str, str], unhindered, linked, tmp_path_factory
 ) -> Iterator[Engine]:
     """The engine with all policies."""
     assert {"ok"} == set(without.values())
@@ -459,6 +471,68 @@ def test_a_restored_checkpoint_is_the_container_s(on, closed):
             process.stdin.close()
             ends[where] = process.wait(scaled(20))
     assert {"host": 0, "container": errno.EACCES} == ends
+
+
+# ---- Links inside the image ---------------------------------------------------------------------
+
+
+def test_links_are_followed_in_the_container_that_has_them(on, linked):
+    """What the policy calls /bin/bash is busybox there, and in another container itself."""
+    assert {
+        "linked": {"shell", "busybox", "secret", "real-secret"},
+        "plain": {"shell", "secret"},
+        # A container makes links: none lifts what a list of programs refuses.
+        "listed": {"shell", "busybox", "other"},
+    } == {
+        who: {name for name, deed in linking.DEEDS.items() if container.ask(*deed) == NO}
+        for who, container in linked.items()
+    }
+
+
+def test_records_have_the_container_s_name_of_what_a_link_leads_to(on, linked):
+    """First; beside it the host's, and the rule."""
+    one = linked["linked"]
+    assert NO == one.ask(*linking.DEEDS["shell"])
+
+    event = on.wait_for(lambda e: e.get("rule") == "no-bash" and e["container"]["id"] == one.id)
+
+    assert str(one.root / "bin/busybox") == event["object"]["path"]
+    assert "exec /bin/busybox in main " in terminal_line(event)
+    assert event["onError"] is False
+
+
+def test_the_host_may_run_what_a_link_leads_to(on, linked):
+    """It is refused in the container, and not the file."""
+    assert 0 == attempt(str(linked["linked"].root / "bin/busybox"), "true").returncode
+
+
+def test_what_a_link_leads_to_keeps_its_name(on, linked):
+    """Else it would run by another; the control is a container where no link leads there."""
+    assert NO == linked["linked"].ask("move", "/bin/busybox")
+    assert "ok" == linked["plain"].ask("move", "/bin/busybox")
+    assert "ok" == linked["plain"].ask("run", "/bin/busybox.moved")
+
+
+def test_a_link_that_is_made_anew_is_followed_and_the_old_target_refused(on, linked):
+    """A container cannot shed a rule by another link."""
+    one = linked["linked"]
+    assert "ok" == one.ask(*linking.DEEDS["other"])
+    assert "ok" == one.ask("point", "/bin/bash")
+    assert NO == one.ask(*linking.DEEDS["busybox"])
+
+    until(lambda: one.ask(*linking.DEEDS["other"]) == NO)
+
+    assert NO == one.ask(*linking.DEEDS["busybox"])
+    assert NO == one.ask(*linking.DEEDS["shell"])
+    assert "ok" == one.ask(*linking.DEEDS["app"])
+
+
+def test_links_of_a_container_that_begins_later_are_followed(on, program):
+    """As soon as it is known."""
+    late = linking.Linked("containerd", "e", program, Pod(0x2F, "links-late", "links"))
+    with pods.running(late):
+        until(lambda: late.ask(*linking.DEEDS["busybox"]) == NO)
+        assert "ok" == late.ask(*linking.DEEDS["other"])
 
 
 # ---- What the image did not bring -------------------------------------------------------------

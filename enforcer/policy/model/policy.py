@@ -126,6 +126,8 @@ class Condition:
     *index* is the argument number for ``args`` (None: any argument). At a point of the kernel *operand*
     says what is compared, and *index* is its place there, once all policies are known. Of conditions on
     pods it may be ``workloads.CERTAIN``. *is_inside*: paths are also named as containers see them.
+    *linked_in*: they are also named as links in containers lead there, in those where all of these conditions
+    may hold; None: in none.
     A condition on something that the operation does not have never holds, negated or not.
     """
 
@@ -136,6 +138,7 @@ class Condition:
     span: Span | None = attrs.field(default=None, eq=False)
     operand: Operand | None = None
     is_inside: bool = False
+    linked_in: tuple[Condition, ...] | None = None
 
 
 @attrs.frozen

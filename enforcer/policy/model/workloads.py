@@ -8,14 +8,26 @@ policies are compiled, and become sets of cgroups. The kernel side only looks up
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import attrs
 
 from enforcer.policy.language.kinds import Dim, FieldSpec, Kind
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
+from enforcer.policy.model.container_links import Links
 from enforcer.policy.model.glob_match import accepts
-from enforcer.policy.model.policy import Condition, Process, Rule, Subject, Text, TextKind, Verb
+from enforcer.policy.model.policy import (
+    Condition,
+    Policy,
+    Process,
+    Rule,
+    Subject,
+    Text,
+    TextKind,
+    Verb,
+)
 from enforcer.span import Span
 
 __all__ = [
@@ -26,8 +38,11 @@ __all__ = [
     "WORKLOAD_FIELDS",
     "Facts",
     "Workload",
+    "against",
+    "asked_containers",
     "holds",
     "known_in_namespace",
+    "may_hold",
     "named_inside",
     "seen_inside",
 ]
@@ -70,10 +85,19 @@ a container outside of pods has no ``pod.name``.
 
 @attrs.frozen
 class Workload:
-    """A container, or a pod; *cgroup* is its path, to which everything below it belongs."""
+    """
+    A container, or a pod.
+
+    Attributes:
+        cgroup: its path, to which everything below it belongs.
+        root: where the host has the root of its file system, as its runtime says; empty: not known.
+        links: those below it that policies ask for.
+    """
 
     cgroup: bytes
     facts: Facts = attrs.field(factory=dict)
+    root: bytes = b""
+    links: Links = attrs.field(factory=dict)
 
 
 def known_in_namespace(name: str, span: Span) -> Condition:
@@ -86,50 +110,96 @@ def known_in_namespace(name: str, span: Span) -> Condition:
     return Condition(POD["namespace"], (value,), index=CERTAIN, span=span)
 
 
-def seen_inside(selector: Process, subject: Subject) -> tuple[Process, Subject]:
+def against(policy: Policy, rule: Rule) -> bool | None:
     """
-    Return both with executables named as containers see them, if they ask for containers.
+    Tell whether *rule* gets stricter by each further name that it is about; None: that depends on others.
 
-    Elsewhere only the host's names count: what a mount namespace of one's own shows must not make
-    another executable of a program.
+    A container makes links as it likes. So a rule is only about the names to which they lead if that is used
+    against it. A rule that permits, or marks, is about the names that its author wrote.
     """
-    if not _asks_for_containers(selector, subject):
+    if rule.only_marks:
+        return None
+    if rule.action.verb == Verb.LOG and not rule.mark:
+        return not _refuses(policy)
+    return rule.action.verb >= Verb.DENY
+
+
+def _refuses(policy: Policy) -> bool:
+    said = itertools.chain((rule.action for rule in policy.rules), policy.defaults.values())
+    return any(action.verb >= Verb.DENY for action in said)
+
+
+def seen_inside(policy: Policy, rule: Rule | None = None) -> tuple[Process, Subject]:
+    """
+    Return the selector of *policy* and who acts in *rule*, executables named as containers see them.
+
+    That is if they ask for containers. Elsewhere only the host's names count: what a mount namespace of one's
+    own shows must not make another executable of a program.
+    """
+    selector, subject = policy.selector, rule.subject if rule else Subject()
+    if not asked_containers(selector, subject):
         return selector, subject
-    parts = {field.name: getattr(subject, field.name) for field in attrs.fields(Subject)}
-    inner = Subject(**{name: _seen_inside(process) for name, process in parts.items()})
-    return _seen_inside(selector), inner
+    stricter = against(policy, rule) if rule else True
+    inner = {}
+    for part in SUBJECT_PARTS.values():
+        process: Process = getattr(subject, part.attribute)
+        more = None if stricter is None else stricter is not part.negate
+        inner[part.attribute] = _seen_inside(process, stricter=more)
+    # Whom the policy selects in addition meets all of its rules, and none of them lifts what others refuse; but a mark
+    # may.
+    selects = rule is None or not rule.mark or rule.action.verb >= Verb.DENY
+    is_open = selects and not (rule and rule.only_marks)
+    return _seen_inside(selector, stricter=True if is_open else None), Subject(**inner)
 
 
-def _asks_for_containers(selector: Process, subject: Subject) -> bool:
+def asked_containers(selector: Process, subject: Subject) -> tuple[Condition, ...]:
+    """Return the conditions on the container, or its pod, in which the process must be."""
     asked = (*selector.conditions, *subject.process.conditions)
-    return any(condition.field.dim == Dim.CONTAINER for condition in asked)
+    return tuple(condition for condition in asked if condition.field.dim == Dim.CONTAINER)
 
 
-def _seen_inside(process: Process) -> Process:
-    return attrs.evolve(process, conditions=tuple(_inside(process.conditions, Dim.EXE)))
+def _seen_inside(process: Process, *, stricter: bool | None) -> Process:
+    """*stricter*: more names do that to what asks; None: that is not known."""
+    found = (
+        attrs.evolve(
+            each,
+            is_inside=True,
+            linked_in=() if stricter is not None and stricter is not each.negate else None,
+        )
+        if each.field.dim == Dim.EXE
+        else each
+        for each in process.conditions
+    )
+    return attrs.evolve(process, conditions=tuple(found))
 
 
-def _inside(conditions: Iterable[Condition], dim: Dim) -> Iterator[Condition]:
-    for each in conditions:
-        yield attrs.evolve(each, is_inside=True) if each.field.dim == dim else each
-
-
-def named_inside(selector: Process, rule: Rule) -> Rule:
+def named_inside(policy: Policy, rule: Rule) -> Rule:
     """
     Return *rule* with paths that are named as containers see them, if it asks for containers.
 
     What a rule permits, and what one that refuses leaves out, it must find by a name that the host gives. All
-    other names that a container sees are met as the process claims them.
+    other names that a container sees are met as the process claims them, and by where its links lead.
     """
-    if rule.only_marks or not _asks_for_containers(selector, rule.subject):
+    asked = asked_containers(policy.selector, rule.subject)
+    if rule.only_marks or not asked:
         return rule
-    refuses = rule.action.verb >= Verb.DENY
+    refuses, stricter = rule.action.verb >= Verb.DENY, against(policy, rule)
     found = tuple(
-        named
+        attrs.evolve(
+            each,
+            is_inside=each.negate == refuses,
+            linked_in=asked if stricter is not None and stricter is not each.negate else None,
+        )
+        if each.field.dim == Dim.PATH
+        else each
         for each in rule.conditions
-        for named in (_inside((each,), Dim.PATH) if each.negate == refuses else (each,))
     )
     return attrs.evolve(rule, conditions=found)
+
+
+def may_hold(conditions: Iterable[Condition], facts: Facts) -> bool:
+    """Tell whether all of *conditions* hold of a workload, as far as that is known."""
+    return all(holds(condition, facts) is not False for condition in conditions)
 
 
 def holds(condition: Condition, facts: Facts) -> bool | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import attrs
 from enforcer.kernel.image_map import boot_time
 from enforcer.runtime.control.report import PolicyFacts, facts_of
 from enforcer.runtime.policies.compact import CompactCopy
+from enforcer.runtime.policies.followed_links import Followed
 from enforcer.runtime.policies.kept_state import State
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class ActiveSet:
         overlay: what was changed at run time.
         facts: every policy, disabled ones included.
         workloads: the containers and pods that its image was made for; None: it does not ask for them.
+        followed: the links in containers that its image was made with.
         texts: what files say that are active, if each has a verdict of its own; else None.
         refused: those of them that are not active as they stand.
         since: when its generation began, by a clock that only goes forward.
@@ -58,6 +61,7 @@ class ActiveSet:
     overlay: Overlay
     facts: tuple[PolicyFacts, ...]
     workloads: tuple[Workload, ...] | None = attrs.field(default=None, repr=False)
+    followed: Followed = attrs.field(factory=Followed, repr=False)
     texts: CompactCopy[dict[str, bytes]] | None = None
     refused: tuple[RefusedFile, ...] = ()
     since: float = attrs.field(factory=time.monotonic, eq=False)
@@ -83,7 +87,17 @@ class ActiveSet:
             overlay=overlay,
             facts=facts_of(everything, overlay),
             workloads=workloads if prepared.image.needs.containers else None,
+            followed=prepared.followed,
         )
+
+    def like(self, other: ActiveSet) -> ActiveSet:
+        """Return it with what may differ in *other*, whose image is the same."""
+        return attrs.evolve(self, texts=other.texts, refused=other.refused, followed=other.followed)
+
+    @property
+    def unfollowed(self) -> list[str]:
+        """The cgroups of containers in which not all links are followed."""
+        return sorted(map(os.fsdecode, self.followed.incomplete))
 
     @property
     def age(self) -> float:
@@ -100,7 +114,7 @@ class ActiveSet:
 
     def state(self, ledger: Ledger) -> bytes:
         """What a later daemon must know; *ledger*: counts that were final before."""
-        return State(self.origins, self.labels, ledger, self.overlay).encode()
+        return State(self.origins, self.labels, ledger, self.overlay, self.followed.links).encode()
 
 
 @attrs.frozen

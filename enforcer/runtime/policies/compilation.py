@@ -15,6 +15,7 @@ from enforcer.policy.lint.linter import Issue, Severity, lint
 from enforcer.policy.model.policy import Mode, Policy, PolicySet, Rule
 from enforcer.policy.store import load_policies
 from enforcer.runtime.policies.difference import Digests, digest_policies
+from enforcer.runtime.policies.followed_links import Followed, follow
 from enforcer.runtime.policies.quotas import Quota
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from enforcer.compiler import CompiledImage
     from enforcer.kernel.lsm_support import Problem
+    from enforcer.policy.model.container_links import Links
     from enforcer.policy.model.workloads import Workload
     from enforcer.policy.store import Trust
 
@@ -93,6 +95,7 @@ class Prepared:
         digests: for the comparison with the next set.
         n_rules: rules that were written, without guards and defaults.
         issues: what was found in them.
+        followed: the links in containers that it was made with.
     """
 
     image: CompiledImage
@@ -100,6 +103,7 @@ class Prepared:
     digests: Digests
     n_rules: int
     issues: tuple[Issue, ...]
+    followed: Followed = attrs.field(factory=Followed)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -125,6 +129,7 @@ def prepare(
     gap: Problem | None = None,
     seed: int | None = None,
     workloads: Sequence[Workload] = (),
+    links: Mapping[bytes, Links] | None = None,
     now_ns: int | None = None,
 ) -> Prepared:
     """
@@ -141,6 +146,7 @@ def prepare(
         gap: what lets operations pass this kernel's hooks undecided; None: nothing does.
         seed: of the string hash; default random.
         workloads: containers and pods that are known.
+        links: those in containers that counted until now.
         now_ns: the birth of marks that are new; default now.
 
     Raises:
@@ -151,9 +157,10 @@ def prepare(
         require_certainty(policies, gap.what, gap.remedy)
     if late is not None:
         policies = degrade(policies, late)
+    host, followed = follow(policies, LocalHost.read(workloads=workloads), links or {})
     image = compile_policies(
         policies,
-        host=LocalHost.read(workloads=workloads),
+        host=host,
         generation=generation,
         seed=seed,
         previous=previous,
@@ -168,6 +175,7 @@ def prepare(
         digests=digest_policies(policies),
         n_rules=sum(len(policy.rules) for policy in policies.policies),
         issues=issues,
+        followed=attrs.evolve(followed, incomplete=followed.incomplete | image.unfollowed),
     )
 
 

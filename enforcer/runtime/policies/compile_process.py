@@ -27,23 +27,26 @@ from enforcer.runtime.policies.active import ActiveSet
 from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import prepare, without_marks
 from enforcer.runtime.policies.difference import Change, difference
+from enforcer.runtime.policies.followed_links import changed
 from enforcer.runtime.policies.tolerance import choose, told
 from enforcer.runtime.policies.too_late import why_late
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from multiprocessing.connection import Connection
 
     from enforcer.compiler import LabelNumbers
     from enforcer.kernel.lsm_support import Problem
+    from enforcer.policy.model.container_links import Links
     from enforcer.policy.model.policy import Policy
     from enforcer.policy.model.workloads import Workload
     from enforcer.runtime.policies.compilation import Prepared, Sources
     from enforcer.runtime.policies.difference import Digests
+    from enforcer.runtime.policies.followed_links import Followed
     from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.policies.tolerance import Chosen, RefusedFile
 
-__all__ = ["CompiledChange", "Order", "make", "make_apart", "print_apart"]
+__all__ = ["CompiledChange", "Order", "changed_apart", "make", "make_apart", "print_apart"]
 
 _T = TypeVar("_T")
 _IDLE = 0.1  # seconds between two looks at what else there is to do
@@ -67,6 +70,7 @@ class Order:
         gap: what lets operations pass this kernel's hooks undecided; None: nothing does.
         seed: of the string hash of the active image, so that the same policies make the same image.
         workloads: containers and pods that are known.
+        links: those in containers that counted until now.
         texts: what files say that are active, if each has a verdict of its own; else None.
         refused: those of them that are not active as they stand.
     """
@@ -83,6 +87,7 @@ class Order:
     gap: Problem | None = None
     seed: int | None = attrs.field(default=None, repr=False)
     workloads: tuple[Workload, ...] = attrs.field(default=(), repr=False)
+    links: Mapping[bytes, Links] = attrs.field(factory=dict, repr=False)
     texts: CompactCopy[dict[str, bytes]] | None = None
     refused: tuple[RefusedFile, ...] = ()
 
@@ -163,6 +168,7 @@ def _prepare(order: Order, policies: PolicySet) -> Prepared:
         gap=order.gap,
         seed=order.seed,
         workloads=order.workloads,
+        links=order.links,
     )
 
 
@@ -215,6 +221,16 @@ def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Compile
         EnforcerError: something is wrong with the policies, or the process came to an end.
     """
     return _apart(lambda: make(order), idle)
+
+
+def changed_apart(followed: Followed, idle: Callable[[], None] = lambda: None) -> bool:
+    """
+    Look links in containers up again in a process of its own: their file systems may not answer.
+
+    Raises:
+        EnforcerError: the process came to an end.
+    """
+    return _apart(lambda: changed(followed), idle)
 
 
 def print_apart(policy: Policy, idle: Callable[[], None] = lambda: None) -> str:

@@ -270,15 +270,13 @@ class Enforcement:
     ) -> ChangeAnswer:
         began, old = time.monotonic(), self.now
         self.reactor.after(0, heap.trim)  # whatever comes of it, megabytes are free by then
-        order = self._order(overlay, files, confirm_within, workloads)
-        made = make_apart(order, self.on_idle)
-        new = made.now
+        made = make_apart(self._order(overlay, files, confirm_within, workloads), self.on_idle)
         compiled = time.monotonic()
         if self._is_active(made):
             return self._unchanged(made, confirm_within)
         proposal = Proposal.of(made, old, self.sessions, confirm_within)
         done = activate(self.sessions, self.store, proposal)
-        self.now = new
+        self.now = made.now
         swapped = time.monotonic()
         if confirm_within is not None:
             expires_ns = self.sessions.current.expires_ns
@@ -311,6 +309,7 @@ class Enforcement:
             gap=find_gap(),
             seed=self.sessions.current.seed,
             workloads=self.workloads.look() if workloads is None else workloads,
+            links=old.followed.links,
             texts=old.texts,
             refused=old.refused,
         )
@@ -326,7 +325,7 @@ class Enforcement:
 
     def _unchanged(self, made: CompiledChange, confirm_within: float | None) -> ChangeAnswer:
         # What differs may be a file of which nothing is active.
-        self.now = attrs.evolve(self.now, texts=made.now.texts, refused=made.now.refused)
+        self.now = self.now.like(made.now)
         self.keep_texts()
         acts = self._watch is not None and self._watch_confirm_within is None
         is_asked = confirm_within is not None
@@ -390,6 +389,7 @@ class Enforcement:
             "unknownContainers": list(self.workloads.unknown)
             if self.now.workloads is not None
             else [],
+            "unfollowedContainers": self.now.unfollowed,
             "protected": self.sessions.current.is_protected,
             "keyed": (guard := self.sessions.current.guard) is not None
             and guard.verifier is not None,

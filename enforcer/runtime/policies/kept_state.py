@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -13,6 +15,11 @@ from enforcer.errors import KernelError
 from enforcer.events.rows import RowTable
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.sessions.counts import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from enforcer.policy.model.container_links import Links
 
 __all__ = ["State"]
 
@@ -29,12 +36,14 @@ class State:
         labels: numbers of conditions on processes.
         ledger: counts that were final before it.
         overlay: changes at run time.
+        links: those in containers that counted, by cgroup.
     """
 
     origins: RowTable
     labels: LabelNumbers
     ledger: Ledger
     overlay: Overlay
+    links: Mapping[bytes, Links] = attrs.field(factory=dict)
 
     def encode(self) -> bytes:
         """Write it."""
@@ -46,6 +55,13 @@ class State:
             "marks": self.labels.marks,
             "ledger": self.ledger.as_list(),
             "overlay": self.overlay.as_dict(),
+            "links": {
+                os.fsdecode(cgroup): {
+                    os.fsdecode(path): [os.fsdecode(target) for target in targets]
+                    for path, targets in links.items()
+                }
+                for cgroup, links in self.links.items()
+            },
         }
         return json.dumps(document, separators=(",", ":")).encode()
 
@@ -72,6 +88,14 @@ class State:
                 ),
                 ledger=Ledger.from_list(found["ledger"]),
                 overlay=Overlay.from_dict(found["overlay"]),
+                links={
+                    os.fsencode(cgroup): {
+                        os.fsencode(path): tuple(map(os.fsencode, targets))
+                        for path, targets in links.items()
+                    }
+                    # What a version before wrote has none.
+                    for cgroup, links in found.get("links", {}).items()
+                },
             )
         except (ValueError, KeyError, TypeError) as error:
             raise KernelError(f"what an earlier daemon left cannot be read: {error}") from error

@@ -22,8 +22,9 @@ from enforcer.kernel.session import Session
 from enforcer.libbpf import heap
 from enforcer.runtime.policies.active import ActiveSet
 from enforcer.runtime.policies.compact import CompactCopy
-from enforcer.runtime.policies.compile_process import Order, make_apart
+from enforcer.runtime.policies.compile_process import Order, changed_apart, make_apart
 from enforcer.runtime.policies.enforcement import Enforcement
+from enforcer.runtime.policies.followed_links import LinkWatch
 from enforcer.runtime.policies.kept_state import State
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.policies.too_late import find_gap
@@ -169,6 +170,7 @@ def _order(sources: Sources, before: _Before, workloads: Workloads) -> Order:
         late=entries.problem(),
         gap=find_gap(),
         workloads=workloads.look(),
+        links=before.state.links if before.state is not None else {},
     )
 
 
@@ -191,6 +193,17 @@ def _follow_containers(enforcement: Enforcement) -> None:
             "host: rules on containers and pods match nothing"
         )
     enforcement.follow_containers()
+
+    def forget() -> None:
+        enforcement.now = attrs.evolve(enforcement.now, workloads=())  # all are new then
+
+    LinkWatch(
+        enforcement.reactor,
+        followed=lambda: enforcement.now.followed,
+        changed=lambda followed: changed_apart(followed, enforcement.on_idle),
+        renew=forget,
+        report=enforcement.report,
+    ).begin()
 
 
 def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before:

@@ -7,6 +7,7 @@ import attrs
 
 from enforcer.compiler import BareHost, Mount, compile_policies
 from enforcer.policy.model.policy import PolicySet
+from enforcer.policy.model.workloads import Workload
 from enforcer.policy.store import load_text
 
 
@@ -30,6 +31,7 @@ class MadeUpHost:
     inodes: dict[bytes, tuple[int, int]] = attrs.field(factory=dict)
     mounts: tuple[Mount, ...] = ()
     nodes: dict[bytes, tuple[int, int]] = attrs.field(factory=dict)
+    workloads: tuple[Workload, ...] = ()
 
     def link(self, path: bytes) -> bytes | None:
         return self.links.get(path)

@@ -13,10 +13,12 @@ from enforcer.events.document import as_document
 from enforcer.events.types import Origin, RowFlag
 from enforcer.explain.access import RecordError, facts_of
 from enforcer.explain.explanation import explain
+from enforcer.explain.logic import Truth
 from enforcer.explain.rendering import as_dict, lines
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.store import load_text
+from enforcer.runtime.policies.followed_links import beside
 
 HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: %s}\nspec:\n"
 VAULT = (
@@ -635,3 +637,29 @@ def test_a_rule_on_containers_gets_a_change():
 
     (refusal,) = explanation.refusals
     assert refusal.changes
+
+
+def test_links_in_the_container_of_the_record_count(tmp_path):
+    """It is refused for what a link leads to; another container has none there."""
+    text = (
+        HEAD % "shells"
+        + """\
+  selector: {container: {name: main}}
+  rules:
+    - {name: no-bash, exec: {}, match: {path: /opt/bash}, action: deny}
+"""
+    )
+    (tmp_path / "opt").mkdir()
+    (tmp_path / "opt/bash").symlink_to("busybox")
+    policies = load_text(text, "shells.yaml")
+    path = str(tmp_path / "opt/busybox").encode()
+    origin = Origin("shells", "no-bash", "shells.yaml:7:7")
+    document = as_document(denied(op=Op.EXEC, origin=origin, path=path))
+    document["container"] |= {"id": "ab" * 32, "runtime": "containerd", "name": "main"}
+
+    def holds(root):
+        found = explain(document, policies, beside(root, policies))
+        return {part.where: part.holds for part in found.decided.parts}["path"]
+
+    assert Truth.TRUE is holds(str(tmp_path))
+    assert Truth.FALSE is holds(None)

@@ -3,12 +3,21 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from policy_text import load
 
+from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.vocabulary import PROCESS_FIELDS
-from enforcer.policy.model.policy import Condition, Policy, Subject, Text, TextKind
-from enforcer.policy.model.workloads import CONTAINER, LABELS, POD, holds, seen_inside
+from enforcer.policy.model.policy import Condition, Policy, Process, Subject, Text, TextKind
+from enforcer.policy.model.workloads import (
+    CONTAINER,
+    LABELS,
+    POD,
+    holds,
+    named_inside,
+    seen_inside,
+)
 from enforcer.policy.store import load_text
 from enforcer.policy.writers.conditions import spell_process
 from enforcer.policy.writers.printer import print_policy
@@ -136,10 +145,64 @@ def test_whether_it_holds(written, expected):
 def test_executables_are_named_inside_only_where_containers_are_asked_for():
     """A condition on an executable keeps to the host's names elsewhere."""
     binary = Condition(PROCESS_FIELDS["binary"], (Text(EXACT, b"/bin/app"),))
-    plain = selector("{uid: 0}").selector
-    subject = Subject(not_process=type(plain)((binary,)))
+    plain, pods = selector("{uid: 0}"), selector("{pod: {name: x}}")
+    subject = Subject(not_process=Process((binary,)))
+    rule = attrs.evolve(plain.rules[0], subject=subject)
 
-    assert (plain, subject) == seen_inside(plain, subject)
-    pods = selector("{pod: {name: x}}").selector
-    found = seen_inside(pods, subject)[1]
-    assert found.not_process.conditions[0].is_inside
+    assert (plain.selector, subject) == seen_inside(plain, rule)
+    assert seen_inside(pods, rule)[1].not_process.conditions[0].is_inside
+
+
+RULES = """
+  - {name: deny, file: read, match: {path: {in: [/a], notIn: [/b]}}, action: deny}
+  - {name: allow, file: read, match: {path: {in: [/a], notIn: [/b]}}, action: allow}
+  - {name: log, file: read, match: {path: {in: [/a], notIn: [/b]}}, action: log}
+  - {name: mark, file: read, match: {path: {in: [/a], notIn: [/b]}}, mark: seen}
+"""
+ONLY_LOG = """
+  - {name: log, file: read, match: {path: {in: [/a], notIn: [/b]}}, action: log}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "name", "asked"),
+    [
+        (RULES, "deny", {b"/a"}),
+        (RULES, "allow", {b"/b"}),
+        (RULES, "log", {b"/b"}),
+        (RULES, "mark", set()),
+        (ONLY_LOG, "log", {b"/a"}),
+    ],
+)
+def test_links_are_followed_against_the_container_alone(rules, name, asked):
+    """What a rule refuses, and what one that permits leaves out; a mark may be either."""
+    head = f"{HEAD}spec:\n  selector: {{container: {{name: x}}}}\n  rules:"
+    policy = load(f"{head}{rules.replace(chr(10), chr(10) + '  ')}\n")
+    (rule,) = (each for each in policy.rules if each.name == name)
+
+    found = named_inside(policy, rule).conditions
+    assert asked == {c.values[0].value for c in found if c.linked_in is not None}
+    host = attrs.evolve(policy, selector=Process())
+    assert not any(c.linked_in for c in named_inside(host, rule).conditions)
+
+
+@pytest.mark.parametrize(
+    ("action", "part", "is_followed"),
+    [
+        ("deny", "process", True),
+        ("deny", "lineage", True),
+        ("deny", "notProcess", False),
+        ("allow", "process", False),
+        ("allow", "notParent", True),
+    ],
+)
+def test_links_to_executables_are_followed_likewise(action, part, is_followed):
+    """A description that must not fit is the other way round."""
+    match = f"path: /a, {part}: {{binary: /bin/sh}}"
+    policy = load(
+        f"{HEAD}spec: {{selector: {{container: {{name: x}}}}, rules: [{{file: read, match: {{{match}}}, action: {action}}}]}}\n"
+    )
+
+    _, subject = seen_inside(policy, policy.rules[0])
+    process = getattr(subject, SUBJECT_PARTS[part].attribute)
+    assert is_followed == (process.conditions[0].linked_in is not None)

@@ -198,6 +198,7 @@ OTHER = {
         "negate": True,
         "index": 1,
         "is_inside": True,
+        "linked_in": (),
         "operand": Operand(0, OperandType.TEXT),
     },
     Flag: {"field": FIELDS["memfd"], "wanted": False},

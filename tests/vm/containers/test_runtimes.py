@@ -27,6 +27,8 @@ spec:
     - {name: kept, file: write, match: {path: /data/kept}, action: deny}
     - {name: no-touch, exec: {}, match: {path: /bin/touch}, action: deny}
     - {name: deadly, exec: {}, match: {path: /bin/printf}, action: kill}
+    - {name: no-tail, exec: {}, match: {path: /bin/tail}, action: deny}
+    - {name: alias, file: read, match: {path: /alias/linked}, action: deny}
     - {name: seen, file: read, match: {path: /data/seen}, action: log}
 ---
 apiVersion: enforcer/v1
@@ -50,12 +52,18 @@ LINES = {
     "kept": "echo changed >>/data/kept",
     "touch": "/bin/touch /data/made",
     "deadly": "/bin/printf ran >/data/printed",
+    "tail": "/bin/tail /etc/passwd",
+    "head": "/bin/head /etc/passwd",
+    "alias": "read x </alias/linked",
+    "linked": "read x </data/linked",
     "seen": "read x </data/seen",
     "image": "read x </data/image",
     "pod": "read x </data/pod",
     "free": "read x </data/free",
 }
 REFUSED = {"secret", "kept", "touch", "deadly"}
+LINKED = {"tail", "head", "alias", "linked"}
+"""What is refused by where links in the image lead."""
 
 Pair = tuple[Running, Running]
 pytestmark = pytest.mark.parametrize("runtime", runtimes.ALL, ids=lambda each: each.name)
@@ -108,10 +116,10 @@ def pair(ready, runtime, on, pairs) -> Pair:
 
 
 def _met(runtime) -> set[str]:
-    """What is refused in the meant container: a machine has no image, only a kubelet's has a pod."""
+    """What is refused in the meant container: a machine has no image and no known root, only a kubelet's has a pod."""
     found = set(REFUSED)
     if runtime.name != "nspawn":
-        found.add("image")
+        found |= {"image", *LINKED}
     if runtime.name.startswith("cri-"):
         found.add("pod")
     return found

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""
+The links of containers that policies ask for: looked up before policies are compiled, and again later.
+
+What was found once counts for as long as the container is there. So a container that makes a link anew, or takes
+it away, is still refused what it led to.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from enforcer.compiler import LocalHost, heads
+from enforcer.errors import EnforcerError
+from enforcer.identity.container_links import Asked, look_up
+from enforcer.policy.model.container_links import MAX_LINKS, joined
+from enforcer.policy.model.workloads import WORKLOAD_FIELDS, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from enforcer.identity.container_links import Found
+    from enforcer.policy.model.container_links import Links
+    from enforcer.policy.model.policy import PolicySet
+    from enforcer.runtime.reactor import Reactor
+
+__all__ = ["Followed", "LinkWatch", "beside", "changed", "follow"]
+
+_LOOK: Final = 5.0  # seconds between two looks
+_SERVED: Final = b"fuse"
+"""File systems of a process, which may never answer."""
+
+
+@attrs.frozen
+class Followed:
+    """
+    What an image was made with.
+
+    Attributes:
+        links: by the cgroup of the container.
+        asked: what was looked up, to do it again.
+        incomplete: containers of which not all links are known, or count.
+    """
+
+    links: Mapping[bytes, Links] = attrs.field(factory=dict)
+    asked: Mapping[bytes, Asked] = attrs.field(factory=dict)
+    incomplete: frozenset[bytes] = frozenset()
+
+
+def follow(
+    policies: PolicySet, host: LocalHost, before: Mapping[bytes, Links]
+) -> tuple[LocalHost, Followed]:
+    """
+    Look up what *policies* ask for; return *host* with the links in its containers, and what was found.
+
+    Args:
+        policies: those that will be compiled.
+        host: with the containers that are known.
+        before: the links that counted until now.
+    """
+    roots = {each.cgroup: each.root for each in host.workloads}
+    wanted = heads(policies, host.workloads)
+    served = {mount.point for mount in host.mounts if mount.type.startswith(_SERVED)}
+    asked = {
+        cgroup: Asked(host.root + roots[cgroup], beginnings)
+        for cgroup, beginnings in wanted.items()
+        if roots[cgroup] not in served
+    }
+    found = look_up(asked)
+    links = _together(before, found, wanted)
+    full = {each for each, of in links.items() if sum(map(len, of.values())) >= MAX_LINKS}
+    followed = Followed(
+        links, asked, frozenset((*found.incomplete, *full, *(wanted.keys() - asked.keys())))
+    )
+    workloads = tuple(
+        attrs.evolve(each, links=links.get(each.cgroup, {})) for each in host.workloads
+    )
+    return attrs.evolve(host, workloads=workloads), followed
+
+
+def beside(root: str | None, policies: PolicySet) -> LocalHost:
+    """Return this machine with the links of the one container whose *root* it has there, for explanations."""
+    unknown = dict.fromkeys(
+        field.name for fields in WORKLOAD_FIELDS.values() for field in fields.values()
+    )
+    known = () if root is None else (Workload(b"/", unknown, os.fsencode(root)),)
+    return follow(policies, LocalHost.read(workloads=known), {})[0]
+
+
+def changed(followed: Followed) -> bool:
+    """Look up again what was asked, and tell whether links are there that do not count yet."""
+    found = look_up(followed.asked)
+    return _together(followed.links, found, followed.asked) != followed.links
+
+
+def _together(
+    before: Mapping[bytes, Links], found: Found, wanted: Mapping[bytes, object]
+) -> dict[bytes, Links]:
+    both = {
+        cgroup: joined(before.get(cgroup, {}), found.links.get(cgroup, {})) for cgroup in wanted
+    }
+    return {cgroup: links for cgroup, links in both.items() if links}
+
+
+@attrs.define(eq=False, repr=False)
+class LinkWatch:
+    """
+    Looks again now and then.
+
+    Attributes:
+        followed: what the active image was made with.
+        changed: looks, in a process of its own.
+        renew: has the image made anew.
+        report: gets a sentence about each container of which not everything is followed.
+    """
+
+    reactor: Reactor
+    followed: Callable[[], Followed]
+    changed: Callable[[Followed], bool]
+    renew: Callable[[], None]
+    report: Callable[[str], None]
+    _said: set[bytes] = attrs.field(factory=set, init=False)
+
+    def begin(self) -> None:
+        """Look from now on."""
+        self.reactor.every(_LOOK, self.look)
+
+    def look(self) -> None:
+        """Look once."""
+        followed = self.followed()
+        self._said &= followed.incomplete
+        for cgroup in sorted(followed.incomplete - self._said):
+            self._said.add(cgroup)
+            self.report(
+                f"not all symbolic links in the container {ascii(os.fsdecode(cgroup))[1:-1]} are followed: "
+                "rules hold there for names as they are written"
+            )
+        if not followed.asked:
+            return
+        try:
+            is_due = self.changed(followed)
+        except EnforcerError as error:
+            self.report(f"cannot look links in containers up, trying again: {error}")
+            return
+        if is_due:
+            self.renew()
