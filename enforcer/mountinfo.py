@@ -23,12 +23,14 @@ class Mount:
         root: the directory of the superblock that is shown.
         point: where it is shown.
         type: of the file system.
+        options: of the superblock, each as it was given; of overlays alone.
     """
 
     device: int
     root: bytes
     point: bytes
     type: bytes = attrs.field(default=b"", eq=False)
+    options: tuple[bytes, ...] = attrs.field(default=(), eq=False, repr=False)
 
 
 def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
@@ -38,8 +40,12 @@ def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
         mount, _, source = line.partition(b" - ")
         _, _, device, root, point, *_ = mount.split(b" ")
         major, _, minor = device.partition(b":")
-        kind = source.partition(b" ")[0]
-        out.append(Mount(int(major) << 20 | int(minor), _plain(root), _plain(point), kind))
+        kind, _, rest = source.partition(b" ")
+        # A comma in the value of an option is octal there, too.
+        given = rest.rpartition(b" ")[2].split(b",") if kind == b"overlay" else ()
+        options = tuple(map(_plain, given))
+        number = int(major) << 20 | int(minor)
+        out.append(Mount(number, _plain(root), _plain(point), kind, options))
     return tuple(out)
 
 

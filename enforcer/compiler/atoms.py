@@ -178,7 +178,7 @@ class Atoms:
         if condition.linked_in is not None:
             asked, longest = condition.linked_in, limits.LIMITS[_LONGEST[Dim(dim)]]
             found = {
-                text: (*forms, *self.linked.of(text, asked, longest))
+                text: (*forms, *self.linked.of(text, asked, longest, forms))
                 for text, forms in found.items()
             }
         return found

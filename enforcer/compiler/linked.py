@@ -59,7 +59,13 @@ class LinkedNames:
     def __attrs_post_init__(self) -> None:
         self._linked = [each for each in self.names.host.workloads if each.links and each.root]
 
-    def of(self, text: Text, asked: tuple[Condition, ...], longest: int) -> tuple[Form, ...]:
+    def of(
+        self,
+        text: Text,
+        asked: tuple[Condition, ...],
+        longest: int,
+        known: tuple[Form, ...] = (),
+    ) -> tuple[Form, ...]:
         """
         Return the further names of *text* in the containers where *asked* may hold.
 
@@ -67,17 +73,19 @@ class LinkedNames:
             text: paths, as the policy says it.
             asked: conditions on containers.
             longest: bytes of such a name; of one that is longer the kernel side knows nothing.
+            known: forms that count anyway, whose names in containers need no others.
         """
         if not self._linked:
             return ()
         if asked not in self._asked:
             self._asked[asked] = [each for each in self._linked if may_hold(asked, each.facts)]
+        met = frozenset(known)
         return tuple(
             dict.fromkeys(
                 form
                 for workload in self._asked[asked]
                 for each in _written(text)
-                for form in self._in(workload, each)
+                for form in self._in(workload, each, met)
                 if isinstance(form, Glob) or len(form.value) <= longest
             )
         )
@@ -92,7 +100,7 @@ class LinkedNames:
                 self.made.setdefault(above, root)
                 yield above
 
-    def _in(self, workload: Workload, form: Form) -> Iterator[Form]:
+    def _in(self, workload: Workload, form: Form, known: frozenset[Form]) -> Iterator[Form]:
         head, tail = split(form)
         if not head:
             return
@@ -100,6 +108,8 @@ class LinkedNames:
         if key not in self._spelled:
             self._spelled[key] = spellings(head, lambda path: workload.links.get(path, ()))
         for name in self._spelled[key][1:]:
+            if rejoined(form, name, tail) in known:
+                continue  # as on a host with the same link
             for root in self._roots_of(workload):
                 made = rejoined(form, root + name.rstrip(b"/"), tail)
                 if made in self.made or self._has_room(workload, made):
@@ -136,17 +146,19 @@ def heads(policies: PolicySet, workloads: Iterable[Workload]) -> dict[bytes, tup
 
     Only of containers that *policies* may be about, and whose root is known.
     """
+    rooted = [workload for workload in workloads if workload.root.rstrip(b"/")]
+    if not rooted:
+        return {}
     by_asked: dict[tuple[Condition, ...], dict[bytes, None]] = {}
     for policy in policies.policies:
         for rule in (None, *policy.rules):
             for asked, head in _asked(policy, rule):
                 by_asked.setdefault(asked, {})[head] = None
     out = {}
-    for workload in workloads:
-        if workload.root.rstrip(b"/"):
-            found = [h for asked, h in by_asked.items() if may_hold(asked, workload.facts)]
-            if wanted := tuple(dict.fromkeys(itertools.chain.from_iterable(found))):
-                out[workload.cgroup] = wanted
+    for workload in rooted:
+        found = [h for asked, h in by_asked.items() if may_hold(asked, workload.facts)]
+        if wanted := tuple(dict.fromkeys(itertools.chain.from_iterable(found))):
+            out[workload.cgroup] = wanted
     return out
 
 

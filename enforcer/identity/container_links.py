@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Look up symbolic links below the root of a container, from outside.
+Look up symbolic links below the root of a container, from outside: as they are, and as its image has them.
 
 Everything below belongs to the container, which may change it meanwhile. So each name is looked up in a
 directory that is held open, no link is ever followed by the kernel, nothing is opened but as a place
@@ -18,25 +18,41 @@ from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
-from enforcer.policy.model.container_links import MAX_HEADS, MAX_LINKS, MAX_SECONDS, spellings
+from enforcer.policy.model.container_links import (
+    MAX_HEADS,
+    MAX_LINKS,
+    MAX_SECONDS,
+    joined,
+    spellings,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from enforcer.policy.model.container_links import Links
 
 __all__ = ["Asked", "Found", "look_up"]
 
 _LOOK: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-_ENTER: Final = _LOOK | os.O_DIRECTORY
+_GRACE: Final = 0.5  # seconds for one look-up that began in time
+_OPAQUE: Final = "trusted.overlay.opaque"
 
 
 @attrs.frozen
 class Asked:
-    """What is asked about one container: its *root*, as this process reaches it, and beginnings of patterns."""
+    """
+    What is asked about one container, in paths as this process reaches them.
+
+    Attributes:
+        root: of the container.
+        heads: beginnings of patterns.
+        layers: of its image, the uppermost first: what it has made of them does not count there. None: they are
+            not known, or have been looked at.
+    """
 
     root: bytes
     heads: tuple[bytes, ...]
+    layers: tuple[bytes, ...] = ()
 
 
 @attrs.frozen
@@ -83,7 +99,7 @@ def look_up(
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(seconds + seconds / 2)
+    thread.join(seconds + _GRACE)
     known = dict(done)
     return Found(
         {container: links for container, (links, _) in known.items() if links},
@@ -92,65 +108,109 @@ def look_up(
 
 
 def _read(asked: Asked, until: float) -> tuple[Links, bool]:
-    try:
-        tree = _Tree.open(asked.root)
-    except OSError:
-        return {}, True  # it is gone, or not there yet: then nothing runs in it
-    with tree:
-        for head in asked.heads[:MAX_HEADS]:
-            if time.monotonic() >= until or len(tree.links) > MAX_LINKS:
-                return tree.links, False
-            spellings(head, tree.targets)
-        return tree.links, len(asked.heads) <= MAX_HEADS and len(tree.links) <= MAX_LINKS
+    """Look up the image's links, then those that are there now."""
+    links: Links = {}
+    is_all = len(asked.heads) <= MAX_HEADS
+    for places in (asked.layers, (asked.root,)):
+        try:
+            tree = _Tree.open(places)
+        except OSError:
+            continue  # it is gone, or not there yet: then nothing runs in it
+        with tree:
+            for head in asked.heads[:MAX_HEADS]:
+                if time.monotonic() >= until or len(tree.links) > MAX_LINKS:
+                    is_all = False
+                    break
+                spellings(head, tree.targets)
+            is_all &= len(tree.links) <= MAX_LINKS
+            links = joined(links, tree.links)
+    return links, is_all
+
+
+@attrs.frozen
+class _Place:
+    """An open directory, and the file system that it is on."""
+
+    fd: int
+    device: int
 
 
 @attrs.define(eq=False, repr=False)
 class _Tree:
-    """An open root; remembers what it was asked."""
+    """An open root, or the layers that an overlay shows as one; remembers what it was asked."""
 
-    fd: int
-    device: int
+    places: tuple[_Place, ...]
     links: dict[bytes, tuple[bytes, ...]] = attrs.field(factory=dict)
     _known: set[bytes] = attrs.field(factory=set)
 
     @classmethod
-    def open(cls, root: bytes) -> _Tree:
+    def open(cls, paths: Sequence[bytes]) -> _Tree:
         """
-        Open *root*, whose own way is the host's.
+        Open *paths*, whose own ways are the host's.
 
         Raises:
-            OSError: there is no such directory.
+            OSError: one is no directory.
         """
-        fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        return cls(fd, os.fstat(fd).st_dev)
+        with contextlib.ExitStack() as opened:
+            places = []
+            for path in paths:
+                fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+                opened.callback(os.close, fd)
+                places.append(_Place(fd, os.fstat(fd).st_dev))
+            opened.pop_all()
+            return cls(tuple(places))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self.fd)
+        for place in self.places:
+            os.close(place.fd)
 
     def targets(self, path: bytes) -> tuple[bytes, ...]:
         """Return where *path* leads, if it is a link on whose way there is none."""
         if path not in self._known:
             self._known.add(path)
-            # What cannot be looked up is none: too long, gone, or a link took its place.
+            # What cannot be looked up is none: a name that is too long, or that went away meanwhile.
             with contextlib.suppress(OSError):
-                self._learn(path)
+                for place in self.places:
+                    if self._is_settled(place, path):
+                        break
         return self.links.get(path, ())
 
-    def _learn(self, path: bytes) -> None:
+    def _is_settled(self, root: _Place, path: bytes) -> bool:
+        """Learn what *path* is below *root*; tell whether a layer below has no say in it."""
         *above, name = path.strip(b"/").split(b"/")
+        is_layer = len(self.places) > 1
+        hides, fd = False, root.fd
         with contextlib.ExitStack() as held:
-            place = self.fd
             for part in above:
-                place = os.open(part, _ENTER, dir_fd=place)
-                held.callback(os.close, place)
-                if os.fstat(place).st_dev != self.device:
-                    return
-            found = os.open(name, _LOOK, dir_fd=place)
-            held.callback(os.close, found)
-            if stat.S_ISLNK(os.fstat(found).st_mode):
-                target = os.readlink(b"", dir_fd=found)
-                if target:
-                    self.links[path] = (target,)
+                try:
+                    fd = os.open(part, _LOOK, dir_fd=fd)
+                except FileNotFoundError:
+                    return hides
+                held.callback(os.close, fd)
+                found = os.fstat(fd)
+                if not stat.S_ISDIR(found.st_mode) or found.st_dev != root.device:
+                    return (
+                        True  # a file, what took the name away (a whiteout), or another file system
+                    )
+                hides |= is_layer and _is_opaque(fd)
+            try:
+                fd = os.open(name, _LOOK, dir_fd=fd)
+            except FileNotFoundError:
+                return hides
+            held.callback(os.close, fd)
+            if stat.S_ISLNK(os.fstat(fd).st_mode) and (target := os.readlink(b"", dir_fd=fd)):
+                self.links[path] = (target,)
+            return True
+
+
+def _is_opaque(fd: int) -> bool:
+    """Tell whether the directory of a layer hides what layers below have there."""
+    try:
+        return os.getxattr(f"/proc/self/fd/{fd}", _OPAQUE) == b"y"
+    except OSError:
+        return (
+            False  # there is no such mark; without privileges nobody sees it, and more links count
+        )

@@ -33,7 +33,7 @@ MAX_LINKS: Final = 32
 MAX_NAMES: Final = 48
 """Names that one pattern gets in one container: as many as the links that the kernel follows, and some."""
 
-MAX_FORMS: Final = 16_384
+MAX_FORMS: Final = 8192
 """Patterns of one image that follow from links."""
 
 MAX_GLOBS: Final = 128

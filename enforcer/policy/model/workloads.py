@@ -117,9 +117,9 @@ def against(policy: Policy, rule: Rule) -> bool | None:
     A container makes links as it likes. So a rule is only about the names to which they lead if that is used
     against it. A rule that permits, or marks, is about the names that its author wrote.
     """
-    if rule.only_marks:
+    if rule.mark and (rule.only_marks or rule.action.verb < Verb.DENY):
         return None
-    if rule.action.verb == Verb.LOG and not rule.mark:
+    if rule.action.verb == Verb.LOG:
         return not _refuses(policy)
     return rule.action.verb >= Verb.DENY
 
@@ -147,9 +147,7 @@ def seen_inside(policy: Policy, rule: Rule | None = None) -> tuple[Process, Subj
         inner[part.attribute] = _seen_inside(process, stricter=more)
     # Whom the policy selects in addition meets all of its rules, and none of them lifts what others refuse; but a mark
     # may.
-    selects = rule is None or not rule.mark or rule.action.verb >= Verb.DENY
-    is_open = selects and not (rule and rule.only_marks)
-    return _seen_inside(selector, stricter=True if is_open else None), Subject(**inner)
+    return _seen_inside(selector, stricter=None if stricter is None else True), Subject(**inner)
 
 
 def asked_containers(selector: Process, subject: Subject) -> tuple[Condition, ...]:

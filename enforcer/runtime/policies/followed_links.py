@@ -16,6 +16,7 @@ import attrs
 from enforcer.compiler import LocalHost, heads
 from enforcer.errors import EnforcerError
 from enforcer.identity.container_links import Asked, look_up
+from enforcer.identity.layers import layers_of
 from enforcer.policy.model.container_links import MAX_LINKS, joined
 from enforcer.policy.model.workloads import WORKLOAD_FIELDS, Workload
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from enforcer.identity.container_links import Found
+    from enforcer.mountinfo import Mount
     from enforcer.policy.model.container_links import Links
     from enforcer.policy.model.policy import PolicySet
     from enforcer.runtime.reactor import Reactor
@@ -63,11 +65,11 @@ def follow(
     """
     roots = {each.cgroup: each.root for each in host.workloads}
     wanted = heads(policies, host.workloads)
-    served = {mount.point for mount in host.mounts if mount.type.startswith(_SERVED)}
+    mounts = {mount.point: mount for mount in host.mounts}
     asked = {
-        cgroup: Asked(host.root + roots[cgroup], beginnings)
+        cgroup: _asked(host, roots[cgroup], mounts.get(roots[cgroup]), beginnings)
         for cgroup, beginnings in wanted.items()
-        if roots[cgroup] not in served
+        if not _is_served(mounts.get(roots[cgroup]))
     }
     found = look_up(asked)
     links = _together(before, found, wanted)
@@ -92,8 +94,21 @@ def beside(root: str | None, policies: PolicySet) -> LocalHost:
 
 def changed(followed: Followed) -> bool:
     """Look up again what was asked, and tell whether links are there that do not count yet."""
-    found = look_up(followed.asked)
+    # What the image has does not change.
+    asked = {name: attrs.evolve(each, layers=()) for name, each in followed.asked.items()}
+    found = look_up(asked)
     return _together(followed.links, found, followed.asked) != followed.links
+
+
+def _asked(
+    host: LocalHost, root: bytes, mount: Mount | None, beginnings: tuple[bytes, ...]
+) -> Asked:
+    layers = layers_of(mount) if mount is not None else ()
+    return Asked(host.root + root, beginnings, tuple(host.root + each for each in layers))
+
+
+def _is_served(mount: Mount | None) -> bool:
+    return mount is not None and mount.type.startswith(_SERVED)
 
 
 def _together(

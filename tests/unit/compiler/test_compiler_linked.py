@@ -174,6 +174,24 @@ def test_the_names_that_links_lead_to_stay_in_place():
         assert decided(image, ONE, path, Op.GUARD) is None, path
 
 
+def test_a_name_that_the_host_s_links_give_needs_no_other():
+    """A container claims it, as it does where no link of its own is."""
+
+    class Merged(MadeUpHost):
+        def link(self, path: bytes) -> bytes | None:
+            return b"usr/bin" if path == b"/bin" else None
+
+    rule = "{exec: {}, match: {path: [/bin/bash, /bin/cat]}, action: deny}"
+    merged = compiled(rule, spec=POD, host=Merged(workloads=(ONE,)))
+    alone = compiled(rule, spec=POD, host=MadeUpHost(workloads=(ONE,)))
+
+    for image in (merged, alone):
+        assert Verb.DENY is decided(image, ONE, inside(ONE, "/usr/bin/busybox"))
+    assert Verb.DENY is decided(merged, ONE, "/usr/bin/cat")
+    assert decided(merged, ONE, inside(ONE, "/usr/bin/cat")) is None
+    assert Verb.DENY is decided(alone, ONE, inside(ONE, "/usr/bin/cat"))
+
+
 def test_rules_of_the_host_follow_no_link_of_a_container():
     """A policy that is not about containers, and a rule that only marks."""
     for rule, spec in (

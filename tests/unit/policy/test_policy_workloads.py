@@ -158,6 +158,8 @@ RULES = """
   - {name: allow, file: read, match: {path: {in: [/a], notIn: [/b]}}, action: allow}
   - {name: log, file: read, match: {path: {in: [/a], notIn: [/b]}}, action: log}
   - {name: mark, file: read, match: {path: {in: [/a], notIn: [/b]}}, mark: seen}
+  - {name: allow-mark, file: read, match: {path: {in: [/a], notIn: [/b]}}, action: allow, mark: seen}
+  - {name: deny-mark, file: read, match: {path: {in: [/a], notIn: [/b]}}, action: deny, mark: seen}
 """
 ONLY_LOG = """
   - {name: log, file: read, match: {path: {in: [/a], notIn: [/b]}}, action: log}
@@ -171,6 +173,8 @@ ONLY_LOG = """
         (RULES, "allow", {b"/b"}),
         (RULES, "log", {b"/b"}),
         (RULES, "mark", set()),
+        (RULES, "allow-mark", set()),
+        (RULES, "deny-mark", {b"/a"}),
         (ONLY_LOG, "log", {b"/a"}),
     ],
 )

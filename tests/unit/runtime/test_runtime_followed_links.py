@@ -122,6 +122,22 @@ def test_what_is_gone_is_forgotten(policies, root):
     assert {} == follow(PolicySet(()), host(root), links)[1].links
 
 
+def test_links_of_the_image_count_from_the_first_on(policies, root, tmp_path):
+    """Also if the container was faster; and they are not looked up again."""
+    layer = tmp_path / "layer"
+    (layer / "bin").mkdir(parents=True)
+    (layer / "bin/bash").symlink_to("busybox")
+    mount = Mount(9, b"/", os.fsencode(root), b"overlay", (b"lowerdir=" + os.fsencode(layer),))
+
+    followed = follow(policies, host(root, mount), {})[1]
+
+    assert (b"busybox",) == followed.links[ONE][b"/bin/bash"]
+    assert (os.fsencode(layer),) == followed.asked[ONE].layers
+    (layer / "bin/bash").unlink()
+    (layer / "bin/bash").symlink_to("else")
+    assert not changed(followed)
+
+
 def test_a_file_system_of_a_process_is_not_entered(policies, root):
     """It may never answer: the container is told of."""
     served = Mount(9, b"/", os.fsencode(root), b"fuse.fuse-overlayfs")
