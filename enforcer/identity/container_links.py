@@ -22,7 +22,6 @@ from enforcer.policy.model.container_links import (
     MAX_HEADS,
     MAX_LINKS,
     MAX_SECONDS,
-    joined,
     spellings,
 )
 
@@ -61,19 +60,30 @@ class Found:
     What was found.
 
     Attributes:
-        links: by container, those that have any.
+        image: by container, the links that its image has, if it has any.
+        links: likewise, those that are there now.
         incomplete: containers of which not everything could be looked up.
     """
 
+    image: Mapping[bytes, Links] = attrs.field(factory=dict)
     links: Mapping[bytes, Links] = attrs.field(factory=dict)
     incomplete: tuple[bytes, ...] = ()
+
+
+@attrs.frozen
+class _Looked:
+    """What was found in one container; *is_all*: nothing was left out."""
+
+    image: Links = attrs.field(factory=dict)
+    links: Links = attrs.field(factory=dict)
+    is_all: bool = True
 
 
 def look_up(
     asked: Mapping[bytes, Asked],
     *,
     seconds: float = MAX_SECONDS,
-    read: Callable[[Asked, float], tuple[Links, bool]] | None = None,
+    read: Callable[[Asked, float], _Looked] | None = None,
 ) -> Found:
     """
     Look up what is *asked* about containers, within *seconds*.
@@ -84,12 +94,12 @@ def look_up(
     Args:
         asked: by container.
         seconds: what it may take.
-        read: looks one container up until a time; says whether that was everything.
+        read: looks one container up until a time.
     """
     if not asked:
         return Found()
     until = time.monotonic() + seconds
-    done: dict[bytes, tuple[Links, bool]] = {}
+    done: dict[bytes, _Looked] = {}
 
     def work() -> None:
         for container, one in asked.items():
@@ -102,29 +112,31 @@ def look_up(
     thread.join(seconds + _GRACE)
     known = dict(done)
     return Found(
-        {container: links for container, (links, _) in known.items() if links},
-        tuple(name for name in asked if name not in known or not known[name][1]),
+        {name: one.image for name, one in known.items() if one.image},
+        {name: one.links for name, one in known.items() if one.links},
+        tuple(name for name in asked if name not in known or not known[name].is_all),
     )
 
 
-def _read(asked: Asked, until: float) -> tuple[Links, bool]:
+def _read(asked: Asked, until: float) -> _Looked:
     """Look up the image's links, then those that are there now."""
-    links: Links = {}
-    is_all = len(asked.heads) <= MAX_HEADS
-    for places in (asked.layers, (asked.root,)):
-        try:
-            tree = _Tree.open(places)
-        except OSError:
-            continue  # it is gone, or not there yet: then nothing runs in it
-        with tree:
-            for head in asked.heads[:MAX_HEADS]:
-                if time.monotonic() >= until or len(tree.links) > MAX_LINKS:
-                    is_all = False
-                    break
-                spellings(head, tree.targets)
-            is_all &= len(tree.links) <= MAX_LINKS
-            links = joined(links, tree.links)
-    return links, is_all
+    image = _read_tree(asked.layers, asked.heads, until)
+    now = _read_tree((asked.root,), asked.heads, until)
+    return _Looked(image.links, now.links, is_all=image.is_all and now.is_all)
+
+
+def _read_tree(paths: Sequence[bytes], heads: tuple[bytes, ...], until: float) -> _Looked:
+    try:
+        tree = _Tree.open(paths)
+    except OSError:
+        return _Looked()  # it is gone, or not there yet: then nothing runs in it
+    with tree:
+        for head in heads[:MAX_HEADS]:
+            if time.monotonic() >= until or len(tree.links) > MAX_LINKS:
+                return _Looked(links=tree.links, is_all=False)
+            spellings(head, tree.targets)
+    is_all = len(heads) <= MAX_HEADS and len(tree.links) <= MAX_LINKS
+    return _Looked(links=tree.links, is_all=is_all)
 
 
 @attrs.frozen

@@ -27,7 +27,7 @@ __all__ = [
 MAX_HEADS: Final = 512
 """Beginnings of patterns that are looked up in one container."""
 
-MAX_LINKS: Final = 32
+MAX_LINKS: Final = 64
 """Links of one container that count, those that were found first; more lead nowhere."""
 
 MAX_NAMES: Final = 48
@@ -89,11 +89,11 @@ def spellings(path: bytes, targets: Callable[[bytes], tuple[bytes, ...]]) -> tup
     return tuple(found)
 
 
-def joined(before: Links, now: Links) -> Links:
-    """Return both, those of *before* first, as far as :data:`MAX_LINKS` goes."""
+def joined(*several: Links) -> Links:
+    """Return all of them, the first ones first, as far as :data:`MAX_LINKS` goes."""
     out: dict[bytes, tuple[bytes, ...]] = {}
     left = MAX_LINKS
-    for links in (before, now):
+    for links in several:
         for path, targets in links.items():
             for target in targets:
                 if target not in out.get(path, ()) and left:

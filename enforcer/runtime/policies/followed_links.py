@@ -9,6 +9,7 @@ it away, is still refused what it led to.
 from __future__ import annotations
 
 import os
+import random
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -71,7 +72,7 @@ def follow(
         for cgroup, beginnings in wanted.items()
         if not _is_served(mounts.get(roots[cgroup]))
     }
-    found = look_up(asked)
+    found = look_up(_shuffled(asked))
     links = _together(before, found, wanted)
     full = {each for each, of in links.items() if sum(map(len, of.values())) >= MAX_LINKS}
     followed = Followed(
@@ -96,8 +97,13 @@ def changed(followed: Followed) -> bool:
     """Look up again what was asked, and tell whether links are there that do not count yet."""
     # What the image has does not change.
     asked = {name: attrs.evolve(each, layers=()) for name, each in followed.asked.items()}
-    found = look_up(asked)
+    found = look_up(_shuffled(asked))
     return _together(followed.links, found, followed.asked) != followed.links
+
+
+def _shuffled(asked: Mapping[bytes, Asked]) -> dict[bytes, Asked]:
+    """Return *asked* in another order each time: where there is no time for all, each is looked up by and by."""
+    return dict(random.sample([*asked.items()], len(asked)))
 
 
 def _asked(
@@ -114,8 +120,10 @@ def _is_served(mount: Mount | None) -> bool:
 def _together(
     before: Mapping[bytes, Links], found: Found, wanted: Mapping[bytes, object]
 ) -> dict[bytes, Links]:
+    """Return the links that count: an image's first, so that nothing a container does takes their room."""
     both = {
-        cgroup: joined(before.get(cgroup, {}), found.links.get(cgroup, {})) for cgroup in wanted
+        cgroup: joined(*(each.get(cgroup, {}) for each in (found.image, before, found.links)))
+        for cgroup in wanted
     }
     return {cgroup: links for cgroup, links in both.items() if links}
 

@@ -72,14 +72,14 @@ def test_loops_end(root):
 
 
 def test_a_chain_without_end_is_given_up(root):
-    """Thousands of links, each to the next: the first of them count, and it is said."""
+    """Thousands of links, each to the next: the kernel follows forty, and more lead nowhere."""
     for i in range(3000):
         (root / f"l{i}").symlink_to(f"l{i + 1}")
 
-    answer = look_up({b"c": Asked(os.fsencode(root), (b"/l0", b"/bin/bash"))})
+    chain = found(root, b"/l0", b"/bin/bash")
 
-    assert (b"c",) == answer.incomplete
-    assert MAX_LINKS == len(answer.links[b"c"])
+    assert 40 + len([b"/bin", b"/usr/bin/bash"]) == len(chain)
+    assert b"/l40" not in chain
 
 
 def test_too_many_links_are_told(root):
@@ -92,7 +92,7 @@ def test_too_many_links_are_told(root):
     answer = look_up({b"c": Asked(os.fsencode(root), tuple(heads))})
 
     assert (b"c",) == answer.incomplete
-    assert MAX_LINKS == len(answer.links[b"c"])
+    assert MAX_LINKS < len(answer.links[b"c"])
 
 
 def test_too_many_patterns_are_told(root):
@@ -182,11 +182,11 @@ def test_a_file_system_that_does_not_answer_costs_no_more_than_its_time():
     """The containers before it are known; it, and those behind it, are named."""
     never = threading.Event()
 
-    def read(asked: Asked, until: float) -> tuple[dict[bytes, tuple[bytes, ...]], bool]:
+    def read(asked: Asked, until: float) -> container_links._Looked:
         del until
         if asked.root == b"stuck":
             never.wait()
-        return {b"/bin": (b"usr/bin",)}, True
+        return container_links._Looked(links={b"/bin": (b"usr/bin",)})
 
     asked = {name: Asked(name, (b"/bin/x",)) for name in (b"first", b"stuck", b"behind")}
     try:

@@ -12,7 +12,7 @@ from enforcer.identity import container_links
 from enforcer.identity.container_links import Asked, look_up
 from enforcer.identity.layers import MAX_LAYERS, layers_of
 from enforcer.mountinfo import Mount
-from enforcer.policy.model.container_links import MAX_LINKS
+from enforcer.policy.model.container_links import MAX_LINKS, joined
 
 
 def overlay(*options: bytes, kind: bytes = b"overlay") -> Mount:
@@ -52,7 +52,7 @@ def found(image: tuple[Path, ...], *heads: bytes) -> dict[bytes, tuple[bytes, ..
     root, *layers = map(os.fsencode, image)
     answer = look_up({b"c": Asked(root, heads, tuple(layers))})
     assert () == answer.incomplete
-    return dict(answer.links.get(b"c", {}))
+    return dict(joined(answer.image.get(b"c", {}), answer.links.get(b"c", {})))
 
 
 def test_what_the_image_has_counts_whatever_is_there_now(image):
@@ -116,8 +116,8 @@ def test_the_mark_is_read_where_that_is_possible(image):
         os.close(fd)
 
 
-def test_a_container_cannot_take_the_room_of_its_image(image):
-    """Links of the image are the first."""
+def test_what_a_container_has_made_is_apart_from_its_image(image):
+    """However much that is."""
     heads = [b"/bin/bash"]
     for i in range(2 * MAX_LINKS):
         (image[0] / f"l{i}").symlink_to("x")
@@ -126,7 +126,8 @@ def test_a_container_cannot_take_the_room_of_its_image(image):
     answer = look_up({b"c": Asked(os.fsencode(image[0]), tuple(heads), (os.fsencode(image[2]),))})
 
     assert (b"c",) == answer.incomplete
-    assert (b"busybox",) == answer.links[b"c"][b"/bin/bash"]
+    assert {b"/bin/bash": (b"busybox",)} == answer.image[b"c"]
+    assert b"/bin/bash" not in answer.links[b"c"]
 
 
 def test_layers_that_cannot_be_opened_leave_what_is_there(image):

@@ -133,6 +133,10 @@ def test_links_of_the_image_count_from_the_first_on(policies, root, tmp_path):
 
     assert (b"busybox",) == followed.links[ONE][b"/bin/bash"]
     assert (os.fsencode(layer),) == followed.asked[ONE].layers
+    full = {ONE: {b"/x": tuple(b"/%d" % i for i in range(MAX_LINKS))}}
+    links = follow(policies, host(root, mount), full)[1].links[ONE]
+    assert (b"busybox",) == links[b"/bin/bash"]
+    assert b"/0" in links[b"/x"]
     (layer / "bin/bash").unlink()
     (layer / "bin/bash").symlink_to("else")
     assert not changed(followed)
