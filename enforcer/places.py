@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Final
 
 __all__ = [
+    "BASE_SPEC",
     "CONFIG",
+    "HOOK",
+    "HOOKS",
     "KUBE",
     "LAST_GOOD",
     "PINS",
@@ -20,6 +23,9 @@ __all__ = [
 ]
 
 CONFIG: Final = Path("/etc/enforcer/enforcer.yaml")
+BASE_SPEC: Final = Path("/etc/enforcer/containerd-base-spec.json")
+HOOK: Final = Path("/etc/enforcer/container-hook.json")
+HOOKS: Final = Path("/usr/share/containers/oci/hooks.d")
 LAST_GOOD: Final = Path("/var/lib/enforcer/last-good.json")
 KUBE: Final = Path("/var/lib/enforcer/kube")
 POLICIES: Final = Path("/etc/enforcer/policies")

@@ -17,6 +17,7 @@ from package_tree import (
     CONFFILES,
     ROOT,
     Release,
+    add_container_hook,
     add_settings,
     compress,
     fill,
@@ -92,6 +93,7 @@ def lay_out(wheel: Path, tree: Path) -> Release:
     fit_to_debian(tree)
     write_programs(tree, release.entries)
     add_settings(tree)
+    add_container_hook(tree, MODULES)
     open_folders(tree)
     return release
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from package_tree import (
     ROOT,
+    add_container_hook,
     add_settings,
     compress,
     fill,
@@ -54,6 +55,7 @@ def write_spec(spec: Path, tree: Path, wheel: Path, revision: str) -> None:
         compress(page, f"{page.name}.gz")
     write_programs(tree, release.entries, modules=MODULES)
     add_settings(tree)
+    add_container_hook(tree, MODULES)
     open_folders(tree)
     values = {name.upper(): scriptlet(TEMPLATES / name).rstrip() for name in SCRIPTS}
     values |= {

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFFILES = ("etc/enforcer/enforcer.yaml", "etc/logrotate.d/enforcer")
+HOOK = "etc/enforcer/container-hook.json"
+CONFFILES = ("etc/enforcer/enforcer.yaml", "etc/logrotate.d/enforcer", HOOK)
 
 
 class Release(NamedTuple):
@@ -98,6 +99,16 @@ def add_settings(tree: Path) -> None:
     copy(share / "enforcer.yaml", tree, CONFFILES[0], 0o600)
     copy(share / "logrotate/enforcer", tree, CONFFILES[1])
     (tree / "etc/enforcer/policies").mkdir()
+
+
+def add_container_hook(tree: Path, modules: str) -> None:
+    """Let podman and CRI-O run the hook, whose program is where the *modules* are; an administrator may choose otherwise."""
+    place = tree / HOOK
+    place.write_text(fill(ROOT / "packaging/container-hook.json", MODULES=modules))
+    place.chmod(0o644)
+    link = tree / "usr/share/containers/oci/hooks.d/enforcer.json"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(f"/{HOOK}")
 
 
 def requirements() -> Iterator[tuple[str, str]]:

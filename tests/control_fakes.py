@@ -117,6 +117,9 @@ class FakePolicyControl:
     ) -> dict[str, Any]:
         return self._take("set_enabled", name, enabled, confirm_within)
 
+    def meet(self, pid: int, number: str, *, began: float, wait: float) -> dict[str, Any]:
+        return self._take("meet", pid, number, began, wait)
+
     def set_mode(
         self, name: str, mode: str, *, confirm_within: float | None = None
     ) -> dict[str, Any]:

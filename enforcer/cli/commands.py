@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "confirm": "keep what was activated with --confirm-within",
     "policy": "show and change the active policies, one by one",
     "stop": "end enforcement",
+    "container-hook": "let container runtimes announce each container before its first program",
     "kube": "keep the policies of a Kubernetes cluster in files of this node; needs no root",
     "key": "make the key that is needed to end protected enforcement",
     "unlock": "unlock what a lost daemon left protected by a key, for the next start",

@@ -21,6 +21,8 @@ __all__ = [
     "DoctorDocument",
     "FindingDocument",
     "FoundProblem",
+    "HookDocument",
+    "HookPlace",
     "KeyDocument",
     "ListedSchema",
     "PolicyListDocument",
@@ -217,6 +219,26 @@ class UnlockDocument(Versioned):
     """Whether something was locked."""
 
     unlocked: Annotated[bool, "Enforcement was locked, and the next start can take it over."]
+
+
+class HookPlace(TypedDict):
+    """A file by which runtimes run the hook, or where one may be."""
+
+    file: Annotated[str, "The file."]
+    runtimes: Annotated[str, "Which runtimes read it."]
+    exists: Annotated[bool, "It is there."]
+    runs: Annotated[bool, "It runs the hook."]
+    onFailure: Annotated[str | None, "start or refuse; null where no hook is in it."]
+    waitSeconds: Annotated[float | None, "How long a container waits at most, or null."]
+    socket: Annotated[str | None, "Control socket that the hook asks, or null."]
+    problem: Annotated[str | None, "What is wrong with it, or null."]
+
+
+@final
+class HookDocument(Versioned):
+    """What ``container-hook status`` found."""
+
+    places: Annotated[list[HookPlace], "Where runtimes look."]
 
 
 @final

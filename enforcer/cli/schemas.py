@@ -86,6 +86,7 @@ DOCUMENTS: Final = {
     "policy-list": NamedSchema("`policy list`", _typed(documents.PolicyListDocument)),
     "policy-show": NamedSchema("`policy show`", _typed(documents.PolicyShowDocument)),
     "stop": NamedSchema("`stop`", _typed(documents.StopDocument)),
+    "container-hook": NamedSchema("`container-hook status`", _typed(documents.HookDocument)),
     "key": NamedSchema("`key`", _typed(documents.KeyDocument)),
     "unlock": NamedSchema("`unlock`", _typed(documents.UnlockDocument)),
     "version": NamedSchema("`version`", _typed(documents.VersionDocument)),

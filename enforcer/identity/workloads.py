@@ -80,6 +80,14 @@ class Workloads:
             self._last = tuple(sorted(self._workloads(), key=lambda each: each.cgroup))
         return self._last
 
+    def look_at(self, container: Container) -> tuple[Workload | None, tuple[Workload, ...]]:
+        """Look now, however soon after the last time; return what *container* is, if known, and everything."""
+        if (seen := self._containers.get(container.cgroup)) is not None:
+            seen.next_look = 0.0
+        found = self.look()
+        cgroup = _bytes(container.cgroup)
+        return next((each for each in found if each.cgroup == cgroup), None), found
+
     @property
     def has_tree(self) -> bool:
         """Whether there is one tree of cgroups (version 2), which all of this needs."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         PolicyDetail,
         PolicyState,
     )
+    from enforcer.runtime.control.container_answers import MetAnswer
 
 __all__ = ["Audience", "Hits", "KernelSession", "PolicyControl"]
 
@@ -142,3 +143,10 @@ class PolicyControl(Protocol):
         self, name: str, mode: str, *, confirm_within: float | None = None
     ) -> ChangeAnswer:
         """Let a policy ``enforce`` or ``audit``, whatever its file says."""
+
+    def meet(self, pid: int, number: str, *, began: float, wait: float) -> MetAnswer:
+        """
+        Let the kernel know the container *number*, whose first process is *pid* and runs nothing of it yet.
+
+        A hook *began* at that time of the monotonic clock, and waits for *wait* seconds.
+        """

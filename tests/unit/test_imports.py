@@ -24,6 +24,7 @@ LEVELS = {
         "places": 0,
         "span": 0,
         "whole_file": 0,
+        "hook": 0,
         "policy": 1,
         "structure": 1,
         "compiler": 2,

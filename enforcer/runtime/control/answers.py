@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, NotRequired, TypedDict, final
 
 from enforcer.events.document_types import MatchDocument, RecordDocument
+from enforcer.runtime.control.container_answers import MetContainers
 
 __all__ = [
     "Challenge",
@@ -172,6 +173,7 @@ class PoliciesState(TypedDict, total=False):
     generationSeconds: Annotated[float, "For how long these have been active."]
     unknownContainers: Annotated[list[str], "Cgroups of containers nobody has identified."]
     unfollowedContainers: Annotated[list[str], "Cgroups of containers with links not followed."]
+    metContainers: Annotated[MetContainers, "Containers whose runtime announced them."]
     protected: Annotated[bool, "--protect is on."]
     keyed: Annotated[bool, "Ending it takes a passphrase."]
     pinned: Annotated[str | None, "Folder of what outlives the daemon, or null."]
@@ -363,11 +365,7 @@ class KeptSince(TypedDict):
 
 @final
 class RecentAnswer(TypedDict):
-    """
-    The answer to ``recent``.
-
-    *found* is how many of the records that are kept are wanted: *records* are the newest of these.
-    """
+    """The answer to ``recent``: of *found* records that are kept and wanted, the newest."""
 
     records: list[RecordDocument]
     found: int

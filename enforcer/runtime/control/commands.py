@@ -16,12 +16,24 @@ import attrs
 
 from enforcer.errors import ControlError, EnforcerError, PolicyError, PolicyErrors
 from enforcer.identity.text import neutral
-from enforcer.policy.model.policy import Mode
 from enforcer.policy.text.loader import MAX_BYTES
+from enforcer.runtime.control.fields import (
+    BEGAN,
+    CONTAINER_ID,
+    FILTER,
+    ID,
+    LAST,
+    MODE,
+    NAME,
+    PID,
+    TEXTS,
+    WAIT,
+    WITHIN,
+    Field,
+)
 from enforcer.runtime.control.protocol import (
     CONFIRM,
-    CONFIRM_LEAST,
-    CONFIRM_MOST,
+    CONTAINER_BEGINS,
     EVENTS,
     POLICY_ADD,
     POLICY_DISABLE,
@@ -31,7 +43,6 @@ from enforcer.runtime.control.protocol import (
     POLICY_SET_MODE,
     POLICY_SHOW,
     RECENT,
-    RECENT_MOST,
     RECORD,
     RELOAD,
     SOURCES,
@@ -40,7 +51,7 @@ from enforcer.runtime.control.protocol import (
     WATCH,
 )
 from enforcer.runtime.control.recent import recent_answer
-from enforcer.runtime.control.record_filter import FILTER_MEANING, RecordFilter, is_filter
+from enforcer.runtime.control.record_filter import RecordFilter
 from enforcer.runtime.protection.key import canonical
 
 if TYPE_CHECKING:
@@ -61,6 +72,7 @@ if TYPE_CHECKING:
         StatusAnswer,
         StopAnswer,
     )
+    from enforcer.runtime.control.container_answers import MetAnswer
     from enforcer.runtime.control.overview import Overview
     from enforcer.runtime.control.protocol import AnswerT, Word
     from enforcer.runtime.control.watch_answers import Opening
@@ -74,8 +86,6 @@ __all__ = ["COMMANDS", "REQUEST_LIMIT", "Desk", "Request", "parse_request", "ref
 REQUEST_LIMIT = 3 * MAX_BYTES + 65536
 """Bytes of the longest request: JSON makes at most three of one of a policy's text."""
 
-_NAME_LIMIT = 256
-_FILE_LIMIT = 4096
 _PROOF_LIMIT = 64
 
 
@@ -93,15 +103,6 @@ class Desk:
     policies: PolicyControl | None
     overview: Overview | None = None
     sources: Callable[[], SourcesDocument] | None = None
-
-
-@attrs.frozen
-class Field:
-    """What a request may or must say: *accepts* judges the value, *meaning* says what is accepted."""
-
-    accepts: Callable[[Any], bool]
-    meaning: str
-    is_optional: bool = False
 
 
 @attrs.frozen
@@ -228,41 +229,6 @@ def _shown(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
-def _text(limit: int, meaning: str) -> Field:
-    return Field(lambda value: isinstance(value, str) and 0 < len(value) <= limit, meaning)
-
-
-def _are_texts(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and bool(value)
-        and all(0 < len(file) <= _FILE_LIMIT for file in value)
-        and all(isinstance(text, str) and 0 < len(text) <= MAX_BYTES for text in value.values())
-    )
-
-
-def _is_time(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and CONFIRM_LEAST <= value <= CONFIRM_MOST
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= RECENT_MOST
-
-
-_NAME = _text(_NAME_LIMIT, "the name of a policy")
-_TEXTS = Field(
-    _are_texts,
-    f"texts of policy files by file name, up to {MAX_BYTES} bytes each",
-)
-_FILTER = Field(is_filter, FILTER_MEANING, is_optional=True)
-_LAST = Field(_is_number, f"a number from 1 to {RECENT_MOST}")
-_ID = _text(_NAME_LIMIT, "the id of a record")
-_MODES = tuple(mode.value for mode in Mode)
-_MODE = Field(lambda value: isinstance(value, str) and value in _MODES, " or ".join(_MODES))
-_WITHIN = Field(_is_time, f"{CONFIRM_LEAST:g} to {CONFIRM_MOST:g} seconds", is_optional=True)
-
-
 def _control(desk: Desk) -> PolicyControl:
     if desk.policies is None:
         raise ControlError("this daemon cannot change its policies")
@@ -351,8 +317,13 @@ def _set_mode(desk: Desk, asked: Fields) -> ChangeAnswer:
     return _control(desk).set_mode(asked["name"], asked["mode"], confirm_within=within)
 
 
-_ONE = {"name": _NAME}
-_SOON = {"confirmWithin": _WITHIN}
+def _container_begins(desk: Desk, asked: Fields) -> MetAnswer:
+    return _control(desk).meet(asked["pid"], asked["id"], began=asked["began"], wait=asked["wait"])
+
+
+_ONE = {"name": NAME}
+_SOON = {"confirmWithin": WITHIN}
+_CONTAINER = {"id": CONTAINER_ID, "pid": PID, "began": BEGAN, "wait": WAIT}
 
 
 def _row(
@@ -371,24 +342,26 @@ def _row(
 COMMANDS: dict[str, Command] = dict(
     (
         _row(STATUS, _status),
-        _row(EVENTS, _events, {"filter": _FILTER}, follows=True),
-        _row(RECENT, _recent, {"last": _LAST, "filter": _FILTER}),
+        _row(EVENTS, _events, {"filter": FILTER}, follows=True),
+        _row(RECENT, _recent, {"last": LAST, "filter": FILTER}),
         _row(WATCH, _watch, watches=True),
-        _row(RECORD, _record, {"id": _ID}),
+        _row(RECORD, _record, {"id": ID}),
         _row(SOURCES, _sources),
+        # No deed: it says nothing that the daemon would not find by itself a moment later.
+        _row(CONTAINER_BEGINS, _container_begins, _CONTAINER),
         _row(STOP, _stop, deed="stop asked for"),
         _row(RELOAD, _reload, _SOON, deed="policies reloaded"),
         _row(CONFIRM, _confirm, deed="policies confirmed"),
         _row(POLICY_LIST, _list),
         _row(POLICY_SHOW, _show, _ONE),
-        _row(POLICY_ADD, _add, {"texts": _TEXTS} | _SOON, deed="policies of {texts} added"),
+        _row(POLICY_ADD, _add, {"texts": TEXTS} | _SOON, deed="policies of {texts} added"),
         _row(POLICY_REMOVE, _remove, _ONE | _SOON, deed="policy {name}: removed"),
         _row(POLICY_ENABLE, _enable, _ONE | _SOON, deed="policy {name}: enabled"),
         _row(POLICY_DISABLE, _disable, _ONE | _SOON, deed="policy {name}: disabled"),
         _row(
             POLICY_SET_MODE,
             _set_mode,
-            _ONE | {"mode": _MODE} | _SOON,
+            _ONE | {"mode": MODE} | _SOON,
             deed="policy {name}: mode {mode}, set",
         ),
     )

@@ -37,12 +37,14 @@ if TYPE_CHECKING:
         StatusAnswer,
         StopAnswer,
     )
+    from enforcer.runtime.control.container_answers import MetAnswer
     from enforcer.runtime.control.watch_answers import Opening
 
 __all__ = [
     "CONFIRM",
     "CONFIRM_LEAST",
     "CONFIRM_MOST",
+    "CONTAINER_BEGINS",
     "EVENTS",
     "LINE_LIMIT",
     "POLICY_ADD",
@@ -59,6 +61,7 @@ __all__ = [
     "SOURCES",
     "STATUS",
     "STOP",
+    "WAIT_MOST",
     "WATCH",
     "AnswerT",
     "Client",
@@ -74,6 +77,8 @@ CONFIRM_LEAST = 1.0  # seconds; nobody types a confirmation faster
 CONFIRM_MOST = 3600.0  # seconds; longer is not waiting but forgetting
 
 RECENT_MOST = 500  # records; the daemon's loop is busy for as long as it takes to write them
+
+WAIT_MOST = 60.0  # seconds for which a container may be kept from starting
 
 LINE_LIMIT = 16 << 20
 """Bytes of the longest answer that is taken."""
@@ -95,6 +100,7 @@ WATCH: Final[Word[Opening]] = Word("watch")
 RECENT: Final[Word[RecentAnswer]] = Word("recent")
 RECORD: Final[Word[RecordAnswer]] = Word("record")
 SOURCES: Final[Word[SourcesAnswer]] = Word("sources")
+CONTAINER_BEGINS: Final[Word[MetAnswer]] = Word("container-begins")
 STOP: Final[Word[StopAnswer]] = Word("stop")
 RELOAD: Final[Word[ChangeAnswer]] = Word("reload")
 CONFIRM: Final[Word[Confirmation]] = Word("confirm")

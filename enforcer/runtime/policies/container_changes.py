@@ -5,6 +5,9 @@ Keep the active policies up to date with the containers that run.
 Conditions on containers and pods are sets of cgroups in the image. When a container starts, or more
 becomes known about one, the same policies are compiled with the new sets. Until then the kernel side
 knows that it is a container, but not which one: conditions on it are unknown, so ``onError`` decides.
+
+A hook of the runtime can announce a container before its first program, and wait until it is in the sets. It
+brings no facts: it only says when to look.
 """
 
 from __future__ import annotations
@@ -14,14 +17,21 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.errors import EnforcerError
+from enforcer.errors import ControlError, EnforcerError
+from enforcer.identity.first_process import container_at
 from enforcer.identity.workloads import MAX_WORKLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from enforcer.identity.container import Container
     from enforcer.identity.workloads import Workloads
     from enforcer.policy.model.workloads import Workload
+    from enforcer.runtime.control.container_answers import (
+        ContainerOutcome,
+        MetAnswer,
+        MetContainers,
+    )
     from enforcer.runtime.reactor import Reactor
 
 __all__ = ["ContainerWatch"]
@@ -35,6 +45,17 @@ _AGAIN: Final = 5.0  # after a failure
 _STRANGE: Final = 10.0  # seconds after which it is said that a container is not identified
 
 
+def _nobody() -> MetContainers:
+    return {
+        "known": 0,
+        "unasked": 0,
+        "unknown": 0,
+        "refused": 0,
+        "late": 0,
+        "slowestSeconds": 0.0,
+    }
+
+
 @attrs.define(eq=False, repr=False)
 class ContainerWatch:
     """
@@ -44,6 +65,8 @@ class ContainerWatch:
         told: the workloads that the active image was compiled for; None: it asks for none.
         renew: compiles and commits; the active set stays where it fails.
         is_settled: whether a change can be made now.
+        find: finds the container of a process that a hook names.
+        met: what came of those that were announced.
     """
 
     workloads: Workloads
@@ -53,6 +76,8 @@ class ContainerWatch:
     renew: Callable[[tuple[Workload, ...]], None]
     is_settled: Callable[[], bool]
     clock: Callable[[], float] = time.monotonic
+    find: Callable[[int, str], Container] = container_at
+    met: MetContainers = attrs.field(factory=_nobody, init=False)
     _stale_since: float | None = attrs.field(default=None, init=False)
     _strange: dict[str, float] = attrs.field(factory=dict, init=False)
     _said: set[str] = attrs.field(factory=set, init=False)
@@ -87,6 +112,47 @@ class ContainerWatch:
             return _AGAIN
         # A burst of containers must not keep the daemon from everything else.
         return max(_LOOK, self.clock() - began)
+
+    def meet(self, pid: int, number: str, *, began: float, wait: float) -> MetAnswer:
+        """
+        Let the kernel know the container *number*, whose first process is *pid* and waits for the answer.
+
+        The changes of several that begin together are one: the first look finds all of them.
+
+        Args:
+            pid: as the host numbers it.
+            number: what its runtime calls it.
+            began: when the hook began, by the monotonic clock.
+            wait: seconds for which it waits.
+
+        Raises:
+            EnforcerError: it is not that container, or nothing can be changed now; it stays unknown.
+        """
+        try:
+            outcome, missing = self._meet(self.find(pid, number))
+        except EnforcerError:
+            self.met["refused"] += 1
+            raise
+        self.met[outcome] += 1
+        took = self.clock() - began
+        self.met["late"] += took > wait
+        self.met["slowestSeconds"] = max(self.met["slowestSeconds"], round(took, 3))
+        return {"outcome": outcome, "missing": missing}
+
+    def _meet(self, container: Container) -> tuple[ContainerOutcome, list[str]]:
+        told = self.told()
+        if told is None:
+            return "unasked", []
+        if not self.is_settled():
+            raise ControlError(
+                "a change of the policies waits to be confirmed: until then new containers stay unknown"
+            )
+        workload, found = self.workloads.look_at(container)
+        if workload is None:
+            return "unknown", []
+        if workload not in told:
+            self.renew(found)
+        return "known", [name for name, value in workload.facts.items() if value is None]
 
     def _is_due(self, found: tuple[Workload, ...], told: tuple[Workload, ...], now: float) -> bool:
         if found == told:

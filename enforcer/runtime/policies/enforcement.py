@@ -25,6 +25,7 @@ from enforcer.runtime.policies.commit import Proposal, activate
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import CompiledChange, Order, make_apart, print_apart
 from enforcer.runtime.policies.container_changes import ContainerWatch
+from enforcer.runtime.policies.policies_state import policies_state
 from enforcer.runtime.policies.rule_states import rule_states
 from enforcer.runtime.policies.too_late import find_gap
 from enforcer.runtime.policies.unattended import try_to
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         PolicyDetail,
         PolicyState,
     )
+    from enforcer.runtime.control.container_answers import MetAnswer
     from enforcer.runtime.control.report import PolicyFacts
     from enforcer.runtime.policies.compact import CompactCopy
     from enforcer.runtime.policies.last_good import LastGood
@@ -76,6 +78,7 @@ class Enforcement:
         on_end: called when a change was not confirmed and nothing is active any more.
         workloads: which containers and pods there are.
         last_good: where texts of files are kept; None: they are not.
+        containers: keeps the conditions on containers and pods true.
     """
 
     sources: Sources
@@ -90,6 +93,7 @@ class Enforcement:
     on_idle: Callable[[], None] = lambda: None
     workloads: Workloads = attrs.field(factory=Workloads)
     last_good: LastGood | None = None
+    containers: ContainerWatch = attrs.field(init=False)
     _watch: PolicyWatch | None = None
     _watch_confirm_within: float | None = None
     _tell: Callable[[], None] | None = None
@@ -210,14 +214,16 @@ class Enforcement:
 
     def follow_containers(self) -> None:
         """From now on, update conditions on containers and pods when these change."""
-        ContainerWatch(
-            self.workloads,
-            self.reactor,
-            self.report,
-            told=lambda: self.now.workloads,
-            renew=self._renew,
-            is_settled=lambda: self.pending is None,
-        ).begin()
+        self.containers.begin()
+
+    def meet(self, pid: int, number: str, *, began: float, wait: float) -> MetAnswer:
+        """
+        Let the kernel know a container that has not begun, as :meth:`ContainerWatch.meet` says.
+
+        Raises:
+            EnforcerError: it stays unknown.
+        """
+        return self.containers.meet(pid, number, began=began, wait=wait)
 
     def _renew(self, found: tuple[Workload, ...]) -> None:
         self._change(self.now.overlay, self.now.files, None, found)
@@ -238,6 +244,14 @@ class Enforcement:
 
     def __attrs_post_init__(self) -> None:
         self.sessions.on_settled = self._keep_state
+        self.containers = ContainerWatch(
+            self.workloads,
+            self.reactor,
+            self.report,
+            told=lambda: self.now.workloads,
+            renew=self._renew,
+            is_settled=lambda: self.pending is None,
+        )
 
     def _keep_state(self) -> None:
         """Counts of a session that is gone are final: whoever takes over must know them."""
@@ -379,21 +393,4 @@ class Enforcement:
 
     def describe(self) -> PoliciesState:
         """What ``status`` says beside the session's own numbers."""
-        pending = self.pending
-        return {
-            "policies": self.policies(),
-            "generationSeconds": round(self.now.age, 1),
-            "pending": None
-            if pending is None
-            else {"confirmWithin": pending.seconds, "left": round(max(0.0, pending.left), 1)},
-            "unknownContainers": list(self.workloads.unknown)
-            if self.now.workloads is not None
-            else [],
-            "unfollowedContainers": self.now.unfollowed,
-            "protected": self.sessions.current.is_protected,
-            "keyed": (guard := self.sessions.current.guard) is not None
-            and guard.verifier is not None,
-            "pinned": None if self.store is None else str(self.store.base),
-            "runtimeChanges": list(self.now.overlay.describe()),
-            "refusedFiles": [each.as_dict() for each in self.now.refused],
-        }
+        return policies_state(self)

@@ -510,3 +510,22 @@ def test_the_first_process_leads_to_the_host(tmp_path):
     assert Path("/") == host_root(tmp_path / "gone", other)
     (first / "root").rmdir()
     assert Path("/") == host_root(first, other)
+
+
+def test_a_container_that_is_announced_is_looked_at_however_soon(machine):
+    """Others are looked at again after a moment; this one at once, since its file may have come meanwhile."""
+    cgroup = f"{SLICE}/cri-containerd-{A}.scope"
+    machine.cgroup(cgroup)
+    workloads = machine.workloads()
+    container = container_of(f"/{cgroup}")
+    assert container is not None
+    assert (None, ()) == workloads.look_at(container)
+
+    config = cri(container_type="container", container_name="main", **POD_NOTES)
+    machine.write(f"{TASKS}/k8s.io/{A}/config.json", config)
+    assert () == workloads.look()
+    found, everything = workloads.look_at(container)
+
+    assert found is not None
+    assert (b"main",) == found.facts["container.name"]
+    assert found in everything

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fnmatch
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+from enforcer import places
+from enforcer.hook.files import NAME, Choice, choice_of, hook_file
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = {
@@ -97,6 +101,21 @@ def test_the_program_finds_its_modules(laid_out: tuple[str, Path]) -> None:
 
     assert 0 == ended.returncode, ended.stderr
     assert f"{tree}/usr/lib64/enforcer/enforcer/__init__.py" == ended.stdout.splitlines()[0]
+
+
+def test_container_runtimes_find_the_hook(laid_out: tuple[str, Path]) -> None:
+    """In the folder where podman and CRI-O look, with the defaults; what it runs is in the package."""
+    _, tree = laid_out
+    found = json.loads((tree / "etc/enforcer/container-hook.json").read_bytes())
+    choice = choice_of(found)
+    assert choice is not None
+
+    assert Choice(places.SOCKET, python=choice.python, program=choice.program) == choice
+    assert hook_file(choice) == found
+    assert Path("/usr/bin/python3") == choice.python
+    link = tree / places.HOOKS.relative_to("/") / NAME
+    assert places.HOOK == link.readlink()
+    assert (tree / choice.program.relative_to("/")).is_file()
 
 
 @pytest.mark.parametrize(("name", "needed"), SCRIPTS.items())

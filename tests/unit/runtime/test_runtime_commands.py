@@ -15,6 +15,7 @@ GOOD = {
     "watch": {},
     "record": {"id": "3f9c0a1b-1f-2-0"},
     "sources": {},
+    "container-begins": {"id": "c" * 64, "pid": 4711, "began": 17.5, "wait": 10},
     "stop": {},
     "reload": {"confirmWithin": 60},
     "confirm": {},
@@ -28,6 +29,7 @@ GOOD = {
 }
 
 OPTIONAL = {"confirmWithin", "filter"}
+NUMBERS = {"last", "pid", "began", "wait"}
 
 
 def parsed(command, fields):
@@ -67,7 +69,7 @@ def test_fields_that_are_needed(command, field):
 @pytest.mark.parametrize("value", [None, "", 7, True, [], {}, ["web"], "x" * 2_000_000])
 @pytest.mark.parametrize(
     ("command", "field"),
-    [(c, f) for c, fields in GOOD.items() for f in fields if f not in OPTIONAL | {"last"}],
+    [(c, f) for c, fields in GOOD.items() for f in fields if f not in OPTIONAL | NUMBERS],
 )
 def test_fields_of_another_type_are_refused(command, field, value):
     """Neither another type nor nothing nor too much is taken for text."""
@@ -99,6 +101,21 @@ def test_how_many_records_is_bounded(value):
     """The loop is busy with them."""
     with pytest.raises(ControlError, match="a number from 1 to 500"):
         parsed("recent", {"last": value})
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("pid", [0, -1, (1 << 22) + 1, 2.0, True, "20", None]),
+        ("began", [-1, 1e300, float("nan"), True, "20", None]),
+        ("wait", [-1, 60.1, 1e300, float("nan"), True, "20", None]),
+    ],
+)
+def test_numbers_of_a_container_are_bounded(field, values):
+    """Process ids as the kernel gives them, times as a hook waits."""
+    for value in values:
+        with pytest.raises(ControlError, match=f"does not take this '{field}'"):
+            parsed("container-begins", {**GOOD["container-begins"], field: value})
 
 
 @pytest.mark.parametrize(

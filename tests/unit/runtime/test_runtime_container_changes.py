@@ -6,8 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import pytest
 
-from enforcer.errors import EnforcerError
+from enforcer.errors import ControlError, EnforcerError
+from enforcer.identity.container import Container
 from enforcer.policy.model.workloads import Workload
 from enforcer.runtime.policies.container_changes import ContainerWatch
 
@@ -27,6 +29,10 @@ class Host:
     def look(self) -> tuple[Workload, ...]:
         self.looks += 1
         return self.there
+
+    def look_at(self, container: Container) -> tuple[Workload | None, tuple[Workload, ...]]:
+        cgroup = container.cgroup.encode()
+        return next((each for each in self.look() if each.cgroup == cgroup), None), self.there
 
 
 @attrs.define
@@ -152,3 +158,91 @@ def test_too_many_containers_are_told_once():
 
     assert 1 == len(world.said)
     assert "8192" in world.said[0]
+
+
+# ---- Announced before their first program -------------------------------------------------------
+
+MET = Container("docker", "b", None, "/docker/b")
+
+
+def _meeting(world: World) -> ContainerWatch:
+    following = world.following()
+    following.find = lambda pid, number: MET
+    return following
+
+
+def test_an_announced_container_is_in_the_sets_before_the_answer():
+    """With all others that are there by then; the next one of these finds that it is known already."""
+    world = World(host=Host((ONE, TWO)))
+    following = _meeting(world)
+
+    assert {"outcome": "known", "missing": []} == following.meet(7, "b", began=99.0, wait=10.0)
+    assert [(ONE, TWO)] == world.renewed
+    assert "known" == following.meet(7, "b", began=99.0, wait=10.0)["outcome"]
+    assert [(ONE, TWO)] == world.renewed
+    assert (2, 0, 1.0) == tuple(following.met[key] for key in ("known", "late", "slowestSeconds"))
+
+
+def test_it_is_told_what_stays_unknown():
+    """What no file says of it."""
+    facts = {"container.name": None, "pod.labels": None, "container.id": (b"b",)}
+    world = World(host=Host((attrs.evolve(TWO, facts=facts),)))
+
+    answer = _meeting(world).meet(7, "b", began=100.0, wait=10.0)
+
+    assert {"outcome": "known", "missing": ["container.name", "pod.labels"]} == answer
+
+
+def test_of_a_container_that_no_file_describes_nothing_is_said():
+    """The sets stay as they are."""
+    world = World(host=Host((ONE,)))
+    following = _meeting(world)
+
+    assert "unknown" == following.meet(7, "b", began=100.0, wait=10.0)["outcome"]
+    assert [] == world.renewed
+    assert 1 == following.met["unknown"]
+
+
+def test_without_a_policy_that_asks_nothing_is_looked_at():
+    world = World(told=None, host=Host((ONE,)))
+    following = _meeting(world)
+
+    assert "unasked" == following.meet(7, "b", began=100.0, wait=10.0)["outcome"]
+    assert 0 == world.host.looks
+    assert 1 == following.met["unasked"]
+
+
+def test_an_answer_that_comes_too_late_is_counted():
+    """The kernel knows the container from then on all the same."""
+    world = World(host=Host((TWO,)), takes=3.0)
+    following = _meeting(world)
+
+    following.meet(7, "b", began=99.5, wait=3.0)
+
+    assert (1, 1, 3.5) == tuple(following.met[key] for key in ("known", "late", "slowestSeconds"))
+
+
+def _strange(pid: int, number: str) -> Container:
+    raise ControlError("process 7 is in no container")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"settled": False}, "waits to be confirmed"),
+        ({"fails": True}, "no room"),
+        ({}, "is in no container"),
+    ],
+)
+def test_what_keeps_it_unknown_is_said_and_counted(change, why):
+    """A change that is not confirmed, a commit that fails, a process that is another's."""
+    world = World(host=Host((TWO,)), **change)
+    following = _meeting(world)
+    if not change:
+        following.find = _strange
+
+    with pytest.raises(EnforcerError, match=why):
+        following.meet(7, "b", began=100.0, wait=10.0)
+
+    assert [] == world.renewed
+    assert (1, 0) == (following.met["refused"], following.met["known"])

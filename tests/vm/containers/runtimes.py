@@ -17,6 +17,7 @@ from typing import Protocol
 import attrs
 import images
 from cri import Client, CriError, Fields
+from engine import ENFORCER
 from patience import scaled
 
 __all__ = [
@@ -47,7 +48,16 @@ version = 2
   runtime_type = "io.containerd.runc.v2"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.systemd.options]
     SystemdCgroup = true
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.hooked]
+  runtime_type = "io.containerd.runc.v2"
+  base_runtime_spec = "/etc/enforcer/containerd-base-spec.json"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.hooked.options]
+    SystemdCgroup = true
 """
+_HOOK = (
+    *("container-hook", "install", "--containerd", "--wait", "60s", "--on-failure", "refuse"),
+    *("--hook", "/run/vm/not-of-podman/hook.json", "--hooks-dir", "/run/vm/not-of-podman"),
+)
 
 
 def until(holds: Callable[[], bool], what: str, limit: float = 60.0) -> None:
@@ -181,7 +191,7 @@ class Podman:
 
 @attrs.frozen
 class Cri:
-    """containerd, asked as a kubelet asks it; *driver* says who makes cgroups."""
+    """containerd, asked as a kubelet asks it; *driver* says who makes cgroups, hooked: systemd, with our hook."""
 
     driver: str
     said: str = "containerd"
@@ -198,6 +208,7 @@ class Cri:
         place = Path("/etc/containerd/config.toml")
         place.parent.mkdir(exist_ok=True)
         place.write_text(_CONTAINERD)
+        _ran(ENFORCER, *_HOOK)
         _ran("systemctl", "daemon-reload")
         _ran("systemctl", "start", "containerd")
         until(self._answers, "containerd does not answer")
@@ -229,7 +240,7 @@ class Cri:
         logs = f"/var/log/pods/{namespace}_{name}_{number}"
         Path(logs).mkdir(parents=True)  # as a kubelet does first
         parent = f"/kubepods/besteffort/pod{number}"
-        if self.driver == "systemd":
+        if self.driver != "cgroupfs":
             parent = f"kubepods-besteffort-pod{number.replace('-', '_')}.slice"
         asked: Fields = {
             1: {1: name, 2: number, 3: namespace},

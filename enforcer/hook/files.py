@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""
+The files by which runtimes come to run the hook, of which each runtime has its own form.
+
+podman and CRI-O read JSON files from folders: oci-hooks(5). Unless their configuration says otherwise, that is one in
+/usr, where a link leads to our file. containerd begins every container from a specification that a file can have:
+``base_runtime_spec`` in its configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from enforcer.hook import program
+from enforcer.hook.program import REFUSE, STAGE, START
+
+__all__ = [
+    "CHOICES",
+    "NAME",
+    "Choice",
+    "choice_of",
+    "hook_file",
+    "no_hook_file",
+    "with_hook",
+    "written",
+    "wrong_owner",
+]
+
+CHOICES: Final = (START, REFUSE)
+NAME: Final = "enforcer.json"
+"""Of the link in such a folder; of two folders with this name in it the later one counts."""
+
+_SHELL: Final = (
+    '[ -x "$1" ] && [ -r "$2" ] || exit {code}; python=$1; shift; exec "$python" -I -S "$@"'
+)
+"""
+Where the program is gone, as after a package was removed, the choice holds all the same. Without this a runtime
+would start no container any more.
+"""
+
+_DEBIAN: Final = Path("/usr/bin/python3")
+_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+def _python() -> Path:
+    """Name the interpreter, where possible by the name that outlives its next version."""
+    here = Path(sys.executable).resolve()
+    return _DEBIAN if _DEBIAN.exists() and _DEBIAN.resolve() == here else here
+
+
+@attrs.frozen
+class Choice:
+    """
+    What the hook is told.
+
+    Attributes:
+        socket: where the daemon listens.
+        wait: seconds that a container waits at most.
+        on_failure: whether it starts if the kernel does not know it by then.
+        python, program: what is run.
+    """
+
+    socket: Path
+    wait: float = 10.0
+    on_failure: str = START
+    python: Path = attrs.field(factory=_python)
+    program: Path = Path(program.__file__)
+
+    @property
+    def command(self) -> dict[str, Any]:
+        """The command, as runtimes take it. It limits itself, so they need not: what they stop, they refuse."""
+        code = 0 if self.on_failure == START else 1
+        return {
+            "path": "/bin/sh",
+            "args": [
+                *("sh", "-c", _SHELL.format(code=code), "enforcer-hook"),
+                *(str(self.python), str(self.program)),
+                f"--socket={self.socket}",
+                f"--wait={self.wait:g}",
+                f"--on-failure={self.on_failure}",
+            ],
+        }
+
+
+def hook_file(choice: Choice) -> dict[str, Any]:
+    """Return the file for podman and CRI-O, by which they run the hook for each container."""
+    return {
+        "version": "1.0.0",
+        "hook": choice.command,
+        "when": {"always": True},
+        "stages": [STAGE],
+    }
+
+
+def no_hook_file(choice: Choice) -> dict[str, Any]:
+    """Return the same file, but so that it runs nothing."""
+    return {**hook_file(choice), "when": {"always": False}}
+
+
+def with_hook(spec: Any, choice: Choice) -> dict[str, Any]:
+    """
+    Return the specification of containers *spec* with the hook, in place of an earlier one of ours.
+
+    Raises:
+        ValueError: it is no such specification.
+    """
+    if not isinstance(spec, dict) or "ociVersion" not in spec:
+        raise ValueError("it has no ociVersion")
+    hooks = spec.get("hooks") or {}
+    others = [each for each in hooks.get(STAGE, ()) if not _is_ours(each)]
+    return {**spec, "hooks": {**hooks, STAGE: [*others, choice.command]}}
+
+
+def _is_ours(hook: Any) -> bool:
+    return any(str(word).endswith("enforcer/hook/program.py") for word in hook.get("args", ()))
+
+
+def choice_of(content: Any) -> Choice | None:
+    """Read what a file of this module says, of either form; None if it runs no hook of ours."""
+    if not isinstance(content, dict):
+        return None
+    if "hook" in content:
+        commands = [content["hook"]] if content.get("when") == {"always": True} else []
+    else:
+        commands = (content.get("hooks") or {}).get(STAGE, [])
+    for args in (each["args"] for each in commands if _is_ours(each)):
+        found = dict(word.removeprefix("--").partition("=")[::2] for word in args[6:])
+        return Choice(
+            Path(found["socket"]),
+            float(found["wait"]),
+            found["on-failure"],
+            Path(args[4]),
+            Path(args[5]),
+        )
+    return None
+
+
+def written(content: dict[str, Any]) -> bytes:
+    """Write *content* as it lies on the disk."""
+    return json.dumps(content, indent=2).encode() + b"\n"
+
+
+def wrong_owner(path: Path) -> Path | None:
+    """
+    Return what of *path*, it or a folder above it, others than root can change; None if nothing.
+
+    Raises:
+        OSError: it is not there.
+    """
+    whole = Path(os.path.realpath(path))
+    for each in (whole, *whole.parents):
+        found = each.stat()
+        # In a folder like /tmp nobody replaces what is another's.
+        is_open = found.st_mode & _OTHERS and not found.st_mode & stat.S_ISVTX
+        if found.st_uid != 0 or is_open:
+            return each
+    return None

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""What ``status`` says of the active policies beside the numbers of the kernel's session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from enforcer.runtime.control.answers import PoliciesState
+    from enforcer.runtime.policies.enforcement import Enforcement
+
+__all__ = ["policies_state"]
+
+
+def policies_state(enforcement: Enforcement) -> PoliciesState:
+    """Describe what *enforcement* has made active, and what became of the containers that it met."""
+    now, session, pending = enforcement.now, enforcement.sessions.current, enforcement.pending
+    return {
+        "policies": enforcement.policies(),
+        "generationSeconds": round(now.age, 1),
+        "pending": None
+        if pending is None
+        else {"confirmWithin": pending.seconds, "left": round(max(0.0, pending.left), 1)},
+        "unknownContainers": list(enforcement.workloads.unknown)
+        if now.workloads is not None
+        else [],
+        "unfollowedContainers": now.unfollowed,
+        "metContainers": {**enforcement.containers.met},
+        "protected": session.is_protected,
+        "keyed": (guard := session.guard) is not None and guard.verifier is not None,
+        "pinned": None if enforcement.store is None else str(enforcement.store.base),
+        "runtimeChanges": list(now.overlay.describe()),
+        "refusedFiles": [each.as_dict() for each in now.refused],
+    }

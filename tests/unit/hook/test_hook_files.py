@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""The files by which runtimes run the hook: what they say, and whose they must be."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import attrs
+import pytest
+
+from enforcer import places
+from enforcer.hook.files import (
+    Choice,
+    choice_of,
+    hook_file,
+    no_hook_file,
+    with_hook,
+    written,
+    wrong_owner,
+)
+
+CHOICE = Choice(Path("/run/e.sock"), 2.5, "refuse", Path("/usr/bin/python3"), Path("/x/enforcer/hook/program.py"))  # fmt: skip
+SPEC = {"ociVersion": "1.1.0", "process": {"cwd": "/"}}
+
+
+def test_for_podman_and_crio():
+    """As oci-hooks(5) asks: for each container, at the moment before anything of it runs, without a limit of theirs."""
+    found = hook_file(CHOICE)
+
+    assert {"version", "hook", "when", "stages"} == found.keys()
+    assert ("1.0.0", {"always": True}) == (found["version"], found["when"])
+    assert ["createRuntime"] == found["stages"]
+    assert "/bin/sh" == found["hook"]["path"]
+    assert [
+        *("/usr/bin/python3", "/x/enforcer/hook/program.py"),
+        *("--socket=/run/e.sock", "--wait=2.5", "--on-failure=refuse"),
+    ] == found["hook"]["args"][4:]
+
+
+@pytest.mark.parametrize(("on_failure", "code"), [("start", 0), ("refuse", 1)])
+@pytest.mark.parametrize("gone", ["python", "program"])
+def test_a_program_that_is_gone_refuses_nothing_by_itself(tmp_path, on_failure, code, gone):
+    """What was chosen holds, as without a daemon."""
+    found = Choice(tmp_path / "s", on_failure=on_failure, program=tmp_path / "program.py")
+    found.program.write_text(
+        "import sys; print(sys.argv, sys.flags.isolated, sys.flags.no_site); sys.exit(3)"
+    )
+    done = _ran(found)
+    assert (3, f"{[str(found.program), *found.command['args'][6:]]} 1 1") == done
+
+    assert (code, "") == _ran(attrs.evolve(found, **{gone: tmp_path / "gone"}))
+
+
+def _ran(choice: Choice) -> tuple[int, str]:
+    words = choice.command["args"][1:]
+    done = subprocess.run(["/bin/sh", *words], env={}, check=False, capture_output=True, text=True)
+    return done.returncode, done.stdout.strip()
+
+
+def test_what_was_chosen_is_read_again():
+    """From either form; of one that runs nothing, nothing."""
+    assert CHOICE == choice_of(hook_file(CHOICE))
+    assert CHOICE == choice_of(with_hook(SPEC, CHOICE))
+    assert choice_of(no_hook_file(CHOICE)) is None
+    assert choice_of(SPEC) is None
+    assert choice_of([]) is None
+
+
+def test_a_specification_keeps_what_it_has():
+    """Hooks of others too; ours is in it once, as it was chosen last."""
+    other = {"path": "/other", "args": ["other"]}
+    given = {**SPEC, "hooks": {"createRuntime": [other], "poststop": [other]}}
+
+    found = with_hook(with_hook(given, Choice(Path("/old"))), CHOICE)
+
+    assert SPEC == {key: value for key, value in found.items() if key != "hooks"}
+    assert [other] == found["hooks"]["poststop"]
+    assert [other, CHOICE.command] == found["hooks"]["createRuntime"]
+
+
+@pytest.mark.parametrize("given", [[], {}, None, {"version": "1.0.0"}])
+def test_what_is_no_specification(given):
+    with pytest.raises(ValueError, match="ociVersion"):
+        with_hook(given, CHOICE)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_who_could_change_it(tmp_path):
+    """The file itself, any folder above it, and where a link leads; a folder as /tmp is none of these."""
+    tmp_path.chmod(0o755)
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o755)
+    file = folder / "program.py"
+    file.write_text("")
+    file.chmod(0o644)
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    assert wrong_owner(link) is None
+
+    folder.chmod(0o775)
+    assert folder == wrong_owner(link)
+    folder.chmod(0o1777)
+    assert wrong_owner(link) is None
+    os.chown(folder, 1000, 0)
+    assert folder == wrong_owner(link)
+    os.chown(file, 1000, 0)
+    assert file == wrong_owner(link)
+
+
+def test_packages_bring_what_install_writes():
+    """Their file is filled in with where their modules are."""
+    template = (Path(__file__).parents[3] / "packaging/container-hook.json").read_text()
+    program = Path("/@MODULES@/enforcer/hook/program.py")
+    choice = Choice(places.SOCKET, python=Path("/usr/bin/python3"), program=program)
+
+    assert template == written(hook_file(choice)).decode()

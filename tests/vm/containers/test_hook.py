@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""
+With the hook of the runtime a container is known before its first program; without it, some moments later.
+
+What was measured is printed, and left in ``/run/vm/hook.json``. Times are those of an emulated processor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import runtimes
+from cri import CriError
+from engine import ENFORCER, Engine, running
+from runtimes import Cri, Podman, Running
+
+from enforcer import places
+from enforcer.runtime.control.protocol import STATUS, Client
+
+COUNT = int(os.environ.get("CONTAINERS", "3"))
+"""Containers of each kind with each runtime."""
+
+POLICY = """
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: strict}
+spec:
+  selector: {container: {name: strict-*}}
+  rules:
+    - {name: secret, file: read, match: {path: /data/secret}, action: deny}
+"""
+CLOSED = """
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: closed}
+spec:
+  selector: {container: {name: closed-*}}
+  rules:
+    - {name: shell, exec: {}, match: {path: /bin/busybox}, action: allow}
+  default: {exec: deny}
+"""
+WAITS = (
+    "read began x </proc/uptime; n=0; "
+    "until read x </data/secret; do n=$((n+1)); /bin/sleep 0.02; done 2>/dev/null; "
+    "read ended x </proc/uptime; echo $began $ended $n >/data/known; exec /bin/sh /serve"
+)
+FIRST = (
+    "/bin/touch /data/made; touched=$?; /bin/cat /data/free >/data/copied; "
+    "echo $touched $? >/data/first; exec /bin/sh /serve"
+)
+REFUSED = 126  # as shells say it
+
+_RESULTS = Path("/run/vm/hook.json")
+_PODMAN = tuple(Podman(program, "systemd") for program in ("crun", "runc"))
+_WITH = (*_PODMAN, Cri("hooked"))
+_WITHOUT = (*_PODMAN, Cri("systemd"))
+with_hook = pytest.mark.parametrize("runtime", _WITH, ids=lambda each: each.name)
+without_hook = pytest.mark.parametrize("runtime", _WITHOUT, ids=lambda each: each.name)
+
+
+@pytest.fixture(scope="module")
+def on(packages, tmp_path_factory) -> Iterator[Engine]:
+    """The engine, before any container."""
+    with running(POLICY, tmp_path_factory.mktemp("engine"), "--no-watch") as engine:
+        yield engine
+
+
+def _enforcer(*words: str) -> str:
+    done = subprocess.run([ENFORCER, *words], capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def hook() -> Iterator[None]:
+    """podman runs the hook for as long as this lasts, and says why it fails; the runtime of containerd always does."""
+    _enforcer("container-hook", "install", "--wait", "60s", "--on-failure", "refuse")
+    try:
+        yield
+    finally:
+        _enforcer("container-hook", "remove")
+
+
+@pytest.fixture
+def closed(on, tmp_path) -> Iterator[None]:
+    """A default that denies, in containers of one name."""
+    file = tmp_path / "closed.yaml"
+    file.write_text(CLOSED)
+    _enforcer("policy", "add", str(file))
+    try:
+        yield
+    finally:
+        _enforcer("policy", "remove", "closed")
+
+
+def _met() -> dict[str, Any]:
+    with Client.connect(places.SOCKET, timeout=60) as client:
+        return dict(client.ask(STATUS)["status"]["metContainers"])
+
+
+@contextlib.contextmanager
+def _started(runtime, name: str, script: str) -> Iterator[Running]:
+    container = runtime.start(name, command=("/bin/sh", "-c", script))
+    try:
+        yield container
+    finally:
+        container.remove()
+
+
+def _left(container: Running, name: str) -> list[str]:
+    """The words that the container writes into a file once it has what it waited for."""
+    place = container.root / "data" / name
+    runtimes.until(lambda: place.exists() and place.read_text() != "", f"no {place}", 240)
+    return place.read_text().split()
+
+
+def _unknown(runtime, how: str) -> list[float]:
+    """Let containers read until the engine knows that it may not refuse them; return the seconds that took."""
+    seconds, refused = [], []
+    for number in range(COUNT):
+        with _started(runtime, f"waits-{how}-{number}-{runtime.name}", WAITS) as container:
+            began, ended, times = map(float, _left(container, "known"))
+            seconds.append(round(ended - began, 2))
+            refused.append(int(times))
+    found = json.loads(_RESULTS.read_text()) if _RESULTS.exists() else {}
+    found[f"{runtime.name} {how}"] = {
+        "containers": COUNT,
+        "median": statistics.median(seconds),
+        "worst": max(seconds),
+        "refused": refused,
+    }
+    _RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+    print(runtime.name, how, found[f"{runtime.name} {how}"])
+    return [seconds for seconds, times in zip(seconds, refused, strict=True) if times]
+
+
+@without_hook
+def test_without_the_hook_it_is_unknown_for_a_while(on, ready, runtime):
+    """The control: rules about others refuse it meanwhile."""
+    assert _unknown(ready(runtime), "without")
+
+
+@with_hook
+def test_with_the_hook_it_is_never_unknown(on, ready, hook, runtime):
+    """No rule about others refuses it anything, from its first instruction on."""
+    before = _met()
+
+    assert not _unknown(ready(runtime), "with")
+
+    after = _met()
+    assert after["known"] - before["known"] >= COUNT
+    assert (0, 0) == (after["unknown"] - before["unknown"], after["refused"] - before["refused"])
+
+
+@without_hook
+def test_without_the_hook_a_default_that_denies_keeps_others_from_starting(
+    on, ready, closed, runtime
+):
+    """The control: its first program is refused, since it could be one that the policy means."""
+    ready(runtime)
+    with pytest.raises((AssertionError, CriError)), _started(runtime, "open-control", FIRST) as it:
+        _left(it, "first")
+    podman = Podman("crun", "systemd")
+    if runtime in _PODMAN:
+        podman.podman("rm", "--force", "--time", "0", "open-control")
+
+
+@with_hook
+def test_with_the_hook_a_default_that_denies_holds_from_the_first_instruction(
+    on, ready, closed, hook, runtime
+):
+    """What is forbidden never passes, what is allowed always does, and others may do everything."""
+    ready(runtime)
+    for number in range(COUNT):
+        with _started(runtime, f"closed-{number}-{runtime.name}", FIRST) as container:
+            assert [str(REFUSED), "0"] == _left(container, "first")
+            assert not (container.root / "data/made").exists()
+            event = on.wait_for(
+                lambda e, it=container: (
+                    e.get("policy") == "closed" and e["container"]["id"] == it.id
+                )
+            )
+            assert event["onError"] is False
+        with _started(runtime, f"open-{number}-{runtime.name}", FIRST) as container:
+            assert ["0", "0"] == _left(container, "first")
+            assert (container.root / "data/made").exists()
+
+
+@pytest.mark.parametrize("runtime", _PODMAN, ids=lambda each: each.name)
+def test_without_a_daemon_what_was_chosen_holds(ready, runtime):
+    """With ``refuse`` it does not start, and the runtime says why; with ``start`` it begins as unknown."""
+    ready(runtime)
+    nobody = ("--socket", "/run/vm/nobody")
+    _enforcer("container-hook", "install", "--on-failure", "refuse", *nobody)
+    try:
+        with pytest.raises(AssertionError, match="is not started: no daemon is running"):
+            runtime.begin("refused", runtimes.IMAGE, "/bin/sh", "-c", FIRST)
+        runtime.podman("rm", "--force", "--time", "0", "refused")
+        _enforcer("container-hook", "install", *nobody)
+        with _started(runtime, "lax", FIRST) as container:
+            assert ["0", "0"] == _left(container, "first")
+    finally:
+        _enforcer("container-hook", "remove")
