@@ -241,6 +241,13 @@ PANELS: Final = (
         },
         unit="ops",
     ),
+    lines(
+        "Containers announced by their runtime, per second",
+        "Known: before its first program. Unknown: no file of the host describes it. Refused: not believed, or not possible then.",
+        {"{{outcome}}": "sum by (outcome) (rate(enforcer_containers_met_total{HOST}RATE))"},
+        width=24,
+        unit="ops",
+    ),
 )
 
 VARIABLES: Final = {

@@ -20,6 +20,7 @@ __all__ = ["Places", "names"]
 
 _STORAGES: Final = ("run/containers/storage", "var/lib/containers/storage")
 _TASKS: Final = ("run/containerd", "run/k3s/containerd")
+_LISTINGS: Final = ("containers.json", "volatile-containers.json")  # the second for --rm
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -71,7 +72,8 @@ class Places:
         """Where podman and CRI-O list their containers."""
         for root in self._roots:
             for storage in _STORAGES:
-                yield root / storage / "overlay-containers" / "containers.json"
+                for name in _LISTINGS:
+                    yield root / storage / "overlay-containers" / name
 
     @property
     def logs(self) -> Path:

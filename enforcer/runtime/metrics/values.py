@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from enforcer.events.stats import Stats
     from enforcer.runtime.control.answers import DaemonState, OutputState, RecordCounts
+    from enforcer.runtime.control.container_answers import MetContainers
 
 __all__ = ["families", "metrics_of"]
 
@@ -42,6 +43,8 @@ def families(status: DaemonState, stats: Stats) -> Iterator[Family]:
     yield from _policies(status)
     yield from _records(status["records"])
     yield _rules(stats)
+    if "metContainers" in status:
+        yield _containers(status["metContainers"])
     yield from _rings(status["rings"])
     yield from _outputs(status["sinks"])
     yield _counter(
@@ -143,6 +146,19 @@ def _rules(stats: Stats) -> Family:
                 {"policy": policy, "rule": rule, **_verdict(outcome)},
             )
             for policy, rule, outcome in sorted(stats.by_rule)
+        ],
+    )
+
+
+def _containers(met: MetContainers) -> Family:
+    return _counter(
+        "containers_met_total",
+        "Containers that their runtime announced before their first program, by what came of it.",
+        [
+            Sample(met["known"], {"outcome": "known"}),
+            Sample(met["unasked"], {"outcome": "unasked"}),
+            Sample(met["unknown"], {"outcome": "unknown"}),
+            Sample(met["refused"], {"outcome": "refused"}),
         ],
     )
 

@@ -167,11 +167,12 @@ def test_docker_of_a_kubelet(machine):
     assert ["docker"] == found["container.runtime"]
 
 
-def test_podman(machine):
-    """Name and image from the listing of the storage."""
+@pytest.mark.parametrize("file", ["containers.json", "volatile-containers.json"])
+def test_podman(machine, file):
+    """Name and image from the listing of the storage; one that is removed at its end is in another."""
     machine.cgroup(f"machine.slice/libpod-{A}.scope")
     listing = [{"id": A, "names": ["web"], "metadata": json.dumps({"image-name": "r/app:1"})}]
-    machine.write("var/lib/containers/storage/overlay-containers/containers.json", listing)
+    machine.write(f"var/lib/containers/storage/overlay-containers/{file}", listing)
     path = f"var/lib/containers/storage/overlay-containers/{A}/userdata/config.json"
     machine.write(path, {"annotations": {"io.container.manager": "libpod"}})
 

@@ -107,6 +107,16 @@ def test_files_that_are_refused_are_counted(state):
     assert 3 == value(families, "enforcer_policy_files_refused", kept="false")
 
 
+def test_containers_that_were_announced_are_counted(state):
+    """By what came of it."""
+    families = parsed(metrics_of(*state).decode())
+
+    assert [4, 3, 2, 1] == [
+        value(families, "enforcer_containers_met_total", outcome=outcome)
+        for outcome in ("known", "unasked", "unknown", "refused")
+    ]
+
+
 def test_labels_are_few(state):
     """Nothing that a process chooses is a label."""
     labels = {
@@ -116,7 +126,7 @@ def test_labels_are_few(state):
         for label in sample.labels
     }
 
-    assert labels == {"version", "policy", "rule", "mode", "enforced", "action", "kind", "output", "event", "of", "ring", "kept"}  # fmt: skip
+    assert labels == {"version", "policy", "rule", "mode", "enforced", "action", "kind", "output", "event", "of", "ring", "kept", "outcome"}  # fmt: skip
 
 
 def test_a_family_without_samples_is_left_out():
