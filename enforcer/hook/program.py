@@ -55,7 +55,7 @@ def main(words: list[str]) -> int:
     try:
         state = _state()
         who = f"container {state['id']}"
-        _announce(path, state, began, began + wait)
+        _announce(path, state, began, wait)
     except Failure as failure:
         if on_failure == REFUSE:
             _tell(f"{who} is not started: {failure}")
@@ -87,8 +87,9 @@ def _state() -> dict[str, object]:
         raise Failure("the runtime does not say its id and its process") from None
 
 
-def _announce(path: str, state: dict[str, object], began: float, deadline: float) -> None:
-    request = {"command": "container-begins", **state, "began": began, "wait": deadline - began}
+def _announce(path: str, state: dict[str, object], began: float, wait: float) -> None:
+    request = {"command": "container-begins", **state, "began": began, "wait": wait}
+    deadline = began + wait
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:
             _connect(connection, path, deadline)

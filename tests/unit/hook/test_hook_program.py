@@ -86,9 +86,18 @@ def test_a_container_that_the_kernel_knows_starts(hook, served, said, outcome):
     assert 0 == hook(wait=30)
 
     ((what, pid, number, began, wait),) = served.policies.asked
-    assert ("meet", STATE["pid"], STATE["id"]) == (what, pid, number)
+    assert ("meet", STATE["pid"], STATE["id"], 30) == (what, pid, number, wait)
     assert before <= began <= time.monotonic()
-    assert 0 < wait <= 30
+    assert [] == said
+
+
+@pytest.mark.parametrize("clock", [0.1, 3.3, 1234.567, 98765.4321, 1e9 / 3])
+def test_the_longest_wait_is_taken_at_any_time(monkeypatch, hook, served, said, clock):
+    """What the clock shows adds nothing to it by rounding."""
+    served.policies.answer = {"outcome": "known", "missing": []}
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+
+    assert 0 == hook(wait=program.WAIT_MOST)
     assert [] == said
 
 
