@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -144,6 +145,7 @@ def _install(args: argparse.Namespace) -> list[str]:
         raise UsageError("--base is for --containerd")
     choice = Choice(args.socket.absolute(), args.wait, args.on_failure)
     _require_roots_own(choice)
+    _require_open(args.hook.absolute().parent)
     base = _base(args.base) if args.containerd else None
     try:
         spec = None if base is None else written(with_hook(base, choice))
@@ -168,6 +170,16 @@ def _require_roots_own(choice: Choice) -> None:
             raise UsageError(
                 f"{path} would run as root, and others than root can write to {found}: install "
                 "enforcer where only root can write"
+            )
+
+
+def _require_open(folder: Path) -> None:
+    """Refuse a place where users cannot read: their podman, without root, would start no container."""
+    for each in (folder, *folder.parents):
+        if each.exists() and not each.stat().st_mode & stat.S_IXOTH:
+            raise UsageError(
+                f"users cannot look into {each}, so their podman would start no container: "
+                f"chmod o+x {each}, or name another file with --hook"
             )
 
 
@@ -198,15 +210,22 @@ def _json(raw: bytes, what: str) -> Any:
 def _write(file: Path, content: bytes) -> None:
     from enforcer.whole_file import replace
 
-    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _make(file.parent)
     replace(file, content, 0o644, is_lasting=True)
+
+
+def _make(folder: Path) -> None:
+    """Make it if it is not there, so that everybody may look into it, whatever the umask."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
 
 
 def _link(link: Path, to: Path) -> None:
     """Let *link* lead to the file, unless it does, as that of a package."""
     if link.resolve() == to.resolve():
         return
-    link.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _make(link.parent)
     link.unlink(missing_ok=True)
     link.symlink_to(to)
 

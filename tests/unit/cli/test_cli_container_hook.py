@@ -38,7 +38,9 @@ class Places:
 
 @pytest.fixture
 def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
-    """As root, with a program that only root can change."""
+    """As root, with a program that only root can change, in a folder that everybody may look into."""
+    for each in (tmp_path, *tmp_path.parents[:2]):
+        each.chmod(each.stat().st_mode | 0o001)
     found = Places(tmp_path / "hook.json", tmp_path / "hooks.d" / NAME, tmp_path / "spec.json")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(files, "wrong_owner", lambda _: None)
@@ -115,6 +117,15 @@ def test_a_program_that_others_could_change_is_not_run_as_root(where, monkeypatc
 
     assert 2 == where.run("install")
     assert "others than root can write to /home/somebody" in capsys.readouterr().err
+    assert not where.hook.exists()
+
+
+def test_users_must_be_able_to_read_it(where, capsys):
+    """Podman without root reads the same folder, and starts nothing if it cannot."""
+    where.hook.parent.chmod(0o700)
+
+    assert 2 == where.run("install")
+    assert f"users cannot look into {where.hook.parent}" in capsys.readouterr().err
     assert not where.hook.exists()
 
 

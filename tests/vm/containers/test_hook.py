@@ -25,7 +25,7 @@ from runtimes import Cri, Podman, Running
 from enforcer import places
 from enforcer.runtime.control.protocol import STATUS, Client
 
-COUNT = int(os.environ.get("CONTAINERS", "3"))
+COUNT = int(os.environ.get("CONTAINERS", "2"))
 """Containers of each kind with each runtime."""
 
 POLICY = """

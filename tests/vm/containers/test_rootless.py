@@ -18,7 +18,7 @@ import images
 import pytest
 import runtime_packages
 import runtimes
-from engine import Engine, running
+from engine import ENFORCER, Engine, running
 from runtimes import Running
 
 USER = "enforcer-tester"
@@ -102,6 +102,17 @@ def on(container, tmp_path_factory) -> Iterator[Engine]:
     assert all(container.reads(f"/data/{name}") for name in images.DATA)
     with running(POLICY, tmp_path_factory.mktemp("engine")) as engine:
         yield engine
+
+
+def test_the_hook_of_containers_is_not_about_it(container):
+    """It starts where containers must be known and no daemon is there to ask."""
+    words = ("--on-failure", "refuse", "--socket", "/run/vm/nobody")
+    subprocess.run([ENFORCER, "container-hook", "install", *words], check=True)
+    try:
+        _as_user("podman", "run", "-d", "--name", "web-2", "--network", "none", runtimes.IMAGE)
+        _as_user("podman", "rm", "--force", "--time", "0", "web-2")
+    finally:
+        subprocess.run([ENFORCER, "container-hook", "remove"], check=True)
 
 
 def test_its_name_proves_nothing(on, container):
