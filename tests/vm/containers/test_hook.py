@@ -12,7 +12,7 @@ import json
 import os
 import statistics
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,16 +89,23 @@ def hook() -> Iterator[None]:
         _enforcer("container-hook", "remove")
 
 
-@pytest.fixture
-def closed(on, tmp_path) -> Iterator[None]:
+@contextlib.contextmanager
+def _closed(folder: Path) -> Iterator[None]:
     """A default that denies, in containers of one name."""
-    file = tmp_path / "closed.yaml"
+    file = folder / "closed.yaml"
     file.write_text(CLOSED)
     _enforcer("policy", "add", str(file))
     try:
         yield
     finally:
         _enforcer("policy", "remove", "closed")
+
+
+@pytest.fixture
+def closed(on, tmp_path) -> Iterator[None]:
+    """The same for a whole test."""
+    with _closed(tmp_path):
+        yield
 
 
 def _met() -> dict[str, Any]:
@@ -202,23 +209,50 @@ def _is_refused_in_doubt(event: dict[str, Any]) -> bool:
 
 @with_hook
 def test_with_the_hook_a_default_that_denies_holds_from_the_first_instruction(
-    on, ready, closed, hook, runtime
+    on, ready, hook, runtime, tmp_path
 ):
     """What is forbidden never passes, what is allowed always does, and others may do everything."""
-    ready(runtime)
-    for number in range(COUNT):
-        with _started(runtime, f"closed-{number}-{runtime.name}", FIRST) as container:
-            assert [str(REFUSED), "0"] == _left(container, "first")
-            assert not (container.root / "data/made").exists()
-            event = on.wait_for(
-                lambda e, it=container: (
-                    e.get("policy") == "closed" and e["container"]["id"] == it.id
-                )
-            )
-            assert event["onError"] is False
-        with _started(runtime, f"open-{number}-{runtime.name}", FIRST) as container:
-            assert ["0", "0"] == _left(container, "first")
-            assert (container.root / "data/made").exists()
+    names = [f"{what}-{at}-{runtime.name}" for at in range(COUNT) for what in ("closed", "open")]
+    start = _prepared(ready(runtime), names)
+    with _closed(tmp_path):
+        for name in names:
+            container = start(name)
+            try:
+                _is_as_meant(on, container, is_closed=name.startswith("closed"))
+            finally:
+                container.remove()
+
+
+def _is_as_meant(on: Engine, container: Running, *, is_closed: bool) -> None:
+    touched, copied = _left(container, "first")
+    assert ("0" if not is_closed else str(REFUSED), "0") == (touched, copied)
+    assert is_closed != (container.root / "data/made").exists()
+    if is_closed:
+        event = on.wait_for(
+            lambda e: e.get("policy") == "closed" and e["container"]["id"] == container.id
+        )
+        assert event["onError"] is False
+    mine = [event for event in on.events() if event["container"]["id"] == container.id]
+    assert not any(event["onError"] for event in mine)
+
+
+def _prepared(runtime, names: Sequence[str]) -> Callable[[str], Running]:
+    """
+    Return what starts a container of one of the *names*, whose first program is FIRST.
+
+    Pods of containerd are made now: it gives no hook to the container that holds a pod's namespaces.
+    """
+    command = ("/bin/sh", "-c", FIRST)
+    if not isinstance(runtime, Cri):
+        return lambda name: runtime.start(name, command=command)
+    pods = {name: runtime.sandbox(name, "prod") for name in names}
+
+    def start(name: str) -> Running:
+        number = runtime.begin(pods[name], name, runtimes.IMAGE, command)
+        process = runtimes.first_process(number)
+        return Running(runtime, name, number, process, pod=pods[name][1])
+
+    return start
 
 
 @pytest.mark.parametrize("runtime", _PODMAN, ids=lambda each: each.name)
