@@ -39,8 +39,9 @@ class Places:
 @pytest.fixture
 def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     """As root, with a program that only root can change, in a folder that everybody may look into."""
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(each.stat().st_mode | 0o001)
+    for each in (tmp_path, *tmp_path.parents):
+        if not (mode := each.stat().st_mode) & 0o001:
+            each.chmod(mode | 0o001)  # a folder of pytest's, with or without several workers
     found = Places(tmp_path / "hook.json", tmp_path / "hooks.d" / NAME, tmp_path / "spec.json")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(files, "wrong_owner", lambda _: None)
