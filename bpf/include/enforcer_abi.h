@@ -293,7 +293,8 @@ struct enf_slot {
 
 #define ENF_PATHS_AT 1 /* by being this string */
 #define ENF_PATHS_BELOW                                                                            \
-	2 /* by lying below it: a subtree, or a glob whose first wildcard is below */
+	2		 /* by lying below it: a subtree, or a glob whose first wildcard is below */
+#define ENF_PATHS_GLOB 4 /* by lying below it: such a glob */
 
 /*
  * Globs: state * n_classes + class_of[byte] indexes trans; accept[state] is a range of atoms. Of those for

@@ -18,6 +18,19 @@
 extern volatile __u64 enf_live;
 extern volatile __u32 enf_dirs_gone; /* directories whose inodes the kernel has freed */
 
+/*
+ * In these file systems directories come and go with processes and cgroups, hundreds a second. Of procfs nothing is
+ * remembered (enf_bear). Inodes of sysfs and cgroups have a number that is never given again (kernfs_node.id), and no
+ * second name.
+ */
+static __always_inline int enf_needs_no_count(__u64 sb)
+{
+	unsigned long magic = 0;
+
+	enf_read(magic, sb + enf_offset(struct super_block, s_magic));
+	return magic == ENF_PROC_MAGIC || magic == ENF_SYSFS_MAGIC || magic == ENF_CGROUP2_MAGIC;
+}
+
 /* ---- Tasks -------------------------------------------------------------------------------- */
 
 /* The current task's label, if its sets are certain to be current; else NULL. */
@@ -44,6 +57,11 @@ static __always_inline __u64 enf_pair_ops(__u32 pair)
 	return ((pair & 0xff) != ENF_NO_OP ? ENF_BIT(pair & 0xff) : 0) |
 	       (pair >> 8 != ENF_NO_OP ? ENF_BIT(pair >> 8) : 0);
 }
+
+/* That make a name or take it away. */
+#define ENF_NAME_OPS                                                                               \
+	(ENF_BIT(ENF_OP_CREATE) | ENF_BIT(ENF_OP_UNLINK) | ENF_BIT(ENF_OP_SYMLINK) |               \
+	 ENF_BIT(ENF_OP_MKDIR) | ENF_BIT(ENF_OP_RMDIR) | ENF_BIT(ENF_OP_MKNOD))
 
 /* By the kernel's hash of the name, seeded by its directory: addresses may not be computed with. */
 static __always_inline struct enf_seen *enf_seen_of(__u64 hash_len, __u64 ino)

@@ -78,6 +78,8 @@ struct enf_scratch {
 	__u32 place; /* the object has another name, at the usual place: number in enf_places, and 1 */
 	__u32 folds;	 /* a directory on the way of a view may fold names */
 	__u64 print;	 /* of the walk, see enf_resolve() */
+	__u32 by_oldest; /* the path begins at the host's oldest mount of the superblock */
+	__u32 in_directory; /* the path is the host's, of the directory and of the name in it, and the only one */
 	__u32 cut;	 /* the string at hand goes on behind its end */
 	__u32 folding;	 /* from fold_from on, the letters of the path at hand are small ones */
 	__u32 fold_from; /* place in the text */
@@ -93,6 +95,12 @@ struct enf_scratch {
 	__u64 offhost; /* of the strings: what stands there is not the host's name */
 	__u64 folded;  /* of the strings: what else met them is other spellings */
 	__u64 num[ENF_NUM_DIMS];
+	/* of the path that was looked up last: its directory, and the strings that it met */
+	__u64 way_hash;
+	__u32 way_len;
+	__u32 met_string; /* place, and 1, of that which it is; 0: it is none */
+	__u32 met_above;  /* the deepest with something below it, see struct enf_answer */
+	__u32 met_globs;  /* not 0: it lies below one under which a glob begins */
 	/* walk */
 	__u64 hash;
 	__u32 at, pos, end, comp;
@@ -128,6 +136,10 @@ struct enf_scratch {
 };
 
 #define ENF_BEST_UNKNOWN 0x80000000u
+
+/* What a path meets, as one number: the place of a string in the text, and how. */
+#define ENF_IS_STRING 1 /* it is that string */
+#define ENF_IS_BELOW 2	/* it is none, and lies below that one */
 
 #define ENF_MET_ATOM 1 /* a value met an atom: rows depend on the object */
 #define ENF_MET_DOUBT                                                                              \

@@ -214,6 +214,52 @@ struct {
 	__type(value, struct enf_seen);
 } seen __weak SEC(".maps");
 
+/* What the strings of an image say of the way to a directory: see directory.bpf.h. Written and read as enf_seen. */
+#define ENF_DIRECTORIES 512
+
+struct enf_directory {
+	__u32 version;
+	__u32 len; /* of its path; 0 of the root */
+	__u64 generation;
+	__u64 dir; /* as in enf_seen */
+	__u64 mnt;
+	__u64 hash;  /* of its path */
+	__u32 text;  /* place, and 1, of a string that is a name in it; 0: none is known */
+	__u32 above; /* what each name in it meets, if it is no string: see enf_answer */
+	__u32 globs; /* below it, or above, a glob begins */
+	__u32 renames;
+	__u32 mounts;
+	__u32 dirs;
+	__u32 epoch;
+	__u32 _pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENF_DIRECTORIES);
+	__type(key, __u32);
+	__type(value, struct enf_directory);
+} directories __weak SEC(".maps");
+
+/* What an image permits a set of subjects at all paths that meet the same strings: see directory.bpf.h. */
+#define ENF_ANSWERS 2048
+
+struct enf_answer {
+	__u32 version;
+	__u32 met; /* the deepest string that they meet, and how: ENF_IS_*; 0: none */
+	__u64 generation;
+	__u16 set;
+	__u16 pair;
+	__u32 row; /* that decided: its hits are counted; ENF_NONE */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ENF_ANSWERS);
+	__type(key, __u32);
+	__type(value, struct enf_answer);
+} answers __weak SEC(".maps");
+
 /*
  * The sets of subjects that permits speak of, by number. Within one generation a number is given once, to a later
  * one again: nobody gives it back to an earlier one. So generation and number together are one set for good.

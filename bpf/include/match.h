@@ -183,6 +183,17 @@ static long enf_compare_argument(__u32 i, void *arg)
 	return enf_compare_step(i, arg, 1);
 }
 
+/* A path has met a string: what is remembered of it goes by that, see directory.bpf.h. */
+ENF_INLINE void enf_note_string(struct enf_scratch *s, const struct enf_slot *slot, int is_whole)
+{
+	if (is_whole && (slot->paths & ENF_PATHS_AT))
+		s->met_string = slot->text + 1;
+	else if (!is_whole && (slot->paths & ENF_PATHS_BELOW))
+		s->met_above = slot->text | ENF_IS_BELOW;
+	if (!is_whole)
+		s->met_globs |= slot->paths & ENF_PATHS_GLOB;
+}
+
 /*
  * Look a string up that starts at s->at; touch its exact or under atoms. No two strings of an image have
  * hash, kind and length in common, so the comparison stands behind the search, where the verifier meets
@@ -217,6 +228,8 @@ ENF_INLINE int enf_lookup(struct enf_ctx *c, __u64 hash, __u32 len, __u32 kind, 
 		enf_loop((len + 7) / 8, enf_compare_one, c);
 	if (s->differs)
 		return 0;
+	if (kind == ENF_SLOT_PATH)
+		enf_note_string(s, slot, s->at + len == s->end);
 	if ((s->at + len == s->end && !s->cut) || kind == ENF_SLOT_HEAD)
 		enf_touch(c, slot->exact.first, slot->exact.count, s->dim);
 	else
@@ -273,6 +286,10 @@ static long enf_walk_one(__u32 i, void *arg)
 	x = s->hash = enf_mix(s->hash, ((__u64)s->comp << 8) | 0x2f);
 	s->comp = 0;
 	len = s->pos - s->at;
+	if (s->pos < s->end) {
+		s->way_hash = x;
+		s->way_len = len;
+	}
 	if (len > enf_head(c)->max_path_slot)
 		return 1;
 	s->pos += 1; /* over the slash; what is cut ends behind one */
@@ -435,6 +452,11 @@ ENF_FN int enf_match_path(struct enf_ctx *c, __u32 at, __u32 len, __u32 dim)
 	}
 	s->pos = at + 1;
 	s->heads = 0;
+	s->way_hash = s->hash;
+	s->way_len = 0;
+	s->met_string = 0;
+	s->met_above = 0;
+	s->met_globs = 0;
 	enf_loop(len + 2, enf_walk_one, c); /* each step takes a byte at least */
 	if (image->n_dfas)
 		enf_loop(image->n_dfas, enf_dfa_one, c);

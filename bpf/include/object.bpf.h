@@ -54,6 +54,7 @@ static __always_inline struct enf_object *enf_begin(struct enf_scratch *s)
 		s->since = bpf_ktime_get_boot_ns();
 	s->met = 0;
 	s->resolved = 0;
+	s->in_directory = 0;
 	s->recalled = 0;
 	s->matches.n = 0;
 	__builtin_memset(o, 0, sizeof(*o));

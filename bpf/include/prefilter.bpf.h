@@ -16,6 +16,34 @@
 
 #include "fast.bpf.h"
 
+#define ENF_PREFILTER_WORDS 8 /* of eight bytes in one component; longer ones go the long way */
+
+static __always_inline const void *enf_prefilter_at(const struct enf_image *image, __u32 off,
+						    __u32 size)
+{
+	enf_barrier(off);
+	if (off > enf_image_bytes - size)
+		return NULL;
+	return (const unsigned char *)image + off;
+}
+
+/* Is there a row on *op* that asks for no path? */
+static __always_inline int enf_prefilter_asked(const struct enf_image *image, __u32 op)
+{
+	const struct enf_range *rows;
+
+	if (op == ENF_NO_OP)
+		return 0;
+	rows = enf_prefilter_at(image, image->off_op_rows + op * 8, 8);
+	return !rows || rows->count;
+}
+
+/*
+ * The hash of a path by its next component. Global: the verifier goes through it once, not once for each component
+ * of each depth.
+ */
+__u64 enf_prefilter_hash(__u64 hash, __u64 name, __u32 len);
+
 /* Returns: 1 if no row on the operations of *key* can match its file, whoever asks; 0 if it must be
  * asked; -1 if the way to its superblock must be found first.
  */
@@ -36,10 +64,6 @@ static __always_inline int enf_is_excluded(const struct enf_key *key)
 		excluded = enf_prefilter_once(key);
 	return excluded > 0;
 }
-
-#define ENF_NAME_OPS                                                                               \
-	(ENF_BIT(ENF_OP_CREATE) | ENF_BIT(ENF_OP_UNLINK) | ENF_BIT(ENF_OP_SYMLINK) |               \
-	 ENF_BIT(ENF_OP_MKDIR) | ENF_BIT(ENF_OP_RMDIR) | ENF_BIT(ENF_OP_MKNOD))
 
 /*
  * The same of a name that is made or taken away. If patterns have met one in its directory for the same operations, it

@@ -40,6 +40,18 @@ int enf_remember(struct enf_scratch *s, struct enf_task *task, struct enf_access
  */
 int enf_recalled(struct enf_task *task, struct enf_access *a);
 
+#define ENF_SECOND_OPS (ENF_BIT(ENF_OP_WRITE) | ENF_BIT(ENF_OP_APPEND) | ENF_BIT(ENF_OP_FD_WRITE))
+
+/* The pair as the hook had it: what writes is the second, also where it is alone. */
+static __always_inline __u32 enf_pair_of(const struct enf_access *a)
+{
+	if (a->n_ops > 1)
+		return ENF_PAIR(a->op[0], a->op[1]);
+	if (ENF_BIT(a->op[0] & 63) & ENF_SECOND_OPS)
+		return ENF_PAIR(ENF_NO_OP, a->op[0]);
+	return ENF_PAIR(a->op[0], ENF_NO_OP);
+}
+
 /* What an entry is found by, as it was under these counters. */
 static __always_inline void enf_seen_fill(struct enf_seen *e, const struct enf_key *key,
 					  __u64 generation, __u32 renames, __u32 mounts)
@@ -85,6 +97,24 @@ static __always_inline struct enf_seen *enf_permit_of(const struct enf_key *key)
 
 	at = (at ^ key->set * 0x9e3779b1 ^ key->pair * 0x85ebca6b) & (ENF_SEEN - 1);
 	return bpf_map_lookup_elem(&seen, &at);
+}
+
+/* Remember that the set of *key* may do what it asks for, as found under these counters; it counts for *row*. */
+static __always_inline void enf_keep_permit(const struct enf_key *key, __u64 generation, __u32 row,
+					    __u32 flags, __u32 renames, __u32 mounts)
+{
+	struct enf_seen *e = enf_permit_of(key);
+	__u32 version;
+
+	if (!e || !enf_begin_write(&e->version, &version))
+		return;
+	enf_seen_fill(e, key, generation, renames, mounts);
+	e->ops = 0; /* not for anybody */
+	e->set = key->set;
+	e->pair = key->pair;
+	e->flags = flags;
+	e->row = row;
+	enf_end_write(&e->version, version);
 }
 
 /* Was what *key* asks for permitted to its set, by an access with these flags? Counts that it was, as the decision would. */

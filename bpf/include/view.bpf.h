@@ -77,6 +77,9 @@ static __always_inline int enf_decide_access(struct enf_scratch *s, struct enf_t
 				     ENF_OF_NSVIEW | ENF_OF_OFFHOST);
 	if (rc < 0)
 		return rc;
+	if (foreign || layer)
+		s->in_directory =
+			0; /* another name of it has been decided, or none by which it was reached */
 	enf_stricter(&s->verdict, &s->first);
 	if (s->place) {
 		s->first = s->verdict;

@@ -14,6 +14,7 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___core
 #include "act.h"
 #include "admit.bpf.h"
+#include "directory.bpf.h"
 #include "drift.bpf.h"
 #include "emit.bpf.h"
 #include "prefilter.bpf.h"
@@ -139,6 +140,8 @@ __attribute__((noinline)) int enf_act_once(struct enf_access *a)
 			enf_remember(c.s, c.task, a);
 		else if (enf_is_peer(a))
 			enf_peer_remember(c.s, c.task, a);
+		if (c.s->in_directory)
+			enf_learn(c.s, c.task, a);
 	}
 	enf_release(c.s);
 	return error;
@@ -157,18 +160,24 @@ SEC("?freplace/enf_prefilter")
 int enf_core_prefilter(const struct enf_key *key)
 {
 	struct enf_key own;
+	int found;
 
 	if (!key)
 		return 0;
-	if (!key->set && (enf_pair_ops(key->pair) & ENF_NAME_OPS))
-		return enf_prefilter_name(key);
+	if (ENF_BIT(key->pair & 63) & ENF_NAME_OPS) {
+		found = enf_by_directory(key);
+		return found ? found > 0 : enf_prefilter_name(key);
+	}
 	if (!key->born) {
 		own = *key;
 		key = &own;
 		if (enf_bear(&own) && enf_is_plain(key, enf_pair_ops(key->pair)))
 			return 1;
 	}
-	return enf_permitted(key, 0) || enf_is_excluded(key);
+	if (enf_permitted(key, 0))
+		return 1;
+	found = enf_by_directory(key);
+	return found ? found > 0 : enf_is_excluded(key);
 }
 
 SEC("?freplace/enf_ask_point")

@@ -233,35 +233,50 @@ int BPF_PROG(enf_file_truncate, struct file *file, int ret)
 
 /* ---- Names -------------------------------------------------------------------------------- */
 
+/* By the prefilter, or by what is known of the directory: is there nothing to decide about the name? */
+static __always_inline int enf_is_settled_name(const struct enf_task *task, const struct path *dir,
+					       struct dentry *dentry, __u32 pair)
+{
+	struct enf_key key = { .nlink = 1, .pair = pair, .set = task->set };
+	__u64 inode = 0;
+
+	key.dentry = (__u64)dentry;
+	key.mnt = (__u64)dir->mnt;
+	enf_read(key.dir, (__u64)dir->dentry + enf_offset(struct dentry, d_inode));
+	/* As a number: see enf_rename(). Without an inode nothing is remembered. */
+	enf_read(inode, (__u64)dentry + enf_offset(struct dentry, d_inode));
+	if (!inode)
+		return enf_prefilter(&key);
+	/* A name that goes is not met again: nothing is remembered of it either. */
+	if (ENF_BIT(pair & 63) & ENF_NAME_OPS) {
+		key.nlink = 0;
+		enf_read(key.ino, inode + enf_offset(struct inode, i_ino));
+		enf_read(key.nlink, inode + enf_offset(struct inode, i_nlink));
+		return key.ino && enf_prefilter(&key);
+	}
+	enf_read(key.hash_len, (__u64)dentry + enf_offset(struct dentry, d_name.hash_len));
+	return enf_key_inode(&key, inode) &&
+	       (enf_is_plain(&key, enf_pair_ops(pair)) || enf_prefilter(&key));
+}
+
 /*
- * Can no row on the operations of *pair* be about a name that is made or taken away: none is about who does it, or,
- * by the prefilter, about the name?
+ * Can no row on the operations of *pair* be about a name that is made or taken away: none is about who does it, or
+ * about the name? Or may who does it, which has been counted then?
  */
 static __always_inline int enf_is_unmatched_name(const struct path *dir, struct dentry *dentry,
 						 __u32 pair)
 {
 	const struct enf_task *task = enf_settled_task();
-	struct enf_key key = { .nlink = 1, .pair = pair };
-	__u64 inode = 0, ops = enf_pair_ops(pair);
 
 	if (!task)
 		return 0;
-	if (!(task->ops & ops))
+	if (!(task->ops & enf_pair_ops(pair)))
 		return 1;
-	key.dentry = (__u64)dentry;
-	key.mnt = (__u64)dir->mnt;
-	enf_read(key.dir, (__u64)dir->dentry + enf_offset(struct dentry, d_inode));
-	/* As a number: see enf_rename(). Without an inode nothing is remembered. */
-	bpf_core_read(&inode, sizeof(inode), &dentry->d_inode);
-	if (!inode)
-		return enf_prefilter(&key);
-	enf_read(key.hash_len, (__u64)dentry + enf_offset(struct dentry, d_name.hash_len));
-	return enf_key_inode(&key, inode) && (enf_is_plain(&key, ops) || enf_prefilter(&key));
+	return enf_is_settled_name(task, dir, dentry, pair);
 }
 
-/* *op*, and *other* if it is one; what is mounted there goes as well. */
-static __always_inline int enf_unname(const struct path *dir, struct dentry *dentry, __u8 op,
-				      __u8 other)
+static __always_inline int enf_decide_unname(const struct path *dir, struct dentry *dentry, __u8 op,
+					     __u8 other, int is_mounted)
 {
 	struct enf_access a = {
 		.dentry = (__u64)dentry,
@@ -270,15 +285,24 @@ static __always_inline int enf_unname(const struct path *dir, struct dentry *den
 		.n_ops = 3,
 	};
 
-	if (!enf_is_mounted(dentry)) {
-		if (enf_is_unmatched_name(dir, dentry, ENF_PAIR(op, other)))
-			return 0;
+	if (!is_mounted) {
 		a.op[1] = other;
 		a.n_ops = 2;
 	}
 	if (other == ENF_NO_OP)
 		a.n_ops -= 1;
 	return enf_act(&a);
+}
+
+/* *op*, and *other* if it is one; what is mounted there goes as well. */
+static __always_inline int enf_unname(const struct path *dir, struct dentry *dentry, __u8 op,
+				      __u8 other)
+{
+	int is_mounted = enf_is_mounted(dentry);
+
+	if (!is_mounted && enf_is_unmatched_name(dir, dentry, ENF_PAIR(op, other)))
+		return 0;
+	return enf_decide_unname(dir, dentry, op, other, is_mounted);
 }
 
 SEC("lsm/path_unlink")
@@ -297,8 +321,8 @@ int BPF_PROG(enf_path_rmdir, const struct path *dir, struct dentry *dentry, int 
 	return enf_unname(dir, dentry, ENF_OP_RMDIR, ENF_NO_OP);
 }
 
-static __always_inline int enf_new_name(const struct path *dir, struct dentry *dentry, __u8 op,
-					__u32 mode)
+static __always_inline int enf_decide_new_name(const struct path *dir, struct dentry *dentry,
+					       __u8 op, __u32 mode)
 {
 	struct enf_access a = {
 		.dentry = (__u64)dentry,
@@ -309,14 +333,19 @@ static __always_inline int enf_new_name(const struct path *dir, struct dentry *d
 		.n_ops = 1,
 	};
 
-	if (enf_is_unmatched_name(dir, dentry, ENF_PAIR(op, ENF_NO_OP)))
-		return 0;
 	return enf_act(&a);
 }
 
-/* What is not a file of its own takes the name: a link, a pipe, a device. */
-static __always_inline int enf_put_name(const struct path *dir, struct dentry *dentry, __u8 op,
+static __always_inline int enf_new_name(const struct path *dir, struct dentry *dentry, __u8 op,
 					__u32 mode)
+{
+	if (enf_is_unmatched_name(dir, dentry, ENF_PAIR(op, ENF_NO_OP)))
+		return 0;
+	return enf_decide_new_name(dir, dentry, op, mode);
+}
+
+static __always_inline int enf_decide_put_name(const struct path *dir, struct dentry *dentry,
+					       __u8 op, __u32 mode)
 {
 	struct enf_access a = {
 		.dentry = (__u64)dentry,
@@ -325,13 +354,20 @@ static __always_inline int enf_put_name(const struct path *dir, struct dentry *d
 		.n_ops = 2,
 	};
 
-	if (enf_is_unmatched_name(dir, dentry, ENF_PAIR(op, ENF_OP_NAME_GUARD)))
-		return 0;
 	if (op == ENF_OP_MKNOD) {
 		a.present = ENF_BIT64(ENF_DIM_MODE);
 		a.mode = mode & 07777;
 	}
 	return enf_act(&a);
+}
+
+/* What is not a file of its own takes the name: a link, a pipe, a device. */
+static __always_inline int enf_put_name(const struct path *dir, struct dentry *dentry, __u8 op,
+					__u32 mode)
+{
+	if (enf_is_unmatched_name(dir, dentry, ENF_PAIR(op, ENF_OP_NAME_GUARD)))
+		return 0;
+	return enf_decide_put_name(dir, dentry, op, mode);
 }
 
 SEC("lsm/path_mkdir")

@@ -190,6 +190,7 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 	__u64 root = 0;
 
 	f->cut = 0;
+	s->by_oldest = 1;
 	known = bpf_map_lookup_elem(&superblocks, &sb);
 	if (known && (known->seq == seq || enf_stands(known, sb))) {
 		if (known->seq != seq) {
@@ -205,6 +206,7 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 		goto part;
 	}
 	enf_find_mount(s, sb, 0);
+	s->by_oldest = !f->cut; /* there may be an older one */
 	s->place = enf_place_of(sb);
 	s->folds = enf_may_fold(sb, f->found);
 	if (!f->found)
@@ -213,6 +215,7 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 	if (enf_is_below(dentry, root, sb))
 		return f->found;
 part:
+	s->by_oldest = 0; /* of each name in the directory it may be another */
 	enf_find_mount(s, sb, dentry);
 	s->folds = enf_may_fold(sb, f->found);
 	return f->found;
@@ -261,6 +264,7 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 	view &= ~ENF_VIEW_PRINTED;
 	host = view == ENF_VIEW_HOST;
 	s->print = 0;
+	s->in_directory = 0;
 	s->object.flags &= ~ENF_FOLD_BITS;
 	if (view == ENF_VIEW_HOST) {
 		enf_find_of(s)->print = print;
@@ -295,6 +299,7 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 	s->print = enf_walk_of(s)->print;
 	if (s->folds && enf_fold(s, dentry, mount, root))
 		return ENF_PATH_UNKNOWN;
+	s->in_directory = host && s->by_oldest && dentry != root && !s->folds && !s->place;
 	if (view != ENF_VIEW_PLACE)
 		return ENF_PATH_OK;
 	rc = enf_put_place(s);

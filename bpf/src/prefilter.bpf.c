@@ -2,6 +2,7 @@
 /* The prefilter: the way above a mount, and the name below it. */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___prefilter
 #include "prefilter.bpf.h"
+#include "directory.bpf.h"
 #include "hash.h"
 #include "images.bpf.h"
 #include "path.bpf.h"
@@ -10,7 +11,6 @@
 #define ENF_PREFILTER_DEPTH                                                                        \
 	16 /* components below a mount, and above it; their dentries lie on the stack */
 #define ENF_PREFILTER_STEPS 32 /* components and mounts above a mount */
-#define ENF_PREFILTER_WORDS 8  /* of eight bytes in one component */
 
 /*
  * The small numbers do not begin words: there the verifier does not follow their values, and need not
@@ -28,15 +28,6 @@ struct enf_prefilter_path {
 	__u8 _end;
 	__u64 up[ENF_PREFILTER_DEPTH];
 };
-
-static __always_inline const void *enf_prefilter_at(const struct enf_image *image, __u32 off,
-						    __u32 size)
-{
-	enf_barrier(off);
-	if (off > enf_image_bytes - size)
-		return NULL;
-	return (const unsigned char *)image + off;
-}
 
 /* Returns: 0 if no pattern is the path that has this hash, or is about what lies below; *what* says
  * which of them is asked, ENF_PATHS_AT or ENF_PATHS_BELOW.
@@ -60,10 +51,6 @@ static __always_inline int enf_prefilter_met(const struct enf_image *image, __u6
 	return 0;
 }
 
-/*
- * The hash of a path by its next component. Global: the verifier goes through it once, not once for each component
- * of each depth.
- */
 __attribute__((noinline)) __u64 enf_prefilter_hash(__u64 hash, __u64 name, __u32 len)
 {
 	for (__u32 at = 0; at < ENF_PREFILTER_WORDS * 8; at += 8) {
@@ -197,6 +184,9 @@ __attribute__((noinline)) int enf_prefilter_way(const struct enf_key *key)
 		if (!enf_prefilter_met(image, enf_mix(image->seed, 0x2f), 1, ENF_PATHS_BELOW))
 			bpf_loop(ENF_PREFILTER_DEPTH + 1, enf_prefilter_down, &g, 0);
 	}
+	/* Not below its root, the name is by another mount, which may be shorter. */
+	if (g.state == ENF_WAY_EXCLUDED && !known->is_whole)
+		g.state = ENF_WAY_LONG;
 keep:
 	/* What is found while names move is of no use: no counter will have this value again. */
 	if (enf_seq(enf_rename_lock) != renames || enf_seq(enf_mount_lock) != mounts)
@@ -217,17 +207,6 @@ keep:
 }
 
 /* ---- Below it ----------------------------------------------------------------------------- */
-
-/* Is there a row on *op* that asks for no path? */
-static __always_inline int enf_prefilter_asked(const struct enf_image *image, __u32 op)
-{
-	const struct enf_range *rows;
-
-	if (op == ENF_NO_OP)
-		return 0;
-	rows = enf_prefilter_at(image, image->off_op_rows + op * 8, 8);
-	return !rows || rows->count;
-}
 
 /* What is known of the way to a superblock's root, as one reading. */
 struct enf_way_seen {
@@ -258,13 +237,21 @@ static __always_inline int enf_way_find(struct enf_way_seen *to, const struct en
 	return enf_in_order(&way->version) == version;
 }
 
-/* The part of a name below the root of its superblock. Returns: not 0 if no pattern can be about it. */
-static __always_inline int enf_prefilter_below(const struct enf_image *image,
-					       const struct enf_way_seen *way, __u64 dentry)
+/*
+ * The part of a name below the root of its superblock. Returns: not 0 if no pattern can be about it; then *known* has
+ * hash and length of the directory's path. Global: what follows is proven once, not for each depth.
+ */
+__attribute__((noinline)) int enf_prefilter_below(const struct enf_way_seen *way, __u64 dentry,
+						  struct enf_known *known)
 {
-	__u64 up[ENF_PREFILTER_DEPTH], parent, hash = way->hash;
-	__u32 len = way->len, n = ENF_PREFILTER_DEPTH, more, at;
+	const struct enf_image *image = enf_current_image();
+	__u64 up[ENF_PREFILTER_DEPTH], parent, hash;
+	__u32 len, n = ENF_PREFILTER_DEPTH, more, at;
 
+	if (!way || !known || !image)
+		return 0;
+	hash = way->hash;
+	len = way->len;
 	for (at = ENF_PREFILTER_DEPTH; at > 0 && dentry != way->root; at--) {
 		up[at - 1] = dentry;
 		n = at - 1;
@@ -277,12 +264,18 @@ static __always_inline int enf_prefilter_below(const struct enf_image *image,
 	if (dentry != way->root)
 		return 0;
 	for (at = n; at < ENF_PREFILTER_DEPTH; at++) {
+		known->hash = hash;
+		known->len = len;
 		more = enf_prefilter_add(&hash, up[at]);
 		if (!more)
 			return 0;
 		len += more + 1;
-		if (len > image->max_path_slot)
+		if (len > image->max_path_slot) {
+			/* of a directory as long it is enough to know that */
+			if (at != ENF_PREFILTER_DEPTH - 1)
+				known->len = len;
 			return 1;
+		}
 		if (enf_prefilter_met(image, hash, len,
 				      at == ENF_PREFILTER_DEPTH - 1 ? ENF_PATHS_AT
 								    : ENF_PATHS_BELOW))
@@ -295,6 +288,7 @@ __attribute__((noinline)) int enf_prefilter_once(const struct enf_key *key)
 {
 	const struct enf_image *image = enf_current_image();
 	struct enf_way_seen way = {};
+	struct enf_known known = {};
 	__u32 renames, mounts, rdev = 0;
 	__u64 sb = 0, inode = 0;
 
@@ -328,11 +322,17 @@ __attribute__((noinline)) int enf_prefilter_once(const struct enf_key *key)
 	/* The mount that names the superblock is the host's. */
 	if (way.state == ENF_WAY_LONG || (key->mnt != way.mnt && enf_foreign(key->mnt)))
 		return 0;
-	if (way.state != ENF_WAY_EXCLUDED && !enf_prefilter_below(image, &way, key->dentry))
+	if (way.state != ENF_WAY_EXCLUDED && !enf_prefilter_below(&way, key->dentry, &known))
 		return 0;
 	if (enf_seq(enf_rename_lock) != renames || enf_seq(enf_mount_lock) != mounts)
 		return 0;
 	enf_keep(key, image->generation, enf_pair_ops(key->pair), renames, mounts);
+	if (way.state != ENF_WAY_EXCLUDED) {
+		known.generation = image->generation;
+		known.renames = renames;
+		known.mounts = mounts;
+		enf_keep_known(key->dentry, key->mnt, &known);
+	}
 	return 1;
 }
 

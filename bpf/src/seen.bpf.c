@@ -7,38 +7,7 @@
 #include "images.bpf.h"
 #include "path.bpf.h"
 
-/* ---- Permits ------------------------------------------------------------------------------ */
-
-static __always_inline void enf_permit(struct enf_scratch *s, struct enf_task *task,
-				       const struct enf_key *key, __u32 flags)
-{
-	struct enf_seen *e = enf_permit_of(key);
-	__u32 version;
-
-	if (!e || !enf_begin_write(&e->version, &version))
-		return;
-	enf_seen_fill(e, key, task->generation, s->renames, s->mounts);
-	e->ops = 0; /* not for anybody */
-	e->set = key->set;
-	e->pair = key->pair;
-	e->flags = flags;
-	e->row = s->verdict.row;
-	enf_end_write(&e->version, version);
-}
-
 /* ---- After a decision --------------------------------------------------------------------- */
-
-#define ENF_SECOND_OPS (ENF_BIT(ENF_OP_WRITE) | ENF_BIT(ENF_OP_APPEND) | ENF_BIT(ENF_OP_FD_WRITE))
-
-/* The pair as the hook had it: what writes is the second, also where it is alone. */
-static __always_inline __u32 enf_pair_of(const struct enf_access *a)
-{
-	if (a->n_ops > 1)
-		return ENF_PAIR(a->op[0], a->op[1]);
-	if (ENF_BIT(a->op[0] & 63) & ENF_SECOND_OPS)
-		return ENF_PAIR(ENF_NO_OP, a->op[0]);
-	return ENF_PAIR(a->op[0], ENF_NO_OP);
-}
 
 static __always_inline __u64 enf_ops_of(const struct enf_access *a)
 {
@@ -166,6 +135,7 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 	}
 	key.set = enf_set_of(task);
 	if (key.set)
-		enf_permit(s, task, &key, a->flags);
+		enf_keep_permit(&key, task->generation, s->verdict.row, a->flags, s->renames,
+				s->mounts);
 	return 0;
 }

@@ -22,6 +22,7 @@ from enforcer.errors import EnforcerBug
 __all__ = [
     "AT",
     "BELOW",
+    "GLOB",
     "HEAD",
     "PATH",
     "STRING",
@@ -47,13 +48,14 @@ _AMPLE: Final = 1 << 15  # slots, a megabyte of them: from there on memory count
 
 AT: Final = _abi.ENF_PATHS_AT
 BELOW: Final = _abi.ENF_PATHS_BELOW
-"""What the path of a file could match by being a string, and by lying below it."""
+GLOB: Final = _abi.ENF_PATHS_GLOB
+"""What the path of a file could match by being a string, and by lying below it; if that is by a glob, the last as well."""
 
 Key = tuple[int, bytes]
 """Kind of slot and text."""
 
 Meaning = tuple[int, int, int, int, int]
-"""AT and BELOW, then the exact and under ranges (first, count, first, count) of the atom list."""
+"""AT, BELOW and GLOB, then the exact and under ranges (first, count, first, count) of the atom list."""
 
 
 def _mix(state: int, word: int) -> int:

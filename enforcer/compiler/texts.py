@@ -62,6 +62,7 @@ def meanings(
             if not isinstance(form, Glob):
                 (under if way == strings.BELOW else exact).setdefault(key, []).append(number)
             if atom.dim == Dim.PATH:
+                way |= strings.GLOB if isinstance(form, Glob) else 0
                 paths[key] = paths.get(key, 0) | way
         if atom.dim in FOLDED_DIMS:
             _add_folded(atom, exact, under, is_doubtful=atom.number in doubtful)

@@ -18,7 +18,7 @@ from enforcer.compiler import layout
 from enforcer.compiler.atoms import FOLDED, FOLDED_DIMS, dim_of
 from enforcer.compiler.glob import FOLDED_AT, MAYBE
 from enforcer.compiler.limits import LIMITS
-from enforcer.compiler.strings import AT, BELOW, HEAD, PATH
+from enforcer.compiler.strings import AT, BELOW, GLOB, HEAD, PATH
 from enforcer.errors import EnforcerBug
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.points import OperandType, PointKind
@@ -67,7 +67,7 @@ class _Check:
     def __init__(self, image: bytes) -> None:
         self._image = image
         self._head = layout.HEAD.named(image)
-        self._below: set[bytes] = set()  # directories below which a file may match a pattern
+        self._globs: set[bytes] = set()  # directories below which a glob begins
 
     def run(self) -> None:
         """Check everything, what others rely on first."""
@@ -247,16 +247,17 @@ class _Check:
                 continue
             self._require((hashed, kind, length) not in seen, "two strings are alike")
             seen.add((hashed, kind, length))
-            self._require(paths <= AT | BELOW, "a string has no meaning for paths")
+            self._require(paths <= AT | BELOW | GLOB, "a string has no meaning for paths")
+            self._require(paths & BELOW or not paths & GLOB, "a string has no meaning for paths")
             self._require(kind <= HEAD and text % 8 == 0, "a string has no kind")
             self._require(text + (length + 7) // 8 * 8 <= head["text_size"], "a string is cut off")
             self._ranges([tuple(ranges[:2]), tuple(ranges[2:])], head["n_atom_list"], "atoms")
             for way, (first, count) in ((AT, ranges[:2]), (BELOW, ranges[2:])):
                 has_path = any(n >> _DIM_SHIFT == Dim.PATH for n in items[first : first + count])
                 self._require(paths & way or not has_path, "a path is passed over")
-            if paths & BELOW:
+            if paths & GLOB:
                 start = head["off_text"] + text
-                self._below.add(self._image[start : start + length])
+                self._globs.add(self._image[start : start + length])
             distance = (at - hashed) % size
             self._require(distance < LIMITS["ENF_MAX_PROBES"], "a string is too far from home")
             between = ((hashed + i) % size for i in range(distance))
@@ -300,7 +301,7 @@ class _Check:
         members: dict[int, bytes] = {}
         for at, number in enumerate(classes):
             members[number] = members.get(number, b"") + bytes((at,))
-        pending = [] if b"/" in self._below else [(1, b"")]
+        pending = [] if b"/" in self._globs else [(1, b"")]
         seen = set()
         while pending:
             state, text = pending.pop()
@@ -310,7 +311,7 @@ class _Check:
             for number, target in enumerate(following):
                 byte = members.get(number, b"")
                 self._require(not target or len(byte) == 1, "a glob is passed over")
-                if target and not (byte == b"/" and text in self._below):
+                if target and not (byte == b"/" and text in self._globs):
                     pending.append((target, text + byte))
 
     def _check_points(self) -> None:

@@ -157,7 +157,10 @@ NAMES: Final = (
         "enf_inode_free",
         "inode_free_security",
         role=Role.IDENTITY,
-        voids=mask("EXEC READ WRITE APPEND MMAP_EXEC FD_READ FD_WRITE"),
+        voids=mask(
+            "EXEC READ WRITE APPEND MMAP_EXEC FD_READ FD_WRITE CREATE UNLINK SYMLINK MKDIR RMDIR MKNOD "
+            "CHMOD NAME_GUARD"
+        ),
     ),
 )
 """What must be seen before a program of :data:`HOOKS` may remember what it found of a file."""

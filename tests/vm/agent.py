@@ -54,7 +54,7 @@ class Agent:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         line = " ".join(map(str, (times, *words)))
-        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.write(os.fsencode(line) + b"\n")
         answer = self.process.stdout.readline().split()
         assert len(answer) == 2, f"{self.name} has ended at {line!r}"
         return int(answer[0]), int(answer[1])

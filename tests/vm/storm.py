@@ -291,10 +291,21 @@ class Storm(World):
             self.reach(agent, what, *where, 2)
             return
         path = path if not agent.state.prefix or path.startswith("/") else f"/{path}"
+        if random.random() < 0.5:
+            self._use_a_neighbour(agent, node)
         self.access(agent, path, word, 2)
         if node.host_name() is not None:
             now = self._path_to(node).removeprefix(agent.state.prefix)
             self.access(agent, now, word, 2)
+
+    def _use_a_neighbour(self, agent: Agent, node: Node) -> None:
+        """What is known of its directory then serves the file, which was not touched since the last change."""
+        beside = node.parent.children if node.parent is not None else None
+        others = [n for n in (beside or {}).values() if n.children is None and n.target is None]
+        other = self.random.choice(others or [node])
+        if other is not node and other.host_name() is not None:
+            path = str(other.host_name()).removeprefix(agent.state.prefix)
+            self.access(agent, path, self.random.choice(list(OPENS)), 1)
 
     def _path_to(self, node: Node) -> str:
         """The host's name, or one through a mount of the host that shows it, or through a link."""

@@ -16,11 +16,13 @@ GROUP = "storm"
 
 
 def policy(root: Path, variant: str) -> str:
-    """The policies: *variant* ``b`` allows what ``a`` denies and the opposite, ``c`` asks for cgroups."""
+    """The policies: *variant* ``b`` allows what ``a`` denies and the opposite, and has few globs; ``c`` asks for cgroups."""
     here, there = ("shut", "open") if variant == "b" else ("open", "shut")
     first, second = (1002, 1001) if variant == "b" else (1001, 1002)
     t, programs = root / "t", root / "bin"
     every = "[read, write, append, create, unlink, rename, mmapExec]"
+    # Below where a glob begins, no name is permitted because its neighbour was.
+    some = "told" if variant == "b" else "*"
     rules = [
         f"name: never, file: {every}, match: {{path: {t}/{there}/**}}, action: deny, guard: false, rateLimit: 1/s",
         f"name: user, file: read, match: {{path: {t}/users/**, process: {{uid: {first}}}}}",
@@ -36,7 +38,7 @@ def policy(root: Path, variant: str) -> str:
         ),
         f"name: exact, file: [read, append], match: {{path: [{t}/{here}/f0, {t}/users/d0/f1]}}",
         f"name: tree, file: [read, write, create, unlink, rename], match: {{path: {t}/{here}/**}}",
-        f'name: glob, file: [read, mmapExec], match: {{path: "{t}/*/d0/*1"}}',
+        f'name: glob, file: [read, mmapExec], match: {{path: "{t}/{some}/d0/*1"}}',
         f"name: told, file: read, match: {{path: {t}/told/**}}, action: log, rateLimit: 1/s",
         f"name: mounted, file: [read, write, create, unlink], match: {{path: {root}/m/x1/**}}",
         f"name: programs, file: [read, mmapExec], match: {{path: {programs}/**}}",
@@ -63,7 +65,7 @@ def policy(root: Path, variant: str) -> str:
     head = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: "
     who = f"selector: {{binary: {programs}/*}}"
     lines = "".join(f"    - {{{rule}}}\n" for rule in whole)
-    told = f'rateLimit: 1/s, match: {{path: "{t}/*/f2"}}'
+    told = f'rateLimit: 1/s, match: {{path: "{t}/{some}/f2"}}'
     return (
         f"{head}names}}\nspec:\n  {who}\n"
         f"  rules:\n{lines}---\n{head}watched}}\nspec:\n  mode: audit\n  {who}\n  rules:\n"

@@ -194,6 +194,28 @@ def test_a_forbidden_file_is_refused_by_its_other_name(engine, place):
     assert not is_refused(place / "open" / "g")
 
 
+def test_a_name_by_another_mount_may_be_shorter(engine, place):
+    """The host's oldest mount of a file system shows a part of it, under a name too long for any pattern."""
+    whole, long, short = place / "whole", place / ("n" * 200), place / "vault"
+    for point in (whole, long, short):
+        point.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", whole], check=True)
+    try:
+        for part, shown in (("a", long), ("b", short)):
+            (whole / part).mkdir()
+            (whole / part / "f").write_text("content")
+            subprocess.run(["mount", "--bind", whole / part, shown], check=True)
+    finally:
+        subprocess.run(["umount", whole], check=True)
+    try:
+        for _ in range(3):
+            assert is_refused(short / "f")
+            assert not is_refused(long / "f")
+    finally:
+        subprocess.run(["umount", long], check=True)
+        subprocess.run(["umount", short], check=True)
+
+
 def make_and_remove(path: Path) -> None:
     """Give every reason to leave early: make and take away a name, again and again."""
     for _ in range(TIMES):

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enforcer.compiler import BareHost, compile_policies, layout, verify
+from enforcer.compiler.strings import BELOW, GLOB
 from enforcer.errors import EnforcerBug
 from enforcer.libbpf._ffi import ffi, lib
 from enforcer.policy.language.vocabulary import Op, SubjectFlag
@@ -145,6 +146,25 @@ def test_a_string_that_hides_what_paths_could_match_is_found() -> None:
             with pytest.raises(EnforcerBug, match=r"paths|passed over"):
                 verify(sealed(changed))
     assert 3 == found  # /a/b, /c and /f
+
+
+def test_a_string_that_hides_a_glob_is_found() -> None:
+    """Else one name below it would be permitted because another was."""
+    image = compiled(
+        "{file: read, match: {path: ['/c/**', '/c/*/d', '/d/**']}, guard: false, action: deny}"
+    ).image
+    head = layout.HEAD.named(image)
+    found = []
+    for at in range(head["off_slots"], head["off_text"], layout.SLOT.size):
+        slot = layout.SLOT.named(image, at)
+        found.append(slot["paths"])
+        if slot["paths"] & GLOB:
+            changed = bytearray(image)
+            changed[at + layout.SLOT.offset("paths")] = slot["paths"] & ~GLOB
+            with pytest.raises(EnforcerBug, match="a glob is passed over"):
+                verify(sealed(changed))
+    assert 1 == sum(bool(paths & GLOB) for paths in found)
+    assert 2 == sum(bool(paths & BELOW) for paths in found)
 
 
 def test_strings_that_are_alike_are_found() -> None:

@@ -40,6 +40,7 @@ WEIGHTS = {
     "test_containers.py": 3,
     "test_core.py": 9,
     "test_dashboard.py": 3,
+    "test_directories.py": 6,
     "test_doctor.py": 3,
     "test_exec.py": 5,
     "test_fast.py": 6,
