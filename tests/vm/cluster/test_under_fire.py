@@ -22,6 +22,8 @@ ROUNDS = int(os.environ.get("ENFORCER_CLUSTER_ROUNDS", "3"))
 
 # A loop of a shell that is not forbidden. Each try is a line of its own, so none is lost by a rewrite.
 ATTACK = "while :; do /bin/bash -c 'echo >>/tmp/ran'; echo >>/tmp/tried; done 2>/dev/null"
+SHARE = "200m"
+"""Of a processor, for the attacker: an API server that is emulated comes back late beside a loop that has all."""
 _TRIES = 3
 """Tries that must come between two faults, so that each is met by some."""
 _CHECKS = 5
@@ -30,7 +32,7 @@ _CHECKS = 5
 
 @pytest.fixture(scope="module")
 def attacker(installed) -> Iterator[Pod]:
-    with pods(installed.kubectl, "hostile", "attacker", script=ATTACK) as made:
+    with pods(installed.kubectl, "hostile", "attacker", script=ATTACK, cpu=SHARE) as made:
         yield made[0]
 
 

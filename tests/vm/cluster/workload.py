@@ -61,11 +61,21 @@ class Pod:
 
 @contextlib.contextmanager
 def pods(
-    kubectl: Kubectl, namespace: str, *names: str, script: str = "sleep infinity"
+    kubectl: Kubectl, namespace: str, *names: str, script: str = "sleep infinity", cpu: str = ""
 ) -> Iterator[list[Pod]]:
-    """Make a namespace with pods that run *script* of a shell that is not forbidden; remove all of it."""
+    """
+    Make a namespace with pods that run *script* of a shell that is not forbidden; remove all of it.
+
+    *cpu*: the most that each may use of the processors, as Kubernetes writes it; empty: all.
+    """
     kubectl.do("create", "namespace", namespace)
-    container = {"name": "main", "image": IMAGE, "command": ["/bin/sh", "-c", script]}
+    container: dict[str, Any] = {
+        "name": "main",
+        "image": IMAGE,
+        "command": ["/bin/sh", "-c", script],
+    }
+    if cpu:
+        container["resources"] = {"limits": {"cpu": cpu}}
     for name in names:
         made = {
             "apiVersion": "v1",
