@@ -49,7 +49,9 @@ def _files(boots: list[Boot]) -> list[str]:
 _ALSO = [test for tests in ALSO.values() for test in tests]
 
 
-@pytest.mark.parametrize("name", [*WEIGHTS, *ONE_ENGINE, *APART, *PROCESSORS, *OVERRIDING, *_ALSO])
+@pytest.mark.parametrize(
+    "name", [*WEIGHTS, *sorted(ONE_ENGINE), *APART, *PROCESSORS, *OVERRIDING, *_ALSO]
+)
 def test_tables_name_files_that_are_there(name: str) -> None:
     """A file that was renamed would lose its place silently."""
     file, _, test = name.partition("::")
