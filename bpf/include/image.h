@@ -76,9 +76,8 @@ struct enf_scratch {
 	__u32 mounts;
 	__u32 resolved; /* under these counters, in another view */
 	__u32 place; /* the object has another name, at the usual place: number in enf_places, and 1 */
-	__u32 folds;	 /* a directory on the way of a view may fold names */
-	__u64 print;	 /* of the walk, see enf_resolve() */
-	__u32 by_oldest; /* the path begins at the host's oldest mount of the superblock */
+	__u32 folds; /* a directory on the way of a view may fold names */
+	__u64 print; /* of the walk, see enf_resolve() */
 	__u32 in_directory; /* the path is the host's, of the directory and of the name in it, and the only one */
 	__u32 cut;	 /* the string at hand goes on behind its end */
 	__u32 folding;	 /* from fold_from on, the letters of the path at hand are small ones */

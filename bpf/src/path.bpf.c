@@ -190,7 +190,7 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 	__u64 root = 0;
 
 	f->cut = 0;
-	s->by_oldest = 1;
+	f->within = 0;
 	known = bpf_map_lookup_elem(&superblocks, &sb);
 	if (known && (known->seq == seq || enf_stands(known, sb))) {
 		if (known->seq != seq) {
@@ -206,7 +206,6 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 		goto part;
 	}
 	enf_find_mount(s, sb, 0);
-	s->by_oldest = !f->cut; /* there may be an older one */
 	s->place = enf_place_of(sb);
 	s->folds = enf_may_fold(sb, f->found);
 	if (!f->found)
@@ -215,7 +214,6 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 	if (enf_is_below(dentry, root, sb))
 		return f->found;
 part:
-	s->by_oldest = 0; /* of each name in the directory it may be another */
 	enf_find_mount(s, sb, dentry);
 	s->folds = enf_may_fold(sb, f->found);
 	return f->found;
@@ -276,6 +274,9 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 			s->print = print;
 			return ENF_PATH_ABSENT;
 		}
+		/* Of a part, or where there may be an older mount, each name in the directory may be by another. */
+		s->in_directory =
+			mount && !s->place && !enf_find_of(s)->within && !enf_find_of(s)->cut;
 		if (mount)
 			print = print ? enf_print(print, mount) : 0;
 		else
@@ -294,12 +295,15 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 		s->folds = enf_may_fold(sb, mount);
 	root = mount ? enf_pointer_at(mount + enf_offset(struct mount, mnt.mnt_root))
 		     : enf_pointer_at(sb + enf_offset(struct super_block, s_root));
-	if (enf_walk_up(s, dentry, mount, root, print))
+	if (dentry == root || s->folds)
+		s->in_directory = 0;
+	if (enf_walk_up(s, dentry, mount, root, print)) {
+		s->in_directory = 0; /* of what is unknown nothing is learnt */
 		return ENF_PATH_UNKNOWN;
+	}
 	s->print = enf_walk_of(s)->print;
 	if (s->folds && enf_fold(s, dentry, mount, root))
 		return ENF_PATH_UNKNOWN;
-	s->in_directory = host && s->by_oldest && dentry != root && !s->folds && !s->place;
 	if (view != ENF_VIEW_PLACE)
 		return ENF_PATH_OK;
 	rc = enf_put_place(s);
