@@ -262,7 +262,7 @@ class _Lowering:
                 for text, spelled in self.atoms.spelled(condition).items()
                 for form in spelled
                 for kept in guards.itself(form, text.kind, is_exec=rule.event == "exec")
-                if not is_linked or (others(kept))
+                if not is_linked or others(kept)
             ]
             if not kept:
                 return []

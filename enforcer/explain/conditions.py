@@ -265,7 +265,7 @@ class Parts:
             for text, forms in spelled.items()
             for form in forms
             for kept in guards.itself(form, text.kind, is_exec=is_exec)
-            if not is_linked or (others(kept))
+            if not is_linked or others(kept)
         ]
 
     # ---- Who acts ----------------------------------------------------------------------------

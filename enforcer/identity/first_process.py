@@ -14,12 +14,11 @@ from typing import Final
 
 from enforcer.errors import ControlError
 from enforcer.identity.container import Container, container_of
-from enforcer.identity.process import read_some
+from enforcer.identity.process import cgroup_in, read_some
 
 __all__ = ["container_at"]
 
 _PROC: Final = Path("/proc")
-_TREE: Final = b"0::"  # of version 2: cgroups(7)
 
 
 def container_at(pid: int, number: str, proc: Path = _PROC) -> Container:
@@ -34,8 +33,7 @@ def container_at(pid: int, number: str, proc: Path = _PROC) -> Container:
         raise ControlError(
             f"process {pid} is not there: does the runtime see the host's processes?"
         )
-    paths = [line.removeprefix(_TREE) for line in raw.splitlines() if line.startswith(_TREE)]
-    cgroup = os.fsdecode(paths[0]) if paths else ""
+    cgroup = os.fsdecode(cgroup_in(raw) or b"")
     found = container_of(cgroup)
     if found is None:
         raise ControlError(f"process {pid} is in no container: its cgroup is {ascii(cgroup)[1:-1]}")

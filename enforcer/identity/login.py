@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 
 from enforcer.identity.cgroup import unit_of
-from enforcer.identity.process import read_some
+from enforcer.identity.process import cgroup_in, read_some
 from enforcer.identity.text import readable
 
 __all__ = ["NOBODY", "Login", "login_of"]
@@ -72,7 +72,5 @@ def _terminal(folder: Path, sys: Path) -> str:
 
 
 def _unit(folder: Path) -> str:
-    for line in (read_some(folder / "cgroup") or b"").splitlines():
-        if line.startswith(b"0::"):
-            return unit_of(readable(line[3:])) or ""
-    return ""
+    cgroup = cgroup_in(read_some(folder / "cgroup") or b"")
+    return "" if cgroup is None else unit_of(readable(cgroup)) or ""

@@ -27,6 +27,7 @@ __all__ = [
     "ProcessFacts",
     "Processes",
     "Stat",
+    "cgroup_in",
     "cmdline",
     "link",
     "read_some",
@@ -124,7 +125,7 @@ class Processes:
         found = ProcessFacts(
             exe=link(folder / "exe"),
             cmdline=cmdline(folder),
-            cgroup=_cgroup(folder),
+            cgroup=cgroup_in(read_some(folder / "cgroup") or b""),
         )
         # The number may have changed hands between the reads.
         return found if self._is_same(pid, start_ns) else UNKNOWN
@@ -155,9 +156,9 @@ def cmdline(folder: Path, limit: int = _CMDLINE_BYTES) -> tuple[bytes, ...] | No
     return tuple(raw.removesuffix(b"\0").split(b"\0"))
 
 
-def _cgroup(folder: Path) -> bytes | None:
-    raw = read_some(folder / "cgroup")
-    for line in (raw or b"").splitlines():
+def cgroup_in(membership: bytes) -> bytes | None:
+    """Return the path in the tree of version 2 that /proc/PID/cgroup says; None if it says none (cgroups(7))."""
+    for line in membership.splitlines():
         if line.startswith(b"0::"):
             return line[3:]
     return None

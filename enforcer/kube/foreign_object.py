@@ -38,8 +38,8 @@ def for_node(item: Mapping[str, Any], node: NodeObject) -> Mapping[str, Any] | N
         RolloutError: it has annotations of a rollout, which are for policies that can be told to record only.
         LabelsUnknownError: nobody knows whether it is for this node.
     """
-    for annotation in annotations_of(item):
-        raise RolloutError(annotation, "policies of other engines have no rollout")
+    if rollout := [*annotations_of(item)]:
+        raise RolloutError(rollout[0], "policies of other engines have no rollout")
     spec = item.get("spec")
     found = spec.get(SELECTOR) if isinstance(spec, dict) else None
     if not isinstance(spec, dict) or not isinstance(found, dict):

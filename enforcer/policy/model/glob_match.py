@@ -12,7 +12,9 @@ import re
 
 from enforcer.policy.model.policy import Text, TextKind
 
-__all__ = ["accepts", "literal_directory"]
+__all__ = ["accepts", "beginning", "literal_directory"]
+
+_SPECIAL = re.compile(rb"[*?\[\\]")
 
 
 def accepts(value: Text, text: bytes, *, is_path: bool = True) -> bool:
@@ -32,9 +34,18 @@ def literal_directory(value: Text) -> bytes | None:
     """Return the directory that everything accepted lies in, as far as it is spelt; None: none."""
     if value.kind in (TextKind.SUFFIX, TextKind.CONTAINS):
         return None
-    special = re.search(rb"[*?\[\\]", value.value) if value.kind is TextKind.GLOB else None
-    head = value.value[: special.start()] if special else value.value
+    head, _ = beginning(value)
     return head[: head.rfind(b"/")] or b"/"
+
+
+def beginning(value: Text) -> tuple[bytes, bool]:
+    """Return what everything accepted begins with, as far as it is spelt, and whether more may follow."""
+    if value.kind in (TextKind.SUFFIX, TextKind.CONTAINS):
+        return b"", True
+    special = _SPECIAL.search(value.value) if value.kind is TextKind.GLOB else None
+    if special is not None:
+        return value.value[: special.start()], True
+    return value.value, value.kind is TextKind.PREFIX
 
 
 @functools.lru_cache(maxsize=4096)

@@ -56,15 +56,16 @@ class Quota:
                 continue
             so_far = used.get(policy.namespace, {})
             together = {name: so_far.get(name, set()) | of(policy) for name, of in _USES.items()}
-            numbers = {name: _NUMBERS.get(name, len)(together[name]) for name in _USES}
-            over = [name for name, number in numbers.items() if number > getattr(self, name)]
-            if not over:
+            # One after another: what takes work is counted last, of no more than the others let pass.
+            counted = ((name, _NUMBERS.get(name, len)(together[name])) for name in _USES)
+            over = next(((what, n) for what, n in counted if n > getattr(self, what)), None)
+            if over is None:
                 used[policy.namespace] = together
                 continue
-            what = over[0]
+            what, number = over
             yield PolicyError(
                 f"the policies of namespace {policy.namespace} would have "
-                f"{numbers[what]} {_WORDS[what]} together, the quota is {getattr(self, what)}",
+                f"{number} {_WORDS[what]} together, the quota is {getattr(self, what)}",
                 policy.span,
             )
 
