@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
 import shutil
 import subprocess
@@ -13,9 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-from enforcer import places
-from enforcer.hook.files import NAME, Choice, choice_of, hook_file
+from packaged_hook import require_hook
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = {
@@ -133,16 +130,7 @@ def test_man_and_the_shells_find_what_is_theirs(tree: Path) -> None:
 
 def test_container_runtimes_find_the_hook(tree: Path) -> None:
     """In the folder where podman and CRI-O look, with the defaults; what it runs is in the package."""
-    found = json.loads((tree / "etc/enforcer/container-hook.json").read_bytes())
-    choice = choice_of(found)
-    assert choice is not None
-
-    assert Choice(places.SOCKET, python=choice.python, program=choice.program) == choice
-    assert hook_file(choice) == found
-    assert Path("/usr/bin/python3") == choice.python
-    link = tree / places.HOOKS.relative_to("/") / NAME
-    assert places.HOOK == link.readlink()
-    assert (tree / choice.program.relative_to("/")).is_file()
+    require_hook(tree)
 
 
 @pytest.mark.parametrize(("name", "needed"), SCRIPTS.items())

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import fnmatch
 import importlib.util
-import json
 import re
 import subprocess
 import sys
@@ -13,9 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-from enforcer import places
-from enforcer.hook.files import NAME, Choice, choice_of, hook_file
+from packaged_hook import require_hook
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = {
@@ -106,16 +103,7 @@ def test_the_program_finds_its_modules(laid_out: tuple[str, Path]) -> None:
 def test_container_runtimes_find_the_hook(laid_out: tuple[str, Path]) -> None:
     """In the folder where podman and CRI-O look, with the defaults; what it runs is in the package."""
     _, tree = laid_out
-    found = json.loads((tree / "etc/enforcer/container-hook.json").read_bytes())
-    choice = choice_of(found)
-    assert choice is not None
-
-    assert Choice(places.SOCKET, python=choice.python, program=choice.program) == choice
-    assert hook_file(choice) == found
-    assert Path("/usr/bin/python3") == choice.python
-    link = tree / places.HOOKS.relative_to("/") / NAME
-    assert places.HOOK == link.readlink()
-    assert (tree / choice.program.relative_to("/")).is_file()
+    require_hook(tree)
 
 
 @pytest.mark.parametrize(("name", "needed"), SCRIPTS.items())

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 import images
@@ -30,6 +31,8 @@ __all__ = [
     "Running",
     "Runtime",
     "first_process",
+    "left",
+    "started",
     "until",
 ]
 
@@ -367,3 +370,26 @@ def make_ready() -> None:
     for name, archive in _ARCHIVES.items():
         if not archive.exists():
             images.archive(archive, name)
+
+
+@contextlib.contextmanager
+def started(runtime: Runtime, name: str, **how: Any) -> Iterator[Running]:
+    """A container that *runtime* starts like that, until the end of the block."""
+    container = runtime.start(name, **how)
+    try:
+        yield container
+    finally:
+        container.remove()
+
+
+def left(container: Running, name: str) -> list[str]:
+    """Return the words that *container* writes into a file of /data, which it does once; it must not end before."""
+    place = container.root / "data" / name
+    assert container.process, f"{container.name} has ended"
+    until(
+        lambda: not container.root.exists() or (place.exists() and place.read_text() != ""),
+        f"no {place}",
+        240,
+    )
+    assert container.root.exists(), f"{container.name} has ended"
+    return place.read_text().split()

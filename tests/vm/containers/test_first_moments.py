@@ -7,7 +7,6 @@ What was measured is printed, and left in ``/run/vm/unknown.json``. Times are th
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 import runtimes
 from engine import Engine, running
-from runtimes import Running
+from runtimes import Running, left, started
 
 POLICY = """
 apiVersion: enforcer/v1
@@ -74,22 +73,6 @@ def on(packages, tmp_path_factory) -> Iterator[Engine]:
         yield engine
 
 
-@contextlib.contextmanager
-def _started(runtime, name: str, script: str) -> Iterator[Running]:
-    container = runtime.start(name, command=("/bin/sh", "-c", script))
-    try:
-        yield container
-    finally:
-        container.remove()
-
-
-def _left(container: Running, name: str) -> list[str]:
-    """The words that the container writes into a file once it has what it waited for."""
-    place = container.root / "data" / name
-    runtimes.until(lambda: place.exists() and place.read_text() != "", f"no {place}", 240)
-    return place.read_text().split()
-
-
 def _is_of(
     event: dict[str, Any], container: Running, rule: str, process: str | None = None
 ) -> bool:
@@ -106,8 +89,10 @@ def _records(engine: Engine, container: Running, rule: str) -> list[dict[str, An
 @of_each
 def test_how_long_it_is_unknown(on, ready, runtime):
     """Rules that refuse meet it by onError until it is known that they are about others, and then no more."""
-    with _started(ready(runtime), f"waits-{runtime.name}", WAITS) as container:
-        began, ended, refused = map(float, _left(container, "known"))
+    with started(
+        ready(runtime), f"waits-{runtime.name}", command=("/bin/sh", "-c", WAITS)
+    ) as container:
+        began, ended, refused = map(float, left(container, "known"))
         assert container.reads("/data/secret")
         secret = _records(on, container, "secret")
         assert all(event["onError"] for event in secret)
@@ -121,15 +106,19 @@ def test_how_long_it_is_unknown(on, ready, runtime):
 @of_each
 def test_an_attacker_from_the_first_instruction(on, ready, runtime):
     """Nothing passes in a container that the rule means, known or not yet; onError: allow lets pass until it is known."""
-    with _started(ready(runtime), f"strict-{runtime.name}", ATTACKS) as container:
-        assert ["0"] == _left(container, "attacked")
+    with started(
+        ready(runtime), f"strict-{runtime.name}", command=("/bin/sh", "-c", ATTACKS)
+    ) as container:
+        assert ["0"] == left(container, "attacked")
         assert not container.reads("/data/pod")
 
 
 @pytest.mark.parametrize("runtime", TRIED[:2], ids=lambda each: each.name)
 def test_steps_of_the_runtime(on, ready, runtime):
     """What runc does in the container's cgroup before the first program is not the container's doing."""
-    with _started(ready(runtime), f"steps-{runtime.name}", "exec /bin/sh /serve") as container:
+    with started(
+        ready(runtime), f"steps-{runtime.name}", command=("/bin/sh", "-c", "exec /bin/sh /serve")
+    ) as container:
         assert not container.reads("/etc/passwd")
         for name in _OWN_STEPS.get(runtime.name, ()):
             step = on.wait_for(lambda event, name=name: _is_of(event, container, "seen", name))

@@ -20,7 +20,7 @@ import pytest
 import runtimes
 from cri import CriError
 from engine import ENFORCER, Engine, running
-from runtimes import Cri, Podman, Running
+from runtimes import Cri, Podman, Running, left, started
 
 from enforcer import places
 from enforcer.runtime.control.protocol import STATUS, Client
@@ -114,29 +114,13 @@ def _met() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _started(runtime, name: str, script: str) -> Iterator[Running]:
+def _told() -> Iterator[None]:
+    """Whatever fails shows what the hook has said."""
     try:
-        container = runtime.start(name, command=("/bin/sh", "-c", script))
+        yield
     except AssertionError as error:
         error.add_note(_log())
         raise
-    try:
-        yield container
-    finally:
-        container.remove()
-
-
-def _left(container: Running, name: str) -> list[str]:
-    """The words that the container writes into a file once it has what it waited for."""
-    place = container.root / "data" / name
-    assert container.process, f"{container.name} has ended: {_log()}"
-    runtimes.until(
-        lambda: not container.root.exists() or (place.exists() and place.read_text() != ""),
-        f"no {place}",
-        240,
-    )
-    assert container.root.exists(), f"{container.name} has ended: {_log()}"
-    return place.read_text().split()
 
 
 def _log() -> str:
@@ -150,8 +134,9 @@ def _unknown(runtime, how: str) -> list[float]:
     """Let containers read until the engine knows that it may not refuse them; return the seconds that took."""
     seconds, refused = [], []
     for number in range(COUNT):
-        with _started(runtime, f"waits-{how}-{number}-{runtime.name}", WAITS) as container:
-            began, ended, times = map(float, _left(container, "known"))
+        name = f"waits-{how}-{number}-{runtime.name}"
+        with _told(), started(runtime, name, command=("/bin/sh", "-c", WAITS)) as container:
+            began, ended, times = map(float, left(container, "known"))
             seconds.append(round(ended - began, 2))
             refused.append(int(times))
     found = json.loads(_RESULTS.read_text()) if _RESULTS.exists() else {}
@@ -224,7 +209,8 @@ def test_with_the_hook_a_default_that_denies_holds_from_the_first_instruction(
 
 
 def _is_as_meant(on: Engine, container: Running, *, is_closed: bool) -> None:
-    touched, copied = _left(container, "first")
+    with _told():
+        touched, copied = left(container, "first")
     assert ("0" if not is_closed else str(REFUSED), "0") == (touched, copied)
     assert is_closed != (container.root / "data/made").exists()
     if is_closed:
@@ -266,7 +252,7 @@ def test_without_a_daemon_what_was_chosen_holds(ready, runtime):
             runtime.begin("refused", runtimes.IMAGE, "/bin/sh", "-c", FIRST)
         runtime.podman("rm", "--force", "--time", "0", "refused")
         _enforcer("container-hook", "install", *nobody)
-        with _started(runtime, "lax", FIRST) as container:
-            assert ["0", "0"] == _left(container, "first")
+        with _told(), started(runtime, "lax", command=("/bin/sh", "-c", FIRST)) as container:
+            assert ["0", "0"] == left(container, "first")
     finally:
         _enforcer("container-hook", "remove")

@@ -14,7 +14,7 @@ import runtimes
 from cri import CriError
 from engine import Engine, attempt, running
 from patience import scaled
-from runtimes import Cri, Podman, Running
+from runtimes import Cri, Podman, Running, started
 
 POLICY = """
 apiVersion: enforcer/v1
@@ -67,15 +67,6 @@ def _poked(container: str) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def _started(runtime, name: str, **how: Any) -> Iterator[Running]:
-    container = runtime.start(name, command=("/bin/sh", "-c", TRIES), **how)
-    try:
-        yield container
-    finally:
-        container.remove()
-
-
 def _first(container: Running) -> bool:
     """Whether what its first program started has run."""
     left = container.root / "data/left"
@@ -86,7 +77,9 @@ def _first(container: Running) -> bool:
 @of_each
 def test_without_policies_the_first_program_may_start_any(ready, runtime):
     """The control."""
-    with _started(ready(runtime), f"free-{runtime.name}") as container:
+    with started(
+        ready(runtime), f"free-{runtime.name}", command=("/bin/sh", "-c", TRIES)
+    ) as container:
         assert _first(container)
 
 
@@ -115,7 +108,7 @@ def test_its_own_pods_from_the_first_instruction(on, ready, runtime):
 def test_a_hostile_tenant_keeps_nobody_else(on, ready):
     """Neither containers outside of pods, nor the host, from their first instruction on."""
     podman = Podman("crun", "systemd")
-    with _started(ready(podman), "elsewhere") as container:
+    with started(ready(podman), "elsewhere", command=("/bin/sh", "-c", TRIES)) as container:
         assert _first(container)
     made = Path("/run/vm/by-the-host")
     assert 0 == attempt("/usr/bin/touch", str(made)).returncode

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+"""What every package must have for container runtimes to find the hook."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from enforcer import places
+from enforcer.hook.files import NAME, Choice, choice_of, hook_file
+
+
+def require_hook(tree: Path) -> None:
+    """Fail unless the files of a package, laid out in *tree*, have the hook with the defaults, and what it runs."""
+    found = json.loads((tree / "etc/enforcer/container-hook.json").read_bytes())
+    choice = choice_of(found)
+    assert choice is not None
+
+    assert Choice(places.SOCKET, python=choice.python, program=choice.program) == choice
+    assert hook_file(choice) == found
+    assert Path("/usr/bin/python3") == choice.python
+    link = tree / places.HOOKS.relative_to("/") / NAME
+    assert places.HOOK == link.readlink()
+    assert (tree / choice.program.relative_to("/")).is_file()
