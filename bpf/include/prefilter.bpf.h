@@ -27,6 +27,32 @@ static __always_inline const void *enf_prefilter_at(const struct enf_image *imag
 	return (const unsigned char *)image + off;
 }
 
+/*
+ * The string with this hash and length, which may be another than the path, or NULL. Returns: not 0 if the image leads
+ * outside: nothing can be told.
+ */
+static __always_inline int enf_slot_of(const struct enf_image *image, __u64 hash, __u32 len,
+				       const struct enf_slot **found)
+{
+	*found = NULL;
+	/* There is always a slot, if an empty one: no question for each component. */
+	for (__u32 i = 0; i < ENF_MAX_PROBES; i++) {
+		__u32 n = ((__u32)hash + i) & (image->n_slots - 1);
+		const struct enf_slot *slot =
+			enf_prefilter_at(image, image->off_slots + n * 32, 32);
+
+		if (!slot)
+			return 1;
+		if (slot->kind == ENF_SLOT_EMPTY)
+			return 0;
+		if (slot->hash == hash && slot->kind == ENF_SLOT_PATH && slot->len == len) {
+			*found = slot;
+			return 0;
+		}
+	}
+	return 0;
+}
+
 /* Is there a row on *op* that asks for no path? */
 static __always_inline int enf_prefilter_asked(const struct enf_image *image, __u32 op)
 {

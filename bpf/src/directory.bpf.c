@@ -121,31 +121,6 @@ static __always_inline void enf_keep_answer(__u64 generation, __u32 met, __u32 s
 
 /* ---- A name -------------------------------------------------------------------------------- */
 
-/*
- * The string with this hash and length, which may be another than the path, or NULL. Returns: not 0 if the image leads
- * outside: nothing can be told.
- */
-static __always_inline int enf_slot_of(const struct enf_image *image, __u64 hash, __u32 len,
-				       const struct enf_slot **found)
-{
-	*found = NULL;
-	for (__u32 i = 0; i < ENF_MAX_PROBES; i++) {
-		__u32 n = ((__u32)hash + i) & (image->n_slots - 1);
-		const struct enf_slot *slot =
-			enf_prefilter_at(image, image->off_slots + n * 32, 32);
-
-		if (!slot)
-			return 1;
-		if (slot->kind == ENF_SLOT_EMPTY)
-			return 0;
-		if (slot->hash == hash && slot->kind == ENF_SLOT_PATH && slot->len == len) {
-			*found = slot;
-			return 0;
-		}
-	}
-	return 0;
-}
-
 /* Does the text at *text* go on with the name? Global, so that its loop is proven once. */
 __attribute__((noinline)) int enf_ends_in(__u32 text, __u64 name, __u32 len)
 {

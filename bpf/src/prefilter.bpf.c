@@ -35,20 +35,11 @@ struct enf_prefilter_path {
 static __always_inline int enf_prefilter_met(const struct enf_image *image, __u64 hash, __u32 len,
 					     __u32 what)
 {
-	/* There is always a slot, if an empty one: no question for each component. */
-	for (__u32 i = 0; i < ENF_MAX_PROBES; i++) {
-		__u32 n = ((__u32)hash + i) & (image->n_slots - 1);
-		const struct enf_slot *slot =
-			enf_prefilter_at(image, image->off_slots + n * 32, 32);
+	const struct enf_slot *slot;
 
-		if (!slot)
-			return 1;
-		if (slot->kind == ENF_SLOT_EMPTY)
-			return 0;
-		if (slot->hash == hash && slot->kind == ENF_SLOT_PATH && slot->len == len)
-			return slot->paths & what;
-	}
-	return 0;
+	if (enf_slot_of(image, hash, len, &slot))
+		return 1;
+	return slot ? slot->paths & what : 0;
 }
 
 __attribute__((noinline)) __u64 enf_prefilter_hash(__u64 hash, __u64 name, __u32 len)
