@@ -138,7 +138,7 @@ def test_a_hostile_tenant_keeps_its_own(on, ready):
     # The pod may be gone before the daemon could ask whose the record is.
     event = on.wait_for(lambda e: e.get("policy") == "dev/everything")
     assert ("exec", "busybox") == (event["operation"], Path(event["object"]["path"]).name)
-    assert before == _traces()
+    assert set(_traces()) <= set(before)  # those of earlier tests go when containerd removes them
 
 
 def _inside(event: dict[str, Any]) -> str:
