@@ -135,7 +135,10 @@ test-package: packages
 
 # Two processors, as runtimes are programs in Go, and room for what they write. The folder for temporary files is
 # a new one: else pytest first visits what runs on the host have left in theirs.
+# Without an image, that of enforcer or the one with services, its tests are skipped, and say why.
 test-containers: ready-for-guests
+	@$(MAKE) image || true
+	@$(VENV)/bin/python scripts/make-services-image.py build/vm/services.tar || true
 	@$(VENV)/bin/python tests/vm/runtime_packages.py
 	@tests/vm/run --systemd --cpus 2 --mem 3G --timeout $(VM_TIMEOUT) --out build/containers -- \
 		"$(VENV)/bin/pytest -p no:cacheprovider --basetemp /tmp/tests -q tests/vm/containers"

@@ -47,13 +47,18 @@ class Installed:
         self.kubectl.do("apply", "-n", self.namespace, "-f", "-", given=self.render(*values))
         until(self.is_ready, self.why, 900)
 
-    def containers(self) -> dict[str, dict[str, Any]]:
-        """Return the status of each container of its pod; empty while the API server says nothing."""
+    def pod(self) -> dict[str, Any] | None:
+        """Return its pod on the node; None while the API server says nothing."""
         found = self.api.get(f"/api/v1/namespaces/{self.namespace}/pods?labelSelector={_LABELS}")
         if found is None:
-            return {}
+            return None
         (pod,) = found["items"]
-        return {each["name"]: each for each in pod["status"].get("containerStatuses", ())}
+        return dict(pod)
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        """Return the status of each container of its pod; empty while the API server says nothing."""
+        status = (self.pod() or {"status": {}})["status"]
+        return {each["name"]: each for each in status.get("containerStatuses", ())}
 
     def why(self) -> str:
         """Say how its pods are, for somebody who waited in vain."""

@@ -63,11 +63,11 @@ _HOOK = (
 )
 
 
-def until(holds: Callable[[], bool], what: str, limit: float = 60.0) -> None:
+def until(holds: Callable[[], bool], what: str | Callable[[], str], limit: float = 60.0) -> None:
     """Wait until *holds*; *what* says what did not come."""
     end = time.monotonic() + scaled(limit)
     while not holds():
-        assert time.monotonic() < end, what
+        assert time.monotonic() < end, what if isinstance(what, str) else what()
         time.sleep(0.05)
 
 

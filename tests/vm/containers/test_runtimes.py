@@ -46,6 +46,14 @@ spec:
   selector: {pod: {namespace: prod}}
   rules:
     - {file: read, match: {path: /data/pod}, action: deny}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: brought}
+spec:
+  selector: {container: {name: meant-*, runtime: [podman, containerd]}}
+  rules:
+    - {exec: {}, match: {drift: true}, action: deny}
 """
 LINES = {
     "secret": "read x </data/secret",
@@ -59,6 +67,7 @@ LINES = {
     "seen": "read x </data/seen",
     "image": "read x </data/image",
     "pod": "read x </data/pod",
+    "drift": "/bin/busybox cp /bin/busybox /data/own; /data/own true",
     "free": "read x </data/free",
 }
 REFUSED = {"secret", "kept", "touch", "deadly"}
@@ -121,7 +130,7 @@ def _met(runtime) -> set[str]:
     """What is refused in the meant container: a machine has no image and no known root, only a kubelet's has a pod."""
     found = set(REFUSED)
     if runtime.name != "nspawn":
-        found |= {"image", *LINKED}
+        found |= {"image", "drift", *LINKED}
     if runtime.name.startswith("cri-"):
         found.add("pod")
     return found
