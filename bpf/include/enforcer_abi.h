@@ -622,9 +622,11 @@ struct enf_place {
 	char path[28];
 };
 
-#define ENF_WATCH_MORE 1    /* capabilities, cgroup: no hook sees all that changes them */
+#define ENF_WATCH_MORE 1    /* code, and the ids of workers: no hook sees all that changes them */
 #define ENF_WATCH_LINEAGE 2 /* more has become known of parent and ancestors since */
 #define ENF_WATCH_ALWAYS 4  /* the sets are computed for each operation */
+#define ENF_WATCH_CGROUP 8  /* the cgroup, which each hook compares by itself */
+#define ENF_WATCH_CAPS 16   /* the capabilities, likewise */
 #define ENF_NOT_LIVE 0xffffffffffffffff
 
 /* ---- Subject state, one per thread (task storage) ---------------------------------------- */

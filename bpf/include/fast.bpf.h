@@ -33,17 +33,29 @@ static __always_inline int enf_needs_no_count(__u64 sb)
 
 /* ---- Tasks -------------------------------------------------------------------------------- */
 
-/* The current task's label, if its sets are certain to be current; else NULL. */
+/*
+ * The current task's label, if its sets are certain to be current; else NULL. User and group ids change in hooks that
+ * void the label, see enf_ids_change. What no hook tells is compared: enf_fresh does the same.
+ */
 static __always_inline struct enf_task *enf_settled_task(void)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct enf_task *task = bpf_task_storage_get(&tasks, t, NULL, 0);
+	__u64 caps = 0;
 
 	if (!task || task->generation != enf_live)
 		return NULL;
-	/* User and group ids change in hooks that void the label, see enf_ids_change. */
-	if (task->watches)
+	if (!task->watches)
+		return task;
+	if (task->watches & ~(__u64)(ENF_WATCH_CGROUP | ENF_WATCH_CAPS))
 		return NULL; /* enf_fresh looks */
+	if ((task->watches & ENF_WATCH_CGROUP) && bpf_get_current_cgroup_id() != task->cgroup)
+		return NULL;
+	if (task->watches & ENF_WATCH_CAPS) {
+		enf_read(caps, &t->real_cred->cap_effective);
+		if (caps != task->caps)
+			return NULL;
+	}
 	return task;
 }
 

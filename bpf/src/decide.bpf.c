@@ -18,7 +18,7 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 		staged ? enf_image_at(ENF_IMAGE_STAGED) : enf_current_image();
 	struct enf_ctx c = { .image = (const void *)image, .s = s, .task = task };
 	__u32 flags = 0;
-	__u64 kn = 0;
+	__u64 kn = 0, watches;
 	int len = 0;
 
 	if (!s || !task || !c.image)
@@ -34,9 +34,12 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	/* Whole before the lineage is read: what the iterator adds after that is looked at again. */
 	__sync_fetch_and_and(&task->watches, 0);
 	enf_read(flags, t + enf_offset(struct task_struct, flags));
-	if ((enf_head(&c)->dims & (ENF_BIT(ENF_DIM_CAPS) | ENF_CGROUP_DIMS)) ||
-	    (flags & ENF_PF_IO_WORKER)) /* the ids of a worker change in another thread */
-		__sync_fetch_and_or(&task->watches, ENF_WATCH_MORE);
+	watches = enf_head(&c)->dims & ENF_BIT(ENF_DIM_CAPS) ? ENF_WATCH_CAPS : 0;
+	if (enf_head(&c)->dims & ENF_CGROUP_DIMS)
+		watches |= ENF_WATCH_CGROUP;
+	if (flags & ENF_PF_IO_WORKER) /* the ids of a worker change in another thread */
+		watches |= ENF_WATCH_MORE;
+	__sync_fetch_and_or(&task->watches, watches);
 	/* What is not trusted, or unknown, stays so until the next exec. */
 	if ((enf_head(&c)->asked_flags & ENF_SF_TRUSTED_CODE) &&
 	    (task->flags & ENF_SF_TRUSTED_CODE))

@@ -2,11 +2,15 @@
 """
 What rules on system calls and on points of the kernel cost those that they do not name: nothing.
 
+And what a rule costs in a container: what it costs on the host.
+
 Needs a machine whose clock counts instructions (``tests/vm/run --icount``).
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +21,12 @@ import ledger
 import pytest
 from patience import scaled
 
-from enforcer.compiler import compile_policies
+from enforcer.compiler import LocalHost, compile_policies
 from enforcer.kernel.image_map import PlainImage
 from enforcer.kernel.session import Session
 from enforcer.policy.language.syscall_table import SYSCALLS
 from enforcer.policy.language.vocabulary import LIFTED_SYSCALLS
+from enforcer.policy.model.workloads import Workload
 from enforcer.policy.store import load_text
 
 HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: cost}\nspec:\n  rules:\n"
@@ -112,3 +117,57 @@ def test_a_point_that_rules_name_costs_little(program, bases):
 
     assert 0 < found["another user"] < 1000
     assert found["another inode"] < found["another path"] < 10000
+
+
+CGROUP = f"/system.slice/docker-{'a' * 64}.scope"
+MERGED = Path(f"/var/lib/docker/overlay2/{'a' * 64}/merged")
+"""Where Docker has the root of a container, for the host."""
+ENTER = f"""
+echo $$ >/sys/fs/cgroup{CGROUP}/cgroup.procs
+exec unshare --mount --propagation private sh -ec '
+    mount --rbind {MERGED} {MERGED}
+    cd {MERGED}
+    pivot_root . old
+    exec /cost open /data/file'
+"""
+
+
+@pytest.fixture
+def contained(program) -> Iterator[Path]:
+    """The root of a container of Docker's, as the host sees it; its cgroup is there, too."""
+    layers, cgroup = Path("/run/cost-layers"), Path(f"/sys/fs/cgroup{CGROUP}")
+    for folder in ("image/data", "image/old", "upper", "work"):
+        (layers / folder).mkdir(parents=True)
+    for folder in (MERGED, cgroup):
+        folder.mkdir(parents=True)
+    shutil.copy(program, layers / "image/cost")
+    (layers / "image/data/file").write_text("content")
+    told = f"lowerdir={layers}/image,upperdir={layers}/upper,workdir={layers}/work"
+    subprocess.check_call(["mount", "-t", "overlay", "none", "-o", told, MERGED])
+    yield MERGED
+    subprocess.check_call(["umount", MERGED])
+    cgroup.rmdir()
+    shutil.rmtree(layers)
+
+
+def test_a_container_pays_what_the_host_pays(program, bases, contained):
+    """To open a file that a rule allows, by the name that each has for it."""
+    known = Workload(CGROUP.encode(), {"container.name": (b"measured",)}, os.fsencode(contained))
+    file = str(contained / "data/file")
+    found = {}
+    for who, selector, path, argv in (
+        ("host", "{uid: 0}", file, (program, "open", file)),
+        ("container", "{container: {name: measured}}", "/data/file", ("sh", "-ec", ENTER)),
+    ):
+        before = int(subprocess.check_output(argv, timeout=scaled(120)))
+        rule = f"{{file: read, match: {{path: {path}}}, action: allow}}"
+        text = HEAD.replace("  rules:\n", f"  selector: {selector}\n  rules: [{rule}]\n")
+        host = LocalHost.read(workloads=(known,))
+        ledger.keep()
+        image = compile_policies(load_text(text, "cost.yaml"), host=host).image
+        with Session.open(PlainImage(image)) as session:
+            found[who] = int(subprocess.check_output(argv, timeout=scaled(120))) - before
+            assert sum(row.enforced for row in session.hits())
+    print(f"open and close, allowed: {found}")
+
+    assert 0 < found["container"] <= found["host"] * 1.05 + NEAR
