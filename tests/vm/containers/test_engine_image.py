@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +52,7 @@ class Page:
         code, said = self._run(line)
         assert 0 == code, f"{line}: {said}"
         if "podman load" in line:
-            self.version = said.strip().rpartition(":")[2]
+            (self.version,) = re.findall(r"localhost/enforcer:(\S+)", said)
 
     def _log(self) -> str:
         return self._run("podman ps --all; podman logs enforcer")[1]
