@@ -33,6 +33,7 @@ __all__ = [
     "file_or_stdin",
     "file_path",
     "kept_file",
+    "listening_address",
     "loopback_port",
     "metrics_file",
     "policy_paths",
@@ -139,6 +140,16 @@ def loopback_port(text: str) -> tuple[str, int]:
 
     try:
         return loopback(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def listening_address(text: str) -> tuple[str, int]:
+    """Read an address with a port, where others may reach this process."""
+    from enforcer.sinks.address import host_and_port
+
+    try:
+        return host_and_port(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

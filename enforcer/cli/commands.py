@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "stop": "end enforcement",
     "container-hook": "let container runtimes announce each container before its first program",
     "kube": "keep the policies of a Kubernetes cluster in files of this node; needs no root",
+    "kube-webhook": "check policies before an API server of Kubernetes stores them; needs no root",
     "key": "make the key that is needed to end protected enforcement",
     "unlock": "unlock what a lost daemon left protected by a key, for the next start",
     "completion": "print the script by which a shell completes commands and options",

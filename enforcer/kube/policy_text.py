@@ -13,6 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from enforcer.policy.model.modes import Mode
+from enforcer.policy.text.bounds import MAX_BYTES, MAX_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,9 +64,35 @@ def policy_text(item: Mapping[str, Any], key: Key, resource: Resource) -> bytes:
         "metadata": meta,
         **{word: value for word, value in item.items() if word not in _OF_SERVER},
     }
-    text = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True)
-    # A lone surrogate is no text: it is written so that the engine refuses the file and says why.
-    return text.encode("utf-8", "surrogatepass") + b"\n"
+    return _lines(document)
+
+
+def _lines(document: Mapping[str, Any]) -> bytes:
+    """
+    Write *document*, as far as the engine would read it: what is deeper or longer, it refuses anyway.
+
+    Twenty kilobytes that are nested 9,000 deep are 162 MB in lines, and an API server takes them: whoever may write
+    a policy could end the agents of all nodes.
+    """
+    encoder = json.JSONEncoder(ensure_ascii=False, indent=2, sort_keys=True)
+    found = bytearray()
+    for piece in encoder.iterencode(_cut(document, MAX_DEPTH + 2)):
+        # A lone surrogate is no text: it is written so that the engine refuses the file and says why.
+        found += piece.encode("utf-8", "surrogatepass")
+        if len(found) > MAX_BYTES:
+            break
+    return bytes(found) + b"\n"
+
+
+def _cut(value: Any, levels: int) -> Any:
+    """Return *value* with nothing in what is more than *levels* deep, which is still deeper than the engine reads."""
+    if not isinstance(value, (dict, list)):
+        return value
+    if not levels:
+        return None
+    if isinstance(value, list):
+        return [_cut(each, levels - 1) for each in value]
+    return {word: _cut(each, levels - 1) for word, each in value.items()}
 
 
 def _postures(meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from enforcer import places
 from enforcer.errors import FileError, PolicyError, PolicyErrors
 from enforcer.garbage import uncollected
 from enforcer.policy.build import build
+from enforcer.policy.kernel_types.operand_path import Types
 from enforcer.policy.language.symbols import Resolver, SystemResolver
 from enforcer.policy.model.policy import Policy, PolicySet
 from enforcer.policy.readers.context import Context
@@ -143,13 +144,17 @@ def find_texts(paths: Sequence[str | Path], *, trust: Trust | None = None) -> li
 
 @uncollected()
 def read_texts(
-    texts: Iterable[tuple[str, bytes]], resolver: Resolver | None = None
+    texts: Iterable[tuple[str, bytes]],
+    resolver: Resolver | None = None,
+    types: Types | None = None,
 ) -> list[PolicyFile]:
     """
     Read several texts, each under the name that places in it get, by itself but for what foreign
     dialects keep over all of their policies: there the earlier text has precedence. Never raises.
+
+    *types* say what there is in the kernel; else this machine's do.
     """
-    shared = Context(resolver=resolver or SystemResolver())
+    shared = Context(resolver=resolver or SystemResolver(), known_types=types)
     return [_by_itself(content, file, shared) for file, content in texts]
 
 

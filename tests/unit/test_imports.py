@@ -40,6 +40,7 @@ LEVELS = {
         "runtime": 5,
         "dryrun": 6,
         "replay": 6,
+        "webhook": 6,
         "cli": 7,
         "plugin": 8,
         "__main__": 9,

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import importlib
 import importlib.util
 import json
 import re
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -17,7 +20,12 @@ import yaml
 from enforcer import __version__, places
 from enforcer.cli.commands import parser
 from enforcer.kube import lease
-from enforcer.policy.language.kube import FOREIGN_KINDS
+from enforcer.kube.troubles import Troubles
+from enforcer.policy.language.kube import FOREIGN_KINDS, GROUP, KINDS, NODE, TETRAGON_POLICY
+from enforcer.webhook import server
+from enforcer.webhook.certificate import Certificate
+from enforcer.webhook.check_process import Limits
+from enforcer.webhook.checkers import NUMBER
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "packaging/kubernetes/chart"
@@ -78,6 +86,20 @@ def test_values_obey_their_schema():
         {"host": {"state": "relative"}},
         {"networkPolicy": {"ports": []}},
         {"tolerance": []},
+        {"webhook": {"user": 0}},
+        {"webhook": {"replicas": 0}},
+        {"webhook": {"timeoutSeconds": 31}},
+        {"webhook": {"from": ["anywhere"]}},
+        {"webhook": {"failurePolicy": "Fail"}},
+        {"webhook": {"certificate": {"source": "mine"}}},
+        {"webhook": {"certificate": {"source": "secret", "secretName": "tls"}}},
+        {"webhook": {"certificate": {"source": "secret", "caBundle": "QUJD"}}},
+        {
+            "webhook": {
+                "certificate": {"source": "secret", "secretName": "tls", "caBundle": "-----"}
+            }
+        },
+        {"webhook": {"certificate": {"source": "certManager", "secretName": "tls"}}},
     ],
 )
 def test_wrong_values_are_refused(wrong):
@@ -275,3 +297,189 @@ def test_nobody_connects_to_a_node():
     assert one("DaemonSet")["spec"]["selector"] == found["podSelector"]
     assert [] == found["ingress"]
     assert [443, 6443] == [each["port"] for rule in found["egress"] for each in rule["ports"]]
+
+
+# ---- The webhook --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hooked(helm):
+    """Return what the chart makes more with the webhook, by kind and name, with further values."""
+
+    def made(**values):
+        words = [f"--set=webhook.{key.replace('__', '.')}={value}" for key, value in values.items()]
+        found = yaml.safe_load_all(helm[0].render(helm[1], "--set=webhook.enabled=true", *words))
+        known = {(each["kind"], each["metadata"]["name"]) for each in OBJECTS}
+        all_of_it = [each for each in found if each]
+        more = {(each["kind"], each["metadata"]["name"]): each for each in all_of_it}
+        assert known - more.keys() <= {("Namespace", "enforcer")}
+        return {kind: each for (kind, name), each in more.items() if (kind, name) not in known}
+
+    return made
+
+
+def test_there_is_no_webhook_by_default():
+    """The plain manifests have none, and neither has the chart before somebody wants it."""
+    assert not VALUES["webhook"]["enabled"]
+    assert not any("ebhook" in each["kind"] + each["metadata"]["name"] for each in OBJECTS)
+
+
+def test_the_webhook_has_no_rights(hooked):
+    """No token, no capability, no file that it could change, no way out; and its port for whoever may ask."""
+    found = hooked(**{"from": "{192.0.2.0/24}"})
+
+    pod = found["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["automountServiceAccountToken"] is False
+    assert not {"serviceAccountName", "hostPID", "hostNetwork"} & pod.keys()
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["runAsUser"] not in {0, VALUES["agent"]["user"]}
+    assert {"type": "RuntimeDefault"} == pod["securityContext"]["seccompProfile"]
+    assert {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    } == container["securityContext"]
+    assert [True] == [each["readOnly"] for each in container["volumeMounts"]]
+    assert [{"secret"}] == [each.keys() - {"name"} for each in pod["volumes"]]
+    policy = found["NetworkPolicy"]["spec"]
+    port = [{"protocol": "TCP", "port": 9443}]
+    assert [{"ports": port, "from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}] == policy["ingress"]
+    assert [] == policy["egress"]
+    assert ["Ingress", "Egress"] == policy["policyTypes"]
+    assert "from" not in hooked()["NetworkPolicy"]["spec"]["ingress"][0]
+    assert not any("Role" in kind or kind == "ServiceAccount" for kind in found)
+
+
+def test_the_parts_of_the_webhook_meet(hooked):
+    """Its options are those of the program; port, path, names and labels are the same everywhere, and not the node's."""
+    found = hooked()
+
+    template = found["Deployment"]["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    assert ENGINE["image"] == container["image"]
+    args = parsed(container)
+    (port,) = container["ports"]
+    assert ("::", port["containerPort"]) == args.listen
+    mount = Path(container["volumeMounts"][0]["mountPath"])
+    secret = template["spec"]["volumes"][0]["secret"]
+    assert {mount / each["path"] for each in secret["items"]} == {args.certificate, args.key}
+    labels = template["metadata"]["labels"]
+    selectors = [
+        found["Deployment"]["spec"]["selector"]["matchLabels"],
+        found["Service"]["spec"]["selector"],
+        found["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
+        found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+    ]
+    assert [labels] * 4 == selectors
+    assert labels != one("DaemonSet")["spec"]["selector"]["matchLabels"]
+    (hook,) = found["ValidatingWebhookConfiguration"]["webhooks"]
+    (service,) = found["Service"]["spec"]["ports"]
+    where = hook["clientConfig"]["service"]
+    assert (found["Service"]["metadata"]["name"], "enforcer") == (where["name"], where["namespace"])
+    assert (server.VALIDATE, service["port"]) == (where["path"], where["port"])
+    assert service["targetPort"] == port["name"]
+    for probe in ("readinessProbe", "livenessProbe"):
+        asked = container[probe]["httpGet"]
+        assert (server.HEALTH, "https", "HTTPS") == (asked["path"], asked["port"], asked["scheme"])
+
+
+def test_what_the_webhook_is_asked_about(hooked):
+    """New policies of ours and changes of them, and nothing else; nothing waits for it but for a few seconds."""
+    (hook,) = hooked()["ValidatingWebhookConfiguration"]["webhooks"]
+    (more,) = hooked(tetragonPolicies="true")["ValidatingWebhookConfiguration"]["webhooks"]
+
+    assert "Ignore" == hook["failurePolicy"]
+    assert "None" == hook["sideEffects"]
+    assert "Equivalent" == hook["matchPolicy"]
+    assert Limits().seconds < hook["timeoutSeconds"] <= 5
+    assert not {"namespaceSelector", "objectSelector", "matchConditions"} & hook.keys()
+    (rule,) = hook["rules"]
+    ours = [kind for kind in KINDS if kind is not NODE]
+    assert [GROUP] == rule["apiGroups"]
+    assert [kind.plural for kind in ours] == rule["resources"]
+    assert ["CREATE", "UPDATE"] == rule["operations"]
+    assert ["v1"] == rule["apiVersions"] == hook["admissionReviewVersions"]
+    assert [rule] == more["rules"][:1]
+    other = more["rules"][1]
+    assert ([TETRAGON_POLICY.group], [TETRAGON_POLICY.plural]) == (
+        other["apiGroups"],
+        other["resources"],
+    )
+
+
+def test_the_memory_of_the_webhook_is_that_of_its_limits(hooked):
+    """All that may be there at once: checks, bodies, and what the program takes."""
+    limit = hooked()["Deployment"]["spec"]["template"]["spec"]["containers"][0]["resources"]
+
+    mebibytes = int(limit["limits"]["memory"].removesuffix("Mi"))
+    assert NUMBER * Limits().memory + 2 * server.Bounds().held + (96 << 20) <= mebibytes << 20
+
+
+def test_one_webhook_has_no_disruption_budget(hooked):
+    """It would keep its node from being drained."""
+    assert "PodDisruptionBudget" not in hooked(replicas=1)
+    assert 1 == hooked(replicas=3)["PodDisruptionBudget"]["spec"]["maxUnavailable"]
+
+
+def test_the_certificate_of_the_chart(hooked, tmp_path):
+    """Servers that ask by the name of the service trust it, and it comes with no key of its authority."""
+    found = hooked(certificate__days=7)
+
+    files = {key: base64.b64decode(text) for key, text in found["Secret"]["data"].items()}
+    assert {"ca.crt", "tls.crt", "tls.key"} == files.keys()
+    assert "kubernetes.io/tls" == found["Secret"]["type"]
+    (hook,) = found["ValidatingWebhookConfiguration"]["webhooks"]
+    assert files["ca.crt"] == base64.b64decode(hook["clientConfig"]["caBundle"])
+    for name, text in files.items():
+        (tmp_path / name).write_bytes(text)
+    authority = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+    used = Certificate(tmp_path / "tls.crt", tmp_path / "tls.key", Troubles(print)).context
+    shake_hands(authority, used, "enforcer-webhook.enforcer.svc")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(authority, used, "other.enforcer.svc")
+
+
+def shake_hands(ours, theirs, name):
+    """Let two ends of TLS meet in memory."""
+    one, other = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        ours.wrap_bio(one, other, server_hostname=name),
+        theirs.wrap_bio(other, one, server_side=True),
+    ]
+    for _ in range(4):
+        for each in ends:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                each.do_handshake()
+    assert ends[0].version() in {"TLSv1.2", "TLSv1.3"}
+
+
+def test_certificates_of_others(hooked):
+    """Of an administrator, and of cert-manager."""
+    mine = hooked(
+        certificate__source="secret", certificate__secretName="tls", certificate__caBundle="QUJD"
+    )
+    managed = hooked(
+        certificate__source="certManager",
+        certificate__secretName="tls",
+        certificate__certManager="enforcer/webhook",
+    )
+
+    for found in (mine, managed):
+        assert "Secret" not in found
+        (volume,) = found["Deployment"]["spec"]["template"]["spec"]["volumes"]
+        assert "tls" == volume["secret"]["secretName"]
+    (hook,) = mine["ValidatingWebhookConfiguration"]["webhooks"]
+    assert "QUJD" == hook["clientConfig"]["caBundle"]
+    configuration = managed["ValidatingWebhookConfiguration"]
+    assert "caBundle" not in configuration["webhooks"][0]["clientConfig"]
+    notes = configuration["metadata"]["annotations"]
+    assert {"cert-manager.io/inject-ca-from": "enforcer/webhook"} == notes
+
+
+def test_helm_finds_nothing_wrong_with_the_webhook(helm):
+    """Not even what it would only warn of."""
+    words = ["lint", "--strict", CHART, "--set=webhook.enabled=true"]
+    done = subprocess.run([helm[1], *words], capture_output=True, check=False)
+
+    assert 0 == done.returncode, done.stdout

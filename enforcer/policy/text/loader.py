@@ -17,6 +17,7 @@ import attrs
 import yaml
 
 from enforcer.errors import PolicyError, TextError
+from enforcer.policy.text.bounds import MAX_BYTES, MAX_DEPTH, MAX_NODES
 from enforcer.policy.text.characters import describe_character, find_unreadable
 from enforcer.policy.text.foreign_files import (
     find_odd_indentation,
@@ -38,10 +39,6 @@ __all__ = [
     "read",
     "standard_input",
 ]
-
-MAX_BYTES = 1 << 20
-MAX_DEPTH = 64
-MAX_NODES = 400_000
 
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

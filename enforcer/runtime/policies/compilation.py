@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from enforcer.compiler import CompiledImage
     from enforcer.kernel.lsm_support import Problem
+    from enforcer.policy.kernel_types.operand_path import Types
     from enforcer.policy.model.container_links import Links
     from enforcer.policy.model.workloads import Workload
     from enforcer.policy.store import Trust
@@ -131,6 +132,7 @@ def prepare(
     workloads: Sequence[Workload] = (),
     links: Mapping[bytes, Links] | None = None,
     now_ns: int | None = None,
+    types: Types | None = None,
 ) -> Prepared:
     """
     Check and compile *policies*.
@@ -148,6 +150,7 @@ def prepare(
         workloads: containers and pods that are known.
         links: those in containers that counted until now.
         now_ns: the birth of marks that are new; default now.
+        types: what is known of the kernel's functions; default what this machine says.
 
     Raises:
         LimitError, PolicyError: what is too large or has no meaning in the kernel.
@@ -166,6 +169,7 @@ def prepare(
         previous=previous,
         keep=keep,
         now_ns=now_ns,
+        types=types,
     )
     verify(image.image)
     issues = lint(policies, dangers_only=not is_thorough, is_folded=not is_verbose)

@@ -21,7 +21,7 @@ from enforcer.errors import UnsupportedError
 
 ROOT = Path(__file__).parents[3]
 
-WITHOUT = {"start", "kube", "dashboard", "completion", "help"}
+WITHOUT = {"start", "kube", "kube-webhook", "dashboard", "completion", "help"}
 """Commands that report nothing: their output is a log, a screen, a script, a text."""
 
 

@@ -37,6 +37,45 @@ KEYS = st.one_of(
 )
 
 
+def nested(levels, inside):
+    found = inside
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (nested(9000, 1), "nested deeper than 64 levels"),
+        (nested(62, [0] * 300_000), "the file is too large"),
+        (["x" * 100] * 20_000, "the file is too large"),
+        ("\ud800" * 1_100_000, r"p\.yaml"),
+    ],
+    ids=["deep", "deep and wide", "long", "no text"],
+)
+def test_what_no_engine_reads_is_not_written_whole(more, why):
+    """An agent would need hundreds of megabytes for an object of kilobytes. It stays a policy that is refused."""
+    found = {**item(("shop", "web")), "spec": {**SPEC, "more": more}}
+
+    text = policy_text(found, ("shop", "web"), NAMESPACED)
+
+    assert len(text) < 5 << 20
+    with pytest.raises(PolicyErrors, match=why):
+        load_text(text, "p.yaml")
+
+
+def test_the_depth_that_an_engine_reads_is_kept():
+    """Nothing of what could be a policy is left out: the reader finds what is wrong there."""
+    found = {**item(("shop", "web")), "spec": {**SPEC, "more": nested(60, {"here": 1})}}
+
+    text = policy_text(found, ("shop", "web"), NAMESPACED)
+
+    assert b'"here": 1' in text
+    with pytest.raises(PolicyErrors, match="'more' is not a key of spec"):
+        load_text(text, "p.yaml")
+
+
 def item(key, resource=NAMESPACED, spec=SPEC, **meta):
     namespace, name = key
     metadata = {"name": name, "resourceVersion": "7", "generation": 1}

@@ -8,6 +8,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/name: enforcer
 app.kubernetes.io/component: node
 {{- end -}}
+{{- define "enforcer.webhookSelector" -}}
+app.kubernetes.io/name: enforcer
+app.kubernetes.io/component: webhook
+{{- end -}}
 {{- define "enforcer.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}

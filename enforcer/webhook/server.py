@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: MIT
+"""
+The server that API servers ask: HTTPS with one path for questions, one for probes and one for counts.
+
+It listens where every pod may reach it, so all that comes is bounded: connections, bytes, seconds, and what waits.
+Whoever reaches it can keep it busy, and what is not checked then is stored: agents decide, and nothing else hangs on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from enforcer.errors import EnforcerError
+from enforcer.webhook.checkers import BusyError
+from enforcer.webhook.counts import CONTENT_TYPE
+from enforcer.webhook.http_request import MAX_HEAD, Head, HttpError, response
+from enforcer.webhook.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from enforcer.kube.troubles import Troubles
+    from enforcer.webhook.certificate import Certificate
+    from enforcer.webhook.checkers import Checkers
+    from enforcer.webhook.counts import Counts
+
+__all__ = ["HEALTH", "METRICS", "VALIDATE", "Bounds", "LostError", "WebhookServer"]
+
+VALIDATE: Final = "/validate"
+HEALTH: Final = "/healthz"
+METRICS: Final = "/metrics"
+
+_METHODS: Final = {VALIDATE: "POST", HEALTH: "GET", METRICS: "GET"}
+_JSON: Final = "application/json"
+_TEXT: Final = "text/plain; charset=utf-8"
+_BACKLOG: Final = 64
+_BROKEN: Final = (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError)
+
+
+class LostError(EnforcerError):
+    """The server cannot go on."""
+
+
+@attrs.frozen
+class Bounds:
+    """
+    What all callers may take, together and each.
+
+    Attributes:
+        connections: at a time. For one more, the oldest that is not being answered is ended.
+        held: bytes of bodies at a time.
+        handshake: seconds until a connection is encrypted.
+        request: seconds from the first byte of a request to its last, and again for the answer.
+        idle: seconds between two requests.
+        closing: seconds until the end of a connection is agreed upon.
+        ending: seconds that answers may take when the server ends.
+    """
+
+    connections: int = 64
+    held: int = 32 << 20
+    handshake: float = 5.0
+    request: float = 5.0
+    idle: float = 90.0
+    closing: float = 2.0
+    ending: float = 5.0
+
+
+@attrs.define(eq=False, repr=False)
+class _Connection:
+    """One caller. *is_busy*: a request is being answered, so it is not ended for another."""
+
+    task: asyncio.Task[None]
+    is_busy: bool = False
+
+
+@attrs.define(eq=False, repr=False)
+class WebhookServer:
+    """Listens on *listener*, a socket that is bound and listens."""
+
+    listener: socket.socket
+    certificate: Certificate
+    checkers: Checkers
+    counts: Counts
+    troubles: Troubles
+    bounds: Bounds = attrs.field(factory=Bounds)
+    _open: dict[asyncio.Task[None], _Connection] = attrs.field(factory=dict, init=False)
+    _held: int = attrs.field(default=0, init=False)
+    _is_ending: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+
+    def run(self) -> None:
+        """
+        Serve until SIGTERM or SIGINT.
+
+        Raises:
+            LostError: a process that checks is gone.
+        """
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        await self.serve()
+
+    def stop(self) -> None:
+        """End when answers that are on their way are given."""
+        self._is_ending.set()
+
+    async def serve(self) -> None:
+        """
+        Serve until :meth:`stop`.
+
+        Raises:
+            LostError: a process that checks is gone.
+        """
+        asyncio.get_running_loop().set_exception_handler(self._unexpected)
+        self.listener.setblocking(False)
+        await self.checkers.open()
+        accepting = asyncio.create_task(self._accept())
+        ending = asyncio.create_task(self._is_ending.wait())
+        first: set[asyncio.Future[Any]] = {accepting, ending, self.checkers.lost}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        accepting.cancel()
+        ending.cancel()
+        self.listener.close()
+        await self._end()
+        await self.checkers.leave()
+        if self.checkers.lost.done():
+            raise LostError(self.checkers.lost.result())
+        if not accepting.cancelled() and accepting.done() and (error := accepting.exception()):
+            raise error
+
+    def _unexpected(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Count and tell what the loop says of a connection: only that one is concerned."""
+        self.troubles.failed("connections", context.get("message", "a connection failed"))
+
+    async def _end(self) -> None:
+        """End idle connections, and wait for answers that are on their way."""
+        self._is_ending.set()
+        for each in list(self._open.values()):
+            if not each.is_busy:
+                each.task.cancel()
+        if self._open:
+            _, late = await asyncio.wait(self._open, timeout=self.bounds.ending)
+            for task in late:
+                task.cancel()
+
+    # ---- Connections ----------------------------------------------------------------------------
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(self.listener)
+            except OSError as error:
+                # No descriptors or no memory: those who are there go on, and others may come later.
+                self.troubles.failed("new connections", error)
+                await asyncio.sleep(1.0)
+                continue
+            self.troubles.works("new connections")
+            if not self._has_room():
+                self.counts.dropped += 1
+                accepted.close()
+                continue
+            task = loop.create_task(self._serve(accepted))
+            self._open[task] = _Connection(task)
+            task.add_done_callback(self._forget)
+
+    def _has_room(self) -> bool:
+        """Make room for another connection: whoever only holds one, and says nothing, keeps no API server out."""
+        if len(self._open) < self.bounds.connections:
+            return True
+        idle = next((each for each in self._open.values() if not each.is_busy), None)
+        if idle is None:
+            return False
+        self.counts.dropped += 1
+        idle.task.cancel()
+        del self._open[idle.task]
+        return True
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._open.pop(task, None)
+        if not task.cancelled() and (bug := task.exception()) is not None:
+            self.troubles.failed("connections", f"a bug: {bug!r}")
+
+    async def _serve(self, accepted: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(MAX_HEAD)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        try:
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol,
+                accepted,
+                ssl=self.certificate.context,
+                ssl_handshake_timeout=self.bounds.handshake,
+                ssl_shutdown_timeout=self.bounds.closing,
+            )
+        except (OSError, TimeoutError, ValueError):
+            self.counts.handshakes += 1
+            accepted.close()
+            return
+        except asyncio.CancelledError:
+            accepted.close()
+            raise
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        try:
+            await self._converse(reader, writer)
+        except _BROKEN:
+            self.counts.errors[_TIMEOUT] += 1
+        finally:
+            writer.close()
+            # What was written is sent. Whoever does not take it is cut off.
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(self.bounds.closing):
+                    await writer.wait_closed()
+            transport.abort()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request after another."""
+        is_last = False
+        while not is_last and not self._is_ending.is_set():
+            first = await self._first(reader)
+            if not first:
+                return
+            allow = ""
+            try:
+                async with asyncio.timeout(self.bounds.request):
+                    head = await self._head(first, reader)
+                allow = _METHODS.get(head.path, "")
+                is_last = head.is_last
+                status, media_type, body = await self._answer(head, reader)
+                allow = ""
+            except HttpError as error:
+                # Of the body nothing was read, and what follows would be taken for a request.
+                is_last, status, media_type, body = True, error.status, _TEXT, f"{error}\n".encode()
+                allow = allow if status == _WRONG_METHOD else ""
+                self.counts.errors[status] += 1
+            writer.write(response(status, body, media_type, is_last=is_last, allow=allow))
+            async with asyncio.timeout(self.bounds.request):
+                await writer.drain()
+
+    async def _first(self, reader: asyncio.StreamReader) -> bytes:
+        """Return the first byte of a request; nothing if there is none."""
+        try:
+            async with asyncio.timeout(self.bounds.idle):
+                return await reader.read(1)
+        except TimeoutError:
+            return b""
+
+    async def _head(self, first: bytes, reader: asyncio.StreamReader) -> Head:
+        try:
+            return Head.read(first + await reader.readuntil(b"\r\n\r\n"))
+        except asyncio.LimitOverrunError:
+            raise HttpError(431, f"the head has more than {MAX_HEAD} bytes") from None
+
+    # ---- Answers --------------------------------------------------------------------------------
+
+    async def _answer(self, head: Head, reader: asyncio.StreamReader) -> tuple[int, str, bytes]:
+        """
+        Return status, type and body of the answer.
+
+        Raises:
+            HttpError: it is an error, and the body was not read.
+        """
+        wanted = _METHODS.get(head.path)
+        if wanted is None:
+            raise HttpError(404, f"there are {', '.join(_METHODS)}")
+        if head.method != wanted:
+            raise HttpError(_WRONG_METHOD, f"{head.path} takes {wanted}")
+        if head.path != VALIDATE:
+            if head.length:
+                raise HttpError(413, "there is no body to this")
+            return (
+                (200, _TEXT, b"ok\n")
+                if head.path == HEALTH
+                else (200, CONTENT_TYPE, self.counts.text())
+            )
+        if head.media_type != _JSON:
+            raise HttpError(415, f"the body must be {_JSON}")
+        with self._holding(head.length):
+            async with asyncio.timeout(self.bounds.request):
+                body = await reader.readexactly(head.length)
+            with self._busy():
+                return await self._checked(body)
+
+    async def _checked(self, body: bytes) -> tuple[int, str, bytes]:
+        try:
+            found = await self.checkers.check(body)
+        except BusyError as error:
+            # Without having read the question there is no uid, so no answer to it but this: the server goes by its
+            # failurePolicy, which is Ignore in the chart. The body was read, so the connection can go on.
+            self.counts.outcomes[Outcome.UNDECIDED.value] += 1
+            self.counts.errors[503] += 1
+            self.troubles.failed("checks", error)
+            return 503, _TEXT, f"{error}\n".encode()
+        status = found["status"]
+        self.troubles.works("checks")
+        self.counts.outcomes[found["outcome"]] += 1
+        if found["told"]:
+            self.counts.tell(found["told"])
+        if status != _OK:
+            self.counts.errors[status] += 1
+        return status, _JSON if status == _OK else _TEXT, found["body"].encode()
+
+    @contextlib.contextmanager
+    def _holding(self, length: int) -> Iterator[None]:
+        """
+        Keep room for a body of *length* bytes.
+
+        Raises:
+            HttpError: others have it.
+        """
+        if self._held + length > self.bounds.held:
+            raise HttpError(503, "too much is being read")
+        self._held += length
+        try:
+            yield
+        finally:
+            self._held -= length
+
+    @contextlib.contextmanager
+    def _busy(self) -> Iterator[None]:
+        """Mark the connection of this task as one that is not ended for another."""
+        task = asyncio.current_task()
+        found = self._open.get(task) if task is not None else None
+        if found is None:
+            yield  # it was ended for another a moment ago
+            return
+        found.is_busy = True
+        try:
+            yield
+        finally:
+            found.is_busy = False
+
+
+_OK: Final = 200
+_TIMEOUT: Final = 408
+_WRONG_METHOD: Final = 405
