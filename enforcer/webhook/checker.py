@@ -107,8 +107,12 @@ def _completed(item: Mapping[str, Any]) -> Mapping[str, Any]:
 def _changes(
     old: Mapping[str, Any] | None, new: Mapping[str, Any], key: Key, resource: Resource
 ) -> tuple[bool, bool]:
-    """Tell whether the rollout of a policy changes, and whether its text does. All is new if there was none."""
-    if old is None:
+    """Tell whether the rollout of a policy changes, and whether its text does. All is new if there was none before."""
+    try:
+        is_same = old is not None and key_of(old, resource) == key
+    except GarbageError:
+        is_same = False
+    if old is None or not is_same:
         return True, True
     rollout = annotations_of(old) != annotations_of(new)
     return rollout, policy_text(old, key, resource) != policy_text(new, key, resource)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 import socket
 from typing import TYPE_CHECKING, Any, Final
@@ -73,9 +74,13 @@ class Bounds:
 
 @attrs.define(eq=False, repr=False)
 class _Connection:
-    """One caller. *is_busy*: a request is being answered, so it is not ended for another."""
+    """
+    One caller.
 
-    task: asyncio.Task[None]
+    *accepted*: its socket, until the loop has it; *is_busy*: a request is being answered, so it is not ended for another.
+    """
+
+    accepted: socket.socket | None
     is_busy: bool = False
 
 
@@ -142,9 +147,9 @@ class WebhookServer:
     async def _end(self) -> None:
         """End idle connections, and wait for answers that are on their way."""
         self._is_ending.set()
-        for each in list(self._open.values()):
+        for task, each in list(self._open.items()):
             if not each.is_busy:
-                each.task.cancel()
+                task.cancel()
         if self._open:
             _, late = await asyncio.wait(self._open, timeout=self.bounds.ending)
             for task in late:
@@ -167,31 +172,39 @@ class WebhookServer:
                 self.counts.dropped += 1
                 accepted.close()
                 continue
-            task = loop.create_task(self._serve(accepted))
-            self._open[task] = _Connection(task)
-            task.add_done_callback(self._forget)
+            connection = _Connection(accepted)
+            task = loop.create_task(self._serve(connection))
+            self._open[task] = connection
+            task.add_done_callback(functools.partial(self._forget, connection))
 
     def _has_room(self) -> bool:
         """Make room for another connection: whoever only holds one, and says nothing, keeps no API server out."""
         if len(self._open) < self.bounds.connections:
             return True
-        idle = next((each for each in self._open.values() if not each.is_busy), None)
+        idle = next((task for task, each in self._open.items() if not each.is_busy), None)
         if idle is None:
             return False
         self.counts.dropped += 1
-        idle.task.cancel()
-        del self._open[idle.task]
+        idle.cancel()
+        del self._open[idle]
         return True
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
+    def _forget(self, connection: _Connection, task: asyncio.Task[None]) -> None:
         self._open.pop(task, None)
+        if connection.accepted is not None:  # it was ended before it began
+            connection.accepted.close()
         if not task.cancelled() and (bug := task.exception()) is not None:
             self.troubles.failed("connections", f"a bug: {bug!r}")
 
-    async def _serve(self, accepted: socket.socket) -> None:
+    async def _serve(self, connection: _Connection) -> None:
         loop = asyncio.get_running_loop()
+        accepted, connection.accepted = connection.accepted, None
+        if accepted is None:
+            return
         reader = asyncio.StreamReader(MAX_HEAD)
         protocol = asyncio.StreamReaderProtocol(reader)
+        # From here on the loop owns the socket, and closes it whatever happens. Closed here, its number would be the next
+        # connection's while the loop still waits for it.
         try:
             transport, _ = await loop.connect_accepted_socket(
                 lambda: protocol,
@@ -200,18 +213,18 @@ class WebhookServer:
                 ssl_handshake_timeout=self.bounds.handshake,
                 ssl_shutdown_timeout=self.bounds.closing,
             )
-        except (OSError, TimeoutError, ValueError):
+        except (OSError, TimeoutError):
             self.counts.handshakes += 1
-            accepted.close()
             return
-        except asyncio.CancelledError:
-            accepted.close()
-            raise
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         try:
             await self._converse(reader, writer)
         except _BROKEN:
             self.counts.errors[_TIMEOUT] += 1
+        except asyncio.CancelledError:
+            # For another: what it holds, a quarter of a mebibyte, must go before that is there.
+            transport.abort()
+            raise
         finally:
             writer.close()
             # What was written is sent. Whoever does not take it is cut off.

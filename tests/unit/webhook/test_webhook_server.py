@@ -268,6 +268,22 @@ def test_connections_have_a_number(run):
     assert (b"first", [b""] * 5, b"last", 5) == run(scenario, attrs.evolve(LONG, connections=2))
 
 
+def test_connections_that_come_faster_than_they_are_encrypted(run):
+    """Those that are ended in the middle of that take nothing from the next, which gets the same descriptor."""
+
+    async def scenario(running):
+        silent = await asyncio.gather(*(running.open() for _ in range(60)))
+        found = [(await running.ask(post(b"x")))[2] for _ in range(3)]
+        ended = [await reader.read() for reader, _ in silent[:-3]]
+        return found, ended, running.said
+
+    found, ended, said = run(scenario, attrs.evolve(LONG, connections=4))
+
+    assert [b"x"] * 3 == found
+    assert [b""] * 57 == ended
+    assert [] == said
+
+
 def test_no_room_but_for_those_that_are_answered(run):
     """One more is not let in: its API server goes by its failurePolicy."""
 
