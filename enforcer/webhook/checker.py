@@ -45,6 +45,9 @@ _POINTS: Final = frozenset({"lsm", "kprobe", "tracepoint"})
 _TOLD: Final = 10
 """Errors that are told, as many as the engine tells of a file."""
 
+_PLACED: Final = 20
+"""Errors whose field is looked up."""
+
 _UID: Final = "not-known-yet"
 _GENERATED: Final = "xxxxx"
 
@@ -202,9 +205,11 @@ def _text(item: Mapping[str, Any], key: Key, resource: Resource) -> _Checked:
         return _Checked((), (*_about_nodes(users), *_warnings(prepared, text)))
     faults: list[_Fault] = []
     elsewhere: list[_Fault] = []
-    for error in errors:
-        fault = _Fault(text.field(error.span), neutral(error.message))
-        is_local = text.is_at_point(fault.field) and types.is_cause(error.message)
+    for number, error in enumerate(errors):
+        # To find the field takes a look at all lines, and the reader tells of a hundred errors.
+        field = text.field(error.span) if number < _PLACED else ""
+        fault = _Fault(field, neutral(error.message))
+        is_local = types.is_cause(error.message) and (not field or text.is_at_point(field))
         (elsewhere if is_local else faults).append(fault)
     notes = (f"{each}; on the machine of this webhook, nodes may differ" for each in elsewhere)
     return _Checked(tuple(faults), (*_about_nodes(users), *notes))

@@ -216,6 +216,19 @@ def test_many_errors_are_told_in_part():
     assert "and 2 more" in verdict.message
 
 
+def test_many_errors_take_no_longer(monkeypatch):
+    """The field of an error is found by a look at all lines, so that is not done for each."""
+    looked = []
+    monkeypatch.setattr(checker, "field_at", lambda text, line: looked.append(line) or "spec")
+
+    verdict = decide(
+        review(item({"rules": WRONG["rules"] * 3000}, CLUSTER_POLICY), kind=CLUSTER_POLICY)
+    )
+
+    assert verdict.message.endswith(" more")
+    assert 10 <= len(looked) <= 20
+
+
 def test_quotas_of_one_policy():
     """What no namespace has room for is refused; what others use is not known here."""
     rules = [{"exec": {}, "match": {"path": f"/a{n}"}, "action": "log"} for n in range(257)]
