@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import socket
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -47,10 +48,17 @@ _BROKEN: Final = (OSError, http.client.HTTPException)
 _JSON: Final = {"Content-Type": "application/json"}
 _TOO_NEW: Final = "ResourceVersionTooLarge"
 
+_LEVELS: Final = 256
+_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+"""A text, which may have brackets in it, or a bracket."""
+
 
 def parse(text: bytes) -> dict[str, Any]:
     """
-    Read one JSON object.
+    Read one JSON object. Of what is nested too deep for Python, the innermost is null.
+
+    An API server takes objects that are nested some 10,000 deep, and Python reads less, its older versions 1,000. One
+    such object in a list must not keep all others from the nodes. A policy stays deeper than an engine reads.
 
     Raises:
         GarbageError: it is none.
@@ -60,12 +68,34 @@ def parse(text: bytes) -> dict[str, Any]:
         raise ValueError(f"{word} is no JSON")
 
     try:
-        found = json.loads(text, parse_constant=refuse)
+        try:
+            found = json.loads(text, parse_constant=refuse)
+        except RecursionError:
+            found = json.loads(_shallow(text), parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise GarbageError(f"not JSON: {printable(error)}") from None
     if not isinstance(found, dict):
         raise GarbageError("not an object of JSON")
     return found
+
+
+def _shallow(text: bytes) -> bytes:
+    """Return *text* with null in place of what is more than :data:`_LEVELS` deep."""
+    kept: list[bytes] = []
+    depth = begin = 0
+    for found in _MARKS.finditer(text):
+        mark = found[0]
+        if mark in {b"[", b"{"}:
+            depth += 1
+            if depth == _LEVELS + 1:
+                kept += (text[begin : found.start()], b"null")
+        elif mark in {b"]", b"}"}:
+            if depth == _LEVELS + 1:
+                begin = found.end()
+            depth -= 1
+    if depth > _LEVELS:
+        raise ValueError("brackets without an end")
+    return b"".join((*kept, text[begin:]))
 
 
 @attrs.define(eq=False, repr=False)

@@ -40,7 +40,6 @@ METRICS: Final = "/metrics"
 _METHODS: Final = {VALIDATE: "POST", HEALTH: "GET", METRICS: "GET"}
 _JSON: Final = "application/json"
 _TEXT: Final = "text/plain; charset=utf-8"
-_BACKLOG: Final = 64
 _BROKEN: Final = (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError)
 
 
