@@ -23,7 +23,7 @@ PSQL = "setpriv --reuid=postgres --clear-groups psql -Atc 'select 42' postgres"
 SERVICES = {
     "python": "python3 -c 'import ctypes, sqlite3, ssl; print(sqlite3.sqlite_version and 42)'",
     "nginx": f"nginx 2>/dev/null; python3 -c '{FETCH}'",
-    "postgresql": f"pg_ctlcluster 17 main status >/dev/null || pg_ctlcluster 17 main start; {PSQL}",
+    "postgresql": f"pg_ctlcluster 17 main start >/dev/null 2>&1; {PSQL}",
     "reload": "nginx -s reload && pg_ctlcluster 17 main reload && echo 42",
 }
 """Lines that print 42, each by a service that begins if it is not there."""
@@ -41,7 +41,7 @@ DRIFT = {
     "downloaded": f"cp /usr/bin/python3 /var/www/html/it && python3 -c '{DOWNLOAD}' && chmod +x /opt/it && /opt/it {PRINT}",
     "unpacked": f"tar -C /usr/bin -cf - python3.13 | tar -C /srv -xf - && /srv/python3.13 {PRINT}",
     "in memory": f"python3 -c '{IN_MEMORY}'",
-    "on tmpfs": f"cp /usr/bin/python3 /dev/shm/it && /dev/shm/it {PRINT}",
+    "on tmpfs": f"cp /usr/bin/python3 /memory/it && /memory/it {PRINT}",
     "library": f"cp /usr/lib/x86_64-linux-gnu/libz.so.1 /tmp && python3 -c '{LIBRARY}'",
     "edited script": "echo 'echo 42; exit' >/tmp/e && sed -i '1r /tmp/e' /usr/bin/ldd && ldd",
 }
@@ -54,6 +54,13 @@ class Services:
 
     podman: Podman
     name: str = "services"
+
+    def begin(self) -> None:
+        options = ("--detach", "--network=none", "--tmpfs=/memory:exec", f"--name={self.name}")
+        self.podman.podman("run", *options, IMAGE, "sleep", "infinity")
+
+    def remove(self) -> None:
+        self.podman.podman("rm", "--force", "--time", "0", self.name)
 
     def run(self, line: str) -> str:
         """Run *line* of a shell in it, and return what it printed."""
@@ -78,17 +85,17 @@ def services(ready) -> Iterator[Services]:
     podman = ready(Podman("crun", "systemd"))
     podman.podman("import", "--quiet", str(ARCHIVE), IMAGE)
     made = Services(podman)
-    podman.begin(made.name, IMAGE, "sleep", "infinity")
+    made.begin()
     yield made
-    podman.podman("rm", "--force", "--time", "0", made.name)
+    made.remove()
 
 
 @pytest.fixture(scope="module")
 def without(services) -> dict[str, str]:
     """What everything prints without a policy; the container is a new one afterwards."""
     found = {name: services.run(line) for name, line in {**SERVICES, **DRIFT}.items()}
-    services.podman.podman("rm", "--force", "--time", "0", services.name)
-    services.podman.begin(services.name, IMAGE, "sleep", "infinity")
+    services.remove()
+    services.begin()
     return found
 
 
