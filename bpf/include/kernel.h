@@ -760,10 +760,10 @@ static __always_inline int enf_is_mounted(const struct dentry *dentry)
 	return dentry->d_flags & mounted;
 }
 
-/* The number of the system call that the current task is in. */
-static __always_inline __u32 enf_current_call(void)
+/* The number of the system call that *task* is in, the current one. */
+static __always_inline __u32 enf_call_of(struct task_struct *task)
 {
-	const struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	const struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 
 	return (__u32)regs->orig_ax & ~ENF_X32_CALL;
 }

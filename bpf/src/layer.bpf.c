@@ -18,6 +18,7 @@
  */
 #include "act.h"
 #include "around.bpf.h"
+#include "queue.bpf.h"
 
 static __always_inline int enf_is_layered(void)
 {
@@ -27,7 +28,7 @@ static __always_inline int enf_is_layered(void)
 	if (t->cred != t->real_cred)
 		return 1;
 	/* The numbers of 32 bits, too: what they are in 64 bits names no files that it would change. */
-	call = enf_current_call();
+	call = enf_call_of(t);
 	return call == ENF_MOUNT || call == ENF_MOUNT_32 || call == ENF_FSCONFIG;
 }
 
@@ -70,10 +71,13 @@ static __always_inline int enf_layer_made(const struct dentry *dentry, __u8 op, 
 
 /* ---- Names -------------------------------------------------------------------------------- */
 
+/* Two hooks are for message queues as well. One program costs those who pass half as much as two. */
 SEC("lsm/inode_create")
-int BPF_PROG(enf_layer_create, struct inode *dir, struct dentry *dentry, unsigned short mode,
+int BPF_PROG(enf_inode_create, struct inode *dir, struct dentry *dentry, unsigned short mode,
 	     int ret)
 {
+	if (!ret)
+		ret = enf_queue(dentry, ENF_OP_CREATE, mode);
 	if (ret || !enf_is_layered())
 		return ret;
 	return enf_layer_made(dentry, ENF_OP_CREATE, mode);
@@ -123,8 +127,10 @@ int BPF_PROG(enf_layer_link, struct dentry *old_dentry, struct inode *dir,
 }
 
 SEC("lsm/inode_unlink")
-int BPF_PROG(enf_layer_unlink, struct inode *dir, struct dentry *dentry, int ret)
+int BPF_PROG(enf_inode_unlink, struct inode *dir, struct dentry *dentry, int ret)
 {
+	if (!ret)
+		ret = enf_queue(dentry, ENF_OP_UNLINK, 0);
 	if (ret || !enf_is_layered())
 		return ret;
 	ret = enf_layer(dentry, 0, ENF_OP_UNLINK, ENF_OP_NAME_GUARD, ENF_NO_OP, ENF_NO_OP);

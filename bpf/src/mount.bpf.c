@@ -199,7 +199,7 @@ int BPF_PROG(enf_sb_kern_mount, const struct super_block *sb, int ret)
 		.n_ops = 1,
 	};
 
-	if (ret || enf_current_call() != ENF_FSCONFIG)
+	if (ret || enf_call_of(bpf_get_current_task_btf()) != ENF_FSCONFIG)
 		return ret;
 	return enf_act(&a);
 }

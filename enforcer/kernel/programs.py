@@ -192,9 +192,6 @@ HOOKS: Final = (
     _hook("enf_path_rename"),
     _hook("enf_path_link"),
     _hook("enf_path_symlink"),
-    # Message queues, whose names pass no hook of paths.
-    _hook("enf_queue_create"),
-    _hook("enf_queue_unlink"),
     _hook("enf_path_mkdir"),
     _hook("enf_path_rmdir"),
     _hook("enf_path_chmod"),
@@ -208,13 +205,13 @@ HOOKS: Final = (
     # Before Linux 6.8 the one above is called for both, and before 6.17 in place of the last.
     _hook("enf_file_ioctl_compat", optional=True),
     _hook("enf_inode_file_setattr", optional=True),
-    # What an overlay does to its layers passes no hook on paths; see layer.bpf.c.
-    _hook("enf_layer_create"),
+    # What an overlay does to its layers passes no hook on paths (layer.bpf.c), nor do names of message queues.
+    _hook("enf_inode_create"),
     _hook("enf_layer_mkdir"),
     _hook("enf_layer_mknod"),
     _hook("enf_layer_symlink"),
     _hook("enf_layer_link"),
-    _hook("enf_layer_unlink"),
+    _hook("enf_inode_unlink"),
     _hook("enf_layer_rmdir"),
     _hook("enf_layer_rename"),
     _hook("enf_layer_setattr"),

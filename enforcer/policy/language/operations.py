@@ -158,8 +158,7 @@ _ROWS: Final = (
     Operation(Op.CREATE, "file", "create", "openat",
               "Make a regular file, a unix socket, or a name for one.",
               f"{_FILE} mode", _CREATE,
-              hooks="path_mknod path_rename path_link inode_create/enf_queue_create"
-                    " inode_create/enf_layer_create inode_mknod/enf_layer_mknod"
+              hooks="path_mknod path_rename path_link inode_create inode_mknod/enf_layer_mknod"
                     " inode_link/enf_layer_link inode_rename/enf_layer_rename"),
     Operation(Op.TRUNCATE, "file", "truncate", "truncate", "Shorten or lengthen.", _FILE, _UPDATE,
               hooks="path_truncate file_truncate inode_setattr/enf_layer_setattr"),
@@ -167,8 +166,7 @@ _ROWS: Final = (
               hooks="mmap_file file_mprotect"),
     Operation(Op.UNLINK, "file", "unlink", "unlinkat", "Remove a name, or replace it by rename.",
               _FILE, _DELETE,
-              hooks="path_unlink path_rename inode_unlink/enf_queue_unlink"
-                    " inode_unlink/enf_layer_unlink inode_rename/enf_layer_rename"),
+              hooks="path_unlink path_rename inode_unlink inode_rename/enf_layer_rename"),
     Operation(Op.RENAME, "file", "rename", "renameat2", "Rename from or to this name.",
               _FILE, _RENAME, hooks="path_rename inode_rename/enf_layer_rename"),
     Operation(Op.LINK, "file", "link", "linkat", "Hard link from or to this name.",
@@ -205,7 +203,7 @@ _ROWS: Final = (
               _FILE, _DELETE, is_deed=False, asked_by="guard",
               hooks="path_mknod path_unlink path_rename path_link path_symlink"
                     " inode_mknod/enf_layer_mknod inode_symlink/enf_layer_symlink"
-                    " inode_link/enf_layer_link inode_unlink/enf_layer_unlink"
+                    " inode_link/enf_layer_link inode_unlink"
                     " inode_rename/enf_layer_rename"),
     Operation(Op.FD_READ, "file", "fdRead", "read", "Read by a descriptor that is open already.",
               _FILE, _READ, hooks=_STRICT, asked_by="strict"),
@@ -247,7 +245,7 @@ _ROWS: Final = (
     Operation(Op.MOUNT_GUARD, "mount", "guard", "umount2",
               "Move, cover or unmount a mount that the path of a rule goes through.",
               "path", _FILE_OTHER, is_deed=False, asked_by="guard",
-              hooks="path_unlink path_rename path_rmdir inode_unlink/enf_layer_unlink"
+              hooks="path_unlink path_rename path_rmdir inode_unlink"
                     " inode_rmdir/enf_layer_rmdir inode_rename/enf_layer_rename"
                     " sb_mount move_mount sb_umount sb_pivotroot"),
     # ---- Processes

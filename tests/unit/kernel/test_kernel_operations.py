@@ -138,7 +138,7 @@ def test_rows_have_words_and_fields_of_the_language():
 
 NOT_ASKED = {
     # enf_layer_made() asks about the guard of names as it makes a node, and not otherwise.
-    "enf_layer_create": {"NAME_GUARD"},
+    "enf_inode_create": {"NAME_GUARD"},
     "enf_layer_mkdir": {"NAME_GUARD"},
 }
 """Operations that the source of a program names, and that it does not ask about."""

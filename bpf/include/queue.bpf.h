@@ -1,10 +1,13 @@
-// SPDX-License-Identifier: GPL-2.0-only
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Message queues: the names that mq_open(2) and mq_unlink(2) make and remove are files of a file system, but pass
  * no hook of paths (do_mq_open, vfs_mkobj). The hooks of inodes see them, and every other file as well, which
  * has been asked about already; so only that file system is looked at. What open(2) and unlink(2) do there is
  * asked about twice, with the same answer.
  */
+#ifndef ENFORCER_QUEUE_BPF_H
+#define ENFORCER_QUEUE_BPF_H
+
 #include "act.h"
 
 #define ENF_MQUEUE_MAGIC 0x19800202 /* ipc/mqueue.c */
@@ -27,15 +30,4 @@ static __always_inline int enf_queue(struct dentry *dentry, __u8 op, __u32 mode)
 	return enf_act(&a);
 }
 
-SEC("lsm/inode_create")
-int BPF_PROG(enf_queue_create, struct inode *dir, struct dentry *dentry, unsigned short mode,
-	     int ret)
-{
-	return ret ? ret : enf_queue(dentry, ENF_OP_CREATE, mode);
-}
-
-SEC("lsm/inode_unlink")
-int BPF_PROG(enf_queue_unlink, struct inode *dir, struct dentry *dentry, int ret)
-{
-	return ret ? ret : enf_queue(dentry, ENF_OP_UNLINK, 0);
-}
+#endif
