@@ -16,7 +16,7 @@
 
 #include "fast.bpf.h"
 
-#define ENF_PREFILTER_WORDS 8 /* of eight bytes in one component; longer ones go the long way */
+#define ENF_PREFILTER_WORDS 32 /* of eight bytes in one component: NAME_MAX */
 
 static __always_inline const void *enf_prefilter_at(const struct enf_image *image, __u32 off,
 						    __u32 size)

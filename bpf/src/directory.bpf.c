@@ -29,13 +29,18 @@ static __always_inline __u64 enf_directory_inode(__u64 dentry)
 	return dir;
 }
 
-/* Is *e* of this directory, and has nothing changed that it depends on? */
+/* Is *e* of this directory, and has nothing changed that it depends on, as far as its counters of moves are current? */
+static __always_inline int enf_is_of(const struct enf_directory *e, __u64 dir, __u64 mnt,
+				     __u64 generation)
+{
+	return e->dir == dir && e->mnt == mnt && e->generation == generation &&
+	       e->dirs == enf_dirs_gone && e->epoch == enf_epoch();
+}
+
 static __always_inline int enf_is_known(const struct enf_directory *e, __u64 dir, __u64 mnt,
 					__u64 generation, __u32 renames, __u32 mounts)
 {
-	return e->dir == dir && e->mnt == mnt && e->generation == generation &&
-	       e->renames == renames && e->mounts == mounts && e->dirs == enf_dirs_gone &&
-	       e->epoch == enf_epoch();
+	return e->renames == renames && e->mounts == mounts && enf_is_of(e, dir, mnt, generation);
 }
 
 /* Not of procfs, sysfs and cgroups, of whose directories nobody counts which are freed. */
@@ -121,30 +126,29 @@ static __always_inline void enf_keep_answer(__u64 generation, __u32 met, __u32 s
 
 /* ---- A name -------------------------------------------------------------------------------- */
 
+/* Do the bytes of the image at *off* differ from the word? Those behind its end do. */
+static __always_inline __u64 enf_differs_at(const struct enf_image *image, __u32 off, __u64 word)
+{
+	enf_barrier(off);
+	if (off > enf_image_bytes - 8)
+		return ~0ULL;
+	return word ^ enf_load8((const unsigned char *)image + off);
+}
+
 /* Does the text at *text* go on with the name? Global, so that its loop is proven once. */
 __attribute__((noinline)) int enf_ends_in(__u32 text, __u64 name, __u32 len)
 {
 	const struct enf_image *image = enf_current_image();
-	const __u32 most = enf_image_bytes - 8;
+	__u32 at;
 
 	if (!image)
 		return 0;
 	text += image->off_text;
-	for (__u32 at = 0; at < ENF_PREFILTER_WORDS * 8; at += 8) {
-		__u32 off = text + at;
-		__u64 word = 0;
-
-		if (at >= len)
-			return 1;
-		enf_barrier(off);
-		if (off > most)
+	for (at = 0; at < ENF_PREFILTER_WORDS * 8 && at + 8 <= len; at += 8)
+		if (enf_differs_at(image, text + at, enf_pointer_at(name + at)))
 			return 0;
-		enf_read(word, name + at);
-		word ^= enf_load8((const unsigned char *)image + off);
-		if (word && enf_first(word, len - at))
-			return 0;
-	}
-	return 1;
+	return at >= len ||
+	       !enf_first(enf_differs_at(image, text + at, enf_pointer_at(name + at)), len - at);
 }
 
 struct enf_alike {
@@ -193,15 +197,13 @@ __attribute__((noinline)) int enf_begin_alike(__u32 one, __u32 other, __u32 len)
  * What the name at *dentry* meets in its directory. Returns: 1 and it in *met*, -1 if that cannot be told without the
  * whole path.
  */
-__attribute__((noinline)) int enf_meet_name(const struct enf_known *known, __u64 dentry, __u32 *met)
+static __always_inline int enf_meet_name(const struct enf_image *image,
+					 const struct enf_known *known, __u64 dentry, __u32 *met)
 {
-	const struct enf_image *image = enf_current_image();
 	const struct enf_slot *slot = NULL;
 	__u64 hash_len = 0, name = 0;
 	__u32 len, n;
 
-	if (!known || !met || !image)
-		return -1;
 	enf_read(hash_len, dentry + enf_offset(struct dentry, d_name.hash_len));
 	enf_read(name, dentry + enf_offset(struct dentry, d_name.name));
 	n = hash_len >> 32;
@@ -249,15 +251,15 @@ __attribute__((noinline)) int enf_by_directory(const struct enf_key *key)
 
 	if (!key || !image || image->generation != enf_live || key->nlink != 1)
 		return 0;
-	renames = enf_seq(enf_rename_lock);
-	mounts = enf_seq(enf_mount_lock);
 	dir = ENF_BIT(key->pair & 63) & ENF_NAME_OPS ? key->dir : enf_directory_inode(key->dentry);
 	e = enf_directory_of(dir, key->mnt);
-	if (!renames || !mounts || ((renames | mounts) & 1) || !dir || !e)
+	if (!dir || !e)
 		return 0;
 	version = enf_in_order(&e->version);
-	if ((version & 1) || !enf_is_known(e, dir, key->mnt, image->generation, renames, mounts))
+	if ((version & 1) || !enf_is_of(e, dir, key->mnt, image->generation))
 		return 0;
+	renames = e->renames;
+	mounts = e->mounts;
 	known.hash = e->hash;
 	known.len = e->len;
 	known.text = e->text;
@@ -265,13 +267,19 @@ __attribute__((noinline)) int enf_by_directory(const struct enf_key *key)
 	known.globs = e->globs;
 	if (enf_in_order(&e->version) != version || !enf_is_common(key))
 		return 0;
-	found = enf_meet_name(&known, key->dentry, &met);
-	/* What was read while names moved is none of them. */
-	if (found < 0 || enf_seq(enf_rename_lock) != renames || enf_seq(enf_mount_lock) != mounts)
+	found = enf_meet_name(image, &known, key->dentry, &met);
+	/*
+	 * The counters of moves only grow. If they are now what they were when the directory was kept, they were so all
+	 * the time: it had that place, and the name that was read was one.
+	 */
+	if (enf_seq(enf_rename_lock) != renames || enf_seq(enf_mount_lock) != mounts)
+		return 0;
+	if (found < 0)
 		return -1;
 	if (!met && !enf_prefilter_asked(image, key->pair & 0xff) &&
 	    !enf_prefilter_asked(image, key->pair >> 8)) {
-		enf_keep(key, image->generation, enf_pair_ops(key->pair), renames, mounts);
+		if (key->born)
+			enf_keep(key, image->generation, enf_pair_ops(key->pair), renames, mounts);
 		return 1;
 	}
 	if (!enf_find_answer(image->generation, met, key->set, key->pair, &row))

@@ -6,6 +6,7 @@
 #include "hash.h"
 #include "images.bpf.h"
 #include "path.bpf.h"
+#include "prefilter.bpf.h"
 
 /* ---- After a decision --------------------------------------------------------------------- */
 
@@ -31,12 +32,10 @@ static __always_inline int enf_asks_all(const struct enf_image *image, const str
 	return 0;
 }
 
-#define ENF_BORN_WORDS 8 /* of eight bytes, in a name */
-
 __attribute__((noinline)) int enf_bear(struct enf_key *key)
 {
 	const struct enf_image *image = enf_current_image();
-	__u64 name = 0, inode = 0, sb = 0, word, hash;
+	__u64 name = 0, inode = 0, sb = 0, hash;
 	unsigned long magic = 0;
 	__u32 len, rdev = 0;
 	__u16 mode = 0;
@@ -46,7 +45,7 @@ __attribute__((noinline)) int enf_bear(struct enf_key *key)
 	if (key->born)
 		return 1;
 	len = key->hash_len >> 32;
-	if (len > ENF_BORN_WORDS * 8)
+	if (len > ENF_PREFILTER_WORDS * 8)
 		return 0;
 	enf_read(inode, key->dentry + enf_offset(struct dentry, d_inode));
 	enf_read(rdev, inode + enf_offset(struct inode, i_rdev));
@@ -55,15 +54,9 @@ __attribute__((noinline)) int enf_bear(struct enf_key *key)
 	enf_read(magic, sb + enf_offset(struct super_block, s_magic));
 	if (magic == ENF_PROC_MAGIC)
 		return 0;
-	hash = enf_mix(image->seed, (__u64)rdev << 32 | (mode & ENF_S_IFMT));
 	enf_read(name, key->dentry + enf_offset(struct dentry, d_name.name));
-	for (__u32 at = 0; at < ENF_BORN_WORDS * 8; at += 8) {
-		if (at >= len)
-			break;
-		word = 0;
-		enf_read(word, name + at);
-		hash = enf_mix(hash, enf_first(word, len - at));
-	}
+	hash = enf_mix(image->seed, (__u64)rdev << 32 | (mode & ENF_S_IFMT));
+	hash = enf_prefilter_hash(hash, name, len);
 	key->born = hash >> 32 | 1;
 	return 1;
 }

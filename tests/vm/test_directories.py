@@ -35,7 +35,12 @@ READ, MAKE = os.O_RDONLY, os.O_CREAT | os.O_EXCL | os.O_WRONLY
 # Two names of one hash, whatever its seed: the bit that is changed in the first word comes to the ends of both halves,
 # where the second word takes it back (enf_mix in bpf/include/hash.h).
 NAME = b"abcdefghABCDEFGH"
-ALIKE = bytes(byte ^ 0x80 if at in {7, 11, 15} else byte for at, byte in enumerate(NAME))
+LONG = b"n" * 192 + NAME
+
+
+def alike(name: bytes) -> bytes:
+    """Another name with the hash of *name*."""
+    return name[:-16] + bytes(b ^ 0x80 if n in {7, 11, 15} else b for n, b in enumerate(name[-16:]))
 
 
 def policy(tree: str = "action: allow") -> str:
@@ -45,7 +50,7 @@ def policy(tree: str = "action: allow") -> str:
         f"{{name: told, file: read, match: {{path: {TREE}/told/**}}, action: log, rateLimit: 1/h}}",
         f"{{name: tree, file: {ops}, match: {{path: [{TREE}/**, {ROOT}/tree/**]}}, {tree}}}",
         f"{{name: user, file: {ops}, match: {{path: {USERS}/**, process: {{uid: 1001}}}}, action: allow}}",
-        f"{{name: list, file: {ops}, match: {{path: [{LIST}/{NAME.decode()}, "
+        f"{{name: list, file: {ops}, match: {{path: [{LIST}/{NAME.decode()}, {LIST}/{LONG.decode()}, "
         + ", ".join(f"{LIST}/n{n}" for n in range(FILES))
         + f", {LIST}/{NAME.decode()}/f]}}, action: allow}}",
         f'{{name: glob, file: {ops}, match: {{path: "{GLOB}/*1"}}, action: allow}}',
@@ -151,12 +156,13 @@ def test_files_that_are_named_one_by_one_are_decided_once_for_each_image(daemon,
     assert 3 * FILES == hits(daemon)["list"] - before["list"]
 
 
-def test_names_that_come_and_go_are_permitted_without_a_decision(daemon, agent) -> None:
+@pytest.mark.parametrize("stem", ["new", "n" * 250], ids=["short", "long"])
+def test_names_that_come_and_go_are_permitted_without_a_decision(daemon, agent, stem) -> None:
     before, decided = hits(daemon), decisions(daemon)
 
     for n in range(FILES):
-        assert (1, 0) == touch(agent, TREE / f"new-{n}", MAKE)
-        assert (1, 0) == agent.do("unlink", TREE / f"new-{n}")
+        assert (1, 0) == touch(agent, TREE / f"{stem}-{n}", MAKE)
+        assert (1, 0) == agent.do("unlink", TREE / f"{stem}-{n}")
 
     assert decisions(daemon) - decided < FEW
     assert 3 * FILES == hits(daemon)["tree"] - before["tree"]  # made, opened to be written, removed
@@ -184,25 +190,27 @@ def test_what_is_recorded_or_refused_is_decided_each_time(daemon, agent) -> None
 # ---- What a path is ------------------------------------------------------------------------------
 
 
-def test_a_name_with_the_hash_of_one_that_is_permitted_is_another(agent) -> None:
+@pytest.mark.parametrize("name", [NAME, LONG], ids=["short", "long"])
+def test_a_name_with_the_hash_of_one_that_is_permitted_is_another(agent, name) -> None:
     """Anybody can make up such names."""
-    fill(LIST, (NAME, ALIKE))
+    other = os.fsdecode(alike(name))
+    fill(LIST, (name, alike(name)))
     for n in range(5):
         fill(LIST, range(n, n + 1))
-        assert (1, 0) == touch(agent, LIST / NAME.decode()), n
+        assert (1, 0) == touch(agent, LIST / name.decode()), n
         assert (1, 0) == touch(agent, LIST / f"n{n}")
-        assert REFUSED == touch(agent, LIST / os.fsdecode(ALIKE)), n
-        assert REFUSED == agent.do("unlink", LIST / os.fsdecode(ALIKE)), n
+        assert REFUSED == touch(agent, LIST / other), n
+        assert REFUSED == agent.do("unlink", LIST / other), n
 
 
 def test_a_directory_with_the_hash_of_one_that_is_permitted_is_another(agent) -> None:
     fill(LIST / NAME.decode(), (b"f", b"g"))
-    fill(LIST / os.fsdecode(ALIKE), (b"f", b"g"))
+    fill(LIST / os.fsdecode(alike(NAME)), (b"f", b"g"))
     for _ in range(3):
         assert (1, 0) == touch(agent, LIST / NAME.decode() / "f")
         for name in ("g", "f"):
-            assert REFUSED == touch(agent, LIST / os.fsdecode(ALIKE) / name)
-            assert REFUSED == touch(agent, LIST / os.fsdecode(ALIKE) / f"{name}-new", MAKE)
+            assert REFUSED == touch(agent, LIST / os.fsdecode(alike(NAME)) / name)
+            assert REFUSED == touch(agent, LIST / os.fsdecode(alike(NAME)) / f"{name}-new", MAKE)
 
 
 def test_a_glob_is_asked_of_each_name(agent) -> None:
