@@ -187,21 +187,10 @@ static __always_inline int enf_is_plain(const struct enf_key *key, __u64 ops)
 	return enf_in_order(&e->version) == version;
 }
 
-/* The same of a file that nobody has asked about, if it is quickly found; see prefilter.bpf.h. A permit, too. */
-int enf_prefilter(const struct enf_key *key);
-
 /*
- * By one or the other: no row on the operations of *pair*, which *ops* has as a mask, is about *file*, whoever asks;
- * or who has the *set* may, and that has been counted.
+ * The same of a file that nobody has asked about, if it is quickly found (prefilter.bpf.h). Or may who has the set of
+ * *key* use it, by what is known of its directory or by its name? That is counted then.
  */
-static __always_inline int enf_is_unmatched(struct enf_key *key, struct file *file, __u32 pair,
-					    __u64 ops, __u32 set)
-{
-	enf_key_of(key, file);
-	key->pair = pair;
-	key->set = set;
-	asm volatile("" : : "r"(key) : "memory"); /* it shall lie there */
-	return enf_is_plain(key, ops) || enf_prefilter(key);
-}
+int enf_prefilter(const struct enf_key *key);
 
 #endif

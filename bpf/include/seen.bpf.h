@@ -140,4 +140,18 @@ static __always_inline int enf_permitted(const struct enf_key *key, __u32 flags)
 	return 1;
 }
 
+/*
+ * Is no row on the operations of *pair*, which *ops* has as a mask, about *file*, whoever asks? Or may who has the
+ * *set*, which has been counted then? What is remembered is looked up here: a call into the core costs as much.
+ */
+static __always_inline int enf_is_unmatched(struct enf_key *key, struct file *file, __u32 pair,
+					    __u64 ops, __u32 set)
+{
+	enf_key_of(key, file);
+	key->pair = pair;
+	key->set = set;
+	asm volatile("" : : "r"(key) : "memory"); /* it shall lie there */
+	return enf_is_plain(key, ops) || enf_permitted(key, 0) || enf_prefilter(key);
+}
+
 #endif

@@ -160,24 +160,23 @@ SEC("?freplace/enf_prefilter")
 int enf_core_prefilter(const struct enf_key *key)
 {
 	struct enf_key own;
-	int found;
+	int found, is_name;
 
 	if (!key)
 		return 0;
-	if (ENF_BIT(key->pair & 63) & ENF_NAME_OPS) {
-		found = enf_by_directory(key);
-		return found ? found > 0 : enf_prefilter_name(key);
-	}
-	if (!key->born) {
+	is_name = !!(ENF_BIT(key->pair & 63) & ENF_NAME_OPS);
+	/* What the hook could not look up: files that are told by their name. */
+	if (!is_name && !key->born) {
 		own = *key;
 		key = &own;
-		if (enf_bear(&own) && enf_is_plain(key, enf_pair_ops(key->pair)))
+		if (enf_bear(&own) &&
+		    (enf_is_plain(key, enf_pair_ops(key->pair)) || enf_permitted(key, 0)))
 			return 1;
 	}
-	if (enf_permitted(key, 0))
-		return 1;
 	found = enf_by_directory(key);
-	return found ? found > 0 : enf_is_excluded(key);
+	if (found)
+		return found > 0;
+	return is_name ? enf_prefilter_name(key) : enf_is_excluded(key);
 }
 
 SEC("?freplace/enf_ask_point")

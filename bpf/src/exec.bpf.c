@@ -2,7 +2,7 @@
 /* Programs that are run: each file of the chain, the privileges it gives, the arguments it gets. */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___exec
 #include "act.h"
-#include "fast.bpf.h"
+#include "seen.bpf.h"
 
 static __always_inline void enf_bprm_access(struct enf_access *a, struct linux_binprm *bprm,
 					    struct file *file, __u8 op)

@@ -3,7 +3,7 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___file
 #include "act.h"
 #include "around.bpf.h"
-#include "fast.bpf.h"
+#include "seen.bpf.h"
 
 /* ---- Open files --------------------------------------------------------------------------- */
 
@@ -255,8 +255,8 @@ static __always_inline int enf_is_settled_name(const struct enf_task *task, cons
 		return key.ino && enf_prefilter(&key);
 	}
 	enf_read(key.hash_len, (__u64)dentry + enf_offset(struct dentry, d_name.hash_len));
-	return enf_key_inode(&key, inode) &&
-	       (enf_is_plain(&key, enf_pair_ops(pair)) || enf_prefilter(&key));
+	return enf_key_inode(&key, inode) && (enf_is_plain(&key, enf_pair_ops(pair)) ||
+					      enf_permitted(&key, 0) || enf_prefilter(&key));
 }
 
 /*
