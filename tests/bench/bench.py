@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from cases import Family, Record, Selection
+from cases import LIBRARIES, PROGRAM, Family, Record, Selection
 from peers import fetch_apparmor
 from rich.console import Console
 from table import bars, maps_table, tables
-from texts import VARIANTS, image
+from texts import image, variants
 
 from enforcer.compiler import compile_policies
 from enforcer.policy.model.policy import PolicySet
@@ -38,11 +38,37 @@ def compile_programs() -> None:
     compiler = ["gcc", "-O2", "-Wall", "-static"]
     subprocess.run([*compiler, "-o", WORK / "work", HERE / "work.c"], check=True)
     subprocess.run([*compiler, "-nostdlib", "-o", WORK / "true", HERE / "true.c"], check=True)
+    compile_dynamic(WORK / "lib")
     sys.path.insert(0, str(ROOT))
     import build
 
     with build.work_folder():
         build.build_object(WORK / "empty.bpf.o", [HERE / "empty.bpf.c"])
+
+
+def compile_dynamic(folder: Path) -> None:
+    """Make a program with six libraries, as it lies in the guest: with what loads it, and the C library, beside it."""
+    folder.mkdir(exist_ok=True)
+    where = Path(PROGRAM).parent
+    parts = [name for name in LIBRARIES if name.startswith("libpart")]
+    for name in parts:
+        text = f"int {Path(name).stem}(void)\n{{\n\treturn 0;\n}}\n"
+        flags = ["-O2", "-shared", "-fPIC", "-nostdlib", f"-Wl,-soname,{name}", "-x", "c", "-"]
+        subprocess.run(["gcc", *flags, "-o", folder / name], input=text, text=True, check=True)
+    declared = "".join(f"int {Path(name).stem}(void);\n" for name in parts)
+    sum_of = " + ".join(f"{Path(name).stem}()" for name in parts)
+    flags = ["-O2", f"-Wl,-rpath,{where}", f"-Wl,--dynamic-linker,{where}/ld.so"]
+    subprocess.run(
+        ["gcc", *flags, "-o", folder / Path(PROGRAM).name, "-x", "c", "-", "-x", "none"]
+        + [str(folder / name) for name in parts],
+        input=f"{declared}int main(void)\n{{\n\treturn {sum_of};\n}}\n",
+        text=True,
+        check=True,
+    )
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        mapped = Path(line.split(maxsplit=5)[-1])
+        if mapped.name == "libc.so.6" or mapped.name.startswith("ld-linux"):
+            shutil.copy(mapped, folder / ("libc.so.6" if mapped.name[:2] != "ld" else "ld.so"))
 
 
 def compile_images(selection: Selection) -> None:
@@ -52,14 +78,14 @@ def compile_images(selection: Selection) -> None:
     folder.mkdir()
     (folder / "none").write_bytes(compile_policies(PolicySet(())).image)
     for family, rules in needed(selection):
-        for scope in VARIANTS:
+        for scope in variants(family):
             (folder / f"{family}-{rules}-{scope}").write_bytes(image(family, rules, scope))
 
 
 def needed(selection: Selection) -> Iterator[tuple[Family, int]]:
     """The policies of a selection."""
     for family in selection.families:
-        for rules in filter(None, selection.rules):
+        for rules in selection.sizes(family):
             yield family, rules
 
 

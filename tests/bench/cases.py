@@ -16,9 +16,12 @@ from typing import Final
 import attrs
 
 __all__ = [
+    "BUILD",
     "FAMILIES",
     "FILES",
+    "LIBRARIES",
     "OPERATIONS",
+    "PROGRAM",
     "RULES",
     "SHAPES",
     "Family",
@@ -35,6 +38,18 @@ MOUNT: Final = "/s"
 
 FILES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn"
 """Last characters of the files of ``open-first``, as work.c has them."""
+
+PROGRAM: Final = f"{MOUNT}/lib/program"
+"""A dynamic program, with its libraries beside it."""
+
+LIBRARIES: Final = ("ld.so", "libc.so.6", *(f"libpart{n}.so" for n in range(5)))
+"""What it maps to be run: who loads it, and six libraries."""
+
+BUILD: Final = f"{MOUNT}/build"
+"""Where the project lies that is built."""
+
+SOURCES: Final = 20
+"""Files in C of that project."""
 
 RULES: Final = (0, 1, 10, 100, 1000, 10000)
 
@@ -124,6 +139,8 @@ class Family(enum.StrEnum):
     CREATE = "create"
     CONNECT = "connect"
     CALLS = "calls"
+    LIBRARIES = "libraries"
+    BUILD = "build"
 
 
 @attrs.frozen
@@ -139,6 +156,8 @@ class Operation:
         last: last character of the path it is done to; None where there is no path.
         is_decided: whether those rules decide it; else no program of the engine is on its way.
         everywhere: all sizes for all shapes, not only the smallest and the largest.
+        path: what it is done to, where that is no file of a shape.
+        is_long: takes a minute: only in an allow-list, and beside it others, each with their largest size.
     """
 
     name: str
@@ -148,9 +167,13 @@ class Operation:
     last: str | None = "A"
     is_decided: bool = True
     everywhere: bool = False
+    path: str | None = None
+    is_long: bool = False
 
     def argument(self, shape: Shape) -> tuple[str, ...]:
         """What work.c gets."""
+        if self.path is not None:
+            return (self.path,)
         return () if self.last is None else (shape.prefix + self.last,)
 
     @property
@@ -163,6 +186,8 @@ class Operation:
     @property
     def scopes(self) -> tuple[Scope, ...]:
         """The scopes that mean something for it."""
+        if self.is_long:
+            return (Scope.LISTED,)
         return tuple(Scope) if self.is_decided else (Scope.IN,)
 
 
@@ -175,6 +200,23 @@ OPERATIONS: Final = (
     Operation("exec", "exec", Family.EXEC, ("bprm_check_security",), last="!"),
     Operation("create", "create", Family.CREATE, ("path_unlink", "path_mknod"), last="="),
     Operation("connect", "connect", Family.CONNECT, ("socket_connect",), last=None),
+    Operation(
+        "exec-libraries",
+        "exec",
+        Family.LIBRARIES,
+        ("bprm_check_security", "mmap_file"),
+        last=None,
+        path=PROGRAM,
+    ),
+    Operation(
+        "build",
+        "build",
+        Family.BUILD,
+        ("bprm_check_security", "mmap_file", "file_open", "path_unlink", "path_mknod"),
+        last=None,
+        path=BUILD,
+        is_long=True,
+    ),
     # Rules on system calls by name: one that they name, and one that none of them does.
     Operation("umask", "umask", Family.CALLS, (), last=None),
     Operation("getppid", "getppid", Family.CALLS, (), last=None, is_decided=False),
@@ -259,6 +301,12 @@ class Selection:
     def families(self) -> tuple[Family, ...]:
         """The policies that are needed."""
         return tuple(f for f in Family if any(op.family is f for op in self.operations))
+
+    def sizes(self, family: Family) -> tuple[int, ...]:
+        """The numbers of rules on *family* that are loaded."""
+        sizes = tuple(n for n in self.rules if n)
+        is_long = all(op.is_long for op in FAMILIES[family])
+        return sizes[-1:] if is_long else sizes
 
     def shapes(self, op: Operation) -> tuple[Shape, ...]:
         """The shapes that are measured with *op*."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,11 +21,14 @@ from typing import Any, Final
 
 import attrs
 from cases import (
+    BUILD,
     FILES,
     MOUNT,
     NOWHERE,
     PLAIN,
+    PROGRAM,
     SHAPES,
+    SOURCES,
     Family,
     Operation,
     Record,
@@ -34,7 +38,7 @@ from cases import (
     User,
 )
 from peers import peers
-from texts import VARIANTS
+from texts import variants
 
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.session import Session
@@ -110,8 +114,12 @@ class Bench:
 
     def measure_peers(self) -> None:
         """Others."""
-        for peer in peers(FOLDER):
+        found = list(peers(FOLDER))
+        largest = {peer.engine: peer for peer in found}.values()
+        for peer in found:
             for op in self.selection.operations:
+                if op.is_long and peer not in largest:
+                    continue
                 self.add(
                     op,
                     plain(op),
@@ -127,7 +135,7 @@ class Bench:
         if 0 in self.selection.rules:
             self._measure_idle()
         for family in self.selection.families:
-            for rules in filter(None, self.selection.rules):
+            for rules in self.selection.sizes(family):
                 say(f"{family} with {rules:,} rules")
                 self._measure_rules(family, rules)
 
@@ -135,14 +143,17 @@ class Bench:
         say("no rules")
         with Session.open(PlainImage((FOLDER / "images" / "none").read_bytes())):
             for op in self.selection.operations:
-                self.add(op, plain(op), User.IN_SCOPE, engine="enforcer", scope="", rules=0)
+                if not op.is_long:
+                    self.add(op, plain(op), User.IN_SCOPE, engine="enforcer", scope="", rules=0)
 
     def _measure_rules(self, family: Family, rules: int) -> None:
         """Activate one variant after the other, in one session as long as they fit into it."""
-        sizes = {scope: image_path(family, rules, scope).stat().st_size for scope in VARIANTS}
+        sizes = {
+            scope: image_path(family, rules, scope).stat().st_size for scope in variants(family)
+        }
         with contextlib.ExitStack() as stack:
             session: Session | None = None
-            for scope in sorted(VARIANTS, key=lambda scope: -sizes[scope]):
+            for scope in sorted(sizes, key=lambda scope: -sizes[scope]):
                 data = image_path(family, rules, scope).read_bytes()
                 generation = session.generation + 1 if session is not None else 1
                 image = restamp(data, generation=generation)
@@ -217,6 +228,49 @@ def lay_out() -> None:
         run.chmod(0o755)
 
 
+def lay_out_program() -> None:
+    """Put the dynamic program where it says that its libraries are."""
+    shutil.copytree(FOLDER / "lib", Path(PROGRAM).parent)
+
+
+_SOURCE: Final = """\
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int part_{n}(const char *text)
+{{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%s %d", text, {n});
+	return (int)strlen(line) + abs({n});
+}}
+"""
+_MAKEFILE: Final = """\
+OBJECTS := $(patsubst %.c,%.o,$(wildcard *.c))
+all: program
+program: $(OBJECTS)
+	cc -o $@ $(OBJECTS)
+%.o: %.c
+	cc -O1 -c -o $@ $<
+clean:
+	rm -f program $(OBJECTS)
+"""
+
+
+def lay_out_project() -> None:
+    """Write a project in C."""
+    folder = Path(BUILD)
+    folder.mkdir(mode=0o777)
+    (folder / "Makefile").write_text(_MAKEFILE)
+    for n in range(SOURCES):
+        (folder / f"part{n}.c").write_text(_SOURCE.format(n=n))
+    declared = "".join(f"int part_{n}(const char *text);\n" for n in range(SOURCES))
+    calls = "".join(f"\tsum += part_{n}(argv[0]);\n" for n in range(SOURCES))
+    main = f"int main(int argc, char **argv)\n{{\n\tint sum = argc;\n\n{calls}\treturn !sum;\n}}\n"
+    (folder / "main.c").write_text(f"{declared}\n{main}")
+
+
 def say(what: str) -> None:
     """Tell whoever waits where it is."""
     print(f"bench: {time.monotonic():6.1f} {what}", file=sys.stderr, flush=True)
@@ -226,6 +280,8 @@ def main() -> None:
     """Measure what is selected; leaves records and sizes of maps in the shared directory."""
     bench = Bench(Selection.parse())
     lay_out()
+    lay_out_program()
+    lay_out_project()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     time.sleep(_QUIET)
     say("without anything")

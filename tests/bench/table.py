@@ -97,6 +97,8 @@ _BARS: Final = (
     _Bar("open", Scope.ALLOW, 10000, "700", lambda _one, _it: 700),
     _Bar("open", Scope.LISTED, 10000, "700", lambda _one, _it: 700),
     _Bar("read-strict", Scope.ALLOW, 10000, "700", lambda _one, _it: 700),
+    _Bar("create", Scope.IN, 10000, "2,500", lambda _one, _it: 2500),
+    _Bar("create", Scope.ALLOW, 10000, "3,000", lambda _one, _it: 3000),
     _Bar("connect", Scope.IN, 10000, "900", lambda _one, _it: 900),
     _Bar("connect", Scope.ALLOW, 10000, "1,000", lambda _one, _it: 1000),
     _Bar("open-first", Scope.IN, 1, "1,405", lambda _one, _it: 1405),
@@ -104,6 +106,8 @@ _BARS: Final = (
         "open-first", Scope.IN, 10000, "one rule + 3 %", lambda one, _it: one.added * 1.03 + NOISE
     ),
     _Bar("exec", Scope.IN, 1000, "3 % of the base", lambda _one, it: it.base * 0.03),
+    _Bar("exec-libraries", Scope.LISTED, 1000, "2 % of the base", lambda _one, it: it.base * 0.02),
+    _Bar("build", Scope.LISTED, 10000, "1.5 % of the base", lambda _one, it: it.base * 0.015),
     _Bar("read", Scope.IN, 10000, "nothing", lambda _one, _it: NOISE),
     _Bar("stat", Scope.IN, 10000, "nothing", lambda _one, _it: NOISE),
     _Bar("getppid", Scope.IN, 1, "nothing", lambda _one, _it: NOISE),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from cases import FILES, SHAPES, Family, Scope, User
+from cases import FILES, LIBRARIES, MOUNT, PROGRAM, SHAPES, Family, Scope, User
 
 from enforcer.compiler import compile_policies
 from enforcer.policy.language.syscall_table import SYSCALLS
@@ -14,7 +14,7 @@ from enforcer.policy.language.vocabulary import LIFTED_SYSCALLS
 from enforcer.policy.readers.syscalls import WIDTHS
 from enforcer.policy.store import load_text
 
-__all__ = ["VARIANTS", "image", "policy"]
+__all__ = ["VARIANTS", "image", "policy", "variants"]
 
 VARIANTS: Final = (Scope.IN, Scope.ALLOW, Scope.LISTED)
 """Policies that differ; who is out of scope of the first is so by being somebody else."""
@@ -26,6 +26,15 @@ _EVENTS: Final[dict[Family, dict[str, Any]]] = {
     Family.CREATE: {"file": ["create", "unlink"]},
     Family.CONNECT: {"network": "connect"},
 }
+_LAUNCH: Final[tuple[dict[str, Any], ...]] = ({"exec": {}}, {"file": "mmapExec"})
+"""What starts a dynamic program."""
+
+_BUILT_WITH: Final = (
+    f"{MOUNT}/**",
+    *(f"/{top}/**" for top in ("usr", "lib", "lib64", "etc", "dev", "proc")),
+)
+"""What a compiler, its libraries and a project are."""
+
 _MASK: Final = 0o22
 """What work.c passes to umask."""
 
@@ -46,44 +55,64 @@ def image(family: Family, rules: int, scope: Scope) -> bytes:
     return compile_policies(policies, generation=1 + VARIANTS.index(scope)).image
 
 
+def variants(family: Family) -> tuple[Scope, ...]:
+    """Return the policies of :data:`VARIANTS` that there are for *family*."""
+    return (Scope.LISTED,) if family is Family.BUILD else VARIANTS
+
+
 def policy(family: Family, rules: int, scope: Scope) -> str:
-    """Return *rules* rules on one event: JSON is YAML, and one file holds 10,000 of them."""
-    ours = {**_event(family, 0), "match": _ours(family), "action": "allow"}
+    """Return *rules* rules on one event or two: JSON is YAML, and one file holds 10,000 of them."""
+    ours = [{**event, "match": match, "action": "allow"} for event, match in _ours(family)]
     theirs: dict[str, Any] = {"action": "allow" if scope is Scope.LISTED else "deny"}
     if scope is not Scope.LISTED and family not in {Family.CONNECT, Family.CALLS}:
         theirs["guard"] = False  # else programs would be loaded for renaming, mounting and so on
     texts = [{**_event(family, n), "match": _other(family, n), **theirs} for n in range(rules)]
+    spec: dict[str, Any] = {"selector": {"uid": int(User.IN_SCOPE)}}
     if scope is Scope.ALLOW:
-        texts = [ours, *texts[1:]]
+        texts = [*ours, *texts[len(ours) :]]
     elif scope is Scope.LISTED:
-        # The policy's default would refuse every operation on files, by twenty programs.
-        texts = [*texts[1:], ours, {**_event(family, 0), "action": "deny"}]
+        texts = [*texts[len(ours) :], *ours]
+        if family is Family.BUILD:
+            spec["default"] = "deny"
+        else:
+            # The policy's default would refuse every operation on files, by twenty programs.
+            texts += [{**event, "action": "deny"} for event, _ in _ours(family)]
     document = {
         "apiVersion": "enforcer/v1",
         "kind": "EnforcerPolicy",
         "metadata": {"name": "bench"},
-        "spec": {"selector": {"uid": int(User.IN_SCOPE)}, "rules": texts},
+        "spec": {**spec, "rules": texts},
     }
     return json.dumps(document, separators=(",", ":"))
 
 
 def _event(family: Family, n: int) -> dict[str, Any]:
     """What the rule *n* is about."""
-    return {"syscall": _call(n)} if family is Family.CALLS else _EVENTS[family]
+    if family is Family.CALLS:
+        return {"syscall": _call(n)}
+    if family is Family.LIBRARIES:
+        return _LAUNCH[n % len(_LAUNCH)]
+    return {"file": "any"} if family is Family.BUILD else _EVENTS[family]
 
 
 def _call(n: int) -> str:
     return tuple(_NUMBERED)[n % len(_NUMBERED)]
 
 
-def _ours(family: Family) -> dict[str, Any]:
-    """What is done: one address, one argument, or paths of all shapes."""
+def _ours(family: Family) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """What is done, as events and matches: one address, one argument, paths of all shapes, or all that a program needs."""
     if family is Family.CALLS:
-        return {"args": [{"index": 0, "equal": _MASK}]}
+        return [(_event(family, 0), {"args": [{"index": 0, "equal": _MASK}]})]
     if family is Family.CONNECT:
-        return {"address": "127.0.0.1"}
+        return [(_event(family, 0), {"address": "127.0.0.1"})]
+    if family is Family.LIBRARIES:
+        mapped = [PROGRAM, *(f"{MOUNT}/lib/{name}" for name in LIBRARIES)]
+        return list(zip(_LAUNCH, ({"path": PROGRAM}, {"path": {"in": mapped}}), strict=True))
+    if family is Family.BUILD:
+        return [(event, {"path": {"in": _BUILT_WITH}}) for event in ({"exec": {}}, {"file": "any"})]
     ends = _ENDS.get(family, FILES)
-    return {"path": {"in": [shape.path(end) for shape in SHAPES for end in ends]}}
+    paths = [shape.path(end) for shape in SHAPES for end in ends]
+    return [(_event(family, 0), {"path": {"in": paths}})]
 
 
 def _other(family: Family, n: int) -> dict[str, Any]:

@@ -169,6 +169,41 @@ static long do_create(int times)
 	return now() - start;
 }
 
+/* A child of this process builds what lies at *path*, or takes away what was built. */
+static void run_make(char *goal)
+{
+	char *const argv[] = { "make", "-s", "-j2", "-C", (char *)path, goal, NULL };
+	char temporary[4096 + sizeof("TMPDIR=")];
+	char *const envp[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", temporary, NULL };
+	pid_t child = fork();
+	int status;
+
+	if (child < 0)
+		err(1, "fork");
+	if (!child) {
+		snprintf(temporary, sizeof(temporary), "TMPDIR=%s", path);
+		execve("/usr/bin/make", argv, envp);
+		err(1, "/usr/bin/make");
+	}
+	if (waitpid(child, &status, 0) != child || status)
+		errx(1, "make %s: status %#x", goal, status);
+}
+
+static long do_build(int times)
+{
+	long sum = 0;
+
+	for (int i = 0; i < times; i++) {
+		long start;
+
+		run_make("clean");
+		start = now();
+		run_make("all");
+		sum += now() - start;
+	}
+	return sum;
+}
+
 /* ---- What they need ------------------------------------------------------------------------- */
 
 /* By number: a library may answer without asking the kernel. */
@@ -260,6 +295,7 @@ static const struct operation {
 	{ "exec", do_exec, NULL, 1, ROUNDS_MAX },
 	{ "connect", do_connect, open_listener, 0, ROUNDS_MAX },
 	{ "create", do_create, NULL, 0, ROUNDS_MAX },
+	{ "build", do_build, NULL, 1, 1 },
 	{ "umask", do_umask, NULL, 0, ROUNDS },
 	{ "getppid", do_getppid, NULL, 0, ROUNDS },
 };
@@ -372,7 +408,7 @@ int main(int argc, char **argv)
 	if (how)
 		confine(how);
 	times = op->at_once ? op->at_once : 1;
-	for (int i = 0; i < 3; i++) { /* warm, and how many fit into a round */
+	for (int i = 0; i < 3 && i < op->rounds; i++) { /* warm, and how many fit into a round */
 		long took = op->run(times) / times;
 
 		if (!op->at_once && took)
