@@ -109,7 +109,7 @@ def _ours(family: Family) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         mapped = [PROGRAM, *(f"{MOUNT}/lib/{name}" for name in LIBRARIES)]
         return list(zip(_LAUNCH, ({"path": PROGRAM}, {"path": {"in": mapped}}), strict=True))
     if family is Family.BUILD:
-        return [(event, {"path": {"in": _BUILT_WITH}}) for event in ({"exec": {}}, {"file": "any"})]
+        return [(event, {"path": list(_BUILT_WITH)}) for event in ({"exec": {}}, {"file": "any"})]
     ends = _ENDS.get(family, FILES)
     paths = [shape.path(end) for shape in SHAPES for end in ends]
     return [(_event(family, 0), {"path": {"in": paths}})]
