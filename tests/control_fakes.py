@@ -138,12 +138,18 @@ class Served:
     """A server whose loop runs in a thread of its own."""
 
     def __init__(
-        self, path: Path, status: dict[str, Any] | None = None, overview: Overview | None = None
+        self,
+        path: Path,
+        status: dict[str, Any] | None = None,
+        overview: Overview | None = None,
+        answer: dict[str, Any] | None = None,
     ) -> None:
         self.reactor = Reactor()
         self.stops = 0
         self.said: list[str] = []
         self.policies = FakePolicyControl()
+        if answer is not None:
+            self.policies.answer = answer
         self.state = status or {"pid": 7}
         self.on_stop = lambda: None
         self.server = ControlServer(

@@ -121,23 +121,27 @@ class ControlServer:
         """
         Listen. A socket left over by a dead daemon is replaced: the caller holds the instance lock.
 
+        There is no moment without one: who finds none takes the daemon for ended.
+
         Raises:
             OSError: the socket cannot be made.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path.unlink(missing_ok=True)
+        unheard = self.path.with_name(f".{self.path.name}")
+        unheard.unlink(missing_ok=True)
         listener = socket.socket(
             socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         )
         previous = os.umask(0o177)  # the socket is 0600 from its first moment
         try:
-            listener.bind(str(self.path))
+            listener.bind(str(unheard))
+            listener.listen(16)
+            unheard.rename(self.path)
         except OSError:
             listener.close()
             raise
         finally:
             os.umask(previous)
-        listener.listen(16)
         self._listener = Listener(listener, self.reactor, self._take)
         self._listener.begin()
 

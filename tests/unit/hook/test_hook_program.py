@@ -129,8 +129,7 @@ def test_a_daemon_that_died_is_waited_for(hook, said, tmp_path):
     came: list[Served] = []
 
     def come() -> None:
-        came.append(Served(place))
-        came[0].policies.answer = {"outcome": "known", "missing": []}
+        came.append(Served(place, answer={"outcome": "known", "missing": []}))
 
     timer = threading.Timer(0.2, come)
     timer.start()

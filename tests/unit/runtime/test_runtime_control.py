@@ -398,6 +398,34 @@ def test_a_socket_that_was_left_over_is_replaced(path):
     served.close()
 
 
+def test_while_it_is_replaced_there_is_always_one(path, monkeypatch):
+    """Who finds none takes the daemon for ended: the hook of a runtime would start a container, or refuse it."""
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    seen = []
+
+    class Watched(socket.socket):
+        def bind(self, address):
+            seen.append(path.exists())
+            super().bind(address)
+            seen.append(path.exists())
+
+        def listen(self, *waiting):
+            super().listen(*waiting)
+            seen.append(path.exists())
+
+    monkeypatch.setattr(module.socket, "socket", Watched)
+    served = Served(path)
+    monkeypatch.undo()
+    with Client.connect(path) as client:
+        assert client.ask("status")["ok"]
+    served.close()
+
+    assert [True] * 3 == seen
+    assert [] == list(path.parent.iterdir())
+
+
 def test_nobody_listens(path):
     """The sentence says what to do."""
     with pytest.raises(NoDaemonError, match="no daemon is running: start it with"):
