@@ -124,7 +124,7 @@ static __always_inline int enf_permitted(const struct enf_key *key, __u32 flags)
 	__u32 version, row;
 	__u64 generation;
 
-	if (!key->set)
+	if (!key->set || !key->born) /* no entry has 0 for it */
 		return 0;
 	e = enf_permit_of(key);
 	if (!e)
