@@ -34,6 +34,7 @@ NOBODY = "match: {process: {uid: 4242}}"
 MEASURED = {"getppid", "open", "openat", "close", *LIFTED_SYSCALLS}
 OTHERS = [name for name in SYSCALLS if name not in MEASURED][:200]
 NEAR = 3  # instructions that a loop may differ by from one run to the next
+TAKEN = 100  # and by image, whose hashes have another seed: a name may find its slot taken
 
 
 @pytest.fixture(scope="module")
@@ -170,4 +171,4 @@ def test_a_container_pays_what_the_host_pays(program, bases, contained):
             assert sum(row.enforced for row in session.hits())
     print(f"open and close, allowed: {found}")
 
-    assert 0 < found["container"] <= found["host"] * 1.05 + NEAR
+    assert 0 < found["container"] <= found["host"] * 1.05 + TAKEN

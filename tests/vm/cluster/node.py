@@ -213,7 +213,7 @@ class Node:
         until(
             lambda: self.api.text("/readyz") == "ok",
             lambda: f"the API server is not ready: {_tail('kube-apiserver')}",
-            300,
+            900,
         )
 
     def _is_ready(self) -> bool:
