@@ -59,9 +59,13 @@ def _apt_options() -> Iterable[str]:
             yield f'--aptopt={name} "{value.strip()}"'
 
 
-def make(suite: str, into: Path, packages: Iterable[str], *options: str) -> None:
+def make(
+    suite: str, into: Path, packages: Iterable[str], *options: str, left_out: Iterable[str] = ()
+) -> None:
     """
     Make a system of the *suite*, with nothing but what Debian calls essential, apt and *packages*.
+
+    Of the packages no file is unpacked that one of the patterns *left_out* matches; *options* come behind them.
 
     Raises:
         MissingError: mmdebstrap is not installed.
@@ -70,6 +74,7 @@ def make(suite: str, into: Path, packages: Iterable[str], *options: str) -> None
     source = f"deb {mirror()} {suite} main"
     # Trust of packages does not depend on the directory: Debian's keyring is the system's.
     words = [needed("mmdebstrap", "mmdebstrap"), "--quiet", "--variant=minbase", *_apt_options()]
+    words += [f"--dpkgopt=path-exclude={path}" for path in left_out]
     words += [f"--include={','.join(packages)}", *options, suite, str(into), source]
     subprocess.run(words, stdin=subprocess.DEVNULL, check=True)
 

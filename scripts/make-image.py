@@ -43,10 +43,9 @@ def make_layer(package: Path, layer: Path) -> None:
         # How this system's apt reaches its mirror says nothing about the container's.
         'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap',
     )
-    options = [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
-    options += [f"--dpkgopt=path-include={path}" for path in KEPT]
+    options = [f"--dpkgopt=path-include={path}" for path in KEPT]
     options += [f"--customize-hook={hook}" for hook in hooks]
-    clean_system.make(SUITE, layer, needs, *options)
+    clean_system.make(SUITE, layer, needs, *options, left_out=LEFT_OUT)
 
 
 def labels(version: str) -> dict[str, str]:

@@ -29,9 +29,7 @@ def main() -> int:
     archive.parent.mkdir(parents=True, exist_ok=True)
     part = archive.with_name(f".part-{archive.name}")
     try:
-        clean_system.make(
-            SUITE, part, PACKAGES, *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT)
-        )
+        clean_system.make(SUITE, part, PACKAGES, left_out=LEFT_OUT)
     except (clean_system.MissingError, subprocess.CalledProcessError) as error:
         print(f"make-services-image: {error}", file=sys.stderr)
         return 1

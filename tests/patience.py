@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from typing import Any
 
 # Seconds that one round takes on a quiet processor: a real one, and one that QEMU emulates on it.
 _REAL = 0.00015
@@ -44,6 +46,21 @@ def scaled(seconds: float) -> float:
         _measured_at = now
         _slowest = max(_slowest, slowness(_seconds_of_a_round()))
     return seconds * _slowest
+
+
+def wait_until(
+    holds: Callable[[], Any], what: str | Callable[[], str], limit: float, pause: float
+) -> Any:
+    """
+    Wait until *holds* returns something true, and return it; ask each *pause* seconds.
+
+    *limit* is in seconds of a quiet machine; *what* says what did not come.
+    """
+    end = time.monotonic() + scaled(limit)
+    while not (found := holds()):
+        assert time.monotonic() < end, what if isinstance(what, str) else what()
+        time.sleep(pause)
+    return found
 
 
 def slowness(took: float) -> float:

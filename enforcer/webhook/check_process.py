@@ -18,6 +18,7 @@ import signal
 import socket
 import struct
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
@@ -36,9 +37,6 @@ __all__ = ["HEAD", "CheckAnswer", "Limits", "serve"]
 HEAD: Final = struct.Struct("!I")
 """In front of each message between server and checker: its length in bytes."""
 
-_BAD_REQUEST: Final = 400
-_UNAVAILABLE: Final = 503
-_OK: Final = 200
 _PIECE: Final = 1 << 16
 _LONGEST: Final = 1 << 20  # bytes of an answer; its parts have limits of their own
 _FIRST_TO_GO: Final = "1000"
@@ -140,7 +138,7 @@ def _undecided(uid: str | None, why: str, told: str) -> CheckAnswer:
     if uid is None:
         # Without the uid there is no answer: the server goes by its failurePolicy, Ignore in the chart.
         return {
-            "status": _UNAVAILABLE,
+            "status": HTTPStatus.SERVICE_UNAVAILABLE,
             "outcome": Outcome.UNDECIDED.value,
             "body": why,
             "told": told,
@@ -150,7 +148,7 @@ def _undecided(uid: str | None, why: str, told: str) -> CheckAnswer:
 
 def _reply(uid: str, verdict: Verdict, told: str) -> CheckAnswer:
     body = answer(uid, verdict).decode()
-    return {"status": _OK, "outcome": verdict.outcome.value, "body": body, "told": told}
+    return {"status": HTTPStatus.OK, "outcome": verdict.outcome.value, "body": body, "told": told}
 
 
 # ---- In the process of a check ------------------------------------------------------------------
@@ -174,7 +172,7 @@ def _answers(text: bytes, writing: int, check: Callable[[Review], Verdict]) -> C
     except ReviewError as error:
         _write(writing, None)
         return {
-            "status": _BAD_REQUEST,
+            "status": HTTPStatus.BAD_REQUEST,
             "outcome": Outcome.UNDECIDED.value,
             "body": str(error),
             "told": f"not understood: {error}",

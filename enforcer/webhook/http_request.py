@@ -8,6 +8,7 @@ What could be understood in two ways is refused.
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -27,22 +28,6 @@ _LINE: Final = re.compile(rb"([A-Z]{1,16}) (/[!-~]{0,1024}) HTTP/1\.([01])")
 _FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}):[ \t]*([\t -~\x80-\xff]*?)[ \t]*")
 _LENGTH: Final = re.compile(rb"[0-9]{1,10}")
 _MAX_FIELDS: Final = 64
-
-_PHRASES: Final = {
-    200: "OK",
-    400: "Bad Request",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    411: "Length Required",
-    413: "Content Too Large",
-    415: "Unsupported Media Type",
-    417: "Expectation Failed",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-}
 
 
 class HttpError(EnforcerError):
@@ -87,19 +72,21 @@ class Head:
         first, *lines = text.removesuffix(b"\r\n\r\n").split(b"\r\n")
         found = _LINE.fullmatch(first)
         if found is None or len(lines) > _MAX_FIELDS:
-            raise HttpError(400, "no request of HTTP/1.1")
+            raise HttpError(HTTPStatus.BAD_REQUEST, "no request of HTTP/1.1")
         fields = _fields(lines)
         if b"transfer-encoding" in fields:
-            raise HttpError(501, "a body needs Content-Length")
+            raise HttpError(HTTPStatus.NOT_IMPLEMENTED, "a body needs Content-Length")
         if b"expect" in fields:
-            raise HttpError(417, "no expectation is met")
+            raise HttpError(HTTPStatus.EXPECTATION_FAILED, "no expectation is met")
         length = fields.get(b"content-length", b"0")
         if not _LENGTH.fullmatch(length):
-            raise HttpError(400, "Content-Length is no number")
+            raise HttpError(HTTPStatus.BAD_REQUEST, "Content-Length is no number")
         if int(length) > MAX_BODY:
-            raise HttpError(413, f"the body has more than {MAX_BODY} bytes")
+            raise HttpError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {MAX_BODY} bytes"
+            )
         if found[1] == b"POST" and b"content-length" not in fields:
-            raise HttpError(411, "a body needs Content-Length")
+            raise HttpError(HTTPStatus.LENGTH_REQUIRED, "a body needs Content-Length")
         options = {each.strip().lower() for each in fields.get(b"connection", b"").split(b",")}
         return cls(
             found[1].decode(),
@@ -115,10 +102,10 @@ def _fields(lines: list[bytes]) -> Mapping[bytes, bytes]:
     for line in lines:
         found = _FIELD.fullmatch(line)
         if found is None:
-            raise HttpError(400, "a header that is none")
+            raise HttpError(HTTPStatus.BAD_REQUEST, "a header that is none")
         name = found[1].lower()
         if name in fields and name in {b"content-length", b"content-type"}:
-            raise HttpError(400, "a header that is there twice")
+            raise HttpError(HTTPStatus.BAD_REQUEST, "a header that is there twice")
         fields[name] = found[2]
     return fields
 
@@ -126,7 +113,7 @@ def _fields(lines: list[bytes]) -> Mapping[bytes, bytes]:
 def response(status: int, body: bytes, media_type: str, *, is_last: bool, allow: str = "") -> bytes:
     """Return an answer, head and body; *allow* is the method that the path takes."""
     lines = (
-        f"HTTP/1.1 {status} {_PHRASES[status]}",
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         f"Content-Type: {media_type}",
         f"Content-Length: {len(body)}",
         "X-Content-Type-Options: nosniff",

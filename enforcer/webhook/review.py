@@ -8,6 +8,7 @@ Only what is needed is read. Whoever reaches the port can send anything, so each
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -27,9 +28,6 @@ API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
 
 _MAX_UID: Final = 128
-_INVALID: Final = 422
-"""Unprocessable: as the server answers what its own schema refuses."""
-
 _MAX_MESSAGE: Final = 4096
 _MAX_WARNING: Final = 250
 """An API server shortens what is longer than 256 characters, and hands on 4,096 of all warnings together."""
@@ -117,7 +115,8 @@ def answer(uid: str, verdict: Verdict) -> bytes:
     response: dict[str, Any] = {"uid": uid, "allowed": verdict.is_allowed}
     if not verdict.is_allowed:
         response["status"] = {
-            "code": _INVALID,
+            # As the server answers what its own schema refuses.
+            "code": HTTPStatus.UNPROCESSABLE_ENTITY,
             "reason": "Invalid",
             "message": verdict.message[:_MAX_MESSAGE],
         }

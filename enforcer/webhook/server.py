@@ -13,6 +13,7 @@ import contextlib
 import functools
 import signal
 import socket
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -219,7 +220,7 @@ class WebhookServer:
         try:
             await self._converse(reader, writer)
         except _BROKEN:
-            self.counts.errors[_TIMEOUT] += 1
+            self.counts.errors[HTTPStatus.REQUEST_TIMEOUT] += 1
         except asyncio.CancelledError:
             # For another: what it holds, a quarter of a mebibyte, must go before that is there.
             transport.abort()
@@ -250,7 +251,7 @@ class WebhookServer:
             except HttpError as error:
                 # Of the body nothing was read, and what follows would be taken for a request.
                 is_last, status, media_type, body = True, error.status, _TEXT, f"{error}\n".encode()
-                allow = allow if status == _WRONG_METHOD else ""
+                allow = allow if status == HTTPStatus.METHOD_NOT_ALLOWED else ""
                 self.counts.errors[status] += 1
             writer.write(response(status, body, media_type, is_last=is_last, allow=allow))
             async with asyncio.timeout(self.bounds.request):
@@ -268,7 +269,10 @@ class WebhookServer:
         try:
             return Head.read(first + await reader.readuntil(b"\r\n\r\n"))
         except asyncio.LimitOverrunError:
-            raise HttpError(431, f"the head has more than {MAX_HEAD} bytes") from None
+            raise HttpError(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                f"the head has more than {MAX_HEAD} bytes",
+            ) from None
 
     # ---- Answers --------------------------------------------------------------------------------
 
@@ -281,19 +285,19 @@ class WebhookServer:
         """
         wanted = _METHODS.get(head.path)
         if wanted is None:
-            raise HttpError(404, f"there are {', '.join(_METHODS)}")
+            raise HttpError(HTTPStatus.NOT_FOUND, f"there are {', '.join(_METHODS)}")
         if head.method != wanted:
-            raise HttpError(_WRONG_METHOD, f"{head.path} takes {wanted}")
+            raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, f"{head.path} takes {wanted}")
         if head.path != VALIDATE:
             if head.length:
-                raise HttpError(413, "there is no body to this")
+                raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "there is no body to this")
             return (
-                (200, _TEXT, b"ok\n")
+                (HTTPStatus.OK, _TEXT, b"ok\n")
                 if head.path == HEALTH
-                else (200, CONTENT_TYPE, self.counts.text())
+                else (HTTPStatus.OK, CONTENT_TYPE, self.counts.text())
             )
         if head.media_type != _JSON:
-            raise HttpError(415, f"the body must be {_JSON}")
+            raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {_JSON}")
         with self._holding(head.length):
             async with asyncio.timeout(self.bounds.request):
                 body = await reader.readexactly(head.length)
@@ -307,17 +311,17 @@ class WebhookServer:
             # Without having read the question there is no uid, so no answer to it but this: the server goes by its
             # failurePolicy, which is Ignore in the chart. The body was read, so the connection can go on.
             self.counts.outcomes[Outcome.UNDECIDED.value] += 1
-            self.counts.errors[503] += 1
+            self.counts.errors[HTTPStatus.SERVICE_UNAVAILABLE] += 1
             self.troubles.failed("checks", error)
-            return 503, _TEXT, f"{error}\n".encode()
+            return HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, f"{error}\n".encode()
         status = found["status"]
         self.troubles.works("checks")
         self.counts.outcomes[found["outcome"]] += 1
         if found["told"]:
             self.counts.tell(found["told"])
-        if status != _OK:
+        if status != HTTPStatus.OK:
             self.counts.errors[status] += 1
-        return status, _JSON if status == _OK else _TEXT, found["body"].encode()
+        return status, _JSON if status == HTTPStatus.OK else _TEXT, found["body"].encode()
 
     @contextlib.contextmanager
     def _holding(self, length: int) -> Iterator[None]:
@@ -328,7 +332,7 @@ class WebhookServer:
             HttpError: others have it.
         """
         if self._held + length > self.bounds.held:
-            raise HttpError(503, "too much is being read")
+            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "too much is being read")
         self._held += length
         try:
             yield
@@ -348,8 +352,3 @@ class WebhookServer:
             yield
         finally:
             found.is_busy = False
-
-
-_OK: Final = 200
-_TIMEOUT: Final = 408
-_WRONG_METHOD: Final = 405

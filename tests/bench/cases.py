@@ -24,6 +24,7 @@ __all__ = [
     "PROGRAM",
     "RULES",
     "SHAPES",
+    "SOURCES",
     "Family",
     "Operation",
     "Record",

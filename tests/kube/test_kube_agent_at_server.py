@@ -12,7 +12,7 @@ import time
 
 import pytest
 from kube_server import ROOT
-from patience import scaled
+from patience import wait_until
 
 from enforcer.policy.language.kube import FOREIGN_KINDS
 from enforcer.policy.store import load_text
@@ -95,11 +95,7 @@ def following(cluster, folder, role, *more):
 
 def until(holds, folder, what):
     """Wait until *holds* returns something true, and return that."""
-    end = time.monotonic() + scaled(120)
-    while not (found := holds()):
-        assert time.monotonic() < end, f"{what}: {(folder / 'log').read_text()}"
-        time.sleep(0.3)
-    return found
+    return wait_until(holds, lambda: f"{what}: {(folder / 'log').read_text()}", 120, 0.3)
 
 
 def result(path, **parts):

@@ -34,10 +34,11 @@ _TEXTS = {
     "serve": (
         "n=0\n"
         "while read -r line; do\n"
-        "n=$((n+1)) said=/ctl/said.$n code=/ctl/code.$n\n"
-        "(: >$said) 2>/dev/null || said=/dev/null code=/dev/null\n"  # the root of a sandbox is read-only
-        '/bin/sh -c "$line" >$said 2>&1\n'
-        "echo $? >$code\n"
+        "n=$((n+1))\n"
+        "if (: >/ctl/said.$n); then\n"
+        '/bin/sh -c "$line" >/ctl/said.$n 2>&1\n'
+        "echo $? >/ctl/code.$n\n"
+        'else /bin/sh -c "$line"; fi\n'  # the root of a pod's own container is read-only
         "done <>/ctl/ask\n"
     ),
     **{f"data/{name}": f"{name}\n" for name in DATA},

@@ -20,6 +20,7 @@ import compiled
 import ledger
 import pytest
 from patience import scaled
+from pods import CGROUPS, Container
 
 from enforcer.compiler import LocalHost, compile_policies
 from enforcer.kernel.image_map import PlainImage
@@ -120,14 +121,12 @@ def test_a_point_that_rules_name_costs_little(program, bases):
     assert found["another inode"] < found["another path"] < 10000
 
 
-CGROUP = f"/system.slice/docker-{'a' * 64}.scope"
-MERGED = Path(f"/var/lib/docker/overlay2/{'a' * 64}/merged")
-"""Where Docker has the root of a container, for the host."""
+CONTAINER = Container("docker", "a", Path("cost"))
 ENTER = f"""
-echo $$ >/sys/fs/cgroup{CGROUP}/cgroup.procs
+echo $$ >{CONTAINER.cgroup}/cgroup.procs
 exec unshare --mount --propagation private sh -ec '
-    mount --rbind {MERGED} {MERGED}
-    cd {MERGED}
+    mount --rbind {CONTAINER.root} {CONTAINER.root}
+    cd {CONTAINER.root}
     pivot_root . old
     exec /cost open /data/file'
 """
@@ -136,24 +135,25 @@ exec unshare --mount --propagation private sh -ec '
 @pytest.fixture
 def contained(program) -> Iterator[Path]:
     """The root of a container of Docker's, as the host sees it; its cgroup is there, too."""
-    layers, cgroup = Path("/run/cost-layers"), Path(f"/sys/fs/cgroup{CGROUP}")
+    layers, root, cgroup = Path("/run/cost-layers"), CONTAINER.root, CONTAINER.cgroup
     for folder in ("image/data", "image/old", "upper", "work"):
         (layers / folder).mkdir(parents=True)
-    for folder in (MERGED, cgroup):
+    for folder in (root, cgroup):
         folder.mkdir(parents=True)
     shutil.copy(program, layers / "image/cost")
     (layers / "image/data/file").write_text("content")
     told = f"lowerdir={layers}/image,upperdir={layers}/upper,workdir={layers}/work"
-    subprocess.check_call(["mount", "-t", "overlay", "none", "-o", told, MERGED])
-    yield MERGED
-    subprocess.check_call(["umount", MERGED])
+    subprocess.check_call(["mount", "-t", "overlay", "none", "-o", told, root])
+    yield root
+    subprocess.check_call(["umount", root])
     cgroup.rmdir()
     shutil.rmtree(layers)
 
 
 def test_a_container_pays_what_the_host_pays(program, bases, contained):
     """To open a file that a rule allows, by the name that each has for it."""
-    known = Workload(CGROUP.encode(), {"container.name": (b"measured",)}, os.fsencode(contained))
+    cgroup = os.fsencode("/" / CONTAINER.cgroup.relative_to(CGROUPS))
+    known = Workload(cgroup, {"container.name": (b"measured",)}, os.fsencode(contained))
     file = str(contained / "data/file")
     found = {}
     for who, selector, path, argv in (

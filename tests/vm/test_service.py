@@ -14,13 +14,12 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from engine import ENFORCER, attempt, python, whole_lines
-from patience import scaled
+from patience import scaled, wait_until
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PACKAGING = _REPOSITORY / "packaging"
@@ -109,10 +108,7 @@ def journal() -> str:
 
 
 def until(holds: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + scaled(_LIMIT)
-    while not holds():
-        assert time.monotonic() < end, f"{what}: {systemctl('status', _UNIT).stdout.decode()}"
-        time.sleep(0.2)
+    wait_until(holds, lambda: f"{what}: {systemctl('status', _UNIT).stdout.decode()}", _LIMIT, 0.2)
 
 
 def is_denied(path: str) -> bool:

@@ -16,10 +16,7 @@ from enforcer.kube.event_poster import EventPoster
 @pytest.fixture
 def cluster(tmp_path):
     """A server with a policy, and the options by which it is reached."""
-    try:
-        certificate, both = authority(tmp_path)
-    except FileNotFoundError:
-        pytest.skip("openssl, which makes the authority of the server, is not installed")
+    certificate, both = authority(tmp_path)
     token = tmp_path / "token"
     token.write_text("good")
     server = FakeServer(both).start()

@@ -13,10 +13,7 @@ from enforcer.kube.agent import Agent, Plan
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
     """The authority of the servers, and what they show."""
-    try:
-        return authority(tmp_path_factory.mktemp("authority"))
-    except FileNotFoundError:
-        pytest.skip("openssl, which makes the authority of the server, is not installed")
+    return authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import json
 import os
 import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ import attrs
 import images
 import yaml
 from authority import Authority
-from patience import scaled
+from patience import scaled, wait_until
 
 __all__ = ["IMAGE", "PACKAGES", "PROGRAMS", "ROOT", "Api", "Kubectl", "Node", "until"]
 
@@ -82,11 +81,7 @@ _CONTROLLERS = (
 
 def until(holds: Callable[[], Any], what: str | Callable[[], str], limit: float = 120.0) -> Any:
     """Wait until *holds* and return what it returned; *what* says what did not come."""
-    end = time.monotonic() + scaled(limit)
-    while not (found := holds()):
-        assert time.monotonic() < end, what if isinstance(what, str) else what()
-        time.sleep(0.3)
-    return found
+    return wait_until(holds, what, limit, 0.3)
 
 
 def _ran(*argv: str | Path) -> str:

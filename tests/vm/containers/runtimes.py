@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -19,7 +18,7 @@ import attrs
 import images
 from cri import Client, CriError, Fields
 from engine import ENFORCER
-from patience import scaled
+from patience import wait_until
 
 __all__ = [
     "ALL",
@@ -65,10 +64,7 @@ _HOOK = (
 
 def until(holds: Callable[[], bool], what: str | Callable[[], str], limit: float = 60.0) -> None:
     """Wait until *holds*; *what* says what did not come."""
-    end = time.monotonic() + scaled(limit)
-    while not holds():
-        assert time.monotonic() < end, what if isinstance(what, str) else what()
-        time.sleep(0.05)
+    wait_until(holds, what, limit, 0.05)
 
 
 def _ran(*argv: str, check: bool = True) -> str:

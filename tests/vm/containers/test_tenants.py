@@ -14,7 +14,7 @@ import runtimes
 from cri import CriError
 from engine import Engine, attempt, running
 from patience import scaled
-from runtimes import Cri, Podman, Running, started
+from runtimes import Cri, Podman, Running, left, started
 
 POLICY = """
 apiVersion: enforcer/v1
@@ -69,8 +69,7 @@ def _poked(container: str) -> bool:
 
 def _first(container: Running) -> bool:
     """Whether what its first program started has run."""
-    left = container.root / "data/left"
-    runtimes.until(lambda: left.exists() and left.read_text() != "", f"no {left}", 240)
+    left(container, "left")
     return (container.root / "data/first").exists()
 
 
