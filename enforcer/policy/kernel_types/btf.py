@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import enum
 import struct
+import sys
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -28,6 +30,7 @@ _PARAM: Final = struct.Struct("<II")
 _ENUMERATOR: Final = struct.Struct("<Ii")
 _ARRAY: Final = struct.Struct("<III")
 _MAGIC: Final = 0xEB9F
+_WORD: Final = 4
 _MAX_DEPTH: Final = 64
 
 
@@ -60,7 +63,7 @@ class TypeKind(enum.IntEnum):
     ENUM64 = 19
 
 
-_EACH: Final = {
+_EACH: Final[dict[int, int]] = {
     TypeKind.STRUCT: 12,
     TypeKind.UNION: 12,
     TypeKind.ENUM: 8,
@@ -68,7 +71,12 @@ _EACH: Final = {
     TypeKind.DATASEC: 12,
     TypeKind.ENUM64: 12,
 }
-_ALONE: Final = {TypeKind.INT: 4, TypeKind.ARRAY: 12, TypeKind.VAR: 4, TypeKind.DECL_TAG: 4}
+_ALONE: Final[dict[int, int]] = {
+    TypeKind.INT: 4,
+    TypeKind.ARRAY: 12,
+    TypeKind.VAR: 4,
+    TypeKind.DECL_TAG: 4,
+}
 _THROUGH: Final = {
     TypeKind.TYPEDEF,
     TypeKind.VOLATILE,
@@ -121,14 +129,18 @@ class Btf:
         if len(data) < _HEAD.size:
             raise BtfError("the kernel's BTF is shorter than its head")
         magic, _, _, head, type_at, type_size, text_at, text_size = _HEAD.unpack_from(data)
-        if magic != _MAGIC or head + text_at + text_size > len(data):
+        if magic != _MAGIC or head + text_at + text_size > len(data) or type_size % _WORD:
             raise BtfError("the kernel's BTF has a format that is not supported")
         self._base = base
         self._first = 1 if base is None else base.end
         self._text_at = 0 if base is None else base.text_end
         self._data = data
         self._text = data[head + text_at : head + text_at + text_size]
-        self._places = _walk(data, head + type_at, head + type_at + type_size)
+        self._start, self._end = head + type_at, head + type_at + type_size
+        words = array("I", data[self._start : self._end])
+        if sys.byteorder == "big":
+            words.byteswap()
+        self._places = _walk(words)
 
     @classmethod
     def read(
@@ -143,7 +155,7 @@ class Btf:
     @property
     def end(self) -> int:
         """The number of the first type that a module may add."""
-        return self._first + len(self._places.at)
+        return self._first + len(self._places)
 
     @property
     def text_end(self) -> int:
@@ -153,8 +165,19 @@ class Btf:
     def find(self, kind: TypeKind, name: str) -> Type | None:
         """Return the function, the typedef or the structure *name*; of a module, one that it adds."""
         at = self.find_name(name.encode())
-        place = self._places.find(kind, at) if at is not None else None
-        return None if place is None else self.type(self._first + place)
+        if at is None:
+            return None
+        wanted = at.to_bytes(_WORD, "little")
+        here = self._start
+        while (here := self._data.find(wanted, here, self._end)) >= 0:
+            word, beside = divmod(here - self._start, _WORD)
+            place = bisect_left(self._places, word)
+            if not beside and place < len(self._places) and self._places[place] == word:
+                found = self.type(self._first + place)
+                if found.kind is kind:
+                    return found
+            here += 1
+        return None
 
     def find_name(self, name: bytes) -> int | None:
         """Return where *name* lies; a name that the kernel has already is not repeated by modules."""
@@ -172,7 +195,7 @@ class Btf:
             return Type(0, TypeKind.VOID, "void", 0, 0, is_flagged=False, at=0, data=b"")
         if self._base is not None and number < self._first:
             return self._base.type(number)
-        at = self._places.at[number - self._first]
+        at = self._start + self._places[number - self._first] * _WORD
         name, info, size = _TYPE.unpack_from(self._data, at)
         return Type(
             number,
@@ -249,38 +272,23 @@ class Btf:
         return self._text[at : self._text.index(0, at)].decode("utf-8", "replace")
 
 
-@attrs.frozen
-class _Places:
-    """Where each type lies, and its name and kind, by number less one."""
-
-    at: array[int]
-    names: array[int]
-    kinds: bytearray
-
-    def find(self, kind: int, name: int) -> int | None:
-        """Return the place of the type of this *kind* whose *name* lies there."""
-        start = 0
-        while True:
-            try:
-                found = self.names.index(name, start)
-            except ValueError:
-                return None
-            if self.kinds[found] == kind:
-                return found
-            start = found + 1
-
-
-def _walk(data: bytes, at: int, end: int) -> _Places:
-    places = _Places(array("I"), array("I"), bytearray())
-    put_at, put_name, put_kind = places.at.append, places.names.append, places.kinds.append
-    unpack, last = _TYPE.unpack_from, max(TypeKind)
-    while at < end:
-        name, info, _ = unpack(data, at)
-        kind = info >> 24 & 0x1F
-        if kind > last:
-            raise BtfError(f"the kernel's BTF has an unknown kind of type: {kind}")
-        put_at(at)
-        put_name(name)
-        put_kind(kind)
-        at += _TYPE.size + _ALONE.get(kind, 0) + _EACH.get(kind, 0) * (info & 0xFFFF)
+def _walk(words: array[int]) -> array[int]:
+    """Return at which of *words* each type begins, by number less one. A kernel has more than a hundred thousand."""
+    places, sizes = array("I"), dict[int, int]()
+    put, here, last = places.append, 0, len(words) - 1
+    while here < last:
+        put(here)
+        info = words[here + 1]
+        try:
+            here += sizes[info]
+        except KeyError:  # few are different
+            here += sizes.setdefault(info, _words(info))
     return places
+
+
+def _words(info: int) -> int:
+    """Return how many words a type takes, by the second of them."""
+    kind = info >> 24 & 0x1F
+    if kind > max(TypeKind):
+        raise BtfError(f"the kernel's BTF has an unknown kind of type: {kind}")
+    return (_TYPE.size + _ALONE.get(kind, 0) + _EACH.get(kind, 0) * (info & 0xFFFF)) // _WORD
