@@ -5,15 +5,19 @@ What holds for every test: no verdict by the clock, and which tests cannot run b
 Machines are busy, and a slow example is not a bug.
 """
 
+import os
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
-settings.register_profile(
-    "enforcer", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
-settings.load_profile("enforcer")
+# No test of the guest has examples to look for, and an emulated machine imports the library for two seconds.
+if os.environ.get("ENFORCER_GUEST") != "1":
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "enforcer", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    )
+    settings.load_profile("enforcer")
 
 
 # Tests of one of these directories are run by one process, one after another.

@@ -18,6 +18,7 @@ import attrs
 import warm
 from engine import ENFORCER, Started, launch
 from patience import scaled
+from record_log import RecordLog
 
 from enforcer import places
 from enforcer.runtime.control.protocol import Client
@@ -117,6 +118,9 @@ class Daemon:
     starts: int = 0
     usual: float = 0.0
     """Seconds that the newest whole start has taken."""
+    _records: RecordLog = attrs.field(
+        default=attrs.Factory(lambda self: RecordLog(self.log), takes_self=True), init=False
+    )
 
     @property
     def log(self) -> Path:
@@ -171,7 +175,7 @@ class Daemon:
         while "enforcer: active: " not in self.output:
             assert self.process.poll() is None, self.output
             assert time.monotonic() < end, self.output
-            time.sleep(0.05)
+            time.sleep(0.15)  # each look reads a file, for milliseconds when emulated
         self.usual = time.monotonic() - began
 
     def kill(self) -> None:
@@ -199,6 +203,10 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """What it says of itself."""
         return dict(self.request("status")["status"])
+
+    def records(self) -> list[dict[str, Any]]:
+        """What its log has so far."""
+        return self._records.records()
 
     def catch_up(self) -> None:
         """Wait until it has written every record: a full ring has no room for more."""

@@ -8,7 +8,6 @@ the daemon import anew what it consists of, unless the start itself is what is t
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -25,6 +24,7 @@ import ledger
 import shared
 import warm
 from patience import scaled
+from record_log import RecordLog
 from shared import Started
 
 ENFORCER = str(Path(sys.executable).with_name("enforcer"))
@@ -58,18 +58,13 @@ class Engine:
 
     process: Started
     log: Path
-    _events: list[dict[str, Any]] = attrs.field(factory=list, init=False)
-    _read: int = attrs.field(default=0, init=False)
+    _log: RecordLog = attrs.field(
+        default=attrs.Factory(lambda self: RecordLog(self.log), takes_self=True), init=False
+    )
 
     def events(self) -> list[dict[str, Any]]:
-        """Every record so far. What has been read is kept: an emulated machine reads a log for seconds."""
-        if self.log.exists():
-            with self.log.open("rb") as log:
-                log.seek(self._read)
-                whole, end, _ = log.read().rpartition(b"\n")
-            self._read += len(whole) + len(end)
-            self._events += map(json.loads, whole.splitlines())
-        return list(self._events)
+        """Every record so far."""
+        return self._log.records()
 
     def wait_for(self, wanted: Any, limit: float = 20.0) -> dict[str, Any]:
         """The newest record for which *wanted* holds; records reach the log a little later."""

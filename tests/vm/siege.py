@@ -16,9 +16,10 @@ from typing import Any
 
 import attrs
 import compiled
-from engine import START_LIMIT, attempt, whole_lines
+from engine import START_LIMIT, attempt
 from patience import scaled
 from protected_daemon import KEY
+from record_log import RecordLog
 
 from enforcer.kernel.verifier import Answer, ask, release
 
@@ -63,6 +64,9 @@ class Daemon:
     log: Path
     facts: dict[str, Any]
     seen: int = 0
+    _log: RecordLog = attrs.field(
+        default=attrs.Factory(lambda self: RecordLog(self.log), takes_self=True), init=False
+    )
 
     @property
     def pid(self) -> int:
@@ -70,7 +74,7 @@ class Daemon:
 
     def records(self) -> list[dict[str, Any]]:
         """Every record so far."""
-        return [json.loads(line) for line in whole_lines(self.log)]
+        return self._log.records()
 
     def refusals(self, kind: str, limit: float = 20.0) -> list[dict[str, Any]]:
         """Wait for new refusals of *kind*, and return them."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import shutil
 import socket
@@ -18,7 +17,7 @@ from typing import Any
 import compiled
 import pytest
 from daemon import PINS, Daemon, leftovers, managed, told, until
-from engine import attempt, whole_lines
+from engine import attempt
 
 from enforcer.libbpf import abi, calls
 
@@ -148,7 +147,7 @@ def reads(name: str, *more: str) -> tuple[str, ...]:
 
 def records(daemon: Daemon, rule: str) -> list[dict[str, Any]]:
     """What has been recorded of one rule so far."""
-    return [r for r in map(json.loads, whole_lines(daemon.log)) if r.get("rule") == rule]
+    return [r for r in daemon.records() if r.get("rule") == rule]
 
 
 CONNECT = {scope: ("connect", str(port)) for scope, port in PORTS.items()}

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+import shared
 from daemon import ask
 from engine import Engine, attempt, python, running
 
@@ -194,6 +195,7 @@ def module() -> Iterator[None]:
     if shutil.which("ip") is None or attempt("modprobe", "dummy", "numdummies=0").returncode:
         pytest.skip("this kernel has no module dummy, or there is no ip")
     yield
+    shared.close()  # a point stays where it is for as long as the engine's programs do
     subprocess.run(["modprobe", "-r", "dummy"], check=True)
 
 

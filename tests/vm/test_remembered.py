@@ -9,7 +9,6 @@ remembered shows ``decisions`` of the kernel, which then does not grow.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import subprocess
@@ -23,7 +22,6 @@ import compiled
 import pytest
 from agent import Agent
 from daemon import Daemon, managed, until
-from engine import whole_lines
 from hostnames import Node, View
 from patience import scaled
 from remembered_policy import MANY, MARKED, many
@@ -107,8 +105,7 @@ def decisions(daemon: Daemon) -> int:
 def records(daemon: Daemon, rule: str) -> int:
     """How many records there are of a rule."""
     daemon.catch_up()
-    found = map(json.loads, whole_lines(daemon.log))
-    return sum(one.get("rule") == rule for one in found)
+    return sum(one.get("rule") == rule for one in daemon.records())
 
 
 def warm(agent: Agent, name: str, flags: int = READ) -> None:
