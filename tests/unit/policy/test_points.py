@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import attrs
 import header
 import pytest
@@ -14,7 +16,7 @@ from enforcer.compiler.points import place
 from enforcer.compiler.verify import verify
 from enforcer.errors import EnforcerBug, PolicyError
 from enforcer.kernel.image_map import ImageHead, checksum
-from enforcer.policy.kernel_types.btf import Btf, BtfError
+from enforcer.policy.kernel_types.btf import Btf, BtfError, TypeKind
 from enforcer.policy.kernel_types.operand_path import NoTypes, PointError
 from enforcer.policy.lint.linter import Host, lint
 from enforcer.policy.model.points import RETURNS, Operand, OperandType, Point, PointKind
@@ -498,11 +500,32 @@ def test_functions_that_take_the_same(kernel):
     assert [True, False, False] == [alike(n) for n in ("file_open", "file_lock", "nothing")]
 
 
+def _btf(types: bytes, names: bytes = b"\0") -> bytes:
+    sizes = (24, 0, len(types), len(types), len(names))
+    return struct.pack("<HBBIIIII", 0xEB9F, 1, 0, *sizes) + types + names
+
+
 def test_bytes_that_are_no_btf():
     """Refused, not guessed at."""
-    for data in (b"", b"\x9f\xeb" + bytes(10), bytes(64)):
+    of_a_later_kernel = struct.pack("<III", 0, 31 << 24, 0)
+    for data in (b"", b"\x9f\xeb" + bytes(10), bytes(64), _btf(b"odd"), _btf(of_a_later_kernel)):
         with pytest.raises(BtfError):
             Btf(data)
+
+
+def test_a_type_is_found_by_its_own_name():
+    """Not where the same bytes are another's size, nor by a name of another kind, nor between two words."""
+    names = b"\0" + b"x" * 511 + b"\0called\0"
+    at = names.index(b"called")
+    other = struct.pack("<III", 1, 4 << 24, at)  # a structure of as many bytes
+    between = struct.pack("<III", at << 16, 4 << 24, at >> 16)
+    alias = struct.pack("<III", at, 8 << 24, 1)
+    function = struct.pack("<III", at, 12 << 24, 1)
+    found = Btf(_btf(other + between + alias + function, names))
+
+    assert 4 == found.find(TypeKind.FUNC, "called").number
+    assert 3 == found.find(TypeKind.TYPEDEF, "called").number
+    assert found.find(TypeKind.STRUCT, "called") is None
 
 
 def test_a_function_of_nothing_returns_nothing(kernel):
