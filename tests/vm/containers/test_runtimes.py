@@ -67,7 +67,7 @@ LINES = {
     "seen": "read x </data/seen",
     "image": "read x </data/image",
     "pod": "read x </data/pod",
-    "drift": "/bin/busybox cp /bin/busybox /data/own; /data/own true",
+    "drift": "/bin/busybox cp /bin/busybox /data/true; /data/true",
     "free": "read x </data/free",
 }
 REFUSED = {"secret", "kept", "touch", "deadly"}
