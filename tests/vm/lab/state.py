@@ -78,7 +78,10 @@ class State:
         return "".join(text.splitlines(keepends=True)[-_CONSOLE_TAIL_LINES:])
 
     def copy_out(self, out: Path) -> None:
-        """Copy what the guest left in /run/vm, and its console, to *out*."""
+        """Copy what the guest left in /run/vm, and its console, to *out*, over what an earlier run left there."""
+        for left in self.exchange.rglob("*"):
+            if left.is_symlink():  # alone not replaced by a copy
+                (out / left.relative_to(self.exchange)).unlink(missing_ok=True)
         ignored = shutil.ignore_patterns(_CONTROL)
         shutil.copytree(self.exchange, out, symlinks=True, dirs_exist_ok=True, ignore=ignored)
         if self.console.exists():
