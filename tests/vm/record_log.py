@@ -22,17 +22,10 @@ class RecordLog:
 
     def records(self) -> list[dict[str, Any]]:
         """Every record so far."""
-        self.fresh()
+        if self.path.exists():
+            with self.path.open("rb") as log:
+                log.seek(self._read)
+                whole, end, _ = log.read().rpartition(b"\n")
+            self._read += len(whole) + len(end)
+            self._records += map(json.loads, whole.splitlines())
         return list(self._records)
-
-    def fresh(self) -> list[dict[str, Any]]:
-        """Those since the last time that somebody asked for any."""
-        if not self.path.exists():
-            return []
-        with self.path.open("rb") as log:
-            log.seek(self._read)
-            whole, end, _ = log.read().rpartition(b"\n")
-        self._read += len(whole) + len(end)
-        found = list(map(json.loads, whole.splitlines()))
-        self._records += found
-        return found

@@ -29,13 +29,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 BUDGET = plan.TESTS / "budget.toml"
 
 _PYTEST = ".venv/bin/pytest"
-_LEFT_OUT = (
-    "cacheprovider",
-    "doctest",
-    "junitxml",
-    "legacypath",
-    "unittest",
-)  # which no guest needs
+# Parts of pytest that no guest needs.
+_LEFT_OUT = ("cacheprovider", "doctest", "junitxml", "legacypath", "unittest")
 _TEMPORARY = "/tmp/tests"
 _NO_MACHINE_LEFT = {EXIT_TIMEOUT, EXIT_LAB, EXIT_GUEST_DIED}
 _SOAKED_ON_HOST = "tests/soak/test_records.py"
