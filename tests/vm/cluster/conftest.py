@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import runtime_packages
+from cluster_clients import PROGRAMS, ROOT
 from installed import Installed
-from node import PACKAGES, PROGRAMS, ROOT, Node
+from node import PACKAGES, Node
 from pages.blocks import IN_CLUSTER, Block, blocks
 from pages.sessions import Outcome, Session
 

@@ -7,7 +7,8 @@ import subprocess
 from typing import Any
 
 import attrs
-from node import ROOT, Api, Kubectl, until
+from cluster_clients import ROOT, Api, Kubectl
+from node import until
 
 __all__ = ["Installed"]
 

@@ -10,8 +10,7 @@ and a proxy for services. The address of the API server's own service is the nod
 from __future__ import annotations
 
 import json
-import os
-import ssl
+import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -23,12 +22,11 @@ import attrs
 import images
 import yaml
 from authority import Authority
-from patience import scaled, wait_until
+from cluster_clients import PROGRAMS, SERVER, Api, Kubectl
+from patience import wait_until
 
-__all__ = ["IMAGE", "PACKAGES", "PROGRAMS", "ROOT", "Api", "Kubectl", "Node", "until"]
+__all__ = ["IMAGE", "PACKAGES", "Node", "until"]
 
-ROOT = Path(__file__).resolve().parents[3]
-PROGRAMS = ROOT / "build/cluster"
 PACKAGES = ("containerd", "runc", "containernetworking-plugins", "busybox-static")
 """Debian's, of what is not made here."""
 
@@ -38,7 +36,6 @@ IMAGE = "localhost/enforcer:0.1.0"
 NAME = "n1"
 ADDRESS = "10.77.0.1"
 SERVICES = "10.99.0.0/24"
-SERVER = "10.99.0.1"  # the first address of services is the API server's
 PODS = "10.88.1.0/24"
 _PAUSE = "localhost/pause:1"
 _STORE = "http://127.0.0.1:2379"
@@ -93,74 +90,6 @@ def _ran(*argv: str | Path) -> str:
 
 
 @attrs.frozen
-class Kubectl:
-    """kubectl of somebody, whose certificate is in the file *config*."""
-
-    config: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What a shell needs in which somebody types kubectl."""
-        return {
-            "KUBECONFIG": str(self.config),
-            # Newer than the server, which ends such a connection without a word.
-            "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false",
-        }
-
-    def run(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        """Run kubectl with *words*, and *given* as its input."""
-        # The server checks. To do the same kubectl loads five megabytes first, and gives up after half a minute.
-        unchecked = ["--validate=false"] if words[0] in {"apply", "create"} and given else []
-        return subprocess.run(
-            [PROGRAMS / "kubectl", *words, *unchecked],
-            env={**os.environ, **self.environment},
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=scaled(300),
-        )
-
-    def do(self, *words: str, given: str = "") -> str:
-        """Run kubectl, which must succeed, and return what it prints."""
-        done = self.run(*words, given=given)
-        assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}{done.stdout}"
-        return done.stdout
-
-    def get(self, *words: str) -> Any:
-        """Return what kubectl gets, as JSON."""
-        return json.loads(self.do("get", "--output=json", *words))
-
-    def has(self, *words: str) -> bool:
-        """Tell whether there is what *words* name."""
-        return self.run("get", *words).returncode == 0
-
-
-@attrs.frozen
-class Api:
-    """The API server, asked by its administrator without kubectl, whose start costs an emulated machine seconds."""
-
-    authority: Authority
-
-    def get(self, path: str) -> dict[str, Any] | None:
-        """Return the object at *path*, None if there is none or the server does not answer."""
-        said = self.text(path)
-        return None if said is None else json.loads(said)
-
-    def text(self, path: str) -> str | None:
-        """Return what the server says at *path*, None if it does not."""
-        made = ssl.create_default_context(cafile=self.authority.path("ca.crt"))
-        made.load_cert_chain(self.authority.path("admin.crt"), self.authority.path("admin.key"))
-        try:
-            with urllib.request.urlopen(
-                f"https://{SERVER}{path}", timeout=30, context=made
-            ) as said:
-                return str(said.read().decode())
-        except OSError:
-            return None
-
-
-@attrs.frozen
 class Node:
     """The node, with all that it consists of."""
 
@@ -203,6 +132,35 @@ class Node:
         """Start a part of the node again."""
         _ran("systemctl", "reset-failed", name)
         _ran("systemctl", "start", name)
+
+    def save_store(self) -> None:
+        """Keep what the store has, and end it and the API server meanwhile."""
+        self._without_store(lambda: shutil.copytree(self._store, self._saved))
+
+    def restore_store(self) -> None:
+        """Put back what was kept: whatever has changed since has not happened, and versions are lower again."""
+
+        def put_back() -> None:
+            shutil.rmtree(self._store)
+            self._saved.rename(self._store)
+
+        self._without_store(put_back)
+
+    def _without_store(self, do: Callable[[], object]) -> None:
+        for name in ("kube-apiserver", "etcd"):
+            self.kill(name)
+        do()
+        self.start_unit("etcd")
+        until(lambda: _answers(f"{_STORE}/health"), "etcd does not answer")
+        self.start_unit("kube-apiserver")
+
+    @property
+    def _store(self) -> Path:
+        return self.place / "etcd"
+
+    @property
+    def _saved(self) -> Path:
+        return self.place / "saved"
 
     def wait_for_server(self) -> None:
         until(
@@ -261,7 +219,7 @@ class Node:
         return {
             "etcd": [
                 f"{PROGRAMS}/etcd",
-                f"--data-dir={self.place}/etcd",
+                f"--data-dir={self._store}",
                 "--unsafe-no-fsync",
                 f"--listen-client-urls={_STORE}",
                 f"--advertise-client-urls={_STORE}",

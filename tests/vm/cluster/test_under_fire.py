@@ -7,11 +7,14 @@ The attacker is the only process of a pod, and counts in its own files what it h
 
 from __future__ import annotations
 
+import collections
+import json
 import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from node import IMAGE, until
@@ -19,6 +22,15 @@ from workload import Pod, applied, pods, policy
 
 ROUNDS = int(os.environ.get("ENFORCER_CLUSTER_ROUNDS", "3"))
 """Times that each is killed."""
+MANY = int(os.environ.get("ENFORCER_CLUSTER_POLICIES", "50"))
+"""Policies that come at once."""
+
+MOST = 512
+"""Policies of a node (docs/kubernetes.md)."""
+
+PLACE = "/apis/enforcer.dev/v1/namespaces/hostile/enforcerpolicies"
+FOLDER = Path("/var/lib/enforcer/kube/policies")
+"""Of the agent, on the host."""
 
 # A loop of a shell that is not forbidden. Each try is a line of its own, so none is lost by a rewrite.
 ATTACK = "while :; do /bin/bash -c 'echo >>/tmp/ran'; echo >>/tmp/tried; done 2>/dev/null"
@@ -109,6 +121,58 @@ def test_a_container_of_the_pod_is_killed(installed, forbidden, which):
         forbidden()
 
 
+def test_the_store_is_restored_from_a_backup(node, installed, forbidden):
+    """What is in the backup stays in force all the time; what came after it goes."""
+    node.save_store()
+    forbidden()
+    node.wait_for_server()
+    later = policy("later", "hostile", "log")
+    installed.kubectl.do("apply", "-f", "-", given=json.dumps(later))
+    until(lambda: written("later"), "the agent does not write a policy that came later")
+
+    node.restore_store()
+    forbidden()
+    node.wait_for_server()
+
+    until(lambda: not written("later"), "a policy that is not in the backup stays", 900)
+    assert written("no-bash")
+    forbidden()
+    assert not installed.kubectl.has("enforcerpolicies.enforcer.dev", "-n", "hostile", "later")
+
+
+def test_many_policies_come_at_once(node, installed, forbidden):
+    """As many as a node can have are active besides those that were; the others are refused, and no try succeeds."""
+    bulk = {"bulk": "yes"}
+
+    def made(number: int) -> dict[str, Any]:
+        found = policy(f"many-{number}", "hostile", "deny")
+        found["metadata"]["labels"] = bulk
+        found["spec"]["rules"][0]["match"] = {"path": f"/nowhere/{number}"}
+        return found
+
+    before = len(installed.node()["policies"])
+    node.api.create(PLACE, map(made, range(MANY)))
+    try:
+        forbidden()
+        until(
+            lambda: len(states(installed)) >= before + MANY,
+            lambda: f"{len(states(installed))} of {before + MANY} policies are reported",
+            60 + 2 * MANY,
+        )
+        forbidden()
+        found = states(installed)
+    finally:
+        node.api.delete_all(PLACE, "bulk=yes")
+    until(lambda: len(states(installed)) == before, "what was deleted is still reported", 60 + MANY)
+    forbidden()
+
+    assert "active" == found["hostile/no-bash"]
+    counts = collections.Counter(found.values())
+    assert {"active": min(before + MANY, MOST), "refused": max(0, before + MANY - MOST)} == {
+        each: counts[each] for each in ("active", "refused")
+    }
+
+
 def test_the_image_is_replaced(installed, forbidden):
     """A DaemonSet ends its pod before it makes the next: what the pins keep is all that there is meanwhile."""
     next_one = f"{IMAGE.partition(':')[0]}:next"
@@ -124,6 +188,16 @@ def test_the_image_is_replaced(installed, forbidden):
     assert before != installed.containers()[installed.container]["containerID"]
     # Its status may say another name of the same image.
     assert {next_one} == {each["image"] for each in installed.pod()["spec"]["containers"]}
+
+
+def written(name: str) -> bool:
+    """Whether the agent has a file of the policy of that name."""
+    return any(FOLDER.glob(f"hostile*{name}*"))
+
+
+def states(installed) -> dict[str, str]:
+    """Return what the node reports of each policy."""
+    return {each["name"]: each["state"] for each in installed.node().get("policies", ())}
 
 
 def restarts(installed, which: str) -> int:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
-from node import IMAGE, Kubectl, until
+from cluster_clients import Kubectl
+from node import IMAGE, until
 
 __all__ = ["FORBIDDEN", "Pod", "applied", "pods", "policy"]
 

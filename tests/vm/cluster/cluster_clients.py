@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""How tests ask the API server: as somebody who types kubectl, and without it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import ssl
+import subprocess
+import urllib.request
+from collections.abc import Iterable
+from http.client import HTTPSConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import attrs
+from authority import Authority
+from patience import scaled
+
+__all__ = ["PROGRAMS", "ROOT", "SERVER", "Api", "Kubectl"]
+
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAMS = ROOT / "build/cluster"
+SERVER = "10.99.0.1"
+"""The first address of services is the API server's."""
+
+
+@attrs.frozen
+class Kubectl:
+    """kubectl of somebody, whose certificate is in the file *config*."""
+
+    config: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a shell needs in which somebody types kubectl."""
+        return {
+            "KUBECONFIG": str(self.config),
+            # Newer than the server, which ends such a connection without a word.
+            "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false",
+        }
+
+    def run(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run kubectl with *words*, and *given* as its input."""
+        # The server checks. To do the same kubectl loads five megabytes first, and gives up after half a minute.
+        unchecked = ["--validate=false"] if words[0] in {"apply", "create"} and given else []
+        return subprocess.run(
+            [PROGRAMS / "kubectl", *words, *unchecked],
+            env={**os.environ, **self.environment},
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=scaled(300),
+        )
+
+    def do(self, *words: str, given: str = "") -> str:
+        """Run kubectl, which must succeed, and return what it prints."""
+        done = self.run(*words, given=given)
+        assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}{done.stdout}"
+        return done.stdout
+
+    def get(self, *words: str) -> Any:
+        """Return what kubectl gets, as JSON."""
+        return json.loads(self.do("get", "--output=json", *words))
+
+    def has(self, *words: str) -> bool:
+        """Tell whether there is what *words* name."""
+        return self.run("get", *words).returncode == 0
+
+
+@attrs.frozen
+class Api:
+    """The API server, asked by its administrator without kubectl, whose start costs an emulated machine seconds."""
+
+    authority: Authority
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """Return the object at *path*, None if there is none or the server does not answer."""
+        said = self.text(path)
+        return None if said is None else json.loads(said)
+
+    def text(self, path: str) -> str | None:
+        """Return what the server says at *path*, None if it does not."""
+        try:
+            with urllib.request.urlopen(
+                f"https://{SERVER}{path}", timeout=30, context=self._context
+            ) as said:
+                return str(said.read().decode())
+        except OSError:
+            return None
+
+    def create(self, path: str, documents: Iterable[dict[str, Any]]) -> None:
+        """Make each of *documents* at *path*, one after the other, as fast as the server takes them."""
+        with contextlib.closing(self._connection()) as connection:
+            for each in documents:
+                connection.request(
+                    "POST", path, json.dumps(each), {"Content-Type": "application/json"}
+                )
+                answer = connection.getresponse()
+                said = answer.read()
+                assert answer.status == 201, said.decode()
+
+    def delete_all(self, path: str, labels: str) -> None:
+        """Delete what is at *path* and has *labels*, by one request."""
+        with contextlib.closing(self._connection()) as connection:
+            connection.request("DELETE", f"{path}?{urlencode({'labelSelector': labels})}")
+            answer = connection.getresponse()
+            said = answer.read()
+            assert answer.status == 200, said.decode()
+
+    @property
+    def _context(self) -> ssl.SSLContext:
+        made = ssl.create_default_context(cafile=self.authority.path("ca.crt"))
+        made.load_cert_chain(self.authority.path("admin.crt"), self.authority.path("admin.key"))
+        return made
+
+    def _connection(self) -> HTTPSConnection:
+        return HTTPSConnection(SERVER, timeout=scaled(300), context=self._context)
