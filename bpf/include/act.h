@@ -153,12 +153,11 @@ static __always_inline int enf_act_inside(struct enf_access *access)
 }
 
 /* One operation on one path. */
-static __always_inline int enf_act_path(const struct vfsmount *mnt, const struct dentry *dentry,
-					__u8 op, __u32 flags)
+static __always_inline int enf_act_path(__u64 mnt, __u64 dentry, __u8 op, __u32 flags)
 {
 	struct enf_access a = {
-		.dentry = (__u64)dentry,
-		.mnt = (__u64)mnt,
+		.dentry = dentry,
+		.mnt = mnt,
 		.flags = flags,
 		.op = { op },
 		.n_ops = 1,
@@ -172,23 +171,18 @@ static __always_inline int enf_act_path(const struct vfsmount *mnt, const struct
  * below it, whose own path the host may not have. The name it was opened by is beside it since v6.7; earlier it
  * is the file's path.
  */
-static __always_inline int enf_act_mapped(struct file *file, __u8 first, __u8 second)
+static __always_inline int enf_act_mapped(__u64 file, __u8 first, __u8 second)
 {
 	struct enf_access a = {
-		.dentry = (__u64)file->f_path.dentry,
-		.mnt = (__u64)file->f_path.mnt,
+		.dentry = enf_word_at(file + enf_offset(struct file, f_path.dentry)),
+		.mnt = enf_word_at(file + enf_offset(struct file, f_path.mnt)),
 		.op = { first, second },
 		.n_ops = 1 + (second != ENF_NO_OP),
 	};
-	__u64 mnt = 0;
 
-	/* the number, not the pointer: a global function takes none */
-	bpf_core_read(&mnt, sizeof(mnt), &file->f_path.mnt);
-	if (enf_is_layer(mnt) && bpf_core_field_exists(((struct backing_file *)0)->user_path)) {
-		const struct backing_file *backing = (const void *)file;
-
-		bpf_core_read(&a.dentry, sizeof(a.dentry), &backing->user_path.dentry);
-		bpf_core_read(&a.mnt, sizeof(a.mnt), &backing->user_path.mnt);
+	if (bpf_core_field_exists(((struct backing_file *)0)->user_path) && enf_is_layer(a.mnt)) {
+		a.dentry = enf_word_at(file + enf_offset(struct backing_file, user_path.dentry));
+		a.mnt = enf_word_at(file + enf_offset(struct backing_file, user_path.mnt));
 	}
 	return enf_act(&a);
 }

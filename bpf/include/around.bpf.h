@@ -31,13 +31,18 @@
 #define ENF_PROT_READ 0x1
 #define ENF_READ_IMPLIES_EXEC 0x0400000 /* of task_struct.personality */
 
-/* What is to be mapped how. */
+/* How something is to be mapped. What it is most calls need not know, for which a program runs dozens of times: */
 struct enf_mapping {
-	__u64 file; /* address; 0: anonymous */
 	__u64 prot;
 	int is_shared; /* what is written to it reaches the file */
 	int ret;       /* an earlier verdict */
 };
+
+/* The address of the file that is to be mapped; 0: none, memory without a file. */
+static __always_inline __u64 enf_mapped_file(unsigned long long *ctx)
+{
+	return enf_address((void *)ctx[0]);
+}
 
 /*
  * mmap_file is told what the caller asked for and what it gets; security_mmap_file only the first, and
@@ -47,18 +52,18 @@ static __always_inline struct enf_mapping enf_mapping_of(unsigned long long *ctx
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct enf_mapping m = {};
+	__u64 file, mnt = 0;
 	__u32 mnt_flags = 0;
-	__u64 mnt = 0;
 
 	m.ret = ENF_ARG(ctx, 32, 24);
 	m.prot = ENF_ARG(ctx, 16, 8);
 	m.is_shared = (ENF_ARG(ctx, 24, 16) & ENF_MAP_SHARED) != 0;
-	m.file = enf_address((void *)ctx[0]);
 	if (!enf_around || (m.prot & (ENF_PROT_READ | ENF_PROT_EXEC)) != ENF_PROT_READ ||
 	    !(t->personality & ENF_READ_IMPLIES_EXEC))
 		return m;
-	if (m.file) {
-		enf_read(mnt, m.file + enf_offset(struct file, f_path.mnt));
+	file = enf_mapped_file(ctx);
+	if (file) {
+		enf_read(mnt, file + enf_offset(struct file, f_path.mnt));
 		enf_read(mnt_flags, mnt + enf_offset(struct vfsmount, mnt_flags));
 	}
 	if (!(mnt_flags & ENF_MNT_NOEXEC))

@@ -41,7 +41,6 @@ static __always_inline struct enf_task *enf_settled_task(void)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct enf_task *task = bpf_task_storage_get(&tasks, t, NULL, 0);
-	__u64 caps = 0;
 
 	if (!task || task->generation != enf_live)
 		return NULL;
@@ -51,11 +50,10 @@ static __always_inline struct enf_task *enf_settled_task(void)
 		return NULL; /* enf_fresh looks */
 	if ((task->watches & ENF_WATCH_CGROUP) && bpf_get_current_cgroup_id() != task->cgroup)
 		return NULL;
-	if (task->watches & ENF_WATCH_CAPS) {
-		enf_read(caps, &t->real_cred->cap_effective);
-		if (caps != task->caps)
-			return NULL;
-	}
+	if ((task->watches & ENF_WATCH_CAPS) &&
+	    enf_word_at(enf_pointer(t, real_cred) + enf_offset(struct cred, cap_effective)) !=
+		    task->caps)
+		return NULL;
 	return task;
 }
 
@@ -124,13 +122,22 @@ struct enf_key {
 /* The same from the address of an inode. Returns: its number. */
 static __always_inline __u64 enf_key_inode(struct enf_key *key, __u64 inode)
 {
-	key->ino = 0;
 	key->born = 0;
 	key->nlink = 0;
-	enf_read(key->ino, inode + enf_offset(struct inode, i_ino));
+	key->ino = enf_word_at(inode + enf_offset(struct inode, i_ino));
 	enf_read(key->born, inode + enf_offset(struct inode, i_generation));
 	enf_read(key->nlink, inode + enf_offset(struct inode, i_nlink));
 	return key->ino;
+}
+
+static __always_inline __u64 enf_hash_len(const struct dentry *dentry)
+{
+#ifdef ENF_RDONLY_CAST
+	if (bpf_ksym_exists(ENF_RDONLY_CAST)) /* both are of v6.2 */
+		return dentry->d_name.hash_len;
+#endif
+	/* Before, the verifier looks into the first member of a union only. */
+	return (__u64)dentry->d_name.len << 32 | dentry->d_name.hash;
 }
 
 static __always_inline void enf_key_of(struct enf_key *key, struct file *file)
@@ -141,8 +148,7 @@ static __always_inline void enf_key_of(struct enf_key *key, struct file *file)
 	key->dentry = (__u64)dentry;
 	key->mnt = (__u64)file->f_path.mnt;
 	key->dir = (__u64)dentry->d_parent->d_inode;
-	/* two halves: before 6.2 the verifier looks into the first member of a union only */
-	key->hash_len = (__u64)dentry->d_name.len << 32 | dentry->d_name.hash;
+	key->hash_len = enf_hash_len(dentry);
 	key->ino = inode->i_ino;
 	key->nlink = inode->i_nlink;
 	key->born = inode->i_generation;
@@ -182,7 +188,7 @@ static __always_inline int enf_is_plain(const struct enf_key *key, __u64 ops)
 	if (!e)
 		return 0;
 	version = enf_in_order(&e->version);
-	if ((version & 1) || (ops & ~e->ops) || !enf_is_same(e, key))
+	if ((version & 1) || (ops & e->ops) != ops || !enf_is_same(e, key))
 		return 0;
 	return enf_in_order(&e->version) == version;
 }

@@ -48,6 +48,12 @@ static __always_inline void enf_hit_add(__u64 slot)
 	enf_count(ENF_STAT_HITS_ADDED);
 }
 
+/* Does the slot count what *tag* says, and is its count not full? That of *tag* is 0. */
+static __always_inline int enf_is_hit_of(__u64 slot, __u64 tag)
+{
+	return (slot ^ tag) < ENF_HIT_COUNT;
+}
+
 /*
  * Two rows that decide by turns and have one slot would add each time. So a row has two slots; it takes the second if
  * the first is one of another row of its generation.
@@ -58,20 +64,23 @@ static __always_inline void enf_hit(__u32 row, __u64 generation, __u32 enforced)
 		    (enforced ? 0 : ENF_HIT_AUDITED);
 	__u32 at = row & (ENF_HIT_SLOTS - 1);
 	__u64 *slot = bpf_map_lookup_elem(&hit_slots, &at);
-	__u64 before;
+	__u64 before, was;
 
 	if (!slot)
 		return;
 	before = *(volatile __u64 *)slot;
-	if ((before ^ tag) >> ENF_HIT_COUNT_BITS && !((before ^ tag) >> ENF_HIT_GENERATION_AT)) {
+	if (!enf_is_hit_of(before, tag) && (before ^ tag) >> ENF_HIT_COUNT_BITS &&
+	    !((before ^ tag) >> ENF_HIT_GENERATION_AT)) {
 		at = (row + 11 * (row / ENF_HIT_SLOTS) + 7) & (ENF_HIT_SLOTS - 1);
 		slot = bpf_map_lookup_elem(&hit_slots, &at);
 		if (!slot)
 			return;
 		before = *(volatile __u64 *)slot;
 	}
-	if ((before & ~ENF_HIT_COUNT) == tag && (before & ENF_HIT_COUNT) != ENF_HIT_COUNT) {
-		if (__sync_val_compare_and_swap(slot, before, before + 1) == before)
+	if (enf_is_hit_of(before, tag)) {
+		was = __sync_val_compare_and_swap(slot, before, before + 1);
+		enf_barrier(was); /* or the compiler makes a number of the comparison first */
+		if (was == before)
 			return;
 	} else if (__sync_val_compare_and_swap(slot, before, tag | 1) == before) {
 		enf_hit_add(before);

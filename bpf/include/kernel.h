@@ -750,6 +750,40 @@ static __always_inline void enf_read_number(void *dst, __u32 size, __u64 src)
 	} while (0)
 #define enf_offset(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
 
+/* The word that lies at *at*, as enf_read() does, but in a register; 0 where it cannot be read. */
+static __always_inline __u64 enf_word_at(__u64 at)
+{
+	__u64 found; /* the helper leaves 0 where it fails */
+
+#ifdef ENF_RDONLY_CAST
+	if (bpf_ksym_exists(ENF_RDONLY_CAST))
+		return *(const __u64 *)ENF_RDONLY_CAST((const void *)at,
+						       bpf_core_type_id_kernel(struct timespec64));
+#endif
+	bpf_probe_read_kernel(&found, sizeof(found), (const void *)at);
+	return found;
+}
+
+/*
+ * A pointer that lies in what *base* points to, as a number. For what is not asked each time: the load is guarded. When
+ * a program takes a pointer from one that a hook was given, or from the current task, kernels since v6.3 (57539b1c0ac2)
+ * search all types for a name, up to four times, each time that the verifier comes by.
+ */
+#ifdef ENF_RDONLY_CAST
+#define enf_pointer(base, field)                                                                   \
+	(bpf_ksym_exists(ENF_RDONLY_CAST) ? enf_word_at((__u64) & (base)->field)                   \
+					  : (__u64)(base)->field)
+/* The same, to take several members from: each load is guarded. */
+#define enf_pointer_to(type, base, field)                                                          \
+	((const type *)(bpf_ksym_exists(ENF_RDONLY_CAST)                                           \
+				? ENF_RDONLY_CAST((const void *)enf_pointer(base, field),          \
+						  bpf_core_type_id_kernel(type))                   \
+				: (void *)(base)->field))
+#else
+#define enf_pointer(base, field) ((__u64)(base)->field)
+#define enf_pointer_to(type, base, field) ((base)->field)
+#endif
+
 /* Is it a mount point, in whatever namespace? What is mounted there goes when its name goes. */
 static __always_inline int enf_is_mounted(const struct dentry *dentry)
 {

@@ -201,8 +201,7 @@ struct enf_seen {
 	__u32 epoch;
 	__u32 born;
 	/* of a permit */
-	__u16 set; /* 0: it is none */
-	__u16 pair;
+	__u32 who;   /* enf_who(); 0: it is none */
 	__u32 flags; /* of the access */
 	__u32 row;   /* that decided: its hits are counted; ENF_NONE */
 };

@@ -14,16 +14,21 @@ static __always_inline __u64 enf_pointer_at(__u64 address)
 	return found;
 }
 
-/* The sequence of a seqlock; odd while a writer is in. 0 where the kernel hides the symbol: then
- * races go unseen, and doctor says so.
+/*
+ * The sequence of a seqlock; odd while a writer is in. Where the kernel hides the symbol, *lock* is 0, and so is what
+ * is found there: then races go unseen, and doctor says so.
  */
 static __always_inline __u32 enf_seq(__u64 lock)
 {
-	__u32 seq = 0;
+	__u32 found;
 
-	if (lock)
-		enf_read(seq, lock);
-	return seq;
+#ifdef ENF_RDONLY_CAST
+	if (bpf_ksym_exists(ENF_RDONLY_CAST))
+		return *(const __u32 *)ENF_RDONLY_CAST((const void *)lock,
+						       bpf_core_type_id_kernel(struct timespec64));
+#endif
+	bpf_probe_read_kernel(&found, sizeof(found), (const void *)lock); /* 0 where it fails */
+	return found;
 }
 
 extern const volatile __u32 enf_host_mnt_ns; /* inode number of the host's mount namespace */

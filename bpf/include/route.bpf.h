@@ -16,25 +16,11 @@
 
 /* ---- Of one socket ------------------------------------------------------------------------ */
 
-/* The word that lies at *at*, as enf_read() does, but in a register; 0 where it cannot be read. */
-static __always_inline __u64 enf_word_at(__u64 at)
-{
-	__u64 found; /* the helper leaves 0 where it fails */
-
-#ifdef ENF_RDONLY_CAST
-	if (bpf_ksym_exists(ENF_RDONLY_CAST))
-		return *(const __u64 *)ENF_RDONLY_CAST((const void *)at,
-						       bpf_core_type_id_kernel(struct timespec64));
-#endif
-	bpf_probe_read_kernel(&found, sizeof(found), (const void *)at);
-	return found;
-}
-
 /*
  * May the socket have a source route? Asked at every connect and every send to an address, so it takes a few
  * loads: two pointers, which are NULL on nearly every socket.
  */
-static __always_inline int enf_may_be_routed(const struct enf_access *a, struct sock *sk)
+static __always_inline int enf_may_be_routed(const struct enf_access *a, __u64 sk)
 {
 	__u64 options;
 
@@ -96,7 +82,7 @@ static __always_inline int enf_hop4(struct enf_access *a, __u64 options)
  * Where the options of *sk* send to first; *a* gets the address. Frames of their own, here and below: those of
  * hooks lie under the deepest calls. Returns: ENF_HOP_*, or 0 if it is nowhere else.
  */
-static __noinline int enf_hops_of_socket(struct enf_access *a, struct sock *sk)
+static __noinline int enf_hops_of_socket(struct enf_access *a, __u64 sk)
 {
 	__u64 options = 0, v6 = 0, header = 0;
 	int found = 0;
@@ -185,8 +171,7 @@ static __always_inline int enf_is_routing(int level, int option)
  */
 static __always_inline int enf_is_held_alone(struct socket *sock)
 {
-	struct file *file = sock->file;
-	__u64 ring = 0, references = -1;
+	__u64 file = enf_pointer(sock, file), ring = 0, references = -1;
 
 	if (!file)
 		return 0;

@@ -87,15 +87,21 @@ static __always_inline void enf_keep(const struct enf_key *key, __u64 generation
 		ops |= e->ops;
 	enf_seen_fill(e, key, generation, renames, mounts);
 	e->ops = ops;
-	e->set = 0;
+	e->who = 0;
 	enf_end_write(&e->version, version);
 }
 
-static __always_inline struct enf_seen *enf_permit_of(const struct enf_key *key)
+/* The set, and what it asks for: either has 16 bits. */
+static __always_inline __u32 enf_who(const struct enf_key *key)
 {
-	__u32 at = (__u32)key->hash_len ^ (__u32)key->ino;
+	return key->set << 16 | key->pair;
+}
 
-	at = (at ^ key->set * 0x9e3779b1 ^ key->pair * 0x85ebca6b) & (ENF_SEEN - 1);
+static __always_inline struct enf_seen *enf_permit_of(const struct enf_key *key, __u32 who)
+{
+	__u32 at = (__u32)key->hash_len ^ (__u32)key->ino ^ (who * 0x9e3779b1) >> 16;
+
+	at &= ENF_SEEN - 1;
 	return bpf_map_lookup_elem(&seen, &at);
 }
 
@@ -103,37 +109,37 @@ static __always_inline struct enf_seen *enf_permit_of(const struct enf_key *key)
 static __always_inline void enf_keep_permit(const struct enf_key *key, __u64 generation, __u32 row,
 					    __u32 flags, __u32 renames, __u32 mounts)
 {
-	struct enf_seen *e = enf_permit_of(key);
-	__u32 version;
+	__u32 version, who = enf_who(key);
+	struct enf_seen *e = enf_permit_of(key, who);
 
-	if (!e || !enf_begin_write(&e->version, &version))
+	if (!key->set || !e || !enf_begin_write(&e->version, &version))
 		return;
 	enf_seen_fill(e, key, generation, renames, mounts);
 	e->ops = 0; /* not for anybody */
-	e->set = key->set;
-	e->pair = key->pair;
+	e->who = who;
 	e->flags = flags;
 	e->row = row;
 	enf_end_write(&e->version, version);
 }
 
-/* Was what *key* asks for permitted to its set, by an access with these flags? Counts that it was, as the decision would. */
+/*
+ * Was what *key* asks for permitted to its set, by an access with these flags? Counts that it was, as the decision would.
+ * No set is 0, and so is none of what has been kept.
+ */
 static __always_inline int enf_permitted(const struct enf_key *key, __u32 flags)
 {
 	const struct enf_seen *e;
-	__u32 version, row;
+	__u32 version, row, who = enf_who(key);
 	__u64 generation;
 
-	if (!key->set || !key->born) /* no entry has 0 for it */
-		return 0;
-	e = enf_permit_of(key);
+	e = enf_permit_of(key, who);
 	if (!e)
 		return 0;
 	version = enf_in_order(&e->version);
 	row = e->row;
 	generation = e->generation;
-	if ((version & 1) || e->set != key->set || e->pair != key->pair || e->flags != flags ||
-	    !enf_is_same(e, key) || enf_in_order(&e->version) != version)
+	if ((version & 1) || e->who != who || e->flags != flags || !enf_is_same(e, key) ||
+	    enf_in_order(&e->version) != version)
 		return 0;
 	if (row != ENF_NONE)
 		enf_hit(row, generation, 1);
@@ -145,12 +151,15 @@ static __always_inline int enf_permitted(const struct enf_key *key, __u32 flags)
  * *set*, which has been counted then? What is remembered is looked up here: a call into the core costs as much.
  */
 static __always_inline int enf_is_unmatched(struct enf_key *key, struct file *file, __u32 pair,
-					    __u64 ops, __u32 set)
+					    __u64 ops, __u32 set, int is_strict)
 {
 	enf_key_of(key, file);
 	key->pair = pair;
 	key->set = set;
 	asm volatile("" : : "r"(key) : "memory"); /* it shall lie there */
+	/* What is looked up in vain costs thirty instructions. Strict rules mostly list what is allowed. */
+	if (is_strict)
+		return enf_permitted(key, 0) || enf_is_plain(key, ops) || enf_prefilter(key);
 	return enf_is_plain(key, ops) || enf_permitted(key, 0) || enf_prefilter(key);
 }
 

@@ -116,6 +116,9 @@ static __always_inline int enf_same_ids(const struct enf_task *task, __u64 cred)
 	       caps == task->caps;
 }
 
+/* What is known of the code of the current process. Not here: the verifier would come by many times. */
+__u32 enf_own_code(void);
+
 /* Do the sets of the current task still describe it? */
 static __always_inline int enf_fresh(const struct enf_image *image, const struct enf_task *task)
 {
@@ -128,23 +131,19 @@ static __always_inline int enf_fresh(const struct enf_image *image, const struct
 		if (!enf_same_ids(task, enf_cred_of(bpf_get_current_task())))
 			return 0;
 	} else if (image->dims & ENF_CRED_DIMS) {
-		const struct cred *cred = t->real_cred;
-		__u64 caps = 0;
+		const struct cred *cred = enf_pointer_to(struct cred, t, real_cred);
 
 		if (cred->uid.val != task->uid || cred->euid.val != task->euid ||
 		    cred->gid.val != task->gid || cred->egid.val != task->egid)
 			return 0;
-		if (image->dims & ENF_BIT(ENF_DIM_CAPS)) {
-			enf_read(caps, &cred->cap_effective);
-			if (caps != task->caps)
-				return 0;
-		}
+		if ((image->dims & ENF_BIT(ENF_DIM_CAPS)) &&
+		    enf_word_at((__u64)&cred->cap_effective) != task->caps)
+			return 0;
 	}
 	if ((image->dims & ENF_CGROUP_DIMS) && bpf_get_current_cgroup_id() != task->cgroup)
 		return 0;
 	if ((image->asked_flags & ENF_SF_TRUSTED_CODE) &&
-	    ((task->flags ^ enf_code_flags(bpf_get_current_task_btf()->group_leader)) &
-	     ENF_CODE_FLAGS))
+	    ((task->flags ^ enf_own_code()) & ENF_CODE_FLAGS))
 		return 0;
 	return 1;
 }
@@ -180,7 +179,7 @@ static __always_inline int enf_current(struct enf_ctx *c)
 		enf_count(ENF_STAT_LATE_LABEL);
 	}
 	if (enf_head(c)->asked_flags & ENF_SF_TRUSTED_CODE)
-		enf_take_code(task, t->group_leader);
+		task->flags = (task->flags & ~ENF_CODE_FLAGS) | enf_own_code();
 	enf_evaluate(c->s, task, bpf_get_current_task(), 0);
 	return 0;
 }

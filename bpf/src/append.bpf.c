@@ -6,6 +6,7 @@
  *
  * Fail direction: whatever is not known to append only, by the system call that goes on, may overwrite.
  */
+#define ENF_RDONLY_CAST bpf_rdonly_cast___append
 #include "act.h"
 #include "around.bpf.h"
 
@@ -78,7 +79,8 @@ int BPF_PROG(enf_append_permission, struct file *file, int mask, int ret)
 		return ret;
 	if (!(mask & ENF_MAY_WRITE) || !(file->f_flags & ENF_O_APPEND) || enf_only_appends())
 		return 0;
-	return enf_act_path(file->f_path.mnt, file->f_path.dentry, ENF_OP_OVERWRITE, 0);
+	return enf_act_path(enf_pointer(file, f_path.mnt), enf_pointer(file, f_path.dentry),
+			    ENF_OP_OVERWRITE, 0);
 }
 
 /* Through a shared mapping that is writable any byte can be changed. */
@@ -90,25 +92,31 @@ int enf_append_mmap(unsigned long long *ctx)
 
 	if (m.ret)
 		return m.ret;
+	if (!(m.prot & ENF_PROT_WRITE) || !m.is_shared)
+		return 0;
 	/* Both: verifiers that take the pointer for never NULL leave the second out, others ask for it. */
-	if (!m.file || !file || !(m.prot & ENF_PROT_WRITE) || !m.is_shared)
+	if (!enf_mapped_file(ctx) || !file)
 		return 0;
 	if (!(file->f_flags & ENF_O_APPEND))
 		return 0;
-	return enf_act_path(file->f_path.mnt, file->f_path.dentry, ENF_OP_OVERWRITE, 0);
+	return enf_act_path(enf_pointer(file, f_path.mnt), enf_pointer(file, f_path.dentry),
+			    ENF_OP_OVERWRITE, 0);
 }
 
 SEC("lsm/file_mprotect")
 int BPF_PROG(enf_append_mprotect, struct vm_area_struct *vma, unsigned long reqprot,
 	     unsigned long prot, int ret)
 {
-	struct file *file;
+	__u32 flags = 0;
+	__u64 file;
 
 	if (ret)
 		return ret;
-	file = vma->vm_file;
-	if (!file || !(prot & ENF_PROT_WRITE) || !(vma->vm_flags & ENF_VM_SHARED) ||
-	    !(file->f_flags & ENF_O_APPEND))
+	file = enf_pointer(vma, vm_file);
+	if (!file || !(prot & ENF_PROT_WRITE) || !(vma->vm_flags & ENF_VM_SHARED))
+		return 0;
+	enf_read(flags, file + enf_offset(struct file, f_flags));
+	if (!(flags & ENF_O_APPEND))
 		return 0;
 	return enf_act_mapped(file, ENF_OP_OVERWRITE, ENF_NO_OP);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is kept with a file besides its content, mode, owner and extended attributes: times and flags. */
+#define ENF_RDONLY_CAST bpf_rdonly_cast___attributes
 #include "act.h"
 #include "around.bpf.h"
 
@@ -19,7 +20,7 @@ int enf_inode_setattr(unsigned long long *ctx)
 	if (!(c.valid &
 	      (ENF_ATTR_ATIME_SET | ENF_ATTR_MTIME_SET | ENF_ATTR_TIMES_SET | ENF_ATTR_TOUCH)))
 		return 0;
-	return enf_act_path(NULL, (const struct dentry *)c.dentry, ENF_OP_ATTRIBUTES, 0);
+	return enf_act_path(0, c.dentry, ENF_OP_ATTRIBUTES, 0);
 }
 
 /* ---- Flags and project -------------------------------------------------------------------- */
@@ -30,17 +31,19 @@ int enf_inode_setattr(unsigned long long *ctx)
  */
 static __always_inline int enf_flags(struct file *file, unsigned int cmd)
 {
-	__u64 set = 0;
+	__u64 at;
 
 	if (cmd != ENF_FS_IOC_SETFLAGS && cmd != ENF_FS_IOC32_SETFLAGS &&
 	    cmd != ENF_FS_IOC_FSSETXATTR)
 		return 0;
 	if (enf_fileattr_hook) {
-		bpf_core_read(&set, sizeof(set), &file->f_inode->i_op->fileattr_set);
-		if (set)
+		at = enf_pointer(file, f_inode);
+		at = enf_word_at(at + enf_offset(struct inode, i_op));
+		if (enf_word_at(at + enf_offset(struct inode_operations, fileattr_set)))
 			return 0;
 	}
-	return enf_act_path(file->f_path.mnt, file->f_path.dentry, ENF_OP_ATTRIBUTES, 0);
+	return enf_act_path(enf_pointer(file, f_path.mnt), enf_pointer(file, f_path.dentry),
+			    ENF_OP_ATTRIBUTES, 0);
 }
 
 SEC("lsm/file_ioctl")
@@ -60,5 +63,5 @@ int BPF_PROG(enf_file_ioctl_compat, struct file *file, unsigned int cmd, unsigne
 SEC("lsm/inode_file_setattr")
 int BPF_PROG(enf_inode_file_setattr, struct dentry *dentry, void *fa, int ret)
 {
-	return ret ? ret : enf_act_path(NULL, dentry, ENF_OP_ATTRIBUTES, 0);
+	return ret ? ret : enf_act_path(0, (__u64)dentry, ENF_OP_ATTRIBUTES, 0);
 }

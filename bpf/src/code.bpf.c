@@ -34,13 +34,17 @@ int enf_mmap_code(unsigned long long *ctx)
 {
 	struct enf_mapping m = enf_mapping_of(ctx);
 	struct enf_code *known;
+	__u64 file;
 
 	if (m.ret)
 		return m.ret;
 	if (!(m.prot & ENF_PROT_EXEC))
 		return 0;
 	known = enf_trusted_code();
-	if (known && (!m.file || (m.prot & ENF_PROT_WRITE) || !enf_is_trusted_file(m.file)))
+	if (!known)
+		return 0;
+	file = enf_mapped_file(ctx);
+	if (!file || (m.prot & ENF_PROT_WRITE) || !enf_is_trusted_file(file))
 		enf_lose_trust(known);
 	return 0;
 }

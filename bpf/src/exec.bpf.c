@@ -5,13 +5,18 @@
 #include "seen.bpf.h"
 
 static __always_inline void enf_bprm_access(struct enf_access *a, struct linux_binprm *bprm,
-					    struct file *file, __u8 op)
+					    __u64 file, __u8 op)
 {
-	__u16 mode = file->f_inode->i_mode;
-	int nosuid = file->f_path.mnt->mnt_flags & ENF_MNT_NOSUID;
+	__u64 inode = enf_word_at(file + enf_offset(struct file, f_inode));
+	__u32 mnt_flags = 0;
+	__u16 mode = 0;
+	int nosuid;
 
-	a->dentry = (__u64)file->f_path.dentry;
-	a->mnt = (__u64)file->f_path.mnt;
+	a->dentry = enf_word_at(file + enf_offset(struct file, f_path.dentry));
+	a->mnt = enf_word_at(file + enf_offset(struct file, f_path.mnt));
+	enf_read(mode, inode + enf_offset(struct inode, i_mode));
+	enf_read(mnt_flags, a->mnt + enf_offset(struct vfsmount, mnt_flags));
+	nosuid = mnt_flags & ENF_MNT_NOSUID;
 	a->op[0] = op;
 	a->n_ops = 1;
 	if (bprm->interp != bprm->filename)
@@ -40,10 +45,10 @@ int BPF_PROG(enf_exec, struct linux_binprm *bprm, int ret)
 		return 0;
 	/* What a permit depends on is not known yet: whether it is a script, and more. */
 	if (task && enf_is_unmatched(&room.key, bprm->file, ENF_PAIR(ENF_OP_EXEC, ENF_NO_OP),
-				     ENF_BIT(ENF_OP_EXEC), 0))
+				     ENF_BIT(ENF_OP_EXEC), 0, 0))
 		return 0;
 	room.a = (struct enf_access){ .is_file = 1 };
-	enf_bprm_access(&room.a, bprm, bprm->file, ENF_OP_EXEC);
+	enf_bprm_access(&room.a, bprm, enf_pointer(bprm, file), ENF_OP_EXEC);
 	if (bprm->buf[0] == '#' && bprm->buf[1] == '!')
 		room.a.flags |= ENF_OF_SCRIPT;
 	return enf_act(&room.a);
@@ -53,11 +58,11 @@ static __always_inline void enf_creds_access(struct enf_access *a, struct linux_
 					     struct file *file)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
-	__u64 before = 0, after = 0;
+	__u64 before, after;
 
-	enf_bprm_access(a, bprm, file, ENF_OP_EXEC_CREDS);
-	bpf_probe_read_kernel(&before, sizeof(before), &t->cred->cap_permitted);
-	bpf_probe_read_kernel(&after, sizeof(after), &bprm->cred->cap_permitted);
+	enf_bprm_access(a, bprm, (__u64)file, ENF_OP_EXEC_CREDS);
+	before = enf_word_at(enf_pointer(t, cred) + enf_offset(struct cred, cap_permitted));
+	after = enf_word_at(enf_pointer(bprm, cred) + enf_offset(struct cred, cap_permitted));
 	if (after & ~before)
 		a->flags |= ENF_OF_FILECAPS;
 }
@@ -100,7 +105,7 @@ int BPF_PROG(enf_exec_argv, struct linux_binprm *bprm)
 
 	if (!enf_concerned(ENF_BIT64(ENF_OP_EXEC_ARGV)))
 		return 0;
-	enf_bprm_access(&a, bprm, bprm->file, ENF_OP_EXEC_ARGV);
+	enf_bprm_access(&a, bprm, enf_pointer(bprm, file), ENF_OP_EXEC_ARGV);
 	enf_act_argv(&a, bprm->p, bprm->exec - bprm->p, bprm->argc);
 	return 0;
 }

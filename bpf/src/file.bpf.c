@@ -66,32 +66,37 @@ __attribute__((noinline)) int enf_layer_file(__u64 inode, __u32 pair, int is_set
 	return enf_act(&a);
 }
 
-static __always_inline int enf_file_access(const struct enf_task *task, struct file *file,
-					   __u32 pair)
+/* *ops* are those of *pair*: each hook has them more cheaply than enf_pair_ops() does. */
+static __always_inline int enf_access_file(const struct enf_task *task, struct file *file,
+					   __u32 pair, __u64 ops, int is_strict)
 {
 	union {
 		struct enf_key key;
 		struct enf_access a;
 	} room;
-	__u64 ops;
 
-	ops = enf_pair_ops(pair);
-	if (!ops || (task && !(task->ops & ops)))
+	if (task && !(task->ops & ops))
 		return 0;
 	if (enf_is_behind(file))
 		return enf_result(enf_layer_file(enf_address(file->f_inode), pair, task != NULL));
 	if (task) {
-		if (enf_is_unmatched(&room.key, file, pair, ops, task->set))
+		if (enf_is_unmatched(&room.key, file, pair, ops, task->set, is_strict))
 			return 0;
 		pair = room.key.pair;
 	}
 	room.a = (struct enf_access){
-		.dentry = (__u64)file->f_path.dentry,
-		.mnt = (__u64)file->f_path.mnt,
+		.dentry = enf_pointer(file, f_path.dentry),
+		.mnt = enf_pointer(file, f_path.mnt),
 		.is_file = 1,
 	};
 	enf_fill_pair(&room.a, pair);
 	return enf_act(&room.a);
+}
+
+static __always_inline int enf_file_access(const struct enf_task *task, struct file *file,
+					   __u32 pair, __u64 ops)
+{
+	return enf_access_file(task, file, pair, ops, 0);
 }
 
 #define ENF_OPEN_OPS (ENF_BIT(ENF_OP_READ) | ENF_BIT(ENF_OP_WRITE) | ENF_BIT(ENF_OP_APPEND))
@@ -100,36 +105,44 @@ SEC("lsm/file_open")
 int BPF_PROG(enf_file_open, struct file *file, int ret)
 {
 	const struct enf_task *task;
-	__u32 pair = ENF_PAIR(ENF_NO_OP, ENF_NO_OP);
+	__u32 mode, pair = ENF_PAIR(ENF_OP_READ, ENF_NO_OP);
+	__u64 ops = ENF_BIT(ENF_OP_READ);
+	__u8 writes = ENF_OP_WRITE;
 
 	if (ret)
 		return ret;
 	task = enf_settled_task();
 	if (task && !(task->ops & ENF_OPEN_OPS))
 		return 0;
-	if (file->f_mode & ENF_FMODE_WRITE)
-		pair = ENF_PAIR(ENF_NO_OP,
-				file->f_flags & ENF_O_APPEND ? ENF_OP_APPEND : ENF_OP_WRITE);
-	if (file->f_mode & ENF_FMODE_READ)
-		pair = (pair & ~0xffu) | ENF_OP_READ;
-	/* open(path, 3): neither mode, for ioctl(2), and the kernel asks for both rights. A descriptor that
-	 * is only a place (O_PATH) does not come here.
-	 */
-	if (pair == ENF_PAIR(ENF_NO_OP, ENF_NO_OP))
-		pair = ENF_PAIR(ENF_OP_READ, ENF_OP_WRITE);
-	return enf_file_access(task, file, pair);
+	mode = file->f_mode & (ENF_FMODE_READ | ENF_FMODE_WRITE);
+	if (mode != ENF_FMODE_READ) {
+		/* open(path, 3): neither mode, for ioctl(2), and the kernel asks for both rights. A descriptor
+		 * that is only a place (O_PATH) does not come here.
+		 */
+		if (mode && (file->f_flags & ENF_O_APPEND))
+			writes = ENF_OP_APPEND;
+		pair = ENF_PAIR(mode == ENF_FMODE_WRITE ? ENF_NO_OP : ENF_OP_READ, writes);
+		ops = enf_pair_ops(pair);
+	}
+	return enf_file_access(task, file, pair, ops);
 }
 
 /* Strict rules: every use of a descriptor, also of one that was opened before the policy. */
 SEC("lsm/file_permission")
 int BPF_PROG(enf_file_permission, struct file *file, int mask, int ret)
 {
+	__u32 pair = ENF_PAIR(ENF_OP_FD_READ, ENF_NO_OP);
+	__u64 ops = ENF_BIT(ENF_OP_FD_READ);
+
 	if (ret)
 		return ret;
-	return enf_file_access(
-		enf_settled_task(), file,
-		ENF_PAIR(mask & ENF_MAY_READ ? ENF_OP_FD_READ : ENF_NO_OP,
-			 mask & (ENF_MAY_WRITE | ENF_MAY_APPEND) ? ENF_OP_FD_WRITE : ENF_NO_OP));
+	if (mask & (ENF_MAY_WRITE | ENF_MAY_APPEND)) {
+		pair = ENF_PAIR(mask & ENF_MAY_READ ? ENF_OP_FD_READ : ENF_NO_OP, ENF_OP_FD_WRITE);
+		ops = enf_pair_ops(pair);
+	} else if (!(mask & ENF_MAY_READ)) {
+		return 0;
+	}
+	return enf_access_file(enf_settled_task(), file, pair, ops, 1);
 }
 
 /* A descriptor that may only append must not become one that may write anywhere. */
@@ -141,7 +154,8 @@ int BPF_PROG(enf_file_fcntl, struct file *file, unsigned int cmd, unsigned long 
 	if (cmd != ENF_F_SETFL || (arg & ENF_O_APPEND) || !(file->f_flags & ENF_O_APPEND) ||
 	    !(file->f_mode & ENF_FMODE_WRITE))
 		return 0;
-	return enf_file_access(enf_settled_task(), file, ENF_PAIR(ENF_NO_OP, ENF_OP_WRITE));
+	return enf_file_access(enf_settled_task(), file, ENF_PAIR(ENF_NO_OP, ENF_OP_WRITE),
+			       ENF_BIT(ENF_OP_WRITE));
 }
 
 SEC("lsm/mmap_file")
@@ -152,22 +166,27 @@ int enf_mmap_file(unsigned long long *ctx)
 
 	if (m.ret)
 		return m.ret;
-	/* Both: verifiers that take the pointer for never NULL leave the second out, others ask for it. */
-	if (!m.file || !file || !(m.prot & ENF_PROT_EXEC))
+	if (!(m.prot & ENF_PROT_EXEC))
 		return 0;
-	return enf_file_access(enf_settled_task(), file, ENF_PAIR(ENF_OP_MMAP_EXEC, ENF_NO_OP));
+	/* Both: verifiers that take the pointer for never NULL leave the second out, others ask for it. */
+	if (!enf_mapped_file(ctx) || !file)
+		return 0;
+	return enf_file_access(enf_settled_task(), file, ENF_PAIR(ENF_OP_MMAP_EXEC, ENF_NO_OP),
+			       ENF_BIT(ENF_OP_MMAP_EXEC));
 }
 
 SEC("lsm/file_mprotect")
 int BPF_PROG(enf_file_mprotect, struct vm_area_struct *vma, unsigned long reqprot,
 	     unsigned long prot, int ret)
 {
-	struct file *file;
+	__u64 file;
 
 	if (ret)
 		return ret;
-	file = vma->vm_file;
-	if (!file || !(prot & ENF_PROT_EXEC))
+	if (!(prot & ENF_PROT_EXEC))
+		return 0;
+	file = enf_pointer(vma, vm_file);
+	if (!file)
 		return 0;
 	return enf_act_mapped(file, ENF_OP_MMAP_EXEC, ENF_NO_OP);
 }
@@ -185,10 +204,14 @@ int enf_mmap_strict(unsigned long long *ctx)
 
 	if (m.ret)
 		return m.ret;
-	if (!m.file || !file || !(m.prot & (ENF_PROT_READ | ENF_PROT_WRITE | ENF_PROT_EXEC)))
+	if (!(m.prot & (ENF_PROT_READ | ENF_PROT_WRITE | ENF_PROT_EXEC)))
 		return 0;
-	return enf_file_access(enf_settled_task(), file,
-			       ENF_PAIR(ENF_OP_FD_READ, is_written ? ENF_OP_FD_WRITE : ENF_NO_OP));
+	if (!enf_mapped_file(ctx) || !file) /* both: see above */
+		return 0;
+	return enf_access_file(
+		enf_settled_task(), file,
+		ENF_PAIR(ENF_OP_FD_READ, is_written ? ENF_OP_FD_WRITE : ENF_NO_OP),
+		ENF_BIT(ENF_OP_FD_READ) | (is_written ? ENF_BIT(ENF_OP_FD_WRITE) : 0), 1);
 }
 
 /* What the mapping could not be used for before. */
@@ -198,11 +221,11 @@ int BPF_PROG(enf_mprotect_strict, struct vm_area_struct *vma, unsigned long reqp
 {
 	unsigned long had = vma->vm_flags;
 	int reads, writes;
-	struct file *file;
+	__u64 file;
 
 	if (ret)
 		return ret;
-	file = vma->vm_file;
+	file = enf_pointer(vma, vm_file);
 	if (!file)
 		return 0;
 	writes = (prot & ENF_PROT_WRITE) && !(had & ENF_VM_WRITE) && (had & ENF_VM_SHARED);
@@ -219,7 +242,7 @@ int BPF_PROG(enf_path_truncate, const struct path *path, int ret)
 {
 	if (ret)
 		return ret;
-	return enf_act_path(path->mnt, path->dentry, ENF_OP_TRUNCATE, 0);
+	return enf_act_path(enf_pointer(path, mnt), enf_pointer(path, dentry), ENF_OP_TRUNCATE, 0);
 }
 
 /* ftruncate and O_TRUNC; split off path_truncate in v6.2 (3350607dc5637). */
@@ -228,7 +251,8 @@ int BPF_PROG(enf_file_truncate, struct file *file, int ret)
 {
 	if (ret)
 		return ret;
-	return enf_act_path(file->f_path.mnt, file->f_path.dentry, ENF_OP_TRUNCATE, 0);
+	return enf_act_path(enf_pointer(file, f_path.mnt), enf_pointer(file, f_path.dentry),
+			    ENF_OP_TRUNCATE, 0);
 }
 
 /* ---- Names -------------------------------------------------------------------------------- */
@@ -238,23 +262,23 @@ static __always_inline int enf_is_settled_name(const struct enf_task *task, cons
 					       struct dentry *dentry, __u32 pair)
 {
 	struct enf_key key = { .nlink = 1, .pair = pair, .set = task->set };
-	__u64 inode = 0;
+	__u64 inode;
 
 	key.dentry = (__u64)dentry;
 	key.mnt = (__u64)dir->mnt;
-	enf_read(key.dir, (__u64)dir->dentry + enf_offset(struct dentry, d_inode));
+	key.dir = enf_word_at((__u64)dir->dentry + enf_offset(struct dentry, d_inode));
 	/* As a number: see enf_rename(). Without an inode nothing is remembered. */
-	enf_read(inode, (__u64)dentry + enf_offset(struct dentry, d_inode));
+	inode = enf_word_at((__u64)dentry + enf_offset(struct dentry, d_inode));
 	if (!inode)
 		return enf_prefilter(&key);
 	/* A name that goes is not met again: nothing is remembered of it either. */
 	if (ENF_BIT(pair & 63) & ENF_NAME_OPS) {
 		key.nlink = 0;
-		enf_read(key.ino, inode + enf_offset(struct inode, i_ino));
+		key.ino = enf_word_at(inode + enf_offset(struct inode, i_ino));
 		enf_read(key.nlink, inode + enf_offset(struct inode, i_nlink));
 		return key.ino && enf_prefilter(&key);
 	}
-	enf_read(key.hash_len, (__u64)dentry + enf_offset(struct dentry, d_name.hash_len));
+	key.hash_len = enf_word_at((__u64)dentry + enf_offset(struct dentry, d_name.hash_len));
 	return enf_key_inode(&key, inode) && (enf_is_plain(&key, enf_pair_ops(pair)) ||
 					      enf_permitted(&key, 0) || enf_prefilter(&key));
 }
@@ -280,7 +304,7 @@ static __always_inline int enf_decide_unname(const struct path *dir, struct dent
 {
 	struct enf_access a = {
 		.dentry = (__u64)dentry,
-		.mnt = (__u64)dir->mnt,
+		.mnt = enf_pointer(dir, mnt),
 		.op = { op, ENF_OP_MOUNT_GUARD, other },
 		.n_ops = 3,
 	};
@@ -326,7 +350,7 @@ static __always_inline int enf_decide_new_name(const struct path *dir, struct de
 {
 	struct enf_access a = {
 		.dentry = (__u64)dentry,
-		.mnt = (__u64)dir->mnt,
+		.mnt = enf_pointer(dir, mnt),
 		.present = ENF_BIT64(ENF_DIM_MODE),
 		.mode = mode & 07777,
 		.op = { op },
@@ -349,7 +373,7 @@ static __always_inline int enf_decide_put_name(const struct path *dir, struct de
 {
 	struct enf_access a = {
 		.dentry = (__u64)dentry,
-		.mnt = (__u64)dir->mnt,
+		.mnt = enf_pointer(dir, mnt),
 		.op = { op, ENF_OP_NAME_GUARD },
 		.n_ops = 2,
 	};
@@ -391,7 +415,7 @@ int BPF_PROG(enf_path_mknod, const struct path *dir, struct dentry *dentry, unsi
 	if (type == ENF_S_IFSOCK) {
 		struct enf_access a = {
 			.dentry = (__u64)dentry,
-			.mnt = (__u64)dir->mnt,
+			.mnt = enf_pointer(dir, mnt),
 			.present = ENF_BIT64(ENF_DIM_FAMILY) | ENF_BIT64(ENF_DIM_MODE),
 			.family = ENF_AF_UNIX,
 			.mode = mode & 07777,
@@ -432,7 +456,7 @@ int BPF_PROG(enf_path_link, struct dentry *old_dentry, const struct path *new_di
 {
 	struct enf_access a = {
 		.dentry = (__u64)old_dentry,
-		.mnt = (__u64)new_dir->mnt,
+		.mnt = enf_pointer(new_dir, mnt),
 		.op = { ENF_OP_LINK, ENF_OP_GUARD },
 		.n_ops = 2,
 	};
@@ -460,11 +484,11 @@ int BPF_PROG(enf_path_link, struct dentry *old_dentry, const struct path *new_di
  * One side of a rename: a name is taken away from *from*, and *to* gets another file. What replaces a
  * file is a write to it.
  */
-static __always_inline int enf_rename(struct vfsmount *mnt, struct dentry *from, struct dentry *to)
+static __always_inline int enf_rename(__u64 mnt, struct dentry *from, struct dentry *to)
 {
 	struct enf_access a = {
 		.dentry = (__u64)from,
-		.mnt = (__u64)mnt,
+		.mnt = mnt,
 		.op = { ENF_OP_RENAME, ENF_OP_GUARD },
 		.n_ops = 2,
 	};
@@ -504,10 +528,10 @@ int BPF_PROG(enf_path_rename, const struct path *old_dir, struct dentry *old_den
 
 	if (ret)
 		return ret;
-	error = enf_rename(new_dir->mnt, old_dentry, new_dentry);
+	error = enf_rename(enf_pointer(new_dir, mnt), old_dentry, new_dentry);
 	if (error || !(flags & ENF_RENAME_EXCHANGE))
 		return error;
-	return enf_rename(new_dir->mnt, new_dentry, old_dentry);
+	return enf_rename(enf_pointer(new_dir, mnt), new_dentry, old_dentry);
 }
 
 /* ---- Metadata ----------------------------------------------------------------------------- */
@@ -525,7 +549,7 @@ int BPF_PROG(enf_path_chown, const struct path *path, __u64 uid, __u64 gid, int 
 {
 	if (ret)
 		return ret;
-	return enf_act_path(path->mnt, path->dentry, ENF_OP_CHOWN, 0);
+	return enf_act_path(enf_pointer(path, mnt), enf_pointer(path, dentry), ENF_OP_CHOWN, 0);
 }
 
 static __always_inline int enf_xattr(struct dentry *dentry, const char *name)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What changes or watches the kernel itself. */
+#define ENF_RDONLY_CAST bpf_rdonly_cast___kernel
 #include "act.h"
 
 static __always_inline int enf_kernel(__u8 op)
@@ -40,7 +41,7 @@ int BPF_PROG(enf_kernel_read_file, struct file *file, enum kernel_read_file_id i
 	op = enf_read_op(id);
 	if (op == ENF_NO_OP)
 		return 0;
-	return enf_act_path(file->f_path.mnt, file->f_path.dentry, op, 0);
+	return enf_act_path(enf_pointer(file, f_path.mnt), enf_pointer(file, f_path.dentry), op, 0);
 }
 
 /* From memory: there is no file, and so no name that a rule could find good. */

@@ -104,7 +104,7 @@ int BPF_PROG(enf_setgid, struct cred *new, const struct cred *old, int flags, in
  */
 static __always_inline int enf_runs_copy(struct linux_binprm *bprm)
 {
-	__u64 mnt = (__u64)bprm->file->f_path.mnt;
+	__u64 mnt = enf_word_at(enf_pointer(bprm, file) + enf_offset(struct file, f_path.mnt));
 
 	return !enf_on_host(mnt - enf_offset(struct mount, mnt));
 }
@@ -158,10 +158,11 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 	struct enf_ctx c = { .image = (const void *)enf_current_image() };
 	struct task_struct *t = bpf_get_current_task_btf();
 	__u32 flags = 0, euid = 0, egid = 0;
-	__u64 cred;
+	__u64 cred, file;
 
 	if (!c.image)
 		return 0;
+	file = enf_pointer(bprm, file);
 	enf_executed_marks(enf_head(&c));
 	c.task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!c.task) {
@@ -178,13 +179,13 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 		flags |= ENF_SF_LINEAGE_UNKNOWN;
 	if (bprm->interp != bprm->filename)
 		flags |= ENF_SF_SCRIPT;
-	cred = (__u64)t->real_cred;
+	cred = enf_pointer(t, real_cred);
 	enf_read(euid, cred + enf_offset(struct cred, euid));
 	enf_read(egid, cred + enf_offset(struct cred, egid));
 	if (c.task->exec_ns && (euid != c.task->euid || egid != c.task->egid))
 		flags |= ENF_SF_SETID;
 	if ((enf_head(&c)->ops & ENF_BIT(ENF_OP_EXEC_LOADED)) &&
-	    enf_has_loader_name((__u64)bprm->file->f_path.dentry)) {
+	    enf_has_loader_name(enf_word_at(file + enf_offset(struct file, f_path.dentry)))) {
 		flags |= ENF_SF_LOADER;
 		enf_keep_caller(c.task);
 	}
@@ -205,7 +206,7 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 		enf_count(ENF_STAT_NO_SCRATCH);
 		return 0;
 	}
-	enf_read_exe(c.s, c.task, enf_address(bprm->file));
+	enf_read_exe(c.s, c.task, file);
 	enf_release(c.s);
 	return 0;
 }

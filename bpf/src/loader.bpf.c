@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Programs that are run by a loader, or as one. */
+#define ENF_RDONLY_CAST bpf_rdonly_cast___loader
 #include "act.h"
 #include "around.bpf.h"
 #include "loader.bpf.h"
@@ -11,9 +12,9 @@
  * Is the current process not set up yet? The kernel writes the auxiliary vector, which begins with no 0, when it
  * has mapped the program and its interpreter. A process that empties it is only asked more.
  */
-static __always_inline int enf_is_in_exec(const struct task_struct *t)
+static __always_inline int enf_is_in_exec(__u64 mm)
 {
-	return !t->mm->saved_auxv[0];
+	return !enf_word_at(mm + enf_offset(struct mm_struct, saved_auxv));
 }
 
 /*
@@ -27,19 +28,23 @@ SEC("lsm/mmap_file")
 int enf_mmap_loaded(unsigned long long *ctx)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
-	__u64 file = enf_address((void *)ctx[0]), own = 0, inode = 0;
 	int ret = ENF_ARG(ctx, 32, 24), is_loader, error;
+	__u64 file, mm, own = 0, inode = 0;
 	struct enf_task *task;
 
 	if (ret)
 		return ret;
-	if (!file || !(ctx[1] & ENF_PROT_EXEC))
+	if (!(ctx[1] & ENF_PROT_EXEC))
+		return 0;
+	file = enf_mapped_file(ctx);
+	if (!file)
 		return 0;
 	task = bpf_task_storage_get(&tasks, t, NULL, 0);
 	is_loader = task && (task->flags & ENF_SF_LOADER);
-	if (!is_loader && !enf_is_in_exec(t))
+	mm = enf_pointer(t, mm);
+	if (!is_loader && !enf_is_in_exec(mm))
 		return 0;
-	enf_read(own, enf_address(t->mm) + enf_offset(struct mm_struct, exe_file));
+	enf_read(own, mm + enf_offset(struct mm_struct, exe_file));
 	enf_read(own, own + enf_offset(struct file, f_inode));
 	enf_read(inode, file + enf_offset(struct file, f_inode));
 	if (inode == own)

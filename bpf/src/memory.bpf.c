@@ -39,12 +39,14 @@ SEC("lsm/mmap_file")
 int enf_mmap_memory(unsigned long long *ctx)
 {
 	struct enf_mapping m = enf_mapping_of(ctx);
+	__u64 file;
 
 	if (m.ret)
 		return m.ret;
 	if (!(m.prot & ENF_PROT_EXEC))
 		return 0;
-	if (m.file && !(m.prot & ENF_PROT_WRITE) && !enf_is_anonymous(m.file))
+	file = enf_mapped_file(ctx);
+	if (file && !(m.prot & ENF_PROT_WRITE) && !enf_is_anonymous(file))
 		return 0;
 	return enf_memory(ENF_OP_MAP_EXEC);
 }

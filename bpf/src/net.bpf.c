@@ -32,9 +32,13 @@ static __always_inline void enf_disguise(__u16 *family, __u16 *protocol)
 	}
 }
 
-static __always_inline void enf_sock(struct enf_access *a, struct socket *sock, __u8 op)
+/* A member of the socket whose struct sock is at *sk*. */
+#define enf_of_sock(dst, sk, field) enf_read(dst, enf_member(sk, struct sock, field))
+
+/* Returns: the address of the struct sock. */
+static __always_inline __u64 enf_sock(struct enf_access *a, struct socket *sock, __u8 op)
 {
-	struct sock *sk = sock->sk;
+	struct sock *sk = sock->sk; /* loads from it need no guard, and each connect makes them */
 
 	a->op[0] = op;
 	a->n_ops = 1;
@@ -42,11 +46,12 @@ static __always_inline void enf_sock(struct enf_access *a, struct socket *sock, 
 	a->type = sock->type;
 	if (!sk) { /* being torn down: what it was is unknown, and onError decides */
 		a->unknown = ENF_SOCK_DIMS;
-		return;
+		return 0;
 	}
 	a->family = sk->__sk_common.skc_family;
 	a->protocol = sk->sk_protocol;
 	enf_disguise(&a->family, &a->protocol);
+	return (__u64)sk;
 }
 
 struct enf_sockaddr {
@@ -153,10 +158,10 @@ static __always_inline int enf_is_nowhere(const struct enf_access *a)
  * loopback, of version 4 what the socket is bound to, or else the loopback. Where a device or a control
  * message has a say in it too (*is_told*), it is another one of this machine's, unknown.
  */
-static __noinline void enf_to_itself(struct enf_access *a, struct sock *sk, int is_told)
+static __noinline void enf_to_itself(struct enf_access *a, __u64 sk, int is_told)
 {
 	__u32 bound = 0;
-	int index = 0;
+	int index = 0, device = 0;
 	__u8 b[16] = {};
 	int is_inet = a->family == ENF_AF_INET || a->family == ENF_AF_INET6;
 
@@ -167,7 +172,9 @@ static __noinline void enf_to_itself(struct enf_access *a, struct sock *sk, int 
 		return;
 	}
 	if (!a->addr_lo) {
-		bpf_probe_read_kernel(b, sizeof(b), &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_probe_read_kernel(
+			b, sizeof(b),
+			(void *)enf_member(sk, struct sock, __sk_common.skc_v6_rcv_saddr));
 		if (is_inet && b[10] == 0xff && b[11] == 0xff) /* of version 4 in truth */
 			enf_v4(a, bpf_htonl(ENF_LOOPBACK4));
 		else
@@ -181,7 +188,8 @@ static __noinline void enf_to_itself(struct enf_access *a, struct sock *sk, int 
 				      (void *)enf_member(sk, struct inet_sock, uc_index));
 	}
 	enf_v4(a, bound ? bound : bpf_htonl(ENF_LOOPBACK4));
-	if (is_told || index || sk->__sk_common.skc_bound_dev_if)
+	enf_of_sock(device, sk, __sk_common.skc_bound_dev_if);
+	if (is_told || index || device)
 		a->unknown |= ENF_BIT64(ENF_DIM_ADDR);
 }
 
@@ -288,9 +296,9 @@ int BPF_PROG(enf_socket_bind, struct socket *sock, void *address, int addrlen, i
 }
 
 /* The local address of a socket. */
-static __always_inline void enf_local(struct enf_access *a, struct socket *sock)
+static __always_inline void enf_local(struct enf_access *a, __u64 sk)
 {
-	struct sock *sk = sock->sk;
+	__u32 address = 0;
 
 	if (!sk)
 		return;
@@ -300,16 +308,19 @@ static __always_inline void enf_local(struct enf_access *a, struct socket *sock)
 		return;
 	}
 	if (a->family == ENF_AF_INET) {
-		enf_v4(a, sk->__sk_common.skc_rcv_saddr);
+		enf_of_sock(address, sk, __sk_common.skc_rcv_saddr);
+		enf_v4(a, address);
 	} else if (a->family == ENF_AF_INET6) {
 		__u8 b[16] = {};
 
-		bpf_probe_read_kernel(b, sizeof(b), &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_probe_read_kernel(
+			b, sizeof(b),
+			(void *)enf_member(sk, struct sock, __sk_common.skc_v6_rcv_saddr));
 		enf_v6(a, b);
 	} else {
 		return;
 	}
-	a->port = sk->__sk_common.skc_num;
+	enf_of_sock(a->port, sk, __sk_common.skc_num);
 	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
 	if (!a->port) /* not bound: the kernel picks one behind the hook, so onError decides */
 		a->unknown |= ENF_BIT64(ENF_DIM_PORT);
@@ -322,8 +333,7 @@ int BPF_PROG(enf_socket_listen, struct socket *sock, int backlog, int ret)
 
 	if (ret)
 		return ret;
-	enf_sock(&a, sock, ENF_OP_LISTEN);
-	enf_local(&a, sock);
+	enf_local(&a, enf_sock(&a, sock, ENF_OP_LISTEN));
 	return enf_act(&a);
 }
 
@@ -334,8 +344,7 @@ int BPF_PROG(enf_socket_accept, struct socket *sock, struct socket *newsock, int
 
 	if (ret)
 		return ret;
-	enf_sock(&a, sock, ENF_OP_ACCEPT);
-	enf_local(&a, sock);
+	enf_local(&a, enf_sock(&a, sock, ENF_OP_ACCEPT));
 	return enf_act(&a);
 }
 
@@ -360,10 +369,11 @@ int BPF_PROG(enf_socket_connect, struct socket *sock, void *address, int addrlen
 {
 	struct enf_access a = {};
 	int error;
+	__u64 sk;
 
 	if (ret)
 		return ret;
-	enf_sock(&a, sock, ENF_OP_CONNECT);
+	sk = enf_sock(&a, sock, ENF_OP_CONNECT);
 	/* unix: at unix_stream_connect and unix_may_send, with the socket found; AF_UNSPEC dissolves */
 	if (a.family == ENF_AF_UNIX)
 		return 0;
@@ -371,25 +381,25 @@ int BPF_PROG(enf_socket_connect, struct socket *sock, void *address, int addrlen
 	    (a.family == ENF_AF_INET || a.family == ENF_AF_INET6))
 		return 0;
 	if (enf_is_nowhere(&a))
-		enf_to_itself(&a, sock->sk, 0);
+		enf_to_itself(&a, sk, 0);
 	error = enf_act(&a);
-	if (error || !enf_may_be_routed(&a, sock->sk))
+	if (error || !enf_may_be_routed(&a, sk))
 		return error;
-	return enf_act_hops(&a, enf_hops_of_socket(&a, sock->sk));
+	return enf_act_hops(&a, enf_hops_of_socket(&a, sk));
 }
 
 /* ---- SCTP: many addresses at once ---------------------------------------------------------- */
 
 #define ENF_SCTP_ADDRESSES 8 /* that are looked at one by one; what comes behind them is unknown */
 
-static __always_inline void enf_sctp(struct enf_access *a, struct sock *sk, __u8 op)
+static __always_inline void enf_sctp(struct enf_access *a, __u64 sk, __u8 op)
 {
 	__builtin_memset(a, 0, sizeof(*a));
 	a->op[0] = op;
 	a->n_ops = 1;
 	a->present = ENF_SOCK_DIMS;
-	a->family = sk->__sk_common.skc_family;
-	a->type = sk->sk_type;
+	enf_of_sock(a->family, sk, __sk_common.skc_family);
+	enf_of_sock(a->type, sk, sk_type);
 	a->protocol = ENF_IPPROTO_SCTP;
 }
 
@@ -399,8 +409,7 @@ static __always_inline void enf_sctp(struct enf_access *a, struct sock *sk, __u8
  * a packet, where the current task is just anyone.
  */
 SEC("lsm/sctp_bind_connect")
-int BPF_PROG(enf_sctp_bind_connect, struct sock *sk, int optname, void *address, int addrlen,
-	     int ret)
+int BPF_PROG(enf_sctp_bind_connect, __u64 sk, int optname, void *address, int addrlen, int ret)
 {
 	struct enf_access a;
 	int error;
@@ -467,7 +476,7 @@ static __noinline __u64 enf_sctp_address(struct enf_access *a, __u64 at, __u64 l
  * A send may name further addresses of the association that it makes, in control messages; no hook is told of
  * those (sctp_sendmsg_new_asoc). The kernel has copied them already. Their port is that of the first.
  */
-static __always_inline int enf_sctp_told(struct enf_access *a, struct sock *sk, struct msghdr *msg)
+static __always_inline int enf_sctp_told(struct enf_access *a, __u64 sk, struct msghdr *msg)
 {
 	__u64 at = (__u64)msg->msg_control, left = msg->msg_controllen, length = 1;
 	__u16 port = a->port;
@@ -496,8 +505,9 @@ static __always_inline int enf_sctp_told(struct enf_access *a, struct sock *sk, 
 }
 
 /* Where a send of what is connected goes by its control messages; the connect has had its verdict. */
-static __always_inline int enf_act_told(struct enf_access *a, struct sock *sk, struct msghdr *msg)
+static __always_inline int enf_act_told(struct enf_access *a, __u64 sk, struct msghdr *msg)
 {
+	__u16 port = 0;
 	int hops;
 
 	if (!sk || (a->family != ENF_AF_INET && a->family != ENF_AF_INET6))
@@ -505,7 +515,8 @@ static __always_inline int enf_act_told(struct enf_access *a, struct sock *sk, s
 	hops = enf_hops_told(a, msg);
 	if (!hops)
 		return 0;
-	a->port = bpf_ntohs(sk->__sk_common.skc_dport);
+	enf_of_sock(port, sk, __sk_common.skc_dport);
+	a->port = bpf_ntohs(port);
 	a->present |= ENF_BIT64(ENF_DIM_PORT);
 	return enf_act_hops(a, hops);
 }
@@ -528,7 +539,7 @@ int BPF_PROG(enf_socket_sendmsg, struct socket *sock, struct msghdr *msg, int si
 	if (a.family == ENF_AF_UNIX)
 		return 0;
 	if (!msg->msg_name)
-		return enf_act_told(&a, sock->sk, msg);
+		return enf_act_told(&a, enf_pointer(sock, sk), msg);
 	if (msg->msg_flags & ENF_MSG_FASTOPEN) {
 		a.op[1] = ENF_OP_CONNECT;
 		a.n_ops = 2;
@@ -536,14 +547,14 @@ int BPF_PROG(enf_socket_sendmsg, struct socket *sock, struct msghdr *msg, int si
 	if (enf_sockaddr(&a, msg->msg_name, msg->msg_namelen, 1) == ENF_ADDR_NONE &&
 	    (a.family == ENF_AF_INET || a.family == ENF_AF_INET6))
 		return 0;
-	enf_to_itself(&a, sock->sk, msg->msg_controllen > 0);
+	enf_to_itself(&a, enf_pointer(sock, sk), msg->msg_controllen > 0);
 	error = enf_act(&a);
 	if (error)
 		return error;
 	if (msg->msg_controllen)
 		hops = enf_hops_told(&a, msg);
-	if (enf_may_be_routed(&a, sock->sk)) {
-		more = enf_hops_of_socket(&a, sock->sk);
+	if (enf_may_be_routed(&a, enf_pointer(sock, sk))) {
+		more = enf_hops_of_socket(&a, enf_pointer(sock, sk));
 		if (more)
 			hops = more | (hops ? ENF_HOP_UNKNOWN : 0);
 	}
@@ -551,7 +562,7 @@ int BPF_PROG(enf_socket_sendmsg, struct socket *sock, struct msghdr *msg, int si
 		error = enf_act_hops(&a, hops);
 	if (error || a.protocol != ENF_IPPROTO_SCTP)
 		return error;
-	return enf_sctp_told(&a, sock->sk, msg);
+	return enf_sctp_told(&a, enf_pointer(sock, sk), msg);
 }
 
 /*
@@ -564,19 +575,20 @@ SEC("lsm/socket_setsockopt")
 int BPF_PROG(enf_socket_setsockopt, struct socket *sock, int level, int option, int ret)
 {
 	struct enf_access a = {};
-	struct sock *sk;
+	__u8 state = 0;
+	__u64 sk;
 
 	if (ret)
 		return ret;
 	if (!enf_is_routing(level, option))
 		return 0;
-	enf_sock(&a, sock, ENF_OP_CONNECT);
+	sk = enf_sock(&a, sock, ENF_OP_CONNECT);
 	if (a.family != ENF_AF_INET && a.family != ENF_AF_INET6 && !enf_is_smc(&a))
 		return 0;
-	sk = sock->sk;
+	enf_of_sock(state, sk, __sk_common.skc_state);
 	if (sk && option != ENF_IPV6_FLOWLABEL_MGR && !enf_is_smc(&a) &&
 	    a.protocol != ENF_IPPROTO_SCTP && a.protocol != ENF_IPPROTO_MPTCP &&
-	    sk->__sk_common.skc_state == ENF_TCP_CLOSE && enf_is_held_alone(sock))
+	    state == ENF_TCP_CLOSE && enf_is_held_alone(sock))
 		return 0;
 	a.op[1] = ENF_OP_SEND;
 	a.n_ops = 2;
@@ -587,7 +599,7 @@ int BPF_PROG(enf_socket_setsockopt, struct socket *sock, int level, int option, 
 /* ---- Unix sockets ------------------------------------------------------------------------- */
 
 /* The name of the socket at the other end: the file it is bound to, or its abstract name. */
-static __always_inline void enf_unix_peer(struct enf_access *a, struct sock *other)
+static __always_inline void enf_unix_peer(struct enf_access *a, __u64 other)
 {
 	__u64 addr = 0;
 	int len = 0;
@@ -617,8 +629,7 @@ static __always_inline void enf_unix_peer(struct enf_access *a, struct sock *oth
 }
 
 SEC("lsm/unix_stream_connect")
-int BPF_PROG(enf_unix_stream_connect, struct sock *sock, struct sock *other, struct sock *newsk,
-	     int ret)
+int BPF_PROG(enf_unix_stream_connect, struct sock *sock, __u64 other, struct sock *newsk, int ret)
 {
 	struct enf_access a = {
 		.present = ENF_SOCK_DIMS,
@@ -648,6 +659,6 @@ int BPF_PROG(enf_unix_may_send, struct socket *sock, struct socket *other, int r
 	if (ret)
 		return ret;
 	a.type = sock->type;
-	enf_unix_peer(&a, other->sk);
+	enf_unix_peer(&a, enf_pointer(other, sk));
 	return enf_act(&a);
 }

@@ -126,11 +126,16 @@ static long enf_userns_one(__u32 i, struct enf_userns_climb *climb)
 /* Whose the task is: its user; in user namespaces whoever made the outermost, if that was not root. */
 __attribute__((noinline)) __u32 enf_account(void)
 {
-	const struct cred *cred = bpf_get_current_task_btf()->real_cred;
-	struct enf_userns_climb climb = { .ns = (__u64)cred->user_ns };
-	__u32 uid = cred->uid.val, owner = 0;
+	__u64 cred = enf_pointer(bpf_get_current_task_btf(), real_cred);
+	struct enf_userns_climb climb = {
+		.ns = enf_word_at(cred + enf_offset(struct cred, user_ns)),
+	};
+	__u32 uid = 0, owner = 0;
+	int level = 0;
 
-	if (!cred->user_ns->level)
+	enf_read(uid, cred + enf_offset(struct cred, uid));
+	enf_read(level, climb.ns + enf_offset(struct user_namespace, level));
+	if (!level)
 		return uid;
 	bpf_loop(ENF_USERNS_DEPTH, enf_userns_one, &climb, 0);
 	enf_read(owner, climb.ns + enf_offset(struct user_namespace, owner));

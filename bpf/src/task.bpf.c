@@ -134,6 +134,11 @@ __attribute__((noinline)) int enf_read_exe(struct enf_scratch *s, struct enf_tas
 	return 0;
 }
 
+__attribute__((noinline)) __u32 enf_own_code(void)
+{
+	return enf_code_flags(bpf_get_current_task_btf()->group_leader);
+}
+
 /* ---- Labels ------------------------------------------------------------------------------- */
 
 __u64 enf_lines = 0;

@@ -92,11 +92,11 @@ class _Bar:
 
 _BARS: Final = (
     _Bar("open", Scope.OUT, 10000, "330", lambda _one, _it: 330),
-    _Bar("open", Scope.IN, 1, "550", lambda _one, _it: 550),
+    _Bar("open", Scope.IN, 1, "512", lambda _one, _it: 512),
     _Bar("open", Scope.IN, 10000, "one rule + 3 %", lambda one, _it: one.added * 1.03 + NOISE),
     _Bar("open", Scope.ALLOW, 10000, "700", lambda _one, _it: 700),
     _Bar("open", Scope.LISTED, 10000, "700", lambda _one, _it: 700),
-    _Bar("read-strict", Scope.ALLOW, 10000, "700", lambda _one, _it: 700),
+    _Bar("read-strict", Scope.ALLOW, 10000, "550", lambda _one, _it: 550),
     _Bar("create", Scope.IN, 10000, "2,500", lambda _one, _it: 2500),
     _Bar("create", Scope.ALLOW, 10000, "3,000", lambda _one, _it: 3000),
     _Bar("connect", Scope.IN, 10000, "900", lambda _one, _it: 900),
