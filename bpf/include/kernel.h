@@ -769,18 +769,16 @@ static __always_inline __u64 enf_word_at(__u64 at)
  * a program takes a pointer from one that a hook was given, or from the current task, kernels since v6.3 (57539b1c0ac2)
  * search all types for a name, up to four times, each time that the verifier comes by.
  */
-#ifdef ENF_RDONLY_CAST
-#define enf_pointer(base, field)                                                                   \
-	(bpf_ksym_exists(ENF_RDONLY_CAST) ? enf_word_at((__u64) & (base)->field)                   \
-					  : (__u64)(base)->field)
+#define enf_pointer(base, field) enf_word_at((__u64) & (base)->field)
+
 /* The same, to take several members from: each load is guarded. */
+#ifdef ENF_RDONLY_CAST
 #define enf_pointer_to(type, base, field)                                                          \
 	((const type *)(bpf_ksym_exists(ENF_RDONLY_CAST)                                           \
 				? ENF_RDONLY_CAST((const void *)enf_pointer(base, field),          \
 						  bpf_core_type_id_kernel(type))                   \
 				: (void *)(base)->field))
 #else
-#define enf_pointer(base, field) ((__u64)(base)->field)
 #define enf_pointer_to(type, base, field) ((base)->field)
 #endif
 

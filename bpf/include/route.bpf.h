@@ -80,14 +80,15 @@ static __always_inline int enf_hop4(struct enf_access *a, __u64 options)
 
 /*
  * Where the options of *sk* send to first; *a* gets the address. Frames of their own, here and below: those of
- * hooks lie under the deepest calls. Returns: ENF_HOP_*, or 0 if it is nowhere else.
+ * hooks lie under the deepest calls. Global, so that they are verified once, however many ways lead by.
+ * Returns: ENF_HOP_*, or 0 if it is nowhere else.
  */
-static __noinline int enf_hops_of_socket(struct enf_access *a, __u64 sk)
+__attribute__((noinline)) int enf_hops_of_socket(struct enf_access *a, __u64 sk)
 {
 	__u64 options = 0, v6 = 0, header = 0;
 	int found = 0;
 
-	if (!sk)
+	if (!a || !sk)
 		return 0;
 	bpf_probe_read_kernel(&options, 8, (void *)enf_member(sk, struct inet_sock, inet_opt));
 	if (options)
@@ -119,15 +120,16 @@ struct enf_told { /* struct cmsghdr */
 	16 /* that are looked at; whether there is a route among others is unknown */
 
 /*
- * Where the control messages of *msg* send to first. The kernel has copied them when a socket's hook is asked
+ * Where the control messages at *at*, *left* bytes, send to first. The kernel has copied them when a socket's hook is asked
  * (____sys_sendmsg), and reads that copy afterwards. Options of IPv4 are not taken apart: unknown.
  */
-static __noinline int enf_hops_told(struct enf_access *a, struct msghdr *msg)
+__attribute__((noinline)) int enf_hops_told(struct enf_access *a, __u64 at, __u64 left)
 {
-	__u64 at = (__u64)msg->msg_control, left = msg->msg_controllen;
 	struct enf_told told = {};
 	int found = 0;
 
+	if (!a)
+		return ENF_HOP_UNKNOWN; /* cannot be; the caller's other verdict stands */
 	for (int i = 0; i < ENF_TOLD_MESSAGES; i++) {
 		int here = 0;
 

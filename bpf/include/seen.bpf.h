@@ -91,7 +91,9 @@ static __always_inline void enf_keep(const struct enf_key *key, __u64 generation
 	enf_end_write(&e->version, version);
 }
 
-/* The set, and what it asks for: either has 16 bits. */
+_Static_assert(ENF_SETS < 1 << 16, "a set has 16 bits");
+
+/* The set, and what it asks for. */
 static __always_inline __u32 enf_who(const struct enf_key *key)
 {
 	return key->set << 16 | key->pair;

@@ -82,13 +82,8 @@ static __always_inline int enf_sockaddr4(struct enf_access *a, __u64 word)
 	return ENF_ADDR_INET;
 }
 
-/*
- * Read a socket address that the kernel has copied. An address that is too short for its family is
- * refused by the protocol itself, so it needs no verdict. A frame of its own, as below: what lies in it would
- * not fit into that of a hook, below the deepest calls.
- */
-static __noinline int enf_sockaddr(struct enf_access *a, const void *address, int len,
-				   int unspec_is_inet)
+static __always_inline int enf_read_sockaddr(struct enf_access *a, const void *address, int len,
+					     int unspec_is_inet)
 {
 	struct enf_sockaddr sa = {};
 	__u16 family;
@@ -144,6 +139,24 @@ static __noinline int enf_sockaddr(struct enf_access *a, const void *address, in
 	return ENF_ADDR_INET;
 }
 
+/*
+ * Read a socket address that the kernel has copied. An address that is too short for its family is
+ * refused by the protocol itself, so it needs no verdict. A frame of its own, as below: what lies in it would
+ * not fit into that of a hook, below the deepest calls.
+ */
+static __noinline int enf_sockaddr(struct enf_access *a, const void *address, int len,
+				   int unspec_is_inet)
+{
+	return enf_read_sockaddr(a, address, len, unspec_is_inet);
+}
+
+/* The same where many ways lead by: global functions are verified once. They take numbers. */
+__attribute__((noinline)) int enf_sockaddr_at(struct enf_access *a, __u64 address, int len,
+					      int unspec_is_inet)
+{
+	return a ? enf_read_sockaddr(a, (const void *)address, len, unspec_is_inet) : ENF_ADDR_NONE;
+}
+
 #define ENF_LOOPBACK4 0x7f000001 /* 127.0.0.1 */
 
 /* Is it no address, 0.0.0.0 or ::? Asked before the call, which most need not pay for. */
@@ -158,18 +171,18 @@ static __always_inline int enf_is_nowhere(const struct enf_access *a)
  * loopback, of version 4 what the socket is bound to, or else the loopback. Where a device or a control
  * message has a say in it too (*is_told*), it is another one of this machine's, unknown.
  */
-static __noinline void enf_to_itself(struct enf_access *a, __u64 sk, int is_told)
+__attribute__((noinline)) int enf_to_itself(struct enf_access *a, __u64 sk, int is_told)
 {
+	int index = 0, device = 0, is_inet;
 	__u32 bound = 0;
-	int index = 0, device = 0;
 	__u8 b[16] = {};
-	int is_inet = a->family == ENF_AF_INET || a->family == ENF_AF_INET6;
 
-	if (!sk || !(a->present & ENF_BIT64(ENF_DIM_ADDR)) || !enf_is_nowhere(a))
-		return;
+	if (!a || !sk || !(a->present & ENF_BIT64(ENF_DIM_ADDR)) || !enf_is_nowhere(a))
+		return 0;
+	is_inet = a->family == ENF_AF_INET || a->family == ENF_AF_INET6;
 	if (enf_is_smc(a)) { /* the socket inside is the one that may be bound */
 		a->unknown |= ENF_BIT64(ENF_DIM_ADDR);
-		return;
+		return 0;
 	}
 	if (!a->addr_lo) {
 		bpf_probe_read_kernel(
@@ -179,7 +192,7 @@ static __noinline void enf_to_itself(struct enf_access *a, __u64 sk, int is_told
 			enf_v4(a, bpf_htonl(ENF_LOOPBACK4));
 		else
 			a->addr_lo = 1;
-		return;
+		return 0;
 	}
 	if (is_inet) {
 		bpf_probe_read_kernel(&bound, 4,
@@ -191,6 +204,7 @@ static __noinline void enf_to_itself(struct enf_access *a, __u64 sk, int is_told
 	enf_of_sock(device, sk, __sk_common.skc_bound_dev_if);
 	if (is_told || index || device)
 		a->unknown |= ENF_BIT64(ENF_DIM_ADDR);
+	return 0;
 }
 
 SEC("lsm/socket_create")
@@ -381,11 +395,11 @@ int BPF_PROG(enf_socket_connect, struct socket *sock, void *address, int addrlen
 	    (a.family == ENF_AF_INET || a.family == ENF_AF_INET6))
 		return 0;
 	if (enf_is_nowhere(&a))
-		enf_to_itself(&a, sk, 0);
+		enf_to_itself(&a, enf_pointer(sock, sk), 0);
 	error = enf_act(&a);
 	if (error || !enf_may_be_routed(&a, sk))
 		return error;
-	return enf_act_hops(&a, enf_hops_of_socket(&a, sk));
+	return enf_act_hops(&a, enf_hops_of_socket(&a, enf_pointer(sock, sk)));
 }
 
 /* ---- SCTP: many addresses at once ---------------------------------------------------------- */
@@ -409,8 +423,10 @@ static __always_inline void enf_sctp(struct enf_access *a, __u64 sk, __u8 op)
  * a packet, where the current task is just anyone.
  */
 SEC("lsm/sctp_bind_connect")
-int BPF_PROG(enf_sctp_bind_connect, __u64 sk, int optname, void *address, int addrlen, int ret)
+int BPF_PROG(enf_sctp_bind_connect, struct sock *given, int optname, void *first, int addrlen,
+	     int ret)
 {
+	__u64 sk = enf_address(given), address = enf_address(first);
 	struct enf_access a;
 	int error;
 
@@ -426,14 +442,14 @@ int BPF_PROG(enf_sctp_bind_connect, __u64 sk, int optname, void *address, int ad
 		if (i == ENF_SCTP_ADDRESSES)
 			enf_nowhere_known(&a);
 		/* an address that SCTP does not know ends the call with an error */
-		else if (enf_sockaddr(&a, address, addrlen, 0) != ENF_ADDR_INET)
+		else if (enf_sockaddr_at(&a, address, addrlen, 0) != ENF_ADDR_INET)
 			return 0;
 		else if (optname != ENF_SCTP_BINDX_ADD)
 			enf_to_itself(&a, sk, 0);
 		error = enf_act(&a);
 		if (error)
 			return error;
-		bpf_probe_read_kernel(&family, 2, address);
+		bpf_probe_read_kernel(&family, 2, (const void *)address);
 		address += family == ENF_AF_INET6 ? 28 : 16;
 		addrlen -= family == ENF_AF_INET6 ? 28 : 16;
 	}
@@ -444,13 +460,13 @@ int BPF_PROG(enf_sctp_bind_connect, __u64 sk, int optname, void *address, int ad
  * Read the control message at *at*, of which *left* bytes are left; if it names an address, *a* asks about it.
  * Returns: the bytes that it takes; 0: nothing more.
  */
-static __noinline __u64 enf_sctp_address(struct enf_access *a, __u64 at, __u64 left)
+__attribute__((noinline)) __u64 enf_sctp_address(struct enf_access *a, __u64 at, __u64 left)
 {
 	struct enf_told told = {};
 	__u8 address[16] = {};
 	__u32 size;
 
-	if (left < sizeof(told)) /* the kernel reads no further, either */
+	if (!a || left < sizeof(told)) /* the kernel reads no further, either */
 		return 0;
 	if (bpf_probe_read_kernel(&told, sizeof(told), (void *)at)) {
 		enf_nowhere_known(a); /* cannot be: the kernel's own memory. onError decides */
@@ -478,7 +494,7 @@ static __noinline __u64 enf_sctp_address(struct enf_access *a, __u64 at, __u64 l
  */
 static __always_inline int enf_sctp_told(struct enf_access *a, __u64 sk, struct msghdr *msg)
 {
-	__u64 at = (__u64)msg->msg_control, left = msg->msg_controllen, length = 1;
+	__u64 at = enf_pointer(msg, msg_control), left = msg->msg_controllen, length = 1;
 	__u16 port = a->port;
 	int error;
 
@@ -512,7 +528,7 @@ static __always_inline int enf_act_told(struct enf_access *a, __u64 sk, struct m
 
 	if (!sk || (a->family != ENF_AF_INET && a->family != ENF_AF_INET6))
 		return 0;
-	hops = enf_hops_told(a, msg);
+	hops = enf_hops_told(a, enf_pointer(msg, msg_control), msg->msg_controllen);
 	if (!hops)
 		return 0;
 	enf_of_sock(port, sk, __sk_common.skc_dport);
@@ -544,15 +560,16 @@ int BPF_PROG(enf_socket_sendmsg, struct socket *sock, struct msghdr *msg, int si
 		a.op[1] = ENF_OP_CONNECT;
 		a.n_ops = 2;
 	}
-	if (enf_sockaddr(&a, msg->msg_name, msg->msg_namelen, 1) == ENF_ADDR_NONE &&
+	if (enf_sockaddr_at(&a, enf_pointer(msg, msg_name), msg->msg_namelen, 1) == ENF_ADDR_NONE &&
 	    (a.family == ENF_AF_INET || a.family == ENF_AF_INET6))
 		return 0;
-	enf_to_itself(&a, enf_pointer(sock, sk), msg->msg_controllen > 0);
+	if (enf_is_nowhere(&a))
+		enf_to_itself(&a, enf_pointer(sock, sk), msg->msg_controllen > 0);
 	error = enf_act(&a);
 	if (error)
 		return error;
 	if (msg->msg_controllen)
-		hops = enf_hops_told(&a, msg);
+		hops = enf_hops_told(&a, enf_pointer(msg, msg_control), msg->msg_controllen);
 	if (enf_may_be_routed(&a, enf_pointer(sock, sk))) {
 		more = enf_hops_of_socket(&a, enf_pointer(sock, sk));
 		if (more)
