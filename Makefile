@@ -149,13 +149,18 @@ test-kube: build
 	@$(VENV)/bin/python scripts/kube/fetch-helm.py build/helm/helm || true
 	@$(VENV)/bin/pytest -q tests/kube tests/unit/test_kube_manifests.py
 
+# Times that each part is killed, and policies that come at once.
+CLUSTER_ROUNDS ?= 3
+CLUSTER_POLICIES ?= 50
+
 # Without the programs of the cluster the tests are skipped, and say why.
 test-cluster: ready-for-guests image
 	@$(VENV)/bin/python scripts/kube/build-cluster.py build/cluster || true
 	@$(VENV)/bin/python scripts/kube/fetch-helm.py build/helm/helm || true
 	@$(VENV)/bin/python tests/vm/runtime_packages.py containerd runc containernetworking-plugins busybox-static
 	@tests/vm/run --systemd --cpus 2 --mem 3G --scratch 3072 --timeout $(VM_TIMEOUT) --out build/cluster-run -- \
-		"$(VENV)/bin/pytest -p no:cacheprovider --basetemp /tmp/tests -q tests/vm/cluster"
+		"ENFORCER_CLUSTER_ROUNDS=$(CLUSTER_ROUNDS) ENFORCER_CLUSTER_POLICIES=$(CLUSTER_POLICIES) \
+		$(VENV)/bin/pytest -p no:cacheprovider --basetemp /tmp/tests -q tests/vm/cluster"
 
 # Interpreters of this machine, besides those of Debian.
 PYTHONS ?=
