@@ -14,7 +14,6 @@ from http import HTTPStatus
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import attrs
 from authority import Authority
@@ -26,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = ROOT / "build/cluster"
 SERVER = "10.99.0.1"
 """The first address of services is the API server's."""
-_TOO_LONG = HTTPStatus.GATEWAY_TIMEOUT
+_GONE = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
 
 
 @attrs.frozen
@@ -105,17 +104,14 @@ class Api:
                 said = answer.read()
                 assert answer.status == HTTPStatus.CREATED, said.decode()
 
-    def delete_all(self, path: str, labels: str) -> None:
-        """Delete what is at *path* and has *labels*, as fast as the server does."""
+    def delete(self, path: str, names: Iterable[str]) -> None:
+        """Delete each of *names* at *path*: a request for all of them would be ended before it is done."""
         with contextlib.closing(self._connection()) as connection:
-            status = _TOO_LONG
-            while (
-                status == _TOO_LONG
-            ):  # the server ends a request after half a minute, with many of them deleted
-                connection.request("DELETE", f"{path}?{urlencode({'labelSelector': labels})}")
+            for name in names:
+                connection.request("DELETE", f"{path}/{name}")
                 answer = connection.getresponse()
-                status, said = answer.status, answer.read()
-            assert status == HTTPStatus.OK, said.decode()
+                said = answer.read()
+                assert answer.status in _GONE, said.decode()
 
     @property
     def _context(self) -> ssl.SSLContext:

@@ -142,11 +142,9 @@ def test_the_store_is_restored_from_a_backup(node, installed, forbidden):
 
 def test_many_policies_come_at_once(node, installed, forbidden):
     """As many as a node can have are active besides those that were; the others are refused, and no try succeeds."""
-    bulk = {"bulk": "yes"}
 
     def made(number: int) -> dict[str, Any]:
         found = policy(f"many-{number}", "hostile", "deny")
-        found["metadata"]["labels"] = bulk
         found["spec"]["rules"][0]["match"] = {"path": f"/nowhere/{number}"}
         return found
 
@@ -162,7 +160,7 @@ def test_many_policies_come_at_once(node, installed, forbidden):
         forbidden()
         found = states(installed)
     finally:
-        node.api.delete_all(PLACE, "bulk=yes")
+        node.api.delete(PLACE, (f"many-{number}" for number in range(MANY)))
     until(lambda: len(states(installed)) == before, "what was deleted is still reported", 60 + MANY)
     forbidden()
 
