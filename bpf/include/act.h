@@ -153,17 +153,22 @@ static __always_inline int enf_act_inside(struct enf_access *access)
 }
 
 /* One operation on one path. */
-static __always_inline int enf_act_path(__u64 mnt, __u64 dentry, __u8 op, __u32 flags)
+static __always_inline int enf_act_path(__u64 mnt, __u64 dentry, __u8 op)
 {
 	struct enf_access a = {
 		.dentry = dentry,
 		.mnt = mnt,
-		.flags = flags,
 		.op = { op },
 		.n_ops = 1,
 	};
 
 	return enf_act(&a);
+}
+
+/* One operation on an open file, by the path that it was opened by. */
+static __always_inline int enf_act_file(struct file *file, __u8 op)
+{
+	return enf_act_path(enf_pointer(file, f_path.mnt), enf_pointer(file, f_path.dentry), op);
 }
 
 /*

@@ -31,7 +31,7 @@
 #define ENF_PROT_READ 0x1
 #define ENF_READ_IMPLIES_EXEC 0x0400000 /* of task_struct.personality */
 
-/* How something is to be mapped. What it is most calls need not know, for which a program runs dozens of times: */
+/* How something is to be mapped. The start of a program maps dozens of times, and mostly this is all to be known. */
 struct enf_mapping {
 	__u64 prot;
 	int is_shared; /* what is written to it reaches the file */

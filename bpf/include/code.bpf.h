@@ -89,9 +89,9 @@ static __always_inline __u32 enf_code_flags(struct task_struct *leader)
 }
 
 /* The label of the current task, or a copy of one, takes over what is known of its process. */
-static __always_inline void enf_take_code(struct enf_task *task, struct task_struct *leader)
+static __always_inline void enf_take_code(struct enf_task *task, __u32 known)
 {
-	task->flags = (task->flags & ~ENF_CODE_FLAGS) | enf_code_flags(leader);
+	task->flags = (task->flags & ~ENF_CODE_FLAGS) | known;
 }
 
 /* An exec has begun another program in *t*, the only thread. Its mappings are yet to come. */

@@ -120,8 +120,8 @@ struct enf_told { /* struct cmsghdr */
 	16 /* that are looked at; whether there is a route among others is unknown */
 
 /*
- * Where the control messages at *at*, *left* bytes, send to first. The kernel has copied them when a socket's hook is asked
- * (____sys_sendmsg), and reads that copy afterwards. Options of IPv4 are not taken apart: unknown.
+ * Where the control messages at *at*, *left* bytes, send to first. The kernel has copied them when a socket's hook
+ * is asked (____sys_sendmsg), and reads that copy afterwards. Options of IPv4 are not taken apart: unknown.
  */
 __attribute__((noinline)) int enf_hops_told(struct enf_access *a, __u64 at, __u64 left)
 {
@@ -129,7 +129,7 @@ __attribute__((noinline)) int enf_hops_told(struct enf_access *a, __u64 at, __u6
 	int found = 0;
 
 	if (!a)
-		return ENF_HOP_UNKNOWN; /* cannot be; the caller's other verdict stands */
+		return ENF_HOP_UNKNOWN; /* cannot be: onError decides */
 	for (int i = 0; i < ENF_TOLD_MESSAGES; i++) {
 		int here = 0;
 

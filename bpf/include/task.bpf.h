@@ -179,7 +179,7 @@ static __always_inline int enf_current(struct enf_ctx *c)
 		enf_count(ENF_STAT_LATE_LABEL);
 	}
 	if (enf_head(c)->asked_flags & ENF_SF_TRUSTED_CODE)
-		task->flags = (task->flags & ~ENF_CODE_FLAGS) | enf_own_code();
+		enf_take_code(task, enf_own_code());
 	enf_evaluate(c->s, task, bpf_get_current_task(), 0);
 	return 0;
 }

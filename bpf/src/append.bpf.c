@@ -79,8 +79,7 @@ int BPF_PROG(enf_append_permission, struct file *file, int mask, int ret)
 		return ret;
 	if (!(mask & ENF_MAY_WRITE) || !(file->f_flags & ENF_O_APPEND) || enf_only_appends())
 		return 0;
-	return enf_act_path(enf_pointer(file, f_path.mnt), enf_pointer(file, f_path.dentry),
-			    ENF_OP_OVERWRITE, 0);
+	return enf_act_file(file, ENF_OP_OVERWRITE);
 }
 
 /* Through a shared mapping that is writable any byte can be changed. */
@@ -99,8 +98,7 @@ int enf_append_mmap(unsigned long long *ctx)
 		return 0;
 	if (!(file->f_flags & ENF_O_APPEND))
 		return 0;
-	return enf_act_path(enf_pointer(file, f_path.mnt), enf_pointer(file, f_path.dentry),
-			    ENF_OP_OVERWRITE, 0);
+	return enf_act_file(file, ENF_OP_OVERWRITE);
 }
 
 SEC("lsm/file_mprotect")

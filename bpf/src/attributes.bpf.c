@@ -20,7 +20,7 @@ int enf_inode_setattr(unsigned long long *ctx)
 	if (!(c.valid &
 	      (ENF_ATTR_ATIME_SET | ENF_ATTR_MTIME_SET | ENF_ATTR_TIMES_SET | ENF_ATTR_TOUCH)))
 		return 0;
-	return enf_act_path(0, c.dentry, ENF_OP_ATTRIBUTES, 0);
+	return enf_act_path(0, c.dentry, ENF_OP_ATTRIBUTES);
 }
 
 /* ---- Flags and project -------------------------------------------------------------------- */
@@ -42,8 +42,7 @@ static __always_inline int enf_flags(struct file *file, unsigned int cmd)
 		if (enf_word_at(at + enf_offset(struct inode_operations, fileattr_set)))
 			return 0;
 	}
-	return enf_act_path(enf_pointer(file, f_path.mnt), enf_pointer(file, f_path.dentry),
-			    ENF_OP_ATTRIBUTES, 0);
+	return enf_act_file(file, ENF_OP_ATTRIBUTES);
 }
 
 SEC("lsm/file_ioctl")
@@ -63,5 +62,5 @@ int BPF_PROG(enf_file_ioctl_compat, struct file *file, unsigned int cmd, unsigne
 SEC("lsm/inode_file_setattr")
 int BPF_PROG(enf_inode_file_setattr, struct dentry *dentry, void *fa, int ret)
 {
-	return ret ? ret : enf_act_path(0, (__u64)dentry, ENF_OP_ATTRIBUTES, 0);
+	return ret ? ret : enf_act_path(0, (__u64)dentry, ENF_OP_ATTRIBUTES);
 }

@@ -66,8 +66,11 @@ __attribute__((noinline)) int enf_layer_file(__u64 inode, __u32 pair, int is_set
 	return enf_act(&a);
 }
 
-/* *ops* are those of *pair*: each hook has them more cheaply than enf_pair_ops() does. */
-static __always_inline int enf_access_file(const struct enf_task *task, struct file *file,
+/*
+ * *ops* are those of *pair*: each hook has them more cheaply than enf_pair_ops() does. *is_strict*: they are those of
+ * strict rules.
+ */
+static __always_inline int enf_file_access(const struct enf_task *task, struct file *file,
 					   __u32 pair, __u64 ops, int is_strict)
 {
 	union {
@@ -91,12 +94,6 @@ static __always_inline int enf_access_file(const struct enf_task *task, struct f
 	};
 	enf_fill_pair(&room.a, pair);
 	return enf_act(&room.a);
-}
-
-static __always_inline int enf_file_access(const struct enf_task *task, struct file *file,
-					   __u32 pair, __u64 ops)
-{
-	return enf_access_file(task, file, pair, ops, 0);
 }
 
 #define ENF_OPEN_OPS (ENF_BIT(ENF_OP_READ) | ENF_BIT(ENF_OP_WRITE) | ENF_BIT(ENF_OP_APPEND))
@@ -124,7 +121,7 @@ int BPF_PROG(enf_file_open, struct file *file, int ret)
 		pair = ENF_PAIR(mode == ENF_FMODE_WRITE ? ENF_NO_OP : ENF_OP_READ, writes);
 		ops = enf_pair_ops(pair);
 	}
-	return enf_file_access(task, file, pair, ops);
+	return enf_file_access(task, file, pair, ops, 0);
 }
 
 /* Strict rules: every use of a descriptor, also of one that was opened before the policy. */
@@ -142,7 +139,7 @@ int BPF_PROG(enf_file_permission, struct file *file, int mask, int ret)
 	} else if (!(mask & ENF_MAY_READ)) {
 		return 0;
 	}
-	return enf_access_file(enf_settled_task(), file, pair, ops, 1);
+	return enf_file_access(enf_settled_task(), file, pair, ops, 1);
 }
 
 /* A descriptor that may only append must not become one that may write anywhere. */
@@ -155,7 +152,7 @@ int BPF_PROG(enf_file_fcntl, struct file *file, unsigned int cmd, unsigned long 
 	    !(file->f_mode & ENF_FMODE_WRITE))
 		return 0;
 	return enf_file_access(enf_settled_task(), file, ENF_PAIR(ENF_NO_OP, ENF_OP_WRITE),
-			       ENF_BIT(ENF_OP_WRITE));
+			       ENF_BIT(ENF_OP_WRITE), 0);
 }
 
 SEC("lsm/mmap_file")
@@ -172,7 +169,7 @@ int enf_mmap_file(unsigned long long *ctx)
 	if (!enf_mapped_file(ctx) || !file)
 		return 0;
 	return enf_file_access(enf_settled_task(), file, ENF_PAIR(ENF_OP_MMAP_EXEC, ENF_NO_OP),
-			       ENF_BIT(ENF_OP_MMAP_EXEC));
+			       ENF_BIT(ENF_OP_MMAP_EXEC), 0);
 }
 
 SEC("lsm/file_mprotect")
@@ -208,7 +205,7 @@ int enf_mmap_strict(unsigned long long *ctx)
 		return 0;
 	if (!enf_mapped_file(ctx) || !file) /* both: see above */
 		return 0;
-	return enf_access_file(
+	return enf_file_access(
 		enf_settled_task(), file,
 		ENF_PAIR(ENF_OP_FD_READ, is_written ? ENF_OP_FD_WRITE : ENF_NO_OP),
 		ENF_BIT(ENF_OP_FD_READ) | (is_written ? ENF_BIT(ENF_OP_FD_WRITE) : 0), 1);
@@ -242,7 +239,7 @@ int BPF_PROG(enf_path_truncate, const struct path *path, int ret)
 {
 	if (ret)
 		return ret;
-	return enf_act_path(enf_pointer(path, mnt), enf_pointer(path, dentry), ENF_OP_TRUNCATE, 0);
+	return enf_act_path(enf_pointer(path, mnt), enf_pointer(path, dentry), ENF_OP_TRUNCATE);
 }
 
 /* ftruncate and O_TRUNC; split off path_truncate in v6.2 (3350607dc5637). */
@@ -251,8 +248,7 @@ int BPF_PROG(enf_file_truncate, struct file *file, int ret)
 {
 	if (ret)
 		return ret;
-	return enf_act_path(enf_pointer(file, f_path.mnt), enf_pointer(file, f_path.dentry),
-			    ENF_OP_TRUNCATE, 0);
+	return enf_act_file(file, ENF_OP_TRUNCATE);
 }
 
 /* ---- Names -------------------------------------------------------------------------------- */
@@ -549,7 +545,7 @@ int BPF_PROG(enf_path_chown, const struct path *path, __u64 uid, __u64 gid, int 
 {
 	if (ret)
 		return ret;
-	return enf_act_path(enf_pointer(path, mnt), enf_pointer(path, dentry), ENF_OP_CHOWN, 0);
+	return enf_act_path(enf_pointer(path, mnt), enf_pointer(path, dentry), ENF_OP_CHOWN);
 }
 
 static __always_inline int enf_xattr(struct dentry *dentry, const char *name)

@@ -41,7 +41,7 @@ int BPF_PROG(enf_kernel_read_file, struct file *file, enum kernel_read_file_id i
 	op = enf_read_op(id);
 	if (op == ENF_NO_OP)
 		return 0;
-	return enf_act_path(enf_pointer(file, f_path.mnt), enf_pointer(file, f_path.dentry), op, 0);
+	return enf_act_file(file, op);
 }
 
 /* From memory: there is no file, and so no name that a rule could find good. */

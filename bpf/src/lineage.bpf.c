@@ -372,7 +372,7 @@ int enf_label_tasks(struct bpf_iter__task *ctx)
 	if (parent && parent != task && parent->exec_ns) {
 		enf_copy_label(&s->other, parent);
 		if (image->asked_flags & ENF_SF_TRUSTED_CODE)
-			enf_take_code(&s->other, real_parent->group_leader);
+			enf_take_code(&s->other, enf_code_flags(real_parent->group_leader));
 		enf_evaluate(s, &s->other, enf_address(real_parent), staged);
 		changed += enf_join(task, &s->other, all ? NULL : image->new_labels);
 	}

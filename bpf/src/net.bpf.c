@@ -150,7 +150,10 @@ static __noinline int enf_sockaddr(struct enf_access *a, const void *address, in
 	return enf_read_sockaddr(a, address, len, unspec_is_inet);
 }
 
-/* The same where many ways lead by: global functions are verified once. They take numbers. */
+/*
+ * The same where many ways lead by: global functions are verified once. They take numbers, and what they are told to
+ * fill in may be NULL for all that the verifier knows. It never is.
+ */
 __attribute__((noinline)) int enf_sockaddr_at(struct enf_access *a, __u64 address, int len,
 					      int unspec_is_inet)
 {
