@@ -5,15 +5,6 @@
 
 #include "kernel.h"
 
-/* What lies at *address*; 0 if that cannot be read. As a value it takes no stack from what follows. */
-static __always_inline __u64 enf_pointer_at(__u64 address)
-{
-	__u64 found = 0;
-
-	enf_read(found, address);
-	return found;
-}
-
 /*
  * The sequence of a seqlock; odd while a writer is in. Where the kernel hides the symbol, *lock* is 0, and so is what
  * is found there: then races go unseen, and doctor says so.

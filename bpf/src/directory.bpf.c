@@ -145,10 +145,10 @@ __attribute__((noinline)) int enf_ends_in(__u32 text, __u64 name, __u32 len)
 		return 0;
 	text += image->off_text;
 	for (at = 0; at < ENF_PREFILTER_WORDS * 8 && at + 8 <= len; at += 8)
-		if (enf_differs_at(image, text + at, enf_pointer_at(name + at)))
+		if (enf_differs_at(image, text + at, enf_word_at(name + at)))
 			return 0;
 	return at >= len ||
-	       !enf_first(enf_differs_at(image, text + at, enf_pointer_at(name + at)), len - at);
+	       !enf_first(enf_differs_at(image, text + at, enf_word_at(name + at)), len - at);
 }
 
 struct enf_alike {

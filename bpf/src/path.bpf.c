@@ -256,7 +256,7 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 
 	if (!s)
 		return ENF_PATH_UNKNOWN;
-	sb = enf_pointer_at(dentry + enf_offset(struct dentry, d_sb));
+	sb = enf_word_at(dentry + enf_offset(struct dentry, d_sb));
 	if (!sb)
 		return ENF_PATH_UNKNOWN;
 	view &= ~ENF_VIEW_PRINTED;
@@ -287,14 +287,14 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 		__u64 ns;
 
 		mount = mnt - enf_offset(struct mount, mnt);
-		ns = enf_pointer_at(mount + enf_offset(struct mount, mnt_ns));
+		ns = enf_word_at(mount + enf_offset(struct mount, mnt_ns));
 		if (!ns || ns >= (__u64)-4095) /* no namespace: memfd, pipe; detached mount */
 			mount = 0;
 	}
 	if (!host)
 		s->folds = enf_may_fold(sb, mount);
-	root = mount ? enf_pointer_at(mount + enf_offset(struct mount, mnt.mnt_root))
-		     : enf_pointer_at(sb + enf_offset(struct super_block, s_root));
+	root = mount ? enf_word_at(mount + enf_offset(struct mount, mnt.mnt_root))
+		     : enf_word_at(sb + enf_offset(struct super_block, s_root));
 	if (dentry == root || s->folds)
 		s->in_directory = 0;
 	if (enf_walk_up(s, dentry, mount, root, print)) {

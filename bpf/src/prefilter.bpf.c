@@ -48,9 +48,9 @@ __attribute__((noinline)) __u64 enf_prefilter_hash(__u64 hash, __u64 name, __u32
 
 	/* Whole words first, with one way through each: of two the verifier would go all combinations. */
 	for (at = 0; at < ENF_PREFILTER_WORDS * 8 && at + 8 <= len; at += 8)
-		hash = enf_mix(hash, enf_pointer_at(name + at));
+		hash = enf_mix(hash, enf_word_at(name + at));
 	if (at < len)
-		hash = enf_mix(hash, enf_first(enf_pointer_at(name + at), len - at));
+		hash = enf_mix(hash, enf_first(enf_word_at(name + at), len - at));
 	return enf_mix(hash, ((__u64)len << 8) | 0x2f);
 }
 
