@@ -294,7 +294,8 @@ class _Lowering:
 
     def _flags(self, action: Action | None) -> RowFlag:
         flags = RowFlag.AUDIT if self.policy.mode is Mode.AUDIT else _NO_FLAGS
-        if action and action.verb is Verb.ALLOW and (action.message or self.policy.message):
+        inherited = self.policy.message if self.policy.record_allowed else None
+        if action and action.verb is Verb.ALLOW and (action.message or inherited):
             flags |= RowFlag.RECORD
         return flags
 

@@ -51,6 +51,7 @@ SPEC_KEYS = (
     "default",
     "rules",
     *ACTIONS_KEYS,
+    "recordAllowed",
     "allowDegraded",
 )
 MODES = tuple(mode.value for mode in Mode)
@@ -147,7 +148,7 @@ def _spec(spec: Map, top: Map, metadata: Metadata, context: Context) -> Policy:
     word = context.word(mode.value, "mode", MODES) if mode else None
     message = spec.get("message")
     selector = spec.get("selector")
-    degraded = spec.get("allowDegraded")
+    recorded, degraded = spec.get("recordAllowed"), spec.get("allowDegraded")
     rules = _rules(spec, _listed_actions(spec, context), context)
     defaults = _defaults(spec, rules, context)
     check_marks(metadata.name, rules, context)
@@ -163,6 +164,8 @@ def _spec(spec: Map, top: Map, metadata: Metadata, context: Context) -> Policy:
         defaults=defaults,
         message=read_message(message, context) if message else None,
         description=metadata.description,
+        record_allowed=recorded is None
+        or context.boolean(recorded.value, "recordAllowed") is not False,
         allow_degraded=bool(context.boolean(degraded.value, "allowDegraded"))
         if degraded
         else False,

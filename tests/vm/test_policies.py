@@ -73,3 +73,8 @@ def test_attack_is_stopped_by_its_rule(case: Case, enforced: Enforced) -> None:
 @pytest.mark.parametrize("case", _ORDINARY, ids=lambda case: case.id)
 def test_ordinary_use_goes_on(case: Case, enforced: Enforced) -> None:
     check_ordinary(enforced.engine, case)
+
+
+def test_what_is_allowed_makes_no_record(enforced: Enforced) -> None:
+    """After all of the above."""
+    assert [] == [one for one in enforced.engine.events() if one["action"] == "allow"]

@@ -316,6 +316,7 @@ class Policy:
 
     *defaults* maps an event name to the verdict when no rule of this policy on that event matched;
     *selector* restricts every rule and default to some processes.
+    *record_allowed*: with *message*, what its rules allow is recorded too.
     *allow_degraded*: what this kernel cannot prevent, or not every time, may be enforced so.
     *notes*: of a policy written for others. *namespace*: of the pods that it is for, which is part of its
     name and selector; empty: it is for the whole host.
@@ -329,6 +330,7 @@ class Policy:
     defaults: dict[str, Action] = attrs.field(factory=dict)
     message: str | None = None
     description: str = ""
+    record_allowed: bool = True
     allow_degraded: bool = False
     namespace: str = ""
     notes: tuple[Note, ...] = attrs.field(default=(), eq=False)

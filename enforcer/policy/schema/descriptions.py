@@ -17,6 +17,7 @@ SPEC_TEXTS: Final[dict[str, str]] = {
     "default": "The action when no rule matched: one for the events of the rules, or one for each event.",
     "rules": "Tried from top to bottom: the first that matches decides.",
     **dict.fromkeys(ACTIONS_KEYS, "Actions by event, for rules that have no action."),
+    "recordAllowed": "With a message, also record what the rules allow. Default: true.",
     "allowDegraded": "Take the policy even if this kernel can kill only after the fact. Default: false.",
 }
 """By key of spec."""

@@ -189,6 +189,7 @@ def _spec() -> Schema:
                 "default": {"anyOf": [ref, defaults]},
                 "rules": list_of({"$ref": "#/$defs/rule"}),
                 **dict.fromkeys(ACTIONS_KEYS, listed),
+                "recordAllowed": {"type": "boolean"},
                 "allowDegraded": {"type": "boolean"},
             },
             SPEC_TEXTS,

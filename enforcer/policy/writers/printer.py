@@ -92,6 +92,8 @@ def _spec(policy: Policy) -> dict[str, object]:
         spec["mode"] = policy.mode.value
     if policy.message is not None:
         spec["message"] = policy.message
+    if not policy.record_allowed:
+        spec["recordAllowed"] = False
     if policy.allow_degraded:
         spec["allowDegraded"] = True
     if selector := _selector(policy):

@@ -56,13 +56,18 @@ def test_rows_keep_the_order_of_writing_and_end_with_defaults() -> None:
 
 
 def test_an_allow_with_a_message_is_recorded() -> None:
-    """Its own message or the policy's; one without is silent."""
+    """Its own message or the policy's, unless that is for the rest; one without is silent."""
     loud = rows_of(load("{exec: {}, action: allow, message: hello}"))
     inherited = rows_of(load("{exec: {}, action: allow}", spec="  message: hello\n"))
+    apart = "  message: hello\n  recordAllowed: false\n"
+    kept = rows_of(load("{exec: {}, action: allow}", spec=apart))
+    own = rows_of(load("{exec: {}, action: allow, message: mine}", spec=apart))
     silent = rows_of(load("{exec: {}, action: allow}"))
 
     assert [RowFlag.RECORD] == [row.flags & RowFlag.RECORD for row in loud]
     assert [RowFlag.RECORD] == [row.flags & RowFlag.RECORD for row in inherited]
+    assert [RowFlag.RECORD] == [row.flags & RowFlag.RECORD for row in own]
+    assert [RowFlag(0)] == [row.flags & RowFlag.RECORD for row in kept]
     assert [RowFlag(0)] == [row.flags & RowFlag.RECORD for row in silent]
     assert "hello" == inherited[0].info.message
 

@@ -296,6 +296,7 @@ TEXTS = [
     (f"{HEAD}spec: {{mode: off}}\n", "4:14", "mode must be one of enforce, audit, not the text 'off'"),
     (f"{HEAD}spec: {{mode: Audit}}\n", "4:14", "did you mean 'audit'?"),
     (f"{HEAD}spec: {{allowDegraded: yes}}\n", "4:23", "allowDegraded must be true or false"),
+    (f"{HEAD}spec: {{recordAllowed: no}}\n", "4:23", "recordAllowed must be true or false"),
     (f"{HEAD}spec: {{selector: {{}}}}\n", "4:18", "selector takes fields"),
     (f"{HEAD}spec: {{selector: {{image: x}}}}\n", "4:19", "'image' is not supported by this version"),
     (f"{HEAD}spec: {{message: [a]}}\n", "4:17", "message must be text"),

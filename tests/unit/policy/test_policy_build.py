@@ -44,11 +44,12 @@ def test_defaults_of_a_policy():
     policy = load_spec("  rules: [{exec: {}, action: deny}]\n")
     (rule,) = policy.rules
 
-    assert (Mode.ENFORCE, None, Process(), {}, False) == (
+    assert (Mode.ENFORCE, None, Process(), {}, True, False) == (
         policy.mode,
         policy.message,
         policy.selector,
         policy.defaults,
+        policy.record_allowed,
         policy.allow_degraded,
     )
     assert ("rule-1", "medium", (), True, False, None) == (
@@ -69,6 +70,7 @@ def test_everything_that_can_be_written():
         + """spec:
   mode: audit
   message: "{policy}: {{braces}}"
+  recordAllowed: false
   allowDegraded: true
   selector: {unit: a.service}
   rules:
@@ -91,6 +93,7 @@ def test_everything_that_can_be_written():
 
     assert ("a-b.c", "Some text.", True) == (policy.name, policy.description, policy.allow_degraded)
     assert Mode.AUDIT is policy.mode
+    assert policy.record_allowed is False
     assert "{policy}: {{braces}}" == policy.message
     assert policy.selector
     assert Action(Verb.DENY, errno=13, message="hello {path}") == rule.action

@@ -381,6 +381,7 @@ def _spec(draw):
         "message": st.sampled_from(["{policy}/{rule}", "no"]),
         "selector": _fields(PROCESS_FIELDS).filter(bool),
         "default": defaults | _ACTIONS,
+        "recordAllowed": st.booleans(),
         "allowDegraded": st.booleans(),
     }
     keys = draw(st.lists(st.sampled_from(sorted(optional)), max_size=3, unique=True))

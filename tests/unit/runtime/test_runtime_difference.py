@@ -235,6 +235,7 @@ OTHER = {
         "defaults": {"exec": Action(Verb.LOG)},
         "message": "m",
         "description": "d",
+        "record_allowed": False,
         "allow_degraded": True,
         "namespace": "shop",
     },
