@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import attrs
 
 from enforcer.compiler.atoms import ARG_DIMS, Atoms
+from enforcer.compiler.automata import Automata, KeptAutomata
 from enforcer.compiler.explain import explain
 from enforcer.compiler.host import Host, LocalHost
 from enforcer.compiler.image import Counts, assemble
@@ -70,6 +71,7 @@ class CompiledImage:
             label has to be made anew.
         points: of the kernel that rules name, with what they compare there.
         unfollowed: containers, by cgroup, with more links than have room.
+        automata: those of its globs, for the next image.
     """
 
     image: bytes = attrs.field(repr=lambda image: f"<{len(image)} bytes>")
@@ -84,6 +86,7 @@ class CompiledImage:
     continues: bool = True
     points: tuple[Placed, ...] = ()
     unfollowed: frozenset[bytes] = frozenset()
+    automata: Automata = attrs.field(factory=dict, repr=False)
 
     def explain(self, row: int) -> str:
         """Say in one line what row *row* is."""
@@ -101,6 +104,7 @@ def compile_policies(
     keep: PolicySet | None = None,
     now_ns: int | None = None,
     types: Types | None = None,
+    automata: Automata | None = None,
 ) -> CompiledImage:
     """
     Compile all *policies* together.
@@ -115,6 +119,7 @@ def compile_policies(
             current, so that what is forked meanwhile is known to them.
         now_ns: CLOCK_BOOTTIME, the birth of marks that are new; default the clock's.
         types: what is known of the kernel's functions; default what this machine says.
+        automata: of the last image, those of :attr:`CompiledImage.automata`.
 
     Raises:
         LimitError: a limit is exceeded; names the limit, the number and the place.
@@ -134,6 +139,7 @@ def compile_policies(
         before = LabelNumbers()
         atoms, subjects, marks, rows = _lowered(policies, names, before, keep, born)
     labels = attrs.evolve(subjects.numbers, marks=marks.numbers)
+    kept = KeptAutomata(automata or {})
     tables = assemble(
         rows,
         atoms,
@@ -148,6 +154,7 @@ def compile_policies(
         generation=generation,
         new_labels=labels.used - before.used,
         seed=seed,
+        kept=kept,
     )
     ops = frozenset(op for op in Op if tables.ops >> op & 1)
     dims = frozenset(dim for dim in range(64) if tables.dims >> dim & 1)
@@ -174,6 +181,7 @@ def compile_policies(
         continues=previous is None or before is previous,
         points=placement.points,
         unfollowed=frozenset(atoms.linked.left_out),
+        automata=kept.now,
     )
 
 

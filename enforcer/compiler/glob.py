@@ -8,6 +8,7 @@ single pattern that grows too large is refused.
 
 from __future__ import annotations
 
+import functools
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -16,11 +17,13 @@ import attrs
 
 from enforcer import _abi
 from enforcer.compiler import nfa
+from enforcer.compiler.automata import KeptAutomata
+from enforcer.compiler.dfa import Dfa, Entries
 from enforcer.compiler.patterns import Glob
 from enforcer.errors import LimitError
 from enforcer.span import Span
 
-__all__ = ["FOLDED_AT", "MAYBE", "Dfa", "compile_globs"]
+__all__ = ["FOLDED_AT", "MAYBE", "compile_globs"]
 
 MAX_STATES: Final = 0xFFFF
 _GROUP_WEIGHT: Final = 12_000
@@ -33,52 +36,41 @@ FOLDED_AT: Final = _abi.ENF_DFA_FOLDED_AT
 """Where an automaton has the bits of dimensions whose letters it takes as small ones."""
 _START: Final = 1
 
-Entries = tuple[int, ...]
-"""Entries of the atom list."""
-
-
-@attrs.frozen
-class Dfa:
-    """
-    One automaton.
-
-    Attributes:
-        classes: class of each byte.
-        trans: following state by state * n_classes + class.
-        accepts: entries of the atom list that each state yields at the end of the text.
-        mays: what each state yields where the text goes on: entries that are yielded whatever follows, and
-            with :data:`MAYBE` those that something that follows could yield. Empty if not needed.
-    """
-
-    classes: bytes
-    n_classes: int
-    trans: array[int]
-    accepts: list[Entries]
-    mays: list[Entries] = attrs.field(factory=list)
-
-    @property
-    def n_states(self) -> int:
-        """How many states there are, the dead one included."""
-        return len(self.accepts)
-
 
 class _TooLargeError(Exception):
     """The automaton of this group outgrows its bound."""
 
 
 def compile_globs(
-    patterns: Mapping[Glob, Entries], spans: Mapping[Glob, Span | None], *, is_cut: bool = False
+    patterns: Mapping[Glob, Entries],
+    spans: Mapping[Glob, Span | None],
+    *,
+    is_cut: bool = False,
+    kept: KeptAutomata | None = None,
 ) -> list[Dfa]:
     """
-    Compile *patterns* into as few automata as their growth allows; *is_cut*: a text may go on.
+    Compile *patterns* into as few automata as their growth allows.
+
+    Args:
+        patterns: what each yields.
+        spans: where each is from.
+        is_cut: a text may go on.
+        kept: automata that were made before.
 
     Raises:
         LimitError: a pattern needs too many states, or all of them too many automata.
     """
-    out: list[Dfa] = []
-    for group in _groups(patterns):
-        out += _compile_group(group, patterns, spans, is_cut=is_cut)
-    return out
+    store = kept if kept is not None else KeptAutomata()
+    return [
+        dfa
+        for group in _groups(patterns)
+        for dfa in store.of(
+            group,
+            patterns,
+            functools.partial(_compile_group, group, spans=spans, is_cut=is_cut),
+            is_cut=is_cut,
+        )
+    ]
 
 
 def _groups(patterns: Mapping[Glob, Entries]) -> Iterator[list[Glob]]:
@@ -113,8 +105,8 @@ def _by_weight(patterns: Sequence[Glob]) -> Iterator[list[Glob]]:
 def _compile_group(
     group: list[Glob],
     patterns: Mapping[Glob, Entries],
-    spans: Mapping[Glob, Span | None],
     *,
+    spans: Mapping[Glob, Span | None],
     is_cut: bool,
 ) -> list[Dfa]:
     total = sum(nfa.weight(pattern.tokens) for pattern in group)
@@ -128,7 +120,7 @@ def _compile_group(
             return [
                 dfa
                 for part in halves
-                for dfa in _compile_group(part, patterns, spans, is_cut=is_cut)
+                for dfa in _compile_group(part, patterns, spans=spans, is_cut=is_cut)
             ]
         raise LimitError(
             f"a pattern needs more than {MAX_STATES} states: write it with fewer wildcards "

@@ -20,6 +20,7 @@ from enforcer.compiler.atoms import (
     entry,
     rarity,
 )
+from enforcer.compiler.automata import KeptAutomata
 from enforcer.compiler.lower import Row, RowFlag
 from enforcer.compiler.marks import Marks
 from enforcer.compiler.sections import Lists, Writer, pack_all, pack_dfas
@@ -80,10 +81,12 @@ def assemble(
     generation: int,
     new_labels: frozenset[int],
     seed: int | None = None,
+    kept: KeptAutomata | None = None,
 ) -> Tables:
     """
     Make the image of *rows*; *calls* are the system calls that they are about, *points* the points of
-    the kernel, packed and by number, *facts* what is to be known of processes besides what they ask for.
+    the kernel, packed and by number, *facts* what is to be known of processes besides what they ask for,
+    *kept* automata that were made before.
 
     Raises:
         LimitError: it, or a part of it, is too large.
@@ -92,6 +95,7 @@ def assemble(
     return _Assembly(
         *(rows, atoms, subjects, marks, named, list(points)),
         *(facts, n_policies, generation, new_labels, seed),
+        kept if kept is not None else KeptAutomata(),
     ).run()
 
 
@@ -108,6 +112,7 @@ class _Assembly:
     generation: int
     new_labels: frozenset[int]
     seed: int | None
+    kept: KeptAutomata
     _atom_list: Lists = attrs.field(factory=Lists)
     _terms: dict[tuple[Term, ...], tuple[int, int]] = attrs.field(factory=lambda: {(): (0, 0)})
     _flat_terms: list[Term] = attrs.field(factory=list)
@@ -116,7 +121,7 @@ class _Assembly:
         """Build all sections and put them behind a head."""
         meanings = texts.meanings(self.atoms.all, self._doubtful(), self._entries)
         slots = strings.place(meanings, seed=self.seed)
-        dfas, globs = texts.automata(self.atoms.all)
+        dfas, globs = texts.automata(self.atoms.all, self.kept)
         intervals, interval_ranges = self._intervals()
         row_bytes = self._rows()
         label_bytes = self._labels()

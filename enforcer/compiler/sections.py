@@ -12,6 +12,7 @@ import attrs
 
 from enforcer.compiler import glob, layout
 from enforcer.compiler.atoms import FOLDED, dim_of
+from enforcer.compiler.dfa import Dfa
 
 __all__ = ["Lists", "Writer", "pack_all", "pack_dfas"]
 
@@ -67,7 +68,7 @@ def pack_all(kind: layout.Layout, items: Iterable[tuple[int | bytes, ...]]) -> b
 
 
 def pack_dfas(
-    dfas: Iterable[glob.Dfa], entries: Callable[[Iterable[int]], tuple[int, int]], out: Writer
+    dfas: Iterable[Dfa], entries: Callable[[Iterable[int]], tuple[int, int]], out: Writer
 ) -> bytes:
     """Write the tables of *dfas*; *entries* lists what a state yields. Returns their heads."""
     heads = []

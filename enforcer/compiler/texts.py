@@ -20,6 +20,8 @@ from enforcer.compiler.atoms import (
     dim_of,
     entry,
 )
+from enforcer.compiler.automata import KeptAutomata
+from enforcer.compiler.dfa import Dfa
 from enforcer.compiler.patterns import Exact, Glob, directory
 from enforcer.policy.language.vocabulary import Dim
 from enforcer.span import Span
@@ -93,9 +95,9 @@ def _add_folded(atom: Atom, exact: _Lists, under: _Lists, *, is_doubtful: bool) 
         exact.setdefault((strings.HEAD, head), []).append(number | glob.MAYBE)
 
 
-def automata(atoms: Iterable[Atom]) -> tuple[list[glob.Dfa], int]:
+def automata(atoms: Iterable[Atom], kept: KeptAutomata) -> tuple[list[Dfa], int]:
     """
-    Return the automata of the globs of *atoms*, and how many globs there are.
+    Return the automata of the globs of *atoms*, of *kept* if they are there, and how many globs there are.
 
     Raises:
         LimitError: they come to too many automata.
@@ -113,14 +115,14 @@ def automata(atoms: Iterable[Atom]) -> tuple[list[glob.Dfa], int]:
             for twin in spellings.glob_twins(form) if atom.dim in FOLDED_DIMS else ():
                 folded.setdefault(twin, []).append(number | FOLDED)
                 spans.setdefault(twin, atom.span)
-    out: list[glob.Dfa] = []
+    out: list[Dfa] = []
     for dims in _GROUPS if entries else ():
         for globs in (entries, folded):  # apart: elsewhere nobody runs those of twins
             part = {
-                form: kept
+                form: chosen
                 for form, numbers in globs.items()
-                if (kept := tuple(n for n in numbers if dim_of(n) in dims))
+                if (chosen := tuple(n for n in numbers if dim_of(n) in dims))
             }
-            out += glob.compile_globs(part, spans, is_cut=bool(dims & FOLDED_DIMS))
+            out += glob.compile_globs(part, spans, is_cut=bool(dims & FOLDED_DIMS), kept=kept)
         limits.check("ENF_MAX_DFAS", len(out), "automata for globs", next(iter(spans.values())))
     return out, len(entries)

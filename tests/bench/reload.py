@@ -3,12 +3,16 @@
 How long a saved policy file takes until it is active on this machine, and where the time goes.
 
     tests/bench/reload.py [--rules 10000] [--times 5] [--calls]
+    tests/bench/reload.py --containers 60 [--policies policies] [--times 5]
 
 The daemon's own watch sees the file, its own process reads and compiles, its own session fills the maps
 and commits. Only the programs are missing, which most machines that build this refuse: nothing is
 attached, so nothing decides by the maps; all else that a reload does is done, by the same code. What a
 *successor* takes (a session with programs of its own, when the maps or programs have no room) is
 measured by tests/soak/timing.py, where the kernel enforces. Root is needed.
+
+With ``--containers``, no file is saved: so many containers are known, one more begins, and the policies are made
+anew for it, as a hook of its runtime waits for.
 
 With ``--calls``, strace lists the system calls of one swap.
 """
@@ -21,12 +25,14 @@ import functools
 import mmap
 import os
 import re
+import shutil
 import statistics
 import struct
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,16 +43,20 @@ from rich.table import Table
 
 from enforcer.events.enrich import Origins
 from enforcer.kernel import loader, programs
+from enforcer.kernel import session as sessions_in_kernel
+from enforcer.kernel.engine import Engine
 from enforcer.kernel.image_map import ImageHead, ImageMap, PlainImage, ops_of
 from enforcer.kernel.image_slots import Succession
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.maps import HitCounters
 from enforcer.kernel.pins import PinDirectory, PinStore
 from enforcer.kernel.placement import Placement
+from enforcer.kernel.repeats import Repeats
 from enforcer.kernel.ringbuf import RingBuffer
 from enforcer.kernel.session import Session
 from enforcer.kernel.watched import Watched
 from enforcer.libbpf import heap
+from enforcer.policy.model.workloads import CONTAINER, POD, Workload
 from enforcer.policy.store import Trust
 from enforcer.runtime.control.report import resident_bytes
 from enforcer.runtime.policies import commit, compilation, enforcement
@@ -167,6 +177,8 @@ def opened(image: PlainImage, pins: PinDirectory, state: bytes) -> Session:
             program.set_autoload(enabled=False)
         loader.configure(engine, sizes)
         loader.load_with_image(engine, sizes.image, model=model.fd)
+    # Labels are given by a program, too.
+    sessions_in_kernel.label_all = lambda _: None  # type: ignore[assignment]
     maps = {name: entry.fd for name, entry in engine.maps.items()}
     ring = undo.enter_context(
         contextlib.closing(RingBuffer.open(maps["decisions"], maps["activity"]))
@@ -174,10 +186,8 @@ def opened(image: PlainImage, pins: PinDirectory, state: bytes) -> Session:
     images = Succession.begin(maps, sizes.image, image, None, None)
     pins.keep((), ((n, fd) for n, fd in maps.items() if "." not in n), {head.generation: state})
     watched = Watched.of([head])
-    return Session(
-        *(engine, Placement.HOOKS, specs, watched, sizes, images, LinkSet()),
-        *(ring, pins, None, undo),
-    )
+    kept = Engine(Placement.HOOKS, sizes, LinkSet(), engine, tuple(specs), watched)
+    return Session(kept, images, ring, Repeats(-1), pins, None, undo)
 
 
 @attrs.define
@@ -186,11 +196,15 @@ class Bench:
 
     folder: Path
     times: int
+    containers: int = 0
     clocks: Clocks = attrs.field(factory=Clocks)
     reactor: Reactor = attrs.field(factory=Reactor)
     found: list[dict[str, float]] = attrs.field(factory=list)
     saved: float = 0.0
     said: list[str] = attrs.field(factory=list)
+    _change: Callable[[], None] = attrs.field(
+        default=attrs.Factory(lambda self: self._save, takes_self=True), init=False
+    )
 
     def run(self, store: PinStore) -> tuple[int, int]:
         """Do it; returns the memory of the daemon and of the maps, in bytes."""
@@ -207,8 +221,15 @@ class Bench:
             self.reactor.after(0, heap.trim)
             self.clocks.wind()
             reload.on_change = self._note
-            reload.watch(watch)
-            self.reactor.after(_PAUSE, self._save)
+            if self.containers:
+                self._change = lambda: self._begin_container(reload)
+                reload.containers.renew(
+                    containers(self.containers)
+                )  # the first one is a file that was read
+                self.found.clear()
+            else:
+                reload.watch(watch)
+            self.reactor.after(_PAUSE, self._change)
             self.reactor.run()
             return resident_bytes(), sum(session.map_bytes().values())
 
@@ -224,6 +245,12 @@ class Bench:
         self.saved = time.monotonic()
         beside.replace(file)
 
+    def _begin_container(self, reload: Enforcement) -> None:
+        """Let one more be there than before."""
+        self.clocks.clear()
+        self.saved = time.monotonic()
+        reload.containers.renew(containers(self.containers + 1 + len(self.found)))
+
     def _note(self) -> None:
         ends, parts = self.clocks.ends, self.clocks.read()
         making = sum(parts[name] for name in _MAKING if name != "trust")
@@ -238,7 +265,7 @@ class Bench:
             }
         )
         if len(self.found) < self.times:
-            self.reactor.after(_PAUSE, self._save)
+            self.reactor.after(_PAUSE, self._change)
         else:
             self.reactor.after(_PAUSE, self.reactor.stop)
 
@@ -255,19 +282,42 @@ def _come_first() -> None:
         Path("/proc/self/autogroup").write_text("-20", encoding="ascii")
 
 
-def measure(rules: int, times: int) -> None:
-    """Measure one number of rules and print a table."""
+def containers(number: int) -> tuple[Workload, ...]:
+    """So many containers of as many pods, as containerd and a kubelet have them."""
+    return tuple(
+        Workload(
+            f"/kubepods.slice/kubepods-pod{n:032x}.slice/cri-containerd-{n:064x}.scope".encode(),
+            {
+                CONTAINER["id"].name: (b"%064x" % n,),
+                CONTAINER["runtime"].name: (b"containerd",),
+                CONTAINER["name"].name: (b"app",),
+                CONTAINER["image"].name: (b"registry.example/app:1",),
+                POD["name"].name: (b"app-%d" % n,),
+                POD["namespace"].name: (b"shop",),
+                POD["labels"].name: (b"app=web",),
+            },
+        )
+        for n in range(number)
+    )
+
+
+def measure(rules: int, times: int, *, number: int = 0, policies: Path | None = None) -> None:
+    """Measure one number of rules, or of containers under *policies*, and print a table."""
     heap.settle()
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as undo:
         folder, mount = Path(name) / "policies", Path(name) / "bpf"
         folder.mkdir()
         mount.mkdir()
-        write(folder, rules)
+        if policies is None:
+            write(folder, rules)
+        for file in policies.glob("*.yaml") if policies is not None else ():
+            shutil.copy(file, folder)
         undo.callback(subprocess.run, ["umount", mount], check=True)
         store = undo.enter_context(contextlib.closing(PinStore.open(mount / "enforcer")))
-        bench = Bench(folder, times)
+        bench = Bench(folder, times, number)
         resident, maps = bench.run(store)
-    table = Table(title=f"{rules:,} rules, {times} times")
+    title = f"{number:,} containers, and one more" if number else f"{rules:,} rules"
+    table = Table(title=f"{title}, {times} times")
     for column in ("part", "median", "longest"):
         table.add_column(column, justify="left" if column == "part" else "right")
     for part, sentence in _PARTS.items():
@@ -291,6 +341,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rules", default="", help="numbers of rules (10000)")
     parser.add_argument("--times", type=int, default=5, help="changes for each number (5)")
+    parser.add_argument("--containers", type=int, help="so many are known, and one more begins")
+    parser.add_argument(
+        "--policies", type=Path, default=Path("policies"), help="with --containers (policies)"
+    )
     parser.add_argument("--calls", action="store_true", help="only list the system calls of a swap")
     args = parser.parse_args()
     sizes = [int(n) for n in (args.rules or "10000").split(",")]
@@ -298,6 +352,9 @@ def main() -> None:
         system_calls(sizes[0])
         return
     _come_first()
+    if args.containers:
+        measure(0, args.times, number=args.containers, policies=args.policies)
+        return
     for rules in sizes:
         # Each in a process of its own: nothing of the last one is in its memory.
         if (child := os.fork()) == 0:

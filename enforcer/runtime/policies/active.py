@@ -17,6 +17,7 @@ from enforcer.runtime.policies.kept_state import State
 
 if TYPE_CHECKING:
     from enforcer.compiler import LabelNumbers
+    from enforcer.compiler.automata import Automata
     from enforcer.events.rows import RowTable
     from enforcer.policy.model.policy import PolicySet
     from enforcer.policy.model.workloads import Workload
@@ -48,6 +49,7 @@ class ActiveSet:
         followed: the links in containers that its image was made with.
         texts: what files say that are active, if each has a verdict of its own; else None.
         refused: those of them that are not active as they stand.
+        automata: those of its image.
         since: when its generation began, by a clock that only goes forward.
     """
 
@@ -64,6 +66,7 @@ class ActiveSet:
     followed: Followed = attrs.field(factory=Followed, repr=False)
     texts: CompactCopy[dict[str, bytes]] | None = None
     refused: tuple[RefusedFile, ...] = ()
+    automata: CompactCopy[Automata] | None = attrs.field(default=None, eq=False, repr=False)
     since: float = attrs.field(factory=time.monotonic, eq=False)
 
     @classmethod
@@ -88,6 +91,7 @@ class ActiveSet:
             facts=facts_of(everything, overlay),
             workloads=workloads if prepared.image.needs.containers else None,
             followed=prepared.followed,
+            automata=CompactCopy.of(prepared.image.automata),
         )
 
     def like(self, other: ActiveSet) -> ActiveSet:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from enforcer.compiler import CompiledImage
+    from enforcer.compiler.automata import Automata
     from enforcer.kernel.lsm_support import Problem
     from enforcer.policy.kernel_types.operand_path import Types
     from enforcer.policy.model.container_links import Links
@@ -133,6 +134,8 @@ def prepare(
     links: Mapping[bytes, Links] | None = None,
     now_ns: int | None = None,
     types: Types | None = None,
+    automata: Automata | None = None,
+    is_checked: bool = True,
 ) -> Prepared:
     """
     Check and compile *policies*.
@@ -151,6 +154,8 @@ def prepare(
         links: those in containers that counted until now.
         now_ns: the birth of marks that are new; default now.
         types: what is known of the kernel's functions; default what this machine says.
+        automata: those of the active image.
+        is_checked: look for what the author should know; else only containers are others than before.
 
     Raises:
         LimitError, PolicyError: what is too large or has no meaning in the kernel.
@@ -170,9 +175,12 @@ def prepare(
         keep=keep,
         now_ns=now_ns,
         types=types,
+        automata=automata,
     )
     verify(image.image)
-    issues = lint(policies, dangers_only=not is_thorough, is_folded=not is_verbose)
+    issues: tuple[Issue, ...] = ()
+    if is_checked:
+        issues = lint(policies, dangers_only=not is_thorough, is_folded=not is_verbose)
     return Prepared(
         image=image,
         origins=_origins(image),

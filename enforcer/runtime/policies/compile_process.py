@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from enforcer.compiler import LabelNumbers
+    from enforcer.compiler.automata import Automata
     from enforcer.kernel.lsm_support import Problem
     from enforcer.policy.model.container_links import Links
     from enforcer.policy.model.policy import Policy
@@ -73,6 +74,8 @@ class Order:
         links: those in containers that counted until now.
         texts: what files say that are active, if each has a verdict of its own; else None.
         refused: those of them that are not active as they stand.
+        automata: those of the active image.
+        is_renewal: nothing but containers has changed, of which no author need be told.
     """
 
     sources: Sources
@@ -90,6 +93,8 @@ class Order:
     links: Mapping[bytes, Links] = attrs.field(factory=dict, repr=False)
     texts: CompactCopy[dict[str, bytes]] | None = None
     refused: tuple[RefusedFile, ...] = ()
+    automata: CompactCopy[Automata] | None = None
+    is_renewal: bool = False
 
 
 @attrs.frozen
@@ -120,15 +125,16 @@ def make(order: Order) -> CompiledChange:
         EnforcerError: something is wrong with the policies.
     """
     refused, texts = order.refused, order.texts
+    automata = order.automata.unpack() if order.automata is not None else None
     if order.files is not None:
-        files, laid = order.files, _lay(order, order.files.unpack())
+        files, laid = order.files, _lay(order, order.files.unpack(), automata)
     elif order.sources.is_tolerant:
-        chosen = _choose(order)
+        chosen = _choose(order, automata)
         files, laid = CompactCopy.of(chosen.policies), chosen.made
         refused, texts = chosen.refused, CompactCopy.of(chosen.texts)
     else:
         policies = order.sources.load()
-        files, laid = CompactCopy.of(policies), _lay(order, policies)
+        files, laid = CompactCopy.of(policies), _lay(order, policies, automata)
     prepared = laid.prepared
     since = order.since.unpack() if order.since is not None else prepared.digests
     now = ActiveSet.of(prepared, files, laid.overlay, laid.everything, order.workloads)
@@ -151,14 +157,15 @@ class _Laid:
     dropped: str | None
 
 
-def _lay(order: Order, files: PolicySet) -> _Laid:
+def _lay(order: Order, files: PolicySet, automata: Automata | None) -> _Laid:
     overlay, everything, dropped = _laid_over(order, files)
     if over := list(order.sources.quota.exceeding(everything.policies)):
         raise PolicyErrors(over)
-    return _Laid(_prepare(order, overlay.enabled(everything)), overlay, everything, dropped)
+    prepared = _prepare(order, overlay.enabled(everything), automata)
+    return _Laid(prepared, overlay, everything, dropped)
 
 
-def _prepare(order: Order, policies: PolicySet) -> Prepared:
+def _prepare(order: Order, policies: PolicySet, automata: Automata | None = None) -> Prepared:
     return prepare(
         policies,
         generation=order.generation,
@@ -169,14 +176,16 @@ def _prepare(order: Order, policies: PolicySet) -> Prepared:
         seed=order.seed,
         workloads=order.workloads,
         links=order.links,
+        automata=automata,
+        is_checked=not order.is_renewal,
     )
 
 
-def _choose(order: Order) -> Chosen[_Laid]:
+def _choose(order: Order, automata: Automata | None) -> Chosen[_Laid]:
     sources, added = order.sources, _added(order)
 
     def make(policies: PolicySet) -> _Laid:
-        return _lay(order, sources.adapt(policies))
+        return _lay(order, sources.adapt(policies), automata)
 
     def check(policies: PolicySet) -> Prepared:
         alone = PolicySet(tuple(map(without_marks, policies.policies)))

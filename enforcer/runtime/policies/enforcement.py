@@ -326,6 +326,8 @@ class Enforcement:
             links=old.followed.links,
             texts=old.texts,
             refused=old.refused,
+            automata=old.automata,
+            is_renewal=workloads is not None,
         )
 
     def _is_active(self, made: CompiledChange) -> bool:

@@ -10,6 +10,7 @@ from reference import semantics
 
 from enforcer.compiler import glob
 from enforcer.compiler.atoms import entry
+from enforcer.compiler.dfa import Dfa
 from enforcer.compiler.patterns import Below, Exact, Glob, Wild, forms, unit
 from enforcer.errors import LimitError
 from enforcer.explain import texts as spelled
@@ -29,7 +30,7 @@ paths = st.lists(names.map("".join), max_size=4).map(lambda p: ("/" + "/".join(p
 words = st.text("ab/*c]", max_size=7).map(str.encode)
 
 
-def accepted(dfas: list[glob.Dfa], text: bytes) -> set[int]:
+def accepted(dfas: list[Dfa], text: bytes) -> set[int]:
     """Run *text* through *dfas* as ``enf_dfa_one`` does."""
     found: set[int] = set()
     for dfa in dfas:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import header
 import pytest
 
-from enforcer.compiler.glob import MAYBE, Dfa, compile_globs
+from enforcer.compiler.dfa import Dfa
+from enforcer.compiler.glob import MAYBE, compile_globs
 from enforcer.compiler.patterns import Glob, forms
 from enforcer.policy.model.policy import TextKind
 

@@ -211,3 +211,26 @@ def test_what_passes_hooks_refuses_what_would_prevent(sources):
         make_apart(order)
     recording = attrs.evolve(sources, audit=True)
     assert 1 == make_apart(attrs.evolve(order, sources=recording)).now.generation
+
+
+def test_automata_of_the_active_image_serve_the_next_one(tmp_path, monkeypatch):
+    """For a container that begins all of them, and nobody is told again what was said of the policies."""
+    (tmp_path / "wild.yaml").write_text(TEXT.replace("NAME", "wild").replace("/x", '"/bin/*sh"'))
+    sources = Sources((tmp_path,))
+    first = make_apart(Order(sources, Overlay(), generation=1, seed=7))
+    order = Order(
+        *(sources, Overlay()), generation=2, seed=7, files=first.now.files, since=first.now.digests
+    )
+    told = make_apart(order)
+
+    def never(*_args, **_options):
+        raise EnforcerBug("an automaton was made again")
+
+    monkeypatch.setattr("enforcer.compiler.glob._compile_group", never)
+
+    again = make_apart(attrs.evolve(order, automata=first.now.automata, is_renewal=True))
+
+    assert (told.data, told.now) == (again.data, again.now)
+    assert told.warnings == first.warnings != ()
+    assert () == again.warnings
+    assert first.now.automata == again.now.automata
