@@ -43,7 +43,7 @@ class Agent:
     def start(cls, program: Path, name: str, host: View) -> Agent:
         """Start *program*, as a child of this process."""
         argv = [str(program), "agent"]
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         own = Path("/proc/self/cgroup").read_text().strip().partition("::")[2]
         me = Identity(exe=os.fsencode(os.path.realpath(sys.executable)), cgroup=own.encode())
         actor = Actor(now=me).fork().exec(attrs.evolve(me, exe=bytes(program)))
@@ -55,6 +55,7 @@ class Agent:
         assert self.process.stdout is not None
         line = " ".join(map(str, (times, *words)))
         self.process.stdin.write(os.fsencode(line) + b"\n")
+        self.process.stdin.flush()
         answer = self.process.stdout.readline().split()
         assert len(answer) == 2, f"{self.name} has ended at {line!r}"
         return int(answer[0]), int(answer[1])

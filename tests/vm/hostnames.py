@@ -8,7 +8,7 @@ name. What somebody has mounted for himself has none; his own name for it is a c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import ClassVar
 
 import attrs
 
@@ -22,8 +22,11 @@ class Node:
     """
     A name of a file, directory (with *children*) or symbolic link (with *target*).
 
-    The root of what is mounted has no parent; *place* is the mount point by which the host knows it.
+    The root of what is mounted has no parent; *place* is the mount point by which the host knows it. *revision* is
+    another one after each change of any name.
     """
+
+    revision: ClassVar[int] = 0
 
     name: str = ""
     parent: Node | None = None
@@ -38,6 +41,7 @@ class Node:
         assert name not in self.children
         made = Node(name, self, {} if is_directory else None, target)
         self.children[name] = made
+        Node.revision += 1
         return made
 
     def remove(self) -> None:
@@ -46,6 +50,7 @@ class Node:
         assert self.parent.children is not None
         del self.parent.children[self.name]
         self.parent = None
+        Node.revision += 1
 
     def put(self, parent: Node, name: str) -> None:
         """Give it another name, instead of what has that now."""
@@ -64,6 +69,7 @@ class Node:
             assert parent.children is not None
             node.parent, node.name = parent, name
             parent.children[name] = node
+        Node.revision += 1
 
     def host_name(self) -> str | None:
         """The host's name; None if it has none."""
@@ -82,11 +88,17 @@ class Node:
             node = node.parent
         return node is not None
 
-    def below(self) -> Iterator[Node]:
+    def below(self) -> list[Node]:
         """Each name below this directory."""
-        for child in list((self.children or {}).values()):
-            yield child
-            yield from child.below()
+        found: list[Node] = []
+        pending = [*(self.children or {}).values()]
+        pending.reverse()
+        while pending:
+            node = pending.pop()
+            found.append(node)
+            if node.children:
+                pending += reversed(node.children.values())
+        return found
 
 
 @attrs.frozen

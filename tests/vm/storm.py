@@ -94,11 +94,10 @@ class Storm(World):
         self._count(
             "refused" if expected == errno.EPERM else "permitted" if not expected else "missing"
         )
-        message = (
+        assert wanted == found, (
             f"{agent.name} as {agent.state.actor.now} (parent {agent.state.actor.parent}) did {words} "
             f"under {self.variant!r}: {found}, not {wanted}; last: {list(self._last)}"
         )
-        assert wanted == found, message
 
     def _count(self, what: str) -> None:
         self.seen[what] = self.seen.get(what, 0) + 1

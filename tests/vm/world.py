@@ -31,6 +31,9 @@ class World:
     points: list[Node] = attrs.field(init=False)
     agents: list[Agent] = attrs.field(factory=list, init=False)
     mover: Agent = attrs.field(init=False)
+    _files: list[Node] = attrs.field(init=False)
+    _directories: list[Node] = attrs.field(init=False)
+    _as_of: int = attrs.field(default=-1, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.host = View(Node(children={}, is_root=True), is_host=True)
@@ -74,11 +77,19 @@ class World:
 
     def files(self) -> list[Node]:
         """Each file that the host has below the directories."""
-        return [n for n in self.top.below() if n.children is None and n.target is None]
+        self._look()
+        return self._files
 
     def directories(self) -> list[Node]:
         """Each directory there."""
-        return [n for n in self.top.below() if n.children is not None]
+        self._look()
+        return self._directories
+
+    def _look(self) -> None:
+        if self._as_of != Node.revision:
+            self._as_of, names = Node.revision, self.top.below()
+            self._files = [n for n in names if n.children is None and n.target is None]
+            self._directories = [n for n in names if n.children is not None]
 
     def rename(self) -> None:
         """A file gets another name, and it may be another's."""
