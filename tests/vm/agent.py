@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -32,10 +33,15 @@ class State:
 
 @attrs.define(eq=False)
 class Agent:
-    """A process with what the model knows of it; with the states of the processes that wait for its end."""
+    """
+    A process with what the model knows of it; with the states of the processes that wait for its end.
+
+    *orders*: where it reads what to do.
+    """
 
     name: str
     process: subprocess.Popen[bytes]
+    orders: io.FileIO
     state: State
     waiting: list[State] = attrs.field(factory=list)
 
@@ -43,19 +49,20 @@ class Agent:
     def start(cls, program: Path, name: str, host: View) -> Agent:
         """Start *program*, as a child of this process."""
         argv = [str(program), "agent"]
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # One read takes one line, of a pipe that is a sequence of packets.
+        reading, writing = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
+        process = subprocess.Popen(argv, stdin=reading, stdout=subprocess.PIPE)
+        os.close(reading)
         own = Path("/proc/self/cgroup").read_text().strip().partition("::")[2]
         me = Identity(exe=os.fsencode(os.path.realpath(sys.executable)), cgroup=own.encode())
         actor = Actor(now=me).fork().exec(attrs.evolve(me, exe=bytes(program)))
-        return cls(name, process, State(intern(actor), host))
+        return cls(name, process, io.FileIO(writing, "wb"), State(intern(actor), host))
 
     def do(self, *words: object, times: int = 1) -> tuple[int, int]:
         """How often it could do that, and the error of the last time that it could not."""
-        assert self.process.stdin is not None
         assert self.process.stdout is not None
         line = " ".join(map(str, (times, *words)))
-        self.process.stdin.write(os.fsencode(line) + b"\n")
-        self.process.stdin.flush()
+        self.orders.write(os.fsencode(line) + b"\n")
         answer = self.process.stdout.readline().split()
         assert len(answer) == 2, f"{self.name} has ended at {line!r}"
         return int(answer[0]), int(answer[1])
@@ -74,9 +81,8 @@ class Agent:
 
     def end(self) -> None:
         """End it, and all that wait for it."""
-        assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.close()
+        self.orders.close()
         self.process.wait(60)
         self.process.stdout.close()
 

@@ -411,22 +411,19 @@ static void obey(char *line)
 	_exit(5);
 }
 
-/* By single bytes: a program that goes on after another must not find that a buffer has eaten its lines. */
+/* A line is a packet of the pipe: a program that goes on after another must not find that its lines were read. */
 static int agent(int goes_on)
 {
 	char line[ROOM];
-	size_t n = 0;
+	ssize_t n;
 
 	umask(0);
 	if (goes_on)
 		answer(1, 0);
-	while (n < sizeof(line) && read(0, &line[n], 1) == 1) {
-		if (line[n] != '\n') {
-			n++;
-			continue;
-		}
-		line[n] = 0;
-		n = 0;
+	while ((n = read(0, line, sizeof(line))) > 0) {
+		if (line[n - 1] != '\n')
+			_exit(6);
+		line[n - 1] = 0;
 		obey(line);
 	}
 	return 0;
