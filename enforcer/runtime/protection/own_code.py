@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["close", "load"]
 
 _NOT_OURS: Final = (
-    *("enforcer.cases", "enforcer.cli", "enforcer.dryrun", "enforcer.plugin", "enforcer.replay"),
-    "enforcer.ui",
+    *("enforcer.cases", "enforcer.cli", "enforcer.dryrun", "enforcer.explain", "enforcer.hook"),
+    *("enforcer.kube", "enforcer.plugin", "enforcer.replay", "enforcer.ui", "enforcer.webhook"),
 )
-"""What other commands consist of."""
+"""What other commands consist of: nothing of a daemon imports it, but the command that starts it."""
 
 _LATER: Final = (
     *("_strptime", "codeop", "encodings.ascii", "encodings.idna", "encodings.latin_1"),

@@ -3,10 +3,17 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import enforcer
+from enforcer.runtime.protection import own_code
+
+PACKAGE = Path(enforcer.__file__).parent
 
 _BEFORE = "import errno, mmap, os, sys\nfrom enforcer.runtime.protection import own_code\n"
 
@@ -32,8 +39,35 @@ for name in ("enforcer.policy.foreign.kubearmor", "enforcer.policy.kernel_types.
              "enforcer.runtime.metrics.values", "enforcer.sinks.ocsf",
              "multiprocessing.popen_fork", "traceback"):
     assert name in sys.modules, name
-assert not any(n.startswith(("enforcer.cli.", "enforcer.ui.")) for n in sys.modules)
+others = ("enforcer.cli.", "enforcer.kube.", "enforcer.ui.", "enforcer.webhook.")
+assert not any(n.startswith(others) for n in sys.modules)
 """)
+
+
+def test_nothing_of_a_daemon_imports_what_is_left_out():
+    """Else it would fail where it is first needed, once the daemon is closed."""
+    found = [
+        (str(file), name)
+        for file in PACKAGE.rglob("*.py")
+        if not _module(file).startswith(own_code._NOT_OURS) and file.name != "__main__.py"
+        for name in _imported(ast.parse(file.read_text(encoding="utf-8")))
+        if name.startswith(own_code._NOT_OURS)
+    ]
+
+    assert [] == found
+
+
+def _module(file):
+    return ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)
+
+
+def _imported(tree):
+    """Each module that is imported anywhere, also in functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
 
 
 def test_packages_are_added():
