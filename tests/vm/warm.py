@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 import atexit
 import ctypes
+import functools
 import gc
 import importlib
 import json
@@ -211,12 +212,24 @@ def _import_commands() -> None:
                 importlib.import_module(str(node.module))
 
 
+@functools.cache
+def _import_everything() -> None:
+    """Import what a protected daemon imports at its start; it then finds it there."""
+    from enforcer.runtime.protection import own_code
+
+    own_code.load()
+    gc.freeze()
+
+
 def _serve(channel: socket.socket) -> dict[str, Any] | None:
     """Fork for each request; returns it in the new process, and None in the server at its end."""
     while True:
         message, streams, _, _ = socket.recv_fds(channel, _MOST, len(_STREAMS))
         if not message:
             return None
+        request = dict(json.loads(message))
+        if "--protect" in request["argv"]:
+            _import_everything()
         reading, writing = os.pipe()
         between = os.fork()
         if between == 0:
@@ -224,7 +237,7 @@ def _serve(channel: socket.socket) -> dict[str, Any] | None:
             if child == 0:
                 channel.detach()
                 _take(streams)
-                return dict(json.loads(message))
+                return request
             os.write(writing, str(child).encode())
             os._exit(0)
         for fd in (writing, *streams):
