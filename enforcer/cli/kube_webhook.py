@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     checkers = Checkers()
     checkers.start()  # before there are a key, a port and a loop: none of them is theirs
     try:
-        certificate = Certificate(args.certificate, args.key, Troubles(complain))
+        certificate = Certificate(args.certificate, args.key, Troubles(complain), complain)
         try:
             certificate.read()
         except (OSError, ValueError) as error:

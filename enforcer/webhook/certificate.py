@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import math
 import ssl
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from enforcer.webhook.validity import validity_of
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from enforcer.kube.troubles import Troubles
@@ -16,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Certificate"]
 
 _WHAT: Final = "certificate"
+_DAY: Final = 86400.0
+_SOON: Final = 30 * _DAY
+_SHARE: Final = 4  # of its life that is left; who makes short ones anew does that earlier
 
 _State = tuple[tuple[int, int, int, int], ...]
 
@@ -29,11 +38,19 @@ class Certificate:
         certificate: the file of it, and of those that vouch for it.
         key: the file of its key.
         troubles: is told what is wrong with new files.
+        tell: is told, once a day, that the certificate ends soon.
+        clock: seconds since 1970.
+        end: when it ends, by that clock; None: that cannot be read.
     """
 
     certificate: Path
     key: Path
     troubles: Troubles
+    tell: Callable[[str], None]
+    clock: Callable[[], float] = time.time
+    end: float | None = attrs.field(default=None, init=False)
+    _told: float = attrs.field(default=-math.inf, init=False)
+    _soon: float = attrs.field(default=_SOON, init=False)
     _state: _State = attrs.field(default=(), init=False)
     _context: ssl.SSLContext | None = attrs.field(default=None, init=False)
 
@@ -47,6 +64,16 @@ class Certificate:
         state = self._now()
         self._context = self._made()
         self._state = state
+        self._told = -math.inf
+        try:
+            begin, end = validity_of(self.certificate.read_text(encoding="utf-8"))
+            self.end = end.timestamp()
+            self._soon = min(_SOON, (end - begin).total_seconds() / _SHARE)
+        except (OSError, ValueError) as error:
+            # It serves all the same: only nobody is warned of its end.
+            self.end = None
+            self.tell(f"the end of the certificate cannot be read: {error}")
+        self._warn()
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -65,7 +92,22 @@ class Certificate:
             self.troubles.failed(_WHAT, f"the new files are not used: {error}")
         if self._context is None:
             raise ValueError("there is no certificate")
+        self._warn()
         return self._context
+
+    def _warn(self) -> None:
+        """API servers refuse one that has ended, and the policy of failures then stores everything unchecked."""
+        now = self.clock()
+        if self.end is None or self.end - now > self._soon or now - self._told < _DAY:
+            return
+        self._told = now
+        day = datetime.fromtimestamp(self.end, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        if self.end <= now:
+            self.tell(
+                f"the certificate has ended, on {day}: API servers refuse it, and store policies unchecked"
+            )
+        else:
+            self.tell(f"the certificate ends on {day}: policies are stored unchecked after that")
 
     def _now(self) -> _State:
         found = (path.stat() for path in (self.certificate, self.key))

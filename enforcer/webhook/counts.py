@@ -55,8 +55,9 @@ class Counts:
         if self._told <= _LINES:
             self.report(sentence)
 
-    def text(self) -> bytes:
-        """Return the counts as Prometheus reads them."""
+    def text(self, certificate_end: float | None) -> bytes:
+        """Return the counts, and when the certificate ends (seconds since 1970), as Prometheus reads them."""
+        ends = () if certificate_end is None else (Sample(certificate_end),)
         return exposition(
             (
                 Family(
@@ -82,6 +83,12 @@ class Counts:
                     "counter",
                     "Connections on which no request could come.",
                     (Sample(self.handshakes),),
+                ),
+                Family(
+                    "enforcer_webhook_certificate_end_timestamp_seconds",
+                    "gauge",
+                    "When the certificate ends: API servers then store policies unchecked.",
+                    ends,
                 ),
             )
         )

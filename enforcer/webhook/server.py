@@ -294,7 +294,7 @@ class WebhookServer:
             return (
                 (HTTPStatus.OK, _TEXT, b"ok\n")
                 if head.path == HEALTH
-                else (HTTPStatus.OK, CONTENT_TYPE, self.counts.text())
+                else (HTTPStatus.OK, CONTENT_TYPE, self.counts.text(self.certificate.end))
             )
         if head.media_type != _JSON:
             raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {_JSON}")

@@ -29,6 +29,7 @@ from enforcer.runtime.metrics.values import metrics_of
 from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.prometheus import CONTENT_TYPE
+from enforcer.webhook.counts import Counts
 
 ALL = list(questions())
 SCRIPT = ROOT / "scripts/grafana-board.py"
@@ -66,7 +67,8 @@ def scraped(pipeline):
 
 @pytest.fixture(scope="module")
 def scrape(pipeline):
-    return scraped(pipeline)
+    """Of a daemon, and of a webhook, which alerts are about, too."""
+    return scraped(pipeline) + Counts(print).text(certificate_end=1.8e9).decode()
 
 
 @pytest.mark.parametrize("question", ALL, ids=lambda question: question.where)
@@ -101,10 +103,10 @@ def test_the_check_sees_what_is_not_there(expr, shown, wrong, scrape):
     assert wrong == unanswered(Question("", expr, frozenset(shown)), scrape)
 
 
-def test_no_metric_is_left_out(scrape):
-    """Board and alerts show every metric, but for those that other numbers say already."""
+def test_no_metric_is_left_out(pipeline):
+    """Board and alerts show every metric of a daemon, but for those that other numbers say already."""
     named = {name for q in ALL for name in re.findall(r"enforcer_\w+", q.expr)}
-    offered = set(re.findall(r"^(enforcer_\w+)", scrape, re.MULTILINE))
+    offered = set(re.findall(r"^(enforcer_\w+)", scraped(pipeline), re.MULTILINE))
 
     assert {
         "enforcer_start_time_seconds",

@@ -434,7 +434,7 @@ def test_the_certificate_of_the_chart(hooked, tmp_path):
     for name, text in files.items():
         (tmp_path / name).write_bytes(text)
     authority = ssl.create_default_context(cafile=tmp_path / "ca.crt")
-    used = Certificate(tmp_path / "tls.crt", tmp_path / "tls.key", Troubles(print)).context
+    used = Certificate(tmp_path / "tls.crt", tmp_path / "tls.key", Troubles(print), print).context
     shake_hands(authority, used, "enforcer-webhook.enforcer.svc")
     with pytest.raises(ssl.SSLCertVerificationError):
         shake_hands(authority, used, "other.enforcer.svc")

@@ -8,6 +8,7 @@ import contextlib
 import shutil
 import socket
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
@@ -111,10 +112,10 @@ def run(tls, tmp_path):
 
     def outer(scenario, bounds=LONG, most=60):
         async def inner():
-            said = []
+            said, told = [], []
             listener = socket.create_server(("127.0.0.1", 0))
             certificate = Certificate(
-                tmp_path / "ca.crt", tmp_path / "key.pem", Troubles(said.append)
+                *(tmp_path / "ca.crt", tmp_path / "key.pem", Troubles(said.append), told.append)
             )
             certificate.read()
             server = WebhookServer(
@@ -170,6 +171,7 @@ def test_questions_on_one_connection(run):
     assert b"ok\n" == health[2]
     assert b'enforcer_webhook_reviews_total{outcome="allowed"} 2\n' in metrics[2]
     assert b'enforcer_webhook_reviews_total{outcome="refused"} 0\n' in metrics[2]
+    assert b"\nenforcer_webhook_certificate_end_timestamp_seconds " in metrics[2]
 
 
 @pytest.mark.parametrize(
@@ -367,7 +369,7 @@ def test_a_lost_checker_ends_the_server(tls):
     """Whoever runs it starts it anew: it cannot make another without having its key in it."""
 
     async def scenario():
-        certificate = Certificate(tls / "ca.crt", tls / "key.pem", Troubles(print))
+        certificate = Certificate(tls / "ca.crt", tls / "key.pem", Troubles(print), print)
         listener = socket.create_server(("127.0.0.1", 0))
         server = WebhookServer(
             listener, certificate, FakeCheckers(), Counts(print), Troubles(print), LONG
@@ -425,7 +427,7 @@ def test_a_volume_of_a_secret_that_is_replaced(tls, tmp_path):
         authority(tmp_path / name)
     (tmp_path / "data").symlink_to("old")
     data = tmp_path / "data"
-    certificate = Certificate(data / "ca.crt", data / "key.pem", Troubles(print))
+    certificate = Certificate(data / "ca.crt", data / "key.pem", Troubles(print), print)
     first = certificate.context
 
     (tmp_path / "next").symlink_to("new")
@@ -437,7 +439,7 @@ def test_a_volume_of_a_secret_that_is_replaced(tls, tmp_path):
 
 def test_old_tls_is_refused(tls):
     """1.2 at least, and no renegotiation, by which one caller could keep the server busy."""
-    context = Certificate(tls / "ca.crt", tls / "key.pem", Troubles(print)).context
+    context = Certificate(tls / "ca.crt", tls / "key.pem", Troubles(print), print).context
 
     assert ssl.TLSVersion.TLSv1_2 == context.minimum_version
     assert context.options & ssl.OP_NO_RENEGOTIATION
@@ -451,7 +453,69 @@ def test_keys_with_a_passphrase_are_refused(tls, tmp_path):
     subprocess.run([*words, "-out", tmp_path / "key.pem"], check=True, capture_output=True)
 
     with pytest.raises(ValueError, match="the key has a passphrase"):
-        Certificate(tls / "ca.crt", tmp_path / "key.pem", Troubles(print)).read()
+        Certificate(tls / "ca.crt", tmp_path / "key.pem", Troubles(print), print).read()
+
+
+@pytest.mark.parametrize(
+    ("days", "sentence"),
+    [
+        (
+            0.1,
+            "the certificate ends on 2026-03-01 12:00 UTC: policies are stored unchecked after that",
+        ),
+        (
+            29.9,
+            "the certificate ends on 2026-03-01 12:00 UTC: policies are stored unchecked after that",
+        ),
+        (
+            -0.1,
+            "the certificate has ended, on 2026-03-01 12:00 UTC: API servers refuse it, and store policies unchecked",
+        ),
+        (31.1, None),
+    ],
+)
+def test_an_end_that_is_near_is_told_once_a_day(tls, monkeypatch, days, sentence):
+    """Nothing else would tell: API servers that refuse a certificate only close the connection."""
+    end = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    life = (datetime(2025, 3, 1, tzinfo=UTC), end)
+    monkeypatch.setattr("enforcer.webhook.certificate.validity_of", lambda _: life)
+    now, said = [end.timestamp() - days * 86400], []
+    files = (tls / "ca.crt", tls / "key.pem", Troubles(print))
+    certificate = Certificate(*files, said.append, clock=lambda: now[0])
+
+    for _ in range(3):
+        assert certificate.context
+
+    assert ([sentence] if sentence else []) == said
+    now[0] += 86400.0
+    assert certificate.context
+    assert (2 if sentence else 0) == len(said)
+
+
+def test_one_of_some_days_is_made_anew_when_most_are_over(tls, monkeypatch):
+    """Whoever makes such does so when a third is left, so nothing is wrong before a quarter is."""
+    begin, end = (datetime(2026, 3, day, tzinfo=UTC) for day in (1, 9))
+    monkeypatch.setattr("enforcer.webhook.certificate.validity_of", lambda _: (begin, end))
+    said = []
+    for left in (2.1, 1.9):
+        files = (tls / "ca.crt", tls / "key.pem", Troubles(print))
+        clock = end.timestamp() - left * 86400
+        assert Certificate(*files, said.append, clock=lambda clock=clock: clock).context
+
+    assert 1 == len(said)
+
+
+def test_a_certificate_whose_end_cannot_be_read_serves(tls, tmp_path, monkeypatch):
+    monkeypatch.setattr("enforcer.webhook.validity._SEQUENCE", 0x31)
+    said = []
+    certificate = Certificate(tls / "ca.crt", tls / "key.pem", Troubles(print), said.append)
+
+    assert certificate.context
+    assert certificate.end is None
+    assert b"_end_timestamp_seconds " not in Counts(print).text(certificate.end).split(b"\n# ")[-1]
+    assert said == [
+        "the end of the certificate cannot be read: there is a tag 0x30 where 0x31 must be"
+    ]
 
 
 # ---- What is told -------------------------------------------------------------------------------
