@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import attrs
 import compiled
 import ledger
 import pytest
 from patience import scaled
 from pods import CGROUPS, Container
 
-from enforcer.compiler import LocalHost, compile_policies
+from enforcer.compiler import CompiledImage, Host, LocalHost, compile_policies
 from enforcer.kernel.image_map import PlainImage
 from enforcer.kernel.session import Session
 from enforcer.policy.language.syscall_table import SYSCALLS
@@ -59,13 +60,32 @@ def bases(program) -> dict[str, int]:
     return {what: min(several) for what, several in found.items()}
 
 
+@attrs.define
+class Active:
+    """A session, and the image that it decides by."""
+
+    session: Session
+    image: CompiledImage
+
+    def change(self, text: str, host: Host | None = None) -> None:
+        """Make *text* the policy: what the programs are that are loaded already, no start would tell more of."""
+        number = self.image.generation + 1
+        self.image = compile_policies(
+            load_text(text, "cost.yaml"), host=host, generation=number, previous=self.image.labels
+        )
+        self.session.commit(PlainImage(self.image.image))
+
+
 @contextmanager
-def active(*rules: str) -> Iterator[None]:
+def activated(text: str, host: Host | None = None) -> Iterator[Active]:
     ledger.keep()
-    text = HEAD + "".join(f"    - {{{rule}, action: log}}\n" for rule in rules)
-    image = compile_policies(load_text(text, "cost.yaml")).image
-    with Session.open(PlainImage(image)):
-        yield
+    image = compile_policies(load_text(text, "cost.yaml"), host=host)
+    with Session.open(PlainImage(image.image)) as session:
+        yield Active(session, image)
+
+
+def recording(*rules: str) -> str:
+    return HEAD + "".join(f"    - {{{rule}, action: log}}\n" for rule in rules)
 
 
 @pytest.mark.parametrize("count", [0, 1, 200], ids=["none", "one", "many"])
@@ -73,7 +93,7 @@ def test_a_call_that_no_rule_names_costs_nothing(program, bases, count):
     """However many others rules name, and though one point is watched as well."""
     calls = [f"syscall: {name}, {NOBODY}" for name in OTHERS[:count]]
 
-    with active(*calls, f"lsm: task_prctl, {NOBODY}"):
+    with activated(recording(*calls, f"lsm: task_prctl, {NOBODY}")):
         added = cost(program, "getppid") - bases["getppid"]
     print(f"getppid, {count} rules on other calls: {added:+}")
 
@@ -85,7 +105,7 @@ def test_a_hook_that_no_rule_names_costs_nothing(program, bases):
     calls = [f"syscall: {name}, {NOBODY}" for name in OTHERS]
     points = [f"lsm: {hook}, {NOBODY}" for hook in ("task_prctl", "inode_mkdir", "socket_listen")]
 
-    with active(*calls, *points):
+    with activated(recording(*calls, *points)):
         added = cost(program, "open") - bases["open"]
     print(f"open and close, 200 rules on calls and 3 on points: {added:+}")
 
@@ -94,11 +114,13 @@ def test_a_hook_that_no_rule_names_costs_nothing(program, bases):
 
 def test_a_call_that_rules_name_costs_little_more_with_many(program, bases):
     """One that none of them meets: one rule on it, and 200 on it and others, found by bisection."""
+    one, *others = [f"syscall: {name}, {NOBODY}" for name in ("getppid", *OTHERS[:199])]
     found = []
-    for count in (1, 200):
-        rules = [f"syscall: {name}, {NOBODY}" for name in ["getppid", *OTHERS[: count - 1]]]
-        with active(*rules):
+    with activated(recording(one, *others)) as engine:
+        for text in (recording(one, *others), recording(one)):
+            engine.change(text)
             found.append(cost(program, "getppid") - bases["getppid"])
+    found.reverse()
     print(f"getppid, named by a rule for another user, 1 and 200 rules: {found}")
 
     assert 0 < found[0] < 4000
@@ -108,12 +130,13 @@ def test_a_call_that_rules_name_costs_little_more_with_many(program, bases):
 def test_a_point_that_rules_name_costs_little(program, bases):
     """A hook that every open passes, for another user, and with an operand that is not met."""
     found = {}
-    for what, match in {
-        "another user": NOBODY,
-        "another inode": "match: {args: [{index: 0, resolve: f_inode.i_ino, equal: 1}]}",
-        "another path": "match: {args: [{index: 0, equal: /nothing/of/this/name}]}",
-    }.items():
-        with active(f"lsm: file_open, {match}"):
+    with activated(recording(f"lsm: file_open, {NOBODY}")) as engine:
+        for what, match in {
+            "another user": NOBODY,
+            "another inode": "match: {args: [{index: 0, resolve: f_inode.i_ino, equal: 1}]}",
+            "another path": "match: {args: [{index: 0, equal: /nothing/of/this/name}]}",
+        }.items():
+            engine.change(recording(f"lsm: file_open, {match}"))
             found[what] = cost(program, "open") - bases["open"]
     print(f"open and close, with a point on file_open: {found}")
 
@@ -130,6 +153,11 @@ exec unshare --mount --propagation private sh -ec '
     pivot_root . old
     exec /cost open /data/file'
 """
+
+
+def allowing(selector: str, path: str) -> str:
+    rule = f"{{file: read, match: {{path: {path}}}, action: allow}}"
+    return HEAD.replace("  rules:\n", f"  selector: {selector}\n  rules: [{rule}]\n")
 
 
 @pytest.fixture
@@ -154,21 +182,22 @@ def test_a_container_pays_what_the_host_pays(program, bases, contained):
     """To open a file that a rule allows, by the name that each has for it."""
     cgroup = os.fsencode("/" / CONTAINER.cgroup.relative_to(CGROUPS))
     known = Workload(cgroup, {"container.name": (b"measured",)}, os.fsencode(contained))
+    host = LocalHost.read(workloads=(known,))
     file = str(contained / "data/file")
+    cases = {
+        "host": ("{uid: 0}", file, (program, "open", file)),
+        "container": ("{container: {name: measured}}", "/data/file", ("sh", "-ec", ENTER)),
+    }
+    taken = {
+        who: int(subprocess.check_output(argv, timeout=scaled(120)))
+        for who, (*_, argv) in cases.items()
+    }
     found = {}
-    for who, selector, path, argv in (
-        ("host", "{uid: 0}", file, (program, "open", file)),
-        ("container", "{container: {name: measured}}", "/data/file", ("sh", "-ec", ENTER)),
-    ):
-        before = int(subprocess.check_output(argv, timeout=scaled(120)))
-        rule = f"{{file: read, match: {{path: {path}}}, action: allow}}"
-        text = HEAD.replace("  rules:\n", f"  selector: {selector}\n  rules: [{rule}]\n")
-        host = LocalHost.read(workloads=(known,))
-        ledger.keep()
-        image = compile_policies(load_text(text, "cost.yaml"), host=host).image
-        with Session.open(PlainImage(image)) as session:
-            found[who] = int(subprocess.check_output(argv, timeout=scaled(120))) - before
-            assert sum(row.enforced for row in session.hits())
+    with activated(allowing("{uid: 4242}", file)) as engine:
+        for who, (selector, path, argv) in cases.items():
+            engine.change(allowing(selector, path), host)
+            found[who] = int(subprocess.check_output(argv, timeout=scaled(120))) - taken[who]
+            assert sum(row.enforced for row in engine.session.hits())
     print(f"open and close, allowed: {found}")
 
     assert 0 < found["container"] <= found["host"] * 1.05 + TAKEN
