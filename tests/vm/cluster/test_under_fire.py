@@ -95,8 +95,21 @@ def forbidden(installed, attacker, files) -> Iterator[Callable[[], None]]:
     until(lambda: count(ran) > (before or 0), "the policy is gone, and nothing runs")
 
 
-def test_the_api_server_is_killed_and_comes_back(node, installed, forbidden):
-    for _ in range(ROUNDS):
+@pytest.fixture
+def rounds(capsys) -> Iterator[int]:
+    """Numbers of rounds; each takes minutes, so it is shown which one has begun."""
+
+    def begun() -> Iterator[int]:
+        for number in range(1, ROUNDS + 1):
+            with capsys.disabled():
+                print(f"\nround {number} of {ROUNDS}", end=" ", flush=True)
+            yield number
+
+    return begun()
+
+
+def test_the_api_server_is_killed_and_comes_back(node, installed, forbidden, rounds):
+    for _ in rounds:
         node.kill("kube-apiserver")
         forbidden()
         node.start_unit("kube-apiserver")
@@ -107,9 +120,9 @@ def test_the_api_server_is_killed_and_comes_back(node, installed, forbidden):
 
 
 @pytest.mark.parametrize("which", ["tetragon", "agent"])
-def test_a_container_of_the_pod_is_killed(installed, forbidden, which):
+def test_a_container_of_the_pod_is_killed(installed, forbidden, which, rounds):
     """A kubelet starts it again, and the engine takes over what its pins have kept in force."""
-    for _ in range(ROUNDS):
+    for _ in rounds:
         before = restarts(installed, which)
         os.kill(process_of(installed, which), signal.SIGKILL)
         forbidden()
