@@ -8,6 +8,7 @@ An attack that exits with 0 has succeeded. ``listen`` names ports and unix socke
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ from engine import Engine, attempt
 from patience import scaled
 
 _STAND_IN = Path("/usr/local/lib/enforcer-test-stand-in")
+_LONGEST = 1 << 20  # bytes; no record is that long
 _PRELUDE = f"""
 set -e
 fake() {{ rm -f "$2"; cp "$(realpath "$(type -P "$1")")" "$2"; }}  # an installed program by another name
@@ -100,8 +102,12 @@ def _listen(where: int | str) -> socket.socket:
 
 
 def size(running: Engine) -> int:
-    """Where the log ends now."""
-    return running.log.stat().st_size if running.log.exists() else 0
+    """Where the last whole record of the log ends now; another one may be half there."""
+    if not running.log.exists():
+        return 0
+    with running.log.open("rb") as log:
+        begin = log.seek(max(0, log.seek(0, os.SEEK_END) - _LONGEST))
+        return begin + log.read().rfind(b"\n") + 1
 
 
 def since(running: Engine, before: int) -> list[dict[str, Any]]:
