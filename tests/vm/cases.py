@@ -7,8 +7,6 @@ An attack that exits with 0 has succeeded. ``listen`` names ports and unix socke
 
 from __future__ import annotations
 
-import json
-import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -23,7 +21,6 @@ from engine import Engine, attempt
 from patience import scaled
 
 _STAND_IN = Path("/usr/local/lib/enforcer-test-stand-in")
-_LONGEST = 1 << 20  # bytes; no record is that long
 _PRELUDE = f"""
 set -e
 fake() {{ rm -f "$2"; cp "$(realpath "$(type -P "$1")")" "$2"; }}  # an installed program by another name
@@ -102,21 +99,13 @@ def _listen(where: int | str) -> socket.socket:
 
 
 def size(running: Engine) -> int:
-    """Where the last whole record of the log ends now; another one may be half there."""
-    if not running.log.exists():
-        return 0
-    with running.log.open("rb") as log:
-        begin = log.seek(max(0, log.seek(0, os.SEEK_END) - _LONGEST))
-        return begin + log.read().rfind(b"\n") + 1
+    """How many records there are now."""
+    return len(running.events())
 
 
 def since(running: Engine, before: int) -> list[dict[str, Any]]:
-    """The complete records behind *before*; a whole log would be read again for each case."""
-    if not running.log.exists():
-        return []
-    with running.log.open("rb") as log:
-        log.seek(before)
-        return [json.loads(line) for line in log if line.endswith(b"\n")]
+    """The records behind the first *before*."""
+    return running.events()[before:]
 
 
 def acted(running: Engine, before: int, case: Case) -> dict[str, Any]:
