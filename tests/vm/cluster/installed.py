@@ -10,7 +10,7 @@ import attrs
 from cluster_clients import ROOT, Api, Kubectl
 from node import until
 
-__all__ = ["Installed"]
+__all__ = ["Installed", "first_process"]
 
 _CHART = ROOT / "packaging/kubernetes/chart"
 
@@ -83,3 +83,11 @@ class Installed:
         """Return the status of the node's report; empty if there is none."""
         found = self.api.get("/apis/enforcer.dev/v1/enforcernodes/n1")
         return dict(found.get("status", {})) if found is not None else {}
+
+
+def first_process(status: dict[str, Any]) -> int:
+    """Return the first process of the container of *status*, as the host numbers it."""
+    number = status["containerID"].rpartition("/")[2]
+    said = subprocess.check_output(["ctr", "-n", "k8s.io", "tasks", "list"], text=True)
+    (process,) = (line.split()[1] for line in said.splitlines() if line.startswith(number))
+    return int(process)

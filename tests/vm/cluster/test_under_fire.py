@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import first_process
 from node import IMAGE, until
 from workload import Pod, applied, pods, policy
 
@@ -124,7 +125,7 @@ def test_a_container_of_the_pod_is_killed(installed, forbidden, which, rounds):
     """A kubelet starts it again, and the engine takes over what its pins have kept in force."""
     for _ in rounds:
         before = restarts(installed, which)
-        os.kill(process_of(installed, which), signal.SIGKILL)
+        os.kill(first_process(installed.containers()[which]), signal.SIGKILL)
         forbidden()
         until(
             lambda before=before: restarts(installed, which) > before and installed.is_ready(),
@@ -215,11 +216,3 @@ def states(installed) -> dict[str, str]:
 
 def restarts(installed, which: str) -> int:
     return int(installed.containers().get(which, {}).get("restartCount", 0))
-
-
-def process_of(installed, which: str) -> int:
-    """Return the first process of a container of enforcer's pod, as the host numbers it."""
-    number = installed.containers()[which]["containerID"].rpartition("/")[2]
-    said = subprocess.check_output(["ctr", "-n", "k8s.io", "tasks", "list"], text=True)
-    (process,) = (line.split()[1] for line in said.splitlines() if line.startswith(number))
-    return int(process)
