@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -28,8 +29,65 @@ _MAX_POLICIES: Final = 5000
 _MAX_MESSAGES: Final = 100
 """Policies whose errors are told: an object of the API server has some 1.5 MiB at most."""
 
-
 _GUESS: Final = "the labels of the node are not known: the policy stays as it was here, and only records if it is new"
+
+
+@attrs.frozen(eq=False)
+class _Report:
+    """What is known of a policy: its object, its file, and what the engine says of that."""
+
+    item: PolicyObject
+    path: Path
+    result: FileResult | None
+
+    @property
+    def state(self) -> str:
+        """What of it is active."""
+        if self.item.refusal is None:
+            return self.result.state if self.result is not None else "refused"
+        is_active = self.result is not None and self.result.state != "refused"
+        return "older" if is_active else "refused"
+
+    @property
+    def has_message(self) -> bool:
+        """Whether something is to be told of it."""
+        return self.item.refusal is not None or bool(self.result is not None and self.result.reason)
+
+    def entry(self, *, is_told: bool) -> dict[str, Any]:
+        """Return what is reported of it; *is_told*: with the message, for which there is room."""
+        found: dict[str, Any] = {"name": self.item.label, "state": self.state, "denials": 0}
+        if self.result is not None:
+            found["denials"] = self.result.denials
+        if self.item.refusal is not None:
+            return found | _not_written(self.item.refusal, is_told=is_told)
+        if self.result is None:
+            return found
+        # Of a text that is not known any more, nothing is claimed.
+        if (version := self.item.versions.get(self.result.digest or "")) is not None:
+            found |= _of_version(version)
+        if self.result.reason:
+            found["reason"] = self.result.reason
+            if is_told:
+                found |= _why(self.path, self.result)
+        return found
+
+
+def _fair(
+    reports: Iterable[_Report], most: int, is_last: Callable[[_Report], bool] = lambda _: False
+) -> list[_Report]:
+    """
+    Return *most* of *reports*, in their order: those that are *last* only then, and of each namespace as many.
+
+    So whoever makes thousands of policies that are refused takes room from nobody else's.
+    """
+    numbers: Counter[tuple[bool, str]] = Counter()
+    ranks: list[tuple[bool, int, int, _Report]] = []
+    for place, each in enumerate(reports):
+        kind = is_last(each), each.item.namespace
+        ranks.append((kind[0], numbers[kind], place, each))
+        numbers[kind] += 1
+    kept = sorted(ranks)[:most]
+    return [each for *_, each in sorted(kept, key=lambda rank: rank[2])]
 
 
 @attrs.define(eq=False, repr=False)
@@ -57,48 +115,38 @@ class NodeStatus:
             objects: of each file of a policy, its name and its object.
         """
         status: dict[str, Any] = {"policies": [], "conditions": []}
+        omitted = 0
         if results is not None:
+            reports = self._reports(results, objects)
+            kept = _fair(reports, _MAX_POLICIES, lambda each: each.state == "refused")
+            told = set(_fair((each for each in kept if each.has_message), _MAX_MESSAGES))
+            omitted = len(reports) - len(kept)
             status |= {
                 "version": results.version,
                 "kernel": results.kernel,
                 "generation": results.generation,
                 "mode": results.mode,
                 "lost": results.lost,
-                "policies": self._policies(results, objects),
+                "policies": [each.entry(is_told=each in told) for each in kept],
             }
-        status["conditions"] = [self._condition(results, status["policies"])]
+        status["conditions"] = [self._condition(results, status["policies"], omitted)]
         return status
 
-    def _policies(
+    def _reports(
         self, results: Results, objects: Iterable[tuple[str, PolicyObject]]
-    ) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        told, names = 0, set[str]()
+    ) -> list[_Report]:
+        found: dict[str, _Report] = {}
         for name, item in objects:
-            path = self.folder / name
-            result = results.files.get(str(path))
-            if len(found) == _MAX_POLICIES or (result is None and item.refusal is None):
+            result = results.files.get(str(self.folder / name))
+            if result is None and item.refusal is None:
                 continue  # the engine has not looked yet
-            if item.label in names:
-                continue  # of two kinds under one name, which nobody could tell apart
-            names.add(item.label)
-            entry: dict[str, Any] = {"name": item.label}
-            if item.refusal is not None:
-                entry |= _not_written(item.refusal, result)
-            elif result is not None:
-                entry |= {"state": result.state, "denials": result.denials}
-                # Of a text that is not known any more, nothing is claimed.
-                if (version := item.versions.get(result.digest or "")) is not None:
-                    entry |= _of_version(version)
-                if result.reason:
-                    entry["reason"] = result.reason
-                    if told < _MAX_MESSAGES:
-                        told += 1
-                        entry |= _why(path, result)
-            found.append(entry)
-        return found
+            # Of two kinds under one name, nobody could tell the second apart.
+            found.setdefault(item.label, _Report(item, self.folder / name, result))
+        return list(found.values())
 
-    def _condition(self, results: Results | None, policies: list[dict[str, Any]]) -> dict[str, Any]:
+    def _condition(
+        self, results: Results | None, policies: list[dict[str, Any]], omitted: int
+    ) -> dict[str, Any]:
         wrong = sum(each["state"] in {"older", "refused"} for each in policies)
         if results is None:
             said = (
@@ -118,6 +166,8 @@ class NodeStatus:
             # No text is empty: Kubernetes 1.20 makes null of one where another was, and refuses the whole.
             said = ("True", "Active", "policies are active as they are written")
         state, reason, message = said
+        if omitted:
+            message += f"; the report has no room for {omitted} others"
         if self._ready[0] != state:
             self._ready = state, rfc3339(self.clock())
         return {
@@ -141,17 +191,12 @@ def _of_version(version: Version) -> dict[str, Any]:
     return found
 
 
-def _not_written(refusal: Refusal, result: FileResult | None) -> dict[str, Any]:
-    """Return the entry of a policy whose newest version the agent has refused: what was active is so still."""
-    is_active = result is not None and result.state != "refused"
-    return {
-        "state": "older" if is_active else "refused",
-        "denials": 0 if result is None else result.denials,
-        "observedGeneration": refusal.generation,
-        "reason": "Rollout",
-        "message": printable(refusal.message),
-        "path": printable(refusal.path),
-    }
+def _not_written(refusal: Refusal, *, is_told: bool) -> dict[str, Any]:
+    """Return what is said of a policy whose newest version the agent has refused: what was active is so still."""
+    found: dict[str, Any] = {"observedGeneration": refusal.generation, "reason": "Rollout"}
+    if is_told:
+        found |= {"message": printable(refusal.message), "path": printable(refusal.path)}
+    return found
 
 
 def facts_of(status: dict[str, Any]) -> dict[str, Any]:

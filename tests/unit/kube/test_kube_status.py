@@ -2,18 +2,20 @@
 """What a node reports: what the engine says of the text that the agent wrote, and nothing that nobody knows."""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from threading import Event
 
 import attrs
 import pytest
 from kube_fakes import NODES, POLICIES, SPEC, FakeServer, until
 
-from enforcer.kube.engine_results import read_results
+from enforcer.kube.engine_results import FileResult, Results, read_results
 from enforcer.kube.field_path import field_at
 from enforcer.kube.node_object import NodeObject
 from enforcer.kube.node_status import NodeStatus
 from enforcer.kube.policy_folder import PolicyFolder
-from enforcer.kube.policy_state import PolicyStates
+from enforcer.kube.policy_state import PolicyObject, PolicyStates
 from enforcer.kube.reporter import Reporter, Tempo
 from enforcer.kube.resource import POLICIES as RESOURCES
 from enforcer.kube.resource import Deleted, Found, node_of
@@ -465,3 +467,56 @@ def test_a_report_that_fails_touches_nothing_else(server, node, plan, begin, mon
     assert until(lambda: any("status of this node: works" in sentence for sentence in agent.said))
     made.close()
     assert 1 == sum("status of this node: cannot" in sentence for sentence in agent.said)
+
+
+@attrs.frozen
+class Flood:
+    """Policies of some namespaces, and what an engine says of each."""
+
+    folder: Path
+    policies: Sequence[tuple[str, str]]
+    """Namespace and state."""
+
+    def status(self, monkeypatch, most=20, messages=6):
+        monkeypatch.setattr("enforcer.kube.node_status._MAX_POLICIES", most)
+        monkeypatch.setattr("enforcer.kube.node_status._MAX_MESSAGES", messages)
+        objects, files = [], {}
+        for number, (namespace, state) in enumerate(self.policies):
+            name = f"{number}.yaml"
+            objects.append((name, PolicyObject(namespace, f"p{number}", "enforcerpolicy")))
+            reason = "" if state == "active" else "Refused"
+            files[str(self.folder / name)] = FileResult(
+                state=state, reason=reason, message="no", digest=None, denials=0
+            )
+        results = Results(
+            version="1", kernel="6", time=0.0, generation=1, mode="enforce", lost=0, files=files
+        )
+        return NodeStatus(self.folder, lambda: 0.0).make(results, objects)
+
+
+def test_refused_policies_take_nobodys_room(tmp_path, monkeypatch):
+    """Whoever has thousands of them comes first by its name, and neither hides another's nor takes its message."""
+    policies = [("a", "refused")] * 100 + [("b", "active")] * 10 + [("b", "refused")] * 4
+    flood = Flood(tmp_path, policies)
+
+    status = flood.status(monkeypatch)
+
+    found = [(each["name"][0], each["state"], "message" in each) for each in status["policies"]]
+    assert [
+        *[("a", "refused", True)] * 3,
+        *[("a", "refused", False)] * 3,
+        *[("b", "active", False)] * 10,
+        *[("b", "refused", True)] * 3,
+        ("b", "refused", False),
+    ] == found
+    (condition,) = status["conditions"]
+    assert condition["message"].endswith("; the report has no room for 94 others")
+
+
+def test_what_has_room_is_reported_in_its_order(tmp_path, monkeypatch):
+    policies = [("b", "active"), ("a", "refused"), ("b", "refused"), ("a", "active")]
+
+    status = Flood(tmp_path, policies).status(monkeypatch)
+
+    assert ["b/p0", "a/p1", "b/p2", "a/p3"] == [each["name"] for each in status["policies"]]
+    assert "room" not in status["conditions"][0]["message"]
