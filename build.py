@@ -333,7 +333,7 @@ def extension_source() -> tuple[str, str]:
     """Return the declarations for cffi and the C source that they describe."""
     cdef = header_cdef(ABI_HEADER) + (PACKAGE / "_ffi.cdef.h").read_text()
     source = (PACKAGE / "_ffi.csrc.c").read_text()
-    for part in ("_native", "_lane"):
+    for part in ("_types", "_native", "_lane"):
         cdef += header_cdef(PACKAGE / f"{part}.h")
         source += f'\n#include "{part}.c"\n'
     return cdef, source

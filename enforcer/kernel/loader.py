@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import functools
 import importlib.resources
+import os
 import re
 import struct
 from collections.abc import Iterable, Mapping
@@ -122,6 +123,19 @@ def _read(name: str) -> bytes:
         ) from None
 
 
+@functools.cache
+def _types() -> int:
+    """
+    Return a file in memory for the kernel's types that the engine reads: a start opens its object twice, a change once.
+
+    Without one (-1) libbpf looks through all of them, which takes longer and finds the same.
+    """
+    try:
+        return os.memfd_create("enforcer-types", os.MFD_CLOEXEC)
+    except OSError:
+        return -1
+
+
 def open_object(name: str) -> BpfObject:
     """
     Open the object file *name* of the package.
@@ -130,7 +144,8 @@ def open_object(name: str) -> BpfObject:
         EnforcerBug: if it is missing, or was built from another ABI header.
         KernelError: if it is no BPF object.
     """
-    opened = BpfObject.open(_held.get(name) or _read(name), name)
+    types = _types() if name == ENGINE else -1
+    opened = BpfObject.open(_held.get(name) or _read(name), name, types)
     built_for = opened.get_constant("enf_abi_hash", size=8)
     if built_for != abi.ABI_HASH:
         opened.close()

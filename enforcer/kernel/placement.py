@@ -77,7 +77,7 @@ def has(hook: str, placement: Placement) -> bool:
         return calls.has_lsm_hook(hook)
     if hook in _RENAMED and calls.has_lsm_hook(_ANY_HOOK):  # else nothing says which of them it is
         return calls.has_lsm_hook(hook)
-    return calls.has_function(function_of(hook))
+    return calls.has_security_function(function_of(hook))
 
 
 def place(program: Program, hook: str, placement: Placement) -> None:
@@ -109,7 +109,9 @@ def place_at(program: Program, hook: str, placement: Placement, *, is_void: bool
         program.set_target(hook)
         return
     function = function_of(hook)
-    if not calls.has_function(function) or not calls.are_alike(f"bpf_lsm_{hook}", function):
+    if not calls.has_security_function(function) or not calls.are_alike(
+        f"bpf_lsm_{hook}", function
+    ):
         raise UnsupportedError(
             f"bpf is not among this kernel's active LSMs, and its function {function} cannot "
             f"stand for the LSM hook {hook}: boot with bpf in the lsm= list"

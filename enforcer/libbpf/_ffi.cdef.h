@@ -13,7 +13,7 @@ struct bpf_link;
 
 enum bpf_map_type { BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_RINGBUF, ... };
 enum bpf_prog_type { BPF_PROG_TYPE_KPROBE, BPF_PROG_TYPE_SYSCALL, ... };
-enum bpf_attach_type { BPF_LSM_MAC, BPF_MODIFY_RETURN, BPF_TRACE_FENTRY, BPF_TRACE_FEXIT, ... };
+enum bpf_attach_type { BPF_MODIFY_RETURN, BPF_TRACE_FENTRY, BPF_TRACE_FEXIT, ... };
 enum bpf_func_id { BPF_FUNC_loop, ... };
 
 #define BPF_ANY ...
@@ -24,7 +24,6 @@ unsigned int libbpf_major_version(void);
 unsigned int libbpf_minor_version(void);
 int libbpf_strerror(int err, char *buf, size_t size);
 int libbpf_num_possible_cpus(void);
-int libbpf_find_vmlinux_btf_id(const char *name, enum bpf_attach_type type);
 int libbpf_probe_bpf_helper(enum bpf_prog_type type, enum bpf_func_id helper, const void *opts);
 int libbpf_probe_bpf_prog_type(enum bpf_prog_type type, const void *opts);
 
@@ -82,7 +81,7 @@ int enf_close_code(void);
 void enf_log_install(void);
 size_t enf_log_take(char *text, unsigned long long *lost);
 
-struct bpf_object *enf_object_open(const void *bytes, size_t size, const char *name);
+struct bpf_object *enf_object_open(const void *bytes, size_t size, const char *name, int types);
 int enf_global_set(struct bpf_object *obj, const char *name, const void *value, size_t size);
 int enf_global_get(struct bpf_object *obj, const char *name, void *value, size_t size);
 

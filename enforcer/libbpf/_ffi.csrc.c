@@ -24,6 +24,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "_types.h"
 #include "enforcer_abi.h"
 
 /* ---- libbpf's messages --------------------------------------------------------------------- */
@@ -91,10 +92,28 @@ static size_t enf_log_take(char *text, unsigned long long *lost)
 
 /* ---- Objects ------------------------------------------------------------------------------- */
 
-static struct bpf_object *enf_object_open(const void *bytes, size_t size, const char *name)
+/*
+ * *types*: a file in memory for the kernel's types that the object reads, which is written if it is empty; -1: none. If
+ * it cannot be had, libbpf looks through all types of the kernel: it finds the same, and takes longer.
+ */
+static struct bpf_object *enf_object_open(const void *bytes, size_t size, const char *name,
+					  int types)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
+	struct bpf_object *opened;
+	char path[32];
 
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", types);
+	if (types < 0 || access(path, R_OK))
+		return bpf_object__open_mem(bytes, size, &opts);
+	opts.btf_custom_path = path;
+	opened = bpf_object__open_mem(bytes, size, &opts);
+	if (!opened || lseek(types, 0, SEEK_END) || !enf_types_write(opened, types))
+		return opened;
+	bpf_object__close(opened);
+	if (ftruncate(types, 0))
+		return NULL;
+	opts.btf_custom_path = NULL;
 	return bpf_object__open_mem(bytes, size, &opts);
 }
 
@@ -354,7 +373,8 @@ static int enf_array_read(int fd, unsigned int first, unsigned int count, unsign
 	memset(values, 0, (size_t)count * words * sizeof(*values));
 	/* A batch begins behind a key. It ends with ENOENT where the map does. */
 	if (!err && count)
-		err = bpf_map_lookup_batch(fd, first ? &before : NULL, &last, keys, values, &n, NULL);
+		err = bpf_map_lookup_batch(fd, first ? &before : NULL, &last, keys, values, &n,
+					   NULL);
 	free(keys);
 	return err == -ENOENT && n == count ? 0 : err;
 }
@@ -448,7 +468,8 @@ static void enf_heap_trim(void)
 
 /* ---- Code ------------------------------------------------------------------------------------ */
 
-#define SYSCALL_FIELD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define SYSCALL_FIELD(field)                                                                       \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 /* The next *skip* statements only if the number is that. */
 #define IF_NR(nr, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, skip)
 #define REFUSE BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES)

@@ -7,6 +7,7 @@ Keys are indexes: the engine's maps that user space touches are all arrays. Valu
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 
@@ -26,9 +27,9 @@ __all__ = [
     "delete",
     "freeze",
     "get_pinned",
-    "has_function",
     "has_helper_loop",
     "has_lsm_hook",
+    "has_security_function",
     "knock",
     "libbpf_version",
     "load_file_system",
@@ -46,6 +47,9 @@ __all__ = [
     "update",
     "verified_instructions",
 ]
+
+_LSM_NAMES = 1 << 16  # bytes: four times of what Linux 7.3 has
+_NO_BTF = (-errno.ENOENT, -errno.ESRCH)
 
 
 def possible_cpus() -> int:
@@ -276,14 +280,29 @@ def _of_descriptor(fd: int, key: str, what: str) -> int:
 
 
 @functools.cache
+def _lsm_functions() -> frozenset[str]:
+    """
+    Return the functions for LSM programs, by the kernel's BTF: megabytes, which are read once.
+
+    Raises:
+        KernelError: if it cannot be read. A kernel that has none has no functions: it loads no program either.
+    """
+    text = ffi.new("char[]", _LSM_NAMES)
+    used = lib.enf_types_lsm(text, len(text))
+    if used in _NO_BTF:
+        return frozenset()
+    check(used, "read the kernel's BTF")
+    return frozenset(bytes(ffi.buffer(text, used)).decode().split("\0"))
+
+
 def has_lsm_hook(hook: str) -> bool:
-    """Tell whether the kernel has the LSM hook *hook*, by its BTF: megabytes, read for each once."""
-    return lib.libbpf_find_vmlinux_btf_id(hook.encode(), lib.BPF_LSM_MAC) > 0
+    """Tell whether the kernel has the LSM hook *hook*, by its BTF: KernelError if that cannot be read."""
+    return f"bpf_lsm_{hook}" in _lsm_functions()
 
 
-def has_function(name: str) -> bool:
-    """Tell whether the kernel has the function *name*, by its BTF."""
-    return lib.libbpf_find_vmlinux_btf_id(name.encode(), lib.BPF_MODIFY_RETURN) > 0
+def has_security_function(name: str) -> bool:
+    """Tell whether the kernel has *name*, which calls an LSM hook; raises as :func:`has_lsm_hook`."""
+    return name in _lsm_functions()
 
 
 def are_alike(one: str, other: str) -> bool:

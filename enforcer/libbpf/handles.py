@@ -301,9 +301,9 @@ class BpfObject:
     maps: dict[str, ObjectMap] = attrs.field(init=False, factory=dict)
 
     @classmethod
-    def open(cls, data: bytes, name: str) -> Self:
+    def open(cls, data: bytes, name: str, types: int = -1) -> Self:
         """
-        Parse *data*; nothing reaches the kernel yet.
+        Parse *data*; nothing reaches the kernel yet. *types*: a file in memory for what it reads of the kernel's.
 
         Raises:
             KernelError: if it is no BPF object.
@@ -311,7 +311,8 @@ class BpfObject:
         log.discard()
         held = ffi.from_buffer("char[]", data)
         pointer = check_pointer(
-            lib.enf_object_open(held, len(data), name.encode()), f"open the BPF object {name}"
+            lib.enf_object_open(held, len(data), name.encode(), types),
+            f"open the BPF object {name}",
         )
         self = cls(name, ffi.gc(pointer, lib.bpf_object__close), held)
         for program in self._each(lib.bpf_object__next_program):

@@ -77,7 +77,7 @@ def test_a_missing_function_is_said_in_one_sentence():
 @pytest.mark.parametrize(("is_void", "how"), [(False, How.BEFORE_RESULT), (True, How.BEGINNING)])
 def test_hooks_that_rules_name_need_the_same_arguments(monkeypatch, is_void, how):
     """Operands were found by the hook's; other arguments would be misread."""
-    monkeypatch.setattr(placement.calls, "has_function", lambda name: True)
+    monkeypatch.setattr(placement.calls, "has_security_function", lambda name: True)
     monkeypatch.setattr(placement.calls, "are_alike", lambda one, other: "rename" not in other)
     program = FakeProgram()
 
@@ -155,7 +155,7 @@ def test_preemption_is_also_in_the_version(tmp_path, monkeypatch, version, cmdli
 @pytest.mark.parametrize("kernels", ["bpf_prog_free_security", "bpf_prog_free"])
 def test_a_hook_that_was_renamed_is_the_one_that_the_kernel_has(monkeypatch, kernels):
     """One function calls either, with another argument: a program for the other would not be verified."""
-    monkeypatch.setattr(placement.calls, "has_function", lambda name: True)
+    monkeypatch.setattr(placement.calls, "has_security_function", lambda name: True)
     monkeypatch.setattr(
         placement.calls, "has_lsm_hook", lambda hook: hook in {kernels, "file_open"}
     )

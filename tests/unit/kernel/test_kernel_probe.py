@@ -26,7 +26,7 @@ def refused(monkeypatch):
 
     monkeypatch.setattr(probe, "find_placement", lambda: Placement.HOOKS)
     monkeypatch.setattr(placement.calls, "has_lsm_hook", lambda hook: "acl" not in hook)
-    monkeypatch.setattr(placement.calls, "has_function", lambda name: "acl" not in name)
+    monkeypatch.setattr(placement.calls, "has_security_function", lambda name: "acl" not in name)
     monkeypatch.setattr(probe, "_try", try_)
     return names
 
