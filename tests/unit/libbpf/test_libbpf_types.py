@@ -86,7 +86,7 @@ def test_every_place_is_relocated_to_the_same(types):
 
 
 def test_it_is_a_fraction_of_all(types):
-    assert 0 < types.stat().st_size < KERNEL.stat().st_size / 4
+    assert 0 < types.stat().st_size < KERNEL.stat().st_size / 2
 
 
 def test_it_is_written_once():
