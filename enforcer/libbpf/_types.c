@@ -16,8 +16,16 @@
 #define TYPES_NAMES                                                                                \
 	8192 /* places for names of an object; a power of two, more than twice of what there are */
 
-/* What is written of a type. */
-enum { TYPE_NOTHING, TYPE_NAME, TYPE_WHOLE };
+/*
+ * What is written of a type. By a name, libbpf goes from a structure into those that lie in it, as far as they go, and
+ * never through a pointer: so behind one, a structure's name is enough.
+ */
+enum {
+	TYPE_NOTHING,
+	TYPE_NAME,  /* of a structure */
+	TYPE_LINK,  /* "const" and such, on the way from a pointer to what it points to */
+	TYPE_WHOLE, /* with all that it consists of */
+};
 
 struct types {
 	const struct btf *kernel;
@@ -95,55 +103,68 @@ static int types_ask(struct types *s, const struct btf *own)
 	return 0;
 }
 
-static void types_keep(struct types *s, __u32 id, int is_asked)
+static void types_mark(struct types *s, __u32 id, __u8 how)
 {
-	const struct btf_type *t;
-	const char *name;
-
-	if (!id || id >= s->n || s->kept[id])
+	if (s->kept[id] >= how)
 		return;
-	t = btf__type_by_id(s->kernel, id);
-	name = btf__name_by_offset(s->kernel, t->name_off);
+	s->kept[id] = how;
+	if (how == TYPE_WHOLE)
+		s->open[s->n_open++] = id;
 	if (id > s->last)
 		s->last = id;
-	/* Of a structure that nobody asks about, its name and size are enough. */
-	if (btf_is_composite(t) && name && *name && !is_asked) {
-		s->kept[id] = TYPE_NAME;
-		return;
+}
+
+static void types_keep(struct types *s, __u32 id)
+{
+	if (id && id < s->n)
+		types_mark(s, id, TYPE_WHOLE);
+}
+
+/* What a pointer points to. */
+static void types_keep_behind(struct types *s, __u32 id)
+{
+	const struct btf_type *t;
+
+	for (; id && id < s->n; id = t->type) {
+		t = btf__type_by_id(s->kernel, id);
+		if (btf_is_composite(t)) {
+			types_mark(s, id, TYPE_NAME);
+			return;
+		}
+		if (!btf_is_mod(t) && !btf_is_typedef(t)) {
+			types_mark(s, id, TYPE_WHOLE);
+			return;
+		}
+		types_mark(s, id, TYPE_LINK);
 	}
-	s->kept[id] = TYPE_WHOLE;
-	s->open[s->n_open++] = id;
 }
 
 static void types_follow(struct types *s, const struct btf_type *t)
 {
-	const struct btf_member *members;
-	const struct btf_param *params;
-
 	switch (btf_kind(t)) {
 	case BTF_KIND_STRUCT:
 	case BTF_KIND_UNION:
-		members = btf_members(t);
 		for (int i = 0; i < btf_vlen(t); i++)
-			types_keep(s, members[i].type, 0);
+			types_keep(s, btf_members(t)[i].type);
 		break;
 	case BTF_KIND_FUNC_PROTO:
-		params = btf_params(t);
 		for (int i = 0; i < btf_vlen(t); i++)
-			types_keep(s, params[i].type, 0);
-		types_keep(s, t->type, 0);
+			types_keep(s, btf_params(t)[i].type);
+		types_keep(s, t->type);
 		break;
 	case BTF_KIND_ARRAY:
-		types_keep(s, btf_array(t)->type, 0);
-		types_keep(s, btf_array(t)->index_type, 0);
+		types_keep(s, btf_array(t)->type);
+		types_keep(s, btf_array(t)->index_type);
 		break;
 	case BTF_KIND_PTR:
+		types_keep_behind(s, t->type);
+		break;
 	case BTF_KIND_TYPEDEF:
 	case BTF_KIND_VOLATILE:
 	case BTF_KIND_CONST:
 	case BTF_KIND_RESTRICT:
 	case BTF_KIND_TYPE_TAG:
-		types_keep(s, t->type, 0);
+		types_keep(s, t->type);
 		break;
 	default: /* a number, or what no type consists of */
 		break;
@@ -248,7 +269,7 @@ static int types_names(struct types *s, struct btf_type *t)
 static int types_copy(struct types *s, __u32 id)
 {
 	const struct btf_type *t = btf__type_by_id(s->kernel, id);
-	int tail = s->kept[id] == TYPE_WHOLE ? types_tail(t) : 0, err;
+	int tail = s->kept[id] >= TYPE_LINK ? types_tail(t) : 0, err;
 	struct btf_type *copy;
 
 	if (tail < 0)
@@ -266,7 +287,7 @@ static int types_copy(struct types *s, __u32 id)
 	err = types_name(s, &copy->name_off);
 	if (err)
 		return err;
-	if (s->kept[id] == TYPE_WHOLE)
+	if (s->kept[id] >= TYPE_LINK)
 		return types_names(s, copy);
 	copy->info = btf_kind(t) << 24;
 	return 0;
@@ -286,7 +307,7 @@ static int types_select(struct types *s)
 			continue;
 		length = types_length(name);
 		if (s->names[types_place(s, name, length)])
-			types_keep(s, id, 1);
+			types_keep(s, id);
 	}
 	while (s->n_open)
 		types_follow(s, btf__type_by_id(s->kernel, s->open[--s->n_open]));
