@@ -131,7 +131,7 @@ def _types() -> int:
     Without one (-1) libbpf looks through all of them, which takes longer and finds the same.
     """
     try:
-        return os.memfd_create("enforcer-types", os.MFD_CLOEXEC)
+        return os.memfd_create("enforcer-types", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     except OSError:
         return -1
 

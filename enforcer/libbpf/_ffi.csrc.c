@@ -4,6 +4,7 @@
  * would be slow from Python. Holds no policy. Not thread safe: the engine has one thread.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -92,9 +93,11 @@ static size_t enf_log_take(char *text, unsigned long long *lost)
 
 /* ---- Objects ------------------------------------------------------------------------------- */
 
+#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+
 /*
- * *types*: a file in memory for the kernel's types that the object reads, which is written if it is empty; -1: none. If
- * it cannot be had, libbpf looks through all types of the kernel: it finds the same, and takes longer.
+ * *types*: a file in memory that can be sealed, for the kernel's types that the object reads; written if it is empty.
+ * -1: none. If it cannot be had, libbpf looks through all types of the kernel: it finds the same, and takes longer.
  */
 static struct bpf_object *enf_object_open(const void *bytes, size_t size, const char *name,
 					  int types)
@@ -108,7 +111,10 @@ static struct bpf_object *enf_object_open(const void *bytes, size_t size, const 
 		return bpf_object__open_mem(bytes, size, &opts);
 	opts.btf_custom_path = path;
 	opened = bpf_object__open_mem(bytes, size, &opts);
-	if (!opened || lseek(types, 0, SEEK_END) || !enf_types_write(opened, types))
+	if (!opened || lseek(types, 0, SEEK_END))
+		return opened;
+	/* Sealed, so that nobody makes later loads read other places of the kernel. */
+	if (!enf_types_write(opened, types) && !fcntl(types, F_ADD_SEALS, SEALS))
 		return opened;
 	bpf_object__close(opened);
 	if (ftruncate(types, 0))

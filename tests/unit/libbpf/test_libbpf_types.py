@@ -69,7 +69,7 @@ def relocations(types: Path) -> list[str]:
 @pytest.fixture
 def types(tmp_path: Path) -> Path:
     """The file that loads of the engine share, as it is after the first."""
-    with os.fdopen(os.memfd_create("types"), "rb+") as file:
+    with os.fdopen(os.memfd_create("types", os.MFD_ALLOW_SEALING), "rb+") as file:
         BpfObject.open(OBJECT.read_bytes(), "enforcer", file.fileno()).close()
         file.seek(0)
         (tmp_path / "types").write_bytes(file.read())
@@ -89,8 +89,18 @@ def test_it_is_a_fraction_of_all(types):
     assert 0 < types.stat().st_size < KERNEL.stat().st_size / 2
 
 
+def test_nobody_changes_it_afterwards():
+    """Loads that come later would read other places of the kernel."""
+    with os.fdopen(os.memfd_create("types", os.MFD_ALLOW_SEALING), "rb+", buffering=0) as file:
+        BpfObject.open(OBJECT.read_bytes(), "enforcer", file.fileno()).close()
+
+        for change in (lambda: file.write(b"x"), lambda: file.truncate(0)):
+            with pytest.raises(PermissionError):
+                change()
+
+
 def test_it_is_written_once():
-    with os.fdopen(os.memfd_create("types"), "rb+") as file:
+    with os.fdopen(os.memfd_create("types", os.MFD_ALLOW_SEALING), "rb+") as file:
         for _ in range(2):
             BpfObject.open(OBJECT.read_bytes(), "enforcer", file.fileno()).close()
         file.seek(0)
