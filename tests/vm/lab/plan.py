@@ -206,8 +206,20 @@ OUTER_TESTS = {
     "tests/unit/kernel/test_kernel_pins.py": (
         "ten sessions without a daemon: test_confirm.py and test_survival.py have them with one"
     ),
-    "tests/unit/kernel/test_kernel_session.py::test_probe_finds_that_everything_is_prevented": (
-        "loads every program: test_doctor.py"
+    "tests/unit/kernel/test_kernel_session.py": (
+        "four sessions without a daemon: test_exec.py, test_growth.py and test_reload.py have them with one"
+    ),
+    "test_attempts.py::test_asked_for_later": (
+        "a start: test_growth.py has a program that comes with a reload"
+    ),
+    "test_around_code.py::test_what_is_known_outlives_the_daemon": (
+        "a start: test_marks_outlive_changes_and_daemons has what is carried from one to the next"
+    ),
+    "test_outputs.py::test_a_process_keeps_its_name_over_daemons": (
+        "a start: test_counts_and_records_go_on, test_a_process_keeps_its_name_over_exec"
+    ),
+    "test_without_bpf_lsm.py::test_who_has_the_key_ends_it": (
+        "an end of many programs: the test of that name of test_around_protection.py"
     ),
     "test_point_arguments.py::test_functions_of_a_module": "a module is loaded: TestTogether",
     "test_points.py::test_a_tracing_policy_at_points": "a start: test_tracing.py",
