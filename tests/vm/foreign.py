@@ -35,7 +35,7 @@ class Dialect:
     def each(self) -> pytest.MarkDecorator:
         """Run a test for every case, group by group."""
         params = [
-            pytest.param(group, kind, case, id=f"{kind}-{case.id}")
+            pytest.param(group, kind, case, id=f"{case.id}-{kind}")
             for group in self.groups
             for kind in _KINDS
             for case in self.of(group, kind)

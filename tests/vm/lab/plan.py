@@ -139,8 +139,6 @@ OUTER = {
     "test_many_processors.py": "a boot with 256 processors takes minutes: test_kernel_memory.py computes the same",
 }
 
-_POSTURE = "an engine of its own: test_kubearmor.py has other lists of what is allowed"
-
 # Others that only the outer circle runs, on every kernel: a file, a test, or a beginning of cases. Why, and what of the
 # inner circle comes nearest.
 OUTER_TESTS = {
@@ -226,9 +224,9 @@ OUTER_TESTS = {
     "test_points.py::test_a_point_that_comes_with_a_reload": (
         "a start: test_growth.py has a program that comes with a reload"
     ),
-    "test_kubearmor.py::test_case[attacks-file-posture": _POSTURE,
-    "test_kubearmor.py::test_case[recorded-file-posture": _POSTURE,
-    "test_kubearmor.py::test_case[ordinary-file-posture": _POSTURE,
+    "test_kubearmor.py::test_case[file-posture": (
+        "an engine of its own: test_kubearmor.py has other lists of what is allowed"
+    ),
     "test_outputs.py::test_board_and_alerts_find_what_they_ask_for": (
         "queries are parsed, which is slow when emulated: tests/unit/test_grafana_board.py has the same"
     ),
@@ -245,8 +243,7 @@ ALSO = {"systemd": ("test_outputs.py::test_the_journal_has_fields",)}
 OVERRIDE = "bpf_override_return"
 OVERRIDING = (
     "test_syscalls.py",
-    "test_tracing.py::test_case[attacks-entry-",
-    "test_tracing.py::test_case[ordinary-entry-",
+    "test_tracing.py::test_case[entry-",
     "test_points.py::test_a_function_refuses_where_its_result_can_be_replaced",
 )
 
