@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from amount import number
 from daemon import managed, until
 
 from enforcer.events.schema import schema
@@ -29,7 +30,7 @@ spec:
     - {{name: kept, file: write, match: {{path: {VAULT}/kept}}, action: deny, severity: high}}
     - {{name: seen, file: read, match: {{path: {VAULT}/**}}, action: log}}
 """
-READS = 6000
+READS = number(6000, 3000)
 EVERY = 20  # reads for each attempt to write
 # Half of it waits until a file has been rotated, however few processors there are for that.
 FLOOD = f"""\

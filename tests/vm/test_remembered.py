@@ -21,6 +21,7 @@ from typing import Any
 import compiled
 import pytest
 from agent import Agent
+from amount import number
 from daemon import Daemon, managed, until
 from hostnames import Node, View
 from patience import scaled
@@ -32,7 +33,7 @@ from storm_policy import PROGRAMS, policy
 IS_SOAK = "ENFORCER_SOAK" in os.environ
 ROOT = Path("/srv/storm")
 FILES = ROOT / "files"
-STEPS = 1_000_000 // int(os.environ["ENFORCER_SOAK"]) if IS_SOAK else 900
+STEPS = 1_000_000 // int(os.environ["ENFORCER_SOAK"]) if IS_SOAK else number(900, 500)
 SEED = int(os.environ.get("ENFORCER_SEED", randrange(1 << 32)))
 RELOADS = 2000 if IS_SOAK else 200  # steps between two
 AGAIN = 400 if IS_SOAK else 20

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import attrs
 import pytest
+from amount import number
 from daemon import Daemon, managed, until
 from engine import attempt
 
 from enforcer import places
 
 ROOT = Path("/opt/enforcer-test-tolerant")
-GOOD = 200
+GOOD = number(200, 40)
 BROKEN = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: broken}\nspec: {rules: [{reed: x}]}\n"
 
 
@@ -60,7 +61,7 @@ def _reads(name: str) -> bool:
 
 @pytest.fixture(scope="module")
 def tenants(tmp_path_factory) -> Iterator[Tenants]:
-    """Two hundred files that can be active, and one that cannot."""
+    """Many files that can be active, and one that cannot."""
     ROOT.mkdir()
     (ROOT / "policies").mkdir()
     places.LAST_GOOD.unlink(missing_ok=True)

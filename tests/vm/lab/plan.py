@@ -8,7 +8,7 @@ are for files that need a machine of another kind, and have one machine each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -248,6 +248,7 @@ OVERRIDING = (
 )
 
 _SCRATCH = ("--scratch", "256")
+_AMOUNTS = {"ENFORCER_OUTER": "1"}  # tests/amount.py
 SOAK = "soak"
 _SOAKED = (
     "test_reload.py",
@@ -318,7 +319,7 @@ def outer(
             _SCRATCH,
             machines=machines,
             cpus=cpus,
-            environment={"ENFORCER_SOAK": "10"},
+            environment={"ENFORCER_SOAK": "10", **_AMOUNTS},
         )
     ]
     for kernel in ALL_KERNELS:
@@ -329,7 +330,7 @@ def outer(
         here = [name for name in files if kernel == DEFAULT_KERNEL or name not in OUTER]
         boots += _apart(kernel, here, options)
         boots.append(_ordinary(kernel, files, beside, options, machines=machines, cpus=cpus))
-    return boots
+    return [boots[0], *(replace(boot, environment=_AMOUNTS) for boot in boots[1:])]
 
 
 def _ordinary(
