@@ -77,9 +77,14 @@ _CONTROLLERS = (
 )
 
 
-def until(holds: Callable[[], Any], what: str | Callable[[], str], limit: float = 120.0) -> Any:
-    """Wait until *holds* and return what it returned; *what* says what did not come."""
-    return wait_until(holds, what, limit, 0.3)
+def until(
+    holds: Callable[[], Any],
+    what: str | Callable[[], str],
+    limit: float = 120.0,
+    pause: float = 0.3,
+) -> Any:
+    """Wait until *holds* and return what it returned; *what* says what did not come. In seconds."""
+    return wait_until(holds, what, limit, pause)
 
 
 def _ran(*argv: str | Path) -> str:

@@ -26,6 +26,9 @@ ROUNDS = int(os.environ.get("ENFORCER_CLUSTER_ROUNDS", "3"))
 MANY = int(os.environ.get("ENFORCER_CLUSTER_POLICIES", "50"))
 """Policies that come at once."""
 
+REPORTED = 5000
+"""Policies that a node reports (docs/kubernetes.md)."""
+
 MOST = 64
 """Policies that a namespace may have (``tenantQuota``, docs/service.md)."""
 
@@ -39,6 +42,8 @@ SHARE = "200m"
 """Of a processor, for the attacker: an API server that is emulated comes back late beside a loop that has all."""
 _TRIES = 3
 """Tries that must come between two faults, so that each is met by some."""
+_REST = 5.0
+"""Seconds between two looks at a report, which has up to a megabyte."""
 _CHECKS = 5
 """Times that is looked while a pod is replaced."""
 
@@ -163,6 +168,9 @@ def test_many_policies_come_at_once(node, installed, forbidden):
         return found
 
     before = len(installed.node()["policies"])
+    assert before + MANY <= REPORTED, (
+        f"{MANY} and the {before} that are there have no room in a report"
+    )
     node.api.create(PLACE, map(made, range(MANY)))
     try:
         forbidden()
@@ -170,12 +178,18 @@ def test_many_policies_come_at_once(node, installed, forbidden):
             lambda: len(states(installed)) >= before + MANY,
             lambda: f"{len(states(installed))} of {before + MANY} policies are reported",
             60 + 2 * MANY,
+            _REST,
         )
         forbidden()
         found = states(installed)
     finally:
         node.api.delete(PLACE, (f"many-{number}" for number in range(MANY)))
-    until(lambda: len(states(installed)) == before, "what was deleted is still reported", 60 + MANY)
+    until(
+        lambda: len(states(installed)) == before,
+        "what was deleted is still reported",
+        60 + MANY,
+        _REST,
+    )
     forbidden()
 
     assert "active" == found["hostile/no-bash"]
