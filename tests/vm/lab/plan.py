@@ -216,9 +216,6 @@ OUTER_TESTS = {
     "test_outputs.py::test_a_process_keeps_its_name_over_daemons": (
         "a start: test_counts_and_records_go_on, test_a_process_keeps_its_name_over_exec"
     ),
-    "test_without_bpf_lsm.py::test_who_has_the_key_ends_it": (
-        "an end of many programs: the test of that name of test_around_protection.py"
-    ),
     "test_point_arguments.py::test_functions_of_a_module": "a module is loaded: TestTogether",
     "test_points.py::test_a_tracing_policy_at_points": "a start: test_tracing.py",
     "test_points.py::test_a_point_that_comes_with_a_reload": (
