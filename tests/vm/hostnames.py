@@ -101,13 +101,26 @@ class Node:
         return found
 
 
+@attrs.frozen(eq=False)
+class Mount:
+    """
+    What is mounted: *shown*, on a directory as the mount *inside* shows it (None: that of the root).
+
+    By another mount the same directory is seen as it is: nothing is mounted on it there.
+    """
+
+    shown: Node
+    inside: Mount | None
+
+
 @attrs.frozen
 class Found:
-    """What a path leads to: *node* in *parent* (None: nothing is there), and the path without links."""
+    """What a path leads to: *node* in *parent* (None: nothing is there), the path without links, the mount of *parent*."""
 
     parent: Node
     node: Node | None
     path: str
+    inside: Mount | None
 
 
 @attrs.define(eq=False)
@@ -115,29 +128,43 @@ class View:
     """A mount namespace, from one root: what covers which directory, the newest last."""
 
     root: Node
-    covers: dict[Node, list[Node]] = attrs.field(factory=dict)
+    covers: dict[Node, list[Mount]] = attrs.field(factory=dict)
     is_host: bool = False
 
     def copy(self) -> View:
         """The same mounts in a namespace of its own."""
         return View(self.root, {node: list(over) for node, over in self.covers.items()})
 
-    def cover(self, point: Node, shown: Node) -> None:
-        """Mount *shown* on *point*."""
-        self.covers.setdefault(point, []).append(shown)
+    def cover(self, point: Node, shown: Node, inside: Mount | None = None) -> None:
+        """Mount *shown* on *point*, as *inside* shows it."""
+        self.covers.setdefault(point, []).append(Mount(shown, inside))
 
-    def uncover(self, point: Node) -> Node:
+    def uncover(self, point: Node, inside: Mount | None = None) -> Node:
         """Take away what is on *point*."""
-        gone = self.covers[point].pop()
-        if not self.covers[point]:
+        over = self.covers[point]
+        gone = self._on(point, inside)[-1]
+        over.remove(gone)
+        if not over:
             del self.covers[point]
-        return gone
+        return gone.shown
 
-    def top(self, node: Node) -> Node:
-        """What is seen in the place of *node*."""
-        while self.covers.get(node):
-            node = self.covers[node][-1]
-        return node
+    def is_covered(self, point: Node, inside: Mount | None) -> bool:
+        """Whether something is mounted on *point*."""
+        return bool(self._on(point, inside))
+
+    def shown(self) -> list[Node]:
+        """Every directory that is mounted somewhere."""
+        return [each.shown for over in self.covers.values() for each in over]
+
+    def _on(self, point: Node, inside: Mount | None) -> list[Mount]:
+        return [each for each in self.covers.get(point, ()) if each.inside is inside]
+
+    def _top(self, node: Node, inside: Mount | None) -> tuple[Node, Mount | None]:
+        """What is seen in the place of *node*, and by which mount."""
+        while over := self._on(node, inside):
+            inside = over[-1]
+            node = inside.shown
+        return node, inside
 
     def find(self, path: str) -> Found | None:
         """Follow *path*, absolute; None if a directory on the way is missing."""
@@ -150,17 +177,19 @@ class View:
 
     def _walk(self, path: str) -> Found | str | None:
         """The same up to the first symbolic link: then the path that it makes of this one."""
-        node, names = self.top(self.root), path.strip("/").split("/")
+        node, inside = self._top(self.root, None)
+        names = path.strip("/").split("/")
         for i, name in enumerate(names):
             if node.children is None:
                 return None
             child = node.children.get(name)
             rest = names[i + 1 :]
             if child is None:
-                return None if rest else Found(node, None, path)
+                return None if rest else Found(node, None, path, inside)
             if child.target is not None:
                 return "/".join([child.target, *rest])
+            seen, by = self._top(child, inside)
             if not rest:
-                return Found(node, self.top(child), path)
-            node = self.top(child)
+                return Found(node, seen, path, inside)
+            node, inside = seen, by
         return None

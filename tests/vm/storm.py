@@ -220,18 +220,18 @@ class Storm(World):
         if found is None or found.node is None or found.node.children is None:
             return
         under = (found.parent.children or {})[found.path.rpartition("/")[2]]
-        if under in view.covers:
+        if view.is_covered(under, found.inside):
             agent.must("umount", path)
-            view.uncover(under)
+            view.uncover(under, found.inside)
         elif self.random.random() < 0.7:
             shown = view.find(str(self.random.choice(self.directories()).host_name()))
             if shown is None or shown.node is None or shown.node.children is None:
                 return
             agent.must("bind", shown.path, path)
-            view.cover(under, shown.node)
+            view.cover(under, shown.node, found.inside)
         else:
             agent.must("tmpfs", path)
-            view.cover(under, Node(children={}))
+            view.cover(under, Node(children={}), found.inside)
 
     def make(self) -> None:
         """An agent makes a file, removes it, or gives it another name."""
@@ -269,7 +269,7 @@ class Storm(World):
                 judge.forget()
             forget(self.agents)
         agent, word = random.choice(self.agents), random.choice((*OPENS, "map"))
-        mounted = [n for over in self.host.covers.values() for n in over[-1].below()]
+        mounted = [n for over in self.host.covers.values() for n in over[-1].shown.below()]
         node = random.choice([*self.files(), *(n for n in mounted if n.children is None)])
         path = self._path_to(node).removeprefix(agent.state.prefix)
         where = (random.choice(ADDRESSES), random.choice(PORTS))
@@ -309,7 +309,8 @@ class Storm(World):
     def _path_to(self, node: Node) -> str:
         """The host's name, or one through a mount of the host that shows it, or through a link."""
         path = str(node.host_name())
-        shown = [(p, top) for p, (*_, top) in self.host.covers.items() if node.is_within(top)]
+        tops = [(point, over[-1].shown) for point, over in self.host.covers.items()]
+        shown = [(point, top) for point, top in tops if node.is_within(top)]
         if shown and self.random.random() < 0.3:
             point, top = self.random.choice(shown)
             return f"{point.host_name()}{path.removeprefix(str(top.host_name()))}"

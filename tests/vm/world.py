@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 import os
 from pathlib import Path
 from random import Random
@@ -153,10 +151,7 @@ class World:
             self.mover.must("open", os.O_CREAT | os.O_WRONLY, f"{path}/f1")
             made.add("f1")
         elif there.children is not None and not any(n.children is not None for n in there.below()):
-            if any(
-                there in (*v.covers, *functools.reduce(operator.iadd, v.covers.values(), []))
-                for v in self._views()
-            ):
+            if any(there in v.covers or there in v.shown() for v in self._views()):
                 return
             for node in list(there.below()):
                 self.mover.must("unlink", f"{path}/{node.name}")
