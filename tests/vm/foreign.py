@@ -53,7 +53,7 @@ class Dialect:
 
 @attrs.define
 class Engines:
-    """The engine of one group at a time, and how each attack ended before it was started."""
+    """The engine of one group at a time, and how each thing to try ended before it was started."""
 
     dialect: Dialect
     folder: Path
@@ -76,14 +76,14 @@ class Engines:
         self._stack.close()
 
     def check(self, group: str, kind: str, case: Case) -> None:
-        """An attack succeeds without the policies, and fails with them; the rest goes on."""
+        """*case* succeeds without the policies; with them attacks fail, and the rest goes on."""
         if case.needs and not Path(case.needs).exists():
             pytest.skip(f"this kernel has no {case.needs}")
         running = self.beside(group)
+        assert 0 == self.control[case.id]
 
         match kind:
             case "attacks":
-                assert 0 == self.control[case.id]
                 check_attack(running, case)
             case "recorded":
                 _check_recorded(running, case)
@@ -95,8 +95,9 @@ class Engines:
         files = [dialect.files[name] for name in dialect.groups[self.group]]
         prepare(files)  # also the folders of what listens
         self._stack.enter_context(listening(files))
-        for case in dialect.of(self.group, "attacks"):
-            self.control[case.id] = attempt(*case.run).returncode
+        for kind in _KINDS:
+            for case in dialect.of(self.group, kind):
+                self.control[case.id] = attempt(*case.run).returncode
         prepare(files)
         paths = [str(dialect.policies / f"{name}.yaml") for name in dialect.groups[self.group]]
         return self._stack.enter_context(engine(paths, self.folder / self.group))

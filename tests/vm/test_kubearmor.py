@@ -36,5 +36,5 @@ def test_every_policy_has_cases() -> None:
 
 @_DIALECT.each()
 def test_case(group: str, kind: str, case: Case, engines: Engines) -> None:
-    """Attacks succeed without the policies, and fail with them; the rest goes on."""
+    """Each succeeds without the policies; with them attacks fail, and the rest goes on."""
     engines.check(group, kind, case)

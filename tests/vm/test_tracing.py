@@ -43,7 +43,7 @@ def test_every_policy_has_cases() -> None:
 
 @_DIALECT.each()
 def test_case(group: str, kind: str, case: Case, engines: Engines) -> None:
-    """Attacks succeed without the policies, and fail with them; the rest goes on."""
+    """Each succeeds without the policies; with them attacks fail, and the rest goes on."""
     if group == "entries" and not can_override():
         pytest.skip("this kernel cannot replace the result of a system call")
     engines.check(group, kind, case)
