@@ -4,6 +4,7 @@
  * for each object that is loaded. With the few that can be meant, it finds the same ones in a fraction of the time.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,8 +14,8 @@
 
 #include "_types.h"
 
-#define TYPES_NAMES                                                                                \
-	8192 /* places for names of an object; a power of two, more than twice of what there are */
+/* Places for names of an object: a power of two, more than twice of what there are. */
+#define TYPES_NAMES 8192
 
 /*
  * What is written of a type. By a name, libbpf goes from a structure into those that lie in it, as far as they go, and
@@ -171,6 +172,29 @@ static void types_follow(struct types *s, const struct btf_type *t)
 	}
 }
 
+/* Returns: bytes of each of the parts that follow the head of the record; 0 where it has none. All begin with a name. */
+static size_t types_part(const struct btf_type *t)
+{
+	switch (btf_kind(t)) {
+	case BTF_KIND_STRUCT:
+	case BTF_KIND_UNION:
+		return sizeof(struct btf_member);
+	case BTF_KIND_ENUM:
+		return sizeof(struct btf_enum);
+	case BTF_KIND_ENUM64:
+		return sizeof(struct btf_enum64);
+	case BTF_KIND_FUNC_PROTO:
+		return sizeof(struct btf_param);
+	default:
+		return 0;
+	}
+}
+
+_Static_assert(!offsetof(struct btf_member, name_off) && !offsetof(struct btf_enum, name_off) &&
+		       !offsetof(struct btf_enum64, name_off) &&
+		       !offsetof(struct btf_param, name_off),
+	       "a part begins with its name");
+
 /* Returns: bytes of the record behind its head, or a negative error for a kind that no member has. */
 static int types_tail(const struct btf_type *t)
 {
@@ -181,13 +205,10 @@ static int types_tail(const struct btf_type *t)
 		return sizeof(struct btf_array);
 	case BTF_KIND_STRUCT:
 	case BTF_KIND_UNION:
-		return btf_vlen(t) * sizeof(struct btf_member);
 	case BTF_KIND_ENUM:
-		return btf_vlen(t) * sizeof(struct btf_enum);
 	case BTF_KIND_ENUM64:
-		return btf_vlen(t) * sizeof(struct btf_enum64);
 	case BTF_KIND_FUNC_PROTO:
-		return btf_vlen(t) * sizeof(struct btf_param);
+		return btf_vlen(t) * types_part(t);
 	case BTF_KIND_PTR:
 	case BTF_KIND_FWD:
 	case BTF_KIND_TYPEDEF:
@@ -244,25 +265,12 @@ static int types_name(struct types *s, __u32 *offset)
 /* The names in what follows the head of the record at *t*, which is a copy. */
 static int types_names(struct types *s, struct btf_type *t)
 {
+	size_t part = types_part(t);
+	char *at = (char *)(t + 1);
 	int err = 0;
 
-	for (int i = 0; !err && i < btf_vlen(t); i++) {
-		switch (btf_kind(t)) {
-		case BTF_KIND_STRUCT:
-		case BTF_KIND_UNION:
-			err = types_name(s, &btf_members(t)[i].name_off);
-			break;
-		case BTF_KIND_ENUM:
-			err = types_name(s, &btf_enum(t)[i].name_off);
-			break;
-		case BTF_KIND_ENUM64:
-			err = types_name(s, &btf_enum64(t)[i].name_off);
-			break;
-		case BTF_KIND_FUNC_PROTO:
-			err = types_name(s, &btf_params(t)[i].name_off);
-			break;
-		}
-	}
+	for (int i = 0; part && !err && i < btf_vlen(t); i++)
+		err = types_name(s, (__u32 *)(at + i * part));
 	return err;
 }
 
@@ -278,8 +286,8 @@ static int types_copy(struct types *s, __u32 id)
 		return -ENOMEM;
 	copy = (void *)(s->out + s->at);
 	s->at += sizeof(*t) + tail;
-	if (s->kept[id] ==
-	    TYPE_NOTHING) { /* holds the place of a number, and is found by no name */
+	if (s->kept[id] == TYPE_NOTHING) {
+		/* Holds the place of a number, and is found by no name. */
 		*copy = (struct btf_type){ .info = BTF_KIND_FLOAT << 24, .size = 4 };
 		return 0;
 	}

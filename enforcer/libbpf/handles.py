@@ -303,7 +303,7 @@ class BpfObject:
     @classmethod
     def open(cls, data: bytes, name: str, types: int = -1) -> Self:
         """
-        Parse *data*; nothing reaches the kernel yet. *types*: a file in memory for what it reads of the kernel's.
+        Parse *data*; nothing reaches the kernel yet. *types*: a file in memory for the kernel's that it reads; -1: none.
 
         Raises:
             KernelError: if it is no BPF object.
