@@ -43,10 +43,8 @@ class _Report:
     @property
     def state(self) -> str:
         """What of it is active."""
-        if self.item.refusal is None:
-            return self.result.state if self.result is not None else "refused"
-        is_active = self.result is not None and self.result.state != "refused"
-        return "older" if is_active else "refused"
+        said = self.result.state if self.result is not None else "refused"
+        return "older" if self.item.refusal is not None and said != "refused" else said
 
     @property
     def has_message(self) -> bool:
@@ -55,20 +53,18 @@ class _Report:
 
     def entry(self, *, is_told: bool) -> dict[str, Any]:
         """Return what is reported of it; *is_told*: with the message, for which there is room."""
-        found: dict[str, Any] = {"name": self.item.label, "state": self.state, "denials": 0}
-        if self.result is not None:
-            found["denials"] = self.result.denials
+        denials = self.result.denials if self.result is not None else 0
+        found: dict[str, Any] = {"name": self.item.label, "state": self.state, "denials": denials}
         if self.item.refusal is not None:
-            return found | _not_written(self.item.refusal, is_told=is_told)
-        if self.result is None:
-            return found
-        # Of a text that is not known any more, nothing is claimed.
-        if (version := self.item.versions.get(self.result.digest or "")) is not None:
-            found |= _of_version(version)
-        if self.result.reason:
-            found["reason"] = self.result.reason
-            if is_told:
-                found |= _why(self.path, self.result)
+            found |= _not_written(self.item.refusal, is_told=is_told)
+        elif self.result is not None:
+            # Of a text that is not known any more, nothing is claimed.
+            if (version := self.item.versions.get(self.result.digest or "")) is not None:
+                found |= _of_version(version)
+            if self.result.reason:
+                found["reason"] = self.result.reason
+                if is_told:
+                    found |= _why(self.path, self.result)
         return found
 
 
