@@ -95,6 +95,7 @@ class Engines:
         files = [dialect.files[name] for name in dialect.groups[self.group]]
         prepare(files)  # also the folders of what listens
         self._stack.enter_context(listening(files))
+        # In this order, and all of them: some ordinary uses put back what attacks have changed.
         for kind in _KINDS:
             for case in dialect.of(self.group, kind):
                 self.control[case.id] = attempt(*case.run).returncode
