@@ -8,8 +8,10 @@ import json
 import os
 import ssl
 import subprocess
+import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -25,7 +27,12 @@ ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = ROOT / "build/cluster"
 SERVER = "10.99.0.1"
 """The first address of services is the API server's."""
+_MADE = (HTTPStatus.CREATED, HTTPStatus.CONFLICT)
 _GONE = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)
+_AT_ONCE = 3
+_TRIES = 20
+_REST = 2.0
+"""Seconds between two of them."""
 
 
 @attrs.frozen
@@ -94,24 +101,38 @@ class Api:
             return None
 
     def create(self, path: str, documents: Iterable[dict[str, Any]]) -> None:
-        """Make each of *documents* at *path*, one after the other, as fast as the server takes them."""
-        with contextlib.closing(self._connection()) as connection:
-            for each in documents:
-                connection.request(
-                    "POST", path, json.dumps(each), {"Content-Type": "application/json"}
-                )
-                answer = connection.getresponse()
-                said = answer.read()
-                assert answer.status == HTTPStatus.CREATED, said.decode()
+        """Make each of *documents* at *path*, as fast as the server takes them."""
+        self._ask_each("POST", [(path, json.dumps(each)) for each in documents], _MADE)
 
     def delete(self, path: str, names: Iterable[str]) -> None:
         """Delete each of *names* at *path*: a request for all of them would be ended before it is done."""
+        self._ask_each("DELETE", [(f"{path}/{name}", None) for name in names], _GONE)
+
+    def _ask_each(
+        self, method: str, requests: Sequence[tuple[str, str | None]], wanted: Collection[int]
+    ) -> None:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            parts = [
+                pool.submit(self._ask_in_turn, method, requests[n::_AT_ONCE], wanted)
+                for n in range(_AT_ONCE)
+            ]
+        for part in parts:
+            part.result()
+
+    def _ask_in_turn(
+        self, method: str, requests: Sequence[tuple[str, str | None]], wanted: Collection[int]
+    ) -> None:
         with contextlib.closing(self._connection()) as connection:
-            for name in names:
-                connection.request("DELETE", f"{path}/{name}")
-                answer = connection.getresponse()
-                said = answer.read()
-                assert answer.status in _GONE, said.decode()
+            for path, body in requests:
+                # A server that is too busy for a request says so, and may have done half of it.
+                for _ in range(_TRIES):
+                    connection.request(method, path, body, {"Content-Type": "application/json"})
+                    answer = connection.getresponse()
+                    said = answer.read().decode()
+                    if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                        break
+                    time.sleep(_REST)
+                assert answer.status in wanted, said
 
     @property
     def _context(self) -> ssl.SSLContext:

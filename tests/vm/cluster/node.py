@@ -69,10 +69,11 @@ _BRIDGE = {
         }
     ],
 }
-# What a control plane for one node and sets of pods needs; all others only cost an emulated machine its time.
+# What a control plane for one node, sets of pods and a service needs; all others only cost an emulated machine its time.
 _CONTROLLERS = (
     *("namespace", "serviceaccount", "serviceaccount-token", "root-ca-cert-publisher"),
-    *("daemonset", "garbagecollector", "nodelifecycle", "podgc"),
+    *("daemonset", "deployment", "replicaset", "endpoint"),
+    *("garbagecollector", "nodelifecycle", "podgc"),
 )
 
 
@@ -244,6 +245,8 @@ class Node:
                 f"--service-account-signing-key-file={path('tokens.key')}",
                 "--service-account-issuer=https://kubernetes.default.svc",
                 f"--service-cluster-ip-range={SERVICES}",
+                # There is no proxy for services: the API server asks a webhook at the address of its pod.
+                "--enable-aggregator-routing",
                 "--allow-privileged",
                 # An emulated machine that others keep busy is slow, and the node is not to be given up for that.
                 "--enable-priority-and-fairness=false",

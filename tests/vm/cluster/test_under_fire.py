@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -102,13 +103,23 @@ def forbidden(installed, attacker, files) -> Iterator[Callable[[], None]]:
 
 
 @pytest.fixture
-def rounds(capsys) -> Iterator[int]:
-    """Numbers of rounds; each takes minutes, so it is shown which one has begun."""
+def show(capsys) -> Callable[[str], None]:
+    """Shows what has begun, as each part takes minutes."""
+
+    def printed(what: str) -> None:
+        with capsys.disabled():
+            print(f"\n{time.strftime('%H:%M')} {what}", end=" ", flush=True)
+
+    return printed
+
+
+@pytest.fixture
+def rounds(show) -> Iterator[int]:
+    """Numbers of rounds."""
 
     def begun() -> Iterator[int]:
         for number in range(1, ROUNDS + 1):
-            with capsys.disabled():
-                print(f"\nround {number} of {ROUNDS}", end=" ", flush=True)
+            show(f"round {number} of {ROUNDS}")
             yield number
 
     return begun()
@@ -159,7 +170,7 @@ def test_the_store_is_restored_from_a_backup(node, installed, forbidden):
     assert not installed.kubectl.has("enforcerpolicies.enforcer.dev", "-n", "hostile", "later")
 
 
-def test_many_policies_come_at_once(node, installed, forbidden):
+def test_many_policies_come_at_once(node, installed, forbidden, show):
     """As many as a namespace may have are active, those that were among them; the others are refused, and no try succeeds."""
 
     def made(number: int) -> dict[str, Any]:
@@ -171,8 +182,10 @@ def test_many_policies_come_at_once(node, installed, forbidden):
     assert before + MANY <= REPORTED, (
         f"{MANY} and the {before} that are there have no room in a report"
     )
+    show(f"{MANY} policies are made")
     node.api.create(PLACE, map(made, range(MANY)))
     try:
+        show("they are waited for")
         forbidden()
         until(
             lambda: len(states(installed)) >= before + MANY,
@@ -183,6 +196,7 @@ def test_many_policies_come_at_once(node, installed, forbidden):
         forbidden()
         found = states(installed)
     finally:
+        show("they are deleted")
         node.api.delete(PLACE, (f"many-{number}" for number in range(MANY)))
     until(
         lambda: len(states(installed)) == before,
