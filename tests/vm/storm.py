@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Random accesses among random changes of names, mounts, subjects and policies, each held against the reference.
+Random accesses among random changes of names, mounts, subjects and policies: what the reference says of each.
 
 Whoever acts is an agent. Before each change one does several times what it does after it, so that there is
-every reason to remember.
+every reason to remember. It is written as a script: only who plays it needs the kernel.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
-from agent import Agent, forget, intern
 from hostnames import Found, Node, View
 from judge import Judge
+from role import Role, forget, intern
 from storm_policy import ADDRESSES, GROUP, IDS, PORTS, PROGRAMS, policy
 from world import World
 
@@ -40,17 +38,10 @@ _DEPTH = 4
 
 @attrs.define(eq=False)
 class Storm(World):
-    """
-    One world, and what is done in it. *reload* makes a variant of the policies the active one.
+    """One world, and what is done in it; *variant*: of the policies that are active."""
 
-    *seen*: how often what has happened, so that a test can tell that it did.
-    """
-
-    reload: Callable[[str], object] = attrs.field(kw_only=True)
     judges: dict[str, Judge] = attrs.field(init=False)
     variant: str = attrs.field(default="a", init=False)
-    seen: dict[str, int] = attrs.field(factory=dict, init=False)
-    _last: deque[object] = attrs.field(factory=lambda: deque(maxlen=16), init=False)
 
     @judges.default
     def _of_each_variant(self) -> dict[str, Judge]:
@@ -58,7 +49,7 @@ class Storm(World):
 
     # ---- Accesses ----
 
-    def views(self, agent: Agent, found: Found, node: Node | None) -> list[dict[str, Any]]:
+    def views(self, agent: Role, found: Found, node: Node | None) -> list[dict[str, Any]]:
         """By which names *agent* is judged at what it has found, or at the name that it makes there."""
         state = agent.state
         name = found.path.rpartition("/")[2]
@@ -76,7 +67,7 @@ class Storm(World):
         return [nsview, {"PATH": host.encode(), "flags": 0}]
 
     def is_refused(
-        self, agent: Agent, ops: tuple[Op, ...], views: Sequence[dict[str, Any]], **more: Any
+        self, agent: Role, ops: tuple[Op, ...], views: Sequence[dict[str, Any]], **more: Any
     ) -> bool:
         """Whether one of the names is refused."""
         judge, actor = self.judges[self.variant], agent.state.actor
@@ -86,23 +77,7 @@ class Storm(World):
             for view in views
         )
 
-    def check(self, agent: Agent, words: Sequence[object], expected: int, times: int) -> None:
-        """Do it, and compare: *expected* is 0, or the error of each time."""
-        found = agent.do(*words, times=times)
-        wanted = (times, 0) if not expected else (0, expected)
-        self._last.append((agent.name, words, found))
-        self._count(
-            "refused" if expected == errno.EPERM else "permitted" if not expected else "missing"
-        )
-        assert wanted == found, (
-            f"{agent.name} as {agent.state.actor.now} (parent {agent.state.actor.parent}) did {words} "
-            f"under {self.variant!r}: {found}, not {wanted}; last: {list(self._last)}"
-        )
-
-    def _count(self, what: str) -> None:
-        self.seen[what] = self.seen.get(what, 0) + 1
-
-    def access(self, agent: Agent, path: str, word: str, times: int) -> None:
+    def access(self, agent: Role, path: str, word: str, times: int) -> None:
         """Open a file, or map it, and compare."""
         found = agent.state.view.find(path)
         node = found.node if found else None
@@ -117,28 +92,29 @@ class Storm(World):
             if word == "map" and not refused:
                 refused = self.is_refused(agent, (Op.MMAP_EXEC,), views)
             expected = errno.EPERM if refused else 0
-        self.check(agent, words, expected, times)
+        agent.expect(*words, times=times, error=expected)
 
-    def reach(self, agent: Agent, what: str, address: str, port: int, times: int) -> None:
+    def reach(self, agent: Role, what: str, address: str, port: int, times: int) -> None:
         """Connect, send or bind, and compare."""
         op = {"connect": Op.CONNECT, "send": Op.SEND, "listen": Op.BIND}[what]
         bits = int.from_bytes(socket.inet_aton(address)) | 0xFFFF << 32
         refused = self.judges[self.variant].refuses(
             agent.state.actor, (op,), ADDR=bits, PORT=port, FAMILY=2, TYPE=2, PROTOCOL=17
         )
-        self.check(agent, (what, address, port), errno.EPERM if refused else 0, times)
+        error = errno.EPERM if refused else 0
+        agent.expect(what, address, port, times=times, error=error)
 
     # ---- Changes ----
 
     def link(self) -> None:
         """A file has a second name for a while."""
         path = self.random.choice(self.files()).host_name()
-        self.mover.must("link", path, f"{path}-link")
+        self.mover.expect("link", path, f"{path}-link")
         agent, word = self.random.choice(self.agents), self.random.choice(list(OPENS))
         found = agent.state.view.find(str(path))
         if found is not None and found.node is not None and found.node.host_name() == path:
             self.access(agent, str(path), word, 2)
-        self.mover.must("unlink", f"{path}-link")
+        self.mover.expect("unlink", f"{path}-link")
 
     def identity(self) -> None:
         """An agent has other ids."""
@@ -146,7 +122,7 @@ class Storm(World):
         if agent.state.is_kept:
             return
         uid, gid = self.random.choice(IDS), self.random.choice(IDS)
-        agent.must("ids", uid, gid)
+        agent.expect("ids", uid, gid)
         now = agent.state.actor.now
         agent.become(attrs.evolve(now, uid=uid, euid=uid, gid=gid, egid=gid))
 
@@ -154,19 +130,17 @@ class Storm(World):
         """An agent is put into a cgroup, or out of it, by somebody else."""
         agent = self.random.choice(self.agents)
         group = self.random.choice(("", GROUP, f"{GROUP}/below"))
-        place = Path("/sys/fs/cgroup", group, "cgroup.procs")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(str(agent.pid()))
+        agent.expect("cgroup", f"/{group}")
         agent.become(attrs.evolve(agent.state.actor.now, cgroup=f"/{group}".encode()))
 
     def fork(self) -> None:
         """An agent goes on as its child, or what waits for the end of a child goes on."""
         agent = self.random.choice(self.agents)
         if agent.waiting and (len(agent.waiting) >= _DEPTH or self.random.random() < 0.5):
-            agent.do("quit")
+            agent.expect("quit")
             agent.state = agent.waiting.pop()
             return
-        agent.must("fork")
+        agent.expect("fork")
         agent.waiting.append(agent.state)
         agent.state = attrs.evolve(agent.state, actor=intern(agent.state.actor.fork()))
 
@@ -181,15 +155,15 @@ class Storm(World):
         agent.state = attrs.evolve(before, actor=child)
         runs = not self._is_kept_from_running(agent, path)
         agent.state = before
-        self.check(agent, ("run", path), 0 if runs else errno.EPERM, 1)
+        agent.expect("run", path, error=0 if runs else errno.EPERM)
         uid = before.actor.now.uid
         if self._is_kept_from_running(agent, path) or (uid and not agent.waiting):
             return
-        self.check(agent, ("become", path), 0, 1)
+        agent.expect("become", path)
         actor = intern(before.actor.exec(attrs.evolve(before.actor.now, exe=path.encode())))
         agent.state = attrs.evolve(before, actor=actor, is_kept=before.is_kept or bool(uid))
 
-    def _is_kept_from_running(self, agent: Agent, path: str) -> bool:
+    def _is_kept_from_running(self, agent: Role, path: str) -> bool:
         found = agent.state.view.find(path)
         assert found is not None
         views = self.views(agent, found, found.node)
@@ -203,16 +177,16 @@ class Storm(World):
         if not agent.waiting or state.prefix or state.actor.now.uid:
             return
         if state.view.is_host and self.random.random() < 0.6:
-            agent.must("unshare")
+            agent.expect("unshare")
             agent.state = attrs.evolve(state, view=state.view.copy())
         elif state.view.is_host or self.random.random() < 0.2:
-            agent.must("chroot", self.root / "t")
+            agent.expect("chroot", self.root / "t")
             view = View(self.top, state.view.covers, is_host=state.view.is_host)
             agent.state = attrs.evolve(state, view=view, prefix=str(self.root / "t"))
         else:
             self._mount_within(agent)
 
-    def _mount_within(self, agent: Agent) -> None:
+    def _mount_within(self, agent: Role) -> None:
         view = agent.state.view
         point = self.random.choice(self.directories())
         path = str(point.host_name())
@@ -221,16 +195,16 @@ class Storm(World):
             return
         under = (found.parent.children or {})[found.path.rpartition("/")[2]]
         if view.is_covered(under, found.inside):
-            agent.must("umount", path)
+            agent.expect("umount", path)
             view.uncover(under, found.inside)
         elif self.random.random() < 0.7:
             shown = view.find(str(self.random.choice(self.directories()).host_name()))
             if shown is None or shown.node is None or shown.node.children is None:
                 return
-            agent.must("bind", shown.path, path)
+            agent.expect("bind", shown.path, path)
             view.cover(under, shown.node, found.inside)
         else:
-            agent.must("tmpfs", path)
+            agent.expect("tmpfs", path)
             view.cover(under, Node(children={}), found.inside)
 
     def make(self) -> None:
@@ -245,19 +219,19 @@ class Storm(World):
             refused = self.is_refused(agent, (Op.CREATE,), views, MODE=0o666)
             kept = refused or self.is_refused(agent, (Op.WRITE,), views)
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-            self.check(agent, ("open", flags, path), errno.EPERM if kept else 0, 1)
+            agent.expect("open", flags, path, error=errno.EPERM if kept else 0)
             if not refused:
                 found.parent.add(found.path.rpartition("/")[2])
         else:
             refused = self.is_refused(agent, (Op.UNLINK, Op.NAME_GUARD), views)
-            self.check(agent, ("unlink", path), errno.EPERM if refused else 0, 1)
+            agent.expect("unlink", path, error=errno.EPERM if refused else 0)
             if not refused:
                 found.node.remove()
 
     def change_policy(self) -> None:
         """What was allowed is denied, and the opposite."""
         self.variant = self.random.choice([v for v in "abc" if v != self.variant])
-        self.reload(self.variant)
+        self.mover.expect("reload", self.variant)
 
     # ---- A step ----
 
@@ -284,8 +258,7 @@ class Storm(World):
         else:
             change = random.choices(self._changes(), _WEIGHTS)[0]
         change()
-        self._last.append(change.__name__)
-        self._count(change.__name__)
+        self.lines.append(f"# {change.__name__}")
         if is_network:
             self.reach(agent, what, *where, 2)
             return
@@ -297,7 +270,7 @@ class Storm(World):
             now = self._path_to(node).removeprefix(agent.state.prefix)
             self.access(agent, now, word, 2)
 
-    def _use_a_neighbour(self, agent: Agent, node: Node) -> None:
+    def _use_a_neighbour(self, agent: Role, node: Node) -> None:
         """What is known of its directory then serves the file, which was not touched since the last change."""
         beside = node.parent.children if node.parent is not None else None
         others = [n for n in (beside or {}).values() if n.children is None and n.target is None]
@@ -325,12 +298,9 @@ class Storm(World):
         return [getattr(self, name) for name in _CHANGES]
 
     def end(self) -> None:
-        """End whoever acts, and take away what is mounted."""
-        for agent in self.agents:
-            agent.end()
-        for point in list(self.host.covers):
-            self.mover.do("umount", point.host_name())
-        self.mover.end()
+        """Take away what is mounted."""
+        for point in self.host.covers:
+            self.mover.expect("umount", point.host_name())
 
 
 _CHANGES = {

@@ -19,7 +19,6 @@ import compiled
 import pytest
 from agent import Agent
 from daemon import Daemon, managed
-from hostnames import Node, View
 from storm_policy import PROGRAMS
 
 ROOT = Path("/srv/directories")
@@ -89,7 +88,7 @@ def daemon(scratch, tmp_path_factory) -> Iterator[Daemon]:
 
 @pytest.fixture
 def agent(daemon) -> Iterator[Agent]:
-    it = Agent.start(ROOT / "bin" / "trusted", "agent", View(Node(children={}), is_host=True))
+    it = Agent.start(ROOT / "bin" / "trusted")
     for folder in (TREE, SHUT, LIST, GLOB, USERS):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)

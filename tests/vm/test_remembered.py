@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random, randrange
+from random import randrange
 from typing import Any
 
 import compiled
@@ -23,19 +23,18 @@ import pytest
 from agent import Agent
 from amount import number
 from daemon import Daemon, managed, until
-from hostnames import Node, View
 from patience import scaled
+from play import Play
 from remembered_policy import MANY, MARKED, many
 from remembered_policy import policy as single
-from storm import Storm
+from script import ROOT, Script
 from storm_policy import PROGRAMS, policy
 
 IS_SOAK = "ENFORCER_SOAK" in os.environ
-ROOT = Path("/srv/storm")
 FILES = ROOT / "files"
 STEPS = 1_000_000 // int(os.environ["ENFORCER_SOAK"]) if IS_SOAK else number(900, 500)
 SEED = int(os.environ.get("ENFORCER_SEED", randrange(1 << 32)))
-RELOADS = 2000 if IS_SOAK else 200  # steps between two
+SCRIPT = os.environ.get("ENFORCER_STORM")
 AGAIN = 400 if IS_SOAK else 20
 SWAPS = 100_000 if IS_SOAK else 300
 TIMES = 20
@@ -73,7 +72,7 @@ def daemon(place, tmp_path_factory) -> Iterator[Daemon]:
 @pytest.fixture
 def agent(daemon) -> Iterator[Agent]:
     """Somebody whom the policies are about."""
-    it = Agent.start(ROOT / "bin" / "trusted", "agent", View(Node(children={}), is_host=True))
+    it = Agent.start(ROOT / "bin" / "trusted")
     yield it
     it.end()
 
@@ -406,19 +405,27 @@ def test_files_of_an_ended_process_are_not_those_of_another(daemon) -> None:
 # ---- Anything ----------------------------------------------------------------------------------
 
 
-def test_a_storm_finds_nothing_that_the_reference_does_not_say(daemon, place) -> None:
-    """``ENFORCER_SEED`` makes the same steps again."""
-    print(f"seed {SEED}, {STEPS} steps")
+@pytest.fixture
+def play(daemon, place) -> Iterator[Play]:
+    """Who plays a storm; what he leaves mounted is taken away."""
     activate(daemon, policy(place, "a"))
-    storm = Storm(
-        place, Random(SEED), reload=lambda variant: activate(daemon, policy(place, variant))
-    )
-    began, before, done = time.monotonic(), decisions(daemon), 0
-    try:
-        for done in range(1, STEPS + 1):
-            storm.step(may_reload=done % RELOADS == 0)
-    finally:
-        storm.end()
-        print(f"seed {SEED}: {done} steps in {time.monotonic() - began:.1f} s: {storm.seen}")
+    it = Play.begin(lambda variant: activate(daemon, policy(place, variant)))
+    yield it
+    it.end()
+    for point in (place / "m").iterdir():
+        while not subprocess.run(["umount", "-q", point], check=False).returncode:
+            pass
+
+
+def test_a_storm_finds_nothing_that_the_reference_does_not_say(daemon, play) -> None:
+    """``ENFORCER_SEED`` makes the same steps again; ``ENFORCER_STORM`` has been written before (``script.py``)."""
+    script = Script.read(Path(SCRIPT)) if SCRIPT else Script(SEED, STEPS)
+    print(f"seed {script.seed}, {script.steps} steps")
+    began, before = time.monotonic(), decisions(daemon)
+
+    differs = play.run(script)
+
+    print(f"{time.monotonic() - began:.1f} s: {dict(play.seen)}")
     print(decisions(daemon) - before, "decisions")
-    assert set(storm.seen) >= HAPPENED
+    assert differs is None, f"{script.around(differs[0])}\ncame to {differs[1]!r}"
+    assert set(play.seen) >= HAPPENED

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Directories, files and mounts that get other names at random, in the kernel and in the model alike."""
+"""Directories, files and mounts that get other names at random, in the script and in the model alike."""
 
 from __future__ import annotations
 
@@ -8,27 +8,38 @@ from pathlib import Path
 from random import Random
 
 import attrs
-from agent import Agent
 from hostnames import Node, View
+from role import Role
 from storm_policy import PROGRAMS, TOPS
 
-__all__ = ["World"]
+__all__ = ["World", "cast"]
 
 POINTS = 4
 MOST_DIRECTORIES = 60
+_MAKE = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+
+
+def cast(root: Path) -> list[Path]:
+    """Return the programs of the agents, by their numbers; the first is the mover's."""
+    return [root / "mover", *(root / "bin" / name for name in (*PROGRAMS, "other", "trusted"))]
 
 
 @attrs.define(eq=False)
 class World:
-    """What is below *root*, who acts there, and *mover*, who changes names and whom no policy is about."""
+    """
+    What is below *root*, who acts there, and *mover*, who changes names and whom no policy is about.
+
+    *lines*: what is written and not yet read of the script.
+    """
 
     root: Path
     random: Random
+    lines: list[str] = attrs.field(factory=list, init=False)
     host: View = attrs.field(init=False)
     top: Node = attrs.field(init=False)
     points: list[Node] = attrs.field(init=False)
-    agents: list[Agent] = attrs.field(factory=list, init=False)
-    mover: Agent = attrs.field(init=False)
+    mover: Role = attrs.field(init=False)
+    agents: list[Role] = attrs.field(factory=list, init=False)
     _files: list[Node] = attrs.field(init=False)
     _directories: list[Node] = attrs.field(init=False)
     _as_of: int = attrs.field(default=-1, init=False)
@@ -38,40 +49,36 @@ class World:
         node = self.host.root
         for name in self.root.parts[1:]:
             node = node.add(name, is_directory=True)
+        self.mover, *self.agents = (
+            Role.of(number, program, self.lines.append, self.host)
+            for number, program in enumerate(cast(self.root))
+        )
         self._populate(node)
-        programs = self.root / "bin"
-        self.mover = Agent.start(self.root / "mover", "mover", self.host)
-        for number, program in enumerate((*PROGRAMS, "other", "trusted")):
-            self.agents.append(Agent.start(programs / program, f"{program}-{number}", self.host))
 
     def _populate(self, base: Node) -> None:
-        before = os.umask(0)
-        self.top = base.add("t", is_directory=True)
-        (self.root / "t").mkdir()
+        self.top = self._directory_in(base, "t")
         for top in TOPS:
-            for folder in (top, f"{top}/d0", f"{top}/d1"):
-                self._file_in(folder)
-        mounts = base.add("m", is_directory=True)
-        for n in range(POINTS):
-            (self.root / "m" / f"x{n}").mkdir(parents=True)
-            mounts.add(f"x{n}", is_directory=True)
-        self.points = list((mounts.children or {}).values())
+            folder = self._directory_in(self.top, top)
+            for each in (
+                folder,
+                self._directory_in(folder, "d0"),
+                self._directory_in(folder, "d1"),
+            ):
+                for n in range(3):
+                    self._file_in(each, f"f{n}")
+        mounts = self._directory_in(base, "m")
+        self.points = [self._directory_in(mounts, f"x{n}") for n in range(POINTS)]
         programs = base.add("bin", is_directory=True)
         for name in PROGRAMS:
             programs.add(name)
-        os.umask(before)
 
-    def _file_in(self, folder: str) -> None:
-        place = self.root / "t" / folder
-        place.mkdir()
-        node = self.top
-        *above, last = folder.split("/")
-        for name in above:
-            node = (node.children or {})[name]
-        node = node.add(last, is_directory=True)
-        for n in range(3):
-            (place / f"f{n}").write_text("content")
-            node.add(f"f{n}")
+    def _directory_in(self, where: Node, name: str) -> Node:
+        self.mover.expect("mkdir", f"{where.host_name()}/{name}")
+        return where.add(name, is_directory=True)
+
+    def _file_in(self, where: Node, name: str) -> None:
+        self.mover.expect("open", _MAKE, f"{where.host_name()}/{name}")
+        where.add(name)
 
     def files(self) -> list[Node]:
         """Each file that the host has below the directories."""
@@ -98,7 +105,7 @@ class World:
             return
         if there is not None and there.target is not None:
             return
-        self.mover.must("rename", 0, node.host_name(), f"{to.host_name()}/{name}")
+        self.mover.expect("rename", 0, node.host_name(), f"{to.host_name()}/{name}")
         node.put(to, name)
 
     def rename_directory(self) -> None:
@@ -107,7 +114,7 @@ class World:
         name = self.random.choice(("d0", "d1", "d2"))
         if to.is_within(node) or node.parent is self.top or name in (to.children or {}):
             return
-        self.mover.must("rename", 0, node.host_name(), f"{to.host_name()}/{name}")
+        self.mover.expect("rename", 0, node.host_name(), f"{to.host_name()}/{name}")
         node.put(to, name)
 
     def exchange(self) -> None:
@@ -116,14 +123,14 @@ class World:
         one, other = self.random.sample(kind(), 2)
         if one.is_within(other) or other.is_within(one):
             return
-        self.mover.must("rename", 2, one.host_name(), other.host_name())
+        self.mover.expect("rename", 2, one.host_name(), other.host_name())
         one.exchange(other)
 
     def remake(self) -> None:
         """A file goes, and another of the same name comes."""
         path = self.random.choice(self.files()).host_name()
-        self.mover.must("unlink", path)
-        self.mover.must("open", os.O_CREAT | os.O_EXCL | os.O_WRONLY, path)
+        self.mover.expect("unlink", path)
+        self.mover.expect("open", _MAKE, path)
 
     def symlink(self) -> None:
         """A link comes or goes."""
@@ -131,11 +138,11 @@ class World:
         there = (where.children or {}).get("link")
         path = f"{where.host_name()}/link"
         if there is not None:
-            self.mover.must("unlink", path)
+            self.mover.expect("unlink", path)
             there.remove()
         else:
             target = str(self.random.choice(self.directories()).host_name())
-            self.mover.must("symlink", target, path)
+            self.mover.expect("symlink", target, path)
             where.add("link", target=target)
 
     def directory(self) -> None:
@@ -146,16 +153,13 @@ class World:
         if there is None:
             if len(self.directories()) > MOST_DIRECTORIES:
                 return
-            self.mover.must("mkdir", path)
-            made = where.add(name, is_directory=True)
-            self.mover.must("open", os.O_CREAT | os.O_WRONLY, f"{path}/f1")
-            made.add("f1")
+            self._file_in(self._directory_in(where, name), "f1")
         elif there.children is not None and not any(n.children is not None for n in there.below()):
             if any(there in v.covers or there in v.shown() for v in self._views()):
                 return
             for node in list(there.below()):
-                self.mover.must("unlink", f"{path}/{node.name}")
-            self.mover.must("rmdir", path)
+                self.mover.expect("unlink", f"{path}/{node.name}")
+            self.mover.expect("rmdir", path)
             there.remove()
 
     def _views(self) -> list[View]:
@@ -171,22 +175,22 @@ class World:
         if point not in self.host.covers:
             if alike == self.points[2:]:
                 shown = self.random.choice(self.directories())
-                self.mover.must("bind", shown.host_name(), path)
+                self.mover.expect("bind", shown.host_name(), path)
             else:
                 shown = Node(children={}, place=point)
-                self.mover.must("tmpfs", path)
-                self.mover.must("open", os.O_CREAT | os.O_WRONLY, f"{path}/f1")
+                self.mover.expect("tmpfs", path)
+                self.mover.expect("open", _MAKE, f"{path}/f1")
                 shown.add("f1")
             self.host.cover(point, shown)
             return
         free = [p for p in alike if p not in self.host.covers]
         if free and self.random.random() < 0.5:
             to = self.random.choice(free)
-            self.mover.must("move", path, to.host_name())
+            self.mover.expect("move", path, to.host_name())
             shown = self.host.uncover(point)
             self.host.cover(to, shown)
         else:
-            self.mover.must("umount", path)
+            self.mover.expect("umount", path)
             shown, to = self.host.uncover(point), None
         if shown.parent is None:
             shown.place = to

@@ -86,7 +86,8 @@ def test_every_file_runs_on_every_kernel_of_the_outer_circle() -> None:
     for kernel in ALL_KERNELS:
         here = [file for file in _FILES if kernel == DEFAULT_KERNEL or file not in OUTER]
         assert here == _files([boot for boot in boots.values() if boot.kernel == kernel])
-    assert {"ENFORCER_SOAK": "10", "ENFORCER_OUTER": "1"} == soak.environment
+    storm = {"ENFORCER_STORM": "build/test/storm.gz"}
+    assert {"ENFORCER_SOAK": "10", "ENFORCER_OUTER": "1", **storm} == soak.environment
     assert {"1"} == {boot.environment["ENFORCER_OUTER"] for boot in boots.values()}
     assert not any(boot.environment for boot in _inner().values())
     assert "tests/soak/test_soak.py" in _names([soak])

@@ -256,6 +256,10 @@ _SOAKED = (
     "test_remembered.py",
 )
 _SOAK_FILE = Path("tests/soak/test_soak.py")
+_SOAK_PART = 10
+STORM = Path("build/test/storm.gz")
+"""The script of the soak's storm, which must be there before its boot; it has so many steps."""
+STORM_STEPS = 1_000_000 // _SOAK_PART
 
 
 def node_id(name: str) -> str:
@@ -316,7 +320,11 @@ def outer(
             _SCRATCH,
             machines=machines,
             cpus=cpus,
-            environment={"ENFORCER_SOAK": "10", **_AMOUNTS},
+            environment={
+                "ENFORCER_SOAK": str(_SOAK_PART),
+                "ENFORCER_STORM": str(STORM),
+                **_AMOUNTS,
+            },
         )
     ]
     for kernel in ALL_KERNELS:

@@ -7,6 +7,7 @@ import argparse
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -33,6 +34,7 @@ _PYTEST = ".venv/bin/pytest"
 _LEFT_OUT = ("cacheprovider", "doctest", "junitxml", "legacypath", "unittest")
 _TEMPORARY = "/tmp/tests"
 _NO_MACHINE_LEFT = {EXIT_TIMEOUT, EXIT_LAB, EXIT_GUEST_DIED}
+_SCRIPT = plan.TESTS / "script.py"
 _SOAKED_ON_HOST = "tests/soak/test_records.py"
 
 
@@ -198,6 +200,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.files:
         boots = [boot for boot in boots if boot.name != plan.SOAK]
     jobs = [] if options.files else _host_jobs(options, directory)
+    if any(boot.name == plan.SOAK for boot in boots):
+        _say(f"writes the script of a storm of {plan.STORM_STEPS} steps")
+        argv = [sys.executable, _SCRIPT, "--steps", str(plan.STORM_STEPS), str(plan.STORM)]
+        subprocess.run(argv, check=True)
     suite = Suite(directory, jobs, boots, options, [plan.node_id(name) for name in left])
 
     good = suite.run()
