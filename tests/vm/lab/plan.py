@@ -190,7 +190,9 @@ OUTER_TESTS = {
     "test_reload.py::test_broken_policies_change_nothing": (
         "attackers for a minute: test_broken_policy_is_told_without_a_command, test_failed_reload_says_where"
     ),
-    "test_cost.py::test_a_call_that_no_rule_names_costs_nothing[one]": "an engine: the cases none and many",
+    "test_cost.py::test_with_few_rules_what_none_names_costs_nothing": (
+        "two engines: test_what_no_rule_names_costs_nothing has many rules"
+    ),
     "test_survival.py::test_crash_in_the_middle_of_a_start[over another set]": (
         "several starts: the case that is named over nothing"
     ),
