@@ -202,7 +202,7 @@ def _run(options: argparse.Namespace) -> int:
     jobs = [] if options.files else _host_jobs(options, directory)
     if any(boot.name == plan.SOAK for boot in boots):
         _say(f"writes the script of a storm of {plan.STORM_STEPS} steps")
-        argv = [sys.executable, _SCRIPT, "--steps", str(plan.STORM_STEPS), str(plan.STORM)]
+        argv = [sys.executable, str(_SCRIPT), "--steps", str(plan.STORM_STEPS), str(plan.STORM)]
         subprocess.run(argv, check=True)
     suite = Suite(directory, jobs, boots, options, [plan.node_id(name) for name in left])
 
