@@ -62,7 +62,10 @@ def _append(text: str) -> None:
 
 
 if __name__ == "__main__":
+    from cheap_keys import make_keys_cheap
+
     from enforcer.cli.main import main
 
+    make_keys_cheap()
     keep()
     sys.exit(main())

@@ -405,6 +405,16 @@ def test_files_of_an_ended_process_are_not_those_of_another(daemon) -> None:
 # ---- Anything ----------------------------------------------------------------------------------
 
 
+def _shown(script: Script) -> Iterator[str]:
+    """Its lines; how far it is, as a long one takes an hour."""
+    began, steps = time.monotonic(), 0
+    for line in script:
+        yield line
+        steps += line.startswith("# ")
+        if line.startswith("# ") and steps % 10_000 == 0:
+            print(f"{time.monotonic() - began:.0f} s: {steps} of {script.steps} steps", flush=True)
+
+
 @pytest.fixture
 def play(daemon, place) -> Iterator[Play]:
     """Who plays a storm; what he leaves mounted is taken away."""
@@ -423,7 +433,7 @@ def test_a_storm_finds_nothing_that_the_reference_does_not_say(daemon, play) -> 
     print(f"seed {script.seed}, {script.steps} steps")
     began, before = time.monotonic(), decisions(daemon)
 
-    differs = play.run(script)
+    differs = play.run(_shown(script))
 
     print(f"{time.monotonic() - began:.1f} s: {dict(play.seen)}")
     print(decisions(daemon) - before, "decisions")

@@ -193,9 +193,11 @@ def _adopt(*, wanted: bool) -> None:
 
 def _main(channel: socket.socket) -> int:
     """Serve; in a new process, do what was asked for and return its exit code."""
+    from cheap_keys import make_keys_cheap
     from ledger import keep
 
     _import_commands()
+    make_keys_cheap()
     keep()
     gc.freeze()  # a collection in what is forked would touch, and so copy, every page of what was imported
     request = _serve(channel)
