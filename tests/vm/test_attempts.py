@@ -87,7 +87,7 @@ def test_asked_for_later(place, tmp_path):
 
     Stands before the tests of the engine that is active for all of them.
     """
-    with running(PLAIN_POLICY, tmp_path) as engine:
+    with running(PLAIN_POLICY, tmp_path, "--no-watch") as engine:
         before = tried("-u", STRANGER, "open", WATCHED / "secret", 0)
         sentinel = tried("-u", STRANGER, "mkdir", WATCHED / "free" / "sentinel")
         engine.wait_for(lambda e: e.get("process", {}).get("pid") == sentinel.pid)

@@ -88,6 +88,7 @@ ONE_ENGINE = frozenset(
         "test_around_records.py",
         "test_around_spelling.py",
         "test_around_views.py",
+        "test_attempts.py",
         "test_fast.py",
         "test_files.py",
         "test_kubearmor.py",
