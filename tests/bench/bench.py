@@ -30,7 +30,7 @@ from enforcer.policy.model.policy import PolicySet
 ROOT: Final = Path(__file__).resolve().parents[2]
 HERE: Final = Path(__file__).resolve().parent
 WORK: Final = ROOT / "build" / "bench"
-_TIMEOUT: Final = 3600
+_TIMEOUT: Final = 4 * 3600
 
 
 def compile_programs() -> None:

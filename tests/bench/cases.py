@@ -49,7 +49,7 @@ LIBRARIES: Final = ("ld.so", "libc.so.6", *(f"libpart{n}.so" for n in range(5)))
 BUILD: Final = f"{MOUNT}/build"
 """Where the project lies that is built."""
 
-SOURCES: Final = 20
+SOURCES: Final = 200
 """Files in C of that project."""
 
 RULES: Final = (0, 1, 10, 100, 1000, 10000)
