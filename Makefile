@@ -209,7 +209,7 @@ bench-reload: build
 
 soak: build
 	@mkdir -p build/soak; \
-	$(VENV)/bin/python tests/vm/script.py --steps $$((1000000 / $(ENFORCER_SOAK))) build/soak/storm.gz; \
+	ENFORCER_SOAK=$(ENFORCER_SOAK) $(VENV)/bin/python tests/vm/script.py build/soak/storm.gz; \
 	ENFORCER_SOAK=$(ENFORCER_SOAK) $(VENV)/bin/pytest -q tests/soak/test_records.py; \
 	tests/vm/run --timeout $(SOAK_TIMEOUT) --scratch 256 \
 		--out build/soak -- "ENFORCER_SOAK=$(ENFORCER_SOAK) ENFORCER_STORM=build/soak/storm.gz \

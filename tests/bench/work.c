@@ -419,10 +419,11 @@ int main(int argc, char **argv)
 	path = argv[optind + 1];
 	if (op->run == do_open_first)
 		start_mover();
-	/* Who is confined may not open it. */
-	statistics = open("/proc/stat", O_RDONLY | O_CLOEXEC);
-	if (statistics < 0)
-		err(1, "/proc/stat");
+	if (op->run == do_build) { /* who is confined may not open it */
+		statistics = open("/proc/stat", O_RDONLY | O_CLOEXEC);
+		if (statistics < 0)
+			err(1, "/proc/stat");
+	}
 	if (uid && (setresgid(uid, uid, uid) || setresuid(uid, uid, uid)))
 		err(1, "become user %d", uid);
 	if (op->prepare)

@@ -46,6 +46,7 @@ class Role:
     @classmethod
     def of(cls, number: int, program: Path, write: Callable[[str], object], host: View) -> Role:
         """Who has just been started as *program*."""
+        # No rule of a storm asks for the cgroup in which it begins.
         me = Identity(exe=os.fsencode(os.path.realpath(sys.executable)), cgroup=b"/")
         actor = Actor(now=me).fork().exec(attrs.evolve(me, exe=bytes(program)))
         return cls(number, program, write, State(intern(actor), host))

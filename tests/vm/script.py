@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import itertools
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,9 +27,11 @@ if __name__ == "__main__":
 
 from storm import Storm
 
-__all__ = ["ROOT", "Script"]
+__all__ = ["LONG", "ROOT", "Script"]
 
 ROOT = Path("/srv/storm")
+LONG = 1_000_000 // int(os.environ.get("ENFORCER_SOAK", "1"))
+"""Steps of a soak."""
 _BETWEEN = (200, 2000)  # steps from one reload to the next, of a short script and of a long one
 _RELOADS = 50
 
@@ -68,10 +71,8 @@ class Script:
     def _written(self) -> Iterator[tuple[list[str], Storm]]:
         """The lines of each step, and the world after it; the first makes the world, the last ends it."""
         least, most = _BETWEEN
-        storm, between = (
-            Storm(ROOT, Random(self.seed)),
-            min(max(least, self.steps // _RELOADS), most),
-        )
+        between = min(max(least, self.steps // _RELOADS), most)
+        storm = Storm(ROOT, Random(self.seed))
         for step in range(self.steps + 2):
             if step > self.steps:
                 storm.end()
@@ -95,7 +96,7 @@ class Script:
 def main() -> None:
     """Write a script."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1_000_000)
+    parser.add_argument("--steps", type=int, default=LONG)
     parser.add_argument("--seed", type=int, default=randrange(1 << 32))
     parser.add_argument("file", type=Path)
     told = parser.parse_args()

@@ -27,12 +27,12 @@ from patience import scaled
 from play import Play
 from remembered_policy import MANY, MARKED, many
 from remembered_policy import policy as single
-from script import ROOT, Script
+from script import LONG, ROOT, Script
 from storm_policy import PROGRAMS, policy
 
 IS_SOAK = "ENFORCER_SOAK" in os.environ
 FILES = ROOT / "files"
-STEPS = 1_000_000 // int(os.environ["ENFORCER_SOAK"]) if IS_SOAK else number(900, 500)
+STEPS = LONG if IS_SOAK else number(900, 500)
 SEED = int(os.environ.get("ENFORCER_SEED", randrange(1 << 32)))
 SCRIPT = os.environ.get("ENFORCER_STORM")
 AGAIN = 400 if IS_SOAK else 20
@@ -410,8 +410,9 @@ def _shown(script: Script) -> Iterator[str]:
     began, steps = time.monotonic(), 0
     for line in script:
         yield line
-        steps += line.startswith("# ")
-        if line.startswith("# ") and steps % 10_000 == 0:
+        is_change = line.startswith("# ")
+        steps += is_change
+        if is_change and steps % 10_000 == 0:
             print(f"{time.monotonic() - began:.0f} s: {steps} of {script.steps} steps", flush=True)
 
 

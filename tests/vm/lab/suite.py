@@ -200,10 +200,11 @@ def _run(options: argparse.Namespace) -> int:
     if options.files:
         boots = [boot for boot in boots if boot.name != plan.SOAK]
     jobs = [] if options.files else _host_jobs(options, directory)
-    if any(boot.name == plan.SOAK for boot in boots):
-        _say(f"writes the script of a storm of {plan.STORM_STEPS} steps")
-        argv = [sys.executable, str(_SCRIPT), "--steps", str(plan.STORM_STEPS), str(plan.STORM)]
-        subprocess.run(argv, check=True)
+    for boot in boots:
+        if file := boot.environment.get(plan.STORM):
+            _say(f"writes the script of the storm of {boot.name}")
+            here = {**os.environ, **boot.environment}
+            subprocess.run([sys.executable, str(_SCRIPT), file], check=True, env=here)
     suite = Suite(directory, jobs, boots, options, [plan.node_id(name) for name in left])
 
     good = suite.run()
