@@ -24,6 +24,7 @@
 # make bench-records   how many records a second one core takes into a log, on this machine
 # make bench-compile   what it takes to read and compile policies, in seconds, on this machine
 # make bench-reload   how long a saved file takes until it is active, by part, on this machine, as root
+# make bench-containers   what the engine adds to the start of a container, in instructions, in a virtual machine
 # make soak    an hour or more in one kernel: a thousand reloads and fifty crashes under attack
 # make ltp     the Linux Test Project's tests of system calls, without the engine and with it: LTP=DIR, a build
 # make clean   remove everything that was made here
@@ -35,7 +36,7 @@ MAKEFLAGS += --no-builtin-rules
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-BPF_C := $(shell find bpf -name '*.[ch]' 2>/dev/null)
+FORMATTED_C := $(shell find bpf enforcer/hook -name '*.[ch]' 2>/dev/null)
 CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 
 # Machines at a time, and the processors of an ordinary one; whoever needs two gets a machine that has them.
@@ -59,7 +60,7 @@ SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) 
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-containers test-kube test-cluster test-wheel test-wheel-pages test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload soak ltp clean
+.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-containers test-kube test-cluster test-wheel test-wheel-pages test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload bench-containers soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -92,7 +93,7 @@ check: build
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy --strict enforcer
 	$(VENV)/bin/mypy --strict tests/vm/lab
-	$(CLANG_FORMAT) --dry-run -Werror $(BPF_C)
+	$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED_C)
 	$(VENV)/bin/pytest -q tests/unit/test_imports.py tests/unit/test_documents.py tests/unit/events/test_event_schema.py
 
 test: ready-for-guests
@@ -207,6 +208,9 @@ bench-compile: build
 bench-reload: build
 	@$(VENV)/bin/python tests/bench/reload.py --rules "$(RULES)"
 
+bench-containers: ready-for-guests
+	@$(VENV)/bin/python tests/bench/containers.py
+
 soak: build
 	@mkdir -p build/soak; \
 	ENFORCER_SOAK=$(ENFORCER_SOAK) $(VENV)/bin/python tests/vm/script.py build/soak/storm.gz; \
@@ -235,5 +239,5 @@ ltp: build
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	rm -rf enforcer/cli/completions
-	rm -f enforcer/_abi.py enforcer/libbpf/*.so enforcer/libbpf/objects/*.o
+	rm -f enforcer/_abi.py enforcer/hook/container-hook enforcer/libbpf/*.so enforcer/libbpf/objects/*.o
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

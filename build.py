@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
 Build what is not written by hand: the numbers of the ABI header, the BPF objects, the cffi extension,
-the completions of shells and the pages of the manual.
+the hook of container runtimes, the completions of shells and the pages of the manual.
 
-A script (``python build.py [--force] [abi|objects|extension|completions|manual|bytecode]``) and hatchling's
+A script (``python build.py [--force] [abi|objects|extension|hook|completions|manual|bytecode]``) and hatchling's
 build hook at once.
 Every product records a hash of all its inputs, command lines included, and is made again only when that
 changes. The hash of ``enforcer_abi.h`` goes into every product, so that products of different headers
@@ -49,6 +49,7 @@ ABI_MODULE: Final = PYTHON / "_abi.py"
 PACKAGE: Final = PYTHON / "libbpf"
 OBJECTS: Final = PACKAGE / "objects"
 EXTENSION: Final = PACKAGE / "_ffi.abi3.so"
+HOOK: Final = PYTHON / "hook" / "container-hook"
 COMPLETIONS: Final = PYTHON / "cli" / "completions"
 WORK: Final = ROOT / "build"
 MANUAL: Final = WORK / "man"
@@ -58,6 +59,9 @@ ALONE: Final = ("abi", "decide_test", "probe")
 
 STATIC_EXTENSION: Final = WORK / "_ffi.static.so"
 """The extension of a wheel for everybody; the tree keeps its own, which tests may be using."""
+
+STATIC_HOOK: Final = WORK / "container-hook"
+"""The hook of a wheel for everybody."""
 
 MIN_CLANG: Final = 15
 MIN_LIBBPF: Final = "1.3"
@@ -287,19 +291,25 @@ def sysroot() -> Path | None:
     return root
 
 
+GUARDED: Final = ("-D_FORTIFY_SOURCE=2", "-fstack-protector-strong")
+
+
 def static_flags(root: Path) -> tuple[list[str], list[str]]:
     """Return the compiler's and the linker's flags for libraries and Python's headers in *root*."""
-    libraries = root / "usr" / "lib"
-    places = [libraries / multiarch(), libraries]
     (include,) = (root / "usr" / "include").glob("python3.*")
-    # The compiler looks in its own host's directories, too, unless these come first.
-    paths = [f"--sysroot={root}", f"-B{places[0]}", *(f"-L{path}" for path in places)]
     linked = [f"-l:{archive.name}" for archive in static_libraries(root)]
     return (
-        [f"--sysroot={root}", f"-I{include}", "-D_FORTIFY_SOURCE=2", "-fstack-protector-strong"],
+        [f"--sysroot={root}", f"-I{include}", *GUARDED],
         # -s: the libraries' symbols are of no use to anybody, and four fifths of the file.
-        [*paths, *linked, "-Wl,--exclude-libs,ALL,--gc-sections,-z,relro,-z,now,-s"],
+        [*places(root), *linked, "-Wl,--exclude-libs,ALL,--gc-sections,-z,relro,-z,now,-s"],
     )
+
+
+def places(root: Path) -> list[str]:
+    """Say where the linker finds the libraries in *root*: in its own host's directories, too, unless these come first."""
+    libraries = root / "usr" / "lib"
+    found = [libraries / multiarch(), libraries]
+    return [f"--sysroot={root}", f"-B{found[0]}", *(f"-L{path}" for path in found)]
 
 
 def static_libraries(root: Path) -> list[Path]:
@@ -397,6 +407,37 @@ def compile_extension(
     write_stamp(product, stamp)
 
 
+# ---- The hook of container runtimes -----------------------------------------------------------
+
+
+def build_hook(*, force: bool = False) -> None:
+    """
+    Build the hook in place, for the C library of this system.
+
+    Raises:
+        BuildError: if the compiler is missing, or refuses.
+    """
+    compile_hook(HOOK, force=force)
+
+
+def compile_hook(product: Path, *flags: str, force: bool = False) -> None:
+    """Compile and link the hook *product*, which needs the C library alone, with further *flags*."""
+    compiler = os.environ.get("CC", "cc")
+    source = HOOK.with_name("container_hook.c")
+    words = [
+        *("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIE", "-pie", *GUARDED),
+        *("-Wl,-z,relro,-z,now,-s", *flags),
+    ]
+    stamp = fingerprint([source, *source.parent.glob("*.h")], compiler, *words)
+    if not force and is_current(product, stamp):
+        return
+    log(f"{product.relative_to(ROOT)}")
+    fresh = product.with_suffix(".new")
+    run(compiler, source, *words, "-o", fresh)
+    fresh.replace(product)
+    write_stamp(product, stamp)
+
+
 # ---- What the parsers of commands say ---------------------------------------------------------
 
 
@@ -474,13 +515,20 @@ class EnforcerBuildHook(BuildHookInterface[Any]):
             with work_folder():
                 build_abi()
                 build_objects()
-                name = str(EXTENSION.relative_to(ROOT))
                 if root := sysroot():
                     build_static_extension(root)
-                    build_data["force_include"][str(STATIC_EXTENSION)] = name
+                    # The sysroot has no dynamic linker, in which the C library has symbols.
+                    lax = "-Wl,--unresolved-symbols=ignore-in-shared-libs"
+                    compile_hook(STATIC_HOOK, *places(root), lax)
+                    made = {STATIC_EXTENSION: EXTENSION, STATIC_HOOK: HOOK}
+                    for product, place in made.items():
+                        build_data["force_include"][str(product)] = str(place.relative_to(ROOT))
                 else:
                     build_extension()
-                    build_data["artifacts"].append(name)
+                    build_hook()
+                    build_data["artifacts"] += [
+                        str(each.relative_to(ROOT)) for each in (EXTENSION, HOOK)
+                    ]
                 build_completions()
                 build_manual()
         except BuildError as error:
@@ -507,7 +555,7 @@ def main() -> int:
     """Build what the command line asks for; return the exit code."""
     parser = argparse.ArgumentParser(description="Build what is not written by hand, and bytecode.")
     kinds = {"abi": build_abi, "objects": build_objects, "extension": build_extension}
-    kinds |= {"completions": build_completions, "manual": build_manual}
+    kinds |= {"hook": build_hook, "completions": build_completions, "manual": build_manual}
     kinds["bytecode"] = build_bytecode
     parser.add_argument("what", nargs="?", choices=("all", *kinds), default="all")
     parser.add_argument("--force", action="store_true", help="also what is up to date")

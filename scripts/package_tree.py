@@ -5,6 +5,7 @@ import configparser
 import email
 import gzip
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,9 @@ def unpack(wheel: Path, tree: Path, modules: str) -> Release:
     with tempfile.TemporaryDirectory() as place:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(place)
+            for each in archive.infolist():  # extractall() leaves that out
+                if each.external_attr >> 16 & stat.S_IXUSR:
+                    Path(place, each.filename).chmod(0o755)
         (data,) = Path(place).glob("*.data/data")
         shutil.copytree(data, tree / "usr", dirs_exist_ok=True)
         shutil.rmtree(data.parent)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import stat
+import subprocess
 from pathlib import Path
 
 from enforcer import places
@@ -16,9 +18,11 @@ def require_hook(tree: Path) -> None:
     choice = choice_of(found)
     assert choice is not None
 
-    assert Choice(places.SOCKET, python=choice.python, program=choice.program) == choice
+    assert Choice(places.SOCKET, program=choice.program) == choice
     assert hook_file(choice) == found
-    assert Path("/usr/bin/python3") == choice.python
     link = tree / places.HOOKS.relative_to("/") / NAME
     assert places.HOOK == link.readlink()
-    assert (tree / choice.program.relative_to("/")).is_file()
+    program = tree / choice.program.relative_to("/")
+    assert stat.S_IFREG | 0o755 == program.stat().st_mode
+    done = subprocess.run([program], check=False, capture_output=True, text=True)
+    assert (1, "enforcer: its arguments cannot be read") == (done.returncode, done.stderr[:38])

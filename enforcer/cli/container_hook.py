@@ -136,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _install(args: argparse.Namespace) -> list[str]:
     from enforcer.hook.files import NAME, Choice, hook_file, with_hook, written
-    from enforcer.hook.program import WAIT_MOST
+    from enforcer.runtime.control.protocol import WAIT_MOST
 
     require_root("installing a hook that runs as root")
     if args.wait > WAIT_MOST:
@@ -165,12 +165,11 @@ def _require_roots_own(choice: Choice) -> None:
     """Fails closed: whoever could change what is run would be root at the next container."""
     from enforcer.hook.files import wrong_owner
 
-    for path in (choice.python, choice.program):
-        if (found := wrong_owner(path)) is not None:
-            raise UsageError(
-                f"{path} would run as root, and others than root can write to {found}: install "
-                "enforcer where only root can write"
-            )
+    if (found := wrong_owner(choice.program)) is not None:
+        raise UsageError(
+            f"{choice.program} would run as root, and others than root can write to {found}: "
+            "install enforcer where only root can write"
+        )
 
 
 def _require_open(folder: Path) -> None:
@@ -273,10 +272,9 @@ def _place(file: Path, runtimes: str) -> HookPlace:
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         problem = f"cannot be read: {error}"
     if choice is not None:
-        missing = [each for each in (choice.python, choice.program) if not os.access(each, os.R_OK)]
-        problem = (
-            f"{missing[0]} is not there, so this holds: {choice.on_failure}" if missing else None
-        )
+        is_there = os.access(choice.program, os.R_OK)
+        problem = f"{choice.program} is not there, so this holds: {choice.on_failure}"
+        problem = None if is_there else problem
     return {
         "file": str(file),
         "runtimes": runtimes,

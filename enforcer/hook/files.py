@@ -12,18 +12,16 @@ from __future__ import annotations
 import json
 import os
 import stat
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
-from enforcer.hook import program
-from enforcer.hook.program import REFUSE, STAGE, START
-
 __all__ = [
     "CHOICES",
     "NAME",
+    "PROGRAM",
+    "STAGE",
     "Choice",
     "choice_of",
     "hook_file",
@@ -33,26 +31,27 @@ __all__ = [
     "wrong_owner",
 ]
 
+STAGE: Final = "createRuntime"
+"""When it runs: the cgroup and the first process are there, and nothing of the container has run."""
+
+START, REFUSE = "start", "refuse"
 CHOICES: Final = (START, REFUSE)
+PROGRAM: Final = Path(__file__).with_name("container-hook")
+"""What runs, made of container_hook.c."""
+
 NAME: Final = "enforcer.json"
 """Of the link in such a folder; of two folders with this name in it the later one counts."""
 
-_SHELL: Final = (
-    '[ -x "$1" ] && [ -r "$2" ] || exit {code}; python=$1; shift; exec "$python" -I -S "$@"'
-)
+_SHELL: Final = '[ -x "$1" ] || exit {code}; exec "$@"'
 """
 Where the program is gone, as after a package was removed, the choice holds all the same. Without this a runtime
 would start no container any more.
 """
 
-_DEBIAN: Final = Path("/usr/bin/python3")
+_OURS: Final = ("enforcer/hook/container-hook", "enforcer/hook/program.py")
+"""How paths of the program end, and of the one before it, which Python ran."""
+
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
-
-
-def _python() -> Path:
-    """Name the interpreter, where possible by the name that outlives its next version."""
-    here = Path(sys.executable).resolve()
-    return _DEBIAN if _DEBIAN.exists() and _DEBIAN.resolve() == here else here
 
 
 @attrs.frozen
@@ -64,14 +63,13 @@ class Choice:
         socket: where the daemon listens.
         wait: seconds that a container waits at most.
         on_failure: whether it starts if the kernel does not know it by then.
-        python, program: what is run.
+        program: what is run.
     """
 
     socket: Path
     wait: float = 10.0
     on_failure: str = START
-    python: Path = attrs.field(factory=_python)
-    program: Path = Path(program.__file__)
+    program: Path = PROGRAM
 
     @property
     def command(self) -> dict[str, Any]:
@@ -81,7 +79,7 @@ class Choice:
             "path": "/bin/sh",
             "args": [
                 *("sh", "-c", _SHELL.format(code=code), "enforcer-hook"),
-                *(str(self.python), str(self.program)),
+                str(self.program),
                 f"--socket={self.socket}",
                 f"--wait={self.wait:g}",
                 f"--on-failure={self.on_failure}",
@@ -119,7 +117,7 @@ def with_hook(spec: Any, choice: Choice) -> dict[str, Any]:
 
 
 def _is_ours(hook: Any) -> bool:
-    return any(str(word).endswith("enforcer/hook/program.py") for word in hook.get("args", ()))
+    return any(str(word).endswith(_OURS) for word in hook.get("args", ()))
 
 
 def choice_of(content: Any) -> Choice | None:
@@ -131,14 +129,10 @@ def choice_of(content: Any) -> Choice | None:
     else:
         commands = (content.get("hooks") or {}).get(STAGE, [])
     for args in (each["args"] for each in commands if _is_ours(each)):
-        found = dict(word.removeprefix("--").partition("=")[::2] for word in args[6:])
-        return Choice(
-            Path(found["socket"]),
-            float(found["wait"]),
-            found["on-failure"],
-            Path(args[4]),
-            Path(args[5]),
-        )
+        at = next(at for at, word in enumerate(args) if word.endswith(_OURS))
+        found = dict(word.removeprefix("--").partition("=")[::2] for word in args[at + 1 :])
+        wait, on_failure = float(found["wait"]), found["on-failure"]
+        return Choice(Path(found["socket"]), wait, on_failure, Path(args[at]))
     return None
 
 

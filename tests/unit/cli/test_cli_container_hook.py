@@ -195,7 +195,7 @@ def test_it_shows_what_is_wrong(where, capsys):
     """A file that is none, and a program that is gone."""
     where.link.parent.mkdir()
     where.link.write_text("{")
-    gone = Path("/gone/enforcer/hook/program.py")
+    gone = Path("/gone/enforcer/hook/container-hook")
     choice = attrs.evolve(files.Choice(places.SOCKET), program=gone)
     where.spec.write_bytes(files.written(files.with_hook(SPEC, choice)))
 

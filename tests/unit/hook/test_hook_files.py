@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
 from enforcer import places
 from enforcer.hook.files import (
+    PROGRAM,
+    STAGE,
     Choice,
     choice_of,
     hook_file,
@@ -21,7 +25,7 @@ from enforcer.hook.files import (
     wrong_owner,
 )
 
-CHOICE = Choice(Path("/run/e.sock"), 2.5, "refuse", Path("/usr/bin/python3"), Path("/x/enforcer/hook/program.py"))  # fmt: skip
+CHOICE = Choice(Path("/run/e.sock"), 2.5, "refuse", Path("/x/enforcer/hook/container-hook"))
 SPEC = {"ociVersion": "1.1.0", "process": {"cwd": "/"}}
 
 
@@ -34,23 +38,20 @@ def test_for_podman_and_crio():
     assert ["createRuntime"] == found["stages"]
     assert "/bin/sh" == found["hook"]["path"]
     assert [
-        *("/usr/bin/python3", "/x/enforcer/hook/program.py"),
+        "/x/enforcer/hook/container-hook",
         *("--socket=/run/e.sock", "--wait=2.5", "--on-failure=refuse"),
     ] == found["hook"]["args"][4:]
 
 
 @pytest.mark.parametrize(("on_failure", "code"), [("start", 0), ("refuse", 1)])
-@pytest.mark.parametrize("gone", ["python", "program"])
-def test_a_program_that_is_gone_refuses_nothing_by_itself(tmp_path, on_failure, code, gone):
+def test_a_program_that_is_gone_refuses_nothing_by_itself(tmp_path, on_failure, code):
     """What was chosen holds, as without a daemon."""
-    found = Choice(tmp_path / "s", on_failure=on_failure, program=tmp_path / "program.py")
-    found.program.write_text(
-        "import sys; print(sys.argv, sys.flags.isolated, sys.flags.no_site); sys.exit(3)"
-    )
-    done = _ran(found)
-    assert (3, f"{[str(found.program), *found.command['args'][6:]]} 1 1") == done
+    found = Choice(tmp_path / "s", on_failure=on_failure, program=tmp_path / "program")
+    found.program.write_text('#!/bin/sh\necho "$@"; exit 3\n')
+    found.program.chmod(0o755)
+    assert (3, " ".join(found.command["args"][5:])) == _ran(found)
 
-    assert (code, "") == _ran(attrs.evolve(found, **{gone: tmp_path / "gone"}))
+    assert (code, "") == _ran(attrs.evolve(found, program=tmp_path / "gone"))
 
 
 def _ran(choice: Choice) -> tuple[int, str]:
@@ -66,6 +67,29 @@ def test_what_was_chosen_is_read_again():
     assert choice_of(no_hook_file(CHOICE)) is None
     assert choice_of(SPEC) is None
     assert choice_of([]) is None
+
+
+def _written_before(program: str) -> dict[str, Any]:
+    """What an earlier version wrote: Python, and a program in it."""
+    shell = '[ -x "$1" ] && [ -r "$2" ] || exit 1; python=$1; shift; exec "$python" -I -S "$@"'
+    words = ["--socket=/run/e.sock", "--wait=2.5", "--on-failure=refuse"]
+    args = ["sh", "-c", shell, "enforcer-hook", sys.executable, program, *words]
+    return {"path": "/bin/sh", "args": args}
+
+
+def test_what_an_earlier_version_wrote_still_counts():
+    """It is read, it runs the same program, and the next installation replaces it."""
+    before = _written_before(str(PROGRAM.with_name("program.py")))
+    spec = {**SPEC, "hooks": {STAGE: [before]}}
+
+    found = choice_of(spec)
+    assert attrs.evolve(CHOICE, program=PROGRAM.with_name("program.py")) == found
+    assert [CHOICE.command] == with_hook(spec, CHOICE)["hooks"][STAGE]
+
+    broken = [word.replace("2.5", "soon") for word in before["args"]]
+    done = subprocess.run(["/bin/sh", *broken[1:]], check=False, capture_output=True, text=True)
+    assert 1 == done.returncode
+    assert "its arguments cannot be read, so no container starts" in done.stderr
 
 
 def test_a_specification_keeps_what_it_has():
@@ -92,7 +116,7 @@ def test_who_could_change_it(tmp_path):
     tmp_path.chmod(0o755)
     folder = tmp_path / "folder"
     folder.mkdir(mode=0o755)
-    file = folder / "program.py"
+    file = folder / "program"
     file.write_text("")
     file.chmod(0o644)
     link = tmp_path / "link"
@@ -112,7 +136,7 @@ def test_who_could_change_it(tmp_path):
 def test_packages_bring_what_install_writes():
     """Their file is filled in with where their modules are."""
     template = (Path(__file__).parents[3] / "packaging/container-hook.json").read_text()
-    program = Path("/@MODULES@/enforcer/hook/program.py")
-    choice = Choice(places.SOCKET, python=Path("/usr/bin/python3"), program=program)
+    program = Path("/@MODULES@/enforcer/hook/container-hook")
+    choice = Choice(places.SOCKET, program=program)
 
     assert template == written(hook_file(choice)).decode()
