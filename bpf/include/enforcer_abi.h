@@ -24,6 +24,8 @@
 #define ENF_MAX_SUBJECTS 1024 /* distinct (selector, process, parent, ancestors) conditions */
 #define ENF_MAX_TERMS 64      /* terms of one conjunction */
 #define ENF_MAX_TOUCHED 512   /* atoms that one operation may satisfy */
+#define ENF_MET_MAX 512	      /* containers that were met since the image was made */
+#define ENF_MET_ATOMS 64      /* conditions that are met by one of them */
 #define ENF_MAX_PROBES 8      /* slots looked at in the string table */
 #define ENF_MAX_DFAS 64
 #define ENF_PATH_MAX 4096 /* bytes of a path, without NUL: PATH_MAX of the kernel */
@@ -612,6 +614,18 @@ struct enf_image {
 	__u32 off_limits; /* struct enf_limit[] */
 };
 
+/*
+ * What the image of *generation* would say of a container, or a pod, that has begun since: the atoms that the path of
+ * its cgroup satisfies, as if they were in the table of strings. By the id of the cgroup; see met.bpf.h.
+ */
+struct enf_met {
+	__u64 cgroup; /* as its key */
+	__u64 generation;
+	__u32 n_atoms;
+	__u32 _pad;
+	__u32 atoms[64]; /* ENF_MET_ATOMS */
+};
+
 /* Where a file system that shows what the kernel has once is by custom, as user space found it. */
 #define ENF_PLACES 10
 
@@ -622,11 +636,13 @@ struct enf_place {
 	char path[28];
 };
 
-#define ENF_WATCH_MORE 1    /* code, and the ids of workers: no hook sees all that changes them */
-#define ENF_WATCH_LINEAGE 2 /* more has become known of parent and ancestors since */
-#define ENF_WATCH_ALWAYS 4  /* the sets are computed for each operation */
-#define ENF_WATCH_CGROUP 8  /* the cgroup, which each hook compares by itself */
-#define ENF_WATCH_CAPS 16   /* the capabilities, likewise */
+#define ENF_WATCH_MORE 1 /* code, and the ids of workers: no hook sees all that changes them */
+#define ENF_WATCH_NEWS                                                                             \
+	2 /* more has become known since: of parent and ancestors, or of its container */
+#define ENF_WATCH_RUNTIME                                                                          \
+	4 /* a runtime in a container: whether it still runs what an exec gave it */
+#define ENF_WATCH_CGROUP 8 /* the cgroup, which each hook compares by itself */
+#define ENF_WATCH_CAPS 16  /* the capabilities, likewise */
 #define ENF_NOT_LIVE 0xffffffffffffffff
 
 /* ---- Subject state, one per thread (task storage) ---------------------------------------- */
@@ -1027,6 +1043,7 @@ _Static_assert(sizeof(struct enf_knock) == 40, "enf_knock");
 _Static_assert(sizeof(struct enf_slot) == 32, "enf_slot");
 _Static_assert(sizeof(struct enf_dfa) == 32, "enf_dfa");
 _Static_assert(sizeof(struct enf_interval) == 24, "enf_interval");
+_Static_assert(sizeof(struct enf_met) == 280, "enf_met");
 _Static_assert(sizeof(struct enf_place) == 40, "enf_place");
 _Static_assert(sizeof(struct enf_term) == 24, "enf_term");
 _Static_assert(sizeof(struct enf_label) == 16, "enf_label");

@@ -20,17 +20,6 @@ static __always_inline struct enf_guard *enf_guard_state(void)
 	return g && g->armed_ns ? g : NULL;
 }
 
-static __always_inline __u64 enf_kernfs_parent(__u64 kn)
-{
-	__u64 parent = 0;
-
-	if (bpf_core_field_exists(((struct kernfs_node___rcu *)0)->__parent))
-		enf_read(parent, kn + enf_offset(struct kernfs_node___rcu, __parent));
-	else
-		enf_read(parent, kn + enf_offset(struct kernfs_node, parent));
-	return parent;
-}
-
 /* Where the cgroup of a task lies, by what stays when it is made anew. */
 struct enf_unit {
 	__u64 slice;

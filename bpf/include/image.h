@@ -117,8 +117,9 @@ struct enf_scratch {
 	struct enf_verdict first; /* of the first of two views */
 	struct enf_matches matches;
 	struct enf_object object;
-	struct enf_task other; /* a label that is not active */
-	__u64 now;	       /* of the decision, and the marks of its task */
+	struct enf_task other;	  /* a label that is not active */
+	struct enf_met met_there; /* of a container that has begun since the image was made */
+	__u64 now;		  /* of the decision, and the marks of its task */
 	__u64 mark_at[ENF_MAX_MARKS];
 	__u64 recalled; /* the generation that they were taken by */
 	__u64 marked;	/* rows that only mark: what they would mark, and the first of each */

@@ -100,10 +100,11 @@ struct {
 	__type(value, struct enf_code);
 } code __weak SEC(".maps");
 
-/* Cgroups whose paths a recording has; a recording session makes room. */
+/* Cgroups whose paths a recording has; a recording session makes room. What finds no memory is told once more. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* or each processor has an element to spare */
 	__type(key, __u64);
 	__type(value, __u8);
 } cgroups_told __weak SEC(".maps");

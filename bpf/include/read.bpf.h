@@ -33,6 +33,18 @@ static __always_inline int enf_is_host_ns(__u64 ns)
 	return inum == enf_host_mnt_ns;
 }
 
+/* The node above the one at *kn* of a pseudo file system such as that of cgroups; 0: there is none. */
+static __always_inline __u64 enf_kernfs_parent(__u64 kn)
+{
+	__u64 parent = 0;
+
+	if (bpf_core_field_exists(((struct kernfs_node___rcu *)0)->__parent))
+		enf_read(parent, kn + enf_offset(struct kernfs_node___rcu, __parent));
+	else
+		enf_read(parent, kn + enf_offset(struct kernfs_node, parent));
+	return parent;
+}
+
 /* Objects of this superblock cannot be reached by a path, whoever mounts what. */
 static __always_inline __u64 enf_kernels_own(__u64 sb)
 {

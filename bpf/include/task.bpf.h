@@ -124,8 +124,10 @@ static __always_inline int enf_fresh(const struct enf_image *image, const struct
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 
-	if (task->generation != image->generation ||
-	    (task->watches & (ENF_WATCH_LINEAGE | ENF_WATCH_ALWAYS)))
+	if (task->generation != image->generation || (task->watches & ENF_WATCH_NEWS))
+		return 0;
+	/* No condition on containers holds of a runtime, so nothing that becomes known of one matters to it. */
+	if ((task->watches & ENF_WATCH_RUNTIME) && !enf_runs_executed(bpf_get_current_task()))
 		return 0;
 	if ((image->dims & ENF_CRED_DIMS) && (t->flags & ENF_PF_IO_WORKER)) {
 		if (!enf_same_ids(task, enf_cred_of(bpf_get_current_task())))

@@ -8,6 +8,7 @@
 #include "decide.h"
 #include "drift.bpf.h"
 #include "images.bpf.h"
+#include "met.bpf.h"
 #include "record.bpf.h"
 #include "task.bpf.h"
 
@@ -51,11 +52,13 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	/* A checkpoint that was restored: it began in a container. */
 	if ((task->flags & ENF_SF_RUNTIME) && !enf_runs_executed(t))
 		task->flags &= ~ENF_SF_RUNTIME;
+	if (len && (enf_head(&c)->dims & ENF_BIT(ENF_DIM_CONTAINER)))
+		enf_touch_met(s, kn, enf_head(&c)->generation);
 	enf_subject_eval(&c, s->low, len);
-	/* Nothing tells when it becomes one of those: it is looked at each time. */
+	/* Nothing tells when it becomes one of those: enf_fresh() looks each time. */
 	if ((task->flags & (ENF_SF_RUNTIME | ENF_SF_CONTAINED)) ==
 	    (ENF_SF_RUNTIME | ENF_SF_CONTAINED))
-		__sync_fetch_and_or(&task->watches, ENF_WATCH_ALWAYS);
+		__sync_fetch_and_or(&task->watches, ENF_WATCH_RUNTIME);
 	return 0;
 }
 

@@ -313,7 +313,7 @@ static __always_inline void enf_first_label(struct enf_scratch *s, struct enf_ta
 		s->other.flags |= ENF_SF_FOUND;
 	}
 	s->other.generation = 0;
-	s->other.watches = ENF_WATCH_LINEAGE;
+	s->other.watches = ENF_WATCH_NEWS;
 	if (!task->exec_ns) /* or it has met itself meanwhile */
 		enf_copy_label(task, &s->other);
 	enf_labels_changed += 1;
@@ -381,7 +381,7 @@ int enf_label_tasks(struct bpf_iter__task *ctx)
 		enf_record_line(&s->other, task->line, enf_address(real_parent), ENF_LINE_FOUND,
 				enf_address(t));
 	if (changed) /* it may have drawn its conclusions without, under the active image */
-		__sync_fetch_and_or(&task->watches, ENF_WATCH_LINEAGE);
+		__sync_fetch_and_or(&task->watches, ENF_WATCH_NEWS);
 	enf_labels_changed += changed;
 	enf_release(s);
 	return 0;

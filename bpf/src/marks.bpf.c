@@ -3,6 +3,7 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___marks
 #include "marks.bpf.h"
 #include "marks.h"
+#include "read.bpf.h"
 
 static const volatile struct enf_marks enf_no_marks = {};
 
@@ -56,14 +57,10 @@ static __always_inline int enf_is_shelf(const char *name, __u32 len)
 static long enf_shelf_one(__u32 i, void *arg)
 {
 	struct enf_shelves *c = arg;
-	__u64 parent = 0, name = 0, id = 0, end = 0;
+	__u64 parent = enf_kernfs_parent(c->kn), name = 0, id = 0, end = 0;
 	long len;
 
 	(void)i;
-	if (bpf_core_field_exists(((struct kernfs_node___rcu *)0)->__parent))
-		enf_read(parent, c->kn + enf_offset(struct kernfs_node___rcu, __parent));
-	else
-		enf_read(parent, c->kn + enf_offset(struct kernfs_node, parent));
 	if (!parent)
 		return 1;
 	enf_read(name, c->kn + enf_offset(struct kernfs_node, name));

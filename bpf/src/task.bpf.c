@@ -15,15 +15,11 @@ struct enf_kernfs {
 static long enf_kernfs_one(__u32 i, void *arg)
 {
 	struct enf_kernfs *k = arg;
-	__u64 parent = 0, name = 0;
+	__u64 parent = enf_kernfs_parent(k->kn), name = 0;
 	__u32 at = k->at;
 	long len;
 
 	(void)i;
-	if (bpf_core_field_exists(((struct kernfs_node___rcu *)0)->__parent))
-		enf_read(parent, k->kn + enf_offset(struct kernfs_node___rcu, __parent));
-	else
-		enf_read(parent, k->kn + enf_offset(struct kernfs_node, parent));
 	if (!parent) {
 		k->state = ENF_WALKED;
 		return 1;

@@ -2,10 +2,11 @@
 """The compiler: typed model to one binary image. Needs no privileges and no kernel."""
 
 from enforcer.compiler.compiled import CompiledImage, Needs, compile_policies
+from enforcer.compiler.containers import ContainerAtoms
 from enforcer.compiler.explain import explain
 from enforcer.compiler.host import BareHost, Host, LocalHost, Mount
 from enforcer.compiler.image import Counts
-from enforcer.compiler.linked import heads
+from enforcer.compiler.linked import LinkAsks
 from enforcer.compiler.lower import RowInfo, RowKind
 from enforcer.compiler.subjects import LabelNumbers
 from enforcer.compiler.verify import verify
@@ -13,9 +14,11 @@ from enforcer.compiler.verify import verify
 __all__ = [
     "BareHost",
     "CompiledImage",
+    "ContainerAtoms",
     "Counts",
     "Host",
     "LabelNumbers",
+    "LinkAsks",
     "LocalHost",
     "Mount",
     "Needs",
@@ -23,6 +26,5 @@ __all__ = [
     "RowKind",
     "compile_policies",
     "explain",
-    "heads",
     "verify",
 ]

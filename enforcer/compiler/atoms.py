@@ -16,7 +16,7 @@ import attrs
 from enforcer import _abi
 from enforcer._abi import TermKind
 from enforcer.compiler import limits
-from enforcer.compiler.containers import CONTAINER_FORMS, inside, within
+from enforcer.compiler.containers import CONTAINER_FORMS, ContainerAtoms, inside, within
 from enforcer.compiler.linked import LinkedNames
 from enforcer.compiler.paths import Names
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, forms, unit
@@ -121,6 +121,7 @@ class Atoms:
     All atoms of one image.
 
     *linked*: the names that follow from links in containers. *container*: the number of the one that every container's cgroup satisfies, if some term asks.
+    *asked*: those of conditions on containers and pods.
     """
 
     names: Names
@@ -129,7 +130,8 @@ class Atoms:
     )
     all: list[Atom] = attrs.field(factory=list)
     container: int | None = None
-    _numbers: dict[tuple[int, frozenset[object]], int] = attrs.field(factory=dict)
+    asked: ContainerAtoms = attrs.field(factory=ContainerAtoms)
+    _numbers: dict[tuple[int, object], int] = attrs.field(factory=dict)
     _texts: dict[tuple[int, Kind, TextKind, bytes], tuple[Form, ...]] = attrs.field(factory=dict)
 
     def terms(self, condition: Condition) -> tuple[tuple[Term, ...], ...]:
@@ -153,11 +155,18 @@ class Atoms:
         return tuple((term,) for term in terms)
 
     def _within(self, condition: Condition) -> Term:
-        """Return the term of a condition on containers or pods; its negation is in the sets."""
+        """
+        Return the term of a condition on containers or pods; its negation is in the sets.
+
+        Atoms are told apart by what is asked: conditions that hold in the same containers now may not in the next.
+        """
         true, known = within(condition, self.names.host.workloads)
         self.container = self._intern(Dim.CONTAINER, CONTAINER_FORMS, None)
-        atom = self._intern(Dim.CONTAINER, true, condition.span)
-        decided = self._intern(Dim.CONTAINER, known, condition.span)
+        texts = frozenset((v.kind, v.value) for v in condition.values if isinstance(v, Text))
+        asked = (condition.field.name, texts, condition.negate)
+        atom = self._intern(Dim.CONTAINER, true, condition.span, asked)
+        decided = self._intern(Dim.CONTAINER, known, None, condition.field.name)
+        self.asked.add(condition, atom, decided)
         certain = int(condition.index == CERTAIN)
         return Term(atom, Dim.CONTAINER, TermKind.INSIDE, 0, decided, certain)
 
@@ -205,8 +214,10 @@ class Atoms:
         ranges |= also
         return self._intern(dim, ranges, condition.span)
 
-    def _intern(self, dim: int, accepted: frozenset[object], span: Span | None) -> int:
-        key = (dim, accepted)
+    def _intern(
+        self, dim: int, accepted: frozenset[object], span: Span | None, asked: object = None
+    ) -> int:
+        key = (dim, accepted if asked is None else asked)
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self.all)

@@ -12,6 +12,7 @@ import attrs
 
 from enforcer.compiler.atoms import ARG_DIMS, Atoms
 from enforcer.compiler.automata import Automata, KeptAutomata
+from enforcer.compiler.containers import ContainerAtoms
 from enforcer.compiler.explain import explain
 from enforcer.compiler.host import Host, LocalHost
 from enforcer.compiler.image import Counts, assemble
@@ -71,7 +72,9 @@ class CompiledImage:
             label has to be made anew.
         points: of the kernel that rules name, with what they compare there.
         unfollowed: containers, by cgroup, with more links than have room.
+        renamed: those in which links give names to what policies name otherwise.
         automata: those of its globs, for the next image.
+        asked: what it asks of containers, for those that begin before the next image.
     """
 
     image: bytes = attrs.field(repr=lambda image: f"<{len(image)} bytes>")
@@ -86,7 +89,9 @@ class CompiledImage:
     continues: bool = True
     points: tuple[Placed, ...] = ()
     unfollowed: frozenset[bytes] = frozenset()
+    renamed: frozenset[bytes] = frozenset()
     automata: Automata = attrs.field(factory=dict, repr=False)
+    asked: ContainerAtoms = attrs.field(factory=ContainerAtoms, repr=False)
 
     def explain(self, row: int) -> str:
         """Say in one line what row *row* is."""
@@ -181,7 +186,9 @@ def compile_policies(
         continues=previous is None or before is previous,
         points=placement.points,
         unfollowed=frozenset(atoms.linked.left_out),
+        renamed=frozenset(atoms.linked.renamed),
         automata=kept.now,
+        asked=atoms.asked,
     )
 
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+import attrs
+
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild, merge
 from enforcer.policy.model.policy import Condition
-from enforcer.policy.model.workloads import Workload, holds
+from enforcer.policy.model.workloads import Facts, Workload, holds
 
-__all__ = ["CONTAINER_FORMS", "inside", "within"]
+__all__ = ["CONTAINER_FORMS", "ContainerAtoms", "inside", "within"]
 
 _HEX: Final = (frozenset(b"0123456789abcdef"),) * 64
 _NAME: Final[tuple[Token, ...]] = (
@@ -114,3 +116,30 @@ def within(
         if truth:
             true.update(forms)
     return frozenset(true), frozenset(known)
+
+
+@attrs.define(eq=False)
+class ContainerAtoms:
+    """
+    The atoms of conditions on containers and pods, by what they ask.
+
+    So what the image would say of a container that was not there yet can be told without a compilation.
+
+    Attributes:
+        holding: conditions, by the atom of where each holds.
+        decided: names of fields, by the atom of where that is known.
+    """
+
+    holding: dict[int, Condition] = attrs.field(factory=dict)
+    decided: dict[int, str] = attrs.field(factory=dict)
+
+    def add(self, condition: Condition, holding: int, decided: int) -> None:
+        """Remember the two atoms of *condition*."""
+        self.holding.setdefault(holding, condition)
+        self.decided.setdefault(decided, condition.field.name)
+
+    def of(self, facts: Facts) -> tuple[int, ...]:
+        """Return the atoms that the cgroup of a workload with these *facts* satisfies."""
+        known = (atom for atom, name in self.decided.items() if facts.get(name, ()) is not None)
+        held = (atom for atom, each in self.holding.items() if holds(each, facts))
+        return (*known, *held)

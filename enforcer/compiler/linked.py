@@ -25,13 +25,11 @@ from enforcer.policy.model.policy import Text
 from enforcer.policy.model.workloads import asked_containers, may_hold, named_inside, seen_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from enforcer.compiler.paths import Names
     from enforcer.policy.model.policy import Condition, Policy, PolicySet, Rule
     from enforcer.policy.model.workloads import Workload
 
-__all__ = ["LinkedNames", "heads"]
+__all__ = ["LinkAsks", "LinkedNames"]
 
 
 @attrs.define(eq=False, repr=False)
@@ -45,11 +43,13 @@ class LinkedNames:
         made: all of them, and their directories, with the root below which each is. The container says what
             is there, so nothing of that is looked up on the host.
         left_out: the containers whose share was too small.
+        renamed: those whose links make any name, or would if their root had one.
     """
 
     names: Names
     made: dict[Form, bytes] = attrs.field(factory=dict)
     left_out: set[bytes] = attrs.field(factory=set)
+    renamed: set[bytes] = attrs.field(factory=set)
     _linked: list[Workload] = attrs.field(init=False)
     _asked: dict[tuple[Condition, ...], list[Workload]] = attrs.field(factory=dict)
     _roots: dict[bytes, tuple[bytes, ...]] = attrs.field(factory=dict)
@@ -110,6 +110,7 @@ class LinkedNames:
         for name in self._spelled[key][1:]:
             if rejoined(form, name, tail) in known:
                 continue  # as on a host with the same link
+            self.renamed.add(workload.cgroup)
             for root in self._roots_of(workload):
                 made = rejoined(form, root + name.rstrip(b"/"), tail)
                 if made in self.made or self._has_room(workload, made):
@@ -140,26 +141,42 @@ def _is_below(directory: Form, root: bytes) -> bool:
     return isinstance(text, bytes) and text.startswith(root + b"/")
 
 
-def heads(policies: PolicySet, workloads: Iterable[Workload]) -> dict[bytes, tuple[bytes, ...]]:
+@attrs.frozen
+class LinkAsks:
     """
-    Return the beginnings of patterns on whose way links count, by the cgroup of the container.
+    What policies ask of links in containers.
 
-    Only of containers that *policies* may be about, and whose root is known.
+    Attributes:
+        groups: conditions on a container that hold together, and the beginnings of patterns on whose way links count
+            in it then.
     """
-    rooted = [workload for workload in workloads if workload.root.rstrip(b"/")]
-    if not rooted:
-        return {}
-    by_asked: dict[tuple[Condition, ...], dict[bytes, None]] = {}
-    for policy in policies.policies:
-        for rule in (None, *policy.rules):
-            for asked, head in _asked(policy, rule):
-                by_asked.setdefault(asked, {})[head] = None
-    out = {}
-    for workload in rooted:
-        found = [h for asked, h in by_asked.items() if may_hold(asked, workload.facts)]
-        if wanted := tuple(dict.fromkeys(itertools.chain.from_iterable(found))):
-            out[workload.cgroup] = wanted
-    return out
+
+    groups: tuple[tuple[tuple[Condition, ...], tuple[bytes, ...]], ...] = ()
+
+    @classmethod
+    def of(cls, policies: PolicySet) -> LinkAsks:
+        """Collect them."""
+        found: dict[tuple[Condition, ...], dict[bytes, None]] = {}
+        for policy in policies.policies:
+            for rule in (None, *policy.rules):
+                for asked, head in _asked(policy, rule):
+                    found.setdefault(asked, {})[head] = None
+        return cls(tuple((asked, tuple(beginnings)) for asked, beginnings in found.items()))
+
+    def meant(self, workload: Workload) -> tuple[int, ...]:
+        """Return the numbers of the groups that may be about *workload*; none if its root is not known."""
+        if not workload.root.rstrip(b"/"):
+            return ()
+        return tuple(
+            number
+            for number, (asked, _) in enumerate(self.groups)
+            if may_hold(asked, workload.facts)
+        )
+
+    def heads(self, workload: Workload) -> tuple[bytes, ...]:
+        """Return the beginnings that count in *workload*."""
+        found = (self.groups[number][1] for number in self.meant(workload))
+        return tuple(dict.fromkeys(itertools.chain.from_iterable(found)))
 
 
 def _asked(policy: Policy, rule: Rule | None) -> Iterator[tuple[tuple[Condition, ...], bytes]]:

@@ -7,12 +7,21 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from enforcer.mountinfo import Mount
 
-__all__ = ["MAX_LAYERS", "layers_of"]
+__all__ = ["MAX_LAYERS", "is_local", "layers_of"]
 
 MAX_LAYERS: Final = 500
 """As many as an overlay can have (OVL_MAX_STACK)."""
+
+_LOCAL: Final = frozenset(
+    (b"btrfs", b"erofs", b"ext2", b"ext3", b"ext4", b"f2fs", b"squashfs", b"tmpfs", b"xfs", b"zfs")
+)
+"""File systems on disks and in the memory of this machine. No other machine, and no process, has to answer."""
+
+_DEEPEST: Final = 3  # overlays of overlays: FILESYSTEM_MAX_STACK_DEPTH is 2
 
 _APART: Final = re.compile(rb"(?<!\\):")
 
@@ -36,3 +45,32 @@ def layers_of(mount: Mount) -> tuple[bytes, ...]:
             found += [each.replace(rb"\:", b":").replace(rb"\\", b"\\") for each in named]
     is_known = all(path.startswith(b"/") for path in found)
     return tuple(found) if is_known and len(found) <= MAX_LAYERS else ()
+
+
+def is_local(path: bytes, mounts: Sequence[Mount], depth: int = 0) -> bool:
+    """
+    Tell whether only file systems of this machine answer for what lies at *path*, in the layers of an overlay, too.
+
+    Args:
+        path: absolute, as *mounts* have it.
+        mounts: all of the namespace, oldest first.
+        depth: overlays in which it is a layer.
+    """
+    mount = _holding(path, mounts)
+    if mount is None or depth > _DEEPEST:
+        return False
+    if mount.type != b"overlay":
+        return mount.type in _LOCAL
+    lower = layers_of(mount)
+    upper = [each.partition(b"=")[2] for each in mount.options if each.startswith(b"upperdir=")]
+    return bool(lower) and all(is_local(each, mounts, depth + 1) for each in (*lower, *upper))
+
+
+def _holding(path: bytes, mounts: Sequence[Mount]) -> Mount | None:
+    """Return the mount that *path* lies on: of the deepest places the newest."""
+    found = None
+    for mount in mounts:
+        is_above = (path + b"/").startswith(mount.point.rstrip(b"/") + b"/")
+        if is_above and (found is None or len(mount.point) >= len(found.point)):
+            found = mount
+    return found

@@ -40,10 +40,11 @@ _BY_CGROUP: Final = frozenset({"lxc", "nspawn", "machine"})
 
 @attrs.define(eq=False, repr=False)
 class _ContainerCgroup:
-    """A container's cgroup; *bundle* None: not known yet, *is_settled*: nothing more will be."""
+    """A container's cgroup; *bundle* None: not known yet, *is_settled*: nothing more will be; *number*: of its inode."""
 
     container: Container
     since: float
+    number: int = 0
     next_look: float = 0.0
     bundle: Bundle | None = None
     runtime: str = ""
@@ -58,7 +59,7 @@ class Workloads:
     clock: Callable[[], float] = time.monotonic
     overflown: bool = attrs.field(default=False, init=False)
     _containers: dict[str, _ContainerCgroup] = attrs.field(factory=dict, init=False)
-    _pod_cgroups: dict[str, str] = attrs.field(factory=dict, init=False)
+    _pod_cgroups: dict[str, tuple[str, int]] = attrs.field(factory=dict, init=False)
     _pods: dict[str, PodFacts] = attrs.field(factory=dict, init=False)
     _stamps: dict[Path, Any] = attrs.field(factory=dict, init=False)
     _listed: dict[Path, dict[str, Bundle]] = attrs.field(factory=dict, init=False)
@@ -123,33 +124,37 @@ class Workloads:
 
     def _find(self, now: float) -> None:
         found: dict[str, _ContainerCgroup] = {}
-        pods: dict[str, str] = {}
+        pods: dict[str, tuple[str, int]] = {}
         self.overflown = False
-        for path in self._cgroups():
+        for path, number in self._cgroups():
             if len(found) + len(pods) >= MAX_WORKLOADS:
                 self.overflown = True  # they stay unknown: the strict way
                 break
             container = container_of(path)
             if container is not None:
-                found[path] = self._containers.get(path) or _ContainerCgroup(container, now)
+                seen = self._containers.get(path)
+                if seen is None or seen.number not in {number, 0}:  # another of the same name
+                    seen, self._is_stale = _ContainerCgroup(container, now), True
+                seen.number = number
+                found[path] = seen
             elif (pod := pod_of(path)) is not None and pod[0] == path:
-                pods[path] = pod[1]
+                pods[path] = pod[1], number
         if found.keys() != self._containers.keys() or pods != self._pod_cgroups:
             self._is_stale = True
         self._containers, self._pod_cgroups = found, pods
 
-    def _cgroups(self) -> Iterator[str]:
-        """Yield the cgroups of containers and pods, and nothing below containers and services."""
+    def _cgroups(self) -> Iterator[tuple[str, int]]:
+        """Yield the cgroups of containers and pods and their inodes, and nothing below containers and services."""
         pending = [""]
         while pending:
             above = pending.pop()
-            for name in _children(f"{self.places.cgroups}{above}"):
+            for name, number in _children(f"{self.places.cgroups}{above}"):
                 path = f"{above}/{name}"
                 if container_of(path) is not None:
-                    yield path
+                    yield path, number
                 elif not name.endswith((".service", ".scope")):
                     if pod_of(path) is not None:
-                        yield path
+                        yield path, number
                     pending.append(path)
 
     # ---- What they are -------------------------------------------------------------------------
@@ -240,14 +245,15 @@ class Workloads:
     # ---- In the words of policies --------------------------------------------------------------
 
     def _workloads(self) -> Iterator[Workload]:
-        for path, uid in self._pod_cgroups.items():
+        for path, (uid, number) in self._pod_cgroups.items():
             if (pod := self._pods.get(uid)) is not None:
                 unknown = dict.fromkeys((field.name for field in CONTAINER.values()), None)
-                yield Workload(_bytes(path), {**unknown, **_pod_facts(pod)})
+                yield Workload(_bytes(path), {**unknown, **_pod_facts(pod)}, number=number)
         for path, seen in self._containers.items():
             if seen.bundle is not None:
                 facts = {**_container_facts(seen), **self._facts_of_pod(seen)}
-                yield Workload(_bytes(path), facts, root=_bytes(seen.bundle.root or ""))
+                root = _bytes(seen.bundle.root or "")
+                yield Workload(_bytes(path), facts, root, number=seen.number)
 
     def _facts_of_pod(self, seen: _ContainerCgroup) -> Mapping[str, tuple[bytes, ...] | None]:
         uid = seen.container.pod_uid
@@ -319,13 +325,17 @@ def _bytes(path: str) -> bytes:
     return os.fsencode(path)
 
 
-def _children(folder: str) -> list[str]:
-    """List the directories in *folder*; one that vanished meanwhile has none."""
+def _children(folder: str) -> list[tuple[str, int]]:
+    """List the directories in *folder*, with their inodes; one that vanished meanwhile has none."""
     try:
         # Directories of cgroups count those in them: most have none, which saves reading them.
         if os.stat(folder).st_nlink == 2:  # noqa: PTH116 - some hundred, several times a second
             return []
         with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return [
+                (entry.name, entry.inode())
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False)
+            ]
     except OSError:
         return []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Labels for processes that are older than the engine: run the iterator until nothing changes."""
+"""Labels for processes that are there already: run an iterator until nothing changes."""
 
 from __future__ import annotations
 

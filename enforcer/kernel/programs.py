@@ -34,6 +34,7 @@ __all__ = [
     "HOOKS",
     "IDENTITY",
     "LABEL_TASKS",
+    "MEET_TASKS",
     "NAMES",
     "POINTS",
     "PROGRAMS",
@@ -329,6 +330,9 @@ PROGRAMS: Final = (*IDENTITY, *CODE, *NAMES, *HOOKS, *GUARD)
 
 LABEL_TASKS: Final = "enf_label_tasks"
 """The iterator that labels the processes that were there before the engine."""
+
+MEET_TASKS: Final = "enf_meet_tasks"
+"""The iterator that has the labels in a cgroup computed again."""
 
 
 def needed(ops: int, facts: int = 0) -> tuple[ProgramSpec, ...]:

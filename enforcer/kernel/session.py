@@ -26,6 +26,7 @@ from enforcer.kernel.image_map import Image, ImageHead, ImageMap
 from enforcer.kernel.image_slots import Committed, Succession
 from enforcer.kernel.labels import label_all
 from enforcer.kernel.maps import RINGS, Notes, RowHits, StatCounters, memory
+from enforcer.kernel.met import MetMap
 from enforcer.kernel.needs import Needs
 from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role
@@ -136,6 +137,11 @@ class Session:
     def seed(self) -> int:
         """Of the string hash of the image."""
         return self._images.head.seed
+
+    @property
+    def met(self) -> MetMap:
+        """The containers that it was told of after its image was made."""
+        return MetMap(self._engine.first)
 
     @property
     def carried(self) -> dict[str, int]:

@@ -118,6 +118,29 @@ def delete(fd: int, index: int) -> None:
     check(code, f"empty entry {index} of a map")
 
 
+def put(fd: int, key: bytes, value: bytes) -> None:
+    """
+    Put *value* at *key* of a hash map, in place of what is there.
+
+    Raises:
+        KernelError: if the kernel refuses; E2BIG if the map is full.
+    """
+    keys, values = ffi.from_buffer("char[]", key), ffi.from_buffer("char[]", value)
+    check(lib.bpf_map_update_elem(fd, keys, values, lib.BPF_ANY), "write an entry of a map")
+
+
+def remove(fd: int, key: bytes) -> None:
+    """
+    Take what is at *key* out of a hash map, if there is something.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    code = lib.bpf_map_delete_elem(fd, ffi.from_buffer("char[]", key))
+    if code != -errno.ENOENT:
+        check(code, "remove an entry of a map")
+
+
 @attrs.frozen
 class MapFacts:
     """What the kernel says of a map."""

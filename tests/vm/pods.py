@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 import compiled
-from patience import scaled
+from patience import scaled, wait_until
 
 __all__ = ["CGROUPS", "Container", "Pod", "ask", "built", "give_labels", "runtime_of"]
 
@@ -236,11 +236,14 @@ class Container:
         subprocess.run(["umount", str(self.root)], check=False, capture_output=True)
         shutil.rmtree(self.root.parent, ignore_errors=True)
         shutil.rmtree(self.bundle.parent, ignore_errors=True)
-        for folder in sorted(self.cgroup.rglob("*/"), reverse=True):
+        # Who has ended is a member for a moment longer.
+        wait_until(self._is_cleared, f"{self.cgroup} stays", 60, 0.05)
+
+    def _is_cleared(self) -> bool:
+        for folder in (*sorted(self.cgroup.rglob("*/"), reverse=True), self.cgroup):
             with contextlib.suppress(OSError):
                 folder.rmdir()
-        with contextlib.suppress(OSError):
-            self.cgroup.rmdir()
+        return not self.cgroup.exists()
 
 
 @contextlib.contextmanager

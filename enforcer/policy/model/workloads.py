@@ -92,12 +92,14 @@ class Workload:
         cgroup: its path, to which everything below it belongs.
         root: where the host has the root of its file system, as its runtime says; empty: not known.
         links: those below it that policies ask for.
+        number: the inode of its cgroup, which another one of that path has not.
     """
 
     cgroup: bytes
     facts: Facts = attrs.field(factory=dict)
     root: bytes = b""
     links: Links = attrs.field(factory=dict)
+    number: int = attrs.field(default=0, eq=False)
 
 
 def known_in_namespace(name: str, span: Span) -> Condition:

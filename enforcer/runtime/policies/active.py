@@ -16,7 +16,7 @@ from enforcer.runtime.policies.followed_links import Followed
 from enforcer.runtime.policies.kept_state import State
 
 if TYPE_CHECKING:
-    from enforcer.compiler import LabelNumbers
+    from enforcer.compiler import ContainerAtoms, LabelNumbers
     from enforcer.compiler.automata import Automata
     from enforcer.events.rows import RowTable
     from enforcer.policy.model.policy import PolicySet
@@ -46,7 +46,8 @@ class ActiveSet:
         overlay: what was changed at run time.
         facts: every policy, disabled ones included.
         workloads: the containers and pods that its image was made for; None: it does not ask for them.
-        followed: the links in containers that its image was made with.
+        asked: what its image asks of containers, for those that begin while it counts; None: that is not known.
+        followed: the links in containers that its image was made with, and of those that have begun since.
         texts: what files say that are active, if each has a verdict of its own; else None.
         refused: those of them that are not active as they stand.
         automata: those of its image.
@@ -63,6 +64,7 @@ class ActiveSet:
     overlay: Overlay
     facts: tuple[PolicyFacts, ...]
     workloads: tuple[Workload, ...] | None = attrs.field(default=None, repr=False)
+    asked: ContainerAtoms | None = attrs.field(default=None, eq=False, repr=False)
     followed: Followed = attrs.field(factory=Followed, repr=False)
     texts: CompactCopy[dict[str, bytes]] | None = None
     refused: tuple[RefusedFile, ...] = ()
@@ -90,6 +92,7 @@ class ActiveSet:
             overlay=overlay,
             facts=facts_of(everything, overlay),
             workloads=workloads if prepared.image.needs.containers else None,
+            asked=prepared.image.asked,
             followed=prepared.followed,
             automata=CompactCopy.of(prepared.image.automata),
         )

@@ -187,7 +187,9 @@ def prepare(
         digests=digest_policies(policies),
         n_rules=sum(len(policy.rules) for policy in policies.policies),
         issues=issues,
-        followed=attrs.evolve(followed, incomplete=followed.incomplete | image.unfollowed),
+        followed=attrs.evolve(followed, incomplete=followed.incomplete | image.unfollowed).told(
+            workloads, image.renamed
+        ),
     )
 
 

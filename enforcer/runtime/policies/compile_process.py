@@ -20,14 +20,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from enforcer.compiler import LocalHost
 from enforcer.errors import ControlError, EnforcerError, PolicyErrors
+from enforcer.identity.layers import is_local
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import find_texts
 from enforcer.runtime.policies.active import ActiveSet
 from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import prepare, without_marks
 from enforcer.runtime.policies.difference import Change, difference
-from enforcer.runtime.policies.followed_links import changed
+from enforcer.runtime.policies.followed_links import changed, met
 from enforcer.runtime.policies.tolerance import choose, told
 from enforcer.runtime.policies.too_late import why_late
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from multiprocessing.connection import Connection
 
-    from enforcer.compiler import LabelNumbers
+    from enforcer.compiler import LabelNumbers, LinkAsks
     from enforcer.compiler.automata import Automata
     from enforcer.kernel.lsm_support import Problem
     from enforcer.policy.model.container_links import Links
@@ -47,7 +49,15 @@ if TYPE_CHECKING:
     from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.policies.tolerance import Chosen, RefusedFile
 
-__all__ = ["CompiledChange", "Order", "changed_apart", "make", "make_apart", "print_apart"]
+__all__ = [
+    "CompiledChange",
+    "Order",
+    "changed_apart",
+    "make",
+    "make_apart",
+    "met_links",
+    "print_apart",
+]
 
 _T = TypeVar("_T")
 _IDLE = 0.1  # seconds between two looks at what else there is to do
@@ -240,6 +250,21 @@ def changed_apart(followed: Followed, idle: Callable[[], None] = lambda: None) -
         EnforcerError: the process came to an end.
     """
     return _apart(lambda: changed(followed), idle)
+
+
+def met_links(
+    asks: LinkAsks, workload: Workload, idle: Callable[[], None] = lambda: None
+) -> Followed:
+    """
+    Look up the links of one container for which policies ask, apart unless its file systems are this machine's.
+
+    Raises:
+        EnforcerError: the process came to an end.
+    """
+    host = LocalHost.read(workloads=(workload,))
+    if is_local(workload.root, host.mounts):
+        return met(asks, host)
+    return _apart(lambda: met(asks, host), idle)
 
 
 def print_apart(policy: Policy, idle: Callable[[], None] = lambda: None) -> str:

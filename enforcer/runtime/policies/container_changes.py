@@ -2,16 +2,18 @@
 """
 Keep the active policies up to date with the containers that run.
 
-Conditions on containers and pods are sets of cgroups in the image. When a container starts, or more
-becomes known about one, the same policies are compiled with the new sets. Until then the kernel side
-knows that it is a container, but not which one: conditions on it are unknown, so ``onError`` decides.
+Conditions on containers and pods are sets of cgroups in the image. When a container starts, the kernel is told of
+it beside the image: see :mod:`.newcomers`. Where that is not enough, and when more becomes known about one, the same
+policies are compiled with new sets. Until then the kernel side knows that it is a container, but not which one:
+conditions on it are unknown, so ``onError`` decides.
 
-A hook of the runtime can announce a container before its first program, and wait until it is in the sets. It
+A hook of the runtime can announce a container before its first program, and wait until the kernel knows it. It
 brings no facts: it only says when to look.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         MetAnswer,
         MetContainers,
     )
+    from enforcer.runtime.policies.newcomers import Newcomers
     from enforcer.runtime.reactor import Reactor
 
 __all__ = ["ContainerWatch"]
@@ -65,6 +68,7 @@ class ContainerWatch:
         told: the workloads that the active image was compiled for; None: it asks for none.
         renew: compiles and commits; the active set stays where it fails.
         is_settled: whether a change can be made now.
+        newcomers: those that the kernel knows without being in the image.
         find: finds the container of a process that a hook names.
         met: what came of those that were announced.
     """
@@ -75,6 +79,7 @@ class ContainerWatch:
     told: Callable[[], tuple[Workload, ...] | None]
     renew: Callable[[tuple[Workload, ...]], None]
     is_settled: Callable[[], bool]
+    newcomers: Newcomers
     clock: Callable[[], float] = time.monotonic
     find: Callable[[int, str], Container] = container_at
     met: MetContainers = attrs.field(factory=_nobody, init=False)
@@ -99,8 +104,12 @@ class ContainerWatch:
             return _LOOK  # what begins meanwhile stays unknown: the strict way
         began = self.clock()
         found = self.workloads.look()
+        self.newcomers.leave(found)
         self._tell_of_strangers(began)
-        if not self._is_due(found, told, began):
+        known = self._known(told)
+        new = [each for each in found if known.get(each.cgroup) != each]
+        is_due = bool(new) and not self.newcomers.enter(new)
+        if not is_due and not self._is_stale(found, known, began):
             return _LOOK
         try:
             self.renew(found)
@@ -129,7 +138,7 @@ class ContainerWatch:
             EnforcerError: it is not that container, or nothing can be changed now; it stays unknown.
         """
         try:
-            outcome, missing = self._meet(self.find(pid, number))
+            outcome, missing = self._meet(self.find(pid, number), pid)
         except EnforcerError:
             self.met["refused"] += 1
             raise
@@ -139,7 +148,11 @@ class ContainerWatch:
         self.met["slowestSeconds"] = max(self.met["slowestSeconds"], round(took, 3))
         return {"outcome": outcome, "missing": missing}
 
-    def _meet(self, container: Container) -> tuple[ContainerOutcome, list[str]]:
+    def _known(self, told: tuple[Workload, ...]) -> dict[bytes, Workload]:
+        """Return what the kernel knows, by its cgroup."""
+        return {each.cgroup: each for each in (*told, *self.newcomers.workloads)}
+
+    def _meet(self, container: Container, pid: int) -> tuple[ContainerOutcome, list[str]]:
         told = self.told()
         if told is None:
             return "unasked", []
@@ -150,17 +163,25 @@ class ContainerWatch:
         workload, found = self.workloads.look_at(container)
         if workload is None:
             return "unknown", []
-        if workload not in told:
+        self.newcomers.leave(found)
+        known = self._known(told)
+        begun = [
+            each
+            for each in found
+            if known.get(each.cgroup) != each
+            and f"{container.cgroup}/".startswith(f"{os.fsdecode(each.cgroup)}/")
+        ]
+        if begun and not self.newcomers.enter(begun, pid):
             self.renew(found)
         return "known", [name for name, value in workload.facts.items() if value is None]
 
-    def _is_due(self, found: tuple[Workload, ...], told: tuple[Workload, ...], now: float) -> bool:
-        if found == told:
+    def _is_stale(
+        self, found: tuple[Workload, ...], known: dict[bytes, Workload], now: float
+    ) -> bool:
+        """Tell whether the image has said for a while what is not there any more."""
+        if known.keys() <= {each.cgroup for each in found}:
             self._stale_since = None
             return False
-        known = {each.cgroup: each for each in told}
-        if any(known.get(each.cgroup) != each for each in found):
-            return True
         if self._stale_since is None:
             self._stale_since = now
         return now - self._stale_since >= _GONE

@@ -25,6 +25,7 @@ from enforcer.runtime.policies.commit import Proposal, activate
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import CompiledChange, Order, make_apart, print_apart
 from enforcer.runtime.policies.container_changes import ContainerWatch
+from enforcer.runtime.policies.newcomers import Newcomers
 from enforcer.runtime.policies.policies_state import policies_state
 from enforcer.runtime.policies.rule_states import rule_states
 from enforcer.runtime.policies.too_late import find_gap
@@ -212,10 +213,6 @@ class Enforcement:
         self._watch, self._watch_confirm_within, self._tell = watch, confirm_within, tell
         self.reactor.every(_LOOK, self._look)
 
-    def follow_containers(self) -> None:
-        """From now on, update conditions on containers and pods when these change."""
-        self.containers.begin()
-
     def meet(self, pid: int, number: str, *, began: float, wait: float) -> MetAnswer:
         """
         Let the kernel know a container that has not begun, as :meth:`ContainerWatch.meet` says.
@@ -251,6 +248,7 @@ class Enforcement:
             told=lambda: self.now.workloads,
             renew=self._renew,
             is_settled=lambda: self.pending is None,
+            newcomers=Newcomers.of(self),
         )
 
     def _keep_state(self) -> None:
@@ -259,10 +257,10 @@ class Enforcement:
         self.sessions.current.keep_states({self.now.generation: state})
 
     def _facts(self, name: str) -> PolicyFacts:
-        for facts in self.now.facts:
-            if facts.name == name:
-                return facts
-        raise ControlError(f"there is no policy {name!r}: enforcer policy list names them all")
+        found = next((facts for facts in self.now.facts if facts.name == name), None)
+        if found is None:
+            raise ControlError(f"there is no policy {name!r}: enforcer policy list names them all")
+        return found
 
     def _require_settled(self) -> None:
         if self.pending is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.compiler import LocalHost, heads
+from enforcer.compiler import LinkAsks, LocalHost
 from enforcer.errors import EnforcerError
 from enforcer.identity.container_links import Asked, look_up
 from enforcer.identity.layers import layers_of
@@ -22,7 +22,7 @@ from enforcer.policy.model.container_links import MAX_LINKS, joined
 from enforcer.policy.model.workloads import WORKLOAD_FIELDS, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from enforcer.identity.container_links import Found
     from enforcer.mountinfo import Mount
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from enforcer.policy.model.policy import PolicySet
     from enforcer.runtime.reactor import Reactor
 
-__all__ = ["Followed", "LinkWatch", "beside", "changed", "follow"]
+__all__ = ["Followed", "LinkWatch", "beside", "changed", "follow", "met"]
 
 _LOOK: Final = 5.0  # seconds between two looks
 _SERVED: Final = b"fuse"
@@ -46,11 +46,43 @@ class Followed:
         links: by the cgroup of the container.
         asked: what was looked up, to do it again.
         incomplete: containers of which not all links are known, or count.
+        asks: what its policies ask, of any container.
+        plain: of containers in which links give no names, what was asked and the links: a further one with the same
+            needs no other image.
     """
 
     links: Mapping[bytes, Links] = attrs.field(factory=dict)
     asked: Mapping[bytes, Asked] = attrs.field(factory=dict)
     incomplete: frozenset[bytes] = frozenset()
+    asks: LinkAsks = attrs.field(factory=LinkAsks, repr=False)
+    plain: frozenset[Hashable] = attrs.field(default=frozenset(), repr=False)
+
+    def is_plain(self, workload: Workload, found: Followed) -> bool:
+        """Tell whether an image for *workload*, in which *found* was found, is the one that was made."""
+        if workload.cgroup in found.incomplete:
+            return False
+        links = found.links.get(workload.cgroup, {})
+        return not links or _kind(self.asks, workload, links) in self.plain
+
+    def joined(self, found: Followed) -> Followed:
+        """Return it with what was *found* in one container."""
+        return attrs.evolve(
+            self, links={**self.links, **found.links}, asked={**self.asked, **found.asked}
+        )
+
+    def told(self, workloads: Iterable[Workload], renamed: frozenset[bytes]) -> Followed:
+        """Return it with what became of its links: those of *renamed* containers gave names."""
+        strange = renamed | self.incomplete
+        plain = (
+            _kind(self.asks, each, self.links[each.cgroup])
+            for each in workloads
+            if each.cgroup in self.links and each.cgroup not in strange
+        )
+        return attrs.evolve(self, plain=frozenset(plain))
+
+
+def _kind(asks: LinkAsks, workload: Workload, links: Links) -> Hashable:
+    return asks.meant(workload), tuple(sorted(links.items()))
 
 
 def follow(
@@ -64,8 +96,19 @@ def follow(
         host: with the containers that are known.
         before: the links that counted until now.
     """
+    return _follow(LinkAsks.of(policies), host, before)
+
+
+def met(asks: LinkAsks, host: LocalHost) -> Followed:
+    """Look up what is asked about the containers of *host*, which have just begun."""
+    return _follow(asks, host, {})[1]
+
+
+def _follow(
+    asks: LinkAsks, host: LocalHost, before: Mapping[bytes, Links]
+) -> tuple[LocalHost, Followed]:
     roots = {each.cgroup: each.root for each in host.workloads}
-    wanted = heads(policies, host.workloads)
+    wanted = {each.cgroup: of for each in host.workloads if (of := asks.heads(each))}
     mounts = {mount.point: mount for mount in host.mounts}
     asked = {
         cgroup: _asked(host, roots[cgroup], mounts.get(roots[cgroup]), beginnings)
@@ -75,9 +118,8 @@ def follow(
     found = look_up(_shuffled(asked))
     links = _together(before, found, wanted)
     full = {each for each, of in links.items() if sum(map(len, of.values())) >= MAX_LINKS}
-    followed = Followed(
-        links, asked, frozenset((*found.incomplete, *full, *(wanted.keys() - asked.keys())))
-    )
+    incomplete = frozenset((*found.incomplete, *full, *(wanted.keys() - asked.keys())))
+    followed = Followed(links, asked, incomplete, asks)
     workloads = tuple(
         attrs.evolve(each, links=links.get(each.cgroup, {})) for each in host.workloads
     )

@@ -192,7 +192,7 @@ def _follow_containers(enforcement: Enforcement) -> None:
             "cgroups do not form one tree (version 2), so containers cannot be told from the "
             "host: rules on containers and pods match nothing"
         )
-    enforcement.follow_containers()
+    enforcement.containers.begin()
 
     def forget() -> None:
         enforcement.now = attrs.evolve(enforcement.now, workloads=())  # all are new then

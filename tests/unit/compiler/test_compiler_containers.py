@@ -4,15 +4,21 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from enforcer.compiler import BareHost, compile_policies, layout, verify
+from enforcer.compiler.atoms import Atoms
 from enforcer.compiler.containers import CONTAINER_FORMS, inside
+from enforcer.compiler.paths import Names
 from enforcer.compiler.patterns import Exact
 from enforcer.errors import EnforcerBug
 from enforcer.explain.texts import accepts
 from enforcer.identity.container import container_of
-from enforcer.policy.model.workloads import Workload
+from enforcer.policy.model.policy import Condition, Text, TextKind
+from enforcer.policy.model.workloads import CONTAINER, POD, Workload
 from enforcer.policy.store import load_text
+from enforcer.span import Span
 
 HEX = "0123456789abcdef" * 4
 UID = "0a1b2c3d-1111-2222-3333-444455556666"
@@ -107,6 +113,69 @@ spec:
   selector: {pod: {namespace: prod}}
   rules: [{file: read, match: {path: /etc/shadow}, action: deny}]
 """
+
+
+_FIELDS = [*CONTAINER.values(), *POD.values()]
+_SPAN = Span("x.yaml", 1, 1)
+_words = st.sampled_from([b"a", b"b", b"a-b"])
+_facts = st.dictionaries(
+    st.sampled_from([field.name for field in _FIELDS]),
+    st.none() | st.lists(_words, max_size=2, unique=True).map(tuple),
+)
+_conditions = st.builds(
+    Condition,
+    st.sampled_from(_FIELDS),
+    st.lists(
+        st.builds(Text, st.just(TextKind.EXACT), _words, st.just(_SPAN))
+        | st.builds(Text, st.just(TextKind.GLOB), st.sampled_from([b"a*", b"*"]), st.just(_SPAN)),
+        min_size=1,
+        max_size=2,
+    ).map(tuple),
+    negate=st.booleans(),
+    span=st.just(_SPAN),
+)
+
+
+def _atoms(conditions: list[Condition], *workloads: Workload) -> Atoms:
+    atoms = Atoms(Names(BareHost(workloads=workloads)))
+    for condition in conditions:
+        atoms.terms(condition)
+    return atoms
+
+
+def _satisfied(atoms: Atoms, cgroup: bytes) -> set[int]:
+    return {atom.number for atom in atoms.all if any(accepts(form, cgroup) for form in atom.forms)}
+
+
+@given(st.lists(_conditions, min_size=1, max_size=6), _facts, _facts, _facts)
+def test_what_an_image_would_say_of_a_container_that_it_does_not_know(conditions, pod, old, new):
+    """What is told of it without an image, and what an image with it would say, are the same atoms."""
+    above = Workload(b"/kubepods/pod" + UID.encode(), pod)
+    there = (above, Workload(b"/docker/" + b"0" * 64, old))
+    begun = Workload(above.cgroup + b"/" + HEX.encode(), new)
+    before, after = _atoms(conditions, *there), _atoms(conditions, *there, begun)
+
+    told = set(before.asked.of(begun.facts))
+
+    assert len(before.all) == len(after.all)
+    for cgroup in (begun.cgroup, begun.cgroup + b"/below"):
+        assert _satisfied(after, cgroup) == _satisfied(before, cgroup) | told
+
+
+def test_conditions_that_hold_in_the_same_containers_are_told_apart():
+    """As all do where there are none: the next container may meet one of them."""
+    texts = [(Text(TextKind.EXACT, name, _SPAN),) for name in (b"a", b"b")]
+    asked = [Condition(CONTAINER["name"], values, span=_SPAN) for values in texts]
+
+    atoms = _atoms([*asked, asked[0]])
+
+    (name,) = set(atoms.asked.decided)
+    assert 4 == len(atoms.all)  # where each holds, where the name is known, and what is a container
+    assert {name, atoms.terms(asked[1])[0][0].atom} == set(
+        atoms.asked.of({"container.name": (b"b",)})
+    )
+    assert {name} == set(atoms.asked.of({}))
+    assert set() == set(atoms.asked.of({"container.name": None}))
 
 
 def test_labels_keep_their_numbers_when_containers_come():

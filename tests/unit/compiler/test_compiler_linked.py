@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from compiler_text import MadeUpHost, compiled, load
 
-from enforcer.compiler import compile_policies, heads, verify
+from enforcer.compiler import LinkAsks, compile_policies, verify
 from enforcer.compiler.atoms import Atoms
 from enforcer.compiler.host import Mount
 from enforcer.compiler.linked import LinkedNames
@@ -35,6 +35,13 @@ ONE, PLAIN = container("one"), container("plain", {})
 OTHER = container("other", {b"/bin/bash": (b"/usr/sbin/nginx",)}, "dev")
 HOST = MadeUpHost(workloads=(ONE, PLAIN, OTHER))
 POD = "  selector: {pod: {namespace: '*'}}\n"
+
+
+class Merged(MadeUpHost):
+    """A host whose /bin is a link."""
+
+    def link(self, path: bytes) -> bytes | None:
+        return b"usr/bin" if path == b"/bin" else None
 
 
 def decided(image, who: Workload | None, path: str, op: Op = Op.EXEC) -> Verb | None:
@@ -177,10 +184,6 @@ def test_the_names_that_links_lead_to_stay_in_place():
 def test_a_name_that_the_host_s_links_give_needs_no_other():
     """A container claims it, as it does where no link of its own is."""
 
-    class Merged(MadeUpHost):
-        def link(self, path: bytes) -> bytes | None:
-            return b"usr/bin" if path == b"/bin" else None
-
     rule = "{exec: {}, match: {path: [/bin/bash, /bin/cat]}, action: deny}"
     merged = compiled(rule, spec=POD, host=Merged(workloads=(ONE,)))
     alone = compiled(rule, spec=POD, host=MadeUpHost(workloads=(ONE,)))
@@ -198,7 +201,8 @@ def test_rules_of_the_host_follow_no_link_of_a_container():
         ("{exec: {}, match: {path: /bin/bash}, action: deny}", ""),
         ("{exec: {}, match: {path: /bin/bash}, mark: ran}", POD),
     ):
-        assert {} == heads(load(rule, spec=spec), HOST.workloads)
+        asks = LinkAsks.of(load(rule, spec=spec))
+        assert [(), (), ()] == [asks.heads(each) for each in HOST.workloads]
         image = compiled(rule, spec=spec, host=HOST)
         assert decided(image, ONE, inside(ONE, "/usr/bin/busybox")) is None
 
@@ -212,12 +216,21 @@ def test_only_what_policies_ask_is_looked_up():
         spec="  selector: {container: {name: [one, other]}}\n",
     )
 
-    found = heads(policies, (*HOST.workloads, Workload(b"/rootless", ONE.facts)))
+    asks = LinkAsks.of(policies)
 
     usual = {b"/etc/shadow", b"/bin", b"/srv/a", b"/data"}
-    assert {ONE.cgroup: usual, OTHER.cgroup: usual | {b"/only/dev"}} == {
-        cgroup: set(names) for cgroup, names in found.items()
-    }
+    assert usual == set(asks.heads(ONE))
+    assert usual | {b"/only/dev"} == set(asks.heads(OTHER))
+    assert () == asks.heads(PLAIN) == asks.heads(Workload(b"/rootless", ONE.facts))
+
+
+def test_where_links_give_names(refusing):
+    """Where none are, or they lead where the host's own lead, an image is the same for any container with these links."""
+    assert {ONE.cgroup, OTHER.cgroup} == refusing.renamed
+    rule = "{exec: {}, match: {path: /bin/cat}, action: deny}"
+    merged = compiled(rule, spec=POD, host=Merged(workloads=(ONE, PLAIN)))
+    alone = compiled(rule, spec=POD, host=MadeUpHost(workloads=(ONE, PLAIN)))
+    assert (frozenset(), {ONE.cgroup}) == (merged.renamed, alone.renamed)
 
 
 def test_a_file_of_the_host_is_not_looked_up_by_a_container_s_name():

@@ -10,7 +10,7 @@ import pytest
 
 from enforcer.identity import container_links
 from enforcer.identity.container_links import Asked, look_up
-from enforcer.identity.layers import MAX_LAYERS, layers_of
+from enforcer.identity.layers import MAX_LAYERS, is_local, layers_of
 from enforcer.mountinfo import Mount
 from enforcer.policy.model.container_links import MAX_LINKS, joined
 
@@ -135,3 +135,39 @@ def test_layers_that_cannot_be_opened_leave_what_is_there(image):
     (image[0] / "bin/bash").symlink_to("dash")
 
     assert {b"/bin/bash": (b"dash",)} == found((*image, image[2] / "none"), b"/bin/bash")
+
+
+_ROOT = Mount(1, b"/", b"/", b"ext4")
+_DATA = Mount(2, b"/", b"/data", b"xfs")
+_SHARE = Mount(3, b"/", b"/data/share", b"nfs4")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((b"lowerdir=/data/a:/b", b"upperdir=/data/u"), True),
+        ((b"lowerdir=/data/a:/b",), True),
+        ((b"lowerdir=/data/share/a:/b", b"upperdir=/data/u"), False),
+        ((b"lowerdir=/data/a", b"upperdir=/data/share/u"), False),
+        ((b"lowerdir=/data/shares/a",), True),
+        ((b"upperdir=/data/u",), False),  # of what it is made is not known
+        ((b"lowerdir=a",), False),
+    ],
+)
+def test_who_answers_for_an_overlay(options, expected):
+    """The file systems of its layers, all of them."""
+    merged = Mount(4, b"/", b"/merged", b"overlay", options)
+
+    assert expected == is_local(b"/merged", (_ROOT, _DATA, _SHARE, merged))
+
+
+def test_who_answers_for_a_directory():
+    """The newest mount at the deepest place on its way; nobody for one that is on none."""
+    mounts = (_ROOT, _DATA, _SHARE)
+    assert is_local(b"/data/x", mounts)
+    assert not is_local(b"/data/share", mounts)
+    assert is_local(b"/data/share", (*mounts, Mount(5, b"/", b"/data/share", b"tmpfs")))
+    assert not is_local(b"/x", (Mount(5, b"/", b"/", b"fuse.sshfs"),))
+    assert not is_local(b"/x", ())
+    ring = Mount(6, b"/", b"/r", b"overlay", (b"lowerdir=/r/l",))
+    assert not is_local(b"/r", (*mounts, ring))

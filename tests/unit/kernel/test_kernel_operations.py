@@ -31,7 +31,8 @@ UNDECIDING = {
 """LSM programs that decide no operation, by name."""
 
 OF_NO_HOOK = {
-    *(programs.LABEL_TASKS, programs.GUARD_EXIT, programs.GUARD_CONTROL, programs.TELL_REPEATS),
+    *(programs.LABEL_TASKS, programs.MEET_TASKS, programs.TELL_REPEATS),
+    *(programs.GUARD_EXIT, programs.GUARD_CONTROL),
     *core.STUBS.values(),  # what the programs of hooks call to decide
 }
 """Programs that are at no LSM hook and decide no operation by themselves."""

@@ -45,6 +45,25 @@ class World:
     settled: bool = True
     fails: bool = False
     takes: float = 0.0
+    has_entries: bool = False
+    entries: tuple[Workload, ...] = ()
+    entered: list[tuple[Workload, ...]] = attrs.field(factory=list)
+
+    @property
+    def workloads(self) -> tuple[Workload, ...]:
+        """Those that have an entry, as of newcomers."""
+        return self.entries
+
+    def enter(self, begun: list[Workload], pid: int | None = None) -> bool:
+        assert pid in {7, None}
+        self.entered.append(tuple(begun))
+        if self.has_entries:
+            self.entries += tuple(begun)
+        return self.has_entries
+
+    def leave(self, found: tuple[Workload, ...]) -> None:
+        there = {each.cgroup for each in found}
+        self.entries = tuple(each for each in self.entries if each.cgroup in there)
 
     def renew(self, found: tuple[Workload, ...]) -> None:
         if self.fails:
@@ -56,6 +75,7 @@ class World:
     def following(self) -> ContainerWatch:
         reactor: Any = None
         host: Any = self.host
+        newcomers: Any = self
         return ContainerWatch(
             host,
             reactor,
@@ -63,6 +83,7 @@ class World:
             told=lambda: self.told,
             renew=self.renew,
             is_settled=lambda: self.settled,
+            newcomers=newcomers,
             clock=lambda: self.now,
         )
 
@@ -181,6 +202,48 @@ def test_an_announced_container_is_in_the_sets_before_the_answer():
     assert "known" == following.meet(7, "b", began=99.0, wait=10.0)["outcome"]
     assert [(ONE, TWO)] == world.renewed
     assert (2, 0, 1.0) == tuple(following.met[key] for key in ("known", "late", "slowestSeconds"))
+
+
+POD = Workload(b"/docker", {"container.id": None})
+TWO_KNOWN = attrs.evolve(TWO, facts={"container.id": (b"b",)})
+ONE_KNOWN = attrs.evolve(ONE, facts={"container.id": (b"a",)})
+
+
+def test_an_announced_container_mostly_needs_no_image():
+    """The kernel is told of it, and of the pod around it, and of no other; once."""
+    world = World(host=Host((POD, ONE_KNOWN, TWO_KNOWN)), has_entries=True)
+    following = _meeting(world)
+
+    for _ in range(2):
+        assert "known" == following.meet(7, "b", began=100.0, wait=10.0)["outcome"]
+
+    assert ([(POD, TWO_KNOWN)], []) == (world.entered, world.renewed)
+
+
+def test_what_has_an_entry_needs_no_image_later():
+    """Nor when it is gone."""
+    world = World(host=Host((TWO_KNOWN,)), has_entries=True)
+    following = _meeting(world)
+    following.meet(7, "b", began=100.0, wait=10.0)
+
+    for there in ((TWO_KNOWN,), ()):
+        world.host.there = there
+        world.now += 20
+        following.look()
+        following.look()
+
+    assert ([], ()) == (world.renewed, world.entries)
+
+
+def test_what_is_found_by_a_look_mostly_needs_no_image():
+    """Nobody has announced it."""
+    world = World(host=Host((ONE_KNOWN, TWO_KNOWN)), has_entries=True)
+    following = world.following()
+
+    following.look()
+    following.look()
+
+    assert ([(ONE_KNOWN, TWO_KNOWN)], []) == (world.entered, world.renewed)
 
 
 def test_it_is_told_what_stays_unknown():

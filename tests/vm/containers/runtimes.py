@@ -55,6 +55,11 @@ version = 2
   base_runtime_spec = "/etc/enforcer/containerd-base-spec.json"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.hooked.options]
     SystemdCgroup = true
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.based]
+  runtime_type = "io.containerd.runc.v2"
+  base_runtime_spec = "/run/vm/base-spec.json"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.based.options]
+    SystemdCgroup = true
 """
 _HOOK = (
     *("container-hook", "install", "--containerd", "--wait", "60s", "--on-failure", "refuse"),
@@ -190,7 +195,11 @@ class Podman:
 
 @attrs.frozen
 class Cri:
-    """containerd, asked as a kubelet asks it; *driver* says who makes cgroups, hooked: systemd, with our hook."""
+    """
+    containerd, asked as a kubelet asks it.
+
+    *driver* says who makes cgroups. hooked: systemd, with our hook; based: with the specification that it is in, without it.
+    """
 
     driver: str
     said: str = "containerd"
@@ -208,6 +217,7 @@ class Cri:
         place.parent.mkdir(exist_ok=True)
         place.write_text(_CONTAINERD)
         _ran(ENFORCER, *_HOOK)
+        Path("/run/vm/base-spec.json").write_text(_ran("ctr", "oci", "spec"))
         _ran("systemctl", "daemon-reload")
         _ran("systemctl", "start", "containerd")
         until(self._answers, "containerd does not answer")

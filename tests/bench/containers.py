@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""
+What the engine adds to the start of a container, in instructions of the whole machine.
+
+    tests/bench/containers.py [--times 9]
+
+From the call of the runtime until it has returned, when the first program runs: everything that any process and the
+kernel did by then, but for the time in which nothing could be done. Packages of Debian are fetched here, and the rest
+runs in a guest whose clock counts instructions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+GUEST: Final = ROOT / "tests/vm"
+sys.path[:0] = [str(ROOT / "tests"), str(GUEST), str(GUEST / "containers")]
+
+import runtime_packages  # noqa: E402 - of tests
+import runtimes  # noqa: E402
+from engine import ENFORCER, engine  # noqa: E402
+
+from enforcer import places  # noqa: E402
+from enforcer.hook.files import STAGE  # noqa: E402
+
+_OUT: Final = ROOT / "build/bench/containers"
+_FOUND: Final = Path("/run/vm/containers.json")
+_TIMEOUT: Final = 2 * 3600
+_TICK: Final = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_POLICY: Final = """
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: bench}
+spec:
+  selector: {container: {name: strict-*}}
+  rules:
+    - {name: secret, file: read, match: {path: /data/secret}, action: deny}
+"""
+_SHIPPED: Final = [
+    str(file)
+    for file in sorted((ROOT / "policies").glob("*.yaml"))
+    # They refuse what is done here: to ask containerd, and to remove logs.
+    if file.stem not in {"container-sockets", "logs"}
+]
+_HOOKED: Final = ("container-hook", "install", "--wait", "60s", "--on-failure", "refuse")
+
+
+# ---- In the guest -----------------------------------------------------------------------------
+
+
+def _worked() -> int:
+    """Instructions until now."""
+    idle, waiting = Path("/proc/stat").read_text().split(maxsplit=6)[4:6]
+    return time.monotonic_ns() - (int(idle) + int(waiting)) * _TICK
+
+
+def _started(runtime: Any, name: str) -> int:
+    """What the start of a container took."""
+    if isinstance(runtime, runtimes.Podman):
+        before = _worked()
+        runtime.begin(name, runtimes.IMAGE, *runtimes.images.SERVE)
+        took = _worked() - before
+        runtime.podman("rm", "--force", "--time", "0", name)
+        return took
+    before = _worked()
+    pod = runtime.sandbox(name, "prod")
+    runtime.begin(pod, name, runtimes.IMAGE, runtimes.images.SERVE)
+    took = _worked() - before
+    runtime.remove(runtimes.Running(runtime, name, "", 0, pod=pod[1]))
+    return took
+
+
+@contextlib.contextmanager
+def _hook() -> Iterator[None]:
+    subprocess.run([ENFORCER, *_HOOKED], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run([ENFORCER, "container-hook", "remove"], check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def _idle_hook() -> Iterator[None]:
+    """Let podman run a hook that does nothing: what it costs to have one."""
+    file = places.HOOKS / "bench.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    hook = {"path": "/bin/true", "args": ["true"]}
+    when = {"always": True}
+    file.write_text(json.dumps({"version": "1.0.0", "hook": hook, "when": when, "stages": [STAGE]}))
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+def guest(times: int) -> None:
+    """Measure each runtime under nothing, under policies, and with the hook."""
+    runtime_packages.put_in_place()
+    runtimes.make_ready()
+    kinds: list[Any] = [runtimes.Podman("crun", "systemd"), runtimes.Podman("runc", "systemd")]
+    for each in (*kinds, runtimes.Cri("hooked")):
+        each.prepare()
+    found: dict[str, dict[str, list[int]]] = {}
+
+    def measure(what: str, *cri: str) -> None:
+        for runtime in (*kinds, *map(runtimes.Cri, cri)):
+            of = runtime.name.partition("-")[0]
+            took = [_started(runtime, f"{what}-{of}-{at}".lower()) for at in range(times + 1)][1:]
+            found.setdefault(of, {})[what] = took
+            print(what, of, statistics.median(took), flush=True)
+            _FOUND.write_text(json.dumps(found))
+
+    with tempfile.TemporaryDirectory() as place:
+        one = Path(place, "bench.yaml")
+        one.write_text(_POLICY)
+        measure("nothing", "based")
+        with _idle_hook():
+            measure("idle-hook")
+        shipped = [str(one), *_SHIPPED]
+        for name, words in (("one", [str(one)]), ("policies", shipped)):
+            with engine(words, Path(place, name), "--no-watch"):
+                measure(name, "based")
+                with _hook():
+                    measure(f"{name}-hook", "hooked")
+
+
+# ---- Here -------------------------------------------------------------------------------------
+
+
+def _table(found: dict[str, dict[str, list[int]]]) -> Table:
+    table = Table(
+        "runtime",
+        "under",
+        "instructions (million)",
+        "least, most",
+        "added",
+        title="The start of a container",
+    )
+    for runtime, of in found.items():
+        base = statistics.median(of["nothing"])
+        for what, took in of.items():
+            middle = statistics.median(took)
+            added = "" if what == "nothing" else f"{(middle / base - 1) * 100:+.1f} %"
+            spread = f"{min(took) / 1e6:,.0f}, {max(took) / 1e6:,.0f}"
+            table.add_row(runtime, what, f"{middle / 1e6:,.0f}", spread, added)
+    return table
+
+
+def main() -> None:
+    """Prepare here, measure in a guest, show."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=9)
+    parser.add_argument("--guest", action="store_true", help=argparse.SUPPRESS)
+    told = parser.parse_args()
+    if told.guest:
+        guest(told.times)
+        return
+    subprocess.run([sys.executable, GUEST / "runtime_packages.py"], check=True)
+    machine = [
+        "--systemd",
+        "--icount",
+        "--cpu=max",
+        "--mem=3G",
+        f"--timeout={_TIMEOUT}",
+        f"--out={_OUT}",
+    ]
+    command = [sys.executable, __file__, "--guest", f"--times={told.times}"]
+    done = subprocess.run([GUEST / "run", *machine, "--", *command], cwd=ROOT, check=False)
+    if done.returncode:
+        raise SystemExit(f"bench: the guest's part failed ({done.returncode})")
+    Console().print(_table(json.loads((_OUT / "containers.json").read_text())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: MIT
+"""
+Containers that begin: the kernel knows them without another image, and before their first program if they are announced.
+
+Each is begun as a runtime begins it: its first process enters the cgroup, is announced, makes the container, and
+runs the first program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pods
+import pytest
+from daemon import PINS, until
+from engine import Engine, running
+from pods import Container, Pod, built
+
+from enforcer import places
+from enforcer.errors import ControlError
+from enforcer.runtime.control.protocol import CONTAINER_BEGINS, RELOAD, STATUS, Client
+
+NO = "EACCES"
+POLICY = """
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: prod}
+spec:
+  selector: {pod: {namespace: prod}}
+  rules:
+    - {name: main, file: read, match: {path: /**/main, process: {container: {name: main}}}, action: {deny: {errno: EACCES}}}
+    - {name: other, file: read, match: {path: /**/own, process: {container: {image: other.example/*}}}, action: {deny: {errno: EACCES}}}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: closed}
+spec:
+  selector: {container: {name: closed}}
+  rules: [{exec: {}, match: {path: /bin/app}, action: allow}]
+  default: {exec: {deny: {errno: EACCES}}}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: linked}
+spec:
+  selector: {container: {name: [linked, plain]}}
+  rules: [{name: secret, file: read, match: {path: /data/secret}, action: {deny: {errno: EACCES}}}]
+"""
+
+
+@attrs.define
+class Begun(Container):
+    """
+    One that is begun by a runtime.
+
+    Attributes:
+        lead: where links below its /data lead, by name.
+        how: whether its runtime announces it, or the daemon finds it, or nobody describes it before its first program.
+        has_company: somebody else is in the cgroup, who has begun to run a program there.
+        has_attempted: so has the runtime itself.
+        needed_an_image: to become known.
+    """
+
+    lead: dict[str, str] = attrs.field(factory=dict)
+    how: str = "announced"
+    has_company: bool = False
+    has_attempted: bool = False
+    needed_an_image: bool = False
+
+    def describe(self) -> None:
+        """Nothing describes it before it is there."""
+
+    def _config(self) -> dict[str, Any]:
+        return {**super()._config(), "root": {"path": str(self.root)}}
+
+    def _run(self, program: str) -> subprocess.Popen[str]:
+        for name, target in self.lead.items():
+            (self.root / "data" / name).unlink()
+            (self.root / "data" / name).symlink_to(target)
+        process = self.process = self._joined(is_runtime=not self.has_attempted)
+        with contextlib.ExitStack() as stack:
+            company = None
+            if self.has_company:
+                company = stack.enter_context(self._joined(is_runtime=False))
+                assert NO == pods.ask(company, "open", self.root / "data/own")  # in doubt
+            if self.how != "unknown":
+                self._become_known(process)
+            if company is not None:
+                assert NO == pods.ask(company, "open", self.root / "data/main")
+                assert "ok" == pods.ask(company, "open", self.root / "data/own")
+                assert company.stdin is not None
+                company.stdin.close()
+        self.ask("enter", str(self.root), "ok")
+        self.ask("become", program, "ready")
+        return process
+
+    def _become_known(self, process: subprocess.Popen[str]) -> None:
+        before = generation()
+        super().describe()
+        if self.how == "announced":
+            assert "known" == announce(self.id, process.pid)["outcome"]
+        else:
+            until(lambda: self.ask("open", str(self.root / "data/own")) == "ok")
+        self.needed_an_image = before != generation()
+
+    def _joined(self, *, is_runtime: bool) -> subprocess.Popen[str]:
+        """
+        Start a process of the host that enters the cgroup.
+
+        Once it has tried to run a program there, which is refused in doubt, it is no runtime any more, but the container.
+        """
+        process = subprocess.Popen(
+            [str(self.program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        pods.ask(process, "cgroup", self.cgroup / "cgroup.procs", "ok")
+        if not is_runtime:
+            pods.ask(process, "become", "/bin/true", NO)
+        return process
+
+
+def _ask(*what: Any, **fields: Any) -> Any:
+    with Client.connect(places.SOCKET, timeout=600) as client:
+        return client.ask(*what, **fields)
+
+
+def announce(number: str, pid: int) -> Any:
+    """Do what the hook of a runtime does."""
+    return _ask(CONTAINER_BEGINS, id=number, pid=pid, began=time.monotonic(), wait=60)
+
+
+def generation() -> int:
+    """Of the image that counts."""
+    return int(_ask(STATUS)["status"]["generation"])
+
+
+def entries() -> list[int]:
+    """The ids of cgroups of which the kernel has an entry."""
+    (pin,) = PINS.glob("*/map-met")
+    command = ["bpftool", "--json", "map", "dump", "pinned", str(pin)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [int(each["formatted"]["key"]) for each in json.loads(done.stdout)]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory) -> Path:
+    return built(tmp_path_factory.mktemp("program"))
+
+
+@pytest.fixture(scope="module")
+def on(program, tmp_path_factory) -> Iterator[Engine]:
+    with running(POLICY, tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
+
+
+def in_pod(number: int, namespace: str, program: Path, **more: Any) -> Begun:
+    """One in a pod of its own, which is as new."""
+    pod = Pod(number, f"web-{number}", namespace)
+    return Begun("containerd", f"{number:x}", program, pod, **more)
+
+
+@contextlib.contextmanager
+def without_an_image(make: Callable[[], Begun]) -> Iterator[Begun]:
+    """
+    Yield one that needed no image.
+
+    Some other change may come in between: then another is begun.
+    """
+    for _ in range(5):
+        container = make()
+        with pods.running(container):
+            if not container.needed_an_image:
+                yield container
+                return
+    pytest.fail("each needed an image")
+
+
+def test_without_an_announcement_it_is_unknown_at_first(on, program):
+    """The control: its first program is refused, since it might be one that may run nothing."""
+    one = Begun("docker", "1", program, name="free", how="unknown")
+    with pytest.raises(AssertionError, match=NO), pods.running(one):
+        pass
+
+
+def test_it_is_met_from_its_first_instruction_on(on, program):
+    """Its pod is as new as it is. No image is made, and its records say that nothing was in doubt."""
+    with without_an_image(lambda: in_pod(2, "prod", program)) as one:
+        assert NO == one.open("main")
+        assert "ok" == one.open("own")
+        event = on.wait_for(lambda e: e.get("rule") == "main" and e["container"]["id"] == one.id)
+        assert event["onError"] is False
+
+
+def test_what_others_may_not_do_it_may(on, program):
+    """By its pod, and by its own name and image in the same namespace."""
+    with without_an_image(lambda: in_pod(3, "dev", program)) as dev:
+        assert ("ok", "ok") == (dev.open("main"), dev.open("own"))
+    image = "other.example/x:1"
+    with without_an_image(lambda: in_pod(4, "prod", program, name="side", image=image)) as side:
+        assert ("ok", NO) == (side.open("main"), side.open("own"))
+
+
+def test_a_list_of_what_may_run_holds_and_keeps_nobody_else(on, program):
+    """From the first program on, which is asked about by the label that its runtime has."""
+    with without_an_image(lambda: Begun("docker", "5", program, name="closed")) as closed:
+        assert NO == closed.ask("run", "/bin/other")
+        assert "ok" == closed.ask("run", "/bin/app")
+    with without_an_image(lambda: Begun("docker", "6", program, name="free")) as free:
+        assert "ok" == free.ask("run", "/bin/other")
+
+
+def test_what_it_makes_below_its_cgroup_is_still_it(on, program):
+    """Whatever that looks like, and however deep it is."""
+    with without_an_image(lambda: in_pod(7, "prod", program)) as one:
+        inner = one.cgroup / "/".join(["x"] * 40) / f"docker-{'9' * 64}.scope"
+        inner.mkdir(parents=True)
+        for pid in (one.cgroup / "cgroup.procs").read_text().split():
+            (inner / "cgroup.procs").write_text(pid)
+        assert NO == one.open("main")
+        assert "ok" == one.open("own")
+
+
+def test_the_next_image_says_the_same(on, program):
+    """An entry counts for one image, and goes with it."""
+    with without_an_image(lambda: in_pod(8, "prod", program)) as one:
+        assert one.process is not None
+        number, before = one.cgroup.stat().st_ino, generation()
+        assert number in entries()
+        _ask(RELOAD)
+        assert generation() > before
+        assert NO == one.open("main")
+        assert "ok" == one.open("own")
+        until(lambda: number not in entries())
+        assert NO == one.open("main")
+
+
+def test_what_is_gone_has_no_entry(on, program):
+    """And no image is made for its end, either."""
+    with without_an_image(lambda: Begun("docker", "9", program, name="closed")) as one:
+        number, before = one.cgroup.stat().st_ino, generation()
+        assert number in entries()
+    until(lambda: number not in entries())
+    assert before == generation()
+
+
+def test_a_cgroup_of_the_same_name_is_another_container(on, program):
+    """Of which the facts are others: those of the first are nobody's."""
+    for name, end in (("closed", NO), ("free", "ok"), ("closed", NO)):
+        with pods.running(one := Begun("docker", "a", program, name=name)):
+            assert end == one.ask("run", "/bin/other")
+
+
+def test_who_was_in_the_cgroup_before_is_met_as_well(on, program):
+    """What it is was computed already, and is so again."""
+    with without_an_image(lambda: in_pod(11, "prod", program, has_company=True)) as one:
+        assert NO == one.open("main")
+
+
+def test_who_is_no_runtime_any_more_is_met_as_well(on, program):
+    """It has tried to run a program there, which was refused in doubt: from then on it is the container's."""
+
+    def make() -> Begun:
+        return Begun("docker", "b", program, name="free", has_attempted=True)
+
+    with without_an_image(make) as free:
+        assert "ok" == free.ask("run", "/bin/other")
+
+
+def test_what_nobody_announces_needs_no_image_either(on, program):
+    """The daemon finds it, and who is there already is met from then on."""
+
+    def make() -> Begun:
+        return Begun("docker", "f", program, name="free", how="found", has_attempted=True)
+
+    with without_an_image(make) as free:
+        assert "ok" == free.ask("run", "/bin/other")
+
+
+def test_links_in_it_are_followed_before_it_begins(on, program):
+    """Where they give a name that the image has not, one is made. Where there are none, none is."""
+    lead = {"secret": "/data/free"}
+    with pods.running(linked := in_pod(12, "links", program, name="linked", lead=lead)):
+        assert linked.needed_an_image
+        assert NO == linked.open("free")
+    with without_an_image(lambda: in_pod(13, "links", program, name="plain")) as plain:
+        assert NO == plain.open("secret")
+        assert "ok" == plain.open("free")
+
+
+def test_who_announces_is_not_believed(on, program):
+    """A process that is in no container, or in another one, is no newcomer."""
+    with without_an_image(lambda: in_pod(14, "dev", program)) as one:
+        assert one.process is not None
+        before = entries()
+        for number, pid in (("f" * 64, one.process.pid), (one.id, os.getpid())):
+            with pytest.raises(ControlError, match=f"process {pid} is in"):
+                announce(number, pid)
+        assert before == entries()
