@@ -38,17 +38,17 @@ static int seize(pid_t pid)
 	return ptrace(PTRACE_DETACH, pid, 0, 0) ? errno : 0;
 }
 
-/* The start of the first writable mapping. */
+/* The start of the stack: a program that has just begun takes the right to write away from other mappings. */
 static uintptr_t somewhere(pid_t pid)
 {
-	char path[64], line[512], mode[8];
-	unsigned long start, end;
+	char path[64], line[512];
+	unsigned long start;
 	FILE *maps;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	maps = fopen(path, "r");
 	while (maps && fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%lx-%lx %7s", &start, &end, mode) == 3 && !strncmp(mode, "rw", 2))
+		if (sscanf(line, "%lx-", &start) == 1 && strstr(line, "[stack]"))
 			return start;
 	return 0;
 }
