@@ -4,8 +4,9 @@
  * container needs no image of its own, and no label but those in it, nor anything that is remembered, becomes void.
  *
  * Labels depend on an entry, and so they are made anew after it: user space writes it, and then lets enf_meet_tasks mark
- * those in the cgroup (ENF_WATCH_NEWS), unless nobody is there but a runtime: no condition on containers holds of it, and
- * its label is made anew when it execs, or becomes another. Whoever computes one meanwhile has taken the mark away before it looks here.
+ * those in the cgroup (ENF_WATCH_NEWS). Whoever computes one meanwhile has taken the mark away before it looks here.
+ * Where nobody is there but a runtime, nothing is marked: no condition on containers holds of it, and its label is made
+ * anew when it execs, or becomes another.
  *
  * An entry counts for the image that it was made for. It is removed when its cgroup is gone, or that image is. Who reads
  * it at that moment may read what has become another's: the copy counts only if it is still the same entry afterwards.

@@ -104,10 +104,8 @@ class ContainerWatch:
             return _LOOK  # what begins meanwhile stays unknown: the strict way
         began = self.clock()
         found = self.workloads.look()
-        self.newcomers.leave(found)
+        known, new = self._compared(found, told)
         self._tell_of_strangers(began)
-        known = self._known(told)
-        new = [each for each in found if known.get(each.cgroup) != each]
         is_due = bool(new) and not self.newcomers.enter(new)
         if not is_due and not self._is_stale(found, known, began):
             return _LOOK
@@ -148,9 +146,13 @@ class ContainerWatch:
         self.met["slowestSeconds"] = max(self.met["slowestSeconds"], round(took, 3))
         return {"outcome": outcome, "missing": missing}
 
-    def _known(self, told: tuple[Workload, ...]) -> dict[bytes, Workload]:
-        """Return what the kernel knows, by its cgroup."""
-        return {each.cgroup: each for each in (*told, *self.newcomers.workloads)}
+    def _compared(
+        self, found: tuple[Workload, ...], told: tuple[Workload, ...]
+    ) -> tuple[dict[bytes, Workload], list[Workload]]:
+        """Return what the kernel knows, by its cgroup, and what of *found* it does not know, or not so."""
+        self.newcomers.leave(found)
+        known = {each.cgroup: each for each in (*told, *self.newcomers.workloads)}
+        return known, [each for each in found if known.get(each.cgroup) != each]
 
     def _meet(self, container: Container, pid: int) -> tuple[ContainerOutcome, list[str]]:
         told = self.told()
@@ -163,14 +165,9 @@ class ContainerWatch:
         workload, found = self.workloads.look_at(container)
         if workload is None:
             return "unknown", []
-        self.newcomers.leave(found)
-        known = self._known(told)
-        begun = [
-            each
-            for each in found
-            if known.get(each.cgroup) != each
-            and f"{container.cgroup}/".startswith(f"{os.fsdecode(each.cgroup)}/")
-        ]
+        _, new = self._compared(found, told)
+        place = os.fsencode(container.cgroup) + b"/"
+        begun = [each for each in new if place.startswith(each.cgroup + b"/")]
         if begun and not self.newcomers.enter(begun, pid):
             self.renew(found)
         return "known", [name for name, value in workload.facts.items() if value is None]

@@ -90,21 +90,20 @@ class Newcomers:
             begun: containers and pods of which the kernel says nothing, or by an entry something else.
             pid: of a runtime that has not run anything of the container's, if it is known; as the host numbers it.
         """
-        now = self.active()
+        now, session = self.active(), self.session()
         known = {each.cgroup for each in now.workloads or ()}
         if now.asked is None or any(each.cgroup in known for each in begun):
             return False  # the image says something else of it, which would stay
         atoms = {each.cgroup: now.asked.of(each.facts) for each in begun}
-        if not all(map(self.session().met.has_room, atoms.values())):
+        if not all(map(session.met.has_room, atoms.values())):
             return False
         try:
             followed = [self._looked_up(now.followed, each) for each in begun]
             if not all(map(now.followed.is_plain, begun, followed)):
                 return False
             for each in begun:
-                entry = _Entry(each, now.generation, self.session())
-                entry.session.met.put(each.number, entry.generation, atoms[each.cgroup])
-                self._entries[each.cgroup] = entry
+                session.met.put(each.number, now.generation, atoms[each.cgroup])
+                self._entries[each.cgroup] = _Entry(each, now.generation, session)
             if pid is None or not self._is_runtimes_alone(begun, pid):
                 self._refresh(begun)
         except (EnforcerError, OSError):
