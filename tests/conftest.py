@@ -6,6 +6,7 @@ Machines are busy, and a slow example is not a bug.
 """
 
 import os
+import signal
 from typing import Any
 
 import pytest
@@ -19,6 +20,10 @@ if os.environ.get("ENFORCER_GUEST") != "1":
     )
     settings.load_profile("enforcer")
 
+# A script ignores Ctrl-C for what it runs in its background, and whatever that starts inherits it: tests that
+# interrupt a program would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests of one of these directories are run by one process, one after another.
 _ALONE = {

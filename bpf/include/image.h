@@ -135,6 +135,22 @@ struct enf_scratch {
 	char text[ENF_TEXT_SIZE];
 };
 
+/* Mark *atom*, which is not marked yet; 1 if there is no room. */
+ENF_INLINE long enf_touch_atom(struct enf_scratch *s, __u32 atom)
+{
+	__u32 n = s->n_touched;
+
+	enf_barrier(n);
+	if (n >= ENF_MAX_TOUCHED) {
+		s->overflow = 1;
+		return 1;
+	}
+	s->touched[n] = atom;
+	s->n_touched = n + 1;
+	s->bits[(atom >> 6) & (ENF_ATOM_WORDS - 1)] |= ENF_BIT(atom & 63);
+	return 0;
+}
+
 #define ENF_BEST_UNKNOWN 0x80000000u
 
 /* What a path meets, as one number: the place of a string in the text, and how. */

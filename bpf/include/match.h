@@ -43,7 +43,7 @@ static long enf_touch_one(__u32 i, void *arg)
 	struct enf_ctx *c = arg;
 	struct enf_scratch *s = c->s;
 	const __u32 *entry = enf_at(c, enf_head(c)->off_atom_list + (s->touch_first + i) * 4, 4);
-	__u32 atom, word, n;
+	__u32 atom, word;
 	__u64 bit;
 
 	if (!entry)
@@ -65,15 +65,8 @@ static long enf_touch_one(__u32 i, void *arg)
 			return 0;
 		}
 	}
-	n = s->n_touched;
-	enf_barrier(n);
-	if (n >= ENF_MAX_TOUCHED) {
-		s->overflow = 1;
+	if (enf_touch_atom(s, atom))
 		return 1;
-	}
-	s->touched[n] = atom;
-	s->n_touched = n + 1;
-	s->bits[word] |= bit;
 	if (s->folding) {
 		s->maybe[word] |= bit;
 		s->n_maybe |= ENF_MAY_FOLD;

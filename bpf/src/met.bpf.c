@@ -17,28 +17,18 @@ struct enf_meeting {
 	__u64 generation;
 };
 
-/* As enf_touch_one() does. */
 static long enf_met_atom(__u32 i, void *arg)
 {
 	struct enf_scratch *s = ((struct enf_meeting *)arg)->s;
-	__u32 atom, word, n = s->n_touched;
+	__u32 atom;
 
 	enf_barrier(i);
 	if (i >= ENF_MET_ATOMS)
 		return 1;
 	atom = s->met_there.atoms[i];
-	word = (atom >> 6) & (ENF_ATOM_WORDS - 1);
-	if (s->bits[word] & ENF_BIT(atom & 63))
+	if (s->bits[(atom >> 6) & (ENF_ATOM_WORDS - 1)] & ENF_BIT(atom & 63))
 		return 0;
-	enf_barrier(n);
-	if (n >= ENF_MAX_TOUCHED) {
-		s->overflow = 1;
-		return 1;
-	}
-	s->touched[n] = atom;
-	s->n_touched = n + 1;
-	s->bits[word] |= ENF_BIT(atom & 63);
-	return 0;
+	return enf_touch_atom(s, atom);
 }
 
 static long enf_met_one(__u32 i, void *arg)

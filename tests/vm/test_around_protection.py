@@ -21,11 +21,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import compiled
+import pods
 import pytest
+from beginning import NO, Begun
 from cheap_keys import make_keys_cheap
 from daemon import PINS, Daemon, ask, leftovers, managed, until
 from engine import attempt, python
 from patience import scaled
+from pods import built
 from siege import BPFFS, CGROUPS, assail, by_manager
 
 from enforcer import places
@@ -45,6 +48,15 @@ spec:
   message: "{operation} by {user}"
   rules:
     - {name: no-reading, file: read, match: {path: /srv/around/secret}, action: deny}
+"""
+CONTAINERS = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: containers}
+spec:
+  selector: {container: {name: closed}}
+  rules: [{exec: {}, match: {path: /bin/app}, action: allow}]
+  default: {exec: {deny: {errno: EACCES}}}
 """
 NOTHING = POLICY.replace("/srv/around/secret}", "/srv/around/no-such-file}")
 NOBODY: dict[str, list[Any]] = {"programs": [], "links": [], "pins": []}
@@ -197,6 +209,7 @@ def starve(daemon: Daemon) -> None:
 def keyed(place, verifier) -> Iterator[Daemon]:
     """A daemon that is protected by a key, for every attempt in turn."""
     write(place / "policies/vault.yaml", POLICY)
+    write(place / "policies/containers.yaml", CONTAINERS)
     with managed(place / "keyed", place / "policies") as daemon:
         daemon.start("--protect", "--key", str(verifier))
         yield daemon
@@ -221,6 +234,16 @@ def test_root_is_still_told(keyed):
 
     assert (True, True) == (state["protected"], state["keyed"])
     assert keyed.request("policy-list")["policies"]
+
+
+def test_containers_begin_without_the_key(keyed, tmp_path):
+    """They are met before their first program, and nobody else is kept by what holds in one."""
+    program = built(tmp_path)
+    with pods.running(closed := Begun("docker", "a", program, name="closed")):
+        assert NO == closed.ask("run", "/bin/other")
+        assert "ok" == closed.ask("run", "/bin/app")
+    with pods.running(free := Begun("docker", "b", program, name="free")):
+        assert "ok" == free.ask("run", "/bin/other")
 
 
 def test_a_proof_is_good_once_and_for_one_request(keyed, key):
