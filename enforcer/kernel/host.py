@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 from pathlib import Path
 
 from enforcer.errors import UnsupportedError
@@ -11,6 +13,7 @@ from enforcer.libbpf import calls
 
 __all__ = [
     "active_lsms",
+    "gives_up_labels",
     "host_mount_namespace",
     "possible_cpus",
     "preempts",
@@ -104,6 +107,27 @@ def preempts(
             return said[-1] in {"preempt=full", "preempt=lazy"} if said else None
         return bool({"PREEMPT", "PREEMPT_RT", "PREEMPT_LAZY"} & set(version))
     return bool({"(full)", "(lazy)"} & set(words))
+
+
+@functools.cache
+def gives_up_labels(kallsyms: Path = Path("/proc/kallsyms")) -> bool:
+    """
+    Tell whether a task cannot be looked up in task storage while another one on its processor, which lost it in the middle of that, waits.
+
+    Linux before 6.2 counts on each processor who is in there (bpf_task_storage_busy), and takes a second one for a
+    recursion. Later ones ask so only for programs that can recurse, by the helper ``bpf_task_storage_get_recur``, until
+    the counter was removed in 7.x. The answer does not change until the next boot. A kernel that does not list its variables counts as one without it: those of
+    distributions list them, and what is not found is counted (``no_task``).
+    """
+    try:
+        names = kallsyms.read_bytes()
+    except OSError:
+        return False
+    busy, recursing = (
+        re.search(rb" %s$" % name, names, re.MULTILINE)
+        for name in (b"bpf_task_storage_busy", b"bpf_task_storage_get_recur")
+    )
+    return busy is not None and recursing is None
 
 
 def _words(file: Path) -> list[str]:

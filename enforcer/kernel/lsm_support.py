@@ -70,19 +70,28 @@ def find_problem() -> Problem | None:
 
 def find_gap(at: Placement) -> Problem | None:
     """
-    Return what lets operations pass undecided where programs are put *at*, or None.
+    Return why not every operation is decided by the rules where programs are put *at*, or None.
 
     A kernel that hides whether it preempts counts as one that does not: those of servers do not by
     default, and every turn that a program did not get is counted (:func:`placement.passed_by`).
     """
-    if at is Placement.HOOKS or not host.preempts():
+    if not host.preempts():
         return None
-    return Problem(
-        "bpf is not among the active LSMs, and this kernel can preempt tasks inside its "
-        "functions (preempt=full or lazy): until such a task continues, operations of other "
-        "tasks on its processor pass undecided, and are counted",
-        "boot with bpf in the lsm= list of the kernel command line, or with preempt=voluntary",
-    )
+    if at is Placement.AROUND:
+        return Problem(
+            "bpf is not among the active LSMs, and this kernel can preempt tasks inside its "
+            "functions (preempt=full or lazy): until such a task continues, operations of other "
+            "tasks on its processor pass undecided, and are counted",
+            "boot with bpf in the lsm= list of the kernel command line, or with preempt=voluntary",
+        )
+    if host.gives_up_labels():
+        return Problem(
+            f"this kernel ({host.release()}) can preempt tasks inside its functions (preempt=full), "
+            "and knows no other task on a processor while one that it preempted in a lookup waits: "
+            "operations of the others are refused in doubt, and are counted",
+            "boot with preempt=voluntary, or use Linux 6.2 or later",
+        )
+    return None
 
 
 def find_placement() -> Placement | Problem:

@@ -5,8 +5,9 @@ What the engine adds to the start of a container, in instructions of the whole m
     tests/bench/containers.py [--times 9]
 
 From the call of the runtime until it has returned, when the first program runs: everything that any process and the
-kernel did by then, but for the time in which nothing could be done. Packages of Debian are fetched here, and the rest
-runs in a guest whose clock counts instructions.
+kernel did by then, but for the time in which nothing could be done. Runtimes differ from start to start by more than
+the engine takes, so what is its own is told apart: its programs in the kernel, the daemon, and the hook. Packages of
+Debian are fetched here, and the rest runs in a guest whose clock counts instructions.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -34,7 +36,7 @@ import runtimes  # noqa: E402
 from engine import ENFORCER, engine  # noqa: E402
 
 from enforcer import places  # noqa: E402
-from enforcer.hook.files import STAGE  # noqa: E402
+from enforcer.hook.files import NAME, STAGE  # noqa: E402
 
 _OUT: Final = ROOT / "build/bench/containers"
 _FOUND: Final = Path("/run/vm/containers.json")
@@ -75,19 +77,47 @@ def _worked() -> int:
     return int(processor[7])
 
 
-def _started(runtime: Any, name: str) -> int:
-    """What the start of a container took."""
+def _of_programs() -> int:
+    """Instructions of the engine's programs in the kernel until now."""
+    shown = subprocess.check_output(["bpftool", "--json", "prog", "show"])
+    ours = (each for each in json.loads(shown) if each.get("name", "").startswith("enf_"))
+    return sum(each.get("run_time_ns", 0) for each in ours)
+
+
+def _of_daemon(pid: int | None) -> int:
+    """Instructions of the daemon until now, in all its threads."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat") if pid else ()
+    return sum(int(thread.read_text().split()[0]) for thread in threads)
+
+
+def _of_hook(runtime: Any) -> int:
+    """Instructions of the hook's program, run by hand for a container that runs."""
+    hook = json.loads((places.HOOKS / NAME).read_text())["hook"]
+    with runtimes.started(runtime, "by-hand") as container:
+        state = json.dumps({"id": container.id, "pid": container.process}).encode()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([hook["path"], *hook["args"][1:]], input=state, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return round(seconds * 1e9)
+
+
+def _started(runtime: Any, name: str, daemon: int | None) -> dict[str, int]:
+    """What the start of a container took, with the share of the *daemon* and of its programs."""
+    before = _of_programs(), _of_daemon(daemon), _worked()
     if isinstance(runtime, runtimes.Podman):
-        before = _worked()
         runtime.begin(name, runtimes.IMAGE, *runtimes.images.SERVE)
-        took = _worked() - before
-        runtime.podman("rm", "--force", "--time", "0", name)
-        return took
-    before = _worked()
-    pod = runtime.sandbox(name, "prod")
-    runtime.begin(pod, name, runtimes.IMAGE, runtimes.images.SERVE)
-    took = _worked() - before
-    runtime.remove(runtimes.Running(runtime, name, "", 0, pod=pod[1]))
+        pod = None
+    else:
+        asked, pod = runtime.sandbox(name, "prod")
+        runtime.begin((asked, pod), name, runtimes.IMAGE, runtimes.images.SERVE)
+    whole = _worked() - before[2]
+    took = {
+        "whole": whole,
+        "daemon": _of_daemon(daemon) - before[1],
+        "programs": _of_programs() - before[0],
+    }
+    runtime.remove(runtimes.Running(runtime, name, "", 0, pod=pod))
     return took
 
 
@@ -121,14 +151,16 @@ def guest(times: int) -> None:
     kinds: list[Any] = [runtimes.Podman("crun", "systemd"), runtimes.Podman("runc", "systemd")]
     for each in (*kinds, runtimes.Cri("hooked")):
         each.prepare()
-    found: dict[str, dict[str, list[int]]] = {}
+    # To tell a program's share takes the kernel some instructions itself, which count as the program's.
+    Path("/proc/sys/kernel/bpf_stats_enabled").write_text("1")
+    found: dict[str, dict[str, list[dict[str, int]]]] = {}
 
-    def measure(what: str, *cri: str) -> None:
+    def measure(what: str, *cri: str, daemon: int | None = None) -> None:
         for runtime in (*kinds, *map(runtimes.Cri, cri)):
             of = runtime.name.partition("-")[0]
-            took = [_started(runtime, f"{what}-{of}-{at}".lower()) for at in range(times + 1)][1:]
-            found.setdefault(of, {})[what] = took
-            print(what, of, statistics.median(took), flush=True)
+            names = [f"{what}-{of}-{at}".lower() for at in range(times + 1)]
+            found.setdefault(of, {})[what] = [_started(runtime, each, daemon) for each in names][1:]
+            print(what, of, found[of][what], flush=True)
             _FOUND.write_text(json.dumps(found))
 
     with tempfile.TemporaryDirectory() as place:
@@ -139,31 +171,40 @@ def guest(times: int) -> None:
             measure("idle-hook")
         shipped = [str(one), *_SHIPPED]
         for name, words in (("one", [str(one)]), ("policies", shipped)):
-            with engine(words, Path(place, name), "--no-watch"):
-                measure(name, "based")
+            with engine(words, Path(place, name), "--no-watch") as on:
+                daemon = on.process.pid
+                measure(name, "based", daemon=daemon)
                 with _hook():
-                    measure(f"{name}-hook", "hooked")
+                    measure(f"{name}-hook", "hooked", daemon=daemon)
+                    print("the hook by itself", _of_hook(kinds[0]), flush=True)
 
 
 # ---- Here -------------------------------------------------------------------------------------
 
 
-def _table(found: dict[str, dict[str, list[int]]]) -> Table:
+def _table(found: dict[str, dict[str, list[dict[str, int]]]]) -> Table:
     table = Table(
         "runtime",
         "under",
         "instructions (million)",
         "least, most",
         "added",
+        "programs",
+        "daemon",
         title="The start of a container",
     )
     for runtime, of in found.items():
-        base = statistics.median(of["nothing"])
+        base = statistics.median(each["whole"] for each in of["nothing"])
         for what, took in of.items():
-            middle = statistics.median(took)
+            whole = [each["whole"] for each in took]
+            middle = statistics.median(whole)
             added = "" if what == "nothing" else f"{(middle / base - 1) * 100:+.1f} %"
-            spread = f"{min(took) / 1e6:,.0f}, {max(took) / 1e6:,.0f}"
-            table.add_row(runtime, what, f"{middle / 1e6:,.0f}", spread, added)
+            spread = f"{min(whole) / 1e6:,.0f}, {max(whole) / 1e6:,.0f}"
+            shares = (
+                f"{statistics.median(each[share] for each in took) / 1e6:,.2f}"
+                for share in ("programs", "daemon")
+            )
+            table.add_row(runtime, what, f"{middle / 1e6:,.0f}", spread, added, *shares)
     return table
 
 

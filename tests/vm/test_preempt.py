@@ -5,17 +5,21 @@ A kernel that preempts tasks in the middle of a hook, and tasks that then wait l
 What such a task holds of the engine's working memory must not be missing for others: whoever found none would be refused.
 """
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from daemon import kernel_counts
+import attrs
+from daemon import ask, kernel_counts
 from engine import running
 from patience import scaled
 
+from enforcer.kernel import host
+
 PLACE = Path("/srv/preempt")
-READERS = 24
+READERS, WAKERS = 24, 4
 SECONDS = 15
 POLICY = f"""
 apiVersion: enforcer/v1
@@ -55,30 +59,78 @@ while time.monotonic() < end:
 
 
 def test_nobody_is_refused_for_want_of_memory(preemption, tmp_path):
+    if host.gives_up_labels():
+        _is_refused_unless_less_is_allowed(tmp_path)
+        return
+    found = _contended(POLICY, tmp_path)
+
+    assert READERS + WAKERS == found.ended_well
+    assert found.tried > READERS
+    assert (0, 0) == (found.wrong, found.read), f"of {found.tried} tries"
+    assert 0 == found.counted("no_scratch")
+    assert 0 < found.counted("decisions")
+
+
+def _is_refused_unless_less_is_allowed(tmp_path):
+    """Linux before 6.2 knows nobody at times: what is forbidden fails all the same, and each doubt is counted."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    refused = ask("start", str(policy))
+    problem = json.loads(ask("doctor", "--json").stdout)["problems"][0]["what"]
+
+    assert (1, True) == (refused.returncode, problem in refused.stderr)
+    assert "refused in doubt" in problem
+    allowed = POLICY.replace("spec:", "spec:\n  allowDegraded: true")
+    found = _contended(allowed, tmp_path)
+    assert 0 == found.read
+    assert found.wrong <= found.counted("no_task")
+
+
+@attrs.frozen
+class Contention:
+    """
+    What became of programs that preempted each other in the middle of decisions.
+
+    Attributes:
+        ended_well: programs; one that is refused its own files in doubt does not.
+        tried: files that were made or not.
+        wrong: files that nothing forbids, refused.
+        read: files that are forbidden, read.
+        before: the kernel's counts.
+        after: likewise.
+    """
+
+    ended_well: int
+    tried: int
+    wrong: int
+    read: int
+    before: dict[str, int]
+    after: dict[str, int]
+
+    def counted(self, what):
+        return self.after[what] - self.before[what]
+
+
+def _contended(policy, tmp_path):
     for folder in ("open", "vault"):
-        (PLACE / folder).mkdir(parents=True)
+        (PLACE / folder).mkdir(parents=True, exist_ok=True)
     (PLACE / "vault" / "f").write_text("secret")
-    one = str(min(os.sched_getaffinity(0)))
-    with running(POLICY, tmp_path):
+    own = ("taskset", "-c", str(min(os.sched_getaffinity(0))))
+    python = (sys.executable, "-ISc")
+    with running(policy, tmp_path):
         before = kernel_counts()
-        nice = ("taskset", "-c", one, "nice", "-n", "19")
         readers = [
             subprocess.Popen(
-                [*nice, sys.executable, "-ISc", READER, str(n)], stdout=subprocess.PIPE, text=True
+                [*own, "nice", "-n", "19", *python, READER, str(n)],
+                stdout=subprocess.PIPE,
+                text=True,
             )
             for n in range(READERS)
         ]
-        wakers = [
-            subprocess.Popen(["taskset", "-c", one, sys.executable, "-ISc", WAKER])
-            for _ in range(4)
-        ]
-        ended = [reader.communicate(timeout=scaled(600))[0].split() for reader in readers]
-        assert [0] * 4 == [waker.wait(scaled(600)) for waker in wakers]
-        now = kernel_counts()
+        wakers = [subprocess.Popen([*own, *python, WAKER]) for _ in range(WAKERS)]
+        said = [reader.communicate(timeout=scaled(600))[0].split() for reader in readers]
+        codes = [process.wait(scaled(600)) for process in (*readers, *wakers)]
+        after = kernel_counts()
     subprocess.run(["rm", "-rf", PLACE], check=True)
-
-    tried, wrong, read = (sum(int(words[i]) for words in ended) for i in range(3))
-    assert tried > READERS
-    assert (0, 0) == (wrong, read), f"of {tried} tries"
-    assert before["no_scratch"] == now["no_scratch"]
-    assert now["decisions"] > before["decisions"]
+    tried, wrong, read = (sum(int(words[i]) for words in said if words) for i in range(3))
+    return Contention(codes.count(0), tried, wrong, read, before, after)

@@ -56,7 +56,7 @@ def degrade(policies: PolicySet, why: Callable[[Rule], str | None]) -> PolicySet
 
 def require_certainty(policies: PolicySet, why: str, remedy: str) -> None:
     """
-    Refuse policies that would have to prevent what passes this kernel's hooks undecided at times.
+    Refuse policies that would have to prevent what this kernel's hooks do not decide by the rules at times.
 
     A policy that only records may miss a record; that is counted, so the policy is accepted.
 

@@ -35,7 +35,7 @@ def why_late(at_calls: str | None, rule: Rule) -> str | None:
 
 
 def find_gap() -> Problem | None:
-    """Return what lets operations pass this kernel's hooks undecided; None: nothing does."""
+    """Return why not every operation is decided by the rules at this kernel's hooks; None: each is."""
     if not host.preempts():
         return None  # where programs sit is found by trying, which takes time and is not asked for here
     return lsm_support.find_gap(Placement.AROUND if _is_around() else Placement.HOOKS)

@@ -152,6 +152,25 @@ def test_preemption_is_also_in_the_version(tmp_path, monkeypatch, version, cmdli
     assert expected is host.preempts(tmp_path / "missing", tmp_path / "cmdline")
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (b"A bpf_task_storage_busy\n0 T bpf_task_storage_get", True),
+        (b"A bpf_task_storage_busy\n0 T bpf_task_storage_get_recur", False),
+        (b"A bpf_task_storage_busy_not\n0 T bpf_task_storage_get", False),
+        (b"T bpf_task_storage_get", False),
+        (None, False),
+    ],
+)
+def test_labels_are_given_up_by_who_counts_askers(tmp_path, names, expected):
+    """Linux 6.1, 6.12, none, 7.3, and one that shows no symbols."""
+    file = tmp_path / "kallsyms"
+    if names is not None:
+        file.write_bytes(b"0 T _stext\n0 " + names + b"\n0 T bpf_task_storage_get_recur\t[m]\n")
+
+    assert expected is host.gives_up_labels(file)
+
+
 @pytest.mark.parametrize("kernels", ["bpf_prog_free_security", "bpf_prog_free"])
 def test_a_hook_that_was_renamed_is_the_one_that_the_kernel_has(monkeypatch, kernels):
     """One function calls either, with another argument: a program for the other would not be verified."""

@@ -110,18 +110,28 @@ def test_late_rules_are_refused_or_kill_after():
 
 
 @pytest.mark.parametrize(
-    ("preempts", "is_around", "expected"),
-    [(True, True, True), (True, False, False), (False, True, False), (None, True, False)],
+    ("preempts", "is_around", "gives_up", "expected"),
+    [
+        (True, True, False, "pass undecided"),
+        (True, False, True, "refused in doubt"),
+        (True, False, False, None),
+        (False, True, True, None),
+        (False, False, True, None),
+        (None, True, True, None),
+    ],
 )
-def test_what_passes_hooks_undecided(monkeypatch, preempts, is_around, expected):
-    """Only around functions, and only where a task can lose its processor inside of one."""
+def test_what_hooks_do_not_decide(monkeypatch, preempts, is_around, gives_up, expected):
+    """Where a task can lose its processor inside of a function: around these, and where others are then not known."""
     monkeypatch.setattr(host, "preempts", lambda: preempts)
+    monkeypatch.setattr(host, "gives_up_labels", lambda: gives_up)
     monkeypatch.setattr(too_late.lsm_support, "is_around", lambda: is_around)
 
     gap = too_late.find_gap()
 
-    assert expected is (gap is not None)
-    assert gap is None or "preempt=voluntary" in str(gap)
+    assert (expected is None) is (gap is None)
+    if gap is not None:
+        assert expected in gap.what
+        assert "preempt=voluntary" in gap.remedy
 
 
 def test_who_would_prevent_must_be_able_to():

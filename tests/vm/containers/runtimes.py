@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -184,6 +185,23 @@ class Podman:
         number = self.begin(name, IMAGE if is_meant else OTHER_IMAGE, *command)
         (state,) = json.loads(self.podman("inspect", name))
         return Running(self, name, number, state["State"]["Pid"], is_meant)
+
+    @contextlib.contextmanager
+    def together(self, names: Sequence[str], *command: str) -> Iterator[list[Running]]:
+        """Start containers of these *names* by one call, and end them by one; they are made before."""
+        try:
+            for name in names:
+                self.podman("create", "--name", name, "--network", "none", IMAGE, *command)
+            began = time.monotonic()
+            self.podman("start", *names)
+            states = json.loads(self.podman("inspect", *names))
+            yield [
+                Running(self, name, state["Id"], state["State"]["Pid"])
+                for name, state in zip(names, states, strict=True)
+            ]
+        finally:
+            self.podman("rm", "--force", "--ignore", "--time", "0", *names)
+        print(f"{self.name}: {len(names)} containers in {time.monotonic() - began:.0f} s")
 
     def enter(self, running: Running, argv: Sequence[str]) -> int:
         command = ["podman", "--runtime", self.runtime, "exec", running.name, *argv]

@@ -221,6 +221,15 @@ def test_with_the_hook_a_default_that_denies_holds_from_the_first_instruction(
         print(f"{runtime.name}: {len(names)} containers in {time.monotonic() - began:.0f} s")
 
 
+@pytest.mark.parametrize("runtime", _PODMAN, ids=lambda each: each.name)
+def test_with_the_hook_many_that_begin_together_are_known(on, ready, hook, runtime, tmp_path):
+    """One begins while what another one does first is decided."""
+    names = [f"{what}-{at}-together" for at in range(COUNT) for what in ("closed", "open")]
+    with _closed(tmp_path), ready(runtime).together(names, "/bin/sh", "-c", FIRST) as containers:
+        for container in containers:
+            _is_as_meant(on, container, is_closed=container.name.startswith("closed"))
+
+
 def _is_as_meant(on: Engine, container: Running, *, is_closed: bool) -> None:
     with _told():
         touched, copied = left(container, "first")
