@@ -3,8 +3,9 @@
 cgroup ids to paths.
 
 The id of a version 2 cgroup is the inode number of its directory. A path is taken from the process's
-own ``/proc/PID/cgroup`` when that directory has the id, else found by walking the hierarchy; the walk
-is costly, so it is done at most once a second.
+own ``/proc/PID/cgroup`` when that directory has the id. Of a process that has ended, the kernel is asked for the
+directory with that id. Where it may not be asked, the hierarchy is walked; that is costly, so it is done at most once a
+second, and of containers that begin in a burst some have no name then.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.errors import KernelError
 from enforcer.identity.cache import Cache
 
 if TYPE_CHECKING:
@@ -29,9 +31,14 @@ _WALK_LIMIT = 20_000
 
 @attrs.define(eq=False, repr=False)
 class Cgroups:
-    """Paths by id, as far as they are known."""
+    """
+    Paths by id, as far as they are known.
+
+    *open_by_id* opens the cgroup of an id as a place, by a descriptor in the hierarchy; None: nobody can.
+    """
 
     root: Path = Path("/sys/fs/cgroup")
+    open_by_id: Callable[[int, int], int] | None = None
     clock: Callable[[], float] = time.monotonic
     limit: int = 8192
     _paths: Cache[int, str] = attrs.field(init=False)
@@ -49,6 +56,8 @@ class Cgroups:
         if known is not None:
             return known
         found = self._check(cgroup_id, hint) if hint else None
+        if found is None:
+            found = self._asked(cgroup_id)
         if found is None and self.clock() >= self._next_walk:
             self._next_walk = self.clock() + _WALK_EVERY
             self._walk()
@@ -64,6 +73,25 @@ class Cgroups:
         except (OSError, ValueError):
             return None
         return _shown(path) if number == cgroup_id else None
+
+    def _asked(self, cgroup_id: int) -> str | None:
+        if self.open_by_id is None:
+            return None
+        try:
+            mount = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                place = self.open_by_id(mount, cgroup_id)
+            finally:
+                os.close(mount)
+            try:
+                path = Path(f"/proc/self/fd/{place}").readlink()
+            finally:
+                os.close(place)
+            hint = Path("/", path.relative_to(self.root.resolve()))
+        except (OSError, KernelError, ValueError):
+            return None  # it is gone, is none of what is shown here, or this process may not
+        # Checked as any hint: one that is being removed has another name by now.
+        return self._check(cgroup_id, os.fsencode(hint))
 
     def _walk(self) -> None:
         for number, path in self._directories():

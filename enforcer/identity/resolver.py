@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
@@ -14,6 +14,9 @@ from enforcer.identity.process import FOLDER_FRESH, UNKNOWN, Processes, ProcessF
 from enforcer.identity.users import Users
 from enforcer.identity.workload_files import Bundle, PodFacts
 from enforcer.identity.workloads import Workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["FRESH", "Identity", "Resolver"]
 
@@ -53,6 +56,11 @@ class Resolver:
     @lineage.default
     def _of_the_same(self) -> Lineage:
         return Lineage(self.processes)
+
+    @classmethod
+    def asking(cls, open_by_id: Callable[[int, int], int], workloads: Workloads) -> Self:
+        """Return one that asks the kernel for cgroups, as :class:`Cgroups` has it, and that knows these *workloads*."""
+        return cls(cgroups=Cgroups(open_by_id=open_by_id), workloads=workloads)
 
     def identify(
         self,

@@ -112,12 +112,12 @@ def preempts(
 @functools.cache
 def gives_up_labels(kallsyms: Path = Path("/proc/kallsyms")) -> bool:
     """
-    Tell whether a task cannot be looked up in task storage while another one on its processor, which lost it in the middle of that, waits.
+    Tell whether nobody on a processor is in task storage while a task that lost it in the middle of a look-up waits.
 
     Linux before 6.2 counts on each processor who is in there (bpf_task_storage_busy), and takes a second one for a
     recursion. Later ones ask so only for programs that can recurse, by the helper ``bpf_task_storage_get_recur``, until
-    the counter was removed in 7.x. The answer does not change until the next boot. A kernel that does not list its variables counts as one without it: those of
-    distributions list them, and what is not found is counted (``no_task``).
+    the counter was removed in 7.x. The answer does not change until the next boot. A kernel that does not list its
+    variables counts as one without it: those of distributions list them, and who is not found is counted (``no_task``).
     """
     try:
         names = kallsyms.read_bytes()

@@ -352,6 +352,23 @@ static int enf_load_file_system(const char *type)
 	return 0;
 }
 
+/*
+ * Open the cgroup of this *id* as a place (O_PATH), by *mount_fd*: any descriptor in the hierarchy. Its id is what the
+ * kernel makes a handle of: FILEID_KERNFS, 0xfe, of linux/exportfs.h, since v5.5 (33c5ac917576).
+ */
+static int enf_open_cgroup(int mount_fd, unsigned long long id)
+{
+	struct {
+		unsigned int handle_bytes;
+		int handle_type;
+		unsigned long long id;
+	} handle = { sizeof(id), 0xfe, id };
+	long fd =
+		syscall(SYS_open_by_handle_at, mount_fd, &handle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
 /* Set the entries [first, first + count) of an array of *words* numbers each to zero. */
 static int enf_array_clear(int fd, unsigned int first, unsigned int count, unsigned int words)
 {

@@ -38,6 +38,7 @@ __all__ = [
     "map_facts",
     "memory",
     "mount_bpf",
+    "open_cgroup",
     "percpu_read",
     "percpu_sum",
     "pin",
@@ -210,6 +211,20 @@ def load_file_system(name: bytes) -> None:
         KernelError: if it has no such type, or refuses.
     """
     check(lib.enf_load_file_system(name), f"load the file system {name.decode()}")
+
+
+def open_cgroup(mount: int, number: int) -> int:
+    """
+    Open the cgroup whose id is *number* as a place (O_PATH), and return its descriptor.
+
+    Args:
+        mount: a descriptor in the hierarchy; not one of a place.
+        number: as the kernel numbers cgroups of version 2: the inode of their directory.
+
+    Raises:
+        KernelError: there is none (any more), or this process may not (CAP_DAC_READ_SEARCH).
+    """
+    return check(lib.enf_open_cgroup(mount, number), f"open the cgroup {number}")
 
 
 def array_clear(fd: int, first: int, count: int, *, words: int) -> None:

@@ -22,7 +22,7 @@ from enforcer.identity.resolver import Resolver
 from enforcer.identity.workload_places import Places
 from enforcer.identity.workloads import Workloads
 from enforcer.kernel.pins import PinStore
-from enforcer.libbpf import abi
+from enforcer.libbpf import abi, calls
 from enforcer.runtime.control.overview import Overview
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.instance.lock import InstanceLock
@@ -354,7 +354,7 @@ def pipeline_for(
         redact: patterns of arguments to hide from everybody.
         workloads: which containers and pods there are; default: those of this host.
     """
-    resolver = Resolver() if workloads is None else Resolver(workloads=workloads)
+    resolver = Resolver.asking(calls.open_cgroup, workloads or Workloads())
     return Pipeline(
         session=daemon.session,
         decoder=Decoder(Layout(*abi.decoder("enf_event"))),

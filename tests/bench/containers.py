@@ -53,8 +53,8 @@ spec:
 _SHIPPED: Final = [
     str(file)
     for file in sorted((ROOT / "policies").glob("*.yaml"))
-    # They refuse what is done here: to ask containerd, and to remove logs.
-    if file.stem not in {"container-sockets", "logs"}
+    # They refuse what is done here: to ask containerd, to install the hook, and to remove logs.
+    if file.stem not in {"container-sockets", "enforcer-itself", "logs"}
 ]
 _HOOKED: Final = ("container-hook", "install", "--wait", "60s", "--on-failure", "refuse")
 

@@ -24,6 +24,8 @@ from engine import Engine, running
 from pods import Pod, built
 
 from enforcer.errors import ControlError
+from enforcer.identity.cgroup import Cgroups
+from enforcer.libbpf import calls
 from enforcer.runtime.control.protocol import RELOAD
 
 POLICY = """
@@ -108,6 +110,15 @@ def test_it_is_met_from_its_first_instruction_on(on, program):
         assert "ok" == one.open("own")
         event = on.wait_for(lambda e: e.get("rule") == "main" and e["container"]["id"] == one.id)
         assert event["onError"] is False
+
+
+def test_records_name_it_when_who_acted_has_ended(on, program):
+    """The kernel knows its cgroup by the number alone: nobody has looked at the hierarchy since it began."""
+    with without_an_image(lambda: in_pod(15, "prod", program)) as one:
+        never = Cgroups(open_by_id=calls.open_cgroup, clock=lambda: -1.0)
+        assert one.cgroup == never.root / str(never.path(one.cgroup.stat().st_ino)).lstrip("/")
+        assert "/" == never.path(never.root.stat().st_ino)
+        assert never.path(1 << 60) is None
 
 
 def test_what_others_may_not_do_it_may(on, program):

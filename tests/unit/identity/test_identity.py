@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from enforcer.errors import KernelError
 from enforcer.identity.cache import Cache
 from enforcer.identity.cgroup import Cgroups, unit_of
 from enforcer.identity.container import Container, container_of
@@ -106,6 +107,32 @@ def test_the_walk_is_rare(tmp_path):
     assert groups.path(folder.stat().st_ino) is None
     now[0] += 1.5
     assert groups.path(folder.stat().st_ino) == "/late"
+
+
+def test_a_cgroup_that_the_kernel_opens_is_not_searched(tmp_path):
+    """Also of a process that has ended, right after a walk. What is opened must have the id."""
+    there = tmp_path / "a" / "b"
+    opens = there
+
+    def open_by_id(mount, number):
+        if not there.exists() or number != there.stat().st_ino:
+            raise KernelError("no such cgroup")
+        assert tmp_path.stat().st_ino == os.fstat(mount).st_ino
+        return os.open(opens, os.O_PATH)
+
+    groups = Cgroups(root=tmp_path, clock=lambda: 50.0, open_by_id=open_by_id)
+    there.parent.mkdir()
+    assert (
+        groups.path(tmp_path.stat().st_ino, b"/none") == "/"
+    )  # by a walk; for a second there is none
+    there.mkdir()
+    opens = tmp_path / "other"
+    opens.mkdir()
+    assert groups.path(there.stat().st_ino) is None
+    opens = tmp_path.parent
+    assert groups.path(there.stat().st_ino) is None
+    opens = there
+    assert groups.path(there.stat().st_ino, b"/other") == "/a/b"
 
 
 def test_the_root_cgroup_has_a_name(tmp_path):
