@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.errors import KernelError
 from enforcer.identity.cache import Cache
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class Cgroups:
             finally:
                 os.close(place)
             hint = Path("/", path.relative_to(self.root.resolve()))
-        except (OSError, KernelError, ValueError):
+        except (OSError, ValueError):
             return None  # it is gone, is none of what is shown here, or this process may not
         # Checked as any hint: one that is being removed has another name by now.
         return self._check(cgroup_id, os.fsencode(hint))

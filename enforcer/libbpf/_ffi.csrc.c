@@ -354,7 +354,7 @@ static int enf_load_file_system(const char *type)
 
 /*
  * Open the cgroup of this *id* as a place (O_PATH), by *mount_fd*: any descriptor in the hierarchy. Its id is what the
- * kernel makes a handle of: FILEID_KERNFS, 0xfe, of linux/exportfs.h, since v5.5 (33c5ac917576).
+ * kernel makes a handle of: FILEID_KERNFS, 0xfe, of linux/exportfs.h.
  */
 static int enf_open_cgroup(int mount_fd, unsigned long long id)
 {

@@ -16,9 +16,19 @@ from pods import Container
 from enforcer import places
 from enforcer.runtime.control.protocol import CONTAINER_BEGINS, STATUS, Client
 
-__all__ = ["NO", "Begun", "announce", "asked", "generation"]
+__all__ = ["CLOSED", "NO", "Begun", "announce", "asked", "generation"]
 
 NO = "EACCES"
+CLOSED = """
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: closed}
+spec:
+  selector: {container: {name: closed}}
+  rules: [{exec: {}, match: {path: /bin/app}, action: allow}]
+  default: {exec: {deny: {errno: EACCES}}}
+"""
+"""A list of what may run, in the containers of one name."""
 
 
 @attrs.define

@@ -23,7 +23,7 @@ from typing import Any, Self
 import compiled
 import pods
 import pytest
-from beginning import NO, Begun
+from beginning import CLOSED, NO, Begun
 from cheap_keys import make_keys_cheap
 from daemon import PINS, Daemon, ask, leftovers, managed, until
 from engine import attempt, python
@@ -48,15 +48,6 @@ spec:
   message: "{operation} by {user}"
   rules:
     - {name: no-reading, file: read, match: {path: /srv/around/secret}, action: deny}
-"""
-CONTAINERS = """\
-apiVersion: enforcer/v1
-kind: EnforcerPolicy
-metadata: {name: containers}
-spec:
-  selector: {container: {name: closed}}
-  rules: [{exec: {}, match: {path: /bin/app}, action: allow}]
-  default: {exec: {deny: {errno: EACCES}}}
 """
 NOTHING = POLICY.replace("/srv/around/secret}", "/srv/around/no-such-file}")
 NOBODY: dict[str, list[Any]] = {"programs": [], "links": [], "pins": []}
@@ -209,7 +200,7 @@ def starve(daemon: Daemon) -> None:
 def keyed(place, verifier) -> Iterator[Daemon]:
     """A daemon that is protected by a key, for every attempt in turn."""
     write(place / "policies/vault.yaml", POLICY)
-    write(place / "policies/containers.yaml", CONTAINERS)
+    write(place / "policies/closed.yaml", CLOSED)
     with managed(place / "keyed", place / "policies") as daemon:
         daemon.start("--protect", "--key", str(verifier))
         yield daemon

@@ -18,7 +18,7 @@ from typing import Any
 
 import pods
 import pytest
-from beginning import NO, Begun, announce, asked, generation
+from beginning import CLOSED, NO, Begun, announce, asked, generation
 from daemon import PINS, until
 from engine import Engine, running
 from pods import Pod, built
@@ -37,14 +37,6 @@ spec:
   rules:
     - {name: main, file: read, match: {path: /**/main, process: {container: {name: main}}}, action: {deny: {errno: EACCES}}}
     - {name: other, file: read, match: {path: /**/own, process: {container: {image: other.example/*}}}, action: {deny: {errno: EACCES}}}
----
-apiVersion: enforcer/v1
-kind: EnforcerPolicy
-metadata: {name: closed}
-spec:
-  selector: {container: {name: closed}}
-  rules: [{exec: {}, match: {path: /bin/app}, action: allow}]
-  default: {exec: {deny: {errno: EACCES}}}
 ---
 apiVersion: enforcer/v1
 kind: EnforcerPolicy
@@ -70,7 +62,7 @@ def program(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def on(program, tmp_path_factory) -> Iterator[Engine]:
-    with running(POLICY, tmp_path_factory.mktemp("engine")) as engine:
+    with running(f"{POLICY}---{CLOSED}", tmp_path_factory.mktemp("engine")) as engine:
         yield engine
 
 
