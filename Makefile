@@ -50,6 +50,9 @@ VM_TIMEOUT ?= 4200
 # Processes that share the tests on the host; beyond a few, each only loads the same modules once more.
 HOST_WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 
+# Not empty: these parts of `make test-all` and no other: host, soak, 6.1, cloud, lab, 7.3.
+PARTS ?=
+
 # Not empty: the first failed job ends the run.
 FAIL_EARLY ?=
 
@@ -183,8 +186,8 @@ test-image: image
 	@$(VENV)/bin/python scripts/try-image.py "$(call newest,*.oci.tar)"
 
 test-all: packages
-	@$(SUITE) all
-	@$(MAKE) test-containers test-wheel test-wheel-pages test-rpm test-image
+	@$(SUITE) all $(PARTS:%=--part %)
+	@$(if $(PARTS),,$(MAKE) test-containers test-wheel test-wheel-pages test-rpm test-image)
 
 # What an emulated machine would take minutes for: programs in C, and Python as bytecode.
 BYTECODE = env -u PYTHONDONTWRITEBYTECODE -u PYTHONPYCACHEPREFIX

@@ -30,13 +30,13 @@ from remembered_policy import policy as single
 from script import LONG, ROOT, Script
 from storm_policy import PROGRAMS, policy
 
-IS_SOAK = "ENFORCER_SOAK" in os.environ
+SOAK = int(os.environ.get("ENFORCER_SOAK", "0"))  # what part of it: 10 is a tenth
 FILES = ROOT / "files"
-STEPS = LONG if IS_SOAK else number(900, 500)
+STEPS = LONG if SOAK else number(900, 500)
 SEED = int(os.environ.get("ENFORCER_SEED", randrange(1 << 32)))
 SCRIPT = os.environ.get("ENFORCER_STORM")
-AGAIN = 400 if IS_SOAK else 20
-SWAPS = 100_000 if IS_SOAK else 300
+AGAIN = 400 // SOAK if SOAK else 20
+SWAPS = 100_000 // SOAK if SOAK else 300
 TIMES = 20
 FEW = 15  # decisions while a hundred accesses are remembered
 READ, WRITE, BOTH, APPEND = os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_APPEND

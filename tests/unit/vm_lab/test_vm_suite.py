@@ -291,6 +291,23 @@ def test_a_file_that_is_not_there_is_refused(clone: Path) -> None:
     assert 2 == caught.value.code
 
 
+def test_the_outer_circle_has_parts(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A kernel alone runs what the whole runs on it, and neither the host nor the soak."""
+    assert 0 == suite.main(["all", "--part", "7.3", "--part", "6.1"])
+
+    lines = capsys.readouterr().out.splitlines()
+    ended = {line.split(": ")[1] for line in lines if ": done after" in line}
+    assert {"6.1", "7.3"} == {name.rpartition("-")[0] or name for name in ended}
+
+
+def test_what_a_change_must_pass_has_no_parts(clone: Path) -> None:
+    """Its budget is of the whole."""
+    with pytest.raises(SystemExit) as caught:
+        suite.main(["test", "--part", "host"])
+
+    assert 2 == caught.value.code
+
+
 def test_the_log_of_a_failed_job_is_printed(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

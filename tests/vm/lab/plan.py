@@ -137,13 +137,13 @@ OUTER = {
     "test_printed_pages.py": "each command of the pages is a program, and some run for a minute",
     "test_printed_package.py": "the same commands once more, with the package",
     "test_printed_without_bpf.py": "a boot of its own for the few commands of one page",
+    "test_replay_work.py": "a day's work is emulated for minutes: test_replay.py has a part of it on each kernel",
     "test_many_processors.py": "a boot with 256 processors takes minutes: test_kernel_memory.py computes the same",
 }
 
 # Others that only the outer circle runs, on every kernel: a file, a test, or a beginning of cases. Why, and what of the
 # inner circle comes nearest.
 OUTER_TESTS = {
-    "test_replay_work.py": "a day's work is emulated for minutes: test_replay.py has a part of it",
     "test_service.py::test_a_loop_that_hangs_is_replaced": (
         "the manager waits for its watchdog: test_no_read_succeeds_between_death_and_return"
     ),
@@ -280,6 +280,11 @@ class Boot:
     cpus: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def part(self) -> str:
+        """The part of the outer circle that it belongs to: a kernel, or the soak."""
+        return SOAK if self.name == SOAK else self.kernel
+
     def processors(self, number: int) -> int:
         """Return how many the machine *number* has: the first, and one for a dead one, what any needs."""
         if 1 < number <= self.machines:
@@ -335,7 +340,7 @@ def outer(
         options = ("--cpu", "max") if kernel == DEFAULT_KERNEL else ()
         here = [name for name in files if kernel == DEFAULT_KERNEL or name not in OUTER]
         boots += _apart(kernel, here, options)
-        boots.append(_ordinary(kernel, files, beside, options, machines=machines, cpus=cpus))
+        boots.append(_ordinary(kernel, here, beside, options, machines=machines, cpus=cpus))
     return [boots[0], *(replace(boot, environment=_AMOUNTS) for boot in boots[1:])]
 
 

@@ -199,7 +199,10 @@ def _run(options: argparse.Namespace) -> int:
     boots = circle(files, beside, machines=options.machines, cpus=options.cpus, has_lab=has_lab)
     if options.files:
         boots = [boot for boot in boots if boot.name != plan.SOAK]
-    jobs = [] if options.files else _host_jobs(options, directory)
+    if options.part:
+        boots = [boot for boot in boots if boot.part in options.part]
+    is_host = not options.files and (not options.part or HOST in options.part)
+    jobs = _host_jobs(options, directory) if is_host else []
     for boot in boots:
         if file := boot.environment.get(plan.STORM):
             _say(f"writes the script of the storm of {boot.name}")
@@ -264,8 +267,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add(
         "--workers", type=int, default=min(processors, 4), metavar="N", help="processes on the host"
     )
+    parts = (HOST, plan.SOAK, *plan.ALL_KERNELS)
+    add("--part", action="append", choices=parts, help="only this part, or these, of all")
     add("--fail-early", action="store_true", help="the first failed job ends the run")
     options = parser.parse_intermixed_args(arguments)
+    if options.part and options.circle != "all":
+        parser.error("what a change must pass has no parts")  # its budget is of the whole
     unknown = [name for name in options.files if not (REPOSITORY / plan.TESTS / name).is_file()]
     if unknown:
         parser.error(f"no such file in {plan.TESTS}: {', '.join(unknown)}")
