@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -35,18 +36,19 @@ class Mount:
 
 def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
     """Read the lines of *text*; of several mounts at one place the last is on top."""
-    out = []
-    for line in text.splitlines():
-        mount, _, source = line.partition(b" - ")
-        _, _, device, root, point, *_ = mount.split(b" ")
-        major, _, minor = device.partition(b":")
-        kind, _, rest = source.partition(b" ")
-        # A comma in the value of an option is octal there, too.
-        given = rest.rpartition(b" ")[2].split(b",") if kind == b"overlay" else ()
-        options = tuple(map(_plain, given))
-        number = int(major) << 20 | int(minor)
-        out.append(Mount(number, _plain(root), _plain(point), kind, options))
-    return tuple(out)
+    return tuple(map(_mount, text.splitlines()))
+
+
+@functools.lru_cache(maxsize=1024)  # a container that begins adds a few lines to hundreds
+def _mount(line: bytes) -> Mount:
+    mount, _, source = line.partition(b" - ")
+    _, _, device, root, point, *_ = mount.split(b" ")
+    major, _, minor = device.partition(b":")
+    kind, _, rest = source.partition(b" ")
+    # A comma in the value of an option is octal there, too.
+    given = rest.rpartition(b" ")[2].split(b",") if kind == b"overlay" else ()
+    number = int(major) << 20 | int(minor)
+    return Mount(number, _plain(root), _plain(point), kind, tuple(map(_plain, given)))
 
 
 def _plain(name: bytes) -> bytes:

@@ -88,6 +88,11 @@ class LocalHost:
     _missing: set[bytes] = attrs.field(factory=set)
     _found: dict[bytes, os.stat_result | None] = attrs.field(factory=dict)
 
+    @property
+    def on_top(self) -> dict[bytes, Mount]:
+        """The mounts that are seen, by their place."""
+        return {mount.point: mount for mount in self.mounts}
+
     @classmethod
     def read(
         cls,

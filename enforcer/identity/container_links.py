@@ -83,6 +83,7 @@ def look_up(
     asked: Mapping[bytes, Asked],
     *,
     seconds: float = MAX_SECONDS,
+    is_local: bool = False,
     read: Callable[[Asked, float], _Looked] | None = None,
 ) -> Found:
     """
@@ -94,6 +95,7 @@ def look_up(
     Args:
         asked: by container.
         seconds: what it may take.
+        is_local: every file system answers by itself, so that no thread is needed.
         read: looks one container up until a time.
     """
     if not asked:
@@ -107,9 +109,12 @@ def look_up(
                 break
             done[container] = (read or _read)(one, until)
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds + _GRACE)
+    if is_local:
+        work()
+    else:
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(seconds + _GRACE)
     known = dict(done)
     return Found(
         {name: one.image for name, one in known.items() if one.image},

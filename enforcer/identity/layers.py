@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from enforcer.mountinfo import Mount
 
@@ -47,13 +47,13 @@ def layers_of(mount: Mount) -> tuple[bytes, ...]:
     return tuple(found) if is_known and len(found) <= MAX_LAYERS else ()
 
 
-def is_local(path: bytes, mounts: Sequence[Mount], depth: int = 0) -> bool:
+def is_local(path: bytes, mounts: Mapping[bytes, Mount], depth: int = 0) -> bool:
     """
     Tell whether only file systems of this machine answer for what lies at *path*, in the layers of an overlay, too.
 
     Args:
         path: absolute, as *mounts* have it.
-        mounts: all of the namespace, oldest first.
+        mounts: all of the namespace that are on top, by their place.
         depth: overlays in which it is a layer.
     """
     mount = _holding(path, mounts)
@@ -66,11 +66,10 @@ def is_local(path: bytes, mounts: Sequence[Mount], depth: int = 0) -> bool:
     return bool(lower) and all(is_local(each, mounts, depth + 1) for each in (*lower, *upper))
 
 
-def _holding(path: bytes, mounts: Sequence[Mount]) -> Mount | None:
-    """Return the mount that *path* lies on: of the deepest places the newest."""
-    found = None
-    for mount in mounts:
-        is_above = (path + b"/").startswith(mount.point.rstrip(b"/") + b"/")
-        if is_above and (found is None or len(mount.point) >= len(found.point)):
-            found = mount
-    return found
+def _holding(path: bytes, mounts: Mapping[bytes, Mount]) -> Mount | None:
+    """Return the mount that *path* lies on, at the deepest place above it; None if it is not absolute."""
+    if not path.startswith(b"/"):
+        return None
+    while path not in mounts and path.strip(b"/"):
+        path = path.rpartition(b"/")[0]
+    return mounts.get(path or b"/")

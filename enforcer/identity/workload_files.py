@@ -12,7 +12,7 @@ import json
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Bundle",
     "PodFacts",
+    "Stored",
     "docker",
     "oci",
     "pods_of_logs",
     "pods_of_objects",
     "read_json",
     "stored",
+    "stored_bundle",
 ]
 
 _MAX_FILE: Final = 8 << 20
@@ -44,6 +46,10 @@ _LABEL_VALUE: Final = re.compile(r"[A-Za-z0-9._-]{0,63}")
 _CRI: Final = "io.kubernetes.cri"
 _CRIO: Final = "io.kubernetes.cri-o"
 _KUBELET: Final = "io.kubernetes"
+
+
+Stored: TypeAlias = "dict[str, Mapping[str, Any]]"
+"""The containers of a storage, by id, each as it is listed."""
 
 
 @attrs.frozen
@@ -77,20 +83,21 @@ class Bundle:
 # ---- Files ------------------------------------------------------------------------------------
 
 
-def read_json(path: Path, limit: int = _MAX_FILE, *, owner: int = 0) -> Any:
+def read_json(path: str | Path, limit: int = _MAX_FILE, *, owner: int = 0) -> Any:
     """Return what *path* has; None if it is not there, not root's or *owner*'s, too long, or no JSON (yet)."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return None
-    with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
+    with open(fd, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
         found = os.fstat(fd)
         others = stat.S_IWOTH | (stat.S_IWGRP if found.st_gid != 0 else 0)
         is_ours = found.st_uid in {0, owner, os.geteuid()} and not found.st_mode & others
         if not stat.S_ISREG(found.st_mode) or not is_ours or found.st_size > limit:
             return None
         try:
-            return json.loads(file.read(limit))
+            # One that grows meanwhile is not whole, and its size is all that memory is taken for.
+            return json.loads(file.read(found.st_size))
         except (OSError, ValueError, RecursionError):
             return None  # it may be being written: it is looked at again
 
@@ -192,21 +199,24 @@ def docker(config: Any) -> Bundle:
     )
 
 
-def stored(listing: Any) -> dict[str, Bundle]:
-    """Read ``containers.json`` of the storage that podman and CRI-O share: names and images by id."""
-    out = {}
-    for item in listing if isinstance(listing, list) else ():
-        entry = _map(item)
-        names = entry.get("names")
-        try:
-            metadata = _map(json.loads(entry.get("metadata") or "{}"))
-        except (TypeError, ValueError, RecursionError):
-            metadata = {}
-        number = _text(entry.get("id"))
-        if number is not None:
-            name = names[0] if isinstance(names, list) and names else None
-            out[number] = Bundle(_text(name), _text(metadata.get("image-name")))
-    return out
+def stored(listing: Any) -> Stored:
+    """Read ``containers.json`` of the storage that podman and CRI-O share: what it says, by id."""
+    entries = map(_map, listing if isinstance(listing, list) else ())
+    found = ((_text(entry.get("id")), entry) for entry in entries)
+    return {number: entry for number, entry in found if number is not None}
+
+
+def stored_bundle(entries: Stored, container: str) -> Bundle | None:
+    """Return the name and the image that *entries* have of *container*; None if it is not among them."""
+    if (entry := entries.get(container)) is None:
+        return None
+    names = entry.get("names")
+    try:
+        metadata = _map(json.loads(entry.get("metadata") or "{}"))
+    except (TypeError, ValueError, RecursionError):
+        metadata = {}
+    name = names[0] if isinstance(names, list) and names else None
+    return Bundle(_text(name), _text(metadata.get("image-name")))
 
 
 # ---- Pods -------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -48,32 +49,37 @@ class Places:
         """Where runtimes may leave files; the own ones count where the host's lead elsewhere by a link."""
         return tuple(dict.fromkeys((self.host, self.root)))
 
+    @property
+    def _prefixes(self) -> tuple[str, ...]:
+        # Files are asked for with each container that begins: paths of pathlib would be half of the work.
+        return tuple(str(root).rstrip("/") for root in self._roots)
+
     def on_host(self, path: Path) -> Path:
         """Name *path* as the host does."""
         if self.host != self.root and path.is_relative_to(self.host):
             return Path("/") / path.relative_to(self.host)
         return path
 
-    def bundles(self, container: str) -> Iterator[tuple[str, Path, Callable[[Any], Bundle]]]:
+    def bundles(self, container: str) -> Iterator[tuple[str, str, Callable[[Any], Bundle]]]:
         """Yield the files that may describe *container*, with its runtime and how they are read."""
-        for root in self._roots:
+        for root in self._prefixes:
             for tasks in _TASKS:
-                folder = root / tasks / "io.containerd.runtime.v2.task"
+                folder = f"{root}/{tasks}/io.containerd.runtime.v2.task"
                 for namespace in names(folder):
-                    yield "containerd", folder / namespace / container / "config.json", files.oci
+                    yield "containerd", f"{folder}/{namespace}/{container}/config.json", files.oci
             for storage in _STORAGES:
-                folder = root / storage / "overlay-containers" / container / "userdata"
-                yield "podman", folder / "config.json", files.oci
-            docker = root / "var/lib/docker/containers" / container
-            yield "docker", docker / "config.v2.json", files.docker
+                folder = f"{root}/{storage}/overlay-containers/{container}/userdata"
+                yield "podman", f"{folder}/config.json", files.oci
+            docker = f"{root}/var/lib/docker/containers/{container}"
+            yield "docker", f"{docker}/config.v2.json", files.docker
 
     @property
-    def listings(self) -> Iterator[Path]:
+    def listings(self) -> Iterator[str]:
         """Where podman and CRI-O list their containers."""
-        for root in self._roots:
+        for root in self._prefixes:
             for storage in _STORAGES:
                 for name in _LISTINGS:
-                    yield root / storage / "overlay-containers" / name
+                    yield f"{root}/{storage}/overlay-containers/{name}"
 
     @property
     def logs(self) -> Path:
@@ -100,9 +106,9 @@ class Places:
         return tuple(folder / name for name in names(folder) if name.endswith(".json"))
 
 
-def names(folder: Path) -> list[str]:
+def names(folder: str | Path) -> list[str]:
     """List what is in *folder*; nothing if it cannot be listed, and never very much."""
     try:
-        return sorted(entry.name for entry in folder.iterdir())[:64]
+        return sorted(os.listdir(folder))[:64]  # noqa: PTH208 - as for the prefixes
     except OSError:
         return []

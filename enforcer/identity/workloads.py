@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer.identity import workload_files as files
+from enforcer.identity.cgroup import children
 from enforcer.identity.container import Container, container_of, pod_of
 from enforcer.identity.host_root import host_root
 from enforcer.identity.workload_files import Bundle, PodFacts
@@ -61,8 +62,8 @@ class Workloads:
     _containers: dict[str, _ContainerCgroup] = attrs.field(factory=dict, init=False)
     _pod_cgroups: dict[str, tuple[str, int]] = attrs.field(factory=dict, init=False)
     _pods: dict[str, PodFacts] = attrs.field(factory=dict, init=False)
-    _stamps: dict[Path, Any] = attrs.field(factory=dict, init=False)
-    _listed: dict[Path, dict[str, Bundle]] = attrs.field(factory=dict, init=False)
+    _stamps: dict[str | Path, Any] = attrs.field(factory=dict, init=False)
+    _listed: dict[str, files.Stored] = attrs.field(factory=dict, init=False)
     _logged: dict[str, PodFacts] = attrs.field(factory=dict, init=False)
     _given: dict[Path, dict[str, PodFacts]] = attrs.field(factory=dict, init=False)
     _is_stale: bool = attrs.field(default=True, init=False)
@@ -81,13 +82,24 @@ class Workloads:
             self._last = tuple(sorted(self._workloads(), key=lambda each: each.cgroup))
         return self._last
 
-    def look_at(self, container: Container) -> tuple[Workload | None, tuple[Workload, ...]]:
-        """Look now, however soon after the last time; return what *container* is, if known, and everything."""
-        if (seen := self._containers.get(container.cgroup)) is not None:
-            seen.next_look = 0.0
-        found = self.look()
-        cgroup = _bytes(container.cgroup)
-        return next((each for each in found if each.cgroup == cgroup), None), found
+    def look_at(self, container: Container) -> tuple[Workload | None, Workload | None]:
+        """Look at *container* alone, however soon after the last time; return what it and its pod are, if known."""
+        now = self.clock()
+        path, pod = container.cgroup, pod_of(container.cgroup)
+        number = self._number(path)
+        is_full = len(self._containers) + len(self._pod_cgroups) >= MAX_WORKLOADS
+        if number is None or (is_full and path not in self._containers):
+            return None, None  # it has ended; or it is one more than can be known: the strict way
+        seen = self._containers[path] = self._seen(container, number, now)
+        if pod is not None and (above := self._number(pod[0])) is not None:
+            self._pod_cgroups[pod[0]] = pod[1], above
+            self._read_pods()
+        seen.next_look = 0.0
+        self._identify(seen, now)
+        if pod is not None:
+            self._pods = self._merged()
+        self._is_stale = True  # at the next look everything is put in order
+        return self._workload(seen), self._workload_of_pod(*pod) if pod is not None else None
 
     @property
     def has_tree(self) -> bool:
@@ -132,23 +144,33 @@ class Workloads:
                 break
             container = container_of(path)
             if container is not None:
-                seen = self._containers.get(path)
-                if seen is None or seen.number not in {number, 0}:  # another of the same name
-                    seen, self._is_stale = _ContainerCgroup(container, now), True
-                seen.number = number
-                found[path] = seen
+                found[path] = self._seen(container, number, now)
             elif (pod := pod_of(path)) is not None and pod[0] == path:
                 pods[path] = pod[1], number
         if found.keys() != self._containers.keys() or pods != self._pod_cgroups:
             self._is_stale = True
         self._containers, self._pod_cgroups = found, pods
 
+    def _seen(self, container: Container, number: int, now: float) -> _ContainerCgroup:
+        seen = self._containers.get(container.cgroup)
+        if seen is None or seen.number not in {number, 0}:  # another of the same name
+            seen, self._is_stale = _ContainerCgroup(container, now), True
+        seen.number = number
+        return seen
+
+    def _number(self, path: str) -> int | None:
+        """Return the inode of a cgroup that is there."""
+        try:
+            return os.stat(f"{self.places.cgroups}{path}").st_ino  # noqa: PTH116 - as in children
+        except OSError:
+            return None
+
     def _cgroups(self) -> Iterator[tuple[str, int]]:
         """Yield the cgroups of containers and pods and their inodes, and nothing below containers and services."""
         pending = [""]
         while pending:
             above = pending.pop()
-            for name, number in _children(f"{self.places.cgroups}{above}"):
+            for name, number in children(f"{self.places.cgroups}{above}"):
                 path = f"{above}/{name}"
                 if container_of(path) is not None:
                     yield path, number
@@ -174,7 +196,7 @@ class Workloads:
                 self._is_stale = True
                 bundle = read(content)
                 if bundle.root is not None:
-                    place = self.places.on_host(path.parent)
+                    place = self.places.on_host(Path(path).parent)
                     bundle = attrs.evolve(bundle, root=str(place / bundle.root))
                 bundle = seen.bundle = self._listed_too(bundle, seen.container.id)
                 seen.is_settled = bundle.is_sandbox or bool(bundle.name and bundle.image) or is_old
@@ -187,7 +209,7 @@ class Workloads:
         for path in self.places.listings:
             if self._has_changed(path):
                 self._listed[path] = files.stored(files.read_json(path))
-            if other := self._listed.get(path, {}).get(container):
+            if other := files.stored_bundle(self._listed.get(path, {}), container):
                 return attrs.evolve(
                     bundle, name=bundle.name or other.name, image=bundle.image or other.image
                 )
@@ -206,9 +228,9 @@ class Workloads:
                 self._given[path] = dict(files.pods_of_objects(content))
         self._is_stale |= before != (self._logged, self._given)
 
-    def _has_changed(self, path: Path) -> bool:
+    def _has_changed(self, path: str | Path) -> bool:
         try:
-            found = path.stat()
+            found = os.stat(path)  # noqa: PTH116 - as in children
             stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
             # A second change in the same tick of the clock leaves the same time.
             is_young = abs(time.time_ns() - found.st_mtime_ns) < _TICK
@@ -245,15 +267,26 @@ class Workloads:
     # ---- In the words of policies --------------------------------------------------------------
 
     def _workloads(self) -> Iterator[Workload]:
-        for path, (uid, number) in self._pod_cgroups.items():
-            if (pod := self._pods.get(uid)) is not None:
-                unknown = dict.fromkeys((field.name for field in CONTAINER.values()), None)
-                yield Workload(_bytes(path), {**unknown, **_pod_facts(pod)}, number=number)
-        for path, seen in self._containers.items():
-            if seen.bundle is not None:
-                facts = {**_container_facts(seen), **self._facts_of_pod(seen)}
-                root = _bytes(seen.bundle.root or "")
-                yield Workload(_bytes(path), facts, root, number=seen.number)
+        for path, (uid, _) in self._pod_cgroups.items():
+            if (workload := self._workload_of_pod(path, uid)) is not None:
+                yield workload
+        for seen in self._containers.values():
+            if (workload := self._workload(seen)) is not None:
+                yield workload
+
+    def _workload_of_pod(self, path: str, uid: str) -> Workload | None:
+        if (pod := self._pods.get(uid)) is None or path not in self._pod_cgroups:
+            return None
+        unknown = dict.fromkeys((field.name for field in CONTAINER.values()), None)
+        facts = {**unknown, **_pod_facts(pod)}
+        return Workload(_bytes(path), facts, number=self._pod_cgroups[path][1])
+
+    def _workload(self, seen: _ContainerCgroup) -> Workload | None:
+        if seen.bundle is None:
+            return None
+        facts = {**_container_facts(seen), **self._facts_of_pod(seen)}
+        cgroup, root = _bytes(seen.container.cgroup), _bytes(seen.bundle.root or "")
+        return Workload(cgroup, facts, root, number=seen.number)
 
     def _facts_of_pod(self, seen: _ContainerCgroup) -> Mapping[str, tuple[bytes, ...] | None]:
         uid = seen.container.pod_uid
@@ -323,19 +356,3 @@ def _known(text: str | None) -> tuple[bytes, ...] | None:
 
 def _bytes(path: str) -> bytes:
     return os.fsencode(path)
-
-
-def _children(folder: str) -> list[tuple[str, int]]:
-    """List the directories in *folder*, with their inodes; one that vanished meanwhile has none."""
-    try:
-        # Directories of cgroups count those in them: most have none, which saves reading them.
-        if os.stat(folder).st_nlink == 2:  # noqa: PTH116 - some hundred, several times a second
-            return []
-        with os.scandir(folder) as entries:
-            return [
-                (entry.name, entry.inode())
-                for entry in entries
-                if entry.is_dir(follow_symlinks=False)
-            ]
-    except OSError:
-        return []

@@ -262,8 +262,8 @@ def met_links(
         EnforcerError: the process came to an end.
     """
     host = LocalHost.read(workloads=(workload,))
-    if is_local(workload.root, host.mounts):
-        return met(asks, host)
+    if is_local(workload.root, host.on_top):
+        return met(asks, host, is_local=True)
     return _apart(lambda: met(asks, host), idle)
 
 

@@ -13,7 +13,6 @@ brings no facts: it only says when to look.
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -124,7 +123,7 @@ class ContainerWatch:
         """
         Let the kernel know the container *number*, whose first process is *pid* and waits for the answer.
 
-        The changes of several that begin together are one: the first look finds all of them.
+        Where they need an image, the changes of several that begin together are one: it has all that there are.
 
         Args:
             pid: as the host numbers it.
@@ -151,8 +150,11 @@ class ContainerWatch:
     ) -> tuple[dict[bytes, Workload], list[Workload]]:
         """Return what the kernel knows, by its cgroup, and what of *found* it does not know, or not so."""
         self.newcomers.leave(found)
-        known = {each.cgroup: each for each in (*told, *self.newcomers.workloads)}
+        known = self._known(told)
         return known, [each for each in found if known.get(each.cgroup) != each]
+
+    def _known(self, told: tuple[Workload, ...]) -> dict[bytes, Workload]:
+        return {each.cgroup: each for each in (*told, *self.newcomers.workloads)}
 
     def _meet(self, container: Container, pid: int) -> tuple[ContainerOutcome, list[str]]:
         told = self.told()
@@ -162,14 +164,15 @@ class ContainerWatch:
             raise ControlError(
                 "a change of the policies waits to be confirmed: until then new containers stay unknown"
             )
-        workload, found = self.workloads.look_at(container)
+        workload, pod = self.workloads.look_at(container)
         if workload is None:
             return "unknown", []
-        _, new = self._compared(found, told)
-        place = os.fsencode(container.cgroup) + b"/"
-        begun = [each for each in new if place.startswith(each.cgroup + b"/")]
+        found = [workload] if pod is None else [pod, workload]
+        self.newcomers.leave_to(found)
+        known = self._known(told)
+        begun = [each for each in found if known.get(each.cgroup) != each]
         if begun and not self.newcomers.enter(begun, pid):
-            self.renew(found)
+            self.renew(self.workloads.look())
         return "known", [name for name, value in workload.facts.items() if value is None]
 
     def _is_stale(

@@ -99,23 +99,30 @@ def follow(
     return _follow(LinkAsks.of(policies), host, before)
 
 
-def met(asks: LinkAsks, host: LocalHost) -> Followed:
-    """Look up what is asked about the containers of *host*, which have just begun."""
-    return _follow(asks, host, {})[1]
+def met(asks: LinkAsks, host: LocalHost, *, is_local: bool = False) -> Followed:
+    """
+    Look up what is asked about the containers of *host*, which have just begun.
+
+    Args:
+        asks: by the active policies.
+        host: with these containers alone.
+        is_local: only file systems of this machine answer.
+    """
+    return _follow(asks, host, {}, is_local=is_local)[1]
 
 
 def _follow(
-    asks: LinkAsks, host: LocalHost, before: Mapping[bytes, Links]
+    asks: LinkAsks, host: LocalHost, before: Mapping[bytes, Links], *, is_local: bool = False
 ) -> tuple[LocalHost, Followed]:
     roots = {each.cgroup: each.root for each in host.workloads}
     wanted = {each.cgroup: of for each in host.workloads if (of := asks.heads(each))}
-    mounts = {mount.point: mount for mount in host.mounts}
+    mounts = host.on_top
     asked = {
         cgroup: _asked(host, roots[cgroup], mounts.get(roots[cgroup]), beginnings)
         for cgroup, beginnings in wanted.items()
         if not _is_served(mounts.get(roots[cgroup]))
     }
-    found = look_up(_shuffled(asked))
+    found = look_up(_shuffled(asked), is_local=is_local)
     links = _together(before, found, wanted)
     full = {each for each, of in links.items() if sum(map(len, of.values())) >= MAX_LINKS}
     incomplete = frozenset((*found.incomplete, *full, *(wanted.keys() - asked.keys())))

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Self
 import attrs
 
 from enforcer.errors import EnforcerError, KernelError
+from enforcer.identity.cgroup import children
 from enforcer.runtime.policies.compile_process import met_links
 from enforcer.runtime.policies.followed_links import Followed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     from enforcer.compiler import LinkAsks
@@ -123,9 +124,16 @@ class Newcomers:
     def leave(self, found: Iterable[Workload]) -> None:
         """Take away the entries of what is gone, also if another has its name, and of former images; *found*: what there is."""
         self._refresh_again()
-        there = {each.cgroup: each.number for each in found}
+        self._leave({each.cgroup: each.number for each in found}, [*self._entries.items()])
+
+    def leave_to(self, begun: Iterable[Workload]) -> None:
+        """Take away the entries of those whose names are those of *begun* now."""
+        there = {each.cgroup: each.number for each in begun}
+        self._leave(there, [each for each in self._entries.items() if each[0] in there])
+
+    def _leave(self, there: Mapping[bytes, int], entries: Iterable[tuple[bytes, _Entry]]) -> None:
         generation, session = self.active().generation, self.session()
-        for cgroup, entry in [*self._entries.items()]:
+        for cgroup, entry in entries:
             number = entry.workload.number
             if entry.generation == generation and there.get(cgroup) == number:
                 continue
@@ -149,9 +157,12 @@ class Newcomers:
         """Tell whether *pid* is all that is there, and its label, as a runtime's, says nothing of the container."""
         top = min(begun, key=lambda each: len(each.cgroup))
         members: set[int] = set()
-        for folder, _, _ in os.walk(self.cgroups / os.fsdecode(top.cgroup.lstrip(b"/"))):
-            with open(f"{folder}/cgroup.procs", encoding="ascii") as file:  # noqa: PTH123 - for each container
+        pending = [f"{self.cgroups}{os.fsdecode(top.cgroup)}"]
+        while pending:
+            folder = pending.pop()
+            with open(f"{folder}/cgroup.procs", "rb", buffering=0) as file:  # noqa: PTH123 - as in children
                 members |= set(map(int, file.read().split()))
+            pending += (f"{folder}/{name}" for name, _ in children(folder))
         return members == {pid} and self.session().met.is_runtime(pid)
 
     def _looked_up(self, before: Followed, workload: Workload) -> Followed:

@@ -208,3 +208,14 @@ def test_a_host_of_many_containers_is_looked_up_within_the_time(root, monkeypatc
     )
 
     assert (b"0", b"1", b"2", b"3", b"4") == answer.incomplete
+
+
+def test_where_everything_answers_no_thread_is_needed(root, monkeypatch):
+    """A thread costs more than a few links."""
+    monkeypatch.setattr(threading, "Thread", None)
+
+    answer = look_up({b"c": Asked(os.fsencode(root), (b"/bin/bash",))}, is_local=True)
+
+    assert {b"/bin", b"/usr/bin/bash"} == set(answer.links[b"c"])
+    with pytest.raises(TypeError):
+        look_up({b"c": Asked(os.fsencode(root), (b"/bin/bash",))})

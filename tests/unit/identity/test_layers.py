@@ -142,6 +142,10 @@ _DATA = Mount(2, b"/", b"/data", b"xfs")
 _SHARE = Mount(3, b"/", b"/data/share", b"nfs4")
 
 
+def _places(*mounts: Mount) -> dict[bytes, Mount]:
+    return {mount.point: mount for mount in mounts}
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -158,16 +162,21 @@ def test_who_answers_for_an_overlay(options, expected):
     """The file systems of its layers, all of them."""
     merged = Mount(4, b"/", b"/merged", b"overlay", options)
 
-    assert expected == is_local(b"/merged", (_ROOT, _DATA, _SHARE, merged))
+    assert expected == is_local(b"/merged", _places(_ROOT, _DATA, _SHARE, merged))
 
 
 def test_who_answers_for_a_directory():
-    """The newest mount at the deepest place on its way; nobody for one that is on none."""
+    """The mount at the deepest place on its way; nobody for one that is on none, or that is not absolute."""
     mounts = (_ROOT, _DATA, _SHARE)
-    assert is_local(b"/data/x", mounts)
-    assert not is_local(b"/data/share", mounts)
-    assert is_local(b"/data/share", (*mounts, Mount(5, b"/", b"/data/share", b"tmpfs")))
-    assert not is_local(b"/x", (Mount(5, b"/", b"/", b"fuse.sshfs"),))
-    assert not is_local(b"/x", ())
+    assert is_local(b"/data/x", _places(*mounts))
+    assert is_local(b"/", _places(*mounts))
+    assert not is_local(b"/data/share", _places(*mounts))
+    assert not is_local(b"/data/share/x/", _places(*mounts))
+    covered = _places(*mounts, Mount(5, b"/", b"/data/share", b"tmpfs"))
+    assert is_local(b"/data/share", covered)
+    assert not is_local(b"/x", _places(Mount(5, b"/", b"/", b"fuse.sshfs")))
+    assert not is_local(b"/x", {})
+    assert not is_local(b"data/x", _places(*mounts))
+    assert not is_local(b"", _places(*mounts))
     ring = Mount(6, b"/", b"/r", b"overlay", (b"lowerdir=/r/l",))
-    assert not is_local(b"/r", (*mounts, ring))
+    assert not is_local(b"/r", _places(*mounts, ring))

@@ -520,13 +520,68 @@ def test_a_container_that_is_announced_is_looked_at_however_soon(machine):
     workloads = machine.workloads()
     container = container_of(f"/{cgroup}")
     assert container is not None
-    assert (None, ()) == workloads.look_at(container)
+    assert (None, None) == workloads.look_at(container)
 
     config = cri(container_type="container", container_name="main", **POD_NOTES)
     machine.write(f"{TASKS}/k8s.io/{A}/config.json", config)
     assert () == workloads.look()
-    found, everything = workloads.look_at(container)
+    found, pod = workloads.look_at(container)
 
     assert found is not None
     assert (b"main",) == found.facts["container.name"]
-    assert found in everything
+    assert pod is not None
+    assert (pod, found) == workloads.look()
+
+
+def test_no_other_is_looked_at_for_one_that_is_announced(machine):
+    """A container without a pod is described by itself; the next look finds the others."""
+    for number in (A, B):
+        machine.cgroup(f"machine.slice/libpod-{number}.scope")
+        machine.write(
+            f"run/containers/storage/overlay-containers/{number}/userdata/config.json", {}
+        )
+    workloads = machine.workloads()
+    container = container_of(f"/machine.slice/libpod-{A}.scope")
+    assert container is not None
+
+    found, pod = workloads.look_at(container)
+
+    assert found is not None
+    assert (A.encode(),) == found.facts["container.id"]
+    assert found.number == (machine.cgroups / found.cgroup[1:].decode()).stat().st_ino
+    assert pod is None
+    assert [A, B] == sorted(each.facts["container.id"][0].decode() for each in workloads.look())
+
+
+def test_another_of_the_same_name_is_looked_at_anew(machine):
+    """A container that begins again has a cgroup of another number, and may have another image."""
+    path = "lxc/again"
+    machine.cgroup(path)
+    workloads = machine.workloads()
+    container = container_of(f"/{path}")
+    assert container is not None
+    first, _ = workloads.look_at(container)
+    (machine.cgroups / path).rename(machine.cgroups / "lxc/before")
+    assert (None, None) == workloads.look_at(container)
+
+    machine.cgroup(path)
+    second, _ = workloads.look_at(container)
+
+    assert first is not None
+    assert second is not None
+    assert first.number != second.number
+
+
+def test_beyond_the_limit_who_is_announced_is_not_known(machine, monkeypatch):
+    """As for who is found; those that are known already stay so."""
+    monkeypatch.setattr("enforcer.identity.workloads.MAX_WORKLOADS", 1)
+    workloads = machine.workloads()
+    answers = []
+    for name in ("a", "b"):
+        machine.cgroup(f"lxc/{name}")
+    for name in ("a", "b", "a"):
+        container = container_of(f"/lxc/{name}")
+        assert container is not None
+        answers.append(workloads.look_at(container)[0] is not None)
+
+    assert [True, False, True] == answers

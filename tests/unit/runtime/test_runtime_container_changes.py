@@ -30,9 +30,11 @@ class Host:
         self.looks += 1
         return self.there
 
-    def look_at(self, container: Container) -> tuple[Workload | None, tuple[Workload, ...]]:
-        cgroup = container.cgroup.encode()
-        return next((each for each in self.look() if each.cgroup == cgroup), None), self.there
+    def look_at(self, container: Container) -> tuple[Workload | None, Workload | None]:
+        place = container.cgroup.encode() + b"/"
+        above = {each.cgroup: each for each in self.there if place.startswith(each.cgroup + b"/")}
+        found = above.pop(container.cgroup.encode(), None)
+        return found, next(iter(above.values()), None)
 
 
 @attrs.define
@@ -64,6 +66,12 @@ class World:
     def leave(self, found: tuple[Workload, ...]) -> None:
         there = {each.cgroup for each in found}
         self.entries = tuple(each for each in self.entries if each.cgroup in there)
+
+    def leave_to(self, begun: list[Workload]) -> None:
+        there = {each.cgroup: each.number for each in begun}
+        self.entries = tuple(
+            each for each in self.entries if there.get(each.cgroup, each.number) == each.number
+        )
 
     def renew(self, found: tuple[Workload, ...]) -> None:
         if self.fails:
@@ -218,6 +226,20 @@ def test_an_announced_container_mostly_needs_no_image():
         assert "known" == following.meet(7, "b", began=100.0, wait=10.0)["outcome"]
 
     assert ([(POD, TWO_KNOWN)], []) == (world.entered, world.renewed)
+
+
+def test_another_that_is_announced_by_the_same_name_gets_an_entry():
+    """The number of its cgroup is another, by which the kernel knows it."""
+    world = World(host=Host((TWO_KNOWN,)), has_entries=True)
+    following = _meeting(world)
+    following.meet(7, "b", began=100.0, wait=10.0)
+    again = attrs.evolve(TWO_KNOWN, number=5)
+    world.host.there = (again,)
+
+    following.meet(7, "b", began=100.0, wait=10.0)
+
+    assert [0, 5] == [each.number for entered in world.entered for each in entered]
+    assert [5] == [each.number for each in world.entries]
 
 
 def test_what_has_an_entry_needs_no_image_later():

@@ -281,6 +281,20 @@ def test_what_is_gone_leaves(world):
     assert (two,) == world.newcomers.workloads
 
 
+def test_who_has_the_name_of_one_that_is_gone_takes_its_place(world):
+    """An entry of another number would say that it is known. Of others nothing is said."""
+    one, two = world.begin("one", PID), world.begin("two", PID)
+    for each in (one, two):
+        assert world.newcomers.enter([each], PID)
+
+    world.newcomers.leave_to([one])
+    assert (one, two) == world.newcomers.workloads
+    world.newcomers.leave_to([attrs.evolve(one, number=one.number + 1000)])
+
+    assert (two,) == world.newcomers.workloads
+    assert [two.number] == [*world.session.there]
+
+
 def test_the_next_image_needs_no_entry(world):
     """It says the same. Entries count for one image, and leave where the kernel lets them."""
     one = world.begin("one", PID)
