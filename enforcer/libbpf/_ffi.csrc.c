@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -367,6 +368,16 @@ static int enf_open_cgroup(int mount_fd, unsigned long long id)
 		syscall(SYS_open_by_handle_at, mount_fd, &handle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : (int)fd;
+}
+
+/* Be killed with the *parent*. It may have ended before the kernel knew: then its child has another one. */
+static int enf_end_with(int parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		return -errno;
+	if (getppid() != parent)
+		raise(SIGKILL);
+	return 0;
 }
 
 /* Set the entries [first, first + count) of an array of *words* numbers each to zero. */

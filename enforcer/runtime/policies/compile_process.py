@@ -23,6 +23,7 @@ import attrs
 from enforcer.compiler import LocalHost
 from enforcer.errors import ControlError, EnforcerError, PolicyErrors
 from enforcer.identity.layers import is_local
+from enforcer.libbpf.child import end_with
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import find_texts
 from enforcer.runtime.policies.active import ActiveSet
@@ -287,7 +288,8 @@ def _apart(work: Callable[[], _T], idle: Callable[[], None]) -> _T:
     # fork: what is read is what this process would read, and nothing is imported again.
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
-    child = context.Process(target=_serve, args=(work, there), name="enforcer-compile")
+    child = context.Process(target=_serve, args=(work, os.getpid(), here, there))
+    child.name = "enforcer-compile"
     with _interrupts_wait():
         child.start()
     there.close()
@@ -328,7 +330,11 @@ def _ending(code: int | None) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
-def _serve(work: Callable[[], object], there: Connection) -> None:
+def _serve(work: Callable[[], object], parent: int, here: Connection, there: Connection) -> None:
+    # A daemon that is killed must not leave this with its lock, and with the programs that are attached. It would stay
+    # for ever where it waits until somebody reads what it holds the other end of itself.
+    here.close()
+    end_with(parent)
     # The parent's wake-up socket is shared: a signal to this process must not look like one to it.
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

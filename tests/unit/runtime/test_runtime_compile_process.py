@@ -3,10 +3,12 @@
 
 import os
 import pickle
+import select
 import signal
 
 import attrs
 import pytest
+from patience import scaled
 
 from enforcer.compiler import verify
 from enforcer.errors import (
@@ -20,6 +22,7 @@ from enforcer.errors import (
     VerifierError,
 )
 from enforcer.kernel.lsm_support import Problem
+from enforcer.libbpf.child import end_with
 from enforcer.policy.writers.printer import print_policy
 from enforcer.runtime.policies import compilation, compile_process
 from enforcer.runtime.policies.compact import CompactCopy
@@ -135,6 +138,45 @@ def test_a_bug_in_the_maker_is_an_error(sources, monkeypatch):
 
     with pytest.raises(EnforcerError, match="exit code 1"):
         make_apart(Order(sources, Overlay(), generation=1))
+
+
+def test_the_maker_ends_with_who_is_killed(sources, monkeypatch):
+    """It would keep the lock of a daemon, so that no other can start, and what is attached in the kernel."""
+    reading, writing = os.pipe()
+
+    def endless(_):
+        os.write(writing, b"!")
+        signal.pause()
+
+    monkeypatch.setattr(compile_process, "make", endless)
+    daemon = os.fork()
+    if daemon == 0:
+        try:
+            make_apart(Order(sources, Overlay(), generation=1))
+        finally:
+            os._exit(1)
+    os.close(writing)
+    assert os.read(reading, 1) == b"!"
+
+    os.kill(daemon, signal.SIGKILL)
+    os.waitpid(daemon, 0)
+
+    # The end of the pipe: nobody is left who could write.
+    assert select.select([reading], [], [], scaled(60))[0]
+    assert os.read(reading, 1) == b""
+    os.close(reading)
+
+
+def test_a_maker_whose_parent_is_gone_ends_at_once():
+    """It may have been killed before the kernel was told: then another process is the parent."""
+    child = os.fork()
+    if child == 0:
+        try:
+            end_with(os.getpid())  # not the parent
+        finally:
+            os._exit(1)
+
+    assert -signal.SIGKILL == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_there_is_time_for_other_things_meanwhile(sources, monkeypatch):
