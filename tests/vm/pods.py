@@ -188,8 +188,16 @@ class Container:
             shutil.copy(self.program, self.root / "bin" / name)
         for name in FILES:
             (self.root / "data" / name).write_text(name)
-        self.cgroup.mkdir(parents=True)
+        # Linux 7.3 has said, while it was busy, that one of this name is there which had just been removed.
+        wait_until(self._is_made, f"{self.cgroup} is there already", 60, 0.05)
         self.process = self._run("/bin/app")
+
+    def _is_made(self) -> bool:
+        try:
+            self.cgroup.mkdir(parents=True)
+        except FileExistsError:
+            return False
+        return True
 
     def _run(self, program: str) -> subprocess.Popen[str]:
         def join() -> None:

@@ -174,7 +174,7 @@ def test_mounts_that_are_shared_do_not_carry_it_in(protected):
     result = attempt(
         "sh", "-c", "mount --make-rshared / 2>/dev/null; mount --make-rshared /sys; "
         "unshare -m --propagation unchanged umount -l /sys/fs/bpf; code=$?; "
-        "mount --make-rprivate /sys; exit $code",
+        "mount --make-rprivate /sys; mount --make-rprivate /; exit $code",
     )  # fmt: skip
 
     assert result.returncode != 0
