@@ -223,6 +223,36 @@ def test_records_are_in_the_log(service: None) -> None:
     assert record["parent"]["exe"] == os.path.realpath(sys.executable)
 
 
+def _attempt_and_end(cgroup: Path) -> None:
+    """Have a process enter *cgroup*, attempt what is refused, and end before anybody could look at it."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            (cgroup / "cgroup.procs").write_text("0")
+            os.open("/srv/vault/secret", os.O_RDONLY)
+        finally:
+            os._exit(1)
+    assert 1 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_records_name_the_cgroup_of_who_has_ended(service: None) -> None:
+    """One after the other, faster than the daemon may search the tree: the filter lets it ask for each by its number."""
+    before = len(whole_lines(_LOG))
+
+    def named() -> list[str | None]:
+        return [json.loads(line)["process"]["cgroup"] for line in whole_lines(_LOG)[before:]]
+
+    there = [Path(f"/sys/fs/cgroup/short-{number}") for number in range(8)]
+    for number, cgroup in enumerate(there, 1):
+        cgroup.mkdir()
+        _attempt_and_end(cgroup)
+        until(lambda number=number: len(named()) >= number, "no record")
+
+    assert [f"/{cgroup.name}" for cgroup in there] == named()
+    for cgroup in there:
+        cgroup.rmdir()
+
+
 def test_a_reload_is_active_when_it_returns(service: None) -> None:
     """The daemon stays, the new rule holds; a broken set fails the reload and changes nothing."""
     pid, policy = shown("MainPID"), Path("/etc/enforcer/policies/vault.yaml")
