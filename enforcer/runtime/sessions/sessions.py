@@ -108,9 +108,16 @@ class Sessions:
 
     def stats(self) -> dict[str, int]:
         """Count by name of ``enum enf_stat``, over all sessions."""
+        total = self._former_stats()
+        for name, count in self.current.stats().items():
+            total[name] = total.get(name, 0) + count
+        return total
+
+    def _former_stats(self) -> dict[str, int]:
+        """Count likewise over all but the current session."""
         total = dict(self.settled)
-        for source in (*(out.source for out in self.outgoing), self.current):
-            for name, count in source.stats().items():
+        for out in self.outgoing:
+            for name, count in out.source.stats().items():
                 total[name] = total.get(name, 0) + count
         return total
 
@@ -140,8 +147,7 @@ class Sessions:
         Raises:
             KernelError: the kernel refuses.
         """
-        total, own = self.stats(), self.current.stats()
-        elsewhere = {name: count - own.get(name, 0) for name, count in total.items()}
+        elsewhere = self._former_stats()
         self.current.note(
             Notes(
                 alive_ns=boot_time(),
