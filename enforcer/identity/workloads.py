@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer.identity import workload_files as files
-from enforcer.identity.cgroup import children
-from enforcer.identity.container import Container, container_of, pod_of
+from enforcer.identity.cgroup_tree import CgroupTree, listed
+from enforcer.identity.container import Container, pod_of
 from enforcer.identity.host_root import host_root
 from enforcer.identity.workload_files import Bundle, PodFacts
 from enforcer.identity.workload_places import Places
@@ -54,20 +54,26 @@ class _ContainerCgroup:
 
 @attrs.define(eq=False, repr=False)
 class Workloads:
-    """What is known, kept as long as the cgroup is there."""
+    """What is known, kept as long as the cgroup is there; *listed* is for :class:`CgroupTree`."""
 
     places: Places = attrs.field(factory=lambda: Places(host=host_root()))
     clock: Callable[[], float] = time.monotonic
+    listed: Callable[[str], bytes] = listed
     overflown: bool = attrs.field(default=False, init=False)
     _containers: dict[str, _ContainerCgroup] = attrs.field(factory=dict, init=False)
     _pod_cgroups: dict[str, tuple[str, int]] = attrs.field(factory=dict, init=False)
     _pods: dict[str, PodFacts] = attrs.field(factory=dict, init=False)
-    _stamps: dict[str | Path, Any] = attrs.field(factory=dict, init=False)
+    _stamps: dict[str, Any] = attrs.field(factory=dict, init=False)
     _listed: dict[str, files.Stored] = attrs.field(factory=dict, init=False)
     _logged: dict[str, PodFacts] = attrs.field(factory=dict, init=False)
-    _given: dict[Path, dict[str, PodFacts]] = attrs.field(factory=dict, init=False)
+    _given: dict[str, dict[str, PodFacts]] = attrs.field(factory=dict, init=False)
     _is_stale: bool = attrs.field(default=True, init=False)
     _last: tuple[Workload, ...] = attrs.field(default=(), init=False)
+    _tree: CgroupTree = attrs.field(init=False)
+
+    @_tree.default
+    def _make_tree(self) -> CgroupTree:
+        return CgroupTree(self.places.cgroups, self.listed)
 
     def look(self) -> tuple[Workload, ...]:
         """Read everything, and return the known workloads in the order of cgroups."""
@@ -138,15 +144,14 @@ class Workloads:
         found: dict[str, _ContainerCgroup] = {}
         pods: dict[str, tuple[str, int]] = {}
         self.overflown = False
-        for path, number in self._cgroups():
+        for shown in self._tree.look():
             if len(found) + len(pods) >= MAX_WORKLOADS:
                 self.overflown = True  # they stay unknown: the strict way
                 break
-            container = container_of(path)
-            if container is not None:
-                found[path] = self._seen(container, number, now)
-            elif (pod := pod_of(path)) is not None and pod[0] == path:
-                pods[path] = pod[1], number
+            if shown.container is not None:
+                found[shown.path] = self._seen(shown.container, shown.number, now)
+            elif shown.pod_uid is not None:
+                pods[shown.path] = shown.pod_uid, shown.number
         if found.keys() != self._containers.keys() or pods != self._pod_cgroups:
             self._is_stale = True
         self._containers, self._pod_cgroups = found, pods
@@ -164,20 +169,6 @@ class Workloads:
             return os.stat(f"{self.places.cgroups}{path}").st_ino  # noqa: PTH116 - as in children
         except OSError:
             return None
-
-    def _cgroups(self) -> Iterator[tuple[str, int]]:
-        """Yield the cgroups of containers and pods and their inodes, and nothing below containers and services."""
-        pending = [""]
-        while pending:
-            above = pending.pop()
-            for name, number in children(f"{self.places.cgroups}{above}"):
-                path = f"{above}/{name}"
-                if container_of(path) is not None:
-                    yield path, number
-                elif not name.endswith((".service", ".scope")):
-                    if pod_of(path) is not None:
-                        yield path, number
-                    pending.append(path)
 
     # ---- What they are -------------------------------------------------------------------------
 
@@ -219,7 +210,7 @@ class Workloads:
         before = self._logged, self._given
         logs = self.places.logs
         if self._has_changed(logs):
-            self._logged = dict(files.pods_of_logs(logs))
+            self._logged = dict(files.pods_of_logs(Path(logs)))
         given = self.places.objects
         self._given = {path: pods for path, pods in self._given.items() if path in given}
         for path in given:
@@ -228,9 +219,9 @@ class Workloads:
                 self._given[path] = dict(files.pods_of_objects(content))
         self._is_stale |= before != (self._logged, self._given)
 
-    def _has_changed(self, path: str | Path) -> bool:
+    def _has_changed(self, path: str) -> bool:
         try:
-            found = os.stat(path)  # noqa: PTH116 - as in children
+            found = os.stat(path)  # noqa: PTH116 - several times a second
             stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
             # A second change in the same tick of the clock leaves the same time.
             is_young = abs(time.time_ns() - found.st_mtime_ns) < _TICK

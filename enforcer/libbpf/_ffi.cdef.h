@@ -107,6 +107,7 @@ struct enf_map_facts {
 int enf_map_facts(int fd, struct enf_map_facts *facts);
 int enf_mount_bpf(const char *directory);
 int enf_load_file_system(const char *type);
+int enf_directories(const char *folder, char *out, size_t room);
 int enf_open_cgroup(int mount_fd, unsigned long long id);
 int enf_end_with(int parent);
 int enf_array_clear(int fd, unsigned int first, unsigned int count, unsigned int words);

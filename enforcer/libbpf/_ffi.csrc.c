@@ -3,6 +3,7 @@
  * The extension's own C: what libbpf offers only to C (its printer takes a va_list), and loops that
  * would be slow from Python. Holds no policy. Not thread safe: the engine has one thread.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -19,6 +20,7 @@
 #include <sys/mount.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -351,6 +353,47 @@ static int enf_load_file_system(const char *type)
 		return -errno;
 	close(fd);
 	return 0;
+}
+
+/*
+ * Write the directories in *folder* to *out*, each as INODE/NAME with a zero byte behind it: how many bytes, or -ENOSPC
+ * if there is no room for all. As folders of cgroups count the directories in them, one that has none is not read.
+ */
+static int enf_directories(const char *folder, char *out, size_t room)
+{
+	const struct dirent *entry;
+	size_t used = 0;
+	struct stat found;
+	DIR *dir;
+
+	if (stat(folder, &found))
+		return -errno;
+	if (found.st_nlink == 2)
+		return 0;
+	dir = opendir(folder);
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		int length;
+
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (entry->d_type == DT_UNKNOWN &&
+		    (fstatat(dirfd(dir), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) ||
+		     !S_ISDIR(found.st_mode)))
+			continue;
+		if (entry->d_type != DT_UNKNOWN && entry->d_type != DT_DIR)
+			continue;
+		length = snprintf(out + used, room - used, "%llu/%s",
+				  (unsigned long long)entry->d_ino, entry->d_name);
+		if (length < 0 || used + (size_t)length + 1 > room) {
+			closedir(dir);
+			return -ENOSPC;
+		}
+		used += (size_t)length + 1;
+	}
+	closedir(dir);
+	return (int)used;
 }
 
 /*

@@ -23,6 +23,7 @@ from enforcer.identity.workload_places import Places
 from enforcer.identity.workloads import Workloads
 from enforcer.kernel.pins import PinStore
 from enforcer.libbpf import abi, calls
+from enforcer.libbpf.folders import directories
 from enforcer.runtime.control.overview import Overview
 from enforcer.runtime.daemon import Daemon
 from enforcer.runtime.instance.lock import InstanceLock
@@ -242,9 +243,8 @@ def begin_enforcement(plan: Plan, parts: Parts, report: Report) -> Start:
 
 
 def _workloads(plan: Plan) -> Workloads:
-    trust = plan.sources.trust
-    owner = trust.uid if trust is not None else 0
-    return Workloads(Places(host=host_root(), pods=plan.pods, owner=owner))
+    owner = trust.uid if (trust := plan.sources.trust) is not None else 0
+    return Workloads(Places(host=host_root(), pods=plan.pods, owner=owner), listed=directories)
 
 
 def _last_good(plan: Plan) -> LastGood | None:
