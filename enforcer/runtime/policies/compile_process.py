@@ -61,6 +61,7 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
+_FEW = 100  # names to look up: they take some milliseconds, as does a process
 _IDLE = 0.1  # seconds between two looks at what else there is to do
 
 
@@ -245,11 +246,17 @@ def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Compile
 
 def changed_apart(followed: Followed, idle: Callable[[], None] = lambda: None) -> bool:
     """
-    Look links in containers up again in a process of its own: their file systems may not answer.
+    Look links in containers up again, apart unless they are few and their file systems are this machine's.
 
     Raises:
         EnforcerError: the process came to an end.
     """
+    asked = followed.asked.values()
+    if sum(len(each.heads) for each in asked) <= _FEW:
+        host = LocalHost.read()
+        mounts = host.on_top
+        if all(is_local(each.root.removeprefix(host.root), mounts) for each in asked):
+            return changed(followed, is_local=True)
     return _apart(lambda: changed(followed), idle)
 
 

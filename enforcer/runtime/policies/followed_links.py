@@ -22,7 +22,7 @@ from enforcer.policy.model.container_links import MAX_LINKS, joined
 from enforcer.policy.model.workloads import WORKLOAD_FIELDS, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 
     from enforcer.identity.container_links import Found
     from enforcer.mountinfo import Mount
@@ -68,6 +68,14 @@ class Followed:
         """Return it with what was *found* in one container."""
         return attrs.evolve(
             self, links={**self.links, **found.links}, asked={**self.asked, **found.asked}
+        )
+
+    def without(self, gone: Collection[bytes]) -> Followed:
+        """Return it without what is known of containers that are *gone*."""
+        return attrs.evolve(
+            self,
+            links={cgroup: each for cgroup, each in self.links.items() if cgroup not in gone},
+            asked={cgroup: each for cgroup, each in self.asked.items() if cgroup not in gone},
         )
 
     def told(self, workloads: Iterable[Workload], renamed: frozenset[bytes]) -> Followed:
@@ -142,11 +150,11 @@ def beside(root: str | None, policies: PolicySet) -> LocalHost:
     return follow(policies, LocalHost.read(workloads=known), {})[0]
 
 
-def changed(followed: Followed) -> bool:
-    """Look up again what was asked, and tell whether links are there that do not count yet."""
+def changed(followed: Followed, *, is_local: bool = False) -> bool:
+    """Look up again what was asked, and tell whether links are there that do not count yet; *is_local*: as for met."""
     # What the image has does not change.
     asked = {name: attrs.evolve(each, layers=()) for name, each in followed.asked.items()}
-    found = look_up(_shuffled(asked))
+    found = look_up(_shuffled(asked), is_local=is_local)
     return _together(followed.links, found, followed.asked) != followed.links
 
 

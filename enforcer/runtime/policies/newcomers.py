@@ -20,7 +20,7 @@ from enforcer.runtime.policies.compile_process import met_links
 from enforcer.runtime.policies.followed_links import Followed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from enforcer.compiler import LinkAsks
@@ -131,8 +131,12 @@ class Newcomers:
         there = {each.cgroup: each.number for each in begun}
         self._leave(there, [each for each in self._entries.items() if each[0] in there])
 
-    def _leave(self, there: Mapping[bytes, int], entries: Iterable[tuple[bytes, _Entry]]) -> None:
-        generation, session = self.active().generation, self.session()
+    def _leave(self, there: Mapping[bytes, int], entries: Sequence[tuple[bytes, _Entry]]) -> None:
+        now, session = self.active(), self.session()
+        generation = now.generation
+        gone = {cgroup for cgroup, entry in entries if there.get(cgroup) != entry.workload.number}
+        if not gone.isdisjoint(now.followed.asked):
+            self.keep(now.followed.without(gone))  # else there would be more with each that begins
         for cgroup, entry in entries:
             number = entry.workload.number
             if entry.generation == generation and there.get(cgroup) == number:

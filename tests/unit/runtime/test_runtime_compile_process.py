@@ -10,7 +10,7 @@ import attrs
 import pytest
 from patience import scaled
 
-from enforcer.compiler import verify
+from enforcer.compiler import LocalHost, verify
 from enforcer.errors import (
     ControlError,
     EnforcerBug,
@@ -21,13 +21,22 @@ from enforcer.errors import (
     PolicyErrors,
     VerifierError,
 )
+from enforcer.identity.container_links import Asked
 from enforcer.kernel.lsm_support import Problem
 from enforcer.libbpf.child import end_with
+from enforcer.mountinfo import Mount
 from enforcer.policy.writers.printer import print_policy
 from enforcer.runtime.policies import compilation, compile_process
 from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import Sources
-from enforcer.runtime.policies.compile_process import Order, make, make_apart, print_apart
+from enforcer.runtime.policies.compile_process import (
+    Order,
+    changed_apart,
+    make,
+    make_apart,
+    print_apart,
+)
+from enforcer.runtime.policies.followed_links import Followed
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.span import Span
 
@@ -276,3 +285,23 @@ def test_automata_of_the_active_image_serve_the_next_one(tmp_path, monkeypatch):
     assert told.warnings == first.warnings != ()
     assert () == again.warnings
     assert first.now.automata == again.now.automata
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "is_apart"), [(3, b"ext4", False), (3, b"nfs4", True), (300, b"ext4", True)]
+)
+def test_few_links_on_this_machine_are_looked_up_here(
+    tmp_path, monkeypatch, number, kind, is_apart
+):
+    """A process for it costs more. Another machine may not answer, and many take long."""
+    (tmp_path / "link").symlink_to("else")
+    heads = (b"/link", *(b"/other-%d" % n for n in range(number - 1)))
+    followed = Followed(asked={b"/c": Asked(os.fsencode(tmp_path), heads)})
+    mounts = (Mount(1, b"/", b"/", kind),)
+    monkeypatch.setattr(LocalHost, "read", classmethod(lambda cls, **_: cls(mounts)))
+    apart = []
+    monkeypatch.setattr(compile_process, "_apart", lambda work, idle: apart.append(idle) or work())
+
+    assert changed_apart(followed)
+
+    assert is_apart == bool(apart)

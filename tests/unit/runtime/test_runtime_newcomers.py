@@ -254,6 +254,22 @@ def test_links_that_gave_none_give_none_again(world):
     assert not world.newcomers.enter([world.begin("one-3", PID, secret="./secret")], PID)
 
 
+def test_in_one_that_is_gone_nothing_is_looked_up_again(world):
+    """Else each that begins would leave something to do, until some image is made."""
+    first = world.begin("one-1", PID, secret="secret")
+    world.activate(first)
+    two = [world.begin("one-2", PID, secret="secret"), world.begin("one-3", PID, secret="secret")]
+    for each in two:
+        assert world.newcomers.enter([each], PID)
+    assert {first.cgroup, two[0].cgroup, two[1].cgroup} == {*world.now.followed.asked}
+
+    world.newcomers.leave([first, two[1]])
+
+    assert {first.cgroup, two[1].cgroup} == {*world.now.followed.asked}
+    assert {first.cgroup, two[1].cgroup} == {*world.now.followed.links}
+    assert world.newcomers.enter([world.begin("one-4", PID, secret="secret")], PID)
+
+
 def test_links_that_cannot_be_looked_up_need_an_image(world):
     """Which says so of the container."""
 
