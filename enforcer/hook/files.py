@@ -42,10 +42,10 @@ PROGRAM: Final = Path(__file__).with_name("container-hook")
 NAME: Final = "enforcer.json"
 """Of the link in such a folder; of two folders with this name in it the later one counts."""
 
-_SHELL: Final = '[ -x "$1" ] || exit {code}; exec "$@"'
+_SHELL: Final = '[ -x "$1" ] || exit 0; exec "$@"'
 """
-Where the program is gone, as after a package was removed, the choice holds all the same. Without this a runtime
-would start no container any more.
+Where the program is gone, as after a package was removed, the choice to start holds all the same: a runtime starts no
+container whose hook it cannot run. That is the other choice, which needs no shell.
 """
 
 _OURS: Final = ("enforcer/hook/container-hook", "enforcer/hook/program.py")
@@ -74,17 +74,15 @@ class Choice:
     @property
     def command(self) -> dict[str, Any]:
         """The command, as runtimes take it. It limits itself, so they need not: what they stop, they refuse."""
-        code = 0 if self.on_failure == START else 1
-        return {
-            "path": "/bin/sh",
-            "args": [
-                *("sh", "-c", _SHELL.format(code=code), "enforcer-hook"),
-                str(self.program),
-                f"--socket={self.socket}",
-                f"--wait={self.wait:g}",
-                f"--on-failure={self.on_failure}",
-            ],
-        }
+        words = [
+            str(self.program),
+            f"--socket={self.socket}",
+            f"--wait={self.wait:g}",
+            f"--on-failure={self.on_failure}",
+        ]
+        if self.on_failure == START:
+            return {"path": "/bin/sh", "args": ["sh", "-c", _SHELL, "enforcer-hook", *words]}
+        return {"path": str(self.program), "args": words}
 
 
 def hook_file(choice: Choice) -> dict[str, Any]:

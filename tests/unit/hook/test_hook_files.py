@@ -36,27 +36,35 @@ def test_for_podman_and_crio():
     assert {"version", "hook", "when", "stages"} == found.keys()
     assert ("1.0.0", {"always": True}) == (found["version"], found["when"])
     assert ["createRuntime"] == found["stages"]
-    assert "/bin/sh" == found["hook"]["path"]
-    assert [
+    words = [
         "/x/enforcer/hook/container-hook",
         *("--socket=/run/e.sock", "--wait=2.5", "--on-failure=refuse"),
-    ] == found["hook"]["args"][4:]
+    ]
+    assert {"path": words[0], "args": words} == found["hook"]
 
 
-@pytest.mark.parametrize(("on_failure", "code"), [("start", 0), ("refuse", 1)])
-def test_a_program_that_is_gone_refuses_nothing_by_itself(tmp_path, on_failure, code):
-    """What was chosen holds, as without a daemon."""
+@pytest.mark.parametrize("on_failure", ["start", "refuse"])
+def test_a_program_that_is_gone_is_as_a_daemon_that_is(tmp_path, on_failure):
+    """What was chosen holds: containers start, or the runtime cannot run the hook and starts none."""
     found = Choice(tmp_path / "s", on_failure=on_failure, program=tmp_path / "program")
     found.program.write_text('#!/bin/sh\necho "$@"; exit 3\n')
     found.program.chmod(0o755)
-    assert (3, " ".join(found.command["args"][5:])) == _ran(found)
+    options = [word for word in found.command["args"] if word.startswith("--")]
+    assert (3, " ".join(options)) == _ran(found)
+    found.program.unlink()
 
-    assert (code, "") == _ran(attrs.evolve(found, program=tmp_path / "gone"))
+    if on_failure == "refuse":
+        with pytest.raises(FileNotFoundError):
+            _ran(found)
+    else:
+        assert (0, "") == _ran(found)
 
 
 def _ran(choice: Choice) -> tuple[int, str]:
-    words = choice.command["args"][1:]
-    done = subprocess.run(["/bin/sh", *words], env={}, check=False, capture_output=True, text=True)
+    path, words = choice.command["path"], choice.command["args"]
+    done = subprocess.run(
+        words, executable=path, env={}, check=False, capture_output=True, text=True
+    )
     return done.returncode, done.stdout.strip()
 
 
@@ -75,6 +83,21 @@ def _written_before(program: str) -> dict[str, Any]:
     words = ["--socket=/run/e.sock", "--wait=2.5", "--on-failure=refuse"]
     args = ["sh", "-c", shell, "enforcer-hook", sys.executable, program, *words]
     return {"path": "/bin/sh", "args": args}
+
+
+def test_a_shell_that_an_earlier_version_wrote_is_read():
+    """It ran the same program for both choices."""
+    args = [
+        "sh",
+        "-c",
+        '[ -x "$1" ] || exit 1; exec "$@"',
+        "enforcer-hook",
+        *CHOICE.command["args"],
+    ]
+    spec = {**SPEC, "hooks": {STAGE: [{"path": "/bin/sh", "args": args}]}}
+
+    assert CHOICE == choice_of(spec)
+    assert [CHOICE.command] == with_hook(spec, CHOICE)["hooks"][STAGE]
 
 
 def test_what_an_earlier_version_wrote_still_counts():
