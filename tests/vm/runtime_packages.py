@@ -22,7 +22,7 @@ from lab.tools import LabError
 _PLACE = Path(__file__).resolve().parents[2] / "build/vm/runtimes"
 PACKAGES = (
     *("podman", "crun", "runc", "conmon", "uidmap", "dbus-user-session"),
-    *("containerd", "curl", "systemd-container", "busybox-static"),
+    *("containerd", "curl", "systemd-container", "lxc", "busybox-static"),
 )
 
 

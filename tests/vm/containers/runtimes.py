@@ -24,8 +24,10 @@ from patience import wait_until
 __all__ = [
     "ALL",
     "IMAGE",
+    "MACHINES",
     "OTHER_IMAGE",
     "Cri",
+    "Lxc",
     "Nspawn",
     "Podman",
     "Running",
@@ -40,6 +42,7 @@ IMAGE = "localhost/meant:1"
 OTHER_IMAGE = "localhost/other:1"
 _PAUSE = "registry.k8s.io/pause:3.8"
 _ARCHIVES = {IMAGE: Path("/tmp/meant.tar"), OTHER_IMAGE: Path("/tmp/other.tar")}
+_MACHINES = Path("/var/lib/machines")
 _SOCKET = Path("/run/containerd/containerd.sock")
 _CONTAINERD = """
 version = 2
@@ -342,7 +345,7 @@ class Nspawn:
     def start(
         self, name: str, *, is_meant: bool = True, command: Sequence[str] = images.SERVE
     ) -> Running:
-        folder = Path("/var/lib/machines") / name
+        folder = _MACHINES / name
         images.unpacked(folder)
         spawn = ("systemd-nspawn", "--quiet", "--machine", name, "--directory", str(folder))
         _ran("systemd-run", "--quiet", "--collect", "--unit", name, *spawn, "--as-pid2", *command)
@@ -364,6 +367,48 @@ class Nspawn:
         _ran("systemctl", "stop", running.name)
 
 
+_LXC: str = """
+lxc.uts.name = {name}
+lxc.rootfs.path = dir:{folder}
+lxc.mount.auto = proc:rw sys:ro
+lxc.net.0.type = none
+lxc.apparmor.profile = unconfined
+"""
+
+
+@attrs.frozen
+class Lxc:
+    """LXC, whose containers are folders as well."""
+
+    name: str = "lxc"
+    said: str = "lxc"
+    packages: tuple[str, ...] = ("lxc", "busybox-static")
+
+    def prepare(self) -> None:
+        """Its containers need nothing but its programs."""
+
+    def start(
+        self, name: str, *, is_meant: bool = True, command: Sequence[str] = images.SERVE
+    ) -> Running:
+        folder, place = _MACHINES / name, Path("/var/lib/lxc") / name
+        images.unpacked(folder)
+        place.mkdir(parents=True)
+        (place / "config").write_text(_LXC.format(name=name, folder=folder))
+        _ran("lxc-start", "--name", name, f"--logfile={place}/log", "--daemon", "--", *command)
+        process = int(_ran("lxc-info", "--name", name, "--pid", "--no-humanize"))
+        return Running(self, name, name, process, is_meant)
+
+    def enter(self, running: Running, argv: Sequence[str]) -> int:
+        command = ["lxc-attach", "--name", running.name, "--", *argv]
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        ).returncode
+
+    def remove(self, running: Running) -> None:
+        _ran("lxc-stop", "--name", running.name, "--kill")
+        shutil.rmtree(Path("/var/lib/lxc") / running.name)
+
+
 def _tree(process: int) -> list[int]:
     """Return *process* and the first child of each, downwards."""
     found = [process]
@@ -380,7 +425,12 @@ ALL: tuple[Runtime, ...] = (
     ),
     *(Cri(driver) for driver in ("systemd", "cgroupfs")),
     Nspawn(),
+    Lxc(),
 )
+
+
+MACHINES = {"nspawn", "lxc"}
+"""Those whose containers are folders: no image brought them, and no file says where their root is."""
 
 
 def make_ready() -> None:

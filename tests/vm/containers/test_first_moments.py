@@ -57,7 +57,7 @@ ATTACKS = (
     "done 2>/dev/null; echo $passed >/data/attacked; exec /bin/sh /serve"
 )
 TRIED = tuple(
-    each for each in runtimes.ALL if each.name in {"crun-systemd", "cri-systemd", "nspawn"}
+    each for each in runtimes.ALL if each.name in {"crun-systemd", "cri-systemd", "nspawn", "lxc"}
 )
 _OWN_STEPS = {"cri-systemd": ("runc:[2:INIT]",)}
 """What reads /etc/passwd in a container before its first program, by the names of processes."""

@@ -107,7 +107,7 @@ def without(pairs: dict[str, Pair]) -> dict[str, dict[str, int]]:
         (meant.root / "data/kept").write_text("kept\n")
         for made in ("made", "printed"):
             (meant.root / "data" / made).unlink()
-        if name != "nspawn":  # before anybody looks: what the image says counts
+        if name not in runtimes.MACHINES:  # before anybody looks: what the image says counts
             assert 0 == meant.run("ln -sf /nowhere /bin/tail")[0]
     return ends
 
@@ -129,7 +129,7 @@ def pair(ready, runtime, on, pairs) -> Pair:
 def _met(runtime) -> set[str]:
     """What is refused in the meant container: a machine has no image and no known root, only a kubelet's has a pod."""
     found = set(REFUSED)
-    if runtime.name != "nspawn":
+    if runtime.name not in runtimes.MACHINES:
         found |= {"image", "drift", *LINKED}
     if runtime.name.startswith("cri-"):
         found.add("pod")
@@ -195,7 +195,7 @@ def test_records_say_where(on, pair, runtime):
 
     event = on.wait_for(lambda e: e.get("rule") == "secret" and e["container"]["id"] == meant.id)
 
-    is_pod, is_machine = runtime.name.startswith("cri-"), runtime.name == "nspawn"
+    is_pod, is_machine = runtime.name.startswith("cri-"), runtime.name in runtimes.MACHINES
     assert {
         "runtime": runtime.said,
         "id": meant.id,
