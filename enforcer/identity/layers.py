@@ -23,6 +23,9 @@ _LOCAL: Final = frozenset(
 
 _DEEPEST: Final = 3  # overlays of overlays: FILESYSTEM_MAX_STACK_DEPTH is 2
 
+_MAPPED: Final = re.compile(rb"^(/.*)/[0-9a-f]{64}/mapped/[0-9]+(/.+)$", re.DOTALL)
+"""As overlays of podman name them: the folder of the storage, a layer, and where the folder is mounted below that."""
+
 _APART: Final = re.compile(rb"(?<!\\):")
 
 
@@ -44,7 +47,12 @@ def layers_of(mount: Mount) -> tuple[bytes, ...]:
             named = _APART.split(value.partition(b"::")[0])
             found += [each.replace(rb"\:", b":").replace(rb"\\", b"\\") for each in named]
     is_known = all(path.startswith(b"/") for path in found)
-    return tuple(found) if is_known and len(found) <= MAX_LAYERS else ()
+    return tuple(map(_unmapped, found)) if is_known and len(found) <= MAX_LAYERS else ()
+
+
+def _unmapped(path: bytes) -> bytes:
+    """Return where the layer itself is, if its users were mapped for the overlay alone: that mount is gone by now."""
+    return _MAPPED.sub(rb"\1\2", path)
 
 
 def is_local(path: bytes, mounts: Mapping[bytes, Mount], depth: int = 0) -> bool:

@@ -38,6 +38,7 @@ _MAX_LABELS: Final = 256
 _MAX_PODS: Final = 4096
 _TEXT: Final = re.compile(r"[!-~]{1,512}")
 _FOLDER: Final = re.compile(r"/?[!-.0-~]{1,255}(?:/[!-.0-~]{1,255}){0,15}")
+_LAYER: Final = re.compile(r"[0-9a-f]{64}")
 _POD_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _UID: Final = re.compile(r"[0-9a-f-]{32,36}")
 _LABEL_KEY: Final = re.compile(r"[A-Za-z0-9./_-]{1,317}")
@@ -207,7 +208,11 @@ def stored(listing: Any) -> Stored:
 
 
 def stored_bundle(entries: Stored, container: str) -> Bundle | None:
-    """Return the name and the image that *entries* have of *container*; None if it is not among them."""
+    """
+    Return the name and the image that *entries* have of *container*; None if it is not among them.
+
+    Its root is where the storage shows its layer, from the folder of the storage on.
+    """
     if (entry := entries.get(container)) is None:
         return None
     names = entry.get("names")
@@ -216,7 +221,9 @@ def stored_bundle(entries: Stored, container: str) -> Bundle | None:
     except (TypeError, ValueError, RecursionError):
         metadata = {}
     name = names[0] if isinstance(names, list) and names else None
-    return Bundle(_text(name), _text(metadata.get("image-name")))
+    layer = _text(entry.get("layer"), _LAYER)
+    root = f"overlay/{layer}/merged" if layer is not None else None
+    return Bundle(_text(name), _text(metadata.get("image-name")), root=root)
 
 
 # ---- Pods -------------------------------------------------------------------------------------

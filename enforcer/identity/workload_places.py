@@ -73,6 +73,15 @@ class Places:
             docker = f"{root}/var/lib/docker/containers/{container}"
             yield "docker", f"{docker}/config.v2.json", files.docker
 
+    def of_storage(self, path: str) -> str | None:
+        """Return where the host has *path* of the storage that podman and CRI-O share; None if it is in none."""
+        found = (root / storage / path for root in self._roots for storage in _STORAGES)
+        return next((str(self.on_host(each)) for each in found if each.is_dir()), None)
+
+    def is_stored(self, path: str) -> bool:
+        """Tell whether *path*, as the host has it, is in such a storage."""
+        return path.startswith(tuple(f"/{storage}/" for storage in _STORAGES))
+
     @property
     def listings(self) -> Iterator[str]:
         """Where podman and CRI-O list their containers."""

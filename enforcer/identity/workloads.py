@@ -202,9 +202,22 @@ class Workloads:
                 self._listed[path] = files.stored(files.read_json(path))
             if other := files.stored_bundle(self._listed.get(path, {}), container):
                 return attrs.evolve(
-                    bundle, name=bundle.name or other.name, image=bundle.image or other.image
+                    bundle,
+                    name=bundle.name or other.name,
+                    image=bundle.image or other.image,
+                    root=self._stored_root(bundle.root, other.root),
                 )
         return bundle
+
+    def _stored_root(self, said: str | None, layer: str | None) -> str | None:
+        """
+        Return the root of a container of podman: the one that is *said*, or that of its *layer*.
+
+        Where users are mapped, a folder is said that shows the layer to the runtime alone, and nothing to the host.
+        """
+        if said is None or layer is None or self.places.is_stored(said):
+            return said
+        return self.places.of_storage(layer) or said
 
     def _read_pods(self) -> None:
         before = self._logged, self._given

@@ -26,6 +26,11 @@ def overlay(*options: bytes, kind: bytes = b"overlay") -> Mount:
         (overlay(rb"lowerdir=/l/a\:b:/c"), (b"/l/a:b", b"/c")),
         (overlay(b"lowerdir=/l/a:/l/b::/only/data"), (b"/l/a", b"/l/b")),
         (overlay(b"lowerdir+=/l/a:b", b"lowerdir+=/c", b"datadir+=/d"), (b"/l/a:b", b"/c")),
+        (
+            overlay(b"lowerdir=/s/overlay/" + b"a" * 64 + b"/mapped/0/l/B:/s/overlay/l/C"),
+            (b"/s/overlay/l/B", b"/s/overlay/l/C"),
+        ),
+        (overlay(b"lowerdir=/s/layer/mapped/0/l/B"), (b"/s/layer/mapped/0/l/B",)),
         (overlay(b"lowerdir=l/A:l/B"), ()),
         (overlay(b"lowerdir=/l/a:../b"), ()),
         (overlay(b"lowerdir=" + b":".join([b"/l"] * (MAX_LAYERS + 1))), ()),

@@ -216,6 +216,33 @@ def test_where_the_host_has_the_root_of_a_container(machine, runtime, file, said
     assert wanted == bundle.root
 
 
+@pytest.mark.parametrize(
+    ("said", "layer", "is_shown", "is_layer"),
+    [
+        ("/var/tmp/intermediate-mountpoint-0.0", B, True, True),
+        ("/var/tmp/intermediate-mountpoint-0.0", B, False, False),
+        ("/var/tmp/intermediate-mountpoint-0.0", "../b", True, False),
+        ("/var/lib/containers/storage/overlay/x/merged", B, True, False),
+        ("/srv/root", None, True, False),
+    ],
+)
+def test_the_root_of_a_container_with_users_of_its_own(machine, said, layer, is_shown, is_layer):
+    """podman has the runtime see its layer at another place, which shows nothing to the host."""
+    storage = "var/lib/containers/storage"
+    machine.cgroup(f"machine.slice/libpod-{A}.scope")
+    entry = {"id": A, "names": ["web"], "layer": layer}
+    machine.write(f"{storage}/overlay-containers/containers.json", [entry])
+    config = {"root": {"path": said}}
+    machine.write(f"{storage}/overlay-containers/{A}/userdata/config.json", config)
+    shown = machine.root / f"{storage}/overlay/{B}/merged"
+    if is_shown:
+        shown.mkdir(parents=True)
+
+    (found,) = machine.workloads().look()
+
+    assert (str(shown) if is_layer else said) == found.root.decode()
+
+
 def test_machines_are_known_by_their_cgroups(machine):
     """lxc and nspawn have a name there, and no image."""
     machine.cgroup("lxc.payload.web")

@@ -153,15 +153,20 @@ class Runtime(Protocol):
 
 @attrs.frozen
 class Podman:
-    """podman with one of the programs that make containers, and one way to make cgroups."""
+    """
+    podman with one of the programs that make containers, and one way to make cgroups.
+
+    With *mapped*, users of its containers are others on the host.
+    """
 
     runtime: str
     manager: str
+    mapped: str = ""
     said: str = "podman"
 
     @property
     def name(self) -> str:
-        return f"{self.runtime}-{self.manager}"
+        return f"{self.runtime}-{'mapped' if self.mapped else self.manager}"
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -179,8 +184,9 @@ class Podman:
 
     def begin(self, name: str, image: str, *command: str) -> str:
         """Start it and return its id, though it may have ended."""
-        said = self.podman("run", "-d", "--name", name, "--network", "none", image, *command)
-        return said.strip()
+        users = ("--uidmap", self.mapped, "--gidmap", self.mapped) if self.mapped else ()
+        options = ("-d", "--name", name, "--network", "none", *users)
+        return self.podman("run", *options, image, *command).strip()
 
     def start(
         self, name: str, *, is_meant: bool = True, command: Sequence[str] = images.SERVE
@@ -423,6 +429,7 @@ ALL: tuple[Runtime, ...] = (
         for program in ("crun", "runc")
         for manager in ("systemd", "cgroupfs")
     ),
+    *(Podman(program, "systemd", "0:200000:65536") for program in ("crun", "runc")),
     *(Cri(driver) for driver in ("systemd", "cgroupfs")),
     Nspawn(),
     Lxc(),
