@@ -60,11 +60,11 @@ class Begun(Container):
         for name, target in self.lead.items():
             (self.root / "data" / name).unlink()
             (self.root / "data" / name).symlink_to(target)
-        process = self.process = self._joined(is_runtime=not self.has_attempted)
+        process = self.process = self._attempted() if self.has_attempted else self._joined()
         with contextlib.ExitStack() as stack:
             company = None
             if self.has_company:
-                company = stack.enter_context(self._joined(is_runtime=False))
+                company = stack.enter_context(self._attempted())
                 assert NO == pods.ask(company, "open", self.root / "data/own")  # in doubt
             if self.how != "unknown":
                 self._become_known(process)
@@ -86,20 +86,10 @@ class Begun(Container):
             until(lambda: self.ask("open", str(self.root / "data/own")) == "ok")
         self.needed_an_image = before != generation()
 
-    def _joined(self, *, is_runtime: bool) -> subprocess.Popen[str]:
-        """
-        Start a process of the host that enters the cgroup.
-
-        Once it has tried to run a program there, which is refused in doubt, it is no runtime any more, but the container.
-        """
-        process = subprocess.Popen(
-            [str(self.program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        pods.ask(process, "cgroup", self.cgroup / "cgroup.procs", "ok")
-        if not is_runtime:
-            pods.ask(process, "become", "/bin/true", NO)
+    def _attempted(self) -> subprocess.Popen[str]:
+        """Let one that has joined try to run a program, which is refused in doubt: it is the container, and no runtime."""
+        process = self._joined()
+        pods.ask(process, "become", "/bin/true", NO)
         return process
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -50,15 +49,20 @@ def ask(
     return said
 
 
+def _host_process(program: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
 @contextlib.contextmanager
 def runtime_of(program: Path) -> Iterator[subprocess.Popen[str]]:
     """Start what makes containers, a process of the host."""
-    with subprocess.Popen(
-        [str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
+    with _host_process(program) as process:
         assert process.stdin is not None
-        assert process.stdout.readline() == "ready\n"
         yield process
         process.stdin.close()  # it ends
 
@@ -200,20 +204,15 @@ class Container:
         return True
 
     def _run(self, program: str) -> subprocess.Popen[str]:
-        def join() -> None:
-            (self.cgroup / "cgroup.procs").write_text(str(os.getpid()))
+        self.process = process = self._joined()
+        self.ask("enter", str(self.root), "ok")
+        self.ask("become", program, "ready")
+        return process
 
-        process = subprocess.Popen(
-            [str(self.program), str(self.root)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=join,  # noqa: PLW1509 - no threads here
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        self.process = process
-        self.ask("become", program, expected="ready")
+    def _joined(self) -> subprocess.Popen[str]:
+        """Start a process of the host that enters the cgroup: what it ran there would be the container's."""
+        process = _host_process(self.program)
+        ask(process, "cgroup", self.cgroup / "cgroup.procs", "ok")
         return process
 
     def ask(self, deed: str, path: str, expected: str | None = None) -> str:
