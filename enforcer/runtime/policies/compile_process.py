@@ -295,8 +295,8 @@ def _apart(work: Callable[[], _T], idle: Callable[[], None]) -> _T:
     # fork: what is read is what this process would read, and nothing is imported again.
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
-    child = context.Process(target=_serve, args=(work, os.getpid(), here, there))
-    child.name = "enforcer-compile"
+    given = (work, os.getpid(), here, there)
+    child = context.Process(target=_serve, args=given, name="enforcer-compile")
     with _interrupts_wait():
         child.start()
     there.close()

@@ -103,6 +103,7 @@ class ContainerWatch:
             return _LOOK  # what begins meanwhile stays unknown: the strict way
         began = self.clock()
         found = self.workloads.look()
+        self.newcomers.leave(found)
         known, new = self._compared(found, told)
         self._tell_of_strangers(began)
         is_due = bool(new) and not self.newcomers.enter(new)
@@ -149,12 +150,8 @@ class ContainerWatch:
         self, found: tuple[Workload, ...], told: tuple[Workload, ...]
     ) -> tuple[dict[bytes, Workload], list[Workload]]:
         """Return what the kernel knows, by its cgroup, and what of *found* it does not know, or not so."""
-        self.newcomers.leave(found)
-        known = self._known(told)
+        known = {each.cgroup: each for each in (*told, *self.newcomers.workloads)}
         return known, [each for each in found if known.get(each.cgroup) != each]
-
-    def _known(self, told: tuple[Workload, ...]) -> dict[bytes, Workload]:
-        return {each.cgroup: each for each in (*told, *self.newcomers.workloads)}
 
     def _meet(self, container: Container, pid: int) -> tuple[ContainerOutcome, list[str]]:
         told = self.told()
@@ -167,10 +164,9 @@ class ContainerWatch:
         workload, pod = self.workloads.look_at(container)
         if workload is None:
             return "unknown", []
-        found = [workload] if pod is None else [pod, workload]
+        found = (workload,) if pod is None else (pod, workload)
         self.newcomers.leave_to(found)
-        known = self._known(told)
-        begun = [each for each in found if known.get(each.cgroup) != each]
+        _, begun = self._compared(found, told)
         if begun and not self.newcomers.enter(begun, pid):
             self.renew(self.workloads.look())
         return "known", [name for name, value in workload.facts.items() if value is None]

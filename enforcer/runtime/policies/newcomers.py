@@ -133,17 +133,15 @@ class Newcomers:
 
     def _leave(self, there: Mapping[bytes, int], entries: Sequence[tuple[bytes, _Entry]]) -> None:
         now, session = self.active(), self.session()
-        generation = now.generation
         gone = {cgroup for cgroup, entry in entries if there.get(cgroup) != entry.workload.number}
         if not gone.isdisjoint(now.followed.asked):
             self.keep(now.followed.without(gone))  # else there would be more with each that begins
         for cgroup, entry in entries:
-            number = entry.workload.number
-            if entry.generation == generation and there.get(cgroup) == number:
+            if entry.generation == now.generation and cgroup not in gone:
                 continue
             if entry.session is session:  # else its map is gone
                 try:
-                    session.met.remove(number)
+                    session.met.remove(entry.workload.number)
                 except KernelError:
                     continue  # it counts for nobody; at the next look again
             del self._entries[cgroup]
