@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-__all__ = ["Mount", "parse_mountinfo"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Mount", "oldest_name", "parse_mountinfo"]
 
 _ESCAPE: Final = re.compile(rb"\\([0-7]{3})")
 
@@ -37,6 +40,24 @@ class Mount:
 def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
     """Read the lines of *text*; of several mounts at one place the last is on top."""
     return tuple(map(_mount, text.splitlines()))
+
+
+def oldest_name(place: bytes, mounts: Sequence[Mount]) -> bytes:
+    """
+    Return the name by which the kernel side knows what is shown at *place*: that of the oldest mount of it.
+
+    Args:
+        place: where something is mounted; any other place has no other name.
+        mounts: of a namespace, the oldest first, as the kernel lists them.
+    """
+    on_top = next((each for each in reversed(mounts) if each.point == place), None)
+    if on_top is None:
+        return place
+    for each in mounts:
+        root = each.root.rstrip(b"/")
+        if each.device == on_top.device and (on_top.root + b"/").startswith(root + b"/"):
+            return each.point.rstrip(b"/") + on_top.root[len(root) :].rstrip(b"/") or b"/"
+    return place
 
 
 @functools.lru_cache(maxsize=1024)  # a container that begins adds a few lines to hundreds

@@ -127,7 +127,18 @@ def _read(asked: Asked, until: float) -> _Looked:
     """Look up the image's links, then those that are there now."""
     image = _read_tree(asked.layers, asked.heads, until)
     now = _read_tree((asked.root,), asked.heads, until)
-    return _Looked(image.links, now.links, is_all=image.is_all and now.is_all)
+    # An empty root runs nothing: what the container has is shown to it alone.
+    is_shown = bool(image.links or now.links) or not _is_empty(asked.root)
+    return _Looked(image.links, now.links, is_all=image.is_all and now.is_all and is_shown)
+
+
+def _is_empty(root: bytes) -> bool:
+    """Tell whether *root* is a directory with nothing in it."""
+    try:
+        with os.scandir(root) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False  # it is gone
 
 
 def _read_tree(paths: Sequence[bytes], heads: tuple[bytes, ...], until: float) -> _Looked:

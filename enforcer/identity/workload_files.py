@@ -28,6 +28,7 @@ __all__ = [
     "oci",
     "pods_of_logs",
     "pods_of_objects",
+    "read_bytes",
     "read_json",
     "stored",
     "stored_bundle",
@@ -84,8 +85,8 @@ class Bundle:
 # ---- Files ------------------------------------------------------------------------------------
 
 
-def read_json(path: str | Path, limit: int = _MAX_FILE, *, owner: int = 0) -> Any:
-    """Return what *path* has; None if it is not there, not root's or *owner*'s, too long, or no JSON (yet)."""
+def read_bytes(path: str | Path, limit: int = _MAX_FILE, *, owner: int = 0) -> bytes | None:
+    """Return what *path* has; None if it is not there, not root's or *owner*'s, too long, or cannot be read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -98,9 +99,18 @@ def read_json(path: str | Path, limit: int = _MAX_FILE, *, owner: int = 0) -> An
             return None
         try:
             # One that grows meanwhile is not whole, and its size is all that memory is taken for.
-            return json.loads(file.read(found.st_size))
-        except (OSError, ValueError, RecursionError):
-            return None  # it may be being written: it is looked at again
+            return file.read(found.st_size)
+        except OSError:
+            return None
+
+
+def read_json(path: str | Path, limit: int = _MAX_FILE, *, owner: int = 0) -> Any:
+    """Return what :func:`read_bytes` finds in *path*; None if that is nothing, or no JSON (yet)."""
+    content = read_bytes(path, limit, owner=owner)
+    try:
+        return json.loads(content) if content is not None else None
+    except (ValueError, RecursionError):
+        return None  # it may be being written: it is looked at again
 
 
 def _map(value: Any) -> Mapping[str, Any]:
@@ -207,11 +217,11 @@ def stored(listing: Any) -> Stored:
     return {number: entry for number, entry in found if number is not None}
 
 
-def stored_bundle(entries: Stored, container: str) -> Bundle | None:
+def stored_bundle(entries: Stored, container: str, shown: str) -> Bundle | None:
     """
     Return the name and the image that *entries* have of *container*; None if it is not among them.
 
-    Its root is where the storage shows its layer, from the folder of the storage on.
+    Its root is where the storage shows its layer, from the folder of the storage on: *shown*, with the layer in it.
     """
     if (entry := entries.get(container)) is None:
         return None
@@ -222,7 +232,7 @@ def stored_bundle(entries: Stored, container: str) -> Bundle | None:
         metadata = {}
     name = names[0] if isinstance(names, list) and names else None
     layer = _text(entry.get("layer"), _LAYER)
-    root = f"overlay/{layer}/merged" if layer is not None else None
+    root = shown.format(layer) if layer is not None else None
     return Bundle(_text(name), _text(metadata.get("image-name")), root=root)
 
 

@@ -10,17 +10,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer.identity import runtime_settings as settings
 from enforcer.identity import workload_files as files
+from enforcer.mountinfo import parse_mountinfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from enforcer.identity.workload_files import Bundle
+    from enforcer.mountinfo import Mount
 
 __all__ = ["Places", "names"]
 
-_STORAGES: Final = ("run/containers/storage", "var/lib/containers/storage")
-_TASKS: Final = ("run/containerd", "run/k3s/containerd")
+_DRIVERS: Final = {
+    "overlay": "overlay/{}/merged",
+    "vfs": "vfs/dir/{}",
+    "btrfs": "btrfs/subvolumes/{}",
+    "zfs": "zfs/graph/{}",
+}
+"""By the driver of a storage, where it shows a layer (the drivers of github.com/containers/storage)."""
 _LISTINGS: Final = ("containers.json", "volatile-containers.json")  # the second for --rm
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
@@ -36,6 +44,9 @@ class Places:
         host: the way to the host's root, where runtimes leave their files.
         pods: the folder where pods are, as Kubernetes describes them; None: the default one.
         owner: a user who may own that folder and what is in it, besides root.
+        storages: where podman and CRI-O keep containers, below the root.
+        tasks: where containerd does.
+        docker: where Docker does.
     """
 
     root: Path = Path("/")
@@ -43,6 +54,15 @@ class Places:
     host: Path = attrs.field(default=attrs.Factory(lambda own: own.root, takes_self=True))
     pods: Path | None = None
     owner: int = 0
+    storages: tuple[str, ...] = attrs.field(
+        default=attrs.Factory(lambda own: settings.storages(own.host), takes_self=True)
+    )
+    tasks: tuple[str, ...] = attrs.field(
+        default=attrs.Factory(lambda own: settings.task_folders(own.host), takes_self=True)
+    )
+    docker: tuple[str, ...] = attrs.field(
+        default=attrs.Factory(lambda own: settings.docker_folders(own.host), takes_self=True)
+    )
 
     @property
     def _roots(self) -> tuple[Path, ...]:
@@ -63,32 +83,43 @@ class Places:
     def bundles(self, container: str) -> Iterator[tuple[str, str, Callable[[Any], Bundle]]]:
         """Yield the files that may describe *container*, with its runtime and how they are read."""
         for root in self._prefixes:
-            for tasks in _TASKS:
+            for tasks in self.tasks:
                 folder = f"{root}/{tasks}/io.containerd.runtime.v2.task"
                 for namespace in names(folder):
                     yield "containerd", f"{folder}/{namespace}/{container}/config.json", files.oci
-            for storage in _STORAGES:
-                folder = f"{root}/{storage}/overlay-containers/{container}/userdata"
-                yield "podman", f"{folder}/config.json", files.oci
-            docker = f"{root}/var/lib/docker/containers/{container}"
-            yield "docker", f"{docker}/config.v2.json", files.docker
+            for driver in _DRIVERS:  # the usual one first, in all places
+                for storage in self.storages:
+                    folder = f"{root}/{storage}/{driver}-containers/{container}/userdata"
+                    yield "podman", f"{folder}/config.json", files.oci
+            for docker in self.docker:
+                path = f"{root}/{docker}/containers/{container}/config.v2.json"
+                yield "docker", path, files.docker
+
+    def mounts(self) -> tuple[Mount, ...]:
+        """Return what the host has mounted; nothing if it does not say."""
+        process = "self" if self.host == self.root else "1"
+        try:
+            return parse_mountinfo(Path(f"/proc/{process}/mountinfo").read_bytes())
+        except OSError:
+            return ()  # places keep the names that runtimes give
 
     def of_storage(self, path: str) -> str | None:
         """Return where the host has *path* of the storage that podman and CRI-O share; None if it is in none."""
-        found = (root / storage / path for root in self._roots for storage in _STORAGES)
+        found = (root / storage / path for root in self._roots for storage in self.storages)
         return next((str(self.on_host(each)) for each in found if each.is_dir()), None)
 
     def is_stored(self, path: str) -> bool:
         """Tell whether *path*, as the host has it, is in such a storage."""
-        return path.startswith(tuple(f"/{storage}/" for storage in _STORAGES))
+        return path.startswith(tuple(f"/{storage}/" for storage in self.storages))
 
     @property
-    def listings(self) -> Iterator[str]:
-        """Where podman and CRI-O list their containers."""
+    def listings(self) -> Iterator[tuple[str, str]]:
+        """Where podman and CRI-O list their containers, and where the same storage shows a layer."""
         for root in self._prefixes:
-            for storage in _STORAGES:
-                for name in _LISTINGS:
-                    yield f"{root}/{storage}/overlay-containers/{name}"
+            for driver, shown in _DRIVERS.items():
+                for storage in self.storages:
+                    for name in _LISTINGS:
+                        yield f"{root}/{storage}/{driver}-containers/{name}", shown
 
     @property
     def logs(self) -> str:

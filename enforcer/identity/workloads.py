@@ -22,6 +22,7 @@ from enforcer.identity.container import Container, pod_of
 from enforcer.identity.host_root import host_root
 from enforcer.identity.workload_files import Bundle, PodFacts
 from enforcer.identity.workload_places import Places
+from enforcer.mountinfo import oldest_name
 from enforcer.policy.model.workloads import CONTAINER, POD, Workload
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _BY_CGROUP: Final = frozenset({"lxc", "nspawn", "machine"})
 
 @attrs.define(eq=False, repr=False)
 class _ContainerCgroup:
-    """A container's cgroup; *bundle* None: not known yet, *is_settled*: nothing more will be; *number*: of its inode."""
+    """A container's cgroup; *bundle* None: not known yet, *is_settled*: nothing more will be; *number*: of its inode; *shown*: a root, and its name in records."""
 
     container: Container
     since: float
@@ -50,6 +51,7 @@ class _ContainerCgroup:
     bundle: Bundle | None = None
     runtime: str = ""
     is_settled: bool = False
+    shown: tuple[str | None, str | None] = (None, None)
 
 
 @attrs.define(eq=False, repr=False)
@@ -136,7 +138,15 @@ class Workloads:
         pod = self._pods.get(container.pod_uid or "", PodFacts())
         if container.pod_uid is None and seen.bundle is not None and _is_cri(seen):
             pod = seen.bundle.pod
-        return seen.runtime or container.runtime, seen.bundle, pod
+        return seen.runtime or container.runtime, self._named(seen), pod
+
+    def _named(self, seen: _ContainerCgroup) -> Bundle | None:
+        """Return the bundle with the root by the name that paths in records have; they say where a mount leads."""
+        if seen.bundle is None or (root := seen.bundle.root) is None:
+            return seen.bundle
+        if seen.shown[0] != root:
+            seen.shown = root, os.fsdecode(oldest_name(os.fsencode(root), self.places.mounts()))
+        return attrs.evolve(seen.bundle, root=seen.shown[1])
 
     # ---- Which there are -----------------------------------------------------------------------
 
@@ -197,10 +207,10 @@ class Workloads:
     def _listed_too(self, bundle: Bundle, container: str) -> Bundle:
         if bundle.is_sandbox or (bundle.name and bundle.image):
             return bundle
-        for path in self.places.listings:
+        for path, shown in self.places.listings:
             if self._has_changed(path):
                 self._listed[path] = files.stored(files.read_json(path))
-            if other := files.stored_bundle(self._listed.get(path, {}), container):
+            if other := files.stored_bundle(self._listed.get(path, {}), container, shown):
                 return attrs.evolve(
                     bundle,
                     name=bundle.name or other.name,

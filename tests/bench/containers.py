@@ -172,7 +172,7 @@ def _idle_hook() -> Iterator[None]:
 def guest(times: int) -> None:
     """Measure each runtime under policies, and with the hook; before, between and after under nothing."""
     runtime_packages.put_in_place()
-    runtimes.make_ready()
+    runtimes.make_ready(on_disk=False)
     # A collection of garbage takes as much as the engine: it would come to some starts, and not to others.
     os.environ["GOGC"] = "off"
     subprocess.run(["systemctl", "set-environment", "GOGC=off"], check=True)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from enforcer.mountinfo import Mount, parse_mountinfo
+import pytest
+
+from enforcer.mountinfo import Mount, oldest_name, parse_mountinfo
 
 
 def test_mountinfo_is_read_with_its_escapes() -> None:
@@ -31,3 +33,31 @@ def test_options_of_overlays_are_kept() -> None:
 
     assert (b"rw", b"lowerdir=/l/a:/l/b,c", b"upperdir=/u", b"workdir=/w") == overlay.options
     assert () == disk.options
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (b"/run/one/rootfs", b"/var/lib/store/3"),
+        (b"/run/whole", b"/var"),
+        (b"/run/overlay", b"/run/overlay"),
+        (b"/run/none", b"/run/none"),
+        (b"/var/lib", b"/var/lib"),
+        (b"/", b"/"),
+    ],
+)
+def test_the_oldest_name_of_a_mount(place, expected):
+    """What is shown there by an earlier mount has the name that that gives; what is no mount has its own."""
+    table = b"\n".join(
+        (
+            b"1 0 8:1 / / rw - ext4 /dev/a rw",
+            b"2 1 8:2 / /var rw - ext4 /dev/b rw",
+            b"3 1 8:3 / /run rw - tmpfs run rw",
+            b"4 3 8:2 /lib/storage /run/one/rootfs rw - ext4 /dev/b rw",
+            b"5 3 8:2 /lib/store/3 /run/one/rootfs rw - ext4 /dev/b rw",
+            b"6 3 8:2 / /run/whole rw - ext4 /dev/b rw",
+            b"7 3 0:9 / /run/overlay rw - overlay overlay rw",
+        )
+    )
+
+    assert expected == oldest_name(place, parse_mountinfo(table))

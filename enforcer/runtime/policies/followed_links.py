@@ -76,6 +76,7 @@ class Followed:
             self,
             links={cgroup: each for cgroup, each in self.links.items() if cgroup not in gone},
             asked={cgroup: each for cgroup, each in self.asked.items() if cgroup not in gone},
+            incomplete=self.incomplete.difference(gone),
         )
 
     def told(self, workloads: Iterable[Workload], renamed: frozenset[bytes]) -> Followed:

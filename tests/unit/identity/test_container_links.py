@@ -150,6 +150,16 @@ def test_a_container_that_is_gone_has_no_links(tmp_path):
     assert {} == found(tmp_path / "none", b"/bin/bash")
 
 
+def test_a_root_that_shows_nothing_is_told(tmp_path):
+    """Whatever the container sees there, the host has none of it: what its links are is not known."""
+    (tmp_path / "shown").mkdir()
+    asked = {b"c": Asked(os.fsencode(tmp_path / "shown"), (b"/bin/bash",))}
+    assert (b"c",) == look_up(asked).incomplete
+
+    (tmp_path / "shown/bin").mkdir()
+    assert () == look_up(asked).incomplete
+
+
 def test_links_that_change_meanwhile_never_lead_out(root, tmp_path):
     """A directory that is now a link to the host's, now itself: what is read is the container's."""
     (tmp_path / "host").mkdir()

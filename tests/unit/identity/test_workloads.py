@@ -183,6 +183,27 @@ def test_podman(machine, file):
     assert "pod.name" not in found
 
 
+@pytest.mark.parametrize("driver", ["overlay", "vfs", "btrfs", "zfs"])
+@pytest.mark.parametrize("storage", ["var/lib/containers/storage", "srv/pods"])
+def test_podman_with_a_storage_of_another_kind_or_elsewhere(machine, driver, storage):
+    """The folders have the name of the driver; settings say where they are."""
+    machine.write("etc/containers/storage.conf", '[storage]\ngraphroot = "/srv/pods"\n')
+    machine.cgroup(f"machine.slice/libpod-{A}.scope")
+    listing = [{"id": A, "names": ["web"], "metadata": json.dumps({"image-name": "r/app:1"})}]
+    machine.write(f"{storage}/{driver}-containers/containers.json", listing)
+    root = f"/{storage}/{driver}/x"
+    config = {"annotations": {}, "root": {"path": root}}
+    machine.write(f"{storage}/{driver}-containers/{A}/userdata/config.json", config)
+
+    (found,) = machine.workloads().look()
+
+    assert ((b"web",), (b"r/app:1",)) == (
+        found.facts["container.name"],
+        found.facts["container.image"],
+    )
+    assert root == found.root.decode()
+
+
 @pytest.mark.parametrize(
     ("runtime", "file", "said", "root"),
     [
@@ -241,6 +262,31 @@ def test_the_root_of_a_container_with_users_of_its_own(machine, said, layer, is_
     (found,) = machine.workloads().look()
 
     assert (str(shown) if is_layer else said) == found.root.decode()
+
+
+@pytest.mark.parametrize(
+    ("driver", "place"),
+    [
+        ("overlay", f"overlay/{B}/merged"),
+        ("vfs", f"vfs/dir/{B}"),
+        ("btrfs", f"btrfs/subvolumes/{B}"),
+        ("zfs", f"zfs/graph/{B}"),
+    ],
+)
+def test_the_same_in_a_storage_of_another_kind(machine, driver, place):
+    """Each shows its layers at a place of its own."""
+    storage = "var/lib/containers/storage"
+    machine.cgroup(f"machine.slice/libpod-{A}.scope")
+    entry = {"id": A, "names": ["web"], "layer": B}
+    machine.write(f"{storage}/{driver}-containers/containers.json", [entry])
+    config = {"root": {"path": "/var/tmp/intermediate-mountpoint-0.0"}}
+    machine.write(f"{storage}/{driver}-containers/{A}/userdata/config.json", config)
+    shown = machine.root / storage / place
+    shown.mkdir(parents=True)
+
+    (found,) = machine.workloads().look()
+
+    assert str(shown) == found.root.decode()
 
 
 def test_machines_are_known_by_their_cgroups(machine):

@@ -26,6 +26,7 @@ __all__ = [
     "IMAGE",
     "MACHINES",
     "OTHER_IMAGE",
+    "PLAIN",
     "Cri",
     "Lxc",
     "Nspawn",
@@ -43,6 +44,14 @@ OTHER_IMAGE = "localhost/other:1"
 _PAUSE = "registry.k8s.io/pause:3.8"
 _ARCHIVES = {IMAGE: Path("/tmp/meant.tar"), OTHER_IMAGE: Path("/tmp/other.tar")}
 _MACHINES = Path("/var/lib/machines")
+_STORAGES = {"overlay": "/var/lib/containers/storage", "vfs": "/srv/containers"}
+"""By the driver; the settings of the system name the second."""
+_PODMAN_SETTINGS = Path("/run/vm/storage.conf")
+"""What podman takes if it is not told more."""
+_SETTINGS = {Path("/etc/containers/storage.conf"): "vfs", _PODMAN_SETTINGS: "overlay"}
+_PLACES = ("/var/lib/containers", "/var/lib/containerd", "/var/lib/machines", "/srv/containers")
+_DISK = 1500 << 20
+"""As large as the disk of each place may become, in memory."""
 _SOCKET = Path("/run/containerd/containerd.sock")
 _CONTAINERD = """
 version = 2
@@ -53,6 +62,11 @@ version = 2
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.systemd]
   runtime_type = "io.containerd.runc.v2"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.systemd.options]
+    SystemdCgroup = true
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.native]
+  runtime_type = "io.containerd.runc.v2"
+  snapshotter = "native"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.native.options]
     SystemdCgroup = true
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.hooked]
   runtime_type = "io.containerd.runc.v2"
@@ -156,25 +170,32 @@ class Podman:
     """
     podman with one of the programs that make containers, and one way to make cgroups.
 
-    With *mapped*, users of its containers are others on the host.
+    With *mapped*, users of its containers are others on the host. With another *driver*, its storage is elsewhere.
     """
 
     runtime: str
     manager: str
     mapped: str = ""
+    driver: str = "overlay"
     said: str = "podman"
 
     @property
     def name(self) -> str:
-        return f"{self.runtime}-{'mapped' if self.mapped else self.manager}"
+        kinds = ("mapped" if self.mapped else "", self.driver if self.driver != "overlay" else "")
+        return "-".join((self.runtime, *(filter(None, kinds) if any(kinds) else (self.manager,))))
 
     @property
     def packages(self) -> tuple[str, ...]:
         return "podman", "conmon", self.runtime, "busybox-static"
 
     def podman(self, *argv: str, check: bool = True) -> str:
-        options = ("--runtime", self.runtime, "--cgroup-manager", self.manager)
-        return _ran("podman", *options, *argv, check=check)
+        return _ran(*self._command, *argv, check=check)
+
+    @property
+    def _command(self) -> tuple[str, ...]:
+        storage = ("--root", _STORAGES[self.driver], "--storage-driver", self.driver)
+        made = ("--runtime", self.runtime, "--cgroup-manager", self.manager)
+        return ("podman", *storage, *made)
 
     def prepare(self) -> None:
         there = self.podman("images", "--format", "{{.Repository}}:{{.Tag}}").split()
@@ -213,7 +234,7 @@ class Podman:
         print(f"{self.name}: {len(names)} containers in {time.monotonic() - began:.0f} s")
 
     def enter(self, running: Running, argv: Sequence[str]) -> int:
-        command = ["podman", "--runtime", self.runtime, "exec", running.name, *argv]
+        command = [*self._command, "exec", running.name, *argv]
         return subprocess.run(command, capture_output=True, check=False).returncode
 
     def remove(self, running: Running) -> None:
@@ -430,7 +451,8 @@ ALL: tuple[Runtime, ...] = (
         for manager in ("systemd", "cgroupfs")
     ),
     *(Podman(program, "systemd", "0:200000:65536") for program in ("crun", "runc")),
-    *(Cri(driver) for driver in ("systemd", "cgroupfs")),
+    *(Podman("crun", "systemd", users, "vfs") for users in ("", "0:200000:65536")),
+    *(Cri(driver) for driver in ("systemd", "cgroupfs", "native")),
     Nspawn(),
     Lxc(),
 )
@@ -439,18 +461,40 @@ ALL: tuple[Runtime, ...] = (
 MACHINES = {"nspawn", "lxc"}
 """Those whose containers are folders: no image brought them, and no file says where their root is."""
 
+PLAIN = {"crun-vfs", "crun-mapped-vfs", "cri-native", *MACHINES}
+"""Those whose containers have no overlay."""
 
-def make_ready() -> None:
-    """Make what all of them need: modules of the kernel, places that are no overlay, the image."""
-    _ran("modprobe", "--all", "overlay")
-    for place in ("/var/lib/containers", "/var/lib/containerd", "/var/lib/machines"):
+
+def make_ready(*, on_disk: bool = True) -> None:
+    """
+    Make what all of them need: modules of the kernel, places that are no overlay, the settings and the image.
+
+    In memory an image's own files are drift where there is no overlay; a disk costs instructions of its own.
+    """
+    _ran("modprobe", "--all", "overlay", "loop", "ext4")
+    for place in _PLACES:
         Path(place).mkdir(parents=True, exist_ok=True)
         if not os.path.ismount(place):
-            _ran("mount", "-t", "tmpfs", "tmpfs", place)
+            _mount(place, on_disk=on_disk)
+    for settings, driver in _SETTINGS.items():
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(f'[storage]\ndriver = "{driver}"\ngraphroot = "{_STORAGES[driver]}"\n')
+    os.environ["CONTAINERS_STORAGE_CONF"] = str(_PODMAN_SETTINGS)
     _ran("systemctl", "start", "dbus")
     for name, archive in _ARCHIVES.items():
         if not archive.exists():
             images.archive(archive, name)
+
+
+def _mount(place: str, *, on_disk: bool) -> None:
+    if not on_disk:
+        _ran("mount", "-t", "tmpfs", "tmpfs", place)
+        return
+    disk = Path(f"/tmp/{place.strip('/').replace('/', '-')}.disk")
+    with disk.open("wb") as file:
+        file.truncate(_DISK)
+    _ran("mkfs.ext4", "-q", str(disk))
+    _ran("mount", "-o", "loop", str(disk), place)
 
 
 @contextlib.contextmanager

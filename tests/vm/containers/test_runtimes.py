@@ -13,7 +13,9 @@ import runtimes
 from engine import Engine, attempt, running
 from runtimes import Running
 
+from enforcer import places
 from enforcer.identity.container import container_of
+from enforcer.runtime.control.protocol import STATUS, Client
 from enforcer.sinks.terminal import terminal_line
 
 POLICY = """
@@ -53,7 +55,24 @@ metadata: {name: brought}
 spec:
   selector: {container: {name: meant-*, runtime: [podman, containerd]}}
   rules:
-    - {exec: {}, match: {drift: true}, action: deny}
+    - {exec: {}, match: {drift: true}, action: deny, onError: allow}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: doubted}
+spec:
+  selector: {container: {name: meant-*}}
+  rules:
+    - {name: doubt, exec: {}, match: {path: /bin/echo, drift: true}, action: deny}
+---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: closed}
+spec:
+  selector: {container: {name: closed-*}}
+  rules:
+    - {exec: {}, match: {path: /bin/busybox}, action: allow}
+  default: {exec: deny}
 """
 LINES = {
     "secret": "read x </data/secret",
@@ -68,13 +87,16 @@ LINES = {
     "image": "read x </data/image",
     "pod": "read x </data/pod",
     "drift": "/bin/busybox cp /bin/busybox /data/true; /data/true",
+    "doubt": "/bin/echo",
     "free": "read x </data/free",
 }
 REFUSED = {"secret", "kept", "touch", "deadly"}
+REFUSED_BY_SHELL = 126
 LINKED = {"tail", "head", "alias", "linked"}
 """What is refused by where links in the image lead."""
 
-Pair = tuple[Running, Running]
+Pair = tuple[Running, Running, Running]
+"""The container that most policies mean, the one that none means, and the one with a list of what may run."""
 pytestmark = pytest.mark.parametrize("runtime", runtimes.ALL, ids=lambda each: each.name)
 
 
@@ -93,7 +115,9 @@ def pairs(ready, request) -> Iterator[dict[str, Pair]]:
                 stack.callback(meant.remove)
                 other = runtime.start(f"other-{runtime.name}", is_meant=False)
                 stack.callback(other.remove)
-                found[runtime.name] = meant, other
+                closed = runtime.start(f"closed-{runtime.name}")
+                stack.callback(closed.remove)
+                found[runtime.name] = meant, other, closed
         yield found
 
 
@@ -101,13 +125,13 @@ def pairs(ready, request) -> Iterator[dict[str, Pair]]:
 def without(pairs: dict[str, Pair]) -> dict[str, dict[str, int]]:
     """How everything ends in the meant containers without a policy."""
     ends = {}
-    for name, (meant, _) in pairs.items():
+    for name, (meant, *_) in pairs.items():
         ends[name] = {what: meant.run(line)[0] for what, line in LINES.items()}
         assert "changed" in (meant.root / "data/kept").read_text()
         (meant.root / "data/kept").write_text("kept\n")
         for made in ("made", "printed"):
             (meant.root / "data" / made).unlink()
-        if name not in runtimes.MACHINES:  # before anybody looks: what the image says counts
+        if name not in runtimes.PLAIN:  # before anybody looks: what the image says counts
             assert 0 == meant.run("ln -sf /nowhere /bin/tail")[0]
     return ends
 
@@ -121,16 +145,22 @@ def on(pairs, without, tmp_path_factory) -> Iterator[Engine]:
 
 @pytest.fixture
 def pair(ready, runtime, on, pairs) -> Pair:
-    """The container that the policies mean and the one that they do not; skips as ready does."""
+    """The containers of the runtime; skips as ready does."""
     ready(runtime)
     return pairs[runtime.name]
 
 
 def _met(runtime) -> set[str]:
-    """What is refused in the meant container: a machine has no image and no known root, only a kubelet's has a pod."""
+    """
+    Return what is refused in the meant container.
+
+    A machine has no image and no known root, only a kubelet's container has a pod. Without an overlay nobody can
+    tell what an image brought, and each rule has its own answer to that.
+    """
     found = set(REFUSED)
     if runtime.name not in runtimes.MACHINES:
-        found |= {"image", "drift", *LINKED}
+        found |= {"image", *LINKED}
+    found.add("doubt" if runtime.name in runtimes.PLAIN else "drift")
     if runtime.name.startswith("cri-"):
         found.add("pod")
     return found
@@ -163,6 +193,14 @@ def test_what_is_refused_leaves_no_trace(pair):
 def test_in_another_container(pair):
     """The same deeds in a container of the same runtime that no policy is about."""
     assert dict.fromkeys(LINES, 0) == {what: pair[1].run(line)[0] for what, line in LINES.items()}
+
+
+def test_a_list_of_what_may_run(pair, runtime):
+    """It names programs as the container does, where the roots of containers are in one of the usual places."""
+    is_usual = not runtime.name.endswith("-vfs")
+    assert (0 if is_usual else REFUSED_BY_SHELL) == pair[2].run("/bin/cat /data/free")[0]
+    assert REFUSED_BY_SHELL == pair[2].run("/bin/touch /data/made")[0]
+    assert not (pair[2].root / "data/made").exists()
 
 
 def test_the_host_is_free(pair):
@@ -211,3 +249,26 @@ def test_records_say_where(on, pair, runtime):
     } == event["pod"]
     assert event["onError"] is False
     assert event["prevented"] is True
+
+
+def test_records_say_that_nobody_can_tell_what_an_image_brought(on, pair, runtime):
+    """Where there is no overlay."""
+    if runtime.name not in runtimes.PLAIN:
+        assert 0 == pair[0].run(LINES["doubt"])[0]
+        return
+    before = _untold()
+    pair[0].run(LINES["doubt"])
+
+    event = on.wait_for(lambda e: e.get("rule") == "doubt" and e["container"]["id"] == pair[0].id)
+
+    assert (True, True, ["drift"]) == (
+        event["onError"],
+        event["prevented"],
+        event["object"]["unknown"],
+    )
+    assert _untold() > before
+
+
+def _untold() -> int:
+    with Client.connect(places.SOCKET, timeout=60) as client:
+        return int(client.ask(STATUS)["status"]["kernel"]["drift_unknown"])
