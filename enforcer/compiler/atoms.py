@@ -8,7 +8,7 @@ the numbering of atoms and what each accepts; the tables that find them are buil
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 import attrs
@@ -16,7 +16,7 @@ import attrs
 from enforcer import _abi
 from enforcer._abi import TermKind
 from enforcer.compiler import limits
-from enforcer.compiler.containers import CONTAINER_FORMS, ContainerAtoms, inside, within
+from enforcer.compiler.containers import CONTAINER_FORMS, ContainerAtoms, inside, is_inside, within
 from enforcer.compiler.linked import LinkedNames
 from enforcer.compiler.paths import Names
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, forms, unit
@@ -121,7 +121,7 @@ class Atoms:
     All atoms of one image.
 
     *linked*: the names that follow from links in containers. *container*: the number of the one that every container's cgroup satisfies, if some term asks.
-    *asked*: those of conditions on containers and pods.
+    *asked*: those of conditions on containers and pods. *placed*: names that follow from where runtimes mount containers.
     """
 
     names: Names
@@ -131,6 +131,7 @@ class Atoms:
     all: list[Atom] = attrs.field(factory=list)
     container: int | None = None
     asked: ContainerAtoms = attrs.field(factory=ContainerAtoms)
+    placed: set[Form] = attrs.field(factory=set)
     _numbers: dict[tuple[int, object], int] = attrs.field(factory=dict)
     _texts: dict[tuple[int, Kind, TextKind, bytes], tuple[Form, ...]] = attrs.field(factory=dict)
 
@@ -183,7 +184,10 @@ class Atoms:
             if isinstance(value, Text)
         }
         if condition.is_inside:
+            written = frozenset(form for forms in found.values() for form in forms)
             found = {value: inside(forms) for value, forms in found.items()}
+            self.placed.update(form for forms in found.values() for form in forms)
+            self.placed -= written
         if condition.linked_in is not None:
             asked, longest = condition.linked_in, limits.LIMITS[_LONGEST[Dim(dim)]]
             found = {
@@ -191,6 +195,11 @@ class Atoms:
                 for text, forms in found.items()
             }
         return found
+
+    def directories(self, form: Form) -> Iterator[Form]:
+        """Yield the directories above what *form* names; those of the host above a container's root are not its business."""
+        above = self.linked.directories(form)
+        return filter(is_inside, above) if form in self.placed else above
 
     def has_other_names(self, form: Form) -> bool:
         """Tell whether *form* is the name of a file that is known to have others."""

@@ -17,7 +17,7 @@ from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild, me
 from enforcer.policy.model.policy import Condition
 from enforcer.policy.model.workloads import Facts, Workload, holds
 
-__all__ = ["CONTAINER_FORMS", "ContainerAtoms", "inside", "within"]
+__all__ = ["CONTAINER_FORMS", "ContainerAtoms", "inside", "is_inside", "within"]
 
 _HEX: Final = (frozenset(b"0123456789abcdef"),) * 64
 _NAME: Final[tuple[Token, ...]] = (
@@ -71,8 +71,12 @@ _ROOTS: Final[tuple[tuple[Token, ...], ...]] = (
     (b"/var/lib/docker/overlay2/", Wild.ONE, Wild.RUN, b"/merged"),
     (b"/var/lib/docker/rootfs/overlayfs/", Wild.ONE, Wild.RUN),
     (b"/var/lib/containers", *_STORAGE),
+    (b"/var/lib/containers/storage/vfs/dir/", Wild.ONE, Wild.RUN),
+    (b"/var/lib/containerd/io.containerd.snapshotter.v1.native/snapshots/", Wild.ONE, Wild.RUN),
+    (b"/var/lib/machines/", Wild.ONE, Wild.RUN),
+    (b"/var/lib/lxc/", Wild.ONE, Wild.RUN, b"/rootfs"),
 )
-"""Where runtimes mount the file systems of containers. Only root can put anything else there."""
+"""Where runtimes have the file systems of containers. Only root can put anything else there."""
 
 
 def inside(forms: tuple[Form, ...]) -> tuple[Form, ...]:
@@ -89,6 +93,24 @@ def inside(forms: tuple[Form, ...]) -> tuple[Form, ...]:
             if (tokens := _tokens(form))[0] is not Wild.DEEP
             for root in _ROOTS
         ),
+    )
+
+
+def is_inside(form: Form) -> bool:
+    """Tell whether *form* names something below the root of a container, as the host has that."""
+    return isinstance(form, Glob) and any(_begins(form.tokens, root) for root in _ROOTS)
+
+
+def _begins(tokens: tuple[Token, ...], root: tuple[Token, ...]) -> bool:
+    """Tell whether *tokens* are *root*, a slash, and more."""
+    *head, last = merge((*root, b"/"))
+    at = len(head)
+    if len(tokens) <= at or tokens[:at] != tuple(head):
+        return False
+    found = tokens[at]
+    is_more = len(tokens) > at + 1 or found != last
+    return (
+        isinstance(found, bytes) and isinstance(last, bytes) and found.startswith(last) and is_more
     )
 
 

@@ -177,8 +177,9 @@ def named_inside(policy: Policy, rule: Rule) -> Rule:
     """
     Return *rule* with paths that are named as containers see them, if it asks for containers.
 
-    What a rule permits, and what one that refuses leaves out, it must find by a name that the host gives. All
-    other names that a container sees are met as the process claims them, and by where its links lead.
+    What a rule permits, and what one that refuses leaves out, it must find by a name that the host gives. What it
+    refuses it finds by that as well, so that a container which mounts the file elsewhere gains nothing. All other
+    names that a container sees are met as the process claims them, and by where its links lead.
     """
     asked = asked_containers(policy.selector, rule.subject)
     if rule.only_marks or not asked:
@@ -187,7 +188,7 @@ def named_inside(policy: Policy, rule: Rule) -> Rule:
     found = tuple(
         attrs.evolve(
             each,
-            is_inside=each.negate == refuses,
+            is_inside=refuses or not each.negate,
             linked_in=asked if stricter is not None and stricter is not each.negate else None,
         )
         if each.field.dim == Dim.PATH
