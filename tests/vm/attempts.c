@@ -162,7 +162,7 @@ static long attempt(const char *call, char **a)
 	if (!strcmp(call, "rename32"))
 		return call32(38, (long)low[0], (long)low[1], 0);
 	if (!strcmp(call, "chown32"))
-		return call32(182, (long)low[0], 0, 0);
+		return call32(212, (long)low[0], 0, 0); /* 182 is that of 16 bits, which not every kernel has */
 	fprintf(stderr, "no call %s\n", call);
 	exit(2);
 }

@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 import compiled
+import pytest
 import yaml
 from engine import Engine, attempt
 from patience import scaled
@@ -53,9 +54,24 @@ def read_files(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
+def possible(files: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of *files* about what this kernel has."""
+    return [file for file in files.values() if Path(file.get("needs", "/")).exists()]
+
+
+def skip_impossible(case: Case) -> None:
+    """Skip the test of a *case* that this kernel cannot do."""
+    if case.needs and not Path(case.needs).exists():
+        pytest.skip(f"this kernel has no {case.needs}")
+
+
 def cases(files: dict[str, dict[str, Any]], kind: str) -> list[Case]:
     """All cases of one *kind*: ``attacks``, ``recorded`` or ``ordinary``."""
-    return [_case(policy, one) for policy, file in files.items() for one in file.get(kind, ())]
+    return [
+        _case(policy, {"needs": file.get("needs", ""), **one})
+        for policy, file in files.items()
+        for one in file.get(kind, ())
+    ]
 
 
 def _case(policy: str, written: dict[str, Any]) -> Case:

@@ -18,6 +18,7 @@ from cases import (
     listening,
     prepare,
     size,
+    skip_impossible,
 )
 from engine import Engine, attempt, engine
 
@@ -77,8 +78,7 @@ class Engines:
 
     def check(self, group: str, kind: str, case: Case) -> None:
         """*case* succeeds without the policies; with them attacks fail, and the rest goes on."""
-        if case.needs and not Path(case.needs).exists():
-            pytest.skip(f"this kernel has no {case.needs}")
+        skip_impossible(case)
         running = self.beside(group)
         assert 0 == self.control[case.id]
 

@@ -98,7 +98,7 @@ DISGUISES = {
     "inet": (f"2 1 6 127.0.0.1 {INET}", f"2 1 6 127.0.0.1 {RXRPC}"),
     "AF_SMC as inet": (f"{AF_SMC} 1 0 127.0.0.1 {INET}", f"{AF_SMC} 1 1 ::1 {INET}"),
 }
-OPTIONAL = {"SMC over inet", "AF_SMC as tcp", "AF_SMC as inet"}
+OPTIONAL = {"MPTCP", "SMC over inet", "AF_SMC as tcp", "AF_SMC as inet"}
 SOCKETS = {
     "tcp": f"2 1 {socket.IPPROTO_TCP}",
     "tcp by default": "2 1 0",
@@ -372,8 +372,9 @@ def test_first_hop_is_refused(name, sent, wire, engine):
 @pytest.mark.parametrize("name", LISTENING)
 def test_port_that_the_kernel_picks_is_unknown(name, listened, engine):
     """A rule on ports meets who listens without a name, and one without a port does not."""
-    if "SMC" in name:
-        _need_socket("AF_SMC as tcp")
+    for optional, made in (("SMC", "AF_SMC as tcp"), ("MPTCP", "MPTCP")):
+        if optional in name:
+            _need_socket(made)
     assert listened[name] == 0
 
     assert _do(f"listen {LISTENING[name]}", LISTENER) == ACCESS

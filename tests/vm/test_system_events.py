@@ -276,6 +276,8 @@ def _rule(verb: str, case: Case) -> str:
 @pytest.fixture(scope="module")
 def controls() -> dict[str, Outcome]:
     """What each attempt does where no policy is active."""
+    if not [*_MODULES.rglob("net/dummy.ko*")]:
+        pytest.skip("this kernel loads no modules")
     for verb in ("deny", "kill"):
         (_ROOT / verb).mkdir(parents=True)
     for case in CASES:
