@@ -7,6 +7,7 @@ An attack that exits with 0 has succeeded. ``listen`` names ports and unix socke
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -32,7 +33,11 @@ package_list() {{ rm -rf "$1"; mkdir -p "$1"/{{info,updates}}; : >"$1/status"; }
 
 @attrs.frozen
 class Case:
-    """One thing to try; *rule* is empty for an ordinary use. Kernels without the file *needs* cannot do it."""
+    """
+    One thing to try; *rule* is empty for an ordinary use.
+
+    Kernels without the file *needs* cannot do it; RELEASE in its name is the kernel's.
+    """
 
     policy: str
     name: str
@@ -56,13 +61,17 @@ def read_files(folder: Path) -> dict[str, dict[str, Any]]:
 
 def possible(files: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Those of *files* about what this kernel has."""
-    return [file for file in files.values() if Path(file.get("needs", "/")).exists()]
+    return [file for file in files.values() if _is_there(file.get("needs", ""))]
 
 
 def skip_impossible(case: Case) -> None:
     """Skip the test of a *case* that this kernel cannot do."""
-    if case.needs and not Path(case.needs).exists():
+    if not _is_there(case.needs):
         pytest.skip(f"this kernel has no {case.needs}")
+
+
+def _is_there(needs: str) -> bool:
+    return not needs or Path(needs.replace("RELEASE", os.uname().release)).exists()
 
 
 def cases(files: dict[str, dict[str, Any]], kind: str) -> list[Case]:

@@ -137,6 +137,9 @@ def _policy() -> str:
     return text
 
 
+_CASEFOLD = Path("/sys/fs/ext4/features/casefold")
+
+
 def _mount(place: str, images: Path) -> None:
     image, point = images / place, _BASE / place
     point.mkdir()
@@ -144,7 +147,10 @@ def _mount(place: str, images: Path) -> None:
         file.truncate(48 << 20)
     how = ["mkfs.ext4", "-q", "-O", "casefold"] if place == "fold" else ["mkfs.vfat"]
     subprocess.run([*how, image], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["mount", "-o", "loop", image, point], check=True)
+    done = subprocess.run(["mount", "-o", "loop", image, point], check=False)
+    if done.returncode and place == "fold" and not _CASEFOLD.exists():
+        pytest.skip("this kernel folds no case")
+    assert 0 == done.returncode
 
 
 def _fill(place: str) -> None:
@@ -166,8 +172,6 @@ def controls(tmp_path_factory) -> dict[tuple[str, ...], tuple[int, bytes]]:
     _BASE.mkdir(parents=True)
     for module in ("loop", "vfat"):
         subprocess.run(["modprobe", "-q", module], check=False)
-    if not Path("/dev/loop-control").exists():
-        pytest.skip("this kernel has no loop devices")
     images = tmp_path_factory.mktemp("images")
     found: dict[tuple[str, ...], tuple[int, bytes]] = {}
     for place in _PLACES:

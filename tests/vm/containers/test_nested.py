@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Containers that a container makes, with the runtimes themselves: to policies they are the outer container."""
+"""
+A container that may mount: what it shows itself elsewhere, and the container that it makes, by the runtimes themselves.
+
+To policies, the inner container is the outer one.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,7 @@ spec:
   selector: {container: {name: outer}}
   rules:
     - {name: secret, file: read, match: {path: /data/secret}, action: deny}
+    - {name: moved, file: read, match: {path: /moved/secret}, action: deny}
     - {name: kept, file: write, match: {path: /data/kept}, action: deny}
     - {name: no-touch, exec: {}, match: {path: /bin/touch}, action: deny}
     - {name: deadly, exec: {}, match: {path: /bin/printf}, action: kill}
@@ -53,6 +58,28 @@ LINES = {
     "drift": "/bin/head /etc/passwd",
 }
 REFUSED = {"secret", "kept", "touch", "deadly", "bound", "drift"}
+_BOX = "/bin/busybox"
+ELSEWHERE = {
+    "bound": "mount -o bind /data /tmp && read x </tmp/secret",
+    "bound whole": "mount -o rbind / /tmp && read x </tmp/data/secret",
+    "file": ": >/tmp/it && mount -o bind /data/secret /tmp/it && read x </tmp/it",
+    "overlaid": "mount -t overlay -o lowerdir=/data:/etc none /tmp && read x </tmp/secret",
+    "renamed": "mount -o rbind / /tmp && mv /tmp/moved /tmp/else && "
+    "(read x </tmp/else/secret; x=$?; mv /tmp/else /tmp/moved; exit $x)",
+    "linked": "mount -o bind /data /tmp && ln /tmp/secret /tmp/more && (read x </tmp/more; x=$?; rm /tmp/more; exit $x)",
+    "written": "mount -o bind /data /tmp && echo changed >>/tmp/kept",
+    "removed": "mount -o bind /data /tmp && mv /tmp/kept /tmp/gone && mv /tmp/gone /tmp/kept",
+    "program": "mount -o bind /bin /tmp && /tmp/touch /data/made",
+    "chroot": "mount -o rbind / /tmp && mount -o bind /data /tmp/run && chroot /tmp /bin/busybox cat /run/secret",
+}
+"""What it tries in a mount namespace of its own, and then as root of a user namespace of its own as well."""
+_OWN = {"mounts": "-m", "users": "-Urm"}
+_TRIED = [
+    (deed, own)
+    for deed in ELSEWHERE
+    for own in _OWN
+    if (deed, own) != ("overlaid", "users")  # where the kernel mounts no overlay of an overlay
+]
 _HOST = (
     "--privileged",
     *(f"--volume=/usr{each}:{each or '/usr'}:ro" for each in ("", "/lib", "/lib64")),
@@ -130,7 +157,7 @@ def without(both) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def on(both, without, tmp_path_factory) -> Iterator[Engine]:
+def on(both, without, unhindered, tmp_path_factory) -> Iterator[Engine]:
     """The engine with all policies."""
     with running(POLICY, tmp_path_factory.mktemp("engine")) as engine:
         yield engine
@@ -186,3 +213,39 @@ def test_one_that_begins_later_is_the_outer_s_too(on, both):
     assert ends["secret"] != "0"
     assert ends["touch"] != "0"
     assert "0" == ends["free"]
+
+
+def _elsewhere(deed: str, own: str) -> str:
+    words = ELSEWHERE[deed].replace("mount ", f"{_BOX} mount ").replace("mv ", f"{_BOX} mv ")
+    words = words.replace("ln ", f"{_BOX} ln ").replace("rm ", f"{_BOX} rm ")
+    words = words.replace("chroot ", f"{_BOX} chroot ")
+    return f"{_BOX} unshare {_OWN[own]} /bin/sh -c '{words}'"
+
+
+@pytest.fixture(scope="module")
+def unhindered(both) -> dict[tuple[str, str], tuple[int, str]]:
+    """How the outer one's own attempts end without a policy, and what they say."""
+    assert 0 == both[0].run(f"{_BOX} mkdir /moved && echo x >/moved/secret")[0]
+    return {each: both[0].run(_elsewhere(*each)) for each in _TRIED}
+
+
+@pytest.mark.parametrize(("deed", "own"), _TRIED)
+def test_what_it_mounts_elsewhere_is_refused_as_well(unhindered, on, both, deed, own):
+    """Its names are its own to change, the host's are not."""
+    assert 0 == unhindered[deed, own][0], unhindered[deed, own]
+
+    assert 0 != both[0].run(_elsewhere(deed, own))[0]
+
+    kept = (both[0].root / "data/kept").read_text()
+    both[0].run(_elsewhere(deed, own))
+    assert kept == (both[0].root / "data/kept").read_text()
+
+
+@pytest.mark.parametrize("own", _OWN)
+def test_what_no_rule_names_is_free_there(on, both, own):
+    """The neighbour of the same folder, by the same ways."""
+    words = f"{_BOX} mount -o bind /data /tmp && read x </tmp/free"
+
+    code, said = both[0].run(f"{_BOX} unshare {_OWN[own]} /bin/sh -c '{words}'")
+
+    assert 0 == code, said
