@@ -88,16 +88,24 @@ static void run_copy(void)
 	answer(-1);
 }
 
-static void run(const char *path)
+/* Mount the directory of *path* over another, and open the file there. */
+static int open_elsewhere(char *path)
+{
+	char *name = strrchr(path, '/');
+
+	*name++ = 0;
+	need(unshare(CLONE_NEWNS), "unshare");
+	need(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
+	need(mount(path, "/bin", NULL, MS_BIND, NULL), "bind");
+	need(chdir("/bin"), "chdir");
+	return open(name, O_RDONLY | O_CLOEXEC) < 0 ? errno : 0;
+}
+
+/* Tell how a child ended. */
+static void answer_for(pid_t child)
 {
 	int status;
-	pid_t child = fork();
 
-	need(child, "fork");
-	if (!child) {
-		execl(path, path, "true", NULL);
-		_exit(errno);
-	}
 	waitpid(child, &status, 0);
 	if (WIFSIGNALED(status))
 		printf("signal %d\n", WTERMSIG(status));
@@ -105,6 +113,18 @@ static void run(const char *path)
 		printf("%s\n", strerrorname_np(WEXITSTATUS(status)));
 	else
 		printf("ok\n");
+}
+
+static void run(const char *path)
+{
+	pid_t child = fork();
+
+	need(child, "fork");
+	if (!child) {
+		execl(path, path, "true", NULL);
+		_exit(errno);
+	}
+	answer_for(child);
 }
 
 int main(int argc, char **argv)
@@ -130,6 +150,13 @@ int main(int argc, char **argv)
 			answer(fd);
 			if (fd >= 0)
 				close(fd);
+		} else if (!strcmp(line, "elsewhere")) {
+			pid_t child = fork();
+
+			need(child, "fork");
+			if (!child)
+				_exit(open_elsewhere(path));
+			answer_for(child);
 		} else if (!strcmp(line, "run")) {
 			run(path);
 		} else if (!strcmp(line, "point")) { /* makes it a link to what lies beside it */

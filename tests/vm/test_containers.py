@@ -157,6 +157,7 @@ def without(before: dict[str, Container]) -> dict[str, str]:
         for who, container in before.items()
         for name in pods.FILES
     }
+    ends |= {f"{case} elsewhere": _elsewhere(before, case) for case in CASES}
     ends["prod run"] = before["prod"].ask("run", "/bin/other")
     return ends
 
@@ -219,6 +220,17 @@ def test_who_is_meant(on, before, case):
     who, name = case.split()
 
     assert CASES[case] == before[who].open(name)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_a_container_mounts_elsewhere_is_the_same_file(on, before, case):
+    """Another name in the container changes nothing."""
+    assert CASES[case] == _elsewhere(before, case)
+
+
+def _elsewhere(containers: dict[str, Container], case: str) -> str:
+    who, name = case.split()
+    return containers[who].ask("elsewhere", f"/data/{name}")
 
 
 def test_the_host_is_free(on, before):
