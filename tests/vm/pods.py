@@ -96,7 +96,7 @@ class Pod:
 @attrs.define
 class Container:
     """
-    One container of *runtime*; *letter* makes its id.
+    One container of *runtime*; *letter*, or a few of them, make its id.
 
     Attributes:
         program: what runs in it, as /bin/app and /bin/other.
@@ -114,7 +114,7 @@ class Container:
 
     @property
     def id(self) -> str:
-        return self.letter * 64
+        return (self.letter * 64)[:64]
 
     @property
     def cgroup(self) -> Path:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pods
 import pytest
 from beginning import CLOSED, NO, Begun, announce, asked, generation
@@ -79,13 +80,21 @@ def without_an_image(make: Callable[[], Begun]) -> Iterator[Begun]:
 
     Some other change may come in between: then another is begun.
     """
-    for _ in range(5):
-        container = make()
+    for attempt in range(5):
+        container = _another(make(), attempt) if attempt else make()
         with pods.running(container):
             if not container.needed_an_image:
                 yield container
                 return
     pytest.fail("each needed an image")
+
+
+def _another(container: Begun, attempt: int) -> Begun:
+    """The like of it: no runtime gives an id, or a kubelet a uid, twice."""
+    pod = container.pod
+    if pod is not None:
+        pod = attrs.evolve(pod, number=pod.number + 0x100 * attempt)
+    return attrs.evolve(container, letter=f"{container.letter}{attempt}", pod=pod)
 
 
 def test_without_an_announcement_it_is_unknown_at_first(on, program):
