@@ -8,7 +8,7 @@ the numbering of atoms and what each accepts; the tables that find them are buil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import attrs
@@ -16,7 +16,8 @@ import attrs
 from enforcer import _abi
 from enforcer._abi import TermKind
 from enforcer.compiler import limits
-from enforcer.compiler.containers import CONTAINER_FORMS, ContainerAtoms, inside, is_inside, within
+from enforcer.compiler.containers import CONTAINER_FORMS, ContainerAtoms, inside, within
+from enforcer.compiler.guards import ROOT, directories
 from enforcer.compiler.linked import LinkedNames
 from enforcer.compiler.paths import Names
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, forms, unit
@@ -121,7 +122,7 @@ class Atoms:
     All atoms of one image.
 
     *linked*: the names that follow from links in containers. *container*: the number of the one that every container's cgroup satisfies, if some term asks.
-    *asked*: those of conditions on containers and pods. *placed*: names that follow from where runtimes mount containers.
+    *asked*: those of conditions on containers and pods.
     """
 
     names: Names
@@ -131,7 +132,6 @@ class Atoms:
     all: list[Atom] = attrs.field(factory=list)
     container: int | None = None
     asked: ContainerAtoms = attrs.field(factory=ContainerAtoms)
-    placed: set[Form] = attrs.field(factory=set)
     _numbers: dict[tuple[int, object], int] = attrs.field(factory=dict)
     _texts: dict[tuple[int, Kind, TextKind, bytes], tuple[Form, ...]] = attrs.field(factory=dict)
 
@@ -177,29 +177,40 @@ class Atoms:
 
     def spelled(self, condition: Condition) -> dict[Text, tuple[Form, ...]]:
         """Return the forms of each text value, in all spellings that the host has."""
+        found = self._written(condition)
+        if condition.is_inside:
+            found = {value: inside(forms) for value, forms in found.items()}
+        return {
+            text: (*forms, *self._linked(condition, text, forms)) for text, forms in found.items()
+        }
+
+    def above(self, condition: Condition) -> dict[Form, None]:
+        """Return the directories above what *condition* names; those above the root of a container are the host's."""
+        written = self._written(condition)
+        own = dict.fromkeys(
+            above for forms in written.values() for form in forms for above in directories(form)
+        )
+        if condition.is_inside:
+            own |= dict.fromkeys(inside(tuple(each for each in own if each != ROOT)))
+        found = (self._linked(condition, *each) for each in self.spelled(condition).items())
+        linked = (form for forms in found for form in forms)
+        return own | {above: None for form in linked for above in self.linked.directories(form)}
+
+    def _written(self, condition: Condition) -> dict[Text, tuple[Form, ...]]:
         dim = _dim(condition)
-        found = {
+        return {
             value: self._spell(dim, condition.field.kind, value)
             for value in condition.values
             if isinstance(value, Text)
         }
-        if condition.is_inside:
-            written = frozenset(form for forms in found.values() for form in forms)
-            found = {value: inside(forms) for value, forms in found.items()}
-            self.placed.update(form for forms in found.values() for form in forms)
-            self.placed -= written
-        if condition.linked_in is not None:
-            asked, longest = condition.linked_in, limits.LIMITS[_LONGEST[Dim(dim)]]
-            found = {
-                text: (*forms, *self.linked.of(text, asked, longest, forms))
-                for text, forms in found.items()
-            }
-        return found
 
-    def directories(self, form: Form) -> Iterator[Form]:
-        """Yield the directories above what *form* names; those of the host above a container's root are not its business."""
-        above = self.linked.directories(form)
-        return filter(is_inside, above) if form in self.placed else above
+    def _linked(
+        self, condition: Condition, text: Text, forms: tuple[Form, ...]
+    ) -> tuple[Form, ...]:
+        if condition.linked_in is None:
+            return ()
+        longest = limits.LIMITS[_LONGEST[Dim(_dim(condition))]]
+        return self.linked.of(text, condition.linked_in, longest, forms)
 
     def has_other_names(self, form: Form) -> bool:
         """Tell whether *form* is the name of a file that is known to have others."""

@@ -13,11 +13,11 @@ from typing import Final
 
 import attrs
 
-from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild, merge
+from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild
 from enforcer.policy.model.policy import Condition
 from enforcer.policy.model.workloads import Facts, Workload, holds
 
-__all__ = ["CONTAINER_FORMS", "ContainerAtoms", "inside", "is_inside", "within"]
+__all__ = ["CONTAINER_FORMS", "ContainerAtoms", "inside", "within"]
 
 _HEX: Final = (frozenset(b"0123456789abcdef"),) * 64
 _NAME: Final[tuple[Token, ...]] = (
@@ -60,58 +60,14 @@ What is below a service or a scope may be delegated to a user, who gives names t
 """
 
 
-_STORAGE: Final[tuple[Token, ...]] = (b"/storage/overlay/", Wild.ONE, Wild.RUN, b"/merged")
-_TASK: Final[tuple[Token, ...]] = (
-    b"/containerd/io.containerd.runtime.v2.task/",
-    *(Wild.ONE, Wild.RUN, b"/", Wild.ONE, Wild.RUN, b"/rootfs"),
-)
-_ROOTS: Final[tuple[tuple[Token, ...], ...]] = (
-    (b"/run", *_TASK),
-    (b"/run/k3s", *_TASK),
-    (b"/var/lib/docker/overlay2/", Wild.ONE, Wild.RUN, b"/merged"),
-    (b"/var/lib/docker/rootfs/overlayfs/", Wild.ONE, Wild.RUN),
-    (b"/var/lib/containers", *_STORAGE),
-    (b"/var/lib/containers/storage/vfs/dir/", Wild.ONE, Wild.RUN),
-    (b"/var/lib/containerd/io.containerd.snapshotter.v1.native/snapshots/", Wild.ONE, Wild.RUN),
-    (b"/var/lib/machines/", Wild.ONE, Wild.RUN),
-    (b"/var/lib/lxc/", Wild.ONE, Wild.RUN, b"/rootfs"),
-)
-"""Where runtimes have the file systems of containers. Only root can put anything else there."""
-
-
 def inside(forms: tuple[Form, ...]) -> tuple[Form, ...]:
     """
     Return *forms* and the names that the host has for what containers see under them.
 
     By a list of places, not by a view of the acting process, which could be one that it made up.
     """
-    return (
-        *forms,
-        *(
-            Glob(merge((*root, *tokens)))
-            for form in forms
-            if (tokens := _tokens(form))[0] is not Wild.DEEP
-            for root in _ROOTS
-        ),
-    )
-
-
-def is_inside(form: Form) -> bool:
-    """Tell whether *form* names something below the root of a container, as the host has that."""
-    return isinstance(form, Glob) and any(_begins(form.tokens, root) for root in _ROOTS)
-
-
-def _begins(tokens: tuple[Token, ...], root: tuple[Token, ...]) -> bool:
-    """Tell whether *tokens* are *root*, a slash, and more."""
-    *head, last = merge((*root, b"/"))
-    at = len(head)
-    if len(tokens) <= at or tokens[:at] != tuple(head):
-        return False
-    found = tokens[at]
-    is_more = len(tokens) > at + 1 or found != last
-    return (
-        isinstance(found, bytes) and isinstance(last, bytes) and found.startswith(last) and is_more
-    )
+    tokens = map(_tokens, forms)
+    return (*forms, *(Glob((Wild.ROOT, *each)) for each in tokens if each[0] is not Wild.DEEP))
 
 
 def _tokens(form: Form) -> tuple[Token, ...]:

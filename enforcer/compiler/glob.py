@@ -19,7 +19,7 @@ from enforcer import _abi
 from enforcer.compiler import nfa
 from enforcer.compiler.automata import KeptAutomata
 from enforcer.compiler.dfa import Dfa, Entries
-from enforcer.compiler.patterns import Glob
+from enforcer.compiler.patterns import Glob, Wild
 from enforcer.errors import LimitError
 from enforcer.span import Span
 
@@ -74,18 +74,30 @@ def compile_globs(
 
 
 def _groups(patterns: Mapping[Glob, Entries]) -> Iterator[list[Glob]]:
-    """Part what starts with a literal from what may start anywhere; the two multiply each other."""
+    """
+    Part what starts with a literal, or in a container, from what may start anywhere; these multiply each other.
+    """
     anchored: list[tuple[bytes, Glob]] = []
+    inside: list[Glob] = []
     floating: list[Glob] = []
     for pattern in patterns:
         first = pattern.tokens[0]
         if isinstance(first, bytes) and len(first) > 1:
             anchored.append((first, pattern))
+        elif first is Wild.ROOT:
+            inside.append(pattern)
         else:
             floating.append(pattern)
     anchored.sort(key=lambda pair: pair[0])
     yield from _by_weight([pattern for _, pattern in anchored])
+    yield from _by_weight(sorted(inside, key=_behind_root))
     yield from _by_weight(floating)
+
+
+def _behind_root(pattern: Glob) -> bytes:
+    """Equal beginnings come together, so that they are the same nodes."""
+    first = pattern.tokens[1]
+    return first if isinstance(first, bytes) else b""
 
 
 def _by_weight(patterns: Sequence[Glob]) -> Iterator[list[Glob]]:

@@ -12,9 +12,9 @@ from typing import Final
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild
 from enforcer.policy.model.policy import TextKind
 
-__all__ = ["directories", "itself"]
+__all__ = ["ROOT", "directories", "itself"]
 
-_ROOT: Final = Exact(b"/")  # no name of its own, but a mount that could go
+ROOT: Final = Exact(b"/")  # no name of its own, but a mount that could go
 _ANY_DEPTH: Final = (Wild.DEEP, Wild.DIRS, Wild.BYTE)
 
 
@@ -23,10 +23,10 @@ def directories(form: Form) -> Iterator[Form]:
     if isinstance(form, Glob):
         first = form.tokens[0]
         if isinstance(first, bytes) and first.startswith(b"/"):
-            yield _ROOT
+            yield ROOT
         yield from _glob_directories(form.tokens)
         return
-    yield _ROOT
+    yield ROOT
     name = form.value if isinstance(form, Below) else form.value.rpartition(b"/")[0]
     while name not in {b"", b"/"}:
         yield Exact(name)

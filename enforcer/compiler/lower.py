@@ -229,9 +229,7 @@ class _Lowering:
             directory: None
             for condition in paths
             if not condition.negate
-            for spelled in self.atoms.spelled(condition).values()
-            for form in spelled
-            for directory in self.atoms.directories(form)
+            for directory in self.atoms.above(condition)
         }
         known = self._guarded.setdefault((row.subject, row.on_error, guard_ops(rule)), set())
         fresh = {directory for directory in above if directory not in known}

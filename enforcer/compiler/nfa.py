@@ -13,6 +13,7 @@ from typing import Final
 
 import attrs
 
+from enforcer.compiler.container_roots import ROOTS
 from enforcer.compiler.patterns import Chars, Token, Wild
 
 __all__ = ["Nfa", "build", "weight"]
@@ -89,6 +90,8 @@ def _classes(tokens: Iterable[Token]) -> tuple[bytes, int]:
             alone.update(_SLICE_TAIL)
         elif token is Wild.UNITLESS:
             alone.update(*_UNIT_TAILS)
+        elif token is Wild.ROOT:
+            alone.update(*(part for root in ROOTS for part in root if isinstance(part, bytes)))
     known: dict[tuple[object, ...], int] = {}
     out = bytearray(256)
     order = sorted(sets, key=sorted)
@@ -126,7 +129,10 @@ class _Builder:
 
     def add(self, pattern: int, tokens: Sequence[Token]) -> None:
         """Add the nodes of one pattern."""
-        at = 0
+        self.final[self._walk(0, tokens)] = pattern
+
+    def _walk(self, at: int, tokens: Sequence[Token]) -> int:
+        """Return the node behind *tokens* from *at* on."""
         for token in tokens:
             if isinstance(token, bytes):
                 at = self._literal(at, token)
@@ -135,7 +141,7 @@ class _Builder:
             if known is None:
                 known = self._behind[at, token] = self._token(at, token)
             at = known
-        self.final[at] = pattern
+        return at
 
     def is_more_than_silent(self, node: int) -> bool:
         """Tell whether *node* ends a pattern or goes on with a byte."""
@@ -194,6 +200,11 @@ class _Builder:
             self.silent[at] += (following,)
         elif token is Wild.UNITLESS:
             following = self._unitless(self._silently(at))
+        elif token is Wild.ROOT:
+            ends = [self._walk(at, root) for root in ROOTS]
+            following = self._node(at)
+            for end in ends:
+                self.silent[end] += (following,)
         else:  # Wild.SLICES
             base = self._silently(at)
             inside = self._loop(self._literal(base, b"/"), Wild.RUN)

@@ -43,6 +43,7 @@ class Wild(enum.Enum):
     DIRS = enum.auto()  # nothing, or any number of bytes and then "/"
     SLICES = enum.auto()  # any number of components "/….slice"
     UNITLESS = enum.auto()  # any number of components "/…", none ".service" or ".scope"
+    ROOT = enum.auto()  # where a runtime has the root of a container; only at the beginning
 
 
 Chars = frozenset[int]

@@ -36,6 +36,8 @@ def twins(form: Exact | Below) -> tuple[Exact | Below, ...]:
 
 def glob_twins(form: Glob) -> tuple[Glob, ...]:
     """Return *form* with small letters from each place on where a name may begin; not itself."""
+    if _all_small(form.tokens) == form.tokens:
+        return ()
     found = dict.fromkeys(merge(tokens) for tokens in _lowered(form.tokens))
     return tuple(Glob(twin) for twin in found if twin != form.tokens)
 

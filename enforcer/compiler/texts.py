@@ -21,8 +21,9 @@ from enforcer.compiler.atoms import (
     entry,
 )
 from enforcer.compiler.automata import KeptAutomata
+from enforcer.compiler.container_roots import beginnings
 from enforcer.compiler.dfa import Dfa
-from enforcer.compiler.patterns import Exact, Glob, directory
+from enforcer.compiler.patterns import Exact, Glob
 from enforcer.policy.language.vocabulary import Dim
 from enforcer.span import Span
 
@@ -60,12 +61,13 @@ def meanings(
         number = entry(atom.dim, atom.number)
         for form in atom.forms:
             way = strings.AT if isinstance(form, Exact) else strings.BELOW
-            key = (kind, directory(form) if isinstance(form, Glob) else form.value)
             if not isinstance(form, Glob):
-                (under if way == strings.BELOW else exact).setdefault(key, []).append(number)
+                lists = under if way == strings.BELOW else exact
+                lists.setdefault((kind, form.value), []).append(number)
             if atom.dim == Dim.PATH:
                 way |= strings.GLOB if isinstance(form, Glob) else 0
-                paths[key] = paths.get(key, 0) | way
+                for head in beginnings(form) if isinstance(form, Glob) else (form.value,):
+                    paths[kind, head] = paths.get((kind, head), 0) | way
         if atom.dim in FOLDED_DIMS:
             _add_folded(atom, exact, under, is_doubtful=atom.number in doubtful)
     return {

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from enforcer.compiler import nfa
+from enforcer.compiler.container_roots import ROOTS
 from enforcer.compiler.patterns import Below, Exact, Form, Wild
 from enforcer.explain.logic import Truth, truth
 
@@ -81,6 +82,8 @@ def _compiled(tokens: tuple[Token, ...]) -> re.Pattern[bytes]:
 def _expression(token: Token) -> bytes:
     if isinstance(token, bytes):
         return re.escape(token)
+    if token is Wild.ROOT:
+        return b"(?:%s)" % b"|".join(b"".join(map(_expression, root)) for root in ROOTS)
     if isinstance(token, Wild):
         return _WILD[token]
     if not token:

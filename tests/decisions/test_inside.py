@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Files by the names that containers have for them, on every build: what a rule permits in a container, and what one that
-refuses leaves out.
+Files by the names that containers have for them, on every build: what a rule permits in a container, what one that
+refuses leaves out, and what it refuses wherever the container shows it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,14 @@ EXCEPTED = "{exec: {}, match: {path: {notGlob: [/bin/app, '/opt/*/run', /srv/**]
 DEFAULT = "default: {exec: deny}"
 TASK = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/0123/rootfs"
 PODMAN = "/var/lib/containers/storage/overlay/0123/merged"
+NATIVE = "/var/lib/containerd/io.containerd.snapshotter.v1.native/snapshots/7"
+ROOTS = [
+    *(TASK, PODMAN, TASK.replace("/run/", "/run/k3s/"), NATIVE),
+    *("/var/lib/docker/overlay2/0123/merged", "/var/lib/docker/rootfs/overlayfs/0123"),
+    *("/var/lib/containers/storage/vfs/dir/0123", "/var/lib/machines/db"),
+    *("/var/lib/lxc/db/rootfs", ""),
+]
+REFUSED = "{exec: {}, match: {path: [/bin/app, '/opt/*/run', /srv/**]}, action: deny}"
 POD = {"cgroup": "/kubepods/web/main"}
 
 
@@ -51,7 +59,7 @@ LISTS = pytest.mark.parametrize(
 
 
 @LISTS
-@pytest.mark.parametrize("root", [TASK, PODMAN, TASK.replace("/run/", "/run/k3s/"), ""])
+@pytest.mark.parametrize("root", ROOTS)
 @pytest.mark.parametrize("path", ["/bin/app", "/opt/a/run", "/srv/deep/below"])
 def test_what_is_listed_is_found_by_its_name_in_the_container(builds, listed, root, path) -> None:
     assert not _refused(builds, root + path, **listed)
@@ -97,3 +105,29 @@ def test_a_step_of_a_runtime_is_no_container_s(builds) -> None:
     assert not _refused(builds, "/bin/other", who={**runtime, "cgroup": "/kubepods/nobody-knows"})
     assert _refused(builds, "/bin/other", who={**runtime, "cgroup": "unknown"})
     assert _refused(builds, "/bin/other", who=runtime, selector="")
+
+
+@pytest.mark.parametrize("root", ROOTS)
+@pytest.mark.parametrize("path", ["/bin/app", "/opt/a/run", "/srv/deep/below"])
+def test_what_is_refused_is_found_by_its_name_in_the_container(builds, root, path) -> None:
+    """A container changes its own names for a file, not the host's; another container has its own rules."""
+    assert _refused(builds, root + path, rule=REFUSED, default="")
+    assert not _refused(builds, root + path, rule=REFUSED, default="", who={"cgroup": "/"})
+
+
+@pytest.mark.parametrize(
+    "path", [f"{TASK}/bin/other", f"{TASK}/data/bin/app", f"{TASK}/srv", f"{PODMAN[:-7]}/bin/app"]
+)
+def test_nothing_else_is_refused(builds, path) -> None:
+    assert not _refused(builds, path, rule=REFUSED, default="")
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_the_names_that_are_refused_stay_in_place(builds, root) -> None:
+    """They and the directories above, in the container alone."""
+    for path in ("/bin/app", "/bin", "/opt", "/opt/a/run"):
+        assert _refused(builds, root + path, rule=REFUSED, default="", do="guard"), path
+    for path in ("/data", "/bin/other"):
+        assert not _refused(builds, root + path, rule=REFUSED, default="", do="guard"), path
+    for path in (root, root.rpartition("/")[0]) if root else ():
+        assert not _refused(builds, path, rule=REFUSED, default="", do="guard"), path

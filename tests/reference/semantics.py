@@ -434,9 +434,9 @@ def about_arguments(condition: Condition, access: Access) -> Truth:
     return negated(result) if condition.negate else result
 
 
-def is_in_favour(rule: Rule, condition: Condition) -> bool:
-    """What a rule permits, and what one that refuses leaves out."""
-    return not rule.only_marks and condition.negate == (rule.action.verb >= Verb.DENY)
+def is_by_both_names(rule: Rule, condition: Condition) -> bool:
+    """All that a rule refuses, also what it leaves out; and what one permits."""
+    return not rule.only_marks and (rule.action.verb >= Verb.DENY or not condition.negate)
 
 
 def names_inside(values: Iterable[Text], path: bytes) -> Iterator[Text]:
@@ -619,6 +619,9 @@ ROOT = re.compile(
     rb"/run(?:/k3s)?/containerd/io\.containerd\.runtime\.v2\.task/[^/]+/[^/]+/rootfs(?=/)"
     rb"|/var/lib/docker/overlay2/[^/]+/merged(?=/)|/var/lib/docker/rootfs/overlayfs/[^/]+(?=/)"
     rb"|/var/lib/containers/storage/overlay/[^/]+/merged(?=/)"
+    rb"|/var/lib/containers/storage/vfs/dir/[^/]+(?=/)"
+    rb"|/var/lib/containerd/io\.containerd\.snapshotter\.v1\.native/snapshots/[^/]+(?=/)"
+    rb"|/var/lib/machines/[^/]+(?=/)|/var/lib/lxc/[^/]+/rootfs(?=/)"
 )
 
 
@@ -718,9 +721,14 @@ def keeps(value: Text, *, is_exec: bool) -> bool:
 
 
 def guarded(
-    rule: Rule, path: bytes | Unknown | None, flags: int = 0, *, is_bare: bool = False
+    rule: Rule,
+    path: bytes | Unknown | None,
+    flags: int = 0,
+    *,
+    is_bare: bool = False,
+    as_inside: bool = False,
 ) -> Truth:
-    """Would taking the name *path* away take something away from *rule*?"""
+    """Would taking the name *path* away take something away from *rule*? *as_inside*: as for about_object."""
     about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
     is_strict = rule.action.verb in (Verb.DENY, Verb.KILL)
     above = [v for c in about_paths if is_strict and not c.negate for v in texts(c) if leading(v)]
@@ -734,6 +742,9 @@ def guarded(
     if isinstance(path, Unknown):
         return Truth.UNKNOWN
     directories = [each for v in above for each in directories_of(v)]
+    if as_inside and is_strict:
+        directories = [*directories, *names_inside(directories, path)]
+        own = {of: [*values, *names_inside(values, path)] for of, values in own.items()}
     over = some(Truth.FALSE, *(of_path(v, path, flags, is_bare=is_bare) for v in directories))
     if not keeps_own:
         return over
@@ -794,14 +805,13 @@ class Entry:
     def object_matches(self, access: Access, *, is_bare: bool) -> Truth:
         rule = self.policy.rules[self.rule]
         is_nameless = is_bare and bool(access.flags & ObjectFlag.OFFHOST)
+        asks = asks_for_containers(self.policy, rule.subject)
 
         def about(condition: Condition) -> Truth:
             has_path = condition.field.dim == Dim.PATH and Dim.PATH in access.operands
             if is_nameless and has_path:
                 return bare(condition)
-            as_inside = asks_for_containers(self.policy, rule.subject) and is_in_favour(
-                rule, condition
-            )
+            as_inside = asks and is_by_both_names(rule, condition)
             return about_object(condition, access, is_bare=is_bare, as_inside=as_inside)
 
         if self.kind == "guard":
@@ -811,7 +821,7 @@ class Entry:
             path = access.operands.get(Dim.PATH)
             if is_nameless and path is not None:
                 return guarded_bare(rule)
-            return guarded(rule, path, access.flags, is_bare=is_bare)
+            return guarded(rule, path, access.flags, is_bare=is_bare, as_inside=asks)
         if self.is_detached:
             kinds = (about_object(c, access) for c in rule.conditions if c.field.dim == Dim.FSTYPE)
             return every(flags_hold(rule.flags, access.flags), *kinds)
