@@ -192,28 +192,8 @@ class Container:
             shutil.copy(self.program, self.root / "bin" / name)
         for name in FILES:
             (self.root / "data" / name).write_text(name)
-        # Linux 7.3 has said, while it was busy, that one of this name is there which had just been removed.
-        wait_until(self._is_made, self._obstacle, 60, 0.05)
+        self.cgroup.mkdir(parents=True)
         self.process = self._run("/bin/app")
-
-    def _is_made(self) -> bool:
-        try:
-            self.cgroup.mkdir(parents=True)
-        except FileExistsError:
-            return False
-        return True
-
-    def _obstacle(self) -> str:
-        """Say what is where the cgroup should be."""
-        said = [f"{self.cgroup} is there already"]
-        for place in (self.cgroup, self.cgroup.parent):
-            try:
-                found = place.stat()
-                held = [each.name for each in place.iterdir() if each.is_dir()]
-                said.append(f"inode {found.st_ino}, in it {held}")
-            except OSError as error:
-                said.append(str(error))
-        return "; ".join(said)
 
     def _run(self, program: str) -> subprocess.Popen[str]:
         self.process = process = self._joined()
