@@ -177,9 +177,7 @@ class Atoms:
 
     def spelled(self, condition: Condition) -> dict[Text, tuple[Form, ...]]:
         """Return the forms of each text value, in all spellings that the host has."""
-        found = self._written(condition)
-        if condition.is_inside:
-            found = {value: inside(forms) for value, forms in found.items()}
+        found = self._named(condition)
         return {
             text: (*forms, *self._linked(condition, text, forms)) for text, forms in found.items()
         }
@@ -192,9 +190,16 @@ class Atoms:
         )
         if condition.is_inside:
             own |= dict.fromkeys(inside(tuple(each for each in own if each != ROOT)))
-        found = (self._linked(condition, *each) for each in self.spelled(condition).items())
+        found = (self._linked(condition, *each) for each in self._named(condition).items())
         linked = (form for forms in found for form in forms)
         return own | {above: None for form in linked for above in self.linked.directories(form)}
+
+    def _named(self, condition: Condition) -> dict[Text, tuple[Form, ...]]:
+        """Return the forms without those by links of containers."""
+        found = self._written(condition)
+        if condition.is_inside:
+            found = {value: inside(forms) for value, forms in found.items()}
+        return found
 
     def _written(self, condition: Condition) -> dict[Text, tuple[Form, ...]]:
         dim = _dim(condition)

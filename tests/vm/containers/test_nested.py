@@ -216,9 +216,9 @@ def test_one_that_begins_later_is_the_outer_s_too(on, both):
 
 
 def _elsewhere(deed: str, own: str) -> str:
-    words = ELSEWHERE[deed].replace("mount ", f"{_BOX} mount ").replace("mv ", f"{_BOX} mv ")
-    words = words.replace("ln ", f"{_BOX} ln ").replace("rm ", f"{_BOX} rm ")
-    words = words.replace("chroot ", f"{_BOX} chroot ")
+    words = ELSEWHERE[deed]
+    for applet in ("mount", "mv", "ln", "rm", "chroot"):
+        words = words.replace(f"{applet} ", f"{_BOX} {applet} ")
     return f"{_BOX} unshare {_OWN[own]} /bin/sh -c '{words}'"
 
 
