@@ -44,19 +44,25 @@ def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
 
 def oldest_name(place: bytes, mounts: Sequence[Mount]) -> bytes:
     """
-    Return the name by which the kernel side knows what is shown at *place*: that of the oldest mount of it.
+    Return the name by which the kernel side knows what is shown at *place*: by the oldest mount that shows it.
 
     Args:
-        place: where something is mounted; any other place has no other name.
+        place: absolute, without links on the way.
         mounts: of a namespace, the oldest first, as the kernel lists them.
     """
-    on_top = next((each for each in reversed(mounts) if each.point == place), None)
+    on_top: Mount | None = None
+    for each in mounts:
+        point = each.point.rstrip(b"/")
+        is_above = (place + b"/").startswith(point + b"/")
+        if is_above and (on_top is None or len(point) >= len(on_top.point.rstrip(b"/"))):
+            on_top = each
     if on_top is None:
         return place
+    inner = on_top.root.rstrip(b"/") + place[len(on_top.point.rstrip(b"/")) :].rstrip(b"/")
     for each in mounts:
         root = each.root.rstrip(b"/")
-        if each.device == on_top.device and (on_top.root + b"/").startswith(root + b"/"):
-            return each.point.rstrip(b"/") + on_top.root[len(root) :].rstrip(b"/") or b"/"
+        if each.device == on_top.device and (inner + b"/").startswith(root + b"/"):
+            return each.point.rstrip(b"/") + inner[len(root) :] or b"/"
     return place
 
 

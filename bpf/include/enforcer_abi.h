@@ -26,6 +26,9 @@
 #define ENF_MAX_TOUCHED 512   /* atoms that one operation may satisfy */
 #define ENF_MET_MAX 512	      /* containers that were met since the image was made */
 #define ENF_MET_ATOMS 64      /* conditions that are met by one of them */
+#define ENF_MOUNTED_MAX 4096  /* what runtimes have mounted, for all containers together */
+#define ENF_MOUNTED_EACH 64   /* for one of them */
+#define ENF_MOUNTED_PATH 256  /* bytes of a name of that; a longer one is left out */
 #define ENF_MAX_PROBES 8      /* slots looked at in the string table */
 #define ENF_MAX_DFAS 64
 #define ENF_PATH_MAX 4096 /* bytes of a path, without NUL: PATH_MAX of the kernel */
@@ -626,6 +629,21 @@ struct enf_met {
 	__u32 atoms[64]; /* ENF_MET_ATOMS */
 };
 
+/* By the id of its cgroup, what a runtime has mounted for a container, numbered from 0 on; see mounted.bpf.h. */
+struct enf_mounted_key {
+	__u64 cgroup;
+	__u32 n;
+	__u32 _pad;
+};
+
+struct enf_mounted {
+	struct enf_mounted_key key; /* as its key */
+	__u32 from_len;
+	__u32 to_len;
+	char from[256]; /* ENF_MOUNTED_PATH: as the host has it, without a slash at the end */
+	char to[256];	/* likewise, as the container has it */
+};
+
 /* Where a file system that shows what the kernel has once is by custom, as user space found it. */
 #define ENF_PLACES 10
 
@@ -1044,6 +1062,7 @@ _Static_assert(sizeof(struct enf_slot) == 32, "enf_slot");
 _Static_assert(sizeof(struct enf_dfa) == 32, "enf_dfa");
 _Static_assert(sizeof(struct enf_interval) == 24, "enf_interval");
 _Static_assert(sizeof(struct enf_met) == 280, "enf_met");
+_Static_assert(sizeof(struct enf_mounted) == 536, "enf_mounted");
 _Static_assert(sizeof(struct enf_place) == 40, "enf_place");
 _Static_assert(sizeof(struct enf_term) == 24, "enf_term");
 _Static_assert(sizeof(struct enf_label) == 16, "enf_label");

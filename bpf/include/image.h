@@ -63,6 +63,21 @@ struct enf_claim {
 	__u32 account; /* whose task has it */
 };
 
+/* While the names of an object by what is mounted are looked for: see mounted.bpf.h. */
+struct enf_named {
+	__u64 begins[ENF_MOUNTED_PATH / 8]; /* the host's path */
+	__u32 at;			    /* where that lies in the text */
+	__u32 len;
+	__u32 flags; /* of the object, with it */
+	__u32 n;     /* of the next entry */
+	__u64 kn;    /* of the cgroup that it is for */
+	__u32 from_len;
+	__u32 to_len;
+	char to[ENF_MOUNTED_PATH]; /* of the entry that was found */
+	__u32 found;
+	__u32 _pad;
+};
+
 /* Working memory of one decision. All zero between uses, but for text, capitals, matches and other. */
 struct enf_scratch {
 	struct enf_claim claim;
@@ -117,7 +132,10 @@ struct enf_scratch {
 	struct enf_verdict first; /* of the first of two views */
 	struct enf_matches matches;
 	struct enf_object object;
-	struct enf_task other;	  /* a label that is not active */
+	union {
+		struct enf_task other; /* a label that is not active */
+		struct enf_named named;
+	};
 	struct enf_met met_there; /* of a container that has begun since the image was made */
 	__u64 now;		  /* of the decision, and the marks of its task */
 	__u64 mark_at[ENF_MAX_MARKS];

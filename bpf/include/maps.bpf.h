@@ -411,6 +411,8 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
+	__uint(map_flags,
+	       BPF_F_NO_PREALLOC); /* written by the owner's order alone, which may fail */
 	__type(key, __u64);
 	__type(value, __u8);
 } sealed __weak SEC(".maps");

@@ -55,6 +55,17 @@ static __always_inline int enf_on_host(__u64 mount)
 	return enf_is_host_ns(ns);
 }
 
+/* The mount namespaces of a mount, and of the current task. */
+static __always_inline __u64 enf_ns_of(__u64 mnt)
+{
+	return enf_word_at(mnt - enf_offset(struct mount, mnt) + enf_offset(struct mount, mnt_ns));
+}
+
+static __always_inline __u64 enf_own_ns(void)
+{
+	return (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), nsproxy, mnt_ns);
+}
+
 /* Is this object reached through a mount namespace other than the host's? */
 static __always_inline int enf_foreign(__u64 mnt)
 {

@@ -5,6 +5,7 @@
 
 #include "act.h"
 #include "decide.bpf.h"
+#include "mounted.bpf.h"
 #include "object.bpf.h"
 #include "path.bpf.h"
 
@@ -49,6 +50,8 @@ static __always_inline void enf_stricter(struct enf_verdict *v, const struct enf
  * The layer of an overlay is decided by the host's name alone: the overlay's own name has had its verdict, and
  * what was asked for was not this name. The host's must still not be walked around.
  *
+ * What a runtime has mounted for the caller's container has the names by that, too, whatever the container mounts.
+ *
  * Returns: 0, or -1 to ask again.
  */
 static __always_inline int enf_decide_access(struct enf_scratch *s, struct enf_task *task,
@@ -81,6 +84,11 @@ static __always_inline int enf_decide_access(struct enf_scratch *s, struct enf_t
 		s->in_directory =
 			0; /* another name of it has been decided, or none by which it was reached */
 	enf_stricter(&s->verdict, &s->first);
+	if (enf_has_mounted && !rc && (task->flags & ENF_SF_CONTAINED)) {
+		s->in_directory = 0; /* others of the same set are in containers with other names */
+		if (enf_decide_mounted(s, task))
+			return -1;
+	}
 	if (s->place) {
 		s->first = s->verdict;
 		rc = enf_decide_view(s, task, a, ENF_VIEW_PLACE, 0);

@@ -21,6 +21,7 @@ struct enf_limit limit;
 struct enf_marks marks;
 struct enf_place place;
 struct enf_met met;
+struct enf_mounted mounted;
 struct enf_image image;
 struct enf_task task;
 struct enf_object object;

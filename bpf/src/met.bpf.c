@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Containers that were met after the image was made: met.bpf.h. */
+#include "fast.bpf.h"
 #include "met.bpf.h"
 #include "task.bpf.h"
 
@@ -96,6 +97,8 @@ int enf_meet_tasks(struct bpf_iter__task *ctx)
 	struct enf_task *task;
 
 	if (!t) {
+		/* What was remembered when nobody knew what is mounted there counts no longer. */
+		__sync_fetch_and_add(&enf_dirs_gone, 1);
 		BPF_SEQ_PRINTF(ctx->meta->seq, "%llu\n", enf_labels_met);
 		enf_labels_met = 0;
 		return 0;

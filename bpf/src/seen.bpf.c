@@ -7,6 +7,7 @@
 #include "images.bpf.h"
 #include "path.bpf.h"
 #include "prefilter.bpf.h"
+#include "view.bpf.h"
 
 /* ---- After a decision --------------------------------------------------------------------- */
 
@@ -102,6 +103,22 @@ static __always_inline int enf_is_linked_so(const struct enf_object *o, __u32 nl
 	return by_inode == (nlink > 1);
 }
 
+/*
+ * What runtimes have mounted gives files names that depend on the container. So what is found of a container's mount
+ * counts for those in it; of what is reached by another's, or by the host's, each access is decided anew. The layers of
+ * an overlay have mounts that are nobody's: there it counts where the task is.
+ */
+static __always_inline int enf_is_by_own_names(const struct enf_task *task,
+					       const struct enf_access *a)
+{
+	int contained = !!(task->flags & ENF_SF_CONTAINED);
+	int foreign = enf_foreign(a->mnt);
+
+	if (a->is_layer || enf_is_layer(a->mnt))
+		return contained || enf_is_host_ns(enf_own_ns());
+	return contained == foreign && (!foreign || enf_ns_of(a->mnt) == enf_own_ns());
+}
+
 __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_task *task,
 					   struct enf_access *a)
 {
@@ -113,6 +130,8 @@ __attribute__((noinline)) int enf_remember(struct enf_scratch *s, struct enf_tas
 	    image->generation != task->generation)
 		return 0;
 	is_plain = !s->met && !enf_asks_all(image, a);
+	if (enf_has_mounted && !enf_is_by_own_names(task, a))
+		return 0;
 	/* Recordings want every access. */
 	if (!is_plain && (enf_records || a->is_layer || (image->within_ops & enf_ops_of(a)) ||
 			  (s->object.present & ~(ENF_BIT(ENF_DIM_PATH) | ENF_BIT(ENF_DIM_INODE))) ||

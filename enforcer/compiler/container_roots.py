@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from enforcer.compiler.patterns import Glob, Token, Wild, directory
 
-__all__ = ["ROOTS", "beginnings"]
+__all__ = ["ROOTS", "beginnings", "is_usual"]
 
 _TASKS: Final = b"/containerd/io.containerd.runtime.v2.task/"
 _TASK: Final[tuple[Token, ...]] = (Wild.ONE, Wild.RUN, b"/", Wild.ONE, Wild.RUN, b"/rootfs")
@@ -36,3 +37,19 @@ def beginnings(glob: Glob) -> tuple[bytes, ...]:
     if glob.tokens[0] is Wild.ROOT:
         return tuple(root[0].rstrip(b"/") for root in ROOTS)
     return (directory(glob),)
+
+
+def _expression(token: Token) -> bytes:
+    return (
+        re.escape(token)
+        if isinstance(token, bytes)
+        else {Wild.ONE: b"[^/]", Wild.RUN: b"[^/]*"}[Wild(token)]
+    )
+
+
+_USUAL: Final = re.compile(b"|".join(b"".join(map(_expression, root)) for root in ROOTS))
+
+
+def is_usual(root: bytes) -> bool:
+    """Tell whether ``Wild.ROOT`` stands for *root*."""
+    return _USUAL.fullmatch(root) is not None

@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from enforcer.identity.bundle_mounts import of_docker, of_oci
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from enforcer.identity.bundle_mounts import BindMounts
 
 __all__ = [
     "Bundle",
@@ -72,6 +76,7 @@ class Bundle:
         is_sandbox: it only holds the namespaces of its pod.
         pod_uid: of the pod that it says it is in.
         root: where the host has its root, if need be from the folder of the file on.
+        mounts: what its runtime shows in it of the host.
     """
 
     name: str | None = None
@@ -80,6 +85,7 @@ class Bundle:
     pod_uid: str | None = None
     pod: PodFacts = attrs.field(factory=PodFacts)
     root: str | None = None
+    mounts: BindMounts = ()
 
 
 # ---- Files ------------------------------------------------------------------------------------
@@ -147,8 +153,9 @@ def oci(config: Any) -> Bundle:
     """Read the ``config.json`` of a bundle, with the annotations of containerd, CRI-O or nerdctl."""
     notes = _map(_map(config).get("annotations"))
     root = _text(_map(_map(config).get("root")).get("path"), _FOLDER)
+    mounts = of_oci(_map(config).get("mounts"))
     if any(key.startswith(f"{_CRIO}.") for key in notes):
-        return attrs.evolve(_crio(notes), root=root)
+        return attrs.evolve(_crio(notes), root=root, mounts=mounts)
     is_sandbox = notes.get(f"{_CRI}.container-type") == "sandbox"
     return Bundle(
         name=_text(notes.get(f"{_CRI}.container-name")) or _text(notes.get("nerdctl/name")),
@@ -160,6 +167,7 @@ def oci(config: Any) -> Bundle:
             _text(notes.get(f"{_CRI}.sandbox-namespace"), _POD_NAME),
         ),
         root=root,
+        mounts=mounts,
     )
 
 
@@ -207,6 +215,7 @@ def docker(config: Any) -> Bundle:
         is_sandbox=is_sandbox,
         pod_uid=_text(labels.get(f"{_KUBELET}.pod.uid"), _UID),
         pod=_of_kubelet(labels, _labels(labels) if is_sandbox else None),
+        mounts=of_docker(top.get("MountPoints")),
     )
 
 

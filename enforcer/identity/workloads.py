@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer.identity import workload_files as files
+from enforcer.identity.bundle_mounts import host_names
 from enforcer.identity.cgroup_tree import CgroupTree, listed
 from enforcer.identity.container import Container, pod_of
 from enforcer.identity.host_root import host_root
@@ -42,7 +43,7 @@ _BY_CGROUP: Final = frozenset({"lxc", "nspawn", "machine"})
 
 @attrs.define(eq=False, repr=False)
 class _ContainerCgroup:
-    """A container's cgroup; *bundle* None: not known yet, *is_settled*: nothing more will be; *number*: of its inode; *shown*: a root, and its name in records."""
+    """A container's cgroup; *bundle* None: not known yet, *is_settled*: nothing more will be; *number*: of its inode; *shown*: a root, and its name in records; *mounted*: what its runtime mounts, and where."""
 
     container: Container
     since: float
@@ -52,6 +53,7 @@ class _ContainerCgroup:
     runtime: str = ""
     is_settled: bool = False
     shown: tuple[str | None, str | None] = (None, None)
+    mounted: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @attrs.define(eq=False, repr=False)
@@ -200,9 +202,16 @@ class Workloads:
                     place = self.places.on_host(Path(path).parent)
                     bundle = attrs.evolve(bundle, root=str(place / bundle.root))
                 bundle = seen.bundle = self._listed_too(bundle, seen.container.id)
+                seen.mounted = self._mounted(bundle)
                 seen.is_settled = bundle.is_sandbox or bool(bundle.name and bundle.image) or is_old
                 seen.runtime = _runtime(runtime, seen.container, content)
                 return
+
+    def _mounted(self, bundle: Bundle) -> tuple[tuple[bytes, bytes], ...]:
+        """Name what the runtime shows in the container, its root first."""
+        root = (("/", bundle.root),) if bundle.root is not None else ()
+        host = "" if self.places.host == Path("/") else str(self.places.host)
+        return host_names((*root, *bundle.mounts), host, self.places.mounts())
 
     def _listed_too(self, bundle: Bundle, container: str) -> Bundle:
         if bundle.is_sandbox or (bundle.name and bundle.image):
@@ -300,7 +309,7 @@ class Workloads:
             return None
         facts = {**_container_facts(seen), **self._facts_of_pod(seen)}
         cgroup, root = _bytes(seen.container.cgroup), _bytes(seen.bundle.root or "")
-        return Workload(cgroup, facts, root, number=seen.number)
+        return Workload(cgroup, facts, root, number=seen.number, mounted=seen.mounted)
 
     def _facts_of_pod(self, seen: _ContainerCgroup) -> Mapping[str, tuple[bytes, ...] | None]:
         uid = seen.container.pod_uid

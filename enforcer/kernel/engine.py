@@ -112,6 +112,19 @@ class Engine:
         if role is Role.HOOK:
             self.watched.attach(self.first, self.links)
 
+    def deciding(self, head: ImageHead) -> dict[str, tuple[str, ...]]:
+        """Return the operations that *head* has rows for, with the names of the programs that decide them."""
+        found = {
+            op: tuple(each.name for each in self.specs if each.ops & programs.mask(op))
+            for op in programs.names(head.ops)
+        }
+        return self.watched.named(found)
+
+    def left_out(self, head: ImageHead) -> tuple[str, ...]:
+        """Name the optional programs for *head* that this kernel has no hook for."""
+        wanted = programs.needed(head.ops, head.facts)
+        return tuple(each.name for each in wanted if each.optional and each not in self.specs)
+
     def missing(self, head: ImageHead) -> tuple[ProgramSpec, ...]:
         """Return the programs that the image of *head* needs and that are not loaded."""
         wanted = loader.present(programs.needed(head.ops, head.facts), self.at)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import attrs
@@ -27,6 +26,7 @@ from enforcer.kernel.image_slots import Committed, Succession
 from enforcer.kernel.labels import label_all
 from enforcer.kernel.maps import RINGS, Notes, RowHits, StatCounters, memory
 from enforcer.kernel.met import MetMap
+from enforcer.kernel.mounted import Mounted, MountedMap
 from enforcer.kernel.needs import Needs
 from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.programs import Role
@@ -63,6 +63,7 @@ class Session:
         verifier: Verifier | None = None,
         records: bool = False,
         rings: tuple[int, int] | None = None,
+        mounted: Sequence[Mounted] = (),
     ) -> Self:
         """
         Activate *image*.
@@ -78,6 +79,7 @@ class Session:
             verifier: with *protect*, of the key that lets others end that.
             records: write down what *image* has rows for with all operands, instead of verdicts.
             rings: sizes of those of denials and of the rest, powers of two.
+            mounted: what runtimes have mounted for the containers that there are.
 
         Raises:
             UnsupportedError: if this machine cannot enforce it.
@@ -100,6 +102,8 @@ class Session:
             )
             if records or any(head.asks_drift for head in needs.heads):
                 overlay.tell(fds[overlay.MAP])
+            for each in mounted:
+                MountedMap(engine.first).put(each)
             engine.attach(Role.IDENTITY)
             images = Succession.begin(fds, size, image, fallback, confirm_within)
             idle.close()
@@ -144,6 +148,11 @@ class Session:
         return MetMap(self._engine.first)
 
     @property
+    def mounted(self) -> MountedMap:
+        """What runtimes have mounted for containers."""
+        return MountedMap(self._engine.first)
+
+    @property
     def carried(self) -> dict[str, int]:
         """The maps of labels and marks, for a successor's *carry*."""
         return {name: self._map(name) for name in loader.CARRIED}
@@ -161,11 +170,7 @@ class Session:
     @property
     def operations(self) -> dict[str, tuple[str, ...]]:
         """The operations that the image has rows for, with the programs that decide them."""
-        found = {
-            op: tuple(s.name for s in self._engine.specs if s.ops & programs.mask(op))
-            for op in programs.names(self._images.head.ops)
-        }
-        return self._engine.watched.named(found)
+        return self._engine.deciding(self._images.head)
 
     @property
     def enforces_at(self) -> str:
@@ -175,8 +180,7 @@ class Session:
     @property
     def missing(self) -> tuple[str, ...]:
         """Optional programs that were left out: this kernel calls other hooks in their place."""
-        wanted = programs.needed(self._images.head.ops, self._images.head.facts)
-        return tuple(s.name for s in wanted if s.optional and s not in self._engine.specs)
+        return self._engine.left_out(self._images.head)
 
     def ring_use(self) -> dict[str, tuple[int, int]]:
         """Return, by ring, how many bytes of records wait and how many it holds; raises KernelError."""
@@ -388,10 +392,5 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

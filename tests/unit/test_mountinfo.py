@@ -43,11 +43,14 @@ def test_options_of_overlays_are_kept() -> None:
         (b"/run/overlay", b"/run/overlay"),
         (b"/run/none", b"/run/none"),
         (b"/var/lib", b"/var/lib"),
+        (b"/run/one/rootfs/etc", b"/var/lib/store/3/etc"),
+        (b"/run/whole/lib", b"/var/lib"),
+        (b"/running", b"/running"),
         (b"/", b"/"),
     ],
 )
 def test_the_oldest_name_of_a_mount(place, expected):
-    """What is shown there by an earlier mount has the name that that gives; what is no mount has its own."""
+    """What is shown there by an earlier mount has the name that that gives; what lies below has it in front."""
     table = b"\n".join(
         (
             b"1 0 8:1 / / rw - ext4 /dev/a rw",

@@ -101,6 +101,8 @@ class Container:
     Attributes:
         program: what runs in it, as /bin/app and /bin/other.
         pod: None: it is Docker's own.
+        volume: a directory of the host that its runtime shows it; None: there is none.
+        place: where it sees that.
     """
 
     runtime: str
@@ -111,6 +113,8 @@ class Container:
     image: str = "registry.example/app:1"
     labels: dict[str, str] = attrs.field(factory=dict)
     process: subprocess.Popen[str] | None = None
+    volume: Path | None = None
+    place: str = "/data"
 
     @property
     def id(self) -> str:
@@ -149,13 +153,16 @@ class Container:
         half.rename(self.bundle)
 
     def _config(self) -> dict[str, Any]:
+        shown = [] if self.volume is None else [(self.place, str(self.volume))]
         if self.runtime == "docker":
             return {
                 "ID": self.id,
+                "MountPoints": {to: {"Destination": to, "Source": of} for to, of in shown},
                 "Name": f"/{self.name}",
                 "Config": {"Image": self.image, "Labels": self.labels},
             }
         assert self.pod is not None
+        mounts = [{"destination": to, "source": of, "type": "bind"} for to, of in shown]
         if self.runtime == "containerd":
             notes = {
                 "container-type": "container",
@@ -165,7 +172,10 @@ class Container:
                 "sandbox-namespace": self.pod.namespace,
                 "sandbox-uid": self.pod.uid,
             }
-            return {"annotations": {f"io.kubernetes.cri.{k}": v for k, v in notes.items()}}
+            return {
+                "annotations": {f"io.kubernetes.cri.{k}": v for k, v in notes.items()},
+                "mounts": mounts,
+            }
         labels = {
             "io.kubernetes.pod.name": self.pod.name,
             "io.kubernetes.pod.namespace": self.pod.namespace,
@@ -180,7 +190,7 @@ class Container:
             "io.kubernetes.cri-o.Labels": json.dumps(labels),
             "io.kubernetes.cri-o.ImageName": self.image,
         }
-        return {"annotations": notes}
+        return {"annotations": notes, "mounts": mounts}
 
     def start(self) -> None:
         """Make the root and the cgroup, and run the program there."""
@@ -192,8 +202,17 @@ class Container:
             shutil.copy(self.program, self.root / "bin" / name)
         for name in FILES:
             (self.root / "data" / name).write_text(name)
+        if self.volume is not None:
+            self._show(self.volume, self.root / self.place.strip("/"))
         self.cgroup.mkdir(parents=True)
         self.process = self._run("/bin/app")
+
+    def _show(self, volume: Path, place: Path) -> None:
+        volume.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (volume / name).write_text(name)
+        place.mkdir(exist_ok=True)
+        subprocess.run(["mount", "--bind", str(volume), str(place)], check=True)
 
     def _run(self, program: str) -> subprocess.Popen[str]:
         self.process = process = self._joined()
@@ -232,7 +251,7 @@ class Container:
             self.process.stdin.close()
             self.process.wait(scaled(20))
             self.process.stdout.close()
-        subprocess.run(["umount", str(self.root)], check=False, capture_output=True)
+        subprocess.run(["umount", "--recursive", str(self.root)], check=False, capture_output=True)
         shutil.rmtree(self.root.parent, ignore_errors=True)
         shutil.rmtree(self.bundle.parent, ignore_errors=True)
         # Who has ended is a member for a moment longer.

@@ -115,6 +115,7 @@ POLICY += drifting.POLICY + linking.POLICY
 
 PROD = Pod(0xA, "web-1", "prod")
 DEV = Pod(0xB, "web-2", "dev")
+VOLUME = WORK / "volume"
 
 
 def containers() -> dict[str, Container]:
@@ -126,6 +127,8 @@ def containers() -> dict[str, Container]:
             "cri-o", "c", program, DEV, name="POD", labels={"app": "web", "tier": "back"}
         ),
         "docker": Container("docker", "d", program, image="other.example/db:2"),
+        "volume": Container("containerd", "7a", program, PROD, volume=VOLUME),
+        "side": Container("containerd", "8a", program, PROD, "side", volume=VOLUME, place="/srv"),
     }
 
 
@@ -211,6 +214,11 @@ CASES = {
     "prod tenant": NO,
     "dev tenant": "ok",
     "docker tenant": "ok",
+    "volume secret": NO,
+    "volume main": NO,
+    "volume own": "ok",
+    "volume free": "ok",
+    "volume tenant": NO,
 }
 
 
@@ -226,6 +234,23 @@ def test_who_is_meant(on, before, case):
 def test_what_a_container_mounts_elsewhere_is_the_same_file(on, before, case):
     """Another name in the container changes nothing."""
     assert CASES[case] == _elsewhere(before, case)
+
+
+def test_a_volume_has_the_names_that_each_container_s_runtime_gave_it(on, before):
+    """Another container that is shown the same directory elsewhere has other rules about it, however it gets there."""
+    side = before["side"]
+
+    assert [NO, "ok"] == [side.open("secret"), side.ask("open", "/srv/secret")]
+    assert "ok" == side.ask("elsewhere", "/srv/secret")
+
+
+def test_a_volume_of_a_container_that_begins_later_is_known(on, program):
+    """The kernel side is told of what its runtime shows in it before it is told who it is."""
+    late = Container("containerd", "9a", program, Pod(0x9A, "late", "prod"), volume=WORK / "late")
+    with pods.running(late):
+        assert late.becomes(NO, "lenient")
+        assert NO == late.ask("elsewhere", "/data/secret")
+        assert "ok" == late.ask("elsewhere", "/data/free")
 
 
 def _elsewhere(containers: dict[str, Container], case: str) -> str:
@@ -274,7 +299,7 @@ def test_records_name_the_pod(on, before):
     """Fields and message say where it was."""
     assert NO == before["prod"].open("secret")
 
-    event = on.wait_for(lambda e: e.get("rule") == "secret" and e["pod"]["name"] == "web-1")
+    event = on.wait_for(lambda e: e.get("rule") == "secret" and e["container"]["id"] == "a" * 64)
 
     assert {"name": "web-1", "namespace": "prod", "uid": PROD.uid} == event["pod"]
     assert {

@@ -93,6 +93,7 @@ class Workload:
         root: where the host has the root of its file system, as its runtime says; empty: not known.
         links: those below it that policies ask for.
         number: the inode of its cgroup, which another one of that path has not.
+        mounted: what its runtime shows in it of the host, by the host's name and its own; neither ends with a slash.
     """
 
     cgroup: bytes
@@ -100,6 +101,7 @@ class Workload:
     root: bytes = b""
     links: Links = attrs.field(factory=dict)
     number: int = attrs.field(default=0, eq=False)
+    mounted: tuple[tuple[bytes, bytes], ...] = attrs.field(default=(), eq=False)
 
 
 def known_in_namespace(name: str, span: Span) -> Condition:

@@ -172,7 +172,9 @@ class PoliciesState(TypedDict, total=False):
     pending: Annotated[WaitingChange | None, "Change that is not confirmed yet, or null."]
     generationSeconds: Annotated[float, "For how long these have been active."]
     unknownContainers: Annotated[list[str], "Cgroups of containers nobody has identified."]
-    unfollowedContainers: Annotated[list[str], "Cgroups of containers with links not followed."]
+    unfollowedContainers: Annotated[
+        list[str], "Cgroups of containers with links not followed, or mounts not known."
+    ]
     metContainers: Annotated[MetContainers, "Containers whose runtime announced them."]
     protected: Annotated[bool, "--protect is on."]
     keyed: Annotated[bool, "Ending it takes a passphrase."]

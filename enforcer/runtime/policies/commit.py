@@ -14,6 +14,7 @@ import attrs
 from enforcer.errors import KernelError
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.session import Session
+from enforcer.runtime.policies.container_mounts import told_at_once
 from enforcer.runtime.sessions.outgoing import Outgoing
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def _succeed(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> 
         carry=old.carried if proposal.new.continues else None,
         protect=old.is_protected,
         verifier=old.guard.verifier if old.guard is not None else None,
+        mounted=told_at_once(proposal.new.workloads or ()),
     )
     warnings: tuple[str, ...] = ()
     try:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         MetAnswer,
         MetContainers,
     )
+    from enforcer.runtime.policies.container_mounts import ContainerMounts
     from enforcer.runtime.policies.newcomers import Newcomers
     from enforcer.runtime.reactor import Reactor
 
@@ -68,6 +69,7 @@ class ContainerWatch:
         renew: compiles and commits; the active set stays where it fails.
         is_settled: whether a change can be made now.
         newcomers: those that the kernel knows without being in the image.
+        mounts: what the kernel side knows of their mounts.
         find: finds the container of a process that a hook names.
         met: what came of those that were announced.
     """
@@ -79,6 +81,7 @@ class ContainerWatch:
     renew: Callable[[tuple[Workload, ...]], None]
     is_settled: Callable[[], bool]
     newcomers: Newcomers
+    mounts: ContainerMounts
     clock: Callable[[], float] = time.monotonic
     find: Callable[[int, str], Container] = container_at
     met: MetContainers = attrs.field(factory=_nobody, init=False)
@@ -104,6 +107,8 @@ class ContainerWatch:
         began = self.clock()
         found = self.workloads.look()
         self.newcomers.leave(found)
+        self.mounts.forget(found)
+        self.mounts.tell(found)  # first what a container calls its files, then who it is
         known, new = self._compared(found, told)
         self._tell_of_strangers(began)
         is_due = bool(new) and not self.newcomers.enter(new)
@@ -166,6 +171,7 @@ class ContainerWatch:
             return "unknown", []
         found = (workload,) if pod is None else (pod, workload)
         self.newcomers.leave_to(found)
+        self.mounts.tell(found)
         _, begun = self._compared(found, told)
         if begun and not self.newcomers.enter(begun, pid):
             self.renew(self.workloads.look())

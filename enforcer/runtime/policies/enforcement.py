@@ -25,6 +25,7 @@ from enforcer.runtime.policies.commit import Proposal, activate
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import CompiledChange, Order, make_apart, print_apart
 from enforcer.runtime.policies.container_changes import ContainerWatch
+from enforcer.runtime.policies.container_mounts import ContainerMounts
 from enforcer.runtime.policies.newcomers import Newcomers
 from enforcer.runtime.policies.policies_state import policies_state
 from enforcer.runtime.policies.rule_states import rule_states
@@ -249,6 +250,7 @@ class Enforcement:
             renew=self._renew,
             is_settled=lambda: self.pending is None,
             newcomers=Newcomers.of(self),
+            mounts=ContainerMounts(lambda: self.sessions.current, self.report),
         )
 
     def _keep_state(self) -> None:
@@ -287,6 +289,7 @@ class Enforcement:
         if self._is_active(made):
             return self._unchanged(made, confirm_within)
         proposal = Proposal.of(made, old, self.sessions, confirm_within)
+        self.containers.mounts.tell(made.now.workloads or ())
         done = activate(self.sessions, self.store, proposal)
         self.now = made.now
         swapped = time.monotonic()

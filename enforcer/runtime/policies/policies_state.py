@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def policies_state(enforcement: Enforcement) -> PoliciesState:
         "unknownContainers": list(enforcement.workloads.unknown)
         if now.workloads is not None
         else [],
-        "unfollowedContainers": now.unfollowed,
+        "unfollowedContainers": sorted(
+            {*now.unfollowed, *map(os.fsdecode, enforcement.containers.mounts.incomplete)}
+        ),
         "metContainers": {**enforcement.containers.met},
         "protected": session.is_protected,
         "keyed": (guard := session.guard) is not None and guard.verifier is not None,

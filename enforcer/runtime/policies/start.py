@@ -23,6 +23,7 @@ from enforcer.libbpf import heap
 from enforcer.runtime.policies.active import ActiveSet
 from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compile_process import Order, changed_apart, make_apart
+from enforcer.runtime.policies.container_mounts import told_at_once
 from enforcer.runtime.policies.enforcement import Enforcement
 from enforcer.runtime.policies.followed_links import LinkWatch
 from enforcer.runtime.policies.kept_state import State
@@ -260,6 +261,7 @@ def _open(
         carry=carry if now.continues else None,
         protect=protect,
         verifier=verifier,
+        mounted=told_at_once(now.workloads or ()),
     )
     for number, table in before.tables().items():
         origins.learn(number, table)

@@ -50,11 +50,20 @@ class World:
     has_entries: bool = False
     entries: tuple[Workload, ...] = ()
     entered: list[tuple[Workload, ...]] = attrs.field(factory=list)
+    mounted: dict[bytes, int] = attrs.field(factory=dict)
 
     @property
     def workloads(self) -> tuple[Workload, ...]:
         """Those that have an entry, as of newcomers."""
         return self.entries
+
+    def tell(self, found: tuple[Workload, ...]) -> None:
+        """Take note of mounts, as of the kernel's table."""
+        self.mounted |= {each.cgroup: len(self.entered) for each in found}
+
+    def forget(self, found: tuple[Workload, ...]) -> None:
+        there = {each.cgroup for each in found}
+        self.mounted = {cgroup: n for cgroup, n in self.mounted.items() if cgroup in there}
 
     def enter(self, begun: list[Workload], pid: int | None = None) -> bool:
         assert pid in {7, None}
@@ -84,6 +93,7 @@ class World:
         reactor: Any = None
         host: Any = self.host
         newcomers: Any = self
+        mounts: Any = self
         return ContainerWatch(
             host,
             reactor,
@@ -92,6 +102,7 @@ class World:
             renew=self.renew,
             is_settled=lambda: self.settled,
             newcomers=newcomers,
+            mounts=mounts,
             clock=lambda: self.now,
         )
 

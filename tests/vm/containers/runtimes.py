@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -203,18 +203,26 @@ class Podman:
             if name not in there:
                 self.podman("load", "--input", str(archive))
 
-    def begin(self, name: str, image: str, *command: str) -> str:
+    def begin(self, name: str, image: str, *command: str, options: Sequence[str] = ()) -> str:
         """Start it and return its id, though it may have ended."""
         users = ("--uidmap", self.mapped, "--gidmap", self.mapped) if self.mapped else ()
-        options = ("-d", "--name", name, "--network", "none", *users)
-        return self.podman("run", *options, image, *command).strip()
+        asked = ("-d", "--name", name, "--network", "none", *users, *options)
+        return self.podman("run", *asked, image, *command).strip()
 
     def start(
         self, name: str, *, is_meant: bool = True, command: Sequence[str] = images.SERVE
     ) -> Running:
-        number = self.begin(name, IMAGE if is_meant else OTHER_IMAGE, *command)
+        return self._started(name, self.begin(name, IMAGE if is_meant else OTHER_IMAGE, *command))
+
+    def start_with(self, name: str, volumes: Mapping[str, Path]) -> Running:
+        """Start one that is shown *volumes*, by the place where it sees them, and may mount."""
+        shown = (f"--volume={host}:{place}" for place, host in volumes.items())
+        options = ("--privileged", *shown)
+        return self._started(name, self.begin(name, IMAGE, *images.SERVE, options=options))
+
+    def _started(self, name: str, number: str) -> Running:
         (state,) = json.loads(self.podman("inspect", name))
-        return Running(self, name, number, state["State"]["Pid"], is_meant)
+        return Running(self, name, number, state["State"]["Pid"])
 
     @contextlib.contextmanager
     def together(self, names: Sequence[str], *command: str) -> Iterator[list[Running]]:
@@ -291,6 +299,12 @@ class Cri:
         number = self.begin(sandbox, name, IMAGE if is_meant else OTHER_IMAGE, command)
         return Running(self, name, number, first_process(number), is_meant, sandbox[1])
 
+    def start_with(self, name: str, volumes: Mapping[str, Path]) -> Running:
+        """Start one that is shown *volumes*, by the place where it sees them."""
+        sandbox = self.sandbox(name, "prod")
+        number = self.begin(sandbox, name, IMAGE, images.SERVE, volumes)
+        return Running(self, name, number, first_process(number), pod=sandbox[1])
+
     def sandbox(self, name: str, namespace: str) -> tuple[Fields, str]:
         """Make a pod with the uid that *name* gives it; return how it was asked for and its id."""
         number = uid(name)
@@ -308,7 +322,12 @@ class Cri:
         return asked, answer[1].decode()
 
     def begin(
-        self, sandbox: tuple[Fields, str], name: str, image: str, command: Sequence[str]
+        self,
+        sandbox: tuple[Fields, str],
+        name: str,
+        image: str,
+        command: Sequence[str],
+        volumes: Mapping[str, Path] | None = None,
     ) -> str:
         """Start a container in the pod and return its id, though it may have ended."""
         asked, pod = sandbox
@@ -316,6 +335,7 @@ class Cri:
             1: {1: name},
             2: {1: image},
             3: list(command),
+            7: [{1: place, 2: str(host)} for place, host in (volumes or {}).items()],
             11: f"{name}.log",
             15: {2: {3: _NAMESPACES}},
         }
