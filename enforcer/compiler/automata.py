@@ -9,7 +9,6 @@ the image afterwards.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -18,6 +17,7 @@ import attrs
 from enforcer import _abi
 from enforcer.compiler.dfa import Dfa, Entries
 from enforcer.compiler.patterns import Glob, Token, Wild
+from enforcer.policy.text.digest import fingerprint
 
 __all__ = ["Automata", "KeptAutomata"]
 
@@ -74,7 +74,7 @@ class KeptAutomata:
 def _key(yields: Mapping[Glob, Entries], *, is_cut: bool) -> bytes:
     """Digest the globs with what they yield; sets have no order of their own."""
     parts = [(tuple(map(_spelled, glob.tokens)), entries) for glob, entries in yields.items()]
-    return hashlib.blake2b(repr((is_cut, parts)).encode(), digest_size=_DIGEST).digest()
+    return fingerprint((is_cut, parts), _DIGEST)
 
 
 def _spelled(token: Token) -> object:

@@ -8,7 +8,7 @@ probing, no string further than ENF_MAX_PROBES from its home.
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -122,7 +122,7 @@ def place(values: Mapping[Key, Meaning], *, seed: int | None = None) -> Slots:
     Raises:
         EnforcerBug: no table fits, which chance alone does not bring about.
     """
-    seed = secrets.randbits(64) if seed is None else seed
+    seed = random.SystemRandom().getrandbits(64) if seed is None else seed
     if not values:
         return Slots(seed, bytes(layout.SLOT.size), b"", 1, 0, 0)
     # Mostly empty: what is not there, which is what most files ask for, is found out at once.

@@ -9,7 +9,6 @@ with the condition is gone.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -23,6 +22,7 @@ from enforcer.policy.language.subject_parts import SUBJECT_PARTS, Whose
 from enforcer.policy.language.vocabulary import Dim
 from enforcer.policy.model.policy import Condition, Flag, Policy, Process, Rule, Subject
 from enforcer.policy.model.workloads import seen_inside
+from enforcer.policy.text.digest import fingerprint
 from enforcer.span import Span
 
 __all__ = [
@@ -233,7 +233,7 @@ def _names_of(condition: Condition) -> tuple[str, ...]:
 def _digest(key: ProcessKey) -> str:
     """Name a condition the same way in every process and version that means the same by it."""
     parts = sorted(_plain(part) for part in key)
-    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+    return fingerprint(parts).hex()
 
 
 def _plain(value: object) -> str:

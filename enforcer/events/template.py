@@ -10,7 +10,7 @@ signal, the permission bits) may not be in :func:`varying`.
 
 from __future__ import annotations
 
-import secrets
+import random
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -38,6 +38,7 @@ _ARGUMENTS: Final = tuple(f"arg[{i}]" for i in range(_abi.ENF_SYS_ARGS))
 _WITH_ARGUMENTS: Final = (Op.SYSCALL, Op.POINT)
 _TOP: Final = 1 << 63
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz"
+_RANDOM: Final = random.SystemRandom()
 
 
 def varying(op: Op | GuardAct) -> tuple[str, ...]:
@@ -94,25 +95,25 @@ class _Marks:
     @classmethod
     def draw(cls, length: int) -> Self:
         """Draw marks; those of names are *length* letters long."""
-        offset = secrets.randbits(60)
+        offset = _RANDOM.getrandbits(60)
         clock = WallClock(wall_ns=lambda: offset, boot_ns=lambda: 0)
         found: dict[bytes, tuple[Form, str]] = {}
         numbers = {}
         for field in (*_NUMBERS, *_ARGUMENTS):
-            low = secrets.randbits(59) | 1 << 59
+            low = _RANDOM.getrandbits(59) | 1 << 59
             numbers[field] = low, low | _TOP
             for mark in numbers[field]:
                 found[b"%d" % mark] = Form.DEC, field
                 found[b"%x" % mark] = Form.HEX, field
             found[b"%d" % (low - _TOP)] = Form.SIGNED, field
         found[rfc3339(clock.at(numbers["time_ns"][0])).encode()] = Form.TIME, "time_ns"
-        plain = secrets.randbits(63) | _TOP, secrets.randbits(64)
-        mapped = 0, 0xFFFF << 32 | secrets.randbits(32)
+        plain = _RANDOM.getrandbits(63) | _TOP, _RANDOM.getrandbits(64)
+        mapped = 0, 0xFFFF << 32 | _RANDOM.getrandbits(32)
         for high, low in (plain, mapped):
             address = IPv6Address(high << 64 | low)
             found[str(address.ipv4_mapped or address).encode()] = Form.ADDRESS, _ADDRESS
         path, name = (
-            "/" + "".join(secrets.choice(_LETTERS) for _ in range(length)) for _ in range(2)
+            "/" + "".join(_RANDOM.choice(_LETTERS) for _ in range(length)) for _ in range(2)
         )
         found[path.encode()] = Form.PATH, ""
         found[name.encode()] = Form.NAME, ""

@@ -10,7 +10,6 @@ The order of policies does not count, since the strictest verdict wins.
 from __future__ import annotations
 
 import enum
-import hashlib
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from operator import attrgetter
@@ -20,6 +19,7 @@ import attrs
 
 from enforcer.policy.language.vocabulary import FieldSpec, OpSpec
 from enforcer.policy.model.policy import Policy, PolicySet, Rule
+from enforcer.policy.text.digest import fingerprint
 from enforcer.span import Span
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _digest_policy(policy: Policy) -> PolicyDigest:
         line=policy.span.line,
         column=policy.span.column,
         mode=policy.mode.value,
-        head=_digest(_HEAD(policy)),
+        head=fingerprint(_HEAD(policy)),
         rules=_digest_rules(policy),
     )
 
@@ -108,15 +108,11 @@ def _digest_rules(policy: Policy) -> dict[str, RuleDigest]:
         name: RuleDigest(
             same[0].span.line,
             same[0].span.column,
-            _digest(tuple(map(_RULE, same))),
+            fingerprint(tuple(map(_RULE, same))),
             is_numbered=name == f"rule-{number}",
         )
         for number, (name, same) in enumerate(parts.items(), start=1)
     }
-
-
-def _digest(plain: Hashable) -> bytes:
-    return hashlib.blake2b(repr(plain).encode(), digest_size=16).digest()
 
 
 def _plain(value: object) -> Hashable:

@@ -8,7 +8,7 @@ manager has started in the daemon's own unit. Requests that change nothing are a
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import TYPE_CHECKING
 
 import attrs
@@ -76,7 +76,7 @@ class Gate:
             return {"ok": False, "error": _STOP if command == "stop" else _CHANGE}
         nonce, visit.nonce = visit.nonce, None  # used once, whatever comes of it
         if proof is None:
-            visit.nonce = secrets.token_bytes(_NONCE_BYTES)
+            visit.nonce = os.urandom(_NONCE_BYTES)
             return _challenge(visit.nonce, self.verifier.salt)
         if nonce is not None and _is_hex(proof):
             if is_proof(bytes.fromhex(proof), self.verifier.stored, nonce, request):

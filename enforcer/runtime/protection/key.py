@@ -9,8 +9,6 @@ be used again or for another request, and what the daemon keeps is not a key.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +32,9 @@ _REQUEST: Final = b"enforcer: a request\0"
 
 def key_of(passphrase: str, salt: bytes) -> bytes:
     """Return the key of *passphrase*: 32 bytes, after some tenths of a second."""
+    import hashlib  # noqa: PLC0415 (the library behind it is large)
+    import hmac  # noqa: PLC0415 (the library behind it is large)
+
     slow = hashlib.scrypt(
         passphrase.encode("utf-8", "surrogateescape"),
         salt=salt, n=_COST, r=_BLOCK, p=1, maxmem=_ROOM, dklen=32,
@@ -43,6 +44,8 @@ def key_of(passphrase: str, salt: bytes) -> bytes:
 
 def stored_of(key: bytes) -> bytes:
     """Return what is kept of *key*."""
+    import hashlib  # noqa: PLC0415 (the library behind it is large)
+
     return hashlib.sha256(key).digest()
 
 
@@ -61,10 +64,14 @@ def is_proof(proof: bytes, stored: bytes, nonce: bytes, request: bytes) -> bool:
     """Tell whether *proof* was made by the key of *stored* for *nonce* and *request*."""
     if len(proof) != len(stored):
         return False
+    import hmac  # noqa: PLC0415 (the library behind it is large)
+
     key = _masked(proof, stored, nonce, request)
     return hmac.compare_digest(stored_of(key), stored)
 
 
 def _masked(text: bytes, stored: bytes, nonce: bytes, request: bytes) -> bytes:
+    import hmac  # noqa: PLC0415 (the library behind it is large)
+
     mask = hmac.digest(stored, _REQUEST + nonce + request, "sha256")
     return bytes(a ^ b for a, b in zip(text, mask, strict=True))
