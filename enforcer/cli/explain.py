@@ -22,10 +22,21 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
+    from enforcer.compiler import Host
     from enforcer.events.document_types import MatchDocument
     from enforcer.policy.model.policy import PolicySet
 
-__all__ = ["EXAMPLES", "MOST", "add_arguments", "mapped", "parsed", "read_input", "run", "tell"]
+__all__ = [
+    "EXAMPLES",
+    "MOST",
+    "add_arguments",
+    "mapped",
+    "mounted_of",
+    "parsed",
+    "read_input",
+    "run",
+    "tell",
+]
 
 EXAMPLES = """\
 examples:
@@ -83,11 +94,10 @@ def tell(
     from enforcer.explain.access import RecordError
     from enforcer.explain.explanation import explain
     from enforcer.explain.rendering import as_dict, lines
-    from enforcer.runtime.policies.followed_links import beside
     from enforcer.sinks.terminal import terminal_line
 
     try:
-        explanation = explain(document, policies, beside(root_of(document), policies))
+        explanation = explain(document, policies, _host_of(document, policies))
         head = terminal_line(cast("MatchDocument", document))  # or it fails, as below
     except RecordError as error:
         raise UsageError(str(error)) from error
@@ -117,6 +127,22 @@ def root_of(document: Mapping[str, Any]) -> str | None:
     container = document.get("container")
     root = container.get("root") if isinstance(container, dict) else None
     return root if isinstance(root, str) and root.startswith("/") else None
+
+
+def mounted_of(document: Mapping[str, Any]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return what the runtime of that container shows in it, if it is still there."""
+    from enforcer.identity.host_root import host_root
+    from enforcer.identity.workload_places import Places
+
+    container = document.get("container")
+    number = container.get("id") if isinstance(container, dict) else None
+    return Places(host=host_root()).mounted(number) if isinstance(number, str) else ()
+
+
+def _host_of(document: Mapping[str, Any], policies: PolicySet) -> Host:
+    from enforcer.runtime.policies.followed_links import beside
+
+    return beside(root_of(document), policies, mounted_of(document))
 
 
 def mapped(found: Any, renamed: Callable[[str], str]) -> Any:

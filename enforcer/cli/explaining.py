@@ -89,6 +89,7 @@ class Explainer:
 
 def _explanation(record: MatchDocument, sources: SourcesDocument) -> list[Line]:
     """Explain *record*; an error is a line, too."""
+    from enforcer.cli.explain import mounted_of
     from enforcer.errors import EnforcerError
     from enforcer.explain.explanation import explain
     from enforcer.explain.rendering import lines
@@ -97,7 +98,7 @@ def _explanation(record: MatchDocument, sources: SourcesDocument) -> list[Line]:
 
     try:
         policies = read_back(sources)
-        host = beside(record["container"]["root"], policies)
+        host = beside(record["container"]["root"], policies, mounted_of(record))
         return list(lines(explain(record, policies, host)))
     except EnforcerError as error:
         return [(f"no explanation: {line}", "bad") for line in str(error).splitlines()]

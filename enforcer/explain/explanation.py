@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -11,6 +12,7 @@ from enforcer.explain.access import POINT, PROTECTION, SYSCALL, Facts, facts_of
 from enforcer.explain.changes import Change, changes
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.logic import Truth
+from enforcer.policy.language.vocabulary import Dim
 from enforcer.policy.model.policy import Mode, Policy, PolicySet, Rule, Verb
 
 if TYPE_CHECKING:
@@ -98,7 +100,8 @@ def explain(
     # What was only audited is explained as if enforced. The files may even say that mode: a daemon can
     # audit all policies, and a dry run does.
     mode = Mode.ENFORCE if document["enforced"] else policy.mode
-    answers = judge.answers(policy, facts)
+    ways = [(each, judge.answers(policy, each)) for each in (facts, *_by_mounts(facts, host))]
+    facts, answers = next((way for way in ways if _decides(way[1], document)), ways[0])
     decided = next((a for a in answers if _is_of(a, document)), None)
     if decided is None:
         doubt = f"policy {policy.name} no longer has a rule {document['rule']} on this operation"
@@ -121,6 +124,23 @@ def explain(
         ),
         setters=tuple(_setters(policies, decided)),
     )
+
+
+def _by_mounts(facts: Facts, host: Host | None) -> Iterator[Facts]:
+    """Yield *facts* with each other name that the object has by what a runtime shows in its container."""
+    path = facts.operands.get(Dim.PATH)
+    if host is None or not isinstance(path, bytes):
+        return
+    for place, inside in itertools.chain.from_iterable(each.mounted for each in host.workloads):
+        if (path + b"/").startswith(place + b"/"):
+            name = inside + path.rstrip(b"/")[len(place) :] or b"/"
+            yield attrs.evolve(facts, operands={**facts.operands, Dim.PATH: name})
+
+
+def _decides(answers: list[Answer], document: Mapping[str, Any]) -> bool:
+    """Tell whether the first of *answers* that matches is of the entry that the record names."""
+    first = next((answer for answer in answers if answer.matches), None)
+    return first is not None and _is_of(first, document)
 
 
 def _is_audited(document: Mapping[str, Any]) -> bool:

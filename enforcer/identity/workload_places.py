@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +13,7 @@ import attrs
 
 from enforcer.identity import runtime_settings as settings
 from enforcer.identity import workload_files as files
+from enforcer.identity.bundle_mounts import host_names
 from enforcer.mountinfo import parse_mountinfo
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ _DRIVERS: Final = {
 }
 """By the driver of a storage, where it shows a layer (the drivers of github.com/containers/storage)."""
 _LISTINGS: Final = ("containers.json", "volatile-containers.json")  # the second for --rm
+_ID: Final = re.compile("[0-9a-f]{64}")
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -102,6 +105,21 @@ class Places:
             return parse_mountinfo(Path(f"/proc/{process}/mountinfo").read_bytes())
         except OSError:
             return ()  # places keep the names that runtimes give
+
+    def mounted(self, container: str) -> tuple[tuple[bytes, bytes], ...]:
+        """
+        Return what a runtime says that it shows in *container*, as :func:`host_names` does; nothing if it does not say.
+
+        Args:
+            container: what its runtime calls it, 64 hexadecimal digits; no other name is looked for.
+        """
+        if _ID.fullmatch(container) is None:
+            return ()
+        host = "" if self.host == Path("/") else str(self.host)
+        for _, path, read in self.bundles(container):
+            if (content := files.read_json(path)) is not None:
+                return host_names(read(content).mounts, host, self.mounts())
+        return ()
 
     def of_storage(self, path: str) -> str | None:
         """Return where the host has *path* of the storage that podman and CRI-O share; None if it is in none."""

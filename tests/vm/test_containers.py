@@ -17,7 +17,7 @@ import linking
 import pods
 import pytest
 from daemon import until
-from engine import Engine, attempt, running
+from engine import ENFORCER, Engine, attempt, running
 from patience import scaled
 from pods import Container, Pod, built, give_labels
 
@@ -242,6 +242,19 @@ def test_a_volume_has_the_names_that_each_container_s_runtime_gave_it(on, before
 
     assert [NO, "ok"] == [side.open("secret"), side.ask("open", "/srv/secret")]
     assert "ok" == side.ask("elsewhere", "/srv/secret")
+
+
+def test_a_denial_in_a_volume_is_explained(on, before):
+    """The record has the host's name, and the explanation the one that decided."""
+    volume = before["volume"]
+    volume.ask("elsewhere", "/data/secret", NO)
+    event = on.wait_for(lambda e: e.get("rule") == "secret" and e["container"]["id"] == volume.id)
+    assert f"{VOLUME}/secret" == event["object"]["path"]
+
+    explained = attempt(ENFORCER, "explain", event["id"]).stdout.decode()
+
+    assert "/data/secret" in explained
+    assert "no longer matches" not in explained
 
 
 def test_a_volume_of_a_container_that_begins_later_is_known(on, program):

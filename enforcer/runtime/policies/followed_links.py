@@ -142,12 +142,22 @@ def _follow(
     return attrs.evolve(host, workloads=workloads), followed
 
 
-def beside(root: str | None, policies: PolicySet) -> LocalHost:
-    """Return this machine with the links of the one container whose *root* it has there, for explanations."""
+def beside(
+    root: str | None, policies: PolicySet, mounted: tuple[tuple[bytes, bytes], ...] = ()
+) -> LocalHost:
+    """
+    Return this machine with the links of the one container whose *root* it has there, for explanations.
+
+    Args:
+        root: where the host has it; None: that is not known.
+        policies: that ask for links.
+        mounted: what its runtime shows in it of the host, as :class:`Workload` has it.
+    """
     unknown = dict.fromkeys(
         field.name for fields in WORKLOAD_FIELDS.values() for field in fields.values()
     )
-    known = () if root is None else (Workload(b"/", unknown, os.fsencode(root)),)
+    container = Workload(b"/", unknown, os.fsencode(root or ""), mounted=mounted)
+    known = (container,) if root is not None or mounted else ()
     return follow(policies, LocalHost.read(workloads=known), {})[0]
 
 

@@ -663,3 +663,34 @@ def test_links_in_the_container_of_the_record_count(tmp_path):
 
     assert Truth.TRUE is holds(str(tmp_path))
     assert Truth.FALSE is holds(None)
+
+
+def test_names_by_what_a_runtime_shows_in_the_container_count():
+    """The record has the host's name of a file in a volume; what decided is the one in the container."""
+    text = (
+        HEAD % "volumes"
+        + """\
+  selector: {container: {name: main}}
+  rules:
+    - {name: other, file: read, match: {path: /other/**}, action: log}
+    - {name: secret, file: read, match: {path: /data/secret}, action: deny}
+"""
+    )
+    policies = load_text(text, "volumes.yaml")
+    origin = Origin("volumes", "secret", "volumes.yaml:7:7")
+    document = as_document(denied(op=Op.READ, origin=origin, path=b"/srv/volume/secret"))
+    document["container"] |= {"id": "ab" * 32, "runtime": "containerd", "name": "main"}
+
+    def found(*mounted):
+        return explain(document, policies, beside(None, policies, mounted))
+
+    def path_of(explanation):
+        return {part.where: (part.holds, part.found) for part in explanation.decided.parts}["path"]
+
+    shown = found((b"/srv/volume", b"/other"), (b"/srv/volume", b"/data"), (b"/srv/vol", b"/data"))
+    assert (Truth.TRUE, b"/data/secret") == path_of(shown)
+    assert "" == shown.doubt
+    for mounted in ((), ((b"/srv/vol", b"/data"),), ((b"/srv/volume", b"/other"),)):
+        assert Truth.FALSE is path_of(found(*mounted))[0]
+        assert "no longer matches" in found(*mounted).doubt
+    assert (Truth.TRUE, b"/data/secret") == path_of(found((b"/srv/volume/secret", b"/data/secret")))

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from enforcer.identity.bundle_mounts import host_names, of_docker, of_oci
+from enforcer.identity.workload_places import Places
 from enforcer.mountinfo import parse_mountinfo
 
 DISKS = parse_mountinfo(
@@ -84,3 +86,19 @@ def test_the_host_s_names(tmp_path):
         (b"", b"/host"),
         (b"/srv/root", b""),
     ) == host_names(given, str(tmp_path), DISKS)
+
+
+def test_what_a_runtime_shows_in_a_container_is_found_by_its_id(tmp_path):
+    """For explanations; an id that is a path leads nowhere."""
+    number = "ab" * 32
+    tasks = tmp_path / "run/containerd/io.containerd.runtime.v2.task/k8s.io"
+    for name in (number, "x"):
+        (tasks / name).mkdir(parents=True)
+        (tasks / name / "config.json").write_text(json.dumps({"mounts": [_bind("/data", "/srv")]}))
+    places = Places(tmp_path, tmp_path / "cgroup")
+
+    ((_, inside),) = places.mounted(number)
+    assert b"/data" == inside
+    assert () == places.mounted("cd" * 32)
+    assert () == places.mounted("x")
+    assert () == places.mounted(f"../k8s.io/{number}")
