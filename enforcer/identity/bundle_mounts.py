@@ -12,6 +12,7 @@ import os
 import posixpath
 from typing import TYPE_CHECKING, Any, Final
 
+from enforcer.identity.layers import is_local
 from enforcer.mountinfo import oldest_name
 from enforcer.policy.model.container_links import spellings
 
@@ -77,17 +78,25 @@ def host_names(
     """
     Return what is shown at the places of *given*: by the name that the kernel side has for it, and that of the place.
 
-    Neither ends with a slash, so a root is empty. Links on the way to a source are followed, as by the mount.
+    Neither ends with a slash, so a root is empty. Links on the way to a source are followed, as by the mount; not where
+    another machine or a process would have to answer, which may never do so. There the source is as it is written.
 
     Args:
         given: what a runtime says.
         host: the way to the host's root, where its sources are; without a slash at the end.
         mounts: of the host's namespace, the oldest first.
     """
+    on_top, way = {each.point: each for each in mounts}, os.fsencode(host)
     out = []
     for place, source in given:
-        *_, last = spellings(os.fsencode(source), lambda each: _target(os.fsencode(host) + each))
-        out.append((oldest_name(last, mounts).rstrip(b"/"), os.fsencode(place).rstrip(b"/")))
+        name = os.fsencode(posixpath.normpath(source))
+        is_plain = (
+            "/../" not in f"{source}/"
+        )  # else links would have to be followed to know the way
+        above = (each.point for each in mounts if name.startswith(each.point.rstrip(b"/") + b"/"))
+        if is_plain and all(is_local(each, on_top) for each in above):
+            *_, name = spellings(name, lambda each: _target(way + each))
+        out.append((oldest_name(name, mounts).rstrip(b"/"), os.fsencode(place).rstrip(b"/")))
     return tuple(out)
 
 

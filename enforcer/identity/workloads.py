@@ -201,8 +201,10 @@ class Workloads:
                 if bundle.root is not None:
                     place = self.places.on_host(Path(path).parent)
                     bundle = attrs.evolve(bundle, root=str(place / bundle.root))
-                bundle = seen.bundle = self._listed_too(bundle, seen.container.id)
-                seen.mounted = self._mounted(bundle)
+                before, bundle = seen.bundle, self._listed_too(bundle, seen.container.id)
+                seen.bundle = bundle
+                if before is None or (before.root, before.mounts) != (bundle.root, bundle.mounts):
+                    seen.mounted = self._mounted(bundle)
                 seen.is_settled = bundle.is_sandbox or bool(bundle.name and bundle.image) or is_old
                 seen.runtime = _runtime(runtime, seen.container, content)
                 return

@@ -107,8 +107,7 @@ class ContainerWatch:
         began = self.clock()
         found = self.workloads.look()
         self.newcomers.leave(found)
-        self.mounts.forget(found)
-        self.mounts.tell(found)  # first what a container calls its files, then who it is
+        self.mounts.follow(found)  # first what a container calls its files, then who it is
         known, new = self._compared(found, told)
         self._tell_of_strangers(began)
         is_due = bool(new) and not self.newcomers.enter(new)

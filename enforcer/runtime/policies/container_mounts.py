@@ -64,6 +64,15 @@ class ContainerMounts:
     incomplete: set[bytes] = attrs.field(factory=set, init=False)
     _told: dict[bytes, Mounted] = attrs.field(factory=dict, init=False)
     _of: Session | None = attrs.field(default=None, init=False)
+    _last: tuple[Workload, ...] | None = attrs.field(default=None, init=False)
+
+    def follow(self, found: tuple[Workload, ...]) -> None:
+        """Tell what is mounted for *found*, and take away the rest; of the same tuple as last time there is no news."""
+        if found is self._last and self._of is self.session():
+            return
+        self._last = found
+        self.forget(found)
+        self.tell(found)
 
     def tell(self, found: Iterable[Workload]) -> None:
         """
@@ -99,7 +108,7 @@ class ContainerMounts:
                 try:
                     self._of.mounted.remove(self._told[cgroup].with_room)
                 except KernelError:
-                    continue  # it counts for nobody; at the next look again
+                    continue  # it counts for nobody; with the next change again
             del self._told[cgroup]
         if gone:  # there may be room now
             for cgroup in self.incomplete & self._told.keys():

@@ -88,6 +88,25 @@ def test_the_host_s_names(tmp_path):
     ) == host_names(given, str(tmp_path), DISKS)
 
 
+def test_no_link_is_followed_where_somebody_else_would_have_to_answer(tmp_path):
+    """A file system of a process, or of another machine, and what is mounted in it."""
+    for name in ("there", "served"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "link").symlink_to("/srv")
+    mounts = parse_mountinfo(
+        b"1 0 8:1 / / rw - ext4 /dev/a rw\n"
+        b"2 1 0:40 / /served rw - fuse.evil evil rw\n"
+        b"3 2 8:2 / /served/inner rw - ext4 /dev/b rw\n"
+    )
+    given = (("/a", "/there/link"), ("/b", "/served/link"), ("/c", "/served/inner/../link"))
+
+    assert (
+        (b"/srv", b"/a"),
+        (b"/served/link", b"/b"),
+        (b"/served/link", b"/c"),
+    ) == host_names(given, str(tmp_path), mounts)
+
+
 def test_what_a_runtime_shows_in_a_container_is_found_by_its_id(tmp_path):
     """For explanations; an id that is a path leads nowhere."""
     number = "ab" * 32

@@ -61,9 +61,9 @@ class World:
         """Take note of mounts, as of the kernel's table."""
         self.mounted |= {each.cgroup: len(self.entered) for each in found}
 
-    def forget(self, found: tuple[Workload, ...]) -> None:
-        there = {each.cgroup for each in found}
-        self.mounted = {cgroup: n for cgroup, n in self.mounted.items() if cgroup in there}
+    def follow(self, found: tuple[Workload, ...]) -> None:
+        self.mounted = {}
+        self.tell(found)
 
     def enter(self, begun: list[Workload], pid: int | None = None) -> bool:
         assert pid in {7, None}
@@ -221,6 +221,18 @@ def test_an_announced_container_is_in_the_sets_before_the_answer():
     assert "known" == following.meet(7, "b", began=99.0, wait=10.0)["outcome"]
     assert [(ONE, TWO)] == world.renewed
     assert (2, 0, 1.0) == tuple(following.met[key] for key in ("known", "late", "slowestSeconds"))
+
+
+def test_mounts_are_told_before_who_it_is():
+    """Of what a look finds, and of what is announced."""
+    world = World(host=Host((ONE, TWO)), has_entries=True)
+    following = _meeting(world)
+
+    following.meet(7, "b", began=99.0, wait=10.0)
+    assert ({TWO.cgroup: 0}, 1) == (world.mounted, len(world.entered))
+
+    following.look()
+    assert ({ONE.cgroup: 1, TWO.cgroup: 1}, 2) == (world.mounted, len(world.entered))
 
 
 POD = Workload(b"/docker", {"container.id": None})

@@ -158,3 +158,18 @@ def test_a_session_is_told_at_its_beginning_of_what_has_room():
     told = told_at_once(workloads)
 
     assert _abi.ENF_MOUNTED_MAX == sum(len(each.names) for each in told)
+
+
+def test_a_look_that_finds_nothing_new_costs_nothing(world):
+    """The same tuple, in the same session."""
+    found = (ONE,)
+    world.mounts.follow(found)
+    world.mounts.follow(found)
+    assert 1 == world.session.writes
+
+    world.mounts.follow(())
+    assert {} == world.session.there
+    world.mounts.follow(found)
+    world.session = Kernel()
+    world.mounts.follow(found)
+    assert {(7, 0): DATA} == world.session.there
