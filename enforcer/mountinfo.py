@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["Mount", "oldest_name", "parse_mountinfo"]
+__all__ = ["Mount", "MountNames", "parse_mountinfo"]
 
 _ESCAPE: Final = re.compile(rb"\\([0-7]{3})")
 
@@ -42,28 +42,54 @@ def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
     return tuple(map(_mount, text.splitlines()))
 
 
-def oldest_name(place: bytes, mounts: Sequence[Mount]) -> bytes:
+@attrs.define(eq=False, repr=False)
+class MountNames:
     """
-    Return the name by which the kernel side knows what is shown at *place*: by the oldest mount that shows it.
+    The names that mounts give.
 
-    Args:
-        place: absolute, without links on the way.
-        mounts: of a namespace, the oldest first, as the kernel lists them.
+    Attributes:
+        on_top: by its place, what is seen there.
     """
-    on_top: Mount | None = None
-    for each in mounts:
-        point = each.point.rstrip(b"/")
-        is_above = (place + b"/").startswith(point + b"/")
-        if is_above and (on_top is None or len(point) >= len(on_top.point.rstrip(b"/"))):
-            on_top = each
-    if on_top is None:
+
+    on_top: dict[bytes, Mount] = attrs.field(factory=dict, init=False)
+    _by_device: dict[int, list[Mount]] = attrs.field(factory=dict, init=False)
+
+    @classmethod
+    def of(cls, mounts: Iterable[Mount]) -> Self:
+        """Return those of the *mounts* of a namespace, the oldest first, as the kernel lists them."""
+        names = cls()
+        for each in mounts:
+            names.on_top[each.point] = each
+            names._by_device.setdefault(each.device, []).append(each)
+        return names
+
+    def above(self, place: bytes) -> Iterator[Mount]:
+        """Yield what is mounted on the way to *place*, and at it, the deepest first."""
+        path = place.rstrip(b"/")
+        while path:
+            if path in self.on_top:
+                yield self.on_top[path]
+            path = path.rpartition(b"/")[0]
+        if b"/" in self.on_top:
+            yield self.on_top[b"/"]
+
+    def oldest(self, place: bytes) -> bytes:
+        """
+        Return the name by which the kernel side knows what is shown at *place*: by the oldest mount that shows it.
+
+        Args:
+            place: absolute, without links on the way.
+        """
+        on_top = next(self.above(place), None)
+        if on_top is None:
+            return place
+        rest = place[len(on_top.point.rstrip(b"/")) :].rstrip(b"/")
+        inner = on_top.root.rstrip(b"/") + rest
+        for each in self._by_device[on_top.device]:
+            root = each.root.rstrip(b"/")
+            if (inner + b"/").startswith(root + b"/"):
+                return each.point.rstrip(b"/") + inner[len(root) :] or b"/"
         return place
-    inner = on_top.root.rstrip(b"/") + place[len(on_top.point.rstrip(b"/")) :].rstrip(b"/")
-    for each in mounts:
-        root = each.root.rstrip(b"/")
-        if each.device == on_top.device and (inner + b"/").startswith(root + b"/"):
-            return each.point.rstrip(b"/") + inner[len(root) :] or b"/"
-    return place
 
 
 @functools.lru_cache(maxsize=1024)  # a container that begins adds a few lines to hundreds

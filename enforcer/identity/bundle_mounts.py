@@ -8,12 +8,13 @@ this are not the container's to change.
 
 from __future__ import annotations
 
+import functools
 import os
 import posixpath
 from typing import TYPE_CHECKING, Any, Final
 
 from enforcer.identity.layers import is_local
-from enforcer.mountinfo import oldest_name
+from enforcer.mountinfo import MountNames
 from enforcer.policy.model.container_links import spellings
 
 if TYPE_CHECKING:
@@ -86,17 +87,17 @@ def host_names(
         host: the way to the host's root, where its sources are; without a slash at the end.
         mounts: of the host's namespace, the oldest first.
     """
-    on_top, way = {each.point: each for each in mounts}, os.fsencode(host)
+    names, way = MountNames.of(mounts), os.fsencode(host)
+    targets = functools.cache(lambda path: _target(way + path))  # sources lie beside each other
     out = []
     for place, source in given:
         name = os.fsencode(posixpath.normpath(source))
-        is_plain = (
-            "/../" not in f"{source}/"
-        )  # else links would have to be followed to know the way
-        above = (each.point for each in mounts if name.startswith(each.point.rstrip(b"/") + b"/"))
-        if is_plain and all(is_local(each, on_top) for each in above):
-            *_, name = spellings(name, lambda each: _target(way + each))
-        out.append((oldest_name(name, mounts).rstrip(b"/"), os.fsencode(place).rstrip(b"/")))
+        # Across "..", links would have to be followed to know what is on the way.
+        is_plain = "/../" not in f"{source}/"
+        above = (each.point for each in names.above(name) if each.point != name)
+        if is_plain and all(is_local(each, names.on_top) for each in above):
+            *_, name = spellings(name, targets)
+        out.append((names.oldest(name).rstrip(b"/"), os.fsencode(place).rstrip(b"/")))
     return tuple(out)
 
 

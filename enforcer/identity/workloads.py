@@ -23,7 +23,7 @@ from enforcer.identity.container import Container, pod_of
 from enforcer.identity.host_root import host_root
 from enforcer.identity.workload_files import Bundle, PodFacts
 from enforcer.identity.workload_places import Places
-from enforcer.mountinfo import oldest_name
+from enforcer.mountinfo import MountNames
 from enforcer.policy.model.workloads import CONTAINER, POD, Workload
 
 if TYPE_CHECKING:
@@ -147,7 +147,10 @@ class Workloads:
         if seen.bundle is None or (root := seen.bundle.root) is None:
             return seen.bundle
         if seen.shown[0] != root:
-            seen.shown = root, os.fsdecode(oldest_name(os.fsencode(root), self.places.mounts()))
+            seen.shown = (
+                root,
+                os.fsdecode(MountNames.of(self.places.mounts()).oldest(os.fsencode(root))),
+            )
         return attrs.evolve(seen.bundle, root=seen.shown[1])
 
     # ---- Which there are -----------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from enforcer.mountinfo import Mount, oldest_name, parse_mountinfo
+from enforcer.mountinfo import Mount, MountNames, parse_mountinfo
 
 
 def test_mountinfo_is_read_with_its_escapes() -> None:
@@ -63,4 +63,4 @@ def test_the_oldest_name_of_a_mount(place, expected):
         )
     )
 
-    assert expected == oldest_name(place, parse_mountinfo(table))
+    assert expected == MountNames.of(parse_mountinfo(table)).oldest(place)
