@@ -103,6 +103,7 @@ class Container:
         pod: None: it is Docker's own.
         volume: a directory of the host that its runtime shows it; None: there is none.
         place: where it sees that.
+        also: how many more places of the same volume its runtime names.
     """
 
     runtime: str
@@ -115,6 +116,7 @@ class Container:
     process: subprocess.Popen[str] | None = None
     volume: Path | None = None
     place: str = "/data"
+    also: int = 0
 
     @property
     def id(self) -> str:
@@ -153,7 +155,8 @@ class Container:
         half.rename(self.bundle)
 
     def _config(self) -> dict[str, Any]:
-        shown = [] if self.volume is None else [(self.place, str(self.volume))]
+        places = [self.place, *(f"/also/{n}" for n in range(self.also))]
+        shown = [] if self.volume is None else [(each, str(self.volume)) for each in places]
         if self.runtime == "docker":
             return {
                 "ID": self.id,

@@ -257,6 +257,17 @@ def test_a_denial_in_a_volume_is_explained(on, before):
     assert "no longer matches" not in explained
 
 
+def test_a_volume_with_more_names_than_are_looked_up_is_refused_in_doubt(on, before, program):
+    """Any of the rest could be the one that a rule refuses."""
+    assert "ok" == before["volume"].open("free")
+    many = Container(
+        "containerd", "9b", program, Pod(0x9B, "many", "prod"), volume=WORK / "many", also=16
+    )
+    with pods.running(many):
+        assert many.becomes(NO, "lenient")
+        assert NO == many.open("free")
+
+
 def test_a_volume_of_a_container_that_begins_later_is_known(on, program):
     """The kernel side is told of what its runtime shows in it before it is told who it is."""
     late = Container("containerd", "9a", program, Pod(0x9A, "late", "prod"), volume=WORK / "late")
