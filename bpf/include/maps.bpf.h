@@ -406,13 +406,12 @@ struct {
 } guarded __weak SEC(".maps");
 
 /* Files that the owner runs and nobody writes, by the address of their inode, which is theirs for as long
- * as the owner lives and holds them.
+ * as the owner lives and holds them. Written by the owner's order alone, which may fail.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
-	__uint(map_flags,
-	       BPF_F_NO_PREALLOC); /* written by the owner's order alone, which may fail */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
 	__type(value, __u8);
 } sealed __weak SEC(".maps");

@@ -14,8 +14,8 @@
 
 #include "image.h"
 
-extern volatile __u64
-	enf_has_mounted; /* the table has entries: user space says so before it writes the first */
+/* Does the table have entries? User space says so before it writes the first. */
+extern volatile __u64 enf_has_mounted;
 
 /*
  * Decide by these names the object whose path in s->text is the host's, for the task in whose container it is reached:

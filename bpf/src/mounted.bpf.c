@@ -6,8 +6,8 @@
 #include "read.bpf.h"
 #include "view.bpf.h"
 
-#define ENF_MOUNTED_NAMES                                                                          \
-	16 /* of one file, by as many mounts of what holds it; with more its path is unknown */
+/* Of one file, by as many mounts of what holds it; with more its path is unknown. */
+#define ENF_MOUNTED_NAMES 16
 #define ENF_CGROUPS_DEEP 256
 
 struct {
@@ -29,8 +29,8 @@ static __always_inline int enf_lies_there(const struct enf_named *named,
 
 	if (len >= ENF_MOUNTED_PATH || len > named->len)
 		return 0;
-	enf_barrier(
-		len); /* or the loop has one bound, which the verifier of Linux 6.1 does not see */
+	/* Else the loop has one bound, which the verifier of Linux 6.1 does not see. */
+	enf_barrier(len);
 	for (__u32 i = 0; i < ENF_MOUNTED_PATH / 8 && 8 * i < len; i++) {
 		__u64 differs = named->begins[i] ^ from[i];
 		__u32 left = len - 8 * i;
