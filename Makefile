@@ -11,14 +11,14 @@
 # make rpm     a package for Fedora and its relatives, in dist/; needs rpmbuild
 # make image   a container image, in dist/; needs mmdebstrap and umoci
 # make test-package   that package under a real dpkg and systemd: install, upgrade, remove, purge
-# make test-containers   policies for containers under podman, containerd and systemd-nspawn, from Debian's packages
+# make test-containers   policies for containers under podman, containerd and systemd-nspawn, from Debian's packages; a part of test-all
 # make test-kube   definitions, roles and the agent at a real API server of Kubernetes, which is built at the first time; the chart
 # make test-cluster   a cluster in a virtual machine, with kubelet and containerd, as docs/kubernetes.md types it; needs mmdebstrap and umoci
 # make test-wheel   the wheel in clean systems of Debian, on Python 3.11 and later; PYTHONS, more interpreters; needs mmdebstrap
 # make test-wheel-pages   the commands of README and docs with the wheel, here and in virtual machines
 # make test-rpm     the rpm in a clean system: install, upgrade, remove; needs rpmbuild and mmdebstrap
 # make test-image   the program in the root of the image; needs mmdebstrap and umoci
-# make test-all   every test on every kernel, on a plain processor, with three times the random examples, the soak at a tenth, and the last five
+# make test-all   every test on every kernel, on a plain processor, with three times the random examples, the soak at a tenth, containers, and the last four
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
 # make bench-records   how many records a second one core takes into a log, on this machine
@@ -40,8 +40,10 @@ FORMATTED_C := $(shell find bpf enforcer/hook -name '*.[ch]' 2>/dev/null)
 CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 
 # Machines at a time, and the processors of an ordinary one; whoever needs two gets a machine that has them.
-# One more than there are processors: tests often wait for the kernel, which is idle then.
-MACHINES ?= $(shell n=$$(nproc); echo $$((n < 4 ? n + 1 : 5)))
+# More than there are processors, as tests often wait. In the outer circle, they do for a quarter of their time.
+MACHINES ?=
+INNER_MACHINES = $(or $(MACHINES),$(shell n=$$(nproc); echo $$((n < 4 ? n + 1 : 5))))
+OUTER_MACHINES = $(or $(MACHINES),$(shell n=$$(nproc); echo $$((n < 4 ? n + 2 : 6))))
 CPUS ?= 1
 
 # Seconds that one machine may take, boot included.
@@ -50,20 +52,22 @@ VM_TIMEOUT ?= 4200
 # Processes that share the tests on the host; beyond a few, each only loads the same modules once more.
 HOST_WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 
-# Not empty: these parts of `make test-all` and no other: host, soak, 6.1, cloud, lab, 7.3.
+# Not empty: these parts of `make test-all` and no other: host, packages, soak, containers, 6.1, cloud, lab, 7.3.
 PARTS ?=
 
 # Not empty: the first failed job ends the run.
 FAIL_EARLY ?=
 
-SUITE = $(VENV)/bin/python tests/vm/suite --machines $(MACHINES) --cpus $(CPUS) --timeout $(VM_TIMEOUT) \
+SUITE = $(VENV)/bin/python tests/vm/suite --cpus $(CPUS) --timeout $(VM_TIMEOUT) \
 	--workers $(HOST_WORKERS) $(FAIL_EARLY:%=--fail-early)
+INNER = $(SUITE) test --machines $(INNER_MACHINES)
+OUTER = $(SUITE) all --machines $(OUTER_MACHINES)
 
 # Seconds for `make soak`; ENFORCER_SOAK=10 does a tenth of it.
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-containers test-kube test-cluster test-wheel test-wheel-pages test-rpm test-image test-all bench bench-decide bench-compile bench-records bench-reload bench-containers soak ltp clean
+.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-containers test-kube test-cluster test-wheel test-wheel-pages test-rpm test-image try-packages containers test-all bench bench-decide bench-compile bench-records bench-reload bench-containers soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -100,7 +104,7 @@ check: build
 	$(VENV)/bin/pytest -q tests/unit/test_imports.py tests/unit/test_documents.py tests/unit/events/test_event_schema.py
 
 test: ready-for-guests
-	@$(SUITE) test
+	@$(INNER)
 
 docs: build $(VENV)/.documenting
 	@$(VENV)/bin/python scripts/docs/make.py
@@ -135,17 +139,16 @@ packages: ready-for-guests
 	@$(VENV)/bin/python tests/vm/packaged.py
 
 test-package: packages
-	@$(SUITE) test test_package.py
+	@$(INNER) test_package.py
 
-# Two processors, as runtimes are programs in Go, and room for what they write. The folder for temporary files is
-# a new one: else pytest first visits what runs on the host have left in theirs.
 # Without an image, that of enforcer or the one with services, its tests are skipped, and say why.
-test-containers: ready-for-guests
+containers: ready-for-guests
 	@$(MAKE) image || true
 	@$(VENV)/bin/python scripts/make-services-image.py build/vm/services.tar || true
 	@$(VENV)/bin/python tests/vm/runtime_packages.py
-	@tests/vm/run --systemd --cpus 2 --mem 3G --timeout $(VM_TIMEOUT) --out build/containers -- \
-		"$(VENV)/bin/pytest -p no:cacheprovider --basetemp /tmp/tests -q tests/vm/containers"
+
+test-containers: containers
+	@$(OUTER) --part containers
 
 # Without a server the tests are skipped, and say why.
 test-kube: build
@@ -169,25 +172,39 @@ test-cluster: ready-for-guests image
 # Interpreters of this machine, besides those of Debian.
 PYTHONS ?=
 
+TRY_WHEEL = $(VENV)/bin/python scripts/try-wheel.py "$(call newest,*-manylinux_*.whl)" --python $(PYTHONS)
 test-wheel: wheel
-	@$(VENV)/bin/python scripts/try-wheel.py "$(call newest,*-manylinux_*.whl)" --python $(PYTHONS)
+	@$(TRY_WHEEL)
 
 WHEEL_VENV := build/wheel-venv
+define TRY_WHEEL_PAGES
+@rm -rf $(WHEEL_VENV)
+@"$$(scripts/setup.sh --python)" -m venv $(WHEEL_VENV)
+@$(WHEEL_VENV)/bin/pip install --quiet --disable-pip-version-check "$(call newest,*-manylinux_*.whl)"
+@$(VENV)/bin/python scripts/printed-pages.py --check --with $(WHEEL_VENV)/bin
+endef
 test-wheel-pages: wheel packages
-	@rm -rf $(WHEEL_VENV)
-	@"$$(scripts/setup.sh --python)" -m venv $(WHEEL_VENV)
-	@$(WHEEL_VENV)/bin/pip install --quiet --disable-pip-version-check "$(call newest,*-manylinux_*.whl)"
-	@$(VENV)/bin/python scripts/printed-pages.py --check --with $(WHEEL_VENV)/bin
+	$(TRY_WHEEL_PAGES)
 
+TRY_RPM = $(VENV)/bin/python scripts/try-rpm.py "$(call newest,*-manylinux_*.whl)"
 test-rpm: wheel
-	@$(VENV)/bin/python scripts/try-rpm.py "$(call newest,*-manylinux_*.whl)"
+	@$(TRY_RPM)
 
+TRY_IMAGE = $(VENV)/bin/python scripts/try-image.py "$(call newest,*.oci.tar)"
 test-image: image
-	@$(VENV)/bin/python scripts/try-image.py "$(call newest,*.oci.tar)"
+	@$(TRY_IMAGE)
 
-test-all: packages
-	@$(SUITE) all $(PARTS:%=--part %)
-	@$(if $(PARTS),,$(MAKE) test-containers test-wheel test-wheel-pages test-rpm test-image)
+# For `make test-all`, which has made them: beside machines that see this tree, nothing is made anew.
+try-packages:
+	@$(TRY_WHEEL)
+	@$(TRY_RPM)
+	@$(TRY_IMAGE)
+	$(TRY_WHEEL_PAGES)
+
+# $(call of,PART,TARGETS): what PART needs, if it is wanted.
+of = $(if $(PARTS),$(if $(filter $(1),$(PARTS)),$(2)),$(2))
+test-all: packages $(call of,containers,containers) $(call of,packages,wheel image)
+	@$(OUTER) $(PARTS:%=--part %)
 
 # What an emulated machine would take minutes for: programs in C, and Python as bytecode.
 BYTECODE = env -u PYTHONDONTWRITEBYTECODE -u PYTHONPYCACHEPREFIX

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from lab.claims import Entry
+from lab.omissions import OUTER, OUTER_TESTS
 from lab.plan import (
     ALL_KERNELS,
     ALSO,
@@ -12,8 +13,6 @@ from lab.plan import (
     BESIDE,
     DEFAULT_KERNEL,
     ONE_ENGINE,
-    OUTER,
-    OUTER_TESTS,
     OVERRIDING,
     PROCESSORS,
     WEIGHTS,
@@ -56,6 +55,7 @@ def test_tables_name_files_that_are_there(name: str) -> None:
     """A file that was renamed would lose its place silently."""
     file, _, test = name.partition("::")
     beside = {Path(path).name: _VM.parents[1] / path for path in BESIDE}
+    beside |= {path.name: path for path in (_VM / "containers").glob("test_*.py")}
     assert beside.get(file, _VM / file).is_file()
     assert not test or f"def {test.partition('[')[0]}(" in (_VM / file).read_text()
 
@@ -79,9 +79,9 @@ def test_every_file_runs_once_on_the_kernel_of_the_inner_circle() -> None:
 
 
 def test_every_file_runs_on_every_kernel_of_the_outer_circle() -> None:
-    """But for what no kernel changes; and the soak is beside them."""
+    """But for what no kernel changes; and the soak and the containers are beside them."""
     boots = _outer()
-    soak = boots.pop("soak")
+    soak, _ = boots.pop("soak"), boots.pop("containers")
 
     for kernel in ALL_KERNELS:
         here = [file for file in _FILES if kernel == DEFAULT_KERNEL or file not in OUTER]
@@ -91,6 +91,20 @@ def test_every_file_runs_on_every_kernel_of_the_outer_circle() -> None:
     assert {"1"} == {boot.environment["ENFORCER_OUTER"] for boot in boots.values()}
     assert not any(boot.environment for boot in _inner().values())
     assert "tests/soak/test_soak.py" in _names([soak])
+
+
+def test_runtimes_of_containers_are_a_part_of_the_outer_circle() -> None:
+    """In machines with two processors each, so that there are half as many; what takes the longest comes first."""
+    containers = {boot.name: boot for boot in outer(_FILES, machines=4, cpus=1, has_lab=True)}[
+        "containers"
+    ]
+
+    assert "containers" == containers.part
+    there = (f"containers/{path.name}" for path in (_VM / "containers").glob("test_*.py"))
+    assert sorted(there) == _files([containers])
+    assert (2, 2) == (containers.machines, containers.processors(2))
+    assert "test_runtimes.py" == Path(containers.entries[0].test).name
+    assert "containers" not in _inner()
 
 
 def test_the_kernel_that_can_override_runs_what_needs_it() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from lab import suite
 from lab.claims import Claims, Entry
-from lab.plan import OUTER, OUTER_TESTS, Boot
+from lab.omissions import OUTER, OUTER_TESTS
+from lab.plan import Boot
 from lab.pool import Job
 from lab.suite import Suite
 
@@ -245,11 +246,26 @@ def test_a_kernel_that_is_there_boots(clone: Path, capsys: pytest.CaptureFixture
     assert 0 == suite.main(["test"])
 
     out = capsys.readouterr().out
-    assert "kernel lab: 1 passed, 1 skipped, " in out
+    assert "part lab: 1 passed, 1 skipped, " in out
     assert sorted([*OUTER, *OUTER_TESTS]) == sorted(
         re.findall(r"^not proven: (.+?): .+: make test-all$", out, re.MULTILINE)
     )
     assert "engine: 3 starts, 3,000 instructions processed" in out
+
+
+def test_packages_are_a_job_of_the_outer_circle(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It fails the run as any other, and what a change must pass has none."""
+    (clone / "Makefile").write_text("try-packages:\n\t@echo no wheel >&2; exit 3\n")
+
+    assert 0 == suite.main(["test"])
+    assert "packages" not in capsys.readouterr().out
+    assert 1 == suite.main(["all", "--part", "packages"])
+    out = capsys.readouterr().out
+    assert "test: packages: FAILED with code 2" in out
+    assert "no wheel" in out
+    assert "host" not in out
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runtimes that are ready, or the sentence that says why one is not."""
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,16 @@ import runtime_packages
 import runtimes
 
 
+@functools.cache  # a machine that takes file after file has a session for each
+def _put_in_place() -> None:
+    runtime_packages.put_in_place()
+
+
 @pytest.fixture(scope="session")
 def packages() -> None:
     """Put the packages in place, once."""
     assert Path("/run/systemd/system").is_dir(), "start the guest with --systemd"
-    runtime_packages.put_in_place()
+    _put_in_place()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import loads, plan
+from . import loads, omissions, plan
 from .claims import Claims
 from .cli import EXIT_GUEST_DIED, EXIT_LAB, EXIT_TIMEOUT
 from .kernel import LAB, cache_directory, find_lab
@@ -36,6 +36,8 @@ _TEMPORARY = "/tmp/tests"
 _NO_MACHINE_LEFT = {EXIT_TIMEOUT, EXIT_LAB, EXIT_GUEST_DIED}
 _SCRIPT = plan.TESTS / "script.py"
 _SOAKED_ON_HOST = "tests/soak/test_records.py"
+PACKAGES = "packages"
+_TRY_PACKAGES = ("make", "--no-print-directory", "try-packages")
 
 
 class Suite:
@@ -141,10 +143,10 @@ class Suite:
             test for result in results for test, how in result.outcomes.items() if how == "passed"
         }
         self._read_ledger(end.job.name, boot, passed)
-        return Line(end.job.name, boot.kernel, end.code, end.seconds, Counts.of(results))
+        return Line(end.job.name, boot.part, end.code, end.seconds, Counts.of(results))
 
     def _read_ledger(self, name: str, boot: Boot, passed: set[str]) -> None:
-        book = self.summary.ledgers.setdefault(boot.kernel, loads.Ledger())
+        book = self.summary.ledgers.setdefault(boot.part, loads.Ledger())
         try:
             book.read(self._directory / name / loads.NAME)
         except FileNotFoundError:
@@ -189,7 +191,7 @@ def _run(options: argparse.Namespace) -> int:
     has_lab = find_lab(cache_directory()) is not None
     budget = loads.Budget.read(BUDGET)
     is_inner = options.circle == "test" and not options.files
-    left = plan.OUTER | plan.OUTER_TESTS if is_inner else {}
+    left = omissions.OUTER | omissions.OUTER_TESTS if is_inner else {}
     files = options.files or sorted(
         path.name for path in plan.TESTS.glob("test_*.py") if path.name not in left
     )
@@ -201,8 +203,7 @@ def _run(options: argparse.Namespace) -> int:
         boots = [boot for boot in boots if boot.name != plan.SOAK]
     if options.part:
         boots = [boot for boot in boots if boot.part in options.part]
-    is_host = not options.files and (not options.part or HOST in options.part)
-    jobs = _host_jobs(options, directory) if is_host else []
+    jobs = [] if options.files else _host_jobs(options, directory)
     for boot in boots:
         if file := boot.environment.get(plan.STORM):
             _say(f"writes the script of the storm of {boot.name}")
@@ -234,6 +235,15 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _host_jobs(options: argparse.Namespace, directory: Path) -> list[Job]:
+    """Return the jobs that boot no machine, or their own."""
+    asked = set(options.part or (HOST, PACKAGES))
+    jobs = []
+    if options.circle == "all" and PACKAGES in asked:
+        jobs.append(Job(PACKAGES, _TRY_PACKAGES, directory / f"{PACKAGES}.log"))
+    return [*jobs, *_host_tests(options, directory)] if HOST in asked else jobs
+
+
+def _host_tests(options: argparse.Namespace, directory: Path) -> list[Job]:
     # What a change must pass tries fewer random examples: tests/amount.py.
     usual = {"ENFORCER_OUTER": "1"} if options.circle == "all" else {}
 
@@ -267,7 +277,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add(
         "--workers", type=int, default=min(processors, 4), metavar="N", help="processes on the host"
     )
-    parts = (HOST, plan.SOAK, *plan.ALL_KERNELS)
+    parts = (HOST, PACKAGES, *plan.PARTS)
     add("--part", action="append", choices=parts, help="only this part, or these, of all")
     add("--fail-early", action="store_true", help="the first failed job ends the run")
     options = parser.parse_intermixed_args(arguments)

@@ -68,10 +68,10 @@ class Counts:
 
 @dataclass
 class Line:
-    """One job that has ended: *kernel* is HOST for one that booted none."""
+    """One job that has ended: *part* is that of its boot in plan.py, HOST for one that booted none."""
 
     name: str
-    kernel: str
+    part: str
     code: int
     seconds: float
     counts: Counts
@@ -129,7 +129,7 @@ class Summary:
         """Return the closing lines; the very last one is the total, alone."""
         parts = [
             self._by_job(),
-            self._by_kernel(),
+            self._by_part(),
             self._by_reason(),
             self._by_file(),
             self._slowest(),
@@ -146,17 +146,17 @@ class Summary:
             "time: " + ", ".join(f"{line.name} {line.seconds:.0f} s" for line in longest),
         ]
 
-    def _by_kernel(self) -> list[str]:
-        kernels = list(dict.fromkeys(line.kernel for line in self.lines if line.kernel != HOST))
-        if len(kernels) < 2:
+    def _by_part(self) -> list[str]:
+        parts = list(dict.fromkeys(line.part for line in self.lines if line.part != HOST))
+        if len(parts) < 2:
             return []
         lines = []
-        for kernel in kernels:
-            of_kernel = [line for line in self.lines if line.kernel == kernel]
-            counts = sum((line.counts for line in of_kernel), Counts())
-            seconds = sum(line.seconds for line in of_kernel)
-            loads = self.ledgers.get(kernel, Ledger()).total()
-            lines.append(f"kernel {kernel}: {counts.short()}, {seconds:.0f} s of machines, {loads}")
+        for part in parts:
+            of_part = [line for line in self.lines if line.part == part]
+            counts = sum((line.counts for line in of_part), Counts())
+            seconds = sum(line.seconds for line in of_part)
+            loads = self.ledgers.get(part, Ledger()).total()
+            lines.append(f"part {part}: {counts.short()}, {seconds:.0f} s of machines, {loads}")
         return lines
 
     def _by_reason(self) -> list[str]:
