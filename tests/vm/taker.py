@@ -90,7 +90,7 @@ class Taker:
         if not items and "::" in entry.test:
             raise pytest.UsageError(f"{entry.test} names no test")
         self._collected += len(items)
-        session.testscollected = self._collected
+        session.items, session.testscollected = items, self._collected
         _stop_where_asked(session)
         return items
 

@@ -48,6 +48,7 @@ def test_skipped(): pytest.skip("no disk")
 def test_known(): assert False
 """,
     "test_more.py": "def test_more(whole): print('more')\n",
+    "test_asks.py": "def test_asks(request): assert [request.node] == request.session.items\n",
     "test_bad.py": "def test_bad(): assert False\ndef test_after(): pass\n",
     "test_broken.py": "import no_such_module\n",
     "test_unclean.py": """
@@ -128,6 +129,16 @@ def test_everything_that_is_queued_runs_and_nothing_else(tmp_path: Path) -> None
     assert sorted(places) == places
     assert 2 == done.stdout.count("whole down")
     assert "3 passed, 1 skipped, 1 xfailed" in done.stdout
+
+
+def test_a_fixture_sees_the_tests_of_its_file(tmp_path: Path) -> None:
+    """Some prepare what the tests will ask for, and ask the session which these are."""
+    place = _Place(tmp_path, "test_more.py", "test_asks.py")
+
+    done = place.run()
+
+    assert 0 == done.returncode, done.stdout
+    assert "passed" == place.outcomes()["test_asks.py::test_asks"]
 
 
 def test_a_test_of_a_file_can_be_queued(tmp_path: Path) -> None:
