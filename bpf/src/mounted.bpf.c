@@ -25,19 +25,20 @@ static __always_inline int enf_lies_there(const struct enf_named *named,
 					  const volatile struct enf_mounted *entry)
 {
 	const volatile __u64 *from = (const volatile __u64 *)entry->from;
-	__u32 len = entry->from_len;
+	__u32 len = entry->from_len, words, at;
 
 	if (len >= ENF_MOUNTED_PATH || len > named->len)
 		return 0;
+	words = len / 8;
 	/* Else the loop has one bound, which the verifier of Linux 6.1 does not see. */
-	enf_barrier(len);
-	for (__u32 i = 0; i < ENF_MOUNTED_PATH / 8 && 8 * i < len; i++) {
-		__u64 differs = named->begins[i] ^ from[i];
-		__u32 left = len - 8 * i;
-
-		if (left < 8) /* the first byte is the lowest one */
-			differs &= ENF_BIT(8 * left) - 1;
-		if (differs)
+	enf_barrier(words);
+	for (__u32 i = 0; i < ENF_MOUNTED_PATH / 8 && i < words; i++)
+		if (named->begins[i] != from[i])
+			return 0;
+	if (len % 8) { /* the first byte is the lowest one */
+		enf_barrier(len);
+		at = len / 8 & (ENF_MOUNTED_PATH / 8 - 1);
+		if ((named->begins[at] ^ from[at]) << (64 - 8 * (len % 8)))
 			return 0;
 	}
 	if (len == named->len)
