@@ -527,9 +527,13 @@ static int enf_syscall_run(int fd, void *ctx, unsigned int size, unsigned int *r
 /*
  * Keep large blocks out of the heap, for good: an image of some megabytes is copied a few times at a reload,
  * and glibc would move such blocks into the heap after the first, where small ones then hold them.
+ *
+ * Where huge pages are "always" given (Debian), the kernel fills what was given back between two small ones again.
+ * A kernel that cannot leave this process out does so: it has more memory then, and nothing else.
  */
 static void enf_heap_settle(void)
 {
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 #ifdef __GLIBC__
 	mallopt(M_MMAP_THRESHOLD, HEAP_LARGE);
 #endif

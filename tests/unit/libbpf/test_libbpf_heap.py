@@ -31,6 +31,16 @@ print(first <= at < last)
 """
 
 
+HUGE = """
+import sys
+from pathlib import Path
+from enforcer.libbpf import heap
+if sys.argv[1] == "settled":
+    heap.settle()
+print(*[line.split()[1] for line in open("/proc/self/status") if line.startswith("THP_enabled:")])
+"""
+
+
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
@@ -43,6 +53,19 @@ def test_large_blocks_stay_out_of_the_heap_once_it_is_settled(how, is_in_heap):
     ).stdout
 
     assert is_in_heap == said.strip()
+
+
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="no process has huge pages"
+)
+@pytest.mark.parametrize(("how", "enabled"), [("settled", "0"), ("as it is", "1")])
+def test_the_kernel_fills_no_holes_once_it_is_settled(how, enabled):
+    """By itself, it makes huge pages of what is in use and of what was given back between."""
+    said = subprocess.run(
+        [sys.executable, "-c", HUGE, how], check=True, capture_output=True, text=True
+    ).stdout
+
+    assert enabled == said.strip()
 
 
 def test_what_was_freed_below_a_block_goes_back():
