@@ -180,12 +180,12 @@ def test_the_site_leads_to_every_document():
 
 
 def installed_by_the_wheel(pattern):
-    """Yield the files below its prefix that match the *pattern*."""
+    """Yield what it has below its prefix that matches the *pattern*, or lies in a folder of that name."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     for source, place in settings["targets"]["wheel"]["shared-data"].items():
         inner = [path.relative_to(ROOT / source) for path in (ROOT / source).rglob("*")]
         for path in (Path(place) / part for part in inner or [Path()]):
-            if path.match(pattern):
+            if path.match(pattern) or Path(pattern) in path.parents:
                 yield path
 
 
@@ -203,18 +203,21 @@ def test_pictures_are_small_and_whole(path):
 
 
 def test_the_unit_names_documentation_that_is_installed():
-    """By the commands of the page on the service, which install the unit, too."""
+    """By the commands of the page on the service, which install the unit, too. A folder is copied as a whole."""
     (place,) = re.findall(r"^Documentation=file://(\S+)$", UNIT.read_text(), re.MULTILINE)
     page = (ROOT / "docs/service.md").read_text("utf-8")
-    commands = [shlex.split(line) for line in re.findall(r"^# (install .+)$", page, re.MULTILINE)]
+    lines = re.findall(r"^# (install .+|cp -r -t .+)$", page, re.MULTILINE)
+    commands = [shlex.split(line) for line in lines]
 
     sources = [word for words in commands for word in words if word.startswith(("lib/", "share/"))]
     assert [] == [source for source in sources if not list(installed_by_the_wheel(source))]
-    installed = {
-        Path(words[words.index("-t") + 1]) / source.name
+    copied = {
+        Path(words[words.index("-t") + 1]) / source.relative_to(Path(words[-1]).parent)
         for words in commands
-        if "-t" in words
+        if words[0] == "cp"
         for source in installed_by_the_wheel(words[-1])
     }
     assert "lib/systemd/system/enforcer.service" in sources
-    assert Path(place) in installed
+    assert Path(place) in copied
+    shown = Path(place).with_name("pictures") / "dashboard.svg"
+    assert shown in copied
