@@ -33,6 +33,8 @@ _PYTEST = ".venv/bin/pytest"
 # Parts of pytest that no guest needs.
 _LEFT_OUT = ("cacheprovider", "doctest", "junitxml", "legacypath", "unittest")
 _TEMPORARY = "/tmp/tests"
+# Seconds after which a test says in the log where it waits, and goes on: a machine that is ended tells nothing.
+_SAYS_WHERE = 600
 _NO_MACHINE_LEFT = {EXIT_TIMEOUT, EXIT_LAB, EXIT_GUEST_DIED}
 _SCRIPT = plan.TESTS / "script.py"
 _SOAKED_ON_HOST = "tests/soak/test_records.py"
@@ -104,7 +106,7 @@ class Suite:
         command += [_PYTEST, *(f"-pno:{each}" for each in _LEFT_OUT), str(plan.TESTS)]
         command += ["--claims", QUEUE_DIRECTORY, "--machine", name]
         # Else pytest first removes what runs on the host have left in theirs, file by file.
-        command += ["--basetemp", _TEMPORARY]
+        command += ["--basetemp", _TEMPORARY, "-o", f"faulthandler_timeout={_SAYS_WHERE}"]
         command += [f"--deselect={test}" for test in self._left]
         command += ["-x"] * self._options.fail_early
         run = [sys.executable, str(plan.TESTS / "run"), *options, "--", *command]
