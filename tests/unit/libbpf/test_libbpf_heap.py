@@ -32,9 +32,9 @@ print(first <= at < last)
 
 
 HUGE = """
-import sys
-from pathlib import Path
+import ctypes, sys
 from enforcer.libbpf import heap
+ctypes.CDLL(None).prctl(41, 0, 0, 0, 0)  # PR_SET_THP_DISABLE: who runs the tests may have settled
 if sys.argv[1] == "settled":
     heap.settle()
 print(*[line.split()[1] for line in open("/proc/self/status") if line.startswith("THP_enabled:")])
