@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A guest whose clock is wrong is booted again, and not for ever."""
+"""A guest whose clock is wrong, or whose emulator died as it booted, is booted again, and not for ever."""
 
 from pathlib import Path
 
@@ -38,6 +38,19 @@ def test_a_clock_that_is_always_wrong_is_said(monkeypatch, tmp_path):
 
     with pytest.raises(LabError, match="clock was wrong at each of 3 boots"):
         machine.run(_machine(), cache=tmp_path)
+
+
+_DEAD = Outcome(None, False, None, 1.0, "", is_emulator_dead=True)
+
+
+@pytest.mark.parametrize(("ends", "code"), [([_DEAD, _DEAD, 0], 0), ([_DEAD, _DEAD, _DEAD], None)])
+def test_an_emulator_that_dies_at_once_is_started_again(monkeypatch, tmp_path, ends, code):
+    """Nothing has run in it; what it said at last is told if it dies each time."""
+    left = [each or _outcome(is_clock_wrong=False) for each in ends]
+    monkeypatch.setattr(machine, "_run_once", lambda *_: left.pop(0))
+
+    assert code == machine.run(_machine(), cache=tmp_path).code
+    assert [] == left
 
 
 def test_the_guest_says_it_by_a_file():
