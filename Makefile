@@ -42,15 +42,16 @@ CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 # Machines at a time, and the processors of an ordinary one; whoever needs two gets a machine that has them.
 # More than there are processors, as tests often wait. In the outer circle, they do for a quarter of their time.
 MACHINES ?=
-INNER_MACHINES = $(or $(MACHINES),$(shell n=$$(nproc); echo $$((n < 4 ? n + 1 : 5))))
-OUTER_MACHINES = $(or $(MACHINES),$(shell n=$$(nproc); echo $$((n < 4 ? n + 2 : 6))))
+FEW := $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
+INNER_MACHINES = $(or $(MACHINES),$(shell echo $$(($(FEW) + 1))))
+OUTER_MACHINES = $(or $(MACHINES),$(shell echo $$(($(FEW) + 2))))
 CPUS ?= 1
 
 # Seconds that one machine may take, boot included.
 VM_TIMEOUT ?= 4200
 
 # Processes that share the tests on the host; beyond a few, each only loads the same modules once more.
-HOST_WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
+HOST_WORKERS ?= $(FEW)
 
 # Not empty: these parts of `make test-all` and no other: host, packages, soak, containers, 6.1, cloud, lab, 7.3.
 PARTS ?=

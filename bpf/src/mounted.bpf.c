@@ -29,6 +29,7 @@ static __always_inline int enf_lies_there(const struct enf_named *named,
 
 	if (len >= ENF_MOUNTED_PATH || len > named->len)
 		return 0;
+	/* Whole words first, with one way through each: of two the verifier would go all combinations. */
 	words = len / 8;
 	/* Else the loop has one bound, which the verifier of Linux 6.1 does not see. */
 	enf_barrier(words);

@@ -41,6 +41,12 @@ print(*[line.split()[1] for line in open("/proc/self/status") if line.startswith
 """
 
 
+def said(script, how):
+    """Return what a process of its own prints, which settles its heap or not."""
+    command = [sys.executable, "-c", script, how]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
@@ -48,11 +54,7 @@ def resident():
 @pytest.mark.parametrize(("how", "is_in_heap"), [("settled", "False"), ("as it is", "True")])
 def test_large_blocks_stay_out_of_the_heap_once_it_is_settled(how, is_in_heap):
     """By itself, glibc takes them there after the first one was freed."""
-    said = subprocess.run(
-        [sys.executable, "-c", LARGE, how], check=True, capture_output=True, text=True
-    ).stdout
-
-    assert is_in_heap == said.strip()
+    assert is_in_heap == said(LARGE, how)
 
 
 @pytest.mark.skipif(
@@ -61,11 +63,7 @@ def test_large_blocks_stay_out_of_the_heap_once_it_is_settled(how, is_in_heap):
 @pytest.mark.parametrize(("how", "enabled"), [("settled", "0"), ("as it is", "1")])
 def test_the_kernel_fills_no_holes_once_it_is_settled(how, enabled):
     """By itself, it makes huge pages of what is in use and of what was given back between."""
-    said = subprocess.run(
-        [sys.executable, "-c", HUGE, how], check=True, capture_output=True, text=True
-    ).stdout
-
-    assert enabled == said.strip()
+    assert enabled == said(HUGE, how)
 
 
 def test_what_was_freed_below_a_block_goes_back():

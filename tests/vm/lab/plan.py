@@ -263,13 +263,11 @@ def outer(
 
 
 def _containers(machines: int) -> Boot:
-    found = sorted(
-        _CONTAINERS.glob("test_*.py"), key=lambda path: (-WEIGHTS.get(path.name, 1), path)
-    )
+    entries = [Entry(str(path), _CONTAINERS_CPUS) for path in _CONTAINERS.glob("test_*.py")]
     return Boot(
         CONTAINERS,
         DEFAULT_KERNEL,
-        [Entry(str(path), _CONTAINERS_CPUS) for path in found],
+        sorted(entries, key=_order),
         _CONTAINERS_OPTIONS,
         machines=(machines + 1) // 2,
         cpus=_CONTAINERS_CPUS,
