@@ -392,6 +392,7 @@ def test_who_may_be_passed_by_does_not_prevent(bench: Bench, preemption: None):
 
 
 def _readers() -> int:
-    counts = python(READER).stdout.split()
-    assert READERS == len(counts)
+    done = python(READER)
+    counts = done.stdout.split()
+    assert READERS == len(counts), done.stderr
     return sum(map(int, counts))

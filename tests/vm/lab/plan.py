@@ -130,7 +130,6 @@ PROCESSORS = {
 }
 
 _ALL_FLAGS = ("--cpu", "max")
-# Figures are for one processor, which is what the laboratory has where it counts.
 _COUNTS = "--icount"
 _LSMS = "lsm=landlock,lockdown,yama,apparmor"
 # Files with a boot of their own: its name, and the options of tests/vm/run.
@@ -257,15 +256,11 @@ def outer(
     for kernel in ALL_KERNELS:
         if kernel == LAB and not has_lab:
             continue
-        everywhere = [name for name in files if name not in OUTER]
-        if kernel != DEFAULT_KERNEL:
-            boots += _apart(kernel, everywhere)
-            boots.append(_ordinary(kernel, everywhere, beside, machines=machines, cpus=cpus))
-            continue
-        # What runs on every kernel is seen in the inner circle on the processor that is emulated fastest.
-        boots += _apart(kernel, [name for name in files if name in OUTER])
-        boots += _apart(kernel, everywhere, _ALL_FLAGS)
-        boots.append(_ordinary(kernel, files, beside, _ALL_FLAGS, machines=machines, cpus=cpus))
+        # The kernel of the inner circle is seen there on the processor that is emulated fastest.
+        processor = _ALL_FLAGS if kernel == DEFAULT_KERNEL else ()
+        here = [name for name in files if kernel == DEFAULT_KERNEL or name not in OUTER]
+        boots += _apart(kernel, here, processor)
+        boots.append(_ordinary(kernel, here, beside, processor, machines=machines, cpus=cpus))
     return [boots[0], *(replace(boot, environment=_AMOUNTS) for boot in boots[1:])]
 
 
@@ -309,13 +304,12 @@ def _order(entry: Entry) -> tuple[bool, int, str]:
 
 
 def _apart(kernel: str, files: Sequence[str], processor: Sequence[str] = ()) -> list[Boot]:
+    def options(file: str, own: Sequence[str]) -> Sequence[str]:
+        # No other kernel has the files of OUTER, and counts are compared with bounds for one model.
+        return own if file in OUTER or _COUNTS in own else (*processor, *own)
+
     return [
-        Boot(
-            f"{kernel}-{name}",
-            kernel,
-            _entries([file, *ALSO.get(name, ())]),
-            (*(() if _COUNTS in own else processor), *own),
-        )
+        Boot(f"{kernel}-{name}", kernel, _entries([file, *ALSO.get(name, ())]), options(file, own))
         for file, (name, own) in APART.items()
         if file in files
     ]
