@@ -18,7 +18,7 @@ from enforcer.explain.access import SYSCALL
 from enforcer.explain.atpoints import args_at, compared_at, event_at, returns_at
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.logic import Truth
-from enforcer.explain.values import exact, written
+from enforcer.explain.values import exact, longer, written
 from enforcer.identity.text import readable
 from enforcer.policy.language.syscall_table import SYSCALLS, Syscall, call_name
 from enforcer.policy.language.vocabulary import (
@@ -149,10 +149,10 @@ def _exceptions(policy: Policy, rule: Rule, facts: Facts) -> Iterator[Change]:
     if len(wanted.conditions) == 1 and not wanted.flags:
         (condition,) = wanted.conditions
         exe = facts.process.exe
-        if condition.field.dim == Dim.EXE and not condition.negate and isinstance(exe, bytes):
-            longer = _longer(condition, exe)
+        is_program = condition.field.dim == Dim.EXE and not condition.negate
+        if is_program and isinstance(exe, bytes) and (more := longer(condition, exe)):
             subject = attrs.evolve(
-                rule.subject, not_process=attrs.evolve(wanted, conditions=(longer,))
+                rule.subject, not_process=attrs.evolve(wanted, conditions=(more,))
             )
             yield Change(
                 condition.span or rule.span,
@@ -161,13 +161,12 @@ def _exceptions(policy: Policy, rule: Rule, facts: Facts) -> Iterator[Change]:
             )
     for condition in rule.conditions:
         operand = _operand(facts, condition)
-        if condition.negate and operand is not None:
-            longer = _longer(condition, operand)
+        if condition.negate and operand is not None and (more := longer(condition, operand)):
             yield Change(
                 condition.span or rule.span,
                 f"add {written(operand, condition.field)} to the exceptions of "
                 f"{condition.field.name} in rule {rule.name}",
-                _replaced(policy, rule, _with(rule, condition, longer)),
+                _replaced(policy, rule, _with(rule, condition, more)),
             )
 
 
@@ -192,11 +191,12 @@ def _extension(policy: Policy, rule: Rule, part: Part) -> Iterator[Change]:
     field = condition.field
     if not isinstance(operand, bytes | int) or field.kind in _LISTED or field in _OF_CALLS:
         return
-    longer = _longer(condition, operand)
+    if (more := longer(condition, operand)) is None:
+        return
     if condition in rule.conditions:
-        changed = _with(rule, condition, longer)
+        changed = _with(rule, condition, more)
     elif condition in rule.subject.process.conditions:
-        conditions = tuple(longer if c is condition else c for c in rule.subject.process.conditions)
+        conditions = tuple(more if c is condition else c for c in rule.subject.process.conditions)
         process = attrs.evolve(rule.subject.process, conditions=conditions)
         changed = attrs.evolve(rule, subject=attrs.evolve(rule.subject, process=process))
     else:
@@ -211,11 +211,6 @@ def _extension(policy: Policy, rule: Rule, part: Part) -> Iterator[Change]:
 
 def _verb(rule: Rule) -> str:
     return "allows" if rule.action.verb is Verb.ALLOW else "logs"
-
-
-def _longer(condition: Condition, operand: bytes | int) -> Condition:
-    values = (*condition.values, exact(operand, condition.field))
-    return attrs.evolve(condition, values=values)
 
 
 def _operand(facts: Facts, condition: Condition) -> bytes | int | None:

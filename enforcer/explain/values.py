@@ -8,6 +8,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import attrs
+
 from enforcer.explain.logic import Gap
 from enforcer.identity.text import neutral, readable
 from enforcer.policy.language.symbols import CAPABILITIES
@@ -17,12 +19,15 @@ from enforcer.policy.model.policy import Address, CapabilityMask, Interval, Mask
 from enforcer.policy.readers.syscalls import NAMED
 
 if TYPE_CHECKING:
-    from enforcer.policy.model.policy import Value
+    from enforcer.policy.model.policy import Condition, Value
 
-__all__ = ["exact", "said", "shown", "written"]
+__all__ = ["exact", "longer", "said", "shown", "written"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@%+=-]*")
 _NUMBERLIKE = re.compile(r"[-+.0-9_]+|0x[0-9a-fA-F]+|true|false|null|~", re.IGNORECASE)
+_THEMSELVES = {TextKind.EXACT, TextKind.GLOB, Interval, Address}
+"""What another value can be written beside: behind ``prefix`` it would be one more beginning."""
+
 _V4 = 0xFFFF << 32
 _V4_LAST = _V4 | 0xFFFFFFFF
 
@@ -72,6 +77,14 @@ def exact(operand: bytes | int, field: FieldSpec) -> Value:
     if field.kind is Kind.ADDRESS:
         return Address(operand, operand)
     return Interval(operand, operand)
+
+
+def longer(condition: Condition, operand: bytes | int) -> Condition | None:
+    """Return *condition* with *operand* in its list; None if a value there does not stand for itself."""
+    kinds = {v.kind if isinstance(v, Text) else type(v) for v in condition.values}
+    if not kinds <= _THEMSELVES:
+        return None
+    return attrs.evolve(condition, values=(*condition.values, exact(operand, condition.field)))
 
 
 def written(operand: bytes | int, field: FieldSpec) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from enforcer.policy.language.sockets import WITH_ADDRESS
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS, PartSpec
 from enforcer.policy.language.vocabulary import Dim
 from enforcer.policy.lint.issues import Host, Issue, check, warning
@@ -25,8 +26,8 @@ __all__ = ["never_matches"]
 
 _PARTS = SUBJECT_PARTS.values()
 _PORTLESS = (1, 58)  # icmp, icmpv6
-_TYPES = {6: (2, 3), 17: (1, 3)}
-"""Types of sockets that tcp and udp do not have: dgram, stream, raw."""
+_TYPES = {6: (2,), 17: (1,)}
+"""Types of sockets that tcp and udp do not have: dgram, stream. A raw one may have any protocol."""
 
 _REFUSED_BY = {
     part.name: [other for other in _PARTS if other.negate and set(part.whose) <= set(other.whose)]
@@ -104,9 +105,15 @@ def _numbers(rule: Rule) -> Iterator[_Said]:
         return
     if port is not None and _all_of(protocol, _PORTLESS):
         yield port.span, "sockets of this protocol have no port"
-    for name, types in _TYPES.items():
+    for name, types in _TYPES.items() if _is_of_ip(rule) else ():
         if kind is not None and _all_of(protocol, {name}) and _all_of(kind, types):
             yield protocol.span, "no socket of this type has this protocol"
+
+
+def _is_of_ip(rule: Rule) -> bool:
+    """Tell whether numbers of protocols are those of IP, unless *rule* is for other families."""
+    families = [c for c in rule.conditions if c.field.dim is Dim.FAMILY]
+    return all(not c.negate and _all_of(c, WITH_ADDRESS) for c in families)
 
 
 def _all_of(condition: Condition, numbers: Collection[int]) -> bool:

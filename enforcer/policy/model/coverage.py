@@ -47,12 +47,11 @@ def kernel_operations(rule: Rule) -> frozenset[Op]:
 
 
 def covers(wide: Rule, narrow: Rule) -> bool:
-    """Tell whether *wide* surely matches whatever *narrow* matches."""
+    """Tell whether *wide* surely matches whatever *narrow* matches, where both are asked."""
     if wide.only_marks or not set(wide.within) <= set(narrow.within):
         return False
     return (
         _conditions(wide.conditions, narrow.conditions)
-        and kernel_operations(wide) >= kernel_operations(narrow)
         and _flags(wide.flags, narrow.flags)
         and _subject(wide.subject, narrow.subject)
     )

@@ -62,7 +62,7 @@ class TextKind(enum.Enum):
     r"""
     How a text value is compared.
 
-    GLOB: ``?`` and ``*`` stop at ``/`` in paths, ``**`` does not, ``[...]`` is one character of a
+    GLOB: ``?`` and ``*`` stop at ``/`` in paths, ``**`` does not, ``?`` is one byte, ``[...]`` one of a
     class, ``\`` quotes. ``/a/**`` means everything below ``/a`` at any depth, not ``/a`` itself.
     In plain strings ``*`` matches anything. EXACT, PREFIX, SUFFIX and CONTAINS are literal.
     """

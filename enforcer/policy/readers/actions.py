@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import signal
+from collections.abc import Sequence
 
 import attrs
 
@@ -13,7 +14,7 @@ from enforcer.policy.language.symbols import ERRNOS, SIGNALS
 from enforcer.policy.language.unsupported import EVENT_WORDS
 from enforcer.policy.model.policy import Action, Rule, Verb
 from enforcer.policy.readers.context import Context
-from enforcer.policy.readers.events import EVENT_KEYS
+from enforcer.policy.readers.events import EVENT_KEYS, Event
 from enforcer.policy.readers.syscalls import read_names
 from enforcer.policy.text.nodes import Entry, Map, Node, Scalar, describe, shorten
 from enforcer.policy.text.problems import suggest
@@ -21,6 +22,7 @@ from enforcer.policy.text.problems import suggest
 __all__ = [
     "ACTIONS_KEYS",
     "ListedAction",
+    "listed_parts",
     "read_action",
     "read_actions",
     "read_errno",
@@ -199,6 +201,72 @@ def read_actions(entry: Entry, context: Context) -> list[ListedAction]:
             continue
         found.append(listed)
     return found
+
+
+def listed_parts(
+    rule: Map, events: Sequence[Event], listed: Sequence[ListedAction], context: Context
+) -> list[tuple[Event, Action | None]]:
+    """
+    Return *events*, which are those of *rule*, with the actions listed for them; nothing if there is none.
+
+    System calls with different actions are parted.
+    """
+    found = [
+        {call: _item_for(event, call, listed) for call in event.named or ("",)} for event in events
+    ]
+    items = [item for of_event in found for item in of_event.values() if item is not None]
+    if not items:
+        return []
+    for item in items:
+        item.used = True
+    if without := [call for of_event in found for call, item in of_event.items() if item is None]:
+        context.missing(
+            rule,
+            "action",
+            "a rule needs an action for each of its system calls, and none is listed for "
+            f"{', '.join(without)}: list one, or give the rule an action",
+        )
+    _check_alike(events, found, context)
+    return [
+        part
+        for event, of_event in zip(events, found, strict=True)
+        for part in _parts(event, of_event)
+    ]
+
+
+def _item_for(event: Event, call: str, listed: Sequence[ListedAction]) -> ListedAction | None:
+    key = ("syscall", call) if call else (event.name, None)
+    return next((item for item in listed if (item.event, item.syscall) == key), None)
+
+
+def _check_alike(
+    events: Sequence[Event], found: Sequence[dict[str, ListedAction | None]], context: Context
+) -> None:
+    """Refuse different actions for what is one operation, whichever call it is done by."""
+    first: dict[str, ListedAction] = {}
+    for event, of_event in zip(events, found, strict=True):
+        for item in of_event.values() if event.lift is not None else ():
+            if item is None or item.action is None:
+                continue
+            other = first.setdefault(event.meaning, item)
+            if other.action != item.action:
+                context.add(
+                    f"syscall {other.syscall} and {item.syscall} are one operation here, "
+                    f"{event.meaning}: list one action for both",
+                    item.entry.span,
+                )
+
+
+def _parts(
+    event: Event, of_event: dict[str, ListedAction | None]
+) -> list[tuple[Event, Action | None]]:
+    calls: dict[Action | None, tuple[str, ...]] = {}
+    for call, item in of_event.items():
+        action = item.action if item is not None else None
+        calls[action] = (*calls.get(action, ()), call)
+    if event.lift is not None or len(calls) == 1:
+        return [(event, next(iter(calls)))]
+    return [(event.of_calls(names), action) for action, names in calls.items()]
 
 
 def _listed(item: Node, context: Context) -> ListedAction | None:

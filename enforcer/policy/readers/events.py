@@ -40,8 +40,8 @@ class Event:
     What a rule is about.
 
     *syscall* is set if the rule names one system call, *lift* if an LSM hook means it; *calls* are
-    those that none means. *point* is set for an event by mechanism. *strict* is set if it was written
-    here.
+    those that none means. *named* are all system calls of the rule that this stands for. *point* is set for
+    an event by mechanism. *strict* is set if it was written here.
     """
 
     name: str
@@ -52,6 +52,20 @@ class Event:
     lift: LiftSpec | None = None
     calls: tuple[Syscall, ...] = ()
     point: Point | None = None
+    named: tuple[str, ...] = ()
+
+    @property
+    def meaning(self) -> str:
+        """The operations in words."""
+        if self.name == "exec":
+            return "exec"
+        return f"{self.name} {', '.join(o.name for o in self.operations)}"
+
+    def of_calls(self, names: tuple[str, ...]) -> Event:
+        """Return it for *names* only, of calls that are decided where they are entered."""
+        single = names[0] if len(names) == 1 else None
+        calls = tuple(SYSCALLS[name] for name in names)
+        return attrs.evolve(self, calls=calls, syscall=single, named=names)
 
     def __str__(self) -> str:
         if self.point is not None:
@@ -60,9 +74,7 @@ class Event:
             return f"syscall {self.syscall}"
         if self.calls:
             return f"syscall {', '.join(call.name for call in self.calls)}"
-        if self.name == "exec":
-            return "exec"
-        return f"{self.name} {', '.join(o.name for o in self.operations)}"
+        return self.meaning
 
 
 def read_events(rule: Map, what: str, context: Context) -> tuple[Event, ...]:
@@ -167,7 +179,6 @@ def _hint(event: EventSpec, word: str) -> str:
 
 def _calls(entry: Entry, context: Context) -> Iterator[Event]:
     names = read_names(entry, context)
-    single = names[0] if len(names) == 1 else None
     seen: list[LiftSpec] = []
     for name in names:
         lift = LIFTED_SYSCALLS.get(name)
@@ -176,7 +187,8 @@ def _calls(entry: Entry, context: Context) -> Iterator[Event]:
         seen.append(lift)
         known = EVENTS[lift.event].operations
         operations = tuple(known[word] for word in lift.operations.split())
-        yield Event(lift.event, operations, entry.span, syscall=name, lift=lift)
-    rest = tuple(SYSCALLS[name] for name in names if name not in LIFTED_SYSCALLS)
+        alike = tuple(other for other in names if LIFTED_SYSCALLS.get(other) == lift)
+        yield Event(lift.event, operations, entry.span, syscall=name, lift=lift, named=alike)
+    rest = tuple(name for name in names if name not in LIFTED_SYSCALLS)
     if rest:
-        yield Event("syscall", (CALL,), entry.span, syscall=single, calls=rest)
+        yield Event("syscall", (CALL,), entry.span).of_calls(rest)

@@ -52,8 +52,12 @@ def read_label_selector(
             labels = context.map(entry.value, entry.key)
             found += _labels(labels, entry, context, is_glob=is_glob) if labels else ()
         elif entry.key == "matchExpressions":
-            items = context.list(entry.value, entry.key) or List((), entry.value.span)
-            for item in items:
+            items = context.list(entry.value, entry.key)
+            if items is not None and not items.items and is_glob:
+                context.add(
+                    f"{entry.key} is an empty list: name labels, or leave it out", items.span
+                )
+            for item in items or ():
                 expression = context.map(item, "an expression")
                 if expression is not None:
                     found += _expression(expression, context)

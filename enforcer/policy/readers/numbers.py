@@ -37,7 +37,15 @@ _DIGIT_RANGE = re.compile(r"[0-9]+ *- *[0-9]+")
 _MASK = re.compile(r"([^=]+)(?:=([^=]+))?")
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,9}")
 _OCTAL = re.compile(r"(?:0o)?[0-7]{1,6}")
-_PREFIXES = re.compile(r"(?:AF_|PF_|SOCK_|IPPROTO_|CAP_|SIG|BPF_)", re.IGNORECASE)
+_PREFIXES = {
+    "family": ("AF_", "PF_"),
+    "type": ("SOCK_",),
+    "protocol": ("IPPROTO_",),
+    "capability": ("CAP_",),
+    "signal": ("SIG",),
+    "command": ("BPF_",),
+}
+"""By field what the kernel's own names begin with; any case."""
 
 
 def largest(field: FieldSpec) -> int:
@@ -238,7 +246,7 @@ def _plain_number(text: str, field: FieldSpec, span: Span) -> int:
         return int(text)
     if re.fullmatch(r"0x[0-9a-fA-F]{1,8}", text) or re.fullmatch(r"0o[0-7]{1,11}", text):
         return int(text, 0)
-    word = _PREFIXES.sub("", text, count=1)
+    word = _without_prefix(text, field)
     if word.lower() in field.names:
         return field.names[word.lower()]
     hint = suggest(word, field.names)
@@ -249,6 +257,12 @@ def _plain_number(text: str, field: FieldSpec, span: Span) -> int:
     fault = "is not known" if field.names else f"is not {_form(field)}"
     msg = f"{field.name} {shorten(text)!r} {fault}{hint}"
     raise PolicyError(msg, span)
+
+
+def _without_prefix(text: str, field: FieldSpec) -> str:
+    known = _PREFIXES.get(field.name, ())
+    found = next((prefix for prefix in known if text.upper().startswith(prefix)), "")
+    return text[len(found) :]
 
 
 def _how_to_write_ports(text: str) -> str:

@@ -6,7 +6,7 @@ The points of the kernel that a rule names: ``lsm``, ``kprobe``, ``tracepoint``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from enforcer.policy.kernel_types.operand_path import PointError
@@ -33,7 +33,8 @@ _AT: Final = {"entry": PointKind.KPROBE, "return": PointKind.KRETPROBE}
 def read_points(entry: Entry, context: Context) -> tuple[Point, ...]:
     """
     Read ``lsm: HOOK`` or ``{hook: HOOK}``; ``kprobe: FUNCTION`` or ``{function, at: entry|return}``;
-    ``tracepoint: CATEGORY/EVENT``, ``{category, event}`` or ``{event, raw: true}``. Names may be lists.
+    ``tracepoint: CATEGORY/EVENT``, ``{category, event}`` or ``{event, raw: true}``. Names may be lists: each
+    is a point, and so is each event of each category.
 
     Returns nothing after an error.
     """
@@ -74,12 +75,7 @@ def _kprobe(entry: Entry, context: Context) -> list[Point]:
 def _tracepoint(entry: Entry, context: Context) -> list[Point]:
     node = _whole(entry, ("category", "event", "raw"), context)
     if not isinstance(node, Map):
-        text = node.text if isinstance(node, Scalar) else ""
-        both = _BOTH.fullmatch(text)
-        if both is None:
-            context.add(f"a tracepoint must be CATEGORY/EVENT, not {describe(node)}", node.span)
-            return []
-        return [Point(PointKind.TRACEPOINT, f"{both[1]}/{both[2]}")]
+        return list(_whole_names(node, context))
     raw = node.get("raw")
     category, event = node.get("category"), node.get("event")
     if raw is not None and context.boolean(raw.value, "raw"):
@@ -89,11 +85,19 @@ def _tracepoint(entry: Entry, context: Context) -> list[Point]:
     if category is None or event is None:
         context.add("a tracepoint needs category and event", node.span)
         return []
-    (first, *_), (second, *_) = (
-        _names(node, "category", entry, context) or ("",),
-        _names(node, "event", entry, context) or ("",),
-    )
-    return [Point(PointKind.TRACEPOINT, f"{first}/{second}")]
+    categories = _names(node, "category", entry, context)
+    events = _names(node, "event", entry, context)
+    return [Point(PointKind.TRACEPOINT, f"{c}/{e}") for c in categories for e in events]
+
+
+def _whole_names(node: Node, context: Context) -> Iterator[Point]:
+    """Read names with their categories."""
+    for item in _items(node, "tracepoint", context):
+        both = _BOTH.fullmatch(item.text) if isinstance(item, Scalar) else None
+        if both is None:
+            context.add(f"a tracepoint must be CATEGORY/EVENT, not {describe(item)}", item.span)
+        else:
+            yield Point(PointKind.TRACEPOINT, f"{both[1]}/{both[2]}")
 
 
 def _whole(entry: Entry, keys: tuple[str, ...], context: Context) -> Node:
@@ -111,17 +115,21 @@ def _names(node: Node, key: str, entry: Entry, context: Context) -> list[str]:
             context.add(f"{entry.key} needs {key}", node.span)
             return []
         node = given.value
-    items = node.items if isinstance(node, List) else (node,)
-    if not items:
-        context.add(f"{entry.key} has an empty list: name some", node.span)
     found = []
-    for item in items:
+    for item in _items(node, entry.key, context):
         text = item.text if isinstance(item, Scalar) and not item.is_null else ""
         if _NAME.fullmatch(text):
             found.append(text)
         else:
             context.add(f"{describe(item)} is not a name of the kernel's for a {key}", item.span)
     return found
+
+
+def _items(node: Node, what: str, context: Context) -> tuple[Node, ...]:
+    items = node.items if isinstance(node, List) else (node,)
+    if not items:
+        context.add(f"{what} has an empty list: name some", node.span)
+    return items
 
 
 _READ: Final[dict[str, Callable[[Entry, Context], list[Point]]]] = {

@@ -14,7 +14,12 @@ from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.unsupported import RULE_WORDS
 from enforcer.policy.language.vocabulary import EVENTS, FIELDS, OPERATION_EVENTS, PROCESS_FIELDS
 from enforcer.policy.model.policy import Action, Attempts, Limit, Mark, OnError, Rule, Verb
-from enforcer.policy.readers.actions import ListedAction, read_action, read_message
+from enforcer.policy.readers.actions import (
+    ListedAction,
+    listed_parts,
+    read_action,
+    read_message,
+)
 from enforcer.policy.readers.attempts import check_attempts, read_attempts
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.events import EVENT_KEYS, Event, read_events
@@ -69,7 +74,7 @@ def read_rule(
     """
     Read one rule; nothing after an error that leaves nothing to look at.
 
-    It is one, except for lists of system calls, whose parts have its name in common.
+    It is one, except for lists of system calls and of points, whose parts have its name in common.
     """
     rule = context.map(node, "a rule")
     if rule is None:
@@ -78,15 +83,17 @@ def read_rule(
         if entry.key not in RULE_KEYS:
             context.unknown(entry, "key of a rule", RULE_KEYS, RULE_WORDS, _ELSEWHERE)
     events = read_events(rule, "a rule", context)
+    if not events and not context.problems.errors and not context.problems.consequences:
+        context.add("the event of the rule names nothing, so the rule would do nothing", rule.span)
     mark = read_mark(rule.entries["mark"], context) if "mark" in rule.entries else None
     limit = read_limit(rule.entries["rateLimit"], context) if "rateLimit" in rule.entries else None
     attempts = (
         read_attempts(rule.entries["attempts"], context) if "attempts" in rule.entries else None
     )
-    action = _action(rule, events[0] if events else None, listed, context)
-    only_marks = action is None and mark is not None and rule.get("action") is None
+    acted = _actions(rule, events, listed, context)
+    only_marks = not acted and mark is not None and rule.get("action") is None
     if only_marks:
-        action = Action(Verb.ALLOW)
+        acted = [(event, Action(Verb.ALLOW)) for event in events]
         _check_only_marks(rule, context)
     severity = rule.get("severity")
     level = context.word(severity.value, "severity", SEVERITIES) if severity else None
@@ -95,7 +102,7 @@ def read_rule(
     parts: list[Rule] = []
     if not events:
         _check_without_event(rule, context)
-    for event in events:
+    for event, action in acted or [(event, None) for event in events]:
         match_entry = rule.get("match")
         match = read_match(match_entry.value if match_entry else None, event, context)
         check_capability(match, event, context)
@@ -185,29 +192,23 @@ def _check_only_marks(rule: Map, context: Context) -> None:
             )
 
 
-def _action(
-    rule: Map, event: Event | None, listed: list[ListedAction], context: Context
-) -> Action | None:
-    """Take the rule's own action, else the one listed for its event; add its message."""
-    action = None
-    for item in listed:
-        key = (
-            ("syscall", event.syscall) if event and event.syscall else (event and event.name, None)
-        )
-        if (item.event, item.syscall) == key and rule.get("action") is None:
-            item.used = True
-            action = item.action
-            break
+def _actions(
+    rule: Map, events: tuple[Event, ...], listed: list[ListedAction], context: Context
+) -> list[tuple[Event, Action | None]]:
+    """Return *events* with the rule's own action, else those listed for them; nothing if there is none."""
+    if given := rule.get("action"):
+        own = read_action(given.value, "action", context)
+        found = [(event, own) for event in events]
     else:
-        if given := rule.get("action"):
-            action = read_action(given.value, "action", context)
-        elif event is not None and rule.get("mark") is None and not _is_below_match(rule):
+        found = listed_parts(rule, events, listed, context)
+        is_told = found or rule.get("mark") is not None or _is_below_match(rule)
+        if events and not is_told:
             context.missing(
                 rule, "action", "a rule needs an action (allow, log, deny or kill) or a mark"
             )
     entry = rule.get("message")
     text = read_message(entry, context) if entry else None
-    return action and attrs.evolve(action, message=text)
+    return [(event, action and attrs.evolve(action, message=text)) for event, action in found]
 
 
 def _is_below_match(rule: Map) -> bool:

@@ -84,6 +84,8 @@ def read_names(entry: Entry, context: Context) -> tuple[str, ...]:
     (key,) = given
     if key.key == "class":
         words = key.value.items if isinstance(key.value, List) else (key.value,)
+        if not words:
+            context.add("class is an empty list: name some", key.value.span)
         found = [context.word(word, "class of system calls", CLASSES) for word in words]
         return tuple(dict.fromkeys(name for word in found if word for name in CLASSES[word]))
     if key.key == "name" and isinstance(key.value, List):
@@ -138,7 +140,12 @@ def read_numbers(entry: Entry, what: str, kind: Number, context: Context) -> tup
             )
             continue
         values: list[Value] = []
-        for item in part.value.items if isinstance(part.value, List) else (part.value,):
+        items = part.value.items if isinstance(part.value, List) else (part.value,)
+        if not items:
+            context.add(
+                f"{what} {part.key} is an empty list, which nothing can match", part.value.span
+            )
+        for item in items:
             with context.problems.catching():
                 values += _value(item, part.key, kind)
         if values:
@@ -150,12 +157,16 @@ def read_numbers(entry: Entry, what: str, kind: Number, context: Context) -> tup
 def _value(item: Node, operator: str, kind: Number) -> list[Value]:
     text = item.text if isinstance(item, Scalar) and not isinstance(item.value, bool) else ""
     if operator == "mask":
-        bits, _, wanted = text.partition("=")
+        bits, sign, wanted = text.partition("=")
         mask = _pattern(bits.strip(), kind, item)
         if not mask:
             raise PolicyError("the mask has no bits", item.span)
-        if not wanted:
+        if not sign:
             return [Mask(mask)]
+        if not wanted.strip():
+            raise PolicyError(
+                f"{describe(item)} has nothing behind =: write MASK, or MASK=VALUE", item.span
+            )
         value = _pattern(wanted.strip(), kind, item)
         if value & ~mask:
             raise PolicyError("the value has bits outside the mask", item.span)

@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import Final
 
 from enforcer.policy.readers.point_arguments import MAX_POINT_INDEX, POINT_TYPES
-from enforcer.policy.schema.fragments import Schema, object_of
+from enforcer.policy.schema.fragments import Schema, object_of, one_or_list
 
 __all__ = ["POINT_EVENTS", "POINT_ITEM"]
 
 _NAME: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]{0,62}$"}
-_NAMES: Final[Schema] = {"anyOf": [_NAME, {"type": "array", "items": _NAME, "minItems": 1}]}
+_NAMES: Final[Schema] = one_or_list(_NAME)
 _BOTH: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,39}[/:][A-Za-z0-9_]{1,39}$"}
 
 
@@ -27,10 +27,8 @@ POINT_EVENTS: Final[dict[str, Schema]] = {
     },
     "tracepoint": {
         "anyOf": [
-            _BOTH,
-            object_of(
-                {"category": {"type": "string"}, "event": _NAME}, required=("category", "event")
-            ),
+            *one_or_list(_BOTH)["anyOf"],
+            object_of({"category": _NAMES, "event": _NAMES}, required=("category", "event")),
             object_of({"event": _NAMES, "raw": {"const": True}}, required=("event", "raw")),
         ]
     },

@@ -12,7 +12,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from enforcer.errors import EnforcerBug
+from enforcer.errors import EnforcerBug, PolicyError
 from enforcer.policy.language.drift import DRIFT, VOLUMES_KEY, exclusive
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.syscall_table import ArgKind
@@ -32,8 +32,10 @@ from enforcer.policy.model.policy import (
 from enforcer.policy.model.workloads import LABELS
 from enforcer.policy.readers.labels import spell_labels
 from enforcer.policy.readers.texts import quote
+from enforcer.policy.writers.unions import united
 
 __all__ = [
+    "needed_twice",
     "spell_argument",
     "spell_fields",
     "spell_numbers",
@@ -57,10 +59,17 @@ _V4 = range(0xFFFF << 32, 0x10000 << 32)
 
 
 def spell_process(process: Process) -> dict[str, object]:
-    """Return the mapping under ``process``, ``selector`` and their like."""
+    """
+    Return the mapping under ``process``, ``selector`` and their like.
+
+    Raises:
+        PolicyError: one operator is needed twice.
+    """
     fields, rest = spell_fields(process.conditions, process.flags)
     if rest:
-        raise _unspeakable(rest[0])
+        fields, rest = spell_fields(united(process.conditions), process.flags)
+    if rest:
+        raise needed_twice(rest[0])
     return _grouped(fields, process)
 
 
@@ -355,6 +364,15 @@ def _all(values: Sequence[Value], kind: type[T]) -> list[T]:
         msg = f"values that cannot be written together: {values}"
         raise EnforcerBug(msg)
     return found
+
+
+def needed_twice(condition: Condition) -> PolicyError:
+    """Return what there is to say of *condition*, for which its field has no operator left."""
+    return PolicyError(
+        f"the conditions on {condition.field.name} need one operator twice, and the language takes it once: the "
+        "policy can be used as it is, but to print it, write what they mean together as one condition",
+        condition.span,
+    )
 
 
 def _unspeakable(condition: Condition) -> EnforcerBug:

@@ -6,11 +6,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 from enforcer.policy.model.points import RETURNS, Operand, OperandType, Point, PointKind
-from enforcer.policy.model.policy import Condition
+from enforcer.policy.model.policy import Condition, Rule
 from enforcer.policy.readers.point_arguments import OTHER_TYPES
-from enforcer.policy.writers.conditions import spell_fields, spell_numbers, spell_values
+from enforcer.policy.writers.conditions import (
+    needed_twice,
+    spell_fields,
+    spell_numbers,
+    spell_values,
+)
+from enforcer.policy.writers.unions import united
 
-__all__ = ["spell_operand", "spell_point"]
+__all__ = ["spell_operand", "spell_point", "spell_returned"]
 
 _TYPES: Final = {kind: word for word, kind in OTHER_TYPES.items()}
 
@@ -46,3 +52,21 @@ def spell_operand(condition: Condition, operand: Operand) -> dict[str, object]:
         ((name, value),) = spell_fields([condition], ())[0].items()
         return item | {"socketType" if name == "type" else name: value}
     return item | spell_values(condition)
+
+
+def spell_returned(rule: Rule) -> dict[str, object]:
+    """
+    Return what stands under ``returns``; nothing if *rule* does not ask for it.
+
+    Raises:
+        PolicyError: one operator is needed twice.
+    """
+    conditions = [
+        c for c in rule.conditions if c.operand is not None and c.operand.index == RETURNS
+    ]
+    for several in (conditions, united(conditions)):
+        items = [spell_operand(c, c.operand) for c in several if c.operand is not None]
+        together = {key: value for item in items for key, value in item.items()}
+        if all(item.items() <= together.items() for item in items):
+            return together
+    raise needed_twice(conditions[-1])

@@ -17,7 +17,6 @@ from typing import Any
 import attrs
 import yaml
 
-from enforcer.errors import EnforcerBug
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.symbols import TableResolver
 from enforcer.policy.language.vocabulary import LIFTED_SYSCALLS, Kind
@@ -42,12 +41,14 @@ from enforcer.policy.text.characters import find_unreadable
 from enforcer.policy.text.loader import load
 from enforcer.policy.text.nodes import Scalar
 from enforcer.policy.writers.conditions import (
+    needed_twice,
     spell_argument,
     spell_fields,
     spell_passed,
     spell_process,
 )
-from enforcer.policy.writers.points import spell_operand, spell_point
+from enforcer.policy.writers.points import spell_operand, spell_point, spell_returned
+from enforcer.policy.writers.unions import united
 from enforcer.span import Span
 
 __all__ = ["print_policies", "print_policy"]
@@ -66,6 +67,7 @@ def print_policy(policy: Policy) -> str:
     Return *policy* as one document.
 
     Raises:
+        PolicyError: conditions of a policy that was written for others need one operator twice.
         EnforcerBug: the model says something for which the language has no words.
     """
     metadata = _Block(name=policy.name.removeprefix(f"{policy.namespace}/"))
@@ -124,7 +126,12 @@ def _rules(parts: tuple[Rule, ...]) -> Iterator[tuple[str, _Block]]:
         yield places, _rule(first, first.name, _calls(first), _match(first))
         return
     names = [name for part in parts for name in _calls(part)]
-    matches = [match for part in parts for match in (_match(part), _match(part, all_args=True))]
+    matches = [
+        _match(part, all_args=all_args)
+        for part in parts
+        for all_args in (False, True)
+        if not all_args or _has_arguments(part)
+    ]
     for match in matches:
         written = _rule(first, first.name, names, match)
         if _reads_as(written, parts):
@@ -204,18 +211,10 @@ def _match(rule: Rule, *, all_args: bool = False) -> dict[str, object]:
     """Return what stands under match; *all_args*: as arguments of the call, not as fields."""
     fields: list[Condition] = []
     arguments: list[dict[str, object]] = []
-    match_returned: dict[str, object] = {}
     for condition in rule.conditions:
         if condition.operand is not None:
-            item = spell_operand(condition, condition.operand)
-            if condition.operand.index == RETURNS:
-                if match_returned.keys() & item.keys() - {"type", "resolve"}:
-                    raise EnforcerBug(
-                        f"the language has no words for {condition} beside the others"
-                    )
-                match_returned |= item
-            else:
-                arguments.append(item)
+            if condition.operand.index != RETURNS:
+                arguments.append(spell_operand(condition, condition.operand))
         elif condition.field is PASSED and condition.index is not None:
             kind = rule.calls[0].kinds[condition.index]
             arguments.append(spell_passed(condition, kind))
@@ -224,11 +223,17 @@ def _match(rule: Rule, *, all_args: bool = False) -> dict[str, object]:
         elif condition.field is not NAMED:
             fields.append(condition)
     match, rest = spell_fields(() if all_args else fields, rule.flags)
-    arguments += [spell_argument(c, _index(rule, c)) for c in (fields if all_args else rest)]
+    if any(_index(rule, condition) is None for condition in rest):
+        match, rest = spell_fields(united(fields), rule.flags)
+    for condition in fields if all_args else rest:
+        index = _index(rule, condition)
+        if index is None:
+            raise needed_twice(condition)
+        arguments.append(spell_argument(condition, index))
     if arguments:
         match["args"] = arguments
-    if match_returned:
-        match["returns"] = match_returned
+    if returned := spell_returned(rule):
+        match["returns"] = returned
     for word, part in SUBJECT_PARTS.items():
         if process := getattr(rule.subject, part.attribute):
             match[word] = spell_process(process)
@@ -243,14 +248,23 @@ def _asked(asked: Within) -> dict[str, str]:
     return {"mark": mark, "last": spell_duration(asked.last_ns)}
 
 
-def _index(rule: Rule, condition: Condition) -> int:
-    """Return the argument of the lifted system call that is compared as the field."""
+def _index(rule: Rule, condition: Condition) -> int | None:
+    """Return the argument of the lifted system call that is compared as the field; None: there is none."""
     lift = LIFTED_SYSCALLS.get(rule.syscall or "")
     for index, field in lift.args.items() if lift else ():
         if field == condition.field.name:
             return index
-    msg = f"the language has no words for {condition} beside the others of rule {rule.name!r}"
-    raise EnforcerBug(msg)
+    return None
+
+
+def _has_arguments(rule: Rule) -> bool:
+    """Tell whether every condition of *rule* on its object can be written as one on an argument."""
+    of_calls = (NAMED, PASSED)
+    return all(
+        _index(rule, condition) is not None
+        for condition in rule.conditions
+        if condition.field not in of_calls and condition.field.kind is not Kind.ARGS
+    )
 
 
 def _action(action: Action) -> str | dict[str, object]:

@@ -398,6 +398,86 @@ def test_exceptions_among_the_objects():
     assert any("add 1.1.1.1 to the exceptions of address in rule out" in line for line in found)
 
 
+LISTED = (
+    HEAD % "vault"
+    + """\
+  rules:
+    - name: public
+      file: [read, chmod]
+      match: {path: PUBLIC}
+      action: allow
+    - name: secrets
+      file: [read, chmod]
+      match: {path: SECRETS}
+      action: deny
+"""
+)
+RULES = Origin("vault", "secrets", "vault.yaml:10:7")
+
+
+def proposed(item, text):
+    return [line for line in said(item, text) if ": add /" in line or ": add 4755 " in line]
+
+
+@pytest.mark.parametrize(
+    ("public", "number"),
+    [
+        ("/srv/public/key", 1),
+        ("[/srv/public/, /srv/*.txt]", 1),
+        ("{in: [/srv/public/key]}", 1),
+        ("{prefix: /srv/public/}", 0),
+        ("{suffix: .txt}", 0),
+        ("{contains: /public/}", 0),
+    ],
+)
+def test_a_list_of_beginnings_takes_no_whole_path(public, number):
+    """Behind ``prefix`` the path would permit each that begins so; a rule in front permits it alone."""
+    text = LISTED.replace("PUBLIC", public).replace("SECRETS", "/srv/**")
+    item = read(origin=RULES)
+
+    assert number == len(proposed(item, text))
+    assert any("add a rule before rule secrets" in line for line in said(item, text))
+
+
+@pytest.mark.parametrize(
+    ("secrets", "number"),
+    [
+        ("{notIn: [/srv/public]}", 1),
+        ("{notGlob: /usr/*}", 1),
+        ("{notPrefix: /usr/}", 0),
+        ("{notSuffix: .txt}", 0),
+        ("{notContains: /public/}", 0),
+    ],
+)
+def test_nor_does_a_list_of_exceptions(secrets, number):
+    """Behind ``notPrefix`` it would leave out each that begins so."""
+    text = LISTED.replace("PUBLIC", "/usr/**").replace("SECRETS", secrets)
+    found = proposed(read(origin=RULES), text)
+
+    assert number == len([line for line in found if "to the exceptions of path" in line])
+
+
+def test_nor_do_exceptions_of_programs():
+    """The same of those that a rule is not about."""
+    text = VAULT.replace(
+        "notProcess: {binary: /usr/bin/vault}", "notProcess: {binary: {prefix: /opt/}}"
+    )
+
+    assert not [line for line in said(read(), text) if "notProcess.binary of rule" in line]
+    assert any("add a rule before rule secrets" in line for line in said(read(), text))
+
+
+@pytest.mark.parametrize(("mode", "number"), [("[0644, 0600-0640]", 1), ("{mask: 06000=0}", 0)])
+def test_a_mask_takes_no_number(mode, number):
+    """As a mask it would mean any of its bits."""
+    text = LISTED.replace("PUBLIC}", f"/srv/**, mode: {mode}}}").replace("SECRETS", "/srv/**")
+    text = text.replace("[read, chmod]", "chmod")
+
+    found = proposed(read(op=Op.CHMOD, mode=0o4755, origin=RULES), text)
+
+    assert number == len(found)
+
+
 def test_arguments():
     """Which argument was met; a rule in front must know the arguments, too."""
     text = HEAD % "c" + (

@@ -7,8 +7,10 @@ import struct
 
 import attrs
 import header
+import jsonschema
 import pytest
 from kernel_types import small_kernel
+from plain import documents
 from policy_text import errors, load_rule, load_spec
 
 from enforcer.compiler import BareHost, compile_policies, layout
@@ -21,6 +23,7 @@ from enforcer.policy.kernel_types.operand_path import NoTypes, PointError
 from enforcer.policy.lint.linter import Host, lint
 from enforcer.policy.model.points import RETURNS, Operand, OperandType, Point, PointKind
 from enforcer.policy.model.policy import Interval, PolicySet, Verb
+from enforcer.policy.schema.policy import schema
 from enforcer.policy.store import load_text
 from enforcer.policy.writers.printer import print_policy
 
@@ -101,6 +104,33 @@ def test_several_names_are_several_rules(kernel):
     rules = load_spec("  rules:\n  - {name: n, lsm: [file_open, file_lock], action: deny}\n").rules
 
     assert [("n", "file_open"), ("n", "file_lock")] == [(r.name, r.point.name) for r in rules]
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ("[a/x, b/y]", ["a/x", "b/y"]),
+        ("{category: a, event: [x, y]}", ["a/x", "a/y"]),
+        ("{category: [a, b], event: x}", ["a/x", "b/x"]),
+        ("{category: [a, b], event: [x, y]}", ["a/x", "a/y", "b/x", "b/y"]),
+        ("{event: [x, y], raw: true}", ["x", "y"]),
+    ],
+)
+def test_no_name_of_several_tracepoints_is_left_out(nobody, written, names):
+    """Each event of each category is a point, and the schema for editors takes it, too."""
+    text = f"{HEAD}  - {{tracepoint: {written}, action: log}}\n"
+
+    (policy,) = load_text(text, "p").policies
+
+    assert names == [rule.point.name for rule in policy.rules]
+    jsonschema.Draft202012Validator(schema()).validate(*documents(text))
+
+
+def test_every_one_of_several_tracepoints_must_be_there(kernel):
+    """One that the kernel does not have is an error, whatever its place in the list."""
+    rule = "{tracepoint: {category: sched, event: [sched_process_exec, nothing]}, action: log}"
+
+    assert "no tracepoint sched/nothing" in said(rule)
 
 
 @pytest.mark.parametrize(
@@ -276,6 +306,14 @@ def test_one_end_of_a_packet_at_a_point(kernel):
             "index must be a",
         ),
         ("{kprobe: takes, match: {args: [{index: 5}]}, action: log}", "has no operator"),
+        (
+            "{kprobe: takes, match: {args: [{index: 5, in: []}]}, action: log}",
+            "arg5 in is an empty list, which nothing can match",
+        ),
+        (
+            "{kprobe: {function: do_unlinkat, at: return}, match: {returns: {notIn: []}}, action: log}",
+            "returns notIn is an empty list",
+        ),
         ("{kprobe: takes, match: {args: [{index: 5, prefix: a}]}, action: log}", "is a number"),
         (
             "{kprobe: takes, match: {args: [{index: 5, port: 1}]}, action: log}",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from policy_text import HEAD, load, load_rule, load_spec
+from policy_text import FILE, HEAD, errors, load, load_rule, load_spec
 
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.vocabulary import EVENTS, LIFTED_SYSCALLS, Op
@@ -245,6 +245,78 @@ def test_listed_actions_are_for_rules_without():
         Action(Verb.DENY, errno=13),
         Action(Verb.DENY),
     ] == [rule.action for rule in policy.rules]
+
+
+def listed(calls, *actions):
+    lines = "".join(f"  - {{syscall: {call}, action: {verb}}}\n" for call, verb in actions)
+    return f"  rules:\n  - {{name: x, syscall: {calls}}}\n  actions:\n{lines}"
+
+
+@pytest.mark.parametrize(
+    ("calls", "actions", "expected"),
+    [
+        (
+            "[openat, keyctl]",
+            [("openat", "allow"), ("keyctl", "deny")],
+            [("file", [], Verb.ALLOW), ("syscall", ["keyctl"], Verb.DENY)],
+        ),
+        (
+            "[keyctl, prctl, add_key]",
+            [("keyctl", "log"), ("prctl", "deny"), ("add_key", "log")],
+            [("syscall", ["keyctl", "add_key"], Verb.LOG), ("syscall", ["prctl"], Verb.DENY)],
+        ),
+        (
+            "[keyctl, add_key]",
+            [("keyctl", "log"), ("add_key", "log")],
+            [("syscall", ["keyctl", "add_key"], Verb.LOG)],
+        ),
+        ("[kill, tkill]", [("kill", "log"), ("tkill", "log")], [("process", [], Verb.LOG)]),
+    ],
+)
+def test_each_of_several_system_calls_has_the_action_that_is_listed_for_it(
+    calls, actions, expected
+):
+    """And not that of the first; what is alike stays together."""
+    rules = load_spec(listed(calls, *actions)).rules
+
+    assert {"x"} == {rule.name for rule in rules}
+    assert expected == [(r.event, [c.name for c in r.calls], r.action.verb) for r in rules]
+
+
+@pytest.mark.parametrize(
+    ("calls", "actions", "words"),
+    [
+        ("[openat, keyctl]", [("openat", "allow")], "none is listed for keyctl: list one"),
+        ("[keyctl, openat]", [("openat", "log")], "none is listed for keyctl: list one"),
+        ("{class: keyring}", [("keyctl", "deny")], "none is listed for add_key, request_key: "),
+        ("[kill, tkill]", [("kill", "log")], "none is listed for tkill: list one"),
+        (
+            "[open, openat]",
+            [("open", "allow"), ("openat", "deny")],
+            "open and openat are one operation here, file open: list one action for both",
+        ),
+    ],
+)
+def test_a_system_call_without_an_action_of_its_own_is_refused(calls, actions, words):
+    """Nobody said what is to be done with it, whatever the others get; also where the rule marks."""
+    text = f"{HEAD}spec:\n{listed(calls, *actions)}"
+
+    (error,) = errors(text)
+    (same,) = errors(text.replace("name: x,", "name: x, mark: m,"))
+
+    assert words in error
+    assert words in same
+
+
+def test_a_rule_about_nothing_is_refused(monkeypatch):
+    """Whatever reads its event, and says nothing of it: the rule would be gone."""
+    monkeypatch.setattr("enforcer.policy.readers.rules.read_events", lambda *_: ())
+
+    found = errors(f"{HEAD}spec:\n  rules:\n  - {{exec: {{}}, action: deny}}\n")
+
+    assert [
+        f"{FILE}:6:5: the event of the rule names nothing, so the rule would do nothing"
+    ] == found
 
 
 def test_subject_parts():

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from policy_text import load_conditions, load_rule
+from policy_text import HEAD, errors, load_conditions, load_rule
 
 from enforcer.policy.language.vocabulary import FIELDS, OPERATORS, PROCESS_FIELDS, Dim
 from enforcer.policy.model.policy import (
@@ -16,6 +16,7 @@ from enforcer.policy.model.policy import (
     Text,
     TextKind,
 )
+from enforcer.policy.readers.syscalls import NUMBER_OPERATORS
 
 V4 = 0xFFFF << 32
 
@@ -316,3 +317,58 @@ def test_numbers_of_a_system_call():
         "{index: 0, type: int, operator: Equal, values: [AF_PACKET]}, {index: 1, in: [raw, 5]}]}}"
     )
     assert [_one(17), (*_one(3), *_one(5))] == [c.values for c in rule.conditions]
+
+
+@pytest.mark.parametrize(
+    "compared",
+    [
+        *(f"{operator}: []" for operator in NUMBER_OPERATORS),
+        "operator: In, values: []",
+        "match: {literal: []}",
+    ],
+)
+def test_an_empty_list_of_numbers_is_no_condition_that_was_left_out(compared):
+    """The rule would be about every call."""
+    rule = f"{{syscall: keyctl, match: {{args: [{{index: 0, {compared}}}]}}, action: allow}}"
+
+    (error,) = errors(f"{HEAD}spec: {{rules: [{rule}]}}\n")
+
+    assert "is an empty list, which nothing can match" in error
+
+
+@pytest.mark.parametrize(
+    ("event", "field", "prefix", "name", "number"),
+    [
+        ("process: signal", "signal", "SIG", "KILL", 9),
+        ("process: signal", "signal", "sig", "kill", 9),
+        ("network: socket", "family", "AF_", "INET", 2),
+        ("network: socket", "family", "PF_", "INET", 2),
+        ("network: socket", "type", "SOCK_", "RAW", 3),
+        ("network: socket", "protocol", "IPPROTO_", "UDP", 17),
+        ("process: capability", "capability", "CAP_", "SYS_ADMIN", 21),
+        ("kernel: bpf", "command", "BPF_", "PROG_LOAD", 5),
+    ],
+)
+def test_names_of_the_kernel_begin_with_the_prefix_of_their_field(
+    event, field, prefix, name, number
+):
+    """And have it nowhere else: what is left without it must not be taken for another name."""
+    (condition,) = load_conditions(event, f"{field}: {prefix}{name}")
+    assert _one(number) == condition.values
+
+    for wrong in (f"{name[0]}{prefix}{name[1:]}", f"{name}{prefix}", f"XYZ_{name}"):
+        rule = f"{{{event}, match: {{{field}: {wrong}}}, action: deny}}"
+        assert errors(f"{HEAD}spec: {{rules: [{rule}]}}\n")
+
+
+@pytest.mark.parametrize(
+    ("mask", "good"), [("3", True), ("3=1", True), ("3 = 1", True), ("3=", False), ("3= ", False)]
+)
+def test_a_mask_with_a_sign_has_a_value(mask, good):
+    """Without one it would mean any of the bits."""
+    rule = f'{{syscall: keyctl, match: {{args: [{{index: 0, mask: "{mask}"}}]}}, action: deny}}'
+
+    found = errors(f"{HEAD}spec: {{rules: [{rule}]}}\n")
+
+    assert [] == [error for error in found if "write MASK, or MASK=VALUE" not in error]
+    assert good is (not found)

@@ -126,11 +126,31 @@ def test_where_it_is_said(rule, column):
         "{exec: {}, match: {args: [{index: any, equal: a}, {index: any, equal: b}]}, action: kill}",
         "{syscall: keyctl, match: {args: [{index: 0, equal: 1}, {index: 1, equal: 2}]}, action: log}",
         "{file: create, match: {mode: {mask: 0600=0600, equal: 0644}}, action: deny}",
+        "{network: socket, match: {family: inet, type: raw, protocol: tcp}, action: deny}",
+        "{network: socket, match: {family: inet6, type: raw, protocol: udp}, action: deny}",
+        "{network: socket, match: {type: [raw, dgram], protocol: tcp}, action: deny}",
+        "{network: socket, match: {family: netlink, type: dgram, protocol: 6}, action: deny}",
+        "{network: socket, match: {family: {notIn: [inet]}, type: dgram, protocol: 6}, action: deny}",
     ],
 )
 def test_what_an_operation_has_several_values_of(rule):
     """A socket made with protocol 0 is of two, and a program has several arguments."""
     assert not _said(rule)
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "type: dgram, protocol: tcp",
+        "type: stream, protocol: udp",
+        "family: [inet, inet6], type: dgram, protocol: tcp",
+    ],
+)
+def test_types_of_sockets_that_a_protocol_does_not_have(match):
+    """Of IP, where protocols have these numbers."""
+    (issue,) = _said(f"{{network: connect, match: {{{match}}}, action: deny}}")
+
+    assert "no socket of this type has this protocol" in str(issue)
 
 
 def test_a_selector_is_a_condition_of_every_rule():

@@ -28,6 +28,9 @@ from enforcer.policy.model.policy import Text, TextKind
         (rb"/[\]\-]", [b"/]", b"/-"], [b"/\\"]),
         (rb"/\*\?", [b"/*?"], [b"/ab", b"/\\*?"]),
         (b"/a.b+", [b"/a.b+"], [b"/axb+", b"/a.bb"]),
+        (b"/?.key", [b"/e.key"], ["/é.key".encode()]),
+        (b"/[!a]", [b"/e"], ["/é".encode()]),
+        (b"/*.key", [b"/e.key", "/é.key".encode()], []),
     ],
 )
 def test_path_globs(glob, yes, no):

@@ -89,11 +89,80 @@ def test_shadowed_rules_are_found(above, below):
          "{exec: {}, match: {parent: {uid: 0}}, action: log}"),
         ("{exec: {}, match: {args: [{index: 1, equal: a}]}, action: kill}",
          "{exec: {}, match: {args: [{index: 2, equal: a}]}, action: kill}"),
+        ("{file: read, match: {path: /a/**}, action: deny}",
+         "{file: read, match: {path: /a/**}, action: deny, strict: true}"),
+        ("{file: read, match: {path: /a}, action: deny}",
+         "{file: read, match: {path: /a}, action: deny, strict: true}"),
+        ("{exec: {}, match: {path: /a}, action: deny, loader: false}",
+         "{exec: {}, match: {path: /a}, action: deny}"),
+        ("{exec: {}, match: {path: /a/**}, action: kill, loader: false}",
+         "{exec: {}, match: {path: /a/**}, action: kill}"),
+        ("{file: read, match: {path: /a}, action: deny, guard: false}",
+         "{file: read, match: {path: /a}, action: deny}"),
+        ("{file: read, match: {path: /a}, action: deny}",
+         "{file: read, match: {path: /a}, action: deny, attempts: true}"),
     ],
 )  # fmt: skip
 def test_rules_that_are_not_shadowed(above, below):
     """No false remark where the lower rule can decide."""
     assert "shadowed-rule" not in _checks(above, below)
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "never"),
+    [
+        ("{file: read, match: {path: /a}, action: deny}", "{file: read, match: {path: /a}, action: kill}", True),
+        ("{file: read, match: {path: /a}, action: deny, strict: true}",
+         "{file: read, match: {path: /a}, action: deny, strict: true}", True),
+        ("{file: read, match: {path: /a}, action: allow}",
+         "{file: read, match: {path: /a}, action: log, strict: true}", True),
+        ("{file: read, match: {path: /a}, action: deny}", "{file: read, match: {path: /a}, action: allow}", True),
+        ("{file: read, action: log}", "{file: read, match: {path: /a}, action: deny}", True),
+        ("{exec: {}, match: {path: /a}, action: deny, loader: false}",
+         "{exec: {}, match: {path: /a}, action: deny, loader: false}", True),
+        ("{syscall: keyctl, action: log}",
+         "{syscall: keyctl, match: {args: [{index: 0, equal: 1}]}, action: deny}", True),
+        ("{file: read, match: {process: {trustedCode: true}}, action: allow}",
+         "{file: read, match: {process: {trustedCode: true}}, action: deny}", False),
+        ("{file: read, match: {path: /a}, action: deny, onError: allow}",
+         "{file: read, match: {path: /a}, action: deny}", False),
+        ("{file: read, match: {path: /a}, action: log}",
+         "{file: read, match: {path: /a}, action: deny, strict: true}", False),
+        ("{file: read, match: {path: /a}, action: log, onError: deny}",
+         "{file: read, match: {path: /a}, action: deny}", False),
+    ],
+)  # fmt: skip
+def test_a_rule_that_decides_in_doubt_is_told_from_one_that_never_does(above, below, never):
+    """A rule above that leaves out what is unknown, or permits by the host's names, leaves that to others."""
+    (said,) = [
+        issue.message
+        for issue in _issues(f"  rules:\n  - {above}\n  - {below}\n")
+        if issue.check == "shadowed-rule"
+    ]
+
+    assert ("never decides" in said, "only in doubt" in said) == (never, not never)
+
+
+def test_what_leaves_no_doubt_is_named():
+    """Not the rule that comes first, if it leaves something to the next."""
+    rules = [
+        f"{{name: {name}, file: read, match: {{path: /a}}, action: {action}}}"
+        for name, action in (("a", "log"), ("b", "deny"), ("c", "deny"))
+    ]
+    lines = "".join(f"  - {rule}\n" for rule in rules)
+
+    said = [i.message for i in _issues(f"  rules:\n{lines}") if i.check == "shadowed-rule"]
+
+    assert ["rule 'b' decides only in doubt: rule 'a'", "rule 'c' never decides: rule 'b'"] == [
+        text.partition(" in line")[0] for text in said
+    ]
+
+
+def test_parts_of_one_rule_do_not_hide_each_other():
+    """Two system calls that mean the same are written together."""
+    assert "shadowed-rule" not in _checks(
+        "{syscall: [truncate, ftruncate], match: {path: /a}, action: log}"
+    )
 
 
 def test_too_many_wide_rules_are_said_to_be_left_out():

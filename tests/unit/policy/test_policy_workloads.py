@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from policy_text import load
+from policy_text import errors, load
 
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.vocabulary import PROCESS_FIELDS
@@ -95,6 +95,16 @@ def test_what_is_written_and_written_again(written, field, wanted, negate):
     assert (field, wanted, negate) == (condition.field, values(condition), condition.negate)
     again = load_text(print_policy(policy), "again.yaml").policies[0]
     assert policy.selector == again.selector
+
+
+@pytest.mark.parametrize("labels", ["{}", "{matchLabels: {}}", "{matchExpressions: []}"])
+def test_no_labels_are_not_every_process(labels):
+    """A selector without a condition would be the whole host."""
+    written = f"{{selector: {{pod: {{labels: {labels}}}}}, rules: [{{exec: {{}}, action: deny}}]}}"
+
+    (error,) = errors(f"{HEAD}spec: {written}\n")
+
+    assert "or leave it out" in error
 
 
 def test_several_parts_are_written_together():

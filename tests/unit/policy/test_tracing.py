@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kernel_types import small_kernel
 from policy_text import FILE, errors, load
 
+from enforcer.errors import PolicyError
 from enforcer.policy.foreign.tracing.hooks import FUNCTIONS, LSM_HOOKS
 from enforcer.policy.language.vocabulary import EVENTS, FIELDS
 from enforcer.policy.model.points import RETURNS, Operand, OperandType, Point, PointKind
@@ -951,6 +952,54 @@ def test_one_of_both_names_is_printed_and_read_again():
     assert {c.operand for c in again.rules[0].conditions} == {
         c.operand for c in spec(text).rules[0].conditions
     }
+
+
+@pytest.mark.parametrize(
+    ("items", "printed"),
+    [
+        (
+            ["NotPrefix, values: [/usr/]", "NotPrefix, values: [/lib/]"],
+            "notPrefix: [/usr/, /lib/]",
+        ),
+        (["NotPostfix, values: [a]", "NotPostfix, values: [b, a]"], "notSuffix: [a, b]"),
+        ([f"NotEqual, values: [/{name}]" for name in "abcd"], "notIn: [/a, /b, /c, /d]"),
+        (["Prefix, values: [/usr/]"] * 2, "prefix: /usr/"),
+    ],
+)
+def test_filters_on_one_argument_are_printed_as_one_condition(items, printed):
+    """Where the language takes an operator once, and one list means the same."""
+    filters = ", ".join(f"{{index: 0, operator: {item}}}" for item in items)
+
+    text = print_policies([spec(matching(filters))])
+
+    assert printed in text
+    assert 1 == len(load(text).rules[0].conditions)
+
+
+def test_filters_on_a_result_are_printed_as_one_condition():
+    """There is one item for what a function returns."""
+    text = unlinking(
+        "matchReturnArgs: [{operator: NotEqual, values: [0]}, {operator: NotEqual, values: [-2]}]",
+        ", return: true, returnArg: {index: 0, type: int}",
+    )
+
+    printed = print_policies([spec(text)])
+
+    assert "notIn: [0, -2]" in printed
+    assert load(printed).rules
+
+
+def test_results_that_cannot_be_printed_have_a_place():
+    """Two lists of which the result must be in both."""
+    text = unlinking(
+        "matchReturnArgs: [{operator: Equal, values: [0, 1]}, {operator: Equal, values: [1, 2]}]",
+        ", return: true, returnArg: {index: 0, type: int}",
+    )
+
+    with pytest.raises(PolicyError, match="need one operator twice") as refused:
+        print_policies([spec(text)])
+
+    assert FILE == refused.value.span.file
 
 
 @pytest.mark.parametrize(
