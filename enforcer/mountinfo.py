@@ -38,8 +38,13 @@ class Mount:
 
 
 def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
-    """Read the lines of *text*; of several mounts at one place the last is on top."""
-    return tuple(map(_mount, text.splitlines()))
+    """
+    Read the lines of *text*; of several mounts at one place the last is on top.
+
+    Names and sources of mounts are chosen by users. The kernel escapes the ends of lines in them, and no other
+    character at which Python ends a line (show_mountinfo in fs/proc_namespace.c).
+    """
+    return tuple(_mount(line) for line in text.split(b"\n") if line)
 
 
 @attrs.define(eq=False, repr=False)

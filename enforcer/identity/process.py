@@ -158,7 +158,8 @@ def cmdline(folder: Path, limit: int = _CMDLINE_BYTES) -> tuple[bytes, ...] | No
 
 def cgroup_in(membership: bytes) -> bytes | None:
     """Return the path in the tree of version 2 that /proc/PID/cgroup says; None if it says none (cgroups(7))."""
-    for line in membership.splitlines():
+    # Names of cgroups can have every character at which Python ends a line, but this one (cgroup_mkdir).
+    for line in membership.split(b"\n"):
         if line.startswith(b"0::"):
             return line[3:]
     return None

@@ -59,7 +59,7 @@ class Users:
 
 def _read(content: bytes) -> dict[int, str]:
     names: dict[int, str] = {}
-    for line in content.splitlines():
+    for line in content.split(b"\n"):
         name, *rest = line.split(b":")
         if len(rest) >= 2 and rest[1].isdigit():
             names.setdefault(int(rest[1]), name.decode("utf-8", "backslashreplace"))

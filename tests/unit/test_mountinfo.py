@@ -22,6 +22,19 @@ def test_mountinfo_is_read_with_its_escapes() -> None:
     assert b"ext4" == second.type
 
 
+@pytest.mark.parametrize("byte", [b"\r", b"\x0b", b"\x0c", b"\x1c", b"\x85", b"\xe2\x80\xa8"])
+def test_names_hold_what_ends_a_line_elsewhere(byte):
+    """A user who may mount chooses the place and the source."""
+    text = b"36 35 0:55 / /home/u/a%bb rw shared:1 - fuse %b rw\n22 1 8:1 / / rw - ext4 a rw\n" % (
+        byte,
+        byte,
+    )
+
+    places = [each.point for each in parse_mountinfo(text)]
+
+    assert [b"/home/u/a%bb" % byte, b"/"] == places
+
+
 def test_options_of_overlays_are_kept() -> None:
     """Each with the commas that its value has."""
     text = (

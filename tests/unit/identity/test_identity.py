@@ -15,7 +15,7 @@ from enforcer.identity.cgroup import Cgroups, unit_of
 from enforcer.identity.container import Container, container_of
 from enforcer.identity.lineage import MAX_DEPTH, Ancestry, Lineage
 from enforcer.identity.naming import process_id, program_id, ticks_of
-from enforcer.identity.process import UNKNOWN, Processes
+from enforcer.identity.process import UNKNOWN, Processes, cgroup_in
 from enforcer.identity.resolver import Resolver
 from enforcer.identity.users import Users
 
@@ -186,6 +186,14 @@ def test_unit_of_a_cgroup(path, unit):
 def test_container_of_a_cgroup(path, container):
     """Each runtime's form is known; what only looks like one is not."""
     assert container_of(path) == container
+
+
+@pytest.mark.parametrize("byte", [b"\r", b"\x0b", b"\x0c", b"\x1c", b"\x85", b"\xe2\x80\xa8"])
+def test_a_name_of_a_cgroup_begins_no_line(byte):
+    """Whoever has a cgroup of his own chooses the names below it; no process of his gets into another cgroup's name."""
+    path = b"/own" + byte + b"0::/kubepods/other"
+
+    assert path == cgroup_in(b"1:name=systemd:/x\n0::" + path + b"\n")
 
 
 def test_the_cache_forgets_what_was_used_longest_ago():
