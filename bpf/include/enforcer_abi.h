@@ -1030,6 +1030,20 @@ struct enf_guard_call {
 		[32]; /* SHA-256 of the key that takes the place of the service manager's word */
 };
 
+enum enf_first_unit {
+	ENF_FIRST_NONE = 0, /* it has run no program outside of the cgroup where it was forked */
+	ENF_FIRST_OWN = 1,  /* the first such was in the unit of the guard's owner */
+	ENF_FIRST_OTHER = 2,
+	_ENF_FIRST_MAX = 3,
+};
+
+/* A process that the first process of the machine has forked. */
+struct enf_offspring {
+	__u64 born;  /* id of the cgroup of that process at that moment */
+	__u32 first; /* enum enf_first_unit */
+	__u32 _pad;
+};
+
 /*
  * Whoever holds the key shows it by a command of bpf(2) that no kernel knows, with a struct enf_knock in
  * the place of its attributes. EINVAL is the kernel's own answer: nobody guards, or nobody keeps the
@@ -1058,6 +1072,7 @@ _Static_assert(ENF_SF_DRIFT_WRITTEN == ENF_DRIFT_WRITTEN << ENF_SF_DRIFT_AT &&
 	       "drift");
 _Static_assert(sizeof(struct enf_guard_call) == 64, "enf_guard_call");
 _Static_assert(sizeof(struct enf_knock) == 40, "enf_knock");
+_Static_assert(sizeof(struct enf_offspring) == 16, "enf_offspring");
 _Static_assert(sizeof(struct enf_slot) == 32, "enf_slot");
 _Static_assert(sizeof(struct enf_dfa) == 32, "enf_dfa");
 _Static_assert(sizeof(struct enf_interval) == 24, "enf_interval");

@@ -38,18 +38,32 @@ static __always_inline void enf_unit_of(struct enf_unit *unit)
 	bpf_probe_read_kernel_str(unit->name, sizeof(unit->name), (const void *)name);
 }
 
+/* Is the caller's cgroup the owner's, or what has taken its place? */
+static __always_inline int enf_in_unit(const struct enf_guard *g)
+{
+	struct enf_unit unit;
+	__u64 differs;
+
+	enf_unit_of(&unit);
+	differs = unit.slice ^ g->slice;
+	for (int i = 0; i < ENF_UNIT_WORDS; i++)
+		differs |= unit.name[i] ^ g->unit[i];
+	return g->slice && !differs;
+}
+
 /*
  * Without a key: who may take over or clean up when the owner has died. That is what the service manager
  * has started in the place of the owner, with the right to BPF. Root that it did not start is nobody here;
- * nor is who was only adopted by it, or who has moved itself into that cgroup.
+ * nor is who was only adopted by it, or who has moved itself into that cgroup: what the manager starts for
+ * another unit runs its first program there.
  */
 static __noinline int enf_is_heir(const struct enf_guard *g)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
-	struct enf_unit unit;
-	__u64 caps = 0, differs;
+	struct enf_offspring *own;
+	__u64 caps = 0;
 
-	if (!g || g->keyed || !g->slice)
+	if (!g || g->keyed)
 		return 0;
 	bpf_probe_read_kernel(&caps, sizeof(caps), &t->real_cred->cap_effective);
 	if (BPF_CORE_READ(t, real_cred, user_ns, level) || BPF_CORE_READ(t, thread_pid, level))
@@ -57,13 +71,8 @@ static __noinline int enf_is_heir(const struct enf_guard *g)
 	if (!(caps & ENF_BIT64(ENF_CAP_BPF)))
 		return 0;
 	/* Its first thread, which is the one that the daemon has. */
-	if (!bpf_task_storage_get(&offspring, t, NULL, 0))
-		return 0;
-	enf_unit_of(&unit);
-	differs = unit.slice ^ g->slice;
-	for (int i = 0; i < ENF_UNIT_WORDS; i++)
-		differs |= unit.name[i] ^ g->unit[i];
-	return !differs;
+	own = bpf_task_storage_get(&offspring, t, NULL, 0);
+	return own && own->first == ENF_FIRST_OWN && enf_in_unit(g);
 }
 
 static __always_inline int enf_is_owner(const struct enf_guard *g)

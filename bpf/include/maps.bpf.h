@@ -417,13 +417,13 @@ struct {
 } sealed __weak SEC(".maps");
 
 /* Processes that the first process of the machine has forked, by their first thread: who starts a
- * service. The value says nothing; adoption by that process puts nobody in here.
+ * service. Adoption by that process puts nobody in here.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, __u32);
+	__type(value, struct enf_offspring);
 } offspring __weak SEC(".maps");
 
 #endif

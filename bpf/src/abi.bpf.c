@@ -33,6 +33,7 @@ struct enf_hits hits;
 struct enf_notes notes;
 struct enf_test_input test_input;
 struct enf_guard_call guard_call;
+struct enf_offspring offspring;
 struct enf_knock knock;
 
 /* ---- Enumerations, each by a variable ------------------------------------------------------ */
@@ -52,6 +53,7 @@ enum enf_line_how line_how;
 enum enf_stat stat;
 enum enf_guard_act guard_act;
 enum enf_guard_order guard_order;
+enum enf_first_unit first_unit;
 enum enf_knock_order knock_order;
 
 const volatile __u64 enf_abi_hash = ENF_ABI_HASH;

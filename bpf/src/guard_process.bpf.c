@@ -250,9 +250,30 @@ int BPF_PROG(enf_guard_write, struct file *file, int mask, int ret)
 SEC("lsm/task_alloc")
 int BPF_PROG(enf_guard_fork, struct task_struct *child, unsigned long clone_flags, int ret)
 {
+	struct enf_offspring begun = { .born = bpf_get_current_cgroup_id() };
+
 	if (ret || bpf_get_current_pid_tgid() >> 32 != 1)
 		return ret;
-	bpf_task_storage_get(&offspring, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	bpf_task_storage_get(&offspring, child, &begun, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
+/*
+ * For which unit. The manager, or its helper that it runs first, joins the unit before the program of the
+ * service begins, so that what this one joins comes too late. Programs that begin while nobody is the owner
+ * are of another: nobody starts a daemon in the place of one that is not there.
+ */
+SEC("lsm/bprm_committed_creds")
+int BPF_PROG(enf_guard_exec, struct linux_binprm *bprm)
+{
+	struct enf_offspring *own =
+		bpf_task_storage_get(&offspring, bpf_get_current_task_btf(), NULL, 0);
+	struct enf_guard *g;
+
+	if (!own || own->first != ENF_FIRST_NONE || own->born == bpf_get_current_cgroup_id())
+		return 0;
+	g = enf_guard_state();
+	own->first = g && enf_in_unit(g) ? ENF_FIRST_OWN : ENF_FIRST_OTHER;
 	return 0;
 }
 

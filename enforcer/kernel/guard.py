@@ -21,6 +21,7 @@ import attrs
 
 from enforcer import _abi
 from enforcer.errors import KernelError, UnsupportedError
+from enforcer.identity.process import cgroup_in
 from enforcer.kernel import loader
 from enforcer.kernel import programs as table
 from enforcer.kernel.engine import Engine
@@ -36,7 +37,7 @@ __all__ = ["Guard", "Kind", "attach", "lives_alone", "prepare", "programs"]
 _FORM, _NAMES = abi.decoder("enf_guard_call")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _MAPPED: Final = 6  # fields of a mapping that has a name
-_OFFSPRING: Final = 4  # bytes of a value of that map
+_OFFSPRING, _OFFSPRING_NAMES = abi.decoder("enf_offspring")
 
 
 class Kind:
@@ -201,7 +202,7 @@ class Guard:
         """
         kept: dict[str, str] = {}
         try:
-            for line in mappings.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+            for line in os.fsdecode(mappings.read_bytes()).split("\n"):
                 fields = line.split(maxsplit=5)
                 if len(fields) == _MAPPED and fields[5].startswith("/"):
                     kept.setdefault(fields[5], fields[0])
@@ -225,7 +226,7 @@ class Guard:
 
     def has_started(self, pid: int) -> bool:
         """
-        Tell whether the first process of the machine, the service manager, has forked *pid*.
+        Tell whether the first process of the machine, the service manager, has started *pid* for the daemon's unit.
 
         If that is not known the answer is no: then nothing is changed.
         """
@@ -234,12 +235,13 @@ class Guard:
         except OSError:
             return False
         try:
-            calls.lookup(self._engine.first.maps["offspring"].fd, handle, _OFFSPRING)
+            fd = self._engine.first.maps["offspring"].fd
+            found = _OFFSPRING.unpack(calls.lookup(fd, handle, _OFFSPRING.size))
         except KernelError:
             return False
         finally:
             os.close(handle)
-        return True
+        return bool(dict(zip(_OFFSPRING_NAMES, found, strict=True))["first"] == _abi.ENF_FIRST_OWN)
 
     def _order(self, order: int, what: str, **values: int | bytes) -> dict[str, int | bytes]:
         call: dict[str, int | bytes] = {**dict.fromkeys(_NAMES, 0), "order": order}
@@ -307,8 +309,7 @@ def lives_alone(
     ours = os.getpid() if pid is None else pid
     parent_of = parent_of or _parent_of
     try:
-        lines = membership.read_text(encoding="ascii", errors="surrogateescape").splitlines()
-        place = next((line[3:] for line in lines if line.startswith("0::")), "/")
+        place = os.fsdecode(cgroup_in(membership.read_bytes()) or b"/")
         if place == "/":
             return False
         members = (root / place.lstrip("/") / "cgroup.procs").read_text(encoding="ascii")

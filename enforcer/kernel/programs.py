@@ -293,6 +293,7 @@ GUARD: Final = (
     _guard("enf_guard_remount", "sb_remount"),
     _guard("enf_guard_write", "file_permission"),
     _guard("enf_guard_fork", "task_alloc"),
+    _guard("enf_guard_exec", "bprm_committed_creds"),
     _guard("enf_guard_open", "file_open"),
     _guard("enf_guard_truncate", "path_truncate"),
 )

@@ -25,7 +25,7 @@ import pods
 import pytest
 from beginning import CLOSED, NO, Begun
 from cheap_keys import make_keys_cheap
-from daemon import PINS, Daemon, ask, leftovers, managed, until
+from daemon import PINS, Daemon, ask, leftovers, managed, told, until
 from engine import attempt, python
 from patience import scaled
 from pods import built
@@ -305,6 +305,51 @@ def test_files_wait_for_the_key(keyed, place, key):
     with Caller() as caller:
         caller.prove(key, "reload")
     assert is_active()
+
+
+def test_nobody_answers_in_the_place_of_the_compiler(keyed, key, tmp_path):
+    """What the daemon reads from its child it believes: whoever could write there would be the daemon."""
+    taken = tmp_path / "taken"
+    code = """
+import os, pickle, struct
+class Taken:
+    def __reduce__(self):
+        return os.mkdir, (sys.argv[2],)
+answer = pickle.dumps(Taken())
+print("ready", flush=True)
+seen = set()
+while True:
+    folder = f"/proc/{sys.argv[1]}/fd"
+    for number in os.listdir(folder):
+        try:
+            what = os.readlink(f"{folder}/{number}")
+            if what.startswith("pipe:"):
+                fd = os.open(f"{folder}/{number}", os.O_WRONLY | os.O_NONBLOCK)
+                os.write(fd, struct.pack("!i", len(answer)) + answer)
+                os.close(fd)
+        except OSError:
+            continue
+        if what not in seen:
+            seen.add(what)
+            print("looked", flush=True)
+"""
+    intruder = subprocess.Popen(
+        [sys.executable, "-ISc", f"import sys\n{code}", str(keyed.pid), str(taken)],
+        stdout=subprocess.PIPE,
+    )
+    assert intruder.stdout is not None
+    try:
+        assert b"ready\n" == intruder.stdout.readline()
+        for _ in range(5):
+            assert "vault" in told("policy", "show", "vault")
+        with Caller() as caller:
+            caller.prove(key, "reload")
+    finally:
+        intruder.kill()
+    said = intruder.communicate()[0].decode()
+
+    assert "looked" in said
+    assert not taken.exists()
 
 
 def test_the_compiler_is_the_daemons(keyed, key):

@@ -382,6 +382,17 @@ def test_root_does_not_end_it_by_itself(service: None) -> None:
     assert "active" == shown("ActiveState")
 
 
+def test_the_main_process_of_another_service_does_not_end_it(service: None) -> None:
+    """The manager has forked it, it joins the daemon's cgroup, and it begins a program there."""
+    joins = f"echo 0 >{_CGROUP}/cgroup.procs && exec {ENFORCER} stop"
+
+    ended = attempt("systemd-run", "--quiet", "--wait", "--pipe", "sh", "-c", joins)
+
+    assert (2, True) == (ended.returncode, b"systemctl" in ended.stderr), ended.stderr
+    assert is_denied("/srv/vault/secret")
+    assert "active" == shown("ActiveState")
+
+
 def test_what_it_leaves_is_the_managers(left_alone: None) -> None:
     """Root, in a cgroup of that name, too, neither ends nor replaces it; the manager's start takes over."""
     pins = sorted(Path("/sys/fs/bpf/enforcer").rglob("link-*"))

@@ -294,7 +294,8 @@ def print_apart(policy: Policy, idle: Callable[[], None] = lambda: None) -> str:
 def _apart(work: Callable[[], _T], idle: Callable[[], None]) -> _T:
     # fork: what is read is what this process would read, and nothing is imported again.
     context = multiprocessing.get_context("fork")
-    here, there = context.Pipe(duplex=False)
+    # Sockets: the end of a pipe that is read could be opened for writing in /proc/PID/fd, and what is read is believed.
+    here, there = context.Pipe(duplex=True)
     given = (work, os.getpid(), here, there)
     child = context.Process(target=_serve, args=given, name="enforcer-compile")
     with _interrupts_wait():

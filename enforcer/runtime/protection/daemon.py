@@ -9,6 +9,7 @@ import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from enforcer.identity.process import cgroup_in, read_some
 from enforcer.kernel import loader
 from enforcer.libbpf import code
 from enforcer.runtime.protection import own_code
@@ -34,7 +35,9 @@ def gate_for(enforcement: Enforcement, report: Callable[[str], None]) -> Gate | 
     def is_managers(peer: Peer) -> bool:
         # The number is the peer's for as long as it lives; whoever else gets it must be of the unit, too.
         now = sessions.current.guard
-        return now is not None and now.has_started(peer.pid) and _unit(str(peer.pid)) == ours
+        if now is None or ours is None or not now.has_started(peer.pid):
+            return False
+        return _unit(str(peer.pid)) == ours
 
     return Gate(guard.verifier, is_managers, report)
 
@@ -80,12 +83,6 @@ def no_reload() -> str:
     return "SIGHUP reopened the logs; to read policies again, use: enforcer reload"
 
 
-def _unit(process: str) -> str:
-    """The cgroup of a process; empty if it is not shown, which is nobody's."""
-    try:
-        lines = Path(f"/proc/{process}/cgroup").read_text(
-            encoding="utf-8", errors="surrogateescape"
-        )
-    except OSError:
-        return ""
-    return next((line for line in lines.splitlines() if line.startswith("0::")), "")
+def _unit(process: str) -> bytes | None:
+    """The cgroup of a process; None if it is not shown, which is nobody's."""
+    return cgroup_in(read_some(Path(f"/proc/{process}/cgroup")) or b"")
