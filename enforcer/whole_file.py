@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["beside", "replace", "settle"]
+__all__ = ["beside", "create", "replace", "settle"]
 
 
 def beside(path: Path) -> Path:
@@ -32,15 +32,24 @@ def replace(path: Path, content: bytes, mode: int, *, is_lasting: bool) -> None:
         OSError: it cannot be written; what it said before stays.
     """
     new = beside(path)
-    new.unlink(missing_ok=True)  # of a crash, or a link that somebody has put there
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(fd, "wb") as file:
-        os.fchmod(fd, mode)
+    with create(new, mode) as file:
+        os.fchmod(file.fileno(), mode)
         file.write(content)
         file.flush()
         if is_lasting:
-            os.fsync(fd)
+            os.fsync(file.fileno())
     new.replace(path)
+
+
+def create(path: Path, mode: int) -> BinaryIO:
+    """
+    Make the file *path* anew, and open it for writing.
+
+    Raises:
+        OSError: no file can be made there.
+    """
+    path.unlink(missing_ok=True)  # of a crash, or a link or a pipe that somebody has put there
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb")
 
 
 def settle(folder: Path) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OUTCOMES", "Stats", "outcome", "outcome_of"]
 
+_NAMES: Final = 1 << 16
+
 
 @attrs.define
 class Stats:
@@ -22,7 +24,8 @@ class Stats:
     Records since the start.
 
     Attributes:
-        by_rule: by policy, rule and outcome; of rules that have any.
+        by_rule: by policy, rule and outcome; of rules that have any. Of more names than :data:`_NAMES` it has one count
+            for each outcome, under empty names: whoever writes policies chooses names.
     """
 
     records: int = 0
@@ -36,7 +39,10 @@ class Stats:
         self.records += number
         word = outcome(record.event)
         self.by_outcome[word] += number
-        self.by_rule[record.origin.policy, record.origin.rule, word] += number
+        key = record.origin.policy, record.origin.rule, word
+        if len(self.by_rule) >= _NAMES and key not in self.by_rule:
+            key = "", "", word
+        self.by_rule[key] += number
 
     def observe_malformed(self, reason: str) -> None:
         """Count bytes that made no event."""

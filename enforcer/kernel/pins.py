@@ -156,6 +156,10 @@ class PinDirectory:
             (self.path / _NEW).unlink(missing_ok=True)
             calls.pin(fd, self._name(_NEW))
             (self.path / _NEW).rename(self.path / f"{_STATE}{generation}")
+        except KernelError:
+            raise
+        except OSError as error:
+            raise KernelError(f"keep the state in {self.path}", error.errno or 0) from error
         finally:
             os.close(fd)
 

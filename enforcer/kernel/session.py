@@ -242,12 +242,8 @@ class Session:
         except BaseException:
             self._forget_states()
             raise
-        try:
-            self._forget_states()
-        except OSError as error:
-            # Active all the same: a successor reads the state of the image that counts.
-            return committed.but(f"old state for a successor could not be removed: {error}")
-        return committed
+        left = self._forget_states()
+        return committed.but(left) if left else committed
 
     def confirm(self) -> None:
         """
@@ -384,10 +380,15 @@ class Session:
     def _map(self, name: str) -> int:
         return self._engine.first.maps[name].fd
 
-    def _forget_states(self) -> None:
-        """Drop what belongs to no image that counts or may count."""
-        if self._pins is not None:
-            self._pins.forget_states(self._images.generations)
+    def _forget_states(self) -> str:
+        """Drop what belongs to no image that counts or may count; return what is wrong if that fails."""
+        try:
+            if self._pins is not None:
+                self._pins.forget_states(self._images.generations)
+        except OSError as error:
+            # What was done counts all the same: a successor reads the state of the image that counts.
+            return f"old state for a successor could not be removed: {error}"
+        return ""
 
     def __enter__(self) -> Self:
         return self

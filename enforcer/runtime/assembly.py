@@ -21,7 +21,7 @@ from enforcer.identity.host_root import host_root
 from enforcer.identity.resolver import Resolver
 from enforcer.identity.workload_places import Places
 from enforcer.identity.workloads import Workloads
-from enforcer.kernel.pins import PinStore
+from enforcer.kernel.pins import PinStore, left
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.folders import directories
 from enforcer.runtime.control.overview import Overview
@@ -396,4 +396,4 @@ def abandon(parts: Parts, enforcement: Enforcement) -> bool:
         enforcement.sessions.close()
         return False
     enforcement.sessions.leave()
-    return True
+    return left(parts.store.base)

@@ -29,6 +29,15 @@ class _HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 
+def _no_call() -> None:
+    """Be the call of a timer that has none."""
+
+
+def _since_boot() -> float:
+    """Return the clock that the kernel measures windows of confirmation by: it goes on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 @attrs.define(eq=False, repr=False)
 class Timer:
     """A call that is due once; ``cancel`` makes it none."""
@@ -38,15 +47,15 @@ class Timer:
     is_cancelled: bool = False
 
     def cancel(self) -> None:
-        """Do not call."""
-        self.is_cancelled = True
+        """Do not call, and hold nothing that the call would need."""
+        self.is_cancelled, self.call = True, _no_call
 
 
 @attrs.define(eq=False, repr=False)
 class Reactor:
     """Calls back when something is ready, until :meth:`stop`."""
 
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = _since_boot
     is_stopping: bool = attrs.field(default=False, init=False)
     _selector: selectors.BaseSelector = attrs.field(factory=selectors.DefaultSelector, init=False)
     _timers: list[tuple[float, int, Timer]] = attrs.field(factory=list, init=False)

@@ -26,6 +26,7 @@ from attempter import scripted
 from daemon import PINS, leftovers, until
 
 from enforcer.compiler import CompiledImage
+from enforcer.errors import KernelError
 from enforcer.kernel import pins as pinned
 from enforcer.kernel.pins import PinStore
 from enforcer.kernel.session import Session
@@ -220,10 +221,15 @@ def test_what_a_lost_daemon_left_ends_without_a_refusal(tmp_path):
 def test_pins_that_are_removed_by_hand_refuse_nothing_else(tmp_path):
     """``rm -r`` on what a lost daemon left: the kernel lists the newest first, which are the hooks."""
     with closing(PinStore.open()) as store:
-        Session.open(image(policy(tmp_path, READ)), pins=store.create(), states={1: b"x"}).leave()
+        session = Session.open(image(policy(tmp_path, READ)), pins=store.create(), states={1: b"x"})
     with somebody() as it:
         assert is_refused()
         assert 0 == subprocess.run(["rm", "-r", str(PINS)], check=False).returncode
+        # Whoever has it still enforces, and is told why the next change fails.
+        with pytest.raises(KernelError, match=str(PINS)):
+            session.commit(image(policy(tmp_path, READ), generation=2), states={2: b"y"})
+        assert is_refused()
+        session.leave()
         until(lambda: not is_refused())
         until(lambda: not leftovers()["links"])
     assert it.counts["secret"]["refused"] > 0

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
 import attrs
 
 from enforcer.errors import EnforcerError
-from enforcer.whole_file import beside, replace
+from enforcer.whole_file import beside, create, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +48,7 @@ class Textfile:
         Raises:
             OSError: no file can be made there.
         """
-        os.close(os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        create(self._beside, 0o644).close()
 
     def serve(self, text: Callable[[], bytes]) -> None:
         """Write what *text* makes, from when the loop begins."""

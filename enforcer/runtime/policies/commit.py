@@ -92,9 +92,12 @@ def activate(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> 
     """
     current = sessions.current
     _learn(sessions, proposal)
-    if proposal.new.continues and current.fits(proposal.image):
-        return _swap(sessions, proposal)
-    return _succeed(sessions, store, proposal)
+    is_same_session = proposal.new.continues and current.fits(proposal.image)
+    done = _swap(sessions, proposal) if is_same_session else _succeed(sessions, store, proposal)
+    if proposal.before is None:  # else rules that went may come back
+        rules = ((each.policy, each.rule) for each in proposal.new.origins)
+        sessions.ledger.fold(rules, (each.name for each in proposal.new.facts))
+    return done
 
 
 def _swap(sessions: Sessions, proposal: Proposal) -> Commit:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from enforcer.runtime.ports import Hits
 
 __all__ = ["Counts", "Ledger"]
+
+_GONE: Final = 4096
+"""Rules that are no more and have counts of their own; of more there is one count for each policy."""
 
 
 @attrs.frozen
@@ -41,6 +44,27 @@ class Ledger:
                 origin = origins[row]
                 key = origin.policy, origin.rule
                 self._totals[key] = self._totals.get(key, Counts()) + one
+
+    def fold(self, rules: Iterable[tuple[str, str]], policies: Iterable[str]) -> None:
+        """
+        Where many rules have gone, count them as one of their policy, and forget policies that have gone.
+
+        Names are chosen by whoever writes policies. Without a bound each would stay, and be kept for a successor.
+
+        Args:
+            rules: those that there are, as policy and rule.
+            policies: the policies that there are.
+        """
+        if len(self._totals) <= _GONE:
+            return
+        gone = self._totals.keys() - set(rules)
+        if len(gone) <= _GONE:
+            return
+        left = set(policies)
+        for key in gone:
+            counts, whole = self._totals.pop(key), (key[0], "")
+            if key[0] in left:
+                self._totals[whole] = self._totals.get(whole, Counts()) + counts
 
     def copy(self) -> Ledger:
         """Return one of the same counts, to be added to."""

@@ -3,6 +3,7 @@
 
 from fakes import denied, record
 
+from enforcer.events import stats as stats_of
 from enforcer.events.losses import LostMeter
 from enforcer.events.stats import Stats
 
@@ -31,6 +32,17 @@ def test_records_are_counted_by_rule():
         ("vault", "no-writes", "would deny"): 1,
         ("detect-bash-exec", "rule-1", "allowed"): 1,
     } == stats.by_rule
+
+
+def test_names_beyond_the_bound_are_counted_together(monkeypatch):
+    """Those that have a count of their own keep it."""
+    monkeypatch.setattr(stats_of, "_NAMES", 1)
+    stats = Stats()
+
+    for each in (denied(), record(), denied(), record()):
+        stats.observe(each)
+
+    assert {("vault", "no-writes", "denied"): 2, ("", "", "allowed"): 2} == stats.by_rule
 
 
 def test_a_loss_is_reported_once():

@@ -3,6 +3,7 @@
 
 import errno
 import json
+import os
 import socket
 import threading
 import time
@@ -317,6 +318,21 @@ def test_a_folder_that_goes_is_told_once(written):
         f"metrics {made.path}: No such file or directory: trying again; until then the file is out of date",
         f"metrics {made.path}: works again",
     ]
+
+
+def test_what_lies_in_the_way_is_neither_followed_nor_waited_for(written, tmp_path):
+    """Whoever may write the folder makes a pipe there, or a link to where root could make a file."""
+    made, _, _ = written
+    beside, elsewhere = made.path.with_name("enforcer.prom.new"), tmp_path / "elsewhere"
+
+    beside.symlink_to(elsewhere)
+    made.open()
+    assert not elsewhere.exists()
+
+    beside.unlink()
+    os.mkfifo(beside)
+    made.open()
+    assert beside.is_file()
 
 
 def test_a_folder_that_is_missing_is_told_at_the_start(tmp_path):

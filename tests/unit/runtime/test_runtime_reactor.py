@@ -4,6 +4,8 @@
 import os
 import selectors
 import signal
+import time
+import weakref
 
 import pytest
 
@@ -58,6 +60,33 @@ def test_timers_are_called_in_order():
     loop.turn(0)
 
     assert got == ["one", "two"]
+    loop.close()
+
+
+def test_a_cancelled_timer_holds_nothing():
+    """It waits for its time all the same; what it would have called for does not."""
+
+    class Caller:
+        """Somebody who is answered, and gone."""
+
+    loop = Reactor(clock=lambda: 0.0)
+    caller = Caller()
+    seen = weakref.ref(caller)
+    timer = loop.after(10, lambda caller=caller: print(caller))
+    del caller
+    assert seen() is not None
+
+    timer.cancel()
+
+    assert seen() is None
+    loop.close()
+
+
+def test_the_clock_goes_on_while_the_machine_is_suspended():
+    """As that does by which the kernel measures the time to confirm."""
+    loop = Reactor()
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert before <= loop.clock() <= time.clock_gettime(time.CLOCK_BOOTTIME)
     loop.close()
 
 
