@@ -38,6 +38,8 @@ class Leftover:
         generation: of the image that counts in it; 0 if none does, or it cannot be read.
         state: what its daemon left with that image; empty if it cannot be read.
         image: the image itself; None as above.
+        expires_ns: until when it waits to be confirmed, CLOCK_BOOTTIME; 0 if it does not.
+        earlier: the image that counts then, and its state; None if none does.
         problem: why images, labels and records of it cannot be read, if so: it can only be replaced.
     """
 
@@ -46,6 +48,8 @@ class Leftover:
     generation: int = 0
     state: bytes = b""
     image: bytes | None = None
+    expires_ns: int = 0
+    earlier: tuple[bytes, bytes] | None = None
     problem: str | None = None
     _fds: dict[str, int] = attrs.field(factory=dict)
     _ring: RingBuffer | None = None
@@ -90,11 +94,21 @@ class Leftover:
         self._ring = RingBuffer.open(self._fds["decisions"], self._fds["activity"])
         self._undo.callback(self._ring.close)
         self.image = image_map.read(self._fds["images"], Slot.CURRENT)
-        if self.image is not None and ImageHead.of(self.image).is_expired:
-            self.image = image_map.read(self._fds["images"], Slot.FALLBACK)
+        if self.image is not None and (head := ImageHead.of(self.image)).expires_ns:
+            fallback = image_map.read(self._fds["images"], Slot.FALLBACK)
+            if head.is_expired:
+                self.image = fallback
+            else:
+                self.expires_ns = head.expires_ns
+                self.earlier = (
+                    (fallback, self._state_of(fallback)) if fallback is not None else None
+                )
         if self.image is not None:
             self.generation = ImageHead.of(self.image).generation
-            _, self.state = self.pins.state(self.generation)
+            self.state = self._state_of(self.image)
+
+    def _state_of(self, image: bytes) -> bytes:
+        return self.pins.state(ImageHead.of(image).generation)[1]
 
     def _open(self, name: str) -> int:
         fd = self.pins.open_map(name)

@@ -240,6 +240,28 @@ def test_start_after_an_unconfirmed_change(daemon: Daemon, policy: Path):
     assert sorted(set(generations)) == generations
 
 
+def test_a_restart_confirms_nothing(daemon: Daemon, policy: Path):
+    """What waits may be what ended the daemon, and its manager starts it again: then, and whenever after that."""
+    replace(policy, BEFORE.replace(str(OLD), str(NEW)))
+    began = time.monotonic()
+    daemon.request("reload", confirmWithin=WINDOW)
+    assert (False, True) == (is_refused(OLD), is_refused(NEW))
+
+    daemon.kill()
+    daemon.start("--no-watch")
+    until(lambda: is_refused(OLD) and not is_refused(NEW), 120)
+    assert WINDOW <= time.monotonic() - began
+    until(lambda: _settled(daemon))
+
+    daemon.kill()
+    daemon.start("--no-watch")
+    until(lambda: _settled(daemon))
+    assert (True, False) == (is_refused(OLD), is_refused(NEW))
+
+    daemon.request("reload")
+    assert (False, True) == (is_refused(OLD), is_refused(NEW))
+
+
 def test_kernel_falls_back_without_a_daemon(daemon: Daemon, policy: Path):
     replace(policy, LOCKOUT)
     began = time.monotonic()

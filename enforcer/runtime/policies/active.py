@@ -41,6 +41,8 @@ class ActiveSet:
         labels: numbers of conditions on processes.
         continues: whether labels of tasks stay true under it.
         digests: for the comparison with the next set.
+        digest: of all policies, for the comparison with *unconfirmed*.
+        unconfirmed: digest of the set that was taken back last, which no start activates; empty: none was.
         n_rules: rules that are active.
         files: what the policy files said.
         overlay: what was changed at run time.
@@ -59,6 +61,7 @@ class ActiveSet:
     labels: LabelNumbers = attrs.field(repr=False)
     continues: bool
     digests: CompactCopy[Digests]
+    digest: str
     n_rules: int
     files: CompactCopy[PolicySet]
     overlay: Overlay
@@ -70,6 +73,7 @@ class ActiveSet:
     refused: tuple[RefusedFile, ...] = ()
     automata: CompactCopy[Automata] | None = attrs.field(default=None, eq=False, repr=False)
     since: float = attrs.field(factory=time.monotonic, eq=False)
+    unconfirmed: str = ""
 
     @classmethod
     def of(
@@ -87,6 +91,7 @@ class ActiveSet:
             labels=prepared.image.labels,
             continues=prepared.image.continues,
             digests=CompactCopy.of(prepared.digests),
+            digest=prepared.digests.as_one(),
             n_rules=prepared.n_rules,
             files=files,
             overlay=overlay,
@@ -100,6 +105,10 @@ class ActiveSet:
     def like(self, other: ActiveSet) -> ActiveSet:
         """Return it with what may differ in *other*, whose image is the same."""
         return attrs.evolve(self, texts=other.texts, refused=other.refused, followed=other.followed)
+
+    def after(self, unconfirmed: str) -> ActiveSet:
+        """Return it with what earlier sets say was taken back, unless it is that itself, which somebody has asked for."""
+        return attrs.evolve(self, unconfirmed="" if unconfirmed == self.digest else unconfirmed)
 
     @property
     def unfollowed(self) -> list[str]:
@@ -121,7 +130,15 @@ class ActiveSet:
 
     def state(self, ledger: Ledger) -> bytes:
         """What a later daemon must know; *ledger*: counts that were final before."""
-        return State(self.origins, self.labels, ledger, self.overlay, self.followed.links).encode()
+        return State(
+            self.origins,
+            self.labels,
+            ledger,
+            self.overlay,
+            self.followed.links,
+            self.digest,
+            self.unconfirmed,
+        ).encode()
 
 
 @attrs.frozen

@@ -56,10 +56,11 @@ class Proposal:
         Raises:
             KernelError: the active image cannot be read.
         """
-        new, image = made.now, PlainImage(made.data)
+        new, image = made.now.after(old.unconfirmed), PlainImage(made.data)
         if confirm_within is None:
             return cls(new, image, None, None, None)
-        before = attrs.evolve(old, generation=new.generation + 1)
+        # Its state says from now on what was not confirmed: its own daemon may not live to see that.
+        before = attrs.evolve(old, generation=new.generation + 1, unconfirmed=new.digest)
         fallback = restamp(sessions.current.image(), generation=before.generation)
         return cls(new, image, fallback, before, confirm_within)
 

@@ -82,6 +82,19 @@ class Digests:
 
     policies: dict[str, PolicyDigest] = attrs.field(factory=dict)
 
+    def as_one(self) -> str:
+        """Return one digest of all; files, places and the order of policies make no difference."""
+        plain = [
+            (
+                name,
+                policy.mode,
+                policy.head,
+                [(rule, found.digest) for rule, found in policy.rules.items()],
+            )
+            for name, policy in sorted(self.policies.items())
+        ]
+        return fingerprint(plain).hex()
+
 
 def digest_policies(policies: PolicySet) -> Digests:
     """Take the digests of *policies*."""

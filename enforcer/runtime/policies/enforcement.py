@@ -291,7 +291,7 @@ class Enforcement:
         proposal = Proposal.of(made, old, self.sessions, confirm_within)
         self.containers.mounts.tell(made.now.workloads or ())
         done = activate(self.sessions, self.store, proposal)
-        self.now = made.now
+        self.now = proposal.new
         swapped = time.monotonic()
         if confirm_within is not None:
             expires_ns = self.sessions.current.expires_ns

@@ -37,6 +37,8 @@ class State:
         ledger: counts that were final before it.
         overlay: changes at run time.
         links: those in containers that counted, by cgroup.
+        digest: of its policies.
+        unconfirmed: digest of the set that was taken back last; empty: none was.
     """
 
     origins: RowTable
@@ -44,6 +46,8 @@ class State:
     ledger: Ledger
     overlay: Overlay
     links: Mapping[bytes, Links] = attrs.field(factory=dict)
+    digest: str = ""
+    unconfirmed: str = ""
 
     def encode(self) -> bytes:
         """Write it."""
@@ -55,6 +59,8 @@ class State:
             "marks": self.labels.marks,
             "ledger": self.ledger.as_list(),
             "overlay": self.overlay.as_dict(),
+            "digest": self.digest,
+            "unconfirmed": self.unconfirmed,
             "links": {
                 os.fsdecode(cgroup): {
                     os.fsdecode(path): [os.fsdecode(target) for target in targets]
@@ -96,6 +102,8 @@ class State:
                     # What a version before wrote has none.
                     for cgroup, links in found.get("links", {}).items()
                 },
+                digest=str(found.get("digest", "")),
+                unconfirmed=str(found.get("unconfirmed", "")),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise KernelError(f"what an earlier daemon left cannot be read: {error}") from error

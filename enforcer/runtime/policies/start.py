@@ -16,7 +16,7 @@ from enforcer.errors import EnforcerError, KernelError
 from enforcer.events.enrich import Origins
 from enforcer.identity.workloads import Workloads
 from enforcer.kernel import entries, host
-from enforcer.kernel.image_map import PlainImage, restamp
+from enforcer.kernel.image_map import PlainImage, boot_time, restamp
 from enforcer.kernel.leftover import Leftover
 from enforcer.kernel.session import Session
 from enforcer.libbpf import heap
@@ -70,6 +70,8 @@ class _Before:
     left: Leftover | None = None
     state: State | None = None
     last_generation: int = 0
+    earlier: State | None = None
+    """Of what counts again where *left* waits to be confirmed, and nobody does."""
 
     @property
     def overlay(self) -> Overlay:
@@ -94,6 +96,15 @@ class _Before:
             _, data = self.left.pins.state(earlier)
             found[earlier] = State.decode(data).origins
         return found
+
+
+@attrs.frozen
+class _Window:
+    """The *seconds* for which what is started counts unless it is confirmed, and what counts then, if anything."""
+
+    seconds: float
+    image: bytes | None
+    state: State | None
 
 
 def begin(
@@ -129,9 +140,12 @@ def begin(
     before = _look_back(store, report)
     texts = CompactCopy.of(last_good.read(report)) if last_good is not None else None
     made = make_apart(attrs.evolve(_order(sources, before, workloads), texts=texts))
+    if before.state is not None:
+        made = attrs.evolve(made, now=made.now.after(before.state.unconfirmed))
     _tell(made, report)
+    window = _window(made, before, confirm_within, report)
     session, origins, returning = _open(
-        made, before, store, confirm_within, protect=protect, verifier=verifier
+        made, before, store, window, protect=protect, verifier=verifier
     )
     if session.is_blind:
         report(
@@ -152,8 +166,8 @@ def begin(
     _follow_containers(enforcement)
     enforcement.reactor.after(0, heap.trim)
     reported = _take_over(enforcement, before, store)
-    if confirm_within is not None:
-        enforcement.wait_to_confirm(confirm_within, session.expires_ns, returning)
+    if window is not None:
+        enforcement.wait_to_confirm(window.seconds, session.expires_ns, returning)
     enforcement.keep_texts()
     return Start(enforcement, made.warnings, reported)
 
@@ -222,17 +236,51 @@ def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before
         )
         return _Before(left, None, last)
     try:
-        return _Before(left, State.decode(left.state) if left.state else None, last)
+        state = State.decode(left.state) if left.state else None
+        return _Before(left, state, last, State.decode(left.earlier[1]) if left.earlier else None)
     except KernelError as error:
         report(f"{error}; counts start again, and changes at run time are lost")
         return _Before(left, None, last)
+
+
+def _window(
+    made: CompiledChange,
+    before: _Before,
+    given: float | None,
+    report: Callable[[str], None],
+) -> _Window | None:
+    """
+    Return until when *made* must be confirmed; None: it counts for good.
+
+    A daemon that ends confirms nothing. The policies that wait may be what ended it, and a service manager
+    starts it again.
+    """
+    left, state = before.left, before.state
+    if left is not None and state is not None:
+        if left.expires_ns:
+            seconds = max(0.0, (left.expires_ns - boot_time()) / 1e9)
+            seconds = seconds if given is None else min(seconds, given)
+            report(
+                "a change waits to be confirmed, and a restart does not confirm it: "
+                f"{seconds:.0f} s are left for: enforcer confirm"
+            )
+            return _Window(seconds, left.earlier[0] if left.earlier else None, before.earlier)
+        if state.unconfirmed == made.now.digest and left.image is not None:
+            report(
+                "the policies are those that were not confirmed in time, so the previous ones stay active: "
+                "correct them, or activate them with: enforcer reload"
+            )
+            return _Window(0.0, left.image, state)
+    if given is None:
+        return None
+    return _Window(given, left.image if left is not None and state is not None else None, state)
 
 
 def _open(
     made: CompiledChange,
     before: _Before,
     store: PinStore | None,
-    confirm_within: float | None,
+    window: _Window | None,
     *,
     protect: bool,
     verifier: Verifier | None,
@@ -245,17 +293,16 @@ def _open(
     states = {generation: now.state(ledger)}
     fallback: PlainImage | None = None
     returning: ActiveSet | None = None
-    is_passing = confirm_within is not None
-    if is_passing and left is not None and left.image is not None and before.state is not None:
-        fallback = restamp(left.image, generation=generation + 1)
-        returning = _returning(now, before.state, generation + 1)
-        origins.learn(generation + 1, before.state.origins)
+    if window is not None and window.image is not None and window.state is not None:
+        fallback = restamp(window.image, generation=generation + 1)
+        returning = _returning(now, window.state, generation + 1)
+        origins.learn(generation + 1, window.state.origins)
         states[generation + 1] = returning.state(ledger)
     carry = left.carried if left is not None and before.state is not None else None
     session = Session.open(
         PlainImage(made.data),
         fallback=fallback,
-        confirm_within=confirm_within,
+        confirm_within=window.seconds if window is not None else None,
         pins=store.create() if store is not None else None,
         states=states,
         carry=carry if now.continues else None,
@@ -276,6 +323,8 @@ def _returning(now: ActiveSet, state: State, generation: int) -> ActiveSet:
         origins=state.origins,
         labels=state.labels,
         overlay=state.overlay,
+        digest=state.digest,
+        unconfirmed=now.digest,
     )
 
 

@@ -138,6 +138,7 @@ def test_places_are_no_change():
     assert change.is_empty
     assert [] == describe(change)
     assert difference(_digests(OLD), _digests(OLD, "elsewhere.yaml")).is_empty
+    assert 1 == len({_digests(OLD).as_one(), moved.as_one(), _digests(OLD, "other.yaml").as_one()})
 
 
 def test_many_rules_are_counted_not_cut():
@@ -309,6 +310,7 @@ def test_every_field_that_means_something_changes_the_digest(kind):
     for name in fields:
         other = attrs.evolve(value, **{name: OTHER[kind][name]})
         assert not difference(_digest_of(value), _digest_of(other)).is_empty, name
+        assert _digest_of(value).as_one() != _digest_of(other).as_one(), name
 
 
 def test_spans_change_no_digest():

@@ -248,3 +248,16 @@ def test_a_later_daemon_knows_them():
     assert links == State.decode(kept.encode()).links
     older = kept.encode().replace(b'"links"', b'"other"')
     assert {} == State.decode(older).links
+
+
+def test_a_later_daemon_knows_what_was_not_confirmed():
+    """What an earlier version kept says nothing of it."""
+    kept = attrs.evolve(
+        State(RowTable.of(()), LabelNumbers(), Ledger(), Overlay()), digest="aa", unconfirmed="bb"
+    )
+
+    found = State.decode(kept.encode())
+
+    assert ("aa", "bb") == (found.digest, found.unconfirmed)
+    older = kept.encode().replace(b'"unconfirmed"', b'"other"').replace(b'"digest"', b'"another"')
+    assert ("", "") == (State.decode(older).digest, State.decode(older).unconfirmed)
