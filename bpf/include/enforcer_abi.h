@@ -654,7 +654,8 @@ struct enf_place {
 	char path[28];
 };
 
-#define ENF_WATCH_MORE 1 /* code, and the ids of workers: no hook sees all that changes them */
+#define ENF_WATCH_MORE                                                                             \
+	1 /* code, and ids of workers or at points: no hook sees all that changes them */
 #define ENF_WATCH_NEWS                                                                             \
 	2 /* more has become known since: of parent and ancestors, or of its container */
 #define ENF_WATCH_RUNTIME                                                                          \

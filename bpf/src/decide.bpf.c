@@ -38,7 +38,11 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	watches = enf_head(&c)->dims & ENF_BIT(ENF_DIM_CAPS) ? ENF_WATCH_CAPS : 0;
 	if (enf_head(&c)->dims & ENF_CGROUP_DIMS)
 		watches |= ENF_WATCH_CGROUP;
-	if (flags & ENF_PF_IO_WORKER) /* the ids of a worker change in another thread */
+	/* The ids of a worker change in another thread; and at a point they may be about to change (commit_creds),
+	 * when the hook that voids the label has been passed.
+	 */
+	if ((flags & ENF_PF_IO_WORKER) ||
+	    ((enf_head(&c)->ops & ENF_BIT(ENF_OP_POINT)) && (enf_head(&c)->dims & ENF_CRED_DIMS)))
 		watches |= ENF_WATCH_MORE;
 	__sync_fetch_and_or(&task->watches, watches);
 	/* What is not trusted, or unknown, stays so until the next exec. */

@@ -6,6 +6,7 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___point_call
 #include "admit.bpf.h"
 #include "emit.bpf.h"
+#include "marks.bpf.h"
 #include "point_call.h"
 #include "object.bpf.h"
 #include "operand.bpf.h"
@@ -106,12 +107,17 @@ __attribute__((noinline)) int enf_point_once(struct enf_point_call *call, int ho
 	a->present = ENF_BIT(ENF_DIM_CODE);
 	a->code = call->number;
 	described = enf_describe_point(c.s, c.task, call, a);
-	if (described == ENF_NO_POINT)
+	if (described == ENF_DESCRIBED && (enf_head(&c)->within_ops & ENF_BIT(ENF_OP_POINT)))
+		enf_recall(c.s);
+	if (described == ENF_NO_POINT) {
 		error = 0; /* the rules on it went with an earlier policy */
-	else if (described != ENF_DESCRIBED || enf_decide_access(c.s, c.task, a) < 0)
+	} else if (described != ENF_DESCRIBED || enf_decide_access(c.s, c.task, a) < 0) {
 		error = ENF_AGAIN;
-	else
+	} else {
 		error = enf_conclude(c.s, c.task, how);
+		if (c.s->verdict.marks && enf_mark(c.s, c.task->generation))
+			error = error ? error : -ENF_EPERM;
+	}
 	enf_release_arguments(c.s);
 	enf_release(c.s);
 	return error;

@@ -33,6 +33,7 @@ UNLINK = _unlink()
 ROOT = Path("/srv/points")
 SECRET, PUBLIC = ROOT / "secret", ROOT / "public"
 NEEDLE, OWNED, PLACE = ROOT / "needle", ROOT / "owned", ROOT / "place"
+MADE, READ = ROOT / "made", ROOT / "read"
 
 HOOKS = f"""\
 apiVersion: enforcer/v1
@@ -88,6 +89,22 @@ spec:
       lsm: task_setnice
       match: {{args: [{{index: 1, equal: -7}}]}}
       action: {{deny: {{errno: ERANGE}}}}
+    - name: asks
+      lsm: task_prctl
+      match: {{args: [{{index: 0, type: Int, equal: 3}}]}}
+      mark: asked
+    - name: opens-later
+      lsm: file_open
+      match: {{within: {{mark: asked, last: 1h}}}}
+      action: log
+    - name: makes-later
+      lsm: inode_mkdir
+      match: {{args: [{{index: 1, type: Dentry, prefix: {MADE}}}], within: {{mark: asked, last: 1h}}}}
+      action: {{deny: {{errno: ELIBBAD}}}}
+    - name: reads-later
+      file: read
+      match: {{path: {READ}, within: {{mark: asked, last: 1h}}}}
+      action: {{deny: {{errno: EMLINK}}}}
 """
 ATTEMPTS = {
     "file": (f"open('{SECRET}').read()", "EROFS", f"open('{PUBLIC}').read()"),
@@ -152,7 +169,7 @@ def tried(code: str) -> str:
 
 
 def clean() -> None:
-    for each in (ROOT / "d1", ROOT / "d2"):
+    for each in (ROOT / "d1", ROOT / "d2", MADE):
         if each.exists():
             each.rmdir()
 
@@ -161,7 +178,7 @@ def clean() -> None:
 def files() -> Iterator[None]:
     ROOT.mkdir()
     PLACE.mkdir()
-    for each in (SECRET, PUBLIC, NEEDLE, OWNED):
+    for each in (SECRET, PUBLIC, NEEDLE, OWNED, READ):
         each.write_text("content")
     os.chown(OWNED, 4321, 0)
     yield
@@ -209,6 +226,23 @@ class TestHooks:
         assert "done" == tried("listen(76)")
         event = hooks.wait_for(lambda e: e.get("rule") == "backlog")
         assert ("kill", True) == (event["action"], event["prevented"])
+
+    @pytest.mark.parametrize(
+        ("deed", "error"),
+        [(f"os.mkdir('{MADE}')", "ELIBBAD"), (f"open('{READ}').read()", "EMLINK")],
+    )
+    def test_a_point_marks_and_asks_for_marks(self, hooks, deed, error):
+        """What is set at one hook counts at another, and for files; a rule that only logs refuses nobody."""
+        unmarked = tried(deed)
+        clean()
+
+        marked = tried(f"prctl(3, 0); open('{PUBLIC}').close(); {deed}")
+
+        assert ("done", error) == (unmarked, marked)
+        assert not MADE.exists()
+        event = hooks.wait_for(lambda e: e.get("errno") == error)
+        assert ["points/asked"] == [each["mark"] for each in event["marks"]]
+        hooks.wait_for(lambda e: e.get("rule") == "opens-later" and not e["onError"])
 
     def test_records_tell_what_was_compared(self, hooks):
         """Numbers and strings by their names, paths as paths."""
@@ -330,6 +364,14 @@ spec:
       lsm: bprm_committed_creds
       match: {{args: [{{index: 0, equal: {ROOT}/victim}}]}}
       action: deny
+    - name: ids
+      kprobe: commit_creds
+      match: {{args: [{{index: 0, resolve: uid.val, equal: 1001}}]}}
+      action: log
+    - name: of-ids
+      file: read
+      match: {{path: {READ}, process: {{uid: 1001}}}}
+      action: {{deny: {{errno: EMLINK}}}}
 """
 
 
@@ -383,6 +425,14 @@ class TestLate:
         late.wait_for(lambda e: e.get("rule") == "failed" and e["time"] > event["time"])
         found = [operands(e)["returns"] for e in late.events() if e.get("rule") == "failed"]
         assert {-2} == set(found)
+
+    def test_ids_that_change_behind_a_point_count(self, late):
+        """A rule is decided between the hook that sees the change and the change: what it found does not stay."""
+        deed = f"open('{READ}').read()"
+
+        assert ("done", "EMLINK") == (tried(deed), tried(f"os.setresuid(1001, 1001, 1001); {deed}"))
+
+        assert late.wait_for(lambda e: e.get("rule") == "ids")
 
     def test_a_hook_that_only_tells_kills_after(self, late):
         """Nothing is prevented, the record says so, a neighbour lives."""
