@@ -371,14 +371,15 @@ enum enf_sys_kind { /* of an argument, four bits each */
 };
 
 /*
- * What the program of an entry is told: number, kinds of the arguments, which entry it is, and of the
- * 32-bit calls that stand for many, by which number this one is asked for.
+ * What the program of an entry is told: number, kinds of the arguments, which entry it is, of the 32-bit
+ * calls that stand for many, by which number this one is asked for, and which arguments are unknown, a bit each.
  */
 #define ENF_SYS_KINDS_AT 16
 #define ENF_SYS_COMPAT 0x10000000000	 /* 32-bit entry: other registers, half as wide */
 #define ENF_SYS_SOCKETCALL 0x20000000000 /* argument 0 says which call, 1 where the others lie */
-#define ENF_SYS_IPC 0x40000000000	 /* argument 0 says which call, the others are unknown */
+#define ENF_SYS_IPC 0x40000000000	 /* argument 0 says which call */
 #define ENF_SYS_CALL_AT 48
+#define ENF_SYS_UNKNOWN_AT 56
 
 /*
  * A call that is looked at when it ends, for rows on ENF_OP_ATTEMPT: this bit in its number. Its kinds then

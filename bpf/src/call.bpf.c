@@ -42,6 +42,7 @@ __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct en
 	o->num[ENF_DIM_CODE - ENF_DIM_FIRST_NUM] = call->told & 0xffff;
 	kinds = call->told >> ENF_SYS_KINDS_AT;
 	for (__u32 i = 0; i < ENF_SYS_ARGS; i++) {
+		__u64 unknown = call->told >> (ENF_SYS_UNKNOWN_AT + i) & 1;
 		__u32 kind = kinds >> (4 * i) & 15;
 		__u64 value = call->arg[i];
 		long n = 0;
@@ -54,9 +55,9 @@ __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct en
 		value = enf_narrow(value, kind);
 		o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM + i] = value;
 		o->present |= ENF_BIT(ENF_DIM_N0 + i);
-		if (call->told & ENF_SYS_IPC)
-			o->unknown |= ENF_BIT(ENF_DIM_N0 + i);
-		if (kind == ENF_SYS_TEXT && value) { /* without an address there is no string */
+		o->unknown |= unknown << (ENF_DIM_N0 + i);
+		/* Without an address there is no string. */
+		if (kind == ENF_SYS_TEXT && (value | unknown)) {
 			o->present |= ENF_BIT(ENF_DIM_ARG_ANY) | ENF_BIT(ENF_DIM_ARG0 + i);
 			if (!arguments) {
 				arguments = enf_lend_arguments(s);
@@ -65,7 +66,7 @@ __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct en
 			}
 			enf_barrier(at);
 			if (arguments && texts < ENF_SYS_TEXTS &&
-			    at <= ENF_ARGUMENTS_SIZE - ENF_PATH_MAX && !(call->told & ENF_SYS_IPC))
+			    at <= ENF_ARGUMENTS_SIZE - ENF_PATH_MAX && !unknown)
 				n = bpf_probe_read_user_str(&arguments->text[at], ENF_PATH_MAX,
 							    (const void *)value);
 			/* What fills the room may be longer than it. */

@@ -28,7 +28,7 @@ static __always_inline int enf_is_asked(struct enf_call *call)
 				break;
 			if (bpf_probe_read_user(&value, sizeof(value),
 						(const void *)(from + 4 * i)))
-				call->told |= ENF_SYS_IPC;
+				call->told |= ~0ULL << ENF_SYS_UNKNOWN_AT;
 			call->arg[i] = value;
 		}
 	} else if (call->told & ENF_SYS_IPC) {

@@ -146,7 +146,7 @@ class CallKeys(TypedDict, total=False):
 
     call: str
     number: int
-    arguments: list[str | int]
+    arguments: list[str | int | None]
 
 
 class OperandDocument(TypedDict):

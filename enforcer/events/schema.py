@@ -186,8 +186,8 @@ _OBJECT: Final = (
     Key("call", _TEXT, "System call.", is_always=False),
     Key(
         "arguments",
-        {"type": "array", "items": {"type": ["string", "integer"]}},
-        "Of the system call.",
+        {"type": "array", "items": {"type": ["string", "integer", "null"]}},
+        "Of the system call; null is not known.",
         is_always=False,
     ),
     Key("point", _TEXT, "Point of the kernel that the rule names.", is_always=False),

@@ -12,24 +12,35 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
+#define SECOND 1000000000LL
+#define AHEAD 1000 /* seconds by which the clock is set */
+
 static long arg[6];
-static int sock;
+static int sock, scratch, program;
 static unsigned long words[16]; /* zero */
 static const char text[] = "changed";
 static unsigned int many[6];
 static int one = 7;
+static char bytes[8]; /* zero */
+static struct pollfd watched = { .events = POLLOUT };
+static struct timeval soon; /* its first half is what stime(2) asks for */
 
 /* ---- What a call changes, asked by other ways ---------------------------------------------- */
 
@@ -144,9 +155,56 @@ static long option(void)
 	return value;
 }
 
+static long filled(void)
+{
+	return bytes[0];
+}
+static long ready(void)
+{
+	return watched.revents;
+}
+
+static long size(void)
+{
+	struct stat info;
+
+	return fstat(scratch, &info) ? -1 : info.st_size;
+}
+
+static long long nanoseconds(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+/* Whether the clock was set since the first time; then it is put right. */
+static long clock_set(void)
+{
+	long long up = nanoseconds(CLOCK_MONOTONIC), ahead = nanoseconds(CLOCK_REALTIME) - up;
+	static long long before;
+	struct timespec right;
+
+	if (!before)
+		before = ahead;
+	if (ahead - before < AHEAD / 2 * SECOND)
+		return 0;
+	before += nanoseconds(CLOCK_MONOTONIC);
+	right.tv_sec = before / SECOND;
+	right.tv_nsec = before % SECOND;
+	clock_settime(CLOCK_REALTIME, &right);
+	return 1;
+}
+
 /* ---- Calls --------------------------------------------------------------------------------- */
 
 #define P(x) ((long)(x))
+
+enum { SOCK = -100, SCRATCH = -101, PROGRAM = -102 }; /* descriptors, which are open by then */
+
+static const long fallocate32[] = { SCRATCH, 0, 0, 0, 4096, 0 };
+static const long nice32[6] = { 5 };
 
 static const struct call {
 	const char *name;
@@ -154,6 +212,7 @@ static const struct call {
 	long socketcall, ipc; /* which of the many, if it is one of them */
 	long (*state)(void);
 	long arg[6];
+	const long *arg32; /* NULL: the same */
 } table[] = {
 	{ "memfd_create", 319, 356, 0, 0, descriptors, { P(text), 0 } },
 	{ "eventfd2", 290, 328, 0, 0, descriptors, { 0, 0 } },
@@ -174,12 +233,22 @@ static const struct call {
 	{ "chroot", 161, 61, 0, 0, root, { P("/tmp") } },
 	{ "add_key", 248, 286, 0, 0, keys, { P("user"), P(text), P(text), 4, -3 } },
 	{ "alarm", 37, 27, 0, 0, left, { 100 } },
-	{ "ioctl", 16, 54, 0, 0, nonblocking, { -100, 0x5421, P(&one) } },
+	{ "ioctl", 16, 54, 0, 0, nonblocking, { SOCK, 0x5421, P(&one) } },
 	{ "shmget", 29, 395, 0, 23, shm, { 0, 4096, 0600 | 01000 } },
 	{ "semget", 64, 393, 0, 2, sem, { 0, 1, 0600 | 01000 } },
 	{ "msgget", 68, 399, 0, 13, msg, { 0, 0600 | 01000 } },
-	{ "setsockopt", 54, 366, 14, 0, option, { -100, 1, 12, P(&one), sizeof(one) } },
+	{ "setsockopt", 54, 366, 14, 0, option, { SOCK, 1, 12, P(&one), sizeof(one) } },
 	{ "socketpair", 53, 360, 8, 0, descriptors, { 1, 1, 0, P(words) } },
+	{ "fcntl", 72, 55, 0, 0, nonblocking, { SOCK, F_SETFL, O_NONBLOCK } },
+	{ "fcntl64", 72, 221, 0, 0, nonblocking, { SOCK, F_SETFL, O_NONBLOCK } },
+	{ "settimeofday", 164, 79, 0, 0, clock_set, { P(&soon) } },
+	{ "stime", 164, 25, 0, 0, clock_set, { P(&soon) } },
+	{ "sendfile", 40, 187, 0, 0, size, { SCRATCH, PROGRAM, 0, 4 } },
+	{ "ppoll", 271, 309, 0, 0, ready, { P(&watched), 1, P(words) } },
+	{ "ppoll_time64", 271, 414, 0, 0, ready, { P(&watched), 1, P(words) } },
+	{ "fallocate", 285, 324, 0, 0, size, { SCRATCH, 0, 0, 4096 }, fallocate32 },
+	{ "pread64", 17, 180, 0, 0, filled, { PROGRAM, P(bytes), 3, 1 } },
+	{ "nice", 141, 34, 0, 0, nice_value, { 0, 0, 5 }, nice32 },
 };
 
 static long enter32(long number, const long *a)
@@ -234,17 +303,37 @@ static long enter(const struct call *call, const char *entry)
 	exit(2);
 }
 
+static long resolve(long value)
+{
+	switch (value) {
+	case SOCK:
+		return sock;
+	case SCRATCH:
+		return scratch;
+	case PROGRAM:
+		return program;
+	default:
+		return value;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	for (size_t i = 0; argc == 3 && i < sizeof(table) / sizeof(*table); i++) {
 		const struct call *call = &table[i];
+		const long *given = call->arg;
 		long before, after, result;
 
 		if (strcmp(call->name, argv[2]))
 			continue;
-		sock = socket(AF_UNIX, SOCK_STREAM, 0);
+		if (!strcmp(argv[1], "32") && call->arg32)
+			given = call->arg32;
+		sock = watched.fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		scratch = memfd_create("scratch", 0);
+		program = open("/proc/self/exe", O_RDONLY);
+		soon.tv_sec = time(NULL) + AHEAD;
 		for (int n = 0; n < 6; n++)
-			arg[n] = call->arg[n] == -100 ? sock : call->arg[n];
+			arg[n] = resolve(given[n]);
 		before = call->state();
 		result = enter(call, argv[1]);
 		after = call->state();

@@ -24,7 +24,7 @@ from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
 from enforcer.libbpf.lane import ROOM
 from enforcer.policy.language.templates import PLACEHOLDERS
-from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import Verb
 from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
@@ -183,7 +183,7 @@ SHAPE = st.fixed_dictionaries(
         "bits": st.sampled_from([0, 2, U32]),
         "dev": st.integers(0, U32),
         "obj_flags": st.integers(0, 0x7FF),
-        "unknown": st.sampled_from([0, 1, 0x3F]),
+        "unknown": st.sampled_from([0, 1, 0x3F, 0x15 << Dim.N0]),
         "start_ns": st.integers(0, 1 << 50),
         "exec_ns": st.integers(0, 1 << 50),
         "exe": st.sampled_from([b"", b"/usr/bin/bash", b"/x\xff\n"]),
