@@ -217,6 +217,7 @@ struct file {
 	unsigned int f_flags;
 	struct path f_path;
 	struct inode *f_inode;
+	const struct cred *f_cred;
 	void *private_data;
 };
 
@@ -635,6 +636,7 @@ enum dentry_flags {
 #define ENF_FS_IOC32_SETFLAGS 0x40046602
 #define ENF_FS_IOC_FSSETXATTR 0x401c5820
 #define ENF_EXT4_IOC_MOVE_EXT 0xc028660f
+#define ENF_EXT4_IOC_SWAP_BOOT 0x6611
 #define ENF_PF_IO_WORKER 0x10
 #define ENF_PF_USER_WORKER 0x4000
 #define ENF_PF_KTHREAD 0x200000

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What else can be done with a descriptor that was opened to append (O_APPEND) than to append. Attached only
- * where some rule tells appending from writing; it is decided as ENF_OP_OVERWRITE, which stands for the
- * writing that the open did not ask for.
+ * where some rule tells appending from writing, but for ioctl(2); it is decided as ENF_OP_OVERWRITE, which stands
+ * for the writing that the open did not ask for. Of the layers of an overlay it is asked at the open: file.bpf.c.
  *
  * Fail direction: whatever is not known to append only, by the system call that goes on, may overwrite.
  */
@@ -119,12 +119,13 @@ int BPF_PROG(enf_append_mprotect, struct vm_area_struct *vma, unsigned long reqp
 	return enf_act_mapped(file, ENF_OP_OVERWRITE, ENF_NO_OP);
 }
 
+/* ---- Content that is exchanged ------------------------------------------------------------ */
+
 /*
  * ext4 exchanges blocks of two files, and asks of the second only that its descriptor can write. Which one that
  * is lies in the caller's memory, where another thread can change it: unknown, so that onError decides.
  */
-SEC("lsm/file_ioctl")
-int BPF_PROG(enf_append_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+static __always_inline int enf_exchange_blocks(void)
 {
 	struct enf_access a = {
 		.present = ENF_BIT64(ENF_DIM_PATH),
@@ -133,7 +134,41 @@ int BPF_PROG(enf_append_ioctl, struct file *file, unsigned int cmd, unsigned lon
 		.n_ops = 1,
 	};
 
-	if (ret)
-		return ret;
-	return cmd == ENF_EXT4_IOC_MOVE_EXT ? enf_act(&a) : 0;
+	return enf_act(&a);
+}
+
+/*
+ * It also exchanges content and size of a file with those of its inode for boot loaders, which is a truncation. Also
+ * attached where nobody tells appending from writing: then no row is about the second operation.
+ */
+static __always_inline int enf_exchange(struct file *file, unsigned int cmd)
+{
+	struct enf_access a = {
+		.dentry = enf_pointer(file, f_path.dentry),
+		.mnt = enf_pointer(file, f_path.mnt),
+		.op = { ENF_OP_TRUNCATE, ENF_OP_OVERWRITE },
+		.n_ops = 1,
+	};
+
+	if (cmd == ENF_EXT4_IOC_MOVE_EXT)
+		return enf_exchange_blocks();
+	if (cmd != ENF_EXT4_IOC_SWAP_BOOT)
+		return 0;
+	if (file->f_flags & ENF_O_APPEND)
+		a.n_ops = 2;
+	return enf_act(&a);
+}
+
+SEC("lsm/file_ioctl")
+int BPF_PROG(enf_append_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+{
+	return ret ? ret : enf_exchange(file, cmd);
+}
+
+/* Of 32-bit programs: see attributes.bpf.c. */
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(enf_append_ioctl_compat, struct file *file, unsigned int cmd, unsigned long arg,
+	     int ret)
+{
+	return ret ? ret : enf_exchange(file, cmd);
 }

@@ -96,6 +96,30 @@ static __always_inline int enf_file_access(const struct enf_task *task, struct f
 	return enf_act(&room.a);
 }
 
+/*
+ * A file at this address that was opened to append, perhaps as a layer's. What is done to the overlay's file, to map it
+ * or to remove O_APPEND, is done to this one as well, and no hook tells of this one. So it is asked already now
+ * whether it may be overwritten. A rule on both names therefore refuses even to append by the overlay.
+ *
+ * The file behind one of a FUSE server (v6.9) is reached by a mount like any other, but opened with the credentials that
+ * the server had. Fail direction: whatever is opened with another's credentials counts as such a file.
+ */
+__attribute__((noinline)) int enf_append_layer(__u64 file)
+{
+	struct enf_access a = {
+		.dentry = enf_word_at(file + enf_offset(struct file, f_path.dentry)),
+		.mnt = enf_word_at(file + enf_offset(struct file, f_path.mnt)),
+		.op = { ENF_OP_OVERWRITE },
+		.n_ops = 1,
+	};
+	struct task_struct *t = bpf_get_current_task_btf();
+
+	if (enf_word_at(file + enf_offset(struct file, f_cred)) == enf_pointer(t, real_cred) &&
+	    !enf_is_layer(a.mnt))
+		return 0;
+	return enf_act(&a);
+}
+
 #define ENF_OPEN_OPS (ENF_BIT(ENF_OP_READ) | ENF_BIT(ENF_OP_WRITE) | ENF_BIT(ENF_OP_APPEND))
 
 SEC("lsm/file_open")
@@ -105,6 +129,7 @@ int BPF_PROG(enf_file_open, struct file *file, int ret)
 	__u32 mode, pair = ENF_PAIR(ENF_OP_READ, ENF_NO_OP);
 	__u64 ops = ENF_BIT(ENF_OP_READ);
 	__u8 writes = ENF_OP_WRITE;
+	int error;
 
 	if (ret)
 		return ret;
@@ -121,7 +146,13 @@ int BPF_PROG(enf_file_open, struct file *file, int ret)
 		pair = ENF_PAIR(mode == ENF_FMODE_WRITE ? ENF_NO_OP : ENF_OP_READ, writes);
 		ops = enf_pair_ops(pair);
 	}
-	return enf_file_access(task, file, pair, ops, 0);
+	error = enf_file_access(task, file, pair, ops, 0);
+	if (error || writes != ENF_OP_APPEND || (task && !(task->ops & ENF_BIT(ENF_OP_OVERWRITE))))
+		return error;
+	if (enf_is_behind(file))
+		return enf_result(enf_layer_file(enf_address(file->f_inode),
+						 ENF_PAIR(ENF_NO_OP, ENF_OP_OVERWRITE), 0));
+	return enf_result(enf_append_layer(enf_address(file)));
 }
 
 /* Strict rules: every use of a descriptor, also of one that was opened before the policy. */
@@ -189,8 +220,9 @@ int BPF_PROG(enf_file_mprotect, struct vm_area_struct *vma, unsigned long reqpro
 }
 
 /*
- * Strict rules: memory is a use of the descriptor that it is mapped from, for as long as it is mapped. On x86
- * what may be written or run may be read as well, but for memory that is only run (pkeys).
+ * Strict rules: memory is a use of the descriptor that it is mapped from, for as long as it is mapped. Whatever rights
+ * it has, it is read by /proc/self/mem, ptrace(2) and core dumps. These write to private copies only, if it may not be
+ * written otherwise.
  */
 SEC("lsm/mmap_file")
 int enf_mmap_strict(unsigned long long *ctx)
@@ -201,8 +233,6 @@ int enf_mmap_strict(unsigned long long *ctx)
 
 	if (m.ret)
 		return m.ret;
-	if (!(m.prot & (ENF_PROT_READ | ENF_PROT_WRITE | ENF_PROT_EXEC)))
-		return 0;
 	if (!enf_mapped_file(ctx) || !file) /* both: see above */
 		return 0;
 	return enf_file_access(
@@ -211,7 +241,7 @@ int enf_mmap_strict(unsigned long long *ctx)
 		ENF_BIT(ENF_OP_FD_READ) | (is_written ? ENF_BIT(ENF_OP_FD_WRITE) : 0), 1);
 }
 
-/* What the mapping could not be used for before. */
+/* What the mapping could not be used for before. On x86 what may be written or run may be read, but for pkeys. */
 SEC("lsm/file_mprotect")
 int BPF_PROG(enf_mprotect_strict, struct vm_area_struct *vma, unsigned long reqprot,
 	     unsigned long prot, int ret)

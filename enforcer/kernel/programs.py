@@ -185,6 +185,7 @@ HOOKS: Final = (
     _hook("enf_mmap_strict"),
     _hook("enf_mprotect_strict"),
     _hook("enf_append_ioctl"),
+    _hook("enf_append_ioctl_compat", optional=True),
     _hook("enf_path_truncate"),
     # Before Linux 6.2 path_truncate and inode_setxattr are called where these are since.
     _hook("enf_file_truncate", optional=True),

@@ -16,6 +16,7 @@ import os
 import resource
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
@@ -40,7 +41,7 @@ _NOAPPEND = 0x20
 _KEEP_SIZE, _PUNCH_HOLE, _ZERO_RANGE = 1, 2, 0x10
 _GETFLAGS, _SETFLAGS, _SETFLAGS32 = 0x80086601, 0x40086602, 0x40046602
 _FSGETXATTR, _FSSETXATTR = 0x801C581F, 0x401C5820
-_MOVE_EXT = 0xC028660F  # EXT4_IOC_MOVE_EXT
+_MOVE_EXT, _SWAP_BOOT = 0xC028660F, 0x6611  # EXT4_IOC_*
 _NODUMP = 0x40  # of FS_IOC_SETFLAGS
 _XFLAG_NODUMP = 0x80
 _RW_APPEND = os.O_RDWR | os.O_APPEND
@@ -158,14 +159,39 @@ def zero(path: str) -> None:
     _allocate(path, _ZERO_RANGE)
 
 
-def exchange_blocks(path: str) -> None:
+def _exchange_blocks(path: str, control: Callable[[int, bytes], object]) -> None:
     """Let a file of one's own have its blocks, and it those of that file: as a defragmenter does."""
     own, fd = os.open(path + ".source", os.O_RDWR), os.open(path, _RW_APPEND)
     os.fsync(own)
     os.fsync(fd)
-    fcntl.ioctl(own, _MOVE_EXT, struct.pack("<II4Q", 0, fd, 0, 0, 1, 0))
+    control(own, struct.pack("<II4Q", 0, fd, 0, 0, 1, 0))
     os.fsync(fd)
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # what was read before
+
+
+def exchange_blocks(path: str) -> None:
+    _exchange_blocks(path, lambda own, what: fcntl.ioctl(own, _MOVE_EXT, what))
+
+
+def exchange_blocks_by_old_call(path: str) -> None:
+    _exchange_blocks(path, lambda own, what: old_call(54, own, _MOVE_EXT, low(what)))
+
+
+def _exchange_with_loader(path: str, flags: int) -> None:
+    """Exchange its content with that of a file system's boot loader: first something that it has not."""
+    for name, how in ((path + ".source", os.O_RDWR), (path, flags)):
+        fd = os.open(name, how)
+        os.fsync(fd)
+        fcntl.ioctl(fd, _SWAP_BOOT)
+        os.fsync(fd)
+
+
+def exchange_with_loader(path: str) -> None:
+    _exchange_with_loader(path, os.O_RDWR)
+
+
+def exchange_with_loader_appending(path: str) -> None:
+    _exchange_with_loader(path, _RW_APPEND)
 
 
 # ---- Set-user-ID ----------------------------------------------------------------------------------

@@ -6,10 +6,15 @@ Attempts on a directory by way of an overlay that has it as a layer: ``overlay_a
 The directory becomes the upper layer of an overlay in a mount namespace of the process's own, and the attempt
 is made on what the overlay shows. ``read`` has it as the lower one. What was read goes to standard output; the
 exit code is the errno that stopped it. Standalone, as file_attempts.py is.
+
+Some are followed by what is done to the file ``log``, by a descriptor that was opened to append.
 """
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
+import mmap
 import os
 import sys
 import tempfile
@@ -17,7 +22,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
 
-from attempting import STRANGER, Attempts, become, mount, own_mounts, own_users
+from attempting import (
+    LIBC,
+    MS_BIND,
+    STRANGER,
+    Attempts,
+    become,
+    check,
+    mount,
+    own_mounts,
+    own_users,
+)
 
 ATTEMPTS = Attempts()
 
@@ -149,6 +164,59 @@ def hidden(upper: str) -> None:
     os.chmod(merged + "/write", 0o711)
     os.unlink(merged + "/write")
     os.write(1, b"done")
+
+
+# ---- Opened to append -----------------------------------------------------------------------------
+
+
+def _append(fd: int) -> None:
+    os.write(fd, b"added")
+
+
+def _map(fd: int) -> None:
+    mmap.mmap(fd, 0, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)[:7] = b"changed"
+
+
+def _unset(fd: int) -> None:
+    fcntl.fcntl(fd, fcntl.F_SETFL, 0)
+    os.pwrite(fd, b"changed", 0)
+
+
+def _punch(fd: int) -> None:
+    check(LIBC.fallocate(fd, 3, ctypes.c_long(0), ctypes.c_long(7)))  # PUNCH_HOLE | KEEP_SIZE
+
+
+_DEEDS = {"append": _append, "map": _map, "unset": _unset, "punch": _punch}
+
+
+def _do(directory: str, deed: str) -> None:
+    _DEEDS[deed](os.open(directory + "/log", os.O_RDWR | os.O_APPEND))
+
+
+@ATTEMPTS.add
+def directly(directory: str, deed: str) -> None:
+    """Without an overlay of one's own."""
+    _do(directory, deed)
+
+
+@ATTEMPTS.add
+def bound(directory: str, place: str, deed: str) -> None:
+    """The same by another name in a mount namespace of one's own, as a container has its files."""
+    own_mounts()
+    mount(directory, place, flags=MS_BIND)
+    _do(place, deed)
+
+
+@ATTEMPTS.add
+def shown(upper: str, deed: str) -> None:
+    _do(_shown(upper), deed)
+
+
+@ATTEMPTS.add
+def shown_to_user(upper: str, deed: str) -> None:
+    become(STRANGER)
+    own_users()
+    _do(overlaid(upper, more=",userxattr"), deed)
 
 
 main = ATTEMPTS.main

@@ -40,6 +40,9 @@ _DIRECT = {
     "link": "ln {}/link {}/linked",
     "move_directory": "mv {} {}.moved",
 }
+_DEEDS = ("map", "unset", "punch")
+_KEPT_SHOWN = {"host": "merged", "container": "seen"}
+_GROWN = f"{_BASE}/grown/log, {_BASE}/merged/log, {_BASE}/seen/log, /mnt/scratch/grown/log"
 _POLICY = f"""
 apiVersion: enforcer/v1
 kind: EnforcerPolicy
@@ -54,6 +57,15 @@ spec:
     file: unlink
     match: {{path: /mnt/scratch/kept/**}}
     action: {{deny: {{errno: EDOM}}}}
+  - name: grown-appended
+    file: append
+    match: {{path: [{_GROWN}]}}
+    action: allow
+  - name: grown
+    file: write
+    match: {{path: [{_GROWN}]}}
+    action: {{deny: {{errno: EDOM}}}}
+    guard: false
 """
 
 
@@ -86,6 +98,25 @@ def _facts(directory: Path) -> dict[str, object]:
     return found
 
 
+def _grow(directory: Path) -> None:
+    """Make the directory of a log, also for a user."""
+    directory.mkdir(parents=True)
+    (directory / "log").write_bytes(_SECRET)
+    for path in (directory, directory / "log"):
+        os.chown(path, overlay_attempts.STRANGER, overlay_attempts.STRANGER)
+
+
+def _written(way: str, directory: Path, *more: str) -> tuple[int, bytes]:
+    """Do something to the log of a directory: how it ended, and what the log has then."""
+    (directory / "log").write_bytes(_SECRET)
+    return _tried(way, directory, *more)
+
+
+def _tried(way: str, directory: Path, *more: str) -> tuple[int, bytes]:
+    result = attempter.make(_SCRIPT, way, str(directory), *more)
+    return result.returncode, (directory / "log").read_bytes()
+
+
 def _observe(name: str, directory: Path) -> tuple[int, bool, bytes]:
     """Make an attempt by the overlay: how it ended, whether it had an effect, its words."""
     before = _facts(directory)
@@ -116,6 +147,34 @@ def controls() -> dict[str, tuple[int, bool, bytes]]:
 
 
 @pytest.fixture(scope="module")
+def grown(controls, users) -> dict[str, Path]:
+    """Logs that a rule lets be appended to, and what is done to them before there is an engine."""
+    for base in (_BASE, users):
+        for name in ("grown", "free"):
+            _grow(base / name)
+    for name in ("merged-upper", "seen"):
+        _grow(_BASE / name)
+    for name in ("merged", "merged-work", "merged-lower"):
+        (_BASE / name).mkdir()
+    names = ("lowerdir", "lower"), ("upperdir", "upper"), ("workdir", "work")
+    options = ",".join(f"{name}={_BASE}/merged-{part}" for name, part in names)
+    subprocess.run(["mount", "-t", "overlay", "-o", options, "none", _BASE / "merged"], check=True)
+    return {"shown": _BASE, "shown_to_user": users}
+
+
+@pytest.fixture(scope="module")
+def grown_controls(grown) -> dict[tuple[str, str], tuple[int, bytes]]:
+    found = {}
+    for deed in ("append", *_DEEDS):
+        for way, base in grown.items():
+            found[way, deed] = _written(way, base / "grown", deed)
+            (base / "grown/log").write_bytes(_SECRET)
+        found["host", deed] = _written("directly", _BASE / "merged", deed)
+    (_BASE / "merged/log").write_bytes(_SECRET)
+    return found
+
+
+@pytest.fixture(scope="module")
 def users(controls, scratch) -> Path:
     """The same of a user without privileges, who needs a file system with attributes for users."""
     for name in ("control", "kept", "other"):
@@ -129,7 +188,7 @@ def users(controls, scratch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def daemon(controls, users, tmp_path_factory) -> Iterator[Engine]:
+def daemon(controls, users, grown_controls, tmp_path_factory) -> Iterator[Engine]:
     """One engine; it starts after the controls were taken."""
     with running(_POLICY, tmp_path_factory.mktemp("layers")) as it:
         yield it
@@ -192,3 +251,53 @@ def test_work_directory_is_not_emptied(daemon):
 
     assert direct.returncode != 0
     assert (place / "work/file").exists()
+
+
+# ---- Append only ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["shown", "shown_to_user"])
+@pytest.mark.parametrize("deed", _DEEDS)
+def test_what_may_be_appended_to_is_not_overwritten_as_a_layer(
+    way, deed, grown, grown_controls, daemon
+):
+    """What the overlay's user does to its descriptor is done to the log, whose name only its open is decided by."""
+    code, content = grown_controls[way, deed]
+    assert (0, len(_SECRET)) == (code, len(content))
+    assert content != _SECRET
+
+    before = (grown[way] / "grown/log").read_bytes()
+    assert (_ERROR, before) == _tried(way, grown[way] / "grown", deed)
+
+
+@pytest.mark.parametrize("way", ["shown", "shown_to_user"])
+@pytest.mark.parametrize("deed", ["append", *_DEEDS])
+def test_layers_that_no_rule_names_are_written_in_every_way(
+    way, deed, grown, grown_controls, daemon
+):
+    """Beside it an overlay changes its log as before."""
+    assert grown_controls[way, deed] == _written(way, grown[way] / "free", deed)
+
+
+def test_log_itself_is_appended_to(grown, daemon):
+    """Without an overlay that permission holds, and no more."""
+    grew = (_BASE / "grown/log").read_bytes() + b"added"
+
+    assert (0, grew) == _tried("directly", _BASE / "grown", "append")
+    assert (_ERROR, grew) == _tried("directly", _BASE / "grown", "map")
+
+
+@pytest.mark.parametrize("who", _KEPT_SHOWN)
+def test_overlay_that_a_rule_names_is_appended_to(who, grown_controls, daemon):
+    """The rule is on the overlay's name, on the host or in a container: its layer has another."""
+    more = () if who == "host" else (str(_BASE / _KEPT_SHOWN[who]),)
+    way = "directly" if who == "host" else "bound"
+    before = (_BASE / "merged/log").read_bytes()
+
+    tried = {deed: _tried(way, _BASE / "merged", *more, deed) for deed in ("append", *_DEEDS)}
+
+    assert (0, _SECRET + b"added") == grown_controls["host", "append"]
+    assert {
+        "append": (0, before + b"added"),
+        **dict.fromkeys(_DEEDS, (_ERROR, before + b"added")),
+    } == tried

@@ -13,15 +13,18 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import signal
 import stat
+import struct
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
 
-from attempting import AT_FDCWD, LIBC, STRANGER, Attempts, check
+from attempting import AT_FDCWD, LIBC, STRANGER, Attempts, become, check
 
+_PTRACE_TRACEME, _PTRACE_PEEKDATA = 0, 2
 _SYS_MOVE_MOUNT, _SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 429, 430, 431, 432
 _CREATE, _FROM_NOTHING = 6, 4
 ATTEMPTS = Attempts()
@@ -83,6 +86,40 @@ def map_and_protect(path: str) -> None:
     address = _map(fd, mmap.MAP_PRIVATE, 0)
     _upgrade(address, mmap.PROT_READ)
     _show(address)
+
+
+@ATTEMPTS.add
+def map_without_rights(path: str) -> None:
+    """The kernel reads for a process all that is in its memory. Since v6.12 it can be told not to."""
+    fd = os.open(path, os.O_RDONLY)
+    memory = os.open("/proc/self/mem", os.O_RDONLY)  # no longer its own once it is another user
+    os.setuid(STRANGER)
+    os.write(1, os.pread(memory, 10, _map(fd, mmap.MAP_PRIVATE, 0)))
+
+
+@ATTEMPTS.add
+def map_for_a_tracer(path: str) -> None:
+    """The same by ptrace(2), of a child that has the memory, too."""
+    fd = os.open(path, os.O_RDONLY)
+    become(STRANGER)
+    address = _map(fd, mmap.MAP_PRIVATE, 0)
+    child = os.fork()
+    if not child:
+        LIBC.ptrace(_PTRACE_TRACEME, 0, None, None)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(0)
+    try:
+        os.waitpid(child, os.WUNTRACED)
+        LIBC.ptrace.restype = ctypes.c_long
+        found = b""
+        for at in (address, address + 8):
+            ctypes.set_errno(0)
+            word = LIBC.ptrace(_PTRACE_PEEKDATA, child, ctypes.c_void_p(at), None)
+            check(-ctypes.get_errno())
+            found += struct.pack("<q", word)
+        os.write(1, found[:10])
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 @ATTEMPTS.add

@@ -161,7 +161,8 @@ _ROWS: Final = (
               hooks="path_mknod path_rename path_link inode_create inode_mknod/enf_layer_mknod"
                     " inode_link/enf_layer_link inode_rename/enf_layer_rename"),
     Operation(Op.TRUNCATE, "file", "truncate", "truncate", "Shorten or lengthen.", _FILE, _UPDATE,
-              hooks="path_truncate file_truncate inode_setattr/enf_layer_setattr"),
+              hooks="path_truncate file_truncate inode_setattr/enf_layer_setattr"
+                    " file_ioctl/enf_append_ioctl file_ioctl_compat/enf_append_ioctl_compat"),
     Operation(Op.MMAP_EXEC, "file", "mmapExec", "mmap", "Map executable.", _FILE, _FILE_OTHER,
               hooks="mmap_file file_mprotect"),
     Operation(Op.UNLINK, "file", "unlink", "unlinkat", "Remove a name, or replace it by rename.",
@@ -192,8 +193,9 @@ _ROWS: Final = (
     Operation(Op.OVERWRITE, "file", "write", "pwritev2",
               "Write elsewhere than at the end, by a descriptor that was opened to append.",
               _FILE, _UPDATE, is_deed=False,
-              hooks="file_permission/enf_append_permission mmap_file/enf_append_mmap"
-                    " file_mprotect/enf_append_mprotect file_ioctl/enf_append_ioctl"),
+              hooks="file_open file_permission/enf_append_permission"
+                    " mmap_file/enf_append_mmap file_mprotect/enf_append_mprotect"
+                    " file_ioctl/enf_append_ioctl file_ioctl_compat/enf_append_ioctl_compat"),
     Operation(Op.GUARD, "file", "guard", "renameat2",
               "Rename or link what a path of a rule names, or rename a directory above it.",
               _FILE, _RENAME, is_deed=False, asked_by="guard",
