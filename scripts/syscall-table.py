@@ -5,8 +5,8 @@ Print the table of enforcer/policy/language/syscall_table.py from the kernel's h
 
 usage: scripts/syscall-table.py ASM/UNISTD_64.H LINUX/SYSCALLS.H
 
-What the headers do not say stands below: entries whose prototype is elsewhere, and which char
-pointers are no strings.
+What the headers do not say stands below: entries whose prototype is elsewhere, arguments that the
+call casts, and which char pointers are no strings.
 """
 
 import re
@@ -24,6 +24,8 @@ ELSEWHERE = {
     "iopl": "u",
     "set_thread_area": "p",
     "get_thread_area": "p",
+    # security/keys/keyctl.c casts what most of its operations take first to key_serial_t.
+    "keyctl": "iilll",
 }
 SIGNED = {
     "int",

@@ -120,6 +120,20 @@ __attribute__((noinline)) int enf_append_layer(__u64 file)
 	return enf_act(&a);
 }
 
+/* The same where the layer's file may have the overlay's path. */
+__attribute__((noinline)) int enf_append_opened(__u64 file)
+{
+	__u64 dentry, inode;
+
+	if (!bpf_core_field_exists(((struct backing_file *)0)->user_path)) {
+		dentry = enf_word_at(file + enf_offset(struct file, f_path.dentry));
+		inode = enf_word_at(file + enf_offset(struct file, f_inode));
+		if (inode != enf_word_at(dentry + enf_offset(struct dentry, d_inode)))
+			return enf_layer_file(inode, ENF_PAIR(ENF_NO_OP, ENF_OP_OVERWRITE), 0);
+	}
+	return enf_append_layer(file);
+}
+
 #define ENF_OPEN_OPS (ENF_BIT(ENF_OP_READ) | ENF_BIT(ENF_OP_WRITE) | ENF_BIT(ENF_OP_APPEND))
 
 SEC("lsm/file_open")
@@ -149,10 +163,7 @@ int BPF_PROG(enf_file_open, struct file *file, int ret)
 	error = enf_file_access(task, file, pair, ops, 0);
 	if (error || writes != ENF_OP_APPEND || (task && !(task->ops & ENF_BIT(ENF_OP_OVERWRITE))))
 		return error;
-	if (enf_is_behind(file))
-		return enf_result(enf_layer_file(enf_address(file->f_inode),
-						 ENF_PAIR(ENF_NO_OP, ENF_OP_OVERWRITE), 0));
-	return enf_result(enf_append_layer(enf_address(file)));
+	return enf_result(enf_append_opened(enf_address(file)));
 }
 
 /* Strict rules: every use of a descriptor, also of one that was opened before the policy. */

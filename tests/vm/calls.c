@@ -232,6 +232,7 @@ static const struct call {
 	{ "mlockall", 151, 152, 0, 0, locked, { 1 } },
 	{ "chroot", 161, 61, 0, 0, root, { P("/tmp") } },
 	{ "add_key", 248, 286, 0, 0, keys, { P("user"), P(text), P(text), 4, -3 } },
+	{ "keyctl", 250, 288, 0, 0, keys, { 0, -1, 1 } }, /* a keyring for the thread */
 	{ "alarm", 37, 27, 0, 0, left, { 100 } },
 	{ "ioctl", 16, 54, 0, 0, nonblocking, { SOCK, 0x5421, P(&one) } },
 	{ "shmget", 29, 395, 0, 23, shm, { 0, 4096, 0600 | 01000 } },

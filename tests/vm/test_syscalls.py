@@ -59,6 +59,7 @@ ERRORS = {
     "ppoll": "ELIBACC",
     "fallocate": "ELIBBAD",
     "pread64": "ELIBSCN",
+    "keyctl": "ELIBMAX",
 }
 """Every call has an error of its own, so that none is taken for another's."""
 
@@ -85,12 +86,13 @@ ARGUMENTS = {
     "fcntl": "{index: 1, equal: 4}",
     "fallocate": "{index: 1, equal: 0}",
     "pread64": "{index: 3, equal: 1}",
+    "keyctl": "{index: 1, equal: -1}",
 }
 UNKNOWN = (("mux", "shmget"), ("32", "pread64"), ("32", "nice"))
 """Where what the rule compares is unknown."""
 
 MUX = ("shmget", "semget", "msgget", "setsockopt", "socketpair")
-DIRTY = ("eventfd2", "epoll_create1", "personality", "setpriority", "mlockall", "alarm")
+DIRTY = ("eventfd2", "epoll_create1", "personality", "setpriority", "mlockall", "alarm", "keyctl")
 ENTRIES = (
     *(("64", name) for name in ERRORS),
     *(("32", name) for name in (*ERRORS, *ALSO_32)),

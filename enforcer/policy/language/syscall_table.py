@@ -102,7 +102,7 @@ clock_nanosleep/230/iipp exit_group/231/i epoll_wait/232/ipii epoll_ctl/233/iiip
 utimes/235/tp mbind/237/lllplu set_mempolicy/238/ipl get_mempolicy/239/pplll mq_open/240/tihp
 mq_unlink/241/t mq_timedsend/242/iplup mq_timedreceive/243/iplpp mq_notify/244/ip
 mq_getsetattr/245/ipp kexec_load/246/llpl waitid/247/iipip add_key/248/ttpli
-request_key/249/ttti keyctl/250/illll ioprio_set/251/iii ioprio_get/252/ii inotify_init/253/
+request_key/249/ttti keyctl/250/iilll ioprio_set/251/iii ioprio_get/252/ii inotify_init/253/
 inotify_add_watch/254/itu inotify_rm_watch/255/ii migrate_pages/256/ilpp openat/257/itih
 mkdirat/258/ith mknodat/259/ithu fchownat/260/ituui futimesat/261/itp newfstatat/262/itpi
 unlinkat/263/iti renameat/264/itit linkat/265/ititi symlinkat/266/tit readlinkat/267/itpi
