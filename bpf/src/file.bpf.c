@@ -160,10 +160,12 @@ int BPF_PROG(enf_file_open, struct file *file, int ret)
 		pair = ENF_PAIR(mode == ENF_FMODE_WRITE ? ENF_NO_OP : ENF_OP_READ, writes);
 		ops = enf_pair_ops(pair);
 	}
-	error = enf_file_access(task, file, pair, ops, 0);
-	if (error || writes != ENF_OP_APPEND || (task && !(task->ops & ENF_BIT(ENF_OP_OVERWRITE))))
-		return error;
-	return enf_result(enf_append_opened(enf_address(file)));
+	if (writes == ENF_OP_APPEND && (!task || (task->ops & ENF_BIT(ENF_OP_OVERWRITE)))) {
+		error = enf_append_opened(enf_address(file));
+		if (error)
+			return enf_result(error);
+	}
+	return enf_file_access(task, file, pair, ops, 0);
 }
 
 /* Strict rules: every use of a descriptor, also of one that was opened before the policy. */
