@@ -211,6 +211,22 @@ static __noinline int enf_acts_on_system(__u64 name)
 	       enf_named(text, "sysrq");
 }
 
+/* Is it the switch of debugfs that takes away every kprobe, and so rules on system calls and functions? */
+static __noinline int enf_acts_on_kprobes(__u64 dentry)
+{
+	struct enf_short_name text, folder;
+	__u64 name = 0, parent = 0;
+
+	enf_read(name, dentry + enf_offset(struct dentry, d_name.name));
+	text = enf_short_name_of(name);
+	if (!enf_named(text, "enabled"))
+		return 0;
+	enf_read(parent, dentry + enf_offset(struct dentry, d_parent));
+	enf_read(name, parent + enf_offset(struct dentry, d_name.name));
+	folder = enf_short_name_of(name);
+	return enf_named(folder, "kprobes");
+}
+
 /* Each write, not each open: a descriptor may be older than the guard, or than what it now acts on. */
 SEC("lsm/file_permission")
 int BPF_PROG(enf_guard_write, struct file *file, int mask, int ret)
@@ -223,7 +239,7 @@ int BPF_PROG(enf_guard_write, struct file *file, int mask, int ret)
 	if (ret || !(mask & (ENF_MAY_WRITE | ENF_MAY_APPEND)))
 		return ret;
 	magic = file->f_inode->i_sb->s_magic;
-	if (magic != ENF_CGROUP2_MAGIC && magic != ENF_PROC_MAGIC)
+	if (magic != ENF_CGROUP2_MAGIC && magic != ENF_PROC_MAGIC && magic != ENF_DEBUGFS_MAGIC)
 		return 0;
 	g = enf_guard_state();
 	if (!g || !enf_is_outsider(g))
@@ -234,6 +250,10 @@ int BPF_PROG(enf_guard_write, struct file *file, int mask, int ret)
 		if (!enf_is_meddler(g) || !enf_acts_on_cgroup(g, inode, name))
 			return 0;
 		act = ENF_GUARD_CGROUP;
+	} else if (magic == ENF_DEBUGFS_MAGIC) {
+		if (!enf_acts_on_kprobes((__u64)file->f_path.dentry))
+			return 0;
+		act = ENF_GUARD_SYSTEM;
 	} else {
 		if (!enf_acts_on_system(name) &&
 		    !(enf_is_meddler(g) && enf_acts_on_owner(g, inode)))

@@ -281,12 +281,13 @@ def test_cgroups_of_others_stay_open(protected):
         ("/proc/sysrq-trigger", "i"),
         ("/proc/sys/kernel/sysrq", "1"),
         ("/proc/sys/kernel/ftrace_enabled", "0"),
+        ("/sys/kernel/debug/kprobes/enabled", "0"),
         ("/proc/{pid}/oom_score_adj", "1000"),
         ("/proc/{pid}/task/{pid}/oom_score_adj", "1000"),
     ],
 )
 def test_files_of_proc_do_not_act_on_the_daemon(protected, path, text):
-    """What kills everything, or takes LSM programs away, or offers the daemon to the OOM killer."""
+    """What kills everything, or takes LSM programs or kprobes away, or offers the daemon to the OOM killer."""
     with pytest.raises(PermissionError):
         Path(path.format(pid=protected.pid)).write_text(text)
 
@@ -406,6 +407,7 @@ def test_without_protection_each_succeeds(tmp_path):
         os.kill(it.pid, signal.SIGCONT)
         assert enforces()
         _switch_ftrace_off()
+        _switch_kprobes_off()
         assert enforces()
         assert 0 == attempt(*_objects(it)["map delete id"]).returncode
         assert not enforces()
@@ -416,6 +418,12 @@ def test_without_protection_each_succeeds(tmp_path):
         assert 0 == attempt("umount", "-l", str(BPFFS)).returncode
         (CGROUPS / "plain" / "cgroup.kill").write_text("1")
         assert -9 == it.process.wait(60)
+
+
+def _switch_kprobes_off() -> None:
+    switch = Path("/sys/kernel/debug/kprobes/enabled")
+    switch.write_text("0")
+    switch.write_text("1")
 
 
 def _switch_ftrace_off() -> None:
