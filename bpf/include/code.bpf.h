@@ -94,8 +94,11 @@ static __always_inline void enf_take_code(struct enf_task *task, __u32 known)
 	task->flags = (task->flags & ~ENF_CODE_FLAGS) | known;
 }
 
-/* An exec has begun another program in *t*, the only thread. Its mappings are yet to come. */
-static __always_inline void enf_exec_code(struct task_struct *t, int asked)
+/*
+ * An exec has begun another program in *t*, the only thread. Its mappings are yet to come. Whoever traces it from before
+ * (*is_traced*) writes into it without a hook, and can do so before its first instruction.
+ */
+static __always_inline void enf_exec_code(struct task_struct *t, int asked, int is_traced)
 {
 	struct enf_code *fresh;
 
@@ -105,7 +108,7 @@ static __always_inline void enf_exec_code(struct task_struct *t, int asked)
 	}
 	fresh = bpf_task_storage_get(&code, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (fresh)
-		fresh->state = ENF_CODE_TRUSTED;
+		fresh->state = is_traced ? ENF_CODE_FOREIGN : ENF_CODE_TRUSTED;
 	else /* unknown, which onError decides */
 		enf_count(ENF_STAT_NO_TASK);
 }

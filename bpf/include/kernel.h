@@ -396,6 +396,7 @@ struct linux_binprm {
 	unsigned long exec;
 	struct file *file;
 	struct cred *cred;
+	int unsafe;
 	int argc;
 	const char *filename;
 	const char *interp;
@@ -641,8 +642,11 @@ enum dentry_flags {
 #define ENF_PF_USER_WORKER 0x4000
 #define ENF_PF_KTHREAD 0x200000
 #define ENF_TS_COMPAT 0x2 /* x86, of thread_info.status: a call with registers of 32 bits */
+#define ENF_LSM_UNSAFE_PTRACE 2
 #define ENF_RLIMIT_CPU 0
 #define ENF_RLIMIT_FSIZE 1
+#define ENF_RLIMIT_STACK 3
+#define ENF_RLIMIT_AS 9
 #define ENF_RLIMIT_RTTIME 15
 #define ENF_MAY_WRITE 0x2
 #define ENF_MAY_READ 0x4
@@ -689,6 +693,7 @@ enum dentry_flags {
 #define ENF_SIGHUP 1
 #define ENF_SIGKILL 9
 #define ENF_SIGTRAP 5
+#define ENF_SIGSEGV 11
 #define ENF_SIGCHLD 17
 #define ENF_SIGCONT 18
 #define ENF_SIGXFSZ 25

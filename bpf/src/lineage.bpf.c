@@ -198,7 +198,8 @@ int BPF_PROG(enf_committed, struct linux_binprm *bprm)
 	enf_task_exec(c.task, flags, bpf_ktime_get_boot_ns());
 	if (enf_asks_drift(enf_head(&c)))
 		enf_take_root(c.task, enf_address(t));
-	enf_exec_code(t, !!(enf_head(&c)->asked_flags & ENF_SF_TRUSTED_CODE));
+	enf_exec_code(t, !!(enf_head(&c)->asked_flags & ENF_SF_TRUSTED_CODE),
+		      bprm->unsafe & ENF_LSM_UNSAFE_PTRACE);
 	c.s = enf_acquire();
 	if (!c.s) {
 		c.task->exe_len = 0;

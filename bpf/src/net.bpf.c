@@ -115,13 +115,19 @@ static __always_inline int enf_read_sockaddr(struct enf_access *a, const void *a
 			return ENF_ADDR_NONE;
 	}
 	family = sa.family;
-	/* Most protocols take it for their own. UDP of version 6 does not look at the address then;
-	 * asking about it all the same can only refuse more.
+	/* Most protocols take it for their own, and SMC for that of version 4. UDP of version 6 does not look at
+	 * the address then; asking about it all the same can only refuse more.
 	 */
-	if (family == ENF_AF_UNSPEC && unspec_is_inet &&
-	    (a->family == ENF_AF_INET || a->family == ENF_AF_INET6))
-		family = a->family;
-	if (family == ENF_AF_UNIX)
+	if (family == ENF_AF_UNSPEC && unspec_is_inet) {
+		if (a->family == ENF_AF_INET || a->family == ENF_AF_INET6)
+			family = a->family;
+		else if (enf_is_smc(a))
+			family = ENF_AF_INET;
+	}
+	/* raw_bind() does not look at the family. */
+	if (unspec_is_inet && a->family == ENF_AF_INET && a->type == ENF_SOCK_RAW)
+		family = ENF_AF_INET;
+	if (family == ENF_AF_UNIX && a->family == ENF_AF_UNIX)
 		return ENF_ADDR_UNIX;
 	if (family == ENF_AF_INET && len >= 8) {
 		__u64 word;

@@ -53,10 +53,24 @@ int BPF_PROG(enf_task_kill, struct task_struct *target, void *info, int sig,
 	return enf_act(&a);
 }
 
-/*
- * A limit that is given to another process and at which the kernel ends it: of processor time, by SIGKILL in the
- * end; of the size of files, by SIGXFSZ at the next write.
- */
+/* The signal by which the kernel ends a process at a limit, in the end or at its next step; 0: it fails a call. */
+static __always_inline __u32 enf_limit_signal(unsigned int resource)
+{
+	switch (resource) {
+	case ENF_RLIMIT_CPU:
+	case ENF_RLIMIT_RTTIME:
+		return ENF_SIGKILL;
+	case ENF_RLIMIT_FSIZE:
+		return ENF_SIGXFSZ;
+	case ENF_RLIMIT_STACK: /* a stack that may not grow: acct_stack_growth() */
+	case ENF_RLIMIT_AS:
+		return ENF_SIGSEGV;
+	default:
+		return 0;
+	}
+}
+
+/* A limit that is given to another process and at which the kernel ends it. */
 SEC("lsm/task_setrlimit")
 int BPF_PROG(enf_task_setrlimit, struct task_struct *target, unsigned int resource,
 	     struct rlimit *limit, int ret)
@@ -64,16 +78,14 @@ int BPF_PROG(enf_task_setrlimit, struct task_struct *target, unsigned int resour
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct enf_access a = {
 		.present = ENF_BIT64(ENF_DIM_CODE),
-		.code = resource == ENF_RLIMIT_FSIZE ? ENF_SIGXFSZ : ENF_SIGKILL,
+		.code = enf_limit_signal(resource),
 		.op = { ENF_OP_SIGNAL },
 		.n_ops = 1,
 	};
 
 	if (ret)
 		return ret;
-	if (target->tgid == t->tgid ||
-	    (resource != ENF_RLIMIT_CPU && resource != ENF_RLIMIT_RTTIME &&
-	     resource != ENF_RLIMIT_FSIZE))
+	if (target->tgid == t->tgid || !a.code)
 		return 0;
 	enf_target(&a, target);
 	return enf_act(&a);

@@ -409,6 +409,14 @@ def limit_size(pid: str) -> None:
     _limit(pid, resource.RLIMIT_FSIZE)
 
 
+def limit_stack(pid: str) -> None:
+    _limit(pid, resource.RLIMIT_STACK)
+
+
+def limit_space(pid: str) -> None:
+    _limit(pid, resource.RLIMIT_AS)
+
+
 def limit_files(pid: str) -> None:
     _limit(pid, resource.RLIMIT_NOFILE)
 

@@ -377,11 +377,13 @@ def test_memory_is_free_without_a_policy(memory_control):
 
 
 def _limits(pid: int) -> tuple[tuple[int, int], ...]:
-    kinds = (resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
-    return tuple(resource.prlimit(pid, kind) for kind in kinds)
+    kinds = "CPU", "FSIZE", "NOFILE", "STACK", "AS"
+    return tuple(resource.prlimit(pid, getattr(resource, f"RLIMIT_{kind}")) for kind in kinds)
 
 
-@pytest.mark.parametrize("way", ["signal", "limit_time", "limit_size"])
+@pytest.mark.parametrize(
+    "way", ["signal", "limit_time", "limit_size", "limit_stack", "limit_space"]
+)
 def test_kept_process_is_not_ended(way, targets):
     """Nor is it given a limit at which the kernel ends it."""
     process = targets["kept"]

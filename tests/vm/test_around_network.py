@@ -9,10 +9,12 @@ nothing forbids goes on. That nothing was sent is told by listeners, and by whoe
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
 import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +32,8 @@ LIMITED, LISTENER = ROOT / "limited", ROOT / "listener"
 """The same program under names that rules on sockets without an address are about."""
 
 ACCESS = errno.EACCES
-TCP, INET, RXRPC, SOURCE, MQ = 4310, 4311, 4312, 4313, "/enforcer-kept"
+LIBC = ctypes.CDLL(None, use_errno=True)
+TCP, INET, RXRPC, SOURCE, BOUND, MQ = 4310, 4311, 4312, 4313, 4314, "/enforcer-kept"
 KEPT, FREE_MQ = ROOT / "kept", "/enforcer-free"
 FORBIDDEN6, FREE6, FINAL6 = "fd00:e::2", "fd00:e::3", "fd00:e::4"
 FORBIDDEN4, FREE4, FINAL4 = "127.66.0.2", "127.66.0.3", "127.66.0.4"
@@ -49,6 +52,7 @@ spec:
     - network: egress
       match: {{address: ["{FORBIDDEN6}", {FORBIDDEN4}]}}
       action: {{deny: {{errno: EACCES}}}}
+    - {{network: bind, match: {{port: {BOUND}}}, action: {{deny: {{errno: EACCES}}}}}}
     - network: socket
       match: {{protocol: tcp, process: {{binary: {LIMITED}}}}}
       action: {{deny: {{errno: EACCES}}}}
@@ -248,6 +252,36 @@ def sent(wire) -> dict[str, object]:
     return done
 
 
+# ---- Binding --------------------------------------------------------------------------------------
+
+BINDS = {
+    "as it is": (socket.AF_INET, socket.SOCK_STREAM, 0, socket.AF_INET),
+    "datagrams, AF_UNSPEC": (socket.AF_INET, socket.SOCK_DGRAM, 0, socket.AF_UNSPEC),
+    "AF_SMC": (AF_SMC, socket.SOCK_STREAM, 0, socket.AF_INET),
+    "AF_SMC, AF_UNSPEC": (AF_SMC, socket.SOCK_STREAM, 0, socket.AF_UNSPEC),
+    "raw": (socket.AF_INET, socket.SOCK_RAW, 253, socket.AF_INET),
+    "raw, AF_UNIX": (socket.AF_INET, socket.SOCK_RAW, 253, socket.AF_UNIX),
+    "raw, a family without addresses": (socket.AF_INET, socket.SOCK_RAW, 253, socket.AF_IPX),
+}
+"""Family, type and protocol of a socket, and the family that its address claims."""
+
+
+def _bind(way: str, port: int) -> int:
+    """The errno of binding to no address and *port*."""
+    *kind, family = BINDS[way]
+    address = struct.pack("=H", family) + struct.pack("!H4s8x", port, bytes(4))
+    try:
+        with socket.socket(*kind) as it:
+            return ctypes.get_errno() if LIBC.bind(it.fileno(), address, len(address)) else 0
+    except OSError as error:
+        return error.errno or 0
+
+
+@pytest.fixture(scope="module")
+def bound(place) -> dict[str, int]:
+    return {way: _bind(way, BOUND) for way in BINDS}
+
+
 # ---- Listening, and names ---------------------------------------------------------------------------
 
 LISTENING = {
@@ -283,7 +317,7 @@ def tried(connected, made, sent, listened, named) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(tried, tmp_path_factory) -> Iterator[Engine]:
+def engine(tried, bound, tmp_path_factory) -> Iterator[Engine]:
     with running(POLICY, tmp_path_factory.mktemp("around")) as it:
         yield it
 
@@ -316,6 +350,16 @@ def test_socket_is_not_made_in_disguise(name, made, engine):
 @pytest.mark.parametrize("words", ["2 2 0", "10 2 17", "1 1 0", "1 3 0", "16 3 0"])
 def test_other_sockets_are_made(words, engine):
     assert _do(f"socket {words}", LIMITED) == 0
+
+
+@pytest.mark.parametrize("way", BINDS)
+def test_port_is_not_bound_in_disguise(way, bound, engine):
+    """Some protocols do not look at the family that an address claims."""
+    if way.startswith("AF_SMC") and bound[way] == errno.EAFNOSUPPORT:
+        return  # a kernel without it binds nothing by it
+    assert bound[way] == 0
+
+    assert (ACCESS, 0) == (_bind(way, BOUND), _bind(way, BOUND + 1))
 
 
 @pytest.mark.parametrize("version", [4, 6])

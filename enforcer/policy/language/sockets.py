@@ -41,6 +41,7 @@ FAMILIES: Final = {
     "alg": 38,
     "smc": 43,
     "smc6": 43 | OF_VERSION_6,
+    "xdp": 44,
 }
 
 FAMILY_COUNTS_AS: Final = {
