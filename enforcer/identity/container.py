@@ -20,6 +20,12 @@ class Container:
     pod_uid: str | None = None
     cgroup: str = attrs.field(default="", eq=False)
 
+    @property
+    def form(self) -> str:
+        """Who gives cgroups such names: the runtime, but for nerdctl, which has its own beside containerd's for pods."""
+        name = self.cgroup.rpartition("/")[2]
+        return "nerdctl" if name.startswith("nerdctl-") else self.runtime
+
 
 _HEX = r"(?P<id>[0-9a-f]{64})"
 _NAME = r"(?P<id>[A-Za-z0-9][A-Za-z0-9_.-]*)"

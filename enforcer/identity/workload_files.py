@@ -25,11 +25,16 @@ if TYPE_CHECKING:
     from enforcer.identity.bundle_mounts import BindMounts
 
 __all__ = [
+    "MAX_PODS",
     "Bundle",
     "PodFacts",
     "Stored",
+    "containerd",
+    "crio",
     "docker",
-    "oci",
+    "has_more_pods",
+    "nerdctl",
+    "plain",
     "pods_of_logs",
     "pods_of_objects",
     "read_bytes",
@@ -40,7 +45,8 @@ __all__ = [
 
 _MAX_FILE: Final = 8 << 20
 _MAX_LABELS: Final = 256
-_MAX_PODS: Final = 4096
+MAX_PODS: Final = 4096
+"""In one file of pods."""
 _TEXT: Final = re.compile(r"[!-~]{1,512}")
 _FOLDER: Final = re.compile(r"/?[!-.0-~]{1,255}(?:/[!-.0-~]{1,255}){0,15}")
 _LAYER: Final = re.compile(r"[0-9a-f]{64}")
@@ -149,49 +155,59 @@ def _labels(value: Any) -> dict[str, str] | None:
 # ---- Runtimes ---------------------------------------------------------------------------------
 
 
-def oci(config: Any) -> Bundle:
-    """Read the ``config.json`` of a bundle, with the annotations of containerd, CRI-O or nerdctl."""
-    notes = _map(_map(config).get("annotations"))
+def plain(config: Any) -> Bundle:
+    """
+    Read of the ``config.json`` of a bundle what its runtime itself has decided: the root, and what it mounts.
+
+    Annotations are the word of whoever made the container, and with podman 4 of its image.
+    """
     root = _text(_map(_map(config).get("root")).get("path"), _FOLDER)
-    mounts = of_oci(_map(config).get("mounts"))
-    if any(key.startswith(f"{_CRIO}.") for key in notes):
-        return attrs.evolve(_crio(notes), root=root, mounts=mounts)
-    is_sandbox = notes.get(f"{_CRI}.container-type") == "sandbox"
-    return Bundle(
-        name=_text(notes.get(f"{_CRI}.container-name")) or _text(notes.get("nerdctl/name")),
+    return Bundle(root=root, mounts=of_oci(_map(config).get("mounts")))
+
+
+def nerdctl(config: Any) -> Bundle:
+    """Read a bundle of nerdctl, which leaves the name there; nothing says the image."""
+    return attrs.evolve(plain(config), name=_text(_notes(config).get("nerdctl/name")))
+
+
+def containerd(config: Any) -> Bundle:
+    """Read a bundle that containerd made for a kubelet."""
+    notes = _notes(config)
+    return attrs.evolve(
+        plain(config),
+        name=_text(notes.get(f"{_CRI}.container-name")),
         image=_text(notes.get(f"{_CRI}.image-name")),
-        is_sandbox=is_sandbox,
+        is_sandbox=notes.get(f"{_CRI}.container-type") == "sandbox",
         pod_uid=_text(notes.get(f"{_CRI}.sandbox-uid"), _UID),
         pod=PodFacts(
             _text(notes.get(f"{_CRI}.sandbox-name"), _POD_NAME),
             _text(notes.get(f"{_CRI}.sandbox-namespace"), _POD_NAME),
         ),
-        root=root,
-        mounts=mounts,
     )
 
 
-def _crio(notes: Mapping[str, Any]) -> Bundle:
+def crio(config: Any) -> Bundle:
+    """Read a bundle of CRI-O. Of the kubelet's words only labels count: annotations are also those of the pod's author."""
+    notes = _notes(config)
     given = notes.get(f"{_CRIO}.Labels")
     try:
         labels = _map(json.loads(given)) if isinstance(given, str) else {}
     except (ValueError, RecursionError):
         labels = {}
     is_sandbox = notes.get(f"{_CRIO}.ContainerType") == "sandbox"
-    pod = _of_kubelet({**notes, **labels}, None)
-    if is_sandbox:  # a container's own labels are only those of the kubelet
-        pod = attrs.evolve(pod, labels=_labels(given))
-    return Bundle(
-        name=None if is_sandbox else _text(_either(notes, labels, f"{_KUBELET}.container.name")),
+    return attrs.evolve(
+        plain(config),
+        name=None if is_sandbox else _text(labels.get(f"{_KUBELET}.container.name")),
         image=_text(notes.get(f"{_CRIO}.ImageName")),
         is_sandbox=is_sandbox,
-        pod_uid=_text(_either(notes, labels, f"{_KUBELET}.pod.uid"), _UID),
-        pod=pod,
+        pod_uid=_text(labels.get(f"{_KUBELET}.pod.uid"), _UID),
+        # A container's own labels are only those of the kubelet.
+        pod=_of_kubelet(labels, _labels(given) if is_sandbox else None),
     )
 
 
-def _either(first: Mapping[str, Any], second: Mapping[str, Any], key: str) -> Any:
-    return second.get(key, first.get(key))
+def _notes(config: Any) -> Mapping[str, Any]:
+    return _map(_map(config).get("annotations"))
 
 
 def _of_kubelet(labels: Mapping[str, Any], own: Mapping[str, str] | None) -> PodFacts:
@@ -202,20 +218,31 @@ def _of_kubelet(labels: Mapping[str, Any], own: Mapping[str, str] | None) -> Pod
     )
 
 
-def docker(config: Any) -> Bundle:
-    """Read ``config.v2.json``. Its labels may be the image's: who uses them checks the pod's uid."""
+def docker(config: Any, pod_uid: str | None) -> Bundle:
+    """
+    Read ``config.v2.json``.
+
+    Labels may be the image's: they count only if a kubelet has made the container, and they name its pod.
+
+    Args:
+        config: what the file says.
+        pod_uid: of the pod in whose cgroup the container is; None: it is in none.
+    """
     top = _map(config)
     inner = _map(top.get("Config"))
+    name = _text(str(top.get("Name", "")).removeprefix("/"))
+    mounts = of_docker(top.get("MountPoints"))
+    own = Bundle(name, _text(inner.get("Image")), mounts=mounts)
     labels = _map(inner.get("Labels"))
+    if pod_uid is None or labels.get(f"{_KUBELET}.pod.uid") != pod_uid:
+        return own
     is_sandbox = labels.get(f"{_KUBELET}.docker.type") == "podsandbox"
-    name = _text(labels.get(f"{_KUBELET}.container.name")) if not is_sandbox else None
-    return Bundle(
-        name=name or _text(str(top.get("Name", "")).removeprefix("/")),
-        image=_text(inner.get("Image")),
+    return attrs.evolve(
+        own,
+        name=_text(labels.get(f"{_KUBELET}.container.name")) or name,
         is_sandbox=is_sandbox,
-        pod_uid=_text(labels.get(f"{_KUBELET}.pod.uid"), _UID),
+        pod_uid=pod_uid,
         pod=_of_kubelet(labels, _labels(labels) if is_sandbox else None),
-        mounts=of_docker(top.get("MountPoints")),
     )
 
 
@@ -261,15 +288,24 @@ def pods_of_logs(folder: Path) -> Iterator[tuple[str, PodFacts]]:
 
 
 def pods_of_objects(content: Any) -> Iterator[tuple[str, PodFacts]]:
-    """Yield pods by uid out of an object of Kubernetes: a Pod, or a list of them."""
-    top = _map(content)
-    items = top.get("items") if "items" in top else [top]
-    for item in (items if isinstance(items, list) else [])[:_MAX_PODS]:
+    """Yield pods by uid out of an object of Kubernetes: a Pod, or a list of them, of which the first count."""
+    for item in _items(content)[:MAX_PODS]:
         meta = _map(_map(item).get("metadata"))
         uid = _text(_map(meta.get("annotations")).get("kubernetes.io/config.hash"), _UID)
         uid = uid or _text(meta.get("uid"), _UID)
         name = _text(meta.get("name"), _POD_NAME)
         namespace = _text(meta.get("namespace"), _POD_NAME)
-        labels = _labels(meta.get("labels") or {})
+        labels = _labels(meta.get("labels", {}))  # null: whoever wrote the file does not tell them
         if uid and name and namespace:
             yield uid, PodFacts(name, namespace, labels)
+
+
+def has_more_pods(content: Any) -> bool:
+    """Tell whether there are pods in *content* that :func:`pods_of_objects` leaves out."""
+    return len(_items(content)) > MAX_PODS
+
+
+def _items(content: Any) -> list[Any]:
+    top = _map(content)
+    items = top.get("items") if "items" in top else [top]
+    return items if isinstance(items, list) else []

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import stat
@@ -19,6 +20,7 @@ from enforcer.mountinfo import parse_mountinfo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from enforcer.identity.container import Container
     from enforcer.identity.workload_files import Bundle
     from enforcer.mountinfo import Mount
 
@@ -31,6 +33,8 @@ _DRIVERS: Final = {
     "zfs": "zfs/graph/{}",
 }
 """By the driver of a storage, where it shows a layer (the drivers of github.com/containers/storage)."""
+_PODS: Final = "k8s.io"
+"""The namespace that containerd has for a kubelet; in others there is what people make by Docker or nerdctl."""
 _LISTINGS: Final = ("containers.json", "volatile-containers.json")  # the second for --rm
 _ID: Final = re.compile("[0-9a-f]{64}")
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
@@ -83,20 +87,49 @@ class Places:
             return Path("/") / path.relative_to(self.host)
         return path
 
-    def bundles(self, container: str) -> Iterator[tuple[str, str, Callable[[Any], Bundle]]]:
-        """Yield the files that may describe *container*, with its runtime and how they are read."""
+    def bundles(self, container: Container) -> Iterator[tuple[str, str, Callable[[Any], Bundle]]]:
+        """
+        Yield the files that may describe *container*, with its runtime and how they are read.
+
+        Only files of the runtimes that give cgroups such names, and of them only words that nobody else can choose:
+        otherwise whoever makes a container, or its image, could say that it is one of a pod.
+        """
+        form, number = container.form, container.id
+        if form in {"docker", "kubernetes"}:
+            read = functools.partial(files.docker, pod_uid=container.pod_uid)
+            for path in self._of_docker(number):
+                yield "docker", path, read
+        if form in {"containerd", "kubernetes"}:
+            for path in self.task_files(number, _PODS):
+                yield "containerd", path, files.containerd
+        if form == "nerdctl":
+            for path in self.task_files(number):
+                yield "containerd", path, files.nerdctl
+        if form in {"cri-o", "kubernetes"}:
+            for path in self._in_storages(number):
+                yield "cri-o", path, files.crio
+        if form == "podman":
+            for path in self._in_storages(number):
+                yield "podman", path, files.plain
+
+    def task_files(self, container: str, namespace: str | None = None) -> Iterator[str]:
+        """Yield the files that containerd may have for *container*, in *namespace* or in all."""
         for root in self._prefixes:
             for tasks in self.tasks:
                 folder = f"{root}/{tasks}/io.containerd.runtime.v2.task"
-                for namespace in names(folder):
-                    yield "containerd", f"{folder}/{namespace}/{container}/config.json", files.oci
+                for each in names(folder) if namespace is None else (namespace,):
+                    yield f"{folder}/{each}/{container}/config.json"
+
+    def _in_storages(self, container: str) -> Iterator[str]:
+        for root in self._prefixes:
             for driver in _DRIVERS:  # the usual one first, in all places
                 for storage in self.storages:
-                    folder = f"{root}/{storage}/{driver}-containers/{container}/userdata"
-                    yield "podman", f"{folder}/config.json", files.oci
+                    yield f"{root}/{storage}/{driver}-containers/{container}/userdata/config.json"
+
+    def _of_docker(self, container: str) -> Iterator[str]:
+        for root in self._prefixes:
             for docker in self.docker:
-                path = f"{root}/{docker}/containers/{container}/config.v2.json"
-                yield "docker", path, files.docker
+                yield f"{root}/{docker}/containers/{container}/config.v2.json"
 
     def mounts(self) -> tuple[Mount, ...]:
         """Return what the host has mounted; nothing if it does not say."""
@@ -116,8 +149,11 @@ class Places:
         if _ID.fullmatch(container) is None:
             return ()
         host = "" if self.host == Path("/") else str(self.host)
-        for _, path, read in self.bundles(container):
+        bundles = (*self.task_files(container), *self._in_storages(container))
+        own = functools.partial(files.docker, pod_uid=None)
+        for path in (*bundles, *self._of_docker(container)):
             if (content := files.read_json(path)) is not None:
+                read = files.plain if path in bundles else own
                 return host_names(read(content).mounts, host, self.mounts())
         return ()
 

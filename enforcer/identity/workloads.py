@@ -20,6 +20,7 @@ from enforcer.identity import workload_files as files
 from enforcer.identity.bundle_mounts import host_names
 from enforcer.identity.cgroup_tree import CgroupTree, listed
 from enforcer.identity.container import Container, pod_of
+from enforcer.identity.description import described
 from enforcer.identity.host_root import host_root
 from enforcer.identity.workload_files import Bundle, PodFacts
 from enforcer.identity.workload_places import Places
@@ -27,7 +28,7 @@ from enforcer.mountinfo import MountNames
 from enforcer.policy.model.workloads import CONTAINER, POD, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Workloads"]
 
@@ -39,6 +40,13 @@ _AGAIN: Final = 0.1
 _LATER: Final = 5.0
 _TICK: Final = 2_000_000_000  # nanoseconds
 _BY_CGROUP: Final = frozenset({"lxc", "nspawn", "machine"})
+_UNREADABLE: Final = (
+    "cannot be read (too long, no JSON, or others may write it): what it said before of pods stays, "
+    "and labels of new ones are not known from it"
+)
+_TOO_MANY: Final = (
+    f"has more than {files.MAX_PODS} pods: labels of the others are not known from it"
+)
 
 
 @attrs.define(eq=False, repr=False)
@@ -71,6 +79,7 @@ class Workloads:
     _listed: dict[str, files.Stored] = attrs.field(factory=dict, init=False)
     _logged: dict[str, PodFacts] = attrs.field(factory=dict, init=False)
     _given: dict[str, dict[str, PodFacts]] = attrs.field(factory=dict, init=False)
+    _unread: dict[str, str] = attrs.field(factory=dict, init=False)
     _is_stale: bool = attrs.field(default=True, init=False)
     _last: tuple[Workload, ...] = attrs.field(default=(), init=False)
     _tree: CgroupTree = attrs.field(init=False)
@@ -117,9 +126,15 @@ class Workloads:
         return (self.places.cgroups / "cgroup.controllers").exists()
 
     @property
-    def unknown(self) -> tuple[str, ...]:
-        """The cgroups of containers that are not identified."""
-        return tuple(path for path, seen in self._containers.items() if seen.bundle is None)
+    def unknown(self) -> dict[str, str]:
+        """The cgroups of containers that are not identified, each with what is missing, or an empty text for all."""
+        found = ((path, _missing(seen)) for path, seen in self._containers.items())
+        return {path: missing for path, missing in found if missing is not None}
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Sentences on files of pods that are there and cannot be read, or not as a whole."""
+        return tuple(f"{ascii(path)[1:-1]} {why}" for path, why in self._unread.items())
 
     def of(self, container: Container) -> tuple[str, Bundle | None, PodFacts]:
         """Tell the runtime of *container*, what it is and its pod, for records; looks if it must."""
@@ -137,9 +152,7 @@ class Workloads:
             self._identify(seen, now)
             self._pods = self._merged()
             seen.next_look = max(seen.next_look, now + _AGAIN)
-        pod = self._pods.get(container.pod_uid or "", PodFacts())
-        if container.pod_uid is None and seen.bundle is not None and _is_cri(seen):
-            pod = seen.bundle.pod
+        pod = self._pod_of(seen) or PodFacts()
         return seen.runtime or container.runtime, self._named(seen), pod
 
     def _named(self, seen: _ContainerCgroup) -> Bundle | None:
@@ -190,27 +203,21 @@ class Workloads:
     def _identify(self, seen: _ContainerCgroup, now: float) -> None:
         if seen.is_settled or now < seen.next_look:
             return
-        is_old = now - seen.since > _SOON
-        seen.next_look = now + (_LATER if is_old else _AGAIN)
+        seen.next_look = now + (_LATER if now - seen.since > _SOON else _AGAIN)
         if seen.container.runtime in _BY_CGROUP:
             seen.bundle, seen.runtime = Bundle(seen.container.id), seen.container.runtime
             seen.is_settled = self._is_stale = True
             return
-        for runtime, path, read in self.places.bundles(seen.container.id):
-            content = files.read_json(path)
-            if content is not None:
-                self._is_stale = True
-                bundle = read(content)
-                if bundle.root is not None:
-                    place = self.places.on_host(Path(path).parent)
-                    bundle = attrs.evolve(bundle, root=str(place / bundle.root))
-                before, bundle = seen.bundle, self._listed_too(bundle, seen.container.id)
-                seen.bundle = bundle
-                if before is None or (before.root, before.mounts) != (bundle.root, bundle.mounts):
-                    seen.mounted = self._mounted(bundle)
-                seen.is_settled = bundle.is_sandbox or bool(bundle.name and bundle.image) or is_old
-                seen.runtime = _runtime(runtime, seen.container, content)
-                return
+        if (found := described(seen.container, self.places)) is None:
+            return
+        before, (seen.runtime, bundle) = seen.bundle, found
+        if seen.container.form == "podman":
+            bundle = self._listed_too(bundle, seen.container.id)
+        seen.bundle = bundle
+        if before is None or (before.root, before.mounts) != (bundle.root, bundle.mounts):
+            seen.mounted = self._mounted(bundle)
+        seen.is_settled = _missing(seen) is None
+        self._is_stale |= bundle != before
 
     def _mounted(self, bundle: Bundle) -> tuple[tuple[bytes, bytes], ...]:
         """Name what the runtime shows in the container, its root first."""
@@ -219,18 +226,12 @@ class Workloads:
         return host_names((*root, *bundle.mounts), host, self.places.mounts())
 
     def _listed_too(self, bundle: Bundle, container: str) -> Bundle:
-        if bundle.is_sandbox or (bundle.name and bundle.image):
-            return bundle
         for path, shown in self.places.listings:
             if self._has_changed(path):
                 self._listed[path] = files.stored(files.read_json(path))
             if other := files.stored_bundle(self._listed.get(path, {}), container, shown):
-                return attrs.evolve(
-                    bundle,
-                    name=bundle.name or other.name,
-                    image=bundle.image or other.image,
-                    root=self._stored_root(bundle.root, other.root),
-                )
+                root = self._stored_root(bundle.root, other.root)
+                return attrs.evolve(bundle, name=other.name, image=other.image, root=root)
         return bundle
 
     def _stored_root(self, said: str | None, layer: str | None) -> str | None:
@@ -250,11 +251,23 @@ class Workloads:
             self._logged = dict(files.pods_of_logs(Path(logs)))
         given = self.places.objects
         self._given = {path: pods for path, pods in self._given.items() if path in given}
+        self._unread = {path: why for path, why in self._unread.items() if path in given}
         for path in given:
             if self._has_changed(path) or path not in self._given:
-                content = files.read_json(path, owner=self.places.owner)
-                self._given[path] = dict(files.pods_of_objects(content))
+                self._read_objects(path)
         self._is_stale |= before != (self._logged, self._given)
+
+    def _read_objects(self, path: str) -> None:
+        """Read one file of pods. Of one that cannot be read, what it said of pods before stays: it was true of them."""
+        content = files.read_json(path, owner=self.places.owner)
+        if content is None:
+            self._given.setdefault(path, {})
+            self._unread[path] = _UNREADABLE
+            return
+        self._given[path] = dict(files.pods_of_objects(content))
+        self._unread.pop(path, None)
+        if files.has_more_pods(content):
+            self._unread[path] = _TOO_MANY
 
     def _has_changed(self, path: str) -> bool:
         try:
@@ -312,36 +325,28 @@ class Workloads:
     def _workload(self, seen: _ContainerCgroup) -> Workload | None:
         if seen.bundle is None:
             return None
-        facts = {**_container_facts(seen), **self._facts_of_pod(seen)}
+        pod = self._pod_of(seen)
+        facts = {**_container_facts(seen), **(_pod_facts(pod) if pod is not None else {})}
         cgroup, root = _bytes(seen.container.cgroup), _bytes(seen.bundle.root or "")
         return Workload(cgroup, facts, root, number=seen.number, mounted=seen.mounted)
 
-    def _facts_of_pod(self, seen: _ContainerCgroup) -> Mapping[str, tuple[bytes, ...] | None]:
-        uid = seen.container.pod_uid
-        if uid is not None:
-            return _pod_facts(self._pods.get(uid, PodFacts()))
-        if seen.bundle is not None and _is_cri(seen):
-            return _pod_facts(seen.bundle.pod)
-        return {}
+    def _pod_of(self, seen: _ContainerCgroup) -> PodFacts | None:
+        """Return what is known of the pod; None: it is in none. Outside of a kubelet's cgroups the runtime says it."""
+        if seen.container.pod_uid is not None:
+            return self._pods.get(seen.container.pod_uid, PodFacts())
+        bundle = seen.bundle
+        return bundle.pod if bundle is not None and bundle.pod_uid is not None else None
 
 
-def _is_cri(seen: _ContainerCgroup) -> bool:
-    """
-    Tell whether a container outside of the kubelet's cgroups is one of a pod.
-
-    Labels of Docker are no reason: those of any image would do.
-    """
+def _missing(seen: _ContainerCgroup) -> str | None:
+    """Tell what is not known of a container, an empty text for all of it; None if nothing is missing."""
     bundle = seen.bundle
-    return bundle is not None and bundle.pod_uid is not None and seen.runtime != "docker"
-
-
-def _runtime(found: str, container: Container, content: Any) -> str:
-    """Name the runtime: by the cgroup if that says it, else by where its files are."""
-    if container.runtime != "kubernetes":
-        return container.runtime
-    if found == "podman" and "cri-o" in str(content.get("annotations", ""))[:65536]:
-        return "cri-o"
-    return found
+    if bundle is None:
+        return ""
+    if bundle.is_sandbox or seen.container.runtime in _BY_CGROUP:
+        return None
+    said = (("name", bundle.name), ("image", bundle.image))
+    return " and ".join(word for word, text in said if text is None) or None
 
 
 def _filled(first: PodFacts, second: PodFacts) -> PodFacts:

@@ -38,6 +38,7 @@ __all__ = ["Agent", "Plan", "Reporting"]
 _FILES: Final = "files"
 _AGAIN: Final = 5.0  # seconds after which what could not be written is tried again
 _IDLE: Final = 3600.0
+_SELDOM: Final = 60.0  # seconds between two sentences on the same that changes
 _JOIN: Final = 2.0  # seconds for threads to end; a connect that hangs is left to itself
 
 
@@ -138,6 +139,7 @@ class Agent:
     _ending: Event = attrs.field(factory=Event, init=False)
     _unlisted: set[str] = attrs.field(factory=set, init=False)
     _bug: BaseException | None = attrs.field(default=None, init=False)
+    _missing: tuple[str, float] = attrs.field(default=("", 0.0), init=False)
 
     @troubles.default
     def _own_troubles(self) -> Troubles:
@@ -299,13 +301,22 @@ class Agent:
             OSError: something cannot be written; the rest was.
         """
         failure: OSError | None = None
-        for write in (self._pods.write, self.node.write, self._write_policies):
+        for write in (self._write_pods, self.node.write, self._write_policies):
             try:
                 write()
             except OSError as error:
                 failure = failure or error
         if failure is not None:
             raise failure
+
+    def _write_pods(self) -> None:
+        """Write pods, and say at times what is missing of them: its numbers change with every pod."""
+        self._pods.write()
+        missing, now = self._pods.missing, time.monotonic()
+        told, since = self._missing
+        if missing != told and (not since or now - since >= _SELDOM):
+            self._missing = missing, now
+            self.report(f"pods: {missing or 'all are in the file, with their labels'}")
 
     def _write_policies(self) -> None:
         self.states.write()

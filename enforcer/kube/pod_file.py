@@ -4,6 +4,10 @@ The pods of this node in a file that the engine reads, from when they are bound 
 
 The scheduler binds a pod before the kubelet hears of it. So its labels are known before its first container
 begins, if the API server is there.
+
+Whoever may make pods chooses their labels, and can bind pods to a node. So no pod, and no namespace, takes the
+room of another: pods for which there is none are without labels in the file, or are not in it. What is not
+known falls to onError.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer.identity.workload_files import MAX_PODS, pods_of_objects
 from enforcer.kube.resource import Deleted, Found, Listed
 from enforcer.whole_file import replace
 
@@ -31,6 +36,13 @@ _HASH: Final = "kubernetes.io/config.hash"
 _MIRROR: Final = "kubernetes.io/config.mirror"
 _OWNER: Final = ("apiVersion", "kind", "name", "uid", "controller")
 _STATUSES: Final = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+_FINISHED: Final = ("Succeeded", "Failed")
+
+_ROOM: Final = 7 << 20
+"""Bytes of the file; the engine reads one more MiB."""
+_MAX_OWNERS: Final = 8
+_MAX_IDS: Final = 64  # of each list
+_MAX_TEXT: Final = 512
 
 
 @attrs.define(eq=False, repr=False)
@@ -46,6 +58,7 @@ class PodFile:
     node: str
     _pods: dict[Key, dict[str, Any]] | None = attrs.field(default=None, init=False)
     _is_behind: bool = attrs.field(default=False, init=False)
+    _missing: str = attrs.field(default="", init=False)
 
     def open(self) -> None:
         """
@@ -59,19 +72,34 @@ class PodFile:
     def take(self, news: News) -> None:
         """Remember what *news* says, for :meth:`write`."""
         if isinstance(news, Listed):
-            self._pods = {key: _facts(item, self.node) for key, item in news.objects.items()}
+            self._pods = {}
+            for key, item in news.objects.items():
+                self._keep(key, item)
         elif self._pods is None:
             return  # a watch begins with a list
         elif isinstance(news, Found):
-            self._pods[news.key] = _facts(news.object, self.node)
+            self._keep(news.key, news.object)
         elif isinstance(news, Deleted):
             self._pods.pop(news.key, None)
         self._is_behind = True
+
+    def _keep(self, key: Key, item: Mapping[str, Any]) -> None:
+        if self._pods is None:
+            return
+        if (facts := _facts(item, self.node)) is not None:
+            self._pods[key] = facts
+        else:
+            self._pods.pop(key, None)
 
     @property
     def is_behind(self) -> bool:
         """Whether something is still to be written."""
         return self._is_behind
+
+    @property
+    def missing(self) -> str:
+        """What of the pods is not in the file, as a sentence; empty if nothing is missing."""
+        return self._missing
 
     def write(self) -> bool:
         """
@@ -82,10 +110,10 @@ class PodFile:
         """
         if not self._is_behind or self._pods is None:
             return False
-        items = list(_honest(self._pods[key] for key in sorted(self._pods)))
+        lines = self._lines(list(_honest(self._pods[key] for key in sorted(self._pods))))
         path = self.folder / NAME
-        document = json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=1)
-        text = document.encode()
+        head = json.dumps({"apiVersion": "v1", "kind": "List"}).removesuffix("}")
+        text = '{}, "items": [\n{}\n]}}\n'.format(head, ",\n".join(lines)).encode()
         try:
             is_same = path.read_bytes() == text
         except OSError:
@@ -95,29 +123,102 @@ class PodFile:
         self._is_behind = False
         return not is_same
 
+    def _lines(self, pods: list[dict[str, Any]]) -> list[str]:
+        """
+        Return a line for each of *pods* that has room: first all of them without labels, then as many whole ones.
 
-def _facts(pod: Mapping[str, Any], node: str) -> dict[str, Any]:
-    """Return of *pod* what says who it is, in the form of Kubernetes."""
+        Fails closed: a pod without its line, or without labels in it, has labels that are not known.
+        """
+        kept = [pods[place] for place in _fair([(each, 1) for each in pods], MAX_PODS)]
+        bare = [json.dumps(_bare(each)) for each in kept]
+        whole = [json.dumps(each) for each in kept]
+        more = [len(each) - len(short) for each, short in zip(whole, bare, strict=True)]
+        room = _ROOM - sum(len(each) + 2 for each in bare)
+        chosen = {*_fair(list(zip(kept, more, strict=True)), room)}
+        labels = [each["metadata"]["labels"] for each in kept]
+        unknown = sum(
+            each is None or (each != {} and place not in chosen)
+            for place, each in enumerate(labels)
+        )
+        self._missing = _said(len(pods), len(pods) - len(kept), unknown)
+        return [whole[place] if place in chosen else bare[place] for place in range(len(kept))]
+
+
+def _said(pods: int, left_out: int, unlabelled: int) -> str:
+    if not left_out and not unlabelled:
+        return ""
+    return (
+        f"of {pods} pods of this node, {left_out} are not in the file and {unlabelled} are without labels "
+        "there, since they have too many or there is no room: onError decides for rules on their labels"
+    )
+
+
+def _fair(pods: list[tuple[dict[str, Any], int]], room: int) -> list[int]:
+    """
+    Return the places of those of *pods* that fit into *room*, each with what it takes, in their order.
+
+    Namespaces have equal shares, and what one does not need is for the others. Within one, what takes little comes
+    first. Finished pods come last: hardly anything runs in them.
+    """
+    taken: Counter[tuple[bool, str]] = Counter()
+    ranks: list[tuple[bool, int, int]] = []
+    for place in sorted(range(len(pods)), key=lambda place: pods[place][1]):
+        pod, size = pods[place]
+        share = pod["status"].get("phase") in _FINISHED, pod["metadata"]["namespace"]
+        taken[share] += size
+        ranks.append((share[0], taken[share], place))
+    found = []
+    for *_, place in sorted(ranks):
+        if (size := pods[place][1]) <= room:
+            room -= size
+            found.append(place)
+    return sorted(found)
+
+
+def _bare(pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *pod* without what its author can make long. If it has labels they are null: not known, which is not none."""
+    meta = {word: value for word, value in pod["metadata"].items() if word != "ownerReferences"}
+    labels: dict[str, str] | None = {} if meta["labels"] == {} else None
+    return {**pod, "metadata": {**meta, "labels": labels}, "status": {}}
+
+
+def _facts(pod: Mapping[str, Any], node: str) -> dict[str, Any] | None:
+    """Return of *pod* what says who it is, in the form of Kubernetes; None if the engine would not take it."""
     meta = _map(pod.get("metadata"))
     kept = {word: meta[word] for word in ("uid", "name", "namespace") if word in meta}
-    kept["labels"] = _map(meta.get("labels"))
-    kept["ownerReferences"] = [
-        {word: _map(owner)[word] for word in _OWNER if word in _map(owner)}
-        for owner in _list(meta.get("ownerReferences"))
-    ]
-    if (digest := _mirrored(meta, kept["ownerReferences"], node)) is not None:
+    kept["labels"] = meta.get("labels") or {}
+    owners = [_map(each) for each in _list(meta.get("ownerReferences"))]
+    if (digest := _mirrored(meta, owners, node)) is not None:
         kept["annotations"] = {_HASH: digest}
+    if (read := next(pods_of_objects({"metadata": kept}), None)) is None:
+        return None
+    if read[0] != digest:
+        kept.pop("annotations", None)
+    if read[1].labels is None:
+        kept["labels"] = None
+    kept["ownerReferences"] = [
+        {word: owner[word] for word in _OWNER if _is_short(owner.get(word))}
+        for owner in owners[:_MAX_OWNERS]
+    ]
     status = _map(pod.get("status"))
     found: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": kept, "status": {}}
+    if status.get("phase") in _FINISHED:
+        found["status"]["phase"] = status["phase"]
     for word in _STATUSES:
         ids = [
-            {"name": _map(each).get("name"), "containerID": _map(each)["containerID"]}
-            for each in _list(status.get(word))
-            if _map(each).get("containerID")
+            {"name": each["name"], "containerID": each["containerID"]}
+            for each in map(_map, _list(status.get(word)))
+            if each.get("containerID")
+            and _is_short(each["containerID"])
+            and _is_short(each.get("name"))
         ]
         if ids:
-            found["status"][word] = ids
+            found["status"][word] = ids[:_MAX_IDS]
     return found
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, str) and len(value) <= _MAX_TEXT)
 
 
 def _mirrored(

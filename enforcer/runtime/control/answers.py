@@ -171,7 +171,7 @@ class PoliciesState(TypedDict, total=False):
     policies: Annotated[list[PolicyState], "All policies, with how often they decided."]
     pending: Annotated[WaitingChange | None, "Change that is not confirmed yet, or null."]
     generationSeconds: Annotated[float, "For how long these have been active."]
-    unknownContainers: Annotated[list[str], "Cgroups of containers nobody has identified."]
+    unknownContainers: Annotated[list[str], "Cgroups of containers not identified as a whole."]
     unfollowedContainers: Annotated[
         list[str], "Cgroups of containers with links not followed, or mounts not known."
     ]

@@ -14,6 +14,7 @@ brings no facts: it only says when to look.
 from __future__ import annotations
 
 import time
+from itertools import starmap
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -188,20 +189,26 @@ class ContainerWatch:
         return now - self._stale_since >= _GONE
 
     def _tell_of_strangers(self, now: float) -> None:
-        """Say once of each container that it could not be identified, and once that there are too many."""
+        """Say once of each container that it could not be identified, of each file likewise, and that there are too many."""
         if self.workloads.overflown and not self._told_of_limit:
             self._told_of_limit = True
             self.report(
                 f"there are more than {MAX_WORKLOADS} containers and pods: onError decides in "
                 "the others"
             )
-        unknown = self.workloads.unknown
-        self._strange = {path: self._strange.get(path, now) for path in unknown}
+        strange = {*starmap(_stranger, self.workloads.unknown.items()), *self.workloads.unread}
+        self._strange = {each: self._strange.get(each, now) for each in strange}
         self._said &= self._strange.keys()
-        for path, since in self._strange.items():
-            if now - since >= _STRANGE and path not in self._said:
-                self._said.add(path)
-                self.report(
-                    f"no runtime describes the container in {ascii(path)[1:-1]}: onError decides "
-                    "there for rules on containers and pods"
-                )
+        for sentence, since in self._strange.items():
+            if now - since >= _STRANGE and sentence not in self._said:
+                self._said.add(sentence)
+                self.report(sentence)
+
+
+def _stranger(path: str, missing: str) -> str:
+    place = f"the container in {ascii(path)[1:-1]}"
+    if not missing:
+        return (
+            f"no runtime describes {place}: onError decides there for rules on containers and pods"
+        )
+    return f"nothing says the {missing} of {place}: onError decides there for rules on that"

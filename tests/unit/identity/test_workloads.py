@@ -13,7 +13,14 @@ import pytest
 
 from enforcer.identity.container import container_of, pod_of
 from enforcer.identity.host_root import host_root
-from enforcer.identity.workload_files import PodFacts, docker, oci, pods_of_objects, stored
+from enforcer.identity.workload_files import (
+    PodFacts,
+    containerd,
+    crio,
+    docker,
+    pods_of_objects,
+    stored,
+)
 from enforcer.identity.workload_places import Places
 from enforcer.identity.workloads import Workloads
 
@@ -395,16 +402,16 @@ def test_a_late_file_is_looked_for_again(machine):
     machine.cgroup(f"docker/{A}")
     workloads = machine.workloads()
     assert () == workloads.look()
-    assert (f"/docker/{A}",) == workloads.unknown
+    assert {f"/docker/{A}": ""} == workloads.unknown
 
     path = f"var/lib/docker/containers/{A}/config.v2.json"
     file = machine.write(path, '{"Name": "/d')
     machine.now += 1
     assert () == workloads.look()
-    file.write_text('{"Name": "/db"}')
+    file.write_text('{"Name": "/db", "Config": {"Image": "r:1"}}')
     machine.now += 1
     assert 1 == len(workloads.look())
-    assert () == workloads.unknown
+    assert {} == workloads.unknown
 
 
 def test_what_is_gone_is_forgotten(machine):
@@ -456,15 +463,15 @@ def test_pods_by_their_cgroups(cgroup, expected):
 )  # fmt: skip
 def test_any_content_is_read_as_nothing(content):
     """Whatever a file has in it, nothing fails and nothing is believed."""
-    assert oci(content).pod == PodFacts()
-    assert docker(content).pod.namespace is None
+    assert containerd(content).pod == crio(content).pod == PodFacts()
+    assert docker(content, UID).pod.namespace is None
     assert {} == stored(content)
     assert [] == list(pods_of_objects(content))
 
 
 def test_what_is_no_name_is_not_known(machine):
     """Control characters, endless texts and labels that Kubernetes would not take."""
-    found = oci(cri(container_name="a\nb", image_name="x" * 600, sandbox_name="A_b"))
+    found = containerd(cri(container_name="a\nb", image_name="x" * 600, sandbox_name="A_b"))
     assert (None, None, None) == (found.name, found.image, found.pod.name)
     meta = {"name": "a", "namespace": "b", "uid": UID, "labels": {"a": "b c"}}
     assert [(UID, PodFacts("a", "b", None))] == list(pods_of_objects({"metadata": meta}))
@@ -525,6 +532,204 @@ def test_beyond_the_limit_nothing_is_known(machine, monkeypatch):
 
     assert 2 == len(workloads.look())
     assert workloads.overflown
+
+
+# ---- Whose word counts -------------------------------------------------------------------------
+
+OF_POD = {
+    "io.kubernetes.pod.name": "web-1",
+    "io.kubernetes.pod.namespace": "prod",
+    "io.kubernetes.pod.uid": UID,
+}
+DOCKER = "var/lib/docker/containers"
+STORAGE = "var/lib/containers/storage/overlay-containers"
+
+
+def of_docker(**labels: str) -> dict[str, Any]:
+    return {"Name": "/db", "Config": {"Image": "postgres:16", "Labels": labels}}
+
+
+@pytest.mark.parametrize("cgroup", [f"docker/{A}", f"{SLICE}/docker-{A}.scope"])
+def test_labels_of_an_image_of_docker_name_nothing(machine, cgroup):
+    """Neither its container, nor as a sandbox, which has no name: also in a pod, if they do not say which."""
+    machine.cgroup(cgroup)
+    labels = {
+        "io.kubernetes.container.name": "vault",
+        "io.kubernetes.docker.type": "podsandbox",
+        **OF_POD,
+        "io.kubernetes.pod.uid": UID.replace("0a", "ff"),
+    }
+    machine.write(f"{DOCKER}/{A}/config.v2.json", of_docker(**labels))
+
+    found = machine.facts()[f"/{cgroup}"]
+
+    assert (["db"], ["postgres:16"]) == (found["container.name"], found["container.image"])
+    assert found.get("pod.namespace") is None
+
+
+def test_a_kubelet_names_containers_of_docker(machine):
+    """By labels, in the cgroup of the pod that they name."""
+    cgroup = f"{SLICE}/docker-{A}.scope"
+    machine.cgroup(cgroup)
+    labels = {"io.kubernetes.container.name": "vault", **OF_POD}
+    machine.write(f"{DOCKER}/{A}/config.v2.json", of_docker(**labels))
+
+    found = machine.facts()[f"/{cgroup}"]
+
+    assert (["vault"], ["prod"]) == (found["container.name"], found["pod.namespace"])
+
+
+@pytest.mark.parametrize("cgroup", [f"docker/{A}", f"kubepods/pod{UID}/{A}"])
+def test_docker_beside_containerd(machine, cgroup):
+    """Docker says name and image; the bundle that containerd has for it, the root and what is mounted."""
+    machine.cgroup(cgroup)
+    machine.write(f"{DOCKER}/{A}/config.v2.json", of_docker())
+    root = "/var/lib/docker/overlay2/x/merged"
+    mounts = [{"destination": "/data", "source": "/srv", "type": "bind"}]
+    config = {**cri(container_name="vault", container_type="sandbox"), "mounts": mounts}
+    machine.write(f"{TASKS}/moby/{A}/config.json", {**config, "root": {"path": root}})
+    workloads = machine.workloads()
+
+    found = next(each for each in workloads.look() if each.cgroup.decode() == f"/{cgroup}")
+
+    assert [(b"docker",), (b"db",), (b"postgres:16",)] == [
+        found.facts[f"container.{name}"] for name in ("runtime", "name", "image")
+    ]
+    assert root == found.root.decode()
+    assert b"/data" in [inside for _, inside in found.mounted]
+    assert {} == workloads.unknown
+
+
+def test_docker_whose_own_file_is_not_there(machine):
+    """Its name and its image are unknown, which is told, and are looked for again."""
+    machine.cgroup(f"docker/{A}")
+    config = cri(container_name="vault", image_name="r/vault:1", container_type="sandbox")
+    machine.write(f"{TASKS}/moby/{A}/config.json", config)
+    workloads = machine.workloads()
+
+    (found,) = workloads.look()
+    assert (None, None) == (found.facts["container.name"], found.facts["container.image"])
+    assert {f"/docker/{A}": "name and image"} == workloads.unknown
+
+    machine.now += 60
+    workloads.look()
+    machine.write(f"{DOCKER}/{A}/config.v2.json", of_docker())
+    machine.now += 60
+    (found,) = workloads.look()
+    assert (b"db",) == found.facts["container.name"]
+    assert {} == workloads.unknown
+
+
+HOSTILE = {
+    **cri(container_type="sandbox", container_name="vault", image_name="r/vault:1", **POD_NOTES)[
+        "annotations"
+    ],
+    "nerdctl/name": "vault",
+}
+HOSTILE_CRIO = {
+    "io.kubernetes.cri-o.ContainerType": "sandbox",
+    "io.kubernetes.cri-o.ImageName": "r/vault:1",
+    "io.kubernetes.cri-o.Labels": json.dumps({**OF_POD, "app": "web"}),
+}
+
+
+@pytest.mark.parametrize("notes", [HOSTILE, HOSTILE_CRIO])
+def test_annotations_of_podman_are_its_user_s_or_its_image_s(machine, notes):
+    """They make no sandbox, no other name or image, and no pod: the storage says what the container is."""
+    machine.cgroup(f"machine.slice/libpod-{A}.scope")
+    listing = [{"id": A, "names": ["web"], "metadata": '{"image-name": "r/app:1"}'}]
+    machine.write(f"{STORAGE}/containers.json", listing)
+    machine.write(f"{STORAGE}/{A}/userdata/config.json", {"annotations": notes})
+
+    assert {
+        f"/machine.slice/libpod-{A}.scope": {
+            "container.id": [A],
+            "container.runtime": ["podman"],
+            "container.name": ["web"],
+            "container.image": ["r/app:1"],
+        }
+    } == machine.facts()
+
+
+def test_annotations_of_nerdctl_are_its_user_s(machine):
+    """But for its own, which it sets last. The image is not known, also in the namespace of a kubelet."""
+    cgroup = f"system.slice/nerdctl-{A}.scope"
+    machine.cgroup(cgroup)
+    notes = {**HOSTILE, "nerdctl/name": "web"}
+    machine.write(f"{TASKS}/k8s.io/{A}/config.json", {"annotations": notes})
+    workloads = machine.workloads()
+
+    (found,) = workloads.look()
+
+    assert {
+        "container.id": (A.encode(),),
+        "container.runtime": (b"containerd",),
+        "container.name": (b"web",),
+        "container.image": None,
+    } == dict(found.facts)
+    assert {f"/{cgroup}": "image"} == workloads.unknown
+
+
+def test_annotations_count_in_the_namespace_of_a_kubelet_only(machine):
+    """Who makes something else of the same name in another cannot speak for it."""
+    cgroup = f"{SLICE}/cri-containerd-{A}.scope"
+    machine.cgroup(cgroup)
+    machine.write(f"{TASKS}/a/{A}/config.json", {"annotations": HOSTILE})
+    assert f"/{cgroup}" not in machine.facts()
+
+    config = cri(container_name="main", image_name="r/app:1", **POD_NOTES)
+    machine.write(f"{TASKS}/k8s.io/{A}/config.json", config)
+    assert ["main"] == machine.facts()[f"/{cgroup}"]["container.name"]
+
+
+def test_annotations_of_a_pod_s_author_do_not_name_a_container_of_crio(machine):
+    """CRI-O's own words, and the kubelet's labels, do."""
+    cgroup = f"{SLICE}/crio-{A}.scope"
+    machine.cgroup(cgroup)
+    notes = {
+        "io.kubernetes.container.name": "vault",
+        "io.kubernetes.pod.namespace": "dev",
+        "io.kubernetes.cri-o.Labels": json.dumps({"io.kubernetes.pod.uid": UID}),
+    }
+    machine.write(f"{STORAGE}/{A}/userdata/config.json", {"annotations": notes})
+
+    found = machine.facts()[f"/{cgroup}"]
+
+    assert (None, None) == (found["container.name"], found["pod.namespace"])
+
+
+# ---- Files of pods that cannot be read ----------------------------------------------------------
+
+
+def test_a_file_of_pods_that_grows_too_long_keeps_what_it_said(machine, monkeypatch):
+    """So nobody can make labels of others unknown by that; and it is told until it can be read."""
+    machine.cgroup(SLICE)
+    meta = {"name": "web-1", "namespace": "prod", "uid": UID, "labels": {"app": "web"}}
+    machine.write(f"var/log/pods/prod_web-1_{UID}/log", "")
+    file = machine.write("etc/enforcer/pods.d/all.json", {"items": [{"metadata": meta}]})
+    workloads = machine.workloads()
+
+    def labels() -> Any:
+        return workloads.look()[0].facts["pod.labels"]
+
+    assert (b"app=web",) == labels()
+    assert () == workloads.unread
+    other = {**meta, "labels": {"app": "other"}}
+    text = json.dumps({"items": [{"metadata": other}]})
+    file.write_text(text + " " * (8 << 20))
+    assert (b"app=web",) == labels()
+    (said,) = workloads.unread
+    assert str(file) in said
+    file.write_text(text)
+    assert (b"app=other",) == labels()
+    assert () == workloads.unread
+    monkeypatch.setattr("enforcer.identity.workload_files.MAX_PODS", 1)
+    file.write_text(json.dumps({"items": [{"metadata": other}] * 2}))
+    labels()
+    assert 1 == len(workloads.unread)
+    file.unlink()
+    assert labels() is None
+    assert () == workloads.unread
 
 
 # ---- Where the host's root is ------------------------------------------------------------------

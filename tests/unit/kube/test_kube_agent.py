@@ -328,6 +328,16 @@ def test_pods_of_the_node_are_known_when_they_are_bound(server, begin):
     assert until(lambda: [] == json.loads(agent.pods.read_text())["items"])
 
 
+def test_what_is_missing_of_pods_is_told(server, begin):
+    """Once: numbers change with every pod."""
+    labels = {f"l{n}": "" for n in range(257)}
+    meta = {"labels": labels, "uid": "11111111-2222-3333-4444-555555555555"}
+    server.put(PODS, ("shop", "web-1"), spec={"nodeName": "node-1"}, meta=meta)
+    agent = begin()
+
+    assert until(lambda: any("1 are without labels" in sentence for sentence in agent.said))
+
+
 def test_once_lists_writes_and_ends(server, plan):
     """What it lists it removes, too."""
     server.put(POLICIES, ("shop", "web"))

@@ -7,7 +7,7 @@ import pytest
 
 from enforcer.identity.workload_files import PodFacts, pods_of_objects, read_json
 from enforcer.kube.pod_file import PodFile
-from enforcer.kube.resource import Listed, pods_of
+from enforcer.kube.resource import Found, Listed, pods_of
 
 PODS = pods_of("node-1")
 UID = "11111111-2222-3333-4444-55555555555"
@@ -104,4 +104,106 @@ def test_pods_that_make_no_sense_do_no_harm(tmp_path, meta):
     file.take(Listed(PODS, {("shop", "x"): {"metadata": meta, "status": []}}))
 
     assert file.write()
+    assert [] == json.loads((tmp_path / "kube.json").read_text())["items"]
     assert {} == dict(pods_of_objects(read_json(tmp_path / "kube.json")))
+
+
+# ---- Room --------------------------------------------------------------------------------------
+
+
+def many(namespace, number, *, labels=None, phase="Running", first=0):
+    """Return pods, by their keys."""
+    found = {}
+    for n in range(first, first + number):
+        made = pod(f"p{n:05}", 0, namespace=namespace, labels=labels, status={"phase": phase})
+        made["metadata"]["uid"] = f"{n:08x}-{namespace.encode().hex():0>27}"
+        found[namespace, f"p{n:05}"] = made
+    return found
+
+
+@pytest.fixture
+def known(tmp_path):
+    """Write pods; returns what the engine reads of them, by namespace and name, and the sentence on what is missing."""
+
+    def known(pods):
+        file = PodFile(tmp_path, "node-1")
+        file.open()
+        file.take(Listed(PODS, pods))
+        file.write()
+        read = dict(pods_of_objects(read_json(tmp_path / "kube.json")))
+        return {(each.namespace, each.name): each for each in read.values()}, file.missing
+
+    return known
+
+
+LONG = {f"{'x' * 250}/{n:063}": "v" * 63 for n in range(250)}
+
+
+def test_labels_of_one_namespace_do_not_take_the_room_of_another(known):
+    """Those of the others are known; those for which there is no room are unknown, not none, and that is told."""
+    web, most = known(many("evil", 200, labels=LONG) | many("shop", 50, labels={"app": "web"}))
+
+    assert {("shop", f"p{n:05}") for n in range(50)} == {
+        key for key, each in web.items() if each.labels == {"app": "web"}
+    }
+    of_evil = [each.labels for key, each in web.items() if key[0] == "evil"]
+    assert 200 == len(of_evil)
+    assert None in of_evil
+    assert LONG in of_evil
+    assert {} not in of_evil
+    assert f"{of_evil.count(None)} are without labels" in most
+
+
+def test_pods_of_one_namespace_do_not_take_the_places_of_another(known):
+    """Finished ones are last, whosever they are."""
+    web, missing = known(
+        many("evil", 5000)
+        | many("shop", 10)
+        | many("shop", 10, phase="Failed", first=100)
+        | many("zoo", 5, labels={"app": "web"})
+    )
+
+    assert 4096 == len(web)
+    assert {f"p{n:05}" for n in range(10)} == {name for space, name in web if space == "shop"}
+    assert 5 == sum(each.labels == {"app": "web"} for each in web.values())
+    assert "929 are not in the file" in missing
+
+
+def test_finished_pods_are_in_the_file_if_there_is_room(known):
+    """Their last processes may still run."""
+    web, missing = known(many("shop", 1, labels={"app": "web"}, phase="Succeeded"))
+
+    assert {"app": "web"} == web["shop", "p00000"].labels
+    assert "" == missing
+
+
+@pytest.mark.parametrize("labels", [{f"l{n}": "" for n in range(257)}, {"a b": "c"}, [1]])
+def test_labels_that_the_engine_would_not_believe_are_unknown(known, labels):
+    """Nothing of them is written: they are the author's, and there may be a megabyte of them."""
+    web, missing = known(many("shop", 1, labels=labels) | many("zoo", 1))
+
+    assert web["shop", "p00000"].labels is None
+    assert {} == web["zoo", "p00000"].labels
+    assert "1 are without labels" in missing
+
+
+def test_what_an_author_can_make_long_is_cut(tmp_path):
+    """Owners, ids and a digest that is none."""
+    made = pod("a", 1, owners=[NODE] * 9, notes=dict.fromkeys(MARKS, "x" * 5000))
+    made["metadata"]["ownerReferences"][0] = {**NODE, "uid": "u" * 600}
+    ids = [{"name": "n", "containerID": f"containerd://{n}"} for n in range(65)]
+    made["status"] = {
+        "containerStatuses": [*ids[:1], {"name": "n" * 600, "containerID": "c"}, *ids[1:]]
+    }
+    file = PodFile(tmp_path, "node-1")
+    file.open()
+    file.take(Listed(PODS, {}))
+    file.take(Found(PODS, ("shop", "a"), made))
+    file.write()
+
+    (item,) = json.loads((tmp_path / "kube.json").read_text())["items"]
+    first, *rest = item["metadata"]["ownerReferences"]
+    assert "uid" not in first
+    assert 7 == len(rest)
+    assert 64 == len(item["status"]["containerStatuses"])
+    assert "annotations" not in item["metadata"]

@@ -22,7 +22,8 @@ class Host:
     """A host whose containers the test says."""
 
     there: tuple[Workload, ...] = ()
-    unknown: tuple[str, ...] = ()
+    unknown: dict[str, str] = attrs.field(factory=dict)
+    unread: tuple[str, ...] = ()
     looks: int = 0
     overflown: bool = False
 
@@ -176,7 +177,8 @@ def test_a_failure_is_said_and_tried_again():
 
 def test_a_container_that_stays_unknown_is_told_once():
     """An operator must learn why rules meet it by onError."""
-    world = World(host=Host(unknown=("/docker/x",)))
+    host = Host(unknown={"/docker/x": "", "/docker/y": "image"}, unread=("all.json is too long",))
+    world = World(host=host)
     following = world.following()
 
     following.look()
@@ -184,8 +186,10 @@ def test_a_container_that_stays_unknown_is_told_once():
     world.now += 10
     following.look()
     following.look()
-    assert 1 == len(world.said)
-    assert "/docker/x" in world.said[0]
+    file, x, y = sorted(world.said)
+    assert "all.json is too long" == file
+    assert "no runtime describes the container in /docker/x" in x
+    assert "nothing says the image of the container in /docker/y" in y
 
 
 def test_too_many_containers_are_told_once():
